@@ -1,0 +1,275 @@
+"""Records: one table per built-in kind, one for custom objects, and what all kinds share beside them.
+
+What lists, rules or clocks need is a column; other properties live in `properties`, checked against the schema.
+"""
+
+from __future__ import annotations
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import Q
+
+
+class Record(models.Model):
+    """What every kind of record has. `version` is raised under the row's lock and ordered by it are its events."""
+
+    account_id = models.BigIntegerField()
+    version = models.BigIntegerField(default=1)
+    created_at = models.DateTimeField()
+    updated_at = models.DateTimeField()
+    archived_at = models.DateTimeField(null=True)
+    owner_id = models.BigIntegerField(null=True)  # accounts.User
+    assigned_team_ids = ArrayField(models.BigIntegerField(), default=list)  # R-ROUTE-49
+    properties = models.JSONField(default=dict)
+    created_by_kind = models.TextField(default="system")
+    created_by_id = models.BigIntegerField(null=True)
+
+    class Meta:
+        abstract = True
+
+
+class Filed(models.Model):
+    """A record that stands in a stage of a pipeline."""
+
+    pipeline = models.ForeignKey("crm.Pipeline", models.PROTECT, related_name="+")
+    stage = models.ForeignKey("crm.Stage", models.PROTECT, related_name="+")
+    is_closed = models.BooleanField(default=False)  # the stage's state, kept for indexes
+    stage_entered_at = models.DateTimeField()
+    closed_at = models.DateTimeField(null=True)
+    last_closed_at = models.DateTimeField(null=True)
+    reopened_at = models.DateTimeField(null=True)
+
+    class Meta:
+        abstract = True
+
+
+class TicketType(models.TextChoices):
+    """What load is counted by; fixed at creation by the channel (R-ROUTE-20, R-ROUTE-25)."""
+
+    CALL = "CALL"
+    MESSAGE = "MESSAGE"
+    EMAIL_OTHER = "EMAIL_OTHER"
+
+
+class Ticket(Record, Filed):
+    number = models.BigIntegerField()  # gap-free per account (R-GAP-2)
+    subject = models.TextField()
+    content = models.TextField(default="")
+    priority = models.TextField(null=True)
+    category = models.TextField(null=True)
+    resolution = models.TextField(null=True)
+    source_type = models.TextField(null=True)
+    ticket_type = models.TextField(choices=TicketType.choices, default=TicketType.EMAIL_OTHER)
+    in_help_desk = models.BooleanField(default=True)
+    is_spam = models.BooleanField(default=False)
+    contact = models.ForeignKey("crm.Contact", models.SET_NULL, null=True, related_name="tickets")
+    owner_assigned_at = models.DateTimeField(null=True)
+    assignment_method = models.TextField(null=True)  # manual, reply, routing, workflow
+    first_assigned_at = models.DateTimeField(null=True)
+    inbox_id = models.BigIntegerField(null=True)  # desk.Inbox
+    channel_account_id = models.BigIntegerField(null=True)  # desk.ChannelAccount
+    originating_thread_id = models.BigIntegerField(null=True)  # desk.Thread (R-STAT-5)
+    originating_message_id = models.BigIntegerField(null=True)
+    #: Latest customer-relevant activity; lists are sorted by it.
+    sort_at = models.DateTimeField()
+    message_count = models.IntegerField(default=0)
+    preview = models.TextField(default="")
+    last_received_at = models.DateTimeField(null=True)
+    last_sent_at = models.DateTimeField(null=True)
+    first_agent_reply_at = models.DateTimeField(null=True)
+    first_agent_reply_by = models.BigIntegerField(null=True)
+    last_message_from_visitor = models.BooleanField(null=True)
+    last_message_failed = models.BooleanField(default=False)
+    merged_into = models.ForeignKey("self", models.SET_NULL, null=True, related_name="+")
+    creation_key = models.TextField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["account_id", "number"], name="ticket_number_once"),
+            models.UniqueConstraint(fields=["account_id", "creation_key"], name="ticket_creation_key_once"),
+            models.CheckConstraint(condition=Q(ticket_type__in=TicketType.values), name="ticket_type_known"),
+        ]
+        indexes = [
+            models.Index(
+                fields=["account_id", "-sort_at", "-id"],
+                name="ticket_open",
+                condition=Q(is_closed=False, is_spam=False, archived_at=None),
+            ),
+            models.Index(
+                fields=["account_id", "owner_id", "-sort_at", "-id"],
+                name="ticket_open_of_owner",
+                condition=Q(is_closed=False, is_spam=False, archived_at=None),
+            ),
+            models.Index(
+                fields=["account_id", "-sort_at", "-id"],
+                name="ticket_unassigned",
+                condition=Q(is_closed=False, is_spam=False, archived_at=None, owner_id=None),
+            ),
+            models.Index(
+                fields=["account_id", "-sort_at", "-id"],
+                name="ticket_closed",
+                condition=Q(is_closed=True, is_spam=False, archived_at=None),
+            ),
+            models.Index(fields=["account_id", "-sort_at", "-id"], name="ticket_spam", condition=Q(is_spam=True)),
+            models.Index(fields=["account_id", "contact", "-sort_at"], name="ticket_of_contact"),
+            models.Index(fields=["account_id", "stage", "-sort_at", "-id"], name="ticket_in_stage"),
+        ]
+
+
+class Contact(Record):
+    email = models.TextField(default="")  # lower case; the identity (R-FORM-2)
+    first_name = models.TextField(default="")
+    last_name = models.TextField(default="")
+    name = models.TextField(default="")  # for show
+    sort_key = models.TextField(default="")
+    phone = models.TextField(default="")
+    company = models.ForeignKey("crm.Company", models.SET_NULL, null=True, related_name="contacts")
+    locale = models.TextField(default="")
+    bounced_at = models.DateTimeField(null=True)  # hard bounce (R-MAIL-12)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["account_id", "email"], name="contact_email_once", condition=~Q(email="") & Q(archived_at=None)
+            ),
+        ]
+        indexes = [models.Index(fields=["account_id", "sort_key", "id"], name="contact_by_name")]
+
+
+class Company(Record):
+    name = models.TextField(default="")
+    sort_key = models.TextField(default="")
+    domain = models.TextField(default="")
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["account_id", "sort_key", "id"], name="company_by_name"),
+            models.Index(fields=["account_id", "domain"], name="company_by_domain"),
+        ]
+
+
+class Deal(Record, Filed):
+    name = models.TextField()
+    sort_at = models.DateTimeField()
+
+    class Meta:
+        indexes = [models.Index(fields=["account_id", "stage", "-sort_at", "-id"], name="deal_in_stage")]
+
+
+class Project(Record, Filed):
+    name = models.TextField()
+    sort_at = models.DateTimeField()
+
+    class Meta:
+        indexes = [models.Index(fields=["account_id", "stage", "-sort_at", "-id"], name="project_in_stage")]
+
+
+class CustomObject(Record):
+    object_type = models.ForeignKey("crm.ObjectType", models.PROTECT, related_name="+")
+    name = models.TextField(default="")
+    pipeline = models.ForeignKey("crm.Pipeline", models.PROTECT, null=True, related_name="+")
+    stage = models.ForeignKey("crm.Stage", models.PROTECT, null=True, related_name="+")
+    is_closed = models.BooleanField(default=False)
+    stage_entered_at = models.DateTimeField(null=True)
+    closed_at = models.DateTimeField(null=True)
+    last_closed_at = models.DateTimeField(null=True)
+    reopened_at = models.DateTimeField(null=True)
+    sort_at = models.DateTimeField()
+
+    class Meta:
+        indexes = [models.Index(fields=["account_id", "object_type", "-sort_at", "-id"], name="custom_of_type")]
+
+
+class Task(models.Model):
+    """Something one of our people has to do, about a record (R-WFA-8)."""
+
+    account_id = models.BigIntegerField()
+    object_type = models.TextField()
+    record_id = models.BigIntegerField()
+    title = models.TextField()
+    notes = models.TextField(default="")
+    priority = models.TextField(default="NONE")
+    kind = models.TextField(default="TODO")
+    assignee_id = models.BigIntegerField(null=True)  # accounts.User
+    due_at = models.DateTimeField(null=True)
+    created_at = models.DateTimeField()
+    completed_at = models.DateTimeField(null=True)
+    created_by_kind = models.TextField()
+    created_by_id = models.BigIntegerField(null=True)
+    #: enrollment:step of the workflow that made it, so that it is made once (R-EXEC-23)
+    creation_key = models.TextField(null=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["account_id", "creation_key"], name="task_creation_key_once")]
+        indexes = [
+            models.Index(fields=["account_id", "object_type", "record_id"], name="task_of_record"),
+            models.Index(fields=["account_id", "assignee_id", "due_at"], name="task_of_assignee"),
+        ]
+
+
+class PropertyChange(models.Model):
+    """One change of one property, written with the change itself (R-DM-13). Never trimmed."""
+
+    account_id = models.BigIntegerField()
+    object_type = models.TextField()
+    record_id = models.BigIntegerField()
+    property = models.TextField()
+    old = models.JSONField(null=True)
+    new = models.JSONField(null=True)
+    source = models.TextField()  # UI, WORKFLOW, EMAIL_AUTOMATION, ROUTING, API, IMPORT, MERGE
+    actor_kind = models.TextField()
+    actor_id = models.BigIntegerField(null=True)
+    event_id = models.BigIntegerField(null=True)
+    changed_at = models.DateTimeField()
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["account_id", "object_type", "record_id", "id"], name="change_of_record"),
+            models.Index(fields=["account_id", "object_type", "property", "record_id"], name="change_of_property"),
+        ]
+
+
+class StageTime(models.Model):
+    """The clock of one record in one stage (R-PROP-3); all durations in milliseconds."""
+
+    account_id = models.BigIntegerField()
+    object_type = models.TextField()
+    record_id = models.BigIntegerField()
+    stage_id = models.BigIntegerField()
+    entered_at = models.DateTimeField()  # latest
+    exited_at = models.DateTimeField(null=True)
+    latest_ms = models.BigIntegerField(null=True)
+    cumulative_ms = models.BigIntegerField(default=0)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["account_id", "object_type", "record_id", "stage_id"], name="stage_time_once")
+        ]
+
+
+class Association(models.Model):
+    """A link as seen from one side; both sides are stored, each with its HubSpot type id."""
+
+    account_id = models.BigIntegerField()
+    from_type = models.TextField()
+    from_id = models.BigIntegerField()
+    to_type = models.TextField()
+    to_id = models.BigIntegerField()
+    type_id = models.IntegerField()
+    category = models.TextField(default="HUBSPOT_DEFINED")
+    created_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["account_id", "from_type", "from_id", "to_type", "to_id", "category", "type_id"],
+                name="association_once",
+            )
+        ]
+
+
+class TicketCounter(models.Model):
+    """The last ticket number given in an account; its row lock makes numbers gap-free (R-GAP-2)."""
+
+    account_id = models.BigIntegerField(unique=True)
+    last_number = models.BigIntegerField(default=0)

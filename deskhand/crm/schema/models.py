@@ -1,0 +1,55 @@
+"""Definitions that an account adds to the built-in ones of `defaults.py`."""
+
+from __future__ import annotations
+
+from django.db import models
+
+
+class ObjectType(models.Model):
+    """A kind of record made by the account ("2-123" in the API)."""
+
+    account_id = models.BigIntegerField()
+    name = models.TextField()
+    singular = models.TextField()
+    plural = models.TextField()
+    settings = models.JSONField(default=dict)
+    archived_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["account_id", "name"], name="object_type_name_once")]
+
+
+class PropertyDefinition(models.Model):
+    """A property that the account made, or its changes to a built-in one (same name)."""
+
+    account_id = models.BigIntegerField()
+    object_type = models.TextField()
+    name = models.TextField()
+    label = models.TextField()
+    kind = models.TextField()  # string, number, date, datetime, enumeration, bool
+    field_type = models.TextField()
+    group = models.TextField(default="")
+    description = models.TextField(default="")
+    options = models.JSONField(default=list)  # [{"value", "label", "display_order", "hidden"}]
+    display_order = models.IntegerField(default=0)
+    has_unique_value = models.BooleanField(default=False)
+    archived_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["account_id", "object_type", "name"], name="property_name_once"),
+        ]
+
+
+class AssociationLabel(models.Model):
+    """An association type that the account made between two kinds of record."""
+
+    account_id = models.BigIntegerField()
+    type_id = models.IntegerField()
+    from_type = models.TextField()
+    to_type = models.TextField()
+    name = models.TextField()
+    label = models.TextField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["account_id", "type_id"], name="association_label_once")]

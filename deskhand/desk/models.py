@@ -1,0 +1,206 @@
+"""Inboxes, channel accounts, threads and what was said in them."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import Q
+
+
+class InboxKind(models.TextChoices):
+    HELP_DESK = "HELP_DESK"
+    INBOX = "INBOX"
+
+
+class Inbox(models.Model):
+    """A set of channels worked together: the help desk, or a plain inbox."""
+
+    account_id = models.BigIntegerField()
+    name = models.TextField()
+    kind = models.TextField(choices=InboxKind.choices, default=InboxKind.HELP_DESK)
+    display_order = models.IntegerField(default=0)
+    archived_at = models.DateTimeField(null=True)
+
+
+class ChannelAccount(models.Model):
+    """One way in: our address on a channel, with what becomes of its new conversations."""
+
+    account_id = models.BigIntegerField()
+    inbox = models.ForeignKey(Inbox, models.PROTECT, related_name="channel_accounts")
+    channel = models.TextField()  # email, form, chat, …: known to wiring
+    name = models.TextField()
+    address = models.TextField()  # lower case for e-mail
+    creates_tickets = models.BooleanField(default=True)  # R-CC-2; off: threads without tickets
+    pipeline_id = models.BigIntegerField(null=True)  # crm.Pipeline; None: the default one
+    stage_id = models.BigIntegerField(null=True)  # crm.Stage; None: its first OPEN one (R-CC-11)
+    signature = models.TextField(default="")
+    is_default = models.BooleanField(default=False)  # R-MAIL-10
+    settings = models.JSONField(default=dict)
+    created_at = models.DateTimeField()
+    archived_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["channel", "address"], name="channel_address_once", condition=Q(archived_at=None)),
+        ]
+        indexes = [models.Index(fields=["account_id", "inbox"], name="channel_account_of_inbox")]
+
+
+class Thread(models.Model):
+    """One conversation on one channel account. A ticket may own several (R-DM-10)."""
+
+    account_id = models.BigIntegerField()
+    inbox = models.ForeignKey(Inbox, models.PROTECT, related_name="+")
+    channel_account = models.ForeignKey(ChannelAccount, models.PROTECT, related_name="+")
+    ticket_id = models.BigIntegerField(null=True)  # crm.Ticket
+    contact_id = models.BigIntegerField(null=True)  # crm.Contact
+    subject = models.TextField(default="")
+    is_open = models.BooleanField(default=True)
+    is_spam = models.BooleanField(default=False)
+    is_side = models.BooleanField(default=False)  # a forward to a third party (R-EM-8)
+    closed_at = models.DateTimeField(null=True)
+    archived_at = models.DateTimeField(null=True)
+    assignee_id = models.BigIntegerField(null=True)
+    created_at = models.DateTimeField()
+    last_message_at = models.DateTimeField()
+    last_received_at = models.DateTimeField(null=True)
+    last_sent_at = models.DateTimeField(null=True)
+    preview = models.TextField(default="")
+    message_count = models.IntegerField(default=0)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["account_id", "ticket_id"], name="thread_of_ticket"),
+            models.Index(
+                fields=["account_id", "-last_message_at", "-id"],
+                name="thread_without_ticket",
+                condition=Q(ticket_id=None, is_spam=False, archived_at=None),
+            ),
+        ]
+
+
+class Direction(models.TextChoices):
+    IN = "IN"
+    OUT = "OUT"
+    NONE = "NONE"
+
+
+class MessageKind(models.TextChoices):
+    MESSAGE = "MESSAGE"
+    COMMENT = "COMMENT"
+    EVENT = "EVENT"
+
+
+class Delivery(models.TextChoices):
+    """How far an outgoing message came."""
+
+    NONE = "NONE"
+    QUEUED = "QUEUED"
+    SENT = "SENT"
+    FAILED = "FAILED"
+    BOUNCED = "BOUNCED"
+
+
+class Message(models.Model):
+    """What was said, said privately, or happened, in one thread."""
+
+    account_id = models.BigIntegerField()
+    thread = models.ForeignKey(Thread, models.PROTECT, related_name="messages")
+    ticket_id = models.BigIntegerField(null=True)  # the thread's, kept for reading a ticket in one query
+    kind = models.TextField(choices=MessageKind.choices, default=MessageKind.MESSAGE)
+    direction = models.TextField(choices=Direction.choices, default=Direction.NONE)
+    actor_kind = models.TextField()
+    actor_id = models.BigIntegerField(null=True)
+    sender_name = models.TextField(default="")
+    sender_address = models.TextField(default="")
+    recipients = models.JSONField(default=dict)  # {"to": [{"name","email"}], "cc": […], "bcc": […]}
+    subject = models.TextField(default="")
+    text = models.TextField(default="")  # own words, after trimming the quote
+    quoted = models.TextField(default="")
+    html = models.TextField(default="")  # sanitised; empty when text says all
+    external_id = models.TextField(default="")  # Message-ID without brackets
+    in_reply_to = models.TextField(default="")
+    #: Which rule or workflow wrote it, for automatic mail and system lines.
+    cause = models.JSONField(null=True)
+    is_automatic = models.BooleanField(default=False)  # ours (R-MAIL-13) or theirs (R-STAT-18)
+    is_forward = models.BooleanField(default=False)
+    is_unverified = models.BooleanField(default=False)  # a stranger on a known thread
+    delivery = models.TextField(choices=Delivery.choices, default=Delivery.NONE)
+    delivery_error = models.TextField(default="")
+    created_at = models.DateTimeField()
+    sent_at = models.DateTimeField(null=True)
+    date_text = models.TextField(default="")  # the sender's own Date, for show
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["account_id", "ticket_id", "id"], name="message_of_ticket"),
+            models.Index(fields=["account_id", "thread", "id"], name="message_of_thread"),
+            models.Index(
+                fields=["account_id", "external_id"], name="message_by_external_id", condition=~Q(external_id="")
+            ),
+        ]
+
+
+class Attachment(models.Model):
+    account_id = models.BigIntegerField()
+    message = models.ForeignKey(Message, models.CASCADE, related_name="attachments")
+    position = models.SmallIntegerField(default=0)
+    name = models.TextField()
+    content_type = models.TextField()
+    size = models.BigIntegerField()
+    sha256 = models.TextField()
+    content_id = models.TextField(default="")
+    is_inline = models.BooleanField(default=False)
+
+    class Meta:
+        indexes = [models.Index(fields=["account_id", "message"], name="attachment_of_message")]
+
+
+class Draft(models.Model):
+    """What a person has typed and not sent, per ticket and mode (R-WORK-6)."""
+
+    account_id = models.BigIntegerField()
+    user_id = models.BigIntegerField()
+    ticket_id = models.BigIntegerField()
+    mode = models.TextField(default="reply")  # reply, comment
+    body = models.TextField(default="")
+    updated_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["account_id", "user_id", "ticket_id", "mode"], name="draft_once")]
+
+
+class Follower(models.Model):
+    """Who follows a ticket, or has said not to: an explicit "no" beats automatic following (R-WORK-10)."""
+
+    account_id = models.BigIntegerField()
+    ticket_id = models.BigIntegerField()
+    user_id = models.BigIntegerField()
+    follows = models.BooleanField(default=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["account_id", "user_id", "ticket_id"], name="follower_once")]
+
+
+class Mention(models.Model):
+    account_id = models.BigIntegerField()
+    ticket_id = models.BigIntegerField()
+    user_id = models.BigIntegerField()
+    message = models.ForeignKey(Message, models.CASCADE, related_name="mentions")
+    created_at = models.DateTimeField()
+    resolved_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["account_id", "message", "user_id"], name="mention_once")]
+        indexes = [models.Index(fields=["account_id", "user_id", "ticket_id"], name="mention_of_user")]
+
+
+class Seen(models.Model):
+    """How far a person has read a ticket (R-WORK-13)."""
+
+    account_id = models.BigIntegerField()
+    user_id = models.BigIntegerField()
+    ticket_id = models.BigIntegerField()
+    last_message_id = models.BigIntegerField(default=0)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["account_id", "user_id", "ticket_id"], name="seen_once")]

@@ -1,0 +1,98 @@
+"""The log is partitioned by month: `events_partition(month)` makes one, the default one catches the rest."""
+
+from django.db import migrations, models
+
+LOG = """
+create sequence events_event_id_seq;
+create table events_event (
+    id bigint not null default nextval('events_event_id_seq'),
+    account_id bigint not null,
+    kind text not null,
+    object_type text not null,
+    object_id bigint not null,
+    version bigint not null,
+    actor_kind text not null,
+    actor_id bigint,
+    cause jsonb,
+    depth smallint not null default 0,
+    data jsonb not null default '{}',
+    occurred_at timestamptz not null,
+    primary key (id, occurred_at)
+) partition by range (occurred_at);
+alter sequence events_event_id_seq owned by events_event.id;
+create index event_of_record on events_event (account_id, object_type, object_id, id);
+create table events_event_other partition of events_event default;
+create function events_partition(month date) returns void language plpgsql as $$
+declare
+    name text := 'events_event_' || to_char(month, 'YYYYMM');
+begin
+    if to_regclass(name) is null then
+        execute format('create table %I partition of events_event for values from (%L) to (%L)',
+                       name, date_trunc('month', month), date_trunc('month', month) + interval '1 month');
+    end if;
+end $$;
+"""
+
+
+class Migration(migrations.Migration):
+    initial = True
+    dependencies = []
+
+    operations = [
+        migrations.SeparateDatabaseAndState(
+            database_operations=[
+                migrations.RunSQL(LOG, "drop table events_event; drop function events_partition(date)"),
+            ],
+            state_operations=[
+                migrations.CreateModel(
+                    name="EventRow",
+                    fields=[
+                        ("id", models.BigAutoField(primary_key=True, serialize=False)),
+                        ("account_id", models.BigIntegerField()),
+                        ("kind", models.TextField()),
+                        ("object_type", models.TextField()),
+                        ("object_id", models.BigIntegerField()),
+                        ("version", models.BigIntegerField()),
+                        ("actor_kind", models.TextField()),
+                        ("actor_id", models.BigIntegerField(null=True)),
+                        ("cause", models.JSONField(null=True)),
+                        ("depth", models.SmallIntegerField(default=0)),
+                        ("data", models.JSONField(default=dict)),
+                        ("occurred_at", models.DateTimeField()),
+                    ],
+                    options={
+                        "db_table": "events_event",
+                        "indexes": [
+                            models.Index(
+                                fields=["account_id", "object_type", "object_id", "id"], name="event_of_record"
+                            )
+                        ],
+                    },
+                ),
+            ],
+        ),
+        migrations.CreateModel(
+            name="PendingEvent",
+            fields=[
+                ("id", models.BigIntegerField(primary_key=True, serialize=False)),
+                ("account_id", models.BigIntegerField()),
+                ("object_type", models.TextField()),
+                ("object_id", models.BigIntegerField()),
+                ("occurred_at", models.DateTimeField()),
+                ("attempts", models.SmallIntegerField(default=0)),
+                ("due_at", models.DateTimeField()),
+                ("error", models.TextField(default="")),
+                ("quarantined_at", models.DateTimeField(null=True)),
+            ],
+            options={
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("quarantined_at", None)),
+                        fields=["account_id", "id"],
+                        name="pending_of_account",
+                    ),
+                    models.Index(fields=["account_id", "object_type", "object_id", "id"], name="pending_of_record"),
+                ],
+            },
+        ),
+    ]

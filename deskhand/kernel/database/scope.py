@@ -1,0 +1,74 @@
+"""One transaction for one account.
+
+`account_scope` opens a transaction and names its account to PostgreSQL, so that row-level security shows
+that account's rows and no others; without a scope there are none. Callbacks given to `before_commit` run once,
+inside the transaction, as the last thing before it commits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+
+from django.db import connection, transaction
+
+
+@dataclass
+class Scope:
+    account_id: int
+    last: list[Callable[[], None]] = field(default_factory=list)
+    #: Facts that live as long as the transaction (the events recorded so far, say), by the owner's name.
+    notes: dict[str, object] = field(default_factory=dict)
+
+
+_scope: ContextVar[Scope | None] = ContextVar("account_scope", default=None)
+
+
+@contextmanager
+def account_scope(account_id: int) -> Iterator[Scope]:
+    """Work inside one transaction of `account_id`; joins an outer scope of the same account.
+
+    An error rolls back everything since the outermost scope. Raises RuntimeError inside a scope of another account.
+    """
+    outer = _scope.get()
+    if outer is not None:
+        if outer.account_id != account_id:
+            raise RuntimeError(
+                f"A scope of account {outer.account_id} is open; {account_id} needs its own transaction."
+            )
+        yield outer
+        return
+    scope = Scope(account_id)
+    token = _scope.set(scope)
+    try:
+        with transaction.atomic():
+            with connection.cursor() as cursor:
+                cursor.execute("select set_config('deskhand.account', %s, true)", [str(account_id)])
+            yield scope
+            while scope.last:
+                scope.last.pop(0)()
+    finally:
+        _scope.reset(token)
+        if connection.in_atomic_block:  # tests run inside an outer transaction, where SET LOCAL lives on
+            with connection.cursor() as cursor:
+                if not connection.needs_rollback:
+                    cursor.execute("select set_config('deskhand.account', '', true)")
+
+
+def current_scope() -> Scope:
+    """The open scope. Raises RuntimeError when there is none."""
+    scope = _scope.get()
+    if scope is None:
+        raise RuntimeError("No account scope is open; wrap the call in account_scope(account_id).")
+    return scope
+
+
+def current_account_id() -> int:
+    return current_scope().account_id
+
+
+def before_commit(fn: Callable[[], None]) -> None:
+    """Run `fn` inside the scope's transaction, just before it commits. A callback may register further ones."""
+    current_scope().last.append(fn)

@@ -1,0 +1,61 @@
+"""Where the database is, as an address, and what Django makes of it."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, quote, unquote, urlsplit
+
+from deskhand.kernel import env
+from deskhand.kernel.errors import Misconfigured
+
+SOCKET_PATH_LIMIT = 90  # bytes; a Unix socket's path may have 107 with the file's own name
+
+
+def data_directory() -> Path:
+    """The folder of all that the product keeps on disk."""
+    return Path(env.text("DESKHAND_DATA", "var")).resolve()
+
+
+def socket_directory(data: Path) -> Path:
+    """Where the embedded server's socket lives: inside `data`, or in a short place when that path is long."""
+    inside = data / "postgres" / "socket"
+    if len(str(inside).encode()) <= SOCKET_PATH_LIMIT:
+        return inside
+    return Path("/tmp") / f"deskhand-{hashlib.sha256(str(data).encode()).hexdigest()[:16]}"
+
+
+def embedded(data: Path) -> str:
+    """The embedded server's address; it need not run yet."""
+    return f"postgresql://deskhand@/deskhand?host={quote(str(socket_directory(data)), safe='/')}&port=5432"
+
+
+def django_settings(url: str, *, pool: int = 0) -> dict[str, Any]:
+    """Return the DATABASES entry for a postgresql:// address.
+
+    The query may name `host`, `port`, `sslmode` and other libpq options, and `pgbouncer=transaction`, which
+    turns off what transaction pooling does not carry (prepared statements, server-side cursors).
+    """
+    parts = urlsplit(url)
+    if parts.scheme not in ("postgres", "postgresql"):
+        raise Misconfigured("DATABASE_URL", parts.scheme + "://…", "a postgresql:// address")
+    options: dict[str, Any] = dict(parse_qsl(parts.query))
+    host = options.pop("host", "") or unquote(parts.hostname or "")
+    port = options.pop("port", "") or str(parts.port or "")
+    pooled = options.pop("pgbouncer", "") == "transaction"
+    if pooled:
+        options["prepare_threshold"] = None
+    if pool:
+        options["pool"] = {"min_size": 1, "max_size": pool, "timeout": 20}
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": unquote(parts.path.lstrip("/")) or "deskhand",
+        "USER": unquote(parts.username or ""),
+        "PASSWORD": unquote(parts.password or ""),
+        "HOST": host,
+        "PORT": port,
+        "OPTIONS": options,
+        "DISABLE_SERVER_SIDE_CURSORS": pooled,
+        "CONN_MAX_AGE": 0,
+    }

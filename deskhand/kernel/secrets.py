@@ -1,0 +1,41 @@
+"""The product's own keys: made at the first start, kept in the data directory, readable by its owner only."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+
+from deskhand.kernel import env
+from deskhand.kernel.database.url import data_directory
+
+
+def kept(name: str, size: int = 48) -> str:
+    """Return the secret called `name`, making it first where there is none. Safe when two processes race."""
+    folder = data_directory() / "secrets"
+    path = folder / name
+    try:
+        return path.read_text().strip()
+    except FileNotFoundError:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    draft = folder / f".{name}.{os.getpid()}"
+    fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(fd, "w") as file:
+        file.write(secrets.token_urlsafe(size))
+    try:
+        os.link(draft, path)  # fails when another process was first; its value then counts
+    except FileExistsError:
+        pass
+    finally:
+        Path(draft).unlink()
+    return path.read_text().strip()
+
+
+def secret_key() -> str:
+    """Signs sessions and forms."""
+    return env.secret("SECRET_KEY") or kept("secret_key")
+
+
+def encryption_key() -> str:
+    """Encrypts stored credentials; 43 characters of url-safe base64 or any long text."""
+    return env.secret("ENCRYPTION_KEY") or kept("encryption_key", 32)

@@ -1,0 +1,145 @@
+"""Django's settings. Every value works with nothing set; docs/settings.md explains each name."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from deskhand.kernel import env
+from deskhand.kernel.database import url as database_url
+from deskhand.kernel.secrets import encryption_key, secret_key
+
+BASE_DIR = Path(__file__).resolve().parent
+DATA_DIR = database_url.data_directory()
+
+DEBUG = env.flag("DESKHAND_DEBUG", False)
+SECRET_KEY = secret_key()
+ENCRYPTION_KEY = encryption_key()
+SITE_URL = env.text("SITE_URL", "http://127.0.0.1:8321").rstrip("/")
+ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", "*")
+CSRF_TRUSTED_ORIGINS = [SITE_URL]
+TRUSTED_PROXIES = env.words("TRUSTED_PROXIES")
+SECURE_COOKIES = SITE_URL.startswith("https://")
+
+ROOT_URLCONF = "deskhand.urls"
+ASGI_APPLICATION = "deskhand.asgi.application"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+AUTH_USER_MODEL = "accounts.User"
+
+INSTALLED_APPS = [
+    "django.contrib.contenttypes",
+    "django.contrib.auth",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.postgres",
+    "django_htmx",
+    "allauth",
+    "allauth.account",
+    "procrastinate.contrib.django",
+    "deskhand.kernel",
+    "deskhand.delivery",
+    "deskhand.events",
+    "deskhand.accounts",
+    "deskhand.crm",
+    "deskhand.desk",
+    "deskhand.routing",
+    "deskhand.channels.email",
+    "deskhand.automation",
+    "deskhand.web",
+]
+# Ways to sign in beyond the password are switched on by configuration.
+SIGN_IN_WITH = env.words("SIGN_IN_WITH")  # totp, passkeys, oidc
+if {"totp", "passkeys"} & set(SIGN_IN_WITH):
+    INSTALLED_APPS.append("allauth.mfa")
+if "oidc" in SIGN_IN_WITH:
+    INSTALLED_APPS += ["allauth.socialaccount", "allauth.socialaccount.providers.openid_connect"]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "deskhand.web.middleware.security_headers",
+    "deskhand.web.middleware.account_of_the_request",
+]
+
+TEMPLATES: list[dict[str, Any]] = [
+    {
+        "BACKEND": "django.template.backends.jinja2.Jinja2",
+        "DIRS": [BASE_DIR / "web" / "templates"],
+        "OPTIONS": {
+            "environment": "deskhand.web.jinja.environment",
+            "context_processors": ["django.contrib.messages.context_processors.messages"],
+        },
+    },
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    },
+]
+
+DATABASE_URL = env.secret("DATABASE_URL") or database_url.embedded(DATA_DIR)
+DATABASES = {"default": database_url.django_settings(DATABASE_URL, pool=env.whole("DATABASE_POOL", 8, at_most=500))}
+if os.environ.get("DESKHAND_TEST_DATABASE"):
+    DATABASES["default"]["TEST"] = {"NAME": os.environ["DESKHAND_TEST_DATABASE"]}
+#: LISTEN never goes through PgBouncer: the direct address of the same database.
+DATABASE_LISTEN_URL = env.secret("DATABASE_LISTEN_URL") or DATABASE_URL
+
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
+AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "/"
+ACCOUNT_LOGIN_METHODS = {"email", "username"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
+ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_ADAPTER = "deskhand.accounts.adapter.AccountAdapter"
+ACCOUNT_PREVENT_ENUMERATION = True
+ACCOUNT_USER_MODEL_USERNAME_FIELD = "username"
+
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English"), ("da", "Dansk"), ("de", "Deutsch"), ("it", "Italiano"), ("nb", "Norsk bokmål")]
+LOCALE_PATHS = [BASE_DIR / "locale"]
+USE_TZ = True
+TIME_ZONE = "UTC"
+
+STATIC_URL = "/static/"
+STATIC_ROOT = Path(env.text("STATIC_ROOT", str(DATA_DIR / "static")))
+FILES_ROOT = Path(env.text("FILES_ROOT", str(DATA_DIR / "files")))
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": FILES_ROOT}},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedStaticFilesStorage"},
+}
+WHITENOISE_USE_FINDERS = True
+WHITENOISE_AUTOREFRESH = DEBUG
+
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_COOKIES
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+X_FRAME_OPTIONS = "SAMEORIGIN"
+SECURE_REFERRER_POLICY = "same-origin"
+
+# Mail of the product itself (replies, notifications) leaves through delivery; these are its settings.
+SMTP_URL = env.secret("SMTP_URL")  # smtp://user:password@host:587, smtps://…; empty: mail waits, visible
+MAIL_MAX_BYTES = env.whole("MAIL_MAX_BYTES", 25 * 1024 * 1024, at_least=1024)
+
+LOGGING_CONFIG = None
