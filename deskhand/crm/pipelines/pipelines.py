@@ -1,0 +1,157 @@
+"""Verbs on pipelines and stages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.db import transaction
+from django.utils.translation import gettext_noop
+
+from deskhand.crm.pipelines import queries
+from deskhand.crm.pipelines.models import Pipeline, Stage, StageState
+from deskhand.kernel.errors import Conflict, Invalid
+
+
+@dataclass(frozen=True)
+class NewStage:
+    label: str
+    state: StageState
+    tone: str = "blue"
+    key: str = ""
+
+
+OPEN, CLOSED = StageState.OPEN, StageState.CLOSED
+
+#: The pipelines of a new account. Labels are data from then on, in the account's language.
+DEFAULTS: dict[str, tuple[str, str, tuple[NewStage, ...]]] = {
+    "ticket": (
+        "0",
+        gettext_noop("Support pipeline"),
+        (
+            NewStage(gettext_noop("New"), OPEN, "blue", "1"),
+            NewStage(gettext_noop("Waiting on contact"), OPEN, "amber", "2"),
+            NewStage(gettext_noop("Waiting on us"), OPEN, "violet", "3"),
+            NewStage(gettext_noop("Closed"), CLOSED, "green", "4"),
+        ),
+    ),
+    "deal": (
+        "default",
+        gettext_noop("Sales pipeline"),
+        (
+            NewStage(gettext_noop("Appointment scheduled"), OPEN, "blue", "appointmentscheduled"),
+            NewStage(gettext_noop("Qualified to buy"), OPEN, "teal", "qualifiedtobuy"),
+            NewStage(gettext_noop("Contract sent"), OPEN, "amber", "contractsent"),
+            NewStage(gettext_noop("Closed won"), CLOSED, "green", "closedwon"),
+            NewStage(gettext_noop("Closed lost"), CLOSED, "red", "closedlost"),
+        ),
+    ),
+    "project": (
+        "project_default",
+        gettext_noop("Project pipeline"),
+        (
+            NewStage(gettext_noop("Not started"), OPEN, "blue", "project_not_started"),
+            NewStage(gettext_noop("In progress"), OPEN, "amber", "project_in_progress"),
+            NewStage(gettext_noop("Completed"), CLOSED, "green", "project_completed"),
+        ),
+    ),
+}
+
+
+@transaction.atomic
+def ensure_defaults(account_id: int) -> None:
+    """Give a new account its default pipelines (R-DM-3, R-PIPE-1). Safe to repeat."""
+    for object_type, (key, label, stages) in DEFAULTS.items():
+        if not Pipeline.objects.filter(account_id=account_id, object_type=object_type, key=key).exists():
+            create(account_id, object_type, label, stages, key=key)
+
+
+@transaction.atomic
+def create(account_id: int, object_type: str, label: str, stages: Sequence[NewStage], *, key: str = "") -> Pipeline:
+    """Create a pipeline with its stages. Raises Invalid without an OPEN stage (R-PIPE-4).
+
+    Ticket pipelines follow the conversation from the start when they have the stages for it (R-STAT-3).
+    """
+    if not any(stage.state == OPEN for stage in stages):
+        raise Invalid("A pipeline needs at least one open status.", field="stages", hint="Set a status to open.")
+    order = Pipeline.objects.filter(account_id=account_id, object_type=object_type).count()
+    pipeline = Pipeline.objects.create(
+        account_id=account_id, object_type=object_type, key=key or _next_key(account_id, object_type), label=label,
+        display_order=order,
+    )  # fmt: skip
+    rows = [
+        Stage.objects.create(
+            account_id=account_id, object_type=object_type, pipeline=pipeline, label=stage.label, state=stage.state,
+            tone=stage.tone, display_order=position, key=stage.key or _next_stage_key(account_id, object_type),
+        )
+        for position, stage in enumerate(stages)
+    ]  # fmt: skip
+    if object_type == "ticket":
+        open_rows = [row for row in rows if row.is_open]
+        pipeline.sent_stage = next((row for row in open_rows if row.key == "2"), open_rows[min(1, len(open_rows) - 1)])
+        pipeline.reply_stage = next((row for row in open_rows if row.key == "3"), open_rows[-1])
+        pipeline.save(update_fields=["sent_stage", "reply_stage"])
+    queries.forget()
+    return pipeline
+
+
+def _next_key(account_id: int, object_type: str) -> str:
+    keys = Pipeline.objects.filter(account_id=account_id, object_type=object_type).values_list("key", flat=True)
+    return str(max([int(key) for key in keys if key.isdigit()], default=0) + 1)
+
+
+def _next_stage_key(account_id: int, object_type: str) -> str:
+    keys = Stage.objects.filter(account_id=account_id, object_type=object_type).values_list("key", flat=True)
+    return str(max([int(key) for key in keys if key.isdigit()], default=0) + 1)
+
+
+POLICY_FIELDS = ("sets_close_date", "moves_on_sent", "sent_stage_id", "moves_on_reply", "reply_stage_id", "options")
+
+
+def set_policy(pipeline: Pipeline, **changes: object) -> Pipeline:
+    """Change the templated automations of a ticket pipeline (R-CLOSE-3, R-STAT-1, R-STAT-2).
+
+    Raises Invalid for a target status of another pipeline.
+    """
+    for name, value in changes.items():
+        if name not in POLICY_FIELDS:
+            raise Invalid(f"{name} is not a policy of a pipeline.", field=name, hint="One of: " + ", ".join(POLICY_FIELDS))
+        if name.endswith("_stage_id") and not pipeline.stages.filter(pk=value).exists():
+            raise Invalid("That status is not in this pipeline.", field=name, value=value, hint="Choose one of its statuses.")
+        setattr(pipeline, name, value)
+    pipeline.save(update_fields=list(changes))
+    queries.forget()
+    return pipeline
+
+
+def add_stage(pipeline: Pipeline, new: NewStage) -> Stage:
+    last = pipeline.stages.order_by("-display_order").first()
+    stage = Stage.objects.create(
+        account_id=pipeline.account_id, object_type=pipeline.object_type, pipeline=pipeline, label=new.label,
+        state=new.state, tone=new.tone, display_order=last.display_order + 1 if last else 0,
+        key=new.key or _next_stage_key(pipeline.account_id, pipeline.object_type),
+    )  # fmt: skip
+    queries.forget()
+    return stage
+
+
+def rename_stage(stage: Stage, label: str) -> Stage:
+    """The id stays, so automation stays bound (R-PIPE-7)."""
+    stage.label = label
+    stage.save(update_fields=["label"])
+    queries.forget()
+    return stage
+
+
+def delete_stage(stage: Stage, *, in_use: int) -> None:
+    """Delete an unused stage. `in_use` is how many records stand in it (R-PIPE-8).
+
+    Raises Conflict while there are any, Invalid for the last open one (R-PIPE-4).
+    """
+    if in_use:
+        raise Conflict(f"{in_use} records stand in «{stage.label}»; move them to another status first.")
+    others = stage.pipeline.stages.exclude(pk=stage.pk)
+    if stage.is_open and not others.filter(state=OPEN).exists():
+        raise Invalid("A pipeline needs at least one open status.", field="state", hint="Open another status first.")
+    stage.delete()
+    queries.forget()

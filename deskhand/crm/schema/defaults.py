@@ -1,0 +1,233 @@
+"""The built-in properties of every kind of record (behaviour.md §3), by their names in the API.
+
+Texts are marked for translation here and translated where they are shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from django.utils.translation import gettext_noop as _
+
+from deskhand.crm.schema.types import Kind, Option, Property
+
+T, N, D, DT, E, M, B, R, RS, MS = (
+    Kind.TEXT, Kind.NUMBER, Kind.DATE, Kind.DATETIME, Kind.ENUM, Kind.MULTI, Kind.BOOL, Kind.REF, Kind.REFS, Kind.DURATION,
+)  # fmt: skip
+
+
+def _options(*pairs: tuple[str, str]) -> tuple[Option, ...]:
+    return tuple(Option(value, label) for value, label in pairs)
+
+
+PRIORITIES = _options(("LOW", _("Low")), ("MEDIUM", _("Medium")), ("HIGH", _("High")), ("URGENT", _("Urgent")))
+CATEGORIES = _options(
+    ("PRODUCT_ISSUE", _("Product issue")), ("BILLING_ISSUE", _("Billing issue")),
+    ("FEATURE_REQUEST", _("Feature request")), ("GENERAL_INQUIRY", _("General enquiry")),
+)  # fmt: skip
+RESOLUTIONS = _options(
+    ("ISSUE_FIXED", _("Issue fixed")), ("FEATURE_REQUEST_TRACKED", _("Feature request tracked")),
+    ("REFUND_APPLIED", _("Refund applied")), ("SENT_KNOWLEDGE_DOCUMENT_LINK", _("Sent a knowledge article")),
+)  # fmt: skip
+SOURCES = _options(
+    ("CHAT", _("Chat")), ("EMAIL", _("Email")), ("FORM", _("Form")), ("PHONE", _("Phone")),
+    ("WHATSAPP", _("WhatsApp")), ("CUSTOM_CHANNEL", _("Custom channel")), ("API", _("API")), ("MANUAL", _("Manual")),
+)  # fmt: skip
+
+
+def _stored(name: str, label: str, kind: Kind, column: str, **more: object) -> Property:
+    return Property(name, label, kind, column, **more)  # type: ignore[arg-type]
+
+
+def _computed(kind: Kind, *names: tuple[str, str]) -> Iterable[Property]:
+    return (Property(name, label, kind, read_only=True, is_computed=True) for name, label in names)
+
+
+def _kept(kind: Kind, *names: tuple[str, str], read_only: bool = True) -> Iterable[Property]:
+    return (Property(name, label, kind, read_only=read_only) for name, label in names)
+
+
+COMMON = (
+    _stored("hs_object_id", _("Record ID"), N, "id", read_only=True),
+    _stored("hs_createdate", _("Object create date"), DT, "created_at", read_only=True),
+    _stored("hs_lastmodifieddate", _("Last modified date"), DT, "updated_at", read_only=True),
+    _stored("hubspot_owner_id", _("Owner"), R, "owner_id"),
+    _stored("hs_assigned_team_ids", _("Assigned teams"), RS, "assigned_team_ids"),
+    *_kept(T, ("hs_object_source", _("Record source")), ("hs_object_source_label", _("Record source label")),
+           ("hs_object_source_id", _("Record source ID")), ("hs_object_source_detail_1", _("Record source detail 1")),
+           ("hs_object_source_detail_2", _("Record source detail 2")), ("hs_object_source_detail_3", _("Record source detail 3")),
+           ("hs_external_object_ids", _("External ids"))),
+    *_kept(R, ("hs_created_by_user_id", _("Created by")), ("hs_updated_by_user_id", _("Updated by")),
+           ("hs_object_source_user_id", _("Record source user"))),
+    *_kept(B, ("hs_was_imported", _("Imported"))),
+    *_kept(RS, ("hs_merged_object_ids", _("Merged record ids")), ("hs_all_owner_ids", _("All owner ids")),
+           ("hs_user_ids_of_all_owners", _("Users of all owners")), ("hs_owning_teams", _("Owning teams")),
+           ("hs_all_team_ids", _("All team ids")), ("hs_all_accessible_team_ids", _("All accessible team ids")),
+           ("hs_shared_team_ids", _("Shared teams")), ("hs_shared_user_ids", _("Shared users"))),
+    *_kept(T, ("hs_unique_creation_key", _("Unique creation key"))),
+)  # fmt: skip
+
+FILED = (
+    _stored("hs_is_closed", _("Closed"), B, "is_closed", read_only=True),
+    _stored("hs_last_closed_date", _("Last closed date"), DT, "last_closed_at", read_only=True),
+)
+
+TICKET = (
+    _stored("subject", _("Ticket name"), T, "subject"),
+    _stored("content", _("Description"), T, "content"),
+    _stored("hs_pipeline", _("Pipeline"), E, "pipeline_id"),
+    _stored("hs_pipeline_stage", _("Ticket status"), E, "stage_id"),
+    _stored("hs_ticket_priority", _("Priority"), E, "priority", options=PRIORITIES),
+    _stored("hs_ticket_category", _("Category"), E, "category", options=CATEGORIES),
+    _stored("hs_resolution", _("Resolution"), E, "resolution", options=RESOLUTIONS),
+    _stored("source_type", _("Source"), E, "source_type", options=SOURCES, read_only=True),
+    _stored("hs_in_helpdesk", _("In help desk"), B, "in_help_desk", read_only=True),
+    _stored("hs_is_visible_in_help_desk", _("Visible in help desk"), B, "in_help_desk", read_only=True),
+    _stored("hs_inbox_id", _("Inbox"), R, "inbox_id", read_only=True),
+    _stored("hs_originating_channel_instance_id", _("Originating channel account"), R, "channel_account_id", read_only=True),
+    _stored("hs_conversations_originating_thread_id", _("Originating thread"), R, "originating_thread_id", read_only=True),
+    _stored("hs_conversations_originating_message_id", _("Originating message"), R, "originating_message_id", read_only=True),
+    _stored("hubspot_owner_assigneddate", _("Owner assigned date"), DT, "owner_assigned_at", read_only=True),
+    _stored("hs_assignment_method", _("Assignment method"), E, "assignment_method", read_only=True),
+    _stored("createdate", _("Create date"), DT, "created_at", read_only=True),
+    _stored("closed_date", _("Close date"), DT, "closed_at"),
+    _stored("hs_ticket_reopened_at", _("Ticket reopen date"), DT, "reopened_at", read_only=True),
+    _stored("hs_first_agent_message_sent_at", _("First agent response date"), DT, "first_agent_reply_at", read_only=True),
+    _stored("hs_first_agent_message_sent_by", _("First responding agent"), R, "first_agent_reply_by", read_only=True),
+    _stored("first_agent_reply_date", _("First agent email response date"), DT, "first_agent_reply_at", read_only=True),
+    _stored("last_reply_date", _("Last customer reply date"), DT, "last_received_at", read_only=True),
+    _stored("hs_last_message_received_at", _("Last message received date"), DT, "last_received_at", read_only=True),
+    _stored("hs_last_message_sent_at", _("Last response date"), DT, "last_sent_at", read_only=True),
+    _stored("hs_last_message_from_visitor", _("Last message from visitor"), B, "last_message_from_visitor", read_only=True),
+    _stored("hs_is_latest_message_failed", _("Latest message failed"), B, "last_message_failed", read_only=True),
+    _stored("hs_helpdesk_sort_timestamp", _("Sort date"), DT, "sort_at", read_only=True),
+    _stored("hs_num_times_contacted", _("Number of messages"), N, "message_count", read_only=True),
+    _stored("hs_ticket_id", _("Ticket number"), N, "number", read_only=True),
+    *_computed(MS, ("time_to_close", _("Time to close")), ("time_to_first_agent_reply", _("Time to first agent email reply")),
+               ("hs_time_to_first_assign", _("Time to first assignment")),
+               ("hs_time_to_first_rep_assignment", _("Time to first agent assignment"))),
+    *_kept(MS, ("hs_time_to_close_in_operating_hours", _("Time to close in SLA hours")),
+           ("hs_time_to_first_response_in_operating_hours", _("Time to first response in SLA hours"))),
+    *_kept(T, ("source_ref", _("Source reference")), ("source_thread_id", _("Source thread")),
+           ("hs_form_submission_conversion_id", _("Form submission")), ("hs_primary_company_name", _("Primary company name")),
+           ("hs_all_associated_contact_emails", _("Contact emails")), ("hs_all_associated_contact_phones", _("Contact phones")),
+           ("hs_last_csat_comment", _("Last CSAT comment")), ("nps_follow_up_answer", _("Last NPS comment")),
+           ("hs_feedback_last_ces_follow_up", _("Last CES comment")), ("hs_cx_score_range", _("CX score range")),
+           ("hs_predicted_cx_score_evidence", _("CX score evidence")), ("hs_primary_topic", _("Primary topic")),
+           ("hs_all_topics_labels", _("Topics")), ("hs_customer_agent_matched_segment", _("Customer agent segment")),
+           ("hs_copied_ticket_source", _("Copied ticket source")), ("hs_file_upload", _("File upload"))),
+    *_kept(E, ("hs_originating_generic_channel_id", _("Originating channel")),
+           ("hs_current_generic_channel_id", _("Current channel")), ("hs_ticket_owner_type", _("Owner type")),
+           ("hs_summarized_ticket_owner_type", _("Owner type summary")), ("hs_first_assignee_type", _("First assignee type")),
+           ("hs_last_email_activity", _("Last email activity")), ("hs_last_email_type", _("Last email type")),
+           ("hs_time_to_first_response_sla_status", _("First response SLA status")),
+           ("hs_time_to_next_response_sla_status", _("Next response SLA status")),
+           ("hs_time_to_close_sla_status", _("Time to close SLA status")),
+           ("hs_most_relevant_sla_status", _("SLA status")), ("hs_most_relevant_sla_type", _("SLA type")),
+           ("hs_sla_pause_status", _("SLA pause status")), ("hs_customer_agent_ticket_status", _("Customer agent status")),
+           ("hs_last_csat_rating", _("Last CSAT rating")), ("hs_feedback_last_ces_rating", _("Last CES rating")),
+           ("hs_ticket_language_ai_tag", _("Language"))),
+    *_kept(B, ("hs_outbound_ticket", _("Outbound ticket")), ("hs_latest_message_is_forwarded_email", _("Latest message is a forward")),
+           ("hs_latest_message_is_thread_comment", _("Latest message is a comment")),
+           ("hs_is_one_touch_ticket", _("First contact resolution")), ("hs_in_waitlist", _("In wait-list")),
+           ("hs_snoozed_for_portal", _("Snoozed for the account"))),
+    *_kept(DT, ("hs_last_email_date", _("Last email date")), ("hs_lastactivitydate", _("Last activity date")),
+           ("hs_lastcontacted", _("Last contacted")), ("hs_nextactivitydate", _("Next activity date")),
+           ("notes_last_updated", _("Notes last updated")), ("notes_last_contacted", _("Last contacted by note")),
+           ("notes_next_activity_date", _("Next activity by note")), ("last_engagement_date", _("Last engagement date")),
+           ("hs_time_to_first_response_sla_at", _("First response due")), ("hs_time_to_next_response_sla_at", _("Next response due")),
+           ("hs_time_to_close_sla_at", _("Close due")), ("hs_applied_sla_rule_config_at", _("SLA rule applied")),
+           ("hs_applied_sla_schedule_at", _("SLA schedule applied")), ("hs_retroactive_sla_update_at", _("SLA applied later")),
+           ("hs_added_to_waitlist_at", _("Added to wait-list")), ("hs_customer_agent_escalated_time", _("Customer agent hand-off")),
+           ("hs_last_csat_date", _("Last CSAT date")), ("hs_feedback_last_survey_date", _("Last survey date")),
+           ("hs_copied_at", _("Copied at"))),
+    *_kept(N, ("hs_num_associated_conversations", _("Number of conversations")), ("num_contacted_notes", _("Number of times contacted")),
+           ("num_notes", _("Number of notes")), ("hs_number_of_touches", _("Number of touches")), ("nps_score", _("Last NPS score")),
+           ("hs_feedback_last_nps_rating_number", _("Last NPS rating")), ("hs_predicted_cx_score", _("CX score")),
+           ("hs_first_visitor_message_sentiment_score", _("First message sentiment")),
+           ("hs_last_visitor_message_sentiment_score", _("Last message sentiment")),
+           ("hs_overall_visitor_messages_sentiment_score", _("Overall sentiment")),
+           ("hs_waitlist_sort_value", _("Wait-list position"))),
+    *_kept(R, ("hs_form_id", _("Form")), ("hs_applied_sla_rule_config_id", _("SLA rule")), ("hs_applied_sla_schedule_id", _("SLA schedule")),
+           ("hs_copied_from_ticket", _("Copied from ticket")), ("hs_copied_by_user", _("Copied by")), ("hs_primary_company_id", _("Primary company"))),
+    *_kept(RS, ("hs_latest_message_seen_by_agent_ids", _("Latest message seen by")), ("hs_seen_by_agent_ids", _("Seen by")),
+           ("hs_draft_user_ids", _("Users with drafts")), ("hs_waitlist_routing_targets", _("Wait-list targets")),
+           ("hs_snoozed_by_user_ids", _("Snoozed by")), ("hs_user_ids_of_all_notification_followers", _("Followers")),
+           ("hs_user_ids_of_all_notification_unfollowers", _("Unfollowers")), ("hs_mentions_user_ids", _("Mentions")),
+           ("hs_mentions_resolved_user_ids", _("Resolved mentions")), ("hs_all_conversation_mentions", _("All mentions"))),
+    *_kept(RS, ("hs_tag_ids", _("Ticket tags")), read_only=False),
+    *_kept(T, ("tags", _("Tags")), ("hs_sla_operating_hours", _("SLA operating hours")), read_only=False),
+)  # fmt: skip
+
+CONTACT = (
+    _stored("email", _("Email"), T, "email"),
+    _stored("firstname", _("First name"), T, "first_name"),
+    _stored("lastname", _("Last name"), T, "last_name"),
+    _stored("phone", _("Phone number"), T, "phone"),
+    _stored("associatedcompanyid", _("Primary company"), R, "company_id"),
+    _stored("hs_language", _("Preferred language"), T, "locale"),
+    _stored("createdate", _("Create date"), DT, "created_at", read_only=True),
+    _stored("lastmodifieddate", _("Last modified date"), DT, "updated_at", read_only=True),
+    *_kept(T, ("jobtitle", _("Job title")), ("mobilephone", _("Mobile phone number")), ("website", _("Website")),
+           ("address", _("Street address")), ("city", _("City")), ("state", _("State or region")), ("zip", _("Postal code")),
+           ("country", _("Country")), ("company", _("Company name")), ("hs_timezone", _("Time zone")), read_only=False),
+    *_kept(E, ("lifecyclestage", _("Lifecycle stage")), ("hs_lead_status", _("Lead status")), read_only=False),
+)  # fmt: skip
+
+COMPANY = (
+    _stored("name", _("Company name"), T, "name"),
+    _stored("domain", _("Company domain name"), T, "domain"),
+    _stored("createdate", _("Create date"), DT, "created_at", read_only=True),
+    *_kept(T, ("phone", _("Phone number")), ("website", _("Website")), ("address", _("Street address")), ("city", _("City")),
+           ("state", _("State or region")), ("zip", _("Postal code")), ("country", _("Country")), ("industry", _("Industry")),
+           ("description", _("Description")), read_only=False),
+    *_kept(N, ("numberofemployees", _("Number of employees")), ("annualrevenue", _("Annual revenue")), read_only=False),
+)  # fmt: skip
+
+DEAL = (
+    _stored("dealname", _("Deal name"), T, "name"),
+    _stored("pipeline", _("Pipeline"), E, "pipeline_id"),
+    _stored("dealstage", _("Deal stage"), E, "stage_id"),
+    _stored("createdate", _("Create date"), DT, "created_at", read_only=True),
+    *_kept(N, ("amount", _("Amount")), read_only=False),
+    *_kept(DT, ("closedate", _("Close date")), read_only=False),
+    *_kept(E, ("dealtype", _("Deal type")), ("hs_priority", _("Priority")), read_only=False),
+    *_kept(T, ("description", _("Deal description")), ("deal_currency_code", _("Currency")), read_only=False),
+)  # fmt: skip
+
+PROJECT = (
+    _stored("hs_name", _("Project name"), T, "name"),
+    _stored("hs_pipeline", _("Pipeline"), E, "pipeline_id"),
+    _stored("hs_pipeline_stage", _("Project stage"), E, "stage_id"),
+    *_kept(T, ("hs_description", _("Project description")), read_only=False),
+    *_kept(D, ("hs_start_date", _("Start date")), ("hs_target_due_date", _("Target due date")), read_only=False),
+)  # fmt: skip
+
+CUSTOM = (
+    _stored("hs_name", _("Name"), T, "name"),
+    _stored("hs_pipeline", _("Pipeline"), E, "pipeline_id"),
+    _stored("hs_pipeline_stage", _("Stage"), E, "stage_id"),
+)
+
+BUILT_IN: dict[str, tuple[Property, ...]] = {
+    "ticket": COMMON + FILED + TICKET,
+    "contact": COMMON + CONTACT,
+    "company": COMMON + COMPANY,
+    "deal": COMMON + FILED + DEAL,
+    "project": COMMON + FILED + PROJECT,
+    "custom": COMMON + FILED + CUSTOM,
+}
+
+#: Object type ids of the API.
+TYPE_IDS = {"contact": "0-1", "company": "0-2", "deal": "0-3", "ticket": "0-5", "project": "0-970", "task": "0-27"}
+
+#: Association type ids of the API, from one side (HubSpot's default, unlabelled types).
+ASSOCIATION_TYPES: dict[tuple[str, str], int] = {
+    ("contact", "company"): 279, ("company", "contact"): 280,
+    ("contact", "deal"): 4, ("deal", "contact"): 3,
+    ("contact", "ticket"): 15, ("ticket", "contact"): 16,
+    ("company", "ticket"): 340, ("ticket", "company"): 339,
+    ("company", "deal"): 342, ("deal", "company"): 341,
+    ("deal", "ticket"): 27, ("ticket", "deal"): 28,
+    ("ticket", "ticket"): 452, ("contact", "contact"): 449, ("company", "company"): 450, ("deal", "deal"): 451,
+}  # fmt: skip

@@ -1,0 +1,45 @@
+"""What a property is: its name in the API, its kind, and where its value stands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Kind(StrEnum):
+    """How a value is stored and compared. DURATION is whole milliseconds (R-PROP-1)."""
+
+    TEXT = "string"
+    NUMBER = "number"
+    DATE = "date"
+    DATETIME = "datetime"
+    ENUM = "enumeration"
+    MULTI = "multi"
+    BOOL = "bool"
+    REF = "ref"
+    REFS = "refs"
+    DURATION = "duration"
+
+
+@dataclass(frozen=True)
+class Option:
+    value: str
+    label: str
+
+
+@dataclass(frozen=True)
+class Property:
+    """`column` names the record's column; empty means the value stands in the JSONB `properties`, or is computed."""
+
+    name: str
+    label: str
+    kind: Kind
+    column: str = ""
+    read_only: bool = False
+    options: tuple[Option, ...] = field(default_factory=tuple)
+    group: str = ""
+    is_custom: bool = False
+    description: str = ""
+    has_unique_value: bool = False
+    #: Made from other values on read; never stored.
+    is_computed: bool = False
