@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,7 +11,13 @@ from psycopg.types.json import Jsonb
 
 Params = Sequence[Any] | Mapping[str, Any]
 
-__all__ = ["Jsonb", "execute", "ids", "row", "rows"]
+__all__ = ["Jsonb", "execute", "ids", "loads", "row", "rows"]
+
+
+def loads(value: Any) -> Any:
+    """Read a jsonb value, which Django's connections return as text."""
+    return json.loads(value) if isinstance(value, str | bytes) else value
+
 
 
 def rows(sql: str, params: Params = ()) -> list[tuple[Any, ...]]:

@@ -1,0 +1,48 @@
+"""Links between records; both sides are stored, each with its type id of the API."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from deskhand.crm.schema.defaults import ASSOCIATION_TYPES
+from deskhand.kernel.database import sql
+from deskhand.kernel.database.scope import current_account_id
+from deskhand.kernel.errors import Invalid
+
+Link = tuple[str, int, str, int]  # from type, from id, to type, to id
+
+
+def link_many(links: Sequence[Link], at: datetime) -> None:
+    """Link with the default type, both ways. Safe to repeat. Raises Invalid for kinds that can't be linked."""
+    rows = [side for link in links for side in _sides(link)]
+    if not rows:
+        return
+    columns = [list(column) for column in zip(*rows, strict=True)]
+    sql.execute(_INSERT, [current_account_id(), at, *columns])
+
+
+_INSERT = """
+insert into crm_association (account_id, category, created_at, from_type, from_id, to_type, to_id, type_id)
+select %s, 'HUBSPOT_DEFINED', %s::timestamptz, x.* from unnest(%s::text[], %s::bigint[], %s::text[], %s::bigint[], %s::int[]) x
+on conflict do nothing
+"""
+
+
+def _sides(link: Link) -> list[tuple[str, int, str, int, int]]:
+    from_type, from_id, to_type, to_id = link
+    there, back = ASSOCIATION_TYPES.get((from_type, to_type)), ASSOCIATION_TYPES.get((to_type, from_type))
+    if there is None or back is None:
+        raise Invalid(f"A {from_type} can't be linked to a {to_type}.", field="associations", value=f"{from_type}/{to_type}")
+    return [(from_type, from_id, to_type, to_id, there), (to_type, to_id, from_type, from_id, back)]
+
+
+def linked_ids(from_type: str, from_ids: Sequence[int], to_type: str) -> dict[int, list[int]]:
+    """{from id: linked ids in order of linking}."""
+    found: dict[int, list[int]] = {}
+    for from_id, to_id in sql.rows(
+        "select from_id, to_id from crm_association where account_id = %s and from_type = %s and from_id = any(%s) and to_type = %s order by id",
+        [current_account_id(), from_type, list(from_ids), to_type],
+    ):
+        found.setdefault(from_id, []).append(to_id)
+    return found

@@ -1,0 +1,353 @@
+"""The one way records change: a set at a time, locked in id order, with history, clocks and one event each.
+
+`change_many` serves every kind of record. A move through a pipeline brings its close date, clocks and reopen date in
+the same write (R-CLOSE-12), whoever causes it (R-CLOSE-10).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from django.db import models
+
+from deskhand.accounts.models import TeamMember
+from deskhand.crm.pipelines.policy import dates_after_move
+from deskhand.crm.pipelines.queries import pipelines_of
+from deskhand.crm.records.models import Company, Contact, CustomObject, Deal, Project, Record, Ticket
+from deskhand.crm.schema.queries import properties_of
+from deskhand.events import log
+from deskhand.events.types import Actor, ActorKind, Cause, Event, NewEvent
+from deskhand.kernel import clock
+from deskhand.kernel.database import sql
+from deskhand.kernel.database.scope import current_account_id
+from deskhand.kernel.errors import NotFound
+
+TABLES: dict[str, type[Record]] = {
+    "ticket": Ticket, "contact": Contact, "company": Company, "deal": Deal, "project": Project,
+}  # fmt: skip
+FILED = {"ticket", "deal", "project"}
+
+#: Who caused it, in the words of the history (R-DM-13).
+SOURCES = {
+    ActorKind.USER: "CRM_UI", ActorKind.WORKFLOW: "AUTOMATION_PLATFORM", ActorKind.ROUTING: "ROUTING",
+    ActorKind.INTEGRATION: "INTEGRATION", ActorKind.VISITOR: "CONVERSATIONS", ActorKind.LLM: "AI", ActorKind.SYSTEM: "EMAIL_AUTOMATION",
+}  # fmt: skip
+
+
+def model_of(object_type: str) -> type[Record]:
+    return TABLES.get(object_type, CustomObject)
+
+
+@dataclass(frozen=True)
+class Change:
+    """New values for one record. `values` (by column, or by property name where there is no column) have history;
+    `facts` are columns that only follow what happened (last message, counters)."""
+
+    record_id: int
+    values: Mapping[str, Any] = field(default_factory=dict)
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    #: Set only where the column is empty now; R-ROUTE-71 fills an empty owner and no other.
+    only_if_empty: tuple[str, ...] = ()
+    rule: str | None = None
+
+
+@dataclass(frozen=True)
+class Applied:
+    """What a change came to: {property: (old, new)}, empty when nothing was new."""
+
+    record_id: int
+    version: int
+    changes: Mapping[str, tuple[Any, Any]]
+    event: Event | None
+
+
+def change_many(
+    object_type: str,
+    changes: Sequence[Change],
+    *,
+    by: Actor,
+    cause: Cause | None = None,
+    depth: int = 0,
+    source: str | None = None,
+    at: datetime | None = None,
+) -> list[Applied]:
+    """Apply `changes` in the open scope; one change a record. Records that are gone are left out of the answer."""
+    at = at or clock.now()
+    before = _lock(object_type, [change.record_id for change in changes])
+    _add_main_teams(object_type, changes, before)
+    drafts = [_Draft(object_type, change, before[change.record_id], at, by) for change in changes if change.record_id in before]
+    _write_rows(object_type, drafts, at)
+    _write_clocks(object_type, [draft for draft in drafts if draft.moved], at)
+    events = _record_events(object_type, drafts, by, cause, depth, at)
+    _write_history(object_type, drafts, events, by, source, at)
+    return [Applied(draft.id, draft.version, draft.shown, events.get(draft.id)) for draft in drafts]
+
+
+def change(object_type: str, record_id: int, values: Mapping[str, Any], *, by: Actor, **more: Any) -> Applied:
+    """Change one record. Raises NotFound when it is gone."""
+    done = change_many(object_type, [Change(record_id, values)], by=by, **more)
+    if not done:
+        raise NotFound(f"There is no {object_type} {record_id}.")
+    return done[0]
+
+
+# ── locking ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _columns(object_type: str) -> dict[str, models.Field[Any, Any]]:
+    fields = model_of(object_type)._meta.concrete_fields
+    return {f.column: f for f in fields if f.column not in ("content", "preview") or object_type != "ticket"}
+
+
+def table_of(object_type: str) -> str:
+    return model_of(object_type)._meta.db_table
+
+
+def _lock(object_type: str, record_ids: Iterable[int]) -> dict[int, dict[str, Any]]:
+    """Lock the rows in id order and return their columns by id."""
+    names = list(_columns(object_type))
+    found = sql.rows(
+        f"select {', '.join(names)} from {table_of(object_type)} where account_id = %s and id = any(%s) order by id for no key update",
+        [current_account_id(), sorted(set(record_ids))],
+    )
+    locked = {}
+    for row in found:
+        values = dict(zip(names, row, strict=True))
+        if isinstance(values["properties"], str):
+            values["properties"] = sql.loads(values["properties"])
+        locked[values["id"]] = values
+    return locked
+
+
+def _add_main_teams(object_type: str, changes: Sequence[Change], before: dict[int, dict[str, Any]]) -> None:
+    """An assigned record takes its owner's main team (R-ROUTE-50); a removed owner leaves the team (R-ROUTE-51)."""
+    owners = {
+        change.values["owner_id"] for change in changes
+        if change.values.get("owner_id") and "assigned_team_ids" not in change.values
+    }  # fmt: skip
+    if not owners:
+        return
+    teams = TeamMember.objects.filter(account_id=current_account_id(), user_id__in=owners, is_main=True)
+    main = dict(teams.values_list("user_id", "team_id"))
+    for change in changes:
+        owner = change.values.get("owner_id")
+        if owner in main and "assigned_team_ids" not in change.values and change.record_id in before:
+            before[change.record_id]["_main_team"] = [main[owner]]
+
+
+# ── deciding ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class _Draft:
+    """One record's change, worked out: the columns to write and the properties that really changed."""
+
+    def __init__(self, object_type: str, change: Change, before: dict[str, Any], at: datetime, by: Actor) -> None:
+        self.id: int = change.record_id
+        self.before = before
+        self.rule = change.rule
+        self.columns: dict[str, Any] = {}
+        self.custom: dict[str, Any] = {}
+        self.moved = False
+        values = dict(change.values)
+        for name in change.only_if_empty:
+            if before.get(name) not in (None, "", []):
+                values.pop(name, None)
+                if name == "owner_id":
+                    values.pop("assigned_team_ids", None)
+                    values.pop("assignment_method", None)
+        if object_type in FILED or "stage_id" in values:
+            self._move(object_type, values, at)
+        if "owner_id" in values and values["owner_id"] != before["owner_id"]:
+            self._assign(object_type, values, at, by)
+        for name, value in values.items():
+            self._set(name, value)
+        self.shown = self._shown(object_type)
+        self.columns.update({name: value for name, value in change.facts.items() if before.get(name) != value})
+        self.version: int = before["version"] + (1 if self.shown else 0)
+
+    def _set(self, name: str, value: Any) -> None:
+        if name in self.before:
+            if self.before[name] != value:
+                self.columns[name] = value
+        elif self.before["properties"].get(name) != value:
+            self.custom[name] = value
+
+    def _move(self, object_type: str, values: dict[str, Any], at: datetime) -> None:
+        stage_id = values.get("stage_id")
+        if stage_id is None or stage_id == self.before["stage_id"]:
+            values.pop("stage_id", None)
+            values.pop("pipeline_id", None)
+            return
+        pipeline = pipelines_of(object_type).of_stage(stage_id)
+        stage = pipeline.stage(stage_id)
+        assert stage is not None
+        self.moved = True
+        values["pipeline_id"] = pipeline.id  # R-PIPE-11: both in one write
+        dates = dates_after_move(
+            was_open=not self.before["is_closed"], to=stage, pipeline=pipeline, closed_at=self.before["closed_at"], now=at
+        )
+        if "closed_at" in values:
+            dates.pop("closed_at", None)
+        for name, value in dates.items():
+            values[name] = value
+        self.columns["stage_entered_at"] = at
+        values["is_closed"] = not stage.is_open
+
+    def _assign(self, object_type: str, values: dict[str, Any], at: datetime, by: Actor) -> None:
+        if "_main_team" in self.before:
+            values.setdefault("assigned_team_ids", self.before["_main_team"])
+        if object_type != "ticket":
+            return
+        values["owner_assigned_at"] = at if values["owner_id"] else self.before["owner_assigned_at"]
+        values.setdefault("assignment_method", by.kind.value if by.kind is not ActorKind.USER else "manual")
+        if values["owner_id"] and self.before["first_assigned_at"] is None:
+            self.columns["first_assigned_at"] = at
+
+    def _shown(self, object_type: str) -> dict[str, tuple[Any, Any]]:
+        """{property: (old, new)} of what has history, by the names of the API."""
+        found: dict[str, tuple[Any, Any]] = {}
+        for name, prop in properties_of(object_type).items():
+            if prop.column and prop.column in self.columns and name not in _TWINS:
+                found[name] = (plain(self.before[prop.column]), plain(self.columns[prop.column]))
+        for name, value in self.custom.items():
+            found[name] = (self.before["properties"].get(name), plain(value))
+        return found
+
+
+#: Second names of a column that has its history under another one.
+_TWINS = {"createdate", "lastmodifieddate", "hs_lastmodifieddate", "hs_is_visible_in_help_desk", "first_agent_reply_date", "last_reply_date", "hs_object_id"}
+
+
+def plain(value: Any) -> Any:
+    """A value as it stands in history and events: JSON."""
+    return value.isoformat() if isinstance(value, datetime) else value
+
+
+# ── writing ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _write_rows(object_type: str, drafts: Sequence[_Draft], at: datetime) -> None:
+    """One update per set of changed columns."""
+    shapes: dict[tuple[str, ...], list[_Draft]] = defaultdict(list)
+    for draft in drafts:
+        if draft.shown:
+            draft.columns.update(version=draft.version, updated_at=at)
+        if draft.custom:
+            draft.columns["properties"] = _without_empty({**draft.before["properties"], **{k: plain(v) for k, v in draft.custom.items()}})
+        if draft.columns:
+            shapes[tuple(sorted(draft.columns))].append(draft)
+    for names, group in shapes.items():
+        update_rows(object_type, names, {draft.id: [draft.columns[name] for name in names] for draft in group})
+
+
+def _without_empty(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def update_rows(object_type: str, names: Sequence[str], values: Mapping[int, Sequence[Any]]) -> None:
+    """Write the same columns of many rows in one statement: {id: values in the order of `names`}."""
+    fields = {f.column: f for f in model_of(object_type)._meta.concrete_fields}
+    casts, settings, arrays = [], [], []
+    for position, name in enumerate(names):
+        kind = _cast(fields[name])
+        is_array = kind.endswith("[]")
+        casts.append(f"%s::{'text' if is_array else kind}[]")
+        settings.append(f"{name} = x.v{position}" + (f"::{kind}" if is_array else ""))
+        column = [row[position] for row in values.values()]
+        if is_array:
+            column = ["{" + ",".join(str(item) for item in items) + "}" for items in column]
+        elif kind == "jsonb":
+            column = [None if item is None else sql.Jsonb(item) for item in column]
+        arrays.append(column)
+    marks = ", ".join(f"v{position}" for position in range(len(names)))
+    sql.execute(
+        f"update {table_of(object_type)} t set {', '.join(settings)} from unnest(%s::bigint[], {', '.join(casts)}) x(id, {marks})"
+        " where t.account_id = %s and t.id = x.id",
+        [list(values), *arrays, current_account_id()],
+    )
+
+
+def _cast(column: models.Field[Any, Any]) -> str:
+    from django.db import connection
+
+    kind = column.rel_db_type(connection) if column.is_relation else column.db_type(connection)
+    return str(kind or "text")
+
+
+def _write_clocks(object_type: str, moved: Sequence[_Draft], at: datetime) -> None:
+    """Stop the old stage's clock and start the new one's (R-PROP-3)."""
+    if not moved:
+        return
+    account_id = current_account_id()
+    ids = [draft.id for draft in moved]
+    sql.execute(_STOP_CLOCKS, [at, at, at, account_id, object_type, ids, [draft.before["stage_id"] for draft in moved]])
+    start_clocks(object_type, ids, [draft.columns["stage_id"] for draft in moved], at)
+
+
+def start_clocks(object_type: str, ids: Sequence[int], stage_ids: Sequence[int], at: datetime) -> None:
+    sql.execute(_START_CLOCKS, [current_account_id(), object_type, at, list(ids), list(stage_ids)])
+
+
+_STOP_CLOCKS = """
+update crm_stagetime s set exited_at = %s,
+    latest_ms = (extract(epoch from %s::timestamptz - s.entered_at) * 1000)::bigint,
+    cumulative_ms = s.cumulative_ms + (extract(epoch from %s::timestamptz - s.entered_at) * 1000)::bigint
+where s.account_id = %s and s.object_type = %s and s.exited_at is null
+  and (s.record_id, s.stage_id) in (select * from unnest(%s::bigint[], %s::bigint[]))
+"""
+
+_START_CLOCKS = """
+insert into crm_stagetime (account_id, object_type, record_id, stage_id, entered_at, cumulative_ms)
+select %s, %s, x.record_id, x.stage_id, x.at, 0 from (select %s::timestamptz as at, r.* from unnest(%s::bigint[], %s::bigint[]) r(record_id, stage_id)) x
+on conflict (account_id, object_type, record_id, stage_id) do update set entered_at = excluded.entered_at, exited_at = null
+"""
+
+
+def _record_events(
+    object_type: str, drafts: Sequence[_Draft], by: Actor, cause: Cause | None, depth: int, at: datetime
+) -> dict[int, Event]:
+    told = [draft for draft in drafts if draft.shown]
+    new = [
+        NewEvent(
+            _kind(object_type, draft), object_type, draft.id, draft.version, by, at,
+            {"changes": {name: list(pair) for name, pair in draft.shown.items()}},
+            Cause(**{**(cause.as_json() if cause else {}), "rule": draft.rule}) if draft.rule else cause, depth,
+        )
+        for draft in told
+    ]  # fmt: skip
+    return {draft.id: event for draft, event in zip(told, log.record_many(new), strict=True)}
+
+
+def _kind(object_type: str, draft: _Draft) -> str:
+    if draft.moved:
+        return f"{object_type}.moved"
+    if "owner_id" in draft.columns or "assigned_team_ids" in draft.columns:
+        return f"{object_type}.assigned"
+    return f"{object_type}.updated"
+
+
+def _write_history(
+    object_type: str, drafts: Sequence[_Draft], events: Mapping[int, Event], by: Actor, source: str | None, at: datetime
+) -> None:
+    rows = [
+        (draft.id, name, sql.Jsonb(old), sql.Jsonb(new), events[draft.id].id)
+        for draft in drafts
+        for name, (old, new) in draft.shown.items()
+    ]
+    if not rows:
+        return
+    ids, names, olds, news, event_ids = (list(column) for column in zip(*rows, strict=True))
+    sql.execute(
+        _INSERT_HISTORY,
+        [current_account_id(), object_type, source or SOURCES[by.kind], by.kind.value, by.id, at, ids, names, olds, news, event_ids],
+    )
+
+
+_INSERT_HISTORY = """
+insert into crm_propertychange (account_id, object_type, source, actor_kind, actor_id, changed_at, record_id, property, old, new, event_id)
+select %s, %s, %s, %s, %s::bigint, %s::timestamptz, x.* from unnest(%s::bigint[], %s::text[], %s::jsonb[], %s::jsonb[], %s::bigint[]) x
+"""

@@ -1,0 +1,29 @@
+"""Pytest fixtures that every area's tests may use."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import pytest
+
+from deskhand.kernel import clock
+from deskhand.kernel.database.scope import account_scope
+from deskhand.testing.world import World, make_world
+
+NOON = datetime(2026, 11, 16, 12, 0, tzinfo=UTC)  # a Monday
+
+
+@pytest.fixture
+def noon() -> Iterator[datetime]:
+    """The clock stands at Monday noon."""
+    with clock.stopped(NOON):
+        yield NOON
+
+
+@pytest.fixture
+def world(db: None) -> Iterator[World]:
+    """An account with its people, inside its scope."""
+    made = make_world()
+    with account_scope(made.account.pk):
+        yield made
