@@ -1,0 +1,232 @@
+"""Tables of accounts (tenants), users, memberships, teams, roles, API tokens, the audit and sign-in attempts."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Lower
+from django.utils.crypto import salted_hmac
+from django.utils.translation import gettext_lazy as _
+
+from deskhand.kernel import clock
+
+
+class Plan(models.TextChoices):
+    """Presets of feature flags (R-TIER-1). A fresh account has everything."""
+
+    FREE = "free", _("Free")
+    STARTER = "starter", _("Starter")
+    PROFESSIONAL = "professional", _("Professional")
+    ENTERPRISE = "enterprise", _("Enterprise")
+    EVERYTHING = "everything", _("Everything")
+
+
+class Account(models.Model):
+    """A tenant: one company, walled off from all others."""
+
+    slug = models.SlugField(max_length=63, unique=True)
+    name = models.CharField(max_length=200)
+    zone = models.CharField(max_length=64, default="UTC")
+    locale = models.CharField(max_length=16, default="en")
+    plan = models.CharField(max_length=16, choices=Plan, default=Plan.EVERYTHING)
+    #: Feature name → on or off, on top of the plan's preset.
+    features = models.JSONField(default=dict)
+    created_at = models.DateTimeField(default=clock.now)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(plan__in=Plan.values), name="account_plan_known"),
+            models.CheckConstraint(condition=Q(slug=Lower("slug")), name="account_slug_lower"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class UserManager(BaseUserManager["User"]):
+    def get_by_natural_key(self, username: str | None) -> User:
+        return self.get(username=(username or "").lower())
+
+
+class User(AbstractBaseUser):
+    """A person, known once in the installation. What they may do in an account is their membership's matter."""
+
+    username = models.CharField(max_length=150, unique=True)
+    email = models.EmailField(max_length=254, unique=True)  # 254: RFC 5321 path limit
+    name = models.CharField(max_length=200)
+    #: Sorts names alike on every server; computed by users.sort_key.
+    sort_key = models.TextField(default="", db_index=True)
+    locale = models.CharField(max_length=16, blank=True, default="")
+    zone = models.CharField(max_length=64, blank=True, default="")
+    theme = models.CharField(max_length=16, blank=True, default="")
+    date_joined = models.DateTimeField(default=clock.now)
+    is_active = models.BooleanField(default=True)
+    #: Raised to end every session of the user at once.
+    session_epoch = models.IntegerField(default=0)
+
+    objects: ClassVar[UserManager] = UserManager()
+
+    USERNAME_FIELD = "username"
+    EMAIL_FIELD = "email"
+    REQUIRED_FIELDS: ClassVar[list[str]] = ["email", "name"]
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(email=Lower("email")), name="user_email_lower"),
+            models.CheckConstraint(condition=Q(username=Lower("username")), name="user_username_lower"),
+            # An e-mail address as username would let one person stand in the way of another's sign-in.
+            models.CheckConstraint(condition=~Q(username__contains="@"), name="user_username_no_at"),
+            models.CheckConstraint(condition=~Q(email="") & ~Q(username=""), name="user_has_names"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def get_full_name(self) -> str:
+        return self.name
+
+    def get_session_auth_hash(self) -> str:
+        return self._session_hash(None)
+
+    def get_session_auth_fallback_hash(self) -> Any:
+        from django.conf import settings
+
+        for secret in settings.SECRET_KEY_FALLBACKS:
+            yield self._session_hash(secret)
+
+    def _session_hash(self, secret: str | None) -> str:
+        value = f"{self.password}:{self.session_epoch}"
+        return salted_hmac("deskhand.accounts.session", value, secret=secret, algorithm="sha256").hexdigest()
+
+
+class Role(models.Model):
+    """A named set of permissions; `permissions` has the shape that roles.parse reads."""
+
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, db_index=False)
+    name = models.CharField(max_length=100)
+    permissions = models.JSONField(default=dict)
+    created_at = models.DateTimeField(default=clock.now)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["account", "name"], name="role_name_once"),
+            models.UniqueConstraint(fields=["account", "id"], name="role_of_account"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Membership(models.Model):
+    """A user in an account. Exempt from row-level security: sign-in reads it before the account is chosen."""
+
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, db_index=False)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships")
+    is_super_admin = models.BooleanField(default=False)
+    is_active = models.BooleanField(default=True)
+    #: May be routed to, set rules, use custom views (R-SEAT-1).
+    has_seat = models.BooleanField(default=True)
+    role = models.ForeignKey(Role, null=True, blank=True, on_delete=models.PROTECT)
+    #: Degrees on the color wheel of the person's picture.
+    hue = models.SmallIntegerField(default=0)
+    created_at = models.DateTimeField(default=clock.now)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["account", "user"], name="membership_once"),
+            models.CheckConstraint(condition=Q(hue__gte=0, hue__lt=360), name="membership_hue_on_wheel"),
+        ]
+
+
+class Team(models.Model):
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, db_index=False)
+    name = models.CharField(max_length=100)
+    parent = models.ForeignKey(
+        "self", null=True, blank=True, on_delete=models.PROTECT, related_name="children"
+    )
+    created_at = models.DateTimeField(default=clock.now)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["account", "name"], name="team_name_once"),
+            models.UniqueConstraint(fields=["account", "id"], name="team_of_account"),
+            models.CheckConstraint(condition=~Q(parent=F("id")), name="team_not_its_own_parent"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class TeamMember(models.Model):
+    """One main team and any number of extra ones per user (R-TEAM-1)."""
+
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, db_index=False)
+    team = models.ForeignKey(Team, on_delete=models.CASCADE, related_name="members", db_index=False)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="team_memberships", db_index=False)
+    is_main = models.BooleanField(default=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["account", "team", "user"], name="team_member_once"),
+            models.UniqueConstraint(
+                fields=["account", "user"], condition=Q(is_main=True), name="one_main_team"
+            ),
+        ]
+        indexes = [models.Index(fields=["account", "user"], name="team_member_by_user")]
+
+
+class ApiToken(models.Model):
+    """A private app's key. Exempt from row-level security: a request's token names its account."""
+
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, db_index=False)
+    #: Acts as this user; None acts for the account within its scopes.
+    user = models.ForeignKey(User, null=True, blank=True, on_delete=models.CASCADE)
+    name = models.CharField(max_length=100)
+    #: First characters, shown in lists so that people can tell tokens apart.
+    prefix = models.CharField(max_length=16)
+    hash = models.CharField(max_length=64, unique=True)  # SHA-256 in hex
+    scopes = models.JSONField(default=list)
+    created_at = models.DateTimeField(default=clock.now)
+    last_used_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+    expires_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["account", "-created_at", "id"], name="api_token_newest")]
+
+
+class AuditEntry(models.Model):
+    """What an admin changed. Append-only; each entry's hash covers the one before it in its account."""
+
+    account_id = models.BigIntegerField()
+    number = models.BigIntegerField()
+    actor_kind = models.CharField(max_length=16)
+    actor_id = models.BigIntegerField(null=True, blank=True)
+    action = models.CharField(max_length=64)
+    target_type = models.CharField(max_length=32)
+    target_id = models.BigIntegerField(null=True, blank=True)
+    before = models.JSONField(default=dict)
+    after = models.JSONField(default=dict)
+    at = models.DateTimeField()
+    previous_hash = models.CharField(max_length=64)
+    hash = models.CharField(max_length=64)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["account_id", "number"], name="audit_number_once")]
+        indexes = [
+            models.Index(
+                fields=["account_id", "target_type", "target_id", "-number"], name="audit_of_target"
+            ),
+        ]
+
+
+class SignInAttempt(models.Model):
+    """How often a name or a network tried to sign in, in the running window."""
+
+    #: "name:…" (hashed) or "network:…"
+    key = models.CharField(max_length=100, unique=True)
+    count = models.IntegerField(default=0)
+    started_at = models.DateTimeField(db_index=True)

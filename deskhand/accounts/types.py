@@ -1,0 +1,57 @@
+"""What crosses the border of the area: who looks, how far they may reach, and which states a membership has."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Reach(StrEnum):
+    """How far a permission on records goes (R-PERM-1)."""
+
+    ALL = "all"
+    TEAM = "team"  # one's own and one's teams'
+    OWN = "own"
+    NONE = "none"
+
+
+class Verb(StrEnum):
+    """What may be done with a record of a type (R-PERM-1)."""
+
+    VIEW = "view"
+    EDIT = "edit"
+    DELETE = "delete"
+    COMMUNICATE = "communicate"
+
+
+@dataclass(frozen=True, slots=True)
+class Permissions:
+    """What a role allows. What is not named is not allowed (R-PERM-5)."""
+
+    #: "ticket.view" → reach
+    reach: dict[str, Reach] = field(default_factory=dict)
+    #: Object types whose records without an owner are reached too, when the reach is team or own.
+    unassigned: frozenset[str] = frozenset()
+    capabilities: frozenset[str] = frozenset()
+    #: The team reach counts extra teams as well as the main one (R-TEAM-4).
+    extra_teams: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Viewer:
+    """A user in one account, with all that decides what they may see and do. Load it with policy.viewer_for."""
+
+    account_id: int
+    user_id: int
+    is_super_admin: bool
+    has_seat: bool
+    permissions: Permissions
+    main_team_id: int | None = None
+    extra_team_ids: frozenset[int] = frozenset()
+    #: Main team and teams nested below it; with the extra ones where the role says so (R-TEAM-3, R-TEAM-4).
+    reach_team_ids: frozenset[int] = frozenset()
+
+    @property
+    def team_ids(self) -> frozenset[int]:
+        """All teams the user is a member of, main or extra."""
+        return self.extra_team_ids | ({self.main_team_id} if self.main_team_id else frozenset())
