@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 
@@ -66,6 +67,8 @@ class Thread(models.Model):
     last_sent_at = models.DateTimeField(null=True)
     preview = models.TextField(default="")
     message_count = models.IntegerField(default=0)
+    #: Lower-case addresses of the people in it; only they count as known (R-STAT-17).
+    participants = ArrayField(models.TextField(), default=list)
 
     class Meta:
         indexes = [

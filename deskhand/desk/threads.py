@@ -1,0 +1,399 @@
+"""Filing what arrives: a set of incoming messages joins or opens threads, and with them tickets, in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from deskhand.accounts.models import Membership
+from deskhand.crm.pipelines.policy import IncomingReply, Move, ReplyEffect, Sender, Standing, after_reply
+from deskhand.crm.pipelines.queries import pipelines_of
+from deskhand.crm.records import associations, contacts, tickets
+from deskhand.crm.records.contacts import Person
+from deskhand.crm.records.models import Ticket, TicketType
+from deskhand.crm.records.store import Change
+from deskhand.crm.records.tickets import NewTicket
+from deskhand.desk.models import Attachment, ChannelAccount, Direction, InboxKind, Message, MessageKind, Thread
+from deskhand.desk.types import Automatic, InboundMessage, Incoming, Mailbox, Outcome, Received
+from deskhand.events import log
+from deskhand.events.types import Actor, ActorKind, Cause, NewEvent
+from deskhand.kernel import clock
+from deskhand.kernel.database import sql
+from deskhand.kernel.database.scope import current_account_id
+
+RECEIVED = "message.received"
+PREVIEW = 140  # characters shown in lists
+
+SOURCE_OF_CHANNEL = {"email": "EMAIL", "form": "FORM", "chat": "CHAT", "messenger": "CHAT", "calling": "PHONE", "whatsapp": "WHATSAPP"}
+TYPE_OF_CHANNEL = {"chat": TicketType.MESSAGE, "whatsapp": TicketType.MESSAGE, "messenger": TicketType.MESSAGE, "calling": TicketType.CALL}
+
+
+def receive_many(incoming: Sequence[Incoming], *, cause: Cause | None = None, at: datetime | None = None) -> list[Received]:
+    """File messages in the order given, in the open scope; answers are in the same order.
+
+    Not for twins: the channel has refused those (R-CC-13). A message that answers another one of the same set is
+    filed in a following round, when that one's thread exists.
+    """
+    at = at or clock.now()
+    answers: list[Received] = []
+    for batch in _rounds(incoming):
+        answers += _Round(batch, cause, at).file()
+    return answers
+
+
+def receive(incoming: Incoming, **more: Any) -> Received:
+    return receive_many([incoming], **more)[0]
+
+
+def _rounds(incoming: Sequence[Incoming]) -> Iterable[list[Incoming]]:
+    """Cut the set before every message that touches a thread which an earlier one of the cut touches too."""
+    batch: list[Incoming] = []
+    touched: set[object] = set()
+    for item in incoming:
+        message = item.message
+        keys = {message.external_id, *message.answers, message.thread_id} - {"", None}
+        if batch and keys & touched:
+            yield batch
+            batch, touched = [], set()
+        batch.append(item)
+        touched |= keys
+    if batch:
+        yield batch
+
+
+@dataclass
+class _Known:
+    """A thread that a message joins, with its ticket as it stands."""
+
+    thread: Thread
+    ticket: Ticket | None
+
+
+@dataclass
+class _Case:
+    """One message on its way: what was found out about it, then the ids it gets."""
+
+    incoming: Incoming
+    channel: ChannelAccount
+    known: _Known | None = None
+    sender: Sender = Sender.CONTACT
+    contact_id: int | None = None
+    move: Move | None = None
+    follow_up_of: int | None = None
+    why: str = ""
+    outcome: Outcome = Outcome.CREATED
+    thread_id: int = 0
+    message_id: int = 0
+    ticket_id: int | None = None
+
+    @property
+    def message(self) -> InboundMessage:
+        return self.incoming.message
+
+    @property
+    def is_unverified(self) -> bool:
+        return self.known is not None and self.sender is Sender.STRANGER
+
+    @property
+    def requester(self) -> Mailbox:
+        """Whose request it is: the writer, or whom a colleague's forward names (R-EM-7)."""
+        if self.sender is Sender.COLLEAGUE and self.message.original_sender:
+            return self.message.original_sender
+        return self.message.sender
+
+
+@dataclass
+class _Round:
+    batch: list[Incoming]
+    cause: Cause | None
+    at: datetime
+    cases: list[_Case] = field(default_factory=list)
+
+    def file(self) -> list[Received]:
+        self._gather()
+        for case in self.cases:
+            self._decide(case)
+        self._find_contacts()
+        self._draw_ids()
+        self._create_tickets()
+        self._create_threads()
+        self._create_messages()
+        self._touch_threads()
+        events = self._record()
+        self._touch_tickets(events)
+        return [Received(c.outcome, c.message_id, c.thread_id, c.ticket_id, c.why) for c in self.cases]
+
+    # ── finding out ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _gather(self) -> None:
+        account_id = current_account_id()
+        wanted = {item.channel_account_id for item in self.batch}
+        channels = {c.pk: c for c in ChannelAccount.objects.select_related("inbox").filter(account_id=account_id, pk__in=wanted)}
+        self.cases = [_Case(item, channels[item.channel_account_id]) for item in self.batch]
+        thread_ids = _threads_answered([case.message for case in self.cases])
+        known = _load_known({thread_id for thread_id in thread_ids if thread_id})
+        colleagues = _colleagues({case.message.sender.key for case in self.cases})
+        for case, thread_id in zip(self.cases, thread_ids, strict=True):
+            case.known = known.get(thread_id) if thread_id else None
+            case.sender = _who(case, colleagues)
+
+    # ── deciding ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _decide(self, case: _Case) -> None:
+        if case.known is None:
+            self._decide_new(case)
+            return
+        case.outcome, case.why = Outcome.JOINED, "answers a known thread"
+        if case.message.automatic is Automatic.ANSWER:
+            case.outcome, case.why = Outcome.AUTO_REPLY, case.message.automatic_reason
+        elif case.message.automatic is Automatic.REPORT:
+            case.outcome, case.why = Outcome.BOUNCE, case.message.automatic_reason
+        elif case.is_unverified:
+            case.why = "answers a known thread, from outside and unverified"
+        elif case.known.ticket is not None:
+            self._decide_move(case, case.known.thread, case.known.ticket)
+
+    def _decide_move(self, case: _Case, thread: Thread, ticket: Ticket) -> None:
+        reply = IncomingReply(
+            sender=case.sender,
+            is_automatic=case.message.automatic is not Automatic.NO,
+            is_forward=case.message.is_forward,
+            on_originating_thread=ticket.originating_thread_id in (None, thread.pk),
+            on_side_thread=thread.is_side,
+            is_email=case.message.is_email,
+        )
+        standing = Standing(ticket.stage_id, ticket.is_closed, ticket.reopened_at is not None, ticket.last_closed_at)
+        effect, case.move = after_reply(reply, standing, pipelines_of("ticket").pipeline(ticket.pipeline_id), self.at)
+        if effect is ReplyEffect.FOLLOW_UP:
+            case.follow_up_of, case.known = ticket.pk, None
+            case.outcome, case.why = Outcome.CREATED, f"follows up closed ticket #{ticket.number}"
+
+    def _decide_new(self, case: _Case) -> None:
+        automatic = case.message.automatic
+        if automatic is Automatic.ANSWER:
+            case.outcome, case.why = Outcome.AUTO_REPLY, case.message.automatic_reason
+        elif automatic is Automatic.REPORT:
+            case.outcome, case.why = Outcome.BOUNCE, case.message.automatic_reason
+        elif not case.channel.creates_tickets:
+            case.outcome, case.why = Outcome.THREADED, "the channel's ticket switch is off"
+        else:
+            case.why = "a new conversation"
+
+    # ── contacts and ids ─────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _find_contacts(self) -> None:
+        people = [Person(c.requester.key, c.requester.name) for c in self.cases if self._wants_contact(c)]
+        found = contacts.upsert_many(people, by=Actor(ActorKind.VISITOR), at=self.at)
+        for case in self.cases:
+            case.contact_id = found.get(case.requester.key) if self._wants_contact(case) else None
+
+    @staticmethod
+    def _wants_contact(case: _Case) -> bool:
+        """Machines and strangers on known threads make no contacts (T4)."""
+        machine = case.message.automatic in (Automatic.ANSWER, Automatic.REPORT)
+        colleague = case.sender is Sender.COLLEAGUE and case.message.original_sender is None
+        return bool(case.requester.email) and not machine and not case.is_unverified and not (case.known and colleague)
+
+    def _draw_ids(self) -> None:
+        message_ids = sql.ids("desk_message", len(self.cases))
+        for case, message_id in zip(self.cases, message_ids, strict=True):
+            case.message_id = message_id
+        new = [case for case in self.cases if case.known is None]
+        for case, thread_id in zip(new, sql.ids("desk_thread", len(new)), strict=True):
+            case.thread_id = thread_id
+        for case in self.cases:
+            if case.known:
+                case.thread_id, case.ticket_id = case.known.thread.pk, case.known.thread.ticket_id
+
+    # ── writing ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _create_tickets(self) -> None:
+        opening = [case for case in self.cases if case.known is None and case.outcome is Outcome.CREATED]
+        made = tickets.create_many([self._new_ticket(case) for case in opening], by=Actor(ActorKind.VISITOR), cause=self.cause, at=self.at)
+        for case, ticket in zip(opening, made, strict=True):
+            case.ticket_id = ticket.id
+        links = [("ticket", c.ticket_id, "ticket", c.follow_up_of) for c in opening if c.ticket_id and c.follow_up_of]
+        associations.link_many(links, self.at)  # type: ignore[arg-type]
+
+    def _new_ticket(self, case: _Case) -> NewTicket:
+        message, channel = case.message, case.channel
+        received = message.received_at
+        return NewTicket(
+            subject=message.subject or preview_of(message.text) or case.requester.email or "(no subject)",
+            content=message.text,
+            pipeline_id=channel.pipeline_id,
+            stage_id=channel.stage_id,
+            contact_id=case.contact_id,
+            source_type=SOURCE_OF_CHANNEL.get(channel.channel, "CUSTOM_CHANNEL"),
+            ticket_type=TYPE_OF_CHANNEL.get(channel.channel, TicketType.EMAIL_OTHER),
+            in_help_desk=channel.inbox.kind == InboxKind.HELP_DESK,
+            inbox_id=channel.inbox_id,
+            channel_account_id=channel.pk,
+            facts={
+                "originating_thread_id": case.thread_id, "originating_message_id": case.message_id,
+                "preview": preview_of(message.text), "message_count": 1, "sort_at": self.at,
+                "last_received_at": received, "last_message_from_visitor": True,
+            },
+        )  # fmt: skip
+
+    def _create_threads(self) -> None:
+        Thread.objects.bulk_create(
+            Thread(
+                id=case.thread_id, account_id=current_account_id(), inbox_id=case.channel.inbox_id, channel_account=case.channel,
+                ticket_id=case.ticket_id, contact_id=case.contact_id, subject=case.message.subject, created_at=self.at,
+                last_message_at=self.at, last_received_at=self.at, preview=preview_of(case.message.text), message_count=1,
+                participants=_participants(case),
+            )
+            for case in self.cases if case.known is None
+        )  # fmt: skip
+
+    def _create_messages(self) -> None:
+        Message.objects.bulk_create(self._message(case) for case in self.cases)
+        Attachment.objects.bulk_create(
+            Attachment(
+                account_id=current_account_id(), message_id=case.message_id, position=position, name=f.name, content_type=f.content_type,
+                size=f.size, sha256=f.sha256, content_id=f.content_id, is_inline=f.is_inline,
+            )
+            for case in self.cases for position, f in enumerate(case.message.files)
+        )  # fmt: skip
+
+    def _message(self, case: _Case) -> Message:
+        m = case.message
+        actor = Actor(ActorKind.USER) if case.sender is Sender.COLLEAGUE else Actor(ActorKind.VISITOR, case.contact_id)
+        return Message(
+            id=case.message_id, account_id=current_account_id(), thread_id=case.thread_id, ticket_id=case.ticket_id,
+            kind=MessageKind.MESSAGE, direction=Direction.IN, actor_kind=actor.kind.value, actor_id=actor.id,
+            sender_name=m.sender.name, sender_address=m.sender.email,
+            recipients={"to": [vars(box) for box in m.to], "cc": [vars(box) for box in m.cc]}, subject=m.subject, text=m.text,
+            quoted=m.quoted, html=m.html, external_id=m.external_id, in_reply_to=m.answers[0] if m.answers else "",
+            is_automatic=m.automatic is not Automatic.NO, is_forward=m.is_forward, is_unverified=case.is_unverified,
+            cause={"notices": list(m.notices)} if m.notices else None, created_at=self.at, date_text=m.date_text,
+        )  # fmt: skip
+
+    def _touch_threads(self) -> None:
+        joined = [case for case in self.cases if case.known]
+        if not joined:
+            return
+        newcomers = [[] if case.is_unverified else _participants(case) for case in joined]
+        sql.execute(
+            _TOUCH_THREADS,
+            [
+                self.at, self.at, current_account_id(), [c.thread_id for c in joined], [preview_of(c.message.text) for c in joined],
+                ["{" + ",".join(_quoted(address) for address in people) + "}" for people in newcomers],
+            ],
+        )  # fmt: skip
+
+    def _record(self) -> dict[int, int]:
+        """One event a message; returns {message id: event id}, the cause of what follows."""
+        new = [
+            NewEvent(
+                RECEIVED, "thread", case.thread_id, case.message_id, Actor(ActorKind.VISITOR, case.contact_id), self.at,
+                {
+                    "message_id": case.message_id, "ticket_id": case.ticket_id, "thread_id": case.thread_id,
+                    "channel_account_id": case.channel.pk, "automatic": case.message.automatic.value, "sender": case.sender.value,
+                    "opened": case.known is None, "unverified": case.is_unverified, "forward": case.message.is_forward,
+                },
+                self.cause,
+            )
+            for case in self.cases
+        ]  # fmt: skip
+        return {case.message_id: event.id for case, event in zip(self.cases, log.record_many(new), strict=True)}
+
+    def _touch_tickets(self, events: dict[int, int]) -> None:
+        changes = [self._change(case, case.known.ticket) for case in self.cases if case.known and case.known.ticket]
+        first = next((events[case.message_id] for case in self.cases if case.move), None)
+        tickets.change_many(changes, by=Actor(ActorKind.SYSTEM), cause=Cause(event_id=first) if first else self.cause, at=self.at)
+        _link_newcomers([case for case in self.cases if case.known and case.known.ticket and case.contact_id], self.at)
+
+    def _change(self, case: _Case, ticket: Ticket) -> Change:
+        facts: dict[str, Any] = {"message_count": ticket.message_count + 1}
+        if case.message.automatic is Automatic.NO and not case.is_unverified and case.sender is Sender.CONTACT:
+            facts |= {
+                "last_received_at": case.message.received_at, "last_message_from_visitor": True, "sort_at": self.at,
+                "preview": preview_of(case.message.text),
+            }  # fmt: skip
+        if case.move is None:
+            return Change(ticket.pk, {}, facts)
+        return Change(ticket.pk, {"stage_id": case.move.stage_id}, facts, rule=case.move.rule)
+
+
+_TOUCH_THREADS = """
+update desk_thread t set last_message_at = %s, last_received_at = %s, is_open = true, closed_at = null,
+    message_count = t.message_count + 1, preview = x.preview,
+    participants = (select coalesce(array_agg(distinct p), '{}') from unnest(t.participants || x.newcomers::text[]) p)
+from (select %s::bigint as account_id, u.* from unnest(%s::bigint[], %s::text[], %s::text[]) u(id, preview, newcomers)) x
+where t.account_id = x.account_id and t.id = x.id
+"""
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _threads_answered(messages: Sequence[InboundMessage]) -> list[int | None]:
+    """For each message the thread it answers: a verified token first, then the nearest id we know (T1)."""
+    ids = {external_id for message in messages for external_id in message.answers}
+    known: dict[str, int] = {}
+    if ids:
+        known = dict(
+            sql.rows(
+                "select external_id, max(thread_id) from desk_message where account_id = %s and external_id = any(%s) and external_id <> ''"
+                " group by external_id",
+                [current_account_id(), list(ids)],
+            )
+        )
+    return [
+        message.thread_id or next((known[external_id] for external_id in message.answers if external_id in known), None)
+        for message in messages
+    ]
+
+
+def _load_known(thread_ids: set[int]) -> dict[int, _Known]:
+    """Lock tickets of the threads in id order; a merged ticket's thread leads to the survivor (R-MERGE-6)."""
+    if not thread_ids:
+        return {}
+    account_id = current_account_id()
+    threads = list(Thread.objects.filter(account_id=account_id, pk__in=thread_ids))
+    wanted = {thread.ticket_id for thread in threads if thread.ticket_id}
+    found = Ticket.objects.filter(account_id=account_id, pk__in=wanted).order_by("id").select_for_update(no_key=True)
+    by_id = {ticket.pk: ticket for ticket in found}
+    return {thread.pk: _Known(thread, by_id.get(thread.ticket_id) if thread.ticket_id else None) for thread in threads}
+
+
+def _colleagues(addresses: set[str]) -> set[str]:
+    members = Membership.objects.filter(account_id=current_account_id(), is_active=True, user__email__in=addresses)
+    return set(members.values_list("user__email", flat=True))
+
+
+def _who(case: _Case, colleagues: set[str]) -> Sender:
+    if case.message.sender.key in colleagues:
+        return Sender.COLLEAGUE
+    if case.known is None or case.message.sender.key in case.known.thread.participants:
+        return Sender.CONTACT
+    return Sender.STRANGER
+
+
+def _participants(case: _Case) -> list[str]:
+    """The writer and whom they wrote to, without our own addresses (R-EM-10)."""
+    people = [case.requester, *case.message.to, *case.message.cc]
+    own = case.channel.address
+    keys = dict.fromkeys(box.key for box in people if box.email)
+    return [key for key in keys if key != own and not _is_tagged(key, own)]
+
+
+def _is_tagged(address: str, own: str) -> bool:
+    local, _, domain = own.partition("@")
+    return address.startswith(f"{local}+") and address.endswith(f"@{domain}")
+
+
+def _link_newcomers(cases: Sequence[_Case], at: datetime) -> None:
+    """Somebody new in a ticket's thread becomes one of its contacts."""
+    associations.link_many([("ticket", c.ticket_id, "contact", c.contact_id) for c in cases if c.ticket_id and c.contact_id], at)
+
+
+def preview_of(text: str) -> str:
+    """The first words of a text on one line, for lists."""
+    line = " ".join(text[: PREVIEW * 4].split())
+    return line if len(line) <= PREVIEW else line[: PREVIEW - 1].rstrip() + "…"

@@ -1,0 +1,68 @@
+"""Signed tokens that bring an answer back to its thread (T1, T2).
+
+A token proves only that its bearer has seen our mail; who wrote is judged apart. It is in the address that answers
+go to (`support+t1z-…@…`) and in the Message-ID of what we send. Keys are one per account; there is no other format.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import re
+
+from django.conf import settings
+
+SIGNATURE_BYTES = 10  # 80 bits (T2)
+DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
+
+_TOKEN = re.compile(r"t([0-9a-z]{1,13})-([a-z2-7]{16})", re.ASCII)
+_MESSAGE_ID = re.compile(r"dh\.([0-9a-z]{1,13})\.([0-9a-z]{1,13})\.([a-z2-7]{16})@", re.ASCII)
+
+
+def reply_tag(account_id: int, thread_id: int) -> str:
+    """The part after the plus sign of the address that answers go to."""
+    number = _base36(thread_id)
+    return f"t{number}-{_sign(account_id, 'reply', number)}"
+
+
+def message_id(account_id: int, thread_id: int, number: int, domain: str) -> str:
+    """The Message-ID (without brackets) of our message `number`; the same in every try."""
+    thread, own = _base36(thread_id), _base36(number)
+    return f"dh.{own}.{thread}.{_sign(account_id, 'message', f'{own}.{thread}')}@{domain}"
+
+
+def thread_of_tag(account_id: int, tag: str) -> int | None:
+    """The thread a reply tag names, or None when its signature is not ours for this account."""
+    found = _TOKEN.fullmatch(tag.strip().lower())
+    if not found:
+        return None
+    return int(found[1], 36) if _holds(account_id, "reply", found[1], found[2]) else None
+
+
+def thread_of_message_id(account_id: int, value: str) -> int | None:
+    """The thread that one of our own Message-IDs names, or None."""
+    found = _MESSAGE_ID.match(value.strip().strip("<>").lower())
+    if not found:
+        return None
+    return int(found[2], 36) if _holds(account_id, "message", f"{found[1]}.{found[2]}", found[3]) else None
+
+
+def _holds(account_id: int, purpose: str, text: str, signature: str) -> bool:
+    return hmac.compare_digest(_sign(account_id, purpose, text), signature)
+
+
+def _sign(account_id: int, purpose: str, text: str) -> str:
+    root = str(settings.ENCRYPTION_KEY).encode()
+    key = hmac.digest(root, f"deskhand thread tokens {account_id}".encode(), hashlib.sha256)
+    digest = hmac.digest(key, f"{purpose}:{text}".encode(), hashlib.sha256)[:SIGNATURE_BYTES]
+    return base64.b32encode(digest).decode().lower()
+
+
+def _base36(number: int) -> str:
+    digits = ""
+    while True:
+        number, rest = divmod(number, 36)
+        digits = DIGITS[rest] + digits
+        if not number:
+            return digits
