@@ -1,0 +1,114 @@
+"""Static files that are made, not written: the icon sprite, the one stylesheet, and the import map."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import tempfile
+from collections.abc import Iterable, Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.contrib.staticfiles.finders import BaseFinder
+from django.core.files.storage import FileSystemStorage, Storage
+from django.templatetags.static import static
+from markupsafe import Markup
+
+from deskhand.web import icons
+
+HERE = Path(__file__).resolve().parent / "static"
+#: Part of every page, in this order; screens bring their own sheet beside it.
+STYLES = ("tokens", "base", "shell", "button", "badge", "menu", "field", "feedback", "dialog", "utilities")
+STYLESHEET = "css/deskhand.css"
+#: Loaded with every page; the others are fetched when an element asks for them.
+EAGER = ("main", "behaviors", "keys", "theme", "times", "toast")
+
+
+class GeneratedFinder(BaseFinder):
+    """Offers the made files to collectstatic and to WhiteNoise as if they lay in a folder."""
+
+    def check(self, **kwargs: Any) -> list[Any]:
+        return []
+
+    def find(self, path: str, find_all: bool = False, **kwargs: Any) -> Any:
+        if path not in _makers():
+            return []
+        found = str(_write(path))
+        return [found] if find_all or kwargs.get("all") else found
+
+    def list(self, ignore_patterns: Iterable[str] | None) -> Iterator[tuple[str, Storage]]:
+        folder = FileSystemStorage(location=_folder())
+        for path in _makers():
+            _write(path)
+            yield path, folder
+
+
+def _makers() -> dict[str, Any]:
+    return {icons.SPRITE: icons.sprite, STYLESHEET: stylesheet}
+
+
+def stylesheet() -> str:
+    return "".join((HERE / "css" / f"{name}.css").read_text() for name in STYLES)
+
+
+def _write(path: str) -> Path:
+    target = Path(_folder()) / path
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(_makers()[path]())
+    return target
+
+
+@cache
+def _temporary() -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory(prefix="deskhand-static-")
+
+
+def _folder() -> str:
+    return _temporary().name
+
+
+def import_map() -> Markup:
+    return Markup(f'<script type="importmap">{import_map_json()}</script>{preload(*EAGER)}')
+
+
+def preload(*modules: str) -> Markup:
+    """Return hints that fetch modules at once instead of one after the other."""
+    return Markup("").join(
+        Markup('<link rel="modulepreload" href="{}">').format(static(f"js/{name}.js")) for name in modules
+    )
+
+
+def import_map_json() -> str:
+    return _import_map_json() if not settings.DEBUG else _import_map_json.__wrapped__()
+
+
+@cache
+def _import_map_json() -> str:
+    modules = {f"app/{file.stem}": static(f"js/{file.name}") for file in sorted((HERE / "js").glob("*.js"))}
+    return json.dumps({"imports": modules}, separators=(",", ":"))
+
+
+def content_security_policy() -> str:
+    """Return the policy of every page. Inline scripts: none but the import map, named by its hash.
+
+    Style attributes are allowed (an avatar's hue, a mail's own styles in its frame), style elements are not.
+    """
+    digest = base64.b64encode(hashlib.sha256(import_map_json().encode()).digest()).decode()
+    return "; ".join(
+        (
+            "default-src 'none'",
+            f"script-src 'self' 'sha256-{digest}'",
+            "style-src 'self'",
+            "style-src-attr 'unsafe-inline'",
+            "img-src 'self' data:",
+            "font-src 'self'",
+            "connect-src 'self'",
+            "frame-src 'self'",
+            "form-action 'self'",
+            "base-uri 'none'",
+            "frame-ancestors 'self'",
+        )
+    )

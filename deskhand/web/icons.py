@@ -1,0 +1,56 @@
+"""Icons: one SVG sprite made of lucide's drawings, and the markup that points into it."""
+
+from __future__ import annotations
+
+from functools import cache
+from xml.etree import ElementTree
+
+from django.templatetags.static import static
+from lucide.jinja import lucide
+from markupsafe import Markup
+
+_NAMES = """
+activity alarm-clock archive arrow-down arrow-left arrow-up arrow-up-down at-sign bell bell-ring
+book-open bot braces building-2 calendar chart-column check chevron-down chevron-right chevrons-up-down
+circle-alert circle-check circle-dashed circle-dot clipboard-list clock corner-down-right ellipsis
+external-link eye file-text flag folder git-branch globe grid-2x2 history hourglass inbox info key-round
+keyboard languages layout-grid link list list-filter lock log-out mail mail-open mail-warning menu
+message-circle message-square message-square-quote message-square-text moon panel-left panel-right
+paperclip pencil phone plus refresh-cw reply rotate-ccw route search send settings shield-alert
+sliders-horizontal smartphone sparkles split square-kanban star sun sun-moon tag ticket trash-2
+triangle-alert user user-check user-plus user-x users users-round webhook workflow x zap
+"""
+#: Every icon the screens may use. A name missing here stops the page, so that no hole appears in silence.
+NAMES = frozenset(_NAMES.split())
+SPRITE = "icons.svg"
+
+
+def icon(name: str, size: int = 16) -> Markup:
+    """Return the icon, hidden from assistive technology: the word beside it is the name. `size` in pixels."""
+    if name not in NAMES:
+        raise KeyError(f"{name} is not in deskhand.web.icons.NAMES")
+    return Markup(
+        '<svg class="icon" width="{size}" height="{size}" aria-hidden="true" focusable="false">'
+        '<use href="{sprite}#{name}"/></svg>'
+    ).format(size=size, sprite=_sprite_url(), name=name)
+
+
+@cache
+def _sprite_url() -> str:
+    return static(SPRITE)
+
+
+@cache
+def sprite() -> str:
+    """Return the sprite. Raises IconDoesNotExist for a name that lucide does not have."""
+    symbols = "".join(_symbol(name) for name in sorted(NAMES))
+    return f'<svg xmlns="http://www.w3.org/2000/svg">{symbols}</svg>\n'
+
+
+def _symbol(name: str) -> str:
+    drawing = ElementTree.fromstring(lucide(name, size=None))
+    shapes = "".join(ElementTree.tostring(shape, encoding="unicode").strip() for shape in drawing)
+    return (
+        f'<symbol id="{name}" viewBox="0 0 24 24" fill="none" stroke="currentColor" stroke-width="1.75" '
+        f'stroke-linecap="round" stroke-linejoin="round">{shapes}</symbol>'
+    )

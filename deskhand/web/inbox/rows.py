@@ -1,0 +1,275 @@
+"""What the inbox shows, ready to print: the views fill these, the templates read them and nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+from markupsafe import Markup
+
+from deskhand.web.shell import Person, Tone
+
+
+@dataclass(frozen=True)
+class Label:
+    """A status or a priority: always a word, the tone only helps."""
+
+    text: str
+    tone: Tone | None = None
+
+
+@dataclass(frozen=True)
+class TicketRow:
+    """One ticket in the list. `url` is the ticket inside this view, `row_url` this row alone."""
+
+    id: int
+    number: str
+    url: str
+    row_url: str
+    contact_name: str
+    message_count: int
+    last_at: datetime
+    subject: str
+    preview: str
+    status: Label
+    channel_icon: str
+    channel_label: str
+    priority: Label | None = None
+    has_draft: bool = False
+    unread: bool = False
+    current: bool = False
+
+
+@dataclass(frozen=True)
+class TicketList:
+    """The middle left pane: a view and its first rows."""
+
+    key: str
+    title: str
+    url: str
+    rows: tuple[TicketRow, ...]
+    count_text: str = ""
+    refresh_url: str = ""  # answers with inbox/fragments/list.html
+    new_url: str = ""  # names the newest row; answers with inbox/fragments/new_tickets.html
+    more_url: str = ""  # the next page; for htmx inbox/fragments/more_rows.html; empty: this was the last
+    empty_text: str = ""  # one sentence when there is nothing: what this view is for
+
+
+@dataclass(frozen=True)
+class StatusOption:
+    id: str
+    label: str
+    tone: Tone
+    current: bool = False
+    disabled: bool = False
+    reason: str = ""  # why it is disabled
+
+
+@dataclass(frozen=True)
+class OwnerOption:
+    """`id` is posted: `user:12`, `team:3`, or empty for nobody. `load_text` e.g. "4 open" or "4 of 10"."""
+
+    id: str
+    name: str
+    person: Person | None = None  # a user; None for teams and nobody
+    is_team: bool = False
+    is_viewer: bool = False
+    load_text: str = ""
+    current: bool = False
+    disabled: bool = False
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class TicketHead:
+    """The bar over a conversation. Status, owner and close post to `status_url` and `owner_url`."""
+
+    list_url: str
+    status: Label
+    status_url: str  # POST status=<id>
+    owner_url: str  # POST owner=<id>
+    statuses: tuple[StatusOption, ...]
+    owners: tuple[OwnerOption, ...]
+    owner: Person | None = None
+    owner_team: str = ""  # the team when it waits for one of its members
+    close_status: str = ""  # id of the status that closes; empty when it is closed already
+    previous_url: str = ""
+    next_url: str = ""
+    may_edit: bool = True
+
+
+@dataclass(frozen=True)
+class File:
+    name: str
+    size_text: str
+    url: str
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """How an outgoing message fares. `text` is for people: "Sent", "Waiting for the mail server"…"""
+
+    state: Literal["queued", "sent", "failed"]
+    text: str
+    reason: str = ""
+    retry_url: str = ""  # POST: send again, only when that is safe
+
+
+@dataclass(frozen=True)
+class Said:
+    """A message or an internal comment. Either `html` (sanitized) or `paragraphs`."""
+
+    id: int
+    kind: Literal["in", "out", "note"]
+    author: Person
+    at: datetime
+    html: Markup | None = None
+    framed: bool = False  # the mail brings its own layout: show it in a sandboxed frame
+    paragraphs: tuple[str, ...] = ()
+    quoted: Markup | None = None  # earlier mail below the answer, folded; sanitized
+    via: str = ""  # "Email"
+    to: str = ""
+    files: tuple[File, ...] = ()
+    delivery: Delivery | None = None
+    notice: str = ""  # "The signature was not checked."
+    lang: str = ""
+
+
+@dataclass(frozen=True)
+class Happened:
+    """A system line. `text` may carry <b> for values; `cause` says what did it, linked when there is a page."""
+
+    icon: str
+    text: Markup | str
+    at: datetime
+    cause: str = ""
+    cause_url: str = ""
+
+
+@dataclass(frozen=True)
+class Divider:
+    """A day, or where the unread part starts."""
+
+    kind: Literal["day", "new"]
+    text: str
+
+
+Item = Said | Happened | Divider
+
+
+@dataclass(frozen=True)
+class Notice:
+    """Something in the way of sending. `collision`: the thread moved on while the agent was writing."""
+
+    kind: Literal["collision", "error"]
+    text: str
+
+
+@dataclass(frozen=True)
+class Composer:
+    """The reply form. POST to `url`: mode, body, last_seen_message_id, send_key, set_status, anyway."""
+
+    url: str
+    draft_url: str  # POST mode, body; answers 204
+    last_seen_message_id: int
+    send_key: str  # the same key never sends twice
+    to: str
+    placeholder: str
+    statuses: tuple[StatusOption, ...] = ()
+    mode: Literal["reply", "comment"] = "reply"
+    body: str = ""
+    may_reply: bool = True
+    reply_hint: str = ""  # why replying is not possible: only comments then
+    notice: Notice | None = None
+
+
+@dataclass(frozen=True)
+class Fact:
+    """A line of a property list."""
+
+    name: str
+    value: str
+    url: str = ""
+    tone: Tone | None = None
+    icon: str = ""
+
+
+@dataclass(frozen=True)
+class ContactCard:
+    person: Person
+    line: str = ""  # "Operations lead, Fjällbo AB"
+    facts: tuple[Fact, ...] = ()
+
+
+@dataclass(frozen=True)
+class Dropped:
+    """Somebody the router passed over, and why."""
+
+    person: Person
+    reason: str
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Why this agent, or why nobody (R-ROUTE-70)."""
+
+    headline: str
+    at: datetime | None = None
+    details: tuple[Fact, ...] = ()  # rule, pool, strategy, loads, tie-break
+    dropped: tuple[Dropped, ...] = ()
+
+
+@dataclass(frozen=True)
+class OtherTicket:
+    url: str
+    subject: str
+    number: str
+    at: datetime
+    status: Label
+
+
+@dataclass(frozen=True)
+class HistoryLine:
+    text: str
+    by: str
+    at: datetime
+
+
+@dataclass(frozen=True)
+class Properties:
+    """The pane on the right."""
+
+    ticket_facts: tuple[Fact, ...]
+    contact: ContactCard | None = None
+    decision: Decision | None = None
+    others: tuple[OtherTicket, ...] = ()
+    history: tuple[HistoryLine, ...] = ()
+
+
+@dataclass(frozen=True)
+class TicketPage:
+    """An open ticket. `thread_url` answers with inbox/fragments/thread.html."""
+
+    id: int
+    number: str
+    subject: str
+    url: str
+    thread_url: str
+    head: TicketHead
+    items: tuple[Item, ...]
+    properties: Properties
+    composer: Composer | None = None  # None: the viewer may only read
+    priority: Label | None = None
+    channel_icon: str = "mail"
+    channel_label: str = ""
+    row: TicketRow | None = None  # to refresh the row in the list along with the thread
+
+
+@dataclass(frozen=True)
+class InboxPage:
+    """`pane` is what the phone shows: the list, or the ticket when the address names one."""
+
+    tickets: TicketList
+    ticket: TicketPage | None = None
+    pane: Literal["list", "ticket"] = field(default="list")

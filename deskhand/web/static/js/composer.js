@@ -1,0 +1,46 @@
+// The reply form: the draft is kept on the server half a second after the last key, Ctrl or Cmd with Enter
+// sends, Escape leaves. The browser warns before it throws unsaved text away.
+const PAUSE = 500; // milliseconds
+
+export function connect(form) {
+  const text = form.elements.body;
+  const line = form.querySelector("[data-saved-line]");
+  let timer;
+  let unsaved = false;
+
+  async function save() {
+    clearTimeout(timer);
+    if (!unsaved) return;
+    unsaved = false;
+    try {
+      const answer = await fetch(form.dataset.draftUrl, { method: "POST", body: new FormData(form), keepalive: true });
+      if (!answer.ok) throw new Error(answer.statusText);
+      if (!unsaved) line.textContent = form.dataset.saved;
+    } catch {
+      unsaved = true;
+      line.textContent = form.dataset.unsaved;
+    }
+  }
+  function changed() {
+    unsaved = true;
+    line.textContent = "";
+    clearTimeout(timer);
+    timer = setTimeout(save, PAUSE);
+  }
+  function pressed(event) {
+    if (event.key === "Enter" && (event.metaKey || event.ctrlKey)) {
+      event.preventDefault();
+      form.requestSubmit(form.querySelector("[data-send]"));
+    } else if (event.key === "Escape") {
+      document.getElementById("conversation")?.focus();
+    }
+  }
+  const sending = () => { clearTimeout(timer); unsaved = false; };
+  const leaving = (event) => { if (unsaved) event.preventDefault(); };
+
+  text.addEventListener("input", changed);
+  text.addEventListener("keydown", pressed);
+  form.addEventListener("submit", sending);
+  addEventListener("beforeunload", leaving);
+  return () => { save(); removeEventListener("beforeunload", leaving); };
+}

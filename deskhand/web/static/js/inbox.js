@@ -1,0 +1,31 @@
+// The list follows the open ticket; the phone shows one pane; the details can be folded away.
+export function connect(inbox) {
+  const swapped = (event) => {
+    const ticket = document.getElementById("ticket");
+    if (event.detail.ctx?.target !== ticket && event.detail.ctx?.target?.id !== "ticket") return;
+    inbox.dataset.pane = "ticket";
+    mark(document.getElementById(ticket.dataset.row));
+    if (event.detail.ctx.sourceEvent?.detail === 0) document.getElementById("subject")?.focus({ preventScroll: true });
+  };
+  const clicked = (event) => { if (event.target.closest("[data-toggle-properties]")) fold(inbox); };
+
+  document.addEventListener("htmx:after:swap", swapped);
+  inbox.addEventListener("click", clicked);
+  if (localStorage.getItem("details") === "closed") inbox.dataset.props = "closed";
+  return () => document.removeEventListener("htmx:after:swap", swapped);
+}
+
+function mark(row) {
+  document.querySelector("#tickets .row-link[aria-current]")?.removeAttribute("aria-current");
+  if (!row) return;
+  row.querySelector(".row-link").setAttribute("aria-current", "true");
+  row.removeAttribute("data-unread");
+  row.querySelector(".unread-dot + .sr")?.remove();
+  row.querySelector(".unread-dot")?.remove();
+  row.scrollIntoView({ block: "nearest" });
+}
+
+function fold(inbox) {
+  inbox.dataset.props = inbox.dataset.props === "closed" ? "open" : "closed";
+  localStorage.setItem("details", inbox.dataset.props);
+}

@@ -1,0 +1,8 @@
+// The start of every signed-in page.
+import "app/behaviors";
+import "app/keys";
+import "app/theme";
+import "app/times";
+import "app/toast";
+
+document.documentElement.dataset.js = "";

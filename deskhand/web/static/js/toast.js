@@ -1,0 +1,44 @@
+// A toast goes after 8 s, but not while it is looked at; an error stays. Failed requests become toasts too.
+const STAY = 8000; // milliseconds
+
+export function connect(toast) {
+  let timer;
+  const hold = () => clearTimeout(timer);
+  const go = () => { if (toast.dataset.kind !== "error") timer = setTimeout(() => toast.remove(), STAY); };
+  toast.addEventListener("pointerenter", hold);
+  toast.addEventListener("pointerleave", go);
+  toast.addEventListener("focusin", hold);
+  toast.addEventListener("focusout", go);
+  toast.addEventListener("click", (event) => event.target.closest("[data-close-toast]") && toast.remove());
+  toast.addEventListener("htmx:after:swap", () => toast.remove());
+  go();
+  return hold;
+}
+
+export function complain(text) {
+  const box = document.getElementById("toasts");
+  const toast = document.createElement("div");
+  const words = document.createElement("span");
+  const close = document.createElement("button");
+  toast.className = "toast";
+  toast.dataset.behavior = "toast";
+  toast.dataset.kind = "error";
+  words.textContent = text;
+  close.type = "button";
+  close.className = "toast-button";
+  close.dataset.closeToast = "";
+  close.textContent = box.dataset.close;
+  toast.append(words, close);
+  box.append(toast);
+}
+
+const box = document.getElementById("toasts");
+const byHand = (context) => ["click", "submit", "change"].includes(context?.sourceEvent?.type);
+const inPlace = [409, 422]; // the answer itself says what is wrong
+
+document.addEventListener("htmx:response:error", ({ detail: { ctx } }) => {
+  if (byHand(ctx) && !inPlace.includes(ctx.response.status)) complain(box.dataset.failed);
+});
+document.addEventListener("htmx:error", ({ detail: { ctx } }) => {
+  if (byHand(ctx) && ctx.status !== "dropped" && !ctx.request.signal?.aborted) complain(box.dataset.unreachable);
+});

@@ -1,0 +1,63 @@
+"""How the screens say when: short in lists, exact on hover, always in the viewer's zone and language."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from babel import Locale
+from babel.dates import format_datetime, format_skeleton, format_time
+from django.utils import timezone, translation
+from django.utils.translation import gettext, pgettext
+
+from deskhand.kernel import clock
+
+#: Our languages as Babel knows them; plain English is British here (14 Nov, 24 hours).
+BABEL_NAMES = {"en": "en_GB"}
+
+
+def ago(at: datetime, now: datetime | None = None) -> str:
+    """Return 2m, 4h, Yesterday, 14 Nov or 14 Nov 2025."""
+    now = now or clock.now()
+    seconds = (now - at).total_seconds()
+    if seconds < 60:
+        return pgettext("age of a message", "now")
+    if seconds < 3600:
+        return pgettext("age of a message", "%(minutes)sm") % {"minutes": int(seconds // 60)}
+    days = (_local(now).date() - _local(at).date()).days
+    if days < 1 or seconds < 6 * 3600:
+        return pgettext("age of a message", "%(hours)sh") % {"hours": int(seconds // 3600)}
+    return gettext("Yesterday") if days == 1 else _day(at, now)
+
+
+def moment(at: datetime, now: datetime | None = None) -> str:
+    """Return Today 11:38, Tue 10:02, or 17 Nov, 09:14."""
+    now = now or clock.now()
+    local, clock_time = _local(at), format_time(_local(at), "short", locale=_locale())
+    if local.date() == _local(now).date():
+        return gettext("Today %(time)s") % {"time": clock_time}
+    if timedelta(0) < now - at < timedelta(days=6):
+        return f"{format_datetime(local, 'EEE', locale=_locale())} {clock_time}"
+    return f"{_day(at, now)}, {clock_time}"
+
+
+def absolute(at: datetime) -> str:
+    return format_datetime(_local(at), "EEEE d MMMM y HH:mm zzz", locale=_locale())
+
+
+def iso(at: datetime) -> str:
+    return at.isoformat(timespec="seconds")
+
+
+def _day(at: datetime, now: datetime) -> str:
+    local = _local(at)
+    skeleton = "MMMd" if local.year == _local(now).year else "yMMMd"
+    return format_skeleton(skeleton, local, locale=_locale())
+
+
+def _local(at: datetime) -> datetime:
+    return at.astimezone(timezone.get_current_timezone())
+
+
+def _locale() -> Locale:
+    language = (translation.get_language() or "en").split("-")[0]
+    return Locale.parse(BABEL_NAMES.get(language, language))
