@@ -1,0 +1,281 @@
+"""Filing what arrives: joining, opening, and what a reply does to the status."""
+
+import dataclasses
+from datetime import timedelta
+
+import pytest
+
+from deskhand.crm.pipelines import pipelines
+from deskhand.crm.pipelines.models import Pipeline
+from deskhand.crm.records import tickets
+from deskhand.crm.records.models import Contact, PropertyChange, Ticket
+from deskhand.desk import threads, tokens
+from deskhand.desk.models import Message, Thread
+from deskhand.desk.types import Automatic, InboundMessage, Incoming, Mailbox, Outcome
+from deskhand.events.models import EventRow
+from deskhand.events.types import SYSTEM
+from deskhand.kernel import clock
+
+ASTRID = Mailbox("astrid@fjallbo.example", "Astrid Lindqvist")
+
+
+@pytest.fixture
+def receive(world, noon):
+    count = iter(range(1000))
+
+    def _receive(text="Where is my refund?", *, sender=ASTRID, channel=None, **more):
+        message = InboundMessage(
+            external_id=more.pop("external_id", f"m{next(count)}@fjallbo.example"), sender=sender, subject=more.pop("subject", "Refund"),
+            text=text, received_at=clock.now(), to=more.pop("to", (Mailbox(world.channel.address),)), **more,
+        )
+        return threads.receive(Incoming((channel or world.channel).pk, message))
+
+    return _receive
+
+
+def stage_of(received) -> str:
+    return Ticket.objects.select_related("stage").get(pk=received.ticket_id).stage.label
+
+
+def test_a_mail_becomes_one_ticket_T_CC_1(world, receive):
+    received = receive()
+
+    ticket = Ticket.objects.get()
+    assert received.outcome is Outcome.CREATED
+    assert (ticket.subject, ticket.source_type, ticket.stage_id) == ("Refund", "EMAIL", world.stage("New"))
+    assert ticket.contact.email == "astrid@fjallbo.example"
+    assert ticket.contact.name == "Astrid Lindqvist"
+    assert ticket.originating_thread_id == received.thread_id
+    assert Thread.objects.get().participants == ["astrid@fjallbo.example"]
+    assert [e.kind for e in EventRow.objects.order_by("id")] == ["contact.created", "ticket.created", "message.received"]
+
+
+def test_an_answer_joins_its_thread_T_CC_3(receive):
+    first = receive()
+
+    second = receive("The number is 4819.", answers=("m0@fjallbo.example",))
+
+    assert second.outcome is Outcome.JOINED
+    assert second.ticket_id == first.ticket_id
+    assert Ticket.objects.count() == 1
+    assert Ticket.objects.get().message_count == 2
+    assert Thread.objects.get().message_count == 2
+
+
+def test_an_answer_in_the_same_set_joins_too(world, noon):
+    def mail(external_id, *answers):
+        return Incoming(world.channel.pk, InboundMessage(external_id, ASTRID, "Refund", "Hello", noon, answers=answers))
+
+    received = threads.receive_many([mail("a@x"), mail("b@x", "a@x"), mail("c@y"), mail("d@x", "b@x")])
+
+    assert [r.outcome for r in received] == [Outcome.CREATED, Outcome.JOINED, Outcome.CREATED, Outcome.JOINED]
+    assert len({r.ticket_id for r in (received[0], received[1], received[3])}) == 1
+
+
+def test_another_subject_is_a_second_ticket_T_CC_4(receive):
+    receive()
+
+    receive("And my invoice?", subject="Invoice")
+
+    assert Ticket.objects.count() == 2
+    assert Contact.objects.count() == 1
+
+
+def test_without_the_ticket_switch_there_is_a_thread_only_T_CC_5(world, receive):
+    world.channel.creates_tickets = False
+    world.channel.save(update_fields=["creates_tickets"])
+
+    received = receive()
+
+    assert received.outcome is Outcome.THREADED
+    assert received.ticket_id is None
+    assert Thread.objects.get().ticket_id is None
+    assert Message.objects.get().text == "Where is my refund?"
+
+
+def test_a_reply_moves_the_ticket_to_waiting_on_us_T_STAT_3(world, receive):
+    first = receive()
+    tickets.move(first.ticket_id, to=world.stage("Waiting on contact"), by=SYSTEM)
+
+    reply = receive("Here it is", answers=("m0@fjallbo.example",))
+
+    assert stage_of(reply) == "Waiting on us"
+
+
+def test_a_second_thread_moves_a_never_closed_ticket_not_T_STAT_4(world, receive):
+    first = receive()
+    other = receive("Another thing", subject="Other")
+    Thread.objects.filter(pk=other.thread_id).update(ticket_id=first.ticket_id)
+    tickets.move(first.ticket_id, to=world.stage("Waiting on contact"), by=SYSTEM)
+
+    receive("More", answers=("m1@fjallbo.example",))
+
+    assert stage_of(first) == "Waiting on contact"
+
+
+def test_after_a_reopening_any_thread_moves_it_T_STAT_5(world, receive):
+    first = receive()
+    other = receive("Another thing", subject="Other")
+    Thread.objects.filter(pk=other.thread_id).update(ticket_id=first.ticket_id)
+    for stage in ("Closed", "Waiting on contact"):
+        tickets.move(first.ticket_id, to=world.stage(stage), by=SYSTEM)
+
+    receive("More", answers=("m1@fjallbo.example",))
+
+    assert stage_of(first) == "Waiting on us"
+
+
+def test_a_forward_moves_nothing_T_STAT_6(world, receive):
+    first = receive()
+
+    receive("FYI", answers=("m0@fjallbo.example",), is_forward=True)
+
+    assert stage_of(first) == "New"
+
+
+def test_an_agents_own_mailbox_moves_nothing_T_STAT_7(world, receive):
+    first = receive()
+
+    receive("I wrote from my phone", sender=Mailbox(world.ada.email, "Ada"), answers=("m0@fjallbo.example",))
+
+    assert stage_of(first) == "New"
+    assert Ticket.objects.get().first_agent_reply_at is None
+
+
+def test_a_reply_reopens_a_closed_ticket_whatever_the_boxes_T_STAT_8(world, receive):
+    pipelines.set_policy(Pipeline.objects.get(key="0"), moves_on_sent=False, moves_on_reply=False)
+    first = receive()
+    tickets.move(first.ticket_id, to=world.stage("Closed"), by=SYSTEM)
+
+    receive("Not solved", answers=("m0@fjallbo.example",))
+
+    assert stage_of(first) == "New"
+    assert Ticket.objects.get().closed_at is None
+
+
+def test_reopening_is_one_transition_T_STAT_9(world, receive):
+    first = receive()
+    tickets.move(first.ticket_id, to=world.stage("Closed"), by=SYSTEM)
+    before = PropertyChange.objects.filter(property="hs_pipeline_stage").count()
+
+    receive("Not solved", answers=("m0@fjallbo.example",))
+
+    assert stage_of(first) == "New"
+    assert PropertyChange.objects.filter(property="hs_pipeline_stage").count() == before + 1
+
+
+def test_the_first_open_status_counts_in_any_pipeline_T_STAT_10(world, receive):
+    from deskhand.crm.pipelines.models import StageState
+    from deskhand.crm.pipelines.pipelines import NewStage
+
+    made = pipelines.create(
+        world.account.pk, "ticket", "Odd",
+        [NewStage("Triage", StageState.OPEN), NewStage("Shut", StageState.CLOSED), NewStage("Follow-up", StageState.OPEN)],
+    )
+    world.channel.pipeline_id = made.pk
+    world.channel.save(update_fields=["pipeline_id"])
+    first = receive()
+    tickets.move(first.ticket_id, to=world.stage("Shut"), by=SYSTEM)
+
+    receive("Again", answers=("m0@fjallbo.example",))
+
+    assert stage_of(first) == "Triage"
+
+
+def test_out_of_office_leaves_a_closed_ticket_closed_T_STAT_11(world, receive):
+    first = receive()
+    tickets.move(first.ticket_id, to=world.stage("Closed"), by=SYSTEM)
+
+    received = receive("I am away", answers=("m0@fjallbo.example",), automatic=Automatic.ANSWER, automatic_reason="Auto-Submitted")
+
+    assert received.outcome is Outcome.AUTO_REPLY
+    assert stage_of(first) == "Closed"
+
+
+def test_status_rules_do_not_bind_the_mail_T_STAT_13(world, receive):
+    pipeline = Pipeline.objects.get(key="0")
+    pipeline.rules = {"no_skipping": True, "no_backwards": True}
+    pipeline.save(update_fields=["rules"])
+    first = receive()
+
+    receive("And?", answers=("m0@fjallbo.example",))
+
+    assert stage_of(first) == "Waiting on us"
+
+
+def test_a_stranger_on_a_known_thread_moves_nothing_and_joins_nobody(world, receive):
+    first = receive()
+    tickets.move(first.ticket_id, to=world.stage("Closed"), by=SYSTEM)
+
+    received = receive("Send me the data", sender=Mailbox("mallory@evil.example"), answers=("m0@fjallbo.example",))
+
+    assert received.ticket_id == first.ticket_id
+    assert stage_of(first) == "Closed"
+    assert Message.objects.get(pk=received.message_id).is_unverified
+    assert "mallory@evil.example" not in Thread.objects.get().participants
+    assert Contact.objects.count() == 1
+
+
+def test_a_verified_token_leads_to_its_thread(world, receive):
+    first = receive()
+    tag = tokens.reply_tag(world.account.pk, first.thread_id)
+
+    received = receive("Answer", thread_id=tokens.thread_of_tag(world.account.pk, tag))
+
+    assert received.ticket_id == first.ticket_id
+
+
+@pytest.mark.parametrize("forge", [lambda t: t[:-1] + ("a" if t[-1] != "a" else "b"), lambda t: "t1-" + "a" * 16, lambda t: t.replace("-", "")])
+def test_a_forged_token_leads_nowhere_T2(world, forge):
+    tag = tokens.reply_tag(world.account.pk, 12345)
+
+    assert tokens.thread_of_tag(world.account.pk, forge(tag)) is None
+    assert tokens.thread_of_tag(world.account.pk + 1, tag) is None
+    assert tokens.thread_of_tag(world.account.pk, tag.upper()) == 12345
+
+
+def test_message_ids_are_signed_too():
+    made = tokens.message_id(7, 12, 99, "nordlys.example")
+
+    assert tokens.thread_of_message_id(7, f"<{made}>") == 12
+    assert tokens.thread_of_message_id(8, made) is None
+    assert tokens.thread_of_message_id(7, made.replace(".c.", ".d.")) is None
+
+
+def test_a_closed_ticket_past_its_window_is_followed_up(world, receive, noon):
+    pipeline = Pipeline.objects.get(key="0")
+    pipelines.set_policy(pipeline, options={"reopen": {"mode": "within_days", "days": 14}})
+    first = receive()
+    tickets.move(first.ticket_id, to=world.stage("Closed"), by=SYSTEM)
+
+    with clock.stopped(noon + timedelta(days=15)):
+        later = receive("Me again", answers=("m0@fjallbo.example",))
+
+    assert later.outcome is Outcome.CREATED
+    assert later.ticket_id != first.ticket_id
+    assert stage_of(first) == "Closed"
+
+
+def test_a_colleagues_forward_names_the_customer_R_EM_7(world, receive):
+    receive("See below", sender=Mailbox(world.ada.email, "Ada"), is_forward=True, original_sender=Mailbox("chiara@x.example", "Chiara"))
+
+    assert Ticket.objects.get().contact.email == "chiara@x.example"
+
+
+def test_filing_a_hundred_takes_as_many_queries_as_filing_two(world, noon):
+    from django.db import connection
+    from django.test.utils import CaptureQueriesContext
+
+    def batch(count, mark):
+        return [
+            Incoming(world.channel.pk, InboundMessage(f"{mark}{n}@x", Mailbox(f"{mark}{n}@x.example"), f"S{n}", "Hello", noon))
+            for n in range(count)
+        ]
+
+    counts = []
+    for size, mark in ((2, "a"), (50, "b")):
+        with CaptureQueriesContext(connection) as queries:
+            threads.receive_many(batch(size, mark))
+        counts.append(len(queries))
+
+    assert counts[1] <= counts[0]
