@@ -1,0 +1,121 @@
+"""What crosses the border of the area: rules' choices, tickets to route, and what became of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Option(StrEnum):
+    """Whom a channel's new tickets go to (R-ROUTE-17)."""
+
+    NONE = "NONE"
+    USERS_AND_TEAMS = "USERS_AND_TEAMS"
+    TEAMS = "TEAMS"
+    CONTACT_OWNER = "CONTACT_OWNER"
+
+
+class Strategy(StrEnum):
+    """How one of several eligible users is chosen."""
+
+    LOAD_BALANCED = "LOAD_BALANCED"
+    ROUND_ROBIN = "ROUND_ROBIN"
+    RANDOM = "RANDOM"
+
+
+class Status(StrEnum):
+    """R-AVAIL-1."""
+
+    AVAILABLE = "AVAILABLE"
+    AWAY = "AWAY"
+
+
+class Source(StrEnum):
+    """What set a user's status (R-AVAIL-2); NONE until anything has."""
+
+    NONE = "NONE"
+    MANUAL = "MANUAL"
+    HOURS = "HOURS"
+    OUT_OF_OFFICE = "OUT_OF_OFFICE"
+
+
+class Drop(StrEnum):
+    """Why a member of the pool was passed over, in the order of the filters (R-ROUTE-70)."""
+
+    GONE = "GONE"
+    INACTIVE = "INACTIVE"
+    NO_SEAT = "NO_SEAT"
+    NO_ACCESS = "NO_ACCESS"
+    EXTRA_MEMBER = "EXTRA_MEMBER"
+    AWAY = "AWAY"
+
+
+class Reason(StrEnum):
+    """How a decision ended."""
+
+    ASSIGNED = "ASSIGNED"
+    NO_RULE = "NO_RULE"
+    OPTION_NONE = "OPTION_NONE"
+    TEAMS_ONLY = "TEAMS_ONLY"
+    NO_CONTACT_OWNER = "NO_CONTACT_OWNER"
+    EMPTY_POOL = "EMPTY_POOL"
+    ALL_DROPPED = "ALL_DROPPED"
+    ALREADY_OWNED = "ALREADY_OWNED"
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """An eligible user as the strategies see them, for one ticket type.
+
+    `order` is the place in the rule; `last_turn` grows with every automatic assignment, None means never.
+    """
+
+    user_id: int
+    load: int = 0
+    last_turn: int | None = None
+    order: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A member of a pool with all that the filters ask about."""
+
+    user_id: int
+    is_member: bool = True
+    is_active: bool = True
+    has_seat: bool = True
+    has_access: bool = True
+    is_available: bool = True
+    #: In the pool only as an extra member of a team (R-ROUTE-12).
+    is_extra_only: bool = False
+    main_team_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sifted:
+    """A pool after the filters, both parts in the order of the rule."""
+
+    eligible: tuple[int, ...] = ()
+    dropped: tuple[tuple[int, Drop], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class NewTicket:
+    """A ticket to route. `contact_owner_id` is the owner of the contact who wrote (R-ROUTE-66)."""
+
+    ticket_id: int
+    channel_account_id: int | None
+    ticket_type: str
+    contact_owner_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """What a decision asks for: an owner, or None and the teams that should see the ticket."""
+
+    ticket_id: int
+    user_id: int | None
+    team_ids: tuple[int, ...]
+    decision_id: int
+    reason: Reason
+    rule_id: int | None = None
