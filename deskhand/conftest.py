@@ -1,3 +1,5 @@
-pytest_plugins: list[str] = []
+"""Fixtures for the tests of every area."""
 
-from deskhand.testing.fixtures import noon, world  # noqa: E402, F401
+from deskhand.testing.fixtures import django_db_setup, noon, world
+
+__all__ = ["django_db_setup", "noon", "world"]

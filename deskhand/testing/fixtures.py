@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from deskhand.kernel import clock
+from deskhand.kernel.database import wake
 from deskhand.kernel.database.scope import account_scope
 from deskhand.testing.world import World, make_world
 
@@ -27,3 +28,10 @@ def world(db: None) -> Iterator[World]:
     made = make_world()
     with account_scope(made.account.pk):
         yield made
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None) -> Iterator[None]:
+    """The test database can only be dropped when nobody holds it."""
+    yield
+    wake.shut()

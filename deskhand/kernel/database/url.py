@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
@@ -10,12 +11,23 @@ from urllib.parse import parse_qsl, quote, unquote, urlsplit
 from deskhand.kernel import env
 from deskhand.kernel.errors import Misconfigured
 
+SYSTEM_DATA = Path("/var/lib/deskhand")
 SOCKET_PATH_LIMIT = 90  # bytes; a Unix socket's path may have 107 with the file's own name
 
 
 def data_directory() -> Path:
-    """The folder of all that the product keeps on disk."""
-    return Path(env.text("DESKHAND_DATA", "var")).resolve()
+    """The folder of all that the product keeps on disk: `DESKHAND_DATA`, or `var` in the working directory.
+
+    As root, where the embedded server's own user can't pass through to `var`, it is /var/lib/deskhand.
+    """
+    chosen = env.text("DESKHAND_DATA")
+    usual = Path(chosen or "var").resolve()
+    return usual if chosen or os.geteuid() != 0 or others_can_reach(usual) else SYSTEM_DATA
+
+
+def others_can_reach(path: Path) -> bool:
+    """Whether any user may pass through each folder of `path` that exists."""
+    return all(folder.stat().st_mode & 0o001 for folder in (path, *path.parents) if folder.exists())
 
 
 def socket_directory(data: Path) -> Path:
@@ -26,9 +38,9 @@ def socket_directory(data: Path) -> Path:
     return Path("/tmp") / f"deskhand-{hashlib.sha256(str(data).encode()).hexdigest()[:16]}"
 
 
-def embedded(data: Path) -> str:
+def embedded(data: Path, *, role: str = "deskhand", database: str = "deskhand") -> str:
     """The embedded server's address; it need not run yet."""
-    return f"postgresql://deskhand@/deskhand?host={quote(str(socket_directory(data)), safe='/')}&port=5432"
+    return f"postgresql://{role}@/{database}?host={quote(str(socket_directory(data)), safe='/')}&port=5432"
 
 
 def django_settings(url: str, *, pool: int = 0) -> dict[str, Any]:

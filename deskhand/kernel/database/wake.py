@@ -35,6 +35,7 @@ class _Sender:
         self._guard = threading.Lock()
         self._filled = threading.Event()
         self._thread: threading.Thread | None = None
+        self._closing = False
 
     def add(self, name: str) -> None:
         for hear in list(_local):
@@ -52,11 +53,24 @@ class _Sender:
             names, self._names = self._names, set()
             return names
 
+    def shut(self) -> None:
+        """Send what is left and let go of the connection; the next wake-up starts anew."""
+        thread = self._thread
+        if thread is not None and thread.is_alive():
+            self._closing = True
+            self._filled.set()
+            thread.join(5)
+            self._closing = False
+
     def _run(self) -> None:
         connection: psycopg.Connection[Any] | None = None
         while True:
             self._filled.wait()
             threading.Event().wait(PAUSE)
+            if self._closing:
+                if connection is not None:
+                    connection.close()
+                return
             names = self._take()
             try:
                 if connection is None or connection.closed:
@@ -70,6 +84,7 @@ class _Sender:
 
 
 _sender = _Sender()
+shut = _sender.shut
 _local: list[Callable[[str], None]] = []
 
 

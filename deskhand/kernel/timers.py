@@ -1,0 +1,81 @@
+"""One loop for everything that happens at a time: rows with a due moment, claimed like any queue."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from deskhand.kernel.claimer import BatchClaimer
+from deskhand.kernel.database import sql
+from deskhand.kernel.database.wake import wake
+
+WAKE = "timers"
+TRIES = 8
+BACK_OFF = timedelta(seconds=15)
+
+
+@dataclass(frozen=True)
+class DueTimer:
+    id: int
+    account_id: int
+    kind: str
+    key: str
+    due_at: datetime
+    payload: dict[str, Any]
+
+
+Handler = Callable[[int, Sequence[DueTimer]], None]
+#: kind → handler (account id, timers of that kind); runs in the claiming transaction. Filled by wiring.
+handlers: dict[str, Handler] = {}
+
+
+def set_timer(account_id: int, kind: str, key: str, due_at: datetime, payload: dict[str, Any] | None = None) -> None:
+    """Set, or move, the timer of this kind and key."""
+    sql.execute(
+        "insert into kernel_timer (account_id, kind, key, due_at, payload, attempts, error) values (%s, %s, %s, %s, %s, 0, '')"
+        " on conflict (account_id, kind, key) do update set due_at = excluded.due_at, payload = excluded.payload, attempts = 0,"
+        " error = '', quarantined_at = null",
+        [account_id, kind, key, due_at, sql.Jsonb(payload or {})],
+    )
+    wake(WAKE)
+
+
+def drop_timer(account_id: int, kind: str, key: str) -> None:
+    sql.execute("delete from kernel_timer where account_id = %s and kind = %s and key = %s", [account_id, kind, key])
+
+
+class TimerLoop(BatchClaimer[DueTimer]):
+    name = "timers"
+    wake = WAKE
+
+    def next_account(self) -> int | None:
+        found = sql.row(
+            "select account_id from kernel_timer where quarantined_at is null and due_at <= now() order by due_at limit 1 for update skip locked"
+        )
+        return found[0] if found else None
+
+    def claim(self, account_id: int, limit: int, only: int | None = None) -> list[DueTimer]:
+        found = sql.rows(
+            "select id, account_id, kind, key, due_at, payload from kernel_timer where account_id = %s and quarantined_at is null"
+            " and due_at <= now() and (%s::bigint is null or id = %s) order by due_at limit %s for update skip locked",
+            [account_id, only, only, limit],
+        )
+        return [DueTimer(*row[:5], sql.loads(row[5])) for row in found]
+
+    def work(self, account_id: int, rows: Sequence[DueTimer]) -> None:
+        """Timers are deleted before their handlers run, so that a handler may set the next one under the same key."""
+        sql.execute("delete from kernel_timer where id = any(%s)", [[row.id for row in rows]])
+        for kind in dict.fromkeys(row.kind for row in rows):
+            handlers[kind](account_id, [row for row in rows if row.kind == kind])
+
+    def failed(self, account_id: int, row: DueTimer, error: Exception) -> None:
+        sql.execute(
+            "update kernel_timer set attempts = attempts + 1, error = %s, due_at = now() + (%s * (attempts + 1)),"
+            " quarantined_at = case when attempts + 1 >= %s then now() end where id = %s",
+            [f"{type(error).__name__}: {error}"[:2000], BACK_OFF, TRIES, row.id],
+        )
+
+    def row_id(self, row: DueTimer) -> int:
+        return row.id
