@@ -24,6 +24,7 @@ from deskhand.kernel.html import html_to_text
 
 MAX_DEPTH = 50
 MAX_PARTS = 1000
+MAX_TEXT_BYTES = 4_000_000  # of one part; a longer one is an attachment too
 _FEED_BYTES = 65_536
 
 _CLEAN_BASE64 = re.compile(rb"[A-Za-z0-9+/\r\n\t ]*+={0,2}[\r\n\t ]*")
@@ -292,6 +293,10 @@ def _leaf(part: Part, kind: str, body: Body, *, is_root: bool) -> list[Block]:
 def _text_block(part: Part, kind: str, content: bytes, body: Body) -> list[Block]:
     params = part.content[1]
     is_html = kind == "text/html"
+    if len(content) > MAX_TEXT_BYTES:
+        body.defect("text too long")
+        _attach(part, body, content)
+        content = content[:MAX_TEXT_BYTES]
     text = decode(content, params.get("charset", ""), is_html=is_html)
     if is_html:
         return [Block(None, text)]
