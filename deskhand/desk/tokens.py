@@ -48,6 +48,14 @@ def thread_of_message_id(account_id: int, value: str) -> int | None:
     return int(found[2], 36) if _holds(account_id, "message", f"{found[1]}.{found[2]}", found[3]) else None
 
 
+def number_of_message_id(account_id: int, value: str) -> int | None:
+    """The message that one of our own Message-IDs names, or None; for bounces (B6)."""
+    if thread_of_message_id(account_id, value) is None:
+        return None
+    found = _MESSAGE_ID.match(value.strip().strip("<>").lower())
+    return int(found[1], 36) if found else None
+
+
 def _holds(account_id: int, purpose: str, text: str, signature: str) -> bool:
     return hmac.compare_digest(_sign(account_id, purpose, text), signature)
 

@@ -58,8 +58,8 @@ class BatchClaimer(ABC, Generic[Row]):
     @abstractmethod
     def row_id(self, row: Row) -> int: ...
 
-    def prepare(self, account_id: int, rows: Sequence[Row]) -> None:
-        """Anything slow that needs no transaction would go before the claim; nothing by default."""
+    def prepare(self, account_id: int, limit: int) -> None:
+        """Do what is slow and needs no transaction before the claim; nothing by default."""
 
     def run_once(self, limit: int = LARGE) -> int:
         """Work one batch of one account; return how many rows it had.
@@ -72,6 +72,7 @@ class BatchClaimer(ABC, Generic[Row]):
         started = time.monotonic()
         rows: list[Row] = []
         try:
+            self.prepare(account_id, limit)
             with account_scope(account_id):
                 rows = self.claim(account_id, limit)
                 if rows:

@@ -1,0 +1,262 @@
+"""From stored bytes to tickets: lease a batch, read it in guarded children, file it in one transaction.
+
+Reading takes long and needs no transaction, so rows are leased for it (by the database's clock); filing locks them
+again. A worker that dies in between loses its lease, and the rows are read once more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+
+from deskhand.channels.email import guarded
+from deskhand.channels.email.parse import fingerprint
+from deskhand.channels.email.parse.types import Address, AutoKind, ParsedMail
+from deskhand.desk import bounces, tokens
+from deskhand.desk.bounces import Returned
+from deskhand.desk.models import ChannelAccount
+from deskhand.desk.threads import receive_many
+from deskhand.desk.types import Automatic, InboundMessage, Incoming, Mailbox, Received, StoredFile
+from deskhand.kernel import files
+from deskhand.kernel.claimer import BatchClaimer
+from deskhand.kernel.database import sql
+
+WAKE = "mail"
+LEASE = 30  # seconds a batch may be read; also how long a killed worker's rows wait
+TRIES = 3  # then a person looks (R15)
+BATCH_BYTES = 32 * 1024 * 1024  # of raw mail read at once
+WHOLE_ACCOUNT = 0  # in SeenMail: a mail to two inboxes of one account is one mail (T10)
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A leased mail."""
+
+    id: int
+    channel_account_id: int
+    envelope_from: str
+    recipient: str
+    received_at: datetime
+    sha256: str
+    raw: bytes
+    is_head_only: bool
+
+
+@dataclass(frozen=True)
+class Read:
+    """A mail that was read: its meaning, with files stored already."""
+
+    parsed: ParsedMail
+    files: tuple[StoredFile, ...]
+
+
+class InboundClaimer(BatchClaimer[Waiting]):
+    name = "mail"
+    wake = WAKE
+
+    def __init__(self) -> None:
+        self._leased: dict[int, Waiting] = {}
+        self._read: dict[int, Read] = {}
+
+    def next_account(self) -> int | None:
+        found = sql.row(
+            "select account_id from email_inboundmail where state = 'WAITING' and due_at <= now() order by due_at limit 1 for update skip locked"
+        )
+        return found[0] if found else None
+
+    def prepare(self, account_id: int, limit: int) -> None:
+        """Lease a batch and read it, each mail in a guarded child."""
+        self._leased = {row.id: row for row in _lease(account_id, limit)}
+        readings = guarded.parse_many([row.raw for row in self._leased.values()])
+        self._read = {
+            mail_id: Read(parsed, _store_files(parsed)) for mail_id, parsed in zip(self._leased, readings, strict=True)
+        }
+
+    def claim(self, account_id: int, limit: int, only: int | None = None) -> list[Waiting]:
+        wanted = [only] if only is not None else list(self._leased)
+        if not wanted:
+            return []
+        found = sql.rows(
+            "select id from email_inboundmail where account_id = %s and id = any(%s) and state = 'WAITING' order by id for update skip locked",
+            [account_id, wanted],
+        )
+        return [self._leased[row[0]] for row in found if row[0] in self._leased]
+
+    def work(self, account_id: int, rows: Sequence[Waiting]) -> None:
+        fresh = _refuse_twins(account_id, [(row, self._read[row.id]) for row in rows])
+        incoming = _Addressing(account_id, [row.channel_account_id for row in rows])
+        filing = [row for row in rows if row.id in fresh]
+        received = receive_many([incoming.of(row, self._read[row.id]) for row in filing])
+        bounces.note_returned([r for row in filing if (r := _returned(account_id, row, self._read[row.id].parsed))])
+        _finish(account_id, [(row, answer) for row, answer in zip(filing, received, strict=True)], [r for r in rows if r.id not in fresh])
+
+    def failed(self, account_id: int, row: Waiting, error: Exception) -> None:
+        sql.execute(
+            "update email_inboundmail set attempts = attempts + 1, error = %s, due_at = now() + interval '5 seconds' * (attempts + 1),"
+            " state = case when attempts + 1 >= %s then 'QUARANTINED' else state end,"
+            " outcome = case when attempts + 1 >= %s then 'quarantined' else outcome end,"
+            " outcome_detail = case when attempts + 1 >= %s then %s else outcome_detail end,"
+            " done_at = case when attempts + 1 >= %s then now() end where account_id = %s and id = %s",
+            [str(error)[:2000], TRIES, TRIES, TRIES, f"{type(error).__name__}: {error}"[:500], TRIES, account_id, row.id],
+        )
+
+    def row_id(self, row: Waiting) -> int:
+        return row.id
+
+
+def _lease(account_id: int, limit: int) -> list[Waiting]:
+    """Take the oldest due rows for LEASE seconds, at most BATCH_BYTES of them (one mail at the least)."""
+    found = sql.rows(_LEASE, [account_id, limit, BATCH_BYTES, LEASE])
+    return [Waiting(*row[:6], bytes(row[6]), row[7]) for row in sorted(found)]
+
+
+_LEASE = """
+with due as (
+    select id, size from email_inboundmail where account_id = %s and state = 'WAITING' and due_at <= now()
+    order by due_at, id limit %s for update skip locked
+), few as (
+    select id from (select id, sum(size) over (order by id) - size as before from due) d where before < %s
+)
+update email_inboundmail m set due_at = now() + make_interval(secs => %s) from few where m.id = few.id
+returning m.id, m.channel_account_id, m.envelope_from, m.recipient, m.received_at, m.sha256, m.raw, m.is_head_only
+"""
+
+
+def _store_files(parsed: ParsedMail) -> tuple[StoredFile, ...]:
+    """Put attachments into the store before the transaction; the same bytes twice are one file."""
+    return tuple(
+        StoredFile(a.name, a.detected_type or a.content_type, ref.size, ref.sha256, a.content_id, a.inline)
+        for a in parsed.attachments
+        for ref in [files.put(a.content)]
+    )
+
+
+def _refuse_twins(account_id: int, mails: Sequence[tuple[Waiting, Read]]) -> set[int]:
+    """Return the ids of mails not filed before; the insert decides (R9, R10, R-CC-13)."""
+    keys: dict[tuple[str, str], int] = {}
+    for row, read in mails:
+        key = (read.parsed.message_id or f"<{row.sha256}@inbox>", fingerprint(read.parsed))
+        keys.setdefault(key, row.id)
+    inserted = sql.rows(
+        "insert into email_seenmail (account_id, channel_account_id, message_id, fingerprint) select %s, %s, k.* from unnest(%s::text[], %s::text[]) k"
+        " on conflict do nothing returning message_id, fingerprint",
+        [account_id, WHOLE_ACCOUNT, [k[0] for k in keys], [k[1] for k in keys]],
+    )
+    return {keys[key] for key in inserted}
+
+
+class _Addressing:
+    """What a parsed mail means to the desk: its channel, its thread, its people."""
+
+    def __init__(self, account_id: int, channel_ids: Sequence[int]) -> None:
+        self.account_id = account_id
+        channels = ChannelAccount.objects.filter(account_id=account_id, channel="email", archived_at=None)
+        self.by_address = {c.address: c.pk for c in channels}
+        self.own = set(self.by_address)
+
+    def of(self, row: Waiting, read: Read) -> Incoming:
+        return Incoming(self._channel(row, read.parsed), self._message(row, read))
+
+    def _channel(self, row: Waiting, parsed: ParsedMail) -> int:
+        """Of several of our addresses in one mail the first by To order counts (R-EM-11)."""
+        for address in (*parsed.to, *parsed.cc):
+            found = self.by_address.get(_untagged(address.key))
+            if found:
+                return found
+        return row.channel_account_id
+
+    def _message(self, row: Waiting, read: Read) -> InboundMessage:
+        p = read.parsed
+        sender = p.sender or Address("", row.envelope_from)
+        answers = tuple(dict.fromkeys(_bare(value) for value in (*reversed(p.in_reply_to), *reversed(p.references))))
+        return InboundMessage(
+            external_id=_bare(p.message_id) or f"{row.sha256}@inbox",
+            sender=Mailbox(sender.email, sender.name),
+            subject=p.subject,
+            text=p.own_text or p.text,
+            quoted=p.quoted,
+            html=p.html,
+            received_at=row.received_at,
+            to=_mailboxes(p.to),
+            cc=_mailboxes(p.cc),
+            answers=tuple(a for a in answers if not _claims_to_be_ours(a)) + tuple(a for a in answers if self._is_ours(a)),
+            thread_id=self._thread(row, answers),
+            automatic=_automatic(p),
+            automatic_reason=p.auto_reason,
+            is_forward=p.is_forward,
+            original_sender=Mailbox(p.forwarded_sender.email, p.forwarded_sender.name) if p.forwarded_sender else None,
+            date_text=p.date_text,
+            files=read.files,
+            notices=_notices(row, p),
+        )
+
+    def _thread(self, row: Waiting, answers: Sequence[str]) -> int | None:
+        """A verified tag first, then one of our own Message-IDs with a good signature (T1)."""
+        _, plus, tag = row.recipient.partition("@")[0].partition("+")
+        found = tokens.thread_of_tag(self.account_id, tag) if plus else None
+        if found is None:
+            found = next((t for value in answers if (t := tokens.thread_of_message_id(self.account_id, value))), None)
+        return found
+
+    def _is_ours(self, value: str) -> bool:
+        return tokens.thread_of_message_id(self.account_id, value) is not None
+
+
+def _claims_to_be_ours(value: str) -> bool:
+    """An id in our shape counts only with a good signature, wherever it stands (T2)."""
+    return value.lower().startswith("dh.")
+
+
+def _automatic(p: ParsedMail) -> Automatic:
+    if p.auto in (AutoKind.BOUNCE, AutoKind.REPORT, AutoKind.COMPLAINT):
+        return Automatic.REPORT
+    if p.auto is AutoKind.AUTO_REPLY and (p.is_reply or "repl" in p.auto_reason.lower() or "subject" in p.auto_reason.lower()):
+        return Automatic.ANSWER
+    return Automatic.NO if p.auto is AutoKind.NO else Automatic.GENERATED
+
+
+def _returned(account_id: int, row: Waiting, p: ParsedMail) -> Returned | None:
+    """What a bounce says about a message of ours, if it names it with a good signature (B6)."""
+    if p.auto is not AutoKind.BOUNCE or p.bounce is None or p.bounce.is_delayed:
+        return None
+    number = tokens.number_of_message_id(account_id, _bare(p.bounce.original_message_id))
+    if number is None:
+        return None
+    reason = p.bounce.diagnostic or p.bounce.status or p.subject
+    return Returned(number, p.bounce.final_recipient, reason, p.bounce.is_hard)
+
+
+def _notices(row: Waiting, p: ParsedMail) -> tuple[str, ...]:
+    notices = list(p.defects)
+    if row.is_head_only:
+        notices.append("too large: only its headers were taken")
+    if p.protection:
+        notices.append(p.protection.value)
+    return tuple(notices)
+
+
+def _bare(value: str) -> str:
+    return value.strip().strip("<>")
+
+
+def _untagged(address: str) -> str:
+    local, _, domain = address.partition("@")
+    return f"{local.partition('+')[0]}@{domain}"
+
+
+def _mailboxes(addresses: Sequence[Address]) -> tuple[Mailbox, ...]:
+    return tuple(Mailbox(a.email, a.name) for a in addresses if a.email)
+
+
+def _finish(account_id: int, filed: Sequence[tuple[Waiting, Received]], twins: Sequence[Waiting]) -> None:
+    ends = [(row.id, r.outcome.value, r.why, r.message_id, r.ticket_id) for row, r in filed]
+    ends += [(row.id, "duplicate", "the same mail was filed before", None, None) for row in twins]
+    columns = [list(column) for column in zip(*ends, strict=True)]
+    sql.execute(
+        "update email_inboundmail m set state = 'DONE', done_at = now(), outcome = x.outcome, outcome_detail = x.why, message_ref = x.message, ticket_ref = x.ticket"
+        " from unnest(%s::bigint[], %s::text[], %s::text[], %s::bigint[], %s::bigint[]) x(id, outcome, why, message, ticket)"
+        " where m.account_id = %s and m.id = x.id",
+        [*columns, account_id],
+    )

@@ -1,0 +1,77 @@
+"""Turning a message of ours into a send: sender, recipients, threading headers, and the tag that brings the answer back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from html import escape
+
+from deskhand.delivery.types import Address, Attached, Mail, NewSend
+from deskhand.desk import tokens
+from deskhand.desk.models import ChannelAccount, Message
+from deskhand.desk.types import Mailbox, StoredFile
+
+TRANSPORT = "mail"
+REFERENCE = "desk.message"
+REFERENCES = 20  # ids at most (O4)
+
+
+def message_id(channel: ChannelAccount, thread_id: int, number: int) -> str:
+    return tokens.message_id(channel.account_id, thread_id, number, channel.address.partition("@")[2])
+
+
+def send(
+    message: Message,
+    channel: ChannelAccount,
+    *,
+    to: Sequence[Mailbox],
+    cc: Sequence[Mailbox] = (),
+    bcc: Sequence[Mailbox] = (),
+    references: Sequence[str] = (),
+    files: Sequence[StoredFile] = (),
+    automatic: str = "",
+    from_name: str = "",
+) -> NewSend:
+    """Describe the send of `message`; its Message-ID and key are fixed from here on (O1)."""
+    local, _, domain = channel.address.partition("@")
+    tagged = f"{local}+{tokens.reply_tag(channel.account_id, message.thread_id)}@{domain}"
+    mail = Mail(
+        sender=Address(channel.address, from_name or channel.name),
+        to=_addresses(to),
+        cc=_addresses(cc),
+        subject=message.subject,
+        text=message.text,
+        html=message.html or html_of(message.text),
+        reply_to=(Address(tagged, from_name or channel.name),),
+        in_reply_to=f"<{references[-1]}>" if references else "",
+        references=tuple(f"<{value}>" for value in references[-REFERENCES:]),
+        attachments=tuple(Attached(f.sha256, f.size, f.name, f.content_type, f.content_id) for f in files),
+        automatic=automatic,
+    )
+    return NewSend(
+        account_id=channel.account_id,
+        transport=TRANSPORT,
+        idempotency_key=f"message:{message.pk}",
+        recipients=list(dict.fromkeys(box.email for box in (*to, *cc, *bcc))),
+        payload=mail.payload(),
+        message_id=f"<{message.external_id}>",
+        envelope_from=tagged,
+        channel_account_id=channel.pk,
+        reference_type=REFERENCE,
+        reference_id=message.pk,
+    )
+
+
+def _addresses(boxes: Iterable[Mailbox]) -> tuple[Address, ...]:
+    return tuple(Address(box.email, box.name) for box in boxes)
+
+
+def html_of(text: str) -> str:
+    """Plain words as simple HTML: paragraphs and line breaks, nothing else."""
+    paragraphs = [escape(part).replace("\n", "<br>") for part in text.split("\n\n") if part.strip()]
+    return "".join(f"<p>{paragraph}</p>" for paragraph in paragraphs)
+
+
+def answer_subject(subject: str, number: int) -> str:
+    """Re: once, and the ticket's number so that people can find it."""
+    bare = subject.strip()
+    return bare if bare.lower().startswith("re:") else f"Re: {bare or f'#{number}'}"

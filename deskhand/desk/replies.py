@@ -1,0 +1,323 @@
+"""What our side says in a ticket: replies to the customer, internal comments, and mail that automation sends."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from deskhand.accounts.models import Membership, User
+from deskhand.crm.pipelines.policy import Move, Standing, after_sending
+from deskhand.crm.pipelines.queries import pipelines_of
+from deskhand.crm.records import tickets
+from deskhand.crm.records.models import Ticket
+from deskhand.crm.records.store import Change
+from deskhand.delivery import outbox
+from deskhand.delivery.types import Answered, NewSend
+from deskhand.desk import outgoing
+from deskhand.desk.models import Attachment, ChannelAccount, Delivery, Direction, Draft, Mention, Message, MessageKind, Thread
+from deskhand.desk.threads import preview_of
+from deskhand.desk.types import Mailbox, StoredFile
+from deskhand.events import log
+from deskhand.events.types import Actor, Cause, NewEvent
+from deskhand.kernel import clock
+from deskhand.kernel.database import sql
+from deskhand.kernel.database.scope import current_account_id
+from deskhand.kernel.errors import Conflict, Invalid, NotFound
+
+SENT = "message.sent"
+COMMENTED = "comment.added"
+
+_MENTION = re.compile(r"(?:^|\s)@([a-z0-9._-]{1,80})", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class NewReply:
+    """A reply to be. Without `to` it goes to whom the thread's last incoming message came from."""
+
+    ticket_id: int
+    text: str
+    html: str = ""
+    to: tuple[Mailbox, ...] = ()
+    cc: tuple[Mailbox, ...] = ()
+    bcc: tuple[Mailbox, ...] = ()
+    files: tuple[StoredFile, ...] = ()
+    stage_id: int | None = None  # "send and set status" (R-WORK-7)
+    #: The last message the writer had seen; a newer public one refuses the send (R-WORK-3).
+    last_seen_message_id: int | None = None
+
+
+def reply(new: NewReply, *, by: User, at: datetime | None = None) -> Message:
+    """Answer the customer: message, send, status and owner in one transaction.
+
+    Assigns an unassigned ticket to the writer (R-ROUTE-3); another's stays theirs (R-ROUTE-4). Raises Invalid for an
+    empty text or when there is nobody to write to, Conflict when the thread moved on, NotFound.
+    """
+    at = at or clock.now()
+    if not new.text.strip() and not new.html.strip():
+        raise Invalid(_("The reply is empty."), field="body", hint=_("Write something first."))
+    ticket = _lock(new.ticket_id)
+    _refuse_when_moved_on(new)
+    thread, channel = _thread_to_answer(ticket, at)
+    to = new.to or _whom_to_answer(ticket, thread)
+    if not to:
+        raise Invalid(_("This ticket has nobody to write to."), field="to", hint=_("Give an address."))
+    message = _own_message(thread, ticket, at, text=new.text, html=new.html, sender=by)
+    message.recipients = {"to": [vars(b) for b in to], "cc": [vars(b) for b in new.cc], "bcc": [vars(b) for b in new.bcc]}
+    message.subject = outgoing.answer_subject(thread.subject or ticket.subject, ticket.number)
+    message.direction, message.delivery = Direction.OUT, Delivery.QUEUED
+    message.external_id = outgoing.message_id(channel, thread.pk, message.pk)
+    Message.objects.bulk_create([message])
+    _attach(message, new.files)
+    outbox.enqueue(
+        [
+            outgoing.send(
+                message, channel, to=to, cc=new.cc, bcc=new.bcc, references=references_of([thread.pk])[thread.pk], files=new.files,
+                from_name=f"{by.name} ({channel.name})",
+            )
+        ]
+    )  # fmt: skip
+    _touch_thread(thread, message, [box.key for box in (*to, *new.cc)])
+    event = log.record(
+        SENT, object_type="thread", object_id=thread.pk, version=message.pk, by=Actor.user(by.pk), at=at,
+        data={"message_id": message.pk, "ticket_id": ticket.pk, "thread_id": thread.pk, "automatic": False},
+    )  # fmt: skip
+    _move_and_assign(ticket, new, by, event.id, at, message)
+    Draft.objects.filter(account_id=ticket.account_id, user_id=by.pk, ticket_id=ticket.pk, mode="reply").delete()
+    return message
+
+
+def comment(ticket_id: int, text: str, *, by: User, files: Sequence[StoredFile] = (), at: datetime | None = None) -> Message:
+    """Add an internal comment. It never reaches the customer, assigns nobody and moves nothing (R-WORK-4, R-ROUTE-5, R-STAT-19)."""
+    at = at or clock.now()
+    if not text.strip():
+        raise Invalid(_("The comment is empty."), field="body", hint=_("Write something first."))
+    ticket = _lock(ticket_id)
+    thread, _channel = _thread_to_answer(ticket, at)
+    message = _own_message(thread, ticket, at, text=text, html="", sender=by)
+    message.kind = MessageKind.COMMENT
+    Message.objects.bulk_create([message])
+    _attach(message, files)
+    _mention(message, by)
+    log.record(
+        COMMENTED, object_type="thread", object_id=thread.pk, version=message.pk, by=Actor.user(by.pk), at=at,
+        data={"message_id": message.pk, "ticket_id": ticket.pk, "thread_id": thread.pk},
+    )  # fmt: skip
+    Draft.objects.filter(account_id=ticket.account_id, user_id=by.pk, ticket_id=ticket.pk, mode="comment").delete()
+    return message
+
+
+# ── the parts of a reply ─────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _lock(ticket_id: int) -> Ticket:
+    found = Ticket.objects.select_for_update(no_key=True).filter(account_id=current_account_id(), pk=ticket_id).first()
+    if found is None:
+        raise NotFound(f"There is no ticket {ticket_id}.")
+    return found
+
+
+def _refuse_when_moved_on(new: NewReply) -> None:
+    if new.last_seen_message_id is None:
+        return
+    newer = Message.objects.filter(
+        account_id=current_account_id(), ticket_id=new.ticket_id, kind=MessageKind.MESSAGE, pk__gt=new.last_seen_message_id, is_automatic=False
+    )
+    latest = newer.order_by("-id").first()
+    if latest:
+        name = latest.sender_name or latest.sender_address
+        raise Conflict(_("%(name)s wrote in the meantime.") % {"name": name})
+
+
+def _thread_to_answer(ticket: Ticket, at: datetime) -> tuple[Thread, ChannelAccount]:
+    """The ticket's latest thread, or a new one on the account's default address."""
+    threads = Thread.objects.select_related("channel_account").filter(account_id=ticket.account_id, ticket_id=ticket.pk, is_side=False)
+    thread = threads.order_by("-last_message_at", "-id").first()
+    if thread:
+        return thread, thread.channel_account
+    channel = default_channel(ticket.account_id)
+    made = Thread.objects.create(
+        account_id=ticket.account_id, inbox_id=channel.inbox_id, channel_account=channel, ticket_id=ticket.pk,
+        contact_id=ticket.contact_id, subject=ticket.subject, created_at=at, last_message_at=at,
+    )  # fmt: skip
+    Ticket.objects.filter(account_id=ticket.account_id, pk=ticket.pk, originating_thread_id=None).update(originating_thread_id=made.pk)
+    return made, channel
+
+
+def default_channel(account_id: int) -> ChannelAccount:
+    """The address that mail leaves from when the ticket has none of its own (R-MAIL-10)."""
+    channels = ChannelAccount.objects.filter(account_id=account_id, channel="email", archived_at=None)
+    found = channels.order_by("-is_default", "id").first()
+    if found is None:
+        raise Invalid(_("No e-mail address is connected."), field="channel", hint=_("Connect one in the settings."))
+    return found
+
+
+def _whom_to_answer(ticket: Ticket, thread: Thread) -> tuple[Mailbox, ...]:
+    last = (
+        Message.objects.filter(account_id=ticket.account_id, thread=thread, direction=Direction.IN, is_unverified=False, is_automatic=False)
+        .exclude(sender_address="").order_by("-id").first()
+    )  # fmt: skip
+    if last and last.sender_address.lower() in thread.participants:
+        return (Mailbox(last.sender_address, last.sender_name),)
+    if ticket.contact and ticket.contact.email:
+        return (Mailbox(ticket.contact.email, ticket.contact.name),)
+    return ()
+
+
+def _own_message(thread: Thread, ticket: Ticket, at: datetime, *, text: str, html: str, sender: User) -> Message:
+    (message_id,) = sql.ids("desk_message", 1)
+    return Message(
+        id=message_id, account_id=ticket.account_id, thread=thread, ticket_id=ticket.pk, actor_kind="user", actor_id=sender.pk,
+        sender_name=sender.name, sender_address=sender.email, text=text, html=html, created_at=at,
+    )  # fmt: skip
+
+
+def _attach(message: Message, files: Sequence[StoredFile]) -> None:
+    Attachment.objects.bulk_create(
+        Attachment(
+            account_id=message.account_id, message=message, position=n, name=f.name, content_type=f.content_type, size=f.size,
+            sha256=f.sha256, content_id=f.content_id, is_inline=f.is_inline,
+        )
+        for n, f in enumerate(files)
+    )  # fmt: skip
+
+
+def _touch_thread(thread: Thread, message: Message, people: Sequence[str]) -> None:
+    thread.participants = list(dict.fromkeys([*thread.participants, *people]))
+    thread.last_message_at = thread.last_sent_at = message.created_at
+    thread.message_count += 1
+    thread.preview = preview_of(message.text)
+    thread.save(update_fields=["participants", "last_message_at", "last_sent_at", "message_count", "preview"])
+
+
+def _move_and_assign(ticket: Ticket, new: NewReply, by: User, event_id: int, at: datetime, message: Message) -> None:
+    values: dict[str, Any] = {}
+    rule = None
+    if new.stage_id:
+        move: Move | None = Move(new.stage_id, "chosen_with_reply")
+    else:
+        standing = Standing(ticket.stage_id, ticket.is_closed, ticket.reopened_at is not None, ticket.last_closed_at)
+        move = after_sending(standing, pipelines_of("ticket").pipeline(ticket.pipeline_id))
+    if move:
+        values["stage_id"], rule = move.stage_id, move.rule
+    if ticket.owner_id is None:
+        values |= {"owner_id": by.pk, "assignment_method": "reply"}
+    facts: dict[str, Any] = {
+        "last_sent_at": at, "message_count": ticket.message_count + 1, "last_message_from_visitor": False, "sort_at": at,
+        "preview": preview_of(message.text), "last_message_failed": False,
+    }  # fmt: skip
+    if ticket.first_agent_reply_at is None:
+        facts |= {"first_agent_reply_at": at, "first_agent_reply_by": by.pk}
+    tickets.change_many([Change(ticket.pk, values, facts, rule=rule)], by=Actor.user(by.pk), cause=Cause(event_id=event_id), at=at)
+
+
+def _mention(message: Message, by: User) -> None:
+    """@name marks a colleague by user name; once per comment, never oneself (R-WORK-5)."""
+    names = {name.lower().rstrip(".") for name in _MENTION.findall(message.text)}
+    if not names:
+        return
+    members = Membership.objects.filter(account_id=message.account_id, is_active=True, user__username__in=names).exclude(user=by)
+    Mention.objects.bulk_create(
+        Mention(account_id=message.account_id, ticket_id=message.ticket_id, user_id=user_id, message=message, created_at=message.created_at)
+        for user_id in members.values_list("user_id", flat=True)
+    )
+
+
+def references_of(thread_ids: Sequence[int]) -> dict[int, list[str]]:
+    """{thread: Message-IDs said in it, oldest first}, at most the newest twenty each."""
+    found: dict[int, list[str]] = {thread_id: [] for thread_id in thread_ids}
+    for thread_id, external_id in sql.rows(
+        "select x.id, m.external_id from unnest(%s::bigint[]) x(id) cross join lateral ("
+        " select id, external_id from desk_message where account_id = %s and thread_id = x.id and external_id <> '' order by id desc limit %s) m"
+        " order by m.id",
+        [list(thread_ids), current_account_id(), outgoing.REFERENCES + 1],
+    ):
+        found[thread_id].append(external_id)
+    return found
+
+
+# ── automatic mail ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True)
+class AutomaticMail:
+    """A mail that a rule or workflow sends to a ticket's requester. `key` makes it leave once."""
+
+    ticket_id: int
+    thread_id: int
+    channel: ChannelAccount
+    to: Mailbox
+    subject: str
+    text: str
+    html: str
+    cause: Cause
+    by: Actor
+    depth: int = 0
+
+
+def send_automatic(mails: Sequence[AutomaticMail], *, at: datetime) -> list[int]:
+    """Send a set. Not an agent's reply: it assigns nobody, moves nothing and stops no clock (R-MAIL-13, R-STAT-20)."""
+    if not mails:
+        return []
+    ids = sql.ids("desk_message", len(mails))
+    references = references_of([mail.thread_id for mail in mails])
+    rows = [_automatic_message(mail, message_id, at) for mail, message_id in zip(mails, ids, strict=True)]
+    Message.objects.bulk_create(rows)
+    outbox.enqueue([_automatic_send(mail, row, references[mail.thread_id]) for mail, row in zip(mails, rows, strict=True)])
+    log.record_many(
+        [
+            NewEvent(
+                SENT, "thread", mail.thread_id, row.pk, mail.by, at,
+                {"message_id": row.pk, "ticket_id": mail.ticket_id, "thread_id": mail.thread_id, "automatic": True}, mail.cause, mail.depth,
+            )
+            for mail, row in zip(mails, rows, strict=True)
+        ]
+    )  # fmt: skip
+    return ids
+
+
+def _automatic_message(mail: AutomaticMail, message_id: int, at: datetime) -> Message:
+    return Message(
+        id=message_id, account_id=mail.channel.account_id, thread_id=mail.thread_id, ticket_id=mail.ticket_id, kind=MessageKind.MESSAGE,
+        direction=Direction.OUT, actor_kind=mail.by.kind.value, actor_id=mail.by.id, sender_name=mail.channel.name,
+        sender_address=mail.channel.address, recipients={"to": [vars(mail.to)]}, subject=mail.subject, text=mail.text, html=mail.html,
+        external_id=outgoing.message_id(mail.channel, mail.thread_id, message_id), cause=mail.cause.as_json(), is_automatic=True,
+        delivery=Delivery.QUEUED, created_at=at,
+    )  # fmt: skip
+
+
+def _automatic_send(mail: AutomaticMail, row: Message, references: list[str]) -> NewSend:
+    built = outgoing.send(row, mail.channel, to=[mail.to], references=references, automatic="auto-replied")
+    return replace(built, idempotency_key=f"step:{mail.cause.enrollment_id}:{mail.cause.step_id}:{mail.ticket_id}" if mail.cause.enrollment_id else built.idempotency_key)
+
+
+# ── how far it came ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+_FINAL = {"SENT": Delivery.SENT, "FAILED": Delivery.FAILED}
+
+
+def note_answers(answers: Sequence[Answered]) -> None:
+    """Show on each message how its send ended. Called in the transaction that records the answers; safe to repeat."""
+    final = [a for a in answers if a.entry.reference_type == outgoing.REFERENCE and a.state in _FINAL]
+    if not final:
+        return
+    sql.execute(
+        "update desk_message m set delivery = x.state, delivery_error = x.error, sent_at = case when x.state = 'SENT' then x.at end"
+        " from unnest(%s::bigint[], %s::bigint[], %s::text[], %s::text[], %s::timestamptz[]) x(account_id, id, state, error, at)"
+        " where m.account_id = x.account_id and m.id = x.id",
+        [
+            [a.entry.account_id for a in final], [a.entry.reference_id for a in final], [_FINAL[a.state].value for a in final],
+            [a.error or "; ".join(a.refused.values()) for a in final], [a.at for a in final],
+        ],
+    )  # fmt: skip
+    failed = [a.entry.reference_id for a in final if a.state == "FAILED"]
+    if failed:
+        sql.execute(
+            "update crm_ticket t set last_message_failed = true from desk_message m where m.id = any(%s) and t.account_id = m.account_id and t.id = m.ticket_id",
+            [failed],
+        )
