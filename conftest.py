@@ -1,3 +1,5 @@
 """Fixtures for every test. What must happen before the settings are read is in deskhand/testing/session.py."""
 
-pytest_plugins = ["deskhand.testing.fixtures"]
+from deskhand.testing.fixtures import django_db_setup, noon, world
+
+__all__ = ["django_db_setup", "noon", "world"]
