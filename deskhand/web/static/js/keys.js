@@ -1,10 +1,10 @@
 // Single-key shortcuts: an element names its key with data-hotkey. The last visible one wins, so a panel
-// can take a key over. Off while somebody types and while a dialog is open; "?" lists them.
+// can take a key over; "] ." gives two. Off while somebody types and while a dialog is open; "?" lists them.
 const typing = (target) => target.closest?.("input:not([type=radio]), textarea, select, [contenteditable]");
 const visible = (element) => element.checkVisibility() || element.closest("[popover]:not(:popover-open)");
 
 function holder(key) {
-  const all = [...document.querySelectorAll(`[data-hotkey="${CSS.escape(key)}"]`)];
+  const all = [...document.querySelectorAll(`[data-hotkey~="${CSS.escape(key)}"]`)];
   return all.findLast((element) => element.checkVisibility()) ?? all.findLast(visible);
 }
 
@@ -21,7 +21,7 @@ function list() {
   const lines = new Map();
   for (const element of document.querySelectorAll("[data-hotkey]")) {
     const name = element.dataset.keyLabel || element.getAttribute("aria-label") || element.firstElementChild?.nextSibling?.textContent || element.textContent;
-    lines.set(element.dataset.hotkey, name.trim());
+    lines.set(element.dataset.hotkey.split(" ")[0], name.trim());
   }
   dialog.querySelector("dl").replaceChildren(...[...lines].map(([key, name]) => line(key, name)));
   dialog.showModal();

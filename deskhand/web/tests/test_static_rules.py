@@ -1,0 +1,173 @@
+"""The rules of templates, styles and scripts that no tool knows. Each carries a good and a bad line."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import brotli
+import pytest
+
+from deskhand.web import assets, icons
+
+WEB = Path(__file__).resolve().parent.parent
+TEMPLATES = sorted((WEB / "templates").rglob("*.html"))
+STYLES = sorted((WEB / "static" / "css").glob("*.css"))
+SCRIPTS = sorted((WEB / "static" / "js").glob("*.js"))
+
+TAG = r"<(?:[^<>\"'{}]|\"[^\"]*\"|'[^']*'|\{\{.*?\}\}|\{%.*?%\})*>"
+#: What htmx 4 no longer knows, and code in attributes, which the content policy forbids.
+OLD_HTMX = re.compile(
+    r"\bhx-(ext|disabled-elt|vars|request|on)\b|\bhtmx:[a-z]+[A-Z]|\bon[a-z]+=\"|hx-[a-z]+=[\"']js:"
+)
+UNTYPED_BUTTON = re.compile(r"<button(?![^>]*\btype=)[^>]*>", re.S)
+SCRIPT_IN_PAGE = re.compile(r"<script(?![^>]*\bsrc=)|<style\b", re.I)
+BARE_COLOR = re.compile(r"#[0-9a-fA-F]{3,8}\b(?=[\s;,)])|\b(?:oklch|rgba?|hsla?)\(")
+PIXEL_TEXT = re.compile(r"font(?:-size)?\s*:[^;]*\b\d+px")
+PHYSICAL = re.compile(
+    r"\b(?:margin|padding|border)-(?:left|right|top|bottom)\b|[;{]\s*(?:left|right|width|height)\s*:"
+)
+UNSAFE_SCRIPT = re.compile(
+    r"\binnerHTML\b|\bouterHTML\s*=|insertAdjacentHTML|\beval\(|new Function|document\.write"
+)
+
+
+def words_outside_translations(template: str) -> list[str]:
+    """Return visible words that no translator would see."""
+    text = re.sub(r"\{#.*?#\}|<!doctype.*?>", " ", template, flags=re.S | re.I)
+    text = re.sub(r"\{\{.*?\}\}|\{%.*?%\}", "", text, flags=re.S)
+    text = re.sub(r"<(title|svg)\b.*?</\1>", " ", text, flags=re.S)
+    attributes = re.findall(r'\b(?:aria-label|title|placeholder|alt)="([^"]*[A-Za-z]{3,}[^"]*)"', text)
+    between = re.sub(TAG, "\n", text, flags=re.S)
+    return [w for w in [*attributes, *re.findall(r"[A-Za-z]{3,}", between)] if w != "Deskhand"]
+
+
+def named(files: list[Path]) -> dict[str, list]:
+    return {"argvalues": files, "ids": [file.name for file in files]}
+
+
+@pytest.mark.parametrize(
+    ("rule", "bad", "good"),
+    [
+        (OLD_HTMX, '<div hx-ext="sse">', '<div hx-sse:connect="/live">'),
+        (OLD_HTMX, '<button hx-disabled-elt="this">', '<button hx-disable="this">'),
+        (OLD_HTMX, '<a onclick="go()">', '<a data-behavior="go">'),
+        (UNTYPED_BUTTON, '<button class="button">', '<button type="button" class="button">'),
+        (SCRIPT_IN_PAGE, "<script>go()</script>", '<script src="go.js"></script>'),
+        (BARE_COLOR, "a { color: #d43f3a; }", "a { color: var(--danger); }"),
+        (BARE_COLOR, "a { color: oklch(.5 .1 20); }", "#main { color: var(--ink); }"),
+        (PIXEL_TEXT, "a { font-size: 13px; }", "a { font-size: var(--t-sm); }"),
+        (PHYSICAL, "a { margin-left: 1rem; }", "a { margin-inline-start: 1rem; }"),
+        (UNSAFE_SCRIPT, "list.innerHTML = name;", "list.textContent = name;"),
+    ],
+)
+def test_each_rule_knows_good_from_bad(rule: re.Pattern[str], bad: str, good: str) -> None:
+    assert rule.search(bad)
+    assert not rule.search(good)
+
+
+def test_the_translation_rule_knows_good_from_bad() -> None:
+    assert words_outside_translations("<p>Not found</p>") == ["Not", "found"]
+    assert words_outside_translations('<a title="Close it">x</a>') == ["Close it"]
+    assert not words_outside_translations('<p title="{{ _("Close") }}">{{ _("Not found") }} Deskhand</p>')
+
+
+@pytest.mark.parametrize("template", **named(TEMPLATES))
+def test_templates_keep_the_rules(template: Path) -> None:
+    text = template.read_text()
+
+    assert not OLD_HTMX.findall(text)
+    assert not UNTYPED_BUTTON.findall(text)
+    assert not SCRIPT_IN_PAGE.findall(text)
+    assert not words_outside_translations(text)
+
+
+@pytest.mark.parametrize("template", **named(TEMPLATES))
+def test_every_form_that_posts_carries_its_token(template: Path) -> None:
+    forms = re.findall(r"<form\b(?:(?!</form>).)*method=\"post\".*?</form>", template.read_text(), flags=re.S)
+
+    assert all("csrf_input" in form for form in forms)
+
+
+@pytest.mark.parametrize("template", **named(TEMPLATES))
+def test_inherited_htmx_settings_say_so(template: Path) -> None:
+    """Without `:inherited` htmx 4 takes hx-target and its like only on an element with a verb of its own."""
+    alone = [
+        tag
+        for tag in re.findall(TAG, template.read_text(), flags=re.S)
+        if re.search(r"\bhx-(?:target|headers|swap)=", tag)
+        and not re.search(r"\bhx-(?:get|post|put|patch|delete)=|hx-sse:connect=|<hx-partial", tag)
+    ]
+
+    assert not alone
+
+
+@pytest.mark.parametrize("style", **named([file for file in STYLES if file.name != "tokens.css"]))
+def test_styles_keep_the_rules(style: Path) -> None:
+    text = re.sub(r"/\*.*?\*/", "", style.read_text(), flags=re.S)
+
+    assert not BARE_COLOR.findall(text)
+    assert not PIXEL_TEXT.findall(text)
+    assert not PHYSICAL.findall(text)
+    assert style.name == "utilities.css" or "!important" not in text
+
+
+@pytest.mark.parametrize("script", **named(SCRIPTS))
+def test_scripts_keep_the_rules(script: Path) -> None:
+    text = script.read_text()
+
+    assert not UNSAFE_SCRIPT.findall(text)
+    assert len(text.splitlines()) <= 150
+
+
+def test_every_token_that_is_used_is_defined() -> None:
+    everything = "".join(file.read_text() for file in STYLES)
+    defined = set(re.findall(r"(--[\w-]+)\s*:", everything)) | {"--h", "--s", "--avatar-ring"}
+
+    assert set(re.findall(r"var\((--[\w-]+)\)", everything)) <= defined
+
+
+def test_every_behavior_that_is_asked_for_exists() -> None:
+    asked = {
+        name
+        for template in TEMPLATES
+        for names in re.findall(r'data-behavior="([^"{]+)"', template.read_text())
+        for name in names.split()
+    }
+    there = {script.stem for script in SCRIPTS if "export function connect" in script.read_text()}
+
+    assert asked == there
+
+
+def test_every_icon_exists_and_is_in_the_sprite() -> None:
+    asked = {name for file in TEMPLATES for name in re.findall(r'\bicon\("([a-z0-9-]+)"', file.read_text())}
+    sprite = icons.sprite()
+
+    assert asked <= icons.NAMES
+    assert all(f'id="{name}"' in sprite for name in icons.NAMES)
+
+
+def test_all_styles_are_reached() -> None:
+    """Either part of the stylesheet of every page, or named by a page."""
+    pages = "".join(template.read_text() for template in TEMPLATES)
+
+    assert {file.stem for file in STYLES} == {
+        file.stem for file in STYLES if file.stem in assets.STYLES or f"css/{file.name}" in pages
+    }
+
+
+def test_the_inbox_stays_within_its_budget() -> None:
+    """Bytes as they travel: styles at most 15 kB a page, scripts that start with it at most 35 kB."""
+    screen = [WEB / "static" / "css" / name for name in ("inbox.css", "conversation.css")]
+    styles = [assets.stylesheet().encode(), *(file.read_bytes() for file in screen)]
+    scripts = [file.read_bytes() for file in (*SCRIPTS, *htmx())]
+
+    assert sum(len(brotli.compress(one)) for one in styles) <= 15_000
+    assert sum(len(brotli.compress(one)) for one in scripts) <= 35_000
+
+
+def htmx() -> list[Path]:
+    import django_htmx
+
+    folder = Path(django_htmx.__file__).parent / "static" / "django_htmx"
+    return [folder / "htmx-4.min.js", folder / "ext" / "hx-sse-4.min.js"]
