@@ -132,8 +132,11 @@ class Message(models.Model):
     created_at = models.DateTimeField()
     sent_at = models.DateTimeField(null=True)
     date_text = models.TextField(default="")  # the sender's own Date, for show
+    #: The form's own key: the same form sent twice is one message.
+    send_key = models.TextField(null=True)
 
     class Meta:
+        constraints = [models.UniqueConstraint(fields=["account_id", "send_key"], name="message_sent_once")]
         indexes = [
             models.Index(fields=["account_id", "ticket_id", "id"], name="message_of_ticket"),
             models.Index(fields=["account_id", "thread", "id"], name="message_of_thread"),

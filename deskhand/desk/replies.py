@@ -49,6 +49,8 @@ class NewReply:
     stage_id: int | None = None  # "send and set status" (R-WORK-7)
     #: The last message the writer had seen; a newer public one refuses the send (R-WORK-3).
     last_seen_message_id: int | None = None
+    #: The same key never sends twice: the first message is returned again.
+    send_key: str | None = None
 
 
 def reply(new: NewReply, *, by: User, at: datetime | None = None) -> Message:
@@ -61,6 +63,9 @@ def reply(new: NewReply, *, by: User, at: datetime | None = None) -> Message:
     if not new.text.strip() and not new.html.strip():
         raise Invalid(_("The reply is empty."), field="body", hint=_("Write something first."))
     ticket = _lock(new.ticket_id)
+    twin = Message.objects.filter(account_id=ticket.account_id, send_key=new.send_key).first() if new.send_key else None
+    if twin:
+        return twin
     _refuse_when_moved_on(new)
     thread, channel = _thread_to_answer(ticket, at)
     to = new.to or _whom_to_answer(ticket, thread)
@@ -71,6 +76,7 @@ def reply(new: NewReply, *, by: User, at: datetime | None = None) -> Message:
     message.subject = outgoing.answer_subject(thread.subject or ticket.subject, ticket.number)
     message.direction, message.delivery = Direction.OUT, Delivery.QUEUED
     message.external_id = outgoing.message_id(channel, thread.pk, message.pk)
+    message.send_key = new.send_key
     Message.objects.bulk_create([message])
     _attach(message, new.files)
     outbox.enqueue(

@@ -20,6 +20,7 @@ from deskhand.desk.models import ChannelAccount
 from deskhand.desk.threads import receive_many
 from deskhand.desk.types import Automatic, InboundMessage, Incoming, Mailbox, Received, StoredFile
 from deskhand.kernel import files
+from deskhand.kernel.children import ChildFailed
 from deskhand.kernel.claimer import BatchClaimer
 from deskhand.kernel.database import sql
 
@@ -59,6 +60,7 @@ class InboundClaimer(BatchClaimer[Waiting]):
     def __init__(self) -> None:
         self._leased: dict[int, Waiting] = {}
         self._read: dict[int, Read] = {}
+        self._unreadable: dict[int, ChildFailed] = {}
 
     def next_account(self) -> int | None:
         found = sql.row(
@@ -69,10 +71,9 @@ class InboundClaimer(BatchClaimer[Waiting]):
     def prepare(self, account_id: int, limit: int) -> None:
         """Lease a batch and read it, each mail in a guarded child."""
         self._leased = {row.id: row for row in _lease(account_id, limit)}
-        readings = guarded.parse_many([row.raw for row in self._leased.values()])
-        self._read = {
-            mail_id: Read(parsed, _store_files(parsed)) for mail_id, parsed in zip(self._leased, readings, strict=True)
-        }
+        readings = dict(zip(self._leased, guarded.parse_many([row.raw for row in self._leased.values()]), strict=True))
+        self._read = {i: Read(mail, _store_files(mail)) for i, mail in readings.items() if isinstance(mail, ParsedMail)}
+        self._unreadable = {i: failure for i, failure in readings.items() if isinstance(failure, ChildFailed)}
 
     def claim(self, account_id: int, limit: int, only: int | None = None) -> list[Waiting]:
         wanted = [only] if only is not None else list(self._leased)
@@ -85,6 +86,12 @@ class InboundClaimer(BatchClaimer[Waiting]):
         return [self._leased[row[0]] for row in found if row[0] in self._leased]
 
     def work(self, account_id: int, rows: Sequence[Waiting]) -> None:
+        _quarantine(account_id, {row.id: self._unreadable[row.id].reason for row in rows if row.id in self._unreadable})
+        rows = [row for row in rows if row.id in self._read]
+        if rows:
+            self._file(account_id, rows)
+
+    def _file(self, account_id: int, rows: Sequence[Waiting]) -> None:
         fresh = _refuse_twins(account_id, [(row, self._read[row.id]) for row in rows])
         incoming = _Addressing(account_id, [row.channel_account_id for row in rows])
         filing = [row for row in rows if row.id in fresh]
@@ -248,6 +255,25 @@ def _untagged(address: str) -> str:
 
 def _mailboxes(addresses: Sequence[Address]) -> tuple[Mailbox, ...]:
     return tuple(Mailbox(a.email, a.name) for a in addresses if a.email)
+
+
+def _quarantine(account_id: int, reasons: dict[int, str]) -> None:
+    """Put aside what broke its reader twice; the bytes stay for a person (R15)."""
+    if reasons:
+        sql.execute(
+            "update email_inboundmail m set state = 'QUARANTINED', done_at = now(), outcome = 'quarantined', outcome_detail = x.why"
+            " from unnest(%s::bigint[], %s::text[]) x(id, why) where m.account_id = %s and m.id = x.id",
+            [list(reasons), list(reasons.values()), account_id],
+        )
+
+
+def process_again(account_id: int, ids: Sequence[int]) -> int:
+    """Give quarantined mails another round; for the admin's button. Returns how many."""
+    return sql.execute(
+        "update email_inboundmail set state = 'WAITING', attempts = 0, due_at = now(), done_at = null, outcome = '', error = ''"
+        " where account_id = %s and id = any(%s) and state = 'QUARANTINED'",
+        [account_id, list(ids)],
+    )
 
 
 def _finish(account_id: int, filed: Sequence[tuple[Waiting, Received]], twins: Sequence[Waiting]) -> None:

@@ -52,6 +52,7 @@ class Migration(migrations.Migration):
                 ('created_at', models.DateTimeField()),
                 ('sent_at', models.DateTimeField(null=True)),
                 ('date_text', models.TextField(default='')),
+                ('send_key', models.TextField(null=True)),
             ],
         ),
         migrations.CreateModel(
@@ -198,6 +199,10 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='thread',
             index=models.Index(condition=models.Q(('archived_at', None), ('is_spam', False), ('ticket_id', None)), fields=['account_id', '-last_message_at', '-id'], name='thread_without_ticket'),
+        ),
+        migrations.AddConstraint(
+            model_name='message',
+            constraint=models.UniqueConstraint(fields=('account_id', 'send_key'), name='message_sent_once'),
         ),
         migrations.AddIndex(
             model_name='message',

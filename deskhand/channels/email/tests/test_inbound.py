@@ -1,0 +1,209 @@
+"""From stored bytes to tickets, through the guarded children."""
+
+import hashlib
+from datetime import timedelta
+
+import pytest
+
+from deskhand.channels.email import inbound
+from deskhand.channels.email.inbound import InboundClaimer
+from deskhand.channels.email.models import InboundMail
+from deskhand.crm.records.models import Contact, Ticket
+from deskhand.desk import tokens
+from deskhand.desk.models import Attachment, Delivery, Message, Thread
+from deskhand.kernel import clock
+from deskhand.kernel.database.scope import account_scope
+from deskhand.testing.world import make_world
+
+MAIL = b"""From: Astrid Lindqvist <astrid@fjallbo.example>
+To: support@nordlys.example
+Subject: Refund =?utf-8?q?f=C3=B6r?= 48213
+Message-ID: <first@fjallbo.example>
+Date: Mon, 16 Nov 2026 11:00:00 +0100
+
+Hi, where is my refund?
+"""
+
+
+def put(world, raw, recipient="support@nordlys.example", envelope_from="astrid@fjallbo.example"):
+    return InboundMail.objects.create(
+        account_id=world.account.pk, channel_account_id=world.channel.pk, transport="smtp", envelope_from=envelope_from,
+        recipient=recipient, raw=raw, sha256=hashlib.sha256(raw).hexdigest(), size=len(raw), due_at=clock.now() - timedelta(seconds=5),
+    )  # fmt: skip
+
+
+@pytest.fixture
+def post(world):
+    def _post(raw=MAIL, **more):
+        mail = put(world, raw, **more)
+        while InboundClaimer().run_once():
+            pass
+        mail.refresh_from_db()
+        return mail
+
+    return _post
+
+
+def test_a_mail_becomes_a_ticket(post):
+    mail = post()
+
+    ticket = Ticket.objects.get()
+    assert (mail.state, mail.outcome, mail.ticket_ref) == ("DONE", "created", ticket.pk)
+    assert ticket.subject == "Refund för 48213"
+    assert Contact.objects.get().name == "Astrid Lindqvist"
+    message = Message.objects.get()
+    assert message.text.strip() == "Hi, where is my refund?"
+    assert message.external_id == "first@fjallbo.example"
+
+
+def test_the_same_mail_twice_is_one_ticket_T_CC_2(post):
+    post()
+    again = post()
+
+    assert again.outcome == "duplicate"
+    assert Ticket.objects.count() == 1
+
+
+def test_the_same_id_with_another_text_is_kept_R9(post):
+    post()
+    post(MAIL.replace(b"where is my refund?", b"I have sent the wrong number, it is 48214."))
+
+    assert Message.objects.count() == 2
+
+
+def test_an_answer_to_the_tagged_address_joins(world, post):
+    post()
+    thread = Thread.objects.get()
+    tag = tokens.reply_tag(world.account.pk, thread.pk)
+
+    mail = post(MAIL.replace(b"<first@", b"<second@").replace(b"where is", b"I found"), recipient=f"support+{tag}@nordlys.example")
+
+    assert mail.outcome == "joined"
+    assert Ticket.objects.count() == 1
+
+
+def test_a_forged_tag_or_id_never_joins_T2(world, post):
+    post()
+    thread = Thread.objects.get()
+    good = tokens.reply_tag(world.account.pk, thread.pk)
+    forged = good[:-4] + "aaaa"
+    fake_id = "dh.7." + good[1:].split("-")[0] + "." + "a" * 16 + "@nordlys.example"
+    raw = MAIL.replace(b"<first@", b"<third@").replace(b"Date:", f"In-Reply-To: <{fake_id}>\nReferences: <{fake_id}>\nDate:".encode())
+
+    mail = post(raw.replace(b"refund?", b"money?"), recipient=f"support+{forged}@nordlys.example")
+
+    assert mail.outcome == "created"
+    assert Ticket.objects.count() == 2
+
+
+def test_one_mail_to_two_of_our_addresses_is_one_ticket_R_EM_11(world, post):
+    from deskhand.desk import inboxes
+
+    other = inboxes.add_channel_account(world.channel.inbox, channel="email", name="Billing", address="billing@nordlys.example")
+    raw = MAIL.replace(b"To: support@nordlys.example", b"To: billing@nordlys.example, support@nordlys.example")
+
+    post(raw)
+    second = post(raw, recipient="billing@nordlys.example")
+
+    assert Ticket.objects.count() == 1
+    assert Ticket.objects.get().channel_account_id == other.pk
+    assert second.outcome == "duplicate"
+
+
+def test_attachments_go_to_the_file_store(post):
+    raw = (
+        b"From: a@x.example\nTo: support@nordlys.example\nSubject: File\nMessage-ID: <att@x>\nMIME-Version: 1.0\n"
+        b'Content-Type: multipart/mixed; boundary="b"\n\n--b\nContent-Type: text/plain\n\nSee file\n'
+        b'--b\nContent-Type: text/csv; name="rows.csv"\nContent-Disposition: attachment; filename="rows.csv"\n\n1,2,3\n--b--\n'
+    )
+    post(raw)
+
+    from deskhand.kernel import files
+
+    attachment = Attachment.objects.get()
+    assert attachment.name == "rows.csv"
+    assert files.get(attachment.sha256).strip() == b"1,2,3"
+
+
+def test_a_bounce_marks_our_message_and_opens_no_ticket_B4_B6(world, post):
+    post()
+    thread = Thread.objects.get()
+    ours = Message.objects.create(
+        account_id=world.account.pk, thread=thread, ticket_id=thread.ticket_id, direction="OUT", delivery="SENT", actor_kind="user", text="Hi",
+        created_at=clock.now(),
+    )  # fmt: skip
+    ours_id = tokens.message_id(world.account.pk, thread.pk, ours.pk, "nordlys.example")
+    raw = f"""From: MAILER-DAEMON@mx.fjallbo.example
+To: support+{tokens.reply_tag(world.account.pk, thread.pk)}@nordlys.example
+Subject: Undelivered Mail Returned to Sender
+Message-ID: <bounce@mx>
+Auto-Submitted: auto-replied
+Content-Type: multipart/report; report-type=delivery-status; boundary="b"
+
+--b
+Content-Type: text/plain
+
+No such user.
+--b
+Content-Type: message/delivery-status
+
+Reporting-MTA: dns; mx.fjallbo.example
+
+Final-Recipient: rfc822; astrid@fjallbo.example
+Action: failed
+Status: 5.1.1
+Diagnostic-Code: smtp; 550 5.1.1 no such user
+
+--b
+Content-Type: message/rfc822
+
+From: support@nordlys.example
+Message-ID: <{ours_id}>
+Subject: Re
+
+x
+--b--
+""".encode()
+
+    mail = post(raw, envelope_from="", recipient=f"support+{tokens.reply_tag(world.account.pk, thread.pk)}@nordlys.example")
+
+    ours.refresh_from_db()
+    assert mail.outcome == "bounce"
+    assert ours.delivery == Delivery.BOUNCED
+    assert "no such user" in ours.delivery_error
+    assert Contact.objects.get(email="astrid@fjallbo.example").bounced_at is not None
+    assert Ticket.objects.count() == 1
+    assert Ticket.objects.get().stage_id == world.stage("New")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_breaks_filing_is_quarantined_after_three_tries_and_the_rest_goes_on(monkeypatch):
+    def choke(items, **more):
+        if any("poison" in item.message.subject for item in items):
+            raise ValueError("poison")
+        return real(items, **more)
+
+    def run():
+        InboundMail.objects.filter(state="WAITING").update(due_at=clock.now() - timedelta(seconds=5))
+        InboundClaimer().run_once()
+
+    def tickets():
+        with account_scope(world.account.pk):
+            return Ticket.objects.count()
+
+    world = make_world()
+    real = inbound.receive_many
+    monkeypatch.setattr(inbound, "receive_many", choke)
+    for n, subject in enumerate(["good", "poison", "fine"]):
+        put(world, MAIL.replace(b"<first@", f"<{n}@".encode()).replace(b"Subject: Refund", f"Subject: {subject}".encode()))
+    for _ in range(4):
+        run()
+
+    bad = InboundMail.objects.get(state="QUARANTINED")
+    assert "poison" in bad.outcome_detail
+    assert tickets() == 2
+
+    monkeypatch.setattr(inbound, "receive_many", real)
+    assert inbound.process_again(world.account.pk, [bad.pk]) == 1
+    run()
+    assert tickets() == 3
