@@ -1,0 +1,256 @@
+"""Whether a condition holds for each row of a set, in PostgreSQL.
+
+Names never reach the SQL: a `Source` maps the properties it allows to SQL of its own, and everything that a person
+wrote goes in as a parameter. Every piece of SQL holds `%s` for its parameters and `%%` for a percent sign.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any, Protocol
+from zoneinfo import ZoneInfo
+
+from django.db.models import BooleanField
+from django.db.models.expressions import RawSQL
+
+from deskhand.crm.filters.folding import LARGE, SMALL, fold
+from deskhand.crm.filters.ranges import range_of
+from deskhand.crm.filters.types import AllOf, AnyOf, Associated, Condition, Filter, MemberOf, Operator
+from deskhand.crm.schema.types import Kind
+from deskhand.kernel.errors import Invalid
+
+
+@dataclass(frozen=True, slots=True)
+class Sql:
+    """SQL and its parameters, in the order of its `%s`."""
+
+    text: str
+    params: tuple[Any, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """Where a property's value stands.
+
+    `value` yields text (TEXT, ENUM), numeric or bigint (NUMBER, DURATION), date, timestamptz, boolean, bigint (REF),
+    text[] (MULTI) or bigint[] (REFS).
+    `is_folded`: the text is stored folded, so that an index on it serves.
+    `history`: a query with one column `value` of the same type (text for ENUM), the values it had before.
+    `rows`: set where the value stands in a side table, one row a value: SQL around a test on `value`, such as
+    ("t.id IN (SELECT v.record_id FROM v WHERE v.property = %s AND ", ")"). A MULTI's or REFS's `value` is then one text or bigint.
+    """
+
+    kind: Kind
+    value: Sql
+    is_folded: bool = False
+    history: Sql | None = None
+    rows: tuple[Sql, Sql] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """Associated records: SQL around a test on `source`, such as ("EXISTS (SELECT 1 FROM … WHERE … AND ", ")")."""
+
+    source: Source
+    before: Sql
+    after: Sql = field(default_factory=lambda: Sql(")"))
+
+
+class Source(Protocol):
+    """One kind of record under one alias, with what may be asked of it. None means: there is no such thing."""
+
+    def column(self, property: str) -> Column | None: ...
+
+    def link(self, to: str, type_id: int | None) -> Link | None: ...
+
+    def members(self, of: str, ids: Sequence[int]) -> Sql | None:
+        """SQL that tells whether the row is a member of any of `ids`."""
+
+
+def to_sql(condition: Condition, source: Source, *, now: datetime, zone: ZoneInfo) -> Sql:
+    """SQL for a WHERE (it may be NULL where the answer is no). Days and windows are those of `zone`.
+
+    Raises Invalid if `source` lacks something the condition names, or has it as another kind.
+    """
+    match condition:
+        case AllOf(parts):
+            return _joined(" AND ", [to_sql(part, source, now=now, zone=zone) for part in parts], "TRUE")
+        case AnyOf(parts):
+            return _joined(" OR ", [to_sql(part, source, now=now, zone=zone) for part in parts], "FALSE")
+        case Associated(to, where, type_id):
+            link = source.link(to, type_id)
+            if link is None:
+                raise Invalid(
+                    f"There are no associated records of type {to!r} here.", field="associated", value=to
+                )
+            return _cat(link.before, to_sql(where, link.source, now=now, zone=zone), link.after)
+        case MemberOf(of, ids, is_member):
+            members = source.members(of, ids)
+            if members is None:
+                raise Invalid(f"There is no membership of {of!r} here.", field="member_of", value=of)
+            return _wrapped(members) if is_member else _not(members)
+        case Filter():
+            return _wrapped(_filter(condition, source, now, zone))
+
+
+def to_where(condition: Condition, source: Source, *, now: datetime, zone: ZoneInfo) -> RawSQL:
+    """The same for `queryset.filter(...)`; `source` uses the queryset's own table name as alias."""
+    sql = to_sql(condition, source, now=now, zone=zone)
+    return RawSQL(sql.text, sql.params, output_field=BooleanField())
+
+
+def _filter(leaf: Filter, source: Source, now: datetime, zone: ZoneInfo) -> Sql:
+    column = source.column(leaf.property)
+    if column is None:
+        raise Invalid(f"There is no property {leaf.property!r} here.", field="property", value=leaf.property)
+    if column.kind is not leaf.kind:
+        raise Invalid(
+            f"{leaf.property} is a {column.kind.value}, not a {leaf.kind.value}.",
+            field="kind",
+            value=leaf.kind.value,
+        )
+    match leaf.operator:
+        case Operator.UNKNOWN:
+            return _not(_in_rows(column, _is_known(column)))
+        case Operator.KNOWN:
+            return _in_rows(column, _is_known(column))
+        case Operator.NONE_OF:
+            return _not(_in_rows(column, _any_of(leaf, column)))
+        case Operator.NOT_CONTAINS:
+            return _not(_in_rows(column, _text(leaf, column)))
+        case Operator.EVER:
+            return _ever(leaf, column)
+        case Operator.NEVER:
+            return _not(_ever(leaf, column))
+        case Operator.ALL_OF:
+            return _all_of(leaf, column)
+    return _in_rows(column, _positive(leaf, column, now, zone))
+
+
+def _positive(leaf: Filter, column: Column, now: datetime, zone: ZoneInfo) -> Sql:
+    match leaf.operator:
+        case Operator.ANY_OF:
+            return _any_of(leaf, column)
+        case Operator.CONTAINS | Operator.STARTS_WITH | Operator.ENDS_WITH:
+            return _text(leaf, column)
+    return (
+        _number(leaf, column) if leaf.kind in (Kind.NUMBER, Kind.DURATION) else _time(leaf, column, now, zone)
+    )
+
+
+def _is_known(column: Column) -> Sql:
+    if column.kind in _SETS and column.rows is None:
+        return _cat(Sql("cardinality("), column.value, Sql(") > 0"))
+    if column.kind in (Kind.TEXT, Kind.ENUM):
+        return _cat(column.value, Sql(" <> ''"))
+    return _cat(column.value, Sql(" IS NOT NULL"))
+
+
+_SETS = (Kind.MULTI, Kind.REFS)
+_ARRAY_OF = {
+    Kind.TEXT: "text[]",
+    Kind.ENUM: "text[]",
+    Kind.MULTI: "text[]",
+    Kind.REFS: "bigint[]",
+    Kind.NUMBER: "numeric[]",
+    Kind.DURATION: "numeric[]",
+    Kind.BOOL: "boolean[]",
+    Kind.REF: "bigint[]",
+}
+
+
+def _any_of(leaf: Filter, column: Column) -> Sql:
+    wanted: list[Any] = list(leaf.values)
+    value = column.value
+    if leaf.kind is Kind.TEXT:
+        value, wanted = _folded(column), [fold(str(text)) for text in leaf.values]
+    operator = " && %s::" if leaf.kind in _SETS and column.rows is None else " = ANY(%s::"
+    closing = "" if operator.startswith(" &&") else ")"
+    return _cat(value, Sql(f"{operator}{_ARRAY_OF[leaf.kind]}{closing}", (wanted,)))
+
+
+def _all_of(leaf: Filter, column: Column) -> Sql:
+    if column.rows is None:
+        return _cat(column.value, Sql(f" @> %s::{_ARRAY_OF[leaf.kind]}", (list(leaf.values),)))
+    each = [_in_rows(column, _cat(column.value, Sql(" = %s", (value,)))) for value in leaf.values]
+    return _joined(" AND ", each, "TRUE")
+
+
+def _ever(leaf: Filter, column: Column) -> Sql:
+    if column.history is None:
+        raise Invalid(f"No history is kept of {leaf.property}.", field="property", value=leaf.property)
+    past = Column(leaf.kind, Sql("past.value"))
+    before = _cat(Sql("EXISTS (SELECT 1 FROM ("), column.history, Sql(") AS past(value) WHERE "))
+    return _joined(
+        " OR ",
+        [_in_rows(column, _any_of(leaf, column)), _cat(before, _any_of(leaf, past), Sql(")"))],
+        "FALSE",
+    )
+
+
+def _text(leaf: Filter, column: Column) -> Sql:
+    value, parts = _folded(column), [fold(str(text)) for text in leaf.values]
+    match leaf.operator:
+        case Operator.STARTS_WITH:
+            tests = [_cat(Sql("starts_with("), value, Sql(", %s)", (part,))) for part in parts]
+        case Operator.ENDS_WITH:
+            tests = [_cat(Sql("right("), value, Sql(", %s) = %s", (len(part), part))) for part in parts]
+        case _:  # CONTAINS, NOT_CONTAINS
+            tests = [_cat(Sql("strpos("), value, Sql(", %s) > 0", (part,))) for part in parts]
+    return _joined(" OR ", tests, "FALSE")
+
+
+def _folded(column: Column) -> Sql:
+    """The text with small letters: PostgreSQL's own quick way for ASCII, our table for the rest."""
+    if column.is_folded:
+        return column.value
+    value = column.value
+    ascii_only = _cat(Sql("CASE WHEN octet_length("), value, Sql(") = char_length("), value, Sql(") THEN "))
+    lower = _cat(Sql("lower("), value, Sql(' COLLATE "C")'))
+    rest = _cat(Sql(" ELSE translate("), lower, Sql(", %s, %s) END", (LARGE, SMALL)))
+    return _cat(ascii_only, lower, rest)
+
+
+_SIGNS = {Operator.GREATER: ">", Operator.AT_LEAST: ">=", Operator.LESS: "<", Operator.AT_MOST: "<="}
+
+
+def _number(leaf: Filter, column: Column) -> Sql:
+    if leaf.operator is Operator.BETWEEN:
+        return _cat(column.value, Sql(" BETWEEN %s::numeric AND %s::numeric", leaf.values))
+    return _cat(column.value, Sql(f" {_SIGNS[leaf.operator]} %s::numeric", leaf.values))
+
+
+def _time(leaf: Filter, column: Column, now: datetime, zone: ZoneInfo) -> Sql:
+    wanted = range_of(leaf, now, zone)
+    kind = "date" if leaf.kind is Kind.DATE else "timestamptz"
+    tests: list[tuple[str, date | None]] = [(">=", wanted.start), ("<", wanted.end)]
+    return _joined(
+        " AND ",
+        [_cat(column.value, Sql(f" {sign} %s::{kind}", (edge,))) for sign, edge in tests if edge is not None],
+        "TRUE",
+    )
+
+
+def _in_rows(column: Column, test: Sql) -> Sql:
+    return test if column.rows is None else _cat(column.rows[0], _wrapped(test), column.rows[1])
+
+
+def _not(test: Sql) -> Sql:
+    return _cat(Sql("("), test, Sql(") IS NOT TRUE"))
+
+
+def _wrapped(test: Sql) -> Sql:
+    return _cat(Sql("("), test, Sql(")"))
+
+
+def _joined(word: str, tests: list[Sql], without: str) -> Sql:
+    if not tests:
+        return Sql(without)
+    text = word.join(test.text for test in tests)
+    return Sql(f"({text})", tuple(param for test in tests for param in test.params))
+
+
+def _cat(*parts: Sql) -> Sql:
+    return Sql("".join(part.text for part in parts), tuple(param for part in parts for param in part.params))
