@@ -201,12 +201,12 @@ class Mention(models.Model):
 
 
 class Seen(models.Model):
-    """How far a person has read a ticket (R-WORK-13)."""
+    """When a person last read a ticket (R-WORK-13)."""
 
     account_id = models.BigIntegerField()
     user_id = models.BigIntegerField()
     ticket_id = models.BigIntegerField()
-    last_message_id = models.BigIntegerField(default=0)
+    seen_at = models.DateTimeField()
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["account_id", "user_id", "ticket_id"], name="seen_once")]

@@ -136,7 +136,7 @@ class Migration(migrations.Migration):
                 ('account_id', models.BigIntegerField()),
                 ('user_id', models.BigIntegerField()),
                 ('ticket_id', models.BigIntegerField()),
-                ('last_message_id', models.BigIntegerField(default=0)),
+                ('seen_at', models.DateTimeField()),
             ],
             options={
                 'constraints': [models.UniqueConstraint(fields=('account_id', 'user_id', 'ticket_id'), name='seen_once')],

@@ -1,0 +1,208 @@
+"""The standing views of the help desk (R-VIEW-1), their rows and their counters: one query each, however many views.
+
+"Assigned to me" is what I own and is open; "My open" adds the open tickets that I follow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from deskhand.accounts.policy import visible
+from deskhand.accounts.types import Viewer
+from deskhand.kernel.database import sql
+from deskhand.kernel.errors import NotFound
+
+PAGE = 50
+CAP = 1000  # a counter stops here and says 999+
+
+OPEN = "not t.is_closed and not t.is_spam and t.archived_at is null"
+
+
+@dataclass(frozen=True)
+class View:
+    """A saved question. `where` may use {me} and {teams}; it is never made from input."""
+
+    key: str
+    where: str
+    needs_seat: bool = True  # R-VIEW-4: without a seat one sees mentions, following and all open
+
+
+VIEWS: tuple[View, ...] = (
+    View("unassigned", f"{OPEN} and t.owner_id is null"),
+    View("assigned", f"{OPEN} and t.owner_id = {{me}}"),
+    View("my-open", f"{OPEN} and (t.owner_id = {{me}} or {{followed}})"),
+    View("team-unassigned", f"{OPEN} and t.owner_id is null and t.assigned_team_ids && {{teams}}"),
+    View("team-open", f"{OPEN} and t.assigned_team_ids && {{teams}}"),
+    View("all-open", OPEN, needs_seat=False),
+    View("all-closed", "t.is_closed and not t.is_spam and t.archived_at is null"),
+    View("spam", "t.is_spam and t.archived_at is null"),
+    View("mentions", "t.archived_at is null and {mentioned}", needs_seat=False),
+    View("following", "t.archived_at is null and {followed}", needs_seat=False),
+)
+CONVERSATIONS = "conversations"  # threads of plain inboxes without a ticket; not a view of tickets
+DEFAULT = "my-open"
+
+_FOLLOWED = (
+    "exists (select 1 from desk_follower f where f.account_id = t.account_id and f.ticket_id = t.id and f.user_id = {me} and f.follows)"
+)
+_MENTIONED = "exists (select 1 from desk_mention m where m.account_id = t.account_id and m.ticket_id = t.id and m.user_id = {me} and m.resolved_at is null)"
+
+
+def views_of(viewer: Viewer) -> tuple[View, ...]:
+    return tuple(view for view in VIEWS if viewer.has_seat or viewer.is_super_admin or not view.needs_seat)
+
+
+def view_of(viewer: Viewer, key: str) -> View:
+    """Raises NotFound for a view that this viewer has not."""
+    found = next((view for view in views_of(viewer) if view.key == key), None)
+    if found is None:
+        raise NotFound(f"There is no view {key}.")
+    return found
+
+
+def _where(viewer: Viewer, view: View) -> tuple[str, list[Any]]:
+    """The view's condition and the viewer's reach as SQL on `t`, with parameters; ids are our own whole numbers."""
+    teams = ",".join(str(int(team)) for team in sorted(viewer.team_ids))
+    me = str(int(viewer.user_id))
+    text = view.where.format(me=me, teams=f"'{{{teams}}}'::bigint[]", followed=_FOLLOWED.format(me=me), mentioned=_MENTIONED.format(me=me))
+    reach, params = visible(viewer, "ticket").sql("t")
+    return f"t.account_id = %s and {text} and ({reach})", [viewer.account_id, *params]
+
+
+@dataclass(frozen=True)
+class Row:
+    """A ticket in a list, as it is stored; screens put it into words."""
+
+    id: int
+    number: int
+    subject: str
+    preview: str
+    sort_at: datetime
+    message_count: int
+    stage_id: int
+    priority: str | None
+    source_type: str | None
+    owner_id: int | None
+    contact_name: str
+    has_draft: bool
+    unread: bool
+
+
+_ROWS = """
+select t.id, t.number, t.subject, t.preview, t.sort_at, t.message_count, t.stage_id, t.priority, t.source_type, t.owner_id,
+       coalesce(nullif(c.name, ''), c.email, ''), d.id is not null,
+       coalesce(t.last_message_from_visitor, false) and (s.seen_at is null or s.seen_at < t.last_received_at)
+from ({page}) p join crm_ticket t on t.id = p.id and t.account_id = %s
+left join crm_contact c on c.account_id = t.account_id and c.id = t.contact_id
+left join desk_seen s on s.account_id = t.account_id and s.user_id = %s and s.ticket_id = t.id
+left join lateral (select id from desk_draft d where d.account_id = t.account_id and d.user_id = %s and d.ticket_id = t.id and d.body <> '' limit 1) d on true
+order by t.sort_at desc, t.id desc
+"""
+
+
+def rows(viewer: Viewer, view: View, *, after: str = "", limit: int = PAGE) -> tuple[list[Row], str]:
+    """One page in the order of latest activity, and the cursor of the next one ("" at the end)."""
+    where, params = _where(viewer, view)
+    if after:
+        where += " and (t.sort_at, t.id) < (%s, %s)"
+        params += list(_position(after))
+    page = f"select t.id from crm_ticket t where {where} order by t.sort_at desc, t.id desc limit {int(limit) + 1}"
+    found = [Row(*r) for r in sql.rows(_ROWS.format(page=page), [*params, viewer.account_id, viewer.user_id, viewer.user_id])]
+    more = len(found) > limit
+    return found[:limit], cursor(found[limit - 1]) if more else ""
+
+
+def row(viewer: Viewer, ticket_id: int) -> Row:
+    """One row. Raises NotFound when the viewer may not see it."""
+    reach, params = visible(viewer, "ticket").sql("t")
+    page = f"select t.id from crm_ticket t where t.account_id = %s and t.id = %s and ({reach})"
+    found = sql.rows(_ROWS.format(page=page), [viewer.account_id, ticket_id, *params, viewer.account_id, viewer.user_id, viewer.user_id])
+    if not found:
+        raise NotFound(f"There is no ticket {ticket_id}.")
+    return Row(*found[0])
+
+
+def newer(viewer: Viewer, view: View, than: str) -> int:
+    """How many tickets of the view are newer than a cursor (capped)."""
+    where, params = _where(viewer, view)
+    found = sql.row(
+        f"select count(*) from (select 1 from crm_ticket t where {where} and (t.sort_at, t.id) > (%s, %s) limit {CAP}) n", [*params, *_position(than)]
+    )
+    return int(found[0]) if found else 0
+
+
+def neighbours(viewer: Viewer, view: View, of: Row) -> tuple[int | None, int | None]:
+    """The tickets above and below in the view."""
+    where, params = _where(viewer, view)
+    position = [of.sort_at, of.id]
+    found = sql.row(
+        f"select (select t.id from crm_ticket t where {where} and (t.sort_at, t.id) > (%s, %s) order by t.sort_at, t.id limit 1),"
+        f" (select t.id from crm_ticket t where {where} and (t.sort_at, t.id) < (%s, %s) order by t.sort_at desc, t.id desc limit 1)",
+        [*params, *position, *params, *position],
+    )
+    return (found[0], found[1]) if found else (None, None)
+
+
+def counters(viewer: Viewer, views: Sequence[View]) -> dict[str, int]:
+    """How many tickets each view has, none counted past CAP (R-VIEW-6). One query."""
+    parts, params = [], []
+    for view in views:
+        where, own = _where(viewer, view)
+        parts.append(f"(select count(*) from (select 1 from crm_ticket t where {where} limit {CAP}) n)")
+        params += own
+    found = sql.row("select " + ", ".join(parts), params) if parts else ()
+    return {view.key: int(count) for view, count in zip(views, found or (), strict=True)}
+
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def cursor(row: Row) -> str:
+    """A place in a list that stays right when rows come and go: the moment in microseconds, and the id."""
+    return f"{(row.sort_at - EPOCH) // timedelta(microseconds=1)}-{row.id}"
+
+
+def _position(text: str) -> tuple[datetime, int]:
+    """Raises NotFound for a cursor that is none of ours."""
+    moment, _, ticket_id = text.partition("-")
+    if not (moment.isdigit() and ticket_id.isdigit() and len(moment) < 18 and len(ticket_id) < 19):
+        raise NotFound("There is no such page.")
+    return EPOCH + timedelta(microseconds=int(moment)), int(ticket_id)
+
+
+@dataclass(frozen=True)
+class ThreadRow:
+    id: int
+    subject: str
+    preview: str
+    last_message_at: datetime
+    message_count: int
+    name: str
+    channel: str
+
+
+def conversations(viewer: Viewer, *, limit: int = PAGE) -> list[ThreadRow]:
+    """Threads without a ticket, latest first. For those who may see all tickets: there is no owner to ask."""
+    reach = visible(viewer, "ticket")
+    if not reach.allows(None, ()):
+        return []
+    found = sql.rows(
+        "select h.id, h.subject, h.preview, h.last_message_at, h.message_count, coalesce(nullif(c.name, ''), c.email, m.sender_address, ''), a.name"
+        " from desk_thread h join desk_channelaccount a on a.id = h.channel_account_id"
+        " left join crm_contact c on c.account_id = h.account_id and c.id = h.contact_id"
+        " left join lateral (select sender_address from desk_message m where m.account_id = h.account_id and m.thread_id = h.id order by id limit 1) m on true"
+        " where h.account_id = %s and h.ticket_id is null and not h.is_spam and h.archived_at is null order by h.last_message_at desc, h.id desc limit %s",
+        [viewer.account_id, limit],
+    )
+    return [ThreadRow(*r) for r in found]
+
+
+def mark_seen(viewer: Viewer, ticket_id: int, at: datetime) -> None:
+    sql.execute(
+        "insert into desk_seen (account_id, user_id, ticket_id, seen_at) values (%s, %s, %s, %s)"
+        " on conflict (account_id, user_id, ticket_id) do update set seen_at = excluded.seen_at",
+        [viewer.account_id, viewer.user_id, ticket_id, at],
+    )
