@@ -25,6 +25,7 @@ NAMES = frozenset(_NAMES.split())
 SPRITE = "icons.svg"
 
 
+@cache
 def icon(name: str, size: int = 16) -> Markup:
     """Return the icon, hidden from assistive technology: the word beside it is the name. `size` in pixels."""
     if name not in NAMES:
