@@ -136,7 +136,7 @@ class EmbeddedPostgres:
 
     @property
     def has_died(self) -> bool:
-        """Whether the server we supervise is gone without our asking; `start` brings it back."""
+        """Whether the server we supervise is gone without our asking."""
         return self._postmaster is not None and self._postmaster.poll() is not None
 
     def start(self) -> Self:
@@ -144,6 +144,8 @@ class EmbeddedPostgres:
 
         Raises Misconfigured if the data can't be used as it is, Unreachable if the server gives up.
         """
+        if self.is_ours and not self.has_died:
+            return self
         self._make_home()
         while not self._take_lock():
             if self._answers():
@@ -160,6 +162,13 @@ class EmbeddedPostgres:
             self._release_lock()
             raise
         return self
+
+    def revive(self) -> bool:
+        """Bring the server back if it died, or take over if its supervisor ended. Return whether that was needed."""
+        if self.has_died or (not self.is_ours and self._take_lock()):
+            self.start()
+            return True
+        return False
 
     def stop(self) -> None:
         """Stop the server if it is ours: disconnect everybody, write everything down, go. Safe to repeat."""
@@ -284,7 +293,7 @@ class EmbeddedPostgres:
             user=self._runs_as.user,
             group=self._runs_as.group,
             extra_groups=self._runs_as.extra_groups,
-            preexec_fn=_die_with_parent(signal.SIGKILL),
+            preexec_fn=die_with_parent(signal.SIGKILL),
         )
         output = done.stdout + done.stderr
         if done.returncode or "ERROR:" in output or "FATAL:" in output:
@@ -334,7 +343,7 @@ class EmbeddedPostgres:
                 user=self._runs_as.user,
                 group=self._runs_as.group,
                 extra_groups=self._runs_as.extra_groups,
-                preexec_fn=_die_with_parent(signal.SIGINT),
+                preexec_fn=die_with_parent(signal.SIGINT),
             )
 
     def _wait_until_ready(self) -> bool:
@@ -450,7 +459,7 @@ def _system_user() -> pwd.struct_passwd:
     return pwd.getpwnam(SYSTEM_USER)
 
 
-def _die_with_parent(sign: signal.Signals) -> Callable[[], None]:
+def die_with_parent(sign: signal.Signals) -> Callable[[], None]:
     """For a child about to become another program: be sent `sign` when the parent ends, however it ends."""
     parent = os.getpid()
     if not sys.platform.startswith("linux"):

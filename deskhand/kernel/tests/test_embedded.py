@@ -108,7 +108,10 @@ def test_the_data_survive_a_clean_restart(server: EmbeddedPostgres) -> None:
 
 
 def test_stopping_twice_and_starting_twice_do_no_harm(server: EmbeddedPostgres) -> None:
-    server.start().start()
+    server.start()
+    first = server._postmaster
+    server.start()
+    assert server._postmaster is first
     server.stop()
     server.stop()
 
@@ -152,8 +155,9 @@ def test_a_killed_server_is_brought_back_by_its_owner(server: EmbeddedPostgres) 
 
     os.kill(server._postmaster.pid, signal.SIGKILL)
     wait_for(lambda: server.has_died)
-    server.start()
+    revived = [server.revive(), server.revive()]
 
+    assert revived == [True, False]
     assert kept(server) == [1]
 
 
@@ -217,6 +221,20 @@ def test_data_of_another_major_version_stop_the_start_with_the_way_out(server: E
         Misconfigured, match=rf"PostgreSQL {major_version()}; these are of 12.*deskhand backup"
     ):
         server.start()
+
+
+def test_who_shares_the_server_takes_over_when_its_owner_ends(
+    server: EmbeddedPostgres, start_owner: Callable[..., tuple[subprocess.Popen[str], int]]
+) -> None:
+    owner, _ = start_owner()
+    server.start()
+    assert not server.revive()
+
+    owner.terminate()
+    owner.wait()
+
+    assert server.revive()
+    assert server.is_ours
 
 
 def test_a_path_too_long_for_a_socket_gets_a_short_one(tmp_path: Path) -> None:

@@ -1,0 +1,108 @@
+"""`deskhand …`: one entry point. Each command is a module here with `add_parser(subparsers)` and `run(args) -> int`.
+
+Nothing of Django is imported before a command needs it, so that help comes at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from importlib.util import find_spec
+from types import ModuleType
+
+from deskhand.kernel.errors import DeskhandError
+
+#: Modules in the order in which help shows them.
+COMMANDS = (
+    "serve",
+    "web",
+    "worker",
+    "mail_in",
+    "migrate",
+    "check",
+    "account",
+    "user",
+    "token",
+    "ingest",
+    "outbox",
+    "backup",
+    "restore",
+    "demo",
+    "bench",
+)
+#: These start what they need themselves.
+WITHOUT_DATABASE = {"serve"}
+
+DESCRIPTION = """\
+Deskhand, the help desk: mail arrives, becomes a ticket, and finds the right person.
+
+  deskhand serve --demo     try it: everything in one process tree, with a demo company
+  deskhand serve            run it: database, web, workers and mail on this machine
+  deskhand check            what is wrong with this installation, and what to do about it
+
+With DATABASE_URL set, commands use that PostgreSQL; otherwise the one in the data directory,
+which is started for the command if it isn't running. Settings are explained in docs/settings.md.
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    modules = {name: module for name in COMMANDS if (module := _module(name))}
+    args = _parser(modules).parse_args(argv)
+    if args.data:
+        os.environ["DESKHAND_DATA"] = args.data
+    try:
+        return _run(modules[args.command.replace("-", "_")], args)
+    except DeskhandError as problem:
+        print(f"deskhand: {problem}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:  # the reader of our output went away, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _module(name: str) -> ModuleType | None:
+    path = f"deskhand.cli.{name}"
+    return import_module(path) if find_spec(path) else None
+
+
+def _parser(modules: dict[str, ModuleType]) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="deskhand", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", title="commands")
+    for module in modules.values():
+        module.add_parser(commands)
+    for command in commands.choices.values():
+        command.add_argument(
+            "--data", metavar="DIR", help="data directory (default: DESKHAND_DATA, or ./var)"
+        )
+    return parser
+
+
+def _run(module: ModuleType, args: argparse.Namespace) -> int:
+    if module.__name__.rpartition(".")[2] in WITHOUT_DATABASE:
+        return int(module.run(args))
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "deskhand.settings")
+    if os.environ.get("DATABASE_URL") or os.environ.get("DATABASE_URL_FILE"):
+        return _run_with_django(module, args)
+
+    from deskhand.kernel.database import embedded, url
+
+    with embedded.running(url.data_directory(), report=_report):
+        return _run_with_django(module, args)
+
+
+def _run_with_django(module: ModuleType, args: argparse.Namespace) -> int:
+    import django
+
+    django.setup()
+    return int(module.run(args))
+
+
+def _report(sentence: str) -> None:
+    print(f"{sentence} …", file=sys.stderr, flush=True)

@@ -1,0 +1,217 @@
+"""`deskhand serve`: everything on one machine. One supervisor, PostgreSQL, one web process, one worker.
+
+The supervisor stays small: it imports no Django, and lets children migrate and seed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import webbrowser
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from deskhand.cli import ports, worker
+from deskhand.kernel.database import url
+from deskhand.kernel.database.embedded import EmbeddedPostgres, die_with_parent
+from deskhand.kernel.errors import DeskhandError, Unreachable
+
+if TYPE_CHECKING:
+    from argparse import _SubParsersAction
+
+LOOK_EVERY = 0.2  # seconds
+PATIENCE = 15  # seconds a child may take to finish what it has in hand
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0  # seconds before a child that died is started again
+HEALTHY_AFTER = 60  # seconds; a child that lived so long starts with the first pause again
+
+
+def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser("serve", help="run everything on this machine: database, web, workers, mail")
+    parser.add_argument("--host", default="127.0.0.1", help="address of the web pages (default: %(default)s)")
+    parser.add_argument(
+        "--port", type=ports.number, default=ports.WEB, help="port of the web pages (default: %(default)s)"
+    )
+    worker.add_mail_ports(parser)
+    parser.add_argument("--demo", action="store_true", help="fill an empty database with a demo company")
+    parser.add_argument("--no-open", action="store_true", help="do not open the browser")
+
+
+def run(args: argparse.Namespace) -> int:
+    stop = threading.Event()
+    for sign in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(sign, lambda *_: stop.set())
+    _require_ports(args)
+    if args.demo:
+        os.environ["DESKHAND_DEMO"] = "true"
+    _say(f"Data directory: {url.data_directory()}")
+    with contextlib.ExitStack() as stack:
+        postgres = None if _has_own_database() else stack.enter_context(_embedded())
+        if not stop.is_set():
+            _call("migrate")
+        log_ins = _call("demo", "seed", keep_output=True) if args.demo and not stop.is_set() else ""
+        children = stack.enter_context(_children(args))
+        if _wait_for_web(args, children, stop):
+            _greet(args, log_ins)
+        _watch(postgres, children, stop)
+        _say("Stopping …")
+    _say("Stopped.")
+    return 0
+
+
+@dataclass
+class Child:
+    """A role that is started again whenever it ends."""
+
+    command: list[str]
+    process: subprocess.Popen[bytes] | None = None
+    started_at: float = 0.0
+    start_at: float = 0.0
+    pause: float = field(default=FIRST_PAUSE)
+
+    @property
+    def name(self) -> str:
+        return self.command[0]
+
+    def look(self) -> None:
+        now = time.monotonic()
+        if self.process is not None and (code := self.process.poll()) is not None:
+            self.pause = (
+                FIRST_PAUSE if now - self.started_at > HEALTHY_AFTER else min(self.pause * 2, LONGEST_PAUSE)
+            )
+            self.start_at = now + self.pause
+            self.process = None
+            _say(f"The {self.name} process ended ({_ending(code)}); starting it again in {self.pause:g} s.")
+        if self.process is None and now >= self.start_at:
+            self.started_at = now
+            self.process = _spawn(self.command)
+
+    def ask_to_stop(self) -> None:
+        if self.process is not None and self.process.poll() is None:
+            self.process.terminate()
+
+    def wait(self, until: float) -> None:
+        if self.process is None:
+            return
+        try:
+            self.process.wait(max(0.0, until - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            _say(f"The {self.name} process does not stop; killing it. What it had in hand is done again.")
+            self.process.kill()
+            self.process.wait()
+
+
+def _require_ports(args: argparse.Namespace) -> None:
+    ports.require_free(args.host, args.port, "--port")
+    for option, port in (("--smtp-port", args.smtp_port), ("--lmtp-port", args.lmtp_port)):
+        if port:
+            ports.require_free("127.0.0.1", port, option)
+
+
+def _has_own_database() -> bool:
+    return bool(os.environ.get("DATABASE_URL") or os.environ.get("DATABASE_URL_FILE"))
+
+
+def _embedded() -> EmbeddedPostgres:
+    return EmbeddedPostgres(url.data_directory(), report=lambda sentence: _say(f"{sentence} …"))
+
+
+def _call(*command: str, keep_output: bool = False) -> str:
+    """Run a command of ours to its end, also on Ctrl-C. Raises Unreachable if it fails."""
+    child = _spawn(list(command), stdout=subprocess.PIPE if keep_output else None)
+    printed, _ = child.communicate()
+    if child.returncode:
+        raise Unreachable(f"`deskhand {' '.join(command)}` failed; see above. Nothing was started.")
+    return (printed or b"").decode()
+
+
+def _spawn(command: list[str], stdout: int | None = None) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "deskhand", *command],
+        stdin=subprocess.DEVNULL,
+        stdout=stdout,
+        start_new_session=True,  # Ctrl-C is for the supervisor
+        preexec_fn=die_with_parent(signal.SIGTERM),
+    )
+
+
+@contextlib.contextmanager
+def _children(args: argparse.Namespace) -> Iterator[list[Child]]:
+    mail = [f"--smtp-port={args.smtp_port}", f"--lmtp-port={args.lmtp_port}"]
+    children = [
+        Child(["web", f"--host={args.host}", f"--port={args.port}"]),
+        Child(["worker", "--with-mail-in", *mail]),
+    ]
+    try:
+        for child in children:
+            child.look()
+        yield children
+    finally:
+        for child in children:
+            child.ask_to_stop()
+        until = time.monotonic() + PATIENCE
+        for child in children:
+            child.wait(until)
+
+
+def _wait_for_web(args: argparse.Namespace, children: list[Child], stop: threading.Event) -> bool:
+    """Return whether the pages answer; False if we are told to stop first."""
+    while not stop.wait(0.05):
+        for child in children:
+            child.look()
+        with (
+            contextlib.suppress(OSError),
+            socket.create_connection((_reachable(args.host), args.port), timeout=1),
+        ):
+            return True
+    return False
+
+
+def _watch(postgres: EmbeddedPostgres | None, children: list[Child], stop: threading.Event) -> None:
+    while not stop.wait(LOOK_EVERY):
+        if postgres is not None:
+            _look_after(postgres)
+        for child in children:
+            child.look()
+
+
+def _look_after(postgres: EmbeddedPostgres) -> None:
+    if postgres.has_died:
+        _say("PostgreSQL ended unexpectedly; starting it again.")
+    try:
+        postgres.revive()
+    except DeskhandError as problem:
+        _say(str(problem))
+        time.sleep(FIRST_PAUSE)
+
+
+def _greet(args: argparse.Namespace, log_ins: str) -> None:
+    address = f"http://{_reachable(args.host)}:{args.port}"
+    _say(f"\nDeskhand is ready: {address}")
+    if args.smtp_port:
+        _say(f"It takes mail by SMTP on 127.0.0.1:{args.smtp_port}.")
+    if log_ins:
+        _say(log_ins.rstrip())
+    _say("Ctrl-C stops it; the data stay.\n")
+    has_screen = sys.platform == "darwin" or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    if has_screen and sys.stdout.isatty() and not args.no_open:
+        webbrowser.open(address)
+
+
+def _reachable(host: str) -> str:
+    return "127.0.0.1" if host in ("0.0.0.0", "", "::") else host
+
+
+def _ending(code: int) -> str:
+    return signal.Signals(-code).name if code < 0 else f"exit code {code}"
+
+
+def _say(sentence: str) -> None:
+    print(sentence, flush=True)

@@ -1,0 +1,43 @@
+"""`deskhand worker`: the claimers of every queue, the dispatcher and the timers. Start as many as you like."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import threading
+from typing import TYPE_CHECKING
+
+from deskhand.cli import ports
+
+if TYPE_CHECKING:
+    from argparse import _SubParsersAction
+
+
+def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser(
+        "worker", help="run one worker process: queues, automations, timers, sending"
+    )
+    parser.add_argument("--with-mail-in", action="store_true", help="also listen for mail in this process")
+    add_mail_ports(parser)
+
+
+def add_mail_ports(parser: argparse.ArgumentParser) -> None:
+    for name, default in (("smtp", ports.SMTP), ("lmtp", ports.LMTP)):
+        help_text = f"port for mail by {name.upper()}, 0 for none (default: %(default)s)"
+        parser.add_argument(f"--{name}-port", type=ports.number, default=default, help=help_text)
+
+
+def run(args: argparse.Namespace) -> int:
+    roles = {"worker", "mail-in"} if args.with_mail_in else {"worker"}
+    return work(roles, args.smtp_port, args.lmtp_port)
+
+
+def work(roles: set[str], smtp_port: int, lmtp_port: int) -> int:
+    """Run until told to stop; the batch in hand is finished first."""
+    from deskhand import wiring
+
+    stop = threading.Event()
+    for sign in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(sign, lambda *_: stop.set())
+    wiring.run_worker(stop=stop, roles=roles, smtp_port=smtp_port or None, lmtp_port=lmtp_port or None)
+    return 0
