@@ -1,0 +1,164 @@
+"""Keeping mail as it came. What `store_raw` has returned for is on disk: only then may anybody be told so (R1, R2)."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import psycopg
+from django.db import connection, transaction
+
+from deskhand.desk.models import ChannelAccount
+from deskhand.kernel import clock
+from deskhand.kernel.database import sql
+from deskhand.kernel.database.wake import wake
+
+WAKE = "mail"  # whoever reads stored mail listens for this
+#: A unique index holds at most 2,704 bytes a row; a longer Message-ID counts by its beginning.
+INDEXED_ID = 500  # characters
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """One mail for one of our addresses, to be stored."""
+
+    account_id: int
+    channel_account_id: int
+    transport: str  # lmtp, smtp, imap, ingest
+    recipient: str
+    raw: bytes
+    envelope_from: str = ""
+    transport_key: str = ""  # see InboundMail
+    full_size: int = 0  # bytes on the other side, where `raw` is only the head; else 0
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What became of one Incoming: its row, or None if the transport had delivered it before (R10)."""
+
+    id: int | None
+
+
+# The rows draw their ids first, so that the answer can say of each whether it was inserted or known.
+_INSERT = """
+with given as materialized (
+    select nextval(pg_get_serial_sequence('email_inboundmail', 'id')) as id, t.*
+    from unnest(
+        %(accounts)b::bigint[], %(channels)b::bigint[], %(transports)b::text[], %(keys)b::text[],
+        %(senders)b::text[], %(recipients)b::text[], %(digests)b::text[], %(sizes)b::bigint[],
+        %(heads)b::boolean[], %(raws)b::bytea[]
+    ) with ordinality
+      as t(account_id, channel, transport, key, sender, recipient, digest, size, head_only, raw, position)
+), made as (
+    insert into email_inboundmail
+        (id, account_id, channel_account_id, transport, transport_key, envelope_from, recipient, sha256, size,
+         is_head_only, raw, received_at, due_at)
+    select id, account_id, channel, transport, key, sender, recipient, digest, size, head_only, raw,
+           %(now)b::timestamptz, %(now)b::timestamptz
+    from given
+    on conflict (account_id, transport, transport_key) where not (transport_key = '') do nothing
+    returning id
+)
+select made.id from given left join made using (id) order by given.position
+"""
+
+
+def store_raw(mails: Sequence[Incoming], *, now: datetime | None = None) -> list[Stored]:
+    """Store the mails in one insert and one commit of their own; answer in the same order.
+
+    Safe to repeat for mails with a transport key. Raises RuntimeError inside a transaction, whose commit would
+    come too late; django.db.Error when nothing was stored.
+    """
+    if not mails:
+        return []
+    values = _columns(mails, now or clock.now())
+    with transaction.atomic(durable=True):
+        connection.ensure_connection()
+        # Bytes travel as they are: the framework's own cursor would write each as hexadecimal text.
+        with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
+            found = cursor.execute(_INSERT, values).fetchall()
+        wake(WAKE)
+    return [Stored(row[0]) for row in found]
+
+
+def _columns(mails: Sequence[Incoming], now: datetime) -> dict[str, Any]:
+    return {
+        "accounts": [mail.account_id for mail in mails],
+        "channels": [mail.channel_account_id for mail in mails],
+        "transports": [mail.transport for mail in mails],
+        "keys": [mail.transport_key for mail in mails],
+        "senders": [mail.envelope_from for mail in mails],
+        "recipients": [mail.recipient for mail in mails],
+        "digests": [hashlib.sha256(mail.raw).hexdigest() for mail in mails],
+        "sizes": [mail.full_size or len(mail.raw) for mail in mails],
+        "heads": [bool(mail.full_size) for mail in mails],
+        "raws": [mail.raw for mail in mails],
+        "now": now,
+    }
+
+
+def recipients(addresses: Iterable[str]) -> Mapping[str, ChannelAccount | None]:
+    """Return whose each address is: exactly, or without its `+tag` (R5). None: nobody's here."""
+    wanted = {address: candidates(address) for address in addresses}
+    known = {
+        account.address: account
+        for account in ChannelAccount.objects.filter(
+            channel="email",
+            archived_at=None,
+            address__in=sorted({name for names in wanted.values() for name in names}),
+        )
+    }
+    return {
+        address: next((known[name] for name in names if name in known), None)
+        for address, names in wanted.items()
+    }
+
+
+def candidates(address: str) -> list[str]:
+    """Return what `address` may be listed as, best first: in lower case, without its tag, its domain both ways."""
+    local, at, domain = address.strip().lower().rpartition("@")
+    if not (local and at and domain):
+        return []
+    locals_ = dict.fromkeys([local, local.split("+", 1)[0] or local])
+    return [f"{name}@{host}" for name in locals_ for host in _spellings(domain)]
+
+
+def _spellings(domain: str) -> list[str]:
+    try:
+        other = domain.encode("idna").decode() if not domain.isascii() else domain.encode().decode("idna")
+    except UnicodeError:
+        other = domain
+    return list(dict.fromkeys([domain, other]))
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """A mail as it is known again: same id and same content in the same channel account is the same mail (R9)."""
+
+    channel_account_id: int
+    message_id: str
+    fingerprint: str
+
+
+# `xmax = 0` holds for rows this statement inserted; a row that was there is locked and counted.
+_SIGHT = """
+insert into email_seenmail (account_id, channel_account_id, message_id, fingerprint, seen_at)
+values (%s, %s, %s, %s, now())
+on conflict (account_id, channel_account_id, message_id, fingerprint)
+do update set times = email_seenmail.times + 1
+returning xmax = 0
+"""
+
+
+def seen_first(account_id: int, sight: Sight) -> bool:
+    """Note the sight and return whether it is the first; the insert decides, also between two processes (R10).
+
+    Part of the caller's transaction: a rolled-back batch has seen nothing.
+    """
+    found = sql.row(
+        _SIGHT, [account_id, sight.channel_account_id, sight.message_id[:INDEXED_ID], sight.fingerprint]
+    )
+    return bool(found and found[0])
