@@ -1,0 +1,344 @@
+"""Putting stored facts into the words of the inbox screen."""
+
+from __future__ import annotations
+
+from secrets import token_urlsafe
+from typing import Any, Literal
+
+from django.template.defaultfilters import filesizeformat
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from markupsafe import Markup, escape
+
+from deskhand.accounts import policy
+from deskhand.accounts.models import Team, User
+from deskhand.crm.pipelines.queries import pipelines_of
+from deskhand.crm.pipelines.types import StageValue
+from deskhand.crm.records.models import PropertyChange, Ticket
+from deskhand.crm.schema.defaults import PRIORITIES
+from deskhand.crm.schema.queries import properties_of
+from deskhand.desk import views as desk_views
+from deskhand.desk.models import Attachment, Draft, Message
+from deskhand.routing import explain
+from deskhand.routing import queries as routing
+from deskhand.web.frame import VIEW_LABELS, VIEW_SENTENCES, count_text
+from deskhand.web.inbox import rows
+from deskhand.web.inbox.rows import Label
+from deskhand.web.middleware import AccountRequest
+from deskhand.web.shell import Person
+from deskhand.web import times
+
+CHANNEL_ICONS = {"EMAIL": "mail", "FORM": "file-text", "CHAT": "message-circle", "PHONE": "phone", "WHATSAPP": "message-circle"}
+CHANNEL_LABELS = {
+    "EMAIL": gettext_lazy("Email"), "FORM": gettext_lazy("Form"), "CHAT": gettext_lazy("Chat"), "PHONE": gettext_lazy("Phone"),
+    "WHATSAPP": gettext_lazy("WhatsApp"), "MANUAL": gettext_lazy("By hand"),
+}  # fmt: skip
+PRIORITY_TONES = {"LOW": "teal", "MEDIUM": "blue", "HIGH": "amber", "URGENT": "red"}
+RULES = {
+    "status_from_reply": gettext_lazy("the customer replied"),
+    "status_from_sent": gettext_lazy("an email was sent to the customer"),
+    "reopen_on_reply": gettext_lazy("the customer replied to a closed ticket"),
+    "chosen_with_reply": gettext_lazy("chosen while sending"),
+    "channel_routing": gettext_lazy("the channel's routing"),
+}
+TONES = ("blue", "amber", "violet", "green", "red", "teal", "lime", "pink")
+HISTORY = 30  # lines shown
+OTHERS = 5
+
+
+def _tone(stage: StageValue) -> Any:
+    return stage.tone if stage.tone in TONES else "blue"
+
+
+def _status(stage: StageValue) -> Label:
+    return Label(_(stage.label), _tone(stage))
+
+
+def _priority(value: str | None) -> Label | None:
+    found = next((option for option in PRIORITIES if option.value == value), None)
+    return Label(_(found.label), PRIORITY_TONES.get(found.value)) if found else None  # type: ignore[arg-type]
+
+
+def ticket_row(row: desk_views.Row, view: str) -> rows.TicketRow:
+    source = row.source_type or "MANUAL"
+    return rows.TicketRow(
+        id=row.id, number=f"#{row.number}", url=reverse("inbox-ticket", args=[view, row.id]), row_url=reverse("inbox-row", args=[view, row.id]),
+        contact_name=row.contact_name or _("Unknown sender"), message_count=row.message_count, last_at=row.sort_at, subject=row.subject,
+        preview=row.preview, status=_status(pipelines_of("ticket").stage(row.stage_id)), channel_icon=CHANNEL_ICONS.get(source, "circle-dashed"),
+        channel_label=str(CHANNEL_LABELS.get(source, source.title())), priority=_priority(row.priority), has_draft=row.has_draft, unread=row.unread,
+    )  # fmt: skip
+
+
+def ticket_list(request: AccountRequest, view: str, *, after: str = "", current: int | None = None) -> rows.TicketList:
+    found = desk_views.view_of(request.viewer, view)
+    page, following = desk_views.rows(request.viewer, found, after=after)
+    url = reverse("inbox-view", args=[view])
+    newest = desk_views.cursor(page[0]) if page else "0-0"
+    return rows.TicketList(
+        key=view, title=str(VIEW_LABELS[view][0]), url=url,
+        rows=tuple(_with_current(ticket_row(row, view), current) for row in page),
+        count_text=count_text(desk_views.counters(request.viewer, [found])[view]),
+        refresh_url=reverse("inbox-list", args=[view]), new_url="" if after else reverse("inbox-new", args=[view, newest]),
+        more_url=reverse("inbox-more", args=[view, following]) if following else "", empty_text=str(VIEW_SENTENCES[view]),
+    )  # fmt: skip
+
+
+def _with_current(row: rows.TicketRow, current: int | None) -> rows.TicketRow:
+    from dataclasses import replace
+
+    return replace(row, current=True) if row.id == current else row
+
+
+class TicketPageOf:
+    """One open ticket: gathered with a fixed number of queries, then put into words."""
+
+    def __init__(self, request: AccountRequest, view: str, ticket_id: int) -> None:
+        self.request, self.viewer, self.view = request, request.viewer, view
+        self.row = desk_views.row(request.viewer, ticket_id)
+        account_id = request.viewer.account_id
+        self.ticket = Ticket.objects.select_related("contact", "contact__company").get(account_id=account_id, pk=ticket_id)
+        self.messages = list(Message.objects.filter(account_id=account_id, ticket_id=ticket_id).order_by("id"))
+        self.files = self._files(account_id)
+        self.users = {u.pk: u for u in User.objects.filter(memberships__account_id=account_id)}
+        self.changes = list(
+            PropertyChange.objects.filter(account_id=account_id, object_type="ticket", record_id=ticket_id).order_by("-id")[:HISTORY]
+        )
+        self.pipeline = pipelines_of("ticket").pipeline(self.ticket.pipeline_id)
+        self.stage = pipelines_of("ticket").stage(self.ticket.stage_id)
+        self.may_edit = policy.may(request.viewer, "edit", "ticket", self.ticket.owner_id, self.ticket.assigned_team_ids)
+        self.may_reply = policy.may(request.viewer, "communicate", "ticket", self.ticket.owner_id, self.ticket.assigned_team_ids)
+
+    def _files(self, account_id: int) -> dict[int, list[Attachment]]:
+        found: dict[int, list[Attachment]] = {}
+        for file in Attachment.objects.filter(account_id=account_id, message__ticket_id=self.ticket.pk).order_by("message_id", "position"):
+            found.setdefault(file.message_id, []).append(file)
+        return found
+
+    def build(self, *, notice: rows.Notice | None = None, body: str = "", mode: Literal["reply", "comment"] = "reply") -> rows.TicketPage:
+        t = self.ticket
+        source = t.source_type or "MANUAL"
+        return rows.TicketPage(
+            id=t.pk, number=f"#{t.number}", subject=t.subject, url=reverse("inbox-ticket", args=[self.view, t.pk]),
+            thread_url=reverse("inbox-thread", args=[self.view, t.pk]), head=self.head(), items=self.items(), properties=self.properties(),
+            composer=self.composer(notice, body, mode), priority=_priority(t.priority), channel_icon=CHANNEL_ICONS.get(source, "circle-dashed"),
+            channel_label=str(CHANNEL_LABELS.get(source, source.title())), row=_with_current(ticket_row(self.row, self.view), t.pk),
+        )  # fmt: skip
+
+    # ── the bar ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def head(self) -> rows.TicketHead:
+        t = self.ticket
+        view = desk_views.view_of(self.viewer, self.view)
+        above, below = desk_views.neighbours(self.viewer, view, self.row)
+        closed = self.pipeline.first_closed
+        owner = self.users.get(t.owner_id) if t.owner_id else None
+        return rows.TicketHead(
+            list_url=reverse("inbox-view", args=[self.view]), status=_status(self.stage),
+            status_url=reverse("ticket-status", args=[self.view, t.pk]), owner_url=reverse("ticket-owner", args=[self.view, t.pk]),
+            statuses=self.statuses(), owners=self.owners(), owner=Person.named(owner.name) if owner else None,
+            owner_team=self._team_names() if owner is None else "", close_status=str(closed.id) if closed and not t.is_closed else "",
+            previous_url=reverse("inbox-ticket", args=[self.view, above]) if above else "",
+            next_url=reverse("inbox-ticket", args=[self.view, below]) if below else "", may_edit=self.may_edit,
+        )  # fmt: skip
+
+    def statuses(self) -> tuple[rows.StatusOption, ...]:
+        return tuple(rows.StatusOption(str(s.id), _(s.label), _tone(s), current=s.id == self.ticket.stage_id) for s in self.pipeline.stages)
+
+    def owners(self) -> tuple[rows.OwnerOption, ...]:
+        agents = routing.agents_with_state(self.viewer.account_id)
+        people = [
+            rows.OwnerOption(
+                f"user:{a.user_id}", a.name, Person.named(a.name, available=a.is_available), is_viewer=a.user_id == self.viewer.user_id,
+                load_text=_("%(count)s open") % {"count": a.open_tickets}, current=a.user_id == self.ticket.owner_id,
+            )
+            for a in agents
+        ]  # fmt: skip
+        people.sort(key=lambda option: not option.is_viewer)
+        teams = [
+            rows.OwnerOption(f"team:{team.pk}", team.name, is_team=True, current=self.ticket.owner_id is None and team.pk in self.ticket.assigned_team_ids)
+            for team in Team.objects.filter(account_id=self.viewer.account_id).order_by("name", "id")
+        ]
+        return (*people, *teams, rows.OwnerOption("", _("No owner"), current=self.ticket.owner_id is None and not self.ticket.assigned_team_ids))
+
+    def _team_names(self) -> str:
+        names = Team.objects.filter(account_id=self.viewer.account_id, pk__in=self.ticket.assigned_team_ids).order_by("name")
+        return ", ".join(names.values_list("name", flat=True))
+
+    # ── the conversation ─────────────────────────────────────────────────────────────────────────────────────────────
+
+    def items(self) -> tuple[rows.Item, ...]:
+        """Messages and moves in the order of time."""
+        timed: list[tuple[Any, int, rows.Item]] = [(m.created_at, 1, self._said(m)) for m in self.messages]
+        timed += [(c.changed_at, 2, line) for c in reversed(self.changes) if (line := self._happened(c))]
+        timed.sort(key=lambda found: (found[0], found[1]))
+        return tuple(item for _at, _order, item in timed)
+
+    def _said(self, m: Message) -> rows.Said:
+        kind: Literal["in", "out", "note"] = "note" if m.kind == "COMMENT" else "out" if m.direction == "OUT" else "in"
+        name = m.sender_name or m.sender_address or _("Unknown sender")
+        return rows.Said(
+            id=m.pk, kind=kind, author=Person.named(name), at=m.created_at, html=Markup(m.html) if m.html and kind == "in" else None,
+            framed=bool(m.html) and kind == "in", paragraphs=_paragraphs(m.text), quoted=_quoted(m.quoted), via=_("Email") if kind == "in" else "",
+            to=", ".join(box["email"] for box in m.recipients.get("to", [])), files=self._file_rows(m), delivery=_delivery(m), notice=_notice(m),
+        )  # fmt: skip
+
+    def _file_rows(self, m: Message) -> tuple[rows.File, ...]:
+        shown = [f for f in self.files.get(m.pk, ()) if not f.is_inline]
+        return tuple(rows.File(f.name, filesizeformat(f.size), reverse("attachment", args=[f.pk])) for f in shown)
+
+    def _happened(self, change: PropertyChange) -> rows.Happened | None:
+        if change.property == "hs_pipeline_stage":
+            stage = self._stage_label(change.new)
+            return rows.Happened("circle-dot", Markup("{}").format(_("Status set to %(status)s") % {"status": stage}), change.changed_at, self._cause(change))
+        if change.property == "hubspot_owner_id":
+            owner = self.users.get(change.new) if change.new else None
+            text = _("Assigned to %(name)s") % {"name": owner.name} if owner else _("Owner removed")
+            return rows.Happened("user-round", text, change.changed_at, self._cause(change))
+        return None
+
+    def _stage_label(self, stage_id: Any) -> str:
+        for pipeline in pipelines_of("ticket").pipelines:
+            stage = pipeline.stage(stage_id)
+            if stage:
+                return _(stage.label)
+        return str(stage_id)
+
+    def _cause(self, change: PropertyChange) -> str:
+        """What did it: a person, a workflow, or the rule of the pipeline or channel."""
+        rule = self.rules.get(change.event_id or 0)
+        if change.actor_kind == "user" and change.actor_id in self.users and not rule:
+            return str(self.users[change.actor_id].name)
+        if rule:
+            return str(RULES.get(rule, rule))
+        names = {"workflow": _("a workflow"), "routing": _("the channel's routing"), "system": _("Deskhand")}
+        return names.get(change.actor_kind, "")
+
+    @property
+    def rules(self) -> dict[int, str]:
+        if not hasattr(self, "_rules"):
+            from deskhand.events.queries import rules_of
+
+            self._rules = rules_of(self.viewer.account_id, [c.event_id for c in self.changes if c.event_id])
+        return self._rules
+
+    # ── the reply form ───────────────────────────────────────────────────────────────────────────────────────────────
+
+    def composer(self, notice: rows.Notice | None, body: str, mode: Literal["reply", "comment"]) -> rows.Composer | None:
+        t = self.ticket
+        draft = "" if body else self._draft(mode)
+        name = t.contact.name if t.contact else ""
+        hint = "" if self.may_reply else _("You may comment, but not write to customers.")
+        return rows.Composer(
+            url=reverse("ticket-reply", args=[self.view, t.pk]), draft_url=reverse("ticket-draft", args=[t.pk]),
+            last_seen_message_id=max((m.pk for m in self.messages), default=0), send_key=token_urlsafe(12),
+            to=t.contact.email if t.contact else "", placeholder=_("Reply to %(name)s") % {"name": name} if name else _("Write a reply"),
+            statuses=self.statuses(), mode=mode, body=body or draft, may_reply=self.may_reply, reply_hint=hint, notice=notice,
+        )  # fmt: skip
+
+    def _draft(self, mode: str) -> str:
+        found = Draft.objects.filter(account_id=self.viewer.account_id, user_id=self.viewer.user_id, ticket_id=self.ticket.pk, mode=mode).first()
+        return found.body if found else ""
+
+    # ── the pane on the right ────────────────────────────────────────────────────────────────────────────────────────
+
+    def properties(self) -> rows.Properties:
+        t = self.ticket
+        facts = [
+            rows.Fact(_("Pipeline"), _(self.pipeline.label)),
+            rows.Fact(_("Status"), _(self.stage.label), tone=_tone(self.stage)),
+            rows.Fact(_("Priority"), p.text if (p := _priority(t.priority)) else "–"),
+            rows.Fact(_("Team"), self._team_names() or "–"),
+            rows.Fact(_("Created"), times.moment(t.created_at)),
+        ]
+        if t.closed_at:
+            facts.append(rows.Fact(_("Closed"), times.moment(t.closed_at)))
+        return rows.Properties(
+            ticket_facts=tuple(facts), contact=self._contact(), decision=self._decision(), others=self._others(), history=self._history()
+        )
+
+    def _contact(self) -> rows.ContactCard | None:
+        contact = self.ticket.contact
+        if contact is None:
+            return None
+        facts = [rows.Fact(_("Email"), contact.email)]
+        if contact.phone:
+            facts.append(rows.Fact(_("Phone"), contact.phone))
+        return rows.ContactCard(Person.named(contact.name or contact.email), contact.company.name if contact.company else "", tuple(facts))
+
+    def _decision(self) -> rows.Decision | None:
+        decision = routing.decision_for_ticket(self.viewer.account_id, self.ticket.pk)
+        if decision is None:
+            return None
+        told = explain.explain(decision)
+        return rows.Decision(
+            told.headline, told.at, tuple(rows.Fact(name, value) for name, value in told.details),
+            tuple(rows.Dropped(Person.named(d.name), d.reason) for d in told.dropped),
+        )  # fmt: skip
+
+    def _others(self) -> tuple[rows.OtherTicket, ...]:
+        if self.ticket.contact_id is None:
+            return ()
+        found = Ticket.objects.filter(
+            policy.visible(self.viewer, "ticket").q(), account_id=self.viewer.account_id, contact_id=self.ticket.contact_id, archived_at=None
+        ).exclude(pk=self.ticket.pk)
+        return tuple(
+            rows.OtherTicket(
+                reverse("inbox-ticket", args=[self.view, o.pk]), o.subject, f"#{o.number}", o.sort_at, _status(pipelines_of("ticket").stage(o.stage_id))
+            )
+            for o in found.order_by("-sort_at", "-id")[:OTHERS]
+        )
+
+    def _history(self) -> tuple[rows.HistoryLine, ...]:
+        labels = properties_of("ticket")
+        return tuple(
+            rows.HistoryLine(
+                _("%(property)s: %(value)s") % {"property": _(labels[c.property].label) if c.property in labels else c.property, "value": self._value(c)},
+                self._cause(c), c.changed_at,
+            )
+            for c in self.changes if c.property not in ("hs_pipeline", "hs_is_closed", "hubspot_owner_assigneddate", "hs_assignment_method")
+        )  # fmt: skip
+
+    def _value(self, change: PropertyChange) -> str:
+        if change.new in (None, "", []):
+            return "–"
+        if change.property == "hs_pipeline_stage":
+            return self._stage_label(change.new)
+        if change.property == "hubspot_owner_id":
+            owner = self.users.get(change.new)
+            return owner.name if owner else str(change.new)
+        return ", ".join(map(str, change.new)) if isinstance(change.new, list) else str(change.new)
+
+
+def _paragraphs(text: str) -> tuple[str, ...]:
+    return tuple(part.strip("\n") for part in text.replace("\r\n", "\n").split("\n\n") if part.strip())
+
+
+def _quoted(text: str) -> Markup | None:
+    if not text.strip():
+        return None
+    return Markup("").join(Markup("<p>{}</p>").format(Markup("<br>").join(escape(line) for line in part.splitlines())) for part in _paragraphs(text))
+
+
+def _delivery(m: Message) -> rows.Delivery | None:
+    if m.direction != "OUT":
+        return None
+    texts: dict[str, tuple[Literal["queued", "sent", "failed"], str]] = {
+        "QUEUED": ("queued", _("Waiting to be sent")), "SENT": ("sent", _("Sent")),
+        "FAILED": ("failed", _("Not delivered")), "BOUNCED": ("failed", _("Came back")),
+    }  # fmt: skip
+    if m.delivery not in texts:
+        return None
+    state, text = texts[m.delivery]
+    return rows.Delivery(state, text, m.delivery_error)
+
+
+def _notice(m: Message) -> str:
+    if m.is_unverified:
+        return _("From outside this conversation and not verified. Nothing was done because of it.")
+    if m.cause and m.direction == "IN" and m.cause.get("notices"):
+        return _("This message could not be read fully.")
+    if m.is_automatic and m.direction == "OUT":
+        return ""
+    return ""
+
