@@ -25,16 +25,26 @@ class Verb(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class RecordPermissions:
+    """What a role allows with the records of one type."""
+
+    reach: dict[Verb, Reach] = field(default_factory=dict)
+    #: Records without an owner are reached too, when the reach is team or own.
+    unassigned: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Permissions:
     """What a role allows. What is not named is not allowed (R-PERM-5)."""
 
-    #: "ticket.view" → reach
-    reach: dict[str, Reach] = field(default_factory=dict)
-    #: Object types whose records without an owner are reached too, when the reach is team or own.
-    unassigned: frozenset[str] = frozenset()
+    #: By object type; "*" stands for every type not named.
+    records: dict[str, RecordPermissions] = field(default_factory=dict)
     capabilities: frozenset[str] = frozenset()
     #: The team reach counts extra teams as well as the main one (R-TEAM-4).
     extra_teams: bool = False
+
+    def on(self, object_type: str) -> RecordPermissions:
+        return self.records.get(object_type) or self.records.get("*") or RecordPermissions()
 
 
 @dataclass(frozen=True, slots=True)
