@@ -1,0 +1,52 @@
+# Two commands are enough: `make run` tries Deskhand, `make test` runs everything that CI runs.
+# Both do their own set-up. Needed: Python 3.11 and make.
+
+SHELL := /bin/bash
+PYTHON ?= python3
+export PYTHON
+BIN := .venv/bin
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-tests run test check lint types bench shots lock messages
+
+help: ## show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
+
+setup: ## make the Python environment in .venv
+	@scripts/setup.sh
+
+setup-tests:
+	@scripts/setup.sh tests
+
+run: setup ## start everything with a demo company, and print the address and the log-ins
+	@exec $(BIN)/deskhand serve --demo $(ARGS)
+
+test: setup-tests ## everything that CI runs
+	@scripts/debian.sh
+	@$(BIN)/python scripts/run_tests.py
+
+check: setup-tests ## the static part of it: style, types, layers, migrations, translations
+	@$(BIN)/python scripts/run_tests.py static
+
+lint: setup-tests ## tidy up: formatting and what ruff can repair
+	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
+
+types: setup-tests ## types only
+	@$(BIN)/mypy
+
+bench: setup ## measure: figures as JSON
+	@$(BIN)/deskhand bench all --json $(ARGS)
+
+shots: setup-tests ## pictures of the demo's screens, for the README and for looking at
+	@scripts/debian.sh
+	@$(BIN)/python scripts/shots.py
+
+messages: setup-tests ## bring the translations up to the source
+	@$(BIN)/python scripts/messages.py extract
+
+lock: setup-tests ## pin requirements/*.in anew, with hashes
+	@$(BIN)/python -m pip install --quiet pip-tools
+	@for name in run test; do CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --upgrade \
+	    --generate-hashes --strip-extras --allow-unsafe --no-emit-index-url --no-emit-trusted-host \
+	    --no-emit-find-links --no-emit-options -o requirements/$$name.txt requirements/$$name.in || exit 1; done
