@@ -7,10 +7,11 @@ import html
 import io
 import re
 from dataclasses import dataclass, field
+from email.errors import MessageError
 from email.generator import BytesGenerator
 from email.message import Message
 from email.parser import BytesFeedParser
-from email.policy import compat32
+from email.policy import Compat32, compat32
 from functools import cached_property
 from urllib.parse import unquote
 
@@ -50,6 +51,13 @@ _REPORT_TYPES = {
 _ALTERNATIVES_NOBODY_READS = {"text/x-amp-html", "text/watch-html"}
 _SIGNATURES = {"application/pgp-signature", "application/pkcs7-signature", "application/x-pkcs7-signature"}
 _SMIME = {"application/pkcs7-mime", "application/x-pkcs7-mime"}
+
+
+class _AsItCame(Compat32):
+    """Writes headers as they stood: the stdlib folds them anew and refuses damaged ones."""
+
+    def fold_binary(self, name: str, value: str) -> bytes:
+        return f"{name}: {value}\n".encode("utf-8", "surrogateescape")
 
 
 class Part(Message):
@@ -419,8 +427,8 @@ def serialized(part: Part) -> bytes:
     """Return an enclosed message as bytes, its lines as they came."""
     out = io.BytesIO()
     try:
-        BytesGenerator(out, mangle_from_=False, maxheaderlen=0, policy=compat32).flatten(part)
-    except (RecursionError, ValueError, LookupError, TypeError, AttributeError):
+        BytesGenerator(out, mangle_from_=False, policy=_AsItCame()).flatten(part)
+    except (RecursionError, ValueError, LookupError, TypeError, AttributeError, MessageError):
         return part.raw_payload().encode("utf-8", "surrogateescape")
     return out.getvalue()
 
