@@ -1,0 +1,164 @@
+"""The outbox's verbs: put in, hold, release, try again.
+
+What goes in commits with the change that caused it; the sender takes it from there. Nothing here sends.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from django.db import models, transaction
+from django.db.models.functions import Now
+from django.utils.translation import gettext as _
+
+from deskhand.delivery.message_ids import new_message_id
+from deskhand.delivery.models import OutboxEntry, State
+from deskhand.delivery.types import NewSend
+from deskhand.kernel import clock
+from deskhand.kernel.database import sql
+from deskhand.kernel.database.wake import wake
+from deskhand.kernel.errors import Conflict, Invalid, NotFound
+
+WAKE = "outbox"
+
+_INSERT = """
+insert into delivery_outboxentry (account_id, transport, channel_account_id, state, due_at, idempotency_key,
+    message_id, envelope_from, recipients, payload, reference_type, reference_id, held_reason, created_at)
+select n.account_id, n.transport, n.channel_account_id, n.state,
+    case when n.state = 'WAITING' then coalesce(n.due_at, now()) end, n.idempotency_key, n.message_id, n.envelope_from,
+    array(select jsonb_array_elements_text(n.recipients)), n.payload, n.reference_type, n.reference_id,
+    n.held_reason, n.created_at
+from jsonb_to_recordset(%s::jsonb) as n (account_id bigint, transport text, channel_account_id bigint, state text,
+    due_at timestamptz, idempotency_key text, message_id text, envelope_from text, recipients jsonb, payload jsonb,
+    reference_type text, reference_id bigint, held_reason text, created_at timestamptz)
+on conflict (account_id, idempotency_key) do nothing
+returning id, account_id, idempotency_key
+"""
+
+_FIND = """
+select e.id, e.account_id, e.idempotency_key from delivery_outboxentry e
+join unnest(%s::bigint[], %s::text[]) as k (account_id, key)
+    on e.account_id = k.account_id and e.idempotency_key = k.key
+"""
+
+
+def enqueue(sends: Sequence[NewSend]) -> list[int]:
+    """Put `sends` in with one insert, inside the caller's transaction, and return their ids in order.
+
+    Safe to repeat: a key that is there already keeps its entry, which is returned. Raises Invalid for a send
+    without recipients (O1).
+    """
+    if not sends:
+        return []
+    at = clock.now().isoformat()
+    document = json.dumps([_row(send, at) for send in sends], default=str)
+    found = {(account, key): id for id, account, key in sql.rows(_INSERT, [document])}
+    known = [(send.account_id, send.idempotency_key) for send in sends]
+    missing = [pair for pair in known if pair not in found]
+    if missing:
+        accounts, keys = [pair[0] for pair in missing], [pair[1] for pair in missing]
+        found.update({(account, key): id for id, account, key in sql.rows(_FIND, [accounts, keys])})
+    wake(WAKE)
+    return [found[pair] for pair in known]
+
+
+def _row(send: NewSend, at: str) -> dict[str, Any]:
+    if not send.recipients:
+        raise Invalid(_("There is nobody to send this to."), field="recipients")
+    return {
+        "account_id": send.account_id,
+        "transport": send.transport,
+        "channel_account_id": send.channel_account_id,
+        "state": State.HELD if send.held_reason else State.WAITING,
+        "due_at": send.due_at.isoformat() if send.due_at else None,
+        "idempotency_key": send.idempotency_key,
+        "message_id": send.message_id or new_message_id(_domain_of(send)),
+        "envelope_from": send.envelope_from,
+        "recipients": list(dict.fromkeys(send.recipients)),
+        "payload": _storable(send.payload),
+        "reference_type": send.reference_type,
+        "reference_id": send.reference_id,
+        "held_reason": send.held_reason,
+        "created_at": at,
+    }
+
+
+def _domain_of(send: NewSend) -> str:
+    sender = send.payload.get("sender")
+    address = sender["email"] if isinstance(sender, dict) else send.envelope_from
+    return address.rpartition("@")[2]
+
+
+def _storable(value: Any) -> Any:
+    """`value` without what jsonb can't hold: NUL and lone surrogates."""
+    if isinstance(value, str):
+        return value.replace("\0", "").encode("utf-8", "replace").decode("utf-8")
+    if isinstance(value, dict):
+        return {key: _storable(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_storable(inner) for inner in value]
+    return value
+
+
+def release(account_id: int, ids: Sequence[int] | None = None) -> int:
+    """Let held entries go (all of the account without `ids`); return how many. Safe to repeat."""
+    chosen = _of(account_id, ids).filter(state=State.HELD)
+    freed = chosen.update(state=State.WAITING, due_at=Now(), tried_since=None, held_reason="", error="")
+    wake(WAKE)
+    return freed
+
+
+def hold(account_id: int, ids: Sequence[int] | None = None, *, reason: str) -> int:
+    """Stop waiting entries until release(); what is being sent this moment is not stopped. Safe to repeat."""
+    if not reason:
+        raise Invalid(_("Say why this is held."), field="reason")
+    return (
+        _of(account_id, ids)
+        .filter(state=State.WAITING)
+        .update(state=State.HELD, due_at=None, held_reason=reason)
+    )
+
+
+def fence(reason: str) -> int:
+    """Hold everything unsent of all accounts. For a restored backup, whose waiting mail may have left since."""
+    unsent = OutboxEntry.objects.filter(state__in=[State.WAITING, State.SENDING])
+    return unsent.update(state=State.HELD, due_at=None, lease_until=None, held_reason=reason)
+
+
+def retry(account_id: int, entry_id: int) -> None:
+    """Try a waiting, held or failed entry now, with five fresh days; refused recipients are tried again too.
+
+    Raises NotFound, or Conflict when it is sent or being sent.
+    """
+    with transaction.atomic():
+        entry = OutboxEntry.objects.select_for_update().filter(account_id=account_id, id=entry_id).first()
+        if entry is None:
+            raise NotFound(_("There is no such entry in the mail queue."))
+        if entry.state in (State.SENT, State.SENDING):
+            raise Conflict(_("This was sent, or is being sent now."))
+        entry.answers = {who: text for who, text in entry.answers.items() if text.startswith("2")}
+        entry.state, entry.due_at, entry.tried_since = State.WAITING, Now(), None
+        entry.held_reason = entry.error = ""
+        entry.save(update_fields=["answers", "state", "due_at", "tried_since", "held_reason", "error"])
+        wake(WAKE)
+
+
+def replug(transport: str, pairs: Sequence[tuple[int, int | None]]) -> int:
+    """Make due what waited for a server, for these (account, channel account) pairs; return how many."""
+    freed = 0
+    for account_id, channel_account_id in pairs:
+        freed += OutboxEntry.objects.filter(
+            account_id=account_id,
+            transport=transport,
+            channel_account_id=channel_account_id,
+            state=State.WAITING,
+            due_at=None,
+        ).update(due_at=Now(), error="")
+    return freed
+
+
+def _of(account_id: int, ids: Sequence[int] | None) -> models.QuerySet[OutboxEntry]:
+    entries = OutboxEntry.objects.filter(account_id=account_id)
+    return entries if ids is None else entries.filter(id__in=ids)

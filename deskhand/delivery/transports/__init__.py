@@ -1,0 +1,1 @@
+"""The ways out. Wiring names them; each fits `delivery.types.Transport`."""

@@ -1,0 +1,159 @@
+"""What crosses delivery's border. No Django here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class NewSend:
+    """One send to put into the outbox. The same `idempotency_key` in one account is one send for ever."""
+
+    account_id: int
+    transport: str
+    idempotency_key: str
+    recipients: Sequence[str]  # mail: bare addresses, all in the envelope; webhook: the address
+    payload: Mapping[str, Any]  # mail: Mail.payload()
+    message_id: str = ""  # made here when empty; with its angle brackets
+    envelope_from: str = ""  # empty: the null sender
+    channel_account_id: int | None = None  # whose server sends it; None: the installation's
+    reference_type: str = ""
+    reference_id: int | None = None
+    due_at: datetime | None = None  # None: now
+    held_reason: str = ""  # given: the entry waits for release()
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A claimed send, as a transport sees it. `recipients` are those without a definite answer yet."""
+
+    id: int
+    account_id: int
+    transport: str
+    channel_account_id: int | None
+    message_id: str
+    envelope_from: str
+    recipients: tuple[str, ...]
+    settled: Mapping[str, str]  # the others, with their answers
+    payload: Mapping[str, Any]
+    reference_type: str
+    reference_id: int | None
+    attempts: int  # this try included
+    ambiguous: int
+    tried_seconds: float  # since the first try
+    created_at: datetime
+
+
+class Verdict(StrEnum):
+    """What one try came to (O2)."""
+
+    ACCEPTED = "accepted"  # every recipient has a definite answer, at least one a yes
+    REFUSED = "refused"  # a definite no for all
+    LATER = "later"  # certainly not taken by those left; try again
+    AMBIGUOUS = "ambiguous"  # may or may not have been taken; try again with the same Message-ID
+    UNPLUGGED = "unplugged"  # there is nothing to send through; not a try
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The other side's answer to one try, in its own words."""
+
+    verdict: Verdict
+    text: str
+    settled: Mapping[str, str] = field(
+        default_factory=dict
+    )  # recipient → its definite answer, "250 …" or "5xx …"
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What the outbox made of an answer: the facts for those above."""
+
+    entry: Entry
+    answer: Answer
+    state: str  # models.State
+    at: datetime
+    error: str  # for people; empty when sent
+
+    @property
+    def refused(self) -> dict[str, str]:
+        """The recipients who were refused for good in this try, with the words."""
+        return {who: text for who, text in self.answer.settled.items() if not text.startswith("2")}
+
+
+class Transport(Protocol):
+    """A way out. Called from several threads at once, outside any transaction."""
+
+    def missing(self, account_id: int, channel_account_id: int | None) -> str:
+        """Say what is not set up, for people; "" when it can send. Called on the sender's own thread."""
+
+    def send(self, entry: Entry) -> Answer:
+        """Try once. May raise `Invalid` when the entry can never be sent; any other error counts as LATER."""
+
+    def rest(self) -> None:
+        """Close what has been idle for some time; called now and then."""
+
+    def close(self) -> None:
+        """Close everything that is idle: the process ends."""
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    email: str
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Attached:
+    """A file of the store that goes along. With a `content_id` (no angle brackets) it is shown inside the HTML."""
+
+    sha256: str
+    size: int
+    name: str
+    type: str = "application/octet-stream"
+    content_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """A mail before it is rendered. Bcc has no place here: it is an entry's recipient and nothing else (O5)."""
+
+    sender: Address
+    to: tuple[Address, ...]
+    subject: str
+    text: str
+    html: str = ""
+    cc: tuple[Address, ...] = ()
+    reply_to: tuple[Address, ...] = ()
+    in_reply_to: str = ""
+    references: tuple[str, ...] = ()  # oldest first
+    attachments: tuple[Attached, ...] = ()
+    automatic: str = ""  # "", "auto-replied" or "auto-generated" (B2)
+    headers: tuple[tuple[str, str], ...] = ()  # X-… and List-… only
+
+    def payload(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_payload(cls, payload: Mapping[str, Any]) -> Mail:
+        def addresses(name: str) -> tuple[Address, ...]:
+            return tuple(Address(**one) for one in payload.get(name, ()))
+
+        return cls(
+            sender=Address(**payload["sender"]),
+            to=addresses("to"),
+            subject=payload["subject"],
+            text=payload["text"],
+            html=payload.get("html", ""),
+            cc=addresses("cc"),
+            reply_to=addresses("reply_to"),
+            in_reply_to=payload.get("in_reply_to", ""),
+            references=tuple(payload.get("references", ())),
+            attachments=tuple(Attached(**one) for one in payload.get("attachments", ())),
+            automatic=payload.get("automatic", ""),
+            headers=tuple((name, value) for name, value in payload.get("headers", ())),
+        )
