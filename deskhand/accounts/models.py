@@ -107,6 +107,8 @@ class Role(models.Model):
 
     account = models.ForeignKey(Account, on_delete=models.CASCADE, db_index=False)
     name = models.CharField(max_length=100)
+    #: The preset it was made from; empty for the account's own.
+    key = models.CharField(max_length=32, blank=True, default="")
     permissions = models.JSONField(default=dict)
     created_at = models.DateTimeField(default=clock.now)
 
@@ -114,6 +116,7 @@ class Role(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["account", "name"], name="role_name_once"),
             models.UniqueConstraint(fields=["account", "id"], name="role_of_account"),
+            models.UniqueConstraint(fields=["account", "key"], condition=~Q(key=""), name="role_preset_once"),
         ]
 
     def __str__(self) -> str:
