@@ -64,9 +64,13 @@ class Enrollment(models.Model):
     object_type = models.TextField()
     record_id = models.BigIntegerField()
     revision_number = models.IntegerField()  # at enrollment; runs follow the newest (R-EDIT-5)
-    step_id = models.TextField(default="")  # the next step; "" ends it
+    position = models.TextField(default="")  # where it goes on, as engine/advance.py says
+    step_id = models.TextField(default="")  # the step it is shown at (R-LOG-4)
     state = models.TextField(choices=EnrollmentState.choices, default=EnrollmentState.DUE)
     due_at = models.DateTimeField(null=True)
+    #: The kind of event, or "property:<name>", whose arrival goes on at `happened` before the time is up.
+    waits_for = models.TextField(default="")
+    happened = models.TextField(default="")
     attempts = models.SmallIntegerField(default=0)
     depth = models.SmallIntegerField(default=0)
     event_id = models.BigIntegerField(null=True)  # what enrolled it
@@ -87,6 +91,9 @@ class Enrollment(models.Model):
             models.Index(fields=["account_id", "due_at"], name="enrollment_due_account", condition=Q(state="DUE")),
             models.Index(fields=["account_id", "object_type", "record_id"], name="enrollment_of_record"),
             models.Index(fields=["account_id", "workflow", "id"], name="enrollment_of_workflow"),
+            models.Index(
+                fields=["account_id", "object_type", "record_id", "waits_for"], name="enrollment_waiting_for", condition=~Q(waits_for="")
+            ),
         ]
 
 

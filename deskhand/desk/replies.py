@@ -77,12 +77,13 @@ def reply(new: NewReply, *, by: User, at: datetime | None = None) -> Message:
     message.direction, message.delivery = Direction.OUT, Delivery.QUEUED
     message.external_id = outgoing.message_id(channel, thread.pk, message.pk)
     message.send_key = new.send_key
+    said_before = references_of([thread.pk])[thread.pk]
     Message.objects.bulk_create([message])
     _attach(message, new.files)
     outbox.enqueue(
         [
             outgoing.send(
-                message, channel, to=to, cc=new.cc, bcc=new.bcc, references=references_of([thread.pk])[thread.pk], files=new.files,
+                message, channel, to=to, cc=new.cc, bcc=new.bcc, references=said_before, files=new.files,
                 from_name=f"{by.name} ({channel.name})",
             )
         ]
@@ -264,6 +265,7 @@ class AutomaticMail:
     cause: Cause
     by: Actor
     depth: int = 0
+    template: str = ""
 
 
 def send_automatic(mails: Sequence[AutomaticMail], *, at: datetime) -> list[int]:
@@ -292,7 +294,7 @@ def _automatic_message(mail: AutomaticMail, message_id: int, at: datetime) -> Me
         id=message_id, account_id=mail.channel.account_id, thread_id=mail.thread_id, ticket_id=mail.ticket_id, kind=MessageKind.MESSAGE,
         direction=Direction.OUT, actor_kind=mail.by.kind.value, actor_id=mail.by.id, sender_name=mail.channel.name,
         sender_address=mail.channel.address, recipients={"to": [vars(mail.to)]}, subject=mail.subject, text=mail.text, html=mail.html,
-        external_id=outgoing.message_id(mail.channel, mail.thread_id, message_id), cause=mail.cause.as_json(), is_automatic=True,
+        external_id=outgoing.message_id(mail.channel, mail.thread_id, message_id), cause={**mail.cause.as_json(), "template": mail.template}, is_automatic=True,
         delivery=Delivery.QUEUED, created_at=at,
     )  # fmt: skip
 
@@ -327,3 +329,10 @@ def note_answers(answers: Sequence[Answered]) -> None:
             "update crm_ticket t set last_message_failed = true from desk_message m where m.id = any(%s) and t.account_id = m.account_id and t.id = m.ticket_id",
             [failed],
         )
+
+
+def signals_of(answers: Sequence[Answered]) -> list[str]:
+    """The pages that show these messages."""
+    ids = [a.entry.reference_id for a in answers if a.entry.reference_type == outgoing.REFERENCE and a.state in _FINAL]
+    found = Message.objects.filter(account_id=current_account_id(), pk__in=ids).values_list("ticket_id", flat=True)
+    return [f"ticket-{ticket_id}" for ticket_id in dict.fromkeys(found) if ticket_id]

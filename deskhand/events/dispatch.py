@@ -30,7 +30,7 @@ class Dispatcher(BatchClaimer[Event]):
 
     def next_account(self) -> int | None:
         found = sql.row(
-            "select account_id from events_pendingevent where quarantined_at is null and due_at <= now() order by id limit 1 for update skip locked"
+            "select account_id from events_pendingevent where quarantined_at is null and due_at <= statement_timestamp() order by id limit 1 for update skip locked"
         )
         return found[0] if found else None
 
@@ -38,7 +38,7 @@ class Dispatcher(BatchClaimer[Event]):
         """Claim due events in order. A record whose earlier event is still pending elsewhere waits its turn."""
         found = sql.rows(
             "select id, object_type, object_id, occurred_at from events_pendingevent"
-            " where account_id = %s and quarantined_at is null and due_at <= now() and (%s::bigint is null or id = %s)"
+            " where account_id = %s and quarantined_at is null and due_at <= statement_timestamp() and (%s::bigint is null or id = %s)"
             " order by id limit %s for update skip locked",
             [account_id, only, only, limit],
         )

@@ -52,14 +52,14 @@ class TimerLoop(BatchClaimer[DueTimer]):
 
     def next_account(self) -> int | None:
         found = sql.row(
-            "select account_id from kernel_timer where quarantined_at is null and due_at <= now() order by due_at limit 1 for update skip locked"
+            "select account_id from kernel_timer where quarantined_at is null and due_at <= statement_timestamp() order by due_at limit 1 for update skip locked"
         )
         return found[0] if found else None
 
     def claim(self, account_id: int, limit: int, only: int | None = None) -> list[DueTimer]:
         found = sql.rows(
             "select id, account_id, kind, key, due_at, payload from kernel_timer where account_id = %s and quarantined_at is null"
-            " and due_at <= now() and (%s::bigint is null or id = %s) order by due_at limit %s for update skip locked",
+            " and due_at <= statement_timestamp() and (%s::bigint is null or id = %s) order by due_at limit %s for update skip locked",
             [account_id, only, only, limit],
         )
         return [DueTimer(*row[:5], sql.loads(row[5])) for row in found]

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-
 from deskhand.channels.email import guarded
 from deskhand.channels.email.parse import fingerprint
 from deskhand.channels.email.parse.types import Address, AutoKind, ParsedMail
@@ -64,7 +63,7 @@ class InboundClaimer(BatchClaimer[Waiting]):
 
     def next_account(self) -> int | None:
         found = sql.row(
-            "select account_id from email_inboundmail where state = 'WAITING' and due_at <= now() order by due_at limit 1 for update skip locked"
+            "select account_id from email_inboundmail where state = 'WAITING' and due_at <= statement_timestamp() order by due_at limit 1 for update skip locked"
         )
         return found[0] if found else None
 
@@ -121,7 +120,7 @@ def _lease(account_id: int, limit: int) -> list[Waiting]:
 
 _LEASE = """
 with due as (
-    select id, size from email_inboundmail where account_id = %s and state = 'WAITING' and due_at <= now()
+    select id, size from email_inboundmail where account_id = %s and state = 'WAITING' and due_at <= statement_timestamp()
     order by due_at, id limit %s for update skip locked
 ), few as (
     select id from (select id, sum(size) over (order by id) - size as before from due) d where before < %s

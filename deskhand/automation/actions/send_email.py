@@ -1,0 +1,139 @@
+"""Send a template to the ticket's requester: Ticket received, Ticket closed, or the account's own (R-ACT-21)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from deskhand.automation import templates
+from deskhand.automation.actions.types import Doing, Done, skipped
+from deskhand.automation.models import MailTemplate
+from deskhand.automation.templates import Rendered
+from deskhand.desk import replies
+from deskhand.desk.models import ChannelAccount
+from deskhand.desk.outgoing import html_of
+from deskhand.desk.replies import AutomaticMail
+from deskhand.desk.types import Mailbox
+from deskhand.kernel.database import sql
+from deskhand.kernel.errors import Invalid
+
+ONCE_PER = timedelta(hours=24)  # per ticket and template (R-MAIL-12)
+PER_ADDRESS = 5  # an hour (R-MAIL-12)
+
+
+class SendEmail:
+    kind = "send_email"
+
+    def problems(self, settings: Mapping[str, Any]) -> list[tuple[str, str]]:
+        return [] if settings.get("template") else [("template", _("Choose a mail."))]
+
+    def summary(self, settings: Mapping[str, Any]) -> str:
+        names = {"ticket_received": _("Ticket received"), "ticket_closed": _("Ticket closed")}
+        return names.get(str(settings.get("template")), str(settings.get("name") or _("Email")))
+
+    def run(self, batch: Sequence[Doing]) -> list[Done]:
+        account_id = batch[0].account_id
+        known = _templates(account_id)
+        channels = {c.pk: c for c in ChannelAccount.objects.filter(account_id=account_id, channel="email", archived_at=None)}
+        recent = _Recent(account_id, batch)
+        answers: list[Done] = []
+        mails: list[AutomaticMail] = []
+        for doing in batch:
+            template = known.get(str(doing.settings["template"]))
+            why_not = _why_not(doing, template, recent)
+            if why_not or template is None:
+                answers.append(skipped(why_not or _("There is no such mail any more.")))
+                continue
+            mail = _mail(doing, template, channels)
+            if mail is None:
+                answers.append(skipped(_("No e-mail address is connected to send from.")))
+                continue
+            recent.count(doing)
+            mails.append(mail)
+            answers.append(Done(message=_("Sent to %(address)s") % {"address": mail.to.email}))
+        replies.send_automatic(mails, at=batch[0].now)
+        return answers
+
+
+def _templates(account_id: int) -> dict[str, MailTemplate]:
+    """By key for the built-in ones, by id for the account's own."""
+    found = MailTemplate.objects.filter(account_id=account_id)
+    return {key: row for row in found for key in (row.key, str(row.pk)) if key}
+
+
+def _why_not(doing: Doing, template: MailTemplate | None, recent: _Recent) -> str:
+    """Say why this mail must not go out; "" when it may (R-MAIL-9, R-MAIL-12, B1)."""
+    contact = doing.record.get("contact") or {}
+    if template is None:
+        return _("There is no such mail any more.")
+    if not contact.get("email"):
+        return _("The ticket has no contact with an address.")
+    if contact.get("bounced_at"):
+        return _("The address of the contact does not work: mail to it came back.")
+    if doing.record.get("is_spam"):
+        return _("The ticket is spam.")
+    if doing.record.get("from_machine"):
+        return _("The ticket was opened by an automatic mail, which is never answered.")
+    return recent.why_not(doing, contact["email"])
+
+
+class _Recent:
+    """What automatic mail went out lately, for the whole batch in two queries."""
+
+    def __init__(self, account_id: int, batch: Sequence[Doing]) -> None:
+        now = batch[0].now
+        addresses = list({str((d.record.get("contact") or {}).get("email")) for d in batch})
+        self.to_address: Counter[str] = Counter(
+            dict(
+                sql.rows(
+                    "select m.recipients->'to'->0->>'email', count(*) from desk_message m join crm_ticket t on t.account_id = m.account_id and t.id = m.ticket_id"
+                    " join crm_contact c on c.account_id = t.account_id and c.id = t.contact_id and c.email = any(%s)"
+                    " where m.account_id = %s and m.direction = 'OUT' and m.is_automatic and m.created_at > %s group by 1",
+                    [addresses, account_id, now - timedelta(hours=1)],
+                )
+            )
+        )
+        self.sent: set[tuple[int, str]] = set(
+            sql.rows(
+                "select ticket_id, cause->>'template' from desk_message where account_id = %s and ticket_id = any(%s) and is_automatic and direction = 'OUT'"
+                " and created_at > %s",
+                [account_id, [d.record_id for d in batch], now - ONCE_PER],
+            )
+        )
+
+    def why_not(self, doing: Doing, address: str) -> str:
+        if (doing.record_id, str(doing.settings["template"])) in self.sent:
+            return _("The same mail went to this ticket less than 24 hours ago.")
+        if self.to_address[address] >= PER_ADDRESS:
+            return _("This address got %(count)s automatic mails within an hour.") % {"count": PER_ADDRESS}
+        return ""
+
+    def count(self, doing: Doing) -> None:
+        self.sent.add((doing.record_id, str(doing.settings["template"])))
+        self.to_address[doing.record["contact"]["email"]] += 1
+
+
+def _mail(doing: Doing, template: MailTemplate, channels: Mapping[int, ChannelAccount]) -> AutomaticMail | None:
+    record = doing.record
+    channel = channels.get(record.get("channel_account_id") or 0) or next((c for c in channels.values() if c.is_default), None)
+    thread_id = record.get("originating_thread_id")
+    if channel is None or thread_id is None:
+        return None
+    rendered = _render(template, doing)
+    contact = record["contact"]
+    return AutomaticMail(
+        ticket_id=doing.record_id, thread_id=thread_id, channel=channel, to=Mailbox(contact["email"], contact.get("name", "")),
+        subject=rendered.subject, text=rendered.text, html=html_of(rendered.text), cause=doing.cause, by=doing.by, depth=doing.depth,
+        template=str(doing.settings["template"]),
+    )  # fmt: skip
+
+
+def _render(template: MailTemplate, doing: Doing) -> Rendered:
+    try:
+        return templates.render(template, doing.record)
+    except Invalid:
+        return Rendered(template.name, "")

@@ -1,0 +1,165 @@
+"""Who enters which workflow: events are matched against the workflows that are on, a whole batch at a time.
+
+Lanes are found by their stage; they run once per record unless their definition says every time (R-ACT-11, R-RE-1),
+and only for events after they were switched on (R-ACT-12, R-TRIG-10).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+from deskhand.accounts.models import Account
+from deskhand.automation import records
+from deskhand.automation.engine.definition import Definition, WhenEvent
+from deskhand.automation.models import Workflow, WorkflowRevision
+from deskhand.crm.filters.evaluate import holds
+from deskhand.crm.filters.types import Condition
+from deskhand.events.types import DEPTH_LIMIT, ActorKind, Event
+from deskhand.kernel import clock
+from deskhand.kernel.database import sql
+from deskhand.kernel.database.wake import wake
+
+WAKE = "automation"
+TOO_DEEP = "Started by more than 10 automatic changes in a row."  # R-EXEC-21
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A record that reached a stage."""
+
+    object_type: str
+    record_id: int
+    stage_id: int
+    event: Event
+
+
+@dataclass(frozen=True)
+class Lane:
+    workflow_id: int
+    object_type: str
+    stage_id: int
+    revision: int
+    on_since: datetime
+    first_step: str
+    every_time: bool
+    refine: Condition | None  # leaves out live chat unless somebody removed that (R-ACT-30, R-ACT-32)
+
+
+def enroll_matching(account_id: int, events: Sequence[Event]) -> None:
+    """AFTER_COMMIT: enroll what reached a stage with a lane that is on. Safe to repeat for the same events."""
+    candidates = list(_reached(events))
+    if not candidates:
+        return
+    lanes = _lanes(account_id, {c.stage_id for c in candidates})
+    if not lanes:
+        return
+    records = _refined_records(candidates, lanes)
+    zone = ZoneInfo(Account.objects.values_list("zone", flat=True).get(pk=account_id))
+    wanted: dict[tuple[int, int], tuple[Lane, Candidate]] = {}
+    for candidate in candidates:
+        for lane in lanes.get(candidate.stage_id, ()):
+            if _admits(lane, candidate, records, zone):
+                wanted.setdefault((lane.workflow_id, candidate.record_id), (lane, candidate))
+    _flag_too_deep(account_id, [lane for lane, c in wanted.values() if c.event.depth > DEPTH_LIMIT])
+    _insert(account_id, [(lane, c) for lane, c in wanted.values() if c.event.depth <= DEPTH_LIMIT])
+
+
+def _reached(events: Iterable[Event]) -> Iterable[Candidate]:
+    """Created in a stage counts as reaching it (R-ACT-13)."""
+    for event in events:
+        kind = event.kind.partition(".")[2]
+        if kind == "created" and event.data.get("stage_id") and not event.data.get("is_spam"):
+            yield Candidate(event.object_type, event.object_id, event.data["stage_id"], event)
+        elif kind == "moved":
+            change = event.data["changes"].get("hs_pipeline_stage") or event.data["changes"].get("dealstage")
+            if change and change[1]:
+                yield Candidate(event.object_type, event.object_id, change[1], event)
+
+
+def _lanes(account_id: int, stage_ids: set[int]) -> dict[int, list[Lane]]:
+    found: dict[int, list[Lane]] = defaultdict(list)
+    workflows = Workflow.objects.filter(
+        account_id=account_id, is_on=True, archived_at=None, needs_review="", origin_stage_id__in=stage_ids, on_since__isnull=False
+    ).order_by("created_at", "id")
+    for w in workflows:
+        definition = definition_of(account_id, w.pk, w.revision_number)
+        if definition.start and w.origin_stage_id and w.on_since:
+            refine = definition.trigger.refine if isinstance(definition.trigger, WhenEvent) else None
+            found[w.origin_stage_id].append(
+                Lane(
+                    w.pk, w.object_type, w.origin_stage_id, w.revision_number, w.on_since, definition.start.to,
+                    definition.reenrollment.is_on, refine,
+                )
+            )  # fmt: skip
+    return found
+
+
+@lru_cache(maxsize=2048)
+def definition_of(account_id: int, workflow_id: int, number: int) -> Definition:
+    """A revision never changes, so it is read and checked once per process."""
+    row = WorkflowRevision.objects.get(account_id=account_id, workflow_id=workflow_id, number=number)
+    return Definition.from_json(row.definition)
+
+
+def _refined_records(candidates: Sequence[Candidate], lanes: dict[int, list[Lane]]) -> dict[tuple[str, int], records.LoadedFacts]:
+    """The records that some lane asks more of than their stage, read at the instant of the event (R-TRIG-12)."""
+    wanted: dict[str, set[int]] = defaultdict(set)
+    for candidate in candidates:
+        if any(lane.refine for lane in lanes.get(candidate.stage_id, ())):
+            wanted[candidate.object_type].add(candidate.record_id)
+    return {
+        (object_type, record_id): records.LoadedFacts(object_type, record)
+        for object_type, ids in wanted.items()
+        for record_id, record in records.load(object_type, sorted(ids)).items()
+    }
+
+
+def _admits(lane: Lane, candidate: Candidate, known: dict[tuple[str, int], records.LoadedFacts], zone: ZoneInfo) -> bool:
+    if lane.object_type != candidate.object_type or candidate.event.at < lane.on_since:
+        return False
+    if lane.refine is None:
+        return True
+    facts = known.get((candidate.object_type, candidate.record_id))
+    return facts is not None and holds(lane.refine, facts, now=candidate.event.at, zone=zone)
+
+
+def _flag_too_deep(account_id: int, lanes: Sequence[Lane]) -> None:
+    if lanes:
+        Workflow.objects.filter(account_id=account_id, pk__in={lane.workflow_id for lane in lanes}).update(needs_review=TOO_DEEP)
+
+
+def _insert(account_id: int, pairs: Sequence[tuple[Lane, Candidate]]) -> None:
+    if not pairs:
+        return
+    columns = [
+        [lane.workflow_id for lane, _ in pairs], [lane.object_type for lane, _ in pairs], [c.record_id for _, c in pairs],
+        [lane.revision for lane, _ in pairs], [lane.first_step for lane, _ in pairs], [lane.every_time for lane, _ in pairs],
+        [_depth(c.event) for _, c in pairs], [c.event.id for _, c in pairs],
+    ]  # fmt: skip
+    now = clock.now()
+    sql.execute(_INSERT, [account_id, now, now, *columns, account_id])
+    wake(WAKE)
+
+
+def _depth(event: Event) -> int:
+    """What people and the mail do starts at 0; what a workflow did keeps its depth."""
+    return event.depth if event.by.kind is ActorKind.WORKFLOW else 0
+
+
+_INSERT = """
+insert into automation_enrollment (account_id, state, attempts, outputs, end_reason, waits_for, happened, due_at, enrolled_at, workflow_id,
+                                   object_type, record_id, revision_number, position, step_id, depth, event_id)
+select %s, 'DUE', 0, '{}', '', '', '', %s::timestamptz, %s::timestamptz, x.workflow, x.type, x.record, x.revision, x.step, x.step, x.depth, x.event
+from unnest(%s::bigint[], %s::text[], %s::bigint[], %s::int[], %s::text[], %s::boolean[], %s::smallint[], %s::bigint[])
+     x(workflow, type, record, revision, step, every_time, depth, event)
+where not exists (
+    select 1 from automation_enrollment e
+    where e.account_id = %s and e.workflow_id = x.workflow and e.object_type = x.type and e.record_id = x.record
+      and (not x.every_time or e.event_id = x.event))
+on conflict do nothing
+"""

@@ -1,0 +1,301 @@
+"""Moving enrolled records along: claim what is due, decide with the pure engine, act in sets, keep the next position.
+
+Everything a batch does commits at once: effects, their events, the log and where each record goes on. Within one
+transaction records go through several actions, until each sleeps or ends.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from deskhand.accounts.models import Account
+from deskhand.automation import records
+from deskhand.automation.actions.create_task import CreateTask
+from deskhand.automation.actions.internal_email import InternalEmail
+from deskhand.automation.actions.send_email import SendEmail
+from deskhand.automation.actions.set_property import SetProperty
+from deskhand.automation.actions.types import Action, Doing, Done, failed
+from deskhand.automation.engine.advance import EnrollmentFacts, Finished, Perform, Reason, Sleep, WaitEvent, advance, awaited_property, step_at
+from deskhand.automation.engine.definition import Definition, OnFailure
+from deskhand.automation.engine.trace import TraceItem, What
+from deskhand.automation.enroll import WAKE, definition_of
+from deskhand.automation.models import Enrollment, StepStatus, Workflow
+from deskhand.automation.records import LoadedFacts
+from deskhand.crm.filters.evaluate import RecordFacts, holds
+from deskhand.events.types import Event
+from deskhand.kernel import clock
+from deskhand.kernel.calendars import zone_named
+from deskhand.kernel.claimer import BatchClaimer
+from deskhand.kernel.database import sql
+from deskhand.kernel.database.wake import wake
+from deskhand.kernel.errors import DeskhandError
+
+#: kind → action; the open list of what steps can do. One file each.
+ACTIONS: dict[str, Action] = {action.kind: action for action in (SendEmail(), InternalEmail(), CreateTask(), SetProperty())}
+
+WAVES = 20  # actions one record goes through in one transaction
+TRIES = 5
+BACK_OFF = timedelta(seconds=10)
+#: Actions after which the records must be read again.
+CHANGING = {SetProperty.kind}
+
+
+@dataclass
+class Run:
+    """One claimed enrollment on its way."""
+
+    id: int
+    workflow_id: int
+    object_type: str
+    record_id: int
+    position: str
+    depth: int
+    event_id: int | None
+    outputs: dict[str, Any]
+    attempts: int
+    revision: int = 0
+    definition: Definition | None = None
+    is_on: bool = True
+    ended: str = ""
+    due_at: datetime | None = None
+    waits_for: str = ""
+    happened: str = ""
+    doing: list[TraceItem] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class LogLine:
+    run: Run
+    step_id: str
+    kind: str
+    status: StepStatus
+    message: str
+
+
+class Runner(BatchClaimer[Run]):
+    name = "automation"
+    wake = WAKE
+
+    def next_account(self) -> int | None:
+        found = sql.row(
+            "select account_id from automation_enrollment where state = 'DUE' and due_at <= statement_timestamp() order by due_at limit 1 for update skip locked"
+        )
+        return found[0] if found else None
+
+    def claim(self, account_id: int, limit: int, only: int | None = None) -> list[Run]:
+        found = sql.rows(
+            "select id, workflow_id, object_type, record_id, position, depth, event_id, outputs, attempts from automation_enrollment"
+            " where account_id = %s and state = 'DUE' and due_at <= statement_timestamp() and (%s::bigint is null or id = %s)"
+            " order by due_at limit %s for update skip locked",
+            [account_id, only, only, limit],
+        )
+        return [Run(*row[:7], sql.loads(row[7]), row[8]) for row in found]
+
+    def work(self, account_id: int, rows: Sequence[Run]) -> None:
+        _Batch(account_id, list(rows), clock.now()).go()
+
+    def failed(self, account_id: int, row: Run, error: Exception) -> None:
+        """Try later; after the last try the run ends as failed and its workflow asks for a look (R-LOG-7)."""
+        text = f"{type(error).__name__}: {error}"[:1000]
+        sql.execute(
+            "update automation_enrollment set attempts = attempts + 1, due_at = now() + (%s * (attempts + 1)),"
+            " state = case when attempts + 1 >= %s then 'ENDED' else state end, ended_at = case when attempts + 1 >= %s then now() end,"
+            " end_reason = case when attempts + 1 >= %s then %s else '' end where account_id = %s and id = %s",
+            [BACK_OFF, TRIES, TRIES, TRIES, f"failed: {text}", account_id, row.id],
+        )
+        if row.attempts + 1 >= TRIES:
+            Workflow.objects.filter(account_id=account_id, pk=row.workflow_id).update(needs_review=text)
+
+    def row_id(self, row: Run) -> int:
+        return row.id
+
+
+class _Batch:
+    """One transaction's worth of runs of one account."""
+
+    def __init__(self, account_id: int, runs: list[Run], now: datetime) -> None:
+        self.account_id, self.runs, self.now = account_id, runs, now
+        self.zone = Account.objects.values_list("zone", flat=True).get(pk=account_id)
+        self.loaded: dict[str, records.Loaded] = {}
+        self.log: list[LogLine] = []
+        workflows = {w.pk: w for w in Workflow.objects.filter(account_id=account_id, pk__in={run.workflow_id for run in runs})}
+        for run in runs:
+            workflow = workflows[run.workflow_id]
+            run.revision, run.is_on = workflow.revision_number, workflow.is_on  # the newest revision counts (R-EDIT-5)
+            run.definition = definition_of(account_id, workflow.pk, workflow.revision_number)
+
+    def go(self) -> None:
+        self._load()
+        active = [run for run in self.runs if self._is_there(run)]
+        for _wave in range(WAVES):
+            performing = [pair for run in active if (pair := self._advance(run))]
+            if not performing:
+                break
+            self._perform(performing)
+            active = [run for run, _perform in performing if not run.ended]
+            if any(perform.step.kind in CHANGING for _run, perform in performing):
+                self._load()
+        for run in active:  # walked far enough for one transaction
+            if not run.ended and run.due_at is None:
+                run.due_at = self.now
+        self._write()
+
+    def _load(self) -> None:
+        wanted: dict[str, set[int]] = defaultdict(set)
+        for run in self.runs:
+            wanted[run.object_type].add(run.record_id)
+        self.loaded = {kind: records.load(kind, sorted(ids), lock=True) for kind, ids in wanted.items()}
+
+    def _is_there(self, run: Run) -> bool:
+        """A deleted record leaves; restoring does not bring it back (R-UN-7)."""
+        if run.record_id in self.loaded[run.object_type]:
+            return True
+        run.ended = "record_gone"
+        return False
+
+    def _advance(self, run: Run) -> tuple[Run, Perform] | None:
+        """Decide one run's next move; returns it when there is something to perform."""
+        assert run.definition is not None
+        facts = LoadedFacts(run.object_type, self.loaded[run.object_type][run.record_id])
+        enrollment = EnrollmentFacts(run.id, self.zone, run.is_on, run.outputs)
+        outcome = advance(run.definition, run.position, facts, self.now, enrollment)
+        self._note(run, outcome.trace)
+        match outcome:
+            case Perform(step, following):
+                run.position = following
+                return run, outcome
+            case Sleep(until, step, following):
+                run.position, run.due_at = following, until
+                awaited = awaited_property(run.definition, following)
+                if awaited:
+                    run.waits_for, run.happened = f"property:{awaited}", step.id
+            case WaitEvent():
+                run.position, run.due_at = outcome.timed_out, outcome.until
+                run.waits_for, run.happened = outcome.event.kind, outcome.happened
+            case Finished(reason):
+                run.ended = reason.value
+        return None
+
+    def _note(self, run: Run, trace: Sequence[TraceItem]) -> None:
+        """Steps that are walked past leave a line too; performed ones get theirs from the action."""
+        for item in trace:
+            if item.what is What.PERFORMED or (item.what is What.ENDED and item.values.get("reason") == Reason.COMPLETED.value):
+                continue
+            status = StepStatus.SKIPPED if item.what in (What.OFF, What.LEFT) else StepStatus.SUCCEEDED
+            if item.what in (What.DELAYED, What.HELD, What.AWAITED):
+                status = StepStatus.SCHEDULED
+            values = ", ".join(f"{name} {value}" for name, value in item.values.items() if value)
+            self.log.append(LogLine(run, item.step_id, item.what.value, status, values))
+
+    def _perform(self, performing: Sequence[tuple[Run, Perform]]) -> None:
+        """Each kind of action runs once for all its records (R-LOG-8: a failure stops only who asked for it)."""
+        by_kind: dict[str, list[tuple[Run, Perform]]] = defaultdict(list)
+        for run, perform in performing:
+            by_kind[perform.step.kind].append((run, perform))
+        for kind, pairs in by_kind.items():
+            action = ACTIONS.get(kind)
+            batch = [self._doing(run, perform) for run, perform in pairs]
+            answers = action.run(batch) if action else [failed(f"There is no action {kind}.")] * len(batch)
+            for (run, perform), done in zip(pairs, answers, strict=True):
+                self._take(run, perform, done)
+
+    def _doing(self, run: Run, perform: Perform) -> Doing:
+        return Doing(
+            self.account_id, run.id, run.workflow_id, run.revision, perform.step.id, perform.step.settings, run.object_type, run.record_id,
+            self.loaded[run.object_type][run.record_id], run.outputs, run.event_id, run.depth, self.now,
+        )  # fmt: skip
+
+    def _take(self, run: Run, perform: Perform, done: Done) -> None:
+        self.log.append(LogLine(run, perform.step.id, perform.step.kind, done.status, done.message))
+        if done.outputs:
+            run.outputs = {**run.outputs, perform.step.id: dict(done.outputs)}
+        if done.status is StepStatus.FAILED:
+            Workflow.objects.filter(account_id=self.account_id, pk=run.workflow_id).update(needs_review=done.message)
+            if perform.step.on_failure is OnFailure.STOP:
+                run.ended = "step_failed"
+
+    def _write(self) -> None:
+        rows = [
+            (
+                run.id, "ENDED" if run.ended else "DUE" if run.due_at else "WAITING", None if run.ended else run.due_at, run.position,
+                step_at(run.position), run.ended, sql.Jsonb(run.outputs), run.waits_for, run.happened,
+            )
+            for run in self.runs
+        ]  # fmt: skip
+        sql.execute(_WRITE, [self.now, self.account_id, *[list(column) for column in zip(*rows, strict=True)]])
+        if self.log:
+            lines = [
+                (line.run.workflow_id, line.run.id, line.run.object_type, line.run.record_id, line.run.revision, line.step_id, line.kind, line.status.value, line.message)
+                for line in self.log
+            ]
+            sql.execute(_LOG, [self.account_id, self.now, *[list(column) for column in zip(*lines, strict=True)]])
+        if any(run.due_at is not None and run.due_at <= self.now and not run.ended for run in self.runs):
+            wake(WAKE)
+
+
+_WRITE = """
+update automation_enrollment e set state = x.state, due_at = x.due, position = x.position, step_id = x.step, end_reason = x.reason,
+    ended_at = case when x.state = 'ENDED' then %s::timestamptz end, outputs = x.outputs, waits_for = x.waits, happened = x.happened, attempts = 0
+from (select %s::bigint as account_id, u.* from unnest(%s::bigint[], %s::text[], %s::timestamptz[], %s::text[], %s::text[], %s::text[], %s::jsonb[],
+      %s::text[], %s::text[]) u(id, state, due, position, step, reason, outputs, waits, happened)) x
+where e.account_id = x.account_id and e.id = x.id
+"""
+
+_LOG = """
+insert into automation_steplog (account_id, at, workflow_id, enrollment_id, object_type, record_id, revision_number, step_id, kind, status, message)
+select %s, %s::timestamptz, x.* from unnest(%s::bigint[], %s::bigint[], %s::text[], %s::bigint[], %s::int[], %s::text[], %s::text[], %s::text[], %s::text[]) x
+"""
+
+
+def hear(account_id: int, events: Sequence[Event]) -> None:
+    """AFTER_COMMIT: release who waits for one of these events, or for a date that changed. Safe to repeat."""
+    told = [(event, name) for event in events for name in _names(event)]
+    if not told:
+        return
+    waiting = Enrollment.objects.filter(
+        account_id=account_id, waits_for__in={name for _, name in told}, record_id__in={_subject(event)[1] for event, _ in told}
+    ).exclude(state="ENDED")
+    for enrollment in waiting.select_for_update(of=("self",)).order_by("id"):
+        if any(_releases(account_id, enrollment, event, name) for event, name in told):
+            enrollment.position, enrollment.waits_for, enrollment.state, enrollment.due_at = enrollment.happened, "", "DUE", clock.now()
+            enrollment.save(update_fields=["position", "waits_for", "state", "due_at"])
+            wake(WAKE)
+
+
+def _names(event: Event) -> list[str]:
+    return [event.kind, *(f"property:{name}" for name in event.data.get("changes", {}))]
+
+
+def _subject(event: Event) -> tuple[str, int | None]:
+    """The record an event is about: a message's is its ticket."""
+    if event.object_type == "thread":
+        return "ticket", event.data.get("ticket_id")
+    return event.object_type, event.object_id
+
+
+def _releases(account_id: int, enrollment: Enrollment, event: Event, name: str) -> bool:
+    if name != enrollment.waits_for or _subject(event) != (enrollment.object_type, enrollment.record_id):
+        return False
+    if name.startswith("property:"):
+        return True
+    return _about_holds(account_id, enrollment, event)
+
+
+def _about_holds(account_id: int, enrollment: Enrollment, event: Event) -> bool:
+    """Whether the event is the one the step means: its new values meet the step's condition."""
+    workflow = Workflow.objects.get(account_id=account_id, pk=enrollment.workflow_id)
+    step = definition_of(account_id, workflow.pk, workflow.revision_number).by_id.get(enrollment.step_id)
+    about = getattr(getattr(getattr(step, "wait", None), "event", None), "about", None)
+    if about is None:
+        return True
+    values = {name: pair[1] for name, pair in event.data.get("changes", {}).items()} | {
+        name: value for name, value in event.data.items() if name != "changes"
+    }
+    try:
+        return holds(about, RecordFacts(values), now=event.at, zone=zone_named("UTC"))
+    except DeskhandError:
+        return False

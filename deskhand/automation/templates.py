@@ -1,0 +1,118 @@
+"""Mail templates: logic-less Liquid with the tokens of a record; nothing unknown ever shows its braces (R-MAIL-11)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from django.utils import translation
+from django.utils.translation import gettext_noop
+from liquid import BoundTemplate, Environment
+from liquid.exceptions import LiquidError
+
+from deskhand.automation.models import MailTemplate
+from deskhand.kernel import clock
+from deskhand.kernel.errors import Invalid
+
+OUTPUT_LIMIT = 100_000  # bytes of one rendered part
+LOOP_LIMIT = 1_000
+
+BUILT_IN = {
+    "ticket_received": (
+        gettext_noop("Ticket received"),
+        gettext_noop("We have received your request [#{{ ticket.number }}]"),
+        gettext_noop(
+            "Hello {{ contact.first_name | default: 'there' }},\n\nThank you for writing to us. Your request has the number"
+            " #{{ ticket.number }}, and one of us will answer you as soon as possible.\n\nYou can add to it by answering this mail."
+            "\n\nKind regards,\n{{ channel.name }}"
+        ),
+    ),
+    "ticket_closed": (
+        gettext_noop("Ticket closed"),
+        gettext_noop("Your request [#{{ ticket.number }}] is closed"),
+        gettext_noop(
+            "Hello {{ contact.first_name | default: 'there' }},\n\nWe have closed your request #{{ ticket.number }}. If something is"
+            " still open, just answer this mail.\n\nKind regards,\n{{ channel.name }}"
+        ),
+    ),
+}
+
+
+class _Limited(Environment):
+    output_stream_limit = OUTPUT_LIMIT
+    loop_iteration_limit = LOOP_LIMIT
+    context_depth_limit = 20
+
+
+_environment = _Limited(autoescape=False)
+
+
+@dataclass(frozen=True)
+class Rendered:
+    subject: str
+    text: str
+
+
+def ensure_defaults(account_id: int, locale: str = "en") -> None:
+    """Give a new account the two built-in mails in its language. Safe to repeat; edited ones stay."""
+    with translation.override(locale):
+        for key, (name, subject, body) in BUILT_IN.items():
+            MailTemplate.objects.get_or_create(
+                account_id=account_id, key=key,
+                defaults={"name": translation.gettext(name), "subject": translation.gettext(subject), "body": translation.gettext(body), "updated_at": clock.now()},
+            )  # fmt: skip
+
+
+def edit(template: MailTemplate, *, subject: str, body: str) -> MailTemplate:
+    """Save a template (R-MAIL-1). Raises Invalid, naming the field, when it can't be read or would be empty."""
+    for field, text in (("subject", subject), ("body", body)):
+        if not text.strip():
+            raise Invalid(f"The {field} is empty.", field=field, hint="Write something.")
+        _compile(text, field)
+    template.subject, template.body, template.revision, template.updated_at = subject, body, template.revision + 1, clock.now()
+    template.save(update_fields=["subject", "body", "revision", "updated_at"])
+    return template
+
+
+def render(template: MailTemplate, record: Mapping[str, Any]) -> Rendered:
+    """Fill a template with a record's tokens. Raises Invalid when it passes its limits."""
+    tokens = tokens_of(record)
+    try:
+        subject = " ".join(_compile(template.subject, "subject").render(**tokens).split())
+        return Rendered(subject, _compile(template.body, "body").render(**tokens))
+    except LiquidError as failure:
+        raise Invalid(f"The mail could not be filled: {failure}", field="body") from failure
+
+
+def tokens_of(record: Mapping[str, Any]) -> dict[str, Any]:
+    """What a template may name: ticket, contact, company, owner, channel. Unknown names are empty."""
+    contact, owner = record.get("contact") or {}, record.get("owner") or {}
+    return {
+        "ticket": {name: record.get(name) for name in ("number", "subject", "priority", "category")},
+        "contact": {name: contact.get(name, "") for name in ("name", "first_name", "last_name", "email")},
+        "company": record.get("company") or {},
+        "owner": {"name": owner.get("name", "")},
+        "channel": record.get("channel") or {},
+    }
+
+
+@lru_cache(maxsize=512)
+def _parsed(source: str) -> BoundTemplate:
+    return _environment.from_string(source)
+
+
+def _compile(source: str, field: str) -> BoundTemplate:
+    try:
+        return _parsed(source)
+    except LiquidError as failure:
+        raise Invalid(f"The {field} can't be read: {failure}", field=field, value=source, hint="Check the braces.") from failure
+
+
+def fill(source: str, record: Mapping[str, Any]) -> str:
+    """Fill one text with a record's tokens. Raises Invalid when it can't be read."""
+    try:
+        return _compile(source, "text").render(**tokens_of(record))
+    except LiquidError as failure:
+        raise Invalid(f"The text could not be filled: {failure}", field="text") from failure

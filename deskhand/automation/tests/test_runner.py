@@ -1,0 +1,360 @@
+"""Lanes at work: enrolment, actions, delays, and what is left out (behaviour.md §7, §9, §13)."""
+
+from datetime import timedelta
+
+import pytest
+
+from deskhand.automation import templates, workflows
+from deskhand.automation.engine.definition import (
+    Action, Definition, Delay, Edge, EventMatch, ForAmount, OnFailure, Reenrollment, UntilEvent, WhenEvent,
+)  # fmt: skip
+from deskhand.automation.models import Enrollment, StepLog, Workflow
+from deskhand.crm.filters.types import Filter, Operator
+from deskhand.crm.records import tickets
+from deskhand.crm.records.models import Task, Ticket
+from deskhand.crm.schema.types import Kind
+from deskhand.delivery.models import OutboxEntry
+from deskhand.desk import replies, threads
+from deskhand.desk.models import Message
+from deskhand.desk.replies import NewReply
+from deskhand.desk.types import Automatic, InboundMessage, Incoming, Mailbox
+from deskhand.events.types import SYSTEM, Actor
+from deskhand.kernel import clock
+
+NOT_CHAT = Filter("source_type", Kind.ENUM, Operator.NONE_OF, ("CHAT",))
+
+
+@pytest.fixture
+def lane(world, settle):
+    templates.ensure_defaults(world.account.pk)
+
+    def make(label, *steps, every_time=False, refine=NOT_CHAT):
+        stage = world.stage(label)
+        at_stage = Filter("hs_pipeline_stage", Kind.ENUM, Operator.ANY_OF, (str(stage),))
+        trigger = WhenEvent((EventMatch("ticket.created", at_stage), EventMatch("ticket.moved", at_stage)), refine)
+        definition = Definition(
+            "ticket", trigger, Reenrollment(every_time), start=Edge(steps[0].id), steps=steps, next_id=len(steps) + 1,
+        )  # fmt: skip
+        made = workflows.create(world.account.pk, f"Lane {label}", definition, pipeline_id=world.tickets.default.id, stage_id=stage)
+        workflows.switch(made, True)
+        Workflow.objects.filter(pk=made.pk).update(on_since=clock.now() - timedelta(days=30))
+        return made
+
+    return make
+
+
+def step(number, kind, following=None, **settings):
+    return Action(str(number), kind, settings, Edge(str(following)) if following else None)
+
+
+@pytest.fixture
+def mail_in(world, settle):
+    def arrive(text="Where is it?", **more):
+        channel = more.pop("channel", world.channel)
+        message = InboundMessage(
+            more.pop("external_id", "m1@x"), Mailbox("astrid@fjallbo.example", "Astrid Lindqvist"), "Refund", text, clock.now(), **more
+        )
+        received = threads.receive(Incoming(channel.pk, message))
+        settle_in_scope(settle)
+        return received
+
+    return arrive
+
+
+def settle_in_scope(settle):
+    """Hooks before commit run at the scope's end; inside a test's open scope they are run by hand."""
+    from deskhand.kernel.database.scope import current_scope
+
+    scope = current_scope()
+    for _ in range(50):
+        while scope.last:
+            scope.last.pop(0)()
+        scope.notes.pop("events.rounds", None)
+        before = OutboxEntry.objects.count(), StepLog.objects.count()
+        settle()
+        if not scope.last and before == (OutboxEntry.objects.count(), StepLog.objects.count()):
+            return
+
+
+def sent():
+    return [(e.recipients[0], e.payload["subject"]) for e in OutboxEntry.objects.order_by("id")]
+
+
+def test_ticket_received_is_sent_once_and_stands_in_the_thread_T_ACT_1(world, lane, mail_in):
+    lane("New", step(1, "send_email", template="ticket_received"))
+
+    received = mail_in()
+
+    assert sent() == [("astrid@fjallbo.example", "We have received your request [#1]")]
+    line = Message.objects.get(ticket_id=received.ticket_id, direction="OUT")
+    assert line.is_automatic
+    assert line.cause["workflow_id"] == Workflow.objects.get().pk
+    assert "Hello Astrid" in line.text
+    assert Enrollment.objects.get().end_reason == "completed"
+
+
+def test_a_chat_ticket_runs_no_lane_T_ACT_2(world, lane, settle):
+    lane("New", step(1, "create_task", title="Look"))
+
+    world.ticket(source_type="CHAT")
+    settle_in_scope(settle)
+
+    assert Enrollment.objects.count() == 0
+
+
+def test_without_the_filter_chat_runs_too_T_ACT_3(world, lane, settle):
+    lane("New", step(1, "create_task", title="Look"), refine=None)
+
+    world.ticket(source_type="CHAT")
+    settle_in_scope(settle)
+
+    assert Task.objects.count() == 1
+
+
+@pytest.mark.parametrize(("every_time", "tasks"), [(False, 1), (True, 2)])
+def test_entering_again_runs_only_when_asked_T_ACT_4(world, lane, settle, every_time, tasks):
+    lane("New", step(1, "create_task", title="Look"), every_time=every_time)
+    ticket = world.ticket()
+    settle_in_scope(settle)
+
+    for stage in ("Closed", "New"):
+        tickets.move(ticket.pk, to=world.stage(stage), by=SYSTEM)
+        settle_in_scope(settle)
+
+    assert Task.objects.count() == tasks
+
+
+def test_telling_an_owner_that_is_not_there_is_skipped_and_the_run_goes_on_T_ACT_8(world, lane, settle):
+    lane("New", step(1, "internal_email", 2, owner=True), step(2, "create_task", title="Next"))
+
+    world.ticket()
+    settle_in_scope(settle)
+
+    assert [(line.kind, line.status) for line in StepLog.objects.order_by("id")] == [("internal_email", "SKIPPED"), ("create_task", "SUCCEEDED")]
+
+
+def test_while_off_nothing_enrolls_and_nothing_is_made_up_for_T_ACT_9(world, lane, settle):
+    made = workflows.switch(lane("New", step(1, "create_task", title="Look")), False)
+    world.ticket()
+    settle_in_scope(settle)
+
+    workflows.switch(made, True)
+    settle_in_scope(settle)
+
+    assert Enrollment.objects.count() == 0
+
+
+def test_an_automatic_mail_assigns_nobody_and_moves_nothing_T_ACT_12(world, lane, mail_in):
+    lane("New", step(1, "send_email", template="ticket_received"))
+
+    received = mail_in()
+
+    ticket = Ticket.objects.get(pk=received.ticket_id)
+    assert ticket.owner_id is None
+    assert ticket.stage_id == world.stage("New")
+    assert ticket.first_agent_reply_at is None
+
+
+def test_colleagues_are_told_by_team_and_by_name_R_ACT_20(world, lane, settle):
+    lane("New", step(1, "internal_email", users=[world.ada.pk], teams=[world.team.pk], subject="New: {{ ticket.subject }}"))
+
+    world.ticket("Zip failed")
+    settle_in_scope(settle)
+
+    assert {address for address, _ in sent()} == {u.email for u in (world.ada, world.grace, world.bob, world.eve, world.nils)}
+    assert sent()[0][1] == "New: Zip failed"
+
+
+def test_a_gone_colleague_fails_the_step_and_flags_the_workflow_R_WFA_7(world, lane, settle):
+    from deskhand.accounts.models import Membership
+
+    made = lane("New", step(1, "internal_email", users=[world.bob.pk]))
+    Membership.objects.filter(user=world.bob).update(is_active=False)
+
+    world.ticket()
+    settle_in_scope(settle)
+
+    made.refresh_from_db()
+    assert StepLog.objects.get().status == "FAILED"
+    assert made.needs_review
+
+
+def test_setting_a_property_leaves_history_with_its_cause(world, lane, settle):
+    from deskhand.crm.records.models import PropertyChange
+
+    made = lane("New", step(1, "set_property", property="hs_ticket_priority", value="HIGH"))
+
+    ticket = world.ticket()
+    settle_in_scope(settle)
+
+    assert Ticket.objects.get(pk=ticket.pk).priority == "HIGH"
+    change = PropertyChange.objects.get(property="hs_ticket_priority")
+    assert (change.actor_kind, change.actor_id) == ("workflow", made.pk)
+
+
+def test_an_owner_without_a_seat_is_refused_R_WFA_9(world, lane, settle):
+    lane("New", step(1, "set_property", property="hubspot_owner_id", value=world.nils.pk))
+
+    ticket = world.ticket()
+    settle_in_scope(settle)
+
+    assert Ticket.objects.get(pk=ticket.pk).owner_id is None
+    assert StepLog.objects.get().status == "FAILED"
+
+
+def test_a_workflow_that_closes_sets_the_close_date_T_CLOSE_6(world, lane, settle):
+    lane("Waiting on us", step(1, "set_property", property="hs_pipeline_stage", value=world.stage("Closed")))
+    ticket = world.ticket()
+
+    tickets.move(ticket.pk, to=world.stage("Waiting on us"), by=SYSTEM)
+    settle_in_scope(settle)
+
+    assert Ticket.objects.get(pk=ticket.pk).closed_at is not None
+
+
+def test_a_delay_holds_and_goes_on_R_DELAY_2(world, lane, settle):
+    lane("New", Delay("1", ForAmount(timedelta(hours=2)), Edge("2")), step(2, "create_task", title="Later"))
+    world.ticket()
+    settle_in_scope(settle)
+
+    assert Task.objects.count() == 0
+    waiting = Enrollment.objects.get()
+    assert waiting.due_at - waiting.enrolled_at >= timedelta(hours=2)
+
+    Enrollment.objects.update(due_at=clock.now() - timedelta(seconds=1))
+    settle_in_scope(settle)
+    assert Task.objects.count() == 1
+
+
+def test_off_during_a_delay_the_action_is_logged_as_skipped_T_WF_10(world, lane, settle):
+    made = lane("New", Delay("1", ForAmount(timedelta(hours=2)), Edge("2")), step(2, "create_task", title="Later"))
+    world.ticket()
+    settle_in_scope(settle)
+    workflows.switch(made, False)
+
+    Enrollment.objects.update(due_at=clock.now() - timedelta(seconds=1))
+    settle_in_scope(settle)
+
+    assert Task.objects.count() == 0
+    assert StepLog.objects.filter(status="SKIPPED", kind="off").exists()
+
+
+def test_a_delay_until_an_event_is_released_by_it_R_DELAY_5(world, lane, settle):
+    closing = EventMatch("ticket.moved", Filter("hs_is_closed", Kind.BOOL, Operator.ANY_OF, (True,)))
+    lane("New", Delay("1", UntilEvent(closing, timedelta(days=3)), Edge("2")), step(2, "create_task", title="Closed early"))
+    ticket = world.ticket()
+    settle_in_scope(settle)
+    tickets.move(ticket.pk, to=world.stage("Waiting on us"), by=SYSTEM)
+    settle_in_scope(settle)
+    assert Task.objects.count() == 0
+
+    tickets.move(ticket.pk, to=world.stage("Closed"), by=SYSTEM)
+    settle_in_scope(settle)
+
+    assert Task.objects.get().title == "Closed early"
+
+
+def test_nobody_and_machines_get_no_automatic_mail_R_MAIL_9_B1(world, lane, mail_in, settle):
+    lane("New", step(1, "send_email", template="ticket_received"))
+
+    mail_in(automatic=Automatic.GENERATED, automatic_reason="List-Id")
+    world.ticket("By hand")
+    settle_in_scope(settle)
+
+    assert sent() == []
+    assert set(StepLog.objects.values_list("status", flat=True)) == {"SKIPPED"}
+
+
+def test_at_most_five_automatic_mails_an_hour_to_one_address_R_MAIL_12(world, lane, mail_in):
+    lane("New", step(1, "send_email", template="ticket_received"))
+
+    for n in range(8):
+        mail_in(external_id=f"n{n}@x")
+
+    assert len(sent()) == 5
+
+
+def test_a_failing_step_may_stop_its_run_R_LOG_8(world, lane, settle):
+    failing = Action("1", "set_property", {"property": "nonsense", "value": 1}, Edge("2"), OnFailure.STOP)
+    lane("New", failing, step(2, "create_task", title="Never"))
+
+    world.ticket()
+    settle_in_scope(settle)
+
+    assert Task.objects.count() == 0
+    assert Enrollment.objects.get().end_reason == "step_failed"
+
+
+def test_a_deleted_ticket_leaves_and_does_not_come_back_T_WF_12(world, lane, settle):
+    lane("New", Delay("1", ForAmount(timedelta(hours=2)), Edge("2")), step(2, "create_task", title="Later"))
+    ticket = world.ticket()
+    settle_in_scope(settle)
+
+    tickets.archive([ticket.pk], by=SYSTEM)
+    Enrollment.objects.update(due_at=clock.now() - timedelta(seconds=1))
+    settle_in_scope(settle)
+    tickets.restore([ticket.pk], by=SYSTEM)
+    settle_in_scope(settle)
+
+    assert Task.objects.count() == 0
+    assert Enrollment.objects.get().end_reason == "record_gone"
+
+
+def test_an_agents_mail_moves_and_assigns_T_STAT_1_T_ROUTE_17(world, mail_in):
+    received = mail_in()
+
+    replies.reply(NewReply(received.ticket_id, "It is on its way."), by=world.bob)
+
+    ticket = Ticket.objects.get(pk=received.ticket_id)
+    assert ticket.stage_id == world.stage("Waiting on contact")
+    assert ticket.owner_id == world.bob.pk
+    replies.reply(NewReply(received.ticket_id, "And more."), by=world.ada)
+    assert Ticket.objects.get(pk=received.ticket_id).owner_id == world.bob.pk
+
+
+def test_a_comment_moves_and_assigns_nothing_T_STAT_12(world, mail_in):
+    received = mail_in()
+
+    replies.comment(received.ticket_id, "Look at this @" + world.grace.username, by=world.ada)
+
+    ticket = Ticket.objects.get(pk=received.ticket_id)
+    assert (ticket.stage_id, ticket.owner_id) == (world.stage("New"), None)
+    assert OutboxEntry.objects.count() == 0
+    assert Message.objects.get(kind="COMMENT").mentions.get().user_id == world.grace.pk
+
+
+def test_when_the_thread_moved_on_the_reply_is_refused_R_WORK_3(world, mail_in):
+    from deskhand.kernel.errors import Conflict
+
+    received = mail_in()
+    mail_in("One more thing", external_id="m2@x", answers=("m1@x",))
+
+    with pytest.raises(Conflict, match="Astrid"):
+        replies.reply(NewReply(received.ticket_id, "Hello", last_seen_message_id=received.message_id), by=world.bob)
+
+    assert OutboxEntry.objects.count() == 0
+
+
+def test_the_same_form_sends_once(world, mail_in):
+    received = mail_in()
+
+    first = replies.reply(NewReply(received.ticket_id, "Hello", send_key="k1"), by=world.bob)
+    again = replies.reply(NewReply(received.ticket_id, "Hello", send_key="k1"), by=world.bob)
+
+    assert first.pk == again.pk
+    assert OutboxEntry.objects.count() == 1
+
+
+def test_our_answer_carries_what_brings_the_reply_back(world, mail_in):
+    from deskhand.desk import tokens
+
+    received = mail_in()
+
+    message = replies.reply(NewReply(received.ticket_id, "Hello"), by=world.bob)
+
+    entry = OutboxEntry.objects.get()
+    assert entry.payload["in_reply_to"] == "<m1@x>"
+    tag = entry.payload["reply_to"][0]["email"].partition("+")[2].partition("@")[0]
+    assert tokens.thread_of_tag(world.account.pk, tag) == message.thread_id
+    assert tokens.thread_of_message_id(world.account.pk, entry.message_id) == message.thread_id
+    assert entry.envelope_from == entry.payload["reply_to"][0]["email"]

@@ -1,0 +1,68 @@
+"""Verbs on workflows: revisions, on and off, and what each step of a run follows."""
+
+from __future__ import annotations
+
+from django.utils.translation import gettext as _
+
+from deskhand.automation.engine.definition import Definition
+from deskhand.automation.models import Enrollment, EnrollmentState, Workflow, WorkflowRevision
+from deskhand.kernel import clock
+from deskhand.kernel.errors import Conflict, Invalid
+
+
+def create(account_id: int, name: str, definition: Definition, *, by: int | None = None, pipeline_id: int | None = None, stage_id: int | None = None) -> Workflow:
+    """Make a workflow with its first revision. It is off (R-ACT-4)."""
+    now = clock.now()
+    workflow = Workflow.objects.create(
+        account_id=account_id, name=name, object_type=definition.object_type, revision_number=1, origin_pipeline_id=pipeline_id,
+        origin_stage_id=stage_id, created_at=now, created_by_id=by,
+    )  # fmt: skip
+    _add_revision(workflow, definition, by)
+    return workflow
+
+
+def definition_of(workflow: Workflow) -> Definition:
+    """The newest revision, as people edit it."""
+    row = WorkflowRevision.objects.get(account_id=workflow.account_id, workflow=workflow, number=workflow.revision_number)
+    return Definition.from_json(row.definition)
+
+
+def save(workflow: Workflow, definition: Definition, *, by: int | None = None, seen_revision: int | None = None) -> Workflow:
+    """Add a revision (R-EDIT-4). Raises Conflict when somebody saved since `seen_revision`."""
+    current = Workflow.objects.select_for_update().get(account_id=workflow.account_id, pk=workflow.pk)
+    if seen_revision is not None and seen_revision != current.revision_number:
+        raise Conflict(_("Somebody else changed this workflow in the meantime."))
+    current.revision_number += 1
+    current.save(update_fields=["revision_number"])
+    _add_revision(current, definition, by)
+    return current
+
+
+def _add_revision(workflow: Workflow, definition: Definition, by: int | None) -> None:
+    WorkflowRevision.objects.create(
+        account_id=workflow.account_id, workflow=workflow, number=workflow.revision_number, definition=definition.to_json(),
+        created_at=clock.now(), created_by_id=by,
+    )  # fmt: skip
+
+
+def switch(workflow: Workflow, on: bool) -> Workflow:
+    """Turn on or off. On: only what happens from now on enrolls (R-ACT-12). Raises Invalid without an action (R-EDIT-6).
+
+    Off: nothing new enrolls; what is inside goes on, and its actions are logged as skipped (R-EXEC-15, R-EXEC-16).
+    """
+    if on and definition_of(workflow).start is None:
+        raise Invalid(_("There is nothing to do yet."), field="steps", hint=_("Add an action first."))
+    workflow.is_on = on
+    workflow.on_since = clock.now() if on else None
+    workflow.needs_review = "" if on else workflow.needs_review
+    workflow.save(update_fields=["is_on", "on_since", "needs_review"])
+    return workflow
+
+
+def delete(workflow: Workflow) -> int:
+    """Archive a workflow; what waits in it ends (R-EDIT-8). Returns how many were inside."""
+    now = clock.now()
+    workflow.is_on, workflow.archived_at = False, now
+    workflow.save(update_fields=["is_on", "archived_at"])
+    inside = Enrollment.objects.filter(account_id=workflow.account_id, workflow=workflow).exclude(state=EnrollmentState.ENDED)
+    return inside.update(state=EnrollmentState.ENDED, ended_at=now, end_reason="deleted", due_at=None)

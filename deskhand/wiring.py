@@ -1,0 +1,204 @@
+"""Who reacts to what, and which channels, actions and transports exist. Knows every area; only start-up knows it.
+
+IN_TRANSACTION hooks see a batch's new events just before commit and touch only the database; routing is last, because
+its lock is held until the commit. AFTER_COMMIT subscribers are told by the dispatcher, at least once, in order.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import structlog
+
+from deskhand.accounts.models import Account
+from deskhand.automation import enroll, runner, templates
+from deskhand.channels.email import inbound, listener
+from deskhand.channels.email.models import EmailAccount
+from deskhand.crm.pipelines import pipelines
+from deskhand.crm.records import tickets
+from deskhand.crm.records.models import Ticket
+from deskhand.crm.records.store import Change
+from deskhand.delivery import sender
+from deskhand.delivery.relays import Relay, default_relay
+from deskhand.delivery.transports.mail import MailTransport
+from deskhand.delivery.types import Answered, Transport
+from deskhand.desk import inboxes, replies
+from deskhand.events import dispatch, live, log
+from deskhand.events.types import Actor, ActorKind, Cause, Event
+from deskhand.kernel import clock, timers
+from deskhand.kernel.claimer import BatchClaimer, ClaimLoop
+from deskhand.kernel.database import wake
+from deskhand.kernel.database.scope import account_scope
+from deskhand.routing import assign, availability, loads
+from deskhand.routing.types import NewTicket
+
+logger = structlog.get_logger()
+
+
+# ── before commit ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def set_up_accounts(account_id: int, events: Sequence[Event]) -> None:
+    """A new account gets its pipelines, help desk and mail templates."""
+    if any(event.kind == "account.created" for event in events):
+        account = Account.objects.get(pk=account_id)
+        pipelines.ensure_defaults(account_id)
+        inboxes.ensure_defaults(account_id)
+        templates.ensure_defaults(account_id, account.locale)
+
+
+#: What changes how much a user has to do (R-ROUTE-22).
+COUNTING = {"ticket.created", "ticket.moved", "ticket.assigned", "ticket.updated", "ticket.archived", "ticket.restored"}
+
+
+def count_loads(account_id: int, events: Sequence[Event]) -> None:
+    touched = {event.object_id for event in events if event.kind in COUNTING and _counts(event)}
+    if touched:
+        loads.reconcile(account_id, touched, clock.now())
+
+
+def _counts(event: Event) -> bool:
+    """A new ticket without an owner counts for nobody; a change of anything else than owner or state neither."""
+    if event.kind == "ticket.created":
+        return bool(event.data.get("owner_id"))
+    changes = event.data.get("changes")
+    return changes is None or bool({"hubspot_owner_id", "hs_is_closed", "hs_in_helpdesk"} & set(changes))
+
+
+def route_new_tickets(account_id: int, events: Sequence[Event]) -> None:
+    """Choose owners for tickets that a channel made; under the pool's lock, so it is the last hook."""
+    new = [e for e in events if e.kind == tickets.CREATED and e.data.get("channel_account_id") and not e.data.get("is_spam")]
+    if not new:
+        return
+    owners = dict(
+        Ticket.objects.filter(account_id=account_id, pk__in=[e.object_id for e in new], contact__owner_id__isnull=False).values_list(
+            "pk", "contact__owner_id"
+        )
+    )
+    asked = [NewTicket(e.object_id, e.data["channel_account_id"], e.data["ticket_type"], owners.get(e.object_id)) for e in new]
+    first = {e.object_id: e.id for e in new}
+    changes = [
+        Change(a.ticket_id, _assigned(a), only_if_empty=("owner_id",), rule="channel_routing")
+        for a in assign.route(account_id, asked, clock.now())
+        if a.user_id or a.team_ids
+    ]
+    if changes:
+        tickets.change_many(changes, by=Actor(ActorKind.ROUTING), cause=Cause(event_id=first[changes[0].record_id]))
+
+
+def _assigned(a: assign.Assignment) -> dict[str, Any]:
+    """R-ROUTE-49, R-ROUTE-50: the owner with their main team, or the teams that were asked."""
+    values: dict[str, Any] = {"assigned_team_ids": list(a.team_ids)} if a.team_ids else {}
+    return values | ({"owner_id": a.user_id} if a.user_id else {})
+
+
+IN_TRANSACTION: list[log.Hook] = [set_up_accounts, count_loads, route_new_tickets]
+
+
+# ── after commit ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+AFTER_COMMIT: list[dispatch.Subscriber] = [enroll.enroll_matching, runner.hear, live.tell_pages]
+
+TIMERS: dict[str, timers.Handler] = {availability.EDGE: availability.on_edges}
+
+
+def note_answers(answers: Sequence[Answered]) -> None:
+    """What the other side said reaches the message it was about."""
+    by_account: dict[int, list[Answered]] = defaultdict(list)
+    for answer in answers:
+        by_account[answer.entry.account_id].append(answer)
+    for account_id, own in by_account.items():
+        with account_scope(account_id):
+            replies.note_answers(own)
+            live.signal(account_id, replies.signals_of(own))
+
+
+def relay_for(account_id: int, channel_account_id: int | None) -> Relay | None:
+    """The server that sends for a channel: its own, else the installation's."""
+    if channel_account_id is not None:
+        with account_scope(account_id):
+            own = EmailAccount.objects.filter(account_id=account_id, channel_account_id=channel_account_id).exclude(smtp_host="").first()
+        if own:
+            return Relay(
+                host=own.smtp_host, port=own.smtp_port, tls=own.smtp_security == "TLS", user=own.smtp_user, password=own.smtp_password,
+                starttls="required" if own.smtp_security == "STARTTLS" else "never",
+            )  # fmt: skip
+    return default_relay()
+
+
+def transports() -> dict[str, Transport]:
+    """The ways out."""
+    return {"mail": MailTransport(relay_for)}
+
+
+_connected = False
+
+
+def connect() -> None:
+    """Plug everything together; once per process. Every entry point calls it."""
+    global _connected
+    if _connected:
+        return
+    _connected = True
+    log.in_transaction[:] = IN_TRANSACTION
+    dispatch.after_commit[:] = AFTER_COMMIT
+    timers.handlers.update(TIMERS)
+    sender.answers.append(note_answers)
+
+
+def disconnect() -> None:
+    """Unplug everything; for tests that look at one area alone."""
+    global _connected
+    _connected = False
+    log.in_transaction.clear()
+    dispatch.after_commit.clear()
+    timers.handlers.clear()
+    sender.answers.clear()
+
+
+# ── the worker ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+QUEUES: dict[str, Callable[[], BatchClaimer[Any]]] = {
+    "mail": inbound.InboundClaimer,
+    "events": dispatch.Dispatcher,
+    "automation": runner.Runner,
+    "timers": timers.TimerLoop,
+}
+
+
+def run_worker(*, stop: threading.Event, roles: set[str], smtp_port: int | None = None, lmtp_port: int | None = None) -> None:
+    """Run the queues (`worker`) and the doors for mail (`mail-in`) until `stop`; the batches in hand are finished.
+
+    Raises Misconfigured when a port can't be had.
+    """
+    connect()
+    threads = [threading.Thread(target=run, name=name) for name, run in _parts(stop, roles, smtp_port, lmtp_port).items()]
+    for thread in threads:
+        thread.start()
+    stop.wait()
+    for thread in threads:
+        thread.join()
+    wake.shut()
+
+
+def _tell(hearers: Sequence[Callable[[str], None]], name: str) -> None:
+    for hear in hearers:
+        hear(name)
+
+
+def _parts(stop: threading.Event, roles: set[str], smtp_port: int | None, lmtp_port: int | None) -> dict[str, Callable[[], None]]:
+    parts: dict[str, Callable[[], None]] = {}
+    if "worker" in roles:
+        loops = [ClaimLoop(make(), stop) for make in QUEUES.values()]
+        out = sender.Sender(transports())
+        hearers = [*(loop.hear for loop in loops), out.hear]
+        parts |= {loop.claimer.name: loop.run for loop in loops}
+        parts["listen"] = lambda: wake.listen(lambda name: _tell(hearers, name), stop)
+        parts["sender"] = lambda: out.run(stop)
+    if "mail-in" in roles:
+        door = listener.Listener(smtp_port=smtp_port, lmtp_port=lmtp_port)
+        parts["door"] = lambda: door.run(stop)
+    return parts
