@@ -102,7 +102,7 @@ def _members(account_id: int, active_only: bool) -> QuerySet[Membership]:
 
 
 def _ids(path: str, condition: Q) -> ArrayAgg:
-    return ArrayAgg(path, filter=condition, distinct=True, ordering=path, default=[])
+    return ArrayAgg(path, filter=condition, distinct=True, order_by=path, default=[])
 
 
 def _member(row: Any) -> Member:  # a Membership with its teams
