@@ -16,6 +16,7 @@ from deskhand.routing.strategies import NEVER, Ledger
 
 #: A ticket counts while its owner was assigned no longer ago than this, the boundary included (R-ROUTE-23).
 WINDOW = timedelta(days=30)
+TYPES = list(TicketType.values)
 
 Key = tuple[int, str]  # user, ticket type
 
@@ -214,7 +215,6 @@ where coalesce(counted.n, 0) <> coalesce(known.n, fresh.n, 0)
 
 def recount(account_id: int, now: datetime) -> dict[Key, int]:
     """Count everything anew and return by how much each counter had drifted; empty when all was right."""
-    types = TicketType.values
     wrong = [found[0] for found in sql.rows(_WRONG, {"account": account_id, "oldest": now - WINDOW})]
     if wrong:
         sql.rows(
@@ -222,8 +222,8 @@ def recount(account_id: int, now: datetime) -> dict[Key, int]:
             [account_id, wrong],
         )
         reconcile(account_id, wrong, now)
-    lock(account_id, types)
-    found = sql.rows(_RECOUNT, {"account": account_id, "types": types})
+    lock(account_id, TYPES)
+    found = sql.rows(_RECOUNT, {"account": account_id, "types": TYPES})
     drift = Counter({(user_id, kind): int(by) for user_id, kind, by in found})
-    fold(account_id, types, now)
+    fold(account_id, TYPES, now)
     return dict(drift)

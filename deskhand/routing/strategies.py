@@ -114,7 +114,7 @@ class Ledger:
 
 
 class Picker(Protocol):
-    """Picks from one pool again and again; `turn` must grow from pick to pick."""
+    """Picks from one pool again and again; the caller enters each pick in the ledger under its `turn`."""
 
     def pick(self, turn: int) -> int | None: ...
 
@@ -122,8 +122,8 @@ class Picker(Protocol):
 class LoadBalanced:
     """Water-filling: the smallest load from a heap, O(log n) a pick.
 
-    Another pool may raise a load meanwhile. Loads and turns only grow, so an outdated top is put back at its
-    present place and the next top is looked at.
+    Loads and turns only grow, by this pool's picks or another's, so an outdated top is put back at its present
+    place and the next top is looked at.
     """
 
     def __init__(self, eligible: Sequence[int], ledger: Ledger) -> None:
@@ -138,14 +138,12 @@ class LoadBalanced:
         while standing != self._ledger.standing(user_id):
             heapq.heapreplace(self._heap, (self._ledger.standing(user_id), order, user_id))
             standing, order, user_id = self._heap[0]
-        self._ledger.give(user_id, turn)
-        heapq.heapreplace(self._heap, (self._ledger.standing(user_id), order, user_id))
         return user_id
 
 
 class RoundRobin:
-    def __init__(self, eligible: Sequence[int], ledger: Ledger, served: Collection[int]) -> None:
-        self._ledger, self._eligible = ledger, tuple(eligible)
+    def __init__(self, eligible: Sequence[int], served: Collection[int]) -> None:
+        self._eligible = tuple(eligible)
         self.served = set(served)
         self._due = deque(user_id for user_id in eligible if user_id not in self.served)
 
@@ -157,25 +155,29 @@ class RoundRobin:
             self._due.extend(self._eligible)
         user_id = self._due.popleft()
         self.served.add(user_id)
-        self._ledger.give(user_id, turn)
         return user_id
 
 
 class AtRandom:
-    def __init__(self, eligible: Sequence[int], ledger: Ledger, seed: int) -> None:
-        self._ledger, self._eligible, self._seed = ledger, tuple(eligible), seed
+    def __init__(self, eligible: Sequence[int], seed: int) -> None:
+        self._eligible, self._seed = tuple(eligible), seed
 
     def pick(self, turn: int) -> int | None:
         if not self._eligible:
             return None
-        user_id = self._eligible[_throw(self._seed, turn, len(self._eligible))]
-        self._ledger.give(user_id, turn)
-        return user_id
+        return self._eligible[_throw(self._seed, turn, len(self._eligible))]
 
 
-def spread(picker: Picker, turns: Iterable[int]) -> list[int | None]:
+def spread(picker: Picker, ledger: Ledger, turns: Iterable[int]) -> list[int | None]:
     """Pick once for each turn."""
-    return [picker.pick(turn) for turn in turns]
+    return [_pick_and_give(picker, ledger, turn) for turn in turns]
+
+
+def _pick_and_give(picker: Picker, ledger: Ledger, turn: int) -> int | None:
+    user_id = picker.pick(turn)
+    if user_id is not None:
+        ledger.give(user_id, turn)
+    return user_id
 
 
 # -- Why ----------------------------------------------------------------------------------------------------------

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 
@@ -89,6 +90,30 @@ class Person:
     #: In the pool only as an extra member of a team (R-ROUTE-12).
     is_extra_only: bool = False
     main_team_id: int | None = None
+
+
+@dataclass(frozen=True)
+class Roster:
+    """People by user id, and the members (user id, main?) of each team that exists."""
+
+    people: dict[int, Person] = field(default_factory=dict)
+    teams: dict[int, tuple[tuple[int, bool], ...]] = field(default_factory=dict)
+
+    def person(self, user_id: int) -> Person:
+        return self.people.get(user_id) or Person(user_id, is_member=False)
+
+    def pool(self, user_ids: Sequence[int], team_ids: Sequence[int], *, with_extra: bool) -> list[Person]:
+        """Users in the rule's order, then the teams' members; each once (R-ROUTE-12, R-ROUTE-33, R-ROUTE-40).
+
+        Extra members come last, marked as such, so that the record can say why they were dropped.
+        """
+        members = [member for team_id in team_ids for member in self.teams.get(team_id, ())]
+        main = [user_id for user_id, is_main in members if is_main or with_extra]
+        full = dict.fromkeys((*user_ids, *main))
+        extra = dict.fromkeys(user_id for user_id, _ in members if user_id not in full)
+        return [self.person(user_id) for user_id in full] + [
+            replace(self.person(user_id), is_extra_only=True) for user_id in extra
+        ]
 
 
 @dataclass(frozen=True, slots=True)

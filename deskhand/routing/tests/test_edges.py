@@ -125,7 +125,7 @@ manuals = st.none() | st.builds(Manual, st.sampled_from(Status), moments)
     st.lists(absences, max_size=3),
     manuals,
     moments,
-    st.floats(0, 1, exclude_max=True),
+    st.floats(0, 0.999),
 )
 def test_between_two_edges_nothing_changes(hours, away, manual, moment, part):
     facts = Facts(hours, tuple(away), manual)

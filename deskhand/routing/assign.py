@@ -1,0 +1,286 @@
+"""Routing a batch of tickets: rules, lock, roster and loads in; owners or teams with kept decisions out.
+
+The caller writes owners and events. Whoever holds the lock of a ticket type is alone with its loads until commit,
+so two tickets that arrive at once never see the same load (R-ROUTE-26).
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+from deskhand.kernel.database import sql
+from deskhand.kernel.database.scope import account_scope
+from deskhand.routing import loads, rosters
+from deskhand.routing.decision import Batch, Cycle, Draft, Pool, Rule, content_key
+from deskhand.routing.models import RoutingRule
+from deskhand.routing.strategies import Ledger
+from deskhand.routing.types import Assignment, NewTicket, Option, Strategy
+
+_dice = random.SystemRandom()
+
+
+def route(
+    account_id: int,
+    tickets: Sequence[NewTicket],
+    now: datetime,
+    *,
+    after_workflows: bool = False,
+    seed: int | None = None,
+) -> list[Assignment]:
+    """Decide who gets each ticket, in order, and keep the decisions; one answer per ticket that is routed now.
+
+    Left out are spam, archived, merged and missing tickets, and those whose rule routes at another moment than
+    `after_workflows` says. A ticket with an owner keeps it (R-ROUTE-71). Assignments without user and teams ask
+    for no change. Call it as the last step of the transaction; the number of queries doesn't grow with the tickets.
+    """
+    if not tickets:
+        return []
+    with account_scope(account_id):
+        rules = _rules(account_id, {ticket.channel_account_id for ticket in tickets})
+        due = [ticket for ticket in tickets if _is_due(rules, ticket, after_workflows)]
+        owned = _lock_tickets(account_id, [ticket.ticket_id for ticket in due])
+        due = [ticket for ticket in due if ticket.ticket_id in owned]
+        if not due:
+            return []
+        to_pick = [ticket for ticket in due if _may_pick(rules, ticket) and not owned[ticket.ticket_id]]
+        loads.lock(account_id, {ticket.ticket_type for ticket in to_pick})
+        has_owner = frozenset(ticket_id for ticket_id, is_owned in owned.items() if is_owned)
+        batch = _prepare(account_id, rules, to_pick, has_owner, now, seed)
+        return _decide_and_keep(account_id, batch, due, now)
+
+
+def _is_due(rules: dict[int, Rule], ticket: NewTicket, after_workflows: bool) -> bool:
+    rule = rules.get(ticket.channel_account_id or 0)
+    return (rule is not None and rule.after_workflows) == after_workflows
+
+
+def _may_pick(rules: dict[int, Rule], ticket: NewTicket) -> bool:
+    rule = rules.get(ticket.channel_account_id or 0)
+    return rule is not None and rule.may_pick
+
+
+# -- Reading ------------------------------------------------------------------------------------------------------
+
+
+def _rules(account_id: int, channel_account_ids: Iterable[int | None]) -> dict[int, Rule]:
+    wanted = [channel for channel in channel_account_ids if channel is not None]
+    found = RoutingRule.objects.filter(account_id=account_id, channel_account_id__in=wanted) if wanted else []
+    return {row.channel_account_id: rule_value(row) for row in found}
+
+
+def rule_value(row: RoutingRule) -> Rule:
+    return Rule(
+        row.pk,
+        row.channel_account_id,
+        Option(row.option),
+        Strategy(row.strategy),
+        row.only_available,
+        tuple(row.user_ids),
+        tuple(row.team_ids),
+        row.include_extra_members,
+        tuple(row.fallback_user_ids),
+        tuple(row.fallback_team_ids),
+        row.after_workflows,
+    )
+
+
+# In id order, as everywhere; nobody may give these tickets an owner until this transaction ends.
+_LOCK_TICKETS = """
+select id, owner_id is not null from crm_ticket
+where account_id = %s and id = any(%s) and not is_spam and archived_at is null and merged_into_id is null
+order by id for no key update
+"""
+
+
+def _lock_tickets(account_id: int, ticket_ids: Collection[int]) -> dict[int, bool]:
+    """Lock the tickets that can be routed; say of each whether it has an owner."""
+    return dict(sql.rows(_LOCK_TICKETS, [account_id, sorted(ticket_ids)])) if ticket_ids else {}
+
+
+def _prepare(
+    account_id: int,
+    rules: dict[int, Rule],
+    to_pick: Sequence[NewTicket],
+    owned: frozenset[int],
+    now: datetime,
+    seed: int | None,
+) -> Batch:
+    """Read all that the decisions need. The locks are held already, so what is read stays true."""
+    types = {ticket.ticket_type for ticket in to_pick}
+    picking = {rule.id: rule for rule in (rules[ticket.channel_account_id or 0] for ticket in to_pick)}
+    owners = {ticket.contact_owner_id for ticket in to_pick if ticket.contact_owner_id is not None}
+    owners = owners if any(rule.option is Option.CONTACT_OWNER for rule in picking.values()) else set()
+    users = owners.union(*((*rule.user_ids, *rule.fallback_user_ids) for rule in picking.values()))
+    teams = {team_id for rule in rules.values() for team_id in (*rule.team_ids, *rule.fallback_team_ids)}
+    roster = rosters.read(account_id, users, teams, now)
+    ledgers: dict[str, Ledger] = {}
+    if types:
+        loads.fold(account_id, types, now)
+        ledgers = loads.ledgers(account_id, types, roster.people, now)
+    turning = [rule.id for rule in picking.values() if rule.strategy is Strategy.ROUND_ROBIN]
+    seed = _dice.getrandbits(62) if seed is None else seed
+    return Batch(rules, roster, ledgers, _served(account_id, turning), seed, owned)
+
+
+def _served(account_id: int, rule_ids: Sequence[int]) -> dict[Cycle, Sequence[int]]:
+    """The cycles of the rules, locked: two types of ticket may share a rule."""
+    if not rule_ids:
+        return {}
+    found = sql.rows(
+        "select rule_id, step, served_user_ids from routing_roundrobinstate"
+        " where account_id = %s and rule_id = any(%s) order by rule_id, step for update",
+        [account_id, sorted(rule_ids)],
+    )
+    return {(rule_id, step): served for rule_id, step, served in found}
+
+
+# -- Deciding and keeping -----------------------------------------------------------------------------------------
+
+
+def _decide_and_keep(
+    account_id: int, batch: Batch, due: Sequence[NewTicket], now: datetime
+) -> list[Assignment]:
+    """Ids are drawn under the lock, so a later decision has a greater one: it is the turn."""
+    before = {kind: Ledger(dict(led.loads), dict(led.turns)) for kind, led in batch.ledgers.items()}
+    ids = sql.ids("routing_decision", len(due))
+    drafts = batch.decide(zip(due, ids, strict=True))
+    picked = [draft for draft in drafts if draft.user_id is not None]
+    _keep(account_id, batch, before, drafts, picked, now)
+    loads.count_picks(
+        account_id,
+        [
+            (d.ticket.ticket_id, d.user_id, d.ticket.ticket_type, d.turn)
+            for d in picked
+            if d.user_id is not None
+        ],
+        now,
+    )
+    return [
+        Assignment(
+            draft.ticket.ticket_id, draft.user_id, draft.team_ids, draft.turn, draft.reason, draft.rule_id
+        )
+        for draft in drafts
+    ]
+
+
+def _keep(
+    account_id: int,
+    batch: Batch,
+    before: dict[str, Ledger],
+    drafts: Sequence[Draft],
+    picked: Sequence[Draft],
+    now: datetime,
+) -> None:
+    vectors = {kind: _vector(kind, picked) for kind in sorted({draft.ticket.ticket_type for draft in picked})}
+    contents = {pool.key: pool.content for draft in drafts for pool in draft.pools}
+    rosters_of = {kind: {"users": users} for kind, users in vectors.items()}
+    keys = {kind: content_key(content) for kind, content in rosters_of.items()}
+    contents |= {keys[kind]: partial(dict, content) for kind, content in rosters_of.items()}
+    snapshots = _keep_snapshots(account_id, contents, now)
+    batch_ids = dict(zip(vectors, sql.ids("routing_routingbatch", len(vectors)), strict=True))
+    served = {f"{rule_id}:{step}": list(users) for (rule_id, step), users in batch.served.items()}
+    if vectors:
+        _insert_batches(account_id, [
+            (
+                batch_ids[kind], kind, now, batch.seed, snapshots[keys[kind]],
+                _array(before[kind].standing(user_id)[0] for user_id in users),
+                _array(before[kind].standing(user_id)[1] for user_id in users), sql.Jsonb(served),
+            )
+            for kind, users in vectors.items()
+        ])  # fmt: skip
+    _insert_decisions(account_id, drafts, batch_ids, snapshots, now)
+    _keep_cycles(account_id, batch.cycles())
+
+
+def _vector(ticket_type: str, picked: Sequence[Draft]) -> list[int]:
+    """The users whose loads could matter for the picks of this type."""
+    pools = (pool for draft in picked if draft.ticket.ticket_type == ticket_type for pool in draft.pools)
+    return sorted({user_id for pool in pools for user_id in pool.sifted.eligible})
+
+
+def _array(numbers: Iterable[int]) -> str:
+    """An array as PostgreSQL writes it: unnest would take arrays of arrays apart."""
+    return "{" + ",".join(map(str, numbers)) + "}"
+
+
+_INSERT_SNAPSHOTS = """
+insert into routing_rostersnapshot (account_id, hash, content, created_at)
+select %s, x.hash, x.content, %s from unnest(%s::text[], %s::jsonb[]) x(hash, content) order by x.hash
+on conflict (account_id, hash) do nothing
+"""
+
+
+def _keep_snapshots(
+    account_id: int, contents: Mapping[str, Callable[[], dict[str, Any]]], now: datetime
+) -> dict[str, int]:
+    """Store each content once, ever; return its id by key. Contents that are known are not built."""
+    if not contents:
+        return {}
+    find = "select hash, id from routing_rostersnapshot where account_id = %s and hash = any(%s)"
+    known: dict[str, int] = dict(sql.rows(find, [account_id, list(contents)]))
+    new = [key for key in contents if key not in known]
+    if new:
+        sql.execute(_INSERT_SNAPSHOTS, [account_id, now, new, [sql.Jsonb(contents[key]()) for key in new]])
+        known |= dict(sql.rows(find, [account_id, new]))
+    return known
+
+
+_INSERT_BATCHES = """
+insert into routing_routingbatch (account_id, id, ticket_type, at, seed, roster_id, loads, turns, served)
+select %s, x.id, x.kind, x.at, x.seed, x.roster, x.loads::int[], x.turns::bigint[], x.served
+from unnest(%s::bigint[], %s::text[], %s::timestamptz[], %s::bigint[], %s::bigint[], %s::text[], %s::text[], %s::jsonb[])
+    x(id, kind, at, seed, roster, loads, turns, served)
+"""
+
+_INSERT_DECISIONS = """
+insert into routing_decision (account_id, at, id, ticket_id, channel_account_id, rule_id, reason, user_id, team_ids,
+    batch_id, position, snapshot_id, fallback_snapshot_id)
+select %s, %s, x.id, x.ticket, x.channel, x.rule, x.reason, x.owner, x.teams::bigint[], x.batch, x.position, x.own, x.fallback
+from unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::text[], %s::bigint[], %s::text[], %s::bigint[],
+            %s::int[], %s::bigint[], %s::bigint[])
+    x(id, ticket, channel, rule, reason, owner, teams, batch, position, own, fallback)
+"""
+
+
+def _insert_batches(account_id: int, rows: Sequence[tuple[Any, ...]]) -> None:
+    sql.execute(_INSERT_BATCHES, [account_id, *(list(column) for column in zip(*rows, strict=True))])
+
+
+def _insert_decisions(
+    account_id: int,
+    drafts: Sequence[Draft],
+    batch_ids: dict[str, int],
+    snapshots: dict[str, int],
+    now: datetime,
+) -> None:
+    rows = []
+    for position, draft in enumerate(drafts):
+        tried: list[Pool | None] = [*draft.pools, None, None]
+        own, fallback = (snapshots[pool.key] if pool else None for pool in tried[:2])
+        batch_id = batch_ids.get(draft.ticket.ticket_type) if draft.user_id is not None else None
+        rows.append((
+            draft.turn, draft.ticket.ticket_id, draft.ticket.channel_account_id, draft.rule_id, draft.reason.value,
+            draft.user_id, _array(draft.team_ids), batch_id, position, own, fallback,
+        ))  # fmt: skip
+    sql.execute(_INSERT_DECISIONS, [account_id, now, *(list(column) for column in zip(*rows, strict=True))])
+
+
+_KEEP_CYCLES = """
+insert into routing_roundrobinstate (account_id, rule_id, step, served_user_ids)
+select %s, x.rule, x.step, x.served::bigint[] from unnest(%s::bigint[], %s::int[], %s::text[]) x(rule, step, served)
+order by x.rule, x.step
+on conflict (account_id, rule_id, step) do update set served_user_ids = excluded.served_user_ids
+"""
+
+
+def _keep_cycles(account_id: int, cycles: dict[Cycle, list[int]]) -> None:
+    if not cycles:
+        return
+    rules, steps = zip(*cycles, strict=True)
+    sql.execute(
+        _KEEP_CYCLES, [account_id, list(rules), list(steps), [_array(users) for users in cycles.values()]]
+    )

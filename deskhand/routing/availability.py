@@ -1,0 +1,265 @@
+"""Availability by hand, working hours and out of office: one status per user and account (R-AVAIL-10).
+
+The stored status is true until its next edge. A timer carries it over the edge; whoever reads it later than that,
+before the timer ran, works it out from the facts.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from datetime import datetime
+
+from deskhand.accounts import policy
+from deskhand.accounts.policy import Action
+from deskhand.accounts.types import Viewer
+from deskhand.events import log
+from deskhand.events.types import SYSTEM, Actor
+from deskhand.kernel import calendars, clock, timers
+from deskhand.kernel.calendars import Block, WeeklyHours
+from deskhand.kernel.database import sql
+from deskhand.kernel.database.scope import account_scope
+from deskhand.kernel.errors import Invalid, NotFound
+from deskhand.kernel.timers import DueTimer
+from deskhand.routing import edges
+from deskhand.routing.edges import Absence, Facts, Manual, State
+from deskhand.routing.models import Availability, AvailabilityChange, OutOfOffice, WorkingHours
+from deskhand.routing.types import Source, Status
+
+CHANGED = "availability.changed"
+EDGE = "availability.edge"  # the timer's kind; its key is the user's id
+
+# -- Verbs --------------------------------------------------------------------------------------------------------
+
+
+def set_by_hand(
+    account_id: int, user_id: int, status: Status, *, by: Actor, now: datetime | None = None
+) -> State:
+    """Set a status that holds until the next edge (R-AVAIL-6, R-AVAIL-9). Safe to repeat."""
+    now = now or clock.now()
+    with account_scope(account_id):
+        current = _locked(account_id, user_id, now)
+        _carry_over_edges(current, _facts_of(account_id, user_id), now)
+        current.manual_status, current.manual_at = Status(status), now
+        return _settle(current, _facts_of(account_id, user_id, current), by, now)
+
+
+def set_hours(
+    account_id: int, user_id: int, hours: WeeklyHours | None, *, by: Actor, now: datetime | None = None
+) -> State:
+    """Set the working week in the user's own zone (R-AVAIL-3); None or no blocks means by hand only (R-AVAIL-14).
+
+    Who takes the hours away keeps the present status, as if set by hand.
+    """
+    now = now or clock.now()
+    with account_scope(account_id):
+        current = _locked(account_id, user_id, now)
+        _carry_over_edges(current, _facts_of(account_id, user_id), now)
+        if hours is None or not hours.blocks:
+            gone, _ = WorkingHours.objects.filter(account_id=account_id, user_id=user_id).delete()
+            if gone:
+                current.manual_status, current.manual_at = current.status, now
+        else:
+            WorkingHours.objects.update_or_create(
+                account_id=account_id,
+                user_id=user_id,
+                defaults={"zone": hours.zone, "blocks": _stored(hours)},
+            )
+        return _settle(current, _facts_of(account_id, user_id, current), by, now)
+
+
+def set_out_of_office(
+    account_id: int,
+    user_id: int,
+    starts_at: datetime,
+    ends_at: datetime,
+    *,
+    by: Actor,
+    now: datetime | None = None,
+) -> int:
+    """Enter an absence and return its id; away from its start, back at its end (R-AVAIL-7).
+
+    Raises Invalid unless it starts before it ends and ends in the future.
+    """
+    now = now or clock.now()
+    if starts_at >= ends_at:
+        raise Invalid(
+            "An absence must start before it ends.", field="ends_at", value=ends_at, hint="Give a later end."
+        )
+    if ends_at <= now:
+        raise Invalid(
+            "That absence is over already.", field="ends_at", value=ends_at, hint="Give a later end."
+        )
+    with account_scope(account_id):
+        current = _locked(account_id, user_id, now)
+        _carry_over_edges(current, _facts_of(account_id, user_id), now)
+        absence = OutOfOffice.objects.create(
+            account_id=account_id, user_id=user_id, starts_at=starts_at, ends_at=ends_at
+        )
+        _settle(current, _facts_of(account_id, user_id, current), by, now)
+        return absence.pk
+
+
+def cancel_out_of_office(
+    account_id: int, absence_id: int, *, by: Actor, now: datetime | None = None
+) -> State:
+    """End a running absence now, or drop a future one. Raises NotFound when there is none."""
+    now = now or clock.now()
+    with account_scope(account_id):
+        absence = OutOfOffice.objects.filter(account_id=account_id, pk=absence_id).first()
+        if absence is None or absence.ends_at <= now:
+            raise NotFound(f"There is no absence {absence_id} to cancel.")
+        current = _locked(account_id, absence.user_id, now)
+        _carry_over_edges(current, _facts_of(account_id, absence.user_id), now)
+        if absence.starts_at < now:
+            absence.ends_at = now
+            absence.save(update_fields=["ends_at"])
+        else:
+            absence.delete()
+        return _settle(current, _facts_of(account_id, absence.user_id, current), by, now)
+
+
+def on_edges(account_id: int, due: Sequence[DueTimer]) -> None:
+    """Carry users over the edges that have come (R-AVAIL-4, R-AVAIL-5, R-AVAIL-7). Safe to repeat."""
+    now = clock.now()
+    with account_scope(account_id):
+        for user_id in sorted({int(timer.key) for timer in due}):
+            current = _locked(account_id, user_id, now)
+            facts = _facts_of(account_id, user_id, current)
+            _carry_over_edges(current, facts, now)
+            _settle(current, facts, SYSTEM, now)
+
+
+def may_set_status(viewer: Viewer, user_id: int) -> bool:
+    """One's own always; others' with the Availability Management permission (R-AVAIL-11)."""
+    return viewer.user_id == user_id or policy.can(viewer, Action.CHANGE_AVAILABILITY_OF_OTHERS)
+
+
+def may_set_hours(viewer: Viewer, user_id: int) -> bool:
+    """R-AVAIL-12."""
+    return viewer.user_id == user_id or viewer.is_super_admin
+
+
+# -- Reading ------------------------------------------------------------------------------------------------------
+
+_STORED = """
+select user_id, status, source, until from routing_availability where account_id = %s and user_id = any(%s)
+"""
+
+
+def states(account_id: int, user_ids: Collection[int], now: datetime) -> dict[int, State]:
+    """Return the state of each user at `now`. One query, three more when some edge has passed unnoticed."""
+    found = dict.fromkeys(user_ids, State())
+    stale = []
+    for user_id, status, source, until in sql.rows(_STORED, [account_id, sorted(user_ids)]):
+        found[user_id] = State(Status(status), Source(source))
+        if until is not None and until <= now:
+            stale.append(user_id)
+    if stale:
+        facts = _facts(account_id, stale)
+        found.update({user_id: edges.state_at(facts[user_id], now) for user_id in stale})
+    return found
+
+
+def hours_of(account_id: int, user_id: int) -> WeeklyHours | None:
+    return _facts_of(account_id, user_id).hours
+
+
+def _facts_of(account_id: int, user_id: int, current: Availability | None = None) -> Facts:
+    """The stored facts; of `current`, not yet saved, the status set by hand."""
+    facts = _facts(account_id, [user_id])[user_id]
+    return facts if current is None else Facts(facts.hours, facts.absences, _manual(current))
+
+
+def _facts(account_id: int, user_ids: Collection[int]) -> dict[int, Facts]:
+    own = {"account_id": account_id, "user_id__in": list(user_ids)}
+    hours = {row.user_id: _read(row) for row in WorkingHours.objects.filter(**own)}
+    manual = {row.user_id: _manual(row) for row in Availability.objects.filter(**own)}
+    absences: dict[int, list[Absence]] = defaultdict(list)
+    for row in OutOfOffice.objects.filter(**own).order_by("starts_at", "id"):
+        absences[row.user_id].append(Absence(row.starts_at, row.ends_at))
+    return {
+        user_id: Facts(hours.get(user_id), tuple(absences[user_id]), manual.get(user_id))
+        for user_id in user_ids
+    }
+
+
+def _manual(row: Availability) -> Manual | None:
+    return Manual(Status(row.manual_status), row.manual_at) if row.manual_status and row.manual_at else None
+
+
+def _read(row: WorkingHours) -> WeeklyHours:
+    return WeeklyHours(row.zone, tuple(Block(*block) for block in row.blocks))
+
+
+def _stored(hours: WeeklyHours) -> list[list[int]]:
+    calendars.zone_named(hours.zone)
+    return [[block.weekday, block.start, block.end] for block in sorted(hours.blocks)]
+
+
+# -- Changing -----------------------------------------------------------------------------------------------------
+
+
+def _locked(account_id: int, user_id: int, now: datetime) -> Availability:
+    """The user's row, locked; made if it is missing."""
+    sql.execute(
+        "insert into routing_availability (account_id, user_id, status, source, since, version)"
+        " values (%s, %s, %s, %s, %s, 0) on conflict do nothing",
+        [account_id, user_id, Status.AWAY, Source.NONE, now],
+    )
+    return Availability.objects.select_for_update().get(account_id=account_id, user_id=user_id)
+
+
+def _carry_over_edges(current: Availability, facts: Facts, now: datetime) -> None:
+    """Note what changed at the edges since the row was last settled (R-AVAIL-18)."""
+    if current.until is None or current.until > now:
+        return
+    since = edges.state_at(facts, current.until)
+    _change(current, since, current.until, SYSTEM, now)
+    for edge, state in edges.passed(facts, current.until, now):
+        _change(current, state, edge, SYSTEM, now)
+
+
+def _settle(current: Availability, facts: Facts, by: Actor, now: datetime) -> State:
+    """Write the state that follows from the facts at `now`, and set the timer for the next edge."""
+    state = edges.state_at(facts, now)
+    _change(current, state, now, by, now)
+    current.until = edges.next_edge(facts, now)
+    current.save(
+        update_fields=["status", "source", "since", "until", "manual_status", "manual_at", "version"]
+    )
+    if current.until is None:
+        timers.drop_timer(current.account_id, EDGE, str(current.user_id))
+    else:
+        timers.set_timer(current.account_id, EDGE, str(current.user_id), current.until)
+    return state
+
+
+def _change(current: Availability, state: State, at: datetime, by: Actor, now: datetime) -> None:
+    """Take on the state; a new status is logged and told as an event (R-AVAIL-18)."""
+    before, current.status = Status(current.status), state.status
+    current.source = state.source
+    if before is state.status:
+        return
+    current.since = at
+    current.version += 1
+    AvailabilityChange.objects.create(
+        account_id=current.account_id,
+        user_id=current.user_id,
+        from_status=before,
+        to_status=state.status,
+        source=state.source,
+        actor_kind=by.kind.value,
+        actor_id=by.id,
+        at=at,
+        noted_at=now,
+    )
+    log.record(
+        CHANGED,
+        object_type="user",
+        object_id=current.user_id,
+        version=current.version,
+        by=by,
+        at=at,
+        data={"from": before.value, "to": state.status.value, "source": state.source.value},
+    )

@@ -1,0 +1,244 @@
+"""Why this agent, and why nobody: a kept decision in words (R-ROUTE-70).
+
+What stands in no column (loads, the tie and how it was broken) is worked out again from what the batch started from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from deskhand.accounts.models import Team, User
+from deskhand.routing import strategies
+from deskhand.routing.decision import FALLBACK, OWN, Pool
+from deskhand.routing.models import Decision
+from deskhand.routing.strategies import NEVER, Ledger
+from deskhand.routing.types import Candidate, Drop, Option, Reason, Strategy
+
+NAMES_SHOWN = 5
+
+OPTIONS = {
+    Option.NONE: gettext_lazy("Leave unassigned"),
+    Option.USERS_AND_TEAMS: gettext_lazy("Specific users and teams"),
+    Option.TEAMS: gettext_lazy("Teams only"),
+    Option.CONTACT_OWNER: gettext_lazy("Contact owner"),
+}
+STRATEGIES = {
+    Strategy.LOAD_BALANCED: gettext_lazy("Load balanced"),
+    Strategy.ROUND_ROBIN: gettext_lazy("Round robin"),
+    Strategy.RANDOM: gettext_lazy("Random"),
+}
+DROPS = {
+    Drop.GONE: gettext_lazy("no longer in this account"),
+    Drop.INACTIVE: gettext_lazy("deactivated"),
+    Drop.NO_SEAT: gettext_lazy("has no seat"),
+    Drop.NO_ACCESS: gettext_lazy("may not see tickets"),
+    Drop.EXTRA_MEMBER: gettext_lazy("only an extra member of the team"),
+    Drop.AWAY: gettext_lazy("away"),
+}
+
+
+@dataclass(frozen=True)
+class Passed:
+    """Somebody who was passed over, and why in words."""
+
+    user_id: int
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """`details` are (label, value) pairs."""
+
+    headline: str
+    at: datetime
+    details: tuple[tuple[str, str], ...] = ()
+    dropped: tuple[Passed, ...] = ()
+
+
+@dataclass(frozen=True)
+class Replay:
+    """The choice made again: the candidates as they stood, and who came out."""
+
+    pool: Pool
+    candidates: tuple[Candidate, ...]
+    chosen: Candidate | None
+
+
+def explain(decision: Decision) -> Explanation:
+    """Tell the decision in the language in use. A fixed number of queries."""
+    pools = _pools(decision)
+    replayed = replay(decision) if decision.batch_id else None
+    names = _names(decision, pools)
+    dropped = tuple(
+        Passed(user_id, names[user_id], str(DROPS[drop]))
+        for pool in pools
+        for user_id, drop in pool.sifted.dropped
+    )
+    details = tuple(_details(decision, pools, replayed, names))
+    return Explanation(_headline(decision, pools, names), decision.at, details, dropped)
+
+
+# -- The choice made again ----------------------------------------------------------------------------------------
+
+
+def replay(decision: Decision) -> Replay | None:
+    """Make the choice again from what its batch started from; None for a decision that picked nobody."""
+    batch, pools = decision.batch, _pools(decision)
+    if batch is None or not pools:
+        return None
+    users = batch.roster.content["users"]
+    turns = {user_id: turn for user_id, turn in zip(users, batch.turns, strict=True) if turn != NEVER}
+    ledger = Ledger(dict(zip(users, batch.loads, strict=True)), turns)
+    pool = pools[-1]
+    cycle = f"{decision.rule_id}:{pool.step}"
+    served = frozenset(batch.served.get(cycle, ()))
+    everyone = ledger.candidates(pool.sifted.eligible)
+    earlier = batch.decisions.filter(account_id=batch.account_id, position__lt=decision.position)
+    for before in earlier.order_by("position"):
+        ledger.give(before.user_id or 0, before.pk)
+        step = FALLBACK if before.fallback_snapshot_id else OWN
+        if f"{before.rule_id}:{step}" == cycle:
+            served = strategies.round_robin(everyone, served)[1]
+    candidates = ledger.candidates(pool.sifted.eligible)
+    return Replay(pool, tuple(candidates), _choose(pool, candidates, served, batch.seed, decision.pk))
+
+
+def _choose(
+    pool: Pool, candidates: list[Candidate], served: Collection[int], seed: int, turn: int
+) -> Candidate | None:
+    if pool.is_contact_owner:
+        return candidates[0]
+    match pool.strategy:
+        case Strategy.LOAD_BALANCED:
+            return strategies.load_balanced(candidates)
+        case Strategy.ROUND_ROBIN:
+            return strategies.round_robin(candidates, served)[0]
+        case Strategy.RANDOM:
+            return strategies.at_random(candidates, seed=seed, turn=turn)
+
+
+def _pools(decision: Decision) -> list[Pool]:
+    kept = (decision.snapshot, decision.fallback_snapshot)
+    return [Pool.from_content(snapshot.content) for snapshot in kept if snapshot is not None]
+
+
+# -- Words --------------------------------------------------------------------------------------------------------
+
+
+class _Names(dict[int, str]):
+    """Names by user id; whoever is gone is told by number."""
+
+    def __missing__(self, user_id: int) -> str:
+        return _("user %(id)s") % {"id": user_id}
+
+
+def _names(decision: Decision, pools: Iterable[Pool]) -> _Names:
+    wanted = {decision.user_id} if decision.user_id else set()
+    for pool in pools:
+        wanted |= {user_id for user_id, _drop in pool.sifted.dropped} | set(pool.sifted.eligible)
+    return _Names(User.objects.filter(pk__in=wanted).values_list("id", "name"))
+
+
+def _headline(decision: Decision, pools: list[Pool], names: _Names) -> str:
+    match Reason(decision.reason):
+        case Reason.ASSIGNED:
+            return _who(pools[-1]) % {"name": names[decision.user_id or 0]}
+        case Reason.NO_RULE:
+            return _("Nobody was assigned: this channel has no routing rule.")
+        case Reason.OPTION_NONE:
+            return _("Nobody was assigned: this channel leaves new tickets unassigned.")
+        case Reason.TEAMS_ONLY:
+            return _("Left to the team: this channel's rule names teams only.")
+        case Reason.NO_CONTACT_OWNER:
+            return _("Nobody was assigned: the contact has no owner.")
+        case Reason.EMPTY_POOL:
+            return _("Nobody was assigned: there is nobody left in the rule.")
+        case Reason.ALREADY_OWNED:
+            return _("Left as it was: the ticket had an owner before routing.")
+        case Reason.ALL_DROPPED:
+            return _nobody({drop for pool in pools for _user_id, drop in pool.sifted.dropped})
+
+
+def _who(pool: Pool) -> str:
+    if pool.is_contact_owner:
+        return _("Assigned to %(name)s, the contact's owner.")
+    if len(pool.sifted.eligible) == 1:
+        return _("Assigned to %(name)s, the only one who could take it.")
+    match pool.strategy:
+        case Strategy.LOAD_BALANCED:
+            return _("Assigned to %(name)s, who had the fewest open tickets.")
+        case Strategy.ROUND_ROBIN:
+            return _("Assigned to %(name)s, whose turn it was.")
+        case Strategy.RANDOM:
+            return _("Assigned to %(name)s, drawn at random.")
+
+
+def _nobody(drops: set[Drop]) -> str:
+    if drops <= {Drop.AWAY, Drop.EXTRA_MEMBER}:
+        return _("Nobody was assigned: everybody in the rule was away.")
+    return _("Nobody was assigned: nobody in the rule could take it.")
+
+
+def _details(
+    decision: Decision, pools: list[Pool], replayed: Replay | None, names: _Names
+) -> Iterable[tuple[str, str]]:
+    if pools:
+        yield _("Rule"), _rule(pools[0])
+    if len(pools) > 1:
+        yield _("Fallback"), _("The rule's own choice could not take it, so its fallback was asked.")
+    if pools and not pools[-1].is_contact_owner:
+        yield _("Distribution"), str(STRATEGIES[pools[-1].strategy])
+        yield _("Could take it"), _how_many(pools[-1])
+    if replayed is not None and replayed.chosen is not None and len(replayed.candidates) > 1:
+        yield from _choice(replayed, replayed.chosen, names)
+    if decision.team_ids:
+        yield (
+            _("Team"),
+            ", ".join(
+                Team.objects.filter(account_id=decision.account_id, pk__in=decision.team_ids)
+                .order_by("name", "id")
+                .values_list("name", flat=True)
+            ),
+        )
+
+
+def _rule(pool: Pool) -> str:
+    option = str(OPTIONS[pool.option])
+    return _("%(option)s, only if available") % {"option": option} if pool.only_available else option
+
+
+def _how_many(pool: Pool) -> str:
+    total = len(pool.sifted.eligible) + len(pool.sifted.dropped)
+    text = ngettext("%(count)s of %(total)s person", "%(count)s of %(total)s people", total)
+    return text % {"count": len(pool.sifted.eligible), "total": total}
+
+
+def _choice(replayed: Replay, chosen: Candidate, names: _Names) -> Iterable[tuple[str, str]]:
+    if replayed.pool.strategy is not Strategy.LOAD_BALANCED:
+        return
+    least = sorted(replayed.candidates, key=lambda candidate: (candidate.load, candidate.order))[:NAMES_SHOWN]
+    yield _("Open tickets"), ", ".join(f"{names[candidate.user_id]} {candidate.load}" for candidate in least)
+    tied = strategies.equal_loads(replayed.candidates, chosen)
+    if tied:
+        yield _("Tie"), _tie(chosen, tied) % {"name": names[chosen.user_id], "others": _some(tied, names)}
+
+
+def _tie(chosen: Candidate, tied: list[Candidate]) -> str:
+    """How R-ROUTE-31 told them apart."""
+    if any(other.last_turn == chosen.last_turn for other in tied):
+        return _("%(name)s had as many as %(others)s and stands first in the rule.")
+    if chosen.last_turn is None:
+        return _("%(name)s had as many as %(others)s and had never been given a ticket.")
+    return _("%(name)s had as many as %(others)s and had waited longest.")
+
+
+def _some(candidates: list[Candidate], names: _Names) -> str:
+    shown = ", ".join(names[candidate.user_id] for candidate in candidates[:NAMES_SHOWN])
+    more = len(candidates) - NAMES_SHOWN
+    return shown if more <= 0 else _("%(names)s and %(count)s more") % {"names": shown, "count": more}

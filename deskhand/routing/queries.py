@@ -1,0 +1,93 @@
+"""Reading rules, decisions, and who is there with how much to do."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+
+from deskhand.accounts.models import Team
+from deskhand.kernel import clock
+from deskhand.kernel.database import sql
+from deskhand.routing import availability, loads, rosters, strategies
+from deskhand.routing.models import Decision, RoutingRule
+from deskhand.routing.types import Drop, Status
+
+
+@dataclass(frozen=True)
+class Agent:
+    """A possible owner. `open_tickets` are those that routing counts, of all types (R-ROUTE-7)."""
+
+    user_id: int
+    name: str
+    is_available: bool
+    open_tickets: int
+
+
+# Deltas not folded yet are added and tickets grown too old are left out, so the figure is of this moment.
+_AGENTS = """
+select m.user_id, u.name, a.status, a.until, coalesce(l.n, 0)::int
+from accounts_membership m
+join accounts_user u on u.id = m.user_id and u.is_active
+left join routing_availability a on a.account_id = m.account_id and a.user_id = m.user_id
+left join (
+    select user_id, sum(n) as n from (
+        select user_id, n from routing_agentload where account_id = %(account)s
+        union all select user_id, change from routing_loaddelta where account_id = %(account)s
+        union all select user_id, -1 from routing_ticketload
+                  where account_id = %(account)s and ticket_type = any(%(types)s) and assigned_at < %(oldest)s
+    ) x group by user_id
+) l on l.user_id = m.user_id
+where m.account_id = %(account)s and m.is_active
+order by u.sort_key, u.name, m.user_id
+"""
+
+
+def agents_with_state(account_id: int, now: datetime | None = None) -> list[Agent]:
+    """Return the account's active members by name. One query, and four more when an edge has passed unnoticed."""
+    now = now or clock.now()
+    found = sql.rows(_AGENTS, {"account": account_id, "types": loads.TYPES, "oldest": now - loads.WINDOW})
+    stale = [user_id for user_id, _, _, until, _ in found if until is not None and until <= now]
+    fresh = availability.states(account_id, stale, now) if stale else {}
+    return [
+        Agent(
+            user_id, name, (fresh[user_id].status if user_id in fresh else status) == Status.AVAILABLE, count
+        )
+        for user_id, name, status, _, count in found
+    ]
+
+
+def is_available(account_id: int, user_id: int, now: datetime | None = None) -> bool:
+    state = availability.states(account_id, [user_id], now or clock.now())[user_id]
+    return state.status is Status.AVAILABLE
+
+
+def rule_for(account_id: int, channel_account_id: int) -> RoutingRule | None:
+    return RoutingRule.objects.filter(account_id=account_id, channel_account_id=channel_account_id).first()
+
+
+def unfit(account_id: int, user_ids: Collection[int], now: datetime | None = None) -> dict[int, Drop]:
+    """Who of these users can't be routed to at all, and why: not to be chosen, or marked in a rule (R-ROUTE-14)."""
+    roster = rosters.read(account_id, user_ids, (), now or clock.now())
+    people = [roster.person(user_id) for user_id in user_ids]
+    return dict(strategies.sift(people, only_available=False).dropped)
+
+
+def selectable_teams(account_id: int) -> list[Team]:
+    """Teams with at least one active member who has a seat (R-ROUTE-19), by name."""
+    return list(
+        Team.objects.raw(
+            "select distinct t.* from accounts_team t"
+            " join accounts_teammember tm on tm.account_id = t.account_id and tm.team_id = t.id"
+            " join accounts_membership m on m.account_id = t.account_id and m.user_id = tm.user_id"
+            " join accounts_user u on u.id = m.user_id"
+            " where t.account_id = %s and m.has_seat and m.is_active and u.is_active order by t.name, t.id",
+            [account_id],
+        )
+    )
+
+
+def decision_for_ticket(account_id: int, ticket_id: int) -> Decision | None:
+    """The newest decision about the ticket."""
+    found = Decision.objects.select_related("batch__roster", "snapshot", "fallback_snapshot")
+    return found.filter(account_id=account_id, ticket_id=ticket_id).order_by("-id").first()
