@@ -33,7 +33,7 @@ from deskhand.kernel.claimer import BatchClaimer, ClaimLoop
 from deskhand.kernel.database import wake
 from deskhand.kernel.database.scope import account_scope
 from deskhand.routing import assign, availability, loads
-from deskhand.routing.types import NewTicket
+from deskhand.routing.types import Assignment, NewTicket
 
 logger = structlog.get_logger()
 
@@ -89,7 +89,7 @@ def route_new_tickets(account_id: int, events: Sequence[Event]) -> None:
         tickets.change_many(changes, by=Actor(ActorKind.ROUTING), cause=Cause(event_id=first[changes[0].record_id]))
 
 
-def _assigned(a: assign.Assignment) -> dict[str, Any]:
+def _assigned(a: Assignment) -> dict[str, Any]:
     """R-ROUTE-49, R-ROUTE-50: the owner with their main team, or the teams that were asked."""
     values: dict[str, Any] = {"assigned_team_ids": list(a.team_ids)} if a.team_ids else {}
     return values | ({"owner_id": a.user_id} if a.user_id else {})

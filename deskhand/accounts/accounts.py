@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 
 from deskhand.accounts import audit, plans, roles
 from deskhand.accounts.models import Account, Plan
+from deskhand.events import log
 from deskhand.events.types import SYSTEM, Actor
 from deskhand.kernel.database.scope import account_scope
 from deskhand.kernel.errors import Conflict, Invalid
@@ -44,6 +45,7 @@ def create(
             raise Conflict(_("There is an account %(slug)s already.") % {"slug": slug}) from taken
         with account_scope(account.pk):
             roles.create_presets(account)
+            log.record("account.created", object_type="account", object_id=account.pk, version=1, by=by)
             audit.record(
                 "account.created", by=by, target_type="account", target_id=account.pk, after=_facts(account)
             )

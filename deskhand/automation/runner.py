@@ -93,7 +93,7 @@ class Runner(BatchClaimer[Run]):
             " order by due_at limit %s for update skip locked",
             [account_id, only, only, limit],
         )
-        return [Run(*row[:7], sql.loads(row[7]), row[8]) for row in found]
+        return [Run(*row[:7], outputs=sql.loads(row[7]), attempts=row[8]) for row in found]
 
     def work(self, account_id: int, rows: Sequence[Run]) -> None:
         _Batch(account_id, list(rows), clock.now()).go()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from django.utils.translation import gettext as _
 
 from deskhand.automation.engine.definition import Definition
@@ -25,6 +27,13 @@ def definition_of(workflow: Workflow) -> Definition:
     """The newest revision, as people edit it."""
     row = WorkflowRevision.objects.get(account_id=workflow.account_id, workflow=workflow, number=workflow.revision_number)
     return Definition.from_json(row.definition)
+
+
+def newest_revisions(account_id: int, of: Sequence[Workflow]) -> list[WorkflowRevision]:
+    """The newest revision of each workflow, in one query."""
+    wanted = {workflow.pk: workflow.revision_number for workflow in of}
+    found = WorkflowRevision.objects.filter(account_id=account_id, workflow_id__in=wanted, number__in=set(wanted.values()))
+    return [row for row in found if row.number == wanted[row.workflow_id]]
 
 
 def save(workflow: Workflow, definition: Definition, *, by: int | None = None, seen_revision: int | None = None) -> Workflow:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from deskhand.accounts.types import Viewer
 from deskhand.desk.models import Draft
 from deskhand.kernel import clock
@@ -11,7 +13,7 @@ LIMIT = 200_000  # characters
 
 def save(viewer: Viewer, ticket_id: int, *, mode: str, body: str) -> None:
     """Keep the draft, or drop it when it is empty. Safe to repeat."""
-    mine = {"account_id": viewer.account_id, "user_id": viewer.user_id, "ticket_id": ticket_id, "mode": mode}
+    mine: dict[str, Any] = {"account_id": viewer.account_id, "user_id": viewer.user_id, "ticket_id": ticket_id, "mode": mode}
     if not body.strip():
         Draft.objects.filter(**mine).delete()
         return

@@ -230,7 +230,7 @@ def _mention(message: Message, by: User) -> None:
         return
     members = Membership.objects.filter(account_id=message.account_id, is_active=True, user__username__in=names).exclude(user=by)
     Mention.objects.bulk_create(
-        Mention(account_id=message.account_id, ticket_id=message.ticket_id, user_id=user_id, message=message, created_at=message.created_at)
+        Mention(account_id=message.account_id, ticket_id=message.ticket_id or 0, user_id=user_id, message=message, created_at=message.created_at)
         for user_id in members.values_list("user_id", flat=True)
     )
 

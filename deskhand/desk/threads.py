@@ -215,7 +215,7 @@ class _Round:
         for case, ticket in zip(opening, made, strict=True):
             case.ticket_id = ticket.id
         links = [("ticket", c.ticket_id, "ticket", c.follow_up_of) for c in opening if c.ticket_id and c.follow_up_of]
-        associations.link_many(links, self.at)  # type: ignore[arg-type]
+        associations.link_many(links, self.at)
 
     def _new_ticket(self, case: _Case) -> NewTicket:
         message, channel = case.message, case.channel

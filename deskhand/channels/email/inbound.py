@@ -115,7 +115,7 @@ class InboundClaimer(BatchClaimer[Waiting]):
 def _lease(account_id: int, limit: int) -> list[Waiting]:
     """Take the oldest due rows for LEASE seconds, at most BATCH_BYTES of them (one mail at the least)."""
     found = sql.rows(_LEASE, [account_id, limit, BATCH_BYTES, LEASE])
-    return [Waiting(*row[:6], bytes(row[6]), row[7]) for row in sorted(found)]
+    return [Waiting(*row[:6], raw=bytes(row[6]), is_head_only=row[7]) for row in sorted(found)]
 
 
 _LEASE = """
@@ -276,7 +276,7 @@ def process_again(account_id: int, ids: Sequence[int]) -> int:
 
 
 def _finish(account_id: int, filed: Sequence[tuple[Waiting, Received]], twins: Sequence[Waiting]) -> None:
-    ends = [(row.id, r.outcome.value, r.why, r.message_id, r.ticket_id) for row, r in filed]
+    ends: list[tuple[int, str, str, int | None, int | None]] = [(row.id, r.outcome.value, r.why, r.message_id, r.ticket_id) for row, r in filed]
     ends += [(row.id, "duplicate", "the same mail was filed before", None, None) for row in twins]
     columns = [list(column) for column in zip(*ends, strict=True)]
     sql.execute(

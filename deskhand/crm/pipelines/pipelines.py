@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from django.db import transaction
 from django.utils.translation import gettext_noop
@@ -108,7 +109,7 @@ def _next_stage_key(account_id: int, object_type: str) -> str:
 POLICY_FIELDS = ("sets_close_date", "moves_on_sent", "sent_stage_id", "moves_on_reply", "reply_stage_id", "options")
 
 
-def set_policy(pipeline: Pipeline, **changes: object) -> Pipeline:
+def set_policy(pipeline: Pipeline, **changes: Any) -> Pipeline:
     """Change the templated automations of a ticket pipeline (R-CLOSE-3, R-STAT-1, R-STAT-2).
 
     Raises Invalid for a target status of another pipeline.

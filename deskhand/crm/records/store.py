@@ -274,7 +274,7 @@ def update_rows(object_type: str, names: Sequence[str], values: Mapping[int, Seq
 def _cast(column: models.Field[Any, Any]) -> str:
     from django.db import connection
 
-    kind = column.rel_db_type(connection) if column.is_relation else column.db_type(connection)
+    kind = column.rel_db_type(connection) if isinstance(column, models.ForeignKey) else column.db_type(connection)
     return str(kind or "text")
 
 

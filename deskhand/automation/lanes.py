@@ -1,0 +1,271 @@
+"""Lanes: one workflow per stage, edited on the pipeline's Automate tab (R-ACT-1 … R-ACT-42).
+
+A lane's trigger is locked to its stage; everything else is an ordinary workflow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from deskhand.accounts import plans, policy
+from deskhand.accounts.models import Account
+from deskhand.accounts.types import Viewer
+from deskhand.automation import workflows
+from deskhand.automation.engine import edit
+from deskhand.automation.engine.definition import Action, Definition, Delay, Edge, EventMatch, ForAmount, Reenrollment, Step, WhenEvent
+from deskhand.automation.engine.edit import Place
+from deskhand.automation.models import Enrollment, StepComment, StepLog, StepStatus, Workflow
+from deskhand.automation.runner import ACTIONS
+from deskhand.crm.filters.types import Filter, Operator
+from deskhand.crm.pipelines.queries import pipelines_of
+from deskhand.crm.pipelines.types import PipelineValue
+from deskhand.crm.schema.types import Kind
+from deskhand.kernel import clock
+from deskhand.kernel.database.scope import current_account_id
+from deskhand.kernel.errors import Invalid, NotFound
+
+DELAY = "delay"
+#: What the tab offers, in this order; the first two are all that a starter plan has (R-ACT-26).
+OFFERED = ("send_email", "internal_email", "create_task", "set_property", DELAY)
+STARTER = OFFERED[:2]
+
+STAGE_PROPERTY = {"ticket": "hs_pipeline_stage", "deal": "dealstage", "project": "hs_pipeline_stage"}
+
+
+@dataclass(frozen=True)
+class LaneStep:
+    """A bubble on the tab."""
+
+    id: str
+    kind: str
+    summary: str
+    settings: Mapping[str, Any]
+    comments: int
+    waiting: int  # records inside this step now (R-LOG-4)
+
+
+@dataclass(frozen=True)
+class Lane:
+    stage_id: int
+    workflow: Workflow | None
+    steps: tuple[LaneStep, ...]
+    has_branches: bool
+    every_time: bool
+    failures: int  # steps that failed in the last 30 days
+
+    @property
+    def is_on(self) -> bool:
+        return self.workflow is not None and self.workflow.is_on
+
+
+# ── who may ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def require(viewer: Viewer, object_type: str) -> None:
+    """Ticket lanes take account access, others workflow edit; Super Admins may both (R-ACT-40, R-ACT-41). Raises Forbidden."""
+    policy.require(viewer, policy.Action.EDIT_LANES if object_type == "ticket" else policy.Action.EDIT_OBJECT_AUTOMATION)
+
+
+def offered(account: Account) -> tuple[str, ...]:
+    """The kinds of action that the account's plan offers (T-ACT-10)."""
+    if plans.has_feature(account, plans.Feature.LANE_ACTIONS):
+        return OFFERED
+    return STARTER if plans.has_feature(account, plans.Feature.LANE_EMAILS) else ()
+
+
+# ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def lanes_of(pipeline: PipelineValue) -> list[Lane]:
+    """Every stage's lane in order, in a fixed number of queries."""
+    account_id = current_account_id()
+    found = Workflow.objects.filter(account_id=account_id, origin_pipeline_id=pipeline.id, archived_at=None)
+    by_stage = {workflow.origin_stage_id: workflow for workflow in found}
+    ids = [workflow.pk for workflow in by_stage.values()]
+    definitions = {
+        row.workflow_id: Definition.from_json(row.definition)
+        for row in workflows.newest_revisions(account_id, list(by_stage.values()))
+    }
+    comments = _count(StepComment.objects.filter(account_id=account_id, workflow_id__in=ids, resolved_at=None))
+    waiting = _count(Enrollment.objects.filter(account_id=account_id, workflow_id__in=ids).exclude(state="ENDED"))
+    failures = _failures(account_id, ids)
+    return [_lane(stage.id, by_stage.get(stage.id), definitions, comments, waiting, failures) for stage in pipeline.stages]
+
+
+def _count(rows: Any) -> dict[tuple[int, str], int]:
+    from django.db.models import Count
+
+    return {(w, s): n for w, s, n in rows.values_list("workflow_id", "step_id").annotate(n=Count("id")).order_by()}
+
+
+def _failures(account_id: int, ids: list[int]) -> dict[int, int]:
+    from django.db.models import Count
+
+    since = clock.now() - timedelta(days=30)
+    rows = StepLog.objects.filter(account_id=account_id, workflow_id__in=ids, status=StepStatus.FAILED, at__gte=since)
+    return dict(rows.values_list("workflow_id").annotate(n=Count("id")).order_by())
+
+
+def _lane(
+    stage_id: int, workflow: Workflow | None, definitions: Mapping[int, Definition], comments: Mapping[tuple[int, str], int],
+    waiting: Mapping[tuple[int, str], int], failures: Mapping[int, int],
+) -> Lane:  # fmt: skip
+    if workflow is None:
+        return Lane(stage_id, None, (), False, False, 0)
+    definition = definitions[workflow.pk]
+    chain, has_branches = _chain(definition)
+    steps = tuple(
+        LaneStep(s.id, kind_of(s), summary_of(s), settings_of(s), comments.get((workflow.pk, s.id), 0), waiting.get((workflow.pk, s.id), 0))
+        for s in chain
+    )
+    return Lane(stage_id, workflow, steps, has_branches, definition.reenrollment.is_on, failures.get(workflow.pk, 0))
+
+
+def _chain(definition: Definition) -> tuple[list[Step], bool]:
+    """The steps from the top down, up to the first fork."""
+    found: list[Step] = []
+    edge: Edge | None = definition.start
+    while edge is not None and not edge.is_goto:
+        step = definition.by_id[edge.to]
+        found.append(step)
+        if not isinstance(step, Action | Delay):
+            return found, True
+        edge = step.next
+    return found, False
+
+
+def kind_of(step: Step) -> str:
+    return step.kind if isinstance(step, Action) else DELAY if isinstance(step, Delay) else "branch"
+
+
+def settings_of(step: Step) -> Mapping[str, Any]:
+    if isinstance(step, Action):
+        return step.settings
+    if isinstance(step, Delay) and isinstance(step.wait, ForAmount):
+        return {"minutes": int(step.wait.amount.total_seconds() // 60)}
+    return {}
+
+
+def summary_of(step: Step) -> str:
+    """One short line under the bubble's title."""
+    if isinstance(step, Action):
+        action = ACTIONS.get(step.kind)
+        return action.summary(step.settings) if action else step.kind
+    if isinstance(step, Delay) and isinstance(step.wait, ForAmount):
+        return spoken(step.wait.amount)
+    return ""
+
+
+def spoken(amount: timedelta) -> str:
+    """A span in words: days, hours, minutes."""
+    from django.utils.translation import ngettext
+
+    minutes = int(amount.total_seconds() // 60)
+    days, hours, rest = minutes // 1440, minutes % 1440 // 60, minutes % 60
+    parts = []
+    if days:
+        parts.append(ngettext("%(n)s day", "%(n)s days", days) % {"n": days})
+    if hours:
+        parts.append(ngettext("%(n)s hour", "%(n)s hours", hours) % {"n": hours})
+    if rest or not parts:
+        parts.append(ngettext("%(n)s minute", "%(n)s minutes", rest) % {"n": rest})
+    return " ".join(parts)
+
+
+# ── changing ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def lane_of(stage_id: int, object_type: str = "ticket") -> Workflow | None:
+    return Workflow.objects.filter(
+        account_id=current_account_id(), object_type=object_type, origin_stage_id=stage_id, archived_at=None
+    ).first()
+
+
+def add_step(
+    object_type: str, stage_id: int, kind: str, settings: Mapping[str, Any], *, after: str = "", by: int, seen_revision: int | None = None
+) -> Workflow:
+    """Put an action or delay into a stage's lane; the first one makes the lane, which is off (R-ACT-4).
+
+    Raises Invalid, naming the field, for settings that can't work.
+    """
+    step = _step(kind, settings)
+    workflow = lane_of(stage_id, object_type) or _create(object_type, stage_id, by)
+    definition, _id = edit.insert(workflows.definition_of(workflow), step, Place(after) if after else edit.START)
+    return workflows.save(workflow, definition, by=by, seen_revision=seen_revision)
+
+
+def change_step(workflow: Workflow, step_id: str, settings: Mapping[str, Any], *, by: int, seen_revision: int | None = None) -> Workflow:
+    """Give a step other settings; records waiting in it keep their time (R-DELAY-11)."""
+    definition = workflows.definition_of(workflow)
+    old = _existing(definition, step_id)
+    new = _step(kind_of(old), settings)
+    if isinstance(old, Action) and isinstance(new, Action):
+        return workflows.save(workflow, edit.update_settings(definition, step_id, new.settings), by=by, seen_revision=seen_revision)
+    return workflows.save(workflow, edit.update(definition, replace(new, id=step_id)), by=by, seen_revision=seen_revision)
+
+
+def delete_step(workflow: Workflow, step_id: str, *, and_following: bool, by: int, seen_revision: int | None = None) -> Workflow:
+    """Delete one step, or it and everything after it (R-ACT-7, R-ACT-8)."""
+    definition = workflows.definition_of(workflow)
+    shorter = edit.delete_from(definition, step_id) if and_following else edit.delete_one(definition, step_id)
+    saved = workflows.save(workflow, shorter, by=by, seen_revision=seen_revision)
+    return workflows.switch(saved, False) if shorter.start is None and saved.is_on else saved
+
+
+def set_every_time(workflow: Workflow, on: bool, *, by: int) -> Workflow:
+    """Whether a record runs the lane each time it reaches the stage (R-ACT-11)."""
+    definition = workflows.definition_of(workflow)
+    return workflows.save(workflow, replace(definition, reenrollment=Reenrollment(on)), by=by)
+
+
+def comment(workflow: Workflow, step_id: str, text: str, *, by: int) -> StepComment:
+    """Leave a comment for other editors (R-ACT-6). Raises Invalid when it is empty, NotFound for no such step."""
+    _existing(workflows.definition_of(workflow), step_id)
+    if not text.strip():
+        raise Invalid(_("The comment is empty."), field="text", hint=_("Write something first."))
+    return StepComment.objects.create(
+        account_id=workflow.account_id, workflow=workflow, step_id=step_id, author_id=by, text=text.strip(), created_at=clock.now()
+    )
+
+
+def _existing(definition: Definition, step_id: str) -> Step:
+    step = definition.by_id.get(step_id)
+    if step is None:
+        raise NotFound(f"There is no step {step_id}.")
+    return step
+
+
+def _create(object_type: str, stage_id: int, by: int) -> Workflow:
+    pipeline = pipelines_of(object_type).of_stage(stage_id)
+    stage = pipelines_of(object_type).stage(stage_id)
+    return workflows.create(
+        current_account_id(), f"{_(pipeline.label)}: {_(stage.label)}", Definition(object_type, lane_trigger(object_type, stage_id)), by=by,
+        pipeline_id=pipeline.id, stage_id=stage_id,
+    )  # fmt: skip
+
+
+def lane_trigger(object_type: str, stage_id: int) -> WhenEvent:
+    """Reached the stage; tickets of live chat and Messenger are left out (R-ACT-30, R-ACT-32, R-OBJ-7)."""
+    at_stage = Filter(STAGE_PROPERTY.get(object_type, "hs_pipeline_stage"), Kind.ENUM, Operator.ANY_OF, (str(stage_id),))
+    not_chat = Filter("source_type", Kind.ENUM, Operator.NONE_OF, ("CHAT",)) if object_type == "ticket" else None
+    return WhenEvent((EventMatch(f"{object_type}.created", at_stage), EventMatch(f"{object_type}.moved", at_stage)), not_chat)
+
+
+def _step(kind: str, settings: Mapping[str, Any]) -> Step:
+    """A step of these settings. Raises Invalid for an unknown kind or what is missing."""
+    if kind == DELAY:
+        minutes = settings.get("minutes")
+        if not isinstance(minutes, int) or not 1 <= minutes <= 60 * 24 * 365 * 5:
+            raise Invalid(_("A delay lasts at least a minute, and five years at most."), field="minutes", value=minutes)
+        return Delay("", ForAmount(timedelta(minutes=minutes)))
+    action = ACTIONS.get(kind)
+    if action is None:
+        raise Invalid(_("There is no such action."), field="kind", value=kind)
+    for name, sentence in action.problems(settings):
+        raise Invalid(sentence, field=name, value=settings.get(name))
+    return Action("", kind, dict(settings))
