@@ -13,12 +13,10 @@ from django.db import connection, transaction
 
 from deskhand.desk.models import ChannelAccount
 from deskhand.kernel import clock
-from deskhand.kernel.database import sql
 from deskhand.kernel.database.wake import wake
 
 WAKE = "mail"  # whoever reads stored mail listens for this
-#: A unique index holds at most 2,704 bytes a row; a longer Message-ID counts by its beginning.
-INDEXED_ID = 500  # characters
+LARGEST_HEAD = 1024 * 1024  # bytes of headers (P1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,31 +132,8 @@ def _spellings(domain: str) -> list[str]:
     return list(dict.fromkeys([domain, other]))
 
 
-@dataclass(frozen=True, slots=True)
-class Sight:
-    """A mail as it is known again: same id and same content in the same channel account is the same mail (R9)."""
-
-    channel_account_id: int
-    message_id: str
-    fingerprint: str
-
-
-# `xmax = 0` holds for rows this statement inserted; a row that was there is locked and counted.
-_SIGHT = """
-insert into email_seenmail (account_id, channel_account_id, message_id, fingerprint, seen_at)
-values (%s, %s, %s, %s, now())
-on conflict (account_id, channel_account_id, message_id, fingerprint)
-do update set times = email_seenmail.times + 1
-returning xmax = 0
-"""
-
-
-def seen_first(account_id: int, sight: Sight) -> bool:
-    """Note the sight and return whether it is the first; the insert decides, also between two processes (R10).
-
-    Part of the caller's transaction: a rolled-back batch has seen nothing.
-    """
-    found = sql.row(
-        _SIGHT, [account_id, sight.channel_account_id, sight.message_id[:INDEXED_ID], sight.fingerprint]
-    )
-    return bool(found and found[0])
+def head_of(raw: bytes) -> bytes:
+    """Return the headers alone, with the blank line after them: what is kept of a mail that is too large (R15)."""
+    raw = raw[:LARGEST_HEAD]
+    ends = [found + len(end) for end in (b"\r\n\r\n", b"\n\n") if (found := raw.find(end)) >= 0]
+    return raw[: min(ends)] if ends else raw

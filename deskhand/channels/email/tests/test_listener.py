@@ -378,31 +378,6 @@ def test_the_same_delivery_twice_is_one_row_and_without_a_key_two(transactional_
     assert InboundMail.objects.count() == 5
 
 
-@pytest.mark.race
-def test_of_eight_at_once_one_sees_a_mail_first(transactional_db: None) -> None:
-    """R9, R10."""
-    from django.db import connection
-
-    from deskhand.channels.email.models import SeenMail
-    from deskhand.kernel.database.scope import account_scope
-
-    def look(_: int) -> bool:
-        try:
-            with account_scope(1):
-                return store.seen_first(1, store.Sight(7, "<1@client.test>", "abc"))
-        finally:
-            connection.close()
-
-    with ThreadPoolExecutor(8) as pool:
-        firsts = list(pool.map(look, range(8)))
-
-    assert sorted(firsts) == [False] * 7 + [True]
-    with account_scope(1):
-        assert SeenMail.objects.get().times == 8
-        assert store.seen_first(1, store.Sight(8, "<1@client.test>", "abc"))
-        assert store.seen_first(1, store.Sight(7, "<1@client.test>", "another text"))
-
-
 def test_a_taken_port_stops_the_start_and_names_its_option() -> None:
     taken = socket.create_server(("127.0.0.1", 0))
     port = taken.getsockname()[1]
