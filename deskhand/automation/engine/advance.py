@@ -1,0 +1,307 @@
+"""Where a record goes next in its workflow. Pure: the answer is a value, and whoever runs it acts on it.
+
+A position is the id of the step to arrive at ("3"), or a step that is over and the way out of it ("3>next").
+Keep the latter while a record waits in step 3: if people insert a step after it meanwhile, the record takes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+from deskhand.automation.engine.chance import share
+from deskhand.automation.engine.definition import (
+    Action,
+    Definition,
+    Delay,
+    EventMatch,
+    IfThen,
+    OutputOf,
+    RandomSplit,
+    Slot,
+    Step,
+    UntilEvent,
+    UntilProperty,
+    ValueEquals,
+    WhenTrue,
+    edges_of,
+)
+from deskhand.automation.engine.trace import TraceItem, What
+from deskhand.automation.engine.waits import Until, end_of
+from deskhand.automation.engine.window import held_until
+from deskhand.crm.filters.evaluate import Facts, holds
+from deskhand.crm.filters.folding import fold
+from deskhand.kernel.calendars import WeeklyHours, zone_named
+
+Position = str
+
+#: Steps walked without acting or waiting, after which the workflow is taken to run in circles.
+LONGEST_WALK = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class EnrollmentFacts:
+    """What the engine must know of one enrollment. `zone` is the account's; `outputs` are {step id: {name: value}}."""
+
+    id: int
+    zone: str = "UTC"
+    is_on: bool = True
+    outputs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    working_hours: WeeklyHours | None = None
+
+
+class Reason(StrEnum):
+    """Why a run is over."""
+
+    COMPLETED = "completed"
+    UNENROLLED = "unenrolled"
+    TRIGGER_FAILS = "trigger_fails"
+    GOAL = "goal"
+    SUPPRESSED = "suppressed"
+    STEP_GONE = "step_gone"
+    CIRCLES = "circles"
+
+
+@dataclass(frozen=True, slots=True)
+class Perform:
+    """Do the action, then advance from `next`."""
+
+    step: Action
+    next: Position
+    trace: tuple[TraceItem, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Sleep:
+    """Advance from `next` at `until`. The step is a delay, or an action held by the window (`is_held`)."""
+
+    until: datetime
+    step: Step
+    next: Position
+    is_held: bool = False
+    trace: tuple[TraceItem, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class WaitEvent:
+    """Advance from `happened` when an event matches, or from `timed_out` at `until` if that is given."""
+
+    step: Delay
+    event: EventMatch
+    happened: Position
+    until: datetime | None = None
+    timed_out: Position = ""
+    trace: tuple[TraceItem, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    reason: Reason
+    trace: tuple[TraceItem, ...] = ()
+
+
+Outcome = Perform | Sleep | WaitEvent | Finished
+
+
+def beginning(definition: Definition) -> Position:
+    """Where an enrollment starts; empty if there are no steps."""
+    return definition.start.to if definition.start else ""
+
+
+def step_at(position: Position) -> str:
+    """The id of the step that a record at the position is shown at (R-LOG-4)."""
+    return position.partition(">")[0]
+
+
+def advance(
+    definition: Definition, at: Position, facts: Facts, now: datetime, enrollment: EnrollmentFacts
+) -> Outcome:
+    """Walk from the position to the next action, delay or end. The same arguments always give the same answer.
+
+    A record that waits in a delay until a date property is advanced from the step's own id when the property
+    changes (R-DELAY-4). Raises Invalid if a value is not of the kind its filter or delay says.
+    """
+    trace: list[TraceItem] = []
+    for _ in range(LONGEST_WALK):
+        step, ended = _arrive(definition, at)
+        if step is None:
+            trace.append(TraceItem(step_at(at), What.ENDED, {"reason": ended.value}))
+            return Finished(ended, tuple(trace))
+        match step:
+            case Action():
+                outcome = _act(definition, step, facts, now, enrollment, trace)
+            case Delay():
+                outcome = _wait(step, facts, now, enrollment, trace)
+            case _:
+                outcome = _fork(step, facts, now, enrollment, trace)
+        if not isinstance(outcome, Position):
+            return outcome
+        at = outcome
+    trace.append(TraceItem(step_at(at), What.ENDED, {"reason": Reason.CIRCLES.value}))
+    return Finished(Reason.CIRCLES, tuple(trace))
+
+
+def reason_to_leave(definition: Definition, facts: Facts, now: datetime, zone: str) -> Reason | None:
+    """Why the record must not (or no longer) be in the workflow, if it must not (R-UN-1…5).
+
+    Asked before every action; ask it too when a record changes, and before it is enrolled.
+    """
+    leaving, where = definition.leaving, zone_named(zone)
+    if leaving.segments and not set(leaving.segments).isdisjoint(facts.memberships("segment")):
+        return Reason.SUPPRESSED
+    if leaving.condition is not None and holds(leaving.condition, facts, now=now, zone=where):
+        return Reason.UNENROLLED
+    if leaving.goal is not None and holds(leaving.goal, facts, now=now, zone=where):
+        return Reason.GOAL
+    trigger = definition.trigger
+    if leaving.when_trigger_fails and isinstance(trigger, WhenTrue):
+        return None if holds(trigger.condition, facts, now=now, zone=where) else Reason.TRIGGER_FAILS
+    return None
+
+
+def awaited_property(definition: Definition, at: Position) -> str | None:
+    """The property whose change must wake a record that waits at the position (R-DELAY-4)."""
+    step = definition.by_id.get(step_at(at))
+    if isinstance(step, Delay) and isinstance(step.wait, UntilProperty) and ">" in at:
+        return step.wait.property
+    return None
+
+
+def _arrive(definition: Definition, at: Position) -> tuple[Step | None, Reason]:
+    """The step that the position leads to; or none, and why."""
+    step_id, _, slot = at.partition(">")
+    step = definition.by_id.get(step_id)
+    if step is None:
+        return None, Reason.STEP_GONE if step_id else Reason.COMPLETED
+    if not slot:
+        return step, Reason.COMPLETED
+    edges = edges_of(step)
+    edge = edges[slot] if slot in edges else edges.get("next")
+    if edge is None:
+        return None, Reason.COMPLETED
+    return definition.by_id.get(edge.to), Reason.STEP_GONE
+
+
+def _leave_by(step: Step, slot: Slot) -> Position:
+    return f"{step.id}>{slot}"
+
+
+def _act(
+    definition: Definition,
+    step: Action,
+    facts: Facts,
+    now: datetime,
+    enrollment: EnrollmentFacts,
+    trace: list[TraceItem],
+) -> Outcome | Position:
+    reason = reason_to_leave(definition, facts, now, enrollment.zone)
+    if reason is not None:
+        trace.append(TraceItem(step.id, What.LEFT, {"reason": reason.value}))
+        return Finished(reason, tuple(trace))
+    if not enrollment.is_on:  # R-EXEC-15
+        trace.append(TraceItem(step.id, What.OFF))
+        return _leave_by(step, "next")
+    until = held_until(definition.timing, enrollment.zone, now, enrollment.id)
+    if until is not None:
+        trace.append(TraceItem(step.id, What.HELD, {"until": until.isoformat()}))
+        return Sleep(until, step, step.id, is_held=True, trace=tuple(trace))
+    trace.append(TraceItem(step.id, What.PERFORMED))
+    return Perform(step, _leave_by(step, "next"), tuple(trace))
+
+
+def _wait(
+    step: Delay, facts: Facts, now: datetime, enrollment: EnrollmentFacts, trace: list[TraceItem]
+) -> Outcome | Position:
+    if isinstance(step.wait, UntilEvent):
+        return _await(step, step.wait, now, trace)
+    end = end_of(step.wait, facts, now, enrollment.zone, enrollment.working_hours)
+    if isinstance(end, Until):
+        trace.append(TraceItem(step.id, What.DELAYED, {"until": end.at.isoformat()}))
+        return Sleep(end.at, step, _leave_by(step, "next"), trace=tuple(trace))
+    name = step.wait.property if isinstance(step.wait, UntilProperty) else ""
+    trace.append(TraceItem(step.id, end.why, {"property": name} if name else {}))
+    return _leave_by(step, end.slot)
+
+
+def _await(step: Delay, wait: UntilEvent, now: datetime, trace: list[TraceItem]) -> WaitEvent:
+    until = None if wait.at_most is None else now + wait.at_most
+    values = {"event": wait.event.kind, "until": until.isoformat() if until else None}
+    trace.append(TraceItem(step.id, What.AWAITED, values))
+    timed_out = _leave_by(step, "otherwise") if until else ""
+    return WaitEvent(step, wait.event, _leave_by(step, "next"), until, timed_out, tuple(trace))
+
+
+def _fork(
+    step: IfThen | ValueEquals | RandomSplit,
+    facts: Facts,
+    now: datetime,
+    enrollment: EnrollmentFacts,
+    trace: list[TraceItem],
+) -> Position:
+    match step:
+        case IfThen():
+            slot, name = _first_that_holds(step, facts, now, enrollment.zone)
+        case ValueEquals():
+            slot, name = _case(step, facts, enrollment)
+        case RandomSplit():
+            slot, name = _drawn(step, enrollment.id)
+    what = What.DEFAULT if slot == "default" else What.BRANCH
+    trace.append(TraceItem(step.id, what, {"slot": slot, "name": name}))
+    return _leave_by(step, slot)
+
+
+def _first_that_holds(step: IfThen, facts: Facts, now: datetime, zone: str) -> tuple[Slot, str]:
+    for place, branch in enumerate(step.branches):
+        if holds(branch.when, facts, now=now, zone=zone_named(zone)):
+            return str(place), branch.name
+    return "default", step.default_name
+
+
+def _case(step: ValueEquals, facts: Facts, enrollment: EnrollmentFacts) -> tuple[Slot, str]:
+    if isinstance(step.of, OutputOf):
+        value = enrollment.outputs.get(step.of.step_id, {}).get(step.of.name)
+    else:
+        value = facts.value(step.of)
+    found = {fold(text) for text in _texts(value)}
+    for place, case in enumerate(step.cases):
+        if fold(case.value) in found:
+            return str(place), case.value
+    return "default", ""
+
+
+def _texts(value: Any) -> list[str]:
+    """The value as the texts that cases are written in; several for a set, none for unknown."""
+    match value:
+        case None | "":
+            return []
+        case bool():
+            return ["true" if value else "false"]
+        case datetime():
+            return [value.astimezone(UTC).isoformat()]
+        case date():
+            return [value.isoformat()]
+        case str() | int():
+            return [str(value)]
+        case Collection():
+            return [text for item in value for text in _texts(item)]
+        case _:  # Decimal, float
+            return [_plain(Decimal(repr(value) if isinstance(value, float) else value))]
+
+
+def _plain(number: Decimal) -> str:
+    text = format(number, "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def _drawn(step: RandomSplit, enrollment_id: int) -> tuple[Slot, str]:
+    """R-BR-5. A part without weight is never drawn."""
+    mark = share("split", enrollment_id, step.id) * sum(part.weight for part in step.parts)
+    for place, part in enumerate(step.parts):
+        if mark < part.weight:
+            return str(place), part.name
+        mark -= part.weight
+    return "default", ""
