@@ -51,7 +51,7 @@ install() {
     while kill -0 $pip 2>/dev/null; do
         sleep 2
         kill -0 $pip 2>/dev/null || break
-        say "  … $(grep -c -e '^Collecting' -e '^Requirement already' .venv/pip.log || true) of $total"
+        say "  … $(grep -c -e '^Collecting' -e '^Processing' -e '^Requirement already' .venv/pip.log || true) of $total"
     done
     if ! wait $pip; then
         tail -n 20 .venv/pip.log

@@ -35,6 +35,8 @@ COMMANDS = (
 )
 #: These start what they need themselves.
 WITHOUT_DATABASE = {"serve"}
+#: These live long and serve many at once; all others need one connection.
+WITH_POOL = {"web", "worker", "mail_in", "bench"}
 
 DESCRIPTION = """\
 Deskhand, the help desk: mail arrives, becomes a ticket, and finds the right person.
@@ -51,10 +53,11 @@ which is started for the command if it isn't running. Settings are explained in 
 def main(argv: Sequence[str] | None = None) -> int:
     modules = {name: module for name in COMMANDS if (module := _module(name))}
     args = _parser(modules).parse_args(argv)
+    name = args.command.replace("-", "_")
     if args.data:
         os.environ["DESKHAND_DATA"] = args.data
     try:
-        return _run(modules[args.command.replace("-", "_")], args)
+        return _run(name, modules[name], args)
     except DeskhandError as problem:
         print(f"deskhand: {problem}", file=sys.stderr)
         return 1
@@ -77,17 +80,28 @@ def _parser(modules: dict[str, ModuleType]) -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", title="commands")
     for module in modules.values():
         module.add_parser(commands)
-    for command in commands.choices.values():
-        command.add_argument(
-            "--data", metavar="DIR", help="data directory (default: DESKHAND_DATA, or ./var)"
-        )
+    _offer_data(parser)
+    parser.set_defaults(data=None)
     return parser
 
 
-def _run(module: ModuleType, args: argparse.Namespace) -> int:
-    if module.__name__.rpartition(".")[2] in WITHOUT_DATABASE:
+def _offer_data(parser: argparse.ArgumentParser) -> None:
+    """`--data` is understood at the end of every command, where people write it."""
+    deeper = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
+    for action in deeper:
+        for command in action.choices.values():
+            _offer_data(command)
+    if not deeper:
+        help_text = "data directory (default: DESKHAND_DATA, or ./var)"
+        parser.add_argument("--data", metavar="DIR", default=argparse.SUPPRESS, help=help_text)
+
+
+def _run(name: str, module: ModuleType, args: argparse.Namespace) -> int:
+    if name in WITHOUT_DATABASE:
         return int(module.run(args))
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "deskhand.settings")
+    if name not in WITH_POOL:
+        os.environ["DATABASE_POOL"] = "0"
     if os.environ.get("DATABASE_URL") or os.environ.get("DATABASE_URL_FILE"):
         return _run_with_django(module, args)
 
@@ -99,9 +113,16 @@ def _run(module: ModuleType, args: argparse.Namespace) -> int:
 
 def _run_with_django(module: ModuleType, args: argparse.Namespace) -> int:
     import django
+    from django.db import connections
+
+    from deskhand.kernel.database import wake
 
     django.setup()
-    return int(module.run(args))
+    try:
+        return int(module.run(args))
+    finally:
+        wake.shut()  # what the command changed wakes the workers before we go
+        connections.close_all()
 
 
 def _report(sentence: str) -> None:

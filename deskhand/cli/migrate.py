@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -13,6 +14,21 @@ LOCK = 7_202_611  # an advisory lock: one process migrates, the others wait and 
 
 def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
     commands.add_parser("migrate", help="create or update the tables")
+
+
+class Progress(io.StringIO):
+    """Instead of Django's line for each change: a line now and then."""
+
+    def __init__(self, total: int) -> None:
+        super().__init__()
+        self.total, self.done = total, 0
+
+    def write(self, text: str) -> int:
+        if " Applying " in text or text.startswith("Applying "):
+            self.done += 1
+            if self.done % 20 == 1 or self.done == self.total:
+                print(f"Preparing the tables … {self.done} of {self.total}", flush=True)
+        return len(text)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -26,8 +42,9 @@ def run(args: argparse.Namespace) -> int:
             executor = MigrationExecutor(connection)
             waiting = len(executor.migration_plan(executor.loader.graph.leaf_nodes()))
             if waiting:
-                print(f"Applying {waiting} changes to the database …", flush=True)
-                call_command("migrate", interactive=False, verbosity=1)
+                call_command(
+                    "migrate", interactive=False, verbosity=1, no_color=True, stdout=Progress(waiting)
+                )
         finally:
             cursor.execute("SELECT pg_advisory_unlock(%s)", [LOCK])
     return 0

@@ -38,7 +38,7 @@ class _Sender:
         self._closing = False
 
     def add(self, name: str) -> None:
-        for hear in list(_local):
+        for hear in _local.copy():  # a listener may leave meanwhile
             hear(name)
         with self._guard:
             self._names.add(name)

@@ -1,0 +1,106 @@
+"""`deskhand check`: what is wrong with this installation, each with an id and the way out."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from argparse import _SubParsersAction
+
+    from django.core.checks import CheckMessage
+
+OLDEST_POSTGRESQL = 150000
+LITTLE_SPACE = 1_000_000_000  # bytes
+
+
+def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
+    commands.add_parser("check", help="say what is wrong with this installation, and what to do about it")
+
+
+def run(args: argparse.Namespace) -> int:
+    from django.core.checks import ERROR, run_checks
+
+    problems = [*run_checks(), *_database(), *_disk(), *_address()]
+    for problem in problems:
+        hint = f"\n    {problem.hint}" if problem.hint else ""
+        print(f"{problem.id or 'check'}: {problem.msg}{hint}")
+    if not problems:
+        print("All is well.")
+    return 1 if any(problem.level >= ERROR for problem in problems) else 0
+
+
+def _database() -> list[CheckMessage]:
+    from django.core.checks import Error, Warning
+    from django.db import DatabaseError, connection
+    from django.db.migrations.executor import MigrationExecutor
+
+    problems: list[CheckMessage] = []
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT current_setting('server_version_num')::int, rolsuper OR rolbypassrls,"
+                " current_setting('synchronous_commit'), current_setting('fsync')"
+                " FROM pg_roles WHERE rolname = current_user"
+            )
+            version, bypasses, commit, fsync = cursor.fetchone()
+        executor = MigrationExecutor(connection)
+        waiting = len(executor.migration_plan(executor.loader.graph.leaf_nodes()))
+    except DatabaseError as failure:
+        hint = "Is DATABASE_URL right, and is the server running?"
+        return [Error(f"The database does not answer: {failure}", hint=hint, id="deskhand.E001")]
+    if version < OLDEST_POSTGRESQL:
+        problems.append(
+            Error("PostgreSQL is too old.", hint="Deskhand needs version 15 or newer.", id="deskhand.E002")
+        )
+    if waiting:
+        hint = "Run `deskhand migrate`."
+        problems.append(Error(f"{waiting} changes to the tables are missing.", hint=hint, id="deskhand.E003"))
+    if bypasses:
+        hint = "Give DATABASE_URL a role without SUPERUSER and BYPASSRLS; the walls between accounts don't bind this one."
+        problems.append(
+            Warning("The database role bypasses row-level security.", hint=hint, id="deskhand.W001")
+        )
+    if commit == "off" or fsync == "off":
+        hint = "Set fsync and synchronous_commit to on; otherwise mail that was taken can be lost in a crash."
+        problems.append(
+            Warning("PostgreSQL does not write down what it commits.", hint=hint, id="deskhand.W002")
+        )
+    return problems
+
+
+def _disk() -> list[CheckMessage]:
+    from django.conf import settings
+    from django.core.checks import Error, Warning
+
+    problems: list[CheckMessage] = []
+    for folder in (settings.DATA_DIR, settings.FILES_ROOT):
+        existing = next(path for path in (folder, *folder.parents) if path.exists())
+        if not os.access(existing, os.W_OK):
+            hint = "Give it to the user who runs Deskhand, or choose another by DESKHAND_DATA or FILES_ROOT."
+            problems.append(Error(f"{folder} can't be written.", hint=hint, id="deskhand.E004"))
+        elif (free := shutil.disk_usage(existing).free) < LITTLE_SPACE:
+            hint = "When it is full, mail is refused for the time being, and senders try again."
+            problems.append(Warning(f"{folder} has {free / 1e6:.0f} MB left.", hint=hint, id="deskhand.W003"))
+    secrets = settings.DATA_DIR / "secrets"
+    if secrets.exists() and secrets.stat().st_mode & 0o077:
+        problems.append(
+            Warning(f"Others can read {secrets}.", hint=f"chmod 700 {secrets}", id="deskhand.W004")
+        )
+    return problems
+
+
+def _address() -> list[CheckMessage]:
+    from django.conf import settings
+    from django.core.checks import Warning
+
+    if settings.SITE_URL.startswith(("http://127.", "http://localhost", "https://")):
+        return []
+    hint = "Put a proxy with a certificate before it, and let SITE_URL start with https://."
+    return [
+        Warning(
+            f"SITE_URL is {settings.SITE_URL!r}: pages travel unencrypted.", hint=hint, id="deskhand.W005"
+        )
+    ]
