@@ -17,7 +17,7 @@ from itertools import groupby
 from typing import Any
 
 import structlog
-from django.db import DatabaseError, close_old_connections, connection
+from django.db import InterfaceError, OperationalError, close_old_connections, connection
 from django.utils.translation import gettext as _
 from prometheus_client import Counter
 
@@ -208,14 +208,14 @@ class Sender:
         """One transaction for all; where a listener fails, one for each, so that no answer is lost with another's."""
         try:
             _write_down(account_id, outcomes, tell=True)
-        except DatabaseError:
+        except (OperationalError, InterfaceError):
             raise
         except Exception:  # the answers are facts already; a listener's mistake must not send anything twice
             log.exception("a listener failed", account=account_id, answers=len(outcomes))
             for outcome in outcomes:
                 try:
                     _write_down(account_id, [outcome], tell=True)
-                except DatabaseError:
+                except (OperationalError, InterfaceError):
                     raise
                 except Exception:
                     log.exception("an answer is kept untold", account=account_id, entry=outcome.told.entry.id)

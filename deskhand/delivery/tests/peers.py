@@ -1,0 +1,117 @@
+"""Mail servers to send to: one that can misbehave on purpose, one that never says a word."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from email import message_from_bytes
+from typing import Any
+
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP, Envelope, Session
+
+from deskhand.delivery.relays import Relay
+
+
+class Peer:
+    """An SMTP server that keeps what it took. Set the fields to make it misbehave."""
+
+    def __init__(self) -> None:
+        self.taken: list[tuple[str, list[str], bytes]] = []
+        self.connections = 0
+        self.say_at_mail: list[str] = []  # used up one by one; then all is well
+        self.say_at_rcpt: dict[str, str] = {}
+        self.say_at_dot: list[str] = []
+        self.lose_answers = 0  # takes the mail, then drops the connection without a word
+        self.lose_before_dot = 0  # says 354 and drops the connection while the body comes
+        self.took = threading.Event()
+        self.port = 0
+
+    @property
+    def copies(self) -> Counter[str]:
+        return Counter(str(message_from_bytes(raw)["Message-ID"]) for _sender, _to, raw in self.taken)
+
+    def relay(self, **changes: Any) -> Relay:
+        return Relay(
+            **{"host": "127.0.0.1", "port": self.port, "starttls": "never", "seconds": 5.0, **changes}
+        )
+
+    async def handle_EHLO(
+        self, server: SMTP, session: Session, envelope: Envelope, hostname: str, responses: list[str]
+    ) -> list[str]:
+        self.connections += 1
+        session.host_name = hostname
+        return responses
+
+    async def handle_MAIL(
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        if self.say_at_mail:
+            return self.say_at_mail.pop(0)
+        envelope.mail_from = address or ""
+        envelope.mail_options.extend(options)
+        return "250 OK"
+
+    async def handle_RCPT(
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        if address in self.say_at_rcpt:
+            return self.say_at_rcpt[address]
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
+        if self.say_at_dot:
+            return self.say_at_dot.pop(0)
+        self.taken.append((envelope.mail_from or "", list(envelope.rcpt_tos), bytes(envelope.content or b"")))
+        self.took.set()
+        if self.lose_answers:
+            self.lose_answers -= 1
+            server.transport.abort()
+        return "250 2.0.0 Taken"
+
+
+class _Server(SMTP):
+    async def smtp_DATA(self, arg: str) -> None:
+        peer = self.event_handler
+        if isinstance(peer, Peer) and peer.lose_before_dot:
+            peer.lose_before_dot -= 1
+            await self.push("354 Go on")
+            self.transport.abort()
+            return
+        await super().smtp_DATA(arg)
+
+
+class _Controller(Controller):
+    def factory(self) -> SMTP:
+        return _Server(self.handler, **self.SMTP_kwargs)
+
+
+@contextmanager
+def smtp_peer(**options: Any) -> Iterator[Peer]:
+    peer = Peer()
+    peer.port = free_port()
+    controller = _Controller(peer, hostname="127.0.0.1", port=peer.port, enable_SMTPUTF8=True, **options)
+    controller.start()
+    try:
+        yield peer
+    finally:
+        controller.stop()
+
+
+@contextmanager
+def black_hole() -> Iterator[int]:
+    """A port where somebody listens and never says anything."""
+    with closing(socket.socket()) as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(50)
+        yield listener.getsockname()[1]
+
+
+def free_port() -> int:
+    with closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
