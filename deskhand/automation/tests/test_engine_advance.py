@@ -382,12 +382,12 @@ def test_a_two_day_delay_from_thursday_acts_on_monday_after_nine():
 
 def test_held_actions_are_spread_over_the_first_quarter_of_an_hour():
     """R-EXEC-5"""
-    untils = [held(oslo(2026, 11, 20, 10, 0), Timing(NINE_TO_FIVE), id) for id in range(900)]
-    minutes = [int((until - oslo(2026, 11, 23, 9, 0)) / timedelta(minutes=1)) for until in untils]
+    moments = [held(oslo(2026, 11, 20, 10, 0), Timing(NINE_TO_FIVE), id) for id in range(900)]
+    minutes = [int((until - oslo(2026, 11, 23, 9, 0)) / timedelta(minutes=1)) for until in moments]
 
     assert set(minutes) == set(range(15))
     assert max(minutes.count(minute) for minute in range(15)) < 100
-    assert untils == [held(oslo(2026, 11, 20, 10, 0), Timing(NINE_TO_FIVE), id) for id in range(900)]
+    assert moments == [held(oslo(2026, 11, 20, 10, 0), Timing(NINE_TO_FIVE), id) for id in range(900)]
 
 
 def test_the_spread_stays_inside_a_short_window():

@@ -113,10 +113,12 @@ def test_a_circle_needs_a_delay_that_always_waits():
     """The catalogue's note on go-to: no cycle without delay"""
     bare = go_to(chain(action(), action()), Place("2"), "1")
     waits = go_to(chain(action(), hours(1)), Place("2"), "1")
+    awaits = go_to(chain(action(), Delay("", UntilEvent(EventMatch("ticket.moved")))), Place("2"), "1")
     may_not_wait = go_to(chain(action(), Delay("", UntilTime(540))), Place("2"), "1")
 
     assert problems(bare) == [("2", "next")]
     assert problems(waits) == []
+    assert problems(awaits) == []
     assert problems(may_not_wait) == [("2", "next")]
 
 

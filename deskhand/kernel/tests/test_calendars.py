@@ -39,6 +39,7 @@ ZONES = [
     "Pacific/Apia",
     "Pacific/Chatham",
     "America/Sao_Paulo",
+    "America/St_Johns",
 ]
 
 
@@ -118,6 +119,15 @@ def test_a_day_that_never_was_is_skipped():
     assert working_between(apia, thursday, saturday) == timedelta(hours=24)
 
 
+def test_a_midnight_that_comes_twice_opens_its_day_the_first_time():
+    """Newfoundland put its clocks back from 00:01 to 23:01 of the day before."""
+    sunday = WeeklyHours("America/St_Johns", (Block(SUN, 0, 60),))
+    saturday_again = at("America/St_Johns", 2010, 11, 6, 23, 30, fold=1)
+
+    assert is_open(sunday, saturday_again)
+    assert next_edge(sunday, saturday_again) == at("America/St_Johns", 2010, 11, 7, 1, 0)
+
+
 def test_midnight_that_the_clocks_skip_starts_the_day_an_hour_later():
     assert start_of_day(ZoneInfo("Asia/Beirut"), date(2022, 3, 27)) == at("Asia/Beirut", 2022, 3, 27, 1, 0)
 
@@ -193,6 +203,7 @@ def weekly_hours(draw: st.DrawFn) -> WeeklyHours:
 
 HOLIDAYS = [date(2011, 12, 31), date(2022, 3, 27), date(2022, 10, 30), date(2026, 12, 25)]
 BEGINNINGS = [
+    datetime(2010, 10, 30, tzinfo=UTC),
     datetime(2011, 12, 20, tzinfo=UTC),
     datetime(2022, 3, 20, tzinfo=UTC),
     datetime(2022, 10, 20, tzinfo=UTC),
