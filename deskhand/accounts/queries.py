@@ -8,8 +8,10 @@ from typing import Any
 
 from django.contrib.postgres.aggregates import ArrayAgg
 from django.db.models import F, Q, QuerySet
+from django.utils.translation import gettext as _
 
 from deskhand.accounts.models import Account, Membership, Team, User
+from deskhand.kernel.errors import NotFound
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,24 @@ def teams(account_id: int) -> list[TeamRow]:
 def names_of(user_ids: Iterable[int]) -> dict[int, str]:
     """{user id: name}; ids that are no longer known are left out."""
     return dict(User.objects.filter(pk__in=set(user_ids)).values_list("id", "name"))
+
+
+def account_named(slug: str) -> Account:
+    """Raises NotFound, saying which there are: for the command line only."""
+    account = Account.objects.filter(slug=slug).first()
+    if account is None:
+        known = ", ".join(Account.objects.order_by("slug").values_list("slug", flat=True)[:10])
+        sentence = _("There is no account %(slug)s; there are: %(known)s.")
+        raise NotFound(sentence % {"slug": slug, "known": known or _("none")})
+    return account
+
+
+def user_with_email(email: str) -> User:
+    """Raises NotFound."""
+    user = User.objects.filter(email=email.strip().lower()).first()
+    if user is None:
+        raise NotFound(_("There is no user %(email)s.") % {"email": email})
+    return user
 
 
 def accounts_of(user_id: int) -> list[Account]:
