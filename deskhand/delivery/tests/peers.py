@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import socket
-import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from email import message_from_bytes
 from typing import Any
@@ -27,7 +26,7 @@ class Peer:
         self.say_at_dot: list[str] = []
         self.lose_answers = 0  # takes the mail, then drops the connection without a word
         self.lose_before_dot = 0  # says 354 and drops the connection while the body comes
-        self.took = threading.Event()
+        self.before_answer: Callable[[], None] = lambda: None  # the mail is taken, the answer not yet given
         self.port = 0
 
     @property
@@ -67,7 +66,7 @@ class Peer:
         if self.say_at_dot:
             return self.say_at_dot.pop(0)
         self.taken.append((envelope.mail_from or "", list(envelope.rcpt_tos), bytes(envelope.content or b"")))
-        self.took.set()
+        self.before_answer()
         if self.lose_answers:
             self.lose_answers -= 1
             server.transport.abort()

@@ -379,7 +379,7 @@ def test_addresses_outside_ascii_reach_a_server_that_can_take_them() -> None:
     assert entry(number).answers == {"børge@bücher.example": "250 2.0.0 Taken"}
 
 
-def test_pages_that_only_wait_are_not_looked_at(django_assert_max_num_queries) -> None:
+def test_a_look_at_an_empty_queue_is_one_query(django_assert_max_num_queries) -> None:
     nobody = sender(None)
     nobody.run_once()
     with django_assert_max_num_queries(1):
