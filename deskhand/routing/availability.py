@@ -79,6 +79,7 @@ def set_out_of_office(
 ) -> int:
     """Enter an absence and return its id; away from its start, back at its end (R-AVAIL-7).
 
+    One that has begun already ends a status set by hand.
     Raises Invalid unless it starts before it ends and ends in the future.
     """
     now = now or clock.now()
@@ -93,6 +94,8 @@ def set_out_of_office(
     with account_scope(account_id):
         current = _locked(account_id, user_id, now)
         _carry_over_edges(current, _facts_of(account_id, user_id), now)
+        if starts_at <= now:
+            current.manual_status = current.manual_at = None
         absence = OutOfOffice.objects.create(
             account_id=account_id, user_id=user_id, starts_at=starts_at, ends_at=ends_at
         )

@@ -7,6 +7,8 @@ from datetime import datetime
 
 from django.utils.translation import gettext as _
 
+from deskhand.accounts import audit
+from deskhand.events.types import Actor
 from deskhand.kernel import clock
 from deskhand.kernel.database.scope import account_scope
 from deskhand.kernel.errors import Invalid
@@ -14,12 +16,19 @@ from deskhand.routing import queries
 from deskhand.routing.models import RoutingRule
 from deskhand.routing.types import Option, Strategy
 
+CHANGED = "routing_rule.changed"
+_SHOWN = (
+    "option", "strategy", "only_available", "user_ids", "team_ids", "include_extra_members", "fallback_user_ids",
+    "fallback_team_ids", "after_workflows",
+)  # fmt: skip
+
 
 def set_rule(
     account_id: int,
     channel_account_id: int,
     option: Option,
     *,
+    by: Actor,
     strategy: Strategy = Strategy.LOAD_BALANCED,
     only_available: bool = True,
     user_ids: Sequence[int] = (),
@@ -57,7 +66,19 @@ def set_rule(
                 "updated_at": now or clock.now(),
             },
         )
+        audit.record(
+            CHANGED,
+            by=by,
+            target_type="channel_account",
+            target_id=channel_account_id,
+            before=_facts(before) if before else {},
+            after=_facts(rule),
+        )
         return rule
+
+
+def _facts(rule: RoutingRule) -> dict[str, object]:
+    return {name: getattr(rule, name) for name in _SHOWN}
 
 
 def _check_users(account_id: int, user_ids: Collection[int], before: RoutingRule | None) -> None:
