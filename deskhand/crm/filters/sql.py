@@ -20,6 +20,7 @@ from deskhand.crm.filters.ranges import range_of
 from deskhand.crm.filters.types import AllOf, AnyOf, Associated, Condition, Filter, MemberOf, Operator
 from deskhand.crm.schema.types import Kind
 from deskhand.kernel.errors import Invalid
+from deskhand.kernel.strict_json import BIGGEST
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,7 @@ class Column:
     `value` yields text (TEXT, ENUM), numeric or bigint (NUMBER, DURATION), date, timestamptz, boolean, bigint (REF),
     text[] (MULTI) or bigint[] (REFS).
     `is_folded`: the text is stored folded, so that an index on it serves.
+    `is_id`: an ENUM whose values are ids; `value` yields bigint.
     `history`: a query with one column `value` of the same type (text for ENUM), the values it had before.
     `rows`: set where the value stands in a side table, one row a value: SQL around a test on `value`, such as
     ("t.id IN (SELECT v.record_id FROM v WHERE v.property = %s AND ", ")"). A MULTI's or REFS's `value` is then one text or bigint.
@@ -45,6 +47,7 @@ class Column:
     kind: Kind
     value: Sql
     is_folded: bool = False
+    is_id: bool = False
     history: Sql | None = None
     rows: tuple[Sql, Sql] | None = None
 
@@ -143,7 +146,7 @@ def _positive(leaf: Filter, column: Column, now: datetime, zone: ZoneInfo) -> Sq
 def _is_known(column: Column) -> Sql:
     if column.kind in _SETS and column.rows is None:
         return _cat(Sql("cardinality("), column.value, Sql(") > 0"))
-    if column.kind in (Kind.TEXT, Kind.ENUM):
+    if column.kind in (Kind.TEXT, Kind.ENUM) and not column.is_id:
         return _cat(column.value, Sql(" <> ''"))
     return _cat(column.value, Sql(" IS NOT NULL"))
 
@@ -162,13 +165,23 @@ _ARRAY_OF = {
 
 
 def _any_of(leaf: Filter, column: Column) -> Sql:
+    if column.is_id:
+        return _cat(column.value, Sql(" = ANY(%s::bigint[])", (_ids(leaf),)))
     wanted: list[Any] = list(leaf.values)
     value = column.value
     if leaf.kind is Kind.TEXT:
         value, wanted = _folded(column), [fold(str(text)) for text in leaf.values]
-    operator = " && %s::" if leaf.kind in _SETS and column.rows is None else " = ANY(%s::"
-    closing = "" if operator.startswith(" &&") else ")"
-    return _cat(value, Sql(f"{operator}{_ARRAY_OF[leaf.kind]}{closing}", (wanted,)))
+    if leaf.kind in _SETS and column.rows is None:
+        return _cat(value, Sql(f" && %s::{_ARRAY_OF[leaf.kind]}", (wanted,)))
+    return _cat(value, Sql(f" = ANY(%s::{_ARRAY_OF[leaf.kind]})", (wanted,)))
+
+
+def _ids(leaf: Filter) -> list[int]:
+    """The values that are ids as they are written; others can't be met."""
+    numbers = (
+        int(text) for text in map(str, leaf.values) if text.isascii() and text.isdigit() and len(text) < 20
+    )
+    return [number for number in numbers if number <= BIGGEST and str(number) in leaf.values]
 
 
 def _all_of(leaf: Filter, column: Column) -> Sql:

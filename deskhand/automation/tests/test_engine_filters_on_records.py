@@ -1,0 +1,177 @@
+"""A ticket as automation reads it and as PostgreSQL reads it meet the same filters, property by property."""
+
+from datetime import date, timedelta
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from deskhand.automation import records
+from deskhand.crm.filters.evaluate import holds
+from deskhand.crm.filters.schema_source import SchemaSource, Tables
+from deskhand.crm.filters.sql import to_where
+from deskhand.crm.filters.types import AllOf, AnyOf, Associated, Filter, Operator, Span, Unit, Window
+from deskhand.crm.records import associations, store, tickets
+from deskhand.crm.records.models import Ticket
+from deskhand.crm.schema.models import PropertyDefinition
+from deskhand.crm.schema.queries import forget, properties_of
+from deskhand.crm.schema.types import Kind
+from deskhand.events.types import SYSTEM
+from deskhand.kernel.errors import Invalid
+
+ZONE = ZoneInfo("Europe/Copenhagen")
+
+CUSTOM = {
+    "topic": Kind.TEXT,
+    "score": Kind.NUMBER,
+    "renewal": Kind.DATE,
+    "called": Kind.DATETIME,
+    "vip": Kind.BOOL,
+    "colours": Kind.MULTI,
+    "friend": Kind.REF,
+    "friends": Kind.REFS,
+}
+
+
+@pytest.fixture
+def shop(world, noon):
+    """Three tickets: one with everything, one with other values and a past, one with nothing."""
+    PropertyDefinition.objects.bulk_create(
+        PropertyDefinition(
+            account_id=world.account.pk, object_type="ticket", name=name, label=name, kind=kind.value, field_type="x",
+            options=[{"value": c, "label": c} for c in ("red", "blue")] if kind is Kind.MULTI else [],
+        )
+        for name, kind in CUSTOM.items()
+    )  # fmt: skip
+    forget("ticket")
+    full, other, bare = world.ticket("Refund ÆBLE"), world.ticket("50% off?"), world.ticket("bare")
+    tickets.update(
+        full.pk,
+        {
+            "topic": "Straße ÆØÅ", "score": 0.1, "renewal": "2026-12-01", "called": noon - timedelta(hours=2), "vip": True,
+            "colours": ["red", "blue"], "friend": 7, "friends": [7, 8], "hs_ticket_priority": "HIGH",
+        },
+        by=SYSTEM,
+    )  # fmt: skip
+    tickets.update(full.pk, {"hs_ticket_priority": "LOW", "topic": "Sold"}, by=SYSTEM)
+    tickets.update(
+        other.pk, {"score": 0, "vip": False, "colours": ["blue"], "hs_ticket_priority": "HIGH"}, by=SYSTEM
+    )
+    tickets.move(other.pk, to=world.stage("Closed"), by=SYSTEM)
+    contact = world.contact()
+    associations.link_many([("ticket", full.pk, "contact", contact.pk)], noon)
+    return [full.pk, other.pk, bare.pk]
+
+
+def leaf(name: str, operator: Operator, *values) -> Filter:
+    return Filter(name, KINDS.get(name, Kind.TEXT), operator, values)
+
+
+KINDS = {
+    **CUSTOM,
+    "subject": Kind.TEXT,
+    "email": Kind.TEXT,
+    "hs_ticket_priority": Kind.ENUM,
+    "hs_pipeline_stage": Kind.ENUM,
+    "hubspot_owner_id": Kind.REF,
+    "hs_assigned_team_ids": Kind.REFS,
+    "hs_is_closed": Kind.BOOL,
+    "closed_date": Kind.DATETIME,
+    "createdate": Kind.DATETIME,
+    "hs_ticket_id": Kind.NUMBER,
+}
+ASTRID = "Astrid@FJALLBO.example"
+
+
+@pytest.mark.parametrize(
+    ("condition", "found"),
+    [
+        (leaf("subject", Operator.CONTAINS, "æble"), [0]),
+        (leaf("subject", Operator.CONTAINS, "%"), [1]),
+        (leaf("topic", Operator.ANY_OF, "SOLD"), [0]),
+        (leaf("topic", Operator.EVER, "STRAßE æøå"), [0]),
+        (leaf("topic", Operator.UNKNOWN), [1, 2]),
+        (leaf("score", Operator.ANY_OF, Decimal("0.1")), [0]),
+        (leaf("score", Operator.ANY_OF, Decimal(0)), [1]),
+        (leaf("score", Operator.UNKNOWN), [2]),
+        (leaf("score", Operator.LESS, Decimal(1)), [0, 1]),
+        (leaf("score", Operator.EVER, Decimal("0.1")), [0]),
+        (leaf("renewal", Operator.ON, date(2026, 12, 1)), [0]),
+        (leaf("called", Operator.KNOWN), [0]),
+        (leaf("vip", Operator.ANY_OF, True), [0]),
+        (leaf("vip", Operator.NONE_OF, True), [1, 2]),
+        (leaf("colours", Operator.ALL_OF, "red", "blue"), [0]),
+        (leaf("colours", Operator.ANY_OF, "blue"), [0, 1]),
+        (leaf("colours", Operator.UNKNOWN), [2]),
+        (leaf("friend", Operator.ANY_OF, 7), [0]),
+        (leaf("friends", Operator.ANY_OF, 8, 9), [0]),
+        (leaf("friends", Operator.NONE_OF, 8), [1, 2]),
+        (leaf("hs_ticket_priority", Operator.ANY_OF, "HIGH"), [1]),
+        (leaf("hs_ticket_priority", Operator.EVER, "HIGH"), [0, 1]),
+        (leaf("hs_ticket_priority", Operator.NEVER, "HIGH"), [2]),
+        (leaf("hs_is_closed", Operator.ANY_OF, True), [1]),
+        (leaf("closed_date", Operator.KNOWN), [1]),
+        (leaf("closed_date", Operator.LESS_THAN_AGO, Span(1, Unit.DAY)), [1]),
+        (leaf("createdate", Operator.WITHIN, Window.TODAY), [0, 1, 2]),
+        (leaf("hubspot_owner_id", Operator.UNKNOWN), [0, 1, 2]),
+        (leaf("hs_assigned_team_ids", Operator.KNOWN), []),
+        (leaf("hs_ticket_id", Operator.AT_LEAST, Decimal(2)), [1, 2]),
+        (Associated("contact", leaf("email", Operator.ANY_OF, ASTRID)), [0]),
+        (Associated("contact", leaf("email", Operator.ANY_OF, ASTRID), type_id=16), [0]),
+        (Associated("contact", leaf("email", Operator.ENDS_WITH, ".com")), []),
+        (Associated("contact", Associated("ticket", leaf("score", Operator.KNOWN))), [0]),
+        (
+            AnyOf(
+                (leaf("vip", Operator.ANY_OF, True), AllOf((leaf("hs_is_closed", Operator.ANY_OF, True),)))
+            ),
+            [0, 1],
+        ),
+    ],
+)
+def test_both_ways_of_reading_find_the_same_tickets(world, shop, noon, condition, found):
+    """R-TRIG-2…6 on real tables"""
+    assert in_python(shop, condition, noon) == [shop[place] for place in found]
+    assert in_sql(world, condition, noon) == [shop[place] for place in found]
+
+
+def test_a_status_is_found_by_its_id_now_and_before(world, shop, noon):
+    """R-TRIG-3: has ever been"""
+    closed, new = str(world.stage("Closed")), str(world.stage("New"))
+
+    for operator, values, found in [
+        (Operator.ANY_OF, (closed,), [shop[1]]),
+        (Operator.ANY_OF, ("closed", "٣", "0" + closed, "9" * 30), []),
+        (Operator.EVER, (new,), shop),
+        (Operator.NEVER, (closed,), [shop[0], shop[2]]),
+        (Operator.KNOWN, (), shop),
+    ]:
+        condition = leaf("hs_pipeline_stage", operator, *values)
+        assert in_sql(world, condition, noon) == found
+        assert in_python(shop, condition, noon) == found
+
+
+@pytest.mark.parametrize("name", ["time_to_close", "properties", "id", 'id" or 1=1 --'])
+def test_what_is_no_stored_property_can_not_be_asked(world, noon, name):
+    """S16"""
+    with pytest.raises(Invalid, match="no property"):
+        in_sql(world, Filter(name, Kind.TEXT, Operator.KNOWN), noon)
+
+
+def in_python(ids, condition, now) -> list[int]:
+    loaded = records.load("ticket", ids)
+    return [
+        id
+        for id in ids
+        if holds(
+            condition, records.LoadedFacts("ticket", loaded[id]), now=now + timedelta(hours=1), zone=ZONE
+        )
+    ]
+
+
+def in_sql(world, condition, now) -> list[int]:
+    names = {object_type: store.table_of(object_type) for object_type in store.TABLES}
+    source = SchemaSource(Tables(world.account.pk, names, properties_of), "ticket", names["ticket"])
+    where = to_where(condition, source, now=now + timedelta(hours=1), zone=ZONE)
+    return list(
+        Ticket.objects.filter(where, account_id=world.account.pk).order_by("id").values_list("id", flat=True)
+    )

@@ -1,0 +1,86 @@
+"""Filters over the tables of records: every property of the schema under its API name, with history and links."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from deskhand.crm.filters.sql import Column, Link, Sql
+from deskhand.crm.schema.types import Kind, Property
+
+#: Columns whose text is kept in small letters.
+_LOWERED = {"email"}
+_HISTORIC = (Kind.TEXT, Kind.NUMBER, Kind.BOOL, Kind.ENUM, Kind.REF)
+_CASTS = {
+    Kind.NUMBER: "numeric",
+    Kind.DURATION: "numeric",
+    Kind.DATE: "date",
+    Kind.DATETIME: "timestamptz",
+    Kind.BOOL: "boolean",
+    Kind.REF: "bigint",
+}
+
+
+@dataclass(frozen=True)
+class Tables:
+    """The tables of an account. `names` by object type; `properties` tells the schema of an object type."""
+
+    account_id: int
+    names: Mapping[str, str]
+    properties: Callable[[str], Mapping[str, Property]]
+
+
+@dataclass(frozen=True)
+class SchemaSource:
+    """Records of one type under `alias`, which for a queryset is the table's own name. The caller limits the account."""
+
+    tables: Tables
+    object_type: str
+    alias: str
+
+    def column(self, property: str) -> Column | None:
+        prop = self.tables.properties(self.object_type).get(property)
+        if prop is None or prop.is_computed:
+            return None
+        is_id = prop.kind is Kind.ENUM and prop.column.endswith("_id")
+        value = Sql(f'"{self.alias}"."{prop.column}"') if prop.column else self._from_json(prop)
+        history = self._history(prop) if prop.kind in _HISTORIC else None
+        return Column(prop.kind, value, prop.column in _LOWERED, is_id, history)
+
+    def link(self, to: str, type_id: int | None) -> Link | None:
+        table = self.tables.names.get(to)
+        if table is None:
+            return None
+        other = SchemaSource(self.tables, to, f"{self.alias[:40]}_x")
+        ours = (self.tables.account_id, self.object_type)
+        typed = "" if type_id is None else "AND link.type_id = %s "
+        before = Sql(
+            f'EXISTS (SELECT 1 FROM crm_association link JOIN "{table}" "{other.alias}"'
+            f' ON "{other.alias}".account_id = link.account_id AND "{other.alias}".id = link.to_id'
+            f' WHERE link.account_id = %s AND link.from_type = %s AND link.from_id = "{self.alias}".id'
+            f' AND link.to_type = %s {typed}AND "{other.alias}".archived_at IS NULL AND ',
+            (*ours, to) if type_id is None else (*ours, to, type_id),
+        )
+        return Link(other, before)
+
+    def members(self, of: str, ids: Sequence[int]) -> Sql | None:
+        return None
+
+    def _from_json(self, prop: Property) -> Sql:
+        at, name = f'"{self.alias}"."properties"', prop.name
+        if prop.kind in (Kind.MULTI, Kind.REFS):
+            item = "text" if prop.kind is Kind.MULTI else "bigint"
+            items = f"ARRAY(SELECT item::{item} FROM jsonb_array_elements_text({at} -> %s) item)"
+            return Sql(f"CASE WHEN jsonb_typeof({at} -> %s) = 'array' THEN {items} END", (name, name))
+        cast = _CASTS.get(prop.kind)
+        return Sql(f"({at} ->> %s)::{cast}" if cast else f"({at} ->> %s)", (name,))
+
+    def _history(self, prop: Property) -> Sql:
+        cast = _CASTS.get(prop.kind, "text")
+        return Sql(
+            f"SELECT (past_json #>> '{{}}')::{cast} FROM crm_propertychange change,"
+            " LATERAL (VALUES (change.old), (change.new)) AS both_sides(past_json)"
+            f' WHERE change.account_id = %s AND change.object_type = %s AND change.record_id = "{self.alias}".id'
+            " AND change.property = %s AND past_json <> 'null' AND past_json <> '\"\"'",
+            (self.tables.account_id, self.object_type, prop.name),
+        )
