@@ -1,5 +1,35 @@
 """Fixtures for every test. What must happen before the settings are read is in deskhand/testing/session.py."""
 
-from deskhand.testing.fixtures import django_db_setup, noon, settle, wired, world
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from deskhand.testing.fixtures import django_db_setup, noon, world
 
 __all__ = ["django_db_setup", "noon", "settle", "wired", "world"]
+
+
+@pytest.fixture
+def wired() -> Iterator[None]:
+    """All areas plugged together as in the product."""
+    from deskhand import wiring
+
+    wiring.connect()
+    yield
+    wiring.disconnect()
+
+
+@pytest.fixture
+def settle(wired: None) -> Callable[[], None]:
+    """Run every queue until nothing is due."""
+
+    def run() -> None:
+        from deskhand import wiring
+
+        queues = [make() for make in wiring.QUEUES.values()]
+        for _round in range(100):
+            if not sum(queue.run_once() for queue in queues):
+                return
+        raise AssertionError("The queues never come to rest.")
+
+    return run

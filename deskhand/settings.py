@@ -95,7 +95,9 @@ TEMPLATES: list[dict[str, Any]] = [
 ]
 
 DATABASE_URL = env.secret("DATABASE_URL") or database_url.embedded(DATA_DIR)
-DATABASES = {"default": database_url.django_settings(DATABASE_URL, pool=env.whole("DATABASE_POOL", 8, at_most=500))}
+DATABASES = {
+    "default": database_url.django_settings(DATABASE_URL, pool=env.whole("DATABASE_POOL", 8, at_most=500))
+}
 if os.environ.get("DESKHAND_TEST_DATABASE"):
     DATABASES["default"]["TEST"] = {"NAME": os.environ["DESKHAND_TEST_DATABASE"]}
 #: LISTEN never goes through PgBouncer: the direct address of the same database.
@@ -117,7 +119,13 @@ ACCOUNT_PREVENT_ENUMERATION = True
 ACCOUNT_USER_MODEL_USERNAME_FIELD = "username"
 
 LANGUAGE_CODE = "en"
-LANGUAGES = [("en", "English"), ("da", "Dansk"), ("de", "Deutsch"), ("it", "Italiano"), ("nb", "Norsk bokmål")]
+LANGUAGES = [
+    ("en", "English"),
+    ("da", "Dansk"),
+    ("de", "Deutsch"),
+    ("it", "Italiano"),
+    ("nb", "Norsk bokmål"),
+]
 LOCALE_PATHS = [BASE_DIR / "locale"]
 USE_TZ = True
 TIME_ZONE = "UTC"
@@ -126,7 +134,10 @@ STATIC_URL = "/static/"
 STATIC_ROOT = Path(env.text("STATIC_ROOT", str(DATA_DIR / "static")))
 FILES_ROOT = Path(env.text("FILES_ROOT", str(DATA_DIR / "files")))
 STORAGES = {
-    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": FILES_ROOT}},
+    "default": {
+        "BACKEND": "django.core.files.storage.FileSystemStorage",
+        "OPTIONS": {"location": FILES_ROOT},
+    },
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedStaticFilesStorage"},
 }
 STATICFILES_FINDERS = [

@@ -51,7 +51,14 @@ def set_up_accounts(account_id: int, events: Sequence[Event]) -> None:
 
 
 #: What changes how much a user has to do (R-ROUTE-22).
-COUNTING = {"ticket.created", "ticket.moved", "ticket.assigned", "ticket.updated", "ticket.archived", "ticket.restored"}
+COUNTING = {
+    "ticket.created",
+    "ticket.moved",
+    "ticket.assigned",
+    "ticket.updated",
+    "ticket.archived",
+    "ticket.restored",
+}
 
 
 def count_loads(account_id: int, events: Sequence[Event]) -> None:
@@ -70,15 +77,22 @@ def _counts(event: Event) -> bool:
 
 def route_new_tickets(account_id: int, events: Sequence[Event]) -> None:
     """Choose owners for tickets that a channel made; under the pool's lock, so it is the last hook."""
-    new = [e for e in events if e.kind == tickets.CREATED and e.data.get("channel_account_id") and not e.data.get("is_spam")]
+    new = [
+        e
+        for e in events
+        if e.kind == tickets.CREATED and e.data.get("channel_account_id") and not e.data.get("is_spam")
+    ]
     if not new:
         return
     owners = dict(
-        Ticket.objects.filter(account_id=account_id, pk__in=[e.object_id for e in new], contact__owner_id__isnull=False).values_list(
-            "pk", "contact__owner_id"
-        )
+        Ticket.objects.filter(
+            account_id=account_id, pk__in=[e.object_id for e in new], contact__owner_id__isnull=False
+        ).values_list("pk", "contact__owner_id")
     )
-    asked = [NewTicket(e.object_id, e.data["channel_account_id"], e.data["ticket_type"], owners.get(e.object_id)) for e in new]
+    asked = [
+        NewTicket(e.object_id, e.data["channel_account_id"], e.data["ticket_type"], owners.get(e.object_id))
+        for e in new
+    ]
     first = {e.object_id: e.id for e in new}
     changes = [
         Change(a.ticket_id, _assigned(a), only_if_empty=("owner_id",), rule="channel_routing")
@@ -86,7 +100,9 @@ def route_new_tickets(account_id: int, events: Sequence[Event]) -> None:
         if a.user_id or a.team_ids
     ]
     if changes:
-        tickets.change_many(changes, by=Actor(ActorKind.ROUTING), cause=Cause(event_id=first[changes[0].record_id]))
+        tickets.change_many(
+            changes, by=Actor(ActorKind.ROUTING), cause=Cause(event_id=first[changes[0].record_id])
+        )
 
 
 def _assigned(a: Assignment) -> dict[str, Any]:
@@ -120,7 +136,11 @@ def relay_for(account_id: int, channel_account_id: int | None) -> Relay | None:
     """The server that sends for a channel: its own, else the installation's."""
     if channel_account_id is not None:
         with account_scope(account_id):
-            own = EmailAccount.objects.filter(account_id=account_id, channel_account_id=channel_account_id).exclude(smtp_host="").first()
+            own = (
+                EmailAccount.objects.filter(account_id=account_id, channel_account_id=channel_account_id)
+                .exclude(smtp_host="")
+                .first()
+            )
         if own:
             return Relay(
                 host=own.smtp_host, port=own.smtp_port, tls=own.smtp_security == "TLS", user=own.smtp_user, password=own.smtp_password,
@@ -169,13 +189,18 @@ QUEUES: dict[str, Callable[[], BatchClaimer[Any]]] = {
 }
 
 
-def run_worker(*, stop: threading.Event, roles: set[str], smtp_port: int | None = None, lmtp_port: int | None = None) -> None:
+def run_worker(
+    *, stop: threading.Event, roles: set[str], smtp_port: int | None = None, lmtp_port: int | None = None
+) -> None:
     """Run the queues (`worker`) and the doors for mail (`mail-in`) until `stop`; the batches in hand are finished.
 
     Raises Misconfigured when a port can't be had.
     """
     connect()
-    threads = [threading.Thread(target=run, name=name) for name, run in _parts(stop, roles, smtp_port, lmtp_port).items()]
+    threads = [
+        threading.Thread(target=run, name=name)
+        for name, run in _parts(stop, roles, smtp_port, lmtp_port).items()
+    ]
     for thread in threads:
         thread.start()
     stop.wait()
@@ -189,7 +214,9 @@ def _tell(hearers: Sequence[Callable[[str], None]], name: str) -> None:
         hear(name)
 
 
-def _parts(stop: threading.Event, roles: set[str], smtp_port: int | None, lmtp_port: int | None) -> dict[str, Callable[[], None]]:
+def _parts(
+    stop: threading.Event, roles: set[str], smtp_port: int | None, lmtp_port: int | None
+) -> dict[str, Callable[[], None]]:
     parts: dict[str, Callable[[], None]] = {}
     if "worker" in roles:
         loops = [ClaimLoop(make(), stop) for make in QUEUES.values()]

@@ -84,7 +84,12 @@ def _reached(events: Iterable[Event]) -> Iterable[Candidate]:
 def _lanes(account_id: int, stage_ids: set[int]) -> dict[int, list[Lane]]:
     found: dict[int, list[Lane]] = defaultdict(list)
     workflows = Workflow.objects.filter(
-        account_id=account_id, is_on=True, archived_at=None, needs_review="", origin_stage_id__in=stage_ids, on_since__isnull=False
+        account_id=account_id,
+        is_on=True,
+        archived_at=None,
+        needs_review="",
+        origin_stage_id__in=stage_ids,
+        on_since__isnull=False,
     ).order_by("created_at", "id")
     for w in workflows:
         definition = definition_of(account_id, w.pk, w.revision_number)
@@ -106,7 +111,9 @@ def definition_of(account_id: int, workflow_id: int, number: int) -> Definition:
     return Definition.from_json(row.definition)
 
 
-def _refined_records(candidates: Sequence[Candidate], lanes: dict[int, list[Lane]]) -> dict[tuple[str, int], records.LoadedFacts]:
+def _refined_records(
+    candidates: Sequence[Candidate], lanes: dict[int, list[Lane]]
+) -> dict[tuple[str, int], records.LoadedFacts]:
     """The records that some lane asks more of than their stage, read at the instant of the event (R-TRIG-12)."""
     wanted: dict[str, set[int]] = defaultdict(set)
     for candidate in candidates:
@@ -119,7 +126,9 @@ def _refined_records(candidates: Sequence[Candidate], lanes: dict[int, list[Lane
     }
 
 
-def _admits(lane: Lane, candidate: Candidate, known: dict[tuple[str, int], records.LoadedFacts], zone: ZoneInfo) -> bool:
+def _admits(
+    lane: Lane, candidate: Candidate, known: dict[tuple[str, int], records.LoadedFacts], zone: ZoneInfo
+) -> bool:
     if lane.object_type != candidate.object_type or candidate.event.at < lane.on_since:
         return False
     if lane.refine is None:
@@ -130,7 +139,9 @@ def _admits(lane: Lane, candidate: Candidate, known: dict[tuple[str, int], recor
 
 def _flag_too_deep(account_id: int, lanes: Sequence[Lane]) -> None:
     if lanes:
-        Workflow.objects.filter(account_id=account_id, pk__in={lane.workflow_id for lane in lanes}).update(needs_review=TOO_DEEP)
+        Workflow.objects.filter(account_id=account_id, pk__in={lane.workflow_id for lane in lanes}).update(
+            needs_review=TOO_DEEP
+        )
 
 
 def _insert(account_id: int, pairs: Sequence[tuple[Lane, Candidate]]) -> None:

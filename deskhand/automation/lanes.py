@@ -17,7 +17,17 @@ from deskhand.accounts.models import Account
 from deskhand.accounts.types import Viewer
 from deskhand.automation import workflows
 from deskhand.automation.engine import edit
-from deskhand.automation.engine.definition import Action, Definition, Delay, Edge, EventMatch, ForAmount, Reenrollment, Step, WhenEvent
+from deskhand.automation.engine.definition import (
+    Action,
+    Definition,
+    Delay,
+    Edge,
+    EventMatch,
+    ForAmount,
+    Reenrollment,
+    Step,
+    WhenEvent,
+)
 from deskhand.automation.engine.edit import Place
 from deskhand.automation.models import Enrollment, StepComment, StepLog, StepStatus, Workflow
 from deskhand.automation.runner import ACTIONS
@@ -68,7 +78,9 @@ class Lane:
 
 def require(viewer: Viewer, object_type: str) -> None:
     """Ticket lanes take account access, others workflow edit; Super Admins may both (R-ACT-40, R-ACT-41). Raises Forbidden."""
-    policy.require(viewer, policy.Action.EDIT_LANES if object_type == "ticket" else policy.Action.EDIT_OBJECT_AUTOMATION)
+    policy.require(
+        viewer, policy.Action.EDIT_LANES if object_type == "ticket" else policy.Action.EDIT_OBJECT_AUTOMATION
+    )
 
 
 def offered(account: Account) -> tuple[str, ...]:
@@ -91,23 +103,34 @@ def lanes_of(pipeline: PipelineValue) -> list[Lane]:
         row.workflow_id: Definition.from_json(row.definition)
         for row in workflows.newest_revisions(account_id, list(by_stage.values()))
     }
-    comments = _count(StepComment.objects.filter(account_id=account_id, workflow_id__in=ids, resolved_at=None))
-    waiting = _count(Enrollment.objects.filter(account_id=account_id, workflow_id__in=ids).exclude(state="ENDED"))
+    comments = _count(
+        StepComment.objects.filter(account_id=account_id, workflow_id__in=ids, resolved_at=None)
+    )
+    waiting = _count(
+        Enrollment.objects.filter(account_id=account_id, workflow_id__in=ids).exclude(state="ENDED")
+    )
     failures = _failures(account_id, ids)
-    return [_lane(stage.id, by_stage.get(stage.id), definitions, comments, waiting, failures) for stage in pipeline.stages]
+    return [
+        _lane(stage.id, by_stage.get(stage.id), definitions, comments, waiting, failures)
+        for stage in pipeline.stages
+    ]
 
 
 def _count(rows: Any) -> dict[tuple[int, str], int]:
     from django.db.models import Count
 
-    return {(w, s): n for w, s, n in rows.values_list("workflow_id", "step_id").annotate(n=Count("id")).order_by()}
+    return {
+        (w, s): n for w, s, n in rows.values_list("workflow_id", "step_id").annotate(n=Count("id")).order_by()
+    }
 
 
 def _failures(account_id: int, ids: list[int]) -> dict[int, int]:
     from django.db.models import Count
 
     since = clock.now() - timedelta(days=30)
-    rows = StepLog.objects.filter(account_id=account_id, workflow_id__in=ids, status=StepStatus.FAILED, at__gte=since)
+    rows = StepLog.objects.filter(
+        account_id=account_id, workflow_id__in=ids, status=StepStatus.FAILED, at__gte=since
+    )
     return dict(rows.values_list("workflow_id").annotate(n=Count("id")).order_by())
 
 
@@ -120,10 +143,19 @@ def _lane(
     definition = definitions[workflow.pk]
     chain, has_branches = _chain(definition)
     steps = tuple(
-        LaneStep(s.id, kind_of(s), summary_of(s), settings_of(s), comments.get((workflow.pk, s.id), 0), waiting.get((workflow.pk, s.id), 0))
+        LaneStep(
+            s.id,
+            kind_of(s),
+            summary_of(s),
+            settings_of(s),
+            comments.get((workflow.pk, s.id), 0),
+            waiting.get((workflow.pk, s.id), 0),
+        )
         for s in chain
     )
-    return Lane(stage_id, workflow, steps, has_branches, definition.reenrollment.is_on, failures.get(workflow.pk, 0))
+    return Lane(
+        stage_id, workflow, steps, has_branches, definition.reenrollment.is_on, failures.get(workflow.pk, 0)
+    )
 
 
 def _chain(definition: Definition) -> tuple[list[Step], bool]:
@@ -187,7 +219,14 @@ def lane_of(stage_id: int, object_type: str = "ticket") -> Workflow | None:
 
 
 def add_step(
-    object_type: str, stage_id: int, kind: str, settings: Mapping[str, Any], *, after: str = "", by: int, seen_revision: int | None = None
+    object_type: str,
+    stage_id: int,
+    kind: str,
+    settings: Mapping[str, Any],
+    *,
+    after: str = "",
+    by: int,
+    seen_revision: int | None = None,
 ) -> Workflow:
     """Put an action or delay into a stage's lane; the first one makes the lane, which is off (R-ACT-4).
 
@@ -195,21 +234,39 @@ def add_step(
     """
     step = _step(kind, settings)
     workflow = lane_of(stage_id, object_type) or _create(object_type, stage_id, by)
-    definition, _id = edit.insert(workflows.definition_of(workflow), step, Place(after) if after else edit.START)
+    definition, _id = edit.insert(
+        workflows.definition_of(workflow), step, Place(after) if after else edit.START
+    )
     return workflows.save(workflow, definition, by=by, seen_revision=seen_revision)
 
 
-def change_step(workflow: Workflow, step_id: str, settings: Mapping[str, Any], *, by: int, seen_revision: int | None = None) -> Workflow:
+def change_step(
+    workflow: Workflow,
+    step_id: str,
+    settings: Mapping[str, Any],
+    *,
+    by: int,
+    seen_revision: int | None = None,
+) -> Workflow:
     """Give a step other settings; records waiting in it keep their time (R-DELAY-11)."""
     definition = workflows.definition_of(workflow)
     old = _existing(definition, step_id)
     new = _step(kind_of(old), settings)
     if isinstance(old, Action) and isinstance(new, Action):
-        return workflows.save(workflow, edit.update_settings(definition, step_id, new.settings), by=by, seen_revision=seen_revision)
-    return workflows.save(workflow, edit.update(definition, replace(new, id=step_id)), by=by, seen_revision=seen_revision)
+        return workflows.save(
+            workflow,
+            edit.update_settings(definition, step_id, new.settings),
+            by=by,
+            seen_revision=seen_revision,
+        )
+    return workflows.save(
+        workflow, edit.update(definition, replace(new, id=step_id)), by=by, seen_revision=seen_revision
+    )
 
 
-def delete_step(workflow: Workflow, step_id: str, *, and_following: bool, by: int, seen_revision: int | None = None) -> Workflow:
+def delete_step(
+    workflow: Workflow, step_id: str, *, and_following: bool, by: int, seen_revision: int | None = None
+) -> Workflow:
     """Delete one step, or it and everything after it (R-ACT-7, R-ACT-8)."""
     definition = workflows.definition_of(workflow)
     shorter = edit.delete_from(definition, step_id) if and_following else edit.delete_one(definition, step_id)
@@ -229,7 +286,12 @@ def comment(workflow: Workflow, step_id: str, text: str, *, by: int) -> StepComm
     if not text.strip():
         raise Invalid(_("The comment is empty."), field="text", hint=_("Write something first."))
     return StepComment.objects.create(
-        account_id=workflow.account_id, workflow=workflow, step_id=step_id, author_id=by, text=text.strip(), created_at=clock.now()
+        account_id=workflow.account_id,
+        workflow=workflow,
+        step_id=step_id,
+        author_id=by,
+        text=text.strip(),
+        created_at=clock.now(),
     )
 
 
@@ -251,9 +313,16 @@ def _create(object_type: str, stage_id: int, by: int) -> Workflow:
 
 def lane_trigger(object_type: str, stage_id: int) -> WhenEvent:
     """Reached the stage; tickets of live chat and Messenger are left out (R-ACT-30, R-ACT-32, R-OBJ-7)."""
-    at_stage = Filter(STAGE_PROPERTY.get(object_type, "hs_pipeline_stage"), Kind.ENUM, Operator.ANY_OF, (str(stage_id),))
-    not_chat = Filter("source_type", Kind.ENUM, Operator.NONE_OF, ("CHAT",)) if object_type == "ticket" else None
-    return WhenEvent((EventMatch(f"{object_type}.created", at_stage), EventMatch(f"{object_type}.moved", at_stage)), not_chat)
+    at_stage = Filter(
+        STAGE_PROPERTY.get(object_type, "hs_pipeline_stage"), Kind.ENUM, Operator.ANY_OF, (str(stage_id),)
+    )
+    not_chat = (
+        Filter("source_type", Kind.ENUM, Operator.NONE_OF, ("CHAT",)) if object_type == "ticket" else None
+    )
+    return WhenEvent(
+        (EventMatch(f"{object_type}.created", at_stage), EventMatch(f"{object_type}.moved", at_stage)),
+        not_chat,
+    )
 
 
 def _step(kind: str, settings: Mapping[str, Any]) -> Step:
@@ -261,7 +330,9 @@ def _step(kind: str, settings: Mapping[str, Any]) -> Step:
     if kind == DELAY:
         minutes = settings.get("minutes")
         if not isinstance(minutes, int) or not 1 <= minutes <= 60 * 24 * 365 * 5:
-            raise Invalid(_("A delay lasts at least a minute, and five years at most."), field="minutes", value=minutes)
+            raise Invalid(
+                _("A delay lasts at least a minute, and five years at most."), field="minutes", value=minutes
+            )
         return Delay("", ForAmount(timedelta(minutes=minutes)))
     action = ACTIONS.get(kind)
     if action is None:

@@ -32,7 +32,11 @@ class Workflow(models.Model):
             ),
         ]  # fmt: skip
         indexes = [
-            models.Index(fields=["account_id", "object_type"], name="workflow_on", condition=Q(is_on=True, archived_at=None))
+            models.Index(
+                fields=["account_id", "object_type"],
+                name="workflow_on",
+                condition=Q(is_on=True, archived_at=None),
+            )
         ]
 
 
@@ -47,7 +51,9 @@ class WorkflowRevision(models.Model):
     created_by_id = models.BigIntegerField(null=True)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["account_id", "workflow", "number"], name="revision_once")]
+        constraints = [
+            models.UniqueConstraint(fields=["account_id", "workflow", "number"], name="revision_once")
+        ]
 
 
 class EnrollmentState(models.TextChoices):
@@ -88,11 +94,15 @@ class Enrollment(models.Model):
         ]  # fmt: skip
         indexes = [
             models.Index(fields=["due_at"], name="enrollment_due", condition=Q(state="DUE")),
-            models.Index(fields=["account_id", "due_at"], name="enrollment_due_account", condition=Q(state="DUE")),
+            models.Index(
+                fields=["account_id", "due_at"], name="enrollment_due_account", condition=Q(state="DUE")
+            ),
             models.Index(fields=["account_id", "object_type", "record_id"], name="enrollment_of_record"),
             models.Index(fields=["account_id", "workflow", "id"], name="enrollment_of_workflow"),
             models.Index(
-                fields=["account_id", "object_type", "record_id", "waits_for"], name="enrollment_waiting_for", condition=~Q(waits_for="")
+                fields=["account_id", "object_type", "record_id", "waits_for"],
+                name="enrollment_waiting_for",
+                condition=~Q(waits_for=""),
             ),
         ]
 
@@ -156,5 +166,7 @@ class MailTemplate(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["account_id", "key"], name="built_in_template_once", condition=~Q(key="")),
+            models.UniqueConstraint(
+                fields=["account_id", "key"], name="built_in_template_once", condition=~Q(key="")
+            ),
         ]

@@ -26,10 +26,17 @@ def load(object_type: str, record_ids: Sequence[int], *, lock: bool = False) -> 
     """
     account_id = current_account_id()
     model = store.model_of(object_type)
-    wanted: Any = model._default_manager.filter(account_id=account_id, pk__in=set(record_ids), archived_at=None).order_by("id")
+    wanted: Any = model._default_manager.filter(
+        account_id=account_id, pk__in=set(record_ids), archived_at=None
+    ).order_by("id")
     rows: list[Record] = list(wanted.select_for_update(no_key=True) if lock else wanted)
-    found = {row.pk: {field.column: getattr(row, field.attname) for field in row._meta.concrete_fields} for row in rows}
-    owners = {u.pk: u for u in User.objects.filter(pk__in={r["owner_id"] for r in found.values() if r["owner_id"]})}
+    found = {
+        row.pk: {field.column: getattr(row, field.attname) for field in row._meta.concrete_fields}
+        for row in rows
+    }
+    owners = {
+        u.pk: u for u in User.objects.filter(pk__in={r["owner_id"] for r in found.values() if r["owner_id"]})
+    }
     for values in found.values():
         owner = owners.get(values["owner_id"])
         values["owner"] = {"id": owner.pk, "name": owner.name, "email": owner.email} if owner else None
@@ -39,17 +46,33 @@ def load(object_type: str, record_ids: Sequence[int], *, lock: bool = False) -> 
 
 
 def _add_people(account_id: int, found: Loaded) -> None:
-    contacts = {c.pk: c for c in Contact.objects.filter(account_id=account_id, pk__in={r["contact_id"] for r in found.values() if r["contact_id"]})}
-    companies = {c.pk: c for c in Company.objects.filter(account_id=account_id, pk__in={c.company_id for c in contacts.values() if c.company_id})}
+    contacts = {
+        c.pk: c
+        for c in Contact.objects.filter(
+            account_id=account_id, pk__in={r["contact_id"] for r in found.values() if r["contact_id"]}
+        )
+    }
+    companies = {
+        c.pk: c
+        for c in Company.objects.filter(
+            account_id=account_id, pk__in={c.company_id for c in contacts.values() if c.company_id}
+        )
+    }
     channels = {c.pk: c for c in ChannelAccount.objects.filter(account_id=account_id)}
     first = {r["originating_message_id"] for r in found.values() if r["originating_message_id"]}
-    machines = set(Message.objects.filter(account_id=account_id, pk__in=first, is_automatic=True).values_list("id", flat=True))
+    machines = set(
+        Message.objects.filter(account_id=account_id, pk__in=first, is_automatic=True).values_list(
+            "id", flat=True
+        )
+    )
     for values in found.values():
         contact = contacts.get(values["contact_id"])
         company = companies.get(contact.company_id) if contact and contact.company_id else None
         channel = channels.get(values["channel_account_id"])
         values["contact"] = _contact(contact) if contact else None
-        values["company"] = {"id": company.pk, "name": company.name, "domain": company.domain} if company else None
+        values["company"] = (
+            {"id": company.pk, "name": company.name, "domain": company.domain} if company else None
+        )
         values["channel"] = {"name": channel.name, "address": channel.address} if channel else None
         values["from_machine"] = values["originating_message_id"] in machines
 
@@ -80,7 +103,10 @@ class LoadedFacts:
         if prop is None:
             return []
         changes = PropertyChange.objects.filter(
-            account_id=current_account_id(), object_type=self.object_type, record_id=self.record["id"], property=property
+            account_id=current_account_id(),
+            object_type=self.object_type,
+            record_id=self.record["id"],
+            property=property,
         )
         return [as_fact(prop, value) for pair in changes.values_list("old", "new") for value in pair]
 

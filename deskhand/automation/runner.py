@@ -19,7 +19,17 @@ from deskhand.automation.actions.internal_email import InternalEmail
 from deskhand.automation.actions.send_email import SendEmail
 from deskhand.automation.actions.set_property import SetProperty
 from deskhand.automation.actions.types import Action, Doing, Done, failed
-from deskhand.automation.engine.advance import EnrollmentFacts, Finished, Perform, Reason, Sleep, WaitEvent, advance, awaited_property, step_at
+from deskhand.automation.engine.advance import (
+    EnrollmentFacts,
+    Finished,
+    Perform,
+    Reason,
+    Sleep,
+    WaitEvent,
+    advance,
+    awaited_property,
+    step_at,
+)
 from deskhand.automation.engine.definition import Definition, OnFailure
 from deskhand.automation.engine.trace import TraceItem, What
 from deskhand.automation.enroll import WAKE, definition_of
@@ -35,7 +45,9 @@ from deskhand.kernel.database.wake import wake
 from deskhand.kernel.errors import DeskhandError
 
 #: kind → action; the open list of what steps can do. One file each.
-ACTIONS: dict[str, Action] = {action.kind: action for action in (SendEmail(), InternalEmail(), CreateTask(), SetProperty())}
+ACTIONS: dict[str, Action] = {
+    action.kind: action for action in (SendEmail(), InternalEmail(), CreateTask(), SetProperty())
+}
 
 WAVES = 20  # actions one record goes through in one transaction
 TRIES = 5
@@ -122,10 +134,16 @@ class _Batch:
         self.zone = Account.objects.values_list("zone", flat=True).get(pk=account_id)
         self.loaded: dict[str, records.Loaded] = {}
         self.log: list[LogLine] = []
-        workflows = {w.pk: w for w in Workflow.objects.filter(account_id=account_id, pk__in={run.workflow_id for run in runs})}
+        workflows = {
+            w.pk: w
+            for w in Workflow.objects.filter(account_id=account_id, pk__in={run.workflow_id for run in runs})
+        }
         for run in runs:
             workflow = workflows[run.workflow_id]
-            run.revision, run.is_on = workflow.revision_number, workflow.is_on  # the newest revision counts (R-EDIT-5)
+            run.revision, run.is_on = (
+                workflow.revision_number,
+                workflow.is_on,
+            )  # the newest revision counts (R-EDIT-5)
             run.definition = definition_of(account_id, workflow.pk, workflow.revision_number)
 
     def go(self) -> None:
@@ -183,7 +201,9 @@ class _Batch:
     def _note(self, run: Run, trace: Sequence[TraceItem]) -> None:
         """Steps that are walked past leave a line too; performed ones get theirs from the action."""
         for item in trace:
-            if item.what is What.PERFORMED or (item.what is What.ENDED and item.values.get("reason") == Reason.COMPLETED.value):
+            if item.what is What.PERFORMED or (
+                item.what is What.ENDED and item.values.get("reason") == Reason.COMPLETED.value
+            ):
                 continue
             status = StepStatus.SKIPPED if item.what in (What.OFF, What.LEFT) else StepStatus.SUCCEEDED
             if item.what in (What.DELAYED, What.HELD, What.AWAITED):
@@ -214,7 +234,9 @@ class _Batch:
         if done.outputs:
             run.outputs = {**run.outputs, perform.step.id: dict(done.outputs)}
         if done.status is StepStatus.FAILED:
-            Workflow.objects.filter(account_id=self.account_id, pk=run.workflow_id).update(needs_review=done.message)
+            Workflow.objects.filter(account_id=self.account_id, pk=run.workflow_id).update(
+                needs_review=done.message
+            )
             if perform.step.on_failure is OnFailure.STOP:
                 run.ended = "step_failed"
 
@@ -226,13 +248,27 @@ class _Batch:
             )
             for run in self.runs
         ]  # fmt: skip
-        sql.execute(_WRITE, [self.now, self.account_id, *[list(column) for column in zip(*rows, strict=True)]])
+        sql.execute(
+            _WRITE, [self.now, self.account_id, *[list(column) for column in zip(*rows, strict=True)]]
+        )
         if self.log:
             lines = [
-                (line.run.workflow_id, line.run.id, line.run.object_type, line.run.record_id, line.run.revision, line.step_id, line.kind, line.status.value, line.message)
+                (
+                    line.run.workflow_id,
+                    line.run.id,
+                    line.run.object_type,
+                    line.run.record_id,
+                    line.run.revision,
+                    line.step_id,
+                    line.kind,
+                    line.status.value,
+                    line.message,
+                )
                 for line in self.log
             ]
-            sql.execute(_LOG, [self.account_id, self.now, *[list(column) for column in zip(*lines, strict=True)]])
+            sql.execute(
+                _LOG, [self.account_id, self.now, *[list(column) for column in zip(*lines, strict=True)]]
+            )
         if any(run.due_at is not None and run.due_at <= self.now and not run.ended for run in self.runs):
             wake(WAKE)
 
@@ -257,11 +293,18 @@ def hear(account_id: int, events: Sequence[Event]) -> None:
     if not told:
         return
     waiting = Enrollment.objects.filter(
-        account_id=account_id, waits_for__in={name for _, name in told}, record_id__in={_subject(event)[1] for event, _ in told}
+        account_id=account_id,
+        waits_for__in={name for _, name in told},
+        record_id__in={_subject(event)[1] for event, _ in told},
     ).exclude(state="ENDED")
     for enrollment in waiting.select_for_update(of=("self",)).order_by("id"):
         if any(_releases(account_id, enrollment, event, name) for event, name in told):
-            enrollment.position, enrollment.waits_for, enrollment.state, enrollment.due_at = enrollment.happened, "", "DUE", clock.now()
+            enrollment.position, enrollment.waits_for, enrollment.state, enrollment.due_at = (
+                enrollment.happened,
+                "",
+                "DUE",
+                clock.now(),
+            )
             enrollment.save(update_fields=["position", "waits_for", "state", "due_at"])
             wake(WAKE)
 

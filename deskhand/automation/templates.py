@@ -71,7 +71,12 @@ def edit(template: MailTemplate, *, subject: str, body: str) -> MailTemplate:
         if not text.strip():
             raise Invalid(f"The {field} is empty.", field=field, hint="Write something.")
         _compile(text, field)
-    template.subject, template.body, template.revision, template.updated_at = subject, body, template.revision + 1, clock.now()
+    template.subject, template.body, template.revision, template.updated_at = (
+        subject,
+        body,
+        template.revision + 1,
+        clock.now(),
+    )
     template.save(update_fields=["subject", "body", "revision", "updated_at"])
     return template
 
@@ -107,7 +112,9 @@ def _compile(source: str, field: str) -> BoundTemplate:
     try:
         return _parsed(source)
     except LiquidError as failure:
-        raise Invalid(f"The {field} can't be read: {failure}", field=field, value=source, hint="Check the braces.") from failure
+        raise Invalid(
+            f"The {field} can't be read: {failure}", field=field, value=source, hint="Check the braces."
+        ) from failure
 
 
 def fill(source: str, record: Mapping[str, Any]) -> str:

@@ -12,7 +12,15 @@ from deskhand.kernel import clock
 from deskhand.kernel.errors import Conflict, Invalid
 
 
-def create(account_id: int, name: str, definition: Definition, *, by: int | None = None, pipeline_id: int | None = None, stage_id: int | None = None) -> Workflow:
+def create(
+    account_id: int,
+    name: str,
+    definition: Definition,
+    *,
+    by: int | None = None,
+    pipeline_id: int | None = None,
+    stage_id: int | None = None,
+) -> Workflow:
     """Make a workflow with its first revision. It is off (R-ACT-4)."""
     now = clock.now()
     workflow = Workflow.objects.create(
@@ -25,18 +33,24 @@ def create(account_id: int, name: str, definition: Definition, *, by: int | None
 
 def definition_of(workflow: Workflow) -> Definition:
     """The newest revision, as people edit it."""
-    row = WorkflowRevision.objects.get(account_id=workflow.account_id, workflow=workflow, number=workflow.revision_number)
+    row = WorkflowRevision.objects.get(
+        account_id=workflow.account_id, workflow=workflow, number=workflow.revision_number
+    )
     return Definition.from_json(row.definition)
 
 
 def newest_revisions(account_id: int, of: Sequence[Workflow]) -> list[WorkflowRevision]:
     """The newest revision of each workflow, in one query."""
     wanted = {workflow.pk: workflow.revision_number for workflow in of}
-    found = WorkflowRevision.objects.filter(account_id=account_id, workflow_id__in=wanted, number__in=set(wanted.values()))
+    found = WorkflowRevision.objects.filter(
+        account_id=account_id, workflow_id__in=wanted, number__in=set(wanted.values())
+    )
     return [row for row in found if row.number == wanted[row.workflow_id]]
 
 
-def save(workflow: Workflow, definition: Definition, *, by: int | None = None, seen_revision: int | None = None) -> Workflow:
+def save(
+    workflow: Workflow, definition: Definition, *, by: int | None = None, seen_revision: int | None = None
+) -> Workflow:
     """Add a revision (R-EDIT-4). Raises Conflict when somebody saved since `seen_revision`."""
     current = Workflow.objects.select_for_update().get(account_id=workflow.account_id, pk=workflow.pk)
     if seen_revision is not None and seen_revision != current.revision_number:
@@ -73,5 +87,7 @@ def delete(workflow: Workflow) -> int:
     now = clock.now()
     workflow.is_on, workflow.archived_at = False, now
     workflow.save(update_fields=["is_on", "archived_at"])
-    inside = Enrollment.objects.filter(account_id=workflow.account_id, workflow=workflow).exclude(state=EnrollmentState.ENDED)
+    inside = Enrollment.objects.filter(account_id=workflow.account_id, workflow=workflow).exclude(
+        state=EnrollmentState.ENDED
+    )
     return inside.update(state=EnrollmentState.ENDED, ended_at=now, end_reason="deleted", due_at=None)

@@ -29,13 +29,21 @@ def note_returned(returned: Sequence[Returned]) -> None:
         return
     account_id, now = current_account_id(), clock.now()
     by_id = {r.message_id: r for r in returned}
-    for message in Message.objects.filter(account_id=account_id, pk__in=by_id, direction="OUT").exclude(delivery=Delivery.BOUNCED):
+    for message in Message.objects.filter(account_id=account_id, pk__in=by_id, direction="OUT").exclude(
+        delivery=Delivery.BOUNCED
+    ):
         found = by_id[message.pk]
         message.delivery, message.delivery_error = Delivery.BOUNCED, found.reason
         message.save(update_fields=["delivery", "delivery_error"])
         log.record_many(
             [NewEvent("message.bounced", "thread", message.thread_id, message.pk, SYSTEM, now, {"message_id": message.pk, "ticket_id": message.ticket_id, "recipient": found.recipient, "reason": found.reason})]
         )  # fmt: skip
-        sql.execute("update crm_ticket set last_message_failed = true where account_id = %s and id = %s", [account_id, message.ticket_id])
+        sql.execute(
+            "update crm_ticket set last_message_failed = true where account_id = %s and id = %s",
+            [account_id, message.ticket_id],
+        )
     dead = [r.recipient.lower() for r in returned if r.is_hard and r.recipient]
-    sql.execute("update crm_contact set bounced_at = %s where account_id = %s and email = any(%s) and bounced_at is null", [now, account_id, dead])
+    sql.execute(
+        "update crm_contact set bounced_at = %s where account_id = %s and email = any(%s) and bounced_at is null",
+        [now, account_id, dead],
+    )

@@ -13,7 +13,12 @@ LIMIT = 200_000  # characters
 
 def save(viewer: Viewer, ticket_id: int, *, mode: str, body: str) -> None:
     """Keep the draft, or drop it when it is empty. Safe to repeat."""
-    mine: dict[str, Any] = {"account_id": viewer.account_id, "user_id": viewer.user_id, "ticket_id": ticket_id, "mode": mode}
+    mine: dict[str, Any] = {
+        "account_id": viewer.account_id,
+        "user_id": viewer.user_id,
+        "ticket_id": ticket_id,
+        "mode": mode,
+    }
     if not body.strip():
         Draft.objects.filter(**mine).delete()
         return

@@ -14,15 +14,26 @@ from deskhand.kernel.errors import Invalid
 def ensure_defaults(account_id: int) -> Inbox:
     """Give a new account its help desk. Safe to repeat."""
     desk = Inbox.objects.filter(account_id=account_id, kind=InboxKind.HELP_DESK).order_by("id").first()
-    return desk or Inbox.objects.create(account_id=account_id, name=gettext_noop("Help desk"), kind=InboxKind.HELP_DESK)
+    return desk or Inbox.objects.create(
+        account_id=account_id, name=gettext_noop("Help desk"), kind=InboxKind.HELP_DESK
+    )
 
 
-def add_channel_account(inbox: Inbox, *, channel: str, name: str, address: str, **more: Any) -> ChannelAccount:
+def add_channel_account(
+    inbox: Inbox, *, channel: str, name: str, address: str, **more: Any
+) -> ChannelAccount:
     """Connect one of our addresses. Raises Invalid when the address is connected already (in any account)."""
     address = address.strip().lower()
     if ChannelAccount.objects.filter(channel=channel, address=address, archived_at=None).exists():
-        raise Invalid(f"{address} is connected already.", field="address", value=address, hint="Disconnect it first, or use another address.")
-    is_first = not ChannelAccount.objects.filter(account_id=inbox.account_id, channel=channel, archived_at=None).exists()
+        raise Invalid(
+            f"{address} is connected already.",
+            field="address",
+            value=address,
+            hint="Disconnect it first, or use another address.",
+        )
+    is_first = not ChannelAccount.objects.filter(
+        account_id=inbox.account_id, channel=channel, archived_at=None
+    ).exists()
     return ChannelAccount.objects.create(
         account_id=inbox.account_id, inbox=inbox, channel=channel, name=name, address=address, is_default=is_first,
         created_at=clock.now(), **more,

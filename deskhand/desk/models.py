@@ -41,7 +41,9 @@ class ChannelAccount(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["channel", "address"], name="channel_address_once", condition=Q(archived_at=None)),
+            models.UniqueConstraint(
+                fields=["channel", "address"], name="channel_address_once", condition=Q(archived_at=None)
+            ),
         ]
         indexes = [models.Index(fields=["account_id", "inbox"], name="channel_account_of_inbox")]
 
@@ -141,7 +143,9 @@ class Message(models.Model):
             models.Index(fields=["account_id", "ticket_id", "id"], name="message_of_ticket"),
             models.Index(fields=["account_id", "thread", "id"], name="message_of_thread"),
             models.Index(
-                fields=["account_id", "external_id"], name="message_by_external_id", condition=~Q(external_id="")
+                fields=["account_id", "external_id"],
+                name="message_by_external_id",
+                condition=~Q(external_id=""),
             ),
         ]
 
@@ -172,7 +176,9 @@ class Draft(models.Model):
     updated_at = models.DateTimeField()
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["account_id", "user_id", "ticket_id", "mode"], name="draft_once")]
+        constraints = [
+            models.UniqueConstraint(fields=["account_id", "user_id", "ticket_id", "mode"], name="draft_once")
+        ]
 
 
 class Follower(models.Model):
@@ -184,7 +190,9 @@ class Follower(models.Model):
     follows = models.BooleanField(default=True)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["account_id", "user_id", "ticket_id"], name="follower_once")]
+        constraints = [
+            models.UniqueConstraint(fields=["account_id", "user_id", "ticket_id"], name="follower_once")
+        ]
 
 
 class Mention(models.Model):
@@ -196,7 +204,9 @@ class Mention(models.Model):
     resolved_at = models.DateTimeField(null=True)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["account_id", "message", "user_id"], name="mention_once")]
+        constraints = [
+            models.UniqueConstraint(fields=["account_id", "message", "user_id"], name="mention_once")
+        ]
         indexes = [models.Index(fields=["account_id", "user_id", "ticket_id"], name="mention_of_user")]
 
 
@@ -209,4 +219,6 @@ class Seen(models.Model):
     seen_at = models.DateTimeField()
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["account_id", "user_id", "ticket_id"], name="seen_once")]
+        constraints = [
+            models.UniqueConstraint(fields=["account_id", "user_id", "ticket_id"], name="seen_once")
+        ]

@@ -19,7 +19,17 @@ from deskhand.crm.records.store import Change
 from deskhand.delivery import outbox
 from deskhand.delivery.types import Answered, NewSend
 from deskhand.desk import outgoing
-from deskhand.desk.models import Attachment, ChannelAccount, Delivery, Direction, Draft, Mention, Message, MessageKind, Thread
+from deskhand.desk.models import (
+    Attachment,
+    ChannelAccount,
+    Delivery,
+    Direction,
+    Draft,
+    Mention,
+    Message,
+    MessageKind,
+    Thread,
+)
 from deskhand.desk.threads import preview_of
 from deskhand.desk.types import Mailbox, StoredFile
 from deskhand.events import log
@@ -63,7 +73,11 @@ def reply(new: NewReply, *, by: User, at: datetime | None = None) -> Message:
     if not new.text.strip() and not new.html.strip():
         raise Invalid(_("The reply is empty."), field="body", hint=_("Write something first."))
     ticket = _lock(new.ticket_id)
-    twin = Message.objects.filter(account_id=ticket.account_id, send_key=new.send_key).first() if new.send_key else None
+    twin = (
+        Message.objects.filter(account_id=ticket.account_id, send_key=new.send_key).first()
+        if new.send_key
+        else None
+    )
     if twin:
         return twin
     _refuse_when_moved_on(new)
@@ -72,7 +86,11 @@ def reply(new: NewReply, *, by: User, at: datetime | None = None) -> Message:
     if not to:
         raise Invalid(_("This ticket has nobody to write to."), field="to", hint=_("Give an address."))
     message = _own_message(thread, ticket, at, text=new.text, html=new.html, sender=by)
-    message.recipients = {"to": [vars(b) for b in to], "cc": [vars(b) for b in new.cc], "bcc": [vars(b) for b in new.bcc]}
+    message.recipients = {
+        "to": [vars(b) for b in to],
+        "cc": [vars(b) for b in new.cc],
+        "bcc": [vars(b) for b in new.bcc],
+    }
     message.subject = outgoing.answer_subject(thread.subject or ticket.subject, ticket.number)
     message.direction, message.delivery = Direction.OUT, Delivery.QUEUED
     message.external_id = outgoing.message_id(channel, thread.pk, message.pk)
@@ -94,11 +112,15 @@ def reply(new: NewReply, *, by: User, at: datetime | None = None) -> Message:
         data={"message_id": message.pk, "ticket_id": ticket.pk, "thread_id": thread.pk, "automatic": False},
     )  # fmt: skip
     _move_and_assign(ticket, new, by, event.id, at, message)
-    Draft.objects.filter(account_id=ticket.account_id, user_id=by.pk, ticket_id=ticket.pk, mode="reply").delete()
+    Draft.objects.filter(
+        account_id=ticket.account_id, user_id=by.pk, ticket_id=ticket.pk, mode="reply"
+    ).delete()
     return message
 
 
-def comment(ticket_id: int, text: str, *, by: User, files: Sequence[StoredFile] = (), at: datetime | None = None) -> Message:
+def comment(
+    ticket_id: int, text: str, *, by: User, files: Sequence[StoredFile] = (), at: datetime | None = None
+) -> Message:
     """Add an internal comment. It never reaches the customer, assigns nobody and moves nothing (R-WORK-4, R-ROUTE-5, R-STAT-19)."""
     at = at or clock.now()
     if not text.strip():
@@ -114,7 +136,9 @@ def comment(ticket_id: int, text: str, *, by: User, files: Sequence[StoredFile] 
         COMMENTED, object_type="thread", object_id=thread.pk, version=message.pk, by=Actor.user(by.pk), at=at,
         data={"message_id": message.pk, "ticket_id": ticket.pk, "thread_id": thread.pk},
     )  # fmt: skip
-    Draft.objects.filter(account_id=ticket.account_id, user_id=by.pk, ticket_id=ticket.pk, mode="comment").delete()
+    Draft.objects.filter(
+        account_id=ticket.account_id, user_id=by.pk, ticket_id=ticket.pk, mode="comment"
+    ).delete()
     return message
 
 
@@ -122,7 +146,11 @@ def comment(ticket_id: int, text: str, *, by: User, files: Sequence[StoredFile] 
 
 
 def _lock(ticket_id: int) -> Ticket:
-    found = Ticket.objects.select_for_update(no_key=True).filter(account_id=current_account_id(), pk=ticket_id).first()
+    found = (
+        Ticket.objects.select_for_update(no_key=True)
+        .filter(account_id=current_account_id(), pk=ticket_id)
+        .first()
+    )
     if found is None:
         raise NotFound(f"There is no ticket {ticket_id}.")
     return found
@@ -132,7 +160,11 @@ def _refuse_when_moved_on(new: NewReply) -> None:
     if new.last_seen_message_id is None:
         return
     newer = Message.objects.filter(
-        account_id=current_account_id(), ticket_id=new.ticket_id, kind=MessageKind.MESSAGE, pk__gt=new.last_seen_message_id, is_automatic=False
+        account_id=current_account_id(),
+        ticket_id=new.ticket_id,
+        kind=MessageKind.MESSAGE,
+        pk__gt=new.last_seen_message_id,
+        is_automatic=False,
     )
     latest = newer.order_by("-id").first()
     if latest:
@@ -142,7 +174,9 @@ def _refuse_when_moved_on(new: NewReply) -> None:
 
 def _thread_to_answer(ticket: Ticket, at: datetime) -> tuple[Thread, ChannelAccount]:
     """The ticket's latest thread, or a new one on the account's default address."""
-    threads = Thread.objects.select_related("channel_account").filter(account_id=ticket.account_id, ticket_id=ticket.pk, is_side=False)
+    threads = Thread.objects.select_related("channel_account").filter(
+        account_id=ticket.account_id, ticket_id=ticket.pk, is_side=False
+    )
     thread = threads.order_by("-last_message_at", "-id").first()
     if thread:
         return thread, thread.channel_account
@@ -151,7 +185,9 @@ def _thread_to_answer(ticket: Ticket, at: datetime) -> tuple[Thread, ChannelAcco
         account_id=ticket.account_id, inbox_id=channel.inbox_id, channel_account=channel, ticket_id=ticket.pk,
         contact_id=ticket.contact_id, subject=ticket.subject, created_at=at, last_message_at=at,
     )  # fmt: skip
-    Ticket.objects.filter(account_id=ticket.account_id, pk=ticket.pk, originating_thread_id=None).update(originating_thread_id=made.pk)
+    Ticket.objects.filter(account_id=ticket.account_id, pk=ticket.pk, originating_thread_id=None).update(
+        originating_thread_id=made.pk
+    )
     return made, channel
 
 
@@ -160,7 +196,9 @@ def default_channel(account_id: int) -> ChannelAccount:
     channels = ChannelAccount.objects.filter(account_id=account_id, channel="email", archived_at=None)
     found = channels.order_by("-is_default", "id").first()
     if found is None:
-        raise Invalid(_("No e-mail address is connected."), field="channel", hint=_("Connect one in the settings."))
+        raise Invalid(
+            _("No e-mail address is connected."), field="channel", hint=_("Connect one in the settings.")
+        )
     return found
 
 
@@ -176,7 +214,9 @@ def _whom_to_answer(ticket: Ticket, thread: Thread) -> tuple[Mailbox, ...]:
     return ()
 
 
-def _own_message(thread: Thread, ticket: Ticket, at: datetime, *, text: str, html: str, sender: User) -> Message:
+def _own_message(
+    thread: Thread, ticket: Ticket, at: datetime, *, text: str, html: str, sender: User
+) -> Message:
     (message_id,) = sql.ids("desk_message", 1)
     return Message(
         id=message_id, account_id=ticket.account_id, thread=thread, ticket_id=ticket.pk, actor_kind="user", actor_id=sender.pk,
@@ -202,13 +242,17 @@ def _touch_thread(thread: Thread, message: Message, people: Sequence[str]) -> No
     thread.save(update_fields=["participants", "last_message_at", "last_sent_at", "message_count", "preview"])
 
 
-def _move_and_assign(ticket: Ticket, new: NewReply, by: User, event_id: int, at: datetime, message: Message) -> None:
+def _move_and_assign(
+    ticket: Ticket, new: NewReply, by: User, event_id: int, at: datetime, message: Message
+) -> None:
     values: dict[str, Any] = {}
     rule = None
     if new.stage_id:
         move: Move | None = Move(new.stage_id, "chosen_with_reply")
     else:
-        standing = Standing(ticket.stage_id, ticket.is_closed, ticket.reopened_at is not None, ticket.last_closed_at)
+        standing = Standing(
+            ticket.stage_id, ticket.is_closed, ticket.reopened_at is not None, ticket.last_closed_at
+        )
         move = after_sending(standing, pipelines_of("ticket").pipeline(ticket.pipeline_id))
     if move:
         values["stage_id"], rule = move.stage_id, move.rule
@@ -220,7 +264,12 @@ def _move_and_assign(ticket: Ticket, new: NewReply, by: User, event_id: int, at:
     }  # fmt: skip
     if ticket.first_agent_reply_at is None:
         facts |= {"first_agent_reply_at": at, "first_agent_reply_by": by.pk}
-    tickets.change_many([Change(ticket.pk, values, facts, rule=rule)], by=Actor.user(by.pk), cause=Cause(event_id=event_id), at=at)
+    tickets.change_many(
+        [Change(ticket.pk, values, facts, rule=rule)],
+        by=Actor.user(by.pk),
+        cause=Cause(event_id=event_id),
+        at=at,
+    )
 
 
 def _mention(message: Message, by: User) -> None:
@@ -228,9 +277,17 @@ def _mention(message: Message, by: User) -> None:
     names = {name.lower().rstrip(".") for name in _MENTION.findall(message.text)}
     if not names:
         return
-    members = Membership.objects.filter(account_id=message.account_id, is_active=True, user__username__in=names).exclude(user=by)
+    members = Membership.objects.filter(
+        account_id=message.account_id, is_active=True, user__username__in=names
+    ).exclude(user=by)
     Mention.objects.bulk_create(
-        Mention(account_id=message.account_id, ticket_id=message.ticket_id or 0, user_id=user_id, message=message, created_at=message.created_at)
+        Mention(
+            account_id=message.account_id,
+            ticket_id=message.ticket_id or 0,
+            user_id=user_id,
+            message=message,
+            created_at=message.created_at,
+        )
         for user_id in members.values_list("user_id", flat=True)
     )
 
@@ -276,7 +333,12 @@ def send_automatic(mails: Sequence[AutomaticMail], *, at: datetime) -> list[int]
     references = references_of([mail.thread_id for mail in mails])
     rows = [_automatic_message(mail, message_id, at) for mail, message_id in zip(mails, ids, strict=True)]
     Message.objects.bulk_create(rows)
-    outbox.enqueue([_automatic_send(mail, row, references[mail.thread_id]) for mail, row in zip(mails, rows, strict=True)])
+    outbox.enqueue(
+        [
+            _automatic_send(mail, row, references[mail.thread_id])
+            for mail, row in zip(mails, rows, strict=True)
+        ]
+    )
     log.record_many(
         [
             NewEvent(
@@ -301,7 +363,12 @@ def _automatic_message(mail: AutomaticMail, message_id: int, at: datetime) -> Me
 
 def _automatic_send(mail: AutomaticMail, row: Message, references: list[str]) -> NewSend:
     built = outgoing.send(row, mail.channel, to=[mail.to], references=references, automatic="auto-replied")
-    return replace(built, idempotency_key=f"step:{mail.cause.enrollment_id}:{mail.cause.step_id}:{mail.ticket_id}" if mail.cause.enrollment_id else built.idempotency_key)
+    return replace(
+        built,
+        idempotency_key=f"step:{mail.cause.enrollment_id}:{mail.cause.step_id}:{mail.ticket_id}"
+        if mail.cause.enrollment_id
+        else built.idempotency_key,
+    )
 
 
 # ── how far it came ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -333,6 +400,12 @@ def note_answers(answers: Sequence[Answered]) -> None:
 
 def signals_of(answers: Sequence[Answered]) -> list[str]:
     """The pages that show these messages."""
-    ids = [a.entry.reference_id for a in answers if a.entry.reference_type == outgoing.REFERENCE and a.state in _FINAL]
-    found = Message.objects.filter(account_id=current_account_id(), pk__in=ids).values_list("ticket_id", flat=True)
+    ids = [
+        a.entry.reference_id
+        for a in answers
+        if a.entry.reference_type == outgoing.REFERENCE and a.state in _FINAL
+    ]
+    found = Message.objects.filter(account_id=current_account_id(), pk__in=ids).values_list(
+        "ticket_id", flat=True
+    )
     return [f"ticket-{ticket_id}" for ticket_id in dict.fromkeys(found) if ticket_id]

@@ -15,7 +15,15 @@ from deskhand.crm.records.contacts import Person
 from deskhand.crm.records.models import Ticket, TicketType
 from deskhand.crm.records.store import Change
 from deskhand.crm.records.tickets import NewTicket
-from deskhand.desk.models import Attachment, ChannelAccount, Direction, InboxKind, Message, MessageKind, Thread
+from deskhand.desk.models import (
+    Attachment,
+    ChannelAccount,
+    Direction,
+    InboxKind,
+    Message,
+    MessageKind,
+    Thread,
+)
 from deskhand.desk.types import Automatic, InboundMessage, Incoming, Mailbox, Outcome, Received
 from deskhand.events import log
 from deskhand.events.types import Actor, ActorKind, Cause, NewEvent
@@ -26,11 +34,25 @@ from deskhand.kernel.database.scope import current_account_id
 RECEIVED = "message.received"
 PREVIEW = 140  # characters shown in lists
 
-SOURCE_OF_CHANNEL = {"email": "EMAIL", "form": "FORM", "chat": "CHAT", "messenger": "CHAT", "calling": "PHONE", "whatsapp": "WHATSAPP"}
-TYPE_OF_CHANNEL = {"chat": TicketType.MESSAGE, "whatsapp": TicketType.MESSAGE, "messenger": TicketType.MESSAGE, "calling": TicketType.CALL}
+SOURCE_OF_CHANNEL = {
+    "email": "EMAIL",
+    "form": "FORM",
+    "chat": "CHAT",
+    "messenger": "CHAT",
+    "calling": "PHONE",
+    "whatsapp": "WHATSAPP",
+}
+TYPE_OF_CHANNEL = {
+    "chat": TicketType.MESSAGE,
+    "whatsapp": TicketType.MESSAGE,
+    "messenger": TicketType.MESSAGE,
+    "calling": TicketType.CALL,
+}
 
 
-def receive_many(incoming: Sequence[Incoming], *, cause: Cause | None = None, at: datetime | None = None) -> list[Received]:
+def receive_many(
+    incoming: Sequence[Incoming], *, cause: Cause | None = None, at: datetime | None = None
+) -> list[Received]:
     """File messages in the order given, in the open scope; answers are in the same order.
 
     Not for twins: the channel has refused those (R-CC-13). A message that answers another one of the same set is
@@ -130,7 +152,12 @@ class _Round:
     def _gather(self) -> None:
         account_id = current_account_id()
         wanted = {item.channel_account_id for item in self.batch}
-        channels = {c.pk: c for c in ChannelAccount.objects.select_related("inbox").filter(account_id=account_id, pk__in=wanted)}
+        channels = {
+            c.pk: c
+            for c in ChannelAccount.objects.select_related("inbox").filter(
+                account_id=account_id, pk__in=wanted
+            )
+        }
         self.cases = [_Case(item, channels[item.channel_account_id]) for item in self.batch]
         thread_ids = _threads_answered([case.message for case in self.cases])
         known = _load_known({thread_id for thread_id in thread_ids if thread_id})
@@ -164,8 +191,12 @@ class _Round:
             on_side_thread=thread.is_side,
             is_email=case.message.is_email,
         )
-        standing = Standing(ticket.stage_id, ticket.is_closed, ticket.reopened_at is not None, ticket.last_closed_at)
-        effect, case.move = after_reply(reply, standing, pipelines_of("ticket").pipeline(ticket.pipeline_id), self.at)
+        standing = Standing(
+            ticket.stage_id, ticket.is_closed, ticket.reopened_at is not None, ticket.last_closed_at
+        )
+        effect, case.move = after_reply(
+            reply, standing, pipelines_of("ticket").pipeline(ticket.pipeline_id), self.at
+        )
         if effect is ReplyEffect.FOLLOW_UP:
             case.follow_up_of, case.known = ticket.pk, None
             case.outcome, case.why = Outcome.CREATED, f"follows up closed ticket #{ticket.number}"
@@ -194,7 +225,12 @@ class _Round:
         """Machines and strangers on known threads make no contacts (T4)."""
         machine = case.message.automatic in (Automatic.ANSWER, Automatic.REPORT)
         colleague = case.sender is Sender.COLLEAGUE and case.message.original_sender is None
-        return bool(case.requester.email) and not machine and not case.is_unverified and not (case.known and colleague)
+        return (
+            bool(case.requester.email)
+            and not machine
+            and not case.is_unverified
+            and not (case.known and colleague)
+        )
 
     def _draw_ids(self) -> None:
         message_ids = sql.ids("desk_message", len(self.cases))
@@ -211,10 +247,19 @@ class _Round:
 
     def _create_tickets(self) -> None:
         opening = [case for case in self.cases if case.known is None and case.outcome is Outcome.CREATED]
-        made = tickets.create_many([self._new_ticket(case) for case in opening], by=Actor(ActorKind.VISITOR), cause=self.cause, at=self.at)
+        made = tickets.create_many(
+            [self._new_ticket(case) for case in opening],
+            by=Actor(ActorKind.VISITOR),
+            cause=self.cause,
+            at=self.at,
+        )
         for case, ticket in zip(opening, made, strict=True):
             case.ticket_id = ticket.id
-        links = [("ticket", c.ticket_id, "ticket", c.follow_up_of) for c in opening if c.ticket_id and c.follow_up_of]
+        links = [
+            ("ticket", c.ticket_id, "ticket", c.follow_up_of)
+            for c in opening
+            if c.ticket_id and c.follow_up_of
+        ]
         associations.link_many(links, self.at)
 
     def _new_ticket(self, case: _Case) -> NewTicket:
@@ -261,7 +306,11 @@ class _Round:
 
     def _message(self, case: _Case) -> Message:
         m = case.message
-        actor = Actor(ActorKind.USER) if case.sender is Sender.COLLEAGUE else Actor(ActorKind.VISITOR, case.contact_id)
+        actor = (
+            Actor(ActorKind.USER)
+            if case.sender is Sender.COLLEAGUE
+            else Actor(ActorKind.VISITOR, case.contact_id)
+        )
         return Message(
             id=case.message_id, account_id=current_account_id(), thread_id=case.thread_id, ticket_id=case.ticket_id,
             kind=MessageKind.MESSAGE, direction=Direction.IN, actor_kind=actor.kind.value, actor_id=actor.id,
@@ -299,17 +348,32 @@ class _Round:
             )
             for case in self.cases
         ]  # fmt: skip
-        return {case.message_id: event.id for case, event in zip(self.cases, log.record_many(new), strict=True)}
+        return {
+            case.message_id: event.id for case, event in zip(self.cases, log.record_many(new), strict=True)
+        }
 
     def _touch_tickets(self, events: dict[int, int]) -> None:
-        changes = [self._change(case, case.known.ticket) for case in self.cases if case.known and case.known.ticket]
+        changes = [
+            self._change(case, case.known.ticket) for case in self.cases if case.known and case.known.ticket
+        ]
         first = next((events[case.message_id] for case in self.cases if case.move), None)
-        tickets.change_many(changes, by=Actor(ActorKind.SYSTEM), cause=Cause(event_id=first) if first else self.cause, at=self.at)
-        _link_newcomers([case for case in self.cases if case.known and case.known.ticket and case.contact_id], self.at)
+        tickets.change_many(
+            changes,
+            by=Actor(ActorKind.SYSTEM),
+            cause=Cause(event_id=first) if first else self.cause,
+            at=self.at,
+        )
+        _link_newcomers(
+            [case for case in self.cases if case.known and case.known.ticket and case.contact_id], self.at
+        )
 
     def _change(self, case: _Case, ticket: Ticket) -> Change:
         facts: dict[str, Any] = {"message_count": ticket.message_count + 1}
-        if case.message.automatic is Automatic.NO and not case.is_unverified and case.sender is Sender.CONTACT:
+        if (
+            case.message.automatic is Automatic.NO
+            and not case.is_unverified
+            and case.sender is Sender.CONTACT
+        ):
             facts |= {
                 "last_received_at": case.message.received_at, "last_message_from_visitor": True, "sort_at": self.at,
                 "preview": preview_of(case.message.text),
@@ -345,7 +409,8 @@ def _threads_answered(messages: Sequence[InboundMessage]) -> list[int | None]:
             )
         )
     return [
-        message.thread_id or next((known[external_id] for external_id in message.answers if external_id in known), None)
+        message.thread_id
+        or next((known[external_id] for external_id in message.answers if external_id in known), None)
         for message in messages
     ]
 
@@ -357,13 +422,22 @@ def _load_known(thread_ids: set[int]) -> dict[int, _Known]:
     account_id = current_account_id()
     threads = list(Thread.objects.filter(account_id=account_id, pk__in=thread_ids))
     wanted = {thread.ticket_id for thread in threads if thread.ticket_id}
-    found = Ticket.objects.filter(account_id=account_id, pk__in=wanted).order_by("id").select_for_update(no_key=True)
+    found = (
+        Ticket.objects.filter(account_id=account_id, pk__in=wanted)
+        .order_by("id")
+        .select_for_update(no_key=True)
+    )
     by_id = {ticket.pk: ticket for ticket in found}
-    return {thread.pk: _Known(thread, by_id.get(thread.ticket_id) if thread.ticket_id else None) for thread in threads}
+    return {
+        thread.pk: _Known(thread, by_id.get(thread.ticket_id) if thread.ticket_id else None)
+        for thread in threads
+    }
 
 
 def _colleagues(addresses: set[str]) -> set[str]:
-    members = Membership.objects.filter(account_id=current_account_id(), is_active=True, user__email__in=addresses)
+    members = Membership.objects.filter(
+        account_id=current_account_id(), is_active=True, user__email__in=addresses
+    )
     return set(members.values_list("user__email", flat=True))
 
 
@@ -390,7 +464,9 @@ def _is_tagged(address: str, own: str) -> bool:
 
 def _link_newcomers(cases: Sequence[_Case], at: datetime) -> None:
     """Somebody new in a ticket's thread becomes one of its contacts."""
-    associations.link_many([("ticket", c.ticket_id, "contact", c.contact_id) for c in cases if c.ticket_id and c.contact_id], at)
+    associations.link_many(
+        [("ticket", c.ticket_id, "contact", c.contact_id) for c in cases if c.ticket_id and c.contact_id], at
+    )
 
 
 def preview_of(text: str) -> str:

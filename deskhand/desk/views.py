@@ -45,9 +45,7 @@ VIEWS: tuple[View, ...] = (
 CONVERSATIONS = "conversations"  # threads of plain inboxes without a ticket; not a view of tickets
 DEFAULT = "my-open"
 
-_FOLLOWED = (
-    "exists (select 1 from desk_follower f where f.account_id = t.account_id and f.ticket_id = t.id and f.user_id = {me} and f.follows)"
-)
+_FOLLOWED = "exists (select 1 from desk_follower f where f.account_id = t.account_id and f.ticket_id = t.id and f.user_id = {me} and f.follows)"
 _MENTIONED = "exists (select 1 from desk_mention m where m.account_id = t.account_id and m.ticket_id = t.id and m.user_id = {me} and m.resolved_at is null)"
 
 
@@ -67,7 +65,12 @@ def _where(viewer: Viewer, view: View) -> tuple[str, list[Any]]:
     """The view's condition and the viewer's reach as SQL on `t`, with parameters; ids are our own whole numbers."""
     teams = ",".join(str(int(team)) for team in sorted(viewer.team_ids))
     me = str(int(viewer.user_id))
-    text = view.where.format(me=me, teams=f"'{{{teams}}}'::bigint[]", followed=_FOLLOWED.format(me=me), mentioned=_MENTIONED.format(me=me))
+    text = view.where.format(
+        me=me,
+        teams=f"'{{{teams}}}'::bigint[]",
+        followed=_FOLLOWED.format(me=me),
+        mentioned=_MENTIONED.format(me=me),
+    )
     reach, params = visible(viewer, "ticket").sql("t")
     return f"t.account_id = %s and {text} and ({reach})", [viewer.account_id, *params]
 
@@ -110,7 +113,12 @@ def rows(viewer: Viewer, view: View, *, after: str = "", limit: int = PAGE) -> t
         where += " and (t.sort_at, t.id) < (%s, %s)"
         params += list(_position(after))
     page = f"select t.id from crm_ticket t where {where} order by t.sort_at desc, t.id desc limit {int(limit) + 1}"
-    found = [Row(*r) for r in sql.rows(_ROWS.format(page=page), [*params, viewer.account_id, viewer.user_id, viewer.user_id])]
+    found = [
+        Row(*r)
+        for r in sql.rows(
+            _ROWS.format(page=page), [*params, viewer.account_id, viewer.user_id, viewer.user_id]
+        )
+    ]
     more = len(found) > limit
     return found[:limit], cursor(found[limit - 1]) if more else ""
 
@@ -119,7 +127,10 @@ def row(viewer: Viewer, ticket_id: int) -> Row:
     """One row. Raises NotFound when the viewer may not see it."""
     reach, params = visible(viewer, "ticket").sql("t")
     page = f"select t.id from crm_ticket t where t.account_id = %s and t.id = %s and ({reach})"
-    found = sql.rows(_ROWS.format(page=page), [viewer.account_id, ticket_id, *params, viewer.account_id, viewer.user_id, viewer.user_id])
+    found = sql.rows(
+        _ROWS.format(page=page),
+        [viewer.account_id, ticket_id, *params, viewer.account_id, viewer.user_id, viewer.user_id],
+    )
     if not found:
         raise NotFound(f"There is no ticket {ticket_id}.")
     return Row(*found[0])
@@ -129,7 +140,8 @@ def newer(viewer: Viewer, view: View, than: str) -> int:
     """How many tickets of the view are newer than a cursor (capped)."""
     where, params = _where(viewer, view)
     found = sql.row(
-        f"select count(*) from (select 1 from crm_ticket t where {where} and (t.sort_at, t.id) > (%s, %s) limit {CAP}) n", [*params, *_position(than)]
+        f"select count(*) from (select 1 from crm_ticket t where {where} and (t.sort_at, t.id) > (%s, %s) limit {CAP}) n",
+        [*params, *_position(than)],
     )
     return int(found[0]) if found else 0
 

@@ -59,7 +59,10 @@ class Dispatcher(BatchClaimer[Event]):
     def work(self, account_id: int, rows: Sequence[Event]) -> None:
         for tell in after_commit:
             tell(account_id, rows)
-        sql.execute("delete from events_pendingevent where account_id = %s and id = any(%s)", [account_id, [event.id for event in rows]])
+        sql.execute(
+            "delete from events_pendingevent where account_id = %s and id = any(%s)",
+            [account_id, [event.id for event in rows]],
+        )
 
     def failed(self, account_id: int, row: Event, error: Exception) -> None:
         sql.execute(

@@ -51,7 +51,11 @@ def record_many(new: Sequence[NewEvent]) -> list[Event]:
     scope = current_scope()
     ids = sql.ids("events_event", len(new))
     recorded = [
-        Event(**{f.name: getattr(item, f.name) for f in fields(NewEvent)}, id=event_id, account_id=scope.account_id)
+        Event(
+            **{f.name: getattr(item, f.name) for f in fields(NewEvent)},
+            id=event_id,
+            account_id=scope.account_id,
+        )
         for event_id, item in zip(ids, new, strict=True)
     ]
     columns = _columns(recorded)

@@ -23,7 +23,9 @@ class EventRow(models.Model):
 
     class Meta:
         db_table = "events_event"
-        indexes = [models.Index(fields=["account_id", "object_type", "object_id", "id"], name="event_of_record")]
+        indexes = [
+            models.Index(fields=["account_id", "object_type", "object_id", "id"], name="event_of_record")
+        ]
 
 
 class PendingEvent(models.Model):
@@ -41,6 +43,10 @@ class PendingEvent(models.Model):
 
     class Meta:
         indexes = [
-            models.Index(fields=["account_id", "id"], name="pending_of_account", condition=models.Q(quarantined_at=None)),
+            models.Index(
+                fields=["account_id", "id"],
+                name="pending_of_account",
+                condition=models.Q(quarantined_at=None),
+            ),
             models.Index(fields=["account_id", "object_type", "object_id", "id"], name="pending_of_record"),
         ]

@@ -13,6 +13,7 @@ def rules_of(account_id: int, event_ids: Sequence[int]) -> dict[int, str]:
         return {}
     return dict(
         sql.rows(
-            "select id, cause->>'rule' from events_event where account_id = %s and id = any(%s) and cause ? 'rule'", [account_id, list(event_ids)]
+            "select id, cause->>'rule' from events_event where account_id = %s and id = any(%s) and cause ? 'rule'",
+            [account_id, list(event_ids)],
         )
     )

@@ -82,7 +82,9 @@ class BatchClaimer(ABC, Generic[Row]):
                 raise
             self._one_by_one(account_id, rows)
         except Exception as failure:  # noqa: BLE001 the edge of a job: told apart row by row
-            log.warning("batch failed, working it one by one", queue=self.name, rows=len(rows), error=repr(failure))
+            log.warning(
+                "batch failed, working it one by one", queue=self.name, rows=len(rows), error=repr(failure)
+            )
             self._one_by_one(account_id, rows)
         BATCH_SECONDS.labels(self.name).observe(time.monotonic() - started)
         WORKED.labels(self.name).inc(len(rows))
@@ -95,7 +97,7 @@ class BatchClaimer(ABC, Generic[Row]):
                     claimed = self.claim(account_id, 1, only=self.row_id(row))
                     if claimed:
                         self.work(account_id, claimed)
-            except Exception as failure:  # noqa: BLE001 the culprit is noted with its error and shown to the admin
+            except Exception as failure:
                 if isinstance(failure, DatabaseError) and _database_is_away(failure):
                     raise
                 FAILED.labels(self.name).inc()
@@ -108,7 +110,11 @@ def _database_is_away(failure: Exception) -> bool:
     """Whether the connection itself broke (as against a deadlock or a lock timeout, which the batch caused)."""
     if isinstance(failure, InterfaceError):
         return True
-    return connection.connection is None or connection.connection.closed or "terminating connection" in str(failure)
+    return (
+        connection.connection is None
+        or connection.connection.closed
+        or "terminating connection" in str(failure)
+    )
 
 
 class ClaimLoop:

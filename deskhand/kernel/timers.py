@@ -31,7 +31,9 @@ Handler = Callable[[int, Sequence[DueTimer]], None]
 handlers: dict[str, Handler] = {}
 
 
-def set_timer(account_id: int, kind: str, key: str, due_at: datetime, payload: dict[str, Any] | None = None) -> None:
+def set_timer(
+    account_id: int, kind: str, key: str, due_at: datetime, payload: dict[str, Any] | None = None
+) -> None:
     """Set, or move, the timer of this kind and key."""
     sql.execute(
         "insert into kernel_timer (account_id, kind, key, due_at, payload, attempts, error) values (%s, %s, %s, %s, %s, 0, '')"
@@ -43,7 +45,9 @@ def set_timer(account_id: int, kind: str, key: str, due_at: datetime, payload: d
 
 
 def drop_timer(account_id: int, kind: str, key: str) -> None:
-    sql.execute("delete from kernel_timer where account_id = %s and kind = %s and key = %s", [account_id, kind, key])
+    sql.execute(
+        "delete from kernel_timer where account_id = %s and kind = %s and key = %s", [account_id, kind, key]
+    )
 
 
 class TimerLoop(BatchClaimer[DueTimer]):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
@@ -35,29 +35,3 @@ def django_db_setup(django_db_setup: None) -> Iterator[None]:
     """The test database can only be dropped when nobody holds it."""
     yield
     wake.shut()
-
-
-@pytest.fixture
-def wired() -> Iterator[None]:
-    """All areas plugged together as in the product."""
-    from deskhand import wiring
-
-    wiring.connect()
-    yield
-    wiring.disconnect()
-
-
-@pytest.fixture
-def settle(wired: None) -> Callable[[], None]:
-    """Run every queue until nothing is due."""
-
-    def run() -> None:
-        from deskhand import wiring
-
-        queues = [make() for make in wiring.QUEUES.values()]
-        for _round in range(100):
-            if not sum(queue.run_once() for queue in queues):
-                return
-        raise AssertionError("The queues never come to rest.")
-
-    return run

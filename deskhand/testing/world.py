@@ -53,13 +53,27 @@ class World:
         return Ticket.objects.get(pk=made.id)
 
 
-def make_user(account: Account, name: str, *, seat: bool = True, super_admin: bool = False, team: Team | None = None, main: bool = True) -> User:
+def make_user(
+    account: Account,
+    name: str,
+    *,
+    seat: bool = True,
+    super_admin: bool = False,
+    team: Team | None = None,
+    main: bool = True,
+) -> User:
     username = name.split()[0].lower()
     user, _ = User.objects.get_or_create(
         username=f"{username}-{account.slug}" if account.slug != "demo" else username,
-        defaults={"email": f"{username}@{account.slug}.example", "name": name, "sort_key": contacts.sort_key(name)},
+        defaults={
+            "email": f"{username}@{account.slug}.example",
+            "name": name,
+            "sort_key": contacts.sort_key(name),
+        },
     )
-    Membership.objects.create(account=account, user=user, has_seat=seat, is_super_admin=super_admin, hue=(user.pk * 47) % 360)
+    Membership.objects.create(
+        account=account, user=user, has_seat=seat, is_super_admin=super_admin, hue=(user.pk * 47) % 360
+    )
     if team:
         TeamMember.objects.create(account_id=account.pk, team=team, user=user, is_main=main)
     return user
@@ -76,5 +90,7 @@ def make_world(slug: str = "nordlys", **account: Any) -> World:
         bob = make_user(made, "Bob Noyce", team=team)
         eve = make_user(made, "Eve Curie", team=team, main=False)
         nils = make_user(made, "Nils Bohr", seat=False, team=team)
-        channel = inboxes.add_channel_account(desk, channel="email", name="Support", address=f"support@{slug}.example")
+        channel = inboxes.add_channel_account(
+            desk, channel="email", name="Support", address=f"support@{slug}.example"
+        )
     return World(made, team, ada, grace, bob, eve, nils, channel)

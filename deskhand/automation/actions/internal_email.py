@@ -32,7 +32,11 @@ class InternalEmail:
     def run(self, batch: Sequence[Doing]) -> list[Done]:
         account_id = batch[0].account_id
         people = _People(account_id, batch)
-        channel = ChannelAccount.objects.filter(account_id=account_id, channel="email", archived_at=None).order_by("-is_default", "id").first()
+        channel = (
+            ChannelAccount.objects.filter(account_id=account_id, channel="email", archived_at=None)
+            .order_by("-is_default", "id")
+            .first()
+        )
         answers, sends = [], []
         for doing in batch:
             gone = people.gone(doing)
@@ -40,12 +44,22 @@ class InternalEmail:
             if gone:
                 answers.append(failed(_("This person is not active any more: %(id)s") % {"id": gone[0]}))
             elif not wanted:
-                answers.append(skipped(_("The ticket has no owner.") if doing.settings.get("owner") else _("Nobody is left to tell.")))
+                answers.append(
+                    skipped(
+                        _("The ticket has no owner.")
+                        if doing.settings.get("owner")
+                        else _("Nobody is left to tell.")
+                    )
+                )
             elif channel is None:
                 answers.append(skipped(_("No e-mail address is connected to send from.")))
             else:
                 sends += [_send(doing, channel, who) for who in wanted]
-                answers.append(Done(message=_("Told %(names)s") % {"names": ", ".join(w.name or w.email for w in wanted)}))
+                answers.append(
+                    Done(
+                        message=_("Told %(names)s") % {"names": ", ".join(w.name or w.email for w in wanted)}
+                    )
+                )
         outbox.enqueue(sends)
         return answers
 
@@ -56,9 +70,15 @@ class _People:
     def __init__(self, account_id: int, batch: Sequence[Doing]) -> None:
         team_ids = {int(team) for d in batch for team in d.settings.get("teams") or ()}
         self.teams: dict[int, list[int]] = {}
-        for team_id, user_id in TeamMember.objects.filter(account_id=account_id, team_id__in=team_ids).order_by("id").values_list("team_id", "user_id"):
+        for team_id, user_id in (
+            TeamMember.objects.filter(account_id=account_id, team_id__in=team_ids)
+            .order_by("id")
+            .values_list("team_id", "user_id")
+        ):
             self.teams.setdefault(team_id, []).append(user_id)
-        members = Membership.objects.filter(account_id=account_id, is_active=True, user__is_active=True).select_related("user")
+        members = Membership.objects.filter(
+            account_id=account_id, is_active=True, user__is_active=True
+        ).select_related("user")
         self.active = {m.user_id: Address(m.user.email, m.user.name) for m in members}
 
     def addresses(self, doing: Doing) -> list[Address]:
@@ -74,7 +94,9 @@ class _People:
 
 
 def _send(doing: Doing, channel: ChannelAccount, who: Address) -> NewSend:
-    subject = _fill(str(doing.settings.get("subject") or _("Ticket #{{ ticket.number }}: {{ ticket.subject }}")), doing)
+    subject = _fill(
+        str(doing.settings.get("subject") or _("Ticket #{{ ticket.number }}: {{ ticket.subject }}")), doing
+    )
     text = _fill(str(doing.settings.get("body") or _("A ticket needs your attention.")), doing)
     text += f"\n\n{django_settings.SITE_URL}/inbox/all-open/{doing.record_id}/"
     mail = Mail(

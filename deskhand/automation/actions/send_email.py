@@ -38,7 +38,10 @@ class SendEmail:
     def run(self, batch: Sequence[Doing]) -> list[Done]:
         account_id = batch[0].account_id
         known = _templates(account_id)
-        channels = {c.pk: c for c in ChannelAccount.objects.filter(account_id=account_id, channel="email", archived_at=None)}
+        channels = {
+            c.pk: c
+            for c in ChannelAccount.objects.filter(account_id=account_id, channel="email", archived_at=None)
+        }
         recent = _Recent(account_id, batch)
         answers: list[Done] = []
         mails: list[AutomaticMail] = []
@@ -117,9 +120,13 @@ class _Recent:
         self.to_address[doing.record["contact"]["email"]] += 1
 
 
-def _mail(doing: Doing, template: MailTemplate, channels: Mapping[int, ChannelAccount]) -> AutomaticMail | None:
+def _mail(
+    doing: Doing, template: MailTemplate, channels: Mapping[int, ChannelAccount]
+) -> AutomaticMail | None:
     record = doing.record
-    channel = channels.get(record.get("channel_account_id") or 0) or next((c for c in channels.values() if c.is_default), None)
+    channel = channels.get(record.get("channel_account_id") or 0) or next(
+        (c for c in channels.values() if c.is_default), None
+    )
     thread_id = record.get("originating_thread_id")
     if channel is None or thread_id is None:
         return None

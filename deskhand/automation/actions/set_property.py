@@ -32,12 +32,16 @@ class SetProperty:
         seats = _with_seat(batch)
         for doing in batch:
             try:
-                values = tickets.checked(doing.object_type, {str(doing.settings["property"]): doing.settings.get("value")})
+                values = tickets.checked(
+                    doing.object_type, {str(doing.settings["property"]): doing.settings.get("value")}
+                )
             except Invalid as refusal:
                 answers[doing.enrollment_id] = failed(refusal.message)
                 continue
             if values.get("owner_id") and values["owner_id"] not in seats:
-                answers[doing.enrollment_id] = failed(_("This person has no seat or is not active any more."))  # R-WFA-9
+                answers[doing.enrollment_id] = failed(
+                    _("This person has no seat or is not active any more.")
+                )  # R-WFA-9
                 continue
             groups[(doing.object_type, doing.workflow_id, doing.step_id)].append(doing)
         for group in groups.values():
@@ -46,13 +50,31 @@ class SetProperty:
 
     def _change(self, group: Sequence[Doing], answers: dict[int, Done]) -> None:
         first = group[0]
-        values = tickets.checked(first.object_type, {str(first.settings["property"]): first.settings.get("value")})
-        cause = Cause(event_id=first.event_id, workflow_id=first.workflow_id, revision=first.revision, step_id=first.step_id)
+        values = tickets.checked(
+            first.object_type, {str(first.settings["property"]): first.settings.get("value")}
+        )
+        cause = Cause(
+            event_id=first.event_id,
+            workflow_id=first.workflow_id,
+            revision=first.revision,
+            step_id=first.step_id,
+        )
         depth = max(doing.depth for doing in group) + 1
-        done = store.change_many(first.object_type, [Change(d.record_id, values) for d in group], by=first.by, cause=cause, depth=depth, at=first.now)
+        done = store.change_many(
+            first.object_type,
+            [Change(d.record_id, values) for d in group],
+            by=first.by,
+            cause=cause,
+            depth=depth,
+            at=first.now,
+        )
         changed = {applied.record_id for applied in done if applied.changes}
         for doing in group:
-            answers[doing.enrollment_id] = Done(message=self.summary(doing.settings) if doing.record_id in changed else _("It had this value already."))
+            answers[doing.enrollment_id] = Done(
+                message=self.summary(doing.settings)
+                if doing.record_id in changed
+                else _("It had this value already.")
+            )
 
 
 def _with_seat(batch: Sequence[Doing]) -> set[int]:

@@ -19,8 +19,8 @@ def new(world):
 def chain(world, new):
     """[mail, delay, task] in the lane New."""
     by = world.ada.pk
-    lane = lanes.add_step("ticket", new, "send_email", {"template": "ticket_received"}, by=by)
-    lane = lanes.add_step("ticket", new, "delay", {"minutes": 90}, after="1", by=by)
+    lanes.add_step("ticket", new, "send_email", {"template": "ticket_received"}, by=by)
+    lanes.add_step("ticket", new, "delay", {"minutes": 90}, after="1", by=by)
     return lanes.add_step("ticket", new, "create_task", {"title": "Call"}, after="2", by=by)
 
 
@@ -105,6 +105,8 @@ def test_two_editors_do_not_overwrite_each_other(world, new, chain):
         lanes.change_step(chain, "3", {"title": "Shout"}, by=world.grace.pk, seen_revision=seen)
 
 
-def test_lanes_are_read_with_as_many_queries_for_four_as_for_one(world, new, chain, django_assert_max_num_queries):
+def test_lanes_are_read_with_as_many_queries_for_four_as_for_one(
+    world, new, chain, django_assert_max_num_queries
+):
     with django_assert_max_num_queries(6):
         lanes.lanes_of(world.tickets.default)

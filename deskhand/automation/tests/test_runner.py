@@ -6,7 +6,16 @@ import pytest
 
 from deskhand.automation import templates, workflows
 from deskhand.automation.engine.definition import (
-    Action, Definition, Delay, Edge, EventMatch, ForAmount, OnFailure, Reenrollment, UntilEvent, WhenEvent,
+    Action,
+    Definition,
+    Delay,
+    Edge,
+    EventMatch,
+    ForAmount,
+    OnFailure,
+    Reenrollment,
+    UntilEvent,
+    WhenEvent,
 )  # fmt: skip
 from deskhand.automation.models import Enrollment, StepLog, Workflow
 from deskhand.crm.filters.types import Filter, Operator
@@ -18,7 +27,7 @@ from deskhand.desk import replies, threads
 from deskhand.desk.models import Message
 from deskhand.desk.replies import NewReply
 from deskhand.desk.types import Automatic, InboundMessage, Incoming, Mailbox
-from deskhand.events.types import SYSTEM, Actor
+from deskhand.events.types import SYSTEM
 from deskhand.kernel import clock
 
 NOT_CHAT = Filter("source_type", Kind.ENUM, Operator.NONE_OF, ("CHAT",))
@@ -31,11 +40,19 @@ def lane(world, settle):
     def make(label, *steps, every_time=False, refine=NOT_CHAT):
         stage = world.stage(label)
         at_stage = Filter("hs_pipeline_stage", Kind.ENUM, Operator.ANY_OF, (str(stage),))
-        trigger = WhenEvent((EventMatch("ticket.created", at_stage), EventMatch("ticket.moved", at_stage)), refine)
+        trigger = WhenEvent(
+            (EventMatch("ticket.created", at_stage), EventMatch("ticket.moved", at_stage)), refine
+        )
         definition = Definition(
             "ticket", trigger, Reenrollment(every_time), start=Edge(steps[0].id), steps=steps, next_id=len(steps) + 1,
         )  # fmt: skip
-        made = workflows.create(world.account.pk, f"Lane {label}", definition, pipeline_id=world.tickets.default.id, stage_id=stage)
+        made = workflows.create(
+            world.account.pk,
+            f"Lane {label}",
+            definition,
+            pipeline_id=world.tickets.default.id,
+            stage_id=stage,
+        )
         workflows.switch(made, True)
         Workflow.objects.filter(pk=made.pk).update(on_since=clock.now() - timedelta(days=30))
         return made
@@ -52,7 +69,12 @@ def mail_in(world, settle):
     def arrive(text="Where is it?", **more):
         channel = more.pop("channel", world.channel)
         message = InboundMessage(
-            more.pop("external_id", "m1@x"), Mailbox("astrid@fjallbo.example", "Astrid Lindqvist"), "Refund", text, clock.now(), **more
+            more.pop("external_id", "m1@x"),
+            Mailbox("astrid@fjallbo.example", "Astrid Lindqvist"),
+            "Refund",
+            text,
+            clock.now(),
+            **more,
         )
         received = threads.receive(Incoming(channel.pk, message))
         settle_in_scope(settle)
@@ -64,12 +86,11 @@ def mail_in(world, settle):
 def settle_in_scope(settle):
     """Hooks before commit run at the scope's end; inside a test's open scope they are run by hand."""
     from deskhand.kernel.database.scope import current_scope
+    from deskhand.kernel.database.scope import settle as run_hooks
 
     scope = current_scope()
     for _ in range(50):
-        while scope.last:
-            scope.last.pop(0)()
-        scope.notes.pop("events.rounds", None)
+        run_hooks()
         before = OutboxEntry.objects.count(), StepLog.objects.count()
         settle()
         if not scope.last and before == (OutboxEntry.objects.count(), StepLog.objects.count()):
@@ -130,7 +151,10 @@ def test_telling_an_owner_that_is_not_there_is_skipped_and_the_run_goes_on_T_ACT
     world.ticket()
     settle_in_scope(settle)
 
-    assert [(line.kind, line.status) for line in StepLog.objects.order_by("id")] == [("internal_email", "SKIPPED"), ("create_task", "SUCCEEDED")]
+    assert [(line.kind, line.status) for line in StepLog.objects.order_by("id")] == [
+        ("internal_email", "SKIPPED"),
+        ("create_task", "SUCCEEDED"),
+    ]
 
 
 def test_while_off_nothing_enrolls_and_nothing_is_made_up_for_T_ACT_9(world, lane, settle):
@@ -156,12 +180,23 @@ def test_an_automatic_mail_assigns_nobody_and_moves_nothing_T_ACT_12(world, lane
 
 
 def test_colleagues_are_told_by_team_and_by_name_R_ACT_20(world, lane, settle):
-    lane("New", step(1, "internal_email", users=[world.ada.pk], teams=[world.team.pk], subject="New: {{ ticket.subject }}"))
+    lane(
+        "New",
+        step(
+            1,
+            "internal_email",
+            users=[world.ada.pk],
+            teams=[world.team.pk],
+            subject="New: {{ ticket.subject }}",
+        ),
+    )
 
     world.ticket("Zip failed")
     settle_in_scope(settle)
 
-    assert {address for address, _ in sent()} == {u.email for u in (world.ada, world.grace, world.bob, world.eve, world.nils)}
+    assert {address for address, _ in sent()} == {
+        u.email for u in (world.ada, world.grace, world.bob, world.eve, world.nils)
+    }
     assert sent()[0][1] == "New: Zip failed"
 
 
@@ -227,7 +262,9 @@ def test_a_delay_holds_and_goes_on_R_DELAY_2(world, lane, settle):
 
 
 def test_off_during_a_delay_the_action_is_logged_as_skipped_T_WF_10(world, lane, settle):
-    made = lane("New", Delay("1", ForAmount(timedelta(hours=2)), Edge("2")), step(2, "create_task", title="Later"))
+    made = lane(
+        "New", Delay("1", ForAmount(timedelta(hours=2)), Edge("2")), step(2, "create_task", title="Later")
+    )
     world.ticket()
     settle_in_scope(settle)
     workflows.switch(made, False)
@@ -241,7 +278,11 @@ def test_off_during_a_delay_the_action_is_logged_as_skipped_T_WF_10(world, lane,
 
 def test_a_delay_until_an_event_is_released_by_it_R_DELAY_5(world, lane, settle):
     closing = EventMatch("ticket.moved", Filter("hs_is_closed", Kind.BOOL, Operator.ANY_OF, (True,)))
-    lane("New", Delay("1", UntilEvent(closing, timedelta(days=3)), Edge("2")), step(2, "create_task", title="Closed early"))
+    lane(
+        "New",
+        Delay("1", UntilEvent(closing, timedelta(days=3)), Edge("2")),
+        step(2, "create_task", title="Closed early"),
+    )
     ticket = world.ticket()
     settle_in_scope(settle)
     tickets.move(ticket.pk, to=world.stage("Waiting on us"), by=SYSTEM)
@@ -330,7 +371,9 @@ def test_when_the_thread_moved_on_the_reply_is_refused_R_WORK_3(world, mail_in):
     mail_in("One more thing", external_id="m2@x", answers=("m1@x",))
 
     with pytest.raises(Conflict, match="Astrid"):
-        replies.reply(NewReply(received.ticket_id, "Hello", last_seen_message_id=received.message_id), by=world.bob)
+        replies.reply(
+            NewReply(received.ticket_id, "Hello", last_seen_message_id=received.message_id), by=world.bob
+        )
 
     assert OutboxEntry.objects.count() == 0
 

@@ -70,8 +70,12 @@ class InboundClaimer(BatchClaimer[Waiting]):
     def prepare(self, account_id: int, limit: int) -> None:
         """Lease a batch and read it, each mail in a guarded child."""
         self._leased = {row.id: row for row in _lease(account_id, limit)}
-        readings = dict(zip(self._leased, guarded.parse_many([row.raw for row in self._leased.values()]), strict=True))
-        self._read = {i: Read(mail, _store_files(mail)) for i, mail in readings.items() if isinstance(mail, ParsedMail)}
+        readings = dict(
+            zip(self._leased, guarded.parse_many([row.raw for row in self._leased.values()]), strict=True)
+        )
+        self._read = {
+            i: Read(mail, _store_files(mail)) for i, mail in readings.items() if isinstance(mail, ParsedMail)
+        }
         self._unreadable = {i: failure for i, failure in readings.items() if isinstance(failure, ChildFailed)}
 
     def claim(self, account_id: int, limit: int, only: int | None = None) -> list[Waiting]:
@@ -85,7 +89,10 @@ class InboundClaimer(BatchClaimer[Waiting]):
         return [self._leased[row[0]] for row in found if row[0] in self._leased]
 
     def work(self, account_id: int, rows: Sequence[Waiting]) -> None:
-        _quarantine(account_id, {row.id: self._unreadable[row.id].reason for row in rows if row.id in self._unreadable})
+        _quarantine(
+            account_id,
+            {row.id: self._unreadable[row.id].reason for row in rows if row.id in self._unreadable},
+        )
         rows = [row for row in rows if row.id in self._read]
         if rows:
             self._file(account_id, rows)
@@ -95,8 +102,14 @@ class InboundClaimer(BatchClaimer[Waiting]):
         incoming = _Addressing(account_id, [row.channel_account_id for row in rows])
         filing = [row for row in rows if row.id in fresh]
         received = receive_many([incoming.of(row, self._read[row.id]) for row in filing])
-        bounces.note_returned([r for row in filing if (r := _returned(account_id, row, self._read[row.id].parsed))])
-        _finish(account_id, [(row, answer) for row, answer in zip(filing, received, strict=True)], [r for r in rows if r.id not in fresh])
+        bounces.note_returned(
+            [r for row in filing if (r := _returned(account_id, row, self._read[row.id].parsed))]
+        )
+        _finish(
+            account_id,
+            [(row, answer) for row, answer in zip(filing, received, strict=True)],
+            [r for r in rows if r.id not in fresh],
+        )
 
     def failed(self, account_id: int, row: Waiting, error: Exception) -> None:
         sql.execute(
@@ -105,7 +118,16 @@ class InboundClaimer(BatchClaimer[Waiting]):
             " outcome = case when attempts + 1 >= %s then 'quarantined' else outcome end,"
             " outcome_detail = case when attempts + 1 >= %s then %s else outcome_detail end,"
             " done_at = case when attempts + 1 >= %s then now() end where account_id = %s and id = %s",
-            [str(error)[:2000], TRIES, TRIES, TRIES, f"{type(error).__name__}: {error}"[:500], TRIES, account_id, row.id],
+            [
+                str(error)[:2000],
+                TRIES,
+                TRIES,
+                TRIES,
+                f"{type(error).__name__}: {error}"[:500],
+                TRIES,
+                account_id,
+                row.id,
+            ],
         )
 
     def row_id(self, row: Waiting) -> int:
@@ -176,7 +198,9 @@ class _Addressing:
     def _message(self, row: Waiting, read: Read) -> InboundMessage:
         p = read.parsed
         sender = p.sender or Address("", row.envelope_from)
-        answers = tuple(dict.fromkeys(_bare(value) for value in (*reversed(p.in_reply_to), *reversed(p.references))))
+        answers = tuple(
+            dict.fromkeys(_bare(value) for value in (*reversed(p.in_reply_to), *reversed(p.references)))
+        )
         return InboundMessage(
             external_id=_bare(p.message_id) or f"{row.sha256}@inbox",
             sender=Mailbox(sender.email, sender.name),
@@ -187,12 +211,15 @@ class _Addressing:
             received_at=row.received_at,
             to=_mailboxes(p.to),
             cc=_mailboxes(p.cc),
-            answers=tuple(a for a in answers if not _claims_to_be_ours(a)) + tuple(a for a in answers if self._is_ours(a)),
+            answers=tuple(a for a in answers if not _claims_to_be_ours(a))
+            + tuple(a for a in answers if self._is_ours(a)),
             thread_id=self._thread(row, answers),
             automatic=_automatic(p),
             automatic_reason=p.auto_reason,
             is_forward=p.is_forward,
-            original_sender=Mailbox(p.forwarded_sender.email, p.forwarded_sender.name) if p.forwarded_sender else None,
+            original_sender=Mailbox(p.forwarded_sender.email, p.forwarded_sender.name)
+            if p.forwarded_sender
+            else None,
             date_text=p.date_text,
             files=read.files,
             notices=_notices(row, p),
@@ -203,7 +230,9 @@ class _Addressing:
         _, plus, tag = row.recipient.partition("@")[0].partition("+")
         found = tokens.thread_of_tag(self.account_id, tag) if plus else None
         if found is None:
-            found = next((t for value in answers if (t := tokens.thread_of_message_id(self.account_id, value))), None)
+            found = next(
+                (t for value in answers if (t := tokens.thread_of_message_id(self.account_id, value))), None
+            )
         return found
 
     def _is_ours(self, value: str) -> bool:
@@ -218,7 +247,9 @@ def _claims_to_be_ours(value: str) -> bool:
 def _automatic(p: ParsedMail) -> Automatic:
     if p.auto in (AutoKind.BOUNCE, AutoKind.REPORT, AutoKind.COMPLAINT):
         return Automatic.REPORT
-    if p.auto is AutoKind.AUTO_REPLY and (p.is_reply or "repl" in p.auto_reason.lower() or "subject" in p.auto_reason.lower()):
+    if p.auto is AutoKind.AUTO_REPLY and (
+        p.is_reply or "repl" in p.auto_reason.lower() or "subject" in p.auto_reason.lower()
+    ):
         return Automatic.ANSWER
     return Automatic.NO if p.auto is AutoKind.NO else Automatic.GENERATED
 
@@ -276,7 +307,9 @@ def process_again(account_id: int, ids: Sequence[int]) -> int:
 
 
 def _finish(account_id: int, filed: Sequence[tuple[Waiting, Received]], twins: Sequence[Waiting]) -> None:
-    ends: list[tuple[int, str, str, int | None, int | None]] = [(row.id, r.outcome.value, r.why, r.message_id, r.ticket_id) for row, r in filed]
+    ends: list[tuple[int, str, str, int | None, int | None]] = [
+        (row.id, r.outcome.value, r.why, r.message_id, r.ticket_id) for row, r in filed
+    ]
     ends += [(row.id, "duplicate", "the same mail was filed before", None, None) for row in twins]
     columns = [list(column) for column in zip(*ends, strict=True)]
     sql.execute(

@@ -68,13 +68,17 @@ def ensure_defaults(account_id: int) -> None:
 
 
 @transaction.atomic
-def create(account_id: int, object_type: str, label: str, stages: Sequence[NewStage], *, key: str = "") -> Pipeline:
+def create(
+    account_id: int, object_type: str, label: str, stages: Sequence[NewStage], *, key: str = ""
+) -> Pipeline:
     """Create a pipeline with its stages. Raises Invalid without an OPEN stage (R-PIPE-4).
 
     Ticket pipelines follow the conversation from the start when they have the stages for it (R-STAT-3).
     """
     if not any(stage.state == OPEN for stage in stages):
-        raise Invalid("A pipeline needs at least one open status.", field="stages", hint="Set a status to open.")
+        raise Invalid(
+            "A pipeline needs at least one open status.", field="stages", hint="Set a status to open."
+        )
     order = Pipeline.objects.filter(account_id=account_id, object_type=object_type).count()
     pipeline = Pipeline.objects.create(
         account_id=account_id, object_type=object_type, key=key or _next_key(account_id, object_type), label=label,
@@ -89,7 +93,9 @@ def create(account_id: int, object_type: str, label: str, stages: Sequence[NewSt
     ]  # fmt: skip
     if object_type == "ticket":
         open_rows = [row for row in rows if row.is_open]
-        pipeline.sent_stage = next((row for row in open_rows if row.key == "2"), open_rows[min(1, len(open_rows) - 1)])
+        pipeline.sent_stage = next(
+            (row for row in open_rows if row.key == "2"), open_rows[min(1, len(open_rows) - 1)]
+        )
         pipeline.reply_stage = next((row for row in open_rows if row.key == "3"), open_rows[-1])
         pipeline.save(update_fields=["sent_stage", "reply_stage"])
     queries.forget()
@@ -97,7 +103,9 @@ def create(account_id: int, object_type: str, label: str, stages: Sequence[NewSt
 
 
 def _next_key(account_id: int, object_type: str) -> str:
-    keys = Pipeline.objects.filter(account_id=account_id, object_type=object_type).values_list("key", flat=True)
+    keys = Pipeline.objects.filter(account_id=account_id, object_type=object_type).values_list(
+        "key", flat=True
+    )
     return str(max([int(key) for key in keys if key.isdigit()], default=0) + 1)
 
 
@@ -106,7 +114,14 @@ def _next_stage_key(account_id: int, object_type: str) -> str:
     return str(max([int(key) for key in keys if key.isdigit()], default=0) + 1)
 
 
-POLICY_FIELDS = ("sets_close_date", "moves_on_sent", "sent_stage_id", "moves_on_reply", "reply_stage_id", "options")
+POLICY_FIELDS = (
+    "sets_close_date",
+    "moves_on_sent",
+    "sent_stage_id",
+    "moves_on_reply",
+    "reply_stage_id",
+    "options",
+)
 
 
 def set_policy(pipeline: Pipeline, **changes: Any) -> Pipeline:
@@ -116,9 +131,18 @@ def set_policy(pipeline: Pipeline, **changes: Any) -> Pipeline:
     """
     for name, value in changes.items():
         if name not in POLICY_FIELDS:
-            raise Invalid(f"{name} is not a policy of a pipeline.", field=name, hint="One of: " + ", ".join(POLICY_FIELDS))
+            raise Invalid(
+                f"{name} is not a policy of a pipeline.",
+                field=name,
+                hint="One of: " + ", ".join(POLICY_FIELDS),
+            )
         if name.endswith("_stage_id") and not pipeline.stages.filter(pk=value).exists():
-            raise Invalid("That status is not in this pipeline.", field=name, value=value, hint="Choose one of its statuses.")
+            raise Invalid(
+                "That status is not in this pipeline.",
+                field=name,
+                value=value,
+                hint="Choose one of its statuses.",
+            )
         setattr(pipeline, name, value)
     pipeline.save(update_fields=list(changes))
     queries.forget()
@@ -153,6 +177,8 @@ def delete_stage(stage: Stage, *, in_use: int) -> None:
         raise Conflict(f"{in_use} records stand in «{stage.label}»; move them to another status first.")
     others = stage.pipeline.stages.exclude(pk=stage.pk)
     if stage.is_open and not others.filter(state=OPEN).exists():
-        raise Invalid("A pipeline needs at least one open status.", field="state", hint="Open another status first.")
+        raise Invalid(
+            "A pipeline needs at least one open status.", field="state", hint="Open another status first."
+        )
     stage.delete()
     queries.forget()

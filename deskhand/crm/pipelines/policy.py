@@ -78,7 +78,9 @@ def after_reply(
 
     R-STAT-5, 6, 8, 10, 11, 12, 17, 18; reopening by R-REOPEN-2.
     """
-    ignored = reply.is_automatic or reply.is_forward or reply.on_side_thread or reply.sender is not Sender.CONTACT
+    ignored = (
+        reply.is_automatic or reply.is_forward or reply.on_side_thread or reply.sender is not Sender.CONTACT
+    )
     if ignored:
         return ReplyEffect.STAY, None
     if standing.is_closed:
@@ -98,9 +100,9 @@ def _reopen(standing: Standing, pipeline: PipelineValue, now: datetime) -> tuple
     mode = policy.get("mode", "always")
     if mode == "never":
         return ReplyEffect.FOLLOW_UP, None
-    if mode == "within_days" and standing.last_closed_at is not None:
-        if now - standing.last_closed_at > timedelta(days=int(policy.get("days", 14))):
-            return ReplyEffect.FOLLOW_UP, None
+    window = timedelta(days=int(policy.get("days", 14)))
+    if mode == "within_days" and standing.last_closed_at is not None and now - standing.last_closed_at > window:
+        return ReplyEffect.FOLLOW_UP, None
     target = pipeline.stage(policy.get("stage_id")) or pipeline.first_open
     if pipeline.options.get("reopen_then_apply_reply_target") and pipeline.moves_on_reply:
         target = pipeline.stage(pipeline.reply_stage_id) or target

@@ -26,8 +26,18 @@ def forget() -> None:
 
 def _read(account_id: int, object_type: str) -> PipelineSet:
     stages: dict[int, list[StageValue]] = {}
-    for stage in Stage.objects.filter(account_id=account_id, object_type=object_type).order_by("display_order", "label", "id"):
-        value = StageValue(stage.id, stage.key, stage.label, stage.display_order, stage.is_open, stage.tone, stage.pipeline_id)
+    for stage in Stage.objects.filter(account_id=account_id, object_type=object_type).order_by(
+        "display_order", "label", "id"
+    ):
+        value = StageValue(
+            stage.id,
+            stage.key,
+            stage.label,
+            stage.display_order,
+            stage.is_open,
+            stage.tone,
+            stage.pipeline_id,
+        )
         stages.setdefault(stage.pipeline_id, []).append(value)
     pipelines = Pipeline.objects.filter(account_id=account_id, object_type=object_type, archived_at=None)
     return PipelineSet(

@@ -69,7 +69,12 @@ class PipelineSet:
         for pipeline in self.pipelines:
             if pipeline.stage(stage_id):
                 return pipeline
-        raise Invalid(f"There is no status {stage_id}.", field="hs_pipeline_stage", value=stage_id, hint="Choose one of the pipeline's statuses.")
+        raise Invalid(
+            f"There is no status {stage_id}.",
+            field="hs_pipeline_stage",
+            value=stage_id,
+            hint="Choose one of the pipeline's statuses.",
+        )
 
     def stage(self, stage_id: int) -> StageValue:
         found = self.of_stage(stage_id).stage(stage_id)

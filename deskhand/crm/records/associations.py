@@ -33,7 +33,11 @@ def _sides(link: Link) -> list[tuple[str, int, str, int, int]]:
     from_type, from_id, to_type, to_id = link
     there, back = ASSOCIATION_TYPES.get((from_type, to_type)), ASSOCIATION_TYPES.get((to_type, from_type))
     if there is None or back is None:
-        raise Invalid(f"A {from_type} can't be linked to a {to_type}.", field="associations", value=f"{from_type}/{to_type}")
+        raise Invalid(
+            f"A {from_type} can't be linked to a {to_type}.",
+            field="associations",
+            value=f"{from_type}/{to_type}",
+        )
     return [(from_type, from_id, to_type, to_id, there), (to_type, to_id, from_type, from_id, back)]
 
 

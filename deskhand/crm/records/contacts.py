@@ -42,10 +42,23 @@ def upsert_many(people: Sequence[Person], *, by: Actor, at: datetime | None = No
     missing = [wanted[email] for email in sorted(wanted) if email not in found]
     if not missing:
         return found
-    rows = [(person.email.lower(), *_split(person.name), person.name or person.email, sort_key(person.name or person.email)) for person in missing]
+    rows = [
+        (
+            person.email.lower(),
+            *_split(person.name),
+            person.name or person.email,
+            sort_key(person.name or person.email),
+        )
+        for person in missing
+    ]
     columns = [list(column) for column in zip(*rows, strict=True)]
     made = sql.rows(_INSERT, [current_account_id(), at, at, by.kind.value, by.id, *columns])
-    log.record_many([NewEvent("contact.created", "contact", contact_id, 1, by, at, {"email": email}) for contact_id, email in made])
+    log.record_many(
+        [
+            NewEvent("contact.created", "contact", contact_id, 1, by, at, {"email": email})
+            for contact_id, email in made
+        ]
+    )
     if len(made) < len(missing):  # another transaction was first with some; its rows are visible now
         return _ids(list(wanted))
     return found | {email: contact_id for contact_id, email in made}
@@ -53,7 +66,8 @@ def upsert_many(people: Sequence[Person], *, by: Actor, at: datetime | None = No
 
 def _ids(emails: list[str]) -> dict[str, int]:
     rows = sql.rows(
-        "select email, id from crm_contact where account_id = %s and email = any(%s) and archived_at is null", [current_account_id(), emails]
+        "select email, id from crm_contact where account_id = %s and email = any(%s) and archived_at is null",
+        [current_account_id(), emails],
     )
     return dict(rows)
 

@@ -110,7 +110,9 @@ class Ticket(Record, Filed):
                 name="ticket_closed",
                 condition=Q(is_closed=True, is_spam=False, archived_at=None),
             ),
-            models.Index(fields=["account_id", "-sort_at", "-id"], name="ticket_spam", condition=Q(is_spam=True)),
+            models.Index(
+                fields=["account_id", "-sort_at", "-id"], name="ticket_spam", condition=Q(is_spam=True)
+            ),
             models.Index(fields=["account_id", "contact", "-sort_at"], name="ticket_of_contact"),
             models.Index(fields=["account_id", "stage", "-sort_at", "-id"], name="ticket_in_stage"),
         ]
@@ -130,7 +132,9 @@ class Contact(Record):
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["account_id", "email"], name="contact_email_once", condition=~Q(email="") & Q(archived_at=None)
+                fields=["account_id", "email"],
+                name="contact_email_once",
+                condition=~Q(email="") & Q(archived_at=None),
             ),
         ]
         indexes = [models.Index(fields=["account_id", "sort_key", "id"], name="contact_by_name")]
@@ -177,7 +181,9 @@ class CustomObject(Record):
     sort_at = models.DateTimeField()
 
     class Meta:
-        indexes = [models.Index(fields=["account_id", "object_type", "-sort_at", "-id"], name="custom_of_type")]
+        indexes = [
+            models.Index(fields=["account_id", "object_type", "-sort_at", "-id"], name="custom_of_type")
+        ]
 
 
 class Task(models.Model):
@@ -200,7 +206,9 @@ class Task(models.Model):
     creation_key = models.TextField(null=True)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["account_id", "creation_key"], name="task_creation_key_once")]
+        constraints = [
+            models.UniqueConstraint(fields=["account_id", "creation_key"], name="task_creation_key_once")
+        ]
         indexes = [
             models.Index(fields=["account_id", "object_type", "record_id"], name="task_of_record"),
             models.Index(fields=["account_id", "assignee_id", "due_at"], name="task_of_assignee"),
@@ -225,7 +233,9 @@ class PropertyChange(models.Model):
     class Meta:
         indexes = [
             models.Index(fields=["account_id", "object_type", "record_id", "id"], name="change_of_record"),
-            models.Index(fields=["account_id", "object_type", "property", "record_id"], name="change_of_property"),
+            models.Index(
+                fields=["account_id", "object_type", "property", "record_id"], name="change_of_property"
+            ),
         ]
 
 
@@ -243,7 +253,9 @@ class StageTime(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["account_id", "object_type", "record_id", "stage_id"], name="stage_time_once")
+            models.UniqueConstraint(
+                fields=["account_id", "object_type", "record_id", "stage_id"], name="stage_time_once"
+            )
         ]
 
 

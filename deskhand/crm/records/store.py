@@ -79,7 +79,11 @@ def change_many(
     at = at or clock.now()
     before = _lock(object_type, [change.record_id for change in changes])
     _add_main_teams(object_type, changes, before)
-    drafts = [_Draft(object_type, change, before[change.record_id], at, by) for change in changes if change.record_id in before]
+    drafts = [
+        _Draft(object_type, change, before[change.record_id], at, by)
+        for change in changes
+        if change.record_id in before
+    ]
     _write_rows(object_type, drafts, at)
     _write_clocks(object_type, [draft for draft in drafts if draft.moved], at)
     events = _record_events(object_type, drafts, by, cause, depth, at)
@@ -145,7 +149,9 @@ def _add_main_teams(object_type: str, changes: Sequence[Change], before: dict[in
 class _Draft:
     """One record's change, worked out: the columns to write and the properties that really changed."""
 
-    def __init__(self, object_type: str, change: Change, before: dict[str, Any], at: datetime, by: Actor) -> None:
+    def __init__(
+        self, object_type: str, change: Change, before: dict[str, Any], at: datetime, by: Actor
+    ) -> None:
         self.id: int = change.record_id
         self.before = before
         self.rule = change.rule
@@ -166,7 +172,9 @@ class _Draft:
         for name, value in values.items():
             self._set(name, value)
         self.shown = self._shown(object_type)
-        self.columns.update({name: value for name, value in change.facts.items() if before.get(name) != value})
+        self.columns.update(
+            {name: value for name, value in change.facts.items() if before.get(name) != value}
+        )
         self.version: int = before["version"] + (1 if self.shown else 0)
 
     def _set(self, name: str, value: Any) -> None:
@@ -188,12 +196,15 @@ class _Draft:
         self.moved = True
         values["pipeline_id"] = pipeline.id  # R-PIPE-11: both in one write
         dates = dates_after_move(
-            was_open=not self.before["is_closed"], to=stage, pipeline=pipeline, closed_at=self.before["closed_at"], now=at
+            was_open=not self.before["is_closed"],
+            to=stage,
+            pipeline=pipeline,
+            closed_at=self.before["closed_at"],
+            now=at,
         )
         if "closed_at" in values:
             dates.pop("closed_at", None)
-        for name, value in dates.items():
-            values[name] = value
+        values.update(dates)
         self.columns["stage_entered_at"] = at
         values["is_closed"] = not stage.is_open
 
@@ -219,7 +230,15 @@ class _Draft:
 
 
 #: Second names of a column that has its history under another one.
-_TWINS = {"createdate", "lastmodifieddate", "hs_lastmodifieddate", "hs_is_visible_in_help_desk", "first_agent_reply_date", "last_reply_date", "hs_object_id"}
+_TWINS = {
+    "createdate",
+    "lastmodifieddate",
+    "hs_lastmodifieddate",
+    "hs_is_visible_in_help_desk",
+    "first_agent_reply_date",
+    "last_reply_date",
+    "hs_object_id",
+}
 
 
 def plain(value: Any) -> Any:
@@ -237,11 +256,15 @@ def _write_rows(object_type: str, drafts: Sequence[_Draft], at: datetime) -> Non
         if draft.shown:
             draft.columns.update(version=draft.version, updated_at=at)
         if draft.custom:
-            draft.columns["properties"] = _without_empty({**draft.before["properties"], **{k: plain(v) for k, v in draft.custom.items()}})
+            draft.columns["properties"] = _without_empty(
+                {**draft.before["properties"], **{k: plain(v) for k, v in draft.custom.items()}}
+            )
         if draft.columns:
             shapes[tuple(sorted(draft.columns))].append(draft)
     for names, group in shapes.items():
-        update_rows(object_type, names, {draft.id: [draft.columns[name] for name in names] for draft in group})
+        update_rows(
+            object_type, names, {draft.id: [draft.columns[name] for name in names] for draft in group}
+        )
 
 
 def _without_empty(values: dict[str, Any]) -> dict[str, Any]:
@@ -274,7 +297,11 @@ def update_rows(object_type: str, names: Sequence[str], values: Mapping[int, Seq
 def _cast(column: models.Field[Any, Any]) -> str:
     from django.db import connection
 
-    kind = column.rel_db_type(connection) if isinstance(column, models.ForeignKey) else column.db_type(connection)
+    kind = (
+        column.rel_db_type(connection)
+        if isinstance(column, models.ForeignKey)
+        else column.db_type(connection)
+    )
     return str(kind or "text")
 
 
@@ -284,7 +311,10 @@ def _write_clocks(object_type: str, moved: Sequence[_Draft], at: datetime) -> No
         return
     account_id = current_account_id()
     ids = [draft.id for draft in moved]
-    sql.execute(_STOP_CLOCKS, [at, at, at, account_id, object_type, ids, [draft.before["stage_id"] for draft in moved]])
+    sql.execute(
+        _STOP_CLOCKS,
+        [at, at, at, account_id, object_type, ids, [draft.before["stage_id"] for draft in moved]],
+    )
     start_clocks(object_type, ids, [draft.columns["stage_id"] for draft in moved], at)
 
 
@@ -331,7 +361,12 @@ def _kind(object_type: str, draft: _Draft) -> str:
 
 
 def _write_history(
-    object_type: str, drafts: Sequence[_Draft], events: Mapping[int, Event], by: Actor, source: str | None, at: datetime
+    object_type: str,
+    drafts: Sequence[_Draft],
+    events: Mapping[int, Event],
+    by: Actor,
+    source: str | None,
+    at: datetime,
 ) -> None:
     rows = [
         (draft.id, name, sql.Jsonb(old), sql.Jsonb(new), events[draft.id].id)
@@ -343,7 +378,19 @@ def _write_history(
     ids, names, olds, news, event_ids = (list(column) for column in zip(*rows, strict=True))
     sql.execute(
         _INSERT_HISTORY,
-        [current_account_id(), object_type, source or SOURCES[by.kind], by.kind.value, by.id, at, ids, names, olds, news, event_ids],
+        [
+            current_account_id(),
+            object_type,
+            source or SOURCES[by.kind],
+            by.kind.value,
+            by.id,
+            at,
+            ids,
+            names,
+            olds,
+            news,
+            event_ids,
+        ],
     )
 
 

@@ -54,7 +54,14 @@ class Created:
     event: Event
 
 
-def create_many(new: Sequence[NewTicket], *, by: Actor, cause: Cause | None = None, depth: int = 0, at: datetime | None = None) -> list[Created]:
+def create_many(
+    new: Sequence[NewTicket],
+    *,
+    by: Actor,
+    cause: Cause | None = None,
+    depth: int = 0,
+    at: datetime | None = None,
+) -> list[Created]:
     """Create tickets in order, numbered without gaps (R-GAP-2), with clocks, associations and one event each."""
     if not new:
         return []
@@ -63,12 +70,23 @@ def create_many(new: Sequence[NewTicket], *, by: Actor, cause: Cause | None = No
     numbers = _next_numbers(len(new))
     rows = [_row(item, by, at) for item in new]
     Ticket.objects.bulk_create(
-        [Ticket(id=ticket_id, number=number, **row) for ticket_id, number, row in zip(ids, numbers, rows, strict=True)]
+        [
+            Ticket(id=ticket_id, number=number, **row)
+            for ticket_id, number, row in zip(ids, numbers, rows, strict=True)
+        ]
     )
     store.start_clocks("ticket", ids, [row["stage_id"] for row in rows], at)
     associations.link_many(
-        [("ticket", ticket_id, "contact", item.contact_id) for ticket_id, item in zip(ids, new, strict=True) if item.contact_id]
-        + [("ticket", ticket_id, "company", item.company_id) for ticket_id, item in zip(ids, new, strict=True) if item.company_id],
+        [
+            ("ticket", ticket_id, "contact", item.contact_id)
+            for ticket_id, item in zip(ids, new, strict=True)
+            if item.contact_id
+        ]
+        + [
+            ("ticket", ticket_id, "company", item.company_id)
+            for ticket_id, item in zip(ids, new, strict=True)
+            if item.company_id
+        ],
         at,
     )
     events = log.record_many(
@@ -80,7 +98,9 @@ def create_many(new: Sequence[NewTicket], *, by: Actor, cause: Cause | None = No
     return [Created(*found) for found in zip(ids, numbers, events, strict=True)]
 
 
-def create(new: NewTicket, *, by: Actor, cause: Cause | None = None, depth: int = 0, at: datetime | None = None) -> Created:
+def create(
+    new: NewTicket, *, by: Actor, cause: Cause | None = None, depth: int = 0, at: datetime | None = None
+) -> Created:
     return create_many([new], by=by, cause=cause, depth=depth, at=at)[0]
 
 
@@ -137,7 +157,9 @@ def move(ticket_id: int, *, to: int, by: Actor, rule: str | None = None, **more:
     return _one(Change(ticket_id, {"stage_id": to}, rule=rule), by=by, **more)
 
 
-def assign(ticket_id: int, *, owner_id: int | None, by: Actor, team_ids: Sequence[int] | None = None, **more: Any) -> Applied:
+def assign(
+    ticket_id: int, *, owner_id: int | None, by: Actor, team_ids: Sequence[int] | None = None, **more: Any
+) -> Applied:
     """Give the ticket to a user, to teams, or to nobody (R-ROUTE-6, R-ROUTE-51)."""
     values: dict[str, Any] = {"owner_id": owner_id}
     if team_ids is not None:
@@ -166,12 +188,24 @@ def checked(object_type: str, properties: dict[str, Any]) -> dict[str, Any]:
     for name, value in properties.items():
         prop = known.get(name)
         if prop is None:
-            raise Invalid(f'Property "{name}" does not exist.', field=name, value=value, hint="Create it in the settings, or check its spelling.")
+            raise Invalid(
+                f'Property "{name}" does not exist.',
+                field=name,
+                value=value,
+                hint="Create it in the settings, or check its spelling.",
+            )
         if prop.read_only:
-            raise Invalid(f"{name} is set by the product and can't be written.", field=name, value=value, hint="Leave it out.")
+            raise Invalid(
+                f"{name} is set by the product and can't be written.",
+                field=name,
+                value=value,
+                hint="Leave it out.",
+            )
         values[prop.column or name] = normal(prop, value)
     if "subject" in values and not values["subject"]:
-        raise Invalid("A ticket needs a name.", field="subject", value=properties.get("subject"), hint="Give a subject.")
+        raise Invalid(
+            "A ticket needs a name.", field="subject", value=properties.get("subject"), hint="Give a subject."
+        )
     return values
 
 
@@ -189,7 +223,19 @@ def _set_archived(ticket_ids: Sequence[int], to: datetime | None, by: Actor, kin
         "with locked as (select id from crm_ticket where account_id = %s and id = any(%s) and (archived_at is null) = %s order by id for no key update)"
         " update crm_ticket t set archived_at = %s, version = version + 1, updated_at = %s from locked where t.account_id = %s and t.id = locked.id"
         " returning t.id, t.version",
-        [current_account_id(), sorted(set(ticket_ids)), to is not None, to, clock.now(), current_account_id()],
+        [
+            current_account_id(),
+            sorted(set(ticket_ids)),
+            to is not None,
+            to,
+            clock.now(),
+            current_account_id(),
+        ],
     )
-    log.record_many([NewEvent(kind, "ticket", ticket_id, version, by, clock.now()) for ticket_id, version in sorted(found)])
+    log.record_many(
+        [
+            NewEvent(kind, "ticket", ticket_id, version, by, clock.now())
+            for ticket_id, version in sorted(found)
+        ]
+    )
     return sorted(ticket_id for ticket_id, _ in found)

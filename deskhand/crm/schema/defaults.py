@@ -20,7 +20,9 @@ def _options(*pairs: tuple[str, str]) -> tuple[Option, ...]:
     return tuple(Option(value, label) for value, label in pairs)
 
 
-PRIORITIES = _options(("LOW", _("Low")), ("MEDIUM", _("Medium")), ("HIGH", _("High")), ("URGENT", _("Urgent")))
+PRIORITIES = _options(
+    ("LOW", _("Low")), ("MEDIUM", _("Medium")), ("HIGH", _("High")), ("URGENT", _("Urgent"))
+)
 CATEGORIES = _options(
     ("PRODUCT_ISSUE", _("Product issue")), ("BILLING_ISSUE", _("Billing issue")),
     ("FEATURE_REQUEST", _("Feature request")), ("GENERAL_INQUIRY", _("General enquiry")),
@@ -219,7 +221,14 @@ BUILT_IN: dict[str, tuple[Property, ...]] = {
 }
 
 #: Object type ids of the API.
-TYPE_IDS = {"contact": "0-1", "company": "0-2", "deal": "0-3", "ticket": "0-5", "project": "0-970", "task": "0-27"}
+TYPE_IDS = {
+    "contact": "0-1",
+    "company": "0-2",
+    "deal": "0-3",
+    "ticket": "0-5",
+    "project": "0-970",
+    "task": "0-27",
+}
 
 #: Association type ids of the API, from one side (HubSpot's default, unlabelled types).
 ASSOCIATION_TYPES: dict[tuple[str, str], int] = {

@@ -52,4 +52,6 @@ class AssociationLabel(models.Model):
     label = models.TextField()
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["account_id", "type_id"], name="association_label_once")]
+        constraints = [
+            models.UniqueConstraint(fields=["account_id", "type_id"], name="association_label_once")
+        ]

@@ -21,7 +21,9 @@ def normal(prop: Property, value: Any) -> Any:
 
 
 def _refuse(prop: Property, value: Any, wants: str) -> Invalid:
-    return Invalid(f"{prop.name} is {value!r}; it must be {wants}.", field=prop.name, value=value, hint=f"Give {wants}.")
+    return Invalid(
+        f"{prop.name} is {value!r}; it must be {wants}.", field=prop.name, value=value, hint=f"Give {wants}."
+    )
 
 
 def _text(prop: Property, value: Any) -> str:
@@ -56,7 +58,9 @@ def _moment(prop: Property, value: Any) -> datetime:
             return datetime.fromtimestamp(int(value) / 1000, UTC)
         found = datetime.fromisoformat(str(value))
     except (ValueError, OverflowError, OSError):
-        raise _refuse(prop, value, "a moment such as 2026-11-21T09:30:00Z, or milliseconds since 1970") from None
+        raise _refuse(
+            prop, value, "a moment such as 2026-11-21T09:30:00Z, or milliseconds since 1970"
+        ) from None
     return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
 
 

@@ -77,7 +77,9 @@ def test_from_one_closed_status_to_another_it_stays_T_CLOSE_5(world, noon):
     assert fresh(ticket).closed_at == noon
 
 
-@pytest.mark.parametrize("kind", [ActorKind.USER, ActorKind.INTEGRATION, ActorKind.WORKFLOW, ActorKind.SYSTEM])
+@pytest.mark.parametrize(
+    "kind", [ActorKind.USER, ActorKind.INTEGRATION, ActorKind.WORKFLOW, ActorKind.SYSTEM]
+)
 def test_whoever_closes_it_the_date_is_set_T_CLOSE_6(world, noon, kind):
     ticket = world.ticket()
 
@@ -88,7 +90,10 @@ def test_whoever_closes_it_the_date_is_set_T_CLOSE_6(world, noon, kind):
 
 def test_the_switch_is_one_pipelines_own_T_CLOSE_7(world, noon):
     second = pipelines.create(
-        world.account.pk, "ticket", "Returns", [NewStage("In", StageState.OPEN), NewStage("Out", StageState.CLOSED)]
+        world.account.pk,
+        "ticket",
+        "Returns",
+        [NewStage("In", StageState.OPEN), NewStage("Out", StageState.CLOSED)],
     )
     pipelines.set_policy(Pipeline.objects.get(key="0"), sets_close_date=False)
     ours = world.ticket()
@@ -175,7 +180,9 @@ def test_a_status_of_nowhere_is_refused_R_DM_6(world):
     assert refusal.value.field == "hs_pipeline_stage"
 
 
-def test_changing_a_hundred_tickets_takes_as_many_queries_as_changing_two(world, django_assert_max_num_queries):
+def test_changing_a_hundred_tickets_takes_as_many_queries_as_changing_two(
+    world, django_assert_max_num_queries
+):
     from django.db import connection
     from django.test.utils import CaptureQueriesContext
 
@@ -184,7 +191,9 @@ def test_changing_a_hundred_tickets_takes_as_many_queries_as_changing_two(world,
     made = [world.ticket(f"Number {n}").pk for n in range(20)]
     counts = []
     for ids, stage in ((made[:2], "Waiting on us"), (made, "Closed")):
-        with CaptureQueriesContext(connection, ) as queries:
+        with CaptureQueriesContext(
+            connection,
+        ) as queries:
             tickets.change_many([Change(i, {"stage_id": world.stage(stage)}) for i in ids], by=SYSTEM)
         counts.append(len(queries))
 

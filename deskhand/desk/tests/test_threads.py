@@ -1,6 +1,5 @@
 """Filing what arrives: joining, opening, and what a reply does to the status."""
 
-import dataclasses
 from datetime import timedelta
 
 import pytest
@@ -25,8 +24,13 @@ def receive(world, noon):
 
     def _receive(text="Where is my refund?", *, sender=ASTRID, channel=None, **more):
         message = InboundMessage(
-            external_id=more.pop("external_id", f"m{next(count)}@fjallbo.example"), sender=sender, subject=more.pop("subject", "Refund"),
-            text=text, received_at=clock.now(), to=more.pop("to", (Mailbox(world.channel.address),)), **more,
+            external_id=more.pop("external_id", f"m{next(count)}@fjallbo.example"),
+            sender=sender,
+            subject=more.pop("subject", "Refund"),
+            text=text,
+            received_at=clock.now(),
+            to=more.pop("to", (Mailbox(world.channel.address),)),
+            **more,
         )
         return threads.receive(Incoming((channel or world.channel).pk, message))
 
@@ -47,7 +51,11 @@ def test_a_mail_becomes_one_ticket_T_CC_1(world, receive):
     assert ticket.contact.name == "Astrid Lindqvist"
     assert ticket.originating_thread_id == received.thread_id
     assert Thread.objects.get().participants == ["astrid@fjallbo.example"]
-    assert [e.kind for e in EventRow.objects.order_by("id")] == ["contact.created", "ticket.created", "message.received"]
+    assert [e.kind for e in EventRow.objects.order_by("id")] == [
+        "contact.created",
+        "ticket.created",
+        "message.received",
+    ]
 
 
 def test_an_answer_joins_its_thread_T_CC_3(receive):
@@ -64,7 +72,9 @@ def test_an_answer_joins_its_thread_T_CC_3(receive):
 
 def test_an_answer_in_the_same_set_joins_too(world, noon):
     def mail(external_id, *answers):
-        return Incoming(world.channel.pk, InboundMessage(external_id, ASTRID, "Refund", "Hello", noon, answers=answers))
+        return Incoming(
+            world.channel.pk, InboundMessage(external_id, ASTRID, "Refund", "Hello", noon, answers=answers)
+        )
 
     received = threads.receive_many([mail("a@x"), mail("b@x", "a@x"), mail("c@y"), mail("d@x", "b@x")])
 
@@ -169,8 +179,14 @@ def test_the_first_open_status_counts_in_any_pipeline_T_STAT_10(world, receive):
     from deskhand.crm.pipelines.pipelines import NewStage
 
     made = pipelines.create(
-        world.account.pk, "ticket", "Odd",
-        [NewStage("Triage", StageState.OPEN), NewStage("Shut", StageState.CLOSED), NewStage("Follow-up", StageState.OPEN)],
+        world.account.pk,
+        "ticket",
+        "Odd",
+        [
+            NewStage("Triage", StageState.OPEN),
+            NewStage("Shut", StageState.CLOSED),
+            NewStage("Follow-up", StageState.OPEN),
+        ],
     )
     world.channel.pipeline_id = made.pk
     world.channel.save(update_fields=["pipeline_id"])
@@ -186,7 +202,12 @@ def test_out_of_office_leaves_a_closed_ticket_closed_T_STAT_11(world, receive):
     first = receive()
     tickets.move(first.ticket_id, to=world.stage("Closed"), by=SYSTEM)
 
-    received = receive("I am away", answers=("m0@fjallbo.example",), automatic=Automatic.ANSWER, automatic_reason="Auto-Submitted")
+    received = receive(
+        "I am away",
+        answers=("m0@fjallbo.example",),
+        automatic=Automatic.ANSWER,
+        automatic_reason="Auto-Submitted",
+    )
 
     assert received.outcome is Outcome.AUTO_REPLY
     assert stage_of(first) == "Closed"
@@ -207,7 +228,9 @@ def test_a_stranger_on_a_known_thread_moves_nothing_and_joins_nobody(world, rece
     first = receive()
     tickets.move(first.ticket_id, to=world.stage("Closed"), by=SYSTEM)
 
-    received = receive("Send me the data", sender=Mailbox("mallory@evil.example"), answers=("m0@fjallbo.example",))
+    received = receive(
+        "Send me the data", sender=Mailbox("mallory@evil.example"), answers=("m0@fjallbo.example",)
+    )
 
     assert received.ticket_id == first.ticket_id
     assert stage_of(first) == "Closed"
@@ -225,7 +248,14 @@ def test_a_verified_token_leads_to_its_thread(world, receive):
     assert received.ticket_id == first.ticket_id
 
 
-@pytest.mark.parametrize("forge", [lambda t: t[:-1] + ("a" if t[-1] != "a" else "b"), lambda t: "t1-" + "a" * 16, lambda t: t.replace("-", "")])
+@pytest.mark.parametrize(
+    "forge",
+    [
+        lambda t: t[:-1] + ("a" if t[-1] != "a" else "b"),
+        lambda t: "t1-" + "a" * 16,
+        lambda t: t.replace("-", ""),
+    ],
+)
 def test_a_forged_token_leads_nowhere_T2(world, forge):
     tag = tokens.reply_tag(world.account.pk, 12345)
 
@@ -257,7 +287,12 @@ def test_a_closed_ticket_past_its_window_is_followed_up(world, receive, noon):
 
 
 def test_a_colleagues_forward_names_the_customer_R_EM_7(world, receive):
-    receive("See below", sender=Mailbox(world.ada.email, "Ada"), is_forward=True, original_sender=Mailbox("chiara@x.example", "Chiara"))
+    receive(
+        "See below",
+        sender=Mailbox(world.ada.email, "Ada"),
+        is_forward=True,
+        original_sender=Mailbox("chiara@x.example", "Chiara"),
+    )
 
     assert Ticket.objects.get().contact.email == "chiara@x.example"
 
@@ -268,7 +303,10 @@ def test_filing_a_hundred_takes_as_many_queries_as_filing_two(world, noon):
 
     def batch(count, mark):
         return [
-            Incoming(world.channel.pk, InboundMessage(f"{mark}{n}@x", Mailbox(f"{mark}{n}@x.example"), f"S{n}", "Hello", noon))
+            Incoming(
+                world.channel.pk,
+                InboundMessage(f"{mark}{n}@x", Mailbox(f"{mark}{n}@x.example"), f"S{n}", "Hello", noon),
+            )
             for n in range(count)
         ]
 

@@ -24,7 +24,12 @@ def told(monkeypatch):
 def record(account_id, *objects):
     with account_scope(account_id):
         past = clock.now() - timedelta(seconds=1)
-        return log.record_many([NewEvent("ticket.moved", "ticket", o, v, SYSTEM, past, {"n": v}) for v, o in enumerate(objects, 1)])
+        return log.record_many(
+            [
+                NewEvent("ticket.moved", "ticket", o, v, SYSTEM, past, {"n": v})
+                for v, o in enumerate(objects, 1)
+            ]
+        )
 
 
 @pytest.mark.django_db

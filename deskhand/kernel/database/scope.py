@@ -47,8 +47,7 @@ def account_scope(account_id: int) -> Iterator[Scope]:
             with connection.cursor() as cursor:
                 cursor.execute("select set_config('deskhand.account', %s, true)", [str(account_id)])
             yield scope
-            while scope.last:
-                scope.last.pop(0)()
+            settle()
     finally:
         _scope.reset(token)
         if connection.in_atomic_block:  # tests run inside an outer transaction, where SET LOCAL lives on
@@ -67,6 +66,13 @@ def current_scope() -> Scope:
 
 def current_account_id() -> int:
     return current_scope().account_id
+
+
+def settle() -> None:
+    """Run what waits for the commit now. The scope's end does it too; a story told in one transaction does it between."""
+    scope = current_scope()
+    while scope.last:
+        scope.last.pop(0)()
 
 
 def before_commit(fn: Callable[[], None]) -> None:

@@ -76,7 +76,10 @@ def test_an_answer_to_the_tagged_address_joins(world, post):
     thread = Thread.objects.get()
     tag = tokens.reply_tag(world.account.pk, thread.pk)
 
-    mail = post(MAIL.replace(b"<first@", b"<second@").replace(b"where is", b"I found"), recipient=f"support+{tag}@nordlys.example")
+    mail = post(
+        MAIL.replace(b"<first@", b"<second@").replace(b"where is", b"I found"),
+        recipient=f"support+{tag}@nordlys.example",
+    )
 
     assert mail.outcome == "joined"
     assert Ticket.objects.count() == 1
@@ -88,7 +91,9 @@ def test_a_forged_tag_or_id_never_joins_T2(world, post):
     good = tokens.reply_tag(world.account.pk, thread.pk)
     forged = good[:-4] + "aaaa"
     fake_id = "dh.7." + good[1:].split("-")[0] + "." + "a" * 16 + "@nordlys.example"
-    raw = MAIL.replace(b"<first@", b"<third@").replace(b"Date:", f"In-Reply-To: <{fake_id}>\nReferences: <{fake_id}>\nDate:".encode())
+    raw = MAIL.replace(b"<first@", b"<third@").replace(
+        b"Date:", f"In-Reply-To: <{fake_id}>\nReferences: <{fake_id}>\nDate:".encode()
+    )
 
     mail = post(raw.replace(b"refund?", b"money?"), recipient=f"support+{forged}@nordlys.example")
 
@@ -99,8 +104,12 @@ def test_a_forged_tag_or_id_never_joins_T2(world, post):
 def test_one_mail_to_two_of_our_addresses_is_one_ticket_R_EM_11(world, post):
     from deskhand.desk import inboxes
 
-    other = inboxes.add_channel_account(world.channel.inbox, channel="email", name="Billing", address="billing@nordlys.example")
-    raw = MAIL.replace(b"To: support@nordlys.example", b"To: billing@nordlys.example, support@nordlys.example")
+    other = inboxes.add_channel_account(
+        world.channel.inbox, channel="email", name="Billing", address="billing@nordlys.example"
+    )
+    raw = MAIL.replace(
+        b"To: support@nordlys.example", b"To: billing@nordlys.example, support@nordlys.example"
+    )
 
     post(raw)
     second = post(raw, recipient="billing@nordlys.example")
@@ -165,7 +174,11 @@ x
 --b--
 """.encode()
 
-    mail = post(raw, envelope_from="", recipient=f"support+{tokens.reply_tag(world.account.pk, thread.pk)}@nordlys.example")
+    mail = post(
+        raw,
+        envelope_from="",
+        recipient=f"support+{tokens.reply_tag(world.account.pk, thread.pk)}@nordlys.example",
+    )
 
     ours.refresh_from_db()
     assert mail.outcome == "bounce"
@@ -195,7 +208,12 @@ def test_what_breaks_filing_is_quarantined_after_three_tries_and_the_rest_goes_o
     real = inbound.receive_many
     monkeypatch.setattr(inbound, "receive_many", choke)
     for n, subject in enumerate(["good", "poison", "fine"]):
-        put(world, MAIL.replace(b"<first@", f"<{n}@".encode()).replace(b"Subject: Refund", f"Subject: {subject}".encode()))
+        put(
+            world,
+            MAIL.replace(b"<first@", f"<{n}@".encode()).replace(
+                b"Subject: Refund", f"Subject: {subject}".encode()
+            ),
+        )
     for _ in range(4):
         run()
 

@@ -1,0 +1,70 @@
+"""Conversations without a ticket: threads of channels whose ticket switch is off (R-CC-3)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.utils.translation import gettext as _
+
+from deskhand.crm.records import tickets
+from deskhand.crm.records.models import TicketType
+from deskhand.crm.records.tickets import NewTicket
+from deskhand.desk.models import Direction, InboxKind, Message, MessageKind, Thread
+from deskhand.desk.threads import SOURCE_OF_CHANNEL, TYPE_OF_CHANNEL, preview_of
+from deskhand.events.types import Actor
+from deskhand.kernel import clock
+from deskhand.kernel.database.scope import current_account_id
+from deskhand.kernel.errors import Invalid, NotFound
+
+
+def make_ticket(thread_id: int, *, by: Actor, at: datetime | None = None) -> int:
+    """Open a ticket for a conversation, with all that was said, and return its id.
+
+    Safe to repeat: a conversation that has a ticket keeps it. Raises NotFound, and Invalid for an empty conversation.
+    """
+    account_id = current_account_id()
+    thread = (
+        Thread.objects.select_for_update(of=("self",))
+        .select_related("channel_account", "inbox")
+        .filter(account_id=account_id, pk=thread_id, archived_at=None)
+        .first()
+    )
+    if thread is None:
+        raise NotFound(_("There is no such conversation."))
+    if thread.ticket_id is not None:
+        return int(thread.ticket_id)
+    said = Message.objects.filter(account_id=account_id, thread=thread, kind=MessageKind.MESSAGE)
+    first = said.order_by("id").first()
+    if first is None:
+        raise Invalid(_("Nothing was said in this conversation yet."), field="thread", value=thread_id)
+    made = tickets.create(_ticket_of(thread, first, said.order_by("-id")[0], at or clock.now()), by=by, at=at)
+    Message.objects.filter(account_id=account_id, thread=thread).update(ticket_id=made.id)
+    thread.ticket_id = made.id
+    thread.save(update_fields=["ticket_id"])
+    return made.id
+
+
+def _ticket_of(thread: Thread, first: Message, last: Message, at: datetime) -> NewTicket:
+    channel = thread.channel_account
+    return NewTicket(
+        subject=thread.subject or preview_of(first.text) or first.sender_address or _("(no subject)"),
+        content=first.text,
+        pipeline_id=channel.pipeline_id,
+        stage_id=channel.stage_id,
+        contact_id=thread.contact_id,
+        source_type=SOURCE_OF_CHANNEL.get(channel.channel, "CUSTOM_CHANNEL"),
+        ticket_type=TYPE_OF_CHANNEL.get(channel.channel, TicketType.EMAIL_OTHER),
+        in_help_desk=thread.inbox.kind == InboxKind.HELP_DESK,
+        inbox_id=thread.inbox_id,
+        channel_account_id=channel.pk,
+        facts={
+            "originating_thread_id": thread.pk,
+            "originating_message_id": first.pk,
+            "preview": thread.preview,
+            "message_count": thread.message_count,
+            "sort_at": at,
+            "last_received_at": thread.last_received_at,
+            "last_sent_at": thread.last_sent_at,
+            "last_message_from_visitor": last.direction == Direction.IN,
+        },
+    )

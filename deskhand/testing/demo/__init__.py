@@ -1,0 +1,1 @@
+"""A believable company to look at; see README.md."""
