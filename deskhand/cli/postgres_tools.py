@@ -6,13 +6,15 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlencode, urlsplit
-
-import psycopg
 
 from deskhand.kernel import env
 from deskhand.kernel.database import embedded, url
 from deskhand.kernel.errors import Conflict, Unreachable
+
+if TYPE_CHECKING:
+    import psycopg
 
 
 def dump(file: Path) -> None:
@@ -28,7 +30,7 @@ def dump(file: Path) -> None:
 
 def restore(file: Path) -> None:
     """Replace all tables by those of the dump, or change nothing."""
-    with psycopg.connect(_admin_url()) as connection:
+    with _connect() as connection:
         connection.execute("DROP SCHEMA public CASCADE")
         connection.execute("CREATE SCHEMA public AUTHORIZATION pg_database_owner")
     owner = urlsplit(_product_url()).username or "deskhand"
@@ -37,7 +39,7 @@ def restore(file: Path) -> None:
 
 
 def require_empty() -> None:
-    with psycopg.connect(_admin_url()) as connection:
+    with _connect() as connection:
         found = connection.execute("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'").fetchone()
     if found and found[0]:
         raise Conflict(
@@ -48,12 +50,18 @@ def require_empty() -> None:
 
 def others_connected() -> int:
     """How many other connections the database has: a restore needs it for itself."""
-    with psycopg.connect(_admin_url()) as connection:
+    with _connect() as connection:
         found = connection.execute(
             "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
             " AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
         ).fetchone()
     return int(found[0]) if found else 0
+
+
+def _connect() -> psycopg.Connection:
+    import psycopg  # late: `deskhand --help` reads this module
+
+    return psycopg.connect(_admin_url())
 
 
 def _product_url() -> str:
