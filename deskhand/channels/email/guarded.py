@@ -28,7 +28,7 @@ _READ_PLAINLY = "deskhand.channels.email.guarded:read_plainly"
 
 pool = ChildPool(
     size=2,
-    preload=("deskhand.channels.email.guarded", "tnefparse", "encodings.idna", "encodings.cp1252"),
+    preload=("deskhand.channels.email.guarded", "encodings.idna", "encodings.cp1252"),
     results=(
         Address,
         AutoKind,

@@ -16,6 +16,8 @@ _MAX_NAME = 200
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*+"|\([^()]*+\)?|<[^<>]*+>?|[,;:]|[^"(<>,;:)]++|.', re.DOTALL)
 _TOKEN_OPEN_QUOTE = re.compile(r"\([^()]*+\)?|<[^<>]*+>?|[,;:]|[^(<>,;:)]++|.", re.DOTALL)
 _UNESCAPE = re.compile(r"\\(.)", re.DOTALL)
+_NOT_IN_DOMAIN = re.compile(r'[()<>,;\\"@\s]')
+_NOT_IN_LOCAL = re.compile(r'[()<>\[\],:;\\"@\s]')
 _WORD_WITH_AT = re.compile(r"\S+@\S+")
 
 
@@ -60,6 +62,7 @@ def _mailboxes(segment: list[str]) -> list[Address]:
     words = _WORD_WITH_AT.findall(bare) if not bare.startswith('"') else []
     if bare.startswith('"') and "@" in bare:
         return [Address(_name([comment]), _email(bare))]
+    words = [word for word in words if _email(word)]
     if len(words) == 1:
         rest = bare.replace(words[0], " ").strip(" -")
         return [Address(_name([comment or rest]), _email(words[0]))]
@@ -90,6 +93,13 @@ def _email(written: str) -> str:
     if not local.startswith('"'):
         local = "".join(local.split())
     domain = "".join(domain.split()).rstrip(".").lower()
-    if not at or not local or not domain or len(written) > _MAX_EMAIL:
+    if not at or not local or not domain or len(written) > _MAX_EMAIL or _is_two_in_one(local, domain):
         return ""
     return f"{local}@{domain}"
+
+
+def _is_two_in_one(local: str, domain: str) -> bool:
+    """Whether letters stand in an address that only a list or a comment may have: nobody knows whom it means."""
+    return _NOT_IN_DOMAIN.search(domain) is not None or (
+        local[0] != '"' and _NOT_IN_LOCAL.search(local) is not None
+    )

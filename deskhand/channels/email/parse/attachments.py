@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import binascii
 import re
-from typing import Any
 
+from deskhand.channels.email.parse import tnef
 from deskhand.channels.email.parse.types import ParsedAttachment
 from deskhand.kernel.text import cut_to_bytes, one_line, visible
 
@@ -150,25 +150,12 @@ def make(
 
 
 def from_tnef(content: bytes) -> list[ParsedAttachment] | None:
-    """Return the files in a winmail.dat, or None if it can't be read: then it is kept as it is (A5)."""
-    from tnefparse import TNEF
-
+    """Return the files in a winmail.dat, or None if it holds none or can't be read: then it is kept as it is (A5)."""
     try:
-        tnef = TNEF(content, do_checksum=False)
-        files = [(_tnef_name(file), bytes(file.data)) for file in tnef.attachments]
-    except Exception:  # noqa: BLE001  a library of its time: any error means "unreadable"
+        files = tnef.files_in(content)
+    except tnef.Unreadable:
         return None
-    if not files:
-        return None
-    return [make(name, "application/octet-stream", data) for name, data in files]
-
-
-def _tnef_name(file: Any) -> str:
-    try:
-        found = file.long_filename() or file.name
-    except UnicodeDecodeError:  # tnefparse 1.4 reads a cp1252 title as UTF-8
-        found = file._name.decode("cp1252", "replace")
-    return str(found or "").strip("\0")
+    return [make(name, "", data) for name, data in files] or None
 
 
 def take_uuencoded(text: str) -> tuple[str, list[ParsedAttachment]]:

@@ -14,6 +14,7 @@ _MAX_ATTRIBUTION = 500
 
 _LABEL = re.compile(r"[>\s*|]*([^\W\d_][^:：<>@\n]{0,22}?)[\s*\u00a0]*[:：]\**\s*(.*)")
 _DATE_LIKE = re.compile(r"\d{1,2}\s?[:.h]\s?\d{2}|\b(?:19|20)\d\d\b|\d{1,2}[./-]\d{1,2}|\d{4}年|\d月")
+_DIGIT_OR_AT = re.compile(r"[\d@]")
 _CLOCK = re.compile(r"\d{1,2}\s?[:.h]\s?\d{2}")
 _ADDRESS = re.compile(r"[^\s<>()\[\]\"',;:]{1,64}@[^\s<>()\[\]\"',;:]{1,255}")
 _WORD_THEN_NUMBER = re.compile(r"[^\W\d]{1,14}[.,]{0,2}\s{1,3}(?:[^\W\d]{1,12}[.,]?\s{1,3})?\d")
@@ -142,14 +143,14 @@ def attribution(lines: Sequence[str], last: int) -> Attribution | None:
     tail = unquoted(lines[last])
     if not _may_end(tail) and lines[last].strip() != ">:":
         return None
+    if not _DIGIT_OR_AT.search("".join(lines[max(0, last - 3) : last + 1])):
+        return None
+    is_quoted_tail, is_only_bracket = is_quoted(lines[last]), lines[last].strip() == ">:"
     joined, found = "", None
     for start in range(last, max(-1, last - 4), -1):
         line = unquoted(lines[start])
-        if (not line and start != last) or (
-            start != last
-            and is_quoted(lines[start]) != is_quoted(lines[last])
-            and lines[last].strip() != ">:"
-        ):
+        same_quoting = is_only_bracket or is_quoted(lines[start]) == is_quoted_tail
+        if start != last and not (line and same_quoting):
             break
         joined = f"{line} {joined}".strip()
         if len(joined) > _MAX_ATTRIBUTION:

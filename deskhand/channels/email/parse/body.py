@@ -20,6 +20,7 @@ from deskhand.channels.email.parse import headers as head
 from deskhand.channels.email.parse.charsets import decode
 from deskhand.channels.email.parse.headers import Headers
 from deskhand.channels.email.parse.invitations import read_invitation
+from deskhand.channels.email.parse.smime import signed_content
 from deskhand.channels.email.parse.types import Invitation, ParsedAttachment, Protection
 from deskhand.kernel.html import html_to_text
 
@@ -191,7 +192,7 @@ def _walk(part: Part, body: Body, depth: int) -> list[Block]:
         return _multipart(part, kind, body, depth)
     if children:
         return _message(part, kind, body)
-    return _leaf(part, kind, body, is_root=depth == 0)
+    return _leaf(part, kind, body, depth)
 
 
 def _multipart(part: Part, kind: str, body: Body, depth: int) -> list[Block]:
@@ -268,12 +269,14 @@ def _message(part: Part, kind: str, body: Body) -> list[Block]:
         content = _base64(inner[0].raw_payload().encode("utf-8", "surrogateescape"))
     else:
         content = b"".join(serialized(child) for child in inner[:10])
-    name = part.filename or (head.text(head.first(inner[0].raw_headers, "subject"), 200) + ".eml")
+    subject = head.text(head.first(inner[0].raw_headers, "subject"), 200)
+    name = part.filename or (subject or "message") + ".eml"
     _attach(part, body, content, name=name)
     return []
 
 
-def _leaf(part: Part, kind: str, body: Body, *, is_root: bool) -> list[Block]:
+def _leaf(part: Part, kind: str, body: Body, depth: int) -> list[Block]:
+    is_root = depth == 0
     disposition = part.disposition[0]
     is_text = kind in ("", "text", "text/plain", "text/html", "text/enriched") or (
         is_root and kind.startswith("text/")
@@ -291,7 +294,7 @@ def _leaf(part: Part, kind: str, body: Body, *, is_root: bool) -> list[Block]:
             body.unattached.append((part, content))
             return []
     if kind in _SMIME:
-        return _smime(part, content, body)
+        return _smime(part, content, body, depth)
     if kind == "application/ms-tnef" or part.filename.lower() == "winmail.dat":
         return _tnef(part, content, body)
     _attach(part, body, content)
@@ -348,11 +351,15 @@ def _invite(part: Part, kind: str, content: bytes, body: Body) -> None:
         body.invitations.append(found)
 
 
-def _smime(part: Part, content: bytes, body: Body) -> list[Block]:
-    signed = part.content[1].get("smime-type", "").lower() == "signed-data"
-    _protect(body, Protection.SMIME_SIGNED if signed else Protection.SMIME_ENCRYPTED)
-    _attach(part, body, content, name=part.filename or "smime.p7m")
-    return []
+def _smime(part: Part, content: bytes, body: Body, depth: int) -> list[Block]:
+    """Show what an opaque signature encloses; keep what can't be read as a file (A7)."""
+    signed = signed_content(content)
+    says_signed = part.content[1].get("smime-type", "").lower() == "signed-data"
+    _protect(body, Protection.SMIME_SIGNED if signed or says_signed else Protection.SMIME_ENCRYPTED)
+    if signed is None:
+        _attach(part, body, content, name=part.filename or "smime.p7m")
+        return []
+    return _walk(parse_tree(signed.replace(b"\r\n", b"\n")), body, depth + 1)
 
 
 def _tnef(part: Part, content: bytes, body: Body) -> list[Block]:
