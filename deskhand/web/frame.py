@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
+from django.contrib import messages
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from deskhand.accounts.models import User
+from deskhand.accounts import policy
+from deskhand.accounts.policy import Action
 from deskhand.desk import views as desk_views
 from deskhand.routing import queries as routing
+from deskhand.web import live
 from deskhand.web.middleware import AccountRequest
-from deskhand.web.shell import NavItem, Person, Shell, SideLink, SideSection, Viewer
+from deskhand.web.shell import NavItem, Person, Shell, SideLink, SideSection, Toast, Viewer
 
 VIEW_LABELS = {
     "unassigned": (gettext_lazy("Unassigned"), "circle-dashed"),
@@ -41,59 +45,78 @@ VIEW_SENTENCES = {
     "conversations": gettext_lazy("Conversations that are not tickets are listed here."),
 }
 
+UNCOUNTED = ("all-closed", "spam", "mentions", "following")  # they only grow, or nobody works through them
+
 
 def count_text(count: int) -> str:
     return "999+" if count >= desk_views.CAP else str(count) if count else ""
 
 
-def shell(request: AccountRequest, *, area: str = "inbox", view: str = "") -> Shell:
-    """The frame for `area`; with a view, the side lists all views."""
+def person_of_viewer(request: AccountRequest) -> Viewer:
     user = request.user
-    assert isinstance(user, User)
     is_available = routing.is_available(request.viewer.account_id, user.pk)
     state: Literal["available", "away"] = "available" if is_available else "away"
-    theme = request.COOKIES.get("theme", "")
-    viewer = Viewer(
+    return Viewer(
         person=Person.named(user.name, available=is_available),
-        theme=theme if theme in ("light", "dark") else "auto",  # type: ignore[arg-type]
+        theme=_theme(request),
         locale=user.locale or request.account.locale,
         availability=state,
     )
+
+
+def _theme(request: AccountRequest) -> Literal["auto", "light", "dark"]:
+    match request.COOKIES.get("theme") or request.user.theme:
+        case "light":
+            return "light"
+        case "dark":
+            return "dark"
+        case _:
+            return "auto"
+
+
+def shell(request: AccountRequest, *, area: str = "inbox", view: str = "") -> Shell:
+    """The frame for `area`; the side of the inbox lists all views."""
+    may_work = area == "inbox" and policy.can(request.viewer, Action.OPEN_HELP_DESK)
     return Shell(
-        viewer=viewer,
-        nav=_nav(area),
-        side_title=_("Help desk") if area == "inbox" else "",
-        side=(_side(request, view),) if area == "inbox" else (),
-        side_url=reverse("inbox-side", args=[view or desk_views.DEFAULT]) if area == "inbox" else "",
+        viewer=person_of_viewer(request),
+        nav=_nav(request, area),
+        side_title=_("Help desk") if may_work else "",
+        side=(_side(request, view),) if may_work else (),
+        side_url=reverse("inbox-side", args=[view or desk_views.DEFAULT]) if may_work else "",
         theme_url=reverse("theme"),
         availability_url=reverse("availability") if request.viewer.has_seat else "",
         sign_out_url=reverse("account_logout"),
-        live_url=reverse("live"),
+        live_url=live.PATH,
+        toasts=tuple(
+            Toast(str(message), "error" if message.level >= messages.ERROR else "plain")
+            for message in messages.get_messages(request)
+        ),
     )
 
 
-def _nav(area: str) -> tuple[NavItem, ...]:
-    return (
-        NavItem("inbox", _("Inbox"), "inbox", reverse("inbox"), current=area == "inbox"),
-        NavItem("automate", _("Automation"), "workflow", reverse("automate"), current=area == "automate"),
-        NavItem("mailbox", _("Sent mail"), "mail", reverse("mailbox"), current=area == "mailbox", at_end=True),
+def _nav(request: AccountRequest, area: str) -> tuple[NavItem, ...]:
+    may = {
+        "inbox": policy.can(request.viewer, Action.OPEN_HELP_DESK),
+        "automate": policy.can(request.viewer, Action.EDIT_LANES),
+        "mailbox": policy.can(request.viewer, Action.EDIT_ACCOUNT),
+    }
+    items = (
+        NavItem("inbox", _("Inbox"), "inbox", reverse("inbox")),
+        NavItem("mailbox", _("Sent mail"), "mail", reverse("mailbox"), at_end=True),
     )
+    return tuple(replace(item, current=item.key == area) for item in items if may[item.key])
 
 
 def _side(request: AccountRequest, current: str) -> SideSection:
     views = desk_views.views_of(request.viewer)
-    counts = desk_views.counters(request.viewer, views)
+    counts = desk_views.counters(request.viewer, [view for view in views if view.key not in UNCOUNTED])
     keys = [view.key for view in views]
-    if request.viewer.has_seat:
+    if request.viewer.has_seat or request.viewer.is_super_admin:
         keys.append(desk_views.CONVERSATIONS)
-    uncounted = {"all-closed", "mentions", "following"}
-    return SideSection(
-        _("Views"),
-        tuple(
-            SideLink(
-                key, str(VIEW_LABELS[key][0]), VIEW_LABELS[key][1], reverse("inbox-view", args=[key]),
-                "" if key in uncounted else count_text(counts.get(key, 0)), current=key == current,
-            )
-            for key in keys
-        ),
-    )  # fmt: skip
+    return SideSection(_("Views"), tuple(_side_link(key, counts.get(key, 0), current) for key in keys))
+
+
+def _side_link(key: str, count: int, current: str) -> SideLink:
+    label, icon = VIEW_LABELS[key]
+    url = reverse("inbox-view", args=[key])
+    return SideLink(key, str(label), icon, url, count_text(count), current=key == current)

@@ -3,83 +3,120 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
-from django.db import transaction
+from django.contrib.auth import logout
+from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse
-from django.urls import resolve
+from django.urls import Resolver404, resolve
 from django.utils import timezone, translation
+from django.utils.translation import gettext as _
 
-from deskhand.accounts.models import Account, Membership
+from deskhand.accounts import sessions
+from deskhand.accounts.models import Account, User
 from deskhand.accounts.policy import viewer_for
 from deskhand.accounts.types import Viewer
 from deskhand.kernel.database.scope import account_scope
-from deskhand.kernel.errors import DeskhandError
+from deskhand.kernel.errors import DeskhandError, Invalid, Limited
 from deskhand.web import assets
-from deskhand.web.jinja import render
 
 Next = Callable[[HttpRequest], HttpResponse]
+AnyView = TypeVar("AnyView", bound=Callable[..., Any])
 
 
 class AccountRequest(HttpRequest):
     """A request of somebody who is signed in and works in an account."""
 
+    user: User
     account: Account
     viewer: Viewer
+    has_failed: bool
 
 
 def security_headers(get_response: Next) -> Next:
     def respond(request: HttpRequest) -> HttpResponse:
         response = get_response(request)
-        response.headers.setdefault("Content-Security-Policy", assets.content_security_policy())
-        response.headers.setdefault("Permissions-Policy", "camera=(), microphone=(), geolocation=()")
-        response.headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
-        if request.user.is_authenticated and not request.path.startswith(settings.STATIC_URL):
-            response.headers.setdefault("Cache-Control", "private, no-cache")
+        headers = response.headers
+        headers.setdefault("Content-Security-Policy", assets.content_security_policy())
+        headers.setdefault("Permissions-Policy", "camera=(), microphone=(), geolocation=()")
+        headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
+        if not request.path.startswith(settings.STATIC_URL):
+            headers.setdefault("Cache-Control", "private, no-cache")
         return response
 
     return respond
+
+
+def for_everybody(view: AnyView) -> AnyView:
+    """Mark a view that needs nobody signed in and works in no account."""
+    view.login_required = False  # type: ignore[attr-defined]  # Django's own mark, allauth sets it too
+    return view
 
 
 def account_of_the_request(get_response: Next) -> Next:
     """Work in the signed-in person's account: one transaction, behind its row-level wall.
 
-    Views marked `@streams` open their own scopes. A DeskhandError rolls back and is shown with its status.
+    A DeskhandError rolls back and is shown with its status. Who is not signed in is asked to.
     """
 
     def respond(request: HttpRequest) -> HttpResponse:
+        if not _needs_account(request):
+            return get_response(request)
         user = request.user
-        if not user.is_authenticated or getattr(_view_of(request), "has_no_account", False):
-            return get_response(request)
-        membership = (
-            Membership.objects.select_related("account")
-            .filter(user=user, is_active=True)
-            .order_by("id")
-            .first()
-        )
-        if membership is None:
-            return get_response(request)
-        request.account = membership.account  # type: ignore[attr-defined]
-        zone = user.zone or membership.account.zone
-        with (
-            translation.override(user.locale or translation.get_language()),
-            timezone.override(ZoneInfo(zone)),
-        ):
-            return _in_account(request, get_response)
+        member = sessions.membership(request.session, user.pk) if isinstance(user, User) else None
+        if member is None:
+            return _ask_to_sign_in(request)
+        request.account = member.account  # type: ignore[attr-defined]
+        assert isinstance(user, User)
+        language = user.locale or member.account.locale or translation.get_language()
+        with translation.override(language), timezone.override(ZoneInfo(user.zone or member.account.zone)):
+            response = _in_account(request, get_response)
+            response.headers.setdefault("Content-Language", translation.get_language() or language)
+            return response
 
     respond.process_exception = _on_exception  # type: ignore[attr-defined]
     return respond
 
 
+def _needs_account(request: HttpRequest) -> bool:
+    """Unknown addresses too: whether something is there is nobody's business who is not signed in."""
+    try:
+        view = resolve(request.path_info).func
+    except Resolver404:
+        return request.user.is_authenticated
+    return bool(getattr(view, "login_required", True))
+
+
+def _ask_to_sign_in(request: HttpRequest) -> HttpResponse:
+    """Pages lead to the sign-in and back; parts of pages and changes that a script sends are refused."""
+    if request.user.is_authenticated:
+        logout(request)  # the last membership is gone
+    if request.headers.get("HX-Request") == "true":
+        return HttpResponse(_("You are signed out."), status=401, content_type="text/plain; charset=utf-8")
+    return redirect_to_login(request.get_full_path() if request.method == "GET" else "/")
+
+
+class _Undo(Exception):
+    """Carries the answer out of a transaction that must not be kept."""
+
+    def __init__(self, response: HttpResponse) -> None:
+        self.response = response
+
+
 def _in_account(request: HttpRequest, get_response: Next) -> HttpResponse:
-    account_id = request.account.pk  # type: ignore[attr-defined]
-    with account_scope(account_id):
-        request.viewer = viewer_for(account_id, request.user.pk)  # type: ignore[attr-defined]
-        response = get_response(request)
-        if getattr(request, "has_failed", False):
-            transaction.set_rollback(True)
-        return response
+    account_id, user_id = request.account.pk, request.user.pk  # type: ignore[attr-defined]
+    assert user_id is not None
+    try:
+        with account_scope(account_id):
+            request.viewer = viewer_for(account_id, user_id)  # type: ignore[attr-defined]
+            response = get_response(request)
+            if getattr(request, "has_failed", False):
+                raise _Undo(response)
+            return response
+    except _Undo as undo:
+        return undo.response
 
 
 def _on_exception(request: HttpRequest, error: Exception) -> HttpResponse | None:
@@ -88,25 +125,16 @@ def _on_exception(request: HttpRequest, error: Exception) -> HttpResponse | None
     return answer_error(request, error) if isinstance(error, DeskhandError) else None
 
 
-def _view_of(request: HttpRequest) -> object:
-    from django.urls import Resolver404
-
-    try:
-        return resolve(request.path_info).func
-    except Resolver404:
-        return None
-
-
-def has_no_account(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
-    """Mark a view that must not run inside the account's transaction (streams, files, health)."""
-    view.has_no_account = True  # type: ignore[attr-defined]
-    return view
-
-
 def answer_error(request: HttpRequest, error: DeskhandError) -> HttpResponse:
     """Say what went wrong, in words, with the error's own status."""
+    from deskhand.web.errors import problem_page
+
     status = error.status if error.status < 500 else 503
-    template = {403: "errors/403.html", 404: "errors/404.html"}.get(status)
-    if template:
-        return render(request, template, {"request": request}, status=status)
-    return HttpResponse(str(error), status=status, content_type="text/plain; charset=utf-8")
+    response = problem_page(request, status, _words(error))
+    if isinstance(error, Limited):
+        response.headers["Retry-After"] = str(error.retry_after)
+    return response
+
+
+def _words(error: DeskhandError) -> str:
+    return f"{error.message} {error.hint}".strip() if isinstance(error, Invalid) else str(error)

@@ -13,6 +13,7 @@ from markupsafe import Markup, escape
 
 from deskhand.accounts import policy
 from deskhand.accounts.models import Team, User
+from deskhand.accounts.types import Verb
 from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.pipelines.types import StageValue
 from deskhand.crm.records.models import PropertyChange, Ticket
@@ -22,14 +23,20 @@ from deskhand.desk import views as desk_views
 from deskhand.desk.models import Attachment, Draft, Message
 from deskhand.routing import explain
 from deskhand.routing import queries as routing
+from deskhand.web import times
 from deskhand.web.frame import VIEW_LABELS, VIEW_SENTENCES, count_text
 from deskhand.web.inbox import rows
 from deskhand.web.inbox.rows import Label
 from deskhand.web.middleware import AccountRequest
 from deskhand.web.shell import Person
-from deskhand.web import times
 
-CHANNEL_ICONS = {"EMAIL": "mail", "FORM": "file-text", "CHAT": "message-circle", "PHONE": "phone", "WHATSAPP": "message-circle"}
+CHANNEL_ICONS = {
+    "EMAIL": "mail",
+    "FORM": "file-text",
+    "CHAT": "message-circle",
+    "PHONE": "phone",
+    "WHATSAPP": "message-circle",
+}
 CHANNEL_LABELS = {
     "EMAIL": gettext_lazy("Email"), "FORM": gettext_lazy("Form"), "CHAT": gettext_lazy("Chat"), "PHONE": gettext_lazy("Phone"),
     "WHATSAPP": gettext_lazy("WhatsApp"), "MANUAL": gettext_lazy("By hand"),
@@ -60,34 +67,58 @@ def _priority(value: str | None) -> Label | None:
     return Label(_(found.label), PRIORITY_TONES.get(found.value)) if found else None  # type: ignore[arg-type]
 
 
-def ticket_row(row: desk_views.Row, view: str) -> rows.TicketRow:
+def ticket_row(row: desk_views.Row, view: str, *, current: int | None = None) -> rows.TicketRow:
     source = row.source_type or "MANUAL"
     return rows.TicketRow(
         id=row.id, number=f"#{row.number}", url=reverse("inbox-ticket", args=[view, row.id]), row_url=reverse("inbox-row", args=[view, row.id]),
         contact_name=row.contact_name or _("Unknown sender"), message_count=row.message_count, last_at=row.sort_at, subject=row.subject,
         preview=row.preview, status=_status(pipelines_of("ticket").stage(row.stage_id)), channel_icon=CHANNEL_ICONS.get(source, "circle-dashed"),
-        channel_label=str(CHANNEL_LABELS.get(source, source.title())), priority=_priority(row.priority), has_draft=row.has_draft, unread=row.unread,
+        channel_label=str(CHANNEL_LABELS.get(source, source.title())), priority=_priority(row.priority), has_draft=row.has_draft, unread=row.unread, current=row.id == current,
     )  # fmt: skip
 
 
-def ticket_list(request: AccountRequest, view: str, *, after: str = "", current: int | None = None) -> rows.TicketList:
+def ticket_list(
+    request: AccountRequest, view: str, *, after: str = "", current: int | None = None
+) -> rows.TicketList:
     found = desk_views.view_of(request.viewer, view)
     page, following = desk_views.rows(request.viewer, found, after=after)
     url = reverse("inbox-view", args=[view])
     newest = desk_views.cursor(page[0]) if page else "0-0"
     return rows.TicketList(
         key=view, title=str(VIEW_LABELS[view][0]), url=url,
-        rows=tuple(_with_current(ticket_row(row, view), current) for row in page),
+        rows=tuple(ticket_row(row, view, current=current) for row in page),
         count_text=count_text(desk_views.counters(request.viewer, [found])[view]),
         refresh_url=reverse("inbox-list", args=[view]), new_url="" if after else reverse("inbox-new", args=[view, newest]),
         more_url=reverse("inbox-more", args=[view, following]) if following else "", empty_text=str(VIEW_SENTENCES[view]),
     )  # fmt: skip
 
 
-def _with_current(row: rows.TicketRow, current: int | None) -> rows.TicketRow:
-    from dataclasses import replace
+def thread_rows(request: AccountRequest) -> tuple[rows.ThreadRow, ...]:
+    return tuple(
+        rows.ThreadRow(
+            subject=found.subject or _("(no subject)"),
+            preview=found.preview,
+            name=found.name or _("Unknown sender"),
+            channel=found.channel,
+            message_count=found.message_count,
+            last_at=found.last_message_at,
+            make_ticket_url=reverse("make-ticket", args=[found.id]),
+        )
+        for found in desk_views.conversations(request.viewer)
+    )
 
-    return replace(row, current=True) if row.id == current else row
+
+def ticket_page(
+    request: AccountRequest,
+    view: str,
+    ticket_id: int,
+    *,
+    notice: rows.Notice | None = None,
+    body: str = "",
+    mode: Literal["reply", "comment"] = "reply",
+) -> rows.TicketPage:
+    """Raises NotFound for a view or a ticket that this viewer may not see."""
+    return TicketPageOf(request, view, ticket_id).build(notice=notice, body=body, mode=mode)
 
 
 class TicketPageOf:
@@ -97,32 +128,49 @@ class TicketPageOf:
         self.request, self.viewer, self.view = request, request.viewer, view
         self.row = desk_views.row(request.viewer, ticket_id)
         account_id = request.viewer.account_id
-        self.ticket = Ticket.objects.select_related("contact", "contact__company").get(account_id=account_id, pk=ticket_id)
-        self.messages = list(Message.objects.filter(account_id=account_id, ticket_id=ticket_id).order_by("id"))
+        self.ticket = Ticket.objects.select_related("contact", "contact__company").get(
+            account_id=account_id, pk=ticket_id
+        )
+        self.messages = list(
+            Message.objects.filter(account_id=account_id, ticket_id=ticket_id).order_by("id")
+        )
         self.files = self._files(account_id)
         self.users = {u.pk: u for u in User.objects.filter(memberships__account_id=account_id)}
         self.changes = list(
-            PropertyChange.objects.filter(account_id=account_id, object_type="ticket", record_id=ticket_id).order_by("-id")[:HISTORY]
+            PropertyChange.objects.filter(
+                account_id=account_id, object_type="ticket", record_id=ticket_id
+            ).order_by("-id")[:HISTORY]
         )
         self.pipeline = pipelines_of("ticket").pipeline(self.ticket.pipeline_id)
         self.stage = pipelines_of("ticket").stage(self.ticket.stage_id)
-        self.may_edit = policy.may(request.viewer, "edit", "ticket", self.ticket.owner_id, self.ticket.assigned_team_ids)
-        self.may_reply = policy.may(request.viewer, "communicate", "ticket", self.ticket.owner_id, self.ticket.assigned_team_ids)
+        self.may_edit, self.may_reply = (self._may(verb) for verb in (Verb.EDIT, Verb.COMMUNICATE))
+
+    def _may(self, verb: Verb) -> bool:
+        reach = policy.visible(self.viewer, "ticket", verb)
+        return reach.allows(self.ticket.owner_id, self.ticket.assigned_team_ids)
 
     def _files(self, account_id: int) -> dict[int, list[Attachment]]:
         found: dict[int, list[Attachment]] = {}
-        for file in Attachment.objects.filter(account_id=account_id, message__ticket_id=self.ticket.pk).order_by("message_id", "position"):
+        for file in Attachment.objects.filter(
+            account_id=account_id, message__ticket_id=self.ticket.pk
+        ).order_by("message_id", "position"):
             found.setdefault(file.message_id, []).append(file)
         return found
 
-    def build(self, *, notice: rows.Notice | None = None, body: str = "", mode: Literal["reply", "comment"] = "reply") -> rows.TicketPage:
+    def build(
+        self,
+        *,
+        notice: rows.Notice | None = None,
+        body: str = "",
+        mode: Literal["reply", "comment"] = "reply",
+    ) -> rows.TicketPage:
         t = self.ticket
         source = t.source_type or "MANUAL"
         return rows.TicketPage(
             id=t.pk, number=f"#{t.number}", subject=t.subject, url=reverse("inbox-ticket", args=[self.view, t.pk]),
             thread_url=reverse("inbox-thread", args=[self.view, t.pk]), head=self.head(), items=self.items(), properties=self.properties(),
             composer=self.composer(notice, body, mode), priority=_priority(t.priority), channel_icon=CHANNEL_ICONS.get(source, "circle-dashed"),
-            channel_label=str(CHANNEL_LABELS.get(source, source.title())), row=_with_current(ticket_row(self.row, self.view), t.pk),
+            channel_label=str(CHANNEL_LABELS.get(source, source.title())), row=ticket_row(self.row, self.view, current=t.pk),
         )  # fmt: skip
 
     # ── the bar ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -143,7 +191,10 @@ class TicketPageOf:
         )  # fmt: skip
 
     def statuses(self) -> tuple[rows.StatusOption, ...]:
-        return tuple(rows.StatusOption(str(s.id), _(s.label), _tone(s), current=s.id == self.ticket.stage_id) for s in self.pipeline.stages)
+        return tuple(
+            rows.StatusOption(str(s.id), _(s.label), _tone(s), current=s.id == self.ticket.stage_id)
+            for s in self.pipeline.stages
+        )
 
     def owners(self) -> tuple[rows.OwnerOption, ...]:
         agents = routing.agents_with_state(self.viewer.account_id)
@@ -156,13 +207,26 @@ class TicketPageOf:
         ]  # fmt: skip
         people.sort(key=lambda option: not option.is_viewer)
         teams = [
-            rows.OwnerOption(f"team:{team.pk}", team.name, is_team=True, current=self.ticket.owner_id is None and team.pk in self.ticket.assigned_team_ids)
+            rows.OwnerOption(
+                f"team:{team.pk}",
+                team.name,
+                is_team=True,
+                current=self.ticket.owner_id is None and team.pk in self.ticket.assigned_team_ids,
+            )
             for team in Team.objects.filter(account_id=self.viewer.account_id).order_by("name", "id")
         ]
-        return (*people, *teams, rows.OwnerOption("", _("No owner"), current=self.ticket.owner_id is None and not self.ticket.assigned_team_ids))
+        return (
+            *people,
+            *teams,
+            rows.OwnerOption(
+                "", _("No owner"), current=self.ticket.owner_id is None and not self.ticket.assigned_team_ids
+            ),
+        )
 
     def _team_names(self) -> str:
-        names = Team.objects.filter(account_id=self.viewer.account_id, pk__in=self.ticket.assigned_team_ids).order_by("name")
+        names = Team.objects.filter(
+            account_id=self.viewer.account_id, pk__in=self.ticket.assigned_team_ids
+        ).order_by("name")
         return ", ".join(names.values_list("name", flat=True))
 
     # ── the conversation ─────────────────────────────────────────────────────────────────────────────────────────────
@@ -175,7 +239,9 @@ class TicketPageOf:
         return tuple(item for _at, _order, item in timed)
 
     def _said(self, m: Message) -> rows.Said:
-        kind: Literal["in", "out", "note"] = "note" if m.kind == "COMMENT" else "out" if m.direction == "OUT" else "in"
+        kind: Literal["in", "out", "note"] = (
+            "note" if m.kind == "COMMENT" else "out" if m.direction == "OUT" else "in"
+        )
         name = m.sender_name or m.sender_address or _("Unknown sender")
         return rows.Said(
             id=m.pk, kind=kind, author=Person.named(name), at=m.created_at, html=Markup(m.html) if m.html and kind == "in" else None,
@@ -185,12 +251,19 @@ class TicketPageOf:
 
     def _file_rows(self, m: Message) -> tuple[rows.File, ...]:
         shown = [f for f in self.files.get(m.pk, ()) if not f.is_inline]
-        return tuple(rows.File(f.name, filesizeformat(f.size), reverse("attachment", args=[f.pk])) for f in shown)
+        return tuple(
+            rows.File(f.name, filesizeformat(f.size), reverse("attachment", args=[f.pk])) for f in shown
+        )
 
     def _happened(self, change: PropertyChange) -> rows.Happened | None:
         if change.property == "hs_pipeline_stage":
             stage = self._stage_label(change.new)
-            return rows.Happened("circle-dot", Markup("{}").format(_("Status set to %(status)s") % {"status": stage}), change.changed_at, self._cause(change))
+            return rows.Happened(
+                "circle-dot",
+                Markup("{}").format(_("Status set to %(status)s") % {"status": stage}),
+                change.changed_at,
+                self._cause(change),
+            )
         if change.property == "hubspot_owner_id":
             owner = self.users.get(change.new) if change.new else None
             text = _("Assigned to %(name)s") % {"name": owner.name} if owner else _("Owner removed")
@@ -224,7 +297,9 @@ class TicketPageOf:
 
     # ── the reply form ───────────────────────────────────────────────────────────────────────────────────────────────
 
-    def composer(self, notice: rows.Notice | None, body: str, mode: Literal["reply", "comment"]) -> rows.Composer | None:
+    def composer(
+        self, notice: rows.Notice | None, body: str, mode: Literal["reply", "comment"]
+    ) -> rows.Composer | None:
         t = self.ticket
         draft = "" if body else self._draft(mode)
         name = t.contact.name if t.contact else ""
@@ -237,7 +312,12 @@ class TicketPageOf:
         )  # fmt: skip
 
     def _draft(self, mode: str) -> str:
-        found = Draft.objects.filter(account_id=self.viewer.account_id, user_id=self.viewer.user_id, ticket_id=self.ticket.pk, mode=mode).first()
+        found = Draft.objects.filter(
+            account_id=self.viewer.account_id,
+            user_id=self.viewer.user_id,
+            ticket_id=self.ticket.pk,
+            mode=mode,
+        ).first()
         return found.body if found else ""
 
     # ── the pane on the right ────────────────────────────────────────────────────────────────────────────────────────
@@ -254,7 +334,11 @@ class TicketPageOf:
         if t.closed_at:
             facts.append(rows.Fact(_("Closed"), times.moment(t.closed_at)))
         return rows.Properties(
-            ticket_facts=tuple(facts), contact=self._contact(), decision=self._decision(), others=self._others(), history=self._history()
+            ticket_facts=tuple(facts),
+            contact=self._contact(),
+            decision=self._decision(),
+            others=self._others(),
+            history=self._history(),
         )
 
     def _contact(self) -> rows.ContactCard | None:
@@ -264,7 +348,11 @@ class TicketPageOf:
         facts = [rows.Fact(_("Email"), contact.email)]
         if contact.phone:
             facts.append(rows.Fact(_("Phone"), contact.phone))
-        return rows.ContactCard(Person.named(contact.name or contact.email), contact.company.name if contact.company else "", tuple(facts))
+        return rows.ContactCard(
+            Person.named(contact.name or contact.email),
+            contact.company.name if contact.company else "",
+            tuple(facts),
+        )
 
     def _decision(self) -> rows.Decision | None:
         decision = routing.decision_for_ticket(self.viewer.account_id, self.ticket.pk)
@@ -280,11 +368,18 @@ class TicketPageOf:
         if self.ticket.contact_id is None:
             return ()
         found = Ticket.objects.filter(
-            policy.visible(self.viewer, "ticket").q(), account_id=self.viewer.account_id, contact_id=self.ticket.contact_id, archived_at=None
+            policy.visible(self.viewer, "ticket").q(),
+            account_id=self.viewer.account_id,
+            contact_id=self.ticket.contact_id,
+            archived_at=None,
         ).exclude(pk=self.ticket.pk)
         return tuple(
             rows.OtherTicket(
-                reverse("inbox-ticket", args=[self.view, o.pk]), o.subject, f"#{o.number}", o.sort_at, _status(pipelines_of("ticket").stage(o.stage_id))
+                reverse("inbox-ticket", args=[self.view, o.pk]),
+                o.subject,
+                f"#{o.number}",
+                o.sort_at,
+                _status(pipelines_of("ticket").stage(o.stage_id)),
             )
             for o in found.order_by("-sort_at", "-id")[:OTHERS]
         )
@@ -317,7 +412,10 @@ def _paragraphs(text: str) -> tuple[str, ...]:
 def _quoted(text: str) -> Markup | None:
     if not text.strip():
         return None
-    return Markup("").join(Markup("<p>{}</p>").format(Markup("<br>").join(escape(line) for line in part.splitlines())) for part in _paragraphs(text))
+    return Markup("").join(
+        Markup("<p>{}</p>").format(Markup("<br>").join(escape(line) for line in part.splitlines()))
+        for part in _paragraphs(text)
+    )
 
 
 def _delivery(m: Message) -> rows.Delivery | None:
@@ -341,4 +439,3 @@ def _notice(m: Message) -> str:
     if m.is_automatic and m.direction == "OUT":
         return ""
     return ""
-

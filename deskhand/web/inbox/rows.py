@@ -57,6 +57,19 @@ class TicketList:
 
 
 @dataclass(frozen=True)
+class ThreadRow:
+    """A conversation that is no ticket."""
+
+    subject: str
+    preview: str
+    name: str
+    channel: str
+    message_count: int
+    last_at: datetime
+    make_ticket_url: str  # POST
+
+
+@dataclass(frozen=True)
 class StatusOption:
     id: str
     label: str

@@ -11,10 +11,12 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from deskhand.accounts import policy
-from deskhand.accounts.models import Membership, User
+from deskhand.accounts.models import Membership, Team
+from deskhand.accounts.policy import Action
+from deskhand.accounts.types import Verb
 from deskhand.crm.records import tickets
 from deskhand.crm.records.models import Ticket
-from deskhand.desk import drafts, replies
+from deskhand.desk import conversations, drafts, replies
 from deskhand.desk import views as desk_views
 from deskhand.desk.replies import NewReply
 from deskhand.events.types import Actor
@@ -22,189 +24,264 @@ from deskhand.kernel import clock
 from deskhand.kernel.errors import Conflict, Forbidden, Invalid
 from deskhand.web.frame import shell
 from deskhand.web.inbox import page as pages
-from deskhand.web.inbox.rows import InboxPage, Notice
+from deskhand.web.inbox.rows import InboxPage, Notice, TicketPage
 from deskhand.web.jinja import render, wants_fragment
 from deskhand.web.middleware import AccountRequest
+
+Mode = Literal["reply", "comment"]
 
 
 @require_GET
 def home(request: AccountRequest) -> HttpResponse:
+    policy.require(request.viewer, Action.OPEN_HELP_DESK)
     keys = [view.key for view in desk_views.views_of(request.viewer)]
     return redirect("inbox-view", desk_views.DEFAULT if desk_views.DEFAULT in keys else keys[0])
 
 
 @require_GET
 def view(request: AccountRequest, view: str) -> HttpResponse:
+    policy.require(request.viewer, Action.OPEN_HELP_DESK)
     if view == desk_views.CONVERSATIONS:
         return _conversations(request)
-    page = InboxPage(pages.ticket_list(request, view), None, "list")
-    return render(request, "inbox/inbox.html", {"shell": shell(request, view=view), "page": page, "request": request})
+    return _page(request, view, InboxPage(pages.ticket_list(request, view)))
 
 
-def _conversations(request: AccountRequest) -> HttpResponse:
-    context = {"shell": shell(request, view=desk_views.CONVERSATIONS), "threads": desk_views.conversations(request.viewer), "request": request}
-    return render(request, "inbox/conversations.html", context)
+def _page(request: AccountRequest, view: str, page: InboxPage, status: int = 200) -> HttpResponse:
+    context = {"shell": shell(request, view=view), "page": page, "request": request}
+    return render(request, "inbox/inbox.html", context, status=status)
 
 
 @require_GET
 def ticket(request: AccountRequest, view: str, ticket_id: int) -> HttpResponse:
-    built = pages.TicketPageOf(request, view, ticket_id).build()
+    policy.require(request.viewer, Action.OPEN_HELP_DESK)
+    built = pages.ticket_page(request, view, ticket_id)
     desk_views.mark_seen(request.viewer, ticket_id, clock.now())
     if wants_fragment(request):
-        return render(request, "inbox/fragments/ticket.html", {"page": InboxPage(_no_list(view), built, "ticket"), "request": request})
-    page = InboxPage(pages.ticket_list(request, view, current=ticket_id), built, "ticket")
-    return render(request, "inbox/inbox.html", {"shell": shell(request, view=view), "page": page, "request": request})
+        return render(request, "inbox/fragments/ticket.html", {"ticket": built, "request": request})
+    return _page(request, view, _with_list(request, view, built))
 
 
-def _no_list(view: str) -> Any:
-    from deskhand.web.inbox.rows import TicketList
-
-    return TicketList(view, "", "", ())
+def _with_list(request: AccountRequest, view: str, ticket: TicketPage) -> InboxPage:
+    return InboxPage(pages.ticket_list(request, view, current=ticket.id), ticket, "ticket")
 
 
 @require_GET
 def list_pane(request: AccountRequest, view: str) -> HttpResponse:
+    policy.require(request.viewer, Action.OPEN_HELP_DESK)
     return render(request, "inbox/fragments/list.html", {"tickets": pages.ticket_list(request, view)})
 
 
 @require_GET
 def more_rows(request: AccountRequest, view: str, after: str) -> HttpResponse:
+    policy.require(request.viewer, Action.OPEN_HELP_DESK)
     listed = pages.ticket_list(request, view, after=after)
     if wants_fragment(request):
         return render(request, "inbox/fragments/more_rows.html", {"tickets": listed})
-    context = {"shell": shell(request, view=view), "page": InboxPage(listed, None, "list"), "request": request}
-    return render(request, "inbox/inbox.html", context)
+    return _page(request, view, InboxPage(listed))
 
 
 @require_GET
 def new_tickets(request: AccountRequest, view: str, newest: str) -> HttpResponse:
+    """How many tickets of the view are newer than the newest that is shown."""
+    policy.require(request.viewer, Action.OPEN_HELP_DESK)
     found = desk_views.view_of(request.viewer, view)
     context = {
-        "count": desk_views.newer(request.viewer, found, newest), "url": reverse("inbox-view", args=[view]),
+        "count": desk_views.newer(request.viewer, found, newest),
+        "url": reverse("inbox-view", args=[view]),
         "refresh_url": reverse("inbox-list", args=[view]),
-    }  # fmt: skip
+    }
     return render(request, "inbox/fragments/new_tickets.html", context)
 
 
 @require_GET
 def row(request: AccountRequest, view: str, ticket_id: int) -> HttpResponse:
-    return render(request, "inbox/fragments/row.html", {"row": pages.ticket_row(desk_views.row(request.viewer, ticket_id), view)})
+    policy.require(request.viewer, Action.OPEN_HELP_DESK)
+    desk_views.view_of(request.viewer, view)
+    current = request.headers.get("HX-Current-URL", "").split("?")[0]
+    is_open = current.endswith(reverse("inbox-ticket", args=[view, ticket_id]))
+    found = pages.ticket_row(
+        desk_views.row(request.viewer, ticket_id), view, current=ticket_id if is_open else None
+    )
+    return render(request, "inbox/fragments/row.html", {"row": found})
 
 
 @require_GET
 def side(request: AccountRequest, view: str) -> HttpResponse:
-    return render(request, "parts/side_fragment.html", {"shell": shell(request, view=view), "request": request})
+    policy.require(request.viewer, Action.OPEN_HELP_DESK)
+    if view != desk_views.CONVERSATIONS:
+        desk_views.view_of(request.viewer, view)
+    context = {"shell": shell(request, view=view), "request": request}
+    return render(request, "parts/side_fragment.html", context)
 
 
 @require_GET
 def thread(request: AccountRequest, view: str, ticket_id: int) -> HttpResponse:
+    policy.require(request.viewer, Action.OPEN_HELP_DESK)
     return _thread(request, view, ticket_id)
 
 
-def _thread(request: AccountRequest, view: str, ticket_id: int, template: str = "thread", **more: Any) -> HttpResponse:
+def _thread(
+    request: AccountRequest, view: str, ticket_id: int, template: str = "thread", **more: Any
+) -> HttpResponse:
     """What changed about the open ticket: as parts for htmx, or back to its page."""
     if not wants_fragment(request):
         return redirect("inbox-ticket", view, ticket_id)
-    built = pages.TicketPageOf(request, view, ticket_id).build()
     desk_views.mark_seen(request.viewer, ticket_id, clock.now())
+    built = pages.ticket_page(request, view, ticket_id)
     return render(request, f"inbox/fragments/{template}.html", {"ticket": built, "request": request, **more})
 
 
 # ── changes ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _editable(request: AccountRequest, ticket_id: int, verb: str = "edit") -> Ticket:
+def _changeable(request: AccountRequest, view: str, ticket_id: int, verb: Verb) -> Ticket:
     """The ticket, if the viewer may see it (else 404) and do this with it (else 403)."""
+    policy.require(request.viewer, Action.OPEN_HELP_DESK)
+    desk_views.view_of(request.viewer, view)
     desk_views.row(request.viewer, ticket_id)
     found = Ticket.objects.get(account_id=request.viewer.account_id, pk=ticket_id)
-    if not policy.may(request.viewer, verb, "ticket", found.owner_id, found.assigned_team_ids):
+    reach = policy.visible(request.viewer, "ticket", verb)
+    if not reach.allows(found.owner_id, found.assigned_team_ids):
         raise Forbidden(_("You may not change this ticket."))
     return found
 
 
-def _me(request: AccountRequest) -> User:
-    assert isinstance(request.user, User)
-    return request.user
-
-
 def _whole(text: str, field: str) -> int:
-    if not text.isdigit():
-        raise Invalid(_("%(value)s is not a number.") % {"value": text}, field=field, value=text)
+    if not (text.isascii() and text.isdigit() and len(text) < 19):
+        raise Invalid(_("%(value)s is not a number.") % {"value": text[:40]}, field=field, value=text)
     return int(text)
 
 
 @require_POST
 def set_status(request: AccountRequest, view: str, ticket_id: int) -> HttpResponse:
-    _editable(request, ticket_id)
-    tickets.move(ticket_id, to=_whole(request.POST.get("status", ""), "status"), by=Actor.user(_me(request).pk))
+    _changeable(request, view, ticket_id, Verb.EDIT)
+    to = _whole(request.POST.get("status", ""), "status")
+    tickets.move(ticket_id, to=to, by=Actor.user(request.user.pk))
     return _thread(request, view, ticket_id)
 
 
 @require_POST
 def set_owner(request: AccountRequest, view: str, ticket_id: int) -> HttpResponse:
     """`owner` is user:<id>, team:<id> or empty (R-ROUTE-2, 6, 7, 51)."""
-    _editable(request, ticket_id)
+    _changeable(request, view, ticket_id, Verb.EDIT)
     kind, _colon, number = request.POST.get("owner", "").partition(":")
-    by = Actor.user(_me(request).pk)
-    if kind == "user":
-        user_id = _whole(number, "owner")
-        if not Membership.objects.filter(account_id=request.viewer.account_id, user_id=user_id, is_active=True).exists():
-            raise Invalid(_("This person is not in the account."), field="owner", value=number)
-        tickets.assign(ticket_id, owner_id=user_id, by=by)
-    elif kind == "team":
-        from deskhand.accounts.models import Team
-
-        team = Team.objects.filter(account_id=request.viewer.account_id, pk=_whole(number, "owner")).first()
-        if team is None:
-            raise Invalid(_("There is no such team."), field="owner", value=number)
-        tickets.assign(ticket_id, owner_id=None, team_ids=[team.pk], by=by)
-    else:
-        tickets.assign(ticket_id, owner_id=None, by=by)
+    by = Actor.user(request.user.pk)
+    match kind:
+        case "user":
+            tickets.assign(ticket_id, owner_id=_member(request, _whole(number, "owner")), by=by)
+        case "team":
+            team_id = _team(request, _whole(number, "owner"))
+            tickets.assign(ticket_id, owner_id=None, team_ids=[team_id], by=by)
+        case "":
+            tickets.assign(ticket_id, owner_id=None, by=by)
+        case _:
+            raise Invalid(_("Choose a person or a team."), field="owner", value=kind)
+    if not _may_see(request, ticket_id):
+        return _leave(request, view)
     return _thread(request, view, ticket_id)
+
+
+def _leave(request: AccountRequest, view: str) -> HttpResponse:
+    url = reverse("inbox-view", args=[view])
+    return HttpResponse(headers={"HX-Redirect": url}) if wants_fragment(request) else redirect(url)
+
+
+def _may_see(request: AccountRequest, ticket_id: int) -> bool:
+    """Who gives a ticket away may lose sight of it."""
+    reach = policy.visible(request.viewer, "ticket").q()
+    return Ticket.objects.filter(reach, account_id=request.viewer.account_id, pk=ticket_id).exists()
+
+
+def _member(request: AccountRequest, user_id: int) -> int:
+    members = Membership.objects.filter(account_id=request.viewer.account_id, is_active=True)
+    if not members.filter(user_id=user_id, user__is_active=True).exists():
+        raise Invalid(_("This person is not in the account."), field="owner", value=user_id)
+    return user_id
+
+
+def _team(request: AccountRequest, team_id: int) -> int:
+    if not Team.objects.filter(account_id=request.viewer.account_id, pk=team_id).exists():
+        raise Invalid(_("There is no such team."), field="owner", value=team_id)
+    return team_id
 
 
 @require_POST
 def answer(request: AccountRequest, view: str, ticket_id: int) -> HttpResponse:
     """Reply or comment. What was typed is never lost: 409 and 422 give it back with the reason."""
-    mode: Literal["reply", "comment"] = "comment" if request.POST.get("mode") == "comment" else "reply"
+    mode: Mode = "comment" if request.POST.get("mode") == "comment" else "reply"
     body = request.POST.get("body", "").replace("\r\n", "\n")
-    desk_views.row(request.viewer, ticket_id)
+    _changeable(request, view, ticket_id, Verb.COMMUNICATE if mode == "reply" else Verb.VIEW)
     try:
         if mode == "comment":
-            replies.comment(ticket_id, body, by=_me(request))
+            replies.comment(ticket_id, body, by=request.user)
         else:
-            _editable(request, ticket_id, "communicate")
-            replies.reply(_new_reply(request, ticket_id, body), by=_me(request))
+            policy.require(request.viewer, Action.REPLY)
+            replies.reply(_new_reply(request, ticket_id, body), by=request.user)
     except (Conflict, Invalid) as refusal:
-        request.has_failed = True  # type: ignore[attr-defined]
         return _not_sent(request, view, ticket_id, refusal, body, mode)
     return _thread(request, view, ticket_id, "sent")
 
 
 def _new_reply(request: AccountRequest, ticket_id: int, body: str) -> NewReply:
-    seen = request.POST.get("last_seen_message_id", "")
-    status = request.POST.get("set_status", "")
+    form = request.POST
+    seen, status, key = form.get("last_seen_message_id"), form.get("set_status"), form.get("send_key")
     return NewReply(
-        ticket_id=ticket_id, text=body, stage_id=int(status) if status.isdigit() else None,
-        last_seen_message_id=int(seen) if seen.isdigit() and not request.POST.get("anyway") else None,
-        send_key=f"{request.viewer.user_id}:{request.POST['send_key'][:64]}" if request.POST.get("send_key") else None,
-    )  # fmt: skip
+        ticket_id=ticket_id,
+        text=body,
+        stage_id=_whole(status, "set_status") if status else None,
+        last_seen_message_id=_whole(seen, "last_seen_message_id")
+        if seen and not form.get("anyway")
+        else None,
+        send_key=f"{request.viewer.user_id}:{key[:64]}" if key else None,
+    )
 
 
 def _not_sent(
-    request: AccountRequest, view: str, ticket_id: int, refusal: Conflict | Invalid, body: str, mode: Literal["reply", "comment"]
+    request: AccountRequest, view: str, ticket_id: int, refusal: Conflict | Invalid, body: str, mode: Mode
 ) -> HttpResponse:
-    notice = Notice("collision" if isinstance(refusal, Conflict) else "error", str(refusal))
-    status = 409 if isinstance(refusal, Conflict) else 422
+    request.has_failed = True
+    is_collision = isinstance(refusal, Conflict)
+    notice = Notice("collision" if is_collision else "error", str(refusal))
+    status = 409 if is_collision else 422
     if wants_fragment(request):
         return render(request, "inbox/fragments/not_sent.html", {"notice": notice}, status=status)
-    built = pages.TicketPageOf(request, view, ticket_id).build(notice=notice, body=body, mode=mode)
-    page = InboxPage(pages.ticket_list(request, view, current=ticket_id), built, "ticket")
-    return render(request, "inbox/inbox.html", {"shell": shell(request, view=view), "page": page, "request": request}, status=status)
+    built = pages.ticket_page(request, view, ticket_id, notice=notice, body=body, mode=mode)
+    return _page(request, view, _with_list(request, view, built), status)
 
 
 @require_POST
 def save_draft(request: AccountRequest, ticket_id: int) -> HttpResponse:
+    policy.require(request.viewer, Action.OPEN_HELP_DESK)
     desk_views.row(request.viewer, ticket_id)
-    drafts.save(request.viewer, ticket_id, mode="comment" if request.POST.get("mode") == "comment" else "reply", body=request.POST.get("body", ""))
+    mode = "comment" if request.POST.get("mode") == "comment" else "reply"
+    drafts.save(request.viewer, ticket_id, mode=mode, body=request.POST.get("body", ""))
     return HttpResponse(status=204)
+
+
+# ── conversations without a ticket ───────────────────────────────────────────────────────────────────────────────────
+
+
+def _conversations(request: AccountRequest) -> HttpResponse:
+    _require_conversations(request)
+    context = {
+        "shell": shell(request, view=desk_views.CONVERSATIONS),
+        "threads": pages.thread_rows(request),
+        "request": request,
+    }
+    return render(request, "inbox/conversations.html", context)
+
+
+def _require_conversations(request: AccountRequest) -> None:
+    policy.require(request.viewer, Action.OPEN_HELP_DESK)
+    if not (request.viewer.has_seat or request.viewer.is_super_admin):
+        raise Forbidden(_("Conversations need a seat."))
+
+
+@require_POST
+def make_ticket(request: AccountRequest, thread_id: int) -> HttpResponse:
+    """Make a conversation a ticket; one that is a ticket already is opened."""
+    _require_conversations(request)
+    if not policy.visible(request.viewer, "ticket", Verb.EDIT).allows(None):
+        raise Forbidden(_("You may not create tickets."))
+    ticket_id = conversations.make_ticket(thread_id, by=Actor.user(request.user.pk))
+    return redirect("inbox-ticket", "all-open", ticket_id)

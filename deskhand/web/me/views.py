@@ -1,0 +1,61 @@
+"""What people set for themselves from any screen: light or dark, available or away."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST
+
+from deskhand.accounts.models import User
+from deskhand.events.types import Actor
+from deskhand.kernel.errors import Forbidden, Invalid
+from deskhand.routing import availability
+from deskhand.routing.types import Status
+from deskhand.web.jinja import wants_fragment
+from deskhand.web.middleware import AccountRequest
+
+YEAR = 365 * 24 * 3600  # seconds
+THEMES = ("auto", "light", "dark")
+STATUSES = {"available": Status.AVAILABLE, "away": Status.AWAY}
+
+
+@require_POST
+def theme(request: AccountRequest) -> HttpResponse:
+    chosen = request.POST.get("theme", "")
+    if chosen not in THEMES:
+        raise Invalid(_("Choose light, dark, or as the system has it."), field="theme", value=chosen)
+    User.objects.filter(pk=request.user.pk).update(theme="" if chosen == "auto" else chosen)
+    response = _back(request)
+    response.set_cookie(
+        "theme", chosen, max_age=YEAR, samesite="Lax", secure=settings.SECURE_COOKIES, httponly=True
+    )
+    return response
+
+
+@require_POST
+def set_availability(request: AccountRequest) -> HttpResponse:
+    """One's own status by hand (R-AVAIL-6)."""
+    chosen = STATUSES.get(request.POST.get("availability", ""))
+    if chosen is None:
+        raise Invalid(
+            _("Choose available or away."),
+            field="availability",
+            value=request.POST.get("availability"),
+        )
+    if not request.viewer.has_seat:
+        raise Forbidden(_("Only people with a seat have a status."))
+    me = request.viewer.user_id
+    availability.set_by_hand(request.viewer.account_id, me, chosen, by=Actor.user(me))
+    return _back(request)
+
+
+def _back(request: HttpRequest) -> HttpResponse:
+    """To the page the form was on, if that is one of ours (S15)."""
+    if wants_fragment(request):
+        return HttpResponse(status=204)
+    origin = request.headers.get("Referer", "")
+    is_ours = url_has_allowed_host_and_scheme(origin, {request.get_host()}, require_https=request.is_secure())
+    return redirect(origin if is_ours else "/")

@@ -1,0 +1,94 @@
+"""An office to open the screens of: accounts with roles, people to sign in as, and no scope left open."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from deskhand.accounts import roles
+from deskhand.accounts.models import Membership, User
+from deskhand.crm.records.models import Ticket
+from deskhand.desk import threads
+from deskhand.desk.models import Message
+from deskhand.desk.types import InboundMessage, Incoming, Mailbox
+from deskhand.kernel.database.scope import account_scope
+from deskhand.testing.world import World, make_world
+
+
+@dataclass
+class Office:
+    """An account as the screens find it."""
+
+    world: World
+    at: datetime
+
+    @contextmanager
+    def inside(self) -> Iterator[World]:
+        with account_scope(self.world.account.pk):
+            yield self.world
+
+    def mail(self, subject: str = "Refund still missing", **more: Any) -> Ticket:
+        """A customer writes; the ticket that comes of it."""
+        values = {
+            "external_id": f"{subject}@fjallbo.example",
+            "sender": Mailbox("astrid@fjallbo.example", "Astrid Lindqvist"),
+            "subject": subject,
+            "text": "Where is my money?",
+            "received_at": self.at,
+        } | more
+        with self.inside() as world:
+            received = threads.receive(Incoming(world.channel.pk, InboundMessage(**values)), at=self.at)
+            return Ticket.objects.get(pk=received.ticket_id)
+
+    def messages(self, ticket: Ticket) -> list[Message]:
+        with self.inside():
+            return list(Message.objects.filter(ticket_id=ticket.pk).order_by("id"))
+
+    def again(self, ticket: Ticket) -> Ticket:
+        with self.inside():
+            return Ticket.objects.get(pk=ticket.pk)
+
+    def role(self, user: User, key: str = "", **given: Any) -> None:
+        """Give somebody a preset role, or one that allows just this."""
+        with self.inside() as world:
+            account = world.account
+            role = roles.preset(account.pk, key) if key else None
+            if role is None:
+                role = roles.Role.objects.create(account=account, name=f"of {user.pk}", permissions=given)
+            Membership.objects.filter(account=account, user=user).update(role=role)
+
+
+def make_office(at: datetime, slug: str) -> Office:
+    office = Office(make_world(slug), at)
+    with office.inside() as world:
+        roles.create_presets(world.account)
+        agent = roles.preset(world.account.pk, "agent")
+        Membership.objects.filter(account=world.account, is_super_admin=False).update(role=agent)
+    return office
+
+
+@pytest.fixture
+def office(db: None, noon: datetime) -> Office:
+    return make_office(noon, "nordlys")
+
+
+@pytest.fixture
+def neighbour(db: None, noon: datetime) -> Office:
+    """Another account on the same server."""
+    return make_office(noon, "fjord")
+
+
+@pytest.fixture
+def sign_in() -> Callable[[User], Client]:
+    def of(user: User, **more: Any) -> Client:
+        client = Client(**more)
+        client.force_login(user)
+        return client
+
+    return of
