@@ -147,9 +147,8 @@ class EmailAccount(models.Model):
     retry_at = models.DateTimeField(null=True)
     failures = models.IntegerField(default=0, db_default=0)  # in a row
     rescanned_at = models.DateTimeField(null=True)  # when the server last numbered the folder anew (R11)
-    version = models.IntegerField(
-        default=1, db_default=1
-    )  # raised when a person saves; pollers then start again
+    #: Mail that came earlier stays where it is; null: all of it is taken.
+    take_since = models.DateTimeField(null=True, db_default=Now())
 
     class Meta:
         constraints = [

@@ -86,7 +86,7 @@ class Migration(migrations.Migration):
                 ('retry_at', models.DateTimeField(null=True)),
                 ('failures', models.IntegerField(db_default=0, default=0)),
                 ('rescanned_at', models.DateTimeField(null=True)),
-                ('version', models.IntegerField(db_default=1, default=1)),
+                ('take_since', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), null=True)),
                 ('channel_account', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='email', to='desk.channelaccount')),
             ],
             options={
