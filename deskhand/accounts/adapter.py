@@ -4,15 +4,18 @@ same time (S11, S14)."""
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
+from urllib.parse import quote, urlsplit
 
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.auth_backends import AuthenticationBackend
 from django.conf import settings
 from django.contrib.auth import authenticate
 from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
 
-from deskhand.accounts import addresses, attempts, users
+from deskhand.accounts import addresses, attempts, mails, users
 from deskhand.accounts.models import Membership, User
 from deskhand.kernel.errors import Limited
 
@@ -49,6 +52,39 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth sh
             return response
         gate: HttpResponse | None = super().pre_login(request, user, **more)
         return gate
+
+    def get_reset_password_from_key_url(self, key: str) -> str:
+        """Links in mails go to the address we are configured with, never to the one a request claims (Host)."""
+        path: str = reverse("account_reset_password_from_key", kwargs={"uidb36": "UID", "key": "KEY"})
+        return settings.SITE_URL + path.replace("UID-KEY", quote(key))
+
+    def send_password_reset_mail(self, user: User, email: str, context: dict[str, Any]) -> None:
+        self._send_reset_link(user, email, context["password_reset_url"])
+
+    def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
+        if template_prefix == "account/email/unknown_account":
+            unknown_key = "0-" + "0" * 39  # as long as a real one
+            self._send_reset_link(None, email, self.get_reset_password_from_key_url(unknown_key))
+            return
+        site = SimpleNamespace(name=urlsplit(settings.SITE_URL).hostname, domain=settings.SITE_URL)
+        more = {"request": self.request, "email": email, "current_site": site, **context}
+        message = self.render_mail(template_prefix, email, more)
+        user = users.find_by_email(email)
+        mails.send(user, subject=str(message.subject), text=str(message.body))
+
+    def format_email_subject(self, subject: str) -> str:
+        return subject
+
+    def get_from_email(self) -> str:
+        return mails.sender_address()
+
+    def _send_reset_link(self, user: User | None, email: str, url: str) -> None:
+        """Too many links for one address, or from one network, are not sent; the page says the same."""
+        try:
+            attempts.count(f"reset {email}", self.get_client_ip(self.request))
+        except Limited:
+            user = None
+        mails.send_reset_link(user, url)
 
     def set_password(self, user: User, password: str) -> None:
         users.set_password(user, password)
