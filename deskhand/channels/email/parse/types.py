@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -38,8 +39,12 @@ class Address:
 
     @property
     def key(self) -> str:
-        """The address for matching contacts: case folded (P13)."""
-        return self.email.casefold()
+        """The address for matching contacts: case folded, the domain as its ASCII form (P13)."""
+        local, at, domain = self.email.casefold().rpartition("@")
+        if not domain.isascii():
+            with contextlib.suppress(UnicodeError):
+                domain = domain.encode("idna").decode("ascii")
+        return f"{local}{at}{domain}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -163,3 +163,12 @@ def test_a_claimed_charset_is_taken_for_what_senders_mean(charset: str, codec: s
 def test_no_letter_is_dropped(raw: bytes, charset: str, text: str) -> None:
     """P5, P6."""
     assert decode(raw, charset) == text
+
+
+def test_an_address_is_matched_without_regard_to_case_and_spelling_of_its_domain() -> None:
+    """P13."""
+    (written,) = addresses("Jürgen <Jürgen@Müller.example>")
+    (encoded,) = addresses("<jürgen@xn--mller-kva.example>")
+
+    assert written.email == "Jürgen@müller.example"
+    assert written.key == encoded.key
