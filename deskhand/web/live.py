@@ -198,8 +198,10 @@ class Hub:
         self.loop = loop
         self.streams: dict[int, set[Stream]] = {}
         self._stop = threading.Event()
-        thread = threading.Thread(target=wake.listen, args=(self._hear, self._stop), daemon=True, name="live")
-        thread.start()
+        self.listener = threading.Thread(
+            target=wake.listen, args=(self._hear, self._stop), daemon=True, name="live"
+        )
+        self.listener.start()
 
     def add(self, stream: Stream) -> None:
         self.streams.setdefault(stream.account_id, set()).add(stream)

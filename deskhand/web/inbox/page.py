@@ -24,6 +24,7 @@ from deskhand.desk.models import Attachment, Draft, Message
 from deskhand.routing import explain
 from deskhand.routing import queries as routing
 from deskhand.web import times
+from deskhand.web.files import with_own_pictures
 from deskhand.web.frame import VIEW_LABELS, VIEW_SENTENCES, count_text
 from deskhand.web.inbox import rows
 from deskhand.web.inbox.rows import Label
@@ -244,10 +245,14 @@ class TicketPageOf:
         )
         name = m.sender_name or m.sender_address or _("Unknown sender")
         return rows.Said(
-            id=m.pk, kind=kind, author=Person.named(name), at=m.created_at, html=Markup(m.html) if m.html and kind == "in" else None,
+            id=m.pk, kind=kind, author=Person.named(name), at=m.created_at, html=self._html(m) if kind == "in" else None,
             framed=bool(m.html) and kind == "in", paragraphs=_paragraphs(m.text), quoted=_quoted(m.quoted), via=_("Email") if kind == "in" else "",
             to=", ".join(box["email"] for box in m.recipients.get("to", [])), files=self._file_rows(m), delivery=_delivery(m), notice=_notice(m),
         )  # fmt: skip
+
+    def _html(self, m: Message) -> Markup | None:
+        """Sanitized when it was filed; its pictures are our own files."""
+        return Markup(with_own_pictures(m.html, self.files.get(m.pk, ()))) if m.html else None
 
     def _file_rows(self, m: Message) -> tuple[rows.File, ...]:
         shown = [f for f in self.files.get(m.pk, ()) if not f.is_inline]
