@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -13,7 +14,8 @@ LOCK = 7_202_611  # an advisory lock: one process migrates, the others wait and 
 
 
 def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
-    commands.add_parser("migrate", help="create or update the tables")
+    parser = commands.add_parser("migrate", help="create or update the tables")
+    parser.add_argument("--demo", action="store_true", help="then fill an empty database with a demo company")
 
 
 class Progress(io.StringIO):
@@ -27,7 +29,7 @@ class Progress(io.StringIO):
         if " Applying " in text or text.startswith("Applying "):
             self.done += 1
             if self.done % 20 == 1 or self.done == self.total:
-                print(f"Preparing the tables … {self.done} of {self.total}", flush=True)
+                print(f"Preparing the tables … {self.done} of {self.total}", file=sys.stderr, flush=True)
         return len(text)
 
 
@@ -47,4 +49,11 @@ def run(args: argparse.Namespace) -> int:
                 )
         finally:
             cursor.execute("SELECT pg_advisory_unlock(%s)", [LOCK])
-    return 0
+    return _seed() if args.demo else 0
+
+
+def _seed() -> int:
+    """In this process, because a second one would take its time to start."""
+    from deskhand.cli import demo
+
+    return demo.run(argparse.Namespace(part="seed"))

@@ -52,9 +52,7 @@ def run(args: argparse.Namespace) -> int:
     _say(f"Data directory: {url.data_directory()}")
     with contextlib.ExitStack() as stack:
         postgres = None if _has_own_database() else stack.enter_context(_embedded())
-        if not stop.is_set():
-            _call("migrate")
-        log_ins = _call("demo", "seed", keep_output=True) if args.demo and not stop.is_set() else ""
+        log_ins = _call("migrate", *(["--demo"] if args.demo else []))
         children = stack.enter_context(_children(args))
         if _wait_for_web(args, children, stop):
             _greet(args, log_ins)
@@ -121,13 +119,13 @@ def _embedded() -> EmbeddedPostgres:
     return EmbeddedPostgres(url.data_directory(), report=lambda sentence: _say(f"{sentence} …"))
 
 
-def _call(*command: str, keep_output: bool = False) -> str:
-    """Run a command of ours to its end, also on Ctrl-C. Raises Unreachable if it fails."""
-    child = _spawn(list(command), stdout=subprocess.PIPE if keep_output else None)
+def _call(*command: str) -> str:
+    """Run a command of ours to its end, also on Ctrl-C; return what it printed. Raises Unreachable if it fails."""
+    child = _spawn(list(command), stdout=subprocess.PIPE)
     printed, _ = child.communicate()
     if child.returncode:
         raise Unreachable(f"`deskhand {' '.join(command)}` failed; see above. Nothing was started.")
-    return (printed or b"").decode()
+    return printed.decode()
 
 
 def _spawn(command: list[str], stdout: int | None = None) -> subprocess.Popen[bytes]:
