@@ -22,6 +22,7 @@ from django.utils.translation import gettext as _
 
 from deskhand.kernel import env
 from deskhand.kernel.errors import Ambiguous, Invalid, Misconfigured, Rejected, Unreachable
+from deskhand.kernel.tls import client_context
 
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -97,6 +98,7 @@ async def fetch_async(
 
     Raises Invalid for an address that can't be asked, Rejected for one that may not be, for an answer above `at_most`
     bytes and for too many redirects; Unreachable when it certainly was not done (or only read), else Ambiguous.
+    A redirect takes `headers` along (only Authorization stays behind): give `redirects=0` when they are secret.
     """
     check_url(url)
     asked = {"accept-encoding": "identity", "user-agent": "Deskhand", **(headers or {})}
@@ -241,9 +243,8 @@ class _Pinned(httpx.AsyncHTTPTransport):
 
 def _client(redirects: int) -> httpx.AsyncClient:
     # No connection is used twice: the pool goes by address, and one address may serve many names.
-    transport = _Pinned(
-        allowed_private(), limits=httpx.Limits(max_connections=1, max_keepalive_connections=0)
-    )
+    limits = httpx.Limits(max_connections=1, max_keepalive_connections=0)
+    transport = _Pinned(allowed_private(), verify=client_context(), limits=limits)
     return httpx.AsyncClient(
         transport=transport,
         follow_redirects=redirects > 0,

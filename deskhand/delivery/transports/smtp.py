@@ -9,16 +9,14 @@ from __future__ import annotations
 import contextlib
 import smtplib
 import socket
-import ssl
 import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import certifi
-
 from deskhand.delivery.relays import Relay, is_local
 from deskhand.delivery.types import Answer, Verdict
+from deskhand.kernel.tls import client_context
 
 TAIL = 2048  # bytes held back so that the end of the message leaves in one piece
 IDLE_SECONDS = 20.0  # an unused connection is closed after these
@@ -127,7 +125,11 @@ def _open(relay: Relay) -> smtplib.SMTP:
     name = "[127.0.0.1]" if is_local(relay.host) else _own_name()
     if relay.tls:
         client: smtplib.SMTP = smtplib.SMTP_SSL(
-            relay.host, relay.port, local_hostname=name, timeout=relay.seconds, context=_tls(relay)
+            relay.host,
+            relay.port,
+            local_hostname=name,
+            timeout=relay.seconds,
+            context=client_context(verify=relay.verify),
         )
     else:
         client = smtplib.SMTP(relay.host, relay.port, local_hostname=name, timeout=relay.seconds)
@@ -145,21 +147,12 @@ def _greet(client: smtplib.SMTP, relay: Relay) -> None:
     client.ehlo_or_helo_if_needed()
     if not relay.tls and relay.starttls != "never":
         if client.has_extn("starttls"):
-            client.starttls(context=_tls(relay))
+            client.starttls(context=client_context(verify=relay.verify))
             client.ehlo_or_helo_if_needed()
         elif relay.starttls == "required":
             raise smtplib.SMTPNotSupportedError("The server offers no encryption (STARTTLS).")
     if relay.user:
         client.login(relay.user, relay.password)
-
-
-def _tls(relay: Relay) -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    context.load_verify_locations(certifi.where())
-    if not relay.verify:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return context
 
 
 def _own_name() -> str:

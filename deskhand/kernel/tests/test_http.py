@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import ssl
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 from deskhand.kernel import http
 from deskhand.kernel.errors import Ambiguous, Invalid, Misconfigured, Rejected, Unreachable
-
-NAMES: dict[str, list[list[str]]] = {}
 
 
 class Site:
@@ -27,12 +33,12 @@ class Site:
         self.asked: list[tuple[str, str, dict[str, str], bytes]] = []
         self.locations: dict[str, str] = {}
 
-    def url(self, path: str = "/", host: str = "127.0.0.1") -> str:
-        return f"http://{host}:{self.port}{path}"
+    def url(self, path: str = "/", host: str = "127.0.0.1", scheme: str = "http") -> str:
+        return f"{scheme}://{host}:{self.port}{path}"
 
 
 @contextmanager
-def site() -> Iterator[Site]:
+def site(certificate: Path | None = None) -> Iterator[Site]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             length = int(self.headers.get("content-length", 0))
@@ -73,8 +79,16 @@ def site() -> Iterator[Site]:
         def log_message(self, *_args: Any) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    class Server(ThreadingHTTPServer):
+        def handle_error(self, *_args: Any) -> None:
+            pass
+
+    server = Server(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
+    if certificate is not None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate, certificate.with_suffix(".key"))
+        server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     here = Site(server.server_address[1])
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
@@ -84,6 +98,28 @@ def site() -> Iterator[Site]:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+def certificate_for(name: str, folder: Path) -> Path:
+    """A certificate that signs itself; its key lies beside it."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    path = folder / f"{name}.pem"
+    path.write_bytes(certificate.public_bytes(Encoding.PEM))
+    path.with_suffix(".key").write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    return path
 
 
 @pytest.fixture
@@ -294,6 +330,21 @@ def test_proxies_of_the_environment_are_not_used(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("ALLOW_PRIVATE_HOSTS", "127.0.0.1")
     with site() as here:
         assert http.fetch("GET", here.url()).ok
+
+
+@pytest.mark.usefixtures("home_is_allowed")
+def test_the_certificate_is_checked_for_the_name_that_was_asked(names, tmp_path, monkeypatch) -> None:
+    certificate = certificate_for("hooks.example", tmp_path)
+    with site(certificate) as here:
+        names["hooks.example"] = names["other.example"] = [["127.0.0.1"]]
+        with pytest.raises(Unreachable, match="certificate"):
+            http.fetch("GET", here.url(host="hooks.example", scheme="https"))
+        trusting = ssl.create_default_context(cafile=str(certificate))
+        monkeypatch.setattr(http, "client_context", lambda: trusting)
+        assert http.fetch("GET", here.url(host="hooks.example", scheme="https")).ok
+        with pytest.raises(Unreachable, match="certificate"):
+            http.fetch("GET", here.url(host="other.example", scheme="https"))
+    assert len(here.asked) == 1
 
 
 def test_an_error_names_the_host_but_not_the_path() -> None:
