@@ -8,6 +8,7 @@ from typing import Any
 
 from deskhand.kernel import env
 from deskhand.kernel.database import url as database_url
+from deskhand.kernel.errors import Misconfigured
 from deskhand.kernel.secrets import encryption_key, secret_key
 
 BASE_DIR = Path(__file__).resolve().parent
@@ -16,6 +17,7 @@ DATA_DIR = database_url.data_directory()
 DEBUG = env.flag("DESKHAND_DEBUG", False)
 SECRET_KEY = secret_key()
 ENCRYPTION_KEY = encryption_key()
+ENCRYPTION_KEYS_BEFORE = env.words("ENCRYPTION_KEYS_BEFORE")  # still read, never written with
 SITE_URL = env.text("SITE_URL", "http://127.0.0.1:8321").rstrip("/")
 ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", "*")
 CSRF_TRUSTED_ORIGINS = [SITE_URL]
@@ -50,11 +52,31 @@ INSTALLED_APPS = [
     "deskhand.web",
 ]
 # Ways to sign in beyond the password are switched on by configuration.
-SIGN_IN_WITH = env.words("SIGN_IN_WITH")  # totp, passkeys, oidc
-if {"totp", "passkeys"} & set(SIGN_IN_WITH):
+SIGN_IN_WITH = set(env.words("SIGN_IN_WITH"))
+if not SIGN_IN_WITH <= {"totp", "passkeys", "oidc"}:
+    raise Misconfigured("SIGN_IN_WITH", ",".join(sorted(SIGN_IN_WITH)), "any of totp, passkeys, oidc, with commas between")
+if {"totp", "passkeys"} & SIGN_IN_WITH:
     INSTALLED_APPS.append("allauth.mfa")
+    MFA_ADAPTER = "deskhand.accounts.second_factor.SecondFactorAdapter"
+    MFA_SUPPORTED_TYPES = ["recovery_codes", *({"totp"} & SIGN_IN_WITH), *(["webauthn"] if "passkeys" in SIGN_IN_WITH else [])]
+    MFA_PASSKEY_LOGIN_ENABLED = "passkeys" in SIGN_IN_WITH
+OIDC_DOMAINS = env.words("OIDC_DOMAINS")  # whose addresses the provider may speak for; empty: nobody's
 if "oidc" in SIGN_IN_WITH:
     INSTALLED_APPS += ["allauth.socialaccount", "allauth.socialaccount.providers.openid_connect"]
+    SOCIALACCOUNT_ADAPTER = "deskhand.accounts.single_sign_on.SingleSignOnAdapter"
+    SOCIALACCOUNT_PROVIDERS = {
+        "openid_connect": {
+            "APPS": [
+                {
+                    "provider_id": "oidc",
+                    "name": env.text("OIDC_NAME", "Single sign-on"),
+                    "client_id": env.text("OIDC_CLIENT_ID"),
+                    "secret": env.secret("OIDC_CLIENT_SECRET"),
+                    "settings": {"server_url": env.text("OIDC_ISSUER")},
+                }
+            ]
+        }
+    }
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
@@ -117,6 +139,10 @@ ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_ADAPTER = "deskhand.accounts.adapter.AccountAdapter"
 ACCOUNT_PREVENT_ENUMERATION = True
 ACCOUNT_USER_MODEL_USERNAME_FIELD = "username"
+ACCOUNT_RATE_LIMITS: dict[str, Any] = {"login": None}  # ours counts in the database, for all processes at once
+PASSWORD_RESET_TIMEOUT = 86_400  # seconds
+#: What allauth counts per process otherwise, two-factor guesses among it.
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "kernel_cache"}}
 
 LANGUAGE_CODE = "en"
 LANGUAGES = [
@@ -154,6 +180,7 @@ X_FRAME_OPTIONS = "SAMEORIGIN"
 SECURE_REFERRER_POLICY = "same-origin"
 
 # Mail of the product itself (replies, notifications) leaves through delivery; these are its settings.
+MAIL_FROM = env.text("MAIL_FROM")  # sender of the product's own mail; empty: deskhand@<host of SITE_URL>
 SMTP_URL = env.secret("SMTP_URL")  # smtp://user:password@host:587, smtps://…; empty: mail waits, visible
 MAIL_MAX_BYTES = env.whole("MAIL_MAX_BYTES", 25 * 1024 * 1024, at_least=1024)
 

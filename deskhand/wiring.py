@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from typing import Any
 
 import structlog
@@ -48,6 +49,7 @@ def set_up_accounts(account_id: int, events: Sequence[Event]) -> None:
         pipelines.ensure_defaults(account_id)
         inboxes.ensure_defaults(account_id)
         templates.ensure_defaults(account_id, account.locale)
+        timers.set_timer(account_id, RECOUNT, "", clock.now() + timedelta(days=1))
 
 
 #: What changes how much a user has to do (R-ROUTE-22).
@@ -77,32 +79,37 @@ def _counts(event: Event) -> bool:
 
 def route_new_tickets(account_id: int, events: Sequence[Event]) -> None:
     """Choose owners for tickets that a channel made; under the pool's lock, so it is the last hook."""
-    new = [
-        e
-        for e in events
+    _route(account_id, events, after_workflows=False)
+
+
+def route_after_workflows(account_id: int, events: Sequence[Event]) -> None:
+    """AFTER_COMMIT: the channels that let workflows choose first (R-ROUTE-71)."""
+    _route(account_id, events, after_workflows=True)
+
+
+def _route(account_id: int, events: Sequence[Event], *, after_workflows: bool) -> None:
+    new = {
+        e.object_id: e for e in events
         if e.kind == tickets.CREATED and e.data.get("channel_account_id") and not e.data.get("is_spam")
-    ]
+    }  # fmt: skip
     if not new:
         return
-    owners = dict(
-        Ticket.objects.filter(
-            account_id=account_id, pk__in=[e.object_id for e in new], contact__owner_id__isnull=False
-        ).values_list("pk", "contact__owner_id")
-    )
+    now = clock.now()
+    known = Ticket.objects.filter(account_id=account_id, pk__in=new, contact__owner_id__isnull=False)
+    owners = dict(known.values_list("pk", "contact__owner_id"))
     asked = [
-        NewTicket(e.object_id, e.data["channel_account_id"], e.data["ticket_type"], owners.get(e.object_id))
-        for e in new
+        NewTicket(ticket_id, e.data["channel_account_id"], e.data["ticket_type"], owners.get(ticket_id))
+        for ticket_id, e in new.items()
     ]
-    first = {e.object_id: e.id for e in new}
     changes = [
-        Change(a.ticket_id, _assigned(a), only_if_empty=("owner_id",), rule="channel_routing")
-        for a in assign.route(account_id, asked, clock.now())
-        if a.user_id or a.team_ids
-    ]
-    if changes:
-        tickets.change_many(
-            changes, by=Actor(ActorKind.ROUTING), cause=Cause(event_id=first[changes[0].record_id])
+        Change(
+            a.ticket_id, _assigned(a), only_if_empty=("owner_id",), rule="channel_routing",
+            cause=Cause(event_id=new[a.ticket_id].id),
         )
+        for a in assign.route(account_id, asked, now, after_workflows=after_workflows)
+        if a.user_id or a.team_ids
+    ]  # fmt: skip
+    tickets.change_many(changes, by=Actor(ActorKind.ROUTING), at=now)
 
 
 def _assigned(a: Assignment) -> dict[str, Any]:
@@ -116,9 +123,26 @@ IN_TRANSACTION: list[log.Hook] = [set_up_accounts, count_loads, route_new_ticket
 
 # ── after commit ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
-AFTER_COMMIT: list[dispatch.Subscriber] = [enroll.enroll_matching, runner.hear, live.tell_pages]
+AFTER_COMMIT: list[dispatch.Subscriber] = [
+    enroll.enroll_matching,
+    runner.hear,
+    route_after_workflows,
+    live.tell_pages,
+]
 
-TIMERS: dict[str, timers.Handler] = {availability.EDGE: availability.on_edges}
+RECOUNT = "routing.recount"
+
+
+def recount_loads(account_id: int, due: Sequence[timers.DueTimer]) -> None:
+    """Nightly: counters are compared with what they count; a drift is repaired and reported."""
+    now = clock.now()
+    drift = loads.recount(account_id, now)
+    if drift:
+        logger.warning("load counters had drifted", account=account_id, counters=len(drift))
+    timers.set_timer(account_id, RECOUNT, "", now + timedelta(days=1))
+
+
+TIMERS: dict[str, timers.Handler] = {availability.EDGE: availability.on_edges, RECOUNT: recount_loads}
 
 
 def note_answers(answers: Sequence[Answered]) -> None:

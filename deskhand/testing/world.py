@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from deskhand.accounts import roles
 from deskhand.accounts.models import Account, Membership, Team, TeamMember, User
 from deskhand.crm.pipelines import pipelines
 from deskhand.crm.pipelines.queries import pipelines_of
@@ -72,7 +73,12 @@ def make_user(
         },
     )
     Membership.objects.create(
-        account=account, user=user, has_seat=seat, is_super_admin=super_admin, hue=(user.pk * 47) % 360
+        account=account,
+        user=user,
+        has_seat=seat,
+        is_super_admin=super_admin,
+        hue=(user.pk * 47) % 360,
+        role=roles.preset(account.pk, "agent" if seat else "light_agent"),
     )
     if team:
         TeamMember.objects.create(account_id=account.pk, team=team, user=user, is_main=main)
@@ -82,6 +88,7 @@ def make_user(
 def make_world(slug: str = "nordlys", **account: Any) -> World:
     made = Account.objects.create(slug=slug, name=account.pop("name", slug.title()), **account)
     with account_scope(made.pk):
+        roles.create_presets(made)
         pipelines.ensure_defaults(made.pk)
         desk = inboxes.ensure_defaults(made.pk)
         team = Team.objects.create(account=made, name="Support")

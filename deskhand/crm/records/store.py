@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -53,6 +53,7 @@ class Change:
     #: Set only where the column is empty now; R-ROUTE-71 fills an empty owner and no other.
     only_if_empty: tuple[str, ...] = ()
     rule: str | None = None
+    cause: Cause | None = None  # this record's own; else the set's
 
 
 @dataclass(frozen=True)
@@ -154,7 +155,7 @@ class _Draft:
     ) -> None:
         self.id: int = change.record_id
         self.before = before
-        self.rule = change.rule
+        self.rule, self.cause = change.rule, change.cause
         self.columns: dict[str, Any] = {}
         self.custom: dict[str, Any] = {}
         self.moved = False
@@ -343,13 +344,23 @@ def _record_events(
     told = [draft for draft in drafts if draft.shown]
     new = [
         NewEvent(
-            _kind(object_type, draft), object_type, draft.id, draft.version, by, at,
+            _kind(object_type, draft),
+            object_type,
+            draft.id,
+            draft.version,
+            by,
+            at,
             {"changes": {name: list(pair) for name, pair in draft.shown.items()}},
-            Cause(**{**(cause.as_json() if cause else {}), "rule": draft.rule}) if draft.rule else cause, depth,
+            _with_rule(draft.cause or cause, draft.rule),
+            depth,
         )
         for draft in told
-    ]  # fmt: skip
+    ]
     return {draft.id: event for draft, event in zip(told, log.record_many(new), strict=True)}
+
+
+def _with_rule(cause: Cause | None, rule: str | None) -> Cause | None:
+    return replace(cause or Cause(), rule=rule) if rule else cause
 
 
 def _kind(object_type: str, draft: _Draft) -> str:
