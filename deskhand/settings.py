@@ -54,11 +54,17 @@ INSTALLED_APPS = [
 # Ways to sign in beyond the password are switched on by configuration.
 SIGN_IN_WITH = set(env.words("SIGN_IN_WITH"))
 if not SIGN_IN_WITH <= {"totp", "passkeys", "oidc"}:
-    raise Misconfigured("SIGN_IN_WITH", ",".join(sorted(SIGN_IN_WITH)), "any of totp, passkeys, oidc, with commas between")
+    raise Misconfigured(
+        "SIGN_IN_WITH", ",".join(sorted(SIGN_IN_WITH)), "any of totp, passkeys, oidc, with commas between"
+    )
 if {"totp", "passkeys"} & SIGN_IN_WITH:
     INSTALLED_APPS.append("allauth.mfa")
     MFA_ADAPTER = "deskhand.accounts.second_factor.SecondFactorAdapter"
-    MFA_SUPPORTED_TYPES = ["recovery_codes", *({"totp"} & SIGN_IN_WITH), *(["webauthn"] if "passkeys" in SIGN_IN_WITH else [])]
+    MFA_SUPPORTED_TYPES = [
+        "recovery_codes",
+        *({"totp"} & SIGN_IN_WITH),
+        *(["webauthn"] if "passkeys" in SIGN_IN_WITH else []),
+    ]
     MFA_PASSKEY_LOGIN_ENABLED = "passkeys" in SIGN_IN_WITH
 OIDC_DOMAINS = env.words("OIDC_DOMAINS")  # whose addresses the provider may speak for; empty: nobody's
 if "oidc" in SIGN_IN_WITH:
@@ -139,7 +145,9 @@ ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_ADAPTER = "deskhand.accounts.adapter.AccountAdapter"
 ACCOUNT_PREVENT_ENUMERATION = True
 ACCOUNT_USER_MODEL_USERNAME_FIELD = "username"
-ACCOUNT_RATE_LIMITS: dict[str, Any] = {"login": None}  # ours counts in the database, for all processes at once
+ACCOUNT_RATE_LIMITS: dict[str, Any] = {
+    "login": None
+}  # ours counts in the database, for all processes at once
 PASSWORD_RESET_TIMEOUT = 86_400  # seconds
 #: What allauth counts per process otherwise, two-factor guesses among it.
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "kernel_cache"}}

@@ -14,6 +14,7 @@ from typing import Any
 
 import structlog
 
+from deskhand.accounts import attempts
 from deskhand.accounts.models import Account
 from deskhand.automation import enroll, runner, templates
 from deskhand.channels.email import inbound, listener
@@ -49,7 +50,8 @@ def set_up_accounts(account_id: int, events: Sequence[Event]) -> None:
         pipelines.ensure_defaults(account_id)
         inboxes.ensure_defaults(account_id)
         templates.ensure_defaults(account_id, account.locale)
-        timers.set_timer(account_id, RECOUNT, "", clock.now() + timedelta(days=1))
+        for nightly in (RECOUNT, SWEEP):
+            timers.set_timer(account_id, nightly, "", clock.now() + timedelta(days=1))
 
 
 #: What changes how much a user has to do (R-ROUTE-22).
@@ -142,7 +144,21 @@ def recount_loads(account_id: int, due: Sequence[timers.DueTimer]) -> None:
     timers.set_timer(account_id, RECOUNT, "", now + timedelta(days=1))
 
 
-TIMERS: dict[str, timers.Handler] = {availability.EDGE: availability.on_edges, RECOUNT: recount_loads}
+SWEEP = "accounts.sweep"
+
+
+def sweep_attempts(account_id: int, due: Sequence[timers.DueTimer]) -> None:
+    """Nightly: sign-in attempts that no limit counts any more are forgotten."""
+    now = clock.now()
+    attempts.forget_old(now)
+    timers.set_timer(account_id, SWEEP, "", now + timedelta(days=1))
+
+
+TIMERS: dict[str, timers.Handler] = {
+    availability.EDGE: availability.on_edges,
+    RECOUNT: recount_loads,
+    SWEEP: sweep_attempts,
+}
 
 
 def note_answers(answers: Sequence[Answered]) -> None:

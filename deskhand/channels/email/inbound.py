@@ -71,7 +71,13 @@ class InboundClaimer(BatchClaimer[Waiting]):
         """Lease a batch and read it, each mail in a guarded child."""
         self._leased = {row.id: row for row in _lease(account_id, limit)}
         readings = dict(
-            zip(self._leased, guarded.parse_many([row.raw for row in self._leased.values()]), strict=True)
+            zip(
+                self._leased,
+                guarded.parse_many(
+                    [row.raw for row in self._leased.values()], own_addresses=_own_addresses(account_id)
+                ),
+                strict=True,
+            )
         )
         self._read = {
             i: Read(mail, _store_files(mail)) for i, mail in readings.items() if isinstance(mail, ParsedMail)
@@ -132,6 +138,12 @@ class InboundClaimer(BatchClaimer[Waiting]):
 
     def row_id(self, row: Waiting) -> int:
         return row.id
+
+
+def _own_addresses(account_id: int) -> list[str]:
+    """Our own inboxes: a mail from one of them is a loop (B1)."""
+    found = ChannelAccount.objects.filter(account_id=account_id, channel="email", archived_at=None)
+    return list(found.values_list("address", flat=True))
 
 
 def _lease(account_id: int, limit: int) -> list[Waiting]:
