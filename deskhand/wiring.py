@@ -17,7 +17,7 @@ import structlog
 from deskhand.accounts import attempts
 from deskhand.accounts.models import Account
 from deskhand.automation import enroll, runner, templates
-from deskhand.channels.email import inbound, listener
+from deskhand.channels.email import imap, inbound, listener
 from deskhand.channels.email.models import EmailAccount
 from deskhand.crm.pipelines import pipelines
 from deskhand.crm.records import tickets
@@ -268,4 +268,5 @@ def _parts(
     if "mail-in" in roles:
         door = listener.Listener(smtp_port=smtp_port, lmtp_port=lmtp_port)
         parts["door"] = lambda: door.run(stop)
+        parts["imap"] = lambda: imap.run_pollers(stop)
     return parts
