@@ -34,7 +34,7 @@ COMMANDS = (
     "bench",
 )
 #: These start what they need themselves.
-WITHOUT_DATABASE = {"serve"}
+WITHOUT_DATABASE = {"serve", "bench"}
 #: These live long and serve many at once; all others need one connection.
 WITH_POOL = {"web", "worker", "mail_in", "bench"}
 

@@ -1,0 +1,1 @@
+"""Measuring the product on this machine; see README.md."""

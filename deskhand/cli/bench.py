@@ -1,0 +1,37 @@
+"""`deskhand bench`: figures of this machine, beside a floor measured in the same run."""
+
+from __future__ import annotations
+
+import argparse
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from argparse import _SubParsersAction
+
+NAMES = ("ingest", "automation", "lists")
+
+
+def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser("bench", help="measure on a database of its own: " + ", ".join(NAMES))
+    parser.add_argument("name", choices=(*NAMES, "all"))
+    parser.add_argument("--json", action="store_true", help="one JSON object a line, and nothing else")
+    parser.add_argument(
+        "--scale", type=float, default=1.0, help="a part of the full size, such as 0.1 for a quick look"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    for name in NAMES if args.name == "all" else (args.name,):
+        result = import_module(f"deskhand.bench.{name}").run(args.scale)
+        if args.json:
+            print(result.line(), flush=True)
+            continue
+        print(
+            f"{name}: {result.per_s:,.0f}/s, {result.ratio_to_floor:.0%} of the floor ({result.floor_per_s:,.0f}/s)"
+        )
+        print(
+            f"  p50 {result.p50_ms:.1f} ms, p95 {result.p95_ms:.1f} ms, p99 {result.p99_ms:.1f} ms; {result.cpu_ms:.2f} ms CPU each; peak {result.peak_mb:.0f} MB"
+        )
+        print("  " + ", ".join(f"{key} {value}" for key, value in result.details.items()), flush=True)
+    return 0
