@@ -49,7 +49,7 @@ def text_header(name: str, value: str) -> str:
 
 
 def addresses_header(name: str, addresses: Iterable[Address]) -> str:
-    """A list of addresses, one to a line. Raises Invalid for what can't be one."""
+    """A list of addresses, one to a line, their names without line breaks. Raises Invalid for what can't be one."""
     return f"{name}: " + ",\r\n ".join(_spelled(one) for one in addresses) + "\r\n"
 
 
@@ -98,11 +98,10 @@ def _spelled(address: Address) -> str:
     local, _at, domain = wire_address(address.email).rpartition("@")
     # Some providers have given out addresses like a..b@; only in quotes are they allowed in a header.
     spec = f"{local}@{domain}" if _DOT_ATOM.fullmatch(local) else f'"{local}"@{domain}'
-    _refuse_control("name", address.name)
-    name = address.name
+    name = one_line(address.name)
     if not name:
         return spec if spec[0] != '"' else f"<{spec}>"
-    if name.isascii() and "=?" not in name and len(name) < 60 and name == " ".join(name.split()):
+    if name.isascii() and "=?" not in name and len(name) < 60:
         escaped = name.replace("\\", "\\\\").replace('"', '\\"')
         shown = name if _ATOMS.fullmatch(name) else f'"{escaped}"'
         return f"{shown}\r\n <{spec}>" if len(shown) + len(spec) > LINE - 12 else f"{shown} <{spec}>"

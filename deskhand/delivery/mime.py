@@ -33,7 +33,9 @@ def instance_id() -> str:
 def render(mail: Mail, *, message_id: str, at: datetime, read: Callable[[str], bytes] = files.get) -> bytes:
     """Return the mail as it goes over the wire, lines ending in CRLF; always the same headers for the same mail.
 
-    `at` becomes its Date. Raises Invalid when a header can't be written (S22), NotFound when a file is gone.
+    `at` becomes its Date. Free text (subject, names) is put on one line and Message-IDs of others that can't stand in
+    a header are left out, for customers' mails are where both come from; anything else that would break a header
+    raises Invalid (S22). Raises NotFound when a file is gone.
     """
     head = "".join(_headers(mail, message_id, at))
     return head.encode() + _body(mail, read).as_bytes()
@@ -51,28 +53,34 @@ def check(mail: Mail, message_id: str = "") -> None:
 
 
 def _headers(mail: Mail, message_id: str, at: datetime) -> list[str]:
-    if not mail.to and not mail.cc:
-        to = "To: undisclosed-recipients:;\r\n"
-    else:
-        to = headers.addresses_header("To", mail.to) if mail.to else ""
+    if mail.automatic not in _AUTOMATIC:
+        raise Invalid(f"{mail.automatic[:40]!r} is no kind of automatic mail.", field="automatic")
     lines = [
         f"Date: {format_datetime(at)}\r\n",
         headers.addresses_header("From", [mail.sender]),
-        to,
-        headers.addresses_header("Cc", mail.cc) if mail.cc else "",
-        headers.addresses_header("Reply-To", mail.reply_to) if mail.reply_to else "",
-        headers.text_header("Subject", mail.subject),
+        *_recipients(mail),
+        headers.text_header("Subject", headers.one_line(mail.subject)),
         headers.ids_header("Message-ID", [message_id]),
-        headers.ids_header("In-Reply-To", [mail.in_reply_to]) if mail.in_reply_to else "",
-        headers.ids_header("References", mail.references) if mail.references else "",
+        *_thread(mail),
         *(headers.extra_header(name, value) for name, value in mail.headers),
         f"{INSTANCE_HEADER}: {instance_id()}\r\n",
     ]
-    if mail.automatic not in _AUTOMATIC:
-        raise Invalid(f"{mail.automatic[:40]!r} is no kind of automatic mail.", field="automatic")
     if mail.automatic:
         lines += [f"Auto-Submitted: {mail.automatic}\r\n", "X-Auto-Response-Suppress: All\r\n"]
     return lines
+
+
+def _recipients(mail: Mail) -> list[str]:
+    named = (("To", mail.to), ("Cc", mail.cc), ("Reply-To", mail.reply_to))
+    lines = [headers.addresses_header(name, addresses) for name, addresses in named if addresses]
+    return lines if mail.to or mail.cc else ["To: undisclosed-recipients:;\r\n", *lines]
+
+
+def _thread(mail: Mail) -> list[str]:
+    """What this answers, of which only our own part is sure to be well formed."""
+    answered, before = headers.usable_ids([mail.in_reply_to]), headers.usable_ids(mail.references)
+    lines = [headers.ids_header("In-Reply-To", answered)] if answered else []
+    return [*lines, headers.ids_header("References", before)] if before else lines
 
 
 def _body(mail: Mail, read: Callable[[str], bytes]) -> EmailMessage:

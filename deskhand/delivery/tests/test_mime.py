@@ -89,10 +89,7 @@ def test_every_address_name_and_subject_comes_out_as_it_went_in(subject, to, cc,
 @settings(max_examples=150, deadline=None)
 @given(st.text(max_size=300), st.text(max_size=300))
 def test_no_text_whatever_adds_a_header_or_a_recipient(subject: str, name: str) -> None:
-    try:
-        raw, parsed = written(mail(subject=subject, to=(Address("bo@customer.example", name),)))
-    except Invalid:
-        return
+    raw, parsed = written(mail(subject=subject, to=(Address("bo@customer.example", name),)))
     lines_are_legal(raw)
     assert set(parsed.keys()) == {
         "Date", "From", "To", "Subject", "Message-ID", "X-Deskhand-Instance",
@@ -125,12 +122,7 @@ def test_a_file_keeps_its_name_and_bytes(name: str) -> None:
 @pytest.mark.parametrize(
     "changes",
     [
-        {"subject": "Hi\r\nBcc: eve@evil.example"},
-        {"subject": "Hi\nX: y"},
-        {"subject": "Hi\x00"},
-        {"subject": "Hi\x0bthere"},
         {"to": (Address("bo@customer.example\r\nBcc: eve@evil.example"),)},
-        {"to": (Address("bo@customer.example", "Bo\r\nBcc: eve@evil.example"),)},
         {"to": (Address("bo@customer.example, eve@evil.example"),)},
         {"to": (Address("bo@customer.example>,<eve@evil.example"),)},
         {"to": (Address("alice@example.org)bob@example.org"),)},
@@ -139,9 +131,6 @@ def test_a_file_keeps_its_name_and_bytes(name: str) -> None:
         {"to": (Address("bo@"),)},
         {"to": (Address("bo@cust omer.example"),)},
         {"reply_to": (Address("x\n@y.example"),)},
-        {"in_reply_to": "<a@b>\r\nBcc: eve@evil.example"},
-        {"in_reply_to": "no brackets"},
-        {"references": ("<a@b>", "<c\n@d>")},
         {"headers": (("Bcc", "eve@evil.example"),)},
         {"headers": (("X-Note: a\r\nBcc", "eve@evil.example"),)},
         {"headers": (("X-Note", "a\r\nBcc: eve@evil.example"),)},
@@ -153,6 +142,23 @@ def test_header_injection_is_refused_before_anything_is_written(changes: dict[st
         mime.check(mail(**changes))
     with pytest.raises(Invalid):
         written(mail(**changes))
+
+
+@pytest.mark.parametrize(
+    "evil", ["Hi\r\nBcc: eve@evil.example", "Hi\nBcc: eve@evil.example", "Hi\x0b\x00\x85\u2028Bcc: x@y"]
+)
+def test_line_breaks_in_what_a_customer_wrote_become_spaces(evil: str) -> None:
+    _raw, parsed = written(mail(subject=evil, to=(Address("bo@customer.example", evil),)))
+    assert parsed["Bcc"] is None
+    assert parsed["Subject"] == " ".join(evil.replace("\x00", " ").replace("\x85", " ").split())
+    assert [one.addr_spec for one in parsed["To"].addresses] == ["bo@customer.example"]
+
+
+def test_what_is_no_message_id_in_a_customers_mail_does_not_stop_our_answer() -> None:
+    evil = "<c@d>\r\nBcc: eve@evil.example"
+    _raw, parsed = written(mail(in_reply_to=evil, references=("<a@b>", evil, "rubbish", "<c\n@d>")))
+    assert (parsed["Bcc"], parsed["In-Reply-To"]) == (None, None)
+    assert parsed["References"] == "<a@b>"
 
 
 def test_a_forged_message_id_is_refused() -> None:

@@ -260,7 +260,9 @@ def test_the_built_in_mailbox_keeps_each_mail_once() -> None:
 
 def test_a_mail_that_can_never_be_written_fails_and_stops_no_other() -> None:
     plain = letter()
-    broken = put(payload={**plain.payload, "subject": "a\r\nBcc: eve@evil.example"})
+    broken = put(
+        payload={**plain.payload, "to": [{"email": "a@b.example\r\nBcc: eve@evil.example", "name": ""}]}
+    )
     gone = put(
         payload={
             **plain.payload,
@@ -271,7 +273,7 @@ def test_a_mail_that_can_never_be_written_fails_and_stops_no_other() -> None:
     with smtp_peer() as peer:
         sender(peer.relay()).drain()
     assert [entry(number).state for number in (broken, gone, good)] == ["FAILED", "FAILED", "SENT"]
-    assert "line breaks" in entry(broken).error
+    assert "is not an e-mail address" in entry(broken).error
     assert "missing" in entry(gone).error
 
 
