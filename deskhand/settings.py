@@ -189,7 +189,10 @@ SECURE_REFERRER_POLICY = "same-origin"
 
 # Mail of the product itself (replies, notifications) leaves through delivery; these are its settings.
 MAIL_FROM = env.text("MAIL_FROM")  # sender of the product's own mail; empty: deskhand@<host of SITE_URL>
-SMTP_URL = env.secret("SMTP_URL")  # smtp://user:password@host:587, smtps://…; empty: mail waits, visible
+DEMO = env.flag("DESKHAND_DEMO")  # its mail stays in the built-in mailbox
+SMTP_URL = env.secret(
+    "SMTP_URL", "sink:" if DEMO else ""
+)  # smtp://user:password@host:587, smtps://…; empty: mail waits, visible
 MAIL_MAX_BYTES = env.whole("MAIL_MAX_BYTES", 25 * 1024 * 1024, at_least=1024)
 
 LOGGING_CONFIG = None

@@ -1,11 +1,13 @@
 """What a test run needs before Django's settings are read: a PostgreSQL and a data directory of its own.
 
 Loaded by `-p` (pyproject.toml), because pytest-django reads the settings before any conftest.py. With `DATABASE_URL`
-set, the tests use that server. Under `CI=true` a skip fails the run, unless its reason is that `../shared` is absent.
+set, the tests use that server. `DESKHAND_TEST_SERVER` chooses another kind: `debian` for Debian's PostgreSQL 15, or
+`pgbouncer` for that one behind PgBouncer in transaction mode. Under `CI=true` a skip fails the run, unless its reason is that `../shared` is absent.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import tempfile
@@ -15,13 +17,14 @@ from pathlib import Path
 import pytest
 
 from deskhand.kernel.database.embedded import EmbeddedPostgres
+from deskhand.testing import servers
 
 ALLOWED_SKIP = "../shared"
 FAST = {"fsync": "off", "full_page_writes": "off", "max_connections": "200"}
 
 _skips: dict[str, int] = {}
 _data: Path | None = None
-_server: EmbeddedPostgres | None = None
+_servers = contextlib.ExitStack()
 
 
 @pytest.hookimpl(wrapper=True)
@@ -32,8 +35,7 @@ def pytest_load_initial_conftests() -> Generator[None]:
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    if _server is not None:
-        _server.stop()
+    _servers.close()
     if _data is not None:
         shutil.rmtree(_data, ignore_errors=True)
 
@@ -66,15 +68,24 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 def _prepare() -> None:
-    global _data, _server
+    global _data
     if "DESKHAND_DATA" not in os.environ:
         _data = Path(tempfile.mkdtemp(prefix="deskhand-test-"))
         _data.chmod(0o711)  # the database's own user passes through
         os.environ["DESKHAND_DATA"] = str(_data)
     if "DATABASE_URL" not in os.environ:
-        place = Path(os.environ["DESKHAND_DATA"]) / "tests"
-        _server = EmbeddedPostgres(place, settings=FAST).start()
-        os.environ["DATABASE_URL"] = _server.dsn
+        _start_server(Path(os.environ["DESKHAND_DATA"]) / "tests", os.environ.get("DESKHAND_TEST_SERVER", ""))
+
+
+def _start_server(place: Path, kind: str) -> None:
+    if not kind:
+        os.environ["DATABASE_URL"] = _servers.enter_context(EmbeddedPostgres(place, settings=FAST)).dsn
+        return
+    debian = _servers.enter_context(servers.debian_postgres(place, FAST))
+    os.environ["DATABASE_URL"] = debian
+    if kind == "pgbouncer":
+        os.environ["DATABASE_LISTEN_URL"] = debian
+        os.environ["DATABASE_URL"] = _servers.enter_context(servers.pgbouncer(place, debian))
 
 
 def _count(longrepr: object) -> None:

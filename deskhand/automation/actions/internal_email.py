@@ -98,7 +98,7 @@ def _send(doing: Doing, channel: ChannelAccount, who: Address) -> NewSend:
         str(doing.settings.get("subject") or _("Ticket #{{ ticket.number }}: {{ ticket.subject }}")), doing
     )
     text = _fill(str(doing.settings.get("body") or _("A ticket needs your attention.")), doing)
-    text += f"\n\n{django_settings.SITE_URL}/inbox/all-open/{doing.record_id}/"
+    text += f"\n\n{django_settings.SITE_URL}/inbox/all-open/{doing.record_id}"
     mail = Mail(
         sender=Address(channel.address, channel.name), to=(who,), subject=" ".join(subject.split()), text=text, html=html_of(text),
         automatic="auto-generated",

@@ -205,7 +205,7 @@ def _one_ticket(story: _Story) -> None:
         received = threads.receive(
             Incoming(story.channel.pk, _message(story, 0, story.text["body"])), at=story.at
         )
-    settle()
+        settle()
     if received.ticket_id is None:
         return
     _enrich(story, received.ticket_id)
@@ -279,7 +279,7 @@ def _customer_answers(story: _Story, received: Any, at: datetime) -> None:
     with clock.stopped(at):
         message = _message(story, 1, text, thread_id=received.thread_id)
         threads.receive(Incoming(story.channel.pk, message), at=at)
-    settle()
+        settle()
 
 
 def _comment(story: _Story, ticket_id: int, agent: User, at: datetime) -> None:
