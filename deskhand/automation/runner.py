@@ -105,7 +105,10 @@ class Runner(BatchClaimer[Run]):
             " order by due_at limit %s for update skip locked",
             [account_id, only, only, limit],
         )
-        return [Run(*row[:7], outputs=sql.loads(row[7]), attempts=row[8]) for row in found]
+        return [
+            Run(run_id, workflow, kind, record, position, depth, event, sql.loads(outputs), attempts)
+            for run_id, workflow, kind, record, position, depth, event, outputs, attempts in found
+        ]
 
     def work(self, account_id: int, rows: Sequence[Run]) -> None:
         _Batch(account_id, list(rows), clock.now()).go()

@@ -66,7 +66,10 @@ class TimerLoop(BatchClaimer[DueTimer]):
             " and due_at <= statement_timestamp() and (%s::bigint is null or id = %s) order by due_at limit %s for update skip locked",
             [account_id, only, only, limit],
         )
-        return [DueTimer(*row[:5], payload=sql.loads(row[5])) for row in found]
+        return [
+            DueTimer(timer_id, owner, kind, key, due_at, sql.loads(payload))
+            for timer_id, owner, kind, key, due_at, payload in found
+        ]
 
     def work(self, account_id: int, rows: Sequence[DueTimer]) -> None:
         """Timers are deleted before their handlers run, so that a handler may set the next one under the same key."""

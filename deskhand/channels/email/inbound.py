@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from operator import itemgetter
 
 from deskhand.channels.email import guarded
 from deskhand.channels.email.parse import fingerprint
@@ -149,7 +150,10 @@ def _own_addresses(account_id: int) -> list[str]:
 def _lease(account_id: int, limit: int) -> list[Waiting]:
     """Take the oldest due rows for LEASE seconds, at most BATCH_BYTES of them (one mail at the least)."""
     found = sql.rows(_LEASE, [account_id, limit, BATCH_BYTES, LEASE])
-    return [Waiting(*row[:6], raw=bytes(row[6]), is_head_only=row[7]) for row in sorted(found)]
+    return [
+        Waiting(mail_id, channel, sender, recipient, at, digest, bytes(raw), is_head_only)
+        for mail_id, channel, sender, recipient, at, digest, raw, is_head_only in sorted(found, key=itemgetter(0))
+    ]
 
 
 _LEASE = """

@@ -298,11 +298,8 @@ def update_rows(object_type: str, names: Sequence[str], values: Mapping[int, Seq
 def _cast(column: models.Field[Any, Any]) -> str:
     from django.db import connection
 
-    kind = (
-        column.rel_db_type(connection)
-        if isinstance(column, models.ForeignKey)
-        else column.db_type(connection)
-    )
+    of_link = getattr(column, "rel_db_type", None)  # a foreign key's own type would be its sequence's
+    kind = of_link(connection) if of_link and column.is_relation else column.db_type(connection)
     return str(kind or "text")
 
 

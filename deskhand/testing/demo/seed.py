@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -143,8 +144,8 @@ def _second_pipelines(account: Account) -> None:
 
 
 def read_texts() -> list[dict[str, str]]:
-    with files("deskhand.testing.demo").joinpath("texts.csv").open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
+    text = files("deskhand.testing.demo").joinpath("texts.csv").read_text(encoding="utf-8")
+    return list(csv.DictReader(io.StringIO(text, newline="")))
 
 
 def _live_90_days(
