@@ -117,6 +117,8 @@ def side(request: AccountRequest, view: str) -> HttpResponse:
 @require_GET
 def thread(request: AccountRequest, view: str, ticket_id: int) -> HttpResponse:
     policy.require(request.viewer, Action.OPEN_HELP_DESK)
+    desk_views.view_of(request.viewer, view)
+    desk_views.row(request.viewer, ticket_id)
     return _thread(request, view, ticket_id)
 
 

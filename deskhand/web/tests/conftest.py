@@ -65,12 +65,7 @@ class Office:
 
 
 def make_office(at: datetime, slug: str) -> Office:
-    office = Office(make_world(slug), at)
-    with office.inside() as world:
-        roles.create_presets(world.account)
-        agent = roles.preset(world.account.pk, "agent")
-        Membership.objects.filter(account=world.account, is_super_admin=False).update(role=agent)
-    return office
+    return Office(make_world(slug), at)
 
 
 @pytest.fixture

@@ -1,0 +1,409 @@
+"""Who gets what, on every address of the product. A new address must be entered in the table, or a test fails."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+from django.contrib.staticfiles import finders
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver
+
+from deskhand.crm.records import tickets
+from deskhand.delivery.models import SinkMail
+from deskhand.desk.models import Attachment, Message, Thread
+from deskhand.desk.types import StoredFile
+from deskhand.events.types import SYSTEM
+from deskhand.kernel import files
+
+SIGN_IN = "sign-in"
+HTMX = {"HX-Request": "true"}
+
+
+@dataclass(frozen=True)
+class Wall:
+    """What an address answers: to a colleague of another account, and to one of ours without any permission.
+
+    `neighbour` None: the address names no record; it shows everybody their own.
+    """
+
+    method: str = "GET"
+    neighbour: int | None = 404
+    nobody: int | None = 403
+
+
+OPEN = Wall(neighbour=None, nobody=None)
+OF_THE_LIST = Wall(neighbour=None, nobody=403)
+
+TABLE: dict[str, Wall] = {
+    "home": OF_THE_LIST,
+    "inbox": OF_THE_LIST,
+    "inbox-view": OF_THE_LIST,
+    "inbox-list": OF_THE_LIST,
+    "inbox-side": OF_THE_LIST,
+    "inbox-more": OF_THE_LIST,
+    "inbox-new": OF_THE_LIST,
+    "inbox-ticket": Wall(),
+    "inbox-row": Wall(),
+    "inbox-thread": Wall(),
+    "ticket-status": Wall("POST"),
+    "ticket-owner": Wall("POST"),
+    "ticket-reply": Wall("POST"),
+    "ticket-draft": Wall("POST"),
+    "make-ticket": Wall("POST"),
+    "attachment": Wall(),
+    "mailbox": OF_THE_LIST,
+    "mailbox-mail": Wall(),
+    "theme": Wall("POST", neighbour=None, nobody=None),
+    "availability": Wall("POST", neighbour=None, nobody=None),
+}
+#: These need nobody signed in.
+PUBLIC = {
+    "livez", "readyz", "metrics", "account_login", "account_logout", "account_inactive", "account_signup",
+    "account_reset_password", "account_reset_password_done", "account_reset_password_from_key",
+    "account_reset_password_from_key_done",
+}  # fmt: skip
+#: The sign-in library's own pages for who is signed in; they know no accounts and no records.
+OWN_PASSWORD = {"account_change_password", "account_set_password", "account_reauthenticate"}
+
+
+def addresses(patterns: list[URLPattern | URLResolver] | None = None) -> Iterator[str]:
+    for one in get_resolver().url_patterns if patterns is None else patterns:
+        if isinstance(one, URLResolver):
+            yield from addresses(one.url_patterns)
+        else:
+            yield str(one.name)
+
+
+def test_every_address_is_in_the_table() -> None:
+    assert sorted(addresses()) == sorted([*TABLE, *PUBLIC, *OWN_PASSWORD])
+
+
+@pytest.fixture
+def places(office) -> dict[str, str]:
+    """An address of each name, of records of the office."""
+    from django.urls import reverse
+
+    stored = files.put(b"canary-7f3a")
+    ticket = office.mail("Canary 7f3a", files=(StoredFile("a.txt", "text/plain", 11, stored.sha256),))
+    with office.inside() as world:
+        tickets.assign(ticket.pk, owner_id=world.bob.pk, by=SYSTEM)
+        thread = Thread.objects.create(
+            account_id=world.account.pk, inbox_id=world.channel.inbox_id, channel_account=world.channel,
+            subject="Canary 7f3a", created_at=office.at, last_message_at=office.at,
+        )  # fmt: skip
+        Message.objects.create(
+            account_id=world.account.pk,
+            thread=thread,
+            actor_kind="visitor",
+            text="Canary 7f3a",
+            created_at=office.at,
+        )
+        mail = SinkMail.objects.create(
+            account_id=world.account.pk, entry_id=1, envelope_from="", recipients=["a@x"], message_id="<1@x>",
+            subject="Canary 7f3a", raw=b"Subject: Canary 7f3a\r\n\r\ncanary", received_at=office.at,
+        )  # fmt: skip
+        file = Attachment.objects.get()
+    given = {
+        "inbox-view": ["all-open"], "inbox-list": ["all-open"], "inbox-side": ["all-open"],
+        "inbox-more": ["all-open", "1-1"], "inbox-new": ["all-open", "1-1"],
+        **{name: ["all-open", ticket.pk] for name in ("inbox-ticket", "inbox-row", "inbox-thread")},
+        **{name: ["all-open", ticket.pk] for name in ("ticket-status", "ticket-owner", "ticket-reply")},
+        "ticket-draft": [ticket.pk], "make-ticket": [thread.pk], "attachment": [file.pk], "mailbox-mail": [mail.pk],
+    }  # fmt: skip
+    return {name: reverse(name, args=given.get(name, [])) for name in TABLE}
+
+
+FORM = {
+    "status": "1",
+    "owner": "",
+    "body": "Canary",
+    "mode": "reply",
+    "theme": "dark",
+    "availability": "away",
+    "send_key": "k",
+}
+
+
+def ask(client: Client, wall: Wall, url: str, **more):
+    return client.get(url, **more) if wall.method == "GET" else client.post(url, FORM, **more)
+
+
+def bytes_of(response) -> bytes:
+    return b"".join(response.streaming_content) if response.streaming else response.content
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_who_is_not_signed_in_is_asked_to(places, name):
+    """Pages lead to the sign-in, parts of pages are refused, and nobody learns what is there."""
+    page, part = (ask(Client(), TABLE[name], places[name], **more) for more in ({}, {"headers": HTMX}))
+
+    assert page.status_code == 302
+    assert page.headers["Location"].startswith("/account/login/?next=/")
+    assert part.status_code == 401
+    assert b"anary" not in bytes_of(page) + bytes_of(part)
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_somebody_of_another_account_gets_nothing_of_ours(places, neighbour, sign_in, name):
+    """S9: even with all permissions in an account of their own."""
+    wall = TABLE[name]
+    client = sign_in(neighbour.world.ada)
+
+    for more in ({}, {"headers": HTMX}):
+        response = ask(client, wall, places[name], **more)
+        assert wall.neighbour is None or response.status_code == wall.neighbour
+        assert b"anary" not in bytes_of(response)
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_who_has_no_permission_gets_nothing(places, office, sign_in, name):
+    wall = TABLE[name]
+    office.role(office.world.nils, records={}, capabilities=[])
+    client = sign_in(office.world.nils)
+
+    for more in ({}, {"headers": HTMX}):
+        response = ask(client, wall, places[name], **more)
+        assert wall.nobody is None or response.status_code == wall.nobody
+        assert b"anary" not in bytes_of(response)
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in TABLE if "ticket_id" in str(name) or TABLE[name].neighbour]
+)
+def test_who_sees_only_their_own_cannot_find_the_others(places, office, sign_in, name):
+    """R-PERM-1: what can't be seen is not there, whatever one may do."""
+    own = {"ticket": dict.fromkeys(("view", "edit", "delete", "communicate"), "own")}
+    office.role(office.world.grace, records=own, capabilities=["service_access"])
+
+    response = ask(sign_in(office.world.grace), TABLE[name], places[name])
+
+    assert response.status_code in (403, 404)
+    assert b"anary" not in bytes_of(response)
+
+
+@pytest.mark.parametrize("name", [name for name in TABLE if TABLE[name].method == "POST"])
+def test_a_change_without_the_forms_token_is_refused(places, office, sign_in, name):
+    """S15"""
+    client = sign_in(office.world.ada, enforce_csrf_checks=True)
+
+    response = client.post(places[name], FORM, headers={"Origin": "https://evil.example"})
+
+    assert response.status_code == 403
+    assert "This form is out of date" in response.content.decode()
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_each_address_answers_one_method(places, office, sign_in, name):
+    wrong = Wall("POST" if TABLE[name].method == "GET" else "GET")
+
+    assert ask(sign_in(office.world.ada), wrong, places[name]).status_code == 405
+
+
+def test_changes_by_somebody_else_changed_nothing(places, office, neighbour, sign_in):
+    office.role(office.world.nils, records={}, capabilities=[])
+    for client in (Client(), sign_in(neighbour.world.ada), sign_in(office.world.nils)):
+        for name in TABLE:
+            if TABLE[name].method == "POST":
+                ask(client, TABLE[name], places[name])
+
+    with office.inside() as world:
+        ticket = tickets.Ticket.objects.get()
+        assert (ticket.owner_id, ticket.stage_id) == (world.bob.pk, world.stage("New"))
+        assert Message.objects.count() == 2
+
+
+# ── the door ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def ada(office):
+    office.world.ada.set_password("correct horse battery")
+    office.world.ada.save()
+    return office.world.ada
+
+
+def sign_in_with(client, **form):
+    return client.post(
+        "/account/login/", {"login": "ada@nordlys.example", "password": "correct horse battery"} | form
+    )
+
+
+def test_signing_in_leads_to_the_page_that_was_asked_for(ada):
+    client = Client()
+    asked = client.get("/inbox/all-closed").headers["Location"]
+
+    page = client.get(asked).content.decode()
+    response = sign_in_with(client, next="/inbox/all-closed")
+
+    assert 'value="/inbox/all-closed"' in page
+    assert response.headers["Location"] == "/inbox/all-closed"
+
+
+@pytest.mark.parametrize(
+    "next_url",
+    [
+        "https://evil.example/",
+        "//evil.example",
+        "/\\evil.example",
+        "javascript:alert(1)",
+        "https:evil.example",
+        "\x00/evil",
+    ],
+)
+def test_signing_in_leads_to_no_other_site(ada, next_url):
+    """S15"""
+    assert sign_in_with(Client(), next=next_url).headers["Location"] == "/"
+
+
+def test_the_session_is_a_new_one_after_signing_in(ada):
+    """S13"""
+    client = Client()
+    client.session["planted"] = True
+    client.cookies["sessionid"] = "a" * 32
+
+    sign_in_with(client)
+
+    assert client.cookies["sessionid"].value != "a" * 32
+    assert client.cookies["sessionid"]["httponly"]
+    assert client.cookies["sessionid"]["samesite"] == "Lax"
+
+
+def test_a_wrong_password_is_answered_in_words_and_keeps_the_name(ada):
+    page = sign_in_with(Client(), password="wrong").content.decode()
+
+    assert 'role="alert"' in page
+    assert 'value="ada@nordlys.example"' in page
+
+
+def test_signing_out_needs_a_form_and_ends_the_session(ada):
+    client = Client()
+    sign_in_with(client)
+
+    assert client.get("/account/logout/").status_code == 200
+    assert client.get("/inbox/all-open").status_code == 200
+    client.post("/account/logout/")
+
+    assert client.get("/inbox/all-open").status_code == 302
+
+
+def test_who_lost_the_last_membership_is_signed_out(office, sign_in):
+    client = sign_in(office.world.grace)
+    office.world.grace.memberships.update(is_active=False)
+
+    assert client.get("/inbox/all-open").headers["Location"].startswith("/account/login/")
+    assert client.get("/inbox/all-open", headers=HTMX).status_code == 401
+
+
+def test_a_deactivated_user_is_out_at_once(office, sign_in):
+    """S13"""
+    client = sign_in(office.world.grace)
+    assert client.get("/inbox/all-open").status_code == 200
+    office.world.grace.is_active = False
+    office.world.grace.save()
+
+    assert client.get("/inbox/all-open").status_code == 302
+
+
+def test_nobody_signs_up(db):
+    assert "By invitation only" in Client().get("/account/signup/").content.decode()
+
+
+@pytest.mark.parametrize("name", sorted(OWN_PASSWORD))
+def test_pages_of_ones_own_password_ask_for_the_sign_in(db, name):
+    from django.urls import reverse
+
+    assert Client().get(reverse(name)).headers["Location"].startswith("/account/login/")
+
+
+# ── one's own things ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_theme_is_kept_in_a_cookie_and_leads_back(office, sign_in):
+    client = sign_in(office.world.ada)
+
+    response = client.post(
+        "/me/theme", {"theme": "dark"}, headers={"Referer": "http://testserver/inbox/all-open"}
+    )
+
+    assert response.headers["Location"] == "http://testserver/inbox/all-open"
+    assert 'data-theme="dark"' in client.get("/inbox/all-open").content.decode()
+    client.post("/me/theme", {"theme": "auto"})
+    assert "data-theme=" not in client.get("/inbox/all-open").content.decode()
+
+
+@pytest.mark.parametrize("referer", ["https://evil.example/x", "", "javascript:alert(1)"])
+def test_forms_lead_back_to_our_own_pages_only(office, sign_in, referer):
+    """S15"""
+    response = sign_in(office.world.ada).post("/me/theme", {"theme": "dark"}, headers={"Referer": referer})
+
+    assert response.headers["Location"] == "/"
+
+
+def test_an_unknown_theme_is_refused(office, sign_in):
+    assert sign_in(office.world.ada).post("/me/theme", {"theme": "<script>"}).status_code == 400
+
+
+def test_people_set_their_own_status(office, sign_in):
+    """R-AVAIL-6"""
+    client = sign_in(office.world.grace)
+
+    client.post("/me/availability", {"availability": "available"})
+    assert 'aria-checked="true"' in client.get("/inbox/all-open").content.decode()
+    client.post("/me/availability", {"availability": "away"})
+    assert 'aria-checked="false"' in client.get("/inbox/all-open").content.decode()
+
+    assert client.post("/me/availability", {"availability": "asleep"}).status_code == 400
+
+
+def test_who_has_no_seat_has_no_status(office, sign_in):
+    client = sign_in(office.world.nils)
+
+    assert 'id="availability"' not in client.get("/inbox/all-open").content.decode()
+    assert client.post("/me/availability", {"availability": "away"}).status_code == 403
+
+
+# ── the built-in mailbox ─────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_administrators_read_what_was_kept(places, office, sign_in):
+    client = sign_in(office.world.ada)
+
+    listed = client.get("/mailbox").content.decode()
+    mail = client.get(places["mailbox-mail"]).content.decode()
+
+    assert places["mailbox-mail"] in listed
+    assert "canary" in mail
+    assert sign_in(office.world.grace).get("/mailbox").status_code == 403
+
+
+def test_an_empty_mailbox_says_so(office, sign_in):
+    assert "No mail yet" in sign_in(office.world.ada).get("/mailbox").content.decode()
+
+
+# ── health ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_machines_are_told_how_it_is(db):
+    client = Client()
+
+    assert client.get("/livez").content == b"ok\n"
+    assert client.get("/readyz").content == b"ok\n"
+    assert "deskhand_" in client.get("/metrics").content.decode()
+
+
+def test_figures_are_for_private_networks_only(db):
+    assert Client(REMOTE_ADDR="93.184.216.34").get("/metrics").status_code == 403
+
+
+def test_an_unknown_address_is_not_found_for_anybody(office, sign_in):
+    assert Client().get("/nowhere").status_code == 404
+    page = sign_in(office.world.ada).get("/nowhere")
+    assert page.status_code == 404
+    assert "There is nothing at this address" in page.content.decode()
+    assert 'class="rail"' in page.content.decode()
+
+
+def test_the_styles_of_the_pages_exist():
+    assert finders.find("css/deskhand.css")
