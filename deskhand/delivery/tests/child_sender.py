@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 
@@ -10,6 +11,7 @@ from django.conf import settings
 
 
 def main(database: str, port: int) -> None:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "deskhand.settings")
     settings.DATABASES["default"]["NAME"] = database
     django.setup()
     from deskhand.delivery import claims, sender
