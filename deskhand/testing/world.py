@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from deskhand.accounts import roles
+from deskhand.accounts import roles, users
 from deskhand.accounts.models import Account, Membership, Team, TeamMember, User
 from deskhand.crm.pipelines import pipelines
 from deskhand.crm.pipelines.queries import pipelines_of
@@ -69,7 +69,7 @@ def make_user(
         defaults={
             "email": f"{username}@{account.slug}.example",
             "name": name,
-            "sort_key": contacts.sort_key(name),
+            "sort_key": users.sort_key(name),
         },
     )
     Membership.objects.create(

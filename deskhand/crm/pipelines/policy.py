@@ -101,7 +101,11 @@ def _reopen(standing: Standing, pipeline: PipelineValue, now: datetime) -> tuple
     if mode == "never":
         return ReplyEffect.FOLLOW_UP, None
     window = timedelta(days=int(policy.get("days", 14)))
-    if mode == "within_days" and standing.last_closed_at is not None and now - standing.last_closed_at > window:
+    if (
+        mode == "within_days"
+        and standing.last_closed_at is not None
+        and now - standing.last_closed_at > window
+    ):
         return ReplyEffect.FOLLOW_UP, None
     target = pipeline.stage(policy.get("stage_id")) or pipeline.first_open
     if pipeline.options.get("reopen_then_apply_reply_target") and pipeline.moves_on_reply:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from deskhand.accounts.users import sort_key
 from deskhand.crm.records.models import Contact
 from deskhand.events import log
 from deskhand.events.types import Actor, NewEvent
@@ -21,12 +21,6 @@ class Person:
 
     email: str
     name: str = ""
-
-
-def sort_key(name: str) -> str:
-    """How names are ordered, the same on every server: letters without case and marks, then the name itself."""
-    folded = unicodedata.normalize("NFKD", name.casefold())
-    return "".join(c for c in folded if not unicodedata.combining(c)) + " " + name
 
 
 def _split(name: str) -> tuple[str, str]:

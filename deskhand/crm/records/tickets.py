@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from deskhand.crm.pipelines.queries import pipelines_of
+from deskhand.crm.records import archive as archives
 from deskhand.crm.records import associations, store
 from deskhand.crm.records.models import Ticket, TicketType
 from deskhand.crm.records.store import Applied, Change
@@ -210,32 +211,9 @@ def checked(object_type: str, properties: dict[str, Any]) -> dict[str, Any]:
 
 
 def archive(ticket_ids: Sequence[int], *, by: Actor, at: datetime | None = None) -> list[int]:
-    """Put tickets away; they can be restored. Returns the ids that were there and not archived."""
-    return _set_archived(ticket_ids, at or clock.now(), by, "ticket.archived")
+    """Put tickets away; they can be restored. Returns the ids that were there and not away already."""
+    return archives.archive("ticket", ticket_ids, by=by, at=at)
 
 
 def restore(ticket_ids: Sequence[int], *, by: Actor) -> list[int]:
-    return _set_archived(ticket_ids, None, by, "ticket.restored")
-
-
-def _set_archived(ticket_ids: Sequence[int], to: datetime | None, by: Actor, kind: str) -> list[int]:
-    found = sql.rows(
-        "with locked as (select id from crm_ticket where account_id = %s and id = any(%s) and (archived_at is null) = %s order by id for no key update)"
-        " update crm_ticket t set archived_at = %s, version = version + 1, updated_at = %s from locked where t.account_id = %s and t.id = locked.id"
-        " returning t.id, t.version",
-        [
-            current_account_id(),
-            sorted(set(ticket_ids)),
-            to is not None,
-            to,
-            clock.now(),
-            current_account_id(),
-        ],
-    )
-    log.record_many(
-        [
-            NewEvent(kind, "ticket", ticket_id, version, by, clock.now())
-            for ticket_id, version in sorted(found)
-        ]
-    )
-    return sorted(ticket_id for ticket_id, _ in found)
+    return archives.restore("ticket", ticket_ids, by=by)

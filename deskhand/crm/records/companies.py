@@ -1,0 +1,63 @@
+"""Verbs on companies."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from deskhand.accounts.users import sort_key
+from deskhand.crm.records import associations, store
+from deskhand.crm.records.models import Company, Contact
+from deskhand.crm.records.store import Applied
+from deskhand.crm.records.tickets import checked
+from deskhand.events import log
+from deskhand.events.types import Actor
+from deskhand.kernel import clock
+from deskhand.kernel.database.scope import current_account_id
+from deskhand.kernel.errors import Invalid, NotFound
+
+
+def create(name: str, *, by: Actor, domain: str = "", at: datetime | None = None) -> Company:
+    """Make a company. Raises Invalid without a name."""
+    at = at or clock.now()
+    name = name.strip()
+    if not name:
+        raise Invalid("A company needs a name.", field="name", value=name, hint="Give its name.")
+    company = Company.objects.create(
+        account_id=current_account_id(),
+        name=name,
+        sort_key=sort_key(name),
+        domain=domain.strip().lower(),
+        created_at=at,
+        updated_at=at,
+        created_by_kind=by.kind.value,
+        created_by_id=by.id,
+    )
+    log.record("company.created", object_type="company", object_id=company.pk, version=1, by=by, at=at)
+    return company
+
+
+def update(company_id: int, properties: Mapping[str, Any], *, by: Actor) -> Applied:
+    """Set properties by their API names. Raises Invalid, NotFound."""
+    values = checked("company", dict(properties))
+    if "name" in values:
+        if not values["name"]:
+            raise Invalid(
+                "A company needs a name.", field="name", value=values["name"], hint="Give its name."
+            )
+        values["sort_key"] = sort_key(values["name"])
+    if values.get("domain"):
+        values["domain"] = values["domain"].strip().lower()
+    return store.change("company", company_id, values, by=by)
+
+
+def add_contact(company_id: int, contact_id: int, *, by: Actor, at: datetime | None = None) -> None:
+    """Make the company the contact's primary one, and link the two. Safe to repeat. Raises NotFound."""
+    account_id = current_account_id()
+    if not Company.objects.filter(account_id=account_id, pk=company_id, archived_at=None).exists():
+        raise NotFound(f"There is no company {company_id}.")
+    if not Contact.objects.filter(account_id=account_id, pk=contact_id, archived_at=None).exists():
+        raise NotFound(f"There is no contact {contact_id}.")
+    store.change("contact", contact_id, {"company_id": company_id}, by=by, at=at)
+    associations.link_many([("contact", contact_id, "company", company_id)], at or clock.now())
