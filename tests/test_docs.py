@@ -51,7 +51,7 @@ def test_links_between_documents_lead_somewhere() -> None:
     links = [
         (path.name, path.parent / target)
         for path in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
-        for target in re.findall(r"(?<!!)\[[^\]]*\]\(([^)#:]+)\)", path.read_text())
+        for target in re.findall(r"\[[^\]]*\]\(([^)#:]+)\)", path.read_text())
     ]
 
     assert len(links) > 5

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import warnings
 from typing import TYPE_CHECKING
 
 from deskhand.cli import ports
@@ -21,6 +22,8 @@ def run(args: argparse.Namespace) -> int:
     import uvicorn
     from django.conf import settings
 
+    # WhiteNoise hands out files from a thread, which is what we want of it; gone when it speaks ASGI.
+    warnings.filterwarnings("ignore", message="StreamingHttpResponse must consume synchronous iterators")
     settings.STATIC_ROOT.mkdir(parents=True, exist_ok=True)  # may stay empty: files are found in the package
     ports.require_free(args.host, args.port, "--port")
     uvicorn.run(
