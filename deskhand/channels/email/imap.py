@@ -234,9 +234,10 @@ def _open(mailbox: EmailAccount, token: str) -> Iterator[IMAPClient]:
             client.starttls(ssl.create_default_context())
         _sign_in(client, mailbox, token)
         yield client
-        client.logout()
-    finally:
+    except BaseException:
         _hang_up(client)
+        raise
+    client.logout()
 
 
 def _sign_in(client: IMAPClient, mailbox: EmailAccount, token: str) -> None:
@@ -435,6 +436,19 @@ class MailboxReader:
         folder = self._mailbox.processed_folder
         if not uids or not folder:
             return
+        try:
+            self._move_present(uids, folder)
+        except IMAPClientAbortError:
+            raise
+        except (
+            IMAPClientError
+        ):  # some servers refuse all when a person has deleted one (RFC 5530, EXPUNGEISSUED)
+            self._client.noop()
+            present = self._client.search(["UID", ",".join(map(str, uids))])
+            if present:
+                self._move_present(present, folder)
+
+    def _move_present(self, uids: Sequence[int], folder: str) -> None:
         if self._client.has_capability("MOVE"):
             self._client.move(uids, folder)
         elif self._client.has_capability("UIDPLUS"):
