@@ -390,12 +390,19 @@ def note_answers(answers: Sequence[Answered]) -> None:
             [a.error or "; ".join(a.refused.values()) for a in final], [a.at for a in final],
         ],
     )  # fmt: skip
-    failed = [a.entry.reference_id for a in final if a.state == "FAILED"]
-    if failed:
-        sql.execute(
-            "update crm_ticket t set last_message_failed = true from desk_message m where m.id = any(%s) and t.account_id = m.account_id and t.id = m.ticket_id",
-            [failed],
-        )
+    sql.execute(_FAILING, [[a.entry.account_id for a in final], [a.entry.reference_id for a in final]])
+
+
+#: A ticket fails to reach its customer while its newest outgoing message does.
+_FAILING = """
+update crm_ticket t set last_message_failed = newest.delivery in ('FAILED', 'BOUNCED')
+from unnest(%s::bigint[], %s::bigint[]) x(account_id, message_id)
+join desk_message m on m.account_id = x.account_id and m.id = x.message_id
+cross join lateral (
+    select delivery from desk_message n where n.account_id = m.account_id and n.ticket_id = m.ticket_id and n.direction = 'OUT'
+    order by n.id desc limit 1) newest
+where t.account_id = m.account_id and t.id = m.ticket_id
+"""
 
 
 def signals_of(answers: Sequence[Answered]) -> list[str]:

@@ -401,3 +401,40 @@ def test_our_answer_carries_what_brings_the_reply_back(world, mail_in):
     assert tokens.thread_of_tag(world.account.pk, tag) == message.thread_id
     assert tokens.thread_of_message_id(world.account.pk, entry.message_id) == message.thread_id
     assert entry.envelope_from == entry.payload["reply_to"][0]["email"]
+
+
+def test_how_a_send_ended_shows_on_the_message_and_its_ticket(world, mail_in):
+    from deskhand.delivery.types import Answer, Answered, Entry, Verdict
+
+    def answered(message, state, error=""):
+        entry = Entry(
+            1,
+            world.account.pk,
+            "mail",
+            None,
+            "<x@y>",
+            "",
+            ("a@b",),
+            {},
+            "desk.message",
+            message.pk,
+            1,
+            0,
+            0.0,
+            clock.now(),
+        )
+        return Answered(entry, Answer(Verdict.ACCEPTED, "250 ok"), state, clock.now(), error)
+
+    received = mail_in()
+    message = replies.reply(NewReply(received.ticket_id, "Hello"), by=world.bob)
+
+    replies.note_answers([answered(message, "FAILED", "No such user")])
+    message.refresh_from_db()
+    assert (message.delivery, message.delivery_error) == ("FAILED", "No such user")
+    assert Ticket.objects.get(pk=received.ticket_id).last_message_failed
+
+    replies.note_answers([answered(message, "SENT")])
+    message.refresh_from_db()
+    assert message.delivery == "SENT"
+    assert message.sent_at is not None
+    assert not Ticket.objects.get(pk=received.ticket_id).last_message_failed
