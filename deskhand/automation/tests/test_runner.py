@@ -408,20 +408,20 @@ def test_how_a_send_ended_shows_on_the_message_and_its_ticket(world, mail_in):
 
     def answered(message, state, error=""):
         entry = Entry(
-            1,
-            world.account.pk,
-            "mail",
-            None,
-            "<x@y>",
-            "",
-            ("a@b",),
-            {},
-            "desk.message",
-            message.pk,
-            1,
-            0,
-            0.0,
-            clock.now(),
+            id=1,
+            account_id=world.account.pk,
+            transport="mail",
+            channel_account_id=None,
+            message_id="<x@y>",
+            envelope_from="",
+            recipients=("a@b",),
+            payload={},
+            reference_type="desk.message",
+            reference_id=message.pk,
+            attempts=1,
+            ambiguous=0,
+            tried_seconds=0.0,
+            created_at=clock.now(),
         )
         return Answered(entry, Answer(Verdict.ACCEPTED, "250 ok"), state, clock.now(), error)
 

@@ -77,7 +77,7 @@ def create(
 def update(definition: PropertyDefinition, **changes: Any) -> PropertyDefinition:
     """Change label, group, description or options; name and kind stay, because values are stored by them."""
     kind = Kind(definition.kind)
-    readers = {
+    readers: dict[str, Callable[[Any], Any]] = {
         "label": _label,
         "group": str,
         "description": str,
