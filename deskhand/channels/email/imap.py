@@ -389,6 +389,8 @@ class MailboxReader:
                 is_whole = raw is not None
             if raw is None and tries < 2 * TRIES:
                 raw = self._part(mail.uid, "BODY.PEEK[HEADER]")
+            if raw is not None and len(raw) < mail.size and not self._is_there(mail.uid):
+                raw, is_whole = None, False  # what was cut short by a deletion is no mail
         del self._stuck[mail.uid]
         if raw is None:
             log.warning(
@@ -418,6 +420,11 @@ class MailboxReader:
         answer = self._client.fetch([uid], [what]).get(uid, {})
         return next((bytes(value or b"") for key, value in answer.items() if key.startswith(b"BODY[")), None)
 
+    def _is_there(self, uid: int) -> bool:
+        """Whether nobody deleted it: some servers go on answering for a deleted mail, with nothing in it."""
+        self._client.noop()
+        return bool(self._client.search(["UID", str(uid)]))
+
     def _incoming(self, mail: _Listed, raw: bytes, is_whole: bool) -> Incoming:
         head = store.head_of(raw)
         return Incoming(
@@ -443,8 +450,7 @@ class MailboxReader:
         except (
             IMAPClientError
         ):  # some servers refuse all when a person has deleted one (RFC 5530, EXPUNGEISSUED)
-            self._client.noop()
-            present = self._client.search(["UID", ",".join(map(str, uids))])
+            present = [uid for uid in uids if self._is_there(uid)]
             if present:
                 self._move_present(present, folder)
 
