@@ -1,0 +1,90 @@
+"""A real server and a real browser: uvicorn with the whole product on a free port, Debian's Chromium in front of it."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from playwright.sync_api import Browser, BrowserContext, Playwright, sync_playwright
+
+CHROMIUM = shutil.which("chromium")
+ARGUMENTS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync", "--font-render-hinting=none",
+]  # fmt: skip
+SIZES = {1440: (1440, 900), 390: (390, 844), 320: (320, 720)}  # CSS pixels
+PATIENCE = 30.0  # seconds until the server answers
+
+
+@contextlib.contextmanager
+def server() -> Iterator[str]:
+    """Serve the product on a free port, in a thread of this process; yields its address."""
+    import uvicorn
+
+    from deskhand.asgi import application
+
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        config = uvicorn.Config(
+            application, log_level="error", lifespan="off", timeout_graceful_shutdown=1, server_header=False
+        )
+        running = uvicorn.Server(config)
+        thread = threading.Thread(target=running.run, args=([taken],), name="web")
+        thread.start()
+        try:
+            _wait_until(lambda: running.started)
+            yield f"http://127.0.0.1:{taken.getsockname()[1]}"
+        finally:
+            running.should_exit = True
+            thread.join(PATIENCE)
+            _let_go_of_the_database()
+
+
+def _let_go_of_the_database() -> None:
+    from deskhand.kernel.database import wake
+    from deskhand.web import live
+
+    if live._the_hub is not None:
+        live._the_hub.stop()
+        live._the_hub.listener.join(5)
+    wake.shut()
+
+
+def _wait_until(is_true: Any) -> None:
+    end = time.monotonic() + PATIENCE
+    while not is_true():
+        if time.monotonic() > end:
+            raise TimeoutError("The server did not start.")
+        time.sleep(0.02)
+
+
+@contextlib.contextmanager
+def chromium() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = launch(playwright)
+        yield browser
+        browser.close()
+
+
+def launch(playwright: Playwright) -> Browser:
+    return playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+
+
+def window(browser: Browser, address: str, *, width: int = 1440, dark: bool = False, **more: Any) -> BrowserContext:
+    across, down = SIZES[width]
+    context = browser.new_context(
+        base_url=address,
+        viewport={"width": across, "height": down},
+        color_scheme="dark" if dark else "light",
+        reduced_motion="reduce",
+        locale="en-GB",
+        has_touch=width < 700,
+        **more,
+    )
+    context.set_default_timeout(10_000)  # milliseconds
+    return context
