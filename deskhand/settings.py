@@ -53,7 +53,7 @@ INSTALLED_APPS = [
 ]
 # Ways to sign in beyond the password are switched on by configuration.
 SIGN_IN_WITH = set(env.words("SIGN_IN_WITH"))
-if not SIGN_IN_WITH <= {"totp", "passkeys", "oidc"}:
+if SIGN_IN_WITH - {"totp", "passkeys", "oidc"}:
     raise Misconfigured(
         "SIGN_IN_WITH", ",".join(sorted(SIGN_IN_WITH)), "any of totp, passkeys, oidc, with commas between"
     )

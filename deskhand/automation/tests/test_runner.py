@@ -420,6 +420,7 @@ def test_how_a_send_ended_shows_on_the_message_and_its_ticket(world, mail_in):
             reference_id=message.pk,
             attempts=1,
             ambiguous=0,
+            settled={},
             tried_seconds=0.0,
             created_at=clock.now(),
         )
