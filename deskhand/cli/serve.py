@@ -49,6 +49,9 @@ def run(args: argparse.Namespace) -> int:
     for sign in (signal.SIGTERM, signal.SIGINT):
         signal.signal(sign, lambda *_: stop.set())
     _require_ports(args)
+    os.environ.setdefault("SITE_URL", f"http://{_reachable(args.host)}:{args.port}")
+    if args.demo:
+        os.environ.setdefault("DESKHAND_DEMO", "true")
     _say(f"Data directory: {url.data_directory()}")
     with contextlib.ExitStack() as stack:
         postgres = None if _has_own_database() else stack.enter_context(_embedded())
