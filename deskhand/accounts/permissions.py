@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from deskhand.accounts.types import Permissions, Reach, RecordPermissions, Verb
 from deskhand.kernel.errors import Invalid
 
@@ -84,7 +86,8 @@ def check(given: Mapping[str, Any]) -> None:
         for verb, value in verbs.items():
             if not (isinstance(value, bool) if verb == "unassigned" else value in set(Reach)):
                 raise Invalid(
-                    f"{object_type}.{verb} is {value!r}.",
+                    _("%(permission)s can't be %(value)r.")
+                    % {"permission": f"{object_type}.{verb}", "value": value},
                     field=f"{object_type}.{verb}",
                     value=value,
                     hint="true, false" if verb == "unassigned" else ", ".join(Reach),
@@ -95,5 +98,8 @@ def _only_known(field: str, names: Any, known: set[str]) -> None:
     for name in names:
         if name not in known:
             raise Invalid(
-                f"{name!r} is not a permission.", field=field, value=name, hint=", ".join(sorted(known))
+                _("%(name)r is not a permission.") % {"name": name},
+                field=field,
+                value=name,
+                hint=", ".join(sorted(known)),
             )

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from deskhand.accounts.models import Account, Plan
 from deskhand.kernel.errors import Invalid
 
@@ -105,7 +107,7 @@ def check_switches(switches: Mapping[str, Any]) -> None:
     for name, value in switches.items():
         if name not in set(Feature) or not isinstance(value, bool):
             raise Invalid(
-                f"{name!r}: {value!r} is no switch of a feature.",
+                _("%(name)r: %(value)r is no switch of a feature.") % {"name": name, "value": value},
                 field="features",
                 value=name,
                 hint=", ".join(Feature),

@@ -298,7 +298,7 @@ def comment(workflow: Workflow, step_id: str, text: str, *, by: int) -> StepComm
 def _existing(definition: Definition, step_id: str) -> Step:
     step = definition.by_id.get(step_id)
     if step is None:
-        raise NotFound(f"There is no step {step_id}.")
+        raise NotFound(_("There is no step %(step_id)s.") % {"step_id": step_id})
     return step
 
 

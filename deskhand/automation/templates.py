@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 from django.utils import translation
+from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 from liquid import BoundTemplate, Environment
 from liquid.exceptions import LiquidError
@@ -18,6 +19,7 @@ from deskhand.kernel.errors import Invalid
 
 OUTPUT_LIMIT = 100_000  # bytes of one rendered part
 LOOP_LIMIT = 1_000
+FIELDS = {"subject": gettext_noop("Subject"), "body": gettext_noop("Text"), "text": gettext_noop("Text")}
 
 BUILT_IN = {
     "ticket_received": (
@@ -69,7 +71,11 @@ def edit(template: MailTemplate, *, subject: str, body: str) -> MailTemplate:
     """Save a template (R-MAIL-1). Raises Invalid, naming the field, when it can't be read or would be empty."""
     for field, text in (("subject", subject), ("body", body)):
         if not text.strip():
-            raise Invalid(f"The {field} is empty.", field=field, hint="Write something.")
+            raise Invalid(
+                _("%(field)s is empty.") % {"field": _(FIELDS[field])},
+                field=field,
+                hint=_("Write something."),
+            )
         _compile(text, field)
     template.subject, template.body, template.revision, template.updated_at = (
         subject,
@@ -88,7 +94,9 @@ def render(template: MailTemplate, record: Mapping[str, Any]) -> Rendered:
         subject = " ".join(_compile(template.subject, "subject").render(**tokens).split())
         return Rendered(subject, _compile(template.body, "body").render(**tokens))
     except LiquidError as failure:
-        raise Invalid(f"The mail could not be filled: {failure}", field="body") from failure
+        raise Invalid(
+            _("The mail could not be filled: %(failure)s") % {"failure": failure}, field="body"
+        ) from failure
 
 
 def tokens_of(record: Mapping[str, Any]) -> dict[str, Any]:
@@ -113,7 +121,10 @@ def _compile(source: str, field: str) -> BoundTemplate:
         return _parsed(source)
     except LiquidError as failure:
         raise Invalid(
-            f"The {field} can't be read: {failure}", field=field, value=source, hint="Check the braces."
+            _("%(field)s can't be read: %(failure)s") % {"field": _(FIELDS[field]), "failure": failure},
+            field=field,
+            value=source,
+            hint=_("Check the braces."),
         ) from failure
 
 
@@ -122,4 +133,6 @@ def fill(source: str, record: Mapping[str, Any]) -> str:
     try:
         return _compile(source, "text").render(**tokens_of(record))
     except LiquidError as failure:
-        raise Invalid(f"The text could not be filled: {failure}", field="text") from failure
+        raise Invalid(
+            _("The text could not be filled: %(failure)s") % {"failure": failure}, field="text"
+        ) from failure

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 import idna
+from django.utils.translation import gettext as _
 
 from deskhand.delivery.types import Address
 from deskhand.kernel.errors import Invalid
@@ -57,7 +58,7 @@ def ids_header(name: str, ids: Sequence[str]) -> str:
     """Message-IDs, one to a line; of too many the first and the latest stay (O4). Raises Invalid."""
     for one in ids:
         if not _MESSAGE_ID.fullmatch(one):
-            raise Invalid(f"{one[:80]!r} is not a Message-ID.", field=name, value=one[:80])
+            raise Invalid(_("%(one)r is not a Message-ID.") % {"one": one[:80]}, field=name, value=one[:80])
     kept = list(ids) if len(ids) <= REFERENCES_LIMIT else [ids[0], *ids[1 - REFERENCES_LIMIT :]]
     return f"{name}: " + "\r\n ".join(kept) + "\r\n"
 
@@ -69,7 +70,7 @@ def usable_ids(ids: Iterable[str]) -> list[str]:
 
 def extra_header(name: str, value: str) -> str:
     if not _HEADER_NAME.fullmatch(name):
-        raise Invalid(f"A mail can't be given the header {name[:60]!r}.", field=name[:60])
+        raise Invalid(_("A mail can't be given the header %(name)r.") % {"name": name[:60]}, field=name[:60])
     return text_header(name, value)
 
 
@@ -77,7 +78,11 @@ def wire_address(address: str) -> str:
     """The address as servers want it: the domain in ASCII. Raises Invalid for what can't be an address."""
     local, at, domain = address.rpartition("@")
     if not at or not _LOCAL.fullmatch(local) or "\ufffd" in local or not _encodable(local):
-        raise Invalid(f"{address[:120]!r} is not an e-mail address.", field="address", value=address[:120])
+        raise Invalid(
+            _("%(address)r is not an e-mail address.") % {"address": address[:120]},
+            field="address",
+            value=address[:120],
+        )
     return f"{local}@{_wire_domain(domain, address)}"
 
 
@@ -115,7 +120,9 @@ def _wire_domain(domain: str, address: str) -> str:
         return idna.encode(domain, uts46=True).decode("ascii")
     except (idna.IDNAError, UnicodeError) as failure:
         raise Invalid(
-            f"{address[:120]!r} is not an e-mail address.", field="address", value=address[:120]
+            _("%(address)r is not an e-mail address.") % {"address": address[:120]},
+            field="address",
+            value=address[:120],
         ) from failure
 
 
@@ -129,7 +136,11 @@ def _encodable(text: str) -> bool:
 
 def _refuse_control(name: str, value: str) -> None:
     if _CONTROL.search(value) or not _encodable(value):
-        raise Invalid(f"{name} can't hold line breaks or control characters.", field=name, value=value[:80])
+        raise Invalid(
+            _("%(name)s can't hold line breaks or control characters.") % {"name": name},
+            field=name,
+            value=value[:80],
+        )
 
 
 def _folded(start: str, words: Sequence[str]) -> str:

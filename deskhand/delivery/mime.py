@@ -11,6 +11,7 @@ from email.policy import SMTP
 from email.utils import format_datetime
 
 from django.conf import settings
+from django.utils.translation import gettext as _
 
 from deskhand.delivery import headers
 from deskhand.delivery.types import Attached, Mail
@@ -49,12 +50,17 @@ def check(mail: Mail, message_id: str = "") -> None:
         pass
     for attached in mail.attachments:
         if attached.content_id and not _CONTENT_ID.fullmatch(attached.content_id):
-            raise Invalid("This can't be a Content-ID.", field="content_id", value=attached.content_id[:80])
+            raise Invalid(
+                _("This can't be a Content-ID."), field="content_id", value=attached.content_id[:80]
+            )
 
 
 def _headers(mail: Mail, message_id: str, at: datetime) -> list[str]:
     if mail.automatic not in _AUTOMATIC:
-        raise Invalid(f"{mail.automatic[:40]!r} is no kind of automatic mail.", field="automatic")
+        raise Invalid(
+            _("%(automatic)r is no kind of automatic mail.") % {"automatic": mail.automatic[:40]},
+            field="automatic",
+        )
     lines = [
         f"Date: {format_datetime(at)}\r\n",
         headers.addresses_header("From", [mail.sender]),
@@ -113,7 +119,7 @@ def _set_text(part: MIMEPart, text: str, subtype: str) -> None:
 
 def _relate(html: MIMEPart, attached: Attached, data: bytes) -> None:
     if not _CONTENT_ID.fullmatch(attached.content_id):
-        raise Invalid("This can't be a Content-ID.", field="content_id", value=attached.content_id[:80])
+        raise Invalid(_("This can't be a Content-ID."), field="content_id", value=attached.content_id[:80])
     main, sub = _type(attached)
     html.add_related(
         data,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
 from deskhand.desk.models import ChannelAccount, Inbox, InboxKind
@@ -26,10 +27,10 @@ def add_channel_account(
     address = address.strip().lower()
     if ChannelAccount.objects.filter(channel=channel, address=address, archived_at=None).exists():
         raise Invalid(
-            f"{address} is connected already.",
+            _("%(address)s is connected already.") % {"address": address},
             field="address",
             value=address,
-            hint="Disconnect it first, or use another address.",
+            hint=_("Disconnect it first, or use another address."),
         )
     is_first = not ChannelAccount.objects.filter(
         account_id=inbox.account_id, channel=channel, archived_at=None

@@ -152,7 +152,7 @@ def _lock(ticket_id: int) -> Ticket:
         .first()
     )
     if found is None:
-        raise NotFound(f"There is no ticket {ticket_id}.")
+        raise NotFound(_("There is no ticket %(ticket_id)s.") % {"ticket_id": ticket_id})
     return found
 
 

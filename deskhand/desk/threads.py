@@ -70,17 +70,22 @@ def receive(incoming: Incoming, **more: Any) -> Received:
 
 
 def _rounds(incoming: Sequence[Incoming]) -> Iterable[list[Incoming]]:
-    """Cut the set before every message that touches a thread which an earlier one of the cut touches too."""
+    """Cut the set before every message whose conversation an earlier one of the cut is part of."""
     batch: list[Incoming] = []
-    touched: set[object] = set()
-    for item in incoming:
-        message = item.message
-        keys = {message.external_id, *message.answers, message.thread_id} - {"", None}
-        if batch and keys & touched:
+    in_batch: set[int] = set()
+    conversations: dict[object, int] = {}  # what names a conversation → its number in this set
+    answered = _threads_answered([item.message for item in incoming])
+    for number, (item, thread_id) in enumerate(zip(incoming, answered, strict=True)):
+        names: set[object] = {item.message.external_id, *item.message.answers, thread_id} - {"", None}
+        met = {conversations[name] for name in names if name in conversations}
+        if met & in_batch:
             yield batch
-            batch, touched = [], set()
+            batch, in_batch = [], set()
         batch.append(item)
-        touched |= keys
+        in_batch.add(number)
+        conversations |= dict.fromkeys(names, number)
+        if met:
+            conversations = {name: number if n in met else n for name, n in conversations.items()}
     if batch:
         yield batch
 

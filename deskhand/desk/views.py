@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from deskhand.accounts.policy import visible
 from deskhand.accounts.types import Viewer
 from deskhand.kernel.database import sql
@@ -57,7 +59,7 @@ def view_of(viewer: Viewer, key: str) -> View:
     """Raises NotFound for a view that this viewer has not."""
     found = next((view for view in views_of(viewer) if view.key == key), None)
     if found is None:
-        raise NotFound(f"There is no view {key}.")
+        raise NotFound(_("There is no view %(key)s.") % {"key": key})
     return found
 
 
@@ -132,7 +134,7 @@ def row(viewer: Viewer, ticket_id: int) -> Row:
         [viewer.account_id, ticket_id, *params, viewer.account_id, viewer.user_id, viewer.user_id],
     )
     if not found:
-        raise NotFound(f"There is no ticket {ticket_id}.")
+        raise NotFound(_("There is no ticket %(ticket_id)s.") % {"ticket_id": ticket_id})
     return Row(*found[0])
 
 
@@ -179,9 +181,9 @@ def cursor(row: Row) -> str:
 
 def _position(text: str) -> tuple[datetime, int]:
     """Raises NotFound for a cursor that is none of ours."""
-    moment, _, ticket_id = text.partition("-")
+    moment, _dash, ticket_id = text.partition("-")
     if not (moment.isdigit() and ticket_id.isdigit() and len(moment) < 18 and len(ticket_id) < 19):
-        raise NotFound("There is no such page.")
+        raise NotFound(_("There is no such page."))
     return EPOCH + timedelta(microseconds=int(moment)), int(ticket_id)
 
 

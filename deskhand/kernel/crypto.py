@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from django.conf import settings
+from django.utils.translation import gettext as _
 
 from deskhand.kernel.errors import Invalid
 
@@ -51,8 +52,8 @@ def decrypt(secret: str, *, account_id: int, purpose: str) -> str:
         return box.decrypt(sealed[:_NONCE], sealed[_NONCE:], None).decode()
     except (ValueError, binascii.Error, StopIteration, InvalidTag) as failure:
         raise Invalid(
-            "A stored secret can't be read with the present ENCRYPTION_KEY.",
-            hint="Name the former key in ENCRYPTION_KEYS_BEFORE, or enter the secret again.",
+            _("A stored secret can't be read with the present ENCRYPTION_KEY."),
+            hint=_("Name the former key in ENCRYPTION_KEYS_BEFORE, or enter the secret again."),
         ) from failure
 
 

@@ -1,15 +1,15 @@
 """The product's errors. Each class decides one thing for its caller: what is shown, and whether to try again.
 
-    DeskhandError
-    ├─ Misconfigured   a setting is wrong; stop at start
-    ├─ Invalid         what was given can't be taken (400, 422); names field, value and the way out
-    ├─ NotFound        it does not exist, or this viewer may not know that it does (404)
-    ├─ Forbidden       the viewer may see it but not do this (403)
-    ├─ Conflict        somebody was faster; look again (409)
-    ├─ Limited         too many tries (429)
-    ├─ Unreachable     the other side does not answer now; try again later
-    ├─ Ambiguous       the other side may or may not have done it; try again with the same key
-    └─ Rejected        the other side said no for good; do not try again
+DeskhandError
+├─ Misconfigured   a setting is wrong; stop at start
+├─ Invalid         what was given can't be taken (400, 422); names field, value and the way out
+├─ NotFound        it does not exist, or this viewer may not know that it does (404)
+├─ Forbidden       the viewer may see it but not do this (403)
+├─ Conflict        somebody was faster; look again (409)
+├─ Limited         too many tries (429)
+├─ Unreachable     the other side does not answer now; try again later
+├─ Ambiguous       the other side may or may not have done it; try again with the same key
+└─ Rejected        the other side said no for good; do not try again
 """
 
 from __future__ import annotations

@@ -21,5 +21,9 @@ class Timer(models.Model):
         constraints = [models.UniqueConstraint(fields=["account_id", "kind", "key"], name="timer_once")]
         indexes = [
             models.Index(fields=["due_at"], name="timer_due", condition=models.Q(quarantined_at=None)),
-            models.Index(fields=["account_id", "due_at"], name="timer_due_account", condition=models.Q(quarantined_at=None)),
+            models.Index(
+                fields=["account_id", "due_at"],
+                name="timer_due_account",
+                condition=models.Q(quarantined_at=None),
+            ),
         ]

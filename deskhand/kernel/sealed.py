@@ -9,6 +9,7 @@ from cryptography.fernet import Fernet, InvalidToken
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from django.conf import settings
+from django.utils.translation import gettext as _
 
 from deskhand.kernel.errors import Invalid
 
@@ -29,8 +30,8 @@ def unseal(sealed: str, *, account_id: int) -> str:
         return _box(settings.ENCRYPTION_KEY, account_id).decrypt(sealed.encode()).decode()
     except InvalidToken as failure:
         raise Invalid(
-            "A stored password can't be read with the present ENCRYPTION_KEY.",
-            hint="Restore the key file, or type the password in again.",
+            _("A stored password can't be read with the present ENCRYPTION_KEY."),
+            hint=_("Restore the key file, or type the password in again."),
         ) from failure
 
 

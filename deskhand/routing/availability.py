@@ -10,6 +10,8 @@ from collections import defaultdict
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
+from django.utils.translation import gettext as _
+
 from deskhand.accounts import policy
 from deskhand.accounts.policy import Action
 from deskhand.accounts.types import Viewer
@@ -56,7 +58,7 @@ def set_hours(
         current = _locked(account_id, user_id, now)
         _carry_over_edges(current, _facts_of(account_id, user_id), now)
         if hours is None or not hours.blocks:
-            gone, _ = WorkingHours.objects.filter(account_id=account_id, user_id=user_id).delete()
+            gone, _of_what = WorkingHours.objects.filter(account_id=account_id, user_id=user_id).delete()
             if gone:
                 current.manual_status, current.manual_at = current.status, now
         else:
@@ -85,11 +87,14 @@ def set_out_of_office(
     now = now or clock.now()
     if starts_at >= ends_at:
         raise Invalid(
-            "An absence must start before it ends.", field="ends_at", value=ends_at, hint="Give a later end."
+            _("An absence must start before it ends."),
+            field="ends_at",
+            value=ends_at,
+            hint=_("Give a later end."),
         )
     if ends_at <= now:
         raise Invalid(
-            "That absence is over already.", field="ends_at", value=ends_at, hint="Give a later end."
+            _("That absence is over already."), field="ends_at", value=ends_at, hint=_("Give a later end.")
         )
     with account_scope(account_id):
         current = _locked(account_id, user_id, now)
@@ -111,7 +116,7 @@ def cancel_out_of_office(
     with account_scope(account_id):
         absence = OutOfOffice.objects.filter(account_id=account_id, pk=absence_id).first()
         if absence is None or absence.ends_at <= now:
-            raise NotFound(f"There is no absence {absence_id} to cancel.")
+            raise NotFound(_("There is no absence %(absence_id)s to cancel.") % {"absence_id": absence_id})
         current = _locked(account_id, absence.user_id, now)
         _carry_over_edges(current, _facts_of(account_id, absence.user_id), now)
         if absence.starts_at < now:

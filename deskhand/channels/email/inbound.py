@@ -152,7 +152,9 @@ def _lease(account_id: int, limit: int) -> list[Waiting]:
     found = sql.rows(_LEASE, [account_id, limit, BATCH_BYTES, LEASE])
     return [
         Waiting(mail_id, channel, sender, recipient, at, digest, bytes(raw), is_head_only)
-        for mail_id, channel, sender, recipient, at, digest, raw, is_head_only in sorted(found, key=itemgetter(0))
+        for mail_id, channel, sender, recipient, at, digest, raw, is_head_only in sorted(
+            found, key=itemgetter(0)
+        )
     ]
 
 

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 from django.db.models import BooleanField
 from django.db.models.expressions import RawSQL
+from django.utils.translation import gettext as _
 
 from deskhand.crm.filters.folding import LARGE, SMALL, fold
 from deskhand.crm.filters.ranges import range_of
@@ -86,13 +87,17 @@ def to_sql(condition: Condition, source: Source, *, now: datetime, zone: ZoneInf
             link = source.link(to, type_id)
             if link is None:
                 raise Invalid(
-                    f"There are no associated records of type {to!r} here.", field="associated", value=to
+                    _("There are no associated records of type %(to)r here.") % {"to": to},
+                    field="associated",
+                    value=to,
                 )
             return _cat(link.before, to_sql(where, link.source, now=now, zone=zone), link.after)
         case MemberOf(of, ids, is_member):
             members = source.members(of, ids)
             if members is None:
-                raise Invalid(f"There is no membership of {of!r} here.", field="member_of", value=of)
+                raise Invalid(
+                    _("There is no membership of %(of)r here.") % {"of": of}, field="member_of", value=of
+                )
             return _wrapped(members) if is_member else _not(members)
         case Filter():
             return _wrapped(_filter(condition, source, now, zone))
@@ -107,10 +112,15 @@ def to_where(condition: Condition, source: Source, *, now: datetime, zone: ZoneI
 def _filter(leaf: Filter, source: Source, now: datetime, zone: ZoneInfo) -> Sql:
     column = source.column(leaf.property)
     if column is None:
-        raise Invalid(f"There is no property {leaf.property!r} here.", field="property", value=leaf.property)
+        raise Invalid(
+            _("There is no property %(property)r here.") % {"property": leaf.property},
+            field="property",
+            value=leaf.property,
+        )
     if column.kind is not leaf.kind:
         raise Invalid(
-            f"{leaf.property} is a {column.kind.value}, not a {leaf.kind.value}.",
+            _("%(property)s is a %(kind)s, not a %(wanted)s.")
+            % {"property": leaf.property, "kind": column.kind.value, "wanted": leaf.kind.value},
             field="kind",
             value=leaf.kind.value,
         )
@@ -193,7 +203,11 @@ def _all_of(leaf: Filter, column: Column) -> Sql:
 
 def _ever(leaf: Filter, column: Column) -> Sql:
     if column.history is None:
-        raise Invalid(f"No history is kept of {leaf.property}.", field="property", value=leaf.property)
+        raise Invalid(
+            _("No history is kept of %(property)s.") % {"property": leaf.property},
+            field="property",
+            value=leaf.property,
+        )
     past = Column(leaf.kind, Sql("past.value"))
     before = _cat(Sql("EXISTS (SELECT 1 FROM ("), column.history, Sql(") AS past(value) WHERE "))
     return _joined(

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import transaction
-from django.utils.translation import gettext_noop
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop, ngettext
 
 from deskhand.crm.pipelines import queries
 from deskhand.crm.pipelines.models import Pipeline, Stage, StageState
@@ -77,7 +78,7 @@ def create(
     """
     if not any(stage.state == OPEN for stage in stages):
         raise Invalid(
-            "A pipeline needs at least one open status.", field="stages", hint="Set a status to open."
+            _("A pipeline needs at least one open status."), field="stages", hint=_("Set a status to open.")
         )
     order = Pipeline.objects.filter(account_id=account_id, object_type=object_type).count()
     pipeline = Pipeline.objects.create(
@@ -132,16 +133,16 @@ def set_policy(pipeline: Pipeline, **changes: Any) -> Pipeline:
     for name, value in changes.items():
         if name not in POLICY_FIELDS:
             raise Invalid(
-                f"{name} is not a policy of a pipeline.",
+                _("%(name)s is not a policy of a pipeline.") % {"name": name},
                 field=name,
                 hint="One of: " + ", ".join(POLICY_FIELDS),
             )
         if name.endswith("_stage_id") and not pipeline.stages.filter(pk=value).exists():
             raise Invalid(
-                "That status is not in this pipeline.",
+                _("That status is not in this pipeline."),
                 field=name,
                 value=value,
-                hint="Choose one of its statuses.",
+                hint=_("Choose one of its statuses."),
             )
         setattr(pipeline, name, value)
     pipeline.save(update_fields=list(changes))
@@ -174,11 +175,20 @@ def delete_stage(stage: Stage, *, in_use: int) -> None:
     Raises Conflict while there are any, Invalid for the last open one (R-PIPE-4).
     """
     if in_use:
-        raise Conflict(f"{in_use} records stand in «{stage.label}»; move them to another status first.")
+        raise Conflict(
+            ngettext(
+                "%(count)s record stands in “%(status)s”; move it to another status first.",
+                "%(count)s records stand in “%(status)s”; move them to another status first.",
+                in_use,
+            )
+            % {"count": in_use, "status": stage.label}
+        )
     others = stage.pipeline.stages.exclude(pk=stage.pk)
     if stage.is_open and not others.filter(state=OPEN).exists():
         raise Invalid(
-            "A pipeline needs at least one open status.", field="state", hint="Open another status first."
+            _("A pipeline needs at least one open status."),
+            field="state",
+            hint=_("Open another status first."),
         )
     stage.delete()
     queries.forget()

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from deskhand.kernel.errors import Invalid
 
 
@@ -70,10 +72,10 @@ class PipelineSet:
             if pipeline.stage(stage_id):
                 return pipeline
         raise Invalid(
-            f"There is no status {stage_id}.",
+            _("There is no status %(stage_id)s.") % {"stage_id": stage_id},
             field="hs_pipeline_stage",
             value=stage_id,
-            hint="Choose one of the pipeline's statuses.",
+            hint=_("Choose one of the pipeline's statuses."),
         )
 
     def stage(self, stage_id: int) -> StageValue:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+from django.utils.translation import gettext as _
+
 from deskhand.crm.schema.defaults import ASSOCIATION_TYPES
 from deskhand.kernel.database import sql
 from deskhand.kernel.database.scope import current_account_id
@@ -34,7 +36,8 @@ def _sides(link: Link) -> list[tuple[str, int, str, int, int]]:
     there, back = ASSOCIATION_TYPES.get((from_type, to_type)), ASSOCIATION_TYPES.get((to_type, from_type))
     if there is None or back is None:
         raise Invalid(
-            f"A {from_type} can't be linked to a {to_type}.",
+            _("A %(from_type)s can't be linked to a %(to_type)s.")
+            % {"from_type": from_type, "to_type": to_type},
             field="associations",
             value=f"{from_type}/{to_type}",
         )

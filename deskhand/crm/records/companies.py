@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from deskhand.accounts.users import sort_key
 from deskhand.crm.records import associations, store
 from deskhand.crm.records.models import Company, Contact
@@ -23,7 +25,7 @@ def create(name: str, *, by: Actor, domain: str = "", at: datetime | None = None
     at = at or clock.now()
     name = name.strip()
     if not name:
-        raise Invalid("A company needs a name.", field="name", value=name, hint="Give its name.")
+        raise Invalid(_("A company needs a name."), field="name", value=name, hint=_("Give its name."))
     company = Company.objects.create(
         account_id=current_account_id(),
         name=name,
@@ -44,7 +46,7 @@ def update(company_id: int, properties: Mapping[str, Any], *, by: Actor) -> Appl
     if "name" in values:
         if not values["name"]:
             raise Invalid(
-                "A company needs a name.", field="name", value=values["name"], hint="Give its name."
+                _("A company needs a name."), field="name", value=values["name"], hint=_("Give its name.")
             )
         values["sort_key"] = sort_key(values["name"])
     if values.get("domain"):
@@ -56,8 +58,8 @@ def add_contact(company_id: int, contact_id: int, *, by: Actor, at: datetime | N
     """Make the company the contact's primary one, and link the two. Safe to repeat. Raises NotFound."""
     account_id = current_account_id()
     if not Company.objects.filter(account_id=account_id, pk=company_id, archived_at=None).exists():
-        raise NotFound(f"There is no company {company_id}.")
+        raise NotFound(_("There is no company %(company_id)s.") % {"company_id": company_id})
     if not Contact.objects.filter(account_id=account_id, pk=contact_id, archived_at=None).exists():
-        raise NotFound(f"There is no contact {contact_id}.")
+        raise NotFound(_("There is no contact %(contact_id)s.") % {"contact_id": contact_id})
     store.change("contact", contact_id, {"company_id": company_id}, by=by, at=at)
     associations.link_many([("contact", contact_id, "company", company_id)], at or clock.now())

@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db import models
+from django.utils.translation import gettext as _
 
 from deskhand.accounts.models import TeamMember
 from deskhand.crm.pipelines.policy import dates_after_move
@@ -96,7 +97,10 @@ def change(object_type: str, record_id: int, values: Mapping[str, Any], *, by: A
     """Change one record. Raises NotFound when it is gone."""
     done = change_many(object_type, [Change(record_id, values)], by=by, **more)
     if not done:
-        raise NotFound(f"There is no {object_type} {record_id}.")
+        raise NotFound(
+            _("There is no %(object_type)s %(record_id)s.")
+            % {"object_type": object_type, "record_id": record_id}
+        )
     return done[0]
 
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.records import archive as archives
 from deskhand.crm.records import associations, store
@@ -107,7 +109,9 @@ def create(
 
 def _row(item: NewTicket, by: Actor, at: datetime) -> dict[str, Any]:
     if not item.subject.strip():
-        raise Invalid("A ticket needs a name.", field="subject", value=item.subject, hint="Give a subject.")
+        raise Invalid(
+            _("A ticket needs a name."), field="subject", value=item.subject, hint=_("Give a subject.")
+        )
     pipelines = pipelines_of("ticket")
     if item.stage_id is None:
         pipeline = pipelines.pipeline(item.pipeline_id) if item.pipeline_id else pipelines.default
@@ -178,7 +182,7 @@ def _one(change: Change, *, by: Actor, **more: Any) -> Applied:
 
     done = change_many([change], by=by, **more)
     if not done:
-        raise NotFound(f"There is no ticket {change.record_id}.")
+        raise NotFound(_("There is no ticket %(record_id)s.") % {"record_id": change.record_id})
     return done[0]
 
 
@@ -190,22 +194,25 @@ def checked(object_type: str, properties: dict[str, Any]) -> dict[str, Any]:
         prop = known.get(name)
         if prop is None:
             raise Invalid(
-                f'Property "{name}" does not exist.',
+                _('Property "%(name)s" does not exist.') % {"name": name},
                 field=name,
                 value=value,
-                hint="Create it in the settings, or check its spelling.",
+                hint=_("Create it in the settings, or check its spelling."),
             )
         if prop.read_only:
             raise Invalid(
-                f"{name} is set by the product and can't be written.",
+                _("%(name)s is set by the product and can't be written.") % {"name": name},
                 field=name,
                 value=value,
-                hint="Leave it out.",
+                hint=_("Leave it out."),
             )
         values[prop.column or name] = normal(prop, value)
     if "subject" in values and not values["subject"]:
         raise Invalid(
-            "A ticket needs a name.", field="subject", value=properties.get("subject"), hint="Give a subject."
+            _("A ticket needs a name."),
+            field="subject",
+            value=properties.get("subject"),
+            hint=_("Give a subject."),
         )
     return values
 

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from deskhand.crm.schema.types import Kind, Property
 from deskhand.kernel.errors import Invalid
 
@@ -22,14 +24,18 @@ def normal(prop: Property, value: Any) -> Any:
 
 def _refuse(prop: Property, value: Any, wants: str) -> Invalid:
     return Invalid(
-        f"{prop.name} is {value!r}; it must be {wants}.", field=prop.name, value=value, hint=f"Give {wants}."
+        _("%(name)s is %(value)r; it must be %(wanted)s.")
+        % {"name": prop.name, "value": value, "wanted": wants},
+        field=prop.name,
+        value=value,
+        hint=_("Give %(wanted)s.") % {"wanted": wants},
     )
 
 
 def _text(prop: Property, value: Any) -> str:
     text = str(value).replace("\x00", "")
     if len(text) > TEXT_LIMIT:
-        raise _refuse(prop, text[:40] + "…", f"at most {TEXT_LIMIT} characters")
+        raise _refuse(prop, text[:40] + "…", _("at most %(count)s characters") % {"count": TEXT_LIMIT})
     return text
 
 
@@ -37,16 +43,16 @@ def _number(prop: Property, value: Any) -> int | float:
     try:
         number = float(value)
     except (TypeError, ValueError):
-        raise _refuse(prop, value, "a number") from None
+        raise _refuse(prop, value, _("a number")) from None
     if isinstance(value, bool) or not math.isfinite(number):
-        raise _refuse(prop, value, "a number")
+        raise _refuse(prop, value, _("a number"))
     return int(number) if number == int(number) and abs(number) < 2**53 else number
 
 
 def _whole(prop: Property, value: Any) -> int:
     number = _number(prop, value)
     if not isinstance(number, int):
-        raise _refuse(prop, value, "a whole number")
+        raise _refuse(prop, value, _("a whole number"))
     return number
 
 
@@ -59,7 +65,7 @@ def _moment(prop: Property, value: Any) -> datetime:
         found = datetime.fromisoformat(str(value))
     except (ValueError, OverflowError, OSError):
         raise _refuse(
-            prop, value, "a moment such as 2026-11-21T09:30:00Z, or milliseconds since 1970"
+            prop, value, _("a moment such as 2026-11-21T09:30:00Z, or milliseconds since 1970")
         ) from None
     return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
 
@@ -76,7 +82,11 @@ def _choice(prop: Property, value: Any) -> Any:
     allowed = {option.value.lower(): option.value for option in prop.options}
     found = allowed.get(str(value).lower())
     if found is None:
-        raise _refuse(prop, value, "one of " + ", ".join(option.value for option in prop.options))
+        raise _refuse(
+            prop,
+            value,
+            _("one of %(values)s") % {"values": ", ".join(option.value for option in prop.options)},
+        )
     return found
 
 
@@ -90,7 +100,7 @@ def _bool(prop: Property, value: Any) -> bool:
         return value
     if str(value).lower() in ("true", "false"):
         return str(value).lower() == "true"
-    raise _refuse(prop, value, "true or false")
+    raise _refuse(prop, value, _("true or false"))
 
 
 def _refs(prop: Property, value: Any) -> list[int]:

@@ -82,6 +82,20 @@ def test_an_answer_in_the_same_set_joins_too(world, noon):
     assert len({r.ticket_id for r in (received[0], received[1], received[3])}) == 1
 
 
+def test_answers_to_different_messages_of_a_thread_in_one_set_are_all_counted(world, noon):
+    def mail(external_id, *answers):
+        return Incoming(
+            world.channel.pk, InboundMessage(external_id, ASTRID, "Refund", "Hello", noon, answers=answers)
+        )
+
+    threads.receive_many([mail("a@x"), mail("b@x", "a@x")])
+    threads.receive_many([mail("c@x", "a@x"), mail("d@x", "b@x"), mail("e@x", "nobody@x")])
+    threads.receive_many([mail("k@x"), mail("l@x", "k@x"), mail("m@x", "l@x"), mail("n@x", "k@x")])
+
+    assert list(Thread.objects.order_by("id").values_list("message_count", flat=True)) == [4, 1, 4]
+    assert list(Ticket.objects.order_by("id").values_list("message_count", flat=True)) == [4, 1, 4]
+
+
 def test_another_subject_is_a_second_ticket_T_CC_4(receive):
     receive()
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from django.db import connection
@@ -21,14 +23,14 @@ def loads(value: Any) -> Any:
 
 def rows(sql: str, params: Params = ()) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
-        cursor.execute(sql, params)
+        cursor.execute(sql, _with_arrays(params))
         found: list[tuple[Any, ...]] = cursor.fetchall()
         return found
 
 
 def row(sql: str, params: Params = ()) -> tuple[Any, ...] | None:
     with connection.cursor() as cursor:
-        cursor.execute(sql, params)
+        cursor.execute(sql, _with_arrays(params))
         found: tuple[Any, ...] | None = cursor.fetchone()
         return found
 
@@ -36,7 +38,7 @@ def row(sql: str, params: Params = ()) -> tuple[Any, ...] | None:
 def execute(sql: str, params: Params = ()) -> int:
     """Run one statement and return how many rows it touched."""
     with connection.cursor() as cursor:
-        cursor.execute(sql, params)
+        cursor.execute(sql, _with_arrays(params))
         return int(cursor.rowcount)
 
 
@@ -44,10 +46,44 @@ def ids(sequence_of: str, count: int) -> list[int]:
     """Draw `count` ids of table `sequence_of` at once, so that all inserts of a batch can name theirs."""
     if not count:
         return []
-    return [
-        found[0]
-        for found in rows(
-            "select nextval(pg_get_serial_sequence(%s, 'id')) from generate_series(1, %s)",
-            [sequence_of, count],
-        )
-    ]
+    drawn = rows("select nextval(%s::regclass) from generate_series(1, %s)", [_sequence(sequence_of), count])
+    return [found[0] for found in drawn]
+
+
+@lru_cache
+def _sequence(table: str) -> str:
+    found = row("select pg_get_serial_sequence(%s, 'id')", [table])
+    assert found is not None
+    return str(found[0])
+
+
+# ── lists as arrays ──────────────────────────────────────────────────────────────────────────────────────────────────
+# A set of rows travels as one array a column. Written here, an array takes a fifth of the time that the driver needs.
+
+
+def _with_arrays(params: Params) -> Params:
+    if isinstance(params, Mapping):
+        return {name: array(value) if type(value) is list else value for name, value in params.items()}
+    return [array(value) if type(value) is list else value for value in params]
+
+
+def array(values: list[Any]) -> Any:
+    """`values` in the words of PostgreSQL, "{…}"; unchanged where the driver must do it (lists in lists, rare types)."""
+    try:
+        return "{" + ",".join([_WRITERS[type(value)](value) for value in values]) + "}"
+    except KeyError:
+        return values
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+_WRITERS: dict[type, Callable[[Any], str]] = {
+    int: str,
+    str: _quoted,
+    type(None): lambda _: "NULL",
+    bool: lambda value: "t" if value else "f",
+    datetime: lambda value: '"' + value.isoformat() + '"',
+    Jsonb: lambda value: _quoted((value.dumps or json.dumps)(value.obj)),
+}

@@ -16,11 +16,12 @@ export function connect(element) {
     clearTimeout(warning);
     warning = undefined;
     notice.hidden = true;
+    element.dataset.up = "";
     if (opened) element.dispatchEvent(new Event("resync"));
     opened = true;
     clearInterval(retry);
   };
-  const down = () => { warning ??= setTimeout(() => { notice.hidden = document.hidden; }, PATIENCE); };
+  const down = () => { delete element.dataset.up; warning ??= setTimeout(() => { notice.hidden = document.hidden; }, PATIENCE); };
 
   element.addEventListener("htmx:after:sse:connection", up);
   for (const name of ["htmx:sse:error", "htmx:error", "htmx:response:error"]) element.addEventListener(name, down);
