@@ -76,7 +76,8 @@ def _rounds(incoming: Sequence[Incoming]) -> Iterable[list[Incoming]]:
     conversations: dict[object, int] = {}  # what names a conversation → its number in this set
     answered = _threads_answered([item.message for item in incoming])
     for number, (item, thread_id) in enumerate(zip(incoming, answered, strict=True)):
-        names: set[object] = {item.message.external_id, *item.message.answers, thread_id} - {"", None}
+        named = (item.message.external_id, *item.message.answers, thread_id)
+        names: set[object] = {name for name in named if name}
         met = {conversations[name] for name in names if name in conversations}
         if met & in_batch:
             yield batch

@@ -1,0 +1,1 @@
+"""Flows that cross all areas, through the product's real parts."""
