@@ -36,25 +36,12 @@ class Dispatcher(BatchClaimer[Event]):
 
     def claim(self, account_id: int, limit: int, only: int | None = None) -> list[Event]:
         """Claim due events in order. A record whose earlier event is still pending elsewhere waits its turn."""
-        found = sql.rows(
-            "select id, object_type, object_id, occurred_at from events_pendingevent"
-            " where account_id = %s and quarantined_at is null and due_at <= statement_timestamp() and (%s::bigint is null or id = %s)"
-            " order by id limit %s for update skip locked",
-            [account_id, only, only, limit],
-        )
+        found = sql.rows(_CLAIM, [account_id, only, only, limit])
         if not found:
             return []
-        ids = [row[0] for row in found]
-        blocked = set(
-            sql.rows(
-                "select p.object_type, p.object_id from events_pendingevent p"
-                " join unnest(%s::bigint[], %s::text[], %s::bigint[]) mine(id, type, object)"
-                " on p.object_type = mine.type and p.object_id = mine.object and p.id < mine.id"
-                " where p.account_id = %s and p.quarantined_at is null and not p.id = any(%s)",
-                [ids, [row[1] for row in found], [row[2] for row in found], account_id, ids],
-            )
-        )
-        return read_events(account_id, [(row[0], row[3]) for row in found if (row[1], row[2]) not in blocked])
+        events = [_event(account_id, row) for row in found]
+        earlier = _earlier(account_id, events)
+        return [e for e in events if earlier.get((e.object_type, e.object_id), e.id) >= e.id]
 
     def work(self, account_id: int, rows: Sequence[Event]) -> None:
         for tell in after_commit:
@@ -75,20 +62,34 @@ class Dispatcher(BatchClaimer[Event]):
         return row.id
 
 
-def read_events(account_id: int, wanted: Sequence[tuple[int, Any]]) -> list[Event]:
-    """Read events by (id, moment) in order of id; the moment finds their partition."""
+# The pending row's moment finds the event's partition.
+_CLAIM = """
+with mine as (
+    select id, occurred_at from events_pendingevent
+    where account_id = %s and quarantined_at is null and due_at <= statement_timestamp() and (%s::bigint is null or id = %s)
+    order by id limit %s for update skip locked
+)
+select e.id, e.kind, e.object_type, e.object_id, e.version, e.actor_kind, e.actor_id, e.occurred_at, e.data, e.cause, e.depth
+from mine join events_event e on e.id = mine.id and e.occurred_at = mine.occurred_at order by e.id
+"""
+
+
+def _event(account_id: int, row: tuple[Any, ...]) -> Event:
+    event_id, kind, object_type, object_id, version, actor_kind, actor_id, at, data, cause, depth = row
+    return Event(
+        kind, object_type, object_id, version, Actor(ActorKind(actor_kind), actor_id), at, sql.loads(data),
+        Cause.from_json(sql.loads(cause)), depth, event_id, account_id,
+    )  # fmt: skip
+
+
+def _earlier(account_id: int, events: Sequence[Event]) -> dict[tuple[str, int], int]:
+    """{record: its first event that is pending and not among `events`}, as far as it could precede one of them."""
     found = sql.rows(
-        "select id, kind, object_type, object_id, version, actor_kind, actor_id, occurred_at, data, cause, depth from events_event"
-        " where account_id = %s and (id, occurred_at) in (select * from unnest(%s::bigint[], %s::timestamptz[])) order by id",
-        [account_id, [item[0] for item in wanted], [item[1] for item in wanted]],
+        "select object_type, object_id, min(id) from events_pendingevent"
+        " where account_id = %s and quarantined_at is null and id < %s and not id = any(%s) group by 1, 2",
+        [account_id, events[-1].id, [event.id for event in events]],
     )
-    return [
-        Event(
-            kind=r[1], object_type=r[2], object_id=r[3], version=r[4], by=Actor(ActorKind(r[5]), r[6]), at=r[7], data=sql.loads(r[8]),
-            cause=Cause.from_json(sql.loads(r[9])), depth=r[10], id=r[0], account_id=account_id,
-        )
-        for r in found
-    ]  # fmt: skip
+    return {(object_type, object_id): first for object_type, object_id, first in found}
 
 
 def try_again(account_id: int, event_ids: Sequence[int]) -> int:

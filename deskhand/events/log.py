@@ -7,7 +7,6 @@ the list. Events that hooks record are given to the hooks in turn, until there a
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import fields
 from datetime import datetime
 from typing import Any
 
@@ -45,37 +44,34 @@ def record(
 
 
 def record_many(new: Sequence[NewEvent]) -> list[Event]:
-    """Record a set with two statements, in order; return them with their ids."""
+    """Record a set with one insert, in order; return the events with their ids."""
     if not new:
         return []
     scope = current_scope()
-    ids = sql.ids("events_event", len(new))
+    account_id = scope.account_id
     recorded = [
         Event(
-            **{f.name: getattr(item, f.name) for f in fields(NewEvent)},
-            id=event_id,
-            account_id=scope.account_id,
+            e.kind, e.object_type, e.object_id, e.version, e.by, e.at, e.data, e.cause, e.depth, event_id, account_id
         )
-        for event_id, item in zip(ids, new, strict=True)
-    ]
-    columns = _columns(recorded)
-    sql.execute(_INSERT_EVENTS, [scope.account_id, *columns])
-    sql.execute(_INSERT_PENDING, [scope.account_id, columns[0], columns[2], columns[3], columns[10]])
+        for event_id, e in zip(sql.ids("events_event", len(new)), new, strict=True)
+    ]  # fmt: skip
+    sql.execute(_INSERT, [*_columns(recorded), account_id, account_id])
     _collect(recorded)
     wake(WAKE)
     return recorded
 
 
-_INSERT_EVENTS = """
-insert into events_event (account_id, id, kind, object_type, object_id, version, actor_kind, actor_id, cause, depth, data, occurred_at)
-select %s, e.* from unnest(%s::bigint[], %s::text[], %s::text[], %s::bigint[], %s::bigint[], %s::text[], %s::bigint[],
-                           %s::jsonb[], %s::smallint[], %s::jsonb[], %s::timestamptz[]) e
-"""
-
-_INSERT_PENDING = """
+_INSERT = """
+with e as materialized (
+    select * from unnest(%s::bigint[], %s::text[], %s::text[], %s::bigint[], %s::bigint[], %s::text[], %s::bigint[],
+                         %s::jsonb[], %s::smallint[], %s::jsonb[], %s::timestamptz[])
+        e(id, kind, type, object, version, actor_kind, actor, cause, depth, data, at)
+), logged as (
+    insert into events_event (account_id, id, kind, object_type, object_id, version, actor_kind, actor_id, cause, depth, data, occurred_at)
+    select %s, e.* from e
+)
 insert into events_pendingevent (account_id, id, object_type, object_id, occurred_at, due_at, attempts, error)
-select %s, e.id, e.type, e.object, e.at, e.at, 0, ''
-from unnest(%s::bigint[], %s::text[], %s::bigint[], %s::timestamptz[]) e(id, type, object, at)
+select %s, e.id, e.type, e.object, e.at, e.at, 0, '' from e
 """
 
 

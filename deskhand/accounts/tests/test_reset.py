@@ -13,7 +13,7 @@ NEW = "a password that is new"
 
 
 @pytest.fixture(autouse=True)
-def no_limits_per_process(settings):
+def no_limits_per_process(db, settings):
     settings.ACCOUNT_RATE_LIMITS = {"reset_password": None, "reset_password_from_key": None}
     settings.SITE_URL = "https://desk.nordlys.example"
     cache.clear()

@@ -25,7 +25,7 @@ class CountingHasher(MD5PasswordHasher):
 
 
 @pytest.fixture(autouse=True)
-def counted_passwords(settings):
+def counted_passwords(db, settings):
     settings.PASSWORD_HASHERS = [f"{__name__}.CountingHasher"]
     settings.ACCOUNT_RATE_LIMITS = {"login": None}  # ours counts across processes
     cache.clear()

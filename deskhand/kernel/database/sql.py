@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from functools import lru_cache
 from typing import Any
 
 from django.db import connection
@@ -46,15 +45,12 @@ def ids(sequence_of: str, count: int) -> list[int]:
     """Draw `count` ids of table `sequence_of` at once, so that all inserts of a batch can name theirs."""
     if not count:
         return []
-    drawn = rows("select nextval(%s::regclass) from generate_series(1, %s)", [_sequence(sequence_of), count])
+    drawn = rows(
+        "with s as materialized (select pg_get_serial_sequence(%s, 'id')::regclass as name)"
+        " select nextval(s.name) from s, generate_series(1, %s)",
+        [sequence_of, count],
+    )
     return [found[0] for found in drawn]
-
-
-@lru_cache
-def _sequence(table: str) -> str:
-    found = row("select pg_get_serial_sequence(%s, 'id')", [table])
-    assert found is not None
-    return str(found[0])
 
 
 # ── lists as arrays ──────────────────────────────────────────────────────────────────────────────────────────────────

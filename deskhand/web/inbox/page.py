@@ -50,6 +50,7 @@ RULES = {
     "chosen_with_reply": gettext_lazy("chosen while sending"),
     "channel_routing": gettext_lazy("the channel's routing"),
 }
+STATUS_RULES = RULES.keys() - {"channel_routing"}
 TONES = ("blue", "amber", "violet", "green", "red", "teal", "lime", "pink")
 HISTORY = 30  # lines shown
 OTHERS = 5
@@ -285,6 +286,8 @@ class TicketPageOf:
     def _cause(self, change: PropertyChange) -> str:
         """What did it: a person, a workflow, or the rule of the pipeline or channel."""
         rule = self.rules.get(change.event_id or 0)
+        if change.property != "hs_pipeline_stage" and rule in STATUS_RULES:
+            rule = None  # changed along with the status, by whoever set it off
         if change.actor_kind == "user" and change.actor_id in self.users and not rule:
             return str(self.users[change.actor_id].name)
         if rule:
