@@ -75,9 +75,12 @@ def _rounds(incoming: Sequence[Incoming]) -> Iterable[list[Incoming]]:
     in_batch: set[int] = set()
     conversations: dict[object, int] = {}  # what names a conversation → its number in this set
     answered = _threads_answered([item.message for item in incoming])
+    tickets_of = _tickets_of({thread_id for thread_id in answered if thread_id})
     for number, (item, thread_id) in enumerate(zip(incoming, answered, strict=True)):
         named = (item.message.external_id, *item.message.answers, thread_id)
         names: set[object] = {name for name in named if name}
+        if thread_id in tickets_of:  # a ticket may own several threads
+            names.add(("ticket", tickets_of[thread_id]))
         met = {conversations[name] for name in names if name in conversations}
         if met & in_batch:
             yield batch
@@ -419,6 +422,16 @@ def _threads_answered(messages: Sequence[InboundMessage]) -> list[int | None]:
         or next((known[external_id] for external_id in message.answers if external_id in known), None)
         for message in messages
     ]
+
+
+def _tickets_of(thread_ids: set[int]) -> dict[int | None, int]:
+    if not thread_ids:
+        return {}
+    found = sql.rows(
+        "select id, ticket_id from desk_thread where account_id = %s and id = any(%s) and ticket_id is not null",
+        [current_account_id(), list(thread_ids)],
+    )
+    return dict(found)
 
 
 def _load_known(thread_ids: set[int]) -> dict[int, _Known]:

@@ -331,3 +331,22 @@ def test_filing_a_hundred_takes_as_many_queries_as_filing_two(world, noon):
         counts.append(len(queries))
 
     assert counts[1] <= counts[0]
+
+
+def test_answers_on_two_threads_of_one_ticket_in_one_set_all_count(world, receive, noon):
+    first = receive()
+    other = receive("Another thing", subject="Other")
+    Thread.objects.filter(pk=other.thread_id).update(ticket_id=first.ticket_id)
+    before = Ticket.objects.get(pk=first.ticket_id).message_count
+
+    threads.receive_many(
+        [
+            Incoming(
+                world.channel.pk,
+                InboundMessage(f"n{n}@x", ASTRID, "Re", "More", noon, answers=(f"m{n}@fjallbo.example",)),
+            )
+            for n in (0, 1)
+        ]
+    )
+
+    assert Ticket.objects.get(pk=first.ticket_id).message_count == before + 2
