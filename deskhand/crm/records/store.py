@@ -10,20 +10,21 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
-from django.db import models
 from django.utils.translation import gettext as _
 
 from deskhand.accounts.models import TeamMember
 from deskhand.crm.pipelines.policy import dates_after_move
 from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.records.models import Company, Contact, CustomObject, Deal, Project, Record, Ticket
-from deskhand.crm.schema.queries import properties_of
+from deskhand.crm.schema.defaults import BUILT_IN
 from deskhand.events import log
 from deskhand.events.types import Actor, ActorKind, Cause, Event, NewEvent
 from deskhand.kernel import clock
-from deskhand.kernel.database import sql
+from deskhand.kernel.database import bulk, sql
+from deskhand.kernel.database.bulk import columns_of
 from deskhand.kernel.database.scope import current_account_id
 from deskhand.kernel.errors import NotFound
 
@@ -79,7 +80,7 @@ def change_many(
 ) -> list[Applied]:
     """Apply `changes` in the open scope; one change a record. Records that are gone are left out of the answer."""
     at = at or clock.now()
-    before = _lock(object_type, [change.record_id for change in changes])
+    before = _lock(object_type, [change.record_id for change in changes], _needed(object_type, changes))
     _add_main_teams(object_type, changes, before)
     drafts = [
         _Draft(object_type, change, before[change.record_id], at, by)
@@ -107,18 +108,38 @@ def change(object_type: str, record_id: int, values: Mapping[str, Any], *, by: A
 # ── locking ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _columns(object_type: str) -> dict[str, models.Field[Any, Any]]:
-    fields = model_of(object_type)._meta.concrete_fields
-    return {f.column: f for f in fields if f.column not in ("content", "preview") or object_type != "ticket"}
-
-
 def table_of(object_type: str) -> str:
     return model_of(object_type)._meta.db_table
 
 
-def _lock(object_type: str, record_ids: Iterable[int]) -> dict[int, dict[str, Any]]:
-    """Lock the rows in id order and return their columns by id."""
-    names = list(_columns(object_type))
+_ALWAYS = {"id", "version", "properties", "owner_id"}
+_FOR_MOVES = {
+    "pipeline_id",
+    "stage_id",
+    "stage_entered_at",
+    "is_closed",
+    "closed_at",
+    "last_closed_at",
+    "reopened_at",
+}
+_FOR_OWNERS = {"assigned_team_ids"}
+_FOR_TICKET_OWNERS = {*_FOR_OWNERS, "owner_assigned_at", "assignment_method", "first_assigned_at"}
+
+
+def _needed(object_type: str, changes: Iterable[Change]) -> list[str]:
+    """The columns that the changes name or touch on their way; a whole record is four times as many."""
+    wanted = set(_ALWAYS)
+    for change in changes:
+        wanted.update(change.values, change.facts, change.only_if_empty)
+    if "stage_id" in wanted:
+        wanted |= _FOR_MOVES
+    if any("owner_id" in change.values for change in changes):
+        wanted |= _FOR_TICKET_OWNERS if object_type == "ticket" else _FOR_OWNERS
+    return sorted(wanted & columns_of(model_of(object_type)).keys())
+
+
+def _lock(object_type: str, record_ids: Iterable[int], names: Sequence[str]) -> dict[int, dict[str, Any]]:
+    """Lock the rows in id order and return these columns by id."""
     found = sql.rows(
         f"select {', '.join(names)} from {table_of(object_type)} where account_id = %s and id = any(%s) order by id for no key update",
         [current_account_id(), sorted(set(record_ids))],
@@ -226,12 +247,19 @@ class _Draft:
     def _shown(self, object_type: str) -> dict[str, tuple[Any, Any]]:
         """{property: (old, new)} of what has history, by the names of the API."""
         found: dict[str, tuple[Any, Any]] = {}
-        for name, prop in properties_of(object_type).items():
-            if prop.column and prop.column in self.columns and name not in _TWINS:
-                found[name] = (plain(self.before[prop.column]), plain(self.columns[prop.column]))
+        for column, name in _names_in_history(object_type).items():
+            if column in self.columns:
+                found[name] = (plain(self.before[column]), plain(self.columns[column]))
         for name, value in self.custom.items():
             found[name] = (self.before["properties"].get(name), plain(value))
         return found
+
+
+@lru_cache(maxsize=64)
+def _names_in_history(object_type: str) -> dict[str, str]:
+    """{column: its property}; only built-in properties have columns."""
+    properties = BUILT_IN.get(object_type, BUILT_IN["custom"])
+    return {p.column: p.name for p in properties if p.column and p.name not in _TWINS}
 
 
 #: Second names of a column that has its history under another one.
@@ -267,44 +295,12 @@ def _write_rows(object_type: str, drafts: Sequence[_Draft], at: datetime) -> Non
         if draft.columns:
             shapes[tuple(sorted(draft.columns))].append(draft)
     for names, group in shapes.items():
-        update_rows(
-            object_type, names, {draft.id: [draft.columns[name] for name in names] for draft in group}
-        )
+        values = {draft.id: [draft.columns[name] for name in names] for draft in group}
+        bulk.update(model_of(object_type), current_account_id(), names, values)
 
 
 def _without_empty(values: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
-
-
-def update_rows(object_type: str, names: Sequence[str], values: Mapping[int, Sequence[Any]]) -> None:
-    """Write the same columns of many rows in one statement: {id: values in the order of `names`}."""
-    fields = {f.column: f for f in model_of(object_type)._meta.concrete_fields}
-    casts, settings, arrays = [], [], []
-    for position, name in enumerate(names):
-        kind = _cast(fields[name])
-        is_array = kind.endswith("[]")
-        casts.append(f"%s::{'text' if is_array else kind}[]")
-        settings.append(f"{name} = x.v{position}" + (f"::{kind}" if is_array else ""))
-        column = [row[position] for row in values.values()]
-        if is_array:
-            column = ["{" + ",".join(str(item) for item in items) + "}" for items in column]
-        elif kind == "jsonb":
-            column = [None if item is None else sql.Jsonb(item) for item in column]
-        arrays.append(column)
-    marks = ", ".join(f"v{position}" for position in range(len(names)))
-    sql.execute(
-        f"update {table_of(object_type)} t set {', '.join(settings)} from unnest(%s::bigint[], {', '.join(casts)}) x(id, {marks})"
-        " where t.account_id = %s and t.id = x.id",
-        [list(values), *arrays, current_account_id()],
-    )
-
-
-def _cast(column: models.Field[Any, Any]) -> str:
-    from django.db import connection
-
-    of_link = getattr(column, "rel_db_type", None)  # a foreign key's own type would be its sequence's
-    kind = of_link(connection) if of_link and column.is_relation else column.db_type(connection)
-    return str(kind or "text")
 
 
 def _write_clocks(object_type: str, moved: Sequence[_Draft], at: datetime) -> None:

@@ -19,7 +19,7 @@ from deskhand.crm.schema.values import normal
 from deskhand.events import log
 from deskhand.events.types import Actor, Cause, Event, NewEvent
 from deskhand.kernel import clock
-from deskhand.kernel.database import sql
+from deskhand.kernel.database import bulk, sql
 from deskhand.kernel.database.scope import current_account_id
 from deskhand.kernel.errors import Invalid
 
@@ -72,11 +72,12 @@ def create_many(
     ids = sql.ids("crm_ticket", len(new))
     numbers = _next_numbers(len(new))
     rows = [_row(item, by, at) for item in new]
-    Ticket.objects.bulk_create(
+    bulk.insert(
+        Ticket,
         [
-            Ticket(id=ticket_id, number=number, **row)
+            {"id": ticket_id, "number": number, **row}
             for ticket_id, number, row in zip(ids, numbers, rows, strict=True)
-        ]
+        ],
     )
     store.start_clocks("ticket", ids, [row["stage_id"] for row in rows], at)
     associations.link_many(
