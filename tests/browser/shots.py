@@ -29,7 +29,7 @@ def sign_in(page: Page) -> None:
     from deskhand.testing.demo import company
 
     page.goto("/account/login/")
-    page.get_by_label("Login").fill("ada")
+    page.get_by_label("Email or user name").fill("ada")
     page.get_by_label("Password").fill(company.PASSWORD)
     page.get_by_role("button", name="Sign in").click()
     page.wait_for_url("**/inbox/**")
@@ -52,7 +52,9 @@ def ticket(page: Page) -> None:
 def comment(page: Page) -> None:
     ticket(page)
     page.locator(".composer-tab", has_text="Comment").click()
-    page.get_by_label("Message", exact=True).fill("@mette can you check the parcel number with the warehouse?")
+    page.get_by_label("Message", exact=True).fill(
+        "@mette can you check the parcel number with the warehouse?"
+    )
 
 
 def owner_menu(page: Page) -> None:
@@ -121,6 +123,7 @@ def demo() -> Iterator[str]:
     """The demo company, served."""
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"  # the browser's loop runs in this thread
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "deskhand.settings")
+    os.environ.setdefault("SMTP_URL", "sink:")  # mail is kept, to be read in the mailbox
     from deskhand.testing import session
 
     session._prepare()
@@ -131,11 +134,13 @@ def demo() -> Iterator[str]:
         from django.core.management import call_command
 
         from deskhand import wiring
+        from deskhand.delivery.sender import Sender
         from deskhand.testing.demo import seed
 
         call_command("migrate", verbosity=0)
         wiring.connect()
         seed.seed(print)
+        Sender(wiring.transports()).drain()
         with stage.server() as address:
             yield address
     finally:

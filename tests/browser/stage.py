@@ -75,7 +75,9 @@ def launch(playwright: Playwright) -> Browser:
     return playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
 
 
-def window(browser: Browser, address: str, *, width: int = 1440, dark: bool = False, **more: Any) -> BrowserContext:
+def window(
+    browser: Browser, address: str, *, width: int = 1440, dark: bool = False, **more: Any
+) -> BrowserContext:
     across, down = SIZES[width]
     context = browser.new_context(
         base_url=address,

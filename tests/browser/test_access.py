@@ -1,0 +1,99 @@
+"""Every state of every screen: no obstacles for anybody, on any size, in light and dark."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
+from deskhand.delivery.models import SinkMail
+from deskhand.desk import replies, threads
+from deskhand.desk.types import InboundMessage, Incoming, Mailbox, StoredFile
+from deskhand.kernel import files
+from tests.browser import shots
+
+pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("ignore:StreamingHttpResponse must consume")]
+
+RULES = {
+    "runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
+    "resultTypes": ["violations"],
+}
+LONG = "Donaudampfschifffahrtsgesellschaftskapitänsmützenabzeichen"
+
+# What reaches over the edge: wider than the window, and not inside something that scrolls by itself.
+OVERFLOW = """() => {
+  const wide = document.documentElement.scrollWidth - innerWidth;
+  return wide > 0 ? `the page is ${wide}px too wide` : "";
+}"""
+# Targets under 24 × 24 CSS pixels that are neither in a sentence nor enlarged by a label or a pseudo-element.
+SMALL = """() => [...document.querySelectorAll("button, a[href], select, input:not([type=hidden]), summary, textarea")]
+  .filter((e) => e.checkVisibility({ visibilityProperty: true, opacityProperty: true }) && !e.closest(".sr, .skip, p, dd, small"))
+  .map((e) => [e, (e.closest("label") ?? e).getBoundingClientRect(), getComputedStyle(e, "::after").position])
+  .filter(([e, box, after]) => box.width > 0 && (box.width < 24 || box.height < 24) && after !== "absolute")
+  .map(([e, box]) => `${e.outerHTML.slice(0, 90)} is ${Math.round(box.width)} × ${Math.round(box.height)}`)"""
+
+
+@pytest.fixture
+def busy(office):
+    """An office in which every state has something to show."""
+    stored = files.put(b"PDF")
+    for number in range(5):
+        office.at += timedelta(seconds=1)
+        ticket = office.mail(
+            f"Question {number} {LONG}", html="<p>Hello</p>" if number == 2 else "", quoted="Earlier\n\nText",
+            files=(StoredFile(f"{LONG}.pdf", "application/pdf", 3, stored.sha256),),
+        )  # fmt: skip
+        with office.inside() as world:
+            if number % 2 == 0:
+                replies.reply(replies.NewReply(ticket.pk, "It is on its way."), by=world.grace)
+                replies.comment(ticket.pk, "Check with the bank.", by=world.bob)
+    with office.inside() as world:
+        world.channel.creates_tickets = False
+        world.channel.save()
+        hello = InboundMessage("p@x", Mailbox("eva@x.example"), f"Hello {LONG}", "Hello", office.at)
+        threads.receive(Incoming(world.channel.pk, hello), at=office.at)
+        SinkMail.objects.create(
+            account_id=world.account.pk, entry_id=1, envelope_from="", recipients=["a@x.example"], subject="Kept",
+            message_id="<1@x>", raw=b"Subject: Kept\r\nFrom: a@x.example\r\n\r\nText", received_at=office.at,
+        )  # fmt: skip
+    return office
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("width", [1440, 390])
+def test_axe_finds_nothing(tab: Callable, busy, width: int, dark: bool) -> None:
+    page = tab(busy.world.ada, width=width, dark=dark)
+    found = {}
+    kept = page.context.cookies()
+    for name, step in shots.STATES.items():
+        page.context.clear_cookies()
+        page.context.add_cookies(kept)
+        step(page)
+        shots._settled(page)
+        result = Axe().run(page, options=RULES)
+        if result.violations_count:
+            found[name] = result.generate_report()
+
+    assert not found, "\n\n".join(f"{name}: {report}" for name, report in found.items())
+
+
+@pytest.mark.parametrize("width", [320, 390, 1440])
+def test_nothing_reaches_over_the_edge_and_every_target_is_big_enough(
+    tab: Callable, busy, width: int
+) -> None:
+    """WCAG 1.4.10 and 2.5.8"""
+    page = tab(busy.world.ada, width=width)
+    found = {}
+    kept = page.context.cookies()
+    for name, step in shots.STATES.items():
+        page.context.clear_cookies()
+        page.context.add_cookies(kept)
+        step(page)
+        shots._settled(page)
+        trouble = [page.evaluate(OVERFLOW), *page.evaluate(SMALL)]
+        if any(trouble):
+            found[name] = [text for text in trouble if text]
+
+    assert not found

@@ -1,0 +1,316 @@
+"""What an agent does all day, done with mouse, keyboard and a real browser."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from deskhand.desk import replies
+from deskhand.events.live import signal
+from deskhand.kernel.database.scope import account_scope
+
+pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("ignore:StreamingHttpResponse must consume")]
+
+PASSWORD = "correct horse battery"
+
+
+def live_is_up(page) -> None:
+    """Wait until the stream of signals is open."""
+    expect(page.locator("#live[data-up]")).to_be_attached()
+
+
+def subject(page):
+    return page.locator("#subject")
+
+
+def status(page, name: str):
+    return page.get_by_role("button", name=f"Status: {name}")
+
+
+def owner(page, name: str):
+    return page.get_by_role("button", name=f"Owner: {name}")
+
+
+def tell(office, *names: str) -> None:
+    """What the dispatcher tells open pages."""
+    with account_scope(office.world.account.pk):
+        signal(office.world.account.pk, names)
+
+
+def test_signing_in_and_out(window, office) -> None:
+    page = window().new_page()
+    page.goto("/")
+    page.get_by_label("Email or user name").fill("ada@nordlys.example")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    expect(page).to_have_url(re.compile("/inbox/my-open$"))
+
+    page.locator("#me").click()
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+
+
+def test_a_ticket_opens_by_click_and_by_keyboard_and_going_back_works(tab, office) -> None:
+    office.mail("The first question")
+    office.mail("The second question", external_id="2@x")
+    page = tab(office.world.ada, "/inbox/all-open")
+
+    page.get_by_role("link", name="The second question").click()
+    expect(subject(page)).to_have_text("The second question")
+    expect(page).to_have_title(re.compile("The second question"))
+    expect(page.locator("[aria-current=true]", has_text="The second question")).to_be_visible()
+
+    page.keyboard.press("j")
+    expect(subject(page)).to_have_text("The first question")
+    page.keyboard.press("k")
+    expect(subject(page)).to_have_text("The second question")
+
+    page.go_back()
+    expect(subject(page)).to_have_text("The first question")
+
+    page.goto("/inbox/all-open")
+    page.get_by_role("link", name="The first question").focus()
+    page.keyboard.press("Enter")
+    expect(subject(page)).to_have_text("The first question")
+    expect(subject(page)).to_be_focused()
+
+
+def test_a_reply_is_sent_and_everything_about_it_shows_at_once(tab, office) -> None:
+    ticket = office.mail("Refund still missing")
+    page = tab(office.world.grace, f"/inbox/all-open/{ticket.pk}")
+
+    page.keyboard.press("r")
+    page.keyboard.type("It is on its way.")
+    page.keyboard.press("Control+Enter")
+
+    expect(page.locator("#thread article", has_text="It is on its way.")).to_be_visible()
+    expect(page.get_by_role("textbox", name="Message", exact=True)).to_have_value("")
+    expect(status(page, "Waiting on contact")).to_be_visible()
+    expect(owner(page, "Grace Hopper")).to_be_visible()
+    expect(page.locator(f"#row-{ticket.pk}")).to_contain_text("Waiting on contact")
+    assert office.messages(ticket)[-1].delivery == "QUEUED"
+
+
+def test_reply_and_set_the_status_in_one_go(tab, office) -> None:
+    """R-WORK-7"""
+    ticket = office.mail("Refund still missing")
+    page = tab(office.world.grace, f"/inbox/all-open/{ticket.pk}")
+
+    page.get_by_role("textbox", name="Message", exact=True).fill("Done.")
+    page.get_by_role("button", name="Send and set the status").click()
+    page.locator("#send-menu").get_by_role("button", name="Closed").click()
+
+    expect(status(page, "Closed")).to_be_visible()
+    assert office.again(ticket).is_closed
+
+
+def test_an_internal_comment_looks_like_one_before_and_after(tab, office) -> None:
+    ticket = office.mail("Refund still missing")
+    page = tab(office.world.grace, f"/inbox/all-open/{ticket.pk}")
+
+    page.keyboard.press("c")
+    expect(page.get_by_text("Only your team sees it")).to_be_visible()
+    page.keyboard.type("Ask the bank first.")
+    page.locator("[data-send]").click()
+
+    note = page.locator("article[data-kind=note]")
+    expect(note).to_contain_text("Internal comment")
+    expect(note).to_contain_text("Ask the bank first.")
+    assert office.messages(ticket)[-1].kind == "COMMENT"
+
+
+def test_status_and_owner_are_set_from_menus_with_the_keyboard(tab, office) -> None:
+    ticket = office.mail("Refund still missing")
+    page = tab(office.world.grace, f"/inbox/all-open/{ticket.pk}")
+
+    page.keyboard.press("s")
+    expect(page.locator("#status-menu")).to_be_visible()
+    page.keyboard.press("3")
+    expect(status(page, "Waiting on us")).to_be_visible()
+
+    page.keyboard.press("a")
+    page.keyboard.type("bob")
+    page.keyboard.press("Enter")
+    expect(owner(page, "Bob Noyce")).to_be_visible()
+
+    page.keyboard.press("m")
+    expect(owner(page, "Grace Hopper")).to_be_visible()
+
+    page.keyboard.press("e")
+    expect(status(page, "Closed")).to_be_visible()
+    ticket = office.again(ticket)
+    assert (ticket.is_closed, ticket.owner_id) == (True, office.world.grace.pk)
+
+
+def test_keys_do_nothing_while_somebody_types(tab, office) -> None:
+    ticket = office.mail("Refund still missing")
+    page = tab(office.world.grace, f"/inbox/all-open/{ticket.pk}")
+
+    text = page.get_by_role("textbox", name="Message", exact=True)
+    text.click()
+    page.keyboard.type("please see me")
+
+    expect(text).to_have_value("please see me")
+    assert office.again(ticket).stage_id == ticket.stage_id
+
+
+def test_another_tab_shows_what_happened_without_being_touched(tab, office) -> None:
+    ticket = office.mail("Refund still missing")
+    other = tab(office.world.bob, f"/inbox/all-open/{ticket.pk}")
+    live_is_up(other)
+    mine = tab(office.world.grace, f"/inbox/all-open/{ticket.pk}")
+    other.get_by_role("textbox", name="Message", exact=True).fill("Half a sentence")
+
+    mine.get_by_role("textbox", name="Message", exact=True).fill("It is on its way.")
+    mine.locator("[data-send]").click()
+    expect(mine.locator("#thread article", has_text="It is on its way.")).to_be_visible()
+    tell(office, f"ticket-{ticket.pk}", "views")
+
+    expect(other.locator("#thread article", has_text="It is on its way.")).to_be_visible()
+    expect(owner(other, "Grace Hopper")).to_be_visible()
+    expect(other.get_by_role("textbox", name="Message", exact=True)).to_have_value("Half a sentence")
+    expect(other.locator("#announce")).to_have_text("New message from Grace Hopper")
+
+
+def test_new_tickets_wait_behind_a_button(tab, office) -> None:
+    office.mail("The first question")
+    page = tab(office.world.ada, "/inbox/all-open")
+    live_is_up(page)
+
+    office.mail("The second question", external_id="2@x")
+    tell(office, "views")
+    expect(page.get_by_role("link", name="1 new ticket")).to_be_visible()
+    expect(page.locator("#tickets .row")).to_have_count(1)
+    expect(page.locator("#view-all-open")).to_contain_text("2")
+
+    page.get_by_role("link", name="1 new ticket").click()
+    expect(page.locator("#tickets .row")).to_have_count(2)
+
+
+def test_nobody_overlooks_what_a_colleague_wrote(tab, office) -> None:
+    """R-WORK-3"""
+    ticket = office.mail("Refund still missing")
+    bob = tab(office.world.bob, f"/inbox/all-open/{ticket.pk}")
+    bob.evaluate("document.getElementById('live').remove()")  # a page that missed the signal
+    with office.inside() as world:
+        replies.reply(replies.NewReply(ticket.pk, "Grace was faster."), by=world.grace)
+
+    text = bob.get_by_role("textbox", name="Message", exact=True)
+    text.fill("My long answer")
+    bob.locator("[data-send]").click()
+    expect(bob.get_by_role("alert")).to_contain_text("Grace Hopper wrote in the meantime.")
+    expect(text).to_have_value("My long answer")
+
+    bob.get_by_role("button", name="Send anyway").click()
+    expect(bob.locator("#thread article", has_text="My long answer")).to_be_visible()
+
+
+def test_a_draft_survives_the_tab(tab, office) -> None:
+    """R-WORK-6"""
+    ticket = office.mail("Refund still missing")
+    page = tab(office.world.grace, f"/inbox/all-open/{ticket.pk}")
+    page.get_by_role("textbox", name="Message", exact=True).fill("Half a sentence")
+    expect(page.get_by_text("Draft saved")).to_be_visible()
+    page.close()
+
+    again = tab(office.world.grace, f"/inbox/all-open/{ticket.pk}")
+
+    expect(again.get_by_role("textbox", name="Message", exact=True)).to_have_value("Half a sentence")
+    expect(again.locator(f"#row-{ticket.pk}")).to_contain_text("Draft")
+
+
+def test_a_refused_change_is_said_and_changes_nothing(tab, office) -> None:
+    ticket = office.mail("Refund still missing")
+    page = tab(office.world.grace, f"/inbox/all-open/{ticket.pk}")
+    office.role(office.world.grace, records={"ticket": {"view": "all"}}, capabilities=["service_access"])
+
+    page.keyboard.press("e")
+
+    expect(page.locator("#toasts")).to_contain_text("That did not work.")
+    assert not office.again(ticket).is_closed
+
+
+def test_who_is_signed_out_elsewhere_is_led_to_the_sign_in(tab, office) -> None:
+    office.mail("Refund still missing")
+    page = tab(office.world.grace, "/inbox/all-open")
+    page.context.clear_cookies()
+
+    page.get_by_role("link", name="All closed").click()
+
+    expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+
+
+def test_a_mail_with_its_own_layout_is_shown_whole_and_runs_nothing(tab, office) -> None:
+    """S1, S29"""
+    html = "<p>First line</p><table width=600><tr><td>A table</td></tr></table><p>Last line</p>"
+    ticket = office.mail("Layout", html=html)
+    page = tab(office.world.grace, f"/inbox/all-open/{ticket.pk}")
+
+    frame = page.frame_locator(".message-frame")
+
+    expect(frame.get_by_text("First line")).to_be_visible()
+    expect(frame.get_by_text("Last line")).to_be_in_viewport()
+    assert page.locator(".message-frame").bounding_box()["height"] > 60
+
+
+def test_light_and_dark_turn_at_once_and_stay(tab, office) -> None:
+    page = tab(office.world.grace, "/inbox/all-open")
+
+    with page.expect_event("requestfinished", lambda request: request.url.endswith("/me/theme")):
+        page.get_by_role("button", name="Switch between light and dark").click()
+    expect(page.locator("html[data-theme=dark]")).to_be_attached()
+    page.reload()
+
+    expect(page.locator("html[data-theme=dark]")).to_be_attached()
+
+
+def test_everything_an_agent_must_do_works_without_scripts(tab, office) -> None:
+    ticket = office.mail("Refund still missing")
+    page = tab(office.world.grace, "/inbox/all-open", java_script_enabled=False)
+
+    page.get_by_role("link", name="Refund still missing").click()
+    expect(subject(page)).to_have_text("Refund still missing")
+
+    page.get_by_role("textbox", name="Message", exact=True).fill("It is on its way.")
+    page.locator("[data-send]").click()
+    expect(page.locator("#thread")).to_contain_text("It is on its way.")
+    expect(status(page, "Waiting on contact")).to_be_visible()
+
+    page.locator("[popovertarget=owner-menu]").click()
+    page.locator("#owner-menu").get_by_role("button", name="Bob Noyce").click()
+    expect(owner(page, "Bob Noyce")).to_be_visible()
+
+    page.locator("[popovertarget=status-menu]").click()
+    page.locator("#status-menu").get_by_role("button", name="Closed").click()
+    expect(status(page, "Closed")).to_be_visible()
+
+    assert office.again(ticket).is_closed
+
+
+def test_without_scripts_a_refusal_gives_back_what_was_typed(tab, office) -> None:
+    ticket = office.mail("Refund still missing")
+    page = tab(office.world.bob, f"/inbox/all-open/{ticket.pk}", java_script_enabled=False)
+    with office.inside() as world:
+        replies.reply(replies.NewReply(ticket.pk, "Grace was faster."), by=world.grace)
+
+    page.get_by_role("textbox", name="Message", exact=True).fill("My long answer")
+    page.locator("[data-send]").click()
+
+    expect(page.get_by_role("alert")).to_contain_text("Grace Hopper wrote in the meantime.")
+    expect(page.get_by_role("textbox", name="Message", exact=True)).to_have_value("My long answer")
+    page.get_by_role("button", name="Send anyway").click()
+    expect(page.locator("#thread")).to_contain_text("My long answer")
+
+
+def test_on_a_phone_one_pane_is_shown_at_a_time(tab, office) -> None:
+    office.mail("Refund still missing")
+    page = tab(office.world.grace, "/inbox/all-open", width=390)
+
+    page.get_by_role("link", name="Refund still missing").click()
+    expect(subject(page)).to_be_visible()
+    expect(page.locator("#tickets")).to_be_hidden()
+
+    page.get_by_role("link", name="Back to the list").click()
+    expect(page.locator("#tickets")).to_be_visible()
