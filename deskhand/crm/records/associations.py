@@ -44,12 +44,20 @@ def _sides(link: Link) -> list[tuple[str, int, str, int, int]]:
     return [(from_type, from_id, to_type, to_id, there), (to_type, to_id, from_type, from_id, back)]
 
 
-def linked_ids(from_type: str, from_ids: Sequence[int], to_type: str) -> dict[int, list[int]]:
-    """{from id: linked ids in order of linking}."""
+def linked_ids(
+    from_type: str, from_ids: Sequence[int], to_type: str, type_id: int | None = None
+) -> dict[int, list[int]]:
+    """{from id: linked ids in order of linking}; by this type of link only, if one is named."""
     found: dict[int, list[int]] = {}
     for from_id, to_id in sql.rows(
-        "select from_id, to_id from crm_association where account_id = %s and from_type = %s and from_id = any(%s) and to_type = %s order by id",
-        [current_account_id(), from_type, list(from_ids), to_type],
+        _LINKED, [current_account_id(), from_type, list(from_ids), to_type, type_id, type_id]
     ):
-        found.setdefault(from_id, []).append(to_id)
+        if to_id not in (ids := found.setdefault(from_id, [])):
+            ids.append(to_id)
     return found
+
+
+_LINKED = """
+select from_id, to_id from crm_association
+where account_id = %s and from_type = %s and from_id = any(%s) and to_type = %s and (%s::int is null or type_id = %s) order by id
+"""
