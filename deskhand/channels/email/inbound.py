@@ -14,6 +14,7 @@ from operator import itemgetter
 from deskhand.channels.email import guarded
 from deskhand.channels.email.parse import fingerprint
 from deskhand.channels.email.parse.types import Address, AutoKind, ParsedMail
+from deskhand.channels.email.store import INDEXED_ID
 from deskhand.desk import bounces, tokens
 from deskhand.desk.bounces import Returned
 from deskhand.desk.models import ChannelAccount
@@ -180,17 +181,25 @@ def _store_files(parsed: ParsedMail) -> tuple[StoredFile, ...]:
 
 
 def _refuse_twins(account_id: int, mails: Sequence[tuple[Waiting, Read]]) -> set[int]:
-    """Return the ids of mails not filed before; the insert decides (R9, R10, R-CC-13)."""
-    keys: dict[tuple[str, str], int] = {}
+    """Return the ids of mails not filed before; the insert decides, and counts (R9, R10, R-CC-13)."""
+    keys: dict[tuple[str, str], list[int]] = {}
     for row, read in mails:
-        key = (read.parsed.message_id or f"<{row.sha256}@inbox>", fingerprint(read.parsed))
-        keys.setdefault(key, row.id)
-    inserted = sql.rows(
-        "insert into email_seenmail (account_id, channel_account_id, message_id, fingerprint) select %s, %s, k.* from unnest(%s::text[], %s::text[]) k"
-        " on conflict do nothing returning message_id, fingerprint",
-        [account_id, WHOLE_ACCOUNT, [k[0] for k in keys], [k[1] for k in keys]],
+        message_id = read.parsed.message_id or f"<{row.sha256}@inbox>"
+        keys.setdefault((message_id[:INDEXED_ID], fingerprint(read.parsed)), []).append(row.id)
+    seen = sql.rows(
+        "insert into email_seenmail (account_id, channel_account_id, message_id, fingerprint, times)"
+        " select %s, %s, k.* from unnest(%s::text[], %s::text[], %s::int[]) k"
+        " on conflict (account_id, channel_account_id, message_id, fingerprint)"
+        " do update set times = email_seenmail.times + excluded.times returning message_id, fingerprint, xmax = 0",
+        [
+            account_id,
+            WHOLE_ACCOUNT,
+            [k[0] for k in keys],
+            [k[1] for k in keys],
+            [len(ids) for ids in keys.values()],
+        ],
     )
-    return {keys[key] for key in inserted}
+    return {keys[message_id, digest][0] for message_id, digest, is_new in seen if is_new}
 
 
 class _Addressing:

@@ -59,7 +59,7 @@ def django_settings(url: str, *, pool: int = 0) -> dict[str, Any]:
     if pooled:
         options["prepare_threshold"] = None
     if pool:
-        options["pool"] = {"min_size": 1, "max_size": pool, "timeout": 20}
+        options["pool"] = {"min_size": 1, "max_size": pool, "timeout": 20, "reconnect_timeout": 10}
     return {
         "ENGINE": "django.db.backends.postgresql",
         "NAME": unquote(parts.path.lstrip("/")) or "deskhand",

@@ -7,7 +7,7 @@ import pytest
 
 from deskhand.channels.email import inbound
 from deskhand.channels.email.inbound import InboundClaimer
-from deskhand.channels.email.models import InboundMail
+from deskhand.channels.email.models import InboundMail, SeenMail
 from deskhand.crm.records.models import Contact, Ticket
 from deskhand.desk import tokens
 from deskhand.desk.models import Attachment, Delivery, Message, Thread
@@ -61,6 +61,7 @@ def test_the_same_mail_twice_is_one_ticket_T_CC_2(post):
     again = post()
 
     assert again.outcome == "duplicate"
+    assert SeenMail.objects.get().times == 2
     assert Ticket.objects.count() == 1
 
 
@@ -225,3 +226,9 @@ def test_what_breaks_filing_is_quarantined_after_three_tries_and_the_rest_goes_o
     assert inbound.process_again(world.account.pk, [bad.pk]) == 1
     run()
     assert tickets() == 3
+
+
+def test_a_very_long_message_id_is_filed(post):
+    mail = post(MAIL.replace(b"<first@", b"<" + "æ".encode() * 3000 + b"@"))
+
+    assert mail.outcome == "created"
