@@ -14,7 +14,6 @@ from operator import itemgetter
 from deskhand.channels.email import guarded
 from deskhand.channels.email.parse import fingerprint
 from deskhand.channels.email.parse.types import Address, AutoKind, ParsedMail
-from deskhand.channels.email.store import INDEXED_ID
 from deskhand.desk import bounces, tokens
 from deskhand.desk.bounces import Returned
 from deskhand.desk.models import ChannelAccount
@@ -29,6 +28,7 @@ WAKE = "mail"
 LEASE = 30  # seconds a batch may be read; also how long a killed worker's rows wait
 TRIES = 3  # then a person looks (R15)
 BATCH_BYTES = 32 * 1024 * 1024  # of raw mail read at once
+INDEXED_ID = 500  # characters; a unique index holds at most 2,704 bytes a row
 WHOLE_ACCOUNT = 0  # in SeenMail: a mail to two inboxes of one account is one mail (T10)
 
 
