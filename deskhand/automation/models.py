@@ -69,7 +69,7 @@ class Enrollment(models.Model):
     workflow = models.ForeignKey(Workflow, models.CASCADE, related_name="enrollments", db_index=False)
     object_type = models.TextField()
     record_id = models.BigIntegerField()
-    revision_number = models.IntegerField()  # at enrollment; runs follow the newest (R-EDIT-5)
+    revision_number = models.IntegerField()  # that `position` was found in; runs follow the newest (R-EDIT-5)
     position = models.TextField(default="")  # where it goes on, as engine/advance.py says
     step_id = models.TextField(default="")  # the step it is shown at (R-LOG-4)
     state = models.TextField(choices=EnrollmentState.choices, default=EnrollmentState.DUE)

@@ -4,84 +4,113 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from deskhand.accounts.models import User
 from deskhand.crm.filters.evaluate import Fact, Facts
-from deskhand.crm.records import store
-from deskhand.crm.records.models import Company, Contact, PropertyChange, Record
+from deskhand.crm.records import associations, store
+from deskhand.crm.records.models import PropertyChange
 from deskhand.crm.schema.queries import properties_of
 from deskhand.crm.schema.types import Kind, Property
-from deskhand.desk.models import ChannelAccount, Message
+from deskhand.kernel.database import sql
+from deskhand.kernel.database.bulk import columns_of
 from deskhand.kernel.database.scope import current_account_id
 
-Loaded = dict[int, dict[str, Any]]
+
+class Loaded(dict[int, "Row"]):
+    """Records of one kind by id. Columns that few ask for are read when one of the records is asked, for all at once."""
+
+    def __init__(self, object_type: str) -> None:
+        super().__init__()
+        self.object_type = object_type
+        self.has_all = False
+
+    def read_all(self) -> None:
+        self.has_all = True
+        names = list(columns_of(store.model_of(self.object_type)))
+        for values in sql.rows(
+            f"select {', '.join(names)} from {store.table_of(self.object_type)} where account_id = %s and id = any(%s)",
+            [current_account_id(), list(self)],
+        ):
+            row = dict(zip(names, values, strict=True))
+            row["properties"] = sql.loads(row["properties"])
+            self[row["id"]].update(row)
+
+
+class Row(dict[str, Any]):
+    """One record's columns, with what is known of the people around it."""
+
+    def __init__(self, values: Mapping[str, Any], among: Loaded) -> None:
+        super().__init__(values)
+        self._among = among
+
+    def __missing__(self, column: str) -> Any:
+        if self._among.has_all:
+            raise KeyError(column)
+        self._among.read_all()
+        return self[column]
+
+
+_TICKET = ("id", "number", "subject", "priority", "category", "source_type", "stage_id", "owner_id", "contact_id",
+           "channel_account_id", "originating_thread_id", "is_spam", "properties")  # fmt: skip
+_OTHERS = ("id", "owner_id", "properties")
+
+_LOAD_TICKETS = f"""
+select {", ".join(f"t.{name}" for name in _TICKET)}, o.name, o.email,
+    c.id, c.name, c.first_name, c.last_name, c.email, c.bounced_at, f.id, f.name, f.domain, a.id, a.name, a.address, m.id is not null
+from crm_ticket t
+left join accounts_user o on o.id = t.owner_id
+left join crm_contact c on c.account_id = t.account_id and c.id = t.contact_id
+left join crm_company f on f.account_id = c.account_id and f.id = c.company_id
+left join desk_channelaccount a on a.account_id = t.account_id and a.id = t.channel_account_id
+left join desk_message m on m.account_id = t.account_id and m.id = t.originating_message_id and m.is_automatic
+where t.account_id = %s and t.id = any(%s) and t.archived_at is null order by t.id
+"""
 
 
 def load(object_type: str, record_ids: Sequence[int], *, lock: bool = False) -> Loaded:
     """Records by id with "contact", "company", "owner" and "channel" beside their columns; gone ones are left out.
 
-    With `lock` their rows are held in id order. A fixed number of queries, however many records.
+    With `lock` their rows are held in id order. One query, however many records.
     """
-    account_id = current_account_id()
-    model = store.model_of(object_type)
-    wanted: Any = model._default_manager.filter(
-        account_id=account_id, pk__in=set(record_ids), archived_at=None
-    ).order_by("id")
-    rows: list[Record] = list(wanted.select_for_update(no_key=True) if lock else wanted)
-    found = {
-        row.pk: {field.column: getattr(row, field.attname) for field in row._meta.concrete_fields}
-        for row in rows
-    }
-    owners = {
-        u.pk: u for u in User.objects.filter(pk__in={r["owner_id"] for r in found.values() if r["owner_id"]})
-    }
-    for values in found.values():
-        owner = owners.get(values["owner_id"])
-        values["owner"] = {"id": owner.pk, "name": owner.name, "email": owner.email} if owner else None
-    if object_type == "ticket":
-        _add_people(account_id, found)
-    return found
-
-
-def _add_people(account_id: int, found: Loaded) -> None:
-    contacts = {
-        c.pk: c
-        for c in Contact.objects.filter(
-            account_id=account_id, pk__in={r["contact_id"] for r in found.values() if r["contact_id"]}
-        )
-    }
-    companies = {
-        c.pk: c
-        for c in Company.objects.filter(
-            account_id=account_id, pk__in={c.company_id for c in contacts.values() if c.company_id}
-        )
-    }
-    channels = {c.pk: c for c in ChannelAccount.objects.filter(account_id=account_id)}
-    first = {r["originating_message_id"] for r in found.values() if r["originating_message_id"]}
-    machines = set(
-        Message.objects.filter(account_id=account_id, pk__in=first, is_automatic=True).values_list(
-            "id", flat=True
-        )
+    query = _LOAD_TICKETS if object_type == "ticket" else _load_others(object_type)
+    found = sql.rows(
+        query + (" for no key update of t" if lock else ""), [current_account_id(), sorted(set(record_ids))]
     )
-    for values in found.values():
-        contact = contacts.get(values["contact_id"])
-        company = companies.get(contact.company_id) if contact and contact.company_id else None
-        channel = channels.get(values["channel_account_id"])
-        values["contact"] = _contact(contact) if contact else None
-        values["company"] = (
-            {"id": company.pk, "name": company.name, "domain": company.domain} if company else None
-        )
-        values["channel"] = {"name": channel.name, "address": channel.address} if channel else None
-        values["from_machine"] = values["originating_message_id"] in machines
+    loaded = Loaded(object_type)
+    names = _TICKET if object_type == "ticket" else _OTHERS
+    for values in found:
+        row = Row(dict(zip(names, values, strict=False)), loaded)
+        row["properties"] = sql.loads(row["properties"])
+        _add_owner(row, *values[len(names) : len(names) + 2])
+        if object_type == "ticket":
+            _add_people(row, *values[len(names) + 2 :])
+        loaded[row["id"]] = row
+    return loaded
 
 
-def _contact(contact: Contact) -> dict[str, Any]:
-    return {
-        "id": contact.pk, "name": contact.name, "first_name": contact.first_name, "last_name": contact.last_name,
-        "email": contact.email, "bounced_at": contact.bounced_at,
-    }  # fmt: skip
+def _load_others(object_type: str) -> str:
+    return (
+        f"select {', '.join(f't.{name}' for name in _OTHERS)}, o.name, o.email from {store.table_of(object_type)} t"
+        " left join accounts_user o on o.id = t.owner_id where t.account_id = %s and t.id = any(%s) and t.archived_at is null order by t.id"
+    )
+
+
+def _add_owner(row: Row, name: str | None, email: str | None) -> None:
+    row["owner"] = {"id": row["owner_id"], "name": name, "email": email} if email is not None else None
+
+
+def _add_people(row: Row, *values: Any) -> None:
+    contact_id, name, first, last, email, bounced_at, *others = values
+    company_id, company, domain, channel_id, channel, address, is_from_machine = others
+    row["contact"] = (
+        {"id": contact_id, "name": name, "first_name": first, "last_name": last, "email": email, "bounced_at": bounced_at}
+        if contact_id else None
+    )  # fmt: skip
+    row["company"] = {"id": company_id, "name": company, "domain": domain} if company_id else None
+    row["channel"] = {"name": channel, "address": address} if channel_id else None
+    row["from_machine"] = is_from_machine
 
 
 @dataclass(frozen=True)
@@ -95,7 +124,7 @@ class LoadedFacts:
         prop = properties_of(self.object_type).get(property)
         if prop is None:
             return None
-        raw = self.record.get(prop.column) if prop.column else self.record["properties"].get(property)
+        raw = self.record[prop.column] if prop.column else self.record["properties"].get(property)
         return as_fact(prop, raw)
 
     def past_values(self, property: str) -> Iterable[Fact]:
@@ -111,10 +140,8 @@ class LoadedFacts:
         return [as_fact(prop, value) for pair in changes.values_list("old", "new") for value in pair]
 
     def associated(self, to: str, type_id: int | None) -> Iterable[Facts]:
-        from deskhand.crm.records.associations import linked_ids
-
-        ids = linked_ids(self.object_type, [self.record["id"]], to).get(self.record["id"], [])
-        return [LoadedFacts(to, record) for record in load(to, ids).values()]
+        ids = associations.linked_ids(self.object_type, [self.record["id"]], to, type_id)
+        return [LoadedFacts(to, record) for record in load(to, ids.get(self.record["id"], [])).values()]
 
     def memberships(self, of: str) -> Collection[int]:
         return ()
@@ -129,7 +156,5 @@ def as_fact(prop: Property, value: Any) -> Fact:
     if prop.kind in (Kind.NUMBER, Kind.DURATION):
         return Decimal(str(value))
     if prop.kind in (Kind.DATE, Kind.DATETIME) and isinstance(value, str):
-        from datetime import date, datetime
-
         return datetime.fromisoformat(value) if "T" in value else date.fromisoformat(value)
     return value  # type: ignore[no-any-return]

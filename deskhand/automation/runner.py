@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from deskhand.accounts.models import Account
 from deskhand.automation import records
 from deskhand.automation.actions.create_task import CreateTask
 from deskhand.automation.actions.internal_email import InternalEmail
@@ -28,9 +27,11 @@ from deskhand.automation.engine.advance import (
     WaitEvent,
     advance,
     awaited_property,
+    is_over,
     step_at,
 )
 from deskhand.automation.engine.definition import Definition, OnFailure
+from deskhand.automation.engine.edit import resume_at
 from deskhand.automation.engine.trace import TraceItem, What
 from deskhand.automation.enroll import WAKE, definition_of
 from deskhand.automation.models import Enrollment, StepStatus, Workflow
@@ -69,7 +70,7 @@ class Run:
     event_id: int | None
     outputs: dict[str, Any]
     attempts: int
-    revision: int = 0
+    revision: int  # of `position` when claimed, then the newest
     definition: Definition | None = None
     is_on: bool = True
     ended: str = ""
@@ -100,14 +101,17 @@ class Runner(BatchClaimer[Run]):
 
     def claim(self, account_id: int, limit: int, only: int | None = None) -> list[Run]:
         found = sql.rows(
-            "select id, workflow_id, object_type, record_id, position, depth, event_id, outputs, attempts from automation_enrollment"
+            "select id, workflow_id, object_type, record_id, position, depth, event_id, outputs, attempts, revision_number"
+            " from automation_enrollment"
             " where account_id = %s and state = 'DUE' and due_at <= statement_timestamp() and (%s::bigint is null or id = %s)"
             " order by due_at limit %s for update skip locked",
             [account_id, only, only, limit],
         )
         return [
-            Run(run_id, workflow, kind, record, position, depth, event, sql.loads(outputs), attempts)
-            for run_id, workflow, kind, record, position, depth, event, outputs, attempts in found
+            Run(
+                run_id, workflow, kind, record, position, depth, event, sql.loads(outputs), attempts, revision
+            )
+            for run_id, workflow, kind, record, position, depth, event, outputs, attempts, revision in found
         ]
 
     def work(self, account_id: int, rows: Sequence[Run]) -> None:
@@ -134,23 +138,25 @@ class _Batch:
 
     def __init__(self, account_id: int, runs: list[Run], now: datetime) -> None:
         self.account_id, self.runs, self.now = account_id, runs, now
-        self.zone = Account.objects.values_list("zone", flat=True).get(pk=account_id)
         self.loaded: dict[str, records.Loaded] = {}
         self.log: list[LogLine] = []
-        workflows = {
-            w.pk: w
-            for w in Workflow.objects.filter(account_id=account_id, pk__in={run.workflow_id for run in runs})
-        }
+        self.failures: dict[int, str] = {}
+        found = sql.rows(_WORKFLOWS, [account_id, list({run.workflow_id for run in runs})])
+        workflows = {workflow_id: rest for workflow_id, *rest in found}
         for run in runs:
-            workflow = workflows[run.workflow_id]
-            run.revision, run.is_on = (
-                workflow.revision_number,
-                workflow.is_on,
-            )  # the newest revision counts (R-EDIT-5)
-            run.definition = definition_of(account_id, workflow.pk, workflow.revision_number)
+            newest, run.is_on, self.zone = workflows[run.workflow_id]
+            run.definition = definition_of(account_id, run.workflow_id, newest)
+            if newest != run.revision:
+                self._follow(run, newest)
+
+    def _follow(self, run: Run, newest: int) -> None:
+        """The newest revision counts; from a deleted step a run goes on at the next one that still is (R-EDIT-5)."""
+        assert run.definition is not None
+        old = definition_of(self.account_id, run.workflow_id, run.revision)
+        run.position, run.revision = resume_at(old, run.definition, run.position), newest
 
     def go(self) -> None:
-        self._load()
+        self._load(lock=True)
         active = [run for run in self.runs if self._is_there(run)]
         for _wave in range(WAVES):
             performing = [pair for run in active if (pair := self._advance(run))]
@@ -158,18 +164,18 @@ class _Batch:
                 break
             self._perform(performing)
             active = [run for run, _perform in performing if not run.ended]
-            if any(perform.step.kind in CHANGING for _run, perform in performing):
+            if any(perform.step.kind in CHANGING for _run, perform in performing) and not _all_over(active):
                 self._load()
         for run in active:  # walked far enough for one transaction
             if not run.ended and run.due_at is None:
                 run.due_at = self.now
         self._write()
 
-    def _load(self) -> None:
+    def _load(self, *, lock: bool = False) -> None:
         wanted: dict[str, set[int]] = defaultdict(set)
         for run in self.runs:
             wanted[run.object_type].add(run.record_id)
-        self.loaded = {kind: records.load(kind, sorted(ids), lock=True) for kind, ids in wanted.items()}
+        self.loaded = {kind: records.load(kind, list(ids), lock=lock) for kind, ids in sorted(wanted.items())}
 
     def _is_there(self, run: Run) -> bool:
         """A deleted record leaves; restoring does not bring it back (R-UN-7)."""
@@ -237,9 +243,7 @@ class _Batch:
         if done.outputs:
             run.outputs = {**run.outputs, perform.step.id: dict(done.outputs)}
         if done.status is StepStatus.FAILED:
-            Workflow.objects.filter(account_id=self.account_id, pk=run.workflow_id).update(
-                needs_review=done.message
-            )
+            self.failures[run.workflow_id] = done.message
             if perform.step.on_failure is OnFailure.STOP:
                 run.ended = "step_failed"
 
@@ -247,7 +251,7 @@ class _Batch:
         rows = [
             (
                 run.id, "ENDED" if run.ended else "DUE" if run.due_at else "WAITING", None if run.ended else run.due_at, run.position,
-                step_at(run.position), run.ended, sql.Jsonb(run.outputs), run.waits_for, run.happened,
+                step_at(run.position), run.revision, run.ended, sql.Jsonb(run.outputs), run.waits_for, run.happened,
             )
             for run in self.runs
         ]  # fmt: skip
@@ -272,15 +276,32 @@ class _Batch:
             sql.execute(
                 _LOG, [self.account_id, self.now, *[list(column) for column in zip(*lines, strict=True)]]
             )
+        if self.failures:
+            sql.execute(_REVIEW, [list(self.failures), list(self.failures.values()), self.account_id])
         if any(run.due_at is not None and run.due_at <= self.now and not run.ended for run in self.runs):
             wake(WAKE)
 
 
+def _all_over(runs: Sequence[Run]) -> bool:
+    return all(run.definition is not None and is_over(run.definition, run.position) for run in runs)
+
+
+_WORKFLOWS = """
+select w.id, w.revision_number, w.is_on, a.zone from automation_workflow w join accounts_account a on a.id = w.account_id
+where w.account_id = %s and w.id = any(%s)
+"""
+
+_REVIEW = """
+update automation_workflow w set needs_review = x.why from unnest(%s::bigint[], %s::text[]) x(id, why)
+where w.account_id = %s and w.id = x.id
+"""
+
 _WRITE = """
-update automation_enrollment e set state = x.state, due_at = x.due, position = x.position, step_id = x.step, end_reason = x.reason,
+update automation_enrollment e set state = x.state, due_at = x.due, position = x.position, step_id = x.step, revision_number = x.revision,
+    end_reason = x.reason,
     ended_at = case when x.state = 'ENDED' then %s::timestamptz end, outputs = x.outputs, waits_for = x.waits, happened = x.happened, attempts = 0
-from (select %s::bigint as account_id, u.* from unnest(%s::bigint[], %s::text[], %s::timestamptz[], %s::text[], %s::text[], %s::text[], %s::jsonb[],
-      %s::text[], %s::text[]) u(id, state, due, position, step, reason, outputs, waits, happened)) x
+from (select %s::bigint as account_id, u.* from unnest(%s::bigint[], %s::text[], %s::timestamptz[], %s::text[], %s::text[], %s::int[], %s::text[],
+      %s::jsonb[], %s::text[], %s::text[]) u(id, state, due, position, step, revision, reason, outputs, waits, happened)) x
 where e.account_id = x.account_id and e.id = x.id
 """
 
@@ -295,21 +316,32 @@ def hear(account_id: int, events: Sequence[Event]) -> None:
     told = [(event, name) for event in events for name in _names(event)]
     if not told:
         return
-    waiting = Enrollment.objects.filter(
-        account_id=account_id,
-        waits_for__in={name for _, name in told},
-        record_id__in={_subject(event)[1] for event, _ in told},
-    ).exclude(state="ENDED")
-    for enrollment in waiting.select_for_update(of=("self",)).order_by("id"):
-        if any(_releases(account_id, enrollment, event, name) for event, name in told):
-            enrollment.position, enrollment.waits_for, enrollment.state, enrollment.due_at = (
-                enrollment.happened,
-                "",
-                "DUE",
-                clock.now(),
-            )
-            enrollment.save(update_fields=["position", "waits_for", "state", "due_at"])
-            wake(WAKE)
+    asked = {(*_subject(event), name) for event, name in told}
+    columns = [list(column) for column in zip(*asked, strict=True)]
+    waiting = [row[0] for row in sql.rows(_WAITING, [account_id, *columns])]
+    if not waiting:
+        return
+    released = [
+        enrollment.pk
+        for enrollment in Enrollment.objects.filter(account_id=account_id, pk__in=waiting)
+        if any(_releases(account_id, enrollment, event, name) for event, name in told)
+    ]
+    if released:
+        sql.execute(_RELEASE, [clock.now(), account_id, released])
+        wake(WAKE)
+
+
+_WAITING = """
+select e.id from automation_enrollment e
+where e.account_id = %s and e.waits_for <> '' and e.state <> 'ENDED'
+  and (e.object_type, e.record_id, e.waits_for) in (select * from unnest(%s::text[], %s::bigint[], %s::text[]))
+order by e.id for update of e
+"""
+
+_RELEASE = """
+update automation_enrollment set position = happened, waits_for = '', state = 'DUE', due_at = %s
+where account_id = %s and id = any(%s)
+"""
 
 
 def _names(event: Event) -> list[str]:

@@ -130,6 +130,8 @@ def _compile(source: str, field: str) -> BoundTemplate:
 
 def fill(source: str, record: Mapping[str, Any]) -> str:
     """Fill one text with a record's tokens. Raises Invalid when it can't be read."""
+    if "{" not in source:
+        return source
     try:
         return _compile(source, "text").render(**tokens_of(record))
     except LiquidError as failure:

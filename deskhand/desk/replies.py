@@ -35,7 +35,7 @@ from deskhand.desk.types import Mailbox, StoredFile
 from deskhand.events import log
 from deskhand.events.types import Actor, Cause, NewEvent
 from deskhand.kernel import clock
-from deskhand.kernel.database import sql
+from deskhand.kernel.database import bulk, sql
 from deskhand.kernel.database.scope import current_account_id
 from deskhand.kernel.errors import Conflict, Invalid, NotFound
 
@@ -102,7 +102,7 @@ def reply(new: NewReply, *, by: User, at: datetime | None = None) -> Message:
         [
             outgoing.send(
                 message, channel, to=to, cc=new.cc, bcc=new.bcc, references=said_before, files=new.files,
-                from_name=f"{by.name} ({channel.name})",
+                from_name=f"{by.name} ({channel.name})", is_new=True,
             )
         ]
     )  # fmt: skip
@@ -332,33 +332,34 @@ def send_automatic(mails: Sequence[AutomaticMail], *, at: datetime) -> list[int]
     ids = sql.ids("desk_message", len(mails))
     references = references_of([mail.thread_id for mail in mails])
     rows = [_automatic_message(mail, message_id, at) for mail, message_id in zip(mails, ids, strict=True)]
-    Message.objects.bulk_create(rows)
+    bulk.insert(Message, rows)
     outbox.enqueue(
         [
-            _automatic_send(mail, row, references[mail.thread_id])
+            _automatic_send(mail, Message(**row), references[mail.thread_id])
             for mail, row in zip(mails, rows, strict=True)
         ]
     )
     log.record_many(
         [
             NewEvent(
-                SENT, "thread", mail.thread_id, row.pk, mail.by, at,
-                {"message_id": row.pk, "ticket_id": mail.ticket_id, "thread_id": mail.thread_id, "automatic": True}, mail.cause, mail.depth,
+                SENT, "thread", mail.thread_id, message_id, mail.by, at,
+                {"message_id": message_id, "ticket_id": mail.ticket_id, "thread_id": mail.thread_id, "automatic": True}, mail.cause, mail.depth,
             )
-            for mail, row in zip(mails, rows, strict=True)
+            for mail, message_id in zip(mails, ids, strict=True)
         ]
     )  # fmt: skip
     return ids
 
 
-def _automatic_message(mail: AutomaticMail, message_id: int, at: datetime) -> Message:
-    return Message(
-        id=message_id, account_id=mail.channel.account_id, thread_id=mail.thread_id, ticket_id=mail.ticket_id, kind=MessageKind.MESSAGE,
-        direction=Direction.OUT, actor_kind=mail.by.kind.value, actor_id=mail.by.id, sender_name=mail.channel.name,
-        sender_address=mail.channel.address, recipients={"to": [vars(mail.to)]}, subject=mail.subject, text=mail.text, html=mail.html,
-        external_id=outgoing.message_id(mail.channel, mail.thread_id, message_id), cause={**mail.cause.as_json(), "template": mail.template}, is_automatic=True,
-        delivery=Delivery.QUEUED, created_at=at,
-    )  # fmt: skip
+def _automatic_message(mail: AutomaticMail, message_id: int, at: datetime) -> dict[str, Any]:
+    return {
+        "id": message_id, "account_id": mail.channel.account_id, "thread_id": mail.thread_id, "ticket_id": mail.ticket_id,
+        "kind": MessageKind.MESSAGE, "direction": Direction.OUT, "actor_kind": mail.by.kind.value, "actor_id": mail.by.id,
+        "sender_name": mail.channel.name, "sender_address": mail.channel.address, "recipients": {"to": [vars(mail.to)]},
+        "subject": mail.subject, "text": mail.text, "html": mail.html,
+        "external_id": outgoing.message_id(mail.channel, mail.thread_id, message_id),
+        "cause": {**mail.cause.as_json(), "template": mail.template}, "is_automatic": True, "delivery": Delivery.QUEUED, "created_at": at,
+    }  # fmt: skip
 
 
 def _automatic_send(mail: AutomaticMail, row: Message, references: list[str]) -> NewSend:

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from deskhand.automation import templates
 from deskhand.automation.actions.types import Doing, Done
 from deskhand.crm.records.models import Task
+from deskhand.kernel.database import bulk
 
 
 class CreateTask:
@@ -23,17 +24,17 @@ class CreateTask:
         return str(settings.get("title") or _("Task"))
 
     def run(self, batch: Sequence[Doing]) -> list[Done]:
-        Task.objects.bulk_create((self._task(doing) for doing in batch), ignore_conflicts=True)
+        bulk.insert(Task, [self._task(doing) for doing in batch], on_conflict="do nothing")
         return [Done(message=str(doing.settings["title"])) for doing in batch]
 
-    def _task(self, doing: Doing) -> Task:
+    def _task(self, doing: Doing) -> dict[str, Any]:
         s = doing.settings
         minutes = s.get("due_in_minutes")
-        return Task(
-            account_id=doing.account_id, object_type=doing.object_type, record_id=doing.record_id,
-            title=templates.fill(str(s["title"]), doing.record), notes=templates.fill(str(s.get("notes") or ""), doing.record),
-            priority=str(s.get("priority") or "NONE"), kind=str(s.get("kind") or "TODO"),
-            assignee_id=doing.record.get("owner_id") if s.get("assignee") in (None, "", "owner") else int(s["assignee"]),
-            due_at=doing.now + timedelta(minutes=int(minutes)) if minutes else None, created_at=doing.now,
-            created_by_kind="workflow", created_by_id=doing.workflow_id, creation_key=doing.key,
-        )  # fmt: skip
+        return {
+            "account_id": doing.account_id, "object_type": doing.object_type, "record_id": doing.record_id,
+            "title": templates.fill(str(s["title"]), doing.record), "notes": templates.fill(str(s.get("notes") or ""), doing.record),
+            "priority": str(s.get("priority") or "NONE"), "kind": str(s.get("kind") or "TODO"),
+            "assignee_id": doing.record.get("owner_id") if s.get("assignee") in (None, "", "owner") else int(s["assignee"]),
+            "due_at": doing.now + timedelta(minutes=int(minutes)) if minutes else None, "created_at": doing.now,
+            "created_by_kind": "workflow", "created_by_id": doing.workflow_id, "creation_key": doing.key,
+        }  # fmt: skip

@@ -12,7 +12,6 @@ from deskhand.accounts.models import Membership
 from deskhand.automation.actions.types import Doing, Done, failed
 from deskhand.crm.records import store, tickets
 from deskhand.crm.records.store import Change
-from deskhand.events.types import Cause
 from deskhand.kernel.errors import Invalid
 
 
@@ -26,55 +25,60 @@ class SetProperty:
         return f"{settings.get('property')} → {settings.get('value') or '–'}"
 
     def run(self, batch: Sequence[Doing]) -> list[Done]:
-        """One set of changes per kind of record and step: those share cause and values."""
+        """One set of changes per workflow: it acts in its own name, on a record at most once at a time."""
         answers: dict[int, Done] = {}
-        groups: dict[tuple[str, int, str], list[Doing]] = defaultdict(list)
-        seats = _with_seat(batch)
+        groups: dict[tuple[str, int], list[tuple[Doing, Mapping[str, Any]]]] = defaultdict(list)
+        wanted = _Wanted(batch)
         for doing in batch:
-            try:
-                values = tickets.checked(
-                    doing.object_type, {str(doing.settings["property"]): doing.settings.get("value")}
-                )
-            except Invalid as refusal:
-                answers[doing.enrollment_id] = failed(refusal.message)
-                continue
-            if values.get("owner_id") and values["owner_id"] not in seats:
-                answers[doing.enrollment_id] = failed(
-                    _("This person has no seat or is not active any more.")
-                )  # R-WFA-9
-                continue
-            groups[(doing.object_type, doing.workflow_id, doing.step_id)].append(doing)
+            values = wanted.values(doing)
+            if isinstance(values, str):
+                answers[doing.enrollment_id] = failed(values)
+            else:
+                groups[(doing.object_type, doing.workflow_id)].append((doing, values))
         for group in groups.values():
             self._change(group, answers)
         return [answers[doing.enrollment_id] for doing in batch]
 
-    def _change(self, group: Sequence[Doing], answers: dict[int, Done]) -> None:
-        first = group[0]
-        values = tickets.checked(
-            first.object_type, {str(first.settings["property"]): first.settings.get("value")}
-        )
-        cause = Cause(
-            event_id=first.event_id,
-            workflow_id=first.workflow_id,
-            revision=first.revision,
-            step_id=first.step_id,
-        )
-        depth = max(doing.depth for doing in group) + 1
-        done = store.change_many(
-            first.object_type,
-            [Change(d.record_id, values) for d in group],
-            by=first.by,
-            cause=cause,
-            depth=depth,
-            at=first.now,
-        )
+    def _change(self, group: Sequence[tuple[Doing, Mapping[str, Any]]], answers: dict[int, Done]) -> None:
+        first = group[0][0]
+        changes = [
+            Change(doing.record_id, values, cause=doing.cause, depth=doing.depth + 1)
+            for doing, values in group
+        ]
+        done = store.change_many(first.object_type, changes, by=first.by, at=first.now)
         changed = {applied.record_id for applied in done if applied.changes}
-        for doing in group:
+        for doing, _values in group:
             answers[doing.enrollment_id] = Done(
                 message=self.summary(doing.settings)
                 if doing.record_id in changed
                 else _("It had this value already.")
             )
+
+
+class _Wanted:
+    """What each step sets, checked once however many records stand at it."""
+
+    def __init__(self, batch: Sequence[Doing]) -> None:
+        self.seats = _with_seat(batch)
+        self.known: dict[tuple[int, str], Mapping[str, Any] | str] = {}
+
+    def values(self, doing: Doing) -> Mapping[str, Any] | str:
+        """The values by column, or why they can't be set."""
+        key = (doing.workflow_id, doing.step_id)
+        if key not in self.known:
+            self.known[key] = self._check(doing)
+        return self.known[key]
+
+    def _check(self, doing: Doing) -> Mapping[str, Any] | str:
+        try:
+            values = tickets.checked(
+                doing.object_type, {str(doing.settings["property"]): doing.settings.get("value")}
+            )
+        except Invalid as refusal:
+            return refusal.message
+        if values.get("owner_id") and values["owner_id"] not in self.seats:
+            return _("This person has no seat or is not active any more.")  # R-WFA-9
+        return values
 
 
 def _with_seat(batch: Sequence[Doing]) -> set[int]:

@@ -163,6 +163,11 @@ def reason_to_leave(definition: Definition, facts: Facts, now: datetime, zone: s
     return None
 
 
+def is_over(definition: Definition, at: Position) -> bool:
+    """Whether no step follows the position."""
+    return _arrive(definition, at)[0] is None
+
+
 def awaited_property(definition: Definition, at: Position) -> str | None:
     """The property whose change must wake a record that waits at the position (R-DELAY-4)."""
     step = definition.by_id.get(step_at(at))

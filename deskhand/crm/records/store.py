@@ -56,6 +56,7 @@ class Change:
     only_if_empty: tuple[str, ...] = ()
     rule: str | None = None
     cause: Cause | None = None  # this record's own; else the set's
+    depth: int | None = None  # likewise
 
 
 @dataclass(frozen=True)
@@ -180,7 +181,7 @@ class _Draft:
     ) -> None:
         self.id: int = change.record_id
         self.before = before
-        self.rule, self.cause = change.rule, change.cause
+        self.rule, self.cause, self.depth = change.rule, change.cause, change.depth
         self.columns: dict[str, Any] = {}
         self.custom: dict[str, Any] = {}
         self.moved = False
@@ -349,7 +350,7 @@ def _record_events(
             at,
             {"changes": {name: list(pair) for name, pair in draft.shown.items()}},
             _with_rule(draft.cause or cause, draft.rule),
-            depth,
+            depth if draft.depth is None else draft.depth,
         )
         for draft in told
     ]
