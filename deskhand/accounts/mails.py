@@ -47,6 +47,7 @@ def send(user: User | None, *, subject: str, text: str) -> None:
                     idempotency_key=f"accounts:{secrets.token_hex(16)}",
                     recipients=[to.email],
                     payload=mail.payload(),
+                    is_new=True,
                 )
             ]
         )

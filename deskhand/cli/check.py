@@ -55,7 +55,9 @@ def _database() -> list[CheckMessage]:
         problems.append(
             Error("PostgreSQL is too old.", hint="Deskhand needs version 15 or newer.", id="deskhand.E002")
         )
-    if waiting:
+    if not waiting:
+        problems += _fence()
+    else:
         hint = "Run `deskhand migrate`."
         problems.append(Error(f"{waiting} changes to the tables are missing.", hint=hint, id="deskhand.E003"))
     if bypasses:
@@ -69,6 +71,24 @@ def _database() -> list[CheckMessage]:
             Warning("PostgreSQL does not write down what it commits.", hint=hint, id="deskhand.W002")
         )
     return problems
+
+
+def _fence() -> list[CheckMessage]:
+    from django.core.checks import Warning
+
+    from deskhand.delivery import queries
+
+    fence = queries.fence()
+    if fence is None:
+        return []
+    hint = "See what is held with `deskhand outbox list`, send it with `deskhand outbox release`."
+    return [
+        Warning(
+            f"What automations send is held since {fence.raised_at:%Y-%m-%d %H:%M} UTC: {fence.reason}.",
+            hint=hint,
+            id="deskhand.W006",
+        )
+    ]
 
 
 def _disk() -> list[CheckMessage]:

@@ -1,4 +1,7 @@
-"""`deskhand outbox list|release|retry`: what has not left, and why; letting go what is held; trying again."""
+"""`deskhand outbox list|release|retry`: what has not left, and why; letting go what is held; trying again.
+
+After a restore a fence stands: it is taken down by a release of everything, for all accounts at once.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     for name, help_text in (
         ("list", "what is waiting, held or failed"),
-        ("release", "send what is held"),
+        ("release", "send what is held; without --account and ID also what comes after a restore"),
         ("retry", "try waiting, held or failed entries now"),
     ):
         action = actions.add_parser(name, help=help_text)
@@ -26,6 +29,7 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
             action.add_argument(
                 "ids", nargs="*", type=int, metavar="ID", help="these only (default: all held)"
             )
+            action.add_argument("--yes", action="store_true", help="do not ask")
         elif name == "retry":
             action.add_argument("ids", nargs="+", type=int, metavar="ID")
 
@@ -34,11 +38,15 @@ def run(args: argparse.Namespace) -> int:
     accounts = _accounts(args.account)
     if args.action == "retry":
         return _retry(accounts, args.ids)
-    for account in accounts:
-        if args.action == "list":
+    if args.action == "list":
+        _show_fence()
+        for account in accounts:
             _show(account)
-        else:
-            _release(account, args.ids)
+        return 0
+    if args.ids:
+        _release(accounts, args.ids)
+    elif args.yes or _agreed(accounts):
+        _release_all(accounts) if args.account is None else _release(accounts, None)
     return 0
 
 
@@ -61,11 +69,51 @@ def _show(account: Account) -> None:
         print(f"{account.slug}  {entry.pk}  {entry.state:7}  {', '.join(entry.recipients)}  {why}".rstrip())
 
 
-def _release(account: Account, ids: list[int]) -> None:
-    from deskhand.delivery import outbox
+def _show_fence() -> None:
+    from deskhand.delivery import queries
 
-    if freed := outbox.release(account.pk, ids or None):
-        print(f"{account.slug}: {freed} released")
+    if fence := queries.fence():
+        print(f"A fence stands since {fence.raised_at:%Y-%m-%d %H:%M} UTC: {fence.reason}.")
+        print(
+            "What automations send is held until `deskhand outbox release`; people's own replies leave at once."
+        )
+
+
+def _agreed(accounts: list[Account]) -> bool:
+    """Say what would leave; ask where there is somebody to answer."""
+    from deskhand.delivery import queries
+    from deskhand.delivery.models import State
+
+    if not sys.stdin.isatty():
+        return True
+    for account in accounts:
+        if held := queries.counts(account.pk).get(State.HELD):
+            print(f"{account.slug}: {held}{' or more' if held == queries.COUNT_CAP else ''} held")
+    return input("Send all of it? [y/N] ").strip().lower() in ("y", "yes")
+
+
+def _release_all(accounts: list[Account]) -> None:
+    from deskhand.delivery import outbox, queries
+
+    stood = queries.fence() is not None
+    freed = outbox.lower_fence()
+    for account in accounts:
+        if number := freed.get(account.pk):
+            print(f"{account.slug}: {number} released")
+    if stood:
+        print("The fence is down: automations send again.")
+
+
+def _release(accounts: list[Account], ids: list[int] | None) -> None:
+    from deskhand.delivery import outbox, queries
+
+    for account in accounts:
+        if freed := outbox.release(account.pk, ids):
+            print(f"{account.slug}: {freed} released")
+    if queries.fence():
+        print(
+            "The fence still stands: `deskhand outbox release`, without --account and numbers, takes it down."
+        )
 
 
 def _retry(accounts: list[Account], ids: list[int]) -> int:

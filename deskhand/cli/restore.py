@@ -1,7 +1,7 @@
 """`deskhand restore FILE`: bring back what `deskhand backup` wrote, into an empty installation.
 
-Behind a fence: what the backup has as unsent may have been sent after it was made, so all of it is held until somebody
-releases it.
+Behind a fence: what the backup has as unsent may have been sent after it was made, and automations will do again what
+they did after it. So what was unsent is held, and so is what they queue, until somebody releases it.
 """
 
 from __future__ import annotations
@@ -46,14 +46,17 @@ def run(args: argparse.Namespace) -> int:
         _unpack(archive, unpacked)
         print("Restoring the database …", flush=True)
         postgres_tools.restore(unpacked / DUMP)
+        held = _raise_fence()
         print("Restoring files and secrets …", flush=True)
         _move_into(unpacked / FILES, settings.FILES_ROOT)
         _move_into(unpacked / SECRETS, settings.DATA_DIR / "secrets", mode=0o600)
-    held = _raise_fence()
     print("Restored. Start Deskhand with the release that made the backup, or a newer one.")
     if held:
         print(f"{held} unsent mails are held, because they may have left after the backup was made.")
-    print("See them with `deskhand outbox list`, send them with `deskhand outbox release`.")
+    print(
+        "What automations send from now on is held too: they may have sent it already. Replies leave at once."
+    )
+    print("See it with `deskhand outbox list`, send it with `deskhand outbox release`.")
     return 0
 
 

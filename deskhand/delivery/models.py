@@ -1,4 +1,4 @@
-"""What leaves the product: the outbox, and the built-in mailbox that the demo sends to."""
+"""What leaves the product: the outbox, the fence before it, and the built-in mailbox that the demo sends to."""
 
 from __future__ import annotations
 
@@ -78,6 +78,20 @@ class OutboxEntry(models.Model):
                 condition=Q(reference_id__isnull=False),
                 name="outbox_by_reference",
             ),
+        ]
+
+
+class Fence(models.Model):
+    """Stands after a restore, for the whole installation: while its one row is there, new sends are held."""
+
+    id = models.SmallIntegerField(primary_key=True, default=1)
+    reason = models.TextField()
+    raised_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(id=1), name="one_fence"),
+            models.CheckConstraint(condition=~Q(reason=""), name="fence_has_a_reason"),
         ]
 
 

@@ -14,7 +14,7 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
 from deskhand.delivery.message_ids import new_message_id
-from deskhand.delivery.models import OutboxEntry, State
+from deskhand.delivery.models import Fence, OutboxEntry, State
 from deskhand.delivery.types import NewSend
 from deskhand.kernel import clock
 from deskhand.kernel.database import sql
@@ -23,16 +23,20 @@ from deskhand.kernel.errors import Conflict, Invalid, NotFound
 
 WAKE = "outbox"
 
+# The lock makes who lowers the fence wait for those that have seen it, so that no entry stays behind it.
 _INSERT = """
+with fence as (select reason from delivery_fence for key share)
 insert into delivery_outboxentry (account_id, transport, channel_account_id, state, due_at, idempotency_key,
     message_id, envelope_from, recipients, payload, reference_type, reference_id, held_reason, created_at)
-select n.account_id, n.transport, n.channel_account_id, n.state,
-    case when n.state = 'WAITING' then coalesce(n.due_at, now()) end, n.idempotency_key, n.message_id, n.envelope_from,
+select n.account_id, n.transport, n.channel_account_id,
+    case when f.reason is null then n.state else 'HELD' end,
+    case when n.state = 'WAITING' and f.reason is null then coalesce(n.due_at, now()) end, n.idempotency_key, n.message_id, n.envelope_from,
     array(select jsonb_array_elements_text(n.recipients)), n.payload, n.reference_type, n.reference_id,
-    n.held_reason, n.created_at
+    coalesce(f.reason, n.held_reason), n.created_at
 from jsonb_to_recordset(%s::jsonb) as n (account_id bigint, transport text, channel_account_id bigint, state text,
     due_at timestamptz, idempotency_key text, message_id text, envelope_from text, recipients jsonb, payload jsonb,
-    reference_type text, reference_id bigint, held_reason text, created_at timestamptz)
+    reference_type text, reference_id bigint, held_reason text, created_at timestamptz, is_new boolean)
+left join fence f on n.state = 'WAITING' and not n.is_new
 on conflict (account_id, idempotency_key) do nothing
 returning id, account_id, idempotency_key
 """
@@ -47,8 +51,8 @@ join unnest(%s::bigint[], %s::text[]) as k (account_id, key)
 def enqueue(sends: Sequence[NewSend]) -> list[int]:
     """Put `sends` in with one insert, inside the caller's transaction, and return their ids in order.
 
-    Safe to repeat: a key that is there already keeps its entry, which is returned. Raises Invalid for a send
-    without recipients (O1).
+    Behind a fence they are held, but for those that are new. Safe to repeat: a key that is there already keeps its
+    entry, which is returned. Raises Invalid for a send without recipients (O1).
     """
     if not sends:
         return []
@@ -82,6 +86,7 @@ def _row(send: NewSend, at: str) -> dict[str, Any]:
         "reference_id": send.reference_id,
         "held_reason": send.held_reason,
         "created_at": at,
+        "is_new": send.is_new,
     }
 
 
@@ -122,9 +127,28 @@ def hold(account_id: int, ids: Sequence[int] | None = None, *, reason: str) -> i
 
 
 def fence(reason: str) -> int:
-    """Hold everything unsent of all accounts. For a restored backup, whose waiting mail may have left since."""
+    """Hold what is unsent and whatever is queued from now on, in all accounts; return how many were unsent.
+
+    For a restored backup: its waiting mail may have left since, and its automations do again what they had done.
+    Stands until lower_fence(). Safe to repeat.
+    """
     unsent = OutboxEntry.objects.filter(state__in=[State.WAITING, State.SENDING])
-    return unsent.update(state=State.HELD, due_at=None, lease_until=None, held_reason=reason)
+    with transaction.atomic():
+        Fence.objects.update_or_create(id=1, defaults={"reason": reason})
+        return unsent.update(state=State.HELD, due_at=None, lease_until=None, held_reason=reason)
+
+
+def lower_fence() -> dict[int, int]:
+    """Take the fence down and let all held entries of all accounts go; return how many by account. Safe to repeat."""
+    with transaction.atomic():
+        Fence.objects.all().delete()  # waits for those who queue behind it
+        freed = sql.rows(
+            "with freed as (update delivery_outboxentry set state = 'WAITING', due_at = now(), tried_since = null,"
+            " held_reason = '', error = '' where state = 'HELD' returning account_id)"
+            " select account_id, count(*) from freed group by account_id order by account_id"
+        )
+        wake(WAKE)
+    return dict(freed)
 
 
 def retry(account_id: int, entry_id: int) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from deskhand.delivery.models import OutboxEntry, SinkMail, State
+from deskhand.delivery.models import Fence, OutboxEntry, SinkMail, State
 from deskhand.kernel.database import sql
 
 PAGE = 50
@@ -33,6 +33,11 @@ def counts(account_id: int) -> dict[str, int]:
         [account_id, COUNT_CAP, open_states],
     )
     return dict(found)
+
+
+def fence() -> Fence | None:
+    """The fence that a restore has put up, while it stands."""
+    return Fence.objects.first()
 
 
 def entry(account_id: int, entry_id: int) -> OutboxEntry | None:

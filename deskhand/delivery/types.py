@@ -25,6 +25,7 @@ class NewSend:
     reference_id: int | None = None
     due_at: datetime | None = None  # None: now
     held_reason: str = ""  # given: the entry waits for release()
+    is_new: bool = False  # somebody asks for it this moment, so it can't have left before: passes the fence
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,8 +30,12 @@ def send(
     files: Sequence[StoredFile] = (),
     automatic: str = "",
     from_name: str = "",
+    is_new: bool = False,
 ) -> NewSend:
-    """Describe the send of `message`; its Message-ID and key are fixed from here on (O1)."""
+    """Describe the send of `message`; its Message-ID and key are fixed from here on (O1).
+
+    `is_new`: a person writes it this moment, so it leaves even behind the fence of a restore.
+    """
     local, _, domain = channel.address.partition("@")
     tagged = f"{local}+{tokens.reply_tag(channel.account_id, message.thread_id)}@{domain}"
     mail = Mail(
@@ -58,6 +62,7 @@ def send(
         channel_account_id=channel.pk,
         reference_type=REFERENCE,
         reference_id=message.pk,
+        is_new=is_new,
     )
 
 
