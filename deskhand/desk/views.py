@@ -139,8 +139,9 @@ def row(viewer: Viewer, ticket_id: int) -> Row:
 
 
 def newer(viewer: Viewer, view: View, than: str) -> int:
-    """How many tickets of the view are newer than a cursor (capped)."""
+    """How many tickets of the view are newer than a cursor (capped). Those that we wrote in last bring no news."""
     where, params = _where(viewer, view)
+    where += " and t.last_message_from_visitor is not false"
     found = sql.row(
         f"select count(*) from (select 1 from crm_ticket t where {where} and (t.sort_at, t.id) > (%s, %s) limit {CAP}) n",
         [*params, *_position(than)],

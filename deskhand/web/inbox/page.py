@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from secrets import token_urlsafe
 from typing import Any, Literal
 
@@ -14,6 +15,7 @@ from markupsafe import Markup, escape
 from deskhand.accounts import policy
 from deskhand.accounts.models import Team, User
 from deskhand.accounts.types import Verb
+from deskhand.automation.models import Workflow
 from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.pipelines.types import StageValue
 from deskhand.crm.records.models import PropertyChange, Ticket
@@ -237,8 +239,26 @@ class TicketPageOf:
         """Messages and moves in the order of time."""
         timed: list[tuple[Any, int, rows.Item]] = [(m.created_at, 1, self._said(m)) for m in self.messages]
         timed += [(c.changed_at, 2, line) for c in reversed(self.changes) if (line := self._happened(c))]
+        timed += [(m.created_at, 2, line) for m in self.messages if (line := self._sent_by_workflow(m))]
         timed.sort(key=lambda found: (found[0], found[1]))
         return tuple(item for _at, _order, item in timed)
+
+    def _sent_by_workflow(self, m: Message) -> rows.Happened | None:
+        """R-MAIL-8: who sent an automatic mail, and when."""
+        if m.direction != "OUT" or not m.is_automatic:
+            return None
+        name = self.workflow_names.get((m.cause or {}).get("workflow_id") or 0, "")
+        return rows.Happened("workflow", _("Sent automatically"), m.created_at, name)
+
+    @cached_property
+    def workflow_names(self) -> dict[int, str]:
+        ids = {(m.cause or {}).get("workflow_id") for m in self.messages if m.is_automatic} - {None}
+        found = (
+            Workflow.objects.filter(account_id=self.viewer.account_id, pk__in=ids)
+            if ids
+            else Workflow.objects.none()
+        )
+        return dict(found.values_list("pk", "name"))
 
     def _said(self, m: Message) -> rows.Said:
         kind: Literal["in", "out", "note"] = (
