@@ -6,6 +6,7 @@ transaction records go through several actions, until each sleeps or ends.
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -251,7 +252,7 @@ class _Batch:
         rows = [
             (
                 run.id, "ENDED" if run.ended else "DUE" if run.due_at else "WAITING", None if run.ended else run.due_at, run.position,
-                step_at(run.position), run.revision, run.ended, sql.Jsonb(run.outputs), run.waits_for, run.happened,
+                step_at(run.position), run.revision, run.ended, json.dumps(run.outputs) if run.outputs else "{}", run.waits_for, run.happened,
             )
             for run in self.runs
         ]  # fmt: skip

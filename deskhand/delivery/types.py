@@ -137,7 +137,11 @@ class Mail:
     headers: tuple[tuple[str, str], ...] = ()  # X-… and List-… only
 
     def payload(self) -> dict[str, Any]:
-        return asdict(self)
+        flat = {name: getattr(self, name) for name in self.__slots__}
+        flat["sender"] = asdict(self.sender)
+        for name in ("to", "cc", "reply_to", "attachments"):
+            flat[name] = tuple(asdict(one) for one in flat[name])
+        return flat
 
     @classmethod
     def from_payload(cls, payload: Mapping[str, Any]) -> Mail:

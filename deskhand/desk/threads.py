@@ -28,7 +28,7 @@ from deskhand.desk.types import Automatic, InboundMessage, Incoming, Mailbox, Ou
 from deskhand.events import log
 from deskhand.events.types import Actor, ActorKind, Cause, NewEvent
 from deskhand.kernel import clock
-from deskhand.kernel.database import sql
+from deskhand.kernel.database import bulk, sql
 from deskhand.kernel.database.scope import current_account_id
 
 RECEIVED = "message.received"
@@ -293,42 +293,48 @@ class _Round:
         )  # fmt: skip
 
     def _create_threads(self) -> None:
-        Thread.objects.bulk_create(
-            Thread(
-                id=case.thread_id, account_id=current_account_id(), inbox_id=case.channel.inbox_id, channel_account=case.channel,
-                ticket_id=case.ticket_id, contact_id=case.contact_id, subject=case.message.subject, created_at=self.at,
-                last_message_at=self.at, last_received_at=self.at, preview=preview_of(case.message.text), message_count=1,
-                participants=_participants(case),
-            )
-            for case in self.cases if case.known is None
+        bulk.insert(
+            Thread,
+            [
+                {
+                    "id": case.thread_id, "account_id": current_account_id(), "inbox_id": case.channel.inbox_id,
+                    "channel_account_id": case.channel.pk, "ticket_id": case.ticket_id, "contact_id": case.contact_id,
+                    "subject": case.message.subject, "created_at": self.at, "last_message_at": self.at, "last_received_at": self.at,
+                    "preview": preview_of(case.message.text), "message_count": 1, "participants": _participants(case),
+                }
+                for case in self.cases if case.known is None
+            ],
         )  # fmt: skip
 
     def _create_messages(self) -> None:
-        Message.objects.bulk_create(self._message(case) for case in self.cases)
-        Attachment.objects.bulk_create(
-            Attachment(
-                account_id=current_account_id(), message_id=case.message_id, position=position, name=f.name, content_type=f.content_type,
-                size=f.size, sha256=f.sha256, content_id=f.content_id, is_inline=f.is_inline,
-            )
-            for case in self.cases for position, f in enumerate(case.message.files)
+        bulk.insert(Message, [self._message(case) for case in self.cases])
+        bulk.insert(
+            Attachment,
+            [
+                {
+                    "account_id": current_account_id(), "message_id": case.message_id, "position": position, "name": f.name,
+                    "content_type": f.content_type, "size": f.size, "sha256": f.sha256, "content_id": f.content_id, "is_inline": f.is_inline,
+                }
+                for case in self.cases for position, f in enumerate(case.message.files)
+            ],
         )  # fmt: skip
 
-    def _message(self, case: _Case) -> Message:
+    def _message(self, case: _Case) -> dict[str, Any]:
         m = case.message
         actor = (
             Actor(ActorKind.USER)
             if case.sender is Sender.COLLEAGUE
             else Actor(ActorKind.VISITOR, case.contact_id)
         )
-        return Message(
-            id=case.message_id, account_id=current_account_id(), thread_id=case.thread_id, ticket_id=case.ticket_id,
-            kind=MessageKind.MESSAGE, direction=Direction.IN, actor_kind=actor.kind.value, actor_id=actor.id,
-            sender_name=m.sender.name, sender_address=m.sender.email,
-            recipients={"to": [vars(box) for box in m.to], "cc": [vars(box) for box in m.cc]}, subject=m.subject, text=m.text,
-            quoted=m.quoted, html=m.html, external_id=m.external_id, in_reply_to=m.answers[0] if m.answers else "",
-            is_automatic=m.automatic is not Automatic.NO, is_forward=m.is_forward, is_unverified=case.is_unverified,
-            cause={"notices": list(m.notices)} if m.notices else None, created_at=self.at, date_text=m.date_text,
-        )  # fmt: skip
+        return {
+            "id": case.message_id, "account_id": current_account_id(), "thread_id": case.thread_id, "ticket_id": case.ticket_id,
+            "kind": MessageKind.MESSAGE, "direction": Direction.IN, "actor_kind": actor.kind.value, "actor_id": actor.id,
+            "sender_name": m.sender.name, "sender_address": m.sender.email,
+            "recipients": {"to": [vars(box) for box in m.to], "cc": [vars(box) for box in m.cc]}, "subject": m.subject, "text": m.text,
+            "quoted": m.quoted, "html": m.html, "external_id": m.external_id, "in_reply_to": m.answers[0] if m.answers else "",
+            "is_automatic": m.automatic is not Automatic.NO, "is_forward": m.is_forward, "is_unverified": case.is_unverified,
+            "cause": {"notices": list(m.notices)} if m.notices else None, "created_at": self.at, "date_text": m.date_text,
+        }  # fmt: skip
 
     def _touch_threads(self) -> None:
         joined = [case for case in self.cases if case.known]

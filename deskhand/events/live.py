@@ -15,8 +15,9 @@ PREFIX = "live:"
 
 def signal(account_id: int, names: Iterable[str]) -> None:
     """Send signals once the present transaction has committed; equal ones within 20 ms are one."""
-    for name in dict.fromkeys(names):
-        wake(f"{PREFIX}{account_id}:{name}")
+    told = dict.fromkeys(names)
+    if told:
+        wake(*(f"{PREFIX}{account_id}:{name}" for name in told))
 
 
 def tell_pages(account_id: int, events: Sequence[Event]) -> None:

@@ -25,7 +25,8 @@ log = structlog.get_logger()
 
 Row = TypeVar("Row")
 
-SMALL, LARGE = 20, 200  # rows claimed when idle, and under backlog
+SMALL, LARGE = 20, 500  # rows claimed when idle, and at most under backlog
+GROWTH = 4  # times the last batch's rows is the next one's limit
 POLL = 2.0  # seconds between looks when no wake-up comes
 
 WORKED = Counter("deskhand_claimed_rows", "Rows worked", ["queue"])
@@ -144,7 +145,7 @@ class ClaimLoop:
                     self.stop.wait(pause)
                     pause = min(pause * 2, 5.0)
                     continue
-                limit = LARGE if done >= limit else SMALL
+                limit = min(LARGE, max(SMALL, GROWTH * done))
                 if not done:
                     self.woken.wait(POLL)
         finally:

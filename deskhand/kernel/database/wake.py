@@ -7,7 +7,7 @@ them. Nothing depends on a wake-up arriving: who waits also polls.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import psycopg
@@ -22,9 +22,12 @@ CHANNEL = "deskhand"
 PAYLOAD_LIMIT = 7500  # bytes; PostgreSQL allows 8000
 
 
-def wake(name: str) -> None:
-    """Wake whoever listens to `name` once the present transaction has committed."""
-    transaction.on_commit(lambda: _sender.add(name))
+def wake(*names: str) -> None:
+    """Wake whoever listens to one of `names` once the present transaction has committed."""
+    transaction.on_commit(lambda: _sender.add(names))
+
+
+_NOTIFY = "select pg_notify(%s, name) from unnest(%s::text[]) name"
 
 
 class _Sender:
@@ -37,11 +40,12 @@ class _Sender:
         self._thread: threading.Thread | None = None
         self._closing = False
 
-    def add(self, name: str) -> None:
+    def add(self, names: Sequence[str]) -> None:
         for hear in _local.copy():  # a listener may leave meanwhile
-            hear(name)
+            for name in names:
+                hear(name)
         with self._guard:
-            self._names.add(name)
+            self._names.update(names)
             if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._run, name="wake-sender", daemon=True)
                 self._thread.start()
@@ -73,9 +77,7 @@ class _Sender:
                 if names and (connection is None or connection.closed):
                     connection = psycopg.connect(listen_address(), autocommit=True)
                 if names and connection is not None:
-                    with connection.pipeline():
-                        for name in names:
-                            connection.execute("select pg_notify(%s, %s)", [CHANNEL, name[:PAYLOAD_LIMIT]])
+                    connection.execute(_NOTIFY, [CHANNEL, [name[:PAYLOAD_LIMIT] for name in names]])
             except psycopg.Error as failure:
                 log.warning("wake-up not sent", error=str(failure))
                 connection = None
