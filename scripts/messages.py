@@ -1,17 +1,22 @@
 """Translations: `extract` brings every catalogue up to the source; `check` says what is missing, and fails then.
 
-Texts are marked with gettext in Python and with `_()` or `{% trans %}` in templates.
+Texts are marked with gettext in Python (`N_` where an area knows no Django) and with `_()` or `{% trans %}` in
+templates. The catalogues hold nothing that changes by itself: no dates, no line numbers, sorted by text.
 """
 
 from __future__ import annotations
 
+import io
 import re
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+from babel import Locale
 from babel.messages.catalog import Catalog, Message
 from babel.messages.extract import extract_from_dir
+from babel.messages.plurals import get_plural
 from babel.messages.pofile import read_po, write_po
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -23,7 +28,9 @@ METHODS = [
     ("**/templates/**.html", "jinja2"),
     ("**/templates/**.txt", "jinja2"),
 ]
-OPTIONS = {"**/templates/**.html": {"extensions": "jinja2.ext.i18n,jinja2.ext.do,jinja2.ext.loopcontrols"}}
+#: As deskhand/web/jinja.py sets the templates up; a template that can't be read stops the extraction.
+JINJA = {"extensions": "jinja2.ext.i18n,jinja2.ext.do", "trimmed": "true", "silent": "false"}
+OPTIONS = {"**/templates/**.html": JINJA, "**/templates/**.txt": JINJA}
 KEYWORDS = {
     "_": None,
     "N_": None,
@@ -36,10 +43,23 @@ KEYWORDS = {
     "pgettext_lazy": ((1, "c"), 2),
     "npgettext": ((1, "c"), 2, 3),
 }
-PLACEHOLDER = re.compile(r"%\(\w+\)[sd]|\{\w*\}|%[sd]")
+PLACEHOLDER = re.compile(r"%\(\w+\)[a-z]|%[a-z]|\{\{\s*[\w.]+|\{\w*\}")
+HEADER = """\
+# Deskhand in {language}. Terms: docs/glossary.md. Bring it up to the source with `make messages`.
+msgid ""
+msgstr ""
+"Project-Id-Version: Deskhand\\n"
+"Language: {code}\\n"
+"MIME-Version: 1.0\\n"
+"Content-Type: text/plain; charset=utf-8\\n"
+"Content-Transfer-Encoding: 8bit\\n"
+"Plural-Forms: {plural}\\n"
+
+"""
 
 
 def source() -> Catalog:
+    """Every text that the product shows."""
     catalog = Catalog(project="Deskhand", charset="utf-8")
     for file, line, message, comments, context in extract_from_dir(
         SOURCE, METHODS, OPTIONS, keywords=KEYWORDS, comment_tags=("Translators:",), strip_comment_tags=True
@@ -48,51 +68,81 @@ def source() -> Catalog:
     return catalog
 
 
-def catalogs() -> Iterator[tuple[Path, Catalog]]:
-    for path in sorted(CATALOGS.glob("*/LC_MESSAGES/django.po")):
-        with path.open("rb") as file:
-            yield path, read_po(file, locale=path.parent.parent.name, domain="django")
+def paths() -> list[Path]:
+    return sorted(CATALOGS.glob("*/LC_MESSAGES/django.po"))
+
+
+def language(path: Path) -> str:
+    return path.parent.parent.name
+
+
+def read(path: Path) -> Catalog:
+    with path.open("rb") as file:
+        return read_po(file, locale=language(path), domain="django")
+
+
+def updated(path: Path, texts: Catalog) -> str:
+    """The catalogue at `path` as the source wants it: new texts added empty, texts that are gone left out."""
+    catalog = read(path)
+    catalog.update(texts, no_fuzzy_matching=True, update_creation_date=False)
+    body = io.BytesIO()
+    write_po(
+        body, catalog, width=110, sort_output=True, no_location=True, ignore_obsolete=True, omit_header=True
+    )
+    code = language(path)
+    header = HEADER.format(
+        language=Locale.parse(code).english_name, code=code, plural=get_plural(code).plural_forms
+    )
+    return header + body.getvalue().decode().strip() + "\n"
 
 
 def extract() -> int:
     texts = source()
-    for path, catalog in catalogs():
-        catalog.update(texts, no_fuzzy_matching=True)
-        with path.open("wb") as file:
-            write_po(file, catalog, width=110, sort_output=True, no_location=True, ignore_obsolete=True)
-        print(
-            f"{path.relative_to(ROOT)}: {sum(1 for text in catalog if text.id and not all(forms(text)))} to translate"
-        )
+    for path in paths():
+        path.write_text(updated(path, texts), encoding="utf-8")
+        missing = sum(1 for text in read(path) if text.id and not all(forms(text)))
+        print(f"{path.relative_to(ROOT)}: {missing} to translate")
     return 0
 
 
 def check() -> int:
     texts = source()
-    problems = [
-        f"{path.parent.parent.name}: {problem}: {text.id!r}"
-        for path, catalog in catalogs()
-        for text in texts
-        if text.id and (problem := _problem(text, catalog.get(text.id, text.context)))
-    ]
-    print("\n".join(problems))
-    return 1 if problems else 0
+    found = [f"{language(path)}: {problem}" for path in paths() for problem in problems(path, texts)]
+    print("\n".join(found))
+    return 1 if found else 0
+
+
+def problems(path: Path, texts: Catalog) -> Iterator[str]:
+    catalog = read(path)
+    for text in texts:
+        if text.id and (problem := _problem(text, catalog.get(text.id, text.context))):
+            yield f"{problem}: {text.id!r}"
+    if path.read_text(encoding="utf-8") != updated(path, texts):
+        yield "differs from what `make messages` writes"
 
 
 def _problem(text: Message, translated: Message | None) -> str:
-    if translated is None or not all(forms(translated)):
+    if translated is None or len(forms(translated)) != len(forms(text, of_source=True)):
+        return "not translated"
+    if not all(forms(translated)):
         return "not translated"
     if translated.fuzzy:
         return "marked as unsure"
-    wanted = set(PLACEHOLDER.findall(" ".join(forms(text, of_source=True))))
-    if any(set(PLACEHOLDER.findall(form)) - wanted for form in forms(translated)):
-        return "has a placeholder that the source lacks"
-    if wanted - set(PLACEHOLDER.findall(" ".join(forms(translated)))):
-        return "lacks a placeholder of the source"
+    if any(
+        placeholders(form) != placeholders(wanted)
+        for form, wanted in zip(forms(translated), forms(text, of_source=True), strict=True)
+    ):
+        return "has other placeholders than the source"
     return ""
 
 
+def placeholders(text: str) -> Counter[str]:
+    """What is filled in, by name, and how often."""
+    return Counter(found.replace(" ", "") for found in PLACEHOLDER.findall(text.replace("%%", "")))
+
+
 def forms(text: Message, of_source: bool = False) -> list[str]:
-    """Singular and plurals."""
+    """Singular and plurals. All languages of ours have two forms, as English has."""
     value = text.id if of_source else text.string
     return list(value) if isinstance(value, list | tuple) else [value or ""]
 
