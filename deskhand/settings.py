@@ -25,6 +25,7 @@ TRUSTED_PROXIES = env.words("TRUSTED_PROXIES")
 SECURE_COOKIES = SITE_URL.startswith("https://")
 
 ROOT_URLCONF = "deskhand.urls"
+SILENCED_SYSTEM_CHECKS = ["urls.W002"]  # addresses don't end in a slash, so their parts begin with one
 ASGI_APPLICATION = "deskhand.asgi.application"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 AUTH_USER_MODEL = "accounts.User"

@@ -20,9 +20,15 @@ require_venv_module() {
     "$python" -c 'import venv, ensurepip' 2>/dev/null && return
     if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
         say "Installing python3-venv …"
+        local log
+        log=$(mktemp)
         export DEBIAN_FRONTEND=noninteractive
-        apt-get update -qq
-        apt-get install -y -qq --no-install-recommends python3-venv >/dev/null
+        if ! { apt-get update -qq && apt-get install -y -qq --no-install-recommends python3-venv; } >"$log" 2>&1; then
+            tail -n 20 "$log"
+            say "apt-get could not install it; the whole log is in $log"
+            exit 1
+        fi
+        rm -f "$log"
     else
         say "Python's venv module is missing. Install it, then try again: sudo apt-get install python3-venv"
         exit 1
@@ -51,7 +57,9 @@ install() {
     while kill -0 $pip 2>/dev/null; do
         sleep 2
         kill -0 $pip 2>/dev/null || break
-        say "  … $(grep -c -e '^Collecting' -e '^Processing' -e '^Requirement already' .venv/pip.log || true) of $total"
+        local found
+        found=$(grep -c -e '^Collecting' -e '^Processing' -e '^Requirement already' .venv/pip.log || true)
+        if [ "$found" -lt "$total" ]; then say "  … $found of $total"; else say "  … unpacking"; fi
     done
     if ! wait $pip; then
         tail -n 20 .venv/pip.log

@@ -23,7 +23,8 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
 def run(args: argparse.Namespace) -> int:
     from django.core.checks import ERROR, run_checks
 
-    problems = [*run_checks(), *_database(), *_disk(), *_address()]
+    found = [*run_checks(), *_database(), *_disk(), *_address()]
+    problems = [problem for problem in found if not problem.is_silenced()]
     for problem in problems:
         hint = f"\n    {problem.hint}" if problem.hint else ""
         print(f"{problem.id or 'check'}: {problem.msg}{hint}")

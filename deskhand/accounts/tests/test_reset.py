@@ -7,6 +7,7 @@ from django.core.cache import cache
 
 from deskhand.accounts import attempts, users
 from deskhand.accounts.models import User
+from deskhand.delivery import outbox
 from deskhand.delivery.models import OutboxEntry
 
 NEW = "a password that is new"
@@ -46,6 +47,12 @@ def test_the_link_comes_by_mail_and_sets_a_new_password_once(client, account, bo
     set_new(client, link_of(entry), "yet another password")
     bob.refresh_from_db()
     assert bob.check_password(NEW)
+
+
+def test_the_link_leaves_even_behind_the_fence_of_a_restore(client, account, bob):
+    outbox.fence("Restored from a backup")
+    ask(client)
+    assert OutboxEntry.objects.get().state == "WAITING"
 
 
 @pytest.mark.parametrize("email", ["ghost@nordlys.example", "gone@nordlys.example", "out@nordlys.example"])

@@ -136,12 +136,13 @@ def test_a_backup_restored_elsewhere_holds_what_may_have_been_sent(deskhand: Run
     assert (elsewhere / "files" / "letter").read_text() == "Dear Grace"
     assert (elsewhere / "secrets" / "encryption_key").read_text() == key
     assert backup.stat().st_mode & 0o077 == 0
-    assert "deskhand." not in deskhand("check", "--data", str(elsewhere)).stdout
+    assert deskhand("check", "--data", str(elsewhere)).stdout.startswith("deskhand.W006: ")
 
     released = deskhand("outbox", "release", "--data", str(elsewhere))
     assert released.returncode == 0, released.stderr
 
-    assert released.stdout == "navy: 2 released\n"
+    assert released.stdout == "navy: 2 released\nThe fence is down: automations send again.\n"
+    assert deskhand("check", "--data", str(elsewhere)).stdout == "All is well.\n"
 
 
 @pytest.mark.slow

@@ -6,8 +6,9 @@ import pytest
 from django.utils import timezone
 
 from deskhand.accounts.models import Account
-from deskhand.cli import main, outbox
+from deskhand.cli import check, main, outbox
 from deskhand.delivery import outbox as sends
+from deskhand.delivery import queries
 from deskhand.delivery.models import OutboxEntry
 from deskhand.delivery.types import NewSend
 from deskhand.kernel.errors import NotFound
@@ -52,6 +53,42 @@ def test_held_mail_is_released_all_or_by_number(account: Account, capsys: pytest
     command("release", "--account", "acme")
     assert {state(second), state(third)} == {"WAITING"}
     assert capsys.readouterr().out == "acme: 1 released\nacme: 2 released\n"
+
+
+def test_the_fence_is_shown_and_falls_only_with_a_release_of_all(
+    account: Account, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sends.fence("Restored from a backup")
+    first = put(account, "a")
+    command("list")
+    assert "UTC: Restored from a backup.\n" in capsys.readouterr().out
+    assert [problem.id for problem in check._fence()] == ["deskhand.W006"]
+
+    command("release", str(first))
+    command("release", "--account", "acme")
+    assert capsys.readouterr().out.count("The fence still stands") == 2
+    assert queries.fence() is not None
+
+    second = put(account, "b")
+    command("release")
+    assert capsys.readouterr().out == "acme: 1 released\nThe fence is down: automations send again.\n"
+    assert (state(second), queries.fence(), check._fence()) == ("WAITING", None, [])
+
+
+@pytest.mark.parametrize(("answer", "after"), [("", "HELD"), ("n", "HELD"), ("y", "WAITING")])
+def test_a_person_is_told_what_would_leave_and_asked(
+    account: Account,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    answer: str,
+    after: str,
+) -> None:
+    number = put(account, "a")
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("builtins.input", lambda question: answer)
+    command("release")
+    assert capsys.readouterr().out.startswith("acme: 1 held\n")
+    assert state(number) == after
 
 
 def test_what_can_be_tried_again_is_and_the_rest_is_named(

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from deskhand.delivery import outbox, queries
 from deskhand.delivery.models import OutboxEntry
-from deskhand.delivery.tests.helpers import ACCOUNT, entry, letter, put, sender
+from deskhand.delivery.tests.helpers import ACCOUNT, entry, letter, put
 from deskhand.kernel import clock
 from deskhand.kernel.errors import Conflict, Invalid, NotFound
 
@@ -98,16 +98,6 @@ def test_held_entries_wait_for_a_person() -> None:
     assert outbox.release(ACCOUNT) == 1
     assert {entry(first).state, entry(second).state} == {"WAITING"}
     assert entry(second).due_at is not None
-
-
-def test_the_fence_after_a_restore_holds_all_that_may_have_been_sent() -> None:
-    waiting, sent = put(), put()
-    OutboxEntry.objects.filter(id=sent).update(state="SENT", sent_at=timezone.now(), due_at=None)
-    under_way = put(account_id=8)
-    OutboxEntry.objects.filter(id=under_way).update(state="SENDING", lease_until=timezone.now())
-    assert outbox.fence("restored from a backup") == 2
-    assert (entry(waiting).state, entry(under_way).state, entry(sent).state) == ("HELD", "HELD", "SENT")
-    assert sender(None).run_once() == 0
 
 
 def test_a_failed_entry_can_be_tried_again_but_not_a_sent_one() -> None:
