@@ -11,6 +11,7 @@ from deskhand.web.converters import Id, Key
 from deskhand.web.inbox import views as inbox
 from deskhand.web.mailbox import views as mailbox
 from deskhand.web.me import views as me
+from deskhand.web.pipelines import views as pipelines
 
 register_converter(Id, "id")
 register_converter(Key, "key")
@@ -40,6 +41,31 @@ tickets: list[URLPattern | URLResolver] = [
     path("/answer", inbox.answer, name="ticket-reply"),
 ]
 
+lane_step: list[URLPattern | URLResolver] = [
+    path("", pipelines.edit_step, name="lane-step-edit"),
+    path("/save", pipelines.save_step, name="lane-step-save"),
+    path("/delete", pipelines.ask_delete, name="lane-step-delete"),
+    path("/deleted", pipelines.delete_step, name="lane-step-deleted"),
+    path("/comments", pipelines.comments, name="lane-step-comments"),
+    path("/comment", pipelines.add_comment, name="lane-step-comment"),
+]
+
+lane: list[URLPattern | URLResolver] = [
+    path("/switch", pipelines.switch_lane, name="lane-switch"),
+    path("/every-time", pipelines.set_every_time, name="lane-every-time"),
+    path("/steps", pipelines.add_step, name="lane-step-add"),
+    path("/steps/new", pipelines.new_step, name="lane-step-new"),
+    path("/steps/<key:step_id>", include(lane_step)),
+]
+
+automate: list[URLPattern | URLResolver] = [
+    path("", pipelines.automate, name="automate"),
+    path("/channels/<id:channel_id>", pipelines.set_channel, name="automate-channel"),
+    path("/statuses/<key:rule>", pipelines.set_status_rule, name="automate-status"),
+    path("/close-date", pipelines.set_close_date, name="automate-close-date"),
+    path("/lanes/<id:stage_id>", include(lane)),
+]
+
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", inbox.home, name="home"),
     path("inbox", inbox.home, name="inbox"),
@@ -54,6 +80,10 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("files/<id:attachment_id>", files.attachment, name="attachment"),
     path("mailbox", mailbox.mails, name="mailbox"),
     path("mailbox/<id:mail_id>", mailbox.mail, name="mailbox-mail"),
+    path("settings/pipelines/automate", pipelines.home, name="automate-home"),
+    path("settings/pipelines/<id:pipeline_id>/automate", include(automate)),
+    path("settings/mails/<id:mail_id>", pipelines.mail, name="mail-template"),
+    path("settings/mails/<id:mail_id>/save", pipelines.save_mail, name="mail-template-save"),
     path("me/theme", me.theme, name="theme"),
     path("me/availability", me.set_availability, name="availability"),
     path("livez", health.alive, name="livez"),

@@ -102,6 +102,7 @@ def _nav(request: AccountRequest, area: str) -> tuple[NavItem, ...]:
     }
     items = (
         NavItem("inbox", _("Inbox"), "inbox", reverse("inbox")),
+        NavItem("automate", _("Automation"), "workflow", reverse("automate-home")),
         NavItem("mailbox", _("Sent mail"), "mail", reverse("mailbox"), at_end=True),
     )
     return tuple(replace(item, current=item.key == area) for item in items if may[item.key])

@@ -10,6 +10,8 @@ from django.contrib.staticfiles import finders
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
+from deskhand.automation import lanes, templates
+from deskhand.automation.models import MailTemplate
 from deskhand.crm.records import tickets
 from deskhand.delivery.models import SinkMail
 from deskhand.desk.models import Attachment, Message, Thread
@@ -55,6 +57,23 @@ TABLE: dict[str, Wall] = {
     "attachment": Wall(),
     "mailbox": OF_THE_LIST,
     "mailbox-mail": Wall(),
+    "automate-home": OF_THE_LIST,
+    "automate": Wall(),
+    "automate-channel": Wall("POST"),
+    "automate-status": Wall("POST"),
+    "automate-close-date": Wall("POST"),
+    "lane-switch": Wall("POST"),
+    "lane-every-time": Wall("POST"),
+    "lane-step-new": Wall(),
+    "lane-step-add": Wall("POST"),
+    "lane-step-edit": Wall(),
+    "lane-step-save": Wall("POST"),
+    "lane-step-delete": Wall(),
+    "lane-step-deleted": Wall("POST"),
+    "lane-step-comments": Wall(),
+    "lane-step-comment": Wall("POST"),
+    "mail-template": Wall(),
+    "mail-template-save": Wall("POST"),
     "theme": Wall("POST", neighbour=None, nobody=None),
     "availability": Wall("POST", neighbour=None, nobody=None),
 }
@@ -105,12 +124,20 @@ def places(office) -> dict[str, str]:
             subject="Canary 7f3a", raw=b"Subject: Canary 7f3a\r\n\r\ncanary", received_at=office.at,
         )  # fmt: skip
         file = Attachment.objects.get()
+        templates.ensure_defaults(world.account.pk)
+        lanes.add_step("ticket", world.stage("New"), "create_task", {"title": "Canary 7f3a"}, by=world.ada.pk)
+        automated = MailTemplate.objects.first()
+        lane = [world.tickets.default.id, world.stage("New")]
     given = {
         "inbox-view": ["all-open"], "inbox-list": ["all-open"], "inbox-side": ["all-open"],
         "inbox-more": ["all-open", "1-1"], "inbox-new": ["all-open", "1-1"],
         **{name: ["all-open", ticket.pk] for name in ("inbox-ticket", "inbox-row", "inbox-thread")},
         **{name: ["all-open", ticket.pk] for name in ("ticket-status", "ticket-owner", "ticket-reply")},
         "ticket-draft": [ticket.pk], "make-ticket": [thread.pk], "attachment": [file.pk], "mailbox-mail": [mail.pk],
+        "automate": lane[:1], "automate-channel": [lane[0], world.channel.pk], "automate-status": [lane[0], "sent"],
+        "automate-close-date": lane[:1], **dict.fromkeys(("lane-switch", "lane-every-time", "lane-step-new", "lane-step-add"), lane),
+        **{name: [*lane, "1"] for name in TABLE if name.startswith("lane-step-") and name not in ("lane-step-new", "lane-step-add")},
+        "mail-template": [automated.pk], "mail-template-save": [automated.pk],
     }  # fmt: skip
     return {name: reverse(name, args=given.get(name, [])) for name in TABLE}
 

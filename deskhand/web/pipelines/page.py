@@ -1,0 +1,309 @@
+"""Putting a pipeline's automation into the words of its page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from deskhand.accounts.models import Account, User
+from deskhand.automation import lanes, templates
+from deskhand.automation.lanes import Lane, LaneStep
+from deskhand.automation.models import MailTemplate, StepComment, Workflow
+from deskhand.crm.pipelines.queries import pipelines_of
+from deskhand.crm.pipelines.types import PipelineValue, StageValue
+from deskhand.desk.models import ChannelAccount
+from deskhand.kernel.database.scope import current_account_id
+from deskhand.kernel.errors import Invalid, NotFound
+from deskhand.web.pipelines import steps
+from deskhand.web.pipelines.rows import (
+    AutomatePage,
+    Bubble,
+    Channel,
+    Choice,
+    Comment,
+    Field,
+    LaneColumn,
+    MailPage,
+    Offer,
+    Panel,
+    StatusRule,
+    Templated,
+)
+from deskhand.web.shell import Person
+
+CHANNEL_ICONS = {"email": "mail", "form": "file-text", "chat": "message-circle", "phone": "phone"}
+
+
+def pipeline_with(pipeline_id: int) -> PipelineValue:
+    """A ticket pipeline of the account. Raises NotFound."""
+    for pipeline in pipelines_of("ticket").pipelines:
+        if pipeline.id == pipeline_id:
+            return pipeline
+    raise NotFound(_("There is no such pipeline."))
+
+
+def stage_with(pipeline: PipelineValue, stage_id: int) -> StageValue:
+    """One of the pipeline's statuses. Raises NotFound."""
+    found = pipeline.stage(stage_id)
+    if found is None:
+        raise NotFound(_("There is no such status in this pipeline."))
+    return found
+
+
+def automate_page(account: Account, pipeline: PipelineValue) -> AutomatePage:
+    all_pipelines = pipelines_of("ticket").pipelines
+    return AutomatePage(
+        title=_(pipeline.label),
+        url=reverse("automate", args=[pipeline.id]),
+        switcher_url=reverse("automate-home"),
+        pipelines=tuple(Choice(str(one.id), _(one.label), one.id == pipeline.id) for one in all_pipelines),
+        templated=templated(pipeline),
+        lanes=lane_columns(account, pipeline),
+        mails=tuple(
+            (mail.name, reverse("mail-template", args=[mail.pk])) for mail in steps.mails_of_account()
+        ),
+    )
+
+
+# ── templated automations ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def templated(pipeline: PipelineValue) -> Templated:
+    return Templated(
+        channels=tuple(_channel(one, pipeline) for one in channels_of(pipeline)),
+        status_rules=(_sent_rule(pipeline), _reply_rule(pipeline)),
+        close_date=_close_date(pipeline),
+    )
+
+
+def channels_of(pipeline: PipelineValue) -> list[ChannelAccount]:
+    """The ways in whose new conversations belong to this pipeline (R-CC-11)."""
+    default = pipelines_of("ticket").default.id
+    found = ChannelAccount.objects.filter(account_id=current_account_id(), archived_at=None).order_by("id")
+    return [one for one in found if (one.pipeline_id or default) == pipeline.id]
+
+
+def _channel(one: ChannelAccount, pipeline: PipelineValue) -> Channel:
+    url = reverse("automate-channel", args=[pipeline.id, one.pk])
+    return Channel(
+        one.name,
+        one.address,
+        CHANNEL_ICONS.get(one.channel, "message-square"),
+        one.creates_tickets,
+        url,
+    )
+
+
+def _targets(pipeline: PipelineValue, chosen: int | None) -> tuple[Choice, ...]:
+    return tuple(Choice(str(stage.id), _(stage.label), stage.id == chosen) for stage in pipeline.stages)
+
+
+def _label(pipeline: PipelineValue, stage_id: int | None) -> str:
+    stage = pipeline.stage(stage_id)
+    return _(stage.label) if stage else _("no status")
+
+
+def _sent_rule(pipeline: PipelineValue) -> StatusRule:
+    status = _label(pipeline, pipeline.sent_stage_id)
+    return StatusRule(
+        "sent", _("An email is sent to a customer"), pipeline.moves_on_sent, reverse("automate-status", args=[pipeline.id, "sent"]),
+        explains=(
+            _("Somebody answers a ticket of this pipeline by email."),
+            _("The status becomes “%(status)s”, unless another one is chosen with the answer.") % {"status": status},
+        ),
+        never=(
+            _("internal comments"), _("mail that automation sends"), _("forwarded emails"),
+            _("answers from somebody's own connected mailbox"),
+        ),
+        targets=_targets(pipeline, pipeline.sent_stage_id),
+    )  # fmt: skip
+
+
+def _reply_rule(pipeline: PipelineValue) -> StatusRule:
+    status, first = _label(pipeline, pipeline.reply_stage_id), _(pipeline.first_open.label)
+    return StatusRule(
+        "reply", _("A customer replies to an email"), pipeline.moves_on_reply, reverse("automate-status", args=[pipeline.id, "reply"]),
+        explains=(
+            _("A contact answers in the conversation that the ticket began with; once a ticket was reopened, in any of its conversations."),
+            _("The status becomes “%(status)s”.") % {"status": status},
+            _("An answer to a closed ticket reopens it as “%(status)s”, whatever is set here.") % {"status": first},
+        ),
+        never=(
+            _("forwarded emails and answers to them"), _("other emails of the contact"), _("automatic replies and mail that came back"),
+            _("answers from somebody's own connected mailbox"),
+        ),
+        targets=_targets(pipeline, pipeline.reply_stage_id),
+    )  # fmt: skip
+
+
+def _close_date(pipeline: PipelineValue) -> StatusRule:
+    return StatusRule(
+        "close-date", _("Set close date to today when a ticket moves to a closed status"), pipeline.sets_close_date,
+        reverse("automate-close-date", args=[pipeline.id]),
+        explains=(
+            _("A ticket moves from an open to a closed status, whoever or whatever moves it."),
+            _("The close date becomes that moment. Between two closed statuses it stays as it is."),
+        ),
+    )  # fmt: skip
+
+
+# ── lanes ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def lane_columns(account: Account, pipeline: PipelineValue) -> tuple[LaneColumn, ...]:
+    may_add = bool(lanes.offered(account))
+    return tuple(
+        _column(lane, stage, pipeline, may_add)
+        for lane, stage in zip(lanes.lanes_of(pipeline), pipeline.stages, strict=True)
+    )
+
+
+def lane_column(account: Account, pipeline: PipelineValue, stage_id: int) -> LaneColumn:
+    return next(one for one in lane_columns(account, pipeline) if one.stage_id == stage_id)
+
+
+def _column(lane: Lane, stage: StageValue, pipeline: PipelineValue, may_add: bool) -> LaneColumn:
+    place = [pipeline.id, stage.id]
+    return LaneColumn(
+        stage_id=stage.id, label=_(stage.label), tone=stage.tone, closes=not stage.is_open,
+        bubbles=tuple(_bubble(step, place, pipeline, may_add) for step in lane.steps),
+        add_url=reverse("lane-step-new", args=place) if may_add else "", has_branches=lane.has_branches, exists=lane.workflow is not None,
+        is_on=lane.is_on, every_time=lane.every_time, failures=lane.failures, needs_review=lane.workflow.needs_review if lane.workflow else "",
+        switch_url=reverse("lane-switch", args=place), every_time_url=reverse("lane-every-time", args=place),
+    )  # fmt: skip
+
+
+def _bubble(step: LaneStep, place: list[int], pipeline: PipelineValue, may_add: bool) -> Bubble:
+    title, icon, tone, _text = steps.LOOKS.get(step.kind, steps.LOOKS["branch"])
+    is_editable = step.kind in lanes.OFFERED
+    urls = {
+        name: reverse(f"lane-step-{name}", args=[*place, step.id]) for name in ("edit", "delete", "comments")
+    }
+    return Bubble(
+        id=step.id, icon=icon, tone=tone, title=str(title), summary=_summary(step, pipeline), comments=step.comments, waiting=step.waiting,
+        edit_url=urls["edit"] if is_editable else "", delete_url=urls["delete"] if is_editable else "", comments_url=urls["comments"],
+        add_url=f"{reverse('lane-step-new', args=place)}?after={step.id}" if is_editable and may_add else "",
+    )  # fmt: skip
+
+
+def _summary(step: LaneStep, pipeline: PipelineValue) -> str:
+    return steps.spoken_change(step.settings, pipeline) if step.kind == "set_property" else step.summary
+
+
+# ── the drawer ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Drawer:
+    """The panels about one lane: all share the lane's name and the way back."""
+
+    def __init__(self, account: Account, pipeline: PipelineValue, stage: StageValue) -> None:
+        self.account, self.pipeline, self.stage = account, pipeline, stage
+        self.place = [pipeline.id, stage.id]
+
+    def _panel(self, kind: Any, title: str, **more: Any) -> Panel:
+        close_url = f"{reverse('automate', args=[self.pipeline.id])}#lane-{self.stage.id}"
+        return Panel(kind, title, _(self.stage.label), self.stage.tone, self.stage.id, close_url, **more)
+
+    def _new_url(self, after: str, **more: str) -> str:
+        query = "&".join(f"{name}={value}" for name, value in {"after": after, **more}.items() if value)
+        return reverse("lane-step-new", args=self.place) + (f"?{query}" if query else "")
+
+    def choose(self, after: str) -> Panel:
+        offers = []
+        for kind in lanes.offered(self.account):
+            title, icon, tone, text = steps.LOOKS[kind]
+            offers.append(Offer(icon, tone, str(title), str(text), self._new_url(after, kind=kind)))
+        return self._panel("choose", _("Choose an action"), offers=tuple(offers))
+
+    def choose_property(self, after: str) -> Panel:
+        offers = tuple(
+            Offer("tag", "violet", _(prop.label), "", self._new_url(after, kind="set_property", property=prop.name))
+            for prop in steps.settable()
+        )  # fmt: skip
+        return self._panel("property", _("Choose a property"), offers=offers, back_url=self._new_url(after))
+
+    def new(self, kind: str, after: str, typed: steps.Typed, workflow: Workflow | None, **more: Any) -> Panel:
+        fields = more.pop("fields", None) or steps.fields(kind, typed, self.pipeline)
+        back_url = self._new_url(after, kind=kind) if kind == "set_property" else self._new_url(after)
+        return self._panel(
+            "form", str(steps.LOOKS[kind][0]), fields=fields, hidden=(("kind", kind), ("after", after)), back_url=back_url,
+            url=reverse("lane-step-add", args=self.place), revision=str(workflow.revision_number) if workflow else "", **more,
+        )  # fmt: skip
+
+    def edit(self, step: LaneStep, typed: steps.Typed, workflow: Workflow, **more: Any) -> Panel:
+        fields = more.pop("fields", None) or steps.fields(step.kind, typed, self.pipeline)
+        return self._panel(
+            "form", str(steps.LOOKS[step.kind][0]), fields=fields, revision=str(workflow.revision_number),
+            url=reverse("lane-step-save", args=[*self.place, step.id]), **more,
+        )  # fmt: skip
+
+    def delete(self, chain: list[LaneStep], step: LaneStep, workflow: Workflow, **more: Any) -> Panel:
+        rest = chain[chain.index(step) :]
+        title = _("Delete “%(step)s”") % {"step": steps.LOOKS[step.kind][0]}
+        return self._panel(
+            "delete", title, url=reverse("lane-step-deleted", args=[*self.place, step.id]), revision=str(workflow.revision_number),
+            inside=step.waiting, inside_following=sum(one.waiting for one in rest), followers=len(rest) - 1, **more,
+        )  # fmt: skip
+
+    def comments(self, step: LaneStep, workflow: Workflow, *, text: str = "", error: str = "") -> Panel:
+        title, _icon, _tone, _text = steps.LOOKS.get(step.kind, steps.LOOKS["branch"])
+        return self._panel(
+            "comments", _("Comments on “%(step)s”") % {"step": title}, comments=_comments(workflow, step.id),
+            url=reverse("lane-step-comment", args=[*self.place, step.id]),
+            fields=(Field("text", _("Your comment"), "long", value=text, error=error),),
+        )  # fmt: skip
+
+
+def _comments(workflow: Workflow, step_id: str) -> tuple[Comment, ...]:
+    found = list(
+        StepComment.objects.filter(
+            account_id=workflow.account_id, workflow=workflow, step_id=step_id, resolved_at=None
+        ).order_by("id")
+    )
+    names = dict(User.objects.filter(pk__in={one.author_id for one in found}).values_list("pk", "name"))
+    return tuple(
+        Comment(Person.named(names.get(one.author_id, _("Somebody"))), one.created_at, one.text)
+        for one in found
+    )
+
+
+# ── mails ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _tokens() -> tuple[tuple[str, str], ...]:
+    names = (
+        ("ticket.number", _("Number of the ticket")), ("ticket.subject", _("Ticket name")), ("ticket.priority", _("Priority")),
+        ("contact.name", _("Name of the contact")), ("contact.first_name", _("First name")), ("contact.email", _("Email of the contact")),
+        ("company.name", _("Company")), ("owner.name", _("Owner")), ("channel.name", _("Name of your channel")),
+    )  # fmt: skip
+    return tuple(("{{ " + name + " }}", label) for name, label in names)
+
+
+def sample() -> Mapping[str, Any]:
+    """A ticket to show a mail with."""
+    return {
+        "number": 4821, "subject": _("Refund still missing"), "priority": "HIGH", "category": None,
+        "contact": {"name": "Astrid Lindqvist", "first_name": "Astrid", "last_name": "Lindqvist", "email": "astrid@fjallbo.example"},
+        "company": {"name": "Fjällbo"}, "owner": {"name": "Grace Hopper"}, "channel": {"name": _("Support")},
+    }  # fmt: skip
+
+
+def mail_page(mail: MailTemplate, *, subject: str, body: str, refusal: Invalid | None = None, **more: Any) -> MailPage:  # fmt: skip
+    fields: tuple[Field, ...] = (
+        Field("subject", _("Subject"), value=subject),
+        Field("body", _("Text"), "long", value=body),
+    )
+    shown = None
+    try:
+        shown = templates.render(MailTemplate(name=mail.name, subject=subject, body=body), sample())
+    except Invalid as unreadable:
+        refusal = refusal or unreadable
+    if refusal:
+        fields = steps.with_error(fields, refusal.field, f"{refusal.message} {refusal.hint}".strip())
+    return MailPage(
+        name=mail.name, url=reverse("mail-template-save", args=[mail.pk]), back_url=reverse("automate-home"), revision=mail.revision,
+        fields=fields, tokens=_tokens(), preview_subject=shown.subject if shown else "", preview_text=shown.text if shown else "", **more,
+    )  # fmt: skip

@@ -1,0 +1,173 @@
+"""What the Automate page of a pipeline shows, ready to print."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from deskhand.web.shell import Person
+
+
+@dataclass(frozen=True)
+class Choice:
+    value: str
+    label: str
+    chosen: bool = False
+
+
+@dataclass(frozen=True)
+class Channel:
+    """A way in whose conversations belong to this pipeline. `url` gets a POST with on=1 or on=0."""
+
+    name: str
+    address: str
+    icon: str
+    is_on: bool
+    url: str
+
+
+@dataclass(frozen=True)
+class StatusRule:
+    """A templated automation with a switch, and a target status when it moves tickets."""
+
+    key: str
+    title: str
+    is_on: bool
+    url: str
+    explains: tuple[str, ...]
+    never: tuple[str, ...] = ()
+    targets: tuple[Choice, ...] = ()
+
+
+@dataclass(frozen=True)
+class Templated:
+    channels: tuple[Channel, ...]
+    status_rules: tuple[StatusRule, ...]
+    close_date: StatusRule
+
+    @property
+    def count_on(self) -> int:
+        """Of the switches and the clearing of the close date, which is always on."""
+        return 1 + sum(rule.is_on for rule in (*self.status_rules, self.close_date))
+
+    @property
+    def count(self) -> int:
+        return 2 + len(self.status_rules)
+
+
+@dataclass(frozen=True)
+class Bubble:
+    """One step of a lane. Addresses are empty for what can only be shown."""
+
+    id: str
+    icon: str
+    tone: str
+    title: str
+    summary: str
+    comments: int
+    waiting: int
+    edit_url: str
+    delete_url: str
+    comments_url: str
+    add_url: str  # a new step after this one
+
+
+@dataclass(frozen=True)
+class LaneColumn:
+    stage_id: int
+    label: str
+    tone: str
+    closes: bool
+    bubbles: tuple[Bubble, ...]
+    add_url: str  # a new first step; empty when the plan offers none
+    has_branches: bool
+    exists: bool
+    is_on: bool
+    every_time: bool
+    failures: int
+    needs_review: str
+    switch_url: str
+    every_time_url: str
+
+
+@dataclass(frozen=True)
+class AutomatePage:
+    title: str
+    url: str
+    switcher_url: str
+    pipelines: tuple[Choice, ...]
+    templated: Templated
+    lanes: tuple[LaneColumn, ...]
+    mails: tuple[tuple[str, str], ...]  # name and address of its editor
+
+
+FieldKind = Literal["text", "long", "number", "choice", "many", "fixed"]
+
+
+@dataclass(frozen=True)
+class Field:
+    """One field of a form; `many` is a group of check boxes."""
+
+    name: str
+    label: str
+    kind: FieldKind = "text"
+    value: str = ""
+    choices: tuple[Choice, ...] = ()
+    help: str = ""
+    error: str = ""
+    links: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class Offer:
+    """An action that may be added."""
+
+    icon: str
+    tone: str
+    title: str
+    text: str
+    url: str
+
+
+@dataclass(frozen=True)
+class Comment:
+    author: Person
+    at: datetime
+    text: str
+
+
+@dataclass(frozen=True)
+class Panel:
+    """What stands in the drawer, or on a page of its own without scripts."""
+
+    kind: Literal["choose", "property", "form", "delete", "comments"]
+    title: str
+    stage_label: str
+    stage_tone: str
+    stage_id: int
+    close_url: str
+    back_url: str = ""
+    url: str = ""  # where the form goes
+    revision: str = ""
+    notice: str = ""
+    fields: tuple[Field, ...] = ()
+    hidden: tuple[tuple[str, str], ...] = ()
+    offers: tuple[Offer, ...] = ()
+    comments: tuple[Comment, ...] = ()
+    inside: int = 0  # records in this step now
+    inside_following: int = 0  # in it and everything after it
+    followers: int = 0
+
+
+@dataclass(frozen=True)
+class MailPage:
+    name: str
+    url: str
+    back_url: str
+    revision: int
+    fields: tuple[Field, ...]
+    tokens: tuple[tuple[str, str], ...]
+    preview_subject: str
+    preview_text: str
+    notice: str = ""

@@ -1,0 +1,361 @@
+"""The Automate tab of a ticket pipeline: templated automations, lanes, and the mails they send.
+
+Every change is one verb of an area below, answered with a redirect, or with the changed part for htmx.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET, require_POST
+
+from deskhand.accounts import policy
+from deskhand.accounts.policy import Action
+from deskhand.automation import lanes, templates, workflows
+from deskhand.automation.lanes import LaneStep
+from deskhand.automation.models import MailTemplate, Workflow
+from deskhand.crm.pipelines import pipelines
+from deskhand.crm.pipelines.models import Pipeline
+from deskhand.crm.pipelines.queries import pipelines_of
+from deskhand.crm.pipelines.types import PipelineValue, StageValue
+from deskhand.desk import inboxes
+from deskhand.kernel.errors import Conflict, Invalid, NotFound
+from deskhand.web.frame import shell
+from deskhand.web.jinja import render, wants_fragment
+from deskhand.web.middleware import AccountRequest
+from deskhand.web.pipelines import page as pages
+from deskhand.web.pipelines import steps
+from deskhand.web.pipelines.page import Drawer
+from deskhand.web.pipelines.rows import MailPage, Panel
+
+STATUS_RULES = {"sent": ("moves_on_sent", "sent_stage_id"), "reply": ("moves_on_reply", "reply_stage_id")}
+
+
+def _allowed_pipeline(request: AccountRequest, pipeline_id: int) -> PipelineValue:
+    """Raises Forbidden for who may not edit lanes (R-ACT-40), NotFound for a pipeline that is not theirs."""
+    lanes.require(request.viewer, "ticket")
+    return pages.pipeline_with(pipeline_id)
+
+
+def _whole(text: str, field: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < 19):
+        raise Invalid(_("%(value)s is not a number.") % {"value": text[:40]}, field=field, value=text)
+    return int(text)
+
+
+def _plain(text: str) -> str:
+    return text.replace("\r\n", "\n").replace("\x00", "")
+
+
+@require_GET
+def home(request: AccountRequest) -> HttpResponse:
+    """The pipeline that `?pipeline=` names, else the default one."""
+    lanes.require(request.viewer, "ticket")
+    wanted = request.GET.get("pipeline", "")
+    chosen = _whole(wanted, "pipeline") if wanted else pipelines_of("ticket").default.id
+    return redirect("automate", pages.pipeline_with(chosen).id)
+
+
+@require_GET
+def automate(request: AccountRequest, pipeline_id: int) -> HttpResponse:
+    pipeline = _allowed_pipeline(request, pipeline_id)
+    page = pages.automate_page(request.account, pipeline)
+    context = {"shell": shell(request, area="automate"), "page": page, "request": request}
+    return render(request, "pipelines/automate.html", context)
+
+
+# ── templated automations ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _templated(request: AccountRequest, pipeline_id: int) -> HttpResponse:
+    if not wants_fragment(request):
+        return redirect("automate", pipeline_id)
+    shown = pages.templated(pages.pipeline_with(pipeline_id))
+    return render(request, "pipelines/fragments/templated.html", {"templated": shown})
+
+
+@require_POST
+def set_channel(request: AccountRequest, pipeline_id: int, channel_id: int) -> HttpResponse:
+    """Whether new conversations of a channel become tickets (R-CC-2, R-CC-3)."""
+    pipeline = _allowed_pipeline(request, pipeline_id)
+    policy.require(request.viewer, Action.CONNECT_CHANNELS)
+    for channel in pages.channels_of(pipeline):
+        if channel.pk == channel_id:
+            inboxes.set_creates_tickets(channel, request.POST.get("on") == "1")
+            return _templated(request, pipeline_id)
+    raise NotFound(_("There is no such channel in this pipeline."))
+
+
+@require_POST
+def set_status_rule(request: AccountRequest, pipeline_id: int, rule: str) -> HttpResponse:
+    """`on` switches, `stage` chooses the target; each alone is saved at once (R-STAT-1, R-STAT-2, R-STAT-14)."""
+    _allowed_pipeline(request, pipeline_id)
+    if rule not in STATUS_RULES:
+        raise NotFound(_("There is no such automation."))
+    switch, target = STATUS_RULES[rule]
+    changes: dict[str, Any] = {}
+    if "on" in request.POST:
+        changes[switch] = request.POST["on"] == "1"
+    if "stage" in request.POST:
+        changes[target] = _whole(request.POST["stage"], "stage")
+    return _set_policy(request, pipeline_id, changes)
+
+
+@require_POST
+def set_close_date(request: AccountRequest, pipeline_id: int) -> HttpResponse:
+    """R-CLOSE-3"""
+    _allowed_pipeline(request, pipeline_id)
+    return _set_policy(request, pipeline_id, {"sets_close_date": request.POST.get("on") == "1"})
+
+
+def _set_policy(request: AccountRequest, pipeline_id: int, changes: dict[str, Any]) -> HttpResponse:
+    if changes:
+        found = Pipeline.objects.select_for_update().get(account_id=request.viewer.account_id, pk=pipeline_id)
+        pipelines.set_policy(found, **changes)
+    return _templated(request, pipeline_id)
+
+
+# ── lanes ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _lane(request: AccountRequest, pipeline_id: int, stage_id: int, panel: Panel | None = None) -> HttpResponse:  # fmt: skip
+    """What a change leaves: the lane's column for htmx with what the drawer shows now, or the whole page."""
+    if not wants_fragment(request):
+        return redirect(f"{reverse('automate', args=[pipeline_id])}#lane-{stage_id}")
+    lane = pages.lane_column(request.account, pages.pipeline_with(pipeline_id), stage_id)
+    context = {"lane": lane, "panel": panel, "request": request}
+    return render(request, "pipelines/fragments/lane.html", context)
+
+
+def _workflow(stage: StageValue) -> Workflow:
+    found = lanes.lane_of(stage.id)
+    if found is None:
+        raise NotFound(_("This status has no workflow yet."))
+    return found
+
+
+@require_POST
+def switch_lane(request: AccountRequest, pipeline_id: int, stage_id: int) -> HttpResponse:
+    """R-ACT-3, R-ACT-12"""
+    stage = pages.stage_with(_allowed_pipeline(request, pipeline_id), stage_id)
+    workflows.switch(_workflow(stage), request.POST.get("on") == "1")
+    return _lane(request, pipeline_id, stage_id)
+
+
+@require_POST
+def set_every_time(request: AccountRequest, pipeline_id: int, stage_id: int) -> HttpResponse:
+    """R-ACT-11"""
+    stage = pages.stage_with(_allowed_pipeline(request, pipeline_id), stage_id)
+    lanes.set_every_time(_workflow(stage), request.POST.get("on") == "1", by=request.user.pk)
+    return _lane(request, pipeline_id, stage_id)
+
+
+# ── steps ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _drawer(request: AccountRequest, pipeline_id: int, stage_id: int) -> Drawer:
+    pipeline = _allowed_pipeline(request, pipeline_id)
+    return Drawer(request.account, pipeline, pages.stage_with(pipeline, stage_id))
+
+
+def _show(request: AccountRequest, panel: Panel, status: int = 200) -> HttpResponse:
+    """In the drawer for htmx, or as a page of its own. Refusals are not kept, and what was typed stays."""
+    if status >= 400:
+        request.has_failed = True
+    context: dict[str, Any] = {"panel": panel, "request": request}
+    if wants_fragment(request):
+        return render(request, "pipelines/fragments/panel.html", context, status=status)
+    context["shell"] = shell(request, area="automate")
+    return render(request, "pipelines/step.html", context, status=status)
+
+
+def _typed(request: AccountRequest) -> dict[str, list[str]]:
+    return {name: [str(one) for one in values] for name, values in request.POST.lists()}
+
+
+def _seen(request: AccountRequest) -> int | None:
+    text = request.POST.get("revision", "")
+    return _whole(text, "revision") if text else None
+
+
+def _step(drawer: Drawer, step_id: str) -> tuple[Workflow, list[LaneStep], LaneStep]:
+    """The lane, its chain and one step of it. Raises NotFound."""
+    for lane in lanes.lanes_of(drawer.pipeline):
+        if lane.stage_id == drawer.stage.id and lane.workflow is not None:
+            for step in lane.steps:
+                if step.id == step_id:
+                    return lane.workflow, list(lane.steps), step
+    raise NotFound(_("There is no such step."))
+
+
+def _offered(request: AccountRequest, kind: str) -> str:
+    """Raises NotFound for what the plan does not offer (R-ACT-26)."""
+    if kind not in lanes.offered(request.account):
+        raise NotFound(_("There is no such action."))
+    return kind
+
+
+@require_GET
+def new_step(request: AccountRequest, pipeline_id: int, stage_id: int) -> HttpResponse:
+    """First the action, for a property which one, then the form of its kind."""
+    drawer = _drawer(request, pipeline_id, stage_id)
+    kind, after = request.GET.get("kind", ""), request.GET.get("after", "")
+    if after:
+        _step(drawer, after)
+    if not kind:
+        return _show(request, drawer.choose(after))
+    _offered(request, kind)
+    typed = {"property": [request.GET.get("property", "")]}
+    if kind == "set_property" and not typed["property"][0]:
+        return _show(request, drawer.choose_property(after))
+    return _show(request, drawer.new(kind, after, typed, lanes.lane_of(stage_id)))
+
+
+@require_POST
+def add_step(request: AccountRequest, pipeline_id: int, stage_id: int) -> HttpResponse:
+    drawer = _drawer(request, pipeline_id, stage_id)
+    kind, after, typed = request.POST.get("kind", ""), request.POST.get("after", ""), _typed(request)
+    _offered(request, kind)
+    if after:
+        _step(drawer, after)
+    try:
+        settings = steps.read(kind, typed, drawer.pipeline)
+        lanes.add_step("ticket", stage_id, kind, settings, after=after, by=request.user.pk, seen_revision=_seen(request))  # fmt: skip
+    except (Invalid, Conflict) as refusal:
+        more = _refused(steps.fields(kind, typed, drawer.pipeline), refusal)
+        return _show(request, drawer.new(kind, after, typed, lanes.lane_of(stage_id), **more), _status(refusal))  # fmt: skip
+    return _lane(request, pipeline_id, stage_id)
+
+
+def _refused(fields: Any, refusal: Invalid | Conflict) -> dict[str, Any]:
+    """A wrong value stands under its field; that somebody was faster stands above them all."""
+    if isinstance(refusal, Conflict):
+        return {"fields": fields, "notice": _again(refusal)}
+    return {"fields": steps.with_error(fields, refusal.field, f"{refusal.message} {refusal.hint}".strip())}
+
+
+def _again(refusal: Conflict) -> str:
+    return f"{refusal} {_('Save again to keep your version.')}"
+
+
+def _status(refusal: Invalid | Conflict) -> int:
+    return 409 if isinstance(refusal, Conflict) else 422
+
+
+@require_GET
+def edit_step(request: AccountRequest, pipeline_id: int, stage_id: int, step_id: str) -> HttpResponse:
+    drawer = _drawer(request, pipeline_id, stage_id)
+    workflow, _chain, step = _editable(drawer, step_id)
+    return _show(request, drawer.edit(step, steps.typed_of(step.kind, step.settings), workflow))
+
+
+def _editable(drawer: Drawer, step_id: str) -> tuple[Workflow, list[LaneStep], LaneStep]:
+    found = _step(drawer, step_id)
+    if found[2].kind not in lanes.OFFERED:
+        raise NotFound(_("This step can't be changed here."))
+    return found
+
+
+@require_POST
+def save_step(request: AccountRequest, pipeline_id: int, stage_id: int, step_id: str) -> HttpResponse:
+    """R-ACT-5"""
+    drawer = _drawer(request, pipeline_id, stage_id)
+    workflow, _chain, step = _editable(drawer, step_id)
+    typed = _typed(request)
+    try:
+        settings = {**step.settings, **steps.read(step.kind, typed, drawer.pipeline)}
+        lanes.change_step(workflow, step_id, settings, by=request.user.pk, seen_revision=_seen(request))
+    except (Invalid, Conflict) as refusal:
+        more = _refused(steps.fields(step.kind, typed, drawer.pipeline), refusal)
+        return _show(request, drawer.edit(step, typed, workflow, **more), _status(refusal))
+    return _lane(request, pipeline_id, stage_id)
+
+
+@require_GET
+def ask_delete(request: AccountRequest, pipeline_id: int, stage_id: int, step_id: str) -> HttpResponse:
+    drawer = _drawer(request, pipeline_id, stage_id)
+    workflow, chain, step = _editable(drawer, step_id)
+    return _show(request, drawer.delete(chain, step, workflow))
+
+
+@require_POST
+def delete_step(request: AccountRequest, pipeline_id: int, stage_id: int, step_id: str) -> HttpResponse:
+    """Only this step, or with `following` all after it too (R-ACT-7)."""
+    drawer = _drawer(request, pipeline_id, stage_id)
+    workflow, chain, step = _editable(drawer, step_id)
+    following = request.POST.get("following") == "1"
+    try:
+        lanes.delete_step(workflow, step_id, and_following=following, by=request.user.pk, seen_revision=_seen(request))  # fmt: skip
+    except Conflict as refusal:
+        return _show(request, drawer.delete(chain, step, workflow, notice=str(refusal)), 409)
+    return _lane(request, pipeline_id, stage_id)
+
+
+@require_GET
+def comments(request: AccountRequest, pipeline_id: int, stage_id: int, step_id: str) -> HttpResponse:
+    drawer = _drawer(request, pipeline_id, stage_id)
+    workflow, _chain, step = _step(drawer, step_id)
+    return _show(request, drawer.comments(step, workflow))
+
+
+@require_POST
+def add_comment(request: AccountRequest, pipeline_id: int, stage_id: int, step_id: str) -> HttpResponse:
+    """R-ACT-6"""
+    drawer = _drawer(request, pipeline_id, stage_id)
+    workflow, _chain, step = _step(drawer, step_id)
+    text = _plain(request.POST.get("text", ""))
+    try:
+        lanes.comment(workflow, step_id, text, by=request.user.pk)
+    except Invalid as refusal:
+        error = f"{refusal.message} {refusal.hint}".strip()
+        return _show(request, drawer.comments(step, workflow, text=text, error=error), 422)
+    if not wants_fragment(request):
+        return redirect("lane-step-comments", pipeline_id, stage_id, step_id)
+    return _lane(request, pipeline_id, stage_id, drawer.comments(step, workflow))
+
+
+# ── mails ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _mail(request: AccountRequest, mail_id: int) -> MailTemplate:
+    lanes.require(request.viewer, "ticket")
+    found = MailTemplate.objects.filter(account_id=request.viewer.account_id, pk=mail_id).first()
+    if found is None:
+        raise NotFound(_("There is no such mail."))
+    return found
+
+
+def _mail_page(request: AccountRequest, page: MailPage, status: int = 200) -> HttpResponse:
+    if status >= 400:
+        request.has_failed = True
+    context = {"shell": shell(request, area="automate"), "page": page, "request": request}
+    return render(request, "pipelines/mail.html", context, status=status)
+
+
+@require_GET
+def mail(request: AccountRequest, mail_id: int) -> HttpResponse:
+    found = _mail(request, mail_id)
+    return _mail_page(request, pages.mail_page(found, subject=found.subject, body=found.body))
+
+
+@require_POST
+def save_mail(request: AccountRequest, mail_id: int) -> HttpResponse:
+    """Save, or with `preview` only show how it would look (R-MAIL-1)."""
+    found = _mail(request, mail_id)
+    subject, body = (_plain(request.POST.get(name, "")) for name in ("subject", "body"))
+    if "preview" in request.POST:
+        return _mail_page(request, pages.mail_page(found, subject=subject, body=body))
+    if request.POST.get("revision") != str(found.revision):
+        notice = _("Somebody else changed this mail in the meantime.")
+        return _mail_page(request, pages.mail_page(found, subject=subject, body=body, notice=f"{notice} {_('Save again to keep your version.')}"), 409)  # fmt: skip
+    try:
+        templates.edit(found, subject=subject, body=body)
+    except Invalid as refusal:
+        return _mail_page(request, pages.mail_page(found, subject=subject, body=body, refusal=refusal), 422)
+    messages.success(request, _("The mail is saved."))
+    return redirect("mail-template", mail_id)

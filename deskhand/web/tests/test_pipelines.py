@@ -1,0 +1,434 @@
+"""The Automate tab: templated automations, lanes and their mails, by plain forms and in parts."""
+
+import pytest
+from django.urls import reverse
+
+from deskhand.accounts.models import Account, Plan
+from deskhand.automation import lanes, templates, workflows
+from deskhand.automation.models import Enrollment, MailTemplate, StepComment, StepLog
+from deskhand.crm.pipelines import pipelines
+from deskhand.crm.pipelines.models import Pipeline, StageState
+from deskhand.crm.pipelines.pipelines import NewStage
+from deskhand.desk.models import ChannelAccount
+
+HTMX = {"HX-Request": "true"}
+
+
+@pytest.fixture
+def admin(office, sign_in):
+    with office.inside() as world:
+        templates.ensure_defaults(world.account.pk)
+    return sign_in(office.world.ada)
+
+
+@pytest.fixture
+def place(office):
+    """The default pipeline and its status New."""
+    with office.inside() as world:
+        return [world.tickets.default.id, world.stage("New")]
+
+
+@pytest.fixture
+def chain(office, admin, place):
+    """[mail, delay, task] in the lane New."""
+    with office.inside() as world:
+        by, new = world.ada.pk, place[1]
+        lanes.add_step("ticket", new, "send_email", {"template": "ticket_received"}, by=by)
+        lanes.add_step("ticket", new, "delay", {"minutes": 90}, after="1", by=by)
+        return lanes.add_step("ticket", new, "create_task", {"title": "Call"}, after="2", by=by)
+
+
+def url(name, *args, **query):
+    return reverse(name, args=args) + ("?" + "&".join(f"{k}={v}" for k, v in query.items()) if query else "")
+
+
+def policy(office, place):
+    with office.inside():
+        return Pipeline.objects.get(pk=place[0])
+
+
+def steps_of(office, place):
+    with office.inside() as world:
+        lane = next(one for one in lanes.lanes_of(world.tickets.default) if one.stage_id == place[1])
+        return [(step.kind, dict(step.settings)) for step in lane.steps]
+
+
+def text(response):
+    return response.content.decode()
+
+
+# ── the page ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_page_shows_channels_rules_and_a_lane_for_every_status(admin, place, chain):
+    page = text(admin.get(url("automate", place[0])))
+
+    assert "support@nordlys.example" in page
+    assert "An email is sent to a customer" in page
+    assert page.count('class="lane"') == 4
+    assert "Nothing happens when a ticket reaches Waiting on us." in page
+    assert "Closes the ticket" in page
+    assert "1 hour 30 minutes" in page
+
+
+def test_the_navigation_leads_to_the_default_pipeline(admin, place):
+    assert 'href="/settings/pipelines/automate"' in text(admin.get("/inbox/all-open"))
+    assert admin.get("/settings/pipelines/automate").headers["Location"] == url("automate", place[0])
+
+
+def test_the_switcher_leads_to_the_chosen_pipeline(office, admin):
+    with office.inside() as world:
+        second = pipelines.create(world.account.pk, "ticket", "Returns", [NewStage("Open", StageState.OPEN)])
+
+    chosen = admin.get(url("automate-home", pipeline=second.pk))
+
+    assert chosen.headers["Location"] == url("automate", second.pk)
+    assert "Returns" in text(admin.get(chosen.headers["Location"]))
+    assert admin.get(url("automate-home", pipeline=second.pk + 999)).status_code == 404
+
+
+def test_who_may_not_edit_lanes_gets_no_page_and_no_way_to_it_T_ACT_11(office, sign_in, place):
+    client = sign_in(office.world.grace)
+
+    assert client.get(url("automate", place[0])).status_code == 403
+    assert "/settings/pipelines" not in text(client.get("/inbox/all-open"))
+
+
+def test_the_page_takes_as_many_queries_with_long_lanes_as_with_short_ones(office, admin, place, chain, django_assert_max_num_queries):  # fmt: skip
+    page = url("automate", place[0])
+    admin.get(page)
+    with django_assert_max_num_queries(30) as few:
+        admin.get(page)
+    with office.inside() as world:
+        for stage in world.tickets.default.stages:
+            lanes.add_step("ticket", stage.id, "create_task", {"title": "More"}, by=world.ada.pk)
+
+    with django_assert_max_num_queries(len(few.captured_queries)):
+        admin.get(page)
+
+
+# ── templated automations ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_channel_is_switched_off_and_on_R_CC_2_R_CC_3(office, admin, place):
+    address = url("automate-channel", place[0], office.world.channel.pk)
+
+    response = admin.post(address, {"on": "0"})
+
+    assert response.headers["Location"] == url("automate", place[0])
+    with office.inside():
+        assert not ChannelAccount.objects.get().creates_tickets
+    assert "Makes no tickets" in text(admin.get(url("automate", place[0])))
+    assert "Each new conversation becomes a ticket" in text(admin.post(address, {"on": "1"}, headers=HTMX))
+
+
+@pytest.mark.parametrize(("rule", "switch"), [("sent", "moves_on_sent"), ("reply", "moves_on_reply")])
+def test_each_status_rule_has_its_own_switch_R_STAT_1_R_STAT_14(office, admin, place, rule, switch):
+    admin.post(url("automate-status", place[0], rule), {"on": "0"})
+
+    changed = policy(office, place)
+    assert {"moves_on_sent": changed.moves_on_sent, "moves_on_reply": changed.moves_on_reply} == {
+        "moves_on_sent": True,
+        "moves_on_reply": True,
+        switch: False,
+    }
+
+
+def test_a_status_rule_takes_another_target_R_STAT_2(office, admin, place):
+    part = admin.post(url("automate-status", place[0], "sent"), {"stage": place[1]}, headers=HTMX)
+
+    assert policy(office, place).sent_stage_id == place[1]
+    assert 'id="templated"' in text(part)
+    assert "<html" not in text(part)
+
+
+@pytest.mark.parametrize("stage", ["999999", "x", ""])
+def test_a_target_of_no_pipeline_is_refused(office, admin, place, stage):
+    before = policy(office, place).sent_stage_id
+
+    assert admin.post(url("automate-status", place[0], "sent"), {"stage": stage}).status_code == 400
+    assert policy(office, place).sent_stage_id == before
+
+
+def test_the_close_date_has_a_switch_for_setting_and_none_for_clearing_R_CLOSE_3_R_CLOSE_5(office, admin, place):  # fmt: skip
+    admin.post(url("automate-close-date", place[0]), {"on": "0"})
+
+    assert not policy(office, place).sets_close_date
+    page = text(admin.get(url("automate", place[0])))
+    assert "Always on" in page
+    assert "2 of 4 on" not in page
+    assert "3 of 4 on" in page
+
+
+def test_a_rule_says_what_never_moves_the_status_R_STAT_8(admin, place):
+    page = text(admin.get(url("automate", place[0])))
+
+    assert "These never change the status" in page
+    assert "forwarded emails and answers to them" in page
+
+
+# ── adding and changing ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_first_action_makes_the_lane_which_is_off_R_ACT_4(office, admin, place):
+    response = admin.post(url("lane-step-add", *place), {"kind": "send_email", "template": "ticket_received"})
+
+    assert response.headers["Location"] == f"{url('automate', place[0])}#lane-{place[1]}"
+    assert [kind for kind, _settings in steps_of(office, place)] == ["send_email"]
+    assert "Workflow is off" in text(admin.get(url("automate", place[0])))
+
+
+def test_a_step_goes_behind_the_one_it_was_added_to(office, admin, place, chain):
+    form = {"kind": "set_property", "property": "hs_ticket_priority", "value": "HIGH", "after": "1"}
+
+    part = admin.post(url("lane-step-add", *place), form | {"revision": chain.revision_number}, headers=HTMX)
+
+    assert [kind for kind, _settings in steps_of(office, place)] == [
+        "send_email",
+        "set_property",
+        "delay",
+        "create_task",
+    ]
+    assert f'id="lane-{place[1]}"' in text(part)
+    assert "Priority: High" in text(part)
+
+
+def test_the_choice_of_actions_is_what_the_plan_offers_R_ACT_26(office, admin, place):
+    Account.objects.filter(pk=office.world.account.pk).update(plan=Plan.STARTER)
+
+    panel = text(admin.get(url("lane-step-new", *place)))
+
+    assert "Internal notification" in panel
+    assert "Create task" not in panel
+    assert admin.get(url("lane-step-new", *place, kind="delay")).status_code == 404
+    assert admin.post(url("lane-step-add", *place), {"kind": "delay", "days": "1"}).status_code == 404
+
+
+@pytest.mark.parametrize("kind", lanes.OFFERED)
+def test_every_action_has_its_form_R_ACT_20_R_ACT_21_R_ACT_24(admin, place, kind):
+    page = admin.get(url("lane-step-new", *place, kind=kind))
+    part = admin.get(url("lane-step-new", *place, kind=kind), headers=HTMX)
+
+    assert page.status_code == part.status_code == 200
+    assert "<html" in text(page)
+    assert text(part).lstrip().startswith("<hx-partial")
+
+
+def test_a_property_offers_its_own_values(admin, place):
+    form = text(admin.get(url("lane-step-new", *place, kind="set_property", property="hs_pipeline_stage")))
+
+    assert "Waiting on contact" in form
+    assert admin.get(url("lane-step-new", *place, kind="set_property", property="createdate")).status_code == 400  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("form", "kept"),
+    [
+        ({"kind": "internal_email", "users": "{grace}", "teams": "{team}", "owner": "1", "subject": "Look", "body": "Now"},
+         {"users": ["{grace}"], "teams": ["{team}"], "owner": True, "subject": "Look", "body": "Now"}),
+        ({"kind": "create_task", "title": "Call", "notes": "Soon", "due_days": "1", "due_hours": "2", "assignee": "{grace}"},
+         {"title": "Call", "notes": "Soon", "due_in_minutes": 1560, "assignee": "{grace}"}),
+        ({"kind": "delay", "days": "1", "hours": "2", "minutes": "3"}, {"minutes": 1563}),
+        ({"kind": "set_property", "property": "hs_pipeline_stage", "value": "{new}"}, {"property": "hs_pipeline_stage", "value": "{new}"}),
+    ],
+)  # fmt: skip
+def test_what_is_filled_in_is_kept_and_shown_again_R_ACT_5(office, admin, place, form, kept):
+    names = {"{grace}": office.world.grace.pk, "{team}": office.world.team.pk, "{new}": place[1]}
+    admin.post(url("lane-step-add", *place), {name: names.get(value, value) for name, value in form.items()})
+
+    [(kind, settings)] = steps_of(office, place)
+    edited = admin.get(url("lane-step-edit", *place, "1"))
+
+    plain = {key: [str(one) for one in value] if isinstance(value, list) else value for key, value in settings.items()}  # fmt: skip
+    for name, value in kept.items():
+        wanted = [str(names[value[0]])] if isinstance(value, list) else names.get(value, value) if isinstance(value, str) else value  # fmt: skip
+        assert str(plain[name]) == str(wanted)
+    assert kind == form["kind"]
+    assert edited.status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("form", "field"),
+    [
+        ({"kind": "send_email", "template": ""}, "template"),
+        ({"kind": "send_email", "template": "999999"}, "template"),
+        ({"kind": "internal_email", "subject": "Kept words"}, "users"),
+        ({"kind": "internal_email", "users": "999999"}, "users"),
+        ({"kind": "internal_email", "owner": "1", "body": "{% if"}, "body"),
+        ({"kind": "create_task", "title": " "}, "title"),
+        ({"kind": "create_task", "title": "Call", "due_days": "soon"}, "due_days"),
+        ({"kind": "create_task", "title": "Call", "assignee": "999999"}, "assignee"),
+        ({"kind": "set_property", "property": "hs_ticket_priority", "value": "SHOUTING"}, "value"),
+        ({"kind": "set_property", "property": "hs_pipeline_stage", "value": ""}, "value"),
+        ({"kind": "delay", "days": "0"}, "minutes"),
+        ({"kind": "delay", "days": "-1"}, "days"),
+    ],
+)
+@pytest.mark.parametrize("headers", [{}, HTMX])
+def test_what_is_wrong_is_said_under_its_field_and_nothing_is_lost(office, admin, place, form, field, headers):  # fmt: skip
+    response = admin.post(url("lane-step-add", *place), form, headers=headers)
+
+    assert response.status_code == 422
+    assert f'id="error-{field}"' in text(response)
+    assert form.get("subject", "") in text(response)
+    assert steps_of(office, place) == []
+
+
+def test_two_editors_do_not_overwrite_each_other(office, admin, place, chain):
+    form = {"title": "Mine", "assignee": "owner", "revision": chain.revision_number - 1}
+
+    response = admin.post(url("lane-step-save", *place, "3"), form)
+
+    assert response.status_code == 409
+    assert 'value="Mine"' in text(response)
+    assert steps_of(office, place)[2][1]["title"] == "Call"
+    again = form | {"revision": chain.revision_number}
+    assert admin.post(url("lane-step-save", *place, "3"), again).status_code == 302
+    assert steps_of(office, place)[2][1]["title"] == "Mine"
+
+
+def test_people_of_another_account_cannot_be_told(office, neighbour, admin, place):
+    stranger = neighbour.world.grace.pk
+
+    response = admin.post(url("lane-step-add", *place), {"kind": "internal_email", "users": stranger})
+
+    assert response.status_code == 422
+
+
+def test_a_status_of_another_pipeline_is_not_found(office, admin, place):
+    with office.inside() as world:
+        second = pipelines.create(world.account.pk, "ticket", "Returns", [NewStage("Open", StageState.OPEN)])
+
+    assert admin.get(url("lane-step-new", second.pk, place[1])).status_code == 404
+
+
+# ── deleting, comments, switches ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_deleting_asks_and_says_how_many_are_inside(office, admin, place, chain):
+    with office.inside() as world:
+        ticket = world.ticket()
+        Enrollment.objects.create(
+            account_id=world.account.pk, workflow=chain, object_type="ticket", record_id=ticket.pk, revision_number=1, step_id="2",
+            enrolled_at=office.at,
+        )  # fmt: skip
+
+    asked = text(admin.get(url("lane-step-delete", *place, "2")))
+
+    assert "This step and the one after it" in asked
+    assert asked.count("1 ticket is inside now.") == 2
+    assert len(steps_of(office, place)) == 3
+
+
+@pytest.mark.parametrize(("following", "left"), [("0", ["send_email", "create_task"]), ("1", ["send_email"])])
+def test_one_step_goes_or_all_after_it_too_R_ACT_7(office, admin, place, chain, following, left):
+    admin.post(url("lane-step-deleted", *place, "2"), {"following": following, "revision": chain.revision_number})  # fmt: skip
+
+    assert [kind for kind, _settings in steps_of(office, place)] == left
+
+
+def test_comments_are_left_and_listed_R_ACT_6(office, admin, place, chain):
+    address = url("lane-step-comment", *place, "3")
+
+    assert admin.post(address, {"text": " "}).status_code == 422
+    assert admin.post(address, {"text": "Is this still right?"}).status_code == 302
+    part = text(admin.post(address, {"text": "I think so."}, headers=HTMX))
+
+    assert "Is this still right?" in text(admin.get(url("lane-step-comments", *place, "3")))
+    assert "2 comments on Create task" in part
+    with office.inside():
+        assert StepComment.objects.count() == 2
+
+
+def test_a_lane_is_switched_on_and_off_R_ACT_3(office, admin, place, chain):
+    assert "Workflow is on" in text(admin.post(url("lane-switch", *place), {"on": "1"}, headers=HTMX))
+    admin.post(url("lane-switch", *place), {"on": "0"})
+
+    with office.inside():
+        assert not lanes.lane_of(place[1]).is_on
+
+
+def test_a_lane_may_run_every_time_R_ACT_11(office, admin, place, chain):
+    admin.post(url("lane-every-time", *place), {"on": "1"})
+
+    with office.inside():
+        assert workflows.definition_of(lanes.lane_of(place[1])).reenrollment.is_on
+
+
+def test_failures_and_what_needs_a_look_are_said(office, admin, place, chain):
+    from deskhand.kernel import clock
+
+    with office.inside() as world:
+        chain.needs_review = "Grace is not active any more."
+        chain.save()
+        StepLog.objects.create(
+            account_id=world.account.pk, workflow_id=chain.pk, enrollment_id=1, object_type="ticket", record_id=1, revision_number=1,
+            step_id="1", kind="send_email", status="FAILED", at=clock.now(),
+        )  # fmt: skip
+
+    page = text(admin.get(url("automate", place[0])))
+
+    assert "1 step failed in the last 30 days" in page
+    assert "Grace is not active any more." in page
+
+
+@pytest.mark.parametrize("name", ["edit", "delete", "comments"])
+def test_a_step_that_is_gone_is_not_found(admin, place, chain, name):
+    assert admin.get(url(f"lane-step-{name}", *place, "99")).status_code == 404
+
+
+# ── mails ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def received(office, admin):
+    with office.inside():
+        return MailTemplate.objects.get(key="ticket_received")
+
+
+def test_a_mail_is_shown_for_a_sample_ticket_R_MAIL_1(admin, received):
+    page = text(admin.get(url("mail-template", received.pk)))
+
+    assert "{{ ticket.number }}" in page
+    assert "Hello Astrid" in page
+
+
+def test_a_preview_saves_nothing(office, admin, received):
+    form = {"subject": "Got it, {{ contact.first_name }}", "body": "B", "preview": "1", "revision": 1}
+
+    assert "Got it, Astrid" in text(admin.post(url("mail-template-save", received.pk), form))
+    with office.inside():
+        assert MailTemplate.objects.get(pk=received.pk).subject == received.subject
+
+
+def test_a_mail_is_saved_R_MAIL_1(office, admin, received):
+    form = {"subject": "We have it", "body": "Line\r\nNext", "revision": received.revision}
+
+    response = admin.post(url("mail-template-save", received.pk), form, follow=True)
+
+    assert "The mail is saved." in text(response)
+    with office.inside():
+        saved = MailTemplate.objects.get(pk=received.pk)
+    assert (saved.subject, saved.body) == ("We have it", "Line\nNext")
+
+
+@pytest.mark.parametrize(
+    ("subject", "body", "field"), [("", "x", "subject"), ("x", " ", "body"), ("x", "{{ open", "body")]
+)
+def test_a_mail_that_cannot_be_sent_is_refused_and_kept_on_the_page(office, admin, received, subject, body, field):  # fmt: skip
+    form = {"subject": subject, "body": body, "revision": received.revision}
+
+    response = admin.post(url("mail-template-save", received.pk), form)
+
+    assert response.status_code == 422
+    assert f'id="error-{field}"' in text(response)
+    with office.inside():
+        assert MailTemplate.objects.get(pk=received.pk).revision == received.revision
+
+
+def test_a_mail_that_somebody_else_changed_is_not_overwritten(office, admin, received):
+    form = {"subject": "Mine", "body": "Mine", "revision": received.revision - 1}
+
+    assert admin.post(url("mail-template-save", received.pk), form).status_code == 409
+    with office.inside():
+        assert MailTemplate.objects.get(pk=received.pk).subject == received.subject
