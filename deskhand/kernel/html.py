@@ -246,7 +246,7 @@ _DATA_IMAGE = re.compile(r"data:image/(?:png|gif|jpe?g|webp);base64,[A-Za-z0-9+/
 _TEXT_LAYOUT = ParserConfig(css=CSS_PROFILES["relaxed"].copy())
 _COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
 _UNREAD = re.compile(
-    r"<(script|style|title|head|noscript|template|svg|math|object|iframe|textarea|select)\b(?:(?!</?\1\b)[^<]|<(?!/?\1\b))*+(?:</\1[^<>]*+>)?",
+    r"<(script|style|title|head|noscript|template|svg|math|object|iframe|textarea|select)\b(?:(?!</?\1\b)[^<]|<(?!/?\1\b))*(?:</\1[^<>]*+>)?",
     re.IGNORECASE,
 )
 _BREAKS = re.compile(

@@ -66,7 +66,9 @@ class Rows:
             "took_ms": Column(Kind.DURATION, Sql(f"{a}.took_ms")),
             "day": Column(Kind.DATE, Sql(f"{a}.day")),
             "moment": Column(Kind.DATETIME, Sql(f"{a}.moment")),
-            "flag": Column(Kind.BOOL, Sql(f"{a}.flag"), history=in_history("flag", a, "(h.new #>> '{}')::boolean")),
+            "flag": Column(
+                Kind.BOOL, Sql(f"{a}.flag"), history=in_history("flag", a, "(h.new #>> '{}')::boolean")
+            ),
             "choice": Column(Kind.ENUM, Sql(f"{a}.choice"), history=in_history("choice", a, text)),
             "many": Column(Kind.MULTI, Sql(f"{a}.many")),
             "owner": Column(

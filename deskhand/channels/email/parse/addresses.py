@@ -13,7 +13,7 @@ MAX_ADDRESSES = 500
 _MAX_EMAIL = 320  # 64 + @ + 255: RFC 5321 §4.5.3.1
 _MAX_NAME = 200
 
-_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*+"|\([^()]*+\)?|<[^<>]*+>?|[,;:]|[^"(<>,;:)]++|.', re.DOTALL)
+_TOKEN = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|\([^()]*+\)?|<[^<>]*+>?|[,;:]|[^"(<>,;:)]++|.', re.DOTALL)
 _TOKEN_OPEN_QUOTE = re.compile(r"\([^()]*+\)?|<[^<>]*+>?|[,;:]|[^(<>,;:)]++|.", re.DOTALL)
 _UNESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _NOT_IN_DOMAIN = re.compile(r'[()<>,;\\"@\s]')

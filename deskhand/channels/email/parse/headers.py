@@ -19,13 +19,14 @@ MAX_VALUE = 16_384  # characters of one header that are decoded
 MAX_LIST_VALUE = 262_144  # characters of an address or parameter list that are read
 MAX_IDS = 200
 
+# No possessive groups here: CPython before 3.11.5, which Debian 12 has, matches them wrongly (gh-106052).
 _ENCODED_WORD = re.compile(
-    r"=\?([A-Za-z0-9_.:+()-]{1,40})(?:\*[A-Za-z0-9-]{0,20})?\?([bBqQ])\?((?:[^?]|\?(?!=)){0,1000}+)\?="
+    r"=\?([A-Za-z0-9_.:+()-]{1,40})(?:\*[A-Za-z0-9-]{0,20})?\?([bBqQ])\?((?:[^?]|\?(?!=)){0,1000})\?="
 )
 _SURROGATE = re.compile("[\udc80-\udcff]")
 _MESSAGE_ID = re.compile(r"<([^<>\s]{1,990})>")
 _BARE_ID = re.compile(r"[^\s<>\"',;]{1,500}@[^\s<>\"',;]{1,250}")
-_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*+)"', re.DOTALL)
+_QUOTED = re.compile(r'"([^"\\]*(?:\\.[^"\\]*)*)"', re.DOTALL)
 _PARAMETER = re.compile(r"[;\s]*+([^\s=;\"]{1,100})\s{0,20}=\s{0,20}", re.DOTALL)
 _UNESCAPE = re.compile(r"\\([\"\\])")
 _SEGMENT = re.compile(r"([^*]+)(?:\*(\d{1,4}))?(\*)?")
