@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
 from deskhand.kernel import clock
-from deskhand.kernel.database import wake
+from deskhand.kernel.database import sql, wake
 from deskhand.kernel.database.scope import account_scope
 from deskhand.testing.world import World, make_world
 
@@ -31,7 +32,12 @@ def world(db: None) -> Iterator[World]:
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(django_db_setup: None) -> Iterator[None]:
-    """The test database can only be dropped when nobody holds it."""
+def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
+    """The test database can only be dropped when nobody holds it: not a thread, not a process that is still ending."""
     yield
     wake.shut()
+    with django_db_blocker.unblock():
+        sql.rows(
+            "select pg_terminate_backend(pid) from pg_stat_activity"
+            " where datname = current_database() and pid <> pg_backend_pid() and usename = current_user"
+        )
