@@ -1,0 +1,227 @@
+"""Every text is marked, and every language has all of them."""
+
+from __future__ import annotations
+
+import gettext
+import html
+import re
+from pathlib import Path
+
+import pytest
+from babel import Locale
+from django.conf import settings as django_settings
+from django.test import Client
+
+from deskhand.accounts.models import User
+from deskhand.crm.records import tickets
+from deskhand.desk import threads
+from deskhand.desk.types import InboundMessage, Incoming, Mailbox
+from deskhand.events.types import SYSTEM
+from deskhand.kernel.database.scope import account_scope
+from deskhand.testing.world import World, make_world
+from scripts import messages
+from tests import pseudo
+
+LANGUAGES = ["da", "de", "it", "nb"]
+SIGN_IN = {"en": "Sign in", "da": "Log ind", "de": "Anmelden", "it": "Accedi", "nb": "Logg inn"}
+UNASSIGNED = {
+    "en": "Unassigned", "da": "Ufordelte", "de": "Nicht zugewiesen", "it": "Non assegnati", "nb": "Ufordelte",
+}  # fmt: skip
+BROKEN = {
+    "not translated": ('msgstr "Senden"', 'msgstr ""'),
+    "marked as unsure": ('msgid "Send"', '#, fuzzy\nmsgid "Send"'),
+    "has other placeholders than the source": ("%(count)s offen", "%(number)s offen"),
+    "differs from what `make messages` writes": ('msgid "Send"', '#. A remark.\nmsgid "Send"'),
+}
+PROPER_NAMES = {"Deskhand", "English", "Dansk", "Deutsch", "Italiano", "Norsk", "bokmål"}
+CUSTOMER = Mailbox("astrid@fjallbo.example", "Astrid Lindqvist")
+LOGIN = "/account/login/"
+SAID = "Hvor er pengene mine?"
+SUBJECT = "Refusjon mangler"
+
+
+@pytest.fixture(scope="module")
+def texts() -> messages.Catalog:
+    return messages.source()
+
+
+@pytest.fixture(scope="module")
+def compiled(texts, tmp_path_factory) -> Path:
+    directory = tmp_path_factory.mktemp("locale")
+    pseudo.compile_catalogs(messages.paths(), directory)
+    pseudo.write_pseudo(texts, directory)
+    return directory
+
+
+@pytest.fixture
+def speaking(settings, compiled) -> Path:
+    """The product with its languages compiled, and the one that nobody speaks among them."""
+    settings.LOCALE_PATHS = [compiled]
+    settings.LANGUAGES = [*django_settings.LANGUAGES, (pseudo.CODE, "Pseudo")]
+    return compiled
+
+
+@pytest.fixture
+def desk(db, noon) -> World:
+    """A help desk with a ticket that has been given away, answered and moved."""
+    world = make_world("nordlys")
+    with account_scope(world.account.pk):
+        mail = InboundMessage(
+            external_id="1@fjallbo.example", sender=CUSTOMER, subject=SUBJECT, text=SAID, received_at=noon
+        )
+        received = threads.receive(Incoming(world.channel.pk, mail), at=noon)
+        tickets.assign(received.ticket_id, owner_id=world.grace.pk, by=SYSTEM, at=noon)
+    return world
+
+
+def speak(user: User, language: str) -> Client:
+    User.objects.filter(pk=user.pk).update(locale=language)
+    client = Client(headers={"accept-language": language})
+    client.force_login(user)
+    return client
+
+
+def shown(page: str) -> list[str]:
+    """What people see or hear of a page: its texts, and the attributes that are read out."""
+    page = re.sub(r"(?s)<(script|style|svg|template)\b.*?</\1>|<!--.*?-->", "", page)
+    named = re.findall(
+        r'\b(?:aria-label|title|placeholder|alt|data-(?:age-\w+|saved|failed))="([^"]*)"', page
+    )
+    return [html.unescape(text) for text in [*named, *re.split(r"<[^>]*>", page)] if text.strip()]
+
+
+# ── the catalogues ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_languages_are_those_of_the_settings():
+    assert [messages.language(path) for path in messages.paths()] == LANGUAGES
+    assert sorted(code for code, _name in django_settings.LANGUAGES if code != "en") == LANGUAGES
+
+
+@pytest.mark.parametrize("path", messages.paths(), ids=messages.language)
+def test_a_language_is_complete(path, texts):
+    """All texts and plural forms are there, none unsure or left over, and they fill in what the source fills in."""
+    assert list(messages.problems(path, texts)) == []
+
+
+@pytest.mark.parametrize("problem", BROKEN)
+def test_a_broken_catalogue_is_noticed(problem, texts, tmp_path):
+    path = tmp_path / "de" / "LC_MESSAGES" / "django.po"
+    path.parent.mkdir(parents=True)
+    whole = (messages.CATALOGS / "de" / "LC_MESSAGES" / "django.po").read_text()
+    before, after = BROKEN[problem]
+    assert whole.count(f"{before}\n") or before in whole
+
+    path.write_text(whole.replace(before, after, 1))
+
+    assert problem in "\n".join(messages.problems(path, texts))
+
+
+def test_a_text_that_is_gone_leaves_the_catalogue(texts, tmp_path):
+    path = tmp_path / "nb" / "LC_MESSAGES" / "django.po"
+    path.parent.mkdir(parents=True)
+    whole = (messages.CATALOGS / "nb" / "LC_MESSAGES" / "django.po").read_text()
+    path.write_text(f'{whole}\nmsgid "Send by pigeon"\nmsgstr "Send med due"\n')
+
+    assert messages.updated(path, texts) == whole
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_compiled_catalogues_can_be_read(compiled, language):
+    with (compiled / language / "LC_MESSAGES" / "django.mo").open("rb") as file:
+        catalog = gettext.GNUTranslations(file)
+
+    assert catalog.gettext("Sign in") == SIGN_IN[language]
+    one, many = (catalog.ngettext("%(n)s day", "%(n)s days", n) for n in (1, 2))
+    assert one != many
+    assert catalog.pgettext("age of a message", "now") != "now"
+
+
+# ── the pages ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("language", ["en", *LANGUAGES])
+def test_the_door_speaks_the_visitors_language(speaking, db, language):
+    page = Client(headers={"accept-language": language}).get(LOGIN, follow=True)
+
+    assert page.status_code == 200
+    assert f'<html lang="{language}"' in page.content.decode()
+    assert SIGN_IN[language] in " ".join(shown(page.content.decode()))
+
+
+@pytest.mark.parametrize("language", ["en", *LANGUAGES])
+def test_the_inbox_speaks_the_agents_language(speaking, desk, language):
+    page = speak(desk.grace, language).get("/inbox/all-open", follow=True)
+
+    assert page.status_code == 200
+    assert f'<html lang="{language}"' in page.content.decode()
+    assert UNASSIGNED[language] in [text.strip() for text in shown(page.content.decode())]
+
+
+def test_a_filled_in_text_keeps_what_is_filled_in():
+    assert pseudo.pseudo("Tickets") == "[!!! Ŧíçķéŧš··· !!!]"
+    assert "%(name)s" in pseudo.pseudo("Reply to %(name)s")
+    assert "{{ ticket.number }}" in pseudo.pseudo("Ticket #{{ ticket.number }}")
+    assert len(pseudo.pseudo("Assign to me")) >= 1.4 * len("Assign to me")
+    assert pseudo.without_marked("a [!!! ñ [!!! ö !!!] !!!] b").split() == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("address", "status"),
+    [(LOGIN, 200), ("/inbox/all-open", 200), ("/settings/pipelines/automate", 200), ("/nowhere", 404)],
+)
+def test_no_text_of_a_page_is_unmarked(speaking, desk, address, status):
+    client = speak(desk.ada, pseudo.CODE)
+    if address == LOGIN:
+        client.logout()
+    answer = client.get(address, follow=True)
+    page = answer.content.decode()
+
+    assert answer.status_code == status
+    assert f'lang="{pseudo.CODE}"' in page
+    assert "[!!! " in page
+    assert unmarked(page) == []
+
+
+def test_no_text_of_a_ticket_is_unmarked(speaking, desk):
+    client = speak(desk.ada, pseudo.CODE)
+    page = client.get("/inbox/all-open", follow=True).content.decode()
+    ticket = re.search(r'href="(/inbox/all-open/\d+)"', page)
+    assert ticket
+
+    opened = client.get(ticket[1], follow=True).content.decode()
+
+    assert SAID in html.unescape(opened)
+    assert unmarked(opened) == []
+
+
+def test_an_unmarked_text_is_noticed(desk):
+    page = f'<p title="Close">{pseudo.pseudo("Reply to Astrid")} Grace Hopper</p><p>Only for you</p>'
+
+    assert unmarked(page) == ["Close", "Only for you"]
+
+
+def unmarked(page: str) -> list[str]:
+    """Texts with words in them that are neither marked nor somebody's name or words."""
+    data = {"Nordlys", "Support", SUBJECT, SAID, CUSTOMER.name, CUSTOMER.email, "support@nordlys.example"}
+    data |= {user.name for user in User.objects.all()} | {user.email for user in User.objects.all()}
+    known = {word for text in data | PROPER_NAMES | _dates() for word in words_of(text)}
+    left = [(text, words_of(pseudo.without_marked(text))) for text in shown(page)]
+    return [text for text, words in left if words - known]
+
+
+def words_of(text: str) -> set[str]:
+    return set(re.findall(r"[^\W\d_]{2,}", text.casefold()))
+
+
+def _dates() -> set[str]:
+    """Names of months and days, which come from Babel, and the account's zone."""
+    locale = Locale.parse(pseudo.CODE)
+    names = [locale.months, locale.days]
+    return {"UTC"} | {
+        name
+        for kind in names
+        for forms in kind.values()
+        for width in forms.values()
+        for name in width.values()
+    }
