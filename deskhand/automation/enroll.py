@@ -13,7 +13,6 @@ from datetime import datetime
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-from deskhand.accounts.models import Account
 from deskhand.automation import records
 from deskhand.automation.engine.definition import Definition, WhenEvent
 from deskhand.automation.models import Workflow, WorkflowRevision
@@ -47,6 +46,7 @@ class Lane:
     on_since: datetime
     first_step: str
     every_time: bool
+    zone: ZoneInfo  # the account's
     refine: Condition | None  # leaves out live chat unless somebody removed that (R-ACT-30, R-ACT-32)
 
 
@@ -59,7 +59,7 @@ def enroll_matching(account_id: int, events: Sequence[Event]) -> None:
     if not lanes:
         return
     records = _refined_records(candidates, lanes)
-    zone = ZoneInfo(Account.objects.values_list("zone", flat=True).get(pk=account_id))
+    zone = next(lane.zone for on_stage in lanes.values() for lane in on_stage)
     wanted: dict[tuple[int, int], tuple[Lane, Candidate]] = {}
     for candidate in candidates:
         for lane in lanes.get(candidate.stage_id, ()):
@@ -83,25 +83,27 @@ def _reached(events: Iterable[Event]) -> Iterable[Candidate]:
 
 def _lanes(account_id: int, stage_ids: set[int]) -> dict[int, list[Lane]]:
     found: dict[int, list[Lane]] = defaultdict(list)
-    workflows = Workflow.objects.filter(
-        account_id=account_id,
-        is_on=True,
-        archived_at=None,
-        needs_review="",
-        origin_stage_id__in=stage_ids,
-        on_since__isnull=False,
-    ).order_by("created_at", "id")
-    for w in workflows:
-        definition = definition_of(account_id, w.pk, w.revision_number)
-        if definition.start and w.origin_stage_id and w.on_since:
+    for workflow_id, object_type, stage_id, revision, on_since, zone in sql.rows(
+        _LANES, [account_id, list(stage_ids)]
+    ):
+        definition = definition_of(account_id, workflow_id, revision)
+        if definition.start:
             refine = definition.trigger.refine if isinstance(definition.trigger, WhenEvent) else None
-            found[w.origin_stage_id].append(
+            found[stage_id].append(
                 Lane(
-                    w.pk, w.object_type, w.origin_stage_id, w.revision_number, w.on_since, definition.start.to,
-                    definition.reenrollment.is_on, refine,
+                    workflow_id, object_type, stage_id, revision, on_since, definition.start.to,
+                    definition.reenrollment.is_on, ZoneInfo(zone), refine,
                 )
             )  # fmt: skip
     return found
+
+
+_LANES = """
+select w.id, w.object_type, w.origin_stage_id, w.revision_number, w.on_since, a.zone
+from automation_workflow w join accounts_account a on a.id = w.account_id
+where w.account_id = %s and w.is_on and w.archived_at is null and w.needs_review = '' and w.origin_stage_id = any(%s)
+  and w.on_since is not null order by w.created_at, w.id
+"""
 
 
 @lru_cache(maxsize=2048)
@@ -122,7 +124,7 @@ def _refined_records(
     return {
         (object_type, record_id): records.LoadedFacts(object_type, record)
         for object_type, ids in wanted.items()
-        for record_id, record in records.load(object_type, sorted(ids)).items()
+        for record_id, record in records.load(object_type, list(ids), people=False).items()
     }
 
 

@@ -69,25 +69,36 @@ where t.account_id = %s and t.id = any(%s) and t.archived_at is null order by t.
 """
 
 
-def load(object_type: str, record_ids: Sequence[int], *, lock: bool = False) -> Loaded:
-    """Records by id with "contact", "company", "owner" and "channel" beside their columns; gone ones are left out.
+def load(object_type: str, record_ids: Sequence[int], *, lock: bool = False, people: bool = True) -> Loaded:
+    """Records by id; gone ones are left out. With `people`, "contact", "company", "owner" and "channel" stand in them.
 
     With `lock` their rows are held in id order. One query, however many records.
     """
-    query = _LOAD_TICKETS if object_type == "ticket" else _load_others(object_type)
+    names = _TICKET if object_type == "ticket" else _OTHERS
+    if not people:
+        query = _load_alone(object_type, names)
+    else:
+        query = _LOAD_TICKETS if object_type == "ticket" else _load_others(object_type)
     found = sql.rows(
         query + (" for no key update of t" if lock else ""), [current_account_id(), sorted(set(record_ids))]
     )
     loaded = Loaded(object_type)
-    names = _TICKET if object_type == "ticket" else _OTHERS
     for values in found:
         row = Row(dict(zip(names, values, strict=False)), loaded)
         row["properties"] = sql.loads(row["properties"])
-        _add_owner(row, *values[len(names) : len(names) + 2])
-        if object_type == "ticket":
+        if people:
+            _add_owner(row, *values[len(names) : len(names) + 2])
+        if people and object_type == "ticket":
             _add_people(row, *values[len(names) + 2 :])
         loaded[row["id"]] = row
     return loaded
+
+
+def _load_alone(object_type: str, names: Sequence[str]) -> str:
+    return (
+        f"select {', '.join(f't.{name}' for name in names)} from {store.table_of(object_type)} t"
+        " where t.account_id = %s and t.id = any(%s) and t.archived_at is null order by t.id"
+    )
 
 
 def _load_others(object_type: str) -> str:
@@ -141,7 +152,10 @@ class LoadedFacts:
 
     def associated(self, to: str, type_id: int | None) -> Iterable[Facts]:
         ids = associations.linked_ids(self.object_type, [self.record["id"]], to, type_id)
-        return [LoadedFacts(to, record) for record in load(to, ids.get(self.record["id"], [])).values()]
+        return [
+            LoadedFacts(to, record)
+            for record in load(to, ids.get(self.record["id"], []), people=False).values()
+        ]
 
     def memberships(self, of: str) -> Collection[int]:
         return ()

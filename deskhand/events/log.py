@@ -49,13 +49,13 @@ def record_many(new: Sequence[NewEvent]) -> list[Event]:
         return []
     scope = current_scope()
     account_id = scope.account_id
+    drawn = sql.rows(_INSERT, [*_columns(new), account_id, account_id])
     recorded = [
         Event(
             e.kind, e.object_type, e.object_id, e.version, e.by, e.at, e.data, e.cause, e.depth, event_id, account_id
         )
-        for event_id, e in zip(sql.ids("events_event", len(new)), new, strict=True)
+        for (event_id,), e in zip(drawn, new, strict=True)
     ]  # fmt: skip
-    sql.execute(_INSERT, [*_columns(recorded), account_id, account_id])
     _collect(recorded)
     wake(WAKE)
     return recorded
@@ -63,21 +63,23 @@ def record_many(new: Sequence[NewEvent]) -> list[Event]:
 
 _INSERT = """
 with e as materialized (
-    select * from unnest(%s::bigint[], %s::text[], %s::text[], %s::bigint[], %s::bigint[], %s::text[], %s::bigint[],
-                         %s::jsonb[], %s::smallint[], %s::jsonb[], %s::timestamptz[])
-        e(id, kind, type, object, version, actor_kind, actor, cause, depth, data, at)
+    select nextval('events_event_id_seq') as id, x.*
+    from unnest(%s::text[], %s::text[], %s::bigint[], %s::bigint[], %s::text[], %s::bigint[],
+                %s::jsonb[], %s::smallint[], %s::jsonb[], %s::timestamptz[])
+        x(kind, type, object, version, actor_kind, actor, cause, depth, data, at)
 ), logged as (
     insert into events_event (account_id, id, kind, object_type, object_id, version, actor_kind, actor_id, cause, depth, data, occurred_at)
     select %s, e.* from e
+), pending as (
+    insert into events_pendingevent (account_id, id, object_type, object_id, occurred_at, due_at, attempts, error)
+    select %s, e.id, e.type, e.object, e.at, e.at, 0, '' from e
 )
-insert into events_pendingevent (account_id, id, object_type, object_id, occurred_at, due_at, attempts, error)
-select %s, e.id, e.type, e.object, e.at, e.at, 0, '' from e
+select id from e order by id
 """
 
 
-def _columns(events: Sequence[Event]) -> list[list[Any]]:
+def _columns(events: Sequence[NewEvent]) -> list[list[Any]]:
     return [
-        [e.id for e in events],
         [e.kind for e in events],
         [e.object_type for e in events],
         [e.object_id for e in events],

@@ -25,7 +25,7 @@ log = structlog.get_logger()
 
 Row = TypeVar("Row")
 
-SMALL, LARGE = 20, 500  # rows claimed when idle, and at most under backlog
+SMALL, LARGE = 100, 500  # rows claimed at most: after a pause, and under backlog
 GROWTH = 4  # times the last batch's rows is the next one's limit
 POLL = 2.0  # seconds between looks when no wake-up comes
 

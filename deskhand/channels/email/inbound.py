@@ -6,7 +6,7 @@ again. A worker that dies in between loses its lease, and the rows are read once
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from operator import itemgetter
@@ -62,6 +62,7 @@ class InboundClaimer(BatchClaimer[Waiting]):
         self._leased: dict[int, Waiting] = {}
         self._read: dict[int, Read] = {}
         self._unreadable: dict[int, ChildFailed] = {}
+        self._channels: dict[str, int] = {}
 
     def next_account(self) -> int | None:
         found = sql.row(
@@ -71,12 +72,13 @@ class InboundClaimer(BatchClaimer[Waiting]):
 
     def prepare(self, account_id: int, limit: int) -> None:
         """Lease a batch and read it, each mail in a guarded child."""
+        self._channels = _channels(account_id)
         self._leased = {row.id: row for row in _lease(account_id, limit)}
         readings = dict(
             zip(
                 self._leased,
                 guarded.parse_many(
-                    [row.raw for row in self._leased.values()], own_addresses=_own_addresses(account_id)
+                    [row.raw for row in self._leased.values()], own_addresses=list(self._channels)
                 ),
                 strict=True,
             )
@@ -107,7 +109,7 @@ class InboundClaimer(BatchClaimer[Waiting]):
 
     def _file(self, account_id: int, rows: Sequence[Waiting]) -> None:
         fresh = _refuse_twins(account_id, [(row, self._read[row.id]) for row in rows])
-        incoming = _Addressing(account_id, [row.channel_account_id for row in rows])
+        incoming = _Addressing(account_id, self._channels)
         filing = [row for row in rows if row.id in fresh]
         received = receive_many([incoming.of(row, self._read[row.id]) for row in filing])
         bounces.note_returned(
@@ -142,10 +144,10 @@ class InboundClaimer(BatchClaimer[Waiting]):
         return row.id
 
 
-def _own_addresses(account_id: int) -> list[str]:
-    """Our own inboxes: a mail from one of them is a loop (B1)."""
+def _channels(account_id: int) -> dict[str, int]:
+    """Our own inboxes by address: a mail from one of them is a loop (B1)."""
     found = ChannelAccount.objects.filter(account_id=account_id, channel="email", archived_at=None)
-    return list(found.values_list("address", flat=True))
+    return dict(found.values_list("address", "id"))
 
 
 def _lease(account_id: int, limit: int) -> list[Waiting]:
@@ -205,11 +207,8 @@ def _refuse_twins(account_id: int, mails: Sequence[tuple[Waiting, Read]]) -> set
 class _Addressing:
     """What a parsed mail means to the desk: its channel, its thread, its people."""
 
-    def __init__(self, account_id: int, channel_ids: Sequence[int]) -> None:
-        self.account_id = account_id
-        channels = ChannelAccount.objects.filter(account_id=account_id, channel="email", archived_at=None)
-        self.by_address = {c.address: c.pk for c in channels}
-        self.own = set(self.by_address)
+    def __init__(self, account_id: int, by_address: Mapping[str, int]) -> None:
+        self.account_id, self.by_address = account_id, by_address
 
     def of(self, row: Waiting, read: Read) -> Incoming:
         return Incoming(self._channel(row, read.parsed), self._message(row, read))

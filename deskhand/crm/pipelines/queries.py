@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from deskhand.crm.pipelines.models import Pipeline, Stage
+from deskhand.crm.pipelines.models import StageState
 from deskhand.crm.pipelines.types import PipelineSet, PipelineValue, StageValue
+from deskhand.kernel.database import sql
 from deskhand.kernel.database.scope import current_scope
 
 
@@ -26,27 +27,29 @@ def forget() -> None:
 
 def _read(account_id: int, object_type: str) -> PipelineSet:
     stages: dict[int, list[StageValue]] = {}
-    for stage in Stage.objects.filter(account_id=account_id, object_type=object_type).order_by(
-        "display_order", "label", "id"
-    ):
-        value = StageValue(
-            stage.id,
-            stage.key,
-            stage.label,
-            stage.display_order,
-            stage.is_open,
-            stage.tone,
-            stage.pipeline_id,
-        )
-        stages.setdefault(stage.pipeline_id, []).append(value)
-    pipelines = Pipeline.objects.filter(account_id=account_id, object_type=object_type, archived_at=None)
+    for stage_id, key, label, order, state, tone, pipeline_id in sql.rows(_STAGES, [account_id, object_type]):
+        value = StageValue(stage_id, key, label, order, state == StageState.OPEN, tone, pipeline_id)
+        stages.setdefault(pipeline_id, []).append(value)
     return PipelineSet(
         object_type,
         tuple(
             PipelineValue(
-                p.id, p.key, p.label, object_type, tuple(stages.get(p.id, ())), p.sets_close_date, p.moves_on_sent,
-                p.sent_stage_id, p.moves_on_reply, p.reply_stage_id, p.options, p.rules,
+                pipeline_id, key, label, object_type, tuple(stages.get(pipeline_id, ())), closes, on_sent, sent, on_reply, reply,
+                sql.loads(options), sql.loads(rules),
             )
-            for p in pipelines.order_by("display_order", "label", "id")
+            for pipeline_id, key, label, closes, on_sent, sent, on_reply, reply, options, rules in sql.rows(
+                _PIPELINES, [account_id, object_type]
+            )
         ),
     )  # fmt: skip
+
+
+_STAGES = """
+select id, key, label, display_order, state, tone, pipeline_id from crm_stage
+where account_id = %s and object_type = %s order by display_order, label, id
+"""
+
+_PIPELINES = """
+select id, key, label, sets_close_date, moves_on_sent, sent_stage_id, moves_on_reply, reply_stage_id, options, rules
+from crm_pipeline where account_id = %s and object_type = %s and archived_at is null order by display_order, label, id
+"""

@@ -80,6 +80,8 @@ def change_many(
     at: datetime | None = None,
 ) -> list[Applied]:
     """Apply `changes` in the open scope; one change a record. Records that are gone are left out of the answer."""
+    if not changes:
+        return []
     at = at or clock.now()
     before = _lock(object_type, [change.record_id for change in changes], _needed(object_type, changes))
     _add_main_teams(object_type, changes, before)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from deskhand.crm.schema.defaults import BUILT_IN
-from deskhand.crm.schema.models import PropertyDefinition
 from deskhand.crm.schema.types import Kind, Option, Property
+from deskhand.kernel.database import sql
 from deskhand.kernel.database.scope import current_scope
 
 
@@ -27,19 +27,24 @@ def forget(object_type: str) -> None:
 
 
 def _custom(object_type: str) -> dict[str, Property]:
-    definitions = PropertyDefinition.objects.filter(
-        account_id=current_scope().account_id, object_type=object_type, archived_at=None
-    ).order_by("display_order", "id")
     return {
-        row.name: Property(
-            row.name,
-            row.label,
-            Kind(row.kind),
-            options=tuple(Option(option["value"], option["label"]) for option in row.options),
-            group=row.group,
+        name: Property(
+            name,
+            label,
+            Kind(kind),
+            options=tuple(Option(option["value"], option["label"]) for option in sql.loads(options)),
+            group=group,
             is_custom=True,
-            description=row.description,
-            has_unique_value=row.has_unique_value,
+            description=description,
+            has_unique_value=is_unique,
         )
-        for row in definitions
+        for name, label, kind, options, group, description, is_unique in sql.rows(
+            _DEFINITIONS, [current_scope().account_id, object_type]
+        )
     }
+
+
+_DEFINITIONS = """
+select name, label, kind, options, "group", description, has_unique_value from crm_propertydefinition
+where account_id = %s and object_type = %s and archived_at is null order by display_order, id
+"""
