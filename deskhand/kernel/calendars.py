@@ -14,6 +14,7 @@ from functools import cached_property, lru_cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from deskhand.kernel.errors import Invalid
+from deskhand.kernel.text import N_
 
 DAY_MINUTES = 24 * 60
 #: How far ahead to look for working time before giving up.
@@ -27,10 +28,10 @@ Interval = tuple[datetime, datetime]
 def _check_minutes(start: int, end: int) -> None:
     if not 0 <= start < end <= DAY_MINUTES:
         raise Invalid(
-            "Hours must start before they end, within one day.",
+            N_("Hours must start before they end, within one day."),
             field="hours",
             value=(start, end),
-            hint="Split work over midnight into two blocks.",
+            hint=N_("Split work over midnight into two blocks."),
         )
 
 
@@ -44,7 +45,7 @@ class Block:
 
     def __post_init__(self) -> None:
         if not 0 <= self.weekday <= 6:
-            raise Invalid("A weekday is 0 (Monday) to 6 (Sunday).", field="weekday", value=self.weekday)
+            raise Invalid(N_("A weekday is 0 (Monday) to 6 (Sunday)."), field="weekday", value=self.weekday)
         _check_minutes(self.start, self.end)
 
 
@@ -100,7 +101,7 @@ def zone_named(name: str) -> ZoneInfo:
             f"{name!r} is not a time zone.",
             field="zone",
             value=name,
-            hint="Use a name such as Europe/Copenhagen.",
+            hint=N_("Use a name such as Europe/Copenhagen."),
         ) from failure
 
 
@@ -151,7 +152,7 @@ def add_working(hours: WeeklyHours, start: datetime, span: timedelta) -> datetim
     Raises Invalid if it has to cross 60 days without working time.
     """
     if span < timedelta(0):
-        raise Invalid("A span of working time can't be negative.", field="span", value=span)
+        raise Invalid(N_("A span of working time can't be negative."), field="span", value=span)
     at, left = start, span
     while left:
         opened, closed = _first_interval(hours, at)
@@ -178,7 +179,9 @@ def _first_interval(hours: WeeklyHours, at: datetime) -> Interval:
         if interval[0] <= at + HORIZON:
             return interval
     raise Invalid(
-        "These hours have no working time in the next 60 days.", field="hours", hint="Add hours to a weekday."
+        N_("These hours have no working time in the next 60 days."),
+        field="hours",
+        hint=N_("Add hours to a weekday."),
     )
 
 
@@ -225,4 +228,4 @@ def _shifted(day: date, days: int) -> date:
     try:
         return day + timedelta(days=days)
     except OverflowError as failure:
-        raise Invalid("That is beyond the end of the calendar.", field="at", value=day) from failure
+        raise Invalid(N_("That is beyond the end of the calendar."), field="at", value=day) from failure

@@ -14,6 +14,11 @@ _INVISIBLE = re.compile(
 )
 
 
+def N_(message: str) -> str:
+    """Mark a text for translation where Django is not known; who shows it translates it."""
+    return message
+
+
 def storable(text: str) -> str:
     """Return `text` with newlines as \\n and without what PostgreSQL or UTF-8 can't hold (P6)."""
     if "\r" in text:

@@ -137,4 +137,5 @@ def answer_error(request: HttpRequest, error: DeskhandError) -> HttpResponse:
 
 
 def _words(error: DeskhandError) -> str:
-    return f"{error.message} {error.hint}".strip() if isinstance(error, Invalid) else str(error)
+    """What was said without knowing the reader's language is put into it here; the rest is in it already."""
+    return f"{_(error.message)} {_(error.hint)}".strip() if isinstance(error, Invalid) else _(str(error))

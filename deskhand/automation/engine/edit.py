@@ -21,6 +21,7 @@ from deskhand.automation.engine.definition import (
     without_edges,
 )
 from deskhand.kernel.errors import Invalid, NotFound
+from deskhand.kernel.text import N_
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +56,9 @@ def go_to(definition: Definition, at: Place, target: str) -> Definition:
     _step(definition, target)
     existing = edge_at(definition, at)
     if existing is not None and not existing.is_goto:
-        raise Invalid("Only the end of a branch can go to another step.", field="at", value=at.after)
+        raise Invalid(N_("Only the end of a branch can go to another step."), field="at", value=at.after)
     if at == START:
-        raise Invalid("The first step can't be a go-to.", field="at", value="")
+        raise Invalid(N_("The first step can't be a go-to."), field="at", value="")
     return _set_edge(definition, at, Edge(target, is_goto=True))
 
 
@@ -65,7 +66,7 @@ def end_here(definition: Definition, at: Place) -> Definition:
     """Take away the go-to at a place. Raises Invalid if a step follows there."""
     existing = edge_at(definition, at)
     if existing is not None and not existing.is_goto:
-        raise Invalid("Delete the steps that follow instead.", field="at", value=at.after)
+        raise Invalid(N_("Delete the steps that follow instead."), field="at", value=at.after)
     return _set_edge(definition, at, None)
 
 
@@ -83,7 +84,10 @@ def delete_one(definition: Definition, step_id: str, keep: Slot | None = None) -
     kept = keep if keep is not None else _only_way(step, edges)
     if kept not in edges:
         raise Invalid(
-            "Choose the branch to keep.", field="keep", value=keep, hint="Or delete all that follows too."
+            N_("Choose the branch to keep."),
+            field="keep",
+            value=keep,
+            hint=N_("Or delete all that follows too."),
         )
     doomed = {step_id}
     for slot, edge in edges.items():
@@ -107,7 +111,7 @@ def delete_from(definition: Definition, step_id: str) -> Definition:
 def update_settings(definition: Definition, step_id: str, settings: Mapping[str, Any]) -> Definition:
     step = _step(definition, step_id)
     if not isinstance(step, Action):
-        raise Invalid("Only actions have settings.", field="step_id", value=step_id)
+        raise Invalid(N_("Only actions have settings."), field="step_id", value=step_id)
     return _put(definition, replace(step, settings=dict(settings)))
 
 
@@ -119,13 +123,13 @@ def update(definition: Definition, step: Step, origins: Mapping[Slot, Slot] | No
     """
     old = _step(definition, step.id)
     if type(old) is not type(step):
-        raise Invalid("A step can't become one of another sort.", field="step_id", value=step.id)
+        raise Invalid(N_("A step can't become one of another sort."), field="step_id", value=step.id)
     ways, before = edges_of(without_edges(step)), edges_of(old)
     wanted = {slot: (origins or {}).get(slot, slot if origins is None else "") for slot in ways}
     used = [origin for origin in wanted.values() if origin in before]
     if len(used) != len(set(used)):
         raise Invalid(
-            "Two branches can't carry on the same steps.", field="origins", value=dict(origins or {})
+            N_("Two branches can't carry on the same steps."), field="origins", value=dict(origins or {})
         )
     new = without_edges(step)
     for slot, origin in wanted.items():
@@ -145,14 +149,14 @@ def move(definition: Definition, step_id: str, to: Place, *, with_following: boo
     step = _step(definition, step_id)
     moving = branch_below(definition, step_id) if with_following else {step_id}
     if to.after in moving:
-        raise Invalid("A step can't be moved into itself.", field="to", value=to.after)
+        raise Invalid(N_("A step can't be moved into itself."), field="to", value=to.after)
     if edge_at(definition, to) == Edge(step_id):
         return definition
     if with_following:
         return _hang(_cut(definition, step_id, None), step_id, to)
     ways = edges_of(step)
     if any(edge is not None for slot, edge in ways.items() if slot != "next"):
-        raise Invalid("A fork moves with all that follows it.", field="with_following", value=False)
+        raise Invalid(N_("A fork moves with all that follows it."), field="with_following", value=False)
     loose = _put(_cut(definition, step_id, ways.get("next")), without_edges(step))
     return _hang(loose, step_id, to)
 
@@ -250,7 +254,7 @@ def _way_on(step: Step) -> Slot:
             return "default"
         case RandomSplit(parts=parts):
             if not parts:
-                raise Invalid("A random split needs parts.", field="parts", value=())
+                raise Invalid(N_("A random split needs parts."), field="parts", value=())
             return "0"
 
 
@@ -305,7 +309,7 @@ def _hang(definition: Definition, step_id: str, to: Place) -> Definition:
             return _put(hung, with_edge(current, way, followed))
         if edge.is_goto:
             raise Invalid(
-                "What is put here ends in a go-to; nothing can follow it.", field="to", value=to.after
+                N_("What is put here ends in a go-to; nothing can follow it."), field="to", value=to.after
             )
         current = hung.by_id[edge.to]
 

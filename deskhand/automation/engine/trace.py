@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from deskhand.kernel.text import N_
+
 
 class What(StrEnum):
     BRANCH = "branch"  # values: slot, name
@@ -35,10 +37,6 @@ class TraceItem:
 def sentence(item: TraceItem) -> str:
     """What to read about the item: a message to be translated, then formatted (%) with the item's values."""
     return _SENTENCES[item.what]
-
-
-def N_(message: str) -> str:
-    return message
 
 
 _SENTENCES = {

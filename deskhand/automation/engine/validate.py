@@ -31,9 +31,9 @@ from deskhand.automation.engine.definition import (
     WhenTrue,
     edges_of,
 )
-from deskhand.automation.engine.trace import N_
 from deskhand.crm.filters.types import Condition, Filter, leaves, leaves_by_type
 from deskhand.crm.schema.types import Kind
+from deskhand.kernel.text import N_
 
 
 @dataclass(frozen=True, slots=True)

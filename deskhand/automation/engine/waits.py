@@ -18,6 +18,7 @@ from deskhand.automation.engine.trace import What
 from deskhand.crm.filters.evaluate import Facts
 from deskhand.kernel.calendars import WeeklyHours, add_working, local_day, wall_time, zone_named
 from deskhand.kernel.errors import Invalid
+from deskhand.kernel.text import N_
 
 TimedWait = ForAmount | UntilDate | UntilProperty | UntilWeekday | UntilTime
 
@@ -99,4 +100,4 @@ def _until_weekday(days: tuple[int, ...], minute: int | None, now: datetime, zon
             return Until(start)
         if shift == 0 and (minute is None or now < start + timedelta(minutes=1)):
             return GoOn(What.INSIDE)
-    raise Invalid("Choose at least one day of the week.", field="days", value=days)
+    raise Invalid(N_("Choose at least one day of the week."), field="days", value=days)
