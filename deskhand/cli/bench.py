@@ -10,18 +10,30 @@ if TYPE_CHECKING:
     from argparse import _SubParsersAction
 
 NAMES = ("ingest", "automation", "lists")
+FAULTS = "faults"  # no measurement, and long: not among all
 
 
 def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
-    parser = commands.add_parser("bench", help="measure on a database of its own: " + ", ".join(NAMES))
-    parser.add_argument("name", choices=(*NAMES, "all"))
+    parser = commands.add_parser(
+        "bench", help="measure on a database of its own: " + ", ".join((*NAMES, FAULTS))
+    )
+    parser.add_argument("name", choices=(*NAMES, FAULTS, "all"))
     parser.add_argument("--json", action="store_true", help="one JSON object a line, and nothing else")
     parser.add_argument(
         "--scale", type=float, default=1.0, help="a part of the full size, such as 0.1 for a quick look"
     )
+    parser.add_argument(
+        "--seconds",
+        type=float,
+        default=600.0,
+        help="faults: how long processes are killed (default: %(default)g)",
+    )
+    parser.add_argument("--seed", type=int, help="faults: a number that chooses who is killed when")
 
 
 def run(args: argparse.Namespace) -> int:
+    if args.name == FAULTS:
+        return _run_faults(args)
     for name in NAMES if args.name == "all" else (args.name,):
         result = import_module(f"deskhand.bench.{name}").run(args.scale)
         if args.json:
@@ -35,3 +47,16 @@ def run(args: argparse.Namespace) -> int:
         )
         print("  " + ", ".join(f"{key} {value}" for key, value in result.details.items()), flush=True)
     return 0
+
+
+def _run_faults(args: argparse.Namespace) -> int:
+    from deskhand.bench import faults
+
+    result = faults.run(args.seconds, args.seed)
+    violations = result.details["violations"]
+    if args.json:
+        print(result.line(), flush=True)
+    else:
+        print("\n".join(result.details["books"]))
+        print("\n".join(violations) or "Nothing was lost, and nothing was done twice.", flush=True)
+    return 1 if violations else 0
