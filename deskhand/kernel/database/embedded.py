@@ -48,6 +48,7 @@ FIRST_SETTINGS = {
     "checkpoint_timeout": "15min",
     "random_page_cost": "1.1",
     "jit": "off",
+    "autovacuum_naptime": "15s",  # a new installation grows fast, and plans without statistics are bad
     "fsync": "on",
     "synchronous_commit": "on",
     "wal_level": "logical",  # so that the data can move to a bigger server while we run
