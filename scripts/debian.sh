@@ -5,6 +5,7 @@ set -euo pipefail
 
 packages=(
     chromium fonts-inter fonts-noto-cjk fonts-noto-color-emoji # pages in a real browser, and pictures of them
+    libatomic1                                                # what drives the browser links to it
     postfix dovecot-core dovecot-imapd dovecot-lmtpd          # mail through real servers
     postgresql-15 pgbouncer                                   # an external database, and a pooler before it
     gettext                                                   # checks the translations
