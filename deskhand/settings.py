@@ -6,6 +6,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+from django.conf.locale import LANG_INFO
+
 from deskhand.kernel import env
 from deskhand.kernel.database import url as database_url
 from deskhand.kernel.errors import Misconfigured
@@ -161,6 +163,8 @@ LANGUAGES = [
     ("it", "Italiano"),
     ("nb", "Norsk bokmål"),
 ]
+for norwegian in ("no", "nn"):  # what browsers may ask for
+    LANG_INFO[norwegian]["fallback"] = ["nb"]
 LOCALE_PATHS = [BASE_DIR / "locale"]
 USE_TZ = True
 TIME_ZONE = "UTC"

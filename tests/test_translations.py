@@ -11,14 +11,19 @@ import pytest
 from babel import Locale
 from django.conf import settings as django_settings
 from django.test import Client
+from django.utils import translation
 
 from deskhand.accounts.models import User
+from deskhand.automation import templates
 from deskhand.crm.records import tickets
 from deskhand.desk import threads
 from deskhand.desk.types import InboundMessage, Incoming, Mailbox
 from deskhand.events.types import SYSTEM
+from deskhand.kernel.calendars import Block
 from deskhand.kernel.database.scope import account_scope
+from deskhand.kernel.errors import Invalid
 from deskhand.testing.world import World, make_world
+from deskhand.web.middleware import answer_error
 from scripts import messages
 from tests import pseudo
 
@@ -156,6 +161,37 @@ def test_the_inbox_speaks_the_agents_language(speaking, desk, language):
     assert page.status_code == 200
     assert f'<html lang="{language}"' in page.content.decode()
     assert UNASSIGNED[language] in [text.strip() for text in shown(page.content.decode())]
+
+
+@pytest.mark.parametrize("asked", ["no", "no-NO,no;q=0.9", "nn", "nb-NO"])
+def test_norwegian_is_understood_by_every_name(speaking, db, asked):
+    page = Client(headers={"accept-language": asked}).get(LOGIN)
+
+    assert SIGN_IN["nb"] in " ".join(shown(page.content.decode()))
+
+
+def test_a_refusal_is_said_in_the_readers_language_though_its_area_knows_none(speaking, rf):
+    with pytest.raises(Invalid) as refused:
+        Block(weekday=7, start=540, end=1020)
+
+    with translation.override("de"):
+        answer = answer_error(rf.get("/", headers={"hx-request": "true"}), refused.value)
+
+    assert answer.content.decode() == "Ein Wochentag ist 0 (Montag) bis 6 (Sonntag)."
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("name", ["Astrid", ""])
+def test_the_built_in_mails_can_be_filled_in_every_language(speaking, language, name):
+    """R-MAIL-11"""
+    record = {"number": 4711, "contact": {"first_name": name}, "channel": {"name": "Support"}}
+    for _name, subject, body in templates.BUILT_IN.values():
+        with translation.override(language):
+            filled = [templates.fill(translation.gettext(text), record) for text in (subject, body)]
+
+        assert all("#4711" in text and "{" not in text for text in filled)
+        assert (name or "Support") in filled[1]
+        assert filled[1] != body
 
 
 def test_a_filled_in_text_keeps_what_is_filled_in():
