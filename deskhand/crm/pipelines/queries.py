@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from deskhand.accounts.plans import Feature, features
 from deskhand.crm.pipelines.models import StageState
 from deskhand.crm.pipelines.types import PipelineSet, PipelineValue, StageValue
 from deskhand.kernel.database import sql
@@ -34,14 +37,20 @@ def _read(account_id: int, object_type: str) -> PipelineSet:
         object_type,
         tuple(
             PipelineValue(
-                pipeline_id, key, label, object_type, tuple(stages.get(pipeline_id, ())), closes, on_sent, sent, on_reply, reply,
+                pipeline_id, key, label, object_type, tuple(stages.get(pipeline_id, ())), closes,
+                on_sent and _follows_emails(plan, switches), sent, on_reply and _follows_emails(plan, switches), reply,
                 sql.loads(options), sql.loads(rules),
             )
-            for pipeline_id, key, label, closes, on_sent, sent, on_reply, reply, options, rules in sql.rows(
+            for pipeline_id, key, label, closes, on_sent, sent, on_reply, reply, options, rules, plan, switches in sql.rows(
                 _PIPELINES, [account_id, object_type]
             )
         ),
     )  # fmt: skip
+
+
+def _follows_emails(plan: str, switches: Any) -> bool:
+    """Statuses follow e-mails where the account's plan has it; else the switches stand idle (T-STAT-14)."""
+    return Feature.STATUS_FROM_EMAILS in features(plan, sql.loads(switches))
 
 
 _STAGES = """
@@ -50,6 +59,8 @@ where account_id = %s and object_type = %s order by display_order, label, id
 """
 
 _PIPELINES = """
-select id, key, label, sets_close_date, moves_on_sent, sent_stage_id, moves_on_reply, reply_stage_id, options, rules
-from crm_pipeline where account_id = %s and object_type = %s and archived_at is null order by display_order, label, id
+select p.id, p.key, p.label, p.sets_close_date, p.moves_on_sent, p.sent_stage_id, p.moves_on_reply, p.reply_stage_id, p.options, p.rules,
+       a.plan, a.features
+from crm_pipeline p join accounts_account a on a.id = p.account_id
+where p.account_id = %s and p.object_type = %s and p.archived_at is null order by p.display_order, p.label, p.id
 """

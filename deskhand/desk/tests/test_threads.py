@@ -350,3 +350,17 @@ def test_answers_on_two_threads_of_one_ticket_in_one_set_all_count(world, receiv
     )
 
     assert Ticket.objects.get(pk=first.ticket_id).message_count == before + 2
+
+
+@pytest.mark.parametrize(("plan", "stage"), [("free", "New"), ("starter", "Waiting on us")])
+def test_statuses_follow_emails_from_the_starter_plan_on_T_STAT_14(world, receive, plan, stage):
+    from deskhand.crm.pipelines import queries
+
+    world.account.plan = plan
+    world.account.save(update_fields=["plan"])
+    queries.forget()
+    first = receive()
+
+    receive("Here it is", answers=("m0@fjallbo.example",))
+
+    assert stage_of(first) == stage
