@@ -115,6 +115,7 @@ class Meter:
         self.roots = roots
         self.peak_mb = 0.0
         self.cpu_seconds = 0.0
+        self.seen: set[int] = set()  # processes
         self._stop = threading.Event()
 
     def __enter__(self) -> Meter:
@@ -134,7 +135,8 @@ class Meter:
             self._stop.wait(0.5)
 
     def memory_mb(self) -> float:
-        return sum(_pss_kb(pid) for pid in self._tree()) / 1024
+        self.seen = self._tree()
+        return sum(_pss_kb(pid) for pid in self.seen) / 1024
 
     def _cpu(self) -> float:
         return sum(_cpu_seconds(pid) for pid in self._tree())

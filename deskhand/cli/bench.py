@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
 
-NAMES = ("ingest", "automation", "lists")
+NAMES = ("ingest", "automation", "lists", "idle")
 FAULTS = "faults"  # no measurement, and long: not among all
 
 
@@ -38,6 +38,9 @@ def run(args: argparse.Namespace) -> int:
         result = import_module(f"deskhand.bench.{name}").run(args.scale)
         if args.json:
             print(result.line(), flush=True)
+            continue
+        if name == "idle":
+            print(f"idle: {result.peak_mb:.0f} MB, {result.cpu_ms:.0f} ms CPU a second", flush=True)
             continue
         print(
             f"{name}: {result.per_s:,.0f}/s, {result.ratio_to_floor:.0%} of the floor ({result.floor_per_s:,.0f}/s)"
