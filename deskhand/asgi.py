@@ -9,5 +9,6 @@ warnings.filterwarnings("ignore", message="StreamingHttpResponse must consume sy
 django = get_asgi_application()
 
 from deskhand.web import live  # noqa: E402  # needs Django to be set up
+from deskhand.web.finishing import finishing  # noqa: E402
 
-application = live.beside(django)
+application = live.beside(finishing(django))
