@@ -40,7 +40,7 @@ BROKEN = {
 }
 PROPER_NAMES = {"Deskhand", "English", "Dansk", "Deutsch", "Italiano", "Norsk", "bokmål"}
 CUSTOMER = Mailbox("astrid@fjallbo.example", "Astrid Lindqvist")
-LOGIN = "/account/login/"
+LOGIN, LOGOUT = "/account/login/", "/account/logout/"
 SAID = "Hvor er pengene mine?"
 SUBJECT = "Refusjon mangler"
 
@@ -229,6 +229,25 @@ def test_no_text_of_a_ticket_is_unmarked(speaking, desk):
 
     assert SAID in html.unescape(opened)
     assert unmarked(opened) == []
+
+
+def test_no_page_that_links_lead_to_has_unmarked_texts(speaking, desk):
+    client = speak(desk.ada, pseudo.CODE)
+    seen, ahead = set(), ["/inbox/all-open", "/settings/pipelines/automate", "/mailbox", LOGOUT]
+    left: dict[str, list[str]] = {}
+    while ahead:
+        address = ahead.pop()
+        seen.add(address)
+        answer = client.get(address, follow=True)
+        if not answer.headers["Content-Type"].startswith("text/html"):
+            continue
+        page = answer.content.decode()
+        left |= {address: texts} if (texts := unmarked(page)) else {}
+        links = re.findall(r'(?:href|hx-get)="(/[^"#]*)"', page)
+        ahead += {html.unescape(link) for link in links if not link.startswith("/static/")} - seen - {*ahead}
+
+    assert left == {}
+    assert len(seen) > 25
 
 
 def test_an_unmarked_text_is_noticed(desk):
