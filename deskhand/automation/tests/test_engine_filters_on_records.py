@@ -118,6 +118,7 @@ ASTRID = "Astrid@FJALLBO.example"
         (leaf("hs_ticket_id", Operator.AT_LEAST, Decimal(2)), [1, 2]),
         (Associated("contact", leaf("email", Operator.ANY_OF, ASTRID)), [0]),
         (Associated("contact", leaf("email", Operator.ANY_OF, ASTRID), type_id=16), [0]),
+        (Associated("contact", leaf("email", Operator.ANY_OF, ASTRID), type_id=15), []),
         (Associated("contact", leaf("email", Operator.ENDS_WITH, ".com")), []),
         (Associated("contact", Associated("ticket", leaf("score", Operator.KNOWN))), [0]),
         (

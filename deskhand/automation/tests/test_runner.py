@@ -3,8 +3,11 @@
 from datetime import timedelta
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from deskhand.automation import templates, workflows
+from deskhand.automation.engine import edit
 from deskhand.automation.engine.definition import (
     Action,
     Definition,
@@ -18,6 +21,7 @@ from deskhand.automation.engine.definition import (
     WhenEvent,
 )  # fmt: skip
 from deskhand.automation.models import Enrollment, StepLog, Workflow
+from deskhand.automation.runner import Runner
 from deskhand.crm.filters.types import Filter, Operator
 from deskhand.crm.records import tickets
 from deskhand.crm.records.models import Task, Ticket
@@ -27,6 +31,8 @@ from deskhand.desk import replies, threads
 from deskhand.desk.models import Message
 from deskhand.desk.replies import NewReply
 from deskhand.desk.types import Automatic, InboundMessage, Incoming, Mailbox
+from deskhand.events.dispatch import Dispatcher
+from deskhand.events.models import EventRow
 from deskhand.events.types import SYSTEM
 from deskhand.kernel import clock
 
@@ -225,6 +231,66 @@ def test_setting_a_property_leaves_history_with_its_cause(world, lane, settle):
     assert Ticket.objects.get(pk=ticket.pk).priority == "HIGH"
     change = PropertyChange.objects.get(property="hs_ticket_priority")
     assert (change.actor_kind, change.actor_id) == ("workflow", made.pk)
+
+
+def test_each_of_a_set_of_changes_names_the_run_that_made_it(world, lane, settle):
+    lane("New", step(1, "set_property", property="hs_ticket_priority", value="HIGH"))
+    both = [world.ticket("one"), world.ticket("two")]
+    settle_in_scope(settle)
+
+    runs = {run.record_id: (run.pk, run.event_id) for run in Enrollment.objects.all()}
+    events = EventRow.objects.filter(kind="ticket.updated", object_id__in=[t.pk for t in both])
+    told = {e.object_id: (e.cause["enrollment_id"], e.cause["event_id"]) for e in events}
+    assert told == runs
+    assert {e.depth for e in events} == {1}
+
+
+def test_a_run_whose_step_was_deleted_goes_on_at_the_next_one_R_EDIT_5(world, lane, settle):
+    made = lane(
+        "New",
+        Delay("1", ForAmount(timedelta(hours=2)), Edge("2")),
+        step(2, "create_task", 3, title="Deleted"),
+        step(3, "create_task", title="Kept"),
+    )
+    world.ticket()
+    settle_in_scope(settle)
+    shorter = edit.delete_one(edit.delete_one(workflows.definition_of(made), "1"), "2")
+    workflows.save(made, shorter)
+
+    Enrollment.objects.update(due_at=clock.now() - timedelta(seconds=1))
+    settle_in_scope(settle)
+
+    assert [task.title for task in Task.objects.all()] == ["Kept"]
+    assert Enrollment.objects.get().revision_number == 2
+
+
+def test_a_batch_asks_as_often_for_ten_records_as_for_two(world, lane, settle):
+    lane(
+        "New",
+        step(1, "set_property", 2, property="hs_ticket_priority", value="HIGH"),
+        step(2, "create_task", 3, title="Call"),
+        step(3, "set_property", property="hubspot_owner_id", value=world.nils.pk),  # refused: no seat
+    )
+
+    def asked(tickets):
+        Workflow.objects.update(needs_review="")
+        for n in range(tickets):
+            world.ticket(f"{tickets}.{n}")
+        settle_hooks()
+        while Dispatcher().run_once():
+            pass
+        with CaptureQueriesContext(connection) as queries:
+            assert Runner().run_once() == tickets
+        return len(queries)
+
+    asked(1)  # what is read once per process
+    assert asked(10) == asked(2)
+
+
+def settle_hooks():
+    from deskhand.kernel.database.scope import settle
+
+    settle()
 
 
 def test_an_owner_without_a_seat_is_refused_R_WFA_9(world, lane, settle):
