@@ -270,10 +270,10 @@ def words_of(text: str) -> set[str]:
 
 
 def _dates() -> set[str]:
-    """Names of months and days, which come from Babel, and the account's zone."""
+    """What Babel puts into a full date, and the account's zone."""
     locale = Locale.parse(pseudo.CODE)
     names = [locale.months, locale.days]
-    return {"UTC"} | {
+    return {"UTC", locale.date_formats["full"].pattern} | {
         name
         for kind in names
         for forms in kind.values()

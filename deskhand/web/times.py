@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from babel import Locale
-from babel.dates import format_datetime, format_skeleton, format_time
+from babel.dates import format_date, format_datetime, format_skeleton, format_time
 from django.utils import timezone, translation
 from django.utils.translation import gettext, pgettext
 
@@ -41,7 +41,9 @@ def moment(at: datetime, now: datetime | None = None) -> str:
 
 
 def absolute(at: datetime) -> str:
-    return format_datetime(_local(at), "EEEE d MMMM y HH:mm zzz", locale=_locale())
+    local = _local(at)
+    day = format_date(local, "full", locale=_locale())
+    return f"{day} {format_datetime(local, 'HH:mm zzz', locale=_locale())}"
 
 
 def iso(at: datetime) -> str:

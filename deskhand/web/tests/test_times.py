@@ -41,6 +41,21 @@ def test_days_are_written_as_the_language_does() -> None:
         assert times.ago(NOW - timedelta(days=5), NOW) == "14. nov."
 
 
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [
+        ("en", "Thursday, 19 November 2026 10:41 UTC"),
+        ("da", "torsdag den 19. november 2026 10:41 UTC"),
+        ("de", "Donnerstag, 19. November 2026 10:41 UTC"),
+        ("it", "giovedì 19 novembre 2026 10:41 UTC"),
+        ("nb", "torsdag 19. november 2026 10:41 UTC"),
+    ],
+)
+def test_the_exact_moment_is_written_as_the_language_does(language: str, said: str) -> None:
+    with translation.override(language):
+        assert times.absolute(NOW) == said
+
+
 def test_just_after_midnight_a_message_of_the_evening_counts_in_hours() -> None:
     midnight = datetime(2026, 11, 19, 0, 30, tzinfo=UTC)
 
