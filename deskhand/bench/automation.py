@@ -72,10 +72,11 @@ def _enroll(account_id: int, lanes: dict[str, int], first: int, runs: int) -> No
     from deskhand.kernel.database import sql
     from deskhand.kernel.database.scope import account_scope
 
+    seconds = None if first else 0
     with account_scope(account_id):
         for kind, part in MIX.items():
             count = round(runs * part)
-            sql.execute(_ENROLL, [None if first else 0, lanes[kind], account_id, first, count])
+            sql.execute(_ENROLL, [seconds, lanes[kind], account_id, first, count])
             first += count
 
 
