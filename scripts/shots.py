@@ -16,39 +16,38 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from tests.browser import stage, states  # noqa: E402
+
 SHOTS, IMAGES = ROOT / "shots", ROOT / "docs" / "img"
-CHROMIUM = "/usr/bin/chromium"
-WIDE, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
 
 
 def main() -> None:
     SHOTS.mkdir(exist_ok=True)
     IMAGES.mkdir(exist_ok=True)
-    with serving() as (address, name, password), sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        for look, size, scheme in (("", WIDE, "light"), ("-dark", WIDE, "dark"), ("-phone", PHONE, "light")):
-            page = browser.new_page(viewport=size, color_scheme=scheme, base_url=address)
-            shoot(page, f"sign-in{look}", "/account/login/")
-            page.fill("input[name=login]", name)
-            page.fill("input[name=password]", password)
-            page.press("input[name=password]", "Enter")
-            page.wait_for_url(re.compile(r"^(?!.*login)"))
-            shoot(page, f"inbox{look}", page.url)
-            shoot(page, f"ticket{look}", page.locator("a.row-link").first.get_attribute("href") or "/")
-            if not look:
-                page.screenshot(path=IMAGES / "inbox.png")
-            page.close()
-        browser.close()
+    with serving() as (address, name, password), stage.chromium() as browser:
+        for width in (1440, 390):
+            for dark in (False, True):
+                page = stage.window(browser, address, width=width, dark=dark).new_page()
+                states.sign_in(page, name, password)
+                shoot(page, f"{width}-{'dark' if dark else 'light'}")
+                page.context.close()
+    shutil.copy(SHOTS / "ticket-1440-light.png", IMAGES / "inbox.png")
 
 
-def shoot(page: Page, name: str, path: str) -> None:
-    page.goto(path, wait_until="load")  # the stream of live changes never ends
-    page.wait_for_timeout(800)
-    page.screenshot(path=SHOTS / f"{name}.png")
-    print(f"shots/{name}.png")
+def shoot(page: Page, look: str) -> None:
+    cookies = page.context.cookies()
+    for name, step in states.STATES.items():
+        page.context.clear_cookies()
+        page.context.add_cookies(cookies)  # type: ignore[arg-type]
+        step(page)
+        states.settle(page)
+        page.screenshot(path=SHOTS / f"{name}-{look}.png")
+        print(f"shots/{name}-{look}.png")
 
 
 @contextmanager

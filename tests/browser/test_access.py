@@ -12,7 +12,7 @@ from deskhand.delivery.models import SinkMail
 from deskhand.desk import replies, threads
 from deskhand.desk.types import InboundMessage, Incoming, Mailbox, StoredFile
 from deskhand.kernel import files
-from tests.browser import shots
+from tests.browser import states
 
 pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("ignore:StreamingHttpResponse must consume")]
 
@@ -67,11 +67,11 @@ def test_axe_finds_nothing(tab: Callable, busy, width: int, dark: bool) -> None:
     page = tab(busy.world.ada, width=width, dark=dark)
     found = {}
     kept = page.context.cookies()
-    for name, step in shots.STATES.items():
+    for name, step in states.STATES.items():
         page.context.clear_cookies()
         page.context.add_cookies(kept)
         step(page)
-        shots._settled(page)
+        states.settle(page)
         result = Axe().run(page, options=RULES)
         if result.violations_count:
             found[name] = result.generate_report()
@@ -87,11 +87,11 @@ def test_nothing_reaches_over_the_edge_and_every_target_is_big_enough(
     page = tab(busy.world.ada, width=width)
     found = {}
     kept = page.context.cookies()
-    for name, step in shots.STATES.items():
+    for name, step in states.STATES.items():
         page.context.clear_cookies()
         page.context.add_cookies(kept)
         step(page)
-        shots._settled(page)
+        states.settle(page)
         trouble = [page.evaluate(OVERFLOW), *page.evaluate(SMALL)]
         if any(trouble):
             found[name] = [text for text in trouble if text]

@@ -1,0 +1,138 @@
+"""The states that the screens are looked at in: for pictures (make shots), and to search them for obstacles."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from playwright.sync_api import Page
+
+Step = Callable[[Page], None]
+
+
+def settle(page: Page) -> None:
+    """Wait until fonts are there and frames have measured themselves."""
+    page.evaluate("document.fonts.ready")
+    page.wait_for_timeout(400)
+
+
+def sign_in(page: Page, name: str, password: str) -> None:
+    page.goto("/account/login/")
+    page.get_by_label("Email or user name").fill(name)
+    page.get_by_label("Password").fill(password)
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_url("**/inbox/**")
+
+
+def login(page: Page) -> None:
+    page.context.clear_cookies()
+    page.goto("/account/login/")
+
+
+def the_list(page: Page) -> None:
+    page.goto("/inbox/all-open")
+
+
+def ticket(page: Page) -> None:
+    page.goto("/inbox/all-open")
+    page.goto(page.locator(".row-link").nth(2).get_attribute("href") or "")
+
+
+def comment(page: Page) -> None:
+    ticket(page)
+    page.locator(".composer-tab", has_text="Comment").click()
+    page.get_by_label("Message", exact=True).fill(
+        "@mette can you check the parcel number with the warehouse?"
+    )
+
+
+def owner_menu(page: Page) -> None:
+    ticket(page)
+    page.locator("[popovertarget=owner-menu]").click()
+
+
+def status_menu(page: Page) -> None:
+    ticket(page)
+    page.locator("[popovertarget=status-menu]").click()
+
+
+def views(page: Page) -> None:
+    page.goto("/inbox/all-open")
+    if page.locator("[popovertarget=side]").is_visible():
+        page.locator("[popovertarget=side]").click()
+
+
+def details(page: Page) -> None:
+    ticket(page)
+    if page.locator("[popovertarget=properties]").is_visible():
+        page.locator("[popovertarget=properties]").click()
+
+
+def empty_view(page: Page) -> None:
+    page.goto("/inbox/mentions")
+
+
+def conversations(page: Page) -> None:
+    page.goto("/inbox/conversations")
+
+
+def mailbox(page: Page) -> None:
+    page.goto("/mailbox")
+
+
+def mail(page: Page) -> None:
+    page.goto("/mailbox")
+    page.locator(".mail-line").first.click()
+
+
+def automate(page: Page) -> None:
+    page.goto("/settings/pipelines/automate")
+
+
+def lanes(page: Page) -> None:
+    automate(page)
+    page.locator("#lanes-title").scroll_into_view_if_needed()
+    page.locator(".lane").first.scroll_into_view_if_needed()
+
+
+def drawer(page: Page) -> None:
+    automate(page)
+    page.locator(".lane-plus").first.click()
+    page.locator("#drawer .offer").first.wait_for()
+
+
+def step_form(page: Page) -> None:
+    drawer(page)
+    page.locator("#drawer .offer").nth(1).click()
+    page.locator("#drawer textarea").wait_for()
+
+
+def mail_editor(page: Page) -> None:
+    automate(page)
+    page.goto(page.locator(".automate-mails a").first.get_attribute("href") or "")
+
+
+def not_found(page: Page) -> None:
+    page.goto("/inbox/nothing-here")
+
+
+#: Every state that is looked at and searched for obstacles.
+STATES: dict[str, Step] = {
+    "login": login,
+    "list": the_list,
+    "ticket": ticket,
+    "comment": comment,
+    "owner-menu": owner_menu,
+    "status-menu": status_menu,
+    "views": views,
+    "details": details,
+    "empty-view": empty_view,
+    "conversations": conversations,
+    "mailbox": mailbox,
+    "mail": mail,
+    "automate": automate,
+    "lanes": lanes,
+    "drawer": drawer,
+    "step-form": step_form,
+    "mail-editor": mail_editor,
+    "not-found": not_found,
+}
