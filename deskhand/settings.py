@@ -20,10 +20,10 @@ DEBUG = env.flag("DESKHAND_DEBUG", False)
 SECRET_KEY = secret_key()
 ENCRYPTION_KEY = encryption_key()
 ENCRYPTION_KEYS_BEFORE = env.words("ENCRYPTION_KEYS_BEFORE")  # still read, never written with
-SITE_URL = env.text("SITE_URL", "http://127.0.0.1:8321").rstrip("/")
+SITE_URL = env.site("SITE_URL", "http://127.0.0.1:8321")
 ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", "*")
 CSRF_TRUSTED_ORIGINS = [SITE_URL]
-TRUSTED_PROXIES = env.words("TRUSTED_PROXIES")
+TRUSTED_PROXIES = env.networks("TRUSTED_PROXIES")
 SECURE_COOKIES = SITE_URL.startswith("https://")
 
 ROOT_URLCONF = "deskhand.urls"

@@ -13,6 +13,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from types import ModuleType
 
+from deskhand.kernel import env
 from deskhand.kernel.errors import DeskhandError
 
 #: Modules in the order in which help shows them.
@@ -101,6 +102,7 @@ def _run(name: str, module: ModuleType, args: argparse.Namespace) -> int:
         return int(module.run(args))
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "deskhand.settings")
     if name not in WITH_POOL:
+        env.whole("DATABASE_POOL", 0, at_most=500)  # wrong also where it is not used: `serve` starts with us
         os.environ["DATABASE_POOL"] = "0"
     if os.environ.get("DATABASE_URL") or os.environ.get("DATABASE_URL_FILE"):
         return _run_with_django(module, args)

@@ -57,9 +57,7 @@ class Sender:
     ) -> None:
         self.transports = transports
         self.threads = connections_at_once() if threads is None else threads
-        self.first_wait = float(
-            env.whole("MAIL_RETRY_SECONDS", int(retries.FIRST_WAIT), at_least=1, at_most=3600)
-        )
+        self.first_wait = first_wait()
         self._jitter = jitter
         self._pool = ThreadPoolExecutor(self.threads, "sender") if self.threads else None
         self._under_way: dict[Future[Answer], Entry] = {}
@@ -282,6 +280,11 @@ def _write_down(account_id: int, outcomes: Sequence[_Outcome], *, tell: bool) ->
 def connections_at_once() -> int:
     """How many sends one process has under way at most."""
     return env.whole("MAIL_CONNECTIONS", 8, at_least=3, at_most=100)
+
+
+def first_wait() -> float:
+    """Seconds from a first try that failed to the next, at least."""
+    return float(env.whole("MAIL_RETRY_SECONDS", int(retries.FIRST_WAIT), at_least=1, at_most=3600))
 
 
 def _shares(accounts: Sequence[int], limit: int, held: Mapping[int, int], most: int) -> dict[int, int]:

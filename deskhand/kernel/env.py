@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection
+from ipaddress import ip_network
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from deskhand.kernel.errors import Misconfigured
 
@@ -58,6 +60,27 @@ def secret(name: str, default: str = "") -> str:
         except OSError as failure:
             raise Misconfigured(f"{name}_FILE", path, "a readable file") from failure
     return os.environ.get(name, default)
+
+
+def site(name: str, default: str) -> str:
+    """The address of a site, without a slash at its end."""
+    value = text(name, default).rstrip("/")
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+        raise Misconfigured(name, value, "an address that starts with https:// or http://")
+    return value
+
+
+def networks(name: str) -> list[str]:
+    """A comma-separated list of IP addresses and networks."""
+    found = words(name)
+    for word in found:
+        try:
+            ip_network(word, strict=False)
+        except ValueError as failure:
+            allowed = "IP addresses or networks such as 10.0.0.0/8, with commas between"
+            raise Misconfigured(name, word, allowed) from failure
+    return found
 
 
 def words(name: str, default: str = "") -> list[str]:
