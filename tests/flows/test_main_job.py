@@ -21,7 +21,8 @@ from tests.mailstack.stack import MailStack
 
 __all__ = ["mail_stack"]
 
-pytestmark = [pytest.mark.mail, pytest.mark.browser, pytest.mark.timeout(180)]
+#: Not `browser`: those tests share one Playwright for their session, and there can be only one.
+pytestmark = [pytest.mark.mail, pytest.mark.timeout(180)]
 
 DESK = "support@desk.test"
 ASTRID = "astrid@fjallbo.example"
