@@ -67,6 +67,8 @@ def _where(viewer: Viewer, view: View) -> tuple[str, list[Any]]:
     """The view's condition and the viewer's reach as SQL on `t`, with parameters; ids are our own whole numbers."""
     teams = ",".join(str(int(team)) for team in sorted(viewer.team_ids))
     me = str(int(viewer.user_id))
+    if "{teams}" in view.where and not viewer.team_ids:
+        return "false", []
     text = view.where.format(
         me=me,
         teams=f"'{{{teams}}}'::bigint[]",

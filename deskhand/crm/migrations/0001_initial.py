@@ -400,7 +400,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='ticket',
-            index=models.Index(condition=models.Q(('archived_at', None), ('is_closed', False), ('is_spam', False)), fields=['account_id', '-sort_at', '-id'], name='ticket_open'),
+            index=models.Index(condition=models.Q(('archived_at', None), ('is_closed', False), ('is_spam', False)), fields=['account_id', '-sort_at', '-id'], include=['owner_id', 'assigned_team_ids'], name='ticket_open'),
         ),
         migrations.AddIndex(
             model_name='ticket',
@@ -408,7 +408,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='ticket',
-            index=models.Index(condition=models.Q(('archived_at', None), ('is_closed', False), ('is_spam', False), ('owner_id', None)), fields=['account_id', '-sort_at', '-id'], name='ticket_unassigned'),
+            index=models.Index(condition=models.Q(('archived_at', None), ('is_closed', False), ('is_spam', False), ('owner_id', None)), fields=['account_id', '-sort_at', '-id'], include=['assigned_team_ids'], name='ticket_unassigned'),
         ),
         migrations.AddIndex(
             model_name='ticket',

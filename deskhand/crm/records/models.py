@@ -93,6 +93,8 @@ class Ticket(Record, Filed):
             models.Index(
                 fields=["account_id", "-sort_at", "-id"],
                 name="ticket_open",
+                # Arrays can't be searched by index under row-level security, so team views read this index alone.
+                include=["owner_id", "assigned_team_ids"],
                 condition=Q(is_closed=False, is_spam=False, archived_at=None),
             ),
             models.Index(
@@ -103,6 +105,7 @@ class Ticket(Record, Filed):
             models.Index(
                 fields=["account_id", "-sort_at", "-id"],
                 name="ticket_unassigned",
+                include=["assigned_team_ids"],
                 condition=Q(is_closed=False, is_spam=False, archived_at=None, owner_id=None),
             ),
             models.Index(
