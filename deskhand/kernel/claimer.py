@@ -27,6 +27,8 @@ Row = TypeVar("Row")
 
 SMALL, LARGE = 100, 500  # rows claimed at most: after a pause, and under backlog
 GROWTH = 4  # times the last batch's rows is the next one's limit
+#: SQLSTATEs that are no row's fault: no disk, memory or connections left; shutting down; I/O errors.
+SERVERS_TROUBLE = ("53", "57P", "58")
 POLL = 2.0  # seconds between looks when no wake-up comes
 
 WORKED = Counter("deskhand_claimed_rows", "Rows worked", ["queue"])
@@ -108,14 +110,11 @@ class BatchClaimer(ABC, Generic[Row]):
 
 
 def _database_is_away(failure: Exception) -> bool:
-    """Whether the connection itself broke (as against a deadlock or a lock timeout, which the batch caused)."""
+    """Whether the server is in trouble (as against a deadlock or a lock timeout, which the batch caused)."""
     if isinstance(failure, InterfaceError):
         return True
-    return (
-        connection.connection is None
-        or connection.connection.closed
-        or "terminating connection" in str(failure)
-    )
+    state = getattr(failure.__cause__, "sqlstate", None) or ""
+    return connection.connection is None or connection.connection.closed or state.startswith(SERVERS_TROUBLE)
 
 
 class ClaimLoop:

@@ -1,0 +1,61 @@
+"""Whose fault a failed batch is: a row's, which is counted, or the server's, which is waited out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+from django.db import OperationalError
+
+from deskhand.kernel.claimer import BatchClaimer
+from deskhand.kernel.database import sql
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+class Failing(BatchClaimer[int]):
+    """Its row 2 ends as the server says with `state`."""
+
+    name, wake = "failing", "failing"
+
+    def __init__(self, state: str) -> None:
+        self.state = state
+        self.done: list[int] = []
+        self.given_up: list[int] = []
+
+    def next_account(self) -> int | None:
+        return 1
+
+    def claim(self, account_id: int, limit: int, only: int | None = None) -> list[int]:
+        return [1, 2, 3] if only is None else [only]
+
+    def work(self, account_id: int, rows: Sequence[int]) -> None:
+        if 2 in rows:
+            sql.execute(f"do $$ begin raise exception using errcode = '{self.state}', message = 'no'; end $$")
+        self.done += rows
+
+    def failed(self, account_id: int, row: int, error: Exception) -> None:
+        self.given_up.append(row)
+
+    def row_id(self, row: int) -> int:
+        return row
+
+
+@pytest.mark.parametrize("state", ["53100", "53200", "57P01", "58030"])
+def test_a_full_disk_is_no_rows_fault(state: str) -> None:
+    """R3, R15: a mail is not given up because the machine was in trouble."""
+    claimer = Failing(state)
+
+    with pytest.raises(OperationalError):
+        claimer.run_once()
+
+    assert (claimer.done, claimer.given_up) == ([], [])
+
+
+@pytest.mark.parametrize("state", ["22003", "40P01", "57014", "P0001"])
+def test_a_row_that_can_not_be_worked_is_counted_and_the_others_are_done(state: str) -> None:
+    claimer = Failing(state)
+
+    assert claimer.run_once() == 3
+
+    assert (claimer.done, claimer.given_up) == ([1, 3], [2])
