@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
+from deskhand.automation import lanes, templates
 from deskhand.delivery.models import SinkMail
 from deskhand.desk import replies, threads
 from deskhand.desk.types import InboundMessage, Incoming, Mailbox, StoredFile
@@ -58,6 +59,11 @@ def busy(office):
             account_id=world.account.pk, entry_id=1, envelope_from="", recipients=["a@x.example"], subject="Kept",
             message_id="<1@x>", raw=b"Subject: Kept\r\nFrom: a@x.example\r\n\r\nText", received_at=office.at,
         )  # fmt: skip
+        templates.ensure_defaults(world.account.pk)
+        new, by = world.stage("New"), world.ada.pk
+        lanes.add_step("ticket", new, "send_email", {"template": "ticket_received"}, by=by)
+        lane = lanes.add_step("ticket", new, "create_task", {"title": LONG}, after="1", by=by)
+        lanes.comment(lane, "2", "Is this still needed?", by=world.grace.pk)
     return office
 
 
