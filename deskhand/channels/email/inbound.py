@@ -27,6 +27,7 @@ from deskhand.kernel.database import sql
 WAKE = "mail"
 LEASE = 30  # seconds a batch may be read; also how long a killed worker's rows wait
 TRIES = 3  # then a person looks (R15)
+BATCH_MAILS = 200  # read at once at most: a lease must last for all of them
 BATCH_BYTES = 32 * 1024 * 1024  # of raw mail read at once
 INDEXED_ID = 500  # characters; a unique index holds at most 2,704 bytes a row
 WHOLE_ACCOUNT = 0  # in SeenMail: a mail to two inboxes of one account is one mail (T10)
@@ -73,7 +74,7 @@ class InboundClaimer(BatchClaimer[Waiting]):
     def prepare(self, account_id: int, limit: int) -> None:
         """Lease a batch and read it, each mail in a guarded child."""
         self._channels = _channels(account_id)
-        self._leased = {row.id: row for row in _lease(account_id, limit)}
+        self._leased = {row.id: row for row in _lease(account_id, min(limit, BATCH_MAILS))}
         readings = dict(
             zip(
                 self._leased,
