@@ -227,6 +227,8 @@ QUEUES: dict[str, Callable[[], BatchClaimer[Any]]] = {
     "automation": runner.Runner,
     "timers": timers.TimerLoop,
 }
+#: Loops beside each other, where one waits for the database while the other thinks; one is the rule.
+LOOPS = {"automation": 2}
 
 
 def run_worker(
@@ -259,10 +261,14 @@ def _parts(
 ) -> dict[str, Callable[[], None]]:
     parts: dict[str, Callable[[], None]] = {}
     if "worker" in roles:
-        loops = [ClaimLoop(make(), stop) for make in QUEUES.values()]
+        loops = {
+            f"{name}-{n}" if n else name: ClaimLoop(make(), stop)
+            for name, make in QUEUES.items()
+            for n in range(LOOPS.get(name, 1))
+        }
         out = sender.Sender(transports())
-        hearers = [*(loop.hear for loop in loops), out.hear]
-        parts |= {loop.claimer.name: loop.run for loop in loops}
+        hearers = [*(loop.hear for loop in loops.values()), out.hear]
+        parts |= {name: loop.run for name, loop in loops.items()}
         parts["listen"] = lambda: wake.listen(lambda name: _tell(hearers, name), stop)
         parts["sender"] = lambda: out.run(stop)
     if "mail-in" in roles:

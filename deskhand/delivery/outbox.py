@@ -99,6 +99,8 @@ def _domain_of(send: NewSend) -> str:
 def _storable(value: Any) -> Any:
     """`value` without what jsonb can't hold: NUL and lone surrogates."""
     if isinstance(value, str):
+        if value.isascii() and "\0" not in value:
+            return value
         return value.replace("\0", "").encode("utf-8", "replace").decode("utf-8")
     if isinstance(value, dict):
         return {key: _storable(inner) for key, inner in value.items()}

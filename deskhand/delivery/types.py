@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
@@ -119,6 +119,10 @@ class Attached:
     content_id: str = ""
 
 
+def _flat(one: Address | Attached) -> dict[str, Any]:
+    return {name: getattr(one, name) for name in one.__slots__}
+
+
 @dataclass(frozen=True, slots=True)
 class Mail:
     """A mail before it is rendered. Bcc has no place here: it is an entry's recipient and nothing else (O5)."""
@@ -138,9 +142,9 @@ class Mail:
 
     def payload(self) -> dict[str, Any]:
         flat = {name: getattr(self, name) for name in self.__slots__}
-        flat["sender"] = asdict(self.sender)
+        flat["sender"] = _flat(self.sender)
         for name in ("to", "cc", "reply_to", "attachments"):
-            flat[name] = tuple(asdict(one) for one in flat[name])
+            flat[name] = tuple(_flat(one) for one in flat[name])
         return flat
 
     @classmethod

@@ -10,6 +10,7 @@ import base64
 import hashlib
 import hmac
 import re
+from functools import lru_cache
 
 from django.conf import settings
 
@@ -61,10 +62,14 @@ def _holds(account_id: int, purpose: str, text: str, signature: str) -> bool:
 
 
 def _sign(account_id: int, purpose: str, text: str) -> str:
-    root = str(settings.ENCRYPTION_KEY).encode()
-    key = hmac.digest(root, f"deskhand thread tokens {account_id}".encode(), hashlib.sha256)
+    key = _key(str(settings.ENCRYPTION_KEY), account_id)
     digest = hmac.digest(key, f"{purpose}:{text}".encode(), hashlib.sha256)[:SIGNATURE_BYTES]
     return base64.b32encode(digest).decode().lower()
+
+
+@lru_cache(maxsize=1024)
+def _key(root: str, account_id: int) -> bytes:
+    return hmac.digest(root.encode(), f"deskhand thread tokens {account_id}".encode(), hashlib.sha256)
 
 
 def _base36(number: int) -> str:
