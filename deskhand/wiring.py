@@ -13,6 +13,7 @@ from datetime import timedelta
 from typing import Any
 
 import structlog
+from django.db import DatabaseError, connection
 
 from deskhand.accounts import attempts
 from deskhand.accounts.models import Account
@@ -28,7 +29,7 @@ from deskhand.delivery.relays import Relay, default_relay
 from deskhand.delivery.transports.mail import MailTransport
 from deskhand.delivery.types import Answered, Transport
 from deskhand.desk import inboxes, replies
-from deskhand.events import dispatch, live, log
+from deskhand.events import dispatch, live, log, partitions
 from deskhand.events.types import Actor, ActorKind, Cause, Event
 from deskhand.kernel import clock, timers
 from deskhand.kernel.claimer import BatchClaimer, ClaimLoop
@@ -50,7 +51,7 @@ def set_up_accounts(account_id: int, events: Sequence[Event]) -> None:
         pipelines.ensure_defaults(account_id)
         inboxes.ensure_defaults(account_id)
         templates.ensure_defaults(account_id, account.locale)
-        for nightly in (RECOUNT, SWEEP):
+        for nightly in (RECOUNT, SWEEP, MONTHS):
             timers.set_timer(account_id, nightly, "", clock.now() + timedelta(days=1))
 
 
@@ -154,10 +155,21 @@ def sweep_attempts(account_id: int, due: Sequence[timers.DueTimer]) -> None:
     timers.set_timer(account_id, SWEEP, "", now + timedelta(days=1))
 
 
+MONTHS = "events.months"
+
+
+def make_months(account_id: int, due: Sequence[timers.DueTimer]) -> None:
+    """Nightly: the log's next months are there before they begin."""
+    now = clock.now()
+    partitions.ensure(now)
+    timers.set_timer(account_id, MONTHS, "", now + timedelta(days=1))
+
+
 TIMERS: dict[str, timers.Handler] = {
     availability.EDGE: availability.on_edges,
     RECOUNT: recount_loads,
     SWEEP: sweep_attempts,
+    MONTHS: make_months,
 }
 
 
@@ -239,6 +251,8 @@ def run_worker(
     Raises Misconfigured when a port can't be had.
     """
     connect()
+    if "worker" in roles:
+        _make_months_at_start()
     threads = [
         threading.Thread(target=run, name=name)
         for name, run in _parts(stop, roles, smtp_port, lmtp_port).items()
@@ -249,6 +263,16 @@ def run_worker(
     for thread in threads:
         thread.join()
     wake.shut()
+
+
+def _make_months_at_start() -> None:
+    """The nightly timer may have slept for months. An unreachable database is no reason to give up."""
+    try:
+        partitions.ensure(clock.now())
+    except DatabaseError as failure:
+        logger.warning("months of the log not made", error=str(failure))
+    finally:
+        connection.close()
 
 
 def _tell(hearers: Sequence[Callable[[str], None]], name: str) -> None:

@@ -1,4 +1,7 @@
-"""The log is partitioned by month: `events_partition(month)` makes one, the default one catches the rest."""
+"""The log is partitioned by month: `events_partition(month)` makes one, the default one catches the rest.
+
+What waited in the default one moves over.
+"""
 
 from django.db import migrations, models
 
@@ -22,14 +25,26 @@ create table events_event (
 alter sequence events_event_id_seq owned by events_event.id;
 create index event_of_record on events_event (account_id, object_type, object_id, id);
 create table events_event_other partition of events_event default;
-create function events_partition(month date) returns void language plpgsql as $$
+create function events_partition(month date) returns boolean language plpgsql set lock_timeout = '3s' as $$
 declare
     name text := 'events_event_' || to_char(month, 'YYYYMM');
+    since timestamptz := date_trunc('month', month::timestamp) at time zone 'UTC';
+    until timestamptz := (date_trunc('month', month::timestamp) + interval '1 month') at time zone 'UTC';
 begin
-    if to_regclass(name) is null then
-        execute format('create table %I partition of events_event for values from (%L) to (%L)',
-                       name, date_trunc('month', month), date_trunc('month', month) + interval '1 month');
+    if to_regclass(name) is not null then
+        return false;
     end if;
+    perform pg_advisory_xact_lock(hashtext('events_partition'));
+    if to_regclass(name) is not null then
+        return false;
+    end if;
+    -- Attached, not created in place: writers of other months are not held up.
+    execute format('create table %I (like events_event including all)', name);
+    lock table events_event_other in access exclusive mode;
+    execute format('with late as (delete from events_event_other where occurred_at >= %L and occurred_at < %L returning *)'
+                   ' insert into %I select * from late', since, until, name);
+    execute format('alter table events_event attach partition %I for values from (%L) to (%L)', name, since, until);
+    return true;
 end $$;
 """
 
