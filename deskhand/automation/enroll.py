@@ -101,7 +101,7 @@ def _lanes(account_id: int, stage_ids: set[int]) -> dict[int, list[Lane]]:
 _LANES = """
 select w.id, w.object_type, w.origin_stage_id, w.revision_number, w.on_since, a.zone
 from automation_workflow w join accounts_account a on a.id = w.account_id
-where w.account_id = %s and w.is_on and w.archived_at is null and w.needs_review = '' and w.origin_stage_id = any(%s)
+where w.account_id = %s and w.is_on and w.archived_at is null and w.origin_stage_id = any(%s)
   and w.on_since is not null order by w.created_at, w.id
 """
 

@@ -128,6 +128,17 @@ def _compile(source: str, field: str) -> BoundTemplate:
         ) from failure
 
 
+def problems(settings: Mapping[str, Any], *names: str) -> list[tuple[str, str]]:
+    """Which of these settings can't be read as templates, and why: (name, sentence)."""
+    found = []
+    for name in names:
+        try:
+            _compile(str(settings.get(name) or ""), "text")
+        except Invalid as unreadable:
+            found.append((name, str(unreadable)))
+    return found
+
+
 def fill(source: str, record: Mapping[str, Any]) -> str:
     """Fill one text with a record's tokens. Raises Invalid when it can't be read."""
     if "{" not in source:

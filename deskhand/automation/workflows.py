@@ -51,12 +51,16 @@ def newest_revisions(account_id: int, of: Sequence[Workflow]) -> list[WorkflowRe
 def save(
     workflow: Workflow, definition: Definition, *, by: int | None = None, seen_revision: int | None = None
 ) -> Workflow:
-    """Add a revision (R-EDIT-4). Raises Conflict when somebody saved since `seen_revision`."""
+    """Add a revision (R-EDIT-4); who changed it has looked (R-LOG-7).
+
+    Raises Conflict when somebody saved since `seen_revision`.
+    """
     current = Workflow.objects.select_for_update().get(account_id=workflow.account_id, pk=workflow.pk)
     if seen_revision is not None and seen_revision != current.revision_number:
         raise Conflict(_("Somebody else changed this workflow in the meantime."))
     current.revision_number += 1
-    current.save(update_fields=["revision_number"])
+    current.needs_review = ""
+    current.save(update_fields=["revision_number", "needs_review"])
     _add_revision(current, definition, by)
     return current
 

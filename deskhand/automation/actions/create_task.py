@@ -9,23 +9,33 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from deskhand.automation import templates
-from deskhand.automation.actions.types import Doing, Done
+from deskhand.automation.actions.types import Doing, Done, failed
 from deskhand.crm.records.models import Task
 from deskhand.kernel.database import bulk
+from deskhand.kernel.errors import Invalid
 
 
 class CreateTask:
     kind = "create_task"
 
     def problems(self, settings: Mapping[str, Any]) -> list[tuple[str, str]]:
-        return [] if str(settings.get("title") or "").strip() else [("title", _("Give the task a title."))]
+        if not str(settings.get("title") or "").strip():
+            return [("title", _("Give the task a title."))]
+        return templates.problems(settings, "title", "notes")
 
     def summary(self, settings: Mapping[str, Any]) -> str:
         return str(settings.get("title") or _("Task"))
 
     def run(self, batch: Sequence[Doing]) -> list[Done]:
-        bulk.insert(Task, [self._task(doing) for doing in batch], on_conflict="do nothing")
-        return [Done(message=str(doing.settings["title"])) for doing in batch]
+        rows, answers = [], []
+        for doing in batch:
+            try:
+                rows.append(self._task(doing))
+                answers.append(Done(message=str(doing.settings["title"])))
+            except Invalid as unreadable:
+                answers.append(failed(str(unreadable)))
+        bulk.insert(Task, rows, on_conflict="do nothing")
+        return answers
 
     def _task(self, doing: Doing) -> dict[str, Any]:
         s = doing.settings

@@ -24,7 +24,7 @@ class InternalEmail:
     def problems(self, settings: Mapping[str, Any]) -> list[tuple[str, str]]:
         if not (settings.get("users") or settings.get("teams") or settings.get("owner")):
             return [("users", _("Choose who is told."))]
-        return []
+        return templates.problems(settings, "subject", "body")
 
     def summary(self, settings: Mapping[str, Any]) -> str:
         return str(settings.get("subject") or _("Tell colleagues"))

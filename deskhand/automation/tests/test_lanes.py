@@ -88,7 +88,8 @@ def test_a_comment_on_an_action_stays_with_it_T_ACT_13(world, new, chain):
 @pytest.mark.parametrize(
     ("kind", "settings", "field"),
     [("send_email", {}, "template"), ("internal_email", {}, "users"), ("create_task", {"title": " "}, "title"),
-     ("set_property", {}, "property"), ("delay", {"minutes": 0}, "minutes"), ("teleport", {}, "kind")],
+     ("set_property", {}, "property"), ("delay", {"minutes": 0}, "minutes"), ("teleport", {}, "kind"),
+     ("create_task", {"title": "Call", "notes": "{{ ticket."}, "notes"), ("internal_email", {"owner": True, "body": "{% if"}, "body")],
 )  # fmt: skip
 def test_what_is_missing_is_named(world, new, kind, settings, field):
     with pytest.raises(Invalid) as refusal:

@@ -220,6 +220,27 @@ def test_a_gone_colleague_fails_the_step_and_flags_the_workflow_R_WFA_7(world, l
     assert made.needs_review
 
 
+def test_a_lane_that_needs_a_look_still_serves_the_next_ticket_R_LOG_8(world, lane, settle):
+    lane("New", step(1, "create_task", 2, title="{{ broken"), step(2, "create_task", title="Call"))
+
+    for subject in ("first", "second"):
+        world.ticket(subject)
+        settle_in_scope(settle)
+
+    assert [log.status for log in StepLog.objects.order_by("id")] == ["FAILED", "SUCCEEDED"] * 2
+    assert Task.objects.count() == 2
+    assert Workflow.objects.get().needs_review
+
+
+def test_saving_a_lane_is_having_looked_R_LOG_7(world, lane):
+    made = lane("New", step(1, "create_task", title="Call"))
+    Workflow.objects.update(needs_review="Grace is not active any more.")
+
+    workflows.save(made, workflows.definition_of(made))
+
+    assert Workflow.objects.get().needs_review == ""
+
+
 def test_setting_a_property_leaves_history_with_its_cause(world, lane, settle):
     from deskhand.crm.records.models import PropertyChange
 
@@ -273,7 +294,6 @@ def test_a_batch_asks_as_often_for_ten_records_as_for_two(world, lane, settle):
     )
 
     def asked(tickets):
-        Workflow.objects.update(needs_review="")
         for n in range(tickets):
             world.ticket(f"{tickets}.{n}")
         settle_hooks()
