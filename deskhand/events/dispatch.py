@@ -41,7 +41,12 @@ class Dispatcher(BatchClaimer[Event]):
             return []
         events = [_event(account_id, row) for row in found]
         earlier = _earlier(account_id, events)
-        return [e for e in events if earlier.get((e.object_type, e.object_id), e.id) >= e.id]
+        behind = [e for e in events if earlier.get((e.object_type, e.object_id), e.id) < e.id]
+        if not behind:
+            return events
+        _put_off(account_id, behind, [earlier[e.object_type, e.object_id] for e in behind])
+        waiting = {e.id for e in behind}
+        return [e for e in events if e.id not in waiting]
 
     def work(self, account_id: int, rows: Sequence[Event]) -> None:
         for tell in after_commit:
@@ -90,6 +95,16 @@ def _earlier(account_id: int, events: Sequence[Event]) -> dict[tuple[str, int], 
         [account_id, events[-1].id, [event.id for event in events]],
     )
     return {(object_type, object_id): first for object_type, object_id, first in found}
+
+
+def _put_off(account_id: int, behind: Sequence[Event], first: Sequence[int]) -> None:
+    """What waits for an event that is to be tried later is due with it, or it would be the next to claim for ever."""
+    sql.execute(
+        "update events_pendingevent p set due_at = f.due_at from unnest(%s::bigint[], %s::bigint[]) x(id, first)"
+        " join events_pendingevent f on f.account_id = %s and f.id = x.first and f.due_at > statement_timestamp()"
+        " where p.account_id = f.account_id and p.id = x.id",
+        [[e.id for e in behind], list(first), account_id],
+    )
 
 
 def try_again(account_id: int, event_ids: Sequence[int]) -> int:

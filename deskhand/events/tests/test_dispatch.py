@@ -72,6 +72,24 @@ def test_only_the_culprit_waits(told, monkeypatch):
 
 
 @pytest.mark.django_db
+def test_what_waits_behind_a_culprit_keeps_nobody_else_waiting(told, monkeypatch):
+    def choke(account_id, events):
+        if any(e.object_id == 11 for e in events):
+            raise ValueError("can't digest 11")
+
+    monkeypatch.setattr(dispatch, "after_commit", [*dispatch.after_commit, choke])
+    record(1, 11, 11)
+    record(2, 10)
+
+    for _ in range(3):
+        Dispatcher().run_once()
+
+    assert [(e.account_id, e.object_id) for e in told if e.account_id == 2] == [(2, 10)]
+    culprit, waiting = PendingEvent.objects.order_by("id")
+    assert waiting.due_at == culprit.due_at
+
+
+@pytest.mark.django_db
 def test_after_five_tries_it_is_put_aside_for_the_admin(told, monkeypatch):
     monkeypatch.setattr(dispatch, "after_commit", [lambda a, e: 1 / 0])
     record(1, 10)
