@@ -10,6 +10,7 @@ from __future__ import annotations
 import random
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
@@ -26,7 +27,7 @@ from deskhand.delivery.types import Answer, Answered, Entry, Transport, Verdict
 from deskhand.kernel import clock, env
 from deskhand.kernel.database import wake
 from deskhand.kernel.database.scope import account_scope
-from deskhand.kernel.errors import Invalid, NotFound
+from deskhand.kernel.errors import DeskhandError, Invalid, NotFound
 
 log = structlog.get_logger()
 
@@ -60,6 +61,8 @@ class Sender:
         self.first_wait = first_wait()
         self._jitter = jitter
         self._pool = ThreadPoolExecutor(self.threads, "sender") if self.threads else None
+        self._claimed: deque[Entry] = deque()  # not begun yet
+        self._answered: list[tuple[Entry, Answer]] = []  # not written down yet
         self._under_way: dict[Future[Answer], Entry] = {}
         self._last_account = 0
         self._next: dict[str, float] = {}
@@ -94,12 +97,13 @@ class Sender:
     def run_once(self, limit: int = 200) -> int:
         """Do what can be done now; return how many sends were claimed, answered or are under way.
 
-        Raises what the database raises; answers that could not be written down stay, and are written next time.
+        Raises what the database raises; what could not be begun, or written down, stays and is next time.
         """
         self._keep_house()
         done = self._collect(0.0)
         claimed = self._claim(min(limit, self._room()))
-        done += self._start(claimed)
+        self._claimed.extend(claimed)
+        done += self._start()
         done += self._collect(0.1 if self._under_way else 0.0)
         return len(claimed) + done + len(self._under_way)
 
@@ -114,9 +118,12 @@ class Sender:
 
     def close(self, seconds: float = 20.0) -> None:
         """Give back what was not begun, and wait for the rest, at most `seconds`."""
-        for future in [one for one in self._under_way if one.cancel()]:
-            entry = self._under_way.pop(future)
-            self._record([(entry, Answer(Verdict.UNPLUGGED, ""))], at_once=True)
+        not_begun = [
+            *self._claimed,
+            *(self._under_way.pop(one) for one in list(self._under_way) if one.cancel()),
+        ]
+        self._claimed.clear()
+        self._record([(entry, Answer(Verdict.UNPLUGGED, "")) for entry in not_begun], at_once=True)
         until = time.monotonic() + seconds
         while self._under_way and time.monotonic() < until:
             self._renew_leases()
@@ -128,7 +135,8 @@ class Sender:
 
     def _room(self) -> int:
         """A few more than there are threads, so that none waits for the next claim."""
-        return 50 if self._pool is None else max(0, 2 * self.threads - len(self._under_way))
+        most = 50 if self._pool is None else 2 * self.threads
+        return max(0, most - len(self._under_way) - len(self._claimed))
 
     def _claim(self, limit: int) -> list[Entry]:
         if limit <= 0:
@@ -142,31 +150,38 @@ class Sender:
 
     def _held_by_account(self) -> dict[int, int]:
         held: dict[int, int] = {}
-        for entry in self._under_way.values():
+        for entry in (*self._under_way.values(), *self._claimed):
             held[entry.account_id] = held.get(entry.account_id, 0) + 1
         return held
 
     def _account_limit(self) -> int:
         return 50 if self._pool is None else max(1, 2 * self.threads - RESERVED)
 
-    def _start(self, entries: Sequence[Entry]) -> int:
-        """Hand entries to the threads; those that nothing can send are answered at once. Returns how many were."""
-        at_once: list[tuple[Entry, Answer]] = []
-        for entry in entries:
+    def _start(self) -> int:
+        """Hand what is claimed to the threads; what nothing can send is answered at once. Returns how much was."""
+        while self._claimed:
+            entry = self._claimed[0]
             lacking = self._missing(entry.transport, entry.account_id, entry.channel_account_id)
             if lacking:
-                at_once.append((entry, Answer(Verdict.UNPLUGGED, lacking)))
+                self._answered.append((entry, Answer(Verdict.UNPLUGGED, lacking)))
             elif self._pool is None:
-                at_once.append((entry, self._try(entry)))
+                self._answered.append((entry, self._try(entry)))
             else:
                 self._under_way[self._pool.submit(self._try_on_a_thread, entry)] = entry
-        self._record(at_once)
-        return len(at_once)
+            self._claimed.popleft()
+        done = len(self._answered)
+        self._record(self._answered)
+        self._answered.clear()
+        return done
 
     def _missing(self, transport: str, account_id: int, channel_account_id: int | None) -> str:
+        """What is not set up, or set up wrongly: one account's mistake must not hold up the others' mail."""
         if transport not in self.transports:
             return _("Nothing here can send %s.") % transport
-        return self.transports[transport].missing(account_id, channel_account_id)
+        try:
+            return self.transports[transport].missing(account_id, channel_account_id)
+        except DeskhandError as trouble:
+            return str(trouble)
 
     def _try_on_a_thread(self, entry: Entry) -> Answer:
         try:
@@ -249,7 +264,9 @@ class Sender:
         return True
 
     def _renew_leases(self) -> None:
-        claims.renew(self._under_way.values())
+        claims.renew(
+            [*self._under_way.values(), *self._claimed, *(entry for entry, _answer in self._answered)]
+        )
 
     def _take_over_lost(self) -> None:
         words = _("The sender stopped in the middle; the mail may have left.")

@@ -7,11 +7,13 @@ from email import message_from_bytes
 from email.policy import default
 
 import pytest
+from django.db import OperationalError
 
 from deskhand.delivery import outbox, queries
 from deskhand.delivery import sender as sending
 from deskhand.delivery.models import OutboxEntry
-from deskhand.delivery.relays import SINK
+from deskhand.delivery.relays import SINK, Relay
+from deskhand.delivery.sender import Sender
 from deskhand.delivery.tests.helpers import (
     ACCOUNT,
     entry,
@@ -25,8 +27,10 @@ from deskhand.delivery.tests.helpers import (
 from deskhand.delivery.tests.peers import black_hole, free_port, smtp_peer
 from deskhand.delivery.transports import mail as mail_transport
 from deskhand.delivery.transports import smtp
+from deskhand.delivery.transports.mail import MailTransport
 from deskhand.delivery.types import Answer, Answered, Verdict
 from deskhand.kernel.database.scope import account_scope, current_account_id
+from deskhand.kernel.errors import Invalid
 
 pytestmark = pytest.mark.django_db
 
@@ -387,3 +391,38 @@ def test_a_look_at_an_empty_queue_is_one_query(django_assert_max_num_queries) ->
     nobody.run_once()
     with django_assert_max_num_queries(1):
         assert nobody.run_once() == 0
+
+
+def test_one_accounts_unreadable_server_holds_up_nobody_else() -> None:
+    """Its own mail waits, says why, and counts as never tried."""
+    broken, fine = put(account_id=8), put()
+
+    def relay_for(account_id: int, _channel: int | None) -> Relay | None:
+        if account_id == 8:
+            raise Invalid("The password can't be read.")
+        return SINK
+
+    for _look in range(2):  # the second one also looks for servers that have come
+        Sender({"mail": MailTransport(relay_for)}, threads=0).drain()
+
+    waiting = entry(broken)
+    assert entry(fine).state == "SENT"
+    assert (waiting.state, waiting.due_at, waiting.ambiguous) == ("WAITING", None, 0)
+    assert waiting.error == "The password can't be read."
+
+
+def test_what_was_claimed_when_the_database_went_away_was_not_tried() -> None:
+    number = put()
+    answers = iter([OperationalError("gone")])
+
+    def relay_for(_account: int, _channel: int | None) -> Relay | None:
+        for failure in answers:
+            raise failure
+        return SINK
+
+    out = Sender({"mail": MailTransport(relay_for)}, threads=0)
+    with pytest.raises(OperationalError):
+        out.run_once()
+    out.drain()
+
+    assert (entry(number).state, entry(number).attempts, entry(number).ambiguous) == ("SENT", 1, 0)
