@@ -42,26 +42,17 @@ pool = ChildPool(
 )
 
 
-def parse_guarded(raw: bytes, *, own_addresses: Collection[str] = ()) -> ParsedMail:
-    """Read a mail in a child. Its `html` is sanitized; remote images wait in `data-src`.
+def parse_many(
+    raws: Sequence[bytes], *, own_addresses: Collection[str] = (), null_senders: Collection[int] = ()
+) -> list[ParsedMail | ChildFailed]:
+    """Read mails on all children; `null_senders` are the places of those whose envelope had no sender.
 
-    A mail that breaks the child is read again without its structure; `defects` says so.
-    Raises ChildFailed if that breaks it too.
+    Their `html` is sanitized; remote images wait in `data-src`. A mail that breaks its child is read again without its
+    structure, and `defects` says so; one that can't be read even so is its ChildFailed.
     """
     own = tuple(own_addresses)
-    try:
-        mail: ParsedMail = pool.call(_READ, raw, own, timeout=TIMEOUT)
-    except ChildFailed as failure:
-        mail = pool.call(_READ_PLAINLY, raw, failure.reason, timeout=PLAIN_TIMEOUT)
-    return mail
-
-
-def parse_many(
-    raws: Sequence[bytes], *, own_addresses: Collection[str] = ()
-) -> list[ParsedMail | ChildFailed]:
-    """Read many mails on all children. A mail that can't be read even plainly is its ChildFailed."""
-    own = tuple(own_addresses)
-    answers = pool.map_calls(_READ, [(raw, own) for raw in raws], timeout=TIMEOUT)
+    items = [(raw, own, place in null_senders) for place, raw in enumerate(raws)]
+    answers = pool.map_calls(_READ, items, timeout=TIMEOUT)
     return [_or_plainly(raw, answer) for raw, answer in zip(raws, answers, strict=True)]
 
 
@@ -75,9 +66,9 @@ def _or_plainly(raw: bytes, answer: ParsedMail | ChildFailed) -> ParsedMail | Ch
     return mail
 
 
-def read(raw: bytes, own_addresses: tuple[str, ...] = ()) -> ParsedMail:
+def read(raw: bytes, own_addresses: tuple[str, ...] = (), has_null_sender: bool = False) -> ParsedMail:
     """Parse and sanitize, in the child."""
-    mail = parse_mail(raw, own_addresses=own_addresses)
+    mail = parse_mail(raw, own_addresses=own_addresses, has_null_sender=has_null_sender)
     if not mail.html:
         return mail
     clean = sanitize(mail.html)

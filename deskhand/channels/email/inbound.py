@@ -45,6 +45,7 @@ class Waiting:
     sha256: str
     raw: bytes
     is_head_only: bool
+    has_null_sender: bool  # known where a mail server handed it over; other ways in read the Return-Path
 
 
 @dataclass(frozen=True)
@@ -75,15 +76,13 @@ class InboundClaimer(BatchClaimer[Waiting]):
         """Lease a batch and read it, each mail in a guarded child."""
         self._channels = _channels(account_id)
         self._leased = {row.id: row for row in _lease(account_id, min(limit, BATCH_MAILS))}
-        readings = dict(
-            zip(
-                self._leased,
-                guarded.parse_many(
-                    [row.raw for row in self._leased.values()], own_addresses=list(self._channels)
-                ),
-                strict=True,
-            )
+        rows = self._leased.values()
+        read = guarded.parse_many(
+            [row.raw for row in rows],
+            own_addresses=list(self._channels),
+            null_senders={place for place, row in enumerate(rows) if row.has_null_sender},
         )
+        readings = dict(zip(self._leased, read, strict=True))
         self._read = {
             i: Read(mail, _store_files(mail)) for i, mail in readings.items() if isinstance(mail, ParsedMail)
         }
@@ -155,8 +154,8 @@ def _lease(account_id: int, limit: int) -> list[Waiting]:
     """Take the oldest due rows for LEASE seconds, at most BATCH_BYTES of them (one mail at the least)."""
     found = sql.rows(_LEASE, [account_id, limit, BATCH_BYTES, LEASE])
     return [
-        Waiting(mail_id, channel, sender, recipient, at, digest, bytes(raw), is_head_only)
-        for mail_id, channel, sender, recipient, at, digest, raw, is_head_only in sorted(
+        Waiting(mail_id, channel, sender, recipient, at, digest, bytes(raw), is_head_only, is_null)
+        for mail_id, channel, sender, recipient, at, digest, raw, is_head_only, is_null in sorted(
             found, key=itemgetter(0)
         )
     ]
@@ -170,7 +169,8 @@ with due as (
     select id from (select id, sum(size) over (order by id) - size as before from due) d where before < %s
 )
 update email_inboundmail m set due_at = now() + make_interval(secs => %s) from few where m.id = few.id
-returning m.id, m.channel_account_id, m.envelope_from, m.recipient, m.received_at, m.sha256, m.raw, m.is_head_only
+returning m.id, m.channel_account_id, m.envelope_from, m.recipient, m.received_at, m.sha256, m.raw, m.is_head_only,
+    m.envelope_from = '' and m.transport in ('smtp', 'lmtp')
 """
 
 

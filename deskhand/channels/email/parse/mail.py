@@ -27,13 +27,16 @@ _ENVELOPE_HEADERS = ("delivered-to", "x-original-to", "x-envelope-to", "envelope
 _BLANK_LINE = re.compile(rb"\r?\n\r?\n")
 
 
-def parse_mail(raw: bytes, *, own_addresses: Collection[str] = ()) -> ParsedMail:
+def parse_mail(
+    raw: bytes, *, own_addresses: Collection[str] = (), has_null_sender: bool = False
+) -> ParsedMail:
     """Read a mail. What could not be read is named in `defects`; the text holds what could.
 
-    `own_addresses` are our inboxes: a mail from one of them is a loop (B1).
+    `own_addresses` are our inboxes: a mail from one of them is a loop. `has_null_sender`: the envelope said so; a mail
+    that was delivered into a mailbox tells it by its Return-Path too (B1).
     """
     try:
-        return _parse(raw, own_addresses)
+        return _parse(raw, own_addresses, has_null_sender)
     except Exception as failure:  # noqa: BLE001  the promise of this module: a mail is never lost to a bug
         return unreadable(raw, f"could not be read: {type(failure).__name__}")
 
@@ -65,7 +68,7 @@ def fingerprint(mail: ParsedMail) -> str:
     return digest.hexdigest()
 
 
-def _parse(raw: bytes, own_addresses: Collection[str]) -> ParsedMail:
+def _parse(raw: bytes, own_addresses: Collection[str], has_null_sender: bool) -> ParsedMail:
     defects: list[str] = []
     tree = _tree(_tidied(raw, defects), defects)
     headers = tree.raw_headers
@@ -74,7 +77,7 @@ def _parse(raw: bytes, own_addresses: Collection[str]) -> ParsedMail:
     in_reply_to = head.message_ids(" ".join(headers.get("in-reply-to", ())))
     references = head.message_ids(" ".join(headers.get("references", ())))
     is_reply = bool(in_reply_to or references) or phrases.REPLY_PREFIX.match(subject) is not None
-    return_path = _return_path(headers)
+    return_path = "" if has_null_sender else _return_path(headers)
     sender = _sender(headers, return_path, defects)
     kind, reason, details = _automatic(headers, tree, body, sender, subject, return_path, own_addresses)
     forwarded = _forward(subject, body, kind, is_reply=bool(in_reply_to or references) or is_reply)

@@ -108,7 +108,7 @@ class ParsedMail:
     date: datetime | None = None  # aware; the sender's clock, for show only (P11)
     date_text: str = ""
     text: str = ""  # the whole body as text
-    html: str = ""  # the HTML as it came, or sanitized after `guarded.parse_guarded`
+    html: str = ""  # the HTML as it came, or sanitized after `guarded.parse_many`
     html_digest: str = ""  # of the HTML as it came
     own_text: str = ""  # what the writer wrote in this mail, without quote and technical signature
     signature: str = ""  # what was cut as a signature: after "-- ", "Sent from my …", a list's footer

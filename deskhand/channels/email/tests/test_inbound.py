@@ -65,6 +65,23 @@ def test_the_same_mail_twice_is_one_ticket_T_CC_2(post):
     assert Ticket.objects.count() == 1
 
 
+def test_a_mail_from_the_null_sender_is_a_machines_B1(post):
+    """A mail server tells it in the envelope; no header says so."""
+    post(envelope_from="")
+
+    assert Message.objects.get().is_automatic
+    assert Ticket.objects.count() == 1
+
+
+def test_a_bounce_from_the_null_sender_opens_no_ticket_B5(post):
+    raw = MAIL.replace(b"Refund =?utf-8?q?f=C3=B6r?= 48213", b"Returned mail: see transcript")
+
+    mail = post(raw, envelope_from="")
+
+    assert mail.outcome == "bounce"
+    assert not Ticket.objects.exists()
+
+
 def test_the_same_id_with_another_text_is_kept_R9(post):
     post()
     post(MAIL.replace(b"where is my refund?", b"I have sent the wrong number, it is 48214."))

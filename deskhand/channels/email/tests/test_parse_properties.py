@@ -39,7 +39,7 @@ def mutated(draw: st.DrawFn) -> bytes:
 @given(raw=mutated())
 def test_a_damaged_mail_is_read_by_the_reader_itself(raw: bytes) -> None:
     """The last resort of `parse_mail` is not needed: nothing inside raises."""
-    mail = reader._parse(raw, ())
+    mail = reader._parse(raw, (), False)
 
     assert all("\0" not in text and text == text.encode("utf-8", "ignore").decode() for text in strings(mail))
 
@@ -50,7 +50,7 @@ def test_a_damaged_mail_is_read_by_the_reader_itself(raw: bytes) -> None:
 @example(b"\n\n")
 @example(b"Content-Type: multipart/mixed; boundary=\n\n--\n")
 def test_any_bytes_are_a_mail(raw: bytes) -> None:
-    assert isinstance(reader._parse(raw, ()).text, str)
+    assert isinstance(reader._parse(raw, (), False).text, str)
 
 
 @settings(max_examples=300, deadline=None)
