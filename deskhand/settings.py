@@ -79,9 +79,11 @@ if "oidc" in SIGN_IN_WITH:
                 {
                     "provider_id": "oidc",
                     "name": env.text("OIDC_NAME", "Single sign-on"),
-                    "client_id": env.text("OIDC_CLIENT_ID"),
+                    "client_id": env.required(
+                        "OIDC_CLIENT_ID", "what the provider calls Deskhand, with SIGN_IN_WITH=oidc"
+                    ),
                     "secret": env.secret("OIDC_CLIENT_SECRET"),
-                    "settings": {"server_url": env.text("OIDC_ISSUER")},
+                    "settings": {"server_url": env.site("OIDC_ISSUER", "")},
                 }
             ]
         }
@@ -133,6 +135,7 @@ if os.environ.get("DESKHAND_TEST_DATABASE"):
     DATABASES["default"]["TEST"] = {"NAME": os.environ["DESKHAND_TEST_DATABASE"]}
 #: LISTEN never goes through PgBouncer: the direct address of the same database.
 DATABASE_LISTEN_URL = env.secret("DATABASE_LISTEN_URL") or DATABASE_URL
+database_url.require_address("DATABASE_LISTEN_URL", DATABASE_LISTEN_URL)
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
 AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
@@ -170,8 +173,8 @@ USE_TZ = True
 TIME_ZONE = "UTC"
 
 STATIC_URL = "/static/"
-STATIC_ROOT = Path(env.text("STATIC_ROOT", str(DATA_DIR / "static")))
-FILES_ROOT = Path(env.text("FILES_ROOT", str(DATA_DIR / "files")))
+STATIC_ROOT = env.folder("STATIC_ROOT", DATA_DIR / "static")
+FILES_ROOT = env.folder("FILES_ROOT", DATA_DIR / "files")
 STORAGES = {
     "default": {
         "BACKEND": "django.core.files.storage.FileSystemStorage",

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-READ = re.compile(r"env\.(?:text|flag|whole|secret|words|site|networks)\(\s*\"([A-Z_]+)\"")
+READ = re.compile(r"\benv\.[a-z]+\(\s*\"([A-Z_]+)\"")
 
 
 def names_in_the_code() -> set[str]:

@@ -32,6 +32,9 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    from deskhand.kernel import logs
+
+    logs.set_up()
     if args.name == FAULTS:
         return _run_faults(args)
     for name in NAMES if args.name == "all" else (args.name,):

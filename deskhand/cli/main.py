@@ -6,6 +6,7 @@ Nothing of Django is imported before a command needs it, so that help comes at o
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -14,7 +15,7 @@ from importlib.util import find_spec
 from types import ModuleType
 
 from deskhand.kernel import env
-from deskhand.kernel.errors import DeskhandError
+from deskhand.kernel.errors import DeskhandError, Unreachable
 
 #: Modules in the order in which help shows them.
 COMMANDS = (
@@ -39,6 +40,8 @@ WITHOUT_DATABASE = {"serve", "bench"}
 #: These live long and serve many at once; all others need one connection.
 WITH_POOL = {"web", "worker", "mail_in", "bench"}
 
+FULL = (errno.ENOSPC, errno.EDQUOT)
+
 DESCRIPTION = """\
 Deskhand, the help desk: mail arrives, becomes a ticket, and finds the right person.
 
@@ -62,11 +65,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     except DeskhandError as problem:
         print(f"deskhand: {problem}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
-        return 130
     except BrokenPipeError:  # the reader of our output went away, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as failure:
+        if failure.errno not in FULL:
+            raise
+        print(f"deskhand: {_no_space(failure)}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
 
 
 def _module(name: str) -> ModuleType | None:
@@ -115,16 +123,29 @@ def _run(name: str, module: ModuleType, args: argparse.Namespace) -> int:
 
 def _run_with_django(module: ModuleType, args: argparse.Namespace) -> int:
     import django
-    from django.db import connections
+    import psycopg
+    from django.db import InterfaceError, OperationalError, connections
 
+    from deskhand.kernel import logs
     from deskhand.kernel.database import wake
 
+    logs.set_up()
     django.setup()
     try:
         return int(module.run(args))
+    except (OperationalError, InterfaceError, psycopg.OperationalError) as failure:
+        raise Unreachable(
+            f"The database does not answer as it should: {' '.join(str(failure).split())}\n"
+            "Is DATABASE_URL right, and is the server running? `deskhand check` says more."
+        ) from failure
     finally:
         wake.shut()  # what the command changed wakes the workers before we go
         connections.close_all()
+
+
+def _no_space(failure: OSError) -> str:
+    place = failure.filename or "where Deskhand writes"
+    return f"There is no space left on the disk ({place}). Make some, and say it again: nothing is half done."
 
 
 def _report(sentence: str) -> None:

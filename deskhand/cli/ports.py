@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import socket
+from collections.abc import Mapping
 
 from deskhand.kernel.errors import Misconfigured
 
@@ -20,13 +22,31 @@ def number(text: str) -> int:
 
 
 def require_free(host: str, port: int, option: str) -> None:
-    """Raises Misconfigured, naming the port and the option that chooses another."""
+    """Raises Misconfigured, naming the port and the option that chooses another, or the address if that is wrong."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
         except OSError as failure:
-            reason = failure.strerror or str(failure)
-            allowed = f"a free port on {host} ({reason}); choose another with {option} NUMBER"
-            raise Misconfigured(option, port, allowed) from failure
+            raise _refusal(host, port, option, failure) from failure
+
+
+def require_different(chosen: Mapping[str, int]) -> None:
+    """`chosen` is port by option. Raises Misconfigured for two listeners on one port."""
+    taken: dict[int, str] = {}
+    for option, port in chosen.items():
+        if port in taken:
+            allowed = f"another port than {taken[port]}'s; choose one with {option} NUMBER"
+            raise Misconfigured(option, port, allowed)
+        if port:
+            taken[port] = option
+
+
+def _refusal(host: str, port: int, option: str, failure: OSError) -> Misconfigured:
+    reason = failure.strerror or str(failure)
+    if failure.errno in (errno.EADDRINUSE, errno.EACCES):
+        return Misconfigured(
+            option, port, f"a free port on {host} ({reason}); choose another with {option} NUMBER"
+        )
+    return Misconfigured("--host", host, f"an address of this machine ({reason})")

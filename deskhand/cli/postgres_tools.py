@@ -7,7 +7,7 @@ import shutil
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from deskhand.kernel import env
 from deskhand.kernel.database import embedded, url
@@ -71,13 +71,10 @@ def _product_url() -> str:
 def _admin_url() -> str:
     """Of a role that row-level security does not bind; a dump by any other would be refused."""
     given = env.secret("DATABASE_ADMIN_URL") or env.secret("DATABASE_URL")
-    return _for_libpq(given) if given else url.embedded(url.data_directory(), role="postgres")
-
-
-def _for_libpq(address: str) -> str:
-    parts = urlsplit(address)
-    known = [(name, value) for name, value in parse_qsl(parts.query) if name != "pgbouncer"]
-    return parts._replace(query=urlencode(known, safe="/")).geturl()
+    if not given:
+        return url.embedded(url.data_directory(), role="postgres")
+    url.require_address("DATABASE_ADMIN_URL", given)
+    return url.for_libpq(given)
 
 
 def _run(program: str, *options: str) -> None:

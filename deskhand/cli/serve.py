@@ -108,6 +108,9 @@ class Child:
 
 
 def _require_ports(args: argparse.Namespace) -> None:
+    ports.require_different(
+        {"--port": args.port, "--smtp-port": args.smtp_port, "--lmtp-port": args.lmtp_port}
+    )
     ports.require_free(args.host, args.port, "--port")
     for option, port in (("--smtp-port", args.smtp_port), ("--lmtp-port", args.lmtp_port)):
         if port:

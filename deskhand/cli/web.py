@@ -7,6 +7,7 @@ import warnings
 from typing import TYPE_CHECKING
 
 from deskhand.cli import ports
+from deskhand.kernel.errors import Misconfigured
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -24,7 +25,12 @@ def run(args: argparse.Namespace) -> int:
 
     # WhiteNoise hands out files from a thread, which is what we want of it; gone when it speaks ASGI.
     warnings.filterwarnings("ignore", message="StreamingHttpResponse must consume synchronous iterators")
-    settings.STATIC_ROOT.mkdir(parents=True, exist_ok=True)  # may stay empty: files are found in the package
+    try:
+        settings.STATIC_ROOT.mkdir(parents=True, exist_ok=True)  # may stay empty: the package has the files
+    except OSError as failure:
+        raise Misconfigured(
+            "STATIC_ROOT", str(settings.STATIC_ROOT), "a directory that can be written"
+        ) from failure
     ports.require_free(args.host, args.port, "--port")
     uvicorn.run(
         "deskhand.asgi:application",

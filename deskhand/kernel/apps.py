@@ -7,6 +7,9 @@ class KernelConfig(AppConfig):
     label = "kernel"
 
     def ready(self) -> None:
+        """Stop the start when a setting is wrong that is only read later. Raises Misconfigured."""
+        from deskhand.kernel import env
         from deskhand.kernel.database.rls import build_walls
 
+        env.hosts("ALLOW_PRIVATE_HOSTS")
         post_migrate.connect(build_walls, dispatch_uid="deskhand.rls")

@@ -1,13 +1,13 @@
 """Settings from the environment. A wrong value stops the start with its name, the value and what is allowed.
 
-`NAME_FILE` may name a file that holds the value of a secret.
+An empty value is none. `NAME_FILE` may name a file that holds the value of a secret.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Collection
-from ipaddress import ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -19,7 +19,7 @@ names_read: set[str] = set()
 
 def text(name: str, default: str = "", *, one_of: Collection[str] = ()) -> str:
     names_read.add(name)
-    value = os.environ.get(name, default)
+    value = os.environ.get(name) or default
     if one_of and value not in one_of:
         raise Misconfigured(name, value, "one of " + ", ".join(one_of))
     return value
@@ -62,6 +62,14 @@ def secret(name: str, default: str = "") -> str:
     return os.environ.get(name, default)
 
 
+def required(name: str, allowed: str) -> str:
+    """A text that can't be left out."""
+    value = text(name)
+    if not value:
+        raise Misconfigured(name, value, allowed)
+    return value
+
+
 def site(name: str, default: str) -> str:
     """The address of a site, without a slash at its end."""
     value = text(name, default).rstrip("/")
@@ -81,6 +89,29 @@ def networks(name: str) -> list[str]:
             allowed = "IP addresses or networks such as 10.0.0.0/8, with commas between"
             raise Misconfigured(name, word, allowed) from failure
     return found
+
+
+def hosts(name: str) -> tuple[frozenset[str], tuple[IPv4Network | IPv6Network, ...]]:
+    """A comma-separated list of host names (in lower case), and of IP addresses and networks."""
+    names, networks = set(), []
+    for word in words(name):
+        try:
+            networks.append(ip_network(word))
+        except ValueError as failure:
+            if "/" in word or not word.replace("-", "").replace(".", "").isalnum():
+                allowed = "host names, addresses or networks (10.0.0.0/8), with commas between"
+                raise Misconfigured(name, word, allowed) from failure
+            names.add(word.lower().rstrip("."))
+    return frozenset(names), tuple(networks)
+
+
+def folder(name: str, default: Path) -> Path:
+    """A directory that can be written, or made; it is not made here."""
+    chosen = Path(text(name, str(default))).absolute()
+    existing = next(path for path in (chosen, *chosen.parents) if path.exists())
+    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
+        raise Misconfigured(name, str(chosen), "a directory that can be written")
+    return chosen
 
 
 def words(name: str, default: str = "") -> list[str]:

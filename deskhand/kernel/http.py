@@ -21,7 +21,7 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 
 from deskhand.kernel import env
-from deskhand.kernel.errors import Ambiguous, Invalid, Misconfigured, Rejected, Unreachable
+from deskhand.kernel.errors import Ambiguous, Invalid, Rejected, Unreachable
 from deskhand.kernel.tls import client_context
 
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -155,16 +155,7 @@ def is_public(address: IPAddress) -> bool:
 
 def allowed_private() -> Allowed:
     """Read ALLOW_PRIVATE_HOSTS. Raises Misconfigured for an entry that is no host, address or network."""
-    names, networks = set(), []
-    for word in env.words("ALLOW_PRIVATE_HOSTS"):
-        try:
-            networks.append(ipaddress.ip_network(word))
-        except ValueError as failure:
-            if "/" in word or not word.replace("-", "").replace(".", "").isalnum():
-                allowed = "host names, addresses or networks (10.0.0.0/8), separated by commas"
-                raise Misconfigured("ALLOW_PRIVATE_HOSTS", word, allowed) from failure
-            names.add(word.lower().rstrip("."))
-    return Allowed(frozenset(names), tuple(networks))
+    return Allowed(*env.hosts("ALLOW_PRIVATE_HOSTS"))
 
 
 async def checked_address(host: str, port: int, allowed: Allowed) -> str:

@@ -148,8 +148,8 @@ def _store_batch(batch: Sequence[list[Incoming]]) -> list[Exception | None]:
     started = time.monotonic()
     try:
         store.store_raw([mail for mails in batch for mail in mails])
-    except DatabaseError as failure:
-        log.warning("mails not stored", mails=len(batch), error=str(failure))
+    except Exception as failure:  # noqa: BLE001 the edge of the thread: whatever it was, the senders are told to wait
+        log.warning("mails not stored", mails=len(batch), error=repr(failure))
         connection.close()
         if len(batch) == 1 or isinstance(failure, (OperationalError, InterfaceError)):
             return [failure] * len(batch)  # the server is away, or its disk is full: for all alike
@@ -338,7 +338,9 @@ class Door(SMTP):
         ]
         try:
             await self.desk.commits.store(mails)
-        except (DatabaseError, TimeoutError):
+        except Exception as failure:  # noqa: BLE001 R3: whatever it was, it is ours
+            if not isinstance(failure, (DatabaseError, TimeoutError)):
+                log.error("mail not stored", exc_info=failure)
             return TRY_LATER
         ACCEPTED.labels(self.transport_name).inc(len(mails))
         return "250 2.0.0 Stored"
@@ -581,16 +583,16 @@ def _bind(host: str, port: int, option: str) -> socket.socket:
         bound.listen(200)
     except OSError as failure:
         bound.close()
-        raise Misconfigured(option, port, _wish(host, failure)) from failure
+        raise Misconfigured(option, port, _wish(host, option, failure)) from failure
     bound.setblocking(False)
     return bound
 
 
-def _wish(host: str, failure: OSError) -> str:
+def _wish(host: str, option: str, failure: OSError) -> str:
     if failure.errno == errno.EADDRINUSE:
-        return f"a free port (another program listens there on {host})"
+        return f"a free port on {host} (another program listens there); choose another with {option} NUMBER"
     if failure.errno == errno.EACCES:
-        return "a port this user may open, 1024 or higher"
+        return f"a port this user may open, 1024 or higher; choose one with {option} NUMBER"
     return f"a port that can be opened on {host} ({failure.strerror})"
 
 

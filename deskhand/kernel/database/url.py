@@ -6,7 +6,7 @@ import hashlib
 import os
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, quote, unquote, urlsplit
+from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
 from deskhand.kernel import env
 from deskhand.kernel.errors import Misconfigured
@@ -49,9 +49,8 @@ def django_settings(url: str, *, pool: int = 0) -> dict[str, Any]:
     The query may name `host`, `port`, `sslmode` and other libpq options, and `pgbouncer=transaction`, which
     turns off what transaction pooling does not carry (prepared statements, server-side cursors).
     """
+    require_address("DATABASE_URL", url)
     parts = urlsplit(url)
-    if parts.scheme not in ("postgres", "postgresql"):
-        raise Misconfigured("DATABASE_URL", parts.scheme + "://…", "a postgresql:// address")
     options: dict[str, Any] = dict(parse_qsl(parts.query))
     host = options.pop("host", "") or unquote(parts.hostname or "")
     port = options.pop("port", "") or str(parts.port or "")
@@ -71,3 +70,26 @@ def django_settings(url: str, *, pool: int = 0) -> dict[str, Any]:
         "DISABLE_SERVER_SIDE_CURSORS": pooled,
         "CONN_MAX_AGE": 0,
     }
+
+
+def require_address(name: str, address: str) -> None:
+    """Raises Misconfigured, without showing a password, for what can't be the address of a PostgreSQL."""
+    import psycopg  # late: the supervisor reads this module and stays small
+
+    parts = urlsplit(address)
+    allowed = "an address such as postgresql://user:password@host:5432/name"
+    if parts.scheme not in ("postgres", "postgresql"):
+        raise Misconfigured(name, f"{parts.scheme}://…", allowed)
+    try:
+        psycopg.conninfo.conninfo_to_dict(for_libpq(address))
+        int(parts.port or 0)
+    except (psycopg.Error, ValueError) as failure:
+        reason = " ".join(str(failure).split())
+        raise Misconfigured(name, f"{parts.scheme}://…", f"{allowed} ({reason})") from failure
+
+
+def for_libpq(address: str) -> str:
+    """The address without what only we understand."""
+    parts = urlsplit(address)
+    known = [(name, value) for name, value in parse_qsl(parts.query) if name != "pgbouncer"]
+    return parts._replace(query=urlencode(known, safe="/")).geturl()
