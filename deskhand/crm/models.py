@@ -9,6 +9,7 @@ from deskhand.crm.records.models import (
     Deal,
     Project,
     PropertyChange,
+    PropertyValue,
     StageTime,
     Task,
     Ticket,
@@ -19,6 +20,6 @@ from deskhand.crm.schema.models import AssociationLabel, ObjectType, PropertyDef
 
 __all__ = [
     "Association", "AssociationLabel", "Company", "Contact", "CustomObject", "Deal", "ObjectType", "Pipeline",
-    "Project", "PropertyChange", "PropertyDefinition", "Stage", "StageState", "StageTime", "Task", "Ticket",
-    "TicketCounter", "TicketType",
+    "Project", "PropertyChange", "PropertyDefinition", "PropertyValue", "Stage", "StageState", "StageTime", "Task",
+    "Ticket", "TicketCounter", "TicketType",
 ]  # fmt: skip

@@ -5,12 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from deskhand.crm.filters.sql import Column, Link, Sql
+from deskhand.crm.filters.sql import Coarse, Column, Link, Sql
 from deskhand.crm.schema.types import Kind, Property
+
+WORD = 200  # letters of a text that the side table's index holds
 
 #: Columns whose text is kept in small letters.
 _LOWERED = {"email"}
 _HISTORIC = (Kind.TEXT, Kind.NUMBER, Kind.BOOL, Kind.ENUM, Kind.REF)
+_WORDS = (Kind.TEXT, Kind.ENUM, Kind.MULTI)
+_BESIDE = {
+    **dict.fromkeys(_WORDS, "word"),
+    Kind.NUMBER: "number",
+    Kind.DURATION: "number",
+    Kind.DATE: "day",
+    Kind.DATETIME: "moment",
+    Kind.BOOL: "flag",
+    Kind.REF: "ref",
+    Kind.REFS: "ref",
+}
 _CASTS = {
     Kind.NUMBER: "numeric",
     Kind.DURATION: "numeric",
@@ -45,6 +58,8 @@ class SchemaSource:
         is_id = prop.kind is Kind.ENUM and prop.column.endswith("_id")
         value = Sql(f'"{self.alias}"."{prop.column}"') if prop.column else self._from_json(prop)
         history = self._history(prop) if prop.kind in _HISTORIC else None
+        if prop.is_filled:
+            return self._beside(prop, history)
         return Column(prop.kind, value, prop.column in _LOWERED, is_id, history)
 
     def link(self, to: str, type_id: int | None) -> Link | None:
@@ -65,6 +80,23 @@ class SchemaSource:
 
     def members(self, of: str, ids: Sequence[int]) -> Sql | None:
         return None
+
+    def _beside(self, prop: Property, history: Sql | None) -> Column:
+        """In the side table; its alias is free, because tests on values hold no others."""
+        before = Sql(
+            f'"{self.alias}".id IN (SELECT side.record_id FROM crm_propertyvalue side'
+            " WHERE side.account_id = %s AND side.property_id = %s AND ",
+            (self.tables.account_id, prop.definition_id),
+        )
+        column = f"side.{_BESIDE[prop.kind]}"
+        value, coarse = Sql(column), None
+        if prop.kind in _WORDS:
+            value, coarse = Sql("coalesce(side.rest, side.word)"), Coarse(Sql(column), letters=WORD)
+        elif prop.kind in (Kind.NUMBER, Kind.DURATION):
+            value, coarse = Sql(f"{column}::text::numeric"), Coarse(Sql(column))
+        return Column(
+            prop.kind, value, prop.kind is Kind.TEXT, history=history, rows=(before, Sql(")")), coarse=coarse
+        )
 
     def _from_json(self, prop: Property) -> Sql:
         at, name = f'"{self.alias}"."properties"', prop.name

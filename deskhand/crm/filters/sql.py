@@ -7,7 +7,7 @@ wrote goes in as a parameter. Every piece of SQL holds `%s` for its parameters a
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any, Protocol
 from zoneinfo import ZoneInfo
@@ -33,6 +33,17 @@ class Sql:
 
 
 @dataclass(frozen=True, slots=True)
+class Coarse:
+    """An indexed stand-in for a value: a text's first `letters`, or a number as a double.
+
+    Values that are equal, or in order, are so here too; so a test on it comes first and the exact one decides.
+    """
+
+    value: Sql
+    letters: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Column:
     """Where a property's value stands.
 
@@ -51,6 +62,7 @@ class Column:
     is_id: bool = False
     history: Sql | None = None
     rows: tuple[Sql, Sql] | None = None
+    coarse: Coarse | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,9 +193,23 @@ def _any_of(leaf: Filter, column: Column) -> Sql:
     value = column.value
     if leaf.kind is Kind.TEXT:
         value, wanted = _folded(column), [fold(str(text)) for text in leaf.values]
+    if column.coarse:
+        return _cat(
+            _any_of_coarse(column.coarse, leaf, wanted),
+            value,
+            Sql(f" = ANY(%s::{_ARRAY_OF[leaf.kind]})", (wanted,)),
+        )
     if leaf.kind in _SETS and column.rows is None:
         return _cat(value, Sql(f" && %s::{_ARRAY_OF[leaf.kind]}", (wanted,)))
     return _cat(value, Sql(f" = ANY(%s::{_ARRAY_OF[leaf.kind]})", (wanted,)))
+
+
+def _any_of_coarse(coarse: Coarse, leaf: Filter, wanted: list[Any]) -> Sql:
+    if coarse.letters:
+        return _cat(
+            coarse.value, Sql(" = ANY(%s::text[]) AND ", ([text[: coarse.letters] for text in wanted],))
+        )
+    return _cat(coarse.value, Sql(f" = ANY(%s::{_ARRAY_OF[leaf.kind]}::float8[]) AND ", (wanted,)))
 
 
 def _ids(leaf: Filter) -> list[int]:
@@ -197,7 +223,10 @@ def _ids(leaf: Filter) -> list[int]:
 def _all_of(leaf: Filter, column: Column) -> Sql:
     if column.rows is None:
         return _cat(column.value, Sql(f" @> %s::{_ARRAY_OF[leaf.kind]}", (list(leaf.values),)))
-    each = [_in_rows(column, _cat(column.value, Sql(" = %s", (value,)))) for value in leaf.values]
+    each = [
+        _in_rows(column, _any_of(replace(leaf, operator=Operator.ANY_OF, values=(value,)), column))
+        for value in leaf.values
+    ]
     return _joined(" AND ", each, "TRUE")
 
 
@@ -245,8 +274,13 @@ _SIGNS = {Operator.GREATER: ">", Operator.AT_LEAST: ">=", Operator.LESS: "<", Op
 
 def _number(leaf: Filter, column: Column) -> Sql:
     if leaf.operator is Operator.BETWEEN:
-        return _cat(column.value, Sql(" BETWEEN %s::numeric AND %s::numeric", leaf.values))
-    return _cat(column.value, Sql(f" {_SIGNS[leaf.operator]} %s::numeric", leaf.values))
+        exact = _cat(column.value, Sql(" BETWEEN %s::numeric AND %s::numeric", leaf.values))
+        near = " BETWEEN %s::numeric::float8 AND %s::numeric::float8 AND "
+    else:
+        sign = _SIGNS[leaf.operator]
+        exact = _cat(column.value, Sql(f" {sign} %s::numeric", leaf.values))
+        near = f" {sign[0]}= %s::numeric::float8 AND "
+    return _cat(column.coarse.value, Sql(near, leaf.values), exact) if column.coarse else exact
 
 
 def _time(leaf: Filter, column: Column, now: datetime, zone: ZoneInfo) -> Sql:

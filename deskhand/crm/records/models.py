@@ -31,8 +31,8 @@ class Record(models.Model):
 class Filed(models.Model):
     """A record that stands in a stage of a pipeline."""
 
-    pipeline = models.ForeignKey("crm.Pipeline", models.PROTECT, related_name="+")
-    stage = models.ForeignKey("crm.Stage", models.PROTECT, related_name="+")
+    pipeline = models.ForeignKey("crm.Pipeline", models.PROTECT, related_name="+", db_index=False)
+    stage = models.ForeignKey("crm.Stage", models.PROTECT, related_name="+", db_index=False)
     is_closed = models.BooleanField(default=False)  # the stage's state, kept for indexes
     stage_entered_at = models.DateTimeField()
     closed_at = models.DateTimeField(null=True)
@@ -80,7 +80,7 @@ class Ticket(Record, Filed):
     first_agent_reply_by = models.BigIntegerField(null=True)
     last_message_from_visitor = models.BooleanField(null=True)
     last_message_failed = models.BooleanField(default=False)
-    merged_into = models.ForeignKey("self", models.SET_NULL, null=True, related_name="+")
+    merged_into = models.ForeignKey("self", models.SET_NULL, null=True, related_name="+", db_index=False)
     creation_key = models.TextField(null=True)
 
     class Meta:
@@ -117,6 +117,9 @@ class Ticket(Record, Filed):
                 fields=["account_id", "-sort_at", "-id"], name="ticket_spam", condition=Q(is_spam=True)
             ),
             models.Index(fields=["account_id", "contact", "-sort_at"], name="ticket_of_contact"),
+            models.Index(
+                fields=["merged_into"], name="ticket_merged", condition=Q(merged_into__isnull=False)
+            ),
             models.Index(fields=["account_id", "stage", "-sort_at", "-id"], name="ticket_in_stage"),
         ]
 
@@ -238,6 +241,40 @@ class PropertyChange(models.Model):
             models.Index(fields=["account_id", "object_type", "record_id", "id"], name="change_of_record"),
             models.Index(
                 fields=["account_id", "object_type", "property", "record_id"], name="change_of_property"
+            ),
+        ]
+
+
+class PropertyValue(models.Model):
+    """A value of a filterable property beside its record, by kind, so that an index finds it; one row a choice or id.
+
+    `word` holds a text's first letters, folded where filters fold; `rest` the whole text when it is longer.
+    Operators on numeric are not leakproof, so row-level security keeps them off indexes; doubles serve.
+    """
+
+    account_id = models.BigIntegerField()
+    property_id = (
+        models.BigIntegerField()
+    )  # PropertyDefinition; without a key, which would lock its row at every write
+    record_id = models.BigIntegerField()
+    word = models.TextField(null=True)
+    rest = models.TextField(null=True)
+    number = models.FloatField(null=True)
+    day = models.DateField(null=True)
+    moment = models.DateTimeField(null=True)
+    ref = models.BigIntegerField(null=True)
+    flag = models.BooleanField(null=True)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["account_id", "property_id", "record_id"], name="value_of_record"),
+            *(
+                models.Index(
+                    fields=["account_id", "property_id", column, "record_id"],
+                    name=f"value_by_{column}",
+                    condition=Q(**{f"{column}__isnull": False}),
+                )
+                for column in ("word", "number", "day", "moment", "ref", "flag")
             ),
         ]
 

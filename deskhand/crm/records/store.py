@@ -18,6 +18,7 @@ from django.utils.translation import gettext as _
 from deskhand.accounts.models import TeamMember
 from deskhand.crm.pipelines.policy import dates_after_move
 from deskhand.crm.pipelines.queries import pipelines_of
+from deskhand.crm.records import filterable
 from deskhand.crm.records.models import Company, Contact, CustomObject, Deal, Project, Record, Ticket
 from deskhand.crm.schema.defaults import BUILT_IN
 from deskhand.events import log
@@ -91,6 +92,7 @@ def change_many(
         if change.record_id in before
     ]
     _write_rows(object_type, drafts, at)
+    filterable.follow(object_type, {draft.id: draft.custom for draft in drafts if draft.custom})
     _write_clocks(object_type, [draft for draft in drafts if draft.moved], at)
     events = _record_events(object_type, drafts, by, cause, depth, at)
     _write_history(object_type, drafts, events, by, source, at)

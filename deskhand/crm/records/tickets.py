@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 
 from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.records import archive as archives
-from deskhand.crm.records import associations, store
+from deskhand.crm.records import associations, filterable, store
 from deskhand.crm.records.models import Ticket, TicketType
 from deskhand.crm.records.store import Applied, Change
 from deskhand.crm.schema.queries import properties_of
@@ -78,6 +78,9 @@ def create_many(
             {"id": ticket_id, "number": number, **row}
             for ticket_id, number, row in zip(ids, numbers, rows, strict=True)
         ],
+    )
+    filterable.follow(
+        "ticket", {ticket_id: item.properties for ticket_id, item in zip(ids, new, strict=True)}, are_new=True
     )
     store.start_clocks("ticket", ids, [row["stage_id"] for row in rows], at)
     associations.link_many(

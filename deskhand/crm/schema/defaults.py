@@ -220,6 +220,34 @@ BUILT_IN: dict[str, tuple[Property, ...]] = {
     "custom": COMMON + FILED + CUSTOM,
 }
 
+_EVERY = {
+    "account_id", "archived_at", "assigned_team_ids", "created_at", "created_by_id", "created_by_kind",
+    "id", "owner_id", "properties", "updated_at", "version",
+}  # fmt: skip
+_STAGED = {
+    "closed_at", "is_closed", "last_closed_at", "pipeline_id", "reopened_at", "sort_at",
+    "stage_entered_at", "stage_id",
+}  # fmt: skip
+#: The columns of each kind of record. No property may have such a name: changes are named by column or property.
+COLUMNS: dict[str, set[str]] = {
+    "ticket": _EVERY | _STAGED | {
+        "assignment_method", "category", "channel_account_id", "contact_id", "content", "creation_key",
+        "first_agent_reply_at", "first_agent_reply_by", "first_assigned_at", "in_help_desk", "inbox_id",
+        "is_spam", "last_message_failed", "last_message_from_visitor", "last_received_at",
+        "last_sent_at", "merged_into_id", "message_count", "number", "originating_message_id",
+        "originating_thread_id", "owner_assigned_at", "preview", "priority", "resolution", "source_type",
+        "subject", "ticket_type",
+    },
+    "contact": _EVERY | {
+        "bounced_at", "company_id", "email", "first_name", "last_name", "locale", "name", "phone",
+        "sort_key",
+    },
+    "company": _EVERY | {"domain", "name", "sort_key"},
+    "deal": _EVERY | _STAGED | {"name"},
+    "project": _EVERY | _STAGED | {"name"},
+    "custom": _EVERY | _STAGED | {"name", "object_type_id"},
+}  # fmt: skip
+
 #: Object type ids of the API.
 TYPE_IDS = {
     "contact": "0-1",

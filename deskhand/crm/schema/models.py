@@ -33,6 +33,9 @@ class PropertyDefinition(models.Model):
     options = models.JSONField(default=list)  # [{"value", "label", "display_order", "hidden"}]
     display_order = models.IntegerField(default=0)
     has_unique_value = models.BooleanField(default=False)
+    is_filterable = models.BooleanField(default=False)  # its values also stand in the side table
+    filled_to = models.BigIntegerField(default=0)  # records up to this id have theirs there
+    filled_at = models.DateTimeField(null=True)  # since when all have, and filters use it
     archived_at = models.DateTimeField(null=True)
 
     class Meta:

@@ -9,7 +9,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from deskhand.crm.schema import queries
-from deskhand.crm.schema.defaults import BUILT_IN
+from deskhand.crm.schema.defaults import BUILT_IN, COLUMNS
 from deskhand.crm.schema.models import PropertyDefinition
 from deskhand.crm.schema.types import Kind
 from deskhand.kernel import clock
@@ -41,8 +41,9 @@ def create(
     group: str = "",
     description: str = "",
     has_unique_value: bool = False,
+    is_filterable: bool = False,
 ) -> PropertyDefinition:
-    """Make a property of the account's own.
+    """Make a property of the account's own. Filters find a filterable one by index; each of its values costs a row.
 
     Raises Invalid, naming the field, for a name, kind or options that can't be taken; Conflict when the name is.
     """
@@ -52,7 +53,7 @@ def create(
             field="name",
             value=name,
         )
-    if any(prop.name == name for prop in BUILT_IN.get(object_type, BUILT_IN["custom"])):
+    if _is_taken(object_type, name):
         raise Conflict(_("There is a built-in property %(name)s.") % {"name": name})
     if PropertyDefinition.objects.filter(
         account_id=current_account_id(), object_type=object_type, name=name
@@ -69,6 +70,8 @@ def create(
         group=group,
         description=description,
         has_unique_value=has_unique_value,
+        is_filterable=is_filterable,
+        filled_at=clock.now() if is_filterable else None,  # nothing has a value yet
     )
     queries.forget(object_type)
     return made
@@ -102,6 +105,11 @@ def archive(object_type: str, name: str) -> None:
     if not found.filter(archived_at=None).update(archived_at=clock.now()):
         raise NotFound(_("There is no property %(name)s.") % {"name": name})
     queries.forget(object_type)
+
+
+def _is_taken(object_type: str, name: str) -> bool:
+    kind = object_type if object_type in BUILT_IN else "custom"
+    return name in COLUMNS[kind] or any(prop.name == name for prop in BUILT_IN[kind])
 
 
 def _label(label: str) -> str:

@@ -37,14 +37,18 @@ def _custom(object_type: str) -> dict[str, Property]:
             is_custom=True,
             description=description,
             has_unique_value=is_unique,
+            definition_id=definition_id,
+            is_filterable=is_filterable,
+            is_filled=is_filterable and is_filled,
         )
-        for name, label, kind, options, group, description, is_unique in sql.rows(
+        for name, label, kind, options, group, description, is_unique, definition_id, is_filterable, is_filled in sql.rows(
             _DEFINITIONS, [current_scope().account_id, object_type]
         )
     }
 
 
 _DEFINITIONS = """
-select name, label, kind, options, "group", description, has_unique_value from crm_propertydefinition
+select name, label, kind, options, "group", description, has_unique_value, id, is_filterable, filled_at is not null
+from crm_propertydefinition
 where account_id = %s and object_type = %s and archived_at is null order by display_order, id
 """

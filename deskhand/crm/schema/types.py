@@ -41,5 +41,8 @@ class Property:
     is_custom: bool = False
     description: str = ""
     has_unique_value: bool = False
+    definition_id: int = 0  # of an account's own property
+    is_filterable: bool = False  # writes go to the side table too
+    is_filled: bool = False  # filters may use the side table
     #: Made from other values on read; never stored.
     is_computed: bool = False

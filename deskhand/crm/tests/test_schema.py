@@ -8,7 +8,7 @@ from deskhand.crm.records import companies, contacts, store, tickets
 from deskhand.crm.records.contacts import Person
 from deskhand.crm.records.models import Association, Company, Contact, PropertyChange, Ticket
 from deskhand.crm.schema import properties
-from deskhand.crm.schema.defaults import BUILT_IN
+from deskhand.crm.schema.defaults import BUILT_IN, COLUMNS
 from deskhand.crm.schema.queries import properties_of
 from deskhand.crm.schema.types import Kind, Property
 from deskhand.crm.schema.values import normal
@@ -25,6 +25,13 @@ def test_every_built_in_name_is_given_once_and_every_column_exists(object_type):
 
     assert len(names) == len(set(names))
     assert {prop.column for prop in BUILT_IN[object_type] if prop.column} <= columns
+
+
+@pytest.mark.parametrize("object_type", BUILT_IN)
+def test_no_property_can_be_taken_for_a_column(object_type):
+    assert {field.column for field in store.model_of(object_type)._meta.concrete_fields} == COLUMNS[
+        object_type
+    ]
 
 
 @pytest.mark.parametrize(
@@ -105,7 +112,7 @@ def test_an_own_property_that_cannot_work_is_refused(world, more, field):
 def test_a_name_is_taken_once(world):
     properties.create("ticket", "colour", "Colour", Kind.ENUM, options=COLORS)
 
-    for name in ("colour", "subject"):
+    for name in ("colour", "subject", "hs_pipeline", "version", "account_id"):
         with pytest.raises(Conflict):
             properties.create("ticket", name, "Again", Kind.TEXT)
 
