@@ -8,6 +8,7 @@ seconds when its session, user or membership is over (S13); browsers come back b
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import Awaitable, Callable, Iterable
 from http.cookies import CookieError, SimpleCookie
@@ -129,6 +130,7 @@ async def _answer(scope: Scope, receive: Receive, send: Send) -> None:
         return
     stream = Stream(account_id)
     hub = _hub()
+    await hub.begun()
     hub.add(stream)
     try:
         await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
@@ -197,11 +199,17 @@ class Hub:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
         self.streams: dict[int, set[Stream]] = {}
+        self._begun = asyncio.Event()
         self._stop = threading.Event()
         self.listener = threading.Thread(
             target=wake.listen, args=(self._hear, self._stop), daemon=True, name="live"
         )
         self.listener.start()
+
+    async def begun(self) -> None:
+        """Wait until signals are heard, so that an open stream misses none; not for ever, a later start says RESYNC."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._begun.wait(), CHECK)
 
     def add(self, stream: Stream) -> None:
         self.streams.setdefault(stream.account_id, set()).add(stream)
@@ -223,6 +231,7 @@ class Hub:
 
     def _tell(self, payload: str) -> None:
         if not payload:  # the listener has just begun, perhaps after a gap
+            self._begun.set()
             self._tell_all([stream for streams in self.streams.values() for stream in streams], RESYNC)
         elif signal := live.parse(payload):
             account_id, name = signal

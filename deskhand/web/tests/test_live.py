@@ -129,7 +129,6 @@ def test_a_page_hears_the_signals_of_its_account_once_they_are_committed(office:
     async def steps() -> tuple[Any, str]:
         page = Page(session)
         opened = await page.open()
-        await page.heard(live.RESYNC)
         await tell(office, "ticket-7", "views")
         heard = await page.heard("ticket-7")
         await page.leave()
@@ -150,7 +149,6 @@ def test_another_accounts_signals_are_not_heard(office: Office) -> None:
     async def steps() -> str:
         page = Page(session)
         await page.open()
-        await page.heard(live.RESYNC)
         await tell(office, "ticket-7")
         await tell(fjord, "views")
         heard = await page.heard("views")
@@ -158,6 +156,20 @@ def test_another_accounts_signals_are_not_heard(office: Office) -> None:
         return heard
 
     assert "ticket-7" not in run(steps)
+
+
+def test_after_a_gap_pages_are_told_to_read_everything_again(office: Office) -> None:
+    session = session_of(office.world.ada)
+
+    async def steps() -> str:
+        page = Page(session)
+        await page.open()
+        live._hub()._hear("")  # what a listener says that lost its connection and is back
+        heard = await page.heard(live.RESYNC)
+        await page.leave()
+        return heard
+
+    assert run(steps) == "event: resync\ndata: .\n\n"
 
 
 def test_equal_signals_are_gathered() -> None:
