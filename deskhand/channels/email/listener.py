@@ -148,7 +148,7 @@ def _store_batch(batch: Sequence[list[Incoming]]) -> list[Exception | None]:
     started = time.monotonic()
     try:
         store.store_raw([mail for mails in batch for mail in mails])
-    except Exception as failure:  # noqa: BLE001 the edge of the thread: whatever it was, the senders are told to wait
+    except Exception as failure:  # noqa: BLE001  the edge of the thread: the senders are asked to come again
         log.warning("mails not stored", mails=len(batch), error=repr(failure))
         connection.close()
         if len(batch) == 1 or isinstance(failure, (OperationalError, InterfaceError)):
@@ -338,7 +338,7 @@ class Door(SMTP):
         ]
         try:
             await self.desk.commits.store(mails)
-        except Exception as failure:  # noqa: BLE001 R3: whatever it was, it is ours
+        except Exception as failure:  # noqa: BLE001  whatever it was, it is ours (R3)
             if not isinstance(failure, (DatabaseError, TimeoutError)):
                 log.error("mail not stored", exc_info=failure)
             return TRY_LATER

@@ -304,6 +304,29 @@ def test_when_the_database_is_away_the_sender_is_asked_to_come_again(
     assert InboundMail.objects.count() == 1
 
 
+def test_an_error_that_nobody_thought_of_does_not_shut_the_doors(
+    doors: Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """R3, R4: each recipient is asked to come again, and the next mail is taken."""
+
+    def fail(*_: object) -> None:
+        raise MemoryError
+
+    with lmtp(doors) as client:
+        client.mail("a@client.test")
+        client.rcpt(SUPPORT)
+        client.rcpt(SALES)
+        with monkeypatch.context() as fault:
+            fault.setattr(store, "store_raw", fail)
+            first = client.data(MAIL)[0]
+            second = client.getreply()[0]
+        client.mail("a@client.test")
+        client.rcpt(SUPPORT)
+        afterwards = client.data(MAIL)[0]
+
+    assert [first, second, afterwards] == [451, 451, 250]
+
+
 def test_a_database_that_hangs_is_not_waited_for(doors: Listener, monkeypatch: pytest.MonkeyPatch) -> None:
     """R3, R14."""
     let_go = threading.Event()
