@@ -338,7 +338,7 @@ class Door(SMTP):
         ]
         try:
             await self.desk.commits.store(mails)
-        except Exception as failure:  # noqa: BLE001  whatever it was, it is ours (R3)
+        except Exception as failure:  # whatever it was, it is ours (R3)
             if not isinstance(failure, (DatabaseError, TimeoutError)):
                 log.error("mail not stored", exc_info=failure)
             return TRY_LATER
