@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from deskhand.accounts.models import Team
+from deskhand.events.types import ActorKind
 from deskhand.kernel import clock
 from deskhand.kernel.database import sql
 from deskhand.routing import availability, loads, rosters, strategies
 from deskhand.routing.models import Decision, RoutingRule
-from deskhand.routing.types import Drop, Status
+from deskhand.routing.types import Drop, Source, Status
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,28 @@ def agents_with_state(account_id: int, now: datetime | None = None) -> list[Agen
 def is_available(account_id: int, user_id: int, now: datetime | None = None) -> bool:
     state = availability.states(account_id, [user_id], now or clock.now())[user_id]
     return state.status is Status.AVAILABLE
+
+
+@dataclass(frozen=True)
+class OwnStatus:
+    """What people see of their own status. `set_by` names a colleague who set it, while that holds (R-AVAIL-11)."""
+
+    is_available: bool
+    set_by: str = ""
+
+
+_SET_BY = """
+select case when c.actor_kind = %s and c.actor_id <> c.user_id then u.name end
+from routing_availabilitychange c left join accounts_user u on u.id = c.actor_id
+where c.account_id = %s and c.user_id = %s order by c.at desc, c.id desc limit 1
+"""
+
+
+def own_status(account_id: int, user_id: int, now: datetime | None = None) -> OwnStatus:
+    """One query, and a second one for a status set by hand."""
+    state = availability.states(account_id, [user_id], now or clock.now())[user_id]
+    by = sql.row(_SET_BY, [ActorKind.USER, account_id, user_id]) if state.source is Source.MANUAL else None
+    return OwnStatus(state.status is Status.AVAILABLE, by[0] or "" if by else "")
 
 
 def rule_for(account_id: int, channel_account_id: int) -> RoutingRule | None:

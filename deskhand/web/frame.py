@@ -14,6 +14,7 @@ from deskhand.accounts import policy
 from deskhand.accounts.policy import Action
 from deskhand.desk import views as desk_views
 from deskhand.routing import queries as routing
+from deskhand.routing.queries import OwnStatus
 from deskhand.web import live
 from deskhand.web.middleware import AccountRequest
 from deskhand.web.shell import NavItem, Person, Shell, SideLink, SideSection, Toast, Viewer
@@ -54,14 +55,23 @@ def count_text(count: int) -> str:
 
 def person_of_viewer(request: AccountRequest) -> Viewer:
     user = request.user
-    is_available = routing.is_available(request.viewer.account_id, user.pk)
-    state: Literal["available", "away"] = "available" if is_available else "away"
+    status = routing.own_status(request.viewer.account_id, user.pk)
+    state: Literal["available", "away"] = "available" if status.is_available else "away"
     return Viewer(
-        person=Person.named(user.name, available=is_available),
+        person=Person.named(user.name, available=status.is_available),
         theme=_theme(request),
         locale=user.locale or request.account.locale,
         availability=state,
+        availability_note=_set_by(status) if status.set_by else "",
+        signal=f"user-{user.pk}",
     )
+
+
+def _set_by(status: OwnStatus) -> str:
+    """Told to who did not set it themselves (R-AVAIL-11)."""
+    if status.is_available:
+        return _("%(name)s set you to available.") % {"name": status.set_by}
+    return _("%(name)s set you to away.") % {"name": status.set_by}
 
 
 def _theme(request: AccountRequest) -> Literal["auto", "light", "dark"]:

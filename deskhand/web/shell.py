@@ -42,7 +42,8 @@ class Viewer:
     theme: Literal["auto", "light", "dark"]
     locale: str
     availability: Literal["available", "away"]
-    availability_note: str = ""  # "Out of office until 3 Dec", shown under the switch
+    availability_note: str = ""  # "Out of office until 3 Dec", shown above the switch
+    signal: str = ""  # comes when something about the viewer changed
 
 
 @dataclass(frozen=True)

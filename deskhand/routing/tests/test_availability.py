@@ -17,6 +17,7 @@ from deskhand.kernel.timers import DueTimer
 from deskhand.routing import availability, queries
 from deskhand.routing.availability import CHANGED, EDGE
 from deskhand.routing.models import Availability, AvailabilityChange
+from deskhand.routing.queries import OwnStatus
 from deskhand.routing.types import Source, Status
 
 from .conftest import NOON
@@ -140,6 +141,21 @@ def test_a_manager_may_set_another_away_and_they_may_set_it_back(office):
     availability.set_by_hand(office.id, office.ada, AVAILABLE, by=Actor.user(office.ada))
 
     assert queries.is_available(office.id, office.ada)
+
+
+def test_who_set_it_is_told_until_the_status_changes_again(office):
+    """T-AV-4, R-AVAIL-11."""
+    with clock.stopped(NOON):
+        assert queries.own_status(office.id, office.ada) == OwnStatus(is_available=True)
+
+        availability.set_by_hand(office.id, office.ada, AWAY, by=Actor.user(office.bob))
+        assert queries.own_status(office.id, office.ada) == OwnStatus(False, set_by="Bob")
+
+        availability.set_by_hand(office.id, office.ada, AVAILABLE, by=Actor.user(office.ada))
+        assert queries.own_status(office.id, office.ada) == OwnStatus(is_available=True)
+
+        availability.set_by_hand(office.id, office.ada, AWAY, by=Actor.user(office.bob))
+    assert queries.own_status(office.id, office.ada, MORNING) == OwnStatus(is_available=True)
 
 
 def test_only_managers_change_the_status_of_others_and_only_admins_their_hours(desk):

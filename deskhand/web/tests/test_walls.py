@@ -16,8 +16,10 @@ from deskhand.crm.records import tickets
 from deskhand.delivery.models import SinkMail
 from deskhand.desk.models import Attachment, Message, Thread
 from deskhand.desk.types import StoredFile
-from deskhand.events.types import SYSTEM
+from deskhand.events.types import SYSTEM, Actor
 from deskhand.kernel import files
+from deskhand.routing import availability
+from deskhand.routing.types import Status
 
 SIGN_IN = "sign-in"
 HTMX = {"HX-Request": "true"}
@@ -382,6 +384,21 @@ def test_people_set_their_own_status(office, sign_in):
     assert 'aria-checked="false"' in client.get("/inbox/all-open").content.decode()
 
     assert client.post("/me/availability", {"availability": "asleep"}).status_code == 400
+
+
+def test_who_was_set_away_by_a_colleague_is_told_and_can_switch_back(office, sign_in):
+    """T-AV-4, R-AVAIL-11"""
+    ada, grace = office.world.ada, office.world.grace
+    client = sign_in(grace)
+    client.post("/me/availability", {"availability": "available"})
+    availability.set_by_hand(office.world.account.pk, grace.pk, Status.AWAY, by=Actor.user(ada.pk))
+
+    side = client.get("/inbox/all-open/side").content.decode()
+    assert "Ada Lovelace set you to away." in side
+    assert f"user-{grace.pk} from:#live" in side
+
+    client.post("/me/availability", {"availability": "available"})
+    assert "set you to" not in client.get("/inbox/all-open/side").content.decode()
 
 
 def test_who_has_no_seat_has_no_status(office, sign_in):
