@@ -124,7 +124,7 @@ def _refined_records(
     return {
         (object_type, record_id): records.LoadedFacts(object_type, record)
         for object_type, ids in wanted.items()
-        for record_id, record in records.load(object_type, list(ids), people=False).items()
+        for record_id, record in records.load(object_type, list(ids)).items()
     }
 
 

@@ -39,7 +39,7 @@ class Loaded(dict[int, "Row"]):
 
 
 class Row(dict[str, Any]):
-    """One record's columns, with what is known of the people around it."""
+    """One record's columns; `add_people` brings who is around it."""
 
     def __init__(self, values: Mapping[str, Any], among: Loaded) -> None:
         super().__init__(values)
@@ -56,8 +56,40 @@ _TICKET = ("id", "number", "subject", "priority", "category", "source_type", "st
            "channel_account_id", "originating_thread_id", "is_spam", "properties")  # fmt: skip
 _OTHERS = ("id", "owner_id", "properties")
 
-_LOAD_TICKETS = f"""
-select {", ".join(f"t.{name}" for name in _TICKET)}, o.name, o.email,
+
+def load(object_type: str, record_ids: Sequence[int], *, lock: bool = False) -> Loaded:
+    """Records by id; gone ones are left out. With `lock` their rows are held in id order. One query."""
+    names = _TICKET if object_type == "ticket" else _OTHERS
+    found = sql.rows(
+        f"select {', '.join(names)} from {store.table_of(object_type)} where account_id = %s and id = any(%s) and archived_at is null order by id"
+        + (" for no key update" if lock else ""),
+        [current_account_id(), sorted(set(record_ids))],
+    )
+    loaded = Loaded(object_type)
+    for values in found:
+        row = Row(dict(zip(names, values, strict=True)), loaded)
+        row["properties"] = sql.loads(row["properties"])
+        loaded[row["id"]] = row
+    return loaded
+
+
+def add_people(object_type: str, rows: Iterable[dict[str, Any]]) -> None:
+    """Put "owner" (and a ticket's "contact", "company", "channel", "from_machine") into rows that lack them. One query."""
+    lacking = {row["id"]: row for row in rows if "owner" not in row}
+    if not lacking:
+        return
+    query = (
+        _PEOPLE_OF_TICKETS if object_type == "ticket" else _OWNERS.format(table=store.table_of(object_type))
+    )
+    for record_id, owner, email, *others in sql.rows(query, [current_account_id(), list(lacking)]):
+        row = lacking[record_id]
+        row["owner"] = {"id": row["owner_id"], "name": owner, "email": email} if email is not None else None
+        if others:
+            _add_requester(row, *others)
+
+
+_PEOPLE_OF_TICKETS = """
+select t.id, o.name, o.email,
     c.id, c.name, c.first_name, c.last_name, c.email, c.bounced_at, f.id, f.name, f.domain, a.id, a.name, a.address, m.id is not null
 from crm_ticket t
 left join accounts_user o on o.id = t.owner_id
@@ -65,54 +97,15 @@ left join crm_contact c on c.account_id = t.account_id and c.id = t.contact_id
 left join crm_company f on f.account_id = c.account_id and f.id = c.company_id
 left join desk_channelaccount a on a.account_id = t.account_id and a.id = t.channel_account_id
 left join desk_message m on m.account_id = t.account_id and m.id = t.originating_message_id and m.is_automatic
-where t.account_id = %s and t.id = any(%s) and t.archived_at is null order by t.id
+where t.account_id = %s and t.id = any(%s)
+"""
+
+_OWNERS = """
+select t.id, o.name, o.email from {table} t left join accounts_user o on o.id = t.owner_id where t.account_id = %s and t.id = any(%s)
 """
 
 
-def load(object_type: str, record_ids: Sequence[int], *, lock: bool = False, people: bool = True) -> Loaded:
-    """Records by id; gone ones are left out. With `people`, "contact", "company", "owner" and "channel" stand in them.
-
-    With `lock` their rows are held in id order. One query, however many records.
-    """
-    names = _TICKET if object_type == "ticket" else _OTHERS
-    if not people:
-        query = _load_alone(object_type, names)
-    else:
-        query = _LOAD_TICKETS if object_type == "ticket" else _load_others(object_type)
-    found = sql.rows(
-        query + (" for no key update of t" if lock else ""), [current_account_id(), sorted(set(record_ids))]
-    )
-    loaded = Loaded(object_type)
-    for values in found:
-        row = Row(dict(zip(names, values, strict=False)), loaded)
-        row["properties"] = sql.loads(row["properties"])
-        if people:
-            _add_owner(row, *values[len(names) : len(names) + 2])
-        if people and object_type == "ticket":
-            _add_people(row, *values[len(names) + 2 :])
-        loaded[row["id"]] = row
-    return loaded
-
-
-def _load_alone(object_type: str, names: Sequence[str]) -> str:
-    return (
-        f"select {', '.join(f't.{name}' for name in names)} from {store.table_of(object_type)} t"
-        " where t.account_id = %s and t.id = any(%s) and t.archived_at is null order by t.id"
-    )
-
-
-def _load_others(object_type: str) -> str:
-    return (
-        f"select {', '.join(f't.{name}' for name in _OTHERS)}, o.name, o.email from {store.table_of(object_type)} t"
-        " left join accounts_user o on o.id = t.owner_id where t.account_id = %s and t.id = any(%s) and t.archived_at is null order by t.id"
-    )
-
-
-def _add_owner(row: Row, name: str | None, email: str | None) -> None:
-    row["owner"] = {"id": row["owner_id"], "name": name, "email": email} if email is not None else None
-
-
-def _add_people(row: Row, *values: Any) -> None:
+def _add_requester(row: dict[str, Any], *values: Any) -> None:
     contact_id, name, first, last, email, bounced_at, *others = values
     company_id, company, domain, channel_id, channel, address, is_from_machine = others
     row["contact"] = (
@@ -152,10 +145,7 @@ class LoadedFacts:
 
     def associated(self, to: str, type_id: int | None) -> Iterable[Facts]:
         ids = associations.linked_ids(self.object_type, [self.record["id"]], to, type_id)
-        return [
-            LoadedFacts(to, record)
-            for record in load(to, ids.get(self.record["id"], []), people=False).values()
-        ]
+        return [LoadedFacts(to, record) for record in load(to, ids.get(self.record["id"], [])).values()]
 
     def memberships(self, of: str) -> Collection[int]:
         return ()

@@ -36,7 +36,7 @@ from deskhand.automation.engine.edit import resume_at
 from deskhand.automation.engine.trace import TraceItem, What
 from deskhand.automation.enroll import WAKE, definition_of
 from deskhand.automation.models import Enrollment, StepStatus, Workflow
-from deskhand.automation.records import LoadedFacts
+from deskhand.automation.records import LoadedFacts, Row
 from deskhand.crm.filters.evaluate import RecordFacts, holds
 from deskhand.events.types import Event
 from deskhand.kernel import clock
@@ -228,10 +228,20 @@ class _Batch:
             by_kind[perform.step.kind].append((run, perform))
         for kind, pairs in by_kind.items():
             action = ACTIONS.get(kind)
+            if action:
+                self._introduce(action, pairs)
             batch = [self._doing(run, perform) for run, perform in pairs]
             answers = action.run(batch) if action else [failed(f"There is no action {kind}.")] * len(batch)
             for (run, perform), done in zip(pairs, answers, strict=True):
                 self._take(run, perform, done)
+
+    def _introduce(self, action: Action, pairs: Sequence[tuple[Run, Perform]]) -> None:
+        meeting: dict[str, list[Row]] = defaultdict(list)
+        for run, perform in pairs:
+            if action.meets(perform.step.settings):
+                meeting[run.object_type].append(self.loaded[run.object_type][run.record_id])
+        for object_type, rows in meeting.items():
+            records.add_people(object_type, rows)
 
     def _doing(self, run: Run, perform: Perform) -> Doing:
         return Doing(

@@ -128,6 +128,10 @@ def _compile(source: str, field: str) -> BoundTemplate:
         ) from failure
 
 
+def has_tokens(source: object) -> bool:
+    return "{" in str(source or "")
+
+
 def problems(settings: Mapping[str, Any], *names: str) -> list[tuple[str, str]]:
     """Which of these settings can't be read as templates, and why: (name, sentence)."""
     found = []
@@ -141,7 +145,7 @@ def problems(settings: Mapping[str, Any], *names: str) -> list[tuple[str, str]]:
 
 def fill(source: str, record: Mapping[str, Any]) -> str:
     """Fill one text with a record's tokens. Raises Invalid when it can't be read."""
-    if "{" not in source:
+    if not has_tokens(source):
         return source
     try:
         return _compile(source, "text").render(**tokens_of(record))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from datetime import timedelta
 
-from deskhand.bench.harness import Meter, Result, percentiles, process, scratch, server_pid
+from deskhand.bench.harness import Meter, Result, paused, percentiles, process, scratch, server_pid
 
 RUNS, WAITING, TICKETS, WARM = 20_000, 1_000_000, 20_400, 400
 #: The mix of the steps: property, delay, mail, task.
@@ -23,10 +23,10 @@ def run(scale: float = 1.0) -> Result:
         with process("worker") as worker:
             _enroll(account_id, lanes, 0, WARM)
             _finish(account_id)
-            _enroll(account_id, lanes, WARM, runs)
+            with paused(worker):
+                _enroll(account_id, lanes, WARM, runs)
             with Meter(worker.pid, server_pid(server)) as meter:
                 started = time.monotonic()
-                _start(account_id)
                 _finish(account_id)
                 elapsed = time.monotonic() - started
                 _settle(account_id)
@@ -68,28 +68,18 @@ def _prepare(account_id: int, tickets: int, waiting: int) -> dict[str, int]:
 
 
 def _enroll(account_id: int, lanes: dict[str, int], first: int, runs: int) -> None:
-    """Enroll `runs` tickets, from the `first` on, in the mix; the warm-up's begin at once, others at `_start`."""
+    """Enroll `runs` tickets, from the `first` on, in the mix."""
+    from deskhand.automation.enroll import WAKE
     from deskhand.kernel.database import sql
     from deskhand.kernel.database.scope import account_scope
+    from deskhand.kernel.database.wake import wake
 
-    seconds = None if first else 0
     with account_scope(account_id):
         for kind, part in MIX.items():
             count = round(runs * part)
-            sql.execute(_ENROLL, [seconds, lanes[kind], account_id, first, count])
+            sql.execute(_ENROLL, [lanes[kind], account_id, first, count])
             first += count
-
-
-def _start(account_id: int) -> None:
-    from deskhand.automation.enroll import WAKE
-    from deskhand.kernel.database import sql
-    from deskhand.kernel.database.wake import wake
-
-    sql.execute(
-        "update automation_enrollment set state = 'DUE', due_at = now() where account_id = %s and state = 'WAITING'",
-        [account_id],
-    )
-    wake(WAKE)
+        wake(WAKE)
 
 
 def _finish(account_id: int) -> None:
@@ -149,12 +139,10 @@ from people p join numbered t using (n)
 """
 
 _ENROLL = """
-with due as (select %s::int as after)
 insert into automation_enrollment (account_id, state, attempts, outputs, end_reason, waits_for, happened, due_at, enrolled_at, workflow_id,
                                    object_type, record_id, revision_number, position, step_id, depth)
-select t.account_id, case when due.after is null then 'WAITING' else 'DUE' end, 0, '{}', '', '', '', now() + due.after * interval '1 second',
-       now(), %s, 'ticket', t.id, 1, '1', '1', 0
-from crm_ticket t, due where t.account_id = %s order by t.id offset %s limit %s
+select t.account_id, 'DUE', 0, '{}', '', '', '', now(), now(), %s, 'ticket', t.id, 1, '1', '1', 0
+from crm_ticket t where t.account_id = %s order by t.id offset %s limit %s
 """
 
 _WAIT = """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 import socket
 import statistics
 import subprocess
@@ -92,6 +93,16 @@ def process(*command: str) -> Iterator[subprocess.Popen[bytes]]:
             child.wait(20)
         except subprocess.TimeoutExpired:
             child.kill()
+
+
+@contextlib.contextmanager
+def paused(child: subprocess.Popen[bytes]) -> Iterator[None]:
+    """Stand still, so that what is laid out now is begun all at once."""
+    child.send_signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        child.send_signal(signal.SIGCONT)
 
 
 def free_port() -> int:

@@ -26,6 +26,9 @@ class CreateTask:
     def summary(self, settings: Mapping[str, Any]) -> str:
         return str(settings.get("title") or _("Task"))
 
+    def meets(self, settings: Mapping[str, Any]) -> bool:
+        return templates.has_tokens(settings.get("title")) or templates.has_tokens(settings.get("notes"))
+
     def run(self, batch: Sequence[Doing]) -> list[Done]:
         rows, answers = [], []
         for doing in batch:

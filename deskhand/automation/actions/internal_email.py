@@ -29,6 +29,9 @@ class InternalEmail:
     def summary(self, settings: Mapping[str, Any]) -> str:
         return str(settings.get("subject") or _("Tell colleagues"))
 
+    def meets(self, settings: Mapping[str, Any]) -> bool:
+        return True
+
     def run(self, batch: Sequence[Doing]) -> list[Done]:
         account_id = batch[0].account_id
         people = _People(account_id, batch)

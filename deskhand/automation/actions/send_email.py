@@ -35,6 +35,9 @@ class SendEmail:
         names = {"ticket_received": _("Ticket received"), "ticket_closed": _("Ticket closed")}
         return names.get(str(settings.get("template")), str(settings.get("name") or _("Email")))
 
+    def meets(self, settings: Mapping[str, Any]) -> bool:
+        return True
+
     def run(self, batch: Sequence[Doing]) -> list[Done]:
         account_id = batch[0].account_id
         known = _templates(account_id)
@@ -89,14 +92,14 @@ class _Recent:
 
     def __init__(self, account_id: int, batch: Sequence[Doing]) -> None:
         now = batch[0].now
-        addresses = list({str((d.record.get("contact") or {}).get("email")) for d in batch})
+        people = list({d.record["contact_id"] for d in batch if d.record["contact_id"]})
         self.to_address: Counter[str] = Counter(
             dict(
                 sql.rows(
-                    "select m.recipients->'to'->0->>'email', count(*) from desk_message m join crm_ticket t on t.account_id = m.account_id and t.id = m.ticket_id"
-                    " join crm_contact c on c.account_id = t.account_id and c.id = t.contact_id and c.email = any(%s)"
-                    " where m.account_id = %s and m.direction = 'OUT' and m.is_automatic and m.created_at > %s group by 1",
-                    [addresses, account_id, now - timedelta(hours=1)],
+                    "select m.recipients->'to'->0->>'email', count(*) from crm_ticket t"
+                    " join desk_message m on m.account_id = t.account_id and m.ticket_id = t.id"
+                    " where t.account_id = %s and t.contact_id = any(%s) and m.direction = 'OUT' and m.is_automatic and m.created_at > %s group by 1",
+                    [account_id, people, now - timedelta(hours=1)],
                 )
             )
         )

@@ -24,6 +24,9 @@ class SetProperty:
     def summary(self, settings: Mapping[str, Any]) -> str:
         return f"{settings.get('property')} → {settings.get('value') or '–'}"
 
+    def meets(self, settings: Mapping[str, Any]) -> bool:
+        return False
+
     def run(self, batch: Sequence[Doing]) -> list[Done]:
         """One set of changes per workflow: it acts in its own name, on a record at most once at a time."""
         answers: dict[int, Done] = {}

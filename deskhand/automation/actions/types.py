@@ -23,7 +23,7 @@ class Doing:
     settings: Mapping[str, Any]
     object_type: str
     record_id: int
-    #: The record's columns, with what is known of the people around it ("contact", "owner", "company").
+    #: The record's columns; where the action `meets` them, also "contact", "company", "owner" and "channel".
     record: Mapping[str, Any]
     outputs: Mapping[str, Any]
     event_id: int | None
@@ -74,5 +74,8 @@ class Action(Protocol):
 
     def summary(self, settings: Mapping[str, Any]) -> str:
         """One short line for the screens."""
+
+    def meets(self, settings: Mapping[str, Any]) -> bool:
+        """Whether it needs the people around the record."""
 
     def run(self, batch: Sequence[Doing]) -> list[Done]: ...
