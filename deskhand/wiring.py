@@ -248,13 +248,15 @@ def run_worker(
 ) -> None:
     """Run the queues (`worker`) and the doors for mail (`mail-in`) until `stop`; the batches in hand are finished.
 
-    Raises Misconfigured when a port can't be had.
+    A part that fails ends all, so that whoever looks after the process starts it anew: half a worker looks healthy.
+    Raises what ended it; Misconfigured when a port can't be had.
     """
     connect()
     if "worker" in roles:
         _make_months_at_start()
+    failures: list[Exception] = []
     threads = [
-        threading.Thread(target=run, name=name)
+        threading.Thread(target=_run_part, name=name, args=[run, stop, failures])
         for name, run in _parts(stop, roles, smtp_port, lmtp_port).items()
     ]
     for thread in threads:
@@ -263,6 +265,18 @@ def run_worker(
     for thread in threads:
         thread.join()
     wake.shut()
+    for failure in failures:
+        raise failure
+
+
+def _run_part(run: Callable[[], None], stop: threading.Event, failures: list[Exception]) -> None:
+    try:
+        run()
+    except Exception as failure:
+        logger.exception("part of the worker failed", part=threading.current_thread().name)
+        failures.append(failure)
+    finally:
+        stop.set()
 
 
 def _make_months_at_start() -> None:
