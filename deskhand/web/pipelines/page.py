@@ -8,6 +8,7 @@ from typing import Any
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
+from deskhand.accounts import plans
 from deskhand.accounts.models import Account, User
 from deskhand.automation import lanes, templates
 from deskhand.automation.lanes import Lane, LaneStep
@@ -60,7 +61,7 @@ def automate_page(account: Account, pipeline: PipelineValue) -> AutomatePage:
         url=reverse("automate", args=[pipeline.id]),
         switcher_url=reverse("automate-home"),
         pipelines=tuple(Choice(str(one.id), _(one.label), one.id == pipeline.id) for one in all_pipelines),
-        templated=templated(pipeline),
+        templated=templated(account, pipeline),
         lanes=lane_columns(account, pipeline),
         mails=tuple(
             (mail.name, reverse("mail-template", args=[mail.pk])) for mail in steps.mails_of_account()
@@ -71,12 +72,17 @@ def automate_page(account: Account, pipeline: PipelineValue) -> AutomatePage:
 # ── templated automations ────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def templated(pipeline: PipelineValue) -> Templated:
+def templated(account: Account, pipeline: PipelineValue) -> Templated:
     return Templated(
         channels=tuple(_channel(one, pipeline) for one in channels_of(pipeline)),
-        status_rules=(_sent_rule(pipeline), _reply_rule(pipeline)),
+        status_rules=(_sent_rule(pipeline), _reply_rule(pipeline)) if follows_emails(account) else (),
         close_date=_close_date(pipeline),
     )
+
+
+def follows_emails(account: Account) -> bool:
+    """Whether the account's plan has statuses that follow e-mails (T-STAT-14)."""
+    return plans.has_feature(account, plans.Feature.STATUS_FROM_EMAILS)
 
 
 def channels_of(pipeline: PipelineValue) -> list[ChannelAccount]:

@@ -75,7 +75,7 @@ def automate(request: AccountRequest, pipeline_id: int) -> HttpResponse:
 def _templated(request: AccountRequest, pipeline_id: int) -> HttpResponse:
     if not wants_fragment(request):
         return redirect("automate", pipeline_id)
-    shown = pages.templated(pages.pipeline_with(pipeline_id))
+    shown = pages.templated(request.account, pages.pipeline_with(pipeline_id))
     return render(request, "pipelines/fragments/templated.html", {"templated": shown})
 
 
@@ -95,7 +95,7 @@ def set_channel(request: AccountRequest, pipeline_id: int, channel_id: int) -> H
 def set_status_rule(request: AccountRequest, pipeline_id: int, rule: str) -> HttpResponse:
     """`on` switches, `stage` chooses the target; each alone is saved at once (R-STAT-1, R-STAT-2, R-STAT-14)."""
     _allowed_pipeline(request, pipeline_id)
-    if rule not in STATUS_RULES:
+    if rule not in STATUS_RULES or not pages.follows_emails(request.account):
         raise NotFound(_("There is no such automation."))
     switch, target = STATUS_RULES[rule]
     changes: dict[str, Any] = {}

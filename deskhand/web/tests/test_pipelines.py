@@ -134,6 +134,18 @@ def test_each_status_rule_has_its_own_switch_R_STAT_1_R_STAT_14(office, admin, p
     }
 
 
+@pytest.mark.parametrize(("plan", "are_there"), [(Plan.FREE, False), (Plan.STARTER, True)])
+def test_the_status_rules_come_with_the_starter_plan_T_STAT_14(office, admin, place, plan, are_there):
+    Account.objects.filter(pk=office.world.account.pk).update(plan=plan)
+
+    page = text(admin.get(url("automate", place[0])))
+    switched = admin.post(url("automate-status", place[0], "sent"), {"on": "0"}, headers=HTMX)
+
+    assert ("An email is sent to a customer" in page) is are_there
+    assert switched.status_code == (200 if are_there else 404)
+    assert policy(office, place).moves_on_sent is not are_there
+
+
 def test_a_status_rule_takes_another_target_R_STAT_2(office, admin, place):
     part = admin.post(url("automate-status", place[0], "sent"), {"stage": place[1]}, headers=HTMX)
 
