@@ -7,7 +7,9 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from deskhand.desk.models import ChannelAccount
-from deskhand.kernel import sealed
+from deskhand.kernel import crypto
+
+IMAP_PASSWORD, SMTP_PASSWORD = "imap password", "smtp password"  # what their keys are for
 
 
 class MailState(models.TextChoices):
@@ -114,7 +116,7 @@ class MailboxState(models.TextChoices):
 class EmailAccount(models.Model):
     """How one of our addresses is read and answered: a mailbox by IMAP, a server to send through (R-EM-1).
 
-    Passwords are sealed with the account's key; `set_imap_password` and `imap_password` are the way to them.
+    Passwords are sealed, each with a key of its own; `set_imap_password` and `imap_password` are the way to them.
     """
 
     account_id = models.BigIntegerField()
@@ -167,14 +169,15 @@ class EmailAccount(models.Model):
 
     @property
     def imap_password(self) -> str:
-        return sealed.unseal(self.imap_password_sealed, account_id=self.account_id)
+        return crypto.decrypt(self.imap_password_sealed, account_id=self.account_id, purpose=IMAP_PASSWORD)
 
     def set_imap_password(self, plain: str) -> None:
-        self.imap_password_sealed = sealed.seal(plain, account_id=self.account_id)
+        self.imap_password_sealed = crypto.encrypt(plain, account_id=self.account_id, purpose=IMAP_PASSWORD)
+        self.retry_at, self.failures = None, 0  # tried at once
 
     @property
     def smtp_password(self) -> str:
-        return sealed.unseal(self.smtp_password_sealed, account_id=self.account_id)
+        return crypto.decrypt(self.smtp_password_sealed, account_id=self.account_id, purpose=SMTP_PASSWORD)
 
     def set_smtp_password(self, plain: str) -> None:
-        self.smtp_password_sealed = sealed.seal(plain, account_id=self.account_id)
+        self.smtp_password_sealed = crypto.encrypt(plain, account_id=self.account_id, purpose=SMTP_PASSWORD)

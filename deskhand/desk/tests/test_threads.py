@@ -278,6 +278,18 @@ def test_a_forged_token_leads_nowhere_T2(world, forge):
     assert tokens.thread_of_tag(world.account.pk, tag.upper()) == 12345
 
 
+def test_tokens_of_a_former_key_still_lead_home_T2(settings):
+    settings.ENCRYPTION_KEY = "old"
+    tag, made = tokens.reply_tag(7, 12), tokens.message_id(7, 12, 99, "nordlys.example")
+
+    settings.ENCRYPTION_KEY, settings.ENCRYPTION_KEYS_BEFORE = "new", ["old"]
+
+    assert (tokens.thread_of_tag(7, tag), tokens.thread_of_message_id(7, made)) == (12, 12)
+    assert tokens.reply_tag(7, 12) != tag
+    settings.ENCRYPTION_KEYS_BEFORE = []
+    assert (tokens.thread_of_tag(7, tag), tokens.thread_of_message_id(7, made)) == (None, None)
+
+
 def test_message_ids_are_signed_too():
     made = tokens.message_id(7, 12, 99, "nordlys.example")
 
