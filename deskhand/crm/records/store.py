@@ -7,7 +7,7 @@ the same write (R-CLOSE-12), whoever causes it (R-CLOSE-10).
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import lru_cache
@@ -164,14 +164,19 @@ def _add_main_teams(object_type: str, changes: Sequence[Change], before: dict[in
         change.values["owner_id"] for change in changes
         if change.values.get("owner_id") and "assigned_team_ids" not in change.values
     }  # fmt: skip
-    if not owners:
-        return
-    teams = TeamMember.objects.filter(account_id=current_account_id(), user_id__in=owners, is_main=True)
-    main = dict(teams.values_list("user_id", "team_id"))
+    main = main_teams(owners)
     for change in changes:
         owner = change.values.get("owner_id")
         if owner in main and "assigned_team_ids" not in change.values and change.record_id in before:
             before[change.record_id]["_main_team"] = [main[owner]]
+
+
+def main_teams(owner_ids: Collection[int]) -> dict[int, int]:
+    """{user: main team}, of those who have one."""
+    if not owner_ids:
+        return {}
+    teams = TeamMember.objects.filter(account_id=current_account_id(), user_id__in=owner_ids, is_main=True)
+    return dict(teams.values_list("user_id", "team_id"))
 
 
 # ── deciding ─────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -71,7 +71,8 @@ def create_many(
     at = at or clock.now()
     ids = sql.ids("crm_ticket", len(new))
     numbers = _next_numbers(len(new))
-    rows = [_row(item, by, at) for item in new]
+    teams = store.main_teams({item.owner_id for item in new if item.owner_id})
+    rows = [_row(item, teams.get(item.owner_id or 0), by, at) for item in new]
     bulk.insert(
         Ticket,
         [
@@ -111,7 +112,7 @@ def create(
     return create_many([new], by=by, cause=cause, depth=depth, at=at)[0]
 
 
-def _row(item: NewTicket, by: Actor, at: datetime) -> dict[str, Any]:
+def _row(item: NewTicket, team_id: int | None, by: Actor, at: datetime) -> dict[str, Any]:
     if not item.subject.strip():
         raise Invalid(
             _("A ticket needs a name."), field="subject", value=item.subject, hint=_("Give a subject.")
@@ -128,6 +129,7 @@ def _row(item: NewTicket, by: Actor, at: datetime) -> dict[str, Any]:
         "pipeline_id": pipeline.id, "stage_id": stage.id, "is_closed": not stage.is_open, "stage_entered_at": at,
         "closed_at": closed_at, "last_closed_at": None if stage.is_open else at,
         "subject": item.subject, "content": item.content, "contact_id": item.contact_id, "owner_id": item.owner_id,
+        "assigned_team_ids": [team_id] if team_id else [],  # R-ROUTE-50
         "owner_assigned_at": at if item.owner_id else None, "first_assigned_at": at if item.owner_id else None,
         "assignment_method": ("manual" if item.owner_id else None),
         "source_type": item.source_type, "ticket_type": item.ticket_type, "priority": item.priority, "category": item.category,
