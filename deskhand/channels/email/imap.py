@@ -33,6 +33,7 @@ from deskhand.channels.email.store import Incoming
 from deskhand.kernel import clock
 from deskhand.kernel.database.wake import listen_address
 from deskhand.kernel.errors import DeskhandError
+from deskhand.kernel.tls import client_context
 
 log = structlog.get_logger()
 
@@ -225,13 +226,13 @@ def _open(mailbox: EmailAccount, token: str) -> Iterator[IMAPClient]:
         mailbox.imap_host,
         mailbox.imap_port,
         ssl=security == Security.TLS,
-        ssl_context=ssl.create_default_context() if security == Security.TLS else None,
+        ssl_context=client_context() if security == Security.TLS else None,
         timeout=TIMEOUTS,
     )
     try:
         client.normalise_times = False
         if security == Security.STARTTLS:
-            client.starttls(ssl.create_default_context())
+            client.starttls(client_context())
         _sign_in(client, mailbox, token)
         yield client
     except BaseException:
@@ -305,19 +306,24 @@ class MailboxReader:
         self._mailbox = mailbox
         self._stuck = stuck
         self._address = mailbox.channel_account.address
+        self._source = source_of(mailbox)
 
     def select(self) -> None:
-        """Open the folder. When the server has numbered its mails anew, begin from the start (R11)."""
+        """Open the folder. When it is another one, or its mails have new numbers, begin from the start (R11)."""
         if self._mailbox.processed_folder and not self._client.folder_exists(self._mailbox.processed_folder):
             self._client.create_folder(self._mailbox.processed_folder)
         answer = self._client.select_folder(self._mailbox.imap_folder)
         uidvalidity = int(answer[b"UIDVALIDITY"])
-        if uidvalidity == self._mailbox.uidvalidity:
+        is_same = self._mailbox.read_from == self._source
+        if is_same and uidvalidity == self._mailbox.uidvalidity:
             return
-        is_rescan = self._mailbox.uidvalidity is not None
+        is_rescan = is_same and self._mailbox.uidvalidity is not None
         self._stuck.clear()
         self._keep(
-            uidvalidity=uidvalidity, last_uid=0, **({"rescanned_at": clock.now()} if is_rescan else {})
+            read_from=self._source,
+            uidvalidity=uidvalidity,
+            last_uid=0,
+            **({"rescanned_at": clock.now()} if is_rescan else {}),
         )
         if is_rescan:
             log.warning("mailbox numbered anew; reading it from the start", mailbox=self._mailbox.pk)
@@ -434,7 +440,7 @@ class MailboxReader:
             recipient=recipient_of(head, self._address),
             raw=raw,
             envelope_from=sender_of(head),
-            transport_key=f"{self._mailbox.pk}/{self._mailbox.imap_folder}/{self._mailbox.uidvalidity}/{mail.uid}",
+            transport_key=f"{self._source}/{self._mailbox.uidvalidity}/{mail.uid}",
             full_size=0 if is_whole else max(mail.size, len(raw)),
         )
 
@@ -467,6 +473,11 @@ class MailboxReader:
         connection.close()
         for name, value in values.items():
             setattr(self._mailbox, name, value)
+
+
+def source_of(mailbox: EmailAccount) -> str:
+    """Name the folder whose numbers are meant: two mailboxes may well have one UIDVALIDITY."""
+    return f"{mailbox.pk}/{mailbox.imap_user}@{mailbox.imap_host}/{mailbox.imap_folder}"
 
 
 @contextmanager

@@ -141,6 +141,7 @@ class EmailAccount(models.Model):
     smtp_password_sealed = models.TextField(default="", db_default="")
 
     state = models.TextField(choices=MailboxState, default=MailboxState.OFF, db_default=MailboxState.OFF)
+    read_from = models.TextField(default="", db_default="")  # the server's folder that the next two are about
     uidvalidity = models.BigIntegerField(null=True)
     last_uid = models.BigIntegerField(default=0, db_default=0)  # all up to here are stored
     last_success_at = models.DateTimeField(null=True)

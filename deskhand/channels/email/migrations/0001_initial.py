@@ -78,6 +78,7 @@ class Migration(migrations.Migration):
                 ('smtp_user', models.TextField(db_default='', default='')),
                 ('smtp_password_sealed', models.TextField(db_default='', default='')),
                 ('state', models.TextField(choices=[('OFF', 'Off'), ('WAITING', 'Waiting'), ('OK', 'Ok'), ('RETRYING', 'Retrying'), ('REFUSED', 'Refused')], db_default='OFF', default='OFF')),
+                ('read_from', models.TextField(db_default='', default='')),
                 ('uidvalidity', models.BigIntegerField(null=True)),
                 ('last_uid', models.BigIntegerField(db_default=0, default=0)),
                 ('last_success_at', models.DateTimeField(null=True)),

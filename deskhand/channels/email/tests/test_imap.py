@@ -7,12 +7,14 @@ import threading
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 
+import certifi
 import pytest
 
 from deskhand.channels.email import imap, store
 from deskhand.channels.email.imap import Poller, back_off, recipient_of, run_pollers, sender_of
 from deskhand.channels.email.models import EmailAccount, InboundMail, MailboxState, Security
 from deskhand.kernel import clock
+from deskhand.kernel.tls import client_context
 from tests.mailstack.fixtures import mail_stack
 from tests.mailstack.stack import PASSWORD, Mailbox, MailStack, free_port, wait_until
 
@@ -150,6 +152,7 @@ def test_when_the_server_numbers_anew_nothing_is_lost_and_the_admin_is_told(
 ) -> None:
     """R11: the same bytes come again under a new key; filing knows them by their content (R9)."""
     account = make_mailbox(processed_folder="", uidvalidity=1, last_uid=1000)
+    EmailAccount.objects.filter(pk=account.pk).update(read_from=imap.source_of(account))
     there(mail_stack, account).put(mail("first"))
     there(mail_stack, account).put(mail("second"))
 
@@ -175,6 +178,25 @@ def test_indexes_lost_between_two_visits_lose_no_mail(
         mail_stack.renumber(account.imap_user)
     there(mail_stack, account).put(mail("second"))
 
+    visit(account)
+
+    assert subjects() == ["first", "second"]
+
+
+def test_another_mailbox_with_the_same_numbers_is_read_from_its_start(
+    make_mailbox: MakeMailbox, mail_stack: MailStack
+) -> None:
+    """R10, R11: some providers give all mailboxes one UIDVALIDITY; then a changed user name would lose mail."""
+    account, other = make_mailbox(processed_folder=""), make_mailbox(processed_folder="")
+    there(mail_stack, account).put(mail("first"))
+    there(mail_stack, other).put(mail("second"))
+    visit(account)
+    visit(other)
+    InboundMail.objects.filter(channel_account_id=other.channel_account_id).delete()
+    numbers = EmailAccount.objects.get(pk=other.pk).uidvalidity
+    InboundMail.objects.update(transport_key=f"{imap.source_of(account)}/{numbers}/1")
+
+    EmailAccount.objects.filter(pk=account.pk).update(uidvalidity=numbers, imap_user=other.imap_user)
     visit(account)
 
     assert subjects() == ["first", "second"]
@@ -256,16 +278,19 @@ def test_wrong_settings_are_named(
 def test_a_certificate_that_nobody_vouches_for_is_refused(
     make_mailbox: MakeMailbox, mail_stack: MailStack, monkeypatch: pytest.MonkeyPatch, security: Security
 ) -> None:
-    """R20: and one that is vouched for is not."""
+    """R20: and one is not that an authority vouches for which came along: small machines know none themselves."""
     port = mail_stack.imaps_port if security == Security.TLS else mail_stack.imap_port
     account = make_mailbox(imap_security=security, imap_port=port)
     there(mail_stack, account).put(mail("first"))
 
+    client_context.cache_clear()
     with pytest.raises(OSError, match="CERTIFICATE_VERIFY_FAILED") as refusal:
         visit(account)
-    monkeypatch.setenv("SSL_CERT_FILE", str(mail_stack.certificate))
+    monkeypatch.setattr(certifi, "where", lambda: str(mail_stack.certificate))
+    client_context.cache_clear()
     visit(account)
 
+    client_context.cache_clear()
     assert "can't be trusted" in imap.explain(refusal.value, account)
     assert subjects() == ["first"]
 
