@@ -57,7 +57,7 @@ def _database() -> list[CheckMessage]:
             Error("PostgreSQL is too old.", hint="Deskhand needs version 15 or newer.", id="deskhand.E002")
         )
     if not waiting:
-        problems += _fence()
+        problems += [*_fence(), *_mailboxes(), *_quarantine(), *_outbox()]
     else:
         hint = "Run `deskhand migrate`."
         problems.append(Error(f"{waiting} changes to the tables are missing.", hint=hint, id="deskhand.E003"))
@@ -89,6 +89,49 @@ def _fence() -> list[CheckMessage]:
             hint=hint,
             id="deskhand.W006",
         )
+    ]
+
+
+def _mailboxes() -> list[CheckMessage]:
+    from django.core.checks import Warning
+
+    from deskhand.channels.email.models import EmailAccount, MailboxState
+
+    problems: list[CheckMessage] = []
+    troubled = EmailAccount.objects.filter(
+        state__in=[MailboxState.REFUSED, MailboxState.RETRYING], channel_account__archived_at=None
+    )
+    for mailbox in troubled.select_related("channel_account").order_by("channel_account__address"):
+        following = f" It is tried again at {mailbox.retry_at:%H:%M} UTC." if mailbox.retry_at else ""
+        hint = "Mend it in its settings, and it is read at once; its mail waits there." + following
+        words = f"The mailbox of {mailbox.channel_account.address} is not read: {mailbox.last_error}"
+        problems.append(Warning(words, hint=hint, id="deskhand.W007"))
+    return problems
+
+
+def _quarantine() -> list[CheckMessage]:
+    from django.core.checks import Warning
+
+    from deskhand.channels.email import inbound
+
+    held = inbound.quarantined()
+    number = held.count()
+    if not number:
+        return []
+    words = f"{number} mails could not be filed; the newest: {held.defer('raw')[0].outcome_detail}"
+    hint = "See them with `deskhand quarantine list`; try them with `deskhand quarantine again`."
+    return [Warning(words, hint=hint, id="deskhand.W008")]
+
+
+def _outbox() -> list[CheckMessage]:
+    from django.core.checks import Warning
+
+    from deskhand.delivery import queries
+
+    hint = "It is sent when the server takes it. See `deskhand outbox list`; try it at once with `deskhand outbox retry ID`."
+    return [
+        Warning(f"{number} mails wait. {error}", hint=hint, id="deskhand.W009")
+        for error, number in queries.why_waiting().items()
     ]
 
 

@@ -30,6 +30,7 @@ COMMANDS = (
     "token",
     "ingest",
     "outbox",
+    "quarantine",
     "backup",
     "restore",
     "demo",

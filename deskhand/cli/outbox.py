@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from argparse import _SubParsersAction
 
     from deskhand.accounts.models import Account
+    from deskhand.delivery.models import OutboxEntry
 
 
 def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -66,7 +67,15 @@ def _show(account: Account) -> None:
 
     for entry in queries.queue(account.pk, [State.WAITING, State.SENDING, State.HELD, State.FAILED]):
         why = entry.held_reason or entry.error or entry.last_answer
-        print(f"{account.slug}  {entry.pk}  {entry.state:7}  {', '.join(entry.recipients)}  {why}".rstrip())
+        line = f"{account.slug}  {entry.pk}  {entry.state:7}  {', '.join(entry.recipients)}  {why}".rstrip()
+        print(line + _tries(entry))
+
+
+def _tries(entry: OutboxEntry) -> str:
+    if not entry.attempts:
+        return ""
+    following = f", next at {entry.due_at:%Y-%m-%d %H:%M:%S} UTC" if entry.due_at else ""
+    return f"  ({entry.attempts} {'try' if entry.attempts == 1 else 'tries'}{following})"
 
 
 def _show_fence() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -17,6 +18,7 @@ import time
 import webbrowser
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deskhand.cli import ports, worker
@@ -30,6 +32,9 @@ if TYPE_CHECKING:
 LOOK_EVERY = 0.2  # seconds
 PATIENCE = 15  # seconds a child may take to finish what it has in hand
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0  # seconds before a child that died is started again
+LONGEST_DATABASE_PAUSE = 5.0  # seconds; where a fault ends, all works again within half a minute
+SPACE_EVERY = 2.0  # seconds between looks at the disk
+NEARLY_FULL = 64_000_000  # bytes left
 HEALTHY_AFTER = 60  # seconds; a child that lived so long starts with the first pause again
 
 
@@ -59,10 +64,58 @@ def run(args: argparse.Namespace) -> int:
         children = stack.enter_context(_children(args))
         if _wait_for_web(args, children, stop):
             _greet(args, log_ins)
-        _watch(postgres, children, stop)
+        _watch(Watch(url.data_directory(), postgres), children, stop)
         _say("Stopping …")
     _say("Stopped.")
     return 0
+
+
+@dataclass
+class Watch:
+    """What the supervisor itself looks after: the embedded server, and the space it has. Says each thing once."""
+
+    folder: Path
+    postgres: EmbeddedPostgres | None
+    start_at: float = 0.0
+    pause: float = FIRST_PAUSE
+    is_down: bool = False
+    look_at: float = 0.0
+    is_full: bool = False
+
+    def look(self) -> None:
+        now = time.monotonic()
+        if now >= self.look_at:
+            self.look_at = now + SPACE_EVERY
+            self._look_for_space()
+        if self.postgres is not None and now >= self.start_at:
+            self._look_after(self.postgres)
+
+    def _look_after(self, postgres: EmbeddedPostgres) -> None:
+        if postgres.has_died and not self.is_down:
+            _say("PostgreSQL ended unexpectedly; starting it again.")
+        try:
+            postgres.revive()
+        except DeskhandError as problem:
+            if not self.is_down:
+                _say(f"{problem}\nIt is tried again and again.")
+            self.is_down, self.start_at = True, time.monotonic() + self.pause
+            self.pause = min(self.pause * 2, LONGEST_DATABASE_PAUSE)
+            return
+        if self.is_down:
+            _say("PostgreSQL runs again.")
+        self.is_down, self.pause = False, FIRST_PAUSE
+
+    def _look_for_space(self) -> None:
+        free = shutil.disk_usage(self.folder).free
+        if not self.is_full and free < NEARLY_FULL:
+            _say(
+                f"The disk of {self.folder} has {free / 1e6:.0f} MB left. When it is full, mail is refused for the "
+                "time being, and senders try again; make space."
+            )
+            self.is_full = True
+        elif self.is_full and free > 2 * NEARLY_FULL:
+            _say(f"The disk of {self.folder} has space again: {free / 1e6:.0f} MB.")
+            self.is_full = False
 
 
 @dataclass
@@ -176,22 +229,11 @@ def _wait_for_web(args: argparse.Namespace, children: list[Child], stop: threadi
     return False
 
 
-def _watch(postgres: EmbeddedPostgres | None, children: list[Child], stop: threading.Event) -> None:
+def _watch(watch: Watch, children: list[Child], stop: threading.Event) -> None:
     while not stop.wait(LOOK_EVERY):
-        if postgres is not None:
-            _look_after(postgres)
+        watch.look()
         for child in children:
             child.look()
-
-
-def _look_after(postgres: EmbeddedPostgres) -> None:
-    if postgres.has_died:
-        _say("PostgreSQL ended unexpectedly; starting it again.")
-    try:
-        postgres.revive()
-    except DeskhandError as problem:
-        _say(str(problem))
-        time.sleep(FIRST_PAUSE)
 
 
 def _greet(args: argparse.Namespace, log_ins: str) -> None:

@@ -35,6 +35,15 @@ def counts(account_id: int) -> dict[str, int]:
     return dict(found)
 
 
+def why_waiting() -> dict[str, int]:
+    """Why mail waits that was tried, or can't be, in all accounts: how many for each of the most frequent reasons."""
+    found = sql.rows(
+        "select error, count(*) from delivery_outboxentry where state = 'WAITING' and error <> ''"
+        " group by error order by 2 desc, 1 limit 5"
+    )
+    return dict(found)
+
+
 def fence() -> Fence | None:
     """The fence that a restore has put up, while it stands."""
     return Fence.objects.first()

@@ -375,10 +375,17 @@ def _automatic_send(mail: AutomaticMail, row: Message, references: list[str]) ->
 # ── how far it came ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 _FINAL = {"SENT": Delivery.SENT, "FAILED": Delivery.FAILED}
+_WAITING = {"WAITING", "HELD"}
 
 
 def note_answers(answers: Sequence[Answered]) -> None:
-    """Show on each message how its send ended. Called in the transaction that records the answers; safe to repeat."""
+    """Show on each message how its send ended, or why it waits. Called in the transaction that records the answers.
+
+    Safe to repeat.
+    """
+    _note_waiting(
+        [a for a in answers if a.entry.reference_type == outgoing.REFERENCE and a.state in _WAITING]
+    )
     final = [a for a in answers if a.entry.reference_type == outgoing.REFERENCE and a.state in _FINAL]
     if not final:
         return
@@ -392,6 +399,18 @@ def note_answers(answers: Sequence[Answered]) -> None:
         ],
     )  # fmt: skip
     sql.execute(_FAILING, [[a.entry.account_id for a in final], [a.entry.reference_id for a in final]])
+
+
+def _note_waiting(waiting: Sequence[Answered]) -> None:
+    if waiting:
+        sql.execute(
+            "update desk_message m set delivery_error = x.error"
+            " from unnest(%s::bigint[], %s::bigint[], %s::text[]) x(account_id, id, error)"
+            " where m.account_id = x.account_id and m.id = x.id and m.delivery = 'QUEUED' and m.delivery_error <> x.error",
+            [
+                [a.entry.account_id for a in waiting], [a.entry.reference_id for a in waiting], [a.error for a in waiting],
+            ],
+        )  # fmt: skip
 
 
 #: A ticket fails to reach its customer while its newest outgoing message does.
@@ -411,7 +430,7 @@ def signals_of(answers: Sequence[Answered]) -> list[str]:
     ids = [
         a.entry.reference_id
         for a in answers
-        if a.entry.reference_type == outgoing.REFERENCE and a.state in _FINAL
+        if a.entry.reference_type == outgoing.REFERENCE and a.state in {*_FINAL, *_WAITING}
     ]
     found = Message.objects.filter(account_id=current_account_id(), pk__in=ids).values_list(
         "ticket_id", flat=True

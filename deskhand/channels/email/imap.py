@@ -45,7 +45,9 @@ SLICE = 1.0  # seconds between looks at `stop`
 PART = 1024 * 1024  # bytes fetched at once (R15)
 SET_MAILS, SET_BYTES = 50, 8 * 1024 * 1024  # small mails fetched and stored together
 LONGEST_PAUSE = 900  # seconds between tries (R14)
-REFUSED_PAUSE = (600, 1200)  # seconds after a refused password; saving the settings ends it
+#: Seconds after a first refused password, and the longest: providers lock who tries too often (R16). Saving the
+#: settings ends the wait.
+REFUSED_PAUSE, LONGEST_REFUSED_PAUSE = 600, 4 * 3600
 TRIES = 3  # of one mail that the server won't hand over; then its headers, then none of it
 MARGIN = timedelta(minutes=10)  # by which the server's clock may be behind ours
 REREAD = 5  # seconds between looks for new or changed mailboxes
@@ -85,6 +87,7 @@ class _Pollers:
     def __init__(self, access_token: TokenSource) -> None:
         self._access_token = access_token
         self._running: dict[int, Poller] = {}
+        self._known: set[int] = set()  # were read here before, so that a new start means new settings
         self._locks: psycopg.Connection[Any] | None = None
 
     def refresh(self) -> None:
@@ -103,8 +106,10 @@ class _Pollers:
             self._locks.execute("select pg_advisory_unlock(%s, %s)", _lock_of(poller.mailbox.pk))
         for key, mailbox in wanted.items():
             if key not in self._running and self._lock(key):
-                self._running[key] = Poller(mailbox, self._access_token)
+                pause = 0.0 if key in self._known else _still_refused(mailbox)
+                self._running[key] = Poller(mailbox, self._access_token, pause)
                 self._running[key].start()
+                self._known.add(key)
 
     def let_go(self) -> None:
         self._end(list(self._running.values()))
@@ -132,6 +137,13 @@ def _mailboxes() -> Sequence[EmailAccount]:
     return list(switched_on.select_related("channel_account"))
 
 
+def _still_refused(mailbox: EmailAccount) -> float:
+    """Seconds that another process left to wait: a worker that starts again and again must not knock each time."""
+    if mailbox.state != MailboxState.REFUSED or mailbox.retry_at is None:
+        return 0.0
+    return max(0.0, (mailbox.retry_at - clock.now()).total_seconds())
+
+
 def _lock_of(key: int) -> tuple[int, int]:
     return LOCK, key % 2**31
 
@@ -153,8 +165,9 @@ def _settings(mailbox: EmailAccount) -> tuple[object, ...]:
 class Poller(threading.Thread):
     """Reads one mailbox until `stop`: connect, read, wait for more; back off when in trouble."""
 
-    def __init__(self, mailbox: EmailAccount, access_token: TokenSource) -> None:
+    def __init__(self, mailbox: EmailAccount, access_token: TokenSource, begin_after: float = 0.0) -> None:
         super().__init__(name=f"imap-{mailbox.pk}", daemon=True)
+        self._begin_after = begin_after  # seconds
         self.mailbox = mailbox
         self.settings = _settings(mailbox)
         self.stop = threading.Event()
@@ -162,6 +175,7 @@ class Poller(threading.Thread):
         self._stuck: dict[int, int] = {}  # UID → how often fetching it ended the connection
 
     def run(self) -> None:
+        self.stop.wait(self._begin_after)
         while not self.stop.is_set():
             try:
                 self._read_until_trouble()
@@ -194,7 +208,7 @@ class Poller(threading.Thread):
         """Tell the admin's page; return the seconds until the next try."""
         self.mailbox.failures += 1
         is_refused = isinstance(failure, Refused)
-        pause = random.uniform(*REFUSED_PAUSE) if is_refused else back_off(self.mailbox.failures)
+        pause = refused_pause(self.mailbox.failures) if is_refused else back_off(self.mailbox.failures)
         reason = explain(failure, self.mailbox)
         log.warning("mailbox not read", mailbox=self.mailbox.pk, error=reason, pause=round(pause, 1))
         try:
@@ -216,6 +230,11 @@ class Poller(threading.Thread):
 def back_off(failures: int) -> float:
     """Return a pause in seconds: full jitter, 1 to LONGEST_PAUSE (R14)."""
     return max(1.0, random.uniform(0, min(LONGEST_PAUSE, 2.0 ** min(failures, 20))))
+
+
+def refused_pause(failures: int) -> float:
+    """Return a pause in seconds that doubles with each refusal, with jitter."""
+    return min(LONGEST_REFUSED_PAUSE, REFUSED_PAUSE * 2.0 ** min(failures - 1, 10)) * random.uniform(1, 1.5)
 
 
 @contextmanager

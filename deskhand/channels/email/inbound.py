@@ -11,7 +11,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from operator import itemgetter
 
+from django.db.models import QuerySet
+
 from deskhand.channels.email import guarded
+from deskhand.channels.email.models import InboundMail, MailState
 from deskhand.channels.email.parse import fingerprint
 from deskhand.channels.email.parse.types import Address, AutoKind, ParsedMail
 from deskhand.desk import bounces, tokens
@@ -23,6 +26,7 @@ from deskhand.kernel import files
 from deskhand.kernel.children import ChildFailed
 from deskhand.kernel.claimer import BatchClaimer
 from deskhand.kernel.database import sql
+from deskhand.kernel.database.wake import wake
 
 WAKE = "mail"
 LEASE = 30  # seconds a batch may be read; also how long a killed worker's rows wait
@@ -324,13 +328,22 @@ def _quarantine(account_id: int, reasons: dict[int, str]) -> None:
         )
 
 
+def quarantined(ids: Sequence[int] | None = None) -> QuerySet[InboundMail]:
+    """What a person must look at, of all accounts, newest first; without `ids` all of it."""
+    chosen = InboundMail.objects.filter(state=MailState.QUARANTINED)
+    return (chosen if ids is None else chosen.filter(id__in=ids)).order_by("-id")
+
+
 def process_again(account_id: int, ids: Sequence[int]) -> int:
-    """Give quarantined mails another round; for the admin's button. Returns how many."""
-    return sql.execute(
-        "update email_inboundmail set state = 'WAITING', attempts = 0, due_at = now(), done_at = null, outcome = '', error = ''"
+    """Give quarantined mails another round. Returns how many."""
+    found = sql.execute(
+        "update email_inboundmail set state = 'WAITING', attempts = 0, due_at = now(), done_at = null,"
+        " outcome = '', outcome_detail = '', error = ''"
         " where account_id = %s and id = any(%s) and state = 'QUARANTINED'",
         [account_id, list(ids)],
     )
+    wake(WAKE)
+    return found
 
 
 def _finish(account_id: int, filed: Sequence[tuple[Waiting, Received]], twins: Sequence[Waiting]) -> None:

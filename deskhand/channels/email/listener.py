@@ -60,6 +60,8 @@ BATCH_SIZE = Histogram(
 )
 
 TRY_LATER = "451 4.3.0 We can't store mail at the moment; please try again later"
+FULL = "452 4.3.1 Our disk is full; please try again later"
+DISK_FULL = "53100"  # an SQLSTATE
 BUSY = "452 4.3.1 Too much mail at once; please try again later"
 UNKNOWN = "550 5.1.1 No such address here"
 STRAY_LINE_END = "550 5.5.2 Lines must end in CR LF; a bare CR or LF is refused"
@@ -341,7 +343,7 @@ class Door(SMTP):
         except Exception as failure:  # whatever it was, it is ours (R3)
             if not isinstance(failure, (DatabaseError, TimeoutError)):
                 log.error("mail not stored", exc_info=failure)
-            return TRY_LATER
+            return FULL if getattr(failure.__cause__, "sqlstate", None) == DISK_FULL else TRY_LATER
         ACCEPTED.labels(self.transport_name).inc(len(mails))
         return "250 2.0.0 Stored"
 

@@ -314,6 +314,10 @@ class EmbeddedPostgres:
                 return
             self._postmaster = None
             said = self.log.read_bytes()[log_starts_at:].decode(errors="replace")
+            if "No space left on device" in said:
+                raise Unreachable(
+                    f"The disk of {self.data_dir} is full; PostgreSQL can't start until there is space."
+                )
             is_passing = "pre-existing shared memory" in said or "lock file" in said
             if not is_passing or time.monotonic() > give_up_at:
                 raise Unreachable(f"PostgreSQL did not start. The end of {self.log}:\n{said.strip()[-2000:]}")
