@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.contrib.staticfiles.finders import BaseFinder
@@ -91,6 +92,13 @@ def _import_map_json() -> str:
     return json.dumps({"imports": modules}, separators=(",", ":"))
 
 
+def _sign_in_hosts() -> list[str]:
+    """The provider that the button for single sign-on leads to; browsers follow forms to allowed places only."""
+    apps = getattr(settings, "SOCIALACCOUNT_PROVIDERS", {}).get("openid_connect", {}).get("APPS", [])
+    issuers = [urlsplit(str(app["settings"]["server_url"])) for app in apps]
+    return [f"{issuer.scheme}://{issuer.netloc}" for issuer in issuers if issuer.netloc]
+
+
 def content_security_policy() -> str:
     """Return the policy of every page. Inline scripts: none but the import map, named by its hash.
 
@@ -107,7 +115,7 @@ def content_security_policy() -> str:
             "font-src 'self'",
             "connect-src 'self'",
             "frame-src 'self'",
-            "form-action 'self'",
+            " ".join(("form-action 'self'", *_sign_in_hosts())),
             "base-uri 'none'",
             "frame-ancestors 'self'",
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Literal
 
+from django.conf import settings
 from django.contrib import messages
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -87,21 +88,37 @@ def _theme(request: AccountRequest) -> Literal["auto", "light", "dark"]:
 def shell(request: AccountRequest, *, area: str = "inbox", view: str = "") -> Shell:
     """The frame for `area`; the side of the inbox lists all views."""
     may_work = area == "inbox" and policy.can(request.viewer, Action.OPEN_HELP_DESK)
+    own_links = _own_links(request)
+    side = (_side(request, view),) if may_work else ()
+    if area == "own" and len(own_links) > 1:
+        side = (SideSection(_("Signing in"), own_links),)
     return Shell(
         viewer=person_of_viewer(request),
         nav=_nav(request, area),
-        side_title=_("Help desk") if may_work else "",
-        side=(_side(request, view),) if may_work else (),
+        side_title=_("Help desk") if may_work else _("You"),
+        side=side,
         side_url=reverse("inbox-side", args=[view or desk_views.DEFAULT]) if may_work else "",
         theme_url=reverse("theme"),
         availability_url=reverse("availability") if request.viewer.has_seat else "",
         sign_out_url=reverse("account_logout"),
+        own_links=own_links,
         live_url=live.PATH,
         toasts=tuple(
             Toast(str(message), "error" if message.level >= messages.ERROR else "plain")
             for message in messages.get_messages(request)
         ),
     )
+
+
+def _own_links(request: AccountRequest) -> tuple[SideLink, ...]:
+    """The password, and what configuration switches on beside it."""
+    links = [SideLink("password", _("Password"), "key-round", reverse("account_change_password"))]
+    if "allauth.mfa" in settings.INSTALLED_APPS:
+        links.append(SideLink("steps", _("Two-step sign-in"), "shield-check", reverse("mfa_index")))
+    if "allauth.socialaccount" in settings.INSTALLED_APPS:
+        links.append(SideLink("sso", _("Single sign-on"), "globe", reverse("socialaccount_connections")))
+    path = request.path
+    return tuple(replace(link, current=path.startswith(link.url.removesuffix("change/"))) for link in links)
 
 
 def _nav(request: AccountRequest, area: str) -> tuple[NavItem, ...]:

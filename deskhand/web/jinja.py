@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -14,6 +15,7 @@ from jinja2 import Environment, StrictUndefined
 
 from deskhand.web import assets, times
 from deskhand.web.icons import icon
+from deskhand.web.shell import Shell
 
 
 def environment(**options: Any) -> Environment:
@@ -39,6 +41,8 @@ def environment(**options: Any) -> Environment:
         stylesheet_url=lambda: static(assets.STYLESHEET),
         language=lambda: translation.get_language() or "en",
         theme_of=theme_of,
+        own_shell=own_shell,
+        sign_in_providers=sign_in_providers,
     )
     made.filters.update(ago=times.ago, moment=times.moment, absolute=times.absolute, iso=times.iso)
     return made
@@ -48,6 +52,21 @@ def theme_of(request: HttpRequest | None) -> str:
     """Return light or dark as the cookie says, or nothing: the system decides."""
     chosen = request.COOKIES.get("theme", "") if request else ""
     return chosen if chosen in ("light", "dark") else ""
+
+
+def own_shell(request: HttpRequest) -> Shell:
+    """The frame of the pages that the sign-in library shows to who is signed in."""
+    from deskhand.web.frame import shell
+
+    return shell(request, area="own")  # type: ignore[arg-type]  # these pages ask for an account
+
+
+def sign_in_providers(request: HttpRequest) -> list[SimpleNamespace]:
+    """The ways in through somebody else, by name and address (single sign-on)."""
+    from allauth.socialaccount.adapter import get_adapter
+
+    found = get_adapter().list_providers(request)
+    return [SimpleNamespace(name=one.name, url=one.get_login_url(request)) for one in found]
 
 
 def render(

@@ -100,6 +100,7 @@ class Shell:
     theme_url: str = ""  # POST theme=auto|light|dark, then back
     availability_url: str = ""  # POST availability=available|away, then back
     sign_out_url: str = ""  # POST
+    own_links: tuple[SideLink, ...] = ()  # how the viewer signs in
     live_url: str = ""  # the stream of signals
     toasts: tuple[Toast, ...] = ()
 

@@ -19,7 +19,7 @@ def sign_in(page: Page, name: str, password: str) -> None:
     page.goto("/account/login/")
     page.get_by_label("Email or user name").fill(name)
     page.get_by_label("Password").fill(password)
-    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("button", name="Sign in", exact=True).click()
     page.wait_for_url("**/inbox/**")
 
 
@@ -111,6 +111,25 @@ def mail_editor(page: Page) -> None:
     page.goto(page.locator(".automate-mails a").first.get_attribute("href") or "")
 
 
+def account_menu(page: Page) -> None:
+    page.goto("/inbox/all-open")
+    page.locator("[popovertarget=me-menu]:visible").click()
+
+
+def password(page: Page) -> None:
+    page.goto("/account/password/change/")
+
+
+def password_refused(page: Page) -> None:
+    password(page)
+    page.get_by_role("button", name="Save the password").click()
+
+
+def reset(page: Page) -> None:
+    page.context.clear_cookies()
+    page.goto("/account/password/reset/")
+
+
 def not_found(page: Page) -> None:
     page.goto("/inbox/nothing-here")
 
@@ -134,5 +153,9 @@ STATES: dict[str, Step] = {
     "drawer": drawer,
     "step-form": step_form,
     "mail-editor": mail_editor,
+    "account-menu": account_menu,
+    "password": password,
+    "password-refused": password_refused,
+    "reset": reset,
     "not-found": not_found,
 }
