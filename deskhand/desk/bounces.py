@@ -24,14 +24,21 @@ class Returned:
 
 
 def note_returned(returned: Sequence[Returned]) -> None:
-    """Mark messages as bounced, their tickets as failing, and dead addresses of contacts. Safe to repeat."""
+    """Mark messages as bounced, their tickets as failing, and dead addresses of contacts. Safe to repeat.
+
+    Whoever got a message of ours can report on it: an address that it did not go to is not believed to be dead.
+    """
     if not returned:
         return
     account_id, now = current_account_id(), clock.now()
     by_id = {r.message_id: r for r in returned}
-    for message in Message.objects.filter(account_id=account_id, pk__in=by_id, direction="OUT").exclude(
-        delivery=Delivery.BOUNCED
-    ):
+    sent = {
+        message.pk: message
+        for message in Message.objects.filter(account_id=account_id, pk__in=by_id, direction="OUT")
+    }
+    for message in sent.values():
+        if message.delivery == Delivery.BOUNCED:
+            continue
         found = by_id[message.pk]
         message.delivery, message.delivery_error = Delivery.BOUNCED, found.reason
         message.save(update_fields=["delivery", "delivery_error"])
@@ -42,8 +49,18 @@ def note_returned(returned: Sequence[Returned]) -> None:
             "update crm_ticket set last_message_failed = true where account_id = %s and id = %s",
             [account_id, message.ticket_id],
         )
-    dead = [r.recipient.lower() for r in returned if r.is_hard and r.recipient]
+    dead = [
+        r.recipient.lower() for r in returned if r.is_hard and _went_to(sent.get(r.message_id), r.recipient)
+    ]
     sql.execute(
         "update crm_contact set bounced_at = %s where account_id = %s and email = any(%s) and bounced_at is null",
         [now, account_id, dead],
     )
+
+
+def _went_to(message: Message | None, recipient: str) -> bool:
+    if message is None:
+        return False
+    return recipient.lower() in {
+        box["email"].lower() for boxes in message.recipients.values() for box in boxes
+    }

@@ -157,7 +157,7 @@ def test_a_bounce_marks_our_message_and_opens_no_ticket_B4_B6(world, post):
     thread = Thread.objects.get()
     ours = Message.objects.create(
         account_id=world.account.pk, thread=thread, ticket_id=thread.ticket_id, direction="OUT", delivery="SENT", actor_kind="user", text="Hi",
-        created_at=clock.now(),
+        created_at=clock.now(), recipients={"to": [{"email": "astrid@fjallbo.example", "name": "Astrid"}]},
     )  # fmt: skip
     ours_id = tokens.message_id(world.account.pk, thread.pk, ours.pk, "nordlys.example")
     raw = f"""From: MAILER-DAEMON@mx.fjallbo.example
