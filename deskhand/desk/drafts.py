@@ -7,6 +7,7 @@ from typing import Any
 from deskhand.accounts.types import Viewer
 from deskhand.desk.models import Draft
 from deskhand.kernel import clock
+from deskhand.kernel.text import storable
 
 LIMIT = 200_000  # characters
 
@@ -19,7 +20,8 @@ def save(viewer: Viewer, ticket_id: int, *, mode: str, body: str) -> None:
         "ticket_id": ticket_id,
         "mode": mode,
     }
+    body = storable(body[:LIMIT])
     if not body.strip():
         Draft.objects.filter(**mine).delete()
         return
-    Draft.objects.update_or_create(**mine, defaults={"body": body[:LIMIT], "updated_at": clock.now()})
+    Draft.objects.update_or_create(**mine, defaults={"body": body, "updated_at": clock.now()})

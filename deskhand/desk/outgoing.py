@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from html import escape
 
+from deskhand.delivery.headers import wire_address
 from deskhand.delivery.types import Address, Attached, Mail, NewSend
 from deskhand.desk import tokens
 from deskhand.desk.models import ChannelAccount, Message
@@ -16,7 +17,8 @@ REFERENCES = 20  # ids at most (O4)
 
 
 def message_id(channel: ChannelAccount, thread_id: int, number: int) -> str:
-    return tokens.message_id(channel.account_id, thread_id, number, channel.address.partition("@")[2])
+    address = channel.address if channel.address.isascii() else wire_address(channel.address)
+    return tokens.message_id(channel.account_id, thread_id, number, address.partition("@")[2])
 
 
 def send(
@@ -77,6 +79,6 @@ def html_of(text: str) -> str:
 
 
 def answer_subject(subject: str, number: int) -> str:
-    """Re: once, and the ticket's number so that people can find it."""
+    """Re: once; the ticket's number where there is no subject."""
     bare = subject.strip()
     return bare if bare.lower().startswith("re:") else f"Re: {bare or f'#{number}'}"

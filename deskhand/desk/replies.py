@@ -33,11 +33,12 @@ from deskhand.desk.models import (
 from deskhand.desk.threads import preview_of
 from deskhand.desk.types import Mailbox, StoredFile
 from deskhand.events import log
-from deskhand.events.types import Actor, Cause, NewEvent
+from deskhand.events.types import Actor, ActorKind, Cause, NewEvent
 from deskhand.kernel import clock
 from deskhand.kernel.database import bulk, sql
 from deskhand.kernel.database.scope import current_account_id
 from deskhand.kernel.errors import Conflict, Invalid, NotFound
+from deskhand.kernel.text import storable
 
 SENT = "message.sent"
 COMMENTED = "comment.added"
@@ -70,6 +71,12 @@ def reply(new: NewReply, *, by: User, at: datetime | None = None) -> Message:
     empty text or when there is nobody to write to, Conflict when the thread moved on, NotFound.
     """
     at = at or clock.now()
+    new = replace(
+        new,
+        text=storable(new.text),
+        html=storable(new.html),
+        send_key=new.send_key and storable(new.send_key),
+    )
     if not new.text.strip() and not new.html.strip():
         raise Invalid(_("The reply is empty."), field="body", hint=_("Write something first."))
     ticket = _lock(new.ticket_id)
@@ -122,7 +129,7 @@ def comment(
     ticket_id: int, text: str, *, by: User, files: Sequence[StoredFile] = (), at: datetime | None = None
 ) -> Message:
     """Add an internal comment. It never reaches the customer, assigns nobody and moves nothing (R-WORK-4, R-ROUTE-5, R-STAT-19)."""
-    at = at or clock.now()
+    at, text = at or clock.now(), storable(text)
     if not text.strip():
         raise Invalid(_("The comment is empty."), field="body", hint=_("Write something first."))
     ticket = _lock(ticket_id)
@@ -205,7 +212,7 @@ def default_channel(account_id: int) -> ChannelAccount:
 def _whom_to_answer(ticket: Ticket, thread: Thread) -> tuple[Mailbox, ...]:
     last = (
         Message.objects.filter(account_id=ticket.account_id, thread=thread, direction=Direction.IN, is_unverified=False, is_automatic=False)
-        .exclude(sender_address="").order_by("-id").first()
+        .exclude(sender_address="").exclude(actor_kind=ActorKind.USER.value).order_by("-id").first()
     )  # fmt: skip
     if last and last.sender_address.lower() in thread.participants:
         return (Mailbox(last.sender_address, last.sender_name),)
@@ -392,7 +399,7 @@ def note_answers(answers: Sequence[Answered]) -> None:
     sql.execute(
         "update desk_message m set delivery = x.state, delivery_error = x.error, sent_at = case when x.state = 'SENT' then x.at end"
         " from unnest(%s::bigint[], %s::bigint[], %s::text[], %s::text[], %s::timestamptz[]) x(account_id, id, state, error, at)"
-        " where m.account_id = x.account_id and m.id = x.id",
+        " where m.account_id = x.account_id and m.id = x.id and m.delivery <> 'BOUNCED'",
         [
             [a.entry.account_id for a in final], [a.entry.reference_id for a in final], [_FINAL[a.state].value for a in final],
             [a.error or "; ".join(a.refused.values()) for a in final], [a.at for a in final],
