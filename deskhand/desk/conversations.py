@@ -7,10 +7,9 @@ from datetime import datetime
 from django.utils.translation import gettext as _
 
 from deskhand.crm.records import tickets
-from deskhand.crm.records.models import TicketType
 from deskhand.crm.records.tickets import NewTicket
-from deskhand.desk.models import Direction, InboxKind, Message, MessageKind, Thread
-from deskhand.desk.threads import SOURCE_OF_CHANNEL, TYPE_OF_CHANNEL, preview_of
+from deskhand.desk.models import Direction, Message, MessageKind, Thread
+from deskhand.desk.threads import first_ticket
 from deskhand.events.types import Actor
 from deskhand.kernel import clock
 from deskhand.kernel.database.scope import current_account_id
@@ -45,18 +44,13 @@ def make_ticket(thread_id: int, *, by: Actor, at: datetime | None = None) -> int
 
 
 def _ticket_of(thread: Thread, first: Message, last: Message, at: datetime) -> NewTicket:
-    channel = thread.channel_account
-    return NewTicket(
-        subject=thread.subject or preview_of(first.text) or first.sender_address or _("(no subject)"),
-        content=first.text,
-        pipeline_id=channel.pipeline_id,
-        stage_id=channel.stage_id,
+    return first_ticket(
+        thread.channel_account,
+        thread.inbox,
+        subject=thread.subject,
+        text=first.text,
+        writer=first.sender_address,
         contact_id=thread.contact_id,
-        source_type=SOURCE_OF_CHANNEL.get(channel.channel, "CUSTOM_CHANNEL"),
-        ticket_type=TYPE_OF_CHANNEL.get(channel.channel, TicketType.EMAIL_OTHER),
-        in_help_desk=thread.inbox.kind == InboxKind.HELP_DESK,
-        inbox_id=thread.inbox_id,
-        channel_account_id=channel.pk,
         facts={
             "originating_thread_id": thread.pk,
             "originating_message_id": first.pk,

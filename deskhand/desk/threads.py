@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from deskhand.accounts.models import Membership
 from deskhand.crm.pipelines.policy import IncomingReply, Move, ReplyEffect, Sender, Standing, after_reply
 from deskhand.crm.pipelines.queries import pipelines_of
@@ -19,6 +21,7 @@ from deskhand.desk.models import (
     Attachment,
     ChannelAccount,
     Direction,
+    Inbox,
     InboxKind,
     Message,
     MessageKind,
@@ -101,6 +104,10 @@ class _Known:
     thread: Thread
     ticket: Ticket | None
 
+    @property
+    def is_deleted(self) -> bool:
+        return self.ticket is not None and self.ticket.archived_at is not None
+
 
 @dataclass
 class _Case:
@@ -126,6 +133,16 @@ class _Case:
     @property
     def is_unverified(self) -> bool:
         return self.known is not None and self.sender is Sender.STRANGER
+
+    @property
+    def is_report_or_answer(self) -> bool:
+        """Whether a machine only says how it went: it opens nothing."""
+        return self.message.automatic in (Automatic.ANSWER, Automatic.REPORT)
+
+    @property
+    def is_heard(self) -> bool:
+        """Whether it is news in its thread; answers of machines and strangers are not (B8, T4)."""
+        return not self.is_report_or_answer and not self.is_unverified
 
     @property
     def requester(self) -> Mailbox:
@@ -178,6 +195,9 @@ class _Round:
     # ── deciding ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _decide(self, case: _Case) -> None:
+        if case.known and case.known.is_deleted and not case.is_report_or_answer:
+            # Nobody looks there any more: who writes again is heard anew.
+            case.known, case.sender = None, case.sender if case.sender is Sender.COLLEAGUE else Sender.CONTACT
         if case.known is None:
             self._decide_new(case)
             return
@@ -232,11 +252,10 @@ class _Round:
     @staticmethod
     def _wants_contact(case: _Case) -> bool:
         """Machines and strangers on known threads make no contacts (T4)."""
-        machine = case.message.automatic in (Automatic.ANSWER, Automatic.REPORT)
         colleague = case.sender is Sender.COLLEAGUE and case.message.original_sender is None
         return (
             bool(case.requester.email)
-            and not machine
+            and not case.is_report_or_answer
             and not case.is_unverified
             and not (case.known and colleague)
         )
@@ -272,23 +291,18 @@ class _Round:
         associations.link_many(links, self.at)
 
     def _new_ticket(self, case: _Case) -> NewTicket:
-        message, channel = case.message, case.channel
-        received = message.received_at
-        return NewTicket(
-            subject=message.subject or preview_of(message.text) or case.requester.email or "(no subject)",
-            content=message.text,
-            pipeline_id=channel.pipeline_id,
-            stage_id=channel.stage_id,
+        message = case.message
+        return first_ticket(
+            case.channel,
+            case.channel.inbox,
+            subject=message.subject,
+            text=message.text,
+            writer=case.requester.email,
             contact_id=case.contact_id,
-            source_type=SOURCE_OF_CHANNEL.get(channel.channel, "CUSTOM_CHANNEL"),
-            ticket_type=TYPE_OF_CHANNEL.get(channel.channel, TicketType.EMAIL_OTHER),
-            in_help_desk=channel.inbox.kind == InboxKind.HELP_DESK,
-            inbox_id=channel.inbox_id,
-            channel_account_id=channel.pk,
             facts={
                 "originating_thread_id": case.thread_id, "originating_message_id": case.message_id,
                 "preview": preview_of(message.text), "message_count": 1, "sort_at": self.at,
-                "last_received_at": received, "last_message_from_visitor": True,
+                "last_received_at": message.received_at, "last_message_from_visitor": True,
             },
         )  # fmt: skip
 
@@ -345,7 +359,7 @@ class _Round:
             _TOUCH_THREADS,
             [
                 self.at, self.at, current_account_id(), [c.thread_id for c in joined], [preview_of(c.message.text) for c in joined],
-                ["{" + ",".join(_quoted(address) for address in people) + "}" for people in newcomers],
+                [sql.array(people) for people in newcomers], [c.is_heard for c in joined],
             ],
         )  # fmt: skip
 
@@ -399,16 +413,40 @@ class _Round:
 
 
 _TOUCH_THREADS = """
-update desk_thread t set last_message_at = %s, last_received_at = %s, is_open = true, closed_at = null,
-    message_count = t.message_count + 1, preview = x.preview,
+update desk_thread t set last_message_at = %s, message_count = t.message_count + 1,
+    last_received_at = case when x.heard then %s else t.last_received_at end, is_open = x.heard or t.is_open,
+    closed_at = case when x.heard then null else t.closed_at end, preview = case when x.heard then x.preview else t.preview end,
     participants = (select coalesce(array_agg(distinct p), '{}') from unnest(t.participants || x.newcomers::text[]) p)
-from (select %s::bigint as account_id, u.* from unnest(%s::bigint[], %s::text[], %s::text[]) u(id, preview, newcomers)) x
+from (select %s::bigint as account_id, u.*
+      from unnest(%s::bigint[], %s::text[], %s::text[], %s::boolean[]) u(id, preview, newcomers, heard)) x
 where t.account_id = x.account_id and t.id = x.id
 """
 
 
-def _quoted(text: str) -> str:
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+def first_ticket(
+    channel: ChannelAccount,
+    inbox: Inbox,
+    *,
+    subject: str,
+    text: str,
+    writer: str,
+    contact_id: int | None,
+    facts: dict[str, Any],
+) -> NewTicket:
+    """The ticket of a conversation that began on `channel`: where it stands and what it is called (R-CC-11)."""
+    return NewTicket(
+        subject=subject or preview_of(text) or writer or _("(no subject)"),
+        content=text,
+        pipeline_id=channel.pipeline_id,
+        stage_id=channel.stage_id,
+        contact_id=contact_id,
+        source_type=SOURCE_OF_CHANNEL.get(channel.channel, "CUSTOM_CHANNEL"),
+        ticket_type=TYPE_OF_CHANNEL.get(channel.channel, TicketType.EMAIL_OTHER),
+        in_help_desk=inbox.kind == InboxKind.HELP_DESK,
+        inbox_id=inbox.pk,
+        channel_account_id=channel.pk,
+        facts=facts,
+    )
 
 
 def _threads_answered(messages: Sequence[InboundMessage]) -> list[int | None]:
@@ -441,11 +479,19 @@ def _tickets_of(thread_ids: set[int]) -> dict[int | None, int]:
 
 
 def _load_known(thread_ids: set[int]) -> dict[int, _Known]:
-    """Lock tickets of the threads in id order; a merged ticket's thread leads to the survivor (R-MERGE-6)."""
+    """Lock the threads' tickets in id order; threads without one too, for they may be given one this moment."""
     if not thread_ids:
         return {}
     account_id = current_account_id()
     threads = list(Thread.objects.filter(account_id=account_id, pk__in=thread_ids))
+    loose = [thread.pk for thread in threads if thread.ticket_id is None]
+    if loose:
+        threads = [thread for thread in threads if thread.ticket_id is not None]
+        threads += (
+            Thread.objects.filter(account_id=account_id, pk__in=loose)
+            .order_by("id")
+            .select_for_update(no_key=True)
+        )
     wanted = {thread.ticket_id for thread in threads if thread.ticket_id}
     found = (
         Ticket.objects.filter(account_id=account_id, pk__in=wanted)

@@ -279,10 +279,21 @@ def _automatic(p: ParsedMail) -> Automatic:
     if p.auto in (AutoKind.BOUNCE, AutoKind.REPORT, AutoKind.COMPLAINT):
         return Automatic.REPORT
     if p.auto is AutoKind.AUTO_REPLY and (
-        p.is_reply or "repl" in p.auto_reason.lower() or "subject" in p.auto_reason.lower()
+        p.is_reply
+        or "repl" in p.auto_reason.lower()
+        or "subject" in p.auto_reason.lower()
+        or _says_auto_replied(p)
     ):
         return Automatic.ANSWER
     return Automatic.NO if p.auto is AutoKind.NO else Automatic.GENERATED
+
+
+def _says_auto_replied(p: ParsedMail) -> bool:
+    """RFC 3834: an answer, though it may name nothing that it answers."""
+    return any(
+        name.lower() == "auto-submitted" and value.strip().lower().startswith("auto-replied")
+        for name, value in p.headers
+    )
 
 
 def _returned(account_id: int, row: Waiting, p: ParsedMail) -> Returned | None:

@@ -6,7 +6,7 @@ import pytest
 
 from deskhand.crm.pipelines import pipelines
 from deskhand.crm.pipelines.models import Pipeline
-from deskhand.crm.records import tickets
+from deskhand.crm.records import archive, tickets
 from deskhand.crm.records.models import Contact, PropertyChange, Ticket
 from deskhand.desk import threads, tokens
 from deskhand.desk.models import Message, Thread
@@ -251,6 +251,38 @@ def test_a_stranger_on_a_known_thread_moves_nothing_and_joins_nobody(world, rece
     assert Message.objects.get(pk=received.message_id).is_unverified
     assert "mallory@evil.example" not in Thread.objects.get().participants
     assert Contact.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"automatic": Automatic.ANSWER},
+        {"automatic": Automatic.REPORT},
+        {"sender": Mailbox("eve@elsewhere.example")},
+    ],
+)
+def test_machines_and_strangers_are_no_news_in_a_thread_B8(receive, noon, more):
+    receive()
+    Thread.objects.update(is_open=False, closed_at=noon)
+
+    with clock.stopped(noon + timedelta(hours=1)):
+        receive("I am away until Monday.", answers=("m0@fjallbo.example",), **more)
+
+    thread = Thread.objects.get()
+    assert (thread.is_open, thread.closed_at, thread.last_received_at) == (False, noon, noon)
+    assert (thread.preview, thread.message_count) == ("Where is my refund?", 2)
+
+
+def test_who_answers_a_deleted_ticket_is_heard_anew(receive):
+    first = receive()
+    archive.archive("ticket", [first.ticket_id], by=SYSTEM)
+
+    second = receive("Hello?", answers=("m0@fjallbo.example",))
+    machine = receive("Away", answers=("m0@fjallbo.example",), automatic=Automatic.ANSWER)
+
+    assert second.outcome is Outcome.CREATED
+    assert second.ticket_id != first.ticket_id
+    assert machine.ticket_id == first.ticket_id
 
 
 def test_a_verified_token_leads_to_its_thread(world, receive):

@@ -73,6 +73,13 @@ def test_a_mail_from_the_null_sender_is_a_machines_B1(post):
     assert Ticket.objects.count() == 1
 
 
+def test_an_automatic_answer_that_names_nothing_opens_no_ticket_R_STAT_18(post):
+    mail = post(MAIL.replace(b"Date:", b"Auto-Submitted: auto-replied (vacation)\nDate:"))
+
+    assert mail.outcome == "auto-reply"
+    assert not Ticket.objects.exists()
+
+
 def test_a_bounce_from_the_null_sender_opens_no_ticket_B5(post):
     raw = MAIL.replace(b"Refund =?utf-8?q?f=C3=B6r?= 48213", b"Returned mail: see transcript")
 
