@@ -17,7 +17,7 @@ from django.db import DatabaseError, connection
 
 from deskhand.accounts import attempts
 from deskhand.accounts.models import Account
-from deskhand.automation import enroll, runner, templates
+from deskhand.automation import enroll, lanes, runner, templates
 from deskhand.channels.email import imap, inbound, listener
 from deskhand.channels.email.models import EmailAccount
 from deskhand.crm.pipelines import pipelines
@@ -53,6 +53,16 @@ def set_up_accounts(account_id: int, events: Sequence[Event]) -> None:
         templates.ensure_defaults(account_id, account.locale)
         for nightly in (RECOUNT, SWEEP, MONTHS):
             timers.set_timer(account_id, nightly, "", clock.now() + timedelta(days=1))
+
+
+def let_go_of_stages(account_id: int, events: Sequence[Event]) -> None:
+    """What named a deleted status or pipeline does so no more, in the transaction that deletes it (R-PIPE-10)."""
+    pipeline_ids = {event.object_id for event in events if event.kind == "pipeline.deleted"}
+    stage_ids = {event.object_id for event in events if event.kind == "stage.deleted"}
+    stage_ids.update(*(e.data["before"]["stages"] for e in events if e.kind == "pipeline.deleted"))
+    if stage_ids or pipeline_ids:
+        inboxes.let_go_of_stages(account_id, stage_ids, pipeline_ids)
+        lanes.let_go_of_stages(account_id, stage_ids)
 
 
 #: What changes how much a user has to do (R-ROUTE-22).
@@ -121,7 +131,7 @@ def _assigned(a: Assignment) -> dict[str, Any]:
     return values | ({"owner_id": a.user_id} if a.user_id else {})
 
 
-IN_TRANSACTION: list[log.Hook] = [set_up_accounts, count_loads, route_new_tickets]
+IN_TRANSACTION: list[log.Hook] = [set_up_accounts, let_go_of_stages, count_loads, route_new_tickets]
 
 
 # ── after commit ─────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -5,7 +5,7 @@ A lane's trigger is locked to its stage; everything else is an ordinary workflow
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
@@ -40,6 +40,7 @@ from deskhand.kernel.database.scope import current_account_id
 from deskhand.kernel.errors import Invalid, NotFound
 
 DELAY = "delay"
+STAGE_GONE = "Its status was deleted."
 #: What the tab offers, in this order; the first two are all that a starter plan has (R-ACT-26).
 OFFERED = ("send_email", "internal_email", "create_task", "set_property", DELAY)
 STARTER = OFFERED[:2]
@@ -292,6 +293,13 @@ def comment(workflow: Workflow, step_id: str, text: str, *, by: int) -> StepComm
         author_id=by,
         text=text.strip(),
         created_at=clock.now(),
+    )
+
+
+def let_go_of_stages(account_id: int, stage_ids: Collection[int]) -> None:
+    """The lanes of deleted stages are off and ask for a look (R-PIPE-10)."""
+    Workflow.objects.filter(account_id=account_id, origin_stage_id__in=stage_ids, archived_at=None).update(
+        is_on=False, on_since=None, needs_review=STAGE_GONE
     )
 
 

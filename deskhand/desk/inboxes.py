@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -47,3 +48,10 @@ def set_creates_tickets(account: ChannelAccount, on: bool) -> ChannelAccount:
     account.creates_tickets = on
     account.save(update_fields=["creates_tickets"])
     return account
+
+
+def let_go_of_stages(account_id: int, stage_ids: Collection[int], pipeline_ids: Collection[int]) -> None:
+    """Channels whose tickets began in what is deleted go back to the default (R-CC-11)."""
+    ours = ChannelAccount.objects.filter(account_id=account_id)
+    ours.filter(stage_id__in=stage_ids).update(stage_id=None)
+    ours.filter(pipeline_id__in=pipeline_ids).update(pipeline_id=None)

@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 
 from deskhand.accounts.models import Membership
 from deskhand.automation.actions.types import Doing, Done, failed
+from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.records import store, tickets
 from deskhand.crm.records.store import Change
 from deskhand.kernel.errors import Invalid
@@ -77,6 +78,8 @@ class _Wanted:
             values = tickets.checked(
                 doing.object_type, {str(doing.settings["property"]): doing.settings.get("value")}
             )
+            if values.get("stage_id"):
+                pipelines_of(doing.object_type).of_stage(values["stage_id"])
         except Invalid as refusal:
             return refusal.message
         if values.get("owner_id") and values["owner_id"] not in self.seats:

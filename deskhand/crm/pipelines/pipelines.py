@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,9 +10,15 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop, ngettext
 
+from deskhand.accounts import audit, plans
+from deskhand.accounts.plans import Feature
 from deskhand.crm.pipelines import queries
 from deskhand.crm.pipelines.models import Pipeline, Stage, StageState
-from deskhand.kernel.errors import Conflict, Invalid
+from deskhand.events.types import SYSTEM, Actor
+from deskhand.kernel import clock
+from deskhand.kernel.database.scope import account_scope
+from deskhand.kernel.errors import Conflict, Forbidden, Invalid
+from deskhand.kernel.text import one_line
 
 
 @dataclass(frozen=True)
@@ -24,6 +30,7 @@ class NewStage:
 
 
 OPEN, CLOSED = StageState.OPEN, StageState.CLOSED
+LABEL_LIMIT = 100  # characters
 
 #: The pipelines of a new account. Labels are data from then on, in the account's language.
 DEFAULTS: dict[str, tuple[str, str, tuple[NewStage, ...]]] = {
@@ -65,17 +72,37 @@ def ensure_defaults(account_id: int) -> None:
     """Give a new account its default pipelines (R-DM-3, R-PIPE-1). Safe to repeat."""
     for object_type, (key, label, stages) in DEFAULTS.items():
         if not Pipeline.objects.filter(account_id=account_id, object_type=object_type, key=key).exists():
-            create(account_id, object_type, label, stages, key=key)
+            _create(account_id, object_type, label, stages, key)
 
 
 @transaction.atomic
 def create(
-    account_id: int, object_type: str, label: str, stages: Sequence[NewStage], *, key: str = ""
+    account_id: int,
+    object_type: str,
+    label: str,
+    stages: Sequence[NewStage],
+    *,
+    key: str = "",
+    by: Actor = SYSTEM,
 ) -> Pipeline:
-    """Create a pipeline with its stages. Raises Invalid without an OPEN stage (R-PIPE-4).
+    """Create a pipeline with its stages.
 
     Ticket pipelines follow the conversation from the start when they have the stages for it (R-STAT-3).
+    Raises Invalid without an OPEN stage (R-PIPE-4), Forbidden for more ticket pipelines than the plan has (R-PIPE-12).
     """
+    others = Pipeline.objects.filter(account_id=account_id, object_type=object_type, archived_at=None)
+    if object_type == "ticket" and others.exists() and not _may_have_more(account_id):
+        raise Forbidden(_("The account's plan has one ticket pipeline."))
+    pipeline = _create(account_id, object_type, label, stages, key)
+    _changed("pipeline.created", pipeline, by, after={"label": label})
+    return pipeline
+
+
+def _may_have_more(account_id: int) -> bool:
+    return Feature.EXTRA_TICKET_PIPELINES in plans.features_of(account_id)
+
+
+def _create(account_id: int, object_type: str, label: str, stages: Sequence[NewStage], key: str) -> Pipeline:
     if not any(stage.state == OPEN for stage in stages):
         raise Invalid(
             _("A pipeline needs at least one open status."), field="stages", hint=_("Set a status to open.")
@@ -103,6 +130,44 @@ def create(
     return pipeline
 
 
+def _changed(
+    action: str, of: Pipeline | Stage, by: Actor, before: Mapping[str, Any] | None = None,
+    after: Mapping[str, Any] | None = None,
+) -> None:  # fmt: skip
+    """Keep who changed what, and read pipelines anew."""
+    kind = "pipeline" if isinstance(of, Pipeline) else "stage"
+    with account_scope(of.account_id):
+        audit.record(action, by=by, target_type=kind, target_id=of.pk, before=before, after=after)
+        queries.forget()
+
+
+def rename(pipeline: Pipeline, label: str, *, by: Actor) -> Pipeline:
+    """R-PIPE-6. Raises Invalid for an empty label."""
+    before, pipeline.label = pipeline.label, _checked_label(label)
+    pipeline.save(update_fields=["label"])
+    _changed("pipeline.updated", pipeline, by, {"label": before}, {"label": pipeline.label})
+    return pipeline
+
+
+def _checked_label(label: str) -> str:
+    label = one_line(label)
+    if not 0 < len(label) <= LABEL_LIMIT:
+        raise Invalid(_("A name has 1 to 100 characters."), field="label", value=label)
+    return label
+
+
+def order_stages(pipeline: Pipeline, stage_ids: Sequence[int], *, by: Actor) -> None:
+    """Put the stages into this order (R-PIPE-6). Raises Invalid unless each is named once."""
+    stages = {stage.pk: stage for stage in pipeline.stages.order_by("display_order", "label", "id")}
+    if sorted(stage_ids) != sorted(stages):
+        raise Invalid(_("Name each status of the pipeline once."), field="stages", value=list(stage_ids))
+    before = list(stages)
+    for position, stage_id in enumerate(stage_ids):
+        stages[stage_id].display_order = position
+    Stage.objects.bulk_update(stages.values(), ["display_order"])
+    _changed("pipeline.updated", pipeline, by, {"stages": before}, {"stages": list(stage_ids)})
+
+
 def _next_key(account_id: int, object_type: str) -> str:
     keys = Pipeline.objects.filter(account_id=account_id, object_type=object_type).values_list(
         "key", flat=True
@@ -125,11 +190,12 @@ POLICY_FIELDS = (
 )
 
 
-def set_policy(pipeline: Pipeline, **changes: Any) -> Pipeline:
+def set_policy(pipeline: Pipeline, *, by: Actor = SYSTEM, **changes: Any) -> Pipeline:
     """Change the templated automations of a ticket pipeline (R-CLOSE-3, R-STAT-1, R-STAT-2).
 
     Raises Invalid for a target status of another pipeline.
     """
+    before = {name: getattr(pipeline, name, None) for name in changes}
     for name, value in changes.items():
         if name not in POLICY_FIELDS:
             raise Invalid(
@@ -146,30 +212,30 @@ def set_policy(pipeline: Pipeline, **changes: Any) -> Pipeline:
             )
         setattr(pipeline, name, value)
     pipeline.save(update_fields=list(changes))
-    queries.forget()
+    _changed("pipeline.updated", pipeline, by, before, changes)
     return pipeline
 
 
-def add_stage(pipeline: Pipeline, new: NewStage) -> Stage:
+def add_stage(pipeline: Pipeline, new: NewStage, *, by: Actor = SYSTEM) -> Stage:
     last = pipeline.stages.order_by("-display_order").first()
     stage = Stage.objects.create(
         account_id=pipeline.account_id, object_type=pipeline.object_type, pipeline=pipeline, label=new.label,
         state=new.state, tone=new.tone, display_order=last.display_order + 1 if last else 0,
         key=new.key or _next_stage_key(pipeline.account_id, pipeline.object_type),
     )  # fmt: skip
-    queries.forget()
+    _changed("stage.created", stage, by, after={"label": new.label, "pipeline_id": pipeline.pk})
     return stage
 
 
-def rename_stage(stage: Stage, label: str) -> Stage:
-    """The id stays, so automation stays bound (R-PIPE-7)."""
-    stage.label = label
+def rename_stage(stage: Stage, label: str, *, by: Actor) -> Stage:
+    """The id stays, so automation stays bound (R-PIPE-7). Raises Invalid for an empty label."""
+    before, stage.label = stage.label, _checked_label(label)
     stage.save(update_fields=["label"])
-    queries.forget()
+    _changed("stage.updated", stage, by, {"label": before}, {"label": stage.label})
     return stage
 
 
-def delete_stage(stage: Stage, *, in_use: int) -> None:
+def delete_stage(stage: Stage, *, in_use: int, by: Actor = SYSTEM) -> None:
     """Delete an unused stage. `in_use` is how many records stand in it (R-PIPE-8).
 
     Raises Conflict while there are any, Invalid for the last open one (R-PIPE-4).
@@ -190,5 +256,31 @@ def delete_stage(stage: Stage, *, in_use: int) -> None:
             field="state",
             hint=_("Open another status first."),
         )
+    _changed("stage.deleted", stage, by, {"label": stage.label, "pipeline_id": stage.pipeline_id})
     stage.delete()
     queries.forget()
+
+
+def delete(pipeline: Pipeline, *, in_use: int, by: Actor) -> None:
+    """Take an unused pipeline away for good; its stages stay for what was recorded about them. `in_use` as above.
+
+    Raises Conflict while there are records (R-PIPE-9), Invalid for the last pipeline of its kind (R-DM-3).
+    """
+    if in_use:
+        raise Conflict(
+            ngettext(
+                "%(count)s record stands in “%(pipeline)s”; move it to another pipeline first.",
+                "%(count)s records stand in “%(pipeline)s”; move them to another pipeline first.",
+                in_use,
+            )
+            % {"count": in_use, "pipeline": pipeline.label}
+        )
+    left = Pipeline.objects.filter(
+        account_id=pipeline.account_id, object_type=pipeline.object_type, archived_at=None
+    )
+    if not left.exclude(pk=pipeline.pk).exists():
+        raise Invalid(_("The last pipeline can't be deleted."), field="pipeline", value=pipeline.pk)
+    pipeline.archived_at = clock.now()
+    pipeline.save(update_fields=["archived_at"])
+    stage_ids = list(pipeline.stages.values_list("pk", flat=True))
+    _changed("pipeline.deleted", pipeline, by, {"label": pipeline.label, "stages": stage_ids})

@@ -24,6 +24,7 @@ from deskhand.crm.pipelines.models import Pipeline
 from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.pipelines.types import PipelineValue, StageValue
 from deskhand.desk import inboxes
+from deskhand.events.types import Actor
 from deskhand.kernel.errors import Conflict, Invalid, NotFound
 from deskhand.web.frame import shell
 from deskhand.web.jinja import render, wants_fragment
@@ -116,7 +117,7 @@ def set_close_date(request: AccountRequest, pipeline_id: int) -> HttpResponse:
 def _set_policy(request: AccountRequest, pipeline_id: int, changes: dict[str, Any]) -> HttpResponse:
     if changes:
         found = Pipeline.objects.select_for_update().get(account_id=request.viewer.account_id, pk=pipeline_id)
-        pipelines.set_policy(found, **changes)
+        pipelines.set_policy(found, by=Actor.user(request.user.pk), **changes)
     return _templated(request, pipeline_id)
 
 

@@ -1,0 +1,143 @@
+"""Pipelines and statuses as people arrange them (behaviour.md §2.1)."""
+
+import pytest
+
+from deskhand.accounts.models import AuditEntry, Plan
+from deskhand.crm.pipelines import pipelines, queries
+from deskhand.crm.pipelines.models import Pipeline, Stage, StageState
+from deskhand.crm.pipelines.pipelines import NewStage
+from deskhand.crm.records import refiling, tickets
+from deskhand.crm.records.models import PropertyChange, Ticket
+from deskhand.events.types import Actor
+from deskhand.kernel.errors import Conflict, Forbidden, Invalid
+
+OPEN, CLOSED = StageState.OPEN, StageState.CLOSED
+
+
+@pytest.fixture
+def ada(world):
+    return Actor.user(world.ada.pk)
+
+
+@pytest.fixture
+def returns(world, ada):
+    return pipelines.create(
+        world.account.pk, "ticket", "Returns", [NewStage("Sent back", OPEN), NewStage("Done", CLOSED)], by=ada
+    )
+
+
+def default():
+    return Pipeline.objects.get(object_type="ticket", key="0")
+
+
+def stage(label):
+    return Stage.objects.get(object_type="ticket", label=label)
+
+
+def labels(world):
+    return [one.label for one in world.tickets.default.stages]
+
+
+def test_the_default_pipeline_has_the_ids_of_the_api_R_PIPE_1(world):
+    found = world.tickets.default
+
+    assert (found.key, [(one.key, one.label, one.is_open) for one in found.stages]) == (
+        "0",
+        [("1", "New", True), ("2", "Waiting on contact", True), ("3", "Waiting on us", True), ("4", "Closed", False)],
+    )  # fmt: skip
+
+
+def test_equal_orders_fall_back_to_the_label_R_PIPE_5(world):
+    Stage.objects.filter(pipeline=default()).update(display_order=0)
+    queries.forget()
+
+    assert labels(world) == ["Closed", "New", "Waiting on contact", "Waiting on us"]
+
+
+def test_statuses_are_put_in_order_R_PIPE_6(world, ada):
+    wanted = [one.id for one in reversed(world.tickets.default.stages)]
+
+    pipelines.order_stages(default(), wanted, by=ada)
+
+    assert labels(world) == ["Closed", "Waiting on us", "Waiting on contact", "New"]
+    with pytest.raises(Invalid):
+        pipelines.order_stages(default(), wanted[1:], by=ada)
+
+
+def test_a_label_changes_and_the_id_stays_R_PIPE_7(world, ada):
+    before = world.tickets.default
+
+    pipelines.rename(default(), "Help", by=ada)
+    pipelines.rename_stage(stage("New"), "Fresh", by=ada)
+
+    after = world.tickets.default
+    assert (after.label, after.stages[0].label) == ("Help", "Fresh")
+    assert (after.key, after.stages[0].key) == (before.key, before.stages[0].key)
+    with pytest.raises(Invalid):
+        pipelines.rename_stage(stage("Fresh"), "  ", by=ada)
+
+
+def test_a_status_with_tickets_goes_once_they_are_moved_R_PIPE_8(world, ada):
+    """Those that were put away stand in it as well."""
+    here, away = world.ticket(stage="New"), world.ticket(stage="New")
+    tickets.archive([away.pk], by=ada)
+
+    with pytest.raises(Conflict, match="2 records"):
+        refiling.delete_stage(stage("New"), by=ada)
+    assert refiling.delete_stage(stage("New"), move_to=world.stage("Closed"), by=ada) == 2
+
+    assert labels(world) == ["Waiting on contact", "Waiting on us", "Closed"]
+    assert set(Ticket.objects.values_list("stage_id", "is_closed")) == {(world.stage("Closed"), True)}
+    assert PropertyChange.objects.filter(record_id=here.pk, property="closed_date").exists()
+
+
+def test_records_can_not_be_moved_to_what_is_deleted(world, ada):
+    world.ticket(stage="New")
+
+    with pytest.raises(Invalid):
+        refiling.delete_stage(stage("New"), move_to=world.stage("New"), by=ada)
+
+
+def test_a_pipeline_with_tickets_goes_once_they_are_moved_R_PIPE_9(world, ada, returns):
+    ticket = world.ticket(stage="Sent back")
+
+    with pytest.raises(Conflict, match="1 record"):
+        refiling.delete_pipeline(returns, by=ada)
+    assert refiling.delete_pipeline(returns, move_to=world.stage("New"), by=ada) == 1
+
+    assert [one.label for one in world.tickets.pipelines] == ["Support pipeline"]
+    ticket.refresh_from_db()
+    assert (ticket.stage_id, ticket.pipeline_id) == (world.stage("New"), default().pk)
+
+
+def test_the_last_pipeline_stays_R_DM_3(world, ada):
+    with pytest.raises(Invalid):
+        refiling.delete_pipeline(default(), by=ada)
+
+
+def test_moving_to_another_pipeline_sets_both_R_PIPE_11(world, ada, returns):
+    ticket = world.ticket()
+
+    tickets.move(ticket.pk, to=world.stage("Done"), by=ada)
+
+    ticket.refresh_from_db()
+    assert (ticket.pipeline_id, ticket.stage_id, ticket.is_closed) == (returns.pk, world.stage("Done"), True)
+
+
+def test_a_second_ticket_pipeline_comes_with_the_starter_plan_R_PIPE_12(world, ada):
+    world.account.plan = Plan.FREE
+    world.account.save(update_fields=["plan"])
+
+    with pytest.raises(Forbidden):
+        pipelines.create(world.account.pk, "ticket", "Returns", [NewStage("Sent back", OPEN)], by=ada)
+
+
+def test_who_changed_a_pipeline_is_kept(world, ada, returns):
+    pipelines.set_policy(default(), sets_close_date=False, by=ada)
+    refiling.delete_pipeline(returns, by=ada)
+
+    kept = AuditEntry.objects.filter(action__startswith="pipeline.").order_by("number")
+    assert [(one.action, one.actor_id) for one in kept] == [
+        ("pipeline.created", world.ada.pk), ("pipeline.updated", world.ada.pk), ("pipeline.deleted", world.ada.pk),
+    ]  # fmt: skip
+    assert (kept[1].before, kept[1].after) == ({"sets_close_date": True}, {"sets_close_date": False})
