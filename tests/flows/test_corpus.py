@@ -157,7 +157,7 @@ def _store(world: World, paths: Sequence[str]) -> dict[str, int]:
                 Incoming(
                     account_id=world.account.pk,
                     channel_account_id=world.channel.pk,
-                    transport="lmtp",
+                    transport="ingest",
                     recipient=world.channel.address,
                     raw=_bytes(path),
                 )

@@ -153,6 +153,7 @@ def store_mails(company: Company, channels: Sequence[int]) -> None:
                 channel_account_id=channel,
                 transport="lmtp",
                 recipient=addresses[channel],
+                envelope_from=customer(company.account.slug, n),
                 raw=mail(company.account.slug, n, addresses[channel]),
             )
             for n in range(EACH)
@@ -161,11 +162,15 @@ def store_mails(company: Company, channels: Sequence[int]) -> None:
     )
 
 
+def customer(slug: str, number: int) -> str:
+    return f"c{number}@{slug}-customers.example"
+
+
 def mail(slug: str, number: int, to: str) -> bytes:
-    customer = f"c{number}@{slug}-customers.example"
+    who = customer(slug, number)
     return (
-        f"From: Customer {number} <{customer}>\r\nTo: {to}\r\nSubject: Order {number}\r\n"
-        f"Message-ID: <{customer}>\r\n\r\nWhere is order {number}?\r\n"
+        f"From: Customer {number} <{who}>\r\nTo: {to}\r\nSubject: Order {number}\r\n"
+        f"Message-ID: <{who}>\r\n\r\nWhere is order {number}?\r\n"
     ).encode()
 
 
