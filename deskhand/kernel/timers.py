@@ -50,6 +50,14 @@ def drop_timer(account_id: int, kind: str, key: str) -> None:
     )
 
 
+def hold_timer(account_id: int, kind: str, key: str) -> None:
+    """Lock the timer, if it is there, before what its handler locks; the loop holds the timer first, too."""
+    sql.rows(
+        "select id from kernel_timer where account_id = %s and kind = %s and key = %s for update",
+        [account_id, kind, key],
+    )
+
+
 class TimerLoop(BatchClaimer[DueTimer]):
     name = "timers"
     wake = WAKE

@@ -209,7 +209,8 @@ def _stored(hours: WeeklyHours) -> list[list[int]]:
 
 
 def _locked(account_id: int, user_id: int, now: datetime) -> Availability:
-    """The user's row, locked; made if it is missing."""
+    """The user's row, locked after their timer; made if it is missing."""
+    timers.hold_timer(account_id, EDGE, str(user_id))
     sql.execute(
         "insert into routing_availability (account_id, user_id, status, source, since, version)"
         " values (%s, %s, %s, %s, %s, 0) on conflict do nothing",

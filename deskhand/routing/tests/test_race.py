@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,12 +14,17 @@ from django.db import connection
 
 from deskhand.accounts.models import Membership, User
 from deskhand.crm.records.models import Ticket
+from deskhand.events.types import SYSTEM
 from deskhand.kernel import clock
+from deskhand.kernel.calendars import Block, WeeklyHours
+from deskhand.kernel.database import sql
 from deskhand.kernel.database.scope import account_scope
-from deskhand.routing import assign, loads, strategies
+from deskhand.kernel.models import Timer
+from deskhand.kernel.timers import DueTimer
+from deskhand.routing import assign, availability, loads, queries, strategies
 from deskhand.routing.models import AgentLoad, Availability, Decision
 from deskhand.routing.strategies import Ledger
-from deskhand.routing.types import NewTicket, Strategy
+from deskhand.routing.types import NewTicket, Status, Strategy
 
 from .conftest import CHAT, MAIL, NOON, make_desk, write_owners
 
@@ -184,3 +190,39 @@ def test_closing_tickets_while_others_route_neither_blocks_nor_miscounts(crowd):
         still_open = Counter(Ticket.objects.filter(is_closed=False).values_list("owner_id", flat=True))
         assert loads.recount(crowd.id, NOON) == {}
         assert +Counter(dict(AgentLoad.objects.values_list("user_id", "n"))) == still_open
+
+
+def test_a_status_set_while_its_edge_is_worked_waits_for_it():
+    """Both would otherwise hold what the other one needs: the timer and the status."""
+    with clock.stopped(NOON):
+        desk = make_desk()
+        lunch = WeeklyHours("UTC", (Block(NOON.weekday(), 12 * 60, 13 * 60),))
+        availability.set_hours(desk.id, desk.ada, lunch, by=SYSTEM)
+        timer = Timer.objects.get(account_id=desk.id, kind=availability.EDGE, key=str(desk.ada))
+        taken = threading.Event()
+
+        def ring() -> None:
+            with account_scope(desk.id):
+                Timer.objects.filter(pk=timer.pk).delete()
+                taken.set()
+                until_somebody_waits()
+                due = DueTimer(timer.pk, desk.id, timer.kind, timer.key, timer.due_at, {})
+                availability.on_edges(desk.id, [due])
+
+        def set_away() -> None:
+            taken.wait(10)
+            availability.set_by_hand(desk.id, desk.ada, Status.AWAY, by=SYSTEM)
+
+        at_once([ring, set_away])
+
+    with account_scope(desk.id):
+        assert not queries.is_available(desk.id, desk.ada, NOON)
+
+
+def until_somebody_waits() -> None:
+    waiting = "select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+    for _ in range(1000):
+        if sql.row(waiting):
+            return
+        time.sleep(0.01)
+    raise AssertionError("Nobody waits.")
