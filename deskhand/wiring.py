@@ -21,9 +21,10 @@ from deskhand.automation import enroll, lanes, runner, templates
 from deskhand.channels.email import imap, inbound, listener
 from deskhand.channels.email.models import EmailAccount
 from deskhand.crm.pipelines import pipelines
-from deskhand.crm.records import tickets
+from deskhand.crm.records import filterable, tickets
 from deskhand.crm.records.models import Ticket
 from deskhand.crm.records.store import Change
+from deskhand.crm.schema import properties
 from deskhand.delivery import sender
 from deskhand.delivery.relays import Relay, default_relay
 from deskhand.delivery.transports.mail import MailTransport
@@ -31,7 +32,7 @@ from deskhand.delivery.types import Answered, Transport
 from deskhand.desk import inboxes, replies
 from deskhand.events import dispatch, live, log, partitions
 from deskhand.events.types import Actor, ActorKind, Cause, Event
-from deskhand.kernel import clock, timers
+from deskhand.kernel import clock, jobs, timers
 from deskhand.kernel.claimer import BatchClaimer, ClaimLoop
 from deskhand.kernel.database import wake
 from deskhand.kernel.database.scope import account_scope
@@ -183,6 +184,11 @@ TIMERS: dict[str, timers.Handler] = {
 }
 
 
+JOBS: dict[str, jobs.Handler] = {
+    properties.FILL: filterable.fill,
+}
+
+
 def note_answers(answers: Sequence[Answered]) -> None:
     """What the other side said reaches the message it was about."""
     by_account: dict[int, list[Answered]] = defaultdict(list)
@@ -228,6 +234,7 @@ def connect() -> None:
     log.in_transaction[:] = IN_TRANSACTION
     dispatch.after_commit[:] = AFTER_COMMIT
     timers.handlers.update(TIMERS)
+    jobs.handlers.update(JOBS)
     sender.answers.append(note_answers)
 
 
@@ -238,6 +245,7 @@ def disconnect() -> None:
     log.in_transaction.clear()
     dispatch.after_commit.clear()
     timers.handlers.clear()
+    jobs.handlers.clear()
     sender.answers.clear()
 
 
@@ -315,10 +323,12 @@ def _parts(
             for n in range(LOOPS.get(name, 1))
         }
         out = sender.Sender(transports())
-        hearers = [*(loop.hear for loop in loops.values()), out.hear]
+        slow = jobs.JobLoop(stop)
+        hearers = [*(loop.hear for loop in loops.values()), out.hear, slow.hear]
         parts |= {name: loop.run for name, loop in loops.items()}
         parts["listen"] = lambda: wake.listen(lambda name: _tell(hearers, name), stop)
         parts["sender"] = lambda: out.run(stop)
+        parts["jobs"] = slow.run
     if "mail-in" in roles:
         door = listener.Listener(smtp_port=smtp_port, lmtp_port=lmtp_port)
         parts["door"] = lambda: door.run(stop)

@@ -1,4 +1,4 @@
-"""Timers: anything that must happen at a time is a row here, claimed by one loop."""
+"""Timers: anything that must happen at a time is a row here, claimed by one loop. And why slow jobs failed."""
 
 from __future__ import annotations
 
@@ -27,3 +27,16 @@ class Timer(models.Model):
                 condition=models.Q(quarantined_at=None),
             ),
         ]
+
+
+class JobFailure(models.Model):
+    """Why a slow job failed last, and how often; Procrastinate's own tables have the job, but no reasons."""
+
+    account_id = models.BigIntegerField()
+    job_id = models.BigIntegerField()  # of procrastinate_jobs
+    tries = models.SmallIntegerField()
+    error = models.TextField()
+    failed_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["account_id", "job_id"], name="job_failure_once")]

@@ -19,7 +19,7 @@ from deskhand.accounts.models import TeamMember
 from deskhand.crm.pipelines.policy import dates_after_move
 from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.records import filterable
-from deskhand.crm.records.models import Company, Contact, CustomObject, Deal, Project, Record, Ticket
+from deskhand.crm.records.tables import TABLES, model_of, table_of
 from deskhand.crm.schema.defaults import BUILT_IN
 from deskhand.events import log
 from deskhand.events.types import Actor, ActorKind, Cause, Event, NewEvent
@@ -29,9 +29,8 @@ from deskhand.kernel.database.bulk import columns_of
 from deskhand.kernel.database.scope import current_account_id
 from deskhand.kernel.errors import NotFound
 
-TABLES: dict[str, type[Record]] = {
-    "ticket": Ticket, "contact": Contact, "company": Company, "deal": Deal, "project": Project,
-}  # fmt: skip
+__all__ = ["TABLES", "Applied", "Change", "change", "change_many", "model_of", "start_clocks", "table_of"]
+
 FILED = {"ticket", "deal", "project"}
 
 #: Who caused it, in the words of the history (R-DM-13).
@@ -39,10 +38,6 @@ SOURCES = {
     ActorKind.USER: "CRM_UI", ActorKind.WORKFLOW: "AUTOMATION_PLATFORM", ActorKind.ROUTING: "ROUTING",
     ActorKind.INTEGRATION: "INTEGRATION", ActorKind.VISITOR: "CONVERSATIONS", ActorKind.LLM: "AI", ActorKind.SYSTEM: "EMAIL_AUTOMATION",
 }  # fmt: skip
-
-
-def model_of(object_type: str) -> type[Record]:
-    return TABLES.get(object_type, CustomObject)
 
 
 @dataclass(frozen=True)
@@ -111,10 +106,6 @@ def change(object_type: str, record_id: int, values: Mapping[str, Any], *, by: A
 
 
 # ── locking ──────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def table_of(object_type: str) -> str:
-    return model_of(object_type)._meta.db_table
 
 
 _ALWAYS = {"id", "version", "properties", "owner_id"}

@@ -12,11 +12,13 @@ from deskhand.crm.schema import queries
 from deskhand.crm.schema.defaults import BUILT_IN, COLUMNS
 from deskhand.crm.schema.models import PropertyDefinition
 from deskhand.crm.schema.types import Kind
-from deskhand.kernel import clock
+from deskhand.kernel import clock, jobs
 from deskhand.kernel.database.scope import current_account_id
 from deskhand.kernel.errors import Conflict, Invalid, NotFound
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,99}")
+#: The slow job that brings the side table in line with a definition; `records/filterable.py` does it.
+FILL = "crm.fill_property"
 #: What people choose when they make one; the first fits when they don't.
 FIELD_TYPES: dict[Kind, tuple[str, ...]] = {
     Kind.TEXT: ("text", "textarea", "phonenumber", "html", "file"),
@@ -78,20 +80,28 @@ def create(
 
 
 def update(definition: PropertyDefinition, **changes: Any) -> PropertyDefinition:
-    """Change label, group, description or options; name and kind stay, because values are stored by them."""
+    """Change label, group, description, options or whether filters find it by index; name and kind stay, because values
+    are stored by them. Records that have a value already are brought in by a slow job; filters are right all the while.
+    """
     kind = Kind(definition.kind)
     readers: dict[str, Callable[[Any], Any]] = {
         "label": _label,
         "group": str,
         "description": str,
         "options": lambda given: _options(kind, given),
+        "is_filterable": bool,
     }
+    was_filterable = definition.is_filterable
     for name, value in changes.items():
         if name not in readers:
             raise Invalid(
                 _("%(name)s of a property can't be changed.") % {"name": name}, field=name, value=value
             )
         setattr(definition, name, readers[name](value))
+    if definition.is_filterable != was_filterable:
+        changes |= {"filled_to": 0, "filled_at": None}
+        definition.filled_to, definition.filled_at = 0, None
+        _fill(definition.pk)
     definition.save(update_fields=list(changes))
     queries.forget(definition.object_type)
     return definition
@@ -102,9 +112,15 @@ def archive(object_type: str, name: str) -> None:
     found = PropertyDefinition.objects.filter(
         account_id=current_account_id(), object_type=object_type, name=name
     )
-    if not found.filter(archived_at=None).update(archived_at=clock.now()):
+    if not found.filter(archived_at=None).update(archived_at=clock.now(), filled_to=0, filled_at=None):
         raise NotFound(_("There is no property %(name)s.") % {"name": name})
+    for property_id in found.filter(is_filterable=True).values_list("pk", flat=True):
+        _fill(property_id)
     queries.forget(object_type)
+
+
+def _fill(property_id: int) -> None:
+    jobs.enqueue(FILL, {"property": property_id}, one_by_one=str(property_id))
 
 
 def _is_taken(object_type: str, name: str) -> bool:

@@ -12,6 +12,20 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
+            name='JobFailure',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('account_id', models.BigIntegerField()),
+                ('job_id', models.BigIntegerField()),
+                ('tries', models.SmallIntegerField()),
+                ('error', models.TextField()),
+                ('failed_at', models.DateTimeField()),
+            ],
+            options={
+                'constraints': [models.UniqueConstraint(fields=('account_id', 'job_id'), name='job_failure_once')],
+            },
+        ),
+        migrations.CreateModel(
             name='Timer',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),

@@ -1,0 +1,24 @@
+"""Which table has the records of a kind. The account's own kinds share one, and are called as in the API: "2-17"."""
+
+from __future__ import annotations
+
+from deskhand.crm.records.models import Company, Contact, CustomObject, Deal, Project, Record, Ticket
+
+TABLES: dict[str, type[Record]] = {
+    "ticket": Ticket, "contact": Contact, "company": Company, "deal": Deal, "project": Project,
+}  # fmt: skip
+
+
+def model_of(object_type: str) -> type[Record]:
+    return TABLES.get(object_type, CustomObject)
+
+
+def table_of(object_type: str) -> str:
+    return model_of(object_type)._meta.db_table
+
+
+def of_this_type(object_type: str, alias: str = "t") -> str:
+    """SQL that tells records of one of the account's own kinds from the others in their table."""
+    if object_type in TABLES:
+        return "true"
+    return f"{alias}.object_type_id = {int(object_type.removeprefix('2-'))}"
