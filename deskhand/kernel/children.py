@@ -179,16 +179,24 @@ class ChildPool:
             return self._idle.pop()
 
     def _new_child(self) -> _Child:
-        if self._nursery is None:
-            self._nursery = _Nursery(self._preload, self._limits)
+        """Fork one. A nursery found dead is replaced; a new one that can't fork is the machine's fault."""
         try:
-            child = self._nursery.fork()
-        except (OSError, EOFError) as failure:
-            self._nursery.close()
-            self._nursery = None
-            raise ChildFailed(f"no child could be started: {failure}") from failure
+            child = self._nursery.fork() if self._nursery is not None else None
+        except (OSError, EOFError):
+            self._forget_nursery()
+            child = None
+        if child is None:
+            child = self._first_child()
         self._alive += 1
         return child
+
+    def _first_child(self) -> _Child:
+        self._nursery = _Nursery(self._preload, self._limits)
+        try:
+            return self._nursery.fork()
+        except (OSError, EOFError) as failure:
+            self._forget_nursery()
+            raise ChildFailed(f"no child could be started: {failure}") from failure
 
     def _give_back(self, child: _Child) -> None:
         child.items += 1

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -167,6 +168,20 @@ def test_a_dead_nursery_is_replaced_without_loss(pool: ChildPool) -> None:
 
     assert pool.map_calls(f"{HERE}:double_or_fail", [(n,) for n in range(4)]) == [0, 2, 4, 6]
     assert pool.call("os:getppid") != nursery
+
+
+def test_a_nursery_found_dead_when_a_child_is_wanted_is_replaced() -> None:
+    pool = ChildPool(size=2)
+    nursery = pool.call("os:getppid")
+    with ThreadPoolExecutor(1) as others:
+        busy = others.submit(pool.call, "time:sleep", 1)  # so that no idle child is there to tell
+        time.sleep(0.3)
+        os.kill(nursery, 9)
+        assert gone_within(nursery, 5)
+
+        assert pool.call("os:getppid") != nursery
+        assert busy.result() is None
+    pool.close()
 
 
 def test_a_child_is_replaced_after_its_share_of_items() -> None:
