@@ -241,6 +241,9 @@ _UNSAFE_STYLE = re.compile(
 _HELD_BACK = "deskhand-remote:"
 _HELD_BACK_SRC = re.compile(r'(<img(?: [a-z-]+="[^"]*")*?) src="' + _HELD_BACK)
 _SCHEMES = {"http", "https", "mailto", "tel", "cid", "data", _HELD_BACK[:-1]}
+_LINK = re.compile(r"(?:https?|mailto|tel):", re.IGNORECASE)
+#: What a browser leaves out of an address before it looks at its scheme.
+_SKIPPED_IN_LINKS = re.compile(r"^[\x00-\x20]+|[\t\n\r]")
 _DATA_IMAGE = re.compile(r"data:image/(?:png|gif|jpe?g|webp);base64,[A-Za-z0-9+/=\s]*")
 
 _TEXT_LAYOUT = ParserConfig(css=CSS_PROFILES["relaxed"].copy())
@@ -304,8 +307,8 @@ def _filtered(tag: str, name: str, value: str) -> str | None:
         return None if _UNSAFE_STYLE.search(value) else value
     if name == "src":
         return _image_source(value.strip())
-    if name == "href" and value.lstrip().lower().startswith(("data:", "cid:", _HELD_BACK)):
-        return None
+    if name == "href":
+        return value if _LINK.match(_SKIPPED_IN_LINKS.sub("", value)) else None
     return value
 
 
