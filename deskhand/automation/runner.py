@@ -41,7 +41,7 @@ from deskhand.crm.filters.evaluate import RecordFacts, holds
 from deskhand.events.types import Event
 from deskhand.kernel import clock
 from deskhand.kernel.calendars import zone_named
-from deskhand.kernel.claimer import BatchClaimer
+from deskhand.kernel.claimer import BatchClaimer, words_of
 from deskhand.kernel.database import sql
 from deskhand.kernel.database.wake import wake
 from deskhand.kernel.errors import DeskhandError
@@ -120,7 +120,7 @@ class Runner(BatchClaimer[Run]):
 
     def failed(self, account_id: int, row: Run, error: Exception) -> None:
         """Try later; after the last try the run ends as failed and its workflow asks for a look (R-LOG-7)."""
-        text = f"{type(error).__name__}: {error}"[:1000]
+        text = words_of(error, 1000)
         sql.execute(
             "update automation_enrollment set attempts = attempts + 1, due_at = now() + (%s * (attempts + 1)),"
             " state = case when attempts + 1 >= %s then 'ENDED' else state end, ended_at = case when attempts + 1 >= %s then now() end,"

@@ -13,7 +13,7 @@ from typing import Any
 from deskhand.events import log
 from deskhand.events.types import Actor, ActorKind, Cause, Event
 from deskhand.kernel import clock
-from deskhand.kernel.claimer import BatchClaimer
+from deskhand.kernel.claimer import BatchClaimer, words_of
 from deskhand.kernel.database import sql
 
 Subscriber = Callable[[int, Sequence[Event]], None]
@@ -60,7 +60,7 @@ class Dispatcher(BatchClaimer[Event]):
         sql.execute(
             "update events_pendingevent set attempts = attempts + 1, error = %s, due_at = now() + (%s * (attempts + 1)),"
             " quarantined_at = case when attempts + 1 >= %s then now() end where account_id = %s and id = %s",
-            [f"{type(error).__name__}: {error}"[:2000], BACK_OFF, TRIES, account_id, row.id],
+            [words_of(error), BACK_OFF, TRIES, account_id, row.id],
         )
 
     def row_id(self, row: Event) -> int:

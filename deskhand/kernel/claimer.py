@@ -20,6 +20,7 @@ from prometheus_client import Counter, Histogram
 
 from deskhand.kernel.database import wake
 from deskhand.kernel.database.scope import account_scope
+from deskhand.kernel.text import storable
 
 log = structlog.get_logger()
 
@@ -56,7 +57,7 @@ class BatchClaimer(ABC, Generic[Row]):
 
     @abstractmethod
     def failed(self, account_id: int, row: Row, error: Exception) -> None:
-        """Note that `row` alone raised: count the try, back off or quarantine. Its own transaction."""
+        """Note that `row` alone raised: count the try, back off or quarantine. Its own transaction; see `words_of`."""
 
     @abstractmethod
     def row_id(self, row: Row) -> int: ...
@@ -107,6 +108,11 @@ class BatchClaimer(ABC, Generic[Row]):
                 log.exception("row failed", queue=self.name, row=self.row_id(row))
                 with account_scope(account_id):
                     self.failed(account_id, row, failure)
+
+
+def words_of(error: Exception, limit: int = 2000) -> str:
+    """What an error says, fit to store: it may quote what made the trouble."""
+    return storable(f"{type(error).__name__}: {error}")[:limit]
 
 
 def _database_is_away(failure: Exception) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from deskhand.kernel.claimer import BatchClaimer
+from deskhand.kernel.claimer import BatchClaimer, words_of
 from deskhand.kernel.database import sql
 from deskhand.kernel.database.wake import wake
 
@@ -89,7 +89,7 @@ class TimerLoop(BatchClaimer[DueTimer]):
         sql.execute(
             "update kernel_timer set attempts = attempts + 1, error = %s, due_at = now() + (%s * (attempts + 1)),"
             " quarantined_at = case when attempts + 1 >= %s then now() end where id = %s",
-            [f"{type(error).__name__}: {error}"[:2000], BACK_OFF, TRIES, row.id],
+            [words_of(error), BACK_OFF, TRIES, row.id],
         )
 
     def row_id(self, row: DueTimer) -> int:

@@ -24,7 +24,7 @@ from deskhand.desk.threads import receive_many
 from deskhand.desk.types import Automatic, InboundMessage, Incoming, Mailbox, Received, StoredFile
 from deskhand.kernel import files
 from deskhand.kernel.children import ChildFailed
-from deskhand.kernel.claimer import BatchClaimer
+from deskhand.kernel.claimer import BatchClaimer, words_of
 from deskhand.kernel.database import sql
 from deskhand.kernel.database.wake import wake
 
@@ -133,11 +133,11 @@ class InboundClaimer(BatchClaimer[Waiting]):
             " outcome_detail = case when attempts + 1 >= %s then %s else outcome_detail end,"
             " done_at = case when attempts + 1 >= %s then now() end where account_id = %s and id = %s",
             [
-                str(error)[:2000],
+                words_of(error),
                 TRIES,
                 TRIES,
                 TRIES,
-                f"{type(error).__name__}: {error}"[:500],
+                words_of(error, 500),
                 TRIES,
                 account_id,
                 row.id,

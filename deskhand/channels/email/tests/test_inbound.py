@@ -218,7 +218,7 @@ x
 def test_what_breaks_filing_is_quarantined_after_three_tries_and_the_rest_goes_on(monkeypatch):
     def choke(items, **more):
         if any("poison" in item.message.subject for item in items):
-            raise ValueError("poison")
+            raise ValueError("poison \0\ud800")
         return real(items, **more)
 
     def run():
