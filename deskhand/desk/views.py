@@ -185,7 +185,8 @@ def cursor(row: Row) -> str:
 def _position(text: str) -> tuple[datetime, int]:
     """Raises NotFound for a cursor that is none of ours."""
     moment, _dash, ticket_id = text.partition("-")
-    if not (moment.isdigit() and ticket_id.isdigit() and len(moment) < 18 and len(ticket_id) < 19):
+    is_ours = text.isascii() and moment.isdigit() and ticket_id.isdigit()
+    if not is_ours or len(moment) > 17 or len(ticket_id) > 18:
         raise NotFound(_("There is no such page."))
     return EPOCH + timedelta(microseconds=int(moment)), int(ticket_id)
 

@@ -94,7 +94,9 @@ def test_a_long_list_comes_in_pages_that_stay_right_when_rows_come(office, sign_
     assert "<html" in client.get(following).content.decode()
 
 
-@pytest.mark.parametrize("cursor", ["0", "abc", "99999999999999999999-1", "1-99999999999999999999", "-1-1"])
+@pytest.mark.parametrize(
+    "cursor", ["0", "abc", "\u00b2-1", "99999999999999999999-1", "1-99999999999999999999", "-1-1"]
+)
 def test_a_place_that_is_none_of_ours_is_not_found(office, sign_in, cursor):
     assert sign_in(office.world.ada).get(f"/inbox/unassigned/after/{cursor}").status_code == 404
 
