@@ -174,7 +174,7 @@ async def checked_address(host: str, port: int, allowed: Allowed) -> str:
             raise Rejected(_("%s is not on the public Internet.") % host)
         if port not in WEB_PORTS and (port < 1024 or port in REFUSED_PORTS):
             raise Rejected(_("Port %s may not be asked.") % port)
-        if host.lower() == urlsplit(settings.SITE_URL).hostname:
+        if host.lower().rstrip(".") == urlsplit(settings.SITE_URL).hostname:
             raise Rejected(_("%s is this installation itself.") % host)
     return str(found[0])
 

@@ -293,11 +293,12 @@ def test_ports_that_are_not_the_webs_are_refused(names, port: int) -> None:
         http.fetch("GET", f"http://public.example:{port}/", seconds=2)
 
 
-def test_this_installation_does_not_call_itself(names, settings) -> None:
+@pytest.mark.parametrize("host", ["desk.example", "DESK.example", "desk.example."])
+def test_this_installation_does_not_call_itself(names, settings, host: str) -> None:
     settings.SITE_URL = "https://desk.example"
-    names["desk.example"] = [["93.184.216.34"]]
+    names[host] = names[host.lower()] = [["93.184.216.34"]]
     with pytest.raises(Rejected, match="itself"):
-        http.fetch("GET", "https://desk.example/hook", seconds=2)
+        http.fetch("GET", f"https://{host}/hook", seconds=2)
 
 
 def test_this_machines_public_address_is_refused(names, monkeypatch: pytest.MonkeyPatch) -> None:
