@@ -163,10 +163,10 @@ def _mail(customer: str, message_id: str, number: int) -> bytes:
 class Sink:
     """The world: an SMTP server that writes down what it takes, and whose answers are sometimes lost on the way."""
 
-    def __init__(self) -> None:
+    def __init__(self, port: int) -> None:
         self.copies: list[Copy] = []
         self.chance = random.Random()
-        self.port = free_port()
+        self.port = port
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
         is_lost = self.chance.random() < ANSWERS_LOST
@@ -180,8 +180,9 @@ class Sink:
 
 
 @contextlib.contextmanager
-def world() -> Iterator[Sink]:
-    sink = Sink()
+def world(port: int = 0) -> Iterator[Sink]:
+    """Listens on `port`, or on a free one."""
+    sink = Sink(port or free_port())
     controller = Controller(sink, hostname="127.0.0.1", port=sink.port, enable_SMTPUTF8=True)
     controller.start()
     try:

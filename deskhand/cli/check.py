@@ -113,12 +113,13 @@ def _quarantine() -> list[CheckMessage]:
     from django.core.checks import Warning
 
     from deskhand.channels.email import inbound
+    from deskhand.kernel.text import one_line
 
     held = inbound.quarantined()
     number = held.count()
     if not number:
         return []
-    words = f"{number} mails could not be filed; the newest: {held.defer('raw')[0].outcome_detail}"
+    words = f"{number} mails could not be filed; the newest: {one_line(held.defer('raw')[0].outcome_detail)}"
     hint = "See them with `deskhand quarantine list`; try them with `deskhand quarantine again`."
     return [Warning(words, hint=hint, id="deskhand.W008")]
 

@@ -30,6 +30,7 @@ MAIL_FILES = {
     ".mbx",
     "",
 }  # what is taken from a directory; a file named itself is always taken
+TOO_LARGE = "too large: only its headers were taken"
 PAUSE = 0.2  # seconds, while other workers have our mails in hand
 
 
@@ -192,7 +193,9 @@ def _line(source: Source, mail: InboundMail) -> dict[str, object]:
     return {
         "source": source.label,
         "outcome": mail.outcome,
-        "why": mail.outcome_detail or mail.error,
+        "why": "; ".join(
+            reason for reason in (mail.outcome_detail or mail.error, TOO_LARGE * mail.is_head_only) if reason
+        ),
         "ticket": mail.ticket_ref,
         "message": mail.message_ref,
         "mail": mail.pk,

@@ -64,10 +64,11 @@ def _accounts(slug: str | None) -> list[Account]:
 def _show(account: Account) -> None:
     from deskhand.delivery import queries
     from deskhand.delivery.models import State
+    from deskhand.kernel.text import one_line
 
     for entry in queries.queue(account.pk, [State.WAITING, State.SENDING, State.HELD, State.FAILED]):
         why = entry.held_reason or entry.error or entry.last_answer
-        line = f"{account.slug}  {entry.pk}  {entry.state:7}  {', '.join(entry.recipients)}  {why}".rstrip()
+        line = f"{account.slug}  {entry.pk}  {entry.state:7}  {', '.join(entry.recipients)}  {one_line(why)}".rstrip()
         print(line + _tries(entry))
 
 

@@ -38,12 +38,12 @@ def run(args: argparse.Namespace) -> int:
 
 def _list() -> int:
     from deskhand.channels.email import inbound
+    from deskhand.kernel.text import one_line
 
     for mail in inbound.quarantined().defer("raw")[:SHOWN]:
-        who = mail.envelope_from or "<>"
-        print(
-            f"{mail.pk}  {mail.received_at:%Y-%m-%d %H:%M}  {who} -> {mail.recipient}  {mail.size} bytes  {mail.outcome_detail}"
-        )
+        way = one_line(f"{mail.envelope_from or '<>'} -> {mail.recipient}")
+        why = one_line(mail.outcome_detail)
+        print(f"{mail.pk}  {mail.received_at:%Y-%m-%d %H:%M}  {way}  {mail.size} bytes  {why}")
     return 0
 
 

@@ -8,11 +8,22 @@ from pathlib import Path
 
 from deskhand.kernel import env
 from deskhand.kernel.database.url import data_directory
+from deskhand.kernel.errors import Misconfigured
 
 
 def kept(name: str, size: int = 48) -> str:
-    """Return the secret called `name`, making it first where there is none. Safe when two processes race."""
-    folder = data_directory() / "secrets"
+    """Return the secret called `name`, making it first where there is none. Safe when two processes race.
+
+    Raises Misconfigured when the data directory can't be read or written.
+    """
+    try:
+        return _kept(data_directory() / "secrets", name, size)
+    except (PermissionError, NotADirectoryError, FileNotFoundError, FileExistsError) as failure:
+        allowed = f"a directory that can be read and written ({failure.filename}: {failure.strerror})"
+        raise Misconfigured("DESKHAND_DATA", str(data_directory()), allowed) from failure
+
+
+def _kept(folder: Path, name: str, size: int) -> str:
     path = folder / name
     try:
         return path.read_text().strip()
