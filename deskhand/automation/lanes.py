@@ -272,7 +272,7 @@ def delete_step(
     definition = workflows.definition_of(workflow)
     shorter = edit.delete_from(definition, step_id) if and_following else edit.delete_one(definition, step_id)
     saved = workflows.save(workflow, shorter, by=by, seen_revision=seen_revision)
-    return workflows.switch(saved, False) if shorter.start is None and saved.is_on else saved
+    return workflows.switch(saved, False, by=by) if shorter.start is None and saved.is_on else saved
 
 
 def set_every_time(workflow: Workflow, on: bool, *, by: int) -> Workflow:

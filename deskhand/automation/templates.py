@@ -13,7 +13,9 @@ from django.utils.translation import gettext_noop
 from liquid import BoundTemplate, Environment
 from liquid.exceptions import LiquidError
 
+from deskhand.accounts import audit
 from deskhand.automation.models import MailTemplate
+from deskhand.events.types import SYSTEM, Actor
 from deskhand.kernel import clock
 from deskhand.kernel.errors import Invalid
 
@@ -67,7 +69,7 @@ def ensure_defaults(account_id: int, locale: str = "en") -> None:
             )  # fmt: skip
 
 
-def edit(template: MailTemplate, *, subject: str, body: str) -> MailTemplate:
+def edit(template: MailTemplate, *, subject: str, body: str, by: Actor = SYSTEM) -> MailTemplate:
     """Save a template (R-MAIL-1). Raises Invalid, naming the field, when it can't be read or would be empty."""
     for field, text in (("subject", subject), ("body", body)):
         if not text.strip():
@@ -77,6 +79,7 @@ def edit(template: MailTemplate, *, subject: str, body: str) -> MailTemplate:
                 hint=_("Write something."),
             )
         _compile(text, field)
+    before = {"subject": template.subject, "body": template.body}
     template.subject, template.body, template.revision, template.updated_at = (
         subject,
         body,
@@ -84,6 +87,10 @@ def edit(template: MailTemplate, *, subject: str, body: str) -> MailTemplate:
         clock.now(),
     )
     template.save(update_fields=["subject", "body", "revision", "updated_at"])
+    audit.record(
+        "mail_template.updated", by=by, target_type="mail_template", target_id=template.pk, before=before,
+        after={"subject": subject, "body": body},
+    )  # fmt: skip
     return template
 
 

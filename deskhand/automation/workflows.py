@@ -6,8 +6,10 @@ from collections.abc import Sequence
 
 from django.utils.translation import gettext as _
 
+from deskhand.accounts import audit
 from deskhand.automation.engine.definition import Definition
 from deskhand.automation.models import Enrollment, EnrollmentState, Workflow, WorkflowRevision
+from deskhand.events.types import SYSTEM, Actor
 from deskhand.kernel import clock
 from deskhand.kernel.errors import Conflict, Invalid
 
@@ -72,18 +74,26 @@ def _add_revision(workflow: Workflow, definition: Definition, by: int | None) ->
     )  # fmt: skip
 
 
-def switch(workflow: Workflow, on: bool) -> Workflow:
+def switch(workflow: Workflow, on: bool, *, by: int | None = None) -> Workflow:
     """Turn on or off. On: only what happens from now on enrolls (R-ACT-12). Raises Invalid without an action (R-EDIT-6).
 
     Off: nothing new enrolls; what is inside goes on, and its actions are logged as skipped (R-EXEC-15, R-EXEC-16).
+    Safe to repeat: on again is on since it was first.
     """
-    if on and definition_of(workflow).start is None:
+    current = Workflow.objects.select_for_update().get(account_id=workflow.account_id, pk=workflow.pk)
+    if current.is_on == on:
+        return current
+    if on and definition_of(current).start is None:
         raise Invalid(_("There is nothing to do yet."), field="steps", hint=_("Add an action first."))
-    workflow.is_on = on
-    workflow.on_since = clock.now() if on else None
-    workflow.needs_review = "" if on else workflow.needs_review
-    workflow.save(update_fields=["is_on", "on_since", "needs_review"])
-    return workflow
+    current.is_on = on
+    current.on_since = clock.now() if on else None
+    current.needs_review = "" if on else current.needs_review
+    current.save(update_fields=["is_on", "on_since", "needs_review"])
+    audit.record(
+        "workflow.enabled" if on else "workflow.disabled", by=Actor.user(by) if by else SYSTEM, target_type="workflow",
+        target_id=current.pk, after={"name": current.name, "revision": current.revision_number},
+    )  # fmt: skip
+    return current
 
 
 def delete(workflow: Workflow) -> int:

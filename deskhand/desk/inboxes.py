@@ -8,7 +8,9 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
+from deskhand.accounts import audit
 from deskhand.desk.models import ChannelAccount, Inbox, InboxKind
+from deskhand.events.types import SYSTEM, Actor
 from deskhand.kernel import clock
 from deskhand.kernel.errors import Invalid
 
@@ -42,11 +44,16 @@ def add_channel_account(
     )  # fmt: skip
 
 
-def set_creates_tickets(account: ChannelAccount, on: bool) -> ChannelAccount:
+def set_creates_tickets(account: ChannelAccount, on: bool, *, by: Actor = SYSTEM) -> ChannelAccount:
     """R-CC-3: off stops new tickets from this channel; existing ones stay. Help-desk channels always create (R-CC-6)
     unless the account chose otherwise here."""
-    account.creates_tickets = on
-    account.save(update_fields=["creates_tickets"])
+    before, account.creates_tickets = account.creates_tickets, on
+    if before is not on:
+        account.save(update_fields=["creates_tickets"])
+        audit.record(
+            "channel_account.updated", by=by, target_type="channel_account", target_id=account.pk,
+            before={"creates_tickets": before}, after={"creates_tickets": on},
+        )  # fmt: skip
     return account
 
 

@@ -87,7 +87,9 @@ def set_channel(request: AccountRequest, pipeline_id: int, channel_id: int) -> H
     policy.require(request.viewer, Action.CONNECT_CHANNELS)
     for channel in pages.channels_of(pipeline):
         if channel.pk == channel_id:
-            inboxes.set_creates_tickets(channel, request.POST.get("on") == "1")
+            inboxes.set_creates_tickets(
+                channel, request.POST.get("on") == "1", by=Actor.user(request.user.pk)
+            )
             return _templated(request, pipeline_id)
     raise NotFound(_("There is no such channel in this pipeline."))
 
@@ -144,7 +146,7 @@ def _workflow(stage: StageValue) -> Workflow:
 def switch_lane(request: AccountRequest, pipeline_id: int, stage_id: int) -> HttpResponse:
     """R-ACT-3, R-ACT-12"""
     stage = pages.stage_with(_allowed_pipeline(request, pipeline_id), stage_id)
-    workflows.switch(_workflow(stage), request.POST.get("on") == "1")
+    workflows.switch(_workflow(stage), request.POST.get("on") == "1", by=request.user.pk)
     return _lane(request, pipeline_id, stage_id)
 
 
@@ -355,7 +357,7 @@ def save_mail(request: AccountRequest, mail_id: int) -> HttpResponse:
         notice = _("Somebody else changed this mail in the meantime.")
         return _mail_page(request, pages.mail_page(found, subject=subject, body=body, notice=f"{notice} {_('Save again to keep your version.')}"), 409)  # fmt: skip
     try:
-        templates.edit(found, subject=subject, body=body)
+        templates.edit(found, subject=subject, body=body, by=Actor.user(request.user.pk))
     except Invalid as refusal:
         return _mail_page(request, pages.mail_page(found, subject=subject, body=body, refusal=refusal), 422)
     messages.success(request, _("The mail is saved."))

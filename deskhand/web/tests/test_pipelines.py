@@ -3,9 +3,9 @@
 import pytest
 from django.urls import reverse
 
-from deskhand.accounts.models import Account, Plan
+from deskhand.accounts.models import Account, AuditEntry, Plan
 from deskhand.automation import lanes, templates, workflows
-from deskhand.automation.models import Enrollment, MailTemplate, StepComment, StepLog
+from deskhand.automation.models import Enrollment, MailTemplate, StepComment, StepLog, Workflow
 from deskhand.crm.pipelines import pipelines
 from deskhand.crm.pipelines.models import Pipeline, StageState
 from deskhand.crm.pipelines.pipelines import NewStage
@@ -444,3 +444,35 @@ def test_a_mail_that_somebody_else_changed_is_not_overwritten(office, admin, rec
     assert admin.post(url("mail-template-save", received.pk), form).status_code == 409
     with office.inside():
         assert MailTemplate.objects.get(pk=received.pk).subject == received.subject
+
+
+# ── the audit ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_who_changed_what_here_is_kept_and_only_what_changed(office, admin, place, chain):
+    with office.inside():
+        mail = MailTemplate.objects.get(key="ticket_closed")
+    for _again in range(2):
+        admin.post(url("lane-switch", *place), {"on": "1"})
+        admin.post(url("automate-channel", place[0], office.world.channel.pk), {"on": "0"})
+    admin.post(url("automate-close-date", place[0]), {"on": "0"})
+    admin.post(
+        url("mail-template-save", mail.pk), {"subject": "Bye", "body": "Bye", "revision": mail.revision}
+    )
+
+    with office.inside():
+        kept = AuditEntry.objects.filter(actor_id=office.world.ada.pk).order_by("number")
+        assert [one.action for one in kept] == [
+            "workflow.enabled", "channel_account.updated", "pipeline.updated", "mail_template.updated"
+        ]  # fmt: skip
+
+
+def test_on_again_is_on_since_it_was_first(office, admin, place, chain):
+    admin.post(url("lane-switch", *place), {"on": "1"})
+    with office.inside():
+        since = Workflow.objects.get().on_since
+
+    admin.post(url("lane-switch", *place), {"on": "1"})
+
+    with office.inside():
+        assert Workflow.objects.get().on_since == since
