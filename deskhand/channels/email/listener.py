@@ -327,6 +327,10 @@ class Door(SMTP):
         envelope = self.envelope
         assert envelope is not None
         sender = "" if envelope.mail_from in (None, "<>") else envelope.mail_from
+        # Tags make as many addresses of one inbox as anybody likes: it gets one copy, for the first of them.
+        first: dict[int, Recipient] = {}
+        for recipient in self.accepted:
+            first.setdefault(recipient.channel_account_id, recipient)
         mails = [
             Incoming(
                 account_id=recipient.account_id,
@@ -336,7 +340,7 @@ class Door(SMTP):
                 raw=raw,
                 envelope_from=sender,
             )
-            for recipient in self.accepted
+            for recipient in first.values()
         ]
         try:
             await self.desk.commits.store(mails)
@@ -344,7 +348,7 @@ class Door(SMTP):
             if not isinstance(failure, (DatabaseError, TimeoutError)):
                 log.error("mail not stored", exc_info=failure)
             return FULL if getattr(failure.__cause__, "sqlstate", None) == DISK_FULL else TRY_LATER
-        ACCEPTED.labels(self.transport_name).inc(len(mails))
+        ACCEPTED.labels(self.transport_name).inc(len(self.accepted))
         return "250 2.0.0 Stored"
 
     def _fault_in(self, raw: bytes) -> str:
