@@ -26,20 +26,30 @@ def kept(name: str, size: int = 48) -> str:
 def _kept(folder: Path, name: str, size: int) -> str:
     path = folder / name
     try:
-        return path.read_text().strip()
+        return _read(path)
     except FileNotFoundError:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    draft = folder / f".{name}.{os.getpid()}"
-    fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    draft = folder / f".{name}.{secrets.token_hex(8)}"  # two containers may have the same process number
+    fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(fd, "w") as file:
         file.write(secrets.token_urlsafe(size))
+        file.flush()
+        os.fsync(file.fileno())
     try:
         os.link(draft, path)  # fails when another process was first; its value then counts
     except FileExistsError:
         pass
     finally:
-        Path(draft).unlink()
-    return path.read_text().strip()
+        draft.unlink()
+    return _read(path)
+
+
+def _read(path: Path) -> str:
+    value = path.read_text().strip()
+    if not value:
+        allowed = f"a directory with whole keys ({path} is empty; restore it from a backup)"
+        raise Misconfigured("DESKHAND_DATA", str(path.parent.parent), allowed)
+    return value
 
 
 def secret_key() -> str:
