@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.records import archive as archives
 from deskhand.crm.records import associations, filterable, store
+from deskhand.crm.records.checking import checked, require
 from deskhand.crm.records.models import Ticket, TicketType
 from deskhand.crm.records.store import Applied, Change
 from deskhand.crm.schema.queries import properties_of
@@ -69,10 +70,10 @@ def create_many(
     if not new:
         return []
     at = at or clock.now()
-    ids = sql.ids("crm_ticket", len(new))
-    numbers = _next_numbers(len(new))
     teams = store.main_teams({item.owner_id for item in new if item.owner_id})
     rows = [_row(item, teams.get(item.owner_id or 0), by, at) for item in new]
+    ids = sql.ids("crm_ticket", len(new))
+    numbers = _next_numbers(len(new))
     bulk.insert(
         Ticket,
         [
@@ -113,10 +114,7 @@ def create(
 
 
 def _row(item: NewTicket, team_id: int | None, by: Actor, at: datetime) -> dict[str, Any]:
-    if not item.subject.strip():
-        raise Invalid(
-            _("A ticket needs a name."), field="subject", value=item.subject, hint=_("Give a subject.")
-        )
+    require("ticket", "subject", item.subject)
     pipelines = pipelines_of("ticket")
     if item.stage_id is None:
         pipeline = pipelines.pipeline(item.pipeline_id) if item.pipeline_id else pipelines.default
@@ -190,37 +188,6 @@ def _one(change: Change, *, by: Actor, **more: Any) -> Applied:
     if not done:
         raise NotFound(_("There is no ticket %(record_id)s.") % {"record_id": change.record_id})
     return done[0]
-
-
-def checked(object_type: str, properties: dict[str, Any]) -> dict[str, Any]:
-    """Turn {property: value} into {column or property: normalised value}. Raises Invalid, naming the first culprit."""
-    known = properties_of(object_type)
-    values: dict[str, Any] = {}
-    for name, value in properties.items():
-        prop = known.get(name)
-        if prop is None:
-            raise Invalid(
-                _('Property "%(name)s" does not exist.') % {"name": name},
-                field=name,
-                value=value,
-                hint=_("Create it in the settings, or check its spelling."),
-            )
-        if prop.read_only:
-            raise Invalid(
-                _("%(name)s is set by the product and can't be written.") % {"name": name},
-                field=name,
-                value=value,
-                hint=_("Leave it out."),
-            )
-        values[prop.column or name] = normal(prop, value)
-    if "subject" in values and not values["subject"]:
-        raise Invalid(
-            _("A ticket needs a name."),
-            field="subject",
-            value=properties.get("subject"),
-            hint=_("Give a subject."),
-        )
-    return values
 
 
 def archive(ticket_ids: Sequence[int], *, by: Actor, at: datetime | None = None) -> list[int]:

@@ -7,11 +7,12 @@ import pytest
 from deskhand.crm.pipelines import pipelines
 from deskhand.crm.pipelines.models import Pipeline, Stage, StageState
 from deskhand.crm.pipelines.pipelines import NewStage
-from deskhand.crm.records import tickets
+from deskhand.crm.records import computed, tickets
 from deskhand.crm.records.models import PropertyChange, StageTime, Ticket
 from deskhand.events.models import EventRow, PendingEvent
 from deskhand.events.types import SYSTEM, Actor, ActorKind
 from deskhand.kernel import clock
+from deskhand.kernel.errors import Invalid
 
 HOUR = timedelta(hours=1)
 
@@ -28,7 +29,7 @@ def test_closing_sets_the_close_date_T_CLOSE_1(world, noon):
 
     closed = fresh(ticket)
     assert closed.closed_at == noon + HOUR
-    assert closed.closed_at - closed.created_at == HOUR
+    assert computed.value("time_to_close", vars(closed)) == 3_600_000
     assert closed.is_closed
 
 
@@ -41,6 +42,7 @@ def test_reopening_clears_it_and_keeps_the_last_one_T_CLOSE_2(world, noon):
 
     reopened = fresh(ticket)
     assert reopened.closed_at is None
+    assert computed.value("time_to_close", vars(reopened)) is None
     assert reopened.last_closed_at == noon
     assert reopened.reopened_at == noon + HOUR
 
@@ -86,6 +88,44 @@ def test_whoever_closes_it_the_date_is_set_T_CLOSE_6(world, noon, kind):
     tickets.move(ticket.pk, to=world.stage("Closed"), by=Actor(kind, world.ada.pk))
 
     assert fresh(ticket).closed_at == noon
+
+
+def test_a_date_set_by_hand_holds_until_the_next_closing_R_CLOSE_7(world, noon):
+    ticket = world.ticket(stage="Closed")
+    by_hand = noon - 5 * HOUR
+
+    tickets.update(ticket.pk, {"closed_date": by_hand.isoformat()}, by=SYSTEM)
+    assert fresh(ticket).closed_at == by_hand
+
+    with clock.stopped(noon + HOUR):
+        tickets.move(ticket.pk, to=world.stage("New"), by=SYSTEM)
+        tickets.update(ticket.pk, {"closed_date": by_hand.isoformat()}, by=SYSTEM)
+        tickets.move(ticket.pk, to=world.stage("Closed"), by=SYSTEM)
+    assert fresh(ticket).closed_at == noon + HOUR
+
+
+def test_an_empty_date_is_set_between_two_closed_statuses_R_CLOSE_8(world, noon):
+    other = pipelines.add_stage(Pipeline.objects.get(key="0"), NewStage("Solved", StageState.CLOSED))
+    ticket = world.ticket(stage="Closed")
+    tickets.update(ticket.pk, {"closed_date": None}, by=SYSTEM)
+
+    with clock.stopped(noon + HOUR):
+        tickets.move(ticket.pk, to=other.pk, by=SYSTEM)
+
+    assert fresh(ticket).closed_at == noon + HOUR
+
+
+@pytest.mark.parametrize("switch_of_the_other", [True, False])
+def test_the_destinations_switch_counts_R_CLOSE_11(world, noon, switch_of_the_other):
+    done = NewStage("Done", StageState.CLOSED)
+    other = pipelines.create(world.account.pk, "ticket", "Returns", [NewStage("Open", StageState.OPEN), done])
+    pipelines.set_policy(other, sets_close_date=switch_of_the_other)
+    pipelines.set_policy(Pipeline.objects.get(key="0"), sets_close_date=not switch_of_the_other)
+    ticket = world.ticket()
+
+    tickets.move(ticket.pk, to=world.stage("Done"), by=SYSTEM)
+
+    assert fresh(ticket).closed_at == (noon if switch_of_the_other else None)
 
 
 def test_the_switch_is_one_pipelines_own_T_CLOSE_7(world, noon):
@@ -153,17 +193,23 @@ def test_status_clocks_add_up_R_PROP_3(world, noon):
     assert new.cumulative_ms == 7_200_000
     closed = StageTime.objects.get(record_id=ticket.pk, stage_id=world.stage("Closed"))
     assert closed.exited_at is None
+    clocks = computed.clocks_of("ticket", [ticket.pk])[ticket.pk]
+    assert {name: clocks[name] for name in clocks if name.endswith("_1") and "_v2_" in name} == {
+        "hs_v2_date_entered_1": noon + 2 * HOUR, "hs_v2_date_exited_1": noon + 3 * HOUR,
+        "hs_v2_latest_time_in_1": 3_600_000, "hs_v2_cumulative_time_in_1": 7_200_000,
+    }  # fmt: skip
+    assert (clocks["hs_date_exited_4"], clocks["hs_time_in_4"]) == (None, None)
 
 
 def test_numbers_have_no_gap_R_GAP_2(world, noon):
-    numbers = [world.ticket().number for _ in range(3)]
+    first = world.ticket().number
+    with pytest.raises(Invalid):
+        world.ticket(subject=" ")
 
-    assert numbers == [1, 2, 3]
+    assert [first, world.ticket().number, world.ticket().number] == [1, 2, 3]
 
 
 def test_the_last_open_status_cannot_go_R_PIPE_4(world):
-    from deskhand.kernel.errors import Invalid
-
     for label in ("Waiting on contact", "Waiting on us"):
         pipelines.delete_stage(Stage.objects.get(label=label), in_use=0)
 
@@ -172,8 +218,6 @@ def test_the_last_open_status_cannot_go_R_PIPE_4(world):
 
 
 def test_a_status_of_nowhere_is_refused_R_DM_6(world):
-    from deskhand.kernel.errors import Invalid
-
     with pytest.raises(Invalid, match="no status") as refusal:
         tickets.move(world.ticket().pk, to=999_999, by=SYSTEM)
 
