@@ -34,8 +34,10 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
 def run(args: argparse.Namespace) -> int:
     from django.conf import settings
 
+    from deskhand.delivery import outbox
     from deskhand.kernel import clock
 
+    outbox.settle()  # so that a copy is known for one
     unfinished = args.file.with_name(f"{args.file.name}.unfinished")
     with tempfile.TemporaryDirectory(dir=args.file.resolve().parent) as directory:
         dump = Path(directory) / DUMP

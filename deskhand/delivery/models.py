@@ -95,6 +95,19 @@ class Fence(models.Model):
         ]
 
 
+class Home(models.Model):
+    """Where these tables were made, in one row: a database that was restored from a dump is somewhere else.
+
+    So a copy is known, however it was made, from the moment it can be seen; until the fence stands in it, nobody sends.
+    """
+
+    id = models.SmallIntegerField(primary_key=True, default=1)
+    place = models.TextField()  # the cluster's own number, and the one that PostgreSQL gave to this table
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=Q(id=1), name="one_home")]
+
+
 class SinkMail(models.Model):
     """A mail that the built-in mailbox took instead of the world; read in the browser."""
 

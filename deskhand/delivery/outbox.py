@@ -9,10 +9,12 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+import structlog
 from django.db import models, transaction
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
+from deskhand.delivery import claims
 from deskhand.delivery.message_ids import new_message_id
 from deskhand.delivery.models import Fence, OutboxEntry, State
 from deskhand.delivery.types import NewSend
@@ -21,11 +23,21 @@ from deskhand.kernel.database import sql
 from deskhand.kernel.database.wake import wake
 from deskhand.kernel.errors import Conflict, Invalid, NotFound
 
+log = structlog.get_logger()
+
 WAKE = "outbox"
 
+COPIED = "Restored from a copy of the database; it may have been sent already"
+
 # The lock makes who lowers the fence wait for those that have seen it, so that no entry stays behind it.
-_INSERT = """
-with fence as (select reason from delivery_fence for key share)
+_INSERT = f"""
+with fence as (
+    select min(reason) as reason from (
+        select reason from (select reason from delivery_fence for key share) raised
+        union all
+        select '{COPIED}' where {claims.IS_COPY}) known
+    having count(*) > 0
+)
 insert into delivery_outboxentry (account_id, transport, channel_account_id, state, due_at, idempotency_key,
     message_id, envelope_from, recipients, payload, reference_type, reference_id, held_reason, created_at)
 select n.account_id, n.transport, n.channel_account_id,
@@ -137,7 +149,21 @@ def fence(reason: str) -> int:
     unsent = OutboxEntry.objects.filter(state__in=[State.WAITING, State.SENDING])
     with transaction.atomic():
         Fence.objects.update_or_create(id=1, defaults={"reason": reason})
+        sql.execute(f"{_SETTLE} on conflict (id) do update set place = excluded.place")
         return unsent.update(state=State.HELD, due_at=None, lease_until=None, held_reason=reason)
+
+
+_SETTLE = f"insert into delivery_home (id, place) values (1, ({claims.PLACE}))"
+
+
+def settle() -> None:
+    """Raise the fence if this database is a copy of another. Safe to repeat; senders do it before they send."""
+    with transaction.atomic():
+        if sql.rows(f"select id from delivery_home where place <> ({claims.PLACE}) for update"):
+            held = fence(COPIED)
+            log.warning("database is a copy: what it has unsent is held", mails=held)
+        else:
+            sql.execute(f"{_SETTLE} on conflict (id) do nothing")
 
 
 def lower_fence() -> dict[int, int]:

@@ -250,6 +250,7 @@ class Sender:
 
     def _keep_house(self) -> None:
         if self._is_time("renew", RENEW_EVERY):
+            outbox.settle()
             self._renew_leases()
             self._take_over_lost()
             for transport in self.transports.values():

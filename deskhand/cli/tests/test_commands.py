@@ -146,6 +146,41 @@ def test_a_backup_restored_elsewhere_holds_what_may_have_been_sent(deskhand: Run
 
 
 @pytest.mark.slow
+def test_a_restore_killed_before_its_fence_stands_sends_nothing_again(deskhand: Run, data: Path) -> None:
+    """F20: whoever starts next raises it."""
+    assert deskhand("migrate").returncode == 0
+    query(data, "INSERT INTO delivery_outboxentry (account_id, transport, state, due_at,"
+                " idempotency_key, message_id, recipients, payload)"
+                " VALUES (1, 'mail', 'WAITING', now(), 'a', '<a@navy.example>', ARRAY['grace@navy.example'], '{}')")  # fmt: skip
+    backup, elsewhere = data / "backup.tar", data / "elsewhere"
+    assert deskhand("backup", str(backup)).returncode == 0
+    killed = (
+        "import os; from deskhand.cli import main, restore; restore._raise_fence = lambda: os._exit(9);"
+        f" main.main(['restore', {str(backup)!r}, '--data', {str(elsewhere)!r}])"
+    )
+    assert subprocess.run([sys.executable, "-c", killed], env=environment(data), check=False).returncode == 9
+    states = "SELECT state, attempts FROM delivery_outboxentry"
+    assert query(elsewhere, states) == [("WAITING", 0)]
+
+    worker = subprocess.Popen(
+        [sys.executable, "-m", "deskhand", "worker", "--data", str(elsewhere)],
+        env={**environment(data), "SMTP_URL": "sink:"},
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        give_up_at = time.monotonic() + 60
+        while query(elsewhere, states) == [("WAITING", 0)]:
+            assert time.monotonic() < give_up_at
+            time.sleep(0.2)
+    finally:
+        worker.terminate()
+        worker.wait(60)
+
+    assert query(elsewhere, states) == [("HELD", 0)]
+    assert "A fence stands since" in deskhand("outbox", "list", "--data", str(elsewhere)).stdout
+
+
+@pytest.mark.slow
 def test_a_file_that_is_no_backup_changes_nothing(deskhand: Run, data: Path) -> None:
     wrong = data / "letter.tar"
     wrong.write_text("Dear Grace")

@@ -8,7 +8,7 @@ import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
-from deskhand.delivery import outbox, queries
+from deskhand.delivery import claims, outbox, queries
 from deskhand.delivery.models import Fence, OutboxEntry
 from deskhand.delivery.tests.helpers import ACCOUNT, entry, letter, put, sender
 from deskhand.kernel.database import sql
@@ -116,3 +116,43 @@ def wait_for_somebody_waiting() -> None:
             return
         pause.wait(0.05)
     raise AssertionError("nobody waits for the fence")
+
+
+def become_a_copy() -> None:
+    """As a dump of another database, restored here: every row is the same, but the tables are other ones."""
+    outbox.settle()
+    sql.execute("update delivery_home set place = 'elsewhere/16384'")
+
+
+@pytest.mark.django_db
+def test_a_copy_of_a_database_sends_nothing_before_the_fence_stands_in_it() -> None:
+    """F20: also where the restore was killed, or made by another program."""
+    waiting = put()
+    become_a_copy()
+    assert claims.claim({ACCOUNT: 10}) == []
+    assert entry(put()).state == "HELD"
+    assert sender(None).run_once() == 0
+    found = queries.fence()
+    assert found is not None
+    assert found.reason == outbox.COPIED
+    assert (entry(waiting).state, entry(waiting).held_reason) == ("HELD", outbox.COPIED)
+    assert entry(put()).state == "HELD"
+
+
+@pytest.mark.django_db
+def test_a_database_that_stays_where_it_was_made_is_no_copy() -> None:
+    waiting = put()
+    outbox.settle()
+    outbox.settle()
+    assert queries.fence() is None
+    assert entry(waiting).state == "WAITING"
+
+
+@pytest.mark.django_db
+def test_a_copy_whose_fence_was_lowered_is_at_home() -> None:
+    become_a_copy()
+    outbox.settle()
+    outbox.lower_fence()
+    outbox.settle()
+    assert queries.fence() is None
+    assert entry(put()).state == "WAITING"
