@@ -74,7 +74,11 @@ def load(object_type: str, record_ids: Sequence[int], *, lock: bool = False) -> 
 
 
 def add_people(object_type: str, rows: Iterable[dict[str, Any]]) -> None:
-    """Put "owner" (and a ticket's "contact", "company", "channel", "from_machine") into rows that lack them. One query."""
+    """Put "owner" into rows that lack it. One query.
+
+    A ticket gets its "contact", "company" and "channel" too, whether it is "from_machine", and whether its contact is
+    "hearsay": named by a colleague's forward alone.
+    """
     lacking = {row["id"]: row for row in rows if "owner" not in row}
     if not lacking:
         return
@@ -90,13 +94,16 @@ def add_people(object_type: str, rows: Iterable[dict[str, Any]]) -> None:
 
 _PEOPLE_OF_TICKETS = """
 select t.id, o.name, o.email,
-    c.id, c.name, c.first_name, c.last_name, c.email, c.bounced_at, f.id, f.name, f.domain, a.id, a.name, a.address, m.id is not null
+    c.id, c.name, c.first_name, c.last_name, c.email, c.bounced_at, f.id, f.name, f.domain, a.id, a.name, a.address,
+    coalesce(m.is_automatic, false), m.is_forward and m.actor_kind = 'user' and not exists (
+        select 1 from desk_message w where w.account_id = t.account_id and w.ticket_id = t.id and w.direction = 'IN'
+        and w.actor_kind = 'visitor' and not w.is_unverified and not w.is_automatic)
 from crm_ticket t
 left join accounts_user o on o.id = t.owner_id
 left join crm_contact c on c.account_id = t.account_id and c.id = t.contact_id
 left join crm_company f on f.account_id = c.account_id and f.id = c.company_id
 left join desk_channelaccount a on a.account_id = t.account_id and a.id = t.channel_account_id
-left join desk_message m on m.account_id = t.account_id and m.id = t.originating_message_id and m.is_automatic
+left join desk_message m on m.account_id = t.account_id and m.id = t.originating_message_id
 where t.account_id = %s and t.id = any(%s)
 """
 
@@ -107,7 +114,7 @@ select t.id, o.name, o.email from {table} t left join accounts_user o on o.id = 
 
 def _add_requester(row: dict[str, Any], *values: Any) -> None:
     contact_id, name, first, last, email, bounced_at, *others = values
-    company_id, company, domain, channel_id, channel, address, is_from_machine = others
+    company_id, company, domain, channel_id, channel, address, is_from_machine, is_hearsay = others
     row["contact"] = (
         {"id": contact_id, "name": name, "first_name": first, "last_name": last, "email": email, "bounced_at": bounced_at}
         if contact_id else None
@@ -115,6 +122,7 @@ def _add_requester(row: dict[str, Any], *values: Any) -> None:
     row["company"] = {"id": company_id, "name": company, "domain": domain} if company_id else None
     row["channel"] = {"name": channel, "address": address} if channel_id else None
     row["from_machine"] = is_from_machine
+    row["hearsay"] = bool(is_hearsay)
 
 
 @dataclass(frozen=True)

@@ -72,7 +72,7 @@ def _templates(account_id: int) -> dict[str, MailTemplate]:
 
 
 def _why_not(doing: Doing, template: MailTemplate | None, recent: _Recent) -> str:
-    """Say why this mail must not go out; "" when it may (R-MAIL-9, R-MAIL-12, B1)."""
+    """Say why this mail must not go out; "" when it may (R-MAIL-9, R-MAIL-12, B1, F2)."""
     contact = doing.record.get("contact") or {}
     if template is None:
         return _("There is no such mail any more.")
@@ -84,6 +84,8 @@ def _why_not(doing: Doing, template: MailTemplate | None, recent: _Recent) -> st
         return _("The ticket is spam.")
     if doing.record.get("from_machine"):
         return _("The ticket was opened by an automatic mail, which is never answered.")
+    if doing.record.get("hearsay"):
+        return _("A colleague forwarded the mail; whom it names has not written to us yet.")
     return recent.why_not(doing, contact["email"])
 
 

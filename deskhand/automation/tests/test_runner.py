@@ -76,7 +76,7 @@ def mail_in(world, settle):
         channel = more.pop("channel", world.channel)
         message = InboundMessage(
             more.pop("external_id", "m1@x"),
-            Mailbox("astrid@fjallbo.example", "Astrid Lindqvist"),
+            more.pop("sender", Mailbox("astrid@fjallbo.example", "Astrid Lindqvist")),
             "Refund",
             text,
             clock.now(),
@@ -390,6 +390,23 @@ def test_nobody_and_machines_get_no_automatic_mail_R_MAIL_9_B1(world, lane, mail
 
     assert sent() == []
     assert set(StepLog.objects.values_list("status", flat=True)) == {"SKIPPED"}
+
+
+def test_whom_a_forward_names_gets_no_automatic_mail_before_they_write_F2(world, lane, mail_in, settle):
+    """A forward can be forged to make us write to anybody."""
+    lane("New", step(1, "send_email", template="ticket_received"))
+    lane("Closed", step(1, "send_email", template="ticket_closed"))
+    named = Mailbox("vera@elsewhere.example", "Vera")
+
+    received = mail_in(sender=Mailbox(world.ada.email, "Ada"), original_sender=named, is_forward=True)
+    assert Ticket.objects.get().contact.email == named.email
+    assert sent() == []
+
+    mail_in("Any news?", sender=named, external_id="m2@x", answers=("m1@x",))
+    tickets.move(received.ticket_id, to=world.stage("Closed"), by=SYSTEM)
+    settle_in_scope(settle)
+
+    assert len(sent()) == 1
 
 
 def test_at_most_five_automatic_mails_an_hour_to_one_address_R_MAIL_12(world, lane, mail_in):
