@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from deskhand.crm.records.store import table_of
+from deskhand.crm.records.tables import of_this_type, table_of
 from deskhand.events import log
 from deskhand.events.types import Actor, NewEvent
 from deskhand.kernel import clock
@@ -38,7 +38,7 @@ def _set(
 ) -> list[int]:
     table, account_id = table_of(object_type), current_account_id()
     found = sql.rows(
-        f"with locked as (select id from {table} where account_id = %s and id = any(%s)"
+        f"with locked as (select id from {table} t where account_id = %s and id = any(%s) and {of_this_type(object_type)}"
         " and (archived_at is null) = %s order by id for no key update)"
         f" update {table} r set archived_at = %s, version = version + 1, updated_at = %s"
         " from locked where r.account_id = %s and r.id = locked.id returning r.id, r.version",

@@ -10,9 +10,9 @@ from django.utils.translation import gettext as _
 
 from deskhand.accounts.users import sort_key
 from deskhand.crm.records import associations, store
+from deskhand.crm.records.checking import checked
 from deskhand.crm.records.models import Company, Contact
 from deskhand.crm.records.store import Applied
-from deskhand.crm.records.tickets import checked
 from deskhand.events import log
 from deskhand.events.types import Actor
 from deskhand.kernel import clock

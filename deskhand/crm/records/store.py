@@ -19,7 +19,7 @@ from deskhand.accounts.models import TeamMember
 from deskhand.crm.pipelines.policy import dates_after_move
 from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.records import filterable
-from deskhand.crm.records.tables import TABLES, model_of, table_of
+from deskhand.crm.records.tables import TABLES, model_of, of_this_type, table_of
 from deskhand.crm.schema.defaults import BUILT_IN
 from deskhand.events import log
 from deskhand.events.types import Actor, ActorKind, Cause, Event, NewEvent
@@ -137,7 +137,7 @@ def _needed(object_type: str, changes: Iterable[Change]) -> list[str]:
 def _lock(object_type: str, record_ids: Iterable[int], names: Sequence[str]) -> dict[int, dict[str, Any]]:
     """Lock the rows in id order and return these columns by id."""
     found = sql.rows(
-        f"select {', '.join(names)} from {table_of(object_type)} where account_id = %s and id = any(%s) order by id for no key update",
+        f"select {', '.join(names)} from {table_of(object_type)} t where account_id = %s and id = any(%s) and {of_this_type(object_type)} order by id for no key update",
         [current_account_id(), sorted(set(record_ids))],
     )
     locked = {}

@@ -12,17 +12,15 @@ from django.utils.translation import gettext as _
 from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.records import archive as archives
 from deskhand.crm.records import associations, filterable, store
-from deskhand.crm.records.checking import checked, require
+from deskhand.crm.records.checking import checked as checked  # automation and screens check with it, too
+from deskhand.crm.records.checking import require
 from deskhand.crm.records.models import Ticket, TicketType
 from deskhand.crm.records.store import Applied, Change
-from deskhand.crm.schema.queries import properties_of
-from deskhand.crm.schema.values import normal
 from deskhand.events import log
 from deskhand.events.types import Actor, Cause, Event, NewEvent
 from deskhand.kernel import clock
 from deskhand.kernel.database import bulk, sql
 from deskhand.kernel.database.scope import current_account_id
-from deskhand.kernel.errors import Invalid
 
 CREATED, MOVED, ASSIGNED, UPDATED = "ticket.created", "ticket.moved", "ticket.assigned", "ticket.updated"
 

@@ -1,0 +1,78 @@
+"""Checking what a person or a program wants to write, by the names of the API, for every kind of record."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from deskhand.crm.schema.object_types import find
+from deskhand.crm.schema.queries import properties_of
+from deskhand.crm.schema.types import Kind, Property
+from deskhand.crm.schema.values import normal
+from deskhand.kernel.errors import Invalid
+
+#: Properties that a record can't be without; the account's own kinds say theirs.
+REQUIRED: dict[str, tuple[str, ...]] = {
+    "ticket": ("subject",), "company": (), "contact": (), "deal": ("dealname",), "project": ("hs_name",),
+}  # fmt: skip
+
+
+def required_of(object_type: str) -> tuple[str, ...]:
+    found = REQUIRED.get(object_type)
+    if found is not None:
+        return found
+    own = find(object_type)
+    return tuple(dict.fromkeys((own.primary, *own.required)))
+
+
+def checked(object_type: str, properties: Mapping[str, Any]) -> dict[str, Any]:
+    """Turn {property: value} into {column or property: normalised value}.
+
+    Raises Invalid, naming the first culprit, for what is unknown, read-only, of the wrong kind, or required and empty.
+    """
+    known = properties_of(object_type)
+    values: dict[str, Any] = {}
+    for name, value in properties.items():
+        prop = known.get(name)
+        if prop is None:
+            raise Invalid(
+                _('Property "%(name)s" does not exist.') % {"name": name},
+                field=name,
+                value=value,
+                hint=_("Create it in the settings, or check its spelling."),
+            )
+        if prop.read_only:
+            raise Invalid(
+                _("%(name)s is set by the product and can't be written.") % {"name": name},
+                field=name,
+                value=value,
+                hint=_("Leave it out."),
+            )
+        values[prop.column or name] = _id(prop, value) if _is_id(prop) else normal(prop, value)
+    for name in required_of(object_type):
+        if name in properties:
+            require(object_type, name, values[known[name].column or name])
+    return values
+
+
+def require(object_type: str, name: str, value: Any) -> None:
+    """Raises Invalid where a property that a record can't be without is empty."""
+    if (value.strip() if isinstance(value, str) else value) not in (None, "", []):
+        return
+    if object_type == "ticket":
+        raise Invalid(_("A ticket needs a name."), field=name, value=value, hint=_("Give a subject."))
+    label = _(properties_of(object_type)[name].label)
+    raise Invalid(_("“%(property)s” can't be empty.") % {"property": label}, field=name, value=value)
+
+
+def _is_id(prop: Property) -> bool:
+    """Pipelines and statuses are choices whose values are ids, as text or number (R-DM-5)."""
+    return prop.kind is Kind.ENUM and prop.column.endswith("_id")
+
+
+def _id(prop: Property, value: Any) -> Any:
+    return (
+        int(value) if isinstance(value, str) and value.isascii() and value.isdigit() else normal(prop, value)
+    )

@@ -1,0 +1,261 @@
+"""Verbs on deals, projects and the account's own kinds of record: one engine for all of them (R-OBJ-8).
+
+Everything is named by the API's property names and checked against the schema; whether the caller may is asked above.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from deskhand.crm.pipelines import pipelines
+from deskhand.crm.pipelines.pipelines import CLOSED, OPEN, NewStage
+from deskhand.crm.pipelines.queries import pipelines_of
+from deskhand.crm.pipelines.types import PipelineSet, PipelineValue, StageValue
+from deskhand.crm.records import associations, filterable, store
+from deskhand.crm.records.checking import checked, require, required_of
+from deskhand.crm.records.store import FILED, Applied, Change
+from deskhand.crm.records.tables import TABLES, model_of, of_this_type, table_of
+from deskhand.crm.schema import object_types
+from deskhand.crm.schema.object_types import OwnType
+from deskhand.crm.schema.queries import properties_of
+from deskhand.events import log
+from deskhand.events.types import Actor, Cause, Event, NewEvent
+from deskhand.kernel import clock
+from deskhand.kernel.database import bulk, sql
+from deskhand.kernel.database.bulk import columns_of
+from deskhand.kernel.database.scope import current_account_id
+from deskhand.kernel.errors import Invalid
+
+BATCH = 1000
+
+
+@dataclass(frozen=True)
+class NewRecord:
+    """A record to be, by property names. Without a status it begins in its pipeline's first open one, without a
+    pipeline in the default one. `links` are (kind, id) of records to link it to."""
+
+    properties: Mapping[str, Any]
+    links: Sequence[tuple[str, int]] = field(default_factory=tuple)
+
+
+@dataclass(frozen=True)
+class Created:
+    id: int
+    event: Event
+
+
+def create_many(
+    object_type: str,
+    new: Sequence[NewRecord],
+    *,
+    by: Actor,
+    cause: Cause | None = None,
+    depth: int = 0,
+    at: datetime | None = None,
+) -> list[Created]:
+    """Create records in order, with clocks, links and one event each. Raises Invalid, naming the first culprit."""
+    if object_type in TABLES.keys() - {"deal", "project"}:
+        raise ValueError(f"A {object_type} has verbs of its own.")
+    if not new:
+        return []
+    at = at or clock.now()
+    ids = sql.ids(table_of(object_type), len(new))
+    values = [_values(object_type, item.properties) for item in new]
+    teams = store.main_teams({given["owner_id"] for given in values if given.get("owner_id")})
+    rows = [_row(object_type, given, teams, by, at) for given in values]
+    bulk.insert(
+        model_of(object_type), [{"id": record_id, **row} for record_id, row in zip(ids, rows, strict=True)]
+    )
+    filterable.follow(
+        object_type,
+        {record_id: row["properties"] for record_id, row in zip(ids, rows, strict=True)},
+        are_new=True,
+    )
+    filed = [
+        (record_id, row["stage_id"]) for record_id, row in zip(ids, rows, strict=True) if row["stage_id"]
+    ]
+    if filed:
+        store.start_clocks(object_type, [f[0] for f in filed], [f[1] for f in filed], at)
+    associations.link_many(
+        [
+            (object_type, record_id, *link)
+            for record_id, item in zip(ids, new, strict=True)
+            for link in item.links
+        ],
+        at,
+    )
+    events = log.record_many(
+        [
+            NewEvent(
+                f"{object_type}.created", object_type, record_id, 1, by, at,
+                {name: row[name] for name in ("pipeline_id", "stage_id", "owner_id")}, cause, depth,
+            )
+            for record_id, row in zip(ids, rows, strict=True)
+        ]
+    )  # fmt: skip
+    return [Created(*made) for made in zip(ids, events, strict=True)]
+
+
+def create(object_type: str, properties: Mapping[str, Any], *, by: Actor, **more: Any) -> Created:
+    return create_many(object_type, [NewRecord(properties)], by=by, **more)[0]
+
+
+def update(
+    object_type: str, record_id: int, properties: Mapping[str, Any], *, by: Actor, **more: Any
+) -> Applied:
+    """Set properties by their API names; None clears. Raises Invalid, NotFound."""
+    values = checked(object_type, properties)
+    if ("stage_id" in values or "pipeline_id" in values) and not _is_filed(object_type):
+        raise _no_pipelines(object_type)
+    return store.change(object_type, record_id, _named(object_type, values), by=by, **more)
+
+
+def move(object_type: str, record_id: int, *, to: int, by: Actor, **more: Any) -> Applied:
+    """Move a record to stage `to`, with its dates and clocks (R-OBJ-1). No event when it stands there already."""
+    if not _is_filed(object_type):
+        raise _no_pipelines(object_type)
+    return store.change(object_type, record_id, {"stage_id": to}, by=by, **more)
+
+
+# ── working out a new record ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _values(object_type: str, properties: Mapping[str, Any]) -> dict[str, Any]:
+    """By column or property, with nothing required left out."""
+    values = checked(object_type, properties)
+    known = properties_of(object_type)
+    for name in required_of(object_type):
+        require(object_type, name, values.get(known[name].column or name))
+    return _named(object_type, values)
+
+
+def _named(object_type: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """A record of one of the account's own kinds is named by its primary property, and by nothing else."""
+    primary = object_types.NAME if object_type in TABLES else object_types.find(object_type).primary
+    if primary == object_types.NAME:
+        return dict(values)
+    name = {"name": str(values[primary])} if primary in values else {}
+    return {key: value for key, value in values.items() if key != "name"} | name
+
+
+def _row(
+    object_type: str, values: Mapping[str, Any], teams: Mapping[int, int], by: Actor, at: datetime
+) -> dict[str, Any]:
+    columns = columns_of(model_of(object_type))
+    own = {} if object_type in TABLES else {"object_type_id": object_types.find(object_type).id}
+    team_id = teams.get(values.get("owner_id") or 0)
+    return {
+        "account_id": current_account_id(), "version": 1, "created_at": at, "updated_at": at, "sort_at": at,
+        "created_by_kind": by.kind.value, "created_by_id": by.id, **own, "name": "", "owner_id": None,
+        "assigned_team_ids": [team_id] if team_id else [],  # R-ROUTE-50
+        **{name: value for name, value in values.items() if name in columns},
+        "properties": {
+            name: store.plain(value) for name, value in values.items() if name not in columns and value not in (None, [])
+        },
+        **_place(object_type, values, at),
+    }  # fmt: skip
+
+
+def _place(object_type: str, values: Mapping[str, Any], at: datetime) -> dict[str, Any]:
+    """Where the record begins (R-DM-1, R-DM-4, R-OBJ-1)."""
+    pipeline_id, stage_id = values.get("pipeline_id"), values.get("stage_id")
+    if not _is_filed(object_type):
+        if pipeline_id is not None or stage_id is not None:
+            raise _no_pipelines(object_type)
+        return {"pipeline_id": None, "stage_id": None, "is_closed": False, "stage_entered_at": None}
+    pipeline, stage = _beginning(pipelines_of(object_type), pipeline_id, stage_id)
+    return {
+        "pipeline_id": pipeline.id, "stage_id": stage.id, "is_closed": not stage.is_open, "stage_entered_at": at,
+        "closed_at": at if not stage.is_open and pipeline.sets_close_date else None,  # R-CLOSE-9
+        "last_closed_at": None if stage.is_open else at,
+    }  # fmt: skip
+
+
+def _beginning(known: PipelineSet, pipeline_id: Any, stage_id: Any) -> tuple[PipelineValue, StageValue]:
+    pipeline = known.default
+    if pipeline_id is not None:
+        named = next((pipeline for pipeline in known.pipelines if pipeline.id == pipeline_id), None)
+        if named is None:
+            raise Invalid(
+                _("There is no pipeline %(pipeline_id)s.") % {"pipeline_id": pipeline_id},
+                field="pipeline",
+                value=pipeline_id,
+            )
+        pipeline = named
+    if stage_id is None:
+        return pipeline, pipeline.first_open
+    stage = pipeline.stage(known.stage(stage_id).id)
+    if stage is None:  # R-DM-6: a status of another pipeline needs its pipeline named
+        raise Invalid(
+            _("That status is not in this pipeline."),
+            field="hs_pipeline_stage",
+            value=stage_id,
+            hint=_("Choose one of its statuses."),
+        )
+    return pipeline, stage
+
+
+def _is_filed(object_type: str) -> bool:
+    return object_type in FILED or object_types.find(object_type).has_pipelines
+
+
+def _no_pipelines(object_type: str) -> Invalid:
+    return Invalid(
+        _("Records of this type stand in no pipeline."),
+        field="hs_pipeline_stage",
+        hint=_("Switch pipelines on for the type first."),
+    )
+
+
+# ── the account's own kinds ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+def switch_pipelines(key: str, on: bool, *, by: Actor) -> OwnType:
+    """Let records of this kind stand in pipelines, or no more.
+
+    Switched on, there is a default pipeline, and records without a status go to its first one. Switched off, they keep
+    theirs unseen, and have them again when it is on again.
+    """
+    own = object_types.set_pipelines(key, on, by=by)
+    if not on:
+        return own
+    if not pipelines_of(key).pipelines:
+        stages = [NewStage(_("New"), OPEN), NewStage(_("Closed"), CLOSED, "green")]
+        pipelines.create(current_account_id(), key, own.plural, stages, by=by)
+    first = pipelines_of(key).default.first_open
+    homeless = _ids(key, "t.stage_id is null")
+    for start in range(0, len(homeless), BATCH):
+        changes = [Change(record_id, {"stage_id": first.id}) for record_id in homeless[start : start + BATCH]]
+        store.change_many(key, changes, by=by)
+    return own
+
+
+def choose_primary(key: str, property: str, *, by: Actor) -> OwnType:
+    """Name records of this kind by another property; those that there are get their new names at once."""
+    own = object_types.set_primary(key, property, by=by)
+    if not properties_of(key)[property].column:
+        sql.execute(
+            f"update crm_customobject t set name = coalesce(t.properties ->> %s, '') where t.account_id = %s and {of_this_type(key)}",
+            [property, current_account_id()],
+        )
+    return own
+
+
+def delete_type(key: str, *, by: Actor) -> None:
+    """Raises Conflict while there are records of this kind, archived ones too."""
+    object_types.archive(key, in_use=len(_ids(key, "true")), by=by)
+
+
+def _ids(key: str, where: str) -> list[int]:
+    return [
+        record_id
+        for (record_id,) in sql.rows(
+            f"select t.id from crm_customobject t where t.account_id = %s and {of_this_type(key)} and {where} order by t.id",
+            [current_account_id()],
+        )
+    ]

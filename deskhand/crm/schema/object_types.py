@@ -1,0 +1,170 @@
+"""Kinds of record that an account makes (R-OBJ-8). Everywhere else one is called by its `key`, "2-17" as in the API."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from deskhand.accounts import audit
+from deskhand.crm.schema.defaults import BUILT_IN
+from deskhand.crm.schema.models import ObjectType
+from deskhand.crm.schema.queries import properties_of
+from deskhand.crm.schema.types import Kind
+from deskhand.events.types import Actor
+from deskhand.kernel import clock
+from deskhand.kernel.database.scope import current_account_id, current_scope
+from deskhand.kernel.errors import Conflict, Invalid, NotFound
+from deskhand.kernel.text import one_line
+
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,99}")
+NAME = "hs_name"  # every record of such a kind has it; the primary property unless another is chosen
+_SHOWABLE = (Kind.TEXT, Kind.NUMBER, Kind.ENUM, Kind.DATE)
+_NOTE = "crm.object_types"
+
+
+@dataclass(frozen=True)
+class OwnType:
+    """`primary` is the property whose value names a record in lists."""
+
+    id: int
+    name: str
+    singular: str
+    plural: str
+    primary: str = NAME
+    required: tuple[str, ...] = ()
+    has_pipelines: bool = False
+
+    @property
+    def key(self) -> str:
+        return f"2-{self.id}"
+
+
+def all_of_them() -> dict[str, OwnType]:
+    """The open account's own kinds by key. Read once per transaction."""
+    notes = current_scope().notes
+    found = notes.get(_NOTE)
+    if not isinstance(found, dict):
+        rows = ObjectType.objects.filter(account_id=current_account_id(), archived_at=None).order_by("id")
+        found = notes[_NOTE] = {own.key: own for own in map(_value, rows)}
+    return found
+
+
+def find(key: str) -> OwnType:
+    """Raises NotFound."""
+    found = all_of_them().get(key)
+    if found is None:
+        raise NotFound(_("There are no records of type %(type)s.") % {"type": key})
+    return found
+
+
+def _value(row: ObjectType) -> OwnType:
+    settings = row.settings
+    return OwnType(
+        row.pk, row.name, row.singular, row.plural, settings.get("primary", NAME), tuple(settings.get("required", ())),
+        settings.get("has_pipelines", False),
+    )  # fmt: skip
+
+
+def create(name: str, singular: str, plural: str, *, by: Actor) -> OwnType:
+    """Make a kind of record; give it properties with `properties.create(key, …)`.
+
+    Raises Invalid for a name or label that can't be taken, Conflict when the name is.
+    """
+    if not _NAME.fullmatch(name):
+        raise Invalid(
+            _("A type's name has small letters, digits and underscores, and begins with a letter."),
+            field="name",
+            value=name,
+        )
+    if name in BUILT_IN or ObjectType.objects.filter(account_id=current_account_id(), name=name).exists():
+        raise Conflict(_("There is a type %(name)s already.") % {"name": name})
+    made = ObjectType.objects.create(
+        account_id=current_account_id(),
+        name=name,
+        singular=_label("singular", singular),
+        plural=_label("plural", plural),
+    )
+    _changed("object_type.created", made, by, after={"name": name})
+    return _value(made)
+
+
+def update(
+    key: str,
+    *,
+    by: Actor,
+    singular: str | None = None,
+    plural: str | None = None,
+    required: Sequence[str] | None = None,
+) -> OwnType:
+    """Change labels (R-OBJ-5; the name stays), or which properties a record can't be without."""
+    row = _row(key)
+    before = {"singular": row.singular, "plural": row.plural, "required": row.settings.get("required", [])}
+    if singular is not None:
+        row.singular = _label("singular", singular)
+    if plural is not None:
+        row.plural = _label("plural", plural)
+    if required is not None:
+        row.settings["required"] = [_writable(key, name) for name in dict.fromkeys(required)]
+    row.save(update_fields=["singular", "plural", "settings"])
+    after = {"singular": row.singular, "plural": row.plural, "required": row.settings.get("required", [])}
+    _changed("object_type.updated", row, by, before, after)
+    return _value(row)
+
+
+def set_primary(key: str, property: str, *, by: Actor) -> OwnType:
+    """Choose the property that names records. The verb on records, which renames them too, is in `records/objects.py`."""
+    kind = properties_of(key)[_writable(key, property)].kind
+    if kind not in _SHOWABLE:
+        raise Invalid(_("Records can't be named by this property."), field="primary", value=property)
+    return _set(key, "primary", property, by)
+
+
+def set_pipelines(key: str, has_pipelines: bool, *, by: Actor) -> OwnType:
+    """Whether records of this kind stand in pipelines; `records/objects.py` has the verb that files them."""
+    return _set(key, "has_pipelines", has_pipelines, by)
+
+
+def archive(key: str, *, in_use: int, by: Actor) -> None:
+    """Take a kind away. `in_use` is how many records it has; raises Conflict while there are any."""
+    row = _row(key)
+    if in_use:
+        raise Conflict(_("There are records of this type; delete them first."))
+    row.archived_at = clock.now()
+    row.save(update_fields=["archived_at"])
+    _changed("object_type.deleted", row, by, before={"name": row.name})
+
+
+def _set(key: str, setting: str, value: Any, by: Actor) -> OwnType:
+    row = _row(key)
+    before, row.settings[setting] = row.settings.get(setting), value
+    row.save(update_fields=["settings"])
+    _changed("object_type.updated", row, by, {setting: before}, {setting: value})
+    return _value(row)
+
+
+def _row(key: str) -> ObjectType:
+    return ObjectType.objects.select_for_update().get(account_id=current_account_id(), pk=find(key).id)
+
+
+def _writable(key: str, name: str) -> str:
+    prop = properties_of(key).get(name)
+    if prop is None or prop.read_only:
+        raise Invalid(_('Property "%(name)s" does not exist.') % {"name": name}, field=name, value=name)
+    return name
+
+
+def _label(field: str, label: str) -> str:
+    label = one_line(label)
+    if not 0 < len(label) <= 100:
+        raise Invalid(_("A name has 1 to 100 characters."), field=field, value=label)
+    return label
+
+
+def _changed(action: str, row: ObjectType, by: Actor, before: Any = None, after: Any = None) -> None:
+    """Keep who changed what, and read the kinds anew."""
+    audit.record(action, by=by, target_type="object_type", target_id=row.pk, before=before, after=after)
+    current_scope().notes.pop(_NOTE, None)
