@@ -53,14 +53,16 @@ def parse_many(
     own = tuple(own_addresses)
     items = [(raw, own, place in null_senders) for place, raw in enumerate(raws)]
     answers = pool.map_calls(_READ, items, timeout=TIMEOUT)
-    return [_or_plainly(raw, answer) for raw, answer in zip(raws, answers, strict=True)]
+    return [_or_plainly(item, answer) for item, answer in zip(items, answers, strict=True)]
 
 
-def _or_plainly(raw: bytes, answer: ParsedMail | ChildFailed) -> ParsedMail | ChildFailed:
+def _or_plainly(
+    item: tuple[bytes, tuple[str, ...], bool], answer: ParsedMail | ChildFailed
+) -> ParsedMail | ChildFailed:
     if not isinstance(answer, ChildFailed):
         return answer
     try:
-        mail: ParsedMail = pool.call(_READ_PLAINLY, raw, answer.reason, timeout=PLAIN_TIMEOUT)
+        mail: ParsedMail = pool.call(_READ_PLAINLY, *item, answer.reason, timeout=PLAIN_TIMEOUT)
     except ChildFailed as failure:
         return failure
     return mail
@@ -76,6 +78,6 @@ def read(raw: bytes, own_addresses: tuple[str, ...] = (), has_null_sender: bool 
     return replace(mail, html=clean.html, defects=defects)
 
 
-def read_plainly(raw: bytes, why: str) -> ParsedMail:
+def read_plainly(raw: bytes, own_addresses: tuple[str, ...], has_null_sender: bool, why: str) -> ParsedMail:
     """Read what needs no parser, in the child."""
-    return unreadable(raw, f"could not be read: {why}")
+    return unreadable(raw, why, own_addresses=own_addresses, has_null_sender=has_null_sender)

@@ -17,6 +17,7 @@ from deskhand.channels.email import guarded
 from deskhand.channels.email.models import InboundMail, MailState
 from deskhand.channels.email.parse import fingerprint
 from deskhand.channels.email.parse.types import Address, AutoKind, ParsedMail
+from deskhand.delivery import mime
 from deskhand.desk import bounces, tokens
 from deskhand.desk.bounces import Returned
 from deskhand.desk.models import ChannelAccount
@@ -88,7 +89,9 @@ class InboundClaimer(BatchClaimer[Waiting]):
         )
         readings = dict(zip(self._leased, read, strict=True))
         self._read = {
-            i: Read(mail, _store_files(mail)) for i, mail in readings.items() if isinstance(mail, ParsedMail)
+            i: Read(mail, _store_files(mail, self._leased[i]))
+            for i, mail in readings.items()
+            if isinstance(mail, ParsedMail)
         }
         self._unreadable = {i: failure for i, failure in readings.items() if isinstance(failure, ChildFailed)}
 
@@ -112,6 +115,31 @@ class InboundClaimer(BatchClaimer[Waiting]):
             self._file(account_id, rows)
 
     def _file(self, account_id: int, rows: Sequence[Waiting]) -> None:
+        came_back = {row.id: why for row in rows if (why := self._came_back(account_id, row))}
+        _end_loops(account_id, came_back)
+        rows = [row for row in rows if row.id not in came_back]
+        if rows:
+            self._file_others(account_id, rows)
+
+    def _came_back(self, account_id: int, row: Waiting) -> str:
+        """Why this is our own mail that came back, or nothing (B1).
+
+        What a person of ours wrote to another address of ours on purpose is filed, as any mail from an own address.
+        """
+        p = self._read[row.id].parsed
+        is_ours = any(
+            name.lower() == mime.INSTANCE_HEADER.lower() and value.strip() == mime.instance_id(account_id)
+            for name, value in p.headers
+        )
+        if not is_ours or p.auto in (AutoKind.BOUNCE, AutoKind.REPORT, AutoKind.COMPLAINT):
+            return ""
+        if p.auto is AutoKind.AUTO_REPLY and p.auto_reason.lower() != mime.INSTANCE_HEADER.lower():
+            return f"our own automatic mail came back: {p.message_id or p.subject}"
+        if any(_untagged(address.key) in self._channels for address in (*p.to, *p.cc)):
+            return ""
+        return f"our own mail came back, which was not for us: {p.message_id or p.subject}"
+
+    def _file_others(self, account_id: int, rows: Sequence[Waiting]) -> None:
         fresh = _refuse_twins(account_id, [(row, self._read[row.id]) for row in rows])
         incoming = _Addressing(account_id, self._channels)
         filing = [row for row in rows if row.id in fresh]
@@ -178,13 +206,20 @@ returning m.id, m.channel_account_id, m.envelope_from, m.recipient, m.received_a
 """
 
 
-def _store_files(parsed: ParsedMail) -> tuple[StoredFile, ...]:
-    """Put attachments into the store before the transaction; the same bytes twice are one file."""
-    return tuple(
+def _store_files(parsed: ParsedMail, row: Waiting) -> tuple[StoredFile, ...]:
+    """Put attachments into the store before the transaction; the same bytes twice are one file.
+
+    A mail that could not be read has itself as an attachment, so that a person can try (R2).
+    """
+    found = [
         StoredFile(a.name, a.detected_type or a.content_type, ref.size, ref.sha256, a.content_id, a.inline)
         for a in parsed.attachments
         for ref in [files.put(a.content)]
-    )
+    ]
+    if not parsed.is_readable:
+        ref = files.put(row.raw)
+        found.append(StoredFile("original.eml", "message/rfc822", ref.size, ref.sha256))
+    return tuple(found)
 
 
 def _refuse_twins(account_id: int, mails: Sequence[tuple[Waiting, Read]]) -> set[int]:
@@ -278,6 +313,9 @@ def _claims_to_be_ours(value: str) -> bool:
 def _automatic(p: ParsedMail) -> Automatic:
     if p.auto in (AutoKind.BOUNCE, AutoKind.REPORT, AutoKind.COMPLAINT):
         return Automatic.REPORT
+    if p.auto_reason.lower().endswith("-instance"):
+        # Another help desk's, which says so itself where no person wrote it: an answer is a person's answer.
+        return Automatic.NO if p.is_reply else Automatic.GENERATED
     if p.auto is AutoKind.AUTO_REPLY and (
         p.is_reply
         or "repl" in p.auto_reason.lower()
@@ -334,6 +372,16 @@ def _quarantine(account_id: int, reasons: dict[int, str]) -> None:
     if reasons:
         sql.execute(
             "update email_inboundmail m set state = 'QUARANTINED', done_at = now(), outcome = 'quarantined', outcome_detail = x.why"
+            " from unnest(%s::bigint[], %s::text[]) x(id, why) where m.account_id = %s and m.id = x.id",
+            [list(reasons), list(reasons.values()), account_id],
+        )
+
+
+def _end_loops(account_id: int, reasons: dict[int, str]) -> None:
+    """Our own mail opens nothing and is answered by nobody; its bytes stay."""
+    if reasons:
+        sql.execute(
+            "update email_inboundmail m set state = 'DONE', done_at = now(), outcome = 'loop', outcome_detail = x.why"
             " from unnest(%s::bigint[], %s::text[]) x(id, why) where m.account_id = %s and m.id = x.id",
             [list(reasons), list(reasons.values()), account_id],
         )

@@ -14,7 +14,7 @@ from deskhand.channels.email.parse.charsets import decode
 from deskhand.channels.email.parse.forward import Forward, find_forward
 from deskhand.channels.email.parse.headers import Headers
 from deskhand.channels.email.parse.trim import trim
-from deskhand.channels.email.parse.types import Address, AutoKind, Bounce, ParsedMail
+from deskhand.channels.email.parse.types import UNREADABLE, Address, AutoKind, Bounce, ParsedMail
 from deskhand.kernel.text import one_line
 
 MAX_HEADERS = 2000
@@ -38,22 +38,47 @@ def parse_mail(
     try:
         return _parse(raw, own_addresses, has_null_sender)
     except Exception as failure:  # noqa: BLE001  the promise of this module: a mail is never lost to a bug
-        return unreadable(raw, f"could not be read: {type(failure).__name__}")
+        return unreadable(
+            raw,
+            type(failure).__name__,
+            own_addresses=own_addresses,
+            has_null_sender=has_null_sender,
+        )
 
 
-def unreadable(raw: bytes, defect: str) -> ParsedMail:
-    """Return what can be said of a mail without its structure: some headers, and its bytes as text."""
+def unreadable(
+    raw: bytes, why: str, *, own_addresses: Collection[str] = (), has_null_sender: bool = False
+) -> ParsedMail:
+    """Return what can be said of a mail without its structure: some headers, and its bytes as text.
+
+    What a machine sent is still known as such, and an answer as what it answers.
+    """
     top, _, rest = raw[: 2 * MAX_TEXT].replace(b"\r\n", b"\n").partition(b"\n\n")
     told = bounce.fields(decode(top[:65_536]))
-    sender = addresses(told.get("from", "")[:2000], limit=1)
+    headers = {name: [value] for name, value in told.items()}
+    named = addresses(told.get("from", "")[:2000], limit=1)
+    sender = named[0] if named and named[0].email else None
+    subject = head.text(told.get("subject", ""))[:MAX_SUBJECT]
+    kind, reason = auto.classify(
+        headers,
+        sender=sender,
+        subject=subject,
+        content_type=head.parameters(told.get("content-type", ""))[0],
+        return_path="" if has_null_sender else _return_path(headers),
+        own_addresses=own_addresses,
+    )
     text = decode(rest[:MAX_TEXT]).strip()
     return ParsedMail(
-        subject=head.text(told.get("subject", ""))[:MAX_SUBJECT],
+        subject=subject,
         message_id=next(iter(head.message_ids(told.get("message-id", ""))), ""),
-        sender=sender[0] if sender and sender[0].email else None,
+        in_reply_to=head.message_ids(told.get("in-reply-to", "")),
+        references=head.message_ids(told.get("references", "")),
+        sender=sender,
         text=text,
         own_text=text,
-        defects=(defect,),
+        auto=kind,
+        auto_reason=reason,
+        defects=(f"{UNREADABLE}: {why}",),
     )
 
 

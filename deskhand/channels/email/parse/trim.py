@@ -13,6 +13,7 @@ from deskhand.kernel.html import html_to_text
 
 MAX_TEXT = 200_000  # characters that are looked at (Q6)
 MAX_SIGNATURE_LINES = 16
+MAX_TOP_BLOCKS = 10  # copied headers, one below the other
 
 _OUR_MARKER = re.compile(
     r"##-.{3,120}-##|.{0,20}(?:type|write) your reply above this line|.{0,20}reply above this line",
@@ -76,8 +77,8 @@ def _longer(by_text: Trimmed, by_html: Trimmed) -> Trimmed:
     return by_html if len("".join(by_html.own.split())) > len("".join(by_text.own.split())) else by_text
 
 
-def split_text(text: str) -> Trimmed:
-    """Split by the lines that mail programs write above a quote."""
+def split_text(text: str, top_blocks: int = 0) -> Trimmed:
+    """Split by the lines that mail programs write above a quote; `top_blocks` copied headers stand above it."""
     head, tail = text[:MAX_TEXT], text[MAX_TEXT:]
     lines = head.split("\n")
     for index, line in enumerate(lines):
@@ -89,7 +90,9 @@ def split_text(text: str) -> Trimmed:
         if block:
             if any(words.strip() for words in lines[:index]):
                 return _cut(lines, index, tail)
-            return _below(lines, block.end, tail)
+            if top_blocks >= MAX_TOP_BLOCKS:
+                return Trimmed(text)
+            return _below(lines, block.end, tail, top_blocks)
         told = blocks.attribution(lines, index) if line.rstrip().endswith((":", "：", "*", "wrote")) else None
         if told:
             split = _at_attribution(lines, told, tail)
@@ -105,9 +108,9 @@ def _cut(lines: list[str], index: int, tail: str) -> Trimmed:
     return Trimmed("\n".join(own), "\n".join(lines[index:]) + tail)
 
 
-def _below(lines: list[str], end: int, tail: str) -> Trimmed:
+def _below(lines: list[str], end: int, tail: str, top_blocks: int) -> Trimmed:
     """A copied header at the very top is the mail's own: the words begin below it."""
-    rest = split_text("\n".join(lines[end:]).strip("\n") + tail)
+    rest = split_text("\n".join(lines[end:]).strip("\n") + tail, top_blocks + 1)
     return Trimmed(rest.own, "\n".join(lines[:end]) + "\n" + rest.quoted)
 
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+UNREADABLE = "could not be read"  # begins the defect of a mail whose structure is not known
+
 
 class AutoKind(StrEnum):
     """Who or what wrote a mail (B1). Everything but NO is never answered automatically."""
@@ -127,6 +129,10 @@ class ParsedMail:
     headers: tuple[tuple[str, str], ...] = ()  # decoded, in order, limited
     received_count: int = 0
     defects: tuple[str, ...] = ()
+
+    @property
+    def is_readable(self) -> bool:
+        return not any(defect.startswith(UNREADABLE) for defect in self.defects)
 
     @property
     def is_reply(self) -> bool:

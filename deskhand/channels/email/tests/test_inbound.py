@@ -5,13 +5,14 @@ from datetime import timedelta
 
 import pytest
 
-from deskhand.channels.email import inbound
+from deskhand.channels.email import guarded, inbound
 from deskhand.channels.email.inbound import InboundClaimer
 from deskhand.channels.email.models import InboundMail, SeenMail
+from deskhand.channels.email.parse import unreadable
 from deskhand.crm.records.models import Contact, Ticket
 from deskhand.desk import tokens
 from deskhand.desk.models import Attachment, Delivery, Message, Thread
-from deskhand.kernel import clock
+from deskhand.kernel import clock, files
 from deskhand.kernel.database.scope import account_scope
 from deskhand.testing.world import make_world
 
@@ -89,6 +90,16 @@ def test_a_bounce_from_the_null_sender_opens_no_ticket_B5(post):
     assert not Ticket.objects.exists()
 
 
+def test_a_mail_that_can_not_be_read_has_itself_as_an_attachment_R2(post, monkeypatch):
+    monkeypatch.setattr(guarded, "parse_many", lambda raws, **_: [unreadable(raw, "timeout") for raw in raws])
+
+    post()
+
+    attachment = Attachment.objects.get()
+    assert (attachment.name, attachment.content_type) == ("original.eml", "message/rfc822")
+    assert files.get(attachment.sha256) == MAIL
+
+
 def test_the_same_id_with_another_text_is_kept_R9(post):
     post()
     post(MAIL.replace(b"where is my refund?", b"I have sent the wrong number, it is 48214."))
@@ -151,8 +162,6 @@ def test_attachments_go_to_the_file_store(post):
         b'--b\nContent-Type: text/csv; name="rows.csv"\nContent-Disposition: attachment; filename="rows.csv"\n\n1,2,3\n--b--\n'
     )
     post(raw)
-
-    from deskhand.kernel import files
 
     attachment = Attachment.objects.get()
     assert attachment.name == "rows.csv"

@@ -11,6 +11,7 @@ from deskhand.channels.email.parse.charsets import decode
 from deskhand.channels.email.parse.headers import parameters
 from deskhand.channels.email.parse.headers import text as one_line
 from deskhand.channels.email.parse.trim import split_html, split_text
+from deskhand.channels.email.parse.types import ParsedMail
 from deskhand.channels.email.tests.parse_corpus import SAMPLES, strings
 
 MAILS = [path.read_bytes() for path in sorted(SAMPLES.glob("*.eml"))]
@@ -39,8 +40,11 @@ def mutated(draw: st.DrawFn) -> bytes:
 @given(raw=mutated())
 def test_a_damaged_mail_is_read_by_the_reader_itself(raw: bytes) -> None:
     """The last resort of `parse_mail` is not needed: nothing inside raises."""
-    mail = reader._parse(raw, (), False)
+    for mail in (reader._parse(raw, (), False), reader.unreadable(raw, "some reason")):
+        assert_storable(mail)
 
+
+def assert_storable(mail: ParsedMail) -> None:
     assert all("\0" not in text and text == text.encode("utf-8", "ignore").decode() for text in strings(mail))
 
 
@@ -51,6 +55,7 @@ def test_a_damaged_mail_is_read_by_the_reader_itself(raw: bytes) -> None:
 @example(b"Content-Type: multipart/mixed; boundary=\n\n--\n")
 def test_any_bytes_are_a_mail(raw: bytes) -> None:
     assert isinstance(reader._parse(raw, (), False).text, str)
+    assert isinstance(reader.unreadable(raw, "some reason").text, str)
 
 
 @settings(max_examples=300, deadline=None)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from deskhand.channels.email.parse import AutoKind, ParsedMail, parse_mail
+from deskhand.channels.email.parse import AutoKind, ParsedMail, parse_mail, unreadable
 from deskhand.channels.email.parse.trim import split_signature, trim, without_sign_off
 
+COPIED_HEADER = "From: Ada <ada@demo.example>\nTo: bo@customer.example\nDate: 2026-11-02 08:12\n\n"
 QUOTE = "\n> Has it come?\n> Ada\n"
 
 
@@ -212,3 +213,28 @@ def test_a_forward_is_announced_by_subject_or_line(subject: str, above: str, is_
     assert (read.forwarded_sender.email if read.forwarded_sender else "") == (
         "bob@andre.example" if is_forward else ""
     )
+
+
+def test_copied_headers_without_end_are_read_like_any_text() -> None:
+    """Q6, P1: what is odd about a mail must not hide what it is."""
+    raw = b"From: bo@customer.example\nSubject: Re: Order\nAuto-Submitted: auto-replied\n\n"
+
+    mail = parse_mail(raw + COPIED_HEADER.encode() * 3000 + b"Away until Monday.\n")
+
+    assert mail.is_readable
+    assert (mail.auto, mail.own_text[-18:]) == (AutoKind.AUTO_REPLY, "Away until Monday.")
+
+
+def test_a_mail_that_can_not_be_read_is_still_a_machines_and_an_answer_B1() -> None:
+    raw = b"From: bo@customer.example\nIn-Reply-To: <a@x>\nReferences: <b@x>\n <a@x>\n%s\nAway\n"
+
+    machine = unreadable(raw % b"Auto-Submitted: auto-replied\n", "timeout")
+    report = unreadable(raw % b"", "timeout", has_null_sender=True)
+    person = unreadable(raw % b"", "timeout")
+
+    assert [mail.auto for mail in (machine, report, person)] == [
+        AutoKind.AUTO_REPLY,
+        AutoKind.AUTO_REPLY,
+        AutoKind.NO,
+    ]
+    assert (person.in_reply_to, person.references) == (("<a@x>",), ("<b@x>", "<a@x>"))
