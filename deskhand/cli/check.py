@@ -57,7 +57,7 @@ def _database() -> list[CheckMessage]:
             Error("PostgreSQL is too old.", hint="Deskhand needs version 15 or newer.", id="deskhand.E002")
         )
     if not waiting:
-        problems += [*_fence(), *_mailboxes(), *_quarantine(), *_outbox()]
+        problems += [*_fence(), *_mailboxes(), *_quarantine(), *_outbox(), *_jobs()]
     else:
         hint = "Run `deskhand migrate`."
         problems.append(Error(f"{waiting} changes to the tables are missing.", hint=hint, id="deskhand.E003"))
@@ -134,6 +134,19 @@ def _outbox() -> list[CheckMessage]:
         Warning(f"{number} mails wait. {error}", hint=hint, id="deskhand.W009")
         for error, number in queries.why_waiting().items()
     ]
+
+
+def _jobs() -> list[CheckMessage]:
+    from django.core.checks import Warning
+
+    from deskhand.kernel import jobs
+
+    failed = jobs.count_failed()
+    if not failed:
+        return []
+    words = f"{sum(failed.values())} slow jobs were given up: {', '.join(failed)}."
+    hint = "See why with `deskhand jobs list`; when the cause is gone, `deskhand jobs again`."
+    return [Warning(words, hint=hint, id="deskhand.W010")]
 
 
 def _disk() -> list[CheckMessage]:

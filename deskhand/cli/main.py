@@ -31,6 +31,7 @@ COMMANDS = (
     "ingest",
     "outbox",
     "quarantine",
+    "jobs",
     "backup",
     "restore",
     "demo",

@@ -120,6 +120,15 @@ def count_failed() -> dict[str, int]:
     )
 
 
+def accounts_with_failed() -> list[int]:
+    return [
+        account_id
+        for (account_id,) in sql.rows(
+            "select distinct (args ->> 'account_id')::bigint from procrastinate_jobs where status = 'failed' order by 1"
+        )
+    ]
+
+
 def run_again(job_ids: Sequence[int]) -> int:
     """Give failed jobs of the open account another round; for the admin's button. Returns how many."""
     from procrastinate.contrib.django import app
