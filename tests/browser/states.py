@@ -106,6 +106,38 @@ def step_form(page: Page) -> None:
     page.locator("#drawer textarea").wait_for()
 
 
+def step_refused(page: Page) -> None:
+    drawer(page)
+    page.locator("#drawer .offer", has_text="Delay").click()
+    page.locator("#drawer [inputmode]").first.wait_for()
+    page.locator("#drawer [type=submit]").click()
+    page.locator("#drawer .field-error").wait_for()
+
+
+def discard(page: Page) -> None:
+    step_form(page)
+    page.get_by_label("Subject").fill("A new ticket")
+    page.keyboard.press("Escape")
+    page.locator("#discard[open]").wait_for()
+
+
+def lane_tools(page: Page) -> None:
+    automate(page)
+    page.locator(".bubble-main").first.focus()
+
+
+def delete_step(page: Page) -> None:
+    lane_tools(page)
+    page.locator("[title=Delete]").first.click()
+    page.locator("#drawer .button--danger").wait_for()
+
+
+def step_comments(page: Page) -> None:
+    automate(page)
+    page.locator("a.badge").first.click()
+    page.locator("#drawer textarea").wait_for()
+
+
 def mail_editor(page: Page) -> None:
     automate(page)
     page.goto(page.locator(".automate-mails a").first.get_attribute("href") or "")
@@ -152,6 +184,11 @@ STATES: dict[str, Step] = {
     "lanes": lanes,
     "drawer": drawer,
     "step-form": step_form,
+    "step-refused": step_refused,
+    "discard": discard,
+    "lane-tools": lane_tools,
+    "delete-step": delete_step,
+    "step-comments": step_comments,
     "mail-editor": mail_editor,
     "account-menu": account_menu,
     "password": password,

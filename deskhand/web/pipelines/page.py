@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -35,6 +36,7 @@ from deskhand.web.pipelines.rows import (
 )
 from deskhand.web.shell import Person
 
+TOKEN = re.compile(r"\{\{\s*([\w.]+)\s*(?:\|[^{}]*)?\}\}")
 CHANNEL_ICONS = {"email": "mail", "form": "file-text", "chat": "message-circle", "phone": "phone"}
 
 
@@ -195,8 +197,21 @@ def _bubble(step: LaneStep, place: list[int], pipeline: PipelineValue, may_add: 
     )  # fmt: skip
 
 
-def _summary(step: LaneStep, pipeline: PipelineValue) -> str:
-    return steps.spoken_change(step.settings, pipeline) if step.kind == "set_property" else step.summary
+def _summary(step: LaneStep, pipeline: PipelineValue) -> tuple[tuple[str, bool], ...]:
+    if step.kind == "set_property":
+        return ((steps.spoken_change(step.settings, pipeline), False),)
+    return with_tokens_named(step.summary)
+
+
+def with_tokens_named(text: str) -> tuple[tuple[str, bool], ...]:
+    """The parts of a text, `{{ contact.name | default: 'there' }}` by its name; what has none stays as it is."""
+    names = dict(_token_names())
+    parts = TOKEN.split(text)
+    named = (
+        (names[part], True) if place % 2 and part in names else (part, False)
+        for place, part in enumerate(parts)
+    )
+    return tuple((part, is_token) for part, is_token in named if part)
 
 
 # ── the drawer ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -279,13 +294,16 @@ def _comments(workflow: Workflow, step_id: str) -> tuple[Comment, ...]:
 # ── mails ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _tokens() -> tuple[tuple[str, str], ...]:
-    names = (
+def _token_names() -> tuple[tuple[str, str], ...]:
+    return (
         ("ticket.number", _("Number of the ticket")), ("ticket.subject", _("Ticket name")), ("ticket.priority", _("Priority")),
         ("contact.name", _("Name of the contact")), ("contact.first_name", _("First name")), ("contact.email", _("Email of the contact")),
         ("company.name", _("Company")), ("owner.name", _("Owner")), ("channel.name", _("Name of your channel")),
     )  # fmt: skip
-    return tuple(("{{ " + name + " }}", label) for name, label in names)
+
+
+def _tokens() -> tuple[tuple[str, str], ...]:
+    return tuple(("{{ " + name + " }}", label) for name, label in _token_names())
 
 
 def sample() -> Mapping[str, Any]:
@@ -308,7 +326,7 @@ def mail_page(mail: MailTemplate, *, subject: str, body: str, refusal: Invalid |
     except Invalid as unreadable:
         refusal = refusal or unreadable
     if refusal:
-        fields = steps.with_error(fields, refusal.field, f"{refusal.message} {refusal.hint}".strip())
+        fields = steps.with_refusal(fields, refusal)
     return MailPage(
         name=mail.name, url=reverse("mail-template-save", args=[mail.pk]), back_url=reverse("automate-home"), revision=mail.revision,
         fields=fields, tokens=_tokens(), preview_subject=shown.subject if shown else "", preview_text=shown.text if shown else "", **more,

@@ -64,7 +64,7 @@ class Bubble:
     icon: str
     tone: str
     title: str
-    summary: str
+    summary: tuple[tuple[str, bool], ...]  # texts, and whether each is a token's name
     comments: int
     waiting: int
     edit_url: str
@@ -116,7 +116,15 @@ class Field:
     choices: tuple[Choice, ...] = ()
     help: str = ""
     error: str = ""
+    detail: str = ""  # what a machine said about the error
     links: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def aria(self) -> dict[str, str]:
+        """What its control says about the error and the help under it."""
+        told = [f"{kind}-{self.name}" for kind, text in (("error", self.error), ("help", self.help)) if text]
+        described = {"aria-describedby": " ".join(told)} if told else {}
+        return described | ({"aria-invalid": "true"} if self.error else {})
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from typing import Any
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
+from liquid.exceptions import LiquidError
 
 from deskhand.accounts.models import Membership, Team
 from deskhand.automation import lanes, templates
@@ -72,11 +73,23 @@ def fields(kind: str, typed: Typed, pipeline: PipelineValue) -> tuple[Field, ...
     return _set_property(typed, pipeline) if kind == "set_property" else makers[kind](typed)
 
 
-def with_error(found: Sequence[Field], name: str, text: str) -> tuple[Field, ...]:
+def with_refusal(found: Sequence[Field], refusal: Invalid) -> tuple[Field, ...]:
     """Put a refusal under its field; under the first one when it names none of them."""
     names = [one.name for one in found]
-    name = name if name in names else names[0] if names else ""
-    return tuple(replace(one, error=text) if one.name == name else one for one in found)
+    name = refusal.field if refusal.field in names else names[0] if names else ""
+    text, detail = said(refusal)
+    return tuple(replace(one, error=text, detail=detail) if one.name == name else one for one in found)
+
+
+def said(refusal: Invalid) -> tuple[str, str]:
+    """What is wrong in words, and what a machine said about it."""
+    cause = refusal.__cause__
+    while cause is not None and not isinstance(cause, LiquidError):
+        cause = cause.__cause__
+    if cause is None:
+        return f"{refusal.message} {refusal.hint}".strip(), ""
+    text = _("A token in the text can't be read. Tokens look like {{ ticket.number }}.")
+    return text, str(cause).partition("\n")[0]
 
 
 def _one(typed: Typed, name: str) -> str:

@@ -239,11 +239,11 @@ def _refused(fields: Any, refusal: Invalid | Conflict) -> dict[str, Any]:
     """A wrong value stands under its field; that somebody was faster stands above them all."""
     if isinstance(refusal, Conflict):
         return {"fields": fields, "notice": _again(refusal)}
-    return {"fields": steps.with_error(fields, refusal.field, f"{refusal.message} {refusal.hint}".strip())}
+    return {"fields": steps.with_refusal(fields, refusal)}
 
 
-def _again(refusal: Conflict) -> str:
-    return f"{refusal} {_('Save again to keep your version.')}"
+def _again(what: object) -> str:
+    return " ".join((str(what), _("Save again to keep your version.")))
 
 
 def _status(refusal: Invalid | Conflict) -> int:
@@ -355,7 +355,7 @@ def save_mail(request: AccountRequest, mail_id: int) -> HttpResponse:
         return _mail_page(request, pages.mail_page(found, subject=subject, body=body))
     if request.POST.get("revision") != str(found.revision):
         notice = _("Somebody else changed this mail in the meantime.")
-        return _mail_page(request, pages.mail_page(found, subject=subject, body=body, notice=f"{notice} {_('Save again to keep your version.')}"), 409)  # fmt: skip
+        return _mail_page(request, pages.mail_page(found, subject=subject, body=body, notice=_again(notice)), 409)  # fmt: skip
     try:
         templates.edit(found, subject=subject, body=body, by=Actor.user(request.user.pk))
     except Invalid as refusal:

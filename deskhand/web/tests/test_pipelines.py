@@ -1,5 +1,7 @@
 """The Automate tab: templated automations, lanes and their mails, by plain forms and in parts."""
 
+import re
+
 import pytest
 from django.urls import reverse
 
@@ -143,6 +145,7 @@ def test_the_status_rules_come_with_the_starter_plan_T_STAT_14(office, admin, pl
 
     assert ("An email is sent to a customer" in page) is are_there
     assert switched.status_code == (200 if are_there else 404)
+    assert ("Update ticket status" in page) is are_there
     assert policy(office, place).moves_on_sent is not are_there
 
 
@@ -284,6 +287,25 @@ def test_what_is_wrong_is_said_under_its_field_and_nothing_is_lost(office, admin
     assert f'id="error-{field}"' in text(response)
     assert form.get("subject", "") in text(response)
     assert steps_of(office, place) == []
+
+
+def test_a_token_that_cannot_be_read_is_explained_and_shown_as_the_machine_says_it(admin, place):
+    form = {"kind": "create_task", "title": "Call {{ contact.name"}
+
+    page = text(admin.post(url("lane-step-add", *place), form, headers=HTMX))
+
+    assert "A token in the text can&#39;t be read. Tokens look like {{ ticket.number }}." in page
+    assert re.search(r'<code class="field-detail">[^<]*expected[^<]*</code>', page)
+
+
+def test_a_card_names_the_tokens_of_its_title(office, admin, place):
+    title = "Ask {{ contact.first_name | default: 'them' }} about {{ unknown.thing }}"
+    with office.inside() as world:
+        lanes.add_step("ticket", place[1], "create_task", {"title": title}, by=world.ada.pk)
+
+    page = text(admin.get(url("automate", place[0])))
+
+    assert 'Ask <span class="token">First name</span> about' in page
 
 
 def test_two_editors_do_not_overwrite_each_other(office, admin, place, chain):

@@ -1,35 +1,99 @@
-// The drawer is open while it has content. Closing empties it; focus goes back to what opened it.
-export function connect(drawer) {
-  let opener = "";
+// The drawer is open while it has content. Whatever would close it or put other content in asks first when something
+// was typed. Closing empties it; focus goes back to what opened it, or to the lane when that is gone.
+import { isChanged, remember } from "app/unsaved";
 
+const CONTROL = ":is(input:not([type=hidden]), select, textarea)";
+const FIRST = ["[aria-invalid]", `.field:has(.field-error) ${CONTROL}`, `.field ${CONTROL}`, "h2"]; // the most wanted first
+
+export function connect(drawer) {
+  const question = document.getElementById("discard");
+  let opener;
+  let then;
+
+  const form = () => drawer.querySelector("form");
+  const changed = () => Boolean(form()) && isChanged(form());
   const follow = new MutationObserver(() => {
-    if (drawer.querySelector(".drawer-head")) open();
+    if (drawer.querySelector(".drawer-head")) filled();
     else if (drawer.open) drawer.close();
   });
 
-  function open() {
-    if (!drawer.open) {
-      opener = document.activeElement?.id || document.activeElement?.closest("[id]")?.id || "";
-      drawer.showModal();
-    }
-    const first = drawer.querySelector("[aria-invalid], .field input:not([type=hidden]), .field select, .field textarea");
-    (first ?? drawer.querySelector("h2"))?.focus();
+  function filled() {
+    if (!drawer.open) drawer.showModal();
+    if (form()) remember(form());
+    FIRST.map((wanted) => drawer.querySelector(wanted)).find(Boolean)?.focus();
   }
 
-  function closed() {
+  function emptied() {
     drawer.replaceChildren();
-    const back = document.getElementById(opener);
-    (back?.matches("a, button") ? back : back?.querySelector("a, button"))?.focus();
+    const back = document.getElementById(opener?.id);
+    const lane = document.getElementById(opener?.lane);
+    (back ?? lane?.querySelector("a, button"))?.focus();
   }
+
+  // Do it at once, or after the answer when something was typed.
+  function unlessChanged(act) {
+    if (!changed()) return act();
+    then = act;
+    question.showModal();
+  }
+
+  function answered() {
+    const act = question.returnValue === "discard" ? then : undefined;
+    question.returnValue = "";
+    then = undefined;
+    act?.();
+  }
+
+  const close = () => unlessChanged(() => drawer.close());
 
   function clicked(event) {
-    if (!event.target.closest("[data-close-drawer]")) return;
+    if (event.target === drawer && isOutside(event)) return close();
+    if (event.target.closest("[data-close-drawer]")) {
+      event.preventDefault();
+      return close();
+    }
+    const link = event.target.closest("a[hx-target]");
+    if (!link || !changed()) return undefined;
     event.preventDefault();
-    drawer.close();
+    event.stopPropagation();
+    return unlessChanged(() => { remember(form()); link.click(); });
   }
 
+  function isOutside({ clientX: x, clientY: y }) {
+    const box = drawer.getBoundingClientRect();
+    return x < box.left || x > box.right || y < box.top || y > box.bottom;
+  }
+
+  function pressed(event) {
+    if (event.key !== "Escape" || event.target.closest("dialog") !== drawer) return;
+    event.preventDefault();
+    close();
+  }
+
+  function cancelled(event) {
+    if (!changed()) return;
+    event.preventDefault();
+    close();
+  }
+
+  function opening(event) {
+    const link = event.target.closest("[hx-target='#drawer']");
+    if (link && !drawer.contains(link)) opener = { id: link.id, lane: link.closest(".lane")?.id };
+  }
+
+  const leaving = (event) => { if (changed()) event.preventDefault(); };
+
   follow.observe(drawer, { childList: true });
-  drawer.addEventListener("close", closed);
-  drawer.addEventListener("click", clicked);
-  return () => follow.disconnect();
+  drawer.addEventListener("close", emptied);
+  drawer.addEventListener("click", clicked, true);
+  drawer.addEventListener("keydown", pressed);
+  drawer.addEventListener("cancel", cancelled);
+  question.addEventListener("close", answered);
+  document.addEventListener("click", opening, true);
+  addEventListener("beforeunload", leaving);
+  return () => {
+    follow.disconnect();
+    document.removeEventListener("click", opening, true);
+    removeEventListener("beforeunload", leaving);
+  };
 }

@@ -15,7 +15,22 @@ export function connect(toast) {
   return hold;
 }
 
+// What goes wrong in a drawer is said in it: the page behind is out of reach.
+function complainWithin(body, text) {
+  body.querySelector("[data-complaint]")?.remove();
+  const notice = document.createElement("p");
+  notice.className = "notice";
+  notice.dataset.complaint = "";
+  notice.dataset.tone = "red";
+  notice.setAttribute("role", "alert");
+  notice.textContent = text;
+  body.prepend(notice);
+  body.scrollTo(0, 0);
+}
+
 export function complain(text) {
+  const body = document.querySelector("dialog[open] .drawer-body");
+  if (body) return complainWithin(body, text);
   const box = document.getElementById("toasts");
   const toast = document.createElement("div");
   const words = document.createElement("span");
@@ -29,7 +44,7 @@ export function complain(text) {
   close.dataset.closeToast = "";
   close.textContent = box.dataset.close;
   toast.append(words, close);
-  box.append(toast);
+  return box.append(toast);
 }
 
 const box = document.getElementById("toasts");

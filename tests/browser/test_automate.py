@@ -1,0 +1,256 @@
+"""The Automate page's drawers, by mouse and by keyboard: nothing typed is lost in silence, and focus goes back."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from deskhand.automation import lanes, templates
+
+pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("ignore:StreamingHttpResponse must consume")]
+
+PATH = "/settings/pipelines/automate"
+
+
+@pytest.fixture
+def lane(office):
+    """[mail, task] in the lane New."""
+    with office.inside() as world:
+        templates.ensure_defaults(world.account.pk)
+        new, by = world.stage("New"), world.ada.pk
+        lanes.add_step("ticket", new, "send_email", {"template": "ticket_received"}, by=by)
+        lanes.add_step("ticket", new, "create_task", {"title": "Call"}, after="1", by=by)
+    return office
+
+
+@pytest.fixture
+def page(tab, lane) -> Page:
+    return tab(lane.world.ada, PATH)
+
+
+def titles(office) -> list[str]:
+    with office.inside() as world:
+        found = next(
+            one for one in lanes.lanes_of(world.tickets.default) if one.stage_id == world.stage("New")
+        )
+        return [step.settings.get("title", "") for step in found.steps]
+
+
+def open_task_form(page: Page):
+    """From the first + of the page; returns the +."""
+    plus = page.locator(".lane-plus").first
+    plus.click()
+    page.locator("#drawer .offer", has_text="Create task").click()
+    expect(page.get_by_label("Title")).to_be_focused()
+    return plus
+
+
+def drawer(page: Page):
+    return page.locator("#drawer")
+
+
+def question(page: Page):
+    return page.get_by_role("alertdialog", name="Discard changes?")
+
+
+def by_escape(page: Page) -> None:
+    page.keyboard.press("Escape")
+
+
+def by_the_close_button(page: Page) -> None:
+    drawer(page).get_by_role("link", name="Close").click()
+
+
+def by_cancel(page: Page) -> None:
+    drawer(page).get_by_role("link", name="Cancel").click()
+
+
+def by_the_page_behind(page: Page) -> None:
+    page.mouse.click(300, 400)
+
+
+def by_going_back(page: Page) -> None:
+    drawer(page).get_by_role("link", name="Back").click()
+
+
+LEAVING = [by_escape, by_the_close_button, by_cancel, by_the_page_behind]
+
+
+@pytest.mark.parametrize("leave", LEAVING)
+def test_an_untouched_drawer_closes_at_once_and_focus_goes_back(page, leave) -> None:
+    plus = open_task_form(page)
+
+    leave(page)
+
+    expect(drawer(page)).to_be_hidden()
+    expect(plus).to_be_focused()
+
+
+@pytest.mark.parametrize("leave", [*LEAVING, by_going_back])
+def test_what_was_typed_is_not_thrown_away_unasked(page, leave) -> None:
+    open_task_form(page)
+    page.keyboard.type("Call Astrid")
+
+    leave(page)
+    expect(question(page)).to_be_visible()
+    expect(page.get_by_role("button", name="Keep editing")).to_be_focused()
+    page.keyboard.press("Escape")
+
+    expect(question(page)).to_be_hidden()
+    expect(page.get_by_label("Title")).to_have_value("Call Astrid")
+    expect(page.get_by_label("Title")).to_be_visible()
+
+
+@pytest.mark.parametrize("leave", LEAVING)
+def test_discarding_closes_and_focus_goes_back(page, lane, leave) -> None:
+    plus = open_task_form(page)
+    page.keyboard.type("Call Astrid")
+
+    leave(page)
+    page.get_by_role("button", name="Discard changes").click()
+
+    expect(drawer(page)).to_be_hidden()
+    expect(plus).to_be_focused()
+    assert titles(lane) == ["", "Call"]
+
+
+def test_going_back_after_discarding_leads_to_the_choice(page) -> None:
+    open_task_form(page)
+    page.keyboard.type("Call Astrid")
+
+    by_going_back(page)
+    page.get_by_role("button", name="Discard changes").click()
+
+    expect(drawer(page).get_by_role("heading", name="Choose an action")).to_be_visible()
+
+
+def test_the_browser_asks_before_it_leaves_a_changed_form(page) -> None:
+    asked = []
+    page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.dismiss()))
+    open_task_form(page)
+    page.keyboard.type("Call Astrid")
+
+    page.evaluate("location.assign('/inbox/all-open')")
+    page.wait_for_timeout(300)
+
+    assert asked == ["beforeunload"]
+    expect(page.get_by_label("Title")).to_have_value("Call Astrid")
+
+
+def test_a_step_is_added_with_the_keyboard_alone(page, lane) -> None:
+    plus = page.locator(".lane-plus").nth(1)  # after the first step
+    plus.focus()
+    page.keyboard.press("Enter")
+    expect(drawer(page).get_by_role("heading", name="Choose an action")).to_be_focused()
+    offer = drawer(page).get_by_role("link", name=re.compile("^Create task"))
+    for _press in range(12):
+        page.keyboard.press("Tab")
+        if offer.evaluate("element => element === document.activeElement"):
+            break
+    page.keyboard.press("Enter")
+    expect(page.get_by_label("Title")).to_be_focused()
+    page.keyboard.type("Call Astrid")
+    page.keyboard.press("Enter")
+
+    expect(drawer(page)).to_be_hidden()
+    expect(page.locator(".bubble").nth(1)).to_contain_text("Call Astrid")
+    expect(plus).to_be_focused()
+    assert titles(lane) == ["", "Call Astrid", "Call"]
+
+
+def test_a_card_shows_what_can_be_done_with_it_when_it_has_focus(page) -> None:
+    tools = page.locator(".bubble-tools").first
+    expect(tools).to_have_css("opacity", "0")
+
+    page.locator(".bubble-main").first.focus()
+    expect(tools).to_have_css("opacity", "1")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Comment on Send email")).to_be_focused()
+    page.keyboard.press("Tab")
+    edit = page.get_by_role("link", name="Edit Send email")
+    expect(edit).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.get_by_label("Mail", exact=True)).to_be_focused()
+    page.keyboard.press("Escape")
+
+    expect(edit).to_be_focused()
+
+
+def test_focus_stays_in_the_lane_when_the_card_is_gone(page, lane) -> None:
+    page.locator(".bubble-main").nth(1).focus()
+    page.get_by_role("link", name="Delete Create task").click()
+    drawer(page).get_by_role("button", name="Delete").click()
+
+    expect(drawer(page)).to_be_hidden()
+    expect(page.locator(".lane-plus").first).to_be_focused()
+    assert titles(lane) == [""]
+
+
+def test_a_refusal_puts_focus_where_it_is_wrong_and_leaving_still_asks(page) -> None:
+    open_task_form(page)
+    page.get_by_label("Due in days").fill("soon")
+    drawer(page).get_by_role("button", name="Save").click()
+
+    expect(page.get_by_label("Due in days")).to_be_focused()
+    expect(page.get_by_text("soon is not a whole number.")).to_be_visible()
+    by_escape(page)
+    expect(question(page)).to_be_visible()
+
+
+def test_a_save_that_fails_is_said_in_the_drawer_and_keeps_what_was_typed(page, lane) -> None:
+    open_task_form(page)
+    page.keyboard.type("Call Astrid")
+    page.route("**/steps", lambda route: route.fulfill(status=500, body="down"))
+    save = drawer(page).get_by_role("button", name="Save")
+
+    save.click()
+
+    expect(drawer(page).get_by_role("alert")).to_contain_text("That did not work. Nothing was changed.")
+    expect(page.get_by_label("Title")).to_have_value("Call Astrid")
+    expect(save).to_be_enabled()
+    assert titles(lane) == ["", "Call"]
+
+
+def test_a_save_under_way_is_not_sent_twice(page) -> None:
+    sent = []
+    open_task_form(page)
+    page.keyboard.type("Call Astrid")
+    page.route("**/steps", lambda route: sent.append(route))
+    save = drawer(page).get_by_role("button", name="Save")
+
+    save.click()
+    expect(save).to_be_disabled()
+    page.get_by_label("Title").press("Enter")
+    page.wait_for_timeout(200)
+
+    assert len(sent) == 1
+    sent[0].continue_()
+    expect(drawer(page)).to_be_hidden()
+
+
+def test_another_pipeline_is_shown_as_soon_as_it_is_chosen(tab, lane) -> None:
+    from deskhand.crm.pipelines import pipelines
+    from deskhand.crm.pipelines.models import StageState
+    from deskhand.crm.pipelines.pipelines import NewStage
+
+    with lane.inside() as world:
+        stages = [NewStage("Arrived", StageState.OPEN), NewStage("Refunded", StageState.CLOSED)]
+        pipelines.create(world.account.pk, "ticket", "Returns", stages)
+    page = tab(lane.world.ada, PATH)
+
+    page.get_by_label("Pipeline").select_option("Returns")
+
+    expect(page.get_by_role("heading", name="Refunded")).to_be_visible()
+
+
+def test_without_scripts_a_step_is_added_on_pages_of_their_own(tab, lane) -> None:
+    page = tab(lane.world.ada, PATH, java_script_enabled=False)
+
+    page.locator(".lane-plus").first.click()
+    page.get_by_role("link", name=re.compile("^Create task")).click()
+    page.get_by_label("Title").fill("Call Astrid")
+    page.get_by_role("button", name="Save").click()
+
+    expect(page.locator(".bubble").first).to_contain_text("Call Astrid")
