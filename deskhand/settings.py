@@ -129,7 +129,7 @@ TEMPLATES: list[dict[str, Any]] = [
 
 DATABASE_URL = env.secret("DATABASE_URL") or database_url.embedded(DATA_DIR)
 DATABASES = {
-    "default": database_url.django_settings(DATABASE_URL, pool=env.whole("DATABASE_POOL", 8, at_most=500))
+    "default": database_url.django_settings(DATABASE_URL, pool=env.whole("DATABASE_POOL", 16, at_most=500))
 }
 if os.environ.get("DESKHAND_TEST_DATABASE"):
     DATABASES["default"]["TEST"] = {"NAME": os.environ["DESKHAND_TEST_DATABASE"]}

@@ -20,6 +20,8 @@ from deskhand.delivery.relays import SINK, Relay
 from deskhand.delivery.sender import Sender
 from deskhand.delivery.tests.helpers import letter, sender
 from deskhand.delivery.tests.peers import Peer, smtp_peer
+from deskhand.delivery.transports import smtp
+from deskhand.delivery.types import Answer, Verdict
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -95,6 +97,20 @@ def test_a_held_lease_is_renewed_while_a_slow_server_thinks(monkeypatch: pytest.
         in_threads(lambda: sender(peer.relay(), threads=3).drain(), 1)
     (only,) = OutboxEntry.objects.all()
     assert (only.state, only.ambiguous, only.attempts) == ("SENT", 0, 1)
+
+
+def test_while_a_server_thinks_no_connection_is_kept_from_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker has few, and takes mail with the same."""
+    kept = []
+
+    def think(*_: object, **__: object) -> Answer:
+        kept.append(connection.connection)
+        return Answer(Verdict.LATER, "later")
+
+    monkeypatch.setattr(smtp.Relays, "send", think)
+    outbox.enqueue([letter()])
+    sender(Relay(host="mail.desk.example")).run_once()
+    assert kept == [None]
 
 
 class Victim:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from django.db import connection
 from django.utils.translation import gettext as _
 
 from deskhand.delivery import headers, mime
@@ -40,10 +41,15 @@ class MailTransport:
         if relay is None:
             return Answer(Verdict.UNPLUGGED, self.missing(entry.account_id, entry.channel_account_id))
         message = mime.render(
-            Mail.from_payload(entry.payload), message_id=entry.message_id, at=entry.created_at
+            Mail.from_payload(entry.payload),
+            account_id=entry.account_id,
+            message_id=entry.message_id,
+            at=entry.created_at,
         )
         if relay.kind == "sink":
             return sink.store(entry, message)
+        if not connection.in_atomic_block:
+            connection.close()  # to the pool: a server that takes its time must not keep it from others
         return self._hand_over(relay, entry, message)
 
     def rest(self) -> None:
