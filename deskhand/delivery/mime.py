@@ -26,26 +26,32 @@ _CONTENT_ID = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~@-]{1,200}")
 _AUTOMATIC = ("", "auto-replied", "auto-generated")
 
 
-def instance_id() -> str:
-    """Marks this installation's own mail, so that it knows it again when it comes back (B1). Not a secret."""
-    return hashlib.sha256(b"deskhand instance\0" + settings.SECRET_KEY.encode()).hexdigest()[:20]
+def instance_id(account_id: int) -> str:
+    """Marks an account's own mail, so that it knows it again when it comes back (B1). Not a secret.
+
+    One for each account: what one of them writes to another is a stranger's mail.
+    """
+    key = f"deskhand instance\0{account_id}\0{settings.SECRET_KEY}"
+    return hashlib.sha256(key.encode()).hexdigest()[:20]
 
 
-def render(mail: Mail, *, message_id: str, at: datetime, read: Callable[[str], bytes] = files.get) -> bytes:
+def render(
+    mail: Mail, *, account_id: int, message_id: str, at: datetime, read: Callable[[str], bytes] = files.get
+) -> bytes:
     """Return the mail as it goes over the wire, lines ending in CRLF; always the same headers for the same mail.
 
     `at` becomes its Date. Free text (subject, names) is put on one line and Message-IDs of others that can't stand in
     a header are left out, for customers' mails are where both come from; anything else that would break a header
     raises Invalid (S22). Raises NotFound when a file is gone.
     """
-    head = "".join(_headers(mail, message_id, at))
+    head = "".join(_headers(mail, account_id, message_id, at))
     return head.encode() + _body(mail, read).as_bytes()
 
 
 def check(mail: Mail, message_id: str = "") -> None:
     """Raise Invalid for what `render` would refuse, without reading files."""
     for _line in _headers(
-        mail, message_id or "<check@deskhand.invalid>", datetime.fromtimestamp(0).astimezone()
+        mail, 0, message_id or "<check@deskhand.invalid>", datetime.fromtimestamp(0).astimezone()
     ):
         pass
     for attached in mail.attachments:
@@ -55,7 +61,7 @@ def check(mail: Mail, message_id: str = "") -> None:
             )
 
 
-def _headers(mail: Mail, message_id: str, at: datetime) -> list[str]:
+def _headers(mail: Mail, account_id: int, message_id: str, at: datetime) -> list[str]:
     if mail.automatic not in _AUTOMATIC:
         raise Invalid(
             _("%(automatic)r is no kind of automatic mail.") % {"automatic": mail.automatic[:40]},
@@ -69,7 +75,7 @@ def _headers(mail: Mail, message_id: str, at: datetime) -> list[str]:
         headers.ids_header("Message-ID", [message_id]),
         *_thread(mail),
         *(headers.extra_header(name, value) for name, value in mail.headers),
-        f"{INSTANCE_HEADER}: {instance_id()}\r\n",
+        f"{INSTANCE_HEADER}: {instance_id(account_id)}\r\n",
     ]
     if mail.automatic:
         lines += [f"Auto-Submitted: {mail.automatic}\r\n", "X-Auto-Response-Suppress: All\r\n"]

@@ -17,6 +17,7 @@ from deskhand.channels.email import guarded
 from deskhand.channels.email.models import InboundMail, MailState
 from deskhand.channels.email.parse import fingerprint
 from deskhand.channels.email.parse.types import Address, AutoKind, ParsedMail
+from deskhand.delivery import mime
 from deskhand.desk import bounces, tokens
 from deskhand.desk.bounces import Returned
 from deskhand.desk.models import ChannelAccount
@@ -114,6 +115,31 @@ class InboundClaimer(BatchClaimer[Waiting]):
             self._file(account_id, rows)
 
     def _file(self, account_id: int, rows: Sequence[Waiting]) -> None:
+        came_back = {row.id: why for row in rows if (why := self._came_back(account_id, row))}
+        _end_loops(account_id, came_back)
+        rows = [row for row in rows if row.id not in came_back]
+        if rows:
+            self._file_others(account_id, rows)
+
+    def _came_back(self, account_id: int, row: Waiting) -> str:
+        """Why this is our own mail that came back, or nothing (B1).
+
+        What a person of ours wrote to another address of ours on purpose is filed, as any mail from an own address.
+        """
+        p = self._read[row.id].parsed
+        if mime.instance_id(account_id) not in _values(p, mime.INSTANCE_HEADER) or p.auto in (
+            AutoKind.BOUNCE,
+            AutoKind.REPORT,
+            AutoKind.COMPLAINT,
+        ):
+            return ""
+        if any(value.lower() != "no" for value in _values(p, "Auto-Submitted")):
+            return f"our own automatic mail came back: {p.message_id or p.subject}"
+        if any(_untagged(address.key) in self._channels for address in (*p.to, *p.cc)):
+            return ""
+        return f"our own mail came back, which was not for us: {p.message_id or p.subject}"
+
+    def _file_others(self, account_id: int, rows: Sequence[Waiting]) -> None:
         fresh = _refuse_twins(account_id, [(row, self._read[row.id]) for row in rows])
         incoming = _Addressing(account_id, self._channels)
         filing = [row for row in rows if row.id in fresh]
@@ -287,6 +313,9 @@ def _claims_to_be_ours(value: str) -> bool:
 def _automatic(p: ParsedMail) -> Automatic:
     if p.auto in (AutoKind.BOUNCE, AutoKind.REPORT, AutoKind.COMPLAINT):
         return Automatic.REPORT
+    if p.auto_reason.lower().endswith("-instance"):
+        # Another help desk's, which says so itself where no person wrote it: an answer is a person's answer.
+        return Automatic.NO if p.is_reply else Automatic.GENERATED
     if p.auto is AutoKind.AUTO_REPLY and (
         p.is_reply
         or "repl" in p.auto_reason.lower()
@@ -299,10 +328,11 @@ def _automatic(p: ParsedMail) -> Automatic:
 
 def _says_auto_replied(p: ParsedMail) -> bool:
     """RFC 3834: an answer, though it may name nothing that it answers."""
-    return any(
-        name.lower() == "auto-submitted" and value.strip().lower().startswith("auto-replied")
-        for name, value in p.headers
-    )
+    return any(value.lower().startswith("auto-replied") for value in _values(p, "Auto-Submitted"))
+
+
+def _values(p: ParsedMail, header: str) -> list[str]:
+    return [value.strip() for name, value in p.headers if name.lower() == header.lower()]
 
 
 def _returned(account_id: int, row: Waiting, p: ParsedMail) -> Returned | None:
@@ -343,6 +373,16 @@ def _quarantine(account_id: int, reasons: dict[int, str]) -> None:
     if reasons:
         sql.execute(
             "update email_inboundmail m set state = 'QUARANTINED', done_at = now(), outcome = 'quarantined', outcome_detail = x.why"
+            " from unnest(%s::bigint[], %s::text[]) x(id, why) where m.account_id = %s and m.id = x.id",
+            [list(reasons), list(reasons.values()), account_id],
+        )
+
+
+def _end_loops(account_id: int, reasons: dict[int, str]) -> None:
+    """Our own mail opens nothing and is answered by nobody; its bytes stay."""
+    if reasons:
+        sql.execute(
+            "update email_inboundmail m set state = 'DONE', done_at = now(), outcome = 'loop', outcome_detail = x.why"
             " from unnest(%s::bigint[], %s::text[]) x(id, why) where m.account_id = %s and m.id = x.id",
             [list(reasons), list(reasons.values()), account_id],
         )

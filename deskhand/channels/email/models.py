@@ -41,7 +41,7 @@ class InboundMail(models.Model):
     state = models.TextField(choices=MailState, default=MailState.WAITING, db_default=MailState.WAITING)
     attempts = models.SmallIntegerField(default=0, db_default=0)
     due_at = models.DateTimeField(db_default=Now())
-    #: created, joined, threaded, duplicate, bounce, auto_reply, quarantined, …
+    #: created, joined, threaded, duplicate, bounce, auto-reply, loop, quarantined
     outcome = models.TextField(default="", db_default="")
     outcome_detail = models.TextField(default="", db_default="")  # why, for people
     error = models.TextField(default="", db_default="")

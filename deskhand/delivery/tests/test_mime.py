@@ -42,7 +42,7 @@ def mail(**changes: object) -> Mail:
 
 
 def written(message: Mail, message_id: str = ID) -> tuple[bytes, EmailMessage]:
-    raw = mime.render(message, message_id=message_id, at=AT, read=STORE.__getitem__)
+    raw = mime.render(message, account_id=7, message_id=message_id, at=AT, read=STORE.__getitem__)
     parsed = message_from_bytes(raw, policy=default)
     assert isinstance(parsed, EmailMessage)
     return raw, parsed
@@ -203,7 +203,8 @@ def test_an_automatic_mail_says_so_and_a_persons_does_not() -> None:
     _raw, human = written(mail())
     assert human["Auto-Submitted"] is None
     assert human["X-Auto-Response-Suppress"] is None
-    assert human["X-Deskhand-Instance"] == automatic["X-Deskhand-Instance"] == mime.instance_id()
+    assert human["X-Deskhand-Instance"] == automatic["X-Deskhand-Instance"] == mime.instance_id(7)
+    assert mime.instance_id(7) != mime.instance_id(8)
 
 
 def test_addresses_outside_ascii_are_spelled_for_the_wire() -> None:

@@ -51,7 +51,12 @@ def test_an_inbox_with_letters_of_its_own_in_its_domain_can_send(world, ticket_i
     message = replies.reply(NewReply(ticket_id, "It is on its way."), by=world.bob)
 
     entry = OutboxEntry.objects.get(reference_id=message.pk)
-    raw = mime.render(Mail.from_payload(entry.payload), message_id=entry.message_id, at=entry.created_at)
+    raw = mime.render(
+        Mail.from_payload(entry.payload),
+        account_id=entry.account_id,
+        message_id=entry.message_id,
+        at=entry.created_at,
+    )
     assert b"@xn--bcher-kva.example>" in raw
     assert entry.message_id == f"<{message.external_id}>"
 

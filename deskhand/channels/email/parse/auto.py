@@ -50,6 +50,7 @@ def classify(
         or _answer(headers, subject)
         or _list(headers)
         or _robot(headers, sender, return_path)
+        or _desk(headers)
         or (AutoKind.NO, "")
     )
 
@@ -75,14 +76,19 @@ def _answer(headers: Headers, subject: str) -> Verdict | None:
             return AutoKind.AUTO_REPLY, name.title()
     if _SUPPRESSED.search(head.text(head.first(headers, "x-auto-response-suppress"), 200)):
         return AutoKind.AUTO_REPLY, "X-Auto-Response-Suppress"
-    for name in headers:
-        if name.startswith("x-") and _INSTANCE_HEADER.fullmatch(name):
-            return AutoKind.AUTO_REPLY, name.title()
     if _precedence(headers) in ("auto_reply", "auto-reply"):
         return AutoKind.AUTO_REPLY, "Precedence"
     opening = _OPENING.sub("", subject[:300]).lower()
     if opening.startswith(phrases.AUTOMATIC_SUBJECTS):
         return AutoKind.AUTO_REPLY, "Subject"
+    return None
+
+
+def _desk(headers: Headers) -> Verdict | None:
+    """The mark of a program that answers mails. Last: whether it alone told makes a difference to who files it."""
+    for name in headers:
+        if name.startswith("x-") and _INSTANCE_HEADER.fullmatch(name):
+            return AutoKind.AUTO_REPLY, name.title()
     return None
 
 

@@ -10,7 +10,8 @@ from deskhand.channels.email.inbound import InboundClaimer
 from deskhand.channels.email.models import InboundMail, SeenMail
 from deskhand.channels.email.parse import unreadable
 from deskhand.crm.records.models import Contact, Ticket
-from deskhand.desk import tokens
+from deskhand.delivery import mime
+from deskhand.desk import outgoing, tokens
 from deskhand.desk.models import Attachment, Delivery, Message, Thread
 from deskhand.kernel import clock, files
 from deskhand.kernel.database.scope import account_scope
@@ -98,6 +99,73 @@ def test_a_mail_that_can_not_be_read_has_itself_as_an_attachment_R2(post, monkey
     attachment = Attachment.objects.get()
     assert (attachment.name, attachment.content_type) == ("original.eml", "message/rfc822")
     assert files.get(attachment.sha256) == MAIL
+
+
+def marked(account_id, *more, to=b"astrid@fjallbo.example", sender=b"support@nordlys.example"):
+    """A mail as an account of this installation sends it."""
+    lines = [f"{mime.INSTANCE_HEADER}: {mime.instance_id(account_id)}", *more, "Date:"]
+    raw = MAIL.replace(b"To: support@nordlys.example", b"To: " + to)
+    return raw.replace(b"astrid@fjallbo.example>\nTo", sender + b">\nTo").replace(
+        b"Date:", "\n".join(lines).encode(), 1
+    )
+
+
+def test_our_own_mail_that_comes_back_opens_nothing_B1(world, post):
+    """Sent on by the customer's mail server, as it was; also where a list has rewritten the sender."""
+    redirected = post(marked(world.account.pk))
+    rewritten = post(marked(world.account.pk, sender=b"list@elsewhere.example"))
+
+    assert (redirected.state, redirected.outcome, rewritten.outcome) == ("DONE", "loop", "loop")
+    assert (
+        redirected.outcome_detail == "our own mail came back, which was not for us: <first@fjallbo.example>"
+    )
+    assert not Ticket.objects.exists()
+    assert not Message.objects.exists()
+
+
+def test_our_own_automatic_mail_opens_nothing_even_if_it_was_for_us_B1(world, post):
+    """A notice to a colleague whose address is an inbox would notify for ever."""
+    mail = post(
+        marked(world.account.pk, "Auto-Submitted: auto-generated", to=b"support@nordlys.example", sender=b"deskhand@desk.example")
+    )  # fmt: skip
+
+    assert mail.outcome == "loop"
+    assert "our own automatic mail came back" in mail.outcome_detail
+    assert not Ticket.objects.exists()
+
+
+def test_what_a_colleague_writes_to_another_of_our_addresses_is_filed(world, post):
+    """And as anything from an own address it is answered by nobody (B1)."""
+    mail = post(marked(world.account.pk, to=b"support@nordlys.example"))
+
+    assert mail.outcome == "created"
+    assert Message.objects.get().is_automatic
+
+
+def test_another_accounts_agent_is_a_person_like_any_other(world, post):
+    """Two accounts of one installation, or two installations: the mark of one says nothing to the other."""
+    asked = post(marked(world.account.pk + 1, to=b"support@nordlys.example", sender=b"ida@other.example"))
+    thread = Thread.objects.get()
+    own = outgoing.message_id(world.channel, thread.pk, 12345)
+    raw = marked(
+        world.account.pk + 1,
+        f"In-Reply-To: <{own}>",
+        to=b"support@nordlys.example",
+        sender=b"ida@other.example",
+    )
+    answered = post(raw.replace(b"<first@", b"<second@"))
+
+    assert (asked.outcome, answered.outcome) == ("created", "joined")
+    assert list(Message.objects.order_by("id").values_list("is_automatic", flat=True)) == [True, False]
+
+
+def test_another_accounts_automatic_mail_is_a_machines(world, post):
+    mail = post(
+        marked(world.account.pk + 1, "Auto-Submitted: auto-replied", to=b"support@nordlys.example", sender=b"help@other.example")
+    )  # fmt: skip
+
+    assert mail.outcome == "auto-reply"
+    assert not Ticket.objects.exists()
 
 
 def test_the_same_id_with_another_text_is_kept_R9(post):
