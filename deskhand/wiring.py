@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Sequence
-from datetime import timedelta
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
@@ -36,8 +36,8 @@ from deskhand.kernel import clock, jobs, timers
 from deskhand.kernel.claimer import BatchClaimer, ClaimLoop
 from deskhand.kernel.database import wake
 from deskhand.kernel.database.scope import account_scope
-from deskhand.routing import assign, availability, loads
-from deskhand.routing.types import Assignment, NewTicket
+from deskhand.routing import assign, availability, loads, rules, waiting
+from deskhand.routing.types import Assignment, NewTicket, Status
 
 logger = structlog.get_logger()
 
@@ -81,6 +81,7 @@ def count_loads(account_id: int, events: Sequence[Event]) -> None:
     touched = {event.object_id for event in events if event.kind in COUNTING and _counts(event)}
     if touched:
         loads.reconcile(account_id, touched, clock.now())
+        waiting.leave(account_id, touched)
 
 
 def _counts(event: Event) -> bool:
@@ -101,6 +102,24 @@ def route_after_workflows(account_id: int, events: Sequence[Event]) -> None:
     _route(account_id, events, after_workflows=True)
 
 
+#: After these somebody may be there for the tickets that wait (R-ROUTE-53).
+FREEING = {"user.reactivated", "user.seat_changed", "user.role_changed", "user.teams_changed", rules.CHANGED}
+
+
+def serve_waiting(account_id: int, events: Sequence[Event]) -> None:
+    """AFTER_COMMIT: tickets on wait-lists are asked for again."""
+    freed = [e for e in events if e.kind in FREEING or _has_come(e)]
+    if not freed:
+        return
+    now = clock.now()
+    made = assign.route(account_id, waiting.in_order(account_id), now, after_workflows=None, is_retry=True)
+    _give(made, dict.fromkeys((a.ticket_id for a in made), freed[-1].id), now)
+
+
+def _has_come(event: Event) -> bool:
+    return event.kind == availability.CHANGED and event.data["to"] == Status.AVAILABLE
+
+
 def _route(account_id: int, events: Sequence[Event], *, after_workflows: bool) -> None:
     new = {
         e.object_id: e for e in events
@@ -115,12 +134,17 @@ def _route(account_id: int, events: Sequence[Event], *, after_workflows: bool) -
         NewTicket(ticket_id, e.data["channel_account_id"], e.data["ticket_type"], owners.get(ticket_id))
         for ticket_id, e in new.items()
     ]
+    made = assign.route(account_id, asked, now, after_workflows=after_workflows)
+    _give(made, {ticket_id: event.id for ticket_id, event in new.items()}, now)
+
+
+def _give(made: Sequence[Assignment], causes: Mapping[int, int], now: datetime) -> None:
     changes = [
         Change(
             a.ticket_id, _assigned(a), only_if_empty=("owner_id",), rule="channel_routing",
-            cause=Cause(event_id=new[a.ticket_id].id),
+            cause=Cause(event_id=causes[a.ticket_id]),
         )
-        for a in assign.route(account_id, asked, now, after_workflows=after_workflows)
+        for a in made
         if a.user_id or a.team_ids
     ]  # fmt: skip
     tickets.change_many(changes, by=Actor(ActorKind.ROUTING), at=now)
@@ -141,6 +165,7 @@ AFTER_COMMIT: list[dispatch.Subscriber] = [
     enroll.enroll_matching,
     runner.hear,
     route_after_workflows,
+    serve_waiting,
     live.tell_pages,
 ]
 

@@ -14,11 +14,11 @@ from typing import Any
 
 from deskhand.kernel.database import sql
 from deskhand.kernel.database.scope import account_scope
-from deskhand.routing import loads, rosters
+from deskhand.routing import loads, rosters, waiting
 from deskhand.routing.decision import Batch, Cycle, Draft, Pool, Rule, content_key
 from deskhand.routing.models import RoutingRule
 from deskhand.routing.strategies import Ledger
-from deskhand.routing.types import Assignment, NewTicket, Option, Strategy
+from deskhand.routing.types import Assignment, NewTicket, Option, Reason, Strategy
 
 _dice = random.SystemRandom()
 
@@ -28,13 +28,15 @@ def route(
     tickets: Sequence[NewTicket],
     now: datetime,
     *,
-    after_workflows: bool = False,
+    after_workflows: bool | None = False,
+    is_retry: bool = False,
     seed: int | None = None,
 ) -> list[Assignment]:
     """Decide who gets each ticket, in order, and keep the decisions; one answer per ticket that is routed now.
 
     Left out are spam, archived, merged and missing tickets, and those whose rule routes at another moment than
-    `after_workflows` says. A ticket with an owner keeps it (R-ROUTE-71). Assignments without user and teams ask
+    `after_workflows` says (None: any). A retry leaves out, and keeps no decision of, those that nobody gets again.
+    A ticket with an owner keeps it (R-ROUTE-71). Assignments without user and teams ask
     for no change. Call it as the last step of the transaction; the number of queries doesn't grow with the tickets.
     """
     if not tickets:
@@ -50,12 +52,12 @@ def route(
         loads.lock(account_id, {ticket.ticket_type for ticket in to_pick})
         has_owner = frozenset(ticket_id for ticket_id, is_owned in owned.items() if is_owned)
         batch = _prepare(account_id, rules, to_pick, has_owner, now, seed)
-        return _decide_and_keep(account_id, batch, due, now)
+        return _decide_and_keep(account_id, batch, due, now, is_retry)
 
 
-def _is_due(rules: dict[int, Rule], ticket: NewTicket, after_workflows: bool) -> bool:
+def _is_due(rules: dict[int, Rule], ticket: NewTicket, after_workflows: bool | None) -> bool:
     rule = rules.get(ticket.channel_account_id or 0)
-    return (rule is not None and rule.after_workflows) == after_workflows
+    return after_workflows in (None, rule is not None and rule.after_workflows)
 
 
 def _may_pick(rules: dict[int, Rule], ticket: NewTicket) -> bool:
@@ -69,10 +71,19 @@ def _may_pick(rules: dict[int, Rule], ticket: NewTicket) -> bool:
 def _rules(account_id: int, channel_account_ids: Iterable[int | None]) -> dict[int, Rule]:
     wanted = [channel for channel in channel_account_ids if channel is not None]
     found = RoutingRule.objects.filter(account_id=account_id, channel_account_id__in=wanted) if wanted else []
-    return {row.channel_account_id: rule_value(row) for row in found}
+    deep = {
+        team for row in found if row.include_nested_teams for team in (*row.team_ids, *row.fallback_team_ids)
+    }
+    nested = rosters.nested(account_id, deep)
+    return {row.channel_account_id: _rule_value(row, nested) for row in found}
 
 
-def rule_value(row: RoutingRule) -> Rule:
+def _rule_value(row: RoutingRule, nested: Mapping[int, Sequence[int]]) -> Rule:
+    def teams(chosen: Sequence[int]) -> tuple[int, ...]:
+        if not row.include_nested_teams:
+            return tuple(chosen)
+        return tuple(dict.fromkeys(below for team in chosen for below in (team, *nested[team])))
+
     return Rule(
         row.pk,
         row.channel_account_id,
@@ -80,11 +91,12 @@ def rule_value(row: RoutingRule) -> Rule:
         Strategy(row.strategy),
         row.only_available,
         tuple(row.user_ids),
-        tuple(row.team_ids),
+        teams(row.team_ids),
         row.include_extra_members,
         tuple(row.fallback_user_ids),
-        tuple(row.fallback_team_ids),
+        teams(row.fallback_team_ids),
         row.after_workflows,
+        row.wait_list,
     )
 
 
@@ -142,13 +154,19 @@ def _served(account_id: int, rule_ids: Sequence[int]) -> dict[Cycle, Sequence[in
 
 
 def _decide_and_keep(
-    account_id: int, batch: Batch, due: Sequence[NewTicket], now: datetime
+    account_id: int, batch: Batch, due: Sequence[NewTicket], now: datetime, is_retry: bool
 ) -> list[Assignment]:
     """Ids are drawn under the lock, so a later decision has a greater one: it is the turn."""
     before = {kind: Ledger(dict(led.loads), dict(led.turns)) for kind, led in batch.ledgers.items()}
     ids = sql.ids("routing_decision", len(due))
     drafts = batch.decide(zip(due, ids, strict=True))
     picked = [draft for draft in drafts if draft.user_id is not None]
+    if is_retry:
+        drafts = picked
+        if not drafts:
+            return []
+    else:
+        waiting.add(account_id, [draft.ticket.ticket_id for draft in drafts if _waits(batch, draft)], now)
     _keep(account_id, batch, before, drafts, picked, now)
     loads.count_picks(
         account_id,
@@ -165,6 +183,12 @@ def _decide_and_keep(
         )
         for draft in drafts
     ]
+
+
+def _waits(batch: Batch, draft: Draft) -> bool:
+    """R-ROUTE-53: there are people in the rule, and none could take it."""
+    rule = batch.rules.get(draft.ticket.channel_account_id or 0)
+    return rule is not None and rule.wait_list and draft.reason is Reason.ALL_DROPPED
 
 
 def _keep(

@@ -12,7 +12,7 @@ from datetime import datetime
 
 from django.utils.translation import gettext as _
 
-from deskhand.accounts import policy
+from deskhand.accounts import plans, policy
 from deskhand.accounts.policy import Action
 from deskhand.accounts.types import Viewer
 from deskhand.events import log
@@ -21,7 +21,7 @@ from deskhand.kernel import calendars, clock, timers
 from deskhand.kernel.calendars import Block, WeeklyHours
 from deskhand.kernel.database import sql
 from deskhand.kernel.database.scope import account_scope
-from deskhand.kernel.errors import Invalid, NotFound
+from deskhand.kernel.errors import Forbidden, Invalid, NotFound
 from deskhand.kernel.timers import DueTimer
 from deskhand.routing import edges
 from deskhand.routing.edges import Absence, Facts, Manual, State
@@ -82,9 +82,12 @@ def set_out_of_office(
     """Enter an absence and return its id; away from its start, back at its end (R-AVAIL-7).
 
     One that has begun already ends a status set by hand.
-    Raises Invalid unless it starts before it ends and ends in the future.
+    Raises Invalid unless it starts before it ends and ends in the future, Forbidden where the plan has no absences
+    (R-AVAIL-15).
     """
     now = now or clock.now()
+    if plans.Feature.OUT_OF_OFFICE not in plans.features_of(account_id):
+        raise Forbidden(_("The account's plan has no absences."))
     if starts_at >= ends_at:
         raise Invalid(
             _("An absence must start before it ends."),

@@ -31,6 +31,7 @@ class Rule:
     fallback_user_ids: tuple[int, ...] = ()
     fallback_team_ids: tuple[int, ...] = ()
     after_workflows: bool = False
+    wait_list: bool = False
 
     @property
     def may_pick(self) -> bool:

@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from deskhand.accounts.models import Team, User
 from deskhand.routing import strategies
 from deskhand.routing.decision import FALLBACK, OWN, Pool
-from deskhand.routing.models import Decision
+from deskhand.routing.models import Decision, WaitingTicket
 from deskhand.routing.strategies import NEVER, Ledger
 from deskhand.routing.types import Candidate, Drop, Option, Reason, Strategy
 
@@ -197,6 +197,8 @@ def _details(
         yield _("Could take it"), _how_many(pools[-1])
     if replayed is not None and replayed.chosen is not None and len(replayed.candidates) > 1:
         yield from _choice(replayed, replayed.chosen, names)
+    if WaitingTicket.objects.filter(account_id=decision.account_id, ticket_id=decision.ticket_id).exists():
+        yield _("Wait-list"), _("The first who becomes available gets it.")
     if decision.team_ids:
         yield (
             _("Team"),

@@ -31,10 +31,13 @@ class RoutingRule(models.Model):
     user_ids = ArrayField(models.BigIntegerField(), default=list)  # in order (R-ROUTE-33)
     team_ids = ArrayField(models.BigIntegerField(), default=list)
     include_extra_members = models.BooleanField(default=False)  # R-ROUTE-13
+    include_nested_teams = models.BooleanField(default=False)  # R-TEAM-3
     fallback_user_ids = ArrayField(models.BigIntegerField(), default=list)
     fallback_team_ids = ArrayField(models.BigIntegerField(), default=list)
     #: Let workflows set the owner first; routing then fills what is still empty (R-ROUTE-71).
     after_workflows = models.BooleanField(default=False)
+    #: Tickets that nobody could take wait for the next who can (R-ROUTE-53).
+    wait_list = models.BooleanField(default=False)
     updated_at = models.DateTimeField()
 
     class Meta:
@@ -57,6 +60,17 @@ class RoundRobinState(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["account_id", "rule", "step"], name="one_cycle_per_pool")
         ]
+
+
+class WaitingTicket(models.Model):
+    """A ticket on the wait-list of its channel's rule (R-ROUTE-53)."""
+
+    account_id = models.BigIntegerField()
+    ticket_id = models.BigIntegerField()  # crm.Ticket
+    added_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["account_id", "ticket_id"], name="ticket_waits_once")]
 
 
 # -- Loads --------------------------------------------------------------------------------------------------------

@@ -34,6 +34,27 @@ where m.account_id = %s and m.user_id = any(%s)
 _ROLES = "select id, permissions from accounts_role where account_id = %s and id = any(%s)"
 
 
+# Each team with those nested in it, from the outside in, by name.
+_NESTED = """
+with recursive below as (
+    select id as root, id, array[name::text] as path from accounts_team where account_id = %(account)s and id = any(%(teams)s)
+    union all
+    select b.root, t.id, b.path || t.name::text from accounts_team t join below b on t.parent_id = b.id
+    where t.account_id = %(account)s
+)
+select root, id from below order by root, path, id
+"""
+
+
+def nested(account_id: int, team_ids: Collection[int]) -> dict[int, list[int]]:
+    """{team: itself and the teams nested in it} (R-TEAM-3). One query, none without teams."""
+    found: dict[int, list[int]] = {team_id: [] for team_id in team_ids}
+    if found:
+        for root, team_id in sql.rows(_NESTED, {"account": account_id, "teams": sorted(found)}):
+            found[root].append(team_id)
+    return found
+
+
 def read(account_id: int, user_ids: Collection[int], team_ids: Collection[int], now: datetime) -> Roster:
     """Read the users and teams, the teams' members included. A fixed number of queries."""
     teams: dict[int, list[tuple[int, bool]]] = defaultdict(list)

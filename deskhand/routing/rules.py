@@ -18,8 +18,8 @@ from deskhand.routing.types import Option, Strategy
 
 CHANGED = "routing_rule.changed"
 _SHOWN = (
-    "option", "strategy", "only_available", "user_ids", "team_ids", "include_extra_members", "fallback_user_ids",
-    "fallback_team_ids", "after_workflows",
+    "option", "strategy", "only_available", "user_ids", "team_ids", "include_extra_members", "include_nested_teams",
+    "fallback_user_ids", "fallback_team_ids", "after_workflows", "wait_list",
 )  # fmt: skip
 
 
@@ -34,9 +34,11 @@ def set_rule(
     user_ids: Sequence[int] = (),
     team_ids: Sequence[int] = (),
     include_extra_members: bool = False,
+    include_nested_teams: bool = False,
     fallback_user_ids: Sequence[int] = (),
     fallback_team_ids: Sequence[int] = (),
     after_workflows: bool = False,
+    wait_list: bool = False,
     now: datetime | None = None,
 ) -> RoutingRule:
     """Replace the channel's rule; the order of users and teams counts (R-ROUTE-33). Safe to repeat.
@@ -60,9 +62,11 @@ def set_rule(
                 "user_ids": list(dict.fromkeys(user_ids)),
                 "team_ids": list(dict.fromkeys(team_ids)),
                 "include_extra_members": include_extra_members,
+                "include_nested_teams": include_nested_teams,
                 "fallback_user_ids": list(dict.fromkeys(fallback_user_ids)),
                 "fallback_team_ids": list(dict.fromkeys(fallback_team_ids)),
                 "after_workflows": after_workflows,
+                "wait_list": wait_list,
                 "updated_at": now or clock.now(),
             },
         )

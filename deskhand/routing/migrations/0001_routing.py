@@ -149,9 +149,11 @@ class Migration(migrations.Migration):
                 ('user_ids', django.contrib.postgres.fields.ArrayField(base_field=models.BigIntegerField(), default=list, size=None)),
                 ('team_ids', django.contrib.postgres.fields.ArrayField(base_field=models.BigIntegerField(), default=list, size=None)),
                 ('include_extra_members', models.BooleanField(default=False)),
+                ('include_nested_teams', models.BooleanField(default=False)),
                 ('fallback_user_ids', django.contrib.postgres.fields.ArrayField(base_field=models.BigIntegerField(), default=list, size=None)),
                 ('fallback_team_ids', django.contrib.postgres.fields.ArrayField(base_field=models.BigIntegerField(), default=list, size=None)),
                 ('after_workflows', models.BooleanField(default=False)),
+                ('wait_list', models.BooleanField(default=False)),
                 ('updated_at', models.DateTimeField()),
             ],
             options={
@@ -181,6 +183,18 @@ class Migration(migrations.Migration):
             options={
                 'indexes': [models.Index(fields=['account_id', 'ticket_type', 'assigned_at'], name='ticket_load_by_age')],
                 'constraints': [models.UniqueConstraint(fields=('account_id', 'ticket_id'), name='ticket_counts_once')],
+            },
+        ),
+        migrations.CreateModel(
+            name='WaitingTicket',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('account_id', models.BigIntegerField()),
+                ('ticket_id', models.BigIntegerField()),
+                ('added_at', models.DateTimeField()),
+            ],
+            options={
+                'constraints': [models.UniqueConstraint(fields=('account_id', 'ticket_id'), name='ticket_waits_once')],
             },
         ),
         migrations.CreateModel(

@@ -6,12 +6,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from deskhand.accounts.models import Plan
 from deskhand.accounts.policy import viewer_for
 from deskhand.events.models import EventRow
 from deskhand.events.types import SYSTEM, Actor
 from deskhand.kernel import clock
 from deskhand.kernel.calendars import Block, WeeklyHours
-from deskhand.kernel.errors import Invalid, NotFound
+from deskhand.kernel.errors import Forbidden, Invalid, NotFound
 from deskhand.kernel.models import Timer
 from deskhand.kernel.timers import DueTimer
 from deskhand.routing import availability, queries
@@ -221,6 +222,22 @@ def test_an_absence_can_be_cancelled(office):
 def test_an_absence_must_have_length_and_a_future(office, start, end):
     with pytest.raises(Invalid):
         availability.set_out_of_office(office.id, office.ada, NOON + start, NOON + end, by=SYSTEM)
+
+
+@pytest.mark.parametrize(
+    ("plan", "may"), [(Plan.FREE, False), (Plan.STARTER, False), (Plan.PROFESSIONAL, True)]
+)
+def test_absences_come_with_the_professional_plan_and_hours_with_any(desk, plan, may):
+    """R-AVAIL-15."""
+    desk.account.plan = plan
+    desk.account.save(update_fields=["plan"])
+    availability.set_hours(desk.id, desk.ada, OFFICE, by=SYSTEM)
+
+    if may:
+        assert availability.set_out_of_office(desk.id, desk.ada, NOON, MORNING, by=SYSTEM)
+    else:
+        with pytest.raises(Forbidden):
+            availability.set_out_of_office(desk.id, desk.ada, NOON, MORNING, by=SYSTEM)
 
 
 def test_without_hours_the_present_status_stays(office):

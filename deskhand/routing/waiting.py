@@ -1,0 +1,48 @@
+"""The wait-list (R-ROUTE-53): tickets whose rule found nobody who could take them, for the next who can."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+
+from deskhand.kernel.database import sql
+from deskhand.routing.types import NewTicket
+
+BATCH = 500
+
+
+def add(account_id: int, ticket_ids: Sequence[int], now: datetime) -> None:
+    """Put tickets on the list; who waits already keeps their place."""
+    if ticket_ids:
+        sql.execute(
+            "insert into routing_waitingticket (account_id, ticket_id, added_at)"
+            " select %s, x.id, %s from unnest(%s::bigint[]) x(id) on conflict (account_id, ticket_id) do nothing",
+            [account_id, now, list(ticket_ids)],
+        )
+
+
+_LEAVE = """
+delete from routing_waitingticket w using crm_ticket t
+where w.account_id = %s and w.ticket_id = any(%s) and t.account_id = w.account_id and t.id = w.ticket_id
+  and (t.owner_id is not null or t.is_closed or t.is_spam or t.archived_at is not null)
+"""
+
+
+def leave(account_id: int, ticket_ids: Collection[int]) -> None:
+    """Take off the list what has an owner now, or is closed, spam or put away. Safe to repeat."""
+    sql.execute(_LEAVE, [account_id, sorted(ticket_ids)])
+
+
+_WAITING = """
+select t.id, t.channel_account_id, t.ticket_type, c.owner_id
+from routing_waitingticket w
+join crm_ticket t on t.account_id = w.account_id and t.id = w.ticket_id
+left join crm_contact c on c.account_id = t.account_id and c.id = t.contact_id
+where w.account_id = %s and t.owner_id is null and not t.is_closed
+order by array_position(array['URGENT', 'HIGH', 'MEDIUM', 'LOW'], t.priority) nulls last, w.added_at, t.id limit %s
+"""
+
+
+def in_order(account_id: int) -> list[NewTicket]:
+    """Who waits: by priority, then the longest first; at most BATCH."""
+    return [NewTicket(*row) for row in sql.rows(_WAITING, [account_id, BATCH])]
