@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from email.message import EmailMessage
 from email.policy import SMTP
 from pathlib import Path
@@ -24,7 +25,7 @@ from tests.faults.sending import send
 from tests.flows.office import PASSWORD
 from tests.mailstack import stack
 from tests.mailstack.fixtures import mail_stack
-from tests.mailstack.stack import MailStack
+from tests.mailstack.stack import Mailbox, MailStack
 
 __all__ = ["mail_stack"]
 
@@ -206,6 +207,53 @@ def product(mail_stack: MailStack) -> Iterator[Product]:
         print(made.said())  # beside a failure
 
 
+@dataclass(frozen=True)
+class Stumbling:
+    """Mail that breaks us is on its way; to be tried three times takes a while."""
+
+    file: Path
+    ingesting: subprocess.Popen[str]
+
+
+@pytest.fixture(scope="module")
+def stumbling(product: Product, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stumbling]:
+    with product.connected() as database:  # whatever is wrong, it is wrong for these mails
+        database.execute(
+            "create function stumble() returns trigger language plpgsql as"
+            " $$ begin raise exception 'This mail is too much for me'; end $$"
+        )
+        database.execute(
+            "create trigger stumble before insert on desk_message for each row"
+            " when (new.subject like 'Too much%') execute function stumble()"
+        )
+    for subject, text in (("Too much", "Kept."), ("Good among bad", "Hello.")):
+        raw = mail(subject, text).as_bytes(policy=SMTP)
+        assert send(product.smtp_port, ASTRID, DESK, raw).startswith("250")
+    file = tmp_path_factory.mktemp("mails") / "much.eml"
+    file.write_bytes(bytes(mail("Too much from a file", "Kept to the last byte.")))
+    ingesting = subprocess.Popen(
+        [sys.executable, "-m", "deskhand", "ingest", str(file), "--channel", DESK],
+        env=product.environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        yield Stumbling(file, ingesting)
+    finally:
+        ingesting.terminate()
+        ingesting.communicate()
+
+
+@pytest.fixture(scope="module")
+def refused_box(product: Product, mail_stack: MailStack) -> Mailbox:
+    """A mailbox with mail in it, whose password we have wrong."""
+    box = mail_stack.mailbox("team@boxes.test")
+    box.put(bytes(mail("From the mailbox", "Left here before you knew the password.")))
+    read_mailbox(product, box.address, mail_stack.imap_port, "not-this-one")
+    return box
+
+
 BROKEN = {
     "nothing": b"",
     "noise": bytes(range(256)) * 20,
@@ -223,6 +271,7 @@ BY_SMTP = ("no headers", "no end", "bad base64", "deep")
 
 
 @pytest.mark.mail
+@pytest.mark.usefixtures("stumbling", "refused_box")  # they take a while
 def test_a_broken_mail_becomes_a_ticket_that_keeps_what_came(product: Product) -> None:
     """R2, P1: taken as it is, and what can be read of it is shown."""
     for number, (name, raw) in enumerate(BROKEN.items()):
@@ -253,49 +302,6 @@ def test_a_broken_file_is_taken_in_with_a_line_that_says_what_became_of_it(
     line = json.loads(done.stdout)
     assert (line["outcome"], line["bytes"]) == ("created", len(BROKEN["noise"]) + 1)
     assert line["why"]
-
-
-@pytest.mark.mail
-def test_mail_that_breaks_us_is_kept_with_its_reason_and_filed_when_it_can_be(
-    product: Product, tmp_path: Path
-) -> None:
-    """R15: by SMTP and from a file, while good mail goes on."""
-    with product.connected() as database:  # whatever is wrong, it is wrong for these mails
-        database.execute(
-            "create function stumble() returns trigger language plpgsql as"
-            " $$ begin raise exception 'This mail is too much for me'; end $$"
-        )
-        database.execute(
-            "create trigger stumble before insert on desk_message for each row"
-            " when (new.subject like 'Too much%') execute function stumble()"
-        )
-    file = tmp_path / "much.eml"
-    file.write_bytes(bytes(mail("Too much from a file", "Kept to the last byte.")))
-    assert send(product.smtp_port, ASTRID, DESK, mail("Too much", "Kept.").as_bytes(policy=SMTP)).startswith(
-        "250"
-    )
-    assert send(
-        product.smtp_port, ASTRID, DESK, mail("Good among bad", "Hello.").as_bytes(policy=SMTP)
-    ).startswith("250")
-
-    line = json.loads(product.run("ingest", str(file), "--channel", DESK).stdout)
-    assert (line["outcome"], line["ticket"]) == ("quarantined", None)
-    assert "This mail is too much for me" in line["why"]
-    assert "Hello." in shown(product, "Good among bad")
-    wait_until(
-        lambda: len(product.run("quarantine", "list").stdout.splitlines()) == 2, "both to be put aside"
-    )
-    listed = product.run("quarantine", "list").stdout.splitlines()
-    assert all(f"-> {DESK}" in one and "This mail is too much for me" in one for one in listed)
-    assert "deskhand.W008: 2 mails could not be filed" in product.run("check").stdout
-    assert product.run("quarantine", "show", str(line["mail"])).stdout.encode() == file.read_bytes()
-
-    with product.connected() as database:
-        database.execute("drop function stumble cascade")
-    assert product.run("quarantine", "again").stdout == "2 will be tried again.\n"
-    assert "Kept to the last byte." in shown(product, "Too much from a file")
-    assert "Kept." in shown(product, "Too much")
-    assert product.run("quarantine", "list").stdout == ""
 
 
 @pytest.mark.mail
@@ -381,14 +387,36 @@ def test_mail_waits_for_a_server_that_is_away_and_says_why(product: Product, mai
 
 
 @pytest.mark.mail
+def test_mail_that_breaks_us_is_kept_with_its_reason_and_filed_when_it_can_be(
+    product: Product, stumbling: Stumbling
+) -> None:
+    """R15: by SMTP and from a file, while good mail goes on."""
+    line = json.loads(stumbling.ingesting.communicate(timeout=90)[0])
+    assert (line["outcome"], line["ticket"]) == ("quarantined", None)
+    assert "This mail is too much for me" in line["why"]
+    assert "Hello." in shown(product, "Good among bad")
+    wait_until(
+        lambda: len(product.run("quarantine", "list").stdout.splitlines()) == 2, "both to be put aside"
+    )
+    listed = product.run("quarantine", "list").stdout.splitlines()
+    assert all(f"-> {DESK}" in one and "This mail is too much for me" in one for one in listed)
+    assert "deskhand.W008: 2 mails could not be filed" in product.run("check").stdout
+    assert product.run("quarantine", "show", str(line["mail"])).stdout.encode() == stumbling.file.read_bytes()
+
+    with product.connected() as database:
+        database.execute("drop function stumble cascade")
+    assert product.run("quarantine", "again").stdout == "2 will be tried again.\n"
+    assert "Kept to the last byte." in shown(product, "Too much from a file")
+    assert "Kept." in shown(product, "Too much")
+    assert product.run("quarantine", "list").stdout == ""
+
+
+@pytest.mark.mail
 def test_a_wrong_password_of_a_mailbox_is_told_and_its_mail_comes_when_it_is_right(
-    product: Product, mail_stack: MailStack
+    product: Product, mail_stack: MailStack, refused_box: Mailbox
 ) -> None:
     """R16: told where the admin looks, tried again rarely, and said once in the log."""
-    box = mail_stack.mailbox("team@boxes.test")
-    box.put(bytes(mail("From the mailbox", "Left here before you knew the password.")))
-    read_mailbox(product, box.address, mail_stack.imap_port, "not-this-one")
-
+    box = refused_box
     state = "select state, last_error from email_emailaccount"
     wait_until(lambda: product.rows(state)[0][0] == "REFUSED", "the mailbox to be refused")
     told = product.run("check").stdout
