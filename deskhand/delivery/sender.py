@@ -37,7 +37,7 @@ answers: list[Callable[[list[Answered]], None]] = []
 POLL = 2.0  # seconds between looks when no wake-up comes
 RENEW_EVERY = 5.0  # seconds
 LOOK_FOR_SERVERS_EVERY = 15.0  # seconds
-RESERVED = 2  # threads that one account alone can't take
+RESERVED = 2  # threads more, for those who would wait behind one account's sends
 TEXT_LIMIT = 2000  # characters of an answer that are kept
 
 TRIES = Counter("deskhand_send_tries", "Tries to send", ["transport", "verdict"])
@@ -61,6 +61,7 @@ class Sender:
         self.first_wait = first_wait()
         self._jitter = jitter
         self._pool = ThreadPoolExecutor(self.threads, "sender") if self.threads else None
+        self._beside = ThreadPoolExecutor(RESERVED, "sender-beside")  # starts no thread before it is used
         self._claimed: deque[Entry] = deque()  # not begun yet
         self._answered: list[tuple[Entry, Answer]] = []  # not written down yet
         self._under_way: dict[Future[Answer], Entry] = {}
@@ -128,8 +129,9 @@ class Sender:
         while self._under_way and time.monotonic() < until:
             self._renew_leases()
             self._collect(0.5)
-        if self._pool is not None:
-            self._pool.shutdown(wait=False, cancel_futures=True)
+        for pool in (self._pool, self._beside):
+            if pool is not None:
+                pool.shutdown(wait=False, cancel_futures=True)
         for transport in self.transports.values():
             transport.close()
 
@@ -167,12 +169,20 @@ class Sender:
             elif self._pool is None:
                 self._answered.append((entry, self._try(entry)))
             else:
-                self._under_way[self._pool.submit(self._try_on_a_thread, entry)] = entry
+                pool = self._beside if self._is_behind_another(entry.account_id) else self._pool
+                self._under_way[pool.submit(self._try_on_a_thread, entry)] = entry
             self._claimed.popleft()
         done = len(self._answered)
         self._record(self._answered)
         self._answered.clear()
         return done
+
+    def _is_behind_another(self, account_id: int) -> bool:
+        """Whether all threads are taken, and mostly by another account: its server may be dead."""
+        if len(self._under_way) < self.threads:
+            return False
+        held = self._held_by_account()
+        return max(held.values()) > held.get(account_id, 0)
 
     def _missing(self, transport: str, account_id: int, channel_account_id: int | None) -> str:
         """What is not set up, or set up wrongly: one account's mistake must not hold up the others' mail."""
@@ -296,7 +306,7 @@ def _write_down(account_id: int, outcomes: Sequence[_Outcome], *, tell: bool) ->
 
 
 def connections_at_once() -> int:
-    """How many sends one process has under way at most."""
+    """How many sends one process has under way; a few more where one account takes these all."""
     return env.whole("MAIL_CONNECTIONS", 8, at_least=3, at_most=100)
 
 

@@ -21,7 +21,7 @@ from deskhand.delivery.sender import Sender
 from deskhand.delivery.tests.helpers import letter, sender
 from deskhand.delivery.tests.peers import Peer, smtp_peer
 from deskhand.delivery.transports import smtp
-from deskhand.delivery.types import Answer, Verdict
+from deskhand.delivery.types import Answer, Entry, Verdict
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -82,6 +82,43 @@ def test_a_sender_that_is_stopped_gives_back_what_it_has_not_begun() -> None:
     assert sent == len(peer.taken)
     assert sent + waiting == 12
     assert waiting
+
+
+class Stuck:
+    """A way out on which one account's sends hang until `go`."""
+
+    def __init__(self, account_id: int) -> None:
+        self.account_id, self.go = account_id, threading.Event()
+
+    def missing(self, account_id: int, channel_account_id: int | None) -> str:
+        return ""
+
+    def send(self, entry: Entry) -> Answer:
+        if entry.account_id == self.account_id:
+            self.go.wait(20)
+        return Answer(Verdict.ACCEPTED, "250 Taken", dict.fromkeys(entry.recipients, "250 Taken"))
+
+    def rest(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+@pytest.mark.race
+def test_one_accounts_dead_server_does_not_stop_anothers_mail() -> None:
+    """S39: its mails take all threads and wait for one."""
+    stuck = Stuck(account_id=1)
+    outbox.enqueue([letter(account_id=1) for _ in range(30)])
+    one = Sender({"mail": stuck}, threads=3)
+    for _round in range(3):
+        one.run_once()
+    (other,) = outbox.enqueue([letter(account_id=2)])
+
+    for _round in range(10):
+        one.run_once()
+
+    assert OutboxEntry.objects.get(id=other).state == "SENT"
+    stuck.go.set()
+    one.close()
 
 
 @pytest.mark.race
