@@ -32,8 +32,6 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from django.conf import settings
-
     from deskhand.delivery import outbox
     from deskhand.kernel import clock
 
@@ -45,17 +43,27 @@ def run(args: argparse.Namespace) -> int:
         postgres_tools.dump(dump)
         manifest = {"format": FORMAT, "made_at": clock.now().isoformat()}
         print("Adding files and secrets …", flush=True)
-        with open(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as output:
-            with tarfile.open(fileobj=output, mode="w") as archive:
-                _add_text(archive, MANIFEST, json.dumps(manifest, indent=2))
-                archive.add(dump, DUMP)
-                _add_folder(archive, settings.DATA_DIR / "secrets", SECRETS)
-                _add_folder(archive, settings.FILES_ROOT, FILES)
-            output.flush()
-            os.fsync(output.fileno())
+        try:
+            _write(unfinished, json.dumps(manifest, indent=2), dump)
+        except BaseException:
+            unfinished.unlink(missing_ok=True)  # the disk may be full because of it
+            raise
     unfinished.replace(args.file)
     print(f"{args.file}: {args.file.stat().st_size / 1e6:.1f} MB. It holds the keys too: keep it safe.")
     return 0
+
+
+def _write(file: Path, manifest: str, dump: Path) -> None:
+    from django.conf import settings
+
+    with open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as output:
+        with tarfile.open(fileobj=output, mode="w") as archive:
+            _add_text(archive, MANIFEST, manifest)
+            archive.add(dump, DUMP)
+            _add_folder(archive, settings.DATA_DIR / "secrets", SECRETS)
+            _add_folder(archive, settings.FILES_ROOT, FILES)
+        output.flush()
+        os.fsync(output.fileno())
 
 
 def _add_text(archive: tarfile.TarFile, name: str, text: str) -> None:
