@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, OperationalError, connection, transaction
 
 from deskhand.accounts import attempts
 from deskhand.accounts.models import Account
@@ -197,8 +197,14 @@ MONTHS = "events.months"
 def make_months(account_id: int, due: Sequence[timers.DueTimer]) -> None:
     """Nightly: the log's next months are there before they begin."""
     now = clock.now()
-    partitions.ensure(now)
-    timers.set_timer(account_id, MONTHS, "", now + timedelta(days=1))
+    again = timedelta(days=1)
+    try:
+        with transaction.atomic():
+            partitions.ensure(now)
+    except OperationalError as failure:  # a backup, say, holds the log; there are months of time
+        logger.warning("months of the log not made", error=str(failure))
+        again = timedelta(hours=1)
+    timers.set_timer(account_id, MONTHS, "", now + again)
 
 
 TIMERS: dict[str, timers.Handler] = {

@@ -35,10 +35,15 @@ begin
         return false;
     end if;
     perform pg_advisory_xact_lock(hashtext('events_partition'));
-    if to_regclass(name) is not null then
+    -- A statement's own snapshot: after the wait to_regclass may still say what it said before.
+    if exists (select from pg_class where relname = name and pg_table_is_visible(oid)) then
         return false;
     end if;
-    -- Attached, not created in place: writers of other months are not held up.
+    -- A coming month is attached beside the writers of this one. Into a month that has begun somebody may be writing,
+    -- by way of the default partition; they wait at the door then, because behind it their way would be wrong.
+    if since <= now() or exists (select from events_event_other where occurred_at >= since and occurred_at < until) then
+        lock table events_event in access exclusive mode;
+    end if;
     execute format('create table %I (like events_event including all)', name);
     lock table events_event_other in access exclusive mode;
     execute format('with late as (delete from events_event_other where occurred_at >= %L and occurred_at < %L returning *)'

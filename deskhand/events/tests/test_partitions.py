@@ -1,9 +1,10 @@
 """The log's months: there before they begin, across the ends of months and years, and after a long sleep."""
 
+import threading
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
-from django.db import connection
+from django.db import DatabaseError, connection
 
 from deskhand.events import dispatch, log, partitions
 from deskhand.events.dispatch import Dispatcher
@@ -135,6 +136,20 @@ def test_every_account_looks_after_the_months_at_night(world, wired):
     assert timers.handlers[wiring.MONTHS] is wiring.make_months
 
 
+def test_a_log_that_is_held_is_tried_again_within_the_hour(world, wired, monkeypatch):
+    from deskhand import wiring
+
+    def held(now: datetime) -> None:
+        sql.execute("do $$ begin raise lock_not_available; end $$")
+
+    monkeypatch.setattr(partitions, "ensure", held)
+    with clock.stopped(datetime(2031, 12, 31, 23, 0, tzinfo=UTC)):
+        wiring.make_months(world.account.pk, [])
+
+    timer = Timer.objects.get(account_id=world.account.pk, kind=wiring.MONTHS)
+    assert timer.due_at == datetime(2032, 1, 1, 0, 0, tzinfo=UTC)
+
+
 def test_a_new_account_gets_the_nightly_timer(world, wired):
     from deskhand import wiring
 
@@ -145,3 +160,54 @@ def test_a_new_account_gets_the_nightly_timer(world, wired):
 
     due = Timer.objects.get(account_id=world.account.pk, kind=wiring.MONTHS).due_at
     assert due - clock.now() < timedelta(days=1, seconds=1)
+
+
+@pytest.fixture
+def _far_months(transactional_db):
+    yield
+    for month in ("205001", "205002", "205003", "205004"):
+        sql.execute(f"drop table if exists events_event_{month}")
+
+
+@pytest.mark.race
+@pytest.mark.usefixtures("_far_months")
+def test_months_are_made_once_while_events_come_in_and_none_is_lost():
+    now = datetime(2050, 1, 31, tzinfo=UTC)
+    recorded: list[int] = []
+    made: list[date] = []
+    errors: list[DatabaseError] = []
+    done = threading.Event()
+
+    def in_thread(work) -> threading.Thread:
+        def run() -> None:
+            try:
+                work()
+            except DatabaseError as failure:
+                errors.append(failure)
+            finally:
+                connection.close()
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        return thread
+
+    def write() -> None:
+        while not done.is_set():
+            recorded.append(record(now + timedelta(days=len(recorded) % 3)).id)
+
+    writers = [in_thread(write) for _ in range(2)]
+    while len(recorded) < 50:
+        done.wait(0.01)
+    makers = [in_thread(lambda: made.extend(partitions.ensure(now))) for _ in range(3)]
+    for thread in makers:
+        thread.join(30)
+    done.set()
+    for thread in writers:
+        thread.join(30)
+
+    assert errors == []
+    assert sorted(made) == [date(2050, month, 1) for month in (1, 2, 3, 4)]
+    with account_scope(ACCOUNT):
+        kept = [event_id for (event_id,) in sql.rows("select id from events_event order by id")]
+    assert kept == sorted(recorded)
+    assert sql.rows("select count(*) from events_event_other") == [(0,)]
