@@ -213,6 +213,8 @@ def answer(request: AccountRequest, view: str, ticket_id: int) -> HttpResponse:
     mode: Mode = "comment" if request.POST.get("mode") == "comment" else "reply"
     body = request.POST.get("body", "").replace("\r\n", "\n")
     _changeable(request, view, ticket_id, Verb.COMMUNICATE if mode == "reply" else Verb.VIEW)
+    if mode == "reply" and request.POST.get("set_status"):
+        _changeable(request, view, ticket_id, Verb.EDIT)
     try:
         if mode == "comment":
             replies.comment(ticket_id, body, by=request.user)

@@ -201,6 +201,22 @@ def test_nothing_that_strangers_write_becomes_markup(office, sign_in, field):
         assert "&lt;img src=x" in page
 
 
+@pytest.mark.parametrize(
+    ("notices", "words"),
+    [
+        (("too large: only its headers were taken", "empty"), "larger than what is taken here"),
+        (("pgp-encrypted",), "encrypted"),
+        (("smime-signed",), "The signature was not checked"),
+        (("multipart without its boundary", "smime-signed"), "could not be read fully"),
+    ],
+)
+def test_a_notice_says_what_is_the_matter(office, sign_in, notices, words):
+    """R15, A7."""
+    ticket = office.mail("Look at this", notices=notices)
+
+    assert words in texts(sign_in(office.world.grace).get(f"/inbox/all-open/{ticket.pk}"))
+
+
 def test_notices_for_the_reader_are_shown(office, sign_in):
     """A stranger on a known thread (T4)."""
     ticket = office.mail()
@@ -269,6 +285,19 @@ def test_a_reply_can_set_the_status(office, sign_in):
     answer(sign_in(office.world.grace), ticket, set_status=closed)
 
     assert office.again(ticket).is_closed
+
+
+def test_who_may_write_but_not_edit_sets_no_status_with_a_reply(office, sign_in):
+    """R-PERM-1"""
+    ticket = office.mail()
+    may_write = {"ticket": {"view": "all", "communicate": "all"}}
+    office.role(office.world.grace, records=may_write, capabilities=["service_access"])
+    with office.inside() as world:
+        closed = world.stage("Closed")
+
+    assert answer(sign_in(office.world.grace), ticket, set_status=closed).status_code == 403
+    assert len(office.messages(ticket)) == 1
+    assert answer(sign_in(office.world.grace), ticket).status_code == 302
 
 
 def test_a_comment_stays_inside_and_assigns_nobody(office, sign_in):
