@@ -13,10 +13,12 @@ import socket
 import ssl
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Any
 
 import psycopg
@@ -326,6 +328,7 @@ class MailboxReader:
         self._stuck = stuck
         self._address = mailbox.channel_account.address
         self._source = source_of(mailbox)
+        self._found: deque[int] = deque()  # UIDs not read yet: a large folder is searched once
 
     def select(self) -> None:
         """Open the folder. When it is another one, or its mails have new numbers, begin from the start (R11)."""
@@ -338,6 +341,7 @@ class MailboxReader:
             return
         is_rescan = is_same and self._mailbox.uidvalidity is not None
         self._stuck.clear()
+        self._found.clear()
         self._keep(
             read_from=self._source,
             uidvalidity=uidvalidity,
@@ -355,23 +359,33 @@ class MailboxReader:
         taken = self._one_set(listed)
         self._take([mail for mail in taken if self._is_wanted(mail)])
         self._keep(last_uid=taken[-1].uid)
+        while self._found and self._found[0] <= taken[-1].uid:
+            self._found.popleft()
         return len(taken)
 
     def _list_new(self) -> list[_Listed]:
         """List the next mails. One that a person deletes meanwhile is just not there."""
+        self._found = self._found or self._search()
+        while self._found:
+            uids = list(islice(self._found, SET_MAILS))
+            found = self._client.fetch(uids, ["RFC822.SIZE", "INTERNALDATE"])
+            listed = [
+                _Listed(uid, int(found[uid][b"RFC822.SIZE"]), found[uid][b"INTERNALDATE"])
+                for uid in uids
+                if b"RFC822.SIZE" in found.get(uid, {})
+            ]
+            if listed:
+                return listed
+            for _gone in uids:
+                self._found.popleft()
+        return []
+
+    def _search(self) -> deque[int]:
         criteria: list[object] = ["UID", f"{self._mailbox.last_uid + 1}:*"]
         if self._mailbox.take_since:
             criteria += ["SINCE", (self._mailbox.take_since - timedelta(days=1)).date()]
         # "n:*" always names the last mail, also when its UID is lower than n.
-        uids = sorted(uid for uid in self._client.search(criteria) if uid > self._mailbox.last_uid)[
-            :SET_MAILS
-        ]
-        found = self._client.fetch(uids, ["RFC822.SIZE", "INTERNALDATE"]) if uids else {}
-        return [
-            _Listed(uid, int(found[uid][b"RFC822.SIZE"]), found[uid][b"INTERNALDATE"])
-            for uid in uids
-            if b"RFC822.SIZE" in found.get(uid, {})
-        ]
+        return deque(sorted(uid for uid in self._client.search(criteria) if uid > self._mailbox.last_uid))
 
     def _is_wanted(self, mail: _Listed) -> bool:
         since = self._mailbox.take_since

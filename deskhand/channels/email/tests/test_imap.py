@@ -202,6 +202,32 @@ def test_another_mailbox_with_the_same_numbers_is_read_from_its_start(
     assert subjects() == ["first", "second"]
 
 
+def test_a_large_mailbox_is_searched_once_and_not_for_every_set(
+    make_mailbox: MakeMailbox, mail_stack: MailStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second set is deleted between the search and the reading."""
+    monkeypatch.setattr(imap, "SET_MAILS", 2)
+    account = make_mailbox(processed_folder="")
+    for number in range(7):
+        there(mail_stack, account).put(mail(f"n{number}"))
+    searches = []
+
+    class Counting(imap.IMAPClient):
+        def search(self, criteria: object = "ALL", charset: str | None = None) -> object:
+            searches.append(criteria)
+            return super().search(criteria, charset)
+
+        def fetch(self, messages: object, data: object, modifiers: object = None) -> object:
+            found = super().fetch(messages, data, modifiers)
+            return {} if messages == [3, 4] else found
+
+    monkeypatch.setattr(imap, "IMAPClient", Counting)
+    visit(account)
+
+    assert subjects() == ["n0", "n1", "n4", "n5", "n6"]
+    assert len(searches) == 2
+
+
 def visit(account: EmailAccount) -> None:
     """Look once, as a poller that is told to stop would."""
     mailbox = EmailAccount.objects.select_related("channel_account").get(pk=account.pk)
