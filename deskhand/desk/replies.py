@@ -88,7 +88,8 @@ def reply(new: NewReply, *, by: User, at: datetime | None = None) -> Message:
     if twin:
         return twin
     _refuse_when_moved_on(new)
-    thread, channel = _thread_to_answer(ticket, at)
+    thread = _thread_to_answer(ticket, at)
+    channel = _channel_to_answer_on(thread)
     to = new.to or _whom_to_answer(ticket, thread)
     if not to:
         raise Invalid(_("This ticket has nobody to write to."), field="to", hint=_("Give an address."))
@@ -133,7 +134,7 @@ def comment(
     if not text.strip():
         raise Invalid(_("The comment is empty."), field="body", hint=_("Write something first."))
     ticket = _lock(ticket_id)
-    thread, _channel = _thread_to_answer(ticket, at)
+    thread = _thread_to_answer(ticket, at)
     message = _own_message(thread, ticket, at, text=text, html="", sender=by)
     message.kind = MessageKind.COMMENT
     Message.objects.bulk_create([message])
@@ -179,14 +180,14 @@ def _refuse_when_moved_on(new: NewReply) -> None:
         raise Conflict(_("%(name)s wrote in the meantime.") % {"name": name})
 
 
-def _thread_to_answer(ticket: Ticket, at: datetime) -> tuple[Thread, ChannelAccount]:
+def _thread_to_answer(ticket: Ticket, at: datetime) -> Thread:
     """The ticket's latest thread, or a new one on the account's default address."""
     threads = Thread.objects.select_related("channel_account").filter(
         account_id=ticket.account_id, ticket_id=ticket.pk, is_side=False
     )
     thread = threads.order_by("-last_message_at", "-id").first()
     if thread:
-        return thread, thread.channel_account
+        return thread
     channel = default_channel(ticket.account_id)
     made = Thread.objects.create(
         account_id=ticket.account_id, inbox_id=channel.inbox_id, channel_account=channel, ticket_id=ticket.pk,
@@ -195,7 +196,13 @@ def _thread_to_answer(ticket: Ticket, at: datetime) -> tuple[Thread, ChannelAcco
     Ticket.objects.filter(account_id=ticket.account_id, pk=ticket.pk, originating_thread_id=None).update(
         originating_thread_id=made.pk
     )
-    return made, channel
+    return made
+
+
+def _channel_to_answer_on(thread: Thread) -> ChannelAccount:
+    """The thread's own address; where it was disconnected the default one, which answers find their way back to."""
+    own = thread.channel_account
+    return own if own.archived_at is None else default_channel(thread.account_id)
 
 
 def default_channel(account_id: int) -> ChannelAccount:

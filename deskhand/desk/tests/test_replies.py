@@ -7,7 +7,7 @@ from deskhand.crm.records.models import Contact
 from deskhand.delivery import mime
 from deskhand.delivery.models import OutboxEntry
 from deskhand.delivery.types import Answer, Answered, Entry, Mail, Verdict
-from deskhand.desk import bounces, drafts, replies, threads
+from deskhand.desk import bounces, drafts, inboxes, replies, threads
 from deskhand.desk.bounces import Returned
 from deskhand.desk.models import Delivery, Draft, Message
 from deskhand.desk.replies import NewReply
@@ -23,11 +23,12 @@ def ticket_id(world, noon):
 
 
 def receive(world, number, sender, **more):
-    to = more.pop("to", (Mailbox(world.channel.address),))
+    channel = more.pop("channel", world.channel)
+    to = more.pop("to", (Mailbox(channel.address),))
     message = InboundMessage(
         f"{number}@fjallbo.example", sender, "Refund", "Where is it?", clock.now(), to=to, **more
     )
-    return threads.receive(Incoming(world.channel.pk, message))
+    return threads.receive(Incoming(channel.pk, message))
 
 
 def sent_to(message):
@@ -42,6 +43,21 @@ def test_an_answer_goes_to_the_customer_though_a_colleague_wrote_last_R_EM_9(wor
     assert sent_to(replies.reply(NewReply(first.ticket_id, "It is on its way."), by=world.bob)) == [
         ASTRID.email
     ]
+
+
+def test_where_the_address_was_disconnected_the_default_one_answers_R_MAIL_10(world, noon):
+    old = inboxes.add_channel_account(
+        world.channel.inbox, channel="email", name="Old", address="old@nordlys.example"
+    )
+    first = receive(world, "m0", ASTRID, channel=old)
+    old.archived_at = clock.now()
+    old.save(update_fields=["archived_at"])
+
+    message = replies.reply(NewReply(first.ticket_id, "It is on its way."), by=world.bob)
+
+    entry = OutboxEntry.objects.get(reference_id=message.pk)
+    assert entry.payload["sender"]["email"] == world.channel.address
+    assert entry.channel_account_id == world.channel.pk
 
 
 def test_an_inbox_with_letters_of_its_own_in_its_domain_can_send(world, ticket_id):
