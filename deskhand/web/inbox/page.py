@@ -462,8 +462,11 @@ def _delivery(m: Message) -> rows.Delivery | None:
 def _notice(m: Message) -> str:
     if m.is_unverified:
         return _("From outside this conversation and not verified. Nothing was done because of it.")
-    if m.cause and m.direction == "IN" and m.cause.get("notices"):
+    found = set(m.cause.get("notices", ())) if m.cause and m.direction == "IN" else set()
+    if any(notice.startswith("too large") for notice in found):
+        return _("This message is larger than what is taken here. Only its head was kept.")
+    if found & {"pgp-encrypted", "smime-encrypted"}:
+        return _("This message is encrypted and can't be read here. Its parts are attached.")
+    if found - {"pgp-signed", "smime-signed"}:
         return _("This message could not be read fully.")
-    if m.is_automatic and m.direction == "OUT":
-        return ""
-    return ""
+    return _("This message is signed. The signature was not checked.") if found else ""
