@@ -434,7 +434,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='ticket',
-            index=models.Index(condition=models.Q(('archived_at', None), ('is_closed', True), ('is_spam', False)), fields=['account_id', '-sort_at', '-id'], name='ticket_closed'),
+            index=models.Index(condition=models.Q(('archived_at', None), ('is_closed', True), ('is_spam', False)), fields=['account_id', '-sort_at', '-id'], include=['owner_id', 'assigned_team_ids'], name='ticket_closed'),
+        ),
+        migrations.AddIndex(
+            model_name='ticket',
+            index=models.Index(condition=models.Q(('archived_at', None), ('is_closed', True), ('is_spam', False)), fields=['account_id', 'owner_id', '-sort_at', '-id'], name='ticket_closed_of_owner'),
         ),
         migrations.AddIndex(
             model_name='ticket',

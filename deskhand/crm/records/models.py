@@ -111,6 +111,12 @@ class Ticket(Record, Filed):
             models.Index(
                 fields=["account_id", "-sort_at", "-id"],
                 name="ticket_closed",
+                include=["owner_id", "assigned_team_ids"],
+                condition=Q(is_closed=True, is_spam=False, archived_at=None),
+            ),
+            models.Index(
+                fields=["account_id", "owner_id", "-sort_at", "-id"],
+                name="ticket_closed_of_owner",
                 condition=Q(is_closed=True, is_spam=False, archived_at=None),
             ),
             models.Index(
