@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 
+from deskhand.accounts import permissions, policy
 from deskhand.accounts.models import Team
+from deskhand.accounts.types import Permissions, Reach, Viewer
 from deskhand.events.types import ActorKind
 from deskhand.kernel import clock
 from deskhand.kernel.database import sql
@@ -27,9 +31,10 @@ class Agent:
 
 # Deltas not folded yet are added and tickets grown too old are left out, so the figure is of this moment.
 _AGENTS = """
-select m.user_id, u.name, a.status, a.until, coalesce(l.n, 0)::int
+select m.user_id, u.name, a.status, a.until, coalesce(l.n, 0)::int, m.is_super_admin, m.has_seat, r.permissions::text
 from accounts_membership m
 join accounts_user u on u.id = m.user_id and u.is_active
+left join accounts_role r on r.account_id = m.account_id and r.id = m.role_id
 left join routing_availability a on a.account_id = m.account_id and a.user_id = m.user_id
 left join (
     select user_id, sum(n) as n from (
@@ -45,9 +50,13 @@ order by u.sort_key, u.name, m.user_id
 
 
 def agents_with_state(account_id: int, now: datetime | None = None) -> list[Agent]:
-    """Return the account's active members by name. One query, and four more when an edge has passed unnoticed."""
+    """Return the active members who may see tickets, by name (R-DM-9).
+
+    One query, and four more when an edge has passed unnoticed.
+    """
     now = now or clock.now()
     found = sql.rows(_AGENTS, {"account": account_id, "types": loads.TYPES, "oldest": now - loads.WINDOW})
+    found = [row[:5] for row in found if _sees_tickets(account_id, row[0], *row[5:])]
     stale = [user_id for user_id, _, _, until, _ in found if until is not None and until <= now]
     fresh = availability.states(account_id, stale, now) if stale else {}
     return [
@@ -61,6 +70,23 @@ def agents_with_state(account_id: int, now: datetime | None = None) -> list[Agen
 def is_available(account_id: int, user_id: int, now: datetime | None = None) -> bool:
     state = availability.states(account_id, [user_id], now or clock.now())[user_id]
     return state.status is Status.AVAILABLE
+
+
+def may_own(account_id: int, user_id: int) -> bool:
+    """Whether tickets may be given to this user by hand (R-DM-9)."""
+    return any(agent.user_id == user_id for agent in agents_with_state(account_id))
+
+
+def _sees_tickets(
+    account_id: int, user_id: int, is_super_admin: bool, has_seat: bool, stored: str | None
+) -> bool:
+    viewer = Viewer(account_id, user_id, is_super_admin, has_seat, _permissions(stored or "{}"))
+    return policy.visible(viewer, "ticket").reach is not Reach.NONE
+
+
+@lru_cache(maxsize=256)
+def _permissions(stored: str) -> Permissions:
+    return permissions.parse(json.loads(stored))
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from deskhand.accounts import policy
-from deskhand.accounts.models import Membership, Team
+from deskhand.accounts.models import Team
 from deskhand.accounts.policy import Action
 from deskhand.accounts.types import Verb
 from deskhand.crm.records import tickets
@@ -22,6 +22,7 @@ from deskhand.desk.replies import NewReply
 from deskhand.events.types import Actor
 from deskhand.kernel import clock
 from deskhand.kernel.errors import Conflict, Forbidden, Invalid
+from deskhand.routing import queries as routing
 from deskhand.web.frame import shell
 from deskhand.web.inbox import page as pages
 from deskhand.web.inbox.rows import InboxPage, Notice, TicketPage
@@ -195,9 +196,8 @@ def _may_see(request: AccountRequest, ticket_id: int) -> bool:
 
 
 def _member(request: AccountRequest, user_id: int) -> int:
-    members = Membership.objects.filter(account_id=request.viewer.account_id, is_active=True)
-    if not members.filter(user_id=user_id, user__is_active=True).exists():
-        raise Invalid(_("This person is not in the account."), field="owner", value=user_id)
+    if not routing.may_own(request.viewer.account_id, user_id):
+        raise Invalid(_("This person may not see tickets."), field="owner", value=user_id)
     return user_id
 
 

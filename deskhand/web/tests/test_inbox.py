@@ -300,6 +300,19 @@ def test_who_may_write_but_not_edit_sets_no_status_with_a_reply(office, sign_in)
     assert answer(sign_in(office.world.grace), ticket).status_code == 302
 
 
+def test_only_who_may_see_tickets_can_own_one(office, sign_in):
+    """R-DM-9; a seat is only needed to be chosen automatically."""
+    ticket, bob, nils = office.mail(), office.world.bob, office.world.nils
+    office.role(bob, records={"contact": {"view": "all"}}, capabilities=["service_access"])
+    client = sign_in(office.world.ada)
+    change = f"/inbox/all-open/{ticket.pk}/owner"
+
+    assert client.post(change, {"owner": f"user:{bob.pk}"}).status_code == 400
+    assert f"user:{bob.pk}" not in client.get(f"/inbox/all-open/{ticket.pk}").content.decode()
+    client.post(change, {"owner": f"user:{nils.pk}"})
+    assert office.again(ticket).owner_id == nils.pk
+
+
 def test_a_comment_stays_inside_and_assigns_nobody(office, sign_in):
     """R-WORK-4, R-ROUTE-5"""
     ticket = office.mail()
