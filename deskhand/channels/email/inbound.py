@@ -267,6 +267,7 @@ class _Addressing:
         answers = tuple(
             dict.fromkeys(_bare(value) for value in (*reversed(p.in_reply_to), *reversed(p.references)))
         )
+        thread_id = self._thread(row, answers)
         return InboundMessage(
             external_id=_bare(p.message_id) or f"{row.sha256}@inbox",
             sender=Mailbox(sender.email, sender.name),
@@ -279,8 +280,8 @@ class _Addressing:
             cc=_mailboxes(p.cc),
             answers=tuple(a for a in answers if not _claims_to_be_ours(a))
             + tuple(a for a in answers if self._is_ours(a)),
-            thread_id=self._thread(row, answers),
-            automatic=_automatic(p),
+            thread_id=thread_id,
+            automatic=_automatic(p, is_known=thread_id is not None),
             automatic_reason=p.auto_reason,
             is_forward=p.is_forward,
             original_sender=Mailbox(p.forwarded_sender.email, p.forwarded_sender.name)
@@ -310,7 +311,9 @@ def _claims_to_be_ours(value: str) -> bool:
     return value.lower().startswith("dh.")
 
 
-def _automatic(p: ParsedMail) -> Automatic:
+def _automatic(p: ParsedMail, *, is_known: bool) -> Automatic:
+    """`is_known`: it came to a thread of ours. Without, a subject alone makes no answer of it: people write about
+    automatic replies, too."""
     if p.auto in (AutoKind.BOUNCE, AutoKind.REPORT, AutoKind.COMPLAINT):
         return Automatic.REPORT
     if p.auto_reason.lower().endswith("-instance"):
@@ -319,7 +322,7 @@ def _automatic(p: ParsedMail) -> Automatic:
     if p.auto is AutoKind.AUTO_REPLY and (
         p.is_reply
         or "repl" in p.auto_reason.lower()
-        or "subject" in p.auto_reason.lower()
+        or (is_known and "subject" in p.auto_reason.lower())
         or _says_auto_replied(p)
     ):
         return Automatic.ANSWER

@@ -75,6 +75,17 @@ def test_a_mail_from_the_null_sender_is_a_machines_B1(post):
     assert Ticket.objects.count() == 1
 
 
+def test_a_subject_alone_hides_no_question_and_is_never_answered_B1(world, post):
+    raw = MAIL.replace(b"Refund =?utf-8?q?f=C3=B6r?= 48213", b"Automatic reply does not work")
+
+    first = post(raw)
+    tag = tokens.reply_tag(world.account.pk, Thread.objects.get().pk)
+    second = post(raw.replace(b"<first@", b"<second@"), recipient=f"support+{tag}@nordlys.example")
+
+    assert (first.outcome, second.outcome) == ("created", "auto-reply")
+    assert [m.is_automatic for m in Message.objects.all()] == [True, True]
+
+
 def test_an_automatic_answer_that_names_nothing_opens_no_ticket_R_STAT_18(post):
     mail = post(MAIL.replace(b"Date:", b"Auto-Submitted: auto-replied (vacation)\nDate:"))
 
