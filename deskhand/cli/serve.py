@@ -106,6 +106,8 @@ class Watch:
         self.is_down, self.pause = False, FIRST_PAUSE
 
     def _look_for_space(self) -> None:
+        if not self.folder.exists():  # with a database and keys from elsewhere nothing is kept in it
+            return
         free = shutil.disk_usage(self.folder).free
         if not self.is_full and free < NEARLY_FULL:
             _say(

@@ -108,10 +108,17 @@ def hosts(name: str) -> tuple[frozenset[str], tuple[IPv4Network | IPv6Network, .
 def folder(name: str, default: Path) -> Path:
     """A directory that can be written, or made; it is not made here."""
     chosen = Path(text(name, str(default))).absolute()
-    existing = next(path for path in (chosen, *chosen.parents) if path.exists())
-    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
+    if not _can_be_written(chosen):
         raise Misconfigured(name, str(chosen), "a directory that can be written")
     return chosen
+
+
+def _can_be_written(place: Path) -> bool:
+    try:
+        existing = next(path for path in (place, *place.parents) if path.exists())
+    except PermissionError:
+        return False
+    return existing.is_dir() and os.access(existing, os.W_OK | os.X_OK)
 
 
 def words(name: str, default: str = "") -> list[str]:

@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import httpx
 import psycopg
 
 from deskhand.kernel.database import url
@@ -41,6 +42,7 @@ def main(folder: str) -> None:
         check = product.run("check")
         _break_postgresql(product, connection)
         down = _send(product, 100)
+        page = httpx.get(f"{product.address}/account/login/", timeout=PATIENCE)
         backup = product.run("backup", str(Path(folder) / "backup.tar"))
         ballast.unlink()
         freed_at = time.monotonic()
@@ -55,6 +57,7 @@ def main(folder: str) -> None:
             "told": {"before": before, "full": full, "down": down, "after": after},
             "recovered": recovered,
             "stored": dict(stored),
+            "page": [page.status_code, page.text],
             "check": check.stdout + check.stderr,
             "backup": backup.stdout + backup.stderr,
             "said": product.said(),

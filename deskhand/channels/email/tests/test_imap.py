@@ -538,6 +538,23 @@ def test_the_envelope_sender_is_what_the_server_noted() -> None:
     assert sender_of(b"From: b@x.test\r\n") == ""
 
 
+def test_a_refused_password_is_tried_ever_more_rarely_R16() -> None:
+    assert 600 <= imap.refused_pause(1) <= 900
+    assert all(imap.refused_pause(n + 1) > imap.refused_pause(n) * 1.3 for n in range(1, 4))
+    assert imap.refused_pause(1000) <= 1.5 * imap.LONGEST_REFUSED_PAUSE
+
+
+def test_a_worker_that_starts_again_and_again_does_not_knock_each_time_R16() -> None:
+    refused = EmailAccount(state=MailboxState.REFUSED, retry_at=clock.now() + timedelta(minutes=9))
+    again = EmailAccount(state=MailboxState.REFUSED, retry_at=clock.now() - timedelta(minutes=9))
+    changed = EmailAccount(account_id=1, state=MailboxState.REFUSED, retry_at=refused.retry_at)
+    changed.set_imap_password("another")
+
+    assert imap._still_refused(refused) == pytest.approx(540, abs=5)
+    assert imap._still_refused(again) == imap._still_refused(changed) == 0
+    assert imap._still_refused(EmailAccount(state=MailboxState.RETRYING, retry_at=refused.retry_at)) == 0
+
+
 def test_pauses_grow_and_have_a_limit() -> None:
     """R14, R17."""
     pauses = [[back_off(failures) for _ in range(200)] for failures in (1, 5, 100)]
