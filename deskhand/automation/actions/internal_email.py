@@ -97,11 +97,8 @@ class _People:
 
 
 def _send(doing: Doing, channel: ChannelAccount, who: Address) -> NewSend:
-    subject = _fill(
-        str(doing.settings.get("subject") or _("Ticket #{{ ticket.number }}: {{ ticket.subject }}")), doing
-    )
-    text = _fill(str(doing.settings.get("body") or _("A ticket needs your attention.")), doing)
-    text += f"\n\n{django_settings.SITE_URL}/inbox/all-open/{doing.record_id}"
+    subject = _fill(str(doing.settings.get("subject") or _usual_subject(doing)), doing)
+    text = _fill(str(doing.settings.get("body") or _usual_text(doing)), doing) + _link(doing)
     mail = Mail(
         sender=Address(channel.address, channel.name), to=(who,), subject=" ".join(subject.split()), text=text, html=html_of(text),
         automatic="auto-generated",
@@ -110,6 +107,23 @@ def _send(doing: Doing, channel: ChannelAccount, who: Address) -> NewSend:
         account_id=doing.account_id, transport=TRANSPORT, idempotency_key=f"{doing.key}:{who.email}", recipients=[who.email],
         payload=mail.payload(), channel_account_id=channel.pk,
     )  # fmt: skip
+
+
+def _usual_subject(doing: Doing) -> str:
+    """A ticket's number and subject; other records have a name."""
+    if doing.object_type == "ticket":
+        return _("Ticket #{{ ticket.number }}: {{ ticket.subject }}")
+    return str(doing.record["name"])
+
+
+def _usual_text(doing: Doing) -> str:
+    return _("A ticket needs your attention.") if doing.object_type == "ticket" else str(doing.record["name"])
+
+
+def _link(doing: Doing) -> str:
+    if doing.object_type != "ticket":
+        return ""
+    return f"\n\n{django_settings.SITE_URL}/inbox/all-open/{doing.record_id}"
 
 
 def _fill(source: str, doing: Doing) -> str:

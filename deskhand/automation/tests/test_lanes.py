@@ -2,10 +2,12 @@
 
 import pytest
 
+from deskhand.accounts import roles, users
 from deskhand.accounts.models import Plan
 from deskhand.accounts.policy import viewer_for
 from deskhand.automation import lanes, templates, workflows
 from deskhand.automation.models import StepComment
+from deskhand.events.types import Actor
 from deskhand.kernel.errors import Conflict, Forbidden, Invalid
 
 
@@ -70,11 +72,23 @@ def test_starter_offers_mail_and_notification_only_T_ACT_10(world):
     assert lanes.offered(world.account) == ()
 
 
-def test_only_account_access_may_edit_ticket_lanes_T_ACT_11(world):
-    lanes.require(viewer_for(world.account.pk, world.ada.pk), "ticket")
+@pytest.mark.parametrize(
+    ("role", "may_edit"),
+    [("admin", {"ticket"}), ("workflow_editor", {"deal", "project"}), ("agent", set())],
+)
+def test_account_access_edits_ticket_lanes_and_workflow_edit_all_others_T_ACT_11(world, role, may_edit):
+    """R-ACT-40, R-ACT-41"""
+    key = roles.preset(world.account.pk, role).pk
+    users.set_role(world.account.pk, world.grace.pk, role_id=key, by=Actor.user(world.ada.pk))
+    grace, ada = (viewer_for(world.account.pk, user.pk) for user in (world.grace, world.ada))
 
-    with pytest.raises(Forbidden):
-        lanes.require(viewer_for(world.account.pk, world.grace.pk), "ticket")
+    for object_type in ("ticket", "deal", "project"):
+        lanes.require(ada, object_type)  # a super admin
+        if object_type in may_edit:
+            lanes.require(grace, object_type)
+        else:
+            with pytest.raises(Forbidden):
+                lanes.require(grace, object_type)
 
 
 def test_a_comment_on_an_action_stays_with_it_T_ACT_13(world, new, chain):

@@ -6,7 +6,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from deskhand.automation import templates, workflows
+from deskhand.automation import lanes, templates, workflows
 from deskhand.automation.engine import edit
 from deskhand.automation.engine.definition import (
     Action,
@@ -23,7 +23,8 @@ from deskhand.automation.engine.definition import (
 from deskhand.automation.models import Enrollment, StepLog, Workflow
 from deskhand.automation.runner import Runner
 from deskhand.crm.filters.types import Filter, Operator
-from deskhand.crm.records import tickets
+from deskhand.crm.pipelines.queries import pipelines_of
+from deskhand.crm.records import objects, tickets
 from deskhand.crm.records.models import Task, Ticket
 from deskhand.crm.schema.types import Kind
 from deskhand.delivery.models import OutboxEntry
@@ -101,6 +102,15 @@ def settle_in_scope(settle):
         settle()
         if not scope.last and before == (OutboxEntry.objects.count(), StepLog.objects.count()):
             return
+
+
+def stage_of(object_type, label):
+    return next(
+        stage.id
+        for one in pipelines_of(object_type).pipelines
+        for stage in one.stages
+        if stage.label == label
+    )
 
 
 def sent():
@@ -239,6 +249,26 @@ def test_saving_a_lane_is_having_looked_R_LOG_7(world, lane):
     workflows.save(made, workflows.definition_of(made))
 
     assert Workflow.objects.get().needs_review == ""
+
+
+def test_deals_and_projects_have_lanes_of_their_own_T_ACT_14(world, settle):
+    """R-OBJ-3; and a link in the mail would lead to a ticket that happens to have the deal's number."""
+    won, busy = stage_of("deal", "Closed won"), stage_of("project", "In progress")
+    by = world.ada.pk
+    workflows.switch(lanes.add_step("deal", won, "internal_email", {"owner": True}, by=by), True)
+    workflows.switch(lanes.add_step("project", busy, "create_task", {"title": "Kick off"}, by=by), True)
+
+    deal = objects.create("deal", {"dealname": "Fjällbo", "hubspot_owner_id": world.grace.pk}, by=SYSTEM)
+    project = objects.create("project", {"hs_name": "Move"}, by=SYSTEM)
+    objects.move("deal", deal.id, to=won, by=SYSTEM)
+    objects.move("project", project.id, to=busy, by=SYSTEM)
+    settle_in_scope(settle)
+
+    [mail] = OutboxEntry.objects.all()
+    assert (mail.recipients, mail.payload["subject"]) == ([world.grace.email], "Fjällbo")
+    assert "/inbox/" not in mail.payload["text"]
+    task = Task.objects.get()
+    assert (task.object_type, task.record_id, task.title) == ("project", project.id, "Kick off")
 
 
 def test_setting_a_property_leaves_history_with_its_cause(world, lane, settle):
