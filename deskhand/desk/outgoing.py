@@ -14,11 +14,19 @@ from deskhand.desk.types import Mailbox, StoredFile
 TRANSPORT = "mail"
 REFERENCE = "desk.message"
 REFERENCES = 20  # ids at most (O4)
+LONGEST_LOCAL = 64  # characters before the @ (RFC 5321 §4.5.3.1.1)
 
 
 def message_id(channel: ChannelAccount, thread_id: int, number: int) -> str:
     address = channel.address if channel.address.isascii() else wire_address(channel.address)
     return tokens.message_id(channel.account_id, thread_id, number, address.partition("@")[2])
+
+
+def reply_address(channel: ChannelAccount, thread_id: int) -> str:
+    """Where answers go; without a tag where it finds no room, for answers name our Message-ID, too."""
+    local, _, domain = channel.address.rpartition("@")
+    tagged = f"{local}+{tokens.reply_tag(channel.account_id, thread_id)}"
+    return f"{tagged}@{domain}" if len(tagged) <= LONGEST_LOCAL else channel.address
 
 
 def send(
@@ -38,8 +46,7 @@ def send(
 
     `is_new`: a person writes it this moment, so it leaves even behind the fence of a restore.
     """
-    local, _, domain = channel.address.partition("@")
-    tagged = f"{local}+{tokens.reply_tag(channel.account_id, message.thread_id)}@{domain}"
+    tagged = reply_address(channel, message.thread_id)
     mail = Mail(
         sender=Address(channel.address, from_name or channel.name),
         to=_addresses(to),

@@ -28,7 +28,7 @@ from deskhand.crm.records import objects, tickets
 from deskhand.crm.records.models import Task, Ticket
 from deskhand.crm.schema.types import Kind
 from deskhand.delivery.models import OutboxEntry
-from deskhand.desk import replies, threads
+from deskhand.desk import replies, threads, tokens
 from deskhand.desk.models import Message
 from deskhand.desk.replies import NewReply
 from deskhand.desk.types import Automatic, InboundMessage, Incoming, Mailbox
@@ -437,6 +437,16 @@ def test_whom_a_forward_names_gets_no_automatic_mail_before_they_write_F2(world,
     settle_in_scope(settle)
 
     assert len(sent()) == 1
+
+
+def test_a_colleagues_answer_to_a_notice_is_noted_on_its_ticket_R_EM_9(world, lane, mail_in):
+    lane("New", step(1, "internal_email", users=[world.bob.pk]))
+    received = mail_in()
+
+    (notice,) = [entry.payload for entry in OutboxEntry.objects.all()]
+    _, _, tag = notice["reply_to"][0]["email"].partition("@")[0].rpartition("+")
+
+    assert tokens.thread_of_tag(world.account.pk, tag) == received.thread_id
 
 
 def test_at_most_five_automatic_mails_an_hour_to_one_address_R_MAIL_12(world, lane, mail_in):

@@ -13,7 +13,7 @@ from operator import itemgetter
 
 from django.db.models import QuerySet
 
-from deskhand.channels.email import guarded
+from deskhand.channels.email import guarded, store
 from deskhand.channels.email.models import InboundMail, MailState
 from deskhand.channels.email.parse import fingerprint
 from deskhand.channels.email.parse.types import Address, AutoKind, ParsedMail
@@ -135,7 +135,7 @@ class InboundClaimer(BatchClaimer[Waiting]):
             return ""
         if any(value.lower() != "no" for value in _values(p, "Auto-Submitted")):
             return f"our own automatic mail came back: {p.message_id or p.subject}"
-        if any(_untagged(address.key) in self._channels for address in (*p.to, *p.cc)):
+        if any(_own_channel(address, self._channels) for address in (*p.to, *p.cc)):
             return ""
         return f"our own mail came back, which was not for us: {p.message_id or p.subject}"
 
@@ -256,7 +256,7 @@ class _Addressing:
     def _channel(self, row: Waiting, parsed: ParsedMail) -> int:
         """Of several of our addresses in one mail the first by To order counts (R-EM-11)."""
         for address in (*parsed.to, *parsed.cc):
-            found = self.by_address.get(_untagged(address.key))
+            found = _own_channel(address, self.by_address)
             if found:
                 return found
         return row.channel_account_id
@@ -294,7 +294,7 @@ class _Addressing:
 
     def _thread(self, row: Waiting, answers: Sequence[str]) -> int | None:
         """A verified tag first, then one of our own Message-IDs with a good signature (T1)."""
-        _, plus, tag = row.recipient.partition("@")[0].partition("+")
+        _, plus, tag = row.recipient.rpartition("@")[0].rpartition("+")
         found = tokens.thread_of_tag(self.account_id, tag) if plus else None
         if found is None:
             found = next(
@@ -362,9 +362,12 @@ def _bare(value: str) -> str:
     return value.strip().strip("<>")
 
 
-def _untagged(address: str) -> str:
-    local, _, domain = address.partition("@")
-    return f"{local.partition('+')[0]}@{domain}"
+def _own_channel(address: Address, by_address: Mapping[str, int]) -> int | None:
+    """Which of our inboxes it is, with a tag or without."""
+    local, _, domain = address.key.rpartition("@")
+    return next(
+        (by_address[own] for name in store.untagged(local) if (own := f"{name}@{domain}") in by_address), None
+    )
 
 
 def _mailboxes(addresses: Sequence[Address]) -> tuple[Mailbox, ...]:

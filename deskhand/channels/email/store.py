@@ -99,7 +99,7 @@ def _columns(mails: Sequence[Incoming], now: datetime) -> dict[str, Any]:
 
 
 def recipients(addresses: Iterable[str]) -> Mapping[str, ChannelAccount | None]:
-    """Return whose each address is: exactly, or without its `+tag` (R5). None: nobody's here."""
+    """Return whose each address is: exactly, or without its `+tags` (R5). None: nobody's here."""
     wanted = {address: candidates(address) for address in addresses}
     known = {
         account.address: account
@@ -116,12 +116,19 @@ def recipients(addresses: Iterable[str]) -> Mapping[str, ChannelAccount | None]:
 
 
 def candidates(address: str) -> list[str]:
-    """Return what `address` may be listed as, best first: in lower case, without its tag, its domain both ways."""
+    """Return what `address` may be listed as, best first: in lower case, without tags, its domain both ways."""
     local, at, domain = address.strip().lower().rpartition("@")
     if not (local and at and domain):
         return []
-    locals_ = dict.fromkeys([local, local.split("+", 1)[0] or local])
-    return [f"{name}@{host}" for name in locals_ for host in _spellings(domain)]
+    return [f"{name}@{host}" for name in untagged(local) for host in _spellings(domain)]
+
+
+def untagged(local: str) -> list[str]:
+    """Return the part before the @ as it is, without its last tag, without its last two …: ours may have one itself."""
+    names = [local]
+    while local := local.rpartition("+")[0]:
+        names.append(local)
+    return names
 
 
 def _spellings(domain: str) -> list[str]:

@@ -60,6 +60,21 @@ def test_where_the_address_was_disconnected_the_default_one_answers_R_MAIL_10(wo
     assert entry.channel_account_id == world.channel.pk
 
 
+@pytest.mark.parametrize(
+    ("address", "beginning"),
+    [("support+eu@nordlys.example", "support+eu+t"), (f"{'long' * 12}@nordlys.example", "longlong")],
+)
+def test_any_address_of_ours_can_send_and_be_answered(world, ticket_id, address, beginning):
+    world.channel.address = address
+    world.channel.save(update_fields=["address"])
+
+    message = replies.reply(NewReply(ticket_id, "It is on its way."), by=world.bob)
+
+    entry = OutboxEntry.objects.get(reference_id=message.pk)
+    assert entry.payload["reply_to"][0]["email"].startswith(beginning)
+    mime.check(Mail.from_payload(entry.payload), entry.message_id)
+
+
 def test_an_inbox_with_letters_of_its_own_in_its_domain_can_send(world, ticket_id):
     world.channel.address = "support@bücher.example"
     world.channel.save(update_fields=["address"])

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from deskhand.channels.email import guarded, inbound
+from deskhand.channels.email import guarded, inbound, store
 from deskhand.channels.email.inbound import InboundClaimer
 from deskhand.channels.email.models import InboundMail, SeenMail
 from deskhand.channels.email.parse import unreadable
@@ -198,6 +198,18 @@ def test_an_answer_to_the_tagged_address_joins(world, post):
 
     assert mail.outcome == "joined"
     assert Ticket.objects.count() == 1
+
+
+def test_an_inbox_whose_address_has_a_tag_itself_gets_its_answers(world, post):
+    world.channel.address = "support+eu@nordlys.example"
+    world.channel.save(update_fields=["address"])
+    post(MAIL.replace(b"support@", b"support+eu@"), recipient="support+eu@nordlys.example")
+    tagged = outgoing.reply_address(world.channel, Thread.objects.get().pk)
+
+    mail = post(MAIL.replace(b"<first@", b"<second@").replace(b"where is", b"I found"), recipient=tagged)
+
+    assert mail.outcome == "joined"
+    assert store.recipients([tagged.upper()])[tagged.upper()] == world.channel
 
 
 def test_a_forged_tag_or_id_never_joins_T2(world, post):
