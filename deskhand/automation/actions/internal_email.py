@@ -14,7 +14,7 @@ from deskhand.automation.actions.types import Doing, Done, failed, skipped
 from deskhand.delivery import outbox
 from deskhand.delivery.types import Address, Mail, NewSend
 from deskhand.desk.models import ChannelAccount
-from deskhand.desk.outgoing import TRANSPORT, html_of
+from deskhand.desk.outgoing import TRANSPORT, html_of, reply_address
 from deskhand.kernel.errors import Invalid
 
 
@@ -99,9 +99,12 @@ class _People:
 def _send(doing: Doing, channel: ChannelAccount, who: Address) -> NewSend:
     subject = _fill(str(doing.settings.get("subject") or _usual_subject(doing)), doing)
     text = _fill(str(doing.settings.get("body") or _usual_text(doing)), doing) + _link(doing)
+    thread_id = doing.record.get("originating_thread_id")
+    # A colleague's answer is noted on the ticket (R-EM-9).
+    answers_to = reply_address(channel, thread_id) if thread_id else ""
     mail = Mail(
         sender=Address(channel.address, channel.name), to=(who,), subject=" ".join(subject.split()), text=text, html=html_of(text),
-        automatic="auto-generated",
+        reply_to=(Address(answers_to, channel.name),) if answers_to else (), automatic="auto-generated",
     )  # fmt: skip
     return NewSend(
         account_id=doing.account_id, transport=TRANSPORT, idempotency_key=f"{doing.key}:{who.email}", recipients=[who.email],
