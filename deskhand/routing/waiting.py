@@ -33,16 +33,21 @@ def leave(account_id: int, ticket_ids: Collection[int]) -> None:
     sql.execute(_LEAVE, [account_id, sorted(ticket_ids)])
 
 
-_WAITING = """
-select t.id, t.channel_account_id, t.ticket_type, c.owner_id
-from routing_waitingticket w
-join crm_ticket t on t.account_id = w.account_id and t.id = w.ticket_id
-left join crm_contact c on c.account_id = t.account_id and c.id = t.contact_id
-where w.account_id = %s and t.owner_id is null and not t.is_closed
-order by array_position(array['URGENT', 'HIGH', 'MEDIUM', 'LOW'], t.priority) nulls last, w.added_at, t.id limit %s
+_RANK = "array_position(array['URGENT', 'HIGH', 'MEDIUM', 'LOW'], t.priority) nulls last, w.added_at, t.id"
+
+# No more than BATCH of one channel: those of another one must not wait behind them.
+_WAITING = f"""
+select id, channel_account_id, ticket_type, owner_id from (
+    select t.id, t.channel_account_id, t.ticket_type, c.owner_id, row_number() over (order by {_RANK}) as place,
+        row_number() over (partition by t.channel_account_id order by {_RANK}) as place_in_channel
+    from routing_waitingticket w
+    join crm_ticket t on t.account_id = w.account_id and t.id = w.ticket_id
+    left join crm_contact c on c.account_id = t.account_id and c.id = t.contact_id
+    where w.account_id = %s and t.owner_id is null and not t.is_closed
+) x where place_in_channel <= %s order by place
 """
 
 
 def in_order(account_id: int) -> list[NewTicket]:
-    """Who waits: by priority, then the longest first; at most BATCH."""
+    """Who waits: by priority, then the longest first; at most BATCH of each channel."""
     return [NewTicket(*row) for row in sql.rows(_WAITING, [account_id, BATCH])]

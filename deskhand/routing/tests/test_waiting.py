@@ -12,7 +12,7 @@ from deskhand.routing import assign, explain, queries, waiting
 from deskhand.routing.models import Decision, WaitingTicket
 from deskhand.routing.types import Option, Status
 
-from .conftest import NOON
+from .conftest import CHAT, NOON
 
 AVAILABLE, AWAY = Status.AVAILABLE, Status.AWAY
 
@@ -73,6 +73,17 @@ def test_the_urgent_come_first_and_then_the_oldest(lonely):
     Ticket.objects.filter(pk=low).update(priority="LOW")
 
     assert [one.ticket_id for one in waiting.in_order(lonely.id)] == [urgent, low, plain, late]
+
+
+def test_who_waits_at_one_channel_stands_in_nobodys_way_at_another(lonely, monkeypatch):
+    monkeypatch.setattr(waiting, "BATCH", 2)
+    lonely.rule(CHAT, user_ids=[lonely.ada], wait_list=True)
+    first, second, _third = lonely.tickets(3)
+    [other] = lonely.tickets(1, channel_account_id=CHAT)
+    lonely.route([first, second, _third])
+    lonely.route([other], channel=CHAT, now=NOON + timedelta(minutes=1))
+
+    assert [one.ticket_id for one in waiting.in_order(lonely.id)] == [first, second, other]
 
 
 @pytest.mark.parametrize(
