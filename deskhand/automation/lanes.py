@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
+from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
 from deskhand.accounts import plans, policy
@@ -37,7 +38,7 @@ from deskhand.crm.pipelines.types import PipelineValue
 from deskhand.crm.schema.types import Kind
 from deskhand.kernel import clock
 from deskhand.kernel.database.scope import current_account_id
-from deskhand.kernel.errors import Invalid, NotFound
+from deskhand.kernel.errors import Conflict, Invalid, NotFound
 
 DELAY = "delay"
 STAGE_GONE = "Its status was deleted."
@@ -313,10 +314,14 @@ def _existing(definition: Definition, step_id: str) -> Step:
 def _create(object_type: str, stage_id: int, by: int) -> Workflow:
     pipeline = pipelines_of(object_type).of_stage(stage_id)
     stage = pipelines_of(object_type).stage(stage_id)
-    return workflows.create(
-        current_account_id(), f"{_(pipeline.label)}: {_(stage.label)}", Definition(object_type, lane_trigger(object_type, stage_id)), by=by,
-        pipeline_id=pipeline.id, stage_id=stage_id,
-    )  # fmt: skip
+    try:
+        with transaction.atomic():
+            return workflows.create(
+                current_account_id(), f"{_(pipeline.label)}: {_(stage.label)}", Definition(object_type, lane_trigger(object_type, stage_id)), by=by,
+                pipeline_id=pipeline.id, stage_id=stage_id,
+            )  # fmt: skip
+    except IntegrityError as other:
+        raise Conflict(_("Somebody else changed this workflow in the meantime.")) from other
 
 
 def lane_trigger(object_type: str, stage_id: int) -> WhenEvent:

@@ -120,6 +120,15 @@ def test_two_editors_do_not_overwrite_each_other(world, new, chain):
         lanes.change_step(chain, "3", {"title": "Shout"}, by=world.grace.pk, seen_revision=seen)
 
 
+def test_of_two_who_begin_a_lane_at_once_one_is_told(world, new, chain, monkeypatch):
+    monkeypatch.setattr(lanes, "lane_of", lambda *_: None)  # the other one's was not there yet
+
+    with pytest.raises(Conflict):
+        lanes.add_step("ticket", new, "create_task", {"title": "Write"}, by=world.ada.pk)
+
+    assert kinds(world, new) == ["send_email", "delay", "create_task"]
+
+
 def test_lanes_are_read_with_as_many_queries_for_four_as_for_one(
     world, new, chain, django_assert_max_num_queries
 ):
