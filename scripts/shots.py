@@ -56,7 +56,7 @@ def serving() -> Iterator[tuple[str, str, str]]:
     data = Path(tempfile.mkdtemp(prefix="deskhand-shots-"))
     data.chmod(0o711)
     ports = [f"--{name}={free_port()}" for name in ("port", "smtp-port", "lmtp-port")]
-    command = [sys.executable, "-m", "deskhand", "serve", "--demo", "--no-open", *ports]
+    command = [sys.executable, "-m", "deskhand", "serve", "--demo", "--no-customers", "--no-open", *ports]
     environment = {**os.environ, "DESKHAND_DATA": str(data)}
     process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
     try:

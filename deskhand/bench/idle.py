@@ -19,7 +19,7 @@ def run(scale: float = 1.0) -> Result:
         Path(folder).chmod(0o755)  # the server's own user must reach its part
         web, smtp = free_port(), free_port()
         command = ("serve", "--data", f"{folder}/data", "--port", str(web), "--smtp-port", str(smtp), "--lmtp-port", "0")  # fmt: skip
-        with process(*command, "--demo", "--no-open") as serve:
+        with process(*command, "--demo", "--no-customers", "--no-open") as serve:
             wait_for_port(web, 300)
             wait_for_port(smtp, 60)
             urllib.request.urlopen(f"http://127.0.0.1:{web}/", timeout=60).read()

@@ -30,6 +30,7 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
     customers.add_argument(
         "--count", type=int, default=0, help="stop after so many requests; 0 goes on until Ctrl-C"
     )
+    customers.add_argument("--quiet", action="store_true", help="do not print what is sent")
     customers.add_argument("--seed", type=int, default=None, help="the same seed writes the same requests")
 
 
@@ -38,7 +39,8 @@ def run(args: argparse.Namespace) -> int:
         return _seed()
     from deskhand.testing.demo import customers
 
-    return customers.play(port=args.smtp_port, every=args.every, count=args.count, seed=args.seed, say=print)
+    say: customers.Say = (lambda _text: None) if args.quiet else print
+    return customers.play(port=args.smtp_port, every=args.every, count=args.count, seed=args.seed, say=say)
 
 
 def _seed() -> int:

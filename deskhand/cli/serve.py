@@ -35,6 +35,7 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0  # seconds before a child that died is st
 LONGEST_DATABASE_PAUSE = 5.0  # seconds; where a fault ends, all works again within half a minute
 SPACE_EVERY = 2.0  # seconds between looks at the disk
 NEARLY_FULL = 64_000_000  # bytes left
+CUSTOMERS_EVERY, CUSTOMERS = 8, 40  # seconds between two of the demo's requests, and how many after a start
 HEALTHY_AFTER = 60  # seconds; a child that lived so long starts with the first pause again
 
 
@@ -46,6 +47,9 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
     )
     worker.add_mail_ports(parser)
     parser.add_argument("--demo", action="store_true", help="fill an empty database with a demo company")
+    parser.add_argument(
+        "--no-customers", action="store_true", help="with --demo: let none of its customers write"
+    )
     parser.add_argument("--no-open", action="store_true", help="do not open the browser")
 
 
@@ -64,6 +68,8 @@ def run(args: argparse.Namespace) -> int:
         children = stack.enter_context(_children(args))
         if _wait_for_web(args, children, stop):
             _greet(args, log_ins)
+            if _has_customers(args):
+                children.append(_customers(args))
         _watch(Watch(url.data_directory(), postgres), children, stop)
         _say("Stopping …")
     _say("Stopped.")
@@ -122,9 +128,11 @@ class Watch:
 
 @dataclass
 class Child:
-    """A role that is started again whenever it ends."""
+    """A role that is started again whenever it ends; one that may end by itself isn't, once it has."""
 
     command: list[str]
+    may_end: bool = False
+    has_ended: bool = False
     process: subprocess.Popen[bytes] | None = None
     started_at: float = 0.0
     start_at: float = 0.0
@@ -136,7 +144,12 @@ class Child:
 
     def look(self) -> None:
         now = time.monotonic()
+        if self.has_ended:
+            return
         if self.process is not None and (code := self.process.poll()) is not None:
+            if code == 0 and self.may_end:
+                self.process, self.has_ended = None, True
+                return
             self.pause = (
                 FIRST_PAUSE if now - self.started_at > HEALTHY_AFTER else min(self.pause * 2, LONGEST_PAUSE)
             )
@@ -218,6 +231,16 @@ def _children(args: argparse.Namespace) -> Iterator[list[Child]]:
             child.wait(until)
 
 
+def _has_customers(args: argparse.Namespace) -> bool:
+    return bool(args.demo and args.smtp_port and not args.no_customers)
+
+
+def _customers(args: argparse.Namespace) -> Child:
+    """The demo's customers write for some minutes, so that whoever looks sees tickets come and go."""
+    how = [f"--smtp-port={args.smtp_port}", f"--every={CUSTOMERS_EVERY}", f"--count={CUSTOMERS}", "--quiet"]
+    return Child(["demo", "customers", *how], may_end=True)
+
+
 def _wait_for_web(args: argparse.Namespace, children: list[Child], stop: threading.Event) -> bool:
     """Return whether the pages answer; False if we are told to stop first."""
     while not stop.wait(0.05):
@@ -245,6 +268,9 @@ def _greet(args: argparse.Namespace, log_ins: str) -> None:
         _say(f"It takes mail by SMTP on 127.0.0.1:{args.smtp_port}.")
     if log_ins:
         _say(log_ins.rstrip())
+    if _has_customers(args):
+        minutes = round(CUSTOMERS_EVERY * CUSTOMERS / 60)
+        _say(f"For {minutes} minutes its customers write, and answer you. `deskhand demo customers` goes on.")
     _say("Ctrl-C stops it; the data stay.\n")
     has_screen = sys.platform == "darwin" or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
     if has_screen and sys.stdout.isatty() and not args.no_open:
