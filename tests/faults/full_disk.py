@@ -42,7 +42,7 @@ def main(folder: str) -> None:
         check = product.run("check")
         _break_postgresql(product, connection)
         down = _send(product, 100)
-        page = httpx.get(f"{product.address}/account/login/", timeout=PATIENCE)
+        page = httpx.get(f"{product.address}/inbox", cookies={"sessionid": "x" * 32}, timeout=PATIENCE)
         backup = product.run("backup", str(Path(folder) / "backup.tar"))
         ballast.unlink()
         freed_at = time.monotonic()
