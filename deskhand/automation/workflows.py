@@ -7,8 +7,11 @@ from collections.abc import Sequence
 from django.utils.translation import gettext as _
 
 from deskhand.accounts import audit
+from deskhand.automation.actions.types import Action
 from deskhand.automation.engine.definition import Definition
+from deskhand.automation.engine.validate import CheckSettings, Complaint, Surroundings, validate
 from deskhand.automation.models import Enrollment, EnrollmentState, Workflow, WorkflowRevision
+from deskhand.automation.runner import ACTIONS
 from deskhand.events.types import SYSTEM, Actor
 from deskhand.kernel import clock
 from deskhand.kernel.errors import Conflict, Invalid
@@ -75,7 +78,7 @@ def _add_revision(workflow: Workflow, definition: Definition, by: int | None) ->
 
 
 def switch(workflow: Workflow, on: bool, *, by: int | None = None) -> Workflow:
-    """Turn on or off. On: only what happens from now on enrolls (R-ACT-12). Raises Invalid without an action (R-EDIT-6).
+    """Turn on or off. On: only what happens from now on enrolls (R-ACT-12). Raises Invalid for what can't work (R-EDIT-6).
 
     Off: nothing new enrolls; what is inside goes on, and its actions are logged as skipped (R-EXEC-15, R-EXEC-16).
     Safe to repeat: on again is on since it was first.
@@ -83,8 +86,8 @@ def switch(workflow: Workflow, on: bool, *, by: int | None = None) -> Workflow:
     current = Workflow.objects.select_for_update().get(account_id=workflow.account_id, pk=workflow.pk)
     if current.is_on == on:
         return current
-    if on and definition_of(current).start is None:
-        raise Invalid(_("There is nothing to do yet."), field="steps", hint=_("Add an action first."))
+    if on:
+        _refuse_what_cannot_work(definition_of(current))
     current.is_on = on
     current.on_since = clock.now() if on else None
     current.needs_review = "" if on else current.needs_review
@@ -94,6 +97,25 @@ def switch(workflow: Workflow, on: bool, *, by: int | None = None) -> Workflow:
         target_id=current.pk, after={"name": current.name, "revision": current.revision_number},
     )  # fmt: skip
     return current
+
+
+def _refuse_what_cannot_work(definition: Definition) -> None:
+    if definition.start is None:
+        raise Invalid(_("There is nothing to do yet."), field="steps", hint=_("Add an action first."))
+    around = Surroundings(actions={kind: _complaints(action) for kind, action in ACTIONS.items()})
+    for problem in validate(definition, around):
+        sentence = _(problem.message)
+        raise Invalid(
+            sentence % problem.values if problem.values else sentence,
+            field=problem.field,
+            value=problem.step_id,
+        )
+
+
+def _complaints(action: Action) -> CheckSettings:
+    return lambda settings: [
+        Complaint(field, "%(why)s", {"why": why}) for field, why in action.problems(settings)
+    ]
 
 
 def delete(workflow: Workflow) -> int:

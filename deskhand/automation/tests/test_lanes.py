@@ -6,7 +6,8 @@ from deskhand.accounts import roles, users
 from deskhand.accounts.models import Plan
 from deskhand.accounts.policy import viewer_for
 from deskhand.automation import lanes, templates, workflows
-from deskhand.automation.models import StepComment
+from deskhand.automation.engine import edit
+from deskhand.automation.models import StepComment, Workflow
 from deskhand.events.types import Actor
 from deskhand.kernel.errors import Conflict, Forbidden, Invalid
 
@@ -61,6 +62,24 @@ def test_an_empty_lane_cannot_be_switched_on_R_EDIT_6(world, new, chain):
 
     with pytest.raises(Invalid, match="nothing to do"):
         workflows.switch(emptied, True)
+
+
+@pytest.mark.parametrize(
+    ("break_it", "field"),
+    [
+        (lambda d: edit.update_settings(d, "1", {"template": ""}), "template"),
+        (lambda d: edit.delete_one(edit.delete_one(d, "1"), "3"), "steps"),  # only the delay is left
+        (lambda d: edit.go_to(edit.delete_one(d, "2"), edit.Place("3"), "1"), "next"),
+    ],
+)
+def test_what_can_not_work_can_not_be_switched_on_R_EDIT_6(world, new, chain, break_it, field):
+    broken = workflows.save(chain, break_it(workflows.definition_of(chain)))
+
+    with pytest.raises(Invalid) as refusal:
+        workflows.switch(broken, True)
+
+    assert refusal.value.field == field
+    assert not Workflow.objects.get().is_on
 
 
 def test_starter_offers_mail_and_notification_only_T_ACT_10(world):

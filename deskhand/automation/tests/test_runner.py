@@ -60,8 +60,8 @@ def lane(world, settle):
             pipeline_id=world.tickets.default.id,
             stage_id=stage,
         )
-        workflows.switch(made, True)
-        Workflow.objects.filter(pk=made.pk).update(on_since=clock.now() - timedelta(days=30))
+        Workflow.objects.filter(pk=made.pk).update(is_on=True, on_since=clock.now() - timedelta(days=30))
+        made.refresh_from_db()
         return made
 
     return make
