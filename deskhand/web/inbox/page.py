@@ -25,7 +25,7 @@ from deskhand.desk import views as desk_views
 from deskhand.desk.models import Attachment, Draft, Message
 from deskhand.routing import explain
 from deskhand.routing import queries as routing
-from deskhand.web import times
+from deskhand.web import times, troubles
 from deskhand.web.files import with_own_pictures
 from deskhand.web.frame import VIEW_LABELS, VIEW_SENTENCES, count_text
 from deskhand.web.inbox import rows
@@ -456,7 +456,8 @@ def _delivery(m: Message) -> rows.Delivery | None:
     if m.delivery not in texts:
         return None
     state, text = texts[m.delivery]
-    return rows.Delivery(state, text, m.delivery_error)
+    why = troubles.of_delivery(m.delivery_error)
+    return rows.Delivery(state, text, why.text, why.detail)
 
 
 def _notice(m: Message) -> str:

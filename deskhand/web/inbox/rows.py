@@ -126,6 +126,7 @@ class Delivery:
     state: Literal["queued", "sent", "failed"]
     text: str
     reason: str = ""
+    detail: str = ""  # what the mail server said
     retry_url: str = ""  # POST: send again, only when that is safe
 
 

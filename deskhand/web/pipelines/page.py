@@ -19,6 +19,7 @@ from deskhand.crm.pipelines.types import PipelineValue, StageValue
 from deskhand.desk.models import ChannelAccount
 from deskhand.kernel.database.scope import current_account_id
 from deskhand.kernel.errors import Invalid, NotFound
+from deskhand.web import troubles
 from deskhand.web.pipelines import steps
 from deskhand.web.pipelines.rows import (
     AutomatePage,
@@ -179,7 +180,7 @@ def _column(lane: Lane, stage: StageValue, pipeline: PipelineValue, may_add: boo
         stage_id=stage.id, label=_(stage.label), tone=stage.tone, closes=not stage.is_open,
         bubbles=tuple(_bubble(step, place, pipeline, may_add) for step in lane.steps),
         add_url=reverse("lane-step-new", args=place) if may_add else "", has_branches=lane.has_branches, exists=lane.workflow is not None,
-        is_on=lane.is_on, every_time=lane.every_time, failures=lane.failures, needs_review=lane.workflow.needs_review if lane.workflow else "",
+        is_on=lane.is_on, every_time=lane.every_time, failures=lane.failures, needs_review=troubles.of_workflow(lane.workflow.needs_review if lane.workflow else ""),
         switch_url=reverse("lane-switch", args=place), every_time_url=reverse("lane-every-time", args=place),
     )  # fmt: skip
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Literal
 
 from deskhand.web.shell import Person
+from deskhand.web.troubles import Trouble
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ class LaneColumn:
     is_on: bool
     every_time: bool
     failures: int
-    needs_review: str
+    needs_review: Trouble
     switch_url: str
     every_time_url: str
 

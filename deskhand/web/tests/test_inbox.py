@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import html
 import re
 from datetime import timedelta
 
@@ -251,6 +252,20 @@ def test_the_number_of_queries_does_not_grow_with_the_rows(office, sign_in):
     assert queries(f"/inbox/all-open/{first.pk}") == page
     assert lists <= 20
     assert page <= 45
+
+
+def test_a_reply_that_came_back_says_why_in_words_and_as_the_server_put_it(office, sign_in):
+    ticket = office.mail()
+    answer(sign_in(office.world.grace), ticket)
+    with office.inside():
+        said = {"delivery": "BOUNCED", "delivery_error": "550 5.1.1 <astrid@fjallbo.example>: unknown"}
+        Message.objects.filter(ticket_id=ticket.pk, direction="OUT").update(**said)
+
+    page = html.unescape(sign_in(office.world.grace).get(f"/inbox/all-open/{ticket.pk}").content.decode())
+
+    assert "Came back" in page
+    assert "The address does not exist there." in page
+    assert '<code class="delivery-detail">550 5.1.1 <astrid@fjallbo.example>: unknown</code>' in page
 
 
 # ── answering ────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -403,7 +403,8 @@ def test_failures_and_what_needs_a_look_are_said(office, admin, place, chain):
     page = text(admin.get(url("automate", place[0])))
 
     assert "1 step failed in the last 30 days" in page
-    assert "Grace is not active any more." in page
+    assert "Needs a look" in page
+    assert '<code class="field-detail">Grace is not active any more.</code>' in page
 
 
 @pytest.mark.parametrize("name", ["edit", "delete", "comments"])

@@ -1,0 +1,94 @@
+"""What machines said, in the reader's words: a sentence by the code in it, and the stored text as the detail."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from deskhand.automation import enroll, lanes
+
+
+@dataclass(frozen=True)
+class Trouble:
+    text: str
+    detail: str = ""  # as it is stored, shown beneath
+
+
+NOTHING = Trouble("")
+#: "5.1.1" (RFC 3463), else the first digit of "550".
+_ENHANCED = re.compile(r"(?<![\d.])[245]\.(\d{1,3}\.\d{1,3})(?![\d.])")
+_CODE = re.compile(r"(?<![\d.])([45]\d\d)(?=[ -]|$)")
+
+_NO_ADDRESS = gettext_lazy("The address does not exist there.")
+_NO_DOMAIN = gettext_lazy("No server takes mail for this address.")
+_NO_MAIL = gettext_lazy("This mailbox takes no mail.")
+_FULL = gettext_lazy("The mailbox is full.")
+_TOO_LARGE = gettext_lazy("The message is too large for the other side.")
+_TOO_LATE = gettext_lazy("The other side could not be reached in time.")
+_NOT_WANTED = gettext_lazy("The other side does not want mail from us, or takes it for spam.")
+_NOT_SIGNED_IN = gettext_lazy("The mail server does not let us in.")
+_BUSY = gettext_lazy("The other side can't take it just now.")
+_REFUSED = gettext_lazy("The other side refused it.")
+_AWAY = gettext_lazy("The mail server does not answer.")
+_UNCLEAR = gettext_lazy("It may have arrived; it is not sent twice by itself.")
+_UNKNOWN = gettext_lazy("It could not be handed over. What is known stands below.")
+#: Said by ourselves, in words that are the reader's already once they are translated.
+_OUR_OWN: dict[str, Promise] = {
+    "No mail server is set up; the mail waits here until there is one.": gettext_lazy(
+        "No mail server is set up; the mail waits here until there is one."
+    ),
+}
+
+#: By subject and detail of the status, or by its subject alone.
+_BY_STATUS: dict[str, Promise] = {
+    "1.0": _NO_ADDRESS, "1.1": _NO_ADDRESS, "1.3": _NO_ADDRESS, "1.6": _NO_ADDRESS, "1.10": _NO_DOMAIN, "1.2": _NO_DOMAIN,
+    "2.0": _NO_MAIL, "2.1": _NO_MAIL, "2.2": _FULL, "2.3": _TOO_LARGE, "3.4": _TOO_LARGE, "3.1": _FULL,
+    "4.1": _AWAY, "4.4": _NO_DOMAIN, "4.7": _TOO_LATE, "7.8": _NOT_SIGNED_IN, "7.9": _NOT_SIGNED_IN, "7": _NOT_WANTED,
+}  # fmt: skip
+_BY_CODE: dict[str, Promise] = {
+    "535": _NOT_SIGNED_IN,
+    "530": _NOT_SIGNED_IN,
+    "552": _FULL,
+    "554": _NOT_WANTED,
+}
+_BY_WORDS: tuple[tuple[re.Pattern[str], Promise], ...] = (
+    (re.compile(r"may have (?:left|arrived)", re.IGNORECASE), _UNCLEAR),
+    (re.compile(r"five days", re.IGNORECASE), _TOO_LATE),
+    (re.compile(r"timed? ?out|connection ?refused|unreachable|reset by|no route|name or service|getaddrinfo|Errno", re.IGNORECASE), _AWAY),
+)  # fmt: skip
+
+_REVIEWS: dict[str, Promise] = {
+    enroll.TOO_DEEP: gettext_lazy("Started by more than 10 automatic changes in a row."),
+    lanes.STAGE_GONE: gettext_lazy("Its status was deleted."),
+}
+
+
+def of_delivery(stored: str) -> Trouble:
+    """Why a message is not delivered."""
+    if not stored.strip():
+        return NOTHING
+    ours = _OUR_OWN.get(stored)
+    return Trouble(str(ours)) if ours is not None else Trouble(str(_sentence(stored)), stored)
+
+
+def _sentence(stored: str) -> Promise:
+    if status := _ENHANCED.search(stored):
+        found = _BY_STATUS.get(status[1]) or _BY_STATUS.get(status[1].partition(".")[0])
+        return found or (_BUSY if status[0].startswith("4") else _REFUSED)
+    if code := _CODE.search(stored):
+        return _BY_CODE.get(code[1]) or (_BUSY if code[1].startswith("4") else _REFUSED)
+    return next((words for pattern, words in _BY_WORDS if pattern.search(stored)), _UNKNOWN)
+
+
+def of_workflow(stored: str) -> Trouble:
+    """Why a workflow needs a look."""
+    if not stored:
+        return NOTHING
+    known = _REVIEWS.get(stored)
+    if known is not None:
+        return Trouble(str(known))
+    return Trouble(_("A step could not be done. Change it, or switch the workflow off."), stored)
