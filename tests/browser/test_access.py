@@ -8,9 +8,11 @@ from datetime import timedelta
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
+from deskhand.accounts.models import User
 from deskhand.automation import lanes, templates
 from deskhand.delivery.models import SinkMail
 from deskhand.desk import replies, threads
+from deskhand.desk.models import Message
 from deskhand.desk.types import InboundMessage, Incoming, Mailbox, StoredFile
 from deskhand.kernel import files
 from tests.browser import states
@@ -64,6 +66,10 @@ def busy(office):
         lanes.add_step("ticket", new, "send_email", {"template": "ticket_received"}, by=by)
         lane = lanes.add_step("ticket", new, "create_task", {"title": LONG}, after="1", by=by)
         lanes.comment(lane, "2", "Is this still needed?", by=world.grace.pk)
+        lane.needs_review = f"Invalid: {LONG}"
+        lane.save()
+        Message.objects.filter(direction="OUT").update(delivery="BOUNCED", delivery_error=f"550 5.1.1 {LONG}")
+        User.objects.filter(pk=world.grace.pk).update(name=f"Grace {LONG} Hopper")
     return office
 
 

@@ -5,7 +5,7 @@ const RETRY = 2000; // milliseconds
 const PATIENCE = 6000; // milliseconds without a stream before the page says so
 
 export function connect(element) {
-  const notice = element.querySelector("[role=status]");
+  const notice = document.getElementById("offline");
   let opened = false;
   let warning;
 
