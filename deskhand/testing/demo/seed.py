@@ -36,7 +36,7 @@ from deskhand.routing import availability, rules
 from deskhand.routing.types import Option, Status, Strategy
 from deskhand.testing.demo import company
 
-TICKETS = 400
+TICKETS = 300
 DAYS = 90
 LIVE = timedelta(days=2)  # lanes were switched on this long ago
 
@@ -59,6 +59,7 @@ def seed(say: Say = lambda text: None) -> bool:
     account = Account.objects.filter(slug=company.SLUG).first()
     if account is not None and account.features.get("demo") == "whole":
         return False
+    say("Hiring the people of a demo company …")
     now = clock.now()
     start = now - timedelta(days=DAYS)
     with clock.stopped(start):
@@ -162,8 +163,8 @@ def _live_90_days(
             continue
         with account_scope(account.pk):
             _one_ticket(_Story(account, staff, channels, chance, n, at, now, text, name_draw, fate))
-        if n % 50 == 0:
-            say(f"Writing 90 days of a demo company … {n} of {TICKETS}")
+        if n % 30 == 0:
+            say(f"Writing {DAYS} days of its mail … {n} of {TICKETS}")
 
 
 def _moment(chance: random.Random, now: datetime) -> datetime:
