@@ -71,6 +71,9 @@ class InboundMail(models.Model):
             models.Index(fields=["due_at"], condition=Q(state=MailState.WAITING), name="inbound_mail_due"),
             models.Index(F("account_id"), F("state"), F("id").desc(), name="inbound_mail_screen"),
             models.Index(
+                fields=["id"], condition=Q(state=MailState.QUARANTINED), name="inbound_mail_quarantine"
+            ),
+            models.Index(
                 fields=["account_id", "message_ref"],
                 condition=Q(message_ref__isnull=False),
                 name="inbound_mail_of_message",
