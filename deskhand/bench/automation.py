@@ -42,6 +42,8 @@ def _prepare(account_id: int, tickets: int, waiting: int) -> dict[str, int]:
     """Tickets, four lanes of one step each, and those who wait; returns the lanes' ids."""
     from deskhand.automation import workflows
     from deskhand.automation.engine.definition import Action, Definition, Delay, Edge, ForAmount, Manual
+    from deskhand.automation.models import Workflow
+    from deskhand.kernel import clock
     from deskhand.kernel.database import sql
     from deskhand.kernel.database.scope import account_scope
 
@@ -49,7 +51,9 @@ def _prepare(account_id: int, tickets: int, waiting: int) -> dict[str, int]:
         made = workflows.create(
             account_id, step.id, Definition("ticket", Manual(), start=Edge("1"), steps=(step,), next_id=2)
         )
-        workflows.switch(made, True)
+        Workflow.objects.filter(pk=made.pk).update(
+            is_on=True, on_since=clock.now()
+        )  # a delay alone can't be switched on
         return int(made.pk)
 
     with account_scope(account_id):
