@@ -1,8 +1,10 @@
-"""Mail servers to send to: one that can misbehave on purpose, one that never says a word."""
+"""Mail servers to send to: one that can misbehave on purpose, one that never says a word, one that never ends."""
 
 from __future__ import annotations
 
+import contextlib
 import socket
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -108,6 +110,29 @@ def black_hole() -> Iterator[int]:
         listener.bind(("127.0.0.1", 0))
         listener.listen(50)
         yield listener.getsockname()[1]
+
+
+@contextmanager
+def dripping() -> Iterator[int]:
+    """A port where a greeting never ends."""
+    stop = threading.Event()
+
+    def drip(line: socket.socket) -> None:
+        with closing(line), contextlib.suppress(OSError):
+            while not stop.wait(0.02):
+                line.sendall(b"220-one moment\r\n")
+
+    def listen() -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                threading.Thread(target=drip, args=[listener.accept()[0]]).start()
+
+    with closing(socket.socket()) as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(50)
+        threading.Thread(target=listen, daemon=True).start()
+        yield listener.getsockname()[1]
+        stop.set()
 
 
 def free_port() -> int:

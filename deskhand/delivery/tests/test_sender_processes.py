@@ -19,7 +19,7 @@ from deskhand.delivery.models import OutboxEntry
 from deskhand.delivery.relays import SINK, Relay
 from deskhand.delivery.sender import Sender
 from deskhand.delivery.tests.helpers import letter, sender
-from deskhand.delivery.tests.peers import Peer, smtp_peer
+from deskhand.delivery.tests.peers import Peer, dripping, smtp_peer
 from deskhand.delivery.transports import smtp
 from deskhand.delivery.types import Answer, Entry, Verdict
 
@@ -82,6 +82,25 @@ def test_a_sender_that_is_stopped_gives_back_what_it_has_not_begun() -> None:
     assert sent == len(peer.taken)
     assert sent + waiting == 12
     assert waiting
+
+
+@pytest.mark.race
+def test_a_server_that_drips_holds_a_thread_only_so_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """R14: each byte ends a wait, so that no wait ends it all."""
+    from deskhand.delivery import sender as sending
+
+    monkeypatch.setattr(smtp, "LONGEST", 0.3)
+    monkeypatch.setattr(sending, "RENEW_EVERY", 0.1)
+    (number,) = outbox.enqueue([letter()])
+    with dripping() as port:
+        one = sender(Relay(host="127.0.0.1", port=port, starttls="never", seconds=5.0), threads=3)
+        rounds = 0
+        while OutboxEntry.objects.get(id=number).state != "WAITING" or not rounds:
+            one.run_once()
+            rounds += 1
+            assert rounds < 100
+    assert OutboxEntry.objects.get(id=number).ambiguous == 0
+    one.close()
 
 
 class Stuck:

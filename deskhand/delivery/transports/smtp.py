@@ -11,7 +11,7 @@ import smtplib
 import socket
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from deskhand.delivery.relays import Relay, is_local
@@ -22,6 +22,7 @@ TAIL = 2048  # bytes held back so that the end of the message leaves in one piec
 IDLE_SECONDS = 20.0  # an unused connection is closed after these
 MAILS_PER_CONNECTION = 200
 DOWN_SECONDS = 15.0  # after a failed connection the relay is left alone, so that it can't hold every thread
+LONGEST = 1800.0  # seconds for a connection to be made, and for one mail, however the bytes drip (R14)
 HANDOVER = 10  # times the step's seconds: for the body to leave, and for the final answer
 SETUP_REFUSALS = (530, 534, 535, 538)  # our log-in is wrong, not the mail
 
@@ -47,6 +48,7 @@ class Relays:
         self._guard = threading.Lock()
         self._idle: dict[Relay, list[Session]] = {}
         self._down: dict[Relay, tuple[float, str]] = {}
+        self._busy: dict[smtplib.SMTP, float] = {}  # since when
 
     def send(
         self, relay: Relay, sender: str, recipients: Sequence[str], message: bytes, *, utf8: bool = False
@@ -69,7 +71,8 @@ class Relays:
             return Answer(Verdict.LATER, str(trouble))
 
     def close_idle(self, older_than: float = IDLE_SECONDS) -> None:
-        """Close connections unused for `older_than` seconds."""
+        """Close connections unused for `older_than` seconds, and cut those that have been busy for too long."""
+        self._cut_overdue()
         limit = time.monotonic() - older_than
         with self._guard:
             old = [one for idle in self._idle.values() for one in idle if one.idle_since <= limit]
@@ -84,7 +87,8 @@ class Relays:
     def _use(
         self, session: Session, sender: str, recipients: Sequence[str], message: bytes, utf8: bool
     ) -> Answer:
-        answer, reusable = _hand_over(session, sender, recipients, message, utf8)
+        with self._watched(session.client):
+            answer, reusable = _hand_over(session, sender, recipients, message, utf8)
         session.mails += 1
         if reusable and session.mails < MAILS_PER_CONNECTION:
             session.idle_since = time.monotonic()
@@ -93,6 +97,26 @@ class Relays:
         else:
             _close(session)
         return answer
+
+    @contextlib.contextmanager
+    def _watched(self, client: smtplib.SMTP) -> Iterator[None]:
+        with self._guard:
+            self._busy[client] = time.monotonic()
+        try:
+            yield
+        finally:
+            with self._guard:
+                del self._busy[client]
+
+    def _cut_overdue(self) -> None:
+        """A server that drips would hold a thread for ever; whoever waits for it sees a broken connection."""
+        limit = time.monotonic() - LONGEST
+        with self._guard:
+            overdue = [client for client, since in self._busy.items() if since <= limit]
+        for client in overdue:
+            if client.sock is not None:
+                with contextlib.suppress(OSError):
+                    socket.socket.shutdown(client.sock, socket.SHUT_RDWR)
 
     def _take_idle(self, relay: Relay) -> Session | None:
         with self._guard:
@@ -105,7 +129,9 @@ class Relays:
         if time.monotonic() < until:
             raise NoConnection(why)
         try:
-            session = Session(_open(relay), relay)
+            client = _client(relay)
+            with self._watched(client):
+                _open(client, relay)
         except _TROUBLE as failure:
             why = f"{relay.host}:{relay.port}: {_words(failure)}"
             with self._guard:
@@ -113,32 +139,36 @@ class Relays:
             raise NoConnection(why) from failure
         with self._guard:
             self._down.pop(relay, None)
-        return session
+        return Session(client, relay)
 
 
 class _Stale(Exception):
     """The connection was gone before this mail's first command was answered."""
 
 
-def _open(relay: Relay) -> smtplib.SMTP:
-    """Connect, secure and log in. Raises what smtplib and the socket raise."""
+def _client(relay: Relay) -> smtplib.SMTP:
+    """A client that has not connected yet, so that it can be watched from its first byte on."""
     name = "[127.0.0.1]" if is_local(relay.host) else _own_name()
     if relay.tls:
-        client: smtplib.SMTP = smtplib.SMTP_SSL(
-            relay.host,
-            relay.port,
-            local_hostname=name,
-            timeout=relay.seconds,
-            context=client_context(verify=relay.verify),
-        )
+        context = client_context(verify=relay.verify)
+        client: smtplib.SMTP = smtplib.SMTP_SSL(local_hostname=name, timeout=relay.seconds, context=context)
     else:
-        client = smtplib.SMTP(relay.host, relay.port, local_hostname=name, timeout=relay.seconds)
+        client = smtplib.SMTP(local_hostname=name, timeout=relay.seconds)
+    # Whose name the certificate must have: only a client that is made connected gets it by itself.
+    client._host = relay.host  # type: ignore[attr-defined]
+    return client
+
+
+def _open(client: smtplib.SMTP, relay: Relay) -> None:
+    """Connect, secure and log in. Raises what smtplib and the socket raise."""
     try:
+        code, text = client.connect(relay.host, relay.port)
+        if code != 220:
+            raise smtplib.SMTPConnectError(code, text)
         _greet(client, relay)
     except BaseException:
         client.close()
         raise
-    return client
 
 
 def _greet(client: smtplib.SMTP, relay: Relay) -> None:
