@@ -205,6 +205,11 @@ def _channel_to_answer_on(thread: Thread) -> ChannelAccount:
     return own if own.archived_at is None else default_channel(thread.account_id)
 
 
+def thread_for(ticket_id: int, *, at: datetime) -> int:
+    """The conversation in which to write about a ticket, begun if there is none. Raises NotFound, and Invalid without an address."""
+    return int(_thread_to_answer(_lock(ticket_id), at).pk)
+
+
 def default_channel(account_id: int) -> ChannelAccount:
     """The address that mail leaves from when the ticket has none of its own (R-MAIL-10)."""
     channels = ChannelAccount.objects.filter(account_id=account_id, channel="email", archived_at=None)

@@ -10,9 +10,8 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from deskhand.automation import templates
-from deskhand.automation.actions.types import Doing, Done, skipped
+from deskhand.automation.actions.types import Doing, Done, failed, skipped
 from deskhand.automation.models import MailTemplate
-from deskhand.automation.templates import Rendered
 from deskhand.desk import replies
 from deskhand.desk.models import ChannelAccount
 from deskhand.desk.outgoing import html_of
@@ -54,7 +53,11 @@ class SendEmail:
             if why_not or template is None:
                 answers.append(skipped(why_not or _("There is no such mail any more.")))
                 continue
-            mail = _mail(doing, template, channels)
+            try:
+                mail = _mail(doing, template, channels)
+            except Invalid as unfit:
+                answers.append(failed(str(unfit)))
+                continue
             if mail is None:
                 answers.append(skipped(_("No e-mail address is connected to send from.")))
                 continue
@@ -128,24 +131,18 @@ class _Recent:
 def _mail(
     doing: Doing, template: MailTemplate, channels: Mapping[int, ChannelAccount]
 ) -> AutomaticMail | None:
+    """None without an address to send from. Raises Invalid when the template can't be filled."""
     record = doing.record
     channel = channels.get(record.get("channel_account_id") or 0) or next(
         (c for c in channels.values() if c.is_default), None
     )
-    thread_id = record.get("originating_thread_id")
-    if channel is None or thread_id is None:
+    if channel is None:
         return None
-    rendered = _render(template, doing)
+    rendered = templates.render(template, doing.record)
+    thread_id = record.get("originating_thread_id") or replies.thread_for(doing.record_id, at=doing.now)
     contact = record["contact"]
     return AutomaticMail(
         ticket_id=doing.record_id, thread_id=thread_id, channel=channel, to=Mailbox(contact["email"], contact.get("name", "")),
         subject=rendered.subject, text=rendered.text, html=html_of(rendered.text), cause=doing.cause, by=doing.by, depth=doing.depth,
         template=str(doing.settings["template"]),
     )  # fmt: skip
-
-
-def _render(template: MailTemplate, doing: Doing) -> Rendered:
-    try:
-        return templates.render(template, doing.record)
-    except Invalid:
-        return Rendered(template.name, "")

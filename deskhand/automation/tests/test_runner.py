@@ -20,7 +20,7 @@ from deskhand.automation.engine.definition import (
     UntilEvent,
     WhenEvent,
 )  # fmt: skip
-from deskhand.automation.models import Enrollment, StepLog, Workflow
+from deskhand.automation.models import Enrollment, MailTemplate, StepLog, Workflow
 from deskhand.automation.runner import Runner
 from deskhand.crm.filters.types import Filter, Operator
 from deskhand.crm.pipelines.queries import pipelines_of
@@ -128,6 +128,28 @@ def test_ticket_received_is_sent_once_and_stands_in_the_thread_T_ACT_1(world, la
     assert line.cause["workflow_id"] == Workflow.objects.get().pk
     assert "Hello Astrid" in line.text
     assert Enrollment.objects.get().end_reason == "completed"
+
+
+def test_a_ticket_that_did_not_come_by_mail_gets_its_mail_too_R_MAIL_10(world, lane, settle):
+    """From the default address, in a conversation that begins with it."""
+    lane("New", step(1, "send_email", template="ticket_received"))
+
+    ticket = world.ticket(contact_id=world.contact().pk)
+    settle_in_scope(settle)
+
+    assert [to for to, _subject in sent()] == ["astrid@fjallbo.example"]
+    message = Message.objects.get(ticket_id=ticket.pk)
+    assert message.thread_id == Ticket.objects.get(pk=ticket.pk).originating_thread_id
+
+
+def test_a_mail_that_can_not_be_filled_is_not_sent_R_LOG_8(world, lane, mail_in):
+    MailTemplate.objects.filter(key="ticket_received").update(body="{% for i in (1..2000) %}x{% endfor %}")
+    lane("New", step(1, "send_email", 2, template="ticket_received"), step(2, "create_task", title="Call"))
+
+    mail_in()
+
+    assert sent() == []
+    assert [log.status for log in StepLog.objects.order_by("id")] == ["FAILED", "SUCCEEDED"]
 
 
 def test_a_chat_ticket_runs_no_lane_T_ACT_2(world, lane, settle):
