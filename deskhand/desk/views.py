@@ -195,7 +195,11 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 def cursor(row: Row) -> str:
     """A place in a list that stays right when rows come and go: the moment in microseconds, and the id."""
-    return f"{(row.sort_at - EPOCH) // timedelta(microseconds=1)}-{row.id}"
+    return _place(row.sort_at, row.id)
+
+
+def _place(moment: datetime, row_id: int) -> str:
+    return f"{(moment - EPOCH) // timedelta(microseconds=1)}-{row_id}"
 
 
 def _position(text: str) -> tuple[datetime, int]:
@@ -218,20 +222,32 @@ class ThreadRow:
     channel: str
 
 
-def conversations(viewer: Viewer, *, limit: int = PAGE) -> list[ThreadRow]:
-    """Threads without a ticket, latest first. For those who may see all tickets: there is no owner to ask."""
-    reach = visible(viewer, "ticket")
-    if not reach.allows(None, ()):
-        return []
-    found = sql.rows(
-        "select h.id, h.subject, h.preview, h.last_message_at, h.message_count, coalesce(nullif(c.name, ''), c.email, m.sender_address, ''), a.name"
-        " from desk_thread h join desk_channelaccount a on a.id = h.channel_account_id"
-        " left join crm_contact c on c.account_id = h.account_id and c.id = h.contact_id"
-        " left join lateral (select sender_address from desk_message m where m.account_id = h.account_id and m.thread_id = h.id order by id limit 1) m on true"
-        " where h.account_id = %s and h.ticket_id is null and not h.is_spam and h.archived_at is null order by h.last_message_at desc, h.id desc limit %s",
-        [viewer.account_id, limit],
-    )
-    return [ThreadRow(*r) for r in found]
+def conversations(viewer: Viewer, *, after: str = "", limit: int = PAGE) -> tuple[list[ThreadRow], str]:
+    """One page of threads without a ticket, latest first, and the cursor of the next one ("" at the end).
+
+    For those who may see all tickets: there is no owner to ask.
+    """
+    if not visible(viewer, "ticket").allows(None, ()):
+        return [], ""
+    from_here, params = ("and (h.last_message_at, h.id) < (%s, %s)", _position(after)) if after else ("", ())
+    found = [
+        ThreadRow(*r)
+        for r in sql.rows(
+            _CONVERSATIONS.format(from_here=from_here), [viewer.account_id, *params, int(limit) + 1]
+        )
+    ]
+    more = len(found) > limit
+    return found[:limit], _place(found[limit - 1].last_message_at, found[limit - 1].id) if more else ""
+
+
+_CONVERSATIONS = """
+select h.id, h.subject, h.preview, h.last_message_at, h.message_count, coalesce(nullif(c.name, ''), c.email, m.sender_address, ''), a.name
+from desk_thread h join desk_channelaccount a on a.account_id = h.account_id and a.id = h.channel_account_id
+left join crm_contact c on c.account_id = h.account_id and c.id = h.contact_id
+left join lateral (select sender_address from desk_message m where m.account_id = h.account_id and m.thread_id = h.id order by id limit 1) m on true
+where h.account_id = %s and h.ticket_id is null and not h.is_spam and h.archived_at is null {from_here}
+order by h.last_message_at desc, h.id desc limit %s
+"""
 
 
 def mark_seen(viewer: Viewer, ticket_id: int, at: datetime) -> None:

@@ -97,18 +97,23 @@ def ticket_list(
     )  # fmt: skip
 
 
-def thread_rows(request: AccountRequest) -> tuple[rows.ThreadRow, ...]:
-    return tuple(
-        rows.ThreadRow(
-            subject=found.subject or _("(no subject)"),
-            preview=found.preview,
-            name=found.name or _("Unknown sender"),
-            channel=found.channel,
-            message_count=found.message_count,
-            last_at=found.last_message_at,
-            make_ticket_url=reverse("make-ticket", args=[found.id]),
-        )
-        for found in desk_views.conversations(request.viewer)
+def thread_list(request: AccountRequest, after: str = "") -> rows.ThreadList:
+    found, following = desk_views.conversations(request.viewer, after=after)
+    return rows.ThreadList(
+        rows=tuple(_thread_row(row) for row in found),
+        more_url=reverse("inbox-more", args=[desk_views.CONVERSATIONS, following]) if following else "",
+    )
+
+
+def _thread_row(found: desk_views.ThreadRow) -> rows.ThreadRow:
+    return rows.ThreadRow(
+        subject=found.subject or _("(no subject)"),
+        preview=found.preview,
+        name=found.name or _("Unknown sender"),
+        channel=found.channel,
+        message_count=found.message_count,
+        last_at=found.last_message_at,
+        make_ticket_url=reverse("make-ticket", args=[found.id]),
     )
 
 

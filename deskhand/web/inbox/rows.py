@@ -70,6 +70,12 @@ class ThreadRow:
 
 
 @dataclass(frozen=True)
+class ThreadList:
+    rows: tuple[ThreadRow, ...]
+    more_url: str = ""  # answers with inbox/fragments/more_threads.html
+
+
+@dataclass(frozen=True)
 class StatusOption:
     id: str
     label: str

@@ -75,6 +75,8 @@ def list_pane(request: AccountRequest, view: str) -> HttpResponse:
 @require_GET
 def more_rows(request: AccountRequest, view: str, after: str) -> HttpResponse:
     policy.require(request.viewer, Action.OPEN_HELP_DESK)
+    if view == desk_views.CONVERSATIONS:
+        return _conversations(request, after)
     listed = pages.ticket_list(request, view, after=after)
     if wants_fragment(request):
         return render(request, "inbox/fragments/more_rows.html", {"tickets": listed})
@@ -265,13 +267,12 @@ def save_draft(request: AccountRequest, ticket_id: int) -> HttpResponse:
 # ── conversations without a ticket ───────────────────────────────────────────────────────────────────────────────────
 
 
-def _conversations(request: AccountRequest) -> HttpResponse:
+def _conversations(request: AccountRequest, after: str = "") -> HttpResponse:
     _require_conversations(request)
-    context = {
-        "shell": shell(request, view=desk_views.CONVERSATIONS),
-        "threads": pages.thread_rows(request),
-        "request": request,
-    }
+    context = {"threads": pages.thread_list(request, after), "request": request}
+    if after and wants_fragment(request):
+        return render(request, "inbox/fragments/more_threads.html", context)
+    context["shell"] = shell(request, view=desk_views.CONVERSATIONS)
     return render(request, "inbox/conversations.html", context)
 
 

@@ -9,9 +9,10 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from deskhand.crm.records import tickets
-from deskhand.desk import replies
+from deskhand.desk import replies, threads
+from deskhand.desk import views as desk_views
 from deskhand.desk.models import Attachment, Draft, Message, Thread
-from deskhand.desk.types import Automatic, Mailbox, StoredFile
+from deskhand.desk.types import Automatic, InboundMessage, Incoming, Mailbox, StoredFile
 from deskhand.events.types import SYSTEM
 from deskhand.kernel import files
 from deskhand.kernel.database.scope import account_scope
@@ -592,9 +593,6 @@ def test_a_file_whose_bytes_are_gone_is_not_found(office, sign_in):
 @pytest.fixture
 def conversation(office) -> int:
     """What arrived on a channel whose ticket switch is off (R-CC-3)."""
-    from deskhand.desk import threads
-    from deskhand.desk.types import InboundMessage, Incoming
-
     with office.inside() as world:
         world.channel.creates_tickets = False
         world.channel.save()
@@ -614,6 +612,29 @@ def test_conversations_without_tickets_have_a_place(office, sign_in, conversatio
 
     assert "Just hello" in said
     assert "Hello you" in said
+
+
+def test_conversations_are_paged(office, sign_in, conversation):
+    with office.inside() as world:
+        world.channel.refresh_from_db()
+        for n in range(desk_views.PAGE + 3):
+            at = office.at + timedelta(minutes=n)
+            sender = Mailbox("astrid@fjallbo.example", "Astrid")
+            message = InboundMessage(f"more{n}@fjallbo.example", sender, f"Question {n}", "Hello", at)
+            threads.receive(Incoming(world.channel.pk, message), at=at)
+    client = sign_in(office.world.grace)
+
+    first = client.get("/inbox/conversations").content.decode()
+    following = re.search(r'hx-get="(/inbox/conversations/after/[^"]+)"', first)
+    assert following is not None
+    rest = client.get(following[1], headers={"HX-Request": "true"}).content.decode()
+
+    assert first.count("thread-line") == desk_views.PAGE
+    assert rest.count("thread-line") == 4
+    assert "Just hello" in rest
+    assert "csrfmiddlewaretoken" in rest
+    assert "/after/" not in rest
+    assert "<h1" in client.get(following[1]).content.decode()
 
 
 def test_a_conversation_is_made_a_ticket_once(office, sign_in, conversation):
