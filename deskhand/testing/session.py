@@ -19,7 +19,8 @@ import pytest
 from deskhand.kernel.database.embedded import EmbeddedPostgres
 from deskhand.testing import servers
 
-ALLOWED_SKIP = "../shared"
+#: What a machine may lack: the papers, and the right to mount a disk that gets full.
+ALLOWED_SKIPS = ("../shared", "lets nobody mount a disk")
 FAST = {"fsync": "off", "full_page_writes": "off", "max_connections": "200"}
 
 _skips: dict[str, int] = {}
@@ -52,7 +53,7 @@ def pytest_collectreport(report: pytest.CollectReport) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    is_refused = any(ALLOWED_SKIP not in reason for reason in _skips)
+    is_refused = any(not _is_allowed(reason) for reason in _skips)
     if os.environ.get("CI") == "true" and is_refused and exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
@@ -63,8 +64,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         return
     terminalreporter.section("skipped")
     for reason, count in sorted(_skips.items()):
-        refused = os.environ.get("CI") == "true" and ALLOWED_SKIP not in reason
+        refused = os.environ.get("CI") == "true" and not _is_allowed(reason)
         terminalreporter.line(f"{count} × {reason}{' (not allowed in CI)' if refused else ''}")
+
+
+def _is_allowed(reason: str) -> bool:
+    return any(allowed in reason for allowed in ALLOWED_SKIPS)
 
 
 def _prepare() -> None:
