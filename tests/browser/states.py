@@ -106,6 +106,11 @@ def step_form(page: Page) -> None:
     page.locator("#drawer textarea").wait_for()
 
 
+def tokens(page: Page) -> None:
+    step_form(page)
+    page.locator("[popovertarget=tokens-subject]").click()
+
+
 def step_refused(page: Page) -> None:
     drawer(page)
     page.locator("#drawer .offer", has_text="Delay").click()
@@ -184,6 +189,7 @@ STATES: dict[str, Step] = {
     "lanes": lanes,
     "drawer": drawer,
     "step-form": step_form,
+    "tokens": tokens,
     "step-refused": step_refused,
     "discard": discard,
     "lane-tools": lane_tools,

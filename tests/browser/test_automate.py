@@ -230,6 +230,30 @@ def test_a_save_under_way_is_not_sent_twice(page) -> None:
     expect(drawer(page)).to_be_hidden()
 
 
+def test_a_token_is_put_in_where_the_cursor_is(page) -> None:
+    open_task_form(page)
+    title = page.get_by_label("Title")
+    page.keyboard.type("Call  back")
+    title.evaluate("element => element.setSelectionRange(5, 5)")
+
+    drawer(page).get_by_role("button", name="Insert token").first.click()
+    page.get_by_role("button", name="First name").click()
+
+    expect(title).to_have_value("Call {{ contact.first_name }} back")
+    expect(title).to_be_focused()
+
+
+def test_escape_closes_the_list_of_tokens_before_the_drawer(page) -> None:
+    open_task_form(page)
+    drawer(page).get_by_role("button", name="Insert token").first.click()
+    expect(page.locator("#tokens-title")).to_be_visible()
+
+    page.keyboard.press("Escape")
+
+    expect(page.locator("#tokens-title")).to_be_hidden()
+    expect(drawer(page)).to_be_visible()
+
+
 def test_another_pipeline_is_shown_as_soon_as_it_is_chosen(tab, lane) -> None:
     from deskhand.crm.pipelines import pipelines
     from deskhand.crm.pipelines.models import StageState

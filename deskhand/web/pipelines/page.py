@@ -206,7 +206,7 @@ def _summary(step: LaneStep, pipeline: PipelineValue) -> tuple[tuple[str, bool],
 
 def with_tokens_named(text: str) -> tuple[tuple[str, bool], ...]:
     """The parts of a text, `{{ contact.name | default: 'there' }}` by its name; what has none stays as it is."""
-    names = dict(_token_names())
+    names = dict(steps.token_names())
     parts = TOKEN.split(text)
     named = (
         (names[part], True) if place % 2 and part in names else (part, False)
@@ -295,18 +295,6 @@ def _comments(workflow: Workflow, step_id: str) -> tuple[Comment, ...]:
 # ── mails ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _token_names() -> tuple[tuple[str, str], ...]:
-    return (
-        ("ticket.number", _("Number of the ticket")), ("ticket.subject", _("Ticket name")), ("ticket.priority", _("Priority")),
-        ("contact.name", _("Name of the contact")), ("contact.first_name", _("First name")), ("contact.email", _("Email of the contact")),
-        ("company.name", _("Company")), ("owner.name", _("Owner")), ("channel.name", _("Name of your channel")),
-    )  # fmt: skip
-
-
-def _tokens() -> tuple[tuple[str, str], ...]:
-    return tuple(("{{ " + name + " }}", label) for name, label in _token_names())
-
-
 def sample() -> Mapping[str, Any]:
     """A ticket to show a mail with."""
     return {
@@ -318,8 +306,8 @@ def sample() -> Mapping[str, Any]:
 
 def mail_page(mail: MailTemplate, *, subject: str, body: str, refusal: Invalid | None = None, **more: Any) -> MailPage:  # fmt: skip
     fields: tuple[Field, ...] = (
-        Field("subject", _("Subject"), value=subject),
-        Field("body", _("Text"), "long", value=body),
+        Field("subject", _("Subject"), value=subject, tokens=steps.tokens()),
+        Field("body", _("Text"), "long", value=body, tokens=steps.tokens()),
     )
     shown = None
     try:
@@ -330,5 +318,5 @@ def mail_page(mail: MailTemplate, *, subject: str, body: str, refusal: Invalid |
         fields = steps.with_refusal(fields, refusal)
     return MailPage(
         name=mail.name, url=reverse("mail-template-save", args=[mail.pk]), back_url=reverse("automate-home"), revision=mail.revision,
-        fields=fields, tokens=_tokens(), preview_subject=shown.subject if shown else "", preview_text=shown.text if shown else "", **more,
+        fields=fields, tokens=steps.tokens(), preview_subject=shown.subject if shown else "", preview_text=shown.text if shown else "", **more,
     )  # fmt: skip

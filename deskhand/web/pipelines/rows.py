@@ -119,13 +119,14 @@ class Field:
     error: str = ""
     detail: str = ""  # what a machine said about the error
     links: tuple[tuple[str, str], ...] = ()
+    tokens: tuple[tuple[str, str], ...] = ()  # what may be put in, and its name
 
     @property
-    def aria(self) -> dict[str, str]:
-        """What its control says about the error and the help under it."""
+    def attributes(self) -> dict[str, str]:
+        """What its control says about the error and the help under it; what is wrong has focus on a new page."""
         told = [f"{kind}-{self.name}" for kind, text in (("error", self.error), ("help", self.help)) if text]
         described = {"aria-describedby": " ".join(told)} if told else {}
-        return described | ({"aria-invalid": "true"} if self.error else {})
+        return described | ({"aria-invalid": "true", "autofocus": ""} if self.error else {})
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,6 @@ LOOKS = {
 STAGE, OWNER = "hs_pipeline_stage", "hubspot_owner_id"
 NOT_SETTABLE = {"hs_pipeline"}
 TYPED_KINDS = {Kind.TEXT, Kind.NUMBER, Kind.DATE, Kind.BOOL, Kind.ENUM}
-TOKEN_HELP = gettext_lazy("You can use tokens such as {{ ticket.number }} or {{ contact.name }}.")
 
 #: What was typed, by field; a group of check boxes has several values.
 Typed = Mapping[str, Sequence[str]]
@@ -58,6 +57,19 @@ def settable_property(name: str) -> Property:
         if prop.name == name:
             return prop
     raise Invalid(_("Choose a property."), field="property", value=name)
+
+
+def token_names() -> tuple[tuple[str, str], ...]:
+    """What a mail or a title may name, and what people call it."""
+    return (
+        ("ticket.number", _("Number of the ticket")), ("ticket.subject", _("Ticket name")), ("ticket.priority", _("Priority")),
+        ("contact.name", _("Name of the contact")), ("contact.first_name", _("First name")), ("contact.email", _("Email of the contact")),
+        ("company.name", _("Company")), ("owner.name", _("Owner")), ("channel.name", _("Name of your channel")),
+    )  # fmt: skip
+
+
+def tokens() -> tuple[tuple[str, str], ...]:
+    return tuple(("{{ " + name + " }}", label) for name, label in token_names())
 
 
 # ── fields ───────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -126,8 +138,8 @@ def _internal_email(typed: Typed) -> tuple[Field, ...]:
         Field("owner", _("Send to"), "many", choices=(owner,)),
         Field("users", _("Users"), "many", choices=_choices(people(), typed.get("users", ()))),
         Field("teams", _("Teams"), "many", choices=_choices(teams, typed.get("teams", ()))),
-        Field("subject", _("Subject"), value=_one(typed, "subject"), help=str(TOKEN_HELP)),
-        Field("body", _("Text"), "long", value=_one(typed, "body")),
+        Field("subject", _("Subject"), value=_one(typed, "subject"), tokens=tokens()),
+        Field("body", _("Text"), "long", value=_one(typed, "body"), tokens=tokens()),
     )  # fmt: skip
 
 
@@ -144,8 +156,8 @@ def people(*, with_seat: bool = False) -> list[tuple[str, str]]:
 def _create_task(typed: Typed) -> tuple[Field, ...]:
     who = [("owner", _("The owner of the ticket")), *people()]
     return (
-        Field("title", _("Title"), value=_one(typed, "title"), help=str(TOKEN_HELP)),
-        Field("notes", _("Notes"), "long", value=_one(typed, "notes")),
+        Field("title", _("Title"), value=_one(typed, "title"), tokens=tokens()),
+        Field("notes", _("Notes"), "long", value=_one(typed, "notes"), tokens=tokens()),
         Field("due_days", _("Due in days"), "number", value=_one(typed, "due_days"), help=_("Empty: no due date.")),
         Field("due_hours", _("and hours"), "number", value=_one(typed, "due_hours")),
         Field("assignee", _("Assign to"), "choice", choices=_choices(who, typed.get("assignee", ("owner",)))),
