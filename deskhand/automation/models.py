@@ -79,6 +79,8 @@ class Enrollment(models.Model):
     happened = models.TextField(default="")
     attempts = models.SmallIntegerField(default=0)
     depth = models.SmallIntegerField(default=0)
+    #: Actions performed so far; tells a step's second time from its first where the way leads back (R-EXEC-23).
+    acted = models.IntegerField(db_default=0)
     event_id = models.BigIntegerField(null=True)  # what enrolled it
     outputs = models.JSONField(default=dict)  # {step id: {name: value}} for tokens and branches
     enrolled_at = models.DateTimeField()

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.utils import translation
+
 from deskhand.automation import records
 from deskhand.automation.actions.create_task import CreateTask
 from deskhand.automation.actions.internal_email import InternalEmail
@@ -71,6 +73,7 @@ class Run:
     event_id: int | None
     outputs: dict[str, Any]
     attempts: int
+    acted: int
     revision: int  # of `position` when claimed, then the newest
     definition: Definition | None = None
     is_on: bool = True
@@ -102,7 +105,7 @@ class Runner(BatchClaimer[Run]):
 
     def claim(self, account_id: int, limit: int, only: int | None = None) -> list[Run]:
         found = sql.rows(
-            "select id, workflow_id, object_type, record_id, position, depth, event_id, outputs, attempts, revision_number"
+            "select id, workflow_id, object_type, record_id, position, depth, event_id, outputs, attempts, acted, revision_number"
             " from automation_enrollment"
             " where account_id = %s and state = 'DUE' and due_at <= statement_timestamp() and (%s::bigint is null or id = %s)"
             " order by due_at limit %s for update skip locked",
@@ -110,13 +113,25 @@ class Runner(BatchClaimer[Run]):
         )
         return [
             Run(
-                run_id, workflow, kind, record, position, depth, event, sql.loads(outputs), attempts, revision
+                run_id,
+                workflow,
+                kind,
+                record,
+                position,
+                depth,
+                event,
+                sql.loads(outputs),
+                attempts,
+                acted,
+                revision,
             )
-            for run_id, workflow, kind, record, position, depth, event, outputs, attempts, revision in found
+            for run_id, workflow, kind, record, position, depth, event, outputs, attempts, acted, revision in found
         ]
 
     def work(self, account_id: int, rows: Sequence[Run]) -> None:
-        _Batch(account_id, list(rows), clock.now()).go()
+        batch = _Batch(account_id, list(rows), clock.now())
+        with translation.override(batch.locale):
+            batch.go()
 
     def failed(self, account_id: int, row: Run, error: Exception) -> None:
         """Try later; after the last try the run ends as failed and its workflow asks for a look (R-LOG-7)."""
@@ -145,7 +160,7 @@ class _Batch:
         found = sql.rows(_WORKFLOWS, [account_id, list({run.workflow_id for run in runs})])
         workflows = {workflow_id: rest for workflow_id, *rest in found}
         for run in runs:
-            newest, run.is_on, self.zone = workflows[run.workflow_id]
+            newest, run.is_on, self.zone, self.locale = workflows[run.workflow_id]
             run.definition = definition_of(account_id, run.workflow_id, newest)
             if newest != run.revision:
                 self._follow(run, newest)
@@ -246,10 +261,11 @@ class _Batch:
     def _doing(self, run: Run, perform: Perform) -> Doing:
         return Doing(
             self.account_id, run.id, run.workflow_id, run.revision, perform.step.id, perform.step.settings, run.object_type, run.record_id,
-            self.loaded[run.object_type][run.record_id], run.outputs, run.event_id, run.depth, self.now,
+            self.loaded[run.object_type][run.record_id], run.outputs, run.event_id, run.depth, run.acted, self.now,
         )  # fmt: skip
 
     def _take(self, run: Run, perform: Perform, done: Done) -> None:
+        run.acted += 1
         self.log.append(LogLine(run, perform.step.id, perform.step.kind, done.status, done.message))
         if done.outputs:
             run.outputs = {**run.outputs, perform.step.id: dict(done.outputs)}
@@ -262,7 +278,7 @@ class _Batch:
         rows = [
             (
                 run.id, "ENDED" if run.ended else "DUE" if run.due_at else "WAITING", None if run.ended else run.due_at, run.position,
-                step_at(run.position), run.revision, run.ended, json.dumps(run.outputs) if run.outputs else "{}", run.waits_for, run.happened,
+                step_at(run.position), run.revision, run.ended, json.dumps(run.outputs) if run.outputs else "{}", run.waits_for, run.happened, run.acted,
             )
             for run in self.runs
         ]  # fmt: skip
@@ -298,7 +314,7 @@ def _all_over(runs: Sequence[Run]) -> bool:
 
 
 _WORKFLOWS = """
-select w.id, w.revision_number, w.is_on, a.zone from automation_workflow w join accounts_account a on a.id = w.account_id
+select w.id, w.revision_number, w.is_on, a.zone, a.locale from automation_workflow w join accounts_account a on a.id = w.account_id
 where w.account_id = %s and w.id = any(%s)
 """
 
@@ -310,9 +326,10 @@ where w.account_id = %s and w.id = x.id
 _WRITE = """
 update automation_enrollment e set state = x.state, due_at = x.due, position = x.position, step_id = x.step, revision_number = x.revision,
     end_reason = x.reason,
-    ended_at = case when x.state = 'ENDED' then %s::timestamptz end, outputs = x.outputs, waits_for = x.waits, happened = x.happened, attempts = 0
+    ended_at = case when x.state = 'ENDED' then %s::timestamptz end, outputs = x.outputs, waits_for = x.waits, happened = x.happened, acted = x.acted, attempts = 0
 from (select %s::bigint as account_id, u.* from unnest(%s::bigint[], %s::text[], %s::timestamptz[], %s::text[], %s::text[], %s::int[], %s::text[],
-      %s::jsonb[], %s::text[], %s::text[]) u(id, state, due, position, step, revision, reason, outputs, waits, happened)) x
+      %s::jsonb[], %s::text[], %s::text[], %s::int[])
+      u(id, state, due, position, step, revision, reason, outputs, waits, happened, acted)) x
 where e.account_id = x.account_id and e.id = x.id
 """
 

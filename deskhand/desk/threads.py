@@ -158,6 +158,7 @@ class _Round:
     cause: Cause | None
     at: datetime
     cases: list[_Case] = field(default_factory=list)
+    own: set[str] = field(default_factory=set)  # our addresses
 
     def file(self) -> list[Received]:
         self._gather()
@@ -177,13 +178,10 @@ class _Round:
 
     def _gather(self) -> None:
         account_id = current_account_id()
-        wanted = {item.channel_account_id for item in self.batch}
         channels = {
-            c.pk: c
-            for c in ChannelAccount.objects.select_related("inbox").filter(
-                account_id=account_id, pk__in=wanted
-            )
+            c.pk: c for c in ChannelAccount.objects.select_related("inbox").filter(account_id=account_id)
         }
+        self.own = {channel.address for channel in channels.values()}
         self.cases = [_Case(item, channels[item.channel_account_id]) for item in self.batch]
         thread_ids = _threads_answered([case.message for case in self.cases])
         known = _load_known({thread_id for thread_id in thread_ids if thread_id})
@@ -314,7 +312,7 @@ class _Round:
                     "id": case.thread_id, "account_id": current_account_id(), "inbox_id": case.channel.inbox_id,
                     "channel_account_id": case.channel.pk, "ticket_id": case.ticket_id, "contact_id": case.contact_id,
                     "subject": case.message.subject, "created_at": self.at, "last_message_at": self.at, "last_received_at": self.at,
-                    "preview": preview_of(case.message.text), "message_count": 1, "participants": _participants(case),
+                    "preview": preview_of(case.message.text), "message_count": 1, "participants": _participants(case, self.own),
                 }
                 for case in self.cases if case.known is None
             ],
@@ -354,7 +352,7 @@ class _Round:
         joined = [case for case in self.cases if case.known]
         if not joined:
             return
-        newcomers = [[] if case.is_unverified else _participants(case) for case in joined]
+        newcomers = [[] if case.is_unverified else _participants(case, self.own) for case in joined]
         sql.execute(
             _TOUCH_THREADS,
             [
@@ -520,17 +518,16 @@ def _who(case: _Case, colleagues: set[str]) -> Sender:
     return Sender.STRANGER
 
 
-def _participants(case: _Case) -> list[str]:
+def _participants(case: _Case, own: set[str]) -> list[str]:
     """The writer and whom they wrote to, without our own addresses (R-EM-10)."""
     people = [case.requester, *case.message.to, *case.message.cc]
-    own = case.channel.address
     keys = dict.fromkeys(box.key for box in people if box.email)
-    return [key for key in keys if key != own and not _is_tagged(key, own)]
+    return [key for key in keys if key not in own and _without_tag(key) not in own]
 
 
-def _is_tagged(address: str, own: str) -> bool:
-    local, _, domain = own.partition("@")
-    return address.startswith(f"{local}+") and address.endswith(f"@{domain}")
+def _without_tag(address: str) -> str:
+    local, _, domain = address.rpartition("@")
+    return f"{local.partition('+')[0]}@{domain}"
 
 
 def _link_newcomers(cases: Sequence[_Case], at: datetime) -> None:

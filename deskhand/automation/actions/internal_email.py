@@ -97,8 +97,9 @@ class _People:
 
 
 def _send(doing: Doing, channel: ChannelAccount, who: Address) -> NewSend:
-    subject = _fill(str(doing.settings.get("subject") or _usual_subject(doing)), doing)
-    text = _fill(str(doing.settings.get("body") or _usual_text(doing)), doing) + _link(doing)
+    given_subject, given_body = doing.settings.get("subject"), doing.settings.get("body")
+    subject = _fill(str(given_subject), doing) if given_subject else _usual_subject(doing)
+    text = (_fill(str(given_body), doing) if given_body else _usual_text(doing)) + _link(doing)
     thread_id = doing.record.get("originating_thread_id")
     # A colleague's answer is noted on the ticket (R-EM-9).
     answers_to = reply_address(channel, thread_id) if thread_id else ""
@@ -115,7 +116,7 @@ def _send(doing: Doing, channel: ChannelAccount, who: Address) -> NewSend:
 def _usual_subject(doing: Doing) -> str:
     """A ticket's number and subject; other records have a name."""
     if doing.object_type == "ticket":
-        return _("Ticket #{{ ticket.number }}: {{ ticket.subject }}")
+        return _fill(_("Ticket #{{ ticket.number }}: {{ ticket.subject }}"), doing)
     return str(doing.record["name"])
 
 

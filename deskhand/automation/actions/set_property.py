@@ -90,5 +90,7 @@ class _Wanted:
 def _with_seat(batch: Sequence[Doing]) -> set[int]:
     if not any(doing.settings.get("property") == "hubspot_owner_id" for doing in batch):
         return set()
-    members = Membership.objects.filter(account_id=batch[0].account_id, is_active=True, has_seat=True)
+    members = Membership.objects.filter(
+        account_id=batch[0].account_id, is_active=True, has_seat=True, user__is_active=True
+    )
     return set(members.values_list("user_id", flat=True))

@@ -28,6 +28,7 @@ class Doing:
     outputs: Mapping[str, Any]
     event_id: int | None
     depth: int
+    acted: int
     now: datetime
 
     @property
@@ -43,8 +44,8 @@ class Doing:
 
     @property
     def key(self) -> str:
-        """Names this effect for ever, so that it happens once (R-EXEC-23)."""
-        return f"step:{self.enrollment_id}:{self.step_id}"
+        """Names this effect for ever, so that it happens once each time the record comes by (R-EXEC-23)."""
+        return f"step:{self.enrollment_id}:{self.step_id}:{self.acted}"
 
 
 @dataclass(frozen=True)

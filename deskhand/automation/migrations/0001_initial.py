@@ -104,6 +104,7 @@ class Migration(migrations.Migration):
                 ('happened', models.TextField(default='')),
                 ('attempts', models.SmallIntegerField(default=0)),
                 ('depth', models.SmallIntegerField(default=0)),
+                ('acted', models.IntegerField(db_default=0)),
                 ('event_id', models.BigIntegerField(null=True)),
                 ('outputs', models.JSONField(default=dict)),
                 ('enrolled_at', models.DateTimeField()),

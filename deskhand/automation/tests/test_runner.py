@@ -399,6 +399,32 @@ def test_a_delay_holds_and_goes_on_R_DELAY_2(world, lane, settle):
     assert Task.objects.count() == 1
 
 
+def test_a_way_that_leads_back_does_its_steps_again_R_EXEC_23(world, lane, settle):
+    lane(
+        "New",
+        step(1, "create_task", 2, title="Ask again"),
+        Delay("2", ForAmount(timedelta(days=1)), Edge("1", is_goto=True)),
+    )
+    world.ticket()
+    settle_in_scope(settle)
+    assert Task.objects.count() == 1
+
+    Enrollment.objects.update(due_at=clock.now() - timedelta(seconds=1))
+    settle_in_scope(settle)
+
+    assert Task.objects.count() == 2
+
+
+def test_colleagues_are_told_in_the_accounts_language(world, lane, settle):
+    world.account.locale = "da"
+    world.account.save(update_fields=["locale"])
+    lane("New", step(1, "internal_email", users=[world.grace.pk]))
+    world.ticket()
+    settle_in_scope(settle)
+
+    assert OutboxEntry.objects.get().payload["subject"].startswith("Sag #1")
+
+
 def test_off_during_a_delay_the_action_is_logged_as_skipped_T_WF_10(world, lane, settle):
     made = lane(
         "New", Delay("1", ForAmount(timedelta(hours=2)), Edge("2")), step(2, "create_task", title="Later")

@@ -305,7 +305,7 @@ def _without_empty(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _write_clocks(object_type: str, moved: Sequence[_Draft], at: datetime) -> None:
-    """Stop the old stage's clock and start the new one's (R-PROP-3)."""
+    """Stop the old stage's clock and start the new one's (R-PROP-3). Who waited for the lock has an older `at`."""
     if not moved:
         return
     account_id = current_account_id()
@@ -323,8 +323,8 @@ def start_clocks(object_type: str, ids: Sequence[int], stage_ids: Sequence[int],
 
 _STOP_CLOCKS = """
 update crm_stagetime s set exited_at = %s,
-    latest_ms = (extract(epoch from %s::timestamptz - s.entered_at) * 1000)::bigint,
-    cumulative_ms = s.cumulative_ms + (extract(epoch from %s::timestamptz - s.entered_at) * 1000)::bigint
+    latest_ms = greatest(0, (extract(epoch from %s::timestamptz - s.entered_at) * 1000)::bigint),
+    cumulative_ms = s.cumulative_ms + greatest(0, (extract(epoch from %s::timestamptz - s.entered_at) * 1000)::bigint)
 where s.account_id = %s and s.object_type = %s and s.exited_at is null
   and (s.record_id, s.stage_id) in (select * from unnest(%s::bigint[], %s::bigint[]))
 """

@@ -8,7 +8,7 @@ from deskhand.crm.pipelines import pipelines
 from deskhand.crm.pipelines.models import Pipeline
 from deskhand.crm.records import archive, tickets
 from deskhand.crm.records.models import Contact, PropertyChange, Ticket
-from deskhand.desk import threads, tokens
+from deskhand.desk import inboxes, threads, tokens
 from deskhand.desk.models import Message, Thread
 from deskhand.desk.types import Automatic, InboundMessage, Incoming, Mailbox, Outcome
 from deskhand.events.models import EventRow
@@ -39,6 +39,21 @@ def receive(world, noon):
 
 def stage_of(received) -> str:
     return Ticket.objects.select_related("stage").get(pk=received.ticket_id).stage.label
+
+
+def test_none_of_our_addresses_takes_part_R_EM_10(world, receive):
+    inboxes.add_channel_account(
+        world.channel.inbox, channel="email", name="Billing", address="billing@nordlys.example"
+    )
+    receive(
+        to=(
+            Mailbox(world.channel.address),
+            Mailbox("billing+1.2.abc@nordlys.example"),
+            Mailbox("per@fjallbo.example"),
+        )
+    )
+
+    assert Thread.objects.get().participants == ["astrid@fjallbo.example", "per@fjallbo.example"]
 
 
 def test_a_mail_becomes_one_ticket_T_CC_1(world, receive):

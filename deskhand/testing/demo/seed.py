@@ -57,7 +57,7 @@ def seed(say: Say = lambda text: None) -> bool:
     account is continued.
     """
     account = Account.objects.filter(slug=company.SLUG).first()
-    if account is not None and Workflow.objects.filter(account_id=account.pk).exists():
+    if account is not None and _is_whole(account):
         return False
     say("Hiring the people of a demo company …")
     now = clock.now()
@@ -73,6 +73,11 @@ def seed(say: Say = lambda text: None) -> bool:
         _automate(account, staff, now)
         _set_hours(account, staff, now)
     return True
+
+
+def _is_whole(account: Account) -> bool:
+    with account_scope(account.pk):
+        return Workflow.objects.filter(account_id=account.pk).exists()
 
 
 def _hire(account: Account) -> Staff:
