@@ -38,6 +38,8 @@ export function connect(form) {
   const sending = () => { clearTimeout(timer); unsaved = false; };
   const leaving = (event) => { if (unsaved) event.preventDefault(); };
 
+  const sign = form.querySelector("[data-mod-key]");
+  if (sign && !/Mac|iP(hone|ad)/.test(navigator.platform)) sign.textContent = `${sign.dataset.modKey} ↵`;
   text.addEventListener("input", changed);
   text.addEventListener("keydown", pressed);
   form.addEventListener("submit", sending);
