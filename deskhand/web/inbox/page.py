@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Set
 from functools import cached_property
 from secrets import token_urlsafe
 from typing import Any, Literal
@@ -22,7 +24,7 @@ from deskhand.crm.records.models import PropertyChange, Ticket
 from deskhand.crm.schema.defaults import PRIORITIES
 from deskhand.crm.schema.queries import properties_of
 from deskhand.desk import views as desk_views
-from deskhand.desk.models import Attachment, Draft, Message
+from deskhand.desk.models import Attachment, Draft, Mention, Message
 from deskhand.routing import explain
 from deskhand.routing import queries as routing
 from deskhand.web import times, troubles
@@ -54,6 +56,7 @@ RULES = {
 }
 STATUS_RULES = RULES.keys() - {"channel_routing"}
 TONES = ("blue", "amber", "violet", "green", "red", "teal", "lime", "pink")
+_CALL = re.compile(r"(?:(?<=\s)|^)(@[a-z0-9._-]{1,80})", re.IGNORECASE)
 HISTORY = 30  # lines shown
 OTHERS = 5
 
@@ -272,9 +275,25 @@ class TicketPageOf:
         name = m.sender_name or m.sender_address or _("Unknown sender")
         return rows.Said(
             id=m.pk, kind=kind, author=Person.named(name), at=m.created_at, html=self._html(m) if kind == "in" else None,
-            framed=bool(m.html) and kind == "in", paragraphs=_paragraphs(m.text), quoted=_quoted(m.quoted), via=_("Email") if kind == "in" else "",
+            framed=bool(m.html) and kind == "in", paragraphs=self._paragraphs(m), quoted=_quoted(m.quoted), via=_("Email") if kind == "in" else "",
             to=", ".join(box["email"] for box in m.recipients.get("to", [])), files=self._file_rows(m), delivery=_delivery(m), notice=_notice(m),
         )  # fmt: skip
+
+    def _paragraphs(self, m: Message) -> tuple[str, ...]:
+        names = self.mentioned.get(m.pk, set()) if "@" in m.text else set()
+        return tuple(_with_mentions(part, names) if names else part for part in _paragraphs(m.text))
+
+    @cached_property
+    def mentioned(self) -> dict[int, set[str]]:
+        """Whom each comment calls, by user name in lower case (R-WORK-5)."""
+        calling = [m.pk for m in self.messages if m.kind == "COMMENT" and "@" in m.text]
+        found: dict[int, set[str]] = {}
+        if calling:
+            rows_of = Mention.objects.filter(account_id=self.viewer.account_id, message_id__in=calling)
+            names = User.objects.in_bulk({mention.user_id for mention in rows_of})
+            for mention in rows_of:
+                found.setdefault(mention.message_id, set()).add(names[mention.user_id].username.lower())
+        return found
 
     def _html(self, m: Message) -> Markup | None:
         """Sanitized when it was filed; its pictures are our own files."""
@@ -440,6 +459,15 @@ class TicketPageOf:
 
 def _paragraphs(text: str) -> tuple[str, ...]:
     return tuple(part.strip("\n") for part in text.replace("\r\n", "\n").split("\n\n") if part.strip())
+
+
+def _with_mentions(text: str, names: Set[str]) -> Markup:
+    """The text as markup in which the people it calls stand out."""
+    marked = Markup("")
+    for part in _CALL.split(text):
+        is_call = part.startswith("@") and part[1:].lower().rstrip(".") in names
+        marked += Markup('<b class="mention">{}</b>').format(part) if is_call else escape(part)
+    return marked
 
 
 def _quoted(text: str) -> Markup | None:

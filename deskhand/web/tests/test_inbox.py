@@ -8,6 +8,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from deskhand.accounts.models import User
 from deskhand.crm.records import tickets
 from deskhand.desk import replies, threads
 from deskhand.desk import views as desk_views
@@ -267,6 +268,19 @@ def test_a_reply_that_came_back_says_why_in_words_and_as_the_server_put_it(offic
     assert "Came back" in page
     assert "The address does not exist there." in page
     assert '<code class="delivery-detail">550 5.1.1 <astrid@fjallbo.example>: unknown</code>' in page
+
+
+def test_a_comment_marks_those_whom_it_calls_and_nobody_else(office, sign_in):
+    """R-WORK-5"""
+    ticket = office.mail()
+    User.objects.filter(pk=office.world.bob.pk).update(username="bob")
+    with office.inside() as world:
+        replies.comment(ticket.pk, "@Bob ask <b>@nobody</b> or bob@x.example\nthen @bob.", by=world.grace)
+
+    page = sign_in(office.world.grace).get(f"/inbox/all-open/{ticket.pk}").content.decode()
+
+    assert page.count('<b class="mention">') == 2
+    assert '<b class="mention">@Bob</b> ask &lt;b&gt;@nobody&lt;/b&gt; or bob@x.example' in page
 
 
 # ── answering ────────────────────────────────────────────────────────────────────────────────────────────────────────
