@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -133,6 +134,64 @@ def dripping() -> Iterator[int]:
         threading.Thread(target=listen, daemon=True).start()
         yield listener.getsockname()[1]
         stop.set()
+
+
+class Endless:
+    """An SMTP server whose answer to one command doesn't end before much has been sent; then it closes.
+
+    `at` is "" for the greeting, "." for the end of the message, or a command.
+    """
+
+    def __init__(self, at: str, chunk: bytes, times: int, pause: float = 0.0) -> None:
+        self.at, self.chunk, self.times, self.pause = at, chunk, times, pause
+        self.said = 0  # chunks, in all
+        self.told_all = False
+        self.port = 0
+
+    def serve(self, line: socket.socket) -> None:
+        with closing(line), contextlib.suppress(OSError), line.makefile("rb") as commands:
+            self._answer(line, "", b"220 Hello\r\n")
+            in_body = False
+            for command in commands:
+                if in_body and command != b".\r\n":
+                    continue
+                verb = command.split()[0].decode().upper()
+                in_body = verb == "DATA"
+                self._answer(line, verb, b"354 Go on\r\n" if in_body else b"250 OK\r\n")
+
+    def _answer(self, line: socket.socket, verb: str, otherwise: bytes) -> None:
+        if verb != self.at:
+            line.sendall(otherwise)
+            return
+        for _number in range(self.times):
+            line.sendall(self.chunk)
+            self.said += 1
+            time.sleep(self.pause)
+        self.told_all = True
+        line.shutdown(socket.SHUT_RDWR)
+
+
+@contextmanager
+def endless(at: str, chunk: bytes, times: int = 20_000, pause: float = 0.0) -> Iterator[Endless]:
+    peer = Endless(at, chunk, times, pause)
+    threads: list[threading.Thread] = []
+
+    def listen() -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                threads.append(threading.Thread(target=peer.serve, args=[listener.accept()[0]]))
+                threads[-1].start()
+
+    with closing(socket.socket()) as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(50)
+        peer.port = listener.getsockname()[1]
+        threading.Thread(target=listen, daemon=True).start()
+        yield peer
+        listener.shutdown(socket.SHUT_RDWR)
+    for thread in threads:
+        thread.join(20)
+        assert not thread.is_alive()
 
 
 def free_port() -> int:

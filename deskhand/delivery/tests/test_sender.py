@@ -24,7 +24,7 @@ from deskhand.delivery.tests.helpers import (
     sender,
     time_passes,
 )
-from deskhand.delivery.tests.peers import black_hole, free_port, smtp_peer
+from deskhand.delivery.tests.peers import black_hole, endless, free_port, smtp_peer
 from deskhand.delivery.transports import mail as mail_transport
 from deskhand.delivery.transports import smtp
 from deskhand.delivery.transports.mail import MailTransport
@@ -212,6 +212,34 @@ def test_a_server_that_never_answers_is_given_up_in_time() -> None:
         sender(peer.relay(port=port, seconds=0.3)).drain()
     assert (entry(number).state, entry(number).ambiguous) == ("WAITING", 0)
     assert entry(number).last_answer
+
+
+ENDLESS_LINES, ENDLESS_LINE = b"250-" + b"x" * 996 + b"\r\n", b"250" + b"x" * 997
+
+
+@pytest.mark.parametrize(
+    "chunk", [ENDLESS_LINES, b"250-\r\n" * 200, ENDLESS_LINE], ids=["bytes", "lines", "line"]
+)
+@pytest.mark.parametrize(("at", "ambiguous"), [("", 0), ("EHLO", 0), ("MAIL", 0), ("RCPT", 0), (".", 1)])
+def test_an_answer_without_an_end_is_hung_up_on(at: str, ambiguous: int, chunk: bytes) -> None:
+    """R14: a server of an account's own choice fills no memory, however much it says."""
+    number = put()
+    with endless(at, chunk) as peer:
+        sender(Relay(host="127.0.0.1", port=peer.port, starttls="never", seconds=5.0)).drain()
+    waiting = entry(number)
+    assert not peer.told_all
+    assert (waiting.state, waiting.ambiguous) == ("WAITING", ambiguous)
+    assert "does not end" in waiting.error
+
+
+def test_a_goodbye_that_is_dripped_holds_nobody() -> None:
+    number = put()
+    with endless("QUIT", b"2", times=100, pause=0.05) as peer:
+        one = sender(Relay(host="127.0.0.1", port=peer.port, starttls="never", seconds=5.0))
+        one.drain()
+        one.close()
+    assert entry(number).state == "SENT"
+    assert not peer.told_all
 
 
 def test_a_dead_server_is_left_alone_for_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:

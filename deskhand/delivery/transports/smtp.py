@@ -24,6 +24,9 @@ MAILS_PER_CONNECTION = 200
 DOWN_SECONDS = 15.0  # after a failed connection the relay is left alone, so that it can't hold every thread
 LONGEST = 1800.0  # seconds for a connection to be made, and for one mail, however the bytes drip (R14)
 HANDOVER = 10  # times the step's seconds: for the body to leave, and for the final answer
+LONGEST_LINE = 8192  # bytes; RFC 5321 asks for 512
+LONGEST_REPLY = 64 * 1024  # bytes; more is no answer but an attack on our memory
+MOST_LINES = 500  # in one answer
 SETUP_REFUSALS = (530, 534, 535, 538)  # our log-in is wrong, not the mail
 
 _TROUBLE = (OSError, smtplib.SMTPException)  # ssl.SSLError is an OSError
@@ -31,6 +34,47 @@ _TROUBLE = (OSError, smtplib.SMTPException)  # ssl.SSLError is an OSError
 
 class NoConnection(Exception):
     """The relay can't be spoken to now; the text says why, for people."""
+
+
+class _Bounded(smtplib.SMTP):
+    """Keeps no more of an answer than an honest server says; the library's own keeps all, for ever."""
+
+    def getreply(self) -> tuple[int, bytes]:
+        lines: list[bytes] = []
+        size = 0
+        while size <= LONGEST_REPLY and len(lines) < MOST_LINES:
+            line = self._read_line()
+            size += len(line)
+            lines.append(line[4:].strip(b" \t\r\n"))
+            if not line[:3].isdigit():
+                return -1, b"\n".join(lines)
+            if line[3:4] != b"-":
+                return int(line[:3]), b"\n".join(lines)
+        self.close()
+        raise smtplib.SMTPServerDisconnected("The server's answer does not end.")
+
+    def _read_line(self) -> bytes:
+        """Read the next line, or the first LONGEST_LINE bytes of it and no more from this server."""
+        try:
+            if self.file is None:
+                if self.sock is None:
+                    raise smtplib.SMTPServerDisconnected("The connection was closed.")
+                self.file = self.sock.makefile("rb")
+            line: bytes = self.file.readline(LONGEST_LINE + 1)
+        except OSError as failure:
+            self.close()
+            raise smtplib.SMTPServerDisconnected(f"The connection broke: {_words(failure)}") from failure
+        if not line or len(line) > LONGEST_LINE:
+            self.close()
+            words = (
+                "A line of the server's answer does not end." if line else "The server closed the connection."
+            )
+            raise smtplib.SMTPServerDisconnected(words)
+        return line
+
+
+class _BoundedOverTLS(_Bounded, smtplib.SMTP_SSL):
+    """The same, with TLS from the first byte."""
 
 
 @dataclass(slots=True, eq=False)
@@ -151,9 +195,9 @@ def _client(relay: Relay) -> smtplib.SMTP:
     name = "[127.0.0.1]" if is_local(relay.host) else _own_name()
     if relay.tls:
         context = client_context(verify=relay.verify)
-        client: smtplib.SMTP = smtplib.SMTP_SSL(local_hostname=name, timeout=relay.seconds, context=context)
+        client: _Bounded = _BoundedOverTLS(local_hostname=name, timeout=relay.seconds, context=context)
     else:
-        client = smtplib.SMTP(local_hostname=name, timeout=relay.seconds)
+        client = _Bounded(local_hostname=name, timeout=relay.seconds)
     # Whose name the certificate must have: only a client that is made connected gets it by itself.
     client._host = relay.host  # type: ignore[attr-defined]
     return client
@@ -338,11 +382,14 @@ def _reset(client: smtplib.SMTP) -> bool:
 
 
 def _close(session: Session) -> None:
+    """Say goodbye, and wait a moment for what is said to it: one read, since more of them could be dripped for ever."""
+    client = session.client
     with contextlib.suppress(*_TROUBLE):
-        if session.client.sock is not None:
-            session.client.sock.settimeout(2.0)
-        session.client.quit()
-    session.client.close()
+        if client.sock is not None:
+            client.sock.settimeout(2.0)
+            client.putcmd("quit")
+            client.sock.recv(LONGEST_LINE)
+    client.close()
 
 
 def _said(code: int, text: bytes) -> str:
