@@ -6,9 +6,10 @@ its lock is held until the commit. AFTER_COMMIT subscribers are told by the disp
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -28,7 +29,7 @@ from deskhand.crm.schema import properties
 from deskhand.delivery import sender
 from deskhand.delivery.relays import Relay, default_relay
 from deskhand.delivery.transports.mail import MailTransport
-from deskhand.delivery.types import Answered, Transport
+from deskhand.delivery.types import Answered, Pair, Transport
 from deskhand.desk import inboxes, replies
 from deskhand.events import dispatch, live, log, partitions
 from deskhand.events.types import Actor, ActorKind, Cause, Event
@@ -36,6 +37,7 @@ from deskhand.kernel import clock, jobs, timers
 from deskhand.kernel.claimer import BatchClaimer, ClaimLoop
 from deskhand.kernel.database import wake
 from deskhand.kernel.database.scope import account_scope
+from deskhand.kernel.errors import DeskhandError
 from deskhand.routing import assign, availability, loads, rules, waiting
 from deskhand.routing.types import Assignment, NewTicket, Status
 
@@ -241,16 +243,34 @@ def relay_for(account_id: int, channel_account_id: int | None) -> Relay | None:
                 .first()
             )
         if own:
-            return Relay(
-                host=own.smtp_host, port=own.smtp_port, tls=own.smtp_security == "TLS", user=own.smtp_user, password=own.smtp_password,
-                starttls="required" if own.smtp_security == "STARTTLS" else "never",
-            )  # fmt: skip
+            return _own_relay(own)
     return default_relay()
+
+
+def have_relay(pairs: Collection[Pair]) -> set[Pair]:
+    """Those accounts and channels for which `relay_for` finds a server: one query for all."""
+    mailboxes = EmailAccount.objects.filter(
+        channel_account_id__in={channel for _account, channel in pairs if channel is not None}
+    ).exclude(smtp_host="")
+    own = {(mailbox.account_id, mailbox.channel_account_id): mailbox for mailbox in mailboxes}
+    found: set[Pair] = set()
+    for pair in pairs:
+        with contextlib.suppress(DeskhandError):  # one account's unreadable password, or nobody's usable server
+            if (_own_relay(own[pair]) if pair in own else default_relay()) is not None:
+                found.add(pair)
+    return found
+
+
+def _own_relay(own: EmailAccount) -> Relay:
+    return Relay(
+        host=own.smtp_host, port=own.smtp_port, tls=own.smtp_security == "TLS", user=own.smtp_user, password=own.smtp_password,
+        starttls="required" if own.smtp_security == "STARTTLS" else "never",
+    )  # fmt: skip
 
 
 def transports() -> dict[str, Transport]:
     """The ways out."""
-    return {"mail": MailTransport(relay_for)}
+    return {"mail": MailTransport(relay_for, have_relay)}
 
 
 _connected = False

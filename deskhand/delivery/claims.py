@@ -16,6 +16,11 @@ from deskhand.kernel.database import sql
 
 LEASE_SECONDS = 30  # renewed while a send is under way; after a crash others take over when it is past
 ACCOUNTS_LIMIT = 64  # accounts looked at in one claim
+PLACES_LIMIT = 1000  # places looked at in one look for servers
+REPLUG_LIMIT = 5000  # sends made due in one statement
+
+#: Where something waits for a way out: transport, account and channel account (None: the installation's).
+Place = tuple[str, int, int | None]
 
 #: Where delivery_home is now; see models.Home.
 PLACE = "select system_identifier || '/' || 'delivery_home'::regclass::oid from pg_control_system()"
@@ -28,10 +33,11 @@ _COLUMNS = """o.id, o.account_id, o.transport, o.channel_account_id, o.message_i
 
 _ACCOUNTS = """
 with recursive known (account_id) as (
-    (select account_id from delivery_outboxentry where state = 'WAITING' and account_id > %s
+    (select account_id from delivery_outboxentry where state = 'WAITING' and due_at is not null and account_id > %s
      order by account_id limit 1)
     union all
-    select (select o.account_id from delivery_outboxentry o where o.state = 'WAITING' and o.account_id > k.account_id
+    select (select o.account_id from delivery_outboxentry o
+            where o.state = 'WAITING' and o.due_at is not null and o.account_id > k.account_id
             order by o.account_id limit 1)
     from known k where k.account_id is not null
 )
@@ -55,6 +61,38 @@ set state = 'SENDING', lease_until = clock_timestamp() + %s * interval '1 second
     tried_since = coalesce(tried_since, clock_timestamp())
 from picked where o.id = picked.id
 returning {_COLUMNS}
+"""
+
+# One step of the index for each place, however much waits there.
+_UNPLUGGED = """
+with recursive known (account_id, transport, channel) as (
+    (select account_id, transport, coalesce(channel_account_id, 0) from delivery_outboxentry
+     where state = 'WAITING' and due_at is null
+        and (account_id, transport, coalesce(channel_account_id, 0)) > (%s, %s, %s)
+     order by account_id, transport, coalesce(channel_account_id, 0) limit 1)
+    union all
+    select following.* from known k cross join lateral (
+        select o.account_id, o.transport, coalesce(o.channel_account_id, 0) from delivery_outboxentry o
+        where o.state = 'WAITING' and o.due_at is null
+            and (o.account_id, o.transport, coalesce(o.channel_account_id, 0)) > (k.account_id, k.transport, k.channel)
+        order by o.account_id, o.transport, coalesce(o.channel_account_id, 0) limit 1) following
+)
+select transport, account_id, nullif(channel, 0) from known limit %s
+"""
+
+_REPLUG = """
+with found as (
+    select e.id from unnest(%s::bigint[], %s::text[], %s::bigint[]) as p (account_id, transport, channel)
+    cross join lateral (
+        select o.id from delivery_outboxentry o
+        where o.state = 'WAITING' and o.due_at is null and o.account_id = p.account_id
+            and o.transport = p.transport and coalesce(o.channel_account_id, 0) = p.channel
+        limit %s for update skip locked
+    ) e
+    limit %s
+)
+update delivery_outboxentry o set due_at = least(o.created_at, clock_timestamp()), error = ''
+from found where o.id = found.id
 """
 
 _RENEW = """
@@ -118,15 +156,23 @@ def record(account_id: int, facts: Sequence[Mapping[str, Any]]) -> set[int]:
     return {id for (id,) in sql.rows(_RECORD, [document, account_id])}
 
 
-def unplugged() -> list[tuple[str, int, int | None]]:
-    """What waits for a way out: transport, account and channel account."""
-    return [
-        (transport, account_id, channel_account_id)
-        for transport, account_id, channel_account_id in sql.rows(
-            "select distinct transport, account_id, channel_account_id from delivery_outboxentry"
-            " where state = 'WAITING' and due_at is null"
-        )
+def unplugged(after: Place | None = None) -> list[Place]:
+    """The next PLACES_LIMIT places, from behind `after` on, where something waits for a way out."""
+    transport, account_id, channel_account_id = after or ("", 0, None)
+    found = sql.rows(_UNPLUGGED, [account_id, transport, channel_account_id or 0, PLACES_LIMIT])
+    return [(transport, account_id, channel) for transport, account_id, channel in found]
+
+
+def replug(places: Sequence[Place]) -> int:
+    """Make due what waits at these places, the oldest to leave first; at most REPLUG_LIMIT. Returns how many."""
+    if not places:
+        return 0
+    columns = [
+        [account_id for _transport, account_id, _channel in places],
+        [transport for transport, _account, _channel in places],
+        [channel or 0 for _transport, _account, channel in places],
     ]
+    return sql.execute(_REPLUG, [*columns, REPLUG_LIMIT, REPLUG_LIMIT])
 
 
 def _plain(value: object) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
-from django.db.models.functions import Now
+from django.db.models.functions import Coalesce, Now
 
 
 class State(models.TextChoices):
@@ -67,10 +67,17 @@ class OutboxEntry(models.Model):
             # The claim goes account by account, so that one account's flood doesn't stop the others.
             models.Index(
                 fields=["account_id", "due_at"],
-                condition=Q(state=State.WAITING),
+                condition=Q(state=State.WAITING, due_at__isnull=False),
                 name="outbox_due_by_account",
             ),
             models.Index(fields=["due_at"], condition=Q(state=State.WAITING), name="outbox_due"),
+            models.Index(
+                F("account_id"),
+                F("transport"),
+                Coalesce("channel_account_id", 0),
+                condition=Q(state=State.WAITING, due_at__isnull=True),
+                name="outbox_unplugged",
+            ),
             models.Index(fields=["lease_until"], condition=Q(state=State.SENDING), name="outbox_leases"),
             models.Index(F("account_id"), F("state"), F("id").desc(), name="outbox_screen"),
             models.Index(

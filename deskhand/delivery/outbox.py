@@ -197,20 +197,6 @@ def retry(account_id: int, entry_id: int) -> None:
         wake(WAKE)
 
 
-def replug(transport: str, pairs: Sequence[tuple[int, int | None]]) -> int:
-    """Make due what waited for a server, for these (account, channel account) pairs; return how many."""
-    freed = 0
-    for account_id, channel_account_id in pairs:
-        freed += OutboxEntry.objects.filter(
-            account_id=account_id,
-            transport=transport,
-            channel_account_id=channel_account_id,
-            state=State.WAITING,
-            due_at=None,
-        ).update(due_at=Now(), error="")
-    return freed
-
-
 def _of(account_id: int, ids: Sequence[int] | None) -> models.QuerySet[OutboxEntry]:
     entries = OutboxEntry.objects.filter(account_id=account_id)
     return entries if ids is None else entries.filter(id__in=ids)

@@ -66,6 +66,9 @@ class Sender:
         self._answered: list[tuple[Entry, Answer]] = []  # not written down yet
         self._under_way: dict[Future[Answer], Entry] = {}
         self._last_account = 0
+        self._looked_at: claims.Place | None = (
+            None  # the last place where we looked whether a server has come
+        )
         self._next: dict[str, float] = {}
         self._woken = threading.Event()
 
@@ -285,9 +288,22 @@ class Sender:
         self._record(lost, at_once=True)
 
     def _look_for_servers(self) -> None:
-        for transport, account_id, channel_account_id in claims.unplugged():
-            if not self._missing(transport, account_id, channel_account_id):
-                outbox.replug(transport, [(account_id, channel_account_id)])
+        """Make due what a server has come for: three statements, however many accounts wait."""
+        places = claims.unplugged(self._looked_at)
+        if claims.replug(self._ready(places)) >= claims.REPLUG_LIMIT:
+            self._next["servers"] = (
+                0.0  # there are more: at once, and not from all places in one long statement
+            )
+        else:
+            self._looked_at = places[-1] if len(places) >= claims.PLACES_LIMIT else None
+
+    def _ready(self, places: Sequence[claims.Place]) -> list[claims.Place]:
+        found: list[claims.Place] = []
+        for name, transport in self.transports.items():
+            pairs = [(account_id, channel) for named, account_id, channel in places if named == name]
+            if pairs:
+                found += [(name, account_id, channel) for account_id, channel in transport.ready(pairs)]
+        return found
 
 
 @dataclass(frozen=True, slots=True)

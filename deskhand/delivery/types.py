@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -86,11 +86,18 @@ class Answered:
         return {who: text for who, text in self.answer.settled.items() if not text.startswith("2")}
 
 
+Pair = tuple[int, int | None]  # an account and its channel account; None: the installation's
+
+
 class Transport(Protocol):
     """A way out. Called from several threads at once, outside any transaction."""
 
     def missing(self, account_id: int, channel_account_id: int | None) -> str:
         """Say what is not set up, for people; "" when it can send. Called on the sender's own thread."""
+
+    def ready(self, pairs: Collection[Pair]) -> set[Pair]:
+        """Those for which nothing is missing, by account and channel account: asked for hundreds at once, so that
+        what it asks of the database must not grow with them."""
 
     def send(self, entry: Entry) -> Answer:
         """Try once. May raise `Invalid` when the entry can never be sent; any other error counts as LATER."""

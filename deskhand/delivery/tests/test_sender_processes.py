@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import pytest
 from django.db import connection
@@ -21,7 +21,7 @@ from deskhand.delivery.sender import Sender
 from deskhand.delivery.tests.helpers import letter, sender
 from deskhand.delivery.tests.peers import Peer, dripping, smtp_peer
 from deskhand.delivery.transports import smtp
-from deskhand.delivery.types import Answer, Entry, Verdict
+from deskhand.delivery.types import Answer, Entry, Pair, Verdict
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -111,6 +111,9 @@ class Stuck:
 
     def missing(self, account_id: int, channel_account_id: int | None) -> str:
         return ""
+
+    def ready(self, pairs: Collection[Pair]) -> set[Pair]:
+        return set(pairs)
 
     def send(self, entry: Entry) -> Answer:
         if entry.account_id == self.account_id:

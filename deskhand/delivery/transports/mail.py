@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from django.db import connection
 from django.utils.translation import gettext as _
@@ -11,9 +12,11 @@ from django.utils.translation import gettext as _
 from deskhand.delivery import headers, mime
 from deskhand.delivery.relays import Relay, default_relay
 from deskhand.delivery.transports import sink, smtp
-from deskhand.delivery.types import Answer, Entry, Mail, Verdict
+from deskhand.delivery.types import Answer, Entry, Mail, Pair, Verdict
+from deskhand.kernel.errors import DeskhandError
 
 RelayFor = Callable[[int, int | None], Relay | None]
+HaveRelay = Callable[[Collection[Pair]], set[Pair]]
 
 REMEMBERED_SECONDS = 10.0  # a changed server counts after these
 
@@ -24,10 +27,14 @@ def the_installations(account_id: int, channel_account_id: int | None) -> Relay 
 
 
 class MailTransport:
-    """`relay_for(account_id, channel_account_id)` says through whom; None: nobody yet, the mail waits visibly."""
+    """`relay_for(account_id, channel_account_id)` says through whom; None: nobody yet, the mail waits visibly.
 
-    def __init__(self, relay_for: RelayFor = the_installations) -> None:
+    `have_relay` says the same of many at once; without it each is asked for by itself.
+    """
+
+    def __init__(self, relay_for: RelayFor = the_installations, have_relay: HaveRelay | None = None) -> None:
         self._relay_for = relay_for
+        self._have_relay = have_relay or self._one_by_one
         self._relays = smtp.Relays()
         self._remembered: dict[tuple[int, int | None], tuple[float, Relay | None]] = {}
 
@@ -35,6 +42,12 @@ class MailTransport:
         if self._relay(account_id, channel_account_id) is None:
             return _("No mail server is set up; the mail waits here until there is one.")
         return ""
+
+    def ready(self, pairs: Collection[Pair]) -> set[Pair]:
+        found = self._have_relay(pairs)
+        for pair in found:
+            self._remembered.pop(pair, None)  # that there was none
+        return found
 
     def send(self, entry: Entry) -> Answer:
         relay = self._relay(entry.account_id, entry.channel_account_id)
@@ -70,6 +83,14 @@ class MailTransport:
             who: answer.settled[address] for who, address in spelled.items() if address in answer.settled
         }
         return Answer(answer.verdict, answer.text, settled)
+
+    def _one_by_one(self, pairs: Collection[Pair]) -> set[Pair]:
+        found = set()
+        for pair in pairs:
+            with contextlib.suppress(DeskhandError):  # one account's mistake
+                if self._relay_for(*pair) is not None:
+                    found.add(pair)
+        return found
 
     def _relay(self, account_id: int, channel_account_id: int | None) -> Relay | None:
         key = (account_id, channel_account_id)
