@@ -22,6 +22,7 @@ from deskhand.automation import enroll, lanes, runner, templates
 from deskhand.channels.email import imap, inbound, listener
 from deskhand.channels.email.models import EmailAccount
 from deskhand.crm.pipelines import pipelines
+from deskhand.crm.pipelines.policy import Sender
 from deskhand.crm.records import filterable, tickets
 from deskhand.crm.records.models import Ticket
 from deskhand.crm.records.store import Change
@@ -30,7 +31,8 @@ from deskhand.delivery import sender
 from deskhand.delivery.relays import Relay, default_relay
 from deskhand.delivery.transports.mail import MailTransport
 from deskhand.delivery.types import Answered, Pair, Transport
-from deskhand.desk import inboxes, replies
+from deskhand.desk import inboxes, replies, threads
+from deskhand.desk.types import Automatic
 from deskhand.events import dispatch, live, log, partitions
 from deskhand.events.types import Actor, ActorKind, Cause, Event
 from deskhand.kernel import clock, jobs, timers
@@ -38,7 +40,7 @@ from deskhand.kernel.claimer import BatchClaimer, ClaimLoop
 from deskhand.kernel.database import wake
 from deskhand.kernel.database.scope import account_scope
 from deskhand.kernel.errors import DeskhandError
-from deskhand.routing import assign, availability, loads, rules, waiting
+from deskhand.routing import assign, availability, loads, rerouting, rules, waiting
 from deskhand.routing.types import Assignment, NewTicket, Status
 
 logger = structlog.get_logger()
@@ -122,6 +124,57 @@ def _has_come(event: Event) -> bool:
     return event.kind == availability.CHANGED and event.data["to"] == Status.AVAILABLE
 
 
+def hand_on(account_id: int, events: Sequence[Event]) -> None:
+    """AFTER_COMMIT: what somebody owns who is no longer there goes to others, at once or when its customer writes
+
+    again, as its channel's rule says (R-ROUTE-54).
+    """
+    now = clock.now()
+    gone = {e.object_id: e.id for e in events if _has_gone(e)}
+    if gone and rerouting.is_wanted(account_id):
+        for user_id, event_id in sorted(gone.items()):
+            timers.set_timer(account_id, rerouting.GONE, str(user_id), now, {"event": event_id, "after": 0})
+    causes = {e.data["ticket_id"]: e.id for e in events if _is_answer(e)}
+    if causes:
+        asked = rerouting.answered(account_id, causes, now)
+        made = assign.route(account_id, asked, now, after_workflows=None)
+        _give(made, causes, now, is_over=True)
+
+
+def _has_gone(event: Event) -> bool:
+    if event.kind == availability.CHANGED:
+        return bool(event.data["to"] == Status.AWAY != event.data["from"])
+    return event.kind == "user.deactivated"
+
+
+def _is_answer(event: Event) -> bool:
+    """A customer's own message in a conversation that has a ticket already."""
+    said = event.data
+    return (
+        event.kind == threads.RECEIVED
+        and bool(said["ticket_id"])
+        and not said["opened"]
+        and not said["unverified"]
+        and said["automatic"] == Automatic.NO
+        and said["sender"] == Sender.CONTACT
+    )
+
+
+def hand_on_at_once(account_id: int, due: Sequence[timers.DueTimer]) -> None:
+    """A batch of what these users own; then the next one under the same timers (R-ROUTE-54). Safe to repeat."""
+    now = clock.now()
+    of_users = {int(timer.key): timer.payload for timer in due}
+    after = {user_id: payload["after"] for user_id, payload in of_users.items()}
+    asked = rerouting.owned_by(account_id, after, now)
+    if len(asked) == rerouting.BATCH:
+        for user_id, payload in of_users.items():
+            rest = payload | {"after": max(after[user_id], asked[-1].ticket_id)}
+            timers.set_timer(account_id, rerouting.GONE, str(user_id), now, rest)
+    made = assign.route(account_id, asked, now, after_workflows=None)
+    causes = {one.ticket_id: of_users[one.leaving.user_id]["event"] for one in asked if one.leaving}
+    _give(made, causes, now, is_over=True)
+
+
 def _route(account_id: int, events: Sequence[Event], *, after_workflows: bool) -> None:
     new = {
         e.object_id: e for e in events
@@ -140,10 +193,14 @@ def _route(account_id: int, events: Sequence[Event], *, after_workflows: bool) -
     _give(made, {ticket_id: event.id for ticket_id, event in new.items()}, now)
 
 
-def _give(made: Sequence[Assignment], causes: Mapping[int, int], now: datetime) -> None:
+def _give(
+    made: Sequence[Assignment], causes: Mapping[int, int], now: datetime, *, is_over: bool = False
+) -> None:
+    """Write the owners; those who have one already keep them unless `is_over`."""
+    keep = () if is_over else ("owner_id",)
     changes = [
         Change(
-            a.ticket_id, _assigned(a), only_if_empty=("owner_id",), rule="channel_routing",
+            a.ticket_id, _assigned(a), only_if_empty=keep, rule="channel_routing",
             cause=Cause(event_id=causes[a.ticket_id]),
         )
         for a in made
@@ -166,6 +223,7 @@ IN_TRANSACTION: list[log.Hook] = [set_up_accounts, let_go_of_stages, count_loads
 AFTER_COMMIT: list[dispatch.Subscriber] = [
     enroll.enroll_matching,
     runner.hear,
+    hand_on,
     route_after_workflows,
     serve_waiting,
     live.tell_pages,
@@ -211,6 +269,7 @@ def make_months(account_id: int, due: Sequence[timers.DueTimer]) -> None:
 
 TIMERS: dict[str, timers.Handler] = {
     availability.EDGE: availability.on_edges,
+    rerouting.GONE: hand_on_at_once,
     RECOUNT: recount_loads,
     SWEEP: sweep_attempts,
     MONTHS: make_months,
@@ -255,7 +314,9 @@ def have_relay(pairs: Collection[Pair]) -> set[Pair]:
     own = {(mailbox.account_id, mailbox.channel_account_id): mailbox for mailbox in mailboxes}
     found: set[Pair] = set()
     for pair in pairs:
-        with contextlib.suppress(DeskhandError):  # one account's unreadable password, or nobody's usable server
+        with contextlib.suppress(
+            DeskhandError
+        ):  # one account's unreadable password, or nobody's usable server
             if (_own_relay(own[pair]) if pair in own else default_relay()) is not None:
                 found.add(pair)
     return found

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -18,7 +19,7 @@ from deskhand.routing import loads, rosters, waiting
 from deskhand.routing.decision import Batch, Cycle, Draft, Pool, Rule, content_key
 from deskhand.routing.models import RoutingRule
 from deskhand.routing.strategies import Ledger
-from deskhand.routing.types import Assignment, NewTicket, Option, Reason, Strategy
+from deskhand.routing.types import Assignment, NewTicket, Option, Reason, Reroute, Roster, Strategy
 
 _dice = random.SystemRandom()
 
@@ -36,7 +37,9 @@ def route(
 
     Left out are spam, archived, merged and missing tickets, and those whose rule routes at another moment than
     `after_workflows` says (None: any). A retry leaves out, and keeps no decision of, those that nobody gets again.
-    A ticket with an owner keeps it (R-ROUTE-71). Assignments without user and teams ask
+    A ticket with an owner keeps it (R-ROUTE-71), unless it leaves somebody who owns it still and is still not there:
+    then those are asked who are available, and who owns it keeps it when nobody can take it (R-ROUTE-54). New tickets
+    and leaving ones go in calls of their own. Assignments without user and teams ask
     for no change. Call it as the last step of the transaction; the number of queries doesn't grow with the tickets.
     """
     if not tickets:
@@ -44,15 +47,19 @@ def route(
     with account_scope(account_id):
         rules = _rules(account_id, {ticket.channel_account_id for ticket in tickets})
         due = [ticket for ticket in tickets if _is_due(rules, ticket, after_workflows)]
-        owned = _lock_tickets(account_id, [ticket.ticket_id for ticket in due])
-        due = [ticket for ticket in due if ticket.ticket_id in owned]
+        locked = _lock_tickets(account_id, [ticket.ticket_id for ticket in due])
+        due = [ticket for ticket in due if ticket.ticket_id in locked and _is_meant(rules, ticket, locked)]
         if not due:
             return []
-        to_pick = [ticket for ticket in due if _may_pick(rules, ticket) and not owned[ticket.ticket_id]]
+        leaving = {ticket.ticket_id for ticket in due if ticket.leaving}
+        if leaving:  # whoever is away goes on to nobody who is
+            rules = {channel: replace(rule, only_available=True) for channel, rule in rules.items()}
+        has_owner = frozenset(pk for pk, (owner_id, _) in locked.items() if owner_id and pk not in leaving)
+        to_pick = [t for t in due if _may_pick(rules, t) and t.ticket_id not in has_owner]
         loads.lock(account_id, {ticket.ticket_type for ticket in to_pick})
-        has_owner = frozenset(ticket_id for ticket_id, is_owned in owned.items() if is_owned)
         batch = _prepare(account_id, rules, to_pick, has_owner, now, seed)
-        return _decide_and_keep(account_id, batch, due, now, is_retry)
+        due = [ticket for ticket in due if not _is_back(batch.roster, ticket)]
+        return _decide_and_keep(account_id, batch, due, now, is_retry) if due else []
 
 
 def _is_due(rules: dict[int, Rule], ticket: NewTicket, after_workflows: bool | None) -> bool:
@@ -63,6 +70,31 @@ def _is_due(rules: dict[int, Rule], ticket: NewTicket, after_workflows: bool | N
 def _may_pick(rules: dict[int, Rule], ticket: NewTicket) -> bool:
     rule = rules.get(ticket.channel_account_id or 0)
     return rule is not None and rule.may_pick
+
+
+def _is_meant(
+    rules: dict[int, Rule], ticket: NewTicket, locked: Mapping[int, tuple[int | None, bool]]
+) -> bool:
+    """A ticket that leaves somebody is open, theirs, and of a rule that wants it so and names people."""
+    if ticket.leaving is None:
+        return True
+    owner_id, is_closed = locked[ticket.ticket_id]
+    rule = rules.get(ticket.channel_account_id or 0)
+    return (
+        owner_id == ticket.leaving.user_id
+        and not is_closed
+        and rule is not None
+        and rule.may_pick
+        and rule.reroute is not Reroute.NEVER
+    )
+
+
+def _is_back(roster: Roster, ticket: NewTicket) -> bool:
+    """Whom the ticket leaves is there again, now that the locks are held."""
+    if ticket.leaving is None:
+        return False
+    person = roster.person(ticket.leaving.user_id)
+    return person.is_member and person.is_active and person.is_available
 
 
 # -- Reading ------------------------------------------------------------------------------------------------------
@@ -97,20 +129,24 @@ def _rule_value(row: RoutingRule, nested: Mapping[int, Sequence[int]]) -> Rule:
         teams(row.fallback_team_ids),
         row.after_workflows,
         row.wait_list,
+        Reroute(row.reroute),
     )
 
 
 # In id order, as everywhere; nobody may give these tickets an owner until this transaction ends.
 _LOCK_TICKETS = """
-select id, owner_id is not null from crm_ticket
+select id, owner_id, is_closed from crm_ticket
 where account_id = %s and id = any(%s) and not is_spam and archived_at is null and merged_into_id is null
 order by id for no key update
 """
 
 
-def _lock_tickets(account_id: int, ticket_ids: Collection[int]) -> dict[int, bool]:
-    """Lock the tickets that can be routed; say of each whether it has an owner."""
-    return dict(sql.rows(_LOCK_TICKETS, [account_id, sorted(ticket_ids)])) if ticket_ids else {}
+def _lock_tickets(account_id: int, ticket_ids: Collection[int]) -> dict[int, tuple[int | None, bool]]:
+    """Lock the tickets that can be routed; say of each who owns it, and whether it is closed."""
+    if not ticket_ids:
+        return {}
+    found = sql.rows(_LOCK_TICKETS, [account_id, sorted(ticket_ids)])
+    return {ticket_id: (owner_id, is_closed) for ticket_id, owner_id, is_closed in found}
 
 
 def _prepare(
@@ -126,6 +162,7 @@ def _prepare(
     picking = {rule.id: rule for rule in (rules[ticket.channel_account_id or 0] for ticket in to_pick)}
     owners = {ticket.contact_owner_id for ticket in to_pick if ticket.contact_owner_id is not None}
     owners = owners if any(rule.option is Option.CONTACT_OWNER for rule in picking.values()) else set()
+    owners |= {ticket.leaving.user_id for ticket in to_pick if ticket.leaving}
     users = owners.union(*((*rule.user_ids, *rule.fallback_user_ids) for rule in picking.values()))
     teams = {team_id for rule in rules.values() for team_id in (*rule.team_ids, *rule.fallback_team_ids)}
     roster = rosters.read(account_id, users, teams, now)
@@ -161,12 +198,10 @@ def _decide_and_keep(
     ids = sql.ids("routing_decision", len(due))
     drafts = batch.decide(zip(due, ids, strict=True))
     picked = [draft for draft in drafts if draft.user_id is not None]
-    if is_retry:
-        drafts = picked
-        if not drafts:
-            return []
-    else:
-        waiting.add(account_id, [draft.ticket.ticket_id for draft in drafts if _waits(batch, draft)], now)
+    drafts = [draft for draft in drafts if draft.user_id is not None or not (is_retry or _is_told(draft))]
+    if not drafts:
+        return []
+    waiting.add(account_id, [draft.ticket.ticket_id for draft in drafts if _waits(batch, draft)], now)
     _keep(account_id, batch, before, drafts, picked, now)
     loads.count_picks(
         account_id,
@@ -188,7 +223,12 @@ def _decide_and_keep(
 def _waits(batch: Batch, draft: Draft) -> bool:
     """R-ROUTE-53: there are people in the rule, and none could take it."""
     rule = batch.rules.get(draft.ticket.channel_account_id or 0)
-    return rule is not None and rule.wait_list and draft.reason is Reason.ALL_DROPPED
+    is_kept = draft.ticket.leaving is not None
+    return rule is not None and rule.wait_list and not is_kept and draft.reason is Reason.ALL_DROPPED
+
+
+def _is_told(draft: Draft) -> bool:
+    return draft.ticket.leaving is not None and draft.ticket.leaving.is_told
 
 
 def _keep(
@@ -262,11 +302,12 @@ from unnest(%s::bigint[], %s::text[], %s::timestamptz[], %s::bigint[], %s::bigin
 
 _INSERT_DECISIONS = """
 insert into routing_decision (account_id, at, id, ticket_id, channel_account_id, rule_id, reason, user_id, team_ids,
-    batch_id, position, snapshot_id, fallback_snapshot_id)
-select %s, %s, x.id, x.ticket, x.channel, x.rule, x.reason, x.owner, x.teams::bigint[], x.batch, x.position, x.own, x.fallback
+    left_user_id, left_because, batch_id, position, snapshot_id, fallback_snapshot_id)
+select %s, %s, x.id, x.ticket, x.channel, x.rule, x.reason, x.owner, x.teams::bigint[], x.leaves, x.because, x.batch,
+    x.position, x.own, x.fallback
 from unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::text[], %s::bigint[], %s::text[], %s::bigint[],
-            %s::int[], %s::bigint[], %s::bigint[])
-    x(id, ticket, channel, rule, reason, owner, teams, batch, position, own, fallback)
+            %s::text[], %s::bigint[], %s::int[], %s::bigint[], %s::bigint[])
+    x(id, ticket, channel, rule, reason, owner, teams, leaves, because, batch, position, own, fallback)
 """
 
 
@@ -286,9 +327,11 @@ def _insert_decisions(
         tried: list[Pool | None] = [*draft.pools, None, None]
         own, fallback = (snapshots[pool.key] if pool else None for pool in tried[:2])
         batch_id = batch_ids.get(draft.ticket.ticket_type) if draft.user_id is not None else None
+        leaving = draft.ticket.leaving
+        leaves, because = (leaving.user_id, leaving.because.value) if leaving else (None, "")
         rows.append((
             draft.turn, draft.ticket.ticket_id, draft.ticket.channel_account_id, draft.rule_id, draft.reason.value,
-            draft.user_id, _array(draft.team_ids), batch_id, position, own, fallback,
+            draft.user_id, _array(draft.team_ids), leaves, because, batch_id, position, own, fallback,
         ))  # fmt: skip
     sql.execute(_INSERT_DECISIONS, [account_id, now, *(list(column) for column in zip(*rows, strict=True))])
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from deskhand.routing import strategies
 from deskhand.routing.strategies import AtRandom, Ledger, LoadBalanced, Picker, RoundRobin
-from deskhand.routing.types import Drop, NewTicket, Option, Person, Reason, Roster, Sifted, Strategy
+from deskhand.routing.types import Drop, NewTicket, Option, Person, Reason, Reroute, Roster, Sifted, Strategy
 
 OWN, FALLBACK = 0, 1  # steps of a rule
 
@@ -32,6 +32,7 @@ class Rule:
     fallback_team_ids: tuple[int, ...] = ()
     after_workflows: bool = False
     wait_list: bool = False
+    reroute: Reroute = Reroute.NEVER
 
     @property
     def may_pick(self) -> bool:
@@ -171,6 +172,8 @@ class Batch:
             if user_id is not None:
                 return self._assigned(rule, ticket, turn, user_id, tried)
         teams = tuple(dict.fromkeys(team_id for pool in tried for team_id in pool.team_ids))
+        if ticket.leaving:  # stays with its owner, so no team is asked
+            teams = ()
         return Draft(ticket, turn, _why_nobody(tried), rule.id, None, teams, tuple(tried))
 
     def _assigned(self, rule: Rule, ticket: NewTicket, turn: int, user_id: int, tried: list[Pool]) -> Draft:

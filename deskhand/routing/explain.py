@@ -17,7 +17,7 @@ from deskhand.routing import strategies
 from deskhand.routing.decision import FALLBACK, OWN, Pool
 from deskhand.routing.models import Decision, WaitingTicket
 from deskhand.routing.strategies import NEVER, Ledger
-from deskhand.routing.types import Candidate, Drop, Option, Reason, Strategy
+from deskhand.routing.types import Candidate, Drop, Left, Option, Reason, Strategy
 
 NAMES_SHOWN = 5
 
@@ -39,6 +39,16 @@ DROPS = {
     Drop.NO_ACCESS: gettext_lazy("may not see tickets"),
     Drop.EXTRA_MEMBER: gettext_lazy("only an extra member of the team"),
     Drop.AWAY: gettext_lazy("away"),
+}
+REROUTED = {
+    Left.AWAY: gettext_lazy("Re-routed because %(name)s went away."),
+    Left.OUT_OF_OFFICE: gettext_lazy("Re-routed because %(name)s is out of office."),
+    Left.DEACTIVATED: gettext_lazy("Re-routed because %(name)s was deactivated."),
+}
+KEPT = {
+    Left.AWAY: gettext_lazy("Stays with %(name)s, who went away: nobody else could take it."),
+    Left.OUT_OF_OFFICE: gettext_lazy("Stays with %(name)s, who is out of office: nobody else could take it."),
+    Left.DEACTIVATED: gettext_lazy("Stays with %(name)s, who was deactivated: nobody else could take it."),
 }
 
 
@@ -139,13 +149,22 @@ class _Names(dict[int, str]):
 
 
 def _names(decision: Decision, pools: Iterable[Pool]) -> _Names:
-    wanted = {decision.user_id} if decision.user_id else set()
+    wanted = {user_id for user_id in (decision.user_id, decision.left_user_id) if user_id}
     for pool in pools:
         wanted |= {user_id for user_id, _drop in pool.sifted.dropped} | set(pool.sifted.eligible)
     return _Names(User.objects.filter(pk__in=wanted).values_list("id", "name"))
 
 
 def _headline(decision: Decision, pools: list[Pool], names: _Names) -> str:
+    """Of a ticket that left somebody: why it did, too (R-ROUTE-54)."""
+    if decision.left_user_id is None:
+        return _outcome(decision, pools, names)
+    words = KEPT if decision.user_id is None else REROUTED
+    why = str(words[Left(decision.left_because)]) % {"name": names[decision.left_user_id]}
+    return why if decision.user_id is None else f"{why} {_outcome(decision, pools, names)}"
+
+
+def _outcome(decision: Decision, pools: list[Pool], names: _Names) -> str:
     match Reason(decision.reason):
         case Reason.ASSIGNED:
             return _who(pools[-1]) % {"name": names[decision.user_id or 0]}

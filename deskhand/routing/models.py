@@ -6,11 +6,11 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
 
-from deskhand.routing.types import Option, Reason, Source, Status, Strategy
+from deskhand.routing.types import Left, Option, Reason, Reroute, Source, Status, Strategy
 
 
 def _known(
-    field: str, values: type[Option | Strategy | Status | Source | Reason], name: str
+    field: str, values: type[Option | Strategy | Reroute | Status | Source | Reason], name: str
 ) -> models.CheckConstraint:
     return models.CheckConstraint(
         condition=Q(**{f"{field}__in": [value.value for value in values]}), name=name
@@ -38,6 +38,8 @@ class RoutingRule(models.Model):
     after_workflows = models.BooleanField(default=False)
     #: Tickets that nobody could take wait for the next who can (R-ROUTE-53).
     wait_list = models.BooleanField(default=False)
+    #: Whether open tickets go to somebody else when their owner does (R-ROUTE-54).
+    reroute = models.TextField(default=Reroute.NEVER)
     updated_at = models.DateTimeField()
 
     class Meta:
@@ -45,6 +47,7 @@ class RoutingRule(models.Model):
             models.UniqueConstraint(fields=["account_id", "channel_account_id"], name="one_rule_per_channel"),
             _known("option", Option, "rule_option_known"),
             _known("strategy", Strategy, "rule_strategy_known"),
+            _known("reroute", Reroute, "rule_reroute_known"),
         ]
 
 
@@ -168,6 +171,9 @@ class Decision(models.Model):
     reason = models.TextField()
     user_id = models.BigIntegerField(null=True)
     team_ids = ArrayField(models.BigIntegerField(), default=list)
+    #: Whose it was when it was routed again (R-ROUTE-54); theirs it stays where `user_id` is None.
+    left_user_id = models.BigIntegerField(null=True)
+    left_because = models.TextField(default="")
     batch = models.ForeignKey(
         RoutingBatch, models.PROTECT, null=True, db_index=False, related_name="decisions"
     )
@@ -185,6 +191,11 @@ class Decision(models.Model):
                 condition=Q(reason=Reason.ASSIGNED, user_id__isnull=False)
                 | (~Q(reason=Reason.ASSIGNED) & Q(user_id=None)),
                 name="decision_assigned_has_user",
+            ),
+            models.CheckConstraint(
+                condition=Q(left_user_id=None, left_because="")
+                | Q(left_user_id__isnull=False, left_because__in=[left.value for left in Left]),
+                name="decision_left_whole",
             ),
         ]
         indexes = [

@@ -14,12 +14,12 @@ from deskhand.kernel.database.scope import account_scope
 from deskhand.kernel.errors import Invalid
 from deskhand.routing import queries
 from deskhand.routing.models import RoutingRule
-from deskhand.routing.types import Option, Strategy
+from deskhand.routing.types import Option, Reroute, Strategy
 
 CHANGED = "routing_rule.changed"
 _SHOWN = (
     "option", "strategy", "only_available", "user_ids", "team_ids", "include_extra_members", "include_nested_teams",
-    "fallback_user_ids", "fallback_team_ids", "after_workflows", "wait_list",
+    "fallback_user_ids", "fallback_team_ids", "after_workflows", "wait_list", "reroute",
 )  # fmt: skip
 
 
@@ -39,6 +39,7 @@ def set_rule(
     fallback_team_ids: Sequence[int] = (),
     after_workflows: bool = False,
     wait_list: bool = False,
+    reroute: Reroute = Reroute.NEVER,
     now: datetime | None = None,
 ) -> RoutingRule:
     """Replace the channel's rule; the order of users and teams counts (R-ROUTE-33). Safe to repeat.
@@ -67,6 +68,7 @@ def set_rule(
                 "fallback_team_ids": list(dict.fromkeys(fallback_team_ids)),
                 "after_workflows": after_workflows,
                 "wait_list": wait_list,
+                "reroute": Reroute(reroute),
                 "updated_at": now or clock.now(),
             },
         )

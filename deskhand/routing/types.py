@@ -24,6 +24,22 @@ class Strategy(StrEnum):
     RANDOM = "RANDOM"
 
 
+class Reroute(StrEnum):
+    """When open tickets are routed again whose owner is no longer there (R-ROUTE-54)."""
+
+    NEVER = "NEVER"
+    AT_ONCE = "AT_ONCE"
+    ON_REPLY = "ON_REPLY"  # when the customer writes again
+
+
+class Left(StrEnum):
+    """Why an owner is no longer there."""
+
+    AWAY = "AWAY"
+    OUT_OF_OFFICE = "OUT_OF_OFFICE"
+    DEACTIVATED = "DEACTIVATED"
+
+
 class Status(StrEnum):
     """R-AVAIL-1."""
 
@@ -125,13 +141,26 @@ class Sifted:
 
 
 @dataclass(frozen=True, slots=True)
+class Leaving:
+    """The owner whom a ticket leaves (R-ROUTE-54). `is_told`: that nobody else could take it is kept already."""
+
+    user_id: int
+    because: Left
+    is_told: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class NewTicket:
-    """A ticket to route. `contact_owner_id` is the owner of the contact who wrote (R-ROUTE-66)."""
+    """A ticket to route. `contact_owner_id` is the owner of the contact who wrote (R-ROUTE-66).
+
+    One that leaves somebody has an owner, and keeps them when nobody else can take it.
+    """
 
     ticket_id: int
     channel_account_id: int | None
     ticket_type: str
     contact_owner_id: int | None = None
+    leaving: Leaving | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -131,6 +131,8 @@ class Migration(migrations.Migration):
                 ('reason', models.TextField()),
                 ('user_id', models.BigIntegerField(null=True)),
                 ('team_ids', django.contrib.postgres.fields.ArrayField(base_field=models.BigIntegerField(), default=list, size=None)),
+                ('left_user_id', models.BigIntegerField(null=True)),
+                ('left_because', models.TextField(default='')),
                 ('position', models.IntegerField(default=0)),
                 ('fallback_snapshot', models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='routing.rostersnapshot')),
                 ('snapshot', models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='routing.rostersnapshot')),
@@ -154,10 +156,11 @@ class Migration(migrations.Migration):
                 ('fallback_team_ids', django.contrib.postgres.fields.ArrayField(base_field=models.BigIntegerField(), default=list, size=None)),
                 ('after_workflows', models.BooleanField(default=False)),
                 ('wait_list', models.BooleanField(default=False)),
+                ('reroute', models.TextField(default=deskhand.routing.types.Reroute['NEVER'])),
                 ('updated_at', models.DateTimeField()),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('account_id', 'channel_account_id'), name='one_rule_per_channel'), models.CheckConstraint(condition=models.Q(('option__in', ['NONE', 'USERS_AND_TEAMS', 'TEAMS', 'CONTACT_OWNER'])), name='rule_option_known'), models.CheckConstraint(condition=models.Q(('strategy__in', ['LOAD_BALANCED', 'ROUND_ROBIN', 'RANDOM'])), name='rule_strategy_known')],
+                'constraints': [models.UniqueConstraint(fields=('account_id', 'channel_account_id'), name='one_rule_per_channel'), models.CheckConstraint(condition=models.Q(('option__in', ['NONE', 'USERS_AND_TEAMS', 'TEAMS', 'CONTACT_OWNER'])), name='rule_option_known'), models.CheckConstraint(condition=models.Q(('strategy__in', ['LOAD_BALANCED', 'ROUND_ROBIN', 'RANDOM'])), name='rule_strategy_known'), models.CheckConstraint(condition=models.Q(('reroute__in', ['NEVER', 'AT_ONCE', 'ON_REPLY'])), name='rule_reroute_known')],
             },
         ),
         migrations.CreateModel(
@@ -229,6 +232,10 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='decision',
             constraint=models.CheckConstraint(condition=models.Q(models.Q(('reason', deskhand.routing.types.Reason['ASSIGNED']), ('user_id__isnull', False)), models.Q(models.Q(('reason', deskhand.routing.types.Reason['ASSIGNED']), _negated=True), ('user_id', None)), _connector='OR'), name='decision_assigned_has_user'),
+        ),
+        migrations.AddConstraint(
+            model_name='decision',
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('left_because', ''), ('left_user_id', None)), models.Q(('left_because__in', ['AWAY', 'OUT_OF_OFFICE', 'DEACTIVATED']), ('left_user_id__isnull', False)), _connector='OR'), name='decision_left_whole'),
         ),
         migrations.AddConstraint(
             model_name='roundrobinstate',

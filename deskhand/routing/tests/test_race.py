@@ -21,10 +21,10 @@ from deskhand.kernel.database import sql
 from deskhand.kernel.database.scope import account_scope
 from deskhand.kernel.models import Timer
 from deskhand.kernel.timers import DueTimer
-from deskhand.routing import assign, availability, loads, queries, strategies
+from deskhand.routing import assign, availability, loads, queries, rerouting, strategies
 from deskhand.routing.models import AgentLoad, Availability, Decision
 from deskhand.routing.strategies import Ledger
-from deskhand.routing.types import NewTicket, Status, Strategy
+from deskhand.routing.types import NewTicket, Reroute, Status, Strategy
 
 from .conftest import CHAT, MAIL, NOON, make_desk, write_owners
 
@@ -162,6 +162,39 @@ def test_overlapping_pools_are_routed_as_if_one_after_another(crowd):
         expected.append(choice.user_id)
     assert [user_id for *_, user_id in kept] == expected
     assert len(kept) == TICKETS // 2
+
+
+def test_tickets_of_who_went_away_spread_among_those_that_arrive(crowd):
+    """R-ROUTE-26, R-ROUTE-54: a hand-over and new tickets, at once, under one lock."""
+    gone, *there = crowd.agents
+    with account_scope(crowd.id):
+        crowd.rule(MAIL, user_ids=crowd.agents, reroute=Reroute.AT_ONCE)
+        old, new = crowd.tickets(120, owner_id=gone, owner_assigned_at=NOON), crowd.tickets(195)
+        loads.reconcile(crowd.id, old, NOON)
+        Availability.objects.filter(user_id=gone).update(status="AWAY")
+        asked = rerouting.owned_by(crowd.id, {gone: 0}, NOON)
+
+    def hand_on(part: Sequence[NewTicket]) -> None:
+        for at in range(0, len(part), 7):
+            with account_scope(crowd.id):
+                made = assign.route(crowd.id, part[at : at + 7], NOON, after_workflows=None)
+                write_owners(made, NOON)
+                loads.reconcile(crowd.id, [one.ticket_id for one in made], NOON)
+
+    def arrive(ids: Sequence[int]) -> None:
+        for at in range(0, len(ids), 5):
+            route(crowd, MAIL, ids[at : at + 5])
+
+    movers = [lambda part=part: hand_on(asked[part::2]) for part in (0, 1)]
+    again = [lambda: hand_on(asked)]  # as if a timer were told twice
+    at_once([*movers, *again, *(lambda part=part: arrive(new[part::3]) for part in range(3))])
+
+    counts = owned(crowd)
+    assert counts[gone] == 0
+    assert max(counts[user] for user in there) - min(counts[user] for user in there) <= 1
+    with account_scope(crowd.id):
+        assert Decision.objects.filter(left_user_id=gone).count() == len(old)
+        assert loads.recount(crowd.id, NOON) == {}
 
 
 def test_closing_tickets_while_others_route_neither_blocks_nor_miscounts(crowd):
