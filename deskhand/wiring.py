@@ -98,12 +98,68 @@ def _counts(event: Event) -> bool:
 
 def route_new_tickets(account_id: int, events: Sequence[Event]) -> None:
     """Choose owners for tickets that a channel made; under the pool's lock, so it is the last hook."""
-    _route(account_id, events, after_workflows=False)
+    new = _from_channels(events)
+    if not new:
+        return
+    now = clock.now()
+    known = Ticket.objects.filter(account_id=account_id, pk__in=new, contact__owner_id__isnull=False)
+    owners = dict(known.values_list("pk", "contact__owner_id"))
+    asked = [
+        NewTicket(ticket_id, e.data["channel_account_id"], e.data["ticket_type"], owners.get(ticket_id))
+        for ticket_id, e in new.items()
+    ]
+    made = assign.route(account_id, asked, now)
+    _give(made, {ticket_id: event.id for ticket_id, event in new.items()}, now)
+
+
+def _from_channels(events: Sequence[Event]) -> dict[int, Event]:
+    return {
+        e.object_id: e for e in events
+        if e.kind == tickets.CREATED and e.data.get("channel_account_id") and not e.data.get("is_spam")
+    }  # fmt: skip
+
+
+#: A ticket that workflows may give away is asked for again and again, and then routed whatever they do (R-ROUTE-71).
+AFTER_WORKFLOWS = "routing.after_workflows"
+ASK_EVERY = timedelta(seconds=0.5)
+ASK_UP_TO = timedelta(seconds=5)
 
 
 def route_after_workflows(account_id: int, events: Sequence[Event]) -> None:
-    """AFTER_COMMIT: the channels that let workflows choose first (R-ROUTE-71)."""
-    _route(account_id, events, after_workflows=True)
+    """AFTER_COMMIT, when all are enrolled: the channels that let workflows choose first (R-ROUTE-71)."""
+    new = _from_channels(events)
+    if not new:
+        return
+    channels = {e.data["channel_account_id"] for e in new.values()}
+    slow = waiting.channels_after_workflows(account_id, channels)
+    causes = {pk: e.id for pk, e in new.items() if e.data["channel_account_id"] in slow}
+    if causes:
+        now = clock.now()
+        _route_what_rests(account_id, {str(min(causes.values())): (causes, now + ASK_UP_TO)}, now)
+
+
+def ask_again(account_id: int, due: Sequence[timers.DueTimer]) -> None:
+    """Route what workflows are done with; what they are not waits on under the same timer. Safe to repeat."""
+    kept = {timer.key: (dict(timer.payload["causes"]), timer.payload["until"]) for timer in due}
+    asked = {key: (causes, datetime.fromisoformat(until)) for key, (causes, until) in kept.items()}
+    _route_what_rests(account_id, asked, clock.now())
+
+
+def _route_what_rests(
+    account_id: int, asked: Mapping[str, tuple[Mapping[int, int], datetime]], now: datetime
+) -> None:
+    """Of each timer: the tickets with what made them, and how long they wait at most."""
+    everything = {ticket_id for causes, _until in asked.values() for ticket_id in causes}
+    unmoved = enroll.unmoved(account_id, "ticket", everything, now)
+    ready: dict[int, int] = {}
+    for key, (causes, until) in asked.items():
+        wait = {pk: cause for pk, cause in causes.items() if now < until and pk in unmoved}
+        ready |= {pk: cause for pk, cause in causes.items() if pk not in wait}
+        if wait:
+            rest = {"causes": list(wait.items()), "until": until.isoformat()}
+            timers.set_timer(account_id, AFTER_WORKFLOWS, key, now + ASK_EVERY, rest)
+    made = assign.route(account_id, waiting.as_they_stand(account_id, ready), now, after_workflows=None)
+    _give(made, ready, now)
 
 
 #: After these somebody may be there for the tickets that wait (R-ROUTE-53).
@@ -173,24 +229,6 @@ def hand_on_at_once(account_id: int, due: Sequence[timers.DueTimer]) -> None:
     made = assign.route(account_id, asked, now, after_workflows=None)
     causes = {one.ticket_id: of_users[one.leaving.user_id]["event"] for one in asked if one.leaving}
     _give(made, causes, now, is_over=True)
-
-
-def _route(account_id: int, events: Sequence[Event], *, after_workflows: bool) -> None:
-    new = {
-        e.object_id: e for e in events
-        if e.kind == tickets.CREATED and e.data.get("channel_account_id") and not e.data.get("is_spam")
-    }  # fmt: skip
-    if not new:
-        return
-    now = clock.now()
-    known = Ticket.objects.filter(account_id=account_id, pk__in=new, contact__owner_id__isnull=False)
-    owners = dict(known.values_list("pk", "contact__owner_id"))
-    asked = [
-        NewTicket(ticket_id, e.data["channel_account_id"], e.data["ticket_type"], owners.get(ticket_id))
-        for ticket_id, e in new.items()
-    ]
-    made = assign.route(account_id, asked, now, after_workflows=after_workflows)
-    _give(made, {ticket_id: event.id for ticket_id, event in new.items()}, now)
 
 
 def _give(
@@ -270,6 +308,7 @@ def make_months(account_id: int, due: Sequence[timers.DueTimer]) -> None:
 TIMERS: dict[str, timers.Handler] = {
     availability.EDGE: availability.on_edges,
     rerouting.GONE: hand_on_at_once,
+    AFTER_WORKFLOWS: ask_again,
     RECOUNT: recount_loads,
     SWEEP: sweep_attempts,
     MONTHS: make_months,

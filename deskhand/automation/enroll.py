@@ -7,7 +7,7 @@ and only for events after they were switched on (R-ACT-12, R-TRIG-10).
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -67,6 +67,18 @@ def enroll_matching(account_id: int, events: Sequence[Event]) -> None:
                 wanted.setdefault((lane.workflow_id, candidate.record_id), (lane, candidate))
     _flag_too_deep(account_id, [lane for lane, c in wanted.values() if c.event.depth > DEPTH_LIMIT])
     _insert(account_id, [(lane, c) for lane, c in wanted.values() if c.event.depth <= DEPTH_LIMIT])
+
+
+def unmoved(account_id: int, object_type: str, record_ids: Collection[int], now: datetime) -> set[int]:
+    """Which of these records have a step that is due and not done yet: claimed by nobody, or failed and tried again."""
+    found = sql.rows(_UNMOVED, [account_id, object_type, sorted(record_ids), now])
+    return {record_id for (record_id,) in found}
+
+
+_UNMOVED = """
+select distinct record_id from automation_enrollment
+where account_id = %s and object_type = %s and record_id = any(%s) and state = 'DUE' and (due_at <= %s or attempts > 0)
+"""
 
 
 def _reached(events: Iterable[Event]) -> Iterable[Candidate]:

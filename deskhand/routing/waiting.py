@@ -1,4 +1,7 @@
-"""The wait-list (R-ROUTE-53): tickets whose rule found nobody who could take them, for the next who can."""
+"""The wait-list (R-ROUTE-53): tickets whose rule found nobody who could take them, for the next who can.
+
+And the tickets that wait a moment because workflows go first (R-ROUTE-71).
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from deskhand.kernel.database import sql
+from deskhand.routing.models import RoutingRule
 from deskhand.routing.types import NewTicket
 
 BATCH = 500
@@ -51,3 +55,22 @@ select id, channel_account_id, ticket_type, owner_id from (
 def in_order(account_id: int) -> list[NewTicket]:
     """Who waits: by priority, then the longest first; at most BATCH of each channel."""
     return [NewTicket(*row) for row in sql.rows(_WAITING, [account_id, BATCH])]
+
+
+def channels_after_workflows(account_id: int, channel_account_ids: Collection[int]) -> set[int]:
+    """Which of these channels let workflows set the owner first (R-ROUTE-71)."""
+    own = {"account_id": account_id, "channel_account_id__in": sorted(channel_account_ids)}
+    found = RoutingRule.objects.filter(**own, after_workflows=True)
+    return set(found.values_list("channel_account_id", flat=True))
+
+
+_AS_THEY_STAND = """
+select t.id, t.channel_account_id, t.ticket_type, c.owner_id from crm_ticket t
+left join crm_contact c on c.account_id = t.account_id and c.id = t.contact_id
+where t.account_id = %s and t.id = any(%s) and t.channel_account_id is not null order by t.id
+"""
+
+
+def as_they_stand(account_id: int, ticket_ids: Collection[int]) -> list[NewTicket]:
+    """These tickets, to be asked for now; by id."""
+    return [NewTicket(*row) for row in sql.rows(_AS_THEY_STAND, [account_id, sorted(ticket_ids)])]
