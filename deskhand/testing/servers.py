@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -34,6 +36,17 @@ default_pool_size = 10
 server_idle_timeout = 1
 ignore_startup_parameters = extra_float_digits,options
 """
+
+
+@contextlib.contextmanager
+def data_directory() -> Iterator[Path]:
+    """A short path that the server's own user can reach, which pytest's directories are not."""
+    directory = Path(tempfile.mkdtemp(prefix="dh"))
+    directory.chmod(0o711)
+    yield directory
+    until = time.monotonic() + PATIENCE
+    while directory.exists():  # a server that is just ending takes its own files away meanwhile
+        shutil.rmtree(directory, ignore_errors=time.monotonic() < until)
 
 
 @contextlib.contextmanager

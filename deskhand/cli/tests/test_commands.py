@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import http.client
 import os
-import shutil
 import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,6 +16,7 @@ import psycopg
 import pytest
 
 from deskhand.kernel.database import embedded, url
+from deskhand.testing.servers import data_directory
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -31,10 +30,8 @@ def environment(data: Path) -> dict[str, str]:
 
 @pytest.fixture
 def data() -> Iterator[Path]:
-    directory = Path(tempfile.mkdtemp(prefix="dh"))
-    directory.chmod(0o711)
-    yield directory
-    shutil.rmtree(directory)
+    with data_directory() as directory:
+        yield directory
 
 
 @pytest.fixture

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,7 +13,7 @@ import pytest
 
 from deskhand.kernel.database import embedded, url
 from deskhand.kernel.database.embedded import EmbeddedPostgres, major_version, unprivileged
-from deskhand.testing.servers import POSTGRES
+from deskhand.testing.servers import POSTGRES, data_directory
 
 pytestmark = [
     pytest.mark.slow,
@@ -29,10 +27,8 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 
 @pytest.fixture
 def data() -> Iterator[Path]:
-    directory = Path(tempfile.mkdtemp(prefix="dh"))
-    directory.chmod(0o711)
-    yield directory
-    shutil.rmtree(directory)
+    with data_directory() as directory:
+        yield directory
 
 
 @pytest.fixture

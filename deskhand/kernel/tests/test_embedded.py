@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,6 +16,7 @@ import pytest
 from deskhand.kernel.database import url
 from deskhand.kernel.database.embedded import EmbeddedPostgres, major_version
 from deskhand.kernel.errors import Misconfigured
+from deskhand.testing.servers import data_directory
 
 OWNER = """
 import sys, time
@@ -30,11 +29,8 @@ time.sleep(600)
 
 @pytest.fixture
 def data() -> Iterator[Path]:
-    """A short path that the server's own user can reach, which pytest's directories are not."""
-    directory = Path(tempfile.mkdtemp(prefix="dh"))
-    directory.chmod(0o711)
-    yield directory
-    shutil.rmtree(directory)
+    with data_directory() as directory:
+        yield directory
 
 
 @pytest.fixture
