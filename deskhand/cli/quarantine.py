@@ -54,6 +54,8 @@ def _show(mail_id: int, file: Path | None) -> int:
     mail = inbound.quarantined([mail_id]).first()
     if mail is None:
         raise NotFound(f"There is no mail {mail_id} in quarantine.")
+    if not mail.raw:
+        raise NotFound(mail.outcome_detail)  # its server kept it to itself
     if file:
         file.write_bytes(bytes(mail.raw))
     else:

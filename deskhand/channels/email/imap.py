@@ -112,6 +112,11 @@ class _Pollers:
                 self._running[key] = Poller(mailbox, self._access_token, pause)
                 self._running[key].start()
                 self._known.add(key)
+        if self._running:
+            asked_for = store.channels_asked_for()
+            for poller in self._running.values():
+                if poller.mailbox.channel_account_id in asked_for:
+                    poller.asked.set()
 
     def let_go(self) -> None:
         self._end(list(self._running.values()))
@@ -173,6 +178,7 @@ class Poller(threading.Thread):
         self.mailbox = mailbox
         self.settings = _settings(mailbox)
         self.stop = threading.Event()
+        self.asked = threading.Event()  # a person wants a mail to be fetched again
         self._access_token = access_token
         self._stuck: dict[int, int] = {}  # UID → how often fetching it ended the connection
 
@@ -194,10 +200,11 @@ class Poller(threading.Thread):
             reader = MailboxReader(client, self.mailbox, self._stuck)
             reader.select()
             while not self.stop.is_set():
-                while reader.read() and not self.stop.is_set():
+                self.asked.clear()
+                while (reader.read() or reader.fetch_again()) and not self.stop.is_set():
                     pass
                 self._note_success()
-                _wait_for_mail(client, self.stop)
+                _wait_for_mail(client, lambda: self.stop.is_set() or self.asked.is_set())
 
     def _note_success(self) -> None:
         self.mailbox.failures = 0
@@ -288,20 +295,22 @@ def _hang_up(client: IMAPClient) -> None:
         log.debug("mailbox connection ended", error=str(failure))
 
 
-def _wait_for_mail(client: IMAPClient, stop: threading.Event) -> None:
-    """Return when there may be something new; at the latest after IDLE_TIME or LOOK_EVERY."""
+def _wait_for_mail(client: IMAPClient, is_called: Callable[[], bool]) -> None:
+    """Return when there may be something new, or soon after a call; at the latest after IDLE_TIME or LOOK_EVERY."""
     if client.has_capability("IDLE"):
-        _idle(client, stop)
+        _idle(client, is_called)
     else:
-        stop.wait(LOOK_EVERY)
+        until = time.monotonic() + LOOK_EVERY
+        while not is_called() and time.monotonic() < until:
+            time.sleep(SLICE)
     # A session that has just idled may not see what came meanwhile until it has asked (R13).
     client.noop()
 
 
-def _idle(client: IMAPClient, stop: threading.Event) -> None:
+def _idle(client: IMAPClient, is_called: Callable[[], bool]) -> None:
     client.idle()
     until = time.monotonic() + IDLE_TIME
-    while not stop.is_set() and time.monotonic() < until:
+    while not is_called() and time.monotonic() < until:
         started = time.monotonic()
         if client.idle_check(SLICE):
             break
@@ -317,6 +326,15 @@ class _Listed:
     uid: int
     size: int  # as the server says; may be a little wrong
     arrived_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class _Fetched:
+    """What a server handed over of a mail."""
+
+    raw: bytes | None  # the mail or its head; None: nothing
+    is_whole: bool
+    is_there: bool  # nobody deleted it meanwhile
 
 
 class MailboxReader:
@@ -407,38 +425,70 @@ class MailboxReader:
 
     def _take(self, mails: Sequence[_Listed]) -> None:
         """Fetch, store, commit; then move away what was taken whole."""
-        fetched = [(mail, *self._fetch(mail)) for mail in mails]
-        store.store_raw(
-            [self._incoming(mail, raw, is_whole) for mail, raw, is_whole in fetched if raw is not None]
-        )
+        fetched = [(mail, self._fetch(mail)) for mail in mails]
+        store.store_raw([self._incoming(mail, found) for mail, found in fetched if found.is_there])
         connection.close()
-        self._move([mail.uid for mail, _, is_whole in fetched if is_whole])
+        self._move([mail.uid for mail, found in fetched if found.is_whole])
 
-    def _fetch(self, mail: _Listed) -> tuple[bytes | None, bool]:
-        """Return the mail, or its head if it is too large or can't be had; and whether it is the whole.
+    def fetch_again(self) -> int:
+        """Try once more what the server did not hand over and a person asks for; return how many were tried (R15).
+
+        Comes after what is new, which it must not hold up.
+        """
+        asked = store.asked_for(self._mailbox.channel_account_id)
+        connection.close()
+        for one in asked:
+            self._fetch_asked(one)
+            connection.close()
+        return len(asked)
+
+    def _fetch_asked(self, asked: store.AskedFor) -> None:
+        numbering, _, uid = asked.transport_key.rpartition("/")
+        if numbering != self._numbering():
+            store.note_gone(
+                asked.id, "the mailbox was numbered or set up anew since, and read from its start"
+            )
+            return
+        mail = _Listed(int(uid), asked.size, asked.received_at)
+        found = self._fetch(mail)
+        if not found.is_there:
+            store.note_gone(asked.id, f"deleted from the mailbox before it could be fetched: UID {uid}")
+        elif found.raw is None:
+            store.put_back(asked.id, self._why_not(mail))
+        else:
+            store.fill(asked.id, self._incoming(mail, found))
+            connection.close()
+            self._move([mail.uid] if found.is_whole else [])
+
+    def _fetch(self, mail: _Listed) -> _Fetched:
+        """Return the mail, or its head if it is too large or can't be had, or nothing of it after TRIES of both.
 
         A cut counts against this mail only, so that one can't hold up the others for ever (R14, R15).
         """
         tries = self._stuck.get(mail.uid, 0)
         self._stuck[mail.uid] = tries + 1
-        raw, is_whole = None, False
+        raw, is_whole, is_there = None, False, True
         with _no_longer_than(LONGEST_FETCH, self._client):
             if tries < TRIES and mail.size <= settings.MAIL_MAX_BYTES:
                 raw = self._whole(mail.uid)
                 is_whole = raw is not None
             if raw is None and tries < 2 * TRIES:
                 raw = self._part(mail.uid, "BODY.PEEK[HEADER]")
-            if raw is not None and len(raw) < mail.size and not self._is_there(mail.uid):
-                raw, is_whole = None, False  # what was cut short by a deletion is no mail
+            if raw is None or len(raw) < mail.size:
+                is_there = self._is_there(mail.uid)
+        if not is_there:
+            raw, is_whole = None, False  # what was cut short by a deletion is no mail
+        elif raw is None and tries < 2 * TRIES:
+            raise IMAPClientError(f"Nothing is handed over of the mail with UID {mail.uid}.")
         del self._stuck[mail.uid]
         if raw is None:
             log.warning(
-                "mail not taken: gone, or not handed over",
+                "mail not handed over" if is_there else "mail deleted before it was taken",
                 mailbox=self._mailbox.pk,
                 uid=mail.uid,
                 tries=tries,
             )
-        return raw, is_whole
+        return _Fetched(raw, is_whole, is_there)
 
     def _whole(self, uid: int) -> bytes | None:
         """Fetch in parts; None if it is gone, or larger than the server said and we take."""
@@ -464,7 +514,8 @@ class MailboxReader:
         self._client.noop()
         return bool(self._client.search(["UID", str(uid)]))
 
-    def _incoming(self, mail: _Listed, raw: bytes, is_whole: bool) -> Incoming:
+    def _incoming(self, mail: _Listed, found: _Fetched) -> Incoming:
+        raw = found.raw or b""
         head = store.head_of(raw)
         return Incoming(
             account_id=self._mailbox.account_id,
@@ -473,8 +524,21 @@ class MailboxReader:
             recipient=recipient_of(head, self._address),
             raw=raw,
             envelope_from=sender_of(head),
-            transport_key=f"{self._source}/{self._mailbox.uidvalidity}/{mail.uid}",
-            full_size=0 if is_whole else max(mail.size, len(raw)),
+            transport_key=f"{self._numbering()}/{mail.uid}",
+            full_size=0 if found.is_whole else max(mail.size, len(raw)),
+            not_fetched=self._why_not(mail) if found.raw is None else "",
+        )
+
+    def _numbering(self) -> str:
+        return f"{self._source}/{self._mailbox.uidvalidity}"
+
+    def _why_not(self, mail: _Listed) -> str:
+        """For the admin: which mail the server keeps to itself, and what it said at the last try."""
+        box = self._mailbox
+        last = EmailAccount.objects.filter(pk=box.pk).values_list("last_error", flat=True).first()
+        which = f"mailbox {box.imap_user}, folder {box.imap_folder}, UID {mail.uid}, {mail.size} bytes"
+        return (
+            f"The mail server does not hand over this mail, tried {2 * TRIES} times: {which}. {last}".strip()
         )
 
     def _move(self, uids: Sequence[int]) -> None:

@@ -14,7 +14,7 @@ from operator import itemgetter
 from django.db.models import QuerySet
 
 from deskhand.channels.email import guarded, store
-from deskhand.channels.email.models import InboundMail, MailState
+from deskhand.channels.email.models import FETCH_AGAIN, NOT_FETCHED, InboundMail, MailState
 from deskhand.channels.email.parse import fingerprint
 from deskhand.channels.email.parse.types import Address, AutoKind, ParsedMail
 from deskhand.delivery import mime
@@ -401,12 +401,17 @@ def quarantined(ids: Sequence[int] | None = None) -> QuerySet[InboundMail]:
 
 
 def process_again(account_id: int, ids: Sequence[int]) -> int:
-    """Give quarantined mails another round. Returns how many."""
+    """Give quarantined mails another round; what was never fetched is fetched first. Returns how many."""
     found = sql.execute(
         "update email_inboundmail set state = 'WAITING', attempts = 0, due_at = now(), done_at = null,"
         " outcome = '', outcome_detail = '', error = ''"
-        " where account_id = %s and id = any(%s) and state = 'QUARANTINED'",
-        [account_id, list(ids)],
+        " where account_id = %s and id = any(%s) and state = 'QUARANTINED' and not outcome = any(%s)",
+        [account_id, list(ids), [NOT_FETCHED, FETCH_AGAIN]],
+    )
+    found += sql.execute(
+        "update email_inboundmail set outcome = %s"
+        " where account_id = %s and id = any(%s) and state = 'QUARANTINED' and outcome = any(%s)",
+        [FETCH_AGAIN, account_id, list(ids), [NOT_FETCHED, FETCH_AGAIN]],
     )
     wake(WAKE)
     return found

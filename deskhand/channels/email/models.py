@@ -18,6 +18,12 @@ class MailState(models.TextChoices):
     QUARANTINED = "QUARANTINED"  # could not be filed; a person looks
 
 
+# Outcomes of a mail that its server does not hand over (R15): the row stands in for it, without a byte of it.
+NOT_FETCHED = "not-fetched"  # in quarantine
+FETCH_AGAIN = "fetch-again"  # still there, and a person asked for another try
+GONE = "gone"  # at that try there was no such mail any more
+
+
 class InboundMail(models.Model):
     """One mail for one of our addresses, byte for byte. A queue table, claimed across accounts.
 
@@ -41,7 +47,7 @@ class InboundMail(models.Model):
     state = models.TextField(choices=MailState, default=MailState.WAITING, db_default=MailState.WAITING)
     attempts = models.SmallIntegerField(default=0, db_default=0)
     due_at = models.DateTimeField(db_default=Now())
-    #: created, joined, threaded, duplicate, bounce, auto-reply, loop, quarantined
+    #: created, joined, threaded, duplicate, bounce, auto-reply, loop, quarantined, not-fetched, fetch-again, gone
     outcome = models.TextField(default="", db_default="")
     outcome_detail = models.TextField(default="", db_default="")  # why, for people
     error = models.TextField(default="", db_default="")

@@ -10,12 +10,16 @@ from typing import Any
 
 import psycopg
 from django.db import connection, transaction
+from django.db.models import QuerySet
+from django.db.models.functions import Now
 
+from deskhand.channels.email.models import FETCH_AGAIN, GONE, NOT_FETCHED, InboundMail, MailState
 from deskhand.desk.models import ChannelAccount
 from deskhand.kernel import clock
 from deskhand.kernel.database.wake import wake
 
 WAKE = "mail"  # whoever reads stored mail listens for this
+ASKED_AT_ONCE = 20  # mails fetched again before the database is asked for more
 LARGEST_HEAD = 1024 * 1024  # bytes of headers (P1)
 
 
@@ -31,6 +35,9 @@ class Incoming:
     envelope_from: str = ""
     transport_key: str = ""  # see InboundMail
     full_size: int = 0  # bytes on the other side, where `raw` is only the head; else 0
+    not_fetched: str = (
+        ""  # why the other side does not hand it over, so that `raw` is empty: goes to quarantine
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,15 +54,17 @@ with given as materialized (
     from unnest(
         %(accounts)b::bigint[], %(channels)b::bigint[], %(transports)b::text[], %(keys)b::text[],
         %(senders)b::text[], %(recipients)b::text[], %(digests)b::text[], %(sizes)b::bigint[],
-        %(heads)b::boolean[], %(raws)b::bytea[]
+        %(heads)b::boolean[], %(raws)b::bytea[], %(reasons)b::text[]
     ) with ordinality
-      as t(account_id, channel, transport, key, sender, recipient, digest, size, head_only, raw, position)
+      as t(account_id, channel, transport, key, sender, recipient, digest, size, head_only, raw, why, position)
 ), made as (
     insert into email_inboundmail
         (id, account_id, channel_account_id, transport, transport_key, envelope_from, recipient, sha256, size,
-         is_head_only, raw, received_at, due_at)
+         is_head_only, raw, received_at, due_at, state, outcome, outcome_detail, done_at)
     select id, account_id, channel, transport, key, sender, recipient, digest, size, head_only, raw,
-           %(now)b::timestamptz, %(now)b::timestamptz
+           %(now)b::timestamptz, %(now)b::timestamptz, case when why = '' then 'WAITING' else 'QUARANTINED' end,
+           case when why = '' then '' else %(not_fetched)b::text end, why,
+           case when why <> '' then %(now)b::timestamptz end
     from given
     on conflict (account_id, transport, transport_key) where not (transport_key = '') do nothing
     returning id
@@ -94,8 +103,67 @@ def _columns(mails: Sequence[Incoming], now: datetime) -> dict[str, Any]:
         "sizes": [mail.full_size or len(mail.raw) for mail in mails],
         "heads": [bool(mail.full_size) for mail in mails],
         "raws": [mail.raw for mail in mails],
+        "reasons": [mail.not_fetched for mail in mails],
+        "not_fetched": NOT_FETCHED,
         "now": now,
     }
+
+
+@dataclass(frozen=True, slots=True)
+class AskedFor:
+    """A mail that its server did not hand over, and that a person wants to be tried again."""
+
+    id: int
+    transport_key: str
+    size: int
+    received_at: datetime
+
+
+def asked_for(channel_account_id: int) -> list[AskedFor]:
+    """What is to be fetched again for this address, the first few."""
+    found = _to_fetch().filter(channel_account_id=channel_account_id).order_by("id")[:ASKED_AT_ONCE]
+    return [AskedFor(*row) for row in found.values_list("id", "transport_key", "size", "received_at")]
+
+
+def channels_asked_for() -> set[int]:
+    """The addresses for which something is to be fetched again."""
+    return set(_to_fetch().values_list("channel_account_id", flat=True).distinct())
+
+
+def fill(mail_id: int, mail: Incoming) -> None:
+    """The mail came after all: put it in its stand-in's place, to be filed. Committed when this returns (R1)."""
+    with transaction.atomic(durable=True):
+        _to_fetch().filter(pk=mail_id).update(
+            envelope_from=mail.envelope_from,
+            recipient=mail.recipient,
+            sha256=hashlib.sha256(mail.raw).hexdigest(),
+            size=mail.full_size or len(mail.raw),
+            is_head_only=bool(mail.full_size),
+            raw=mail.raw,
+            state=MailState.WAITING,
+            attempts=0,
+            due_at=Now(),
+            outcome="",
+            outcome_detail="",
+            done_at=None,
+        )
+        wake(WAKE)
+
+
+def put_back(mail_id: int, why: str) -> None:
+    """It was not handed over again: back into quarantine."""
+    _to_fetch().filter(pk=mail_id).update(outcome=NOT_FETCHED, outcome_detail=why, done_at=Now())
+
+
+def note_gone(mail_id: int, why: str) -> None:
+    """There is nothing to fetch any more."""
+    _to_fetch().filter(pk=mail_id).update(
+        state=MailState.DONE, outcome=GONE, outcome_detail=why, done_at=Now()
+    )
+
+
+def _to_fetch() -> QuerySet[InboundMail]:
+    return InboundMail.objects.filter(state=MailState.QUARANTINED, outcome=FETCH_AGAIN)
 
 
 def recipients(addresses: Iterable[str]) -> Mapping[str, ChannelAccount | None]:

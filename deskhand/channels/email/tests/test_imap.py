@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import threading
 from collections.abc import Callable, Iterator
@@ -10,7 +11,7 @@ from datetime import timedelta
 import certifi
 import pytest
 
-from deskhand.channels.email import imap, store
+from deskhand.channels.email import imap, inbound, store
 from deskhand.channels.email.imap import Poller, back_off, recipient_of, run_pollers, sender_of
 from deskhand.channels.email.models import EmailAccount, InboundMail, MailboxState, Security
 from deskhand.kernel import clock
@@ -450,6 +451,133 @@ def test_a_mail_that_the_server_never_hands_over_does_not_stop_the_others(
     assert sorted(subjects()) == [f"number-{number}" for number in range(5)]
     assert len(tries) == 3
     assert InboundMail.objects.get(is_head_only=True).recipient == account.imap_user
+
+
+class Refusing:
+    """While it is on, the server breaks off whenever it is asked for anything of these mails, or says nothing."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *uids: int, silently: bool = False) -> None:
+        self.uids, self.is_on, self.tries = uids, True, 0
+        real = imap.MailboxReader._part
+
+        def part(reader: imap.MailboxReader, uid: int, what: str) -> bytes | None:
+            if not self.is_on or uid not in self.uids:
+                return real(reader, uid, what)
+            self.tries += 1
+            if silently:
+                return None
+            raise ConnectionResetError("cut")
+
+        monkeypatch.setattr(imap.MailboxReader, "_part", part)
+        monkeypatch.setattr(imap, "back_off", lambda _: 0.05)
+
+
+def put_aside() -> InboundMail:
+    wait_until(lambda: InboundMail.objects.filter(outcome="not-fetched").exists(), "the mail to be put aside")
+    return InboundMail.objects.get(outcome="not-fetched")
+
+
+@pytest.mark.parametrize("silently", [False, True])
+def test_a_mail_refused_with_its_headers_is_put_aside_and_fetched_when_the_admin_says_so(
+    make_mailbox: MakeMailbox,
+    poll: Callable[..., None],
+    mail_stack: MailStack,
+    monkeypatch: pytest.MonkeyPatch,
+    silently: bool,
+) -> None:
+    """R15: it is seen, the others go on, and nothing is parsed in its place."""
+    account = make_mailbox()
+    for number in range(4):
+        there(mail_stack, account).put(mail(f"number-{number}"))
+    refusing = Refusing(monkeypatch, 3, silently=silently)
+    poll()
+    aside = put_aside()
+    wait_for_state(account, MailboxState.OK)
+    others = InboundMail.objects.exclude(pk=aside.pk)
+    left = [str(one["Subject"]) for one in there(mail_stack, account).mails()]
+    refusing.is_on = False
+    found = inbound.process_again(1, [aside.pk])
+    asked = inbound.quarantined([aside.pk]).get()
+    wait_until(lambda: not inbound.quarantined().exists(), "the mail to be fetched again")
+    there(mail_stack, account).wait_for(4, folder="Processed")
+    fetched = InboundMail.objects.get(pk=aside.pk)
+
+    assert refusing.tries >= 6
+    assert (aside.state, bytes(aside.raw), aside.size) == ("QUARANTINED", b"", len(mail("number-2")))
+    assert aside.recipient == account.imap_user
+    assert all(part in aside.outcome_detail for part in (account.imap_user, "INBOX", "UID 3"))
+    assert silently or "cut" in aside.outcome_detail
+    assert others.count() == 3
+    assert left == ["number-2"]
+    assert (found, asked.outcome) == (1, "fetch-again")
+    assert (fetched.state, fetched.outcome, fetched.outcome_detail) == ("WAITING", "", "")
+    assert bytes(fetched.raw) == mail("number-2")
+    assert fetched.sha256 == hashlib.sha256(mail("number-2")).hexdigest()
+
+
+def test_a_mail_refused_again_goes_back_and_holds_up_no_other(
+    make_mailbox: MakeMailbox,
+    poll: Callable[..., None],
+    mail_stack: MailStack,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    account = make_mailbox()
+    there(mail_stack, account).put(mail("first"))
+    refusing = Refusing(monkeypatch, 1)
+    poll()
+    aside = put_aside()
+    wait_for_state(account, MailboxState.OK)
+    before = refusing.tries
+    inbound.process_again(1, [aside.pk])
+    there(mail_stack, account).put(mail("second"))
+    wait_until(lambda: refusing.tries > before, "another try")
+
+    assert put_aside().pk == aside.pk
+    wait_for_state(account, MailboxState.OK)
+    assert refusing.tries == before + 6
+    assert InboundMail.objects.filter(state="WAITING").count() == 1
+
+
+def test_of_a_mail_that_is_gone_when_it_is_to_be_fetched_again_that_is_said(
+    make_mailbox: MakeMailbox,
+    poll: Callable[..., None],
+    mail_stack: MailStack,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    account = make_mailbox()
+    for subject in ("first", "second"):
+        there(mail_stack, account).put(mail(subject))
+    Refusing(monkeypatch, 1, 2).is_on = True
+    poll()
+    wait_until(lambda: InboundMail.objects.filter(outcome="not-fetched").count() == 2, "both to be put aside")
+    first, second = InboundMail.objects.order_by("id")
+    there(mail_stack, account).delete_all()
+    InboundMail.objects.filter(pk=second.pk).update(transport_key="another/numbering/2")
+    inbound.process_again(1, [first.pk, second.pk])
+    wait_until(lambda: not inbound.quarantined().exists(), "both to be ended")
+
+    ends = dict(InboundMail.objects.values_list("pk", "outcome_detail"))
+    assert set(InboundMail.objects.values_list("state", "outcome")) == {("DONE", "gone")}
+    assert "deleted" in ends[first.pk]
+    assert "anew" in ends[second.pk]
+
+
+def test_a_mail_deleted_while_it_is_refused_is_not_put_aside(
+    make_mailbox: MakeMailbox, mail_stack: MailStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account = make_mailbox()
+    there(mail_stack, account).put(mail("first"))
+    Refusing(monkeypatch, 1, silently=True)
+    real = imap.MailboxReader._take
+
+    def take_after_a_deletion(reader: imap.MailboxReader, mails: object) -> None:
+        there(mail_stack, account).delete_all()
+        real(reader, mails)
+
+    monkeypatch.setattr(imap.MailboxReader, "_take", take_after_a_deletion)
+    visit(account)
+
+    assert not InboundMail.objects.exists()
 
 
 def test_when_storing_fails_the_mail_stays_in_the_mailbox(
