@@ -23,7 +23,7 @@ from deskhand.kernel.database import sql
 from deskhand.kernel.database.scope import account_scope
 from deskhand.kernel.errors import Forbidden, Invalid, NotFound
 from deskhand.kernel.timers import DueTimer
-from deskhand.routing import edges
+from deskhand.routing import away_states, edges
 from deskhand.routing.edges import Absence, Facts, Manual, State
 from deskhand.routing.models import Availability, AvailabilityChange, OutOfOffice, WorkingHours
 from deskhand.routing.types import Source, Status
@@ -35,14 +35,28 @@ EDGE = "availability.edge"  # the timer's kind; its key is the user's id
 
 
 def set_by_hand(
-    account_id: int, user_id: int, status: Status, *, by: Actor, now: datetime | None = None
+    account_id: int,
+    user_id: int,
+    status: Status,
+    *,
+    by: Actor,
+    away_state_id: int | None = None,
+    note: str = "",
+    now: datetime | None = None,
 ) -> State:
-    """Set a status that holds until the next edge (R-AVAIL-6, R-AVAIL-9). Safe to repeat."""
-    now = now or clock.now()
+    """Set a status that holds until the next edge (R-AVAIL-6, R-AVAIL-9). Safe to repeat.
+
+    Who is away may say in which of the account's own ways, and why (R-AVAIL-17). Raises Invalid for a way that can't
+    be chosen, and for one of somebody who is available.
+    """
+    now, note = now or clock.now(), note.strip()
     with account_scope(account_id):
+        if away_state_id is not None or note:
+            away_states.check(account_id, status, away_state_id)
         current = _locked(account_id, user_id, now)
         _carry_over_edges(current, _facts_of(account_id, user_id), now)
         current.manual_status, current.manual_at = Status(status), now
+        current.manual_away_state_id, current.manual_note = away_state_id, note
         return _settle(current, _facts_of(account_id, user_id, current), by, now)
 
 
@@ -61,6 +75,7 @@ def set_hours(
             gone, _of_what = WorkingHours.objects.filter(account_id=account_id, user_id=user_id).delete()
             if gone:
                 current.manual_status, current.manual_at = current.status, now
+                current.manual_away_state_id, current.manual_note = current.away_state_id, current.note
         else:
             WorkingHours.objects.update_or_create(
                 account_id=account_id,
@@ -104,6 +119,7 @@ def set_out_of_office(
         _carry_over_edges(current, _facts_of(account_id, user_id), now)
         if starts_at <= now:
             current.manual_status = current.manual_at = None
+            current.manual_away_state_id, current.manual_note = None, ""
         absence = OutOfOffice.objects.create(
             account_id=account_id, user_id=user_id, starts_at=starts_at, ends_at=ends_at
         )
@@ -154,7 +170,7 @@ def may_set_hours(viewer: Viewer, user_id: int) -> bool:
 # -- Reading ------------------------------------------------------------------------------------------------------
 
 _STORED = """
-select user_id, status, source, until from routing_availability where account_id = %s and user_id = any(%s)
+select user_id, status, source, until, away_state_id, note from routing_availability where account_id = %s and user_id = any(%s)
 """
 
 
@@ -162,8 +178,8 @@ def states(account_id: int, user_ids: Collection[int], now: datetime) -> dict[in
     """Return the state of each user at `now`. One query, three more when some edge has passed unnoticed."""
     found = dict.fromkeys(user_ids, State())
     stale = []
-    for user_id, status, source, until in sql.rows(_STORED, [account_id, sorted(user_ids)]):
-        found[user_id] = State(Status(status), Source(source))
+    for user_id, status, source, until, away, note in sql.rows(_STORED, [account_id, sorted(user_ids)]):
+        found[user_id] = State(Status(status), Source(source), away, note)
         if until is not None and until <= now:
             stale.append(user_id)
     if stale:
@@ -196,7 +212,9 @@ def _facts(account_id: int, user_ids: Collection[int]) -> dict[int, Facts]:
 
 
 def _manual(row: Availability) -> Manual | None:
-    return Manual(Status(row.manual_status), row.manual_at) if row.manual_status and row.manual_at else None
+    if not (row.manual_status and row.manual_at):
+        return None
+    return Manual(Status(row.manual_status), row.manual_at, row.manual_away_state_id, row.manual_note)
 
 
 def _read(row: WorkingHours) -> WeeklyHours:
@@ -215,8 +233,8 @@ def _locked(account_id: int, user_id: int, now: datetime) -> Availability:
     """The user's row, locked after their timer; made if it is missing."""
     timers.hold_timer(account_id, EDGE, str(user_id))
     sql.execute(
-        "insert into routing_availability (account_id, user_id, status, source, since, version)"
-        " values (%s, %s, %s, %s, %s, 0) on conflict do nothing",
+        "insert into routing_availability (account_id, user_id, status, source, since, version, note, manual_note)"
+        " values (%s, %s, %s, %s, %s, 0, '', '') on conflict do nothing",
         [account_id, user_id, Status.AWAY, Source.NONE, now],
     )
     return Availability.objects.select_for_update().get(account_id=account_id, user_id=user_id)
@@ -232,14 +250,18 @@ def _carry_over_edges(current: Availability, facts: Facts, now: datetime) -> Non
         _change(current, state, edge, SYSTEM, now)
 
 
+_SETTLED = [
+    "status", "source", "since", "until", "away_state_id", "note",
+    "manual_status", "manual_at", "manual_away_state_id", "manual_note", "version",
+]  # fmt: skip
+
+
 def _settle(current: Availability, facts: Facts, by: Actor, now: datetime) -> State:
     """Write the state that follows from the facts at `now`, and set the timer for the next edge."""
     state = edges.state_at(facts, now)
     _change(current, state, now, by, now)
     current.until = edges.next_edge(facts, now)
-    current.save(
-        update_fields=["status", "source", "since", "until", "manual_status", "manual_at", "version"]
-    )
+    current.save(update_fields=_SETTLED)
     if current.until is None:
         timers.drop_timer(current.account_id, EDGE, str(current.user_id))
     else:
@@ -248,24 +270,28 @@ def _settle(current: Availability, facts: Facts, by: Actor, now: datetime) -> St
 
 
 def _change(current: Availability, state: State, at: datetime, by: Actor, now: datetime) -> None:
-    """Take on the state; a new status is logged and told as an event (R-AVAIL-18)."""
-    before, current.status = Status(current.status), state.status
-    current.source = state.source
-    if before is state.status:
+    """Take on the state; a new status, or way of being away, is logged and told as an event (R-AVAIL-18)."""
+    before, was = Status(current.status), (current.status, current.away_state_id, current.note)
+    current.status, current.source = state.status, state.source
+    current.away_state_id, current.note = state.away_state_id, state.note
+    if was == (state.status, state.away_state_id, state.note):
         return
-    current.since = at
+    current.since = current.since if before is state.status else at
     current.version += 1
     AvailabilityChange.objects.create(
         account_id=current.account_id,
         user_id=current.user_id,
         from_status=before,
         to_status=state.status,
+        away_state_id=state.away_state_id,
+        note=state.note,
         source=state.source,
         actor_kind=by.kind.value,
         actor_id=by.id,
         at=at,
         noted_at=now,
     )
+    way = {"away_state_id": state.away_state_id} if state.away_state_id else {}
     log.record(
         CHANGED,
         object_type="user",
@@ -273,5 +299,5 @@ def _change(current: Availability, state: State, at: datetime, by: Actor, now: d
         version=current.version,
         by=by,
         at=at,
-        data={"from": before.value, "to": state.status.value, "source": state.source.value},
+        data={"from": before.value, "to": state.status.value, "source": state.source.value} | way,
     )

@@ -26,6 +26,8 @@ class Absence:
 class Manual:
     status: Status
     at: datetime
+    away_state_id: int | None = None
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,15 +41,19 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class State:
+    """`away_state_id` tells in which way of the account's own somebody is away, `note` why (R-AVAIL-17)."""
+
     status: Status = Status.AWAY
     source: Source = Source.NONE
+    away_state_id: int | None = None
+    note: str = ""
 
 
 def state_at(facts: Facts, now: datetime) -> State:
     """R-AVAIL-2..9, R-AVAIL-14, R-AVAIL-16."""
     manual = facts.manual
     if manual is not None and manual.at <= now and not _edge_between(facts, manual.at, now):
-        return State(manual.status, Source.MANUAL)
+        return State(manual.status, Source.MANUAL, manual.away_state_id, manual.note)
     if any(absence.start <= now < absence.end for absence in facts.absences):
         return State(Status.AWAY, Source.OUT_OF_OFFICE)
     if facts.hours is not None:  # also at the end of an absence (R-AVAIL-8)

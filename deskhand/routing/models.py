@@ -207,6 +207,22 @@ class Decision(models.Model):
 # -- Availability -------------------------------------------------------------------------------------------------
 
 
+class AwayState(models.Model):
+    """A way of being away that an account tells apart, such as a break or a meeting (R-AVAIL-17)."""
+
+    account_id = models.BigIntegerField()
+    name = models.TextField()
+    created_at = models.DateTimeField()
+    archived_at = models.DateTimeField(null=True)  # not to be chosen any more; the history names it still
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["account_id", "name"], name="away_state_once", condition=Q(archived_at=None)
+            )
+        ]
+
+
 class Availability(models.Model):
     """A user's status in an account (R-AVAIL-10), true until `until`; then it is worked out again."""
 
@@ -216,9 +232,13 @@ class Availability(models.Model):
     source = models.TextField(default=Source.NONE)
     since = models.DateTimeField()
     until = models.DateTimeField(null=True)  # the next edge
+    away_state_id = models.BigIntegerField(null=True)  # AwayState
+    note = models.TextField(default="")  # why, in the user's words
     #: The last status set by hand, which holds until the next edge after it (R-AVAIL-6).
     manual_status = models.TextField(null=True)
     manual_at = models.DateTimeField(null=True)
+    manual_away_state_id = models.BigIntegerField(null=True)
+    manual_note = models.TextField(default="")
     version = models.BigIntegerField(default=1)  # raised under the row's lock; orders its events
 
     class Meta:
@@ -230,6 +250,10 @@ class Availability(models.Model):
                 condition=Q(manual_status=None, manual_at=None)
                 | Q(manual_status__in=[status.value for status in Status], manual_at__isnull=False),
                 name="availability_manual_whole",
+            ),
+            models.CheckConstraint(
+                condition=Q(manual_away_state_id=None, manual_note="") | Q(manual_status=Status.AWAY),
+                name="availability_away_state_of_away",
             ),
         ]
 
@@ -268,6 +292,8 @@ class AvailabilityChange(models.Model):
     user_id = models.BigIntegerField()
     from_status = models.TextField()
     to_status = models.TextField()
+    away_state_id = models.BigIntegerField(null=True)
+    note = models.TextField(default="")
     source = models.TextField()
     actor_kind = models.TextField()
     actor_id = models.BigIntegerField(null=True)

@@ -39,12 +39,16 @@ class Migration(migrations.Migration):
                 ('source', models.TextField(default=deskhand.routing.types.Source['NONE'])),
                 ('since', models.DateTimeField()),
                 ('until', models.DateTimeField(null=True)),
+                ('away_state_id', models.BigIntegerField(null=True)),
+                ('note', models.TextField(default='')),
                 ('manual_status', models.TextField(null=True)),
                 ('manual_at', models.DateTimeField(null=True)),
+                ('manual_away_state_id', models.BigIntegerField(null=True)),
+                ('manual_note', models.TextField(default='')),
                 ('version', models.BigIntegerField(default=1)),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('account_id', 'user_id'), name='one_availability'), models.CheckConstraint(condition=models.Q(('status__in', ['AVAILABLE', 'AWAY'])), name='availability_status_known'), models.CheckConstraint(condition=models.Q(('source__in', ['NONE', 'MANUAL', 'HOURS', 'OUT_OF_OFFICE'])), name='availability_source_known'), models.CheckConstraint(condition=models.Q(models.Q(('manual_at', None), ('manual_status', None)), models.Q(('manual_at__isnull', False), ('manual_status__in', ['AVAILABLE', 'AWAY'])), _connector='OR'), name='availability_manual_whole')],
+                'constraints': [models.UniqueConstraint(fields=('account_id', 'user_id'), name='one_availability'), models.CheckConstraint(condition=models.Q(('status__in', ['AVAILABLE', 'AWAY'])), name='availability_status_known'), models.CheckConstraint(condition=models.Q(('source__in', ['NONE', 'MANUAL', 'HOURS', 'OUT_OF_OFFICE'])), name='availability_source_known'), models.CheckConstraint(condition=models.Q(models.Q(('manual_at', None), ('manual_status', None)), models.Q(('manual_at__isnull', False), ('manual_status__in', ['AVAILABLE', 'AWAY'])), _connector='OR'), name='availability_manual_whole'), models.CheckConstraint(condition=models.Q(models.Q(('manual_away_state_id', None), ('manual_note', '')), ('manual_status', deskhand.routing.types.Status['AWAY']), _connector='OR'), name='availability_away_state_of_away')],
             },
         ),
         migrations.CreateModel(
@@ -55,6 +59,8 @@ class Migration(migrations.Migration):
                 ('user_id', models.BigIntegerField()),
                 ('from_status', models.TextField()),
                 ('to_status', models.TextField()),
+                ('away_state_id', models.BigIntegerField(null=True)),
+                ('note', models.TextField(default='')),
                 ('source', models.TextField()),
                 ('actor_kind', models.TextField()),
                 ('actor_id', models.BigIntegerField(null=True)),
@@ -63,6 +69,19 @@ class Migration(migrations.Migration):
             ],
             options={
                 'indexes': [models.Index(fields=['account_id', 'user_id', '-at', '-id'], name='availability_of_user')],
+            },
+        ),
+        migrations.CreateModel(
+            name='AwayState',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('account_id', models.BigIntegerField()),
+                ('name', models.TextField()),
+                ('created_at', models.DateTimeField()),
+                ('archived_at', models.DateTimeField(null=True)),
+            ],
+            options={
+                'constraints': [models.UniqueConstraint(condition=models.Q(('archived_at', None)), fields=('account_id', 'name'), name='away_state_once')],
             },
         ),
         migrations.CreateModel(
