@@ -46,11 +46,18 @@ def run(args: argparse.Namespace) -> int:
 def _seed() -> int:
     import sys
 
+    from django.conf import settings
+
     from deskhand import wiring
+    from deskhand.delivery.sender import Sender
     from deskhand.testing.demo import company, seed
 
     wiring.connect()
-    seed.seed(lambda text: print(text, file=sys.stderr, flush=True))
+    if seed.seed(lambda text: print(text, file=sys.stderr, flush=True)) and settings.DEMO:
+        sender = Sender(wiring.transports())
+        sender.drain()
+        sender.close()
+        seed.date_mail()
     for colleague in company.COLLEAGUES[:3]:
         print(f"  {colleague.username:<8} {company.PASSWORD}   {colleague.name}, {colleague.job.lower()}")
     return 0

@@ -31,6 +31,7 @@ from deskhand.desk.types import InboundMessage, Incoming, Mailbox
 from deskhand.events.types import SYSTEM, Actor
 from deskhand.kernel import clock
 from deskhand.kernel.calendars import Block, WeeklyHours
+from deskhand.kernel.database import sql
 from deskhand.kernel.database.scope import account_scope, settle
 from deskhand.routing import availability, rules
 from deskhand.routing.types import Option, Status, Strategy
@@ -73,6 +74,19 @@ def seed(say: Say = lambda text: None) -> bool:
         _automate(account, staff, now)
         _set_hours(account, staff, now)
     return True
+
+
+def date_mail() -> None:
+    """Say of the mail in the built-in mailbox that it left when it was written, not when the seed was sown."""
+    account = Account.objects.get(slug=company.SLUG)
+    with account_scope(account.pk):
+        sql.execute(_DATE_MAIL, [account.pk])
+
+
+_DATE_MAIL = """
+update delivery_sinkmail s set received_at = o.created_at
+from delivery_outboxentry o where s.account_id = %s and o.account_id = s.account_id and o.id = s.entry_id
+"""
 
 
 def _is_whole(account: Account) -> bool:
