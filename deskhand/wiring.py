@@ -317,6 +317,7 @@ TIMERS: dict[str, timers.Handler] = {
 
 JOBS: dict[str, jobs.Handler] = {
     properties.FILL: filterable.fill,
+    enroll.INCLUDE_PRESENT: enroll.include_present,
 }
 
 

@@ -18,10 +18,13 @@ from deskhand.automation.engine.definition import Definition, WhenEvent
 from deskhand.automation.models import Workflow, WorkflowRevision
 from deskhand.crm.filters.evaluate import holds
 from deskhand.crm.filters.types import Condition
+from deskhand.crm.records.tables import of_this_type, table_of
 from deskhand.events.types import DEPTH_LIMIT, ActorKind, Event
 from deskhand.kernel import clock
 from deskhand.kernel.database import sql
+from deskhand.kernel.database.scope import account_scope
 from deskhand.kernel.database.wake import wake
+from deskhand.kernel.jobs import Job
 
 WAKE = "automation"
 TOO_DEEP = "Started by more than 10 automatic changes in a row."  # R-EXEC-21
@@ -66,7 +69,83 @@ def enroll_matching(account_id: int, events: Sequence[Event]) -> None:
             if _admits(lane, candidate, records, zone):
                 wanted.setdefault((lane.workflow_id, candidate.record_id), (lane, candidate))
     _flag_too_deep(account_id, [lane for lane, c in wanted.values() if c.event.depth > DEPTH_LIMIT])
-    _insert(account_id, [(lane, c) for lane, c in wanted.values() if c.event.depth <= DEPTH_LIMIT])
+    fit = [(lane, c) for lane, c in wanted.values() if c.event.depth <= DEPTH_LIMIT]
+    _insert(account_id, [(lane, c.record_id, _depth(c.event), c.event.id) for lane, c in fit])
+
+
+def enroll_present(account_id: int, workflow_id: int, on_since: datetime, after: int = 0) -> int | None:
+    """Enroll the next STEP records that are in the lane's status since before `on_since`, when it was switched on
+    (R-ACT-12); who reached it later has an event. Safe to repeat.
+
+    Returns the last one's id when there may be more, None at the end or when the lane is no longer on since then.
+    """
+    held = sql.row(_HELD, [account_id, workflow_id, on_since])
+    on_stage = _lanes(account_id, {held[0]})[held[0]] if held else []
+    lane = next((lane for lane in on_stage if lane.workflow_id == workflow_id), None)
+    if lane is None:
+        return None
+    found = _present(account_id, lane, after)
+    _insert(account_id, [(lane, record_id, 0, None) for record_id in _refined(lane, found)])
+    return found[-1] if len(found) == STEP else None
+
+
+STEP = 2000
+INCLUDE_PRESENT = "automation.include_present"
+
+
+def include_present(job: Job) -> None:
+    """The rest of what `enroll_present` began, a transaction a step."""
+    workflow_id, on_since = job.args["workflow"], datetime.fromisoformat(job.args["on_since"])
+    after: int | None = job.args["after"]
+    while after is not None:
+        job.give_way()
+        with account_scope(job.account_id):
+            after = enroll_present(job.account_id, workflow_id, on_since, after)
+
+
+# Two who enroll for the same lane go one after the other; what refers to it is not in their way.
+_HELD = """
+select origin_stage_id from automation_workflow
+where account_id = %s and id = %s and is_on and on_since = %s and archived_at is null and origin_stage_id is not null
+for no key update
+"""
+
+
+def _present(account_id: int, lane: Lane, after: int) -> list[int]:
+    """The next records in the status; those that the lane has had already are left out (R-ACT-11)."""
+    facts = {
+        "account": account_id, "stage": lane.stage_id, "after": after, "workflow": lane.workflow_id,
+        "type": lane.object_type, "every_time": lane.every_time, "on_since": lane.on_since, "limit": STEP,
+    }  # fmt: skip
+    query = _PRESENT.format(
+        table=table_of(lane.object_type),
+        this_type=of_this_type(lane.object_type),
+        alive="and not t.is_spam and t.merged_into_id is null" if lane.object_type == "ticket" else "",
+    )
+    return [record_id for (record_id,) in sql.rows(query, facts)]
+
+
+_PRESENT = """
+select t.id from {table} t
+where t.account_id = %(account)s and t.stage_id = %(stage)s and t.id > %(after)s and t.archived_at is null
+  and t.stage_entered_at < %(on_since)s and {this_type} {alive}
+  and not exists (
+    select 1 from automation_enrollment e
+    where e.account_id = t.account_id and e.workflow_id = %(workflow)s and e.object_type = %(type)s and e.record_id = t.id
+      and (not %(every_time)s or e.state <> 'ENDED' or e.enrolled_at >= %(on_since)s))
+order by t.id limit %(limit)s
+"""
+
+
+def _refined(lane: Lane, record_ids: Sequence[int]) -> list[int]:
+    if lane.refine is None or not record_ids:
+        return list(record_ids)
+    now = clock.now()
+    return [
+        record_id
+        for record_id, record in records.load(lane.object_type, list(record_ids)).items()
+        if holds(lane.refine, records.LoadedFacts(lane.object_type, record), now=now, zone=lane.zone)
+    ]
 
 
 def unmoved(account_id: int, object_type: str, record_ids: Collection[int], now: datetime) -> set[int]:
@@ -158,14 +237,15 @@ def _flag_too_deep(account_id: int, lanes: Sequence[Lane]) -> None:
         )
 
 
-def _insert(account_id: int, pairs: Sequence[tuple[Lane, Candidate]]) -> None:
-    if not pairs:
+def _insert(account_id: int, wanted: Sequence[tuple[Lane, int, int, int | None]]) -> None:
+    """Enroll (lane, record, depth, event) in one statement."""
+    if not wanted:
         return
-    columns = [
-        [lane.workflow_id for lane, _ in pairs], [lane.object_type for lane, _ in pairs], [c.record_id for _, c in pairs],
-        [lane.revision for lane, _ in pairs], [lane.first_step for lane, _ in pairs], [lane.every_time for lane, _ in pairs],
-        [_depth(c.event) for _, c in pairs], [c.event.id for _, c in pairs],
+    rows = [
+        (lane.workflow_id, lane.object_type, record_id, lane.revision, lane.first_step, lane.every_time, depth, event_id)
+        for lane, record_id, depth, event_id in wanted
     ]  # fmt: skip
+    columns = [list(column) for column in zip(*rows, strict=True)]
     now = clock.now()
     sql.execute(_INSERT, [account_id, now, now, *columns, account_id])
     wake(WAKE)

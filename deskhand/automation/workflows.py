@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from django.utils.translation import gettext as _
 
 from deskhand.accounts import audit
+from deskhand.automation import enroll
 from deskhand.automation.actions.types import Action
 from deskhand.automation.engine.definition import Definition
 from deskhand.automation.engine.validate import CheckSettings, Complaint, Surroundings, validate
 from deskhand.automation.models import Enrollment, EnrollmentState, Workflow, WorkflowRevision
 from deskhand.automation.runner import ACTIONS
 from deskhand.events.types import SYSTEM, Actor
-from deskhand.kernel import clock
+from deskhand.kernel import clock, jobs
 from deskhand.kernel.errors import Conflict, Invalid
 
 
@@ -77,8 +78,9 @@ def _add_revision(workflow: Workflow, definition: Definition, by: int | None) ->
     )  # fmt: skip
 
 
-def switch(workflow: Workflow, on: bool, *, by: int | None = None) -> Workflow:
-    """Turn on or off. On: only what happens from now on enrolls (R-ACT-12). Raises Invalid for what can't work (R-EDIT-6).
+def switch(workflow: Workflow, on: bool, *, by: int | None = None, include_present: bool = False) -> Workflow:
+    """Turn on or off. On: only what happens from now on enrolls, unless a lane shall `include_present` records, which
+    are in its status already (R-ACT-12). Raises Invalid for what can't work (R-EDIT-6).
 
     Off: nothing new enrolls; what is inside goes on, and its actions are logged as skipped (R-EXEC-15, R-EXEC-16).
     Safe to repeat: on again is on since it was first.
@@ -92,11 +94,24 @@ def switch(workflow: Workflow, on: bool, *, by: int | None = None) -> Workflow:
     current.on_since = clock.now() if on else None
     current.needs_review = "" if on else current.needs_review
     current.save(update_fields=["is_on", "on_since", "needs_review"])
+    if on and include_present:
+        _include_present(current)
     audit.record(
         "workflow.enabled" if on else "workflow.disabled", by=Actor.user(by) if by else SYSTEM, target_type="workflow",
-        target_id=current.pk, after={"name": current.name, "revision": current.revision_number},
+        target_id=current.pk,
+        after={"name": current.name, "revision": current.revision_number}
+        | ({"include_present": True} if on and include_present else {}),
     )  # fmt: skip
     return current
+
+
+def _include_present(workflow: Workflow) -> None:
+    """The first at once; many go on in a slow job."""
+    assert workflow.on_since is not None
+    last = enroll.enroll_present(workflow.account_id, workflow.pk, workflow.on_since)
+    if last is not None:
+        rest = {"workflow": workflow.pk, "on_since": workflow.on_since.isoformat(), "after": last}
+        jobs.enqueue(enroll.INCLUDE_PRESENT, rest, one_by_one=str(workflow.pk))
 
 
 def _refuse_what_cannot_work(definition: Definition) -> None:
