@@ -142,15 +142,22 @@ def ask_again(account_id: int, due: Sequence[timers.DueTimer]) -> None:
     """Route what workflows are done with; what they are not waits on under the same timer. Safe to repeat."""
     kept = {timer.key: (dict(timer.payload["causes"]), timer.payload["until"]) for timer in due}
     asked = {key: (causes, datetime.fromisoformat(until)) for key, (causes, until) in kept.items()}
-    _route_what_rests(account_id, asked, clock.now())
+    _route_what_rests(account_id, asked, clock.now(), is_heard=False)
 
 
 def _route_what_rests(
-    account_id: int, asked: Mapping[str, tuple[Mapping[int, int], datetime]], now: datetime
+    account_id: int,
+    asked: Mapping[str, tuple[Mapping[int, int], datetime]],
+    now: datetime,
+    *,
+    is_heard: bool = True,
 ) -> None:
-    """Of each timer: the tickets with what made them, and how long they wait at most."""
+    """Of each timer: the tickets with what made them, and how long they wait at most.
+
+    `is_heard`: all that happened to them has been told; else a lane may have moved them into another one.
+    """
     everything = {ticket_id for causes, _until in asked.values() for ticket_id in causes}
-    unmoved = enroll.unmoved(account_id, "ticket", everything, now)
+    unmoved = enroll.unmoved(account_id, "ticket", everything, now, with_unheard=not is_heard)
     ready: dict[int, int] = {}
     for key, (causes, until) in asked.items():
         wait = {pk: cause for pk, cause in causes.items() if now < until and pk in unmoved}

@@ -148,15 +148,31 @@ def _refined(lane: Lane, record_ids: Sequence[int]) -> list[int]:
     ]
 
 
-def unmoved(account_id: int, object_type: str, record_ids: Collection[int], now: datetime) -> set[int]:
-    """Which of these records have a step that is due and not done yet: claimed by nobody, or failed and tried again."""
-    found = sql.rows(_UNMOVED, [account_id, object_type, sorted(record_ids), now])
-    return {record_id for (record_id,) in found}
+def unmoved(
+    account_id: int,
+    object_type: str,
+    record_ids: Collection[int],
+    now: datetime,
+    *,
+    with_unheard: bool = False,
+) -> set[int]:
+    """Which of these records have a step that is due and not done yet: claimed by nobody, or failed and tried again.
+
+    `with_unheard`: those, too, of whom something happened that may enroll them and has not been looked at.
+    """
+    own = [account_id, object_type, sorted(record_ids)]
+    query, more = (_UNMOVED + _UNHEARD, own) if with_unheard else (_UNMOVED, [])
+    return {record_id for (record_id,) in sql.rows(query, [*own, now, *more])}
 
 
 _UNMOVED = """
 select distinct record_id from automation_enrollment
 where account_id = %s and object_type = %s and record_id = any(%s) and state = 'DUE' and (due_at <= %s or attempts > 0)
+"""
+# In one statement: what was pending a moment ago is an enrollment by now.
+_UNHEARD = """
+union select object_id from events_pendingevent
+where account_id = %s and object_type = %s and object_id = any(%s) and quarantined_at is null
 """
 
 

@@ -7,6 +7,7 @@ import pytest
 from deskhand import wiring
 from deskhand.automation import lanes, workflows
 from deskhand.automation.models import Enrollment
+from deskhand.automation.runner import Runner
 from deskhand.crm.records import tickets
 from deskhand.crm.records.models import Ticket
 from deskhand.crm.records.tickets import NewTicket
@@ -101,6 +102,23 @@ def test_a_workflow_that_sleeps_is_not_waited_for(office, settle):
 
     assert Enrollment.objects.get(record_id=ticket).state != "ENDED"
     assert owner(ticket) == office.grace.pk
+
+
+def test_a_lane_that_leads_to_another_one_is_followed(office, settle):
+    lane(office, "set_property", {"property": "hs_pipeline_stage", "value": office.stage("Waiting on us")})
+    gives = {"property": "hubspot_owner_id", "value": office.bob.pk}
+    next_lane = lanes.add_step(
+        "ticket", office.stage("Waiting on us"), "set_property", gives, by=office.ada.pk
+    )
+    workflows.switch(next_lane, True)
+    ticket = arrive(office)
+    for _round in range(5):
+        look(Dispatcher, Runner, TimerLoop)
+    settle()
+
+    assert owner(ticket) == office.bob.pk
+    owners = [e.data["changes"]["hubspot_owner_id"] for e in EventRow.objects.filter(kind="ticket.assigned")]
+    assert owners == [[None, office.bob.pk]]
 
 
 def test_a_stuck_workflow_is_waited_for_no_longer_than_seconds(office):
