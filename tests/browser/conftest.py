@@ -81,6 +81,9 @@ def tab(window: Callable[..., BrowserContext]) -> Open:
         page.goto("/livez")
         context.add_cookies([{"name": "sessionid", "value": session, "url": page.url}])
         page.goto(path)
+        if more.get("java_script_enabled", True) and page.locator("#live").count():
+            # Before its scripts are at work, a page does what it does without them.
+            page.locator("#live[data-up]").wait_for(state="attached")
         return page
 
     return of

@@ -307,6 +307,7 @@ class EmbeddedPostgres:
         self._run("initdb", "-D", str(unfinished), *options, cwd=unfinished)
         self._run("postgres", "--single", "-D", str(unfinished), "postgres", cwd=unfinished, stdin=FIRST_SQL)
         unfinished.rename(self.cluster)
+        self._remove_leftovers()  # again: what a killed initdb had started may have written on for a moment
 
     def _run(self, program: str, *options: str, cwd: Path, stdin: str = "") -> None:
         done = subprocess.run(
