@@ -4,11 +4,29 @@ const items = (menu) => [...menu.querySelectorAll(".menu-item:not(:disabled):not
 export function connect(menu) {
   const search = menu.querySelector("[data-filter]");
 
-  function opened(event) {
-    if (event.newState !== "open") return;
+  function enter() {
+    if (menu.contains(document.activeElement)) return;
+    if (search) search.focus();
+    else (menu.querySelector("[aria-current]") ?? items(menu)[0])?.focus();
+  }
+
+  function toggled(event) {
+    if (event.newState !== "open") {
+      if (search) { search.value = ""; filter(); }
+      return;
+    }
     if (!CSS.supports("position-area", "block-end")) place(menu);
-    if (search) { search.value = ""; filter(); search.focus(); return; }
-    (menu.querySelector("[aria-current]") ?? items(menu)[0])?.focus();
+    enter();
+  }
+
+  // Who types faster than the menu takes the focus is understood, too.
+  function early(event) {
+    const { target } = event;
+    if (!menu.matches(":popover-open") || menu.contains(target) || target.closest?.("input, textarea, dialog")) return;
+    if (event.metaKey || event.ctrlKey || event.altKey || event.key === "Tab" || event.key === "Escape") return;
+    enter();
+    if (!search) pressed(event);
+    else event.stopPropagation();
   }
 
   function filter() {
@@ -36,10 +54,12 @@ export function connect(menu) {
   }
 
   const submitted = () => menu.hidePopover();
-  menu.addEventListener("toggle", opened);
+  menu.addEventListener("toggle", toggled);
   menu.addEventListener("keydown", pressed);
   menu.addEventListener("submit", submitted);
   search?.addEventListener("input", filter);
+  document.addEventListener("keydown", early, true);
+  return () => document.removeEventListener("keydown", early, true);
 }
 
 // For browsers without anchor positioning.
