@@ -41,7 +41,8 @@ left join routing_availability a on a.account_id = %s and a.user_id = x.id
 
 
 def gone(account_id: int, user_ids: Collection[int], now: datetime) -> dict[int, Gone]:
-    """Who of these is not there at `now`; those who never said where they are went nowhere."""
+    """Who of these is not there at `now`. Those who never said where they are went nowhere, and neither did those
+    whose day is over: else everything would move each evening."""
     if not user_ids:
         return {}
     states = availability.states(account_id, user_ids, now)
@@ -51,7 +52,7 @@ def gone(account_id: int, user_ids: Collection[int], now: datetime) -> dict[int,
         state = states[user_id]
         if not is_active:
             found[user_id] = Gone(Left.DEACTIVATED, now)
-        elif stored is not None and state.status is Status.AWAY:
+        elif stored is not None and state.status is Status.AWAY and state.source is not Source.HOURS:
             is_out = state.source is Source.OUT_OF_OFFICE
             went = since if stored == Status.AWAY else until or now  # else an edge has passed unnoticed
             found[user_id] = Gone(Left.OUT_OF_OFFICE if is_out else Left.AWAY, went)

@@ -11,6 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from deskhand.accounts.models import Membership
 from deskhand.crm.records.models import Ticket
 from deskhand.events.types import SYSTEM
+from deskhand.kernel.calendars import Block, WeeklyHours
 from deskhand.routing import assign, availability, explain, loads, queries, rerouting
 from deskhand.routing.models import Decision, RoutingRule
 from deskhand.routing.types import Leaving, Left, NewTicket, Option, Reroute, Status, Strategy
@@ -103,6 +104,22 @@ def test_out_of_office_and_deactivated_are_told_as_such(office):
     Membership.objects.filter(user_id=office.bob).update(is_active=False)
     hand_on(office, "bob")
     assert told(office, second) == "Stays with Bob, who was deactivated: nobody else could take it."
+
+
+def test_whose_day_is_over_keeps_their_tickets(office):
+    """R-ROUTE-54: working hours end each evening; nobody went away by that."""
+    own(office, "ada")
+    evening = NOON.replace(hour=20)
+    availability.set_hours(
+        office.id,
+        office.ada,
+        WeeklyHours("UTC", tuple(Block(day, 8 * 60, 16 * 60) for day in range(7))),
+        by=SYSTEM,
+        now=NOON,
+    )
+    assert availability.states(office.id, [office.ada], evening)[office.ada].status is AWAY
+
+    assert hand_on(office, "ada", now=evening) == {}
 
 
 @pytest.mark.parametrize("reroute", [Reroute.NEVER, Reroute.ON_REPLY])
