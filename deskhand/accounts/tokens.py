@@ -101,7 +101,7 @@ def recognize(secret: str) -> TokenUse | None:
 
 
 def _check_scopes(scopes: Collection[str]) -> None:
-    hint = ", ".join(sorted(SCOPES))
+    hint = _("Choose from: %(scopes)s.") % {"scopes": ", ".join(sorted(SCOPES))}
     if not scopes:
         raise Invalid(_("A token needs at least one scope."), field="scopes", hint=hint)
     for scope in scopes:

@@ -57,6 +57,11 @@ which is started for the command if it isn't running. Settings are explained in 
 """
 
 
+def sentence(problem: DeskhandError) -> str:
+    """What is wrong and, where there is one, the way out."""
+    return f"{problem} {getattr(problem, 'hint', '')}".rstrip()
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     modules = {name: module for name in COMMANDS if (module := _module(name))}
     args = _parser(modules).parse_args(argv)
@@ -66,7 +71,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return _run(name, modules[name], args)
     except DeskhandError as problem:
-        print(f"deskhand: {problem}", file=sys.stderr)
+        print(f"deskhand: {sentence(problem)}", file=sys.stderr)
         return 1
     except BrokenPipeError:  # the reader of our output went away, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -12,6 +12,7 @@ from deskhand.accounts.policy import viewer_for
 from deskhand.cli import account as account_command
 from deskhand.cli import token as token_command
 from deskhand.cli import user as user_command
+from deskhand.cli.main import sentence
 from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.desk.models import Inbox
 from deskhand.kernel.database.scope import account_scope
@@ -37,7 +38,7 @@ def main(argv: list[str]) -> int:
     try:
         return modules[args.command].run(args)
     except DeskhandError as problem:
-        print(problem, file=sys.stderr)
+        print(sentence(problem), file=sys.stderr)
         return 1
 
 
@@ -135,4 +136,5 @@ def test_a_token_needs_a_known_user_and_known_scopes(account, capsys):
 
     said = capsys.readouterr().err
     assert "no user eve@x.example" in said
-    assert "no scope all" in said
+    assert "There is no scope all. Choose from: " in said
+    assert "tickets" in said.partition("Choose from: ")[2]
