@@ -22,8 +22,11 @@ export function connect(menu) {
   // Who types faster than the menu takes the focus is understood, too.
   function early(event) {
     const { target } = event;
-    if (!menu.matches(":popover-open") || menu.contains(target) || target.closest?.("input, textarea, dialog")) return;
+    const dialog = target.closest?.("dialog");
+    if (!menu.matches(":popover-open") || menu.contains(target) || (dialog && !dialog.contains(menu))) return;
+    if (event.key === "Escape") event.stopPropagation(); // closes the menu, and nothing around it
     if (event.metaKey || event.ctrlKey || event.altKey || event.key === "Tab" || event.key === "Escape") return;
+    if (target.closest?.("input, textarea")) return;
     enter();
     if (!search) pressed(event);
     else event.stopPropagation();
