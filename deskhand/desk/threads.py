@@ -17,6 +17,7 @@ from deskhand.crm.records.contacts import Person
 from deskhand.crm.records.models import Ticket, TicketType
 from deskhand.crm.records.store import Change
 from deskhand.crm.records.tickets import NewTicket
+from deskhand.desk import tokens
 from deskhand.desk.models import (
     Attachment,
     ChannelAccount,
@@ -522,12 +523,12 @@ def _participants(case: _Case, own: set[str]) -> list[str]:
     """The writer and whom they wrote to, without our own addresses (R-EM-10)."""
     people = [case.requester, *case.message.to, *case.message.cc]
     keys = dict.fromkeys(box.key for box in people if box.email)
-    return [key for key in keys if key not in own and _without_tag(key) not in own]
+    return [key for key in keys if not _is_ours(key, own)]
 
 
-def _without_tag(address: str) -> str:
+def _is_ours(address: str, own: set[str]) -> bool:
     local, _, domain = address.rpartition("@")
-    return f"{local.partition('+')[0]}@{domain}"
+    return any(f"{name}@{domain}" in own for name in tokens.untagged(local))
 
 
 def _link_newcomers(cases: Sequence[_Case], at: datetime) -> None:

@@ -25,6 +25,14 @@ def reply_tag(account_id: int, thread_id: int) -> str:
     return f"t{number}-{_sign(account_id, 'reply', number)}"
 
 
+def untagged(local: str) -> list[str]:
+    """Return the part before the @ as it is, without its last tag, without its last two …: ours may have one itself."""
+    names = [local]
+    while local := local.rpartition("+")[0]:
+        names.append(local)
+    return names
+
+
 def message_id(account_id: int, thread_id: int, number: int, domain: str) -> str:
     """The Message-ID (without brackets) of our message `number`; the same in every try."""
     thread, own = _base36(thread_id), _base36(number)

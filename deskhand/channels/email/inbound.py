@@ -13,7 +13,7 @@ from operator import itemgetter
 
 from django.db.models import QuerySet
 
-from deskhand.channels.email import guarded, store
+from deskhand.channels.email import guarded
 from deskhand.channels.email.models import FETCH_AGAIN, NOT_FETCHED, InboundMail, MailState
 from deskhand.channels.email.parse import fingerprint
 from deskhand.channels.email.parse.types import Address, AutoKind, ParsedMail
@@ -366,7 +366,8 @@ def _own_channel(address: Address, by_address: Mapping[str, int]) -> int | None:
     """Which of our inboxes it is, with a tag or without."""
     local, _, domain = address.key.rpartition("@")
     return next(
-        (by_address[own] for name in store.untagged(local) if (own := f"{name}@{domain}") in by_address), None
+        (by_address[own] for name in tokens.untagged(local) if (own := f"{name}@{domain}") in by_address),
+        None,
     )
 
 

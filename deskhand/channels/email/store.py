@@ -14,6 +14,7 @@ from django.db.models import QuerySet
 from django.db.models.functions import Now
 
 from deskhand.channels.email.models import FETCH_AGAIN, GONE, NOT_FETCHED, InboundMail, MailState
+from deskhand.desk import tokens
 from deskhand.desk.models import ChannelAccount
 from deskhand.kernel import clock
 from deskhand.kernel.database.wake import wake
@@ -188,15 +189,7 @@ def candidates(address: str) -> list[str]:
     local, at, domain = address.strip().lower().rpartition("@")
     if not (local and at and domain):
         return []
-    return [f"{name}@{host}" for name in untagged(local) for host in _spellings(domain)]
-
-
-def untagged(local: str) -> list[str]:
-    """Return the part before the @ as it is, without its last tag, without its last two …: ours may have one itself."""
-    names = [local]
-    while local := local.rpartition("+")[0]:
-        names.append(local)
-    return names
+    return [f"{name}@{host}" for name in tokens.untagged(local) for host in _spellings(domain)]
 
 
 def _spellings(domain: str) -> list[str]:

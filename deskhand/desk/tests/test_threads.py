@@ -43,12 +43,12 @@ def stage_of(received) -> str:
 
 def test_none_of_our_addresses_takes_part_R_EM_10(world, receive):
     inboxes.add_channel_account(
-        world.channel.inbox, channel="email", name="Billing", address="billing@nordlys.example"
+        world.channel.inbox, channel="email", name="Billing", address="billing+eu@nordlys.example"
     )
     receive(
         to=(
             Mailbox(world.channel.address),
-            Mailbox("billing+1.2.abc@nordlys.example"),
+            Mailbox("billing+eu+t1z-abc@nordlys.example"),
             Mailbox("per@fjallbo.example"),
         )
     )
