@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import math
 import os
 import shutil
 import signal
@@ -132,7 +133,6 @@ class Child:
 
     command: list[str]
     may_end: bool = False
-    has_ended: bool = False
     process: subprocess.Popen[bytes] | None = None
     started_at: float = 0.0
     start_at: float = 0.0
@@ -144,11 +144,9 @@ class Child:
 
     def look(self) -> None:
         now = time.monotonic()
-        if self.has_ended:
-            return
         if self.process is not None and (code := self.process.poll()) is not None:
             if code == 0 and self.may_end:
-                self.process, self.has_ended = None, True
+                self.process, self.start_at = None, math.inf
                 return
             self.pause = (
                 FIRST_PAUSE if now - self.started_at > HEALTHY_AFTER else min(self.pause * 2, LONGEST_PAUSE)

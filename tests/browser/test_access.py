@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page
 
 from deskhand.accounts.models import User
 from deskhand.automation import lanes, templates
@@ -73,17 +74,23 @@ def busy(office):
     return office
 
 
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-@pytest.mark.parametrize("width", [1440, 390])
-def test_axe_finds_nothing(tab: Callable, busy, width: int, dark: bool) -> None:
-    page = tab(busy.world.ada, width=width, dark=dark)
-    found = {}
+def each_state(page: Page) -> Iterator[str]:
+    """Bring the page into one state after the other, signed in as before."""
     kept = page.context.cookies()
     for name, step in states.STATES.items():
         page.context.clear_cookies()
         page.context.add_cookies(kept)
         step(page)
         states.settle(page)
+        yield name
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("width", [1440, 390])
+def test_axe_finds_nothing(tab: Callable, busy, width: int, dark: bool) -> None:
+    page = tab(busy.world.ada, width=width, dark=dark)
+    found = {}
+    for name in each_state(page):
         result = Axe().run(page, options=RULES)
         if result.violations_count:
             found[name] = result.generate_report()
@@ -98,12 +105,7 @@ def test_nothing_reaches_over_the_edge_and_every_target_is_big_enough(
     """WCAG 1.4.10 and 2.5.8"""
     page = tab(busy.world.ada, width=width)
     found = {}
-    kept = page.context.cookies()
-    for name, step in states.STATES.items():
-        page.context.clear_cookies()
-        page.context.add_cookies(kept)
-        step(page)
-        states.settle(page)
+    for name in each_state(page):
         trouble = [page.evaluate(OVERFLOW), *page.evaluate(SMALL)]
         if any(trouble):
             found[name] = [text for text in trouble if text]

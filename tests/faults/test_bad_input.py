@@ -24,7 +24,7 @@ from deskhand.testing.product import Product, free_port, wait_until
 from tests.faults.sending import send
 from tests.flows.office import PASSWORD
 from tests.mailstack import stack
-from tests.mailstack.fixtures import mail_stack
+from tests.mailstack.fixtures import mail_stack, office_behind
 from tests.mailstack.stack import Mailbox, MailStack
 
 __all__ = ["mail_stack"]
@@ -197,13 +197,9 @@ def full_disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[subprocess.P
 @pytest.fixture(scope="module")
 def product(mail_stack: MailStack) -> Iterator[Product]:
     """Takes mail from Postfix; the server it sends through is away."""
-    made = Product(SMTP_URL=f"smtp://127.0.0.1:{free_port()}", MAIL_RETRY_SECONDS="1")
-    made.lmtp_port = mail_stack.desk_lmtp_port
-    with made:
-        made.start()
-        made.python("from tests.flows.office import open_office; open_office()")
+    away = f"smtp://127.0.0.1:{free_port()}"
+    with office_behind(mail_stack, SMTP_URL=away, MAIL_RETRY_SECONDS="1") as made:
         yield made
-        print(made.said())  # beside a failure
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from playwright.sync_api import Page, expect
 from deskhand.testing.product import Product, wait_until
 from tests.browser import stage
 from tests.flows.office import PASSWORD
-from tests.mailstack.fixtures import mail_stack
+from tests.mailstack.fixtures import mail_stack, office_behind
 from tests.mailstack.stack import MailStack
 
 __all__ = ["mail_stack"]
@@ -30,13 +30,8 @@ ASTRID = "astrid@fjallbo.example"
 
 @pytest.fixture
 def product(mail_stack: MailStack) -> Iterator[Product]:
-    made = Product(SMTP_URL=f"smtp://127.0.0.1:{mail_stack.smtp_port}")
-    made.lmtp_port = mail_stack.desk_lmtp_port
-    with made:
-        made.start()
-        made.python("from tests.flows.office import open_office; open_office()")
+    with office_behind(mail_stack, SMTP_URL=f"smtp://127.0.0.1:{mail_stack.smtp_port}") as made:
         yield made
-        print(made.said())  # beside a failure
 
 
 def test_a_request_from_its_first_mail_to_its_end(product: Product, mail_stack: MailStack) -> None:

@@ -1,14 +1,16 @@
-"""Pytest fixtures for tests marked `mail`: `from tests.mailstack.fixtures import mail_stack`."""
+"""Fixtures for tests marked `mail`: `from tests.mailstack.fixtures import mail_stack`."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
+from deskhand.testing.product import Product
 from tests.mailstack.stack import MailStack, why_not_here
 
-__all__ = ["mail_stack"]
+__all__ = ["mail_stack", "office_behind"]
 
 
 @pytest.fixture(scope="session")
@@ -22,3 +24,15 @@ def mail_stack() -> Iterator[MailStack]:
         yield stack.start()
     finally:
         stack.stop()
+
+
+@contextmanager
+def office_behind(mail_stack: MailStack, **settings: str) -> Iterator[Product]:
+    """A running installation with a small office, which takes its mail from Postfix."""
+    made = Product(**settings)
+    made.lmtp_port = mail_stack.desk_lmtp_port
+    with made:
+        made.start()
+        made.python("from tests.flows.office import open_office; open_office()")
+        yield made
+        print(made.said())  # beside a failure

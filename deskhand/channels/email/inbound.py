@@ -106,17 +106,15 @@ class InboundClaimer(BatchClaimer[Waiting]):
         return [self._leased[row[0]] for row in found if row[0] in self._leased]
 
     def work(self, account_id: int, rows: Sequence[Waiting]) -> None:
-        _quarantine(
-            account_id,
-            {row.id: self._unreadable[row.id].reason for row in rows if row.id in self._unreadable},
-        )
+        broken = {row.id: self._unreadable[row.id].reason for row in rows if row.id in self._unreadable}
+        _end(account_id, MailState.QUARANTINED, "quarantined", broken)  # what broke its reader twice (R15)
         rows = [row for row in rows if row.id in self._read]
         if rows:
             self._file(account_id, rows)
 
     def _file(self, account_id: int, rows: Sequence[Waiting]) -> None:
         came_back = {row.id: why for row in rows if (why := self._came_back(account_id, row))}
-        _end_loops(account_id, came_back)
+        _end(account_id, MailState.DONE, "loop", came_back)  # our own opens nothing, and nobody answers it
         rows = [row for row in rows if row.id not in came_back]
         if rows:
             self._file_others(account_id, rows)
@@ -375,23 +373,13 @@ def _mailboxes(addresses: Sequence[Address]) -> tuple[Mailbox, ...]:
     return tuple(Mailbox(a.email, a.name) for a in addresses if a.email)
 
 
-def _quarantine(account_id: int, reasons: dict[int, str]) -> None:
-    """Put aside what broke its reader twice; the bytes stay for a person (R15)."""
+def _end(account_id: int, state: MailState, outcome: str, reasons: dict[int, str]) -> None:
+    """End mails that nothing comes of, each with its reason; the bytes stay for a person."""
     if reasons:
         sql.execute(
-            "update email_inboundmail m set state = 'QUARANTINED', done_at = now(), outcome = 'quarantined', outcome_detail = x.why"
+            "update email_inboundmail m set state = %s, done_at = now(), outcome = %s, outcome_detail = x.why"
             " from unnest(%s::bigint[], %s::text[]) x(id, why) where m.account_id = %s and m.id = x.id",
-            [list(reasons), list(reasons.values()), account_id],
-        )
-
-
-def _end_loops(account_id: int, reasons: dict[int, str]) -> None:
-    """Our own mail opens nothing and is answered by nobody; its bytes stay."""
-    if reasons:
-        sql.execute(
-            "update email_inboundmail m set state = 'DONE', done_at = now(), outcome = 'loop', outcome_detail = x.why"
-            " from unnest(%s::bigint[], %s::text[]) x(id, why) where m.account_id = %s and m.id = x.id",
-            [list(reasons), list(reasons.values()), account_id],
+            [state, outcome, list(reasons), list(reasons.values()), account_id],
         )
 
 

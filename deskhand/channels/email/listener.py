@@ -600,10 +600,3 @@ def _wish(host: str, option: str, failure: OSError) -> str:
     if failure.errno == errno.EACCES:
         return f"a port this user may open, 1024 or higher; choose one with {option} NUMBER"
     return f"a port that can be opened on {host} ({failure.strerror})"
-
-
-def run_listener(
-    stop: threading.Event, smtp_port: int | None, lmtp_port: int | None, host: str = "127.0.0.1"
-) -> None:
-    """Take mail until `stop` is set. Blocks. Raises Misconfigured if a port can't be had."""
-    Listener(smtp_port=smtp_port, lmtp_port=lmtp_port, host=host).run(stop)

@@ -24,9 +24,8 @@ export function connect(menu) {
     const { target } = event;
     const dialog = target.closest?.("dialog");
     if (!menu.matches(":popover-open") || menu.contains(target) || (dialog && !dialog.contains(menu))) return;
-    if (event.key === "Escape") event.stopPropagation(); // closes the menu, and nothing around it
-    if (event.metaKey || event.ctrlKey || event.altKey || event.key === "Tab" || event.key === "Escape") return;
-    if (target.closest?.("input, textarea")) return;
+    if (event.key === "Escape") return event.stopPropagation(); // closes the menu, and nothing around it
+    if (event.metaKey || event.ctrlKey || event.altKey || event.key === "Tab" || target.closest?.("input, textarea")) return;
     enter();
     if (!search) pressed(event);
     else event.stopPropagation();
