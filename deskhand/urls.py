@@ -86,6 +86,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("settings/mails/<id:mail_id>/save", pipelines.save_mail, name="mail-template-save"),
     path("me/theme", me.theme, name="theme"),
     path("me/availability", me.set_availability, name="availability"),
+    path("favicon.ico", health.favicon, name="favicon"),
     path("livez", health.alive, name="livez"),
     path("readyz", health.ready, name="readyz"),
     path("metrics", health.metrics, name="metrics"),

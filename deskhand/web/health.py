@@ -1,4 +1,4 @@
-"""For machines: is it alive, is it ready, and how is it doing."""
+"""For machines: is it alive, is it ready, how is it doing; and the picture that browsers ask for by themselves."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from ipaddress import ip_address
 from django.conf import settings
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.templatetags.static import static
 from django.views.decorators.http import require_safe
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
@@ -38,6 +39,14 @@ def ready(request: HttpRequest) -> HttpResponse:
     if missing:
         return HttpResponse("migrations are missing: deskhand migrate\n", status=503, content_type=TEXT)
     return HttpResponse("ok\n", content_type=TEXT)
+
+
+@for_everybody
+@require_safe
+def favicon(request: HttpRequest) -> HttpResponse:
+    """Asked for beside what has no head, such as plain text. A page of ours as the answer would set a form token of its
+    own, and the forms of a page that opens at the same moment would be refused."""
+    return HttpResponseRedirect(static("icon.svg"))
 
 
 @for_everybody

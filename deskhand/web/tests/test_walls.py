@@ -81,7 +81,7 @@ TABLE: dict[str, Wall] = {
 }
 #: These need nobody signed in.
 PUBLIC = {
-    "livez", "readyz", "metrics", "account_login", "account_logout", "account_inactive", "account_signup",
+    "livez", "readyz", "metrics", "favicon", "account_login", "account_logout", "account_inactive", "account_signup",
     "account_reset_password", "account_reset_password_done", "account_reset_password_from_key",
     "account_reset_password_from_key_done",
 }  # fmt: skip
@@ -435,6 +435,13 @@ def test_machines_are_told_how_it_is(db):
     assert client.get("/livez").content == b"ok\n"
     assert client.get("/readyz").content == b"ok\n"
     assert "deskhand_" in client.get("/metrics").content.decode()
+
+
+def test_browsers_get_the_picture_they_ask_for_by_themselves(db):
+    answer = Client().get("/favicon.ico")
+
+    assert (answer.status_code, answer.cookies) == (302, {})
+    assert answer["Location"].endswith(".svg")
 
 
 def test_figures_are_for_private_networks_only(db):
