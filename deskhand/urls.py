@@ -46,6 +46,8 @@ lane_step: list[URLPattern | URLResolver] = [
     path("/save", pipelines.save_step, name="lane-step-save"),
     path("/delete", pipelines.ask_delete, name="lane-step-delete"),
     path("/deleted", pipelines.delete_step, name="lane-step-deleted"),
+    path("/place", pipelines.ask_place, name="lane-step-place"),
+    path("/placed", pipelines.place_step, name="lane-step-placed"),
     path("/comments", pipelines.comments, name="lane-step-comments"),
     path("/comment", pipelines.add_comment, name="lane-step-comment"),
 ]

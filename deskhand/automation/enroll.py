@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from deskhand.automation import records
@@ -87,6 +88,16 @@ def enroll_present(account_id: int, workflow_id: int, on_since: datetime, after:
     found = _present(account_id, lane, after)
     _insert(account_id, [(lane, record_id, 0, None) for record_id in _refined(lane, found)])
     return found[-1] if len(found) == STEP else None
+
+
+def count_present(account_id: int, workflow_id: int, now: datetime) -> int:
+    """How many records a lane would take in if it were switched on now with those who are there; at most STEP."""
+    held = sql.rows(_LANE, [account_id, workflow_id])
+    lane = next(iter(_lanes_of(account_id, held)), None)
+    if lane is None:
+        return 0
+    lane = replace(lane, on_since=now)
+    return len(_refined(lane, _present(account_id, lane, 0)))
 
 
 STEP = 2000
@@ -190,27 +201,35 @@ def _reached(events: Iterable[Event]) -> Iterable[Candidate]:
 
 def _lanes(account_id: int, stage_ids: set[int]) -> dict[int, list[Lane]]:
     found: dict[int, list[Lane]] = defaultdict(list)
-    for workflow_id, object_type, stage_id, revision, on_since, zone in sql.rows(
-        _LANES, [account_id, list(stage_ids)]
-    ):
-        definition = definition_of(account_id, workflow_id, revision)
-        if definition.start:
-            refine = definition.trigger.refine if isinstance(definition.trigger, WhenEvent) else None
-            found[stage_id].append(
-                Lane(
-                    workflow_id, object_type, stage_id, revision, on_since, definition.start.to,
-                    definition.reenrollment.is_on, ZoneInfo(zone), refine,
-                )
-            )  # fmt: skip
+    for lane in _lanes_of(account_id, sql.rows(_LANES, [account_id, list(stage_ids)])):
+        found[lane.stage_id].append(lane)
     return found
 
 
-_LANES = """
+def _lanes_of(account_id: int, rows: Iterable[Sequence[Any]]) -> Iterable[Lane]:
+    """Those that have something to do."""
+    for workflow_id, object_type, stage_id, revision, on_since, zone in rows:
+        definition = definition_of(account_id, workflow_id, revision)
+        if definition.start:
+            refine = definition.trigger.refine if isinstance(definition.trigger, WhenEvent) else None
+            yield Lane(
+                workflow_id, object_type, stage_id, revision, on_since, definition.start.to,
+                definition.reenrollment.is_on, ZoneInfo(zone), refine,
+            )  # fmt: skip
+
+
+_OF_STAGE = """
 select w.id, w.object_type, w.origin_stage_id, w.revision_number, w.on_since, a.zone
 from automation_workflow w join accounts_account a on a.id = w.account_id
-where w.account_id = %s and w.is_on and w.archived_at is null and w.origin_stage_id = any(%s)
-  and w.on_since is not null order by w.created_at, w.id
+where w.account_id = %s and w.archived_at is null and w.origin_stage_id is not null
 """
+_LANE = _OF_STAGE + "and w.id = %s"
+_LANES = (
+    _OF_STAGE
+    + """and w.is_on and w.on_since is not null and w.origin_stage_id = any(%s)
+order by w.created_at, w.id
+"""
+)
 
 
 @lru_cache(maxsize=2048)

@@ -92,6 +92,11 @@ def offered(account: Account) -> tuple[str, ...]:
     return STARTER if plans.has_feature(account, plans.Feature.LANE_EMAILS) else ()
 
 
+def may_rearrange(account: Account) -> bool:
+    """Whether the account's plan has moving and copying of steps (R-ACT-9)."""
+    return plans.has_feature(account, plans.Feature.LANE_ACTIONS)
+
+
 # ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -274,6 +279,77 @@ def delete_step(
     shorter = edit.delete_from(definition, step_id) if and_following else edit.delete_one(definition, step_id)
     saved = workflows.save(workflow, shorter, by=by, seen_revision=seen_revision)
     return workflows.switch(saved, False, by=by) if shorter.start is None and saved.is_on else saved
+
+
+@dataclass(frozen=True)
+class LanePlace:
+    """A place in a lane: behind a step, or at the beginning."""
+
+    stage_id: int
+    after: str = ""
+
+
+def move_step(
+    workflow: Workflow,
+    step_id: str,
+    to: LanePlace,
+    *,
+    with_following: bool = False,
+    by: int,
+    seen_revision: int | None = None,
+) -> None:
+    """Put a step somewhere else, alone or with all that follows it, in its lane or another one (R-ACT-9).
+
+    Its comments go along. Records inside go along within the lane; those of another lane go on with what follows, for
+    they never reached the other status. Raises Invalid (field "to") where it can't stand.
+    """  # fmt: skip
+    if to.stage_id != workflow.origin_stage_id:
+        other, ids = _graft(workflow, step_id, to, with_following, by, seen_revision)
+        comments = StepComment.objects.filter(
+            account_id=workflow.account_id, workflow=workflow, step_id__in=ids
+        )
+        for comment in comments:
+            comment.workflow, comment.step_id = other, ids[comment.step_id]
+        StepComment.objects.bulk_update(comments, ["workflow", "step_id"])
+        delete_step(workflow, step_id, and_following=with_following, by=by)
+        return
+    definition = workflows.definition_of(workflow)
+    _existing(definition, step_id)
+    moved = edit.move(definition, step_id, Place(to.after), with_following=with_following)
+    if moved == definition:
+        raise Invalid(_("It stands there already."), field="to", value=to.after)
+    workflows.save(workflow, moved, by=by, seen_revision=seen_revision)
+
+
+def copy_step(
+    workflow: Workflow,
+    step_id: str,
+    to: LanePlace,
+    *,
+    with_following: bool = False,
+    by: int,
+    seen_revision: int | None = None,
+) -> None:
+    """Put a copy of a step somewhere, in its lane or another one, alone or with all that follows it (R-ACT-9)."""  # fmt: skip
+    if to.stage_id != workflow.origin_stage_id:
+        _graft(workflow, step_id, to, with_following, by, seen_revision)
+        return
+    definition = workflows.definition_of(workflow)
+    _existing(definition, step_id)
+    grown, _id = edit.clone(definition, step_id, Place(to.after), with_following=with_following)
+    workflows.save(workflow, grown, by=by, seen_revision=seen_revision)
+
+
+def _graft(
+    workflow: Workflow, step_id: str, to: LanePlace, with_following: bool, by: int, seen_revision: int | None
+) -> tuple[Workflow, dict[str, str]]:
+    """Copy into another lane, which is made if there is none; return it, and which step became which."""
+    other = lane_of(to.stage_id, workflow.object_type) or _create(workflow.object_type, to.stage_id, by)
+    held = workflows.hold(workflow.account_id, {workflow.pk: seen_revision, other.pk: None})
+    source, target = (workflows.definition_of(held[one.pk]) for one in (workflow, other))
+    _existing(source, step_id)
+    grown, ids = edit.graft(target, source, step_id, Place(to.after), with_following=with_following)
+    return workflows.save(other, grown, by=by), ids
 
 
 def set_every_time(workflow: Workflow, on: bool, *, by: int) -> Workflow:

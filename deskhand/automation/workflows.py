@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from django.utils.translation import gettext as _
 
@@ -61,14 +61,26 @@ def save(
 
     Raises Conflict when somebody saved since `seen_revision`.
     """
-    current = Workflow.objects.select_for_update().get(account_id=workflow.account_id, pk=workflow.pk)
-    if seen_revision is not None and seen_revision != current.revision_number:
-        raise Conflict(_("Somebody else changed this workflow in the meantime."))
+    current = hold(workflow.account_id, {workflow.pk: seen_revision})[workflow.pk]
     current.revision_number += 1
     current.needs_review = ""
     current.save(update_fields=["revision_number", "needs_review"])
     _add_revision(current, definition, by)
     return current
+
+
+def hold(account_id: int, seen: Mapping[int, int | None]) -> dict[int, Workflow]:
+    """Lock workflows, in the order of their ids. `seen` maps their ids to the revision that somebody saw, if any.
+
+    Raises Conflict when one was saved since then.
+    """
+    found = Workflow.objects.select_for_update().filter(account_id=account_id, pk__in=seen).order_by("id")
+    held = {workflow.pk: workflow for workflow in found}
+    if len(held) < len(seen) or any(
+        number is not None and number != held[pk].revision_number for pk, number in seen.items()
+    ):
+        raise Conflict(_("Somebody else changed this workflow in the meantime."))
+    return held
 
 
 def _add_revision(workflow: Workflow, definition: Definition, by: int | None) -> None:

@@ -155,6 +155,20 @@ def rule_for(account_id: int, channel_account_id: int) -> RoutingRule | None:
     return RoutingRule.objects.filter(account_id=account_id, channel_account_id=channel_account_id).first()
 
 
+_DELETED_TEAMS = """
+select r.channel_account_id, count(distinct x.team_id)
+from routing_routingrule r cross join unnest(r.team_ids || r.fallback_team_ids) x(team_id)
+where r.account_id = %s and r.channel_account_id = any(%s)
+  and not exists (select 1 from accounts_team t where t.account_id = r.account_id and t.id = x.team_id)
+group by 1
+"""
+
+
+def deleted_teams(account_id: int, channel_account_ids: Collection[int]) -> dict[int, int]:
+    """How many teams each channel's rule names that are not there any more; without those that name none (R-TEAM-5)."""
+    return dict(sql.rows(_DELETED_TEAMS, [account_id, sorted(channel_account_ids)]))
+
+
 def unfit(account_id: int, user_ids: Collection[int], now: datetime | None = None) -> dict[int, Drop]:
     """Who of these users can't be routed to at all, and why: not to be chosen, or marked in a rule (R-ROUTE-14)."""
     roster = rosters.read(account_id, user_ids, (), now or clock.now())

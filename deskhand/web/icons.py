@@ -15,7 +15,7 @@ book-open bot braces building-2 calendar chart-column check chevron-down chevron
 circle-alert circle-check circle-dashed circle-dot clipboard-list clock corner-down-right download ellipsis
 external-link eye file-text flag folder git-branch globe grid-2x2 history hourglass inbox info key-round
 keyboard languages layout-grid link list list-filter lock log-out mail mail-open mail-warning menu
-message-circle message-square message-square-quote message-square-text messages-square moon panel-left panel-right
+message-circle message-square message-square-quote message-square-text messages-square moon move panel-left panel-right
 paperclip pencil phone plus refresh-cw reply rotate-ccw route search send settings shield-alert shield-check
 sliders-horizontal smartphone sparkles split square-kanban star sun sun-moon tag ticket trash-2
 triangle-alert user user-check user-round user-round-x user-plus user-x users users-round webhook workflow x zap

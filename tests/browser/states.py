@@ -137,6 +137,18 @@ def delete_step(page: Page) -> None:
     page.locator("#drawer .button--danger").wait_for()
 
 
+def place_step(page: Page) -> None:
+    lane_tools(page)
+    page.locator("[title='Move or copy']").first.click()
+    page.locator("#drawer .spots").wait_for()
+
+
+def switch_on(page: Page) -> None:
+    automate(page)
+    page.locator(".lane [role=switch]").first.click()
+    page.locator("#drawer [name=present]").first.wait_for()
+
+
 def step_comments(page: Page) -> None:
     automate(page)
     page.locator("a.badge").first.click()
@@ -194,6 +206,8 @@ STATES: dict[str, Step] = {
     "discard": discard,
     "lane-tools": lane_tools,
     "delete-step": delete_step,
+    "place-step": place_step,
+    "switch-on": switch_on,
     "step-comments": step_comments,
     "mail-editor": mail_editor,
     "account-menu": account_menu,

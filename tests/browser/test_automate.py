@@ -188,6 +188,52 @@ def test_focus_stays_in_the_lane_when_the_card_is_gone(page, lane) -> None:
     assert titles(lane) == [""]
 
 
+def test_a_step_goes_where_it_is_told_and_the_page_shows_it(page, lane) -> None:
+    page.locator(".bubble-main").first.focus()
+    page.get_by_role("link", name="Move or copy Send email").click()
+    after_task = drawer(page).get_by_role("radio", name="New: After “Create task”")
+    expect(drawer(page).get_by_role("radio", name="New: At the beginning")).to_be_hidden()  # it stands there
+    drawer(page).get_by_role("checkbox", name="With the one after it").check()
+    expect(after_task).to_be_hidden()
+    drawer(page).get_by_role("checkbox", name="With the one after it").uncheck()
+    after_task.check()
+    drawer(page).get_by_role("button", name="Move").click()
+
+    expect(drawer(page)).to_be_hidden()
+    expect(page.locator(".bubble-main")).to_contain_text(["Create task", "Send email"])
+    expect(page.get_by_role("link", name="Move or copy Send email")).to_be_focused()
+    assert titles(lane) == ["Call", ""]
+
+
+def test_a_copy_shows_in_the_other_lane(page, lane) -> None:
+    page.locator(".bubble-main").nth(1).focus()
+    page.get_by_role("link", name="Move or copy Create task").click()
+    drawer(page).get_by_text("Copy", exact=True).first.click()
+    drawer(page).get_by_role("radio", name="Closed: At the beginning").check()
+    drawer(page).get_by_role("button", name="Copy").click()
+
+    expect(drawer(page)).to_be_hidden()
+    expect(page.locator(".lane").last.locator(".bubble-main")).to_contain_text(["Create task"])
+    expect(page.locator(".lane").first.locator(".bubble")).to_have_count(2)
+
+
+def test_switching_on_asks_only_when_somebody_is_there(page, lane) -> None:
+    switch = page.get_by_role("switch", name=re.compile("Workflow is (on|off)")).first
+    switch.click()
+    expect(switch).to_be_checked()
+    switch.click()
+    expect(switch).not_to_be_checked()
+    lane.mail("Refund still missing")
+    switch.click()
+    drawer(page).get_by_role("radio", name="Also the one that is here now").check()
+    drawer(page).get_by_role("button", name="Switch on").click()
+
+    expect(drawer(page)).to_be_hidden()
+    expect(switch).to_be_checked()
+    expect(switch).to_be_focused()
+    expect(page.locator(".bubble").first).to_contain_text("1 inside")
+
+
 def test_a_refusal_puts_focus_where_it_is_wrong_and_leaving_still_asks(page) -> None:
     open_task_form(page)
     page.get_by_label("Due in days").fill("soon")

@@ -168,14 +168,27 @@ def clone(
 
     Go-tos among the copied steps lead to the copies, others to where they led.
     """
-    step = _step(definition, step_id)
+    grown, ids = graft(definition, definition, step_id, to, with_following=with_following)
+    return grown, ids[step_id]
+
+
+def graft(
+    definition: Definition, source: Definition, step_id: str, to: Place, *, with_following: bool = False
+) -> tuple[Definition, dict[str, str]]:
+    """Copy a step of `source` to a place of `definition`; return which step became which, too.
+
+    Go-tos that would lead out of another definition become ends.
+    """
+    step = _step(source, step_id)
     if not with_following:
-        return insert(definition, step, to)
-    copied = _in_order(definition, branch_below(definition, step_id))
+        grown, new_id = insert(definition, step, to)
+        return grown, {step_id: new_id}
+    copied = _in_order(source, branch_below(source, step_id))
     ids = {old: str(definition.next_id + place) for place, old in enumerate(copied)}
-    copies = tuple(_renamed(definition.by_id[old], ids) for old in copied)
+    stay = {step.id: step.id for step in definition.steps} if source is definition else {}
+    copies = tuple(_renamed(source.by_id[old], stay | ids) for old in copied)
     grown = replace(definition, steps=(*definition.steps, *copies), next_id=definition.next_id + len(copies))
-    return _hang(grown, ids[step_id], to), ids[step_id]
+    return _hang(grown, ids[step_id], to), ids
 
 
 # ── looking ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -330,8 +343,10 @@ def _mended(step: Step, mend: Any) -> Step:
 
 
 def _renamed(step: Step, ids: Mapping[str, str]) -> Step:
+    """The step under its new id; what it leads to has one too, or is an end."""
+
     def mended(edge: Edge | None) -> Edge | None:
-        return edge if edge is None else replace(edge, to=ids.get(edge.to, edge.to))
+        return replace(edge, to=ids[edge.to]) if edge is not None and edge.to in ids else None
 
     return replace(_mended(step, mended), id=ids[step.id])
 

@@ -25,6 +25,7 @@ from deskhand.automation.engine.edit import (
     edge_at,
     end_here,
     go_to,
+    graft,
     insert,
     move,
     resume_at,
@@ -208,6 +209,22 @@ def test_go_tos_inside_a_copy_stay_inside_it():
     looped = go_to(forked(), Place("6"), "3")
     copied, first = clone(looped, "3", Place("5"), with_following=True)
     assert edge_at(copied, Place("8")) == Edge(first, is_goto=True)
+
+
+def test_what_is_copied_from_another_definition_leads_nowhere_in_it():
+    """R-ACT-9"""
+    source = go_to(forked(), Place("6"), "1")
+
+    grown, ids = graft(mail_delay_task(), source, "2", Place("1"), with_following=True)
+
+    assert not shape_problems(grown)
+    assert kinds(grown)[0] == "mail"
+    assert edge_at(grown, Place("1")) == Edge(ids["2"])
+    assert edge_at(grown, Place(ids["5"])) == Edge("2")  # what stood there follows its main way
+    assert edge_at(grown, Place(ids["6"])) is None
+    assert not set(ids.values()) & {"1", "2", "3"}
+    alone, one = graft(mail_delay_task(), source, "6", Place("3"))
+    assert (one.keys(), edge_at(alone, Place("3"))) == ({"6"}, Edge(one["6"]))
 
 
 def test_a_go_to_needs_an_open_end():

@@ -1,5 +1,7 @@
 """The Automate tab's lanes (behaviour.md §7)."""
 
+from datetime import timedelta
+
 import pytest
 
 from deskhand.accounts import roles, users
@@ -7,8 +9,11 @@ from deskhand.accounts.models import Plan
 from deskhand.accounts.policy import viewer_for
 from deskhand.automation import lanes, templates, workflows
 from deskhand.automation.engine import edit
-from deskhand.automation.models import StepComment, Workflow
+from deskhand.automation.lanes import LanePlace
+from deskhand.automation.models import Enrollment, StepComment, Workflow
+from deskhand.crm.records.models import Task
 from deskhand.events.types import Actor
+from deskhand.kernel import clock
 from deskhand.kernel.errors import Conflict, Forbidden, Invalid
 
 
@@ -49,6 +54,103 @@ def test_deleting_the_middle_and_all_after_leaves_the_first_T_ACT_6(world, new, 
     lanes.delete_step(chain, "2", and_following=True, by=world.ada.pk)
 
     assert kinds(world, new) == ["send_email"]
+
+
+@pytest.mark.parametrize(
+    ("step", "after", "following", "left"),
+    [
+        ("3", "", False, ["create_task", "send_email", "delay"]),
+        ("1", "2", False, ["delay", "send_email", "create_task"]),
+        ("2", "", True, ["delay", "create_task", "send_email"]),
+    ],
+)
+def test_a_step_is_moved_in_its_lane_R_ACT_9(world, new, chain, step, after, following, left):
+    lanes.move_step(chain, step, LanePlace(new, after), with_following=following, by=world.ada.pk)
+
+    assert kinds(world, new) == left
+
+
+@pytest.mark.parametrize(
+    ("act", "following", "here", "there"),
+    [
+        (lanes.move_step, False, ["send_email", "create_task"], ["create_task", "delay"]),
+        (lanes.move_step, True, ["send_email"], ["create_task", "delay", "create_task"]),
+        (lanes.copy_step, False, ["send_email", "delay", "create_task"], ["create_task", "delay"]),
+        (lanes.copy_step, True, ["send_email", "delay", "create_task"], ["create_task", "delay", "create_task"]),
+    ],
+)  # fmt: skip
+def test_a_step_comes_into_another_lane_R_ACT_9(world, new, chain, act, following, here, there):
+    closed = world.stage("Closed")
+    lanes.add_step("ticket", closed, "create_task", {"title": "Thank"}, by=world.ada.pk)
+
+    act(chain, "2", LanePlace(closed, "1"), with_following=following, by=world.ada.pk)
+
+    assert (kinds(world, new), kinds(world, closed)) == (here, there)
+
+
+def test_a_copy_makes_the_lane_that_it_comes_to_which_is_off_R_ACT_4_R_ACT_9(world, new, chain):
+    workflows.switch(chain, True)
+
+    lanes.copy_step(chain, "1", LanePlace(world.stage("Closed")), with_following=True, by=world.ada.pk)
+
+    made = lanes.lane_of(world.stage("Closed"))
+    assert (kinds(world, world.stage("Closed")), made.is_on) == (
+        ["send_email", "delay", "create_task"],
+        False,
+    )
+
+
+def test_a_lane_that_everything_was_moved_out_of_is_off(world, new, chain):
+    workflows.switch(chain, True)
+
+    lanes.move_step(chain, "1", LanePlace(world.stage("Closed")), with_following=True, by=world.ada.pk)
+
+    assert (kinds(world, new), lanes.lane_of(new).is_on) == ([], False)
+
+
+def test_comments_move_along_and_are_not_copied_R_ACT_6(world, new, chain):
+    closed = world.stage("Closed")
+    lanes.comment(chain, "3", "Is this still right?", by=world.grace.pk)
+    lanes.copy_step(chain, "2", LanePlace(closed), with_following=True, by=world.ada.pk)
+    lanes.move_step(chain, "3", LanePlace(closed), by=world.ada.pk)
+
+    found = {lane.stage_id: [step.comments for step in lane.steps] for lane in lanes.lanes_of(world.tickets.default)}  # fmt: skip
+    assert (found[new], found[closed]) == ([0, 0], [1, 0, 0])
+
+
+def test_a_record_inside_a_step_that_moves_away_goes_on_with_what_follows_R_EDIT_5(world, new, chain, settle):
+    workflows.switch(chain, True)
+    ticket = world.ticket()
+    settle()
+    assert Enrollment.objects.get().step_id == "2"
+
+    lanes.move_step(lanes.lane_of(new), "2", LanePlace(world.stage("Closed")), by=world.ada.pk)
+    Enrollment.objects.update(due_at=clock.now() - timedelta(seconds=1))
+    settle()
+
+    assert Task.objects.get().title == "Call"
+    assert Enrollment.objects.get(record_id=ticket.pk).end_reason == "completed"
+
+
+@pytest.mark.parametrize(
+    ("step", "after", "following"), [("2", "1", False), ("2", "2", False), ("1", "3", True), ("3", "2", True)]
+)
+def test_a_step_that_would_not_move_is_refused(world, new, chain, step, after, following):
+    with pytest.raises(Invalid) as refusal:
+        lanes.move_step(chain, step, LanePlace(new, after), with_following=following, by=world.ada.pk)
+
+    assert refusal.value.field == "to"
+    assert kinds(world, new) == ["send_email", "delay", "create_task"]
+
+
+@pytest.mark.parametrize("act", [lanes.move_step, lanes.copy_step])
+@pytest.mark.parametrize("status", ["New", "Closed"])
+def test_what_somebody_else_changed_is_neither_moved_nor_copied(world, new, chain, act, status):
+    seen = chain.revision_number
+    lanes.change_step(chain, "3", {"title": "Write"}, by=world.grace.pk)
+
+    with pytest.raises(Conflict):
+        act(chain, "3", LanePlace(world.stage(status)), by=world.ada.pk, seen_revision=seen)
 
 
 def test_a_delay_is_shown_in_words(world, new, chain):

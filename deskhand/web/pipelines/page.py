@@ -7,11 +7,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.urls import reverse
+from django.utils.formats import number_format
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from deskhand.accounts import plans
 from deskhand.accounts.models import Account, User
-from deskhand.automation import lanes, templates
+from deskhand.automation import enroll, lanes, templates
 from deskhand.automation.lanes import Lane, LaneStep
 from deskhand.automation.models import MailTemplate, StepComment, Workflow
 from deskhand.crm.pipelines.queries import pipelines_of
@@ -19,6 +21,7 @@ from deskhand.crm.pipelines.types import PipelineValue, StageValue
 from deskhand.desk.models import ChannelAccount
 from deskhand.kernel.database.scope import current_account_id
 from deskhand.kernel.errors import Invalid, NotFound
+from deskhand.routing import queries as routing
 from deskhand.web import troubles
 from deskhand.web.pipelines import steps
 from deskhand.web.pipelines.rows import (
@@ -29,9 +32,11 @@ from deskhand.web.pipelines.rows import (
     Comment,
     Field,
     LaneColumn,
+    LaneSpots,
     MailPage,
     Offer,
     Panel,
+    Spot,
     StatusRule,
     Templated,
 )
@@ -77,7 +82,7 @@ def automate_page(account: Account, pipeline: PipelineValue) -> AutomatePage:
 
 def templated(account: Account, pipeline: PipelineValue) -> Templated:
     return Templated(
-        channels=tuple(_channel(one, pipeline) for one in channels_of(pipeline)),
+        channels=_channels(pipeline),
         status_rules=(_sent_rule(pipeline), _reply_rule(pipeline)) if follows_emails(account) else (),
         close_date=_close_date(pipeline),
     )
@@ -95,15 +100,18 @@ def channels_of(pipeline: PipelineValue) -> list[ChannelAccount]:
     return [one for one in found if (one.pipeline_id or default) == pipeline.id]
 
 
-def _channel(one: ChannelAccount, pipeline: PipelineValue) -> Channel:
-    url = reverse("automate-channel", args=[pipeline.id, one.pk])
+def _channels(pipeline: PipelineValue) -> tuple[Channel, ...]:
+    found = channels_of(pipeline)
+    gone = routing.deleted_teams(current_account_id(), [one.pk for one in found])
+    return tuple(_channel(one, pipeline, gone.get(one.pk, 0)) for one in found)
+
+
+def _channel(one: ChannelAccount, pipeline: PipelineValue, gone: int) -> Channel:
+    trouble = ngettext("Its routing names %(n)s team that was deleted.", "Its routing names %(n)s teams that were deleted.", gone) % {"n": gone}  # fmt: skip
     return Channel(
-        one.name,
-        one.address,
-        CHANNEL_ICONS.get(one.channel, "message-square"),
-        one.creates_tickets,
-        url,
-    )
+        one.name, one.address, CHANNEL_ICONS.get(one.channel, "message-square"), one.creates_tickets,
+        reverse("automate-channel", args=[pipeline.id, one.pk]), trouble if gone else "",
+    )  # fmt: skip
 
 
 def _targets(pipeline: PipelineValue, chosen: int | None) -> tuple[Choice, ...]:
@@ -163,9 +171,8 @@ def _close_date(pipeline: PipelineValue) -> StatusRule:
 
 
 def lane_columns(account: Account, pipeline: PipelineValue) -> tuple[LaneColumn, ...]:
-    may_add = bool(lanes.offered(account))
     return tuple(
-        _column(lane, stage, pipeline, may_add)
+        _column(lane, stage, pipeline, account)
         for lane, stage in zip(lanes.lanes_of(pipeline), pipeline.stages, strict=True)
     )
 
@@ -174,26 +181,29 @@ def lane_column(account: Account, pipeline: PipelineValue, stage_id: int) -> Lan
     return next(one for one in lane_columns(account, pipeline) if one.stage_id == stage_id)
 
 
-def _column(lane: Lane, stage: StageValue, pipeline: PipelineValue, may_add: bool) -> LaneColumn:
+def _column(lane: Lane, stage: StageValue, pipeline: PipelineValue, account: Account) -> LaneColumn:
     place = [pipeline.id, stage.id]
+    may_add, may_place = bool(lanes.offered(account)), lanes.may_rearrange(account)
     return LaneColumn(
         stage_id=stage.id, label=_(stage.label), tone=stage.tone, closes=not stage.is_open,
-        bubbles=tuple(_bubble(step, place, pipeline, may_add) for step in lane.steps),
+        bubbles=tuple(_bubble(step, place, pipeline, may_add, may_place) for step in lane.steps),
         add_url=reverse("lane-step-new", args=place) if may_add else "", has_branches=lane.has_branches, exists=lane.workflow is not None,
         is_on=lane.is_on, every_time=lane.every_time, failures=lane.failures, needs_review=troubles.of_workflow(lane.workflow.needs_review if lane.workflow else ""),
         switch_url=reverse("lane-switch", args=place), every_time_url=reverse("lane-every-time", args=place),
     )  # fmt: skip
 
 
-def _bubble(step: LaneStep, place: list[int], pipeline: PipelineValue, may_add: bool) -> Bubble:
+def _bubble(step: LaneStep, place: list[int], pipeline: PipelineValue, may_add: bool, may_place: bool) -> Bubble:  # fmt: skip
     title, icon, tone, _text = steps.LOOKS.get(step.kind, steps.LOOKS["branch"])
     is_editable = step.kind in lanes.OFFERED
     urls = {
-        name: reverse(f"lane-step-{name}", args=[*place, step.id]) for name in ("edit", "delete", "comments")
+        name: reverse(f"lane-step-{name}", args=[*place, step.id])
+        for name in ("edit", "delete", "comments", "place")
     }
     return Bubble(
         id=step.id, icon=icon, tone=tone, title=str(title), summary=_summary(step, pipeline), comments=step.comments, waiting=step.waiting,
         edit_url=urls["edit"] if is_editable else "", delete_url=urls["delete"] if is_editable else "", comments_url=urls["comments"],
+        place_url=urls["place"] if is_editable and may_place else "",
         add_url=f"{reverse('lane-step-new', args=place)}?after={step.id}" if is_editable and may_add else "",
     )  # fmt: skip
 
@@ -223,7 +233,7 @@ class Drawer:
 
     def __init__(self, account: Account, pipeline: PipelineValue, stage: StageValue) -> None:
         self.account, self.pipeline, self.stage = account, pipeline, stage
-        self.place = [pipeline.id, stage.id]
+        self.place_ids = [pipeline.id, stage.id]
 
     def _panel(self, kind: Any, title: str, **more: Any) -> Panel:
         close_url = f"{reverse('automate', args=[self.pipeline.id])}#lane-{self.stage.id}"
@@ -231,7 +241,7 @@ class Drawer:
 
     def _new_url(self, after: str, **more: str) -> str:
         query = "&".join(f"{name}={value}" for name, value in {"after": after, **more}.items() if value)
-        return reverse("lane-step-new", args=self.place) + (f"?{query}" if query else "")
+        return reverse("lane-step-new", args=self.place_ids) + (f"?{query}" if query else "")
 
     def choose(self, after: str) -> Panel:
         offers = []
@@ -252,31 +262,72 @@ class Drawer:
         back_url = self._new_url(after, kind=kind) if kind == "set_property" else self._new_url(after)
         return self._panel(
             "form", str(steps.LOOKS[kind][0]), fields=fields, hidden=(("kind", kind), ("after", after)), back_url=back_url,
-            url=reverse("lane-step-add", args=self.place), revision=str(workflow.revision_number) if workflow else "", **more,
+            url=reverse("lane-step-add", args=self.place_ids), revision=str(workflow.revision_number) if workflow else "", **more,
         )  # fmt: skip
 
     def edit(self, step: LaneStep, typed: steps.Typed, workflow: Workflow, **more: Any) -> Panel:
         fields = more.pop("fields", None) or steps.fields(step.kind, typed, self.pipeline)
         return self._panel(
             "form", str(steps.LOOKS[step.kind][0]), fields=fields, revision=str(workflow.revision_number),
-            url=reverse("lane-step-save", args=[*self.place, step.id]), **more,
+            url=reverse("lane-step-save", args=[*self.place_ids, step.id]), **more,
         )  # fmt: skip
 
     def delete(self, chain: list[LaneStep], step: LaneStep, workflow: Workflow, **more: Any) -> Panel:
         rest = chain[chain.index(step) :]
         title = _("Delete “%(step)s”") % {"step": steps.LOOKS[step.kind][0]}
         return self._panel(
-            "delete", title, url=reverse("lane-step-deleted", args=[*self.place, step.id]), revision=str(workflow.revision_number),
+            "delete", title, url=reverse("lane-step-deleted", args=[*self.place_ids, step.id]), revision=str(workflow.revision_number),
             inside=step.waiting, inside_following=sum(one.waiting for one in rest), followers=len(rest) - 1, **more,
+        )  # fmt: skip
+
+    def place(self, step: LaneStep, workflow: Workflow, typed: steps.Typed, **more: Any) -> Panel:
+        """Where the step may be moved or copied to (R-ACT-9)."""
+        found = lanes.lanes_of(self.pipeline)
+        chain = next(list(lane.steps) for lane in found if lane.stage_id == self.stage.id)
+        chosen = next(iter(typed.get("to", ())), "")
+        spots = tuple(
+            LaneSpots(_(stage.label), stage.tone, _spots(lane, step, self.pipeline, chosen))
+            for lane, stage in zip(found, self.pipeline.stages, strict=True)
+        )
+        return self._panel(
+            "place", _("Move or copy “%(step)s”") % {"step": steps.LOOKS[step.kind][0]}, revision=str(workflow.revision_number),
+            url=reverse("lane-step-placed", args=[*self.place_ids, step.id]), followers=len(chain) - 1 - chain.index(step), spots=spots,
+            chosen=tuple(name for name in ("copy", "following") if typed.get(name, ["0"])[0] == "1"), **more,
+        )  # fmt: skip
+
+    def switch(self, present: int) -> Panel:
+        """Whether who is in the status already is to be taken in (R-ACT-12)."""
+        many = present >= enroll.STEP
+        return self._panel(
+            "switch", _("Switch the workflow on"), url=reverse("lane-switch", args=self.place_ids),
+            inside=present, present=f"{number_format(present, force_grouping=True)}{'+' if many else ''}",
         )  # fmt: skip
 
     def comments(self, step: LaneStep, workflow: Workflow, *, text: str = "", error: str = "") -> Panel:
         title, _icon, _tone, _text = steps.LOOKS.get(step.kind, steps.LOOKS["branch"])
         return self._panel(
             "comments", _("Comments on “%(step)s”") % {"step": title}, comments=_comments(workflow, step.id),
-            url=reverse("lane-step-comment", args=[*self.place, step.id]),
+            url=reverse("lane-step-comment", args=[*self.place_ids, step.id]),
             fields=(Field("text", _("Your comment"), "long", value=text, error=error),),
         )  # fmt: skip
+
+
+def _spots(lane: Lane, step: LaneStep, pipeline: PipelineValue, chosen: str) -> tuple[Spot, ...]:
+    """The places of a lane, from the top. A step that is moved can't come to where it stands."""
+    ids = [one.id for one in lane.steps]
+    own = ids.index(step.id) if step in lane.steps else len(ids) + 1
+    found = []
+    for number in range(len(ids) + (not lane.has_branches)):
+        value = f"{lane.stage_id}:{ids[number - 1] if number else ''}"
+        blocks: Any = "step" if number in (own, own + 1) else "following" if number > own + 1 else ""
+        before = lane.steps[number - 1] if number else None
+        label = (
+            _("After “%(step)s”") % {"step": steps.LOOKS[before.kind][0]} if before else _("At the beginning")
+        )
+        found.append(
+            Spot(value, label, _summary(before, pipeline) if before else (), blocks, value == chosen)
+        )
+    return tuple(found)
 
 
 def _comments(workflow: Workflow, step_id: str) -> tuple[Comment, ...]:

@@ -26,6 +26,7 @@ class Channel:
     icon: str
     is_on: bool
     url: str
+    trouble: str = ""  # what is wrong with its routing
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,7 @@ class Bubble:
     edit_url: str
     delete_url: str
     comments_url: str
+    place_url: str  # moving and copying it
     add_url: str  # a new step after this one
 
 
@@ -148,10 +150,28 @@ class Comment:
 
 
 @dataclass(frozen=True)
+class Spot:
+    """Where a step may be put. `blocks` says what can't be put there: the step where it stands, or what stands after it."""
+
+    value: str  # the status and the step before it, "7:3"; "7:" is the beginning
+    label: str
+    summary: tuple[tuple[str, bool], ...] = ()
+    blocks: Literal["", "step", "following"] = ""
+    chosen: bool = False
+
+
+@dataclass(frozen=True)
+class LaneSpots:
+    label: str
+    tone: str
+    spots: tuple[Spot, ...]
+
+
+@dataclass(frozen=True)
 class Panel:
     """What stands in the drawer, or on a page of its own without scripts."""
 
-    kind: Literal["choose", "property", "form", "delete", "comments"]
+    kind: Literal["choose", "property", "form", "delete", "comments", "place", "switch"]
     title: str
     stage_label: str
     stage_tone: str
@@ -168,6 +188,9 @@ class Panel:
     inside: int = 0  # records in this step now
     inside_following: int = 0  # in it and everything after it
     followers: int = 0
+    spots: tuple[LaneSpots, ...] = ()
+    chosen: tuple[str, ...] = ()  # of the boxes that "place" has: copy, following
+    present: str = ""  # how many tickets are in the status now
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,8 @@ from django.views.decorators.http import require_GET, require_POST
 
 from deskhand.accounts import policy
 from deskhand.accounts.policy import Action
-from deskhand.automation import lanes, templates, workflows
-from deskhand.automation.lanes import LaneStep
+from deskhand.automation import enroll, lanes, templates, workflows
+from deskhand.automation.lanes import LanePlace, LaneStep
 from deskhand.automation.models import MailTemplate, Workflow
 from deskhand.crm.pipelines import pipelines
 from deskhand.crm.pipelines.models import Pipeline
@@ -25,6 +25,7 @@ from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.pipelines.types import PipelineValue, StageValue
 from deskhand.desk import inboxes
 from deskhand.events.types import Actor
+from deskhand.kernel import clock
 from deskhand.kernel.errors import Conflict, Invalid, NotFound
 from deskhand.web.frame import shell
 from deskhand.web.jinja import render, wants_fragment
@@ -126,12 +127,17 @@ def _set_policy(request: AccountRequest, pipeline_id: int, changes: dict[str, An
 # ── lanes ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _lane(request: AccountRequest, pipeline_id: int, stage_id: int, panel: Panel | None = None) -> HttpResponse:  # fmt: skip
-    """What a change leaves: the lane's column for htmx with what the drawer shows now, or the whole page."""
+def _lane(
+    request: AccountRequest, pipeline_id: int, stage_id: int, panel: Panel | None = None, *, also: int = 0
+) -> HttpResponse:
+    """What a change leaves: for htmx the lane's column, that of `also`, and what the drawer shows now; or the page."""
     if not wants_fragment(request):
         return redirect(f"{reverse('automate', args=[pipeline_id])}#lane-{stage_id}")
-    lane = pages.lane_column(request.account, pages.pipeline_with(pipeline_id), stage_id)
-    context = {"lane": lane, "panel": panel, "request": request}
+    columns = {
+        lane.stage_id: lane for lane in pages.lane_columns(request.account, pages.pipeline_with(pipeline_id))
+    }
+    other = columns[also] if also and also != stage_id else None
+    context = {"lane": columns[stage_id], "other": other, "panel": panel, "request": request}
     return render(request, "pipelines/fragments/lane.html", context)
 
 
@@ -144,9 +150,15 @@ def _workflow(stage: StageValue) -> Workflow:
 
 @require_POST
 def switch_lane(request: AccountRequest, pipeline_id: int, stage_id: int) -> HttpResponse:
-    """R-ACT-3, R-ACT-12"""
-    stage = pages.stage_with(_allowed_pipeline(request, pipeline_id), stage_id)
-    workflows.switch(_workflow(stage), request.POST.get("on") == "1", by=request.user.pk)
+    """Switching on asks first when tickets are in the status already (R-ACT-3, R-ACT-12)."""
+    drawer = _drawer(request, pipeline_id, stage_id)
+    workflow, on = _workflow(drawer.stage), request.POST.get("on") == "1"
+    if on and not workflow.is_on and "present" not in request.POST:
+        present = enroll.count_present(workflow.account_id, workflow.pk, clock.now())
+        if present:
+            return _show(request, drawer.switch(present))
+    include = request.POST.get("present") == "1"
+    workflows.switch(workflow, on, by=request.user.pk, include_present=include)
     return _lane(request, pipeline_id, stage_id)
 
 
@@ -297,6 +309,48 @@ def delete_step(request: AccountRequest, pipeline_id: int, stage_id: int, step_i
     except Conflict as refusal:
         return _show(request, drawer.delete(chain, step, workflow, notice=str(refusal)), 409)
     return _lane(request, pipeline_id, stage_id)
+
+
+def _placeable(request: AccountRequest, drawer: Drawer, step_id: str) -> tuple[Workflow, LaneStep]:
+    """Raises NotFound where the plan has no moving and copying (R-ACT-9)."""
+    if not lanes.may_rearrange(request.account):
+        raise NotFound(_("Your plan has no moving and copying of steps."))
+    workflow, _chain, step = _editable(drawer, step_id)
+    return workflow, step
+
+
+@require_GET
+def ask_place(request: AccountRequest, pipeline_id: int, stage_id: int, step_id: str) -> HttpResponse:
+    drawer = _drawer(request, pipeline_id, stage_id)
+    workflow, step = _placeable(request, drawer, step_id)
+    return _show(request, drawer.place(step, workflow, {}))
+
+
+@require_POST
+def place_step(request: AccountRequest, pipeline_id: int, stage_id: int, step_id: str) -> HttpResponse:
+    """Move the step, or with `copy` put a copy there; with `following` all after it too (R-ACT-9)."""
+    drawer = _drawer(request, pipeline_id, stage_id)
+    workflow, step = _placeable(request, drawer, step_id)
+    act = lanes.copy_step if request.POST.get("copy") == "1" else lanes.move_step
+    following = request.POST.get("following") == "1"
+    try:
+        to = _spot(drawer, request.POST.get("to", ""))
+        act(workflow, step_id, to, with_following=following, by=request.user.pk, seen_revision=_seen(request))
+    except (Invalid, Conflict) as refusal:
+        notice = str(refusal) if isinstance(refusal, Conflict) else _(refusal.message)
+        return _show(request, drawer.place(step, workflow, _typed(request), notice=notice), _status(refusal))
+    return _lane(request, pipeline_id, stage_id, also=to.stage_id)
+
+
+def _spot(drawer: Drawer, text: str) -> LanePlace:
+    """Raises Invalid for what is no place of these lanes, or no longer."""
+    stage, _colon, after = text.partition(":")
+    if not text:
+        raise Invalid(_("Choose a place."), field="to", value=text)
+    for lane in lanes.lanes_of(drawer.pipeline):
+        if str(lane.stage_id) == stage and (not after or after in [step.id for step in lane.steps]):
+            return LanePlace(lane.stage_id, after)
+    raise Invalid(_("This choice is not there any more."), field="to", value=text)
 
 
 @require_GET

@@ -1,10 +1,12 @@
 """The Automate tab: templated automations, lanes and their mails, by plain forms and in parts."""
 
 import re
+from datetime import timedelta
 
 import pytest
 from django.urls import reverse
 
+from deskhand.accounts import teams
 from deskhand.accounts.models import Account, AuditEntry, Plan
 from deskhand.automation import lanes, templates, workflows
 from deskhand.automation.models import Enrollment, MailTemplate, StepComment, StepLog, Workflow
@@ -12,6 +14,10 @@ from deskhand.crm.pipelines import pipelines
 from deskhand.crm.pipelines.models import Pipeline, StageState
 from deskhand.crm.pipelines.pipelines import NewStage
 from deskhand.desk.models import ChannelAccount
+from deskhand.events.types import Actor
+from deskhand.kernel import clock
+from deskhand.routing import rules
+from deskhand.routing.types import Option
 
 HTMX = {"HX-Request": "true"}
 
@@ -28,6 +34,13 @@ def place(office):
     """The default pipeline and its status New."""
     with office.inside() as world:
         return [world.tickets.default.id, world.stage("New")]
+
+
+@pytest.fixture
+def closed(office, place):
+    """The default pipeline and its status Closed."""
+    with office.inside() as world:
+        return [place[0], world.stage("Closed")]
 
 
 @pytest.fixture
@@ -361,6 +374,59 @@ def test_one_step_goes_or_all_after_it_too_R_ACT_7(office, admin, place, chain, 
     assert [kind for kind, _settings in steps_of(office, place)] == left
 
 
+@pytest.mark.parametrize(
+    ("form", "here", "there"),
+    [
+        ({"copy": "0"}, ["send_email", "create_task"], ["delay"]),
+        ({"copy": "1"}, ["send_email", "delay", "create_task"], ["delay"]),
+        ({"copy": "1", "following": "1"}, ["send_email", "delay", "create_task"], ["delay", "create_task"]),
+    ],
+)
+def test_a_step_is_moved_or_copied_R_ACT_9(office, admin, place, closed, chain, form, here, there):
+    form |= {"to": f"{closed[1]}:", "revision": chain.revision_number}
+
+    assert f'value="{closed[1]}:"' in text(admin.get(url("lane-step-place", *place, "2")))
+    assert admin.post(url("lane-step-placed", *place, "2"), form).status_code == 302
+
+    found = [[kind for kind, _settings in steps_of(office, lane)] for lane in (place, closed)]
+    assert found == [here, there]
+
+
+def test_both_lanes_come_back_when_a_step_changes_lanes(admin, place, closed, chain):
+    part = text(admin.post(url("lane-step-placed", *place, "2"), {"to": f"{closed[1]}:"}, headers=HTMX))
+
+    assert [part.count(f'id="lane-{stage}"') for stage in (place[1], closed[1])] == [1, 1]
+
+
+@pytest.mark.parametrize(
+    ("to", "sentence"),
+    [
+        ("", "Choose a place."),
+        ("{new}:2", "A step can&#39;t be moved into itself."),
+        ("{new}:1", "It stands there already."),
+        ("{new}:9", "This choice is not there any more."),
+        ("77:", "This choice is not there any more."),
+        ("x", "This choice is not there any more."),
+    ],
+)
+def test_a_place_that_is_none_is_refused_and_the_choice_stays(office, admin, place, chain, to, sentence):
+    form = {"to": to.format(new=place[1]), "following": "1"}
+    answer = admin.post(url("lane-step-placed", *place, "2"), form)
+
+    assert answer.status_code == 422
+    assert sentence in text(answer)
+    assert 'name="following" value="1" checked' in text(answer)
+    assert len(steps_of(office, place)) == 3
+
+
+def test_moving_and_copying_come_with_the_plan_R_ACT_9(office, admin, place, chain):
+    Account.objects.update(plan=Plan.STARTER)
+
+    assert "Move or copy" not in text(admin.get(url("automate", place[0])))
+    assert admin.get(url("lane-step-place", *place, "1")).status_code == 404
+    assert admin.post(url("lane-step-placed", *place, "1"), {"to": f"{place[1]}:2"}).status_code == 404
+
+
 def test_comments_are_left_and_listed_R_ACT_6(office, admin, place, chain):
     address = url("lane-step-comment", *place, "3")
 
@@ -382,6 +448,34 @@ def test_a_lane_is_switched_on_and_off_R_ACT_3(office, admin, place, chain):
         assert not lanes.lane_of(place[1]).is_on
 
 
+@pytest.mark.parametrize(("answer", "taken_in"), [("0", 0), ("1", 2)])
+def test_switching_on_asks_about_who_is_there_already_R_ACT_12(office, admin, place, chain, answer, taken_in):
+    with clock.stopped(office.at - timedelta(hours=1)), office.inside() as world:
+        for status in ("New", "New", "Closed"):
+            world.ticket(stage=status)
+
+    asked = text(admin.post(url("lane-switch", *place), {"on": "1"}))
+    assert "Also the 2 that are here now" in asked
+    with office.inside():
+        assert not lanes.lane_of(place[1]).is_on
+
+    admin.post(url("lane-switch", *place), {"on": "1", "present": answer})
+    with office.inside():
+        assert lanes.lane_of(place[1]).is_on
+        assert Enrollment.objects.count() == taken_in
+
+
+def test_a_channel_says_that_its_routing_names_a_team_that_is_gone_R_TEAM_5(office, admin, place):
+    page = url("automate", place[0])
+    with office.inside() as world:
+        by = Actor.user(world.ada.pk)
+        rules.set_rule(world.account.pk, world.channel.pk, Option.TEAMS, team_ids=[world.team.pk], by=by)
+        assert "was deleted" not in text(admin.get(page))
+        teams.delete(world.account.pk, world.team.pk, by=by)
+
+    assert "Its routing names 1 team that was deleted." in text(admin.get(page))
+
+
 def test_a_lane_may_run_every_time_R_ACT_11(office, admin, place, chain):
     admin.post(url("lane-every-time", *place), {"on": "1"})
 
@@ -390,8 +484,6 @@ def test_a_lane_may_run_every_time_R_ACT_11(office, admin, place, chain):
 
 
 def test_failures_and_what_needs_a_look_are_said(office, admin, place, chain):
-    from deskhand.kernel import clock
-
     with office.inside() as world:
         chain.needs_review = "Grace is not active any more."
         chain.save()

@@ -72,6 +72,8 @@ TABLE: dict[str, Wall] = {
     "lane-step-save": Wall("POST"),
     "lane-step-delete": Wall(),
     "lane-step-deleted": Wall("POST"),
+    "lane-step-place": Wall(),
+    "lane-step-placed": Wall("POST"),
     "lane-step-comments": Wall(),
     "lane-step-comment": Wall("POST"),
     "mail-template": Wall(),

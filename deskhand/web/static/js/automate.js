@@ -77,7 +77,7 @@ export function connect(drawer) {
   }
 
   function opening(event) {
-    const link = event.target.closest("[hx-target='#drawer']");
+    const link = event.target.closest("[hx-target='#drawer'], .lane .switch-button");
     if (link && !drawer.contains(link)) opener = { id: link.id, lane: link.closest(".lane")?.id };
   }
 
