@@ -93,7 +93,9 @@ def _counts(event: Event) -> bool:
     if event.kind == "ticket.created":
         return bool(event.data.get("owner_id"))
     changes = event.data.get("changes")
-    return changes is None or bool({"hubspot_owner_id", "hs_is_closed", "hs_in_helpdesk"} & set(changes))
+    return changes is None or bool(
+        {"hubspot_owner_id", "hs_is_closed", "hs_in_helpdesk", "is_spam"} & set(changes)
+    )
 
 
 def route_new_tickets(account_id: int, events: Sequence[Event]) -> None:
@@ -167,6 +169,16 @@ def _route_what_rests(
             timers.set_timer(account_id, AFTER_WORKFLOWS, key, now + ASK_EVERY, rest)
     made = assign.route(account_id, waiting.as_they_stand(account_id, ready), now, after_workflows=None)
     _give(made, ready, now)
+
+
+def route_no_spam(account_id: int, events: Sequence[Event]) -> None:
+    """AFTER_COMMIT: a ticket that was taken out of Spam and belongs to nobody is routed as a new one (R-CC-12)."""
+    back = {e.object_id: e.id for e in events if e.data.get("changes", {}).get("is_spam") == [True, False]}
+    if not back:
+        return
+    now = clock.now()
+    asked = waiting.as_they_stand(account_id, waiting.of_nobody(account_id, back))
+    _give(assign.route(account_id, asked, now, after_workflows=None), back, now)
 
 
 #: After these somebody may be there for the tickets that wait (R-ROUTE-53).
@@ -270,6 +282,7 @@ AFTER_COMMIT: list[dispatch.Subscriber] = [
     runner.hear,
     hand_on,
     route_after_workflows,
+    route_no_spam,
     serve_waiting,
     live.tell_pages,
 ]

@@ -53,8 +53,8 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
         "ingest",
         help="take in mails from .eml files, mboxes, maildirs or directories of them",
         description="Take in mails as if they had been sent to one of your addresses. Prints one JSON line per "
-        "mail with its outcome (created, joined, threaded, duplicate, bounce, auto-reply, loop, quarantined) and why. "
-        "Safe to repeat: what was taken in before is a duplicate.",
+        "mail with its outcome (created, joined, threaded, duplicate, bounce, auto-reply, spam, loop, quarantined) and "
+        "why. Safe to repeat: what was taken in before is a duplicate.",
     )
     parser.add_argument("path", nargs="+", type=Path, metavar="PATH", help="a file, maildir or directory")
     parser.add_argument(

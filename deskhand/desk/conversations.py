@@ -32,6 +32,8 @@ def make_ticket(thread_id: int, *, by: Actor, at: datetime | None = None) -> int
         raise NotFound(_("There is no such conversation."))
     if thread.ticket_id is not None:
         return int(thread.ticket_id)
+    if thread.is_spam:
+        raise Invalid(_("This conversation is spam."), field="thread", value=thread_id)
     said = Message.objects.filter(account_id=account_id, thread=thread, kind=MessageKind.MESSAGE)
     first = said.order_by("id").first()
     if first is None:

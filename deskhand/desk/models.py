@@ -80,6 +80,11 @@ class Thread(models.Model):
                 name="thread_without_ticket",
                 condition=Q(ticket_id=None, is_spam=False, archived_at=None),
             ),
+            models.Index(
+                fields=["account_id", "-last_message_at", "-id"],
+                name="thread_filtered",
+                condition=Q(ticket_id=None, is_spam=True, archived_at=None),
+            ),
         ]
 
 

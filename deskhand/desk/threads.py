@@ -36,6 +36,7 @@ from deskhand.kernel.database import bulk, sql
 from deskhand.kernel.database.scope import current_account_id
 
 RECEIVED = "message.received"
+FILTERED = "message.filtered"  # received into Spam: nobody is called
 PREVIEW = 140  # characters shown in lists
 
 SOURCE_OF_CHANNEL = {
@@ -109,6 +110,10 @@ class _Known:
     def is_deleted(self) -> bool:
         return self.ticket is not None and self.ticket.archived_at is not None
 
+    @property
+    def is_spam(self) -> bool:
+        return self.thread.is_spam if self.ticket is None else self.ticket.is_spam
+
 
 @dataclass
 class _Case:
@@ -123,6 +128,7 @@ class _Case:
     follow_up_of: int | None = None
     why: str = ""
     outcome: Outcome = Outcome.CREATED
+    is_spam: bool = False  # it stays in Spam: filed and counted, and causes nothing (R-CC-12)
     thread_id: int = 0
     message_id: int = 0
     ticket_id: int | None = None
@@ -142,8 +148,8 @@ class _Case:
 
     @property
     def is_heard(self) -> bool:
-        """Whether it is news in its thread; answers of machines and strangers are not (B8, T4)."""
-        return not self.is_report_or_answer and not self.is_unverified
+        """Whether it is news in its thread; answers of machines, strangers and spam are not (B8, T4)."""
+        return not self.is_report_or_answer and not self.is_unverified and not self.is_spam
 
     @property
     def requester(self) -> Mailbox:
@@ -194,9 +200,14 @@ class _Round:
     # ── deciding ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _decide(self, case: _Case) -> None:
+        was_spam = case.known is not None and case.known.is_spam
         if case.known and case.known.is_deleted and not case.is_report_or_answer:
             # Nobody looks there any more: who writes again is heard anew.
             case.known, case.sender = None, case.sender if case.sender is Sender.COLLEAGUE else Sender.CONTACT
+        if was_spam or (case.known is None and case.message.spam_mark):
+            case.is_spam, case.outcome = True, Outcome.SPAM
+            case.why = "answers spam" if was_spam else f"marked as spam by {case.message.spam_mark}"
+            return
         if case.known is None:
             self._decide_new(case)
             return
@@ -250,12 +261,13 @@ class _Round:
 
     @staticmethod
     def _wants_contact(case: _Case) -> bool:
-        """Machines and strangers on known threads make no contacts (T4)."""
+        """Machines, spam, and strangers on known threads make no contacts (T4)."""
         colleague = case.sender is Sender.COLLEAGUE and case.message.original_sender is None
         return (
             bool(case.requester.email)
             and not case.is_report_or_answer
             and not case.is_unverified
+            and not case.is_spam
             and not (case.known and colleague)
         )
 
@@ -314,6 +326,7 @@ class _Round:
                     "channel_account_id": case.channel.pk, "ticket_id": case.ticket_id, "contact_id": case.contact_id,
                     "subject": case.message.subject, "created_at": self.at, "last_message_at": self.at, "last_received_at": self.at,
                     "preview": preview_of(case.message.text), "message_count": 1, "participants": _participants(case, self.own),
+                    "is_spam": case.is_spam,
                 }
                 for case in self.cases if case.known is None
             ],
@@ -353,7 +366,9 @@ class _Round:
         joined = [case for case in self.cases if case.known]
         if not joined:
             return
-        newcomers = [[] if case.is_unverified else _participants(case, self.own) for case in joined]
+        newcomers = [
+            [] if case.is_unverified or case.is_spam else _participants(case, self.own) for case in joined
+        ]
         sql.execute(
             _TOUCH_THREADS,
             [
@@ -366,7 +381,7 @@ class _Round:
         """One event a message; returns {message id: event id}, the cause of what follows."""
         new = [
             NewEvent(
-                RECEIVED, "thread", case.thread_id, case.message_id, Actor(ActorKind.VISITOR, case.contact_id), self.at,
+                FILTERED if case.is_spam else RECEIVED, "thread", case.thread_id, case.message_id, Actor(ActorKind.VISITOR, case.contact_id), self.at,
                 {
                     "message_id": case.message_id, "ticket_id": case.ticket_id, "thread_id": case.thread_id,
                     "channel_account_id": case.channel.pk, "automatic": case.message.automatic.value, "sender": case.sender.value,
@@ -400,6 +415,7 @@ class _Round:
         if (
             case.message.automatic is Automatic.NO
             and not case.is_unverified
+            and not case.is_spam
             and case.sender is Sender.CONTACT
         ):
             facts |= {

@@ -59,6 +59,8 @@ class InboundMessage:
     thread_id: int | None = None
     automatic: Automatic = Automatic.NO
     automatic_reason: str = ""
+    #: What says that it is spam, as its channel names it; "" if nothing does (R-CC-12).
+    spam_mark: str = ""
     is_forward: bool = False
     #: A forward by one of us: who wrote it first, as the forwarder says (R-EM-7, F1, F2).
     original_sender: Mailbox | None = None
@@ -81,6 +83,7 @@ class Outcome(StrEnum):
     THREADED = "threaded"  # a thread without a ticket
     AUTO_REPLY = "auto-reply"
     BOUNCE = "bounce"
+    SPAM = "spam"  # kept in Spam: it opens nothing and moves nothing
 
 
 @dataclass(frozen=True)

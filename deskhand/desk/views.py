@@ -30,6 +30,7 @@ class View:
     key: str
     where: str
     needs_seat: bool = True  # R-VIEW-4: without a seat one sees mentions, following and all open
+    spam: bool | None = False  # whether its tickets are spam; None: they may be
 
 
 VIEWS: tuple[View, ...] = (
@@ -40,11 +41,12 @@ VIEWS: tuple[View, ...] = (
     View("team-open", f"{OPEN} and t.assigned_team_ids && {{teams}}"),
     View("all-open", OPEN, needs_seat=False),
     View("all-closed", "t.is_closed and not t.is_spam and t.archived_at is null"),
-    View("spam", "t.is_spam and t.archived_at is null"),
-    View("mentions", "t.archived_at is null and {mentioned}", needs_seat=False),
-    View("following", "t.archived_at is null and {followed}", needs_seat=False),
+    View("spam", "t.is_spam and t.archived_at is null", spam=True),
+    View("mentions", "t.archived_at is null and {mentioned}", needs_seat=False, spam=None),
+    View("following", "t.archived_at is null and {followed}", needs_seat=False, spam=None),
 )
 CONVERSATIONS = "conversations"  # threads of plain inboxes without a ticket; not a view of tickets
+FILTERED = "filtered"  # threads that arrived as spam; the second part of the view of spam
 DEFAULT = "my-open"
 
 # As arrays, they are read once and then sought by index, together with what else the view asks for.
@@ -97,12 +99,17 @@ class Row:
     contact_name: str
     has_draft: bool
     unread: bool
+    is_spam: bool
+
+    def leaves(self, view: View) -> bool:
+        """Whether it was marked as spam, or is so no more, and is out of the view at once."""
+        return view.spam is not None and view.spam is not self.is_spam
 
 
 _ROWS = """
 select t.id, t.number, t.subject, t.preview, t.sort_at, t.message_count, t.stage_id, t.priority, t.source_type, t.owner_id,
        coalesce(nullif(c.name, ''), c.email, ''), d.id is not null,
-       coalesce(t.last_message_from_visitor, false) and (s.seen_at is null or s.seen_at < t.last_received_at)
+       coalesce(t.last_message_from_visitor, false) and (s.seen_at is null or s.seen_at < t.last_received_at), t.is_spam
 from ({page}) p join crm_ticket t on t.id = p.id and t.account_id = %s
 left join crm_contact c on c.account_id = t.account_id and c.id = t.contact_id
 left join desk_seen s on s.account_id = t.account_id and s.user_id = %s and s.ticket_id = t.id
@@ -220,6 +227,8 @@ class ThreadRow:
     message_count: int
     name: str
     channel: str
+    address: str
+    text: str  # the beginning of what was said first
 
 
 def conversations(viewer: Viewer, *, after: str = "", limit: int = PAGE) -> tuple[list[ThreadRow], str]:
@@ -227,25 +236,35 @@ def conversations(viewer: Viewer, *, after: str = "", limit: int = PAGE) -> tupl
 
     For those who may see all tickets: there is no owner to ask.
     """
+    return _threads(viewer, "not h.is_spam", after, limit)
+
+
+def filtered(viewer: Viewer, *, after: str = "", limit: int = PAGE) -> tuple[list[ThreadRow], str]:
+    """The same of threads that arrived as spam (R-CC-12)."""
+    return _threads(viewer, "h.is_spam", after, limit)
+
+
+def _threads(viewer: Viewer, which: str, after: str, limit: int) -> tuple[list[ThreadRow], str]:
     if not visible(viewer, "ticket").allows(None, ()):
         return [], ""
     from_here, params = ("and (h.last_message_at, h.id) < (%s, %s)", _position(after)) if after else ("", ())
     found = [
         ThreadRow(*r)
         for r in sql.rows(
-            _CONVERSATIONS.format(from_here=from_here), [viewer.account_id, *params, int(limit) + 1]
+            _THREADS.format(which=which, from_here=from_here), [viewer.account_id, *params, int(limit) + 1]
         )
     ]
     more = len(found) > limit
     return found[:limit], _place(found[limit - 1].last_message_at, found[limit - 1].id) if more else ""
 
 
-_CONVERSATIONS = """
-select h.id, h.subject, h.preview, h.last_message_at, h.message_count, coalesce(nullif(c.name, ''), c.email, m.sender_address, ''), a.name
+_THREADS = """
+select h.id, h.subject, h.preview, h.last_message_at, h.message_count, coalesce(nullif(c.name, ''), c.email, nullif(m.sender_name, ''), m.sender_address, ''), a.name,
+       coalesce(m.sender_address, ''), coalesce(left(m.text, 2000), '')
 from desk_thread h join desk_channelaccount a on a.account_id = h.account_id and a.id = h.channel_account_id
 left join crm_contact c on c.account_id = h.account_id and c.id = h.contact_id
-left join lateral (select sender_address from desk_message m where m.account_id = h.account_id and m.thread_id = h.id order by id limit 1) m on true
-where h.account_id = %s and h.ticket_id is null and not h.is_spam and h.archived_at is null {from_here}
+left join lateral (select sender_name, sender_address, text from desk_message m where m.account_id = h.account_id and m.thread_id = h.id order by id limit 1) m on true
+where h.account_id = %s and h.ticket_id is null and {which} and h.archived_at is null {from_here}
 order by h.last_message_at desc, h.id desc limit %s
 """
 

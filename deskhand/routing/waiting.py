@@ -74,3 +74,17 @@ where t.account_id = %s and t.id = any(%s) and t.channel_account_id is not null 
 def as_they_stand(account_id: int, ticket_ids: Collection[int]) -> list[NewTicket]:
     """These tickets, to be asked for now; by id."""
     return [NewTicket(*row) for row in sql.rows(_AS_THEY_STAND, [account_id, sorted(ticket_ids)])]
+
+
+_OF_NOBODY = """
+select t.id from crm_ticket t where t.account_id = %s and t.id = any(%s) and t.owner_id is null and not t.is_closed
+  and (t.assigned_team_ids = '{}' or exists (
+    select 1 from routing_decision d where d.account_id = t.account_id and d.ticket_id = t.id and d.user_id is null
+      and d.team_ids @> t.assigned_team_ids and d.team_ids <@ t.assigned_team_ids))
+order by t.id
+"""
+
+
+def of_nobody(account_id: int, ticket_ids: Collection[int]) -> list[int]:
+    """Those of these tickets that are open and have no owner, nor a team that somebody chose for them; by id."""
+    return [ticket_id for (ticket_id,) in sql.rows(_OF_NOBODY, [account_id, sorted(ticket_ids)])]

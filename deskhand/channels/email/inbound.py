@@ -281,6 +281,7 @@ class _Addressing:
             thread_id=thread_id,
             automatic=_automatic(p, is_known=thread_id is not None),
             automatic_reason=p.auto_reason,
+            spam_mark=p.spam_mark,
             is_forward=p.is_forward,
             original_sender=Mailbox(p.forwarded_sender.email, p.forwarded_sender.name)
             if p.forwarded_sender

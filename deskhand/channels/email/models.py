@@ -47,7 +47,7 @@ class InboundMail(models.Model):
     state = models.TextField(choices=MailState, default=MailState.WAITING, db_default=MailState.WAITING)
     attempts = models.SmallIntegerField(default=0, db_default=0)
     due_at = models.DateTimeField(db_default=Now())
-    #: created, joined, threaded, duplicate, bounce, auto-reply, loop, quarantined, not-fetched, fetch-again, gone
+    #: created, joined, threaded, duplicate, bounce, auto-reply, spam, loop, quarantined, not-fetched, fetch-again, gone
     outcome = models.TextField(default="", db_default="")
     outcome_detail = models.TextField(default="", db_default="")  # why, for people
     error = models.TextField(default="", db_default="")

@@ -85,6 +85,7 @@ TICKET = (
     _stored("source_type", _("Source"), E, "source_type", options=SOURCES, read_only=True),
     _stored("hs_in_helpdesk", _("In help desk"), B, "in_help_desk", read_only=True),
     _stored("hs_is_visible_in_help_desk", _("Visible in help desk"), B, "in_help_desk", read_only=True),
+    _stored("is_spam", _("Spam"), B, "is_spam", read_only=True),
     _stored("hs_inbox_id", _("Inbox"), R, "inbox_id", read_only=True),
     _stored("hs_originating_channel_instance_id", _("Originating channel account"), R, "channel_account_id", read_only=True),
     _stored("hs_conversations_originating_thread_id", _("Originating thread"), R, "originating_thread_id", read_only=True),

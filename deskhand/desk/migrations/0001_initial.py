@@ -200,6 +200,10 @@ class Migration(migrations.Migration):
             model_name='thread',
             index=models.Index(condition=models.Q(('archived_at', None), ('is_spam', False), ('ticket_id', None)), fields=['account_id', '-last_message_at', '-id'], name='thread_without_ticket'),
         ),
+        migrations.AddIndex(
+            model_name='thread',
+            index=models.Index(condition=models.Q(('archived_at', None), ('is_spam', True), ('ticket_id', None)), fields=['account_id', '-last_message_at', '-id'], name='thread_filtered'),
+        ),
         migrations.AddConstraint(
             model_name='message',
             constraint=models.UniqueConstraint(fields=('account_id', 'send_key'), name='message_sent_once'),

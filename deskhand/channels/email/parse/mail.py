@@ -13,6 +13,7 @@ from deskhand.channels.email.parse.body import Body, Part, missing_cids, parse_f
 from deskhand.channels.email.parse.charsets import decode
 from deskhand.channels.email.parse.forward import Forward, find_forward
 from deskhand.channels.email.parse.headers import Headers
+from deskhand.channels.email.parse.spam import marked_by
 from deskhand.channels.email.parse.trim import trim
 from deskhand.channels.email.parse.types import UNREADABLE, Address, AutoKind, Bounce, ParsedMail
 from deskhand.kernel.text import one_line
@@ -78,6 +79,7 @@ def unreadable(
         own_text=text,
         auto=kind,
         auto_reason=reason,
+        spam_mark=marked_by(headers),
         defects=(f"{UNREADABLE}: {why}",),
     )
 
@@ -134,6 +136,7 @@ def _parse(raw: bytes, own_addresses: Collection[str], has_null_sender: bool) ->
         missing_cids=missing_cids(body),
         auto=kind,
         auto_reason=reason,
+        spam_mark=marked_by(headers),
         bounce=details,
         is_forward=forwarded is not None,
         forwarded_sender=forwarded.sender if forwarded else None,

@@ -119,6 +119,7 @@ class ParsedMail:
     missing_cids: tuple[str, ...] = ()  # used by the HTML, not in the mail
     auto: AutoKind = AutoKind.NO
     auto_reason: str = ""  # the header (or place) that told
+    spam_mark: str = ""  # the header by which a filter in front marked it as spam
     bounce: Bounce | None = None  # for BOUNCE, COMPLAINT and REPORT
     is_forward: bool = False
     forwarded_sender: Address | None = None  # a claim of the forwarder: no trust, no answer (F2)

@@ -58,6 +58,17 @@ def test_a_mail_becomes_a_ticket(post):
     assert message.external_id == "first@fjallbo.example"
 
 
+def test_a_marked_mail_is_kept_in_spam_and_says_who_marked_it_R_CC_12(post):
+    mail = post(b"X-Spam-Status: Yes, score=9.1 required=5.0\n" + MAIL)
+
+    assert (mail.state, mail.outcome, mail.ticket_ref) == ("DONE", "spam", None)
+    assert mail.outcome_detail == "marked as spam by X-Spam-Status"
+    assert Message.objects.get().pk == mail.message_ref
+    assert Thread.objects.get().is_spam
+    assert not Ticket.objects.exists()
+    assert not Contact.objects.exists()
+
+
 def test_the_same_mail_twice_is_one_ticket_T_CC_2(post):
     post()
     again = post()
