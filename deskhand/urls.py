@@ -39,6 +39,7 @@ tickets: list[URLPattern | URLResolver] = [
     path("/status", inbox.set_status, name="ticket-status"),
     path("/owner", inbox.set_owner, name="ticket-owner"),
     path("/answer", inbox.answer, name="ticket-reply"),
+    path("/spam", inbox.set_spam, name="ticket-spam"),
 ]
 
 lane_step: list[URLPattern | URLResolver] = [
@@ -79,6 +80,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("inbox/<key:view>/<id:ticket_id>", include(tickets)),
     path("tickets/<id:ticket_id>/draft", inbox.save_draft, name="ticket-draft"),
     path("conversations/<id:thread_id>/ticket", inbox.make_ticket, name="make-ticket"),
+    path("conversations/<id:thread_id>/spam", inbox.set_thread_spam, name="thread-spam"),
     path("files/<id:attachment_id>", files.attachment, name="attachment"),
     path("mailbox", mailbox.mails, name="mailbox"),
     path("mailbox/<id:mail_id>", mailbox.mail, name="mailbox-mail"),

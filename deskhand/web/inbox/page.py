@@ -85,7 +85,12 @@ def ticket_row(row: desk_views.Row, view: str, *, current: int | None = None) ->
 
 
 def ticket_list(
-    request: AccountRequest, view: str, *, after: str = "", current: int | None = None
+    request: AccountRequest,
+    view: str,
+    *,
+    after: str = "",
+    filtered_after: str = "",
+    current: int | None = None,
 ) -> rows.TicketList:
     found = desk_views.view_of(request.viewer, view)
     page, following = desk_views.rows(request.viewer, found, after=after)
@@ -97,7 +102,17 @@ def ticket_list(
         count_text=count_text(desk_views.counters(request.viewer, [found])[view]),
         refresh_url=reverse("inbox-list", args=[view]), new_url="" if after else reverse("inbox-new", args=[view, newest]),
         more_url=reverse("inbox-more", args=[view, following]) if following else "", empty_text=str(VIEW_SENTENCES[view]),
+        filtered=filtered_list(request, filtered_after) if found.spam else None,
     )  # fmt: skip
+
+
+def filtered_list(request: AccountRequest, after: str = "") -> rows.ThreadList:
+    found, following = desk_views.filtered(request.viewer, after=after)
+    return rows.ThreadList(
+        rows=tuple(_thread_row(row) for row in found),
+        more_url=reverse("inbox-more", args=[desk_views.FILTERED, following]) if following else "",
+        may_edit=may_make_tickets(request),
+    )
 
 
 def thread_list(request: AccountRequest, after: str = "") -> rows.ThreadList:
@@ -105,7 +120,13 @@ def thread_list(request: AccountRequest, after: str = "") -> rows.ThreadList:
     return rows.ThreadList(
         rows=tuple(_thread_row(row) for row in found),
         more_url=reverse("inbox-more", args=[desk_views.CONVERSATIONS, following]) if following else "",
+        may_edit=may_make_tickets(request),
     )
+
+
+def may_make_tickets(request: AccountRequest) -> bool:
+    """And take conversations into Spam or out of it: there is no owner to ask."""
+    return policy.visible(request.viewer, "ticket", Verb.EDIT).allows(None)
 
 
 def _thread_row(found: desk_views.ThreadRow) -> rows.ThreadRow:
@@ -117,6 +138,10 @@ def _thread_row(found: desk_views.ThreadRow) -> rows.ThreadRow:
         message_count=found.message_count,
         last_at=found.last_message_at,
         make_ticket_url=reverse("make-ticket", args=[found.id]),
+        spam_url=reverse("thread-spam", args=[found.id]),
+        id=found.id,
+        address=found.address if found.address != found.name else "",
+        paragraphs=_paragraphs(found.text),
     )
 
 
@@ -183,6 +208,7 @@ class TicketPageOf:
             thread_url=reverse("inbox-thread", args=[self.view, t.pk]), head=self.head(), items=self.items(), properties=self.properties(),
             composer=self.composer(notice, body, mode), priority=_priority(t.priority), channel_icon=CHANNEL_ICONS.get(source, "circle-dashed"),
             channel_label=str(CHANNEL_LABELS.get(source, source.title())), row=ticket_row(self.row, self.view, current=t.pk),
+            leaves_view=self.row.leaves(desk_views.view_of(self.viewer, self.view)),
         )  # fmt: skip
 
     # ── the bar ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -200,6 +226,7 @@ class TicketPageOf:
             owner_team=self._team_names() if owner is None else "", close_status=str(closed.id) if closed and not t.is_closed else "",
             previous_url=reverse("inbox-ticket", args=[self.view, above]) if above else "",
             next_url=reverse("inbox-ticket", args=[self.view, below]) if below else "", may_edit=self.may_edit,
+            spam_url=reverse("ticket-spam", args=[self.view, t.pk]), is_spam=t.is_spam,
         )  # fmt: skip
 
     def statuses(self) -> tuple[rows.StatusOption, ...]:
@@ -318,6 +345,11 @@ class TicketPageOf:
             owner = self.users.get(change.new) if change.new else None
             text = _("Assigned to %(name)s") % {"name": owner.name} if owner else _("Owner removed")
             return rows.Happened("user-round", text, change.changed_at, self._cause(change))
+        if change.property == "is_spam":
+            text = _("Marked as spam") if change.new else _("Marked as not spam")
+            return rows.Happened(
+                "shield-alert" if change.new else "shield-check", text, change.changed_at, self._cause(change)
+            )
         return None
 
     def _stage_label(self, stage_id: Any) -> str:
@@ -454,6 +486,8 @@ class TicketPageOf:
         if change.property == "hubspot_owner_id":
             owner = self.users.get(change.new)
             return owner.name if owner else str(change.new)
+        if isinstance(change.new, bool):
+            return _("Yes") if change.new else _("No")
         return ", ".join(map(str, change.new)) if isinstance(change.new, list) else str(change.new)
 
 

@@ -54,6 +54,7 @@ class TicketList:
     new_url: str = ""  # names the newest row; answers with inbox/fragments/new_tickets.html
     more_url: str = ""  # the next page; for htmx inbox/fragments/more_rows.html; empty: this was the last
     empty_text: str = ""  # one sentence when there is nothing: what this view is for
+    filtered: ThreadList | None = None  # in the view of spam: what arrived as spam and is no ticket
 
 
 @dataclass(frozen=True)
@@ -67,12 +68,17 @@ class ThreadRow:
     message_count: int
     last_at: datetime
     make_ticket_url: str  # POST
+    spam_url: str  # POST spam=1|0
+    id: int = 0
+    address: str = ""  # where `name` is another
+    paragraphs: tuple[str, ...] = ()  # the beginning of what was said first
 
 
 @dataclass(frozen=True)
 class ThreadList:
     rows: tuple[ThreadRow, ...]
-    more_url: str = ""  # answers with inbox/fragments/more_threads.html
+    more_url: str = ""  # answers with inbox/fragments/more_threads.html, of spam with more_filtered.html
+    may_edit: bool = True
 
 
 @dataclass(frozen=True)
@@ -116,6 +122,8 @@ class TicketHead:
     previous_url: str = ""
     next_url: str = ""
     may_edit: bool = True
+    spam_url: str = ""  # POST spam=1|0
+    is_spam: bool = False
 
 
 @dataclass(frozen=True)
@@ -284,6 +292,7 @@ class TicketPage:
     channel_icon: str = "mail"
     channel_label: str = ""
     row: TicketRow | None = None  # to refresh the row in the list along with the thread
+    leaves_view: bool = False  # its row goes: it became spam, or is none any more
 
 
 @dataclass(frozen=True)

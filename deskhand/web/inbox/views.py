@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
+from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect
-from django.urls import reverse
+from django.urls import Resolver404, resolve, reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
@@ -16,18 +18,19 @@ from deskhand.accounts.policy import Action
 from deskhand.accounts.types import Verb
 from deskhand.crm.records import tickets
 from deskhand.crm.records.models import Ticket
-from deskhand.desk import conversations, drafts, replies
+from deskhand.desk import conversations, drafts, replies, spam
 from deskhand.desk import views as desk_views
 from deskhand.desk.replies import NewReply
 from deskhand.events.types import Actor
 from deskhand.kernel import clock
-from deskhand.kernel.errors import Conflict, Forbidden, Invalid
+from deskhand.kernel.errors import Conflict, Forbidden, Invalid, NotFound
 from deskhand.routing import queries as routing
 from deskhand.web.frame import shell
 from deskhand.web.inbox import page as pages
 from deskhand.web.inbox.rows import InboxPage, Notice, TicketPage
 from deskhand.web.jinja import render, wants_fragment
 from deskhand.web.middleware import AccountRequest
+from deskhand.web.shell import Toast
 
 Mode = Literal["reply", "comment"]
 
@@ -77,6 +80,8 @@ def more_rows(request: AccountRequest, view: str, after: str) -> HttpResponse:
     policy.require(request.viewer, Action.OPEN_HELP_DESK)
     if view == desk_views.CONVERSATIONS:
         return _conversations(request, after)
+    if view == desk_views.FILTERED:
+        return _filtered(request, after)
     listed = pages.ticket_list(request, view, after=after)
     if wants_fragment(request):
         return render(request, "inbox/fragments/more_rows.html", {"tickets": listed})
@@ -99,13 +104,21 @@ def new_tickets(request: AccountRequest, view: str, newest: str) -> HttpResponse
 @require_GET
 def row(request: AccountRequest, view: str, ticket_id: int) -> HttpResponse:
     policy.require(request.viewer, Action.OPEN_HELP_DESK)
-    desk_views.view_of(request.viewer, view)
-    current = request.headers.get("HX-Current-URL", "").split("?")[0]
-    is_open = current.endswith(reverse("inbox-ticket", args=[view, ticket_id]))
-    found = pages.ticket_row(
-        desk_views.row(request.viewer, ticket_id), view, current=ticket_id if is_open else None
-    )
+    stored = desk_views.row(request.viewer, ticket_id)
+    if stored.leaves(desk_views.view_of(request.viewer, view)):
+        raise NotFound(_("This ticket is no longer in this view."))
+    is_open = _shown(request) == (view, ticket_id)
+    found = pages.ticket_row(stored, view, current=ticket_id if is_open else None)
     return render(request, "inbox/fragments/row.html", {"row": found})
+
+
+def _shown(request: AccountRequest) -> tuple[str, int | None]:
+    """The view and the ticket of the page that asks for a part; the view is empty on other pages."""
+    try:
+        match = resolve(urlsplit(request.headers.get("HX-Current-URL", "")).path)
+    except (Resolver404, ValueError):
+        return "", None
+    return match.kwargs.get("view", ""), match.kwargs.get("ticket_id")
 
 
 @require_GET
@@ -133,7 +146,8 @@ def _thread(
         return redirect("inbox-ticket", view, ticket_id)
     desk_views.mark_seen(request.viewer, ticket_id, clock.now())
     built = pages.ticket_page(request, view, ticket_id)
-    return render(request, f"inbox/fragments/{template}.html", {"ticket": built, "request": request, **more})
+    context = {"ticket": built, "request": request, "tickets": None, **more}
+    return render(request, f"inbox/fragments/{template}.html", context)
 
 
 # ── changes ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -210,6 +224,29 @@ def _team(request: AccountRequest, team_id: int) -> int:
 
 
 @require_POST
+def set_spam(request: AccountRequest, view: str, ticket_id: int) -> HttpResponse:
+    """`spam` is 1 or 0 (R-SPAM-1). A toast offers the way back."""
+    _changeable(request, view, ticket_id, Verb.EDIT)
+    is_spam = request.POST.get("spam") == "1"
+    change = spam.mark if is_spam else spam.unmark
+    change(ticket_id, by=Actor.user(request.user.pk))
+    toast = Toast(
+        _("Marked as spam") if is_spam else _("Marked as not spam"),
+        undo_url=reverse("ticket-spam", args=[view, ticket_id]),
+        undo_fields=(("spam", "0" if is_spam else "1"),),
+    )
+    shown, current = _shown(request)
+    more: dict[str, Any] = {"toast": toast, "tickets": None}
+    where = next((one for one in desk_views.views_of(request.viewer) if one.key == shown), None)
+    if where and not desk_views.row(request.viewer, ticket_id).leaves(where):
+        more["tickets"] = pages.ticket_list(request, shown, current=current)
+    if wants_fragment(request) and (shown, current) != (view, ticket_id):
+        context = more | {"current": current, "request": request}
+        return render(request, "inbox/fragments/elsewhere.html", context)
+    return _thread(request, view, ticket_id, **more)
+
+
+@require_POST
 def answer(request: AccountRequest, view: str, ticket_id: int) -> HttpResponse:
     """Reply or comment. What was typed is never lost: 409 and 422 give it back with the reason."""
     mode: Mode = "comment" if request.POST.get("mode") == "comment" else "reply"
@@ -276,6 +313,15 @@ def _conversations(request: AccountRequest, after: str = "") -> HttpResponse:
     return render(request, "inbox/conversations.html", context)
 
 
+def _filtered(request: AccountRequest, after: str) -> HttpResponse:
+    """More of what arrived as spam."""
+    _require_conversations(request)
+    if wants_fragment(request):
+        context = {"threads": pages.filtered_list(request, after), "request": request}
+        return render(request, "inbox/fragments/more_filtered.html", context)
+    return _page(request, "spam", InboxPage(pages.ticket_list(request, "spam", filtered_after=after)))
+
+
 def _require_conversations(request: AccountRequest) -> None:
     policy.require(request.viewer, Action.OPEN_HELP_DESK)
     if not (request.viewer.has_seat or request.viewer.is_super_admin):
@@ -285,8 +331,29 @@ def _require_conversations(request: AccountRequest) -> None:
 @require_POST
 def make_ticket(request: AccountRequest, thread_id: int) -> HttpResponse:
     """Make a conversation a ticket; one that is a ticket already is opened."""
-    _require_conversations(request)
-    if not policy.visible(request.viewer, "ticket", Verb.EDIT).allows(None):
-        raise Forbidden(_("You may not create tickets."))
+    _require_making_tickets(request)
     ticket_id = conversations.make_ticket(thread_id, by=Actor.user(request.user.pk))
+    return redirect("inbox-ticket", "all-open", ticket_id)
+
+
+def _require_making_tickets(request: AccountRequest) -> None:
+    _require_conversations(request)
+    if not pages.may_make_tickets(request):
+        raise Forbidden(_("You may not create tickets."))
+
+
+@require_POST
+def set_thread_spam(request: AccountRequest, thread_id: int) -> HttpResponse:
+    """`spam` is 1 or 0: a conversation into Spam, or out of it and, where its channel says so, into a ticket (R-CC-12)."""
+    _require_making_tickets(request)
+    by = Actor.user(request.user.pk)
+    if request.POST.get("spam") == "1":
+        spam.mark_thread(thread_id, by=by)
+        messages.info(request, _("Marked as spam"))
+        return redirect("inbox-view", desk_views.CONVERSATIONS)
+    ticket_id = spam.unmark_thread(thread_id, by=by)
+    if ticket_id is None:
+        messages.info(request, _("Moved to the conversations"))
+        return redirect("inbox-view", "spam")
+    messages.info(request, _("This is a ticket now"))
     return redirect("inbox-ticket", "all-open", ticket_id)

@@ -54,8 +54,10 @@ TABLE: dict[str, Wall] = {
     "ticket-status": Wall("POST"),
     "ticket-owner": Wall("POST"),
     "ticket-reply": Wall("POST"),
+    "ticket-spam": Wall("POST"),
     "ticket-draft": Wall("POST"),
     "make-ticket": Wall("POST"),
+    "thread-spam": Wall("POST"),
     "attachment": Wall(),
     "mailbox": OF_THE_LIST,
     "mailbox-mail": Wall(),
@@ -136,8 +138,8 @@ def places(office) -> dict[str, str]:
         "inbox-view": ["all-open"], "inbox-list": ["all-open"], "inbox-side": ["all-open"],
         "inbox-more": ["all-open", "1-1"], "inbox-new": ["all-open", "1-1"],
         **{name: ["all-open", ticket.pk] for name in ("inbox-ticket", "inbox-row", "inbox-thread")},
-        **{name: ["all-open", ticket.pk] for name in ("ticket-status", "ticket-owner", "ticket-reply")},
-        "ticket-draft": [ticket.pk], "make-ticket": [thread.pk], "attachment": [file.pk], "mailbox-mail": [mail.pk],
+        **{name: ["all-open", ticket.pk] for name in ("ticket-status", "ticket-owner", "ticket-reply", "ticket-spam")},
+        "ticket-draft": [ticket.pk], "make-ticket": [thread.pk], "thread-spam": [thread.pk], "attachment": [file.pk], "mailbox-mail": [mail.pk],
         "automate": lane[:1], "automate-channel": [lane[0], world.channel.pk], "automate-status": [lane[0], "sent"],
         "automate-close-date": lane[:1], **dict.fromkeys(("lane-switch", "lane-every-time", "lane-step-new", "lane-step-add"), lane),
         **{name: [*lane, "1"] for name in TABLE if name.startswith("lane-step-") and name not in ("lane-step-new", "lane-step-add")},
@@ -154,6 +156,7 @@ FORM = {
     "theme": "dark",
     "availability": "away",
     "send_key": "k",
+    "spam": "1",
 }
 
 
@@ -242,6 +245,8 @@ def test_changes_by_somebody_else_changed_nothing(places, office, neighbour, sig
     with office.inside() as world:
         ticket = tickets.Ticket.objects.get()
         assert (ticket.owner_id, ticket.stage_id) == (world.bob.pk, world.stage("New"))
+        assert not ticket.is_spam
+        assert not Thread.objects.filter(is_spam=True).exists()
         assert Message.objects.count() == 2
 
 

@@ -1,0 +1,98 @@
+"""Spam with mouse, keyboard and a real browser (R-CC-12, R-SPAM-1)."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from deskhand.crm.records.models import Ticket
+from deskhand.desk import threads
+from deskhand.desk.models import Thread
+from deskhand.desk.types import InboundMessage, Incoming, Mailbox
+
+pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("ignore:StreamingHttpResponse must consume")]
+
+
+def row(page, ticket):
+    return page.locator(f"#row-{ticket.pk}")
+
+
+def mark_as_spam(page) -> None:
+    page.keyboard.press("x")
+    expect(page.locator("#more-menu")).to_be_visible()
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("This ticket is spam.")).to_be_visible()
+
+
+def test_a_ticket_is_marked_with_the_keyboard_and_the_undo_brings_it_back_R_SPAM_1(tab, office) -> None:
+    ticket, other = office.mail("Buy cheap watches"), office.mail("Refund", external_id="2@x")
+    page = tab(office.world.grace, f"/inbox/all-open/{ticket.pk}")
+
+    mark_as_spam(page)
+
+    expect(row(page, ticket)).to_have_count(0)
+    expect(row(page, other)).to_be_visible()
+    expect(page.get_by_text("This ticket is spam.")).to_be_visible()
+    expect(page.locator("#thread")).to_contain_text("Marked as spam · Grace Hopper")
+    assert office.again(ticket).is_spam
+
+    page.locator("#toasts").get_by_role("button", name="Undo").click()
+
+    expect(row(page, ticket)).to_be_visible()
+    expect(page.get_by_text("This ticket is spam.")).to_have_count(0)
+    expect(page.locator("#subject")).to_have_text("Buy cheap watches")
+    expect(page.locator("#toasts")).not_to_contain_text("Marked as spam")
+    assert not office.again(ticket).is_spam
+
+
+def test_an_undo_from_another_ticket_changes_nothing_on_it(tab, office) -> None:
+    ticket, other = office.mail("Buy cheap watches"), office.mail("Refund", external_id="2@x")
+    page = tab(office.world.grace, f"/inbox/all-open/{ticket.pk}")
+    mark_as_spam(page)
+    expect(row(page, ticket)).to_have_count(0)
+    row(page, other).get_by_role("link").click()
+    expect(page.locator("#subject")).to_have_text("Refund")
+
+    page.locator("#toasts").get_by_role("button", name="Undo").click()
+
+    expect(row(page, ticket)).to_be_visible()
+    expect(page.locator("#subject")).to_have_text("Refund")
+    expect(page.locator("#thread article")).to_have_count(1)
+    expect(row(page, other).locator("[aria-current=true]")).to_be_visible()
+    assert not office.again(ticket).is_spam
+
+
+def test_a_spam_ticket_comes_back_by_its_notice(tab, office) -> None:
+    ticket = office.mail("Refund")
+    page = tab(office.world.grace, f"/inbox/all-open/{ticket.pk}")
+    mark_as_spam(page)
+    page.goto(f"/inbox/spam/{ticket.pk}")
+
+    page.locator("#ticket-notice").get_by_role("button", name="Not spam").click()
+
+    expect(page.locator("#ticket-notice .notice")).to_have_count(0)
+    expect(row(page, ticket)).to_have_count(0)
+    assert not office.again(ticket).is_spam
+
+
+@pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without scripts"])
+def test_what_was_filtered_is_read_and_becomes_a_ticket_R_CC_12(tab, office, scripts) -> None:
+    message = InboundMessage(
+        "1@x", Mailbox("eve@offers.example", "Eve"), "My parcel", "Where is it?\n\nEve", office.at,
+        spam_mark="X-Spam-Flag",
+    )  # fmt: skip
+    with office.inside() as world:
+        threads.receive(Incoming(world.channel.pk, message), at=office.at)
+    page = tab(office.world.grace, "/inbox/spam", java_script_enabled=scripts)
+
+    page.locator(".filtered-row summary").click()
+    expect(page.locator(".filtered-row").get_by_text("Where is it?", exact=True)).to_be_visible()
+    page.get_by_role("button", name="Not spam: My parcel").click()
+
+    expect(page).to_have_url(re.compile("/inbox/all-open/"))
+    expect(page.locator("#subject")).to_have_text("My parcel")
+    with office.inside():
+        assert Ticket.objects.get().contact.email == "eve@offers.example"
+        assert not Thread.objects.get().is_spam
