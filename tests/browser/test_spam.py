@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
 from deskhand.crm.records.models import Ticket
 from deskhand.desk import threads
 from deskhand.desk.models import Thread
 from deskhand.desk.types import InboundMessage, Incoming, Mailbox
+from tests.browser.test_access import OVERFLOW, RULES, SMALL
 
 pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("ignore:StreamingHttpResponse must consume")]
 
@@ -77,14 +79,18 @@ def test_a_spam_ticket_comes_back_by_its_notice(tab, office) -> None:
     assert not office.again(ticket).is_spam
 
 
-@pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without scripts"])
-def test_what_was_filtered_is_read_and_becomes_a_ticket_R_CC_12(tab, office, scripts) -> None:
+@pytest.fixture
+def filtered(office) -> None:
     message = InboundMessage(
-        "1@x", Mailbox("eve@offers.example", "Eve"), "My parcel", "Where is it?\n\nEve", office.at,
-        spam_mark="X-Spam-Flag",
+        "1@x", Mailbox("eve@special-offers-for-you-and-all-your-friends.example", "Eve"), "My parcel",
+        "Where is it?\n\nEve", office.at, spam_mark="X-Spam-Flag",
     )  # fmt: skip
     with office.inside() as world:
         threads.receive(Incoming(world.channel.pk, message), at=office.at)
+
+
+@pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without scripts"])
+def test_what_was_filtered_is_read_and_becomes_a_ticket_R_CC_12(tab, office, filtered, scripts) -> None:
     page = tab(office.world.grace, "/inbox/spam", java_script_enabled=scripts)
 
     page.locator(".filtered-row summary").click()
@@ -94,5 +100,29 @@ def test_what_was_filtered_is_read_and_becomes_a_ticket_R_CC_12(tab, office, scr
     expect(page).to_have_url(re.compile("/inbox/all-open/"))
     expect(page.locator("#subject")).to_have_text("My parcel")
     with office.inside():
-        assert Ticket.objects.get().contact.email == "eve@offers.example"
+        assert Ticket.objects.get().contact.name == "Eve"
         assert not Thread.objects.get().is_spam
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("width", [1440, 390, 320])
+def test_spam_puts_no_obstacle_in_anybodys_way(tab, office, filtered, width, dark) -> None:
+    ticket = office.mail("Buy cheap watches")
+    page = tab(office.world.grace, f"/inbox/all-open/{ticket.pk}", width=width, dark=dark)
+
+    def check() -> None:
+        page.wait_for_timeout(200)
+        assert Axe().run(page, options=RULES).response["violations"] == []
+        assert page.evaluate(OVERFLOW) == ""
+        assert page.evaluate(SMALL) == []
+
+    page.locator("[popovertarget=more-menu]").click()
+    check()
+    page.locator("#more-menu button").click()
+    expect(page.get_by_text("This ticket is spam.")).to_be_visible()
+    check()
+    page.goto("/inbox/spam")
+    check()
+    page.locator(".filtered-row summary").click()
+    check()
+    expect(page.get_by_role("button", name="Not spam: My parcel")).to_be_in_viewport(ratio=1)

@@ -238,8 +238,11 @@ def set_spam(request: AccountRequest, view: str, ticket_id: int) -> HttpResponse
     shown, current = _shown(request)
     more: dict[str, Any] = {"toast": toast, "tickets": None}
     where = next((one for one in desk_views.views_of(request.viewer) if one.key == shown), None)
-    if where and not desk_views.row(request.viewer, ticket_id).leaves(where):
-        more["tickets"] = pages.ticket_list(request, shown, current=current)
+    if where:
+        listed = pages.ticket_list(request, shown, current=current)
+        is_short = not listed.more_url  # of a long one the row goes alone, and what was read so far stays
+        if is_short or not desk_views.row(request.viewer, ticket_id).leaves(where):
+            more["tickets"] = listed
     if wants_fragment(request) and (shown, current) != (view, ticket_id):
         context = more | {"current": current, "request": request}
         return render(request, "inbox/fragments/elsewhere.html", context)

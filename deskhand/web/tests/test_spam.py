@@ -61,6 +61,8 @@ def test_a_ticket_goes_to_spam_without_scripts_and_comes_back_R_SPAM_1(office, s
 
 
 def test_marking_takes_the_row_away_and_offers_to_undo_it(office, sign_in):
+    for number in range(desk_views.PAGE + 1):
+        office.mail(f"Question {number}")
     ticket = office.mail()
     page = f"http://testserver/inbox/all-open/{ticket.pk}"
     headers = HTMX | {"HX-Current-URL": page}
@@ -71,12 +73,22 @@ def test_marking_takes_the_row_away_and_offers_to_undo_it(office, sign_in):
     assert f'<hx-partial hx-target="#row-{ticket.pk}" hx-swap="delete">' in marked
     assert f'action="/inbox/all-open/{ticket.pk}/spam"' in marked
     assert "Undo" in marked
+    assert 'hx-target="#list"' not in marked  # what was read of a long list stays
 
     undone = set_spam(client, ticket, "0", headers=headers).content.decode()
 
     assert '<hx-partial hx-target="#list"' in undone
     assert f'id="row-{ticket.pk}"' in undone
     assert 'id="thread"' in undone
+
+
+def test_the_last_one_that_is_marked_leaves_an_empty_view(office, sign_in):
+    ticket = office.mail()
+    headers = HTMX | {"HX-Current-URL": f"http://testserver/inbox/all-open/{ticket.pk}"}
+
+    marked = set_spam(sign_in(office.world.grace), ticket, "1", headers=headers)
+
+    assert "Every open ticket you may see is listed here." in texts(marked)
 
 
 def test_an_undo_leaves_alone_what_was_opened_meanwhile(office, sign_in):
