@@ -8,7 +8,9 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "deskhand.settings")
 warnings.filterwarnings("ignore", message="StreamingHttpResponse must consume synchronous iterators")
 django = get_asgi_application()
 
-from deskhand.web import live  # noqa: E402  # needs Django to be set up
+from deskhand import wiring  # noqa: E402  # needs Django to be set up
+from deskhand.web import live  # noqa: E402
 from deskhand.web.finishing import finishing  # noqa: E402
 
+wiring.connect()
 application = live.beside(finishing(django))

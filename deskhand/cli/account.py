@@ -23,10 +23,8 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from deskhand import wiring
     from deskhand.accounts import accounts
 
-    wiring.connect()
     account = accounts.create(
         slug=args.slug, name=args.name, zone=args.zone, locale=args.locale, plan=args.plan
     )

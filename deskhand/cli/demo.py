@@ -52,7 +52,6 @@ def _seed() -> int:
     from deskhand.delivery.sender import Sender
     from deskhand.testing.demo import company, seed
 
-    wiring.connect()
     if seed.seed(lambda text: print(text, file=sys.stderr, flush=True)) and settings.DEMO:
         sender = Sender(wiring.transports())
         sender.drain()

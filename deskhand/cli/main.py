@@ -139,6 +139,10 @@ def _run_with_django(module: ModuleType, args: argparse.Namespace) -> int:
 
     logs.set_up()
     django.setup()
+
+    from deskhand import wiring
+
+    wiring.connect()  # whatever a command changes, the same follows from it
     try:
         return int(module.run(args))
     except (OperationalError, InterfaceError, psycopg.OperationalError) as failure:

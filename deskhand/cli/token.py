@@ -26,10 +26,8 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
 def run(args: argparse.Namespace) -> int:
     import sys
 
-    from deskhand import wiring
     from deskhand.accounts import queries, tokens
 
-    wiring.connect()
     account = queries.account_named(args.account)
     user_id = queries.user_with_email(args.user).pk if args.user else None
     scopes = [scope.strip() for scope in args.scopes.split(",") if scope.strip()]

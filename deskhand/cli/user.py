@@ -31,10 +31,8 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
 def run(args: argparse.Namespace) -> int:
     from django.db import transaction
 
-    from deskhand import wiring
     from deskhand.accounts import queries, users
 
-    wiring.connect()
     account = queries.account_named(args.account)
     known = users.find_by_email(args.email)
     password = args.password or users.generated_password()

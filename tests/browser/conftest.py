@@ -28,13 +28,13 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def address(transactional_db: None) -> Iterator[str]:
+def address(transactional_db: None, wired: None) -> Iterator[str]:
     with stage.server() as at:
         yield at
 
 
 @pytest.fixture
-def office(transactional_db: None) -> Office:
+def office(transactional_db: None, wired: None) -> Office:
     made = make_office(datetime.now(UTC), "nordlys")
     for user in (made.world.ada, made.world.grace, made.world.bob):
         user.set_password(PASSWORD)

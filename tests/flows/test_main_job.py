@@ -63,11 +63,13 @@ def test_a_request_from_its_first_mail_to_its_end(product: Product, mail_stack: 
         expect(page.get_by_role("button", name="Status: Waiting on us")).to_be_visible()
         assert product.value("select count(*) from crm_ticket") == 1
         assert product.value("select closed_at from crm_ticket") is None
+        assert load_of_all(product) == 1
 
         page.locator("#ticket-head").get_by_role("button", name="Close", exact=True).click()
         expect(page.get_by_role("button", name="Status: Closed")).to_be_visible()
 
     assert product.value("select closed_at is not null and is_closed from crm_ticket")
+    assert load_of_all(product) == 0  # R-ROUTE-22: what was closed in the browser counts no more
     (closed,) = inbox.wait_for(1, subject="is closed")
     assert_in_the_same_thread(closed, first)
     settled(product)
@@ -142,6 +144,10 @@ def status_of(product: Product) -> str:
 
 def owner_of(product: Product) -> str:
     return str(product.value("select u.name from crm_ticket t join accounts_user u on u.id = t.owner_id"))
+
+
+def load_of_all(product: Product) -> int:
+    return int(product.value("select count(*) from routing_ticketload"))
 
 
 def settled(product: Product) -> None:

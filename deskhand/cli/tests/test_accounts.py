@@ -5,7 +5,6 @@ import sys
 
 import pytest
 
-from deskhand import wiring
 from deskhand.accounts import tokens
 from deskhand.accounts.models import Account, ApiToken, Membership, User
 from deskhand.accounts.policy import viewer_for
@@ -18,13 +17,7 @@ from deskhand.desk.models import Inbox
 from deskhand.kernel.database.scope import account_scope
 from deskhand.kernel.errors import DeskhandError
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def disconnected_again():
-    yield
-    wiring.disconnect()
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("wired")]
 
 
 def main(argv: list[str]) -> int:
