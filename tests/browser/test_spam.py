@@ -22,7 +22,8 @@ def row(page, ticket):
 
 
 def mark_as_spam(page) -> None:
-    page.keyboard.press("x")
+    page.get_by_role("button", name="More").focus()
+    page.keyboard.press("Enter")
     expect(page.locator("#more-menu")).to_be_visible()
     page.keyboard.press("Enter")
     expect(page.get_by_text("This ticket is spam.")).to_be_visible()

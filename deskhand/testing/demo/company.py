@@ -127,6 +127,18 @@ THANKS = {
     "nb": ("Takk, det løste det.", "Nummeret er {n}. Når kommer den?", "Det virker dessverre fortsatt ikke."),
 }
 
+#: Who, from where, about what, what, and hours ago. The last one is none: somebody should take it out of Spam.
+JUNK = (
+    ("Parcel Desk", "notice@parcel-desk.example", "Your parcel is held: pay 1.99 to release it",
+     "Dear customer,\n\nyour parcel could not be delivered. Pay the fee within 24 hours or it goes back.\n\nParcel Desk", 52),
+    ("Growth Partner", "hi@growth-partner.example", "We noticed your shop is not on page one",
+     "Hello,\n\nI looked at your site and found 14 errors. Shall I send you the report? It is free.\n\nKevin", 27),
+    ("", "winner@lucky-tents.example", "You were chosen!!!",
+     "Congratulations! You are one of 5 winners. Send us your bank details and the prize is yours.", 9),
+    ("Ingeborg Dahl", "ingeborg.dahl@fjordpost.example", "Faktura for tre telt, haster",
+     "Hei\n\nVi bestilte tre telt til speidergruppa og trenger fakturaen før fredag for å få støtten utbetalt. Kan dere sende den?\n\nIngeborg Dahl", 4),
+)  # fmt: skip
+
 COMMENTS = (
     "@{who} the carrier had a backlog last week. I would refund now, they have been with us for years.",
     "@{who} can you check the stock in Malmö? The shelf says two, the system says none.",
