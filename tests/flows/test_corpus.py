@@ -29,7 +29,7 @@ from deskhand.testing.world import World, make_world
 
 SHARED = Path(__file__).resolve().parents[2] / ".." / "shared" / "data" / "mail-dev"
 SET = 100  # mails stored at once
-FILED = ("created", "joined", "threaded", "auto-reply", "bounce")
+FILED = ("created", "joined", "threaded", "auto-reply", "bounce", "spam")
 OUTCOMES = (*FILED, "duplicate", "quarantined")
 
 pytestmark = [
