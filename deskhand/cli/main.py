@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import argparse
 import errno
+import faulthandler
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -138,6 +140,7 @@ def _run_with_django(module: ModuleType, args: argparse.Namespace) -> int:
     from deskhand.kernel.database import wake
 
     logs.set_up()
+    faulthandler.register(signal.SIGUSR1)  # `kill -USR1` prints where every thread is
     django.setup()
 
     from deskhand import wiring

@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deskhand.cli import ports, worker
+from deskhand.cli import ports, stopping, worker
 from deskhand.kernel.database import url
 from deskhand.kernel.database.embedded import EmbeddedPostgres, die_with_parent
 from deskhand.kernel.errors import DeskhandError, Unreachable
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 LOOK_EVERY = 0.2  # seconds
 PATIENCE = 15  # seconds a child may take to finish what it has in hand
+LAST_WORDS = 0.5  # seconds it has to print its stacks before it is killed
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0  # seconds before a child that died is started again
 LONGEST_DATABASE_PAUSE = 5.0  # seconds; where a fault ends, all works again within half a minute
 SPACE_EVERY = 2.0  # seconds between looks at the disk
@@ -55,9 +56,7 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    stop = threading.Event()
-    for sign in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(sign, lambda *_: stop.set())
+    stop = stopping.on_signals()
     _require_ports(args)
     os.environ.setdefault("SITE_URL", f"http://{_reachable(args.host)}:{args.port}")
     if args.demo:
@@ -169,8 +168,15 @@ class Child:
             self.process.wait(max(0.0, until - time.monotonic()))
         except subprocess.TimeoutExpired:
             _say(f"The {self.name} process does not stop; killing it. What it had in hand is done again.")
+            self._let_it_say_where_it_hangs(self.process)
             self.process.kill()
             self.process.wait()
+
+    @staticmethod
+    def _let_it_say_where_it_hangs(process: subprocess.Popen[bytes]) -> None:
+        process.send_signal(signal.SIGUSR1)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(LAST_WORDS)
 
 
 def _require_ports(args: argparse.Namespace) -> None:

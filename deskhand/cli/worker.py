@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import signal
-import threading
 from typing import TYPE_CHECKING
 
-from deskhand.cli import ports
+from deskhand.cli import ports, stopping
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -36,8 +34,6 @@ def work(roles: set[str], smtp_port: int, lmtp_port: int) -> int:
     """Run until told to stop; the batch in hand is finished first."""
     from deskhand import wiring
 
-    stop = threading.Event()
-    for sign in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(sign, lambda *_: stop.set())
+    stop = stopping.on_signals()
     wiring.run_worker(stop=stop, roles=roles, smtp_port=smtp_port or None, lmtp_port=lmtp_port or None)
     return 0
