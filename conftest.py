@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from deskhand.testing.fixtures import django_db_setup, noon, world
+from tests.mailstack.fixtures import mail_stack
 
-__all__ = ["django_db_setup", "noon", "settle", "wired", "world"]
+__all__ = ["django_db_setup", "mail_stack", "noon", "settle", "wired", "world"]
 
 
 @pytest.fixture

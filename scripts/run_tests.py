@@ -101,7 +101,7 @@ STAGES: dict[str, Callable[[], Result]] = {
     "static": static,
     "unit": lambda: pytest(UNIT, "-n", "2", "-q"),
     "browser": lambda: pytest("browser", "-q"),
-    "mail": lambda: pytest("(mail or faults or slow) and not browser", "-q"),
+    "mail": lambda: pytest("(mail or faults or slow) and not browser", "-n", "2", "--dist", "loadfile", "-q"),
     "debian": lambda: pytest(UNIT, "-n", "2", "-q", server="debian"),  # PostgreSQL 15
     "pooled": lambda: pytest(UNIT, "-n", "2", "-q", server="pgbouncer"),  # before that one
 }

@@ -27,7 +27,7 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 from deskhand.bench import ledgers
 from deskhand.bench.harness import Result, percentiles
 from deskhand.bench.ledgers import Copy, Ledgers, Offer
-from deskhand.testing.product import Product, children_of, free_port
+from deskhand.testing.product import Product, children_of, free_port, lay_out
 
 CUSTOMERS = 8  # who write at once
 PAUSE = (0.0, 0.4)  # seconds between two mails of one of them
@@ -86,6 +86,7 @@ def office(sink: Sink) -> Iterator[Product]:
     with Product(
         program=IMPATIENT, SMTP_URL=f"smtp://127.0.0.1:{sink.port}", MAIL_RETRY_SECONDS="1"
     ) as product:
+        lay_out(product.data)
         product.start()
         product.python("from deskhand.bench.ingest import company; company()")
         yield product

@@ -23,6 +23,10 @@ from deskhand.testing import servers
 ALLOWED_SKIPS = ("../shared", "lets nobody mount a disk")
 FAST = {"fsync": "off", "full_page_writes": "off", "max_connections": "200"}
 
+#: The name under which a test records (`record_property`) a heading and lines that the run closes with.
+SHOWN = "shown"
+
+_shown: list[str] = []
 _skips: dict[str, int] = {}
 _data: Path | None = None
 _servers = contextlib.ExitStack()
@@ -42,6 +46,8 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    if report.when == "teardown":
+        _shown.extend(str(value) for name, value in report.user_properties if name == SHOWN)
     if report.skipped and not hasattr(report, "wasxfail"):
         _count(report.longrepr)
 
@@ -60,6 +66,9 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    for text in _shown:
+        terminalreporter.section(text.partition("\n")[0])
+        terminalreporter.write_line(text.partition("\n")[2])
     if not _skips:
         return
     terminalreporter.section("skipped")

@@ -24,10 +24,8 @@ from deskhand.testing.product import Product, free_port, wait_until
 from tests.faults.sending import send
 from tests.flows.office import PASSWORD
 from tests.mailstack import stack
-from tests.mailstack.fixtures import mail_stack, office_behind
+from tests.mailstack.fixtures import office_behind
 from tests.mailstack.stack import Mailbox, MailStack
-
-__all__ = ["mail_stack"]
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(180)]
 
@@ -285,6 +283,31 @@ def test_a_broken_mail_becomes_a_ticket_that_keeps_what_came(product: Product) -
 
 
 @pytest.mark.mail
+def test_mail_waits_for_a_server_that_is_away_and_says_why(product: Product, mail_stack: MailStack) -> None:
+    """O2: in the list of what waits, in the check, and beside the message; it leaves when the server is back."""
+    patient = "patient@fjallbo.example"
+    message = mail("Is anybody there?", "Please answer.", sender=patient)
+    mail_stack.send(message, sender=patient, to=[DESK])
+    entry = "select state, attempts from delivery_outboxentry where recipients[1] = %s"
+    wait_until(lambda: any(tries > 1 for _, tries in product.rows(entry, patient)), "a second try to send")
+
+    server = product.environment["SMTP_URL"].removeprefix("smtp://")
+    listed = product.run("outbox", "list").stdout
+    found = re.search(rf"(?:WAITING|SENDING)  {patient}  Will be tried again: {server}: .*refused.*", listed)
+    assert found, listed
+    assert re.search(r"\(\d+ tries, next at [-0-9]+ [:0-9]+ UTC\)$", found[0])
+    assert "deskhand.W009: " in product.run("check").stdout
+    page = shown(product, "Is anybody there?")
+    assert "The mail server does not answer." in page
+    assert f"Will be tried again: {server}: " in page
+
+    with faults.world(int(server.rpartition(":")[2])) as sink:
+        wait_until(lambda: product.rows(entry, patient)[0][0] == "SENT", "the mail to leave", 60)
+    assert [copy.customer for copy in sink.copies].count(patient) == 1
+    assert "The mail server does not answer." not in shown(product, "Is anybody there?")
+
+
+@pytest.mark.mail
 def test_a_broken_file_is_taken_in_with_a_line_that_says_what_became_of_it(
     product: Product, tmp_path: Path
 ) -> None:
@@ -355,31 +378,6 @@ def test_mail_to_nobody_comes_back_at_once_and_the_other_recipient_gets_it(
     assert "550 5.1.1 No such address here" in words
     assert DESK not in words
     assert "One of you does not exist." in shown(product, "For two")
-
-
-@pytest.mark.mail
-def test_mail_waits_for_a_server_that_is_away_and_says_why(product: Product, mail_stack: MailStack) -> None:
-    """O2: in the list of what waits, in the check, and beside the message; it leaves when the server is back."""
-    patient = "patient@fjallbo.example"
-    message = mail("Is anybody there?", "Please answer.", sender=patient)
-    mail_stack.send(message, sender=patient, to=[DESK])
-    entry = "select state, attempts from delivery_outboxentry where recipients[1] = %s"
-    wait_until(lambda: any(tries > 1 for _, tries in product.rows(entry, patient)), "a second try to send")
-
-    server = product.environment["SMTP_URL"].removeprefix("smtp://")
-    listed = product.run("outbox", "list").stdout
-    found = re.search(rf"(?:WAITING|SENDING)  {patient}  Will be tried again: {server}: .*refused.*", listed)
-    assert found, listed
-    assert re.search(r"\(\d+ tries, next at [-0-9]+ [:0-9]+ UTC\)$", found[0])
-    assert "deskhand.W009: " in product.run("check").stdout
-    page = shown(product, "Is anybody there?")
-    assert "The mail server does not answer." in page
-    assert f"Will be tried again: {server}: " in page
-
-    with faults.world(int(server.rpartition(":")[2])) as sink:
-        wait_until(lambda: product.rows(entry, patient)[0][0] == "SENT", "the mail to leave", 60)
-    assert [copy.customer for copy in sink.copies].count(patient) == 1
-    assert "The mail server does not answer." not in shown(product, "Is anybody there?")
 
 
 @pytest.mark.mail

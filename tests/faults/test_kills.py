@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -14,6 +14,7 @@ from deskhand.bench import faults, ledgers
 from deskhand.bench.faults import Sink
 from deskhand.bench.ledgers import Copy, Ledgers
 from deskhand.testing.product import Product
+from deskhand.testing.session import SHOWN
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(300)]
 
@@ -42,14 +43,13 @@ def storms(product: Product, sink: Sink) -> dict[int, Ledgers]:
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_nothing_is_lost_and_nothing_is_done_twice(
-    product: Product, storms: dict[int, Ledgers], seed: int, capsys: pytest.CaptureFixture[str]
+    product: Product, storms: dict[int, Ledgers], seed: int, record_property: Callable[[str, str], None]
 ) -> None:
     """R1, F1, F2, F3, F8; I1–I4, I6, I9: the load is spread evenly too (R-ROUTE-26)."""
     books = storms[seed]
     account = ledgers.check(product, books)
 
-    with capsys.disabled():
-        print("\n" + "\n".join(account.lines))
+    record_property(SHOWN, "\n".join(account.lines))
     assert account.violations == []
     assert sum(books.kills.values()) >= 4
     assert len(books.offers) >= 20

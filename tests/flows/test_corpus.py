@@ -9,7 +9,7 @@ import csv
 import hashlib
 import logging
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +25,7 @@ from deskhand.events.dispatch import Dispatcher
 from deskhand.events.models import PendingEvent
 from deskhand.kernel.database import sql
 from deskhand.kernel.database.scope import account_scope
+from deskhand.testing.session import SHOWN
 from deskhand.testing.world import World, make_world
 
 SHARED = Path(__file__).resolve().parents[2] / ".." / "shared" / "data" / "mail-dev"
@@ -66,11 +67,10 @@ def run(wired: None, caplog: pytest.LogCaptureFixture) -> Iterator[Run]:
 
 
 def test_every_mail_becomes_one_message_or_a_named_quarantine_entry(
-    run: Run, capsys: pytest.CaptureFixture[str]
+    run: Run, record_property: Callable[[str, str], None]
 ) -> None:
     mails = run.mails()
-    with capsys.disabled():
-        print("\n" + _table(mails))
+    record_property(SHOWN, f"what became of the corpus\n{_table(mails)}")
 
     assert len(mails) > 1000
     assert {path: mail.state for path, mail in mails.items() if mail.state == MailState.WAITING} == {}

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from deskhand.testing.product import Product
+from deskhand.testing.product import Product, lay_out
 
 pytestmark = pytest.mark.mail
 
@@ -28,6 +28,7 @@ Hello, where is my refund?
 @pytest.fixture(scope="module")
 def product() -> Iterator[Product]:
     with Product() as made:
+        lay_out(made.data)
         made.start()
         made.python("from tests.flows.office import open_office; open_office()")
         yield made

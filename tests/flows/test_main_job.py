@@ -16,10 +16,8 @@ from playwright.sync_api import Page, expect
 from deskhand.testing.product import Product, wait_until
 from tests.browser import stage
 from tests.flows.office import PASSWORD
-from tests.mailstack.fixtures import mail_stack, office_behind
+from tests.mailstack.fixtures import office_behind
 from tests.mailstack.stack import MailStack
-
-__all__ = ["mail_stack"]
 
 #: Not `browser`: those tests share one Playwright for their session, and there can be only one.
 pytestmark = [pytest.mark.mail, pytest.mark.timeout(180)]

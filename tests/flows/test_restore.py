@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from deskhand.delivery.tests.peers import Peer, smtp_peer
-from deskhand.testing.product import Product, wait_until
+from deskhand.kernel.database import embedded
+from deskhand.testing.product import Product, lay_out, wait_until
 from tests.flows.office import open_office
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
@@ -43,6 +44,7 @@ def peer() -> Iterator[Peer]:
 @pytest.fixture
 def product(peer: Peer) -> Iterator[Product]:
     with Product(SMTP_URL=f"smtp://127.0.0.1:{peer.port}?starttls=never") as made:
+        lay_out(made.data)
         yield made
 
 
@@ -51,11 +53,10 @@ def test_what_automations_send_again_after_a_restore_waits_for_its_release(
 ) -> None:
     letter, backup = tmp_path / "letter.eml", product.folder / "backup.tar"
     letter.write_text(LETTER)
-    product.start()
-    product.python(f"from {open_office.__module__} import open_office; open_office()")
-    product.stop()
-    said(product, "ingest", str(letter), "--channel", DESK)
-    said(product, "backup", str(backup))
+    with embedded.running(product.data):
+        product.python(f"from {open_office.__module__} import open_office; open_office()")
+        said(product, "ingest", str(letter), "--channel", DESK)
+        said(product, "backup", str(backup))
     product.start()
     wait_until(lambda: len(peer.taken) == 1, "the mail that the backup has not sent yet")
     product.stop()

@@ -1,4 +1,4 @@
-"""Fixtures for tests marked `mail`: `from tests.mailstack.fixtures import mail_stack`."""
+"""For tests marked `mail`: the servers, and an installation behind them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from deskhand.testing.product import Product
+from deskhand.testing.product import Product, lay_out
 from tests.mailstack.stack import MailStack, why_not_here
 
 __all__ = ["mail_stack", "office_behind"]
@@ -32,6 +32,7 @@ def office_behind(mail_stack: MailStack, **settings: str) -> Iterator[Product]:
     made = Product(**settings)
     made.lmtp_port = mail_stack.desk_lmtp_port
     with made:
+        lay_out(made.data)
         made.start()
         made.python("from tests.flows.office import open_office; open_office()")
         yield made

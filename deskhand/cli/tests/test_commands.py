@@ -15,7 +15,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from deskhand.cli.serve import Child
 from deskhand.kernel.database import embedded, url
+from deskhand.testing.product import lay_out
 from deskhand.testing.servers import data_directory
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -32,6 +34,12 @@ def environment(data: Path) -> dict[str, str]:
 def data() -> Iterator[Path]:
     with data_directory() as directory:
         yield directory
+
+
+@pytest.fixture
+def laid_out(data: Path) -> None:
+    """The data of an installation that has been started before."""
+    lay_out(data)
 
 
 @pytest.fixture
@@ -105,8 +113,8 @@ def test_a_port_in_use_is_named_with_the_option_that_chooses_another(deskhand: R
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("laid_out")
 def test_a_backup_restored_elsewhere_holds_what_may_have_been_sent(deskhand: Run, data: Path) -> None:
-    assert deskhand("migrate").returncode == 0
     query(data, "INSERT INTO accounts_account (slug, name, zone, locale, plan, features, created_at)"
                 " VALUES ('navy', 'Navy', 'UTC', 'en', 'everything', '{}', now())")  # fmt: skip
     query(data, "INSERT INTO delivery_outboxentry (account_id, transport, state, due_at, lease_until, sent_at,"
@@ -143,9 +151,9 @@ def test_a_backup_restored_elsewhere_holds_what_may_have_been_sent(deskhand: Run
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("laid_out")
 def test_a_restore_killed_before_its_fence_stands_sends_nothing_again(deskhand: Run, data: Path) -> None:
     """F20: whoever starts next raises it."""
-    assert deskhand("migrate").returncode == 0
     query(data, "INSERT INTO delivery_outboxentry (account_id, transport, state, due_at,"
                 " idempotency_key, message_id, recipients, payload)"
                 " VALUES (1, 'mail', 'WAITING', now(), 'a', '<a@navy.example>', ARRAY['grace@navy.example'], '{}')")  # fmt: skip
@@ -256,15 +264,39 @@ def test_serve_answers_and_stops_cleanly_on_ctrl_c(serve: Callable[[], Serving],
     serving.wait_until_said("Deskhand is ready")
     assert serving.answer() == 200
 
+    (worker,) = serving.children("worker")
+    os.kill(worker, signal.SIGUSR1)
+    serving.wait_until_said("Current thread")
+    assert serving.children("worker") == [worker]
     serving.process.send_signal(signal.SIGINT)
 
     assert serving.process.wait(60) == 0
+    assert "does not stop" not in serving.said()
     assert "Stopped." in serving.said()
     assert "Traceback" not in serving.said()
     assert not (data / "postgres" / "cluster" / "postmaster.pid").exists()
 
 
+def test_a_child_that_does_not_stop_says_where_it_hangs_before_it_is_killed(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    code = "import faulthandler, signal, time\ndef dreaming():\n    print('up', flush=True)\n    time.sleep(60)\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nfaulthandler.register(signal.SIGUSR1)\ndreaming()"
+    child = Child(["worker"])
+    child.process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
+    assert child.process.stdout is not None
+    child.process.stdout.readline()
+
+    child.ask_to_stop()
+    child.wait(time.monotonic())
+
+    assert child.process.returncode == -signal.SIGKILL
+    printed = capfd.readouterr()
+    assert "The worker process does not stop" in printed.out + printed.err
+    assert "in dreaming" in printed.err
+
+
 @pytest.mark.faults
+@pytest.mark.usefixtures("laid_out")
 def test_serve_brings_back_whatever_is_killed(serve: Callable[[], Serving], data: Path) -> None:
     serving = serve()
     serving.wait_until_said("Deskhand is ready")

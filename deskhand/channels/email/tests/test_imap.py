@@ -16,12 +16,9 @@ from deskhand.channels.email.imap import Poller, back_off, recipient_of, run_pol
 from deskhand.channels.email.models import EmailAccount, InboundMail, MailboxState, Security
 from deskhand.kernel import clock
 from deskhand.kernel.tls import client_context
-from tests.mailstack.fixtures import mail_stack
 from tests.mailstack.stack import PASSWORD, Mailbox, MailStack, free_port, wait_until
 
 from .conftest import make_channel
-
-__all__ = ["mail_stack"]
 
 pytestmark = pytest.mark.mail
 _numbers = itertools.count(1)

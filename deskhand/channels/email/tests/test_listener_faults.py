@@ -25,12 +25,9 @@ from django.db import connection
 from deskhand.channels.email import listener
 from deskhand.channels.email.listener import Listener
 from deskhand.channels.email.models import InboundMail
-from tests.mailstack.fixtures import mail_stack
 from tests.mailstack.stack import MailStack, free_port, wait_until
 
 from .conftest import SALES, SUPPORT
-
-__all__ = ["mail_stack"]
 
 SENDERS = 4
 ROUNDS = 8  # kills
