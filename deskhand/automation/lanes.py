@@ -304,14 +304,14 @@ def move_step(
     they never reached the other status. Raises Invalid (field "to") where it can't stand.
     """  # fmt: skip
     if to.stage_id != workflow.origin_stage_id:
-        other, ids = _graft(workflow, step_id, to, with_following, by, seen_revision)
+        held, other, ids = _graft(workflow, step_id, to, with_following, by, seen_revision)
         comments = StepComment.objects.filter(
             account_id=workflow.account_id, workflow=workflow, step_id__in=ids
         )
         for comment in comments:
             comment.workflow, comment.step_id = other, ids[comment.step_id]
         StepComment.objects.bulk_update(comments, ["workflow", "step_id"])
-        delete_step(workflow, step_id, and_following=with_following, by=by)
+        delete_step(held, step_id, and_following=with_following, by=by)
         return
     definition = workflows.definition_of(workflow)
     _existing(definition, step_id)
@@ -342,14 +342,14 @@ def copy_step(
 
 def _graft(
     workflow: Workflow, step_id: str, to: LanePlace, with_following: bool, by: int, seen_revision: int | None
-) -> tuple[Workflow, dict[str, str]]:
-    """Copy into another lane, which is made if there is none; return it, and which step became which."""
+) -> tuple[Workflow, Workflow, dict[str, str]]:
+    """Copy into another lane, which is made if there is none; return both, locked, and which step became which."""
     other = lane_of(to.stage_id, workflow.object_type) or _create(workflow.object_type, to.stage_id, by)
     held = workflows.hold(workflow.account_id, {workflow.pk: seen_revision, other.pk: None})
     source, target = (workflows.definition_of(held[one.pk]) for one in (workflow, other))
     _existing(source, step_id)
     grown, ids = edit.graft(target, source, step_id, Place(to.after), with_following=with_following)
-    return workflows.save(other, grown, by=by), ids
+    return held[workflow.pk], workflows.save(other, grown, by=by), ids
 
 
 def set_every_time(workflow: Workflow, on: bool, *, by: int) -> Workflow:

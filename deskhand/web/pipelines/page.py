@@ -283,15 +283,21 @@ class Drawer:
     def place(self, step: LaneStep, workflow: Workflow, typed: steps.Typed, **more: Any) -> Panel:
         """Where the step may be moved or copied to (R-ACT-9)."""
         found = lanes.lanes_of(self.pipeline)
-        chain = next(list(lane.steps) for lane in found if lane.stage_id == self.stage.id)
+        chain = next([one.id for one in lane.steps] for lane in found if lane.stage_id == self.stage.id)
+        if step.id not in chain:
+            raise NotFound(_("There is no step %(step_id)s.") % {"step_id": step.id})
         chosen = next(iter(typed.get("to", ())), "")
         spots = tuple(
-            LaneSpots(_(stage.label), stage.tone, _spots(lane, step, self.pipeline, chosen))
+            LaneSpots(
+                _(stage.label),
+                stage.tone,
+                _spots(lane, step.id if stage.id == self.stage.id else "", self.pipeline, chosen),
+            )
             for lane, stage in zip(found, self.pipeline.stages, strict=True)
         )
         return self._panel(
             "place", _("Move or copy “%(step)s”") % {"step": steps.LOOKS[step.kind][0]}, revision=str(workflow.revision_number),
-            url=reverse("lane-step-placed", args=[*self.place_ids, step.id]), followers=len(chain) - 1 - chain.index(step), spots=spots,
+            url=reverse("lane-step-placed", args=[*self.place_ids, step.id]), followers=len(chain) - 1 - chain.index(step.id), spots=spots,
             chosen=tuple(name for name in ("copy", "following") if typed.get(name, ["0"])[0] == "1"), **more,
         )  # fmt: skip
 
@@ -312,10 +318,10 @@ class Drawer:
         )  # fmt: skip
 
 
-def _spots(lane: Lane, step: LaneStep, pipeline: PipelineValue, chosen: str) -> tuple[Spot, ...]:
-    """The places of a lane, from the top. A step that is moved can't come to where it stands."""
+def _spots(lane: Lane, step_id: str, pipeline: PipelineValue, chosen: str) -> tuple[Spot, ...]:
+    """The places of a lane, from the top. A step of it that is moved can't come to where it stands."""
     ids = [one.id for one in lane.steps]
-    own = ids.index(step.id) if step in lane.steps else len(ids) + 1
+    own = ids.index(step_id) if step_id else len(ids) + 1
     found = []
     for number in range(len(ids) + (not lane.has_branches)):
         value = f"{lane.stage_id}:{ids[number - 1] if number else ''}"

@@ -392,6 +392,19 @@ def test_a_step_is_moved_or_copied_R_ACT_9(office, admin, place, closed, chain, 
     assert found == [here, there]
 
 
+def test_a_step_like_it_in_another_lane_stands_in_no_ones_way_R_ACT_9(office, admin, place, closed, chain):
+    with office.inside() as world:
+        lanes.add_step("ticket", closed[1], "send_email", {"template": "ticket_received"}, by=world.ada.pk)
+
+    offered = re.findall(
+        r'<label class="check"([^>]*)><input type="radio" name="to" value="(\d+):',
+        text(admin.get(url("lane-step-place", *place, "1"))),
+    )
+
+    assert {stage for blocked, stage in offered if blocked} == {str(place[1])}
+    assert [blocked for blocked, stage in offered if stage == str(closed[1])] == ["", ""]
+
+
 def test_both_lanes_come_back_when_a_step_changes_lanes(admin, place, closed, chain):
     part = text(admin.post(url("lane-step-placed", *place, "2"), {"to": f"{closed[1]}:"}, headers=HTMX))
 
