@@ -173,7 +173,11 @@ def _route_what_rests(
 
 def route_no_spam(account_id: int, events: Sequence[Event]) -> None:
     """AFTER_COMMIT: a ticket that was taken out of Spam and belongs to nobody is routed as a new one (R-CC-12)."""
-    back = {e.object_id: e.id for e in events if e.data.get("changes", {}).get("is_spam") == [True, False]}
+    back = {
+        e.object_id: e.id
+        for e in events
+        if e.object_type == "ticket" and e.data.get("changes", {}).get("is_spam") == [True, False]
+    }
     if not back:
         return
     now = clock.now()

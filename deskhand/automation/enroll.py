@@ -188,10 +188,12 @@ where account_id = %s and object_type = %s and object_id = any(%s) and quarantin
 
 
 def _reached(events: Iterable[Event]) -> Iterable[Candidate]:
-    """Created in a stage counts as reaching it (R-ACT-13)."""
+    """Created in a stage counts as reaching it (R-ACT-13); what lies in Spam reaches nothing (R-CC-12)."""
     for event in events:
         kind = event.kind.partition(".")[2]
-        if kind == "created" and event.data.get("stage_id") and not event.data.get("is_spam"):
+        if event.data.get("is_spam"):
+            continue
+        if kind == "created" and event.data.get("stage_id"):
             yield Candidate(event.object_type, event.object_id, event.data["stage_id"], event)
         elif kind == "moved":
             change = event.data["changes"].get("hs_pipeline_stage") or event.data["changes"].get("dealstage")

@@ -45,6 +45,16 @@ def make_ticket(thread_id: int, *, by: Actor, at: datetime | None = None) -> int
     return made.id
 
 
+def ticket_of(thread_id: int) -> int | None:
+    """The ticket that owns a conversation, if one does. Raises NotFound."""
+    found = Thread.objects.filter(account_id=current_account_id(), pk=thread_id, archived_at=None)
+    row = found.values_list("ticket_id").first()
+    if row is None:
+        raise NotFound(_("There is no such conversation."))
+    ticket_id: int | None = row[0]
+    return ticket_id
+
+
 def _ticket_of(thread: Thread, first: Message, last: Message, at: datetime) -> NewTicket:
     return first_ticket(
         thread.channel_account,

@@ -134,6 +134,9 @@ class Message(models.Model):
     is_automatic = models.BooleanField(default=False)  # ours (R-MAIL-13) or theirs (R-STAT-18)
     is_forward = models.BooleanField(default=False)
     is_unverified = models.BooleanField(default=False)  # a stranger on a known thread
+    #: Of what arrived into Spam and was heard by nobody: whose request it would be, and whether only a machine says how
+    #: it went: {"requester": {"email", "name"}, "is_machine"}.
+    filtered = models.JSONField(null=True)
     delivery = models.TextField(choices=Delivery.choices, default=Delivery.NONE)
     delivery_error = models.TextField(default="")
     created_at = models.DateTimeField()

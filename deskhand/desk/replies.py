@@ -11,7 +11,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from deskhand.accounts.models import Membership, User
-from deskhand.crm.pipelines.policy import Move, Standing, after_sending
+from deskhand.crm.pipelines.policy import Move, after_sending
 from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.records import tickets
 from deskhand.crm.records.models import Ticket
@@ -30,7 +30,7 @@ from deskhand.desk.models import (
     MessageKind,
     Thread,
 )
-from deskhand.desk.threads import preview_of
+from deskhand.desk.threads import preview_of, standing_of
 from deskhand.desk.types import Mailbox, StoredFile
 from deskhand.events import log
 from deskhand.events.types import Actor, ActorKind, Cause, NewEvent
@@ -269,10 +269,7 @@ def _move_and_assign(
     if new.stage_id:
         move: Move | None = Move(new.stage_id, "chosen_with_reply")
     else:
-        standing = Standing(
-            ticket.stage_id, ticket.is_closed, ticket.reopened_at is not None, ticket.last_closed_at
-        )
-        move = after_sending(standing, pipelines_of("ticket").pipeline(ticket.pipeline_id))
+        move = after_sending(standing_of(ticket), pipelines_of("ticket").pipeline(ticket.pipeline_id))
     if move:
         values["stage_id"], rule = move.stage_id, move.rule
     if ticket.owner_id is None:

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
+from deskhand.crm.pipelines.policy import IncomingReply, Sender, after_reply
+from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.records import contacts, tickets
 from deskhand.crm.records.contacts import Person
+from deskhand.crm.records.models import Ticket
 from deskhand.crm.records.store import Change
 from deskhand.desk import conversations
-from deskhand.desk.models import Direction, Message, MessageKind, Thread
+from deskhand.desk.models import Message, Thread
+from deskhand.desk.threads import preview_of, standing_of
 from deskhand.events import log
-from deskhand.events.types import Actor
+from deskhand.events.types import Actor, ActorKind
 from deskhand.kernel import clock
 from deskhand.kernel.database.scope import current_account_id
 from deskhand.kernel.errors import NotFound
@@ -29,11 +34,49 @@ def mark(ticket_id: int, *, by: Actor, at: datetime | None = None) -> bool:
 
 
 def unmark(ticket_id: int, *, by: Actor, at: datetime | None = None) -> bool:
-    """Take a ticket out of Spam, back to where it stood. One that belongs to nobody is routed again.
+    """Take a ticket out of Spam, back to where it stood. One that belongs to nobody is routed again, and what the
+    customer wrote meanwhile is heard now: it may open the ticket again.
 
     Returns whether it was spam. Raises NotFound.
-    """
-    return _set(ticket_id, False, by, at)
+    """  # fmt: skip
+    at = at or clock.now()
+    was_spam = _set(ticket_id, False, by, at)
+    filtered = _filtered(ticket_id=ticket_id)
+    last = (
+        filtered.filter(is_automatic=False, is_unverified=False, actor_kind=ActorKind.VISITOR)
+        .select_related("thread__channel_account")
+        .order_by("-id")
+        .first()
+    )
+    if last is not None:
+        tickets.change_many([_hear(last, at)], by=Actor(ActorKind.SYSTEM), at=at)
+    filtered.update(filtered=None)
+    return was_spam
+
+
+def _hear(message: Message, at: datetime) -> Change:
+    assert message.ticket_id is not None
+    ticket = Ticket.objects.get(account_id=message.account_id, pk=message.ticket_id)
+    reply = IncomingReply(
+        sender=Sender.CONTACT,
+        is_automatic=False,
+        is_forward=message.is_forward,
+        on_originating_thread=ticket.originating_thread_id in (None, message.thread_id),
+        on_side_thread=message.thread.is_side,
+        is_email=message.thread.channel_account.channel == "email",
+    )
+    pipeline = pipelines_of("ticket").pipeline(ticket.pipeline_id)
+    _effect, move = after_reply(reply, standing_of(ticket), pipeline, at)
+    is_answered = ticket.last_sent_at is not None and ticket.last_sent_at > message.created_at
+    facts = {
+        "last_received_at": message.created_at,
+        "last_message_from_visitor": not is_answered,
+        "sort_at": at,
+        "preview": preview_of(message.text),
+    }
+    if move is None or is_answered:
+        return Change(ticket.pk, {}, facts)
+    return Change(ticket.pk, {"stage_id": move.stage_id}, facts, rule=move.rule)
 
 
 def _set(ticket_id: int, is_spam: bool, by: Actor, at: datetime | None) -> bool:
@@ -46,6 +89,11 @@ def _set(ticket_id: int, is_spam: bool, by: Actor, at: datetime | None) -> bool:
     return bool(done[0].changes)
 
 
+def _filtered(**where: int) -> QuerySet[Message]:
+    """What arrived into Spam."""
+    return Message.objects.filter(account_id=current_account_id(), filtered__isnull=False, **where)
+
+
 def mark_thread(thread_id: int, *, by: Actor, at: datetime | None = None) -> None:
     """Move a conversation to Spam, and with it the ticket it belongs to. Safe to repeat. Raises NotFound."""
     thread = _loose(thread_id)
@@ -56,19 +104,25 @@ def mark_thread(thread_id: int, *, by: Actor, at: datetime | None = None) -> Non
 
 
 def unmark_thread(thread_id: int, *, by: Actor, at: datetime | None = None) -> int | None:
-    """Take a conversation out of Spam; where its channel creates tickets it becomes one, now that it may (R-CC-12).
+    """Take a conversation out of Spam. What arrived there becomes the ticket that it would have been (R-CC-12).
 
     Returns its ticket's id; None for a conversation that stays one. Safe to repeat. Raises NotFound.
     """
     thread = _loose(thread_id)
     if thread.ticket_id is not None:
         unmark(thread.ticket_id, by=by, at=at)
-    elif thread.is_spam:
-        thread.contact_id = thread.contact_id or _contact_of(thread, by, at)
-        _set_thread(thread, False, by, at)
-        if thread.channel_account.creates_tickets:
-            return conversations.make_ticket(thread_id, by=by, at=at)
-    return thread.ticket_id
+        return thread.ticket_id
+    if not thread.is_spam:
+        return None
+    filtered = _filtered(thread_id=thread_id)
+    first = filtered.filter(filtered__is_machine=False).order_by("id").first()  # machines open nothing
+    if first is not None and thread.contact_id is None:
+        thread.contact_id = _contact_of(first, by, at)
+    filtered.update(filtered=None)
+    _set_thread(thread, False, by, at)
+    if first is not None and thread.channel_account.creates_tickets:
+        return conversations.make_ticket(thread_id, by=by, at=at)
+    return None
 
 
 def _loose(thread_id: int) -> Thread:
@@ -81,19 +135,11 @@ def _loose(thread_id: int) -> Thread:
     return thread
 
 
-def _contact_of(thread: Thread, by: Actor, at: datetime | None) -> int | None:
-    """Whoever wrote first; what arrives as spam makes no contact."""
-    first = (
-        Message.objects.filter(
-            account_id=thread.account_id, thread=thread, kind=MessageKind.MESSAGE, direction=Direction.IN
-        )
-        .order_by("id")
-        .first()
-    )
-    if first is None or not first.sender_address:
-        return None
-    email = first.sender_address.lower()
-    return contacts.upsert_many([Person(email, first.sender_name)], by=by, at=at).get(email)
+def _contact_of(message: Message, by: Actor, at: datetime | None) -> int | None:
+    """Whose request it is; what arrives as spam makes no contact."""
+    asks = (message.filtered or {})["requester"]
+    email = asks["email"].lower()
+    return contacts.upsert_many([Person(email, asks["name"])], by=by, at=at).get(email) if email else None
 
 
 def _set_thread(thread: Thread, is_spam: bool, by: Actor, at: datetime | None) -> None:

@@ -205,8 +205,7 @@ class _Round:
             # Nobody looks there any more: who writes again is heard anew.
             case.known, case.sender = None, case.sender if case.sender is Sender.COLLEAGUE else Sender.CONTACT
         if was_spam or (case.known is None and case.message.spam_mark):
-            case.is_spam, case.outcome = True, Outcome.SPAM
-            case.why = "answers spam" if was_spam else f"marked as spam by {case.message.spam_mark}"
+            self._filter(case, "answers spam" if was_spam else "")
             return
         if case.known is None:
             self._decide_new(case)
@@ -221,6 +220,11 @@ class _Round:
         elif case.known.ticket is not None:
             self._decide_move(case, case.known.thread, case.known.ticket)
 
+    @staticmethod
+    def _filter(case: _Case, why: str = "") -> None:
+        case.is_spam, case.outcome = True, Outcome.SPAM
+        case.why = why or f"marked as spam by {case.message.spam_mark}"
+
     def _decide_move(self, case: _Case, thread: Thread, ticket: Ticket) -> None:
         reply = IncomingReply(
             sender=case.sender,
@@ -230,14 +234,16 @@ class _Round:
             on_side_thread=thread.is_side,
             is_email=case.message.is_email,
         )
-        standing = Standing(
-            ticket.stage_id, ticket.is_closed, ticket.reopened_at is not None, ticket.last_closed_at
-        )
         effect, case.move = after_reply(
-            reply, standing, pipelines_of("ticket").pipeline(ticket.pipeline_id), self.at
+            reply, standing_of(ticket), pipelines_of("ticket").pipeline(ticket.pipeline_id), self.at
         )
-        if effect is ReplyEffect.FOLLOW_UP:
-            case.follow_up_of, case.known = ticket.pk, None
+        if effect is not ReplyEffect.FOLLOW_UP:
+            return
+        case.known = None
+        if case.message.spam_mark:
+            self._filter(case)
+        else:
+            case.follow_up_of = ticket.pk
             case.outcome, case.why = Outcome.CREATED, f"follows up closed ticket #{ticket.number}"
 
     def _decide_new(self, case: _Case) -> None:
@@ -360,6 +366,7 @@ class _Round:
             "quoted": m.quoted, "html": m.html, "external_id": m.external_id, "in_reply_to": m.answers[0] if m.answers else "",
             "is_automatic": m.automatic is not Automatic.NO, "is_forward": m.is_forward, "is_unverified": case.is_unverified,
             "cause": {"notices": list(m.notices)} if m.notices else None, "created_at": self.at, "date_text": m.date_text,
+            "filtered": {"requester": vars(case.requester), "is_machine": case.is_report_or_answer} if case.is_spam else None,
         }  # fmt: skip
 
     def _touch_threads(self) -> None:
@@ -436,6 +443,10 @@ from (select %s::bigint as account_id, u.*
       from unnest(%s::bigint[], %s::text[], %s::text[], %s::boolean[]) u(id, preview, newcomers, heard)) x
 where t.account_id = x.account_id and t.id = x.id
 """
+
+
+def standing_of(ticket: Ticket) -> Standing:
+    return Standing(ticket.stage_id, ticket.is_closed, ticket.reopened_at is not None, ticket.last_closed_at)
 
 
 def first_ticket(

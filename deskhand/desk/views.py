@@ -46,7 +46,7 @@ VIEWS: tuple[View, ...] = (
     View("following", "t.archived_at is null and {followed}", needs_seat=False, spam=None),
 )
 CONVERSATIONS = "conversations"  # threads of plain inboxes without a ticket; not a view of tickets
-FILTERED = "filtered"  # threads that arrived as spam; the second part of the view of spam
+FILTERED = "filtered"  # threads without a ticket that are spam; the second part of the view of spam
 DEFAULT = "my-open"
 
 # As arrays, they are read once and then sought by index, together with what else the view asks for.
@@ -228,7 +228,7 @@ class ThreadRow:
     name: str
     channel: str
     address: str
-    text: str  # the beginning of what was said first
+    text: str  # the beginning of what was said first; only of spam
 
 
 def conversations(viewer: Viewer, *, after: str = "", limit: int = PAGE) -> tuple[list[ThreadRow], str]:
@@ -240,18 +240,21 @@ def conversations(viewer: Viewer, *, after: str = "", limit: int = PAGE) -> tupl
 
 
 def filtered(viewer: Viewer, *, after: str = "", limit: int = PAGE) -> tuple[list[ThreadRow], str]:
-    """The same of threads that arrived as spam (R-CC-12)."""
-    return _threads(viewer, "h.is_spam", after, limit)
+    """The same of threads that are spam, with the beginning of what was said first (R-CC-12)."""
+    return _threads(viewer, "h.is_spam", after, limit, text="left(m.text, 2000)")
 
 
-def _threads(viewer: Viewer, which: str, after: str, limit: int) -> tuple[list[ThreadRow], str]:
+def _threads(
+    viewer: Viewer, which: str, after: str, limit: int, *, text: str = "''"
+) -> tuple[list[ThreadRow], str]:
     if not visible(viewer, "ticket").allows(None, ()):
         return [], ""
     from_here, params = ("and (h.last_message_at, h.id) < (%s, %s)", _position(after)) if after else ("", ())
     found = [
         ThreadRow(*r)
         for r in sql.rows(
-            _THREADS.format(which=which, from_here=from_here), [viewer.account_id, *params, int(limit) + 1]
+            _THREADS.format(which=which, from_here=from_here, text=text),
+            [viewer.account_id, *params, int(limit) + 1],
         )
     ]
     more = len(found) > limit
@@ -260,7 +263,7 @@ def _threads(viewer: Viewer, which: str, after: str, limit: int) -> tuple[list[T
 
 _THREADS = """
 select h.id, h.subject, h.preview, h.last_message_at, h.message_count, coalesce(nullif(c.name, ''), c.email, nullif(m.sender_name, ''), m.sender_address, ''), a.name,
-       coalesce(m.sender_address, ''), coalesce(left(m.text, 2000), '')
+       coalesce(m.sender_address, ''), coalesce({text}, '')
 from desk_thread h join desk_channelaccount a on a.account_id = h.account_id and a.id = h.channel_account_id
 left join crm_contact c on c.account_id = h.account_id and c.id = h.contact_id
 left join lateral (select sender_name, sender_address, text from desk_message m where m.account_id = h.account_id and m.thread_id = h.id order by id limit 1) m on true

@@ -1,6 +1,7 @@
 """Spam and all that works by itself: routing, loads, wait-lists and lanes (R-CC-12, R-SPAM-1)."""
 
 import pytest
+from django.db import connection
 
 from deskhand.automation import lanes, workflows
 from deskhand.automation.models import Enrollment
@@ -113,6 +114,42 @@ def test_a_ticket_of_nobody_leaves_the_wait_list_as_spam_and_is_routed_when_it_i
     run_hooks()
     settle()
     assert Ticket.objects.get().owner_id == office.grace.pk
+
+
+def test_what_lies_in_spam_reaches_no_status_R_SPAM_1(office, settle):
+    lane = lanes.add_step("ticket", office.stage("Closed"), "create_task", {"title": "Ask"}, by=office.ada.pk)
+    workflows.switch(lane, True)
+    ticket_id = receive(office, 1).ticket_id
+    spam.mark(ticket_id, by=ada_of(office))
+    run_hooks()
+    settle()
+    runs = Enrollment.objects.count()
+
+    tickets.move(ticket_id, to=office.stage("Closed"), by=ada_of(office))
+    run_hooks()
+    settle()
+
+    assert Enrollment.objects.count() == runs
+
+
+def test_a_conversation_and_a_ticket_may_have_the_same_number_R_CC_12(office, settle):
+    office.channel.creates_tickets = False
+    office.channel.save(update_fields=["creates_tickets"])
+    thread_id = 77_000
+    with connection.cursor() as cursor:
+        for table, last in (("desk_thread", thread_id - 1), ("crm_ticket", thread_id - 1)):
+            cursor.execute("select setval(pg_get_serial_sequence(%s, 'id'), %s)", [table, last])
+    assert receive(office, 1, spam_mark="X-Spam").thread_id == thread_id
+    assert tickets.create(tickets.NewTicket("Nobody's, on purpose"), by=SYSTEM).id == thread_id
+    Ticket.objects.update(channel_account_id=office.channel.pk)
+    run_hooks()
+    settle()
+
+    spam.unmark_thread(thread_id, by=ada_of(office))
+    run_hooks()
+    settle()
+
+    assert Ticket.objects.get().owner_id is None
 
 
 def test_a_mail_to_a_spam_ticket_starts_nothing_R_SPAM_1(office, settle):

@@ -117,6 +117,7 @@ _FOR_MOVES = {
     "closed_at",
     "last_closed_at",
     "reopened_at",
+    "is_spam",
 }
 _FOR_OWNERS = {"assigned_team_ids"}
 _FOR_TICKET_OWNERS = {*_FOR_OWNERS, "owner_assigned_at", "assignment_method", "first_assigned_at"}
@@ -348,7 +349,7 @@ def _record_events(
             draft.version,
             by,
             at,
-            {"changes": {name: list(pair) for name, pair in draft.shown.items()}},
+            _facts_of_change(draft),
             _with_rule(draft.cause or cause, draft.rule),
             depth if draft.depth is None else draft.depth,
         )
@@ -359,6 +360,14 @@ def _record_events(
 
 def _with_rule(cause: Cause | None, rule: str | None) -> Cause | None:
     return replace(cause or Cause(), rule=rule) if rule else cause
+
+
+def _facts_of_change(draft: _Draft) -> dict[str, Any]:
+    """What subscribers need without reading the record again."""
+    facts: dict[str, Any] = {"changes": {name: list(pair) for name, pair in draft.shown.items()}}
+    if draft.columns.get("is_spam", draft.before.get("is_spam")):
+        facts["is_spam"] = True
+    return facts
 
 
 def _kind(object_type: str, draft: _Draft) -> str:

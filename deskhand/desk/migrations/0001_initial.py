@@ -47,6 +47,7 @@ class Migration(migrations.Migration):
                 ('is_automatic', models.BooleanField(default=False)),
                 ('is_forward', models.BooleanField(default=False)),
                 ('is_unverified', models.BooleanField(default=False)),
+                ('filtered', models.JSONField(null=True)),
                 ('delivery', models.TextField(choices=[('NONE', 'None'), ('QUEUED', 'Queued'), ('SENT', 'Sent'), ('FAILED', 'Failed'), ('BOUNCED', 'Bounced')], default='NONE')),
                 ('delivery_error', models.TextField(default='')),
                 ('created_at', models.DateTimeField()),

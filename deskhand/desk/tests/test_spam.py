@@ -5,12 +5,14 @@ from datetime import timedelta
 import pytest
 
 from deskhand.accounts.policy import viewer_for
+from deskhand.crm.pipelines import pipelines
+from deskhand.crm.pipelines.models import Pipeline
 from deskhand.crm.records import archive, tickets
 from deskhand.crm.records.models import Contact, PropertyChange, Ticket
 from deskhand.desk import conversations, spam, threads
 from deskhand.desk import views as desk_views
 from deskhand.desk.models import Message, Thread
-from deskhand.desk.types import InboundMessage, Incoming, Mailbox, Outcome
+from deskhand.desk.types import Automatic, InboundMessage, Incoming, Mailbox, Outcome
 from deskhand.events.models import EventRow
 from deskhand.events.types import SYSTEM, Actor
 from deskhand.kernel import clock
@@ -122,6 +124,18 @@ def test_what_answers_a_deleted_spam_ticket_is_spam_anew(receive, ada):
     assert second.thread_id != first.thread_id
 
 
+def test_a_marked_answer_that_would_open_a_ticket_opens_none_R_CC_12(world, receive):
+    pipelines.set_policy(Pipeline.objects.get(key="0"), options={"reopen": {"mode": "never"}})
+    first = receive("Hello")
+    tickets.move(first.ticket_id, to=world.stage("Closed"), by=SYSTEM)
+
+    marked = receive("Buy now", answers=("m0@x",), spam_mark=MARK)
+    unmarked = receive("Again?", answers=("m0@x",))
+
+    assert (marked.outcome, marked.ticket_id) == (Outcome.SPAM, None)
+    assert unmarked.outcome is Outcome.CREATED
+
+
 # ── by hand: tickets ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -145,6 +159,30 @@ def test_a_ticket_moves_to_spam_with_its_threads_and_back_R_SPAM_1(world, receiv
     assert (listed(world, "all-open"), listed(world, "spam")) == ([ticket_id], [])
     assert (ticket.owner_id, ticket.stage_id) == (world.grace.pk, stage)
     assert not Thread.objects.get().is_spam
+
+
+def test_what_was_written_meanwhile_is_heard_afterwards_R_REOPEN_2(world, receive, ada):
+    ticket_id = receive("Hello").ticket_id
+    tickets.move(ticket_id, to=world.stage("Closed"), by=SYSTEM)
+    spam.mark(ticket_id, by=ada)
+    later = clock.now() + timedelta(hours=2)
+    receive("I am no robot!", answers=("m0@x",), at=later)
+    receive("I am away", answers=("m0@x",), at=later, automatic=Automatic.ANSWER)
+    receive("Me too", answers=("m0@x",), at=later, sender=Mailbox("mallory@x.example"))
+
+    spam.unmark(ticket_id, by=ada, at=later + timedelta(minutes=1))
+
+    ticket = Ticket.objects.get()
+    assert (ticket.is_closed, ticket.reopened_at) == (False, later + timedelta(minutes=1))
+    assert (ticket.preview, ticket.last_received_at) == ("I am no robot!", later)
+    assert ticket.last_message_from_visitor
+    moved = EventRow.objects.filter(kind="ticket.moved").latest("id")
+    assert moved.cause["rule"] == "reopen_on_reply"
+
+    tickets.move(ticket_id, to=world.stage("Closed"), by=SYSTEM)
+    spam.mark(ticket_id, by=ada)
+    spam.unmark(ticket_id, by=ada)
+    assert Ticket.objects.get().is_closed  # it is heard once
 
 
 def test_marking_twice_says_so_once(receive, ada):
@@ -180,6 +218,28 @@ def test_no_spam_after_all_becomes_the_ticket_it_would_have_been_R_CC_12(world, 
     assert (ticket.is_spam, Thread.objects.get().is_spam) == (False, False)
     assert set(Message.objects.values_list("ticket_id", flat=True)) == {ticket_id}
     assert threads_in(world, desk_views.filtered) == []
+
+
+def test_a_forward_of_a_colleague_is_the_customers_request_R_EM_7(world, receive, ada):
+    thread_id = receive(
+        sender=Mailbox(world.grace.email, "Grace"), original_sender=Mailbox("chiara@x.example", "Chiara"), is_forward=True, spam_mark=MARK
+    ).thread_id  # fmt: skip
+
+    spam.unmark_thread(thread_id, by=ada)
+
+    assert Ticket.objects.get().contact.email == "chiara@x.example"
+    assert Thread.objects.get().contact_id == Ticket.objects.get().contact_id
+
+
+@pytest.mark.parametrize("automatic", [Automatic.ANSWER, Automatic.REPORT])
+def test_what_a_machine_says_opens_nothing_afterwards_either_R_STAT_18(world, receive, ada, automatic):
+    thread_id = receive(spam_mark=MARK, automatic=automatic).thread_id
+
+    assert spam.unmark_thread(thread_id, by=ada) is None
+
+    assert threads_in(world, desk_views.conversations) == [thread_id]
+    assert not Ticket.objects.exists()
+    assert not Contact.objects.exists()
 
 
 def test_no_spam_twice_is_one_ticket_R_CC_12(receive, ada):

@@ -25,7 +25,7 @@ from deskhand.crm.records import tickets
 from deskhand.crm.records.models import Company, Contact, Ticket
 from deskhand.crm.records.store import Change
 from deskhand.desk import inboxes, replies, threads
-from deskhand.desk.models import ChannelAccount, Follower, Inbox, Thread
+from deskhand.desk.models import ChannelAccount, Follower, Inbox
 from deskhand.desk.replies import NewReply
 from deskhand.desk.types import InboundMessage, Incoming, Mailbox
 from deskhand.events.types import SYSTEM, Actor
@@ -71,7 +71,7 @@ def seed(say: Say = lambda text: None) -> bool:
             _second_pipelines(account)
     _live_90_days(account, staff, channels, now, say)
     with account_scope(account.pk):
-        _filter_junk(account, channels["support"], now)
+        _filter_junk(channels["support"], now)
         _automate(account, staff, now)
         _set_hours(account, staff, now)
     return True
@@ -254,10 +254,8 @@ def _one_ticket(story: _Story) -> None:
             tickets.move(received.ticket_id, to=pipeline.first_closed.id, by=Actor.user(agent.pk), at=closing)
 
 
-def _filter_junk(account: Account, channel: ChannelAccount, now: datetime) -> None:
+def _filter_junk(channel: ChannelAccount, now: datetime) -> None:
     """What the filter of the mail server in front had marked."""
-    if Thread.objects.filter(account_id=account.pk, is_spam=True).exists():
-        return
     for n, (name, address, subject, text, hours) in enumerate(company.JUNK):
         at = now - timedelta(hours=hours)
         message = InboundMessage(

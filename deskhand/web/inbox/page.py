@@ -102,7 +102,7 @@ def ticket_list(
         count_text=count_text(desk_views.counters(request.viewer, [found])[view]),
         refresh_url=reverse("inbox-list", args=[view]), new_url="" if after else reverse("inbox-new", args=[view, newest]),
         more_url=reverse("inbox-more", args=[view, following]) if following else "", empty_text=str(VIEW_SENTENCES[view]),
-        filtered=filtered_list(request, filtered_after) if found.spam else None,
+        filtered=filtered_list(request, filtered_after) if found.spam and not after else None,
     )  # fmt: skip
 
 

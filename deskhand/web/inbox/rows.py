@@ -54,7 +54,7 @@ class TicketList:
     new_url: str = ""  # names the newest row; answers with inbox/fragments/new_tickets.html
     more_url: str = ""  # the next page; for htmx inbox/fragments/more_rows.html; empty: this was the last
     empty_text: str = ""  # one sentence when there is nothing: what this view is for
-    filtered: ThreadList | None = None  # in the view of spam: what arrived as spam and is no ticket
+    filtered: ThreadList | None = None  # in the view of spam: what is no ticket
 
 
 @dataclass(frozen=True)

@@ -334,21 +334,25 @@ def _require_conversations(request: AccountRequest) -> None:
 @require_POST
 def make_ticket(request: AccountRequest, thread_id: int) -> HttpResponse:
     """Make a conversation a ticket; one that is a ticket already is opened."""
-    _require_making_tickets(request)
+    _require_loose(request, thread_id, Verb.VIEW)
     ticket_id = conversations.make_ticket(thread_id, by=Actor.user(request.user.pk))
     return redirect("inbox-ticket", "all-open", ticket_id)
 
 
-def _require_making_tickets(request: AccountRequest) -> None:
+def _require_loose(request: AccountRequest, thread_id: int, verb: Verb) -> None:
+    """The right to make a ticket of a conversation; of one that a ticket owns by now, the right to that ticket."""
     _require_conversations(request)
     if not pages.may_make_tickets(request):
         raise Forbidden(_("You may not create tickets."))
+    ticket_id = conversations.ticket_of(thread_id)
+    if ticket_id is not None:
+        _changeable(request, "all-open", ticket_id, verb)
 
 
 @require_POST
 def set_thread_spam(request: AccountRequest, thread_id: int) -> HttpResponse:
     """`spam` is 1 or 0: a conversation into Spam, or out of it and, where its channel says so, into a ticket (R-CC-12)."""
-    _require_making_tickets(request)
+    _require_loose(request, thread_id, Verb.EDIT)
     by = Actor.user(request.user.pk)
     if request.POST.get("spam") == "1":
         spam.mark_thread(thread_id, by=by)

@@ -9,6 +9,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from deskhand.crm.records import tickets
 from deskhand.crm.records.models import Ticket
 from deskhand.desk import spam, threads
 from deskhand.desk import views as desk_views
@@ -132,13 +133,33 @@ def test_who_sees_only_their_own_sees_nothing_that_was_filtered(office, sign_in,
     assert "Cheap watches" not in texts(sign_in(office.world.grace).get("/inbox/spam"))
 
 
+def test_a_conversation_is_no_way_around_to_a_ticket_one_may_not_see(office, sign_in):
+    """Its thread's address is known from the time before somebody else made it a ticket."""
+    office.role(
+        office.world.grace,
+        records={"ticket": {"view": "own", "edit": "own", "unassigned": True}},
+        capabilities=["service_access"],
+    )
+    ticket = office.mail()
+    with office.inside() as world:
+        tickets.assign(ticket.pk, owner_id=world.ada.pk, by=SYSTEM)
+        thread_id = Thread.objects.get(ticket_id=ticket.pk).pk
+    client = sign_in(office.world.grace)
+
+    assert client.get(f"/inbox/all-open/{ticket.pk}").status_code == 404
+    for path, data in (("spam", {"spam": "1"}), ("spam", {"spam": "0"}), ("ticket", {})):
+        assert client.post(f"/conversations/{thread_id}/{path}", data).status_code == 404
+    with office.inside():
+        assert not Ticket.objects.get(pk=ticket.pk).is_spam
+
+
 def test_what_was_filtered_can_be_read_before_anybody_decides_R_CC_12(office, sign_in, arrive):
     arrive()
 
     page = texts(sign_in(office.world.grace).get("/inbox/spam"))
 
     for part in (
-        "Filtered on arrival",
+        "Conversations",
         "Eve Oddly",
         "eve@offers.example",
         "Cheap watches",
