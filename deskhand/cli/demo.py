@@ -48,15 +48,19 @@ def _seed() -> int:
 
     from django.conf import settings
 
-    from deskhand import wiring
-    from deskhand.delivery.sender import Sender
-    from deskhand.testing.demo import company, seed
+    from deskhand.testing.demo import company
 
-    if seed.seed(lambda text: print(text, file=sys.stderr, flush=True)) and settings.DEMO:
-        sender = Sender(wiring.transports())
-        sender.drain()
-        sender.close()
-        seed.date_mail()
+    if not company.is_there():  # what all areas together weigh is only read where it is needed
+        from deskhand import wiring
+        from deskhand.delivery.sender import Sender
+        from deskhand.testing.demo import seed
+
+        wiring.connect()
+        if seed.seed(lambda text: print(text, file=sys.stderr, flush=True)) and settings.DEMO:
+            sender = Sender(wiring.transports())
+            sender.drain()
+            sender.close()
+            seed.date_mail()
     for colleague in company.COLLEAGUES[:3]:
         print(f"  {colleague.username:<8} {company.PASSWORD}   {colleague.name}, {colleague.job.lower()}")
     return 0

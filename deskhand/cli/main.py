@@ -44,6 +44,8 @@ COMMANDS = (
 WITHOUT_DATABASE = {"serve", "bench", "upgrade_db"}
 #: These live long and serve many at once; all others need one connection.
 WITH_POOL = {"web", "worker", "mail_in", "bench"}
+#: Every start waits for these, and mostly they have nothing to do; where they do, they wire the areas themselves.
+WIRE_THEMSELVES = {"migrate"}
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 
@@ -123,15 +125,15 @@ def _run(name: str, module: ModuleType, args: argparse.Namespace) -> int:
         env.whole("DATABASE_POOL", 0, at_most=500)  # wrong also where it is not used: `serve` starts with us
         os.environ["DATABASE_POOL"] = "0"
     if os.environ.get("DATABASE_URL") or os.environ.get("DATABASE_URL_FILE"):
-        return _run_with_django(module, args)
+        return _run_with_django(name, module, args)
 
     from deskhand.kernel.database import embedded, url
 
     with embedded.running(url.data_directory(), report=_report):
-        return _run_with_django(module, args)
+        return _run_with_django(name, module, args)
 
 
-def _run_with_django(module: ModuleType, args: argparse.Namespace) -> int:
+def _run_with_django(name: str, module: ModuleType, args: argparse.Namespace) -> int:
     import django
     import psycopg
     from django.db import InterfaceError, OperationalError, connections
@@ -143,9 +145,10 @@ def _run_with_django(module: ModuleType, args: argparse.Namespace) -> int:
     faulthandler.register(signal.SIGUSR1)  # `kill -USR1` prints where every thread is
     django.setup()
 
-    from deskhand import wiring
+    if name not in WIRE_THEMSELVES:
+        from deskhand import wiring
 
-    wiring.connect()  # whatever a command changes, the same follows from it
+        wiring.connect()  # whatever a command changes, the same follows from it
     try:
         return int(module.run(args))
     except (OperationalError, InterfaceError, psycopg.OperationalError) as failure:

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from deskhand.accounts.models import Account
+from deskhand.automation.models import Workflow
+from deskhand.kernel.database.scope import account_scope
+
 SLUG, NAME, ZONE = "demo", "Nordlys Outdoor", "Europe/Copenhagen"
 PASSWORD = "nordlys-demo-2026"
 MAILBOX = "support@demo.example"
@@ -152,3 +156,12 @@ def email_of(name: str) -> str:
     for letter, replacement in (("ø", "o"), ("å", "a"), ("ä", "a"), ("ü", "u"), ("ß", "ss"), ("æ", "ae")):
         plain = plain.replace(letter, replacement)
     return f"{plain}@mail.example"
+
+
+def is_there() -> bool:
+    """Whether the demo account has been made, to its end: its automations come last."""
+    account = Account.objects.filter(slug=SLUG).first()
+    if account is None:
+        return False
+    with account_scope(account.pk):
+        return Workflow.objects.filter(account_id=account.pk).exists()

@@ -57,9 +57,9 @@ def seed(say: Say = lambda text: None) -> bool:
     The areas must be wired. Safe to repeat after a kill: its automations come last, all at once, and half of an
     account is continued.
     """
-    account = Account.objects.filter(slug=company.SLUG).first()
-    if account is not None and _is_whole(account):
+    if company.is_there():
         return False
+    account = Account.objects.filter(slug=company.SLUG).first()
     say("Hiring the people of a demo company …")
     now = clock.now()
     start = now - timedelta(days=DAYS)
@@ -88,11 +88,6 @@ _DATE_MAIL = """
 update delivery_sinkmail s set received_at = o.created_at
 from delivery_outboxentry o where s.account_id = %s and o.account_id = s.account_id and o.id = s.entry_id
 """
-
-
-def _is_whole(account: Account) -> bool:
-    with account_scope(account.pk):
-        return Workflow.objects.filter(account_id=account.pk).exists()
 
 
 def _hire(account: Account) -> Staff:
