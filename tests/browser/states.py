@@ -145,7 +145,7 @@ def place_step(page: Page) -> None:
 
 def switch_on(page: Page) -> None:
     automate(page)
-    page.locator(".lane [role=switch]").first.click()
+    page.locator("[id^=lane-on-][aria-checked=false]").first.click()
     page.locator("#drawer [name=present]").first.wait_for()
 
 
