@@ -12,6 +12,7 @@ from deskhand.web.inbox import views as inbox
 from deskhand.web.mailbox import views as mailbox
 from deskhand.web.me import views as me
 from deskhand.web.pipelines import views as pipelines
+from deskhand.web.system import views as system
 
 register_converter(Id, "id")
 register_converter(Key, "key")
@@ -84,6 +85,18 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("files/<id:attachment_id>", files.attachment, name="attachment"),
     path("mailbox", mailbox.mails, name="mailbox"),
     path("mailbox/<id:mail_id>", mailbox.mail, name="mailbox-mail"),
+    path("settings/system", system.system, name="system"),
+    path("settings/system/mails/release", system.release_mails, name="system-mails-release"),
+    path("settings/system/mails/<id:entry_id>/again", system.mail_again, name="system-mail-again"),
+    path("settings/system/quarantine/again", system.process_again, name="system-quarantine-again"),
+    path("settings/system/quarantine/<id:mail_id>", system.quarantined, name="system-quarantined"),
+    path(
+        "settings/system/quarantine/<id:mail_id>/again",
+        system.process_again,
+        name="system-quarantine-one-again",
+    ),
+    path("settings/system/jobs/again", system.run_again, name="system-jobs-again"),
+    path("settings/system/jobs/<id:job_id>/again", system.run_again, name="system-job-again"),
     path("settings/pipelines/automate", pipelines.home, name="automate-home"),
     path("settings/pipelines/<id:pipeline_id>/automate", include(automate)),
     path("settings/mails/<id:mail_id>", pipelines.mail, name="mail-template"),

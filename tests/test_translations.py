@@ -233,7 +233,10 @@ def test_no_text_of_a_ticket_is_unmarked(speaking, desk):
 
 def test_no_page_that_links_lead_to_has_unmarked_texts(speaking, desk):
     client = speak(desk.ada, pseudo.CODE)
-    seen, ahead = set(), ["/inbox/all-open", "/settings/pipelines/automate", "/mailbox", LOGOUT]
+    seen, ahead = (
+        set(),
+        ["/inbox/all-open", "/settings/pipelines/automate", "/settings/system", "/mailbox", LOGOUT],
+    )
     left: dict[str, list[str]] = {}
     while ahead:
         address = ahead.pop()

@@ -105,7 +105,7 @@ def _unpack(archive: tarfile.TarFile, folder: Path) -> None:
 def _raise_fence() -> int:
     from deskhand.delivery import outbox
 
-    return outbox.fence("Restored from a backup; it may have been sent already")
+    return outbox.fence(outbox.RESTORED)
 
 
 def _existing(folder: Path) -> Path:

@@ -27,6 +27,7 @@ log = structlog.get_logger()
 
 WAKE = "outbox"
 
+RESTORED = "Restored from a backup; it may have been sent already"
 COPIED = "Restored from a copy of the database; it may have been sent already"
 
 # The lock makes who lowers the fence wait for those that have seen it, so that no entry stays behind it.

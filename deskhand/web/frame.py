@@ -126,11 +126,13 @@ def _nav(request: AccountRequest, area: str) -> tuple[NavItem, ...]:
         "inbox": policy.can(request.viewer, Action.OPEN_HELP_DESK),
         "automate": policy.can(request.viewer, Action.EDIT_LANES),
         "mailbox": policy.can(request.viewer, Action.EDIT_ACCOUNT),
+        "system": policy.can(request.viewer, Action.EDIT_ACCOUNT),
     }
     items = (
         NavItem("inbox", _("Inbox"), "inbox", reverse("inbox")),
         NavItem("automate", _("Automation"), "workflow", reverse("automate-home")),
         NavItem("mailbox", _("Sent mail"), "mail", reverse("mailbox"), at_end=True),
+        NavItem("system", _("System"), "activity", reverse("system"), at_end=True),
     )
     return tuple(replace(item, current=item.key == area) for item in items if may[item.key])
 

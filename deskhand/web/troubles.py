@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from deskhand.automation import enroll, lanes
+from deskhand.delivery import outbox
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,8 @@ _OUR_OWN: dict[str, Promise] = {
     "No mail server is set up; the mail waits here until there is one.": gettext_lazy(
         "No mail server is set up; the mail waits here until there is one."
     ),
+    outbox.RESTORED: gettext_lazy("Held since a backup was restored: it may have been sent already."),
+    outbox.COPIED: gettext_lazy("Held since this database was copied: it may have been sent already."),
 }
 
 #: By subject and detail of the status, or by its subject alone.
@@ -82,6 +85,26 @@ def _sentence(stored: str) -> Promise:
     if code := _CODE.search(stored):
         return _BY_CODE.get(code[1]) or (_BUSY if code[1].startswith("4") else _REFUSED)
     return next((words for pattern, words in _BY_WORDS if pattern.search(stored)), _UNKNOWN)
+
+
+def of_fence(stored: str) -> Trouble:
+    """Why what automations send is held."""
+    known = {
+        outbox.RESTORED: _("A backup was restored. What automations send is held, because it may have been sent already."),
+        outbox.COPIED: _("This database was copied. What automations send is held, because it may have been sent already."),
+    }.get(stored)  # fmt: skip
+    return Trouble(known) if known else Trouble(_("What automations send is held."), stored)
+
+
+def of_quarantine(stored: str, *, is_kept: bool) -> Trouble:
+    """Why a mail could not be filed."""
+    if not is_kept:
+        return Trouble(_("Its server does not hand it over; it still lies there."), stored)
+    return Trouble(_("It could not be filed. Every byte of it is kept."), stored)
+
+
+def of_job(stored: str) -> Trouble:
+    return Trouble(_("It was tried several times and given up."), stored)
 
 
 def of_workflow(stored: str) -> Trouble:

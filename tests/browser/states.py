@@ -79,6 +79,10 @@ def mailbox(page: Page) -> None:
     page.goto("/mailbox")
 
 
+def system(page: Page) -> None:
+    page.goto("/settings/system")
+
+
 def mail(page: Page) -> None:
     page.goto("/mailbox")
     page.locator(".mail-line").first.click()
@@ -196,6 +200,7 @@ STATES: dict[str, Step] = {
     "empty-view": empty_view,
     "conversations": conversations,
     "mailbox": mailbox,
+    "system": system,
     "mail": mail,
     "automate": automate,
     "lanes": lanes,

@@ -16,6 +16,7 @@ from deskhand.desk import replies, threads
 from deskhand.desk.models import Message
 from deskhand.desk.types import InboundMessage, Incoming, Mailbox, StoredFile
 from deskhand.kernel import files
+from deskhand.web.tests.test_system import entry, kept
 from tests.browser import states
 
 pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("ignore:StreamingHttpResponse must consume")]
@@ -62,6 +63,11 @@ def busy(office):
             account_id=world.account.pk, entry_id=1, envelope_from="", recipients=["a@x.example"], subject="Kept",
             message_id="<1@x>", raw=b"Subject: Kept\r\nFrom: a@x.example\r\n\r\nText", received_at=office.at,
         )  # fmt: skip
+        held, stuck = entry(world.account.pk), kept(world.account.pk, office.at)
+        held.recipients, held.held_reason = [f"{LONG}@x.example"], f"550 5.1.1 {LONG}"
+        held.save()
+        stuck.recipient = f"{LONG}@x.example"
+        stuck.save()
         templates.ensure_defaults(world.account.pk)
         new, by = world.stage("New"), world.ada.pk
         lanes.add_step("ticket", new, "send_email", {"template": "ticket_received"}, by=by)

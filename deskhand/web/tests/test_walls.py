@@ -12,14 +12,16 @@ from django.urls import URLPattern, URLResolver, get_resolver
 
 from deskhand.automation import lanes, templates
 from deskhand.automation.models import MailTemplate
+from deskhand.channels.email.models import InboundMail, MailState
 from deskhand.crm.records import tickets
-from deskhand.delivery.models import SinkMail
+from deskhand.delivery.models import OutboxEntry, SinkMail, State
 from deskhand.desk.models import Attachment, Message, Thread
 from deskhand.desk.types import StoredFile
 from deskhand.events.types import SYSTEM, Actor
-from deskhand.kernel import files
+from deskhand.kernel import files, jobs
 from deskhand.routing import availability
 from deskhand.routing.types import Status
+from deskhand.web.tests.test_system import failures
 
 SIGN_IN = "sign-in"
 HTMX = {"HX-Request": "true"}
@@ -61,6 +63,14 @@ TABLE: dict[str, Wall] = {
     "attachment": Wall(),
     "mailbox": OF_THE_LIST,
     "mailbox-mail": Wall(),
+    "system": OF_THE_LIST,
+    "system-mails-release": Wall("POST", neighbour=None),
+    "system-mail-again": Wall("POST"),
+    "system-quarantine-again": Wall("POST", neighbour=None),
+    "system-quarantined": Wall(),
+    "system-quarantine-one-again": Wall("POST"),
+    "system-jobs-again": Wall("POST", neighbour=None),
+    "system-job-again": Wall("POST"),
     "automate-home": OF_THE_LIST,
     "automate": Wall(),
     "automate-channel": Wall("POST"),
@@ -129,6 +139,7 @@ def places(office) -> dict[str, str]:
             account_id=world.account.pk, entry_id=1, envelope_from="", recipients=["a@x"], message_id="<1@x>",
             subject="Canary 7f3a", raw=b"Subject: Canary 7f3a\r\n\r\ncanary", received_at=office.at,
         )  # fmt: skip
+        entry, kept, job_id = failures(world.account.pk, office.at)
         file = Attachment.objects.get()
         templates.ensure_defaults(world.account.pk)
         lanes.add_step("ticket", world.stage("New"), "create_task", {"title": "Canary 7f3a"}, by=world.ada.pk)
@@ -144,6 +155,7 @@ def places(office) -> dict[str, str]:
         "automate-close-date": lane[:1], **dict.fromkeys(("lane-switch", "lane-every-time", "lane-step-new", "lane-step-add"), lane),
         **{name: [*lane, "1"] for name in TABLE if name.startswith("lane-step-") and name not in ("lane-step-new", "lane-step-add")},
         "mail-template": [automated.pk], "mail-template-save": [automated.pk],
+        "system-mail-again": [entry.pk], "system-quarantined": [kept.pk], "system-quarantine-one-again": [kept.pk], "system-job-again": [job_id],
     }  # fmt: skip
     return {name: reverse(name, args=given.get(name, [])) for name in TABLE}
 
@@ -248,6 +260,9 @@ def test_changes_by_somebody_else_changed_nothing(places, office, neighbour, sig
         assert not ticket.is_spam
         assert not Thread.objects.filter(is_spam=True).exists()
         assert Message.objects.count() == 2
+        assert OutboxEntry.objects.get().state == State.HELD
+        assert InboundMail.objects.get(state=MailState.QUARANTINED)
+        assert len(jobs.failed()) == 1
 
 
 # ── the door ─────────────────────────────────────────────────────────────────────────────────────────────────────────
