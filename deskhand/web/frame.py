@@ -16,7 +16,7 @@ from deskhand.accounts.policy import Action
 from deskhand.desk import views as desk_views
 from deskhand.routing import queries as routing
 from deskhand.routing.queries import OwnStatus
-from deskhand.web import live
+from deskhand.web import live, settings_side
 from deskhand.web.middleware import AccountRequest
 from deskhand.web.shell import NavItem, Person, Shell, SideLink, SideSection, Toast, Viewer
 
@@ -86,16 +86,17 @@ def _theme(request: AccountRequest) -> Literal["auto", "light", "dark"]:
 
 
 def shell(request: AccountRequest, *, area: str = "inbox", view: str = "") -> Shell:
-    """The frame for `area`; the side of the inbox lists all views."""
+    """The frame for `area`: one of the rail, or a page of the settings; "own" are the sign-in library's pages."""
+    is_setting = area == "own" or area in settings_side.KEYS
     may_work = area == "inbox" and policy.can(request.viewer, Action.OPEN_HELP_DESK)
     own_links = _own_links(request)
-    side = (_side(request, view),) if may_work else ()
-    if area == "own" and len(own_links) > 1:
-        side = (SideSection(_("Signing in"), own_links),)
+    side: tuple[SideSection, ...] = (_side(request, view),) if may_work else ()
+    if is_setting:
+        side = settings_side.sections(request.viewer, area, own_links)
     return Shell(
         viewer=person_of_viewer(request),
-        nav=_nav(request, area),
-        side_title=_("Help desk") if may_work else _("You"),
+        nav=_nav(request, "settings" if is_setting else area),
+        side_title=_("Help desk") if may_work else _("Settings"),
         side=side,
         side_url=reverse("inbox-side", args=[view or desk_views.DEFAULT]) if may_work else "",
         theme_url=reverse("theme"),
@@ -122,19 +123,16 @@ def _own_links(request: AccountRequest) -> tuple[SideLink, ...]:
 
 
 def _nav(request: AccountRequest, area: str) -> tuple[NavItem, ...]:
-    may = {
-        "inbox": policy.can(request.viewer, Action.OPEN_HELP_DESK),
-        "automate": policy.can(request.viewer, Action.EDIT_LANES),
-        "mailbox": policy.can(request.viewer, Action.EDIT_ACCOUNT),
-        "system": policy.can(request.viewer, Action.EDIT_ACCOUNT),
-    }
-    items = (
-        NavItem("inbox", _("Inbox"), "inbox", reverse("inbox")),
-        NavItem("automate", _("Automation"), "workflow", reverse("automate-home")),
-        NavItem("mailbox", _("Sent mail"), "mail", reverse("mailbox"), at_end=True),
-        NavItem("system", _("System"), "activity", reverse("system"), at_end=True),
-    )
-    return tuple(replace(item, current=item.key == area) for item in items if may[item.key])
+    items = [NavItem("settings", _("Settings"), "settings", _first_setting(request), at_end=True)]
+    if policy.can(request.viewer, Action.OPEN_HELP_DESK):
+        items.insert(0, NavItem("inbox", _("Inbox"), "inbox", reverse("inbox")))
+    return tuple(replace(item, current=item.key == area) for item in items)
+
+
+def _first_setting(request: AccountRequest) -> str:
+    """Where the gear leads: to what a whole account is set up with, or to one's own."""
+    found = settings_side.sections(request.viewer, "", _own_links(request))
+    return found[min(1, len(found) - 1)].links[0].url
 
 
 def _side(request: AccountRequest, current: str) -> SideSection:

@@ -252,8 +252,8 @@ def test_it_asks_as_often_whatever_failed(office, admin):
 
 
 def test_only_administrators_see_it(office, admin, sign_in):
-    assert 'href="/settings/system"' in admin.get("/inbox/all-open").content.decode()
+    assert 'href="/settings/system"' in admin.get("/mailbox").content.decode()
     grace = sign_in(office.world.grace)
 
     assert grace.get("/settings/system").status_code == 403
-    assert 'href="/settings/system"' not in grace.get("/inbox/all-open").content.decode()
+    assert 'href="/settings/system"' not in grace.get("/account/password/change/").content.decode()

@@ -1,0 +1,12 @@
+"""Addresses of what people set for themselves."""
+
+from __future__ import annotations
+
+from django.urls import URLPattern, URLResolver, path
+
+from deskhand.web.me import views
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("me/theme", views.theme, name="theme"),
+    path("me/availability", views.set_availability, name="availability"),
+]

@@ -1,0 +1,41 @@
+"""Addresses of the Automate tab and its mails."""
+
+from __future__ import annotations
+
+from django.urls import URLPattern, URLResolver, include, path
+
+from deskhand.web.pipelines import views
+
+lane_step: list[URLPattern | URLResolver] = [
+    path("", views.edit_step, name="lane-step-edit"),
+    path("/save", views.save_step, name="lane-step-save"),
+    path("/delete", views.ask_delete, name="lane-step-delete"),
+    path("/deleted", views.delete_step, name="lane-step-deleted"),
+    path("/place", views.ask_place, name="lane-step-place"),
+    path("/placed", views.place_step, name="lane-step-placed"),
+    path("/comments", views.comments, name="lane-step-comments"),
+    path("/comment", views.add_comment, name="lane-step-comment"),
+]
+
+lane: list[URLPattern | URLResolver] = [
+    path("/switch", views.switch_lane, name="lane-switch"),
+    path("/every-time", views.set_every_time, name="lane-every-time"),
+    path("/steps", views.add_step, name="lane-step-add"),
+    path("/steps/new", views.new_step, name="lane-step-new"),
+    path("/steps/<key:step_id>", include(lane_step)),
+]
+
+automate: list[URLPattern | URLResolver] = [
+    path("", views.automate, name="automate"),
+    path("/channels/<id:channel_id>", views.set_channel, name="automate-channel"),
+    path("/statuses/<key:rule>", views.set_status_rule, name="automate-status"),
+    path("/close-date", views.set_close_date, name="automate-close-date"),
+    path("/lanes/<id:stage_id>", include(lane)),
+]
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("settings/pipelines/automate", views.home, name="automate-home"),
+    path("settings/pipelines/<id:pipeline_id>/automate", include(automate)),
+    path("settings/mails/<id:mail_id>", views.mail, name="mail-template"),
+    path("settings/mails/<id:mail_id>/save", views.save_mail, name="mail-template-save"),
+]

@@ -1,0 +1,66 @@
+"""The side of the settings: every page that an account is set up with, for whom it is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.urls import reverse
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from deskhand.accounts import policy
+from deskhand.accounts.policy import Action
+from deskhand.accounts.types import Viewer
+from deskhand.web.shell import SideLink, SideSection
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page of the settings. `action` None: it is everybody's own."""
+
+    key: str
+    label: str | Promise
+    icon: str
+    url_name: str
+    action: Action | None = None
+
+
+YOU: list[Page] = []
+PEOPLE: list[Page] = []
+HELP_DESK: list[Page] = []
+OBJECTS = [
+    Page("automate", gettext_lazy("Tickets"), "ticket", "automate-home", Action.EDIT_LANES),
+]
+SYSTEM = [
+    Page("mailbox", gettext_lazy("Sent mail"), "mail", "mailbox", Action.EDIT_ACCOUNT),
+    Page("system", gettext_lazy("System"), "activity", "system", Action.EDIT_ACCOUNT),
+]
+KEYS = {page.key for part in (YOU, PEOPLE, HELP_DESK, OBJECTS, SYSTEM) for page in part}
+
+
+def sections(viewer: Viewer, current: str, own: Sequence[SideLink] = ()) -> tuple[SideSection, ...]:
+    """All that the viewer may open; `own` are the ways to sign in, at the end of what is theirs."""
+    parts = (
+        (_("You"), YOU),
+        (_("People"), PEOPLE),
+        (_("Help desk"), HELP_DESK),
+        (_("Objects"), OBJECTS),
+        (_("System"), SYSTEM),
+    )
+    found = []
+    for number, (label, pages) in enumerate(parts):
+        links = tuple(_link(page, current) for page in pages if _may(viewer, page))
+        links = (*links, *own) if number == 0 else links
+        if links:
+            found.append(SideSection(label, links))
+    return tuple(found)
+
+
+def _may(viewer: Viewer, page: Page) -> bool:
+    return page.action is None or policy.can(viewer, page.action)
+
+
+def _link(page: Page, current: str) -> SideLink:
+    return SideLink(page.key, str(page.label), page.icon, reverse(page.url_name), current=page.key == current)
