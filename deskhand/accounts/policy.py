@@ -152,6 +152,7 @@ class Action(StrEnum):
     EDIT_SKILLS = "skills.edit"
     EDIT_PIPELINES = "pipelines.edit"
     EDIT_PIPELINE_RULES = "pipeline_rules.edit"
+    EDIT_PROPERTIES = "properties.edit"
     BYPASS_PIPELINE_RULES = "pipeline_rules.bypass"
     EDIT_LANES = "lanes.edit"
     EDIT_OBJECT_AUTOMATION = "object_automation.edit"
@@ -207,6 +208,7 @@ RULES: Mapping[Action, Rule] = {
     Action.EDIT_SKILLS: _super_admin,
     Action.EDIT_PIPELINES: _with(Capability.PROPERTY_SETTINGS),  # R-PERM-9
     Action.EDIT_PIPELINE_RULES: _super_admin,
+    Action.EDIT_PROPERTIES: _with(Capability.PROPERTY_SETTINGS),  # and what stands beside a record
     Action.BYPASS_PIPELINE_RULES: _with(Capability.PROPERTY_SETTINGS),  # R-RULE-4
     Action.EDIT_LANES: _with(_ADMIN),  # R-PERM-7
     Action.EDIT_OBJECT_AUTOMATION: _with(Capability.WORKFLOW_EDIT),  # R-PERM-8

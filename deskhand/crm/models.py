@@ -16,10 +16,16 @@ from deskhand.crm.records.models import (
     TicketCounter,
     TicketType,
 )
-from deskhand.crm.schema.models import AssociationLabel, ObjectType, PropertyDefinition
+from deskhand.crm.schema.models import (
+    AssociationLabel,
+    ObjectType,
+    PropertyDefinition,
+    PropertyGroup,
+    SidebarLayout,
+)
 
 __all__ = [
     "Association", "AssociationLabel", "Company", "Contact", "CustomObject", "Deal", "ObjectType", "Pipeline",
-    "Project", "PropertyChange", "PropertyDefinition", "PropertyValue", "Stage", "StageState", "StageTime", "Task",
-    "Ticket", "TicketCounter", "TicketType",
+    "Project", "PropertyChange", "PropertyDefinition", "PropertyGroup", "PropertyValue", "SidebarLayout", "Stage",
+    "StageState", "StageTime", "Task", "Ticket", "TicketCounter", "TicketType",
 ]  # fmt: skip

@@ -33,6 +33,7 @@ AGENT_WITH_ACCOUNT_ACCESS = viewer(capabilities=["service_access", "account_acce
     ("action", "may", "may_not"),
     [
         (Action.EDIT_PIPELINES, [SUPER, ADMIN_WITH_PROPERTIES], [ADMIN, EDITOR, AGENT, LIGHT]),
+        (Action.EDIT_PROPERTIES, [SUPER, ADMIN_WITH_PROPERTIES], [ADMIN, EDITOR, AGENT, LIGHT]),
         (Action.EDIT_PIPELINE_RULES, [SUPER], [ADMIN, ADMIN_WITH_PROPERTIES, EDITOR, AGENT, LIGHT]),
         (Action.EDIT_SLAS, [SUPER], [ADMIN, EDITOR, AGENT, LIGHT]),
         (Action.EDIT_SKILLS, [SUPER], [ADMIN, EDITOR, AGENT, LIGHT]),

@@ -177,6 +177,20 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='PropertyGroup',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('account_id', models.BigIntegerField()),
+                ('object_type', models.TextField()),
+                ('name', models.TextField()),
+                ('label', models.TextField()),
+                ('display_order', models.IntegerField(default=0)),
+            ],
+            options={
+                'constraints': [models.UniqueConstraint(fields=('account_id', 'object_type', 'name'), name='property_group_once')],
+            },
+        ),
+        migrations.CreateModel(
             name='PropertyValue',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -193,6 +207,18 @@ class Migration(migrations.Migration):
             ],
             options={
                 'indexes': [models.Index(fields=['account_id', 'property_id', 'record_id'], name='value_of_record'), models.Index(condition=models.Q(('word__isnull', False)), fields=['account_id', 'property_id', 'word', 'record_id'], name='value_by_word'), models.Index(condition=models.Q(('number__isnull', False)), fields=['account_id', 'property_id', 'number', 'record_id'], name='value_by_number'), models.Index(condition=models.Q(('day__isnull', False)), fields=['account_id', 'property_id', 'day', 'record_id'], name='value_by_day'), models.Index(condition=models.Q(('moment__isnull', False)), fields=['account_id', 'property_id', 'moment', 'record_id'], name='value_by_moment'), models.Index(condition=models.Q(('ref__isnull', False)), fields=['account_id', 'property_id', 'ref', 'record_id'], name='value_by_ref'), models.Index(condition=models.Q(('flag__isnull', False)), fields=['account_id', 'property_id', 'flag', 'record_id'], name='value_by_flag')],
+            },
+        ),
+        migrations.CreateModel(
+            name='SidebarLayout',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('account_id', models.BigIntegerField()),
+                ('object_type', models.TextField()),
+                ('sections', models.JSONField(default=list)),
+            ],
+            options={
+                'constraints': [models.UniqueConstraint(fields=('account_id', 'object_type'), name='sidebar_layout_once')],
             },
         ),
         migrations.CreateModel(

@@ -44,6 +44,34 @@ class PropertyDefinition(models.Model):
         ]
 
 
+class PropertyGroup(models.Model):
+    """A group that the account puts its properties in; `PropertyDefinition.group` is its name."""
+
+    account_id = models.BigIntegerField()
+    object_type = models.TextField()
+    name = models.TextField()
+    label = models.TextField()
+    display_order = models.IntegerField(default=0)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["account_id", "object_type", "name"], name="property_group_once"),
+        ]
+
+
+class SidebarLayout(models.Model):
+    """Which properties stand beside a record; without one the product's own layout holds."""
+
+    account_id = models.BigIntegerField()
+    object_type = models.TextField()
+    sections = models.JSONField(default=list)  # [{"label", "properties": [name]}]
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["account_id", "object_type"], name="sidebar_layout_once"),
+        ]
+
+
 class AssociationLabel(models.Model):
     """An association type that the account made between two kinds of record."""
 
