@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, include, path
 
-from deskhand.web.inbox import views
+from deskhand.web.inbox import actions, views
 
 tickets: list[URLPattern | URLResolver] = [
     path("", views.ticket, name="inbox-ticket"),
     path("/row", views.row, name="inbox-row"),
     path("/thread", views.thread, name="inbox-thread"),
-    path("/status", views.set_status, name="ticket-status"),
-    path("/owner", views.set_owner, name="ticket-owner"),
+    path("/status", actions.set_status, name="ticket-status"),
+    path("/owner", actions.set_owner, name="ticket-owner"),
     path("/answer", views.answer, name="ticket-reply"),
-    path("/spam", views.set_spam, name="ticket-spam"),
+    path("/spam", actions.set_spam, name="ticket-spam"),
 ]
 
 urlpatterns: list[URLPattern | URLResolver] = [
