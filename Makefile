@@ -8,7 +8,7 @@ BIN := .venv/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tests run test check lint types bench shots lock messages
+.PHONY: help setup setup-tests run test check lint types bench shots axe lock messages
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -38,9 +38,13 @@ types: setup-tests ## types only
 bench: setup ## measure: figures as JSON
 	@$(BIN)/deskhand bench all --json $(ARGS)
 
-shots: setup-tests ## pictures of the demo's screens, for the README and for looking at
+shots: setup-tests ## pictures of the demo's screens, sheets of them for looking at, and the README's
 	@scripts/debian.sh
 	@$(BIN)/python scripts/shots.py
+
+axe: setup-tests ## search every state of every screen for obstacles, in every look (tests take a share)
+	@scripts/debian.sh
+	@DESKHAND_LOOKS=all $(BIN)/pytest tests/browser/test_access.py -m browser -q
 
 messages: setup-tests ## bring the translations up to the source
 	@$(BIN)/python scripts/messages.py extract

@@ -1,4 +1,6 @@
-"""Pictures of the demo's screens in Debian's Chromium: into shots/, and the README's into docs/img/.
+"""Pictures of the demo's screens in Debian's Chromium: into shots/ with sheets of them, and the README's into docs/img/.
+
+python scripts/shots.py [STATE …]     (default: all states, and the sheets)
 
 Starts Deskhand with a data directory that it throws away.
 """
@@ -16,7 +18,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import Page
+from playwright.sync_api import Browser, Error, Page
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
@@ -26,28 +28,67 @@ from tests.browser import stage, states  # noqa: E402
 SHOTS, IMAGES = ROOT / "shots", ROOT / "docs" / "img"
 
 
-def main() -> None:
+README = {"ticket-1440-light": "inbox.png"}
+#: Pictures on one sheet, and how wide each stands there (CSS pixels).
+SHEETS = {1440: (12, 720), 390: (24, 300)}
+
+
+def main(wanted: list[str]) -> None:
     SHOTS.mkdir(exist_ok=True)
     IMAGES.mkdir(exist_ok=True)
+    chosen = {name: step for name, step in states.STATES.items() if name in wanted or not wanted}
+    failed: list[str] = []
     with serving() as (address, name, password), stage.chromium() as browser:
         for width in (1440, 390):
             for dark in (False, True):
                 page = stage.window(browser, address, width=width, dark=dark).new_page()
                 states.sign_in(page, name, password)
-                shoot(page, f"{width}-{'dark' if dark else 'light'}")
+                look = f"{width}-{'dark' if dark else 'light'}"
+                failed += shoot(page, look, chosen)
                 page.context.close()
-    shutil.copy(SHOTS / "ticket-1440-light.png", IMAGES / "inbox.png")
+                if not wanted:
+                    lay_out(browser, width, look, [name for name in chosen if f"{name}-{look}" not in failed])
+    for shot, image in README.items():
+        if shot.partition("-")[0] in chosen and shot not in failed:
+            shutil.copy(SHOTS / f"{shot}.png", IMAGES / image)
+    if failed:
+        raise SystemExit("No picture of: " + ", ".join(failed))
 
 
-def shoot(page: Page, look: str) -> None:
+def shoot(page: Page, look: str, chosen: dict[str, states.Step]) -> list[str]:
+    """Take the pictures; return those that could not be taken."""
     cookies = page.context.cookies()
-    for name, step in states.STATES.items():
+    failed = []
+    for name, step in chosen.items():
         page.context.clear_cookies()
         page.context.add_cookies(cookies)  # type: ignore[arg-type]
-        step(page)
-        states.settle(page)
+        try:
+            step(page)
+            states.settle(page)
+        except Error as problem:
+            print(f"{name}-{look}: {problem}", file=sys.stderr)
+            failed.append(f"{name}-{look}")
         page.screenshot(path=SHOTS / f"{name}-{look}.png")
         print(f"shots/{name}-{look}.png")
+    return failed
+
+
+def lay_out(browser: Browser, width: int, look: str, names: list[str]) -> None:
+    """Put the pictures of one look together to sheets."""
+    number, shown = SHEETS[width]
+    for begin in range(0, len(names), number):
+        figures = "".join(
+            f'<figure><img src="{(SHOTS / f"{name}-{look}.png").as_uri()}" width="{shown}"><figcaption>{name}</figcaption></figure>'
+            for name in names[begin : begin + number]
+        )
+        style = "body{display:flex;flex-wrap:wrap;gap:8px;margin:8px;background:#888;font:13px sans-serif}figure{margin:0}"
+        source = SHOTS / "sheet.html"
+        source.write_text(f"<!doctype html><style>{style}</style>{figures}")
+        page = browser.new_page(viewport={"width": 2200 if width > 400 else 1860, "height": 600})
+        page.goto(source.as_uri())
+        page.screenshot(path=SHOTS / f"sheet-{look}-{begin // number + 1}.png", full_page=True)
+        page.close()
+        source.unlink()
 
 
 @contextmanager
@@ -83,4 +124,4 @@ def free_port() -> int:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])
