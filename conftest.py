@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 
 import pytest
+from django.test import override_settings
 
 from deskhand.testing.fixtures import django_db_setup, noon, world
 from tests.mailstack.fixtures import mail_stack
@@ -18,6 +19,16 @@ def wired() -> Iterator[None]:
     wiring.connect()
     yield
     wiring.disconnect()
+
+
+@pytest.fixture(autouse=True)
+def static_files_when_asked_for(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Each new test client would list all static files first; a browser has one server for all of its test."""
+    if request.node.get_closest_marker("browser"):
+        yield
+        return
+    with override_settings(WHITENOISE_AUTOREFRESH=True):
+        yield
 
 
 @pytest.fixture

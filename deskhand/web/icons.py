@@ -42,6 +42,7 @@ def _sprite_url() -> str:
 
 
 @cache
+@cache
 def sprite() -> str:
     """Return the sprite. Raises IconDoesNotExist for a name that lucide does not have."""
     symbols = "".join(_symbol(name) for name in sorted(NAMES))
