@@ -202,5 +202,8 @@ SMTP_URL = env.secret(
     "SMTP_URL", "sink:" if DEMO else ""
 )  # smtp://user:password@host:587, smtps://…; empty: mail waits, visible
 MAIL_MAX_BYTES = env.whole("MAIL_MAX_BYTES", 25 * 1024 * 1024, at_least=1024)
+UNDO_SEND_SECONDS = env.whole(
+    "UNDO_SEND_SECONDS", 10, at_least=0
+)  # in which a reply can be taken back; 0: none
 
 LOGGING_CONFIG = None

@@ -31,7 +31,7 @@ from deskhand.delivery import sender
 from deskhand.delivery.relays import Relay, default_relay
 from deskhand.delivery.transports.mail import MailTransport
 from deskhand.delivery.types import Answered, Pair, Transport
-from deskhand.desk import inboxes, replies, threads
+from deskhand.desk import inboxes, later, replies, threads
 from deskhand.desk.types import Automatic
 from deskhand.events import dispatch, live, log, partitions
 from deskhand.events.types import Actor, ActorKind, Cause, Event
@@ -333,6 +333,7 @@ TIMERS: dict[str, timers.Handler] = {
     availability.EDGE: availability.on_edges,
     rerouting.GONE: hand_on_at_once,
     AFTER_WORKFLOWS: ask_again,
+    later.KIND: later.leave,
     RECOUNT: recount_loads,
     SWEEP: sweep_attempts,
     MONTHS: make_months,

@@ -181,11 +181,96 @@ class Draft(models.Model):
     ticket_id = models.BigIntegerField()
     mode = models.TextField(default="reply")  # reply, comment
     body = models.TextField(default="")
+    html = models.TextField(default="")  # sanitised; empty when the body says all
+    recipients = models.JSONField(default=dict)  # {"to", "cc", "bcc"}: as typed
     updated_at = models.DateTimeField()
 
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["account_id", "user_id", "ticket_id", "mode"], name="draft_once")
+        ]
+
+
+class DraftFile(models.Model):
+    """A file that goes along with what a person is writing in a ticket; its bytes are in the file store."""
+
+    account_id = models.BigIntegerField()
+    user_id = models.BigIntegerField()
+    ticket_id = models.BigIntegerField()
+    name = models.TextField()
+    content_type = models.TextField()
+    size = models.BigIntegerField()
+    sha256 = models.TextField()
+    created_at = models.DateTimeField()
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["account_id", "user_id", "ticket_id"], name="draft_file_of_user"),
+        ]
+
+
+class LaterReply(models.Model):
+    """A reply that is written and leaves at a moment: in some seconds, so that it can be taken back, or when planned.
+
+    Until then nothing has happened: no message, no status, no owner.
+    """
+
+    account_id = models.BigIntegerField()
+    ticket_id = models.BigIntegerField()
+    user_id = models.BigIntegerField()
+    text = models.TextField()
+    html = models.TextField(default="")
+    recipients = models.JSONField(default=dict)  # {"to": [{"name","email"}], "cc": […], "bcc": […]}
+    files = models.JSONField(default=list)  # StoredFile, flat
+    stage_id = models.BigIntegerField(null=True)
+    send_key = models.TextField(null=True)
+    is_planned = models.BooleanField(default=False)  # else it only waits to be taken back
+    leaves_at = models.DateTimeField()
+    created_at = models.DateTimeField()
+    error = models.TextField(default="")  # why it could not leave, for people
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["account_id", "send_key"], name="later_reply_once")]
+        indexes = [models.Index(fields=["account_id", "ticket_id"], name="later_reply_of_ticket")]
+
+
+class Audience(models.TextChoices):
+    """Who has a snippet."""
+
+    PRIVATE = "PRIVATE"
+    TEAM = "TEAM"
+    EVERYONE = "EVERYONE"
+
+
+class Snippet(models.Model):
+    """A text that agents put into what they write by its shortcut."""
+
+    account_id = models.BigIntegerField()
+    owner_id = models.BigIntegerField()  # who wrote it; theirs alone while PRIVATE
+    audience = models.TextField(choices=Audience.choices, default=Audience.PRIVATE)
+    team_id = models.BigIntegerField(null=True)  # of TEAM
+    name = models.TextField()
+    shortcut = models.TextField()  # lower case, without the slash
+    body = models.TextField()
+    created_at = models.DateTimeField()
+    updated_at = models.DateTimeField()
+
+    class Meta:
+        indexes = [models.Index(fields=["account_id", "shortcut", "id"], name="snippet_by_shortcut")]
+
+
+class Presence(models.Model):
+    """Who has a ticket open this minute, and whether they write. Unlogged, and short-lived: a crash may empty it."""
+
+    account_id = models.BigIntegerField()
+    ticket_id = models.BigIntegerField()
+    user_id = models.BigIntegerField()
+    state = models.TextField()  # viewing, writing, idle
+    seen_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["account_id", "ticket_id", "user_id"], name="presence_once")
         ]
 
 

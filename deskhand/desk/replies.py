@@ -10,6 +10,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
+from deskhand.accounts import policy
 from deskhand.accounts.models import Membership, User
 from deskhand.crm.pipelines.policy import Move, after_sending
 from deskhand.crm.pipelines.queries import pipelines_of
@@ -18,13 +19,12 @@ from deskhand.crm.records.models import Ticket
 from deskhand.crm.records.store import Change
 from deskhand.delivery import outbox
 from deskhand.delivery.types import Answered, NewSend
-from deskhand.desk import outgoing
+from deskhand.desk import drafts, outgoing
 from deskhand.desk.models import (
     Attachment,
     ChannelAccount,
     Delivery,
     Direction,
-    Draft,
     Mention,
     Message,
     MessageKind,
@@ -64,22 +64,14 @@ class NewReply:
     send_key: str | None = None
 
 
-def reply(new: NewReply, *, by: User, at: datetime | None = None) -> Message:
+def reply(new: NewReply, *, by: User, at: datetime | None = None, drops_draft: bool = True) -> Message:
     """Answer the customer: message, send, status and owner in one transaction.
 
     Assigns an unassigned ticket to the writer (R-ROUTE-3); another's stays theirs (R-ROUTE-4). Raises Invalid for an
     empty text or when there is nobody to write to, Conflict when the thread moved on, NotFound.
     """
-    at = at or clock.now()
-    new = replace(
-        new,
-        text=storable(new.text),
-        html=storable(new.html),
-        send_key=new.send_key and storable(new.send_key),
-    )
-    if not new.text.strip() and not new.html.strip():
-        raise Invalid(_("The reply is empty."), field="body", hint=_("Write something first."))
-    ticket = _lock(new.ticket_id)
+    at, new = at or clock.now(), cleaned(new)
+    ticket = lock(new.ticket_id)
     twin = (
         Message.objects.filter(account_id=ticket.account_id, send_key=new.send_key).first()
         if new.send_key
@@ -87,12 +79,12 @@ def reply(new: NewReply, *, by: User, at: datetime | None = None) -> Message:
     )
     if twin:
         return twin
-    _refuse_when_moved_on(new)
+    refuse_when_moved_on(new)
     thread = _thread_to_answer(ticket, at)
     channel = _channel_to_answer_on(thread)
     to = new.to or _whom_to_answer(ticket, thread)
     if not to:
-        raise Invalid(_("This ticket has nobody to write to."), field="to", hint=_("Give an address."))
+        raise _nobody()
     message = _own_message(thread, ticket, at, text=new.text, html=new.html, sender=by)
     message.recipients = {
         "to": [vars(b) for b in to],
@@ -120,9 +112,8 @@ def reply(new: NewReply, *, by: User, at: datetime | None = None) -> Message:
         data={"message_id": message.pk, "ticket_id": ticket.pk, "thread_id": thread.pk, "automatic": False},
     )  # fmt: skip
     _move_and_assign(ticket, new, by, event.id, at, message)
-    Draft.objects.filter(
-        account_id=ticket.account_id, user_id=by.pk, ticket_id=ticket.pk, mode="reply"
-    ).delete()
+    if drops_draft:
+        drafts.drop(ticket.account_id, by.pk, ticket.pk, "reply")
     return message
 
 
@@ -133,27 +124,37 @@ def comment(
     at, text = at or clock.now(), storable(text)
     if not text.strip():
         raise Invalid(_("The comment is empty."), field="body", hint=_("Write something first."))
-    ticket = _lock(ticket_id)
+    ticket = lock(ticket_id)
     thread = _thread_to_answer(ticket, at)
     message = _own_message(thread, ticket, at, text=text, html="", sender=by)
     message.kind = MessageKind.COMMENT
     Message.objects.bulk_create([message])
     _attach(message, files)
-    _mention(message, by)
+    mentioned = _mention(message, by)
     log.record(
         COMMENTED, object_type="thread", object_id=thread.pk, version=message.pk, by=Actor.user(by.pk), at=at,
-        data={"message_id": message.pk, "ticket_id": ticket.pk, "thread_id": thread.pk},
+        data={"message_id": message.pk, "ticket_id": ticket.pk, "thread_id": thread.pk, "mentioned": mentioned},
     )  # fmt: skip
-    Draft.objects.filter(
-        account_id=ticket.account_id, user_id=by.pk, ticket_id=ticket.pk, mode="comment"
-    ).delete()
+    drafts.drop(ticket.account_id, by.pk, ticket.pk, "comment")
     return message
 
 
 # ── the parts of a reply ─────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _lock(ticket_id: int) -> Ticket:
+def cleaned(new: NewReply) -> NewReply:
+    """What can be stored of it. Raises Invalid for an empty text."""
+    if not new.text.strip() and not new.html.strip():
+        raise Invalid(_("The reply is empty."), field="body", hint=_("Write something first."))
+    return replace(
+        new,
+        text=storable(new.text),
+        html=storable(new.html),
+        send_key=new.send_key and storable(new.send_key),
+    )
+
+
+def lock(ticket_id: int) -> Ticket:
     found = (
         Ticket.objects.select_for_update(no_key=True)
         .filter(account_id=current_account_id(), pk=ticket_id)
@@ -164,7 +165,7 @@ def _lock(ticket_id: int) -> Ticket:
     return found
 
 
-def _refuse_when_moved_on(new: NewReply) -> None:
+def refuse_when_moved_on(new: NewReply) -> None:
     if new.last_seen_message_id is None:
         return
     newer = Message.objects.filter(
@@ -180,12 +181,31 @@ def _refuse_when_moved_on(new: NewReply) -> None:
         raise Conflict(_("%(name)s wrote in the meantime.") % {"name": name})
 
 
-def _thread_to_answer(ticket: Ticket, at: datetime) -> Thread:
-    """The ticket's latest thread, or a new one on the account's default address."""
+def whom_to_answer(ticket: Ticket) -> tuple[Mailbox, ...]:
+    """To whom a reply goes that names nobody. Raises Invalid when there is nobody, or no address to write from."""
+    thread = _latest_thread(ticket)
+    if thread is None or thread.channel_account.archived_at:
+        default_channel(ticket.account_id)
+    to = _whom_to_answer(ticket, thread)
+    if not to:
+        raise _nobody()
+    return to
+
+
+def _nobody() -> Invalid:
+    return Invalid(_("This ticket has nobody to write to."), field="to", hint=_("Give an address."))
+
+
+def _latest_thread(ticket: Ticket) -> Thread | None:
     threads = Thread.objects.select_related("channel_account").filter(
         account_id=ticket.account_id, ticket_id=ticket.pk, is_side=False
     )
-    thread = threads.order_by("-last_message_at", "-id").first()
+    return threads.order_by("-last_message_at", "-id").first()
+
+
+def _thread_to_answer(ticket: Ticket, at: datetime) -> Thread:
+    """The ticket's latest thread, or a new one on the account's default address."""
+    thread = _latest_thread(ticket)
     if thread:
         return thread
     channel = default_channel(ticket.account_id)
@@ -207,7 +227,7 @@ def _channel_to_answer_on(thread: Thread) -> ChannelAccount:
 
 def thread_for(ticket_id: int, *, at: datetime) -> int:
     """The conversation in which to write about a ticket, begun if there is none. Raises NotFound, and Invalid without an address."""
-    return int(_thread_to_answer(_lock(ticket_id), at).pk)
+    return int(_thread_to_answer(lock(ticket_id), at).pk)
 
 
 def default_channel(account_id: int) -> ChannelAccount:
@@ -221,12 +241,12 @@ def default_channel(account_id: int) -> ChannelAccount:
     return found
 
 
-def _whom_to_answer(ticket: Ticket, thread: Thread) -> tuple[Mailbox, ...]:
-    last = (
+def _whom_to_answer(ticket: Ticket, thread: Thread | None) -> tuple[Mailbox, ...]:
+    last = thread and (
         Message.objects.filter(account_id=ticket.account_id, thread=thread, direction=Direction.IN, is_unverified=False, is_automatic=False)
         .exclude(sender_address="").exclude(actor_kind=ActorKind.USER.value).order_by("-id").first()
     )  # fmt: skip
-    if last and last.sender_address.lower() in thread.participants:
+    if last and thread and last.sender_address.lower() in thread.participants:
         return (Mailbox(last.sender_address, last.sender_name),)
     if ticket.contact and ticket.contact.email:
         return (Mailbox(ticket.contact.email, ticket.contact.name),)
@@ -288,14 +308,20 @@ def _move_and_assign(
     )
 
 
-def _mention(message: Message, by: User) -> None:
-    """@name marks a colleague by user name; once per comment, never oneself (R-WORK-5)."""
-    names = {name.lower().rstrip(".") for name in _MENTION.findall(message.text)}
+def called(text: str, *, but: int) -> list[User]:
+    """Whom a text calls with @name: colleagues by user name, without the writer."""
+    names = {name.lower().rstrip(".") for name in _MENTION.findall(text)}
     if not names:
-        return
-    members = Membership.objects.filter(
-        account_id=message.account_id, is_active=True, user__username__in=names
-    ).exclude(user=by)
+        return []
+    members = Membership.objects.select_related("user").filter(
+        account_id=current_account_id(), is_active=True, user__username__in=names
+    )
+    return [member.user for member in members.exclude(user_id=but).order_by("user_id")]
+
+
+def _mention(message: Message, by: User) -> list[int]:
+    """Mark whom the comment calls, once, never oneself (R-WORK-5), and only who may see the ticket."""
+    found = [user.pk for user in called(message.text, but=by.pk) if _may_see(user.pk, message.ticket_id or 0)]
     Mention.objects.bulk_create(
         Mention(
             account_id=message.account_id,
@@ -304,8 +330,15 @@ def _mention(message: Message, by: User) -> None:
             message=message,
             created_at=message.created_at,
         )
-        for user_id in members.values_list("user_id", flat=True)
+        for user_id in found
     )
+    return found
+
+
+def _may_see(user_id: int, ticket_id: int) -> bool:
+    viewer = policy.viewer_for(current_account_id(), user_id)
+    reach = policy.visible(viewer, "ticket").q()
+    return Ticket.objects.filter(reach, account_id=viewer.account_id, pk=ticket_id).exists()
 
 
 def references_of(thread_ids: Sequence[int]) -> dict[int, list[str]]:

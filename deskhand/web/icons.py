@@ -18,6 +18,7 @@ keyboard languages layout-grid link list list-filter lock log-out mail mail-open
 message-circle message-square message-square-quote message-square-text messages-square moon move panel-left panel-right
 paperclip pencil phone plus refresh-cw reply rotate-ccw route search send settings shield-alert shield-check
 sliders-horizontal smartphone sparkles split square-kanban star sun sun-moon tag ticket trash-2
+bold calendar-clock file-archive file-spreadsheet image italic list-ordered undo-2
 triangle-alert user user-check user-round user-round-x user-plus user-x users users-round webhook workflow x zap
 """
 #: Every icon the screens may use. A name missing here stops the page, so that no hole appears in silence.

@@ -34,7 +34,8 @@ def address(transactional_db: None, wired: None) -> Iterator[str]:
 
 
 @pytest.fixture
-def office(transactional_db: None, wired: None) -> Office:
+def office(transactional_db: None, wired: None, settings: Any) -> Office:
+    settings.UNDO_SEND_SECONDS = 0  # the stories of taking back set it
     made = make_office(datetime.now(UTC), "nordlys")
     for user in (made.world.ada, made.world.grace, made.world.bob):
         user.set_password(PASSWORD)

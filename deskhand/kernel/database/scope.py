@@ -75,6 +75,25 @@ def settle() -> None:
         scope.last.pop(0)()
 
 
+@contextmanager
+def attempt() -> Iterator[None]:
+    """Try something inside the open scope: an error undoes what was done and noted since, and goes on to the caller."""
+    scope = current_scope()
+    last, notes = list(scope.last), {name: _copied(noted) for name, noted in scope.notes.items()}
+    try:
+        with transaction.atomic():
+            yield
+    except BaseException:
+        scope.last[:] = last
+        scope.notes.clear()
+        scope.notes.update(notes)
+        raise
+
+
+def _copied(noted: object) -> object:
+    return list(noted) if isinstance(noted, list) else noted
+
+
 def before_commit(fn: Callable[[], None]) -> None:
     """Run `fn` inside the scope's transaction, just before it commits. A callback may register further ones."""
     current_scope().last.append(fn)

@@ -5,10 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Set
 from functools import cached_property
-from secrets import token_urlsafe
 from typing import Any, Literal
 
-from django.template.defaultfilters import filesizeformat
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -24,13 +22,14 @@ from deskhand.crm.records.models import PropertyChange, Ticket
 from deskhand.crm.schema.defaults import PRIORITIES
 from deskhand.crm.schema.queries import properties_of
 from deskhand.desk import views as desk_views
-from deskhand.desk.models import Attachment, Draft, Mention, Message
+from deskhand.desk.models import Attachment, Mention, Message
 from deskhand.routing import explain
 from deskhand.routing import queries as routing
 from deskhand.web import times, troubles
 from deskhand.web.files import with_own_pictures
 from deskhand.web.frame import VIEW_LABELS, VIEW_SENTENCES, count_text
-from deskhand.web.inbox import rows
+from deskhand.web.inbox import composing, rows
+from deskhand.web.inbox.composing import Typed
 from deskhand.web.inbox.rows import Label
 from deskhand.web.middleware import AccountRequest
 from deskhand.web.shell import Person
@@ -150,12 +149,10 @@ def ticket_page(
     view: str,
     ticket_id: int,
     *,
-    notice: rows.Notice | None = None,
-    body: str = "",
-    mode: Literal["reply", "comment"] = "reply",
+    typed: Typed | None = None,
 ) -> rows.TicketPage:
     """Raises NotFound for a view or a ticket that this viewer may not see."""
-    return TicketPageOf(request, view, ticket_id).build(notice=notice, body=body, mode=mode)
+    return TicketPageOf(request, view, ticket_id).build(typed)
 
 
 class TicketPageOf:
@@ -194,19 +191,13 @@ class TicketPageOf:
             found.setdefault(file.message_id, []).append(file)
         return found
 
-    def build(
-        self,
-        *,
-        notice: rows.Notice | None = None,
-        body: str = "",
-        mode: Literal["reply", "comment"] = "reply",
-    ) -> rows.TicketPage:
+    def build(self, typed: Typed | None = None) -> rows.TicketPage:
         t = self.ticket
         source = t.source_type or "MANUAL"
         return rows.TicketPage(
             id=t.pk, number=f"#{t.number}", subject=t.subject, url=reverse("inbox-ticket", args=[self.view, t.pk]),
             thread_url=reverse("inbox-thread", args=[self.view, t.pk]), head=self.head(), items=self.items(), properties=self.properties(),
-            composer=self.composer(notice, body, mode), priority=_priority(t.priority), channel_icon=CHANNEL_ICONS.get(source, "circle-dashed"),
+            composer=self.composer(typed), priority=_priority(t.priority), channel_icon=CHANNEL_ICONS.get(source, "circle-dashed"),
             channel_label=str(CHANNEL_LABELS.get(source, source.title())), row=ticket_row(self.row, self.view, current=t.pk),
             leaves_view=self.row.leaves(desk_views.view_of(self.viewer, self.view)),
         )  # fmt: skip
@@ -276,7 +267,10 @@ class TicketPageOf:
         timed += [(c.changed_at, 2, line) for c in reversed(self.changes) if (line := self._happened(c))]
         timed += [(m.created_at, 2, line) for m in self.messages if (line := self._sent_by_workflow(m))]
         timed.sort(key=lambda found: (found[0], found[1]))
-        return tuple(item for _at, _order, item in timed)
+        later = composing.later_replies(
+            self.viewer, self.view, self.ticket, self.users, may_reply=self.may_reply
+        )
+        return (*(item for _at, _order, item in timed), *later)
 
     def _sent_by_workflow(self, m: Message) -> rows.Happened | None:
         """R-MAIL-8: who sent an automatic mail, and when."""
@@ -329,7 +323,8 @@ class TicketPageOf:
     def _file_rows(self, m: Message) -> tuple[rows.File, ...]:
         shown = [f for f in self.files.get(m.pk, ()) if not f.is_inline]
         return tuple(
-            rows.File(f.name, filesizeformat(f.size), reverse("attachment", args=[f.pk])) for f in shown
+            composing.file_row(f.name, f.content_type, f.size, reverse("attachment", args=[f.pk]))
+            for f in shown
         )
 
     def _happened(self, change: PropertyChange) -> rows.Happened | None:
@@ -381,28 +376,14 @@ class TicketPageOf:
 
     # ── the reply form ───────────────────────────────────────────────────────────────────────────────────────────────
 
-    def composer(
-        self, notice: rows.Notice | None, body: str, mode: Literal["reply", "comment"]
-    ) -> rows.Composer | None:
-        t = self.ticket
-        draft = "" if body else self._draft(mode)
-        name = t.contact.name if t.contact else ""
+    def composer(self, typed: Typed | None) -> rows.Composer:
+        name = self.ticket.contact.name if self.ticket.contact else ""
         hint = "" if self.may_reply else _("You may comment, but not write to customers.")
-        return rows.Composer(
-            url=reverse("ticket-reply", args=[self.view, t.pk]), draft_url=reverse("ticket-draft", args=[t.pk]),
-            last_seen_message_id=max((m.pk for m in self.messages), default=0), send_key=token_urlsafe(12),
-            to=t.contact.email if t.contact else "", placeholder=_("Reply to %(name)s") % {"name": name} if name else _("Write a reply"),
-            statuses=self.statuses(), mode=mode, body=body or draft, may_reply=self.may_reply, reply_hint=hint, notice=notice,
+        return composing.composer(
+            self.viewer, self.view, self.ticket, self.messages, typed=typed, statuses=self.statuses(),
+            may_reply=self.may_reply, reply_hint=hint,
+            placeholder=_("Reply to %(name)s") % {"name": name} if name else _("Write a reply"),
         )  # fmt: skip
-
-    def _draft(self, mode: str) -> str:
-        found = Draft.objects.filter(
-            account_id=self.viewer.account_id,
-            user_id=self.viewer.user_id,
-            ticket_id=self.ticket.pk,
-            mode=mode,
-        ).first()
-        return found.body if found else ""
 
     # ── the pane on the right ────────────────────────────────────────────────────────────────────────────────────────
 

@@ -130,7 +130,9 @@ class TicketHead:
 class File:
     name: str
     size_text: str
-    url: str
+    url: str  # of a draft's file: where to take it away
+    icon: str = "paperclip"
+    preview_url: str = ""  # of pictures
 
 
 @dataclass(frozen=True)
@@ -183,27 +185,74 @@ class Divider:
     text: str
 
 
-Item = Said | Happened | Divider
+@dataclass(frozen=True)
+class Later:
+    """A reply that has not left. `refused` says why it could not."""
+
+    id: int
+    author: Person
+    at: datetime  # when it leaves
+    is_planned: bool  # else it leaves in a moment
+    paragraphs: tuple[str, ...]
+    to: str
+    files: tuple[File, ...] = ()
+    refused: str = ""
+    status: str = ""  # is set when it leaves
+    take_back_url: str = ""  # POST: a draft again
+    send_now_url: str = ""  # POST
+    kind: Literal["later"] = "later"
+
+
+Item = Said | Happened | Divider | Later
 
 
 @dataclass(frozen=True)
 class Notice:
-    """Something in the way of sending. `collision`: the thread moved on while the agent was writing."""
+    """Something in the way of sending. `collision`: the thread moved on while the agent was writing; `file`: it speaks of
+    a file that is not there; `mention`: a reply that calls a colleague."""
 
-    kind: Literal["collision", "error"]
+    kind: Literal["collision", "error", "file", "mention"]
     text: str
 
 
 @dataclass(frozen=True)
+class Known:
+    """Somebody who can be written to."""
+
+    name: str
+    email: str
+    line: str  # both, as the line of addresses takes them
+
+
+@dataclass(frozen=True)
+class PlannedTime:
+    """A moment to send at: `key` is posted as `later`."""
+
+    key: str
+    label: str
+    hint: str = ""
+
+
+@dataclass(frozen=True)
 class Composer:
-    """The reply form. POST to `url`: mode, body, last_seen_message_id, send_key, set_status, anyway."""
+    """The reply form. POST to `url`: mode, body, to, cc, bcc, file, last_seen_message_id, send_key, set_status, anyway,
+    checked, as_comment, attach, later, leaves_at."""
 
     url: str
-    draft_url: str  # POST mode, body; answers 204
+    draft_url: str  # POST the form; answers 204
+    files_url: str  # POST file; answers with the list of files
     last_seen_message_id: int
     send_key: str  # the same key never sends twice
-    to: str
     placeholder: str
+    to: str = ""
+    cc: str = ""
+    bcc: str = ""
+    people: tuple[Known, ...] = ()
+    files: tuple[File, ...] = ()
+    largest: int = 0  # bytes of all files
+    largest_text: str = ""
+    times: tuple[PlannedTime, ...] = ()
+    earliest: str = ""  # what may be planned, as the browser's field writes it
     statuses: tuple[StatusOption, ...] = ()
     mode: Literal["reply", "comment"] = "reply"
     body: str = ""

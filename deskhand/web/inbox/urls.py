@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, include, path
 
-from deskhand.web.inbox import actions, views
+from deskhand.web.inbox import actions, compose, views
 
 tickets: list[URLPattern | URLResolver] = [
     path("", views.ticket, name="inbox-ticket"),
@@ -12,7 +12,9 @@ tickets: list[URLPattern | URLResolver] = [
     path("/thread", views.thread, name="inbox-thread"),
     path("/status", actions.set_status, name="ticket-status"),
     path("/owner", actions.set_owner, name="ticket-owner"),
-    path("/answer", views.answer, name="ticket-reply"),
+    path("/answer", compose.answer, name="ticket-reply"),
+    path("/later/<id:later_id>/take-back", compose.take_back, name="ticket-later-take-back"),
+    path("/later/<id:later_id>/send", compose.send_now, name="ticket-later-send"),
     path("/spam", actions.set_spam, name="ticket-spam"),
 ]
 
@@ -25,7 +27,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("inbox/<key:view>/after/<key:after>", views.more_rows, name="inbox-more"),
     path("inbox/<key:view>/newer/<key:newest>", views.new_tickets, name="inbox-new"),
     path("inbox/<key:view>/<id:ticket_id>", include(tickets)),
-    path("tickets/<id:ticket_id>/draft", views.save_draft, name="ticket-draft"),
+    path("tickets/<id:ticket_id>/draft", compose.save_draft, name="ticket-draft"),
+    path("tickets/<id:ticket_id>/files", compose.add_files, name="ticket-files"),
+    path("tickets/<id:ticket_id>/files/<id:file_id>/remove", compose.remove_file, name="ticket-file-remove"),
     path("conversations/<id:thread_id>/ticket", views.make_ticket, name="make-ticket"),
     path("conversations/<id:thread_id>/spam", views.set_thread_spam, name="thread-spam"),
 ]

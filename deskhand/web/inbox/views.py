@@ -14,16 +14,15 @@ from django.views.decorators.http import require_GET, require_POST
 from deskhand.accounts import policy
 from deskhand.accounts.policy import Action
 from deskhand.accounts.types import Verb
-from deskhand.desk import conversations, drafts, replies, spam
+from deskhand.desk import conversations, spam
 from deskhand.desk import views as desk_views
-from deskhand.desk.replies import NewReply
 from deskhand.events.types import Actor
 from deskhand.kernel import clock
-from deskhand.kernel.errors import Conflict, Forbidden, Invalid, NotFound
+from deskhand.kernel.errors import Forbidden, NotFound
 from deskhand.web.frame import shell
 from deskhand.web.inbox import common
 from deskhand.web.inbox import page as pages
-from deskhand.web.inbox.rows import InboxPage, Notice
+from deskhand.web.inbox.rows import InboxPage
 from deskhand.web.jinja import render, wants_fragment
 from deskhand.web.middleware import AccountRequest
 
@@ -113,64 +112,6 @@ def thread(request: AccountRequest, view: str, ticket_id: int) -> HttpResponse:
     desk_views.view_of(request.viewer, view)
     desk_views.row(request.viewer, ticket_id)
     return common.thread_parts(request, view, ticket_id)
-
-
-# ── changes ──────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-@require_POST
-def answer(request: AccountRequest, view: str, ticket_id: int) -> HttpResponse:
-    """Reply or comment. What was typed is never lost: 409 and 422 give it back with the reason."""
-    mode: Mode = "comment" if request.POST.get("mode") == "comment" else "reply"
-    body = request.POST.get("body", "").replace("\r\n", "\n")
-    common.changeable(request, view, ticket_id, Verb.COMMUNICATE if mode == "reply" else Verb.VIEW)
-    if mode == "reply" and request.POST.get("set_status"):
-        common.changeable(request, view, ticket_id, Verb.EDIT)
-    try:
-        if mode == "comment":
-            replies.comment(ticket_id, body, by=request.user)
-        else:
-            policy.require(request.viewer, Action.REPLY)
-            replies.reply(_new_reply(request, ticket_id, body), by=request.user)
-    except (Conflict, Invalid) as refusal:
-        return _not_sent(request, view, ticket_id, refusal, body, mode)
-    return common.thread_parts(request, view, ticket_id, "sent")
-
-
-def _new_reply(request: AccountRequest, ticket_id: int, body: str) -> NewReply:
-    form = request.POST
-    seen, status, key = form.get("last_seen_message_id"), form.get("set_status"), form.get("send_key")
-    return NewReply(
-        ticket_id=ticket_id,
-        text=body,
-        stage_id=common.whole(status, "set_status") if status else None,
-        last_seen_message_id=common.whole(seen, "last_seen_message_id")
-        if seen and not form.get("anyway")
-        else None,
-        send_key=f"{request.viewer.user_id}:{key[:64]}" if key else None,
-    )
-
-
-def _not_sent(
-    request: AccountRequest, view: str, ticket_id: int, refusal: Conflict | Invalid, body: str, mode: Mode
-) -> HttpResponse:
-    request.has_failed = True
-    is_collision = isinstance(refusal, Conflict)
-    notice = Notice("collision" if is_collision else "error", str(refusal))
-    status = 409 if is_collision else 422
-    if wants_fragment(request):
-        return render(request, "inbox/fragments/not_sent.html", {"notice": notice}, status=status)
-    built = pages.ticket_page(request, view, ticket_id, notice=notice, body=body, mode=mode)
-    return common.page(request, view, common.with_list(request, view, built), status)
-
-
-@require_POST
-def save_draft(request: AccountRequest, ticket_id: int) -> HttpResponse:
-    policy.require(request.viewer, Action.OPEN_HELP_DESK)
-    desk_views.row(request.viewer, ticket_id)
-    mode = "comment" if request.POST.get("mode") == "comment" else "reply"
-    drafts.save(request.viewer, ticket_id, mode=mode, body=request.POST.get("body", ""))
-    return HttpResponse(status=204)
 
 
 # ── conversations without a ticket ───────────────────────────────────────────────────────────────────────────────────

@@ -68,6 +68,12 @@ def make_office(at: datetime, slug: str) -> Office:
     return Office(make_world(slug), at)
 
 
+@pytest.fixture(autouse=True)
+def at_once(settings: Any) -> None:
+    """Replies leave when they are sent; the tests of taking them back wait."""
+    settings.UNDO_SEND_SECONDS = 0
+
+
 @pytest.fixture
 def office(db: None, noon: datetime) -> Office:
     return make_office(noon, "nordlys")

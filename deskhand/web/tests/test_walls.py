@@ -15,7 +15,8 @@ from deskhand.automation.models import MailTemplate
 from deskhand.channels.email.models import InboundMail, MailState
 from deskhand.crm.records import tickets
 from deskhand.delivery.models import OutboxEntry, SinkMail, State
-from deskhand.desk.models import Attachment, Message, Thread
+from deskhand.desk import later, replies
+from deskhand.desk.models import Attachment, DraftFile, LaterReply, Message, Thread
 from deskhand.desk.types import StoredFile
 from deskhand.events.types import SYSTEM, Actor
 from deskhand.kernel import files, jobs
@@ -58,6 +59,10 @@ TABLE: dict[str, Wall] = {
     "ticket-reply": Wall("POST"),
     "ticket-spam": Wall("POST"),
     "ticket-draft": Wall("POST"),
+    "ticket-files": Wall("POST"),
+    "ticket-file-remove": Wall("POST"),
+    "ticket-later-take-back": Wall("POST"),
+    "ticket-later-send": Wall("POST"),
     "make-ticket": Wall("POST"),
     "thread-spam": Wall("POST"),
     "attachment": Wall(),
@@ -144,13 +149,21 @@ def places(office) -> dict[str, str]:
         templates.ensure_defaults(world.account.pk)
         lanes.add_step("ticket", world.stage("New"), "create_task", {"title": "Canary 7f3a"}, by=world.ada.pk)
         automated = MailTemplate.objects.first()
+        waiting = later.plan(
+            replies.NewReply(ticket.pk, "Canary 7f3a"), by=world.bob, leaves_at=office.at, is_planned=True
+        )
+        own_file = DraftFile.objects.create(
+            account_id=world.account.pk, user_id=world.bob.pk, ticket_id=ticket.pk, name="Canary 7f3a",
+            content_type="text/plain", size=1, sha256=stored.sha256, created_at=office.at,
+        )  # fmt: skip
         lane = [world.tickets.default.id, world.stage("New")]
     given = {
         "inbox-view": ["all-open"], "inbox-list": ["all-open"], "inbox-side": ["all-open"],
         "inbox-more": ["all-open", "1-1"], "inbox-new": ["all-open", "1-1"],
         **{name: ["all-open", ticket.pk] for name in ("inbox-ticket", "inbox-row", "inbox-thread")},
         **{name: ["all-open", ticket.pk] for name in ("ticket-status", "ticket-owner", "ticket-reply", "ticket-spam")},
-        "ticket-draft": [ticket.pk], "make-ticket": [thread.pk], "thread-spam": [thread.pk], "attachment": [file.pk], "mailbox-mail": [mail.pk],
+        "ticket-draft": [ticket.pk], "ticket-files": [ticket.pk], "ticket-file-remove": [ticket.pk, own_file.pk],
+        **{name: ["all-open", ticket.pk, waiting.pk] for name in ("ticket-later-take-back", "ticket-later-send")}, "make-ticket": [thread.pk], "thread-spam": [thread.pk], "attachment": [file.pk], "mailbox-mail": [mail.pk],
         "automate": lane[:1], "automate-channel": [lane[0], world.channel.pk], "automate-status": [lane[0], "sent"],
         "automate-close-date": lane[:1], **dict.fromkeys(("lane-switch", "lane-every-time", "lane-step-new", "lane-step-add"), lane),
         **{name: [*lane, "1"] for name in TABLE if name.startswith("lane-step-") and name not in ("lane-step-new", "lane-step-add")},
@@ -260,6 +273,7 @@ def test_changes_by_somebody_else_changed_nothing(places, office, neighbour, sig
         assert not ticket.is_spam
         assert not Thread.objects.filter(is_spam=True).exists()
         assert Message.objects.count() == 2
+        assert LaterReply.objects.count() == DraftFile.objects.count() == 1
         assert OutboxEntry.objects.get().state == State.HELD
         assert InboundMail.objects.get(state=MailState.QUARANTINED)
         assert len(jobs.failed()) == 1

@@ -8,12 +8,17 @@ export function connect(form) {
   let timer;
   let unsaved = false;
 
+  function data() {
+    const values = new FormData(form);
+    values.delete("file");
+    return values;
+  }
   async function save() {
     clearTimeout(timer);
     if (!unsaved) return;
     unsaved = false;
     try {
-      const answer = await fetch(form.dataset.draftUrl, { method: "POST", body: new FormData(form), keepalive: true });
+      const answer = await fetch(form.dataset.draftUrl, { method: "POST", body: data(), keepalive: true });
       if (!answer.ok) throw new Error(answer.statusText);
       if (!unsaved) line.textContent = form.dataset.saved;
     } catch {
@@ -21,7 +26,8 @@ export function connect(form) {
       line.textContent = form.dataset.unsaved;
     }
   }
-  function changed() {
+  function changed(event) {
+    if (event.target.matches("[type=file], [type=radio], [type=datetime-local]")) return;
     unsaved = true;
     line.textContent = "";
     clearTimeout(timer);
@@ -31,7 +37,10 @@ export function connect(form) {
     if (event.key === "Enter" && (event.metaKey || event.ctrlKey)) {
       event.preventDefault();
       form.requestSubmit(form.querySelector("[data-send]"));
-    } else if (event.key === "Escape") {
+    } else if (event.key === "Enter" && event.target.matches("[type=datetime-local]")) {
+      event.preventDefault();
+      form.requestSubmit(form.querySelector("[name=later][value=chosen]"));
+    } else if (event.key === "Escape" && event.target === text) {
       document.getElementById("conversation")?.focus();
     }
   }
@@ -40,8 +49,8 @@ export function connect(form) {
 
   const sign = form.querySelector("[data-mod-key]");
   if (sign && !/Mac|iP(hone|ad)/.test(navigator.platform)) sign.textContent = `${sign.dataset.modKey} ↵`;
-  text.addEventListener("input", changed);
-  text.addEventListener("keydown", pressed);
+  form.addEventListener("input", changed);
+  form.addEventListener("keydown", pressed);
   form.addEventListener("submit", sending);
   addEventListener("beforeunload", leaving);
   return () => { save(); removeEventListener("beforeunload", leaving); };

@@ -1,0 +1,232 @@
+"""What is written in a ticket: replies and comments, their drafts and files, and what waits to leave."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.core.files.uploadedfile import UploadedFile
+from django.http import HttpResponse, QueryDict
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST
+
+from deskhand.accounts import policy
+from deskhand.accounts.policy import Action
+from deskhand.accounts.types import Verb
+from deskhand.channels.email.parse import attachments
+from deskhand.desk import addresses, checks, drafts, later, replies, uploads
+from deskhand.desk import views as desk_views
+from deskhand.desk.models import LaterReply
+from deskhand.desk.replies import NewReply
+from deskhand.desk.types import StoredFile
+from deskhand.kernel import clock, files
+from deskhand.kernel.database.scope import attempt
+from deskhand.kernel.errors import Conflict, Invalid
+from deskhand.web.inbox import common, composing, later_times
+from deskhand.web.inbox import page as pages
+from deskhand.web.inbox.composing import Mode, Typed
+from deskhand.web.inbox.rows import Notice
+from deskhand.web.jinja import render, wants_fragment
+from deskhand.web.middleware import AccountRequest
+from deskhand.web.shell import Toast
+
+
+def _mode(form: QueryDict) -> Mode:
+    return "comment" if form.get("mode") == "comment" or form.get("as_comment") else "reply"
+
+
+def _body(form: QueryDict) -> str:
+    return str(form.get("body", "")).replace("\r\n", "\n")
+
+
+def _lines(form: QueryDict) -> dict[str, str]:
+    return {line: str(form[line]) for line in drafts.LINES if line in form}
+
+
+@require_POST
+def answer(request: AccountRequest, view: str, ticket_id: int) -> HttpResponse:
+    """Reply or comment. What was typed is never lost: 409 and 422 give it back with the reason."""
+    form = request.POST
+    mode, body = _mode(form), _body(form)
+    common.changeable(request, view, ticket_id, Verb.COMMUNICATE if mode == "reply" else Verb.VIEW)
+    if mode == "reply":
+        policy.require(request.viewer, Action.REPLY)
+        if form.get("set_status"):
+            common.changeable(request, view, ticket_id, Verb.EDIT)
+    try:
+        for upload in request.FILES.getlist("file"):
+            _keep(request, ticket_id, upload)
+        if form.get("attach"):
+            return _only_attached(request, view, ticket_id, mode, body)
+        with attempt():
+            waiting = _say(request, ticket_id, mode, body)
+    except (Conflict, Invalid) as refusal:
+        notice = Notice("collision" if isinstance(refusal, Conflict) else "error", _said(refusal))
+        return _not_sent(request, view, ticket_id, notice)
+    if isinstance(waiting, Notice):
+        return _not_sent(request, view, ticket_id, waiting)
+    more: dict[str, Any] = {"toast": _undo(view, waiting)} if waiting else {}
+    return common.thread_parts(request, view, ticket_id, "sent", **more)
+
+
+def _said(refusal: Conflict | Invalid) -> str:
+    is_about_people = isinstance(refusal, Invalid) and refusal.field in (*drafts.LINES, "file", "leaves_at")
+    return f"{refusal} {refusal.hint}".strip() if is_about_people else str(refusal)  # type: ignore[union-attr]
+
+
+def _say(request: AccountRequest, ticket_id: int, mode: Mode, body: str) -> LaterReply | Notice | None:
+    """Say it now, let it leave in a moment or later, or hold it back because something seems to be missing."""
+    along = uploads.stored(uploads.of_draft(request.viewer, ticket_id))
+    if mode == "comment":
+        replies.comment(ticket_id, body, by=request.user, files=along)
+        return None
+    new = _new_reply(request, ticket_id, body, along)
+    doubt = None if request.POST.get("checked") else _doubt(request, new)
+    if doubt:
+        return doubt
+    planned = _planned(request.POST)
+    if planned is None and not settings.UNDO_SEND_SECONDS:
+        replies.reply(new, by=request.user)
+        return None
+    moment = planned or clock.now() + timedelta(seconds=settings.UNDO_SEND_SECONDS)
+    return later.plan(new, by=request.user, leaves_at=moment, is_planned=planned is not None)
+
+
+def _new_reply(request: AccountRequest, ticket_id: int, body: str, along: tuple[StoredFile, ...]) -> NewReply:
+    form = request.POST
+    seen, status, key = form.get("last_seen_message_id"), form.get("set_status"), form.get("send_key")
+    to, cc, bcc = (addresses.read(form.get(line, ""), line) for line in drafts.LINES)
+    return NewReply(
+        ticket_id=ticket_id,
+        text=body,
+        to=to,
+        cc=cc,
+        bcc=bcc,
+        files=along,
+        stage_id=common.whole(status, "set_status") if status else None,
+        last_seen_message_id=common.whole(seen, "last_seen_message_id")
+        if seen and not form.get("anyway")
+        else None,
+        send_key=f"{request.viewer.user_id}:{key[:64]}" if key else None,
+    )
+
+
+def _doubt(request: AccountRequest, new: NewReply) -> Notice | None:
+    if not new.files and checks.speaks_of_a_file(new.text):
+        return Notice("file", _("You write of an attachment, but there is no file."))
+    called = replies.called(new.text, but=request.user.pk)
+    if called:
+        names = ", ".join(sorted(user.name for user in called))
+        return Notice(
+            "mention", _("This reply goes to the customer, and it calls %(names)s.") % {"names": names}
+        )
+    return None
+
+
+def _planned(form: QueryDict) -> datetime | None:
+    key = form.get("later", "")
+    if not key:
+        return None
+    now, zone = clock.now(), timezone.get_current_timezone()
+    if key == "chosen":
+        return later_times.chosen(form.get("leaves_at", ""), now, zone)
+    return later_times.at(key, now, zone)
+
+
+def _undo(view: str, waiting: LaterReply) -> Toast:
+    place = reverse("ticket-later-take-back", args=[view, waiting.ticket_id, waiting.pk])
+    text = _("The reply is planned") if waiting.is_planned else _("The reply is being sent")
+    return Toast(text, undo_url=place)
+
+
+def _not_sent(request: AccountRequest, view: str, ticket_id: int, notice: Notice) -> HttpResponse:
+    status = 409 if notice.kind == "collision" else 422
+    if wants_fragment(request):
+        return render(request, "inbox/fragments/not_sent.html", {"notice": notice}, status=status)
+    typed = Typed(_mode(request.POST), _body(request.POST), _lines(request.POST), notice)
+    built = pages.ticket_page(request, view, ticket_id, typed=typed)
+    return common.page(request, view, common.with_list(request, view, built), status)
+
+
+# ── drafts and files ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@require_POST
+def save_draft(request: AccountRequest, ticket_id: int) -> HttpResponse:
+    _require_open(request, ticket_id)
+    form = request.POST
+    drafts.save(request.viewer, ticket_id, mode=_mode(form), body=_body(form), recipients=_lines(form))
+    return HttpResponse(status=204)
+
+
+def _require_open(request: AccountRequest, ticket_id: int) -> None:
+    policy.require(request.viewer, Action.OPEN_HELP_DESK)
+    desk_views.row(request.viewer, ticket_id)
+
+
+def _only_attached(request: AccountRequest, view: str, ticket_id: int, mode: Mode, body: str) -> HttpResponse:
+    drafts.save(request.viewer, ticket_id, mode=mode, body=body, recipients=_lines(request.POST))
+    return redirect(f"{reverse('inbox-ticket', args=[view, ticket_id])}#composer")
+
+
+@require_POST
+def add_files(request: AccountRequest, ticket_id: int) -> HttpResponse:
+    """Keep files with the draft; answers with all of them."""
+    _require_open(request, ticket_id)
+    for upload in request.FILES.getlist("file"):
+        _keep(request, ticket_id, upload)
+    return _draft_files(request, ticket_id)
+
+
+@require_POST
+def remove_file(request: AccountRequest, ticket_id: int, file_id: int) -> HttpResponse:
+    _require_open(request, ticket_id)
+    uploads.remove(request.viewer, ticket_id, file_id)
+    if "body" in request.POST and not wants_fragment(request):
+        drafts.save(
+            request.viewer, ticket_id, mode=_mode(request.POST), body=_body(request.POST),
+            recipients=_lines(request.POST),
+        )  # fmt: skip
+    return _draft_files(request, ticket_id)
+
+
+def _draft_files(request: AccountRequest, ticket_id: int) -> HttpResponse:
+    if not wants_fragment(request):
+        return redirect(f"{reverse('inbox-ticket', args=['all-open', ticket_id])}#composer")
+    found = composing.draft_files(request.viewer, ticket_id)
+    return render(request, "inbox/fragments/draft_files.html", {"files": found, "request": request})
+
+
+def _keep(request: AccountRequest, ticket_id: int, upload: UploadedFile) -> None:
+    """Its name is made fit to show, and its type is what its bytes tell (A2, A3)."""
+    uploads.refuse_too_large(upload.name or "", upload.size or 0)
+    read = attachments.make(upload.name or "", (upload.content_type or "").lower(), upload.read())
+    stored = files.put(read.content)
+    kind = read.detected_type or read.content_type
+    if read.detected_type == "application/zip" and read.content_type.startswith("application/vnd."):
+        kind = read.content_type  # the office formats are packed so
+    uploads.add(request.viewer, ticket_id, StoredFile(read.name, kind, stored.size, stored.sha256))
+
+
+# ── what waits to leave ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@require_POST
+def take_back(request: AccountRequest, view: str, ticket_id: int, later_id: int) -> HttpResponse:
+    common.changeable(request, view, ticket_id, Verb.COMMUNICATE)
+    later.take_back(ticket_id, later_id, by=request.viewer)
+    url = reverse("inbox-ticket", args=[view, ticket_id])
+    if wants_fragment(request) and common.shown(request)[1] != ticket_id:
+        return HttpResponse(headers={"HX-Redirect": url})
+    return common.thread_parts(request, view, ticket_id, "sent")
+
+
+@require_POST
+def send_now(request: AccountRequest, view: str, ticket_id: int, later_id: int) -> HttpResponse:
+    common.changeable(request, view, ticket_id, Verb.COMMUNICATE)
+    later.send_now(ticket_id, later_id, by=request.viewer)
+    return common.thread_parts(request, view, ticket_id)
