@@ -20,6 +20,7 @@ from deskhand.accounts import attempts
 from deskhand.accounts.models import Account
 from deskhand.automation import enroll, lanes, runner, templates
 from deskhand.channels.email import imap, inbound, listener
+from deskhand.channels.email.accounts import relay_of
 from deskhand.channels.email.models import EmailAccount
 from deskhand.crm.pipelines import pipelines
 from deskhand.crm.pipelines.policy import Sender
@@ -367,7 +368,7 @@ def relay_for(account_id: int, channel_account_id: int | None) -> Relay | None:
                 .first()
             )
         if own:
-            return _own_relay(own)
+            return relay_of(own)
     return default_relay()
 
 
@@ -382,16 +383,9 @@ def have_relay(pairs: Collection[Pair]) -> set[Pair]:
         with contextlib.suppress(
             DeskhandError
         ):  # one account's unreadable password, or nobody's usable server
-            if (_own_relay(own[pair]) if pair in own else default_relay()) is not None:
+            if (relay_of(own[pair]) if pair in own else default_relay()) is not None:
                 found.add(pair)
     return found
-
-
-def _own_relay(own: EmailAccount) -> Relay:
-    return Relay(
-        host=own.smtp_host, port=own.smtp_port, tls=own.smtp_security == "TLS", user=own.smtp_user, password=own.smtp_password,
-        starttls="required" if own.smtp_security == "STARTTLS" else "never",
-    )  # fmt: skip
 
 
 def transports() -> dict[str, Transport]:

@@ -26,6 +26,7 @@ class Relay:
     verify: bool = True  # the certificate
     user: str = ""
     password: str = field(default="", repr=False)
+    is_ours: bool = True  # named by the installation; False: by people, so only where they may reach (S18)
     seconds: float = 30.0  # for each step; handing over a message and its answer may take ten times as long
 
 

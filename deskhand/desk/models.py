@@ -33,7 +33,9 @@ class ChannelAccount(models.Model):
     creates_tickets = models.BooleanField(default=True)  # R-CC-2; off: threads without tickets
     pipeline_id = models.BigIntegerField(null=True)  # crm.Pipeline; None: the default one
     stage_id = models.BigIntegerField(null=True)  # crm.Stage; None: its first OPEN one (R-CC-11)
-    signature = models.TextField(default="")
+    from_name = models.TextField(default="")  # what customers read before the address; empty: `name`
+    shows_agent = models.BooleanField(default=True)  # "Grace Hopper (Support)" instead of "Support"
+    signature = models.TextField(default="")  # under every reply, in plain words
     is_default = models.BooleanField(default=False)  # R-MAIL-10
     settings = models.JSONField(default=dict)
     created_at = models.DateTimeField()

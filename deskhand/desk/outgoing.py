@@ -39,22 +39,25 @@ def send(
     references: Sequence[str] = (),
     files: Sequence[StoredFile] = (),
     automatic: str = "",
-    from_name: str = "",
+    writer: str = "",
+    signature: str = "",
     is_new: bool = False,
 ) -> NewSend:
     """Describe the send of `message`; its Message-ID and key are fixed from here on (O1).
 
+    `writer` is named beside the channel where that wants it; `signature` goes under the text, and only into the mail.
     `is_new`: a person writes it this moment, so it leaves even behind the fence of a restore.
     """
     tagged = reply_address(channel, message.thread_id)
+    name = sender_name(channel, writer)
     mail = Mail(
-        sender=Address(channel.address, from_name or channel.name),
+        sender=Address(channel.address, name),
         to=_addresses(to),
         cc=_addresses(cc),
         subject=message.subject,
-        text=message.text,
-        html=message.html or html_of(message.text),
-        reply_to=(Address(tagged, from_name or channel.name),),
+        text=message.text + _under(signature),
+        html=(message.html or html_of(message.text)) + _html_under(signature),
+        reply_to=(Address(tagged, name),),
         in_reply_to=f"<{references[-1]}>" if references else "",
         references=tuple(f"<{value}>" for value in references[-REFERENCES:]),
         attachments=tuple(Attached(f.sha256, f.size, f.name, f.content_type, f.content_id) for f in files),
@@ -73,6 +76,21 @@ def send(
         reference_id=message.pk,
         is_new=is_new,
     )
+
+
+def sender_name(channel: ChannelAccount, writer: str = "") -> str:
+    """Whom customers read before the address: the channel, with who writes where it wants that."""
+    name = channel.from_name or channel.name
+    return f"{writer} ({name})" if writer and channel.shows_agent else name
+
+
+def _under(signature: str) -> str:
+    """Behind the line that mail readers fold a signature by."""
+    return f"\n\n-- \n{signature.strip()}" if signature.strip() else ""
+
+
+def _html_under(signature: str) -> str:
+    return f"<div><br>-- <br></div>{html_of(signature.strip())}" if signature.strip() else ""
 
 
 def _addresses(boxes: Iterable[Mailbox]) -> tuple[Address, ...]:

@@ -102,7 +102,7 @@ def reply(new: NewReply, *, by: User, at: datetime | None = None, drops_draft: b
         [
             outgoing.send(
                 message, channel, to=to, cc=new.cc, bcc=new.bcc, references=said_before, files=new.files,
-                from_name=f"{by.name} ({channel.name})", is_new=True,
+                writer=by.name, signature=channel.signature, is_new=True,
             )
         ]
     )  # fmt: skip

@@ -2,7 +2,8 @@
 
 A name is resolved here, every address it has is checked, and the connection goes to the checked address, so a second
 answer of the name server changes nothing. Redirects are checked the same way. Private addresses are refused unless
-ALLOW_PRIVATE_HOSTS names them (host names, addresses or networks, separated by commas).
+ALLOW_PRIVATE_HOSTS names them (host names, addresses or networks, separated by commas). Mail servers that people name
+pass the same check: `mail_server`.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
@@ -32,6 +33,7 @@ SECONDS = 15.0  # for everything: name, connection, redirects, body
 CONNECT_SECONDS = 5.0
 REDIRECTS = 5
 WEB_PORTS = (80, 443)
+MAIL_PORTS = (25, 143, 465, 587, 993)
 REFUSED_PORTS = frozenset({3306, 5432, 6379, 6432, 9200, 11211, 27017})
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 
@@ -159,11 +161,18 @@ def allowed_private() -> Allowed:
 
 
 async def checked_address(host: str, port: int, allowed: Allowed) -> str:
-    """Resolve `host` and return the address to connect to. Raises Rejected if any of its addresses may not be asked.
+    """Resolve `host` and return the address to connect to. Raises Rejected if any of its addresses may not be asked."""
+    return choose_address(host, port, await _addresses(host, port), allowed, WEB_PORTS)
 
-    One private address among public ones refuses them all: such a name is made to deceive.
+
+def choose_address(
+    host: str, port: int, found: Sequence[IPAddress], allowed: Allowed, ports: Collection[int]
+) -> str:
+    """Return the address to connect to. Raises Rejected if any of those found may not be asked.
+
+    One private address among public ones refuses them all: such a name is made to deceive. Below 1024 only `ports` are
+    asked.
     """
-    found = await _addresses(host, port)
     named = host.lower().rstrip(".") in allowed.names
     for address in found:
         if named or any(
@@ -172,11 +181,18 @@ async def checked_address(host: str, port: int, allowed: Allowed) -> str:
             continue
         if not is_public(address) or _is_ours(address):
             raise Rejected(_("%s is not on the public Internet.") % host)
-        if port not in WEB_PORTS and (port < 1024 or port in REFUSED_PORTS):
+        if port not in ports and (port < 1024 or port in REFUSED_PORTS):
             raise Rejected(_("Port %s may not be asked.") % port)
         if host.lower().rstrip(".") == urlsplit(settings.SITE_URL).hostname:
             raise Rejected(_("%s is this installation itself.") % host)
     return str(found[0])
+
+
+def mail_server(host: str, port: int) -> str:
+    """Resolve the name of a mail server and return the address to connect to. Raises Rejected, and OSError unknown."""
+    found = [str(place[4][0]) for place in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
+    addresses = [ipaddress.ip_address(address.partition("%")[0]) for address in dict.fromkeys(found)]
+    return choose_address(host, port, addresses, allowed_private(), MAIL_PORTS)
 
 
 async def _addresses(host: str, port: int) -> list[IPAddress]:

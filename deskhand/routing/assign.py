@@ -17,7 +17,7 @@ from deskhand.kernel.database import sql
 from deskhand.kernel.database.scope import account_scope
 from deskhand.routing import loads, rosters, waiting
 from deskhand.routing.decision import Batch, Cycle, Draft, Pool, Rule, content_key
-from deskhand.routing.models import RoutingRule
+from deskhand.routing.models import RoundRobinState, RoutingRule
 from deskhand.routing.strategies import Ledger
 from deskhand.routing.types import Assignment, NewTicket, Option, Reason, Reroute, Roster, Strategy
 
@@ -173,6 +173,28 @@ def _prepare(
     turning = [rule.id for rule in picking.values() if rule.strategy is Strategy.ROUND_ROBIN]
     seed = _dice.getrandbits(62) if seed is None else seed
     return Batch(rules, roster, ledgers, _served(account_id, turning), seed, owned)
+
+
+def foresee(account_id: int, channel_account_id: int, now: datetime) -> tuple[Draft, Ledger]:
+    """What would become of a new mail's ticket at this moment, with the loads it was decided by (R-ROUTE-70).
+
+    Nothing is locked, kept or counted; the contact is one without an owner. The number of queries is fixed.
+    """
+    with account_scope(account_id):
+        rules = _rules(account_id, [channel_account_id])
+        rule = rules.get(channel_account_id)
+        users = {*rule.user_ids, *rule.fallback_user_ids} if rule else set()
+        teams = {*rule.team_ids, *rule.fallback_team_ids} if rule else set()
+        roster = rosters.read(account_id, users, teams, now)
+        ledger = loads.present(account_id, loads.MAIL, roster.people, now)
+        shown = Ledger(dict(ledger.loads), dict(ledger.turns))
+        cycles = RoundRobinState.objects.filter(
+            account_id=account_id, rule__channel_account_id=channel_account_id
+        )
+        served = {(one.rule_id, one.step): one.served_user_ids for one in cycles}
+        batch = Batch(rules, roster, {loads.MAIL: ledger}, served, _dice.getrandbits(62))
+        [draft] = batch.decide([(NewTicket(0, channel_account_id, loads.MAIL), 0)])
+        return draft, shown
 
 
 def _served(account_id: int, rule_ids: Sequence[int]) -> dict[Cycle, Sequence[int]]:

@@ -13,8 +13,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from deskhand.accounts.models import Team, User
-from deskhand.routing import strategies
-from deskhand.routing.decision import FALLBACK, OWN, Pool
+from deskhand.routing import assign, strategies
+from deskhand.routing.decision import FALLBACK, OWN, Draft, Pool
 from deskhand.routing.models import Decision, WaitingTicket
 from deskhand.routing.strategies import NEVER, Ledger
 from deskhand.routing.types import Candidate, Drop, Left, Option, Reason, Strategy
@@ -92,6 +92,67 @@ def explain(decision: Decision) -> Explanation:
     )
     details = tuple(_details(decision, pools, replayed, names))
     return Explanation(_headline(decision, pools, names), decision.at, details, dropped)
+
+
+@dataclass(frozen=True)
+class Foreseen:
+    """Who would get the next ticket, and why. `takers` are (user id, name, open tickets) in the rule's order."""
+
+    headline: str
+    user_id: int | None
+    takers: tuple[tuple[int, str, int], ...] = ()
+    dropped: tuple[Passed, ...] = ()
+
+
+def foresee(account_id: int, channel_account_id: int, now: datetime) -> Foreseen:
+    """Tell what would become of a new ticket at this moment. A fixed number of queries."""
+    draft, ledger = assign.foresee(account_id, channel_account_id, now)
+    pools = list(draft.pools)
+    wanted = {
+        user_id
+        for pool in pools
+        for user_id in (*pool.sifted.eligible, *(one for one, _ in pool.sifted.dropped))
+    }
+    names = _Names(User.objects.filter(pk__in=wanted).values_list("id", "name"))
+    passed = tuple(
+        Passed(user_id, names[user_id], str(DROPS[drop]))
+        for pool in pools
+        for user_id, drop in pool.sifted.dropped
+    )
+    last = pools[-1].sifted.eligible if pools else ()
+    takers = tuple((one.user_id, names[one.user_id], one.load) for one in ledger.candidates(last))
+    return Foreseen(_would(draft, pools, names), draft.user_id, takers, passed)
+
+
+def _would(draft: Draft, pools: list[Pool], names: _Names) -> str:
+    match draft.reason:
+        case Reason.ASSIGNED:
+            return _who_would(pools[-1]) % {"name": names[draft.user_id or 0]}
+        case Reason.NO_RULE | Reason.OPTION_NONE:
+            return _("Nobody would get it: new tickets stay unassigned.")
+        case Reason.TEAMS_ONLY:
+            return _("It would go to the team, without an owner.")
+        case Reason.NO_CONTACT_OWNER:
+            return _("It would go to the owner of the contact who writes; without one, to nobody.")
+        case Reason.EMPTY_POOL:
+            return _("Nobody would get it: there is nobody left in the rule.")
+        case _:
+            drops = {drop for pool in pools for _user_id, drop in pool.sifted.dropped}
+            if drops <= {Drop.AWAY, Drop.EXTRA_MEMBER}:
+                return _("Nobody would get it: everybody in the rule is away.")
+            return _("Nobody would get it: nobody in the rule can take it.")
+
+
+def _who_would(pool: Pool) -> str:
+    if len(pool.sifted.eligible) == 1:
+        return _("%(name)s would get it, the only one who can take it.")
+    match pool.strategy:
+        case Strategy.LOAD_BALANCED:
+            return _("%(name)s would get it, with the fewest open tickets or the longest wait.")
+        case Strategy.ROUND_ROBIN:
+            return _("%(name)s would get it, whose turn it is.")
+        case Strategy.RANDOM:
+            return _("One of those who can take it would get it, drawn at random.")
 
 
 # -- The choice made again ----------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from deskhand.routing.strategies import NEVER, Ledger
 #: A ticket counts while its owner was assigned no longer ago than this, the boundary included (R-ROUTE-23).
 WINDOW = timedelta(days=30)
 TYPES = list(TicketType.values)
+MAIL = TicketType.EMAIL_OTHER.value  # what a mail becomes (R-ROUTE-20)
 
 Key = tuple[int, str]  # user, ticket type
 
@@ -145,6 +146,29 @@ def ledgers(
         found[ticket_type].loads[user_id] = load
         found[ticket_type].turns[user_id] = last_turn
     return found
+
+
+# Deltas not folded yet are added, and nothing is locked or written: what a page shows.
+_PRESENT = """
+select user_id, sum(n)::int, max(turn) from (
+    select user_id, n, coalesce(last_turn, %(never)s) as turn from routing_agentload
+    where account_id = %(account)s and ticket_type = %(type)s and user_id = any(%(users)s)
+    union all select user_id, change, %(never)s from routing_loaddelta
+    where account_id = %(account)s and ticket_type = %(type)s and user_id = any(%(users)s)
+    union all select user_id, -1, %(never)s from routing_ticketload
+    where account_id = %(account)s and ticket_type = %(type)s and user_id = any(%(users)s) and assigned_at < %(oldest)s
+) x group by user_id
+"""
+
+
+def present(account_id: int, ticket_type: str, user_ids: Collection[int], now: datetime) -> Ledger:
+    """Loads and last turns of this moment, without a lock: another decision may come before one made from them."""
+    facts = {
+        "account": account_id, "type": ticket_type, "users": sorted(user_ids), "oldest": now - WINDOW, "never": NEVER,
+    }  # fmt: skip
+    found = sql.rows(_PRESENT, facts)
+    turns = {user_id: turn for user_id, _, turn in found if turn != NEVER}
+    return Ledger({user_id: load for user_id, load, _ in found}, turns)
 
 
 _COUNT_TICKETS = """

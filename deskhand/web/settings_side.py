@@ -29,7 +29,9 @@ class Page:
 
 YOU: list[Page] = []
 PEOPLE: list[Page] = []
-HELP_DESK: list[Page] = []
+HELP_DESK = [
+    Page("channels", gettext_lazy("Channels"), "mail", "channels", Action.CONNECT_CHANNELS),
+]
 OBJECTS = [
     Page("automate", gettext_lazy("Tickets"), "ticket", "automate-home", Action.EDIT_LANES),
 ]

@@ -79,6 +79,39 @@ def mailbox(page: Page) -> None:
     page.goto("/mailbox")
 
 
+def channels(page: Page) -> None:
+    page.goto("/settings/channels")
+
+
+def channel_new(page: Page) -> None:
+    page.goto("/settings/channels/new")
+    page.get_by_label("Where its conversations go").select_option("new")
+
+
+def channel(page: Page) -> None:
+    channels(page)
+    page.goto(page.locator(".channel-name").first.get_attribute("href") or "")
+    page.get_by_label("Fetch it from a mailbox").check()
+
+
+def channel_refused(page: Page) -> None:
+    channel(page)
+    page.get_by_role("button", name="Save and test").first.click()
+    page.locator(".field-error").first.wait_for()
+
+
+def channel_automation(page: Page) -> None:
+    channels(page)
+    page.goto((page.locator(".channel-name").first.get_attribute("href") or "") + "/automation")
+    for more in page.locator(".channel-more > summary").all():
+        more.click()
+
+
+def channel_sender(page: Page) -> None:
+    channels(page)
+    page.goto((page.locator(".channel-name").first.get_attribute("href") or "") + "/sender")
+
+
 def system(page: Page) -> None:
     page.goto("/settings/system")
 
@@ -201,6 +234,12 @@ STATES: dict[str, Step] = {
     "conversations": conversations,
     "mailbox": mailbox,
     "system": system,
+    "channels": channels,
+    "channel-new": channel_new,
+    "channel": channel,
+    "channel-refused": channel_refused,
+    "channel-automation": channel_automation,
+    "channel-sender": channel_sender,
     "mail": mail,
     "automate": automate,
     "lanes": lanes,

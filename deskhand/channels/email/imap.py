@@ -26,10 +26,12 @@ import structlog
 from django.conf import settings
 from django.db import Error as DatabaseError
 from django.db import connection
-from imapclient import IMAPClient, SocketTimeout
+from imapclient import SocketTimeout
 from imapclient.exceptions import IMAPClientAbortError, IMAPClientError, LoginError
 
 from deskhand.channels.email import store
+from deskhand.channels.email.causes import NoFolder, Refused, cause_of
+from deskhand.channels.email.imap_client import IMAPClient
 from deskhand.channels.email.models import EmailAccount, MailboxState, Security
 from deskhand.channels.email.store import Incoming
 from deskhand.kernel import clock
@@ -40,6 +42,7 @@ from deskhand.kernel.tls import client_context
 log = structlog.get_logger()
 
 TIMEOUTS = SocketTimeout(connect=20, read=60)  # seconds of silence (R14)
+TRIAL_TIMEOUTS = SocketTimeout(connect=10, read=10)  # while a person waits
 LONGEST_FETCH = 600  # seconds for one mail or one set, however the bytes drip
 IDLE_TIME = 300  # seconds; less than the 29 minutes of RFC 2177, and we look anyway after it (R13)
 LOOK_EVERY = 60  # seconds, where the server has no IDLE
@@ -57,10 +60,6 @@ LOCK = 0x6D61696C  # advisory locks of mailboxes: this and the id of the EmailAc
 
 #: Returns an OAuth access token for a mailbox that uses one, or nothing for a password.
 TokenSource = Callable[[EmailAccount], str]
-
-
-class Refused(DeskhandError):
-    """The server refused the name or the password; only a person can help."""
 
 
 def run_pollers(stop: threading.Event, access_token: TokenSource | None = None) -> None:
@@ -209,7 +208,12 @@ class Poller(threading.Thread):
     def _note_success(self) -> None:
         self.mailbox.failures = 0
         self._save(
-            state=MailboxState.OK, last_success_at=clock.now(), last_error="", retry_at=None, failures=0
+            state=MailboxState.OK,
+            last_success_at=clock.now(),
+            last_error="",
+            last_cause="",
+            retry_at=None,
+            failures=0,
         )
         connection.close()
 
@@ -224,6 +228,7 @@ class Poller(threading.Thread):
             self._save(
                 state=MailboxState.REFUSED if is_refused else MailboxState.RETRYING,
                 last_error=reason,
+                last_cause=cause_of(failure),
                 last_error_at=clock.now(),
                 retry_at=clock.now() + timedelta(seconds=pause),
                 failures=self.mailbox.failures,
@@ -247,7 +252,7 @@ def refused_pause(failures: int) -> float:
 
 
 @contextmanager
-def _open(mailbox: EmailAccount, token: str) -> Iterator[IMAPClient]:
+def _open(mailbox: EmailAccount, token: str, timeouts: SocketTimeout = TIMEOUTS) -> Iterator[IMAPClient]:
     """Connect and sign in. Raises Refused, IMAPClientError, OSError."""
     security = mailbox.imap_security
     client = IMAPClient(
@@ -255,7 +260,7 @@ def _open(mailbox: EmailAccount, token: str) -> Iterator[IMAPClient]:
         mailbox.imap_port,
         ssl=security == Security.TLS,
         ssl_context=client_context() if security == Security.TLS else None,
-        timeout=TIMEOUTS,
+        timeout=timeouts,
     )
     try:
         client.normalise_times = False
@@ -267,6 +272,14 @@ def _open(mailbox: EmailAccount, token: str) -> Iterator[IMAPClient]:
         _hang_up(client)
         raise
     client.logout()
+
+
+def look(mailbox: EmailAccount) -> None:
+    """Sign in and open the folder without changing anything. Raises Refused, IMAPClientError, OSError, Rejected."""
+    with _open(mailbox, "", TRIAL_TIMEOUTS) as client:
+        if not client.folder_exists(mailbox.imap_folder):
+            raise NoFolder(mailbox.imap_folder)
+        client.select_folder(mailbox.imap_folder, readonly=True)
 
 
 def _sign_in(client: IMAPClient, mailbox: EmailAccount, token: str) -> None:

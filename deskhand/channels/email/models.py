@@ -130,8 +130,6 @@ class EmailAccount(models.Model):
 
     account_id = models.BigIntegerField()
     channel_account = models.OneToOneField(ChannelAccount, models.CASCADE, related_name="email")
-    from_name = models.TextField(default="", db_default="")
-
     imap_host = models.TextField(default="", db_default="")
     imap_port = models.IntegerField(default=993, db_default=993)
     imap_security = models.TextField(choices=Security, default=Security.TLS, db_default=Security.TLS)
@@ -156,6 +154,7 @@ class EmailAccount(models.Model):
     last_success_at = models.DateTimeField(null=True)
     last_error_at = models.DateTimeField(null=True)
     last_error = models.TextField(default="", db_default="")
+    last_cause = models.TextField(default="", db_default="")  # causes.Cause of it
     retry_at = models.DateTimeField(null=True)
     failures = models.IntegerField(default=0, db_default=0)  # in a row
     rescanned_at = models.DateTimeField(null=True)  # when the server last numbered the folder anew (R11)

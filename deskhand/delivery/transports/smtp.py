@@ -16,6 +16,8 @@ from dataclasses import dataclass
 
 from deskhand.delivery.relays import Relay, is_local
 from deskhand.delivery.types import Answer, Verdict
+from deskhand.kernel import http
+from deskhand.kernel.errors import Rejected
 from deskhand.kernel.tls import client_context
 
 TAIL = 2048  # bytes held back so that the end of the message leaves in one piece
@@ -32,12 +34,26 @@ SETUP_REFUSALS = (530, 534, 535, 538)  # our log-in is wrong, not the mail
 _TROUBLE = (OSError, smtplib.SMTPException)  # ssl.SSLError is an OSError
 
 
+class NotAllowed(PermissionError):
+    """The relay is where people's settings may not lead us (S18)."""
+
+
 class NoConnection(Exception):
     """The relay can't be spoken to now; the text says why, for people."""
 
 
 class _Bounded(smtplib.SMTP):
     """Keeps no more of an answer than an honest server says; the library's own keeps all, for ever."""
+
+    is_ours = True
+
+    def _get_socket(self, host: str, port: int, timeout: float | None) -> socket.socket:
+        """To the address that was checked where people named the server; the certificate is still for the name."""
+        try:
+            address = host if self.is_ours else http.mail_server(host, port)
+        except Rejected as refusal:
+            raise NotAllowed(str(refusal)) from refusal
+        return super()._get_socket(address, port, timeout)  # type: ignore[misc,no-any-return]
 
     def getreply(self) -> tuple[int, bytes]:
         lines: list[bytes] = []
@@ -200,7 +216,15 @@ def _client(relay: Relay) -> smtplib.SMTP:
         client = _Bounded(local_hostname=name, timeout=relay.seconds)
     # Whose name the certificate must have: only a client that is made connected gets it by itself.
     client._host = relay.host  # type: ignore[attr-defined]
+    client.is_ours = relay.is_ours
     return client
+
+
+def try_relay(relay: Relay) -> None:
+    """Connect, secure, log in, and leave. Raises what smtplib and the socket raise, NotAllowed."""
+    client = _client(relay)
+    _open(client, relay)
+    _close(Session(client, relay))
 
 
 def _open(client: smtplib.SMTP, relay: Relay) -> None:

@@ -95,6 +95,8 @@ class Migration(migrations.Migration):
                 ('creates_tickets', models.BooleanField(default=True)),
                 ('pipeline_id', models.BigIntegerField(null=True)),
                 ('stage_id', models.BigIntegerField(null=True)),
+                ('from_name', models.TextField(default='')),
+                ('shows_agent', models.BooleanField(default=True)),
                 ('signature', models.TextField(default='')),
                 ('is_default', models.BooleanField(default=False)),
                 ('settings', models.JSONField(default=dict)),

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
+from deskhand.kernel import clock
 from deskhand.routing import explain, loads, queries
-from deskhand.routing.models import Decision
+from deskhand.routing.models import Decision, RoutingRule
 from deskhand.routing.types import Option, Status, Strategy
 
-from .conftest import CHAT
+from .conftest import CHAT, MAIL
 
 AWAY = Status.AWAY
 
@@ -179,3 +182,72 @@ def test_an_empty_rule_is_said_to_be_empty(desk):
 
 def test_a_ticket_never_routed_has_no_decision(desk):
     assert queries.decision_for_ticket(desk.id, desk.tickets(1)[0]) is None
+
+
+# -- Who would get the next one -----------------------------------------------------------------------------------
+
+
+def test_the_next_one_is_foreseen_as_it_then_happens(desk):
+    """R-ROUTE-70: with the loads of this moment, and nothing written."""
+    desk.rule(user_ids=[desk.ada, desk.bob, desk.cat])
+    assert desk.arrivals(2) == [desk.ada, desk.bob]
+
+    seen = explain.foresee(desk.id, MAIL, clock.now())
+
+    assert seen.user_id == desk.cat
+    assert "Cat" in seen.headline
+    assert seen.takers == ((desk.ada, "Ada", 1), (desk.bob, "Bob", 1), (desk.cat, "Cat", 0))
+    assert Decision.objects.count() == 2
+    assert desk.arrivals() == [desk.cat]
+
+
+def test_a_turn_is_foreseen_and_not_consumed(desk):
+    """R-ROUTE-32, R-ROUTE-36"""
+    desk.rule(user_ids=[desk.ada, desk.bob], strategy="ROUND_ROBIN")
+    desk.arrivals()
+
+    assert [explain.foresee(desk.id, MAIL, clock.now()).user_id for _ in range(2)] == [desk.bob, desk.bob]
+    assert desk.arrivals() == [desk.bob]
+
+
+def test_who_would_be_passed_over_is_foreseen_with_the_reason(desk):
+    """R-ROUTE-46, R-ROUTE-70"""
+    desk.rule(team_ids=[desk.teams["X"]])
+    desk.set(Status.AWAY, "ada", "bob", "cat")
+
+    seen = explain.foresee(desk.id, MAIL, clock.now())
+
+    assert seen.user_id is None
+    assert seen.headline == "Nobody would get it: nobody in the rule can take it."
+    assert {(one.name, one.reason) for one in seen.dropped} >= {("Ada", "away"), ("Nils", "has no seat")}
+
+
+@pytest.mark.parametrize(
+    ("option", "words"),
+    [
+        ("NONE", "Nobody would get it: new tickets stay unassigned."),
+        ("TEAMS", "It would go to the team, without an owner."),
+        ("CONTACT_OWNER", "It would go to the owner of the contact who writes; without one, to nobody."),
+    ],
+)
+def test_each_option_is_foreseen_in_words(desk, option, words):
+    """R-ROUTE-18, R-ROUTE-19, R-ROUTE-60"""
+    desk.rule(option=option, team_ids=[desk.teams["X"]])
+
+    assert explain.foresee(desk.id, MAIL, clock.now()).headline == words
+    assert (
+        explain.foresee(desk.id, 999, clock.now()).headline
+        == "Nobody would get it: new tickets stay unassigned."
+    )
+
+
+def test_foreseeing_asks_as_much_for_many_as_for_few(desk, django_assert_num_queries):
+    desk.rule(user_ids=[desk.ada])
+    with CaptureQueriesContext(connection) as few:
+        explain.foresee(desk.id, MAIL, clock.now())
+    for n in range(12):
+        desk.person(f"more{n}")
+    RoutingRule.objects.update(user_ids=list(desk.users.values()))
+
+    with django_assert_num_queries(len(few)):
+        explain.foresee(desk.id, MAIL, clock.now())

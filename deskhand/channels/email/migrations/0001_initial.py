@@ -64,7 +64,6 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('account_id', models.BigIntegerField()),
-                ('from_name', models.TextField(db_default='', default='')),
                 ('imap_host', models.TextField(db_default='', default='')),
                 ('imap_port', models.IntegerField(db_default=993, default=993)),
                 ('imap_security', models.TextField(choices=[('TLS', 'Tls'), ('STARTTLS', 'Starttls'), ('NONE', 'None')], db_default='TLS', default='TLS')),
@@ -84,6 +83,7 @@ class Migration(migrations.Migration):
                 ('last_success_at', models.DateTimeField(null=True)),
                 ('last_error_at', models.DateTimeField(null=True)),
                 ('last_error', models.TextField(db_default='', default='')),
+                ('last_cause', models.TextField(db_default='', default='')),
                 ('retry_at', models.DateTimeField(null=True)),
                 ('failures', models.IntegerField(db_default=0, default=0)),
                 ('rescanned_at', models.DateTimeField(null=True)),

@@ -37,8 +37,11 @@ def subjects() -> list[str]:
 
 
 @pytest.fixture
-def make_mailbox(transactional_db: None, mail_stack: MailStack) -> MakeMailbox:
+def make_mailbox(
+    transactional_db: None, mail_stack: MailStack, monkeypatch: pytest.MonkeyPatch
+) -> MakeMailbox:
     """Makes a mailbox of ours at Dovecot, with settings as given; nobody reads it yet."""
+    monkeypatch.setenv("ALLOW_PRIVATE_HOSTS", "127.0.0.1")
 
     def make(**more: object) -> EmailAccount:
         address = f"team{next(_numbers)}@team.test"

@@ -1,0 +1,194 @@
+"""The form of a channel's routing rule: read what was typed, and show it with those who can be chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from django.http import QueryDict
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from deskhand.accounts import queries as people
+from deskhand.desk.models import ChannelAccount
+from deskhand.kernel.errors import Invalid
+from deskhand.routing import explain, queries
+from deskhand.routing.models import RoutingRule
+from deskhand.routing.types import Drop, Option, Reroute, Strategy
+from deskhand.web.channels import rows
+from deskhand.web.channels.rows import Check, RuleForm, Target, Targets
+from deskhand.web.pipelines.rows import Choice
+from deskhand.web.shell import Person
+
+OPTIONS = {
+    Option.NONE: gettext_lazy("New tickets wait in Unassigned until somebody takes them."),
+    Option.USERS_AND_TEAMS: gettext_lazy("Each new ticket goes to one of the people chosen below."),
+    Option.TEAMS: gettext_lazy("New tickets go to teams, without an owner; whoever is free takes them."),
+    Option.CONTACT_OWNER: gettext_lazy("The owner of the contact who writes gets the ticket."),
+}
+STRATEGIES = {
+    Strategy.LOAD_BALANCED: gettext_lazy("Who has the fewest open tickets gets the next one."),
+    Strategy.ROUND_ROBIN: gettext_lazy("Everybody gets one before anybody gets a second one."),
+    Strategy.RANDOM: gettext_lazy("Drawn by lot each time."),
+}
+REROUTE = {
+    Reroute.NEVER: gettext_lazy("Their open tickets stay with them"),
+    Reroute.ON_REPLY: gettext_lazy("Their open tickets go to others when the customer writes again"),
+    Reroute.AT_ONCE: gettext_lazy("Their open tickets go to others at once"),
+}
+LISTS = ("team_ids", "user_ids", "fallback_team_ids", "fallback_user_ids")
+FLAGS = ("only_available", "include_extra_members", "include_nested_teams", "wait_list", "after_workflows")
+UP = "up"  # a button's name: "user_ids:7" stands one place higher then
+
+
+@dataclass(frozen=True)
+class Typed:
+    """A rule as it stands in the form; lists in their order."""
+
+    option: str
+    strategy: str
+    reroute: str
+    lists: dict[str, list[int]]
+    flags: dict[str, bool]
+
+    def values(self) -> dict[str, Any]:
+        """For `rules.set_rule`. Raises Invalid for a choice that there is not."""
+        chosen = {
+            "option": _one_of(Option, "option", self.option),
+            "strategy": _one_of(Strategy, "strategy", self.strategy or Strategy.LOAD_BALANCED),
+            "reroute": _one_of(Reroute, "reroute", self.reroute or Reroute.NEVER),
+        }
+        return {**chosen, **self.lists, **self.flags}
+
+
+def of_rule(rule: RoutingRule | None) -> Typed:
+    kept = rule or RoutingRule()
+    return Typed(
+        str(kept.option), str(kept.strategy), str(kept.reroute), {name: list(getattr(kept, name)) for name in LISTS},
+        {name: bool(getattr(kept, name)) for name in FLAGS},
+    )  # fmt: skip
+
+
+def of_post(posted: QueryDict) -> Typed:
+    """Raises Invalid for what is no number."""
+    lists = {name: [_number(name, text) for text in posted.getlist(name)] for name in LISTS}
+    flags = {name: posted.get(name) == "1" for name in FLAGS}
+    one = {name: posted.get(name, "") for name in ("option", "strategy", "reroute")}
+    return Typed(one["option"], one["strategy"], one["reroute"], lists, flags)
+
+
+def moved_up(typed: Typed, what: str) -> Typed:
+    """The order counts (R-ROUTE-33). What is not there, or first already, changes nothing."""
+    name, _colon, text = what.partition(":")
+    ids = list(typed.lists.get(name, ()))
+    place = ids.index(int(text)) if text.isdigit() and len(text) < 19 and int(text) in ids else 0
+    if place:
+        ids[place - 1], ids[place] = ids[place], ids[place - 1]
+    return replace(typed, lists={**typed.lists, name: ids}) if name in typed.lists else typed
+
+
+def form(
+    channel: ChannelAccount, typed: Typed, *, refusal: Invalid | None = None, notice: str = ""
+) -> RuleForm:
+    users, teams = _People(channel.account_id, typed), _Teams(channel.account_id)
+    wrong = refusal.field if refusal else ""
+    error = f"{_(refusal.message)} {_(refusal.hint)}".strip() if refusal else ""
+    in_list = {"user_ids": "user_ids", "team_ids": "team_ids"}.get(wrong, "")
+    return RuleForm(
+        reverse("channel-routing", args=[channel.pk]),
+        tuple(rows.Option(one.value, str(explain.OPTIONS[one]), str(text), one == typed.option) for one, text in OPTIONS.items()),
+        tuple(
+            rows.Option(one.value, str(explain.STRATEGIES[one]), str(text), one == typed.strategy)
+            for one, text in STRATEGIES.items()
+        ),
+        tuple(Choice(one.value, str(text), one == typed.reroute) for one, text in REROUTE.items()),
+        Targets("team_ids", _("Teams"), teams.listed(typed.lists["team_ids"]), error if in_list == "team_ids" else ""),
+        Targets("user_ids", _("People"), users.listed(typed.lists["user_ids"]), error if in_list == "user_ids" else ""),
+        Targets("fallback_team_ids", _("Teams"), teams.listed(typed.lists["fallback_team_ids"])),
+        Targets("fallback_user_ids", _("People"), users.listed(typed.lists["fallback_user_ids"])),
+        Check(
+            "only_available", _("Available people only"),
+            _("Who is away or out of office is passed over. When all are, the ticket stays unassigned."), typed.flags["only_available"],
+        ),
+        _checks(typed), "" if in_list else error, notice or _gone_teams(channel),
+    )  # fmt: skip
+
+
+def _checks(typed: Typed) -> tuple[Check, ...]:
+    told = (
+        ("wait_list", _("Keep a waiting list"), _("What nobody could take goes to the first who becomes available, the most urgent and oldest first.")),
+        ("include_extra_members", _("Extra members too"), _("Otherwise only people whose main team it is get tickets through a team.")),
+        ("include_nested_teams", _("Nested teams too"), _("The teams below a chosen team count as chosen.")),
+        ("after_workflows", _("Workflows first"), _("Workflows may set the owner; routing fills in what they leave empty.")),
+    )  # fmt: skip
+    return tuple(Check(name, label, text, typed.flags[name]) for name, label, text in told)
+
+
+def _gone_teams(channel: ChannelAccount) -> str:
+    """R-TEAM-5"""
+    count = queries.deleted_teams(channel.account_id, [channel.pk]).get(channel.pk, 0)
+    if not count:
+        return ""
+    return ngettext(
+        "%(num)s team of this rule was deleted. Save the rule to leave it out.",
+        "%(num)s teams of this rule were deleted. Save the rule to leave them out.",
+        count,
+    ) % {"num": count}
+
+
+class _People:
+    """Who can be given tickets, and those chosen earlier who no longer can (R-ROUTE-11, R-ROUTE-14)."""
+
+    def __init__(self, account_id: int, typed: Typed) -> None:
+        chosen = {*typed.lists["user_ids"], *typed.lists["fallback_user_ids"]}
+        seated = [member.user_id for member in people.seated_members(account_id)]
+        self._unfit = queries.unfit(account_id, sorted({*seated, *chosen}))
+        self._fit = [user_id for user_id in seated if user_id not in self._unfit]
+        self._names = people.names_of({*self._fit, *chosen})
+
+    def listed(self, chosen: Sequence[int]) -> tuple[Target, ...]:
+        rest = [user_id for user_id in self._fit if user_id not in chosen]
+        known = [user_id for user_id in dict.fromkeys((*chosen, *rest)) if user_id in self._names]
+        return tuple(self._target(user_id, user_id in chosen) for user_id in known)
+
+    def _target(self, user_id: int, is_chosen: bool) -> Target:
+        drop: Drop | None = self._unfit.get(user_id)
+        note = _("Is passed over: %(reason)s") % {"reason": explain.DROPS[drop]} if drop else ""
+        return Target(str(user_id), self._names[user_id], is_chosen, Person.named(self._names[user_id]), note, drop is not None)  # fmt: skip
+
+
+class _Teams:
+    """Teams that somebody with a seat is in, and those chosen earlier (R-ROUTE-19)."""
+
+    def __init__(self, account_id: int) -> None:
+        self._all = {team.id: team for team in people.teams(account_id)}
+        self._fit = [team.pk for team in queries.selectable_teams(account_id)]
+
+    def listed(self, chosen: Sequence[int]) -> tuple[Target, ...]:
+        rest = [team_id for team_id in self._fit if team_id not in chosen]
+        known = [team_id for team_id in dict.fromkeys((*chosen, *rest)) if team_id in self._all]
+        return tuple(self._target(team_id, team_id in chosen) for team_id in known)
+
+    def _target(self, team_id: int, is_chosen: bool) -> Target:
+        team = self._all[team_id]
+        if team_id not in self._fit:
+            return Target(
+                str(team_id), team.name, is_chosen, None, _("Is passed over: nobody in it has a seat"), True
+            )
+        count = len(team.seated_user_ids)
+        note = ngettext("%(num)s person with a seat", "%(num)s people with a seat", count) % {"num": count}
+        return Target(str(team_id), team.name, is_chosen, None, note)
+
+
+def _number(field: str, text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < 19):
+        raise Invalid(_("This choice is not there any more."), field=field, value=text[:40])
+    return int(text)
+
+
+def _one_of(kind: Any, field: str, text: str) -> Any:
+    if text not in set(kind):
+        raise Invalid(_("This choice is not there any more."), field=field, value=text[:40])
+    return kind(text)

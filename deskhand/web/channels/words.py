@@ -1,0 +1,182 @@
+"""Channels in words: who gets new mail, how a server stands, and what to do when it does not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from babel.lists import format_list
+from django.utils.translation import get_language, gettext_lazy
+from django.utils.translation import gettext as _
+
+from deskhand.accounts.models import Team, User
+from deskhand.channels.email.causes import Cause
+from deskhand.channels.email.models import EmailAccount, MailboxState
+from deskhand.channels.email.trial import Outcome
+from deskhand.delivery.relays import default_relay
+from deskhand.desk.models import ChannelAccount
+from deskhand.kernel.errors import DeskhandError
+from deskhand.routing.models import RoutingRule
+from deskhand.routing.types import Option, Strategy
+from deskhand.web import times
+from deskhand.web.channels.rows import Said
+from deskhand.web.times import BABEL_NAMES
+
+NAMES_SHOWN = 4
+
+TO_PEOPLE = {
+    (Strategy.LOAD_BALANCED, True): gettext_lazy("New mail goes to %(names)s, load balanced, available people only."),
+    (Strategy.LOAD_BALANCED, False): gettext_lazy("New mail goes to %(names)s, load balanced, whether available or not."),
+    (Strategy.ROUND_ROBIN, True): gettext_lazy("New mail goes to %(names)s in turn, available people only."),
+    (Strategy.ROUND_ROBIN, False): gettext_lazy("New mail goes to %(names)s in turn, whether available or not."),
+    (Strategy.RANDOM, True): gettext_lazy("New mail goes to %(names)s at random, available people only."),
+    (Strategy.RANDOM, False): gettext_lazy("New mail goes to %(names)s at random, whether available or not."),
+}  # fmt: skip
+
+#: What is in the way, and the way out.
+CAUSES = {
+    Cause.REFUSED: (
+        gettext_lazy("The server refuses the user name or the password."),
+        gettext_lazy("Check both. Google, Microsoft, Apple and others want an app password made for this mailbox in place of the everyday one."),
+    ),
+    Cause.UNKNOWN_HOST: (
+        gettext_lazy("There is no server of this name."),
+        gettext_lazy("Check the spelling; your provider's help pages name the server."),
+    ),
+    Cause.CERTIFICATE: (
+        gettext_lazy("The server's certificate can't be trusted."),
+        gettext_lazy("Use the name that the certificate is for, or have it renewed."),
+    ),
+    Cause.NO_TLS: (
+        gettext_lazy("The server does not speak this kind of encryption at this port."),
+        gettext_lazy("TLS mostly goes with port 993 for reading and 465 for sending, STARTTLS with 143 and 587."),
+    ),
+    Cause.CLOSED: (gettext_lazy("Nothing answers at this port."), gettext_lazy("Check the port, and whether a firewall is in between.")),
+    Cause.SILENT: (
+        gettext_lazy("The server did not answer in time."),
+        gettext_lazy("Check its name and the port, and whether a firewall is in between."),
+    ),
+    Cause.NOT_ALLOWED: (
+        gettext_lazy("This server is not on the public internet, so it may not be asked."),
+        gettext_lazy("Who runs this installation can allow it with ALLOW_PRIVATE_HOSTS."),
+    ),
+    Cause.NO_FOLDER: (
+        gettext_lazy("There is no such folder in the mailbox."),
+        gettext_lazy("Write its name as your mail program shows it, or INBOX."),
+    ),
+    Cause.UNREADABLE_PASSWORD: (gettext_lazy("The stored password can't be read any more."), gettext_lazy("Enter it again.")),
+    Cause.BUSY: (gettext_lazy("Other tests are still running."), gettext_lazy("Try again in a minute.")),
+    Cause.OTHER: (gettext_lazy("The server did not do what was asked."), gettext_lazy("What it said stands below.")),
+}  # fmt: skip
+
+
+def names_in(names: Sequence[str]) -> str:
+    """“Ada, Grace and Bob” in the reader's language; of many, the first few."""
+    language = (get_language() or "en").split("-")[0]
+    shown = list(names[:NAMES_SHOWN])
+    if len(names) > NAMES_SHOWN:
+        shown.append(_("%(count)s more") % {"count": len(names) - NAMES_SHOWN})
+    return format_list(shown, locale=BABEL_NAMES.get(language, language))
+
+
+class Named:
+    """The names of all that some rules mention: two queries, however many rules."""
+
+    def __init__(self, account_id: int, rules: Sequence[RoutingRule]) -> None:
+        users = {one for rule in rules for one in (*rule.user_ids, *rule.fallback_user_ids)}
+        teams = {one for rule in rules for one in (*rule.team_ids, *rule.fallback_team_ids)}
+        self._users: Mapping[int, str] = (
+            dict(User.objects.filter(pk__in=users).values_list("id", "name")) if users else {}
+        )
+        found = Team.objects.filter(account_id=account_id, pk__in=teams)
+        self._teams: Mapping[int, str] = dict(found.values_list("id", "name")) if teams else {}
+
+    def of(self, team_ids: Sequence[int], user_ids: Sequence[int]) -> list[str]:
+        teams = [self._teams[one] for one in team_ids if one in self._teams]
+        return teams + [self._users[one] for one in user_ids if one in self._users]
+
+
+def sentence(channel: ChannelAccount, rule: RoutingRule | None, named: Named) -> str:
+    """Who gets the new mail of a channel, in plain words."""
+    if channel.archived_at is not None:
+        return _("No mail is taken for this address.")
+    if not channel.creates_tickets:
+        return _("New mail becomes a conversation without a ticket, for everybody in the inbox.")
+    if rule is None:
+        return _("New mail stays unassigned until somebody takes it.")
+    parts = [_whom(rule, named.of(rule.team_ids, rule.user_ids))]
+    fallback = named.of(rule.fallback_team_ids, rule.fallback_user_ids)
+    if fallback and rule.option in (Option.USERS_AND_TEAMS, Option.CONTACT_OWNER):
+        parts.append(_("If nobody can take it: %(names)s.") % {"names": names_in(fallback)})
+    if rule.wait_list and rule.option in (Option.USERS_AND_TEAMS, Option.CONTACT_OWNER):
+        parts.append(_("What nobody can take waits for the next who becomes available."))
+    return " ".join(parts)
+
+
+def _whom(rule: RoutingRule, names: Sequence[str]) -> str:
+    match Option(rule.option):
+        case Option.NONE:
+            return _("New mail stays unassigned until somebody takes it.")
+        case Option.CONTACT_OWNER if rule.only_available:
+            return _("New mail goes to the owner of the contact who writes, if available.")
+        case Option.CONTACT_OWNER:
+            return _("New mail goes to the owner of the contact who writes.")
+    if not names:
+        return _("New mail goes to nobody: all whom the rule names are gone.")
+    if rule.option == Option.TEAMS:
+        return _("New mail goes to %(names)s, without an owner.") % {"names": names_in(names)}
+    return str(TO_PEOPLE[Strategy(rule.strategy), rule.only_available]) % {"names": names_in(names)}
+
+
+# ── servers ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def of_cause(cause: str, detail: str = "") -> Said:
+    known = Cause(cause) if cause in set(Cause) else Cause.OTHER
+    text, way = CAUSES[known]
+    return Said(str(text), str(way), detail, "red")
+
+
+def of_incoming(outcome: Outcome) -> Said:
+    if outcome.cause is None:
+        return Said(_("The mailbox can be read."), tone="green")
+    return of_cause(outcome.cause, outcome.detail)
+
+
+def of_outgoing(outcome: Outcome) -> Said:
+    if outcome.cause is None:
+        return Said(_("The mail server lets us in."), tone="green")
+    return of_cause(outcome.cause, outcome.detail)
+
+
+def of_mailbox(mailbox: EmailAccount) -> Said | None:
+    """How reading it goes, for the page; None where there is nothing to read."""
+    match mailbox.state:
+        case MailboxState.OFF:
+            return None
+        case MailboxState.OK:
+            looked = mailbox.last_success_at
+            text = _("The mailbox is being read. New mail is here within seconds.")
+            way = _("Last looked into: %(time)s") % {"time": times.moment(looked)} if looked else ""
+            return Said(text, way, tone="green")
+        case MailboxState.WAITING:
+            return Said(_("The mailbox is looked into for the first time within seconds."), tone="blue")
+    said = of_cause(mailbox.last_cause, mailbox.last_error)
+    if mailbox.state == MailboxState.RETRYING and mailbox.retry_at:
+        again = _("It is tried again by itself: %(time)s") % {"time": times.moment(mailbox.retry_at)}
+        return Said(said.text, f"{said.way} {again}", said.detail, "amber")
+    return said
+
+
+def without_own_server() -> str:
+    """What happens to mail of a channel without a server of its own."""
+    try:
+        relay = default_relay()
+    except DeskhandError:
+        relay = None
+    if relay is None:
+        return _(
+            "This installation has no mail server yet: mail waits until there is one. Who runs it sets SMTP_URL."
+        )
+    if relay.kind == "sink":
+        return _("Mail stays in the built-in mailbox, where you can read it; none of it leaves.")
+    return _("This installation's mail server sends: %(host)s") % {"host": relay.host}
