@@ -235,7 +235,14 @@ def test_no_page_that_links_lead_to_has_unmarked_texts(speaking, desk):
     client = speak(desk.ada, pseudo.CODE)
     seen, ahead = (
         set(),
-        ["/inbox/all-open", "/settings/pipelines/automate", "/settings/system", "/mailbox", LOGOUT],
+        [
+            "/inbox/all-open",
+            "/settings/pipelines/automate",
+            "/settings/channels",
+            "/settings/system",
+            "/mailbox",
+            LOGOUT,
+        ],
     )
     left: dict[str, list[str]] = {}
     while ahead:

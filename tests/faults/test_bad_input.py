@@ -44,7 +44,7 @@ NOWHERE = "postgresql://desk:hunter2@127.0.0.1:1/desk"  # where no database answ
 @pytest.fixture(scope="module")
 def idle() -> Iterator[Product]:
     """An installation that does not run."""
-    with Product(ALLOW_PRIVATE_HOSTS="127.0.0.1") as made:
+    with Product() as made:
         yield made
 
 
@@ -196,7 +196,9 @@ def full_disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[subprocess.P
 def product(mail_stack: MailStack) -> Iterator[Product]:
     """Takes mail from Postfix; the server it sends through is away."""
     away = f"smtp://127.0.0.1:{free_port()}"
-    with office_behind(mail_stack, SMTP_URL=away, MAIL_RETRY_SECONDS="1") as made:
+    with office_behind(
+        mail_stack, SMTP_URL=away, MAIL_RETRY_SECONDS="1", ALLOW_PRIVATE_HOSTS="127.0.0.1"
+    ) as made:
         yield made
 
 

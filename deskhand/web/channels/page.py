@@ -126,7 +126,7 @@ def new_inputs(account_id: int, typed: Typed, refusal: Invalid | None = None) ->
     choices = [Choice(str(one.pk), _inbox_label(one), str(one.pk) == chosen) for one in inboxes]
     choices.append(Choice(NEW_INBOX, _("A new inbox without tickets"), chosen == NEW_INBOX))
     inputs = (
-        Input("address", _("Email address"), "email", typed.get("address", ""), placeholder="support@example.com",
+        Input("address", _("Email address"), "email", typed.get("address", ""), placeholder=_("support@example.com"),
               help=_("The address that your customers write to.")),
         Input("name", _("Name"), value=typed.get("name", ""), help=_("Customers read it before the address. For example: Nordlys support")),
         Input("inbox", _("Where its conversations go"), "select", choices=tuple(choices)),
@@ -166,7 +166,7 @@ def incoming(channel: ChannelAccount, result: Outcome | None, typed: Typed | Non
         "processed_folder": box.processed_folder,
     }  # fmt: skip
     inputs = (
-        Input("imap_host", _("IMAP server"), value=typed.get("imap_host", ""), placeholder="imap.example.com"),
+        Input("imap_host", _("IMAP server"), value=typed.get("imap_host", ""), placeholder=_("imap.example.com")),
         Input("imap_port", _("Port"), "number", typed.get("imap_port", "")),
         _security("imap_security", typed),
         Input("imap_user", _("User name"), value=typed.get("imap_user", "")),
@@ -189,7 +189,7 @@ def outgoing(channel: ChannelAccount, result: Outcome | None, typed: Typed | Non
         "smtp_security": box.smtp_security, "smtp_user": box.smtp_user,
     }  # fmt: skip
     inputs = (
-        Input("smtp_host", _("SMTP server"), value=typed.get("smtp_host", ""), placeholder="smtp.example.com"),
+        Input("smtp_host", _("SMTP server"), value=typed.get("smtp_host", ""), placeholder=_("smtp.example.com")),
         Input("smtp_port", _("Port"), "number", typed.get("smtp_port", "")),
         _security("smtp_security", typed),
         Input("smtp_user", _("User name"), value=typed.get("smtp_user", ""), help=_("Empty: no log-in.")),
