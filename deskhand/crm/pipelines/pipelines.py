@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.db import transaction
@@ -13,11 +13,14 @@ from django.utils.translation import gettext_noop, ngettext
 from deskhand.accounts import audit, plans
 from deskhand.accounts.plans import Feature
 from deskhand.crm.pipelines import queries
+from deskhand.crm.pipelines import rules as pipeline_rules
 from deskhand.crm.pipelines.models import Pipeline, Stage, StageState
+from deskhand.crm.pipelines.rules import Rules
+from deskhand.crm.schema.queries import properties_of
 from deskhand.events.types import SYSTEM, Actor
 from deskhand.kernel import clock
-from deskhand.kernel.database.scope import account_scope
-from deskhand.kernel.errors import Conflict, Forbidden, Invalid
+from deskhand.kernel.database.scope import account_scope, current_account_id
+from deskhand.kernel.errors import Conflict, Forbidden, Invalid, NotFound
 from deskhand.kernel.text import one_line
 
 
@@ -29,8 +32,21 @@ class NewStage:
     key: str = ""
 
 
+@dataclass(frozen=True)
+class StageRow:
+    """A status as somebody arranged it; without an id it is new."""
+
+    label: str
+    state: StageState
+    tone: str
+    id: int | None = None
+
+
 OPEN, CLOSED = StageState.OPEN, StageState.CLOSED
 LABEL_LIMIT = 100  # characters
+TONES = ("blue", "teal", "green", "lime", "amber", "red", "pink", "violet")
+#: More pipelines or statuses than this are hard to work with; nothing forbids them (R-PIPE-13).
+MANY = 100
 
 #: The pipelines of a new account. Labels are data from then on, in the account's language.
 DEFAULTS: dict[str, tuple[str, str, tuple[NewStage, ...]]] = {
@@ -103,6 +119,7 @@ def _may_have_more(account_id: int) -> bool:
 
 
 def _create(account_id: int, object_type: str, label: str, stages: Sequence[NewStage], key: str) -> Pipeline:
+    label = _checked_label(label)
     if not any(stage.state == OPEN for stage in stages):
         raise Invalid(
             _("A pipeline needs at least one open status."), field="stages", hint=_("Set a status to open.")
@@ -114,7 +131,7 @@ def _create(account_id: int, object_type: str, label: str, stages: Sequence[NewS
     )  # fmt: skip
     rows = [
         Stage.objects.create(
-            account_id=account_id, object_type=object_type, pipeline=pipeline, label=stage.label, state=stage.state,
+            account_id=account_id, object_type=object_type, pipeline=pipeline, label=_checked_label(stage.label), state=stage.state,
             tone=stage.tone, display_order=position, key=stage.key or _next_stage_key(account_id, object_type),
         )
         for position, stage in enumerate(stages)
@@ -166,6 +183,128 @@ def order_stages(pipeline: Pipeline, stage_ids: Sequence[int], *, by: Actor) -> 
         stages[stage_id].display_order = position
     Stage.objects.bulk_update(stages.values(), ["display_order"])
     _changed("pipeline.updated", pipeline, by, {"stages": before}, {"stages": list(stage_ids)})
+
+
+def order(object_type: str, pipeline_ids: Sequence[int], *, by: Actor) -> None:
+    """Put the open account's pipelines of one kind into this order (R-PIPE-6); the first is the default one.
+
+    Raises Conflict unless each is named once.
+    """
+    found = {
+        pipeline.pk: pipeline
+        for pipeline in Pipeline.objects.select_for_update()
+        .filter(account_id=current_account_id(), object_type=object_type, archived_at=None)
+        .order_by("display_order", "label", "id")
+    }
+    if sorted(pipeline_ids) != sorted(found):
+        raise Conflict(_("Somebody else changed the pipelines in the meantime."))
+    before = list(found)
+    if before == list(pipeline_ids):
+        return
+    for position, pipeline_id in enumerate(pipeline_ids):
+        found[pipeline_id].display_order = position
+    Pipeline.objects.bulk_update(found.values(), ["display_order"])
+    first = found[pipeline_ids[0]]
+    _changed("pipeline.ordered", first, by, {"pipelines": before}, {"pipelines": list(pipeline_ids)})
+
+
+def arrange_stages(pipeline: Pipeline, rows: Sequence[StageRow], *, by: Actor) -> list[Stage]:
+    """Make the statuses what `rows` say, in their order, new ones too, in one write (R-PIPE-6, R-PIPE-7). Returns those
+    whose state changed: `records/refiling.py` brings their records along.
+
+    Raises Invalid for a label or tone that can't be taken, or when none is open (R-PIPE-4); Conflict unless each status
+    is named once.
+    """
+    stages = {
+        stage.pk: stage
+        for stage in pipeline.stages.select_for_update().order_by("display_order", "label", "id")
+    }
+    if sorted(row.id for row in rows if row.id) != sorted(stages):
+        raise Conflict(_("Somebody else changed the statuses in the meantime."))
+    checked = [_checked_row(number, row) for number, row in enumerate(rows)]
+    if not any(row.state == OPEN for row in checked):
+        raise Invalid(
+            _("A pipeline needs at least one open status."), field="stages", hint=_("Set a status to open.")
+        )
+    before, turned = [_told(stage) for stage in stages.values()], []
+    for position, row in enumerate(checked):
+        stage = stages.get(row.id or 0) or Stage(
+            account_id=pipeline.account_id, object_type=pipeline.object_type, pipeline=pipeline, state=row.state,
+            key=_next_stage_key(pipeline.account_id, pipeline.object_type),
+        )  # fmt: skip
+        if stage.state != row.state:
+            turned.append(stage)
+        is_new = stage.pk is None
+        stage.label, stage.state, stage.tone, stage.display_order = row.label, row.state, row.tone, position
+        if is_new:
+            stage.save()
+            stages[stage.pk] = stage
+            _changed("stage.created", stage, by, after={"label": row.label, "pipeline_id": pipeline.pk})
+    Stage.objects.bulk_update(stages.values(), ["label", "state", "tone", "display_order"])
+    after = [_told(stage) for stage in sorted(stages.values(), key=lambda stage: stage.display_order)]
+    if before != after:
+        _changed("pipeline.updated", pipeline, by, {"stages": before}, {"stages": after})
+    queries.forget()
+    return turned
+
+
+def _checked_row(number: int, row: StageRow) -> StageRow:
+    label = one_line(row.label)
+    if not 0 < len(label) <= LABEL_LIMIT:
+        raise Invalid(_("A name has 1 to 100 characters."), field=f"stages[{number}].label", value=row.label)
+    if row.tone not in TONES:
+        raise Invalid(_("Choose a color."), field=f"stages[{number}].tone", value=row.tone)
+    return replace(row, label=label)
+
+
+def _told(stage: Stage) -> dict[str, Any]:
+    return {"id": stage.pk, "label": stage.label, "state": str(stage.state), "tone": stage.tone}
+
+
+def set_rules(pipeline: Pipeline, rules: Rules, *, by: Actor) -> Pipeline:
+    """What the pipeline demands of people (R-RULE-1, R-REQ-1).
+
+    Raises Invalid for statuses of other pipelines, a creation that would be allowed nowhere, and properties that
+    nobody can fill in.
+    """
+    own = set(pipeline.stages.values_list("pk", flat=True))
+    if not own.issuperset({*rules.creation, *rules.asks}):
+        raise Invalid(_("That status is not in this pipeline."), field="creation", value=list(rules.creation))
+    if rules.limits_creation and not rules.creation:
+        raise Invalid(
+            _("Choose at least one status that tickets can be created in."), field="creation", value=0
+        )
+    known = properties_of(pipeline.object_type)
+    for asks in rules.asks.values():
+        for ask in asks:
+            prop = known.get(ask.property)
+            if prop is None or prop.read_only or prop.column in _FILING:
+                raise Invalid(
+                    _("“%(property)s” can't be asked for.")
+                    % {"property": _(prop.label) if prop else ask.property},
+                    field="asks",
+                    value=ask.property,
+                )
+    before, pipeline.rules = pipeline.rules, pipeline_rules.as_json(rules)
+    if before != pipeline.rules:
+        pipeline.save(update_fields=["rules"])
+        _changed("pipeline.updated", pipeline, by, {"rules": before}, {"rules": pipeline.rules})
+    return pipeline
+
+
+_FILING = {"pipeline_id", "stage_id"}  # given with every move anyway
+
+
+def find(object_type: str, pipeline_id: int) -> Pipeline:
+    """The open account's pipeline, locked. Raises NotFound."""
+    found = (
+        Pipeline.objects.select_for_update()
+        .filter(account_id=current_account_id(), object_type=object_type, pk=pipeline_id, archived_at=None)
+        .first()
+    )
+    if found is None:
+        raise NotFound(_("There is no such pipeline."))
+    return found
 
 
 def _next_key(account_id: int, object_type: str) -> str:
@@ -256,6 +395,9 @@ def delete_stage(stage: Stage, *, in_use: int, by: Actor = SYSTEM) -> None:
             field="state",
             hint=_("Open another status first."),
         )
+    pipeline = Pipeline.objects.select_for_update().get(pk=stage.pipeline_id, account_id=stage.account_id)
+    pipeline.rules = pipeline_rules.without(pipeline.rules, stage.pk) if pipeline.rules else {}
+    pipeline.save(update_fields=["rules"])
     _changed("stage.deleted", stage, by, {"label": stage.label, "pipeline_id": stage.pipeline_id})
     stage.delete()
     queries.forget()

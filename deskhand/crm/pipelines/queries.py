@@ -39,7 +39,7 @@ def _read(account_id: int, object_type: str) -> PipelineSet:
             PipelineValue(
                 pipeline_id, key, label, object_type, tuple(stages.get(pipeline_id, ())), closes,
                 on_sent and _follows_emails(plan, switches), sent, on_reply and _follows_emails(plan, switches), reply,
-                sql.loads(options), sql.loads(rules),
+                sql.loads(options), sql.loads(rules) if _has_rules(plan, switches) else {},
             )
             for pipeline_id, key, label, closes, on_sent, sent, on_reply, reply, options, rules, plan, switches in sql.rows(
                 _PIPELINES, [account_id, object_type]
@@ -51,6 +51,11 @@ def _read(account_id: int, object_type: str) -> PipelineSet:
 def _follows_emails(plan: str, switches: Any) -> bool:
     """Statuses follow e-mails where the account's plan has it; else the switches stand idle (T-STAT-14)."""
     return Feature.STATUS_FROM_EMAILS in features(plan, sql.loads(switches))
+
+
+def _has_rules(plan: str, switches: Any) -> bool:
+    """Without the feature the rules stand idle (R-RULE-11)."""
+    return Feature.PIPELINE_RULES in features(plan, sql.loads(switches))
 
 
 _STAGES = """

@@ -1,4 +1,5 @@
-"""Taking a status or a pipeline away: the records in it go where the caller says, with history like any move."""
+"""Changing statuses that records stand in: what is taken away sends them where the caller says, with history like any
+move; what opens or closes takes them along."""
 
 from __future__ import annotations
 
@@ -8,9 +9,13 @@ from django.utils.translation import gettext as _
 
 from deskhand.crm.pipelines import pipelines
 from deskhand.crm.pipelines.models import Pipeline, Stage
+from deskhand.crm.pipelines.pipelines import StageRow
+from deskhand.crm.pipelines.policy import dates_after_move
+from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.records import store
 from deskhand.crm.records.store import Change
 from deskhand.events.types import Actor
+from deskhand.kernel import clock
 from deskhand.kernel.database import sql
 from deskhand.kernel.database.scope import current_account_id
 from deskhand.kernel.errors import Invalid
@@ -35,6 +40,36 @@ def delete_pipeline(pipeline: Pipeline, *, by: Actor, move_to: int | None = None
     moved, left = _empty(pipeline.object_type, stage_ids, move_to, by)
     pipelines.delete(pipeline, in_use=left, by=by)
     return moved
+
+
+def arrange(pipeline: Pipeline, rows: Sequence[StageRow], *, by: Actor) -> None:
+    """Arrange the statuses; records in one that opens or closes do so too (R-PIPE-2), with their dates (R-CLOSE-1, 2).
+
+    Raises what `pipelines.arrange_stages` raises.
+    """
+    for stage in pipelines.arrange_stages(pipeline, rows, by=by):
+        _turn(stage, by)
+
+
+def _turn(stage: Stage, by: Actor) -> None:
+    found = pipelines_of(stage.object_type)
+    pipeline, to = found.of_stage(stage.pk), found.stage(stage.pk)
+    now, ids = clock.now(), _held(stage.object_type, [stage.pk])
+    dates = dates_after_move(was_open=not to.is_open, to=to, pipeline=pipeline, closed_at=None, now=now)
+    values = {"is_closed": not to.is_open, **dates}
+    for start in range(0, len(ids), BATCH):
+        batch = [Change(record_id, values) for record_id in ids[start : start + BATCH]]
+        store.change_many(stage.object_type, batch, by=by, at=now)
+
+
+def counts(object_type: str, stage_ids: Sequence[int], limit: int = 1000) -> dict[int, int]:
+    """How many records stand in each of these statuses, archived ones too, but no more than `limit` + 1."""
+    found = sql.rows(
+        f"select s.id, (select count(*) from (select 1 from {store.table_of(object_type)} t where t.account_id = %s and t.stage_id = s.id limit %s) x)"
+        " from unnest(%s::bigint[]) s(id)",
+        [current_account_id(), limit + 1, list(stage_ids)],
+    )
+    return dict(found)
 
 
 def _empty(object_type: str, stage_ids: Sequence[int], move_to: int | None, by: Actor) -> tuple[int, int]:

@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 from deskhand.accounts.models import TeamMember
 from deskhand.crm.pipelines.policy import dates_after_move
 from deskhand.crm.pipelines.queries import pipelines_of
-from deskhand.crm.records import filterable
+from deskhand.crm.records import filterable, guard
 from deskhand.crm.records.tables import TABLES, model_of, of_this_type, table_of
 from deskhand.crm.schema.defaults import BUILT_IN
 from deskhand.events import log
@@ -27,9 +27,11 @@ from deskhand.kernel import clock
 from deskhand.kernel.database import bulk, sql
 from deskhand.kernel.database.bulk import columns_of
 from deskhand.kernel.database.scope import current_account_id
-from deskhand.kernel.errors import NotFound
+from deskhand.kernel.errors import Invalid, NotFound
 
-__all__ = ["TABLES", "Applied", "Change", "change", "change_many", "model_of", "start_clocks", "table_of"]
+__all__ = [
+    "TABLES", "Applied", "Change", "change", "change_many", "model_of", "refusals", "start_clocks", "table_of",
+]  # fmt: skip
 
 FILED = {"ticket", "deal", "project"}
 
@@ -75,11 +77,17 @@ def change_many(
     source: str | None = None,
     at: datetime | None = None,
 ) -> list[Applied]:
-    """Apply `changes` in the open scope; one change a record. Records that are gone are left out of the answer."""
+    """Apply `changes` in the open scope; one change a record. Records that are gone are left out of the answer.
+
+    Raises Invalid, and changes nothing, where a rule of the pipeline forbids one of the moves (R-RULE-12). `rule` names
+    what caused a move; only those that a person chose are bound by rules (R-RULE-9).
+    """
     if not changes:
         return []
     at = at or clock.now()
-    before = _lock(object_type, [change.record_id for change in changes], _needed(object_type, changes))
+    before = _lock(object_type, [change.record_id for change in changes], _needed(object_type, changes, by))
+    for refusal in guard.refusals(object_type, changes, before, by).values():
+        raise refusal
     _add_main_teams(object_type, changes, before)
     drafts = [
         _Draft(object_type, change, before[change.record_id], at, by)
@@ -92,6 +100,12 @@ def change_many(
     events = _record_events(object_type, drafts, by, cause, depth, at)
     _write_history(object_type, drafts, events, by, source, at)
     return [Applied(draft.id, draft.version, draft.shown, events.get(draft.id)) for draft in drafts]
+
+
+def refusals(object_type: str, changes: Sequence[Change], *, by: Actor) -> dict[int, Invalid]:
+    """Why which of these records may not be moved so; the others can be changed without them (R-REQ-3)."""
+    before = _lock(object_type, [change.record_id for change in changes], _needed(object_type, changes, by))
+    return guard.refusals(object_type, changes, before, by)
 
 
 def change(object_type: str, record_id: int, values: Mapping[str, Any], *, by: Actor, **more: Any) -> Applied:
@@ -123,13 +137,13 @@ _FOR_OWNERS = {"assigned_team_ids"}
 _FOR_TICKET_OWNERS = {*_FOR_OWNERS, "owner_assigned_at", "assignment_method", "first_assigned_at"}
 
 
-def _needed(object_type: str, changes: Iterable[Change]) -> list[str]:
+def _needed(object_type: str, changes: Sequence[Change], by: Actor) -> list[str]:
     """The columns that the changes name or touch on their way; a whole record is four times as many."""
     wanted = set(_ALWAYS)
     for change in changes:
         wanted.update(change.values, change.facts, change.only_if_empty)
     if "stage_id" in wanted:
-        wanted |= _FOR_MOVES
+        wanted |= _FOR_MOVES | guard.columns(object_type, changes, by)
     if any("owner_id" in change.values for change in changes):
         wanted |= _FOR_TICKET_OWNERS if object_type == "ticket" else _FOR_OWNERS
     return sorted(wanted & columns_of(model_of(object_type)).keys())

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 
 from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.records import archive as archives
-from deskhand.crm.records import associations, filterable, store
+from deskhand.crm.records import associations, filterable, guard, store
 from deskhand.crm.records.checking import checked as checked  # automation and screens check with it, too
 from deskhand.crm.records.checking import require
 from deskhand.crm.records.models import Ticket, TicketType
@@ -64,7 +64,10 @@ def create_many(
     depth: int = 0,
     at: datetime | None = None,
 ) -> list[Created]:
-    """Create tickets in order, numbered without gaps (R-GAP-2), with clocks, associations and one event each."""
+    """Create tickets in order, numbered without gaps (R-GAP-2), with clocks, associations and one event each.
+
+    Raises Invalid where people may not create tickets in that status (R-RULE-5).
+    """
     if not new:
         return []
     at = at or clock.now()
@@ -116,9 +119,10 @@ def _row(item: NewTicket, team_id: int | None, by: Actor, at: datetime) -> dict[
     pipelines = pipelines_of("ticket")
     if item.stage_id is None:
         pipeline = pipelines.pipeline(item.pipeline_id) if item.pipeline_id else pipelines.default
-        stage = pipeline.first_open
+        stage = guard.first_stage(pipeline, by)
     else:
         pipeline, stage = pipelines.of_stage(item.stage_id), pipelines.stage(item.stage_id)
+        guard.check_creation(pipeline, stage, by)
     closed_at = at if not stage.is_open and pipeline.sets_close_date else None  # R-CLOSE-9
     return {
         "account_id": current_account_id(), "version": 1, "created_at": at, "updated_at": at, "sort_at": at,

@@ -1,0 +1,125 @@
+"""Whom the rules of a pipeline bind: people who move or create by hand, and programs in their name (R-RULE-3, R-RULE-4).
+
+Not bound: workflows, routing and mail, moves that a rule of the product makes (R-RULE-9), super admins, and who may
+edit properties.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Protocol
+
+from django.utils.translation import gettext as _
+
+from deskhand.accounts import policy
+from deskhand.accounts.policy import Action
+from deskhand.crm.pipelines import rules
+from deskhand.crm.pipelines.queries import pipelines_of
+from deskhand.crm.pipelines.types import PipelineValue, StageValue
+from deskhand.crm.schema.queries import properties_of
+from deskhand.crm.schema.types import Property
+from deskhand.events.types import Actor, ActorKind
+from deskhand.kernel.database.scope import current_scope
+from deskhand.kernel.errors import Invalid, NotFound
+
+#: The cause of a move that a person chose; any other rule is the product's own.
+BY_HAND = {None, "chosen_with_reply"}
+
+
+class Wish(Protocol):
+    """What is read of a change."""
+
+    @property
+    def record_id(self) -> int: ...
+    @property
+    def values(self) -> Mapping[str, Any]: ...
+    @property
+    def rule(self) -> str | None: ...
+
+
+def columns(object_type: str, changes: Iterable[Wish], by: Actor) -> set[str]:
+    """The columns that must be read to see whether a status gets what it asks for."""
+    return {
+        prop.column
+        for _wish, _pipeline, to in _moves(object_type, changes, by)
+        for prop in _required(object_type, to)
+        if prop.column
+    }
+
+
+def refusals(
+    object_type: str, changes: Sequence[Wish], before: Mapping[int, Mapping[str, Any]], by: Actor
+) -> dict[int, Invalid]:
+    """Why which of these records may not be changed so. `before` are their columns, locked."""
+    found = {}
+    for wish, pipeline, to in _moves(object_type, changes, by):
+        row = before.get(wish.record_id)
+        if row is None or row["stage_id"] == to.id:
+            continue
+        refusal = rules.refusal_of_move(pipeline, row["stage_id"], to) or _missing(object_type, wish, row, to)
+        if refusal is not None:
+            found[wish.record_id] = refusal
+    return {} if found and may_bypass(by) else found
+
+
+def _moves(
+    object_type: str, changes: Iterable[Wish], by: Actor
+) -> Iterable[tuple[Wish, PipelineValue, StageValue]]:
+    """The moves by hand into pipelines that have rules."""
+    if by.kind is not ActorKind.USER:
+        return
+    for wish in changes:
+        stage_id = wish.values.get("stage_id")
+        if stage_id is None or wish.rule not in BY_HAND:
+            continue
+        pipeline = pipelines_of(object_type).of_stage(stage_id)
+        to = pipeline.stage(stage_id)
+        if to is not None and pipeline.rules:
+            yield wish, pipeline, to
+
+
+def _required(object_type: str, to: StageValue) -> list[Property]:
+    pipeline = pipelines_of(object_type).pipeline(to.pipeline_id)
+    names = [ask.property for ask in rules.asks_of(pipeline, to.id) if ask.is_required]
+    known = properties_of(object_type) if names else {}
+    return [known[name] for name in names if name in known]
+
+
+def _missing(object_type: str, wish: Wish, row: Mapping[str, Any], to: StageValue) -> Invalid | None:
+    empty = {}
+    for prop in _required(object_type, to):
+        name = prop.column or prop.name
+        stored = row.get(name) if prop.column else row["properties"].get(name)
+        value = wish.values.get(name, stored)
+        if value in (None, "", []):
+            empty[prop.name] = _(prop.label)
+    return rules.refusal_for_missing(to, empty) if empty else None
+
+
+def first_stage(pipeline: PipelineValue, by: Actor) -> StageValue:
+    """Where a record begins that says no status (R-DM-4, R-RULE-5)."""
+    is_bound = by.kind is ActorKind.USER and bool(pipeline.rules)
+    return rules.first_creatable(pipeline) if is_bound else pipeline.first_open
+
+
+def check_creation(pipeline: PipelineValue, stage: StageValue, by: Actor) -> None:
+    """Raises Invalid where people may not create records in this status."""
+    if by.kind is not ActorKind.USER or not pipeline.rules:
+        return
+    refusal = rules.refusal_of_creation(pipeline, stage)
+    if refusal is not None and not may_bypass(by):
+        raise refusal
+
+
+def may_bypass(by: Actor) -> bool:
+    """Whether rules don't bind this person (R-RULE-4). Asked once per transaction."""
+    notes = current_scope().notes
+    key = f"crm.guard.{by.id}"
+    if key not in notes:
+        try:
+            viewer = policy.viewer_for(current_scope().account_id, by.id or 0)
+        except NotFound:
+            notes[key] = False
+        else:
+            notes[key] = policy.can(viewer, Action.BYPASS_PIPELINE_RULES)
+    return bool(notes[key])
