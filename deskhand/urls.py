@@ -33,6 +33,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("deskhand.web.inbox.urls")),
     path("", include("deskhand.web.mailbox.urls")),
     path("", include("deskhand.web.me.urls")),
+    path("", include("deskhand.web.objects.urls")),
     path("", include("deskhand.web.pipelines.urls")),
     path("", include("deskhand.web.system.urls")),
     path("files/<id:attachment_id>", files.attachment, name="attachment"),

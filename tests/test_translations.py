@@ -204,7 +204,14 @@ def test_a_filled_in_text_keeps_what_is_filled_in():
 
 @pytest.mark.parametrize(
     ("address", "status"),
-    [(LOGIN, 200), ("/inbox/all-open", 200), ("/settings/pipelines/automate", 200), ("/nowhere", 404)],
+    [
+        (LOGIN, 200),
+        ("/inbox/all-open", 200),
+        ("/settings/tickets", 200),
+        ("/settings/pipelines", 200),
+        ("/settings/pipelines/automate", 200),
+        ("/nowhere", 404),
+    ],
 )
 def test_no_text_of_a_page_is_unmarked(speaking, desk, address, status):
     client = speak(desk.ada, pseudo.CODE)

@@ -54,6 +54,29 @@ def newest_revisions(account_id: int, of: Sequence[Workflow]) -> list[WorkflowRe
     return [row for row in found if row.number == wanted[row.workflow_id]]
 
 
+def naming(account_id: int, property: str, value: str = "") -> list[Workflow]:
+    """The workflows whose newest revision names this property, or this value of it."""
+    found = list(Workflow.objects.filter(account_id=account_id, archived_at=None).order_by("name", "id"))
+    named = {
+        row.workflow_id
+        for row in newest_revisions(account_id, found)
+        if _names(row.definition, property, value)
+    }
+    return [workflow for workflow in found if workflow.pk in named]
+
+
+def _names(part: object, property: str, value: str) -> bool:
+    """Whether somewhere in the definition one object has the property's name, and the value beside it."""
+    if isinstance(part, list):
+        return any(_names(one, property, value) for one in part)
+    if not isinstance(part, dict):
+        return False
+    words = [one for given in part.values() for one in (given if isinstance(given, list) else [given])]
+    if property in words and (not value or value in map(str, words)):
+        return True
+    return any(_names(one, property, value) for one in part.values())
+
+
 def save(
     workflow: Workflow, definition: Definition, *, by: int | None = None, seen_revision: int | None = None
 ) -> Workflow:

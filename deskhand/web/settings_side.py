@@ -18,13 +18,14 @@ from deskhand.web.shell import SideLink, SideSection
 
 @dataclass(frozen=True)
 class Page:
-    """A page of the settings. `action` None: it is everybody's own."""
+    """A page of the settings, for who may do `action` or one of `others`. `action` None: it is everybody's own."""
 
     key: str
     label: str | Promise
     icon: str
     url_name: str
     action: Action | None = None
+    others: tuple[Action, ...] = ()
 
 
 YOU: list[Page] = []
@@ -33,7 +34,14 @@ HELP_DESK = [
     Page("channels", gettext_lazy("Channels"), "mail", "channels", Action.CONNECT_CHANNELS),
 ]
 OBJECTS = [
-    Page("automate", gettext_lazy("Tickets"), "ticket", "automate-home", Action.EDIT_LANES),
+    Page(
+        "object-tickets",
+        gettext_lazy("Tickets"),
+        "ticket",
+        "tickets-home",
+        Action.EDIT_PIPELINES,
+        (Action.EDIT_LANES,),
+    ),
 ]
 SYSTEM = [
     Page("mailbox", gettext_lazy("Sent mail"), "mail", "mailbox", Action.EDIT_ACCOUNT),
@@ -61,7 +69,7 @@ def sections(viewer: Viewer, current: str, own: Sequence[SideLink] = ()) -> tupl
 
 
 def _may(viewer: Viewer, page: Page) -> bool:
-    return page.action is None or policy.can(viewer, page.action)
+    return page.action is None or any(policy.can(viewer, action) for action in (page.action, *page.others))
 
 
 def _link(page: Page, current: str) -> SideLink:

@@ -121,6 +121,24 @@ def mail(page: Page) -> None:
     page.locator(".mail-line").first.click()
 
 
+def statuses(page: Page) -> None:
+    page.goto("/settings/tickets")
+
+
+def pipelines(page: Page) -> None:
+    page.goto("/settings/pipelines")
+
+
+def pipeline_rules(page: Page) -> None:
+    statuses(page)
+    page.get_by_role("link", name="Rules", exact=True).click()
+
+
+def status_goes(page: Page) -> None:
+    statuses(page)
+    page.get_by_role("link", name="Delete “Waiting on us”").click()
+
+
 def automate(page: Page) -> None:
     page.goto("/settings/pipelines/automate")
 
@@ -241,6 +259,10 @@ STATES: dict[str, Step] = {
     "channel-automation": channel_automation,
     "channel-sender": channel_sender,
     "mail": mail,
+    "statuses": statuses,
+    "pipelines": pipelines,
+    "pipeline-rules": pipeline_rules,
+    "status-goes": status_goes,
     "automate": automate,
     "lanes": lanes,
     "drawer": drawer,

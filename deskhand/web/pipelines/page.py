@@ -63,12 +63,9 @@ def stage_with(pipeline: PipelineValue, stage_id: int) -> StageValue:
 
 
 def automate_page(account: Account, pipeline: PipelineValue) -> AutomatePage:
-    all_pipelines = pipelines_of("ticket").pipelines
     return AutomatePage(
         title=_(pipeline.label),
         url=reverse("automate", args=[pipeline.id]),
-        switcher_url=reverse("automate-home"),
-        pipelines=tuple(Choice(str(one.id), _(one.label), one.id == pipeline.id) for one in all_pipelines),
         templated=templated(account, pipeline),
         lanes=lane_columns(account, pipeline),
         mails=tuple(
@@ -118,6 +115,13 @@ def _targets(pipeline: PipelineValue, chosen: int | None) -> tuple[Choice, ...]:
     return tuple(Choice(str(stage.id), _(stage.label), stage.id == chosen) for stage in pipeline.stages)
 
 
+def _gone(pipeline: PipelineValue, stage_id: int | None) -> str:
+    """R-PIPE-10"""
+    if pipeline.stage(stage_id) is not None:
+        return ""
+    return _("The status that this set was deleted. Choose another one.")
+
+
 def _label(pipeline: PipelineValue, stage_id: int | None) -> str:
     stage = pipeline.stage(stage_id)
     return _(stage.label) if stage else _("no status")
@@ -135,7 +139,7 @@ def _sent_rule(pipeline: PipelineValue) -> StatusRule:
             _("internal comments"), _("mail that automation sends"), _("forwarded emails"),
             _("answers from somebody's own connected mailbox"),
         ),
-        targets=_targets(pipeline, pipeline.sent_stage_id),
+        targets=_targets(pipeline, pipeline.sent_stage_id), trouble=_gone(pipeline, pipeline.sent_stage_id),
     )  # fmt: skip
 
 
@@ -152,7 +156,7 @@ def _reply_rule(pipeline: PipelineValue) -> StatusRule:
             _("forwarded emails and answers to them"), _("other emails of the contact"), _("automatic replies and mail that came back"),
             _("answers from somebody's own connected mailbox"),
         ),
-        targets=_targets(pipeline, pipeline.reply_stage_id),
+        targets=_targets(pipeline, pipeline.reply_stage_id), trouble=_gone(pipeline, pipeline.reply_stage_id),
     )  # fmt: skip
 
 

@@ -40,6 +40,7 @@ class StatusRule:
     explains: tuple[str, ...]
     never: tuple[str, ...] = ()
     targets: tuple[Choice, ...] = ()
+    trouble: str = ""
 
 
 @dataclass(frozen=True)
@@ -98,8 +99,6 @@ class LaneColumn:
 class AutomatePage:
     title: str
     url: str
-    switcher_url: str
-    pipelines: tuple[Choice, ...]
     templated: Templated
     lanes: tuple[LaneColumn, ...]
     mails: tuple[tuple[str, str], ...]  # name and address of its editor

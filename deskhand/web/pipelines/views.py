@@ -30,6 +30,7 @@ from deskhand.kernel.errors import Conflict, Invalid, NotFound
 from deskhand.web.frame import shell
 from deskhand.web.jinja import render, wants_fragment
 from deskhand.web.middleware import AccountRequest
+from deskhand.web.objects.tabs import SORTS, bar, tabs
 from deskhand.web.pipelines import page as pages
 from deskhand.web.pipelines import steps
 from deskhand.web.pipelines.page import Drawer
@@ -67,7 +68,12 @@ def home(request: AccountRequest) -> HttpResponse:
 def automate(request: AccountRequest, pipeline_id: int) -> HttpResponse:
     pipeline = _allowed_pipeline(request, pipeline_id)
     page = pages.automate_page(request.account, pipeline)
-    context = {"shell": shell(request, area="automate"), "page": page, "request": request}
+    context = {
+        "shell": shell(request, area="object-tickets"), "page": page, "request": request,
+        "tabs": tabs(request.viewer, SORTS["tickets"], "pipelines"),
+        "bar": bar(request.viewer, request.account, pipeline_id, "automate"),
+        "may_manage": policy.can(request.viewer, Action.EDIT_PIPELINES),
+    }  # fmt: skip
     return render(request, "pipelines/automate.html", context)
 
 
@@ -185,7 +191,7 @@ def _show(request: AccountRequest, panel: Panel, status: int = 200) -> HttpRespo
     context: dict[str, Any] = {"panel": panel, "request": request}
     if wants_fragment(request):
         return render(request, "pipelines/fragments/panel.html", context, status=status)
-    context["shell"] = shell(request, area="automate")
+    context["shell"] = shell(request, area="object-tickets")
     return render(request, "pipelines/step.html", context, status=status)
 
 
@@ -390,7 +396,7 @@ def _mail(request: AccountRequest, mail_id: int) -> MailTemplate:
 def _mail_page(request: AccountRequest, page: MailPage, status: int = 200) -> HttpResponse:
     if status >= 400:
         request.has_failed = True
-    context = {"shell": shell(request, area="automate"), "page": page, "request": request}
+    context = {"shell": shell(request, area="object-tickets"), "page": page, "request": request}
     return render(request, "pipelines/mail.html", context, status=status)
 
 
