@@ -317,3 +317,18 @@ class Seen(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["account_id", "user_id", "ticket_id"], name="seen_once")
         ]
+
+
+class Preferences(models.Model):
+    """How somebody wants the inbox: how dense the list is, what is pinned in the panel, which parts are folded."""
+
+    account_id = models.BigIntegerField()
+    user_id = models.BigIntegerField()
+    is_compact = models.BooleanField(default=False)
+    pinned = ArrayField(
+        models.TextField(), default=list
+    )  # names of ticket properties, in the order of pinning
+    folded = ArrayField(models.TextField(), default=list)  # keys of sections
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["account_id", "user_id"], name="preferences_once")]

@@ -32,6 +32,11 @@ class View:
     needs_seat: bool = True  # R-VIEW-4: without a seat one sees mentions, following and all open
     spam: bool | None = False  # whether its tickets are spam; None: they may be
 
+    @property
+    def only_open(self) -> bool:
+        """Whether a ticket that is closed is not in it any more."""
+        return self.where.startswith(OPEN)
+
 
 VIEWS: tuple[View, ...] = (
     View("unassigned", f"{OPEN} and t.owner_id is null"),
@@ -185,7 +190,7 @@ def counters(viewer: Viewer, views: Sequence[View]) -> dict[str, int]:
         source = "reached t"
     for view in views:
         where, own = _where(viewer, view)
-        among = source if view.where.startswith(OPEN) else "crm_ticket t"
+        among = source if view.only_open else "crm_ticket t"
         parts.append(f"(select count(*) from (select 1 from {among} where {where} limit {CAP}) n)")
         params += own
     found = sql.row(f"{begin}select {', '.join(parts)}", params) if parts else ()

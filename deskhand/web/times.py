@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from babel import Locale
 from babel.dates import format_date, format_datetime, format_skeleton, format_time
@@ -63,3 +63,8 @@ def _local(at: datetime) -> datetime:
 def _locale() -> Locale:
     language = (translation.get_language() or "en").split("-")[0]
     return Locale.parse(BABEL_NAMES.get(language, language))
+
+
+def day(on: date) -> str:
+    """Return 14 Nov 2026, for what has no hour."""
+    return format_skeleton("yMMMd", on, locale=_locale())

@@ -67,6 +67,19 @@ def details(page: Page) -> None:
         page.locator("[popovertarget=properties]").click()
 
 
+def property_editor(page: Page) -> None:
+    details(page)
+    page.locator("#property-hs_ticket_category .prop-value").click()
+    page.locator("#property-hs_ticket_category select").wait_for()
+
+
+def all_properties(page: Page) -> None:
+    ticket(page)
+    page.goto(page.url.rstrip("/") + "/properties")
+    if page.locator("[popovertarget=properties]").is_visible():
+        page.locator("[popovertarget=properties]").click()
+
+
 def empty_view(page: Page) -> None:
     page.goto("/inbox/mentions")
 
@@ -248,6 +261,8 @@ STATES: dict[str, Step] = {
     "status-menu": status_menu,
     "views": views,
     "details": details,
+    "property-editor": property_editor,
+    "all-properties": all_properties,
     "empty-view": empty_view,
     "conversations": conversations,
     "mailbox": mailbox,

@@ -139,7 +139,7 @@ def test_status_and_owner_are_set_from_menus_with_the_keyboard(tab, office) -> N
     expect(owner(page, "Grace Hopper")).to_be_visible()
 
     page.keyboard.press("e")
-    expect(status(page, "Closed")).to_be_visible()
+    expect(page.get_by_role("heading", name="Nothing here")).to_be_visible()
     ticket = office.again(ticket)
     assert (ticket.is_closed, ticket.owner_id) == (True, office.world.grace.pk)
 
@@ -314,3 +314,41 @@ def test_on_a_phone_one_pane_is_shown_at_a_time(tab, office) -> None:
 
     page.get_by_role("link", name="Back to the list").click()
     expect(page.locator("#tickets")).to_be_visible()
+
+
+def test_a_property_is_edited_in_place_with_the_keyboard_and_taken_back(tab, office) -> None:
+    """Enter saves, Esc restores, focus stays on the value, Z takes back."""
+    ticket = office.mail("Refund still missing")
+    page = tab(office.world.ada, f"/inbox/all-open/{ticket.pk}")
+    value = page.locator("#property-hs_ticket_priority .prop-value")
+
+    value.focus()
+    page.keyboard.press("Enter")
+    choice = page.locator("#property-hs_ticket_priority select")
+    expect(choice).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(value).to_be_focused()
+
+    page.keyboard.press("Enter")
+    choice.select_option("HIGH")
+    page.keyboard.press("Enter")
+    expect(value).to_have_text("High")
+    expect(value).to_be_focused()
+    expect(page.locator("#tickets")).to_contain_text("High")
+
+    page.keyboard.press("z")
+    expect(value).to_have_text("–")
+
+
+def test_closing_goes_on_with_the_next_ticket_and_can_be_undone(tab, office) -> None:
+    office.mail("The first question")
+    second = office.mail("The second question", external_id="2@x")
+    page = tab(office.world.ada, f"/inbox/all-open/{second.pk}")
+
+    page.keyboard.press("e")
+
+    expect(subject(page)).to_have_text("The first question")
+    expect(page.locator(".row-link")).to_have_count(1)
+    page.keyboard.press("z")
+    expect(page.locator(".row-link")).to_have_count(2)
+    expect(subject(page)).to_have_text("The first question")

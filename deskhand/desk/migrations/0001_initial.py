@@ -25,6 +25,20 @@ class Migration(migrations.Migration):
             ],
         ),
         migrations.CreateModel(
+            name='Preferences',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('account_id', models.BigIntegerField()),
+                ('user_id', models.BigIntegerField()),
+                ('is_compact', models.BooleanField(default=False)),
+                ('pinned', django.contrib.postgres.fields.ArrayField(base_field=models.TextField(), default=list, size=None)),
+                ('folded', django.contrib.postgres.fields.ArrayField(base_field=models.TextField(), default=list, size=None)),
+            ],
+            options={
+                'constraints': [models.UniqueConstraint(fields=('account_id', 'user_id'), name='preferences_once')],
+            },
+        ),
+        migrations.CreateModel(
             name='Message',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import Any
 
+from django.contrib import messages
 from django.http import HttpResponse
+from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
+from deskhand.accounts import policy
 from deskhand.accounts.models import Team
+from deskhand.accounts.policy import Action
 from deskhand.accounts.types import Verb
-from deskhand.crm.records import tickets
+from deskhand.crm.records import tickets, undoing
+from deskhand.crm.records.models import Ticket
 from deskhand.desk import spam
 from deskhand.desk import views as desk_views
 from deskhand.events.types import Actor
+from deskhand.kernel import clock
 from deskhand.kernel.errors import Invalid
 from deskhand.routing import queries as routing
 from deskhand.web.inbox import common
@@ -23,34 +30,83 @@ from deskhand.web.jinja import render, wants_fragment
 from deskhand.web.middleware import AccountRequest
 from deskhand.web.shell import Toast
 
+UNDO_WITHIN = timedelta(minutes=10)
+
 
 @require_POST
 def set_status(request: AccountRequest, view: str, ticket_id: int) -> HttpResponse:
+    """`then` next: who closes a ticket goes on with the one below it."""
     common.changeable(request, view, ticket_id, Verb.EDIT)
     to = common.whole(request.POST.get("status", ""), "status")
-    tickets.move(ticket_id, to=to, by=Actor.user(request.user.pk))
-    return common.thread_parts(request, view, ticket_id)
+    beside = _beside(request, view, ticket_id)
+    at = clock.now()
+    done = tickets.move(ticket_id, to=to, by=Actor.user(request.user.pk), at=at)
+    if request.POST.get("then") == "next" and desk_views.view_of(request.viewer, view).only_open:
+        return _go_on(request, view, ticket_id, beside, common.undo_toast(view, done, at))
+    return common.changed(request, view, ticket_id, done, at)
+
+
+def _beside(request: AccountRequest, view: str, ticket_id: int) -> int | None:
+    """The ticket to go on with: the one below, or the one above the last."""
+    row = desk_views.row(request.viewer, ticket_id)
+    above, below = desk_views.neighbours(request.viewer, desk_views.view_of(request.viewer, view), row)
+    return below or above
+
+
+def _go_on(
+    request: AccountRequest, view: str, closed_id: int, beside: int | None, toast: Toast | None
+) -> HttpResponse:
+    where = ["inbox-ticket", view, beside] if beside else ["inbox-view", view]
+    url = reverse(str(where[0]), args=where[1:])
+    if not wants_fragment(request):
+        if toast:
+            messages.info(request, toast.text)
+        return redirect(url)
+    context: dict[str, Any] = {"toast": toast, "closed_id": closed_id, "request": request, "ticket": None}
+    if beside:
+        desk_views.mark_seen(request.viewer, beside, clock.now())
+        context["ticket"] = pages.ticket_page(request, view, beside)
+    else:
+        context["tickets"] = pages.ticket_list(request, view)
+    answer = render(request, "inbox/fragments/closed.html", context)
+    for name, value in (("HX-Retarget", "#ticket"), ("HX-Reswap", "outerHTML"), ("HX-Push-Url", url)):
+        answer.headers[name] = value
+    return answer
+
+
+@require_POST
+def set_priority(request: AccountRequest, view: str, ticket_id: int) -> HttpResponse:
+    """`priority` is one of the schema's, or empty."""
+    common.changeable(request, view, ticket_id, Verb.EDIT)
+    at = clock.now()
+    chosen = {"hs_ticket_priority": request.POST.get("priority", "")}
+    done = tickets.update(ticket_id, chosen, by=Actor.user(request.user.pk), at=at)
+    return common.changed(request, view, ticket_id, done, at)
 
 
 @require_POST
 def set_owner(request: AccountRequest, view: str, ticket_id: int) -> HttpResponse:
     """`owner` is user:<id>, team:<id> or empty (R-ROUTE-2, 6, 7, 51)."""
     common.changeable(request, view, ticket_id, Verb.EDIT)
-    kind, _colon, number = request.POST.get("owner", "").partition(":")
-    by = Actor.user(request.user.pk)
-    match kind:
-        case "user":
-            tickets.assign(ticket_id, owner_id=_member(request, common.whole(number, "owner")), by=by)
-        case "team":
-            team_id = _team(request, common.whole(number, "owner"))
-            tickets.assign(ticket_id, owner_id=None, team_ids=[team_id], by=by)
-        case "":
-            tickets.assign(ticket_id, owner_id=None, by=by)
-        case _:
-            raise Invalid(_("Choose a person or a team."), field="owner", value=kind)
+    at = clock.now()
+    done = tickets.assign(ticket_id, **chosen_owner(request), by=Actor.user(request.user.pk), at=at)
     if not common.may_see(request, ticket_id):
         return common.leave(request, view)
-    return common.thread_parts(request, view, ticket_id)
+    return common.changed(request, view, ticket_id, done, at)
+
+
+def chosen_owner(request: AccountRequest) -> dict[str, Any]:
+    """Whom the form names, as `owner_id` and perhaps `team_ids`. Raises Invalid."""
+    kind, _colon, number = request.POST.get("owner", "").partition(":")
+    match kind:
+        case "user":
+            return {"owner_id": _member(request, common.whole(number, "owner"))}
+        case "team":
+            return {"owner_id": None, "team_ids": [_team(request, common.whole(number, "owner"))]}
+        case "":
+            return {"owner_id": None}
+        case _:
+            raise Invalid(_("Choose a person or a team."), field="owner", value=kind)
 
 
 def _member(request: AccountRequest, user_id: int) -> int:
@@ -86,6 +142,40 @@ def set_spam(request: AccountRequest, view: str, ticket_id: int) -> HttpResponse
         if is_short or not desk_views.row(request.viewer, ticket_id).leaves(where):
             more["tickets"] = listed
     if wants_fragment(request) and (shown, current) != (view, ticket_id):
-        context = more | {"current": current, "request": request}
-        return render(request, "inbox/fragments/elsewhere.html", context)
+        return common.elsewhere(request, current, **more)
     return common.thread_parts(request, view, ticket_id, **more)
+
+
+@require_POST
+def undo(request: AccountRequest, view: str) -> HttpResponse:
+    """Take back what one did to the tickets `ids` at the moment `at`; what changed again since stays."""
+    policy.require(request.viewer, Action.OPEN_HELP_DESK)
+    desk_views.view_of(request.viewer, view)
+    made_at, ids = _moment(request.POST.get("at", "")), common.ids_of(request.POST.get("ids", ""))
+    now = clock.now()
+    reach = policy.visible(request.viewer, "ticket", Verb.EDIT).q()
+    mine = Ticket.objects.filter(reach, account_id=request.viewer.account_id, pk__in=ids)
+    back: list[int] = []
+    if now - made_at < UNDO_WITHIN:
+        allowed = list(mine.values_list("pk", flat=True))
+        back = undoing.undo(allowed, made_at=made_at, by=Actor.user(request.user.pk), at=now)
+    text = _("Taken back") if back else _("This has changed since and could not be taken back.")
+    if not wants_fragment(request):
+        messages.info(request, text)
+        return redirect("inbox-view", view)
+    shown, current = common.shown(request)
+    keys = [one.key for one in desk_views.views_of(request.viewer)]
+    listed = pages.ticket_list(request, shown, current=current) if shown in keys else None
+    if current in back:
+        return common.thread_parts(request, shown, current, toast=Toast(text), tickets=listed)
+    return common.elsewhere(request, current, toast=Toast(text), tickets=listed)
+
+
+def _moment(text: str) -> datetime:
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        found = None
+    if found is None or found.tzinfo is None:
+        raise Invalid(_("There is nothing to take back."), field="at", value=text[:40])
+    return found

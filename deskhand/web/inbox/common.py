@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
+from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.urls import Resolver404, resolve, reverse
 from django.utils.translation import gettext as _
 
 from deskhand.accounts import policy
+from deskhand.accounts.models import User
 from deskhand.accounts.policy import Action
 from deskhand.accounts.types import Verb
+from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.records.models import Ticket
+from deskhand.crm.records.store import Applied
 from deskhand.desk import views as desk_views
 from deskhand.kernel import clock
 from deskhand.kernel.errors import Forbidden, Invalid
 from deskhand.web.frame import shell
 from deskhand.web.inbox import page as pages
-from deskhand.web.inbox.rows import InboxPage, TicketPage
+from deskhand.web.inbox import words
+from deskhand.web.inbox.panel import Wish
+from deskhand.web.inbox.rows import InboxPage, TicketList, TicketPage
 from deskhand.web.jinja import render, wants_fragment
 from deskhand.web.middleware import AccountRequest
+from deskhand.web.shell import Toast
 
 
 def page(request: AccountRequest, view: str, page: InboxPage, status: int = 200) -> HttpResponse:
@@ -42,6 +50,14 @@ def shown(request: AccountRequest) -> tuple[str, int | None]:
     return match.kwargs.get("view", ""), match.kwargs.get("ticket_id")
 
 
+def shown_name(request: AccountRequest) -> str:
+    """The name of the address of the page that asks for a part."""
+    try:
+        return resolve(urlsplit(request.headers.get("HX-Current-URL", "")).path).url_name or ""
+    except (Resolver404, ValueError):
+        return ""
+
+
 def thread_parts(
     request: AccountRequest, view: str, ticket_id: int, template: str = "thread", **more: Any
 ) -> HttpResponse:
@@ -49,7 +65,8 @@ def thread_parts(
     if not wants_fragment(request):
         return redirect("inbox-ticket", view, ticket_id)
     desk_views.mark_seen(request.viewer, ticket_id, clock.now())
-    built = pages.ticket_page(request, view, ticket_id)
+    wish = Wish(is_all=shown_name(request) == "ticket-properties")
+    built = pages.ticket_page(request, view, ticket_id, wish=wish)
     context = {"ticket": built, "request": request, "tickets": None, **more}
     return render(request, f"inbox/fragments/{template}.html", context)
 
@@ -81,3 +98,69 @@ def may_see(request: AccountRequest, ticket_id: int) -> bool:
     """Who gives a ticket away may lose sight of it."""
     reach = policy.visible(request.viewer, "ticket").q()
     return Ticket.objects.filter(reach, account_id=request.viewer.account_id, pk=ticket_id).exists()
+
+
+def see(request: AccountRequest, view: str, ticket_id: int) -> None:
+    """Raises NotFound for a view or a ticket that this viewer may not see."""
+    desk_views.view_of(request.viewer, view)
+    desk_views.row(request.viewer, ticket_id)
+
+
+# ── what can be taken back ───────────────────────────────────────────────────────────────────────────────────────────
+
+#: What a toast says of a change, by the property that changed; the first one that did is told.
+_TOLD = ("hs_pipeline_stage", "hubspot_owner_id", "hs_assigned_team_ids", "hs_ticket_priority")
+
+
+def changed(
+    request: AccountRequest,
+    view: str,
+    ticket_id: int,
+    done: Applied,
+    at: datetime,
+    template: str = "thread",
+    **more: Any,
+) -> HttpResponse:
+    """The parts that show a change, with a toast that offers the way back where there is one."""
+    toast = undo_toast(view, done, at)
+    if toast and not wants_fragment(request):
+        messages.info(request, toast.text)
+    return thread_parts(request, view, ticket_id, template, toast=toast, **more)
+
+
+def undo_toast(view: str, done: Applied, at: datetime) -> Toast | None:
+    name = next((name for name in _TOLD if name in done.changes), None)
+    if name is None:
+        return None
+    return Toast(
+        _told(name, done.changes[name][1]),
+        undo_url=reverse("inbox-undo", args=[view]),
+        undo_fields=(("at", at.isoformat()), ("ids", str(done.record_id))),
+    )
+
+
+def _told(name: str, new: Any) -> str:
+    if name == "hs_pipeline_stage":
+        return _("Status set to %(status)s") % {
+            "status": words.status(pipelines_of("ticket").stage(new)).text
+        }
+    if name == "hubspot_owner_id":
+        owner = User.objects.filter(pk=new).first() if new else None
+        return _("Assigned to %(name)s") % {"name": owner.name} if owner else _("Owner removed")
+    if name == "hs_assigned_team_ids":
+        return _("Teams changed")
+    label = words.priority(new)
+    return _("Priority set to %(priority)s") % {"priority": label.text} if label else _("Priority removed")
+
+
+def elsewhere(
+    request: AccountRequest, current: int | None, *, toast: Toast | None, tickets: TicketList | None
+) -> HttpResponse:
+    """After a change of tickets that are not open: what is open stays."""
+    context = {"toast": toast, "tickets": tickets, "current": current, "request": request}
+    return render(request, "inbox/fragments/elsewhere.html", context)
+
+
+def ids_of(text: str) -> list[int]:
+    """Ids with commas between them. Raises Invalid."""
+    return [whole(one, "ids") for one in text.split(",") if one]

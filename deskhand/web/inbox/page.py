@@ -17,20 +17,17 @@ from deskhand.accounts.models import Team, User
 from deskhand.accounts.types import Verb
 from deskhand.automation.models import Workflow
 from deskhand.crm.pipelines.queries import pipelines_of
-from deskhand.crm.pipelines.types import StageValue
 from deskhand.crm.records.models import PropertyChange, Ticket
 from deskhand.crm.schema.defaults import PRIORITIES
-from deskhand.crm.schema.queries import properties_of
 from deskhand.desk import views as desk_views
 from deskhand.desk.models import Attachment, Mention, Message
-from deskhand.routing import explain
 from deskhand.routing import queries as routing
-from deskhand.web import times, troubles
+from deskhand.web import troubles
 from deskhand.web.files import with_own_pictures
 from deskhand.web.frame import VIEW_LABELS, VIEW_SENTENCES, count_text
-from deskhand.web.inbox import composing, rows
+from deskhand.web.inbox import composing, panel, rows, words
 from deskhand.web.inbox.composing import Typed
-from deskhand.web.inbox.rows import Label
+from deskhand.web.inbox.panel_rows import Panel as PanelRows
 from deskhand.web.middleware import AccountRequest
 from deskhand.web.shell import Person
 
@@ -45,7 +42,6 @@ CHANNEL_LABELS = {
     "EMAIL": gettext_lazy("Email"), "FORM": gettext_lazy("Form"), "CHAT": gettext_lazy("Chat"), "PHONE": gettext_lazy("Phone"),
     "WHATSAPP": gettext_lazy("WhatsApp"), "MANUAL": gettext_lazy("By hand"),
 }  # fmt: skip
-PRIORITY_TONES = {"LOW": "teal", "MEDIUM": "blue", "HIGH": "amber", "URGENT": "red"}
 RULES = {
     "status_from_reply": gettext_lazy("the customer replied"),
     "status_from_sent": gettext_lazy("an email was sent to the customer"),
@@ -54,23 +50,8 @@ RULES = {
     "channel_routing": gettext_lazy("the channel's routing"),
 }
 STATUS_RULES = RULES.keys() - {"channel_routing"}
-TONES = ("blue", "amber", "violet", "green", "red", "teal", "lime", "pink")
 _CALL = re.compile(r"(?:(?<=\s)|^)(@[a-z0-9._-]{1,80})", re.IGNORECASE)
 HISTORY = 30  # lines shown
-OTHERS = 5
-
-
-def _tone(stage: StageValue) -> Any:
-    return stage.tone if stage.tone in TONES else "blue"
-
-
-def _status(stage: StageValue) -> Label:
-    return Label(_(stage.label), _tone(stage))
-
-
-def _priority(value: str | None) -> Label | None:
-    found = next((option for option in PRIORITIES if option.value == value), None)
-    return Label(_(found.label), PRIORITY_TONES.get(found.value)) if found else None  # type: ignore[arg-type]
 
 
 def ticket_row(row: desk_views.Row, view: str, *, current: int | None = None) -> rows.TicketRow:
@@ -78,8 +59,8 @@ def ticket_row(row: desk_views.Row, view: str, *, current: int | None = None) ->
     return rows.TicketRow(
         id=row.id, number=f"#{row.number}", url=reverse("inbox-ticket", args=[view, row.id]), row_url=reverse("inbox-row", args=[view, row.id]),
         contact_name=row.contact_name or _("Unknown sender"), message_count=row.message_count, last_at=row.sort_at, subject=row.subject,
-        preview=row.preview, status=_status(pipelines_of("ticket").stage(row.stage_id)), channel_icon=CHANNEL_ICONS.get(source, "circle-dashed"),
-        channel_label=str(CHANNEL_LABELS.get(source, source.title())), priority=_priority(row.priority), has_draft=row.has_draft, unread=row.unread, current=row.id == current,
+        preview=row.preview, status=words.status(pipelines_of("ticket").stage(row.stage_id)), channel_icon=CHANNEL_ICONS.get(source, "circle-dashed"),
+        channel_label=str(CHANNEL_LABELS.get(source, source.title())), priority=words.priority(row.priority), has_draft=row.has_draft, unread=row.unread, current=row.id == current,
     )  # fmt: skip
 
 
@@ -150,15 +131,19 @@ def ticket_page(
     ticket_id: int,
     *,
     typed: Typed | None = None,
+    wish: panel.Wish | None = None,
 ) -> rows.TicketPage:
     """Raises NotFound for a view or a ticket that this viewer may not see."""
-    return TicketPageOf(request, view, ticket_id).build(typed)
+    return TicketPageOf(request, view, ticket_id, wish).build(typed)
 
 
 class TicketPageOf:
     """One open ticket: gathered with a fixed number of queries, then put into words."""
 
-    def __init__(self, request: AccountRequest, view: str, ticket_id: int) -> None:
+    def __init__(
+        self, request: AccountRequest, view: str, ticket_id: int, wish: panel.Wish | None = None
+    ) -> None:
+        self.wish = wish
         self.request, self.viewer, self.view = request, request.viewer, view
         self.row = desk_views.row(request.viewer, ticket_id)
         account_id = request.viewer.account_id
@@ -179,6 +164,14 @@ class TicketPageOf:
         self.stage = pipelines_of("ticket").stage(self.ticket.stage_id)
         self.may_edit, self.may_reply = (self._may(verb) for verb in (Verb.EDIT, Verb.COMMUNICATE))
 
+    def beside(self) -> PanelRows:
+        return self.panel_of.build(panel.History(self.changes, self._cause))
+
+    @cached_property
+    def panel_of(self) -> panel.PanelOf:
+        names = {pk: user.name for pk, user in self.users.items()}
+        return panel.PanelOf(self.request, self.view, self.ticket, names, self.may_edit, self.wish)
+
     def _may(self, verb: Verb) -> bool:
         reach = policy.visible(self.viewer, "ticket", verb)
         return reach.allows(self.ticket.owner_id, self.ticket.assigned_team_ids)
@@ -196,8 +189,8 @@ class TicketPageOf:
         source = t.source_type or "MANUAL"
         return rows.TicketPage(
             id=t.pk, number=f"#{t.number}", subject=t.subject, url=reverse("inbox-ticket", args=[self.view, t.pk]),
-            thread_url=reverse("inbox-thread", args=[self.view, t.pk]), head=self.head(), items=self.items(), properties=self.properties(),
-            composer=self.composer(typed), priority=_priority(t.priority), channel_icon=CHANNEL_ICONS.get(source, "circle-dashed"),
+            thread_url=reverse("inbox-thread", args=[self.view, t.pk]), head=self.head(), items=self.items(), panel=self.beside(),
+            composer=self.composer(typed), priority=words.priority(t.priority), channel_icon=CHANNEL_ICONS.get(source, "circle-dashed"),
             channel_label=str(CHANNEL_LABELS.get(source, source.title())), row=ticket_row(self.row, self.view, current=t.pk),
             leaves_view=self.row.leaves(desk_views.view_of(self.viewer, self.view)),
         )  # fmt: skip
@@ -211,20 +204,29 @@ class TicketPageOf:
         closed = self.pipeline.first_closed
         owner = self.users.get(t.owner_id) if t.owner_id else None
         return rows.TicketHead(
-            list_url=reverse("inbox-view", args=[self.view]), status=_status(self.stage),
+            list_url=reverse("inbox-view", args=[self.view]), status=words.status(self.stage),
             status_url=reverse("ticket-status", args=[self.view, t.pk]), owner_url=reverse("ticket-owner", args=[self.view, t.pk]),
             statuses=self.statuses(), owners=self.owners(), owner=Person.named(owner.name) if owner else None,
             owner_team=self._team_names() if owner is None else "", close_status=str(closed.id) if closed and not t.is_closed else "",
             previous_url=reverse("inbox-ticket", args=[self.view, above]) if above else "",
             next_url=reverse("inbox-ticket", args=[self.view, below]) if below else "", may_edit=self.may_edit,
+            priority=words.priority(t.priority), priorities=self.priorities(), priority_url=reverse("ticket-priority", args=[self.view, t.pk]),
             spam_url=reverse("ticket-spam", args=[self.view, t.pk]), is_spam=t.is_spam,
         )  # fmt: skip
 
     def statuses(self) -> tuple[rows.StatusOption, ...]:
         return tuple(
-            rows.StatusOption(str(s.id), _(s.label), _tone(s), current=s.id == self.ticket.stage_id)
+            rows.StatusOption(str(s.id), _(s.label), words.tone(s), current=s.id == self.ticket.stage_id)
             for s in self.pipeline.stages
         )
+
+    def priorities(self) -> tuple[rows.StatusOption, ...]:
+        stands = self.ticket.priority or ""
+        found = [
+            rows.StatusOption(one.value, _(one.label), words.PRIORITY_TONES[one.value], stands == one.value)
+            for one in reversed(PRIORITIES)
+        ]
+        return (*found, rows.StatusOption("", _("No priority"), None, not stands))
 
     def owners(self) -> tuple[rows.OwnerOption, ...]:
         agents = routing.agents_with_state(self.viewer.account_id)
@@ -384,92 +386,6 @@ class TicketPageOf:
             may_reply=self.may_reply, reply_hint=hint,
             placeholder=_("Reply to %(name)s") % {"name": name} if name else _("Write a reply"),
         )  # fmt: skip
-
-    # ── the pane on the right ────────────────────────────────────────────────────────────────────────────────────────
-
-    def properties(self) -> rows.Properties:
-        t = self.ticket
-        facts = [
-            rows.Fact(_("Pipeline"), _(self.pipeline.label)),
-            rows.Fact(_("Status"), _(self.stage.label), tone=_tone(self.stage)),
-            rows.Fact(_("Priority"), p.text if (p := _priority(t.priority)) else "–"),
-            rows.Fact(_("Team"), self._team_names() or "–"),
-            rows.Fact(_("Created"), times.moment(t.created_at)),
-        ]
-        if t.closed_at:
-            facts.append(rows.Fact(_("Closed"), times.moment(t.closed_at)))
-        return rows.Properties(
-            ticket_facts=tuple(facts),
-            contact=self._contact(),
-            decision=self._decision(),
-            others=self._others(),
-            history=self._history(),
-        )
-
-    def _contact(self) -> rows.ContactCard | None:
-        contact = self.ticket.contact
-        if contact is None:
-            return None
-        facts = [rows.Fact(_("Email"), contact.email)]
-        if contact.phone:
-            facts.append(rows.Fact(_("Phone"), contact.phone))
-        return rows.ContactCard(
-            Person.named(contact.name or contact.email),
-            contact.company.name if contact.company else "",
-            tuple(facts),
-        )
-
-    def _decision(self) -> rows.Decision | None:
-        decision = routing.decision_for_ticket(self.viewer.account_id, self.ticket.pk)
-        if decision is None:
-            return None
-        told = explain.explain(decision)
-        return rows.Decision(
-            told.headline, told.at, tuple(rows.Fact(name, value) for name, value in told.details),
-            tuple(rows.Dropped(Person.named(d.name), d.reason) for d in told.dropped),
-        )  # fmt: skip
-
-    def _others(self) -> tuple[rows.OtherTicket, ...]:
-        if self.ticket.contact_id is None:
-            return ()
-        found = Ticket.objects.filter(
-            policy.visible(self.viewer, "ticket").q(),
-            account_id=self.viewer.account_id,
-            contact_id=self.ticket.contact_id,
-            archived_at=None,
-        ).exclude(pk=self.ticket.pk)
-        return tuple(
-            rows.OtherTicket(
-                reverse("inbox-ticket", args=[self.view, o.pk]),
-                o.subject,
-                f"#{o.number}",
-                o.sort_at,
-                _status(pipelines_of("ticket").stage(o.stage_id)),
-            )
-            for o in found.order_by("-sort_at", "-id")[:OTHERS]
-        )
-
-    def _history(self) -> tuple[rows.HistoryLine, ...]:
-        labels = properties_of("ticket")
-        return tuple(
-            rows.HistoryLine(
-                _("%(property)s: %(value)s") % {"property": _(labels[c.property].label) if c.property in labels else c.property, "value": self._value(c)},
-                self._cause(c), c.changed_at,
-            )
-            for c in self.changes if c.property not in ("hs_pipeline", "hs_is_closed", "hubspot_owner_assigneddate", "hs_assignment_method")
-        )  # fmt: skip
-
-    def _value(self, change: PropertyChange) -> str:
-        if change.new in (None, "", []):
-            return "–"
-        if change.property == "hs_pipeline_stage":
-            return self._stage_label(change.new)
-        if change.property == "hubspot_owner_id":
-            owner = self.users.get(change.new)
-            return owner.name if owner else str(change.new)
-        if isinstance(change.new, bool):
-            return _("Yes") if change.new else _("No")
-        return ", ".join(map(str, change.new)) if isinstance(change.new, list) else str(change.new)
 
 
 def _paragraphs(text: str) -> tuple[str, ...]:

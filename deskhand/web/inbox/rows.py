@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from markupsafe import Markup
 
 from deskhand.web.shell import Person, Tone
+
+if TYPE_CHECKING:
+    from deskhand.web.inbox.panel_rows import Panel
 
 
 @dataclass(frozen=True)
@@ -85,7 +88,7 @@ class ThreadList:
 class StatusOption:
     id: str
     label: str
-    tone: Tone
+    tone: Tone | None
     current: bool = False
     disabled: bool = False
     reason: str = ""  # why it is disabled
@@ -122,6 +125,9 @@ class TicketHead:
     previous_url: str = ""
     next_url: str = ""
     may_edit: bool = True
+    priority: Label | None = None
+    priorities: tuple[StatusOption, ...] = ()
+    priority_url: str = ""  # POST priority=<value>, or empty
     spam_url: str = ""  # POST spam=1|0
     is_spam: bool = False
 
@@ -262,69 +268,6 @@ class Composer:
 
 
 @dataclass(frozen=True)
-class Fact:
-    """A line of a property list."""
-
-    name: str
-    value: str
-    url: str = ""
-    tone: Tone | None = None
-    icon: str = ""
-
-
-@dataclass(frozen=True)
-class ContactCard:
-    person: Person
-    line: str = ""  # "Operations lead, Fjällbo AB"
-    facts: tuple[Fact, ...] = ()
-
-
-@dataclass(frozen=True)
-class Dropped:
-    """Somebody the router passed over, and why."""
-
-    person: Person
-    reason: str
-
-
-@dataclass(frozen=True)
-class Decision:
-    """Why this agent, or why nobody (R-ROUTE-70)."""
-
-    headline: str
-    at: datetime | None = None
-    details: tuple[Fact, ...] = ()  # rule, pool, strategy, loads, tie-break
-    dropped: tuple[Dropped, ...] = ()
-
-
-@dataclass(frozen=True)
-class OtherTicket:
-    url: str
-    subject: str
-    number: str
-    at: datetime
-    status: Label
-
-
-@dataclass(frozen=True)
-class HistoryLine:
-    text: str
-    by: str
-    at: datetime
-
-
-@dataclass(frozen=True)
-class Properties:
-    """The pane on the right."""
-
-    ticket_facts: tuple[Fact, ...]
-    contact: ContactCard | None = None
-    decision: Decision | None = None
-    others: tuple[OtherTicket, ...] = ()
-    history: tuple[HistoryLine, ...] = ()
-
-
-@dataclass(frozen=True)
 class TicketPage:
     """An open ticket. `thread_url` answers with inbox/fragments/thread.html."""
 
@@ -335,7 +278,7 @@ class TicketPage:
     thread_url: str
     head: TicketHead
     items: tuple[Item, ...]
-    properties: Properties
+    panel: Panel
     composer: Composer | None = None  # None: the viewer may only read
     priority: Label | None = None
     channel_icon: str = "mail"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, include, path
 
-from deskhand.web.inbox import actions, compose, views
+from deskhand.web.inbox import actions, compose, panel_views, views
 
 tickets: list[URLPattern | URLResolver] = [
     path("", views.ticket, name="inbox-ticket"),
@@ -16,6 +16,12 @@ tickets: list[URLPattern | URLResolver] = [
     path("/later/<id:later_id>/take-back", compose.take_back, name="ticket-later-take-back"),
     path("/later/<id:later_id>/send", compose.send_now, name="ticket-later-send"),
     path("/spam", actions.set_spam, name="ticket-spam"),
+    path("/priority", actions.set_priority, name="ticket-priority"),
+    path("/properties", panel_views.properties, name="ticket-properties"),
+    path("/properties/<slug:name>", panel_views.edit, name="ticket-property"),
+    path("/properties/<slug:name>/shown", panel_views.shown, name="ticket-property-shown"),
+    path("/properties/<slug:name>/save", panel_views.save, name="ticket-property-save"),
+    path("/properties/<slug:name>/pin", panel_views.pin, name="ticket-pin"),
 ]
 
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -26,7 +32,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("inbox/<key:view>/side", views.side, name="inbox-side"),
     path("inbox/<key:view>/after/<key:after>", views.more_rows, name="inbox-more"),
     path("inbox/<key:view>/newer/<key:newest>", views.new_tickets, name="inbox-new"),
+    path("inbox/<key:view>/undo", actions.undo, name="inbox-undo"),
     path("inbox/<key:view>/<id:ticket_id>", include(tickets)),
+    path("me/panel", panel_views.fold, name="inbox-fold"),
     path("tickets/<id:ticket_id>/draft", compose.save_draft, name="ticket-draft"),
     path("tickets/<id:ticket_id>/files", compose.add_files, name="ticket-files"),
     path("tickets/<id:ticket_id>/files/<id:file_id>/remove", compose.remove_file, name="ticket-file-remove"),

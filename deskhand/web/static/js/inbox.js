@@ -3,7 +3,7 @@ export function connect(inbox) {
   const swapped = (event) => {
     const ticket = document.getElementById("ticket");
     if (event.detail.ctx?.target !== ticket && event.detail.ctx?.target?.id !== "ticket") return;
-    inbox.dataset.pane = "ticket";
+    inbox.dataset.pane = ticket.dataset.ticket ? "ticket" : "list";
     mark(document.getElementById(ticket.dataset.row));
     if (event.detail.ctx.sourceEvent?.detail === 0) document.getElementById("subject")?.focus({ preventScroll: true });
   };

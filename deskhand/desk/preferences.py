@@ -1,0 +1,41 @@
+"""How somebody wants the inbox; nobody else's matter, and no event."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from deskhand.accounts.types import Viewer
+from deskhand.desk.models import Preferences
+
+MOST = 40  # pinned properties, and folded sections
+
+
+def of(viewer: Viewer) -> Preferences:
+    """What the viewer chose, or the standing choice, which is not stored."""
+    mine = {"account_id": viewer.account_id, "user_id": viewer.user_id}
+    return Preferences.objects.filter(**mine).first() or Preferences(**mine)
+
+
+def set_compact(viewer: Viewer, on: bool) -> None:
+    _set(viewer, is_compact=on)
+
+
+def pin(viewer: Viewer, name: str, on: bool) -> None:
+    """Keep a property of the ticket at the top of the panel, or no longer. Safe to repeat."""
+    _set(viewer, pinned=_with(of(viewer).pinned, name, on))
+
+
+def fold(viewer: Viewer, section: str, on: bool) -> None:
+    """Remember that a section of the panel is folded, or open again. Safe to repeat."""
+    _set(viewer, folded=_with(of(viewer).folded, section, on))
+
+
+def _with(words: list[str], word: str, on: bool) -> list[str]:
+    rest = [one for one in words if one != word]
+    return [*rest, word][-MOST:] if on else rest
+
+
+def _set(viewer: Viewer, **values: Any) -> None:
+    Preferences.objects.update_or_create(
+        account_id=viewer.account_id, user_id=viewer.user_id, defaults=values
+    )

@@ -1,0 +1,245 @@
+"""The panel beside an open ticket: its contact, its properties, why it is whose, and what happened to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from deskhand.accounts import policy
+from deskhand.accounts.models import Team
+from deskhand.crm.pipelines.queries import pipelines_of
+from deskhand.crm.records.models import PropertyChange, Ticket
+from deskhand.crm.schema.queries import properties_of
+from deskhand.crm.schema.types import Property
+from deskhand.desk import preferences
+from deskhand.routing import explain
+from deskhand.routing import queries as routing
+from deskhand.web.inbox import panel_rows as rows
+from deskhand.web.inbox import property_values, words
+from deskhand.web.inbox.property_values import People, Typed
+from deskhand.web.middleware import AccountRequest
+from deskhand.web.shell import Person
+
+OTHERS = 5
+#: What is shown of a ticket until somebody asks for all of it; the account's own properties come after these.
+USUAL = (
+    property_values.PIPELINE,
+    property_values.STATUS,
+    "hs_ticket_priority",
+    "hs_ticket_category",
+    property_values.TEAMS,
+    "createdate",
+    "closed_date",
+)
+#: Left out where everything is shown: second names of what is shown already, and numbers that say nothing to people.
+HIDDEN = {
+    "hs_object_id", "hs_createdate", "hs_is_visible_in_help_desk", "hs_is_closed", "hs_inbox_id", "hs_merged_object_ids",
+    "hs_conversations_originating_thread_id", "hs_conversations_originating_message_id", "hs_helpdesk_sort_timestamp",
+    "hs_originating_channel_instance_id", "hs_first_agent_message_sent_by", "hs_unique_creation_key", "hs_tag_ids",
+    "hs_assignment_method", "first_agent_reply_date", "last_reply_date",
+}  # fmt: skip
+#: Changes that only come along with another one.
+SILENT = {
+    "hs_pipeline", "hs_is_closed", "hubspot_owner_assigneddate", "hs_assignment_method", "hs_last_closed_date",
+    "hs_ticket_reopened_at",
+}  # fmt: skip
+PARTS = {
+    "why": gettext_lazy("Why this owner"),
+    "others": gettext_lazy("Other tickets"),
+    "history": gettext_lazy("History"),
+}
+#: Shorter than the property's own label, where it stands among the usual ones.
+SHORT = {
+    property_values.STATUS: gettext_lazy("Status"),
+    property_values.TEAMS: gettext_lazy("Team"),
+    "createdate": gettext_lazy("Created"),
+    "closed_date": gettext_lazy("Closed"),
+}
+ICONS = {"hs_ticket_priority": "flag"}
+
+
+@dataclass(frozen=True)
+class Editing:
+    """The property that is open for editing, and what was refused about it."""
+
+    name: str
+    typed: Typed | None = None
+
+
+@dataclass(frozen=True)
+class Wish:
+    """How the panel is asked for."""
+
+    is_all: bool = False
+    editing: Editing | None = None
+
+
+@dataclass(frozen=True)
+class History:
+    """The latest changes, and how their causes are told."""
+
+    changes: Sequence[PropertyChange]
+    cause: Callable[[PropertyChange], str]
+
+
+class PanelOf:
+    """Gathers with a fixed number of queries, then puts into words."""
+
+    def __init__(
+        self,
+        request: AccountRequest,
+        view: str,
+        ticket: Ticket,
+        users: Mapping[int, str],
+        may_edit: bool,
+        wish: Wish | None = None,
+    ) -> None:
+        self.viewer, self.view, self.ticket, self.may_edit = request.viewer, view, ticket, may_edit
+        self.wish = wish or Wish()
+        self.chosen = preferences.of(self.viewer)
+        teams = Team.objects.filter(account_id=self.viewer.account_id).order_by("name", "id")
+        self.people = People(users, dict(teams.values_list("id", "name")))
+        self.known = properties_of("ticket")
+
+    def build(self, history: History) -> rows.Panel:
+        here = [self.view, self.ticket.pk]
+        return rows.Panel(
+            sections=tuple(self._sections()),
+            parts={key: self._section(key, str(title)) for key, title in PARTS.items()},
+            all_url="" if self.wish.is_all else reverse("ticket-properties", args=here),
+            less_url=reverse("inbox-ticket", args=here) if self.wish.is_all else "",
+            contact=self._contact(),
+            decision=self._decision(),
+            others=self._others(),
+            history=tuple(self._history(history)),
+        )
+
+    # ── properties ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _sections(self) -> Iterable[rows.Section]:
+        pinned = [name for name in self.chosen.pinned if name in self.known]
+        if pinned:
+            yield self._section("pinned", _("Pinned"), self._lines(pinned))
+        usual = [name for name in self._usual() if name not in pinned]
+        yield self._section("ticket", _("Ticket"), self._lines(usual))
+        rest = [name for name in self._all() if name not in pinned and name not in usual]
+        if self.wish.is_all or self._edits_one_of(rest):
+            yield self._section("rest", _("More properties"), self._lines(rest))
+
+    def _usual(self) -> list[str]:
+        own = [prop.name for prop in self.known.values() if prop.is_custom]
+        names = [name for name in USUAL if name != "closed_date" or self.ticket.closed_at]
+        return [*names, *own]
+
+    def _all(self) -> list[str]:
+        """Everything that can be set here, and of the rest what has a value."""
+        return [
+            name
+            for name, prop in self.known.items()
+            if name not in HIDDEN and (property_values.is_editable(prop) or self._has_value(prop))
+        ]
+
+    def _has_value(self, prop: Property) -> bool:
+        return property_values.value_of(self.ticket, prop) not in (None, "", [])
+
+    def _edits_one_of(self, names: Sequence[str]) -> bool:
+        return self.wish.editing is not None and self.wish.editing.name in names
+
+    def _section(self, key: str, title: str, lines: Iterable[rows.PropertyLine] = ()) -> rows.Section:
+        return rows.Section(
+            key, title, tuple(lines), is_folded=key in self.chosen.folded, fold_url=reverse("inbox-fold")
+        )
+
+    def _lines(self, names: Iterable[str]) -> Iterable[rows.PropertyLine]:
+        return (self.line(name) for name in names)
+
+    def line(self, name: str) -> rows.PropertyLine:
+        """One property, as its value or as its editor."""
+        prop = self.known[name]
+        text = property_values.words(prop, property_values.value_of(self.ticket, prop), self.people)
+        here = [self.view, self.ticket.pk, name]
+        is_editable = self.may_edit and property_values.is_editable(prop)
+        found = rows.PropertyLine(
+            name, str(SHORT.get(name) or _(prop.label)), text, edit_url=reverse("ticket-property", args=here) if is_editable else "",
+            pin_url=reverse("ticket-pin", args=here), is_pinned=name in self.chosen.pinned, help=prop.description,
+        )  # fmt: skip
+        found = self._with_mark(found)
+        if is_editable and self.wish.editing is not None and self.wish.editing.name == name:
+            return replace(found, editor=self._editor(prop))
+        return found
+
+    def _with_mark(self, line: rows.PropertyLine) -> rows.PropertyLine:
+        if line.name == property_values.STATUS:
+            return replace(line, tone=words.tone(pipelines_of("ticket").stage(self.ticket.stage_id)))
+        return replace(line, icon=ICONS.get(line.name, "") if line.text != property_values.DASH else "")
+
+    def _editor(self, prop: Property) -> rows.Editor:
+        assert self.wish.editing is not None
+        here = [self.view, self.ticket.pk, prop.name]
+        urls = reverse("ticket-property-save", args=here), reverse("ticket-property-shown", args=here)
+        people = self.people
+        if prop.name == property_values.OWNER:
+            agents = routing.agents_with_state(self.viewer.account_id)
+            people = replace(people, users={agent.user_id: agent.name for agent in agents})
+        return property_values.editor(prop, self.ticket, people, urls, self.wish.editing.typed)
+
+    # ── around the ticket ────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _contact(self) -> rows.ContactCard | None:
+        contact = self.ticket.contact
+        if contact is None:
+            return None
+        facts = [rows.Fact(_("Email"), contact.email)]
+        if contact.phone:
+            facts.append(rows.Fact(_("Phone"), contact.phone))
+        return rows.ContactCard(
+            Person.named(contact.name or contact.email),
+            contact.company.name if contact.company else "",
+            tuple(facts),
+        )
+
+    def _decision(self) -> rows.Decision | None:
+        decision = routing.decision_for_ticket(self.viewer.account_id, self.ticket.pk)
+        if decision is None:
+            return None
+        told = explain.explain(decision)
+        return rows.Decision(
+            told.headline, told.at, tuple(rows.Fact(name, value) for name, value in told.details),
+            tuple(rows.Dropped(Person.named(d.name), d.reason) for d in told.dropped),
+        )  # fmt: skip
+
+    def _others(self) -> tuple[rows.OtherTicket, ...]:
+        if self.ticket.contact_id is None:
+            return ()
+        found = Ticket.objects.filter(
+            policy.visible(self.viewer, "ticket").q(),
+            account_id=self.viewer.account_id,
+            contact_id=self.ticket.contact_id,
+            archived_at=None,
+        ).exclude(pk=self.ticket.pk)
+        return tuple(
+            rows.OtherTicket(
+                reverse("inbox-ticket", args=[self.view, o.pk]),
+                o.subject,
+                f"#{o.number}",
+                o.sort_at,
+                words.status(pipelines_of("ticket").stage(o.stage_id)),
+            )
+            for o in found.order_by("-sort_at", "-id")[:OTHERS]
+        )
+
+    def _history(self, history: History) -> Iterable[rows.HistoryLine]:
+        for change in history.changes:
+            if change.property not in SILENT:
+                yield rows.HistoryLine(self._changed(change), history.cause(change), change.changed_at)
+
+    def _changed(self, change: PropertyChange) -> str:
+        prop = self.known.get(change.property)
+        if prop is None:
+            return _("%(property)s: %(value)s") % {"property": change.property, "value": str(change.new)}
+        value = property_values.words(prop, change.new, self.people)
+        return _("%(property)s: %(value)s") % {"property": _(prop.label), "value": value}

@@ -1,0 +1,131 @@
+"""What the panel beside a ticket shows, ready to print."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from deskhand.web.inbox.rows import Label
+from deskhand.web.shell import Person, Tone
+
+
+@dataclass(frozen=True)
+class Choice:
+    value: str
+    label: str
+    chosen: bool = False
+
+
+@dataclass(frozen=True)
+class ChoiceGroup:
+    """Choices under a heading; without a label they stand alone."""
+
+    label: str
+    choices: tuple[Choice, ...]
+
+
+@dataclass(frozen=True)
+class Editor:
+    """A value while it is edited. POST `value` to `save_url`, more than once for checks."""
+
+    kind: Literal["text", "long", "number", "date", "moment", "select", "checks"]
+    save_url: str
+    cancel_url: str  # the value as it stands; for htmx the line alone
+    value: str = ""
+    groups: tuple[ChoiceGroup, ...] = ()
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class PropertyLine:
+    """One property. `edit_url` is empty for what only the product sets, or what the viewer may not change."""
+
+    name: str
+    label: str
+    text: str
+    edit_url: str = ""
+    pin_url: str = ""  # POST name, pinned=1|0
+    is_pinned: bool = False
+    tone: Tone | None = None
+    icon: str = ""
+    help: str = ""
+    editor: Editor | None = None
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of the panel that folds; `fold_url` remembers it (POST section, folded=1|0)."""
+
+    key: str
+    title: str
+    lines: tuple[PropertyLine, ...] = ()
+    is_folded: bool = False
+    fold_url: str = ""
+    count: int = 0
+
+
+@dataclass(frozen=True)
+class Fact:
+    """A line that nobody edits here."""
+
+    name: str
+    value: str
+    url: str = ""
+    tone: Tone | None = None
+    icon: str = ""
+
+
+@dataclass(frozen=True)
+class ContactCard:
+    person: Person
+    line: str = ""  # "Operations lead, Fjällbo AB"
+    facts: tuple[Fact, ...] = ()
+
+
+@dataclass(frozen=True)
+class OtherTicket:
+    url: str
+    subject: str
+    number: str
+    at: datetime
+    status: Label
+
+
+@dataclass(frozen=True)
+class Dropped:
+    """Somebody the router passed over, and why."""
+
+    person: Person
+    reason: str
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Why this agent, or why nobody (R-ROUTE-70)."""
+
+    headline: str
+    at: datetime | None = None
+    details: tuple[Fact, ...] = ()  # rule, pool, strategy, loads, tie-break
+    dropped: tuple[Dropped, ...] = ()
+
+
+@dataclass(frozen=True)
+class HistoryLine:
+    text: str
+    by: str
+    at: datetime
+
+
+@dataclass(frozen=True)
+class Panel:
+    """The pane on the right."""
+
+    sections: tuple[Section, ...]
+    parts: dict[str, Section]  # the sections around what is no property, by key
+    all_url: str = ""  # every property of the ticket
+    less_url: str = ""  # back from there; empty where only the usual ones are shown
+    contact: ContactCard | None = None
+    decision: Decision | None = None
+    others: tuple[OtherTicket, ...] = ()
+    history: tuple[HistoryLine, ...] = ()

@@ -1,0 +1,166 @@
+"""The panel beside a ticket: its properties edited in place, pinned, and all of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET, require_POST
+
+from deskhand.accounts import policy
+from deskhand.accounts.models import Team
+from deskhand.accounts.policy import Action
+from deskhand.accounts.types import Verb
+from deskhand.crm.records import tickets
+from deskhand.crm.schema.queries import properties_of
+from deskhand.crm.schema.types import Property
+from deskhand.desk import preferences
+from deskhand.events.types import Actor
+from deskhand.kernel import clock
+from deskhand.kernel.errors import Invalid, NotFound
+from deskhand.routing import queries as routing
+from deskhand.web.inbox import common, property_values
+from deskhand.web.inbox import page as pages
+from deskhand.web.inbox.panel import Editing, Wish
+from deskhand.web.inbox.property_values import OWNER, PIPELINE, STATUS, TEAMS, Typed
+from deskhand.web.jinja import render, wants_fragment
+from deskhand.web.middleware import AccountRequest
+
+SECTIONS = ("pinned", "ticket", "rest", "why", "others", "history", "contact")
+
+
+@require_GET
+def properties(request: AccountRequest, view: str, ticket_id: int) -> HttpResponse:
+    """Every property of the ticket."""
+    return _with_panel(request, view, ticket_id, Wish(is_all=True))
+
+
+@require_GET
+def edit(request: AccountRequest, view: str, ticket_id: int, name: str) -> HttpResponse:
+    _editable(request, view, ticket_id, name)
+    return _line(request, view, ticket_id, Editing(name))
+
+
+@require_GET
+def shown(request: AccountRequest, view: str, ticket_id: int, name: str) -> HttpResponse:
+    """The value as it stands, when its editor is left."""
+    policy.require(request.viewer, Action.OPEN_HELP_DESK)
+    common.see(request, view, ticket_id)
+    _property(name)
+    if not wants_fragment(request):
+        return redirect("inbox-ticket", view, ticket_id)
+    return _line(request, view, ticket_id, None, name)
+
+
+def _line(
+    request: AccountRequest, view: str, ticket_id: int, editing: Editing | None, name: str = ""
+) -> HttpResponse:
+    """One line of the panel for htmx; else the whole page with it."""
+    wish = Wish(editing=editing)
+    if not wants_fragment(request):
+        return _with_panel(request, view, ticket_id, wish)
+    panel = pages.TicketPageOf(request, view, ticket_id, wish).panel_of
+    context = {"line": panel.line(editing.name if editing else name), "request": request}
+    return render(request, "inbox/fragments/property.html", context)
+
+
+def _with_panel(
+    request: AccountRequest, view: str, ticket_id: int, wish: Wish, status: int = 200
+) -> HttpResponse:
+    policy.require(request.viewer, Action.OPEN_HELP_DESK)
+    built = pages.ticket_page(request, view, ticket_id, wish=wish)
+    if wants_fragment(request):
+        return render(request, "inbox/fragments/panel.html", {"ticket": built, "request": request})
+    return common.page(request, view, common.with_list(request, view, built), status)
+
+
+def _property(name: str) -> Property:
+    found = properties_of("ticket").get(name)
+    if found is None:
+        raise NotFound(_("There is no such property."))
+    return found
+
+
+def _editable(request: AccountRequest, view: str, ticket_id: int, name: str) -> Property:
+    common.changeable(request, view, ticket_id, Verb.EDIT)
+    prop = _property(name)
+    if not property_values.is_editable(prop):
+        raise NotFound(_("This property can't be set here."))
+    return prop
+
+
+@require_POST
+def save(request: AccountRequest, view: str, ticket_id: int, name: str) -> HttpResponse:
+    """Set one property. What was refused is given back with the reason beside it (422)."""
+    prop = _editable(request, view, ticket_id, name)
+    at, by = clock.now(), Actor.user(request.user.pk)
+    try:
+        value = property_values.read(prop, request.POST)
+        if name in (PIPELINE, STATUS):  # R-PIPE-11: a status brings its pipeline along
+            done = tickets.move(ticket_id, to=common.whole(str(value), name), by=by, at=at)
+        elif name == OWNER:
+            done = tickets.assign(ticket_id, owner_id=_owner(request, value), by=by, at=at)
+        else:
+            done = tickets.update(ticket_id, {name: _checked(request, prop, value)}, by=by, at=at)
+    except Invalid as refusal:
+        return _refused(request, view, ticket_id, name, refusal)
+    if not common.may_see(request, ticket_id):
+        return common.leave(request, view)
+    return common.changed(request, view, ticket_id, done, at, template="property_saved", name=name)
+
+
+def _owner(request: AccountRequest, value: str) -> int | None:
+    if not value:
+        return None
+    user_id = common.whole(value, OWNER)
+    if not routing.may_own(request.viewer.account_id, user_id):
+        raise Invalid(_("This person may not see tickets."), field=OWNER, value=value)
+    return user_id
+
+
+def _checked(request: AccountRequest, prop: Property, value: Any) -> Any:
+    if prop.name != TEAMS:
+        return value
+    ids = {common.whole(one, TEAMS) for one in value}
+    if Team.objects.filter(account_id=request.viewer.account_id, pk__in=ids).count() < len(ids):
+        raise Invalid(_("There is no such team."), field=TEAMS, value=value)
+    return sorted(ids)
+
+
+def _refused(request: AccountRequest, view: str, ticket_id: int, name: str, refusal: Invalid) -> HttpResponse:
+    request.has_failed = True
+    typed = Typed(request.POST.getlist("value"), refusal.hint or refusal.message)
+    wish = Wish(editing=Editing(name, typed))
+    if not wants_fragment(request):
+        return _with_panel(request, view, ticket_id, wish, 422)
+    panel = pages.TicketPageOf(request, view, ticket_id, wish).panel_of
+    context = {"line": panel.line(name), "request": request}
+    return render(request, "inbox/fragments/property_refused.html", context, status=422)
+
+
+@require_POST
+def pin(request: AccountRequest, view: str, ticket_id: int, name: str) -> HttpResponse:
+    """`pinned` is 1 or 0: keep the property at the top of one's own panel."""
+    policy.require(request.viewer, Action.OPEN_HELP_DESK)
+    common.see(request, view, ticket_id)
+    _property(name)
+    preferences.pin(request.viewer, name, request.POST.get("pinned") == "1")
+    is_all = request.POST.get("all") == "1"
+    if not wants_fragment(request):
+        where = "ticket-properties" if is_all else "inbox-ticket"
+        return redirect(reverse(where, args=[view, ticket_id]))
+    return _with_panel(request, view, ticket_id, Wish(is_all=is_all))
+
+
+@require_POST
+def fold(request: AccountRequest) -> HttpResponse:
+    """Remember that a section is folded (`folded` 1), or open."""
+    policy.require(request.viewer, Action.OPEN_HELP_DESK)
+    section = request.POST.get("section", "")
+    if section not in SECTIONS:
+        raise Invalid(_("There is no such section."), field="section", value=section[:40])
+    preferences.fold(request.viewer, section, request.POST.get("folded") == "1")
+    return HttpResponse(status=204)

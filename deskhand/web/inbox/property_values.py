@@ -1,0 +1,203 @@
+"""One property of a ticket: its value in words, and the editor that the value turns into."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django.http import QueryDict
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from deskhand.crm.pipelines.queries import pipelines_of
+from deskhand.crm.pipelines.types import PipelineValue
+from deskhand.crm.records import computed
+from deskhand.crm.records.models import Ticket
+from deskhand.crm.schema.types import Kind, Property
+from deskhand.kernel.errors import Invalid
+from deskhand.web import times
+from deskhand.web.inbox.panel_rows import Choice, ChoiceGroup, Editor
+
+PIPELINE, STATUS, OWNER, TEAMS = (
+    "hs_pipeline",
+    "hs_pipeline_stage",
+    "hubspot_owner_id",
+    "hs_assigned_team_ids",
+)
+LONG = {"content"}
+DASH = "–"
+
+
+@dataclass(frozen=True)
+class People:
+    """Names by id, of whoever may be an owner or a team."""
+
+    users: Mapping[int, str]
+    teams: Mapping[int, str]
+
+
+def is_editable(prop: Property) -> bool:
+    """References other than owner and teams are set where their records are."""
+    if prop.read_only or prop.is_computed:
+        return False
+    return prop.kind not in (Kind.REF, Kind.REFS) or prop.name in (OWNER, TEAMS)
+
+
+def value_of(ticket: Ticket, prop: Property) -> Any:
+    if prop.is_computed:
+        return computed.value(prop.name, vars(ticket))
+    return getattr(ticket, prop.column) if prop.column else ticket.properties.get(prop.name)
+
+
+def words(prop: Property, value: Any, people: People) -> str:
+    """A value as people read it; a dash for none."""
+    if value in (None, "", []):
+        return DASH
+    if prop.name == PIPELINE:
+        return next((_(p.label) for p in pipelines_of("ticket").pipelines if p.id == value), str(value))
+    if prop.name == STATUS:
+        stages = [stage for p in pipelines_of("ticket").pipelines for stage in p.stages]
+        return next((_(stage.label) for stage in stages if stage.id == value), str(value))
+    match prop.kind:
+        case Kind.ENUM:
+            return _label(prop, value)
+        case Kind.MULTI:
+            return ", ".join(_label(prop, one) for one in value)
+        case Kind.BOOL:
+            return _("Yes") if value else _("No")
+        case Kind.DATE:
+            return times.day(datetime.fromisoformat(str(value)).date())
+        case Kind.DATETIME:
+            return times.moment(_as_moment(value))
+        case Kind.DURATION:
+            return _duration(int(value))
+        case Kind.REF if prop.name == OWNER:
+            return people.users.get(value, str(value))
+        case Kind.REFS if prop.name == TEAMS:
+            return ", ".join(people.teams[one] for one in value if one in people.teams) or DASH
+        case Kind.REFS:
+            return ", ".join(map(str, value))
+    return str(value)
+
+
+def _label(prop: Property, value: Any) -> str:
+    return next((_(one.label) for one in prop.options if one.value == value), str(value))
+
+
+def _as_moment(value: Any) -> datetime:
+    found = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def _duration(milliseconds: int) -> str:
+    minutes = milliseconds // 60_000
+    if minutes < 60:
+        return ngettext("%(num)s minute", "%(num)s minutes", minutes) % {"num": minutes}
+    if minutes < 48 * 60:
+        hours = minutes // 60
+        return ngettext("%(num)s hour", "%(num)s hours", hours) % {"num": hours}
+    days = timedelta(minutes=minutes).days
+    return ngettext("%(num)s day", "%(num)s days", days) % {"num": days}
+
+
+# ── while it is edited ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True)
+class Typed:
+    """What somebody has put into the editor and was refused, and why."""
+
+    values: Sequence[str]
+    error: str
+
+
+def editor(
+    prop: Property, ticket: Ticket, people: People, urls: tuple[str, str], typed: Typed | None = None
+) -> Editor:
+    """`urls` are where it is saved, and where it is left."""
+    stored = value_of(ticket, prop)
+    given = list(typed.values) if typed else _as_form(prop, stored)
+    error = typed.error if typed else ""
+    groups = _groups(prop, ticket, people, given)
+    kind: Any = (
+        "checks"
+        if prop.kind in (Kind.MULTI, Kind.REFS)
+        else "select"
+        if groups
+        else _KINDS.get(prop.kind, "text")
+    )
+    if prop.name in LONG:
+        kind = "long"
+    return Editor(kind, *urls, value=given[0] if given else "", groups=groups, error=error)
+
+
+_KINDS = {
+    Kind.NUMBER: "number", Kind.DURATION: "number", Kind.DATE: "date", Kind.DATETIME: "moment", Kind.TEXT: "text",
+}  # fmt: skip
+
+
+def _as_form(prop: Property, value: Any) -> list[str]:
+    if prop.kind in (Kind.MULTI, Kind.REFS):
+        return [str(one) for one in value or []]
+    if value in (None, ""):
+        return []
+    if prop.kind is Kind.BOOL:
+        return ["true" if value else "false"]
+    if prop.kind is Kind.DATETIME:
+        local = _as_moment(value).astimezone(timezone.get_current_timezone())
+        return [local.strftime("%Y-%m-%dT%H:%M")]
+    return [str(value)]
+
+
+def _groups(prop: Property, ticket: Ticket, people: People, given: Sequence[str]) -> tuple[ChoiceGroup, ...]:
+    if prop.name == PIPELINE:
+        # A pipeline is chosen by a status in it (R-PIPE-11).
+        given = [str(ticket.stage_id)] if given == [str(ticket.pipeline_id)] else given
+        return tuple(_stages(one, given, _(one.label)) for one in pipelines_of("ticket").pipelines)
+    if prop.name == STATUS:
+        return (_stages(pipelines_of("ticket").pipeline(ticket.pipeline_id), given),)
+    if prop.name == OWNER:
+        return _choices([("", _("No owner")), *_named(people.users)], given)
+    if prop.name == TEAMS:
+        return _choices(_named(people.teams), given)
+    if prop.kind is Kind.BOOL:
+        return _choices([("", DASH), ("true", _("Yes")), ("false", _("No"))], given)
+    if prop.kind is Kind.MULTI:
+        return _choices([(one.value, _(one.label)) for one in prop.options], given)
+    if prop.kind is Kind.ENUM and prop.options:
+        return _choices([("", DASH), *((one.value, _(one.label)) for one in prop.options)], given)
+    return ()
+
+
+def _stages(pipeline: PipelineValue, given: Sequence[str], label: str = "") -> ChoiceGroup:
+    return ChoiceGroup(
+        label, tuple(Choice(str(s.id), _(s.label), str(s.id) in given) for s in pipeline.stages)
+    )
+
+
+def _named(names: Mapping[int, str]) -> list[tuple[str, str]]:
+    return [(str(pk), name) for pk, name in names.items()]
+
+
+def _choices(pairs: Sequence[tuple[str, str]], given: Sequence[str]) -> tuple[ChoiceGroup, ...]:
+    return (ChoiceGroup("", tuple(Choice(value, label, value in given) for value, label in pairs)),)
+
+
+def read(prop: Property, form: QueryDict) -> Any:
+    """What the editor was filled with, as the schema takes it. Raises Invalid for a moment that is none."""
+    if prop.kind in (Kind.MULTI, Kind.REFS):
+        return form.getlist("value")
+    text = form.get("value", "").replace("\r\n", "\n")
+    if prop.kind is Kind.DATETIME and text:
+        try:
+            local = datetime.fromisoformat(text)
+            zone = timezone.get_current_timezone()
+            return (local if local.tzinfo else local.replace(tzinfo=zone)).astimezone(UTC)
+        except (ValueError, OverflowError):
+            raise Invalid(
+                _("“%(value)s” is no date and time.") % {"value": text[:40]}, field=prop.name, value=text
+            ) from None
+    return text

@@ -1,0 +1,21 @@
+// A value that is edited in place: Esc restores it, a choice is saved at once, and focus comes back to the value.
+export function connect(form) {
+  const id = form.closest(".prop").id;
+  const select = form.querySelector("select");
+
+  const pressed = (event) => {
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) form.requestSubmit();
+    if (event.key !== "Escape") return;
+    event.preventDefault();
+    event.stopPropagation(); // the panel around it stays
+    form.querySelector("[data-cancel]").click();
+  };
+
+  form.addEventListener("keydown", pressed);
+  select?.addEventListener("keydown", (event) => { if (event.key === "Enter") { event.preventDefault(); form.requestSubmit(); } });
+  (form.querySelector("[autofocus]") ?? form.querySelector("input:not([type=hidden])"))?.focus();
+  return () => {
+    if (document.activeElement && document.activeElement !== document.body) return;
+    document.querySelector(`#${CSS.escape(id)} a`)?.focus({ preventScroll: true });
+  };
+}
