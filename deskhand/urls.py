@@ -35,6 +35,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("deskhand.web.me.urls")),
     path("", include("deskhand.web.objects.urls")),
     path("", include("deskhand.web.pipelines.urls")),
+    path("", include("deskhand.web.search.urls")),
     path("", include("deskhand.web.system.urls")),
     path("files/<id:attachment_id>", files.attachment, name="attachment"),
     path("favicon.ico", health.favicon, name="favicon"),

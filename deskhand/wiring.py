@@ -25,6 +25,7 @@ from deskhand.channels.email.models import EmailAccount
 from deskhand.crm.pipelines import pipelines
 from deskhand.crm.pipelines.policy import Sender
 from deskhand.crm.records import filterable, tickets
+from deskhand.crm.records import search as record_search
 from deskhand.crm.records.models import Ticket
 from deskhand.crm.records.store import Change
 from deskhand.crm.schema import properties
@@ -33,6 +34,7 @@ from deskhand.delivery.relays import Relay, default_relay
 from deskhand.delivery.transports.mail import MailTransport
 from deskhand.delivery.types import Answered, Pair, Transport
 from deskhand.desk import inboxes, later, replies, threads
+from deskhand.desk import search as message_search
 from deskhand.desk.types import Automatic
 from deskhand.events import dispatch, live, log, partitions
 from deskhand.events.types import Actor, ActorKind, Cause, Event
@@ -289,6 +291,8 @@ AFTER_COMMIT: list[dispatch.Subscriber] = [
     route_after_workflows,
     route_no_spam,
     serve_waiting,
+    record_search.follow,
+    message_search.follow,
     live.tell_pages,
 ]
 

@@ -1,7 +1,9 @@
-"""Timers: anything that must happen at a time is a row here, claimed by one loop. And why slow jobs failed."""
+"""Timers: anything that must happen at a time is a row here, claimed by one loop. Why slow jobs failed. What is searched."""
 
 from __future__ import annotations
 
+from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.search import SearchVectorField
 from django.db import models
 
 
@@ -40,3 +42,20 @@ class JobFailure(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["account_id", "job_id"], name="job_failure_once")]
+
+
+class SearchEntry(models.Model):
+    """The words by which a record is found; see search.py. Not walled by row-level security, which keeps `@@` off its
+    index: the words name their account themselves, and who reads the records that were found passes their walls."""
+
+    account_id = models.BigIntegerField()
+    kind = models.TextField()  # one capital letter, of who put it in
+    record_id = models.BigIntegerField()
+    words = SearchVectorField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["account_id", "kind", "record_id"], name="search_entry_once")
+        ]
+        # What was just written waits in a list that every search reads; kept short.
+        indexes = [GinIndex(fields=["words"], name="search_by_word", gin_pending_list_limit=512)]

@@ -88,7 +88,8 @@ def _theme(request: AccountRequest) -> Literal["auto", "light", "dark"]:
 def shell(request: AccountRequest, *, area: str = "inbox", view: str = "") -> Shell:
     """The frame for `area`: one of the rail, or a page of the settings; "own" are the sign-in library's pages."""
     is_setting = area == "own" or area in settings_side.KEYS
-    may_work = area == "inbox" and policy.can(request.viewer, Action.OPEN_HELP_DESK)
+    may_search = policy.can(request.viewer, Action.OPEN_HELP_DESK)
+    may_work = area in ("inbox", "search") and may_search
     own_links = _own_links(request)
     side: tuple[SideSection, ...] = (_side(request, view),) if may_work else ()
     if is_setting:
@@ -98,7 +99,11 @@ def shell(request: AccountRequest, *, area: str = "inbox", view: str = "") -> Sh
         nav=_nav(request, "settings" if is_setting else area),
         side_title=_("Help desk") if may_work else _("Settings"),
         side=side,
-        side_url=reverse("inbox-side", args=[view or desk_views.DEFAULT]) if may_work else "",
+        side_url=reverse("inbox-side", args=[view or desk_views.DEFAULT])
+        if may_work and area != "search"
+        else "",
+        search_url=reverse("search") if may_search else "",
+        palette_url=reverse("search-palette") if may_search else "",
         theme_url=reverse("theme"),
         availability_url=reverse("availability") if request.viewer.has_seat else "",
         sign_out_url=reverse("account_logout"),
@@ -129,6 +134,19 @@ def _nav(request: AccountRequest, area: str) -> tuple[NavItem, ...]:
     return tuple(replace(item, current=item.key == area) for item in items)
 
 
+def areas(request: AccountRequest) -> tuple[NavItem, ...]:
+    """The areas of the rail, with no one of them open."""
+    return _nav(request, "")
+
+
+def view_links(request: AccountRequest) -> list[tuple[str, str, str]]:
+    """Label, icon and address of every view that the viewer has; not counted."""
+    return [
+        (str(VIEW_LABELS[key][0]), VIEW_LABELS[key][1], reverse("inbox-view", args=[key]))
+        for key in _view_keys(request)
+    ]
+
+
 def _first_setting(request: AccountRequest) -> str:
     """Where the gear leads: to what a whole account is set up with, or to one's own."""
     found = settings_side.sections(request.viewer, "", _own_links(request))
@@ -138,10 +156,15 @@ def _first_setting(request: AccountRequest) -> str:
 def _side(request: AccountRequest, current: str) -> SideSection:
     views = desk_views.views_of(request.viewer)
     counts = desk_views.counters(request.viewer, [view for view in views if view.key not in UNCOUNTED])
-    keys = [view.key for view in views]
+    keys = _view_keys(request)
+    return SideSection(_("Views"), tuple(_side_link(key, counts.get(key, 0), current) for key in keys))
+
+
+def _view_keys(request: AccountRequest) -> list[str]:
+    keys = [view.key for view in desk_views.views_of(request.viewer)]
     if request.viewer.has_seat or request.viewer.is_super_admin:
         keys.append(desk_views.CONVERSATIONS)
-    return SideSection(_("Views"), tuple(_side_link(key, counts.get(key, 0), current) for key in keys))
+    return keys
 
 
 def _side_link(key: str, count: int, current: str) -> SideLink:

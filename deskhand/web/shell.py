@@ -102,6 +102,8 @@ class Shell:
     sign_out_url: str = ""  # POST
     own_links: tuple[SideLink, ...] = ()  # how the viewer signs in
     live_url: str = ""  # the stream of signals
+    search_url: str = ""  # the page of the search; empty: nothing to search
+    palette_url: str = ""  # answers with search/palette.html
     toasts: tuple[Toast, ...] = ()
 
     @property

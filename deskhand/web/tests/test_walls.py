@@ -111,6 +111,8 @@ TABLE: dict[str, Wall] = {
     "pipeline-deleted": Wall("POST"),
     "pipeline-rules": Wall(),
     "pipeline-rules-save": Wall("POST"),
+    "search": OF_THE_LIST,
+    "search-palette": OF_THE_LIST,
     "automate-home": OF_THE_LIST,
     "automate": Wall(),
     "automate-channel": Wall("POST"),
