@@ -248,6 +248,8 @@ def test_no_page_that_links_lead_to_has_unmarked_texts(speaking, desk):
             "/settings/channels",
             "/settings/system",
             "/mailbox",
+            "/search?q=a",
+            "/search/palette",
             LOGOUT,
         ],
     )

@@ -22,7 +22,19 @@ from deskhand.web import icons
 
 HERE = Path(__file__).resolve().parent / "static"
 #: Part of every page, in this order; screens bring their own sheet beside it.
-STYLES = ("tokens", "base", "shell", "button", "badge", "menu", "field", "feedback", "dialog", "utilities")
+STYLES = (
+    "tokens",
+    "base",
+    "shell",
+    "button",
+    "badge",
+    "menu",
+    "field",
+    "feedback",
+    "dialog",
+    "palette",
+    "utilities",
+)
 STYLESHEET = "css/deskhand.css"
 #: Loaded with every page; the others are fetched when an element asks for them.
 EAGER = ("main", "behaviors", "keys", "theme", "times", "toast")

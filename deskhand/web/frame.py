@@ -16,7 +16,7 @@ from deskhand.accounts.policy import Action
 from deskhand.desk import views as desk_views
 from deskhand.routing import queries as routing
 from deskhand.routing.queries import OwnStatus
-from deskhand.web import live, settings_side
+from deskhand.web import keys, live, settings_side
 from deskhand.web.middleware import AccountRequest
 from deskhand.web.shell import NavItem, Person, Shell, SideLink, SideSection, Toast, Viewer
 
@@ -104,6 +104,7 @@ def shell(request: AccountRequest, *, area: str = "inbox", view: str = "") -> Sh
         else "",
         search_url=reverse("search") if may_search else "",
         palette_url=reverse("search-palette") if may_search else "",
+        keys=keys.sections(request, _first_setting(request)),
         theme_url=reverse("theme"),
         availability_url=reverse("availability") if request.viewer.has_seat else "",
         sign_out_url=reverse("account_logout"),
@@ -156,15 +157,16 @@ def _first_setting(request: AccountRequest) -> str:
 def _side(request: AccountRequest, current: str) -> SideSection:
     views = desk_views.views_of(request.viewer)
     counts = desk_views.counters(request.viewer, [view for view in views if view.key not in UNCOUNTED])
-    keys = _view_keys(request)
-    return SideSection(_("Views"), tuple(_side_link(key, counts.get(key, 0), current) for key in keys))
+    return SideSection(
+        _("Views"), tuple(_side_link(key, counts.get(key, 0), current) for key in _view_keys(request))
+    )
 
 
 def _view_keys(request: AccountRequest) -> list[str]:
-    keys = [view.key for view in desk_views.views_of(request.viewer)]
+    found = [view.key for view in desk_views.views_of(request.viewer)]
     if request.viewer.has_seat or request.viewer.is_super_admin:
-        keys.append(desk_views.CONVERSATIONS)
-    return keys
+        found.append(desk_views.CONVERSATIONS)
+    return found
 
 
 def _side_link(key: str, count: int, current: str) -> SideLink:

@@ -6,6 +6,8 @@ import zlib
 from dataclasses import dataclass
 from typing import Literal, Self
 
+from django.utils.functional import Promise
+
 Tone = Literal["blue", "amber", "violet", "green", "red", "teal", "lime", "pink"]
 
 
@@ -88,6 +90,35 @@ class Toast:
     undo_fields: tuple[tuple[str, str], ...] = ()
 
 
+#: What a key is called on the screen.
+KEY_NAMES = {"ArrowDown": "↓", "ArrowUp": "↑", "Enter": "↵", "Shift": "⇧", "mod": "⌘/Ctrl"}
+
+
+@dataclass(frozen=True)
+class Shortcut:
+    """`signs` are alternatives, as data-hotkey has them; `url` of one that leads somewhere."""
+
+    signs: tuple[str, ...]
+    label: str | Promise
+    url: str = ""
+
+    @property
+    def shown(self) -> tuple[tuple[str, ...], ...]:
+        """Each alternative as the keys to press one after the other."""
+        return tuple(tuple(KEY_NAMES.get(key, key.upper()) for key in _split(sign)) for sign in self.signs)
+
+
+@dataclass(frozen=True)
+class Section:
+    label: str
+    shortcuts: tuple[Shortcut, ...]
+    is_of_ticket: bool = False
+
+
+def _split(sign: str) -> list[str]:
+    return sign.split("-") if len(sign) > 1 else [sign]
+
+
 @dataclass(frozen=True)
 class Shell:
     """The frame of one page. `side` empty: the sheet takes the whole width."""
@@ -104,6 +135,7 @@ class Shell:
     live_url: str = ""  # the stream of signals
     search_url: str = ""  # the page of the search; empty: nothing to search
     palette_url: str = ""  # answers with search/palette.html
+    keys: tuple[Section, ...] = ()  # the keyboard map
     toasts: tuple[Toast, ...] = ()
 
     @property

@@ -252,6 +252,31 @@ def not_found(page: Page) -> None:
 
 
 #: Every state that is looked at and searched for obstacles.
+def search(page: Page) -> None:
+    page.goto("/search?q=re")
+
+
+def search_messages(page: Page) -> None:
+    page.goto("/search?q=par&kind=messages")
+
+
+def palette(page: Page) -> None:
+    ticket(page)
+    page.evaluate("document.querySelector('[data-open-palette]').click()")
+    page.locator("#palette [role=option]").first.wait_for()
+
+
+def palette_found(page: Page) -> None:
+    palette(page)
+    page.locator("#palette input").fill("re")
+    page.locator("#palette mark").first.wait_for()
+
+
+def shortcuts(page: Page) -> None:
+    ticket(page)
+    page.evaluate("document.querySelector('[data-open-keys]').click()")
+
+
 STATES: dict[str, Step] = {
     "login": login,
     "list": the_list,
@@ -296,4 +321,9 @@ STATES: dict[str, Step] = {
     "password-refused": password_refused,
     "reset": reset,
     "not-found": not_found,
+    "search": search,
+    "search-messages": search_messages,
+    "palette": palette,
+    "palette-found": palette_found,
+    "shortcuts": shortcuts,
 }

@@ -1,0 +1,87 @@
+"""The keyboard map: every single-key shortcut with its words, in one place. The "?" sheet and the palette read it.
+
+An element takes a key with data-hotkey; the last visible one wins (js/keys.js). "g u" in this list is G, then U, and is
+written data-hotkey="g-u".
+"""
+
+from __future__ import annotations
+
+from django.urls import NoReverseMatch, reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, pgettext_lazy
+
+from deskhand.accounts import policy
+from deskhand.accounts.policy import Action
+from deskhand.web.middleware import AccountRequest
+from deskhand.web.shell import Section, Shortcut
+
+LIST = (
+    Shortcut(("j", "ArrowDown"), gettext_lazy("Next ticket")),
+    Shortcut(("k", "ArrowUp"), gettext_lazy("Previous ticket")),
+    Shortcut(("o", "Enter"), pgettext_lazy("verb", "Open")),
+    Shortcut(("x",), gettext_lazy("Select")),
+    Shortcut(("n",), gettext_lazy("New ticket")),
+    Shortcut(("/",), gettext_lazy("Search")),
+    Shortcut((",", "["), gettext_lazy("Show or hide the views")),
+    Shortcut((".", "]"), gettext_lazy("Show or hide the details")),
+)
+TICKET = (
+    Shortcut(("r",), pgettext_lazy("verb", "Reply")),
+    Shortcut(("c",), pgettext_lazy("verb", "Comment")),
+    Shortcut(("a",), pgettext_lazy("verb", "Assign")),
+    Shortcut(("m",), gettext_lazy("Assign to me")),
+    Shortcut(("s",), gettext_lazy("Set status, then 1 to 9")),
+    Shortcut(("p",), gettext_lazy("Set priority")),
+    Shortcut(("h",), gettext_lazy("Snooze")),
+    Shortcut(("e",), pgettext_lazy("verb", "Close")),
+    Shortcut(("Shift-e",), gettext_lazy("Close and stay")),
+    Shortcut(("z",), gettext_lazy("Undo")),
+    Shortcut(("mod-Enter",), pgettext_lazy("verb", "Send")),
+)
+EVERYWHERE = (
+    Shortcut(("mod-k",), gettext_lazy("Search and commands")),
+    Shortcut(("?",), gettext_lazy("Keyboard shortcuts")),
+)
+#: Where G and another key lead: the address's name, its arguments, and the words.
+PLACES = (
+    ("g-i", "inbox", (), gettext_lazy("Inbox")),
+    ("g-u", "inbox-view", ("unassigned",), gettext_lazy("Unassigned")),
+    ("g-m", "inbox-view", ("my-open",), gettext_lazy("My open")),
+    ("g-b", "board", (), gettext_lazy("Board")),
+)
+
+
+def sections(request: AccountRequest, settings_url: str) -> tuple[Section, ...]:
+    """The map as far as the viewer may use it."""
+    found = [Section(_("Everywhere"), EVERYWHERE)]
+    if policy.can(request.viewer, Action.OPEN_HELP_DESK):
+        found += [
+            Section(_("Tickets in a list"), LIST),
+            Section(_("The open ticket"), TICKET, is_of_ticket=True),
+        ]
+    found.append(Section(_("Go to"), _places(request, settings_url)))
+    return tuple(found)
+
+
+def _places(request: AccountRequest, settings_url: str) -> tuple[Shortcut, ...]:
+    may_work = policy.can(request.viewer, Action.OPEN_HELP_DESK)
+    found = [
+        Shortcut((sign,), label, url)
+        for sign, name, given, label in PLACES
+        if may_work and (url := _address(name, given))
+    ]
+    return (*found, Shortcut(("g-s",), _("Settings"), settings_url))
+
+
+def _address(name: str, given: tuple[str, ...]) -> str:
+    """Empty for an area that is not installed."""
+    try:
+        return reverse(name, args=given)
+    except NoReverseMatch:
+        return ""
+
+
+def signs() -> set[str]:
+    """Every sign that an element may take."""
+    fixed = {sign for shortcut in (*LIST, *TICKET, *EVERYWHERE) for sign in shortcut.signs}
+    return fixed | {sign for sign, *_rest in PLACES} | {"g-s"}

@@ -1,0 +1,89 @@
+// The command palette: a question, what the server finds for it, and below that what can be done on this page. Focus
+// stays in the field; arrows move the chosen line (aria-activedescendant), Enter takes it.
+import { actions } from "app/actions";
+
+const PAUSE = 120; // milliseconds without typing before the server is asked
+
+export function connect(dialog) {
+  const field = dialog.querySelector("input");
+  const list = dialog.querySelector("[role=listbox]");
+  const said = dialog.querySelector("[role=status]");
+  const chip = dialog.querySelector(".palette-scope");
+  let asking, timer, scoped = false;
+
+  const options = () => [...list.querySelectorAll("[role=option]")];
+  const chosen = () => document.getElementById(field.getAttribute("aria-activedescendant") || "-");
+
+  function choose(option) {
+    chosen()?.setAttribute("aria-selected", "false");
+    option?.setAttribute("aria-selected", "true");
+    if (option) field.setAttribute("aria-activedescendant", option.id);
+    else field.removeAttribute("aria-activedescendant");
+    option?.scrollIntoView({ block: "nearest" });
+  }
+
+  function opened() {
+    const subject = document.getElementById("subject");
+    scoped = Boolean(subject);
+    chip.textContent = subject?.textContent.trim() ?? "";
+    chip.hidden = !scoped;
+    list.replaceChildren();
+    ask();
+  }
+
+  async function ask() {
+    asking?.abort();
+    asking = new AbortController();
+    const query = field.value;
+    try {
+      const answer = await fetch(`${dialog.dataset.url}?q=${encodeURIComponent(query)}`, { headers: { "HX-Request": "true" }, signal: asking.signal });
+      if (!answer.ok) throw new Error(answer.status);
+      const part = new DOMParser().parseFromString(await answer.text(), "text/html");
+      show([...part.body.children].map((group) => document.adoptNode(group)), query);
+    } catch (problem) {
+      if (problem.name !== "AbortError") show([], query);
+    }
+  }
+
+  function show(groups, query) {
+    const last = query.trim() ? groups.pop() : undefined; // "search everywhere" stays at the end
+    list.replaceChildren(...[...groups, actions(dialog, query, scoped), last].filter(Boolean));
+    const found = options();
+    choose(found[0]);
+    said.textContent = found.length === 1 ? dialog.dataset.result : dialog.dataset.results.replace("#", found.length);
+  }
+
+  function typed(event) {
+    const all = options();
+    const at = all.indexOf(chosen());
+    const step = { ArrowDown: 1, ArrowUp: -1, PageDown: 5, PageUp: -5 }[event.key];
+    if (event.isComposing) return;
+    if (step && all.length) {
+      const next = Math.abs(step) === 1 ? (at + step + all.length) % all.length : Math.min(Math.max(at + step, 0), all.length - 1);
+      choose(all[next]);
+      event.preventDefault();
+    } else if (event.key === "Enter") {
+      event.preventDefault();
+      const option = chosen();
+      if (option?.href && (event.metaKey || event.ctrlKey)) window.open(option.href, "_blank", "noopener");
+      else option?.click();
+    } else if (event.key === "Backspace" && !field.value && scoped) {
+      scoped = false;
+      chip.hidden = true;
+      ask();
+    }
+  }
+
+  const moved = (event) => {
+    const option = event.target.closest("[role=option]");
+    if (option && option !== chosen()) choose(option);
+  };
+
+  field.addEventListener("input", () => { clearTimeout(timer); timer = setTimeout(ask, PAUSE); });
+  field.addEventListener("keydown", typed);
+  list.addEventListener("pointermove", moved);
+  list.addEventListener("click", (event) => event.target.closest("a") && dialog.close());
+  dialog.addEventListener("close", () => { asking?.abort(); clearTimeout(timer); });
+  dialog.addEventListener("opened", opened);
+  if (dialog.open) opened();
+}

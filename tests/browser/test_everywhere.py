@@ -1,0 +1,137 @@
+"""What is on every screen: the palette and the keyboard, the bell, and the first minutes of a new help desk."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from deskhand.events.dispatch import Dispatcher
+
+pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("ignore:StreamingHttpResponse must consume")]
+
+
+def let_all_hear() -> None:
+    while Dispatcher().run_once():
+        pass
+
+
+def chosen(page):
+    return page.locator("#palette [role=option][aria-selected=true]")
+
+
+def test_a_ticket_is_found_and_opened_with_the_keyboard_alone(tab, office) -> None:
+    office.mail("Refund still missing")
+    office.mail("Refund for the lamp", external_id="2@x")
+    office.mail("Something else", external_id="3@x")
+    let_all_hear()
+    page = tab(office.world.ada, "/inbox/all-open")
+
+    page.keyboard.press("Control+k")
+    page.keyboard.type("refu mis")
+    expect(chosen(page)).to_contain_text("Refund still missing")
+    expect(page.get_by_role("combobox")).to_have_attribute(
+        "aria-activedescendant", chosen(page).get_attribute("id") or "-"
+    )
+    expect(page.locator("#palette [role=status]")).to_have_text(re.compile(r"\d+ results?"))
+    page.keyboard.press("Enter")
+
+    expect(page.locator("#subject")).to_have_text("Refund still missing")
+
+
+def test_arrows_walk_through_the_palette_and_escape_closes_it(tab, office) -> None:
+    office.mail("Refund still missing")
+    office.mail("Refund for the lamp", external_id="2@x")
+    let_all_hear()
+    page = tab(office.world.ada, "/inbox/all-open")
+
+    page.keyboard.press("/")
+    page.keyboard.type("refund")
+    expect(chosen(page)).to_contain_text("Refund for the lamp")
+    page.keyboard.press("ArrowDown")
+    expect(chosen(page)).to_contain_text("Refund still missing")
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("ArrowUp")
+    expect(chosen(page)).to_contain_text("Search everywhere for “refund”")
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile(r"/search\?q=refund$"))
+
+    page.keyboard.press("Control+k")
+    page.keyboard.press("Escape")
+    expect(page.locator("#palette")).to_be_hidden()
+
+
+def test_what_can_be_done_with_the_open_ticket_is_done_from_the_palette(tab, office) -> None:
+    ticket = office.mail("Refund still missing")
+    page = tab(office.world.ada, f"/inbox/all-open/{ticket.pk}")
+
+    page.keyboard.press("Control+k")
+    expect(page.locator(".palette-scope")).to_have_text("Refund still missing")
+    page.keyboard.type("assign to me")
+    expect(chosen(page)).to_contain_text("Assigned to me")
+    page.keyboard.press("ArrowDown")
+    expect(chosen(page)).to_have_text(re.compile("Assign to me"))
+    expect(chosen(page).locator("kbd")).to_have_text("M")
+    page.keyboard.press("Enter")
+
+    expect(page.get_by_role("button", name="Owner: Ada Lovelace")).to_be_visible()
+
+
+def test_backspace_lets_go_of_the_ticket(tab, office) -> None:
+    ticket = office.mail("Refund still missing")
+    page = tab(office.world.ada, f"/inbox/all-open/{ticket.pk}")
+
+    page.keyboard.press("Control+k")
+    expect(page.locator("#palette").get_by_text("Assign to me")).to_be_visible()
+    page.keyboard.press("Backspace")
+
+    expect(page.locator(".palette-scope")).to_be_hidden()
+    expect(page.locator("#palette").get_by_text("Assign to me")).to_have_count(0)
+
+
+def test_two_keys_lead_to_places(tab, office) -> None:
+    page = tab(office.world.ada, "/inbox/all-open")
+
+    page.keyboard.press("g")
+    page.keyboard.press("u")
+    expect(page).to_have_url(re.compile("/inbox/unassigned$"))
+    page.locator("#live[data-up]").wait_for(state="attached")
+    page.keyboard.press("g")
+    page.keyboard.press("m")
+    expect(page).to_have_url(re.compile("/inbox/my-open$"))
+
+
+def test_keys_walk_through_the_list_and_open_a_ticket(tab, office) -> None:
+    office.mail("The first question")
+    office.mail("The second question", external_id="2@x")
+    page = tab(office.world.ada, "/inbox/all-open")
+
+    page.keyboard.press("j")
+    expect(page.get_by_role("link", name="The second question")).to_be_focused()
+    page.keyboard.press("j")
+    expect(page.get_by_role("link", name="The first question")).to_be_focused()
+    page.keyboard.press("o")
+    expect(page.locator("#subject")).to_have_text("The first question")
+
+
+def test_the_sheet_of_shortcuts_opens_and_closes(tab, office) -> None:
+    page = tab(office.world.ada, "/inbox/all-open")
+
+    page.keyboard.press("?")
+    expect(page.get_by_role("heading", name="Keyboard shortcuts")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("heading", name="Keyboard shortcuts")).to_be_hidden()
+
+
+def test_the_search_works_without_scripts(tab, office) -> None:
+    office.mail("Refund still missing")
+    let_all_hear()
+    page = tab(office.world.ada, "/inbox/all-open", java_script_enabled=False)
+
+    page.get_by_role("link", name="Search").first.click()
+    page.get_by_label("Search tickets").fill("refund")
+    page.get_by_role("button", name="Search", exact=True).click()
+    page.get_by_role("link", name="Refund still missing").click()
+
+    expect(page.locator("#subject")).to_have_text("Refund still missing")
