@@ -16,31 +16,31 @@ from deskhand.web.middleware import AccountRequest
 from deskhand.web.shell import Section, Shortcut
 
 LIST = (
-    Shortcut(("j", "ArrowDown"), gettext_lazy("Next ticket")),
-    Shortcut(("k", "ArrowUp"), gettext_lazy("Previous ticket")),
-    Shortcut(("o", "Enter"), pgettext_lazy("verb", "Open")),
-    Shortcut(("x",), gettext_lazy("Select")),
-    Shortcut(("n",), gettext_lazy("New ticket")),
-    Shortcut(("/",), gettext_lazy("Search")),
-    Shortcut((",", "["), gettext_lazy("Show or hide the views")),
-    Shortcut((".", "]"), gettext_lazy("Show or hide the details")),
+    Shortcut(("j", "ArrowDown"), gettext_lazy("Next ticket"), "arrow-down"),
+    Shortcut(("k", "ArrowUp"), gettext_lazy("Previous ticket"), "arrow-up"),
+    Shortcut(("o", "Enter"), pgettext_lazy("verb", "Open"), "eye"),
+    Shortcut(("x",), gettext_lazy("Select"), "check"),
+    Shortcut(("n",), gettext_lazy("New ticket"), "plus"),
+    Shortcut(("/",), gettext_lazy("Search"), "search"),
+    Shortcut((",", "["), gettext_lazy("Show or hide the views"), "panel-left"),
+    Shortcut((".", "]"), gettext_lazy("Show or hide the details"), "panel-right"),
 )
 TICKET = (
-    Shortcut(("r",), pgettext_lazy("verb", "Reply")),
-    Shortcut(("c",), pgettext_lazy("verb", "Comment")),
-    Shortcut(("a",), pgettext_lazy("verb", "Assign")),
-    Shortcut(("m",), gettext_lazy("Assign to me")),
-    Shortcut(("s",), gettext_lazy("Set status, then 1 to 9")),
-    Shortcut(("p",), gettext_lazy("Set priority")),
-    Shortcut(("h",), gettext_lazy("Snooze")),
-    Shortcut(("e",), pgettext_lazy("verb", "Close")),
-    Shortcut(("Shift-e",), gettext_lazy("Close and stay")),
-    Shortcut(("z",), gettext_lazy("Undo")),
-    Shortcut(("mod-Enter",), pgettext_lazy("verb", "Send")),
+    Shortcut(("r",), pgettext_lazy("verb", "Reply"), "reply"),
+    Shortcut(("c",), pgettext_lazy("verb", "Comment"), "message-square-text"),
+    Shortcut(("a",), pgettext_lazy("verb", "Assign"), "user-round"),
+    Shortcut(("m",), gettext_lazy("Assign to me"), "user-check"),
+    Shortcut(("s",), gettext_lazy("Set status, then 1 to 9"), "circle-dot"),
+    Shortcut(("p",), gettext_lazy("Set priority"), "flag"),
+    Shortcut(("h",), gettext_lazy("Snooze"), "alarm-clock"),
+    Shortcut(("e",), pgettext_lazy("verb", "Close"), "circle-check"),
+    Shortcut(("Shift-e",), gettext_lazy("Close and stay"), "circle-check"),
+    Shortcut(("z",), gettext_lazy("Undo"), "rotate-ccw"),
+    Shortcut(("mod-Enter",), pgettext_lazy("verb", "Send"), "send"),
 )
 EVERYWHERE = (
-    Shortcut(("mod-k",), gettext_lazy("Search and commands")),
-    Shortcut(("?",), gettext_lazy("Keyboard shortcuts")),
+    Shortcut(("mod-k",), gettext_lazy("Search and commands"), "search"),
+    Shortcut(("?",), gettext_lazy("Keyboard shortcuts"), "keyboard"),
 )
 #: Where G and another key lead: the address's name, its arguments, and the words.
 PLACES = (
@@ -66,11 +66,11 @@ def sections(request: AccountRequest, settings_url: str) -> tuple[Section, ...]:
 def _places(request: AccountRequest, settings_url: str) -> tuple[Shortcut, ...]:
     may_work = policy.can(request.viewer, Action.OPEN_HELP_DESK)
     found = [
-        Shortcut((sign,), label, url)
+        Shortcut((sign,), label, url=url)
         for sign, name, given, label in PLACES
         if may_work and (url := _address(name, given))
     ]
-    return (*found, Shortcut(("g-s",), _("Settings"), settings_url))
+    return (*found, Shortcut(("g-s",), _("Settings"), url=settings_url))
 
 
 def _address(name: str, given: tuple[str, ...]) -> str:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, Self
 
 from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy
 
 Tone = Literal["blue", "amber", "violet", "green", "red", "teal", "lime", "pink"]
 
@@ -91,7 +93,13 @@ class Toast:
 
 
 #: What a key is called on the screen.
-KEY_NAMES = {"ArrowDown": "↓", "ArrowUp": "↑", "Enter": "↵", "Shift": "⇧", "mod": "⌘/Ctrl"}
+KEY_NAMES: Mapping[str, str | Promise] = {
+    "ArrowDown": "↓",
+    "ArrowUp": "↑",
+    "Enter": "↵",
+    "Shift": "⇧",
+    "mod": gettext_lazy("⌘/Ctrl"),
+}
 
 
 @dataclass(frozen=True)
@@ -100,12 +108,15 @@ class Shortcut:
 
     signs: tuple[str, ...]
     label: str | Promise
+    icon: str = "zap"
     url: str = ""
 
     @property
     def shown(self) -> tuple[tuple[str, ...], ...]:
         """Each alternative as the keys to press one after the other."""
-        return tuple(tuple(KEY_NAMES.get(key, key.upper()) for key in _split(sign)) for sign in self.signs)
+        return tuple(
+            tuple(str(KEY_NAMES.get(key, key.upper())) for key in _split(sign)) for sign in self.signs
+        )
 
 
 @dataclass(frozen=True)

@@ -40,13 +40,12 @@ function line(dialog, row, element) {
   const mark = document.createElement("span");
   const words = document.createElement("span");
   const keys = document.createElement("span");
-  const sign = element.querySelector("svg") ?? dialog.querySelector("[data-action-icon]").content.querySelector("svg");
   option.className = "palette-option";
   option.id = `palette-${row.dataset.sign.replace(/\W/g, (letter) => letter.codePointAt(0))}`;
   option.setAttribute("role", "option");
   option.setAttribute("aria-selected", "false");
   mark.className = "palette-mark";
-  mark.append(sized(sign.cloneNode(true)));
+  mark.append(icon(dialog, row.dataset.icon));
   words.className = "grow truncate";
   words.textContent = row.dataset.label;
   keys.className = "palette-keys";
@@ -56,8 +55,9 @@ function line(dialog, row, element) {
   return option;
 }
 
-function sized(icon) {
-  icon.setAttribute("width", 16);
-  icon.setAttribute("height", 16);
-  return icon;
+function icon(dialog, name) {
+  const drawn = dialog.querySelector("[data-action-icon]").content.firstElementChild.cloneNode(true);
+  const use = drawn.querySelector("use");
+  use.setAttribute("href", use.getAttribute("href").replace(/#.*/, `#${name}`));
+  return drawn;
 }
