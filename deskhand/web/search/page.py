@@ -15,7 +15,6 @@ from django.utils.translation import gettext_lazy
 from deskhand.accounts.policy import visible
 from deskhand.accounts.types import Reach, Viewer
 from deskhand.crm.pipelines.queries import pipelines_of
-from deskhand.crm.pipelines.types import StageValue
 from deskhand.crm.records import search as records
 from deskhand.crm.records.search import CompanyHit, ContactHit, Found, TicketHit
 from deskhand.desk import search as said
@@ -23,8 +22,7 @@ from deskhand.desk.search import MessageHit
 from deskhand.kernel import search as words
 from deskhand.kernel.errors import NotFound
 from deskhand.web import frame, settings_side
-from deskhand.web.inbox.page import TONES
-from deskhand.web.inbox.rows import Label
+from deskhand.web.inbox.words import status
 from deskhand.web.middleware import AccountRequest
 from deskhand.web.search.rows import Group, Option, Result, ResultPage, Tab
 from deskhand.web.shell import Person
@@ -99,14 +97,10 @@ def _ticket(hit: TicketHit, asked: Sequence[str]) -> Result:
         Person.named(name),
         about=words.marked(name, asked),
         number=f"#{hit.number}",
-        status=_status(pipelines_of("ticket").stage(hit.stage_id)),
+        status=status(pipelines_of("ticket").stage(hit.stage_id)),
         note=_("Spam") if hit.is_spam else "",
         at=hit.sort_at,
     )
-
-
-def _status(stage: StageValue) -> Label:
-    return Label(_(stage.label), stage.tone if stage.tone in TONES else "blue")  # type: ignore[arg-type]
 
 
 def _contact(hit: ContactHit, asked: Sequence[str]) -> Result:
