@@ -5,11 +5,14 @@ from deskhand.crm.records.models import (
     Association,
     Company,
     Contact,
+    ContactAddress,
     CustomObject,
     Deal,
+    Joined,
     Project,
     PropertyChange,
     PropertyValue,
+    RecordWord,
     StageTime,
     Task,
     Ticket,
@@ -25,7 +28,8 @@ from deskhand.crm.schema.models import (
 )
 
 __all__ = [
-    "Association", "AssociationLabel", "Company", "Contact", "CustomObject", "Deal", "ObjectType", "Pipeline",
-    "Project", "PropertyChange", "PropertyDefinition", "PropertyGroup", "PropertyValue", "SidebarLayout", "Stage",
-    "StageState", "StageTime", "Task", "Ticket", "TicketCounter", "TicketType",
+    "Association", "AssociationLabel", "Company", "Contact", "ContactAddress", "CustomObject", "Deal",
+    "Joined", "ObjectType", "Pipeline", "Project", "PropertyChange", "PropertyDefinition",
+    "PropertyGroup", "PropertyValue", "RecordWord", "SidebarLayout", "Stage", "StageState", "StageTime",
+    "Task", "Ticket", "TicketCounter", "TicketType",
 ]  # fmt: skip

@@ -77,6 +77,7 @@ class Thread(models.Model):
     class Meta:
         indexes = [
             models.Index(fields=["account_id", "ticket_id"], name="thread_of_ticket"),
+            models.Index(fields=["account_id", "contact_id", "-last_message_at"], name="thread_of_contact"),
             models.Index(
                 fields=["account_id", "-last_message_at", "-id"],
                 name="thread_without_ticket",

@@ -89,7 +89,7 @@ class Migration(migrations.Migration):
                 ('domain', models.TextField(default='')),
             ],
             options={
-                'indexes': [models.Index(fields=['account_id', 'sort_key', 'id'], name='company_by_name'), models.Index(fields=['account_id', 'domain'], name='company_by_domain')],
+                'indexes': [models.Index(fields=['account_id', 'domain'], name='company_by_domain')],
             },
         ),
         migrations.CreateModel(
@@ -114,7 +114,7 @@ class Migration(migrations.Migration):
                 ('phone', models.TextField(default='')),
                 ('locale', models.TextField(default='')),
                 ('bounced_at', models.DateTimeField(null=True)),
-                ('company', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='contacts', to='crm.company')),
+                ('company', models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='contacts', to='crm.company')),
             ],
         ),
         migrations.CreateModel(
@@ -414,10 +414,6 @@ class Migration(migrations.Migration):
                 ('stage', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='crm.stage')),
             ],
         ),
-        migrations.AddIndex(
-            model_name='contact',
-            index=models.Index(fields=['account_id', 'sort_key', 'id'], name='contact_by_name'),
-        ),
         migrations.AddConstraint(
             model_name='contact',
             constraint=models.UniqueConstraint(condition=models.Q(models.Q(('email', ''), _negated=True), ('archived_at', None)), fields=('account_id', 'email'), name='contact_email_once'),
@@ -493,6 +489,121 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='ticket',
             constraint=models.CheckConstraint(condition=models.Q(('ticket_type__in', ['CALL', 'MESSAGE', 'EMAIL_OTHER'])), name='ticket_type_known'),
+        ),
+        migrations.CreateModel(
+            name='ContactAddress',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('account_id', models.BigIntegerField()),
+                ('email', models.TextField()),
+            ],
+        ),
+        migrations.CreateModel(
+            name='Joined',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('account_id', models.BigIntegerField()),
+                ('object_type', models.TextField()),
+                ('primary_id', models.BigIntegerField()),
+                ('secondary_id', models.BigIntegerField()),
+                ('moved', models.JSONField(default=dict)),
+                ('by_id', models.BigIntegerField(null=True)),
+                ('at', models.DateTimeField()),
+                ('parted_at', models.DateTimeField(null=True)),
+            ],
+        ),
+        migrations.CreateModel(
+            name='RecordWord',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('account_id', models.BigIntegerField()),
+                ('object_type', models.TextField()),
+                ('record_id', models.BigIntegerField()),
+                ('word', models.TextField()),
+            ],
+        ),
+        migrations.AddField(
+            model_name='company',
+            name='merged_into',
+            field=models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='crm.company'),
+        ),
+        migrations.AddField(
+            model_name='contact',
+            name='merged_into',
+            field=models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='crm.contact'),
+        ),
+        migrations.AddIndex(
+            model_name='company',
+            index=models.Index(condition=models.Q(('archived_at', None)), fields=['account_id', 'sort_key', 'id'], include=('owner_id', 'assigned_team_ids'), name='company_by_name'),
+        ),
+        migrations.AddIndex(
+            model_name='company',
+            index=models.Index(condition=models.Q(('archived_at', None)), fields=['account_id', '-created_at', '-id'], include=('owner_id', 'assigned_team_ids'), name='company_newest'),
+        ),
+        migrations.AddIndex(
+            model_name='company',
+            index=models.Index(condition=models.Q(('archived_at', None)), fields=['account_id', 'owner_id', 'sort_key', 'id'], name='company_of_owner'),
+        ),
+        migrations.AddIndex(
+            model_name='company',
+            index=models.Index(condition=models.Q(('archived_at__isnull', False), ('merged_into', None)), fields=['account_id', 'sort_key', 'id'], name='company_archived'),
+        ),
+        migrations.AddIndex(
+            model_name='company',
+            index=models.Index(condition=models.Q(('merged_into__isnull', False)), fields=['merged_into'], name='company_merged'),
+        ),
+        migrations.AddIndex(
+            model_name='contact',
+            index=models.Index(condition=models.Q(('archived_at', None)), fields=['account_id', 'sort_key', 'id'], include=('owner_id', 'assigned_team_ids'), name='contact_by_name'),
+        ),
+        migrations.AddIndex(
+            model_name='contact',
+            index=models.Index(condition=models.Q(('archived_at', None)), fields=['account_id', '-created_at', '-id'], include=('owner_id', 'assigned_team_ids'), name='contact_newest'),
+        ),
+        migrations.AddIndex(
+            model_name='contact',
+            index=models.Index(condition=models.Q(('archived_at', None)), fields=['account_id', 'owner_id', 'sort_key', 'id'], name='contact_of_owner'),
+        ),
+        migrations.AddIndex(
+            model_name='contact',
+            index=models.Index(condition=models.Q(('archived_at__isnull', False), ('merged_into', None)), fields=['account_id', 'sort_key', 'id'], name='contact_archived'),
+        ),
+        migrations.AddIndex(
+            model_name='contact',
+            index=models.Index(fields=['account_id', 'company', 'sort_key', 'id'], name='contact_of_company'),
+        ),
+        migrations.AddIndex(
+            model_name='contact',
+            index=models.Index(condition=models.Q(('merged_into__isnull', False)), fields=['merged_into'], name='contact_merged'),
+        ),
+        migrations.AddField(
+            model_name='contactaddress',
+            name='contact',
+            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='addresses', to='crm.contact'),
+        ),
+        migrations.AddIndex(
+            model_name='joined',
+            index=models.Index(fields=['account_id', 'object_type', 'primary_id', '-id'], name='joined_into'),
+        ),
+        migrations.AddIndex(
+            model_name='joined',
+            index=models.Index(fields=['account_id', 'object_type', 'secondary_id', '-id'], name='joined_away'),
+        ),
+        migrations.AddIndex(
+            model_name='recordword',
+            index=models.Index(fields=['account_id', 'object_type', 'word', 'record_id'], name='word_of_records', opclasses=['int8_ops', 'text_ops', 'text_pattern_ops', 'int8_ops']),
+        ),
+        migrations.AddIndex(
+            model_name='recordword',
+            index=models.Index(fields=['account_id', 'object_type', 'record_id', 'word'], name='word_of_record'),
+        ),
+        migrations.AddIndex(
+            model_name='contactaddress',
+            index=models.Index(fields=['account_id', 'contact'], name='address_of_contact'),
+        ),
+        migrations.AddConstraint(
+            model_name='contactaddress',
+            constraint=models.UniqueConstraint(fields=('account_id', 'email'), name='contact_address_once'),
         ),
         # Room on each page for new versions of its rows: a change that touches no index then costs no index.
         migrations.RunSQL('alter table crm_ticket set (fillfactor = 80)', migrations.RunSQL.noop),

@@ -24,6 +24,14 @@ def link_many(links: Sequence[Link], at: datetime) -> None:
     sql.execute(_INSERT, [current_account_id(), at, *columns])
 
 
+def unlink(from_type: str, from_id: int, to_type: str, to_id: int) -> None:
+    """Part two records, whatever links them; both sides go. Safe to repeat."""
+    sql.execute(
+        "delete from crm_association where account_id = %s and (from_type, from_id, to_type, to_id) in ((%s, %s, %s, %s), (%s, %s, %s, %s))",
+        [current_account_id(), from_type, from_id, to_type, to_id, to_type, to_id, from_type, from_id],
+    )
+
+
 _INSERT = """
 insert into crm_association (account_id, category, created_at, from_type, from_id, to_type, to_id, type_id)
 select %s, 'HUBSPOT_DEFINED', %s::timestamptz, x.* from unnest(%s::text[], %s::bigint[], %s::text[], %s::bigint[], %s::int[]) x

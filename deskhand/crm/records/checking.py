@@ -7,10 +7,12 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
+from deskhand.crm.records.tables import model_of
 from deskhand.crm.schema.object_types import find
 from deskhand.crm.schema.queries import properties_of
 from deskhand.crm.schema.types import Kind, Property
 from deskhand.crm.schema.values import normal
+from deskhand.kernel.database.bulk import columns_of
 from deskhand.kernel.errors import Invalid
 
 #: Properties that a record can't be without; the account's own kinds say theirs.
@@ -50,7 +52,8 @@ def checked(object_type: str, properties: Mapping[str, Any]) -> dict[str, Any]:
                 value=value,
                 hint=_("Leave it out."),
             )
-        values[prop.column or name] = _id(prop, value) if _is_id(prop) else normal(prop, value)
+        found = _id(prop, value) if _is_id(prop) else normal(prop, value)
+        values[prop.column or name] = "" if found is None and _is_never_null(object_type, prop) else found
     for name in required_of(object_type):
         if name in properties:
             require(object_type, name, values[known[name].column or name])
@@ -65,6 +68,12 @@ def require(object_type: str, name: str, value: Any) -> None:
         raise Invalid(_("A ticket needs a name."), field=name, value=value, hint=_("Give a subject."))
     label = _(properties_of(object_type)[name].label)
     raise Invalid(_("“%(property)s” can't be empty.") % {"property": label}, field=name, value=value)
+
+
+def _is_never_null(object_type: str, prop: Property) -> bool:
+    """Texts in columns of their own are empty, not absent; but for those that may be both."""
+    column = columns_of(model_of(object_type)).get(prop.column)
+    return prop.kind is Kind.TEXT and column is not None and not column.null
 
 
 def _is_id(prop: Property) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from deskhand.accounts.users import sort_key
-from deskhand.crm.records import associations, store
+from deskhand.crm.records import associations, store, words
 from deskhand.crm.records.checking import checked
 from deskhand.crm.records.models import Company, Contact
 from deskhand.crm.records.store import Applied
@@ -36,8 +36,17 @@ def create(name: str, *, by: Actor, domain: str = "", at: datetime | None = None
         created_by_kind=by.kind.value,
         created_by_id=by.id,
     )
+    words.follow("company", {company.pk: {"name": name, "domain": company.domain}}, are_new=True)
     log.record("company.created", object_type="company", object_id=company.pk, version=1, by=by, at=at)
     return company
+
+
+def make(properties: Mapping[str, Any], *, by: Actor, at: datetime | None = None) -> int:
+    """Make a company of properties by their API names, and return its id. Raises Invalid, naming the field."""
+    values = checked("company", dict(properties))
+    company = create(values.pop("name", ""), by=by, domain=values.pop("domain", ""), at=at)
+    store.change("company", company.pk, values, by=by, at=at)
+    return int(company.pk)
 
 
 def update(company_id: int, properties: Mapping[str, Any], *, by: Actor) -> Applied:
@@ -48,18 +57,41 @@ def update(company_id: int, properties: Mapping[str, Any], *, by: Actor) -> Appl
             raise Invalid(
                 _("A company needs a name."), field="name", value=values["name"], hint=_("Give its name.")
             )
-        values["sort_key"] = sort_key(values["name"])
+        values["name"] = values["name"].strip()
     if values.get("domain"):
         values["domain"] = values["domain"].strip().lower()
     return store.change("company", company_id, values, by=by)
 
 
 def add_contact(company_id: int, contact_id: int, *, by: Actor, at: datetime | None = None) -> None:
+    """Link the two; a contact's first company is the primary one. Safe to repeat. Raises NotFound."""
+    contact = _both(company_id, contact_id)
+    associations.link_many([("contact", contact_id, "company", company_id)], at or clock.now())
+    if contact.company_id is None:
+        store.change("contact", contact_id, {"company_id": company_id}, by=by, at=at)
+
+
+def make_primary(company_id: int, contact_id: int, *, by: Actor, at: datetime | None = None) -> None:
     """Make the company the contact's primary one, and link the two. Safe to repeat. Raises NotFound."""
+    _both(company_id, contact_id)
+    store.change("contact", contact_id, {"company_id": company_id}, by=by, at=at)
+    associations.link_many([("contact", contact_id, "company", company_id)], at or clock.now())
+
+
+def remove_contact(company_id: int, contact_id: int, *, by: Actor, at: datetime | None = None) -> None:
+    """Part the two; where it was the primary company, the one that was linked next is. Safe to repeat."""
+    associations.unlink("contact", contact_id, "company", company_id)
+    contact = Contact.objects.get(account_id=current_account_id(), pk=contact_id)
+    if contact.company_id == company_id:
+        rest = associations.linked_ids("contact", [contact_id], "company").get(contact_id, [])
+        store.change("contact", contact_id, {"company_id": rest[0] if rest else None}, by=by, at=at)
+
+
+def _both(company_id: int, contact_id: int) -> Contact:
     account_id = current_account_id()
     if not Company.objects.filter(account_id=account_id, pk=company_id, archived_at=None).exists():
         raise NotFound(_("There is no company %(company_id)s.") % {"company_id": company_id})
-    if not Contact.objects.filter(account_id=account_id, pk=contact_id, archived_at=None).exists():
+    contact = Contact.objects.filter(account_id=account_id, pk=contact_id, archived_at=None).first()
+    if contact is None:
         raise NotFound(_("There is no contact %(contact_id)s.") % {"contact_id": contact_id})
-    store.change("contact", contact_id, {"company_id": company_id}, by=by, at=at)
-    associations.link_many([("contact", contact_id, "company", company_id)], at or clock.now())
+    return contact

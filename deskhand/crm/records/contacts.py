@@ -1,18 +1,26 @@
-"""Verbs on contacts: people are found by their address, or made."""
+"""Verbs on contacts: people are found by their addresses, or made."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from deskhand.accounts.users import sort_key
+from django.utils.translation import gettext as _
+
+from deskhand.accounts.users import canonical_email, sort_key
+from deskhand.crm.records import archive as archives
+from deskhand.crm.records import associations, store, words
+from deskhand.crm.records.checking import checked
 from deskhand.crm.records.models import Contact
+from deskhand.crm.records.store import Applied
 from deskhand.events import log
 from deskhand.events.types import Actor, NewEvent
 from deskhand.kernel import clock
 from deskhand.kernel.database import sql
 from deskhand.kernel.database.scope import current_account_id
+from deskhand.kernel.errors import Conflict, Invalid
 
 
 @dataclass(frozen=True)
@@ -21,6 +29,14 @@ class Person:
 
     email: str
     name: str = ""
+
+
+class Taken(Conflict):
+    """The address is another contact's already: `contact_id`."""
+
+    def __init__(self, message: str, *, contact_id: int) -> None:
+        super().__init__(message)
+        self.contact_id = contact_id
 
 
 def _split(name: str) -> tuple[str, str]:
@@ -32,7 +48,7 @@ def upsert_many(people: Sequence[Person], *, by: Actor, at: datetime | None = No
     """Return {lower-case address: contact id}, making the unknown ones (R-CC-11). Safe against concurrent twins."""
     at = at or clock.now()
     wanted = {person.email.lower(): person for person in people if person.email}
-    found = _ids(list(wanted))
+    found = ids_of(list(wanted))
     missing = [wanted[email] for email in sorted(wanted) if email not in found]
     if not missing:
         return found
@@ -47,31 +63,39 @@ def upsert_many(people: Sequence[Person], *, by: Actor, at: datetime | None = No
     ]
     columns = [list(column) for column in zip(*rows, strict=True)]
     made = sql.rows(_INSERT, [current_account_id(), at, at, by.kind.value, by.id, *columns])
+    words.follow(
+        "contact", {pk: {"name": name, "email": email} for pk, email, name in made}, are_new=True
+    )  # fmt: skip
     log.record_many(
         [
             NewEvent("contact.created", "contact", contact_id, 1, by, at, {"email": email})
-            for contact_id, email in made
+            for contact_id, email, _name in made
         ]
     )
     if len(made) < len(missing):  # another transaction was first with some; its rows are visible now
-        return _ids(list(wanted))
-    return found | {email: contact_id for contact_id, email in made}
+        return ids_of(list(wanted))
+    return found | {email: contact_id for contact_id, email, _name in made}
 
 
-def _ids(emails: list[str]) -> dict[str, int]:
-    rows = sql.rows(
-        "select email, id from crm_contact where account_id = %s and email = any(%s) and archived_at is null",
-        [current_account_id(), emails],
-    )
-    return dict(rows)
+def ids_of(emails: Sequence[str]) -> dict[str, int]:
+    """{address: contact} of those that are known, in lower case; further addresses count as the first one does."""
+    return dict(sql.rows(_IDS, {"account": current_account_id(), "emails": list(emails)}))
 
+
+_IDS = """
+select email, id from crm_contact where account_id = %(account)s and email = any(%(emails)s) and archived_at is null
+union all
+select a.email, a.contact_id from crm_contactaddress a join crm_contact c on c.account_id = a.account_id and c.id = a.contact_id
+where a.account_id = %(account)s and a.email = any(%(emails)s) and c.archived_at is null
+and not exists (select 1 from crm_contact t where t.account_id = a.account_id and t.email = a.email and t.archived_at is null)
+"""
 
 _INSERT = """
 insert into crm_contact (account_id, version, created_at, updated_at, created_by_kind, created_by_id, assigned_team_ids, properties,
                          phone, locale, email, first_name, last_name, name, sort_key)
 select %s, 1, %s::timestamptz, %s::timestamptz, %s, %s::bigint, '{}', '{}', '', '', x.*
 from unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::text[]) x
-on conflict (account_id, email) where email <> '' and archived_at is null do nothing returning id, email
+on conflict (account_id, email) where email <> '' and archived_at is null do nothing returning id, email, name
 """
 
 
@@ -84,3 +108,82 @@ def create(person: Person, *, by: Actor, company_id: int | None = None, **values
         setattr(contact, name, value)
     contact.save(update_fields=["company", *values])
     return contact
+
+
+def make(properties: Mapping[str, Any], *, by: Actor, at: datetime | None = None) -> int:
+    """Make a contact of properties by their API names, and return its id.
+
+    Raises Invalid, naming the field, and Taken where the address is somebody's already.
+    """
+    at = at or clock.now()
+    values = checked("contact", properties)
+    if not any(values.get(name) for name in ("email", "first_name", "last_name")):
+        raise Invalid(
+            _("A contact needs an email address or a name."), field="email", hint=_("Give one of them.")
+        )
+    if values.get("email"):
+        values["email"] = _address(values["email"])
+        refuse_taken(values["email"])
+    email = values.pop("email", "")
+    row = Contact.objects.create(
+        account_id=current_account_id(), email=email, name=email, sort_key=sort_key(email),
+        created_at=at, updated_at=at, created_by_kind=by.kind.value, created_by_id=by.id,
+    )  # fmt: skip
+    words.follow("contact", {row.pk: {"name": email, "email": email}}, are_new=True)
+    log.record(
+        "contact.created", object_type="contact", object_id=row.pk, version=1, by=by, at=at, data={"email": email}
+    )  # fmt: skip
+    _write(row.pk, values, by, at)
+    return int(row.pk)
+
+
+def update(
+    contact_id: int, properties: Mapping[str, Any], *, by: Actor, at: datetime | None = None
+) -> Applied:
+    """Set properties by their API names; None clears. Raises Invalid, Taken, NotFound."""
+    values = checked("contact", properties)
+    if values.get("email"):
+        values["email"] = _address(values["email"])
+        refuse_taken(values["email"], but=contact_id)
+    return _write(contact_id, values, by, at or clock.now())
+
+
+def _write(contact_id: int, values: Mapping[str, Any], by: Actor, at: datetime) -> Applied:
+    applied = store.change("contact", contact_id, values, by=by, at=at)
+    if values.get("company_id"):
+        associations.link_many([("contact", contact_id, "company", values["company_id"])], at)
+    return applied
+
+
+def _address(email: str) -> str:
+    try:
+        return canonical_email(email)
+    except Invalid:
+        raise Invalid(
+            _("“%(email)s” is not an email address.") % {"email": email},
+            field="email",
+            value=email,
+            hint=_("It looks like name@example.com."),
+        ) from None
+
+
+def refuse_taken(email: str, *, but: int | None = None) -> None:
+    """Raises Taken where an address is another contact's. The lock is for who asks at the same moment."""
+    sql.execute(
+        "select pg_advisory_xact_lock(hashtextextended('contact ' || %s, %s))", [email, current_account_id()]
+    )
+    owner = ids_of([email]).get(email)
+    if owner not in (None, but):
+        raise Taken(_("%(email)s is the address of another contact.") % {"email": email}, contact_id=owner)
+
+
+def restore(contact_ids: Sequence[int], *, by: Actor, at: datetime | None = None) -> list[int]:
+    """Bring contacts back. Raises Taken where somebody else has an address of theirs by now."""
+    gone = Contact.objects.filter(
+        account_id=current_account_id(), pk__in=contact_ids, merged_into=None
+    ).exclude(archived_at=None)
+    emails = dict(gone.values_list("pk", "email"))
+    for pk, email in emails.items():
+        if email:
+            refuse_taken(email, but=pk)
+    return archives.restore("contact", list(emails), by=by, at=at)

@@ -137,9 +137,12 @@ class Contact(Record):
     name = models.TextField(default="")  # for show
     sort_key = models.TextField(default="")
     phone = models.TextField(default="")
-    company = models.ForeignKey("crm.Company", models.SET_NULL, null=True, related_name="contacts")
+    company = models.ForeignKey(
+        "crm.Company", models.SET_NULL, null=True, related_name="contacts", db_index=False
+    )
     locale = models.TextField(default="")
     bounced_at = models.DateTimeField(null=True)  # hard bounce (R-MAIL-12)
+    merged_into = models.ForeignKey("self", models.SET_NULL, null=True, related_name="+", db_index=False)
 
     class Meta:
         constraints = [
@@ -149,18 +152,124 @@ class Contact(Record):
                 condition=~Q(email="") & Q(archived_at=None),
             ),
         ]
-        indexes = [models.Index(fields=["account_id", "sort_key", "id"], name="contact_by_name")]
+        indexes = [
+            models.Index(
+                fields=["account_id", "sort_key", "id"],
+                name="contact_by_name",
+                # As with tickets: teams can't be searched by index, so they are read from this one.
+                include=["owner_id", "assigned_team_ids"],
+                condition=Q(archived_at=None),
+            ),
+            models.Index(
+                fields=["account_id", "-created_at", "-id"],
+                name="contact_newest",
+                include=["owner_id", "assigned_team_ids"],
+                condition=Q(archived_at=None),
+            ),
+            models.Index(
+                fields=["account_id", "owner_id", "sort_key", "id"],
+                name="contact_of_owner",
+                condition=Q(archived_at=None),
+            ),
+            models.Index(
+                fields=["account_id", "sort_key", "id"],
+                name="contact_archived",
+                condition=Q(archived_at__isnull=False, merged_into=None),
+            ),
+            models.Index(fields=["account_id", "company", "sort_key", "id"], name="contact_of_company"),
+            models.Index(
+                fields=["merged_into"], name="contact_merged", condition=Q(merged_into__isnull=False)
+            ),
+        ]
+
+
+class ContactAddress(models.Model):
+    """A further address of a contact: mail from it is the contact's. The first one stands in the contact itself."""
+
+    account_id = models.BigIntegerField()
+    contact = models.ForeignKey(Contact, models.CASCADE, related_name="addresses", db_index=False)
+    email = models.TextField()  # lower case
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["account_id", "email"], name="contact_address_once")]
+        indexes = [models.Index(fields=["account_id", "contact"], name="address_of_contact")]
 
 
 class Company(Record):
     name = models.TextField(default="")
     sort_key = models.TextField(default="")
     domain = models.TextField(default="")
+    merged_into = models.ForeignKey("self", models.SET_NULL, null=True, related_name="+", db_index=False)
 
     class Meta:
         indexes = [
-            models.Index(fields=["account_id", "sort_key", "id"], name="company_by_name"),
+            models.Index(
+                fields=["account_id", "sort_key", "id"],
+                name="company_by_name",
+                include=["owner_id", "assigned_team_ids"],
+                condition=Q(archived_at=None),
+            ),
+            models.Index(
+                fields=["account_id", "-created_at", "-id"],
+                name="company_newest",
+                include=["owner_id", "assigned_team_ids"],
+                condition=Q(archived_at=None),
+            ),
+            models.Index(
+                fields=["account_id", "owner_id", "sort_key", "id"],
+                name="company_of_owner",
+                condition=Q(archived_at=None),
+            ),
+            models.Index(
+                fields=["account_id", "sort_key", "id"],
+                name="company_archived",
+                condition=Q(archived_at__isnull=False, merged_into=None),
+            ),
             models.Index(fields=["account_id", "domain"], name="company_by_domain"),
+            models.Index(
+                fields=["merged_into"], name="company_merged", condition=Q(merged_into__isnull=False)
+            ),
+        ]
+
+
+class RecordWord(models.Model):
+    """A word by which a contact or a company is found: of its name, its addresses, its domain. Folded.
+
+    Row-level security keeps text search off its indexes; the beginnings of words are found by comparing.
+    """
+
+    account_id = models.BigIntegerField()
+    object_type = models.TextField()
+    record_id = models.BigIntegerField()
+    word = models.TextField()
+
+    class Meta:
+        indexes = [
+            models.Index(
+                fields=["account_id", "object_type", "word", "record_id"],
+                name="word_of_records",
+                opclasses=["int8_ops", "text_ops", "text_pattern_ops", "int8_ops"],
+            ),
+            models.Index(fields=["account_id", "object_type", "record_id", "word"], name="word_of_record"),
+        ]
+
+
+class Joined(models.Model):
+    """Two contacts or companies that became one, and what to know to part them again (R-MERGE-6, R-MERGE-8)."""
+
+    account_id = models.BigIntegerField()
+    object_type = models.TextField()
+    primary_id = models.BigIntegerField()
+    secondary_id = models.BigIntegerField()
+    moved = models.JSONField(default=dict)
+    by_id = models.BigIntegerField(null=True)  # accounts.User
+    at = models.DateTimeField()
+    parted_at = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["account_id", "object_type", "primary_id", "-id"], name="joined_into"),
+            models.Index(fields=["account_id", "object_type", "secondary_id", "-id"], name="joined_away"),
         ]
 
 

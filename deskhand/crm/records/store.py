@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 from deskhand.accounts.models import TeamMember
 from deskhand.crm.pipelines.policy import dates_after_move
 from deskhand.crm.pipelines.queries import pipelines_of
-from deskhand.crm.records import filterable, guard
+from deskhand.crm.records import filterable, guard, words
 from deskhand.crm.records.tables import TABLES, model_of, of_this_type, table_of
 from deskhand.crm.schema.defaults import BUILT_IN
 from deskhand.events import log
@@ -96,6 +96,7 @@ def change_many(
     ]
     _write_rows(object_type, drafts, at)
     filterable.follow(object_type, {draft.id: draft.custom for draft in drafts if draft.custom})
+    words.follow(object_type, {draft.id: draft.after for draft in drafts if draft.is_renamed})
     _write_clocks(object_type, [draft for draft in drafts if draft.moved], at)
     events = _record_events(object_type, drafts, by, cause, depth, at)
     _write_history(object_type, drafts, events, by, source, at)
@@ -144,6 +145,8 @@ def _needed(object_type: str, changes: Sequence[Change], by: Actor) -> list[str]
         wanted.update(change.values, change.facts, change.only_if_empty)
     if "stage_id" in wanted:
         wanted |= _FOR_MOVES | guard.columns(object_type, changes, by)
+    if words.is_watched(object_type, wanted):
+        wanted |= words.NEEDED[object_type]
     if any("owner_id" in change.values for change in changes):
         wanted |= _FOR_TICKET_OWNERS if object_type == "ticket" else _FOR_OWNERS
     return sorted(wanted & columns_of(model_of(object_type)).keys())
@@ -213,6 +216,9 @@ class _Draft:
             self._assign(object_type, values, at, by)
         for name, value in values.items():
             self._set(name, value)
+        self.is_renamed = words.is_watched(object_type, (*self.columns, *self.custom))
+        if self.is_renamed:
+            self._rename(object_type)
         self.shown = self._shown(object_type)
         self.columns.update(
             {name: value for name, value in change.facts.items() if before.get(name) != value}
@@ -225,6 +231,15 @@ class _Draft:
                 self.columns[name] = value
         elif self.before["properties"].get(name) != value:
             self.custom[name] = value
+
+    def _rename(self, object_type: str) -> None:
+        row = {**self.before, **self.columns}
+        found = words.names(object_type, row)
+        self.columns.update({name: value for name, value in found.items() if row[name] != value})
+
+    @property
+    def after(self) -> dict[str, Any]:
+        return {**self.before, **self.columns, "properties": {**self.before["properties"], **self.custom}}
 
     def _move(self, object_type: str, values: dict[str, Any], at: datetime) -> None:
         stage_id = values.get("stage_id")

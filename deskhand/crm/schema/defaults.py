@@ -174,6 +174,7 @@ CONTACT = (
     *_kept(T, ("jobtitle", _("Job title")), ("mobilephone", _("Mobile phone number")), ("website", _("Website")),
            ("address", _("Street address")), ("city", _("City")), ("state", _("State or region")), ("zip", _("Postal code")),
            ("country", _("Country")), ("company", _("Company name")), ("hs_timezone", _("Time zone")), read_only=False),
+    *_kept(M, ("hs_additional_emails", _("Additional email addresses"))),
     *_kept(E, ("lifecyclestage", _("Lifecycle stage")), ("hs_lead_status", _("Lead status")), read_only=False),
 )  # fmt: skip
 
@@ -239,11 +240,11 @@ COLUMNS: dict[str, set[str]] = {
         "originating_thread_id", "owner_assigned_at", "preview", "priority", "resolution", "source_type",
         "subject", "ticket_type",
     },
-    "contact": _EVERY | {
+    "contact": _EVERY | {"merged_into_id",
         "bounced_at", "company_id", "email", "first_name", "last_name", "locale", "name", "phone",
         "sort_key",
     },
-    "company": _EVERY | {"domain", "name", "sort_key"},
+    "company": _EVERY | {"domain", "merged_into_id", "name", "sort_key"},
     "deal": _EVERY | _STAGED | {"name"},
     "project": _EVERY | _STAGED | {"name"},
     "custom": _EVERY | _STAGED | {"name", "object_type_id"},

@@ -37,7 +37,7 @@ DEFAULTS: dict[str, tuple[Section, ...]] = {
         Section(gettext_noop("Outcome"), ("hs_resolution",)),
     ),
     "contact": (
-        Section(gettext_noop("About this contact"), ("email", "phone", "mobilephone", "jobtitle", "associatedcompanyid", "hs_language", "hubspot_owner_id")),
+        Section(gettext_noop("About this contact"), ("firstname", "lastname", "email", "phone", "mobilephone", "jobtitle", "associatedcompanyid", "hs_language", "hubspot_owner_id")),
         Section(gettext_noop("Address"), ("address", "zip", "city", "state", "country")),
     ),
     "company": (

@@ -215,6 +215,10 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='thread',
+            index=models.Index(fields=['account_id', 'contact_id', '-last_message_at'], name='thread_of_contact'),
+        ),
+        migrations.AddIndex(
+            model_name='thread',
             index=models.Index(condition=models.Q(('archived_at', None), ('is_spam', False), ('ticket_id', None)), fields=['account_id', '-last_message_at', '-id'], name='thread_without_ticket'),
         ),
         migrations.AddIndex(
