@@ -6,7 +6,7 @@ A company's are its own and its contacts'. Everything is read by queries whose n
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum
 from typing import Any
@@ -19,8 +19,8 @@ from deskhand.kernel.database import sql
 from deskhand.kernel.errors import NotFound
 
 PAGE = 30
-TICKETS = 20  # of a record that are listed beside it
-SHOWN = 1200  # characters of a message
+TICKETS = 10  # of a record that are listed beside it
+SHOWN = 900  # characters of a message
 
 # The ids of the tickets of record x.id, however they came to it.
 _TICKET_IDS = {
@@ -132,10 +132,6 @@ class Item:
     event_id: int | None = None
     source: str = ""
 
-    @property
-    def place(self) -> str:
-        return f"{(self.at - _EPOCH) // timedelta(microseconds=1)}-{int(self.what)}-{self.id}"
-
 
 def timeline(
     viewer: Viewer, object_type: str, record_id: int, *, after: str = "", limit: int = PAGE
@@ -155,12 +151,13 @@ def timeline(
         },
     )  # fmt: skip
     items = [_item(row) for row in found]
-    return items[:limit], items[limit - 1].place if len(items) > limit else ""
+    return items[:limit], _place(items[limit - 1]) if len(items) > limit else ""
 
 
 def _item(row: tuple[Any, ...]) -> Item:
-    at, what, item_id, *said, prop, old, new, actor_kind, actor_id, event_id, source = row
-    return Item(at, What(what), item_id, *said, prop, sql.loads(old), sql.loads(new), actor_kind, actor_id, event_id, source)  # fmt: skip
+    values = dict(zip((field.name for field in fields(Item)), row, strict=True))
+    values |= {"what": What(values["what"]), "old": sql.loads(values["old"]), "new": sql.loads(values["new"])}
+    return Item(**values)
 
 
 _TIMELINE = """
@@ -190,7 +187,7 @@ moved as (
 ),
 everything as (
     select s.created_at as at, %(message)s as what, s.id, s.of_ticket, s.number, coalesce(nullif(s.subject, ''), s.about) as subject,
-        left(s.text, %(shown)s) as text, coalesce(nullif(s.sender_name, ''), s.sender_address) as author, s.direction = 'OUT' as ours, s.is_automatic,
+        left(s.text, %(shown)s) || case when length(s.text) > %(shown)s then '…' else '' end as text, coalesce(nullif(s.sender_name, ''), s.sender_address) as author, s.direction = 'OUT' as ours, s.is_automatic,
         s.delivery, '' as property, null::jsonb as old, null::jsonb as new, s.actor_kind, s.actor_id, null::bigint as event_id, '' as source
     from said s
     union all
@@ -206,6 +203,10 @@ select * from everything order by at desc, what desc, id desc limit %(limit)s
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _END = datetime(9999, 1, 1, tzinfo=UTC)
+
+
+def _place(item: Item) -> str:
+    return f"{(item.at - _EPOCH) // timedelta(microseconds=1)}-{int(item.what)}-{item.id}"
 
 
 def _position(text: str) -> tuple[datetime, int, int]:

@@ -17,6 +17,7 @@ from deskhand.desk import views as desk_views
 from deskhand.routing import queries as routing
 from deskhand.routing.queries import OwnStatus
 from deskhand.web import keys, live, settings_side
+from deskhand.web.contacts import side as contacts_side
 from deskhand.web.middleware import AccountRequest
 from deskhand.web.shell import NavItem, Person, Shell, SideLink, SideSection, Toast, Viewer
 
@@ -94,10 +95,12 @@ def shell(request: AccountRequest, *, area: str = "inbox", view: str = "") -> Sh
     side: tuple[SideSection, ...] = (_side(request, view),) if may_work else ()
     if is_setting:
         side = settings_side.sections(request.viewer, area, own_links)
+    if area == "contacts":
+        side = contacts_side.sections(request.viewer, view)
     return Shell(
         viewer=person_of_viewer(request),
         nav=_nav(request, "settings" if is_setting else area),
-        side_title=_("Help desk") if may_work else _("Settings"),
+        side_title=_("Help desk") if may_work else _("Contacts") if area == "contacts" else _("Settings"),
         side=side,
         side_url=reverse("inbox-side", args=[view or desk_views.DEFAULT])
         if may_work and area != "search"
@@ -132,6 +135,8 @@ def _nav(request: AccountRequest, area: str) -> tuple[NavItem, ...]:
     items = [NavItem("settings", _("Settings"), "settings", _first_setting(request), at_end=True)]
     if policy.can(request.viewer, Action.OPEN_HELP_DESK):
         items.insert(0, NavItem("inbox", _("Inbox"), "inbox", reverse("inbox")))
+    if contacts_url := contacts_side.first_url(request.viewer):
+        items.insert(-1, NavItem("contacts", _("Contacts"), "users-round", contacts_url))
     return tuple(replace(item, current=item.key == area) for item in items)
 
 

@@ -129,6 +129,44 @@ def system(page: Page) -> None:
     page.goto("/settings/system")
 
 
+def contacts(page: Page) -> None:
+    page.goto("/contacts")
+
+
+def contacts_none(page: Page) -> None:
+    page.goto("/contacts?q=nobody-of-this-name")
+
+
+def contact(page: Page) -> None:
+    page.goto("/contacts")
+    page.goto(page.locator(".people-name").first.get_attribute("href") or "")
+
+
+def contact_property(page: Page) -> None:
+    contact(page)
+    page.locator("#property-phone .property-open").focus()
+    page.keyboard.press("Enter")
+    page.locator("#property-phone form").wait_for()
+
+
+def contact_new(page: Page) -> None:
+    page.goto("/contacts/new")
+
+
+def contact_link(page: Page) -> None:
+    contact(page)
+    page.goto(page.url + "/link")
+
+
+def companies(page: Page) -> None:
+    page.goto("/companies")
+
+
+def company(page: Page) -> None:
+    page.goto("/companies")
+    page.goto(page.locator(".people-name").first.get_attribute("href") or "")
+
+
 def mail(page: Page) -> None:
     page.goto("/mailbox")
     page.locator(".mail-line").first.click()
@@ -289,6 +327,14 @@ STATES: dict[str, Step] = {
     "property-editor": property_editor,
     "all-properties": all_properties,
     "empty-view": empty_view,
+    "contacts": contacts,
+    "contacts-none": contacts_none,
+    "contact": contact,
+    "contact-property": contact_property,
+    "contact-new": contact_new,
+    "contact-link": contact_link,
+    "companies": companies,
+    "company": company,
     "conversations": conversations,
     "mailbox": mailbox,
     "system": system,

@@ -90,7 +90,11 @@ CUSTOMERS = {
     ),
 }
 
-COMPANIES = ("Fjällbo AB", "Alpina Sport GmbH", "Café Nord", "Trekking Italia", "Byens Cykler", "Hytteliv AS")
+COMPANIES = (
+    ("Fjällbo AB", "fjallbo.example"), ("Alpina Sport GmbH", "alpina-sport.example"), ("Café Nord", "cafe-nord.example"),
+    ("Trekking Italia", "trekking.example"), ("Byens Cykler", "byens-cykler.example"), ("Hytteliv AS", "hytteliv.example"),
+)  # fmt: skip
+JOBS = ("Head of purchasing", "Shop manager", "", "Owner", "Office manager")
 
 ANSWERS = {
     "en": (

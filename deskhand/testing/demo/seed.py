@@ -21,7 +21,7 @@ from deskhand.crm.pipelines import pipelines
 from deskhand.crm.pipelines.models import StageState
 from deskhand.crm.pipelines.pipelines import NewStage
 from deskhand.crm.pipelines.queries import pipelines_of
-from deskhand.crm.records import tickets
+from deskhand.crm.records import companies, contacts, tickets
 from deskhand.crm.records.models import Company, Contact, Ticket
 from deskhand.crm.records.store import Change
 from deskhand.desk import inboxes, replies, threads
@@ -276,16 +276,19 @@ def _enrich(story: _Story, ticket_id: int) -> None:
         tickets.change_many([Change(ticket_id, values)], by=SYSTEM, at=story.at)
     contact = Contact.objects.get(tickets__id=ticket_id, account_id=story.account.pk)
     if contact.company_id is None and story.n % 3 == 0:
-        name = company.COMPANIES[story.n % len(company.COMPANIES)]
-        made, _ = Company.objects.get_or_create(
-            account_id=story.account.pk,
-            name=name,
-            defaults={"sort_key": name.lower(), "created_at": story.at, "updated_at": story.at},
-        )
-        contact.company = made
-        contact.phone = f"+4{story.n % 10} 70 555 {story.n % 100:02d} {story.n * 7 % 100:02d}"
-        contact.locale = story.text["lang"]
-        contact.save(update_fields=["company", "phone", "locale"])
+        properties = {
+            "phone": f"+4{story.n % 10} 70 555 {story.n % 100:02d} {story.n * 7 % 100:02d}",
+            "hs_language": story.text["lang"],
+            "jobtitle": company.JOBS[story.n // 3 % len(company.JOBS)],
+        }
+        contacts.update(contact.pk, properties, by=SYSTEM, at=story.at)
+        companies.add_contact(_company(story), contact.pk, by=SYSTEM, at=story.at)
+
+
+def _company(story: _Story) -> int:
+    name, domain = company.COMPANIES[story.n % len(company.COMPANIES)]
+    found = Company.objects.filter(account_id=story.account.pk, name=name).first()
+    return found.pk if found else companies.create(name, by=SYSTEM, domain=domain, at=story.at).pk
 
 
 def _agent(story: _Story, ticket_id: int) -> User | None:

@@ -13,7 +13,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from deskhand.automation import lanes, templates
 from deskhand.automation.models import MailTemplate
 from deskhand.channels.email.models import InboundMail, MailState
-from deskhand.crm.records import tickets
+from deskhand.crm.records import companies, tickets
 from deskhand.delivery.models import OutboxEntry, SinkMail, State
 from deskhand.desk import later, replies
 from deskhand.desk.models import Attachment, DraftFile, LaterReply, Message, Thread
@@ -73,6 +73,21 @@ TABLE: dict[str, Wall] = {
     "ticket-later-send": Wall("POST"),
     "make-ticket": Wall("POST"),
     "thread-spam": Wall("POST"),
+    "contacts": OF_THE_LIST,
+    "companies": OF_THE_LIST,
+    **{f"{kind}-new": OF_THE_LIST for kind in ("contact", "company")},
+    **{f"{kind}-add": Wall("POST", neighbour=None) for kind in ("contact", "company")},
+    **{
+        f"{kind}{part}": Wall()
+        for kind in ("contact", "company")
+        for part in ("", "-timeline", "-property", "-link")
+    },
+    **{
+        f"{kind}-{part}": Wall("POST")
+        for kind in ("contact", "company")
+        for part in ("save", "archive", "restore", "linked", "unlink")
+    },
+    "contact-primary": Wall("POST"),
     "attachment": Wall(),
     "mailbox": OF_THE_LIST,
     "mailbox-mail": Wall(),
@@ -135,6 +150,12 @@ TABLE: dict[str, Wall] = {
     "theme": Wall("POST", neighbour=None, nobody=None),
     "availability": Wall("POST", neighbour=None, nobody=None),
 }
+#: Of these a record is named: a contact, a company.
+PEOPLE = [
+    name
+    for name in TABLE
+    if name.startswith(("contact", "company")) and not name.endswith(("-new", "-add")) and name != "contacts"
+]
 #: These need nobody signed in.
 PUBLIC = {
     "livez", "readyz", "metrics", "favicon", "account_login", "account_logout", "account_inactive", "account_signup",
@@ -193,6 +214,9 @@ def places(office) -> dict[str, str]:
             account_id=world.account.pk, user_id=world.bob.pk, ticket_id=ticket.pk, name="Canary 7f3a",
             content_type="text/plain", size=1, sha256=stored.sha256, created_at=office.at,
         )  # fmt: skip
+        firm = companies.create("Canary 7f3a", by=SYSTEM, domain="canary.example")
+        companies.add_contact(firm.pk, ticket.contact_id, by=SYSTEM)
+        people = {"contact": [ticket.contact_id, firm.pk], "company": [firm.pk, ticket.contact_id]}
         lane = [world.tickets.default.id, world.stage("New")]
     given = {
         "inbox-view": ["all-open"], "inbox-list": ["all-open"], "inbox-side": ["all-open"],
@@ -210,6 +234,8 @@ def places(office) -> dict[str, str]:
         **{name: [world.channel.pk] for name in TABLE if name.startswith("channel") and name not in ("channels", "channel-new", "channel-add")},
         **dict.fromkeys(("pipeline", "pipeline-name", "pipeline-stages", "pipeline-delete", "pipeline-deleted", "pipeline-rules", "pipeline-rules-save"), lane[:1]),
         **dict.fromkeys(("status-delete", "status-deleted"), lane),
+        **{name: people[name.split("-")[0]][:1] for name in PEOPLE},
+        **{name: people[name.split("-")[0]] for name in PEOPLE if name.endswith(("-linked", "-unlink", "-primary"))},
         "mail-template": [automated.pk], "mail-template-save": [automated.pk],
         "system-mail-again": [entry.pk], "system-quarantined": [kept.pk], "system-quarantine-one-again": [kept.pk], "system-job-again": [job_id],
     }  # fmt: skip

@@ -1,0 +1,309 @@
+"""The page of one contact or company: gathered with a fixed number of queries, then put into words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
+
+from django.db.models import Q
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from deskhand.accounts import policy
+from deskhand.accounts.types import Reach, Verb
+from deskhand.crm.pipelines.queries import pipelines_of
+from deskhand.crm.records import associations, directory
+from deskhand.crm.records.models import Company, Contact, PropertyChange
+from deskhand.crm.schema.layouts import layout_of
+from deskhand.crm.schema.queries import properties_of
+from deskhand.crm.schema.types import Property as PropertyOf
+from deskhand.desk import customers
+from deskhand.desk.customers import Item, What
+from deskhand.events.queries import rules_of
+from deskhand.web.contacts import values
+from deskhand.web.contacts.lists import named
+from deskhand.web.contacts.rows import (
+    Control,
+    Head,
+    HistoryLine,
+    Link,
+    Property,
+    RecordPage,
+    Section,
+    Ticket,
+    Timeline,
+    TimelineItem,
+)
+from deskhand.web.contacts.values import COMPANY, OWNER, TEAMS, Names
+from deskhand.web.contacts.words import KINDS, Kind
+from deskhand.web.inbox.page import RULES
+from deskhand.web.inbox.rows import Label
+from deskhand.web.middleware import AccountRequest
+from deskhand.web.shell import Person
+
+HISTORY = 8  # lines of one property
+LINKS = 20
+#: What changes along with something else, and says nothing by itself.
+SILENT = {"hs_assigned_team_ids"}
+
+
+class RecordPageOf:
+    """One record as its page shows it. Raises NotFound for what the viewer may not see."""
+
+    def __init__(
+        self, request: AccountRequest, kind: Kind, record_id: int, *, opened: str = "", after: str = "", has_timeline: bool = True
+    ) -> None:  # fmt: skip
+        """`opened` is a property to change, or to see the history of; `after` a place in the timeline."""
+        self.viewer, self.kind = request.viewer, kind
+        self.record = directory.get(request.viewer, kind.key, record_id)
+        self.known = properties_of(kind.key)
+        self.url = kind.url("", self.record.pk)
+        self.opened = opened if opened in self.known else ""
+        self.after, self.has_timeline = after, has_timeline
+
+    def may(self, verb: Verb) -> bool:
+        reach = policy.visible(self.viewer, self.kind.key, verb)
+        return reach.allows(self.record.owner_id, self.record.assigned_team_ids)
+
+    @cached_property
+    def may_edit(self) -> bool:
+        return self.record.archived_at is None and self.may(Verb.EDIT)
+
+    def build(self, control: Control | None = None) -> RecordPage:
+        """`control` stands in for that of the open property, when what was typed is refused."""
+        tickets, has_more = customers.tickets_of(self.viewer, self.kind.key, self.record.pk)
+        other = KINDS[self.kind.other]
+        return RecordPage(
+            kind=self.kind.key, id=self.record.pk, url=self.url, list_url=self.kind.url("s"), list_label=str(self.kind.plural),
+            head=self.head(), sections=self.sections(control),
+            tickets=tuple(_ticket(one) for one in tickets), has_more_tickets=has_more,
+            links=self.links[:LINKS], has_more_links=len(self.links) > LINKS, links_title=str(self.kind.links),
+            add_link_url=self.kind.url("link", self.record.pk) if self.may_edit and self._sees(other) else "",
+            merged=(), timeline=self.timeline(),
+        )  # fmt: skip
+
+    def _sees(self, kind: Kind) -> bool:
+        return policy.visible(self.viewer, kind.key).reach is not Reach.NONE
+
+    # ── the head ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def head(self) -> Head:
+        r = self.record
+        owner = self.names.users.get(r.owner_id or 0, "")
+        facts = [("user-round", owner or _("No owner"), "")]
+        if isinstance(r, Contact):
+            facts.insert(0, ("mail", r.email, ""))
+            if r.phone:
+                facts.insert(
+                    1, ("phone", r.phone, f"tel:{''.join(one for one in r.phone if one in '+0123456789')}")
+                )
+            subtitle = self._subtitle(r)
+        else:
+            facts.insert(0, ("globe", r.domain, ""))
+            subtitle = str(r.properties.get("industry") or "")
+        away = r.archived_at is not None
+        may_delete = self.may(Verb.DELETE)
+        return Head(
+            person=named(r.name or getattr(r, "email", "")), subtitle=subtitle, facts=tuple(fact for fact in facts if fact[1]),
+            archive_url=self.kind.url("archive", r.pk) if may_delete and not away else "",
+            restore_url=self.kind.url("restore", r.pk) if may_delete and away else "", archived_at=r.archived_at,
+        )  # fmt: skip
+
+    def _subtitle(self, contact: Contact) -> str:
+        job = str(contact.properties.get("jobtitle") or "")
+        company = (
+            self.names.companies.get(contact.company_id or 0, "") if self._sees(KINDS["company"]) else ""
+        )
+        if job and company:
+            return _("%(job)s, %(company)s") % {"job": job, "company": company}
+        return job or company
+
+    @cached_property
+    def names(self) -> Names:
+        """Of everybody that the values and the history name."""
+        changes: list[PropertyChange | Item] = [*self.history_lines, *self.items[0]]
+        users: set[Any] = {self.record.owner_id}
+        companies: set[Any] = {getattr(self.record, "company_id", None)}
+        teams: set[Any] = set(self.record.assigned_team_ids)
+        for change in changes:
+            users.add(change.actor_id if change.actor_kind == "user" else None)
+            if change.property == OWNER:
+                users |= {change.old, change.new}
+            elif change.property == COMPANY:
+                companies |= {change.old, change.new}
+            elif change.property == TEAMS:
+                teams.update(*(value for value in (change.old, change.new) if isinstance(value, list)))
+        return Names.of(users, companies, teams)
+
+    # ── properties ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def sections(self, control: Control | None = None) -> tuple[Section, ...]:
+        """The layout's, then all the others folded away: those that can be changed, and those that have a value."""
+        layout = layout_of(self.viewer.account_id, self.kind.key)
+        placed = {name for section in layout for name in section.properties}
+        rest = [
+            prop.name
+            for prop in self.known.values()
+            if prop.name not in placed and not prop.is_computed and self._is_worth_a_line(prop)
+        ]
+        sections = [
+            Section(f"section-{number}", _(section.label), self._lines(section.properties, control))
+            for number, section in enumerate(layout, 1)
+        ]
+        sections.append(
+            Section("section-more", _("More properties"), self._lines(rest, control), self.opened not in rest)
+        )
+        return tuple(section for section in sections if section.properties)
+
+    def _is_worth_a_line(self, prop: PropertyOf) -> bool:
+        return values.is_editable(prop) or values.value_of(self.record, prop) not in (None, "", [])
+
+    def _lines(self, names: Sequence[str], control: Control | None) -> tuple[Property, ...]:
+        return tuple(self.line(self.known[name], control) for name in names)
+
+    def line(self, prop: PropertyOf, control: Control | None = None) -> Property:
+        is_open = prop.name == self.opened
+        value = values.value_of(self.record, prop)
+        may_edit = self.may_edit and values.is_editable(prop)
+        return Property(
+            id=f"property-{prop.name}", name=prop.name, label=_(prop.label), value=values.spoken(prop, value, self.names),
+            line_url=f"{self.kind.url('property', self.record.pk)}?name={prop.name}",
+            open_label=(_("Change “%(property)s”") if may_edit else _("History of “%(property)s”")) % {"property": _(prop.label)},
+            open_url=f"{self.url}?open={prop.name}#property-{prop.name}", close_url=f"{self.url}#property-{prop.name}",
+            save_url=self.kind.url("save", self.record.pk), value_url=self._value_url(prop, value), help=prop.description,
+            may_edit=may_edit, is_open=is_open, control=(control or values.control(prop, value)) if is_open and may_edit else None,
+            history=self.history(prop) if is_open else (),
+        )  # fmt: skip
+
+    def _value_url(self, prop: PropertyOf, value: Any) -> str:
+        if prop.name == COMPANY and value in self.names.companies and self._sees(KINDS["company"]):
+            return KINDS["company"].url("", value)
+        return ""
+
+    @cached_property
+    def history_lines(self) -> list[PropertyChange]:
+        """What became of the property that is open, newest first."""
+        if not self.opened:
+            return []
+        return list(
+            PropertyChange.objects.filter(
+                account_id=self.viewer.account_id, object_type=self.kind.key, record_id=self.record.pk, property=self.opened,
+            ).order_by("-id")[:HISTORY]
+        )  # fmt: skip
+
+    def history(self, prop: PropertyOf) -> tuple[HistoryLine, ...]:
+        return tuple(
+            HistoryLine(
+                _(prop.label), values.spoken(prop, line.old, self.names), values.spoken(prop, line.new, self.names),
+                self.cause(line), line.changed_at,
+            )
+            for line in self.history_lines
+        )  # fmt: skip
+
+    def cause(self, change: PropertyChange | Item) -> str:
+        """What did it: a person, a workflow, a rule, or what was merged."""
+        rule = self.rules.get(change.event_id or 0)
+        if rule:
+            return str(RULES.get(rule, rule))
+        if change.source == "MERGE":
+            name = self.names.users.get(change.actor_id or 0, "")
+            return _("%(name)s, by merging") % {"name": name} if name else _("Merged")
+        if change.actor_kind == "user":
+            return self.names.users.get(change.actor_id or 0, _("Somebody who left"))
+        kinds = {
+            "workflow": _("a workflow"), "routing": _("the channel's routing"), "integration": _("an integration"),
+            "visitor": _("the customer"), "llm": _("the customer agent"),
+        }  # fmt: skip
+        return kinds.get(change.actor_kind, _("Deskhand"))
+
+    @cached_property
+    def rules(self) -> dict[int, str]:
+        changes: list[PropertyChange | Item] = [*self.history_lines, *self.items[0]]
+        return rules_of(self.viewer.account_id, [one.event_id for one in changes if one.event_id])
+
+    # ── the timeline ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    @cached_property
+    def items(self) -> tuple[list[Item], str]:
+        if not self.has_timeline:
+            return [], ""
+        return customers.timeline(self.viewer, self.kind.key, self.record.pk, after=self.after)
+
+    def timeline(self) -> Timeline:
+        found, following = self.items
+        more = f"{self.kind.url('timeline', self.record.pk)}?after={following}" if following else ""
+        return Timeline(tuple(self._item(one) for one in found if one.property not in SILENT), more)
+
+    def _item(self, item: Item) -> TimelineItem:
+        url = reverse("inbox-ticket", args=["all-open", item.ticket_id]) if item.ticket_id else ""
+        about = f"#{item.number} {item.subject}" if item.number else item.subject
+        if item.what is What.MESSAGE:
+            return self._said(item, about, url)
+        if item.what is What.CHANGE:
+            prop = self.known.get(item.property)
+            return TimelineItem(
+                "change", item.at, "pencil", _(prop.label) if prop else item.property, self.cause(item),
+                old=values.spoken(prop, item.old, self.names), new=values.spoken(prop, item.new, self.names),
+            )  # fmt: skip
+        icon, title = {
+            What.OPENED: ("ticket", _("Ticket opened")),
+            What.REOPENED: ("rotate-ccw", _("Ticket reopened")),
+            What.CLOSED: ("circle-check", _("Ticket closed")),
+        }[item.what]
+        return TimelineItem("event", item.at, icon, title, about=about, about_url=url)
+
+    @staticmethod
+    def _said(item: Item, about: str, url: str) -> TimelineItem:
+        title = (
+            (_("Sent automatically") if item.is_automatic else _("Email from us")) if item.is_ours
+            else _("Automatic reply") if item.is_automatic else _("Email")
+        )  # fmt: skip
+        failed = {"FAILED": _("Not delivered"), "BOUNCED": _("Came back")}.get(item.delivery, "")
+        author = item.author or _("Unknown sender")
+        paragraphs = tuple(part.strip("\n") for part in item.text.split("\n\n") if part.strip())
+        return TimelineItem(
+            "out" if item.is_ours else "in", item.at, "mail", title, author, about, url, paragraphs, Person.named(author), failed=failed,
+        )  # fmt: skip
+
+    # ── who belongs to whom ──────────────────────────────────────────────────────────────────────────────────────────
+
+    @cached_property
+    def links(self) -> tuple[Link, ...]:
+        """Companies of a contact, the primary one first; contacts of a company by name. One more than is shown."""
+        other = KINDS[self.kind.other]
+        if not self._sees(other):
+            return ()
+        ids = associations.linked_ids(self.kind.key, [self.record.pk], other.key).get(self.record.pk, [])
+        primary = getattr(self.record, "company_id", None)
+        model = Company if other.key == "company" else Contact
+        reach = policy.visible(self.viewer, other.key).q()
+        wanted = {*ids, primary} - {None}
+        found = model._default_manager.filter(reach, account_id=self.viewer.account_id, archived_at=None)
+        if isinstance(self.record, Company):
+            found = found.filter(Q(pk__in=wanted) | Q(company_id=self.record.pk))
+        else:
+            found = found.filter(pk__in=wanted)
+        listed = sorted(found.order_by("sort_key", "id")[: LINKS + 1], key=lambda one: one.pk != primary)
+        return tuple(self._link(one, other) for one in listed)  # type: ignore[arg-type]
+
+    def _link(self, one: Contact | Company, other: Kind) -> Link:
+        is_contact = isinstance(one, Contact)
+        is_primary = one.pk == getattr(self.record, "company_id", None) or (
+            isinstance(one, Contact) and one.company_id == self.record.pk
+        )
+        args = (self.record.pk, one.pk)
+        return Link(
+            one.pk, other.url("", one.pk), named(one.name or getattr(one, "email", "")),
+            (one.email if isinstance(one, Contact) else one.domain), is_primary and not is_contact,
+            self.kind.url("primary", *args) if self.may_edit and not is_contact and not is_primary else "",
+            self.kind.url("unlink", *args) if self.may_edit else "",
+        )  # fmt: skip
+
+
+def _ticket(row: customers.TicketRow) -> Ticket:
+    stage = pipelines_of("ticket").stage(row.stage_id)
+    return Ticket(
+        reverse("inbox-ticket", args=["all-open", row.id]), row.subject, f"#{row.number}",
+        Label(_(stage.label), stage.tone), row.sort_at,  # type: ignore[arg-type]
+    )  # fmt: skip

@@ -1,0 +1,268 @@
+"""Values of properties in words, and the controls that change them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any
+
+from babel import Locale, UnknownLocaleError
+from django.utils import timezone, translation
+from django.utils.formats import number_format
+from django.utils.translation import gettext as _
+
+from deskhand.accounts import queries as people
+from deskhand.accounts.models import Team
+from deskhand.crm.records.models import Company, Contact
+from deskhand.crm.schema.queries import properties_of
+from deskhand.crm.schema.types import Kind, Property
+from deskhand.kernel.database.scope import current_account_id
+from deskhand.kernel.errors import Invalid
+from deskhand.web import times
+from deskhand.web.contacts.rows import Choice, Control
+
+OWNER, COMPANY, TEAMS, LANGUAGE = (
+    "hubspot_owner_id",
+    "associatedcompanyid",
+    "hs_assigned_team_ids",
+    "hs_language",
+)
+AREAS = {"description", "address"}
+NOTHING = "–"
+
+
+@dataclass
+class Names:
+    """The names of what values point at: read once for a page."""
+
+    users: Mapping[int, str] = field(default_factory=dict)
+    companies: Mapping[int, str] = field(default_factory=dict)
+    teams: Mapping[int, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, users: Iterable[Any], companies: Iterable[Any], teams: Iterable[Any] = ()) -> Names:
+        account_id = current_account_id()
+        return cls(
+            people.names_of(user for user in users if isinstance(user, int)),
+            dict(
+                Company.objects.filter(
+                    account_id=account_id, pk__in={one for one in companies if isinstance(one, int)}
+                ).values_list("pk", "name")
+            ),
+            dict(
+                Team.objects.filter(
+                    account_id=account_id, pk__in={one for one in teams if isinstance(one, int)}
+                ).values_list("pk", "name")
+            ),
+        )
+
+
+def value_of(record: Contact | Company, prop: Property) -> Any:
+    if prop.column:
+        return getattr(record, prop.column)
+    return record.properties.get(prop.name)
+
+
+def spoken(prop: Property | None, value: Any, names: Names) -> str:
+    """A value as people read it; NOTHING for none."""
+    if value in (None, "", []):
+        return NOTHING
+    if prop is None:
+        return _plain(value)
+    if prop.name == OWNER:
+        return names.users.get(value, str(value))
+    if prop.name == COMPANY:
+        return names.companies.get(value, NOTHING)
+    if prop.name == TEAMS and isinstance(value, list):
+        return ", ".join(names.teams.get(one, str(one)) for one in value)
+    return _SPOKEN.get(prop.kind, _text)(prop, value)
+
+
+def _text(prop: Property, value: Any) -> str:
+    if prop.name == LANGUAGE:
+        return _language(str(value))
+    return _plain(value)
+
+
+def _language(code: str) -> str:
+    try:
+        found = Locale.parse(code.replace("-", "_"))
+    except (UnknownLocaleError, ValueError, TypeError):
+        return code
+    return found.get_display_name(translation.get_language() or "en") or code
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, bool):
+        return _("Yes") if value else _("No")
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _number(_prop: Property, value: Any) -> str:
+    return (
+        str(number_format(value, force_grouping=abs(value) >= 10_000))
+        if isinstance(value, int | float)
+        else str(value)
+    )
+
+
+def _choice(prop: Property, value: Any) -> str:
+    labels = {option.value: _(option.label) for option in prop.options}
+    return (
+        ", ".join(labels.get(one, str(one)) for one in value)
+        if isinstance(value, list)
+        else labels.get(value, str(value))
+    )
+
+
+def _day(_prop: Property, value: Any) -> str:
+    try:
+        day = date.fromisoformat(str(value)[:10])
+    except ValueError:
+        return str(value)
+    return times.day(day)
+
+
+def _moment(_prop: Property, value: Any) -> str:
+    found = as_moment(value)
+    return times.moment(found) if found else str(value)
+
+
+def as_moment(value: Any) -> datetime | None:
+    if isinstance(value, datetime):
+        return value
+    try:
+        return datetime.fromisoformat(str(value))
+    except ValueError:
+        return None
+
+
+_SPOKEN = {
+    Kind.NUMBER: _number, Kind.ENUM: _choice, Kind.MULTI: _choice, Kind.DATE: _day, Kind.DATETIME: _moment,
+}  # fmt: skip
+
+
+# ── changing ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def is_editable(prop: Property) -> bool:
+    """Whether people change it here; lists without options and numbers of other records are for programs."""
+    if prop.read_only or prop.is_computed:
+        return False
+    if prop.kind is Kind.MULTI:
+        return bool(prop.options)
+    return prop.kind not in (Kind.REF, Kind.REFS, Kind.DURATION) or prop.name == OWNER
+
+
+def control(
+    prop: Property,
+    value: Any,
+    *,
+    typed: Sequence[str] | None = None,
+    error: str = "",
+    error_url: str = "",
+    error_link: str = "",
+) -> Control:
+    """The control of a property with what it holds, or with what was typed and refused."""
+    now = list(typed) if typed is not None else _as_typed(prop, value)
+    first = now[0] if now else ""
+    kind, choices = "text", tuple[Choice, ...]()
+    if prop.name == OWNER:
+        kind, choices = "choice", _owners(first)
+    elif prop.kind in (Kind.ENUM, Kind.MULTI) and prop.options:
+        kind = "choice" if prop.kind is Kind.ENUM else "choices"
+        choices = tuple(Choice(one.value, _(one.label), one.value in now) for one in prop.options)
+        choices = choices if kind == "choices" else (Choice("", NOTHING, not first), *choices)
+    elif prop.kind is Kind.BOOL:
+        kind = "choice"
+        choices = (
+            Choice("", NOTHING, not first), Choice("true", _("Yes"), first == "true"), Choice("false", _("No"), first == "false"),
+        )  # fmt: skip
+    elif prop.name in AREAS or "\n" in first:
+        kind = "area"
+    else:
+        kind = {Kind.NUMBER: "number", Kind.DATE: "date", Kind.DATETIME: "moment"}.get(prop.kind, "text")
+    return Control(kind, first, choices, error, error_url, error_link)
+
+
+def _as_typed(prop: Property, value: Any) -> list[str]:
+    """A value as its control holds it."""
+    if value in (None, "", []):
+        return []
+    if isinstance(value, list):
+        return [str(one) for one in value]
+    if prop.kind is Kind.DATETIME and (found := as_moment(value)):
+        return [found.astimezone(timezone.get_current_timezone()).strftime("%Y-%m-%dT%H:%M")]
+    return [str(value).lower() if isinstance(value, bool) else str(value)]
+
+
+def _owners(current: str) -> tuple[Choice, ...]:
+    members = people.members(current_account_id())
+    return (
+        Choice("", _("No owner"), not current),
+        *(Choice(str(one.user_id), one.name, str(one.user_id) == current) for one in members),
+    )
+
+
+def read(object_type: str, name: str, typed: Sequence[str]) -> Any:
+    """What was typed for a property, as the verbs take it. Raises Invalid for what people can't change here."""
+    prop = properties_of(object_type).get(name)
+    if prop is None or not is_editable(prop):
+        raise Invalid(_("This can't be changed here."), field=name)
+    first = typed[0].strip() if typed else ""
+    if prop.name == OWNER:
+        return _owner(first)
+    if prop.kind is Kind.MULTI:
+        return [one for one in typed if one]
+    if prop.kind is Kind.NUMBER and first:
+        return _typed_number(prop, first)
+    if prop.kind is Kind.DATETIME and first:
+        return _local(prop, first)
+    if prop.kind is Kind.DATE and first:
+        return _typed_day(prop, first)
+    return first or None
+
+
+def _owner(typed: str) -> int | None:
+    if not typed:
+        return None
+    if typed.isascii() and typed.isdigit() and len(typed) < 19:
+        member = people.find_member(current_account_id(), int(typed))
+        if member and member.is_active:
+            return member.user_id
+    raise Invalid(_("Choose somebody of this account."), field=OWNER, value=typed)
+
+
+def _typed_number(prop: Property, typed: str) -> str:
+    """With a decimal comma or point, and with spaces between thousands."""
+    text = typed.replace("\u00a0", "").replace("\u202f", "").replace(" ", "")
+    if "," in text and "." not in text:
+        text = text.replace(",", ".")
+    try:
+        float(text)
+    except ValueError:
+        raise Invalid(
+            _("“%(value)s” is not a number.") % {"value": typed[:40]}, field=prop.name, value=typed
+        ) from None
+    return text
+
+
+def _typed_day(prop: Property, typed: str) -> str:
+    try:
+        return date.fromisoformat(typed).isoformat()
+    except ValueError:
+        raise Invalid(
+            _("“%(value)s” is not a date. Write it as 2026-11-21.") % {"value": typed[:40]}, field=prop.name, value=typed
+        ) from None  # fmt: skip
+
+
+def _local(prop: Property, typed: str) -> datetime:
+    """A moment as the viewer's clock shows it."""
+    try:
+        found = datetime.fromisoformat(typed)
+    except ValueError:
+        raise Invalid(
+            _("“%(value)s” is not a moment. Write it as 2026-11-21 09:30.") % {"value": typed[:40]}, field=prop.name, value=typed
+        ) from None  # fmt: skip
+    return found if found.tzinfo else found.replace(tzinfo=timezone.get_current_timezone())
