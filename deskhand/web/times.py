@@ -46,11 +46,6 @@ def absolute(at: datetime) -> str:
     return f"{day} {format_datetime(local, 'HH:mm zzz', locale=_locale())}"
 
 
-def day(day: date) -> str:
-    """Return 14 Nov 2026."""
-    return format_date(day, "medium", locale=_locale())
-
-
 def iso(at: datetime) -> str:
     return at.isoformat(timespec="seconds")
 
