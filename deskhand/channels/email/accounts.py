@@ -1,7 +1,7 @@
 """Connecting team addresses, and saying how each is read and answered (R-EM-1). Who may is for the caller to ask.
 
 Passwords are sealed before they are stored, and stand in no audit entry, log or page; where none is given the stored
-one stays.
+one stays, but for the server alone that it was given for: another one would be told it.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _HOST = re.compile(r"(?=.{1,253}$)[^\W_](?:[\w-]{0,61}\w)?(?:\.[^\W_](?:[\w-]{0,
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A mail server as people give it. An empty `password` leaves the stored one."""
+    """A mail server as people give it. An empty `password` leaves the stored one, while host and encryption stay."""
 
     host: str
     port: int
@@ -74,8 +74,10 @@ def with_incoming(mailbox: EmailAccount, server: Server, folder: str, processed:
     folder = one_line(folder) or "INBOX"
     if not server.user.strip():
         raise _missing("imap_user", _("Give the user name of the mailbox."))
-    if not (server.password or mailbox.imap_password_sealed):
-        raise _missing("imap_password", _("Give the password of the mailbox."))
+    if not server.password:
+        if not mailbox.imap_password_sealed:
+            raise _missing("imap_password", _("Give the password of the mailbox."))
+        _refuse_to_tell("imap", server, mailbox.imap_host, mailbox.imap_security)
     if one_line(processed) == folder:
         raise Invalid(
             _("Mail can't be moved to where it is read."), field="processed_folder", value=processed,
@@ -92,12 +94,16 @@ def with_incoming(mailbox: EmailAccount, server: Server, folder: str, processed:
 
 def with_outgoing(mailbox: EmailAccount, server: Server) -> EmailAccount:
     """The mailbox with a server of its own to send through, not stored. Raises Invalid, naming the field."""
-    if server.user and not (server.password or mailbox.smtp_password_sealed):
-        raise _missing("smtp_password", _("Give the password of the mail server."))
+    if server.user and not server.password:
+        if not mailbox.smtp_password_sealed:
+            raise _missing("smtp_password", _("Give the password of the mail server."))
+        _refuse_to_tell("smtp", server, mailbox.smtp_host, mailbox.smtp_security)
     mailbox.smtp_host, mailbox.smtp_port = _checked(server, "smtp")
     mailbox.smtp_security, mailbox.smtp_user = Security(server.security), one_line(server.user)
     if server.password:
         mailbox.set_smtp_password(server.password)
+    if not server.user:
+        mailbox.smtp_password_sealed = ""  # or the next server with a user would be told it
     return mailbox
 
 
@@ -150,6 +156,13 @@ _SEALED = ("imap_password_sealed", "smtp_password_sealed")
 def _facts(mailbox: EmailAccount) -> dict[str, Any]:
     facts = {name: getattr(mailbox, name) for name in _SHOWN}
     return facts | {"reads_mailbox": mailbox.state != MailboxState.OFF}
+
+
+def _refuse_to_tell(kind: str, server: Server, host: str, security: str) -> None:
+    """A stored password goes to no other server than before, and not with less encryption."""
+    is_same = one_line(server.host).lower().strip("[]") == host
+    if not is_same or (server.security == Security.NONE and security != Security.NONE):
+        raise _missing(f"{kind}_password", _("Give the password again: it was given for another server."))
 
 
 def _missing(field: str, message: str) -> Invalid:

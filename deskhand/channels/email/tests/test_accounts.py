@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from deskhand.accounts.models import AuditEntry
@@ -81,11 +83,33 @@ def test_without_a_new_password_the_stored_one_stays(inside):
     accounts.save(box, by=SYSTEM)
 
     again = accounts.of_channel(inside.channel)
-    changed = Server("imap2.provider.example", 143, Security.STARTTLS, "team@nordlys.example")
+    changed = Server("IMAP.provider.example", 143, Security.STARTTLS, "team@nordlys.example")
     accounts.save(accounts.with_incoming(again, changed, "INBOX", ""), by=SYSTEM)
 
     kept = accounts.of_channel(inside.channel)
-    assert (kept.imap_host, kept.imap_port, kept.imap_password) == ("imap2.provider.example", 143, "hunter2-canary")  # fmt: skip
+    assert (kept.imap_host, kept.imap_port, kept.imap_password) == ("imap.provider.example", 143, "hunter2-canary")  # fmt: skip
+
+
+@pytest.mark.parametrize("given", [{"host": "imap.evil.example"}, {"security": Security.NONE}])
+def test_the_stored_password_is_told_to_no_other_server(inside, given):
+    """Who may set up channels may not read what others typed."""
+    values = {"host": SERVER.host, "port": 993, "user": "team", "security": Security.TLS} | given
+    box = accounts.with_incoming(accounts.of_channel(inside.channel), SERVER, "INBOX", "")
+    accounts.save(accounts.with_outgoing(box, replace(SERVER, port=465)), by=SYSTEM)
+
+    with pytest.raises(Invalid, match="another server") as refused:
+        accounts.with_incoming(accounts.of_channel(inside.channel), Server(**values), "INBOX", "")
+    assert refused.value.field == "imap_password"
+    with pytest.raises(Invalid, match="another server") as refused:
+        accounts.with_outgoing(accounts.of_channel(inside.channel), Server(**values | {"port": 465}))
+    assert refused.value.field == "smtp_password"
+
+
+def test_a_server_without_a_user_forgets_the_password_of_the_one_before(inside):
+    box = accounts.with_outgoing(accounts.of_channel(inside.channel), replace(SERVER, port=465))
+    accounts.save(accounts.with_outgoing(box, Server("smtp.evil.example", 465)), by=SYSTEM)
+
+    assert accounts.of_channel(inside.channel).smtp_password_sealed == ""
 
 
 def test_new_settings_end_the_wait_after_a_refused_password(inside):
