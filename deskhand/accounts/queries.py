@@ -78,6 +78,12 @@ def names_of(user_ids: Iterable[int]) -> dict[int, str]:
     return dict(User.objects.filter(pk__in=set(user_ids)).values_list("id", "name"))
 
 
+def zone_of(account_id: int, user_id: int) -> str:
+    """The user's own time zone, else the account's."""
+    own = User.objects.filter(pk=user_id).values_list("zone", flat=True).first()
+    return own or Account.objects.values_list("zone", flat=True).get(pk=account_id)
+
+
 def account_named(slug: str) -> Account:
     """Raises NotFound, saying which there are: for the command line only."""
     account = Account.objects.filter(slug=slug).first()

@@ -176,16 +176,28 @@ select user_id, status, source, until, away_state_id, note from routing_availabi
 
 def states(account_id: int, user_ids: Collection[int], now: datetime) -> dict[int, State]:
     """Return the state of each user at `now`. One query, three more when some edge has passed unnoticed."""
+    return states_and_ends(account_id, user_ids, now)[0]
+
+
+def states_and_ends(
+    account_id: int, user_ids: Collection[int], now: datetime
+) -> tuple[dict[int, State], dict[int, datetime]]:
+    """The same, with when each may next change of itself, for those where it may."""
+    ends: dict[int, datetime] = {}
     found = dict.fromkeys(user_ids, State())
     stale = []
     for user_id, status, source, until, away, note in sql.rows(_STORED, [account_id, sorted(user_ids)]):
         found[user_id] = State(Status(status), Source(source), away, note)
-        if until is not None and until <= now:
-            stale.append(user_id)
+        if until is not None:
+            ends[user_id] = until
+            if until <= now:
+                stale.append(user_id)
     if stale:
         facts = _facts(account_id, stale)
         found.update({user_id: edges.state_at(facts[user_id], now) for user_id in stale})
-    return found
+        new_ends = {user_id: edges.next_edge(facts[user_id], now) for user_id in stale}
+        ends = {user_id: end for user_id, end in {**ends, **new_ends}.items() if end is not None}
+    return found, ends
 
 
 def hours_of(account_id: int, user_id: int) -> WeeklyHours | None:

@@ -50,6 +50,11 @@ def present(account_id: int) -> list[AwayState]:
     return list(AwayState.objects.filter(account_id=account_id, archived_at=None).order_by("name", "id"))
 
 
+def names(account_id: int) -> dict[int, str]:
+    """All that there ever were, for what names them still."""
+    return dict(AwayState.objects.filter(account_id=account_id).values_list("id", "name"))
+
+
 def check(account_id: int, status: Status, away_state_id: int | None) -> None:
     """Raises Invalid unless somebody of this status can be away in this way; None is no way in particular."""
     if status is not Status.AWAY:

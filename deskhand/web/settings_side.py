@@ -28,10 +28,19 @@ class Page:
     others: tuple[Action, ...] = ()
 
 
-YOU: list[Page] = []
+YOU = [
+    Page("my-availability", gettext_lazy("Availability"), "clock", "availability-mine"),
+]
 PEOPLE: list[Page] = []
 HELP_DESK = [
     Page("channels", gettext_lazy("Channels"), "mail", "channels", Action.CONNECT_CHANNELS),
+    Page(
+        "availability-team",
+        gettext_lazy("Who is available"),
+        "user-check",
+        "availability-team",
+        Action.CHANGE_AVAILABILITY_OF_OTHERS,
+    ),
 ]
 OBJECTS = [
     Page(

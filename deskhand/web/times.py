@@ -32,18 +32,18 @@ def ago(at: datetime, now: datetime | None = None) -> str:
 def moment(at: datetime, now: datetime | None = None) -> str:
     """Return Today 11:38, Tue 10:02, or 17 Nov, 09:14."""
     now = now or clock.now()
-    local, clock_time = _local(at), format_time(_local(at), "short", locale=_locale())
+    local, clock_time = _local(at), format_time(_local(at), "short", locale=locale())
     if local.date() == _local(now).date():
         return gettext("Today %(time)s") % {"time": clock_time}
     if timedelta(0) < now - at < timedelta(days=6):
-        return f"{format_datetime(local, 'EEE', locale=_locale())} {clock_time}"
+        return f"{format_datetime(local, 'EEE', locale=locale())} {clock_time}"
     return f"{_day(at, now)}, {clock_time}"
 
 
 def absolute(at: datetime) -> str:
     local = _local(at)
-    day = format_date(local, "full", locale=_locale())
-    return f"{day} {format_datetime(local, 'HH:mm zzz', locale=_locale())}"
+    day = format_date(local, "full", locale=locale())
+    return f"{day} {format_datetime(local, 'HH:mm zzz', locale=locale())}"
 
 
 def iso(at: datetime) -> str:
@@ -53,14 +53,14 @@ def iso(at: datetime) -> str:
 def _day(at: datetime, now: datetime) -> str:
     local = _local(at)
     skeleton = "MMMd" if local.year == _local(now).year else "yMMMd"
-    return format_skeleton(skeleton, local, locale=_locale())
+    return format_skeleton(skeleton, local, locale=locale())
 
 
 def _local(at: datetime) -> datetime:
     return at.astimezone(timezone.get_current_timezone())
 
 
-def _locale() -> Locale:
+def locale() -> Locale:
     language = (translation.get_language() or "en").split("-")[0]
     return Locale.parse(BABEL_NAMES.get(language, language))
 

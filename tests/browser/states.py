@@ -125,6 +125,23 @@ def channel_sender(page: Page) -> None:
     page.goto((page.locator(".channel-name").first.get_attribute("href") or "") + "/sender")
 
 
+def availability(page: Page) -> None:
+    page.goto("/settings/availability")
+
+
+def hours_refused(page: Page) -> None:
+    availability(page)
+    page.get_by_role("button", name="Add hours: Sunday").click()
+    page.locator("[name=start6]").fill("12:00")
+    page.locator("[name=end6]").fill("09:00")
+    page.get_by_role("button", name="Save the hours").click()
+    page.locator(".field-error").first.wait_for()
+
+
+def who_is_available(page: Page) -> None:
+    page.goto("/settings/availability/team")
+
+
 def system(page: Page) -> None:
     page.goto("/settings/system")
 
@@ -338,6 +355,9 @@ STATES: dict[str, Step] = {
     "conversations": conversations,
     "mailbox": mailbox,
     "system": system,
+    "availability": availability,
+    "hours-refused": hours_refused,
+    "who-is-available": who_is_available,
     "channels": channels,
     "channel-new": channel_new,
     "channel": channel,

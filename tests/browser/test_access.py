@@ -15,11 +15,15 @@ from playwright.sync_api import Page
 
 from deskhand.accounts.models import User
 from deskhand.automation import lanes, templates
+from deskhand.channels.email.models import EmailAccount
 from deskhand.delivery.models import SinkMail
 from deskhand.desk import replies, threads
 from deskhand.desk.models import Message
 from deskhand.desk.types import InboundMessage, Incoming, Mailbox, StoredFile
-from deskhand.kernel import files
+from deskhand.events.types import SYSTEM
+from deskhand.kernel import clock, files
+from deskhand.routing import availability, away_states, rules
+from deskhand.routing.types import Option, Status
 from deskhand.web.tests.test_system import entry, kept
 from tests.browser import states
 
@@ -82,6 +86,20 @@ def busy(office):
         lanes.comment(lane, "2", "Is this still needed?", by=world.grace.pk)
         lane.needs_review = f"Invalid: {LONG}"
         lane.save()
+        EmailAccount.objects.create(
+            account_id=world.account.pk, channel_account=world.channel, imap_host="imap.x.example", imap_user="desk",
+            state="REFUSED", last_cause="REFUSED", last_error=LONG,
+        )  # fmt: skip
+        rules.set_rule(
+            world.account.pk, world.channel.pk, Option.USERS_AND_TEAMS, team_ids=[world.team.pk], by=SYSTEM,
+            user_ids=[world.grace.pk, world.bob.pk], fallback_user_ids=[world.ada.pk],
+        )  # fmt: skip
+        away_states.define(world.account.pk, f"Meeting {LONG}", by=SYSTEM)
+        availability.set_by_hand(world.account.pk, world.ada.pk, Status.AWAY, by=SYSTEM, note=LONG)
+        begins = clock.now() + timedelta(days=1)
+        availability.set_out_of_office(
+            world.account.pk, world.ada.pk, begins, begins + timedelta(days=2), by=SYSTEM
+        )
         Message.objects.filter(direction="OUT").update(delivery="BOUNCED", delivery_error=f"550 5.1.1 {LONG}")
         User.objects.filter(pk=world.grace.pk).update(name=f"Grace {LONG} Hopper")
     return office

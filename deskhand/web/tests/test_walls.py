@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 
 import pytest
 from django.contrib.staticfiles import finders
@@ -19,8 +20,8 @@ from deskhand.desk import later, replies
 from deskhand.desk.models import Attachment, DraftFile, LaterReply, Message, Thread
 from deskhand.desk.types import StoredFile
 from deskhand.events.types import SYSTEM, Actor
-from deskhand.kernel import files, jobs
-from deskhand.routing import availability
+from deskhand.kernel import clock, files, jobs
+from deskhand.routing import availability, away_states
 from deskhand.routing.types import Status
 from deskhand.web.tests.test_system import failures
 
@@ -99,6 +100,16 @@ TABLE: dict[str, Wall] = {
     "system-quarantine-one-again": Wall("POST"),
     "system-jobs-again": Wall("POST", neighbour=None),
     "system-job-again": Wall("POST"),
+    "availability-mine": OPEN,
+    "availability-team": OF_THE_LIST,
+    "availability-person": Wall(),
+    "availability-status": Wall("POST"),
+    "availability-hours": Wall("POST"),
+    "availability-absence": Wall("POST"),
+    "availability-absence-end": Wall("POST"),
+    "away-state-add": Wall("POST", neighbour=None),
+    "away-state-rename": Wall("POST"),
+    "away-state-archive": Wall("POST"),
     "channels": OF_THE_LIST,
     "channel-new": OF_THE_LIST,
     "channel-add": Wall("POST", neighbour=None),
@@ -217,6 +228,10 @@ def places(office) -> dict[str, str]:
         firm = companies.create("Canary 7f3a", by=SYSTEM, domain="canary.example")
         companies.add_contact(firm.pk, ticket.contact_id, by=SYSTEM)
         people = {"contact": [ticket.contact_id, firm.pk], "company": [firm.pk, ticket.contact_id]}
+        way = away_states.define(world.account.pk, "Canary 7f3a", by=SYSTEM)
+        absence_id = availability.set_out_of_office(
+            world.account.pk, world.bob.pk, clock.now(), clock.now() + timedelta(days=9), by=SYSTEM
+        )
         lane = [world.tickets.default.id, world.stage("New")]
     given = {
         "inbox-view": ["all-open"], "inbox-list": ["all-open"], "inbox-side": ["all-open"],
@@ -231,6 +246,8 @@ def places(office) -> dict[str, str]:
         "automate": lane[:1], "automate-channel": [lane[0], world.channel.pk], "automate-status": [lane[0], "sent"],
         "automate-close-date": lane[:1], **dict.fromkeys(("lane-switch", "lane-every-time", "lane-step-new", "lane-step-add"), lane),
         **{name: [*lane, "1"] for name in TABLE if name.startswith("lane-step-") and name not in ("lane-step-new", "lane-step-add")},
+        **{name: [world.bob.pk] for name in ("availability-person", "availability-status", "availability-hours", "availability-absence")},
+        "availability-absence-end": [world.bob.pk, absence_id], "away-state-rename": [way.pk], "away-state-archive": [way.pk],
         **{name: [world.channel.pk] for name in TABLE if name.startswith("channel") and name not in ("channels", "channel-new", "channel-add")},
         **dict.fromkeys(("pipeline", "pipeline-name", "pipeline-stages", "pipeline-delete", "pipeline-deleted", "pipeline-rules", "pipeline-rules-save"), lane[:1]),
         **dict.fromkeys(("status-delete", "status-deleted"), lane),

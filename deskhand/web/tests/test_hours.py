@@ -1,0 +1,363 @@
+"""Availability: one's own and the colleagues' status, working hours, absences, ways of being away (R-AVAIL-*)."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from deskhand.accounts.models import Account, Plan, User
+from deskhand.events.types import SYSTEM, Actor
+from deskhand.kernel import clock
+from deskhand.kernel.calendars import Block, WeeklyHours
+from deskhand.routing import availability, away_states, queries
+from deskhand.routing.models import OutOfOffice, WorkingHours
+from deskhand.routing.types import Status
+from deskhand.testing.world import make_user
+from deskhand.web.tests.test_inbox import texts
+
+MINE = "/settings/availability"
+TEAM = "/settings/availability/team"
+WEEK = {
+    "zone": "Europe/Oslo",
+    "start0": ["09:00", "13:00"],
+    "end0": ["12:00", "17:00"],
+    "start4": "08:00",
+    "end4": "00:00",
+}
+
+
+@pytest.fixture(autouse=True)
+def monday_noon(noon):
+    with clock.stopped(noon):
+        yield
+
+
+@pytest.fixture
+def grace(office, sign_in):
+    User.objects.filter(pk=office.world.grace.pk).update(zone="Europe/Oslo")
+    return sign_in(office.world.grace)
+
+
+@pytest.fixture
+def manager(office, sign_in):
+    """May change others' status, and is no super admin (R-PERM-10)."""
+    everything = {"ticket": dict.fromkeys(("view", "edit", "delete", "communicate"), "all")}
+    office.role(
+        office.world.grace, records=everything, capabilities=["availability_management", "service_access"]
+    )
+    return sign_in(office.world.grace)
+
+
+def of(name, user, *more):
+    return reverse(name, args=[user.pk, *more])
+
+
+def standing(office, user):
+    with office.inside() as world:
+        return queries.standings(world.account.pk, [user.pk], clock.now())[user.pk]
+
+
+# ── one's own ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_people_set_their_status_with_a_way_and_a_note(office, grace):
+    """R-AVAIL-6, R-AVAIL-17"""
+    with office.inside() as world:
+        lunch = away_states.define(world.account.pk, "Lunch", by=SYSTEM)
+    me = office.world.grace
+
+    grace.post(of("availability-status", me), {"availability": f"away:{lunch.pk}", "note": " back at one\n"})
+
+    found = standing(office, me)
+    assert (found.status, found.way, found.note) == (Status.AWAY, "Lunch", "back at one")
+    page = texts(grace.get(MINE))
+    assert "Lunch Until it is changed by hand. back at one" in page
+    grace.post(of("availability-status", me), {"availability": "available", "note": "ignored"})
+    assert standing(office, me).status is Status.AVAILABLE
+
+
+@pytest.mark.parametrize("given", ["", "asleep", "away:x", "away:999999", "available:1", "away:" + "9" * 30])
+def test_a_status_that_there_is_not_is_refused(office, grace, given):
+    answer = grace.post(of("availability-status", office.world.grace), {"availability": given})
+
+    assert answer.status_code == 400
+    assert standing(office, office.world.grace).source == "NONE"
+
+
+def test_the_page_says_until_when(office, grace):
+    """T-AV-1: noon in UTC is 13:00 in Oslo."""
+    with office.inside() as world:
+        week = WeeklyHours("Europe/Oslo", tuple(Block(day, 540, 1020) for day in range(5)))
+        availability.set_hours(world.account.pk, world.grace.pk, week, by=SYSTEM)
+
+    assert "Now: available until 17:00." in texts(grace.get(MINE))
+
+
+def test_a_week_is_saved_with_several_ranges_and_midnight(office, grace):
+    """R-AVAIL-3"""
+    grace.post(of("availability-hours", office.world.grace), WEEK)
+
+    with office.inside():
+        kept = WorkingHours.objects.get()
+    assert (kept.zone, kept.blocks) == ("Europe/Oslo", [[0, 540, 720], [0, 780, 1020], [4, 480, 1440]])
+    page = grace.get(MINE).content.decode()
+    assert 'name="start0" value="13:00"' in page
+    assert 'name="end4" value="00:00"' in page
+
+
+def test_hours_are_taken_away_again(office, grace):
+    """R-AVAIL-14: the status stays as if set by hand."""
+    me = office.world.grace
+    grace.post(of("availability-hours", me), WEEK)
+    before = standing(office, me).status
+
+    grace.post(of("availability-hours", me), {**WEEK, "clear": "1"})
+
+    with office.inside():
+        assert not WorkingHours.objects.exists()
+    assert (standing(office, me).status, standing(office, me).source) == (before, "MANUAL")
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({"start1": "12:00", "end1": "09:00"}, "Hours must end after they begin."),
+        ({"start1": "12:00", "end1": ""}, "Give both times"),
+        ({"start1": "25:00", "end1": "26:00"}, "Give both times"),
+        ({"start1": "24:30", "end1": "09:00"}, "Give both times"),
+        ({"start1": "x" * 500, "end1": "09:00"}, "Give both times"),
+        ({"start1": ["09:00", "11:00"], "end1": ["12:00", "13:00"]}, "These hours overlap."),
+        ({"zone": "Mars/Olympus"}, "is not a time zone."),
+        ({"zone": "../../etc/passwd"}, "is not a time zone."),
+        ({"zone": ""}, "is not a time zone."),
+    ],
+)
+def test_wrong_hours_are_refused_beside_their_day_and_kept_in_the_form(office, grace, more, words):
+    answer = grace.post(of("availability-hours", office.world.grace), WEEK | more)
+
+    assert answer.status_code == 422
+    assert words in texts(answer)
+    assert 'value="13:00"' in answer.content.decode()
+    with office.inside():
+        assert not WorkingHours.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("button", "is_there"),
+    [
+        ({"add": "2"}, 'name="start2" value=""'),
+        ({"remove": "0:0"}, 'name="start0" value="13:00"'),
+        ({"fill": "1"}, 'name="start3" value="09:00"'),
+        ({"add": "99"}, 'name="start0" value="09:00"'),
+        ({"remove": "x"}, 'name="start0" value="09:00"'),
+    ],
+)
+def test_the_buttons_of_the_week_change_the_form_alone(office, grace, button, is_there):
+    answer = grace.post(of("availability-hours", office.world.grace), WEEK | button)
+
+    assert answer.status_code == 200
+    assert is_there in answer.content.decode()
+    with office.inside():
+        assert not WorkingHours.objects.exists()
+
+
+def test_an_absence_is_entered_in_ones_own_zone_and_ended(office, grace):
+    """R-AVAIL-7"""
+    me = office.world.grace
+    today = clock.now().date().isoformat()
+    grace.post(of("availability-absence", me), {"starts_at": f"{today}T08:00", "ends_at": f"{today}T20:00"})
+
+    with office.inside():
+        absence = OutOfOffice.objects.get()
+    assert absence.starts_at.isoformat() == f"{today}T07:00:00+00:00"
+    page = texts(grace.get(MINE))
+    assert "Now: away until 20:00. Out of office" in page
+    assert "Running" in page
+    grace.post(of("availability-absence-end", me, absence.pk))
+    assert standing(office, me).status is Status.AVAILABLE
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        {"starts_at": "", "ends_at": ""},
+        {"starts_at": "soon", "ends_at": "later"},
+        {"starts_at": "2030-01-02T10:00", "ends_at": "2030-01-01T10:00"},
+        {"starts_at": "2001-01-02T10:00", "ends_at": "2001-01-03T10:00"},
+        {"starts_at": "0001-01-01T00:00", "ends_at": "9999-12-31T23:59+14:00"},
+        {"starts_at": "9999-12-31T23:59-14:00", "ends_at": "9999-12-31T23:59-14:00"},
+    ],
+)
+def test_absences_that_can_not_be_are_refused_in_words_or_taken(office, grace, typed):
+    answer = grace.post(of("availability-absence", office.world.grace), typed)
+
+    assert answer.status_code in (302, 422)
+    if answer.status_code == 422:
+        assert 'id="absence-error"' in answer.content.decode()
+
+
+def test_a_plan_without_absences_says_so(office, grace):
+    """R-AVAIL-15"""
+    Account.objects.update(plan=Plan.FREE)
+
+    assert "The account's plan has no absences." in texts(grace.get(MINE))
+    assert grace.post(
+        of("availability-absence", office.world.grace), {"starts_at": "2030-01-01T10:00", "ends_at": "2030-01-02T10:00"}
+    ).status_code == 403  # fmt: skip
+
+
+def test_who_has_no_seat_has_no_status(office, sign_in):
+    nils = sign_in(office.world.nils)
+
+    assert "Only people with a seat have a status." in texts(nils.get(MINE))
+    assert (
+        nils.post(of("availability-status", office.world.nils), {"availability": "away"}).status_code == 403
+    )
+
+
+def test_the_history_names_who_and_why_and_goes_on_page_by_page(office, grace, sign_in):
+    """R-AVAIL-18"""
+    with office.inside() as world:
+        for n in range(60):
+            status = Status.AVAILABLE if n % 2 else Status.AWAY
+            availability.set_by_hand(
+                world.account.pk, world.grace.pk, status, by=Actor.user(world.ada.pk),
+                now=clock.now() + timedelta(seconds=n),
+            )  # fmt: skip
+
+    first = grace.get(MINE)
+    assert "Set by Ada Lovelace" in texts(first)
+    seen, url = 0, MINE
+    while url:
+        content = grace.get(url).content.decode()
+        seen += content.count("Set by Ada Lovelace")
+        more = re.search(r'href="([^"]*before=\d+)#history"', content)
+        url = more[1] if more else ""
+    assert seen == 59  # away was the first status already
+    for odd in ("x", "0", "99999999", "9" * 40):
+        assert grace.get(f"{MINE}?before={odd}").status_code == 200
+
+
+# ── others ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_manager_sees_who_is_there_with_load_and_reason(office, manager):
+    """R-AVAIL-13, R-PERM-10"""
+    with office.inside() as world:
+        availability.set_by_hand(
+            world.account.pk, world.bob.pk, Status.AWAY, by=SYSTEM, note="at the dentist"
+        )
+        availability.set_by_hand(world.account.pk, world.ada.pk, Status.AVAILABLE, by=SYSTEM)
+
+    page = texts(manager.get(TEAM))
+
+    assert "1 person is available now." in page
+    assert "Bob Noyce at the dentist 0 open tickets" in page
+    assert "Nils Bohr" not in page
+
+
+def test_a_manager_sets_a_colleague_away_who_is_told_and_goes_back(office, manager, sign_in):
+    """R-AVAIL-11, T-AV-4"""
+    bob = office.world.bob
+    manager.post(of("availability-status", bob), {"availability": "available", "from": "team"})
+    answer = manager.post(of("availability-status", bob), {"availability": "away", "from": "team"})
+
+    assert answer.headers["Location"] == TEAM
+    his = sign_in(bob)
+    assert "Grace Hopper set you to away." in texts(his.get(MINE))
+    his.post("/me/availability", {"availability": "available"})
+    assert standing(office, bob).status is Status.AVAILABLE
+
+
+def test_a_manager_enters_absences_but_only_super_admins_change_hours(office, manager, sign_in):
+    """R-AVAIL-11, R-AVAIL-12"""
+    bob = office.world.bob
+    day = {"starts_at": "2030-01-01T10:00", "ends_at": "2030-01-02T10:00"}
+
+    assert manager.post(of("availability-absence", bob), day).status_code == 302
+    assert manager.post(of("availability-hours", bob), WEEK).status_code == 403
+    page = manager.get(of("availability-person", bob)).content.decode()
+    assert 'name="start0"' not in page
+    assert "Only a super admin can change somebody else" in page
+    assert sign_in(office.world.ada).post(of("availability-hours", bob), WEEK).status_code == 302
+
+
+def test_an_agent_without_the_permission_sees_nobody_else(office, sign_in):
+    """R-PERM-10"""
+    client = sign_in(office.world.bob)
+
+    assert client.get(TEAM).status_code == 403
+    assert client.get(of("availability-person", office.world.grace)).status_code == 403
+    assert (
+        client.post(of("availability-status", office.world.grace), {"availability": "away"}).status_code
+        == 403
+    )
+    assert TEAM not in client.get(MINE).content.decode()
+
+
+def test_an_absence_is_ended_under_its_own_person_only(office, manager):
+    with office.inside() as world:
+        until = clock.now() + timedelta(days=1)
+        absence = availability.set_out_of_office(
+            world.account.pk, world.bob.pk, clock.now(), until, by=SYSTEM
+        )
+
+    assert manager.post(of("availability-absence-end", office.world.eve, absence)).status_code == 404
+
+
+def test_the_overview_asks_as_much_for_many_as_for_few(office, sign_in, django_assert_num_queries):
+    client = sign_in(office.world.ada)
+    client.get(TEAM)
+    with CaptureQueriesContext(connection) as few:
+        client.get(TEAM)
+    with office.inside() as world:
+        for n in range(8):
+            user = make_user(world.account, f"Agent{n} More", team=world.team)
+            availability.set_by_hand(world.account.pk, user.pk, Status.AWAY, by=SYSTEM, note="x")
+
+    with django_assert_num_queries(len(few)):
+        client.get(TEAM)
+
+
+# ── ways of being away ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_ways_of_being_away_are_added_renamed_and_archived(office, sign_in):
+    """R-AVAIL-17"""
+    ada = sign_in(office.world.ada)
+    ada.post(reverse("away-state-add"), {"name": "Lunch"})
+    with office.inside() as world:
+        [way] = away_states.present(world.account.pk)
+
+    ada.post(reverse("away-state-rename", args=[way.pk]), {"name": "Long lunch"})
+    assert "Long lunch" in ada.get(MINE).content.decode()
+    ada.post(reverse("away-state-archive", args=[way.pk]))
+    assert "Long lunch" not in ada.get(MINE).content.decode()
+    assert ada.post(reverse("away-state-archive", args=[way.pk])).status_code == 404
+
+
+def test_a_way_without_a_name_or_of_a_name_taken_is_refused(office, sign_in):
+    ada = sign_in(office.world.ada)
+    ada.post(reverse("away-state-add"), {"name": "Lunch"})
+
+    for name, words in (("Lunch", "of this name already"), (" ", "Give it a name.")):
+        answer = ada.post(reverse("away-state-add"), {"name": name})
+        assert answer.status_code == 422
+        assert words in texts(answer)
+    ada.post(reverse("away-state-add"), {"name": "Meeting"})
+    with office.inside() as world:
+        ways = {one.name: one.pk for one in away_states.present(world.account.pk)}
+    ada.post(reverse("away-state-rename", args=[ways["Meeting"]]), {"name": "Lunch"})
+    assert "of this name already" in texts(ada.get(TEAM))
+    with office.inside() as world:
+        assert [one.name for one in away_states.present(world.account.pk)] == ["Lunch", "Meeting"]
+
+
+def test_only_who_sets_the_account_up_changes_the_ways(office, manager):
+    assert "Ways of being away" not in texts(manager.get(TEAM))
+    assert manager.post(reverse("away-state-add"), {"name": "Lunch"}).status_code == 403
