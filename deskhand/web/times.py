@@ -67,4 +67,4 @@ def locale() -> Locale:
 
 def day(on: date) -> str:
     """Return 14 Nov 2026, for what has no hour."""
-    return format_skeleton("yMMMd", on, locale=_locale())
+    return format_skeleton("yMMMd", on, locale=locale())
