@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
@@ -30,7 +32,13 @@ def mark(ticket_id: int, *, by: Actor, at: datetime | None = None) -> bool:
 
     Returns whether it was not there yet. Raises NotFound.
     """
-    return _set(ticket_id, True, by, at)
+    _require(ticket_id)
+    return bool(mark_many([ticket_id], by=by, at=at))
+
+
+def mark_many(ticket_ids: Sequence[int], *, by: Actor, at: datetime | None = None) -> list[int]:
+    """The same of many; returns the ids of those that were not there yet."""
+    return _set(ticket_ids, True, by, at)
 
 
 def unmark(ticket_id: int, *, by: Actor, at: datetime | None = None) -> bool:
@@ -39,24 +47,30 @@ def unmark(ticket_id: int, *, by: Actor, at: datetime | None = None) -> bool:
 
     Returns whether it was spam. Raises NotFound.
     """  # fmt: skip
+    _require(ticket_id)
+    return bool(unmark_many([ticket_id], by=by, at=at))
+
+
+def unmark_many(ticket_ids: Sequence[int], *, by: Actor, at: datetime | None = None) -> list[int]:
+    """The same of many; returns the ids of those that were spam."""
     at = at or clock.now()
-    was_spam = _set(ticket_id, False, by, at)
-    filtered = _filtered(ticket_id=ticket_id)
+    were_spam = _set(ticket_ids, False, by, at)
+    filtered = _filtered(ticket_id__in=list(ticket_ids))
     last = (
         filtered.filter(is_automatic=False, is_unverified=False, actor_kind=ActorKind.VISITOR)
         .select_related("thread__channel_account")
-        .order_by("-id")
-        .first()
+        .order_by("ticket_id", "-id")
+        .distinct("ticket_id")
     )
-    if last is not None:
-        tickets.change_many([_hear(last, at)], by=Actor(ActorKind.SYSTEM), at=at)
+    heard = {message.ticket_id: message for message in last}
+    found = Ticket.objects.filter(account_id=current_account_id(), pk__in=heard)
+    changes = [_hear(heard[ticket.pk], ticket, at) for ticket in found]
+    tickets.change_many(changes, by=Actor(ActorKind.SYSTEM), at=at)
     filtered.update(filtered=None)
-    return was_spam
+    return were_spam
 
 
-def _hear(message: Message, at: datetime) -> Change:
-    assert message.ticket_id is not None
-    ticket = Ticket.objects.get(account_id=message.account_id, pk=message.ticket_id)
+def _hear(message: Message, ticket: Ticket, at: datetime) -> Change:
     reply = IncomingReply(
         sender=Sender.CONTACT,
         is_automatic=False,
@@ -79,17 +93,19 @@ def _hear(message: Message, at: datetime) -> Change:
     return Change(ticket.pk, {"stage_id": move.stage_id}, facts, rule=move.rule)
 
 
-def _set(ticket_id: int, is_spam: bool, by: Actor, at: datetime | None) -> bool:
-    done = tickets.change_many([Change(ticket_id, {"is_spam": is_spam})], by=by, at=at)
-    if not done:
+def _require(ticket_id: int) -> None:
+    if not Ticket.objects.filter(account_id=current_account_id(), pk=ticket_id).exists():
         raise NotFound(_("There is no ticket %(ticket_id)s.") % {"ticket_id": ticket_id})
-    Thread.objects.filter(account_id=current_account_id(), ticket_id=ticket_id).exclude(
-        is_spam=is_spam
-    ).update(is_spam=is_spam)
-    return bool(done[0].changes)
 
 
-def _filtered(**where: int) -> QuerySet[Message]:
+def _set(ticket_ids: Sequence[int], is_spam: bool, by: Actor, at: datetime | None) -> list[int]:
+    done = tickets.change_many([Change(pk, {"is_spam": is_spam}) for pk in ticket_ids], by=by, at=at)
+    threads = Thread.objects.filter(account_id=current_account_id(), ticket_id__in=list(ticket_ids))
+    threads.exclude(is_spam=is_spam).update(is_spam=is_spam)
+    return [one.record_id for one in done if one.changes]
+
+
+def _filtered(**where: Any) -> QuerySet[Message]:
     """What arrived into Spam."""
     return Message.objects.filter(account_id=current_account_id(), filtered__isnull=False, **where)
 

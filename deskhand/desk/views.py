@@ -140,6 +140,16 @@ def rows(viewer: Viewer, view: View, *, after: str = "", limit: int = PAGE) -> t
     return found[:limit], cursor(found[limit - 1]) if more else ""
 
 
+def ids(viewer: Viewer, view: View, limit: int) -> list[int]:
+    """The tickets of a view, latest first; no more than `limit`."""
+    where, params = _where(viewer, view)
+    found = sql.rows(
+        f"select t.id from crm_ticket t where {where} order by t.sort_at desc, t.id desc limit {int(limit)}",
+        params,
+    )
+    return [ticket_id for (ticket_id,) in found]
+
+
 def row(viewer: Viewer, ticket_id: int) -> Row:
     """One row. Raises NotFound when the viewer may not see it."""
     reach, params = visible(viewer, "ticket").sql("t")
@@ -282,4 +292,22 @@ def mark_seen(viewer: Viewer, ticket_id: int, at: datetime) -> None:
         "insert into desk_seen (account_id, user_id, ticket_id, seen_at) values (%s, %s, %s, %s)"
         " on conflict (account_id, user_id, ticket_id) do update set seen_at = excluded.seen_at",
         [viewer.account_id, viewer.user_id, ticket_id, at],
+    )
+
+
+def mark_many(viewer: Viewer, ticket_ids: Sequence[int], seen_at: datetime | None) -> None:
+    """Tickets that the viewer may see become read, or unread with None (R-WORK-13)."""
+    reach, params = visible(viewer, "ticket").sql("t")
+    asked = [viewer.account_id, list(ticket_ids), *params]
+    mine = f"select t.id from crm_ticket t where t.account_id = %s and t.id = any(%s) and ({reach})"
+    if seen_at is None:
+        sql.execute(
+            f"delete from desk_seen where account_id = %s and user_id = %s and ticket_id in ({mine})",
+            [viewer.account_id, viewer.user_id, *asked],
+        )
+        return
+    sql.execute(
+        f"insert into desk_seen (account_id, user_id, ticket_id, seen_at) select %s, %s, m.id, %s from ({mine}) m"
+        " on conflict (account_id, user_id, ticket_id) do update set seen_at = excluded.seen_at",
+        [viewer.account_id, viewer.user_id, seen_at, *asked],
     )

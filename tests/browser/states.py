@@ -80,6 +80,16 @@ def all_properties(page: Page) -> None:
         page.locator("[popovertarget=properties]").click()
 
 
+def selected(page: Page) -> None:
+    the_list(page)
+    page.locator(".row-check input").nth(1).check()
+
+
+def selected_menu(page: Page) -> None:
+    selected(page)
+    page.locator("[popovertarget=bulk-priority]").click()
+
+
 def empty_view(page: Page) -> None:
     page.goto("/inbox/mentions")
 
@@ -342,6 +352,8 @@ STATES: dict[str, Step] = {
     "views": views,
     "details": details,
     "property-editor": property_editor,
+    "selected": selected,
+    "selected-menu": selected_menu,
     "all-properties": all_properties,
     "empty-view": empty_view,
     "contacts": contacts,

@@ -352,3 +352,28 @@ def test_closing_goes_on_with_the_next_ticket_and_can_be_undone(tab, office) -> 
     page.keyboard.press("z")
     expect(page.locator(".row-link")).to_have_count(2)
     expect(subject(page)).to_have_text("The first question")
+
+
+def test_many_tickets_are_selected_by_range_and_key_and_taken_back_at_once(tab, office) -> None:
+    """R-WORK-8: Shift takes all between, X the one at hand, one Undo takes all back."""
+    for number in range(4):
+        office.mail(f"Question {number}", external_id=f"{number}@x")
+    page = tab(office.world.ada, "/inbox/all-open")
+    boxes = page.locator(".row-check input")
+
+    boxes.nth(0).click()
+    boxes.nth(2).click(modifiers=["Shift"])
+    expect(page.get_by_text("3 selected")).to_be_visible()
+    page.locator(".row-link").nth(3).focus()
+    page.keyboard.press("x")
+    expect(page.get_by_text("4 selected")).to_be_visible()
+    page.keyboard.press("x")
+    expect(page.get_by_text("3 selected")).to_be_visible()
+
+    page.locator("#bulk").get_by_role("button", name="Close").click()
+    expect(page.locator(".row-link")).to_have_count(1)
+    expect(page.locator(".bulk-bar")).to_be_hidden()
+
+    page.keyboard.press("z")
+    expect(page.locator(".row-link")).to_have_count(4)
+    expect(page.locator(".row-check :checked")).to_have_count(0)

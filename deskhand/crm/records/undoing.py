@@ -13,6 +13,8 @@ from deskhand.events.types import Actor, ActorKind
 from deskhand.kernel.database import sql
 from deskhand.kernel.database.scope import current_account_id
 
+#: The cause of what comes back; the rules of a pipeline bind no correction (R-RULE-9).
+RULE = "taken_back"
 #: What can be taken back, by property of a ticket: its column.
 UNDOABLE = {
     "hs_pipeline_stage": "stage_id",
@@ -53,7 +55,7 @@ def undo(ticket_ids: Sequence[int], *, made_at: datetime, by: Actor, at: datetim
     now = {row[0]: dict(zip(names, row, strict=True)) for row in sql.rows(_NOW, [account_id, sorted(olds)])}
     back = {pk: _values(olds[pk], news[pk], stands) for pk, stands in now.items()}
     back = {pk: values for pk, values in back.items() if values}
-    store.change_many("ticket", [Change(pk, values) for pk, values in back.items()], by=by, at=at)
+    store.change_many("ticket", [Change(pk, values, rule=RULE) for pk, values in back.items()], by=by, at=at)
     dates = [
         Change(pk, _dates(olds[pk], now[pk])) for pk, values in sorted(back.items()) if "stage_id" in values
     ]

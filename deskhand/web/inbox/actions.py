@@ -40,7 +40,10 @@ def set_status(request: AccountRequest, view: str, ticket_id: int) -> HttpRespon
     to = common.whole(request.POST.get("status", ""), "status")
     beside = _beside(request, view, ticket_id)
     at = clock.now()
-    done = tickets.move(ticket_id, to=to, by=Actor.user(request.user.pk), at=at)
+    try:
+        done = tickets.move(ticket_id, to=to, by=Actor.user(request.user.pk), at=at)
+    except Invalid as refusal:  # a rule of the pipeline, as a rule
+        return common.refused(request, refusal)
     if request.POST.get("then") == "next" and desk_views.view_of(request.viewer, view).only_open:
         return _go_on(request, view, ticket_id, beside, common.undo_toast(view, done, at))
     return common.changed(request, view, ticket_id, done, at)

@@ -154,13 +154,29 @@ def _told(name: str, new: Any) -> str:
 
 
 def elsewhere(
-    request: AccountRequest, current: int | None, *, toast: Toast | None, tickets: TicketList | None
+    request: AccountRequest,
+    current: int | None,
+    *,
+    toast: Toast | None,
+    tickets: TicketList | None,
+    refusal: Toast | None = None,
 ) -> HttpResponse:
-    """After a change of tickets that are not open: what is open stays."""
-    context = {"toast": toast, "tickets": tickets, "current": current, "request": request}
+    """After a change of tickets that are not open: what is open stays. `refusal` says what stayed as it was."""
+    context = {
+        "toast": toast, "refusal": refusal, "tickets": tickets, "current": current, "request": request,
+    }  # fmt: skip
     return render(request, "inbox/fragments/elsewhere.html", context)
 
 
 def ids_of(text: str) -> list[int]:
     """Ids with commas between them. Raises Invalid."""
     return [whole(one, "ids") for one in text.split(",") if one]
+
+
+def refused(request: AccountRequest, refusal: Invalid) -> HttpResponse:
+    """Why a change was not made: told beside what is open, which stays as it is; without scripts on a page of its own."""
+    if not wants_fragment(request):
+        raise refusal
+    request.has_failed = True
+    toast = Toast(" ".join(part for part in (refusal.message, refusal.hint) if part), "error")
+    return render(request, "inbox/fragments/refused.html", {"toast": toast}, status=422)

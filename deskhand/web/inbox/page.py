@@ -17,15 +17,21 @@ from deskhand.accounts.models import Team, User
 from deskhand.accounts.types import Verb
 from deskhand.automation.models import Workflow
 from deskhand.crm.pipelines.queries import pipelines_of
+from deskhand.crm.pipelines.types import StageValue
+from deskhand.crm.records import guard
 from deskhand.crm.records.models import PropertyChange, Ticket
+from deskhand.crm.records.store import Change
 from deskhand.crm.schema.defaults import PRIORITIES
+from deskhand.desk import preferences
 from deskhand.desk import views as desk_views
 from deskhand.desk.models import Attachment, Mention, Message
+from deskhand.events.types import Actor
 from deskhand.routing import queries as routing
 from deskhand.web import troubles
 from deskhand.web.files import with_own_pictures
 from deskhand.web.frame import VIEW_LABELS, VIEW_SENTENCES, count_text
 from deskhand.web.inbox import composing, panel, rows, words
+from deskhand.web.inbox.bulk_bar import bulk_bar
 from deskhand.web.inbox.composing import Typed
 from deskhand.web.inbox.panel_rows import Panel as PanelRows
 from deskhand.web.middleware import AccountRequest
@@ -48,8 +54,9 @@ RULES = {
     "reopen_on_reply": gettext_lazy("the customer replied to a closed ticket"),
     "chosen_with_reply": gettext_lazy("chosen while sending"),
     "channel_routing": gettext_lazy("the channel's routing"),
+    "taken_back": gettext_lazy("taken back"),
 }
-STATUS_RULES = RULES.keys() - {"channel_routing"}
+STATUS_RULES = RULES.keys() - {"channel_routing", "taken_back"}
 _CALL = re.compile(r"(?:(?<=\s)|^)(@[a-z0-9._-]{1,80})", re.IGNORECASE)
 HISTORY = 30  # lines shown
 
@@ -76,10 +83,12 @@ def ticket_list(
     page, following = desk_views.rows(request.viewer, found, after=after)
     url = reverse("inbox-view", args=[view])
     newest = desk_views.cursor(page[0]) if page else "0-0"
+    count = desk_views.counters(request.viewer, [found])[view]
     return rows.TicketList(
         key=view, title=str(VIEW_LABELS[view][0]), url=url,
         rows=tuple(ticket_row(row, view, current=current) for row in page),
-        count_text=count_text(desk_views.counters(request.viewer, [found])[view]),
+        count_text=count_text(count), bulk=bulk_bar(request.viewer, found, count) if page else None,
+        density_url=reverse("inbox-density", args=[view]), is_compact=preferences.of(request.viewer).is_compact,
         refresh_url=reverse("inbox-list", args=[view]), new_url="" if after else reverse("inbox-new", args=[view, newest]),
         more_url=reverse("inbox-more", args=[view, following]) if following else "", empty_text=str(VIEW_SENTENCES[view]),
         filtered=filtered_list(request, filtered_after) if found.spam and not after else None,
@@ -215,9 +224,17 @@ class TicketPageOf:
         )  # fmt: skip
 
     def statuses(self) -> tuple[rows.StatusOption, ...]:
-        return tuple(
-            rows.StatusOption(str(s.id), _(s.label), words.tone(s), current=s.id == self.ticket.stage_id)
-            for s in self.pipeline.stages
+        return tuple(self._status_option(stage) for stage in self.pipeline.stages)
+
+    def _status_option(self, stage: StageValue) -> rows.StatusOption:
+        """With the reason, where a rule of the pipeline forbids this person the move (R-RULE-12)."""
+        stands = {self.ticket.pk: vars(self.ticket)}
+        wish = Change(self.ticket.pk, {"stage_id": stage.id})
+        refused = guard.refusals("ticket", [wish], stands, Actor.user(self.viewer.user_id))
+        reason = refused[self.ticket.pk].message if refused else ""
+        is_current = stage.id == self.ticket.stage_id
+        return rows.StatusOption(
+            str(stage.id), _(stage.label), words.tone(stage), is_current, bool(reason), reason
         )
 
     def priorities(self) -> tuple[rows.StatusOption, ...]:

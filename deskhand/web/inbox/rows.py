@@ -58,6 +58,9 @@ class TicketList:
     more_url: str = ""  # the next page; for htmx inbox/fragments/more_rows.html; empty: this was the last
     empty_text: str = ""  # one sentence when there is nothing: what this view is for
     filtered: ThreadList | None = None  # in the view of spam: what is no ticket
+    bulk: BulkBar | None = None  # None: the list alone
+    density_url: str = ""  # POST compact=1|0
+    is_compact: bool = False
 
 
 @dataclass(frozen=True)
@@ -107,6 +110,27 @@ class OwnerOption:
     current: bool = False
     disabled: bool = False
     reason: str = ""
+
+
+@dataclass(frozen=True)
+class StatusGroup:
+    """The statuses of one pipeline; without a label there is no other one."""
+
+    label: str
+    statuses: tuple[StatusOption, ...]
+
+
+@dataclass(frozen=True)
+class BulkBar:
+    """What can be done with selected tickets: POST ids, or all=1, and one of status, owner, priority, close, spam, seen."""
+
+    url: str
+    all_text: str  # "All 73 tickets of this view"
+    may_edit: bool
+    groups: tuple[StatusGroup, ...] = ()
+    owners: tuple[OwnerOption, ...] = ()
+    priorities: tuple[StatusOption, ...] = ()
+    is_spam: bool = False
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, include, path
 
-from deskhand.web.inbox import actions, compose, panel_views, views
+from deskhand.web.inbox import actions, bulk, compose, panel_views, views
 
 tickets: list[URLPattern | URLResolver] = [
     path("", views.ticket, name="inbox-ticket"),
@@ -32,6 +32,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("inbox/<key:view>/side", views.side, name="inbox-side"),
     path("inbox/<key:view>/after/<key:after>", views.more_rows, name="inbox-more"),
     path("inbox/<key:view>/newer/<key:newest>", views.new_tickets, name="inbox-new"),
+    path("inbox/<key:view>/bulk", bulk.change, name="inbox-bulk"),
+    path("inbox/<key:view>/density", bulk.set_density, name="inbox-density"),
     path("inbox/<key:view>/undo", actions.undo, name="inbox-undo"),
     path("inbox/<key:view>/<id:ticket_id>", include(tickets)),
     path("me/panel", panel_views.fold, name="inbox-fold"),

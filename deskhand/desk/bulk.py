@@ -1,0 +1,116 @@
+"""One change to many tickets: in sets, each asked for itself whether it may be changed, and told why not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from deskhand.accounts.policy import visible
+from deskhand.accounts.types import Verb, Viewer
+from deskhand.crm.pipelines.queries import pipelines_of
+from deskhand.crm.records import store, tickets
+from deskhand.crm.records.store import Change
+from deskhand.desk import spam
+from deskhand.events.types import Actor
+from deskhand.kernel.database import sql
+
+
+@dataclass(frozen=True)
+class Known:
+    """A chosen ticket as it stands."""
+
+    id: int
+    number: int
+    subject: str
+    pipeline_id: int
+    owner_id: int | None
+    team_ids: Sequence[int]
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A ticket that was left as it is, and why."""
+
+    number: int
+    subject: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Done:
+    changed: tuple[int, ...]
+    refused: tuple[Refused, ...]
+
+
+#: The new values of one ticket, by column; or why it stays as it is.
+Plan = Callable[[Known], Mapping[str, Any] | str]
+
+
+def to_status(stage_id: int) -> Plan:
+    """Raises Invalid for a status that there is not."""
+    pipeline = pipelines_of("ticket").of_stage(stage_id)
+
+    def plan(ticket: Known) -> Mapping[str, Any] | str:
+        if ticket.pipeline_id != pipeline.id:
+            return _("It is in another pipeline.")
+        return {"stage_id": stage_id}
+
+    return plan
+
+
+def to_closed(ticket: Known) -> Mapping[str, Any] | str:
+    """The first closed status of its own pipeline."""
+    closed = pipelines_of("ticket").pipeline(ticket.pipeline_id).first_closed
+    return {"stage_id": closed.id} if closed else _("Its pipeline has no closed status.")
+
+
+def to_values(values: Mapping[str, Any]) -> Plan:
+    return lambda ticket: values
+
+
+def change(viewer: Viewer, ticket_ids: Sequence[int], plan: Plan, *, at: datetime) -> Done:
+    """Change those that the viewer may change; what the viewer may not see is not spoken of."""
+    changes: dict[int, Change] = {}
+    known = {ticket.id: ticket for ticket in _known(viewer, ticket_ids)}
+    why: dict[int, str] = {}
+    for ticket in known.values():
+        values = plan(ticket) if _may_edit(viewer, ticket) else _("You may not change this ticket.")
+        if isinstance(values, str):
+            why[ticket.id] = values
+        else:
+            changes[ticket.id] = Change(ticket.id, values)
+    by = Actor.user(viewer.user_id)
+    for ticket_id, refusal in store.refusals("ticket", list(changes.values()), by=by).items():
+        why[ticket_id] = refusal.message  # a rule of the pipeline (R-REQ-3)
+        del changes[ticket_id]
+    done = tickets.change_many(list(changes.values()), by=by, at=at)
+    refused = tuple(Refused(known[pk].number, known[pk].subject, why[pk]) for pk in sorted(why))
+    return Done(tuple(one.record_id for one in done if one.changes), refused)
+
+
+def set_spam(viewer: Viewer, ticket_ids: Sequence[int], is_spam: bool, *, at: datetime) -> Done:
+    """Into Spam or out of it, with all their threads (R-SPAM-1)."""
+    found = _known(viewer, ticket_ids)
+    allowed = [ticket.id for ticket in found if _may_edit(viewer, ticket)]
+    why = _("You may not change this ticket.")
+    refused = tuple(Refused(t.number, t.subject, why) for t in found if t.id not in set(allowed))
+    change_many = spam.mark_many if is_spam else spam.unmark_many
+    return Done(tuple(change_many(allowed, by=Actor.user(viewer.user_id), at=at)), refused)
+
+
+def _may_edit(viewer: Viewer, ticket: Known) -> bool:
+    return visible(viewer, "ticket", Verb.EDIT).allows(ticket.owner_id, ticket.team_ids)
+
+
+def _known(viewer: Viewer, ticket_ids: Sequence[int]) -> list[Known]:
+    reach, params = visible(viewer, "ticket").sql("t")
+    found = sql.rows(
+        "select t.id, t.number, t.subject, t.pipeline_id, t.owner_id, t.assigned_team_ids from crm_ticket t"
+        f" where t.account_id = %s and t.id = any(%s) and t.archived_at is null and ({reach}) order by t.id",
+        [viewer.account_id, sorted(set(ticket_ids)), *params],
+    )
+    return [Known(*row) for row in found]

@@ -1,0 +1,177 @@
+"""Work on many tickets of a list at once, and how the list looks to whom."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_POST
+
+from deskhand.accounts import policy
+from deskhand.accounts.models import User
+from deskhand.accounts.policy import Action
+from deskhand.crm.pipelines.queries import pipelines_of
+from deskhand.crm.records import tickets as verbs
+from deskhand.desk import bulk as desk_bulk
+from deskhand.desk import preferences
+from deskhand.desk import views as desk_views
+from deskhand.desk.bulk import Done
+from deskhand.kernel import clock
+from deskhand.kernel.errors import Invalid
+from deskhand.web.inbox import actions, common, words
+from deskhand.web.inbox import page as pages
+from deskhand.web.jinja import render, wants_fragment
+from deskhand.web.middleware import AccountRequest
+from deskhand.web.shell import Toast
+
+TOLD = 5  # refusals told one by one
+
+
+@require_POST
+def change(request: AccountRequest, view: str) -> HttpResponse:
+    """One change to the tickets `ids`, or with `all` to those of the view, at most desk_views.CAP.
+
+    The form names what: status, owner, priority, close, spam (1 or 0) or seen (1 or 0). Each ticket that may not be
+    changed is told with the reason; one toast takes the others back.
+    """
+    policy.require(request.viewer, Action.OPEN_HELP_DESK)
+    where = desk_views.view_of(request.viewer, view)
+    if request.POST.get("all") == "1":
+        ids = desk_views.ids(request.viewer, where, desk_views.CAP)
+    else:
+        ids = [one for text in request.POST.getlist("ids") for one in common.ids_of(text)]
+    if not ids:
+        raise Invalid(_("Select a ticket first."), field="ids", value="")
+    try:
+        toast, refused = _do(request, view, ids)
+    except Invalid as refusal:
+        return common.refused(request, refusal)
+    return _answer(request, view, ids, toast, refused)
+
+
+def _do(request: AccountRequest, view: str, ids: Sequence[int]) -> tuple[Toast, str]:
+    at, form = clock.now(), request.POST
+    if "seen" in form:
+        desk_views.mark_many(request.viewer, ids, at if form["seen"] == "1" else None)
+        return Toast(_("Marked as read") if form["seen"] == "1" else _("Marked as unread")), ""
+    if "spam" in form:
+        is_spam = form["spam"] == "1"
+        done = desk_bulk.set_spam(request.viewer, ids, is_spam, at=at)
+        back = (("spam", "0" if is_spam else "1"), ("ids", _joined(done)))
+        return _toast(
+            _told_of_spam(done, is_spam), done, reverse("inbox-bulk", args=[view]), back
+        ), _refusals(done)
+    plan, told = _plan(request)
+    done = desk_bulk.change(request.viewer, ids, plan, at=at)
+    back = (("at", at.isoformat()), ("ids", _joined(done)))
+    count = len(done.changed)
+    text = ngettext("%(num)s ticket: %(what)s", "%(num)s tickets: %(what)s", count) % {
+        "num": count,
+        "what": told,
+    }
+    return _toast(text, done, reverse("inbox-undo", args=[view]), back), _refusals(done)
+
+
+def _plan(request: AccountRequest) -> tuple[desk_bulk.Plan, str]:
+    """What the form asks for, and how it is told when it is done. Raises Invalid."""
+    form = request.POST
+    if "close" in form:
+        return desk_bulk.to_closed, _("Closed")
+    if "status" in form:
+        stage_id = common.whole(form["status"], "status")
+        plan = desk_bulk.to_status(stage_id)
+        return plan, words.status(pipelines_of("ticket").stage(stage_id)).text
+    if "owner" in form:
+        chosen = actions.chosen_owner(request)
+        return desk_bulk.to_values(_as_columns(chosen)), _told_of_owner(form["owner"], chosen["owner_id"])
+    if "priority" in form:
+        label = words.priority(form["priority"])
+        values = verbs.checked("ticket", {"hs_ticket_priority": form["priority"]})
+        return desk_bulk.to_values(values), label.text if label else _("No priority")
+    raise Invalid(_("Choose what to do with the tickets."), field="ids", value="")
+
+
+def _as_columns(chosen: dict[str, Any]) -> dict[str, Any]:
+    teams = {"assigned_team_ids": chosen["team_ids"]} if "team_ids" in chosen else {}
+    return {"owner_id": chosen["owner_id"], **teams}
+
+
+def _told_of_owner(given: str, owner_id: int | None) -> str:
+    owner = User.objects.filter(pk=owner_id).first() if owner_id else None
+    if owner:
+        return _("Assigned to %(name)s") % {"name": owner.name}
+    return _("Teams changed") if given else _("Owner removed")
+
+
+def _told_of_spam(done: Done, is_spam: bool) -> str:
+    count = len(done.changed)
+    if is_spam:
+        return ngettext("%(num)s ticket marked as spam", "%(num)s tickets marked as spam", count) % {
+            "num": count
+        }
+    text = ngettext("%(num)s ticket marked as not spam", "%(num)s tickets marked as not spam", count)
+    return text % {"num": count}
+
+
+def _joined(done: Done) -> str:
+    return ",".join(map(str, done.changed))
+
+
+def _toast(text: str, done: Done, url: str, fields: tuple[tuple[str, str], ...]) -> Toast:
+    if not done.changed:
+        return Toast(_("Nothing changed"))
+    return Toast(text, undo_url=url, undo_fields=fields)
+
+
+def _refusals(done: Done) -> str:
+    """The tickets that stay as they are, each with its reason."""
+    if not done.refused:
+        return ""
+    lines = [f"#{one.number} {one.subject}: {one.why}" for one in done.refused[:TOLD]]
+    more = len(done.refused) - TOLD
+    if more > 0:
+        lines.append(ngettext("%(num)s more", "%(num)s more", more) % {"num": more})
+    count = len(done.refused)
+    head = ngettext("%(num)s ticket was not changed.", "%(num)s tickets were not changed.", count) % {
+        "num": count
+    }
+    return "\n".join((head, *lines))
+
+
+def _answer(
+    request: AccountRequest, view: str, ids: Sequence[int], toast: Toast, refused: str
+) -> HttpResponse:
+    if not wants_fragment(request):
+        messages.info(request, toast.text)
+        if refused:
+            messages.error(request, refused)
+        return redirect("inbox-view", view)
+    shown, current = common.shown(request)
+    keys = [one.key for one in desk_views.views_of(request.viewer)]
+    listed = pages.ticket_list(request, shown, current=current) if shown in keys else None
+    refusal = Toast(refused, "error") if refused else None
+    if current and current in ids and common.may_see(request, current) and "seen" not in request.POST:
+        return common.thread_parts(request, shown, current, toast=toast, tickets=listed, refusal=refusal)
+    return common.elsewhere(request, current, toast=toast, tickets=listed, refusal=refusal)
+
+
+@require_POST
+def set_density(request: AccountRequest, view: str) -> HttpResponse:
+    """`compact` is 1 or 0: how much of each ticket one's lists show."""
+    policy.require(request.viewer, Action.OPEN_HELP_DESK)
+    desk_views.view_of(request.viewer, view)
+    preferences.set_compact(request.viewer, request.POST.get("compact") == "1")
+    if not wants_fragment(request):
+        return redirect("inbox-view", view)
+    _shown, current = common.shown(request)
+    context = {
+        "tickets": pages.ticket_list(request, view, current=current),
+        "pane": "ticket" if current else "list",
+    }
+    return render(request, "inbox/fragments/list.html", context)
