@@ -31,6 +31,7 @@ if "allauth.socialaccount" in settings.INSTALLED_APPS:
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("deskhand.web.channels.urls")),
     path("", include("deskhand.web.hours.urls")),
+    path("", include("deskhand.web.board.urls")),
     path("", include("deskhand.web.inbox.urls")),
     path("", include("deskhand.web.contacts.urls")),
     path("", include("deskhand.web.mailbox.urls")),

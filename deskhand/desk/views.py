@@ -128,7 +128,7 @@ def rows(viewer: Viewer, view: View, *, after: str = "", limit: int = PAGE) -> t
     where, params = _where(viewer, view)
     if after:
         where += " and (t.sort_at, t.id) < (%s, %s)"
-        params += list(_position(after))
+        params += list(position_of(after))
     page = f"select t.id from crm_ticket t where {where} order by t.sort_at desc, t.id desc limit {int(limit) + 1}"
     found = [
         Row(*r)
@@ -169,7 +169,7 @@ def newer(viewer: Viewer, view: View, than: str) -> int:
     where += " and t.last_message_from_visitor is not false"
     found = sql.row(
         f"select count(*) from (select 1 from crm_ticket t where {where} and (t.sort_at, t.id) > (%s, %s) limit {CAP}) n",
-        [*params, *_position(than)],
+        [*params, *position_of(than)],
     )
     return int(found[0]) if found else 0
 
@@ -217,14 +217,14 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 def cursor(row: Row) -> str:
     """A place in a list that stays right when rows come and go: the moment in microseconds, and the id."""
-    return _place(row.sort_at, row.id)
+    return place_of(row.sort_at, row.id)
 
 
-def _place(moment: datetime, row_id: int) -> str:
+def place_of(moment: datetime, row_id: int) -> str:
     return f"{(moment - EPOCH) // timedelta(microseconds=1)}-{row_id}"
 
 
-def _position(text: str) -> tuple[datetime, int]:
+def position_of(text: str) -> tuple[datetime, int]:
     """Raises NotFound for a cursor that is none of ours."""
     moment, _dash, ticket_id = text.partition("-")
     is_ours = text.isascii() and moment.isdigit() and ticket_id.isdigit()
@@ -264,7 +264,9 @@ def _threads(
 ) -> tuple[list[ThreadRow], str]:
     if not visible(viewer, "ticket").allows(None, ()):
         return [], ""
-    from_here, params = ("and (h.last_message_at, h.id) < (%s, %s)", _position(after)) if after else ("", ())
+    from_here, params = (
+        ("and (h.last_message_at, h.id) < (%s, %s)", position_of(after)) if after else ("", ())
+    )
     found = [
         ThreadRow(*r)
         for r in sql.rows(
@@ -273,7 +275,7 @@ def _threads(
         )
     ]
     more = len(found) > limit
-    return found[:limit], _place(found[limit - 1].last_message_at, found[limit - 1].id) if more else ""
+    return found[:limit], place_of(found[limit - 1].last_message_at, found[limit - 1].id) if more else ""
 
 
 _THREADS = """

@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy
 
 from deskhand.accounts import policy
 from deskhand.accounts.policy import Action
+from deskhand.desk import new_tickets
 from deskhand.desk import views as desk_views
 from deskhand.routing import queries as routing
 from deskhand.routing.queries import OwnStatus
@@ -112,12 +113,18 @@ def shell(request: AccountRequest, *, area: str = "inbox", view: str = "") -> Sh
         availability_url=reverse("availability") if request.viewer.has_seat else "",
         sign_out_url=reverse("account_logout"),
         own_links=own_links,
+        create_url=_create_url(request),
         live_url=live.PATH,
         toasts=tuple(
             Toast(str(message), "error" if message.level >= messages.ERROR else "plain")
             for message in messages.get_messages(request)
         ),
     )
+
+
+def _create_url(request: AccountRequest) -> str:
+    may = policy.can(request.viewer, Action.OPEN_HELP_DESK) and new_tickets.may_create(request.viewer)
+    return reverse("ticket-new") if may else ""
 
 
 def _own_links(request: AccountRequest) -> tuple[SideLink, ...]:
@@ -135,6 +142,7 @@ def _nav(request: AccountRequest, area: str) -> tuple[NavItem, ...]:
     items = [NavItem("settings", _("Settings"), "settings", _first_setting(request), at_end=True)]
     if policy.can(request.viewer, Action.OPEN_HELP_DESK):
         items.insert(0, NavItem("inbox", _("Inbox"), "inbox", reverse("inbox")))
+        items.insert(1, NavItem("tickets", _("Tickets"), "square-kanban", reverse("tickets")))
     if contacts_url := contacts_side.first_url(request.viewer):
         items.insert(-1, NavItem("contacts", _("Contacts"), "users-round", contacts_url))
     return tuple(replace(item, current=item.key == area) for item in items)

@@ -143,6 +143,7 @@ class Shell:
     availability_url: str = ""  # POST availability=available|away, then back
     sign_out_url: str = ""  # POST
     own_links: tuple[SideLink, ...] = ()  # how the viewer signs in
+    create_url: str = ""  # the form for a new ticket
     live_url: str = ""  # the stream of signals
     search_url: str = ""  # the page of the search; empty: nothing to search
     palette_url: str = ""  # answers with search/palette.html

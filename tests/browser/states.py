@@ -98,6 +98,42 @@ def conversations(page: Page) -> None:
     page.goto("/inbox/conversations")
 
 
+def board(page: Page) -> None:
+    page.goto("/tickets")
+    page.locator("#live[data-up]").wait_for(state="attached")
+
+
+def move_menu(page: Page) -> None:
+    board(page)
+    page.locator(".card-move").first.focus()
+    page.keyboard.press("Enter")
+    page.locator("#move-menu:popover-open").wait_for()
+
+
+def lifted(page: Page) -> None:
+    board(page)
+    page.locator(".card-link").first.focus()
+    page.keyboard.press(" ")
+    page.keyboard.press("ArrowRight")
+
+
+def move_page(page: Page) -> None:
+    board(page)
+    page.goto(page.locator(".card-move").first.get_attribute("href") or "")
+
+
+def create_ticket(page: Page) -> None:
+    board(page)
+    page.keyboard.press("n")
+    page.locator("#drawer #new-subject").wait_for()
+
+
+def create_refused(page: Page) -> None:
+    page.goto("/tickets/new")
+    page.locator("button", has_text="Create ticket").click()
+    page.locator(".field-error").wait_for()
+
+
 def mailbox(page: Page) -> None:
     page.goto("/mailbox")
 
@@ -365,6 +401,12 @@ STATES: dict[str, Step] = {
     "companies": companies,
     "company": company,
     "conversations": conversations,
+    "board": board,
+    "move-menu": move_menu,
+    "lifted": lifted,
+    "move-page": move_page,
+    "create-ticket": create_ticket,
+    "create-refused": create_refused,
     "mailbox": mailbox,
     "system": system,
     "availability": availability,

@@ -476,7 +476,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='ticket',
-            index=models.Index(fields=['account_id', 'stage', '-sort_at', '-id'], name='ticket_in_stage'),
+            index=models.Index(fields=['account_id', 'stage', 'id'], name='ticket_in_stage'),
+        ),
+        migrations.AddIndex(
+            model_name='ticket',
+            index=models.Index(condition=models.Q(('archived_at', None), ('is_spam', False)), fields=['account_id', 'stage', '-sort_at', '-id'], include=('owner_id', 'assigned_team_ids'), name='ticket_on_board'),
         ),
         migrations.AddConstraint(
             model_name='ticket',

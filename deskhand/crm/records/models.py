@@ -126,7 +126,13 @@ class Ticket(Record, Filed):
             models.Index(
                 fields=["merged_into"], name="ticket_merged", condition=Q(merged_into__isnull=False)
             ),
-            models.Index(fields=["account_id", "stage", "-sort_at", "-id"], name="ticket_in_stage"),
+            models.Index(fields=["account_id", "stage", "id"], name="ticket_in_stage"),
+            models.Index(
+                fields=["account_id", "stage", "-sort_at", "-id"],
+                name="ticket_on_board",
+                include=["owner_id", "assigned_team_ids"],
+                condition=Q(is_spam=False, archived_at=None),
+            ),
         ]
 
 

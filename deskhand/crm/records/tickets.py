@@ -21,6 +21,7 @@ from deskhand.events.types import Actor, Cause, Event, NewEvent
 from deskhand.kernel import clock
 from deskhand.kernel.database import bulk, sql
 from deskhand.kernel.database.scope import current_account_id
+from deskhand.kernel.errors import Conflict, NotFound
 
 CREATED, MOVED, ASSIGNED, UPDATED = "ticket.created", "ticket.moved", "ticket.assigned", "ticket.updated"
 
@@ -163,9 +164,26 @@ def change_many(changes: Sequence[Change], *, by: Actor, **more: Any) -> list[Ap
     return store.change_many("ticket", changes, by=by, **more)
 
 
-def move(ticket_id: int, *, to: int, by: Actor, rule: str | None = None, **more: Any) -> Applied:
-    """Move a ticket to stage `to`, with its close date and clocks (§4). No event when it stands there already."""
+def move(
+    ticket_id: int, *, to: int, by: Actor, seen_in: int | None = None, rule: str | None = None, **more: Any
+) -> Applied:
+    """Move a ticket to stage `to`, with its close date and clocks (§4). No event when it stands there already.
+
+    `seen_in` is the stage that the mover saw it in. Raises Conflict when somebody has moved it elsewhere since.
+    """
+    if seen_in is not None:
+        _refuse_when_moved_since(ticket_id, seen_in, to)
     return _one(Change(ticket_id, {"stage_id": to}, rule=rule), by=by, **more)
+
+
+def _refuse_when_moved_since(ticket_id: int, seen_in: int, to: int) -> None:
+    found = sql.row(
+        "select stage_id from crm_ticket where account_id = %s and id = %s for no key update",
+        [current_account_id(), ticket_id],
+    )
+    if found and found[0] not in (seen_in, to):
+        status = _(pipelines_of("ticket").stage(found[0]).label)
+        raise Conflict(_("Somebody has moved this ticket to “%(status)s” meanwhile.") % {"status": status})
 
 
 def assign(
@@ -184,8 +202,6 @@ def update(ticket_id: int, properties: dict[str, Any], *, by: Actor, **more: Any
 
 
 def _one(change: Change, *, by: Actor, **more: Any) -> Applied:
-    from deskhand.kernel.errors import NotFound
-
     done = change_many([change], by=by, **more)
     if not done:
         raise NotFound(_("There is no ticket %(record_id)s.") % {"record_id": change.record_id})

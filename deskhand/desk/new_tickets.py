@@ -1,0 +1,109 @@
+"""Tickets that people make by hand: for somebody who called, stood at the counter, or wrote elsewhere."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
+from django.utils.translation import gettext as _
+
+from deskhand.accounts.policy import visible
+from deskhand.accounts.types import Reach, Verb, Viewer
+from deskhand.crm.records import contacts, tickets
+from deskhand.crm.records.checking import require
+from deskhand.crm.records.contacts import Person
+from deskhand.crm.records.models import Contact
+from deskhand.crm.records.tickets import Created
+from deskhand.desk.models import ChannelAccount
+from deskhand.desk.replies import default_channel
+from deskhand.desk.threads import preview_of
+from deskhand.events.types import Actor
+from deskhand.kernel.errors import Forbidden, Invalid
+from deskhand.kernel.text import storable
+
+SUBJECT = 500  # characters
+
+
+@dataclass(frozen=True)
+class Request:
+    """What was asked for. `is_routed`: where nobody is named, the help desk's own rule chooses."""
+
+    subject: str
+    stage_id: int
+    content: str = ""
+    email: str = ""
+    name: str = ""
+    priority: str | None = None
+    owner_id: int | None = None
+    team_id: int | None = None
+    is_routed: bool = True
+
+
+def may_create(viewer: Viewer) -> bool:
+    return visible(viewer, "ticket", Verb.EDIT).reach is not Reach.NONE
+
+
+def create(asked: Request, viewer: Viewer, *, at: datetime | None = None) -> Created:
+    """Raises Forbidden, and Invalid that names the field as the form does."""
+    if not may_create(viewer):
+        raise Forbidden(_("You may not create tickets."))
+    by = Actor.user(viewer.user_id)
+    subject = storable(asked.subject).strip()
+    if len(subject) > SUBJECT:
+        raise Invalid(
+            _("The subject is too long."), field="subject", hint=_("Keep it under %(count)s letters.") % {"count": SUBJECT}
+        )  # fmt: skip
+    require("ticket", "subject", subject)
+    checked = tickets.checked("ticket", {"hs_ticket_priority": asked.priority})
+    contact = _contact(asked, viewer, by, at)
+    channel = _channel(viewer.account_id)
+    is_given = bool(asked.owner_id or asked.team_id)
+    content = storable(asked.content).strip()
+    facts: dict[str, Any] = {"preview": preview_of(content)}
+    if asked.team_id:
+        facts["assigned_team_ids"] = [asked.team_id]
+    return tickets.create(
+        tickets.NewTicket(
+            subject, content, stage_id=asked.stage_id, contact_id=contact.pk if contact else None,
+            company_id=contact.company_id if contact else None, owner_id=asked.owner_id, source_type="MANUAL",
+            priority=checked["priority"], inbox_id=channel.inbox_id if channel else None,
+            channel_account_id=channel.pk if channel and asked.is_routed and not is_given else None, facts=facts,
+        ),
+        by=by, at=at,
+    )  # fmt: skip
+
+
+def _contact(asked: Request, viewer: Viewer, by: Actor, at: datetime | None) -> Contact | None:
+    """Who has this address, made if nobody does."""
+    email = storable(asked.email).strip().lower()
+    if not email:
+        if asked.name.strip():
+            raise Invalid(
+                _("A contact needs an email address."), field="email", hint=_("Give one, or leave the name out.")
+            )  # fmt: skip
+        return None
+    try:
+        validate_email(email)
+    except ValidationError:
+        raise Invalid(
+            _("This is not an email address."), field="email", value=email, hint=_("It looks like name@example.com.")
+        ) from None  # fmt: skip
+    known = Contact.objects.filter(account_id=viewer.account_id, email=email, archived_at=None)
+    if not known.exists() and visible(viewer, "contact", Verb.EDIT).reach is Reach.NONE:
+        raise Invalid(
+            _("Nobody has this address, and you may not create contacts."), field="email", value=email,
+            hint=_("Give the address of a contact."),
+        )  # fmt: skip
+    contacts.upsert_many([Person(email, storable(asked.name).strip())], by=by, at=at)
+    return known.get()
+
+
+def _channel(account_id: int) -> ChannelAccount | None:
+    """Where the ticket belongs, and whose rule chooses; without any there is nobody to choose."""
+    try:
+        return default_channel(account_id)
+    except Invalid:
+        return None

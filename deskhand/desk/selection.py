@@ -1,0 +1,104 @@
+"""Which tickets somebody asks for: those they may see and that meet their filters, as SQL on `crm_ticket t`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.utils.translation import gettext as _
+
+from deskhand.accounts.policy import visible
+from deskhand.accounts.types import Reach, Viewer
+from deskhand.crm.filters.schema_source import SchemaSource, Tables
+from deskhand.crm.filters.sql import to_sql
+from deskhand.crm.filters.types import (
+    EVERYTHING,
+    AllOf,
+    AnyOf,
+    Condition,
+    Filter,
+    Operator,
+    leaves_by_type,
+)
+from deskhand.crm.records.tables import table_of
+from deskhand.crm.schema.queries import properties_of
+from deskhand.kernel import clock
+from deskhand.kernel.database import sql
+from deskhand.kernel.errors import Invalid
+
+CAP = 1000  # a count stops here and says 999+
+
+KEPT = "not t.is_spam and t.archived_at is null"
+
+
+@dataclass(frozen=True)
+class Selection:
+    """`zone` is the account's: its days are the days of filters."""
+
+    zone: ZoneInfo
+    pipeline_id: int | None = None
+    condition: Condition = EVERYTHING
+
+
+def where(viewer: Viewer, selection: Selection) -> tuple[str, list[Any]]:
+    """Raises Invalid for filters on what is not there, or on records that the viewer doesn't see all of."""
+    reach, params = visible(viewer, "ticket").sql("t")
+    parts = [f"t.account_id = %s and {KEPT} and {reach}"]
+    params = [viewer.account_id, *params]
+    if selection.pipeline_id is not None:
+        parts.append("t.pipeline_id = %s")
+        params.append(selection.pipeline_id)
+    if selection.condition != EVERYTHING:
+        text, more = condition_sql(viewer, selection.condition, selection.zone)
+        parts.append(text)
+        params += more
+    return " and ".join(parts), params
+
+
+def condition_sql(viewer: Viewer, condition: Condition, zone: ZoneInfo) -> tuple[str, list[Any]]:
+    """The condition alone. One that only open tickets meet says so first, in the words of the indexes."""
+    _require_in_reach(viewer, condition)
+    names = {kind: table_of(kind) for kind in ("ticket", *ASSOCIATED)}
+    source = SchemaSource(Tables(viewer.account_id, names, properties_of), "ticket", "t")
+    made = to_sql(condition, source, now=clock.now(), zone=zone)
+    text = f"not t.is_closed and {made.text}" if _asks_for_open(condition) else made.text
+    return text, list(made.params)
+
+
+ASSOCIATED = ("contact", "company")
+
+
+def may_filter_by(viewer: Viewer, object_type: str) -> bool:
+    """Who doesn't see all contacts could find out about the others by filtering tickets by them."""
+    return object_type == "ticket" or (
+        object_type in ASSOCIATED and visible(viewer, object_type).reach is Reach.ALL
+    )
+
+
+def _require_in_reach(viewer: Viewer, condition: Condition) -> None:
+    for object_type, leaf in leaves_by_type(condition, "ticket"):
+        if not may_filter_by(viewer, object_type):
+            raise Invalid(
+                _("You may not filter by this."),
+                field="filter",
+                value=leaf.property if isinstance(leaf, Filter) else object_type,
+            )
+
+
+def _asks_for_open(condition: Condition) -> bool:
+    match condition:
+        case AllOf(parts):
+            return any(_asks_for_open(part) for part in parts)
+        case AnyOf(parts):
+            return bool(parts) and all(_asks_for_open(part) for part in parts)
+        case Filter("hs_is_closed", _, Operator.ANY_OF, values):
+            return set(values) == {False}
+    return False
+
+
+def count(viewer: Viewer, selection: Selection) -> int:
+    """How many there are, none counted past CAP."""
+    text, params = where(viewer, selection)
+    found = sql.row(f"select count(*) from (select 1 from crm_ticket t where {text} limit {CAP}) n", params)
+    return int(found[0]) if found else 0

@@ -1,0 +1,124 @@
+"""Putting the board into words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from zoneinfo import ZoneInfo
+
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from deskhand.accounts import policy
+from deskhand.accounts.policy import Action
+from deskhand.crm.pipelines.queries import pipelines_of
+from deskhand.crm.pipelines.types import PipelineValue, StageValue
+from deskhand.desk import board, new_tickets
+from deskhand.desk.selection import Selection
+from deskhand.kernel.errors import NotFound
+from deskhand.web import labels
+from deskhand.web.board import creating, rows
+from deskhand.web.frame import count_text
+from deskhand.web.middleware import AccountRequest
+from deskhand.web.shell import Person
+
+
+def pipeline_of(pipeline_id: int) -> PipelineValue:
+    """Raises NotFound."""
+    found = next((one for one in pipelines_of("ticket").pipelines if one.id == pipeline_id), None)
+    if found is None:
+        raise NotFound(_("There is no such pipeline."))
+    return found
+
+
+def stage_of(pipeline: PipelineValue, stage_id: int) -> StageValue:
+    """Raises NotFound."""
+    found = pipeline.stage(stage_id)
+    if found is None:
+        raise NotFound(_("There is no such status."))
+    return found
+
+
+class BoardOf:
+    """One pipeline as the viewer sees it, with a fixed number of queries."""
+
+    def __init__(self, request: AccountRequest, pipeline: PipelineValue) -> None:
+        self.request, self.viewer, self.pipeline = request, request.viewer, pipeline
+        self.query = self._kept_query()
+        self.selection = Selection(ZoneInfo(request.account.zone), pipeline.id)
+
+    def _kept_query(self) -> str:
+        """What of the address stays the same on the way to a part of the page and back."""
+        kept = self.request.GET.copy()
+        for name in ("shown", "status"):
+            kept.pop(name, None)
+        return f"?{kept.urlencode()}" if kept else ""
+
+    def _url(self, name: str, *args: int | str) -> str:
+        return reverse(name, args=args) + self.query
+
+    def page(self, shown: Mapping[int, int] | None = None) -> rows.BoardPage:
+        """`shown` says how many cards of a status stand there already, by its id."""
+        wanted = {stage.id: (shown or {}).get(stage.id, 0) for stage in self.pipeline.stages}
+        cards = board.cards(self.viewer, self.selection, wanted)
+        counts = board.counts(self.viewer, self.selection, list(wanted))
+        return rows.BoardPage(
+            title=_(self.pipeline.label), pipelines=self._pipelines(), url=self._url("board", self.pipeline.id), table_url="",
+            columns=tuple(self._column(stage, counts[stage.id], *cards[stage.id]) for stage in self.pipeline.stages),
+            automate_url=reverse("automate", args=[self.pipeline.id]) if policy.can(self.viewer, Action.EDIT_LANES) else "",
+            create_url=self._create_url(self.pipeline.first_open),
+        )  # fmt: skip
+
+    def _create_url(self, stage: StageValue) -> str:
+        return creating.url(stage.id) if new_tickets.may_create(self.viewer) else ""
+
+    def _pipelines(self) -> tuple[rows.PipelineLink, ...]:
+        return tuple(
+            rows.PipelineLink(_(one.label), reverse("board", args=[one.id]), one.id == self.pipeline.id)
+            for one in pipelines_of("ticket").pipelines
+        )
+
+    def _column(
+        self, stage: StageValue, count: int, found: list[board.Card], after: str, before: int = 0
+    ) -> rows.Column:
+        shown = f"{stage.id}:{before + len(found)}"
+        return rows.Column(
+            stage_id=stage.id, status=labels.status(stage), count_text=count_text(count) or "0",
+            cards=tuple(self.card(one) for one in found), more_url=self._more_url(stage, after, shown),
+            shown=shown, create_url=self._create_url(stage),
+        )  # fmt: skip
+
+    def _more_url(self, stage: StageValue, after: str, shown: str) -> str:
+        if not after:
+            return ""
+        url = self._url("board-more", self.pipeline.id, stage.id, after)
+        return f"{url}{'&' if '?' in url else '?'}shown={shown}"
+
+    def more(self, stage: StageValue, after: str, before: int) -> rows.Column:
+        """The next cards, after `before` others."""
+        found, following = board.column(self.viewer, self.selection, stage.id, after)
+        return self._column(stage, 0, found, following, before)
+
+    def card(self, one: board.Card) -> rows.Card:
+        channel_icon, channel_label = labels.channel(one.source_type)
+        return rows.Card(
+            id=one.id, place=one.place, subject=one.subject, url=reverse("inbox-ticket", args=["all-open", one.id]),
+            who=" · ".join(part for part in (one.contact_name or _("Unknown sender"), one.company_name) if part),
+            number=f"#{one.number}", created_at=one.created_at, channel_icon=channel_icon,
+            channel_label=channel_label, priority=labels.priority(one.priority),
+            owner=Person.named(one.owner_name) if one.owner_name else None,
+            move_url=self._url("card-move", one.id) if one.may_edit else "",
+            moved_url=self._url("card-moved", one.id) if one.may_edit else "",
+        )  # fmt: skip
+
+    def menu(self) -> rows.MovePage:
+        """The menu that all cards share."""
+        options = tuple(rows.StatusOption(s.id, labels.status(s), False) for s in self.pipeline.stages)
+        return rows.MovePage(_("Move to"), "", "", "", options)
+
+    def move_page(self, one: board.Card) -> rows.MovePage:
+        options = tuple(
+            rows.StatusOption(s.id, labels.status(s), s.id == one.stage_id) for s in self.pipeline.stages
+        )
+        title = _("Move “%(ticket)s”") % {"ticket": one.subject}
+        back = self._url("board", self.pipeline.id)
+        return rows.MovePage(title, one.subject, self._url("card-moved", one.id), back, options)

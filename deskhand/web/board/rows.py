@@ -1,0 +1,73 @@
+"""What the templates of the board show: frozen rows, ready to be read out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from deskhand.web.inbox.rows import Label
+from deskhand.web.shell import Person
+
+
+@dataclass(frozen=True)
+class PipelineLink:
+    label: str
+    url: str
+    current: bool
+
+
+@dataclass(frozen=True)
+class Card:
+    id: int
+    place: str  # sorts cards within a column: digits of equal length, latest activity is greatest
+    subject: str
+    url: str
+    who: str
+    number: str
+    created_at: datetime
+    channel_icon: str
+    channel_label: str
+    priority: Label | None
+    owner: Person | None
+    move_url: str  # the page without scripts
+    moved_url: str  # POST; empty when the viewer may not
+
+
+@dataclass(frozen=True)
+class Column:
+    stage_id: int
+    status: Label
+    count_text: str
+    cards: tuple[Card, ...]
+    more_url: str
+    shown: str  # "stage:count": what a refresh shows again
+    create_url: str
+
+
+@dataclass(frozen=True)
+class BoardPage:
+    title: str
+    pipelines: tuple[PipelineLink, ...]
+    columns: tuple[Column, ...]
+    url: str
+    table_url: str
+    automate_url: str
+    create_url: str
+
+
+@dataclass(frozen=True)
+class StatusOption:
+    id: int
+    status: Label
+    current: bool
+
+
+@dataclass(frozen=True)
+class MovePage:
+    """Where one ticket may go; also the shared menu of the board, then without a ticket."""
+
+    title: str
+    subject: str
+    url: str
+    back_url: str
+    statuses: tuple[StatusOption, ...]

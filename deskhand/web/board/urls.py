@@ -1,0 +1,17 @@
+"""Addresses of boards and tables of pipelines."""
+
+from __future__ import annotations
+
+from django.urls import URLPattern, URLResolver, path
+
+from deskhand.web.board import views
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("tickets", views.home, name="tickets"),
+    path("tickets/new", views.new, name="ticket-new"),
+    path("tickets/create", views.create, name="ticket-create"),
+    path("pipelines/<id:pipeline_id>/board", views.board, name="board"),
+    path("pipelines/<id:pipeline_id>/board/<id:stage_id>/after/<key:after>", views.more, name="board-more"),
+    path("tickets/<id:ticket_id>/move", views.ask_move, name="card-move"),
+    path("tickets/<id:ticket_id>/moved", views.move, name="card-moved"),
+]

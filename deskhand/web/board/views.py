@@ -1,0 +1,168 @@
+"""The board of a pipeline, and moving what is on it."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET, require_POST
+
+from deskhand.accounts import policy
+from deskhand.accounts.policy import Action
+from deskhand.accounts.types import Verb
+from deskhand.crm.pipelines.queries import pipelines_of
+from deskhand.crm.records import tickets
+from deskhand.crm.records.models import Ticket
+from deskhand.desk import board as boards
+from deskhand.desk import new_tickets
+from deskhand.desk.selection import Selection
+from deskhand.events.types import Actor
+from deskhand.kernel.errors import Forbidden, Invalid, NotFound
+from deskhand.web.board import creating
+from deskhand.web.board.page import BoardOf, pipeline_of, stage_of
+from deskhand.web.frame import shell
+from deskhand.web.jinja import render, wants_fragment
+from deskhand.web.middleware import AccountRequest
+from deskhand.web.shell import Toast
+
+AREA = "tickets"
+
+
+@require_GET
+def home(request: AccountRequest) -> HttpResponse:
+    policy.require(request.viewer, Action.OPEN_HELP_DESK)
+    return redirect("board", pipelines_of("ticket").default.id)
+
+
+@require_GET
+def board(request: AccountRequest, pipeline_id: int) -> HttpResponse:
+    policy.require(request.viewer, Action.OPEN_HELP_DESK)
+    return _board(request, BoardOf(request, pipeline_of(pipeline_id)))
+
+
+def _board(request: AccountRequest, of: BoardOf) -> HttpResponse:
+    context = {"page": of.page(_shown(request)), "menu": of.menu(), "request": request}
+    if wants_fragment(request):
+        return render(request, "board/fragments/board.html", context)
+    return render(request, "board/board.html", context | {"shell": shell(request, area=AREA)})
+
+
+def _shown(request: AccountRequest) -> dict[int, int]:
+    """How many cards of each status the page has already: "status:count", each an address's own business."""
+    shown: dict[int, int] = {}
+    for text in [*request.GET.getlist("shown"), *request.POST.getlist("shown")]:
+        stage, _colon, count = text.partition(":")
+        if all(part.isascii() and part.isdigit() and len(part) < 19 for part in (stage, count)):
+            shown[int(stage)] = int(count)
+    return shown
+
+
+@require_GET
+def more(request: AccountRequest, pipeline_id: int, stage_id: int, after: str) -> HttpResponse:
+    policy.require(request.viewer, Action.OPEN_HELP_DESK)
+    of = BoardOf(request, pipeline_of(pipeline_id))
+    column = of.more(stage_of(of.pipeline, stage_id), after, _shown(request).get(stage_id, 0))
+    context = {"column": column, "request": request}
+    if wants_fragment(request):
+        return render(request, "board/fragments/more.html", context)
+    context |= {"page": of.page(), "shell": shell(request, area=AREA)}
+    return render(request, "board/column.html", context)
+
+
+@require_GET
+def ask_move(request: AccountRequest, ticket_id: int) -> HttpResponse:
+    """Without scripts: the statuses that one ticket may go to."""
+    of, card = _card(request, ticket_id)
+    context = {"page": of.move_page(card), "shell": shell(request, area=AREA), "request": request}
+    return render(request, "board/move.html", context)
+
+
+def _card(request: AccountRequest, ticket_id: int) -> tuple[BoardOf, boards.Card]:
+    """A card that may be moved. Raises NotFound when the viewer may not see it, Forbidden when it is not theirs to move."""
+    policy.require(request.viewer, Action.OPEN_HELP_DESK)
+    reach = policy.visible(request.viewer, "ticket")
+    found = Ticket.objects.filter(reach.q(), account_id=request.viewer.account_id, pk=ticket_id).first()
+    if found is None:
+        raise NotFound(_("There is no ticket %(ticket_id)s.") % {"ticket_id": ticket_id})
+    if not policy.visible(request.viewer, "ticket", Verb.EDIT).allows(
+        found.owner_id, found.assigned_team_ids
+    ):
+        raise Forbidden(_("You may not change this ticket."))
+    of = BoardOf(request, pipeline_of(found.pipeline_id))
+    everything = Selection(of.selection.zone, found.pipeline_id)
+    card = boards.card(request.viewer, everything, ticket_id)
+    if card is None:
+        raise NotFound(_("This ticket is not on the board."))
+    return of, card
+
+
+@require_POST
+def move(request: AccountRequest, ticket_id: int) -> HttpResponse:
+    """`status` is where to, `from` where it was seen; `part` says what a script wants back: a toast, or the board."""
+    of, card = _card(request, ticket_id)
+    to, seen_in = _whole(request, "status"), request.POST.get("from")
+    stage = pipelines_of("ticket").stage(to)
+    by = Actor.user(request.user.pk)
+    tickets.move(ticket_id, to=to, by=by, seen_in=_whole(request, "from") if seen_in else None)
+    if not wants_fragment(request):
+        return redirect(reverse("board", args=[of.pipeline.id]) + of.query)
+    if request.POST.get("part") != "toast":
+        return _board(request, of)
+    toast = Toast(
+        _("Moved to %(status)s") % {"status": _(stage.label)},
+        undo_url=reverse("card-moved", args=[ticket_id]) + of.query,
+        undo_fields=(("status", str(card.stage_id)), ("from", str(to))),
+    )
+    return render(request, "board/fragments/moved.html", {"toast": toast, "request": request})
+
+
+def _whole(request: AccountRequest, name: str) -> int:
+    text = request.POST.get(name, "")
+    if not (text.isascii() and text.isdigit() and len(text) < 19):
+        raise Invalid(_("%(value)s is not a number.") % {"value": text[:40]}, field=name, value=text)
+    return int(text)
+
+
+# ── new tickets ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@require_GET
+def new(request: AccountRequest) -> HttpResponse:
+    _require_creating(request)
+    return _form(request, creating.page(request, creating.typed_in(request)))
+
+
+def _require_creating(request: AccountRequest) -> None:
+    policy.require(request.viewer, Action.OPEN_HELP_DESK)
+    if not new_tickets.may_create(request.viewer):
+        raise Forbidden(_("You may not create tickets."))
+
+
+def _form(request: AccountRequest, page: creating.CreatePage, status: int = 200) -> HttpResponse:
+    context = {"page": page, "request": request}
+    if wants_fragment(request):
+        return render(request, "board/fragments/create.html", context, status=status)
+    return render(request, "board/create.html", context | {"shell": shell(request, area=AREA)}, status=status)
+
+
+@require_POST
+def create(request: AccountRequest) -> HttpResponse:
+    """Lands on the ticket; who may not see it, because it is somebody else's then, on its board."""
+    _require_creating(request)
+    typed = creating.typed_in(request)
+    try:
+        asked = creating.asked(request, typed)
+        made = new_tickets.create(asked, request.viewer)
+    except Invalid as refusal:
+        request.has_failed = True
+        return _form(request, creating.page(request, typed, refusal), 422)
+    url = reverse("inbox-ticket", args=["all-open", made.id])
+    teams = [asked.team_id] if asked.team_id else []
+    if not policy.visible(request.viewer, "ticket").allows(asked.owner_id, teams):
+        messages.info(
+            request, _("Ticket #%(number)s is created. You may not see it.") % {"number": made.number}
+        )
+        url = creating.back_url(typed["status"])
+    return HttpResponse(headers={"HX-Redirect": url}) if wants_fragment(request) else redirect(url)

@@ -1,0 +1,77 @@
+// A card goes where it is put at once; what the server refuses comes back with its reason.
+import { complain } from "app/toast";
+
+const SHAKEN = 1600; // milliseconds that a refused card stays marked
+
+export const columnsOf = (board) => [...board.querySelectorAll("[data-stage]")];
+export const columnOf = (card) => card.closest("[data-stage]");
+export const linkOf = (card) => card.querySelector(".card-link");
+
+export function say(board, what, card, more = {}) {
+  const values = { ticket: linkOf(card).textContent, status: columnOf(card).querySelector("h2").textContent, ...more };
+  document.getElementById("announce").textContent = board.dataset[what].replace(/\{(\w+)\}/g, (_all, name) => values[name]);
+}
+
+function isLater(one, other) {
+  const [at, id] = one.dataset.card.split("-").map(Number);
+  const [otherAt, otherId] = other.dataset.card.split("-").map(Number);
+  return at === otherAt ? id > otherId : at > otherAt;
+}
+
+// Into the column, where its latest activity belongs.
+export function place(card, column) {
+  const list = column.querySelector(".board-cards");
+  const below = [...list.querySelectorAll("[data-card]")].find((other) => other !== card && isLater(card, other));
+  list.insertBefore(card, below ?? list.querySelector(".board-more"));
+}
+
+function count(column, step) {
+  const figure = column.querySelector("[data-count]");
+  if (/^\d+$/.test(figure.textContent)) figure.textContent = Number(figure.textContent) + step;
+}
+
+async function send(card, from, to) {
+  const body = new FormData(document.getElementById("move-menu"));
+  body.set("status", to.dataset.stage);
+  body.set("from", from.dataset.stage);
+  body.set("part", "toast");
+  const { failed, unreachable } = document.getElementById("toasts").dataset;
+  const headers = { "HX-Request": "true" };
+  const answer = await fetch(card.dataset.move, { method: "POST", body, headers }).catch(() => { throw new Error(unreachable); });
+  const text = await answer.text();
+  if (answer.ok) return text;
+  throw new Error(answer.headers.get("Content-Type")?.startsWith("text/plain") ? text : failed);
+}
+
+function offerWayBack(text) {
+  const toast = document.adoptNode(new DOMParser().parseFromString(text, "text/html").body.firstElementChild);
+  document.getElementById("toasts").append(toast);
+  window.htmx.process(toast);
+}
+
+function refuse(card, from, to, reason) {
+  place(card, from);
+  count(from, 1);
+  count(to, -1);
+  card.dataset.refused = "";
+  card.scrollIntoView({ block: "nearest", inline: "nearest" });
+  setTimeout(() => delete card.dataset.refused, SHAKEN);
+  complain(reason);
+}
+
+// `card` stands in its new column already, and came out of `from`.
+export async function commit(board, card, from) {
+  const to = columnOf(card);
+  const hadFocus = card.contains(document.activeElement);
+  board.dataset.busy = "";
+  count(from, -1);
+  count(to, 1);
+  try {
+    offerWayBack(await send(card, from, to));
+  } catch (refusal) {
+    refuse(card, from, to, refusal.message);
+  }
+  delete board.dataset.busy;
+  if (hadFocus) linkOf(card).focus({ preventScroll: true });
+  board.dispatchEvent(new Event("moved"));
+}

@@ -1,0 +1,231 @@
+"""The board: every ticket of a pipeline that one may see, by status, and moving them."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from deskhand.crm.pipelines import pipelines
+from deskhand.crm.pipelines.pipelines import NewStage
+from deskhand.crm.records import archive, tickets
+from deskhand.desk import board, spam
+from deskhand.events.types import SYSTEM, Actor
+from deskhand.web.tests.test_inbox import HTMX, texts
+
+
+def cards(page: str) -> dict[str, list[str]]:
+    """The subjects in each column, from top to bottom."""
+    columns = re.findall(r'(?s)<section class="board-column".*?</section>', page)
+    return {
+        re.search(r"<h2[^>]*>([^<]*)<", column)[1]: re.findall(r'class="card-link"[^>]*>([^<]*)<', column)
+        for column in columns
+    }
+
+
+@pytest.fixture
+def board_of(office, sign_in):
+    def of(user, query="") -> str:
+        with office.inside() as world:
+            path = f"/pipelines/{world.tickets.default.id}/board{query}"
+        return sign_in(user).get(path).content.decode()
+
+    return of
+
+
+def test_the_tickets_of_a_pipeline_stand_in_their_statuses_latest_activity_first(office, board_of):
+    """R-PIPE-5"""
+    first = office.mail("Refund still missing")
+    office.at += timedelta(minutes=5)
+    office.mail("Parcel is broken")
+    third = office.mail("Wrong size")
+    with office.inside() as world:
+        tickets.move(third.pk, to=world.stage("Closed"), by=SYSTEM)
+        tickets.assign(first.pk, owner_id=world.grace.pk, by=SYSTEM)
+        tickets.update(first.pk, {"hs_ticket_priority": "HIGH"}, by=SYSTEM)
+
+    page = board_of(office.world.grace)
+
+    assert cards(page) == {
+        "New": ["Parcel is broken", "Refund still missing"], "Waiting on contact": [], "Waiting on us": [], "Closed": ["Wrong size"],
+    }  # fmt: skip
+    assert re.findall(r"data-count>(\d+)<", page) == ["2", "0", "0", "1"]
+    for part in ("Astrid Lindqvist", f"#{first.number}", "High", "Owner: Grace Hopper", "Email"):
+        assert part in page
+
+
+def test_the_door_leads_to_the_first_pipeline_and_the_others_are_a_menu_away(office, sign_in):
+    """R-PIPE-5"""
+    with office.inside() as world:
+        asked = [NewStage("Asked", "OPEN", "blue")]
+        made = pipelines.create(world.account.pk, "ticket", "Returns", asked, by=SYSTEM)
+        first = world.tickets.default.id
+        world.ticket("A shoe too small", stage="Asked")
+    client = sign_in(office.world.grace)
+
+    door = client.get("/tickets")
+    page = client.get(f"/pipelines/{made.pk}/board").content.decode()
+
+    assert door.headers["Location"] == f"/pipelines/{first}/board"
+    assert cards(page) == {"Asked": ["A shoe too small"]}
+    assert f'href="/pipelines/{first}/board"' in page
+    assert client.get("/pipelines/999999/board").status_code == 404
+
+
+def test_spam_and_what_was_put_away_is_not_on_the_board(office, board_of):
+    away, junk = office.mail("Put away"), office.mail("Cheap watches")
+    with office.inside() as world:
+        archive.archive("ticket", [away.pk], by=SYSTEM)
+        spam.mark(junk.pk, by=Actor.user(world.ada.pk))
+
+    page = board_of(office.world.ada)
+
+    assert cards(page)["New"] == []
+    assert re.findall(r"data-count>(\d+)<", page) == ["0"] * 4
+
+
+def test_one_sees_and_counts_only_what_one_may_see_R_PERM_1(office, board_of):
+    office.mail("Somebody else's")
+    mine = office.mail("Mine")
+    with office.inside() as world:
+        tickets.assign(mine.pk, owner_id=world.grace.pk, by=SYSTEM)
+    office.role(office.world.grace, records={"ticket": {"view": "own"}}, capabilities=["service_access"])
+
+    page = board_of(office.world.grace)
+
+    assert cards(page)["New"] == ["Mine"]
+    assert re.findall(r"data-count>(\d+)<", page) == ["1", "0", "0", "0"]
+
+
+def test_what_one_may_not_change_cannot_be_lifted(office, board_of, sign_in):
+    ticket = office.mail("Look, don't touch")
+    office.role(office.world.grace, records={"ticket": {"view": "all"}}, capabilities=["service_access"])
+
+    page = board_of(office.world.grace)
+
+    assert "data-move=" not in page
+    assert 'class="card-move"' not in page
+    assert "You may see this ticket, but not move it." in page
+    client = sign_in(office.world.grace)
+    assert client.get(f"/tickets/{ticket.pk}/move").status_code == 403
+    assert client.post(f"/tickets/{ticket.pk}/moved", {"status": ticket.stage_id}).status_code == 403
+
+
+def test_a_long_column_comes_in_pages_and_a_refresh_shows_as_many_again(office, sign_in):
+    for number in range(board.PAGE + 5):
+        office.at += timedelta(seconds=1)
+        office.mail(f"Question {number}")
+    client = sign_in(office.world.ada)
+    page = client.get("/tickets", follow=True).content.decode()
+    following = re.search(r'href="(/pipelines/[^"]*/after/[^"]*)"', page)[1].replace("&amp;", "&")
+
+    more = client.get(following, headers=HTMX).content.decode()
+    shown = re.search(r'name="shown" value="([^"]+)"', more)[1]
+    again = client.get("/tickets", follow=True, data={"shown": shown}).content.decode()
+
+    assert len(cards(page)["New"]) == board.PAGE
+    assert re.findall(r'class="card-link"[^>]*>([^<]*)<', more) == [f"Question {n}" for n in (4, 3, 2, 1, 0)]
+    assert "<html" not in more
+    assert "<html" in client.get(following).content.decode()
+    assert re.findall(r"data-count>(\d+)<", page)[0] == str(board.PAGE + 5)
+    assert shown.endswith(f":{board.PAGE + 5}")
+    with office.inside() as world:
+        path = f"/pipelines/{world.tickets.default.id}/board"
+    again = client.get(path, {"shown": shown}, headers=HTMX).content.decode()
+    assert len(cards(again)["New"]) == board.PAGE + 5
+
+
+@pytest.mark.parametrize("shown", ["", "x", "1", "1:x", "²:²", "9" * 40 + ":1", "1:" + "9" * 18])
+def test_nonsense_in_what_was_shown_is_passed_over(office, board_of, shown):
+    office.mail("Refund")
+
+    assert cards(board_of(office.world.ada, f"?shown={shown}"))["New"] == ["Refund"]
+
+
+def test_a_card_is_moved_by_a_plain_form_R_PIPE_11(office, sign_in):
+    ticket = office.mail("Refund")
+    client = sign_in(office.world.grace)
+    with office.inside() as world:
+        to, pipeline = world.stage("Waiting on us"), world.tickets.default.id
+
+    page = client.get(f"/tickets/{ticket.pk}/move").content.decode()
+    answer = client.post(f"/tickets/{ticket.pk}/moved", {"status": to})
+
+    assert f'value="{to}"' in page
+    assert "Move “Refund”" in page
+    assert answer.headers["Location"] == f"/pipelines/{pipeline}/board"
+    assert office.again(ticket).stage_id == to
+
+
+def test_a_script_gets_a_way_back_and_taking_it_gives_the_board(office, sign_in):
+    ticket = office.mail("Refund")
+    client = sign_in(office.world.grace)
+    with office.inside() as world:
+        new, to = world.stage("New"), world.stage("Closed")
+
+    toast = client.post(
+        f"/tickets/{ticket.pk}/moved", {"status": to, "from": new, "part": "toast"}, headers=HTMX
+    )
+    fields = dict(re.findall(r'type="hidden" name="(status|from)" value="(\d+)"', toast.content.decode()))
+    back = client.post(f"/tickets/{ticket.pk}/moved", fields, headers=HTMX)
+
+    assert "Moved to Closed" in texts(toast)
+    assert fields == {"status": str(new), "from": str(to)}
+    assert cards(back.content.decode())["New"] == ["Refund"]
+    assert office.again(ticket).stage_id == new
+
+
+def test_who_was_slower_is_told_and_moves_nothing(office, sign_in):
+    ticket = office.mail("Refund")
+    with office.inside() as world:
+        new, ours, closed = (world.stage(name) for name in ("New", "Waiting on us", "Closed"))
+        tickets.move(ticket.pk, to=ours, by=SYSTEM)
+
+    answer = sign_in(office.world.grace).post(
+        f"/tickets/{ticket.pk}/moved", {"status": closed, "from": new, "part": "toast"}, headers=HTMX
+    )
+
+    assert answer.status_code == 409
+    assert answer.content.decode() == "Somebody has moved this ticket to “Waiting on us” meanwhile."
+    assert office.again(ticket).stage_id == ours
+
+
+@pytest.mark.parametrize("status", ["", "x", "999999", "²", "9" * 30])
+def test_a_status_that_is_not_there_is_refused_in_words(office, sign_in, status):
+    ticket = office.mail("Refund")
+
+    answer = sign_in(office.world.grace).post(f"/tickets/{ticket.pk}/moved", {"status": status}, headers=HTMX)
+
+    assert answer.status_code == 400
+    assert len(answer.content) < 200
+    assert office.again(ticket).stage_id == ticket.stage_id
+
+
+def test_the_number_of_queries_does_not_grow_with_the_tickets(office, sign_in):
+    client = sign_in(office.world.ada)
+
+    def queries() -> int:
+        with CaptureQueriesContext(connection) as seen:
+            assert client.get("/tickets", follow=True).status_code == 200
+        return len(seen)
+
+    office.mail("The first")
+    few = queries()
+    for number in range(20):
+        ticket = office.mail(f"Question {number}")
+        with office.inside() as world:
+            tickets.move(ticket.pk, to=world.stage("Closed"), by=SYSTEM)
+
+    assert queries() == few
+
+
+def test_a_board_of_another_account_is_not_found_S9(office, neighbour, sign_in):
+    with office.inside() as world:
+        pipeline, stage = world.tickets.default.id, world.stage("New")
+    client = sign_in(neighbour.world.ada)
+
+    assert client.get(f"/pipelines/{pipeline}/board").status_code == 404
+    assert client.get(f"/pipelines/{pipeline}/board/{stage}/after/1-1").status_code == 404

@@ -1,0 +1,180 @@
+"""Tickets made by hand: by a form that names its errors, and routed when nobody is chosen."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from deskhand.crm.records.models import Contact, Ticket
+from deskhand.events.types import SYSTEM
+from deskhand.routing import rules
+from deskhand.routing.types import Option
+from deskhand.web.tests.test_inbox import HTMX, texts
+
+NEW = "/tickets/new"
+CREATE = "/tickets/create"
+
+
+@pytest.fixture
+def form(office):
+    with office.inside() as world:
+        return {"subject": "A call about order 7", "status": str(world.stage("New"))}
+
+
+def goes_to(world, user) -> None:
+    rules.set_rule(
+        world.account.pk, world.channel.pk, Option.USERS_AND_TEAMS, user_ids=[user.pk], only_available=False, by=SYSTEM
+    )  # fmt: skip
+
+
+def made(office) -> Ticket:
+    with office.inside():
+        return Ticket.objects.select_related("contact").get()
+
+
+def test_a_ticket_is_created_for_a_contact_who_is_made(office, sign_in, form):
+    form |= {
+        "email": "Eva@Fjord.example", "name": "Eva Holm", "content": "She waits.\r\nCall back.", "priority": "HIGH",
+    }  # fmt: skip
+
+    answer = sign_in(office.world.grace).post(CREATE, form)
+
+    ticket = made(office)
+    assert answer.headers["Location"] == f"/inbox/all-open/{ticket.pk}"
+    assert (ticket.subject, ticket.content, ticket.priority) == (
+        "A call about order 7",
+        "She waits.\nCall back.",
+        "HIGH",
+    )
+    assert (ticket.contact.email, ticket.contact.name) == ("eva@fjord.example", "Eva Holm")
+    assert ticket.source_type == "MANUAL"
+    assert (ticket.created_by_kind, ticket.created_by_id) == ("user", office.world.grace.pk)
+
+
+def test_a_contact_who_is_known_is_found(office, sign_in, form):
+    with office.inside() as world:
+        known = world.contact()
+
+    sign_in(office.world.grace).post(CREATE, form | {"email": "ASTRID@fjallbo.example", "name": "Someone"})
+
+    assert made(office).contact_id == known.pk
+    with office.inside():
+        assert Contact.objects.get().name == "Astrid Lindqvist"
+
+
+def test_it_stands_where_it_was_asked_for(office, sign_in, form):
+    with office.inside() as world:
+        closed = world.stage("Closed")
+    client = sign_in(office.world.grace)
+
+    page = client.get(NEW, {"status": closed}).content.decode()
+    client.post(CREATE, form | {"status": closed})
+
+    assert f'<option value="{closed}" selected>Closed' in page
+    assert made(office).is_closed
+
+
+@pytest.mark.parametrize(
+    ("owner", "team"), [("user", False), ("team", True), ("none", False)], ids=["person", "team", "nobody"]
+)
+def test_whom_one_chooses_gets_it_and_no_rule_is_asked_R_ROUTE_71(office, sign_in, form, owner, team):
+    bob, support = office.world.bob.pk, office.world.team.pk
+    value = {"user": f"user:{bob}", "team": f"team:{support}", "none": "none"}[owner]
+    with office.inside() as world:
+        goes_to(world, world.grace)
+
+    sign_in(office.world.grace).post(CREATE, form | {"owner": value})
+
+    ticket = made(office)
+    assert ticket.owner_id == (bob if owner == "user" else None)
+    assert (support in ticket.assigned_team_ids) == (team or owner == "user")
+
+
+def test_where_nobody_is_chosen_the_help_desks_rule_chooses(office, sign_in, form, wired):
+    with office.inside() as world:
+        goes_to(world, world.bob)
+
+    sign_in(office.world.grace).post(CREATE, form)
+
+    assert made(office).owner_id == office.world.bob.pk
+
+
+@pytest.mark.parametrize(
+    ("wrong", "field", "said"),
+    [
+        ({"subject": "  "}, "subject", "A ticket needs a name."),
+        ({"subject": "x" * 501}, "subject", "The subject is too long."),
+        ({"email": "not an address"}, "email", "This is not an email address."),
+        ({"name": "Eva"}, "email", "A contact needs an email address."),
+        ({"priority": "SOON"}, "priority", "hs_ticket_priority"),
+        ({"status": "999999"}, "status", "There is no such status."),
+        ({"owner": "user:999999"}, "owner", "Choose a person or a team."),
+        ({"owner": "user:\u00b2"}, "owner", "Choose a person or a team."),
+    ],
+)
+def test_what_is_wrong_is_said_at_its_field_and_nothing_typed_is_lost(
+    office, sign_in, form, wrong, field, said
+):
+    client = sign_in(office.world.grace)
+
+    for more in ({}, {"headers": HTMX}):
+        answer = client.post(CREATE, form | {"content": "Kept text"} | wrong, **more)
+        error = re.search(rf'id="new-{field}-error"[^>]*>.*?</svg>([^<]*)<', answer.content.decode())
+        assert answer.status_code == 422
+        assert said in error[1]
+        assert "Kept text" in answer.content.decode()
+    with office.inside():
+        assert not Ticket.objects.exists()
+        assert not Contact.objects.exists()
+
+
+def test_a_script_gets_the_drawer_and_is_led_to_the_ticket(office, sign_in, form):
+    client = sign_in(office.world.grace)
+
+    drawer = client.get(NEW, headers=HTMX)
+    answer = client.post(CREATE, form, headers=HTMX)
+
+    assert "<html" not in drawer.content.decode()
+    assert 'hx-post="/tickets/create"' in drawer.content.decode()
+    assert answer.headers["HX-Redirect"] == f"/inbox/all-open/{made(office).pk}"
+
+
+def test_who_may_change_no_tickets_makes_none(office, sign_in, form):
+    """R-PERM-1"""
+    office.role(office.world.grace, records={"ticket": {"view": "all"}}, capabilities=["service_access"])
+    client = sign_in(office.world.grace)
+
+    assert client.get(NEW).status_code == 403
+    assert client.post(CREATE, form).status_code == 403
+    assert NEW not in client.get("/tickets", follow=True).content.decode()
+    assert made_none(office)
+
+
+def made_none(office) -> bool:
+    with office.inside():
+        return not Ticket.objects.exists()
+
+
+def test_who_may_make_no_contacts_names_one_that_is_there(office, sign_in, form):
+    records = {"ticket": {"view": "all", "edit": "all"}, "contact": {"view": "all"}}
+    office.role(office.world.grace, records=records, capabilities=["service_access"])
+    client = sign_in(office.world.grace)
+
+    refused = client.post(CREATE, form | {"email": "new@fjord.example"})
+    assert refused.status_code == 422
+    assert "you may not create contacts" in texts(refused)
+    with office.inside() as world:
+        world.contact()
+    assert client.post(CREATE, form | {"email": "astrid@fjallbo.example"}).status_code == 302
+
+
+def test_who_gives_a_ticket_away_and_loses_sight_of_it_is_told(office, sign_in, form):
+    own = {"view": "own", "edit": "own"}
+    office.role(office.world.grace, records={"ticket": own}, capabilities=["service_access"])
+    client = sign_in(office.world.grace)
+
+    answer = client.post(CREATE, form | {"owner": f"user:{office.world.bob.pk}"}, follow=True)
+
+    assert answer.status_code == 200
+    assert f"Ticket #{made(office).number} is created. You may not see it." in texts(answer)

@@ -1,0 +1,168 @@
+"""The board with mouse, keyboard and menu in a real browser (R-PIPE-5, R-PIPE-11)."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from deskhand.crm.records import tickets
+from deskhand.crm.records.models import Ticket
+from deskhand.events.types import SYSTEM
+
+pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("ignore:StreamingHttpResponse must consume")]
+
+
+def column(page: Page, name: str):
+    return page.locator(".board-column").filter(has=page.get_by_role("heading", name=name, exact=True))
+
+
+def card(page: Page, subject: str):
+    return page.locator(".ticket-card:not(.ticket-card--ghost)").filter(has_text=subject)
+
+
+def drag(page: Page, subject: str, to: str) -> None:
+    start, end = card(page, subject).bounding_box(), column(page, to).bounding_box()
+    page.mouse.move(start["x"] + 40, start["y"] + 30)
+    page.mouse.down()
+    page.mouse.move(start["x"] + 60, start["y"] + 40)
+    page.mouse.move(end["x"] + 80, end["y"] + 120, steps=5)
+    expect(page.locator(".ticket-card--ghost")).to_be_visible()
+    page.mouse.up()
+
+
+def stands_in(office, ticket) -> str:
+    again = office.again(ticket)
+    with office.inside() as world:
+        return world.tickets.stage(again.stage_id).label
+
+
+def test_a_card_is_dragged_counted_and_taken_back(tab, office) -> None:
+    ticket = office.mail("Refund still missing")
+    page = tab(office.world.grace, "/tickets")
+
+    drag(page, "Refund still missing", "Waiting on us")
+
+    expect(column(page, "Waiting on us").locator(".ticket-card")).to_have_count(1)
+    expect(column(page, "Waiting on us").locator("[data-count]")).to_have_text("1")
+    expect(column(page, "New").locator("[data-count]")).to_have_text("0")
+    expect(page.locator("#toasts")).to_contain_text("Moved to Waiting on us")
+    assert stands_in(office, ticket) == "Waiting on us"
+    assert page.url.endswith("/board")  # letting go opens nothing
+
+    page.get_by_role("button", name="Undo").click()
+
+    expect(column(page, "New").locator(".ticket-card")).to_have_count(1)
+    expect(page.locator("#toasts")).not_to_contain_text("Moved")
+    assert stands_in(office, ticket) == "New"
+
+
+def test_what_the_server_refuses_goes_back_and_says_why(tab, office) -> None:
+    ticket = office.mail("Refund still missing")
+    page = tab(office.world.grace, "/tickets")
+    office.role(office.world.grace, records={"ticket": {"view": "all"}}, capabilities=["service_access"])
+
+    drag(page, "Refund still missing", "Closed")
+
+    expect(page.locator("#toasts")).to_contain_text("You may not change this ticket.")
+    expect(column(page, "New").locator(".ticket-card")).to_have_count(1)
+    expect(column(page, "New").locator("[data-count]")).to_have_text("1")
+    assert stands_in(office, ticket) == "New"
+
+
+def test_a_card_one_may_not_change_stays_and_says_so(tab, office) -> None:
+    office.mail("Look, don't touch")
+    office.role(office.world.grace, records={"ticket": {"view": "all"}}, capabilities=["service_access"])
+    page = tab(office.world.grace, "/tickets")
+
+    page.locator(".card-link").focus()
+    page.keyboard.press(" ")
+
+    expect(page.locator("#announce")).to_have_text("You may see this ticket, but not move it.")
+    expect(page.locator("[data-lifted]")).to_have_count(0)
+
+
+def test_the_keyboard_lifts_moves_drops_and_puts_back(tab, office) -> None:
+    ticket = office.mail("Refund still missing")
+    page = tab(office.world.grace, "/tickets")
+    page.locator(".card-link").focus()
+
+    page.keyboard.press(" ")
+    expect(page.locator("#announce")).to_contain_text("Refund still missing lifted from New.")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("#announce")).to_have_text("Waiting on us, status 3 of 4")
+    page.keyboard.press("Escape")
+    expect(page.locator("#announce")).to_have_text("Refund still missing is back in New.")
+    assert stands_in(office, ticket) == "New"
+
+    page.keyboard.press(" ")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press(" ")
+
+    expect(page.locator("#toasts")).to_contain_text("Moved to Waiting on contact")
+    expect(page.locator(".card-link")).to_be_focused()
+    assert stands_in(office, ticket) == "Waiting on contact"
+
+    page.keyboard.press("z")
+    expect(column(page, "New").locator(".ticket-card")).to_have_count(1)
+
+
+def test_the_menu_of_a_card_does_what_dragging_does(tab, office) -> None:
+    ticket = office.mail("Refund still missing")
+    page = tab(office.world.grace, "/tickets")
+
+    page.get_by_role("link", name="Move “Refund still missing”").press("Enter")
+    expect(page.locator("#move-menu")).to_be_visible()
+    page.locator("#move-menu").get_by_role("button", name="Closed").click()
+
+    expect(column(page, "Closed").locator(".ticket-card")).to_have_count(1)
+    expect(page.locator("#toasts")).to_contain_text("Moved to Closed")
+    assert stands_in(office, ticket) == "Closed"
+
+
+def test_without_scripts_the_same_link_leads_to_a_page(tab, office) -> None:
+    ticket = office.mail("Refund still missing")
+    page = tab(office.world.grace, "/tickets", java_script_enabled=False)
+
+    page.get_by_role("link", name="Move “Refund still missing”").focus()
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="Closed").click()
+
+    expect(column(page, "Closed").locator(".ticket-card")).to_have_count(1)
+    assert stands_in(office, ticket) == "Closed"
+
+
+def test_what_others_do_shows_but_not_while_a_card_is_held(tab, office) -> None:
+    office.mail("Refund still missing")
+    other = office.mail("Parcel is broken", external_id="2@x")
+    page = tab(office.world.grace, "/tickets")
+    card(page, "Refund still missing").locator(".card-link").focus()
+    page.keyboard.press(" ")
+
+    with office.inside() as world:
+        tickets.move(other.pk, to=world.stage("Closed"), by=SYSTEM)
+    page.evaluate("document.getElementById('live').dispatchEvent(new Event('views'))")
+    page.wait_for_timeout(300)
+    expect(column(page, "New").locator(".ticket-card")).to_have_count(2)
+    page.keyboard.press("Escape")
+
+    expect(column(page, "Closed").locator(".ticket-card")).to_have_count(1)
+    expect(card(page, "Refund still missing").locator(".card-link")).to_be_focused()
+
+
+def test_a_ticket_is_created_from_its_column_and_opened(tab, office) -> None:
+    page = tab(office.world.grace, "/tickets")
+
+    page.get_by_role("link", name="Create a ticket in Waiting on us").click()
+    expect(page.locator("#new-subject")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator("#drawer")).to_contain_text("A ticket needs a name.")
+    page.locator("#new-subject").fill("A call about order 7")
+    page.locator("#new-email").fill("eva@fjord.example")
+    page.locator("#drawer").get_by_role("button", name="Create ticket").click()
+
+    expect(page.locator("#subject")).to_have_text("A call about order 7")
+    with office.inside():
+        ticket = Ticket.objects.get()
+    assert stands_in(office, ticket) == "Waiting on us"
+    assert page.url.endswith(f"/inbox/all-open/{ticket.pk}")
