@@ -14,9 +14,12 @@ from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.pipelines.types import PipelineValue, StageValue
 from deskhand.desk import board, new_tickets
 from deskhand.desk.selection import Selection
-from deskhand.kernel.errors import NotFound
+from deskhand.kernel.errors import Invalid, NotFound
 from deskhand.web import labels
 from deskhand.web.board import creating, rows
+from deskhand.web.filters.bar import OWN, BarOf
+from deskhand.web.filters.editing import Groups, condition
+from deskhand.web.filters.words import Words
 from deskhand.web.frame import count_text
 from deskhand.web.middleware import AccountRequest
 from deskhand.web.shell import Person
@@ -41,23 +44,31 @@ def stage_of(pipeline: PipelineValue, stage_id: int) -> StageValue:
 class BoardOf:
     """One pipeline as the viewer sees it, with a fixed number of queries."""
 
-    def __init__(self, request: AccountRequest, pipeline: PipelineValue) -> None:
+    def __init__(self, request: AccountRequest, pipeline: PipelineValue, screen: str = "board") -> None:
         self.request, self.viewer, self.pipeline = request, request.viewer, pipeline
         self.query = self._kept_query()
-        self.selection = Selection(ZoneInfo(request.account.zone), pipeline.id)
+        args = [pipeline.id]
+        parts = {"editor": reverse("filter-editor", args=args), "count": reverse("filter-count", args=args)}
+        self.words = Words(self.viewer)
+        self.filters = BarOf(self.words, request.GET, reverse(screen, args=args), parts)
+        self.selection = self.select(self.filters.groups)
+
+    def select(self, groups: Groups) -> Selection:
+        return Selection(ZoneInfo(self.request.account.zone), self.pipeline.id, condition(groups))
 
     def _kept_query(self) -> str:
         """What of the address stays the same on the way to a part of the page and back."""
         kept = self.request.GET.copy()
-        for name in ("shown", "status"):
-            kept.pop(name, None)
+        for name in OWN:
+            if name != "f":
+                kept.pop(name, None)
         return f"?{kept.urlencode()}" if kept else ""
 
     def _url(self, name: str, *args: int | str) -> str:
         return reverse(name, args=args) + self.query
 
-    def page(self, shown: Mapping[int, int] | None = None) -> rows.BoardPage:
-        """`shown` says how many cards of a status stand there already, by its id."""
+    def page(self, shown: Mapping[int, int] | None = None, refusal: Invalid | None = None) -> rows.BoardPage:
+        """`shown` says how many cards of a status stand there already, by its id; `refusal` is of the filters' form."""
         wanted = {stage.id: (shown or {}).get(stage.id, 0) for stage in self.pipeline.stages}
         cards = board.cards(self.viewer, self.selection, wanted)
         counts = board.counts(self.viewer, self.selection, list(wanted))
@@ -65,7 +76,7 @@ class BoardOf:
             title=_(self.pipeline.label), pipelines=self._pipelines(), url=self._url("board", self.pipeline.id), table_url="",
             columns=tuple(self._column(stage, counts[stage.id], *cards[stage.id]) for stage in self.pipeline.stages),
             automate_url=reverse("automate", args=[self.pipeline.id]) if policy.can(self.viewer, Action.EDIT_LANES) else "",
-            create_url=self._create_url(self.pipeline.first_open),
+            create_url=self._create_url(self.pipeline.first_open), bar=self.filters.bar(refusal),
         )  # fmt: skip
 
     def _create_url(self, stage: StageValue) -> str:

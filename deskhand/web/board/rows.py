@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from deskhand.web.filters.bar import Bar
 from deskhand.web.inbox.rows import Label
 from deskhand.web.shell import Person
 
@@ -53,6 +54,7 @@ class BoardPage:
     table_url: str
     automate_url: str
     create_url: str
+    bar: Bar
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("tickets/create", views.create, name="ticket-create"),
     path("pipelines/<id:pipeline_id>/board", views.board, name="board"),
     path("pipelines/<id:pipeline_id>/board/<id:stage_id>/after/<key:after>", views.more, name="board-more"),
+    path("pipelines/<id:pipeline_id>/filter", views.filter_editor, name="filter-editor"),
+    path("pipelines/<id:pipeline_id>/matches", views.filter_count, name="filter-count"),
     path("tickets/<id:ticket_id>/move", views.ask_move, name="card-move"),
     path("tickets/<id:ticket_id>/moved", views.move, name="card-moved"),
 ]

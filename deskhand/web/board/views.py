@@ -17,7 +17,7 @@ from deskhand.crm.records import tickets
 from deskhand.crm.records.models import Ticket
 from deskhand.desk import board as boards
 from deskhand.desk import new_tickets
-from deskhand.desk.selection import Selection
+from deskhand.desk.selection import CAP, Selection, count
 from deskhand.events.types import Actor
 from deskhand.kernel.errors import Forbidden, Invalid, NotFound
 from deskhand.web.board import creating
@@ -43,10 +43,45 @@ def board(request: AccountRequest, pipeline_id: int) -> HttpResponse:
 
 
 def _board(request: AccountRequest, of: BoardOf) -> HttpResponse:
-    context = {"page": of.page(_shown(request)), "menu": of.menu(), "request": request}
+    answer, refusal = applied(request, of)
+    if answer:
+        return answer
+    context = {"page": of.page(_shown(request), refusal), "menu": of.menu(), "request": request}
+    status = 422 if refusal else 200
     if wants_fragment(request):
-        return render(request, "board/fragments/board.html", context)
-    return render(request, "board/board.html", context | {"shell": shell(request, area=AREA)})
+        return render(request, "board/fragments/board.html", context, status=status)
+    return render(request, "board/board.html", context | {"shell": shell(request, area=AREA)}, status=status)
+
+
+def applied(request: AccountRequest, of: BoardOf) -> tuple[HttpResponse | None, Invalid | None]:
+    """Where the form of a filter leads when it is done, or what is wrong with it."""
+    if request.method != "GET" or not request.GET.get("apply"):
+        return None, None
+    try:
+        return redirect(of.filters.url(of.filters.applied())), None
+    except Invalid as refusal:
+        return None, refusal
+
+
+@require_GET
+def filter_editor(request: AccountRequest, pipeline_id: int) -> HttpResponse:
+    """The form of one filter again, for another way to compare."""
+    policy.require(request.viewer, Action.OPEN_HELP_DESK)
+    of = BoardOf(request, pipeline_of(pipeline_id))
+    return render(request, "filters/editor_fragment.html", {"bar": of.filters.bar(), "request": request})
+
+
+@require_GET
+def filter_count(request: AccountRequest, pipeline_id: int) -> HttpResponse:
+    """How many tickets the filters find with what stands in the form."""
+    policy.require(request.viewer, Action.OPEN_HELP_DESK)
+    of = BoardOf(request, pipeline_of(pipeline_id))
+    context: dict[str, object] = {"cap": CAP, "count": 0, "reason": "", "request": request}
+    try:
+        context["count"] = count(request.viewer, of.select(of.filters.applied()))
+    except Invalid as refusal:
+        context["reason"] = _(refusal.message)
+    return render(request, "filters/count_fragment.html", context)
 
 
 def _shown(request: AccountRequest) -> dict[int, int]:

@@ -74,13 +74,6 @@ TABLE: dict[str, Wall] = {
     "ticket-file-remove": Wall("POST"),
     "ticket-later-take-back": Wall("POST"),
     "ticket-later-send": Wall("POST"),
-    "tickets": OF_THE_LIST,
-    "ticket-new": OF_THE_LIST,
-    "ticket-create": Wall("POST", neighbour=None),
-    "board": OF_THE_LIST,
-    "board-more": OF_THE_LIST,
-    "card-move": Wall(),
-    "card-moved": Wall("POST"),
     "make-ticket": Wall("POST"),
     "thread-spam": Wall("POST"),
     "contacts": OF_THE_LIST,
@@ -168,6 +161,15 @@ TABLE: dict[str, Wall] = {
     "mail-template": Wall(),
     "mail-template-save": Wall("POST"),
     "theme": Wall("POST", neighbour=None, nobody=None),
+    "tickets": OF_THE_LIST,
+    "ticket-new": OF_THE_LIST,
+    "ticket-create": Wall("POST", neighbour=None),
+    "board": OF_THE_LIST,
+    "board-more": OF_THE_LIST,
+    "filter-editor": OF_THE_LIST,
+    "filter-count": OF_THE_LIST,
+    "card-move": Wall(),
+    "card-moved": Wall("POST"),
     "availability": Wall("POST", neighbour=None, nobody=None),
 }
 #: Of these a record is named: a contact, a company.
@@ -243,6 +245,8 @@ def places(office) -> dict[str, str]:
         )
         lane = [world.tickets.default.id, world.stage("New")]
     given = {
+        **{name: lane[:1] for name in ("board", "filter-editor", "filter-count")}, "board-more": [*lane, "1-1"],
+        **{name: [ticket.pk] for name in ("card-move", "card-moved")},
         "inbox-view": ["all-open"], "inbox-list": ["all-open"], "inbox-side": ["all-open"],
         "inbox-more": ["all-open", "1-1"], "inbox-new": ["all-open", "1-1"],
         **{name: ["all-open", ticket.pk] for name in ("inbox-ticket", "inbox-row", "inbox-thread")},
@@ -252,7 +256,6 @@ def places(office) -> dict[str, str]:
         **{name: ["all-open"] for name in ("inbox-undo", "inbox-bulk", "inbox-density")},
         "ticket-draft": [ticket.pk], "ticket-files": [ticket.pk], "ticket-file-remove": [ticket.pk, own_file.pk],
         **{name: ["all-open", ticket.pk, waiting.pk] for name in ("ticket-later-take-back", "ticket-later-send")}, "make-ticket": [thread.pk], "thread-spam": [thread.pk], "attachment": [file.pk], "mailbox-mail": [mail.pk],
-        "board": lane[:1], "board-more": [*lane, "1-1"], "card-move": [ticket.pk], "card-moved": [ticket.pk],
         "automate": lane[:1], "automate-channel": [lane[0], world.channel.pk], "automate-status": [lane[0], "sent"],
         "automate-close-date": lane[:1], **dict.fromkeys(("lane-switch", "lane-every-time", "lane-step-new", "lane-step-add"), lane),
         **{name: [*lane, "1"] for name in TABLE if name.startswith("lane-step-") and name not in ("lane-step-new", "lane-step-add")},

@@ -1,0 +1,210 @@
+"""The bar of filters above a board or a table, and the form in which one filter is set. Its state is the address."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+from django.http import QueryDict
+from django.utils.translation import gettext as _
+
+from deskhand.crm.filters.as_json import to_json
+from deskhand.crm.filters.types import OPERATORS, Operator, Takes, Unit, Window
+from deskhand.crm.schema.types import Kind
+from deskhand.kernel.errors import Invalid
+from deskhand.web.filters import editing
+from deskhand.web.filters.editing import Groups, Item, Spot
+from deskhand.web.filters.words import TYPE_WORDS, UNIT_WORDS, WINDOW_WORDS, Choice, Words, default_operator
+
+#: What of an address belongs to the form and goes when it is done.
+OWN = ("f", "edit", "prop", "op", "value", "amount", "unit", "apply", "shown", "after")
+
+
+@dataclass(frozen=True)
+class Chip:
+    property: str
+    operator: str
+    values: str
+    edit_url: str
+    remove_url: str
+    is_edited: bool
+
+
+@dataclass(frozen=True)
+class Offer:
+    label: str
+    url: str
+
+
+@dataclass(frozen=True)
+class Offers:
+    label: str
+    offers: tuple[Offer, ...]
+
+
+@dataclass(frozen=True)
+class Editor:
+    """`takes` is the operator's own word; `hidden` is what the form carries along."""
+
+    property: str
+    hidden: tuple[tuple[str, str], ...]
+    operators: tuple[Choice, ...]
+    takes: str
+    input_type: str  # text, number, date
+    choices: tuple[Choice, ...]
+    units: tuple[Choice, ...]
+    values: tuple[str, ...]
+    amount: str
+    cancel_url: str
+    error: str = ""
+    error_field: str = ""
+
+
+@dataclass(frozen=True)
+class Bar:
+    groups: tuple[tuple[Chip, ...], ...]
+    offers: tuple[Offers, ...]  # of one more filter that must hold, too
+    or_offers: tuple[Offers, ...]  # of a group that may hold instead
+    url: str
+    editor_url: str
+    count_url: str
+    clear_url: str
+    editor: Editor | None = None
+
+
+class BarOf:
+    """Filters from an address. Raises Invalid for filters that can't be read or may not be asked."""
+
+    def __init__(self, words: Words, query: QueryDict, path: str, parts: Mapping[str, str]) -> None:
+        self.words, self.query, self.path, self.parts = words, query, path, parts
+        self.groups: Groups = editing.read(query.get("f", ""))
+        words.require(item for group in self.groups for item in group)
+        self.spot = editing.spot_of(query.get("edit", ""))
+
+    def url(self, groups: Groups, **more: str) -> str:
+        kept = [(name, value) for name, values in self.query.lists() if name not in OWN for value in values]
+        written = editing.write(groups)
+        asked = [*kept, *([("f", written)] if written else []), *more.items()]
+        return f"{self.path}?{urlencode(asked)}" if asked else self.path
+
+    def applied(self) -> Groups:
+        """With the form's filter in its place. Raises Invalid, naming the field."""
+        item = self._typed()
+        return editing.put(self.groups, self.spot, item) if self.spot and item else self.groups
+
+    def _typed(self) -> Item | None:
+        if not self.query.get("prop"):
+            return None
+        object_type, prop = self.words.property(self.query.get("prop", ""))
+        q = self.query
+        made = editing.made_of(
+            prop, q.get("op", ""), q.getlist("value"), q.get("amount", ""), q.get("unit", "")
+        )
+        return Item(object_type, made)
+
+    def bar(self, refusal: Invalid | None = None) -> Bar:
+        last = max(len(self.groups) - 1, 0)
+        size = len(self.groups[last]) if self.groups else 0
+        return Bar(
+            groups=tuple(
+                tuple(self._chip(item, Spot(g, i)) for i, item in enumerate(group)) for g, group in enumerate(self.groups)
+            ),
+            offers=self._offers(Spot(last, size)), or_offers=self._offers(Spot(last + 1, 0)) if self.groups else (),
+            url=self.path, editor_url=self.parts["editor"], count_url=self.parts["count"], clear_url=self.url(()),
+            editor=self.editor(refusal),
+        )  # fmt: skip
+
+    def _chip(self, item: Item, spot: Spot) -> Chip:
+        _kind, prop = self.words.property(f"{item.object_type}.{item.filter.property}")
+        operator = item.filter.operator
+        return Chip(
+            self.words.label(item.object_type, prop), dict_of(self.words.operators(prop, operator))[operator.value],
+            self.words.values(item), self.url(self.groups, edit=str(spot)), self.url(editing.put(self.groups, spot, None)),
+            spot == self.spot,
+        )  # fmt: skip
+
+    def _offers(self, spot: Spot) -> tuple[Offers, ...]:
+        found = (
+            Offers(
+                str(TYPE_WORDS[object_type]),
+                tuple(
+                    Offer(
+                        _(prop.label),
+                        self.url(self.groups, edit=str(spot), prop=f"{object_type}.{prop.name}"),
+                    )
+                    for prop in self.words.offered(object_type)
+                ),
+            )
+            for object_type in TYPE_WORDS
+        )
+        return tuple(one for one in found if one.offers)
+
+    def editor(self, refusal: Invalid | None = None) -> Editor | None:
+        if self.spot is None:
+            return None
+        there, name = editing.at(self.groups, self.spot), self.query.get("prop", "")
+        if there and not name:
+            name = f"{there.object_type}.{there.filter.property}"
+        if not name:
+            return None
+        object_type, prop = self.words.property(name)
+        asked = self.query.get("op", "")
+        operator = there.filter.operator if there else default_operator(prop)
+        if asked in OPERATORS[prop.kind]:
+            operator = Operator(asked)
+        values = self._values(there)
+        kept = [(n, v) for n, vs in self.query.lists() if n not in OWN for v in vs]
+        hidden = [
+            ("f", editing.write(self.groups)),
+            ("edit", str(self.spot)),
+            ("prop", f"{object_type}.{prop.name}"),
+        ]
+        takes = OPERATORS[prop.kind][operator]
+        choices = self.words.choices(prop)
+        if takes is Takes.WINDOW:
+            choices = [Choice(one.value, str(WINDOW_WORDS[one])) for one in Window]
+        is_day = prop.kind in (Kind.DATE, Kind.DATETIME)
+        amount, unit = self._span(there)
+        units = (Unit.DAY, Unit.WEEK) if prop.kind is Kind.DATE else tuple(Unit)
+        return Editor(
+            property=self.words.label(object_type, prop), hidden=(*kept, *hidden),
+            operators=tuple(self.words.operators(prop, operator)), takes=takes.name,
+            input_type="date" if is_day else "number" if prop.kind in (Kind.NUMBER, Kind.DURATION) and takes is not Takes.SOME else "text",
+            choices=tuple(Choice(c.value, c.label, c.value in values) for c in choices),
+            units=tuple(Choice(one.value, str(UNIT_WORDS[one]), one.value == unit) for one in units),
+            values=values, amount=amount, cancel_url=self.url(self.groups),
+            error=f"{_(refusal.message)} {_(refusal.hint)}".strip() if refusal else "", error_field=refusal.field if refusal else "",
+        )  # fmt: skip
+
+    def _values(self, there: Item | None) -> tuple[str, ...]:
+        if "op" in self.query or there is None:
+            return tuple(self.query.getlist("value"))
+        written = to_json(there.filter).get("values", [])
+        said = tuple(_plain(value) for value in written)
+        is_text = there.filter.kind in (Kind.TEXT, Kind.NUMBER, Kind.DURATION)
+        return (
+            ("; ".join(said),)
+            if is_text and OPERATORS[there.filter.kind][there.filter.operator] is Takes.SOME
+            else said
+        )
+
+    def _span(self, there: Item | None) -> tuple[str, str]:
+        if "amount" in self.query or there is None:
+            return self.query.get("amount", ""), self.query.get("unit", Unit.DAY.value)
+        written = to_json(there.filter).get("values", [{}])[0]
+        return (
+            (str(written["amount"]), written["unit"])
+            if isinstance(written, dict) and "amount" in written
+            else ("", "day")
+        )
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value.get("window", "")) if isinstance(value, dict) else str(value)
+
+
+def dict_of(choices: list[Choice]) -> dict[str, str]:
+    return {choice.value: choice.label for choice in choices}

@@ -1,0 +1,206 @@
+"""Filters in words: what one may filter by, how, and what was chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from functools import cached_property
+
+from django.utils import formats
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext, pgettext
+
+from deskhand.accounts import queries as people
+from deskhand.accounts.types import Viewer
+from deskhand.crm.filters.types import OPERATORS, Operator, Span, Unit, Value, Window
+from deskhand.crm.pipelines.queries import pipelines_of
+from deskhand.crm.schema.queries import properties_of
+from deskhand.crm.schema.types import Kind, Property
+from deskhand.desk.selection import may_filter_by
+from deskhand.kernel.errors import Invalid
+from deskhand.web.filters.editing import Item
+
+OPERATOR_WORDS = {
+    Operator.KNOWN: gettext_lazy("is known"),
+    Operator.UNKNOWN: gettext_lazy("is unknown"),
+    Operator.ANY_OF: gettext_lazy("is any of"),
+    Operator.NONE_OF: gettext_lazy("is none of"),
+    Operator.ALL_OF: gettext_lazy("has all of"),
+    Operator.EVER: gettext_lazy("has ever been any of"),
+    Operator.NEVER: gettext_lazy("has never been any of"),
+    Operator.CONTAINS: gettext_lazy("contains any of"),
+    Operator.NOT_CONTAINS: gettext_lazy("contains none of"),
+    Operator.STARTS_WITH: gettext_lazy("starts with any of"),
+    Operator.ENDS_WITH: gettext_lazy("ends with any of"),
+    Operator.GREATER: gettext_lazy("is greater than"),
+    Operator.AT_LEAST: gettext_lazy("is at least"),
+    Operator.LESS: gettext_lazy("is less than"),
+    Operator.AT_MOST: gettext_lazy("is at most"),
+    Operator.BETWEEN: gettext_lazy("is between"),
+    Operator.ON: gettext_lazy("is on"),
+    Operator.BEFORE: gettext_lazy("is before"),
+    Operator.AFTER: gettext_lazy("is after"),
+    Operator.LESS_THAN_AGO: gettext_lazy("is at most this long ago"),
+    Operator.MORE_THAN_AGO: gettext_lazy("is longer ago than"),
+    Operator.LESS_THAN_AHEAD: gettext_lazy("is at most this far ahead"),
+    Operator.MORE_THAN_AHEAD: gettext_lazy("is further ahead than"),
+    Operator.WITHIN: gettext_lazy("is within"),
+}
+WINDOW_WORDS = {
+    Window.TODAY: gettext_lazy("today"),
+    Window.YESTERDAY: gettext_lazy("yesterday"),
+    Window.TOMORROW: gettext_lazy("tomorrow"),
+    Window.THIS_WEEK: gettext_lazy("this week"),
+    Window.LAST_WEEK: gettext_lazy("last week"),
+    Window.NEXT_WEEK: gettext_lazy("next week"),
+    Window.THIS_MONTH: gettext_lazy("this month"),
+    Window.LAST_MONTH: gettext_lazy("last month"),
+    Window.NEXT_MONTH: gettext_lazy("next month"),
+    Window.THIS_YEAR: gettext_lazy("this year"),
+}
+UNIT_WORDS = {
+    Unit.MINUTE: gettext_lazy("minutes"), Unit.HOUR: gettext_lazy("hours"),
+    Unit.DAY: gettext_lazy("days"), Unit.WEEK: gettext_lazy("weeks"),
+}  # fmt: skip
+TYPE_WORDS = {
+    "ticket": gettext_lazy("Ticket"), "contact": gettext_lazy("Contact"), "company": gettext_lazy("Company"),
+}  # fmt: skip
+
+#: Built-in properties that one may filter by; the account's own come after them.
+OFFERED = {
+    "ticket": (
+        "hs_pipeline_stage", "hubspot_owner_id", "hs_assigned_team_ids", "hs_ticket_priority", "hs_is_closed", "source_type",
+        "hs_ticket_category", "hs_resolution", "subject", "content", "createdate", "closed_date", "hs_last_message_received_at",
+        "hs_last_message_sent_at", "hs_last_message_from_visitor", "hs_first_agent_message_sent_at", "hs_ticket_reopened_at",
+        "hs_num_times_contacted", "hs_ticket_id",
+    ),
+    "contact": ("email", "firstname", "lastname", "phone", "createdate"),
+    "company": ("name", "domain", "createdate"),
+}  # fmt: skip
+_UNLISTED = (Kind.REF, Kind.REFS)  # the account's own with ids in them can't be chosen from a list
+
+
+@dataclass(frozen=True)
+class Choice:
+    value: str
+    label: str
+    chosen: bool = False
+
+
+class Words:
+    """For one viewer; people and teams are read when a filter names them."""
+
+    def __init__(self, viewer: Viewer) -> None:
+        self.viewer = viewer
+
+    @cached_property
+    def _members(self) -> list[Choice]:
+        return [Choice(str(m.user_id), m.name) for m in people.members(self.viewer.account_id)]
+
+    @cached_property
+    def _teams(self) -> list[Choice]:
+        return [Choice(str(team.id), team.name) for team in people.teams(self.viewer.account_id)]
+
+    def offered(self, object_type: str) -> list[Property]:
+        if not may_filter_by(self.viewer, object_type):
+            return []
+        known = properties_of(object_type)
+        own = [p for p in known.values() if p.is_custom and p.kind not in _UNLISTED and not p.is_computed]
+        return [*(known[name] for name in OFFERED[object_type] if name in known), *own]
+
+    def property(self, name: str) -> tuple[str, Property]:
+        """By "ticket.subject". Raises Invalid."""
+        object_type, _dot, own_name = name.partition(".")
+        offered = self.offered(object_type) if object_type in OFFERED else []
+        found = next((prop for prop in offered if prop.name == own_name), None)
+        if found is None:
+            raise Invalid(_("You may not filter by this."), field="prop", value=name[:80])
+        return object_type, found
+
+    def label(self, object_type: str, prop: Property) -> str:
+        label = _(prop.label)
+        if object_type == "ticket":
+            return label
+        names = {"kind": TYPE_WORDS[object_type], "property": label}
+        return _("%(kind)s: %(property)s") % names
+
+    def choices(self, prop: Property) -> list[Choice]:
+        """What may be chosen; nothing where one writes."""
+        if prop.name == "hs_pipeline_stage":
+            several = len(pipelines_of("ticket").pipelines) > 1
+            return [
+                Choice(str(s.id), f"{_(s.label)} ({_(p.label)})" if several else _(s.label))
+                for p in pipelines_of("ticket").pipelines
+                for s in p.stages
+            ]
+        if prop.kind is Kind.BOOL:
+            return [Choice("true", _("Yes")), Choice("false", _("No"))]
+        if prop.kind is Kind.REF:
+            return self._members
+        if prop.kind is Kind.REFS:
+            return self._teams
+        return [Choice(option.value, _(option.label)) for option in prop.options]
+
+    def operators(self, prop: Property, chosen: Operator) -> list[Choice]:
+        return [Choice(one.value, str(OPERATOR_WORDS[one]), one is chosen) for one in _in_order(prop)]
+
+    def values(self, item: Item) -> str:
+        """What was chosen, as it is read."""
+        prop = properties_of(item.object_type)[item.filter.property]
+        labels = {choice.value: choice.label for choice in self.choices(prop)}
+        said = [self._value(value, labels) for value in item.filter.values]
+        if item.filter.operator is Operator.BETWEEN:
+            return _("%(low)s and %(high)s") % {"low": said[0], "high": said[1]}
+        return _listed(said)
+
+    def _value(self, value: Value, labels: dict[str, str]) -> str:
+        match value:
+            case Window():
+                return str(WINDOW_WORDS[value])
+            case Span(amount, unit):
+                return span_words(amount, unit)
+            case bool():
+                return labels["true" if value else "false"]
+            case datetime() | date():
+                return formats.date_format(value, "SHORT_DATE_FORMAT")
+            case Decimal():
+                return formats.number_format(value.normalize())
+        return labels.get(str(value), str(value))
+
+    def require(self, items: Iterable[Item]) -> None:
+        """Raise Invalid for filters on what is not offered to this viewer."""
+        for item in items:
+            _kind, prop = self.property(f"{item.object_type}.{item.filter.property}")
+            if prop.kind is not item.filter.kind:
+                raise Invalid(_("You may not filter by this."), field="prop", value=prop.name)
+
+
+def _in_order(prop: Property) -> Sequence[Operator]:
+    """Known and unknown come last."""
+    last = (Operator.KNOWN, Operator.UNKNOWN)
+    return [*(one for one in OPERATORS[prop.kind] if one not in last), *last]
+
+
+def default_operator(prop: Property) -> Operator:
+    return Operator.CONTAINS if prop.kind is Kind.TEXT else _in_order(prop)[0]
+
+
+def _listed(parts: list[str]) -> str:
+    shown = parts[:3]
+    if len(parts) > len(shown):
+        shown.append(_("%(count)s more") % {"count": len(parts) - len(shown)})
+    return pgettext("between the parts of a list", ", ").join(shown)
+
+
+def span_words(amount: int, unit: Unit) -> str:
+    match unit:
+        case Unit.MINUTE:
+            return ngettext("%(num)s minute", "%(num)s minutes", amount) % {"num": amount}
+        case Unit.HOUR:
+            return ngettext("%(num)s hour", "%(num)s hours", amount) % {"num": amount}
+        case Unit.DAY:
+            return ngettext("%(num)s day", "%(num)s days", amount) % {"num": amount}
+        case Unit.WEEK:
+            return ngettext("%(num)s week", "%(num)s weeks", amount) % {"num": amount}

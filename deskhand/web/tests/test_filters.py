@@ -1,0 +1,187 @@
+"""Filters of boards and tables: made by links and forms, kept in the address, read as sentences."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+import pytest
+
+from deskhand.crm.filters.types import OPERATORS, Takes
+from deskhand.crm.records import tickets
+from deskhand.crm.schema import properties
+from deskhand.crm.schema.types import Kind
+from deskhand.events.types import SYSTEM
+from deskhand.web.tests.test_board import cards
+from deskhand.web.tests.test_inbox import HTMX, texts
+
+
+def condition(*groups: list[dict]) -> str:
+    return json.dumps({"any": [{"all": group} for group in groups]})
+
+
+def one(property: str, kind: str, operator: str, *values) -> dict:
+    return {"property": property, "kind": kind, "operator": operator, "values": list(values)}
+
+
+HIGH = one("hs_ticket_priority", "enumeration", "any_of", "HIGH")
+ASTRID = {"associated": "contact", "where": one("email", "string", "contains", "astrid")}
+
+
+@pytest.fixture
+def desk(office, sign_in):
+    """Two tickets, the second one high and Grace's, and a client on its board."""
+    office.mail("Refund")
+    parcel = office.mail("Parcel")
+    with office.inside() as world:
+        tickets.assign(parcel.pk, owner_id=world.grace.pk, by=SYSTEM)
+        tickets.update(parcel.pk, {"hs_ticket_priority": "HIGH"}, by=SYSTEM)
+        board = f"/pipelines/{world.tickets.default.id}"
+    return office, sign_in(office.world.grace), board
+
+
+def new(client, board, query: dict, **more):
+    return client.get(f"{board}/board", query, **more)
+
+
+def subjects(answer) -> list[str]:
+    return cards(answer.content.decode())["New"]
+
+
+def test_groups_are_joined_by_or_and_filters_by_and(desk):
+    _office, client, board = desk
+    low = one("hs_ticket_priority", "enumeration", "any_of", "LOW")
+    refund = one("subject", "string", "contains", "refund")
+
+    assert subjects(new(client, board, {"f": condition([HIGH])})) == ["Parcel"]
+    assert subjects(new(client, board, {"f": condition([HIGH, refund])})) == []
+    assert sorted(subjects(new(client, board, {"f": condition([HIGH], [refund])}))) == ["Parcel", "Refund"]
+    assert subjects(new(client, board, {"f": condition([low])})) == []
+    assert len(subjects(new(client, board, {"f": condition([ASTRID])}))) == 2
+
+
+def test_a_filter_is_made_by_links_and_a_form(desk):
+    """Without scripts: offer, form, apply; then the address alone says it."""
+    _office, client, board = desk
+    page = new(client, board, {}).content.decode()
+    offer = html.unescape(re.search(r'href="([^"]*prop=ticket.hs_ticket_priority[^"]*)"', page)[1])
+
+    form = client.get(offer)
+    asked = parse_qs(urlsplit(offer).query) | {"op": ["any_of"], "value": ["HIGH", "URGENT"], "apply": ["1"]}
+    done = client.get(f"{board}/board?{urlencode(asked, doseq=True)}")
+    shown = client.get(done.headers["Location"])
+
+    assert 'value="HIGH"' in form.content.decode()
+    assert subjects(shown) == ["Parcel"]
+    assert "Priority is any of High, Urgent" in texts(shown)
+    assert set(parse_qs(urlsplit(done.headers["Location"]).query)) == {"f"}
+    again = html.unescape(re.search(r'class="filter-text" href="([^"]*)"', shown.content.decode())[1])
+    assert re.search(r'value="HIGH" checked', client.get(again).content.decode())
+    gone = html.unescape(re.search(r'class="filter-remove" href="([^"]*)"', shown.content.decode())[1])
+    assert gone == f"{board}/board"
+
+
+EVERY_KIND = {
+    Kind.TEXT: ("subject", "Refund"), Kind.NUMBER: ("hs_ticket_id", "1"), Kind.DATETIME: ("createdate", "2026-01-31"),
+    Kind.ENUM: ("hs_ticket_priority", "HIGH"), Kind.BOOL: ("hs_is_closed", "false"), Kind.REF: ("hubspot_owner_id", "1"),
+    Kind.REFS: ("hs_assigned_team_ids", "1"), Kind.DATE: ("visit", "2026-01-31"), Kind.MULTI: ("colours", "red"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", EVERY_KIND)
+def test_every_operator_of_every_kind_can_be_chosen_and_is_read_again(desk, kind):
+    office, client, board = desk
+    with office.inside():
+        properties.create("ticket", "visit", "Visit", Kind.DATE)
+        red = [{"value": "red", "label": "Red"}]
+        properties.create("ticket", "colours", "Colours", Kind.MULTI, options=red)
+    name, value = EVERY_KIND[kind]
+    for operator, takes in OPERATORS[kind].items():
+        values = {Takes.TWO: [value, value], Takes.WINDOW: ["this_week"]}.get(takes, [value])
+        asked = {"edit": "0.0", "prop": f"ticket.{name}", "op": operator.value, "value": values, "amount": "2", "unit": "day"}
+        form = client.get(f"{board}/filter", asked, headers=HTMX)
+        count = client.get(f"{board}/matches", asked, headers=HTMX)
+        done = client.get(f"{board}/board", asked | {"apply": "1"})
+
+        assert f'value="{operator.value}" selected' in form.content.decode()
+        assert re.match(r"Matches \d tickets? now", count.content.decode().strip())
+        assert done.status_code == 302, operator
+        page = client.get(done.headers["Location"])
+        assert page.status_code == 200
+        assert 'class="filter-chip"' in page.content.decode()
+
+
+def test_the_form_says_how_many_it_finds_now(desk):
+    _office, client, board = desk
+    asked = {"edit": "0.0", "prop": "ticket.subject", "op": "contains", "value": "parcel"}
+
+    assert "Matches 1 ticket now" in texts(client.get(f"{board}/matches", asked, headers=HTMX))
+    assert "Give a value." in texts(client.get(f"{board}/matches", asked | {"value": ""}, headers=HTMX))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"op": "contains", "value": ""}, "Give a value."),
+        ({"op": "sings", "value": "x"}, "Choose how to compare."),
+        ({"prop": "ticket.createdate", "op": "on", "value": "soon"}, "This is not a date."),
+        ({"prop": "ticket.createdate", "op": "less_than_ago", "amount": "0", "unit": "day"}, "Give a whole number"),
+        ({"prop": "ticket.createdate", "op": "less_than_ago", "amount": "2", "unit": "eon"}, "Choose a unit."),
+        ({"prop": "ticket.hs_ticket_id", "op": "greater", "value": "many"}, "This is not a number."),
+        ({"prop": "ticket.hs_ticket_id", "op": "between", "value": ["9", "2"]}, "The first value must be the smaller one."),
+        ({"prop": "ticket.hubspot_owner_id", "op": "any_of", "value": "\u00b2"}, "Choose from the list."),
+    ],
+)
+def test_what_is_wrong_in_the_form_is_said_in_it(desk, wrong, said):
+    _office, client, board = desk
+    asked = {"edit": "0.0", "prop": "ticket.subject", "apply": "1"} | wrong
+
+    answer = new(client, board, asked)
+
+    assert answer.status_code == 422
+    assert said in texts(answer)
+
+
+@pytest.mark.parametrize(
+    "filters",
+    [
+        "x", "[]", "{}", "{" * 5000, '{"any": 7}', '{"any": [{"any": []}]}', condition([one("nothing", "string", "contains", "x")]),
+        condition([one("subject", "number", "greater", 1)]), condition([one("is_spam", "bool", "any_of", True)]), "9" * 7000,
+    ],
+)  # fmt: skip
+def test_filters_that_are_none_are_refused_in_words(desk, filters):
+    _office, client, board = desk
+
+    for path in ("board", "matches", "filter"):
+        answer = client.get(f"{board}/{path}", {"f": filters}, headers=HTMX)
+        assert answer.status_code == 400
+        assert len(answer.content) < 300
+
+
+def test_who_does_not_see_all_contacts_cannot_find_out_about_them(office, sign_in, desk):
+    """R-PERM-1"""
+    office, _client, board = desk
+    records = {"ticket": {"view": "all"}, "contact": {"view": "own"}}
+    office.role(office.world.bob, records=records, capabilities=["service_access"])
+    client = sign_in(office.world.bob)
+
+    page = new(client, board, {})
+
+    assert "prop=contact." not in page.content.decode()
+    assert new(client, board, {"f": condition([ASTRID])}).status_code == 400
+
+
+def test_filters_stay_while_cards_move_and_are_shown(desk):
+    office, client, board = desk
+    page = new(client, board, {"f": condition([HIGH])}).content.decode()
+    move = html.unescape(re.search(r'class="card-move" href="([^"]*)"', page)[1])
+    form = html.unescape(re.search(r'action="(/tickets/\d+/moved[^"]*)"', client.get(move).content.decode())[1])
+    with office.inside() as world:
+        closed = world.stage("Closed")
+
+    back = client.post(form, {"status": closed}).headers["Location"]
+
+    assert cards(client.get(back).content.decode())["Closed"] == ["Parcel"]
+    assert "f=" in back
