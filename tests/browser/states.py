@@ -122,6 +122,25 @@ def move_page(page: Page) -> None:
     page.goto(page.locator(".card-move").first.get_attribute("href") or "")
 
 
+def filter_form(page: Page) -> None:
+    board(page)
+    page.locator("[popovertarget=filter-offers]").click()
+    page.locator("#filter-offers [href*=priority]").click()
+    page.locator(".filter-editor [value=HIGH]").check()
+    page.get_by_text("Matches").wait_for()
+
+
+def filtered_board(page: Page) -> None:
+    filter_form(page)
+    page.get_by_role("button", name="Apply").click()
+    page.locator(".filter-chip").wait_for()
+
+
+def filter_offers(page: Page) -> None:
+    board(page)
+    page.locator("[popovertarget=filter-offers]").click()
+
+
 def create_ticket(page: Page) -> None:
     board(page)
     page.keyboard.press("n")
@@ -405,6 +424,9 @@ STATES: dict[str, Step] = {
     "move-menu": move_menu,
     "lifted": lifted,
     "move-page": move_page,
+    "filter-offers": filter_offers,
+    "filter-form": filter_form,
+    "filtered-board": filtered_board,
     "create-ticket": create_ticket,
     "create-refused": create_refused,
     "mailbox": mailbox,
