@@ -100,7 +100,14 @@ def test_every_operator_of_every_kind_can_be_chosen_and_is_read_again(desk, kind
     name, value = EVERY_KIND[kind]
     for operator, takes in OPERATORS[kind].items():
         values = {Takes.TWO: [value, value], Takes.WINDOW: ["this_week"]}.get(takes, [value])
-        asked = {"edit": "0.0", "prop": f"ticket.{name}", "op": operator.value, "value": values, "amount": "2", "unit": "day"}
+        asked = {
+            "edit": "0.0",
+            "prop": f"ticket.{name}",
+            "op": operator.value,
+            "value": values,
+            "amount": "2",
+            "unit": "day",
+        }
         form = client.get(f"{board}/filter", asked, headers=HTMX)
         count = client.get(f"{board}/matches", asked, headers=HTMX)
         done = client.get(f"{board}/board", asked | {"apply": "1"})
@@ -127,10 +134,19 @@ def test_the_form_says_how_many_it_finds_now(desk):
         ({"op": "contains", "value": ""}, "Give a value."),
         ({"op": "sings", "value": "x"}, "Choose how to compare."),
         ({"prop": "ticket.createdate", "op": "on", "value": "soon"}, "This is not a date."),
-        ({"prop": "ticket.createdate", "op": "less_than_ago", "amount": "0", "unit": "day"}, "Give a whole number"),
-        ({"prop": "ticket.createdate", "op": "less_than_ago", "amount": "2", "unit": "eon"}, "Choose a unit."),
+        (
+            {"prop": "ticket.createdate", "op": "less_than_ago", "amount": "0", "unit": "day"},
+            "Give a whole number",
+        ),
+        (
+            {"prop": "ticket.createdate", "op": "less_than_ago", "amount": "2", "unit": "eon"},
+            "Choose a unit.",
+        ),
         ({"prop": "ticket.hs_ticket_id", "op": "greater", "value": "many"}, "This is not a number."),
-        ({"prop": "ticket.hs_ticket_id", "op": "between", "value": ["9", "2"]}, "The first value must be the smaller one."),
+        (
+            {"prop": "ticket.hs_ticket_id", "op": "between", "value": ["9", "2"]},
+            "The first value must be the smaller one.",
+        ),
         ({"prop": "ticket.hubspot_owner_id", "op": "any_of", "value": "\u00b2"}, "Choose from the list."),
     ],
 )
@@ -177,7 +193,9 @@ def test_filters_stay_while_cards_move_and_are_shown(desk):
     office, client, board = desk
     page = new(client, board, {"f": condition([HIGH])}).content.decode()
     move = html.unescape(re.search(r'class="card-move" href="([^"]*)"', page)[1])
-    form = html.unescape(re.search(r'action="(/tickets/\d+/moved[^"]*)"', client.get(move).content.decode())[1])
+    form = html.unescape(
+        re.search(r'action="(/tickets/\d+/moved[^"]*)"', client.get(move).content.decode())[1]
+    )
     with office.inside() as world:
         closed = world.stage("Closed")
 

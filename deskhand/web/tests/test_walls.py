@@ -245,7 +245,7 @@ def places(office) -> dict[str, str]:
         )
         lane = [world.tickets.default.id, world.stage("New")]
     given = {
-        **{name: lane[:1] for name in ("board", "filter-editor", "filter-count")}, "board-more": [*lane, "1-1"],
+        **dict.fromkeys(("board", "filter-editor", "filter-count"), lane[:1]), "board-more": [*lane, "1-1"],
         **{name: [ticket.pk] for name in ("card-move", "card-moved")},
         "inbox-view": ["all-open"], "inbox-list": ["all-open"], "inbox-side": ["all-open"],
         "inbox-more": ["all-open", "1-1"], "inbox-new": ["all-open", "1-1"],
