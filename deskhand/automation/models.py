@@ -165,6 +165,7 @@ class MailTemplate(models.Model):
     is_transactional = models.BooleanField(default=True)  # R-MAIL-2
     revision = models.IntegerField(default=1)
     updated_at = models.DateTimeField()
+    archived_at = models.DateTimeField(null=True)  # not to be chosen any more; no workflow sends it
 
     class Meta:
         constraints = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -14,10 +15,16 @@ from liquid import BoundTemplate, Environment
 from liquid.exceptions import LiquidError
 
 from deskhand.accounts import audit
+from deskhand.accounts.models import User
 from deskhand.automation.models import MailTemplate
+from deskhand.delivery import outbox
+from deskhand.delivery.types import Address, Mail, NewSend
+from deskhand.desk import outgoing, replies
 from deskhand.events.types import SYSTEM, Actor
 from deskhand.kernel import clock
-from deskhand.kernel.errors import Invalid
+from deskhand.kernel.database import sql
+from deskhand.kernel.errors import Conflict, Invalid
+from deskhand.kernel.text import one_line
 
 OUTPUT_LIMIT = 100_000  # bytes of one rendered part
 LOOP_LIMIT = 1_000
@@ -92,6 +99,89 @@ def edit(template: MailTemplate, *, subject: str, body: str, by: Actor = SYSTEM)
         after={"subject": subject, "body": body},
     )  # fmt: skip
     return template
+
+
+def create(account_id: int, name: str, *, by: Actor) -> MailTemplate:
+    """A new mail with a greeting, for somebody to write. Raises Invalid without a name, or for one that is taken."""
+    made = MailTemplate.objects.create(
+        account_id=account_id, name=_free_name(account_id, name), subject=_("Your request [#{{ ticket.number }}]"),
+        body=_("Hello {{ contact.first_name | default: 'there' }},\n\n\n\nKind regards,\n{{ channel.name }}"),
+        updated_at=clock.now(),
+    )  # fmt: skip
+    audit.record(
+        "mail_template.created", by=by, target_type="mail_template", target_id=made.pk, after={"name": made.name}
+    )  # fmt: skip
+    return made
+
+
+def rename(template: MailTemplate, name: str, *, by: Actor) -> None:
+    """Raises Invalid without a name, or for one that another mail has."""
+    name = _free_name(template.account_id, name, but=template.pk)
+    before, template.name = template.name, name
+    if before != name:
+        template.save(update_fields=["name"])
+        audit.record(
+            "mail_template.updated", by=by, target_type="mail_template", target_id=template.pk,
+            before={"name": before}, after={"name": name},
+        )  # fmt: skip
+
+
+def set_archived(template: MailTemplate, on: bool, *, by: Actor) -> None:
+    """Let nobody choose it any more, or again. Safe to repeat. Raises Conflict while a workflow sends it."""
+    if on and used_in(template.account_id).get(template.pk):
+        raise Conflict(_("A workflow sends this mail. Take the step out first."))
+    if on is (template.archived_at is not None):
+        return
+    template.archived_at = clock.now() if on else None
+    template.save(update_fields=["archived_at"])
+    audit.record(
+        "mail_template.updated", by=by, target_type="mail_template", target_id=template.pk,
+        before={"is_archived": not on}, after={"is_archived": on},
+    )  # fmt: skip
+
+
+_USED = """
+select distinct m.id, w.id from automation_workflow w
+join automation_workflowrevision r on r.account_id = w.account_id and r.workflow_id = w.id and r.number = w.revision_number
+cross join lateral jsonb_path_query(r.definition, '$.**.template') x(ref)
+join automation_mailtemplate m on m.account_id = w.account_id and x.ref #>> '{}' in (nullif(m.key, ''), m.id::text)
+where w.account_id = %s and w.archived_at is null order by 1, 2
+"""
+
+
+def used_in(account_id: int) -> dict[int, list[int]]:
+    """{mail: the workflows that send it as they stand now}; without those that none sends. One query."""
+    found: dict[int, list[int]] = {}
+    for template_id, workflow_id in sql.rows(_USED, [account_id]):
+        found.setdefault(template_id, []).append(workflow_id)
+    return found
+
+
+def send_test(account_id: int, rendered: Rendered, to: User) -> None:
+    """Mail a filled template to a colleague, from the default address. Raises Invalid without one."""
+    channel = replies.default_channel(account_id)
+    subject = _("Test: %(subject)s") % {"subject": rendered.subject}
+    mail = Mail(
+        sender=Address(channel.address, outgoing.sender_name(channel)), to=(Address(to.email, to.name),),
+        subject=subject, text=rendered.text, html=outgoing.html_of(rendered.text), automatic="auto-generated",
+    )  # fmt: skip
+    send = NewSend(
+        account_id=account_id, transport=outgoing.TRANSPORT, idempotency_key=f"template-test:{secrets.token_hex(16)}",
+        recipients=[to.email], payload=mail.payload(), envelope_from=channel.address, channel_account_id=channel.pk, is_new=True,
+    )  # fmt: skip
+    outbox.enqueue([send])
+
+
+def _free_name(account_id: int, name: str, but: int | None = None) -> str:
+    name = one_line(name)
+    if not name:
+        raise Invalid(_("Give it a name."), field="name", value=name, hint=_("Enter a name."))
+    others = MailTemplate.objects.filter(account_id=account_id, name__iexact=name, archived_at=None)
+    if (others.exclude(pk=but) if but else others).exists():
+        raise Invalid(
+            _("There is a mail of this name already."), field="name", value=name, hint=_("Use another name.")
+        )  # fmt: skip
+    return name
 
 
 def render(template: MailTemplate, record: Mapping[str, Any]) -> Rendered:

@@ -34,6 +34,7 @@ YOU = [
 PEOPLE: list[Page] = []
 HELP_DESK = [
     Page("channels", gettext_lazy("Channels"), "mail", "channels", Action.CONNECT_CHANNELS),
+    Page("mail-templates", gettext_lazy("Mail templates"), "file-text", "mail-templates", Action.EDIT_LANES),
     Page(
         "availability-team",
         gettext_lazy("Who is available"),

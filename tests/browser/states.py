@@ -343,9 +343,20 @@ def step_comments(page: Page) -> None:
     page.locator("#drawer textarea").wait_for()
 
 
+def mails(page: Page) -> None:
+    page.goto("/settings/mails")
+
+
 def mail_editor(page: Page) -> None:
-    automate(page)
-    page.goto(page.locator(".automate-mails a").first.get_attribute("href") or "")
+    mails(page)
+    page.goto(page.locator(".mails-name").first.get_attribute("href") or "")
+
+
+def mail_refused(page: Page) -> None:
+    mail_editor(page)
+    page.get_by_label("Number of a ticket").fill("999999")
+    page.get_by_role("button", name="Preview").click()
+    page.locator(".field-error").wait_for()
 
 
 def account_menu(page: Page) -> None:
@@ -457,7 +468,9 @@ STATES: dict[str, Step] = {
     "place-step": place_step,
     "switch-on": switch_on,
     "step-comments": step_comments,
+    "mails": mails,
     "mail-editor": mail_editor,
+    "mail-refused": mail_refused,
     "account-menu": account_menu,
     "password": password,
     "password-refused": password_refused,

@@ -24,6 +24,7 @@ class Migration(migrations.Migration):
                 ('is_transactional', models.BooleanField(default=True)),
                 ('revision', models.IntegerField(default=1)),
                 ('updated_at', models.DateTimeField()),
+                ('archived_at', models.DateTimeField(null=True)),
             ],
             options={
                 'constraints': [models.UniqueConstraint(condition=models.Q(('key', ''), _negated=True), fields=('account_id', 'key'), name='built_in_template_once')],

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from typing import Any
 
 from django.urls import reverse
@@ -13,14 +12,14 @@ from django.utils.translation import ngettext
 
 from deskhand.accounts import plans
 from deskhand.accounts.models import Account, User
-from deskhand.automation import enroll, lanes, templates
+from deskhand.automation import enroll, lanes
 from deskhand.automation.lanes import Lane, LaneStep
-from deskhand.automation.models import MailTemplate, StepComment, Workflow
+from deskhand.automation.models import StepComment, Workflow
 from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.pipelines.types import PipelineValue, StageValue
 from deskhand.desk.models import ChannelAccount
 from deskhand.kernel.database.scope import current_account_id
-from deskhand.kernel.errors import Invalid, NotFound
+from deskhand.kernel.errors import NotFound
 from deskhand.routing import queries as routing
 from deskhand.web import troubles
 from deskhand.web.pipelines import steps
@@ -33,7 +32,6 @@ from deskhand.web.pipelines.rows import (
     Field,
     LaneColumn,
     LaneSpots,
-    MailPage,
     Offer,
     Panel,
     Spot,
@@ -351,33 +349,3 @@ def _comments(workflow: Workflow, step_id: str) -> tuple[Comment, ...]:
         Comment(Person.named(names.get(one.author_id, _("Somebody"))), one.created_at, one.text)
         for one in found
     )
-
-
-# ── mails ────────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def sample() -> Mapping[str, Any]:
-    """A ticket to show a mail with."""
-    return {
-        "number": 4821, "subject": _("Refund still missing"), "priority": "HIGH", "category": None,
-        "contact": {"name": "Astrid Lindqvist", "first_name": "Astrid", "last_name": "Lindqvist", "email": "astrid@fjallbo.example"},
-        "company": {"name": "Fjällbo"}, "owner": {"name": "Grace Hopper"}, "channel": {"name": _("Support")},
-    }  # fmt: skip
-
-
-def mail_page(mail: MailTemplate, *, subject: str, body: str, refusal: Invalid | None = None, **more: Any) -> MailPage:  # fmt: skip
-    fields: tuple[Field, ...] = (
-        Field("subject", _("Subject"), value=subject, tokens=steps.tokens()),
-        Field("body", _("Text"), "long", value=body, tokens=steps.tokens()),
-    )
-    shown = None
-    try:
-        shown = templates.render(MailTemplate(name=mail.name, subject=subject, body=body), sample())
-    except Invalid as unreadable:
-        refusal = refusal or unreadable
-    if refusal:
-        fields = steps.with_refusal(fields, refusal)
-    return MailPage(
-        name=mail.name, url=reverse("mail-template-save", args=[mail.pk]), back_url=reverse("automate-home"), revision=mail.revision,
-        fields=fields, tokens=steps.tokens(), preview_subject=shown.subject if shown else "", preview_text=shown.text if shown else "", **more,
-    )  # fmt: skip

@@ -190,16 +190,3 @@ class Panel:
     spots: tuple[LaneSpots, ...] = ()
     chosen: tuple[str, ...] = ()  # of the boxes that "place" has: copy, following
     present: str = ""  # how many tickets are in the status now
-
-
-@dataclass(frozen=True)
-class MailPage:
-    name: str
-    url: str
-    back_url: str
-    revision: int
-    fields: tuple[Field, ...]
-    tokens: tuple[tuple[str, str], ...]
-    preview_subject: str
-    preview_text: str
-    notice: str = ""

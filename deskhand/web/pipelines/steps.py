@@ -125,7 +125,8 @@ def _send_email(typed: Typed) -> tuple[Field, ...]:
 
 
 def mails_of_account() -> list[MailTemplate]:
-    return list(MailTemplate.objects.filter(account_id=current_account_id()).order_by("id"))
+    """Those to choose from."""
+    return list(MailTemplate.objects.filter(account_id=current_account_id(), archived_at=None).order_by("id"))
 
 
 def _internal_email(typed: Typed) -> tuple[Field, ...]:

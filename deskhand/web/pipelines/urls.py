@@ -1,4 +1,4 @@
-"""Addresses of the Automate tab and its mails."""
+"""Addresses of the Automate tab."""
 
 from __future__ import annotations
 
@@ -36,6 +36,4 @@ automate: list[URLPattern | URLResolver] = [
 urlpatterns: list[URLPattern | URLResolver] = [
     path("settings/pipelines/automate", views.home, name="automate-home"),
     path("settings/pipelines/<id:pipeline_id>/automate", include(automate)),
-    path("settings/mails/<id:mail_id>", views.mail, name="mail-template"),
-    path("settings/mails/<id:mail_id>/save", views.save_mail, name="mail-template-save"),
 ]

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -16,9 +15,9 @@ from django.views.decorators.http import require_GET, require_POST
 
 from deskhand.accounts import policy
 from deskhand.accounts.policy import Action
-from deskhand.automation import enroll, lanes, templates, workflows
+from deskhand.automation import enroll, lanes, workflows
 from deskhand.automation.lanes import LanePlace, LaneStep
-from deskhand.automation.models import MailTemplate, Workflow
+from deskhand.automation.models import Workflow
 from deskhand.crm.pipelines import pipelines
 from deskhand.crm.pipelines.models import Pipeline
 from deskhand.crm.pipelines.queries import pipelines_of
@@ -34,7 +33,7 @@ from deskhand.web.objects.tabs import SORTS, bar, tabs
 from deskhand.web.pipelines import page as pages
 from deskhand.web.pipelines import steps
 from deskhand.web.pipelines.page import Drawer
-from deskhand.web.pipelines.rows import MailPage, Panel
+from deskhand.web.pipelines.rows import Panel
 
 STATUS_RULES = {"sent": ("moves_on_sent", "sent_stage_id"), "reply": ("moves_on_reply", "reply_stage_id")}
 
@@ -380,45 +379,3 @@ def add_comment(request: AccountRequest, pipeline_id: int, stage_id: int, step_i
     if not wants_fragment(request):
         return redirect("lane-step-comments", pipeline_id, stage_id, step_id)
     return _lane(request, pipeline_id, stage_id, drawer.comments(step, workflow))
-
-
-# ── mails ────────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def _mail(request: AccountRequest, mail_id: int) -> MailTemplate:
-    lanes.require(request.viewer, "ticket")
-    found = MailTemplate.objects.filter(account_id=request.viewer.account_id, pk=mail_id).first()
-    if found is None:
-        raise NotFound(_("There is no such mail."))
-    return found
-
-
-def _mail_page(request: AccountRequest, page: MailPage, status: int = 200) -> HttpResponse:
-    if status >= 400:
-        request.has_failed = True
-    context = {"shell": shell(request, area="object-tickets"), "page": page, "request": request}
-    return render(request, "pipelines/mail.html", context, status=status)
-
-
-@require_GET
-def mail(request: AccountRequest, mail_id: int) -> HttpResponse:
-    found = _mail(request, mail_id)
-    return _mail_page(request, pages.mail_page(found, subject=found.subject, body=found.body))
-
-
-@require_POST
-def save_mail(request: AccountRequest, mail_id: int) -> HttpResponse:
-    """Save, or with `preview` only show how it would look (R-MAIL-1)."""
-    found = _mail(request, mail_id)
-    subject, body = (_plain(request.POST.get(name, "")) for name in ("subject", "body"))
-    if "preview" in request.POST:
-        return _mail_page(request, pages.mail_page(found, subject=subject, body=body))
-    if request.POST.get("revision") != str(found.revision):
-        notice = _("Somebody else changed this mail in the meantime.")
-        return _mail_page(request, pages.mail_page(found, subject=subject, body=body, notice=_again(notice)), 409)  # fmt: skip
-    try:
-        templates.edit(found, subject=subject, body=body, by=Actor.user(request.user.pk))
-    except Invalid as refusal:
-        return _mail_page(request, pages.mail_page(found, subject=subject, body=body, refusal=refusal), 422)
-    messages.success(request, _("The mail is saved."))
-    return redirect("mail-template", mail_id)

@@ -158,6 +158,9 @@ TABLE: dict[str, Wall] = {
     "lane-step-placed": Wall("POST"),
     "lane-step-comments": Wall(),
     "lane-step-comment": Wall("POST"),
+    "mail-templates": OF_THE_LIST,
+    "mail-template-add": Wall("POST", neighbour=None),
+    "mail-template-archive": Wall("POST"),
     "mail-template": Wall(),
     "mail-template-save": Wall("POST"),
     "theme": Wall("POST", neighbour=None, nobody=None),
@@ -266,7 +269,7 @@ def places(office) -> dict[str, str]:
         **dict.fromkeys(("status-delete", "status-deleted"), lane),
         **{name: people[name.split("-")[0]][:1] for name in PEOPLE},
         **{name: people[name.split("-")[0]] for name in PEOPLE if name.endswith(("-linked", "-unlink", "-primary"))},
-        "mail-template": [automated.pk], "mail-template-save": [automated.pk],
+        "mail-template": [automated.pk], "mail-template-save": [automated.pk], "mail-template-archive": [automated.pk],
         "system-mail-again": [entry.pk], "system-quarantined": [kept.pk], "system-quarantine-one-again": [kept.pk], "system-job-again": [job_id],
     }  # fmt: skip
     return {name: reverse(name, args=given.get(name, [])) for name in TABLE}

@@ -1,0 +1,130 @@
+"""Building the pages of the mails: where each is used, and how it looks for a real contact."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from deskhand.accounts import policy
+from deskhand.accounts.types import Viewer
+from deskhand.automation import records, templates
+from deskhand.automation.models import MailTemplate, Workflow
+from deskhand.automation.templates import Rendered
+from deskhand.crm.pipelines.queries import pipelines_of
+from deskhand.crm.records.models import Ticket
+from deskhand.kernel.errors import Invalid
+from deskhand.web.mails.rows import Line, MailPage, Use
+from deskhand.web.pipelines import steps
+from deskhand.web.pipelines.rows import Field
+
+
+def lines(account_id: int) -> list[Line]:
+    """All mails, the archived ones at the end. A fixed number of queries."""
+    found = MailTemplate.objects.filter(account_id=account_id).order_by("name", "id")
+    uses = _uses(account_id)
+    rows = [
+        Line(
+            mail.name, reverse("mail-template", args=[mail.pk]), mail.subject, mail.updated_at, uses.get(mail.pk, ()),
+            mail.archived_at is not None,
+        )
+        for mail in found
+    ]  # fmt: skip
+    return sorted(rows, key=lambda row: row.is_archived)
+
+
+def _uses(account_id: int) -> dict[int, tuple[Use, ...]]:
+    used = templates.used_in(account_id)
+    ids = {workflow_id for found in used.values() for workflow_id in found}
+    workflows = {one.pk: _use(one) for one in Workflow.objects.filter(account_id=account_id, pk__in=ids)}
+    return {
+        mail_id: tuple(workflows[one] for one in found if one in workflows) for mail_id, found in used.items()
+    }
+
+
+def _use(workflow: Workflow) -> Use:
+    """A lane by its pipeline and status; any other workflow by its name."""
+    for pipeline in pipelines_of("ticket").pipelines:
+        stage = pipeline.stage(workflow.origin_stage_id) if workflow.origin_stage_id else None
+        if stage is not None:
+            label = _("%(pipeline)s: %(status)s") % {"pipeline": _(pipeline.label), "status": _(stage.label)}
+            return Use(label, f"{reverse('automate', args=[pipeline.id])}#lane-{stage.id}")
+    return Use(workflow.name, "")
+
+
+# ── one mail ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def sample() -> Mapping[str, Any]:
+    """A ticket to show a mail with."""
+    return {
+        "number": 4821, "subject": _("Refund still missing"), "priority": "HIGH", "category": None,
+        "contact": {"name": "Astrid Lindqvist", "first_name": "Astrid", "last_name": "Lindqvist", "email": "astrid@fjallbo.example"},
+        "company": {"name": "Fjällbo"}, "owner": {"name": "Grace Hopper"}, "channel": {"name": _("Support")},
+    }  # fmt: skip
+
+
+def record_of(viewer: Viewer, number: str) -> Mapping[str, Any]:
+    """The ticket of this number as a mail sees it, the sample for none. Raises Invalid for one that can't be seen."""
+    number = number.strip().removeprefix("#")
+    if not number:
+        return sample()
+    wanted = int(number) if number.isascii() and number.isdigit() and len(number) < 19 else 0
+    seen = Ticket.objects.filter(
+        policy.visible(viewer, "ticket").q(), account_id=viewer.account_id, archived_at=None
+    )
+    ticket_id = seen.filter(number=wanted).values_list("pk", flat=True).first()
+    if ticket_id is None:
+        raise Invalid(
+            _("There is no ticket of this number."), field="ticket", value=number[:40], hint=_("Leave it empty for a sample.")
+        )  # fmt: skip
+    rows = records.load("ticket", [ticket_id])
+    records.add_people("ticket", rows.values())
+    return rows[ticket_id]
+
+
+def filled(name: str, subject: str, body: str, record: Mapping[str, Any]) -> Rendered:
+    """Raises Invalid when it can't be filled."""
+    return templates.render(MailTemplate(name=name, subject=subject, body=body), record)
+
+
+def mail_page(
+    mail: MailTemplate,
+    viewer: Viewer,
+    typed: Mapping[str, str],
+    *,
+    refusal: Invalid | None = None,
+    notice: str = "",
+) -> MailPage:
+    """The editor as typed, with the preview."""
+    fields: tuple[Field, ...] = (
+        Field("name", _("Name"), value=typed["name"]),
+        Field("subject", _("Subject"), value=typed["subject"], tokens=steps.tokens()),
+        Field("body", _("Text"), "long", value=typed["body"], tokens=steps.tokens()),
+    )
+    ticket = Field(
+        "ticket", _("Number of a ticket"), value=typed["ticket"], help=_("Empty: a sample."),
+    )  # fmt: skip
+    record, shown = sample(), None
+    try:
+        record = record_of(viewer, typed["ticket"])
+        shown = filled(mail.name, typed["subject"], typed["body"], record)
+    except Invalid as unreadable:
+        refusal = refusal or unreadable
+    if refusal and refusal.field == "ticket":
+        ticket = replace(ticket, error=f"{refusal.message} {refusal.hint}".strip())
+    elif refusal:
+        fields = steps.with_refusal(fields, refusal)
+    contact = record.get("contact") or {}
+    is_sample = not typed["ticket"].strip()
+    return MailPage(
+        name=mail.name, url=reverse("mail-template-save", args=[mail.pk]), archive_url=reverse("mail-template-archive", args=[mail.pk]),
+        revision=mail.revision, fields=fields, tokens=steps.tokens(), ticket=ticket,
+        shown_for=_("For a sample ticket") if is_sample else _("For ticket #%(number)s") % {"number": record.get("number")},
+        preview_to=" ".join(part for part in (contact.get("name"), f"<{contact['email']}>" if contact.get("email") else "") if part),
+        preview_subject=shown.subject if shown else "", preview_text=shown.text if shown else "",
+        uses=_uses(mail.account_id).get(mail.pk, ()), is_archived=mail.archived_at is not None, notice=notice,
+    )  # fmt: skip
