@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -300,71 +300,88 @@ def bytes_of(response) -> bytes:
     return b"".join(response.streaming_content) if response.streaming else response.content
 
 
-@pytest.mark.parametrize("name", TABLE)
-def test_who_is_not_signed_in_is_asked_to(places, name):
+def breaches(
+    client: Client, places: dict[str, str], expected: Callable[[Wall], int | None]
+) -> dict[str, object]:
+    """{name: what was wrong} over all addresses, as page and as part. `expected` None: any answer without our records.
+
+    One office for all of them: none of these answers changes anything.
+    """
+    found: dict[str, object] = {}
+    for name, wall in TABLE.items():
+        for more in ({}, {"headers": HTMX}):
+            response = ask(client, wall, places[name], **more)
+            status = expected(wall)
+            if status is not None and response.status_code != status:
+                found[name] = response.status_code
+            if b"anary" in bytes_of(response):
+                found[name] = "shows a record"
+    return found
+
+
+def test_who_is_not_signed_in_is_asked_to(places):
     """Pages lead to the sign-in, parts of pages are refused, and nobody learns what is there."""
-    page, part = (ask(Client(), TABLE[name], places[name], **more) for more in ({}, {"headers": HTMX}))
+    found = {}
+    for name, wall in TABLE.items():
+        page, part = (ask(Client(), wall, places[name], **more) for more in ({}, {"headers": HTMX}))
+        leads_to_sign_in = page.headers.get("Location", "").startswith("/account/login/?next=/")
+        if (page.status_code, part.status_code) != (302, 401) or not leads_to_sign_in:
+            found[name] = (page.status_code, part.status_code)
+        if b"anary" in bytes_of(page) + bytes_of(part):
+            found[name] = "shows a record"
 
-    assert page.status_code == 302
-    assert page.headers["Location"].startswith("/account/login/?next=/")
-    assert part.status_code == 401
-    assert b"anary" not in bytes_of(page) + bytes_of(part)
+    assert not found
 
 
-@pytest.mark.parametrize("name", TABLE)
-def test_somebody_of_another_account_gets_nothing_of_ours(places, neighbour, sign_in, name):
+def test_somebody_of_another_account_gets_nothing_of_ours(places, neighbour, sign_in):
     """S9: even with all permissions in an account of their own."""
-    wall = TABLE[name]
-    client = sign_in(neighbour.world.ada)
-
-    for more in ({}, {"headers": HTMX}):
-        response = ask(client, wall, places[name], **more)
-        assert wall.neighbour is None or response.status_code == wall.neighbour
-        assert b"anary" not in bytes_of(response)
+    assert not breaches(sign_in(neighbour.world.ada), places, lambda wall: wall.neighbour)
 
 
-@pytest.mark.parametrize("name", TABLE)
-def test_who_has_no_permission_gets_nothing(places, office, sign_in, name):
-    wall = TABLE[name]
+def test_who_has_no_permission_gets_nothing(places, office, sign_in):
     office.role(office.world.nils, records={}, capabilities=[])
-    client = sign_in(office.world.nils)
 
-    for more in ({}, {"headers": HTMX}):
-        response = ask(client, wall, places[name], **more)
-        assert wall.nobody is None or response.status_code == wall.nobody
-        assert b"anary" not in bytes_of(response)
+    assert not breaches(sign_in(office.world.nils), places, lambda wall: wall.nobody)
 
 
-@pytest.mark.parametrize(
-    "name", [name for name in TABLE if "ticket_id" in str(name) or TABLE[name].neighbour]
-)
-def test_who_sees_only_their_own_cannot_find_the_others(places, office, sign_in, name):
+def test_who_sees_only_their_own_cannot_find_the_others(places, office, sign_in):
     """R-PERM-1: what can't be seen is not there, whatever one may do."""
     own = {"ticket": dict.fromkeys(("view", "edit", "delete", "communicate"), "own")}
     office.role(office.world.grace, records=own, capabilities=["service_access"])
+    client = sign_in(office.world.grace)
 
-    response = ask(sign_in(office.world.grace), TABLE[name], places[name])
+    found = {}
+    for name in (name for name, wall in TABLE.items() if wall.neighbour):
+        response = ask(client, TABLE[name], places[name])
+        if response.status_code not in (403, 404) or b"anary" in bytes_of(response):
+            found[name] = response.status_code
 
-    assert response.status_code in (403, 404)
-    assert b"anary" not in bytes_of(response)
+    assert not found
 
 
-@pytest.mark.parametrize("name", [name for name in TABLE if TABLE[name].method == "POST"])
-def test_a_change_without_the_forms_token_is_refused(places, office, sign_in, name):
+def test_a_change_without_the_forms_token_is_refused(places, office, sign_in):
     """S15"""
     client = sign_in(office.world.ada, enforce_csrf_checks=True)
 
-    response = client.post(places[name], FORM, headers={"Origin": "https://evil.example"})
+    found = {}
+    for name in (name for name, wall in TABLE.items() if wall.method == "POST"):
+        response = client.post(places[name], FORM, headers={"Origin": "https://evil.example"})
+        if response.status_code != 403 or "This form is out of date" not in response.content.decode():
+            found[name] = response.status_code
 
-    assert response.status_code == 403
-    assert "This form is out of date" in response.content.decode()
+    assert not found
 
 
-@pytest.mark.parametrize("name", TABLE)
-def test_each_address_answers_one_method(places, office, sign_in, name):
-    wrong = Wall("POST" if TABLE[name].method == "GET" else "GET")
+def test_each_address_answers_one_method(places, office, sign_in):
+    client = sign_in(office.world.ada)
 
-    assert ask(sign_in(office.world.ada), wrong, places[name]).status_code == 405
+    found = {}
+    for name, wall in TABLE.items():
+        wrong = Wall("POST" if wall.method == "GET" else "GET")
+        if (status := ask(client, wrong, places[name]).status_code) != 405:
+            found[name] = status
+
+    assert not found
 
 
 def test_changes_by_somebody_else_changed_nothing(places, office, neighbour, sign_in):
