@@ -33,7 +33,7 @@ from deskhand.delivery import sender
 from deskhand.delivery.relays import Relay, default_relay
 from deskhand.delivery.transports.mail import MailTransport
 from deskhand.delivery.types import Answered, Pair, Transport
-from deskhand.desk import inboxes, later, replies, threads
+from deskhand.desk import inboxes, later, replies, snoozing, threads
 from deskhand.desk import search as message_search
 from deskhand.desk.types import Automatic
 from deskhand.events import dispatch, live, log, partitions
@@ -291,6 +291,7 @@ AFTER_COMMIT: list[dispatch.Subscriber] = [
     route_after_workflows,
     route_no_spam,
     serve_waiting,
+    snoozing.hear,
     record_search.follow,
     message_search.follow,
     live.tell_pages,
@@ -339,6 +340,7 @@ TIMERS: dict[str, timers.Handler] = {
     rerouting.GONE: hand_on_at_once,
     AFTER_WORKFLOWS: ask_again,
     later.KIND: later.leave,
+    snoozing.KIND: snoozing.on_due,
     RECOUNT: recount_loads,
     SWEEP: sweep_attempts,
     MONTHS: make_months,

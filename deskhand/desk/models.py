@@ -333,3 +333,23 @@ class Preferences(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["account_id", "user_id"], name="preferences_once")]
+
+
+class Snooze(models.Model):
+    """A ticket that somebody, or the whole account, wants to see no sooner than `until`, or than the customer writes
+    (R-WORK-9)."""
+
+    account_id = models.BigIntegerField()
+    ticket_id = models.BigIntegerField()
+    user_id = models.BigIntegerField(null=True)  # None: for everybody
+    until = models.DateTimeField(null=True)  # None: until the customer replies
+    set_by = models.BigIntegerField()
+    set_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["account_id", "ticket_id", "user_id"], name="snooze_once", nulls_distinct=False
+            )
+        ]
+        indexes = [models.Index(fields=["account_id", "user_id", "ticket_id"], name="snooze_of_user")]

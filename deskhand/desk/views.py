@@ -39,11 +39,14 @@ class View:
 
 
 VIEWS: tuple[View, ...] = (
-    View("unassigned", f"{OPEN} and t.owner_id is null"),
-    View("assigned", f"{OPEN} and t.owner_id = {{me}}"),
-    View("my-open", f"{OPEN} and (t.owner_id = {{me}} or {{followed}})"),
-    View("team-unassigned", f"{OPEN} and t.owner_id is null and t.assigned_team_ids && {{teams}}"),
-    View("team-open", f"{OPEN} and t.assigned_team_ids && {{teams}}"),
+    View("unassigned", f"{OPEN} and t.owner_id is null and {{awake}}"),
+    View("assigned", f"{OPEN} and t.owner_id = {{me}} and {{awake}}"),
+    View("my-open", f"{OPEN} and (t.owner_id = {{me}} or {{followed}}) and {{awake}}"),
+    View(
+        "team-unassigned", f"{OPEN} and t.owner_id is null and t.assigned_team_ids && {{teams}} and {{awake}}"
+    ),
+    View("team-open", f"{OPEN} and t.assigned_team_ids && {{teams}} and {{awake}}"),
+    View("snoozed", "not t.is_spam and t.archived_at is null and not {awake}"),
     View("all-open", OPEN, needs_seat=False),
     View("all-closed", "t.is_closed and not t.is_spam and t.archived_at is null"),
     View("spam", "t.is_spam and t.archived_at is null", spam=True),
@@ -57,6 +60,10 @@ DEFAULT = "my-open"
 # As arrays, they are read once and then sought by index, together with what else the view asks for.
 _FOLLOWED = "t.id = any(array(select f.ticket_id from desk_follower f where f.account_id = {account} and f.user_id = {me} and f.follows))"
 _MENTIONED = "t.id = any(array(select m.ticket_id from desk_mention m where m.account_id = {account} and m.user_id = {me} and m.resolved_at is null))"
+
+
+#: What is not put off, by oneself or for everybody (R-WORK-9).
+_AWAKE = "t.id <> all(array(select z.ticket_id from desk_snooze z where z.account_id = {account} and (z.user_id = {me} or z.user_id is null)))"
 
 
 def views_of(viewer: Viewer) -> tuple[View, ...]:
@@ -82,6 +89,7 @@ def _where(viewer: Viewer, view: View) -> tuple[str, list[Any]]:
         teams=f"'{{{teams}}}'::bigint[]",
         followed=_FOLLOWED.format(me=me, account=account),
         mentioned=_MENTIONED.format(me=me, account=account),
+        awake=_AWAKE.format(me=me, account=account),
     )
     reach, params = visible(viewer, "ticket").sql("t")
     return f"t.account_id = %s and {text} and ({reach})", [viewer.account_id, *params]
@@ -105,6 +113,7 @@ class Row:
     has_draft: bool
     unread: bool
     is_spam: bool
+    is_snoozed: bool
 
     def leaves(self, view: View) -> bool:
         """Whether it was marked as spam, or is so no more, and is out of the view at once."""
@@ -114,11 +123,12 @@ class Row:
 _ROWS = """
 select t.id, t.number, t.subject, t.preview, t.sort_at, t.message_count, t.stage_id, t.priority, t.source_type, t.owner_id,
        coalesce(nullif(c.name, ''), c.email, ''), d.id is not null,
-       coalesce(t.last_message_from_visitor, false) and (s.seen_at is null or s.seen_at < t.last_received_at), t.is_spam
+       coalesce(t.last_message_from_visitor, false) and (s.seen_at is null or s.seen_at < t.last_received_at), t.is_spam, z.id is not null
 from ({page}) p join crm_ticket t on t.id = p.id and t.account_id = %s
 left join crm_contact c on c.account_id = t.account_id and c.id = t.contact_id
 left join desk_seen s on s.account_id = t.account_id and s.user_id = %s and s.ticket_id = t.id
 left join lateral (select id from desk_draft d where d.account_id = t.account_id and d.user_id = %s and d.ticket_id = t.id and d.body <> '' limit 1) d on true
+left join lateral (select id from desk_snooze z where z.account_id = t.account_id and z.ticket_id = t.id and (z.user_id = %s or z.user_id is null) limit 1) z on true
 order by t.sort_at desc, t.id desc
 """
 
@@ -132,9 +142,7 @@ def rows(viewer: Viewer, view: View, *, after: str = "", limit: int = PAGE) -> t
     page = f"select t.id from crm_ticket t where {where} order by t.sort_at desc, t.id desc limit {int(limit) + 1}"
     found = [
         Row(*r)
-        for r in sql.rows(
-            _ROWS.format(page=page), [*params, viewer.account_id, viewer.user_id, viewer.user_id]
-        )
+        for r in sql.rows(_ROWS.format(page=page), [*params, viewer.account_id, *[viewer.user_id] * 3])
     ]
     more = len(found) > limit
     return found[:limit], cursor(found[limit - 1]) if more else ""
@@ -156,7 +164,7 @@ def row(viewer: Viewer, ticket_id: int) -> Row:
     page = f"select t.id from crm_ticket t where t.account_id = %s and t.id = %s and ({reach})"
     found = sql.rows(
         _ROWS.format(page=page),
-        [viewer.account_id, ticket_id, *params, viewer.account_id, viewer.user_id, viewer.user_id],
+        [viewer.account_id, ticket_id, *params, viewer.account_id, *[viewer.user_id] * 3],
     )
     if not found:
         raise NotFound(_("There is no ticket %(ticket_id)s.") % {"ticket_id": ticket_id})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from deskhand.kernel.database import sql
 
@@ -17,3 +18,14 @@ def rules_of(account_id: int, event_ids: Sequence[int]) -> dict[int, str]:
             [account_id, list(event_ids)],
         )
     )
+
+
+def causes_of(account_id: int, event_ids: Sequence[int]) -> dict[int, dict[str, Any]]:
+    """{event id: its cause as it is stored}, for events that something caused."""
+    if not event_ids:
+        return {}
+    found = sql.rows(
+        "select id, cause from events_event where account_id = %s and id = any(%s) and cause is not null",
+        [account_id, list(event_ids)],
+    )
+    return {event_id: sql.loads(cause) for event_id, cause in found}

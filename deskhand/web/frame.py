@@ -28,6 +28,7 @@ VIEW_LABELS = {
     "my-open": (gettext_lazy("My open"), "inbox"),
     "team-unassigned": (gettext_lazy("My team's unassigned"), "user-round-x"),
     "team-open": (gettext_lazy("My team's open"), "users-round"),
+    "snoozed": (gettext_lazy("Snoozed"), "alarm-clock"),
     "all-open": (gettext_lazy("All open"), "layout-grid"),
     "all-closed": (gettext_lazy("All closed"), "archive"),
     "spam": (gettext_lazy("Spam"), "shield-alert"),
@@ -41,6 +42,7 @@ VIEW_SENTENCES = {
     "my-open": gettext_lazy("Open tickets that you own or follow are listed here."),
     "team-unassigned": gettext_lazy("Open tickets that wait for somebody in your teams are listed here."),
     "team-open": gettext_lazy("All open tickets of your teams are listed here."),
+    "snoozed": gettext_lazy("Tickets that you or somebody for everybody put off are listed here."),
     "all-open": gettext_lazy("Every open ticket you may see is listed here."),
     "all-closed": gettext_lazy("Closed tickets are listed here."),
     "spam": gettext_lazy("What was marked as spam is kept here."),
@@ -49,7 +51,13 @@ VIEW_SENTENCES = {
     "conversations": gettext_lazy("Conversations that are not tickets are listed here."),
 }
 
-UNCOUNTED = ("all-closed", "spam", "mentions", "following")  # they only grow, or nobody works through them
+UNCOUNTED = (
+    "snoozed",
+    "all-closed",
+    "spam",
+    "mentions",
+    "following",
+)  # they only grow, or nobody works through them
 
 
 def count_text(count: int) -> str:

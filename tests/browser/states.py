@@ -90,6 +90,18 @@ def selected_menu(page: Page) -> None:
     page.locator("[popovertarget=bulk-priority]").click()
 
 
+def snooze_menu(page: Page) -> None:
+    ticket(page)
+    page.locator("[popovertarget=snooze-menu]").click()
+
+
+def history(page: Page) -> None:
+    ticket(page)
+    page.goto(page.url.rstrip("/") + "/history")
+    if page.locator("[popovertarget=properties]").is_visible():
+        page.locator("[popovertarget=properties]").click()
+
+
 def empty_view(page: Page) -> None:
     page.goto("/inbox/mentions")
 
@@ -419,6 +431,8 @@ STATES: dict[str, Step] = {
     "details": details,
     "property-editor": property_editor,
     "selected": selected,
+    "snooze-menu": snooze_menu,
+    "history": history,
     "selected-menu": selected_menu,
     "all-properties": all_properties,
     "empty-view": empty_view,

@@ -377,3 +377,19 @@ def test_many_tickets_are_selected_by_range_and_key_and_taken_back_at_once(tab, 
     page.keyboard.press("z")
     expect(page.locator(".row-link")).to_have_count(4)
     expect(page.locator(".row-check :checked")).to_have_count(0)
+
+
+def test_a_ticket_is_snoozed_with_the_keyboard_and_looked_at_again(tab, office) -> None:
+    """R-WORK-9"""
+    ticket = office.mail("Refund still missing")
+    page = tab(office.world.ada, f"/inbox/unassigned/{ticket.pk}")
+
+    page.keyboard.press("h")
+    expect(page.locator("#snooze-menu")).to_be_visible()
+    page.keyboard.press("2")
+    notice = page.locator("#ticket-notice")
+    expect(notice).to_contain_text("You snoozed this ticket until")
+    expect(page.locator(f"#row-{ticket.pk} .row-snoozed")).to_be_visible()
+
+    notice.get_by_role("button", name="Look at it again").click()
+    expect(notice).to_be_empty()

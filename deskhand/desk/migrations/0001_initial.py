@@ -25,6 +25,22 @@ class Migration(migrations.Migration):
             ],
         ),
         migrations.CreateModel(
+            name='Snooze',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('account_id', models.BigIntegerField()),
+                ('ticket_id', models.BigIntegerField()),
+                ('user_id', models.BigIntegerField(null=True)),
+                ('until', models.DateTimeField(null=True)),
+                ('set_by', models.BigIntegerField()),
+                ('set_at', models.DateTimeField()),
+            ],
+            options={
+                'indexes': [models.Index(fields=['account_id', 'user_id', 'ticket_id'], name='snooze_of_user')],
+                'constraints': [models.UniqueConstraint(fields=('account_id', 'ticket_id', 'user_id'), name='snooze_once', nulls_distinct=False)],
+            },
+        ),
+        migrations.CreateModel(
             name='Preferences',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),

@@ -65,7 +65,8 @@ def thread_parts(
     if not wants_fragment(request):
         return redirect("inbox-ticket", view, ticket_id)
     desk_views.mark_seen(request.viewer, ticket_id, clock.now())
-    wish = Wish(is_all=shown_name(request) == "ticket-properties")
+    name = shown_name(request)
+    wish = Wish(is_all=name == "ticket-properties", is_history=name == "ticket-history")
     built = pages.ticket_page(request, view, ticket_id, wish=wish)
     context = {"ticket": built, "request": request, "tickets": None, **more}
     return render(request, f"inbox/fragments/{template}.html", context)

@@ -22,15 +22,16 @@ from deskhand.crm.records import guard
 from deskhand.crm.records.models import PropertyChange, Ticket
 from deskhand.crm.records.store import Change
 from deskhand.crm.schema.defaults import PRIORITIES
-from deskhand.desk import preferences
+from deskhand.desk import following, preferences
 from deskhand.desk import views as desk_views
 from deskhand.desk.models import Attachment, Mention, Message
+from deskhand.events.queries import rules_of
 from deskhand.events.types import Actor
 from deskhand.routing import queries as routing
 from deskhand.web import troubles
 from deskhand.web.files import with_own_pictures
 from deskhand.web.frame import VIEW_LABELS, VIEW_SENTENCES, count_text
-from deskhand.web.inbox import composing, panel, rows, words
+from deskhand.web.inbox import causes, composing, panel, rows, snooze_menu, words
 from deskhand.web.inbox.bulk_bar import bulk_bar
 from deskhand.web.inbox.composing import Typed
 from deskhand.web.inbox.panel_rows import Panel as PanelRows
@@ -67,7 +68,7 @@ def ticket_row(row: desk_views.Row, view: str, *, current: int | None = None) ->
         id=row.id, number=f"#{row.number}", url=reverse("inbox-ticket", args=[view, row.id]), row_url=reverse("inbox-row", args=[view, row.id]),
         contact_name=row.contact_name or _("Unknown sender"), message_count=row.message_count, last_at=row.sort_at, subject=row.subject,
         preview=row.preview, status=words.status(pipelines_of("ticket").stage(row.stage_id)), channel_icon=CHANNEL_ICONS.get(source, "circle-dashed"),
-        channel_label=str(CHANNEL_LABELS.get(source, source.title())), priority=words.priority(row.priority), has_draft=row.has_draft, unread=row.unread, current=row.id == current,
+        channel_label=str(CHANNEL_LABELS.get(source, source.title())), priority=words.priority(row.priority), has_draft=row.has_draft, unread=row.unread, current=row.id == current, snoozed=row.is_snoozed,
     )  # fmt: skip
 
 
@@ -152,7 +153,7 @@ class TicketPageOf:
     def __init__(
         self, request: AccountRequest, view: str, ticket_id: int, wish: panel.Wish | None = None
     ) -> None:
-        self.wish = wish
+        self.wish = wish or panel.Wish()
         self.request, self.viewer, self.view = request, request.viewer, view
         self.row = desk_views.row(request.viewer, ticket_id)
         account_id = request.viewer.account_id
@@ -164,17 +165,15 @@ class TicketPageOf:
         )
         self.files = self._files(account_id)
         self.users = {u.pk: u for u in User.objects.filter(memberships__account_id=account_id)}
-        self.changes = list(
-            PropertyChange.objects.filter(
-                account_id=account_id, object_type="ticket", record_id=ticket_id
-            ).order_by("-id")[:HISTORY]
-        )
+        self.changes = self._changes(HISTORY)
+        self.told = self._changes(panel.LONG, self.wish.before) if self.wish.is_history else self.changes
+        self.followers = following.followers(ticket_id)
         self.pipeline = pipelines_of("ticket").pipeline(self.ticket.pipeline_id)
         self.stage = pipelines_of("ticket").stage(self.ticket.stage_id)
         self.may_edit, self.may_reply = (self._may(verb) for verb in (Verb.EDIT, Verb.COMMUNICATE))
 
     def beside(self) -> PanelRows:
-        return self.panel_of.build(panel.History(self.changes, self._cause))
+        return self.panel_of.build(panel.History(self.told, self._cause, self.followers))
 
     @cached_property
     def panel_of(self) -> panel.PanelOf:
@@ -221,6 +220,8 @@ class TicketPageOf:
             next_url=reverse("inbox-ticket", args=[self.view, below]) if below else "", may_edit=self.may_edit,
             priority=words.priority(t.priority), priorities=self.priorities(), priority_url=reverse("ticket-priority", args=[self.view, t.pk]),
             spam_url=reverse("ticket-spam", args=[self.view, t.pk]), is_spam=t.is_spam,
+            snooze=snooze_menu.offered(self.viewer, self.view, t.pk, self.users), follows=self.viewer.user_id in self.followers,
+            follow_url=reverse("ticket-follow", args=[self.view, t.pk]),
         )  # fmt: skip
 
     def statuses(self) -> tuple[rows.StatusOption, ...]:
@@ -382,16 +383,30 @@ class TicketPageOf:
             return str(self.users[change.actor_id].name)
         if rule:
             return str(RULES.get(rule, rule))
-        names = {"workflow": _("a workflow"), "routing": _("the channel's routing"), "system": _("Deskhand")}
+        names = {
+            "workflow": self.workflows.get(change.event_id or 0, _("a workflow")),
+            "routing": _("the channel's routing"),
+            "system": _("Deskhand"),
+        }
         return names.get(change.actor_kind, "")
 
-    @property
+    @cached_property
     def rules(self) -> dict[int, str]:
-        if not hasattr(self, "_rules"):
-            from deskhand.events.queries import rules_of
+        ids = [c.event_id for c in (*self.changes, *self.told) if c.event_id]
+        return rules_of(self.viewer.account_id, ids)
 
-            self._rules = rules_of(self.viewer.account_id, [c.event_id for c in self.changes if c.event_id])
-        return self._rules
+    @cached_property
+    def workflows(self) -> dict[int, str]:
+        return causes.of_workflows(self.viewer.account_id, [*self.changes, *self.told])
+
+    def _changes(self, limit: int, before: int | None = None) -> list[PropertyChange]:
+        """The latest ones, or those before one."""
+        found = PropertyChange.objects.filter(
+            account_id=self.viewer.account_id, object_type="ticket", record_id=self.ticket.pk
+        )
+        if before is not None:
+            found = found.filter(pk__lt=before)
+        return list(found.order_by("-id")[:limit])
 
     # ── the reply form ───────────────────────────────────────────────────────────────────────────────────────────────
 

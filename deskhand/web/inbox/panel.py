@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from django.urls import reverse
@@ -25,6 +25,7 @@ from deskhand.web.middleware import AccountRequest
 from deskhand.web.shell import Person
 
 OTHERS = 5
+LONG = 100  # changes on a page of the history
 #: What is shown of a ticket until somebody asks for all of it; the account's own properties come after these.
 USUAL = (
     property_values.PIPELINE,
@@ -50,6 +51,7 @@ SILENT = {
 PARTS = {
     "why": gettext_lazy("Why this owner"),
     "others": gettext_lazy("Other tickets"),
+    "followers": gettext_lazy("Followers"),
     "history": gettext_lazy("History"),
 }
 #: Shorter than the property's own label, where it stands among the usual ones.
@@ -75,6 +77,8 @@ class Wish:
     """How the panel is asked for."""
 
     is_all: bool = False
+    is_history: bool = False  # everything that happened, and of that what was before a change
+    before: int | None = None
     editing: Editing | None = None
 
 
@@ -84,6 +88,7 @@ class History:
 
     changes: Sequence[PropertyChange]
     cause: Callable[[PropertyChange], str]
+    followers: Collection[int] = ()
 
 
 class PanelOf:
@@ -111,16 +116,35 @@ class PanelOf:
             sections=tuple(self._sections()),
             parts={key: self._section(key, str(title)) for key, title in PARTS.items()},
             all_url="" if self.wish.is_all else reverse("ticket-properties", args=here),
-            less_url=reverse("inbox-ticket", args=here) if self.wish.is_all else "",
+            less_url=reverse("inbox-ticket", args=here) if self.wish.is_all or self.wish.is_history else "",
             contact=self._contact(),
             decision=self._decision(),
             others=self._others(),
             history=tuple(self._history(history)),
+            history_url="" if self.wish.is_history else reverse("ticket-history", args=here),
+            older_url=self._older(history) if self.wish.is_history else "",
+            followers=self._followers(history.followers),
+        )
+
+    def _older(self, history: History) -> str:
+        if len(history.changes) < LONG:
+            return ""
+        return reverse("ticket-history-before", args=[self.view, self.ticket.pk, history.changes[-1].pk])
+
+    def _followers(self, user_ids: Collection[int]) -> rows.Followers:
+        names = self.people.users
+        return rows.Followers(
+            reverse("ticket-follow", args=[self.view, self.ticket.pk]),
+            tuple(rows.Follower(pk, Person.named(name)) for pk, name in names.items() if pk in user_ids),
+            tuple(rows.Choice(str(pk), name) for pk, name in names.items() if pk not in user_ids),
+            may_edit=self.may_edit,
         )
 
     # ── properties ───────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _sections(self) -> Iterable[rows.Section]:
+        if self.wish.is_history:
+            return
         pinned = [name for name in self.chosen.pinned if name in self.known]
         if pinned:
             yield self._section("pinned", _("Pinned"), self._lines(pinned))
@@ -200,7 +224,12 @@ class PanelOf:
             Person.named(contact.name or contact.email),
             contact.company.name if contact.company else "",
             tuple(facts),
+            self._contact_url(contact.owner_id, contact.assigned_team_ids, contact.pk),
         )
+
+    def _contact_url(self, owner_id: int | None, team_ids: Sequence[int], contact_id: int) -> str:
+        may_see = policy.visible(self.viewer, "contact").allows(owner_id, team_ids)
+        return reverse("contact", args=[contact_id]) if may_see else ""
 
     def _decision(self) -> rows.Decision | None:
         decision = routing.decision_for_ticket(self.viewer.account_id, self.ticket.pk)
@@ -241,5 +270,8 @@ class PanelOf:
         prop = self.known.get(change.property)
         if prop is None:
             return _("%(property)s: %(value)s") % {"property": change.property, "value": str(change.new)}
-        value = property_values.words(prop, change.new, self.people)
-        return _("%(property)s: %(value)s") % {"property": _(prop.label), "value": value}
+        words = {"property": _(prop.label), "value": property_values.words(prop, change.new, self.people)}
+        if change.old in (None, "", []):
+            return _("%(property)s: %(value)s") % words
+        words["old"] = property_values.words(prop, change.old, self.people)
+        return _("%(property)s: %(value)s, before %(old)s") % words

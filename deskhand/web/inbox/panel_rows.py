@@ -81,6 +81,23 @@ class ContactCard:
     person: Person
     line: str = ""  # "Operations lead, Fjällbo AB"
     facts: tuple[Fact, ...] = ()
+    url: str = ""  # the contact's own page
+
+
+@dataclass(frozen=True)
+class Follower:
+    user_id: int
+    person: Person
+
+
+@dataclass(frozen=True)
+class Followers:
+    """POST follows=1|0 and user to `url`."""
+
+    url: str
+    people: tuple[Follower, ...]
+    others: tuple[Choice, ...] = ()  # who could
+    may_edit: bool = False
 
 
 @dataclass(frozen=True)
@@ -129,3 +146,6 @@ class Panel:
     decision: Decision | None = None
     others: tuple[OtherTicket, ...] = ()
     history: tuple[HistoryLine, ...] = ()
+    history_url: str = ""  # all of it
+    older_url: str = ""
+    followers: Followers | None = None

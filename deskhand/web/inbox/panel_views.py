@@ -29,13 +29,19 @@ from deskhand.web.inbox.property_values import OWNER, PIPELINE, STATUS, TEAMS, T
 from deskhand.web.jinja import render, wants_fragment
 from deskhand.web.middleware import AccountRequest
 
-SECTIONS = ("pinned", "ticket", "rest", "why", "others", "history", "contact")
+SECTIONS = ("followers", "pinned", "ticket", "rest", "why", "others", "history", "contact")
 
 
 @require_GET
 def properties(request: AccountRequest, view: str, ticket_id: int) -> HttpResponse:
     """Every property of the ticket."""
     return _with_panel(request, view, ticket_id, Wish(is_all=True))
+
+
+@require_GET
+def history(request: AccountRequest, view: str, ticket_id: int, before: int | None = None) -> HttpResponse:
+    """Every change of the ticket with what did it, a page at a time."""
+    return _with_panel(request, view, ticket_id, Wish(is_history=True, before=before))
 
 
 @require_GET

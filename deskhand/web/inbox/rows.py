@@ -42,6 +42,7 @@ class TicketRow:
     has_draft: bool = False
     unread: bool = False
     current: bool = False
+    snoozed: bool = False
 
 
 @dataclass(frozen=True)
@@ -134,6 +135,17 @@ class BulkBar:
 
 
 @dataclass(frozen=True)
+class Snoozing:
+    """POST `until`, one of the offers, "reply", or "at" with `until_at`; `everybody` 1. `text` while it is put off."""
+
+    url: str
+    wake_url: str  # POST
+    offers: tuple[PlannedTime, ...]
+    earliest: str
+    text: str = ""
+
+
+@dataclass(frozen=True)
 class TicketHead:
     """The bar over a conversation. Status, owner and close post to `status_url` and `owner_url`."""
 
@@ -154,6 +166,9 @@ class TicketHead:
     priority_url: str = ""  # POST priority=<value>, or empty
     spam_url: str = ""  # POST spam=1|0
     is_spam: bool = False
+    snooze: Snoozing | None = None  # None: the viewer may not put tickets off
+    follow_url: str = ""  # POST follows=1|0
+    follows: bool = False
 
 
 @dataclass(frozen=True)

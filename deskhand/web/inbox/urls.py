@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, include, path
 
-from deskhand.web.inbox import actions, bulk, compose, panel_views, views
+from deskhand.web.inbox import actions, attention, bulk, compose, panel_views, views
 
 tickets: list[URLPattern | URLResolver] = [
     path("", views.ticket, name="inbox-ticket"),
@@ -17,6 +17,11 @@ tickets: list[URLPattern | URLResolver] = [
     path("/later/<id:later_id>/send", compose.send_now, name="ticket-later-send"),
     path("/spam", actions.set_spam, name="ticket-spam"),
     path("/priority", actions.set_priority, name="ticket-priority"),
+    path("/snooze", attention.snooze, name="ticket-snooze"),
+    path("/wake", attention.wake, name="ticket-wake"),
+    path("/follow", attention.follow, name="ticket-follow"),
+    path("/history", panel_views.history, name="ticket-history"),
+    path("/history/<id:before>", panel_views.history, name="ticket-history-before"),
     path("/properties", panel_views.properties, name="ticket-properties"),
     path("/properties/<slug:name>", panel_views.edit, name="ticket-property"),
     path("/properties/<slug:name>/shown", panel_views.shown, name="ticket-property-shown"),

@@ -59,6 +59,11 @@ TABLE: dict[str, Wall] = {
     "ticket-owner": Wall("POST"),
     "ticket-reply": Wall("POST"),
     "ticket-priority": Wall("POST"),
+    "ticket-snooze": Wall("POST"),
+    "ticket-wake": Wall("POST"),
+    "ticket-follow": Wall("POST"),
+    "ticket-history": Wall(),
+    "ticket-history-before": Wall(),
     "ticket-properties": Wall(),
     "ticket-property": Wall(),
     "ticket-property-shown": Wall(),
@@ -254,7 +259,8 @@ def places(office) -> dict[str, str]:
         "inbox-more": ["all-open", "1-1"], "inbox-new": ["all-open", "1-1"],
         **{name: ["all-open", ticket.pk] for name in ("inbox-ticket", "inbox-row", "inbox-thread")},
         **{name: ["all-open", ticket.pk] for name in ("ticket-status", "ticket-owner", "ticket-reply", "ticket-spam")},
-        **{name: ["all-open", ticket.pk] for name in ("ticket-priority", "ticket-properties")},
+        **{name: ["all-open", ticket.pk] for name in ("ticket-priority", "ticket-properties", "ticket-snooze", "ticket-wake", "ticket-follow", "ticket-history")},
+        "ticket-history-before": ["all-open", ticket.pk, 1],
         **{name: ["all-open", ticket.pk, "content"] for name in ("ticket-property", "ticket-property-shown", "ticket-property-save", "ticket-pin")},
         **{name: ["all-open"] for name in ("inbox-undo", "inbox-bulk", "inbox-density")},
         "ticket-draft": [ticket.pk], "ticket-files": [ticket.pk], "ticket-file-remove": [ticket.pk, own_file.pk],
@@ -289,6 +295,8 @@ FORM = {
     "at": "2026-11-21T10:00:00+00:00",
     "ids": "1",
     "section": "ticket",
+    "until": "tomorrow",
+    "follows": "1",
 }
 
 

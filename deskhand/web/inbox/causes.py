@@ -1,0 +1,33 @@
+"""What did it: a person, a rule of the pipeline or channel, or the step of a workflow, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from deskhand.automation.models import Workflow
+from deskhand.crm.records.models import PropertyChange
+from deskhand.events import queries as events
+
+
+def of_workflows(account_id: int, changes: Sequence[PropertyChange]) -> dict[int, str]:
+    """{event id: the workflow that made it, with its step}."""
+    ids = [c.event_id for c in changes if c.event_id and c.actor_kind == "workflow"]
+    causes = events.causes_of(account_id, ids)
+    wanted = {cause.get("workflow_id") for cause in causes.values()} - {None}
+    found = (
+        Workflow.objects.filter(account_id=account_id, pk__in=wanted) if wanted else Workflow.objects.none()
+    )
+    names = dict(found.values_list("pk", "name"))
+    return {event_id: _said(cause, names) for event_id, cause in causes.items()}
+
+
+def _said(cause: Mapping[str, Any], names: Mapping[int, str]) -> str:
+    name = names.get(cause.get("workflow_id") or 0)
+    if name is None:
+        return _("a workflow")
+    step = cause.get("step_id")
+    words = {"name": name, "step": step}
+    return _("workflow “%(name)s”, step %(step)s") % words if step else _("workflow “%(name)s”") % words
