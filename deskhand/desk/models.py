@@ -353,3 +353,21 @@ class Snooze(models.Model):
             )
         ]
         indexes = [models.Index(fields=["account_id", "user_id", "ticket_id"], name="snooze_of_user")]
+
+
+class Merge(models.Model):
+    """One ticket went into another one; `moved` is what it takes to part them again (R-MERGE-8)."""
+
+    account_id = models.BigIntegerField()
+    survivor_id = models.BigIntegerField()  # crm.Ticket
+    merged_id = models.BigIntegerField()  # crm.Ticket
+    merged_at = models.DateTimeField()
+    merged_by = models.BigIntegerField()
+    moved = models.JSONField(default=dict)
+    undone_at = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["account_id", "survivor_id"], name="merge_of_survivor"),
+            models.Index(fields=["account_id", "merged_id"], name="merge_of_merged"),
+        ]

@@ -102,6 +102,11 @@ def history(page: Page) -> None:
         page.locator("[popovertarget=properties]").click()
 
 
+def merge(page: Page) -> None:
+    ticket(page)
+    page.goto(page.url.rstrip("/") + "/merge?q=e")
+
+
 def empty_view(page: Page) -> None:
     page.goto("/inbox/mentions")
 
@@ -431,6 +436,7 @@ STATES: dict[str, Step] = {
     "details": details,
     "property-editor": property_editor,
     "selected": selected,
+    "merge": merge,
     "snooze-menu": snooze_menu,
     "history": history,
     "selected-menu": selected_menu,

@@ -75,8 +75,8 @@ def tickets(viewer: Viewer, query: str, *, after: str = "", limit: int = PAGE) -
     exact = [
         TicketHit(*row)
         for row in sql.rows(
-            f"select {_TICKETS} where t.account_id = %s and t.number = %s and t.archived_at is null and ({reach})",
-            [viewer.account_id, int(number[1]), *params],
+            f"select {_TICKETS} where t.account_id = %s and t.archived_at is null and ({reach}) and t.id = ({_NUMBERED})",
+            [viewer.account_id, *params, viewer.account_id, int(number[1])],
         )
     ]
     return Found(exact + [hit for hit in found.hits if hit not in exact], found.after)
@@ -92,6 +92,10 @@ def companies(viewer: Viewer, query: str, *, after: str = "", limit: int = PAGE)
     return _find(viewer, "company", COMPANY, _COMPANIES, CompanyHit, query, after, limit)
 
 
+#: What has this number, or what it was merged into (R-MERGE-6).
+_NUMBERED = (
+    "select coalesce(n.merged_into_id, n.id) from crm_ticket n where n.account_id = %s and n.number = %s"
+)
 _TICKETS = (
     "t.id, t.number, t.subject, t.stage_id, t.is_spam, t.sort_at, coalesce(nullif(c.name, ''), c.email, '')"
     " from crm_ticket t left join crm_contact c on c.account_id = t.account_id and c.id = t.contact_id"

@@ -25,6 +25,22 @@ class Migration(migrations.Migration):
             ],
         ),
         migrations.CreateModel(
+            name='Merge',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('account_id', models.BigIntegerField()),
+                ('survivor_id', models.BigIntegerField()),
+                ('merged_id', models.BigIntegerField()),
+                ('merged_at', models.DateTimeField()),
+                ('merged_by', models.BigIntegerField()),
+                ('moved', models.JSONField(default=dict)),
+                ('undone_at', models.DateTimeField(null=True)),
+            ],
+            options={
+                'indexes': [models.Index(fields=['account_id', 'survivor_id'], name='merge_of_survivor'), models.Index(fields=['account_id', 'merged_id'], name='merge_of_merged')],
+            },
+        ),
+        migrations.CreateModel(
             name='Snooze',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),

@@ -15,7 +15,8 @@ from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.records.models import PropertyChange, Ticket
 from deskhand.crm.schema.queries import properties_of
 from deskhand.crm.schema.types import Property
-from deskhand.desk import preferences
+from deskhand.desk import merging, preferences
+from deskhand.kernel import clock
 from deskhand.routing import explain
 from deskhand.routing import queries as routing
 from deskhand.web.inbox import panel_rows as rows
@@ -51,6 +52,7 @@ SILENT = {
 PARTS = {
     "why": gettext_lazy("Why this owner"),
     "others": gettext_lazy("Other tickets"),
+    "merged": gettext_lazy("Merged tickets"),
     "followers": gettext_lazy("Followers"),
     "history": gettext_lazy("History"),
 }
@@ -124,7 +126,20 @@ class PanelOf:
             history_url="" if self.wish.is_history else reverse("ticket-history", args=here),
             older_url=self._older(history) if self.wish.is_history else "",
             followers=self._followers(history.followers),
+            merged=tuple(self._merged()),
         )
+
+    def _merged(self) -> Iterable[rows.Merged]:
+        if not self.ticket.properties.get("hs_merged_object_ids"):
+            return
+        found = merging.of(self.ticket.pk, clock.now())
+        gone = Ticket.objects.in_bulk([one.merged_id for one in found])
+        for one in found:
+            here = [self.view, self.ticket.pk, one.pk]
+            url = reverse("ticket-part", args=here) if self.may_edit else ""
+            yield rows.Merged(
+                gone[one.merged_id].subject, f"#{gone[one.merged_id].number}", one.merged_at, url
+            )
 
     def _older(self, history: History) -> str:
         if len(history.changes) < LONG:

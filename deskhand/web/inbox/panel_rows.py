@@ -101,6 +101,16 @@ class Followers:
 
 
 @dataclass(frozen=True)
+class Merged:
+    """A ticket that went into this one. POST to `part_url` makes them two again; empty for who may not."""
+
+    subject: str
+    number: str
+    at: datetime
+    part_url: str = ""
+
+
+@dataclass(frozen=True)
 class OtherTicket:
     url: str
     subject: str
@@ -149,3 +159,4 @@ class Panel:
     history_url: str = ""  # all of it
     older_url: str = ""
     followers: Followers | None = None
+    merged: tuple[Merged, ...] = ()  # of the last 30 days

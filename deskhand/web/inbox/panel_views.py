@@ -29,7 +29,7 @@ from deskhand.web.inbox.property_values import OWNER, PIPELINE, STATUS, TEAMS, T
 from deskhand.web.jinja import render, wants_fragment
 from deskhand.web.middleware import AccountRequest
 
-SECTIONS = ("followers", "pinned", "ticket", "rest", "why", "others", "history", "contact")
+SECTIONS = ("merged", "followers", "pinned", "ticket", "rest", "why", "others", "history", "contact")
 
 
 @require_GET

@@ -167,6 +167,7 @@ class TicketHead:
     spam_url: str = ""  # POST spam=1|0
     is_spam: bool = False
     snooze: Snoozing | None = None  # None: the viewer may not put tickets off
+    merge_url: str = ""
     follow_url: str = ""  # POST follows=1|0
     follows: bool = False
 

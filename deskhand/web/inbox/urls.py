@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, include, path
 
-from deskhand.web.inbox import actions, attention, bulk, compose, panel_views, views
+from deskhand.web.inbox import actions, attention, bulk, compose, merge, panel_views, views
 
 tickets: list[URLPattern | URLResolver] = [
     path("", views.ticket, name="inbox-ticket"),
@@ -17,6 +17,9 @@ tickets: list[URLPattern | URLResolver] = [
     path("/later/<id:later_id>/send", compose.send_now, name="ticket-later-send"),
     path("/spam", actions.set_spam, name="ticket-spam"),
     path("/priority", actions.set_priority, name="ticket-priority"),
+    path("/merge", merge.choose, name="ticket-merge"),
+    path("/merged", merge.merge, name="ticket-merged"),
+    path("/merged/<id:merge_id>/part", merge.part, name="ticket-part"),
     path("/snooze", attention.snooze, name="ticket-snooze"),
     path("/wake", attention.wake, name="ticket-wake"),
     path("/follow", attention.follow, name="ticket-follow"),

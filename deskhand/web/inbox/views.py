@@ -14,7 +14,7 @@ from django.views.decorators.http import require_GET, require_POST
 from deskhand.accounts import policy
 from deskhand.accounts.policy import Action
 from deskhand.accounts.types import Verb
-from deskhand.desk import conversations, spam
+from deskhand.desk import conversations, merging, spam
 from deskhand.desk import views as desk_views
 from deskhand.events.types import Actor
 from deskhand.kernel import clock
@@ -47,6 +47,10 @@ def view(request: AccountRequest, view: str) -> HttpResponse:
 @require_GET
 def ticket(request: AccountRequest, view: str, ticket_id: int) -> HttpResponse:
     policy.require(request.viewer, Action.OPEN_HELP_DESK)
+    desk_views.row(request.viewer, ticket_id)
+    survivor = merging.survivor_of(ticket_id)
+    if survivor is not None:  # R-MERGE-6
+        return redirect("inbox-ticket", view, survivor)
     built = pages.ticket_page(request, view, ticket_id)
     desk_views.mark_seen(request.viewer, ticket_id, clock.now())
     if wants_fragment(request):

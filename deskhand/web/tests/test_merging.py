@@ -1,0 +1,187 @@
+"""Two tickets become one, and two again (R-MERGE-1 to R-MERGE-8, T-MERGE-1)."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from deskhand.crm.records import tickets
+from deskhand.crm.records.models import Task, Ticket
+from deskhand.crm.records.store import Change
+from deskhand.desk import following, merging, threads
+from deskhand.desk.models import Merge, Message
+from deskhand.desk.types import InboundMessage, Incoming, Mailbox
+from deskhand.events.types import SYSTEM
+from deskhand.kernel import clock
+from deskhand.web.tests.test_inbox import texts
+
+
+@pytest.fixture
+def two(office):
+    """An older ticket and a newer one of the same customer."""
+    older = office.mail("Refund still missing")
+    with office.inside():
+        Ticket.objects.filter(pk=older.pk).update(created_at=office.at - timedelta(days=3))
+    office.at += timedelta(hours=1)
+    return office.again(older), office.mail("Where is my refund")
+
+
+@pytest.fixture
+def client(office, sign_in):
+    return sign_in(office.world.grace)
+
+
+def merge(client, ticket, other, **more):
+    return client.post(f"/inbox/all-open/{ticket.pk}/merged", {"other": other.pk} | more)
+
+
+def answer(office, ticket):
+    """The customer writes again in the ticket's own conversation."""
+    office.at += timedelta(minutes=1)
+    astrid = Mailbox("astrid@fjallbo.example", "Astrid Lindqvist")
+    said = InboundMessage(
+        f"{office.at}@x", astrid, "Re", "And?", office.at, answers=(f"{ticket.subject}@fjallbo.example",)
+    )
+    with office.inside() as world:
+        return threads.receive(Incoming(world.channel.pk, said), at=office.at).ticket_id
+
+
+def test_the_primary_goes_on_with_its_values_and_the_older_date_T_MERGE_1(office, two, client):
+    """R-MERGE-2, R-MERGE-7, R-MERGE-8"""
+    older, newer = two
+    with office.inside() as world:
+        waiting = world.stage("Waiting on us")
+        values = {"priority": "HIGH", "stage_id": waiting, "owner_id": world.bob.pk}
+        tickets.change_many([Change(newer.pk, values), Change(older.pk, {"priority": "LOW"})], by=SYSTEM)
+
+    response = merge(client, older, newer, keep="other")
+
+    assert response.headers["Location"] == f"/inbox/all-open/{newer.pk}"
+    stays, gone = office.again(newer), office.again(older)
+    assert (stays.priority, stays.stage_id, stays.owner_id) == ("HIGH", waiting, office.world.bob.pk)
+    assert stays.created_at == older.created_at
+    assert stays.message_count == 2
+    assert (gone.archived_at is not None, gone.merged_into_id) == (True, newer.pk)
+    page = texts(client.get(f"/inbox/all-open/{newer.pk}"))
+    assert page.count("Where is my money?") >= 2
+
+
+def test_old_ids_and_numbers_lead_to_the_survivor_R_MERGE_6(office, two, client):
+    older, newer = two
+    merge(client, newer, older)
+
+    assert client.get(f"/inbox/all-open/{older.pk}").headers["Location"] == f"/inbox/all-open/{newer.pk}"
+    assert office.again(newer).properties["hs_merged_object_ids"] == [older.pk]
+    assert "Refund still missing" not in texts(client.get("/inbox/all-open"))
+    found = client.get(f"/inbox/all-open/{office.mail('Third').pk}/merge?q=%23{older.number}")
+    assert "Where is my refund" in texts(found)
+
+
+def test_later_mail_to_either_conversation_lands_in_the_survivor_R_MERGE_6(office, two, client):
+    older, newer = two
+    merge(client, newer, older)
+
+    assert answer(office, older) == newer.pk
+    assert answer(office, newer) == newer.pk
+    assert office.again(newer).message_count == 4
+
+
+def test_followers_links_and_tasks_are_united_R_MERGE_7(office, two, client):
+    older, newer = two
+    with office.inside() as world:
+        following.follow(older.pk, world.bob.pk, True, by=SYSTEM)
+        following.follow(older.pk, world.eve.pk, True, by=SYSTEM)
+        following.follow(newer.pk, world.eve.pk, False, by=SYSTEM)  # said no
+        task = Task.objects.create(
+            account_id=world.account.pk, object_type="ticket", record_id=older.pk, title="Ring", created_at=office.at, created_by_kind="system"
+        )  # fmt: skip
+
+    merge(client, newer, older)
+
+    with office.inside():
+        assert following.followers(newer.pk) == {office.world.bob.pk}
+        task.refresh_from_db()
+        assert task.record_id == newer.pk
+
+
+def test_for_thirty_days_they_can_be_parted_again_R_MERGE_8(office, two, client):
+    older, newer = two
+    before = office.again(newer).created_at
+    merge(client, newer, older)
+    answer(office, older)
+    with office.inside():
+        made = Merge.objects.get()
+    assert "Part them again" in texts(client.get(f"/inbox/all-open/{newer.pk}"))
+
+    response = client.post(f"/inbox/all-open/{newer.pk}/merged/{made.pk}/part")
+
+    assert response.headers["Location"] == f"/inbox/all-open/{older.pk}"
+    back, stays = office.again(older), office.again(newer)
+    assert (back.archived_at, back.merged_into_id, back.message_count) == (None, None, 2)
+    assert (stays.message_count, stays.created_at) == (1, before)
+    with office.inside():
+        assert Message.objects.filter(ticket_id=older.pk).count() == 2
+    assert answer(office, older) == older.pk
+    assert client.post(f"/inbox/all-open/{newer.pk}/merged/{made.pk}/part").status_code == 404
+
+
+def test_after_thirty_days_they_stay_one(office, two, client):
+    older, newer = two
+    merge(client, newer, older)
+    with office.inside():
+        made = Merge.objects.get()
+
+    with clock.stopped(office.at + timedelta(days=31)):
+        client.post(f"/inbox/all-open/{newer.pk}/merged/{made.pk}/part")
+        assert "Part them again" not in texts(client.get(f"/inbox/all-open/{newer.pk}"))
+
+    assert office.again(older).merged_into_id == newer.pk
+
+
+def test_no_more_than_the_cap_are_merged_into_one_R_MERGE_3(office, two, client, monkeypatch):
+    monkeypatch.setattr(merging, "MOST", 1)
+    older, newer = two
+    third = office.mail("Third")
+    merge(client, newer, older)
+
+    assert merge(client, newer, third).status_code == 422
+    assert office.again(third).merged_into_id is None
+
+
+def test_the_contacts_other_tickets_are_offered_and_others_are_searched(office, two, client):
+    _older, newer = two
+    office.mail("Quite another", sender=Mailbox("tom@else.example", "Tom"))
+
+    page = texts(client.get(f"/inbox/all-open/{newer.pk}/merge"))
+    assert "Refund still missing" in page
+    assert "Quite another" not in page.split("Views")[-1]
+    assert "No ticket was found." in texts(client.get(f"/inbox/all-open/{newer.pk}/merge?q=zebra"))
+
+
+@pytest.mark.parametrize(("other", "status"), [("", 422), ("x", 400), ("999999", 404)])
+def test_bad_input_is_refused_in_words(office, two, client, other, status):
+    assert client.post(f"/inbox/all-open/{two[1].pk}/merged", {"other": other}).status_code == status
+
+
+def test_a_ticket_is_not_merged_with_itself_or_with_a_gone_one(office, two, client):
+    older, newer = two
+    assert merge(client, newer, newer).status_code == 422
+    merge(client, newer, older)
+    assert merge(client, newer, older).status_code == 404
+
+
+def test_both_must_be_ones_own_to_edit_R_PERM_1(office, two, sign_in):
+    older, newer = two
+    with office.inside() as world:
+        tickets.assign(newer.pk, owner_id=world.grace.pk, by=SYSTEM)
+        tickets.assign(older.pk, owner_id=world.bob.pk, by=SYSTEM)
+    reach = {"view": "all", "edit": "own", "delete": "own", "communicate": "own"}
+    office.role(office.world.grace, records={"ticket": reach}, capabilities=["service_access"])
+    client = sign_in(office.world.grace)
+
+    assert merge(client, newer, older).status_code == 403
+    assert (
+        "Refund still missing"
+        not in texts(client.get(f"/inbox/all-open/{newer.pk}/merge")).split("Views")[-1]
+    )
