@@ -482,12 +482,12 @@ def _bury(pid: int) -> str:
             done, status = os.waitpid(pid, os.WNOHANG)
         if not done:
             os.kill(pid, signal.SIGKILL)
-            os.waitpid(pid, 0)
-            return "killed"
+            done, status = os.waitpid(pid, 0)  # tells of what came first
     except ChildProcessError:
         return "unknown"
     if os.WIFSIGNALED(status):
-        return signal.Signals(os.WTERMSIG(status)).name
+        name = signal.Signals(os.WTERMSIG(status)).name
+        return "killed" if name == "SIGKILL" else name
     return f"exit {os.waitstatus_to_exitcode(status)}"
 
 
