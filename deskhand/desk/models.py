@@ -330,6 +330,7 @@ class Preferences(models.Model):
         models.TextField(), default=list
     )  # names of ticket properties, in the order of pinning
     folded = ArrayField(models.TextField(), default=list)  # keys of sections
+    columns = models.JSONField(default=dict)  # of tables, by what they show: {"pipeline-7": [property, …]}
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["account_id", "user_id"], name="preferences_once")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from deskhand.accounts.types import Viewer
@@ -28,6 +29,11 @@ def pin(viewer: Viewer, name: str, on: bool) -> None:
 def fold(viewer: Viewer, section: str, on: bool) -> None:
     """Remember that a section of the panel is folded, or open again. Safe to repeat."""
     _set(viewer, folded=_with(of(viewer).folded, section, on))
+
+
+def set_columns(viewer: Viewer, table: str, names: Sequence[str]) -> None:
+    """Remember the columns of a table. Safe to repeat."""
+    _set(viewer, columns=of(viewer).columns | {table: list(names)[:MOST]})
 
 
 def _with(words: list[str], word: str, on: bool) -> list[str]:

@@ -158,6 +158,24 @@ def filter_offers(page: Page) -> None:
     page.locator("[popovertarget=filter-offers]").click()
 
 
+def table(page: Page) -> None:
+    board(page)
+    page.get_by_role("link", name="Table", exact=True).click()
+    page.locator(".ticket-table").wait_for()
+    page.locator("#live[data-up]").wait_for(state="attached")
+
+
+def cell_editor(page: Page) -> None:
+    table(page)
+    page.locator(".cell-value").nth(1).click()
+    page.locator(".cell-form").wait_for()
+
+
+def columns(page: Page) -> None:
+    table(page)
+    page.locator("[popovertarget=columns]").click()
+
+
 def create_ticket(page: Page) -> None:
     board(page)
     page.keyboard.press("n")
@@ -458,6 +476,9 @@ STATES: dict[str, Step] = {
     "filter-offers": filter_offers,
     "filter-form": filter_form,
     "filtered-board": filtered_board,
+    "table": table,
+    "cell-editor": cell_editor,
+    "columns": columns,
     "create-ticket": create_ticket,
     "create-refused": create_refused,
     "mailbox": mailbox,

@@ -65,6 +65,7 @@ class Migration(migrations.Migration):
                 ('is_compact', models.BooleanField(default=False)),
                 ('pinned', django.contrib.postgres.fields.ArrayField(base_field=models.TextField(), default=list, size=None)),
                 ('folded', django.contrib.postgres.fields.ArrayField(base_field=models.TextField(), default=list, size=None)),
+                ('columns', models.JSONField(default=dict)),
             ],
             options={
                 'constraints': [models.UniqueConstraint(fields=('account_id', 'user_id'), name='preferences_once')],

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 from django.urls import reverse
@@ -17,6 +19,7 @@ from deskhand.desk.selection import Selection
 from deskhand.kernel.errors import Invalid, NotFound
 from deskhand.web import labels
 from deskhand.web.board import creating, rows
+from deskhand.web.filters import editing
 from deskhand.web.filters.bar import OWN, BarOf
 from deskhand.web.filters.editing import Groups, condition
 from deskhand.web.filters.words import Words
@@ -46,7 +49,7 @@ class BoardOf:
 
     def __init__(self, request: AccountRequest, pipeline: PipelineValue, screen: str = "board") -> None:
         self.request, self.viewer, self.pipeline = request, request.viewer, pipeline
-        self.query = self._kept_query()
+        self.screen, self.query = screen, self._kept_query()
         args = [pipeline.id]
         parts = {"editor": reverse("filter-editor", args=args), "count": reverse("filter-count", args=args)}
         self.words = Words(self.viewer)
@@ -73,18 +76,30 @@ class BoardOf:
         cards = board.cards(self.viewer, self.selection, wanted)
         counts = board.counts(self.viewer, self.selection, list(wanted))
         return rows.BoardPage(
-            title=_(self.pipeline.label), pipelines=self._pipelines(), url=self._url("board", self.pipeline.id), table_url="",
+            **self.page_frame(),
             columns=tuple(self._column(stage, counts[stage.id], *cards[stage.id]) for stage in self.pipeline.stages),
-            automate_url=reverse("automate", args=[self.pipeline.id]) if policy.can(self.viewer, Action.EDIT_LANES) else "",
-            create_url=self._create_url(self.pipeline.first_open), bar=self.filters.bar(refusal),
+            bar=self.filters.bar(refusal),
         )  # fmt: skip
+
+    def page_frame(self) -> dict[str, Any]:
+        """What board and table have in common; the way between them keeps the filters."""
+        filters = {"f": editing.write(self.filters.groups)} if self.filters.groups else {}
+        kept = f"?{urlencode(filters)}" if filters else ""
+        is_automating = policy.can(self.viewer, Action.EDIT_LANES)
+        return {
+            "title": _(self.pipeline.label), "pipelines": self._pipelines(),
+            "url": reverse("board", args=[self.pipeline.id]) + kept,
+            "table_url": reverse("table", args=[self.pipeline.id]) + kept,
+            "automate_url": reverse("automate", args=[self.pipeline.id]) if is_automating else "",
+            "create_url": self._create_url(self.pipeline.first_open),
+        }  # fmt: skip
 
     def _create_url(self, stage: StageValue) -> str:
         return creating.url(stage.id) if new_tickets.may_create(self.viewer) else ""
 
     def _pipelines(self) -> tuple[rows.PipelineLink, ...]:
         return tuple(
-            rows.PipelineLink(_(one.label), reverse("board", args=[one.id]), one.id == self.pipeline.id)
+            rows.PipelineLink(_(one.label), reverse(self.screen, args=[one.id]), one.id == self.pipeline.id)
             for one in pipelines_of("ticket").pipelines
         )
 

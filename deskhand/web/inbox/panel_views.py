@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from django.http import HttpResponse
@@ -15,6 +16,7 @@ from deskhand.accounts.models import Team
 from deskhand.accounts.policy import Action
 from deskhand.accounts.types import Verb
 from deskhand.crm.records import tickets
+from deskhand.crm.records.store import Applied
 from deskhand.crm.schema.queries import properties_of
 from deskhand.crm.schema.types import Property
 from deskhand.desk import preferences
@@ -104,18 +106,24 @@ def save(request: AccountRequest, view: str, ticket_id: int, name: str) -> HttpR
     prop = _editable(request, view, ticket_id, name)
     at, by = clock.now(), Actor.user(request.user.pk)
     try:
-        value = property_values.read(prop, request.POST)
-        if name in (PIPELINE, STATUS):  # R-PIPE-11: a status brings its pipeline along
-            done = tickets.move(ticket_id, to=common.whole(str(value), name), by=by, at=at)
-        elif name == OWNER:
-            done = tickets.assign(ticket_id, owner_id=_owner(request, value), by=by, at=at)
-        else:
-            done = tickets.update(ticket_id, {name: _checked(request, prop, value)}, by=by, at=at)
+        done = set_property(request, ticket_id, prop, by=by, at=at)
     except Invalid as refusal:
         return _refused(request, view, ticket_id, name, refusal)
     if not common.may_see(request, ticket_id):
         return common.leave(request, view)
     return common.changed(request, view, ticket_id, done, at, template="property_saved", name=name)
+
+
+def set_property(
+    request: AccountRequest, ticket_id: int, prop: Property, *, by: Actor, at: datetime
+) -> Applied:
+    """Write what an editor was filled with. Raises Invalid."""
+    value = property_values.read(prop, request.POST)
+    if prop.name in (PIPELINE, STATUS):  # R-PIPE-11: a status brings its pipeline along
+        return tickets.move(ticket_id, to=common.whole(str(value), prop.name), by=by, at=at)
+    if prop.name == OWNER:
+        return tickets.assign(ticket_id, owner_id=_owner(request, value), by=by, at=at)
+    return tickets.update(ticket_id, {prop.name: _checked(request, prop, value)}, by=by, at=at)
 
 
 def _owner(request: AccountRequest, value: str) -> int | None:

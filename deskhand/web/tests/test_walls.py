@@ -179,6 +179,12 @@ TABLE: dict[str, Wall] = {
     "board-more": OF_THE_LIST,
     "filter-editor": OF_THE_LIST,
     "filter-count": OF_THE_LIST,
+    "table": OF_THE_LIST,
+    "table-more": OF_THE_LIST,
+    "table-columns": Wall("POST", neighbour=None),
+    "table-row": Wall(),
+    "cell-edit": Wall(),
+    "cell-save": Wall("POST"),
     "card-move": Wall(),
     "card-moved": Wall("POST"),
     "availability": Wall("POST", neighbour=None, nobody=None),
@@ -256,8 +262,9 @@ def places(office) -> dict[str, str]:
         )
         lane = [world.tickets.default.id, world.stage("New")]
     given = {
-        **dict.fromkeys(("board", "filter-editor", "filter-count"), lane[:1]), "board-more": [*lane, "1-1"],
-        **{name: [ticket.pk] for name in ("card-move", "card-moved")},
+        **dict.fromkeys(("board", "filter-editor", "filter-count", "table", "table-columns"), lane[:1]), "board-more": [*lane, "1-1"],
+        **{name: [ticket.pk] for name in ("card-move", "card-moved", "table-row")}, "table-more": [lane[0], "1-1"],
+        **{name: [ticket.pk, "subject"] for name in ("cell-edit", "cell-save")},
         "inbox-view": ["all-open"], "inbox-list": ["all-open"], "inbox-side": ["all-open"],
         "inbox-more": ["all-open", "1-1"], "inbox-new": ["all-open", "1-1"],
         **{name: ["all-open", ticket.pk] for name in ("inbox-ticket", "inbox-row", "inbox-thread")},

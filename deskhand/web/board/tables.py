@@ -1,0 +1,187 @@
+"""Putting the table of a pipeline into words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from urllib.parse import urlencode
+
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from deskhand.accounts import queries as accounts
+from deskhand.crm.pipelines.queries import pipelines_of
+from deskhand.crm.pipelines.types import PipelineValue
+from deskhand.crm.records.models import Ticket
+from deskhand.crm.schema.queries import properties_of
+from deskhand.desk import preferences, table
+from deskhand.desk.table import COMPANY, CONTACT, Sort
+from deskhand.kernel.errors import Invalid
+from deskhand.web import labels
+from deskhand.web.board.page import BoardOf
+from deskhand.web.board.rows import PipelineLink
+from deskhand.web.filters.bar import OWN, Bar
+from deskhand.web.inbox import property_values
+from deskhand.web.inbox.panel_rows import Editor
+from deskhand.web.inbox.property_values import OWNER, STATUS, TEAMS, People, Typed
+from deskhand.web.inbox.rows import Label
+from deskhand.web.middleware import AccountRequest
+from deskhand.web.shell import Person
+
+#: Shorter than the property's own label, where it heads a column.
+SHORT = {
+    "hs_ticket_id": gettext_lazy("Number"), CONTACT: gettext_lazy("Contact"), COMPANY: gettext_lazy("Company"),
+    "subject": gettext_lazy("Subject"), STATUS: gettext_lazy("Status"), "createdate": gettext_lazy("Created"),
+    "hs_helpdesk_sort_timestamp": gettext_lazy("Latest activity"), TEAMS: gettext_lazy("Team"),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Head:
+    name: str
+    label: str
+    sort_url: str = ""
+    direction: str = ""  # ascending, descending, or empty
+    is_number: bool = False
+
+
+@dataclass(frozen=True)
+class Cell:
+    name: str
+    label: str
+    text: str
+    edit_url: str = ""
+    link_url: str = ""
+    status: Label | None = None
+    priority: Label | None = None
+    person: Person | None = None
+    editor: Editor | None = None
+    is_number: bool = False
+
+    @property
+    def is_empty(self) -> bool:
+        return self.text == property_values.DASH
+
+
+@dataclass(frozen=True)
+class Row:
+    id: int
+    url: str
+    cells: tuple[Cell, ...]
+    subject: str
+
+    @property
+    def is_edited(self) -> bool:
+        return any(cell.editor for cell in self.cells)
+
+
+@dataclass(frozen=True)
+class ColumnChoice:
+    name: str
+    label: str
+    chosen: bool
+
+
+@dataclass(frozen=True)
+class TablePage:
+    title: str
+    pipelines: tuple[PipelineLink, ...]
+    url: str  # the board
+    table_url: str
+    automate_url: str
+    create_url: str
+    bar: Bar
+    heads: tuple[Head, ...]
+    rows: tuple[Row, ...]
+    more_url: str
+    columns: tuple[ColumnChoice, ...]
+    columns_url: str
+    kept: tuple[tuple[str, str], ...] = field(default_factory=tuple)  # of the address
+
+
+def label_of(name: str) -> str:
+    return str(SHORT[name]) if name in SHORT else _(properties_of("ticket")[name].label)
+
+
+class Cells:
+    """Rows of tickets in words, whatever table they are in. People are read once."""
+
+    def __init__(self, request: AccountRequest, columns: tuple[str, ...]) -> None:
+        account_id = request.viewer.account_id
+        self.columns = columns
+        self.people = People(
+            {member.user_id: member.name for member in accounts.members(account_id)},
+            {team.id: team.name for team in accounts.teams(account_id)},
+        )
+
+    def row(self, found: table.Row, editing: str = "", typed: Typed | None = None) -> Row:
+        ticket = found.ticket
+        return Row(
+            ticket.pk, reverse("table-row", args=[ticket.pk]),
+            tuple(self._cell(found, name, typed if name == editing else None, name == editing) for name in self.columns),
+            ticket.subject,
+        )  # fmt: skip
+
+    def _cell(self, found: table.Row, name: str, typed: Typed | None, is_edited: bool) -> Cell:
+        ticket, label = found.ticket, label_of(name)
+        if name in (CONTACT, COMPANY):
+            return Cell(name, label, _who(ticket, name) or property_values.DASH)
+        prop = properties_of("ticket")[name]
+        value = property_values.value_of(ticket, prop)
+        may_edit = found.may_edit and property_values.is_editable(prop)
+        urls = (reverse("cell-save", args=[ticket.pk, name]), reverse("table-row", args=[ticket.pk]))
+        text = property_values.words(prop, value, self.people)
+        return Cell(
+            name, label, f"#{value}" if name == "hs_ticket_id" else text,
+            edit_url=reverse("cell-edit", args=[ticket.pk, name]) if may_edit else "",
+            link_url=reverse("inbox-ticket", args=["all-open", ticket.pk]) if name == "subject" else "",
+            status=labels.status(pipelines_of("ticket").stage(value)) if name == STATUS else None,
+            priority=labels.priority(value) if name == "hs_ticket_priority" else None,
+            person=Person.named(text) if name == OWNER and value in self.people.users else None,
+            editor=property_values.editor(prop, ticket, self.people, urls, typed) if is_edited and may_edit else None,
+            is_number=prop.kind == "number" and name != "hs_ticket_id",
+        )  # fmt: skip
+
+
+def _who(ticket: Ticket, name: str) -> str:
+    contact = ticket.contact
+    if contact is None:
+        return ""
+    if name == CONTACT:
+        return contact.name or contact.email
+    return contact.company.name if contact.company else ""
+
+
+class TableOf(BoardOf):
+    """One pipeline as a table, with a fixed number of queries."""
+
+    def __init__(self, request: AccountRequest, pipeline: PipelineValue) -> None:
+        super().__init__(request, pipeline, "table")
+        self.sort = table.sort_of(request.GET.get("sort") or table.DEFAULT_SORT)
+        self.key = f"pipeline-{pipeline.id}"
+        kept = preferences.of(self.viewer).columns.get(self.key, [])
+        self.columns = table.chosen_columns(request.GET.getlist("cols") or kept)
+        self.cells = Cells(request, self.columns)
+
+    def table(self, after: str = "", refusal: Invalid | None = None) -> TablePage:
+        found, following = table.rows(self.viewer, self.selection, self.sort, after=after)
+        pipeline_id = self.pipeline.id
+        board = self.page_frame()
+        return TablePage(
+            **board, bar=self.filters.bar(refusal), heads=tuple(self._head(name) for name in self.columns),
+            rows=tuple(self.cells.row(one) for one in found),
+            more_url=self._url("table-more", pipeline_id, following) if following else "",
+            columns=tuple(ColumnChoice(n, label_of(n), n in self.columns) for n in table.columns_offered()),
+            columns_url=reverse("table-columns", args=[pipeline_id]),
+            kept=tuple((n, v) for n, vs in self.request.GET.lists() if n not in (*OWN[1:], "cols") for v in vs),
+        )  # fmt: skip
+
+    def _head(self, name: str) -> Head:
+        if name not in table.SORTS:
+            return Head(name, label_of(name))
+        is_current = self.sort.name == name
+        turned = Sort(name, not (is_current and self.sort.is_descending))
+        kept = [(n, v) for n, vs in self.request.GET.lists() if n not in (*OWN[1:], "sort") for v in vs]
+        url = f"{reverse('table', args=[self.pipeline.id])}?{urlencode([*kept, ('sort', str(turned))])}"
+        direction = ("descending" if self.sort.is_descending else "ascending") if is_current else ""
+        return Head(name, label_of(name), url, direction)
