@@ -52,6 +52,10 @@ OBJECTS = [
         Action.EDIT_PIPELINES,
         (Action.EDIT_LANES,),
     ),
+    Page("object-contacts", gettext_lazy("Contacts"), "users", "contacts-home", Action.EDIT_PROPERTIES),
+    Page(
+        "object-companies", gettext_lazy("Companies"), "building-2", "companies-home", Action.EDIT_PROPERTIES
+    ),
 ]
 SYSTEM = [
     Page("mailbox", gettext_lazy("Sent mail"), "mail", "mailbox", Action.EDIT_ACCOUNT),

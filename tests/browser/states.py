@@ -307,6 +307,28 @@ def status_goes(page: Page) -> None:
     page.get_by_role("link", name="Delete “Waiting on us”").click()
 
 
+def ticket_setup(page: Page) -> None:
+    page.goto("/settings/tickets/setup")
+
+
+def ticket_properties(page: Page) -> None:
+    page.goto("/settings/tickets/properties")
+
+
+def new_property(page: Page) -> None:
+    page.goto("/settings/tickets/properties/new")
+    page.get_by_label("Type").select_option(label="Drop-down list")
+
+
+def property_groups(page: Page) -> None:
+    page.goto("/settings/tickets/properties/groups")
+    page.get_by_role("button", name="Add group").click()
+
+
+def sidebar_layout(page: Page) -> None:
+    page.goto("/settings/tickets/layout")
+
+
 def automate(page: Page) -> None:
     page.goto("/settings/pipelines/automate")
 
@@ -497,6 +519,11 @@ STATES: dict[str, Step] = {
     "pipelines": pipelines,
     "pipeline-rules": pipeline_rules,
     "status-goes": status_goes,
+    "ticket-setup": ticket_setup,
+    "ticket-properties": ticket_properties,
+    "new-property": new_property,
+    "property-groups": property_groups,
+    "sidebar-layout": sidebar_layout,
     "automate": automate,
     "lanes": lanes,
     "drawer": drawer,

@@ -253,7 +253,7 @@ def _checked_row(number: int, row: StageRow) -> StageRow:
     if not 0 < len(label) <= LABEL_LIMIT:
         raise Invalid(_("A name has 1 to 100 characters."), field=f"stages[{number}].label", value=row.label)
     if row.tone not in TONES:
-        raise Invalid(_("Choose a color."), field=f"stages[{number}].tone", value=row.tone)
+        raise Invalid(_("Choose a colour."), field=f"stages[{number}].tone", value=row.tone)
     return replace(row, label=label)
 
 

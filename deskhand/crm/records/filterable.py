@@ -117,6 +117,16 @@ _READERS: dict[Kind, Callable[[Any], Iterable[dict[str, Any]]]] = {
 }
 
 
+def progress(object_type: str, filled_to: int) -> int:
+    """How far a definition is filled, in percent of the records."""
+    found = sql.row(
+        f"select coalesce(max(id), 0), coalesce(min(id), 0) from {table_of(object_type)} where account_id = %s",
+        [current_account_id()],
+    )
+    last, first = found or (0, 0)
+    return 100 if last <= filled_to else max(0, round(100 * (filled_to - first + 1) / (last - first + 1)))
+
+
 # ── filling ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 STEP = 500  # records a transaction

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from django.utils.translation import gettext as _
 
+from deskhand.accounts import audit
 from deskhand.crm.schema import queries
 from deskhand.crm.schema.defaults import BUILT_IN, COLUMNS
-from deskhand.crm.schema.models import PropertyDefinition
+from deskhand.crm.schema.models import PropertyDefinition, PropertyGroup
 from deskhand.crm.schema.types import Kind
+from deskhand.events.types import SYSTEM, Actor
 from deskhand.kernel import clock, jobs
 from deskhand.kernel.database.scope import current_account_id
 from deskhand.kernel.errors import Conflict, Invalid, NotFound
+from deskhand.kernel.text import one_line, storable
 
+LABEL_LIMIT, OPTIONS_LIMIT = 100, 1000
+OPTION_TONES = ("", "blue", "teal", "green", "lime", "amber", "red", "pink", "violet")
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,99}")
 #: The slow job that brings the side table in line with a definition; `records/filterable.py` does it.
 FILL = "crm.fill_property"
@@ -44,6 +51,7 @@ def create(
     description: str = "",
     has_unique_value: bool = False,
     is_filterable: bool = False,
+    by: Actor = SYSTEM,
 ) -> PropertyDefinition:
     """Make a property of the account's own. Filters find a filterable one by index; each of its values costs a row.
 
@@ -69,26 +77,29 @@ def create(
         kind=_kind(kind).value,
         field_type=_field_type(kind, field_type),
         options=_options(kind, options),
-        group=group,
-        description=description,
+        group=_group(object_type, group),
+        description=storable(description).strip(),
         has_unique_value=has_unique_value,
         is_filterable=is_filterable,
         filled_at=clock.now() if is_filterable else None,  # nothing has a value yet
     )
-    queries.forget(object_type)
+    _changed("property.created", made, by, after={"label": made.label, "kind": made.kind})
     return made
 
 
-def update(definition: PropertyDefinition, **changes: Any) -> PropertyDefinition:
+def update(definition: PropertyDefinition, *, by: Actor = SYSTEM, **changes: Any) -> PropertyDefinition:
     """Change label, group, description, options or whether filters find it by index; name and kind stay, because values
     are stored by them. Records that have a value already are brought in by a slow job; filters are right all the while.
+
+    Raises Invalid for an option that is left out: records may have it, so it can be hidden, not taken away.
     """
     kind = Kind(definition.kind)
+    before = {name: getattr(definition, name, None) for name in changes}
     readers: dict[str, Callable[[Any], Any]] = {
         "label": _label,
-        "group": str,
-        "description": str,
-        "options": lambda given: _options(kind, given),
+        "group": lambda given: _group(definition.object_type, given),
+        "description": lambda given: storable(given).strip(),
+        "options": lambda given: _kept(definition, _options(kind, given)),
         "is_filterable": bool,
     }
     was_filterable = definition.is_filterable
@@ -103,20 +114,62 @@ def update(definition: PropertyDefinition, **changes: Any) -> PropertyDefinition
         definition.filled_to, definition.filled_at = 0, None
         _fill(definition.pk)
     definition.save(update_fields=list(changes))
+    told = {name for name in before if before[name] != getattr(definition, name)}
+    if told:
+        after = {name: getattr(definition, name) for name in told}
+        _changed("property.updated", definition, by, {name: before[name] for name in told}, after)
     queries.forget(definition.object_type)
     return definition
 
 
-def archive(object_type: str, name: str) -> None:
+def archive(object_type: str, name: str, *, by: Actor = SYSTEM) -> None:
     """Take a property out of use; its values stay. Raises NotFound."""
+    _put(_find(object_type, name, archived=False), clock.now(), "property.archived", by)
+
+
+def restore(object_type: str, name: str, *, by: Actor = SYSTEM) -> None:
+    """Take a property into use again, with the values it had. Raises NotFound."""
+    _put(_find(object_type, name, archived=True), None, "property.restored", by)
+
+
+def _find(object_type: str, name: str, *, archived: bool) -> PropertyDefinition:
     found = PropertyDefinition.objects.filter(
-        account_id=current_account_id(), object_type=object_type, name=name
-    )
-    if not found.filter(archived_at=None).update(archived_at=clock.now(), filled_to=0, filled_at=None):
+        account_id=current_account_id(), object_type=object_type, name=name, archived_at__isnull=not archived
+    ).first()
+    if found is None:
         raise NotFound(_("There is no property %(name)s.") % {"name": name})
-    for property_id in found.filter(is_filterable=True).values_list("pk", flat=True):
-        _fill(property_id)
-    queries.forget(object_type)
+    return found
+
+
+def _put(definition: PropertyDefinition, archived_at: datetime | None, action: str, by: Actor) -> None:
+    definition.archived_at, definition.filled_to, definition.filled_at = archived_at, 0, None
+    definition.save(update_fields=["archived_at", "filled_to", "filled_at"])
+    if definition.is_filterable:
+        _fill(definition.pk)
+    _changed(action, definition, by, before={"label": definition.label})
+
+
+def _changed(
+    action: str, definition: PropertyDefinition, by: Actor, before: Mapping[str, Any] | None = None,
+    after: Mapping[str, Any] | None = None,
+) -> None:  # fmt: skip
+    """Keep who changed what, and read the schema anew."""
+    name = {"object_type": definition.object_type, "name": definition.name}
+    audit.record(
+        action, by=by, target_type="property", target_id=definition.pk, before=before and {**name, **before},
+        after=name if after is None else {**name, **after},
+    )  # fmt: skip
+    queries.forget(definition.object_type)
+
+
+def suggested_name(label: str) -> str:
+    """A name for the API out of a label: "Größe (cm)" becomes groesse_cm. Empty when nothing is left of it."""
+    plain = unicodedata.normalize("NFKD", label.lower().translate(_SPELT))
+    words = re.sub(r"[^a-z0-9]+", "_", plain.encode("ascii", "ignore").decode()).strip("_")
+    return re.sub(r"^[0-9_]+", "", words)[:100].strip("_")
+
+
+_SPELT = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss", "æ": "ae", "ø": "oe", "å": "aa"})
 
 
 def _fill(property_id: int) -> None:
@@ -129,9 +182,32 @@ def _is_taken(object_type: str, name: str) -> bool:
 
 
 def _label(label: str) -> str:
-    if not label.strip():
+    label = one_line(label)
+    if not label:
         raise Invalid(_("A property needs a label."), field="label", value=label)
-    return label.strip()
+    if len(label) > LABEL_LIMIT:
+        raise Invalid(_("A name has 1 to 100 characters."), field="label", value=label)
+    return label
+
+
+def _group(object_type: str, name: str) -> str:
+    """Empty is the group that the kind of record begins with."""
+    known = PropertyGroup.objects.filter(account_id=current_account_id(), object_type=object_type, name=name)
+    if name and not known.exists():
+        raise Invalid(_("There is no such group."), field="group", value=name)
+    return name
+
+
+def _kept(definition: PropertyDefinition, options: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    left = {option["value"] for option in definition.options} - {option["value"] for option in options}
+    if left:
+        raise Invalid(
+            _("Records may have this option: %(option)s.") % {"option": min(left)},
+            field="options",
+            value=sorted(left),
+            hint=_("Hide it instead of taking it away."),
+        )
+    return options
 
 
 def _kind(kind: Kind) -> Kind:
@@ -157,13 +233,14 @@ def _options(kind: Kind, options: Sequence[Mapping[str, Any]]) -> list[dict[str,
         if options:
             raise Invalid(_("Only choices have options."), field="options", value=len(options))
         return []
-    if not options:
+    if not 0 < len(options) <= OPTIONS_LIMIT:
         raise Invalid(_("A choice needs at least one option."), field="options", value=0)
     seen: set[str] = set()
     read = []
     for position, option in enumerate(options):
-        value, label = str(option.get("value") or "").strip(), str(option.get("label") or "").strip()
-        if not value or not label or value.lower() in seen:
+        value, label = one_line(str(option.get("value") or "")), one_line(str(option.get("label") or ""))
+        tone = str(option.get("tone") or "")
+        if not value or not label or value.lower() in seen or ";" in value or tone not in OPTION_TONES:
             raise Invalid(
                 _("Each option needs a label and a value of its own."),
                 field=f"options[{position}]",
@@ -172,5 +249,6 @@ def _options(kind: Kind, options: Sequence[Mapping[str, Any]]) -> list[dict[str,
         seen.add(value.lower())
         read.append(
             {"value": value, "label": label, "display_order": position, "hidden": bool(option.get("hidden"))}
+            | ({"tone": tone} if tone else {})
         )
     return read

@@ -32,7 +32,10 @@ def _custom(object_type: str) -> dict[str, Property]:
             name,
             label,
             Kind(kind),
-            options=tuple(Option(option["value"], option["label"]) for option in sql.loads(options)),
+            options=tuple(
+                Option(option["value"], option["label"], option.get("tone", ""), bool(option.get("hidden")))
+                for option in sql.loads(options)
+            ),
             group=group,
             is_custom=True,
             description=description,

@@ -25,6 +25,8 @@ class Kind(StrEnum):
 class Option:
     value: str
     label: str
+    tone: str = ""
+    is_hidden: bool = False  # records that have it keep it; it is offered no more
 
 
 @dataclass(frozen=True)

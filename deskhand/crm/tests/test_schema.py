@@ -4,16 +4,17 @@ from datetime import UTC, datetime
 
 import pytest
 
-from deskhand.crm.records import companies, contacts, store, tickets
+from deskhand.accounts.models import AuditEntry
+from deskhand.crm.records import companies, contacts, filterable, store, tickets
 from deskhand.crm.records.contacts import Person
 from deskhand.crm.records.models import Association, Company, Contact, PropertyChange, Ticket
-from deskhand.crm.schema import properties
+from deskhand.crm.schema import groups, properties
 from deskhand.crm.schema.defaults import BUILT_IN, COLUMNS
 from deskhand.crm.schema.queries import properties_of
 from deskhand.crm.schema.types import Kind, Property
 from deskhand.crm.schema.values import normal
 from deskhand.events.types import SYSTEM, Actor
-from deskhand.kernel.errors import Conflict, Invalid
+from deskhand.kernel.errors import Conflict, Invalid, NotFound
 
 COLORS = [{"value": "red", "label": "Red"}, {"value": "blue", "label": "Blue"}]
 
@@ -147,3 +148,122 @@ def test_the_same_person_written_twice_at_once_is_one_contact(world):
 
     assert list(found) == ["astrid@fjallbo.example"]
     assert Contact.objects.count() == 1
+
+
+# ── as people set them up ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def ada(world):
+    return Actor.user(world.ada.pk)
+
+
+def actions():
+    return list(AuditEntry.objects.order_by("number").values_list("action", flat=True))
+
+
+def test_every_change_is_kept_with_who_made_it(world, ada):
+    made = properties.create("ticket", "colour", "Colour", Kind.ENUM, options=COLORS, by=ada)
+    properties.update(made, label="Shade", by=ada)
+    properties.update(made, label="Shade", by=ada)  # nothing new
+    properties.archive("ticket", "colour", by=ada)
+    properties.restore("ticket", "colour", by=ada)
+
+    assert actions() == ["property.created", "property.updated", "property.archived", "property.restored"]
+    assert set(AuditEntry.objects.values_list("actor_id", flat=True)) == {ada.id}
+    assert properties_of("ticket")["colour"].label == "Shade"
+
+
+def test_a_restored_property_has_the_values_it_had(world, ada):
+    properties.create("ticket", "colour", "Colour", Kind.TEXT)
+    ticket = world.ticket(properties={"colour": "red"})
+
+    properties.archive("ticket", "colour")
+    assert "colour" not in properties_of("ticket")
+    with pytest.raises(NotFound):
+        properties.archive("ticket", "colour")
+    properties.restore("ticket", "colour")
+
+    ticket.refresh_from_db()
+    assert ticket.properties == {"colour": "red"}
+    assert "colour" in properties_of("ticket")
+    with pytest.raises(NotFound):
+        properties.restore("ticket", "colour")
+
+
+def test_options_are_hidden_not_taken_away(world, ada):
+    made = properties.create("ticket", "colour", "Colour", Kind.ENUM, options=COLORS)
+
+    with pytest.raises(Invalid) as refusal:
+        properties.update(made, options=COLORS[1:])
+    assert refusal.value.field == "options"
+
+    properties.update(made, options=[{**COLORS[0], "hidden": True, "tone": "red"}, *COLORS[1:]])
+    found = properties_of("ticket")["colour"].options[0]
+    assert (found.is_hidden, found.tone) == (True, "red")
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        {"value": "a", "label": "A", "tone": "black"},
+        {"value": "a;b", "label": "A"},
+        {"value": "", "label": "A"},
+    ],
+)
+def test_options_need_a_color_that_exists_and_a_value_of_their_own(world, option):
+    with pytest.raises(Invalid):
+        properties.create("ticket", "colour", "Colour", Kind.ENUM, options=[option])
+
+
+@pytest.mark.parametrize(
+    ("label", "name"),
+    [
+        ("Serial number", "serial_number"),
+        ("Größe (cm)", "groesse_cm"),
+        ("Ønske om farve", "oenske_om_farve"),
+        ("3rd party", "rd_party"),
+        ("Città", "citta"),
+        ("日本", ""),
+    ],
+)
+def test_a_name_is_suggested_by_the_label(label, name):
+    assert properties.suggested_name(label) == name
+
+
+def test_groups_are_made_named_ordered_and_left(world, ada):
+    groups.arrange("ticket", [(None, "Shop"), (None, "Shipping")], by=ada)
+    shop, shipping = groups.groups_of("ticket")
+    made = properties.create("ticket", "colour", "Colour", Kind.TEXT, group="shop")
+
+    groups.arrange("ticket", [(shipping.pk, "Shipping"), (shop.pk, "Store")], by=ada)
+    assert [(one.name, one.label) for one in groups.groups_of("ticket")] == [
+        ("shipping", "Shipping"),
+        ("shop", "Store"),
+    ]
+    assert properties_of("ticket")["colour"].group == "shop"
+
+    groups.arrange("ticket", [(shipping.pk, "Shipping")], by=ada)
+    made.refresh_from_db()
+    assert (made.group, properties_of("ticket")["colour"].group) == ("", "")
+    assert actions().count("property_groups.updated") == 3
+    with pytest.raises(Conflict):
+        groups.arrange("ticket", [(shop.pk, "Shop")], by=ada)
+    with pytest.raises(Invalid):
+        properties.update(made, group="shop")
+
+
+@pytest.mark.parametrize("rows", [[(None, " ")], [(None, "A"), (None, "a")], [(None, "x" * 101)]])
+def test_a_group_needs_a_name_of_its_own(world, ada, rows):
+    with pytest.raises(Invalid):
+        groups.arrange("ticket", rows, by=ada)
+
+
+def test_how_far_a_property_is_filled(world):
+    for _ in range(4):
+        last = world.ticket().pk
+
+    assert filterable.progress("ticket", 0) == 0
+    assert filterable.progress("ticket", last - 2) == 50
+    assert filterable.progress("ticket", last) == 100
+    assert filterable.progress("contact", 0) == 100

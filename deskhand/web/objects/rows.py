@@ -75,3 +75,69 @@ class StatusRules:
     is_creatable: bool
     asks: tuple[AskLine, ...]
     offers: tuple[Choice, ...]
+
+
+@dataclass(frozen=True)
+class PropertyLine:
+    label: str
+    name: str
+    kind: str
+    is_built_in: bool
+    is_read_only: bool
+    url: str = ""
+    filling: str = ""  # what a filterable one says about itself
+
+
+@dataclass(frozen=True)
+class PropertyPart:
+    """A group of properties in the list. What the product sets by itself is folded away until somebody searches."""
+
+    key: str
+    label: str
+    lines: tuple[PropertyLine, ...]
+    is_folded: bool = False
+
+
+@dataclass(frozen=True)
+class OptionLine:
+    key: str
+    label: str
+    value: str
+    tone: str
+    is_hidden: bool = False
+    is_stored: bool = False
+
+
+@dataclass(frozen=True)
+class PropertyForm:
+    """What the form of a property holds, as stored or as typed."""
+
+    label: str = ""
+    name: str = ""
+    type: str = "string:text"
+    group: str = ""
+    description: str = ""
+    is_filterable: bool = False
+    options: tuple[OptionLine, ...] = ()
+
+
+@dataclass(frozen=True)
+class GroupLine:
+    key: str
+    label: str
+    count: int = 0
+
+
+@dataclass(frozen=True)
+class LayoutSection:
+    key: str
+    label: str
+    properties: tuple[Choice, ...]
+
+
+@dataclass(frozen=True)
+class Fact:
+    name: str
+    value: str
+    url: str = ""
+    link: str = ""

@@ -46,10 +46,15 @@ def sort_of(key: str) -> Sort:
 def tabs(viewer: Viewer, sort: Sort, current: str) -> tuple[Tab, ...]:
     """The pages about one kind of record that the viewer may open."""
     found = []
+    if sort.key == "tickets" and policy.can(viewer, Action.EDIT_PIPELINES):
+        found.append(Tab(_("Setup"), reverse("tickets-setup"), current == "setup"))
     if sort.key == "tickets":
         first = segments(viewer, None, pipelines_of("ticket").default.id, "")
         if first:
             found.append(Tab(_("Pipelines"), first[0].url, current == "pipelines"))
+    if policy.can(viewer, Action.EDIT_PROPERTIES):
+        found.append(Tab(_("Properties"), reverse("properties", args=[sort.key]), current == "properties"))
+        found.append(Tab(_("Sidebar layout"), reverse("layout", args=[sort.key]), current == "layout"))
     return tuple(found)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, include, path
 
-from deskhand.web.objects import pipelines, rules
+from deskhand.web.objects import layouts, pipelines, properties, rules, setup
 
 pipeline: list[URLPattern | URLResolver] = [
     path("", pipelines.configure, name="pipeline"),
@@ -18,8 +18,32 @@ pipeline: list[URLPattern | URLResolver] = [
     path("/rules/save", rules.save_rules, name="pipeline-rules-save"),
 ]
 
+one: list[URLPattern | URLResolver] = [
+    path("", properties.edit, name="property"),
+    path("/save", properties.save, name="property-save"),
+    path("/archive", properties.ask_archive, name="property-archive"),
+    path("/archived", properties.archive, name="property-archived"),
+    path("/restored", properties.restore, name="property-restored"),
+]
+
+of_a_kind: list[URLPattern | URLResolver] = [
+    path("properties", properties.overview, name="properties"),
+    path("properties/new", properties.new, name="property-new"),
+    path("properties/add", properties.add, name="property-add"),
+    path("properties/groups", properties.property_groups, name="property-groups"),
+    path("properties/groups/save", properties.save_groups, name="property-groups-save"),
+    path("properties/<id:property_id>", include(one)),
+    path("layout", layouts.layout, name="layout"),
+    path("layout/save", layouts.save, name="layout-save"),
+    path("layout/reset", layouts.reset, name="layout-reset"),
+]
+
 urlpatterns: list[URLPattern | URLResolver] = [
     path("settings/tickets", pipelines.home, name="tickets-home"),
+    path("settings/tickets/setup", setup.setup, name="tickets-setup"),
+    path("settings/contacts", setup.home, {"key": "contacts"}, name="contacts-home"),
+    path("settings/companies", setup.home, {"key": "companies"}, name="companies-home"),
+    path("settings/<key:key>/", include(of_a_kind)),
     path("settings/pipelines", pipelines.all_pipelines, name="pipelines"),
     path("settings/pipelines/new", pipelines.create, name="pipeline-new"),
     path("settings/pipelines/order", pipelines.save_order, name="pipelines-order"),

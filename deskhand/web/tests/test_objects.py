@@ -13,8 +13,12 @@ from deskhand.crm.pipelines.models import Pipeline, StageState
 from deskhand.crm.pipelines.pipelines import NewStage
 from deskhand.crm.pipelines.rules import Ask, Rules
 from deskhand.crm.records.models import Ticket
+from deskhand.crm.schema import groups, layouts, properties
+from deskhand.crm.schema.queries import properties_of
+from deskhand.crm.schema.types import Kind
 from deskhand.events.types import Actor
 from deskhand.testing.world import World
+from deskhand.web.objects import kinds
 from deskhand.web.objects import pipelines as views
 
 NAMES = ["New", "Waiting on contact", "Waiting on us", "Closed"]
@@ -422,3 +426,290 @@ def test_an_agent_is_told_which_rule_forbids_a_move_R_RULE_12(office, sign_in, d
     assert "can&#39;t skip a status" in text(answer) or "can't skip a status" in text(answer)
     with office.inside():
         assert not Ticket.objects.get(pk=ticket.pk).is_closed
+
+
+# ── properties ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def options_form(*labels):
+    """Rows of options as the form of a new property sends them."""
+    sent = {"row": [f"new{n}" for n in range(len(labels))]}
+    for n, label in enumerate(labels):
+        sent |= {f"label-new{n}": label, f"tone-new{n}": "teal"}
+    return sent
+
+
+@pytest.fixture
+def colour(office):
+    with office.inside():
+        return properties.create(
+            "ticket", "colour", "Colour", Kind.ENUM, options=[{"value": "r", "label": "Red"}, {"value": "b", "label": "Blue"}]
+        )  # fmt: skip
+
+
+def known(office, object_type="ticket"):
+    with office.inside():
+        return properties_of(object_type)
+
+
+@pytest.mark.parametrize(("key", "object_type"), [("tickets", "ticket"), ("contacts", "contact"), ("companies", "company")])  # fmt: skip
+def test_the_list_shows_every_property_and_marks_what_is_built_in(office, admin, key, object_type):
+    with office.inside():
+        properties.create(object_type, "serial", "Serial number", Kind.TEXT, is_filterable=True)
+
+    page = text(admin.get(url("properties", key)))
+
+    names = re.findall(r"<code>([a-z0-9_]+)</code>", page)
+    assert sorted(names) == sorted(known(office, object_type))
+    own = page[page.index("<code>serial</code>") :].split("</tr>")[0]
+    assert "Built-in" not in own
+    assert "Filterable" in own
+    assert page.count("Built-in") == len(names) - 1
+
+
+def test_the_list_is_searched_by_words_and_type(admin, colour):
+    by_label = text(admin.get(url("properties", "tickets"), {"q": "COLO"}))
+    by_name = text(admin.get(url("properties", "tickets"), {"q": "hs_ticket_pri"}))
+    by_type = text(admin.get(url("properties", "tickets"), {"type": "duration"}))
+    nothing = text(admin.get(url("properties", "tickets"), {"q": "<b>no such thing"}))
+
+    assert re.findall(r"<code>(\w+)</code>", by_label) == ["colour"]
+    assert re.findall(r"<code>(\w+)</code>", by_name) == ["hs_ticket_priority"]
+    assert "time_to_close" in re.findall(r"<code>(\w+)</code>", by_type)
+    assert "colour" not in re.findall(r"<code>(\w+)</code>", by_type)
+    assert "No property fits" in nothing
+    assert "&lt;b&gt;no such thing" in nothing
+
+
+def test_a_property_is_made_with_a_name_out_of_its_label(office, admin):
+    answer = admin.post(url("property-add", "tickets"), {"label": "Größe (cm)", "type": "number:number", "description": "Of the tent"})  # fmt: skip
+
+    made = known(office)["groesse_cm"]
+    assert answer.headers["Location"] == url("properties", "tickets")
+    assert (made.label, made.kind, made.description) == ("Größe (cm)", Kind.NUMBER, "Of the tent")
+    with office.inside():
+        assert AuditEntry.objects.get().action == "property.created"
+
+
+@pytest.mark.parametrize("kind", [f"{kind.value}:{shown}" for kind, shown, _label in kinds.OFFERED])
+def test_every_offered_type_can_be_made(office, admin, kind):
+    answer = admin.post(url("property-add", "contacts"), {"label": "Shoe", "name": "shoe", "type": kind, **options_form("S", "", "L")})  # fmt: skip
+
+    assert answer.status_code == 302
+    made = known(office, "contact")["shoe"]
+    has_options = kind.startswith(("enumeration", "multi"))
+    assert [(one.value, one.label, one.tone) for one in made.options] == ([("S", "S", "teal"), ("L", "L", "teal")] if has_options else [])  # fmt: skip
+    assert kinds.told(made.kind, kind.split(":")[1])
+
+
+@pytest.mark.parametrize(
+    ("sent", "status", "field"),
+    [
+        ({"label": ""}, 422, "label"),
+        ({"name": "Not a name"}, 422, "name"),
+        ({"name": "subject"}, 409, "name"),
+        ({"label": "日本", "name": ""}, 422, "name"),
+        ({"type": "magic"}, 422, "type"),
+        ({"group": "nowhere"}, 422, "group"),
+        ({"type": "enumeration:select"}, 422, ""),
+    ],
+)
+def test_a_wrong_property_is_told_at_its_field_and_kept(office, admin, sent, status, field):
+    given = {"label": "Shade", "name": "shade", "type": "string:text", "description": "Kept words"} | sent
+
+    answer = admin.post(url("property-add", "tickets"), given)
+
+    page = text(answer)
+    assert answer.status_code == status
+    assert "Kept words" in page
+    assert (f'id="{field}-error"' if field else 'role="alert"') in page
+    assert "shade" not in known(office)
+
+
+def test_label_group_options_and_filters_of_a_property_change(office, admin, colour):
+    with office.inside() as world:
+        groups.arrange("ticket", [(None, "Shop")], by=Actor.user(world.ada.pk))
+    sent = {
+        "label": "Shade", "group": "shop", "description": "", "is_filterable": "1", "row": ["was1", "was0", "new1"],
+        "label-was0": "Crimson", "value-was0": "r", "tone-was0": "red", "hidden-was0": "1",
+        "label-was1": "Blue", "value-was1": "b", "label-new1": "Green", "value-new1": "g",
+    }  # fmt: skip
+
+    answer = admin.post(url("property-save", "tickets", colour.pk), sent)
+
+    assert answer.headers["Location"] == url("property", "tickets", colour.pk)
+    found = known(office)["colour"]
+    assert (found.label, found.group, found.is_filterable) == ("Shade", "shop", True)
+    assert [(one.value, one.label, one.tone, one.is_hidden) for one in found.options] == [
+        ("b", "Blue", "", False), ("r", "Crimson", "red", True), ("g", "Green", "", False),
+    ]  # fmt: skip
+    page = text(admin.get(url("property", "tickets", colour.pk)))
+    assert "% of the records are prepared" in page
+    assert "Shop" in text(admin.get(url("properties", "tickets")))
+
+
+def test_an_option_that_records_may_have_is_not_taken_away(office, admin, colour):
+    sent = {"label": "Colour", "row": ["was0"], "label-was0": "Red", "value-was0": "r"}
+
+    answer = admin.post(url("property-save", "tickets", colour.pk), sent)
+
+    assert answer.status_code == 422
+    assert "Hide it instead" in text(answer)
+    assert len(known(office)["colour"].options) == 2
+
+
+def test_archiving_says_first_who_would_miss_it(office, admin, colour, default):
+    with office.inside() as world:
+        by = Actor.user(world.ada.pk)
+        layouts.arrange("ticket", [layouts.Section("One", ("colour",))], by=by)
+        closed = world.stage("Closed")
+        pipelines.set_rules(
+            Pipeline.objects.get(pk=default.id), Rules(asks={closed: (Ask("colour", True),)}), by=by
+        )
+        lanes.add_step(
+            "ticket", closed, "set_property", {"property": "colour", "value": "r"}, by=world.ada.pk
+        )
+
+    asked = text(admin.get(url("property-archive", "tickets", colour.pk)))
+    assert "Workflow “Support pipeline: Closed”" in asked
+    assert "The status “Closed” asks for it." in asked
+    assert "Sidebar layout" in asked
+
+    admin.post(url("property-archived", "tickets", colour.pk))
+    assert "colour" not in known(office)
+    page = text(admin.get(url("properties", "tickets")))
+    assert url("property-restored", "tickets", colour.pk) in page
+    assert admin.get(url("property", "tickets", colour.pk)).status_code == 404
+
+    admin.post(url("property-restored", "tickets", colour.pk))
+    assert "colour" in known(office)
+    assert admin.post(url("property-restored", "tickets", colour.pk)).status_code == 404
+
+
+def test_a_property_that_nothing_names_says_so(admin, colour):
+    assert "Nothing names this property." in text(admin.get(url("property-archive", "tickets", colour.pk)))
+
+
+def test_a_property_belongs_to_its_kind_of_record(admin, colour):
+    assert admin.get(url("property", "contacts", colour.pk)).status_code == 404
+    assert admin.get(url("properties", "deals")).status_code == 404
+
+
+def test_groups_are_saved_as_a_form_and_lose_nothing(office, admin):
+    admin.post(url("property-groups-save", "tickets"), {"row": ["new1", "spare"], "label-new1": "Shop", "label-spare": ""})  # fmt: skip
+    with office.inside():
+        (shop,) = groups.groups_of("ticket")
+        made = properties.create("ticket", "colour", "Colour", Kind.TEXT, group=shop.name)
+    assert "1 property" in text(admin.get(url("property-groups", "tickets")))
+
+    refused = admin.post(url("property-groups-save", "tickets"), {"row": [str(shop.pk), "new1"], f"label-{shop.pk}": "Shop", "label-new1": "shop"})  # fmt: skip
+    assert refused.status_code == 422
+    assert "There are two groups of this name." in text(refused)
+
+    admin.post(url("property-groups-save", "tickets"), {"row": [str(shop.pk)], f"label-{shop.pk}": "Shop", "remove": str(shop.pk)})  # fmt: skip
+    with office.inside():
+        assert groups.groups_of("ticket") == []
+        made.refresh_from_db()
+        assert made.group == ""
+
+
+def test_who_may_not_edit_properties_finds_no_way_there(office, sign_in, colour):
+    office.role(office.world.grace, records={}, capabilities=["account_access"])
+    client = sign_in(office.world.grace)
+
+    page = text(client.get(client.get("/settings/tickets").headers["Location"]))
+
+    assert "/properties" not in page
+    assert "/settings/contacts" not in page
+    assert client.post(url("property-archived", "tickets", colour.pk)).status_code == 403
+    assert "colour" in known(office)
+
+
+def test_many_properties_cost_no_more_queries(office, admin, django_assert_max_num_queries):
+    with office.inside():
+        for n in range(40):
+            properties.create("ticket", f"p{n}", f"P {n}", Kind.TEXT)
+
+    with django_assert_max_num_queries(20):
+        admin.get(url("properties", "tickets"))
+
+
+# ── the layout ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+LINES = ["section:0", "property:subject", "property:content", "section:1", "property:hs_resolution"]
+
+
+def layout(office):
+    with office.inside() as world:
+        return [(one.label, *one.properties) for one in layouts.layout_of(world.account.pk, "ticket")]
+
+
+@pytest.mark.parametrize(
+    ("more", "wanted"),
+    [
+        ({}, [("A", "subject", "content"), ("B", "hs_resolution")]),
+        ({"move": "up:property:content"}, [("A", "content", "subject"), ("B", "hs_resolution")]),
+        ({"move": "down:property:content"}, [("A", "subject"), ("B", "content", "hs_resolution")]),
+        ({"move": "up:property:subject"}, [("A", "subject", "content"), ("B", "hs_resolution")]),
+        ({"move": "down:section:0"}, [("B", "hs_resolution"), ("A", "subject", "content")]),
+        ({"move": "up:section:0"}, [("A", "subject", "content"), ("B", "hs_resolution")]),
+        ({"remove": "property:subject"}, [("A", "content"), ("B", "hs_resolution")]),
+        ({"remove": "section:1"}, [("A", "subject", "content")]),
+        (
+            {"add": "source_type", "add_to": "1"},
+            [("A", "subject", "content"), ("B", "hs_resolution", "source_type")],
+        ),
+        ({"new_section": "C"}, [("A", "subject", "content"), ("B", "hs_resolution"), ("C",)]),
+    ],
+)
+def test_the_layout_is_what_the_form_says_after_the_button(office, admin, more, wanted):
+    answer = admin.post(
+        url("layout-save", "tickets"), {"line": LINES, "label-0": "A", "label-1": "B", **more}
+    )
+
+    assert answer.headers["Location"] == url("layout", "tickets")
+    assert layout(office) == wanted
+
+
+def test_the_layout_goes_back_to_the_products(office, admin):
+    before = layout(office)
+    admin.post(url("layout-save", "tickets"), {"line": LINES, "label-0": "A", "label-1": "B"})
+    assert "Back to the product" in text(admin.get(url("layout", "tickets")))
+
+    admin.post(url("layout-reset", "tickets"))
+
+    assert layout(office) == before
+    assert "Back to the product" not in text(admin.get(url("layout", "tickets")))
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        ({"line": []}, 422),
+        ({"line": ["property:subject"]}, 400),
+        ({"line": ["section:0", "<b>"]}, 400),
+        ({"line": ["section:0"], "label-0": ""}, 422),
+        ({"line": ["section:0", "property:subject", "property:subject"], "label-0": "A"}, 422),
+        ({"line": ["section:0", "property:nothing"], "label-0": "A"}, 422),
+    ],
+)
+def test_a_wrong_layout_is_refused(office, admin, sent, status):
+    before = layout(office)
+
+    assert admin.post(url("layout-save", "tickets"), sent).status_code == status
+    assert layout(office) == before
+
+
+# ── setup ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_setup_says_how_tickets_are_here(office, admin, colour):
+    first = office.mail()
+    page = text(admin.get(url("tickets-setup")))
+
+    assert f"The last one was #{first.number}." in page
+    assert "1 property is your own." in page
+    assert "New tickets begin in “Support pipeline” as “New”" in page
+    for there in (url("pipelines"), url("properties", "tickets"), url("layout", "tickets"), url("channels")):
+        assert f'href="{there}"' in page

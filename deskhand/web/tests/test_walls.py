@@ -15,6 +15,8 @@ from deskhand.automation import lanes, templates
 from deskhand.automation.models import MailTemplate
 from deskhand.channels.email.models import InboundMail, MailState
 from deskhand.crm.records import companies, tickets
+from deskhand.crm.schema import properties
+from deskhand.crm.schema.types import Kind
 from deskhand.delivery.models import OutboxEntry, SinkMail, State
 from deskhand.desk import later, replies
 from deskhand.desk.models import Attachment, DraftFile, LaterReply, Message, Thread
@@ -134,6 +136,22 @@ TABLE: dict[str, Wall] = {
     "channel-sender": Wall(),
     "channel-sender-save": Wall("POST"),
     "tickets-home": OF_THE_LIST,
+    "tickets-setup": OF_THE_LIST,
+    "contacts-home": OF_THE_LIST,
+    "companies-home": OF_THE_LIST,
+    "properties": OF_THE_LIST,
+    "property-new": OF_THE_LIST,
+    "property-add": Wall("POST", neighbour=None),
+    "property-groups": OF_THE_LIST,
+    "property-groups-save": Wall("POST", neighbour=None),
+    "property": Wall(),
+    "property-save": Wall("POST"),
+    "property-archive": Wall(),
+    "property-archived": Wall("POST"),
+    "property-restored": Wall("POST"),
+    "layout": OF_THE_LIST,
+    "layout-save": Wall("POST", neighbour=None),
+    "layout-reset": Wall("POST", neighbour=None),
     "pipelines": OF_THE_LIST,
     "pipeline-new": Wall("POST", neighbour=None),
     "pipelines-order": Wall("POST", neighbour=None),
@@ -261,6 +279,9 @@ def places(office) -> dict[str, str]:
             world.account.pk, world.bob.pk, clock.now(), clock.now() + timedelta(days=9), by=SYSTEM
         )
         lane = [world.tickets.default.id, world.stage("New")]
+        made = properties.create("ticket", "canary", "Canary 7f3a", Kind.TEXT)
+        archived = properties.create("ticket", "old_canary", "Canary 7f3a", Kind.TEXT)
+        properties.archive("ticket", "old_canary")
     given = {
         **dict.fromkeys(("board", "filter-editor", "filter-count", "table", "table-columns"), lane[:1]), "board-more": [*lane, "1-1"],
         **{name: [ticket.pk] for name in ("card-move", "card-moved", "table-row")}, "table-more": [lane[0], "1-1"],
@@ -286,6 +307,9 @@ def places(office) -> dict[str, str]:
         **{name: people[name.split("-")[0]][:1] for name in PEOPLE},
         **{name: people[name.split("-")[0]] for name in PEOPLE if name.endswith(("-linked", "-unlink", "-primary"))},
         "mail-template": [automated.pk], "mail-template-save": [automated.pk], "mail-template-archive": [automated.pk],
+        **{key: ["tickets"] for key in ("properties", "property-new", "property-add", "property-groups", "property-groups-save", "layout", "layout-save", "layout-reset")},
+        **{key: ["tickets", made.pk] for key in ("property", "property-save", "property-archive", "property-archived")},
+        "property-restored": ["tickets", archived.pk],
         "system-mail-again": [entry.pk], "system-quarantined": [kept.pk], "system-quarantine-one-again": [kept.pk], "system-job-again": [job_id],
     }  # fmt: skip
     return {name: reverse(name, args=given.get(name, [])) for name in TABLE}
