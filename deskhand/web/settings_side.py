@@ -52,9 +52,9 @@ OBJECTS = [
         Action.EDIT_PIPELINES,
         (Action.EDIT_LANES,),
     ),
-    Page("object-contacts", gettext_lazy("Contacts"), "users", "contacts-home", Action.EDIT_PROPERTIES),
+    Page("object-contacts", gettext_lazy("Contacts"), "users", "settings-contacts", Action.EDIT_PROPERTIES),
     Page(
-        "object-companies", gettext_lazy("Companies"), "building-2", "companies-home", Action.EDIT_PROPERTIES
+        "object-companies", gettext_lazy("Companies"), "building-2", "settings-companies", Action.EDIT_PROPERTIES
     ),
 ]
 SYSTEM = [

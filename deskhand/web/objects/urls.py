@@ -41,8 +41,8 @@ of_a_kind: list[URLPattern | URLResolver] = [
 urlpatterns: list[URLPattern | URLResolver] = [
     path("settings/tickets", pipelines.home, name="tickets-home"),
     path("settings/tickets/setup", setup.setup, name="tickets-setup"),
-    path("settings/contacts", setup.home, {"key": "contacts"}, name="contacts-home"),
-    path("settings/companies", setup.home, {"key": "companies"}, name="companies-home"),
+    path("settings/contacts", setup.home, {"key": "contacts"}, name="settings-contacts"),
+    path("settings/companies", setup.home, {"key": "companies"}, name="settings-companies"),
     path("settings/<key:key>/", include(of_a_kind)),
     path("settings/pipelines", pipelines.all_pipelines, name="pipelines"),
     path("settings/pipelines/new", pipelines.create, name="pipeline-new"),
