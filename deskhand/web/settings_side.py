@@ -54,7 +54,11 @@ OBJECTS = [
     ),
     Page("object-contacts", gettext_lazy("Contacts"), "users", "settings-contacts", Action.EDIT_PROPERTIES),
     Page(
-        "object-companies", gettext_lazy("Companies"), "building-2", "settings-companies", Action.EDIT_PROPERTIES
+        "object-companies",
+        gettext_lazy("Companies"),
+        "building-2",
+        "settings-companies",
+        Action.EDIT_PROPERTIES,
     ),
 ]
 SYSTEM = [
