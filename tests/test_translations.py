@@ -209,6 +209,7 @@ def test_a_filled_in_text_keeps_what_is_filled_in():
         ("/inbox/all-open", 200),
         ("/settings/tickets", 200),
         ("/settings/pipelines", 200),
+        ("/settings/blocked", 200),
         ("/settings/pipelines/automate", 200),
         ("/nowhere", 404),
     ],

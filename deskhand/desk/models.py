@@ -372,3 +372,15 @@ class Merge(models.Model):
             models.Index(fields=["account_id", "survivor_id"], name="merge_of_survivor"),
             models.Index(fields=["account_id", "merged_id"], name="merge_of_merged"),
         ]
+
+
+class BlockedSender(models.Model):
+    """An address whose mail is spam at once (R-SPAM-2)."""
+
+    account_id = models.BigIntegerField()
+    address = models.TextField()  # lower case
+    blocked_at = models.DateTimeField()
+    blocked_by = models.BigIntegerField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["account_id", "address"], name="blocked_sender_once")]

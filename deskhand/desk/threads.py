@@ -17,7 +17,7 @@ from deskhand.crm.records.contacts import Person
 from deskhand.crm.records.models import Ticket, TicketType
 from deskhand.crm.records.store import Change
 from deskhand.crm.records.tickets import NewTicket
-from deskhand.desk import tokens
+from deskhand.desk import blocking, tokens
 from deskhand.desk.models import (
     Attachment,
     ChannelAccount,
@@ -128,6 +128,7 @@ class _Case:
     follow_up_of: int | None = None
     why: str = ""
     outcome: Outcome = Outcome.CREATED
+    is_blocked: bool = False
     is_spam: bool = False  # it stays in Spam: filed and counted, and causes nothing (R-CC-12)
     thread_id: int = 0
     message_id: int = 0
@@ -192,10 +193,12 @@ class _Round:
         self.cases = [_Case(item, channels[item.channel_account_id]) for item in self.batch]
         thread_ids = _threads_answered([case.message for case in self.cases])
         known = _load_known({thread_id for thread_id in thread_ids if thread_id})
-        colleagues = _colleagues({case.message.sender.key for case in self.cases})
+        senders = {case.message.sender.key for case in self.cases}
+        colleagues, blocked = _colleagues(senders), blocking.blocked(senders)
         for case, thread_id in zip(self.cases, thread_ids, strict=True):
             case.known = known.get(thread_id) if thread_id else None
             case.sender = _who(case, colleagues)
+            case.is_blocked = case.message.sender.key in blocked
 
     # ── deciding ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -204,6 +207,9 @@ class _Round:
         if case.known and case.known.is_deleted and not case.is_report_or_answer:
             # Nobody looks there any more: who writes again is heard anew.
             case.known, case.sender = None, case.sender if case.sender is Sender.COLLEAGUE else Sender.CONTACT
+        if case.is_blocked:
+            self._filter(case, "a blocked sender")
+            return
         if was_spam or (case.known is None and case.message.spam_mark):
             self._filter(case, "answers spam" if was_spam else "")
             return

@@ -34,6 +34,13 @@ YOU = [
 PEOPLE: list[Page] = []
 HELP_DESK = [
     Page("channels", gettext_lazy("Channels"), "mail", "channels", Action.CONNECT_CHANNELS),
+    Page(
+        "blocked-senders",
+        gettext_lazy("Blocked senders"),
+        "shield-alert",
+        "blocked-senders",
+        Action.CONNECT_CHANNELS,
+    ),
     Page("mail-templates", gettext_lazy("Mail templates"), "file-text", "mail-templates", Action.EDIT_LANES),
     Page(
         "availability-team",

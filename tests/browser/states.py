@@ -107,6 +107,15 @@ def merge(page: Page) -> None:
     page.goto(page.url.rstrip("/") + "/merge?q=e")
 
 
+def block(page: Page) -> None:
+    ticket(page)
+    page.goto(page.url.rstrip("/") + "/block")
+
+
+def blocked_senders(page: Page) -> None:
+    page.goto("/settings/blocked")
+
+
 def empty_view(page: Page) -> None:
     page.goto("/inbox/mentions")
 
@@ -476,6 +485,8 @@ STATES: dict[str, Step] = {
     "details": details,
     "property-editor": property_editor,
     "selected": selected,
+    "block": block,
+    "blocked-senders": blocked_senders,
     "merge": merge,
     "snooze-menu": snooze_menu,
     "history": history,

@@ -221,7 +221,8 @@ class TicketPageOf:
             priority=words.priority(t.priority), priorities=self.priorities(), priority_url=reverse("ticket-priority", args=[self.view, t.pk]),
             spam_url=reverse("ticket-spam", args=[self.view, t.pk]), is_spam=t.is_spam,
             snooze=snooze_menu.offered(self.viewer, self.view, t.pk, self.users), follows=self.viewer.user_id in self.followers,
-            merge_url=reverse("ticket-merge", args=[self.view, t.pk]), follow_url=reverse("ticket-follow", args=[self.view, t.pk]),
+            merge_url=reverse("ticket-merge", args=[self.view, t.pk]),
+            block_url=reverse("ticket-block", args=[self.view, t.pk]) if t.contact and t.contact.email else "", follow_url=reverse("ticket-follow", args=[self.view, t.pk]),
         )  # fmt: skip
 
     def statuses(self) -> tuple[rows.StatusOption, ...]:

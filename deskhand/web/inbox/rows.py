@@ -168,6 +168,7 @@ class TicketHead:
     is_spam: bool = False
     snooze: Snoozing | None = None  # None: the viewer may not put tickets off
     merge_url: str = ""
+    block_url: str = ""
     follow_url: str = ""  # POST follows=1|0
     follows: bool = False
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, include, path
 
-from deskhand.web.inbox import actions, attention, bulk, compose, merge, panel_views, views
+from deskhand.web.inbox import actions, attention, blocking, bulk, compose, merge, panel_views, views
 
 tickets: list[URLPattern | URLResolver] = [
     path("", views.ticket, name="inbox-ticket"),
@@ -20,6 +20,8 @@ tickets: list[URLPattern | URLResolver] = [
     path("/merge", merge.choose, name="ticket-merge"),
     path("/merged", merge.merge, name="ticket-merged"),
     path("/merged/<id:merge_id>/part", merge.part, name="ticket-part"),
+    path("/block", blocking.ask, name="ticket-block"),
+    path("/blocked", blocking.block, name="ticket-blocked"),
     path("/snooze", attention.snooze, name="ticket-snooze"),
     path("/wake", attention.wake, name="ticket-wake"),
     path("/follow", attention.follow, name="ticket-follow"),
@@ -44,6 +46,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("inbox/<key:view>/density", bulk.set_density, name="inbox-density"),
     path("inbox/<key:view>/undo", actions.undo, name="inbox-undo"),
     path("inbox/<key:view>/<id:ticket_id>", include(tickets)),
+    path("settings/blocked", blocking.listed, name="blocked-senders"),
+    path("settings/blocked/<id:blocked_id>/free", blocking.free, name="blocked-sender-free"),
     path("me/panel", panel_views.fold, name="inbox-fold"),
     path("tickets/<id:ticket_id>/draft", compose.save_draft, name="ticket-draft"),
     path("tickets/<id:ticket_id>/files", compose.add_files, name="ticket-files"),
