@@ -38,6 +38,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("deskhand.web.mails.urls")),
     path("", include("deskhand.web.me.urls")),
     path("", include("deskhand.web.objects.urls")),
+    path("", include("deskhand.web.people.urls")),
     path("", include("deskhand.web.pipelines.urls")),
     path("", include("deskhand.web.search.urls")),
     path("", include("deskhand.web.system.urls")),

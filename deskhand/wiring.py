@@ -189,7 +189,14 @@ def route_no_spam(account_id: int, events: Sequence[Event]) -> None:
 
 
 #: After these somebody may be there for the tickets that wait (R-ROUTE-53).
-FREEING = {"user.reactivated", "user.seat_changed", "user.role_changed", "user.teams_changed", rules.CHANGED}
+FREEING = {
+    "user.joined",
+    "user.reactivated",
+    "user.seat_changed",
+    "user.role_changed",
+    "user.teams_changed",
+    rules.CHANGED,
+}
 
 
 def serve_waiting(account_id: int, events: Sequence[Event]) -> None:

@@ -20,6 +20,7 @@ from deskhand.kernel.errors import Conflict, Invalid
 from deskhand.kernel.text import one_line
 
 _SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")  # a DNS label
+_PLACE = re.compile(r"(Africa|America|Antarctica|Arctic|Asia|Atlantic|Australia|Europe|Indian|Pacific)/.+")
 
 
 def create(
@@ -100,6 +101,11 @@ def _check(account: Account) -> None:
                 hint=allowed,
             )
     plans.check_switches(account.features)
+
+
+def zones() -> list[str]:
+    """The time zones that people choose from, by name: places, and UTC."""
+    return [*sorted(one for one in zoneinfo.available_timezones() if _PLACE.fullmatch(one)), "UTC"]
 
 
 def is_zone(name: str) -> bool:

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from deskhand.accounts.models import AuditEntry
 from deskhand.events import log
-from deskhand.events.types import Actor
+from deskhand.events.types import Actor, ActorKind
 from deskhand.kernel import clock, crypto
 from deskhand.kernel.database import sql
 from deskhand.kernel.database.scope import current_account_id
@@ -58,6 +59,38 @@ def record(
         at=entry.at,
     )
     return entry
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Which entries somebody wants to read. `kind` is the first part of an action: "user", "role"."""
+
+    actor_id: int | None = None
+    kind: str = ""
+    since: datetime | None = None
+    until: datetime | None = None  # not included
+
+
+def entries(account_id: int, asked: Asked, *, before: int | None = None, limit: int) -> list[AuditEntry]:
+    """Newest first, those before the entry of this number. One query."""
+    found = AuditEntry.objects.filter(account_id=account_id)
+    if asked.actor_id is not None:
+        found = found.filter(actor_kind=ActorKind.USER, actor_id=asked.actor_id)
+    if asked.kind:
+        found = found.filter(action__startswith=f"{asked.kind}.")
+    if asked.since is not None:
+        found = found.filter(at__gte=asked.since)
+    if asked.until is not None:
+        found = found.filter(at__lt=asked.until)
+    if before is not None:
+        found = found.filter(number__lt=before)
+    return list(found.order_by("-number")[:limit])
+
+
+def how_many(account_id: int) -> int:
+    """How many entries there should be: the number of the last one."""
+    last = AuditEntry.objects.filter(account_id=account_id).order_by("-number").first()
+    return last.number if last else 0
 
 
 def first_broken(account_id: int) -> int | None:

@@ -9,8 +9,9 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import translation
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
-from deskhand.accounts.models import Membership, User
+from deskhand.accounts.models import Account, Membership, User
 from deskhand.delivery import outbox
 from deskhand.delivery.types import Address, Mail, NewSend
 
@@ -30,29 +31,56 @@ def send(user: User | None, *, subject: str, text: str) -> None:
         .first()
     )
     with transaction.atomic():
-        name = member.account.name if member else ""
         to = Address(user.email, user.name) if user else Address("nobody@example.invalid")
-        mail = Mail(
-            sender=Address(sender_address(), name),
-            to=(to,),
-            subject=subject,
-            text=text,
-            automatic="auto-generated",
-        )
-        outbox.enqueue(
-            [
-                NewSend(
-                    account_id=member.account_id if member else NOBODY,
-                    transport="mail",
-                    idempotency_key=f"accounts:{secrets.token_hex(16)}",
-                    recipients=[to.email],
-                    payload=mail.payload(),
-                    is_new=True,
-                )
-            ]
-        )
+        _enqueue(member.account if member else None, to, subject, text)
         if member is None:
             transaction.set_rollback(True)
+
+
+def send_invitation(member: Membership, url: str, *, invited_by: str, days: int) -> None:
+    """To somebody who is not in yet, in their own language or the account's."""
+    account, user = member.account, member.user
+    with translation.override(user.locale or account.locale):
+        sentence = _("%(name)s invited you to the help desk of %(account)s.") if invited_by else _(
+            "You are invited to the help desk of %(account)s."
+        )  # fmt: skip
+        _enqueue(
+            account,
+            Address(user.email),
+            _("Your invitation to %(account)s") % {"account": account.name},
+            sentence % {"name": invited_by, "account": account.name}
+            + "\n\n"
+            + ngettext(
+                "Join here. The link works once, and for %(num)s day:",
+                "Join here. The link works once, and for %(num)s days:",
+                days,
+            )
+            % {"num": days}
+            + f"\n{url}\n\n"
+            + _("If you don't know what this is about, do nothing."),
+        )
+
+
+def _enqueue(account: Account | None, to: Address, subject: str, text: str) -> None:
+    mail = Mail(
+        sender=Address(sender_address(), account.name if account else ""),
+        to=(to,),
+        subject=subject,
+        text=text,
+        automatic="auto-generated",
+    )
+    outbox.enqueue(
+        [
+            NewSend(
+                account_id=account.pk if account else NOBODY,
+                transport="mail",
+                idempotency_key=f"accounts:{secrets.token_hex(16)}",
+                recipients=[to.email],
+                payload=mail.payload(),
+                is_new=True,
+            )
+        ]
+    )
 
 
 def send_reset_link(user: User | None, url: str) -> None:

@@ -135,12 +135,17 @@ class Membership(models.Model):
     role = models.ForeignKey(Role, null=True, blank=True, on_delete=models.PROTECT)
     #: Degrees on the color wheel of the person's picture.
     hue = models.SmallIntegerField(default=0)
+    #: When the present invitation was sent; empty for who has joined.
+    invited_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(default=clock.now)
 
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["account", "user"], name="membership_once"),
             models.CheckConstraint(condition=Q(hue__gte=0, hue__lt=360), name="membership_hue_on_wheel"),
+            models.CheckConstraint(
+                condition=Q(invited_at=None) | Q(is_active=False), name="membership_invited_not_in"
+            ),
         ]
 
 
@@ -223,6 +228,9 @@ class AuditEntry(models.Model):
             models.Index(
                 fields=["account_id", "target_type", "target_id", "-number"], name="audit_of_target"
             ),
+            models.Index(fields=["account_id", "actor_id", "-number"], name="audit_of_actor"),
+            models.Index(fields=["account_id", "action", "-number"], name="audit_of_action"),
+            models.Index(fields=["account_id", "at"], name="audit_by_day"),
         ]
 
 

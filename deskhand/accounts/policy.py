@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 
 from deskhand.accounts import permissions
 from deskhand.accounts.permissions import Capability
-from deskhand.accounts.types import Reach, Verb, Viewer
+from deskhand.accounts.types import Permissions, Reach, RecordPermissions, Verb, Viewer
 from deskhand.kernel.database import sql
 from deskhand.kernel.database.scope import account_scope
 from deskhand.kernel.errors import Forbidden, NotFound
@@ -164,8 +164,10 @@ class Action(StrEnum):
     EDIT_SPACES = "spaces.edit"
     CHANGE_AVAILABILITY_OF_OTHERS = "availability.change_of_others"
     EDIT_USERS = "users.edit"
+    EDIT_TEAMS = "teams.edit"
     EDIT_SUPER_ADMINS = "users.edit_super_admins"
     EDIT_ROLES = "roles.edit"
+    EDIT_TOKENS = "tokens.edit"
     EDIT_ACCOUNT = "account.edit"
     READ_AUDIT = "audit.read"
     EDIT_DEFAULT_NOTIFICATIONS = "notifications.edit_defaults"
@@ -222,8 +224,10 @@ RULES: Mapping[Action, Rule] = {
     Action.EDIT_SPACES: _seated(_with(_ADMIN)),  # R-SPACE-1, R-SEAT-1
     Action.CHANGE_AVAILABILITY_OF_OTHERS: _with(Capability.AVAILABILITY_MANAGEMENT),  # R-AVAIL-11
     Action.EDIT_USERS: _with(Capability.ADD_EDIT_USERS),  # R-PERM-11
+    Action.EDIT_TEAMS: _with(Capability.ADD_EDIT_USERS),
     Action.EDIT_SUPER_ADMINS: _super_admin,
     Action.EDIT_ROLES: _super_admin,
+    Action.EDIT_TOKENS: _super_admin,  # a token of the account passes every wall of its people
     Action.EDIT_ACCOUNT: _with(_ADMIN),
     Action.READ_AUDIT: _super_admin,
     Action.EDIT_DEFAULT_NOTIFICATIONS: _super_admin,
@@ -247,3 +251,29 @@ def require(viewer: Viewer, action: Action | str) -> None:
     """Raise Forbidden unless the viewer may."""
     if not can(viewer, action):
         raise Forbidden(_("You don't have permission to do this."))
+
+
+# ── giving it to others ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def may_give(viewer: Viewer, given: Permissions) -> bool:
+    """Whether the viewer may give somebody a role that allows this: nobody gives away more than they have."""
+    if viewer.is_super_admin:
+        return True
+    own = viewer.permissions
+    types = {*own.records, *given.records, permissions.ANY_TYPE}
+    return (
+        given.capabilities <= own.capabilities
+        and (own.extra_teams or not given.extra_teams)
+        and all(_reaches_as_far(own.on(one), given.on(one)) for one in types)
+    )
+
+
+def _reaches_as_far(own: RecordPermissions, given: RecordPermissions) -> bool:
+    for verb in Verb:
+        mine, theirs = (one.reach.get(verb, Reach.NONE) for one in (own, given))
+        if _NEAR_TO_FAR.index(theirs) > _NEAR_TO_FAR.index(mine):
+            return False
+        if given.unassigned and not own.unassigned and theirs is not Reach.NONE and mine is not Reach.ALL:
+            return False
+    return True

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
 from django.contrib.postgres.aggregates import ArrayAgg
-from django.db.models import F, Q, QuerySet
+from django.db.models import Count, F, Q, QuerySet
 from django.utils.translation import gettext as _
 
-from deskhand.accounts.models import Account, Membership, Team, User
+from deskhand.accounts.models import Account, ApiToken, Membership, Role, Team, User
+from deskhand.accounts.permissions import PRESETS, parse
+from deskhand.accounts.types import Permissions
 from deskhand.kernel.errors import NotFound
 
 
@@ -26,6 +30,7 @@ class Member:
     is_super_admin: bool
     main_team_id: int | None
     extra_team_ids: tuple[int, ...]
+    is_invited: bool = False  # and has not joined yet
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +78,118 @@ def teams(account_id: int) -> list[TeamRow]:
     ]
 
 
+class Standing(StrEnum):
+    """Where somebody stands in an account."""
+
+    ACTIVE = "active"
+    INVITED = "invited"
+    DEACTIVATED = "deactivated"
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A member as administrators see them."""
+
+    member: Member
+    role_id: int | None
+    standing: Standing
+    invited_at: datetime | None
+    signed_in_at: datetime | None
+
+
+_STANDING = {
+    Standing.ACTIVE: Q(is_active=True, user__is_active=True),
+    Standing.INVITED: Q(invited_at__isnull=False),
+    Standing.DEACTIVATED: Q(invited_at=None) & (Q(is_active=False) | Q(user__is_active=False)),
+}
+
+
+def people(
+    account_id: int,
+    standing: Standing,
+    *,
+    search: str = "",
+    role_id: int | None = None,
+    after: int | None = None,
+    limit: int,
+) -> list[Person]:
+    """By name, those behind the user `after`; `search` looks into names and addresses. One query, two with `after`."""
+    found = _members(account_id, False).filter(_STANDING[standing])
+    if search:
+        found = found.filter(Q(user__name__icontains=search) | Q(user__email__icontains=search))
+    if role_id is not None:
+        found = found.filter(role_id=role_id)
+    key = User.objects.filter(pk=after).values_list("sort_key", flat=True).first() if after else None
+    if key is not None:
+        found = found.filter(Q(user__sort_key__gt=key) | Q(user__sort_key=key, user_id__gt=after))
+    return [_person(row) for row in found.order_by("user__sort_key", "user_id")[:limit]]
+
+
+def person(account_id: int, user_id: int) -> Person:
+    """Raises NotFound."""
+    row = _members(account_id, False).filter(user_id=user_id).first()
+    if row is None:
+        raise NotFound(_("This user is not a member of the account."))
+    return _person(row)
+
+
+def how_many(account_id: int) -> dict[Standing, int]:
+    """How many people stand where; one query."""
+    counts = {one.value: Count("id", filter=condition) for one, condition in _STANDING.items()}
+    found = Membership.objects.filter(account_id=account_id).aggregate(**counts)
+    return {one: found[one.value] for one in Standing}
+
+
+@dataclass(frozen=True, slots=True)
+class RoleRow:
+    """`people` counts everybody who has the role, also who is invited or deactivated."""
+
+    id: int
+    name: str
+    key: str
+    permissions: Permissions
+    people: int
+
+
+def roles(account_id: int) -> list[RoleRow]:
+    """All roles: those made from presets in their order, then the account's own by name."""
+    found = (
+        Role.objects.filter(account_id=account_id).annotate(people=Count("membership")).order_by("name", "id")
+    )
+    order = list(PRESETS)
+    rows = [RoleRow(one.pk, one.name, one.key, parse(one.permissions), one.people) for one in found]
+    return sorted(rows, key=lambda row: order.index(row.key) if row.key in order else len(order))
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRow:
+    """`user_name` is nothing for a token of the account itself."""
+
+    id: int
+    name: str
+    prefix: str
+    user_name: str
+    scopes: tuple[str, ...]
+    created_at: datetime
+    last_used_at: datetime | None
+    expires_at: datetime | None
+    revoked_at: datetime | None
+
+
+def tokens(account_id: int, *, before: int | None = None, limit: int) -> list[TokenRow]:
+    """Newest first, those made before the token of this id; one query."""
+    found = ApiToken.objects.select_related("user").filter(account_id=account_id)
+    if before is not None:
+        found = found.filter(pk__lt=before)
+    return [
+        TokenRow(
+            one.pk, one.name, one.prefix, one.user.name if one.user else "", tuple(one.scopes), one.created_at,
+            one.last_used_at, one.expires_at, one.revoked_at,
+        )
+        for one in found.order_by("-pk")[:limit]
+    ]  # fmt: skip
+
+
 def names_of(user_ids: Iterable[int]) -> dict[int, str]:
     """{user id: name}; ids that are no longer known are left out."""
     return dict(User.objects.filter(pk__in=set(user_ids)).values_list("id", "name"))
@@ -106,6 +223,12 @@ def accounts_of(user_id: int) -> list[Account]:
     """The accounts the user can work in, by name."""
     mine = Q(membership__user_id=user_id, membership__is_active=True)
     return list(Account.objects.filter(mine).order_by("name", "id"))
+
+
+def _person(row: Any) -> Person:
+    is_in = row.is_active and row.user.is_active
+    standing = Standing.INVITED if row.invited_at else Standing.ACTIVE if is_in else Standing.DEACTIVATED
+    return Person(_member(row), row.role_id, standing, row.invited_at, row.user.last_login)
 
 
 def _members(account_id: int, active_only: bool) -> QuerySet[Membership]:
@@ -143,4 +266,5 @@ def _member(row: Any) -> Member:  # a Membership with its teams
         is_super_admin=row.is_super_admin,
         main_team_id=row.mains[0] if row.mains else None,
         extra_team_ids=tuple(row.extras),
+        is_invited=row.invited_at is not None,
     )

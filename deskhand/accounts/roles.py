@@ -50,6 +50,18 @@ def create(account_id: int, name: str, given: Mapping[str, Any], *, by: Actor) -
     return role
 
 
+def copy(account_id: int, role_id: int, *, by: Actor) -> Role:
+    """A role of the account's own that allows the same. Raises NotFound."""
+    with account_scope(account_id):
+        role = Role.objects.filter(account_id=account_id, pk=role_id).first()
+        if role is None:
+            raise NotFound(_("There is no such role."))
+        taken = set(Role.objects.filter(account_id=account_id).values_list("name", flat=True))
+        base = (_("Copy of %(name)s") % {"name": role.name})[:90]
+        names = (base if n == 1 else f"{base} ({n})" for n in range(1, len(taken) + 2))
+        return create(account_id, next(name for name in names if name not in taken), role.permissions, by=by)
+
+
 def update(
     account_id: int,
     role_id: int,

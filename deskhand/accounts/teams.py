@@ -88,6 +88,34 @@ def set_teams_of(
         )
 
 
+def add_member(account_id: int, team_id: int, user_id: int, *, is_main: bool, by: Actor) -> None:
+    """Add somebody. A main member leaves their former main team; who is here in the other way changes it."""
+    main, extra = _teams_of(account_id, user_id)
+    if is_main:
+        main, extra = team_id, extra - {team_id}
+    else:
+        main, extra = None if main == team_id else main, extra | {team_id}
+    set_teams_of(account_id, user_id, main_id=main, extra_ids=extra, by=by)
+
+
+def remove_member(account_id: int, team_id: int, user_id: int, *, by: Actor) -> None:
+    """Safe to repeat."""
+    main, extra = _teams_of(account_id, user_id)
+    set_teams_of(
+        account_id, user_id, main_id=None if main == team_id else main, extra_ids=extra - {team_id}, by=by
+    )
+
+
+def _teams_of(account_id: int, user_id: int) -> tuple[int | None, set[int]]:
+    """Main and extra teams, behind the lock that every change of teams takes."""
+    with account_scope(account_id):
+        _locked(account_id)
+        of_user = TeamMember.objects.filter(account_id=account_id, user_id=user_id)
+        present = dict(of_user.values_list("team_id", "is_main"))
+    main = next((team_id for team_id, is_main in present.items() if is_main), None)
+    return main, {team_id for team_id, is_main in present.items() if not is_main}
+
+
 def _split(teams: dict[int, bool]) -> dict[str, Any]:
     return {
         "main": next((team_id for team_id, is_main in teams.items() if is_main), None),

@@ -52,8 +52,9 @@ def create(
 ) -> tuple[ApiToken, str]:
     """Create a token and return it with its secret, which nobody can read again.
 
-    Raises Invalid for an unknown scope or none at all, NotFound for a user who is no active member.
+    Raises Invalid for a name that can't be taken, an unknown scope or none at all, NotFound for a user who is no active member.
     """
+    name = _checked_name(name)
     _check_scopes(scopes)
     secret = _PREFIX + secrets.token_urlsafe(32)  # 256 bits
     with account_scope(account_id):
@@ -63,7 +64,7 @@ def create(
         token = ApiToken.objects.create(
             account_id=account_id,
             user_id=user_id,
-            name=one_line(name)[:100],
+            name=name,
             prefix=secret[:_SHOWN],
             hash=crypto.digest(secret),
             scopes=sorted(set(scopes)),
@@ -98,6 +99,13 @@ def recognize(secret: str) -> TokenUse | None:
     if token.last_used_at is None or now - token.last_used_at >= _USE_NOTED_EVERY:
         ApiToken.objects.filter(pk=token.pk).update(last_used_at=now)
     return TokenUse(token.pk, token.account_id, token.user_id, frozenset(token.scopes))
+
+
+def _checked_name(name: str) -> str:
+    name = one_line(name)
+    if not 0 < len(name) <= 100:
+        raise Invalid(_("A name has 1 to 100 characters."), field="name", value=name)
+    return name
 
 
 def _check_scopes(scopes: Collection[str]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 import unicodedata
+from datetime import datetime
 from typing import Any
 
 from django.contrib.auth.password_validation import validate_password
@@ -67,7 +68,7 @@ def create(
     Conflict when the address or the user name is.
     """
     email = canonical_email(email)
-    name = _checked_name(name)
+    name = checked_name(name)
     if username and not _USERNAME.fullmatch(username):
         raise Invalid(
             _("A user name has lower-case letters, digits, dots, hyphens and underscores."),
@@ -96,7 +97,7 @@ def create(
 
 
 def rename(user_id: int, name: str) -> None:
-    name = _checked_name(name)
+    name = checked_name(name)
     User.objects.filter(pk=user_id).update(name=name, sort_key=sort_key(name))
 
 
@@ -127,22 +128,40 @@ def add_to_account(
     Raises Conflict when the user is a member already.
     """
     with account_scope(account_id):
-        role = _role(account_id, role_id) if role_id else None
-        role = role or roles.preset(account_id, "agent" if has_seat else "light_agent")
-        member = Membership(
-            account_id=account_id,
-            user_id=user_id,
-            is_super_admin=is_super_admin,
-            has_seat=has_seat,
-            role=role,
-            hue=user_id * _GOLDEN_ANGLE % 360,
+        member = new_member(
+            account_id, user_id, has_seat=has_seat, is_super_admin=is_super_admin, role_id=role_id
         )
-        try:
-            with transaction.atomic():
-                member.save(force_insert=True)
-        except IntegrityError as taken:
-            raise Conflict(_("This user is a member of the account already.")) from taken
         _audit("user.added", member, by, {}, _facts(member))
+    return member
+
+
+def new_member(
+    account_id: int,
+    user_id: int,
+    *,
+    has_seat: bool,
+    is_super_admin: bool,
+    role_id: int | None,
+    invited_at: datetime | None = None,
+) -> Membership:
+    """Store a membership, for verbs of this area; who is invited is not in yet. Needs the account's scope."""
+    role = _role(account_id, role_id) if role_id else None
+    role = role or roles.preset(account_id, "agent" if has_seat else "light_agent")
+    member = Membership(
+        account_id=account_id,
+        user_id=user_id,
+        is_super_admin=is_super_admin,
+        has_seat=has_seat,
+        role=role,
+        hue=user_id * _GOLDEN_ANGLE % 360,
+        is_active=invited_at is None,
+        invited_at=invited_at,
+    )
+    try:
+        with transaction.atomic():
+            member.save(force_insert=True)
+    except IntegrityError as taken:
+        raise Conflict(_("This user is a member of the account already.")) from taken
     return member
 
 
@@ -171,7 +190,17 @@ def deactivate(account_id: int, user_id: int, *, by: Actor) -> None:
         sessions.end_all(user_id)
 
 
+def end_sessions(account_id: int, user_id: int, *, by: Actor) -> None:
+    """Sign the user out everywhere. Safe to repeat. Raises NotFound for who is no member."""
+    with account_scope(account_id):
+        if not Membership.objects.filter(account_id=account_id, user_id=user_id).exists():
+            raise NotFound(_("This user is not a member of the account."))
+        sessions.end_all(user_id)
+        audit.record("user.sessions_ended", by=by, target_type="user", target_id=user_id)
+
+
 def reactivate(account_id: int, user_id: int, *, by: Actor) -> None:
+    """Raises Conflict for who has not joined yet."""
     _change(account_id, user_id, "user.reactivated", by, is_active=True)
 
 
@@ -188,6 +217,8 @@ def _change(account_id: int, user_id: int, action: str, by: Actor, **values: Any
             setattr(member, name, value)
         if _facts(member) == before:
             return
+        if member.invited_at is not None:
+            raise Conflict(_("This person has not accepted the invitation yet."))
         if not any(one.is_super_admin and one.is_active and one.user.is_active for one in held):
             raise Conflict(_("The account needs an active super admin; make somebody else one first."))
         member.save(update_fields=list(values))
@@ -229,7 +260,8 @@ def _audit(action: str, member: Membership, by: Actor, before: dict[str, Any], a
     )
 
 
-def _checked_name(name: str) -> str:
+def checked_name(name: str) -> str:
+    """Raises Invalid."""
     name = visible(one_line(name))
     if not 0 < len(name) <= 200:
         raise Invalid(_("A name has 1 to 200 characters."), field="name", value=name)

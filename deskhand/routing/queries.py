@@ -215,6 +215,13 @@ def deleted_teams(account_id: int, channel_account_ids: Collection[int]) -> dict
     return dict(sql.rows(_DELETED_TEAMS, [account_id, sorted(channel_account_ids)]))
 
 
+def channels_naming_team(account_id: int, team_id: int) -> list[int]:
+    """The channel accounts whose rules name the team, in the rule itself or as its fallback (R-TEAM-5)."""
+    named = Q(team_ids__contains=[team_id]) | Q(fallback_team_ids__contains=[team_id])
+    found = RoutingRule.objects.filter(named, account_id=account_id)
+    return list(found.values_list("channel_account_id", flat=True))
+
+
 def unfit(account_id: int, user_ids: Collection[int], now: datetime | None = None) -> dict[int, Drop]:
     """Who of these users can't be routed to at all, and why: not to be chosen, or marked in a rule (R-ROUTE-14)."""
     roster = rosters.read(account_id, user_ids, (), now or clock.now())

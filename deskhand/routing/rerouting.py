@@ -84,6 +84,31 @@ def owned_by(account_id: int, users: Mapping[int, int], now: datetime) -> list[N
     return _theirs(account_id, left, [users[user_id] for user_id in left], [Reroute.AT_ONCE])
 
 
+@dataclass(frozen=True)
+class Outlook:
+    """What becomes of somebody's open tickets when they go (R-ROUTE-54)."""
+
+    stay: int
+    on_reply: int
+    at_once: int
+
+
+_OUTLOOK = """
+select coalesce(r.reroute, %(never)s), count(*) from crm_ticket t
+left join routing_routingrule r on r.account_id = t.account_id and r.channel_account_id = t.channel_account_id
+where t.account_id = %(account)s and t.owner_id = %(user)s
+  and not t.is_closed and not t.is_spam and t.archived_at is null and t.merged_into_id is null
+group by 1
+"""
+
+
+def outlook(account_id: int, user_id: int) -> Outlook:
+    """One query."""
+    found = sql.rows(_OUTLOOK, {"account": account_id, "user": user_id, "never": Reroute.NEVER})
+    counts: dict[str, int] = dict(found)
+    return Outlook(*(counts.get(one, 0) for one in (Reroute.NEVER, Reroute.ON_REPLY, Reroute.AT_ONCE)))
+
+
 _OWNERS = """
 select distinct t.owner_id from crm_ticket t
 join routing_routingrule r on r.account_id = t.account_id and r.channel_account_id = t.channel_account_id

@@ -31,7 +31,11 @@ class Page:
 YOU = [
     Page("my-availability", gettext_lazy("Availability"), "clock", "availability-mine"),
 ]
-PEOPLE: list[Page] = []
+PEOPLE = [
+    Page("users", gettext_lazy("Users"), "user-round", "users", Action.EDIT_USERS),
+    Page("teams", gettext_lazy("Teams"), "users-round", "teams", Action.EDIT_TEAMS),
+    Page("roles", gettext_lazy("Roles"), "shield-check", "roles", Action.EDIT_ROLES),
+]
 HELP_DESK = [
     Page("channels", gettext_lazy("Channels"), "mail", "channels", Action.CONNECT_CHANNELS),
     Page(
@@ -69,6 +73,9 @@ OBJECTS = [
     ),
 ]
 SYSTEM = [
+    Page("account", gettext_lazy("Account"), "building-2", "account", Action.EDIT_ACCOUNT),
+    Page("tokens", gettext_lazy("API tokens"), "key-round", "tokens", Action.EDIT_TOKENS),
+    Page("audit", gettext_lazy("Audit log"), "history", "audit", Action.READ_AUDIT),
     Page("mailbox", gettext_lazy("Sent mail"), "mail", "mailbox", Action.EDIT_ACCOUNT),
     Page("system", gettext_lazy("System"), "activity", "system", Action.EDIT_ACCOUNT),
 ]

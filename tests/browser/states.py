@@ -293,6 +293,80 @@ def company(page: Page) -> None:
     page.goto(page.locator(".people-name").first.get_attribute("href") or "")
 
 
+def users(page: Page) -> None:
+    page.goto("/settings/users")
+
+
+def user(page: Page) -> None:
+    users(page)
+    page.locator(".people-who a").nth(1).click()
+    page.get_by_role("button", name="End all sessions").wait_for()
+
+
+def user_leaves(page: Page) -> None:
+    user(page)
+    page.get_by_role("link", name="Deactivate", exact=True).click()
+    page.locator(".button--danger").wait_for()
+
+
+def user_new(page: Page) -> None:
+    page.goto("/settings/users/invite")
+
+
+def user_refused(page: Page) -> None:
+    user_new(page)
+    page.get_by_role("button", name="Send the invitation").click()
+    page.locator(".field-error").wait_for()
+
+
+def teams(page: Page) -> None:
+    page.goto("/settings/teams")
+
+
+def team(page: Page) -> None:
+    teams(page)
+    page.locator(".people-link").first.click()
+    page.locator("#members").wait_for()
+
+
+def team_deleted(page: Page) -> None:
+    team(page)
+    page.get_by_role("link", name="Delete the team").click()
+    page.locator(".button--danger").wait_for()
+
+
+def roles(page: Page) -> None:
+    page.goto("/settings/roles")
+
+
+def role(page: Page) -> None:
+    roles(page)
+    page.locator(".people-link").nth(2).click()
+    page.locator(".people-matrix").wait_for()
+
+
+def account(page: Page) -> None:
+    page.goto("/settings/account")
+
+
+def api_tokens(page: Page) -> None:
+    page.goto("/settings/tokens")
+
+
+def token_new(page: Page) -> None:
+    page.goto("/settings/tokens/new")
+
+
+def token_refused(page: Page) -> None:
+    token_new(page)
+    page.get_by_role("button", name="Make the token").click()
+    page.locator(".field-error").first.wait_for()
+
+
+def audit_log(page: Page) -> None:
+    page.goto("/settings/audit?check=1")
+
+
 def mail(page: Page) -> None:
     page.goto("/mailbox")
     page.locator(".mail-line").first.click()
@@ -525,6 +599,21 @@ STATES: dict[str, Step] = {
     "channel-refused": channel_refused,
     "channel-automation": channel_automation,
     "channel-sender": channel_sender,
+    "users": users,
+    "user": user,
+    "user-leaves": user_leaves,
+    "user-new": user_new,
+    "user-refused": user_refused,
+    "teams": teams,
+    "team": team,
+    "team-deleted": team_deleted,
+    "roles": roles,
+    "role": role,
+    "account": account,
+    "api-tokens": api_tokens,
+    "token-new": token_new,
+    "token-refused": token_refused,
+    "audit-log": audit_log,
     "mail": mail,
     "statuses": statuses,
     "pipelines": pipelines,

@@ -79,7 +79,7 @@ class Migration(migrations.Migration):
                 ('hash', models.CharField(max_length=64)),
             ],
             options={
-                'indexes': [models.Index(fields=['account_id', 'target_type', 'target_id', '-number'], name='audit_of_target')],
+                'indexes': [models.Index(fields=['account_id', 'target_type', 'target_id', '-number'], name='audit_of_target'), models.Index(fields=['account_id', 'actor_id', '-number'], name='audit_of_actor'), models.Index(fields=['account_id', 'action', '-number'], name='audit_of_action'), models.Index(fields=['account_id', 'at'], name='audit_by_day')],
                 'constraints': [models.UniqueConstraint(fields=('account_id', 'number'), name='audit_number_once')],
             },
         ),
@@ -101,6 +101,7 @@ class Migration(migrations.Migration):
                 ('is_active', models.BooleanField(default=True)),
                 ('has_seat', models.BooleanField(default=True)),
                 ('hue', models.SmallIntegerField(default=0)),
+                ('invited_at', models.DateTimeField(blank=True, null=True)),
                 ('created_at', models.DateTimeField(default=deskhand.kernel.clock.now)),
                 ('account', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, to='accounts.account')),
                 ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='memberships', to=settings.AUTH_USER_MODEL)),
@@ -161,6 +162,10 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='membership',
             constraint=models.CheckConstraint(condition=models.Q(('hue__gte', 0), ('hue__lt', 360)), name='membership_hue_on_wheel'),
+        ),
+        migrations.AddConstraint(
+            model_name='membership',
+            constraint=models.CheckConstraint(condition=models.Q(('invited_at', None), ('is_active', False), _connector='OR'), name='membership_invited_not_in'),
         ),
         migrations.AddConstraint(
             model_name='team',

@@ -254,3 +254,50 @@ def test_a_stranger_a_deactivated_member_and_a_deactivated_user_are_no_viewers(a
     User.objects.update(is_active=False)
     with pytest.raises(NotFound):
         viewer_for(ada.account_id, ada.user_id)
+
+
+# ── giving it to others ──────────────────────────────────────────────────────────────────────────────────────────────
+
+HALF = {"records": {"*": {"view": "team", "edit": "own"}}, "capabilities": ["service_access"]}
+
+
+@pytest.mark.parametrize(
+    ("given", "is_allowed"),
+    [
+        (HALF, True),
+        ({}, True),
+        ({"records": {"*": {"view": "own"}}}, True),
+        ({"records": {"*": {"view": "all"}}}, False),
+        ({"records": {"*": {"view": "team", "delete": "own"}}}, False),
+        ({"records": {"*": {"view": "team"}, "2-7": {"view": "all"}}}, False),
+        ({"records": {"*": {"view": "team", "unassigned": True}}}, False),
+        ({"capabilities": ["service_access", "workflow_edit"]}, False),
+        ({**HALF, "extra_teams": True}, False),
+    ],
+)
+def test_nobody_gives_away_more_than_they_have(given, is_allowed):
+    """R-PERM-14"""
+    half = Viewer(1, 1, False, True, permissions.parse(HALF))
+    boss = Viewer(1, 2, True, True, permissions.parse({}))
+
+    assert policy.may_give(half, permissions.parse(given)) is is_allowed
+    assert policy.may_give(boss, permissions.parse(given))
+
+
+def test_what_is_kept_for_one_kind_counts_for_it():
+    """Who sees all tickets but only their own of everything else gives away just that."""
+    mixed = Viewer(
+        1, 1, False, True, permissions.parse({"records": {"ticket": {"view": "all"}, "*": {"view": "own"}}})
+    )
+
+    assert policy.may_give(mixed, permissions.parse({"records": {"ticket": {"view": "all"}}}))
+    assert not policy.may_give(mixed, permissions.parse({"records": {"*": {"view": "all"}}}))
+    assert not policy.may_give(
+        mixed, permissions.parse({"records": {"ticket": {"view": "all"}, "*": {"view": "team"}}})
+    )
+
+
+def test_who_reaches_all_reaches_what_is_nobodys():
+    wide = Viewer(1, 1, False, True, permissions.parse({"records": {"*": {"view": "all"}}}))
+
+    assert policy.may_give(wide, permissions.parse({"records": {"*": {"view": "team", "unassigned": True}}}))

@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 import pytest
+from asgiref.sync import async_to_sync
 from django.contrib.staticfiles import finders
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
+from deskhand.accounts import roles
+from deskhand.accounts import tokens as api_tokens
 from deskhand.automation import lanes, templates
 from deskhand.automation.models import MailTemplate
 from deskhand.channels.email.models import InboundMail, MailState
@@ -171,6 +174,41 @@ TABLE: dict[str, Wall] = {
     "pipeline-rules-save": Wall("POST"),
     "search": OF_THE_LIST,
     "search-palette": OF_THE_LIST,
+    "users": OF_THE_LIST,
+    "user-new": OF_THE_LIST,
+    "user-invite": Wall("POST", neighbour=None),
+    "user": Wall(),
+    "user-save": Wall("POST"),
+    "user-end-sessions": Wall("POST"),
+    "user-leave": Wall(),
+    "user-deactivate": Wall("POST"),
+    "user-reactivate": Wall("POST"),
+    "user-invite-again": Wall("POST"),
+    "user-withdraw": Wall("POST"),
+    "teams": OF_THE_LIST,
+    "team-new": OF_THE_LIST,
+    "team-create": Wall("POST", neighbour=None),
+    "team": Wall(),
+    "team-save": Wall("POST"),
+    "team-add": Wall("POST"),
+    "team-remove": Wall("POST"),
+    "team-ask-delete": Wall(),
+    "team-delete": Wall("POST"),
+    "roles": OF_THE_LIST,
+    "role-new": OF_THE_LIST,
+    "role-create": Wall("POST", neighbour=None),
+    "role": Wall(),
+    "role-save": Wall("POST"),
+    "role-copy": Wall("POST"),
+    "role-delete": Wall("POST"),
+    "account": OF_THE_LIST,
+    "account-save": Wall("POST", neighbour=None),
+    "tokens": OF_THE_LIST,
+    "token-new": OF_THE_LIST,
+    "token-create": Wall("POST", neighbour=None),
+    "token-revoke": Wall("POST"),
+    "audit": OF_THE_LIST,
+    "audit-file": OF_THE_LIST,
     "automate-home": OF_THE_LIST,
     "automate": Wall(),
     "automate-channel": Wall("POST"),
@@ -221,7 +259,7 @@ PEOPLE = [
 PUBLIC = {
     "livez", "readyz", "metrics", "favicon", "account_login", "account_logout", "account_inactive", "account_signup",
     "account_reset_password", "account_reset_password_done", "account_reset_password_from_key",
-    "account_reset_password_from_key_done",
+    "account_reset_password_from_key_done", "invitation", "invitation-accept",
 }  # fmt: skip
 #: The sign-in library's own pages for who is signed in; they know no accounts and no records.
 OWN_PASSWORD = {"account_change_password", "account_set_password", "account_reauthenticate"}
@@ -282,6 +320,8 @@ def places(office) -> dict[str, str]:
         absence_id = availability.set_out_of_office(
             world.account.pk, world.bob.pk, clock.now(), clock.now() + timedelta(days=9), by=SYSTEM
         )
+        token, _secret = api_tokens.create(world.account.pk, name="Canary 7f3a", scopes=["tickets"])
+        role = roles.create(world.account.pk, "Canary 7f3a", {}, by=SYSTEM)
         lane = [world.tickets.default.id, world.stage("New")]
         made = properties.create("ticket", "canary", "Canary 7f3a", Kind.TEXT)
         archived = properties.create("ticket", "old_canary", "Canary 7f3a", Kind.TEXT)
@@ -314,6 +354,10 @@ def places(office) -> dict[str, str]:
         **{key: ["tickets"] for key in ("properties", "property-new", "property-add", "property-groups", "property-groups-save", "layout", "layout-save", "layout-reset")},
         **{key: ["tickets", made.pk] for key in ("property", "property-save", "property-archive", "property-archived")},
         "property-restored": ["tickets", archived.pk],
+        **{name: [world.bob.pk] for name in TABLE if name.startswith("user-") and name not in ("user-new", "user-invite")},
+        "token-revoke": [token.pk], "user": [world.bob.pk], "team": [world.team.pk], "role": [role.pk], "team-remove": [world.team.pk, world.bob.pk],
+        **{name: [world.team.pk] for name in ("team-save", "team-add", "team-ask-delete", "team-delete")},
+        **{name: [role.pk] for name in ("role-save", "role-copy", "role-delete")},
         "system-mail-again": [entry.pk], "system-quarantined": [kept.pk], "system-quarantine-one-again": [kept.pk], "system-job-again": [job_id],
     }  # fmt: skip
     return {name: reverse(name, args=given.get(name, [])) for name in TABLE}
@@ -343,7 +387,16 @@ def ask(client: Client, wall: Wall, url: str, **more):
 
 
 def bytes_of(response) -> bytes:
-    return b"".join(response.streaming_content) if response.streaming else response.content
+    """What was answered, without the time zone that has the name of our canary."""
+    if response.streaming and response.is_async:
+        found = async_to_sync(all_of)(response)
+    else:
+        found = b"".join(response.streaming_content) if response.streaming else response.content
+    return found.replace(b"Atlantic/Canary", b"")
+
+
+async def all_of(response) -> bytes:
+    return b"".join([part async for part in response.streaming_content])
 
 
 def breaches(

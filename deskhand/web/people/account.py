@@ -1,0 +1,115 @@
+"""The account: its name, time zone, language and plan."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from django.conf import settings
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import redirect
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_GET, require_POST
+
+from deskhand.accounts import accounts, plans, policy
+from deskhand.accounts.models import Account, Plan
+from deskhand.accounts.plans import Feature
+from deskhand.accounts.policy import Action
+from deskhand.events.types import Actor
+from deskhand.kernel.errors import Invalid
+from deskhand.web.frame import shell
+from deskhand.web.jinja import render
+from deskhand.web.middleware import AccountRequest
+from deskhand.web.people import reading
+from deskhand.web.people.rows import AccountPage, Choice, PlanCard
+
+FEATURES = {
+    Feature.TICKETS_FROM_CHANNELS: gettext_lazy("Tickets from channels"),
+    Feature.CLOSE_DATE: gettext_lazy("Close date by itself"),
+    Feature.WORKING_HOURS: gettext_lazy("Working hours"),
+    Feature.STATUS_FROM_EMAILS: gettext_lazy("Status follows the e-mails"),
+    Feature.LANE_EMAILS: gettext_lazy("Ready-made e-mails in automation"),
+    Feature.EXTRA_TICKET_PIPELINES: gettext_lazy("Several ticket pipelines"),
+    Feature.ASSIGNED_TEAMS: gettext_lazy("Assigned teams"),
+    Feature.LANE_ACTIONS: gettext_lazy("All actions in automation"),
+    Feature.PIPELINE_RULES: gettext_lazy("Pipeline rules"),
+    Feature.HELP_DESK: gettext_lazy("Help desk"),
+    Feature.ROUTING: gettext_lazy("Routing"),
+    Feature.SLA: gettext_lazy("Service levels"),
+    Feature.SUMMARY: gettext_lazy("Summaries"),
+    Feature.ROUND_ROBIN: gettext_lazy("Round robin"),
+    Feature.CAPACITY: gettext_lazy("Capacity limits"),
+    Feature.OUT_OF_OFFICE: gettext_lazy("Out of office"),
+    Feature.PORTAL: gettext_lazy("Customer portal"),
+    Feature.WHATSAPP: gettext_lazy("WhatsApp"),
+    Feature.CUSTOMER_AGENT: gettext_lazy("Customer agent"),
+    Feature.CUSTOM_OBJECT_AUTOMATION: gettext_lazy("Automation of own objects"),
+    Feature.SLA_BY_PROPERTIES: gettext_lazy("Service levels by properties"),
+    Feature.SKILLS: gettext_lazy("Skills"),
+    Feature.SPACES: gettext_lazy("Help desk spaces"),
+    Feature.AI_CATEGORY: gettext_lazy("Categories found by AI"),
+    Feature.DEFAULT_NOTIFICATIONS: gettext_lazy("Default notifications"),
+    Feature.LANE_CUSTOM_EMAILS: gettext_lazy("Own e-mails in automation"),
+    Feature.WEBHOOKS: gettext_lazy("Webhooks"),
+    Feature.CUSTOM_CODE: gettext_lazy("Own code"),
+    Feature.FORMAT_DATA: gettext_lazy("Formatting data"),
+    Feature.RANDOM_SPLIT: gettext_lazy("Random split"),
+}
+
+
+@require_GET
+def account(request: AccountRequest) -> HttpResponse:
+    policy.require(request.viewer, Action.EDIT_ACCOUNT)
+    now = request.account
+    return _render(request, _page(now, now.name, now.zone, now.locale, now.plan))
+
+
+def _page(of: Account, name: str, zone: str, locale: str, plan: str) -> AccountPage:
+    return AccountPage(
+        name=name,
+        zones=tuple(Choice(one, one.replace("_", " "), one == zone) for one in accounts.zones()),
+        locales=tuple(Choice(code, str(label), code == locale) for code, label in settings.LANGUAGES),
+        plans=_plans(plan),
+        also_on=tuple(str(label) for one, label in FEATURES.items() if of.features.get(one) is True),
+        also_off=tuple(str(label) for one, label in FEATURES.items() if of.features.get(one) is False),
+    )
+
+
+def _plans(chosen: str) -> tuple[PlanCard, ...]:
+    """Each with what it adds to the one before it."""
+    cards: list[PlanCard] = []
+    before: frozenset[Feature] = frozenset()
+    for plan in Plan:
+        here = plans.PRESETS[plan]
+        adds = tuple(str(label) for one, label in FEATURES.items() if one in here - before)
+        base = cards[-1].label if cards else ""
+        cards.append(PlanCard(plan.value, str(plan.label), plan == chosen, base, adds))
+        before = here
+    return tuple(cards)
+
+
+@require_POST
+def save(request: AccountRequest) -> HttpResponse:
+    policy.require(request.viewer, Action.EDIT_ACCOUNT)
+    given = {name: reading.plain(request.POST.get(name, "")) for name in ("name", "zone", "locale", "plan")}
+    try:
+        accounts.update(request.viewer.account_id, by=Actor.user(request.user.pk), **given)
+    except Invalid as refusal:
+        page = _page(request.account, given["name"], given["zone"], given["locale"], given["plan"])
+        return _render(request, replace(page, errors={refusal.field: _said(refusal)}), 422)
+    messages.success(request, _("What you changed is saved, and holds at once."))
+    return redirect("account")
+
+
+def _said(refusal: Invalid) -> str:
+    if refusal.field == "name":
+        return _("A name has 1 to 200 characters.")
+    return _("This choice is not there any more.")
+
+
+def _render(request: AccountRequest, page: AccountPage, status: int = 200) -> HttpResponse:
+    if status >= 400:
+        request.has_failed = True
+    context = {"shell": shell(request, area="account"), "page": page, "request": request}
+    return render(request, "people/account.html", context, status=status)

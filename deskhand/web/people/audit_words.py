@@ -1,0 +1,325 @@
+"""Entries of the audit log in words: who did what to what, and what it was before."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from django.db.models import Model
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from deskhand.accounts import permissions, queries
+from deskhand.accounts.models import ApiToken, AuditEntry, Plan, Role, Team
+from deskhand.accounts.permissions import ANY_TYPE, Capability
+from deskhand.accounts.types import Reach, Verb
+from deskhand.automation.models import MailTemplate, Workflow
+from deskhand.crm.pipelines.models import Pipeline, Stage
+from deskhand.crm.schema.models import ObjectType
+from deskhand.desk.models import ChannelAccount, Inbox
+from deskhand.events.types import ActorKind
+from deskhand.routing.models import AwayState
+from deskhand.web.channels.rule import OPTIONS, REROUTE, STRATEGIES
+from deskhand.web.people.account import FEATURES
+from deskhand.web.people.roles import CAPABILITIES, REACHES, TYPES, VERBS
+from deskhand.web.people.rows import AuditLine, Changed
+
+SENTENCES: dict[str, str | Promise] = {
+    "account.created": gettext_lazy("%(who)s made the account."),
+    "account.updated": gettext_lazy("%(who)s changed the account."),
+    "user.added": gettext_lazy("%(who)s added %(what)s."),
+    "user.invited": gettext_lazy("%(who)s invited %(what)s."),
+    "user.invited_again": gettext_lazy("%(who)s sent %(what)s a new invitation."),
+    "user.invitation_withdrawn": gettext_lazy("%(who)s withdrew the invitation to %(what)s."),
+    "user.joined": gettext_lazy("%(what)s accepted the invitation."),
+    "user.deactivated": gettext_lazy("%(who)s deactivated %(what)s."),
+    "user.reactivated": gettext_lazy("%(who)s reactivated %(what)s."),
+    "user.seat_changed": gettext_lazy("%(who)s changed the seat of %(what)s."),
+    "user.role_changed": gettext_lazy("%(who)s changed the role of %(what)s."),
+    "user.super_admin_changed": gettext_lazy("%(who)s changed whether %(what)s is a super admin."),
+    "user.teams_changed": gettext_lazy("%(who)s changed the teams of %(what)s."),
+    "user.sessions_ended": gettext_lazy("%(who)s ended all sessions of %(what)s."),
+    "team.created": gettext_lazy("%(who)s made the team %(what)s."),
+    "team.updated": gettext_lazy("%(who)s changed the team %(what)s."),
+    "team.deleted": gettext_lazy("%(who)s deleted the team %(what)s."),
+    "role.created": gettext_lazy("%(who)s made the role %(what)s."),
+    "role.updated": gettext_lazy("%(who)s changed the role %(what)s."),
+    "role.deleted": gettext_lazy("%(who)s deleted the role %(what)s."),
+    "token.created": gettext_lazy("%(who)s made the token %(what)s."),
+    "token.revoked": gettext_lazy("%(who)s revoked the token %(what)s."),
+    "pipeline.created": gettext_lazy("%(who)s made the pipeline %(what)s."),
+    "pipeline.updated": gettext_lazy("%(who)s changed the pipeline %(what)s."),
+    "pipeline.deleted": gettext_lazy("%(who)s deleted the pipeline %(what)s."),
+    "stage.created": gettext_lazy("%(who)s made the status %(what)s."),
+    "stage.updated": gettext_lazy("%(who)s changed the status %(what)s."),
+    "stage.deleted": gettext_lazy("%(who)s deleted the status %(what)s."),
+    "object_type.created": gettext_lazy("%(who)s made the object %(what)s."),
+    "object_type.updated": gettext_lazy("%(who)s changed the object %(what)s."),
+    "object_type.deleted": gettext_lazy("%(who)s deleted the object %(what)s."),
+    "workflow.enabled": gettext_lazy("%(who)s switched on the workflow %(what)s."),
+    "workflow.disabled": gettext_lazy("%(who)s switched off the workflow %(what)s."),
+    "mail_template.updated": gettext_lazy("%(who)s changed the mail %(what)s."),
+    "inbox.created": gettext_lazy("%(who)s made the inbox %(what)s."),
+    "channel_account.connected": gettext_lazy("%(who)s connected the channel %(what)s."),
+    "channel_account.updated": gettext_lazy("%(who)s changed the channel %(what)s."),
+    "routing_rule.changed": gettext_lazy("%(who)s changed the routing of %(what)s."),
+    "away_state.changed": gettext_lazy("%(who)s changed the way of being away %(what)s."),
+    "sidebar_layout.updated": gettext_lazy("%(who)s changed the layout of the side."),
+    "outbox_entry.retried": gettext_lazy("%(who)s had a mail sent once more."),
+    "outbox_entry.released": gettext_lazy("%(who)s let the held mail go."),
+    "inbound_mail.processed_again": gettext_lazy("%(who)s had mail in quarantine processed again."),
+    "job.retried": gettext_lazy("%(who)s had background work done again."),
+}
+
+#: What the log can be asked for: the first part of an action.
+KINDS: dict[str, str | Promise] = {
+    "user": gettext_lazy("Users"),
+    "team": gettext_lazy("Teams"),
+    "role": gettext_lazy("Roles"),
+    "token": gettext_lazy("API tokens"),
+    "account": gettext_lazy("Account"),
+    "pipeline": gettext_lazy("Pipelines"),
+    "stage": gettext_lazy("Statuses"),
+    "object_type": gettext_lazy("Objects"),
+    "workflow": gettext_lazy("Workflows"),
+    "mail_template": gettext_lazy("Mails of the automation"),
+    "channel_account": gettext_lazy("Channels"),
+    "routing_rule": gettext_lazy("Routing"),
+    "away_state": gettext_lazy("Ways of being away"),
+    "outbox_entry": gettext_lazy("Mail queue"),
+    "inbound_mail": gettext_lazy("Quarantine"),
+    "job": gettext_lazy("Background work"),
+}
+
+LABELS: dict[str, str | Promise] = {
+    "name": gettext_lazy("Name"),
+    "label": gettext_lazy("Name"),
+    "email": gettext_lazy("Email"),
+    "address": gettext_lazy("Address"),
+    "slug": gettext_lazy("Short name"),
+    "zone": gettext_lazy("Time zone"),
+    "locale": gettext_lazy("Language"),
+    "plan": gettext_lazy("Plan"),
+    "role_id": gettext_lazy("Role"),
+    "has_seat": gettext_lazy("Seat"),
+    "is_super_admin": gettext_lazy("Super admin"),
+    "is_active": gettext_lazy("Active"),
+    "is_archived": gettext_lazy("Archived"),
+    "is_connected": gettext_lazy("Connected"),
+    "main": gettext_lazy("Main team"),
+    "extra": gettext_lazy("Extra teams"),
+    "parent_id": gettext_lazy("Nested in"),
+    "user_id": gettext_lazy("Acts as"),
+    "user_ids": gettext_lazy("Users"),
+    "team_ids": gettext_lazy("Teams"),
+    "fallback_user_ids": gettext_lazy("Users as fallback"),
+    "fallback_team_ids": gettext_lazy("Teams as fallback"),
+    "pipeline_id": gettext_lazy("Pipeline"),
+    "stage_id": gettext_lazy("Status"),
+    "scopes": gettext_lazy("Scopes"),
+    "subject": gettext_lazy("Subject"),
+    "body": gettext_lazy("Text"),
+    "signature": gettext_lazy("Signature"),
+    "option": gettext_lazy("Assign to"),
+    "strategy": gettext_lazy("Distribution"),
+    "only_available": gettext_lazy("Only available users"),
+    "reroute": gettext_lazy("When somebody goes"),
+    "wait_list": gettext_lazy("Wait-list"),
+    "after_workflows": gettext_lazy("Workflows first"),
+    "include_extra_members": gettext_lazy("Extra members too"),
+    "include_nested_teams": gettext_lazy("Nested teams too"),
+    "rules": gettext_lazy("Rules"),
+    "stages": gettext_lazy("Statuses"),
+    "pipelines": gettext_lazy("Pipelines"),
+    "revision": gettext_lazy("Version"),
+    "number": gettext_lazy("Number"),
+    "extra_teams": gettext_lazy("Extra teams count too"),
+}
+
+#: Words for what is stored as a key.
+VALUES: Mapping[str, Mapping[Any, str | Promise]] = {
+    "plan": {plan.value: plan.label for plan in Plan},
+    "option": OPTIONS,
+    "strategy": STRATEGIES,
+    "reroute": REROUTE,
+}
+
+#: Which names stand behind the numbers of a field.
+REFERENCES = {
+    "role_id": "role", "main": "team", "extra": "team", "parent_id": "team", "team_ids": "team",
+    "fallback_team_ids": "team", "user_id": "user", "user_ids": "user", "fallback_user_ids": "user",
+    "pipeline_id": "pipeline", "stage_id": "stage",
+}  # fmt: skip
+_TABLES: Mapping[str, tuple[type[Model], str]] = {
+    "role": (Role, "name"),
+    "team": (Team, "name"),
+    "token": (ApiToken, "name"),
+    "pipeline": (Pipeline, "label"),
+    "stage": (Stage, "label"),
+    "object_type": (ObjectType, "plural"),
+    "workflow": (Workflow, "name"),
+    "mail_template": (MailTemplate, "name"),
+    "channel_account": (ChannelAccount, "name"),
+    "inbox": (Inbox, "name"),
+    "away_state": (AwayState, "name"),
+}
+_LONGEST = 300  # characters of a value
+
+
+class Names:
+    """The names behind the numbers of some entries; one query per kind, however many entries there are."""
+
+    def __init__(self, account_id: int, entries: Iterable[AuditEntry]) -> None:
+        wanted: dict[str, set[int]] = {kind: set() for kind in (*_TABLES, "user")}
+        for entry in entries:
+            for kind, number in _mentioned(entry):
+                if kind in wanted:
+                    wanted[kind].add(number)
+        self._found = {"user": queries.names_of(wanted.pop("user"))}
+        for kind, ids in wanted.items():
+            self._found[kind] = _read(account_id, *_TABLES[kind], ids) if ids else {}
+
+    def of(self, kind: str, number: int | None) -> str:
+        """Nothing for what is not there any more."""
+        return self._found.get(kind, {}).get(number or 0, "")
+
+
+def _read(account_id: int, model: type[Model], field: str, ids: set[int]) -> dict[int, str]:
+    found = model._default_manager.filter(account_id=account_id, pk__in=ids)
+    return dict(found.values_list("pk", field))
+
+
+def _mentioned(entry: AuditEntry) -> Iterable[tuple[str, int]]:
+    if entry.target_id is not None:
+        yield entry.target_type, entry.target_id
+    if entry.actor_kind == ActorKind.USER and entry.actor_id is not None:
+        yield "user", entry.actor_id
+    for facts in (entry.before, entry.after):
+        for field, kind in REFERENCES.items():
+            yield from ((kind, number) for number in _numbers(facts.get(field)))
+
+
+def _numbers(value: object) -> list[int]:
+    return [one for one in (value if isinstance(value, list) else [value]) if type(one) is int]
+
+
+# ── a line ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def line(entry: AuditEntry, names: Names) -> AuditLine:
+    return AuditLine(entry.number, entry.at, sentence(entry, names), tuple(_changes(entry, names)))
+
+
+def sentence(entry: AuditEntry, names: Names) -> str:
+    known = SENTENCES.get(entry.action) or gettext_lazy("%(who)s changed the settings: %(action)s, %(what)s.")
+    facts = {"who": who(entry, names), "what": _what(entry, names), "action": entry.action}
+    return str(known) % facts
+
+
+def who(entry: AuditEntry, names: Names) -> str:
+    match entry.actor_kind:
+        case ActorKind.USER:
+            return names.of("user", entry.actor_id) or _("Somebody who is no longer known")
+        case ActorKind.WORKFLOW:
+            return _("A workflow")
+        case ActorKind.ROUTING:
+            return _("The routing")
+        case ActorKind.INTEGRATION:
+            return _("A program")
+        case _:
+            return _("The system")
+
+
+def _what(entry: AuditEntry, names: Names) -> str:
+    """As it is called now; what is gone, as it was called then."""
+    if entry.action.startswith("user.invit"):
+        return str(entry.after.get("email") or entry.before.get("email") or "")
+    now = names.of(entry.target_type, entry.target_id)
+    return now or _called_then(entry) or f"#{entry.target_id}"
+
+
+def _called_then(entry: AuditEntry) -> str:
+    said = (
+        facts.get(name)
+        for facts in (entry.after, entry.before)
+        for name in ("name", "label", "plural", "email")
+    )
+    return next((str(one) for one in said if one), "")
+
+
+def _changes(entry: AuditEntry, names: Names) -> Iterable[Changed]:
+    before, after = entry.before, entry.after
+    for field in dict.fromkeys([*before, *after]):
+        if before.get(field) == after.get(field) or _goes_without_saying(field, before, after):
+            continue
+        if field in SPREAD:
+            yield from SPREAD[field](before.get(field) or {}, after.get(field) or {})
+            continue
+        label = str(LABELS.get(field, field.replace("_", " ")))
+        was, became = (_value(field, facts.get(field), names) for facts in (before, after))
+        yield Changed(label, was if field in before else "", became)
+
+
+def _goes_without_saying(field: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
+    """Of what is new or gone: its name, which the sentence says, and what is nothing or off."""
+    if before and after:
+        return False
+    return field in ("name", "label", "email") or not (before or after).get(field)
+
+
+def _value(field: str, value: object, names: Names) -> str:
+    if isinstance(value, bool):
+        return _("yes") if value else _("no")
+    if value is None or value in ("", [], {}):
+        return "–"
+    if field in REFERENCES:
+        kind = REFERENCES[field]
+        return ", ".join(names.of(kind, number) or f"#{number}" for number in _numbers(value))
+    if isinstance(value, str) and value in VALUES.get(field, {}):
+        return str(VALUES[field][value])
+    if isinstance(value, list) and all(isinstance(one, str) for one in value):
+        return ", ".join(value)[:_LONGEST]
+    text = value if isinstance(value, str | int) else json.dumps(value, ensure_ascii=False)
+    return str(text)[:_LONGEST]
+
+
+def _permissions(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterable[Changed]:
+    """What a role allows, a line for each cell of its table that changed."""
+    was, became = permissions.parse(before), permissions.parse(after)
+    for key in dict.fromkeys([*TYPES, *was.records, *became.records]):
+        here, there = was.on(key), became.on(key)
+        label = str(TYPES.get(key, _("Everything else") if key == ANY_TYPE else key))
+        for verb in Verb:
+            old, new = (one.reach.get(verb, Reach.NONE) for one in (here, there))
+            if old is not new:
+                yield Changed(f"{label} · {VERBS[verb]}", str(REACHES[old]), str(REACHES[new]))
+        if here.unassigned != there.unassigned:
+            yield _switched(f"{label} · {_('Without an owner')}", here.unassigned, there.unassigned)
+    for one in Capability:
+        if (one in was.capabilities) != (one in became.capabilities):
+            yield _switched(str(CAPABILITIES[one][0]), one in was.capabilities, one in became.capabilities)
+    if was.extra_teams != became.extra_teams:
+        yield _switched(_("Extra teams count too"), was.extra_teams, became.extra_teams)
+
+
+def _features(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterable[Changed]:
+    """Switches of single features; without one the plan decides."""
+    for one, label in FEATURES.items():
+        if before.get(one) != after.get(one):
+            yield Changed(str(label), _switch(before.get(one)), _switch(after.get(one)))
+
+
+def _switch(value: object) -> str:
+    return _("as the plan says") if value is None else _("on") if value else _("off")
+
+
+def _switched(label: str, was: bool, became: bool) -> Changed:
+    return Changed(label, *(_("yes") if one else _("no") for one in (was, became)))
+
+
+SPREAD: Mapping[str, Callable[[Mapping[str, Any], Mapping[str, Any]], Iterable[Changed]]] = {
+    "permissions": _permissions,
+    "features": _features,
+}

@@ -1,0 +1,35 @@
+"""Reading what the forms about people send. What can't be read is nothing, never an error."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from django.http import QueryDict
+
+from deskhand.kernel.errors import Conflict, Invalid, NotFound
+
+
+def number(given: QueryDict, name: str) -> int | None:
+    return as_number(given.get(name, ""))
+
+
+def numbers(given: QueryDict, name: str) -> list[int]:
+    return [one for text in given.getlist(name) if (one := as_number(text)) is not None]
+
+
+def as_number(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdigit() and 0 < len(text) < 19 else None
+
+
+def plain(text: str) -> str:
+    """Without the one character that no column takes."""
+    return text.replace("\x00", "")
+
+
+def status_of(refusal: Invalid | Conflict | NotFound) -> int:
+    """Of the form that is shown once more; a choice that is gone is one of its fields."""
+    return refusal.status if isinstance(refusal, Conflict) else 422
+
+
+def among(wanted: int | None, known: Iterable[int]) -> int | None:
+    return wanted if wanted in set(known) else None
