@@ -12,7 +12,7 @@ from email.policy import compat32, default
 from email.utils import getaddresses
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from deskhand.delivery import headers, mime
@@ -110,13 +110,16 @@ def test_the_text_is_read_as_it_was_written(text: str) -> None:
 
 @settings(max_examples=100, deadline=None)
 @given(printable)
+@example("<>")
+@example('"a"')
 def test_a_file_keeps_its_name_and_bytes(name: str) -> None:
     raw, parsed = written(mail(attachments=(stored(b"\x00\xff" * 100, name, "application/pdf"),)))
     lines_are_legal(raw)
     (part,) = parsed.iter_attachments()
     assert part.get_content() == b"\x00\xff" * 100
     clean = headers.one_line(name).replace("/", "_").replace("\\", "_") or "file"
-    assert part.get_filename() == clean[: mime.NAME_LIMIT] or len(clean) > mime.NAME_LIMIT
+    read = part["Content-Disposition"].params["filename"]  # get_filename() takes "<>" for quotes
+    assert read == clean[: mime.NAME_LIMIT] or len(clean) > mime.NAME_LIMIT
 
 
 @pytest.mark.parametrize(
