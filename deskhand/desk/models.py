@@ -320,6 +320,32 @@ class Seen(models.Model):
         ]
 
 
+class Sharing(models.TextChoices):
+    PRIVATE = "PRIVATE"
+    TEAM = "TEAM"
+    EVERYONE = "EVERYONE"
+
+
+class CustomView(models.Model):
+    """Filters, columns and an order that somebody gave a name (R-VIEW-5)."""
+
+    account_id = models.BigIntegerField()
+    owner_id = models.BigIntegerField()  # accounts.User
+    name = models.TextField()
+    sharing = models.TextField(choices=Sharing.choices, default=Sharing.PRIVATE)
+    team_id = models.BigIntegerField(null=True)  # accounts.Team, when it is shared with one
+    pipeline_id = models.BigIntegerField(null=True)  # crm.Pipeline; None: of all of them
+    condition = models.JSONField(default=dict)  # as crm.filters.as_json writes it
+    columns = ArrayField(models.TextField(), default=list)
+    sort = models.TextField()
+    created_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["account_id", "owner_id", "name"], name="custom_view_name_once")
+        ]
+
+
 class Preferences(models.Model):
     """How somebody wants the inbox: how dense the list is, what is pinned in the panel, which parts are folded."""
 
@@ -331,6 +357,7 @@ class Preferences(models.Model):
     )  # names of ticket properties, in the order of pinning
     folded = ArrayField(models.TextField(), default=list)  # keys of sections
     columns = models.JSONField(default=dict)  # of tables, by what they show: {"pipeline-7": [property, …]}
+    view_order = ArrayField(models.BigIntegerField(), default=list)  # custom views; others come after
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["account_id", "user_id"], name="preferences_once")]

@@ -36,6 +36,11 @@ def set_columns(viewer: Viewer, table: str, names: Sequence[str]) -> None:
     _set(viewer, columns=of(viewer).columns | {table: list(names)[:MOST]})
 
 
+def set_view_order(viewer: Viewer, view_ids: Sequence[int]) -> None:
+    """Remember the order of custom views. Safe to repeat."""
+    _set(viewer, view_order=list(view_ids))
+
+
 def _with(words: list[str], word: str, on: bool) -> list[str]:
     rest = [one for one in words if one != word]
     return [*rest, word][-MOST:] if on else rest

@@ -14,6 +14,8 @@ from django.utils.translation import gettext as _
 
 from deskhand.accounts.policy import visible
 from deskhand.accounts.types import Reach, Viewer
+from deskhand.desk import custom_views, selection
+from deskhand.desk.custom_views import SavedView
 from deskhand.kernel.database import sql
 from deskhand.kernel.errors import NotFound
 
@@ -31,6 +33,7 @@ class View:
     where: str
     needs_seat: bool = True  # R-VIEW-4: without a seat one sees mentions, following and all open
     spam: bool | None = False  # whether its tickets are spam; None: they may be
+    saved: SavedView | None = None  # a custom view; its condition is its own
 
     @property
     def only_open(self) -> bool:
@@ -67,7 +70,9 @@ _AWAKE = "t.id <> all(array(select z.ticket_id from desk_snooze z where z.accoun
 
 
 def views_of(viewer: Viewer) -> tuple[View, ...]:
-    return tuple(view for view in VIEWS if viewer.has_seat or viewer.is_super_admin or not view.needs_seat)
+    """The standing views, then the custom ones (R-VIEW-5)."""
+    standing = (view for view in VIEWS if viewer.has_seat or viewer.is_super_admin or not view.needs_seat)
+    return (*standing, *(View(one.key, "", saved=one) for one in custom_views.usable(viewer)))
 
 
 def view_of(viewer: Viewer, key: str) -> View:
@@ -80,6 +85,8 @@ def view_of(viewer: Viewer, key: str) -> View:
 
 def _where(viewer: Viewer, view: View) -> tuple[str, list[Any]]:
     """The view's condition and the viewer's reach as SQL on `t`, with parameters; ids are our own whole numbers."""
+    if view.saved:
+        return selection.where(viewer, view.saved.selection)
     teams = ",".join(str(int(team)) for team in sorted(viewer.team_ids))
     me, account = str(int(viewer.user_id)), str(int(viewer.account_id))
     if "{teams}" in view.where and not viewer.team_ids:

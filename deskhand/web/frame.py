@@ -101,7 +101,7 @@ def shell(request: AccountRequest, *, area: str = "inbox", view: str = "") -> Sh
     may_search = policy.can(request.viewer, Action.OPEN_HELP_DESK)
     may_work = area in ("inbox", "search") and may_search
     own_links = _own_links(request)
-    side: tuple[SideSection, ...] = (_side(request, view),) if may_work else ()
+    side: tuple[SideSection, ...] = _side(request, view) if may_work else ()
     if is_setting:
         side = settings_side.sections(request.viewer, area, own_links)
     if area == "contacts":
@@ -163,10 +163,7 @@ def areas(request: AccountRequest) -> tuple[NavItem, ...]:
 
 def view_links(request: AccountRequest) -> list[tuple[str, str, str]]:
     """Label, icon and address of every view that the viewer has; not counted."""
-    return [
-        (str(VIEW_LABELS[key][0]), VIEW_LABELS[key][1], reverse("inbox-view", args=[key]))
-        for key in _view_keys(request)
-    ]
+    return [(*view_words(request, key), reverse("inbox-view", args=[key])) for key in _view_keys(request)]
 
 
 def _first_setting(request: AccountRequest) -> str:
@@ -175,12 +172,18 @@ def _first_setting(request: AccountRequest) -> str:
     return found[min(1, len(found) - 1)].links[0].url
 
 
-def _side(request: AccountRequest, current: str) -> SideSection:
+def _side(request: AccountRequest, current: str) -> tuple[SideSection, ...]:
+    """One statement counts them all (R-VIEW-6)."""
     views = desk_views.views_of(request.viewer)
     counts = desk_views.counters(request.viewer, [view for view in views if view.key not in UNCOUNTED])
-    return SideSection(
-        _("Views"), tuple(_side_link(key, counts.get(key, 0), current) for key in _view_keys(request))
-    )
+    keys = _view_keys(request)
+    own = [view.key for view in views if view.saved]
+    standing = tuple(_side_link(request, key, counts.get(key, 0), current) for key in keys if key not in own)
+    custom = tuple(_side_link(request, key, counts.get(key, 0), current) for key in own)
+    if policy.can(request.viewer, Action.EDIT_CUSTOM_VIEWS) and custom:
+        custom += (SideLink("manage", _("Manage views"), "settings", reverse("views")),)
+    sections = (SideSection(_("Views"), standing), SideSection(_("Custom views"), custom))
+    return tuple(section for section in sections if section.links)
 
 
 def _view_keys(request: AccountRequest) -> list[str]:
@@ -190,7 +193,16 @@ def _view_keys(request: AccountRequest) -> list[str]:
     return found
 
 
-def _side_link(key: str, count: int, current: str) -> SideLink:
-    label, icon = VIEW_LABELS[key]
+def _side_link(request: AccountRequest, key: str, count: int, current: str) -> SideLink:
+    label, icon = view_words(request, key)
     url = reverse("inbox-view", args=[key])
-    return SideLink(key, str(label), icon, url, count_text(count), current=key == current)
+    return SideLink(key, label, icon, url, count_text(count), current=key == current)
+
+
+def view_words(request: AccountRequest, key: str) -> tuple[str, str]:
+    """The label of a view, and its icon."""
+    if key in VIEW_LABELS:
+        label, icon = VIEW_LABELS[key]
+        return str(label), icon
+    saved = desk_views.view_of(request.viewer, key).saved
+    return saved.name if saved else key, "list-filter"

@@ -185,6 +185,20 @@ def columns(page: Page) -> None:
     page.locator("[popovertarget=columns]").click()
 
 
+def save_view(page: Page) -> None:
+    filtered_board(page)
+    page.get_by_role("link", name="Save as view").click()
+    page.locator("#view-name").wait_for()
+
+
+def custom_views(page: Page) -> None:
+    save_view(page)
+    page.locator("#view-name").fill(f"High {page.evaluate('Date.now()')}")
+    page.get_by_role("button", name="Save", exact=True).click()
+    page.wait_for_url("**/inbox/custom-*")
+    page.goto("/views")
+
+
 def create_ticket(page: Page) -> None:
     board(page)
     page.keyboard.press("n")
@@ -586,6 +600,8 @@ STATES: dict[str, Step] = {
     "table": table,
     "cell-editor": cell_editor,
     "columns": columns,
+    "save-view": save_view,
+    "custom-views": custom_views,
     "create-ticket": create_ticket,
     "create-refused": create_refused,
     "mailbox": mailbox,

@@ -70,6 +70,25 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='CustomView',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('account_id', models.BigIntegerField()),
+                ('owner_id', models.BigIntegerField()),
+                ('name', models.TextField()),
+                ('sharing', models.TextField(choices=[('PRIVATE', 'Private'), ('TEAM', 'Team'), ('EVERYONE', 'Everyone')], default='PRIVATE')),
+                ('team_id', models.BigIntegerField(null=True)),
+                ('pipeline_id', models.BigIntegerField(null=True)),
+                ('condition', models.JSONField(default=dict)),
+                ('columns', django.contrib.postgres.fields.ArrayField(base_field=models.TextField(), default=list, size=None)),
+                ('sort', models.TextField()),
+                ('created_at', models.DateTimeField()),
+            ],
+            options={
+                'constraints': [models.UniqueConstraint(fields=('account_id', 'owner_id', 'name'), name='custom_view_name_once')],
+            },
+        ),
+        migrations.CreateModel(
             name='Preferences',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -79,6 +98,7 @@ class Migration(migrations.Migration):
                 ('pinned', django.contrib.postgres.fields.ArrayField(base_field=models.TextField(), default=list, size=None)),
                 ('folded', django.contrib.postgres.fields.ArrayField(base_field=models.TextField(), default=list, size=None)),
                 ('columns', models.JSONField(default=dict)),
+                ('view_order', django.contrib.postgres.fields.ArrayField(base_field=models.BigIntegerField(), default=list, size=None)),
             ],
             options={
                 'constraints': [models.UniqueConstraint(fields=('account_id', 'user_id'), name='preferences_once')],

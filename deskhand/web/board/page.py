@@ -52,6 +52,8 @@ class BoardOf:
         self.screen, self.query = screen, self._kept_query()
         args = [pipeline.id]
         parts = {"editor": reverse("filter-editor", args=args), "count": reverse("filter-count", args=args)}
+        if policy.can(self.viewer, Action.EDIT_CUSTOM_VIEWS):
+            parts["save"] = f"{reverse('view-new')}?pipeline={pipeline.id}"
         self.words = Words(self.viewer)
         self.filters = BarOf(self.words, request.GET, reverse(screen, args=args), parts)
         self.selection = self.select(self.filters.groups)

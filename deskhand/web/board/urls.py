@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, path
 
-from deskhand.web.board import table_views, views
+from deskhand.web.board import table_views, view_views, views
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("tickets", views.home, name="tickets"),
@@ -20,6 +20,14 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("tickets/<id:ticket_id>/cells/<slug:name>/save", table_views.save, name="cell-save"),
     path("pipelines/<id:pipeline_id>/filter", views.filter_editor, name="filter-editor"),
     path("pipelines/<id:pipeline_id>/matches", views.filter_count, name="filter-count"),
+    path("views", view_views.listed, name="views"),
+    path("views/new", view_views.new, name="view-new"),
+    path("views/create", view_views.create, name="view-create"),
+    path("views/<id:view_id>", view_views.edit, name="view-edit"),
+    path("views/<id:view_id>/save", view_views.save, name="view-save"),
+    path("views/<id:view_id>/move", view_views.move, name="view-move"),
+    path("views/<id:view_id>/delete", view_views.delete, name="view-delete"),
+    path("views/<id:view_id>/table", view_views.table, name="view-table"),
     path("tickets/<id:ticket_id>/move", views.ask_move, name="card-move"),
     path("tickets/<id:ticket_id>/moved", views.move, name="card-moved"),
 ]

@@ -70,6 +70,7 @@ class Bar:
     editor_url: str
     count_url: str
     clear_url: str
+    save_url: str  # empty where views can't be saved
     editor: Editor | None = None
 
 
@@ -112,8 +113,15 @@ class BarOf:
             ),
             offers=self._offers(Spot(last, size)), or_offers=self._offers(Spot(last + 1, 0)) if self.groups else (),
             url=self.path, editor_url=self.parts["editor"], count_url=self.parts["count"], clear_url=self.url(()),
+            save_url=self._save_url(),
             editor=self.editor(refusal),
         )  # fmt: skip
+
+    def _save_url(self) -> str:
+        if "save" not in self.parts:
+            return ""
+        asked = [("f", editing.write(self.groups)), ("sort", self.query.get("sort", ""))]
+        return f"{self.parts['save']}&{urlencode([pair for pair in asked if pair[1]])}"
 
     def _chip(self, item: Item, spot: Spot) -> Chip:
         _kind, prop = self.words.property(f"{item.object_type}.{item.filter.property}")

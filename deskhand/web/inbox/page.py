@@ -30,7 +30,7 @@ from deskhand.events.types import Actor
 from deskhand.routing import queries as routing
 from deskhand.web import troubles
 from deskhand.web.files import with_own_pictures
-from deskhand.web.frame import VIEW_LABELS, VIEW_SENTENCES, count_text
+from deskhand.web.frame import VIEW_SENTENCES, count_text, view_words
 from deskhand.web.inbox import causes, composing, panel, rows, snooze_menu, words
 from deskhand.web.inbox.bulk_bar import bulk_bar
 from deskhand.web.inbox.composing import Typed
@@ -86,12 +86,12 @@ def ticket_list(
     newest = desk_views.cursor(page[0]) if page else "0-0"
     count = desk_views.counters(request.viewer, [found])[view]
     return rows.TicketList(
-        key=view, title=str(VIEW_LABELS[view][0]), url=url,
+        key=view, title=view_words(request, view)[0], url=url,
         rows=tuple(ticket_row(row, view, current=current) for row in page),
         count_text=count_text(count), bulk=bulk_bar(request.viewer, found, count) if page else None,
         density_url=reverse("inbox-density", args=[view]), is_compact=preferences.of(request.viewer).is_compact,
         refresh_url=reverse("inbox-list", args=[view]), new_url="" if after else reverse("inbox-new", args=[view, newest]),
-        more_url=reverse("inbox-more", args=[view, following]) if following else "", empty_text=str(VIEW_SENTENCES[view]),
+        more_url=reverse("inbox-more", args=[view, following]) if following else "", empty_text=str(VIEW_SENTENCES.get(view, _("Tickets that match the filters are listed here."))),
         filtered=filtered_list(request, filtered_after) if found.spam and not after else None,
     )  # fmt: skip
 

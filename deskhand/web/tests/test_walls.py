@@ -22,7 +22,7 @@ from deskhand.crm.schema import properties
 from deskhand.crm.schema.types import Kind
 from deskhand.delivery.models import OutboxEntry, SinkMail, State
 from deskhand.desk import later, replies
-from deskhand.desk.models import Attachment, DraftFile, LaterReply, Message, Thread
+from deskhand.desk.models import Attachment, CustomView, DraftFile, LaterReply, Message, Thread
 from deskhand.desk.types import StoredFile
 from deskhand.events.types import SYSTEM, Actor
 from deskhand.kernel import clock, files, jobs
@@ -245,6 +245,11 @@ TABLE: dict[str, Wall] = {
     "table-row": Wall(),
     "cell-edit": Wall(),
     "cell-save": Wall("POST"),
+    "views": OF_THE_LIST,
+    "view-new": OF_THE_LIST,
+    "view-create": Wall("POST", neighbour=None),
+    **{name: Wall() for name in ("view-edit", "view-table")},
+    **{name: Wall("POST") for name in ("view-save", "view-move", "view-delete")},
     "card-move": Wall(),
     "card-moved": Wall("POST"),
     "availability": Wall("POST", neighbour=None, nobody=None),
@@ -326,7 +331,11 @@ def places(office) -> dict[str, str]:
         made = properties.create("ticket", "canary", "Canary 7f3a", Kind.TEXT)
         archived = properties.create("ticket", "old_canary", "Canary 7f3a", Kind.TEXT)
         properties.archive("ticket", "old_canary")
+        saved = CustomView.objects.create(
+            account_id=world.account.pk, owner_id=world.bob.pk, name="Canary 7f3a", sort="-hs_ticket_id", created_at=office.at
+        )  # fmt: skip
     given = {
+        **{f"view-{name}": [saved.pk] for name in ("edit", "table", "save", "move", "delete")},
         **dict.fromkeys(("board", "filter-editor", "filter-count", "table", "table-columns"), lane[:1]), "board-more": [*lane, "1-1"],
         **{name: [ticket.pk] for name in ("card-move", "card-moved", "table-row")}, "table-more": [lane[0], "1-1"],
         **{name: [ticket.pk, "subject"] for name in ("cell-edit", "cell-save")},

@@ -1,0 +1,195 @@
+"""Custom views: filters with a name, for oneself, a team or everyone. They need a seat (R-VIEW-5, R-VIEW-7)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from zoneinfo import ZoneInfo
+
+from django.db import IntegrityError, transaction
+from django.utils.translation import gettext as _
+
+from deskhand.accounts.models import Account, Team
+from deskhand.accounts.policy import Action, can, require
+from deskhand.accounts.types import Viewer
+from deskhand.crm.filters.as_json import from_json, to_json
+from deskhand.crm.filters.types import EVERYTHING, Condition
+from deskhand.desk import preferences
+from deskhand.desk.models import CustomView, Sharing
+from deskhand.desk.selection import Selection, where
+from deskhand.events import log
+from deskhand.events.types import Actor
+from deskhand.kernel import clock
+from deskhand.kernel.database.scope import current_scope
+from deskhand.kernel.errors import Forbidden, Invalid, NotFound
+from deskhand.kernel.text import storable
+
+NAME = 80  # characters
+MOST = 100  # views that somebody has
+_NOTE = "desk.custom_views"
+
+
+@dataclass(frozen=True)
+class SavedView:
+    id: int
+    name: str
+    owner_id: int
+    sharing: Sharing
+    team_id: int | None
+    columns: tuple[str, ...]
+    sort: str
+    selection: Selection
+
+    @property
+    def key(self) -> str:
+        return f"custom-{self.id}"
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What a view is to be. `team_id` is whom it is shared with, where that is a team."""
+
+    name: str
+    sharing: str
+    team_id: int | None = None
+
+
+def of(viewer: Viewer) -> tuple[SavedView, ...]:
+    """Those the viewer has, in their own order. Read once per transaction."""
+    if not can(viewer, Action.EDIT_CUSTOM_VIEWS):
+        return ()
+    notes = current_scope().notes
+    kept = notes.get(_NOTE)
+    if not isinstance(kept, tuple):
+        kept = notes[_NOTE] = _read(viewer)
+    return kept
+
+
+def _read(viewer: Viewer) -> tuple[SavedView, ...]:
+    found = CustomView.objects.filter(account_id=viewer.account_id).order_by("id")
+    mine = [one for one in found if _is_for(viewer, one)]
+    if not mine:
+        return ()
+    order = {pk: place for place, pk in enumerate(preferences.of(viewer).view_order)}
+    zone = ZoneInfo(Account.objects.values_list("zone", flat=True).get(pk=viewer.account_id))
+    mine.sort(key=lambda one: (order.get(one.pk, len(order)), one.pk))
+    return tuple(_saved(one, zone) for one in mine)
+
+
+def _is_for(viewer: Viewer, one: CustomView) -> bool:
+    shared = one.sharing == Sharing.EVERYONE or (
+        one.sharing == Sharing.TEAM and one.team_id in viewer.team_ids
+    )
+    return shared or one.owner_id == viewer.user_id
+
+
+def _saved(one: CustomView, zone: ZoneInfo) -> SavedView:
+    condition = from_json(one.condition, "condition") if one.condition else EVERYTHING
+    return SavedView(
+        one.pk, one.name, one.owner_id, Sharing(one.sharing), one.team_id, tuple(one.columns), one.sort,
+        Selection(zone, one.pipeline_id, condition),
+    )  # fmt: skip
+
+
+def usable(viewer: Viewer) -> tuple[SavedView, ...]:
+    """Those whose filters can be asked: what they name may be gone, or not for this viewer."""
+    return tuple(one for one in of(viewer) if _can_be_asked(viewer, one))
+
+
+def _can_be_asked(viewer: Viewer, one: SavedView) -> bool:
+    try:
+        where(viewer, one.selection)
+    except Invalid:
+        return False
+    return True
+
+
+def find(viewer: Viewer, view_id: int) -> SavedView:
+    """Raises NotFound for a view that the viewer has not."""
+    found = next((one for one in of(viewer) if one.id == view_id), None)
+    if found is None:
+        raise NotFound(_("There is no such view."))
+    return found
+
+
+def may_change(viewer: Viewer, one: SavedView) -> bool:
+    return one.owner_id == viewer.user_id or viewer.is_super_admin
+
+
+def create(
+    viewer: Viewer,
+    wish: Wish,
+    *,
+    pipeline_id: int | None,
+    condition: Condition,
+    columns: tuple[str, ...],
+    sort: str,
+) -> int:
+    """Raises Forbidden, and Invalid that names the field."""
+    require(viewer, Action.EDIT_CUSTOM_VIEWS)
+    where(viewer, Selection(ZoneInfo("UTC"), pipeline_id, condition))
+    if CustomView.objects.filter(account_id=viewer.account_id, owner_id=viewer.user_id).count() >= MOST:
+        raise Invalid(_("You have too many views."), field="name", hint=_("Delete one first."))
+    made = CustomView(
+        account_id=viewer.account_id, owner_id=viewer.user_id, pipeline_id=pipeline_id, columns=list(columns),
+        condition={} if condition == EVERYTHING else to_json(condition), sort=sort, created_at=clock.now(),
+    )  # fmt: skip
+    _save(viewer, made, wish, "view.created")
+    return made.pk
+
+
+def change(viewer: Viewer, view_id: int, wish: Wish) -> None:
+    """Rename it, or share it otherwise. Raises NotFound, Forbidden, and Invalid that names the field."""
+    _save(viewer, _own(viewer, view_id), wish, "view.changed")
+
+
+def delete(viewer: Viewer, view_id: int) -> None:
+    found = _own(viewer, view_id)
+    found.delete()
+    _tell(viewer, view_id, "view.deleted")
+
+
+def move(viewer: Viewer, view_id: int, step: int) -> None:
+    """Up (-1) or down (1) in the viewer's own order."""
+    find(viewer, view_id)
+    ids = [one.id for one in of(viewer)]
+    at = ids.index(view_id)
+    ids.insert(min(max(at + step, 0), len(ids) - 1), ids.pop(at))
+    preferences.set_view_order(viewer, ids)
+    current_scope().notes.pop(_NOTE, None)
+
+
+def _own(viewer: Viewer, view_id: int) -> CustomView:
+    if not may_change(viewer, find(viewer, view_id)):
+        raise Forbidden(_("Only its owner may change this view."))
+    return CustomView.objects.get(account_id=viewer.account_id, pk=view_id)
+
+
+def _save(viewer: Viewer, view: CustomView, wish: Wish, kind: str) -> None:
+    view.name = storable(wish.name).strip()
+    if not view.name:
+        raise Invalid(_("A view needs a name."), field="name")
+    if len(view.name) > NAME:
+        raise Invalid(_("The name is too long."), field="name", value=view.name[:NAME])
+    if wish.sharing not in set(Sharing):
+        raise Invalid(_("Choose who sees it."), field="sharing", value=wish.sharing[:40])
+    view.sharing, view.team_id = Sharing(wish.sharing), wish.team_id if wish.sharing == Sharing.TEAM else None
+    if view.sharing == Sharing.TEAM and not _is_team(viewer, view.team_id):
+        raise Invalid(_("Choose who sees it."), field="sharing", value=wish.team_id)
+    try:
+        with transaction.atomic():
+            view.save()
+    except IntegrityError:
+        raise Invalid(_("You have a view of this name."), field="name", value=view.name) from None
+    _tell(viewer, view.pk, kind)
+
+
+def _is_team(viewer: Viewer, team_id: int | None) -> bool:
+    found = Team.objects.filter(account_id=viewer.account_id, pk=team_id or 0)
+    return found.exists()
+
+
+def _tell(viewer: Viewer, view_id: int, kind: str) -> None:
+    current_scope().notes.pop(_NOTE, None)
+    log.record(
+        kind, object_type="view", object_id=view_id, version=1, by=Actor.user(viewer.user_id), at=clock.now(), data={}
+    )  # fmt: skip

@@ -1,0 +1,219 @@
+"""Custom views: saved from a board or a table, listed, renamed, shared, put in order, deleted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_GET, require_POST
+
+from deskhand.accounts import policy
+from deskhand.accounts import queries as accounts
+from deskhand.accounts.policy import Action
+from deskhand.crm.pipelines.queries import pipelines_of
+from deskhand.desk import custom_views, preferences
+from deskhand.desk import table as tables
+from deskhand.desk.custom_views import SavedView, Wish
+from deskhand.desk.models import Sharing
+from deskhand.kernel.errors import Invalid
+from deskhand.web.board.page import pipeline_of
+from deskhand.web.board.views import AREA
+from deskhand.web.filters import editing
+from deskhand.web.frame import shell
+from deskhand.web.jinja import render
+from deskhand.web.middleware import AccountRequest
+
+WORDS = {Sharing.PRIVATE: gettext_lazy("Only me"), Sharing.EVERYONE: gettext_lazy("Everyone")}
+
+
+@dataclass(frozen=True)
+class Choice:
+    value: str
+    label: str
+    chosen: bool
+
+
+@dataclass(frozen=True)
+class Line:
+    id: int
+    name: str
+    shared: str
+    url: str
+    table_url: str
+    edit_url: str
+    move_url: str
+    is_usable: bool
+
+
+@dataclass(frozen=True)
+class FormPage:
+    title: str
+    url: str
+    back_url: str
+    name: str
+    sharing: tuple[Choice, ...]
+    hidden: tuple[tuple[str, str], ...] = ()
+    delete_url: str = ""
+    error: str = ""
+    error_field: str = ""
+
+
+def _shared(request: AccountRequest, chosen: str) -> tuple[Choice, ...]:
+    teams = [(f"TEAM:{team.id}", team.name) for team in accounts.teams(request.viewer.account_id)]
+    pairs = [(Sharing.PRIVATE.value, str(WORDS[Sharing.PRIVATE])), *teams, (Sharing.EVERYONE.value, str(WORDS[Sharing.EVERYONE]))]  # fmt: skip
+    return tuple(Choice(value, label, value == chosen) for value, label in pairs)
+
+
+def _chosen(one: SavedView) -> str:
+    return f"TEAM:{one.team_id}" if one.sharing == Sharing.TEAM else one.sharing.value
+
+
+def _wish(request: AccountRequest) -> Wish:
+    sharing, _colon, team = request.POST.get("sharing", "").partition(":")
+    is_number = team.isascii() and team.isdigit() and len(team) < 19
+    return Wish(request.POST.get("name", ""), sharing, int(team) if is_number else None)
+
+
+def _require(request: AccountRequest) -> None:
+    policy.require(request.viewer, Action.EDIT_CUSTOM_VIEWS)
+
+
+@require_GET
+def listed(request: AccountRequest) -> HttpResponse:
+    _require(request)
+    usable = custom_views.usable(request.viewer)
+    labels = {choice.value: choice.label for choice in _shared(request, "")}
+    lines = [
+        Line(
+            one.id, one.name, labels.get(_chosen(one), ""), reverse("inbox-view", args=[one.key]), reverse("view-table", args=[one.id]),
+            reverse("view-edit", args=[one.id]) if custom_views.may_change(request.viewer, one) else "",
+            reverse("view-move", args=[one.id]), one in usable,
+        )
+        for one in custom_views.of(request.viewer)
+    ]  # fmt: skip
+    context = {"lines": lines, "shell": shell(request, area=AREA), "request": request}
+    return render(request, "board/views.html", context)
+
+
+@require_GET
+def new(request: AccountRequest) -> HttpResponse:
+    _require(request)
+    return _form(request, _new_page(request, "", Sharing.PRIVATE.value))
+
+
+def _new_page(request: AccountRequest, name: str, sharing: str, refusal: Invalid | None = None) -> FormPage:
+    given = request.POST if request.method == "POST" else request.GET
+    pipeline = pipeline_of(_number(given.get("pipeline", "")))
+    hidden = {"pipeline": str(pipeline.id), "f": given.get("f", ""), "sort": given.get("sort", "")}
+    editing.read(hidden["f"])
+    kept = {key: value for key, value in hidden.items() if key != "pipeline" and value}
+    back = reverse("table", args=[pipeline.id]) + (f"?{urlencode(kept)}" if kept else "")
+    return _with(
+        FormPage(_("Save as view"), reverse("view-create"), back, name, _shared(request, sharing), tuple(hidden.items())),
+        refusal,
+    )  # fmt: skip
+
+
+def _number(text: str) -> int:
+    is_number = text.isascii() and text.isdigit() and len(text) < 19
+    return int(text) if is_number else pipelines_of("ticket").default.id
+
+
+def _with(page: FormPage, refusal: Invalid | None) -> FormPage:
+    if refusal is None:
+        return page
+    error = f"{_(refusal.message)} {_(refusal.hint)}".strip()
+    return FormPage(**(vars(page) | {"error": error, "error_field": refusal.field}))
+
+
+def _form(request: AccountRequest, page: FormPage, status: int = 200) -> HttpResponse:
+    context = {"page": page, "shell": shell(request, area=AREA), "request": request}
+    return render(request, "board/view_form.html", context, status=status)
+
+
+@require_POST
+def create(request: AccountRequest) -> HttpResponse:
+    """Lands on the view in the inbox."""
+    _require(request)
+    wish, pipeline = _wish(request), pipeline_of(_number(request.POST.get("pipeline", "")))
+    condition = editing.condition(editing.read(request.POST.get("f", "")))
+    columns = preferences.of(request.viewer).columns.get(f"pipeline-{pipeline.id}", [])
+    sort = str(tables.sort_of(request.POST.get("sort") or tables.DEFAULT_SORT))
+    try:
+        view_id = custom_views.create(
+            request.viewer,
+            wish,
+            pipeline_id=pipeline.id,
+            condition=condition,
+            columns=tuple(columns),
+            sort=sort,
+        )
+    except Invalid as refusal:
+        request.has_failed = True
+        return _form(request, _new_page(request, wish.name, request.POST.get("sharing", ""), refusal), 422)
+    return redirect("inbox-view", f"custom-{view_id}")
+
+
+@require_GET
+def edit(request: AccountRequest, view_id: int) -> HttpResponse:
+    _require(request)
+    found = custom_views.find(request.viewer, view_id)
+    return _form(request, _edit_page(request, found, found.name, _chosen(found)))
+
+
+def _edit_page(
+    request: AccountRequest, found: SavedView, name: str, sharing: str, refusal: Invalid | None = None
+) -> FormPage:
+    may = custom_views.may_change(request.viewer, found)
+    page = FormPage(
+        found.name, reverse("view-save", args=[found.id]), reverse("views"), name, _shared(request, sharing),
+        delete_url=reverse("view-delete", args=[found.id]) if may else "",
+    )  # fmt: skip
+    return _with(page, refusal)
+
+
+@require_POST
+def save(request: AccountRequest, view_id: int) -> HttpResponse:
+    _require(request)
+    found, wish = custom_views.find(request.viewer, view_id), _wish(request)
+    try:
+        custom_views.change(request.viewer, view_id, wish)
+    except Invalid as refusal:
+        request.has_failed = True
+        page = _edit_page(request, found, wish.name, request.POST.get("sharing", ""), refusal)
+        return _form(request, page, 422)
+    return redirect("views")
+
+
+@require_POST
+def move(request: AccountRequest, view_id: int) -> HttpResponse:
+    """`step` is -1 or 1."""
+    _require(request)
+    custom_views.move(request.viewer, view_id, -1 if request.POST.get("step") == "-1" else 1)
+    return redirect("views")
+
+
+@require_POST
+def delete(request: AccountRequest, view_id: int) -> HttpResponse:
+    _require(request)
+    name = custom_views.find(request.viewer, view_id).name
+    custom_views.delete(request.viewer, view_id)
+    messages.info(request, _("The view “%(view)s” is deleted.") % {"view": name})
+    return redirect("views")
+
+
+@require_GET
+def table(request: AccountRequest, view_id: int) -> HttpResponse:
+    """The view as a table, with its own columns and order."""
+    _require(request)
+    found = custom_views.find(request.viewer, view_id)
+    asked = [("f", editing.write(editing.groups_of(found.selection.condition))), ("sort", found.sort)]
+    query = urlencode([*(pair for pair in asked if pair[1]), *(("cols", name) for name in found.columns)])
+    pipeline_id = found.selection.pipeline_id or pipelines_of("ticket").default.id
+    return redirect(f"{reverse('table', args=[pipeline_of(pipeline_id).id])}?{query}")
