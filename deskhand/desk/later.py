@@ -17,12 +17,15 @@ from deskhand.accounts.models import User
 from deskhand.accounts.policy import Action
 from deskhand.accounts.types import Verb, Viewer
 from deskhand.crm.pipelines.queries import pipelines_of
+from deskhand.crm.records import store
 from deskhand.crm.records.models import Ticket
+from deskhand.crm.records.store import Change
 from deskhand.desk import addresses, drafts, replies, uploads
 from deskhand.desk.models import LaterReply, Message
 from deskhand.desk.replies import NewReply
 from deskhand.desk.types import Mailbox, StoredFile
 from deskhand.events import live
+from deskhand.events.types import Actor
 from deskhand.kernel import clock, timers
 from deskhand.kernel.database.scope import attempt
 from deskhand.kernel.errors import Conflict, DeskhandError, Forbidden, Invalid
@@ -43,7 +46,7 @@ def plan(new: NewReply, *, by: User, leaves_at: datetime, is_planned: bool) -> L
         if twin:
             return twin
     replies.refuse_when_moved_on(new)
-    _refuse_strange_stage(ticket, new.stage_id)
+    _refuse_status(ticket, new.stage_id, by)
     to = new.to or replies.whom_to_answer(ticket)
     later = LaterReply.objects.create(
         account_id=ticket.account_id, ticket_id=ticket.pk, user_id=by.pk, text=new.text, html=new.html,
@@ -57,10 +60,16 @@ def plan(new: NewReply, *, by: User, leaves_at: datetime, is_planned: bool) -> L
     return later
 
 
-def _refuse_strange_stage(ticket: Ticket, stage_id: int | None) -> None:
+def _refuse_status(ticket: Ticket, stage_id: int | None, by: User) -> None:
+    """What the pipeline would refuse when the reply leaves is refused while its writer is still there."""
+    if not stage_id:
+        return
     stages = pipelines_of("ticket").pipeline(ticket.pipeline_id).stages
-    if stage_id and stage_id not in {stage.id for stage in stages}:
+    if stage_id not in {stage.id for stage in stages}:
         raise Invalid(_("There is no such status."), field="set_status", value=stage_id)
+    move = Change(ticket.pk, {"stage_id": stage_id}, rule="chosen_with_reply")
+    for refusal in store.refusals("ticket", [move], by=Actor.user(by.pk)).values():
+        raise refusal
 
 
 def of_ticket(account_id: int, ticket_id: int) -> list[LaterReply]:

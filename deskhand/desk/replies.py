@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 
 from deskhand.accounts import policy
 from deskhand.accounts.models import Membership, User
+from deskhand.accounts.policy import Action
 from deskhand.crm.pipelines.policy import Move, after_sending
 from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.records import tickets
@@ -130,7 +131,7 @@ def comment(
     message.kind = MessageKind.COMMENT
     Message.objects.bulk_create([message])
     _attach(message, files)
-    mentioned = _mention(message, by)
+    mentioned = _mention(message, ticket, by)
     log.record(
         COMMENTED, object_type="thread", object_id=thread.pk, version=message.pk, by=Actor.user(by.pk), at=at,
         data={"message_id": message.pk, "ticket_id": ticket.pk, "thread_id": thread.pk, "mentioned": mentioned},
@@ -319,9 +320,11 @@ def called(text: str, *, but: int) -> list[User]:
     return [member.user for member in members.exclude(user_id=but).order_by("user_id")]
 
 
-def _mention(message: Message, by: User) -> list[int]:
+def _mention(message: Message, ticket: Ticket, by: User) -> list[int]:
     """Mark whom the comment calls, once, never oneself (R-WORK-5), and only who may see the ticket."""
-    found = [user.pk for user in called(message.text, but=by.pk) if _may_see(user.pk, message.ticket_id or 0)]
+    names = called(message.text, but=by.pk)
+    seeing = who_may_see(ticket) if names else set()
+    found = [user.pk for user in names if user.pk in seeing]
     Mention.objects.bulk_create(
         Mention(
             account_id=message.account_id,
@@ -335,10 +338,14 @@ def _mention(message: Message, by: User) -> list[int]:
     return found
 
 
-def _may_see(user_id: int, ticket_id: int) -> bool:
-    viewer = policy.viewer_for(current_account_id(), user_id)
-    reach = policy.visible(viewer, "ticket").q()
-    return Ticket.objects.filter(reach, account_id=viewer.account_id, pk=ticket_id).exists()
+def who_may_see(ticket: Ticket) -> set[int]:
+    """The users who may see a ticket: they can be called."""
+    return {
+        viewer.user_id
+        for viewer in policy.viewers_of(ticket.account_id)
+        if policy.can(viewer, Action.OPEN_HELP_DESK)
+        and policy.visible(viewer, "ticket").allows(ticket.owner_id, ticket.assigned_team_ids)
+    }
 
 
 def references_of(thread_ids: Sequence[int]) -> dict[int, list[str]]:

@@ -7,18 +7,22 @@ import re
 from collections.abc import Iterable
 from urllib.parse import unquote
 
-from django.http import FileResponse, Http404
+from django.http import FileResponse, Http404, HttpResponse
 from django.urls import reverse
 from django.utils.http import content_disposition_header
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
 from deskhand.accounts import policy
 from deskhand.accounts.policy import Action
 from deskhand.accounts.types import Viewer
+from deskhand.channels.email.parse.attachments import detected_type
 from deskhand.desk import views as desk_views
-from deskhand.desk.models import Attachment
-from deskhand.kernel import files
-from deskhand.web.middleware import AccountRequest
+from deskhand.desk.models import Attachment, Message
+from deskhand.kernel import files, http
+from deskhand.kernel.database.scope import account_scope
+from deskhand.kernel.errors import DeskhandError, NotFound, Rejected
+from deskhand.web.middleware import AccountRequest, holds_no_transaction
 
 #: All that a browser is told about what is inside; anything else is bytes. As pictures they can't run anything.
 PICTURES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
@@ -35,7 +39,7 @@ def attachment(request: AccountRequest, attachment_id: int) -> FileResponse:
         .filter(account_id=request.viewer.account_id, pk=attachment_id)
         .first()
     )
-    if found is None or not _may_see(request.viewer, found):
+    if found is None or not _may_see(request.viewer, found.message.ticket_id):
         raise Http404
     kind = found.content_type.lower() if found.content_type.lower() in PICTURES else BYTES
     response = FileResponse(files.open(found.sha256), content_type=kind)
@@ -49,9 +53,56 @@ def attachment(request: AccountRequest, attachment_id: int) -> FileResponse:
     return response
 
 
-def _may_see(viewer: Viewer, found: Attachment) -> bool:
+REMOTE_SIZE = 5 * 1024 * 1024  # bytes of a picture
+REMOTE_SECONDS = 8.0
+
+_REMOTE = re.compile(r'<img\b[^>]*\sdata-src="([^"]*)"')
+
+
+def has_remote_pictures(markup: str) -> bool:
+    return _REMOTE.search(markup) is not None
+
+
+@holds_no_transaction
+@require_GET
+def remote_picture(request: AccountRequest, message_id: int, number: int) -> HttpResponse:
+    """A picture that a mail shows from elsewhere, fetched by us when somebody asks for it: its sender learns neither
+
+    who looks nor from where (S28). Only addresses that stand in the mail, only pictures.
+    """
+    try:
+        content, kind = _picture_at(_address(request, message_id, number))
+    except DeskhandError as refusal:
+        return HttpResponse(status=refusal.status if refusal.status in (403, 404) else 502)
+    response = HttpResponse(content, content_type=kind)
+    response.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers["Cache-Control"] = "private, max-age=86400"
+    return response
+
+
+def _address(request: AccountRequest, message_id: int, number: int) -> str:
+    with account_scope(request.account.pk):
+        policy.require(request.viewer, Action.OPEN_HELP_DESK)
+        found = Message.objects.filter(account_id=request.viewer.account_id, pk=message_id).first()
+        if found is None or not _may_see(request.viewer, found.ticket_id):
+            raise NotFound(_("There is no such picture."))
+    addresses = _REMOTE.findall(found.html)
+    if number >= len(addresses):
+        raise NotFound(_("There is no such picture."))
+    return entities.unescape(addresses[number])
+
+
+def _picture_at(url: str) -> tuple[bytes, str]:
+    answer = http.fetch("GET", url, seconds=REMOTE_SECONDS, at_most=REMOTE_SIZE)
+    kind = detected_type(answer.body)
+    if not answer.ok or kind not in PICTURES:
+        raise Rejected(_("This is no picture."))
+    return answer.body, kind
+
+
+def _may_see(viewer: Viewer, ticket_id: int | None) -> bool:
     """A file of a conversation without a ticket is for those who may see tickets that are nobody's."""
-    ticket_id = found.message.ticket_id
     if ticket_id is None:
         return policy.visible(viewer, "ticket").allows(None)
     desk_views.row(viewer, ticket_id)

@@ -55,6 +55,12 @@ def for_everybody(view: AnyView) -> AnyView:
     return view
 
 
+def holds_no_transaction(view: AnyView) -> AnyView:
+    """Mark a view that waits for other servers: it opens the account's scope itself, and answers its own refusals."""
+    view.opens_own_scope = True  # type: ignore[attr-defined]
+    return view
+
+
 def account_of_the_request(get_response: Next) -> Next:
     """Work in the signed-in person's account: one transaction, behind its row-level wall.
 
@@ -108,6 +114,9 @@ class _Undo(Exception):
 def _in_account(request: HttpRequest, get_response: Next) -> HttpResponse:
     account_id, user_id = request.account.pk, request.user.pk  # type: ignore[attr-defined]
     assert user_id is not None
+    if getattr(resolve(request.path_info).func, "opens_own_scope", False):
+        request.viewer = viewer_for(account_id, user_id)  # type: ignore[attr-defined]
+        return get_response(request)
     try:
         with account_scope(account_id):
             request.viewer = viewer_for(account_id, user_id)  # type: ignore[attr-defined]

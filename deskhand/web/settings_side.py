@@ -53,6 +53,7 @@ HELP_DESK = [
         "availability-team",
         Action.CHANGE_AVAILABILITY_OF_OTHERS,
     ),
+    Page("snippets", gettext_lazy("Snippets"), "message-square-quote", "snippets", Action.OPEN_HELP_DESK),
 ]
 OBJECTS = [
     Page(

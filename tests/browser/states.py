@@ -45,6 +45,37 @@ def comment(page: Page) -> None:
     )
 
 
+def composer_full(page: Page) -> None:
+    ticket(page)
+    page.locator(".composer-copies summary").click()
+    page.get_by_role("combobox", name="Cc", exact=True).fill("not an address")
+    page.get_by_label("Attach files").set_input_files(
+        [{"name": "return-label.pdf", "mimeType": "application/pdf", "buffer": b"%PDF-1.7"}]
+    )
+    page.get_by_label("Message", exact=True).fill("The label is attached.")
+    page.locator("#composer-files li").first.wait_for()
+
+
+def picks(page: Page) -> None:
+    ticket(page)
+    page.get_by_label("Message", exact=True).press_sequentially("Hi {con")
+    page.get_by_role("option").first.wait_for()
+
+
+def later_menu(page: Page) -> None:
+    ticket(page)
+    page.locator("[popovertarget=later-menu]").click()
+
+
+def snippet_list(page: Page) -> None:
+    page.goto("/settings/snippets")
+
+
+def new_snippet(page: Page) -> None:
+    page.goto("/settings/snippets/new")
+    page.locator("#snippet-tokens summary").click()
+
+
 def owner_menu(page: Page) -> None:
     ticket(page)
     page.locator("[popovertarget=owner-menu]").click()
@@ -567,6 +598,11 @@ STATES: dict[str, Step] = {
     "list": the_list,
     "ticket": ticket,
     "comment": comment,
+    "composer": composer_full,
+    "picks": picks,
+    "later-menu": later_menu,
+    "snippets": snippet_list,
+    "new-snippet": new_snippet,
     "owner-menu": owner_menu,
     "status-menu": status_menu,
     "views": views,

@@ -8,6 +8,8 @@ import re
 import pytest
 from playwright.sync_api import expect
 
+from deskhand.accounts import policy
+from deskhand.desk import snippets
 from deskhand.desk.models import Attachment, LaterReply
 from deskhand.desk.types import Mailbox
 
@@ -120,3 +122,72 @@ def test_a_reply_is_planned_and_sent_at_once_after_all(tab, office) -> None:
     expect(page.locator(".later-card")).to_have_count(0)
     expect(page.locator("#thread article", has_text="Good morning")).to_be_visible()
     assert office.messages(ticket)[-1].text == "Good morning"
+
+
+def snippet(office, shortcut: str, body: str) -> None:
+    with office.inside() as world:
+        viewer = policy.viewer_for(world.account.pk, world.ada.pk)
+        snippets.create(viewer, snippets.NewSnippet(f"About {shortcut}", shortcut, body, "EVERYONE"))
+
+
+def test_a_snippet_is_put_in_by_its_shortcut_with_the_customers_name(tab, office) -> None:
+    ticket = office.mail("Refund still missing")
+    snippet(office, "refund", "Hi {{ contact.first_name }},\n\nyour refund is on its way.")
+    snippet(office, "return", "Send it back.")
+    page = tab(office.world.grace, f"/inbox/all-open/{ticket.pk}")
+
+    page.keyboard.press("r")
+    page.keyboard.type("/re")
+    expect(page.get_by_role("option")).to_have_count(2)
+    look(page, "snippets")
+    page.keyboard.type("f")
+    expect(page.get_by_role("option")).to_have_text([re.compile("About refund")])
+    page.keyboard.press("Enter")
+    expect(written(page)).to_have_value("Hi Astrid,\n\nyour refund is on its way.")
+    expect(page.get_by_role("option")).to_have_count(0)
+
+    page.keyboard.type(" {subj")
+    expect(page.get_by_role("option")).to_have_text([re.compile("Ticket: subject")])
+    page.keyboard.press("Tab")
+    expect(written(page)).to_have_value("Hi Astrid,\n\nyour refund is on its way. Refund still missing")
+
+
+def test_a_colleague_is_called_in_a_comment_and_a_reply_becomes_one(tab, office) -> None:
+    """R-WORK-4"""
+    ticket = office.mail("Refund still missing")
+    page = tab(office.world.grace, f"/inbox/all-open/{ticket.pk}")
+
+    page.keyboard.press("r")
+    page.keyboard.type("@")
+    page.get_by_role("option", name="Make it a comment").click()
+    page.keyboard.type("bob")
+    expect(page.get_by_role("option")).to_have_text([re.compile("Bob Noyce")])
+    look(page, "mention")
+    page.keyboard.press("Enter")
+    page.keyboard.type("please look")
+    page.keyboard.press("Control+Enter")
+
+    note = page.locator("article[data-kind=note]")
+    expect(note.locator(".mention")).to_have_text(f"@{office.world.bob.username}")
+    bob = tab(office.world.bob, "/inbox/mentions")
+    expect(bob.get_by_role("link", name="Refund still missing")).to_be_visible()
+
+
+def test_two_agents_see_each_other_look_and_write_and_leave(tab, office) -> None:
+    """R-WORK-2"""
+    ticket = office.mail("Refund still missing")
+    bob = tab(office.world.bob, f"/inbox/all-open/{ticket.pk}")
+    expect(bob.locator("#live[data-up]")).to_be_attached()
+    grace = tab(office.world.grace, f"/inbox/all-open/{ticket.pk}")
+
+    expect(bob.locator("#room")).to_contain_text("Grace Hopper is looking at this")
+    written(grace).press_sequentially("Dear")
+    expect(bob.locator("#room-bar")).to_contain_text("Grace Hopper is writing a reply")
+    look(bob, "presence")
+    grace.locator(".composer-tab", has_text="Comment").click()
+    written(grace).press_sequentially(" Bob")
+    expect(bob.locator("#room-bar")).to_contain_text("Grace Hopper is writing a comment")
+
+    grace.close(run_before_unload=True)
+    expect(bob.locator("#room-bar")).to_be_empty()
+    expect(bob.locator("#room")).not_to_contain_text("Grace")

@@ -18,7 +18,7 @@ from deskhand.accounts import policy
 from deskhand.accounts.policy import Action
 from deskhand.accounts.types import Verb
 from deskhand.channels.email.parse import attachments
-from deskhand.desk import addresses, checks, drafts, later, replies, uploads
+from deskhand.desk import addresses, checks, drafts, fillings, later, replies, uploads
 from deskhand.desk import views as desk_views
 from deskhand.desk.models import LaterReply
 from deskhand.desk.replies import NewReply
@@ -26,7 +26,7 @@ from deskhand.desk.types import StoredFile
 from deskhand.kernel import clock, files
 from deskhand.kernel.database.scope import attempt
 from deskhand.kernel.errors import Conflict, Invalid
-from deskhand.web.inbox import common, composing, later_times
+from deskhand.web.inbox import common, composing, later_times, picks
 from deskhand.web.inbox import page as pages
 from deskhand.web.inbox.composing import Mode, Typed
 from deskhand.web.inbox.rows import Notice
@@ -74,12 +74,16 @@ def answer(request: AccountRequest, view: str, ticket_id: int) -> HttpResponse:
 
 
 def _said(refusal: Conflict | Invalid) -> str:
-    is_about_people = isinstance(refusal, Invalid) and refusal.field in (*drafts.LINES, "file", "leaves_at")
-    return f"{refusal} {refusal.hint}".strip() if is_about_people else str(refusal)  # type: ignore[union-attr]
+    """With the way out, but for a form that was simply empty."""
+    is_more = isinstance(refusal, Invalid) and (refusal.field != "body" or refusal.value)
+    return f"{refusal} {refusal.hint}".strip() if is_more else str(refusal)  # type: ignore[union-attr]
 
 
 def _say(request: AccountRequest, ticket_id: int, mode: Mode, body: str) -> LaterReply | Notice | None:
     """Say it now, let it leave in a moment or later, or hold it back because something seems to be missing."""
+    if "{{" in body:
+        body = fillings.fill(body, picks.values_of(picks.ticket_of(request, ticket_id), request.user))
+        fillings.refuse_unfilled(body)
     along = uploads.stored(uploads.of_draft(request.viewer, ticket_id))
     if mode == "comment":
         replies.comment(ticket_id, body, by=request.user, files=along)

@@ -58,7 +58,7 @@ def composer(
     lines = (found.lines if found else None) or _lines(people)
     return rows.Composer(
         url=reverse("ticket-reply", args=[view, ticket.pk]), draft_url=reverse("ticket-draft", args=[ticket.pk]),
-        files_url=reverse("ticket-files", args=[ticket.pk]), last_seen_message_id=max((m.pk for m in messages), default=0),
+        files_url=reverse("ticket-files", args=[ticket.pk]), picks_url=reverse("ticket-picks", args=[ticket.pk]), last_seen_message_id=max((m.pk for m in messages), default=0),
         send_key=token_urlsafe(12), placeholder=placeholder, to=lines.get("to", ""), cc=lines.get("cc", ""), bcc=lines.get("bcc", ""),
         people=tuple(rows.Known(box.name, box.email, addresses.written(box)) for box in people.everybody),
         files=draft_files(viewer, ticket.pk), largest=uploads.largest(), largest_text=filesizeformat(uploads.largest()),

@@ -24,14 +24,14 @@ from deskhand.crm.records.store import Change
 from deskhand.crm.schema.defaults import PRIORITIES
 from deskhand.desk import following, preferences
 from deskhand.desk import views as desk_views
-from deskhand.desk.models import Attachment, Mention, Message
+from deskhand.desk.models import Attachment, Mention, Message, Seen
 from deskhand.events.queries import rules_of
 from deskhand.events.types import Actor
 from deskhand.routing import queries as routing
 from deskhand.web import troubles
-from deskhand.web.files import with_own_pictures
+from deskhand.web.files import has_remote_pictures, with_own_pictures
 from deskhand.web.frame import VIEW_SENTENCES, count_text, view_words
-from deskhand.web.inbox import causes, composing, panel, rows, snooze_menu, words
+from deskhand.web.inbox import causes, composing, panel, present, reading, rows, snooze_menu, words
 from deskhand.web.inbox.bulk_bar import bulk_bar
 from deskhand.web.inbox.composing import Typed
 from deskhand.web.inbox.panel_rows import Panel as PanelRows
@@ -198,7 +198,7 @@ class TicketPageOf:
         return rows.TicketPage(
             id=t.pk, number=f"#{t.number}", subject=t.subject, url=reverse("inbox-ticket", args=[self.view, t.pk]),
             thread_url=reverse("inbox-thread", args=[self.view, t.pk]), head=self.head(), items=self.items(), panel=self.beside(),
-            composer=self.composer(typed), priority=words.priority(t.priority), channel_icon=CHANNEL_ICONS.get(source, "circle-dashed"),
+            room=present.room(self.viewer, t.pk), composer=self.composer(typed), priority=words.priority(t.priority), channel_icon=CHANNEL_ICONS.get(source, "circle-dashed"),
             channel_label=str(CHANNEL_LABELS.get(source, source.title())), row=ticket_row(self.row, self.view, current=t.pk),
             leaves_view=self.row.leaves(desk_views.view_of(self.viewer, self.view)),
         )  # fmt: skip
@@ -284,14 +284,29 @@ class TicketPageOf:
 
     def items(self) -> tuple[rows.Item, ...]:
         """Messages and moves in the order of time."""
-        timed: list[tuple[Any, int, rows.Item]] = [(m.created_at, 1, self._said(m)) for m in self.messages]
+        timed: list[tuple[Any, int, rows.Said | rows.Happened]] = [
+            (m.created_at, 1, self._said(m)) for m in self.messages
+        ]
         timed += [(c.changed_at, 2, line) for c in reversed(self.changes) if (line := self._happened(c))]
         timed += [(m.created_at, 2, line) for m in self.messages if (line := self._sent_by_workflow(m))]
         timed.sort(key=lambda found: (found[0], found[1]))
         later = composing.later_replies(
             self.viewer, self.view, self.ticket, self.users, may_reply=self.may_reply
         )
-        return (*(item for _at, _order, item in timed), *later)
+        return (*reading.laid_out([item for _at, _order, item in timed], self._unread()), *later)
+
+    def _unread(self) -> set[int]:
+        """What others said since the viewer looked last; nothing where they look for the first time (R-WORK-13)."""
+        mine = Seen.objects.filter(
+            account_id=self.viewer.account_id, user_id=self.viewer.user_id, ticket_id=self.ticket.pk
+        )
+        seen_at = mine.values_list("seen_at", flat=True).first()
+        me = ("user", self.viewer.user_id)
+        return {
+            m.pk
+            for m in self.messages
+            if seen_at and m.created_at > seen_at and (m.actor_kind, m.actor_id) != me
+        }
 
     def _sent_by_workflow(self, m: Message) -> rows.Happened | None:
         """R-MAIL-8: who sent an automatic mail, and when."""
@@ -319,6 +334,7 @@ class TicketPageOf:
             id=m.pk, kind=kind, author=Person.named(name), at=m.created_at, html=self._html(m) if kind == "in" else None,
             framed=bool(m.html) and kind == "in", paragraphs=self._paragraphs(m), quoted=_quoted(m.quoted), via=_("Email") if kind == "in" else "",
             to=", ".join(box["email"] for box in m.recipients.get("to", [])), files=self._file_rows(m), delivery=_delivery(m), notice=_notice(m),
+            pictures_url=reverse("remote-picture", args=[m.pk, 0])[:-1] if kind == "in" and has_remote_pictures(m.html) else "",
         )  # fmt: skip
 
     def _paragraphs(self, m: Message) -> tuple[str, ...]:

@@ -210,6 +210,9 @@ class Said:
     files: tuple[File, ...] = ()
     delivery: Delivery | None = None
     notice: str = ""  # "The signature was not checked."
+    pictures_url: str = (
+        ""  # of pictures from elsewhere, which are not shown until asked for; their number follows
+    )
     lang: str = ""
 
 
@@ -250,7 +253,15 @@ class Later:
     kind: Literal["later"] = "later"
 
 
-Item = Said | Happened | Divider | Later
+@dataclass(frozen=True)
+class Earlier:
+    """The middle of a long conversation, folded."""
+
+    items: tuple[Said | Happened, ...]
+    kind: Literal["earlier"] = "earlier"
+
+
+Item = Said | Happened | Divider | Later | Earlier
 
 
 @dataclass(frozen=True)
@@ -288,6 +299,7 @@ class Composer:
     url: str
     draft_url: str  # POST the form; answers 204
     files_url: str  # POST file; answers with the list of files
+    picks_url: str  # what "/", "{" and "@" offer, as JSON
     last_seen_message_id: int
     send_key: str  # the same key never sends twice
     placeholder: str
@@ -309,6 +321,26 @@ class Composer:
 
 
 @dataclass(frozen=True)
+class InRoom:
+    person: Person
+    state: str  # viewing, replying, commenting, idle
+    text: str
+
+
+@dataclass(frozen=True)
+class Room:
+    """Who else is in a ticket. `url` answers with inbox/fragments/room.html; POST state to `say_url`."""
+
+    ticket_id: int
+    url: str
+    say_url: str
+    people: tuple[InRoom, ...] = ()
+    more: str = ""
+    writing: tuple[Person, ...] = ()
+    writing_text: str = ""
+
+
+@dataclass(frozen=True)
 class TicketPage:
     """An open ticket. `thread_url` answers with inbox/fragments/thread.html."""
 
@@ -320,6 +352,7 @@ class TicketPage:
     head: TicketHead
     items: tuple[Item, ...]
     panel: Panel
+    room: Room
     composer: Composer | None = None  # None: the viewer may only read
     priority: Label | None = None
     channel_icon: str = "mail"

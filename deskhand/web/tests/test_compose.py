@@ -9,10 +9,14 @@ from zoneinfo import ZoneInfo
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
+from deskhand.crm.pipelines import pipelines
+from deskhand.crm.pipelines.models import Pipeline
+from deskhand.crm.pipelines.rules import Ask, Rules
 from deskhand.delivery.models import OutboxEntry
 from deskhand.desk import checks, later, replies
 from deskhand.desk.models import Attachment, Draft, DraftFile, LaterReply
 from deskhand.desk.types import Mailbox
+from deskhand.events.types import Actor
 from deskhand.kernel import clock, timers
 from deskhand.kernel.errors import Invalid
 from deskhand.web.inbox import later_times
@@ -383,6 +387,22 @@ def test_with_a_status_it_is_set_when_the_reply_leaves(office, sign_in):
     leave(office)
 
     assert office.again(ticket).is_closed
+
+
+def test_what_the_pipeline_will_refuse_is_refused_while_the_writer_is_there(office, sign_in, undo):
+    """R-REQ-1"""
+    ticket, client = office.mail(), sign_in(office.world.grace)
+    with office.inside() as world:
+        closed = world.stage("Closed")
+        pipeline = Pipeline.objects.get(key="0", object_type="ticket")
+        asks = {closed: (Ask("hs_ticket_category", is_required=True),)}
+        pipelines.set_rules(pipeline, Rules(asks=asks), by=Actor.user(world.ada.pk))
+
+    page = answer(client, ticket, set_status=closed)
+
+    assert page.status_code == 422
+    assert not waiting(office)
+    assert answer(client, ticket).status_code == 302
 
 
 # ── oversights ───────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -12,7 +12,7 @@ from django.contrib.staticfiles import finders
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
-from deskhand.accounts import roles
+from deskhand.accounts import policy, roles
 from deskhand.accounts import tokens as api_tokens
 from deskhand.automation import lanes, templates
 from deskhand.automation.models import MailTemplate
@@ -21,8 +21,8 @@ from deskhand.crm.records import companies, tickets
 from deskhand.crm.schema import properties
 from deskhand.crm.schema.types import Kind
 from deskhand.delivery.models import OutboxEntry, SinkMail, State
-from deskhand.desk import later, replies
-from deskhand.desk.models import Attachment, CustomView, DraftFile, LaterReply, Message, Thread
+from deskhand.desk import later, replies, snippets
+from deskhand.desk.models import Attachment, CustomView, DraftFile, LaterReply, Message, Snippet, Thread
 from deskhand.desk.types import StoredFile
 from deskhand.events.types import SYSTEM, Actor
 from deskhand.kernel import clock, files, jobs
@@ -88,6 +88,9 @@ TABLE: dict[str, Wall] = {
     "ticket-spam": Wall("POST"),
     "ticket-draft": Wall("POST"),
     "ticket-files": Wall("POST"),
+    "ticket-picks": Wall(),
+    "ticket-presence": Wall("POST"),
+    "ticket-room": Wall(),
     "ticket-file-remove": Wall("POST"),
     "ticket-later-take-back": Wall("POST"),
     "ticket-later-send": Wall("POST"),
@@ -109,6 +112,13 @@ TABLE: dict[str, Wall] = {
     },
     "contact-primary": Wall("POST"),
     "attachment": Wall(),
+    "remote-picture": Wall(),
+    "snippets": OF_THE_LIST,
+    "snippet-new": OF_THE_LIST,
+    "snippet-create": Wall("POST", neighbour=None),
+    "snippet": Wall(),
+    "snippet-save": Wall("POST"),
+    "snippet-delete": Wall("POST"),
     "mailbox": OF_THE_LIST,
     "mailbox-mail": Wall(),
     "system": OF_THE_LIST,
@@ -311,6 +321,10 @@ def places(office) -> dict[str, str]:
         templates.ensure_defaults(world.account.pk)
         lanes.add_step("ticket", world.stage("New"), "create_task", {"title": "Canary 7f3a"}, by=world.ada.pk)
         automated = MailTemplate.objects.first()
+        snippet = snippets.create(
+            policy.viewer_for(world.account.pk, world.bob.pk),
+            snippets.NewSnippet("Canary 7f3a", "canary", "Canary 7f3a"),
+        )
         waiting = later.plan(
             replies.NewReply(ticket.pk, "Canary 7f3a"), by=world.bob, leaves_at=office.at, is_planned=True
         )
@@ -347,8 +361,9 @@ def places(office) -> dict[str, str]:
         "ticket-history-before": ["all-open", ticket.pk, 1], "ticket-part": ["all-open", ticket.pk, 1], "blocked-sender-free": [1],
         **{name: ["all-open", ticket.pk, "content"] for name in ("ticket-property", "ticket-property-shown", "ticket-property-save", "ticket-pin")},
         **{name: ["all-open"] for name in ("inbox-undo", "inbox-bulk", "inbox-density")},
-        "ticket-draft": [ticket.pk], "ticket-files": [ticket.pk], "ticket-file-remove": [ticket.pk, own_file.pk],
-        **{name: ["all-open", ticket.pk, waiting.pk] for name in ("ticket-later-take-back", "ticket-later-send")}, "make-ticket": [thread.pk], "thread-spam": [thread.pk], "attachment": [file.pk], "mailbox-mail": [mail.pk],
+        "ticket-draft": [ticket.pk], "ticket-files": [ticket.pk], **{name: [ticket.pk] for name in ("ticket-picks", "ticket-presence", "ticket-room")},
+        **{name: [snippet.pk] for name in ("snippet", "snippet-save", "snippet-delete")}, "ticket-file-remove": [ticket.pk, own_file.pk],
+        **{name: ["all-open", ticket.pk, waiting.pk] for name in ("ticket-later-take-back", "ticket-later-send")}, "make-ticket": [thread.pk], "thread-spam": [thread.pk], "attachment": [file.pk], "remote-picture": [file.message_id, 0], "mailbox-mail": [mail.pk],
         "automate": lane[:1], "automate-channel": [lane[0], world.channel.pk], "automate-status": [lane[0], "sent"],
         "automate-close-date": lane[:1], **dict.fromkeys(("lane-switch", "lane-every-time", "lane-step-new", "lane-step-add"), lane),
         **{name: [*lane, "1"] for name in TABLE if name.startswith("lane-step-") and name not in ("lane-step-new", "lane-step-add")},
@@ -505,6 +520,7 @@ def test_changes_by_somebody_else_changed_nothing(places, office, neighbour, sig
         assert not ticket.is_spam
         assert not Thread.objects.filter(is_spam=True).exists()
         assert Message.objects.count() == 2
+        assert [one.name for one in Snippet.objects.filter(name__contains="anary")] == ["Canary 7f3a"]
         assert LaterReply.objects.count() == DraftFile.objects.count() == 1
         assert OutboxEntry.objects.get().state == State.HELD
         assert InboundMail.objects.get(state=MailState.QUARANTINED)
