@@ -390,7 +390,7 @@ def places(office) -> dict[str, str]:
 FORM = {
     "status": "1",
     "owner": "",
-    "body": "Canary",
+    "body": "Words",
     "mode": "reply",
     "theme": "dark",
     "availability": "away",
