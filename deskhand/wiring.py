@@ -33,7 +33,7 @@ from deskhand.delivery import sender
 from deskhand.delivery.relays import Relay, default_relay
 from deskhand.delivery.transports.mail import MailTransport
 from deskhand.delivery.types import Answered, Pair, Transport
-from deskhand.desk import inboxes, later, replies, snoozing, threads
+from deskhand.desk import conversations, customers, inboxes, later, letters, replies, snoozing, threads
 from deskhand.desk import search as message_search
 from deskhand.desk.types import Automatic
 from deskhand.events import dispatch, live, log, partitions
@@ -71,6 +71,15 @@ def let_go_of_stages(account_id: int, events: Sequence[Event]) -> None:
     if stage_ids or pipeline_ids:
         inboxes.let_go_of_stages(account_id, stage_ids, pipeline_ids)
         lanes.let_go_of_stages(account_id, stage_ids)
+
+
+def follow_merged(account_id: int, events: Sequence[Event]) -> None:
+    """Conversations belong to whom their contact became part of, in the transaction that merges (R-MERGE-7)."""
+    for event in events:
+        if event.kind == "contact.merged":
+            customers.hand_over(event.data["after"]["merged"], event.object_id)
+        elif event.kind == "contact.unmerged":
+            customers.hand_back(event.data["after"]["parted"], event.object_id)
 
 
 #: What changes how much a user has to do (R-ROUTE-22).
@@ -286,7 +295,25 @@ def _assigned(a: Assignment) -> dict[str, Any]:
     return values | ({"owner_id": a.user_id} if a.user_id else {})
 
 
-IN_TRANSACTION: list[log.Hook] = [set_up_accounts, let_go_of_stages, count_loads, route_new_tickets]
+def ticket_of_answers(account_id: int, events: Sequence[Event]) -> None:
+    """AFTER_COMMIT: who answers a mail that was sent from their record opens a ticket where the channel makes them."""
+    answered = {
+        e.data["thread_id"]: e
+        for e in events
+        if e.kind == threads.RECEIVED and not e.data["ticket_id"] and not e.data["opened"] and not e.data["unverified"]
+        and e.data["automatic"] == Automatic.NO and e.data["sender"] == Sender.CONTACT
+    }  # fmt: skip
+    for thread_id in letters.wanting_tickets(answered):
+        conversations.make_ticket(thread_id, by=Actor(ActorKind.VISITOR, answered[thread_id].by.id))
+
+
+IN_TRANSACTION: list[log.Hook] = [
+    set_up_accounts,
+    let_go_of_stages,
+    follow_merged,
+    count_loads,
+    route_new_tickets,
+]
 
 
 # ── after commit ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -299,6 +326,7 @@ AFTER_COMMIT: list[dispatch.Subscriber] = [
     route_no_spam,
     serve_waiting,
     snoozing.hear,
+    ticket_of_answers,
     record_search.follow,
     message_search.follow,
     live.tell_pages,

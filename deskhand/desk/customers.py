@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 from deskhand.accounts.policy import visible
 from deskhand.accounts.types import Viewer
 from deskhand.kernel.database import sql
+from deskhand.kernel.database.scope import current_account_id
 from deskhand.kernel.errors import NotFound
 
 PAGE = 30
@@ -66,7 +67,7 @@ left join lateral (
 ) said on true
 left join lateral (
     select max(h.last_message_at) as last_at from desk_thread h
-    where h.account_id = %(account)s and {threads} and h.ticket_id is null and not h.is_spam and h.archived_at is null and %(apart)s
+    where h.account_id = %(account)s and {threads} and h.ticket_id is null and not h.is_spam and h.archived_at is null and (%(apart)s or h.assignee_id = %(me)s)
 ) apart on true
 """
 
@@ -94,6 +95,28 @@ def tickets_of(
         params | {"record": record_id},
     )
     return [TicketRow(*row) for row in found[:limit]], len(found) > limit
+
+
+def hand_over(contact_id: int, into_id: int) -> None:
+    """Conversations of a contact that became part of another are that one's (R-MERGE-7)."""
+    sql.execute(
+        "update desk_thread set contact_id = %s where account_id = %s and contact_id = %s",
+        [into_id, current_account_id(), contact_id],
+    )
+
+
+def hand_back(contact_id: int, from_id: int) -> None:
+    """And again the contact's own: those of its tickets, and those without a ticket that its addresses take part in."""
+    sql.execute(_HAND_BACK, {"account": current_account_id(), "contact": contact_id, "from": from_id})
+
+
+_HAND_BACK = """
+update desk_thread h set contact_id = %(contact)s where h.account_id = %(account)s and h.contact_id = %(from)s and (
+    exists (select 1 from crm_ticket t where t.account_id = h.account_id and t.id = h.ticket_id and t.contact_id = %(contact)s)
+    or h.ticket_id is null and h.participants && array(
+        select email from crm_contact where account_id = %(account)s and id = %(contact)s and email <> ''
+        union all select email from crm_contactaddress where account_id = %(account)s and contact_id = %(contact)s))
+"""
 
 
 # ── the timeline ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -169,7 +192,7 @@ tickets as materialized (
 ),
 apart as materialized (
     select h.id, h.subject from x join desk_thread h on h.account_id = %(account)s and {threads}
-    where h.ticket_id is null and not h.is_spam and h.archived_at is null and %(apart)s
+    where h.ticket_id is null and not h.is_spam and h.archived_at is null and (%(apart)s or h.assignee_id = %(me)s)
 ),
 said as (
     select m.*, t.id as of_ticket, t.number, t.subject as about from tickets t cross join lateral (
@@ -220,11 +243,13 @@ def _position(text: str) -> tuple[datetime, int, int]:
 
 
 def _seen(viewer: Viewer) -> tuple[str, dict[str, Any]]:
-    """Which tickets `t` the viewer may see, and whether conversations that are none: there is no owner to ask."""
+    """Which tickets `t` the viewer may see, and whether conversations that are none: there is no owner to ask.
+
+    One's own mail to a contact is always there."""
     seen = visible(viewer, "ticket")
     text, values = seen.sql("t")
     names = [f"seen{number}" for number in range(len(values))]
     for name in names:
         text = text.replace("%s", f"%({name})s", 1)
     params = dict(zip(names, values, strict=True))
-    return text, params | {"account": viewer.account_id, "apart": seen.allows(None)}
+    return text, params | {"account": viewer.account_id, "me": viewer.user_id, "apart": seen.allows(None)}

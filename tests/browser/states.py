@@ -329,6 +329,21 @@ def contact_link(page: Page) -> None:
     page.goto(page.url + "/link")
 
 
+def contact_merge(page: Page) -> None:
+    contact(page)
+    page.goto(page.url + "/merge")
+
+
+def contact_merge_with(page: Page) -> None:
+    contact_merge(page)
+    page.goto(page.locator("#found a.button").first.get_attribute("href") or "")
+
+
+def contact_email(page: Page) -> None:
+    contact(page)
+    page.goto(page.url + "/email")
+
+
 def companies(page: Page) -> None:
     page.goto("/companies")
 
@@ -623,6 +638,9 @@ STATES: dict[str, Step] = {
     "contact-property": contact_property,
     "contact-new": contact_new,
     "contact-link": contact_link,
+    "contact-merge": contact_merge,
+    "contact-merge-with": contact_merge_with,
+    "contact-email": contact_email,
     "companies": companies,
     "company": company,
     "conversations": conversations,

@@ -11,9 +11,10 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from deskhand.accounts import policy
+from deskhand.accounts.policy import Action
 from deskhand.accounts.types import Reach, Verb
 from deskhand.crm.pipelines.queries import pipelines_of
-from deskhand.crm.records import associations, directory
+from deskhand.crm.records import associations, directory, joining
 from deskhand.crm.records.models import Company, Contact, PropertyChange
 from deskhand.crm.schema.layouts import layout_of
 from deskhand.crm.schema.queries import properties_of
@@ -21,6 +22,7 @@ from deskhand.crm.schema.types import Property as PropertyOf
 from deskhand.desk import customers
 from deskhand.desk.customers import Item, What
 from deskhand.events.queries import rules_of
+from deskhand.kernel import clock
 from deskhand.web.contacts import values
 from deskhand.web.contacts.lists import named
 from deskhand.web.contacts.rows import (
@@ -28,6 +30,7 @@ from deskhand.web.contacts.rows import (
     Head,
     HistoryLine,
     Link,
+    Merged,
     Property,
     RecordPage,
     Section,
@@ -80,7 +83,7 @@ class RecordPageOf:
             tickets=tuple(_ticket(one) for one in tickets), has_more_tickets=has_more,
             links=self.links[:LINKS], has_more_links=len(self.links) > LINKS, links_title=str(self.kind.links),
             add_link_url=self.kind.url("link", self.record.pk) if self.may_edit and self._sees(other) else "",
-            merged=(), timeline=self.timeline(),
+            merged=self.merged(), timeline=self.timeline(),
         )  # fmt: skip
 
     def _sees(self, kind: Kind) -> bool:
@@ -106,9 +109,18 @@ class RecordPageOf:
         may_delete = self.may(Verb.DELETE)
         return Head(
             person=named(r.name or getattr(r, "email", "")), subtitle=subtitle, facts=tuple(fact for fact in facts if fact[1]),
+            email_url=self.kind.url("email", r.pk) if self._may_write() else "",
+            merge_url=self.kind.url("merge", r.pk) if self.may_edit else "",
             archive_url=self.kind.url("archive", r.pk) if may_delete and not away else "",
             restore_url=self.kind.url("restore", r.pk) if may_delete and away else "", archived_at=r.archived_at,
         )  # fmt: skip
+
+    def _may_write(self) -> bool:
+        if not isinstance(self.record, Contact) or self.record.archived_at is not None:
+            return False
+        return (
+            bool(self.record.email) and policy.can(self.viewer, Action.REPLY) and self.may(Verb.COMMUNICATE)
+        )
 
     def _subtitle(self, contact: Contact) -> str:
         job = str(contact.properties.get("jobtitle") or "")
@@ -135,6 +147,21 @@ class RecordPageOf:
             elif change.property == TEAMS:
                 teams.update(*(value for value in (change.old, change.new) if isinstance(value, list)))
         return Names.of(users, companies, teams)
+
+    def merged(self) -> tuple[Merged, ...]:
+        """What became part of it, newest first, by name."""
+        found = joining.joined_into(self.kind.key, self.record.pk)
+        model = Contact if self.kind.key == "contact" else Company
+        away = model._default_manager.in_bulk([one.secondary_id for one in found])
+        now = clock.now()
+        return tuple(
+            Merged(
+                named(away[one.secondary_id].name).name, one.at,
+                self.kind.url("unmerge", self.record.pk, one.secondary_id)
+                if self.may_edit and joining.can_be_parted(one, now) else "",
+            )
+            for one in found if one.secondary_id in away
+        )  # fmt: skip
 
     # ── properties ───────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -180,7 +180,6 @@ class Merged:
 
     name: str
     at: datetime
-    by: str
     undo_url: str = ""
 
 
@@ -280,7 +279,6 @@ class MergeSide:
     created_at: datetime
     last_at: datetime | None
     open_tickets: int
-    tickets: int
 
 
 @dataclass(frozen=True)
@@ -308,6 +306,5 @@ class MailPage:
     subject: str
     body: str
     send_key: str
-    error: str = ""
     errors: dict[str, str] = field(default_factory=dict)
     notice: str = ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, path
 
-from deskhand.web.contacts import actions, views
+from deskhand.web.contacts import actions, mail, merge, views
 
 
 def _of(kind: str, folder: str, name: str) -> list[URLPattern | URLResolver]:
@@ -23,6 +23,10 @@ def _of(kind: str, folder: str, name: str) -> list[URLPattern | URLResolver]:
         path(f"{one}/link", actions.choose_link, own, name=f"{kind}-link"),
         path(f"{one}/link/{other}", actions.link, own, name=f"{kind}-linked"),
         path(f"{one}/unlink/{other}", actions.unlink, own, name=f"{kind}-unlink"),
+        path(f"{one}/merge", merge.choose, own, name=f"{kind}-merge"),
+        path(f"{one}/merge/{other}", merge.compare, own, name=f"{kind}-merge-with"),
+        path(f"{one}/merged/{other}", merge.merge, own, name=f"{kind}-merged"),
+        path(f"{one}/unmerge/{other}", merge.undo, own, name=f"{kind}-unmerge"),
     ]
 
 
@@ -30,4 +34,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     *_of("contact", "contacts", "contacts"),
     *_of("company", "companies", "companies"),
     path("contacts/<id:record_id>/primary/<id:other_id>", actions.make_primary, {"kind": "contact"}, name="contact-primary"),
+    path("contacts/<id:record_id>/email", mail.write, {"kind": "contact"}, name="contact-email"),
+    path("contacts/<id:record_id>/email/send", mail.send, {"kind": "contact"}, name="contact-send"),
 ]  # fmt: skip

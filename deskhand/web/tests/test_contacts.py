@@ -7,12 +7,15 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from deskhand import wiring
 from deskhand.crm.records import archive, companies, contacts, tickets
 from deskhand.crm.records.contacts import Person
-from deskhand.crm.records.models import Contact, PropertyChange
-from deskhand.desk import customers
-from deskhand.desk.types import Mailbox
-from deskhand.events.types import SYSTEM, Actor
+from deskhand.crm.records.models import Contact, PropertyChange, Ticket
+from deskhand.delivery.models import OutboxEntry
+from deskhand.desk import customers, threads
+from deskhand.desk.models import Message, Thread
+from deskhand.desk.types import InboundMessage, Incoming, Mailbox
+from deskhand.events.types import SYSTEM, Actor, ActorKind, Event
 
 HTMX = {"HX-Request": "true"}
 
@@ -407,3 +410,155 @@ def test_contacts_and_companies_are_linked_from_both_sides(office, ada, astrid):
     ada.post(reverse("company-unlink", args=[two, astrid]))
     assert again(office, astrid).company_id == one
     assert ada.post(reverse("contact-linked", args=[astrid, 999999])).status_code == 404
+
+
+# ── merging ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def twin(office, astrid) -> int:
+    """Astrid again, by another address."""
+    return office.mail("My tent", sender=Mailbox("astrid@gmail.example", "A. Lindqvist")).contact_id
+
+
+def test_two_contacts_are_chosen_compared_and_merged(office, ada, astrid, twin):
+    """R-MERGE-2, R-MERGE-6, R-MERGE-7"""
+    chosen = page_of(ada, "contact-merge", astrid, q="gmail")
+    assert reverse("contact-merge-with", args=[astrid, twin]) in chosen
+    assert "1 open ticket" in chosen
+
+    shown = page_of(ada, "contact-merge-with", astrid, twin)
+    assert "astrid@gmail.example" in shown
+    assert "Mail from astrid@gmail.example is mail from Astrid Lindqvist." in shown
+    assert reverse("contact-merge-with", args=[twin, astrid]) in shown
+
+    assert ada.post(reverse("contact-merged", args=[astrid, twin])).status_code == 302
+    old = ada.get(reverse("contact", args=[twin]))
+    assert old.headers["Location"] == reverse("contact", args=[astrid])
+    survivor = page_of(ada, "contact", astrid)
+    assert "My tent" in survivor
+    assert "Refund still missing" in survivor
+    assert "astrid@gmail.example" in survivor
+    assert reverse("contact-unmerge", args=[astrid, twin]) in survivor
+    assert "A. Lindqvist" not in page_of(ada, "contacts")
+
+
+def test_mail_to_the_old_conversation_and_from_the_old_address_is_the_survivors(
+    office, ada, astrid, twin, wired
+):
+    """R-MERGE-6"""
+    ada.post(reverse("contact-merged", args=[astrid, twin]))
+
+    again_written = office.mail("Once more", sender=Mailbox("astrid@gmail.example", "A. Lindqvist"))
+
+    assert again_written.contact_id == astrid
+    with office.inside():
+        assert set(Thread.objects.values_list("contact_id", flat=True)) == {astrid}
+
+
+def test_a_merge_is_undone_from_the_page(office, ada, astrid, twin, wired):
+    """R-MERGE-8: conversations too are the other one's again."""
+    ada.post(reverse("contact-merged", args=[astrid, twin]))
+
+    with office.inside():
+        assert set(Thread.objects.values_list("contact_id", flat=True)) == {astrid}
+    ada.post(reverse("contact-unmerge", args=[astrid, twin]))
+
+    assert "My tent" not in page_of(ada, "contact", astrid)
+    assert "My tent" in page_of(ada, "contact", twin)
+    with office.inside():
+        assert set(Thread.objects.values_list("contact_id", flat=True)) == {astrid, twin}
+    assert ada.post(reverse("contact-unmerge", args=[astrid, twin])).status_code == 404
+
+
+def test_merging_needs_the_right_to_change_both(office, sign_in, astrid, twin):
+    """R-PERM-1"""
+    records = {"contact": {"view": "all", "edit": "own"}}
+    office.role(office.world.grace, records=records, capabilities=["service_access"])
+    with office.inside() as world:
+        contacts.update(astrid, {"hubspot_owner_id": world.grace.pk}, by=SYSTEM)
+    client = sign_in(office.world.grace)
+
+    for pair in ((astrid, twin), (twin, astrid)):
+        assert client.get(reverse("contact-merge-with", args=pair)).status_code == 403
+        assert client.post(reverse("contact-merged", args=pair)).status_code == 403
+    assert again(office, twin).archived_at is None
+
+
+def test_a_contact_is_not_merged_with_itself(ada, astrid):
+    assert ada.get(reverse("contact-merge-with", args=[astrid, astrid])).status_code == 404
+    assert ada.post(reverse("contact-merged", args=[astrid, astrid])).status_code == 404
+
+
+# ── writing ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def letter(office, **more) -> dict[str, str]:
+    return {"channel": str(office.world.channel.pk), "to": "astrid@fjallbo.example", "subject": "Your tent", "body": "It is here.", "send_key": "k"} | more  # fmt: skip
+
+
+def test_mail_is_written_from_the_contact_and_moves_nothing(office, ada, astrid):
+    """R-STAT-4, T-STAT-2"""
+    with office.inside():
+        before = Ticket.objects.values().get()
+    assert "support@nordlys.example" in page_of(ada, "contact-email", astrid)
+
+    for _twice in range(2):
+        sent = ada.post(reverse("contact-send", args=[astrid]), letter(office))
+        assert sent.headers["Location"] == reverse("contact", args=[astrid])
+
+    with office.inside():
+        assert Ticket.objects.values().get() == before
+        assert OutboxEntry.objects.filter(recipients=["astrid@fjallbo.example"]).count() == 1
+    shown = page_of(ada, "contact", astrid)
+    assert "Your tent" in shown
+    assert "It is here." in shown
+
+
+def test_a_mail_that_is_refused_stays_as_it_was_typed(office, ada, astrid):
+    refused = ada.post(reverse("contact-send", args=[astrid]), letter(office, subject=""))
+
+    assert refused.status_code == 422
+    assert "The mail needs a subject." in refused.content.decode()
+    assert "It is here." in refused.content.decode()
+    for field in ("to", "channel"):
+        assert (
+            ada.post(reverse("contact-send", args=[astrid]), letter(office, **{field: "x"})).status_code
+            == 422
+        )
+    with office.inside():
+        assert OutboxEntry.objects.count() == 0
+
+
+def test_who_may_not_write_to_a_contact_does_not(office, sign_in, astrid):
+    records = {"*": {"view": "all", "edit": "all"}}
+    office.role(office.world.grace, records=records, capabilities=["service_access"])
+    client = sign_in(office.world.grace)
+
+    assert reverse("contact-email", args=[astrid]) not in page_of(client, "contact", astrid)
+    assert client.get(reverse("contact-email", args=[astrid])).status_code == 403
+    assert client.post(reverse("contact-send", args=[astrid]), letter(office)).status_code == 403
+
+
+def test_the_answer_to_such_a_mail_opens_a_ticket_with_all_that_was_said(office, ada, astrid):
+    ada.post(reverse("contact-send", args=[astrid]), letter(office))
+    with office.inside() as world:
+        said = Message.objects.get(subject="Your tent")
+        answer = InboundMessage(
+            external_id="9@fjallbo.example", sender=Mailbox("astrid@fjallbo.example"), subject="Re: Your tent", text="Thanks",
+            received_at=office.at, answers=(said.external_id,),
+        )  # fmt: skip
+        received = threads.receive(Incoming(world.channel.pk, answer), at=office.at)
+        assert (received.thread_id, received.ticket_id) == (said.thread_id, None)
+        event = Event(
+            threads.RECEIVED, "thread", received.thread_id, 1, Actor(ActorKind.VISITOR, astrid), office.at,
+            {"message_id": received.message_id, "ticket_id": None, "thread_id": received.thread_id, "opened": False, "unverified": False, "automatic": "no", "sender": "contact"},
+        )  # fmt: skip
+        for _told_twice in range(2):
+            wiring.ticket_of_answers(world.account.pk, [event])
+
+        ticket = Ticket.objects.get(subject="Your tent")
+        assert ticket.contact_id == astrid
+        assert ticket.originating_thread_id == said.thread_id
+        assert Message.objects.filter(ticket_id=ticket.pk).count() == 2
+        assert ticket.stage_id == world.stage("New")

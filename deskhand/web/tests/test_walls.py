@@ -17,7 +17,7 @@ from deskhand.accounts import tokens as api_tokens
 from deskhand.automation import lanes, templates
 from deskhand.automation.models import MailTemplate
 from deskhand.channels.email.models import InboundMail, MailState
-from deskhand.crm.records import companies, tickets
+from deskhand.crm.records import companies, contacts, tickets
 from deskhand.crm.schema import properties
 from deskhand.crm.schema.types import Kind
 from deskhand.delivery.models import OutboxEntry, SinkMail, State
@@ -103,14 +103,16 @@ TABLE: dict[str, Wall] = {
     **{
         f"{kind}{part}": Wall()
         for kind in ("contact", "company")
-        for part in ("", "-timeline", "-property", "-link")
+        for part in ("", "-timeline", "-property", "-link", "-merge", "-merge-with")
     },
     **{
         f"{kind}-{part}": Wall("POST")
         for kind in ("contact", "company")
-        for part in ("save", "archive", "restore", "linked", "unlink")
+        for part in ("save", "archive", "restore", "linked", "unlink", "merged", "unmerge")
     },
     "contact-primary": Wall("POST"),
+    "contact-email": Wall(),
+    "contact-send": Wall("POST"),
     "attachment": Wall(),
     "remote-picture": Wall(),
     "snippets": OF_THE_LIST,
@@ -334,6 +336,10 @@ def places(office) -> dict[str, str]:
         )  # fmt: skip
         firm = companies.create("Canary 7f3a", by=SYSTEM, domain="canary.example")
         companies.add_contact(firm.pk, ticket.contact_id, by=SYSTEM)
+        twins = {
+            "contact": [ticket.contact_id, contacts.make({"firstname": "Canary 7f3a"}, by=SYSTEM)],
+            "company": [firm.pk, companies.create("Canary 7f3a", by=SYSTEM).pk],
+        }
         people = {"contact": [ticket.contact_id, firm.pk], "company": [firm.pk, ticket.contact_id]}
         way = away_states.define(world.account.pk, "Canary 7f3a", by=SYSTEM)
         absence_id = availability.set_out_of_office(
@@ -373,6 +379,7 @@ def places(office) -> dict[str, str]:
         **dict.fromkeys(("pipeline", "pipeline-name", "pipeline-stages", "pipeline-delete", "pipeline-deleted", "pipeline-rules", "pipeline-rules-save"), lane[:1]),
         **dict.fromkeys(("status-delete", "status-deleted"), lane),
         **{name: people[name.split("-")[0]][:1] for name in PEOPLE},
+        **{name: twins[name.split("-")[0]] for name in PEOPLE if name.endswith(("-merge-with", "-merged", "-unmerge"))},
         **{name: people[name.split("-")[0]] for name in PEOPLE if name.endswith(("-linked", "-unlink", "-primary"))},
         "mail-template": [automated.pk], "mail-template-save": [automated.pk], "mail-template-archive": [automated.pk],
         **{key: ["tickets"] for key in ("properties", "property-new", "property-add", "property-groups", "property-groups-save", "layout", "layout-save", "layout-reset")},
