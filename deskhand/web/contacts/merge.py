@@ -145,9 +145,9 @@ def lines(kind: Kind, primary: Record, secondary: Record) -> list[Comparison]:
     found = []
     for prop in known:
         left, right = values.value_of(primary, prop), values.value_of(secondary, prop)
-        if left in (None, "", []) and right in (None, "", []):
-            continue
-        found.append(_line(prop, left, right, _result(prop, primary, secondary, gained), people))
+        result = _result(prop, primary, secondary, gained)
+        if any(one not in (None, "", []) for one in (left, right, result)):
+            found.append(_line(prop, left, right, result, people))
     return found
 
 

@@ -430,6 +430,7 @@ def test_two_contacts_are_chosen_compared_and_merged(office, ada, astrid, twin):
     shown = page_of(ada, "contact-merge-with", astrid, twin)
     assert "astrid@gmail.example" in shown
     assert "Mail from astrid@gmail.example is mail from Astrid Lindqvist." in shown
+    assert "Additional email addresses" in shown
     assert reverse("contact-merge-with", args=[twin, astrid]) in shown
 
     assert ada.post(reverse("contact-merged", args=[astrid, twin])).status_code == 302
