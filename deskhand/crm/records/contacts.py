@@ -14,7 +14,7 @@ from deskhand.crm.records import archive as archives
 from deskhand.crm.records import associations, store, words
 from deskhand.crm.records.checking import checked
 from deskhand.crm.records.models import Contact
-from deskhand.crm.records.store import Applied
+from deskhand.crm.records.store import Applied, Change
 from deskhand.events import log
 from deskhand.events.types import Actor, NewEvent
 from deskhand.kernel import clock
@@ -48,7 +48,7 @@ def upsert_many(people: Sequence[Person], *, by: Actor, at: datetime | None = No
     """Return {lower-case address: contact id}, making the unknown ones (R-CC-11). Safe against concurrent twins."""
     at = at or clock.now()
     wanted = {person.email.lower(): person for person in people if person.email}
-    found = ids_of(list(wanted))
+    found = _held(list(wanted))
     missing = [wanted[email] for email in sorted(wanted) if email not in found]
     if not missing:
         return found
@@ -73,8 +73,23 @@ def upsert_many(people: Sequence[Person], *, by: Actor, at: datetime | None = No
         ]
     )
     if len(made) < len(missing):  # another transaction was first with some; its rows are visible now
-        return ids_of(list(wanted))
+        return _held(list(wanted))
     return found | {email: contact_id for contact_id, email, _name in made}
+
+
+def _held(emails: list[str]) -> dict[str, int]:
+    """As `ids_of`; the rows are held as by a key, so that nobody merges them away before what is filed under them.
+
+    Who waits for a merge finds nobody under the first address any more, and then looks among the further ones.
+    """
+    found = dict(
+        sql.rows(
+            "select email, id from crm_contact where account_id = %s and email = any(%s) and archived_at is null order by id for key share",
+            [current_account_id(), emails],
+        )
+    )
+    missing = [email for email in emails if email not in found]
+    return found | ids_of(missing) if missing else found
 
 
 def ids_of(emails: Sequence[str]) -> dict[str, int]:
@@ -83,11 +98,10 @@ def ids_of(emails: Sequence[str]) -> dict[str, int]:
 
 
 _IDS = """
-select email, id from crm_contact where account_id = %(account)s and email = any(%(emails)s) and archived_at is null
-union all
 select a.email, a.contact_id from crm_contactaddress a join crm_contact c on c.account_id = a.account_id and c.id = a.contact_id
 where a.account_id = %(account)s and a.email = any(%(emails)s) and c.archived_at is null
-and not exists (select 1 from crm_contact t where t.account_id = a.account_id and t.email = a.email and t.archived_at is null)
+union all
+select email, id from crm_contact where account_id = %(account)s and email = any(%(emails)s) and archived_at is null
 """
 
 _INSERT = """
@@ -150,6 +164,8 @@ def update(
 
 def _write(contact_id: int, values: Mapping[str, Any], by: Actor, at: datetime) -> Applied:
     applied = store.change("contact", contact_id, values, by=by, at=at)
+    if "email" in applied.changes:  # what came back was sent to another one (R-MAIL-12)
+        store.change_many("contact", [Change(contact_id, facts={"bounced_at": None})], by=by, at=at)
     if values.get("company_id"):
         associations.link_many([("contact", contact_id, "company", values["company_id"])], at)
     return applied

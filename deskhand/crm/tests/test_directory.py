@@ -241,3 +241,14 @@ def test_the_first_company_is_the_primary_one_and_the_next_takes_its_place(world
     assert Contact.objects.get(pk=astrid).company_id == one
     companies.remove_contact(one, astrid, by=SYSTEM)
     assert Contact.objects.get(pk=astrid).company_id is None
+
+
+def test_a_new_address_has_not_sent_anything_back(world, noon, people):
+    """R-MAIL-12"""
+    astrid = people["astrid@fjallbo.example"]
+    Contact.objects.filter(pk=astrid).update(bounced_at=noon)
+    contacts.update(astrid, {"email": "astrid@fjallbo.example", "phone": "1"}, by=SYSTEM)
+    assert Contact.objects.get(pk=astrid).bounced_at == noon
+
+    contacts.update(astrid, {"email": "astrid@nord.example"}, by=SYSTEM)
+    assert Contact.objects.get(pk=astrid).bounced_at is None

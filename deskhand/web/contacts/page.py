@@ -113,6 +113,7 @@ class RecordPageOf:
             merge_url=self.kind.url("merge", r.pk) if self.may_edit else "",
             archive_url=self.kind.url("archive", r.pk) if may_delete and not away else "",
             restore_url=self.kind.url("restore", r.pk) if may_delete and away else "", archived_at=r.archived_at,
+            bounced_at=getattr(r, "bounced_at", None),
         )  # fmt: skip
 
     def _may_write(self) -> bool:

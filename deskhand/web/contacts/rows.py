@@ -172,6 +172,7 @@ class Head:
     archive_url: str = ""
     restore_url: str = ""
     archived_at: datetime | None = None
+    bounced_at: datetime | None = None  # since when mail comes back
 
 
 @dataclass(frozen=True)
