@@ -16,6 +16,7 @@ from playwright.sync_api import Page
 from deskhand.accounts.models import User
 from deskhand.automation import lanes, templates
 from deskhand.channels.email.models import EmailAccount
+from deskhand.crm.records import companies
 from deskhand.delivery.models import SinkMail
 from deskhand.desk import replies, threads
 from deskhand.desk.models import Message
@@ -70,6 +71,8 @@ def busy(office):
         world.channel.save()
         hello = InboundMessage("p@x", Mailbox("eva@x.example"), f"Hello {LONG}", "Hello", office.at)
         threads.receive(Incoming(world.channel.pk, hello), at=office.at)
+        firm = companies.create(f"Company {LONG}", by=SYSTEM, domain="fjallbo.example")
+        companies.add_contact(firm.pk, ticket.contact_id, by=SYSTEM)
         SinkMail.objects.create(
             account_id=world.account.pk, entry_id=1, envelope_from="", recipients=["a@x.example"], subject="Kept",
             message_id="<1@x>", raw=b"Subject: Kept\r\nFrom: a@x.example\r\n\r\nText", received_at=office.at,
