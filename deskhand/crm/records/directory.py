@@ -11,7 +11,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from deskhand.accounts.policy import visible
-from deskhand.accounts.types import Verb, Viewer
+from deskhand.accounts.types import Reach, Verb, Viewer
 from deskhand.crm.records import words
 from deskhand.crm.records.models import Company, Contact
 from deskhand.crm.records.tables import model_of, table_of
@@ -21,6 +21,7 @@ from deskhand.kernel.errors import NotFound
 
 PAGE = 50
 CAP = 1000  # a counter stops here
+BROAD = 5000  # records of one word that a search goes through
 KINDS = ("contact", "company")
 
 
@@ -134,15 +135,51 @@ def _condition(viewer: Viewer, object_type: str, which: List, text: str) -> tupl
     seen, params = _named(visible(viewer, object_type).sql("r"), "seen")
     where = f"r.account_id = %(account)s and {_WHERE[which]} and {seen}"
     params |= {"account": viewer.account_id, "me": viewer.user_id, "type": object_type}
-    for number, (first, end) in enumerate(words.terms_of(text)):
+    is_everything = which is List.ALL and visible(viewer, object_type).reach is Reach.ALL
+    terms = _rarest_first(viewer.account_id, object_type, words.terms_of(text))
+    for number, (first, end, is_broad) in enumerate(terms):
+        enough = _ENOUGH if is_everything and is_broad and number == 0 and len(terms) == 1 else ""
         where += (
-            " and r.id in (select w.record_id from crm_recordword w where w.account_id = %(account)s and w.object_type = %(type)s"
-            f" and w.word ~>=~ %(first{number})s and w.word ~<~ %(end{number})s)"
+            f" and r.id = any(array({_WORDS.format(n=number)}{enough}))"
+            if number == 0
+            else f" and r.id in ({_WORDS.format(n=number)})"
         )
         params |= {f"first{number}": first, f"end{number}": end}
     if text.strip() and not words.terms_of(text):
         where += " and false"
     return where, params
+
+
+_WORDS = """select w.record_id from crm_recordword w where w.account_id = %(account)s and w.object_type = %(type)s
+    and w.word ~>=~ %(first{n})s and w.word ~<~ %(end{n})s"""
+#: Of a word that thousands have, the list shows the first ones by that word: whoever looks further says more.
+_ENOUGH = f" order by w.word using ~<~, w.record_id limit {BROAD}"
+_COUNTS = """
+select (select count(*) from (select 1 from crm_recordword w where w.account_id = %(account)s and w.object_type = %(type)s
+    and w.word ~>=~ x.first and w.word ~<~ x.after limit %(broad)s) y)
+from unnest(%(firsts)s::text[], %(ends)s::text[]) with ordinality x(first, after, place) order by x.place
+"""
+
+
+def _rarest_first(
+    account_id: int, object_type: str, terms: Sequence[tuple[str, str]]
+) -> list[tuple[str, str, bool]]:
+    """The terms by how many words begin so, and whether those are BROAD or more. One query, none for none."""
+    if not terms:
+        return []
+    firsts, ends = zip(*terms, strict=True)
+    params = {
+        "account": account_id,
+        "type": object_type,
+        "broad": BROAD,
+        "firsts": list(firsts),
+        "ends": list(ends),
+    }
+    counts = [found[0] for found in sql.rows(_COUNTS, params)]
+    return [
+        (first, end, count >= BROAD)
+        for count, (first, end) in sorted(zip(counts, terms, strict=True), key=lambda one: one[0])
+    ]
 
 
 def _named(condition: tuple[str, list[Any]], prefix: str) -> tuple[str, dict[str, Any]]:

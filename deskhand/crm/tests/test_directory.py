@@ -161,7 +161,7 @@ def test_a_company_that_may_not_be_seen_is_not_named_beside_its_contacts(world, 
     assert {row.company for row in directory.rows(blind, "contact").rows} == {""}
 
 
-def test_a_list_costs_one_query_however_long(world, ada):
+def test_a_list_costs_one_query_and_a_search_two_however_long(world, ada):
     contacts.upsert_many([Person(f"{n}@x.example", f"N {n}") for n in range(60)], by=SYSTEM)
 
     with CaptureQueriesContext(
@@ -169,7 +169,21 @@ def test_a_list_costs_one_query_however_long(world, ada):
     ) as asked:
         page = directory.rows(ada, "contact", text="n")
 
-    assert (len(page.rows), len(asked)) == (directory.PAGE, 1)
+    assert (len(page.rows), len(asked)) == (directory.PAGE, 2)
+    with CaptureQueriesContext(connection) as asked:
+        directory.rows(ada, "contact")
+    assert len(asked) == 1
+
+
+def test_of_a_word_that_very_many_have_the_first_are_shown_and_more_words_find_the_rest(
+    world, ada, monkeypatch
+):
+    monkeypatch.setattr(directory, "BROAD", 5)
+    monkeypatch.setattr(directory, "_ENOUGH", directory._ENOUGH.replace("5000", "5"))
+    contacts.upsert_many([Person(f"p{n}@x.example", f"Anna L{n}") for n in range(9)], by=SYSTEM)
+
+    assert len(found(ada, "anna")) == 5
+    assert found(ada, "anna l8") == found(ada, "l8 anna") == ["Anna L8"]
 
 
 # ── making and changing ──────────────────────────────────────────────────────────────────────────────────────────────
