@@ -111,10 +111,18 @@ class _Undo(Exception):
         self.response = response
 
 
+def _opens_own_scope(request: HttpRequest) -> bool:
+    """See `holds_no_transaction`; what no address names is told of in the frame, as everything else."""
+    try:
+        return bool(getattr(resolve(request.path_info).func, "opens_own_scope", False))
+    except Resolver404:
+        return False
+
+
 def _in_account(request: HttpRequest, get_response: Next) -> HttpResponse:
     account_id, user_id = request.account.pk, request.user.pk  # type: ignore[attr-defined]
     assert user_id is not None
-    if getattr(resolve(request.path_info).func, "opens_own_scope", False):
+    if _opens_own_scope(request):
         request.viewer = viewer_for(account_id, user_id)  # type: ignore[attr-defined]
         return get_response(request)
     try:
