@@ -50,6 +50,7 @@ INSTALLED_APPS = [
     "deskhand.crm",
     "deskhand.desk",
     "deskhand.routing",
+    "deskhand.notifications",
     "deskhand.channels.email",
     "deskhand.automation",
     "deskhand.web",

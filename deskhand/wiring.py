@@ -33,7 +33,17 @@ from deskhand.delivery import sender
 from deskhand.delivery.relays import Relay, default_relay
 from deskhand.delivery.transports.mail import MailTransport
 from deskhand.delivery.types import Answered, Pair, Transport
-from deskhand.desk import conversations, customers, inboxes, later, letters, replies, snoozing, threads
+from deskhand.desk import (
+    concerned,
+    conversations,
+    customers,
+    inboxes,
+    later,
+    letters,
+    replies,
+    snoozing,
+    threads,
+)
 from deskhand.desk import search as message_search
 from deskhand.desk.types import Automatic
 from deskhand.events import dispatch, live, log, partitions
@@ -43,6 +53,8 @@ from deskhand.kernel.claimer import BatchClaimer, ClaimLoop
 from deskhand.kernel.database import wake
 from deskhand.kernel.database.scope import account_scope
 from deskhand.kernel.errors import DeskhandError
+from deskhand.notifications import telling
+from deskhand.notifications.types import Concerned
 from deskhand.routing import assign, availability, loads, rerouting, rules, waiting
 from deskhand.routing.types import Assignment, NewTicket, Status
 
@@ -316,6 +328,17 @@ IN_TRANSACTION: list[log.Hook] = [
 ]
 
 
+def notify(account_id: int, events: Sequence[Event]) -> None:
+    """AFTER_COMMIT: people hear of what concerns them."""
+    said = {e.data["message_id"] for e in events if e.kind == replies.COMMENTED}
+    about = {e.data["ticket_id"] for e in events if e.kind in NEWS and e.data.get("ticket_id")}
+    whom = Concerned(concerned.mentioned(account_id, said), concerned.followers(account_id, about))
+    telling.tell(account_id, events, whom)
+
+
+NEWS = {threads.RECEIVED, replies.SENT, replies.COMMENTED}
+
+
 # ── after commit ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 AFTER_COMMIT: list[dispatch.Subscriber] = [
@@ -329,6 +352,7 @@ AFTER_COMMIT: list[dispatch.Subscriber] = [
     ticket_of_answers,
     record_search.follow,
     message_search.follow,
+    notify,
     live.tell_pages,
 ]
 

@@ -253,6 +253,7 @@ def test_no_page_that_links_lead_to_has_unmarked_texts(speaking, desk):
             "/mailbox",
             "/search?q=a",
             "/search/palette",
+            "/notifications/bell",
             LOGOUT,
         ],
     )

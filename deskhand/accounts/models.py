@@ -62,6 +62,10 @@ class User(AbstractBaseUser):
     locale = models.CharField(max_length=16, blank=True, default="")
     zone = models.CharField(max_length=64, blank=True, default="")
     theme = models.CharField(max_length=16, blank=True, default="")
+    #: Single-key shortcuts; whoever dictates to the computer switches them off (WCAG 2.1.4).
+    has_shortcuts = models.BooleanField(default=True)
+    #: Where closing a ticket leads: next, stay, list.
+    after_close = models.CharField(max_length=8, default="next")
     date_joined = models.DateTimeField(default=clock.now)
     is_active = models.BooleanField(default=True)
     #: Raised to end every session of the user at once.

@@ -8,6 +8,7 @@ import unicodedata
 from datetime import datetime
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
@@ -16,6 +17,7 @@ from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from deskhand.accounts import audit, roles, sessions
+from deskhand.accounts.accounts import is_zone
 from deskhand.accounts.models import Membership, Role, User
 from deskhand.events.types import SYSTEM, Actor
 from deskhand.kernel.database.scope import account_scope
@@ -99,6 +101,34 @@ def create(
 def rename(user_id: int, name: str) -> None:
     name = checked_name(name)
     User.objects.filter(pk=user_id).update(name=name, sort_key=sort_key(name))
+
+
+AFTER_CLOSE = ("next", "stay", "list")
+
+
+def set_profile(
+    user_id: int, *, name: str, locale: str, zone: str, has_shortcuts: bool, after_close: str
+) -> None:
+    """What people set for themselves, in all accounts; an empty language or zone is the account's. Raises Invalid."""
+    name = _checked_name(name)
+    if locale and locale not in dict(settings.LANGUAGES):
+        raise Invalid(_("Choose one of the languages."), field="locale", value=locale)
+    if zone and not is_zone(zone):
+        raise Invalid(
+            _("%(zone)s is not a time zone. Choose one such as Europe/Oslo.") % {"zone": zone[:64]},
+            field="zone",
+            value=zone,
+        )
+    if after_close not in AFTER_CLOSE:
+        raise Invalid(_("Choose what follows closing a ticket."), field="after_close", value=after_close)
+    User.objects.filter(pk=user_id).update(
+        name=name,
+        sort_key=sort_key(name),
+        locale=locale,
+        zone=zone,
+        has_shortcuts=has_shortcuts,
+        after_close=after_close,
+    )
 
 
 def set_password(user: User, password: str) -> None:

@@ -9,12 +9,13 @@ from django.conf import settings
 from django.contrib import messages
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
 from deskhand.accounts import policy
 from deskhand.accounts.policy import Action
 from deskhand.desk import new_tickets
 from deskhand.desk import views as desk_views
+from deskhand.notifications import reading
 from deskhand.routing import queries as routing
 from deskhand.routing.queries import OwnStatus
 from deskhand.web import keys, live, settings_side
@@ -60,6 +61,12 @@ UNCOUNTED = (
 )  # they only grow, or nobody works through them
 
 
+def unread_text(unread: int) -> str:
+    if unread >= reading.CAP:
+        return _("99+ unread")
+    return ngettext("%(num)s unread", "%(num)s unread", unread) % {"num": unread}
+
+
 def count_text(count: int) -> str:
     return "999+" if count >= desk_views.CAP else str(count) if count else ""
 
@@ -74,6 +81,7 @@ def person_of_viewer(request: AccountRequest) -> Viewer:
         locale=user.locale or request.account.locale,
         availability=state,
         availability_note=_set_by(status) if status.set_by else "",
+        id=user.pk,
         signal=f"user-{user.pk}",
     )
 
@@ -99,13 +107,14 @@ def shell(request: AccountRequest, *, area: str = "inbox", view: str = "") -> Sh
     """The frame for `area`: one of the rail, or a page of the settings; "own" are the sign-in library's pages."""
     is_setting = area == "own" or area in settings_side.KEYS
     may_search = policy.can(request.viewer, Action.OPEN_HELP_DESK)
-    may_work = area in ("inbox", "search") and may_search
+    may_work = area in ("inbox", "search", "notifications") and may_search
     own_links = _own_links(request)
     side: tuple[SideSection, ...] = _side(request, view) if may_work else ()
     if is_setting:
         side = settings_side.sections(request.viewer, area, own_links)
     if area == "contacts":
         side = contacts_side.sections(request.viewer, view)
+    unread = reading.unread(request.viewer)
     return Shell(
         viewer=person_of_viewer(request),
         nav=_nav(request, "settings" if is_setting else area),
@@ -117,6 +126,11 @@ def shell(request: AccountRequest, *, area: str = "inbox", view: str = "") -> Sh
         search_url=reverse("search") if may_search else "",
         palette_url=reverse("search-palette") if may_search else "",
         keys=keys.sections(request, _first_setting(request)),
+        has_shortcuts=request.user.has_shortcuts,
+        bell_url=reverse("notifications-bell"),
+        bell_page_url=reverse("notifications"),
+        unread=unread,
+        unread_text=unread_text(unread),
         theme_url=reverse("theme"),
         availability_url=reverse("availability") if request.viewer.has_seat else "",
         sign_out_url=reverse("account_logout"),

@@ -30,6 +30,8 @@ class Page:
 
 YOU = [
     Page("my-availability", gettext_lazy("Availability"), "clock", "availability-mine"),
+    Page("profile", gettext_lazy("Profile"), "user-round", "profile"),
+    Page("my-notifications", gettext_lazy("Notifications"), "bell", "notification-settings"),
 ]
 PEOPLE = [
     Page("users", gettext_lazy("Users"), "user-round", "users", Action.EDIT_USERS),

@@ -47,6 +47,7 @@ class Viewer:
     locale: str
     availability: Literal["available", "away"]
     availability_note: str = ""  # "Out of office until 3 Dec", shown above the switch
+    id: int = 0
     signal: str = ""  # comes when something about the viewer changed
 
 
@@ -148,6 +149,11 @@ class Shell:
     search_url: str = ""  # the page of the search; empty: nothing to search
     palette_url: str = ""  # answers with search/palette.html
     keys: tuple[Section, ...] = ()  # the keyboard map
+    has_shortcuts: bool = True
+    bell_url: str = ""  # answers with notifications/bell.html
+    bell_page_url: str = ""
+    unread: int = 0
+    unread_text: str = ""  # "3 unread"
     toasts: tuple[Toast, ...] = ()
 
     @property

@@ -608,6 +608,25 @@ def shortcuts(page: Page) -> None:
     page.evaluate("document.querySelector('[data-open-keys]').click()")
 
 
+def profile(page: Page) -> None:
+    page.goto("/settings/profile")
+
+
+def notifications(page: Page) -> None:
+    page.goto("/notifications")
+
+
+def notification_settings(page: Page) -> None:
+    page.goto("/settings/notifications")
+
+
+def bell(page: Page) -> None:
+    page.goto("/inbox/all-open")
+    if page.locator("#bell-button").is_visible():
+        page.locator("#bell-button[role=button]").click()
+        page.locator("#bell .bell-head").wait_for()
+
+
 STATES: dict[str, Step] = {
     "login": login,
     "list": the_list,
@@ -719,4 +738,8 @@ STATES: dict[str, Step] = {
     "palette": palette,
     "palette-found": palette_found,
     "shortcuts": shortcuts,
+    "profile": profile,
+    "notifications": notifications,
+    "notification-settings": notification_settings,
+    "bell": bell,
 }

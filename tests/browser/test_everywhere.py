@@ -7,6 +7,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
+from deskhand.desk import replies
 from deskhand.events.dispatch import Dispatcher
 
 pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("ignore:StreamingHttpResponse must consume")]
@@ -135,3 +136,35 @@ def test_the_search_works_without_scripts(tab, office) -> None:
     page.get_by_role("link", name="Refund still missing").click()
 
     expect(page.locator("#subject")).to_have_text("Refund still missing")
+
+
+def test_the_bell_rings_while_one_works(tab, office) -> None:
+    ticket = office.mail("Refund still missing")
+    page = tab(office.world.grace, "/inbox/all-open")
+    bell = page.locator("#bell-button")
+    expect(bell).to_have_attribute("aria-label", "Notifications")
+
+    with office.inside() as world:
+        replies.comment(ticket.pk, f"@{world.grace.username} can you look?", by=world.ada)
+    let_all_hear()
+    expect(bell).to_have_attribute("aria-label", "Notifications: 1 unread")
+    expect(page).to_have_title(re.compile(r"^\(1\) All open"))
+
+    bell.click()
+    expect(page.locator("#bell-menu").get_by_text("Ada Lovelace mentioned you")).to_be_visible()
+    page.get_by_role("button", name="Mark all as read").click()
+    expect(bell).to_have_attribute("aria-label", "Notifications")
+    expect(page).to_have_title(re.compile("^All open"))
+
+
+def test_single_keys_are_off_for_who_switched_them_off(tab, office) -> None:
+    """WCAG 2.1.4"""
+    page = tab(office.world.grace, "/settings/profile")
+    page.get_by_label("Keyboard shortcuts of a single key").uncheck()
+    page.get_by_role("button", name="Save").click()
+    page.locator("#live[data-up]").wait_for(state="attached")
+
+    page.keyboard.press("?")
+    expect(page.locator("#keys")).to_be_hidden()
+    page.keyboard.press("Control+k")
+    expect(page.locator("#palette")).to_be_visible()

@@ -37,6 +37,8 @@ class Migration(migrations.Migration):
                 ('locale', models.CharField(blank=True, default='', max_length=16)),
                 ('zone', models.CharField(blank=True, default='', max_length=64)),
                 ('theme', models.CharField(blank=True, default='', max_length=16)),
+                ('has_shortcuts', models.BooleanField(default=True)),
+                ('after_close', models.CharField(default='next', max_length=8)),
                 ('date_joined', models.DateTimeField(default=deskhand.kernel.clock.now)),
                 ('is_active', models.BooleanField(default=True)),
                 ('session_epoch', models.IntegerField(default=0)),

@@ -44,7 +44,10 @@ def set_status(request: AccountRequest, view: str, ticket_id: int) -> HttpRespon
         done = tickets.move(ticket_id, to=to, by=Actor.user(request.user.pk), at=at)
     except Invalid as refusal:  # a rule of the pipeline, as a rule
         return common.refused(request, refusal)
-    if request.POST.get("then") == "next" and desk_views.view_of(request.viewer, view).only_open:
+    then = request.user.after_close if request.POST.get("then") == "next" else ""
+    if then == "list":
+        return _go_on(request, view, ticket_id, None, common.undo_toast(view, done, at))
+    if then == "next" and desk_views.view_of(request.viewer, view).only_open:
         return _go_on(request, view, ticket_id, beside, common.undo_toast(view, done, at))
     return common.changed(request, view, ticket_id, done, at)
 
@@ -67,7 +70,7 @@ def _go_on(
         return redirect(url)
     context: dict[str, Any] = {"toast": toast, "closed_id": closed_id, "request": request, "ticket": None}
     if beside:
-        desk_views.mark_seen(request.viewer, beside, clock.now())
+        common.look_at(request, beside)
         context["ticket"] = pages.ticket_page(request, view, beside)
     else:
         context["tickets"] = pages.ticket_list(request, view)

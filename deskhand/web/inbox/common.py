@@ -22,6 +22,7 @@ from deskhand.crm.records.store import Applied
 from deskhand.desk import views as desk_views
 from deskhand.kernel import clock
 from deskhand.kernel.errors import Forbidden, Invalid
+from deskhand.notifications import reading
 from deskhand.web.frame import shell
 from deskhand.web.inbox import page as pages
 from deskhand.web.inbox import words
@@ -58,13 +59,20 @@ def shown_name(request: AccountRequest) -> str:
         return ""
 
 
+def look_at(request: AccountRequest, ticket_id: int) -> None:
+    """Who has the ticket before them has seen it, and what they were told of it."""
+    now = clock.now()
+    desk_views.mark_seen(request.viewer, ticket_id, now)
+    reading.mark_read(request.viewer, now, ticket_id)
+
+
 def thread_parts(
     request: AccountRequest, view: str, ticket_id: int, template: str = "thread", **more: Any
 ) -> HttpResponse:
     """What changed about the open ticket: as parts for htmx, or back to its page."""
     if not wants_fragment(request):
         return redirect("inbox-ticket", view, ticket_id)
-    desk_views.mark_seen(request.viewer, ticket_id, clock.now())
+    look_at(request, ticket_id)
     name = shown_name(request)
     wish = Wish(is_all=name == "ticket-properties", is_history=name == "ticket-history")
     built = pages.ticket_page(request, view, ticket_id, wish=wish)

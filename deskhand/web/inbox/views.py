@@ -17,7 +17,6 @@ from deskhand.accounts.types import Verb
 from deskhand.desk import conversations, merging, spam
 from deskhand.desk import views as desk_views
 from deskhand.events.types import Actor
-from deskhand.kernel import clock
 from deskhand.kernel.errors import Forbidden, NotFound
 from deskhand.web.frame import shell
 from deskhand.web.inbox import common
@@ -52,7 +51,7 @@ def ticket(request: AccountRequest, view: str, ticket_id: int) -> HttpResponse:
     if survivor is not None:  # R-MERGE-6
         return redirect("inbox-ticket", view, survivor)
     built = pages.ticket_page(request, view, ticket_id)
-    desk_views.mark_seen(request.viewer, ticket_id, clock.now())
+    common.look_at(request, ticket_id)
     if wants_fragment(request):
         return render(request, "inbox/fragments/ticket.html", {"ticket": built, "request": request})
     return common.page(request, view, common.with_list(request, view, built))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, path
 
-from deskhand.web.me import views
+from deskhand.web.me import profile, views
 
 urlpatterns: list[URLPattern | URLResolver] = [
+    path("settings/profile", profile.profile, name="profile"),
+    path("settings/profile/save", profile.save, name="profile-save"),
     path("me/theme", views.theme, name="theme"),
     path("me/availability", views.set_availability, name="availability"),
 ]

@@ -24,11 +24,14 @@ STATUSES = {"available": Status.AVAILABLE, "away": Status.AWAY}
 
 @require_POST
 def theme(request: AccountRequest) -> HttpResponse:
-    chosen = request.POST.get("theme", "")
+    return keep_theme(request, _back(request), request.POST.get("theme", ""))
+
+
+def keep_theme(request: AccountRequest, response: HttpResponse, chosen: str) -> HttpResponse:
+    """Keep the choice with the user and, for pages before the sign-in, in a cookie."""
     if chosen not in THEMES:
         raise Invalid(_("Choose light, dark, or as the system has it."), field="theme", value=chosen)
     User.objects.filter(pk=request.user.pk).update(theme="" if chosen == "auto" else chosen)
-    response = _back(request)
     response.set_cookie(
         "theme", chosen, max_age=YEAR, samesite="Lax", secure=settings.SECURE_COOKIES, httponly=True
     )

@@ -47,6 +47,7 @@ class Wall:
 
 
 OPEN = Wall(neighbour=None, nobody=None)
+OWN = Wall("POST", neighbour=None, nobody=None)
 OF_THE_LIST = Wall(neighbour=None, nobody=403)
 
 TABLE: dict[str, Wall] = {
@@ -184,6 +185,14 @@ TABLE: dict[str, Wall] = {
     "pipeline-deleted": Wall("POST"),
     "pipeline-rules": Wall(),
     "pipeline-rules-save": Wall("POST"),
+    "notifications": OPEN,
+    "notifications-bell": OPEN,
+    "notifications-read": OWN,
+    "notification-read": Wall("POST", nobody=404),
+    "notification-settings": OPEN,
+    "notification-settings-save": OWN,
+    "profile": OPEN,
+    "profile-save": OWN,
     "search": OF_THE_LIST,
     "search-palette": OF_THE_LIST,
     "users": OF_THE_LIST,
@@ -370,6 +379,10 @@ def places(office) -> dict[str, str]:
         "ticket-draft": [ticket.pk], "ticket-files": [ticket.pk], **{name: [ticket.pk] for name in ("ticket-picks", "ticket-presence", "ticket-room")},
         **{name: [snippet.pk] for name in ("snippet", "snippet-save", "snippet-delete")}, "ticket-file-remove": [ticket.pk, own_file.pk],
         **{name: ["all-open", ticket.pk, waiting.pk] for name in ("ticket-later-take-back", "ticket-later-send")}, "make-ticket": [thread.pk], "thread-spam": [thread.pk], "attachment": [file.pk], "remote-picture": [file.message_id, 0], "mailbox-mail": [mail.pk],
+        "inbox-undo": ["all-open"],
+        "notification-read": [ticket.pk],
+        "ticket-draft": [ticket.pk], "ticket-files": [ticket.pk], "ticket-file-remove": [ticket.pk, own_file.pk],
+        **{name: ["all-open", ticket.pk, waiting.pk] for name in ("ticket-later-take-back", "ticket-later-send")}, "make-ticket": [thread.pk], "thread-spam": [thread.pk], "attachment": [file.pk], "mailbox-mail": [mail.pk],
         "automate": lane[:1], "automate-channel": [lane[0], world.channel.pk], "automate-status": [lane[0], "sent"],
         "automate-close-date": lane[:1], **dict.fromkeys(("lane-switch", "lane-every-time", "lane-step-new", "lane-step-add"), lane),
         **{name: [*lane, "1"] for name in TABLE if name.startswith("lane-step-") and name not in ("lane-step-new", "lane-step-add")},

@@ -1,0 +1,63 @@
+"""Who is told of what: pure. One event, one person, one notice (R-NOT-15); nobody of their own doing (R-NOT-9)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from deskhand.events.types import ActorKind, Event
+from deskhand.notifications.types import Concerned, Notice, Topic
+
+RECEIVED, SENT, COMMENTED = "message.received", "message.sent", "comment.added"
+CREATED = "ticket.created"
+OWNER = "hubspot_owner_id"
+
+
+def ticket_of(event: Event) -> int | None:
+    """The ticket an event is news about, None for all that is none."""
+    if event.data.get("is_spam"):
+        return None
+    if event.kind in (RECEIVED, SENT, COMMENTED):
+        is_by_machine = event.data.get("automatic") not in (None, False, "no")
+        return None if is_by_machine else event.data.get("ticket_id")
+    return event.object_id if new_owner(event) else None
+
+
+def new_owner(event: Event) -> int | None:
+    if event.object_type != "ticket":
+        return None
+    if event.kind == CREATED:
+        return event.data.get("owner_id")
+    owner: int | None = event.data.get("changes", {}).get(OWNER, [None, None])[1]
+    return owner
+
+
+def decide(events: Sequence[Event], owners: Mapping[int, int | None], concerned: Concerned) -> list[Notice]:
+    """`owners`: of the tickets, as they are now."""
+    found: dict[tuple[int, int], Notice] = {}
+    for event in events:
+        ticket_id = ticket_of(event)
+        if ticket_id is None:
+            continue
+        for topic, user_id in _told(event, ticket_id, owners.get(ticket_id), concerned):
+            is_own_doing = event.by.kind is ActorKind.USER and event.by.id == user_id
+            if not is_own_doing:
+                notice = Notice(user_id, event.id, topic, ticket_id, event.by.kind.value, event.by.id)
+                found.setdefault((event.id, user_id), notice)
+    return list(found.values())
+
+
+def _told(
+    event: Event, ticket_id: int, owner_id: int | None, concerned: Concerned
+) -> Iterator[tuple[Topic, int]]:
+    """What counts more comes first."""
+    if (assigned := new_owner(event)) is not None:
+        yield Topic.ASSIGNED, assigned
+        return
+    if event.kind == COMMENTED:
+        for user_id in concerned.mentioned.get(event.data["message_id"], ()):
+            yield Topic.MENTION, user_id
+    is_first = event.kind == RECEIVED and event.data.get("opened")  # who got the ticket is told of that
+    if owner_id and not is_first:
+        yield Topic.COMMENT if event.kind == COMMENTED else Topic.MESSAGE, owner_id
+    for user_id in concerned.followers.get(ticket_id, ()):
+        yield Topic.FOLLOWED, user_id

@@ -1,0 +1,43 @@
+"""What people were told, and what they want to be told."""
+
+from __future__ import annotations
+
+from django.db import models
+
+
+class Notification(models.Model):
+    account_id = models.BigIntegerField()
+    user_id = models.BigIntegerField()
+    event_id = models.BigIntegerField()
+    topic = models.TextField()
+    ticket_id = models.BigIntegerField()  # crm.Ticket
+    actor_kind = models.TextField()
+    actor_id = models.BigIntegerField(null=True)
+    created_at = models.DateTimeField()
+    read_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["account_id", "user_id", "event_id"], name="notification_once")
+        ]
+        indexes = [
+            models.Index(fields=["account_id", "user_id", "-id"], name="notification_newest"),
+            models.Index(
+                fields=["account_id", "user_id", "ticket_id"],
+                name="notification_unread",
+                condition=models.Q(read_at=None),
+            ),
+        ]
+
+
+class Wish(models.Model):
+    """By which ways somebody is told of a topic, where that is not as Deskhand has it."""
+
+    account_id = models.BigIntegerField()
+    user_id = models.BigIntegerField()
+    topic = models.TextField()
+    bell = models.BooleanField()
+    mail = models.BooleanField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["account_id", "user_id", "topic"], name="wish_once")]

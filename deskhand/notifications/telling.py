@@ -1,0 +1,145 @@
+"""Telling people: a row for the bell and a mail through the outbox, both once an event and person.
+
+Called after commit, in the dispatcher's transaction. What one may no longer see is not told: the list asks at every
+reading, a mail when it is written (R-NOT-16).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.urls import reverse
+from django.utils import translation
+from django.utils.translation import gettext as _
+
+from deskhand.accounts.mails import sender_address
+from deskhand.accounts.models import Account, User
+from deskhand.accounts.policy import viewer_for, visible
+from deskhand.crm.records.models import Ticket
+from deskhand.delivery import outbox
+from deskhand.delivery.types import Address, Mail, NewSend
+from deskhand.events import live
+from deskhand.events.types import Event
+from deskhand.kernel import clock
+from deskhand.kernel.database import sql
+from deskhand.kernel.errors import NotFound
+from deskhand.notifications import deciding, wishes
+from deskhand.notifications.models import Notification
+from deskhand.notifications.types import Concerned, Notice, by_user
+from deskhand.notifications.wording import sentence
+
+OLD = timedelta(days=1)
+
+
+def signal_of(user_id: int) -> str:
+    return f"bell-{user_id}"
+
+
+def tell(account_id: int, events: Sequence[Event], concerned: Concerned, at: datetime | None = None) -> None:
+    """Tell all whom the events concern; what is older than OLD is no news. Safe to repeat."""
+    at = at or clock.now()
+    events = [event for event in events if event.at > at - OLD]
+    ticket_ids = {pk for event in events if (pk := deciding.ticket_of(event)) is not None}
+    if not ticket_ids:
+        return
+    tickets = Ticket.objects.filter(account_id=account_id, pk__in=ticket_ids, archived_at=None, is_spam=False)
+    known = {ticket.pk: ticket for ticket in tickets.select_related("contact")}
+    owners = {pk: ticket.owner_id for pk, ticket in known.items()}
+    notices = [n for n in deciding.decide(events, owners, concerned) if n.ticket_id in known]
+    wanted = wishes.of_many(account_id, {notice.user_id for notice in notices})
+    fresh = _keep(account_id, [n for n in notices if wanted.bell(n.user_id, n.topic)], at)
+    live.signal(account_id, [signal_of(user_id) for user_id in sorted(fresh)])
+    mailed = [n for n in notices if wanted.mail(n.user_id, n.topic)]
+    if mailed:
+        _mail(account_id, mailed, known)
+
+
+def _keep(account_id: int, notices: Sequence[Notice], at: datetime) -> set[int]:
+    """Write the rows; returns who has a new one."""
+    if not notices:
+        return set()
+    columns: list[list[Any]] = [
+        [n.user_id for n in notices],
+        [n.event_id for n in notices],
+        [n.topic.value for n in notices],
+        [n.ticket_id for n in notices],
+        [n.actor_kind for n in notices],
+        [n.actor_id for n in notices],
+    ]
+    return {row[0] for row in sql.rows(_KEEP, [account_id, at, *columns])}
+
+
+_KEEP = f"""
+insert into {Notification._meta.db_table} (account_id, created_at, user_id, event_id, topic, ticket_id, actor_kind, actor_id)
+select %s, %s, x.* from unnest(%s::bigint[], %s::bigint[], %s::text[], %s::bigint[], %s::text[], %s::bigint[]) x
+on conflict (account_id, user_id, event_id) do nothing returning user_id
+"""
+
+
+# ── by mail ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _mail(account_id: int, notices: Sequence[Notice], tickets: Mapping[int, Ticket]) -> None:
+    account = Account.objects.get(pk=account_id)
+    people = User.objects.in_bulk({n.user_id for n in notices} | _colleagues(notices))
+    sends = []
+    for user_id, own in by_user(notices).items():
+        seen = [n for n in own if _may_see(account_id, user_id, tickets[n.ticket_id])]
+        sends += [_send(account, people, tickets[n.ticket_id], n) for n in seen]
+    outbox.enqueue(sends)
+
+
+def _colleagues(notices: Sequence[Notice]) -> set[int]:
+    return {n.actor_id for n in notices if n.actor_kind == "user" and n.actor_id}
+
+
+def _may_see(account_id: int, user_id: int, ticket: Ticket) -> bool:
+    try:
+        viewer = viewer_for(account_id, user_id)
+    except NotFound:  # no member any more
+        return False
+    return visible(viewer, "ticket").allows(ticket.owner_id, ticket.assigned_team_ids)
+
+
+def _send(account: Account, people: Mapping[int, User], ticket: Ticket, notice: Notice) -> NewSend:
+    user = people[notice.user_id]
+    with translation.override(user.locale or account.locale):
+        said = sentence(notice.topic, actor_name(notice, people, ticket))
+        url = settings.SITE_URL + reverse("inbox-ticket", args=["all-open", ticket.pk])
+        mail = Mail(
+            sender=Address(sender_address(), account.name),
+            to=(Address(user.email, user.name),),
+            subject=f"[#{ticket.number}] {ticket.subject}",
+            text=_(
+                "%(what)s\n\n#%(number)s %(subject)s\n%(url)s\n\n"
+                "You choose what you get mail about here:\n%(settings_url)s"
+            )
+            % {
+                "what": said,
+                "number": ticket.number,
+                "subject": ticket.subject,
+                "url": url,
+                "settings_url": settings.SITE_URL + reverse("notification-settings"),
+            },
+            automatic="auto-generated",
+        )
+    return NewSend(
+        account_id=account.pk,
+        transport="mail",
+        idempotency_key=f"notification:{notice.event_id}:{notice.user_id}",
+        recipients=[user.email],
+        payload=mail.payload(),
+    )
+
+
+def actor_name(notice: Notice, people: Mapping[int, User], ticket: Ticket) -> str:
+    """Who did it, "" for a machine."""
+    if notice.actor_kind == "user":
+        found = people.get(notice.actor_id or 0)
+        return found.name if found else ""
+    if notice.actor_kind == "visitor" and ticket.contact:
+        return ticket.contact.name or ticket.contact.email
+    return ""

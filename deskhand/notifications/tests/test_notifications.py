@@ -1,0 +1,229 @@
+"""Who is told of what, by which way, and that nobody is told twice or of what they may not see."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils.translation import get_language
+
+from deskhand.accounts import users
+from deskhand.accounts.models import Membership, Role, User
+from deskhand.accounts.policy import viewer_for
+from deskhand.crm.records import tickets
+from deskhand.delivery.models import OutboxEntry
+from deskhand.desk import replies, threads
+from deskhand.desk.models import Follower
+from deskhand.desk.types import Automatic, InboundMessage, Incoming, Mailbox
+from deskhand.events.types import SYSTEM, Actor, Event
+from deskhand.kernel import clock
+from deskhand.notifications import reading, telling, wishes
+from deskhand.notifications.models import Notification
+from deskhand.notifications.types import Concerned, Topic
+from deskhand.notifications.wishes import Ways
+
+
+@pytest.fixture
+def now():
+    return clock.now()
+
+
+def mail(world, subject="Refund", **more):
+    at = clock.now()
+    given = {"external_id": f"{subject}@x", "sender": Mailbox("astrid@fjallbo.example", "Astrid Lindqvist"),
+             "subject": subject, "text": "Where is it?", "received_at": at} | more  # fmt: skip
+    return threads.receive(Incoming(world.channel.pk, InboundMessage(**given)), at=at)
+
+
+def told(world, user):
+    """What somebody's bell says, oldest first: topic and who did it."""
+    lines, _after = reading.lines(viewer_for(world.account.pk, user.pk))
+    return [(line.topic, line.actor_name) for line in reversed(lines)]
+
+
+@pytest.fixture
+def owned(world, settle):
+    """A ticket of Grace's, of which nobody was told yet."""
+    received = mail(world)
+    tickets.assign(received.ticket_id, owner_id=world.grace.pk, by=SYSTEM)
+    settle()
+    Notification.objects.all().delete()
+    return received
+
+
+def test_who_gets_a_ticket_is_told_and_who_gave_it_is_not(world, owned, settle):
+    """R-NOT-1, R-NOT-9"""
+    tickets.assign(owned.ticket_id, owner_id=world.bob.pk, by=Actor.user(world.grace.pk))
+    settle()
+
+    assert told(world, world.bob) == [(Topic.ASSIGNED, "Grace Hopper")]
+    assert told(world, world.grace) == []
+
+
+def test_who_takes_a_ticket_is_told_nothing(world, owned, settle):
+    """R-NOT-9"""
+    tickets.assign(owned.ticket_id, owner_id=world.bob.pk, by=Actor.user(world.bob.pk))
+    settle()
+
+    assert told(world, world.bob) == []
+
+
+def test_the_owner_is_told_of_messages_and_comments(world, owned, settle):
+    """R-NOT-8"""
+    mail(world, "Re: Refund", answers=("Refund@x",))
+    replies.comment(owned.ticket_id, "Look at this", by=world.ada)
+    settle()
+
+    assert told(world, world.grace) == [(Topic.MESSAGE, "Astrid Lindqvist"), (Topic.COMMENT, "Ada Lovelace")]
+
+
+def test_what_machines_answer_is_no_news(world, owned, settle):
+    mail(world, "Out of office", answers=("Refund@x",), automatic=Automatic.ANSWER)
+    settle()
+
+    assert told(world, world.grace) == []
+
+
+def test_one_event_is_told_once_and_a_mention_counts_most(world, owned, settle):
+    """R-NOT-11, R-NOT-15, R-WORK-4"""
+    Follower.objects.create(account_id=world.account.pk, ticket_id=owned.ticket_id, user_id=world.grace.pk)
+    replies.comment(owned.ticket_id, f"@{world.grace.username} can you look?", by=world.ada)
+    settle()
+
+    assert told(world, world.grace) == [(Topic.MENTION, "Ada Lovelace")]
+
+
+def test_who_follows_is_told_until_they_say_no(world, owned, settle):
+    """R-NOT-8, R-WORK-10"""
+    for user, follows in ((world.bob, True), (world.eve, False)):
+        Follower.objects.create(
+            account_id=world.account.pk, ticket_id=owned.ticket_id, user_id=user.pk, follows=follows
+        )
+    mail(world, "Re: Refund", answers=("Refund@x",))
+    settle()
+
+    assert told(world, world.bob) == [(Topic.FOLLOWED, "Astrid Lindqvist")]
+    assert told(world, world.eve) == []
+
+
+def test_what_was_told_already_is_not_told_again(world, owned, settle):
+    event = Event(
+        "ticket.assigned", "ticket", owned.ticket_id, 9, SYSTEM, clock.now(),
+        {"changes": {"hubspot_owner_id": [None, world.grace.pk]}}, None, 0, 77, world.account.pk,
+    )  # fmt: skip
+    wishes.choose(world.account.pk, world.grace.pk, {Topic.ASSIGNED: Ways(True, True)})
+
+    for _time in range(3):
+        telling.tell(world.account.pk, [event], Concerned())
+
+    assert told(world, world.grace) == [(Topic.ASSIGNED, "")]
+    assert OutboxEntry.objects.filter(idempotency_key=f"notification:77:{world.grace.pk}").count() == 1
+
+
+def test_what_is_a_day_old_is_no_news(world, owned):
+    event = Event(
+        "ticket.assigned", "ticket", owned.ticket_id, 9, SYSTEM, clock.now() - timedelta(days=2),
+        {"changes": {"hubspot_owner_id": [None, world.grace.pk]}}, None, 0, 77, world.account.pk,
+    )  # fmt: skip
+    telling.tell(world.account.pk, [event], Concerned())
+
+    assert told(world, world.grace) == []
+
+
+def mails_to(user):
+    return [e for e in OutboxEntry.objects.order_by("id") if e.recipients == [user.email]]
+
+
+def test_a_mention_comes_by_mail_too_unless_one_chose_otherwise(world, owned, settle):
+    """R-NOT-2, R-NOT-4, R-NOT-5, R-NOT-12"""
+    replies.comment(owned.ticket_id, f"@{world.bob.username} look", by=world.ada)
+    settle()
+    [sent] = mails_to(world.bob)
+    assert "Ada Lovelace mentioned you" in sent.payload["text"]
+    assert f"/inbox/all-open/{owned.ticket_id}" in sent.payload["text"]
+
+    wishes.choose(world.account.pk, world.bob.pk, {Topic.MENTION: Ways(False, False)})
+    replies.comment(owned.ticket_id, f"@{world.bob.username} look again", by=world.ada)
+    settle()
+    assert len(mails_to(world.bob)) == 1
+    assert len(told(world, world.bob)) == 1
+
+
+def test_a_mail_is_in_the_language_of_who_reads_it(world, owned, settle, monkeypatch):
+    monkeypatch.setattr(telling, "sentence", lambda topic, name: f"in {get_language()}")
+    User.objects.filter(pk=world.bob.pk).update(locale="da")
+    replies.comment(owned.ticket_id, f"@{world.bob.username} look", by=world.ada)
+    settle()
+
+    [sent] = mails_to(world.bob)
+    assert sent.payload["text"].startswith("in da\n")
+
+
+@pytest.mark.parametrize("way", ["role", "gone"])
+def test_who_may_not_see_the_ticket_is_told_nothing_of_it(world, owned, settle, way):
+    """R-NOT-16, R-PERM-1, S37"""
+    replies.comment(owned.ticket_id, f"@{world.bob.username} before", by=world.ada)
+    settle()
+    before = len(mails_to(world.bob))
+    if way == "role":
+        own = {"records": {"ticket": dict.fromkeys(("view", "edit"), "own")}, "capabilities": []}
+        role = Role.objects.create(account=world.account, name="own", permissions=own)
+        Membership.objects.filter(account=world.account, user=world.bob).update(role=role)
+    else:
+        users.deactivate(world.account.pk, world.bob.pk, by=SYSTEM)
+    replies.comment(owned.ticket_id, f"@{world.bob.username} after", by=world.ada)
+    settle()
+
+    assert len(mails_to(world.bob)) == before
+    if way == "role":
+        assert told(world, world.bob) == []
+        assert reading.unread(viewer_for(world.account.pk, world.bob.pk)) == 0
+
+
+def test_what_was_read_is_read(world, owned, settle, now):
+    other = mail(world, "Lamp")
+    tickets.assign(other.ticket_id, owner_id=world.grace.pk, by=SYSTEM)
+    mail(world, "Re: Refund", answers=("Refund@x",))
+    settle()
+    grace = viewer_for(world.account.pk, world.grace.pk)
+
+    assert reading.unread(grace) == 2
+    assert reading.mark_read(grace, now, owned.ticket_id) == 1
+    assert reading.unread(grace) == 1
+    assert reading.mark_read(grace, now) == 1
+    assert reading.mark_read(grace, now) == 0
+    assert reading.unread(grace) == 0
+
+
+def test_pages_of_the_list_follow_each_other(world, owned, settle):
+    for n in range(5):
+        replies.comment(owned.ticket_id, f"{n}", by=world.ada)
+    settle()
+    grace = viewer_for(world.account.pk, world.grace.pk)
+
+    first, after = reading.lines(grace, limit=3)
+    second, end = reading.lines(grace, before=after, limit=3)
+
+    assert len(first) == 3
+    assert len(second) == 2
+    assert end == 0
+    assert {line.id for line in first}.isdisjoint(line.id for line in second)
+
+
+def test_telling_asks_as_often_for_many_as_for_few(world):
+    def asked(count):
+        ids = [mail(world, f"{count}.{n}").ticket_id for n in range(count)]
+        events = [
+            Event(
+                "ticket.assigned", "ticket", pk, 2, SYSTEM, clock.now(),
+                {"changes": {"hubspot_owner_id": [None, world.grace.pk]}}, None, 0, 1000 * count + pk, world.account.pk,
+            )
+            for pk in ids
+        ]  # fmt: skip
+        with CaptureQueriesContext(connection) as queries:
+            telling.tell(world.account.pk, events, Concerned())
+        return len(queries)
+
+    assert asked(2) == asked(8)

@@ -1,0 +1,46 @@
+"""What people are told about, in the order of what counts more, and who is to be told."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Topic(StrEnum):
+    MENTION = "mention"  # somebody named me in a comment
+    ASSIGNED = "assigned"  # a ticket became mine
+    MESSAGE = "message"  # a customer or colleague wrote on a ticket of mine
+    COMMENT = "comment"  # a colleague commented on a ticket of mine
+    FOLLOWED = "followed"  # a message or comment on a ticket that I follow
+
+
+#: Who is told by which way, unless they chose otherwise (R-NOT-12). The bell rings for everything.
+MAILED = frozenset({Topic.MENTION})
+
+
+@dataclass(frozen=True)
+class Concerned:
+    """Whom events concern, beside the owners of their tickets."""
+
+    mentioned: Mapping[int, Collection[int]] = field(default_factory=dict)  # message → users
+    followers: Mapping[int, Collection[int]] = field(default_factory=dict)  # ticket → users
+
+
+@dataclass(frozen=True)
+class Notice:
+    """One person is told of one event, once (R-NOT-15)."""
+
+    user_id: int
+    event_id: int
+    topic: Topic
+    ticket_id: int
+    actor_kind: str
+    actor_id: int | None
+
+
+def by_user(notices: Sequence[Notice]) -> dict[int, list[Notice]]:
+    found: dict[int, list[Notice]] = {}
+    for notice in notices:
+        found.setdefault(notice.user_id, []).append(notice)
+    return found

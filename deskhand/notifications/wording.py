@@ -1,0 +1,27 @@
+"""The sentence for a notice, on the screen and in a mail."""
+
+from __future__ import annotations
+
+from django.utils.translation import gettext as _
+
+from deskhand.notifications.types import Topic
+
+
+def sentence(topic: Topic, name: str) -> str:
+    """`name`: who did it; empty for routing, a workflow or somebody without a name."""
+    if not name:
+        return {
+            Topic.ASSIGNED: _("This ticket was assigned to you"),
+            Topic.MENTION: _("You were mentioned"),
+            Topic.MESSAGE: _("There is a new message on your ticket"),
+            Topic.COMMENT: _("There is a new comment on your ticket"),
+            Topic.FOLLOWED: _("There is news on a ticket that you follow"),
+        }[topic]
+    words = {
+        Topic.ASSIGNED: _("%(name)s assigned this ticket to you"),
+        Topic.MENTION: _("%(name)s mentioned you"),
+        Topic.MESSAGE: _("%(name)s wrote on your ticket"),
+        Topic.COMMENT: _("%(name)s commented on your ticket"),
+        Topic.FOLLOWED: _("%(name)s wrote on a ticket that you follow"),
+    }[topic]
+    return words % {"name": name}

@@ -1,0 +1,124 @@
+"""The profile: name, language, time zone, looks, shortcuts, and what follows closing a ticket."""
+
+from __future__ import annotations
+
+import zoneinfo
+from dataclasses import dataclass
+from functools import cache
+
+from django.conf import settings
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import redirect
+from django.utils import translation
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET, require_POST
+
+from deskhand.accounts import users
+from deskhand.kernel.errors import Invalid
+from deskhand.web.frame import shell
+from deskhand.web.jinja import render
+from deskhand.web.me.views import keep_theme
+from deskhand.web.middleware import AccountRequest
+from deskhand.web.pipelines.rows import Choice
+
+
+@dataclass(frozen=True)
+class ProfileForm:
+    name: str
+    email: str
+    languages: tuple[Choice, ...]
+    zones: tuple[Choice, ...]
+    themes: tuple[Choice, ...]
+    after_close: tuple[Choice, ...]
+    has_shortcuts: bool
+    wrong: str = ""  # the field that was refused
+    problem: str = ""
+
+
+@require_GET
+def profile(request: AccountRequest) -> HttpResponse:
+    user = request.user
+    given = {
+        "name": user.name,
+        "locale": user.locale,
+        "zone": user.zone,
+        "theme": user.theme or "auto",
+        "after_close": user.after_close,
+        "shortcuts": "1" if user.has_shortcuts else "",
+    }
+    return _show(request, given)
+
+
+@require_POST
+def save(request: AccountRequest) -> HttpResponse:
+    given = {
+        name: request.POST.get(name, "").strip()
+        for name in ("name", "locale", "zone", "theme", "after_close", "shortcuts")
+    }
+    try:
+        users.set_profile(
+            request.user.pk or 0,
+            name=given["name"],
+            locale=given["locale"],
+            zone=given["zone"],
+            has_shortcuts=given["shortcuts"] == "1",
+            after_close=given["after_close"] or "next",
+        )
+    except Invalid as refusal:
+        request.has_failed = True
+        return _show(request, given, refusal, status=422)
+    with translation.override(given["locale"] or request.account.locale):
+        messages.info(request, _("Saved"))
+    return keep_theme(request, redirect("profile"), given["theme"] or "auto")
+
+
+def _show(
+    request: AccountRequest, given: dict[str, str], refusal: Invalid | None = None, status: int = 200
+) -> HttpResponse:
+    form = ProfileForm(
+        name=given["name"],
+        email=request.user.email,
+        languages=_choices(
+            {"": _("As the account: %(language)s") % {"language": _language(request.account.locale)}}
+            | dict(settings.LANGUAGES),
+            given["locale"],
+        ),
+        zones=_choices(
+            {"": _("As the account: %(zone)s") % {"zone": request.account.zone}}
+            | {zone: zone.replace("_", " ") for zone in zones()},
+            given["zone"],
+        ),
+        themes=_choices(
+            {"auto": _("Theme of the system"), "light": _("Light"), "dark": _("Dark")}, given["theme"]
+        ),
+        after_close=_choices(
+            {
+                "next": _("Go to the next ticket"),
+                "stay": _("Stay on the ticket"),
+                "list": _("Go back to the list"),
+            },
+            given["after_close"],
+        ),
+        has_shortcuts=given["shortcuts"] == "1",
+        wrong=refusal.field or "" if refusal else "",
+        problem=str(refusal) if refusal else "",
+    )
+    context = {"shell": shell(request, area="profile"), "form": form, "request": request}
+    return render(request, "me/profile.html", context, status=status)
+
+
+def _choices(options: dict[str, str], chosen: str) -> tuple[Choice, ...]:
+    return tuple(Choice(value, label, value == chosen) for value, label in options.items())
+
+
+def _language(code: str) -> str:
+    return str(dict(settings.LANGUAGES).get(code, code))
+
+
+@cache
+def zones() -> tuple[str, ...]:
+    """Those with a place in their name, which is what people look for."""
+    return tuple(
+        sorted(zone for zone in zoneinfo.available_timezones() if "/" in zone and zone[:4] != "Etc/")
+    )

@@ -1,0 +1,88 @@
+"""Putting into words what somebody was told, and what they may be told."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from django.urls import reverse
+from django.utils.translation import gettext_lazy
+
+from deskhand.accounts.types import Viewer
+from deskhand.notifications import reading, wishes
+from deskhand.notifications.reading import Line
+from deskhand.notifications.types import Topic
+from deskhand.notifications.wording import sentence
+from deskhand.web.frame import unread_text
+from deskhand.web.notifications.rows import BellList, TicketGroup, Told, TopicLine
+from deskhand.web.shell import Person
+
+IN_BELL = 20
+
+TOPICS = {
+    Topic.MENTION: (
+        gettext_lazy("Mentions"),
+        gettext_lazy("Somebody names you with @ in a comment."),
+    ),
+    Topic.ASSIGNED: (gettext_lazy("Assigned to me"), gettext_lazy("A ticket becomes yours.")),
+    Topic.MESSAGE: (
+        gettext_lazy("Messages on my tickets"),
+        gettext_lazy("A customer or a colleague writes on a ticket that you own."),
+    ),
+    Topic.COMMENT: (
+        gettext_lazy("Comments on my tickets"),
+        gettext_lazy("A colleague comments on a ticket that you own."),
+    ),
+    Topic.FOLLOWED: (
+        gettext_lazy("Tickets that I follow"),
+        gettext_lazy("There is a message or a comment on a ticket that you follow."),
+    ),
+}
+
+
+def bell(viewer: Viewer, *, before: int = 0, limit: int = reading.PAGE) -> BellList:
+    lines, after = reading.lines(viewer, before=before, limit=limit)
+    unread = reading.unread(viewer)
+    return BellList(
+        groups=tuple(_groups(lines)),
+        unread=unread,
+        unread_text=unread_text(unread),
+        more_url=f"{reverse('notifications')}?before={after}" if after else "",
+    )
+
+
+def _groups(lines: Sequence[Line]) -> list[TicketGroup]:
+    """By ticket, in the order of what is newest of each."""
+    found: dict[int, list[Line]] = {}
+    for line in lines:
+        found.setdefault(line.ticket_id, []).append(line)
+    return [
+        TicketGroup(
+            id=ticket_id,
+            number=f"#{own[0].number}",
+            subject=own[0].subject,
+            url=reverse("inbox-ticket", args=["all-open", ticket_id]),
+            read_url=reverse("notification-read", args=[ticket_id]),
+            told=tuple(_told(line) for line in own),
+            is_unread=any(line.is_unread for line in own),
+        )
+        for ticket_id, own in found.items()
+    ]
+
+
+def _told(line: Line) -> Told:
+    person = Person.named(line.actor_name) if line.actor_name else None
+    return Told(sentence(line.topic, line.actor_name), line.at, line.is_unread, person)
+
+
+def topics(viewer: Viewer) -> list[TopicLine]:
+    chosen = wishes.of_many(viewer.account_id, {viewer.user_id})
+    return [
+        TopicLine(
+            topic.value,
+            str(label),
+            str(text),
+            chosen.bell(viewer.user_id, topic),
+            chosen.mail(viewer.user_id, topic),
+        )
+        for topic, (label, text) in TOPICS.items()
+    ]

@@ -1,0 +1,48 @@
+"""What the templates of the bell may show."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from deskhand.web.shell import Person
+
+
+@dataclass(frozen=True)
+class Told:
+    """One thing that somebody was told."""
+
+    text: str
+    at: datetime
+    is_unread: bool
+    person: Person | None = None  # who did it; None for a machine
+
+
+@dataclass(frozen=True)
+class TicketGroup:
+    """What somebody was told of one ticket, newest first."""
+
+    id: int
+    number: str
+    subject: str
+    url: str
+    read_url: str  # POST
+    told: tuple[Told, ...]
+    is_unread: bool
+
+
+@dataclass(frozen=True)
+class BellList:
+    groups: tuple[TicketGroup, ...]
+    unread: int
+    unread_text: str  # "3 unread"
+    more_url: str = ""
+
+
+@dataclass(frozen=True)
+class TopicLine:
+    key: str
+    label: str
+    help: str
+    bell: bool
+    mail: bool

@@ -1,0 +1,16 @@
+"""Addresses of the bell."""
+
+from __future__ import annotations
+
+from django.urls import URLPattern, URLResolver, path
+
+from deskhand.web.notifications import views
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("notifications", views.notifications, name="notifications"),
+    path("notifications/bell", views.bell, name="notifications-bell"),
+    path("notifications/read", views.read_all, name="notifications-read"),
+    path("notifications/<id:ticket_id>/read", views.read_one, name="notification-read"),
+    path("settings/notifications", views.settings, name="notification-settings"),
+    path("settings/notifications/save", views.save_settings, name="notification-settings-save"),
+]

@@ -1,0 +1,77 @@
+"""The bell: its list, marking as read, and what one is told by which way."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import redirect
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET, require_POST
+
+from deskhand.kernel import clock
+from deskhand.kernel.errors import NotFound
+from deskhand.notifications import reading, wishes
+from deskhand.notifications.types import Topic
+from deskhand.notifications.wishes import Ways
+from deskhand.web.frame import shell
+from deskhand.web.jinja import render, wants_fragment
+from deskhand.web.middleware import AccountRequest
+from deskhand.web.notifications import page
+
+
+@require_GET
+def notifications(request: AccountRequest) -> HttpResponse:
+    found = page.bell(request.viewer, before=_place(request.GET.get("before", "")))
+    context = {"shell": shell(request, area="notifications"), "bell": found, "request": request}
+    return render(request, "notifications/page.html", context)
+
+
+def _place(text: str) -> int:
+    if not text:
+        return 0
+    if not (text.isascii() and text.isdigit() and len(text) <= 18):
+        raise NotFound(_("There is no such page."))
+    return int(text)
+
+
+@require_GET
+def bell(request: AccountRequest) -> HttpResponse:
+    return _bell(request)
+
+
+def _bell(request: AccountRequest) -> HttpResponse:
+    context = {"bell": page.bell(request.viewer, limit=page.IN_BELL), "request": request}
+    return render(request, "notifications/bell.html", context)
+
+
+@require_POST
+def read_all(request: AccountRequest) -> HttpResponse:
+    reading.mark_read(request.viewer, clock.now())
+    return _bell(request) if wants_fragment(request) else redirect("notifications")
+
+
+@require_POST
+def read_one(request: AccountRequest, ticket_id: int) -> HttpResponse:
+    reading.require(request.viewer, ticket_id)
+    reading.mark_read(request.viewer, clock.now(), ticket_id)
+    return _bell(request) if wants_fragment(request) else redirect("notifications")
+
+
+@require_GET
+def settings(request: AccountRequest) -> HttpResponse:
+    context = {
+        "shell": shell(request, area="my-notifications"),
+        "topics": page.topics(request.viewer),
+        "request": request,
+    }
+    return render(request, "notifications/settings.html", context)
+
+
+@require_POST
+def save_settings(request: AccountRequest) -> HttpResponse:
+    """`bell` and `mail` name the topics that are switched on; the others are off."""
+    bell, mail = set(request.POST.getlist("bell")), set(request.POST.getlist("mail"))
+    chosen = {topic: Ways(topic.value in bell, topic.value in mail) for topic in Topic}
+    wishes.choose(request.viewer.account_id, request.viewer.user_id, chosen)
+    messages.info(request, _("Saved"))
+    return redirect("notification-settings")

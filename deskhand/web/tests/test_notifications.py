@@ -1,0 +1,192 @@
+"""The bell and the profile: what one is told, what one chose, and what is refused."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from deskhand.accounts.models import User
+from deskhand.crm.records import tickets
+from deskhand.desk import replies
+from deskhand.events.dispatch import Dispatcher
+from deskhand.events.types import SYSTEM
+from deskhand.kernel import clock
+from deskhand.notifications.models import Notification
+from deskhand.web.tests.test_inbox import texts
+
+
+@pytest.fixture
+def grace(office, sign_in):
+    return sign_in(office.world.grace)
+
+
+@pytest.fixture
+def told(office, wired):
+    """Grace is told of a ticket."""
+
+    def tell(subject="Refund still missing", **more):
+        ticket = office.mail(subject, external_id=f"{subject}@x")
+        with office.inside() as world:
+            tickets.assign(ticket.pk, owner_id=world.grace.pk, by=SYSTEM, at=clock.now())
+            replies.comment(ticket.pk, f"@{world.grace.username} look", by=world.ada, at=clock.now())
+        while Dispatcher().run_once():
+            pass
+        return ticket
+
+    return tell
+
+
+def test_the_bell_says_what_happened_by_ticket(told, grace):
+    """UI §7"""
+    ticket = told()
+
+    shown = grace.get("/notifications/bell").content.decode()
+
+    assert shown.count('class="bell-group"') == 1
+    assert f'href="/inbox/all-open/{ticket.pk}"' in shown
+    assert "Ada Lovelace mentioned you" in shown
+    assert "This ticket was assigned to you" in shown
+    assert 'data-unread="2"' in shown
+    assert "2 unread" in shown
+    assert "Ada Lovelace mentioned you" in texts(grace.get("/notifications"))
+
+
+def test_every_page_says_how_many_are_unread(told, grace):
+    told()
+
+    page = grace.get("/settings/profile").content.decode()
+
+    assert 'aria-label="Notifications: 2 unread"' in page
+
+
+def test_opening_the_ticket_reads_what_was_told_of_it(told, grace):
+    ticket = told()
+    other = told("Lamp")
+
+    grace.get(f"/inbox/all-open/{ticket.pk}")
+
+    shown = grace.get("/notifications/bell").content.decode()
+    assert 'data-unread="2"' in shown
+    assert f"/notifications/{other.pk}/read" in shown
+    assert f"/notifications/{ticket.pk}/read" not in shown
+
+
+def test_one_ticket_and_all_can_be_marked_as_read(told, grace, office):
+    ticket, _other = told(), told("Lamp")
+
+    assert grace.post(f"/notifications/{ticket.pk}/read")["Location"] == "/notifications"
+    assert "2 unread" in texts(grace.get("/notifications"))
+    part = grace.post("/notifications/read", headers={"HX-Request": "true"}).content.decode()
+
+    assert 'id="bell"' in part
+    assert "0 unread" in part
+    with office.inside():
+        assert not Notification.objects.filter(read_at=None).exclude(user_id=office.world.ada.pk).exists()
+
+
+def test_nobody_reads_or_marks_what_others_were_told(told, office, sign_in):
+    ticket = told()
+    bob = sign_in(office.world.bob)
+
+    assert "No notifications" in texts(bob.get("/notifications"))
+    assert bob.post(f"/notifications/{ticket.pk}/read").status_code == 404
+    bob.post("/notifications/read")
+    with office.inside() as world:
+        assert Notification.objects.filter(user_id=world.grace.pk, read_at=None).count() == 2
+
+
+def test_the_bell_asks_as_often_for_many_as_for_few(told, grace):
+    def asked():
+        with CaptureQueriesContext(connection) as queries:
+            grace.get("/notifications")
+        return len(queries)
+
+    told()
+    few = asked()
+    for n in range(4):
+        told(f"Lamp {n}")
+    assert asked() == few
+
+
+@pytest.mark.parametrize("before", ["x", "-1", "9" * 19])
+def test_a_place_that_is_none_is_not_found(grace, before):
+    assert grace.get(f"/notifications?before={before}").status_code == 404
+
+
+def test_what_one_chose_is_kept(grace, told):
+    """R-NOT-2, R-NOT-5"""
+    answer = grace.post(
+        "/settings/notifications/save", {"bell": ["assigned"], "mail": ["message", "nonsense"]}
+    )
+
+    assert answer["Location"] == "/settings/notifications"
+    page = grace.get("/settings/notifications").content.decode()
+    checked = re.findall(r'name="(\w+)" value="(\w+)" checked', page)
+    assert checked == [("bell", "assigned"), ("mail", "message")]
+    told()
+    assert "1 unread" in texts(grace.get("/notifications"))
+
+
+# ── the profile ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+PROFILE = {
+    "name": "Grace Brewster",
+    "locale": "da",
+    "zone": "Europe/Oslo",
+    "theme": "dark",
+    "after_close": "stay",
+}
+
+
+def test_a_profile_is_kept_and_holds_at_once(grace, office):
+    answer = grace.post("/settings/profile/save", PROFILE)
+
+    assert answer["Location"] == "/settings/profile"
+    user = User.objects.get(pk=office.world.grace.pk)
+    assert (user.name, user.locale, user.zone, user.theme) == ("Grace Brewster", "da", "Europe/Oslo", "dark")
+    assert (user.after_close, user.has_shortcuts) == ("stay", False)
+    page = grace.get("/settings/profile").content.decode()
+    assert '<html lang="da" data-theme="dark">' in page
+    assert 'data-keys="off"' in page
+    assert 'value="Grace Brewster"' in page
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"name": " "}, "name"),
+        ({"locale": "xx"}, "Choose one of the languages"),
+        ({"zone": "Mars/Olympus"}, "is not a time zone"),
+        ({"after_close": "explode"}, "Choose what follows"),
+    ],
+)
+def test_what_can_not_be_taken_is_said_and_what_was_typed_stays(grace, office, wrong, said):
+    answer = grace.post("/settings/profile/save", PROFILE | {"locale": ""} | wrong)
+
+    assert answer.status_code == 422
+    page = answer.content.decode()
+    assert said in page
+    assert 'role="alert"' in page
+    if "name" not in wrong:
+        assert 'value="Grace Brewster"' in page
+    assert User.objects.get(pk=office.world.grace.pk).name == "Grace Hopper"
+
+
+@pytest.mark.parametrize(("choice", "where"), [("next", "other"), ("stay", "same"), ("list", "list")])
+def test_closing_a_ticket_leads_where_one_chose(grace, office, choice, where):
+    first, second = office.mail("First"), office.mail("Second", external_id="2@x")
+    User.objects.filter(pk=office.world.grace.pk).update(after_close=choice)
+    with office.inside() as world:
+        closed = world.stage("Closed")
+
+    answer = grace.post(f"/inbox/all-open/{first.pk}/status", {"status": closed, "then": "next"})
+
+    addresses = {
+        "other": f"/inbox/all-open/{second.pk}",
+        "same": f"/inbox/all-open/{first.pk}",
+        "list": "/inbox/all-open",
+    }
+    assert answer["Location"] == addresses[where]
