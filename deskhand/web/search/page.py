@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -43,19 +43,8 @@ class Kind:
 
 
 def kinds_of(viewer: Viewer) -> list[Kind]:
-    """The kinds of which the viewer may see any, and that have a page to lead to."""
-    return [
-        kind
-        for kind in KINDS
-        if _has_page(kind.object_type) and visible(viewer, kind.object_type).reach is not Reach.NONE
-    ]
-
-
-def _has_page(object_type: str) -> bool:
-    try:
-        return bool(object_type == "ticket" or reverse(object_type, args=[1]))
-    except NoReverseMatch:
-        return False
+    """The kinds of which the viewer may see any."""
+    return [kind for kind in KINDS if visible(viewer, kind.object_type).reach is not Reach.NONE]
 
 
 def results(viewer: Viewer, query: str, key: str, after: str) -> ResultPage:
