@@ -31,6 +31,7 @@ TICKET = (
     Shortcut(("m",), gettext_lazy("Assign to me"), "user-check"),
     Shortcut(("s",), gettext_lazy("Set status, then 1 to 9"), "circle-dot"),
     Shortcut(("p",), gettext_lazy("Set priority"), "flag"),
+    Shortcut(("h",), gettext_lazy("Snooze"), "alarm-clock"),
     Shortcut(("e",), pgettext_lazy("verb", "Close"), "circle-check"),
     Shortcut(("z",), gettext_lazy("Undo"), "rotate-ccw"),
     Shortcut(("mod-Enter",), pgettext_lazy("verb", "Send"), "send"),

@@ -47,7 +47,7 @@ def test_arrows_walk_through_the_palette_and_escape_closes_it(tab, office) -> No
     let_all_hear()
     page = tab(office.world.ada, "/inbox/all-open")
 
-    page.keyboard.press("/")
+    page.keyboard.press("Control+k")
     page.keyboard.type("refund")
     expect(chosen(page)).to_contain_text("Refund for the lamp")
     page.keyboard.press("ArrowDown")
