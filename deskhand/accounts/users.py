@@ -110,7 +110,7 @@ def set_profile(
     user_id: int, *, name: str, locale: str, zone: str, has_shortcuts: bool, after_close: str
 ) -> None:
     """What people set for themselves, in all accounts; an empty language or zone is the account's. Raises Invalid."""
-    name = _checked_name(name)
+    name = checked_name(name)
     if locale and locale not in dict(settings.LANGUAGES):
         raise Invalid(_("Choose one of the languages."), field="locale", value=locale)
     if zone and not is_zone(zone):
