@@ -33,6 +33,7 @@ STYLES = (
     "feedback",
     "dialog",
     "palette",
+    "bell",
     "utilities",
 )
 STYLESHEET = "css/deskhand.css"
