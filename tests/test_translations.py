@@ -88,8 +88,8 @@ def speak(user: User, language: str) -> Client:
 
 
 def shown(page: str) -> list[str]:
-    """What people see or hear of a page: its texts, and the attributes that are read out."""
-    page = re.sub(r"(?s)<(script|style|svg|template)\b.*?</\1>|<!--.*?-->", "", page)
+    """What people see or hear of a page: its texts, and the attributes that are read out; not names for machines."""
+    page = re.sub(r"(?s)<(script|style|svg|template|code)\b.*?</\1>|<!--.*?-->", "", page)
     named = re.findall(
         r'\b(?:aria-label|title|placeholder|alt|data-(?:age-\w+|saved|failed))="([^"]*)"', page
     )
