@@ -47,6 +47,7 @@ def comment(page: Page) -> None:
 
 def composer_full(page: Page) -> None:
     ticket(page)
+    page.locator(".composer-tab", has_text="Reply").click()
     page.locator(".composer-copies summary").click()
     page.get_by_role("combobox", name="Cc", exact=True).fill("not an address")
     page.get_by_label("Attach files").set_input_files(
@@ -599,7 +600,7 @@ def palette(page: Page) -> None:
 
 def palette_found(page: Page) -> None:
     palette(page)
-    page.locator("#palette input").fill("re")
+    page.locator("#palette input").fill("astr")
     page.locator("#palette mark").first.wait_for()
 
 

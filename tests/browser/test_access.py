@@ -21,6 +21,7 @@ from deskhand.delivery.models import SinkMail
 from deskhand.desk import replies, threads
 from deskhand.desk.models import Message
 from deskhand.desk.types import InboundMessage, Incoming, Mailbox, StoredFile
+from deskhand.events import dispatch
 from deskhand.events.types import SYSTEM
 from deskhand.kernel import clock, files
 from deskhand.routing import availability, away_states, rules
@@ -105,6 +106,8 @@ def busy(office):
         )
         Message.objects.filter(direction="OUT").update(delivery="BOUNCED", delivery_error=f"550 5.1.1 {LONG}")
         User.objects.filter(pk=world.grace.pk).update(name=f"Grace {LONG} Hopper")
+    while dispatch.Dispatcher().run_once():
+        pass  # so that all of it can be found
     return office
 
 

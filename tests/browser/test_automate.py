@@ -310,7 +310,7 @@ def test_another_pipeline_is_shown_as_soon_as_it_is_chosen(tab, lane) -> None:
         pipelines.create(world.account.pk, "ticket", "Returns", stages)
     page = tab(lane.world.ada, PATH)
 
-    page.get_by_label("Pipeline").select_option("Returns")
+    page.get_by_label("Pipeline", exact=True).select_option("Returns")
 
     expect(page.get_by_role("heading", name="Refunded")).to_be_visible()
 

@@ -1,6 +1,7 @@
 // A value that is edited in place: Esc restores it, a choice is saved at once, and focus comes back to the value.
 export function connect(form) {
-  const id = form.closest(".prop").id;
+  let id; // a morph may hold the form elsewhere for a moment
+  const place = () => { id = form.closest(".prop")?.id ?? id; };
   const select = form.querySelector("select");
 
   const pressed = (event) => {
@@ -11,10 +12,13 @@ export function connect(form) {
     form.querySelector("[data-cancel]").click();
   };
 
+  place();
+  form.addEventListener("focusin", place);
   form.addEventListener("keydown", pressed);
   select?.addEventListener("keydown", (event) => { if (event.key === "Enter") { event.preventDefault(); form.requestSubmit(); } });
   (form.querySelector("[autofocus]") ?? form.querySelector("input:not([type=hidden])"))?.focus();
   return () => {
+    if (!id) return;
     if (document.activeElement && document.activeElement !== document.body) return;
     document.querySelector(`#${CSS.escape(id)} a`)?.focus({ preventScroll: true });
   };
