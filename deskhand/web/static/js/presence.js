@@ -10,6 +10,7 @@ export function connect(element) {
   let typedAt = -Infinity;
   let movedAt = performance.now();
   let rest;
+  let isGone = false; // a page that was hidden for good hears of its hiding after its end
 
   function state() {
     const now = performance.now();
@@ -29,7 +30,7 @@ export function connect(element) {
     said = name;
     fetch(url, { method: "POST", body: words(name), keepalive: true }).catch(() => {});
   }
-  function look() { if (state() !== said) say(state()); }
+  function look() { if (!isGone && state() !== said) say(state()); }
 
   const typed = (event) => {
     if (!event.target.closest?.("#composer") || event.target.matches("[type=file], [type=radio]") || !event.isTrusted) return;
@@ -40,11 +41,12 @@ export function connect(element) {
   };
   const sent = (event) => { if (event.target.id === "composer") { typedAt = -Infinity; setTimeout(look); } };
   const moved = () => { movedAt = performance.now(); if (said === "idle") look(); };
-  const left = () => { navigator.sendBeacon(url, words("gone")); said = undefined; };
-  const back = (event) => { if (event.persisted) say(state()); };
+  const left = () => { isGone = true; navigator.sendBeacon(url, words("gone")); };
+  const back = (event) => { isGone = false; if (event.persisted) say(state()); };
 
   // Who has fallen silent is no longer there: only a look finds that out.
   const beat = setInterval(() => {
+    if (isGone) return;
     say(state());
     if (element.childElementCount) element.dispatchEvent(new Event("look"));
   }, BEAT);
