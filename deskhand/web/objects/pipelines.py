@@ -286,7 +286,7 @@ def _ask(
 def _ask_stage(request: AccountRequest, pipeline: PipelineValue, stage: StageValue, status: int = 200, error: str = "") -> HttpResponse:  # fmt: skip
     return _ask(
         request, status, [stage.id], error=error, title=_("Delete “%(name)s”") % {"name": _(stage.label)},
-        dependants=usage.of_status(pipeline, stage), back_url=reverse("pipeline", args=[pipeline.id]),
+        dependents=usage.of_status(pipeline, stage), back_url=reverse("pipeline", args=[pipeline.id]),
         action_url=reverse("status-deleted", args=[pipeline.id, stage.id]), label=_("Delete status"),
     )  # fmt: skip
 
@@ -322,7 +322,7 @@ def _destination(request: AccountRequest) -> int | None:
 def _ask_pipeline(request: AccountRequest, pipeline: PipelineValue, status: int = 200, error: str = "") -> HttpResponse:  # fmt: skip
     return _ask(
         request, status, [stage.id for stage in pipeline.stages], error=error, title=_("Delete “%(name)s”") % {"name": _(pipeline.label)},
-        dependants=usage.of_pipeline(pipeline), back_url=reverse("pipelines"),
+        dependents=usage.of_pipeline(pipeline), back_url=reverse("pipelines"),
         action_url=reverse("pipeline-deleted", args=[pipeline.id]), label=_("Delete pipeline"),
     )  # fmt: skip
 

@@ -52,7 +52,7 @@ class StatusLine:
 
 
 @dataclass(frozen=True)
-class Dependant:
+class Dependent:
     """What names a status or property that is to go."""
 
     icon: str

@@ -16,49 +16,49 @@ from deskhand.crm.pipelines.types import PipelineValue, StageValue
 from deskhand.crm.schema import layouts
 from deskhand.desk.models import ChannelAccount
 from deskhand.kernel.database.scope import current_account_id
-from deskhand.web.objects.rows import Dependant
+from deskhand.web.objects.rows import Dependent
 
 
-def of_status(pipeline: PipelineValue, stage: StageValue) -> tuple[Dependant, ...]:
+def of_status(pipeline: PipelineValue, stage: StageValue) -> tuple[Dependent, ...]:
     url = reverse("automate", args=[pipeline.id])
     own = [lane.workflow for lane in lanes.lanes_of(pipeline) if lane.stage_id == stage.id and lane.workflow]
     others = workflows.naming(current_account_id(), "hs_pipeline_stage", str(stage.id))
     return (
         *_workflows([*own, *others], url),
-        *(Dependant("mail", text, url) for text in _triggers(pipeline, stage)),
+        *(Dependent("mail", text, url) for text in _triggers(pipeline, stage)),
         *_rules(pipeline, stage),
         *_channels(_ours().filter(stage_id=stage.id)),
     )
 
 
-def of_pipeline(pipeline: PipelineValue) -> tuple[Dependant, ...]:
+def of_pipeline(pipeline: PipelineValue) -> tuple[Dependent, ...]:
     url = reverse("automate", args=[pipeline.id])
     own = [lane.workflow for lane in lanes.lanes_of(pipeline) if lane.workflow]
     return (*_workflows(own, url), *_channels(_ours().filter(pipeline_id=pipeline.id)))
 
 
-def of_property(object_type: str, name: str) -> tuple[Dependant, ...]:
+def of_property(object_type: str, name: str) -> tuple[Dependent, ...]:
     """Where an account's own property is named."""
     account_id = current_account_id()
     found = list(_workflows(workflows.naming(account_id, name), ""))
     if any(name in section.properties for section in layouts.layout_of(account_id, object_type)):
-        found.append(Dependant("panel-right", _("Sidebar layout")))
+        found.append(Dependent("panel-right", _("Sidebar layout")))
     for pipeline in pipelines_of(object_type).pipelines:
         asking = [
             stage for stage in pipeline.stages
             if any(ask.property == name for ask in rules.asks_of(pipeline, stage.id))
         ]  # fmt: skip
         found += [
-            Dependant("shield-check", _("The status “%(status)s” asks for it.") % {"status": _(stage.label)})
+            Dependent("shield-check", _("The status “%(status)s” asks for it.") % {"status": _(stage.label)})
             for stage in asking
         ]
     return tuple(found)
 
 
-def _workflows(found: Iterable[Workflow], url: str) -> tuple[Dependant, ...]:
+def _workflows(found: Iterable[Workflow], url: str) -> tuple[Dependent, ...]:
     names = {workflow.pk: workflow.name for workflow in found}
     return tuple(
-        Dependant("workflow", _("Workflow “%(name)s”") % {"name": name}, url) for name in names.values()
+        Dependent("workflow", _("Workflow “%(name)s”") % {"name": name}, url) for name in names.values()
     )
 
 
@@ -71,12 +71,12 @@ def _triggers(pipeline: PipelineValue, stage: StageValue) -> Iterable[str]:
         yield _("Tickets that are reopened begin in it.")
 
 
-def _rules(pipeline: PipelineValue, stage: StageValue) -> Iterable[Dependant]:
+def _rules(pipeline: PipelineValue, stage: StageValue) -> Iterable[Dependent]:
     found = rules.parse(pipeline.rules)
     if found.limits_creation and stage.id in found.creation:
-        yield Dependant("shield-check", _("Tickets may be created in it by a rule."))
+        yield Dependent("shield-check", _("Tickets may be created in it by a rule."))
     if found.asks.get(stage.id):
-        yield Dependant("shield-check", _("It asks for properties."))
+        yield Dependent("shield-check", _("It asks for properties."))
 
 
 def _ours() -> QuerySet[ChannelAccount]:
@@ -84,8 +84,8 @@ def _ours() -> QuerySet[ChannelAccount]:
     return ChannelAccount.objects.filter(account_id=current_account_id(), archived_at=None).order_by("id")
 
 
-def _channels(found: Iterable[ChannelAccount]) -> tuple[Dependant, ...]:
+def _channels(found: Iterable[ChannelAccount]) -> tuple[Dependent, ...]:
     return tuple(
-        Dependant("inbox", _("New tickets of “%(channel)s” begin in it.") % {"channel": one.name})
+        Dependent("inbox", _("New tickets of “%(channel)s” begin in it.") % {"channel": one.name})
         for one in found
     )
