@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import zoneinfo
 from dataclasses import dataclass
-from functools import cache
 
 from django.conf import settings
 from django.contrib import messages
@@ -14,7 +12,7 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
-from deskhand.accounts import users
+from deskhand.accounts import accounts, users
 from deskhand.kernel.errors import Invalid
 from deskhand.web.frame import shell
 from deskhand.web.jinja import render
@@ -86,7 +84,7 @@ def _show(
         ),
         zones=_choices(
             {"": _("As the account: %(zone)s") % {"zone": request.account.zone}}
-            | {zone: zone.replace("_", " ") for zone in zones()},
+            | {zone: zone.replace("_", " ") for zone in _zones(given["zone"])},
             given["zone"],
         ),
         themes=_choices(
@@ -116,9 +114,7 @@ def _language(code: str) -> str:
     return str(dict(settings.LANGUAGES).get(code, code))
 
 
-@cache
-def zones() -> tuple[str, ...]:
-    """Those with a place in their name, which is what people look for."""
-    return tuple(
-        sorted(zone for zone in zoneinfo.available_timezones() if "/" in zone and zone[:4] != "Etc/")
-    )
+def _zones(chosen: str) -> list[str]:
+    """What people choose from; who has an old name of a zone keeps it."""
+    known = accounts.zones()
+    return known if chosen in known or not accounts.is_zone(chosen) else [chosen, *known]

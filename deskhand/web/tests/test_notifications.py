@@ -49,7 +49,7 @@ def test_the_bell_says_what_happened_by_ticket(told, grace):
     assert f'href="/inbox/all-open/{ticket.pk}"' in shown
     assert "Ada Lovelace mentioned you" in shown
     assert "This ticket was assigned to you" in shown
-    assert 'data-unread="2"' in shown
+    assert 'data-waiting="2"' in shown
     assert "2 unread" in shown
     assert "Ada Lovelace mentioned you" in texts(grace.get("/notifications"))
 
@@ -69,7 +69,7 @@ def test_opening_the_ticket_reads_what_was_told_of_it(told, grace):
     grace.get(f"/inbox/all-open/{ticket.pk}")
 
     shown = grace.get("/notifications/bell").content.decode()
-    assert 'data-unread="2"' in shown
+    assert 'data-waiting="2"' in shown
     assert f"/notifications/{other.pk}/read" in shown
     assert f"/notifications/{ticket.pk}/read" not in shown
 

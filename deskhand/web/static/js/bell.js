@@ -2,12 +2,12 @@
 export function connect(menu) {
   const button = document.getElementById("bell-button");
   const badge = button.querySelector(".rail-badge");
-  let unread = Number(menu.dataset.unread);
+  let unread = Number(menu.dataset.waiting);
 
   function follow() {
     const head = menu.querySelector(".bell-unread");
-    if (!head || Number(head.dataset.unread) === unread) return;
-    unread = Number(head.dataset.unread);
+    if (!head || Number(head.dataset.waiting) === unread) return;
+    unread = Number(head.dataset.waiting);
     badge.hidden = !unread;
     badge.textContent = unread > 99 ? "99+" : unread;
     button.setAttribute("aria-label", unread ? `${button.title}: ${head.textContent}` : button.title);
@@ -34,7 +34,7 @@ export function connect(menu) {
   });
   const lists = new MutationObserver(follow);
   const titles = new MutationObserver(title);
-  lists.observe(menu, { childList: true, subtree: true, attributes: true, attributeFilter: ["data-unread"] });
+  lists.observe(menu, { childList: true, subtree: true, attributes: true, attributeFilter: ["data-waiting"] });
   titles.observe(document.head, { childList: true, subtree: true, characterData: true });
   title();
   return () => { lists.disconnect(); titles.disconnect(); };
