@@ -65,6 +65,7 @@ def picks(page: Page) -> None:
 
 def later_menu(page: Page) -> None:
     ticket(page)
+    page.locator(".composer-tab", has_text="Reply").click()
     page.locator("[popovertarget=later-menu]").click()
 
 
