@@ -63,7 +63,10 @@ def test_a_request_from_its_first_mail_to_its_end(product: Product, mail_stack: 
         assert product.value("select closed_at from crm_ticket") is None
         assert load_of_all(product) == 1
 
+        ticket = page.url
         page.locator("#ticket-head").get_by_role("button", name="Close", exact=True).click()
+        expect(page.locator(".row-link")).to_have_count(0)
+        page.goto(ticket)
         expect(page.get_by_role("button", name="Status: Closed")).to_be_visible()
 
     assert product.value("select closed_at is not null and is_closed from crm_ticket")
