@@ -98,10 +98,15 @@ def _read(report: Path) -> Result:
     return result
 
 
-#: What must work behind a pooler that gives each transaction another connection: the screens and all that claims.
+#: What must work behind a pooler that gives each transaction another connection: all that claims, the walls around
+#: every address, and the screens that write and listen most.
 POOLED = [
-    *(f"deskhand/{area}" for area in ("kernel", "events", "delivery", "automation", "web")),
+    *(f"deskhand/{area}" for area in ("kernel", "events", "delivery", "automation")),
     "deskhand/channels/email/tests",
+    *(
+        f"deskhand/web/tests/test_{screen}.py"
+        for screen in ("board", "bulk", "compose", "inbox", "live", "walls")
+    ),
 ]
 UNIT = "not browser and not mail and not faults and not slow"
 STAGES: dict[str, Callable[[], Result]] = {
