@@ -18,7 +18,7 @@ from deskhand.desk.models import Audience, Snippet
 from deskhand.events.types import Actor
 from deskhand.kernel import clock
 from deskhand.kernel.errors import Forbidden, Invalid, NotFound
-from deskhand.kernel.text import one_line, storable
+from deskhand.kernel.text import one_line, storable, whole
 
 PAGE = 50
 OFFERED = 300  # in the reply form
@@ -46,9 +46,10 @@ def page(viewer: Viewer, after: str = "") -> tuple[list[Snippet], str]:
     found = _visible(viewer).order_by("shortcut", "id")
     if after:
         shortcut, dash, number = after.rpartition("-")
-        if not dash or not number.isascii() or not number.isdigit() or len(number) > 18:
+        last = whole(number)
+        if not dash or last is None:
             raise NotFound(_("There is no such page."))
-        found = found.filter(Q(shortcut__gt=shortcut) | Q(shortcut=shortcut, pk__gt=int(number)))
+        found = found.filter(Q(shortcut__gt=shortcut) | Q(shortcut=shortcut, pk__gt=last))
     rows = list(found[: PAGE + 1])
     more = len(rows) > PAGE
     return rows[:PAGE], f"{rows[PAGE - 1].shortcut}-{rows[PAGE - 1].pk}" if more else ""

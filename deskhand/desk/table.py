@@ -16,6 +16,7 @@ from deskhand.desk.selection import Selection, where
 from deskhand.desk.views import place_of, position_of
 from deskhand.kernel.database import sql
 from deskhand.kernel.errors import Invalid, NotFound
+from deskhand.kernel.text import whole
 
 PAGE = 50
 
@@ -98,10 +99,10 @@ def _place(by: str, ticket: Ticket) -> str:
 def _position(by: str, text: str) -> list[Any]:
     if by == "sort_at":
         return list(position_of(text))
-    parts = text.split("-")
-    if len(parts) != 2 or not all(part.isascii() and part.isdigit() and len(part) < 19 for part in parts):
+    parts = [whole(part) for part in text.split("-")]
+    if len(parts) != 2 or None in parts:
         raise NotFound(_("There is no such page."))
-    return [int(part) for part in parts]
+    return parts
 
 
 def columns_offered() -> list[str]:

@@ -38,6 +38,11 @@ def visible(text: str) -> str:
     return unicodedata.normalize("NFC", _INVISIBLE.sub("", text))
 
 
+def whole(text: str) -> int | None:
+    """Return the number that `text` writes in plain digits, as ids and places do; None for all else and beyond a bigint."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
+
+
 def cut_to_bytes(text: str, limit: int) -> str:
     """Return as much of `text` as fits in `limit` bytes of UTF-8, never half a character."""
     encoded = text.encode("utf-8", "replace")

@@ -21,7 +21,7 @@ from deskhand.crm.filters.ranges import range_of
 from deskhand.crm.filters.types import AllOf, AnyOf, Associated, Condition, Filter, MemberOf, Operator
 from deskhand.crm.schema.types import Kind
 from deskhand.kernel.errors import Invalid
-from deskhand.kernel.strict_json import BIGGEST
+from deskhand.kernel.text import whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,10 +214,8 @@ def _any_of_coarse(coarse: Coarse, leaf: Filter, wanted: list[Any]) -> Sql:
 
 def _ids(leaf: Filter) -> list[int]:
     """The values that are ids as they are written; others can't be met."""
-    numbers = (
-        int(text) for text in map(str, leaf.values) if text.isascii() and text.isdigit() and len(text) < 20
-    )
-    return [number for number in numbers if number <= BIGGEST and str(number) in leaf.values]
+    numbers = map(whole, map(str, leaf.values))
+    return [number for number in numbers if number is not None and str(number) in leaf.values]
 
 
 def _all_of(leaf: Filter, column: Column) -> Sql:

@@ -18,6 +18,7 @@ from deskhand.crm.records.tables import model_of, table_of
 from deskhand.kernel.database import sql
 from deskhand.kernel.database.scope import current_account_id
 from deskhand.kernel.errors import NotFound
+from deskhand.kernel.text import whole
 
 PAGE = 50
 CAP = 1000  # a counter stops here
@@ -205,14 +206,15 @@ def place(row: Row, sort: Sort) -> str:
 
 def position(text: str, sort: Sort) -> tuple[Any, int]:
     """Raises NotFound for a place that is none of ours."""
-    record_id, _dash, value = text.partition("-")
-    if not (record_id.isascii() and record_id.isdigit()) or len(record_id) > 18 or "\x00" in value:
+    number, _dash, value = text.partition("-")
+    record_id = whole(number)
+    if record_id is None or "\x00" in value:
         raise NotFound(_("There is no such page."))
     if sort in (Sort.NAME, Sort.NAME_BACK):
-        return value, int(record_id)
+        return value, record_id
     if not (value.isascii() and value.isdigit()) or len(value) > 17:
         raise NotFound(_("There is no such page."))
-    return _EPOCH + timedelta(microseconds=int(value)), int(record_id)
+    return _EPOCH + timedelta(microseconds=int(value)), record_id
 
 
 # ── one record ───────────────────────────────────────────────────────────────────────────────────────────────────────

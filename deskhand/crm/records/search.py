@@ -19,6 +19,7 @@ from deskhand.events.types import Event
 from deskhand.kernel import search
 from deskhand.kernel.database import sql
 from deskhand.kernel.errors import NotFound
+from deskhand.kernel.text import whole
 
 PAGE = 20
 WIDTH = 1000  # candidates that one page looks through at most; the next page goes on after them
@@ -144,9 +145,9 @@ def place(after: str) -> int:
     """Raises NotFound for a place that is none of ours."""
     if not after:
         return search.FIRST
-    if not (after.isascii() and after.isdigit() and len(after) <= 18):
+    if (found := whole(after)) is None:
         raise NotFound(_("There is no such page."))
-    return int(after)
+    return found
 
 
 # ── following the records ────────────────────────────────────────────────────────────────────────────────────────────

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deskhand.kernel.text import cut_to_bytes, one_line, storable, visible
+from deskhand.kernel.text import cut_to_bytes, one_line, storable, visible, whole
 
 
 @pytest.mark.parametrize(
@@ -40,3 +40,20 @@ def test_cutting_never_leaves_half_a_letter(text: str, limit: int) -> None:
 
     assert len(kept.encode()) <= limit
     assert text.startswith(kept)
+
+
+@pytest.mark.parametrize(
+    ("given_text", "number"),
+    [
+        ("0", 0),
+        ("007", 7),
+        ("9" * 18, 10**18 - 1),
+        ("9" * 19, None),
+        ("", None),
+        ("-1", None),
+        ("²", None),
+        ("٣", None),
+    ],
+)
+def test_a_whole_number_is_plain_digits_that_a_bigint_holds(given_text: str, number: int | None) -> None:
+    assert whole(given_text) == number

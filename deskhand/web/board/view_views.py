@@ -22,6 +22,7 @@ from deskhand.desk import table as tables
 from deskhand.desk.custom_views import SavedView, Wish
 from deskhand.desk.models import Sharing
 from deskhand.kernel.errors import Invalid
+from deskhand.kernel.text import whole
 from deskhand.web.board.page import pipeline_of
 from deskhand.web.board.views import AREA
 from deskhand.web.filters import editing
@@ -76,8 +77,7 @@ def _chosen(one: SavedView) -> str:
 
 def _wish(request: AccountRequest) -> Wish:
     sharing, _colon, team = request.POST.get("sharing", "").partition(":")
-    is_number = team.isascii() and team.isdigit() and len(team) < 19
-    return Wish(request.POST.get("name", ""), sharing, int(team) if is_number else None)
+    return Wish(request.POST.get("name", ""), sharing, whole(team))
 
 
 def _require(request: AccountRequest) -> None:
@@ -121,8 +121,8 @@ def _new_page(request: AccountRequest, name: str, sharing: str, refusal: Invalid
 
 
 def _number(text: str) -> int:
-    is_number = text.isascii() and text.isdigit() and len(text) < 19
-    return int(text) if is_number else pipelines_of("ticket").default.id
+    number = whole(text)
+    return pipelines_of("ticket").default.id if number is None else number
 
 
 def _with(page: FormPage, refusal: Invalid | None) -> FormPage:

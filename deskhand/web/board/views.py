@@ -20,6 +20,8 @@ from deskhand.desk import new_tickets
 from deskhand.desk.selection import CAP, Selection, count
 from deskhand.events.types import Actor
 from deskhand.kernel.errors import Forbidden, Invalid, NotFound
+from deskhand.kernel.text import whole
+from deskhand.web.asked import number
 from deskhand.web.board import creating
 from deskhand.web.board.page import BoardOf, pipeline_of, stage_of
 from deskhand.web.frame import shell
@@ -88,9 +90,10 @@ def _shown(request: AccountRequest) -> dict[int, int]:
     """How many cards of each status the page has already: "status:count", each an address's own business."""
     shown: dict[int, int] = {}
     for text in [*request.GET.getlist("shown"), *request.POST.getlist("shown")]:
-        stage, _colon, count = text.partition(":")
-        if all(part.isascii() and part.isdigit() and len(part) < 19 for part in (stage, count)):
-            shown[int(stage)] = int(count)
+        stage, _colon, number = text.partition(":")
+        stage_id, count = whole(stage), whole(number)
+        if stage_id is not None and count is not None:
+            shown[stage_id] = count
     return shown
 
 
@@ -137,10 +140,12 @@ def _card(request: AccountRequest, ticket_id: int) -> tuple[BoardOf, boards.Card
 def move(request: AccountRequest, ticket_id: int) -> HttpResponse:
     """`status` is where to, `from` where it was seen; `part` says what a script wants back: a toast, or the board."""
     of, card = _card(request, ticket_id)
-    to, seen_in = _whole(request, "status"), request.POST.get("from")
+    to, seen_in = number(request.POST.get("status", ""), "status"), request.POST.get("from")
     stage = pipelines_of("ticket").stage(to)
     by = Actor.user(request.user.pk)
-    tickets.move(ticket_id, to=to, by=by, seen_in=_whole(request, "from") if seen_in else None)
+    tickets.move(
+        ticket_id, to=to, by=by, seen_in=number(request.POST.get("from", ""), "from") if seen_in else None
+    )
     if not wants_fragment(request):
         return redirect(reverse("board", args=[of.pipeline.id]) + of.query)
     if request.POST.get("part") != "toast":
@@ -151,13 +156,6 @@ def move(request: AccountRequest, ticket_id: int) -> HttpResponse:
         undo_fields=(("status", str(card.stage_id)), ("from", str(to))),
     )
     return render(request, "board/fragments/moved.html", {"toast": toast, "request": request})
-
-
-def _whole(request: AccountRequest, name: str) -> int:
-    text = request.POST.get(name, "")
-    if not (text.isascii() and text.isdigit() and len(text) < 19):
-        raise Invalid(_("%(value)s is not a number.") % {"value": text[:40]}, field=name, value=text)
-    return int(text)
 
 
 # ── new tickets ──────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from deskhand.accounts import queries as people
 from deskhand.desk.models import ChannelAccount
 from deskhand.kernel.errors import Invalid
+from deskhand.kernel.text import whole
 from deskhand.routing import explain, queries
 from deskhand.routing.models import RoutingRule
 from deskhand.routing.types import Drop, Option, Reroute, Strategy
@@ -83,7 +84,8 @@ def moved_up(typed: Typed, what: str) -> Typed:
     """The order counts (R-ROUTE-33). What is not there, or first already, changes nothing."""
     name, _colon, text = what.partition(":")
     ids = list(typed.lists.get(name, ()))
-    place = ids.index(int(text)) if text.isdigit() and len(text) < 19 and int(text) in ids else 0
+    number = whole(text)
+    place = ids.index(number) if number in ids else 0
     if place:
         ids[place - 1], ids[place] = ids[place], ids[place - 1]
     return replace(typed, lists={**typed.lists, name: ids}) if name in typed.lists else typed
@@ -183,9 +185,9 @@ class _Teams:
 
 
 def _number(field: str, text: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) < 19):
+    if (found := whole(text)) is None:
         raise Invalid(_("This choice is not there any more."), field=field, value=text[:40])
-    return int(text)
+    return found
 
 
 def _one_of(kind: Any, field: str, text: str) -> Any:

@@ -31,6 +31,7 @@ from deskhand.kernel.errors import Invalid, NotFound
 from deskhand.kernel.text import one_line, storable
 from deskhand.routing import queries as routing
 from deskhand.routing import rules
+from deskhand.web.asked import number
 from deskhand.web.channels import page as pages
 from deskhand.web.channels import rule as rule_form
 from deskhand.web.channels.rows import Input
@@ -113,19 +114,10 @@ def _inbox(request: AccountRequest, typed: dict[str, str]) -> Inbox:
     if typed["inbox"] == pages.NEW_INBOX:
         return inboxes.add_inbox(account_id, typed["inbox_name"], InboxKind.INBOX, by=_by(request))
     found = Inbox.objects.filter(account_id=account_id, archived_at=None)
-    chosen = found.filter(pk=_whole(typed["inbox"], "inbox")).first() if typed["inbox"] else None
+    chosen = found.filter(pk=number(typed["inbox"], "inbox")).first() if typed["inbox"] else None
     if chosen is None:
         raise Invalid(_("Choose where its conversations go."), field="inbox", value=typed["inbox"])
     return chosen
-
-
-def _whole(text: str, field: str) -> int:
-    text = text.strip()
-    if not (text.isascii() and text.isdigit() and len(text) < 19):
-        raise Invalid(
-            _("%(value)s is not a number.") % {"value": text[:40] or "–"}, field=field, value=text[:40]
-        )
-    return int(text)
 
 
 # ── how it is read and answered ──────────────────────────────────────────────────────────────────────────────────────
@@ -186,7 +178,7 @@ def _server(request: AccountRequest, kind: str) -> email.Server:
     if security not in Security.values:
         raise Invalid(_("Choose an encryption."), field=f"{kind}_security", value=security[:40])
     return email.Server(
-        typed.get(f"{kind}_host", ""), _whole(typed.get(f"{kind}_port", ""), f"{kind}_port"), Security(security),
+        typed.get(f"{kind}_host", ""), number(typed.get(f"{kind}_port", ""), f"{kind}_port"), Security(security),
         typed.get(f"{kind}_user", ""), storable(request.POST.get(f"{kind}_password", "")),
     )  # fmt: skip
 

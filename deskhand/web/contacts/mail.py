@@ -18,6 +18,7 @@ from deskhand.crm.records.models import Contact
 from deskhand.desk import letters
 from deskhand.desk.letters import NewLetter
 from deskhand.kernel.errors import Forbidden, Invalid
+from deskhand.kernel.text import whole
 from deskhand.web.contacts.actions import changeable
 from deskhand.web.contacts.lists import named
 from deskhand.web.contacts.rows import Choice, MailPage
@@ -40,7 +41,7 @@ def send(request: AccountRequest, kind: str, record_id: int) -> HttpResponse:
     contact = _writable(request, kind, record_id)
     typed = {name: request.POST.get(name, "") for name in (*FIELDS, "send_key")}
     new = NewLetter(
-        contact.pk, _number(typed["channel"]), typed["to"], typed["subject"], typed["body"], typed["send_key"][:100] or None,
+        contact.pk, whole(typed["channel"]) or 0, typed["to"], typed["subject"], typed["body"], typed["send_key"][:100] or None,
     )  # fmt: skip
     try:
         letters.write(new, by=request.user)
@@ -61,10 +62,6 @@ def _writable(request: AccountRequest, kind: str, record_id: int) -> Contact:
     if contact.archived_at is not None:
         raise Forbidden(_("This contact is archived."))
     return contact
-
-
-def _number(text: str) -> int:
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else 0
 
 
 def mail_page(

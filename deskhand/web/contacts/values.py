@@ -19,6 +19,7 @@ from deskhand.crm.schema.queries import properties_of
 from deskhand.crm.schema.types import Kind, Property
 from deskhand.kernel.database.scope import current_account_id
 from deskhand.kernel.errors import Invalid
+from deskhand.kernel.text import whole
 from deskhand.web import times
 from deskhand.web.contacts.rows import Choice, Control
 
@@ -227,8 +228,8 @@ def read(object_type: str, name: str, typed: Sequence[str]) -> Any:
 def _owner(typed: str) -> int | None:
     if not typed:
         return None
-    if typed.isascii() and typed.isdigit() and len(typed) < 19:
-        member = people.find_member(current_account_id(), int(typed))
+    if (user_id := whole(typed)) is not None:
+        member = people.find_member(current_account_id(), user_id)
         if member and member.is_active:
             return member.user_id
     raise Invalid(_("Choose somebody of this account."), field=OWNER, value=typed)

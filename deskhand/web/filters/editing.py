@@ -28,6 +28,7 @@ from deskhand.crm.filters.types import (
 )
 from deskhand.crm.schema.types import Kind, Property
 from deskhand.kernel.errors import Invalid
+from deskhand.kernel.text import whole
 
 LONGEST = 6000  # characters of filters in an address
 
@@ -181,9 +182,9 @@ def _value(prop: Property, text: str) -> Value:
         case Kind.BOOL:
             return text == "true"
         case Kind.REF | Kind.REFS:
-            if not (text.isascii() and text.isdigit() and len(text) < 19):
+            if (found := whole(text)) is None:
                 raise Invalid(_("Choose from the list."), field="value", value=text[:40])
-            return int(text)
+            return found
     return text
 
 

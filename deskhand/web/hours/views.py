@@ -21,7 +21,7 @@ from deskhand.accounts.queries import Member
 from deskhand.events.types import Actor
 from deskhand.kernel import clock
 from deskhand.kernel.errors import Conflict, Forbidden, Invalid, NotFound
-from deskhand.kernel.text import one_line
+from deskhand.kernel.text import one_line, whole
 from deskhand.routing import availability, away_states, queries
 from deskhand.routing.queries import Standing
 from deskhand.routing.types import Status
@@ -154,8 +154,7 @@ def _absences(account_id: int, user_id: int, now: datetime) -> tuple[Absence, ..
 
 
 def _history(request: AccountRequest, user_id: int) -> dict[str, Any]:
-    text = request.GET.get("before", "")
-    before = int(text) if text.isascii() and text.isdigit() and 0 < len(text) < 19 else None
+    before = whole(request.GET.get("before", ""))
     found = queries.changes(request.viewer.account_id, user_id, before=before, limit=SHOWN + 1)
     names = people.names_of(one.actor_id for one in found if one.actor_id)
     ways = away_states.names(request.viewer.account_id)
@@ -179,8 +178,8 @@ def set_status(request: AccountRequest, user_id: int) -> HttpResponse:
     """R-AVAIL-6, R-AVAIL-9, R-AVAIL-11, R-AVAIL-17"""
     member = _seated(request, user_id)
     chosen, _colon, way = request.POST.get("availability", "").partition(":")
-    status = STATUSES.get(chosen)
-    if status is None or (way and not (way.isascii() and way.isdigit() and len(way) < 19)):
+    status, way_id = STATUSES.get(chosen), whole(way)
+    if status is None or (way and way_id is None):
         raise Invalid(_("Choose available or away."), field="availability", value=chosen[:40])
     note = one_line(request.POST.get("note", ""))[:NOTE] if status is Status.AWAY else ""
     availability.set_by_hand(
@@ -188,7 +187,7 @@ def set_status(request: AccountRequest, user_id: int) -> HttpResponse:
         user_id,
         status,
         by=_by(request),
-        away_state_id=int(way) if way else None,
+        away_state_id=way_id,
         note=note,
     )
     if user_id != request.viewer.user_id:

@@ -24,6 +24,7 @@ from deskhand.events.types import Actor
 from deskhand.kernel import clock
 from deskhand.kernel.errors import Invalid
 from deskhand.routing import queries as routing
+from deskhand.web.asked import number
 from deskhand.web.inbox import common
 from deskhand.web.inbox import page as pages
 from deskhand.web.jinja import render, wants_fragment
@@ -37,7 +38,7 @@ UNDO_WITHIN = timedelta(minutes=10)
 def set_status(request: AccountRequest, view: str, ticket_id: int) -> HttpResponse:
     """`then` next: who closes a ticket goes on with the one below it."""
     common.changeable(request, view, ticket_id, Verb.EDIT)
-    to = common.whole(request.POST.get("status", ""), "status")
+    to = number(request.POST.get("status", ""), "status")
     beside = _beside(request, view, ticket_id)
     at = clock.now()
     try:
@@ -103,12 +104,12 @@ def set_owner(request: AccountRequest, view: str, ticket_id: int) -> HttpRespons
 
 def chosen_owner(request: AccountRequest) -> dict[str, Any]:
     """Whom the form names, as `owner_id` and perhaps `team_ids`. Raises Invalid."""
-    kind, _colon, number = request.POST.get("owner", "").partition(":")
+    kind, _colon, text = request.POST.get("owner", "").partition(":")
     match kind:
         case "user":
-            return {"owner_id": _member(request, common.whole(number, "owner"))}
+            return {"owner_id": _member(request, number(text, "owner"))}
         case "team":
-            return {"owner_id": None, "team_ids": [_team(request, common.whole(number, "owner"))]}
+            return {"owner_id": None, "team_ids": [_team(request, number(text, "owner"))]}
         case "":
             return {"owner_id": None}
         case _:

@@ -19,6 +19,7 @@ from deskhand.kernel import clock
 from deskhand.kernel.errors import Forbidden, Invalid
 from deskhand.routing import queries as routing
 from deskhand.web import times
+from deskhand.web.asked import number
 from deskhand.web.inbox import common, later_times
 from deskhand.web.jinja import wants_fragment
 from deskhand.web.middleware import AccountRequest
@@ -76,7 +77,7 @@ def follow(request: AccountRequest, view: str, ticket_id: int) -> HttpResponse:
     on = request.POST.get("follows") == "1"
     user_id = request.user.pk
     if request.POST.get("user"):
-        user_id = common.whole(request.POST["user"], "user")
+        user_id = number(request.POST["user"], "user")
         if user_id != request.user.pk:
             common.changeable(request, view, ticket_id, Verb.EDIT)
         if on and not routing.may_own(request.viewer.account_id, user_id):

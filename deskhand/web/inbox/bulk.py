@@ -24,6 +24,7 @@ from deskhand.desk import views as desk_views
 from deskhand.desk.bulk import Done
 from deskhand.kernel import clock
 from deskhand.kernel.errors import Invalid
+from deskhand.web.asked import number
 from deskhand.web.inbox import actions, common, words
 from deskhand.web.inbox import page as pages
 from deskhand.web.jinja import render, wants_fragment
@@ -84,7 +85,7 @@ def _plan(request: AccountRequest) -> tuple[desk_bulk.Plan, str]:
     if "close" in form:
         return desk_bulk.to_closed, _("Closed")
     if "status" in form:
-        stage_id = common.whole(form["status"], "status")
+        stage_id = number(form["status"], "status")
         plan = desk_bulk.to_status(stage_id)
         return plan, words.status(pipelines_of("ticket").stage(stage_id)).text
     if "owner" in form:

@@ -23,6 +23,7 @@ from deskhand.desk import views as desk_views
 from deskhand.kernel import clock
 from deskhand.kernel.errors import Forbidden, Invalid
 from deskhand.notifications import reading
+from deskhand.web.asked import number
 from deskhand.web.frame import shell
 from deskhand.web.inbox import page as pages
 from deskhand.web.inbox import words
@@ -90,12 +91,6 @@ def changeable(request: AccountRequest, view: str, ticket_id: int, verb: Verb) -
     if not reach.allows(found.owner_id, found.assigned_team_ids):
         raise Forbidden(_("You may not change this ticket."))
     return found
-
-
-def whole(text: str, field: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) < 19):
-        raise Invalid(_("%(value)s is not a number.") % {"value": text[:40]}, field=field, value=text)
-    return int(text)
 
 
 def leave(request: AccountRequest, view: str) -> HttpResponse:
@@ -179,7 +174,7 @@ def elsewhere(
 
 def ids_of(text: str) -> list[int]:
     """Ids with commas between them. Raises Invalid."""
-    return [whole(one, "ids") for one in text.split(",") if one]
+    return [number(one, "ids") for one in text.split(",") if one]
 
 
 def refused(request: AccountRequest, refusal: Invalid) -> HttpResponse:

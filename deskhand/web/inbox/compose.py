@@ -26,6 +26,7 @@ from deskhand.desk.types import StoredFile
 from deskhand.kernel import clock, files
 from deskhand.kernel.database.scope import attempt
 from deskhand.kernel.errors import Conflict, Invalid
+from deskhand.web.asked import number
 from deskhand.web.inbox import common, composing, later_times, picks
 from deskhand.web.inbox import page as pages
 from deskhand.web.inbox.composing import Mode, Typed
@@ -111,8 +112,8 @@ def _new_reply(request: AccountRequest, ticket_id: int, body: str, along: tuple[
         cc=cc,
         bcc=bcc,
         files=along,
-        stage_id=common.whole(status, "set_status") if status else None,
-        last_seen_message_id=common.whole(seen, "last_seen_message_id")
+        stage_id=number(status, "set_status") if status else None,
+        last_seen_message_id=number(seen, "last_seen_message_id")
         if seen and not form.get("anyway")
         else None,
         send_key=f"{request.viewer.user_id}:{key[:64]}" if key else None,

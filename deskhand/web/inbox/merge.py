@@ -22,6 +22,7 @@ from deskhand.desk import merging
 from deskhand.desk.models import Merge
 from deskhand.events.types import Actor
 from deskhand.kernel.errors import Conflict, Invalid, NotFound
+from deskhand.web.asked import number
 from deskhand.web.frame import shell
 from deskhand.web.inbox import common, words
 from deskhand.web.inbox.rows import Label
@@ -116,7 +117,7 @@ def merge(request: AccountRequest, view: str, ticket_id: int) -> HttpResponse:
     text = request.POST.get("q", "")[:200]
     if not request.POST.get("other"):
         return _page(request, view, ticket, text, error=_("Choose a ticket."), status=422)
-    other = common.changeable(request, view, common.whole(request.POST["other"], "other"), Verb.EDIT)
+    other = common.changeable(request, view, number(request.POST["other"], "other"), Verb.EDIT)
     primary, gone = (other, ticket) if request.POST.get("keep") == "other" else (ticket, other)
     try:
         merging.merge(primary.pk, gone.pk, by=Actor.user(request.user.pk))

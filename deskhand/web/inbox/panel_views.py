@@ -24,6 +24,7 @@ from deskhand.events.types import Actor
 from deskhand.kernel import clock
 from deskhand.kernel.errors import Invalid, NotFound
 from deskhand.routing import queries as routing
+from deskhand.web.asked import number
 from deskhand.web.inbox import common, property_values
 from deskhand.web.inbox import page as pages
 from deskhand.web.inbox.panel import Editing, Wish
@@ -120,7 +121,7 @@ def set_property(
     """Write what an editor was filled with. Raises Invalid."""
     value = property_values.read(prop, request.POST)
     if prop.name in (PIPELINE, STATUS):  # R-PIPE-11: a status brings its pipeline along
-        return tickets.move(ticket_id, to=common.whole(str(value), prop.name), by=by, at=at)
+        return tickets.move(ticket_id, to=number(str(value), prop.name), by=by, at=at)
     if prop.name == OWNER:
         return tickets.assign(ticket_id, owner_id=_owner(request, value), by=by, at=at)
     return tickets.update(ticket_id, {prop.name: _checked(request, prop, value)}, by=by, at=at)
@@ -129,7 +130,7 @@ def set_property(
 def _owner(request: AccountRequest, value: str) -> int | None:
     if not value:
         return None
-    user_id = common.whole(value, OWNER)
+    user_id = number(value, OWNER)
     if not routing.may_own(request.viewer.account_id, user_id):
         raise Invalid(_("This person may not see tickets."), field=OWNER, value=value)
     return user_id
@@ -138,7 +139,7 @@ def _owner(request: AccountRequest, value: str) -> int | None:
 def _checked(request: AccountRequest, prop: Property, value: Any) -> Any:
     if prop.name != TEAMS:
         return value
-    ids = {common.whole(one, TEAMS) for one in value}
+    ids = {number(one, TEAMS) for one in value}
     if Team.objects.filter(account_id=request.viewer.account_id, pk__in=ids).count() < len(ids):
         raise Invalid(_("There is no such team."), field=TEAMS, value=value)
     return sorted(ids)

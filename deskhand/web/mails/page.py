@@ -17,6 +17,7 @@ from deskhand.automation.templates import Rendered
 from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.records.models import Ticket
 from deskhand.kernel.errors import Invalid
+from deskhand.kernel.text import whole
 from deskhand.web.mails.rows import Line, MailPage, Use
 from deskhand.web.pipelines import steps
 from deskhand.web.pipelines.rows import Field
@@ -72,7 +73,7 @@ def record_of(viewer: Viewer, number: str) -> Mapping[str, Any]:
     number = number.strip().removeprefix("#")
     if not number:
         return sample()
-    wanted = int(number) if number.isascii() and number.isdigit() and len(number) < 19 else 0
+    wanted = whole(number) or 0
     seen = Ticket.objects.filter(
         policy.visible(viewer, "ticket").q(), account_id=viewer.account_id, archived_at=None
     )

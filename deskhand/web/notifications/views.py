@@ -10,6 +10,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from deskhand.kernel import clock
 from deskhand.kernel.errors import NotFound
+from deskhand.kernel.text import whole
 from deskhand.notifications import reading, wishes
 from deskhand.notifications.types import Topic
 from deskhand.notifications.wishes import Ways
@@ -29,9 +30,9 @@ def notifications(request: AccountRequest) -> HttpResponse:
 def _place(text: str) -> int:
     if not text:
         return 0
-    if not (text.isascii() and text.isdigit() and len(text) <= 18):
+    if (found := whole(text)) is None:
         raise NotFound(_("There is no such page."))
-    return int(text)
+    return found
 
 
 @require_GET

@@ -48,9 +48,3 @@ def moved(found: Sequence[Row], wish: str) -> list[Row]:
         if 0 <= other < len(after):
             after[place], after[other] = after[other], after[place]
     return after
-
-
-def whole(text: str, field: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) < 19):
-        raise Invalid(_("%(value)s is not a number.") % {"value": text[:40]}, field=field, value=text)
-    return int(text)

@@ -26,6 +26,7 @@ from deskhand.crm.pipelines.types import PipelineValue, StageValue
 from deskhand.crm.records import refiling
 from deskhand.events.types import Actor
 from deskhand.kernel.errors import Conflict, Invalid, NotFound
+from deskhand.web.asked import number
 from deskhand.web.frame import shell
 from deskhand.web.jinja import render
 from deskhand.web.middleware import AccountRequest
@@ -97,7 +98,7 @@ def go(request: AccountRequest) -> HttpResponse:
     """From the picker: the same part of another pipeline."""
     if not segments(request.viewer, request.account, pipelines_of("ticket").default.id, ""):
         policy.require(request.viewer, Action.EDIT_PIPELINES)
-    chosen = pipeline_with(forms.whole(request.GET.get("pipeline", ""), "pipeline"))
+    chosen = pipeline_with(number(request.GET.get("pipeline", ""), "pipeline"))
     found = segments(request.viewer, request.account, chosen.id, request.GET.get("part", ""))
     return redirect(next((one for one in found if one.current), found[0]).url)
 
@@ -316,7 +317,7 @@ def delete_stage(request: AccountRequest, pipeline_id: int, stage_id: int) -> Ht
 
 def _destination(request: AccountRequest) -> int | None:
     text = request.POST.get("move_to", "")
-    return forms.whole(text, "move_to") if text else None
+    return number(text, "move_to") if text else None
 
 
 def _ask_pipeline(request: AccountRequest, pipeline: PipelineValue, status: int = 200, error: str = "") -> HttpResponse:  # fmt: skip

@@ -7,18 +7,15 @@ from collections.abc import Iterable
 from django.http import QueryDict
 
 from deskhand.kernel.errors import Conflict, Invalid, NotFound
+from deskhand.kernel.text import whole
 
 
 def number(given: QueryDict, name: str) -> int | None:
-    return as_number(given.get(name, ""))
+    return whole(given.get(name, ""))
 
 
 def numbers(given: QueryDict, name: str) -> list[int]:
-    return [one for text in given.getlist(name) if (one := as_number(text)) is not None]
-
-
-def as_number(text: str) -> int | None:
-    return int(text) if text.isascii() and text.isdigit() and 0 < len(text) < 19 else None
+    return [one for text in given.getlist(name) if (one := whole(text)) is not None]
 
 
 def plain(text: str) -> str:

@@ -19,6 +19,7 @@ from deskhand.accounts.queries import TokenRow
 from deskhand.events.types import Actor
 from deskhand.kernel import clock
 from deskhand.kernel.errors import Invalid, NotFound
+from deskhand.kernel.text import whole
 from deskhand.web.frame import shell
 from deskhand.web.inbox.rows import Label
 from deskhand.web.jinja import render
@@ -133,9 +134,10 @@ def create(request: AccountRequest) -> HttpResponse:
 
 def _user(request: AccountRequest) -> int | None:
     text = request.POST.get("user", "")
-    if text and reading.as_number(text) is None:
+    user_id = whole(text)
+    if text and user_id is None:
         raise Invalid(_("This choice is not there any more."), field="user", value=text)
-    return reading.as_number(text)
+    return user_id
 
 
 def _expiry(request: AccountRequest) -> datetime | None:

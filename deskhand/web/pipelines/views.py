@@ -26,6 +26,7 @@ from deskhand.desk import inboxes
 from deskhand.events.types import Actor
 from deskhand.kernel import clock
 from deskhand.kernel.errors import Conflict, Invalid, NotFound
+from deskhand.web.asked import number
 from deskhand.web.frame import shell
 from deskhand.web.jinja import render, wants_fragment
 from deskhand.web.middleware import AccountRequest
@@ -44,12 +45,6 @@ def _allowed_pipeline(request: AccountRequest, pipeline_id: int) -> PipelineValu
     return pages.pipeline_with(pipeline_id)
 
 
-def _whole(text: str, field: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) < 19):
-        raise Invalid(_("%(value)s is not a number.") % {"value": text[:40]}, field=field, value=text)
-    return int(text)
-
-
 def _plain(text: str) -> str:
     return text.replace("\r\n", "\n").replace("\x00", "")
 
@@ -59,7 +54,7 @@ def home(request: AccountRequest) -> HttpResponse:
     """The pipeline that `?pipeline=` names, else the default one."""
     lanes.require(request.viewer, "ticket")
     wanted = request.GET.get("pipeline", "")
-    chosen = _whole(wanted, "pipeline") if wanted else pipelines_of("ticket").default.id
+    chosen = number(wanted, "pipeline") if wanted else pipelines_of("ticket").default.id
     return redirect("automate", pages.pipeline_with(chosen).id)
 
 
@@ -111,7 +106,7 @@ def set_status_rule(request: AccountRequest, pipeline_id: int, rule: str) -> Htt
     if "on" in request.POST:
         changes[switch] = request.POST["on"] == "1"
     if "stage" in request.POST:
-        changes[target] = _whole(request.POST["stage"], "stage")
+        changes[target] = number(request.POST["stage"], "stage")
     return _set_policy(request, pipeline_id, changes)
 
 
@@ -200,7 +195,7 @@ def _typed(request: AccountRequest) -> dict[str, list[str]]:
 
 def _seen(request: AccountRequest) -> int | None:
     text = request.POST.get("revision", "")
-    return _whole(text, "revision") if text else None
+    return number(text, "revision") if text else None
 
 
 def _step(drawer: Drawer, step_id: str) -> tuple[Workflow, list[LaneStep], LaneStep]:

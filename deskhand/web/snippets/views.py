@@ -23,6 +23,7 @@ from deskhand.desk.models import Audience, Snippet
 from deskhand.desk.snippets import NewSnippet
 from deskhand.kernel.database.scope import attempt
 from deskhand.kernel.errors import Invalid
+from deskhand.kernel.text import whole
 from deskhand.web.frame import shell
 from deskhand.web.jinja import render
 from deskhand.web.middleware import AccountRequest
@@ -151,11 +152,10 @@ def _done(request: AccountRequest, text: str) -> HttpResponse:
 
 def _typed(form: QueryDict) -> NewSnippet:
     team = form.get("team", "")
-    is_whole = team.isascii() and team.isdigit() and len(team) < 19
     name, shortcut, body, audience = (
         str(form.get(field, "")) for field in ("name", "shortcut", "body", "audience")
     )
-    return NewSnippet(name, shortcut, body, audience, int(team) if is_whole else None)
+    return NewSnippet(name, shortcut, body, audience, whole(team))
 
 
 def _form(

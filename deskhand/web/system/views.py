@@ -16,6 +16,7 @@ from deskhand.delivery import outbox
 from deskhand.events.types import Actor
 from deskhand.kernel import jobs
 from deskhand.kernel.errors import Conflict, NotFound
+from deskhand.kernel.text import whole
 from deskhand.web.frame import shell
 from deskhand.web.jinja import render
 from deskhand.web.middleware import AccountRequest
@@ -36,8 +37,7 @@ def system(request: AccountRequest) -> HttpResponse:
 
 def _id(request: AccountRequest, name: str) -> int | None:
     """A place in a list; what is none is the beginning."""
-    text = request.GET.get(name, "")
-    return int(text) if text.isascii() and text.isdigit() and 0 < len(text) < 19 else None
+    return whole(request.GET.get(name, ""))
 
 
 @require_POST

@@ -1,0 +1,18 @@
+"""Reading what forms and addresses ask for."""
+
+from __future__ import annotations
+
+from django.utils.translation import gettext as _
+
+from deskhand.kernel.errors import Invalid
+from deskhand.kernel.text import whole
+
+
+def number(text: str, field: str) -> int:
+    """Raises Invalid, naming the field, for what is no whole number."""
+    text = text.strip()
+    if (found := whole(text)) is None:
+        raise Invalid(
+            _("%(value)s is not a number.") % {"value": text[:40] or "–"}, field=field, value=text[:40]
+        )
+    return found
