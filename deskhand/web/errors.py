@@ -16,7 +16,7 @@ def problem_page(request: HttpRequest, status: int, text: str = "") -> HttpRespo
     """`text` is for people; parts of pages get it bare, because the page they belong to shows it."""
     if text and wants_fragment(request):
         return HttpResponse(text, status=status, content_type="text/plain; charset=utf-8")
-    context: dict[str, object] = {"request": request, "text": text}
+    context: dict[str, object] = {"text": text}
     if hasattr(request, "viewer") and not connection.needs_rollback:
         context["shell"] = shell(request, area="")  # type: ignore[arg-type]
     return render(request, TEMPLATES.get(status, "errors/refused.html"), context, status=status)
@@ -36,4 +36,4 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 def out_of_order(request: HttpRequest) -> HttpResponse:
     """500: the database may be what is out of order, so nothing is read from it."""
-    return render(request, "errors/500.html", {"request": request}, status=500)
+    return render(request, "errors/500.html", {}, status=500)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Literal
+from typing import Any, Literal
 
 from django.conf import settings
 from django.contrib import messages
+from django.http import HttpResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
@@ -20,6 +22,7 @@ from deskhand.routing import queries as routing
 from deskhand.routing.queries import OwnStatus
 from deskhand.web import keys, live, settings_side
 from deskhand.web.contacts import side as contacts_side
+from deskhand.web.jinja import render
 from deskhand.web.middleware import AccountRequest
 from deskhand.web.shell import NavItem, Person, Shell, SideLink, SideSection, Toast, Viewer
 
@@ -101,6 +104,13 @@ def _theme(request: AccountRequest) -> Literal["auto", "light", "dark"]:
             return "dark"
         case _:
             return "auto"
+
+
+def framed(
+    request: AccountRequest, area: str, template: str, context: Mapping[str, Any], status: int = 200
+) -> HttpResponse:
+    """A page of `area` in the frame."""
+    return render(request, template, {"shell": shell(request, area=area), **context}, status=status)
 
 
 def shell(request: AccountRequest, *, area: str = "inbox", view: str = "") -> Shell:

@@ -32,7 +32,6 @@ class AccountRequest(HttpRequest):
     user: User
     account: Account
     viewer: Viewer
-    has_failed: bool
 
 
 def security_headers(get_response: Next) -> Next:
@@ -55,6 +54,12 @@ def for_everybody(view: AnyView) -> AnyView:
     return view
 
 
+def keeping_writes(refusal: HttpResponse) -> HttpResponse:
+    """Mark a refusal that leaves something behind. All other answers of 400 and more change nothing."""
+    refusal.keeps_writes = True  # type: ignore[attr-defined]
+    return refusal
+
+
 def holds_no_transaction(view: AnyView) -> AnyView:
     """Mark a view that waits for other servers: it opens the account's scope itself, and answers its own refusals."""
     view.opens_own_scope = True  # type: ignore[attr-defined]
@@ -64,11 +69,16 @@ def holds_no_transaction(view: AnyView) -> AnyView:
 def account_of_the_request(get_response: Next) -> Next:
     """Work in the signed-in person's account: one transaction, behind its row-level wall.
 
-    A DeskhandError rolls back and is shown with its status. Who is not signed in is asked to.
+    What answers 400 or more changes nothing; a DeskhandError is shown with its status. Who is not signed in is asked to.
     """
 
     def respond(request: HttpRequest) -> HttpResponse:
-        if not _needs_account(request):
+        view = _view_of(request)
+        # Unknown addresses too: whether something is there is nobody's business who is not signed in.
+        needs_account = (
+            request.user.is_authenticated if view is None else getattr(view, "login_required", True)
+        )
+        if not needs_account:
             return get_response(request)
         user = request.user
         member = sessions.membership(request.session, user.pk) if isinstance(user, User) else None
@@ -78,7 +88,9 @@ def account_of_the_request(get_response: Next) -> Next:
         assert isinstance(user, User)
         language = user.locale or member.account.locale or translation.get_language()
         with translation.override(language), timezone.override(ZoneInfo(user.zone or member.account.zone)):
-            response = _in_account(request, get_response)
+            response = _in_account(
+                request, get_response, opens_own_scope=getattr(view, "opens_own_scope", False)
+            )
             response.headers.setdefault("Content-Language", translation.get_language() or language)
             return response
 
@@ -86,13 +98,11 @@ def account_of_the_request(get_response: Next) -> Next:
     return respond
 
 
-def _needs_account(request: HttpRequest) -> bool:
-    """Unknown addresses too: whether something is there is nobody's business who is not signed in."""
+def _view_of(request: HttpRequest) -> Callable[..., Any] | None:
     try:
-        view = resolve(request.path_info).func
+        return resolve(request.path_info).func
     except Resolver404:
-        return request.user.is_authenticated
-    return bool(getattr(view, "login_required", True))
+        return None
 
 
 def _ask_to_sign_in(request: HttpRequest) -> HttpResponse:
@@ -111,25 +121,17 @@ class _Undo(Exception):
         self.response = response
 
 
-def _opens_own_scope(request: HttpRequest) -> bool:
-    """See `holds_no_transaction`; what no address names is told of in the frame, as everything else."""
-    try:
-        return bool(getattr(resolve(request.path_info).func, "opens_own_scope", False))
-    except Resolver404:
-        return False
-
-
-def _in_account(request: HttpRequest, get_response: Next) -> HttpResponse:
+def _in_account(request: HttpRequest, get_response: Next, *, opens_own_scope: bool) -> HttpResponse:
     account_id, user_id = request.account.pk, request.user.pk  # type: ignore[attr-defined]
     assert user_id is not None
-    if _opens_own_scope(request):
+    if opens_own_scope:
         request.viewer = viewer_for(account_id, user_id)  # type: ignore[attr-defined]
         return get_response(request)
     try:
         with account_scope(account_id):
             request.viewer = viewer_for(account_id, user_id)  # type: ignore[attr-defined]
             response = get_response(request)
-            if getattr(request, "has_failed", False):
+            if response.status_code >= 400 and not getattr(response, "keeps_writes", False):
                 raise _Undo(response)
             return response
     except _Undo as undo:
@@ -137,8 +139,7 @@ def _in_account(request: HttpRequest, get_response: Next) -> HttpResponse:
 
 
 def _on_exception(request: HttpRequest, error: Exception) -> HttpResponse | None:
-    """Nothing of a failed request is kept; what the product itself refuses is answered in words."""
-    request.has_failed = True  # type: ignore[attr-defined]
+    """What the product itself refuses is answered in words."""
     return answer_error(request, error) if isinstance(error, DeskhandError) else None
 
 

@@ -14,22 +14,10 @@ from deskhand.crm.schema.defaults import PRIORITIES
 from deskhand.desk.new_tickets import Request
 from deskhand.kernel.errors import Invalid
 from deskhand.routing import queries as routing
+from deskhand.web.choices import Choice, ChoiceGroup
 from deskhand.web.middleware import AccountRequest
 
 FIELDS = ("subject", "email", "name", "content", "status", "priority", "owner")
-
-
-@dataclass(frozen=True)
-class Choice:
-    value: str
-    label: str
-    chosen: bool = False
-
-
-@dataclass(frozen=True)
-class Group:
-    label: str
-    choices: tuple[Choice, ...]
 
 
 @dataclass(frozen=True)
@@ -37,9 +25,9 @@ class CreatePage:
     url: str
     back_url: str
     typed: dict[str, str]
-    statuses: tuple[Group, ...]  # one a pipeline
+    statuses: tuple[ChoiceGroup, ...]  # one a pipeline
     priorities: tuple[Choice, ...]
-    owners: tuple[Group, ...]
+    owners: tuple[ChoiceGroup, ...]
     errors: dict[str, str] = field(default_factory=dict)
 
 
@@ -78,14 +66,16 @@ def back_url(status: str) -> str:
     return reverse("board", args=[mine])
 
 
-def _statuses(chosen: str) -> tuple[Group, ...]:
+def _statuses(chosen: str) -> tuple[ChoiceGroup, ...]:
     return tuple(
-        Group(_(one.label), tuple(Choice(str(s.id), _(s.label), str(s.id) == chosen) for s in one.stages))
+        ChoiceGroup(
+            _(one.label), tuple(Choice(str(s.id), _(s.label), str(s.id) == chosen) for s in one.stages)
+        )
         for one in pipelines_of("ticket").pipelines
     )
 
 
-def _owners(request: AccountRequest, chosen: str) -> tuple[Group, ...]:
+def _owners(request: AccountRequest, chosen: str) -> tuple[ChoiceGroup, ...]:
     account_id = request.viewer.account_id
     nobody = (Choice("", _("Whom the routing chooses")), Choice("none", _("No owner")))
     people = tuple(Choice(f"user:{a.user_id}", a.name) for a in routing.agents_with_state(account_id))
@@ -93,7 +83,7 @@ def _owners(request: AccountRequest, chosen: str) -> tuple[Group, ...]:
         Choice(f"team:{team.pk}", team.name)
         for team in Team.objects.filter(account_id=account_id).order_by("name", "id")
     )
-    groups = (Group("", nobody), Group(_("People"), people), Group(_("Teams"), teams))
+    groups = (ChoiceGroup("", nobody), ChoiceGroup(_("People"), people), ChoiceGroup(_("Teams"), teams))
     return tuple(
         replace(group, choices=tuple(replace(c, chosen=c.value == chosen) for c in group.choices))
         for group in groups

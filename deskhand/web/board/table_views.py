@@ -22,7 +22,7 @@ from deskhand.kernel.errors import Forbidden, Invalid, NotFound
 from deskhand.web.board.page import pipeline_of
 from deskhand.web.board.tables import Cells, TableOf, label_of
 from deskhand.web.board.views import AREA, applied
-from deskhand.web.frame import shell
+from deskhand.web.frame import framed, shell
 from deskhand.web.inbox import property_values
 from deskhand.web.inbox.panel_views import set_property
 from deskhand.web.inbox.property_values import Typed
@@ -41,8 +41,9 @@ def table(request: AccountRequest, pipeline_id: int) -> HttpResponse:
 def _page(
     request: AccountRequest, of: TableOf, after: str = "", refusal: Invalid | None = None
 ) -> HttpResponse:
-    context = {"page": of.table(after, refusal), "shell": shell(request, area=AREA), "request": request}
-    return render(request, "board/table.html", context, status=422 if refusal else 200)
+    return framed(
+        request, AREA, "board/table.html", {"page": of.table(after, refusal)}, 422 if refusal else 200
+    )
 
 
 @require_GET
@@ -51,7 +52,7 @@ def more(request: AccountRequest, pipeline_id: int, after: str) -> HttpResponse:
     of = TableOf(request, pipeline_of(pipeline_id))
     if not wants_fragment(request):
         return _page(request, of, after)
-    return render(request, "board/fragments/rows.html", {"page": of.table(after), "request": request})
+    return render(request, "board/fragments/rows.html", {"page": of.table(after)})
 
 
 @require_POST
@@ -91,7 +92,7 @@ def _row(
     status: int = 200,
 ) -> HttpResponse:
     built = _cells(request).row(found, editing, typed)
-    return render(request, "board/fragments/row.html", {"row": built, "request": request}, status=status)
+    return render(request, "board/fragments/row.html", {"row": built}, status=status)
 
 
 def _editable(request: AccountRequest, ticket_id: int, name: str) -> tuple[tables.Row, Property]:
@@ -118,7 +119,7 @@ def _cell_page(
     cell = next(c for c in Cells(request, (prop.name,)).row(found, prop.name, typed).cells)
     context = {
         "cell": cell, "label": label_of(prop.name), "subject": found.ticket.subject, "shell": shell(request, area=AREA),
-        "back_url": reverse("table", args=[found.ticket.pipeline_id]), "request": request,
+        "back_url": reverse("table", args=[found.ticket.pipeline_id]),
     }  # fmt: skip
     return render(request, "board/cell.html", context, status=status)
 
@@ -130,7 +131,6 @@ def save(request: AccountRequest, ticket_id: int, name: str) -> HttpResponse:
     try:
         set_property(request, ticket_id, prop, by=Actor.user(request.user.pk), at=clock.now())
     except Invalid as refusal:
-        request.has_failed = True
         typed = Typed(request.POST.getlist("value"), refusal.hint or refusal.message)
         if wants_fragment(request):
             return _row(request, found, name, typed, 422)

@@ -25,19 +25,12 @@ from deskhand.kernel.errors import Invalid
 from deskhand.kernel.text import whole
 from deskhand.web.board.page import pipeline_of
 from deskhand.web.board.views import AREA
+from deskhand.web.choices import Choice, offered
 from deskhand.web.filters import editing
-from deskhand.web.frame import shell
-from deskhand.web.jinja import render
+from deskhand.web.frame import framed
 from deskhand.web.middleware import AccountRequest
 
 WORDS = {Sharing.PRIVATE: gettext_lazy("Only me"), Sharing.EVERYONE: gettext_lazy("Everyone")}
-
-
-@dataclass(frozen=True)
-class Choice:
-    value: str
-    label: str
-    chosen: bool
 
 
 @dataclass(frozen=True)
@@ -68,7 +61,7 @@ class FormPage:
 def _shared(request: AccountRequest, chosen: str) -> tuple[Choice, ...]:
     teams = [(f"TEAM:{team.id}", team.name) for team in accounts.teams(request.viewer.account_id)]
     pairs = [(Sharing.PRIVATE.value, str(WORDS[Sharing.PRIVATE])), *teams, (Sharing.EVERYONE.value, str(WORDS[Sharing.EVERYONE]))]  # fmt: skip
-    return tuple(Choice(value, label, value == chosen) for value, label in pairs)
+    return offered(pairs, chosen)
 
 
 def _chosen(one: SavedView) -> str:
@@ -97,8 +90,7 @@ def listed(request: AccountRequest) -> HttpResponse:
         )
         for one in custom_views.of(request.viewer)
     ]  # fmt: skip
-    context = {"lines": lines, "shell": shell(request, area=AREA), "request": request}
-    return render(request, "board/views.html", context)
+    return framed(request, AREA, "board/views.html", {"lines": lines})
 
 
 @require_GET
@@ -133,8 +125,7 @@ def _with(page: FormPage, refusal: Invalid | None) -> FormPage:
 
 
 def _form(request: AccountRequest, page: FormPage, status: int = 200) -> HttpResponse:
-    context = {"page": page, "shell": shell(request, area=AREA), "request": request}
-    return render(request, "board/view_form.html", context, status=status)
+    return framed(request, AREA, "board/view_form.html", {"page": page}, status)
 
 
 @require_POST
@@ -155,7 +146,6 @@ def create(request: AccountRequest) -> HttpResponse:
             sort=sort,
         )
     except Invalid as refusal:
-        request.has_failed = True
         return _form(request, _new_page(request, wish.name, request.POST.get("sharing", ""), refusal), 422)
     return redirect("inbox-view", f"custom-{view_id}")
 
@@ -185,7 +175,6 @@ def save(request: AccountRequest, view_id: int) -> HttpResponse:
     try:
         custom_views.change(request.viewer, view_id, wish)
     except Invalid as refusal:
-        request.has_failed = True
         page = _edit_page(request, found, wish.name, request.POST.get("sharing", ""), refusal)
         return _form(request, page, 422)
     return redirect("views")

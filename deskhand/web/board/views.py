@@ -24,7 +24,7 @@ from deskhand.kernel.text import whole
 from deskhand.web.asked import number
 from deskhand.web.board import creating
 from deskhand.web.board.page import BoardOf, pipeline_of, stage_of
-from deskhand.web.frame import shell
+from deskhand.web.frame import framed, shell
 from deskhand.web.jinja import render, wants_fragment
 from deskhand.web.middleware import AccountRequest
 from deskhand.web.shell import Toast
@@ -48,7 +48,7 @@ def _board(request: AccountRequest, of: BoardOf) -> HttpResponse:
     answer, refusal = applied(request, of)
     if answer:
         return answer
-    context = {"page": of.page(_shown(request), refusal), "menu": of.menu(), "request": request}
+    context = {"page": of.page(_shown(request), refusal), "menu": of.menu()}
     status = 422 if refusal else 200
     if wants_fragment(request):
         return render(request, "board/fragments/board.html", context, status=status)
@@ -70,7 +70,7 @@ def filter_editor(request: AccountRequest, pipeline_id: int) -> HttpResponse:
     """The form of one filter again, for another way to compare."""
     policy.require(request.viewer, Action.OPEN_HELP_DESK)
     of = BoardOf(request, pipeline_of(pipeline_id))
-    return render(request, "filters/editor_fragment.html", {"bar": of.filters.bar(), "request": request})
+    return render(request, "filters/editor_fragment.html", {"bar": of.filters.bar()})
 
 
 @require_GET
@@ -78,7 +78,7 @@ def filter_count(request: AccountRequest, pipeline_id: int) -> HttpResponse:
     """How many tickets the filters find with what stands in the form."""
     policy.require(request.viewer, Action.OPEN_HELP_DESK)
     of = BoardOf(request, pipeline_of(pipeline_id))
-    context: dict[str, object] = {"cap": CAP, "count": 0, "reason": "", "request": request}
+    context: dict[str, object] = {"cap": CAP, "count": 0, "reason": ""}
     try:
         context["count"] = count(request.viewer, of.select(of.filters.applied()))
     except Invalid as refusal:
@@ -102,19 +102,16 @@ def more(request: AccountRequest, pipeline_id: int, stage_id: int, after: str) -
     policy.require(request.viewer, Action.OPEN_HELP_DESK)
     of = BoardOf(request, pipeline_of(pipeline_id))
     column = of.more(stage_of(of.pipeline, stage_id), after, _shown(request).get(stage_id, 0))
-    context = {"column": column, "request": request}
     if wants_fragment(request):
-        return render(request, "board/fragments/more.html", context)
-    context |= {"page": of.page(), "shell": shell(request, area=AREA)}
-    return render(request, "board/column.html", context)
+        return render(request, "board/fragments/more.html", {"column": column})
+    return framed(request, AREA, "board/column.html", {"column": column, "page": of.page()})
 
 
 @require_GET
 def ask_move(request: AccountRequest, ticket_id: int) -> HttpResponse:
     """Without scripts: the statuses that one ticket may go to."""
     of, card = _card(request, ticket_id)
-    context = {"page": of.move_page(card), "shell": shell(request, area=AREA), "request": request}
-    return render(request, "board/move.html", context)
+    return framed(request, AREA, "board/move.html", {"page": of.move_page(card)})
 
 
 def _card(request: AccountRequest, ticket_id: int) -> tuple[BoardOf, boards.Card]:
@@ -155,7 +152,7 @@ def move(request: AccountRequest, ticket_id: int) -> HttpResponse:
         undo_url=reverse("card-moved", args=[ticket_id]) + of.query,
         undo_fields=(("status", str(card.stage_id)), ("from", str(to))),
     )
-    return render(request, "board/fragments/moved.html", {"toast": toast, "request": request})
+    return render(request, "board/fragments/moved.html", {"toast": toast})
 
 
 # ── new tickets ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -174,7 +171,7 @@ def _require_creating(request: AccountRequest) -> None:
 
 
 def _form(request: AccountRequest, page: creating.CreatePage, status: int = 200) -> HttpResponse:
-    context = {"page": page, "request": request}
+    context = {"page": page}
     if wants_fragment(request):
         return render(request, "board/fragments/create.html", context, status=status)
     return render(request, "board/create.html", context | {"shell": shell(request, area=AREA)}, status=status)
@@ -189,7 +186,6 @@ def create(request: AccountRequest) -> HttpResponse:
         asked = creating.asked(request, typed)
         made = new_tickets.create(asked, request.viewer)
     except Invalid as refusal:
-        request.has_failed = True
         return _form(request, creating.page(request, typed, refusal), 422)
     url = reverse("inbox-ticket", args=["all-open", made.id])
     teams = [asked.team_id] if asked.team_id else []

@@ -18,9 +18,9 @@ from deskhand.kernel.errors import Invalid
 from deskhand.routing import explain
 from deskhand.routing.models import RoutingRule
 from deskhand.web.channels import words
-from deskhand.web.channels.rows import Input, Line, Next, Page, Said, Server, Step, Tab, Taker
+from deskhand.web.channels.rows import Input, Line, Next, Page, Said, Server, Step, Taker
+from deskhand.web.choices import Choice, Tab
 from deskhand.web.inbox.rows import Label
-from deskhand.web.pipelines.rows import Choice
 from deskhand.web.shell import Person
 
 Typed = Mapping[str, str]

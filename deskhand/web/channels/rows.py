@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from deskhand.web.choices import Choice, Tab
 from deskhand.web.inbox.rows import Label
-from deskhand.web.pipelines.rows import Choice
 from deskhand.web.shell import Person
 
 Kind = Literal["text", "email", "password", "number", "long", "select"]
@@ -56,13 +56,6 @@ class Line:
     place: str  # the inbox, and where its tickets begin
     is_default: bool = False
     trouble: Said | None = None
-
-
-@dataclass(frozen=True)
-class Tab:
-    label: str
-    url: str
-    current: bool = False
 
 
 @dataclass(frozen=True)

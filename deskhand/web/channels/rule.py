@@ -20,7 +20,7 @@ from deskhand.routing.models import RoutingRule
 from deskhand.routing.types import Drop, Option, Reroute, Strategy
 from deskhand.web.channels import rows
 from deskhand.web.channels.rows import Check, RuleForm, Target, Targets
-from deskhand.web.pipelines.rows import Choice
+from deskhand.web.choices import Choice
 from deskhand.web.shell import Person
 
 OPTIONS = {

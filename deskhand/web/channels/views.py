@@ -35,10 +35,9 @@ from deskhand.web.asked import number
 from deskhand.web.channels import page as pages
 from deskhand.web.channels import rule as rule_form
 from deskhand.web.channels.rows import Input
-from deskhand.web.frame import shell
-from deskhand.web.jinja import render
+from deskhand.web.choices import Choice
+from deskhand.web.frame import framed
 from deskhand.web.middleware import AccountRequest
-from deskhand.web.pipelines.rows import Choice
 
 RESULT = "channel_trial"  # of the session: what the last trial of a channel came to, told once
 
@@ -60,14 +59,7 @@ def _channel(request: AccountRequest, channel_id: int) -> ChannelAccount:
 
 
 def _show(request: AccountRequest, template: str, context: dict[str, Any], status: int = 200) -> HttpResponse:
-    if status >= 400:
-        request.has_failed = True
-    return render(
-        request,
-        template,
-        {"shell": shell(request, area="channels"), "request": request, **context},
-        status=status,
-    )
+    return framed(request, "channels", template, context, status)
 
 
 def _back(request: AccountRequest, name: str, channel_id: int, part: str = "") -> HttpResponse:

@@ -19,9 +19,10 @@ from deskhand.desk import letters
 from deskhand.desk.letters import NewLetter
 from deskhand.kernel.errors import Forbidden, Invalid
 from deskhand.kernel.text import whole
+from deskhand.web.choices import Choice
 from deskhand.web.contacts.actions import changeable
 from deskhand.web.contacts.lists import named
-from deskhand.web.contacts.rows import Choice, MailPage
+from deskhand.web.contacts.rows import MailPage
 from deskhand.web.contacts.views import kind_of, show
 from deskhand.web.contacts.words import KINDS
 from deskhand.web.middleware import AccountRequest

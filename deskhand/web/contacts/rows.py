@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
+from deskhand.web.choices import Choice
 from deskhand.web.inbox.rows import Label
 from deskhand.web.shell import Person
 
@@ -53,13 +54,6 @@ class ListPage:
     search_label: str
     empty_title: str
     empty_text: str
-
-
-@dataclass(frozen=True)
-class Choice:
-    value: str
-    label: str
-    chosen: bool = False
 
 
 @dataclass(frozen=True)

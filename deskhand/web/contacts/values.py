@@ -21,7 +21,8 @@ from deskhand.kernel.database.scope import current_account_id
 from deskhand.kernel.errors import Invalid
 from deskhand.kernel.text import whole
 from deskhand.web import times
-from deskhand.web.contacts.rows import Choice, Control
+from deskhand.web.choices import Choice
+from deskhand.web.contacts.rows import Control
 
 OWNER, COMPANY, TEAMS, LANGUAGE = (
     "hubspot_owner_id",

@@ -29,17 +29,13 @@ def show(
     request: AccountRequest, template: str, page: Any, kind: Kind, *, which: str = "all", status: int = 200, **more: Any
 ) -> HttpResponse:  # fmt: skip
     """A whole page in the frame. What answers with an error changes nothing."""
-    if status >= 400:
-        request.has_failed = True
     frame = shell(request, area="contacts", view=f"{kind.key}-{which}")
-    context = {"shell": frame, "page": page, "kind": kind, "request": request, **more}
+    context = {"shell": frame, "page": page, "kind": kind, **more}
     return render(request, f"contacts/{template}.html", context, status=status)
 
 
 def part(request: AccountRequest, template: str, context: dict[str, Any], status: int = 200) -> HttpResponse:
-    if status >= 400:
-        request.has_failed = True
-    context = {"request": request, **context}
+    context = {**context}
     return render(request, f"contacts/fragments/{template}.html", context, status=status)
 
 

@@ -13,9 +13,10 @@ from deskhand.crm.filters.as_json import to_json
 from deskhand.crm.filters.types import OPERATORS, Operator, Takes, Unit, Window
 from deskhand.crm.schema.types import Kind
 from deskhand.kernel.errors import Invalid
+from deskhand.web.choices import Choice
 from deskhand.web.filters import editing
 from deskhand.web.filters.editing import Groups, Item, Spot
-from deskhand.web.filters.words import TYPE_WORDS, UNIT_WORDS, WINDOW_WORDS, Choice, Words, default_operator
+from deskhand.web.filters.words import TYPE_WORDS, UNIT_WORDS, WINDOW_WORDS, Words, default_operator
 
 #: What of an address belongs to the form and goes when it is done.
 OWN = ("f", "edit", "prop", "op", "value", "amount", "unit", "apply", "shown", "after")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from functools import cached_property
@@ -20,6 +19,7 @@ from deskhand.crm.schema.queries import properties_of
 from deskhand.crm.schema.types import Kind, Property
 from deskhand.desk.selection import may_filter_by
 from deskhand.kernel.errors import Invalid
+from deskhand.web.choices import Choice
 from deskhand.web.filters.editing import Item
 
 OPERATOR_WORDS = {
@@ -80,13 +80,6 @@ OFFERED = {
     "company": ("name", "domain", "createdate"),
 }  # fmt: skip
 _UNLISTED = (Kind.REF, Kind.REFS)  # the account's own with ids in them can't be chosen from a list
-
-
-@dataclass(frozen=True)
-class Choice:
-    value: str
-    label: str
-    chosen: bool = False
 
 
 class Words:

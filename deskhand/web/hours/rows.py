@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from deskhand.web.choices import Choice
 from deskhand.web.inbox.rows import Label
-from deskhand.web.pipelines.rows import Choice
 from deskhand.web.shell import Person
 
 

@@ -25,12 +25,11 @@ from deskhand.kernel.text import one_line, whole
 from deskhand.routing import availability, away_states, queries
 from deskhand.routing.queries import Standing
 from deskhand.routing.types import Status
-from deskhand.web.frame import shell
+from deskhand.web.choices import Choice
+from deskhand.web.frame import framed
 from deskhand.web.hours import week, words
 from deskhand.web.hours.rows import Absence, AwayState, Change, Line, StatusForm
-from deskhand.web.jinja import render
 from deskhand.web.middleware import AccountRequest
-from deskhand.web.pipelines.rows import Choice
 from deskhand.web.shell import Person
 
 NOTE = 200  # characters
@@ -59,16 +58,6 @@ def _seated(request: AccountRequest, user_id: int) -> Member:
     return member
 
 
-def _show(
-    request: AccountRequest, template: str, area: str, context: dict[str, Any], status: int = 200
-) -> HttpResponse:
-    if status >= 400:
-        request.has_failed = True
-    return render(
-        request, template, {"shell": shell(request, area=area), "request": request, **context}, status=status
-    )
-
-
 def _back(request: AccountRequest, user_id: int, part: str = "") -> HttpResponse:
     if request.POST.get("from") == "team":
         return redirect("availability-team")
@@ -84,7 +73,7 @@ def _back(request: AccountRequest, user_id: int, part: str = "") -> HttpResponse
 def mine(request: AccountRequest) -> HttpResponse:
     member = _member(request, request.viewer.user_id)
     if not member.has_seat:
-        return _show(request, "hours/none.html", "my-availability", {})
+        return framed(request, "my-availability", "hours/none.html", {})
     return _person(request, member)
 
 
@@ -115,8 +104,8 @@ def _person(request: AccountRequest, member: Member, status: int = 200, **more: 
         "viewers_zone": timezone.get_current_timezone_name(),
         **_history(request, member.user_id),
     }
-    return _show(
-        request, "hours/person.html", "my-availability" if is_own else "availability-team", context, status
+    return framed(
+        request, "my-availability" if is_own else "availability-team", "hours/person.html", context, status
     )
 
 
@@ -288,7 +277,7 @@ def _team(request: AccountRequest, status: int = 200, **more: Any) -> HttpRespon
         "way_error": more.get("way_error", ""),
         "way_typed": more.get("way_typed", ""),
     }
-    return _show(request, "hours/team.html", "availability-team", context, status)
+    return framed(request, "availability-team", "hours/team.html", context, status)
 
 
 def _lines(account_id: int, ways: list[Any]) -> list[Line]:
@@ -334,7 +323,6 @@ def rename_way(request: AccountRequest, way_id: int) -> HttpResponse:
         )
     except (Invalid, Conflict) as refusal:
         messages.error(request, _words(refusal))
-        request.has_failed = False
     return redirect(f"{reverse('availability-team')}#ways")
 
 

@@ -69,7 +69,7 @@ def _go_on(
         if toast:
             messages.info(request, toast.text)
         return redirect(url)
-    context: dict[str, Any] = {"toast": toast, "closed_id": closed_id, "request": request, "ticket": None}
+    context: dict[str, Any] = {"toast": toast, "closed_id": closed_id, "ticket": None}
     if beside:
         common.look_at(request, beside)
         context["ticket"] = pages.ticket_page(request, view, beside)

@@ -19,7 +19,7 @@ from deskhand.desk import blocking, spam
 from deskhand.desk.models import BlockedSender
 from deskhand.events.types import Actor
 from deskhand.kernel.errors import Invalid
-from deskhand.web.frame import shell
+from deskhand.web.frame import framed, shell
 from deskhand.web.inbox import common
 from deskhand.web.jinja import render
 from deskhand.web.middleware import AccountRequest
@@ -34,7 +34,6 @@ def ask(request: AccountRequest, view: str, ticket_id: int) -> HttpResponse:
     context = {
         "address": contact.email, "may_delete": _may_delete(request, contact), "shell": shell(request, view=view),
         "url": reverse("ticket-blocked", args=[view, ticket_id]), "back_url": reverse("inbox-ticket", args=[view, ticket_id]),
-        "request": request,
     }  # fmt: skip
     return render(request, "inbox/block.html", context)
 
@@ -72,8 +71,7 @@ def listed(request: AccountRequest) -> HttpResponse:
     lines = [
         (one, names.get(one.blocked_by, ""), reverse("blocked-sender-free", args=[one.pk])) for one in found
     ]
-    context = {"lines": lines, "shell": shell(request, area="blocked-senders"), "request": request}
-    return render(request, "inbox/blocked.html", context)
+    return framed(request, "blocked-senders", "inbox/blocked.html", {"lines": lines})
 
 
 @require_POST

@@ -35,7 +35,7 @@ from deskhand.web.shell import Toast
 
 
 def page(request: AccountRequest, view: str, page: InboxPage, status: int = 200) -> HttpResponse:
-    context = {"shell": shell(request, view=view), "page": page, "request": request}
+    context = {"shell": shell(request, view=view), "page": page}
     return render(request, "inbox/inbox.html", context, status=status)
 
 
@@ -77,7 +77,7 @@ def thread_parts(
     name = shown_name(request)
     wish = Wish(is_all=name == "ticket-properties", is_history=name == "ticket-history")
     built = pages.ticket_page(request, view, ticket_id, wish=wish)
-    context = {"ticket": built, "request": request, "tickets": None, **more}
+    context = {"ticket": built, "tickets": None, **more}
     return render(request, f"inbox/fragments/{template}.html", context)
 
 
@@ -167,7 +167,7 @@ def elsewhere(
 ) -> HttpResponse:
     """After a change of tickets that are not open: what is open stays. `refusal` says what stayed as it was."""
     context = {
-        "toast": toast, "refusal": refusal, "tickets": tickets, "current": current, "request": request,
+        "toast": toast, "refusal": refusal, "tickets": tickets, "current": current,
     }  # fmt: skip
     return render(request, "inbox/fragments/elsewhere.html", context)
 
@@ -181,6 +181,5 @@ def refused(request: AccountRequest, refusal: Invalid) -> HttpResponse:
     """Why a change was not made: told beside what is open, which stays as it is; without scripts on a page of its own."""
     if not wants_fragment(request):
         raise refusal
-    request.has_failed = True
     toast = Toast(" ".join(part for part in (refusal.message, refusal.hint) if part), "error")
     return render(request, "inbox/fragments/refused.html", {"toast": toast}, status=422)

@@ -32,7 +32,7 @@ from deskhand.web.inbox import page as pages
 from deskhand.web.inbox.composing import Mode, Typed
 from deskhand.web.inbox.rows import Notice
 from deskhand.web.jinja import render, wants_fragment
-from deskhand.web.middleware import AccountRequest
+from deskhand.web.middleware import AccountRequest, keeping_writes
 from deskhand.web.shell import Toast
 
 
@@ -149,12 +149,15 @@ def _undo(view: str, waiting: LaterReply) -> Toast:
 
 
 def _not_sent(request: AccountRequest, view: str, ticket_id: int, notice: Notice) -> HttpResponse:
+    """What was attached stays attached."""
     status = 409 if notice.kind == "collision" else 422
     if wants_fragment(request):
-        return render(request, "inbox/fragments/not_sent.html", {"notice": notice}, status=status)
+        return keeping_writes(
+            render(request, "inbox/fragments/not_sent.html", {"notice": notice}, status=status)
+        )
     typed = Typed(_mode(request.POST), _body(request.POST), _lines(request.POST), notice)
     built = pages.ticket_page(request, view, ticket_id, typed=typed)
-    return common.page(request, view, common.with_list(request, view, built), status)
+    return keeping_writes(common.page(request, view, common.with_list(request, view, built), status))
 
 
 # ── drafts and files ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -203,7 +206,7 @@ def _draft_files(request: AccountRequest, ticket_id: int) -> HttpResponse:
     if not wants_fragment(request):
         return redirect(f"{reverse('inbox-ticket', args=['all-open', ticket_id])}#composer")
     found = composing.draft_files(request.viewer, ticket_id)
-    return render(request, "inbox/fragments/draft_files.html", {"files": found, "request": request})
+    return render(request, "inbox/fragments/draft_files.html", {"files": found})
 
 
 def _keep(request: AccountRequest, ticket_id: int, upload: UploadedFile) -> None:

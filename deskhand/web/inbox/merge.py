@@ -79,7 +79,7 @@ def _page(
         ticket=next(iter(_candidates(request, [ticket.pk]))), candidates=tuple(_offered(request, ticket, text)),
         back_url=reverse("inbox-ticket", args=here), chosen=chosen, error=error,
     )  # fmt: skip
-    context = {"page": page, "shell": shell(request, view=view), "request": request}
+    context = {"page": page, "shell": shell(request, view=view)}
     return render(request, "inbox/merge.html", context, status=status)
 
 

@@ -19,6 +19,7 @@ from deskhand.desk import merging, preferences
 from deskhand.kernel import clock
 from deskhand.routing import explain
 from deskhand.routing import queries as routing
+from deskhand.web.choices import Choice
 from deskhand.web.inbox import panel_rows as rows
 from deskhand.web.inbox import property_values, words
 from deskhand.web.inbox.property_values import People, Typed
@@ -151,7 +152,7 @@ class PanelOf:
         return rows.Followers(
             reverse("ticket-follow", args=[self.view, self.ticket.pk]),
             tuple(rows.Follower(pk, Person.named(name)) for pk, name in names.items() if pk in user_ids),
-            tuple(rows.Choice(str(pk), name) for pk, name in names.items() if pk not in user_ids),
+            tuple(Choice(str(pk), name) for pk, name in names.items() if pk not in user_ids),
             may_edit=self.may_edit,
         )
 

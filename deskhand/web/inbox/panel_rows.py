@@ -6,23 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from deskhand.web.choices import Choice, ChoiceGroup
 from deskhand.web.inbox.rows import Label
 from deskhand.web.shell import Person, Tone
-
-
-@dataclass(frozen=True)
-class Choice:
-    value: str
-    label: str
-    chosen: bool = False
-
-
-@dataclass(frozen=True)
-class ChoiceGroup:
-    """Choices under a heading; without a label they stand alone."""
-
-    label: str
-    choices: tuple[Choice, ...]
 
 
 @dataclass(frozen=True)

@@ -72,7 +72,7 @@ def _line(
     if not wants_fragment(request):
         return _with_panel(request, view, ticket_id, wish)
     panel = pages.TicketPageOf(request, view, ticket_id, wish).panel_of
-    context = {"line": panel.line(editing.name if editing else name), "request": request}
+    context = {"line": panel.line(editing.name if editing else name)}
     return render(request, "inbox/fragments/property.html", context)
 
 
@@ -82,7 +82,7 @@ def _with_panel(
     policy.require(request.viewer, Action.OPEN_HELP_DESK)
     built = pages.ticket_page(request, view, ticket_id, wish=wish)
     if wants_fragment(request):
-        return render(request, "inbox/fragments/panel.html", {"ticket": built, "request": request})
+        return render(request, "inbox/fragments/panel.html", {"ticket": built})
     return common.page(request, view, common.with_list(request, view, built), status)
 
 
@@ -146,13 +146,12 @@ def _checked(request: AccountRequest, prop: Property, value: Any) -> Any:
 
 
 def _refused(request: AccountRequest, view: str, ticket_id: int, name: str, refusal: Invalid) -> HttpResponse:
-    request.has_failed = True
     typed = Typed(request.POST.getlist("value"), refusal.hint or refusal.message)
     wish = Wish(editing=Editing(name, typed))
     if not wants_fragment(request):
         return _with_panel(request, view, ticket_id, wish, 422)
     panel = pages.TicketPageOf(request, view, ticket_id, wish).panel_of
-    context = {"line": panel.line(name), "request": request}
+    context = {"line": panel.line(name)}
     return render(request, "inbox/fragments/property_refused.html", context, status=422)
 
 

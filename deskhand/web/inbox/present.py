@@ -69,4 +69,4 @@ def say(request: AccountRequest, ticket_id: int) -> HttpResponse:
 def others(request: AccountRequest, ticket_id: int) -> HttpResponse:
     _require_open(request, ticket_id)
     found = room(request.viewer, ticket_id)
-    return render(request, "inbox/fragments/room.html", {"room": found, "request": request})
+    return render(request, "inbox/fragments/room.html", {"room": found})

@@ -19,7 +19,8 @@ from deskhand.crm.records.models import Ticket
 from deskhand.crm.schema.types import Kind, Property
 from deskhand.kernel.errors import Invalid
 from deskhand.web import times
-from deskhand.web.inbox.panel_rows import Choice, ChoiceGroup, Editor
+from deskhand.web.choices import Choice, ChoiceGroup
+from deskhand.web.inbox.panel_rows import Editor
 
 PIPELINE, STATUS, OWNER, TEAMS = (
     "hs_pipeline",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from django.contrib import messages
 from django.http import HttpResponse
@@ -53,7 +53,7 @@ def ticket(request: AccountRequest, view: str, ticket_id: int) -> HttpResponse:
     built = pages.ticket_page(request, view, ticket_id)
     common.look_at(request, ticket_id)
     if wants_fragment(request):
-        return render(request, "inbox/fragments/ticket.html", {"ticket": built, "request": request})
+        return render(request, "inbox/fragments/ticket.html", {"ticket": built})
     return common.page(request, view, common.with_list(request, view, built))
 
 
@@ -105,7 +105,7 @@ def side(request: AccountRequest, view: str) -> HttpResponse:
     policy.require(request.viewer, Action.OPEN_HELP_DESK)
     if view != desk_views.CONVERSATIONS:
         desk_views.view_of(request.viewer, view)
-    context = {"shell": shell(request, view=view), "request": request}
+    context = {"shell": shell(request, view=view)}
     return render(request, "parts/side_fragment.html", context)
 
 
@@ -122,7 +122,7 @@ def thread(request: AccountRequest, view: str, ticket_id: int) -> HttpResponse:
 
 def _conversations(request: AccountRequest, after: str = "") -> HttpResponse:
     _require_conversations(request)
-    context = {"threads": pages.thread_list(request, after), "request": request}
+    context: dict[str, Any] = {"threads": pages.thread_list(request, after)}
     if after and wants_fragment(request):
         return render(request, "inbox/fragments/more_threads.html", context)
     context["shell"] = shell(request, view=desk_views.CONVERSATIONS)
@@ -133,7 +133,7 @@ def _filtered(request: AccountRequest, after: str) -> HttpResponse:
     """More of what arrived as spam."""
     _require_conversations(request)
     if wants_fragment(request):
-        context = {"threads": pages.filtered_list(request, after), "request": request}
+        context = {"threads": pages.filtered_list(request, after)}
         return render(request, "inbox/fragments/more_filtered.html", context)
     return common.page(request, "spam", InboxPage(pages.ticket_list(request, "spam", filtered_after=after)))
 

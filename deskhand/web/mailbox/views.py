@@ -14,8 +14,7 @@ from deskhand.accounts import policy as permissions
 from deskhand.accounts.policy import Action
 from deskhand.delivery import queries
 from deskhand.delivery.models import SinkMail as Stored
-from deskhand.web.frame import shell
-from deskhand.web.jinja import render
+from deskhand.web.frame import framed
 from deskhand.web.mailbox.rows import SinkMail, SinkRow
 from deskhand.web.middleware import AccountRequest
 
@@ -26,8 +25,7 @@ SHOWN = 100
 def mails(request: AccountRequest) -> HttpResponse:
     permissions.require(request.viewer, Action.EDIT_ACCOUNT)
     found = queries.sink_mails(request.viewer.account_id, limit=SHOWN)
-    context = {"shell": shell(request, area="mailbox"), "mails": [_row(mail) for mail in found]}
-    return render(request, "mailbox/list.html", context | {"request": request})
+    return framed(request, "mailbox", "mailbox/list.html", {"mails": [_row(mail) for mail in found]})
 
 
 def _row(mail: Stored) -> SinkRow:
@@ -41,8 +39,7 @@ def mail(request: AccountRequest, mail_id: int) -> HttpResponse:
     found = queries.sink_mail(request.viewer.account_id, mail_id)
     if found is None:
         raise Http404
-    context = {"shell": shell(request, area="mailbox"), "mail": _mail(found), "request": request}
-    return render(request, "mailbox/mail.html", context)
+    return framed(request, "mailbox", "mailbox/mail.html", {"mail": _mail(found)})
 
 
 def _mail(found: Stored) -> SinkMail:

@@ -16,8 +16,7 @@ from deskhand.automation.models import MailTemplate
 from deskhand.events.types import Actor
 from deskhand.kernel.errors import Conflict, Invalid, NotFound
 from deskhand.kernel.text import one_line, storable
-from deskhand.web.frame import shell
-from deskhand.web.jinja import render
+from deskhand.web.frame import framed
 from deskhand.web.mails import page as pages
 from deskhand.web.middleware import AccountRequest
 
@@ -31,10 +30,7 @@ def _mail(request: AccountRequest, mail_id: int) -> MailTemplate:
 
 
 def _show(request: AccountRequest, template: str, context: dict[str, Any], status: int = 200) -> HttpResponse:
-    if status >= 400:
-        request.has_failed = True
-    context = {"shell": shell(request, area="mail-templates"), "request": request, **context}
-    return render(request, template, context, status=status)
+    return framed(request, "mail-templates", template, context, status)
 
 
 @require_GET

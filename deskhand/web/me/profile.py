@@ -14,11 +14,10 @@ from django.views.decorators.http import require_GET, require_POST
 
 from deskhand.accounts import accounts, users
 from deskhand.kernel.errors import Invalid
-from deskhand.web.frame import shell
-from deskhand.web.jinja import render
+from deskhand.web.choices import Choice, offered
+from deskhand.web.frame import framed
 from deskhand.web.me.views import keep_theme
 from deskhand.web.middleware import AccountRequest
-from deskhand.web.pipelines.rows import Choice
 
 
 @dataclass(frozen=True)
@@ -64,7 +63,6 @@ def save(request: AccountRequest) -> HttpResponse:
             after_close=given["after_close"] or "next",
         )
     except Invalid as refusal:
-        request.has_failed = True
         return _show(request, given, refusal, status=422)
     with translation.override(given["locale"] or request.account.locale):
         messages.info(request, _("Saved"))
@@ -77,20 +75,20 @@ def _show(
     form = ProfileForm(
         name=given["name"],
         email=request.user.email,
-        languages=_choices(
+        languages=offered(
             {"": _("As the account: %(language)s") % {"language": _language(request.account.locale)}}
             | dict(settings.LANGUAGES),
             given["locale"],
         ),
-        zones=_choices(
+        zones=offered(
             {"": _("As the account: %(zone)s") % {"zone": request.account.zone}}
             | {zone: zone.replace("_", " ") for zone in _zones(given["zone"])},
             given["zone"],
         ),
-        themes=_choices(
+        themes=offered(
             {"auto": _("Theme of the system"), "light": _("Light"), "dark": _("Dark")}, given["theme"]
         ),
-        after_close=_choices(
+        after_close=offered(
             {
                 "next": _("Go to the next ticket"),
                 "stay": _("Stay on the ticket"),
@@ -102,12 +100,7 @@ def _show(
         wrong=refusal.field or "" if refusal else "",
         problem=str(refusal) if refusal else "",
     )
-    context = {"shell": shell(request, area="profile"), "form": form, "request": request}
-    return render(request, "me/profile.html", context, status=status)
-
-
-def _choices(options: dict[str, str], chosen: str) -> tuple[Choice, ...]:
-    return tuple(Choice(value, label, value == chosen) for value, label in options.items())
+    return framed(request, "profile", "me/profile.html", {"form": form}, status)
 
 
 def _language(code: str) -> str:

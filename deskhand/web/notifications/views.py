@@ -14,7 +14,7 @@ from deskhand.kernel.text import whole
 from deskhand.notifications import reading, wishes
 from deskhand.notifications.types import Topic
 from deskhand.notifications.wishes import Ways
-from deskhand.web.frame import shell
+from deskhand.web.frame import framed, shell
 from deskhand.web.jinja import render, wants_fragment
 from deskhand.web.middleware import AccountRequest
 from deskhand.web.notifications import page
@@ -23,8 +23,7 @@ from deskhand.web.notifications import page
 @require_GET
 def notifications(request: AccountRequest) -> HttpResponse:
     found = page.bell(request.viewer, before=_place(request.GET.get("before", "")))
-    context = {"shell": shell(request, area="notifications"), "bell": found, "request": request}
-    return render(request, "notifications/page.html", context)
+    return framed(request, "notifications", "notifications/page.html", {"bell": found})
 
 
 def _place(text: str) -> int:
@@ -41,7 +40,7 @@ def bell(request: AccountRequest) -> HttpResponse:
 
 
 def _bell(request: AccountRequest) -> HttpResponse:
-    context = {"bell": page.bell(request.viewer, limit=page.IN_BELL), "request": request}
+    context = {"bell": page.bell(request.viewer, limit=page.IN_BELL)}
     return render(request, "notifications/bell.html", context)
 
 
@@ -63,7 +62,6 @@ def settings(request: AccountRequest) -> HttpResponse:
     context = {
         "shell": shell(request, area="my-notifications"),
         "topics": page.topics(request.viewer),
-        "request": request,
     }
     return render(request, "notifications/settings.html", context)
 

@@ -19,10 +19,11 @@ from deskhand.crm.schema.queries import properties_of
 from deskhand.events.types import Actor
 from deskhand.kernel.database.scope import current_account_id
 from deskhand.kernel.errors import Invalid
+from deskhand.web.choices import Choice
 from deskhand.web.middleware import AccountRequest
 from deskhand.web.objects.pipelines import words
 from deskhand.web.objects.properties import allowed, show
-from deskhand.web.objects.rows import Choice, LayoutSection
+from deskhand.web.objects.rows import LayoutSection
 from deskhand.web.objects.tabs import Sort
 
 _LINE = re.compile(r"section:[0-9]{1,3}|property:[a-z][a-z0-9_]{0,99}")

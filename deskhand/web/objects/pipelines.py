@@ -27,12 +27,13 @@ from deskhand.crm.records import refiling
 from deskhand.events.types import Actor
 from deskhand.kernel.errors import Conflict, Invalid, NotFound
 from deskhand.web.asked import number
+from deskhand.web.choices import Choice, offered
 from deskhand.web.frame import shell
 from deskhand.web.jinja import render
 from deskhand.web.middleware import AccountRequest
 from deskhand.web.objects import forms, usage
 from deskhand.web.objects.forms import Row
-from deskhand.web.objects.rows import Choice, PipelineLine, StatusLine
+from deskhand.web.objects.rows import PipelineLine, StatusLine
 from deskhand.web.objects.tabs import SORTS, bar, segments, tabs
 
 TICKETS = SORTS["tickets"]
@@ -51,7 +52,7 @@ FIRST_STAGES = (
 
 
 def tone_choices(chosen: str) -> tuple[Choice, ...]:
-    return tuple(Choice(tone, str(label), tone == chosen) for tone, label in TONES.items())
+    return offered(TONES, chosen)
 
 
 def require(request: AccountRequest) -> None:
@@ -69,10 +70,8 @@ def pipeline_with(pipeline_id: int) -> PipelineValue:
 
 def show(request: AccountRequest, template: str, status: int = 200, *, tab: str = "pipelines", **more: Any) -> HttpResponse:  # fmt: skip
     """A page about tickets. Nothing is kept of what was refused."""
-    if status >= 400:
-        request.has_failed = True
     context = {
-        "shell": shell(request, area=TICKETS.area), "tabs": tabs(request.viewer, TICKETS, tab), "request": request, **more,
+        "shell": shell(request, area=TICKETS.area), "tabs": tabs(request.viewer, TICKETS, tab), **more,
     }  # fmt: skip
     return render(request, f"objects/{template}.html", context, status=status)
 

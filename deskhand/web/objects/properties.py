@@ -23,13 +23,14 @@ from deskhand.crm.schema.types import Kind, Property
 from deskhand.events.types import Actor
 from deskhand.kernel.database.scope import current_account_id
 from deskhand.kernel.errors import Conflict, Invalid, NotFound
+from deskhand.web.choices import Choice
 from deskhand.web.frame import shell
 from deskhand.web.jinja import render
 from deskhand.web.middleware import AccountRequest
 from deskhand.web.objects import forms, kinds, usage
 from deskhand.web.objects.forms import Row
 from deskhand.web.objects.pipelines import tone_choices, words
-from deskhand.web.objects.rows import Choice, GroupLine, OptionLine, PropertyForm, PropertyLine, PropertyPart
+from deskhand.web.objects.rows import GroupLine, OptionLine, PropertyForm, PropertyLine, PropertyPart
 from deskhand.web.objects.tabs import Sort, sort_of, tabs
 
 SET_BY_PRODUCT = "product"
@@ -49,11 +50,9 @@ def show(
     request: AccountRequest, sort: Sort, template: str, status: int = 200, *, tab: str = "properties", **more: Any
 ) -> HttpResponse:  # fmt: skip
     """A page about one kind of record. Nothing is kept of what was refused."""
-    if status >= 400:
-        request.has_failed = True
     context = {
         "shell": shell(request, area=sort.area), "tabs": tabs(request.viewer, sort, tab), "sort_label": str(sort.label),
-        "list_url": reverse("properties", args=[sort.key]), "request": request, **more,
+        "list_url": reverse("properties", args=[sort.key]), **more,
     }  # fmt: skip
     return render(request, f"objects/{template}.html", context, status=status)
 

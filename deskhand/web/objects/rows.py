@@ -4,19 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-
-@dataclass(frozen=True)
-class Choice:
-    value: str
-    label: str
-    chosen: bool = False
-
-
-@dataclass(frozen=True)
-class Tab:
-    label: str
-    url: str
-    current: bool = False
+from deskhand.web.choices import Choice, Tab
 
 
 @dataclass(frozen=True)

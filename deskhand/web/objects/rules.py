@@ -22,9 +22,10 @@ from deskhand.crm.schema.queries import properties_of
 from deskhand.crm.schema.types import Property
 from deskhand.events.types import Actor
 from deskhand.kernel.errors import Invalid, NotFound
+from deskhand.web.choices import Choice
 from deskhand.web.middleware import AccountRequest
 from deskhand.web.objects.pipelines import pipeline_with, show, words
-from deskhand.web.objects.rows import AskLine, Choice, StatusRules
+from deskhand.web.objects.rows import AskLine, StatusRules
 from deskhand.web.objects.tabs import bar
 
 REQUIRED, SHOWN = "required", "shown"

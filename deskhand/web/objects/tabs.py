@@ -16,7 +16,8 @@ from deskhand.accounts.policy import Action
 from deskhand.accounts.types import Viewer
 from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.kernel.errors import NotFound
-from deskhand.web.objects.rows import Bar, Choice, Tab
+from deskhand.web.choices import Choice, Tab
+from deskhand.web.objects.rows import Bar
 
 
 @dataclass(frozen=True)

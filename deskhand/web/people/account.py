@@ -18,11 +18,11 @@ from deskhand.accounts.plans import Feature
 from deskhand.accounts.policy import Action
 from deskhand.events.types import Actor
 from deskhand.kernel.errors import Invalid
-from deskhand.web.frame import shell
-from deskhand.web.jinja import render
+from deskhand.web.choices import Choice
+from deskhand.web.frame import framed
 from deskhand.web.middleware import AccountRequest
 from deskhand.web.people import reading
-from deskhand.web.people.rows import AccountPage, Choice, PlanCard
+from deskhand.web.people.rows import AccountPage, PlanCard
 
 FEATURES = {
     Feature.TICKETS_FROM_CHANNELS: gettext_lazy("Tickets from channels"),
@@ -109,7 +109,4 @@ def _said(refusal: Invalid) -> str:
 
 
 def _render(request: AccountRequest, page: AccountPage, status: int = 200) -> HttpResponse:
-    if status >= 400:
-        request.has_failed = True
-    context = {"shell": shell(request, area="account"), "page": page, "request": request}
-    return render(request, "people/account.html", context, status=status)
+    return framed(request, "account", "people/account.html", {"page": page}, status)

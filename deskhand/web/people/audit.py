@@ -23,12 +23,12 @@ from deskhand.accounts import audit, policy, queries
 from deskhand.accounts.audit import Asked
 from deskhand.accounts.policy import Action
 from deskhand.kernel.database.scope import account_scope
-from deskhand.web.frame import shell
-from deskhand.web.jinja import render
+from deskhand.web.choices import Choice
+from deskhand.web.frame import framed
 from deskhand.web.middleware import AccountRequest
 from deskhand.web.people import audit_words, reading
 from deskhand.web.people.audit_words import KINDS, Names
-from deskhand.web.people.rows import AuditPage, Choice
+from deskhand.web.people.rows import AuditPage
 
 SHOWN = 50
 AT_ONCE = 500  # lines of the file that are read together
@@ -61,8 +61,7 @@ def log(request: AccountRequest) -> HttpResponse:
     )
     if given.get("check") == "1":
         page = _checked(account_id, page)
-    context = {"shell": shell(request, area="audit"), "page": page, "request": request}
-    return render(request, "people/audit.html", context)
+    return framed(request, "audit", "people/audit.html", {"page": page})
 
 
 def _asked(request: AccountRequest) -> Asked:

@@ -37,9 +37,8 @@ def _page(
     try:
         member = invitations.find(member_id, signature, clock.now())
     except NotFound:
-        return render(request, "people/join_over.html", {"request": request}, status=404)
+        return render(request, "people/join_over.html", {}, status=404)
     context = {
-        "request": request,
         "account": member.account.name,
         "email": member.user.email,
         "needs_password": invitations.needs_password(member),
@@ -60,7 +59,7 @@ def accept(request: HttpRequest, member_id: int, signature: str) -> HttpResponse
         is_new = invitations.needs_password(invitations.find(member_id, signature, clock.now()))
         user = invitations.accept(member_id, signature, password=password, now=clock.now())
     except NotFound:
-        return render(request, "people/join_over.html", {"request": request}, status=404)
+        return render(request, "people/join_over.html", {}, status=404)
     except Invalid as weak:
         return _page(request, member_id, signature, f"{weak.message} {weak.hint}".strip(), 422)
     if not is_new:

@@ -23,11 +23,11 @@ from deskhand.accounts.types import Permissions, Reach, Verb
 from deskhand.crm.schema import object_types
 from deskhand.events.types import Actor
 from deskhand.kernel.errors import Conflict, Invalid, NotFound
-from deskhand.web.frame import shell
-from deskhand.web.jinja import render
+from deskhand.web.choices import Choice
+from deskhand.web.frame import framed
 from deskhand.web.middleware import AccountRequest
 from deskhand.web.people import reading
-from deskhand.web.people.rows import CapabilityBox, Cell, Choice, RoleForm, RoleLine, RolePage, TypeRow
+from deskhand.web.people.rows import CapabilityBox, Cell, RoleForm, RoleLine, RolePage, TypeRow
 
 TYPES: dict[str, str | Promise] = {
     "ticket": gettext_lazy("Tickets"),
@@ -296,7 +296,4 @@ def delete(request: AccountRequest, role_id: int) -> HttpResponse:
 
 
 def _render(request: AccountRequest, template: str, page: object, status: int = 200) -> HttpResponse:
-    if status >= 400:
-        request.has_failed = True
-    context = {"shell": shell(request, area="roles"), "page": page, "request": request}
-    return render(request, f"people/{template}.html", context, status=status)
+    return framed(request, "roles", f"people/{template}.html", {"page": page}, status)

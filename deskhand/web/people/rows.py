@@ -6,23 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from deskhand.web.choices import Choice, Tab
 from deskhand.web.inbox.rows import Label
 from deskhand.web.shell import Person
-
-
-@dataclass(frozen=True)
-class Tab:
-    label: str
-    url: str
-    current: bool = False
-    count_text: str = ""
-
-
-@dataclass(frozen=True)
-class Choice:
-    value: str
-    label: str
-    chosen: bool = False
 
 
 @dataclass(frozen=True)

@@ -21,11 +21,11 @@ from deskhand.desk.models import ChannelAccount
 from deskhand.events.types import Actor
 from deskhand.kernel.errors import Conflict, Invalid, NotFound
 from deskhand.routing import queries as routing
-from deskhand.web.frame import shell
-from deskhand.web.jinja import render
+from deskhand.web.choices import Choice
+from deskhand.web.frame import framed
 from deskhand.web.middleware import AccountRequest
 from deskhand.web.people import reading
-from deskhand.web.people.rows import Choice, Leave, MemberLine, TeamForm, TeamLine, TeamPage
+from deskhand.web.people.rows import Leave, MemberLine, TeamForm, TeamLine, TeamPage
 from deskhand.web.shell import Person as Face
 
 
@@ -262,7 +262,4 @@ def delete(request: AccountRequest, team_id: int) -> HttpResponse:
 
 
 def _render(request: AccountRequest, template: str, page: object, status: int = 200) -> HttpResponse:
-    if status >= 400:
-        request.has_failed = True
-    context = {"shell": shell(request, area="teams"), "page": page, "request": request}
-    return render(request, f"people/{template}.html", context, status=status)
+    return framed(request, "teams", f"people/{template}.html", {"page": page}, status)

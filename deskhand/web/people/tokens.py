@@ -20,12 +20,12 @@ from deskhand.events.types import Actor
 from deskhand.kernel import clock
 from deskhand.kernel.errors import Invalid, NotFound
 from deskhand.kernel.text import whole
-from deskhand.web.frame import shell
+from deskhand.web.choices import Choice
+from deskhand.web.frame import framed
 from deskhand.web.inbox.rows import Label
-from deskhand.web.jinja import render
 from deskhand.web.middleware import AccountRequest
 from deskhand.web.people import reading
-from deskhand.web.people.rows import Choice, ScopeGroup, TokenForm, TokenLine, TokensPage
+from deskhand.web.people.rows import ScopeGroup, TokenForm, TokenLine, TokensPage
 
 SHOWN = 50
 DAYS = (30, 90, 365)
@@ -158,7 +158,4 @@ def revoke(request: AccountRequest, token_id: int) -> HttpResponse:
 
 
 def _render(request: AccountRequest, template: str, page: object, status: int = 200) -> HttpResponse:
-    if status >= 400:
-        request.has_failed = True
-    context = {"shell": shell(request, area="tokens"), "page": page, "request": request}
-    return render(request, f"people/{template}.html", context, status=status)
+    return framed(request, "tokens", f"people/{template}.html", {"page": page}, status)

@@ -20,13 +20,13 @@ from deskhand.accounts.queries import Person, RoleRow, Standing, TeamRow
 from deskhand.accounts.types import Viewer
 from deskhand.events.types import Actor
 from deskhand.kernel.errors import Conflict, Forbidden, Invalid
-from deskhand.web.frame import shell
+from deskhand.web.choices import Choice, Tab
+from deskhand.web.frame import framed
 from deskhand.web.inbox.rows import Label
-from deskhand.web.jinja import render
 from deskhand.web.middleware import AccountRequest
 from deskhand.web.people import leaving, reading
 from deskhand.web.people.joining import invitation_url
-from deskhand.web.people.rows import Choice, Leave, Tab, UserForm, UserLine, UserPage, UsersPage
+from deskhand.web.people.rows import Leave, UserForm, UserLine, UserPage, UsersPage
 from deskhand.web.shell import Person as Face
 
 SHOWN = 50
@@ -388,7 +388,4 @@ def _invitation(request: AccountRequest, user_id: int) -> Person:
 
 
 def _render(request: AccountRequest, template: str, page: object, status: int = 200) -> HttpResponse:
-    if status >= 400:
-        request.has_failed = True
-    context = {"shell": shell(request, area="users"), "page": page, "request": request}
-    return render(request, f"people/{template}.html", context, status=status)
+    return framed(request, "users", f"people/{template}.html", {"page": page}, status)

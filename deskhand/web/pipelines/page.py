@@ -22,12 +22,12 @@ from deskhand.kernel.database.scope import current_account_id
 from deskhand.kernel.errors import NotFound
 from deskhand.routing import queries as routing
 from deskhand.web import troubles
+from deskhand.web.choices import Choice
 from deskhand.web.pipelines import steps
 from deskhand.web.pipelines.rows import (
     AutomatePage,
     Bubble,
     Channel,
-    Choice,
     Comment,
     Field,
     LaneColumn,

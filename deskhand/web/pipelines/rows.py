@@ -6,15 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from deskhand.web.choices import Choice
 from deskhand.web.shell import Person
 from deskhand.web.troubles import Trouble
-
-
-@dataclass(frozen=True)
-class Choice:
-    value: str
-    label: str
-    chosen: bool = False
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,8 @@ from deskhand.crm.schema.queries import properties_of
 from deskhand.crm.schema.types import Kind, Property
 from deskhand.kernel.database.scope import current_account_id
 from deskhand.kernel.errors import Invalid
-from deskhand.web.pipelines.rows import Choice, Field
+from deskhand.web.choices import Choice, offered
+from deskhand.web.pipelines.rows import Field
 
 #: Name, icon, tone and what it does, by kind of step.
 LOOKS = {
@@ -108,16 +109,12 @@ def _one(typed: Typed, name: str) -> str:
     return next(iter(typed.get(name, ())), "")
 
 
-def _choices(pairs: Sequence[tuple[str, str]], chosen: Sequence[str]) -> tuple[Choice, ...]:
-    return tuple(Choice(value, label, value in chosen) for value, label in pairs)
-
-
 def _send_email(typed: Typed) -> tuple[Field, ...]:
     mails = list(mails_of_account())
     pairs = [("", _("Choose a mail")), *((mail.key or str(mail.pk), mail.name) for mail in mails)]
     return (
         Field(
-            "template", _("Mail"), "choice", choices=_choices(pairs, typed.get("template", ())),
+            "template", _("Mail"), "choice", choices=offered(pairs, *typed.get("template", ())),
             help=_("It goes to the contact of the ticket, from the address the ticket came to."),
             links=tuple((_("Edit “%(mail)s”") % {"mail": mail.name}, reverse("mail-template", args=[mail.pk])) for mail in mails),
         ),
@@ -137,8 +134,8 @@ def _internal_email(typed: Typed) -> tuple[Field, ...]:
     owner = Choice("1", _("The owner of the ticket"), bool(_one(typed, "owner")))
     return (
         Field("owner", _("Send to"), "many", choices=(owner,)),
-        Field("users", _("Users"), "many", choices=_choices(people(), typed.get("users", ()))),
-        Field("teams", _("Teams"), "many", choices=_choices(teams, typed.get("teams", ()))),
+        Field("users", _("Users"), "many", choices=offered(people(), *typed.get("users", ()))),
+        Field("teams", _("Teams"), "many", choices=offered(teams, *typed.get("teams", ()))),
         Field("subject", _("Subject"), value=_one(typed, "subject"), tokens=tokens()),
         Field("body", _("Text"), "long", value=_one(typed, "body"), tokens=tokens()),
     )  # fmt: skip
@@ -161,7 +158,7 @@ def _create_task(typed: Typed) -> tuple[Field, ...]:
         Field("notes", _("Notes"), "long", value=_one(typed, "notes"), tokens=tokens()),
         Field("due_days", _("Due in days"), "number", value=_one(typed, "due_days"), help=_("Empty: no due date.")),
         Field("due_hours", _("and hours"), "number", value=_one(typed, "due_hours")),
-        Field("assignee", _("Assign to"), "choice", choices=_choices(who, typed.get("assignee", ("owner",)))),
+        Field("assignee", _("Assign to"), "choice", choices=offered(who, *typed.get("assignee", ("owner",)))),
     )  # fmt: skip
 
 
@@ -180,7 +177,7 @@ def _set_property(typed: Typed, pipeline: PipelineValue) -> tuple[Field, ...]:
     pairs = _values_of(prop, pipeline)
     shown = Field("value", _("Value"), "text", value=value, help=help_text)
     if pairs:
-        shown = Field("value", _("Value"), "choice", choices=_choices([("", _("No value")), *pairs], [value]))
+        shown = Field("value", _("Value"), "choice", choices=offered([("", _("No value")), *pairs], value))
     if prop.kind is Kind.DATE:
         shown = replace(shown, help=_("A day such as 2026-11-21. Empty clears it."))
     return (Field("property", _("Property"), "fixed", value=prop.name, choices=(Choice(prop.name, _(prop.label)),)), shown)  # fmt: skip

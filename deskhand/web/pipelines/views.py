@@ -63,7 +63,7 @@ def automate(request: AccountRequest, pipeline_id: int) -> HttpResponse:
     pipeline = _allowed_pipeline(request, pipeline_id)
     page = pages.automate_page(request.account, pipeline)
     context = {
-        "shell": shell(request, area="object-tickets"), "page": page, "request": request,
+        "shell": shell(request, area="object-tickets"), "page": page,
         "tabs": tabs(request.viewer, SORTS["tickets"], "pipelines"),
         "bar": bar(request.viewer, request.account, pipeline_id, "automate"),
         "may_manage": policy.can(request.viewer, Action.EDIT_PIPELINES),
@@ -137,7 +137,7 @@ def _lane(
         lane.stage_id: lane for lane in pages.lane_columns(request.account, pages.pipeline_with(pipeline_id))
     }
     other = columns[also] if also and also != stage_id else None
-    context = {"lane": columns[stage_id], "other": other, "panel": panel, "request": request}
+    context = {"lane": columns[stage_id], "other": other, "panel": panel}
     return render(request, "pipelines/fragments/lane.html", context)
 
 
@@ -180,9 +180,7 @@ def _drawer(request: AccountRequest, pipeline_id: int, stage_id: int) -> Drawer:
 
 def _show(request: AccountRequest, panel: Panel, status: int = 200) -> HttpResponse:
     """In the drawer for htmx, or as a page of its own. Refusals are not kept, and what was typed stays."""
-    if status >= 400:
-        request.has_failed = True
-    context: dict[str, Any] = {"panel": panel, "request": request}
+    context: dict[str, Any] = {"panel": panel}
     if wants_fragment(request):
         return render(request, "pipelines/fragments/panel.html", context, status=status)
     context["shell"] = shell(request, area="object-tickets")

@@ -7,7 +7,7 @@ from django.views.decorators.http import require_GET
 
 from deskhand.accounts import policy
 from deskhand.accounts.policy import Action
-from deskhand.web.frame import shell
+from deskhand.web.frame import framed
 from deskhand.web.jinja import render
 from deskhand.web.middleware import AccountRequest
 from deskhand.web.search import page
@@ -18,8 +18,7 @@ def search(request: AccountRequest) -> HttpResponse:
     policy.require(request.viewer, Action.OPEN_HELP_DESK)
     asked = request.GET
     found = page.results(request.viewer, asked.get("q", ""), asked.get("kind", ""), asked.get("after", ""))
-    context = {"shell": shell(request, area="search"), "page": found, "request": request}
-    return render(request, "search/page.html", context)
+    return framed(request, "search", "search/page.html", {"page": found})
 
 
 @require_GET

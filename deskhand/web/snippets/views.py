@@ -24,8 +24,8 @@ from deskhand.desk.snippets import NewSnippet
 from deskhand.kernel.database.scope import attempt
 from deskhand.kernel.errors import Invalid
 from deskhand.kernel.text import whole
-from deskhand.web.frame import shell
-from deskhand.web.jinja import render
+from deskhand.web.choices import Choice
+from deskhand.web.frame import framed
 from deskhand.web.middleware import AccountRequest
 
 AUDIENCES = {
@@ -46,21 +46,14 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Option:
-    value: str
-    label: str
-    chosen: bool
-
-
-@dataclass(frozen=True)
 class Form:
     title: str
     action: str
     name: str
     shortcut: str
     body: str
-    audiences: tuple[Option, ...]
-    teams: tuple[Option, ...]
+    audiences: tuple[Choice, ...]
+    teams: tuple[Choice, ...]
     tokens: tuple[tuple[str, str], ...]  # as written, and what it is
     errors: Mapping[str, str]
     delete_url: str = ""
@@ -77,8 +70,7 @@ def index(request: AccountRequest) -> HttpResponse:
 def _page(
     request: AccountRequest, template: str, context: dict[str, object], status: int = 200
 ) -> HttpResponse:
-    frame = {"shell": shell(request, area="snippets"), "request": request}
-    return render(request, template, context | frame, status=status)
+    return framed(request, "snippets", template, context, status)
 
 
 def _rows(request: AccountRequest, found: Sequence[Snippet]) -> list[Row]:
@@ -174,8 +166,8 @@ def _form(
         title=_("Edit snippet") if snippet_id else _("New snippet"),
         action=reverse("snippet-save" if snippet_id else "snippet-create", args=place),
         name=typed.name, shortcut=typed.shortcut, body=typed.body,
-        audiences=tuple(Option(a.value, str(AUDIENCES[a]), a.value == typed.audience) for a in audiences),
-        teams=tuple(Option(str(pk), name, pk == typed.team_id) for pk, name in offered),
+        audiences=tuple(Choice(a.value, str(AUDIENCES[a]), a.value == typed.audience) for a in audiences),
+        teams=tuple(Choice(str(pk), name, pk == typed.team_id) for pk, name in offered),
         tokens=tuple((f"{{{{ {key} }}}}", str(label)) for key, label in fillings.LABELS.items()),
         errors={refusal.field: f"{refusal} {refusal.hint}".strip()} if refusal else {},
         delete_url=reverse("snippet-delete", args=place) if snippet_id else "",

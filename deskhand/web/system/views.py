@@ -17,8 +17,7 @@ from deskhand.events.types import Actor
 from deskhand.kernel import jobs
 from deskhand.kernel.errors import Conflict, NotFound
 from deskhand.kernel.text import whole
-from deskhand.web.frame import shell
-from deskhand.web.jinja import render
+from deskhand.web.frame import framed
 from deskhand.web.middleware import AccountRequest
 from deskhand.web.system import page
 
@@ -31,8 +30,7 @@ def system(request: AccountRequest) -> HttpResponse:
     parts = page.parts(
         request, mails_before=_id(request, "mails"), quarantine_before=_id(request, "quarantine")
     )
-    context = {"shell": shell(request, area="system"), "parts": parts, "request": request}
-    return render(request, "system/page.html", context)
+    return framed(request, "system", "system/page.html", {"parts": parts})
 
 
 def _id(request: AccountRequest, name: str) -> int | None:

@@ -1,0 +1,35 @@
+"""What pages offer to choose from, as their templates show it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Choice:
+    value: str
+    label: str
+    chosen: bool = False
+
+
+@dataclass(frozen=True)
+class ChoiceGroup:
+    """Choices under a heading; without a label they stand alone."""
+
+    label: str
+    choices: tuple[Choice, ...]
+
+
+@dataclass(frozen=True)
+class Tab:
+    label: str
+    url: str
+    current: bool = False
+    count_text: str = ""
+
+
+def offered(labels: Mapping[str, object] | Iterable[tuple[str, str]], *chosen: str) -> tuple[Choice, ...]:
+    """Choices of values with their labels."""
+    pairs = labels.items() if isinstance(labels, Mapping) else labels
+    return tuple(Choice(value, str(label), value in chosen) for value, label in pairs)
