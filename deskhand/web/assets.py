@@ -34,6 +34,7 @@ STYLES = (
     "dialog",
     "palette",
     "bell",
+    "tabs",
     "utilities",
 )
 STYLESHEET = "css/deskhand.css"

@@ -22,9 +22,10 @@ from deskhand.desk.search import MessageHit
 from deskhand.kernel import search as words
 from deskhand.kernel.errors import NotFound
 from deskhand.web import frame, settings_side
+from deskhand.web.choices import Tab
 from deskhand.web.inbox.words import status
 from deskhand.web.middleware import AccountRequest
-from deskhand.web.search.rows import Group, Option, Result, ResultPage, Tab
+from deskhand.web.search.rows import Group, Option, Result, ResultPage
 from deskhand.web.shell import Person
 
 LONGEST = 200  # letters of a question
@@ -58,7 +59,8 @@ def results(viewer: Viewer, query: str, key: str, after: str) -> ResultPage:
     found = kind.find(viewer, query, after=after) if query else Found([])
     return ResultPage(
         query=query,
-        tabs=tuple(Tab(one.key, str(one.label), address(query, one.key), one is kind) for one in kinds),
+        kind=kind.key,
+        tabs=tuple(Tab(str(one.label), address(query, one.key), one is kind) for one in kinds),
         title=str(kind.label),
         results=tuple(kind.line(hit, asked) for hit in found.hits),
         more_url=address(query, kind.key, found.after) if found.after else "",

@@ -5,19 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from deskhand.web.choices import Tab
 from deskhand.web.inbox.rows import Label
 from deskhand.web.shell import Person
 
 #: A text in parts, each with whether it is what was asked for.
 Marked = list[tuple[str, bool]]
-
-
-@dataclass(frozen=True)
-class Tab:
-    key: str
-    label: str
-    url: str
-    current: bool
 
 
 @dataclass(frozen=True)
@@ -38,6 +31,7 @@ class Result:
 @dataclass(frozen=True)
 class ResultPage:
     query: str
+    kind: str
     tabs: tuple[Tab, ...]
     title: str  # of the tab
     results: tuple[Result, ...]
