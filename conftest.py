@@ -1,5 +1,6 @@
 """Fixtures for every test. What must happen before the settings are read is in deskhand/testing/session.py."""
 
+import os
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -9,6 +10,21 @@ from deskhand.testing.fixtures import django_db_setup, noon, world
 from tests.mailstack.fixtures import mail_stack
 
 __all__ = ["django_db_setup", "mail_stack", "noon", "settle", "wired", "world"]
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """On a server of its own kind run what touches it; the rest has no other outcome there."""
+    if not os.environ.get("DESKHAND_TEST_SERVER"):
+        return
+    left = [item for item in items if not _touches_a_database(item)]
+    config.hook.pytest_deselected(items=left)
+    gone = set(left)
+    items[:] = [item for item in items if item not in gone]
+
+
+def _touches_a_database(item: pytest.Item) -> bool:
+    fixtures = getattr(item, "fixturenames", ())
+    return bool({"db", "transactional_db"} & set(fixtures) or item.get_closest_marker("django_db"))
 
 
 @pytest.fixture
