@@ -25,6 +25,7 @@ from deskhand.kernel import clock
 from deskhand.kernel.database import sql
 from deskhand.kernel.errors import Conflict, Invalid
 from deskhand.kernel.text import one_line
+from deskhand.kernel.written import markup_of
 
 OUTPUT_LIMIT = 100_000  # bytes of one rendered part
 LOOP_LIMIT = 1_000
@@ -163,7 +164,7 @@ def send_test(account_id: int, rendered: Rendered, to: User) -> None:
     subject = _("Test: %(subject)s") % {"subject": rendered.subject}
     mail = Mail(
         sender=Address(channel.address, outgoing.sender_name(channel)), to=(Address(to.email, to.name),),
-        subject=subject, text=rendered.text, html=outgoing.html_of(rendered.text), automatic="auto-generated",
+        subject=subject, text=rendered.text, html=markup_of(rendered.text), automatic="auto-generated",
     )  # fmt: skip
     send = NewSend(
         account_id=account_id, transport=outgoing.TRANSPORT, idempotency_key=f"template-test:{secrets.token_hex(16)}",

@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from deskhand.accounts.types import Viewer
+from deskhand.desk import writing
 from deskhand.desk.models import Draft, DraftFile
 from deskhand.kernel import clock
 from deskhand.kernel.text import storable
+from deskhand.kernel.written import Written
 
 LIMIT = 200_000  # characters
 LINE_LIMIT = 10_000  # characters of a line of addresses
@@ -70,6 +72,6 @@ def put_back(account_id: int, user_id: int, ticket_id: int, values: Mapping[str,
     typed = Draft.objects.filter(**mine).first()
     given = dict(values)
     if typed:
-        given["body"] = f"{given['body']}\n\n{typed.body}"
-        given["html"] = ""
+        both = writing.joined(Written(given["body"], given["html"]), Written(typed.body, typed.html))
+        given |= {"body": both.text, "html": both.html}
     Draft.objects.update_or_create(**mine, defaults=given | {"updated_at": clock.now()})

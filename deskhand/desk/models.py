@@ -36,6 +36,7 @@ class ChannelAccount(models.Model):
     from_name = models.TextField(default="")  # what customers read before the address; empty: `name`
     shows_agent = models.BooleanField(default=True)  # "Grace Hopper (Support)" instead of "Support"
     signature = models.TextField(default="")  # under every reply, in plain words
+    quotes_history = models.BooleanField(default=True)  # replies carry what was said before
     is_default = models.BooleanField(default=False)  # R-MAIL-10
     settings = models.JSONField(default=dict)
     created_at = models.DateTimeField()
@@ -352,6 +353,7 @@ class Preferences(models.Model):
     account_id = models.BigIntegerField()
     user_id = models.BigIntegerField()
     is_compact = models.BooleanField(default=False)
+    writes_rich = models.BooleanField(default=False)  # with formatting; else plain words
     pinned = ArrayField(
         models.TextField(), default=list
     )  # names of ticket properties, in the order of pinning

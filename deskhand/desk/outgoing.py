@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from html import escape
 
 from deskhand.delivery.headers import wire_address
 from deskhand.delivery.types import Address, Attached, Mail, NewSend
 from deskhand.desk import tokens
 from deskhand.desk.models import ChannelAccount, Message
 from deskhand.desk.types import Mailbox, StoredFile
+from deskhand.kernel.written import markup_of
 
 TRANSPORT = "mail"
 REFERENCE = "desk.message"
@@ -56,7 +56,7 @@ def send(
         cc=_addresses(cc),
         subject=message.subject,
         text=message.text + _under(signature),
-        html=(message.html or html_of(message.text)) + _html_under(signature),
+        html=(message.html or markup_of(message.text)) + _html_under(signature),
         reply_to=(Address(tagged, name),),
         in_reply_to=f"<{references[-1]}>" if references else "",
         references=tuple(f"<{value}>" for value in references[-REFERENCES:]),
@@ -90,17 +90,11 @@ def _under(signature: str) -> str:
 
 
 def _html_under(signature: str) -> str:
-    return f"<div><br>-- <br></div>{html_of(signature.strip())}" if signature.strip() else ""
+    return f"<div><br>-- <br></div>{markup_of(signature.strip())}" if signature.strip() else ""
 
 
 def _addresses(boxes: Iterable[Mailbox]) -> tuple[Address, ...]:
     return tuple(Address(box.email, box.name) for box in boxes)
-
-
-def html_of(text: str) -> str:
-    """Plain words as simple HTML: paragraphs and line breaks, nothing else."""
-    paragraphs = [escape(part).replace("\n", "<br>") for part in text.split("\n\n") if part.strip()]
-    return "".join(f"<p>{paragraph}</p>" for paragraph in paragraphs)
 
 
 def answer_subject(subject: str, number: int) -> str:

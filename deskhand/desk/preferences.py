@@ -21,6 +21,11 @@ def set_compact(viewer: Viewer, on: bool) -> None:
     _set(viewer, is_compact=on)
 
 
+def set_rich(viewer: Viewer, on: bool) -> None:
+    """Whether what the viewer writes begins in the editor with formatting."""
+    _set(viewer, writes_rich=on)
+
+
 def pin(viewer: Viewer, name: str, on: bool) -> None:
     """Keep a property of the ticket at the top of the panel, or no longer. Safe to repeat."""
     _set(viewer, pinned=_with(of(viewer).pinned, name, on))

@@ -119,7 +119,13 @@ def reply(new: NewReply, *, by: User, at: datetime | None = None, drops_draft: b
 
 
 def comment(
-    ticket_id: int, text: str, *, by: User, files: Sequence[StoredFile] = (), at: datetime | None = None
+    ticket_id: int,
+    text: str,
+    *,
+    by: User,
+    html: str = "",
+    files: Sequence[StoredFile] = (),
+    at: datetime | None = None,
 ) -> Message:
     """Add an internal comment. It never reaches the customer, assigns nobody and moves nothing (R-WORK-4, R-ROUTE-5, R-STAT-19)."""
     at, text = at or clock.now(), storable(text)
@@ -127,7 +133,7 @@ def comment(
         raise Invalid(_("The comment is empty."), field="body", hint=_("Write something first."))
     ticket = lock(ticket_id)
     thread = _thread_to_answer(ticket, at)
-    message = _own_message(thread, ticket, at, text=text, html="", sender=by)
+    message = _own_message(thread, ticket, at, text=text, html=storable(html), sender=by)
     message.kind = MessageKind.COMMENT
     Message.objects.bulk_create([message])
     _attach(message, files)

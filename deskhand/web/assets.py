@@ -8,6 +8,7 @@ import json
 import tempfile
 from collections.abc import Iterable, Iterator
 from functools import cache
+from importlib import resources
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -38,6 +39,8 @@ STYLES = (
     "utilities",
 )
 STYLESHEET = "css/deskhand.css"
+#: Fetched only by who writes with formatting.
+EDITOR = "js/vendor/prosemirror.js"
 #: Loaded with every page; the others are fetched when an element asks for them.
 EAGER = ("main", "behaviors", "keys", "theme", "times", "toast")
 
@@ -62,7 +65,14 @@ class GeneratedFinder(BaseFinder):
 
 
 def _makers() -> dict[str, Any]:
-    return {icons.SPRITE: icons.sprite, STYLESHEET: stylesheet}
+    return {icons.SPRITE: icons.sprite, STYLESHEET: stylesheet, EDITOR: editor}
+
+
+def editor() -> str:
+    """The editor of rich text, which comes ready made; without the address of a map that is not served."""
+    package = resources.files("django_prose_editor")
+    script = (package / "static" / "django_prose_editor" / "editor.js").read_text()
+    return script.partition("//# sourceMappingURL=")[0]
 
 
 def stylesheet() -> str:
@@ -103,6 +113,7 @@ def import_map_json() -> str:
 @cache
 def _import_map_json() -> str:
     modules = {f"app/{file.stem}": static(f"js/{file.name}") for file in sorted((HERE / "js").glob("*.js"))}
+    modules["vendor/prosemirror"] = static(EDITOR)
     return json.dumps({"imports": modules}, separators=(",", ":"))
 
 

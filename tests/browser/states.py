@@ -57,6 +57,19 @@ def composer_full(page: Page) -> None:
     page.locator("#composer-files li").first.wait_for()
 
 
+def formatted(page: Page) -> None:
+    page.route("**/me/writing", lambda route: route.fulfill(status=204))  # the other states write plainly
+    page.route("**/draft", lambda route: route.fulfill(status=204))
+    ticket(page)
+    page.locator(".composer-tab", has_text="Reply").click()
+    page.locator("[data-formatting]").click()
+    page.locator("#composer [contenteditable=true]").click()
+    page.keyboard.type("- The label")
+    page.keyboard.press("Enter")
+    page.keyboard.type("The box")
+    page.locator("[data-format=link]").click()
+
+
 def picks(page: Page) -> None:
     ticket(page)
     page.get_by_label("Message", exact=True).press_sequentially("Hi {con")
@@ -635,6 +648,7 @@ STATES: dict[str, Step] = {
     "ticket": ticket,
     "comment": comment,
     "composer": composer_full,
+    "formatted": formatted,
     "picks": picks,
     "later-menu": later_menu,
     "snippets": snippet_list,

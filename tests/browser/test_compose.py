@@ -192,3 +192,50 @@ def test_two_agents_see_each_other_look_and_write_and_leave(tab, office) -> None
     grace.close(run_before_unload=True)
     expect(bob.locator("#room-bar")).to_be_empty()
     expect(bob.locator("#room")).not_to_contain_text("Grace")
+
+
+def test_words_are_formatted_filled_in_called_and_sent(tab, office) -> None:
+    """R-WORK-1: rich text, with everything that the plain field can do"""
+    ticket = office.mail("Refund still missing")
+    snippet(office, "refund", "Hi {{ contact.first_name }},\n\nit is on its way.")
+    page = tab(office.world.grace, f"/inbox/all-open/{ticket.pk}")
+
+    written(page).fill("Dear <all>")
+    page.get_by_role("button", name="Formatting", exact=True).click()
+    editor = page.locator("#composer [contenteditable=true]")
+    expect(editor).to_be_focused()
+    expect(editor).to_have_text("Dear <all>")
+    page.keyboard.press("Enter")
+    page.keyboard.type("/refund")
+    page.keyboard.press("Enter")
+    expect(editor.locator("p")).to_have_text(["Dear <all>", "Hi Astrid,", "it is on its way."])
+    page.keyboard.press("Control+b")
+    page.keyboard.type(" Soon.")
+    expect(page.get_by_role("button", name="Bold")).to_have_attribute("aria-pressed", "true")
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="List", exact=True).click()
+    page.keyboard.type("one")
+    page.get_by_role("button", name="Link").click()
+    page.keyboard.type("shop.example/r")
+    page.keyboard.press("Enter")
+    expect(editor.locator("li a")).to_have_attribute("href", "https://shop.example/r")
+    look(page, "rich")
+    expect(page.locator("[data-saved-line]")).to_have_text("Draft saved")
+
+    page.reload()
+    expect(editor.locator("li a")).to_be_visible()
+    page.keyboard.press("r")
+    expect(editor).to_be_focused()
+    page.keyboard.press("Control+Enter")
+    said = page.locator("#thread article[data-kind=out]")
+    expect(said.locator("strong")).to_contain_text("Soon.")
+    expect(editor).to_have_text("")
+    look(page, "rich-sent")
+    sent = office.messages(ticket)[-1]
+    assert "<strong> Soon.</strong>" in sent.html
+    assert "- " in sent.text
+    assert "<strong>" not in sent.text
+
+    page.get_by_role("button", name="Formatting", exact=True).click()
+    expect(written(page)).to_be_editable()
+    assert written(page).evaluate("one => one.tagName") == "TEXTAREA"

@@ -14,8 +14,9 @@ from deskhand.automation.actions.types import Doing, Done, failed, skipped
 from deskhand.delivery import outbox
 from deskhand.delivery.types import Address, Mail, NewSend
 from deskhand.desk.models import ChannelAccount
-from deskhand.desk.outgoing import TRANSPORT, html_of, reply_address
+from deskhand.desk.outgoing import TRANSPORT, reply_address
 from deskhand.kernel.errors import Invalid
+from deskhand.kernel.written import markup_of
 
 
 class InternalEmail:
@@ -104,7 +105,7 @@ def _send(doing: Doing, channel: ChannelAccount, who: Address) -> NewSend:
     # A colleague's answer is noted on the ticket (R-EM-9).
     answers_to = reply_address(channel, thread_id) if thread_id else ""
     mail = Mail(
-        sender=Address(channel.address, channel.name), to=(who,), subject=" ".join(subject.split()), text=text, html=html_of(text),
+        sender=Address(channel.address, channel.name), to=(who,), subject=" ".join(subject.split()), text=text, html=markup_of(text),
         reply_to=(Address(answers_to, channel.name),) if answers_to else (), automatic="auto-generated",
     )  # fmt: skip
     return NewSend(

@@ -14,11 +14,11 @@ from deskhand.automation.actions.types import Doing, Done, failed, skipped
 from deskhand.automation.models import MailTemplate
 from deskhand.desk import replies
 from deskhand.desk.models import ChannelAccount
-from deskhand.desk.outgoing import html_of
 from deskhand.desk.replies import AutomaticMail
 from deskhand.desk.types import Mailbox
 from deskhand.kernel.database import sql
 from deskhand.kernel.errors import Invalid
+from deskhand.kernel.written import markup_of
 
 ONCE_PER = timedelta(hours=24)  # per ticket and template (R-MAIL-12)
 PER_ADDRESS = 5  # an hour (R-MAIL-12)
@@ -143,6 +143,6 @@ def _mail(
     contact = record["contact"]
     return AutomaticMail(
         ticket_id=doing.record_id, thread_id=thread_id, channel=channel, to=Mailbox(contact["email"], contact.get("name", "")),
-        subject=rendered.subject, text=rendered.text, html=html_of(rendered.text), cause=doing.cause, by=doing.by, depth=doing.depth,
+        subject=rendered.subject, text=rendered.text, html=markup_of(rendered.text), cause=doing.cause, by=doing.by, depth=doing.depth,
         template=str(doing.settings["template"]),
     )  # fmt: skip

@@ -18,7 +18,7 @@ from deskhand.accounts import policy
 from deskhand.accounts.policy import Action
 from deskhand.accounts.types import Verb
 from deskhand.channels.email.parse import attachments
-from deskhand.desk import addresses, checks, drafts, fillings, later, replies, uploads
+from deskhand.desk import addresses, checks, drafts, later, preferences, replies, uploads, writing
 from deskhand.desk import views as desk_views
 from deskhand.desk.models import LaterReply
 from deskhand.desk.replies import NewReply
@@ -26,6 +26,7 @@ from deskhand.desk.types import StoredFile
 from deskhand.kernel import clock, files
 from deskhand.kernel.database.scope import attempt
 from deskhand.kernel.errors import Conflict, Invalid
+from deskhand.kernel.written import Written
 from deskhand.web.asked import number
 from deskhand.web.inbox import common, composing, later_times, picks
 from deskhand.web.inbox import page as pages
@@ -44,6 +45,12 @@ def _body(form: QueryDict) -> str:
     return str(form.get("body", "")).replace("\r\n", "\n")
 
 
+def _written(form: QueryDict) -> Written:
+    """What the editor wrote, or the plain field. Raises Invalid."""
+    markup = str(form.get("html", ""))
+    return writing.read(markup) if markup.strip() else Written(_body(form))
+
+
 def _lines(form: QueryDict) -> dict[str, str]:
     return {line: str(form[line]) for line in drafts.LINES if line in form}
 
@@ -52,19 +59,20 @@ def _lines(form: QueryDict) -> dict[str, str]:
 def answer(request: AccountRequest, view: str, ticket_id: int) -> HttpResponse:
     """Reply or comment. What was typed is never lost: 409 and 422 give it back with the reason."""
     form = request.POST
-    mode, body = _mode(form), _body(form)
+    mode = _mode(form)
     common.changeable(request, view, ticket_id, Verb.COMMUNICATE if mode == "reply" else Verb.VIEW)
     if mode == "reply":
         policy.require(request.viewer, Action.REPLY)
         if form.get("set_status"):
             common.changeable(request, view, ticket_id, Verb.EDIT)
     try:
+        words = _written(form)
         for upload in request.FILES.getlist("file"):
             _keep(request, ticket_id, upload)
         if form.get("attach"):
-            return _only_attached(request, view, ticket_id, mode, body)
+            return _only_attached(request, view, ticket_id, words)
         with attempt():
-            waiting = _say(request, ticket_id, mode, body)
+            waiting = _say(request, ticket_id, mode, words)
     except (Conflict, Invalid) as refusal:
         notice = Notice("collision" if isinstance(refusal, Conflict) else "error", _said(refusal))
         return _not_sent(request, view, ticket_id, notice)
@@ -80,16 +88,15 @@ def _said(refusal: Conflict | Invalid) -> str:
     return f"{refusal} {refusal.hint}".strip() if is_more else str(refusal)  # type: ignore[union-attr]
 
 
-def _say(request: AccountRequest, ticket_id: int, mode: Mode, body: str) -> LaterReply | Notice | None:
+def _say(request: AccountRequest, ticket_id: int, mode: Mode, words: Written) -> LaterReply | Notice | None:
     """Say it now, let it leave in a moment or later, or hold it back because something seems to be missing."""
-    if "{{" in body:
-        body = fillings.fill(body, picks.values_of(picks.ticket_of(request, ticket_id), request.user))
-        fillings.refuse_unfilled(body)
+    if "{{" in words.text + words.html:
+        words = writing.filled(words, picks.values_of(picks.ticket_of(request, ticket_id), request.user))
     along = uploads.stored(uploads.of_draft(request.viewer, ticket_id))
     if mode == "comment":
-        replies.comment(ticket_id, body, by=request.user, files=along)
+        replies.comment(ticket_id, words.text, html=words.html, by=request.user, files=along)
         return None
-    new = _new_reply(request, ticket_id, body, along)
+    new = _new_reply(request, ticket_id, words, along)
     doubt = None if request.POST.get("checked") else _doubt(request, new)
     if doubt:
         return doubt
@@ -101,13 +108,16 @@ def _say(request: AccountRequest, ticket_id: int, mode: Mode, body: str) -> Late
     return later.plan(new, by=request.user, leaves_at=moment, is_planned=planned is not None)
 
 
-def _new_reply(request: AccountRequest, ticket_id: int, body: str, along: tuple[StoredFile, ...]) -> NewReply:
+def _new_reply(
+    request: AccountRequest, ticket_id: int, words: Written, along: tuple[StoredFile, ...]
+) -> NewReply:
     form = request.POST
     seen, status, key = form.get("last_seen_message_id"), form.get("set_status"), form.get("send_key")
     to, cc, bcc = (addresses.read(form.get(line, ""), line) for line in drafts.LINES)
     return NewReply(
         ticket_id=ticket_id,
-        text=body,
+        text=words.text,
+        html=words.html,
         to=to,
         cc=cc,
         bcc=bcc,
@@ -155,7 +165,8 @@ def _not_sent(request: AccountRequest, view: str, ticket_id: int, notice: Notice
         return keeping_writes(
             render(request, "inbox/fragments/not_sent.html", {"notice": notice}, status=status)
         )
-    typed = Typed(_mode(request.POST), _body(request.POST), _lines(request.POST), notice)
+    form = request.POST
+    typed = Typed(_mode(form), _body(form), _lines(form), notice, str(form.get("html", "")))
     built = pages.ticket_page(request, view, ticket_id, typed=typed)
     return keeping_writes(common.page(request, view, common.with_list(request, view, built), status))
 
@@ -166,8 +177,22 @@ def _not_sent(request: AccountRequest, view: str, ticket_id: int, notice: Notice
 @require_POST
 def save_draft(request: AccountRequest, ticket_id: int) -> HttpResponse:
     _require_open(request, ticket_id)
+    _save(request, ticket_id, _written(request.POST))
+    return HttpResponse(status=204)
+
+
+def _save(request: AccountRequest, ticket_id: int, words: Written) -> None:
     form = request.POST
-    drafts.save(request.viewer, ticket_id, mode=_mode(form), body=_body(form), recipients=_lines(form))
+    drafts.save(
+        request.viewer, ticket_id, mode=_mode(form), body=words.text, html=words.html, recipients=_lines(form)
+    )
+
+
+@require_POST
+def set_rich(request: AccountRequest) -> HttpResponse:
+    """`rich` is 1 or 0: whether what one writes begins with formatting."""
+    policy.require(request.viewer, Action.OPEN_HELP_DESK)
+    preferences.set_rich(request.viewer, request.POST.get("rich") == "1")
     return HttpResponse(status=204)
 
 
@@ -176,8 +201,8 @@ def _require_open(request: AccountRequest, ticket_id: int) -> None:
     desk_views.row(request.viewer, ticket_id)
 
 
-def _only_attached(request: AccountRequest, view: str, ticket_id: int, mode: Mode, body: str) -> HttpResponse:
-    drafts.save(request.viewer, ticket_id, mode=mode, body=body, recipients=_lines(request.POST))
+def _only_attached(request: AccountRequest, view: str, ticket_id: int, words: Written) -> HttpResponse:
+    _save(request, ticket_id, words)
     return redirect(f"{reverse('inbox-ticket', args=[view, ticket_id])}#composer")
 
 
@@ -195,10 +220,7 @@ def remove_file(request: AccountRequest, ticket_id: int, file_id: int) -> HttpRe
     _require_open(request, ticket_id)
     uploads.remove(request.viewer, ticket_id, file_id)
     if "body" in request.POST and not wants_fragment(request):
-        drafts.save(
-            request.viewer, ticket_id, mode=_mode(request.POST), body=_body(request.POST),
-            recipients=_lines(request.POST),
-        )  # fmt: skip
+        _save(request, ticket_id, _written(request.POST))
     return _draft_files(request, ticket_id)
 
 

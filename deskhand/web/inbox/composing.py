@@ -10,14 +10,16 @@ from typing import Literal
 from django.template.defaultfilters import filesizeformat
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from markupsafe import Markup
 
 from deskhand.accounts.models import User
 from deskhand.accounts.types import Viewer
 from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.records.models import Ticket
-from deskhand.desk import addresses, drafts, later, tokens, uploads
+from deskhand.desk import addresses, drafts, later, preferences, tokens, uploads
 from deskhand.desk.models import ChannelAccount, Draft, DraftFile, LaterReply, Message
 from deskhand.desk.types import Mailbox
+from deskhand.kernel.written import is_plain
 from deskhand.web.files import PICTURES
 from deskhand.web.inbox import later_times, rows
 from deskhand.web.shell import Person
@@ -39,6 +41,7 @@ class Typed:
     body: str
     lines: Mapping[str, str]
     notice: rows.Notice | None = None
+    html: str = ""
 
 
 def composer(
@@ -63,14 +66,17 @@ def composer(
         people=tuple(rows.Known(box.name, box.email, addresses.written(box)) for box in people.everybody),
         files=draft_files(viewer, ticket.pk), largest=uploads.largest(), largest_text=filesizeformat(uploads.largest()),
         times=later_times.offered(), earliest=later_times.earliest(), statuses=statuses, mode=found.mode if found and may_reply else "reply",
-        body=found.body if found else "", may_reply=may_reply, reply_hint=reply_hint, notice=found.notice if found else None,
+        body=found.body if found else "", html=found.html if found else "", rich_url=reverse("inbox-writing"),
+        is_rich=bool(found and found.html) or preferences.of(viewer).writes_rich, may_reply=may_reply, reply_hint=reply_hint, notice=found.notice if found else None,
     )  # fmt: skip
 
 
 def _of_draft(draft: Draft | None) -> Typed | None:
     if draft is None:
         return None
-    return Typed("comment" if draft.mode == "comment" else "reply", draft.body, draft.recipients)
+    return Typed(
+        "comment" if draft.mode == "comment" else "reply", draft.body, draft.recipients, html=draft.html
+    )
 
 
 def _lines(people: People) -> dict[str, str]:
@@ -187,13 +193,18 @@ def _later_row(one: LaterReply, view: str, users: Mapping[int, User], may_reply:
     place = [view, one.ticket_id, one.pk]
     return rows.Later(
         id=one.pk, author=Person.named(writer.name if writer else "?"), at=one.leaves_at, is_planned=one.is_planned,
-        paragraphs=tuple(part.strip("\n") for part in one.text.split("\n\n") if part.strip()),
+        paragraphs=tuple(part.strip("\n") for part in one.text.split("\n\n") if part.strip()), html=own_markup(one.html),
         to=", ".join(box["email"] for line in ("to", "cc", "bcc") for box in one.recipients.get(line, ())),
         files=tuple(rows.File(f["name"], filesizeformat(f["size"]), "", icon_of(f["content_type"])) for f in one.files),
         refused=_(one.error) if one.error else "", status=_status(one.stage_id),
         take_back_url=reverse("ticket-later-take-back", args=place) if may_reply else "",
         send_now_url=reverse("ticket-later-send", args=place) if may_reply and (one.is_planned or one.error) else "",
     )  # fmt: skip
+
+
+def own_markup(html: str) -> Markup | None:
+    """What was written with our editor, to stand in the page; None for anything else."""
+    return Markup(html) if html and is_plain(html) else None
 
 
 def _status(stage_id: int | None) -> str:

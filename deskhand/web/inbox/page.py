@@ -59,6 +59,7 @@ RULES = {
 }
 STATUS_RULES = RULES.keys() - {"channel_routing", "taken_back"}
 _CALL = re.compile(r"(?:(?<=\s)|^)(@[a-z0-9._-]{1,80})", re.IGNORECASE)
+_TAGS = re.compile(r"(<[^>]*>)")
 HISTORY = 30  # lines shown
 
 
@@ -331,7 +332,7 @@ class TicketPageOf:
         )
         name = m.sender_name or m.sender_address or _("Unknown sender")
         return rows.Said(
-            id=m.pk, kind=kind, author=Person.named(name), at=m.created_at, html=self._html(m) if kind == "in" else None,
+            id=m.pk, kind=kind, author=Person.named(name), at=m.created_at, html=self._html(m) if kind == "in" else self._own_html(m),
             framed=bool(m.html) and kind == "in", paragraphs=self._paragraphs(m), quoted=_quoted(m.quoted), via=_("Email") if kind == "in" else "",
             to=", ".join(box["email"] for box in m.recipients.get("to", [])), files=self._file_rows(m), delivery=_delivery(m), notice=_notice(m),
             pictures_url=reverse("remote-picture", args=[m.pk, 0])[:-1] if kind == "in" and has_remote_pictures(m.html) else "",
@@ -356,6 +357,15 @@ class TicketPageOf:
     def _html(self, m: Message) -> Markup | None:
         """Sanitized when it was filed; its pictures are our own files."""
         return Markup(with_own_pictures(m.html, self.files.get(m.pk, ()))) if m.html else None
+
+    def _own_html(self, m: Message) -> Markup | None:
+        """What was written with our editor; whom it calls stands out."""
+        found = composing.own_markup(m.html)
+        names = self.mentioned.get(m.pk, set())
+        if found is None or not names:
+            return found
+        parts = (part if part.startswith("<") else _marked(part, names) for part in _TAGS.split(found))
+        return Markup("").join(map(Markup, parts))
 
     def _file_rows(self, m: Message) -> tuple[rows.File, ...]:
         shown = [f for f in self.files.get(m.pk, ()) if not f.is_inline]
@@ -448,6 +458,16 @@ def _with_mentions(text: str, names: Set[str]) -> Markup:
         is_call = part.startswith("@") and part[1:].lower().rstrip(".") in names
         marked += Markup('<b class="mention">{}</b>').format(part) if is_call else escape(part)
     return marked
+
+
+def _marked(markup: str, names: Set[str]) -> str:
+    """The same for words that are markup already."""
+    return _CALL.sub(
+        lambda found: (
+            f'<b class="mention">{found[1]}</b>' if found[1][1:].lower().rstrip(".") in names else found[1]
+        ),
+        markup,
+    )
 
 
 def _quoted(text: str) -> Markup | None:

@@ -248,6 +248,7 @@ class Later:
     files: tuple[File, ...] = ()
     refused: str = ""
     status: str = ""  # is set when it leaves
+    html: Markup | None = None  # instead of the paragraphs, where it is formatted
     take_back_url: str = ""  # POST: a draft again
     send_now_url: str = ""  # POST
     kind: Literal["later"] = "later"
@@ -293,7 +294,7 @@ class PlannedTime:
 
 @dataclass(frozen=True)
 class Composer:
-    """The reply form. POST to `url`: mode, body, to, cc, bcc, file, last_seen_message_id, send_key, set_status, anyway,
+    """The reply form. POST to `url`: mode, body, html, to, cc, bcc, file, last_seen_message_id, send_key, set_status, anyway,
     checked, as_comment, attach, later, leaves_at."""
 
     url: str
@@ -315,6 +316,9 @@ class Composer:
     statuses: tuple[StatusOption, ...] = ()
     mode: Literal["reply", "comment"] = "reply"
     body: str = ""
+    html: str = ""  # the same with formatting
+    is_rich: bool = False  # begins in the editor with formatting
+    rich_url: str = ""  # POST rich=1|0: how the next one begins
     may_reply: bool = True
     reply_hint: str = ""  # why replying is not possible: only comments then
     notice: Notice | None = None

@@ -49,6 +49,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("settings/blocked", blocking.listed, name="blocked-senders"),
     path("settings/blocked/<id:blocked_id>/free", blocking.free, name="blocked-sender-free"),
     path("me/panel", panel_views.fold, name="inbox-fold"),
+    path("me/writing", compose.set_rich, name="inbox-writing"),
     path("tickets/<id:ticket_id>/draft", compose.save_draft, name="ticket-draft"),
     path("tickets/<id:ticket_id>/files", compose.add_files, name="ticket-files"),
     path("tickets/<id:ticket_id>/files/<id:file_id>/remove", compose.remove_file, name="ticket-file-remove"),

@@ -14,7 +14,7 @@ from deskhand.crm.pipelines.models import Pipeline
 from deskhand.crm.pipelines.rules import Ask, Rules
 from deskhand.delivery.models import OutboxEntry
 from deskhand.desk import checks, later, replies
-from deskhand.desk.models import Attachment, Draft, DraftFile, LaterReply
+from deskhand.desk.models import Attachment, Draft, DraftFile, LaterReply, Mention
 from deskhand.desk.types import Mailbox
 from deskhand.events.types import Actor
 from deskhand.kernel import clock, timers
@@ -450,3 +450,85 @@ def test_a_reply_that_calls_a_colleague_is_offered_to_be_a_comment(office, sign_
     assert "it calls Bob Noyce" in asked.content.decode()
     answer(client, ticket, f"@{name} can you look?", as_comment="1")
     assert office.messages(ticket)[-1].kind == "COMMENT"
+
+
+# ── formatting ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+RICH = '<p onclick="x()">Hi <strong>{{ contact.first_name }}</strong><script>x()</script></p><ul><li><p>one</p></li></ul>'
+
+
+def test_a_formatted_reply_leaves_as_text_and_html_and_is_shown_so(office, sign_in):
+    """R-WORK-1, S1: cleaned, tokens filled in without becoming markup"""
+    ticket, client = (
+        office.mail(sender=Mailbox("astrid@fjallbo.example", "A<i>B")),
+        sign_in(office.world.grace),
+    )
+
+    answer(client, ticket, "whatever the page made of it", html=RICH)
+
+    html = "<p>Hi <strong>A&lt;i&gt;B</strong></p><ul><li><p>one</p></li></ul>"
+    with office.inside():
+        entry = OutboxEntry.objects.get()
+    assert entry.payload["text"].startswith("Hi A<i>B\n\n- one")
+    assert entry.payload["html"].startswith(html)
+    assert html in page_of(client, ticket)
+
+
+def test_a_formatted_comment_calls_and_shows_whom_it_calls(office, sign_in):
+    """R-WORK-5"""
+    ticket, client = office.mail(), sign_in(office.world.grace)
+    name = office.world.bob.username
+
+    answer(client, ticket, "x", mode="comment", html=f"<p>Ask <em>@{name}</em> &amp; wait</p>")
+
+    shown = f'<p>Ask <em><b class="mention">@{name}</b></em> &amp; wait</p>'
+    assert shown in page_of(client, ticket)
+    with office.inside():
+        assert [mention.user_id for mention in Mention.objects.all()] == [office.world.bob.pk]
+
+
+def test_a_formatted_draft_is_kept_taken_back_and_put_above_what_came_since(office, sign_in, settings):
+    """R-WORK-6"""
+    settings.UNDO_SEND_SECONDS = 10
+    ticket, client = office.mail(), sign_in(office.world.grace)
+    save = f"/tickets/{ticket.pk}/draft"
+
+    client.post(save, {"body": "a", "html": "<p>a <strong>b</strong></p>"})
+    page = page_of(client, ticket)
+    assert 'data-rich="1"' in page
+    assert 'name="html" value="&lt;p&gt;a &lt;strong&gt;b&lt;/strong&gt;&lt;/p&gt;" disabled' in page
+    assert "\na b</textarea>" in page
+
+    answer(client, ticket, "a b", html="<p>a <strong>b</strong></p>")
+    assert "<p>a <strong>b</strong></p>" in page_of(client, ticket)
+    client.post(save, {"body": "c <d>"})
+    client.post(f"/inbox/all-open/{ticket.pk}/later/{waiting(office)[0].pk}/take-back")
+    with office.inside():
+        draft = Draft.objects.get()
+    assert (draft.body, draft.html) == ("a b\n\nc <d>", "<p>a <strong>b</strong></p><p>c &lt;d&gt;</p>")
+
+
+def test_formatting_without_words_is_an_empty_reply_and_an_endless_one_is_refused(office, sign_in):
+    ticket, client = office.mail(), sign_in(office.world.grace)
+
+    empty = answer(client, ticket, "x", html="<p></p><p><br></p>", htmx=True)
+    endless = answer(client, ticket, "x", html="<p>" + "x" * 500_000 + "</p>", htmx=True)
+    split = answer(client, ticket, "x", html="<p>{{ contact.<strong>name</strong> }}</p>", htmx=True)
+
+    assert [one.status_code for one in (empty, endless, split)] == [422, 422, 422]
+    assert "The reply is empty." in empty.content.decode()
+    assert "This is too long." in endless.content.decode()
+    with office.inside():
+        assert not OutboxEntry.objects.exists()
+
+
+def test_how_one_writes_is_remembered_for_oneself(office, sign_in):
+    ticket, client = office.mail(), sign_in(office.world.grace)
+    assert "data-rich=" not in page_of(client, ticket)
+
+    client.post("/me/writing", {"rich": "1"})
+    assert 'data-rich="1"' in page_of(client, ticket)
+    assert "data-rich=" not in page_of(sign_in(office.world.bob), ticket)
+
+    client.post("/me/writing", {"rich": "0"})
+    assert "data-rich=" not in page_of(client, ticket)

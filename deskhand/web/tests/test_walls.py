@@ -84,6 +84,7 @@ TABLE: dict[str, Wall] = {
     "ticket-pin": Wall("POST"),
     "inbox-undo": Wall("POST", neighbour=None),
     "inbox-fold": Wall("POST", neighbour=None),
+    "inbox-writing": Wall("POST", neighbour=None),
     "inbox-bulk": Wall("POST", neighbour=None),
     "inbox-density": Wall("POST", neighbour=None),
     "ticket-spam": Wall("POST"),

@@ -1,6 +1,7 @@
 // Files of the reply form: chosen, dropped or pasted, they go to the server at once, stay with the draft, and
 // leave with the message. While one is under way its line shows how far it is, and sending waits.
 import { complain } from "app/toast";
+import { writerOf } from "app/writer";
 
 export function connect(form) {
   const input = form.querySelector("input[type=file]");
@@ -67,8 +68,9 @@ export function connect(form) {
   const chosen = () => { take(input.files); input.value = ""; };
   const pasted = (event) => {
     const files = event.clipboardData?.files ?? [];
-    if (!files.length) return;
+    if (!files.length || event.clipboardData.types.includes("text/plain")) return; // cells of a table come as a picture, too
     event.preventDefault();
+    event.stopPropagation();
     take(files);
   };
 
@@ -92,7 +94,7 @@ export function connect(form) {
     const data = new FormData();
     data.append("csrfmiddlewaretoken", form.elements.csrfmiddlewaretoken.value);
     const answer = await fetch(button.formAction, { method: "POST", body: data, headers: { "HX-Request": "true" } }).catch(() => null);
-    if (answer?.ok) { show(await answer.text()); (list.querySelector("[data-remove-file]") ?? form.elements.body).focus(); }
+    if (answer?.ok) { show(await answer.text()); (list.querySelector("[data-remove-file]") ?? writerOf(form)).focus(); }
     else complain(answer && answer.status < 500 ? await answer.text() : document.getElementById("toasts").dataset.unreachable);
   }
 
@@ -104,7 +106,7 @@ export function connect(form) {
   };
 
   input.addEventListener("change", chosen);
-  form.addEventListener("paste", pasted);
+  form.addEventListener("paste", pasted, true);
   form.addEventListener("click", clicked);
   form.addEventListener("submit", sending, true);
   pane.addEventListener("dragenter", entered);

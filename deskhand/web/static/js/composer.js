@@ -1,9 +1,10 @@
 // The reply form: the draft is kept on the server half a second after the last key, Ctrl or Cmd with Enter
 // sends, Escape leaves. The browser warns before it throws unsaved text away.
+import { writerOf } from "app/writer";
+
 const PAUSE = 500; // milliseconds
 
 export function connect(form) {
-  const text = form.elements.body;
   const line = form.querySelector("[data-saved-line]");
   let timer;
   let unsaved = false;
@@ -34,15 +35,19 @@ export function connect(form) {
     timer = setTimeout(save, PAUSE);
   }
   function pressed(event) {
-    if (event.key === "Enter" && (event.metaKey || event.ctrlKey)) {
-      event.preventDefault();
-      form.requestSubmit(form.querySelector("[data-send]"));
-    } else if (event.key === "Enter" && event.target.matches("[type=datetime-local]")) {
+    if (event.key === "Enter" && event.target.matches("[type=datetime-local]")) {
       event.preventDefault();
       form.requestSubmit(form.querySelector("[name=later][value=chosen]"));
-    } else if (event.key === "Escape" && event.target === text) {
+    } else if (event.key === "Escape" && writerOf(form).element.contains(event.target)) {
       document.getElementById("conversation")?.focus();
     }
+  }
+  // Before the editor takes it for a new line.
+  function sent(event) {
+    if (event.key !== "Enter" || !(event.metaKey || event.ctrlKey)) return;
+    event.preventDefault();
+    event.stopPropagation();
+    form.requestSubmit(form.querySelector("[data-send]"));
   }
   const sending = () => { clearTimeout(timer); unsaved = false; };
   const leaving = (event) => { if (unsaved) event.preventDefault(); };
@@ -50,6 +55,7 @@ export function connect(form) {
   const sign = form.querySelector("[data-mod-key]");
   if (sign && !/Mac|iP(hone|ad)/.test(navigator.platform)) sign.textContent = `${sign.dataset.modKey} ↵`;
   form.addEventListener("input", changed);
+  form.addEventListener("keydown", sent, true);
   form.addEventListener("keydown", pressed);
   form.addEventListener("submit", sending);
   addEventListener("beforeunload", leaving);

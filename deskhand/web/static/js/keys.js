@@ -15,7 +15,7 @@ export function holder(key) {
 export function press(element) {
   if (!element || element.disabled) return false;
   element.click();
-  if (element.matches("[type=radio]")) element.closest("form").querySelector("textarea").focus();
+  if (element.matches("[type=radio]")) element.closest("form").querySelector("[contenteditable=true], textarea:not([hidden])").focus();
   return true;
 }
 

@@ -1,12 +1,13 @@
 // While somebody types: "/" offers snippets, "{" what the ticket fills in, "@" colleagues. Arrows choose, Enter or
 // Tab takes, Escape leaves what was typed. In a reply "@" offers to make it a comment first: the customer reads it.
+import { writerOf } from "app/writer";
+
 const CALL = /(?:^|[\s([])([/@]|\{{1,2})([^\s/@{}]{0,40})$/u;
 const SHOWN = 8;
 
 let known;
 
 export function connect(form) {
-  const text = form.elements.body;
   const box = form.querySelector("[data-picks]");
   if (!box) return undefined;
   let open;
@@ -31,14 +32,17 @@ export function connect(form) {
     return [...list.filter(begins), ...list.filter((one) => !begins(one) && holds(one))].slice(0, SHOWN);
   }
 
+  const said = () => writerOf(form).before();
+
   async function typed() {
-    const found = CALL.exec(text.value.slice(0, text.selectionStart));
-    if (!found || text.selectionStart !== text.selectionEnd) return close();
+    const before = said();
+    const found = CALL.exec(before);
+    if (!found) return close();
     const [, sign, wanted] = found;
-    const at = text.selectionStart - sign.length - wanted.length;
+    const at = before.length - sign.length - wanted.length;
     if (sign === "@" && isReply()) return show([{ name: box.dataset.comment, hint: "", makesComment: true }], at);
     const lists = await all();
-    if (!text.value.slice(0, text.selectionStart).endsWith(sign + wanted)) return undefined;
+    if (!said().endsWith(sign + wanted)) return undefined;
     return show(matching(lists[sign[0]] ?? [], wanted), at);
   }
 
@@ -70,7 +74,7 @@ export function connect(form) {
 
   function mark() {
     for (const [place, row] of [...box.children].entries()) row.setAttribute("aria-selected", String(place === chosen));
-    text.setAttribute("aria-activedescendant", `pick-${chosen}`);
+    writerOf(form).element.setAttribute("aria-activedescendant", `pick-${chosen}`);
     box.children[chosen].scrollIntoView({ block: "nearest" });
   }
 
@@ -80,25 +84,23 @@ export function connect(form) {
       const tab = form.querySelector("[name=mode][value=comment]");
       tab.checked = true;
       tab.dispatchEvent(new Event("change", { bubbles: true }));
-      text.focus();
+      writerOf(form).focus();
       return typed();
     }
-    text.setSelectionRange(open, text.selectionStart);
+    const from = open;
     close();
-    // Kept in the browser's own list of what can be undone.
-    if (!document.execCommand("insertText", false, one.text)) text.setRangeText(one.text, text.selectionStart, text.selectionEnd, "end");
-    text.dispatchEvent(new Event("input", { bubbles: true }));
+    writerOf(form).put(one.text, from);
     return undefined;
   }
 
   function close() {
     open = undefined;
     box.hidden = true;
-    text.removeAttribute("aria-activedescendant");
+    writerOf(form).element.removeAttribute("aria-activedescendant");
   }
 
   function pressed(event) {
-    if (open === undefined || event.isComposing || event.metaKey || event.ctrlKey) return;
+    if (open === undefined || !isHere(event) || event.isComposing || event.metaKey || event.ctrlKey) return;
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
     if (step) {
       chosen = (chosen + step + shown.length) % shown.length;
@@ -115,16 +117,19 @@ export function connect(form) {
   function offered(event) {
     const button = event.target.closest("[data-pick]");
     if (!button) return;
-    text.focus();
-    const before = text.value.slice(0, text.selectionStart);
-    const sign = (before && !/\s$/.test(before) ? " " : "") + button.dataset.pick;
-    if (!document.execCommand("insertText", false, sign)) text.setRangeText(sign, text.selectionStart, text.selectionEnd, "end");
-    typed();
+    const writer = writerOf(form);
+    writer.focus();
+    const before = writer.before();
+    writer.put((before && !/\s$/.test(before) ? " " : "") + button.dataset.pick, before.length);
   }
 
-  text.addEventListener("input", typed);
-  text.addEventListener("keydown", pressed, true);
-  text.addEventListener("blur", close);
+  const isHere = (event) => writerOf(form).element.contains(event.target);
+  const heard = (event) => { if (event.target === writerOf(form).field) typed(); };
+  const left = (event) => { if (isHere(event)) close(); };
+
+  form.addEventListener("input", heard);
+  form.addEventListener("keydown", pressed, true);
+  form.addEventListener("focusout", left);
   form.addEventListener("click", offered);
   return close;
 }
