@@ -139,6 +139,8 @@ class Membership(models.Model):
     role = models.ForeignKey(Role, null=True, blank=True, on_delete=models.PROTECT)
     #: Degrees on the color wheel of the person's picture.
     hue = models.SmallIntegerField(default=0)
+    #: "Get started" stands in their rail, until they put it away.
+    sees_start = models.BooleanField(default=False)
     #: When the present invitation was sent; empty for who has joined.
     invited_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(default=clock.now)
@@ -245,3 +247,13 @@ class SignInAttempt(models.Model):
     key = models.CharField(max_length=100, unique=True)
     count = models.IntegerField(default=0)
     started_at = models.DateTimeField(db_index=True)
+
+
+class SetUpToken(models.Model):
+    """Opens the set-up of an installation without any account; one row, gone once it was used."""
+
+    digest = models.CharField(max_length=64)  # SHA-256 in hex
+    created_at = models.DateTimeField(default=clock.now)
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=Q(id=1), name="one_set_up_token")]

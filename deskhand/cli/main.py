@@ -26,6 +26,7 @@ COMMANDS = (
     "worker",
     "mail_in",
     "migrate",
+    "setup",
     "check",
     "account",
     "user",

@@ -65,9 +65,10 @@ def run(args: argparse.Namespace) -> int:
     with contextlib.ExitStack() as stack:
         postgres = None if _has_own_database() else stack.enter_context(_embedded())
         log_ins = _call("migrate", *(["--demo"] if args.demo else []))
+        set_up = "" if args.demo else _call("setup", "--if-empty").strip()
         children = stack.enter_context(_children(args))
         if _wait_for_web(args, children, stop):
-            _greet(args, log_ins)
+            _greet(args, log_ins, set_up)
             if _has_customers(args):
                 children.append(_customers(args))
         _watch(Watch(url.data_directory(), postgres), children, stop)
@@ -265,9 +266,13 @@ def _watch(watch: Watch, children: list[Child], stop: threading.Event) -> None:
             child.look()
 
 
-def _greet(args: argparse.Namespace, log_ins: str) -> None:
+def _greet(args: argparse.Namespace, log_ins: str, set_up: str) -> None:
+    """`set_up`: where the first account is made, "" once there is one."""
     address = f"http://{_reachable(args.host)}:{args.port}"
     _say(f"\nDeskhand is ready: {address}")
+    if set_up:
+        _say(f"Nobody can sign in yet. Make your help desk here; the address works once:\n\n  {set_up}\n")
+        address = set_up
     if args.smtp_port:
         _say(f"It takes mail by SMTP on 127.0.0.1:{args.smtp_port}.")
     if log_ins:

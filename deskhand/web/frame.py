@@ -115,7 +115,8 @@ def framed(
 
 def shell(request: AccountRequest, *, area: str = "inbox", view: str = "") -> Shell:
     """The frame for `area`: one of the rail, or a page of the settings; "own" are the sign-in library's pages."""
-    is_setting = area == "own" or area in settings_side.KEYS
+    in_rail = area == "start" and request.member.sees_start
+    is_setting = area == "own" or (area in settings_side.KEYS and not in_rail)
     may_search = policy.can(request.viewer, Action.OPEN_HELP_DESK)
     may_work = area in ("inbox", "search", "notifications") and may_search
     own_links = _own_links(request)
@@ -177,6 +178,8 @@ def _nav(request: AccountRequest, area: str) -> tuple[NavItem, ...]:
         items.insert(1, NavItem("tickets", _("Tickets"), "square-kanban", reverse("tickets")))
     if contacts_url := contacts_side.first_url(request.viewer):
         items.insert(-1, NavItem("contacts", _("Contacts"), "users-round", contacts_url))
+    if request.member.sees_start and policy.can(request.viewer, Action.EDIT_ACCOUNT):
+        items.insert(0, NavItem("start", _("Get started"), "rocket", reverse("start"), on_phone=False))
     return tuple(replace(item, current=item.key == area) for item in items)
 
 

@@ -17,7 +17,7 @@ circle-alert circle-check circle-dashed circle-dot clipboard-list clock corner-d
 external-link eye file-text flag folder git-branch globe grid-2x2 grip-vertical history hourglass inbox info key-round
 external-link eye file-text flag folder git-branch git-merge globe grid-2x2 history hourglass inbox info key-round
 keyboard languages layout-grid link list list-filter lock log-out mail mail-open mail-warning menu
-merge message-circle message-square message-square-quote message-square-text messages-square moon move panel-left panel-right
+merge party-popper rocket message-circle message-square message-square-quote message-square-text messages-square moon move panel-left panel-right
 paperclip pencil phone pin pin-off plus refresh-cw reply rotate-ccw route rows-2 rows-4 search send settings shield-alert shield-check
 sliders-horizontal smartphone sparkles split square-kanban star sun sun-moon tag ticket trash-2
 bold calendar-clock code-xml file-archive file-spreadsheet image italic list-ordered remove-formatting text-quote type undo-2

@@ -13,6 +13,7 @@ from django.utils import translation
 from django.utils.cache import patch_vary_headers
 from jinja2 import Environment, StrictUndefined
 
+from deskhand.accounts import first_run
 from deskhand.web import assets, times
 from deskhand.web.icons import icon
 from deskhand.web.shell import Shell
@@ -42,6 +43,7 @@ def environment(**options: Any) -> Environment:
         language=lambda: translation.get_language() or "en",
         theme_of=theme_of,
         own_shell=own_shell,
+        nobody_yet=first_run.is_open,
         sign_in_providers=sign_in_providers,
     )
     made.filters.update(ago=times.ago, moment=times.moment, absolute=times.absolute, iso=times.iso)

@@ -15,7 +15,7 @@ from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
 from deskhand.accounts import sessions
-from deskhand.accounts.models import Account, User
+from deskhand.accounts.models import Account, Membership, User
 from deskhand.accounts.policy import viewer_for
 from deskhand.accounts.types import Viewer
 from deskhand.kernel.database.scope import account_scope
@@ -31,6 +31,7 @@ class AccountRequest(HttpRequest):
 
     user: User
     account: Account
+    member: Membership
     viewer: Viewer
 
 
@@ -84,7 +85,7 @@ def account_of_the_request(get_response: Next) -> Next:
         member = sessions.membership(request.session, user.pk) if isinstance(user, User) else None
         if member is None:
             return _ask_to_sign_in(request)
-        request.account = member.account  # type: ignore[attr-defined]
+        request.account, request.member = member.account, member  # type: ignore[attr-defined]
         assert isinstance(user, User)
         language = user.locale or member.account.locale or translation.get_language()
         with translation.override(language), timezone.override(ZoneInfo(user.zone or member.account.zone)):

@@ -368,6 +368,10 @@ def company(page: Page) -> None:
     page.goto(page.locator(".people-name").first.get_attribute("href") or "")
 
 
+def start(page: Page) -> None:
+    page.goto("/start")
+
+
 def users(page: Page) -> None:
     page.goto("/settings/users")
 
@@ -644,6 +648,7 @@ def bell(page: Page) -> None:
 
 STATES: dict[str, Step] = {
     "login": login,
+    "start": start,
     "list": the_list,
     "ticket": ticket,
     "comment": comment,

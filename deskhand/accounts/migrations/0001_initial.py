@@ -16,6 +16,17 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
+            name='SetUpToken',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('digest', models.CharField(max_length=64)),
+                ('created_at', models.DateTimeField(default=deskhand.kernel.clock.now)),
+            ],
+            options={
+                'constraints': [models.CheckConstraint(condition=models.Q(('id', 1)), name='one_set_up_token')],
+            },
+        ),
+        migrations.CreateModel(
             name='SignInAttempt',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -103,6 +114,7 @@ class Migration(migrations.Migration):
                 ('is_active', models.BooleanField(default=True)),
                 ('has_seat', models.BooleanField(default=True)),
                 ('hue', models.SmallIntegerField(default=0)),
+                ('sees_start', models.BooleanField(default=False)),
                 ('invited_at', models.DateTimeField(blank=True, null=True)),
                 ('created_at', models.DateTimeField(default=deskhand.kernel.clock.now)),
                 ('account', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, to='accounts.account')),

@@ -14,6 +14,7 @@ from markupsafe import Markup, escape
 
 from deskhand.accounts import policy
 from deskhand.accounts.models import Team, User
+from deskhand.accounts.policy import Action
 from deskhand.accounts.types import Verb
 from deskhand.automation.models import Workflow
 from deskhand.crm.pipelines.queries import pipelines_of
@@ -24,7 +25,7 @@ from deskhand.crm.records.store import Change
 from deskhand.crm.schema.defaults import PRIORITIES
 from deskhand.desk import following, preferences
 from deskhand.desk import views as desk_views
-from deskhand.desk.models import Attachment, Mention, Message, Seen
+from deskhand.desk.models import Attachment, ChannelAccount, Mention, Message, Seen
 from deskhand.events.queries import rules_of
 from deskhand.events.types import Actor
 from deskhand.routing import queries as routing
@@ -94,7 +95,22 @@ def ticket_list(
         refresh_url=reverse("inbox-list", args=[view]), new_url="" if after else reverse("inbox-new", args=[view, newest]),
         more_url=reverse("inbox-more", args=[view, following]) if following else "", empty_text=str(VIEW_SENTENCES.get(view, _("Tickets that match the filters are listed here."))),
         filtered=filtered_list(request, filtered_after) if found.spam and not after else None,
+        first=None if page or after else first_thing(request),
     )  # fmt: skip
+
+
+def first_thing(request: AccountRequest) -> rows.FirstThing | None:
+    """What a help desk without any address needs before there is something to list; one query."""
+    account_id = request.viewer.account_id
+    if ChannelAccount.objects.filter(account_id=account_id, archived_at=None).exists():
+        return None
+    if not policy.can(request.viewer, Action.CONNECT_CHANNELS):
+        return rows.FirstThing(_("An administrator has to connect the address that your customers write to."))
+    return rows.FirstThing(
+        _("Connect the address that your customers write to, and their mail becomes tickets."),
+        reverse("channel-new"),
+        _("Connect an address"),
+    )
 
 
 def filtered_list(request: AccountRequest, after: str = "") -> rows.ThreadList:

@@ -46,6 +46,15 @@ class TicketRow:
 
 
 @dataclass(frozen=True)
+class FirstThing:
+    """`url` empty: only somebody else can do it."""
+
+    text: str
+    url: str = ""
+    label: str = ""
+
+
+@dataclass(frozen=True)
 class TicketList:
     """The middle left pane: a view and its first rows."""
 
@@ -58,6 +67,7 @@ class TicketList:
     new_url: str = ""  # names the newest row; answers with inbox/fragments/new_tickets.html
     more_url: str = ""  # the next page; for htmx inbox/fragments/more_rows.html; empty: this was the last
     empty_text: str = ""  # one sentence when there is nothing: what this view is for
+    first: FirstThing | None = None  # what to do first, where no mail can come in yet
     filtered: ThreadList | None = None  # in the view of spam: what is no ticket
     bulk: BulkBar | None = None  # None: the list alone
     density_url: str = ""  # POST compact=1|0

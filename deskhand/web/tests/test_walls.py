@@ -125,6 +125,8 @@ TABLE: dict[str, Wall] = {
     "snippet-delete": Wall("POST"),
     "mailbox": OF_THE_LIST,
     "mailbox-mail": Wall(),
+    "start": OF_THE_LIST,
+    "start-shown": Wall("POST", neighbour=None),
     "system": OF_THE_LIST,
     "system-mails-release": Wall("POST", neighbour=None),
     "system-mail-again": Wall("POST"),
@@ -286,7 +288,7 @@ PEOPLE = [
 PUBLIC = {
     "livez", "readyz", "metrics", "favicon", "account_login", "account_logout", "account_inactive", "account_signup",
     "account_reset_password", "account_reset_password_done", "account_reset_password_from_key",
-    "account_reset_password_from_key_done", "invitation", "invitation-accept",
+    "account_reset_password_from_key_done", "invitation", "invitation-accept", "setup", "setup-create",
 }  # fmt: skip
 #: The sign-in library's own pages for who is signed in; they know no accounts and no records.
 OWN_PASSWORD = {"account_change_password", "account_set_password", "account_reauthenticate"}
