@@ -20,8 +20,7 @@ from deskhand.automation.models import Workflow
 from deskhand.channels.email.models import EmailAccount, MailboxState
 from deskhand.desk.models import ChannelAccount, Direction, Message
 from deskhand.events.types import ActorKind
-from deskhand.web.frame import shell
-from deskhand.web.jinja import render
+from deskhand.web.frame import framed
 from deskhand.web.middleware import AccountRequest
 
 
@@ -44,14 +43,12 @@ def guide(request: AccountRequest) -> HttpResponse:
     policy.require(request.viewer, Action.EDIT_ACCOUNT)
     found = [step(request) for step in STEPS]
     context = {
-        "shell": shell(request, area="start"),
         "steps": found,
         "done": sum(step.is_done for step in found),
         "next": next((step.key for step in found if not step.is_done), ""),
         "in_rail": request.member.sees_start,
-        "request": request,
     }
-    return render(request, "start/guide.html", context)
+    return framed(request, "start", "start/guide.html", context)
 
 
 @require_POST

@@ -21,10 +21,10 @@ from deskhand.events.types import Actor
 from deskhand.kernel.errors import Conflict, DeskhandError, Invalid, Limited, NotFound
 from deskhand.routing import availability
 from deskhand.routing.types import Status
+from deskhand.web.choices import Choice
 from deskhand.web.jinja import render
 from deskhand.web.middleware import answer_error, for_everybody
 from deskhand.web.people import reading
-from deskhand.web.people.rows import Choice
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def _refusal(request: HttpRequest, token: str) -> HttpResponse | None:
     except Limited as wait:
         return answer_error(request, wait)
     except NotFound:
-        return render(request, "start/over.html", {"request": request}, status=404)
+        return render(request, "start/over.html", status=404)
     return None
 
 
@@ -78,7 +78,7 @@ def _page(
         guesses_zone=not typed.zone,
         errors=errors or {},
     )
-    context = {"request": request, "form": shown, "token": token}
+    context = {"form": shown, "token": token}
     return render(request, "start/setup.html", context, status=422 if errors else 200)
 
 
@@ -97,7 +97,7 @@ def create(request: HttpRequest, token: str) -> HttpResponse:
     except (Invalid, Conflict) as refusal:
         return _page(request, token, typed, _errors(refusal))
     except NotFound:
-        return render(request, "start/over.html", {"request": request}, status=404)
+        return render(request, "start/over.html", status=404)
     login(request, user, backend=settings.AUTHENTICATION_BACKENDS[0])
     sessions.choose(request.session, user.pk, account.pk)
     availability.set_by_hand(account.pk, user.pk, Status.AVAILABLE, by=Actor.user(user.pk))
