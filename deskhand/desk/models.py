@@ -72,6 +72,8 @@ class Thread(models.Model):
     last_sent_at = models.DateTimeField(null=True)
     preview = models.TextField(default="")
     message_count = models.IntegerField(default=0)
+    #: The conversation that it was split off from, and whose tokens its older messages carry; always the first one.
+    split_from_id = models.BigIntegerField(null=True)
     #: Lower-case addresses of the people in it; only they count as known (R-STAT-17).
     participants = ArrayField(models.TextField(), default=list)
 
@@ -401,6 +403,22 @@ class Merge(models.Model):
             models.Index(fields=["account_id", "survivor_id"], name="merge_of_survivor"),
             models.Index(fields=["account_id", "merged_id"], name="merge_of_merged"),
         ]
+
+
+class Split(models.Model):
+    """Messages of one ticket became another one, or were copied into it; `moved` is what it takes to undo that."""
+
+    account_id = models.BigIntegerField()
+    from_id = models.BigIntegerField()  # crm.Ticket
+    to_id = models.BigIntegerField()  # crm.Ticket
+    is_copy = models.BooleanField(default=False)
+    at = models.DateTimeField()
+    by_id = models.BigIntegerField(null=True)  # accounts.User
+    moved = models.JSONField(default=dict)
+    undone_at = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["account_id", "to_id"], name="split_into")]
 
 
 class BlockedSender(models.Model):

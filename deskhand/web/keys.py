@@ -22,6 +22,7 @@ LIST = (
     Shortcut(("x",), gettext_lazy("Select"), "check"),
     Shortcut(("n",), gettext_lazy("New ticket"), "plus"),
     Shortcut(("/",), gettext_lazy("Search"), "search"),
+    Shortcut((",", "["), gettext_lazy("Show or hide the views"), "panel-left"),
     Shortcut((".", "]"), gettext_lazy("Show or hide the details"), "panel-right"),
 )
 TICKET = (
@@ -33,6 +34,7 @@ TICKET = (
     Shortcut(("p",), gettext_lazy("Set priority"), "flag"),
     Shortcut(("h",), gettext_lazy("Snooze"), "alarm-clock"),
     Shortcut(("e",), pgettext_lazy("verb", "Close"), "circle-check"),
+    Shortcut(("Shift-e",), gettext_lazy("Close and stay here"), "check"),
     Shortcut(("z",), gettext_lazy("Undo"), "rotate-ccw"),
     Shortcut(("mod-Enter",), pgettext_lazy("verb", "Send"), "send"),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 from babel import Locale
 from babel.dates import format_date, format_datetime, format_skeleton, format_time
@@ -44,6 +44,23 @@ def absolute(at: datetime) -> str:
     local = _local(at)
     day = format_date(local, "full", locale=locale())
     return f"{day} {format_datetime(local, 'HH:mm zzz', locale=locale())}"
+
+
+FIELD = "%Y-%m-%dT%H:%M"
+
+
+def field(at: datetime | None) -> str:
+    """A moment as a field for day and time holds it, in the reader's zone; "" for none."""
+    return _local(at).strftime(FIELD) if at else ""
+
+
+def typed(text: str) -> datetime:
+    """The moment that somebody gave in such a field. Raises ValueError, also for one that no zone could show."""
+    found = datetime.fromisoformat(text)
+    if not 1 < found.year < 9999:
+        raise ValueError(text)
+    zoned = found if found.tzinfo else found.replace(tzinfo=timezone.get_current_timezone())
+    return zoned.astimezone(UTC)
 
 
 def iso(at: datetime) -> str:

@@ -126,6 +126,23 @@ def all_properties(page: Page) -> None:
         page.locator("[popovertarget=properties]").click()
 
 
+def task_form(page: Page) -> None:
+    """A task that is overdue, one that is done, and the form for a third one."""
+    ticket(page)
+    for title, due in (("Call the warehouse", "2020-01-01T10:00"), ("Thank the customer", "")):
+        page.goto(page.url.split("/tasks")[0] + "/tasks/new")
+        if page.locator("[popovertarget=properties]").is_visible():
+            page.locator("[popovertarget=properties]").click()
+        page.get_by_label("What is to be done?").fill(title)
+        page.get_by_label("Due", exact=True).fill(due)
+        page.locator("#task-new").get_by_role("button", name="Save").click()
+        page.locator(".task-title", has_text=title).first.wait_for(state="attached")
+    page.locator("#section-tasks").get_by_role("button", name="Tick off: Thank").last.click()
+    page.locator("#tasks-done summary").first.click()
+    page.locator("#task-new a").click()
+    page.locator("#task-new-title").wait_for()
+
+
 def selected(page: Page) -> None:
     the_list(page)
     page.locator(".row-check input").nth(1).check()
@@ -667,6 +684,7 @@ STATES: dict[str, Step] = {
     "block": block,
     "blocked-senders": blocked_senders,
     "merge": merge,
+    "task-form": task_form,
     "snooze-menu": snooze_menu,
     "history": history,
     "selected-menu": selected_menu,

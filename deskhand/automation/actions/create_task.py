@@ -10,8 +10,8 @@ from django.utils.translation import gettext as _
 
 from deskhand.automation import templates
 from deskhand.automation.actions.types import Doing, Done, failed
-from deskhand.crm.records.models import Task
-from deskhand.kernel.database import bulk
+from deskhand.crm.records import tasks
+from deskhand.crm.records.tasks import NewTask, Wanted
 from deskhand.kernel.errors import Invalid
 
 
@@ -30,24 +30,26 @@ class CreateTask:
         return templates.has_tokens(settings.get("title")) or templates.has_tokens(settings.get("notes"))
 
     def run(self, batch: Sequence[Doing]) -> list[Done]:
-        rows, answers = [], []
+        new, answers = [], []
         for doing in batch:
             try:
-                rows.append(self._task(doing))
+                new.append(self._task(doing))
                 answers.append(Done(message=str(doing.settings["title"])))
             except Invalid as unreadable:
                 answers.append(failed(str(unreadable)))
-        bulk.insert(Task, rows, on_conflict="do nothing")
+        tasks.create_many(new, at=batch[0].now if batch else None)
         return answers
 
-    def _task(self, doing: Doing) -> dict[str, Any]:
+    def _task(self, doing: Doing) -> NewTask:
         s = doing.settings
         minutes = s.get("due_in_minutes")
-        return {
-            "account_id": doing.account_id, "object_type": doing.object_type, "record_id": doing.record_id,
-            "title": templates.fill(str(s["title"]), doing.record), "notes": templates.fill(str(s.get("notes") or ""), doing.record),
-            "priority": str(s.get("priority") or "NONE"), "kind": str(s.get("kind") or "TODO"),
-            "assignee_id": doing.record.get("owner_id") if s.get("assignee") in (None, "", "owner") else int(s["assignee"]),
-            "due_at": doing.now + timedelta(minutes=int(minutes)) if minutes else None, "created_at": doing.now,
-            "created_by_kind": "workflow", "created_by_id": doing.workflow_id, "creation_key": doing.key,
-        }  # fmt: skip
+        wanted = Wanted(
+            title=templates.fill(str(s["title"]), doing.record),
+            notes=templates.fill(str(s.get("notes") or ""), doing.record),
+            assignee_id=doing.record.get("owner_id") if s.get("assignee") in (None, "", "owner") else int(s["assignee"]),
+            due_at=doing.now + timedelta(minutes=int(minutes)) if minutes else None,
+        )  # fmt: skip
+        return NewTask(
+            doing.object_type, doing.record_id, wanted, doing.by, priority=str(s.get("priority") or "NONE"),
+            kind=str(s.get("kind") or "TODO"), key=doing.key, cause=doing.cause, depth=doing.depth + 1,
+        )  # fmt: skip

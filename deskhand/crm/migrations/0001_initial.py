@@ -356,6 +356,8 @@ class Migration(migrations.Migration):
                 ('created_by_kind', models.TextField()),
                 ('created_by_id', models.BigIntegerField(null=True)),
                 ('creation_key', models.TextField(null=True)),
+                ('version', models.BigIntegerField(default=1)),
+                ('archived_at', models.DateTimeField(null=True)),
             ],
             options={
                 'indexes': [models.Index(fields=['account_id', 'object_type', 'record_id'], name='task_of_record'), models.Index(fields=['account_id', 'assignee_id', 'due_at'], name='task_of_assignee')],

@@ -331,6 +331,8 @@ class Task(models.Model):
     created_by_id = models.BigIntegerField(null=True)
     #: enrollment:step of the workflow that made it, so that it is made once (R-EXEC-23)
     creation_key = models.TextField(null=True)
+    version = models.BigIntegerField(default=1)
+    archived_at = models.DateTimeField(null=True)  # deleted; it can be taken back
 
     class Meta:
         constraints = [

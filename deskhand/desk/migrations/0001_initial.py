@@ -54,6 +54,23 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='Split',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('account_id', models.BigIntegerField()),
+                ('from_id', models.BigIntegerField()),
+                ('to_id', models.BigIntegerField()),
+                ('is_copy', models.BooleanField(default=False)),
+                ('at', models.DateTimeField()),
+                ('by_id', models.BigIntegerField(null=True)),
+                ('moved', models.JSONField(default=dict)),
+                ('undone_at', models.DateTimeField(null=True)),
+            ],
+            options={
+                'indexes': [models.Index(fields=['account_id', 'to_id'], name='split_into')],
+            },
+        ),
+        migrations.CreateModel(
             name='Snooze',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -247,6 +264,7 @@ class Migration(migrations.Migration):
                 ('last_sent_at', models.DateTimeField(null=True)),
                 ('preview', models.TextField(default='')),
                 ('message_count', models.IntegerField(default=0)),
+                ('split_from_id', models.BigIntegerField(null=True)),
                 ('participants', django.contrib.postgres.fields.ArrayField(base_field=models.TextField(), default=list, size=None)),
                 ('channel_account', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='desk.channelaccount')),
                 ('inbox', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='desk.inbox')),

@@ -21,7 +21,7 @@ from deskhand.routing import explain
 from deskhand.routing import queries as routing
 from deskhand.web.choices import Choice
 from deskhand.web.inbox import panel_rows as rows
-from deskhand.web.inbox import property_values, words
+from deskhand.web.inbox import property_values, tasks, told, words
 from deskhand.web.inbox.property_values import People, Typed
 from deskhand.web.middleware import AccountRequest
 from deskhand.web.shell import Person
@@ -51,6 +51,7 @@ SILENT = {
     "hs_ticket_reopened_at",
 }  # fmt: skip
 PARTS = {
+    "tasks": gettext_lazy("Tasks"),
     "why": gettext_lazy("Why this owner"),
     "others": gettext_lazy("Other tickets"),
     "merged": gettext_lazy("Merged tickets"),
@@ -83,6 +84,7 @@ class Wish:
     is_history: bool = False  # everything that happened, and of that what was before a change
     before: int | None = None
     editing: Editing | None = None
+    task: tasks.Writing | None = None
 
 
 @dataclass(frozen=True)
@@ -128,7 +130,13 @@ class PanelOf:
             older_url=self._older(history) if self.wish.is_history else "",
             followers=self._followers(history.followers),
             merged=tuple(self._merged()),
+            tasks=None if self.wish.is_history else self.tasks(),
         )
+
+    def tasks(self) -> rows.Tasks:
+        return tasks.TasksOf(
+            self.viewer, self.view, self.ticket, self.people.users, self.may_edit, self.wish.task
+        ).build()
 
     def _merged(self) -> Iterable[rows.Merged]:
         if not self.ticket.properties.get("hs_merged_object_ids"):
@@ -283,6 +291,8 @@ class PanelOf:
                 yield rows.HistoryLine(self._changed(change), history.cause(change), change.changed_at)
 
     def _changed(self, change: PropertyChange) -> str:
+        if change.property.startswith("@"):
+            return told.sentence(change.property, change.new or {})
         prop = self.known.get(change.property)
         if prop is None:
             return _("%(property)s: %(value)s") % {"property": change.property, "value": str(change.new)}

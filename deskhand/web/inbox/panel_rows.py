@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
@@ -131,6 +132,48 @@ class HistoryLine:
 
 
 @dataclass(frozen=True)
+class TaskForm:
+    """A task while it is written. POST title, notes, assignee and due_at to `save_url`."""
+
+    save_url: str
+    cancel_url: str
+    title: str = ""
+    notes: str = ""
+    due_at: str = ""
+    people: tuple[Choice, ...] = ()
+    delete_url: str = ""  # POST deleted=1; empty for a new one
+    errors: Mapping[str, str] = field(default_factory=dict)  # by field
+
+
+@dataclass(frozen=True)
+class TaskLine:
+    """POST done=1|0 to `done_url`; the addresses are empty for what the viewer may not do."""
+
+    id: int
+    title: str
+    notes: str = ""
+    due_at: datetime | None = None
+    is_overdue: bool = False
+    is_done: bool = False
+    assignee: Person | None = None
+    cause: str = ""
+    done_url: str = ""
+    edit_url: str = ""
+    form: TaskForm | None = None
+
+
+@dataclass(frozen=True)
+class Tasks:
+    open: tuple[TaskLine, ...]
+    done: tuple[TaskLine, ...]
+    new_url: str = ""
+    form: TaskForm | None = None  # of a new one
+
+    def __bool__(self) -> bool:
+        return bool(self.open or self.done or self.new_url)
+
+
+@dataclass(frozen=True)
 class Panel:
     """The pane on the right."""
 
@@ -146,3 +189,4 @@ class Panel:
     older_url: str = ""
     followers: Followers | None = None
     merged: tuple[Merged, ...] = ()  # of the last 30 days
+    tasks: Tasks | None = None

@@ -32,19 +32,19 @@ from deskhand.web.inbox.property_values import OWNER, PIPELINE, STATUS, TEAMS, T
 from deskhand.web.jinja import render, wants_fragment
 from deskhand.web.middleware import AccountRequest
 
-SECTIONS = ("merged", "followers", "pinned", "ticket", "rest", "why", "others", "history", "contact")
+SECTIONS = ("tasks", "merged", "followers", "pinned", "ticket", "rest", "why", "others", "history", "contact")
 
 
 @require_GET
 def properties(request: AccountRequest, view: str, ticket_id: int) -> HttpResponse:
     """Every property of the ticket."""
-    return _with_panel(request, view, ticket_id, Wish(is_all=True))
+    return with_panel(request, view, ticket_id, Wish(is_all=True))
 
 
 @require_GET
 def history(request: AccountRequest, view: str, ticket_id: int, before: int | None = None) -> HttpResponse:
     """Every change of the ticket with what did it, a page at a time."""
-    return _with_panel(request, view, ticket_id, Wish(is_history=True, before=before))
+    return with_panel(request, view, ticket_id, Wish(is_history=True, before=before))
 
 
 @require_GET
@@ -70,13 +70,13 @@ def _line(
     """One line of the panel for htmx; else the whole page with it."""
     wish = Wish(editing=editing)
     if not wants_fragment(request):
-        return _with_panel(request, view, ticket_id, wish)
+        return with_panel(request, view, ticket_id, wish)
     panel = pages.TicketPageOf(request, view, ticket_id, wish).panel_of
     context = {"line": panel.line(editing.name if editing else name)}
     return render(request, "inbox/fragments/property.html", context)
 
 
-def _with_panel(
+def with_panel(
     request: AccountRequest, view: str, ticket_id: int, wish: Wish, status: int = 200
 ) -> HttpResponse:
     policy.require(request.viewer, Action.OPEN_HELP_DESK)
@@ -149,7 +149,7 @@ def _refused(request: AccountRequest, view: str, ticket_id: int, name: str, refu
     typed = Typed(request.POST.getlist("value"), refusal.hint or refusal.message)
     wish = Wish(editing=Editing(name, typed))
     if not wants_fragment(request):
-        return _with_panel(request, view, ticket_id, wish, 422)
+        return with_panel(request, view, ticket_id, wish, 422)
     panel = pages.TicketPageOf(request, view, ticket_id, wish).panel_of
     context = {"line": panel.line(name)}
     return render(request, "inbox/fragments/property_refused.html", context, status=422)
@@ -166,7 +166,7 @@ def pin(request: AccountRequest, view: str, ticket_id: int, name: str) -> HttpRe
     if not wants_fragment(request):
         where = "ticket-properties" if is_all else "inbox-ticket"
         return redirect(reverse(where, args=[view, ticket_id]))
-    return _with_panel(request, view, ticket_id, Wish(is_all=is_all))
+    return with_panel(request, view, ticket_id, Wish(is_all=is_all))
 
 
 @require_POST

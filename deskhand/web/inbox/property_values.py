@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.http import QueryDict
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -148,8 +147,7 @@ def _as_form(prop: Property, value: Any) -> list[str]:
     if prop.kind is Kind.BOOL:
         return ["true" if value else "false"]
     if prop.kind is Kind.DATETIME:
-        local = _as_moment(value).astimezone(timezone.get_current_timezone())
-        return [local.strftime("%Y-%m-%dT%H:%M")]
+        return [times.field(_as_moment(value))]
     return [str(value)]
 
 
@@ -194,10 +192,8 @@ def read(prop: Property, form: QueryDict) -> Any:
     text = form.get("value", "").replace("\r\n", "\n")
     if prop.kind is Kind.DATETIME and text:
         try:
-            local = datetime.fromisoformat(text)
-            zone = timezone.get_current_timezone()
-            return (local if local.tzinfo else local.replace(tzinfo=zone)).astimezone(UTC)
-        except (ValueError, OverflowError):
+            return times.typed(text)
+        except ValueError:
             raise Invalid(
                 _("“%(value)s” is no date and time.") % {"value": text[:40]}, field=prop.name, value=text
             ) from None

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, include, path
 
-from deskhand.web.inbox import actions, attention, blocking, bulk, compose, merge, panel_views, views
+from deskhand.web.inbox import (
+    actions,
+    attention,
+    blocking,
+    bulk,
+    compose,
+    merge,
+    panel_views,
+    task_views,
+    views,
+)
 
 tickets: list[URLPattern | URLResolver] = [
     path("", views.ticket, name="inbox-ticket"),
@@ -27,6 +37,14 @@ tickets: list[URLPattern | URLResolver] = [
     path("/follow", attention.follow, name="ticket-follow"),
     path("/history", panel_views.history, name="ticket-history"),
     path("/history/<id:before>", panel_views.history, name="ticket-history-before"),
+    path("/tasks", task_views.create, name="ticket-task-create"),
+    path("/tasks/new", task_views.new, name="ticket-task-new"),
+    path("/tasks/new/shown", task_views.left, name="ticket-task-left"),
+    path("/tasks/<id:task_id>", task_views.edit, name="ticket-task"),
+    path("/tasks/<id:task_id>/shown", task_views.shown, name="ticket-task-shown"),
+    path("/tasks/<id:task_id>/save", task_views.save, name="ticket-task-save"),
+    path("/tasks/<id:task_id>/done", task_views.finish, name="ticket-task-done"),
+    path("/tasks/<id:task_id>/delete", task_views.delete, name="ticket-task-delete"),
     path("/properties", panel_views.properties, name="ticket-properties"),
     path("/properties/<slug:name>", panel_views.edit, name="ticket-property"),
     path("/properties/<slug:name>/shown", panel_views.shown, name="ticket-property-shown"),

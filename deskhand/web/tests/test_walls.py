@@ -17,7 +17,8 @@ from deskhand.accounts import tokens as api_tokens
 from deskhand.automation import lanes, templates
 from deskhand.automation.models import MailTemplate
 from deskhand.channels.email.models import InboundMail, MailState
-from deskhand.crm.records import companies, contacts, tickets
+from deskhand.crm.records import companies, contacts, tasks, tickets
+from deskhand.crm.records.tasks import Wanted
 from deskhand.crm.schema import properties
 from deskhand.crm.schema.types import Kind
 from deskhand.delivery.models import OutboxEntry, SinkMail, State
@@ -78,6 +79,14 @@ TABLE: dict[str, Wall] = {
     "ticket-history": Wall(),
     "ticket-history-before": Wall(),
     "ticket-properties": Wall(),
+    "ticket-task-create": Wall("POST"),
+    "ticket-task-new": Wall(),
+    "ticket-task-left": Wall(),
+    "ticket-task": Wall(),
+    "ticket-task-shown": Wall(),
+    "ticket-task-save": Wall("POST"),
+    "ticket-task-done": Wall("POST"),
+    "ticket-task-delete": Wall("POST"),
     "ticket-property": Wall(),
     "ticket-property-shown": Wall(),
     "ticket-property-save": Wall("POST"),
@@ -315,6 +324,7 @@ def places(office) -> dict[str, str]:
     ticket = office.mail("Canary 7f3a", files=(StoredFile("a.txt", "text/plain", 11, stored.sha256),))
     with office.inside() as world:
         tickets.assign(ticket.pk, owner_id=world.bob.pk, by=SYSTEM)
+        task_id = tasks.create("ticket", ticket.pk, Wanted("Canary 7f3a"), by=SYSTEM)
         thread = Thread.objects.create(
             account_id=world.account.pk, inbox_id=world.channel.inbox_id, channel_account=world.channel,
             subject="Canary 7f3a", created_at=office.at, last_message_at=office.at,
@@ -378,6 +388,8 @@ def places(office) -> dict[str, str]:
         **{name: ["all-open", ticket.pk] for name in ("ticket-priority", "ticket-properties", "ticket-merge", "ticket-merged", "ticket-block", "ticket-blocked", "ticket-snooze", "ticket-wake", "ticket-follow", "ticket-history")},
         "ticket-history-before": ["all-open", ticket.pk, 1], "ticket-part": ["all-open", ticket.pk, 1], "blocked-sender-free": [1],
         **{name: ["all-open", ticket.pk, "content"] for name in ("ticket-property", "ticket-property-shown", "ticket-property-save", "ticket-pin")},
+        **{name: ["all-open", ticket.pk] for name in ("ticket-task-create", "ticket-task-new", "ticket-task-left")},
+        **{name: ["all-open", ticket.pk, task_id] for name in ("ticket-task", "ticket-task-shown", "ticket-task-save", "ticket-task-done", "ticket-task-delete")},
         **{name: ["all-open"] for name in ("inbox-undo", "inbox-bulk", "inbox-density")},
         "ticket-draft": [ticket.pk], "ticket-files": [ticket.pk], **{name: [ticket.pk] for name in ("ticket-picks", "ticket-presence", "ticket-room")},
         **{name: [snippet.pk] for name in ("snippet", "snippet-save", "snippet-delete")}, "ticket-file-remove": [ticket.pk, own_file.pk],

@@ -1,4 +1,4 @@
-// The list follows the open ticket; the phone shows one pane; the details can be folded away.
+// The list follows the open ticket; the phone shows one pane; the views and the details can be folded away.
 export function connect(inbox) {
   const swapped = (event) => {
     const ticket = document.getElementById("ticket");
@@ -7,11 +7,15 @@ export function connect(inbox) {
     mark(document.getElementById(ticket.dataset.row));
     if (event.detail.ctx.sourceEvent?.detail === 0) document.getElementById("subject")?.focus({ preventScroll: true });
   };
-  const clicked = (event) => { if (event.target.closest("[data-toggle-properties]")) fold(inbox); };
+  const clicked = (event) => {
+    if (event.target.closest("[data-toggle-properties]")) fold(inbox);
+    if (event.target.closest("[data-toggle-views]")) foldViews();
+  };
 
   document.addEventListener("htmx:after:swap", swapped);
   inbox.addEventListener("click", clicked);
   if (localStorage.getItem("details") === "closed") inbox.dataset.props = "closed";
+  document.body.dataset.views = localStorage.getItem("views") ?? "open";
   return () => document.removeEventListener("htmx:after:swap", swapped);
 }
 
@@ -23,6 +27,12 @@ function mark(row) {
   row.querySelector(".unread-dot + .sr")?.remove();
   row.querySelector(".unread-dot")?.remove();
   row.scrollIntoView({ block: "nearest" });
+}
+
+function foldViews() {
+  const { dataset } = document.body;
+  dataset.views = dataset.views === "closed" ? "open" : "closed";
+  localStorage.setItem("views", dataset.views);
 }
 
 function fold(inbox) {

@@ -1,0 +1,128 @@
+"""Tasks about a record: what is asked of people, and what its history says of it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from deskhand.crm.records import tasks
+from deskhand.crm.records.models import PropertyChange, Task
+from deskhand.crm.records.tasks import NewTask, Wanted
+from deskhand.events.models import EventRow
+from deskhand.events.types import Actor
+from deskhand.kernel.database import sql
+from deskhand.kernel.errors import Invalid, NotFound
+
+
+@pytest.fixture
+def ticket(world):
+    return world.ticket()
+
+
+@pytest.fixture
+def ada(world):
+    return Actor.user(world.ada.pk)
+
+
+def told(ticket):
+    lines = PropertyChange.objects.filter(record_id=ticket.pk, property="@task").order_by("id")
+    return [(line.new["did"], line.actor_id) for line in lines]
+
+
+def test_all_that_happens_to_a_task_stands_in_the_history_with_who_did_it(world, ticket, ada, noon):
+    """R-WFA-8, R-DM-13"""
+    grace = Actor.user(world.grace.pk)
+    task_id = tasks.create("ticket", ticket.pk, Wanted("Call back"), by=ada, at=noon)
+    tasks.edit(task_id, Wanted("Call today", "Ask for the parcel", world.bob.pk, noon), by=grace)
+    tasks.finish(task_id, True, by=grace, at=noon)
+    tasks.finish(task_id, False, by=ada)
+    tasks.remove(task_id, by=ada)
+    tasks.restore(task_id, by=grace)
+
+    did = ["created", "edited", "done", "reopened", "deleted", "restored"]
+    assert told(ticket) == list(zip(did, [a.id for a in (ada, grace, grace, ada, ada, grace)], strict=True))
+    events = EventRow.objects.filter(object_type="task", object_id=task_id).order_by("id")
+    assert [event.kind for event in events] == [f"task.{one}" for one in did]
+    assert [event.version for event in events] == [1, 2, 3, 4, 5, 6]
+    assert {event.data["ticket_id"] for event in events} == {ticket.pk}
+    task = Task.objects.get()
+    assert (task.title, task.notes, task.assignee_id) == ("Call today", "Ask for the parcel", world.bob.pk)
+
+
+def test_what_changes_nothing_leaves_no_line(ticket, ada):
+    task_id = tasks.create("ticket", ticket.pk, Wanted("Call back"), by=ada)
+    tasks.edit(task_id, Wanted(" Call back\n"), by=ada)
+    tasks.finish(task_id, False, by=ada)
+
+    assert [did for did, _by in told(ticket)] == ["created"]
+
+
+def test_open_tasks_come_first_by_when_they_are_due(ticket, ada, noon):
+    made = {
+        title: tasks.create("ticket", ticket.pk, Wanted(title, due_at=due), by=ada)
+        for title, due in (
+            ("some time", None),
+            ("later", noon + timedelta(days=1)),
+            ("done first", None),
+            ("soon", noon),
+            ("done last", None),
+            ("gone", None),
+        )
+    }
+    tasks.finish(made["done first"], True, by=ada, at=noon)
+    tasks.finish(made["done last"], True, by=ada, at=noon + timedelta(hours=1))
+    tasks.remove(made["gone"], by=ada)
+
+    found = [task.title for task in tasks.of("ticket", ticket.pk)]
+    assert found == ["soon", "later", "some time", "done last", "done first"]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "field"),
+    [
+        (Wanted(" \n"), "title"),
+        (Wanted("x" * 251), "title"),
+        (Wanted("Call", "x" * 10_001), "notes"),
+        (Wanted("Call", assignee_id=0), "assignee_id"),
+    ],
+)
+def test_what_is_no_task_is_refused(ticket, ada, wanted, field):
+    with pytest.raises(Invalid) as refused:
+        tasks.create("ticket", ticket.pk, wanted, by=ada)
+
+    assert refused.value.field == field
+    assert not Task.objects.exists()
+
+
+def test_a_task_that_is_deleted_can_not_be_changed(ticket, ada):
+    task_id = tasks.create("ticket", ticket.pk, Wanted("Call"), by=ada)
+    with pytest.raises(NotFound):
+        tasks.restore(task_id, by=ada)
+    tasks.remove(task_id, by=ada)
+
+    for change in (
+        lambda: tasks.edit(task_id, Wanted("Write"), by=ada),
+        lambda: tasks.finish(task_id, True, by=ada),
+        lambda: tasks.remove(task_id, by=ada),
+    ):
+        with pytest.raises(NotFound):
+            change()
+
+
+def test_a_step_makes_its_task_once_also_when_somebody_deleted_it(ticket, ada):
+    """R-EXEC-23"""
+    new = NewTask("ticket", ticket.pk, Wanted("Call"), ada, key="step:1:2:0")
+    (task_id,) = tasks.create_many([new])
+    tasks.remove(task_id, by=ada)
+
+    assert tasks.create_many([new]) == []
+    assert [did for did, _by in told(ticket)] == ["created", "deleted"]
+
+
+def test_many_tasks_are_made_by_as_many_statements_as_one(ticket, ada, django_assert_max_num_queries):
+    new = [NewTask("ticket", ticket.pk, Wanted(f"Call {n}"), ada) for n in range(50)]
+    sql.ids("crm_task", 1)
+
+    with django_assert_max_num_queries(12):
+        assert len(tasks.create_many(new)) == 50

@@ -1,0 +1,204 @@
+"""What people do to the tasks of a ticket: write, tick off, open again, delete."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET, require_POST
+
+from deskhand.accounts import policy
+from deskhand.accounts.types import Verb
+from deskhand.crm.records import tasks
+from deskhand.crm.records.models import Task, Ticket
+from deskhand.crm.records.tasks import Wanted
+from deskhand.events.types import Actor
+from deskhand.kernel.errors import Forbidden, Invalid, NotFound
+from deskhand.routing import queries as routing
+from deskhand.web import times
+from deskhand.web.asked import number
+from deskhand.web.inbox import common
+from deskhand.web.inbox import page as pages
+from deskhand.web.inbox.panel import Wish
+from deskhand.web.inbox.panel_views import with_panel
+from deskhand.web.inbox.tasks import Writing, may_finish_task
+from deskhand.web.jinja import render, wants_fragment
+from deskhand.web.middleware import AccountRequest
+from deskhand.web.shell import Toast
+
+FIELDS = ("title", "notes", "assignee", "due_at")
+
+
+@require_GET
+def new(request: AccountRequest, view: str, ticket_id: int) -> HttpResponse:
+    common.changeable(request, view, ticket_id, Verb.EDIT)
+    return _part(request, view, ticket_id, Writing())
+
+
+@require_GET
+def left(request: AccountRequest, view: str, ticket_id: int) -> HttpResponse:
+    """As it stands, when the form for a new one is left."""
+    common.changeable(request, view, ticket_id, Verb.EDIT)
+    return _left(request, view, ticket_id, None)
+
+
+@require_GET
+def edit(request: AccountRequest, view: str, ticket_id: int, task_id: int) -> HttpResponse:
+    common.changeable(request, view, ticket_id, Verb.EDIT)
+    _task(request, ticket_id, task_id)
+    return _part(request, view, ticket_id, Writing(task_id))
+
+
+@require_GET
+def shown(request: AccountRequest, view: str, ticket_id: int, task_id: int) -> HttpResponse:
+    """The task as it stands, when its form is left."""
+    common.changeable(request, view, ticket_id, Verb.EDIT)
+    _task(request, ticket_id, task_id)
+    return _left(request, view, ticket_id, task_id)
+
+
+def _left(request: AccountRequest, view: str, ticket_id: int, task_id: int | None) -> HttpResponse:
+    if not wants_fragment(request):
+        return redirect("inbox-ticket", view, ticket_id)
+    return _part(request, view, ticket_id, None, task_id)
+
+
+def _part(
+    request: AccountRequest,
+    view: str,
+    ticket_id: int,
+    writing: Writing | None,
+    task_id: int | None = None,
+    status: int = 200,
+) -> HttpResponse:
+    """One line of the list, or what a new one is begun with; without scripts the page with it."""
+    wish = Wish(task=writing)
+    if not wants_fragment(request):
+        return with_panel(request, view, ticket_id, wish, status)
+    found = pages.TicketPageOf(request, view, ticket_id, wish).panel_of.tasks()
+    wanted = writing.task_id if writing else task_id
+    line = next((one for one in (*found.open, *found.done) if one.id == wanted), None)
+    context = {"tasks": found, "line": line}
+    template = "task_refused" if status == 422 else "task"
+    return render(request, f"inbox/fragments/{template}.html", context, status=status)
+
+
+def _task(request: AccountRequest, ticket_id: int, task_id: int, is_deleted: bool = False) -> Task:
+    found = Task.objects.filter(
+        account_id=request.viewer.account_id, object_type="ticket", record_id=ticket_id, pk=task_id,
+        archived_at__isnull=not is_deleted,
+    ).first()  # fmt: skip
+    if found is None:
+        raise NotFound(_("There is no such task."))
+    return found
+
+
+@require_POST
+def create(request: AccountRequest, view: str, ticket_id: int) -> HttpResponse:
+    """`title`, `notes`, `assignee` and `due_at`. What was refused is given back with the reason beside it (422)."""
+    common.changeable(request, view, ticket_id, Verb.EDIT)
+    try:
+        tasks.create("ticket", ticket_id, _wanted(request), by=Actor.user(request.user.pk))
+    except Invalid as refusal:
+        return _refused(request, view, ticket_id, None, refusal)
+    return _saved(request, view, ticket_id, "task-new")
+
+
+@require_POST
+def save(request: AccountRequest, view: str, ticket_id: int, task_id: int) -> HttpResponse:
+    """As `create`."""
+    common.changeable(request, view, ticket_id, Verb.EDIT)
+    task = _task(request, ticket_id, task_id)
+    try:
+        tasks.edit(task_id, _wanted(request, task.assignee_id), by=Actor.user(request.user.pk))
+    except Invalid as refusal:
+        return _refused(request, view, ticket_id, task_id, refusal)
+    return _saved(request, view, ticket_id, f"task-{task_id}")
+
+
+def _saved(request: AccountRequest, view: str, ticket_id: int, place: str) -> HttpResponse:
+    return common.thread_parts(request, view, ticket_id, "task_saved", place=place)
+
+
+def _wanted(request: AccountRequest, keeps: int | None = None) -> Wanted:
+    """Raises Invalid for a person who may not see tickets, but for whom the task is already, and a moment that is none."""
+    form = request.POST
+    assignee = number(form["assignee"], "assignee") if form.get("assignee") else None
+    if (
+        assignee is not None
+        and assignee != keeps
+        and not routing.may_own(request.viewer.account_id, assignee)
+    ):
+        raise Invalid(_("This person may not see tickets."), field="assignee", value=assignee)
+    return Wanted(form.get("title", ""), form.get("notes", ""), assignee, _due(form.get("due_at", "")))
+
+
+def _due(text: str) -> datetime | None:
+    if not text:
+        return None
+    try:
+        return times.typed(text)
+    except ValueError:
+        raise Invalid(
+            _("“%(value)s” is no date and time.") % {"value": text[:40]}, field="due_at", value=text[:40]
+        ) from None  # fmt: skip
+
+
+def _refused(
+    request: AccountRequest, view: str, ticket_id: int, task_id: int | None, refusal: Invalid
+) -> HttpResponse:
+    typed = {name: request.POST.get(name, "") for name in FIELDS}
+    name = (refusal.field or "title").removesuffix("_id")
+    words = " ".join(part for part in (refusal.message, refusal.hint) if part)
+    return _part(request, view, ticket_id, Writing(task_id, typed, {name: words}), status=422)
+
+
+@require_POST
+def finish(request: AccountRequest, view: str, ticket_id: int, task_id: int) -> HttpResponse:
+    """`done` is 1 or 0: ticked off, or open again. Also for whose task it is."""
+    ticket = common.changeable(request, view, ticket_id, Verb.VIEW)
+    task = _task(request, ticket_id, task_id)
+    if not may_finish_task(request.viewer, task, _may_edit(request, ticket)):
+        raise Forbidden(_("You may not change this ticket."))
+    is_done = request.POST.get("done") == "1"
+    tasks.finish(task_id, is_done, by=Actor.user(request.user.pk))
+    text = _("Done: %(task)s") if is_done else _("Reopened: %(task)s")
+    return _told(
+        request, view, task, text % {"task": task.title}, "ticket-task-done", "done", "0" if is_done else "1"
+    )
+
+
+def _may_edit(request: AccountRequest, ticket: Ticket) -> bool:
+    reach = policy.visible(request.viewer, "ticket", Verb.EDIT)
+    return reach.allows(ticket.owner_id, ticket.assigned_team_ids)
+
+
+@require_POST
+def delete(request: AccountRequest, view: str, ticket_id: int, task_id: int) -> HttpResponse:
+    """`deleted` 0 brings it back."""
+    common.changeable(request, view, ticket_id, Verb.EDIT)
+    is_back = request.POST.get("deleted") == "0"
+    task = _task(request, ticket_id, task_id, is_deleted=is_back)
+    change = tasks.restore if is_back else tasks.remove
+    change(task_id, by=Actor.user(request.user.pk))
+    if is_back:
+        return common.thread_parts(request, view, ticket_id)
+    return _told(request, view, task, _("Task deleted"), "ticket-task-delete", "deleted", "0")
+
+
+def _told(
+    request: AccountRequest, view: str, task: Task, text: str, name: str, field: str, back: str
+) -> HttpResponse:
+    toast = Toast(text, undo_url=_url(name, view, task), undo_fields=((field, back),))
+    if not wants_fragment(request):
+        messages.info(request, text)
+    place = f"task-{task.pk}"
+    return common.thread_parts(request, view, task.record_id, "task_saved", toast=toast, place=place)
+
+
+def _url(name: str, view: str, task: Task) -> str:
+    return reverse(name, args=[view, task.record_id, task.pk])

@@ -1,0 +1,123 @@
+"""The tasks beside a ticket: what is to be done by whom, and the form for one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from deskhand.accounts.types import Viewer
+from deskhand.automation.models import Workflow
+from deskhand.crm.records import tasks
+from deskhand.crm.records.models import Task, Ticket
+from deskhand.kernel import clock
+from deskhand.routing import queries as routing
+from deskhand.web import times
+from deskhand.web.choices import Choice
+from deskhand.web.inbox import panel_rows as rows
+from deskhand.web.shell import Person
+
+
+@dataclass(frozen=True)
+class Writing:
+    """The task whose form is open; None: a new one. `typed` and `errors`, by field, of what was refused."""
+
+    task_id: int | None = None
+    typed: Mapping[str, str] | None = None
+    errors: Mapping[str, str] = field(default_factory=dict)
+
+
+class TasksOf:
+    """`names`: of the people of the account."""
+
+    def __init__(
+        self,
+        viewer: Viewer,
+        view: str,
+        ticket: Ticket,
+        names: Mapping[int, str],
+        may_edit: bool,
+        writing: Writing | None = None,
+    ) -> None:
+        self.viewer, self.view, self.ticket, self.names, self.may_edit = viewer, view, ticket, names, may_edit
+        self.writing, self.now = writing, clock.now()
+
+    def build(self) -> rows.Tasks:
+        found = tasks.of("ticket", self.ticket.pk)
+        causes = self._causes(found)
+        lines = [self._line(task, causes.get(task.pk, "")) for task in found]
+        new_url = self._url("ticket-task-new") if self.may_edit else ""
+        return rows.Tasks(
+            tuple(line for line in lines if not line.is_done),
+            tuple(line for line in lines if line.is_done),
+            new_url,
+            self._new() if new_url and self.writing and self.writing.task_id is None else None,
+        )
+
+    def _url(self, name: str, *more: int) -> str:
+        return reverse(name, args=[self.view, self.ticket.pk, *more])
+
+    def _causes(self, found: Sequence[Task]) -> dict[int, str]:
+        """{task: the workflow that made it}; no query where people made all."""
+        ids = {task.created_by_id for task in found if task.created_by_kind == "workflow"} - {None}
+        if not ids:
+            return {}
+        workflows = Workflow.objects.filter(account_id=self.viewer.account_id, pk__in=ids)
+        names = dict(workflows.values_list("pk", "name"))
+        return {task.pk: self._cause(task, names) for task in found if task.created_by_kind == "workflow"}
+
+    @staticmethod
+    def _cause(task: Task, names: Mapping[int, str]) -> str:
+        name = names.get(task.created_by_id or 0)
+        return _("workflow “%(name)s”") % {"name": name} if name else _("a workflow")
+
+    def _line(self, task: Task, cause: str) -> rows.TaskLine:
+        name = self.names.get(task.assignee_id or 0)
+        is_done = task.completed_at is not None
+        may_finish = may_finish_task(self.viewer, task, self.may_edit)
+        is_open = self.writing is not None and self.writing.task_id == task.pk
+        return rows.TaskLine(
+            id=task.pk, title=task.title, notes=task.notes, due_at=task.due_at, is_done=is_done,
+            is_overdue=not is_done and task.due_at is not None and task.due_at < self.now,
+            assignee=Person.named(name) if name else None, cause=cause,
+            done_url=self._url("ticket-task-done", task.pk) if may_finish else "",
+            edit_url=self._url("ticket-task", task.pk) if self.may_edit else "",
+            form=self._form_of(task) if self.may_edit and is_open else None,
+        )  # fmt: skip
+
+    def _new(self) -> rows.TaskForm:
+        given = {"assignee": str(self.ticket.owner_id or self.viewer.user_id)}
+        return self._form("ticket-task-create", "ticket-task-left", given)
+
+    def _form_of(self, task: Task) -> rows.TaskForm:
+        stored = {
+            "title": task.title, "notes": task.notes, "due_at": times.field(task.due_at), "assignee": str(task.assignee_id or ""),
+        }  # fmt: skip
+        return self._form("ticket-task-save", "ticket-task-shown", stored, task.pk)
+
+    def _form(self, save: str, leave: str, stored: Mapping[str, str], *task_id: int) -> rows.TaskForm:
+        assert self.writing is not None
+        given = stored if self.writing.typed is None else self.writing.typed
+        return rows.TaskForm(
+            save_url=self._url(save, *task_id), cancel_url=self._url(leave, *task_id),
+            title=given.get("title", ""), notes=given.get("notes", ""), due_at=given.get("due_at", ""),
+            people=tuple(self._people(given.get("assignee", ""))), errors=self.writing.errors,
+            delete_url=self._url("ticket-task-delete", *task_id) if task_id else "",
+        )  # fmt: skip
+
+    def _people(self, chosen: str) -> list[Choice]:
+        """Who may see tickets, and who has the task already."""
+        names = {
+            str(agent.user_id): agent.name for agent in routing.agents_with_state(self.viewer.account_id)
+        }
+        if chosen.isdecimal() and int(chosen) in self.names:
+            names.setdefault(chosen, self.names[int(chosen)])
+        found = [Choice(value, name, value == chosen) for value, name in names.items()]
+        return [Choice("", _("Nobody"), not chosen), *found]
+
+
+def may_finish_task(viewer: Viewer, task: Task, may_edit: bool) -> bool:
+    """Whoever changes the ticket, and whose task it is: they see the ticket at least."""
+    return may_edit or task.assignee_id == viewer.user_id

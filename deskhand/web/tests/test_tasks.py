@@ -1,0 +1,228 @@
+"""Tasks beside a ticket: written, ticked off, opened again and deleted, with and without scripts."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from deskhand.automation.models import Workflow
+from deskhand.crm.records import tasks, tickets
+from deskhand.crm.records.models import Task, Ticket
+from deskhand.crm.records.tasks import NewTask, Wanted
+from deskhand.events.types import SYSTEM, Actor, ActorKind
+from deskhand.kernel import clock
+from deskhand.web.tests.test_inbox import texts
+
+HTMX = {"HX-Request": "true"}
+
+
+@pytest.fixture
+def ticket(office) -> Ticket:
+    return office.mail()
+
+
+@pytest.fixture
+def client(office, sign_in):
+    return sign_in(office.world.grace)
+
+
+def url(ticket, rest=""):
+    return f"/inbox/all-open/{ticket.pk}/tasks{rest}"
+
+
+def page(client, ticket):
+    return client.get(f"/inbox/all-open/{ticket.pk}").content.decode()
+
+
+def panel(client, ticket):
+    """The text of the tasks beside a ticket."""
+    found = page(client, ticket)
+    found = found[found.index('id="section-tasks"') :]
+    return " ".join(re.sub("<[^>]*>", " ", found[: found.index("</details>")]).split())
+
+
+def make(office, ticket, title="Call back", **more):
+    with office.inside() as world:
+        return tasks.create("ticket", ticket.pk, Wanted(title, **more), by=Actor.user(world.ada.pk))
+
+
+def stored(office):
+    with office.inside():
+        return Task.objects.get()
+
+
+def test_a_task_is_written_without_scripts(office, ticket, client):
+    """R-WFA-8: title, notes, assignee and a due date in one's own zone."""
+    office.world.grace.zone = "Europe/Oslo"
+    office.world.grace.save()
+    assert url(ticket, "/new") in page(client, ticket)
+    form = client.get(url(ticket, "/new")).content.decode()
+    assert f'action="{url(ticket)}"' in form
+    assert f'<option value="{office.world.grace.pk}" selected>' in form  # nobody owns the ticket
+
+    given = {
+        "title": "Call back",
+        "notes": "Ask for the number",
+        "assignee": office.world.bob.pk,
+        "due_at": "2026-12-24T18:00",
+    }
+    response = client.post(url(ticket), given)
+
+    assert response.headers["Location"] == f"/inbox/all-open/{ticket.pk}"
+    task = stored(office)
+    assert (task.title, task.notes, task.assignee_id) == (
+        "Call back",
+        "Ask for the number",
+        office.world.bob.pk,
+    )
+    assert task.due_at.isoformat() == "2026-12-24T17:00:00+00:00"
+    assert (task.created_by_kind, task.created_by_id) == ("user", office.world.grace.pk)
+    shown = panel(client, ticket)
+    assert "Call back Ask for the number" in shown
+    assert "24 Dec" in shown
+    assert "Bob Noyce" in shown
+    assert 'value="2026-12-24T18:00"' in client.get(url(ticket, f"/{task.pk}")).content.decode()
+
+
+@pytest.mark.parametrize("headers", [{}, HTMX])
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"title": " "}, "Give the task a title. Say what is to be done."),
+        ({"title": "x" * 251}, "The title is too long."),
+        ({"due_at": "soon"}, "“soon” is no date and time."),
+        ({"due_at": "0001-01-01T00:00-14:00"}, "is no date and time."),
+        ({"assignee": "x"}, "x is not a number."),
+        ({"assignee": "999999"}, "This person may not see tickets."),
+        ({"notes": "x" * 10_001}, "The notes are too long."),
+    ],
+)
+def test_what_is_refused_stays_typed_with_the_reason_beside_it(office, ticket, client, headers, given, words):
+    task_id = make(office, ticket)
+    for place in (url(ticket), url(ticket, f"/{task_id}/save")):
+        response = client.post(place, {"title": "Write & call", "notes": "", **given}, headers=headers)
+
+        assert response.status_code == 422
+        assert words in texts(response)
+        assert 'aria-invalid="true"' in response.content.decode()
+        if "title" not in given:
+            assert 'value="Write &amp; call"' in response.content.decode()
+    assert stored(office).title == "Call back"
+
+
+def test_a_task_is_edited_ticked_off_opened_again_and_deleted(office, ticket, client):
+    task_id = make(office, ticket)
+    client.post(
+        url(ticket, f"/{task_id}/save"), {"title": "Write", "assignee": "", "due_at": "", "notes": ""}
+    )
+    assert stored(office).title == "Write"
+
+    told = client.post(url(ticket, f"/{task_id}/done"), {"done": "1"}, headers=HTMX)
+    assert "Done: Write" in texts(told)
+    assert "1 done" in panel(client, ticket)
+    assert stored(office).completed_at
+    client.post(url(ticket, f"/{task_id}/done"), {"done": "0"})
+    assert not stored(office).completed_at
+
+    told = client.post(url(ticket, f"/{task_id}/delete"), {"deleted": "1"}, headers=HTMX)
+    assert "Task deleted" in texts(told)
+    assert "Write" not in panel(client, ticket)
+    client.post(url(ticket, f"/{task_id}/delete"), {"deleted": "0"})
+    assert "Write" in panel(client, ticket)
+
+    history = texts(client.get(f"/inbox/all-open/{ticket.pk}/history"))
+    for line in (
+        "added: Call back",
+        "edited: Write",
+        "done: Write",
+        "opened again: Write",
+        "deleted: Write",
+        "restored: Write",
+    ):
+        assert f"Task {line}" in history
+    assert "Ada Lovelace" in history
+
+
+def test_overdue_is_said_in_words_and_only_while_it_is_open(office, ticket, client):
+    task_id = make(office, ticket, due_at=clock.now() - timedelta(hours=1))
+    assert "Overdue" in panel(client, ticket)
+    client.post(url(ticket, f"/{task_id}/done"), {"done": "1"})
+
+    assert "Overdue" not in panel(client, ticket)
+
+
+def test_the_task_of_a_workflow_names_it(office, ticket, client):
+    """R-ACT-24"""
+    with office.inside() as world:
+        flow = Workflow.objects.create(
+            account_id=world.account.pk, name="Triage", object_type="ticket", created_at=clock.now()
+        )
+        by = Actor(ActorKind.WORKFLOW, flow.pk)
+        tasks.create_many([NewTask("ticket", ticket.pk, Wanted("Thank them"), by, key="step:1:1:0")])
+
+    assert "workflow “Triage”" in panel(client, ticket)
+
+
+def test_whose_task_it_is_may_tick_it_off_and_no_more(office, ticket, sign_in):
+    """R-PERM-1"""
+    see = {"ticket": {"view": "all"}}
+    office.role(office.world.nils, records=see, capabilities=["service_access"])
+    client = sign_in(office.world.nils)
+    theirs, other = (
+        make(office, ticket, "Theirs", assignee_id=office.world.nils.pk),
+        make(office, ticket, "Other"),
+    )
+
+    shown = page(client, ticket)
+    assert url(ticket, f"/{theirs}/done") in shown
+    assert url(ticket, f"/{other}/done") not in shown
+    assert url(ticket, "/new") not in shown
+    assert client.post(url(ticket, f"/{theirs}/done"), {"done": "1"}).status_code == 302
+    assert client.post(url(ticket, f"/{other}/done"), {"done": "1"}).status_code == 403
+    for rest in ("", f"/{theirs}/save", f"/{theirs}/delete"):
+        assert client.post(url(ticket, rest), {"title": "Mine"}).status_code == 403
+    assert (
+        client.get(url(ticket, "/new")).status_code
+        == client.get(url(ticket, f"/{theirs}")).status_code
+        == 403
+    )
+
+
+def test_a_task_is_found_at_its_own_ticket_alone(office, ticket, client):
+    task_id = make(office, office.mail("Another"))
+
+    for rest in ("done", "save", "delete"):
+        assert client.post(url(ticket, f"/{task_id}/{rest}"), {"done": "1", "title": "x"}).status_code == 404
+    assert client.get(url(ticket, f"/{task_id}")).status_code == 404
+
+
+def test_leaving_the_form_leads_back(office, ticket, client):
+    task_id = make(office, ticket)
+
+    for rest in ("/new/shown", f"/{task_id}/shown"):
+        assert client.get(url(ticket, rest)).headers["Location"] == f"/inbox/all-open/{ticket.pk}"
+    assert "Add a task" in texts(client.get(url(ticket, "/new/shown"), headers=HTMX))
+    assert "Call back" in texts(client.get(url(ticket, f"/{task_id}/shown"), headers=HTMX))
+
+
+def test_tasks_follow_a_merge_and_count_no_queries(office, ticket, client):
+    """R-MERGE-6"""
+    make(office, ticket)
+    page(client, ticket)
+    with CaptureQueriesContext(connection) as one:
+        page(client, ticket)
+    for n in range(20):
+        make(office, ticket, f"Call {n}")
+    with CaptureQueriesContext(connection) as many:
+        page(client, ticket)
+
+    assert len(many) == len(one)
+    with office.inside() as world:
+        tickets.assign(ticket.pk, owner_id=world.bob.pk, by=SYSTEM)
+    assert (
+        f'<option value="{office.world.bob.pk}" selected>' in client.get(url(ticket, "/new")).content.decode()
+    )
