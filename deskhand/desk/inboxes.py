@@ -76,7 +76,9 @@ def makes_tickets(inbox: Inbox) -> bool:
     return inbox.kind == InboxKind.HELP_DESK
 
 
-_CHANGEABLE = {"name", "from_name", "shows_agent", "signature", "creates_tickets", "pipeline_id", "stage_id"}
+_CHANGEABLE = {
+    "name", "from_name", "shows_agent", "signature", "quotes_history", "creates_tickets", "pipeline_id", "stage_id",
+}  # fmt: skip
 
 
 def change(account: ChannelAccount, *, by: Actor, **values: Any) -> ChannelAccount:

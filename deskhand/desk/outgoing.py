@@ -41,11 +41,13 @@ def send(
     automatic: str = "",
     writer: str = "",
     signature: str = "",
+    quote: tuple[str, str] = ("", ""),
     is_new: bool = False,
 ) -> NewSend:
     """Describe the send of `message`; its Message-ID and key are fixed from here on (O1).
 
-    `writer` is named beside the channel where that wants it; `signature` goes under the text, and only into the mail.
+    `writer` is named beside the channel where that wants it; `signature` goes under the text, and only into the mail,
+    and below it `quote`, as text and as HTML.
     `is_new`: a person writes it this moment, so it leaves even behind the fence of a restore.
     """
     tagged = reply_address(channel, message.thread_id)
@@ -55,8 +57,8 @@ def send(
         to=_addresses(to),
         cc=_addresses(cc),
         subject=message.subject,
-        text=message.text + _under(signature),
-        html=(message.html or markup_of(message.text)) + _html_under(signature),
+        text=message.text + _under(signature) + (f"\n\n{quote[0]}" if quote[0] else ""),
+        html=(message.html or markup_of(message.text)) + _html_under(signature) + quote[1],
         reply_to=(Address(tagged, name),),
         in_reply_to=f"<{references[-1]}>" if references else "",
         references=tuple(f"<{value}>" for value in references[-REFERENCES:]),

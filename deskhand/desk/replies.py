@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -10,9 +9,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from deskhand.accounts import policy
-from deskhand.accounts.models import Membership, User
-from deskhand.accounts.policy import Action
+from deskhand.accounts.models import User
 from deskhand.crm.pipelines.policy import Move, after_sending
 from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.records import tickets
@@ -20,17 +17,17 @@ from deskhand.crm.records.models import Ticket
 from deskhand.crm.records.store import Change
 from deskhand.delivery import outbox
 from deskhand.delivery.types import Answered, NewSend
-from deskhand.desk import drafts, outgoing
+from deskhand.desk import drafts, mentions, outgoing, quoting
 from deskhand.desk.models import (
     Attachment,
     ChannelAccount,
     Delivery,
     Direction,
-    Mention,
     Message,
     MessageKind,
     Thread,
 )
+from deskhand.desk.quoting import Quote
 from deskhand.desk.threads import preview_of, standing_of
 from deskhand.desk.types import Mailbox, StoredFile
 from deskhand.events import log
@@ -43,8 +40,6 @@ from deskhand.kernel.text import storable
 
 SENT = "message.sent"
 COMMENTED = "comment.added"
-
-_MENTION = re.compile(r"(?:^|\s)@([a-z0-9._-]{1,80})", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -97,13 +92,15 @@ def reply(new: NewReply, *, by: User, at: datetime | None = None, drops_draft: b
     message.external_id = outgoing.message_id(channel, thread.pk, message.pk)
     message.send_key = new.send_key
     said_before = references_of([thread.pk])[thread.pk]
+    quote = quoting.history(thread.pk, channel) if channel.quotes_history else Quote()
+    message.quoted = quote.text
     Message.objects.bulk_create([message])
     _attach(message, new.files)
     outbox.enqueue(
         [
             outgoing.send(
                 message, channel, to=to, cc=new.cc, bcc=new.bcc, references=said_before, files=new.files,
-                writer=by.name, signature=channel.signature, is_new=True,
+                writer=by.name, signature=channel.signature, quote=(quote.text, quote.html), is_new=True,
             )
         ]
     )  # fmt: skip
@@ -137,7 +134,7 @@ def comment(
     message.kind = MessageKind.COMMENT
     Message.objects.bulk_create([message])
     _attach(message, files)
-    mentioned = _mention(message, ticket, by)
+    mentioned = mentions.note(message, ticket, by)
     log.record(
         COMMENTED, object_type="thread", object_id=thread.pk, version=message.pk, by=Actor.user(by.pk), at=at,
         data={"message_id": message.pk, "ticket_id": ticket.pk, "thread_id": thread.pk, "mentioned": mentioned},
@@ -313,45 +310,6 @@ def _move_and_assign(
         cause=Cause(event_id=event_id),
         at=at,
     )
-
-
-def called(text: str, *, but: int) -> list[User]:
-    """Whom a text calls with @name: colleagues by user name, without the writer."""
-    names = {name.lower().rstrip(".") for name in _MENTION.findall(text)}
-    if not names:
-        return []
-    members = Membership.objects.select_related("user").filter(
-        account_id=current_account_id(), is_active=True, user__username__in=names
-    )
-    return [member.user for member in members.exclude(user_id=but).order_by("user_id")]
-
-
-def _mention(message: Message, ticket: Ticket, by: User) -> list[int]:
-    """Mark whom the comment calls, once, never oneself (R-WORK-5), and only who may see the ticket."""
-    names = called(message.text, but=by.pk)
-    seeing = who_may_see(ticket) if names else set()
-    found = [user.pk for user in names if user.pk in seeing]
-    Mention.objects.bulk_create(
-        Mention(
-            account_id=message.account_id,
-            ticket_id=message.ticket_id or 0,
-            user_id=user_id,
-            message=message,
-            created_at=message.created_at,
-        )
-        for user_id in found
-    )
-    return found
-
-
-def who_may_see(ticket: Ticket) -> set[int]:
-    """The users who may see a ticket: they can be called."""
-    return {
-        viewer.user_id
-        for viewer in policy.viewers_of(ticket.account_id)
-        if policy.can(viewer, Action.OPEN_HELP_DESK)
-        and policy.visible(viewer, "ticket").allows(ticket.owner_id, ticket.assigned_team_ids)
-    }
 
 
 def references_of(thread_ids: Sequence[int]) -> dict[int, list[str]]:

@@ -14,7 +14,7 @@ from deskhand.kernel.database.scope import account_scope
 def answered(world, noon, **more):
     """The payload of a reply by Ada, with the channel changed as given."""
     with account_scope(world.account.pk):
-        inboxes.change(world.channel, by=SYSTEM, **more)
+        inboxes.change(world.channel, by=SYSTEM, **({"quotes_history": False} | more))
         mail = InboundMessage(
             external_id="1@fjallbo.example", sender=Mailbox("astrid@fjallbo.example", "Astrid"), subject="Where",
             text="Where is it?", received_at=noon,

@@ -376,6 +376,7 @@ def _sender(
         "page": pages.page(channel, routing.rule_for(channel.account_id, channel.pk), "channel-sender", is_setup=_is_setup(request)),
         "inputs": pages.with_refusal(inputs, refusal),
         "shows_agent": shown.shows_agent,
+        "quotes_history": shown.quotes_history,
         "is_default": channel.is_default,
         "writer": request.user.name,
         "seen_name": shown.from_name or shown.name,
@@ -393,6 +394,7 @@ def save_sender(request: AccountRequest, channel_id: int) -> HttpResponse:
         "from_name": one_line(request.POST.get("from_name", "")),
         "signature": storable(request.POST.get("signature", "")).strip(),
         "shows_agent": request.POST.get("shows_agent") == "1",
+        "quotes_history": request.POST.get("quotes_history") == "1",
     }
     try:
         inboxes.change(channel, by=_by(request), **values)

@@ -18,7 +18,7 @@ from deskhand.accounts import policy
 from deskhand.accounts.policy import Action
 from deskhand.accounts.types import Verb
 from deskhand.channels.email.parse import attachments
-from deskhand.desk import addresses, checks, drafts, later, preferences, replies, uploads, writing
+from deskhand.desk import addresses, checks, drafts, later, mentions, preferences, replies, uploads, writing
 from deskhand.desk import views as desk_views
 from deskhand.desk.models import LaterReply
 from deskhand.desk.replies import NewReply
@@ -133,9 +133,8 @@ def _new_reply(
 def _doubt(request: AccountRequest, new: NewReply) -> Notice | None:
     if not new.files and checks.speaks_of_a_file(new.text):
         return Notice("file", _("You write of an attachment, but there is no file."))
-    called = replies.called(new.text, but=request.user.pk)
-    if called:
-        names = ", ".join(sorted(user.name for user in called))
+    names = ", ".join(mentions.called(new.text, but=request.user.pk).names)
+    if names:
         return Notice(
             "mention", _("This reply goes to the customer, and it calls %(names)s.") % {"names": names}
         )

@@ -23,7 +23,7 @@ from deskhand.crm.records import guard
 from deskhand.crm.records.models import PropertyChange, Ticket
 from deskhand.crm.records.store import Change
 from deskhand.crm.schema.defaults import PRIORITIES
-from deskhand.desk import following, preferences
+from deskhand.desk import following, mentions, preferences
 from deskhand.desk import views as desk_views
 from deskhand.desk.models import Attachment, ChannelAccount, Mention, Message, Seen
 from deskhand.events.queries import rules_of
@@ -59,7 +59,7 @@ RULES = {
     "taken_back": gettext_lazy("taken back"),
 }
 STATUS_RULES = RULES.keys() - {"channel_routing", "taken_back"}
-_CALL = re.compile(r"(?:(?<=\s)|^)(@[a-z0-9._-]{1,80})", re.IGNORECASE)
+_CALL = re.compile(r"(?:(?<=\s)|^)(@[\w.-]{1,100})")
 _TAGS = re.compile(r"(<[^>]*>)")
 HISTORY = 30  # lines shown
 
@@ -360,14 +360,15 @@ class TicketPageOf:
 
     @cached_property
     def mentioned(self) -> dict[int, set[str]]:
-        """Whom each comment calls, by user name in lower case (R-WORK-5)."""
+        """Whom each comment calls, by user name or word of a team, in lower case (R-WORK-5)."""
         calling = [m.pk for m in self.messages if m.kind == "COMMENT" and "@" in m.text]
         found: dict[int, set[str]] = {}
         if calling:
             rows_of = Mention.objects.filter(account_id=self.viewer.account_id, message_id__in=calling)
             names = User.objects.in_bulk({mention.user_id for mention in rows_of})
+            teams = mentions.teams_by_word()
             for mention in rows_of:
-                found.setdefault(mention.message_id, set()).add(names[mention.user_id].username.lower())
+                found.setdefault(mention.message_id, set(teams)).add(names[mention.user_id].username.lower())
         return found
 
     def _html(self, m: Message) -> Markup | None:

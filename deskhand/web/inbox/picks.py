@@ -1,4 +1,4 @@
-"""What the reply form offers while somebody types: snippets after "/", tokens after "{", colleagues after "@"."""
+"""What the reply form offers while somebody types: snippets after "/", tokens after "{", colleagues and teams after "@"."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from deskhand.accounts import policy
 from deskhand.accounts.models import User
 from deskhand.accounts.policy import Action
 from deskhand.crm.records.models import Ticket
-from deskhand.desk import fillings, replies, snippets
+from deskhand.desk import fillings, mentions, snippets
 from deskhand.desk import views as desk_views
 from deskhand.web.middleware import AccountRequest
 
@@ -20,7 +20,8 @@ def picks(request: AccountRequest, ticket_id: int) -> HttpResponse:
     desk_views.row(request.viewer, ticket_id)
     ticket = ticket_of(request, ticket_id)
     values = values_of(ticket, request.user)
-    called = User.objects.filter(pk__in=replies.who_may_see(ticket) - {request.user.pk})
+    others = mentions.who_may_see(ticket) - {request.user.pk}
+    called = User.objects.filter(pk__in=others)
     return JsonResponse(
         {
             "/": [
@@ -34,6 +35,10 @@ def picks(request: AccountRequest, ticket_id: int) -> HttpResponse:
             "@": [
                 {"name": user.name, "hint": f"@{user.username}", "text": f"@{user.username} "}
                 for user in called.order_by("sort_key", "name", "id")
+            ]
+            + [
+                {"name": team.name, "hint": f"@{word}", "text": f"@{word} "}
+                for word, team in mentions.callable_teams(others)
             ],
         }
     )  # fmt: skip

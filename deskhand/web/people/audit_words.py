@@ -122,6 +122,7 @@ LABELS: dict[str, str | Promise] = {
     "subject": gettext_lazy("Subject"),
     "body": gettext_lazy("Text"),
     "signature": gettext_lazy("Signature"),
+    "quotes_history": gettext_lazy("Quote what was said before"),
     "option": gettext_lazy("Assign to"),
     "strategy": gettext_lazy("Distribution"),
     "only_available": gettext_lazy("Only available users"),

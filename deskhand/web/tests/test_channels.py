@@ -443,6 +443,7 @@ def test_names_and_signature_are_saved(office, ada, at):
 
     with office.inside() as world:
         channel = ChannelAccount.objects.get(pk=world.channel.pk)
+        assert not channel.quotes_history
         assert (channel.name, channel.from_name, channel.signature, channel.shows_agent) == ("Care", "Nordlys", "Regards\nWe <b>", False)  # fmt: skip
     assert b"We &lt;b&gt;" in ada.get(at("channel-sender")).content
 

