@@ -25,11 +25,15 @@ def save(
     body: str,
     html: str = "",
     recipients: Mapping[str, str] | None = None,
+    kept_as: str = "",
 ) -> None:
     """Keep the draft, or drop it when it is empty. Safe to repeat.
 
-    `recipients` are the lines as typed; None leaves those that are kept. `html` is sanitized.
+    `recipients` are the lines as typed; None leaves those that are kept. `html` is sanitized. `kept_as` is the mode that
+    the same text was kept in before.
     """
+    if kept_as != mode:
+        forget(viewer, ticket_id, kept_as)
     mine: dict[str, Any] = {
         "account_id": viewer.account_id,
         "user_id": viewer.user_id,
@@ -52,6 +56,13 @@ def latest(viewer: Viewer, ticket_id: int) -> Draft | None:
     """What was typed last in a ticket, in either mode."""
     found = Draft.objects.filter(account_id=viewer.account_id, user_id=viewer.user_id, ticket_id=ticket_id)
     return found.order_by("-updated_at", "-id").first()
+
+
+def forget(viewer: Viewer, ticket_id: int, mode: str) -> None:
+    """Drop a draft whose text went on in the other mode; the files stay with that."""
+    Draft.objects.filter(
+        account_id=viewer.account_id, user_id=viewer.user_id, ticket_id=ticket_id, mode=mode
+    ).delete()
 
 
 def drop(account_id: int, user_id: int, ticket_id: int, mode: str) -> None:

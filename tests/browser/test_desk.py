@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 from deskhand.desk import replies
+from deskhand.desk.types import Mailbox
 from deskhand.events.live import signal
 from deskhand.kernel.database.scope import account_scope
 
@@ -104,6 +105,28 @@ def test_reply_and_set_the_status_in_one_go(tab, office) -> None:
 
     expect(status(page, "Closed")).to_be_visible()
     assert office.again(ticket).is_closed
+
+
+def test_an_answer_that_comes_late_leaves_the_ticket_alone_that_was_opened_since(tab, office) -> None:
+    first = office.mail("Refund still missing")
+    office.mail("Parcel is broken", external_id="2@x", sender=Mailbox("jonas@x.example", "Jonas Vik"))
+    page = tab(office.world.grace, f"/inbox/all-open/{first.pk}")
+    held = []
+    page.route("**/answer", lambda route: held.append(route))
+
+    page.get_by_role("textbox", name="Message", exact=True).fill("It is on its way.")
+    page.keyboard.press("Control+Enter")
+    page.get_by_role("link", name="Parcel is broken").click()
+    expect(subject(page)).to_have_text("Parcel is broken")
+    with page.expect_response("**/answer"):
+        held[0].continue_()
+    expect(page.locator(f"#row-{first.pk}")).to_contain_text("Waiting on contact")
+
+    expect(page.locator("#composer .person-chip")).to_have_text(re.compile("Jonas Vik"))
+    expect(page.locator("#composer-to")).to_have_value("Jonas Vik <jonas@x.example>")
+    expect(page.locator("#properties")).to_contain_text("jonas@x.example")
+    expect(owner(page, "No owner")).to_be_visible()
+    assert office.again(first).owner_id == office.world.grace.pk
 
 
 def test_an_internal_comment_looks_like_one_before_and_after(tab, office) -> None:
@@ -278,6 +301,11 @@ def test_everything_an_agent_must_do_works_without_scripts(tab, office) -> None:
     expect(page.locator("#thread")).to_contain_text("It is on its way.")
     expect(status(page, "Waiting on contact")).to_be_visible()
 
+    page.locator(".composer-tab", has_text="Comment").click()
+    page.get_by_role("textbox", name="Message", exact=True).fill("Ask the bank first.")
+    page.locator("[data-send]").click()
+    expect(page.locator("article[data-kind=note]")).to_contain_text("Ask the bank first.")
+
     page.locator("[popovertarget=owner-menu]").click()
     page.locator("#owner-menu").get_by_role("button", name="Bob Noyce").click()
     expect(owner(page, "Bob Noyce")).to_be_visible()
@@ -287,6 +315,7 @@ def test_everything_an_agent_must_do_works_without_scripts(tab, office) -> None:
     expect(status(page, "Closed")).to_be_visible()
 
     assert office.again(ticket).is_closed
+    assert [message.kind for message in office.messages(ticket)] == ["MESSAGE", "MESSAGE", "COMMENT"]
 
 
 def test_without_scripts_a_refusal_gives_back_what_was_typed(tab, office) -> None:

@@ -91,6 +91,21 @@ def test_backspace_lets_go_of_the_ticket(tab, office) -> None:
     expect(page.locator("#palette").get_by_text("Assign to me")).to_have_count(0)
 
 
+def test_arrows_walk_round_the_account_menu_past_what_is_for_phones(tab, office) -> None:
+    page = tab(office.world.ada, "/inbox/all-open")
+    shown = page.locator("#me-menu .menu-item:visible").count
+    page.locator("#me").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#me-menu")).to_be_visible()
+
+    page.keyboard.press("Home")
+    for _press in range(shown() - 1):
+        page.keyboard.press("ArrowDown")
+    expect(page.get_by_role("button", name="Sign out")).to_be_focused()
+    page.keyboard.press("ArrowDown")
+    expect(page.get_by_role("button", name="Available").last).to_be_focused()
+
+
 def test_two_keys_lead_to_places(tab, office) -> None:
     page = tab(office.world.ada, "/inbox/all-open")
 

@@ -130,3 +130,16 @@ def answered(message):
         reference_id=entry.reference_id, attempts=1, ambiguous=0, tried_seconds=0.0, created_at=entry.created_at,
     )  # fmt: skip
     return Answered(carried, Answer(Verdict.ACCEPTED, "250 Taken"), "SENT", clock.now(), "")
+
+
+def test_a_draft_that_goes_on_in_the_other_mode_is_not_kept_twice(world, ticket_id):
+    """R-WORK-6: what was begun as a reply and said to the team alone must not come back as a reply."""
+    viewer = viewer_for(world.account.pk, world.bob.pk)
+    drafts.save(viewer, ticket_id, mode="reply", body="I ask the")
+
+    drafts.save(viewer, ticket_id, mode="comment", body="I ask the bank", kept_as="reply")
+
+    kept = Draft.objects.get()
+    assert [kept.mode, kept.body] == ["comment", "I ask the bank"]
+    drafts.forget(viewer, ticket_id, "comment")
+    assert drafts.latest(viewer, ticket_id) is None

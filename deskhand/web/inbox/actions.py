@@ -76,7 +76,11 @@ def _go_on(
     else:
         context["tickets"] = pages.ticket_list(request, view)
     answer = render(request, "inbox/fragments/closed.html", context)
-    for name, value in (("HX-Retarget", "#ticket"), ("HX-Reswap", "outerHTML"), ("HX-Push-Url", url)):
+    for name, value in (
+        ("HX-Retarget", f"#ticket[data-ticket='{closed_id}']"),
+        ("HX-Reswap", "outerHTML"),
+        ("HX-Push-Url", url),
+    ):
         answer.headers[name] = value
     return answer
 

@@ -73,6 +73,8 @@ def answer(request: AccountRequest, view: str, ticket_id: int) -> HttpResponse:
             return _only_attached(request, view, ticket_id, words)
         with attempt():
             waiting = _say(request, ticket_id, mode, words)
+            if form.get("kept_as", mode) != mode and not isinstance(waiting, Notice):
+                drafts.forget(request.viewer, ticket_id, form["kept_as"])
     except (Conflict, Invalid) as refusal:
         notice = Notice("collision" if isinstance(refusal, Conflict) else "error", _said(refusal))
         return _not_sent(request, view, ticket_id, notice)
@@ -162,7 +164,12 @@ def _not_sent(request: AccountRequest, view: str, ticket_id: int, notice: Notice
     status = 409 if notice.kind == "collision" else 422
     if wants_fragment(request):
         return keeping_writes(
-            render(request, "inbox/fragments/not_sent.html", {"notice": notice}, status=status)
+            render(
+                request,
+                "inbox/fragments/not_sent.html",
+                {"notice": notice, "ticket_id": ticket_id},
+                status=status,
+            )
         )
     form = request.POST
     typed = Typed(_mode(form), _body(form), _lines(form), notice, str(form.get("html", "")))
@@ -183,8 +190,9 @@ def save_draft(request: AccountRequest, ticket_id: int) -> HttpResponse:
 def _save(request: AccountRequest, ticket_id: int, words: Written) -> None:
     form = request.POST
     drafts.save(
-        request.viewer, ticket_id, mode=_mode(form), body=words.text, html=words.html, recipients=_lines(form)
-    )
+        request.viewer, ticket_id, mode=_mode(form), body=words.text, html=words.html, recipients=_lines(form),
+        kept_as=form.get("kept_as", ""),
+    )  # fmt: skip
 
 
 @require_POST

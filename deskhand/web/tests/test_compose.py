@@ -200,6 +200,21 @@ def test_the_people_are_kept_with_the_draft(office, sign_in):
     assert 'name="bcc" value="ida@x"' in page
 
 
+def test_what_was_begun_as_a_reply_and_said_as_a_comment_does_not_come_back_as_a_reply(office, sign_in):
+    """R-WORK-6"""
+    ticket, client = office.mail(), sign_in(office.world.grace)
+    client.post(
+        f"/tickets/{ticket.pk}/draft", {"mode": "reply", "body": "The customer lies", "kept_as": "reply"}
+    )
+
+    answer(client, ticket, mode="comment", body="The customer lies.", kept_as="reply")
+
+    assert [message.kind for message in office.messages(ticket)] == ["MESSAGE", "COMMENT"]
+    assert "The customer lies</textarea>" not in page_of(client, ticket)
+    with office.inside():
+        assert not Draft.objects.exists()
+
+
 # ── taking back ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -359,7 +359,7 @@ def test_after_sending_htmx_gets_the_thread_and_an_empty_form(office, sign_in):
 
     part = answer(sign_in(office.world.grace), ticket, htmx=True).content.decode()
 
-    assert 'hx-target="#composer"' in part
+    assert f"#ticket[data-ticket='{ticket.pk}'] #composer" in part
     assert "It is on its way." in part
     assert re.search(r"<textarea[^>]*>\s*</textarea>", part)
 

@@ -19,7 +19,9 @@ export function connect(form) {
     if (!unsaved) return;
     unsaved = false;
     try {
-      const answer = await fetch(form.dataset.draftUrl, { method: "POST", body: data(), keepalive: true });
+      const values = data();
+      form.elements.kept_as.value = values.get("mode");
+      const answer = await fetch(form.dataset.draftUrl, { method: "POST", body: values, keepalive: true });
       if (!answer.ok) throw new Error(answer.statusText);
       if (!unsaved) line.textContent = form.dataset.saved;
     } catch {
@@ -50,6 +52,7 @@ export function connect(form) {
     form.requestSubmit(form.querySelector("[data-send]"));
   }
   const sending = () => { clearTimeout(timer); unsaved = false; };
+  const refused = () => { unsaved = true; save(); };
   const leaving = (event) => { if (unsaved) event.preventDefault(); };
 
   const sign = form.querySelector("[data-mod-key]");
@@ -58,6 +61,7 @@ export function connect(form) {
   form.addEventListener("keydown", sent, true);
   form.addEventListener("keydown", pressed);
   form.addEventListener("submit", sending);
+  for (const name of ["htmx:response:error", "htmx:error"]) form.addEventListener(name, refused);
   addEventListener("beforeunload", leaving);
   return () => { save(); removeEventListener("beforeunload", leaving); };
 }

@@ -1,5 +1,5 @@
-// A popover menu: focus goes in, arrows and digits choose, a search line filters. Closing gives focus back.
-const items = (menu) => [...menu.querySelectorAll(".menu-item:not(:disabled):not([hidden])")];
+// A popover menu: focus goes in, arrows, Home, End and digits choose, a search line filters. Closing gives focus back.
+const items = (menu) => [...menu.querySelectorAll(".menu-item:not(:disabled)")].filter((item) => item.checkVisibility());
 
 export function connect(menu) {
   const search = menu.querySelector("[data-filter]");
@@ -42,7 +42,10 @@ export function connect(menu) {
     const all = items(menu);
     const at = all.indexOf(document.activeElement);
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-    if (step) {
+    if ((event.key === "Home" || event.key === "End") && event.target !== search) {
+      event.preventDefault();
+      all.at(event.key === "Home" ? 0 : -1)?.focus();
+    } else if (step) {
       event.preventDefault();
       all[(at + step + all.length) % all.length]?.focus();
     } else if (event.key === "Enter" && event.target === search) {
