@@ -143,6 +143,20 @@ def task_form(page: Page) -> None:
     page.locator("#task-new-title").wait_for()
 
 
+def links(page: Page) -> None:
+    """A ticket that is linked to another one, and the search for more."""
+    ticket(page)
+    address = page.url
+    page.goto(f"{address}/links/new?kind=ticket&q=1")
+    if page.locator("[popovertarget=properties]").is_visible():
+        page.locator("[popovertarget=properties]").click()
+    page.locator("#link-new button[name=linked]").first.click()
+    page.locator(".linked[id]").first.wait_for(state="attached")
+    page.goto(f"{address}/links/new?kind=ticket&q=2")
+    if page.locator("[popovertarget=properties]").is_visible():
+        page.locator("[popovertarget=properties]").click()
+
+
 def selected(page: Page) -> None:
     the_list(page)
     page.locator(".row-check input").nth(1).check()
@@ -685,6 +699,7 @@ STATES: dict[str, Step] = {
     "blocked-senders": blocked_senders,
     "merge": merge,
     "task-form": task_form,
+    "links": links,
     "snooze-menu": snooze_menu,
     "history": history,
     "selected-menu": selected_menu,

@@ -7,7 +7,12 @@ from datetime import datetime
 
 from django.utils.translation import gettext as _
 
+from deskhand.crm.records import history
+from deskhand.crm.records.history import Line
 from deskhand.crm.schema.defaults import ASSOCIATION_TYPES
+from deskhand.events import log
+from deskhand.events.types import Actor, NewEvent
+from deskhand.kernel import clock
 from deskhand.kernel.database import sql
 from deskhand.kernel.database.scope import current_account_id
 from deskhand.kernel.errors import Invalid
@@ -29,6 +34,60 @@ def unlink(from_type: str, from_id: int, to_type: str, to_id: int) -> None:
     sql.execute(
         "delete from crm_association where account_id = %s and (from_type, from_id, to_type, to_id) in ((%s, %s, %s, %s), (%s, %s, %s, %s))",
         [current_account_id(), from_type, from_id, to_type, to_id, to_type, to_id, from_type, from_id],
+    )
+
+
+def connect(
+    from_type: str, from_id: int, to_type: str, to_id: int, *, by: Actor, at: datetime | None = None
+) -> bool:
+    """Link two records as somebody asked: with an event and a line in the history of each ticket.
+
+    False where they are linked already. Raises Invalid for kinds that can't be linked and for a record with itself.
+    """
+    at = at or clock.now()
+    if (from_type, from_id) == (to_type, to_id):
+        raise Invalid(_("A record can't be linked to itself."), field="id", value=to_id)
+    link = (from_type, from_id, to_type, to_id)
+    if to_id in linked_ids(from_type, [from_id], to_type).get(from_id, []):
+        return False
+    link_many([link], at)
+    _tell("linked", link, by, at)
+    return True
+
+
+def part(
+    from_type: str, from_id: int, to_type: str, to_id: int, *, by: Actor, at: datetime | None = None
+) -> bool:
+    """Undo that; False where nothing links them."""
+    if to_id not in linked_ids(from_type, [from_id], to_type).get(from_id, []):
+        return False
+    unlink(from_type, from_id, to_type, to_id)
+    _tell("unlinked", (from_type, from_id, to_type, to_id), by, at or clock.now())
+    return True
+
+
+def _tell(did: str, link: Link, by: Actor, at: datetime) -> None:
+    from_type, from_id, to_type, to_id = link
+    sides = [(from_type, from_id, to_type, to_id), (to_type, to_id, from_type, from_id)]
+    of_tickets = [side for side in sides if side[0] == "ticket"]
+    versions = dict(
+        sql.rows(
+            "select id, version from crm_ticket where account_id = %s and id = any(%s)",
+            [current_account_id(), [side[1] for side in of_tickets]],
+        )
+    )
+    events = log.record_many(
+        [
+            NewEvent(f"ticket.{did}", "ticket", pk, versions.get(pk, 1), by, at, {"to_type": kind, "to_id": other})
+            for _ticket, pk, kind, other in of_tickets
+        ]
+    )  # fmt: skip
+    history.note_many(
+        [
+            Line("ticket", pk, history.LINK, {"did": did, "type": kind, "id": other}, by, event.id)
+            for (_ticket, pk, kind, other), event in zip(of_tickets, events, strict=True)
+        ],
+        at,
     )
 
 

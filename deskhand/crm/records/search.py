@@ -152,7 +152,13 @@ def place(after: str) -> int:
 
 # ── following the records ────────────────────────────────────────────────────────────────────────────────────────────
 
-CHANGED = {"ticket.updated", "ticket.moved", "ticket.assigned"}  # most of it leaves the words as they are
+CHANGED = {
+    "ticket.updated",
+    "ticket.moved",
+    "ticket.assigned",
+    "ticket.linked",
+    "ticket.unlinked",
+}  # most of it leaves the words as they are
 
 
 def follow(account_id: int, events: Sequence[Event]) -> None:

@@ -30,11 +30,9 @@ class Section:
 DEFAULTS: dict[str, tuple[Section, ...]] = {
     "ticket": (
         Section(
-            gettext_noop("About this ticket"),
-            ("hs_pipeline", "hs_pipeline_stage", "hs_ticket_priority", "hs_ticket_category", "hubspot_owner_id", "hs_assigned_team_ids", "source_type"),
+            gettext_noop("Ticket"),
+            ("hs_pipeline", "hs_pipeline_stage", "hs_ticket_priority", "hs_ticket_category", "hs_assigned_team_ids", "createdate", "closed_date"),
         ),
-        Section(gettext_noop("Dates"), ("createdate", "last_reply_date", "hs_last_message_sent_at", "closed_date")),
-        Section(gettext_noop("Outcome"), ("hs_resolution",)),
     ),
     "contact": (
         Section(gettext_noop("About this contact"), ("firstname", "lastname", "email", "phone", "mobilephone", "jobtitle", "associatedcompanyid", "hs_language", "hubspot_owner_id")),

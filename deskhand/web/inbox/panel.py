@@ -12,7 +12,9 @@ from django.utils.translation import gettext_lazy
 from deskhand.accounts import policy
 from deskhand.accounts.models import Team
 from deskhand.crm.pipelines.queries import pipelines_of
+from deskhand.crm.records.history import LINK
 from deskhand.crm.records.models import PropertyChange, Ticket
+from deskhand.crm.schema import layouts
 from deskhand.crm.schema.queries import properties_of
 from deskhand.crm.schema.types import Property
 from deskhand.desk import merging, preferences
@@ -20,24 +22,14 @@ from deskhand.kernel import clock
 from deskhand.routing import explain
 from deskhand.routing import queries as routing
 from deskhand.web.choices import Choice
+from deskhand.web.inbox import links, property_values, tasks, told, words
 from deskhand.web.inbox import panel_rows as rows
-from deskhand.web.inbox import property_values, tasks, told, words
 from deskhand.web.inbox.property_values import People, Typed
 from deskhand.web.middleware import AccountRequest
 from deskhand.web.shell import Person
 
 OTHERS = 5
 LONG = 100  # changes on a page of the history
-#: What is shown of a ticket until somebody asks for all of it; the account's own properties come after these.
-USUAL = (
-    property_values.PIPELINE,
-    property_values.STATUS,
-    "hs_ticket_priority",
-    "hs_ticket_category",
-    property_values.TEAMS,
-    "createdate",
-    "closed_date",
-)
 #: Left out where everything is shown: second names of what is shown already, and numbers that say nothing to people.
 HIDDEN = {
     "hs_object_id", "hs_createdate", "hs_is_visible_in_help_desk", "hs_is_closed", "hs_inbox_id", "hs_merged_object_ids",
@@ -52,12 +44,14 @@ SILENT = {
 }  # fmt: skip
 PARTS = {
     "tasks": gettext_lazy("Tasks"),
+    "links": gettext_lazy("Linked records"),
     "why": gettext_lazy("Why this owner"),
     "others": gettext_lazy("Other tickets"),
     "merged": gettext_lazy("Merged tickets"),
     "followers": gettext_lazy("Followers"),
     "history": gettext_lazy("History"),
 }
+LAYOUT = "layout-"  # and the number of a further section of the layout
 #: Shorter than the property's own label, where it stands among the usual ones.
 SHORT = {
     property_values.STATUS: gettext_lazy("Status"),
@@ -85,6 +79,7 @@ class Wish:
     before: int | None = None
     editing: Editing | None = None
     task: tasks.Writing | None = None
+    linking: links.Searching | None = None
 
 
 @dataclass(frozen=True)
@@ -131,12 +126,16 @@ class PanelOf:
             followers=self._followers(history.followers),
             merged=tuple(self._merged()),
             tasks=None if self.wish.is_history else self.tasks(),
+            links=None if self.wish.is_history else self.links(),
         )
 
     def tasks(self) -> rows.Tasks:
         return tasks.TasksOf(
             self.viewer, self.view, self.ticket, self.people.users, self.may_edit, self.wish.task
         ).build()
+
+    def links(self) -> rows.Links:
+        return links.LinksOf(self.viewer, self.view, self.ticket, self.may_edit, self.wish.linking).build()
 
     def _merged(self) -> Iterable[rows.Merged]:
         if not self.ticket.properties.get("hs_merged_object_ids"):
@@ -172,16 +171,31 @@ class PanelOf:
         pinned = [name for name in self.chosen.pinned if name in self.known]
         if pinned:
             yield self._section("pinned", _("Pinned"), self._lines(pinned))
-        usual = [name for name in self._usual() if name not in pinned]
-        yield self._section("ticket", _("Ticket"), self._lines(usual))
-        rest = [name for name in self._all() if name not in pinned and name not in usual]
+        placed = list(pinned)
+        for number, section in enumerate(self._layout()):
+            names = [name for name in section.properties if name not in placed]
+            placed += names
+            if names or not number:
+                key = f"{LAYOUT}{number}" if number else "ticket"
+                yield self._section(key, _(section.label), self._lines(names))
+        rest = [name for name in self._all() if name not in placed]
         if self.wish.is_all or self._edits_one_of(rest):
             yield self._section("rest", _("More properties"), self._lines(rest))
 
-    def _usual(self) -> list[str]:
-        own = [prop.name for prop in self.known.values() if prop.is_custom]
-        names = [name for name in USUAL if name != "closed_date" or self.ticket.closed_at]
-        return [*names, *own]
+    def _layout(self) -> list[layouts.Section]:
+        """As the account arranged it; in the product's own the account's properties come last. Nothing is open and closed."""
+        account_id = self.viewer.account_id
+        first, *others = layouts.layout_of(account_id, "ticket")
+        if not layouts.is_own(account_id, "ticket"):
+            own = [prop.name for prop in self.known.values() if prop.is_custom]
+            first = layouts.Section(first.label, (*first.properties, *own))
+        return [
+            layouts.Section(one.label, tuple(filter(self._is_worth_a_line, one.properties)))
+            for one in (first, *others)
+        ]
+
+    def _is_worth_a_line(self, name: str) -> bool:
+        return name != "closed_date" or self.ticket.closed_at is not None
 
     def _all(self) -> list[str]:
         """Everything that can be set here, and of the rest what has a value."""
@@ -286,13 +300,19 @@ class PanelOf:
         )
 
     def _history(self, history: History) -> Iterable[rows.HistoryLine]:
+        found = {
+            (new["type"], new["id"])
+            for change in history.changes
+            if change.property == LINK and (new := change.new)
+        }
+        self.linked = links.titles(self.viewer, found)
         for change in history.changes:
             if change.property not in SILENT:
                 yield rows.HistoryLine(self._changed(change), history.cause(change), change.changed_at)
 
     def _changed(self, change: PropertyChange) -> str:
         if change.property.startswith("@"):
-            return told.sentence(change.property, change.new or {})
+            return told.sentence(change.property, change.new or {}, self.linked)
         prop = self.known.get(change.property)
         if prop is None:
             return _("%(property)s: %(value)s") % {"property": change.property, "value": str(change.new)}

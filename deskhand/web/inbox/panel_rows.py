@@ -174,6 +174,55 @@ class Tasks:
 
 
 @dataclass(frozen=True)
+class Linked:
+    """A record beside the ticket. POST kind, id and linked=0 to `Links.url` to part them; without `url` it has no page."""
+
+    kind: str
+    id: int
+    title: str
+    line: str = ""
+    url: str = ""
+    person: Person | None = None
+    status: Label | None = None
+
+
+@dataclass(frozen=True)
+class LinkGroup:
+    title: str
+    icon: str
+    linked: tuple[Linked, ...]
+
+
+@dataclass(frozen=True)
+class LinkSearch:
+    """What is looked for. GET kind and q from `url`; POST kind, id and linked=1 to `Links.url`."""
+
+    url: str
+    cancel_url: str
+    text: str
+    kinds: tuple[Choice, ...]
+    found: tuple[Linked, ...] = ()
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class Links:
+    """What a ticket is linked to, as far as the viewer may see it. The addresses are empty for who may not change it."""
+
+    groups: tuple[LinkGroup, ...]
+    url: str = ""
+    new_url: str = ""
+    search: LinkSearch | None = None
+
+    @property
+    def count(self) -> int:
+        return sum(len(group.linked) for group in self.groups)
+
+    def __bool__(self) -> bool:
+        return bool(self.groups or self.new_url)
+
+
+@dataclass(frozen=True)
 class Panel:
     """The pane on the right."""
 
@@ -190,3 +239,4 @@ class Panel:
     followers: Followers | None = None
     merged: tuple[Merged, ...] = ()  # of the last 30 days
     tasks: Tasks | None = None
+    links: Links | None = None

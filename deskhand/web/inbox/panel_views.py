@@ -17,6 +17,7 @@ from deskhand.accounts.policy import Action
 from deskhand.accounts.types import Verb
 from deskhand.crm.records import tickets
 from deskhand.crm.records.store import Applied
+from deskhand.crm.schema.layouts import SECTIONS_LIMIT
 from deskhand.crm.schema.queries import properties_of
 from deskhand.crm.schema.types import Property
 from deskhand.desk import preferences
@@ -27,12 +28,15 @@ from deskhand.routing import queries as routing
 from deskhand.web.asked import number
 from deskhand.web.inbox import common, property_values
 from deskhand.web.inbox import page as pages
-from deskhand.web.inbox.panel import Editing, Wish
+from deskhand.web.inbox.panel import LAYOUT, Editing, Wish
 from deskhand.web.inbox.property_values import OWNER, PIPELINE, STATUS, TEAMS, Typed
 from deskhand.web.jinja import render, wants_fragment
 from deskhand.web.middleware import AccountRequest
 
-SECTIONS = ("tasks", "merged", "followers", "pinned", "ticket", "rest", "why", "others", "history", "contact")
+SECTIONS = {
+    "tasks", "links", "merged", "followers", "pinned", "ticket", "rest", "why", "others", "history", "contact",
+    *(f"{LAYOUT}{number}" for number in range(SECTIONS_LIMIT)),
+}  # fmt: skip
 
 
 @require_GET

@@ -121,7 +121,7 @@ def save(request: AccountRequest, view: str, ticket_id: int, task_id: int) -> Ht
 
 
 def _saved(request: AccountRequest, view: str, ticket_id: int, place: str) -> HttpResponse:
-    return common.thread_parts(request, view, ticket_id, "task_saved", place=place)
+    return common.thread_parts(request, view, ticket_id, "form_saved", place=place)
 
 
 def _wanted(request: AccountRequest, keeps: int | None = None) -> Wanted:
@@ -197,7 +197,7 @@ def _told(
     if not wants_fragment(request):
         messages.info(request, text)
     place = f"task-{task.pk}"
-    return common.thread_parts(request, view, task.record_id, "task_saved", toast=toast, place=place)
+    return common.thread_parts(request, view, task.record_id, "form_saved", toast=toast, place=place)
 
 
 def _url(name: str, view: str, task: Task) -> str:

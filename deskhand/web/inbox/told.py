@@ -18,10 +18,30 @@ _TASK: Mapping[str, str | Promise] = {
     "deleted": gettext_lazy("Task deleted: %(title)s"),
     "restored": gettext_lazy("Task restored: %(title)s"),
 }
-_SENTENCES = {history.TASK: _TASK}
+_LINKED: Mapping[str, Mapping[str, str | Promise]] = {
+    "linked": {
+        "contact": gettext_lazy("Linked to the contact %(title)s"),
+        "company": gettext_lazy("Linked to the company %(title)s"),
+        "ticket": gettext_lazy("Linked to the ticket %(title)s"),
+        "deal": gettext_lazy("Linked to the deal %(title)s"),
+        "": gettext_lazy("Linked to another record"),
+    },
+    "unlinked": {
+        "contact": gettext_lazy("No longer linked to the contact %(title)s"),
+        "company": gettext_lazy("No longer linked to the company %(title)s"),
+        "ticket": gettext_lazy("No longer linked to the ticket %(title)s"),
+        "deal": gettext_lazy("No longer linked to the deal %(title)s"),
+        "": gettext_lazy("No longer linked to another record"),
+    },
+}
 
 
-def sentence(about: str, what: Mapping[str, Any]) -> str:
-    """In words what `history.Line` keeps; "" for what is none of ours."""
-    found = _SENTENCES.get(about, {}).get(str(what.get("did")), "")
-    return str(found) % what if found else ""
+def sentence(about: str, what: Mapping[str, Any], titles: Mapping[tuple[str, int], str]) -> str:
+    """In words what `history.Line` keeps; `titles` are those of the records that the viewer may see."""
+    did = str(what.get("did"))
+    if about == history.TASK:
+        return str(_TASK.get(did, "%(title)s")) % what
+    if about == history.LINK:
+        title = titles.get((what["type"], what["id"]), "")
+        return str(_LINKED[did][what["type"] if title else ""]) % {"title": title}
+    return ""

@@ -14,7 +14,7 @@ from deskhand.crm.pipelines.models import StageState
 from deskhand.crm.pipelines.pipelines import NewStage
 from deskhand.crm.records import tickets
 from deskhand.crm.records.models import PropertyChange, Ticket
-from deskhand.crm.schema import properties
+from deskhand.crm.schema import layouts, properties
 from deskhand.crm.schema.types import Kind
 from deskhand.events.types import SYSTEM
 from deskhand.kernel import clock
@@ -316,3 +316,32 @@ def test_where_closed_tickets_stay_who_closes_one_stays_too(office, ticket, clie
     response = client.post(f"/inbox/all-closed/{ticket.pk}/status", form)
 
     assert response.headers["Location"] == f"/inbox/all-closed/{ticket.pk}"
+
+
+def test_the_account_arranges_what_stands_beside_a_ticket(office, ticket, client):
+    """The sections of the layout in their order; the account's own properties only where it puts them."""
+    own(office, "made", "string")
+    page = texts(client.get(f"/inbox/all-open/{ticket.pk}"))
+    assert page.index("Pipeline") < page.index("Category") < page.index("Created") < page.index("Made")
+
+    with office.inside():
+        sections = (
+            layouts.Section("First things", ("hs_ticket_category",)),
+            layouts.Section("Where from", ("source_type",)),
+            layouts.Section("None", ()),
+        )
+        layouts.arrange("ticket", sections, by=SYSTEM)
+
+    found = client.get(f"/inbox/all-open/{ticket.pk}").content.decode()
+    beside = re.findall(
+        r'id="(section-(?!merged|others|why|followers|history|tasks|links)[^"]*|property-[^"]*)"', found
+    )
+    assert beside == [
+        "section-ticket",
+        "property-hs_ticket_category",
+        "section-layout-1",
+        "property-source_type",
+    ]
+    assert "Show all properties" in found
+    assert client.post("/me/panel", {"section": "layout-1", "folded": "1"}).status_code == 204
+    assert client.post("/me/panel", {"section": "layout-99", "folded": "1"}).status_code == 400
