@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from django.conf import settings
 from django.contrib.auth import logout
 from django.contrib.auth.views import redirect_to_login
+from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.urls import Resolver404, resolve
 from django.utils import timezone, translation
@@ -20,8 +21,10 @@ from deskhand.accounts.policy import viewer_for
 from deskhand.accounts.types import Viewer
 from deskhand.kernel.database.scope import account_scope
 from deskhand.kernel.errors import DeskhandError, Invalid, Limited
-from deskhand.web import assets
+from deskhand.web import assets, errors
 
+#: The database does not answer, or not in time.
+AWAY = (OperationalError, InterfaceError)
 Next = Callable[[HttpRequest], HttpResponse]
 AnyView = TypeVar("AnyView", bound=Callable[..., Any])
 
@@ -74,13 +77,19 @@ def account_of_the_request(get_response: Next) -> Next:
     """
 
     def respond(request: HttpRequest) -> HttpResponse:
+        try:
+            return working(request)
+        except AWAY as failure:
+            return errors.database_away(request, failure)
+
+    def working(request: HttpRequest) -> HttpResponse:
         view = _view_of(request)
         # Unknown addresses too: whether something is there is nobody's business who is not signed in.
         needs_account = (
             request.user.is_authenticated if view is None else getattr(view, "login_required", True)
         )
         if not needs_account:
-            return get_response(request)
+            return _in_words(request, get_response(request))
         user = request.user
         member = sessions.membership(request.session, user.pk) if isinstance(user, User) else None
         if member is None:
@@ -131,7 +140,7 @@ def _in_account(request: HttpRequest, get_response: Next, *, opens_own_scope: bo
     try:
         with account_scope(account_id):
             request.viewer = viewer_for(account_id, user_id)  # type: ignore[attr-defined]
-            response = get_response(request)
+            response = _in_words(request, get_response(request))
             if response.status_code >= 400 and not getattr(response, "keeps_writes", False):
                 raise _Undo(response)
             return response
@@ -139,19 +148,29 @@ def _in_account(request: HttpRequest, get_response: Next, *, opens_own_scope: bo
         return undo.response
 
 
+def _in_words(request: HttpRequest, response: HttpResponse) -> HttpResponse:
+    """Somebody reloads a page where a form went: Django refuses without a word."""
+    if response.status_code != 405 or response.streaming or response.content:
+        return response
+    page = errors.problem_page(request, 405)
+    page.headers["Allow"] = response.headers["Allow"]
+    return page
+
+
 def _on_exception(request: HttpRequest, error: Exception) -> HttpResponse | None:
-    """What the product itself refuses is answered in words."""
+    """What the product itself refuses is answered in words, and that the database is away."""
+    if isinstance(error, AWAY):
+        return errors.database_away(request, error)
     return answer_error(request, error) if isinstance(error, DeskhandError) else None
 
 
 def answer_error(request: HttpRequest, error: DeskhandError) -> HttpResponse:
     """Say what went wrong, in words, with the error's own status."""
-    from deskhand.web.errors import problem_page
-
     status = error.status if error.status < 500 else 503
-    response = problem_page(request, status, _words(error))
-    if isinstance(error, Limited):
-        response.headers["Retry-After"] = str(error.retry_after)
+    if not isinstance(error, Limited):
+        return errors.problem_page(request, status, _words(error))
+    response = errors.problem_page(request, status, f"{_words(error)} {errors.minutes(error.retry_after)}")
+    response.headers["Retry-After"] = str(error.retry_after)
     return response
 
 

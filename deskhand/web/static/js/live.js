@@ -11,6 +11,8 @@ export function connect(element) {
 
   const open = () => opened || element.dispatchEvent(new Event("connect"));
   const retry = setInterval(open, RETRY);
+  const words = notice.lastElementChild;
+  const say = () => { words.textContent = navigator.onLine ? notice.dataset.lost : notice.dataset.offline; };
 
   const up = () => {
     clearTimeout(warning);
@@ -21,11 +23,17 @@ export function connect(element) {
     opened = true;
     clearInterval(retry);
   };
-  const down = () => { delete element.dataset.up; warning ??= setTimeout(() => { notice.hidden = document.hidden; }, PATIENCE); };
+  const down = () => { delete element.dataset.up; warning ??= setTimeout(() => { say(); notice.hidden = document.hidden; }, PATIENCE); };
+  const cut = () => { say(); notice.hidden = navigator.onLine && "up" in element.dataset; };
 
   element.addEventListener("htmx:after:sse:connection", up);
   for (const name of ["htmx:sse:error", "htmx:error", "htmx:response:error"]) element.addEventListener(name, down);
+  for (const name of ["offline", "online"]) addEventListener(name, cut);
   document.addEventListener("htmx:after:process", open, { once: true });
   open();
-  return () => { clearInterval(retry); clearTimeout(warning); };
+  return () => {
+    clearInterval(retry);
+    clearTimeout(warning);
+    for (const name of ["offline", "online"]) removeEventListener(name, cut);
+  };
 }
