@@ -55,7 +55,7 @@ from deskhand.kernel.database.scope import account_scope
 from deskhand.kernel.errors import DeskhandError
 from deskhand.notifications import telling
 from deskhand.notifications.types import Concerned
-from deskhand.routing import assign, availability, loads, rerouting, rules, waiting
+from deskhand.routing import assign, availability, default_hours, loads, rerouting, rules, waiting
 from deskhand.routing.types import Assignment, NewTicket, Status
 
 logger = structlog.get_logger()
@@ -220,6 +220,17 @@ FREEING = {
 }
 
 
+#: After these somebody new, or back, lives by the account's working hours.
+ARRIVING = {"user.added", "user.joined", "user.reactivated", "user.seat_changed"}
+
+
+def give_hours(account_id: int, events: Sequence[Event]) -> None:
+    """AFTER_COMMIT: who has no working hours of their own works by the account's."""
+    come = {e.object_id for e in events if e.kind in ARRIVING}
+    if come:
+        default_hours.have_come(account_id, come, clock.now())
+
+
 def serve_waiting(account_id: int, events: Sequence[Event]) -> None:
     """AFTER_COMMIT: tickets on wait-lists are asked for again."""
     freed = [e for e in events if e.kind in FREEING or _has_come(e)]
@@ -344,6 +355,7 @@ NEWS = {threads.RECEIVED, replies.SENT, replies.COMMENTED}
 AFTER_COMMIT: list[dispatch.Subscriber] = [
     enroll.enroll_matching,
     runner.hear,
+    give_hours,
     hand_on,
     route_after_workflows,
     route_no_spam,

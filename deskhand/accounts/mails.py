@@ -61,6 +61,25 @@ def send_invitation(member: Membership, url: str, *, invited_by: str, days: int)
         )
 
 
+def send_address_changed(member: Membership, former: str, *, changed_by: str) -> None:
+    """To the address that was somebody's until now, so that a change behind their back does not stay unseen."""
+    account, user = member.account, member.user
+    with translation.override(user.locale or account.locale):
+        sentence = (
+            _("%(name)s changed the address that you sign in with to %(email)s.")
+            if changed_by
+            else _("The address that you sign in with was changed to %(email)s.")
+        )
+        _enqueue(
+            account,
+            Address(former, user.name),
+            _("Your address at %(account)s was changed") % {"account": account.name},
+            sentence % {"name": changed_by, "email": user.email}
+            + "\n\n"
+            + _("Mail about this help desk goes there from now on. If this is not right, tell an administrator at once."),
+        )  # fmt: skip
+
+
 def _enqueue(account: Account | None, to: Address, subject: str, text: str) -> None:
     mail = Mail(
         sender=Address(sender_address(), account.name if account else ""),

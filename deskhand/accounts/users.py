@@ -8,6 +8,7 @@ import unicodedata
 from datetime import datetime
 from typing import Any
 
+from allauth.account.models import EmailAddress
 from django.conf import settings
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
@@ -16,7 +17,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Q
 from django.utils.translation import gettext as _
 
-from deskhand.accounts import audit, roles, sessions
+from deskhand.accounts import audit, mails, roles, sessions
 from deskhand.accounts.accounts import is_zone
 from deskhand.accounts.models import Membership, Role, User
 from deskhand.events.types import SYSTEM, Actor
@@ -218,6 +219,50 @@ def deactivate(account_id: int, user_id: int, *, by: Actor) -> None:
     with account_scope(account_id):
         _change(account_id, user_id, "user.deactivated", by, is_active=False)
         sessions.end_all(user_id)
+
+
+def is_only_here(account_id: int, user_id: int) -> bool:
+    """Whether this account alone may say what somebody is called; others know them by their name and address too."""
+    return not Membership.objects.filter(user_id=user_id).exclude(account_id=account_id).exists()
+
+
+def identify(account_id: int, user_id: int, *, name: str, email: str, by: Actor) -> None:
+    """Change somebody's name and address. They are told of a new address at the former one, which opens nothing more.
+
+    Raises Invalid for what can't be taken, Conflict for an address that is taken and for who is known to other accounts.
+    """
+    name, email = checked_name(name), canonical_email(email)
+    with account_scope(account_id):
+        member = Membership.objects.select_related("account", "user").get(
+            account_id=account_id, user_id=user_id
+        )
+        user, before = member.user, {"name": member.user.name, "email": member.user.email}
+        after = {"name": name, "email": email}
+        if after == before:
+            return
+        if not is_only_here(account_id, user_id):
+            raise Conflict(
+                _("This person belongs to other help desks too and changes name and address there.")
+            )
+        user.name, user.sort_key, user.email = name, sort_key(name), email
+        try:
+            with transaction.atomic():
+                user.save(update_fields=["name", "sort_key", "email"])
+        except IntegrityError as taken:
+            raise Conflict(_("There is a user with this e-mail address or user name already.")) from taken
+        changed = [one for one in after if before[one] != after[one]]
+        audit.record(
+            "user.updated",
+            by=by,
+            target_type="user",
+            target_id=user_id,
+            before={one: before[one] for one in changed},
+            after={one: after[one] for one in changed},
+        )
+        if "email" in changed:
+            EmailAddress.objects.filter(user_id=user_id).delete()  # what single sign-on vouched for
+            who = User.objects.filter(pk=by.id).first() if by.id else None
+            mails.send_address_changed(member, before["email"], changed_by=who.name if who else "")
 
 
 def end_sessions(account_id: int, user_id: int, *, by: Actor) -> None:

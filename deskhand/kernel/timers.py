@@ -44,6 +44,18 @@ def set_timer(
     wake(WAKE)
 
 
+def set_timers(account_id: int, kind: str, keys: Sequence[str], due_at: datetime) -> None:
+    """Set, or move, the timers of this kind and these keys; one statement."""
+    sql.execute(
+        "insert into kernel_timer (account_id, kind, key, due_at, payload, attempts, error)"
+        " select %s, %s, key, %s, '{}', 0, '' from unnest(%s::text[]) key order by key"
+        " on conflict (account_id, kind, key) do update set due_at = excluded.due_at, payload = excluded.payload, attempts = 0,"
+        " error = '', quarantined_at = null",
+        [account_id, kind, due_at, list(keys)],
+    )
+    wake(WAKE)
+
+
 def drop_timer(account_id: int, kind: str, key: str) -> None:
     sql.execute(
         "delete from kernel_timer where account_id = %s and kind = %s and key = %s", [account_id, kind, key]

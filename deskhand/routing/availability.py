@@ -25,7 +25,13 @@ from deskhand.kernel.errors import Forbidden, Invalid, NotFound
 from deskhand.kernel.timers import DueTimer
 from deskhand.routing import away_states, edges
 from deskhand.routing.edges import Absence, Facts, Manual, State
-from deskhand.routing.models import Availability, AvailabilityChange, OutOfOffice, WorkingHours
+from deskhand.routing.models import (
+    Availability,
+    AvailabilityChange,
+    DefaultHours,
+    OutOfOffice,
+    WorkingHours,
+)
 from deskhand.routing.types import Source, Status
 
 CHANGED = "availability.changed"
@@ -65,23 +71,41 @@ def set_hours(
 ) -> State:
     """Set the working week in the user's own zone (R-AVAIL-3); None or no blocks means by hand only (R-AVAIL-14).
 
-    Who takes the hours away keeps the present status, as if set by hand.
+    Who takes the hours away, the account's among them, keeps the present status, as if set by hand.
     """
     now = now or clock.now()
     with account_scope(account_id):
         current = _locked(account_id, user_id, now)
         _carry_over_edges(current, _facts_of(account_id, user_id), now)
         if hours is None or not hours.blocks:
-            gone, _of_what = WorkingHours.objects.filter(account_id=account_id, user_id=user_id).delete()
-            if gone:
+            had = _facts_of(account_id, user_id).hours is not None
+            _forget_hours(account_id, user_id)
+            if had:
                 current.manual_status, current.manual_at = current.status, now
                 current.manual_away_state_id, current.manual_note = current.away_state_id, current.note
         else:
             WorkingHours.objects.update_or_create(
                 account_id=account_id,
                 user_id=user_id,
-                defaults={"zone": hours.zone, "blocks": _stored(hours)},
+                defaults={"zone": hours.zone, "blocks": stored(hours)},
             )
+        return _settle(current, _facts_of(account_id, user_id, current), by, now)
+
+
+def _forget_hours(account_id: int, user_id: int) -> None:
+    """An empty week says "by hand only" where the account's hours would count otherwise."""
+    if default_hours(account_id) is None:
+        WorkingHours.objects.filter(account_id=account_id, user_id=user_id).delete()
+        return
+    WorkingHours.objects.update_or_create(
+        account_id=account_id, user_id=user_id, defaults={"zone": "UTC", "blocks": []}
+    )
+
+
+def work_out(account_id: int, user_id: int, *, by: Actor, now: datetime) -> State:
+    """Bring the status up to what follows from the facts now, after some of them have changed."""
+    with account_scope(account_id):
+        current = _locked(account_id, user_id, now)
         return _settle(current, _facts_of(account_id, user_id, current), by, now)
 
 
@@ -175,7 +199,7 @@ select user_id, status, source, until, away_state_id, note from routing_availabi
 
 
 def states(account_id: int, user_ids: Collection[int], now: datetime) -> dict[int, State]:
-    """Return the state of each user at `now`. One query, three more when some edge has passed unnoticed."""
+    """Return the state of each user at `now`. One query, three or four more when some edge has passed unnoticed."""
     return states_and_ends(account_id, user_ids, now)[0]
 
 
@@ -201,7 +225,18 @@ def states_and_ends(
 
 
 def hours_of(account_id: int, user_id: int) -> WeeklyHours | None:
+    """Those that count for somebody: their own, else the account's."""
     return _facts_of(account_id, user_id).hours
+
+
+def has_own_hours(account_id: int, user_id: int) -> bool:
+    """Whether somebody decided for themselves, be it for none."""
+    return WorkingHours.objects.filter(account_id=account_id, user_id=user_id).exists()
+
+
+def default_hours(account_id: int) -> WeeklyHours | None:
+    row = DefaultHours.objects.filter(account_id=account_id).first()
+    return _read(row) if row else None
 
 
 def _facts_of(account_id: int, user_id: int, current: Availability | None = None) -> Facts:
@@ -213,12 +248,13 @@ def _facts_of(account_id: int, user_id: int, current: Availability | None = None
 def _facts(account_id: int, user_ids: Collection[int]) -> dict[int, Facts]:
     own = {"account_id": account_id, "user_id__in": list(user_ids)}
     hours = {row.user_id: _read(row) for row in WorkingHours.objects.filter(**own)}
+    without = default_hours(account_id) if set(user_ids) - hours.keys() else None
     manual = {row.user_id: _manual(row) for row in Availability.objects.filter(**own)}
     absences: dict[int, list[Absence]] = defaultdict(list)
     for row in OutOfOffice.objects.filter(**own).order_by("starts_at", "id"):
         absences[row.user_id].append(Absence(row.starts_at, row.ends_at))
     return {
-        user_id: Facts(hours.get(user_id), tuple(absences[user_id]), manual.get(user_id))
+        user_id: Facts(hours.get(user_id, without), tuple(absences[user_id]), manual.get(user_id))
         for user_id in user_ids
     }
 
@@ -229,11 +265,11 @@ def _manual(row: Availability) -> Manual | None:
     return Manual(Status(row.manual_status), row.manual_at, row.manual_away_state_id, row.manual_note)
 
 
-def _read(row: WorkingHours) -> WeeklyHours:
-    return WeeklyHours(row.zone, tuple(Block(*block) for block in row.blocks))
+def _read(row: WorkingHours | DefaultHours) -> WeeklyHours | None:
+    return WeeklyHours(row.zone, tuple(Block(*block) for block in row.blocks)) if row.blocks else None
 
 
-def _stored(hours: WeeklyHours) -> list[list[int]]:
+def stored(hours: WeeklyHours) -> list[list[int]]:
     calendars.zone_named(hours.zone)
     return [[block.weekday, block.start, block.end] for block in sorted(hours.blocks)]
 

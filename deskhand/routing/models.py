@@ -270,6 +270,14 @@ class WorkingHours(models.Model):
         constraints = [models.UniqueConstraint(fields=["account_id", "user_id"], name="one_working_hours")]
 
 
+class DefaultHours(models.Model):
+    """The week of an account, in `zone`, for who has no row in WorkingHours. There, no blocks mean: by hand only."""
+
+    account_id = models.BigIntegerField(unique=True)
+    zone = models.TextField()
+    blocks = models.JSONField(default=list)
+
+
 class OutOfOffice(models.Model):
     """A time of absence; its end is outside it (R-AVAIL-7)."""
 

@@ -55,6 +55,9 @@ HELP_DESK = [
         "availability-team",
         Action.CHANGE_AVAILABILITY_OF_OTHERS,
     ),
+    Page(
+        "default-hours", gettext_lazy("Working hours"), "calendar-clock", "default-hours", Action.EDIT_ACCOUNT
+    ),
     Page("snippets", gettext_lazy("Snippets"), "message-square-quote", "snippets", Action.OPEN_HELP_DESK),
 ]
 OBJECTS = [

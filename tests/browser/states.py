@@ -329,6 +329,10 @@ def availability(page: Page) -> None:
     page.goto("/settings/availability")
 
 
+def default_hours(page: Page) -> None:
+    page.goto("/settings/hours")
+
+
 def hours_refused(page: Page) -> None:
     availability(page)
     page.get_by_role("button", name="Add hours: Sunday").click()
@@ -680,6 +684,7 @@ def bell(page: Page) -> None:
 STATES: dict[str, Step] = {
     "login": login,
     "start": start,
+    "default-hours": default_hours,
     "list": the_list,
     "ticket": ticket,
     "comment": comment,

@@ -220,6 +220,15 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='DefaultHours',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('account_id', models.BigIntegerField(unique=True)),
+                ('zone', models.TextField()),
+                ('blocks', models.JSONField(default=list)),
+            ],
+        ),
+        migrations.CreateModel(
             name='WorkingHours',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),

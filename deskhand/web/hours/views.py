@@ -22,7 +22,7 @@ from deskhand.events.types import Actor
 from deskhand.kernel import clock
 from deskhand.kernel.errors import Conflict, Forbidden, Invalid, NotFound
 from deskhand.kernel.text import one_line, whole
-from deskhand.routing import availability, away_states, queries
+from deskhand.routing import availability, away_states, default_hours, queries
 from deskhand.routing.queries import Standing
 from deskhand.routing.types import Status
 from deskhand.web.choices import Choice
@@ -87,6 +87,7 @@ def _person(request: AccountRequest, member: Member, status: int = 200, **more: 
     is_own = member.user_id == request.viewer.user_id
     standing = queries.standings(account_id, [member.user_id], now)[member.user_id]
     hours = availability.hours_of(account_id, member.user_id)
+    is_own_week, has_default = _whose_week(account_id, member.user_id)
     zone = _zone(request, member.user_id)
     context = {
         "title": _("Availability") if is_own else member.name,
@@ -96,6 +97,9 @@ def _person(request: AccountRequest, member: Member, status: int = 200, **more: 
         "may_set_hours": availability.may_set_hours(request.viewer, member.user_id),
         "week": more.get("week")
         or week.form(_hours_url(member), week.of_hours(hours, zone), is_set=hours is not None),
+        "follows": has_default and not is_own_week,
+        "follow_url": _follow_url(request, member) if has_default and is_own_week else "",
+        "default_url": reverse("default-hours") if policy.can(request.viewer, Action.EDIT_ACCOUNT) else "",
         "absences": _absences(account_id, member.user_id, now),
         "has_absences": plans.Feature.OUT_OF_OFFICE in plans.features_of(account_id),
         "absence_url": reverse("availability-absence", args=[member.user_id]),
@@ -107,6 +111,16 @@ def _person(request: AccountRequest, member: Member, status: int = 200, **more: 
     return framed(
         request, "my-availability" if is_own else "availability-team", "hours/person.html", context, status
     )
+
+
+def _whose_week(account_id: int, user_id: int) -> tuple[bool, bool]:
+    """Whether somebody has hours of their own, and whether the account has some."""
+    return availability.has_own_hours(account_id, user_id), default_hours.of(account_id) is not None
+
+
+def _follow_url(request: AccountRequest, member: Member) -> str:
+    may = availability.may_set_hours(request.viewer, member.user_id)
+    return reverse("availability-hours-follow", args=[member.user_id]) if may else ""
 
 
 def _zone(request: AccountRequest, user_id: int) -> str:
@@ -204,6 +218,17 @@ def set_hours(request: AccountRequest, user_id: int) -> HttpResponse:
         )
     availability.set_hours(request.viewer.account_id, user_id, hours, by=_by(request))
     messages.info(request, _("The working hours are saved."))
+    return _back(request, user_id, "#hours")
+
+
+@require_POST
+def follow_hours(request: AccountRequest, user_id: int) -> HttpResponse:
+    """Work by the account's hours again."""
+    _seated(request, user_id)
+    if not availability.may_set_hours(request.viewer, user_id):
+        raise Forbidden(_("Only a super admin can change somebody else's hours."))
+    default_hours.follow(request.viewer.account_id, user_id, by=_by(request))
+    messages.info(request, _("The account's working hours count from now on."))
     return _back(request, user_id, "#hours")
 
 

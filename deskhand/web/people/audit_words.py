@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from babel.dates import get_day_names
 from django.db.models import Model
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
@@ -21,7 +22,9 @@ from deskhand.crm.schema.models import ObjectType
 from deskhand.desk.models import ChannelAccount, Inbox
 from deskhand.events.types import ActorKind
 from deskhand.routing.models import AwayState
+from deskhand.web import times
 from deskhand.web.channels.rule import OPTIONS, REROUTE, STRATEGIES
+from deskhand.web.hours import week
 from deskhand.web.people.account import FEATURES
 from deskhand.web.people.roles import CAPABILITIES, REACHES, TYPES, VERBS
 from deskhand.web.people.rows import AuditLine, Changed
@@ -41,6 +44,7 @@ SENTENCES: dict[str, str | Promise] = {
     "user.super_admin_changed": gettext_lazy("%(who)s changed whether %(what)s is a super admin."),
     "user.teams_changed": gettext_lazy("%(who)s changed the teams of %(what)s."),
     "user.sessions_ended": gettext_lazy("%(who)s ended all sessions of %(what)s."),
+    "user.updated": gettext_lazy("%(who)s changed the name or the address of %(what)s."),
     "team.created": gettext_lazy("%(who)s made the team %(what)s."),
     "team.updated": gettext_lazy("%(who)s changed the team %(what)s."),
     "team.deleted": gettext_lazy("%(who)s deleted the team %(what)s."),
@@ -66,6 +70,7 @@ SENTENCES: dict[str, str | Promise] = {
     "channel_account.updated": gettext_lazy("%(who)s changed the channel %(what)s."),
     "routing_rule.changed": gettext_lazy("%(who)s changed the routing of %(what)s."),
     "away_state.changed": gettext_lazy("%(who)s changed the way of being away %(what)s."),
+    "default_hours.changed": gettext_lazy("%(who)s changed the account's working hours."),
     "sidebar_layout.updated": gettext_lazy("%(who)s changed the layout of the side."),
     "outbox_entry.retried": gettext_lazy("%(who)s had a mail sent once more."),
     "outbox_entry.released": gettext_lazy("%(who)s let the held mail go."),
@@ -88,6 +93,7 @@ KINDS: dict[str, str | Promise] = {
     "channel_account": gettext_lazy("Channels"),
     "routing_rule": gettext_lazy("Routing"),
     "away_state": gettext_lazy("Ways of being away"),
+    "default_hours": gettext_lazy("Working hours"),
     "outbox_entry": gettext_lazy("Mail queue"),
     "inbound_mail": gettext_lazy("Quarantine"),
     "job": gettext_lazy("Background work"),
@@ -320,7 +326,20 @@ def _switched(label: str, was: bool, became: bool) -> Changed:
     return Changed(label, *(_("yes") if one else _("no") for one in (was, became)))
 
 
-SPREAD: Mapping[str, Callable[[Mapping[str, Any], Mapping[str, Any]], Iterable[Changed]]] = {
+def _hours(before: Sequence[Sequence[int]], after: Sequence[Sequence[int]]) -> Iterable[Changed]:
+    """A working week, a line for each day that changed."""
+    names = get_day_names("wide", "stand-alone", locale=times.locale())
+    for day in range(7):
+        was, became = (
+            ", ".join(f"{week.clock(start)}–{week.clock(end)}" for at, start, end in one or () if at == day)
+            for one in (before, after)
+        )
+        if was != became:
+            yield Changed(names[day].capitalize(), was or "–", became or "–")
+
+
+SPREAD: Mapping[str, Callable[[Any, Any], Iterable[Changed]]] = {
+    "hours": _hours,
     "permissions": _permissions,
     "features": _features,
 }

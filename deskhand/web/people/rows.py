@@ -52,6 +52,7 @@ class UserForm:
     may_make_super_admins: bool = False
     email: str = ""
     name: str = ""
+    why_fixed: str = ""  # why name and address can't be changed here
     errors: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -165,7 +165,7 @@ def _user_page(
 
 def _form_of(viewer: Viewer, person: Person, every_team: list[TeamRow]) -> UserForm:
     member = person.member
-    return _form(
+    form = _form(
         viewer,
         _givable(viewer, person.role_id),
         every_team,
@@ -175,6 +175,20 @@ def _form_of(viewer: Viewer, person: Person, every_team: list[TeamRow]) -> UserF
         has_seat=member.has_seat,
         is_super_admin=member.is_super_admin,
     )
+    return replace(form, name=member.name, email=member.email, why_fixed=_why_fixed(viewer, person))
+
+
+def _why_fixed(viewer: Viewer, person: Person) -> str:
+    """A new address is a new way in: nobody takes over who may do more than they, or is somebody elsewhere too."""
+    roles = {role.id: role for role in queries.roles(viewer.account_id)}
+    role = roles.get(person.role_id or 0)
+    if role is not None and not policy.may_give(viewer, role.permissions):
+        return _(
+            "Their role allows more than yours, so only somebody with more rights can change name and address."
+        )
+    if not users.is_only_here(viewer.account_id, person.member.user_id):
+        return _("They belong to other help desks too, so only they can change their name, in their profile.")
+    return ""
 
 
 def _givable(viewer: Viewer, present: int | None = None) -> list[RoleRow]:
@@ -212,14 +226,16 @@ def _form(
 
 @require_POST
 def save(request: AccountRequest, user_id: int) -> HttpResponse:
-    """Role, seat, teams and super admin in one go."""
+    """Name, address, role, seat, teams and super admin in one go."""
     person = _changeable(request, user_id)
     account_id, by = request.viewer.account_id, Actor.user(request.user.pk)
     every_team, roles = queries.teams(account_id), _givable(request.viewer, person.role_id)
-    typed = _typed(request, roles, every_team)
+    typed = replace(_typed(request, roles, every_team), why_fixed=_why_fixed(request.viewer, person))
     try:
         with transaction.atomic():
             role_id, main, extra = _chosen(request.POST, roles, every_team)
+            if not typed.why_fixed and {"name", "email"} <= request.POST.keys():
+                users.identify(account_id, user_id, name=typed.name, email=typed.email, by=by)
             users.set_role(account_id, user_id, role_id=role_id, by=by)
             users.set_seat(account_id, user_id, has_seat=typed.has_seat, by=by)
             teams.set_teams_of(account_id, user_id, main_id=main, extra_ids=extra, by=by)

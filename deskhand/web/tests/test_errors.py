@@ -60,12 +60,14 @@ def test_a_failure_is_told_as_a_page_and_as_bare_words(ada, breaks, failure, sta
 
     page = ada.get(address)
     assert page.status_code == status
-    assert words in texts(page) and HELP_DESK in texts(page)
+    assert words in texts(page)
+    assert HELP_DESK in texts(page)
 
     part = ada.get(address, headers=HTMX)
     assert part.status_code == status
     assert part.headers["Content-Type"] == "text/plain; charset=utf-8"
-    assert "<" not in part.content.decode() and part.content
+    assert "<" not in part.content.decode()
+    assert part.content
 
 
 def test_what_waits_says_how_long(ada, breaks):
@@ -89,7 +91,8 @@ def test_a_failure_of_ours_can_be_quoted_and_found_in_the_log(ada, breaks):
     (line,) = [line for line in lines if line["event"] == "page failed"]
     assert (line["path"], line["method"]) == ("/settings/system", "GET")
     assert line["exc_info"][0] is ValueError
-    assert line["problem"] in texts(page) and "hunter2" not in page.content.decode()
+    assert line["problem"] in texts(page)
+    assert "hunter2" not in page.content.decode()
     assert RAIL in page.content.decode()
     assert 'href="/settings/system">' in page.content.decode()  # try again
 
@@ -107,7 +110,8 @@ def test_a_broken_frame_does_not_hide_the_failure(ada, breaks, monkeypatch):
 
     page = ada.get(address)
 
-    assert page.status_code == 500 and RAIL not in page.content.decode()
+    assert page.status_code == 500
+    assert RAIL not in page.content.decode()
     assert "Something went wrong on our side" in texts(page)
 
 
@@ -125,7 +129,8 @@ def test_without_the_database_there_is_a_page_that_reads_nothing(
         page = client.get("/inbox/all-open")
 
     assert page.status_code == 503
-    assert 'lang="de"' in page.content.decode() and 'href="/inbox/all-open"' in page.content.decode()
+    assert 'lang="de"' in page.content.decode()
+    assert 'href="/inbox/all-open"' in page.content.decode()
     assert "Content-Security-Policy" in page.headers
     assert [line["error"] for line in lines] == ["connection refused"]
 
@@ -136,7 +141,8 @@ def test_a_form_without_its_token_is_told_in_words(office, settings):
 
     page = client.post("/settings/account/save", {"name": "x"})
     assert page.status_code == 403
-    assert "This form is out of date" in texts(page) and RAIL in page.content.decode()
+    assert "This form is out of date" in texts(page)
+    assert RAIL in page.content.decode()
     assert "load the page again" in client.post("/me/theme", {}, headers=HTMX).content.decode()
 
 
@@ -144,7 +150,8 @@ def test_a_form_without_its_token_is_told_in_words(office, settings):
 def test_reloading_where_a_form_went_is_not_an_empty_page(ada, path):
     page = ada.get(path)
 
-    assert page.status_code == 405 and page.headers["Allow"] == "POST"
+    assert page.status_code == 405
+    assert page.headers["Allow"] == "POST"
     assert "This address only takes forms" in texts(page)
 
 
@@ -166,4 +173,5 @@ def test_an_error_speaks_the_readers_language(office, sign_in, breaks):
 def test_a_ticket_that_is_gone_is_told_where_it_was_pressed(ada):
     part = ada.get("/inbox/all-open/999999/thread", headers=HTMX)
 
-    assert part.status_code == 404 and b"<" not in part.content
+    assert part.status_code == 404
+    assert b"<" not in part.content

@@ -14,7 +14,7 @@ from deskhand.accounts.models import Account, Plan, User
 from deskhand.events.types import SYSTEM, Actor
 from deskhand.kernel import clock
 from deskhand.kernel.calendars import Block, WeeklyHours
-from deskhand.routing import availability, away_states, queries
+from deskhand.routing import availability, away_states, default_hours, queries
 from deskhand.routing.models import OutOfOffice, WorkingHours
 from deskhand.routing.types import Status
 from deskhand.testing.world import make_user
@@ -361,3 +361,53 @@ def test_a_way_without_a_name_or_of_a_name_taken_is_refused(office, sign_in):
 def test_only_who_sets_the_account_up_changes_the_ways(office, manager):
     assert "Ways of being away" not in texts(manager.get(TEAM))
     assert manager.post(reverse("away-state-add"), {"name": "Lunch"}).status_code == 403
+
+
+# ── the account's hours ──────────────────────────────────────────────────────────────────────────────────────────────
+
+SHARED = "/settings/hours"
+
+
+@pytest.fixture
+def shared(office):
+    hours = WeeklyHours("Europe/Oslo", tuple(Block(day, 8 * 60, 16 * 60) for day in range(5)))
+    with office.inside() as world:
+        default_hours.change(world.account.pk, hours, by=SYSTEM)
+
+
+def test_an_admin_sets_the_accounts_hours(office, sign_in):
+    admin = sign_in(office.world.ada)
+    assert 'name="fill"' in admin.get(SHARED).content.decode()
+
+    assert admin.post(f"{SHARED}/save", WEEK).status_code == 302
+
+    assert 'value="13:00"' in admin.get(SHARED).content.decode()
+    with office.inside() as world:
+        assert default_hours.of(world.account.pk).zone == "Europe/Oslo"
+    assert "Ada Lovelace changed the account" in texts(admin.get("/settings/audit"))
+    assert "09:00–12:00, 13:00–17:00" in texts(admin.get("/settings/audit"))
+
+
+def test_hours_of_the_account_that_are_none_are_refused(office, sign_in):
+    refused = sign_in(office.world.ada).post(f"{SHARED}/save", WEEK | {"end4": "07:00"})
+
+    assert refused.status_code == 422
+    assert "Hours must end after they begin." in texts(refused)
+
+
+def test_the_page_of_a_person_says_whose_hours_they_are(shared, grace):
+    page = grace.get(MINE)
+    assert "These are the account's working hours; you have set none of your own." in texts(page)
+    assert 'value="08:00"' in page.content.decode()
+    assert SHARED not in page.content.decode()
+
+    grace.post(of("availability-hours", User.objects.get(name="Grace Hopper")), WEEK)
+
+    assert "These count instead of the account's working hours." in texts(grace.get(MINE))
+    grace.post(of("availability-hours-follow", User.objects.get(name="Grace Hopper")))
+    assert "you have set none of your own" in texts(grace.get(MINE))
+
+
+def test_who_may_not_set_others_hours_cannot_take_them_away(shared, office, manager):
+    assert manager.post(of("availability-hours-follow", office.world.bob)).status_code == 403
+    assert manager.get(SHARED).status_code == 403

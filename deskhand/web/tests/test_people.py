@@ -398,3 +398,89 @@ def test_pages_of_an_invitation_are_kept_nowhere(office, admin):
     with office.inside() as world:
         assert queries.how_many(world.account.pk)[Standing.INVITED] == 1
     assert f"for {invitations.DAYS} days" in texts(admin.get(f"{USERS}/invite"))
+
+
+# ── names and addresses ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def rename(client, office, user, **more):
+    return client.post(f"{USERS}/{user.pk}/save", form(office, name=user.name, email=user.email) | more)
+
+
+def test_an_admin_changes_a_name_and_an_address(admin, office):
+    bob = office.world.bob
+    assert f'value="{bob.email}"' in admin.get(f"{USERS}/{bob.pk}").content.decode()
+
+    assert rename(admin, office, bob, name="Robert Noyce", email="Robert@Nordlys.example").status_code == 302
+
+    now = User.objects.get(pk=bob.pk)
+    assert (now.name, now.email, now.sort_key) == (
+        "Robert Noyce", "robert@nordlys.example", users.sort_key("Robert Noyce"),
+    )  # fmt: skip
+    with office.inside():
+        entry = AuditEntry.objects.get(action="user.updated")
+        assert entry.before == {"name": "Bob Noyce", "email": "bob@nordlys.example"}
+        assert entry.after == {"name": "Robert Noyce", "email": "robert@nordlys.example"}
+    assert "changed the name or the address of Robert Noyce" in texts(admin.get("/settings/audit"))
+
+
+def test_the_former_address_is_told(admin, office):
+    bob = office.world.bob
+    rename(admin, office, bob, email="robert@nordlys.example")
+
+    sent = OutboxEntry.objects.get()
+    assert sent.recipients == ["bob@nordlys.example"]
+    assert "Ada Lovelace changed the address that you sign in with to robert@nordlys.example." in str(
+        sent.payload
+    )
+
+
+def test_a_name_alone_and_no_change_at_all_send_nothing(admin, office):
+    rename(admin, office, office.world.bob)
+    assert "user.updated" not in actions(office)
+    rename(admin, office, office.world.bob, name="Robert Noyce")
+
+    assert actions(office).count("user.updated") == 1
+    assert not OutboxEntry.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("more", "field"),
+    [({"name": " "}, "name"), ({"email": "nobody"}, "email"), ({"name": "x" * 201}, "name")],
+)
+def test_a_name_or_an_address_that_is_none_is_refused_at_its_field(admin, office, more, field):
+    refused = rename(admin, office, office.world.bob, **more)
+
+    assert refused.status_code == 422
+    assert f'id="{field}-error"' in refused.content.decode()
+    assert User.objects.get(pk=office.world.bob.pk).email == "bob@nordlys.example"
+
+
+def test_an_address_of_somebody_else_is_refused_and_nothing_of_the_form_is_kept(admin, office):
+    bob = office.world.bob
+    given = form(office, name=bob.name, email=office.world.eve.email, has_seat=None)
+    refused = admin.post(f"{USERS}/{bob.pk}/save", given)
+
+    assert refused.status_code == 409
+    assert "There is a user with this e-mail address" in texts(refused)
+    assert member(office, office.world.bob).has_seat
+
+
+def test_who_is_known_elsewhere_keeps_name_and_address(admin, office, neighbour):
+    bob = office.world.bob
+    users.add_to_account(neighbour.world.account.pk, bob.pk)
+
+    assert "They belong to other help desks too" in texts(admin.get(f"{USERS}/{bob.pk}"))
+    rename(admin, office, bob, email="taken-over@nordlys.example")
+    assert User.objects.get(pk=bob.pk).email == "bob@nordlys.example"
+
+
+def test_nobody_takes_over_somebody_who_may_do_more(manager, office):
+    """A new address is a new way in."""
+    office.role(office.world.grace, capabilities=["add_edit_users"])
+    office.role(office.world.bob, "admin")
+
+    assert "Their role allows more than yours" in texts(manager.get(f"{USERS}/{office.world.bob.pk}"))
+    rename(manager, office, office.world.bob, email="taken-over@nordlys.example")
+    assert User.objects.get(pk=office.world.bob.pk).email == "bob@nordlys.example"
+    assert rename(manager, office, office.world.ada, email="x@nordlys.example").status_code == 403

@@ -1,0 +1,91 @@
+"""The account's working hours: whoever has set none of their own works by them (R-AVAIL-3).
+
+A change reaches people by their timers, so that it costs the same for three of them and for three thousand. What
+somebody set by hand holds over it until the next edge (R-AVAIL-6).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime
+from typing import Any
+
+from deskhand.accounts import audit
+from deskhand.events.types import Actor
+from deskhand.kernel import clock, timers
+from deskhand.kernel.calendars import WeeklyHours
+from deskhand.kernel.database import sql
+from deskhand.kernel.database.scope import account_scope
+from deskhand.routing import availability
+from deskhand.routing.models import DefaultHours, WorkingHours
+from deskhand.routing.types import Source
+
+CHANGED = "default_hours.changed"
+
+
+def of(account_id: int) -> WeeklyHours | None:
+    return availability.default_hours(account_id)
+
+
+def change(account_id: int, hours: WeeklyHours | None, *, by: Actor, now: datetime | None = None) -> None:
+    """Set them; None or no blocks: there are none, and who lived by them keeps the present status as if set by hand."""
+    now = now or clock.now()
+    hours = hours if hours and hours.blocks else None
+    with account_scope(account_id):
+        before = of(account_id)
+        if _facts(before) == _facts(hours):
+            return
+        if hours is None:
+            DefaultHours.objects.filter(account_id=account_id).delete()
+        else:
+            values = {"zone": hours.zone, "blocks": availability.stored(hours)}
+            DefaultHours.objects.update_or_create(account_id=account_id, defaults=values)
+        _work_out_anew(account_id, _followers(account_id), now)
+        kept = [Source.MANUAL] if hours else [Source.MANUAL, Source.HOURS]
+        sql.execute(_KEEP, [now, account_id, _followers(account_id), kept])
+        audit.record(
+            CHANGED,
+            by=by,
+            target_type="account",
+            target_id=account_id,
+            before=_facts(before),
+            after=_facts(hours),
+        )
+
+
+def follow(account_id: int, user_id: int, *, by: Actor, now: datetime | None = None) -> None:
+    """Work by the account's hours again instead of one's own. Safe to repeat."""
+    now = now or clock.now()
+    with account_scope(account_id):
+        WorkingHours.objects.filter(account_id=account_id, user_id=user_id).delete()
+        availability.work_out(account_id, user_id, by=by, now=now)
+
+
+def have_come(account_id: int, user_ids: Collection[int], now: datetime) -> None:
+    """Those who are new, or back, live by the account's hours from now on, where there are any."""
+    if user_ids and of(account_id) is not None:
+        _work_out_anew(account_id, sorted(set(user_ids) & set(_followers(account_id))), now)
+
+
+_FOLLOWERS = """
+select m.user_id from accounts_membership m
+where m.account_id = %s and m.is_active and m.has_seat and not exists (
+    select 1 from routing_workinghours w where w.account_id = m.account_id and w.user_id = m.user_id
+) order by m.user_id
+"""
+_KEEP = """
+update routing_availability set manual_status = status, manual_at = %s, manual_away_state_id = away_state_id, manual_note = note
+where account_id = %s and user_id = any(%s) and source = any(%s)
+"""
+
+
+def _followers(account_id: int) -> list[int]:
+    return [user_id for (user_id,) in sql.rows(_FOLLOWERS, [account_id])]
+
+
+def _work_out_anew(account_id: int, user_ids: Collection[int], now: datetime) -> None:
+    timers.set_timers(account_id, availability.EDGE, [str(one) for one in user_ids], now)
+
+
+def _facts(hours: WeeklyHours | None) -> dict[str, Any]:
+    return {"zone": hours.zone, "hours": availability.stored(hours)} if hours else {}
