@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 
 from deskhand.delivery.headers import wire_address
@@ -97,6 +98,14 @@ def _html_under(signature: str) -> str:
 
 def _addresses(boxes: Iterable[Mailbox]) -> tuple[Address, ...]:
     return tuple(Address(box.email, box.name) for box in boxes)
+
+
+_ANSWER = re.compile(r"(?:(?:re|aw|sv|vs|fwd?|wg)\s*:\s*)+", re.IGNORECASE)
+
+
+def bare_subject(subject: str) -> str:
+    """The subject without Re:, Fwd: and their like."""
+    return _ANSWER.sub("", subject.strip(), count=1) if _ANSWER.match(subject.strip()) else subject.strip()
 
 
 def answer_subject(subject: str, number: int) -> str:

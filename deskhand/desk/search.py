@@ -9,7 +9,7 @@ from datetime import datetime
 from deskhand.accounts.policy import visible
 from deskhand.accounts.types import Viewer
 from deskhand.crm.records.search import PAGE, WIDTH, Found, next_place, place
-from deskhand.desk import replies, threads
+from deskhand.desk import replies, splitting, threads
 from deskhand.events.types import Event
 from deskhand.kernel import search
 from deskhand.kernel.database import sql
@@ -66,6 +66,7 @@ select seen.count, seen.last, h.* from seen left join lateral (
 def follow(account_id: int, events: Sequence[Event]) -> None:
     """AFTER_COMMIT: what was said can be found. Safe to repeat."""
     ids = [event.data["message_id"] for event in events if event.kind in HEARD]
+    ids += [pk for event in events if event.kind == splitting.COPIED for pk in event.data["message_ids"]]
     if not ids:
         return
     found = sql.rows(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -482,7 +482,10 @@ def first_ticket(
 
 
 def _threads_answered(messages: Sequence[InboundMessage]) -> list[int | None]:
-    """For each message the thread it answers: a verified token first, then the nearest id we know (T1)."""
+    """For each message the thread it answers: a verified token first, then the nearest id we know (T1).
+
+    A token names the conversation as it was; where messages were split off from it, the answered one says where they are.
+    """
     ids = {external_id for message in messages for external_id in message.answers}
     known: dict[str, int] = {}
     if ids:
@@ -493,11 +496,36 @@ def _threads_answered(messages: Sequence[InboundMessage]) -> list[int | None]:
                 [current_account_id(), list(ids)],
             )
         )
-    return [
-        message.thread_id
-        or next((known[external_id] for external_id in message.answers if external_id in known), None)
+    nearest = [
+        next((known[external_id] for external_id in message.answers if external_id in known), None)
         for message in messages
     ]
+    named = [message.thread_id for message in messages]
+    relatives = _first_threads(
+        {pk for pair in zip(named, nearest, strict=True) if _differ(*pair) for pk in pair if pk}
+    )
+    return [
+        found
+        if token is None or (found and _differ(token, found) and relatives.get(token) == relatives.get(found))
+        else token
+        for token, found in zip(named, nearest, strict=True)
+    ]
+
+
+def _differ(named: int | None, nearest: int | None) -> bool:
+    return named is not None and nearest is not None and named != nearest
+
+
+def _first_threads(thread_ids: set[int]) -> dict[int, int]:
+    """{thread: the one that it was split off from, or itself}; none for none."""
+    if not thread_ids:
+        return {}
+    return dict(
+        sql.rows(
+            "select id, coalesce(split_from_id, id) from desk_thread where account_id = %s and id = any(%s)",
+            [current_account_id(), sorted(thread_ids)],
+        )
+    )
 
 
 def _tickets_of(thread_ids: set[int]) -> dict[int | None, int]:
@@ -559,7 +587,22 @@ def _participants(case: _Case, own: set[str]) -> list[str]:
     return [key for key in keys if not _is_ours(key, own)]
 
 
-def _is_ours(address: str, own: set[str]) -> bool:
+def our_addresses(account_id: int) -> set[str]:
+    return set(ChannelAccount.objects.filter(account_id=account_id).values_list("address", flat=True))
+
+
+def people_of(message: Message, own: Collection[str]) -> list[str]:
+    """Who takes part in a conversation by this message of it, without our own addresses (R-EM-10)."""
+    if message.kind != MessageKind.MESSAGE:
+        return []
+    boxes = [box["email"] for name in ("to", "cc") for box in message.recipients.get(name, ())]
+    if message.direction == Direction.IN:
+        boxes.append(message.sender_address)
+    keys = dict.fromkeys(box.lower() for box in boxes if box)
+    return [key for key in keys if not _is_ours(key, own)]
+
+
+def _is_ours(address: str, own: Collection[str]) -> bool:
     local, _, domain = address.rpartition("@")
     return any(f"{name}@{domain}" in own for name in tokens.untagged(local))
 

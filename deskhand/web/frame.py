@@ -26,6 +26,7 @@ from deskhand.web.jinja import render
 from deskhand.web.middleware import AccountRequest
 from deskhand.web.shell import NavItem, Person, Shell, SideLink, SideSection, Toast, Viewer
 
+UNDO = "undo:"  # and the address, as the tags of a message whose toast offers the way back
 VIEW_LABELS = {
     "unassigned": (gettext_lazy("Unassigned"), "circle-dashed"),
     "assigned": (gettext_lazy("Assigned to me"), "user-round"),
@@ -149,10 +150,13 @@ def shell(request: AccountRequest, *, area: str = "inbox", view: str = "") -> Sh
         create_url=_create_url(request),
         live_url=live.PATH,
         toasts=tuple(
-            Toast(str(message), "error" if message.level >= messages.ERROR else "plain")
+            Toast(
+                str(message), "error" if message.level >= messages.ERROR else "plain",
+                undo_url=message.extra_tags.removeprefix(UNDO) if message.extra_tags else "",
+            )
             for message in messages.get_messages(request)
         ),
-    )
+    )  # fmt: skip
 
 
 def _create_url(request: AccountRequest) -> str:

@@ -157,6 +157,20 @@ def links(page: Page) -> None:
         page.locator("[popovertarget=properties]").click()
 
 
+def split(page: Page) -> None:
+    ticket(page)
+    page.locator(".message").first.hover()
+    page.locator(".message-more").first.click()
+    page.locator(".message-more + .menu a").first.click()
+    page.get_by_label("Subject").wait_for()
+
+
+def message_menu(page: Page) -> None:
+    ticket(page)
+    page.locator(".message").first.hover()
+    page.locator(".message-more").first.click()
+
+
 def selected(page: Page) -> None:
     the_list(page)
     page.locator(".row-check input").nth(1).check()
@@ -705,6 +719,8 @@ STATES: dict[str, Step] = {
     "merge": merge,
     "task-form": task_form,
     "links": links,
+    "split": split,
+    "message-menu": message_menu,
     "snooze-menu": snooze_menu,
     "history": history,
     "selected-menu": selected_menu,

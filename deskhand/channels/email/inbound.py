@@ -276,8 +276,7 @@ class _Addressing:
             received_at=row.received_at,
             to=_mailboxes(p.to),
             cc=_mailboxes(p.cc),
-            answers=tuple(a for a in answers if not _claims_to_be_ours(a))
-            + tuple(a for a in answers if self._is_ours(a)),
+            answers=tuple(a for a in answers if not _claims_to_be_ours(a) or self._is_ours(a)),
             thread_id=thread_id,
             automatic=_automatic(p, is_known=thread_id is not None),
             automatic_reason=p.auto_reason,

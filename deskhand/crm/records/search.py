@@ -153,12 +153,9 @@ def place(after: str) -> int:
 # ── following the records ────────────────────────────────────────────────────────────────────────────────────────────
 
 CHANGED = {
-    "ticket.updated",
-    "ticket.moved",
-    "ticket.assigned",
-    "ticket.linked",
-    "ticket.unlinked",
-}  # most of it leaves the words as they are
+    "ticket.updated", "ticket.moved", "ticket.assigned", "ticket.linked", "ticket.unlinked", "ticket.split", "ticket.copied",
+    "ticket.split_taken_back",
+}  # fmt: skip  # most of it leaves the words as they are
 
 
 def follow(account_id: int, events: Sequence[Event]) -> None:

@@ -351,8 +351,12 @@ class TicketPageOf:
             id=m.pk, kind=kind, author=Person.named(name), at=m.created_at, html=self._html(m) if kind == "in" else self._own_html(m),
             framed=bool(m.html) and kind == "in", paragraphs=self._paragraphs(m), quoted=_quoted(m.quoted), via=_("Email") if kind == "in" else "",
             to=", ".join(box["email"] for box in m.recipients.get("to", [])), files=self._file_rows(m), delivery=_delivery(m), notice=_notice(m),
-            pictures_url=reverse("remote-picture", args=[m.pk, 0])[:-1] if kind == "in" and has_remote_pictures(m.html) else "",
+            split_url=self._split_url(m), pictures_url=reverse("remote-picture", args=[m.pk, 0])[:-1] if kind == "in" and has_remote_pictures(m.html) else "",
         )  # fmt: skip
+
+    def _split_url(self, m: Message) -> str:
+        may_split = self.may_edit and not self.ticket.is_spam
+        return reverse("ticket-split", args=[self.view, self.ticket.pk, m.pk]) if may_split else ""
 
     def _paragraphs(self, m: Message) -> tuple[str, ...]:
         names = self.mentioned.get(m.pk, set()) if "@" in m.text else set()

@@ -224,6 +224,7 @@ class Said:
         ""  # of pictures from elsewhere, which are not shown until asked for; their number follows
     )
     lang: str = ""
+    split_url: str = ""  # where it is moved to a new ticket, with copy=1 copied; empty for who may not
 
 
 @dataclass(frozen=True)

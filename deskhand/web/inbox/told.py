@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.utils.functional import Promise
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext_lazy
 
 from deskhand.crm.records import history
 
@@ -34,6 +34,13 @@ _LINKED: Mapping[str, Mapping[str, str | Promise]] = {
         "": gettext_lazy("No longer linked to another record"),
     },
 }
+_SPLIT: Mapping[str, Any] = {
+    "moved": ngettext_lazy("%(count)s message moved to #%(number)s", "%(count)s messages moved to #%(number)s", "count"),
+    "copied": ngettext_lazy("%(count)s message copied to #%(number)s", "%(count)s messages copied to #%(number)s", "count"),
+    "moved_from": ngettext_lazy("Made of %(count)s message of #%(number)s", "Made of %(count)s messages of #%(number)s", "count"),
+    "copied_from": ngettext_lazy("Made of a copy of %(count)s message of #%(number)s", "Made of a copy of %(count)s messages of #%(number)s", "count"),
+    "back": gettext_lazy("Taken back: #%(number)s"),
+}  # fmt: skip
 
 
 def sentence(about: str, what: Mapping[str, Any], titles: Mapping[tuple[str, int], str]) -> str:
@@ -44,4 +51,6 @@ def sentence(about: str, what: Mapping[str, Any], titles: Mapping[tuple[str, int
     if about == history.LINK:
         title = titles.get((what["type"], what["id"]), "")
         return str(_LINKED[did][what["type"] if title else ""]) % {"title": title}
+    if about == history.SPLIT:
+        return str(_SPLIT[did] % what)
     return ""

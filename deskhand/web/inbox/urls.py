@@ -13,6 +13,7 @@ from deskhand.web.inbox import (
     link_views,
     merge,
     panel_views,
+    split,
     task_views,
     views,
 )
@@ -38,6 +39,9 @@ tickets: list[URLPattern | URLResolver] = [
     path("/follow", attention.follow, name="ticket-follow"),
     path("/history", panel_views.history, name="ticket-history"),
     path("/history/<id:before>", panel_views.history, name="ticket-history-before"),
+    path("/messages/<id:message_id>/split", split.ask, name="ticket-split"),
+    path("/messages/<id:message_id>/split/save", split.save, name="ticket-split-save"),
+    path("/split/undo", split.undo, name="ticket-split-undo"),
     path("/links", link_views.change, name="ticket-links"),
     path("/links/new", link_views.new, name="ticket-link-new"),
     path("/links/left", link_views.left, name="ticket-link-left"),

@@ -79,6 +79,9 @@ TABLE: dict[str, Wall] = {
     "ticket-history": Wall(),
     "ticket-history-before": Wall(),
     "ticket-properties": Wall(),
+    "ticket-split": Wall(),
+    "ticket-split-save": Wall("POST"),
+    "ticket-split-undo": Wall("POST"),
     "ticket-links": Wall("POST"),
     "ticket-link-new": Wall(),
     "ticket-link-left": Wall(),
@@ -330,6 +333,7 @@ def places(office) -> dict[str, str]:
     ticket = office.mail("Canary 7f3a", files=(StoredFile("a.txt", "text/plain", 11, stored.sha256),))
     with office.inside() as world:
         tickets.assign(ticket.pk, owner_id=world.bob.pk, by=SYSTEM)
+        message_id = Message.objects.get(ticket_id=ticket.pk).pk
         task_id = tasks.create("ticket", ticket.pk, Wanted("Canary 7f3a"), by=SYSTEM)
         thread = Thread.objects.create(
             account_id=world.account.pk, inbox_id=world.channel.inbox_id, channel_account=world.channel,
@@ -394,7 +398,8 @@ def places(office) -> dict[str, str]:
         **{name: ["all-open", ticket.pk] for name in ("ticket-priority", "ticket-properties", "ticket-merge", "ticket-merged", "ticket-block", "ticket-blocked", "ticket-snooze", "ticket-wake", "ticket-follow", "ticket-history")},
         "ticket-history-before": ["all-open", ticket.pk, 1], "ticket-part": ["all-open", ticket.pk, 1], "blocked-sender-free": [1],
         **{name: ["all-open", ticket.pk, "content"] for name in ("ticket-property", "ticket-property-shown", "ticket-property-save", "ticket-pin")},
-        **{name: ["all-open", ticket.pk] for name in ("ticket-task-create", "ticket-task-new", "ticket-task-left", "ticket-links", "ticket-link-new", "ticket-link-left")},
+        **{name: ["all-open", ticket.pk] for name in ("ticket-task-create", "ticket-task-new", "ticket-task-left", "ticket-links", "ticket-link-new", "ticket-link-left", "ticket-split-undo")},
+        **{name: ["all-open", ticket.pk, message_id] for name in ("ticket-split", "ticket-split-save")},
         **{name: ["all-open", ticket.pk, task_id] for name in ("ticket-task", "ticket-task-shown", "ticket-task-save", "ticket-task-done", "ticket-task-delete")},
         **{name: ["all-open"] for name in ("inbox-undo", "inbox-bulk", "inbox-density")},
         "ticket-draft": [ticket.pk], "ticket-files": [ticket.pk], **{name: [ticket.pk] for name in ("ticket-picks", "ticket-presence", "ticket-room")},

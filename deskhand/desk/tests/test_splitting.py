@@ -1,0 +1,297 @@
+"""Messages become a ticket of their own, and what answers them follows (R-WORK-11)."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from deskhand.crm.records import associations, tickets
+from deskhand.crm.records.models import Contact, PropertyChange, Ticket
+from deskhand.desk import merging, replies, spam, splitting, threads
+from deskhand.desk.models import Attachment, Mention, Message, Split, Thread
+from deskhand.desk.replies import NewReply
+from deskhand.desk.splitting import Wanted
+from deskhand.desk.types import InboundMessage, Incoming, Mailbox, StoredFile
+from deskhand.events.models import EventRow
+from deskhand.events.types import SYSTEM, Actor
+from deskhand.kernel import clock
+from deskhand.kernel.errors import Conflict, Invalid, NotFound
+
+ASTRID = Mailbox("astrid@fjallbo.example", "Astrid Lindqvist")
+PER = Mailbox("per@other.example", "Per Holm")
+
+
+@pytest.fixture
+def receive(world):
+    count = iter(range(1000))
+
+    def _receive(text="Where is my refund?", *, sender=ASTRID, external_id="", **more):
+        given = {"subject": "Refund", "to": (Mailbox(world.channel.address),)} | more
+        message = InboundMessage(
+            external_id=external_id or f"m{next(count)}@x",
+            sender=sender,
+            text=text,
+            received_at=clock.now(),
+            **given,
+        )
+        return threads.receive(Incoming(world.channel.pk, message))
+
+    return _receive
+
+
+@pytest.fixture
+def talk(world, receive):
+    """A ticket in which the customer asks, we answer, they ask something else, and we answer that."""
+    first = receive("Where is my refund?", external_id="first@x")
+    ticket_id = first.ticket_id
+    one = replies.reply(NewReply(ticket_id, "On its way."), by=world.grace)
+    file = StoredFile("tent.png", "image/png", 4, "a" * 64)
+    receive(
+        "My tent is torn, too.",
+        external_id="tent@x",
+        answers=(one.external_id,),
+        thread_id=first.thread_id,
+        files=(file,),
+    )
+    two = replies.reply(NewReply(ticket_id, "Send us a picture."), by=world.grace)
+    assert Message.objects.filter(ticket_id=ticket_id).count() == 4
+    return Ticket.objects.get(pk=ticket_id), one, Message.objects.get(external_id="tent@x"), two
+
+
+@pytest.fixture
+def grace(world):
+    return Actor.user(world.grace.pk)
+
+
+def split(world, grace, ticket, *messages, **more):
+    stage = more.pop("stage", "New")
+    wanted = Wanted(
+        more.pop("subject", "Torn tent"), world.stage(stage), tuple(m.pk for m in messages), **more
+    )
+    made = splitting.split(ticket.pk, wanted, by=grace)
+    return Ticket.objects.get(pk=made.ticket_id)
+
+
+def said_in(ticket):
+    return list(Message.objects.filter(ticket_id=ticket.pk).order_by("id").values_list("text", flat=True))
+
+
+def test_messages_leave_with_their_files_and_both_tickets_know_of_each_other(world, talk, grace):
+    ticket, _one, tent, two = talk
+    tickets.assign(ticket.pk, owner_id=world.bob.pk, by=SYSTEM)
+
+    new = split(world, grace, ticket, tent, two)
+
+    assert said_in(ticket) == ["Where is my refund?", "On its way."]
+    assert said_in(new) == ["My tent is torn, too.", "Send us a picture."]
+    assert Attachment.objects.get().message.ticket_id == new.pk
+    old = Ticket.objects.get(pk=ticket.pk)
+    assert (old.message_count, old.preview, old.last_message_from_visitor) == (2, "On its way.", False)
+    assert (new.message_count, new.preview, new.subject) == (2, "Send us a picture.", "Torn tent")
+    assert (new.contact.email, new.owner_id, new.channel_account_id) == (
+        ASTRID.email,
+        world.bob.pk,
+        ticket.channel_account_id,
+    )
+    assert new.properties["hs_copied_from_ticket"] == ticket.pk
+    assert new.first_agent_reply_by == world.grace.pk
+    assert associations.linked_ids("ticket", [new.pk], "ticket") == {new.pk: [old.pk]}
+    lines = (
+        PropertyChange.objects.filter(property="@split")
+        .order_by("id")
+        .values_list("record_id", "new", "actor_id")
+    )
+    assert list(lines) == [
+        (old.pk, {"did": "moved", "number": new.number, "count": 2}, world.grace.pk),
+        (new.pk, {"did": "moved_from", "number": old.number, "count": 2}, world.grace.pk),
+    ]
+    assert EventRow.objects.filter(kind="ticket.split", object_id=old.pk).count() == 1
+
+
+def test_who_answers_a_message_that_was_moved_is_heard_in_the_new_ticket(world, talk, grace, receive):
+    """T1: the token of what left before names the old conversation; the answered message says where it is now."""
+    ticket, one, tent, two = talk
+    old_thread = Thread.objects.get(ticket_id=ticket.pk)
+    new = split(world, grace, ticket, tent, two)
+
+    by_tag = {"thread_id": old_thread.pk}
+    assert (
+        receive("A picture", answers=(two.external_id, "tent@x", one.external_id), **by_tag).ticket_id
+        == new.pk
+    )
+    assert receive("One more", answers=("tent@x",)).ticket_id == new.pk
+    assert receive("And the refund?", answers=(one.external_id, "first@x"), **by_tag).ticket_id == ticket.pk
+    assert receive("Hello", **by_tag).ticket_id == ticket.pk
+    assert receive("Unknown", answers=("nobody@knows",), **by_tag).ticket_id == ticket.pk
+
+    answer = replies.reply(NewReply(new.pk, "Thank you."), by=world.grace)
+    assert answer.thread.split_from_id == old_thread.pk
+    assert receive("Welcome", answers=(answer.external_id,), thread_id=answer.thread_id).ticket_id == new.pk
+
+
+def test_a_token_leads_nowhere_but_among_what_was_split(world, talk, grace, receive):
+    """T1: an id that is known elsewhere turns no verified answer away from its conversation."""
+    ticket, _one, _tent, _two = talk
+    thread = Thread.objects.get(ticket_id=ticket.pk)
+    other = receive("Another matter", sender=PER, external_id="other@x")
+
+    assert receive("Hm", answers=("other@x",), thread_id=thread.pk).ticket_id == ticket.pk
+    assert other.ticket_id != ticket.pk
+
+
+def test_it_can_be_split_again_and_still_be_answered(world, talk, grace, receive):
+    ticket, _one, tent, two = talk
+    thread = Thread.objects.get(ticket_id=ticket.pk)
+    new = split(world, grace, ticket, tent, two)
+    third = split(world, grace, new, two, subject="A picture")
+
+    assert receive("Here", answers=(two.external_id,), thread_id=thread.pk).ticket_id == third.pk
+    assert receive("And", answers=("tent@x",), thread_id=thread.pk).ticket_id == new.pk
+
+
+def test_a_whole_conversation_goes_with_its_token(world, talk, grace, receive):
+    """A ticket that was merged has two of them."""
+    ticket, _one, _tent, _two = talk
+    other = receive("My invoice is wrong", subject="Invoice", external_id="invoice@x")
+    merging.merge(ticket.pk, other.ticket_id, by=SYSTEM)
+    ticket.refresh_from_db()
+
+    new = split(world, grace, ticket, Message.objects.get(external_id="invoice@x"), subject="Invoice")
+
+    assert Thread.objects.get(pk=other.thread_id).ticket_id == new.pk
+    assert Thread.objects.count() == 2
+    assert receive("Well?", thread_id=other.thread_id).ticket_id == new.pk
+
+
+def test_what_a_ticket_began_with_may_leave(world, talk, grace, receive):
+    """R-STAT-5: the rest begins with what is left."""
+    ticket, one, _tent, _two = talk
+    first = Message.objects.get(external_id="first@x")
+    new = split(world, grace, ticket, first)
+    ticket.refresh_from_db()
+
+    assert ticket.originating_message_id == one.pk
+    assert (new.originating_message_id, new.originating_thread_id) == (first.pk, new.originating_thread_id)
+    splitting.take_back(new.pk, by=grace)
+    ticket.refresh_from_db()
+    assert ticket.originating_message_id == first.pk
+
+
+def test_a_copy_is_words_and_files_and_answers_stay(world, talk, grace, receive):
+    ticket, _one, tent, _two = talk
+    new = split(world, grace, ticket, tent, is_copy=True)
+
+    assert len(said_in(ticket)) == 4
+    assert said_in(new) == ["My tent is torn, too."]
+    assert [file.name for file in Attachment.objects.filter(message__ticket_id=new.pk)] == ["tent.png"]
+    assert Attachment.objects.count() == 2
+    assert receive("Well?", answers=("tent@x",)).ticket_id == ticket.pk
+    assert replies.whom_to_answer(new) == (ASTRID,)
+    assert Message.objects.get(ticket_id=new.pk).created_at == tent.created_at
+    splitting.take_back(new.pk, by=grace)
+    assert len(said_in(ticket)) == 5
+    assert Ticket.objects.get(pk=new.pk).archived_at
+
+
+def test_a_strangers_message_becomes_the_strangers_ticket(world, talk, grace, receive):
+    ticket, _one, _tent, _two = talk
+    received = receive("Me, too", sender=PER, answers=("tent@x",))
+    stranger = Message.objects.get(pk=received.message_id)
+    assert stranger.is_unverified
+
+    new = split(world, grace, ticket, stranger)
+
+    assert new.contact == Contact.objects.get(email=PER.email)
+    assert receive("Hello?", sender=PER, answers=(stranger.external_id,)).ticket_id == new.pk
+    assert not Message.objects.filter(ticket_id=new.pk, is_unverified=True).exclude(pk=stranger.pk).exists()
+
+
+def test_mentions_go_along_and_a_comment_may_too(world, talk, grace):
+    ticket, _one, tent, _two = talk
+    note = replies.comment(ticket.pk, f"@{world.bob.username} the tent", by=world.grace)
+    new = split(world, grace, ticket, tent, note)
+
+    assert Mention.objects.get().ticket_id == new.pk
+    assert new.message_count == 1
+
+
+@pytest.mark.parametrize("is_copy", [False, True])
+def test_it_is_taken_back_with_nothing_lost(world, talk, grace, is_copy):
+    ticket, _one, tent, two = talk
+    before = list(Message.objects.order_by("id").values("id", "thread_id", "ticket_id", "text"))
+    stood = Ticket.objects.values("message_count", "preview", "last_sent_at", "originating_thread_id").get(
+        pk=ticket.pk
+    )
+    new = split(world, grace, ticket, tent, two, is_copy=is_copy)
+
+    assert splitting.take_back(new.pk, by=grace) == ticket.pk
+
+    found = (
+        Message.objects.filter(ticket_id=ticket.pk)
+        .order_by("id")
+        .values("id", "thread_id", "ticket_id", "text")
+    )
+    assert list(found) == before
+    assert Ticket.objects.values(*stood).get(pk=ticket.pk) == stood
+    assert not associations.linked_ids("ticket", [ticket.pk], "ticket")
+    with pytest.raises(NotFound):
+        splitting.take_back(new.pk, by=grace)
+
+
+def test_it_is_not_taken_back_once_more_was_said_or_later(world, talk, grace, receive):
+    ticket, _one, tent, two = talk
+    new = split(world, grace, ticket, tent, two)
+    with pytest.raises(Conflict):
+        splitting.take_back(new.pk, by=grace, at=clock.now() + timedelta(minutes=11))
+    receive("A picture", answers=(two.external_id,))
+    with pytest.raises(Conflict):
+        splitting.take_back(new.pk, by=grace)
+
+    assert len(said_in(new)) == 3
+
+
+@pytest.mark.parametrize(
+    ("given", "field"),
+    [
+        ({"subject": " "}, "subject"),
+        ({"subject": "x" * 501}, "subject"),
+        ({"message_ids": ()}, "messages"),
+        ({"stage_id": 0}, "hs_pipeline_stage"),
+    ],
+)
+def test_what_can_not_be_is_refused(world, talk, grace, given, field):
+    ticket, _one, tent, _two = talk
+    wanted = {"subject": "Tent", "stage_id": world.stage("New"), "message_ids": (tent.pk,)} | given
+    with pytest.raises(Invalid) as refused:
+        splitting.split(ticket.pk, Wanted(**wanted), by=grace)
+
+    assert refused.value.field == field
+
+
+def test_a_ticket_keeps_a_message_and_spam_and_merged_ones_stay_whole(world, talk, grace, receive):
+    ticket, *_said = talk
+    everything = list(Message.objects.filter(ticket_id=ticket.pk))
+    with pytest.raises(Invalid, match="keeps at least one message"):
+        split(world, grace, ticket, *everything)
+    assert len(said_in(split(world, grace, ticket, *everything, is_copy=True))) == 4
+    elsewhere = receive("Else", sender=PER)
+    with pytest.raises(Conflict, match="no more"):
+        split(world, grace, ticket, Message.objects.get(pk=elsewhere.message_id))
+    spam.mark(ticket.pk, by=SYSTEM)
+    with pytest.raises(Conflict, match="spam"):
+        split(world, grace, ticket, everything[0])
+    spam.unmark(ticket.pk, by=SYSTEM)
+    merging.merge(elsewhere.ticket_id, ticket.pk, by=SYSTEM)
+    with pytest.raises(Conflict, match="part of #"):
+        split(world, grace, ticket, everything[0])
+    assert Split.objects.count() == 1
+
+
+def test_a_closed_ticket_lets_a_message_become_an_open_one(world, talk, grace):
+    ticket, _one, tent, _two = talk
+    tickets.move(ticket.pk, to=world.stage("Closed"), by=SYSTEM)
+    new = split(world, grace, ticket, tent)
+
+    assert not new.is_closed
+    assert Ticket.objects.get(pk=ticket.pk).is_closed
