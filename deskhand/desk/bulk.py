@@ -102,15 +102,28 @@ def set_spam(viewer: Viewer, ticket_ids: Sequence[int], is_spam: bool, *, at: da
     return Done(tuple(change_many(allowed, by=Actor.user(viewer.user_id), at=at)), refused)
 
 
+def set_deleted(viewer: Viewer, ticket_ids: Sequence[int], is_deleted: bool, *, at: datetime) -> Done:
+    """Put tickets away, or bring them back; what waited in workflows does not go on (R-UN-7)."""
+    reach = visible(viewer, "ticket", Verb.DELETE)
+    found = _known(viewer, ticket_ids, is_deleted=not is_deleted)
+    allowed = [ticket.id for ticket in found if reach.allows(ticket.owner_id, ticket.team_ids)]
+    why = _("You may not delete this ticket.") if is_deleted else _("You may not restore this ticket.")
+    refused = tuple(Refused(t.number, t.subject, why) for t in found if t.id not in set(allowed))
+    by = Actor.user(viewer.user_id)
+    done = tickets.archive(allowed, by=by, at=at) if is_deleted else tickets.restore(allowed, by=by)
+    return Done(tuple(done), refused)
+
+
 def _may_edit(viewer: Viewer, ticket: Known) -> bool:
     return visible(viewer, "ticket", Verb.EDIT).allows(ticket.owner_id, ticket.team_ids)
 
 
-def _known(viewer: Viewer, ticket_ids: Sequence[int]) -> list[Known]:
+def _known(viewer: Viewer, ticket_ids: Sequence[int], *, is_deleted: bool = False) -> list[Known]:
     reach, params = visible(viewer, "ticket").sql("t")
+    away = "t.archived_at is not null and t.merged_into_id is null" if is_deleted else "t.archived_at is null"
     found = sql.rows(
         "select t.id, t.number, t.subject, t.pipeline_id, t.owner_id, t.assigned_team_ids from crm_ticket t"
-        f" where t.account_id = %s and t.id = any(%s) and t.archived_at is null and ({reach}) order by t.id",
+        f" where t.account_id = %s and t.id = any(%s) and {away} and ({reach}) order by t.id",
         [viewer.account_id, sorted(set(ticket_ids)), *params],
     )
     return [Known(*row) for row in found]

@@ -13,7 +13,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from deskhand.accounts.policy import visible
-from deskhand.accounts.types import Reach, Viewer
+from deskhand.accounts.types import Reach, Verb, Viewer
 from deskhand.desk import custom_views, selection
 from deskhand.desk.custom_views import SavedView
 from deskhand.kernel.database import sql
@@ -33,6 +33,7 @@ class View:
     where: str
     needs_seat: bool = True  # R-VIEW-4: without a seat one sees mentions, following and all open
     spam: bool | None = False  # whether its tickets are spam; None: they may be
+    deleted: bool = False  # for who may delete, and so restore
     saved: SavedView | None = None  # a custom view; its condition is its own
 
     @property
@@ -53,6 +54,7 @@ VIEWS: tuple[View, ...] = (
     View("all-open", OPEN, needs_seat=False),
     View("all-closed", "t.is_closed and not t.is_spam and t.archived_at is null"),
     View("spam", "t.is_spam and t.archived_at is null", spam=True),
+    View("deleted", "t.archived_at is not null and t.merged_into_id is null", spam=None, deleted=True),
     View("mentions", "t.archived_at is null and {mentioned}", needs_seat=False, spam=None),
     View("following", "t.archived_at is null and {followed}", needs_seat=False, spam=None),
 )
@@ -71,7 +73,13 @@ _AWAKE = "t.id <> all(array(select z.ticket_id from desk_snooze z where z.accoun
 
 def views_of(viewer: Viewer) -> tuple[View, ...]:
     """The standing views, then the custom ones (R-VIEW-5)."""
-    standing = (view for view in VIEWS if viewer.has_seat or viewer.is_super_admin or not view.needs_seat)
+    may_delete = visible(viewer, "ticket", Verb.DELETE).reach is not Reach.NONE
+    standing = (
+        view
+        for view in VIEWS
+        if (viewer.has_seat or viewer.is_super_admin or not view.needs_seat)
+        and (may_delete or not view.deleted)
+    )
     return (*standing, *(View(one.key, "", saved=one) for one in custom_views.usable(viewer)))
 
 
@@ -121,16 +129,19 @@ class Row:
     unread: bool
     is_spam: bool
     is_snoozed: bool
+    is_deleted: bool
 
     def leaves(self, view: View) -> bool:
-        """Whether it was marked as spam, or is so no more, and is out of the view at once."""
-        return view.spam is not None and view.spam is not self.is_spam
+        """Whether it was deleted or marked as spam, or is so no more, and is out of the view at once."""
+        return view.deleted is not self.is_deleted or (
+            view.spam is not None and view.spam is not self.is_spam
+        )
 
 
 _ROWS = """
 select t.id, t.number, t.subject, t.preview, t.sort_at, t.message_count, t.stage_id, t.priority, t.source_type, t.owner_id,
        coalesce(nullif(c.name, ''), c.email, ''), d.id is not null,
-       coalesce(t.last_message_from_visitor, false) and (s.seen_at is null or s.seen_at < t.last_received_at), t.is_spam, z.id is not null
+       coalesce(t.last_message_from_visitor, false) and (s.seen_at is null or s.seen_at < t.last_received_at), t.is_spam, z.id is not null, t.archived_at is not null
 from ({page}) p join crm_ticket t on t.id = p.id and t.account_id = %s
 left join crm_contact c on c.account_id = t.account_id and c.id = t.contact_id
 left join desk_seen s on s.account_id = t.account_id and s.user_id = %s and s.ticket_id = t.id

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -37,6 +37,7 @@ VIEW_LABELS = {
     "all-open": (gettext_lazy("All open"), "layout-grid"),
     "all-closed": (gettext_lazy("All closed"), "archive"),
     "spam": (gettext_lazy("Spam"), "shield-alert"),
+    "deleted": (gettext_lazy("Deleted"), "trash-2"),
     "mentions": (gettext_lazy("My mentions"), "at-sign"),
     "following": (gettext_lazy("Following"), "bell"),
     "conversations": (gettext_lazy("Conversations"), "messages-square"),
@@ -51,6 +52,7 @@ VIEW_SENTENCES = {
     "all-open": gettext_lazy("Every open ticket you may see is listed here."),
     "all-closed": gettext_lazy("Closed tickets are listed here."),
     "spam": gettext_lazy("What was marked as spam is kept here."),
+    "deleted": gettext_lazy("Tickets that were deleted are kept here, and can be restored."),
     "mentions": gettext_lazy("Tickets in which somebody mentioned you are listed here."),
     "following": gettext_lazy("Tickets that you follow are listed here."),
     "conversations": gettext_lazy("Conversations that are not tickets are listed here."),
@@ -60,6 +62,7 @@ UNCOUNTED = (
     "snoozed",
     "all-closed",
     "spam",
+    "deleted",
     "mentions",
     "following",
 )  # they only grow, or nobody works through them
@@ -207,7 +210,7 @@ def _side(request: AccountRequest, current: str) -> tuple[SideSection, ...]:
     """One statement counts them all (R-VIEW-6)."""
     views = desk_views.views_of(request.viewer)
     counts = desk_views.counters(request.viewer, [view for view in views if view.key not in UNCOUNTED])
-    keys = _view_keys(request)
+    keys = _keys_of(request, views)
     own = [view.key for view in views if view.saved]
     standing = tuple(_side_link(request, key, counts.get(key, 0), current) for key in keys if key not in own)
     custom = tuple(_side_link(request, key, counts.get(key, 0), current) for key in own)
@@ -218,7 +221,11 @@ def _side(request: AccountRequest, current: str) -> tuple[SideSection, ...]:
 
 
 def _view_keys(request: AccountRequest) -> list[str]:
-    found = [view.key for view in desk_views.views_of(request.viewer)]
+    return _keys_of(request, desk_views.views_of(request.viewer))
+
+
+def _keys_of(request: AccountRequest, views: Sequence[desk_views.View]) -> list[str]:
+    found = [view.key for view in views]
     if request.viewer.has_seat or request.viewer.is_super_admin:
         found.append(desk_views.CONVERSATIONS)
     return found

@@ -470,6 +470,10 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='ticket',
+            index=models.Index(condition=models.Q(('archived_at__isnull', False), ('merged_into', None)), fields=['account_id', '-sort_at', '-id'], name='ticket_deleted'),
+        ),
+        migrations.AddIndex(
+            model_name='ticket',
             index=models.Index(fields=['account_id', 'contact', '-sort_at'], name='ticket_of_contact'),
         ),
         migrations.AddIndex(

@@ -122,6 +122,11 @@ class Ticket(Record, Filed):
             models.Index(
                 fields=["account_id", "-sort_at", "-id"], name="ticket_spam", condition=Q(is_spam=True)
             ),
+            models.Index(
+                fields=["account_id", "-sort_at", "-id"],
+                name="ticket_deleted",
+                condition=Q(archived_at__isnull=False, merged_into=None),
+            ),
             models.Index(fields=["account_id", "contact", "-sort_at"], name="ticket_of_contact"),
             models.Index(
                 fields=["merged_into"], name="ticket_merged", condition=Q(merged_into__isnull=False)

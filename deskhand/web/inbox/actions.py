@@ -47,9 +47,9 @@ def set_status(request: AccountRequest, view: str, ticket_id: int) -> HttpRespon
         return common.refused(request, refusal)
     then = request.user.after_close if request.POST.get("then") == "next" else ""
     if then == "list":
-        return _go_on(request, view, ticket_id, None, common.undo_toast(view, done, at))
+        return go_on(request, view, ticket_id, None, common.undo_toast(view, done, at))
     if then == "next" and desk_views.view_of(request.viewer, view).only_open:
-        return _go_on(request, view, ticket_id, beside, common.undo_toast(view, done, at))
+        return go_on(request, view, ticket_id, beside, common.undo_toast(view, done, at))
     return common.changed(request, view, ticket_id, done, at)
 
 
@@ -60,16 +60,22 @@ def _beside(request: AccountRequest, view: str, ticket_id: int) -> int | None:
     return below or above
 
 
-def _go_on(
-    request: AccountRequest, view: str, closed_id: int, beside: int | None, toast: Toast | None
+def go_on(
+    request: AccountRequest,
+    view: str,
+    closed_id: int,
+    beside: int | None,
+    toast: Toast | None,
+    refusal: Toast | None = None,
 ) -> HttpResponse:
+    """Leave the ticket that was open, for the one `beside` or for none."""
     where = ["inbox-ticket", view, beside] if beside else ["inbox-view", view]
     url = reverse(str(where[0]), args=where[1:])
     if not wants_fragment(request):
         if toast:
             messages.info(request, toast.text)
         return redirect(url)
-    context: dict[str, Any] = {"toast": toast, "closed_id": closed_id, "ticket": None}
+    context: dict[str, Any] = {"toast": toast, "refusal": refusal, "closed_id": closed_id, "ticket": None}
     if beside:
         common.look_at(request, beside)
         context["ticket"] = pages.ticket_page(request, view, beside)
@@ -155,6 +161,29 @@ def set_spam(request: AccountRequest, view: str, ticket_id: int) -> HttpResponse
     if wants_fragment(request) and (shown, current) != (view, ticket_id):
         return common.elsewhere(request, current, **more)
     return common.thread_parts(request, view, ticket_id, **more)
+
+
+@require_POST
+def set_deleted(request: AccountRequest, view: str, ticket_id: int) -> HttpResponse:
+    """`deleted` is 1 or 0. Who deletes goes on as after closing; a toast offers the way back."""
+    common.doable(request, view, ticket_id, Verb.DELETE)
+    by = Actor.user(request.user.pk)
+    if request.POST.get("deleted") != "1":
+        tickets.restore([ticket_id], by=by)
+        if common.shown(request) == (view, ticket_id) or not wants_fragment(request):
+            return common.back_to(request, view, ticket_id)
+        shown, current = common.shown(request)
+        keys = [one.key for one in desk_views.views_of(request.viewer)]
+        listed = pages.ticket_list(request, shown, current=current) if shown in keys else None
+        return common.elsewhere(request, current, toast=Toast(_("Restored")), tickets=listed)
+    beside = _beside(request, view, ticket_id)
+    tickets.archive([ticket_id], by=by)
+    toast = Toast(
+        _("Deleted"),
+        undo_url=reverse("ticket-delete", args=[view, ticket_id]),
+        undo_fields=(("deleted", "0"),),
+    )
+    return go_on(request, view, ticket_id, beside if request.user.after_close == "next" else None, toast)
 
 
 @require_POST

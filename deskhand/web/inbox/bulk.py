@@ -38,7 +38,7 @@ TOLD = 5  # refusals told one by one
 def change(request: AccountRequest, view: str) -> HttpResponse:
     """One change to the tickets `ids`, or with `all` to those of the view, at most desk_views.CAP.
 
-    The form names what: status, owner, priority, close, spam (1 or 0) or seen (1 or 0). Each ticket that may not be
+    The form names what: status, owner, priority, close, spam, deleted or seen (each 1 or 0). Each ticket that may not be
     changed is told with the reason; one toast takes the others back.
     """
     policy.require(request.viewer, Action.OPEN_HELP_DESK)
@@ -68,6 +68,12 @@ def _do(request: AccountRequest, view: str, ids: Sequence[int]) -> tuple[Toast, 
         return _toast(
             _told_of_spam(done, is_spam), done, reverse("inbox-bulk", args=[view]), back
         ), _refusals(done)
+    if "deleted" in form:
+        is_deleted = form["deleted"] == "1"
+        done = desk_bulk.set_deleted(request.viewer, ids, is_deleted, at=at)
+        back = (("deleted", "0" if is_deleted else "1"), ("ids", _joined(done)))
+        text = _told_of_deletion(len(done.changed), is_deleted)
+        return _toast(text, done, reverse("inbox-bulk", args=[view]), back), _refusals(done)
     plan, told = _plan(request)
     done = desk_bulk.change(request.viewer, ids, plan, at=at)
     back = (("at", at.isoformat()), ("ids", _joined(done)))
@@ -120,6 +126,12 @@ def _told_of_spam(done: Done, is_spam: bool) -> str:
     return text % {"num": count}
 
 
+def _told_of_deletion(count: int, is_deleted: bool) -> str:
+    if is_deleted:
+        return ngettext("%(num)s ticket deleted", "%(num)s tickets deleted", count) % {"num": count}
+    return ngettext("%(num)s ticket restored", "%(num)s tickets restored", count) % {"num": count}
+
+
 def _joined(done: Done) -> str:
     return ",".join(map(str, done.changed))
 
@@ -157,6 +169,8 @@ def _answer(
     keys = [one.key for one in desk_views.views_of(request.viewer)]
     listed = pages.ticket_list(request, shown, current=current) if shown in keys else None
     refusal = Toast(refused, "error") if refused else None
+    if current and current in ids and "deleted" in request.POST:
+        return actions.go_on(request, shown, current, None, toast, refusal)
     if current and current in ids and common.may_see(request, current) and "seen" not in request.POST:
         return common.thread_parts(request, shown, current, toast=toast, tickets=listed, refusal=refusal)
     return common.elsewhere(request, current, toast=toast, tickets=listed, refusal=refusal)

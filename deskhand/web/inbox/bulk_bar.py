@@ -18,7 +18,7 @@ from deskhand.web.shell import Person
 
 
 def bulk_bar(viewer: Viewer, view: desk_views.View, count: int) -> rows.BulkBar:
-    may_edit = visible(viewer, "ticket", Verb.EDIT).reach is not Reach.NONE
+    may_edit = not view.deleted and visible(viewer, "ticket", Verb.EDIT).reach is not Reach.NONE
     return rows.BulkBar(
         url=reverse("inbox-bulk", args=[view.key]),
         all_text=_all(count),
@@ -27,6 +27,8 @@ def bulk_bar(viewer: Viewer, view: desk_views.View, count: int) -> rows.BulkBar:
         owners=_owners(viewer) if may_edit else (),
         priorities=_priorities() if may_edit else (),
         is_spam=bool(view.spam),
+        is_deleted=view.deleted,
+        may_delete=visible(viewer, "ticket", Verb.DELETE).reach is not Reach.NONE,
     )
 
 

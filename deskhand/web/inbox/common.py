@@ -21,7 +21,7 @@ from deskhand.crm.records.models import Ticket
 from deskhand.crm.records.store import Applied
 from deskhand.desk import views as desk_views
 from deskhand.kernel import clock
-from deskhand.kernel.errors import Forbidden, Invalid
+from deskhand.kernel.errors import Conflict, Forbidden, Invalid
 from deskhand.notifications import reading
 from deskhand.web.asked import number
 from deskhand.web.frame import shell
@@ -82,6 +82,14 @@ def thread_parts(
 
 
 def changeable(request: AccountRequest, view: str, ticket_id: int, verb: Verb) -> Ticket:
+    """As `doable`. Raises Conflict for a ticket that is deleted, or merged into another one."""
+    found = doable(request, view, ticket_id, verb)
+    if found.archived_at is not None:
+        raise Conflict(_("This ticket was deleted. Restore it first."))
+    return found
+
+
+def doable(request: AccountRequest, view: str, ticket_id: int, verb: Verb) -> Ticket:
     """The ticket, if the viewer may see it (else 404) and do this with it (else 403)."""
     policy.require(request.viewer, Action.OPEN_HELP_DESK)
     desk_views.view_of(request.viewer, view)
@@ -91,6 +99,12 @@ def changeable(request: AccountRequest, view: str, ticket_id: int, verb: Verb) -
     if not reach.allows(found.owner_id, found.assigned_team_ids):
         raise Forbidden(_("You may not change this ticket."))
     return found
+
+
+def back_to(request: AccountRequest, view: str, ticket_id: int) -> HttpResponse:
+    """To the ticket's page, as it is now."""
+    url = reverse("inbox-ticket", args=[view, ticket_id])
+    return HttpResponse(headers={"HX-Redirect": url}) if wants_fragment(request) else redirect(url)
 
 
 def leave(request: AccountRequest, view: str) -> HttpResponse:

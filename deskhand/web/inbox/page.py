@@ -187,7 +187,10 @@ class TicketPageOf:
         self.followers = following.followers(ticket_id)
         self.pipeline = pipelines_of("ticket").pipeline(self.ticket.pipeline_id)
         self.stage = pipelines_of("ticket").stage(self.ticket.stage_id)
-        self.may_edit, self.may_reply = (self._may(verb) for verb in (Verb.EDIT, Verb.COMMUNICATE))
+        is_deleted = self.ticket.archived_at is not None
+        self.may_edit, self.may_reply = (
+            not is_deleted and self._may(verb) for verb in (Verb.EDIT, Verb.COMMUNICATE)
+        )
 
     def beside(self) -> PanelRows:
         return self.panel_of.build(panel.History(self.told, self._cause, self.followers))
@@ -215,7 +218,7 @@ class TicketPageOf:
         return rows.TicketPage(
             id=t.pk, number=f"#{t.number}", subject=t.subject, url=reverse("inbox-ticket", args=[self.view, t.pk]),
             thread_url=reverse("inbox-thread", args=[self.view, t.pk]), head=self.head(), items=self.items(), panel=self.beside(),
-            room=present.room(self.viewer, t.pk), composer=self.composer(typed), priority=words.priority(t.priority), channel_icon=CHANNEL_ICONS.get(source, "circle-dashed"),
+            room=present.room(self.viewer, t.pk), composer=None if t.archived_at else self.composer(typed), priority=words.priority(t.priority), channel_icon=CHANNEL_ICONS.get(source, "circle-dashed"),
             channel_label=str(CHANNEL_LABELS.get(source, source.title())), row=ticket_row(self.row, self.view, current=t.pk),
             leaves_view=self.row.leaves(desk_views.view_of(self.viewer, self.view)),
         )  # fmt: skip
@@ -237,9 +240,10 @@ class TicketPageOf:
             next_url=reverse("inbox-ticket", args=[self.view, below]) if below else "", may_edit=self.may_edit,
             priority=words.priority(t.priority), priorities=self.priorities(), priority_url=reverse("ticket-priority", args=[self.view, t.pk]),
             spam_url=reverse("ticket-spam", args=[self.view, t.pk]), is_spam=t.is_spam,
-            snooze=snooze_menu.offered(self.viewer, self.view, t.pk, self.users), follows=self.viewer.user_id in self.followers,
+            delete_url=reverse("ticket-delete", args=[self.view, t.pk]) if self._may(Verb.DELETE) else "", deleted_at=t.archived_at,
+            snooze=None if t.archived_at else snooze_menu.offered(self.viewer, self.view, t.pk, self.users), follows=self.viewer.user_id in self.followers,
             merge_url=reverse("ticket-merge", args=[self.view, t.pk]),
-            block_url=reverse("ticket-block", args=[self.view, t.pk]) if t.contact and t.contact.email else "", follow_url=reverse("ticket-follow", args=[self.view, t.pk]),
+            block_url=reverse("ticket-block", args=[self.view, t.pk]) if t.contact and t.contact.email else "", follow_url="" if t.archived_at else reverse("ticket-follow", args=[self.view, t.pk]),
         )  # fmt: skip
 
     def statuses(self) -> tuple[rows.StatusOption, ...]:

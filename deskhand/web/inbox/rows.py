@@ -133,7 +133,8 @@ class StatusGroup:
 
 @dataclass(frozen=True)
 class BulkBar:
-    """What can be done with selected tickets: POST ids, or all=1, and one of status, owner, priority, close, spam, seen."""
+    """What can be done with selected tickets: POST ids, or all=1, and one of status, owner, priority, close, spam,
+    deleted, seen."""
 
     url: str
     all_text: str  # "All 73 tickets of this view"
@@ -142,6 +143,8 @@ class BulkBar:
     owners: tuple[OwnerOption, ...] = ()
     priorities: tuple[StatusOption, ...] = ()
     is_spam: bool = False
+    is_deleted: bool = False
+    may_delete: bool = False
 
 
 @dataclass(frozen=True)
@@ -176,6 +179,8 @@ class TicketHead:
     priority_url: str = ""  # POST priority=<value>, or empty
     spam_url: str = ""  # POST spam=1|0
     is_spam: bool = False
+    delete_url: str = ""  # POST deleted=1|0; empty for who may not
+    deleted_at: datetime | None = None
     snooze: Snoozing | None = None  # None: the viewer may not put tickets off
     merge_url: str = ""
     block_url: str = ""

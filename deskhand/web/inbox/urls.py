@@ -28,6 +28,7 @@ tickets: list[URLPattern | URLResolver] = [
     path("/later/<id:later_id>/take-back", compose.take_back, name="ticket-later-take-back"),
     path("/later/<id:later_id>/send", compose.send_now, name="ticket-later-send"),
     path("/spam", actions.set_spam, name="ticket-spam"),
+    path("/deleted", actions.set_deleted, name="ticket-delete"),
     path("/priority", actions.set_priority, name="ticket-priority"),
     path("/merge", merge.choose, name="ticket-merge"),
     path("/merged", merge.merge, name="ticket-merged"),
