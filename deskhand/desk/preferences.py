@@ -7,14 +7,19 @@ from typing import Any
 
 from deskhand.accounts.types import Viewer
 from deskhand.desk.models import Preferences
+from deskhand.kernel.database.scope import current_scope
 
 MOST = 40  # pinned properties, and folded sections
 
 
 def of(viewer: Viewer) -> Preferences:
     """What the viewer chose, or the standing choice, which is not stored."""
-    mine = {"account_id": viewer.account_id, "user_id": viewer.user_id}
-    return Preferences.objects.filter(**mine).first() or Preferences(**mine)
+    notes, key = current_scope().notes, _key(viewer)
+    found = notes.get(key)
+    if not isinstance(found, Preferences):
+        mine = {"account_id": viewer.account_id, "user_id": viewer.user_id}
+        found = notes[key] = Preferences.objects.filter(**mine).first() or Preferences(**mine)
+    return found
 
 
 def set_compact(viewer: Viewer, on: bool) -> None:
@@ -55,3 +60,8 @@ def _set(viewer: Viewer, **values: Any) -> None:
     Preferences.objects.update_or_create(
         account_id=viewer.account_id, user_id=viewer.user_id, defaults=values
     )
+    current_scope().notes.pop(_key(viewer), None)
+
+
+def _key(viewer: Viewer) -> str:
+    return f"desk.preferences.{viewer.user_id}"

@@ -159,20 +159,26 @@ def ticket_page(
     *,
     typed: Typed | None = None,
     wish: panel.Wish | None = None,
+    row: desk_views.Row | None = None,
 ) -> rows.TicketPage:
-    """Raises NotFound for a view or a ticket that this viewer may not see."""
-    return TicketPageOf(request, view, ticket_id, wish).build(typed)
+    """`row`: the ticket, where it was read already. Raises NotFound for a view or a ticket that the viewer may not see."""
+    return TicketPageOf(request, view, ticket_id, wish, row).build(typed)
 
 
 class TicketPageOf:
     """One open ticket: gathered with a fixed number of queries, then put into words."""
 
     def __init__(
-        self, request: AccountRequest, view: str, ticket_id: int, wish: panel.Wish | None = None
+        self,
+        request: AccountRequest,
+        view: str,
+        ticket_id: int,
+        wish: panel.Wish | None = None,
+        row: desk_views.Row | None = None,
     ) -> None:
         self.wish = wish or panel.Wish()
         self.request, self.viewer, self.view = request, request.viewer, view
-        self.row = desk_views.row(request.viewer, ticket_id)
+        self.row = row or desk_views.row(request.viewer, ticket_id)
         account_id = request.viewer.account_id
         self.ticket = Ticket.objects.select_related("contact", "contact__company").get(
             account_id=account_id, pk=ticket_id

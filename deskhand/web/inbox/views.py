@@ -46,11 +46,11 @@ def view(request: AccountRequest, view: str) -> HttpResponse:
 @require_GET
 def ticket(request: AccountRequest, view: str, ticket_id: int) -> HttpResponse:
     policy.require(request.viewer, Action.OPEN_HELP_DESK)
-    desk_views.row(request.viewer, ticket_id)
-    survivor = merging.survivor_of(ticket_id)
+    stored = desk_views.row(request.viewer, ticket_id)
+    survivor = merging.survivor_of(ticket_id) if stored.is_deleted else None
     if survivor is not None:  # R-MERGE-6
         return redirect("inbox-ticket", view, survivor)
-    built = pages.ticket_page(request, view, ticket_id)
+    built = pages.ticket_page(request, view, ticket_id, row=stored)
     common.look_at(request, ticket_id)
     if wants_fragment(request):
         return render(request, "inbox/fragments/ticket.html", {"ticket": built})

@@ -24,7 +24,11 @@ def test_an_unknown_icon_stops_the_page() -> None:
 def test_the_made_files_are_offered_like_any_static_file() -> None:
     finder = assets.GeneratedFinder()
 
-    assert {path for path, _ in finder.list(None)} == {"icons.svg", "css/deskhand.css"}
+    assert {path for path, _ in finder.list(None)} == {
+        "icons.svg",
+        "css/deskhand.css",
+        "js/vendor/prosemirror.js",
+    }
     assert finder.find("css/nothing.css") == []
     with open(finder.find("css/deskhand.css")) as sheet:
         assert sheet.read().index("@layer tokens") < 400

@@ -168,7 +168,7 @@ def test_a_ticket_is_not_merged_with_itself_or_with_a_gone_one(office, two, clie
     older, newer = two
     assert merge(client, newer, newer).status_code == 422
     merge(client, newer, older)
-    assert merge(client, newer, older).status_code == 404
+    assert merge(client, newer, older).status_code == 409
 
 
 def test_both_must_be_ones_own_to_edit_R_PERM_1(office, two, sign_in):
