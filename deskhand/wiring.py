@@ -36,6 +36,7 @@ from deskhand.delivery.types import Answered, Pair, Transport
 from deskhand.desk import (
     concerned,
     conversations,
+    custom_views,
     customers,
     inboxes,
     later,
@@ -45,6 +46,7 @@ from deskhand.desk import (
     threads,
 )
 from deskhand.desk import search as message_search
+from deskhand.desk.custom_views import Gone
 from deskhand.desk.types import Automatic
 from deskhand.events import dispatch, live, log, partitions
 from deskhand.events.types import Actor, ActorKind, Cause, Event
@@ -83,6 +85,20 @@ def let_go_of_stages(account_id: int, events: Sequence[Event]) -> None:
     if stage_ids or pipeline_ids:
         inboxes.let_go_of_stages(account_id, stage_ids, pipeline_ids)
         lanes.let_go_of_stages(account_id, stage_ids)
+        custom_views.let_go_of(account_id, *_gone(events))
+
+
+def _gone(events: Sequence[Event]) -> tuple[dict[int, Gone], dict[int, Gone]]:
+    """What is deleted, by the ids of statuses and of pipelines; of a status that went with its pipeline, the pipeline."""
+    statuses: dict[int, Gone] = {}
+    pipelines_gone: dict[int, Gone] = {}
+    for event in events:
+        if event.kind == "stage.deleted":
+            statuses[event.object_id] = Gone("status", event.data["before"]["label"])
+        elif event.kind == "pipeline.deleted":
+            gone = pipelines_gone[event.object_id] = Gone("pipeline", event.data["before"]["label"])
+            statuses |= dict.fromkeys(event.data["before"]["stages"], gone)
+    return statuses, pipelines_gone
 
 
 def follow_merged(account_id: int, events: Sequence[Event]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
@@ -12,7 +13,7 @@ from deskhand.accounts.models import Account, Team
 from deskhand.accounts.policy import Action, can, require
 from deskhand.accounts.types import Viewer
 from deskhand.crm.filters.as_json import from_json, to_json
-from deskhand.crm.filters.types import EVERYTHING, Condition
+from deskhand.crm.filters.types import EVERYTHING, Condition, Filter, leaves_by_type
 from deskhand.desk import preferences
 from deskhand.desk.models import CustomView, Sharing
 from deskhand.desk.selection import Selection, where
@@ -29,6 +30,24 @@ _NOTE = "desk.custom_views"
 
 
 @dataclass(frozen=True)
+class Gone:
+    """Something deleted that a view asks for."""
+
+    kind: str  # pipeline, status
+    label: str
+
+
+@dataclass(frozen=True)
+class What:
+    """What a view shows."""
+
+    pipeline_id: int | None
+    condition: Condition
+    columns: tuple[str, ...]
+    sort: str
+
+
+@dataclass(frozen=True)
 class SavedView:
     id: int
     name: str
@@ -38,6 +57,7 @@ class SavedView:
     columns: tuple[str, ...]
     sort: str
     selection: Selection
+    gone: tuple[Gone, ...] = ()
 
     @property
     def key(self) -> str:
@@ -86,7 +106,7 @@ def _saved(one: CustomView, zone: ZoneInfo) -> SavedView:
     condition = from_json(one.condition, "condition") if one.condition else EVERYTHING
     return SavedView(
         one.pk, one.name, one.owner_id, Sharing(one.sharing), one.team_id, tuple(one.columns), one.sort,
-        Selection(zone, one.pipeline_id, condition),
+        Selection(zone, one.pipeline_id, condition), tuple(Gone(**found) for found in one.gone),
     )  # fmt: skip
 
 
@@ -115,26 +135,30 @@ def may_change(viewer: Viewer, one: SavedView) -> bool:
     return one.owner_id == viewer.user_id or viewer.is_super_admin
 
 
-def create(
-    viewer: Viewer,
-    wish: Wish,
-    *,
-    pipeline_id: int | None,
-    condition: Condition,
-    columns: tuple[str, ...],
-    sort: str,
-) -> int:
+def create(viewer: Viewer, wish: Wish, what: What) -> int:
     """Raises Forbidden, and Invalid that names the field."""
     require(viewer, Action.EDIT_CUSTOM_VIEWS)
-    where(viewer, Selection(ZoneInfo("UTC"), pipeline_id, condition))
     if CustomView.objects.filter(account_id=viewer.account_id, owner_id=viewer.user_id).count() >= MOST:
         raise Invalid(_("You have too many views."), field="name", hint=_("Delete one first."))
-    made = CustomView(
-        account_id=viewer.account_id, owner_id=viewer.user_id, pipeline_id=pipeline_id, columns=list(columns),
-        condition={} if condition == EVERYTHING else to_json(condition), sort=sort, created_at=clock.now(),
-    )  # fmt: skip
+    made = CustomView(account_id=viewer.account_id, owner_id=viewer.user_id, created_at=clock.now())
+    _show(viewer, made, what)
     _save(viewer, made, wish, "view.created")
     return made.pk
+
+
+def show_otherwise(viewer: Viewer, view_id: int, what: What) -> None:
+    """Let it show something else. Raises NotFound, Forbidden, and Invalid for filters that can't be asked."""
+    found = _own(viewer, view_id)
+    _show(viewer, found, what)
+    found.gone = []
+    found.save(update_fields=["pipeline_id", "condition", "columns", "sort", "gone"])
+    _tell(viewer, view_id, "view.changed")
+
+
+def _show(viewer: Viewer, view: CustomView, what: What) -> None:
+    where(viewer, Selection(ZoneInfo("UTC"), what.pipeline_id, what.condition))
+    view.pipeline_id, view.columns, view.sort = what.pipeline_id, list(what.columns), what.sort
+    view.condition = {} if what.condition == EVERYTHING else to_json(what.condition)
 
 
 def change(viewer: Viewer, view_id: int, wish: Wish) -> None:
@@ -193,3 +217,44 @@ def _tell(viewer: Viewer, view_id: int, kind: str) -> None:
     log.record(
         kind, object_type="view", object_id=view_id, version=1, by=Actor.user(viewer.user_id), at=clock.now(), data={}
     )  # fmt: skip
+
+
+# ── what views ask for ───────────────────────────────────────────────────────────────────────────────────────────────
+
+STATUS = "hs_pipeline_stage"
+
+
+def naming(account_id: int, object_type: str, name: str, values: Collection[str] = ()) -> list[CustomView]:
+    """The views that filter by a property, or show it; with `values` those that filter by one of these."""
+    found = CustomView.objects.filter(account_id=account_id).order_by("id")
+    return [one for one in found if _names(one, object_type, name, values)]
+
+
+def _names(one: CustomView, object_type: str, name: str, values: Collection[str]) -> bool:
+    if not values and object_type == "ticket" and name in one.columns:
+        return True
+    leaves = leaves_by_type(from_json(one.condition, "condition"), "ticket") if one.condition else ()
+    return any(
+        isinstance(leaf, Filter) and (kind, leaf.property) == (object_type, name)
+        and (not values or any(str(value) in values for value in leaf.values))
+        for kind, leaf in leaves
+    )  # fmt: skip
+
+
+def of_pipeline(account_id: int, pipeline_id: int) -> list[CustomView]:
+    return list(CustomView.objects.filter(account_id=account_id, pipeline_id=pipeline_id).order_by("id"))
+
+
+def let_go_of(account_id: int, statuses: Mapping[int, Gone], pipelines: Mapping[int, Gone]) -> None:
+    """Views that ask for what is deleted say so; what they ask for stays for their owners to change (R-PIPE-10)."""
+    for one in CustomView.objects.select_for_update().filter(account_id=account_id).order_by("id"):
+        pipeline = pipelines.get(one.pipeline_id or 0)
+        lost = [pipeline] if pipeline else _asked_for(one, statuses)
+        if lost:
+            one.gone = [*one.gone, *(vars(gone) for gone in lost if vars(gone) not in one.gone)]
+            one.save(update_fields=["gone"])
+
+
+def _asked_for(one: CustomView, statuses: Mapping[int, Gone]) -> list[Gone]:
+    found = (gone for stage_id, gone in statuses.items() if _names(one, "ticket", STATUS, {str(stage_id)}))
+    return list(dict.fromkeys(found))

@@ -341,6 +341,8 @@ class CustomView(models.Model):
     condition = models.JSONField(default=dict)  # as crm.filters.as_json writes it
     columns = ArrayField(models.TextField(), default=list)
     sort = models.TextField()
+    #: What it asked for and is deleted, by name, until somebody saves it anew: [{"kind": "pipeline" | "status", "label"}].
+    gone = models.JSONField(default=list)
     created_at = models.DateTimeField()
 
     class Meta:

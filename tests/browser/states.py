@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from playwright.sync_api import Page
@@ -80,6 +81,17 @@ def later_menu(page: Page) -> None:
     ticket(page)
     page.locator(".composer-tab", has_text="Reply").click()
     page.locator("[popovertarget=later-menu]").click()
+
+
+def view_changed(page: Page) -> None:
+    page.goto("/views")
+    if not page.get_by_role("link", name="Newest first", exact=True).count():
+        page.goto("/views/new")
+        page.locator("#view-name").fill("Newest first")
+        page.get_by_role("button", name="Save", exact=True).click()
+        page.goto("/views")
+    page.get_by_role("link", name="“Newest first” as a table").click()
+    page.goto(re.sub(r"sort=[^&]*", "sort=hs_ticket_id", page.url))
 
 
 def snippet_list(page: Page) -> None:
@@ -706,6 +718,7 @@ STATES: dict[str, Step] = {
     "formatted": formatted,
     "picks": picks,
     "later-menu": later_menu,
+    "view-changed": view_changed,
     "snippets": snippet_list,
     "new-snippet": new_snippet,
     "owner-menu": owner_menu,

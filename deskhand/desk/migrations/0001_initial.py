@@ -99,6 +99,7 @@ class Migration(migrations.Migration):
                 ('condition', models.JSONField(default=dict)),
                 ('columns', django.contrib.postgres.fields.ArrayField(base_field=models.TextField(), default=list, size=None)),
                 ('sort', models.TextField()),
+                ('gone', models.JSONField(default=list)),
                 ('created_at', models.DateTimeField()),
             ],
             options={

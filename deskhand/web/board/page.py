@@ -12,12 +12,15 @@ from django.utils.translation import gettext as _
 
 from deskhand.accounts import policy
 from deskhand.accounts.policy import Action
+from deskhand.accounts.types import Viewer
 from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.pipelines.types import PipelineValue, StageValue
-from deskhand.desk import board, new_tickets
+from deskhand.desk import board, custom_views, new_tickets, table
+from deskhand.desk.custom_views import SavedView, What
 from deskhand.desk.selection import Selection
 from deskhand.kernel.errors import Invalid, NotFound
-from deskhand.web import labels
+from deskhand.kernel.text import whole
+from deskhand.web import gone, labels
 from deskhand.web.board import creating, rows
 from deskhand.web.filters import editing
 from deskhand.web.filters.bar import OWN, BarOf
@@ -44,6 +47,44 @@ def stage_of(pipeline: PipelineValue, stage_id: int) -> StageValue:
     return found
 
 
+def view_in(request: AccountRequest) -> SavedView | None:
+    """The saved view that the address names; None where the viewer has no such."""
+    wanted = whole(request.GET.get("view", ""))
+    return next((one for one in custom_views.of(request.viewer) if one.id == wanted), None)
+
+
+def columns_and_sort(view: SavedView) -> tuple[tuple[str, ...], str]:
+    """As the table takes them: what is no column any more is left out."""
+    return tuple(table.chosen_columns(view.columns)), str(table.sort_of(view.sort or table.DEFAULT_SORT))
+
+
+def address_of(view: SavedView, screen: str = "table") -> str:
+    """The view as it is saved, on the board or as a table; of a deleted pipeline on the default one."""
+    known = {one.id for one in pipelines_of("ticket").pipelines}
+    of = view.selection.pipeline_id
+    pipeline_id = of if of in known else pipelines_of("ticket").default.id
+    asked = [("view", str(view.id)), ("f", editing.write(editing.groups_of(view.selection.condition)))]
+    if screen == "table":
+        asked += [("sort", view.sort), *(("cols", name) for name in view.columns)]
+    return f"{reverse(screen, args=[pipeline_id])}?{urlencode([pair for pair in asked if pair[1]])}"
+
+
+def view_bar(viewer: Viewer, view: SavedView, screen: str, shown: What) -> rows.ViewBar:
+    """How the page differs from the view, and what may be done about it."""
+    saved = What(view.selection.pipeline_id, view.selection.condition, *columns_and_sort(view))
+    fields = [
+        ("pipeline", str(shown.pipeline_id)), ("f", editing.write(editing.groups_of(shown.condition))), ("sort", shown.sort),
+        *(("cols", name) for name in shown.columns),
+    ]  # fmt: skip
+    given = tuple(pair for pair in fields if pair[1])
+    may = custom_views.may_change(viewer, view)
+    return rows.ViewBar(
+        name=view.name, is_changed=shown != saved or (may and bool(view.gone)), gone=gone.said(view), fields=(*given, ("screen", screen)),
+        save_url=reverse("view-keep", args=[view.id]) if may else "", new_url=f"{reverse('view-new')}?{urlencode(given)}",
+        discard_url=address_of(view, screen), edit_url=reverse("view-edit", args=[view.id]) if may else "",
+    )  # fmt: skip
+
+
 class BoardOf:
     """One pipeline as the viewer sees it, with a fixed number of queries."""
 
@@ -52,7 +93,8 @@ class BoardOf:
         self.screen, self.query = screen, self._kept_query()
         args = [pipeline.id]
         parts = {"editor": reverse("filter-editor", args=args), "count": reverse("filter-count", args=args)}
-        if policy.can(self.viewer, Action.EDIT_CUSTOM_VIEWS):
+        self.view = view_in(request)
+        if policy.can(self.viewer, Action.EDIT_CUSTOM_VIEWS) and self.view is None:
             parts["save"] = f"{reverse('view-new')}?pipeline={pipeline.id}"
         self.words = Words(self.viewer)
         self.filters = BarOf(self.words, request.GET, reverse(screen, args=args), parts)
@@ -86,6 +128,8 @@ class BoardOf:
     def page_frame(self) -> dict[str, Any]:
         """What board and table have in common; the way between them keeps the filters."""
         filters = {"f": editing.write(self.filters.groups)} if self.filters.groups else {}
+        if self.view:
+            filters["view"] = str(self.view.id)
         kept = f"?{urlencode(filters)}" if filters else ""
         is_automating = policy.can(self.viewer, Action.EDIT_LANES)
         return {
@@ -94,7 +138,12 @@ class BoardOf:
             "table_url": reverse("table", args=[self.pipeline.id]) + kept,
             "automate_url": reverse("automate", args=[self.pipeline.id]) if is_automating else "",
             "create_url": self._create_url(self.pipeline.first_open),
+            "view": view_bar(self.viewer, self.view, self.screen, self.shows(self.view)) if self.view else None,
         }  # fmt: skip
+
+    def shows(self, view: SavedView) -> What:
+        """What the page shows; a board has no columns and no order of its own."""
+        return What(self.pipeline.id, condition(self.filters.groups), *columns_and_sort(view))
 
     def _create_url(self, stage: StageValue) -> str:
         return creating.url(stage.id) if new_tickets.may_create(self.viewer) else ""

@@ -46,6 +46,20 @@ class Column:
 
 
 @dataclass(frozen=True)
+class ViewBar:
+    """The saved view whose filters these are. `fields` are how it stands on the page; POST them to `save_url`."""
+
+    name: str
+    is_changed: bool
+    gone: str  # what it asks for and is deleted
+    fields: tuple[tuple[str, str], ...]
+    save_url: str  # empty: not theirs to change
+    new_url: str
+    discard_url: str
+    edit_url: str
+
+
+@dataclass(frozen=True)
 class BoardPage:
     title: str
     pipelines: tuple[PipelineLink, ...]
@@ -55,6 +69,7 @@ class BoardPage:
     automate_url: str
     create_url: str
     bar: Bar
+    view: ViewBar | None = None
 
 
 @dataclass(frozen=True)

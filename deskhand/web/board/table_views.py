@@ -57,12 +57,15 @@ def more(request: AccountRequest, pipeline_id: int, after: str) -> HttpResponse:
 
 @require_POST
 def set_columns(request: AccountRequest, pipeline_id: int) -> HttpResponse:
-    """`cols` are kept for this pipeline, and the address goes on without them."""
+    """`cols` are kept for this pipeline, and the address goes on without them; those of a view go on in the address."""
     policy.require(request.viewer, Action.OPEN_HELP_DESK)
     pipeline = pipeline_of(pipeline_id)
     chosen = tables.chosen_columns(request.POST.getlist("cols"))
-    preferences.set_columns(request.viewer, f"pipeline-{pipeline.id}", chosen)
-    kept = [(name, value) for name in ("f", "sort") for value in request.POST.getlist(name) if value]
+    kept = [(name, value) for name in ("view", "f", "sort") for value in request.POST.getlist(name) if value]
+    if request.POST.get("view"):
+        kept += [("cols", name) for name in chosen]
+    else:
+        preferences.set_columns(request.viewer, f"pipeline-{pipeline.id}", chosen)
     return redirect(reverse("table", args=[pipeline.id]) + (f"?{urlencode(kept)}" if kept else ""))
 
 

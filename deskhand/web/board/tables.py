@@ -15,12 +15,14 @@ from deskhand.crm.pipelines.types import PipelineValue
 from deskhand.crm.records.models import Ticket
 from deskhand.crm.schema.queries import properties_of
 from deskhand.desk import preferences, table
+from deskhand.desk.custom_views import SavedView, What
 from deskhand.desk.table import COMPANY, CONTACT, Sort
 from deskhand.kernel.errors import Invalid
 from deskhand.web import labels
-from deskhand.web.board.page import BoardOf
-from deskhand.web.board.rows import PipelineLink
+from deskhand.web.board.page import BoardOf, columns_and_sort
+from deskhand.web.board.rows import PipelineLink, ViewBar
 from deskhand.web.filters.bar import OWN, Bar
+from deskhand.web.filters.editing import condition
 from deskhand.web.inbox import property_values
 from deskhand.web.inbox.panel_rows import Editor
 from deskhand.web.inbox.property_values import OWNER, STATUS, TEAMS, People, Typed
@@ -97,6 +99,7 @@ class TablePage:
     columns: tuple[ColumnChoice, ...]
     columns_url: str
     kept: tuple[tuple[str, str], ...] = field(default_factory=tuple)  # of the address
+    view: ViewBar | None = None
 
 
 def label_of(name: str) -> str:
@@ -157,9 +160,10 @@ class TableOf(BoardOf):
 
     def __init__(self, request: AccountRequest, pipeline: PipelineValue) -> None:
         super().__init__(request, pipeline, "table")
-        self.sort = table.sort_of(request.GET.get("sort") or table.DEFAULT_SORT)
+        own = columns_and_sort(self.view) if self.view else None
+        self.sort = table.sort_of(request.GET.get("sort") or (own[1] if own else table.DEFAULT_SORT))
         self.key = f"pipeline-{pipeline.id}"
-        kept = preferences.of(self.viewer).columns.get(self.key, [])
+        kept = own[0] if own else preferences.of(self.viewer).columns.get(self.key, [])
         self.columns = table.chosen_columns(request.GET.getlist("cols") or kept)
         self.cells = Cells(request, self.columns)
 
@@ -175,6 +179,9 @@ class TableOf(BoardOf):
             columns_url=reverse("table-columns", args=[pipeline_id]),
             kept=tuple((n, v) for n, vs in self.request.GET.lists() if n not in (*OWN[1:], "cols") for v in vs),
         )  # fmt: skip
+
+    def shows(self, view: SavedView) -> What:
+        return What(self.pipeline.id, condition(self.filters.groups), tuple(self.columns), str(self.sort))
 
     def _head(self, name: str) -> Head:
         if name not in table.SORTS:

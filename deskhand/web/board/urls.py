@@ -25,6 +25,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("views/create", view_views.create, name="view-create"),
     path("views/<id:view_id>", view_views.edit, name="view-edit"),
     path("views/<id:view_id>/save", view_views.save, name="view-save"),
+    path("views/<id:view_id>/keep", view_views.keep, name="view-keep"),
     path("views/<id:view_id>/move", view_views.move, name="view-move"),
     path("views/<id:view_id>/delete", view_views.delete, name="view-delete"),
     path("views/<id:view_id>/table", view_views.table, name="view-table"),

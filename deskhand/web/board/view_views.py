@@ -19,11 +19,12 @@ from deskhand.accounts.policy import Action
 from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.desk import custom_views, preferences
 from deskhand.desk import table as tables
-from deskhand.desk.custom_views import SavedView, Wish
+from deskhand.desk.custom_views import SavedView, What, Wish
 from deskhand.desk.models import Sharing
 from deskhand.kernel.errors import Invalid
 from deskhand.kernel.text import whole
-from deskhand.web.board.page import pipeline_of
+from deskhand.web import gone
+from deskhand.web.board.page import address_of, pipeline_of
 from deskhand.web.board.views import AREA
 from deskhand.web.choices import Choice, offered
 from deskhand.web.filters import editing
@@ -43,6 +44,7 @@ class Line:
     edit_url: str
     move_url: str
     is_usable: bool
+    gone: str
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,7 @@ def listed(request: AccountRequest) -> HttpResponse:
         Line(
             one.id, one.name, labels.get(_chosen(one), ""), reverse("inbox-view", args=[one.key]), reverse("view-table", args=[one.id]),
             reverse("view-edit", args=[one.id]) if custom_views.may_change(request.viewer, one) else "",
-            reverse("view-move", args=[one.id]), one in usable,
+            reverse("view-move", args=[one.id]), one in usable, gone.said(one),
         )
         for one in custom_views.of(request.viewer)
     ]  # fmt: skip
@@ -102,12 +104,12 @@ def new(request: AccountRequest) -> HttpResponse:
 def _new_page(request: AccountRequest, name: str, sharing: str, refusal: Invalid | None = None) -> FormPage:
     given = request.POST if request.method == "POST" else request.GET
     pipeline = pipeline_of(_number(given.get("pipeline", "")))
-    hidden = {"pipeline": str(pipeline.id), "f": given.get("f", ""), "sort": given.get("sort", "")}
-    editing.read(hidden["f"])
-    kept = {key: value for key, value in hidden.items() if key != "pipeline" and value}
+    kept = [(key, value) for key in ("f", "sort", "cols") for value in given.getlist(key) if value]
+    editing.read(given.get("f", ""))
     back = reverse("table", args=[pipeline.id]) + (f"?{urlencode(kept)}" if kept else "")
+    hidden = (("pipeline", str(pipeline.id)), *kept)
     return _with(
-        FormPage(_("Save as view"), reverse("view-create"), back, name, _shared(request, sharing), tuple(hidden.items())),
+        FormPage(_("Save as view"), reverse("view-create"), back, name, _shared(request, sharing), hidden),
         refusal,
     )  # fmt: skip
 
@@ -132,22 +134,32 @@ def _form(request: AccountRequest, page: FormPage, status: int = 200) -> HttpRes
 def create(request: AccountRequest) -> HttpResponse:
     """Lands on the view in the inbox."""
     _require(request)
-    wish, pipeline = _wish(request), pipeline_of(_number(request.POST.get("pipeline", "")))
-    condition = editing.condition(editing.read(request.POST.get("f", "")))
-    columns = preferences.of(request.viewer).columns.get(f"pipeline-{pipeline.id}", [])
-    sort = str(tables.sort_of(request.POST.get("sort") or tables.DEFAULT_SORT))
+    wish, what = _wish(request), _what(request)
     try:
-        view_id = custom_views.create(
-            request.viewer,
-            wish,
-            pipeline_id=pipeline.id,
-            condition=condition,
-            columns=tuple(columns),
-            sort=sort,
-        )
+        view_id = custom_views.create(request.viewer, wish, what)
     except Invalid as refusal:
         return _form(request, _new_page(request, wish.name, request.POST.get("sharing", ""), refusal), 422)
     return redirect("inbox-view", f"custom-{view_id}")
+
+
+def _what(request: AccountRequest) -> What:
+    """As the page shows it. Raises Invalid and NotFound."""
+    form = request.POST
+    pipeline = pipeline_of(_number(form.get("pipeline", "")))
+    kept = preferences.of(request.viewer).columns.get(f"pipeline-{pipeline.id}", [])
+    columns = tables.chosen_columns(form.getlist("cols")) if "cols" in form else kept
+    sort = str(tables.sort_of(form.get("sort") or tables.DEFAULT_SORT))
+    return What(pipeline.id, editing.condition(editing.read(form.get("f", ""))), tuple(columns), sort)
+
+
+@require_POST
+def keep(request: AccountRequest, view_id: int) -> HttpResponse:
+    """Let the view show what the page shows, and go back to it."""
+    _require(request)
+    custom_views.show_otherwise(request.viewer, view_id, _what(request))
+    found = custom_views.find(request.viewer, view_id)
+    messages.success(request, _("The view “%(view)s” is saved.") % {"view": found.name})
+    return redirect(address_of(found, "board" if request.POST.get("screen") == "board" else "table"))
 
 
 @require_GET
@@ -201,8 +213,4 @@ def delete(request: AccountRequest, view_id: int) -> HttpResponse:
 def table(request: AccountRequest, view_id: int) -> HttpResponse:
     """The view as a table, with its own columns and order."""
     _require(request)
-    found = custom_views.find(request.viewer, view_id)
-    asked = [("f", editing.write(editing.groups_of(found.selection.condition))), ("sort", found.sort)]
-    query = urlencode([*(pair for pair in asked if pair[1]), *(("cols", name) for name in found.columns)])
-    pipeline_id = found.selection.pipeline_id or pipelines_of("ticket").default.id
-    return redirect(f"{reverse('table', args=[pipeline_of(pipeline_id).id])}?{query}")
+    return redirect(address_of(custom_views.find(request.viewer, view_id)))

@@ -29,7 +29,7 @@ from deskhand.desk.models import Attachment, ChannelAccount, Mention, Message, S
 from deskhand.events.queries import rules_of
 from deskhand.events.types import Actor
 from deskhand.routing import queries as routing
-from deskhand.web import troubles
+from deskhand.web import gone, troubles
 from deskhand.web.files import has_remote_pictures, with_own_pictures
 from deskhand.web.frame import VIEW_SENTENCES, count_text, view_words
 from deskhand.web.inbox import causes, composing, panel, present, reading, rows, snooze_menu, words
@@ -91,6 +91,7 @@ def ticket_list(
         key=view, title=view_words(request, view)[0], url=url,
         rows=tuple(ticket_row(row, view, current=current) for row in page),
         count_text=count_text(count), bulk=bulk_bar(request.viewer, found, count) if page else None,
+        view_url=reverse("view-table", args=[found.saved.id]) if found.saved else "", gone=gone.said(found.saved) if found.saved else "",
         density_url=reverse("inbox-density", args=[view]), is_compact=preferences.of(request.viewer).is_compact,
         refresh_url=reverse("inbox-list", args=[view]), new_url="" if after else reverse("inbox-new", args=[view, newest]),
         more_url=reverse("inbox-more", args=[view, following]) if following else "", empty_text=str(VIEW_SENTENCES.get(view, _("Tickets that match the filters are listed here."))),

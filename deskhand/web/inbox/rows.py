@@ -70,6 +70,8 @@ class TicketList:
     first: FirstThing | None = None  # what to do first, where no mail can come in yet
     filtered: ThreadList | None = None  # in the view of spam: what is no ticket
     bulk: BulkBar | None = None  # None: the list alone
+    view_url: str = ""  # a saved view as a table, where it can be changed
+    gone: str = ""  # what it asks for and is deleted
     density_url: str = ""  # POST compact=1|0
     is_compact: bool = False
 

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from django.db.models import QuerySet
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
+from deskhand.accounts.models import User
 from deskhand.automation import lanes, workflows
 from deskhand.automation.models import Workflow
 from deskhand.crm.pipelines import rules
 from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.pipelines.types import PipelineValue, StageValue
 from deskhand.crm.schema import layouts
-from deskhand.desk.models import ChannelAccount
+from deskhand.desk import custom_views
+from deskhand.desk.models import ChannelAccount, CustomView, Sharing
 from deskhand.kernel.database.scope import current_account_id
 from deskhand.web.objects.rows import Dependent
 
@@ -28,19 +30,25 @@ def of_status(pipeline: PipelineValue, stage: StageValue) -> tuple[Dependent, ..
         *(Dependent("mail", text, url) for text in _triggers(pipeline, stage)),
         *_rules(pipeline, stage),
         *_channels(_ours().filter(stage_id=stage.id)),
+        *_views(custom_views.naming(current_account_id(), "ticket", custom_views.STATUS, {str(stage.id)})),
     )
 
 
 def of_pipeline(pipeline: PipelineValue) -> tuple[Dependent, ...]:
     url = reverse("automate", args=[pipeline.id])
     own = [lane.workflow for lane in lanes.lanes_of(pipeline) if lane.workflow]
-    return (*_workflows(own, url), *_channels(_ours().filter(pipeline_id=pipeline.id)))
+    return (
+        *_workflows(own, url),
+        *_channels(_ours().filter(pipeline_id=pipeline.id)),
+        *_views(custom_views.of_pipeline(current_account_id(), pipeline.id)),
+    )
 
 
 def of_property(object_type: str, name: str) -> tuple[Dependent, ...]:
     """Where an account's own property is named."""
     account_id = current_account_id()
     found = list(_workflows(workflows.naming(account_id, name), ""))
+    found += _views(custom_views.naming(account_id, object_type, name))
     if any(name in section.properties for section in layouts.layout_of(account_id, object_type)):
         found.append(Dependent("panel-right", _("Sidebar layout")))
     for pipeline in pipelines_of(object_type).pipelines:
@@ -60,6 +68,19 @@ def _workflows(found: Iterable[Workflow], url: str) -> tuple[Dependent, ...]:
     return tuple(
         Dependent("workflow", _("Workflow “%(name)s”") % {"name": name}, url) for name in names.values()
     )
+
+
+def _views(found: Sequence[CustomView]) -> Iterable[Dependent]:
+    """Shared ones by their names; of others' own ones only whose they are."""
+    private = {one.owner_id for one in found if one.sharing == Sharing.PRIVATE}
+    owners = dict(User.objects.filter(pk__in=private).values_list("pk", "name")) if private else {}
+    for one in found:
+        text = (
+            _("A private view of %(name)s") % {"name": owners.get(one.owner_id, "?")}
+            if one.sharing == Sharing.PRIVATE
+            else _("View “%(name)s”") % {"name": one.name}
+        )
+        yield Dependent("list-filter", text)
 
 
 def _triggers(pipeline: PipelineValue, stage: StageValue) -> Iterable[str]:

@@ -10,12 +10,16 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from deskhand.accounts.models import Membership
+from deskhand.crm.pipelines import pipelines
+from deskhand.crm.pipelines.pipelines import NewStage
+from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.records import tickets
 from deskhand.crm.schema import properties
 from deskhand.crm.schema.types import Kind
 from deskhand.desk import custom_views
 from deskhand.desk.models import CustomView
 from deskhand.events.types import SYSTEM
+from deskhand.web.objects import usage
 from deskhand.web.tests.test_filters import HIGH, condition, one
 from deskhand.web.tests.test_inbox import texts
 from deskhand.web.tests.test_table import subjects
@@ -31,8 +35,13 @@ def client(office, sign_in):
     return sign_in(office.world.grace)
 
 
-def create(client, name="High ones", sharing="PRIVATE", filters=None):
-    form = {"name": name, "sharing": sharing, "f": filters or condition([HIGH]), "sort": "hs_ticket_id"}
+def create(client, name="High ones", sharing="PRIVATE", filters=None, **more):
+    form = {
+        "name": name,
+        "sharing": sharing,
+        "f": filters or condition([HIGH]),
+        "sort": "hs_ticket_id",
+    } | more
     return client.post("/views/create", form)
 
 
@@ -193,3 +202,185 @@ def test_counting_views_takes_one_statement_however_many(office, client):
     assert queries() == few
     assert len(side(client)) == 7
     assert custom_views.MOST > 7
+
+
+# ── changed where it is shown ────────────────────────────────────────────────────────────────────────────────────────
+
+LOW = one("hs_ticket_priority", "enumeration", "any_of", "LOW")
+SAVED = '<form class="view-bar"'
+
+
+def bar_of(page: str) -> dict[str, list[str]]:
+    """What the bar of the view would send."""
+    form = re.search(r'(?s)<form class="view-bar".*?</form>', page)[0]
+    found: dict[str, list[str]] = {}
+    for name, value in re.findall(r'name="(pipeline|f|sort|cols|screen)" value="([^"]*)"', form):
+        found.setdefault(name, []).append(html.unescape(value))
+    return found | {"text": [form]}
+
+
+def saved(office) -> CustomView:
+    with office.inside():
+        return CustomView.objects.get(name="High ones")
+
+
+def test_a_view_is_changed_on_its_table_saved_and_thrown_away(office, client):
+    """R-VIEW-5"""
+    create(client)
+    view = saved(office)
+    address = client.get(f"/views/{view.pk}/table").headers["Location"]
+    page = client.get(address).content.decode()
+    assert "High ones" in bar_of(page)["text"][0]
+    assert "Save as new" not in page
+    assert f'href="/views/{view.pk}/table"' in client.get(f"/inbox/custom-{view.pk}").content.decode()
+
+    table = address.partition("?")[0]
+    changed = {"view": view.pk, "f": condition([LOW]), "sort": "-createdate"}
+    columns = client.post(f"{table}/columns", changed | {"cols": ["subject", "createdate"]})
+    page = client.get(columns.headers["Location"]).content.decode()
+    sent = bar_of(page)
+    assert "Changed" in sent["text"][0]
+    assert subjects(page) == []
+    assert (sent["sort"], sent["cols"]) == (["-createdate"], ["subject", "createdate"])
+    discard = html.unescape(re.search(r'href="([^"]*)">Discard', page)[1])
+    assert subjects(client.get(discard).content.decode()) == ["Parcel"]
+    assert "Changed" not in bar_of(client.get(discard).content.decode())["text"][0]
+
+    fields = {name: sent[name] for name in ("pipeline", "f", "sort", "cols", "screen")}
+    kept = client.post(f"/views/{view.pk}/keep", fields, follow=True)
+    assert "The view “High ones” is saved." in texts(kept)
+    assert "Changed" not in bar_of(kept.content.decode())["text"][0]
+    view = saved(office)
+    assert (view.columns, view.sort) == (["subject", "createdate"], "-createdate")
+    assert "LOW" in str(view.condition)
+    assert side(client) == {"High ones": ""}
+
+
+def test_a_changed_view_becomes_a_new_one_with_its_columns(office, client):
+    create(client)
+    view = saved(office)
+    table = client.get(f"/views/{view.pk}/table").headers["Location"].partition("?")[0]
+
+    page = client.get(table, {"view": view.pk, "f": condition([LOW]), "cols": ["subject"]}).content.decode()
+    form = client.get(html.unescape(re.search(r'href="([^"]*)">Save as new', page)[1])).content.decode()
+    fields = dict(re.findall(r'type="hidden" name="(f|pipeline|sort|cols)" value="([^"]*)"', form))
+    client.post(
+        "/views/create",
+        {key: html.unescape(value) for key, value in fields.items()} | {"name": "Low", "sharing": "PRIVATE"},
+    )
+
+    with office.inside():
+        assert CustomView.objects.get(name="Low").columns == ["subject"]
+        assert "HIGH" in str(CustomView.objects.get(name="High ones").condition)
+
+
+def test_the_board_of_a_view_knows_it_too(office, client):
+    create(client)
+    view = saved(office)
+    address = client.get(f"/views/{view.pk}/table").headers["Location"].replace("/table", "/board")
+
+    assert "Changed" not in bar_of(client.get(address).content.decode())["text"][0]
+    page = client.get(address.partition("?")[0], {"view": view.pk}).content.decode()
+    sent = bar_of(page)
+    assert "Changed" in sent["text"][0]
+    fields = {name: values for name, values in sent.items() if name != "text"}
+    assert "/board?" in client.post(f"/views/{view.pk}/keep", fields).headers["Location"]
+    assert saved(office).condition == {}
+
+
+def test_only_its_owner_or_a_super_admin_saves_it(office, client, sign_in):
+    create(client, sharing="EVERYONE")
+    view, world = saved(office), office.world
+    changed = {"f": condition([LOW]), "view": view.pk}
+    bob, ada = sign_in(world.bob), sign_in(world.ada)
+    with office.inside():
+        Membership.objects.filter(account=world.account, user=world.ada).update(is_super_admin=True)
+
+    address = client.get(f"/views/{view.pk}/table").headers["Location"].partition("?")[0]
+    page = bob.get(address, changed).content.decode()
+    assert ">Save</button>" not in bar_of(page)["text"][0]
+    assert "Save as new" in page
+    assert bob.post(f"/views/{view.pk}/keep", {"f": condition([LOW])}).status_code == 403
+    assert "HIGH" in str(saved(office).condition)
+    assert ada.post(f"/views/{view.pk}/keep", {"f": condition([LOW])}).status_code == 302
+    assert "LOW" in str(saved(office).condition)
+
+
+@pytest.fixture
+def returns(wired, office):
+    """A second pipeline of two statuses."""
+    with office.inside() as world:
+        stages = [NewStage("Asked", "OPEN"), NewStage("Back", "CLOSED")]
+        return pipelines.create(world.account.pk, "ticket", "Returns", stages)
+
+
+def said(answer) -> str:
+    return html.unescape(" ".join(texts(answer).split()))
+
+
+def test_a_view_says_which_status_was_deleted_and_is_mended_by_saving(returns, office, client):
+    """R-PIPE-10"""
+    with office.inside():
+        extra = pipelines.add_stage(returns, NewStage("On hold", "OPEN"))
+    create(client, filters=condition([one("hs_pipeline_stage", "enumeration", "any_of", str(extra.pk))]))
+    view = saved(office)
+    with office.inside():
+        pipelines.delete_stage(extra, in_use=0, by=SYSTEM)
+
+    for page in ("/views", f"/inbox/custom-{view.pk}"):
+        assert "The status “On hold” is deleted, and this view asks for it." in said(client.get(page))
+    page = client.get(f"/views/{view.pk}/table", follow=True)
+    assert "Change the filters or the pipeline, then save." in said(page)
+    fields = {name: values for name, values in bar_of(page.content.decode()).items() if name != "text"}
+    client.post(f"/views/{view.pk}/keep", fields | {"f": condition([HIGH])})
+    assert saved(office).gone == []
+    assert "is deleted" not in said(client.get(f"/inbox/custom-{view.pk}"))
+
+
+def test_a_view_of_a_deleted_pipeline_says_so_once_and_opens_on_another(returns, office, client):
+    """R-PIPE-10"""
+    with office.inside():
+        first, second = returns.stages.order_by("display_order")
+    both = one("hs_pipeline_stage", "enumeration", "any_of", str(first.pk), str(second.pk))
+    create(client, filters=condition([both]), pipeline=returns.pk)
+    view = saved(office)
+    with office.inside():
+        pipelines.delete(returns, in_use=0, by=SYSTEM)
+
+    assert saved(office).gone == [{"kind": "pipeline", "label": "Returns"}]
+    assert "The pipeline “Returns” is deleted" in said(client.get(f"/inbox/custom-{view.pk}"))
+    page = client.get(f"/views/{view.pk}/table", follow=True)
+    assert page.status_code == 200
+    fields = {name: values for name, values in bar_of(page.content.decode()).items() if name != "text"}
+    client.post(f"/views/{view.pk}/keep", fields | {"f": ""})
+    assert side(client) == {"High ones": "2"}
+
+
+def test_what_is_to_go_names_the_views_that_would_miss_it(returns, office, client):
+    """R-PIPE-10: private ones by their owners, not by their names"""
+    with office.inside():
+        properties.create("ticket", "colour", "Colour", Kind.TEXT)
+        stage = returns.stages.first()
+    colour = one("colour", "string", "contains", "red")
+    create(client, "Red ones", filters=condition([colour]))
+    create(
+        client,
+        "Asked ones",
+        "EVERYONE",
+        condition([one("hs_pipeline_stage", "enumeration", "any_of", str(stage.pk))]),
+    )
+    create(client, "Returned", "EVERYONE", pipeline=returns.pk)
+
+    with office.inside():
+        assert [one.text for one in usage.of_property("ticket", "colour")] == [
+            "A private view of Grace Hopper"
+        ]
+        assert [
+            d.text
+            for d in usage.of_status(
+                pipelines_of("ticket").pipelines[-1], pipelines_of("ticket").stage(stage.pk)
+            )
+        ][-1] == "View “Asked ones”"
+        assert [d.text for d in usage.of_pipeline(pipelines_of("ticket").pipelines[-1])] == [
+            "View “Returned”"
+        ]

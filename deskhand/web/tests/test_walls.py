@@ -292,7 +292,7 @@ TABLE: dict[str, Wall] = {
     "view-new": OF_THE_LIST,
     "view-create": Wall("POST", neighbour=None),
     **{name: Wall() for name in ("view-edit", "view-table")},
-    **{name: Wall("POST") for name in ("view-save", "view-move", "view-delete")},
+    **{name: Wall("POST") for name in ("view-save", "view-keep", "view-move", "view-delete")},
     "card-move": Wall(),
     "card-moved": Wall("POST"),
     "availability": Wall("POST", neighbour=None, nobody=None),

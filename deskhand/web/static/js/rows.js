@@ -1,5 +1,8 @@
 // Rows that somebody puts in order: by the handle (pointer or arrow keys) and by the buttons; new ones come from a
-// template. A form sends its rows in the order of the page, so order needs no field of its own.
+// template. A form sends its rows in the order of the page, so order needs no field of its own; one with data-saves
+// does so by itself after each move.
+import { complain } from "app/toast";
+
 const ROW = "[data-row]";
 const KEY = "__key__";
 
@@ -10,7 +13,16 @@ export function connect(root) {
   let made = 0;
   let drag;
 
+  let saving = Promise.resolve();
+  function save() {
+    if (root.dataset.saves === undefined) return;
+    saving = saving.then(() => fetch(root.action, { method: "POST", body: new FormData(root), redirect: "manual" }))
+      .then((answer) => { if (!answer.ok && answer.type !== "opaqueredirect") throw new Error(answer.statusText); })
+      .catch(() => complain(root.dataset.failed));
+  }
+
   function tell(row) {
+    save();
     const rows = rowsOf(row.closest("[data-rows]"));
     if (!said) return;
     said.textContent = said.dataset.text.replace("{place}", rows.indexOf(row) + 1).replace("{count}", rows.length);

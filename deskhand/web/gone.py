@@ -1,0 +1,27 @@
+"""What a saved view asks for and is deleted, in a sentence."""
+
+from __future__ import annotations
+
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from deskhand.desk.custom_views import SavedView
+
+
+def said(view: SavedView) -> str:
+    """Empty where nothing is missing. A pipeline is the greater loss: nothing is found without it."""
+    pipelines = [one.label for one in view.gone if one.kind == "pipeline"]
+    statuses = [one.label for one in view.gone if one.kind == "status"]
+    if pipelines:
+        return _("The pipeline “%(name)s” is deleted, and this view asks for its tickets.") % {
+            "name": _(pipelines[0])
+        }
+    if statuses:
+        names = ", ".join(f"“{_(label)}”" for label in statuses)
+        text = ngettext(
+            "The status %(names)s is deleted, and this view asks for it.",
+            "The statuses %(names)s are deleted, and this view asks for them.",
+            len(statuses),
+        )
+        return text % {"names": names}
+    return ""
