@@ -388,7 +388,7 @@ def places(office) -> dict[str, str]:
             account_id=world.account.pk, owner_id=world.bob.pk, name="Canary 7f3a", sort="-hs_ticket_id", created_at=office.at
         )  # fmt: skip
     given = {
-        **{f"view-{name}": [saved.pk] for name in ("edit", "table", "save", "move", "delete")},
+        **{f"view-{name}": [saved.pk] for name in ("edit", "table", "save", "keep", "move", "delete")},
         **dict.fromkeys(("board", "filter-editor", "filter-count", "table", "table-columns"), lane[:1]), "board-more": [*lane, "1-1"],
         **{name: [ticket.pk] for name in ("card-move", "card-moved", "table-row")}, "table-more": [lane[0], "1-1"],
         **{name: [ticket.pk, "subject"] for name in ("cell-edit", "cell-save")},
