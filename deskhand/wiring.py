@@ -55,10 +55,10 @@ from deskhand.kernel.claimer import BatchClaimer, ClaimLoop
 from deskhand.kernel.database import wake
 from deskhand.kernel.database.scope import account_scope
 from deskhand.kernel.errors import DeskhandError
-from deskhand.notifications import telling
-from deskhand.notifications.types import Concerned
+from deskhand.notifications import telling, wishes
+from deskhand.notifications.types import Concerned, Topic
 from deskhand.routing import assign, availability, default_hours, loads, rerouting, rules, waiting
-from deskhand.routing.types import Assignment, NewTicket, Status
+from deskhand.routing.types import Assignment, NewTicket, Source, Status
 
 logger = structlog.get_logger()
 
@@ -209,6 +209,7 @@ def _route_what_rests(
             timers.set_timer(account_id, AFTER_WORKFLOWS, key, now + ASK_EVERY, rest)
     made = assign.route(account_id, waiting.as_they_stand(account_id, ready), now, after_workflows=None)
     _give(made, ready, now)
+    tell_of_nobodys(account_id, made, ready)
 
 
 def route_no_spam(account_id: int, events: Sequence[Event]) -> None:
@@ -359,8 +360,39 @@ def notify(account_id: int, events: Sequence[Event]) -> None:
     """AFTER_COMMIT: people hear of what concerns them."""
     said = {e.data["message_id"] for e in events if e.kind == replies.COMMENTED}
     about = {e.data["ticket_id"] for e in events if e.kind in NEWS and e.data.get("ticket_id")}
-    whom = Concerned(concerned.mentioned(account_id, said), concerned.followers(account_id, about))
-    telling.tell(account_id, events, whom)
+    new = {e.object_id for e in events if e.kind == tickets.CREATED and not e.data.get("owner_id")}
+    whom = Concerned(
+        concerned.mentioned(account_id, said),
+        concerned.followers(account_id, about),
+        wishes.asking_for(account_id, Topic.UNASSIGNED) if new else (),
+        _undecided(account_id) if new else (),
+    )
+    telling.tell(account_id, events, whom, away=_away)
+
+
+def _undecided(account_id: int) -> set[int]:
+    """New tickets that workflows may still give away (R-ROUTE-71); of those people hear when that is over."""
+    waits = timers.waiting(account_id, AFTER_WORKFLOWS)
+    return {ticket_id for payload in waits for ticket_id, _cause in payload["causes"]}
+
+
+def _away(account_id: int, user_ids: Collection[int]) -> set[int]:
+    """Who is away for a reason; who never had a status is not."""
+    found = availability.states(account_id, user_ids, clock.now())
+    return {
+        user_id
+        for user_id, one in found.items()
+        if one.status is Status.AWAY and one.source is not Source.NONE
+    }
+
+
+def tell_of_nobodys(account_id: int, made: Sequence[Assignment], causes: Mapping[int, int]) -> None:
+    """What workflows were waited for, and nobody got, is news now."""
+    nobodys = {causes[a.ticket_id] for a in made if not a.user_id and a.ticket_id in causes}
+    watchers = wishes.asking_for(account_id, Topic.UNASSIGNED) if nobodys else set()
+    if watchers:
+        events = dispatch.stored(account_id, nobodys, clock.now() - telling.OLD)
+        telling.tell(account_id, events, Concerned(watchers=watchers), away=_away)
 
 
 NEWS = {threads.RECEIVED, replies.SENT, replies.COMMENTED}

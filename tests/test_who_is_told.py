@@ -9,6 +9,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils.translation import get_language
 
+from deskhand import wiring
 from deskhand.accounts import users
 from deskhand.accounts.models import Membership, Role, User
 from deskhand.accounts.policy import viewer_for
@@ -17,12 +18,16 @@ from deskhand.delivery.models import OutboxEntry
 from deskhand.desk import replies, threads
 from deskhand.desk.models import Follower
 from deskhand.desk.types import Automatic, InboundMessage, Incoming, Mailbox
+from deskhand.events.models import EventRow
 from deskhand.events.types import SYSTEM, Actor, Event
-from deskhand.kernel import clock
+from deskhand.kernel import clock, timers
+from deskhand.kernel.database import scope
 from deskhand.notifications import reading, telling, wishes
 from deskhand.notifications.models import Notification
 from deskhand.notifications.types import Concerned, Topic
 from deskhand.notifications.wishes import Ways
+from deskhand.routing import availability, rules
+from deskhand.routing.types import Assignment, Option, Reason, Status
 
 
 @pytest.fixture
@@ -227,3 +232,88 @@ def test_telling_asks_as_often_for_many_as_for_few(world):
         return len(queries)
 
     assert asked(2) == asked(8)
+
+
+# ── what one has to ask for ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+def watch(world, user, *, bell=True, mail=False):
+    wishes.choose(world.account.pk, user.pk, {Topic.UNASSIGNED: Ways(bell, mail)})
+
+
+def test_of_a_new_ticket_that_is_nobodys_those_hear_who_asked(world, settle):
+    """R-NOT-1, R-NOT-8"""
+    watch(world, world.bob, mail=True)
+    mail(world, "Who takes me")
+    settle()
+
+    assert told(world, world.bob) == [(Topic.UNASSIGNED, "Astrid Lindqvist")]
+    assert told(world, world.grace) == []
+    assert "A new ticket of Astrid Lindqvist is nobody's" in mails_to(world.bob)[0].payload["text"]
+
+
+def test_a_ticket_that_routing_gave_away_is_no_news_for_them(world, settle):
+    watch(world, world.bob)
+    rules.set_rule(
+        world.account.pk, world.channel.pk, Option.USERS_AND_TEAMS, user_ids=[world.grace.pk], only_available=False, by=SYSTEM
+    )  # fmt: skip
+    mail(world, "Given away")
+    scope.settle()
+    settle()
+
+    assert told(world, world.bob) == []
+    assert told(world, world.grace) == [(Topic.ASSIGNED, "")]
+
+
+def test_while_workflows_may_still_give_it_away_nobody_hears_of_it(world, settle):
+    """R-ROUTE-71"""
+    watch(world, world.bob)
+    received = mail(world, "Wait for it")
+    timers.set_timer(
+        world.account.pk, wiring.AFTER_WORKFLOWS, "1", clock.now() + timedelta(hours=1), {"causes": [[received.ticket_id, 1]]}
+    )  # fmt: skip
+    settle()
+    assert told(world, world.bob) == []
+
+    created = EventRow.objects.get(kind="ticket.created", object_id=received.ticket_id)
+    gone = Assignment(received.ticket_id, None, (), 0, Reason.ALL_DROPPED)
+    wiring.tell_of_nobodys(world.account.pk, [gone], {received.ticket_id: created.pk})
+    assert told(world, world.bob) == [(Topic.UNASSIGNED, "Astrid Lindqvist")]
+
+
+# ── quiet ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def mention(world, owned, settle):
+    replies.comment(owned.ticket_id, f"@{world.bob.username} look", by=world.ada)
+    settle()
+
+
+def test_who_is_away_gets_no_mail_and_finds_it_in_the_bell(world, owned, settle):
+    """R-NOT-14"""
+    wishes.choose(world.account.pk, world.bob.pk, {Topic.MENTION: Ways(False, True)})
+    availability.set_by_hand(world.account.pk, world.bob.pk, Status.AWAY, by=SYSTEM)
+    mention(world, owned, settle)
+
+    assert mails_to(world.bob) == []
+    assert told(world, world.bob) == [(Topic.MENTION, "Ada Lovelace")]
+
+    availability.set_by_hand(world.account.pk, world.bob.pk, Status.AVAILABLE, by=SYSTEM)
+    mention(world, owned, settle)
+    assert len(mails_to(world.bob)) == 1
+
+
+def test_who_wants_mail_all_the_same_gets_it(world, owned, settle):
+    availability.set_by_hand(world.account.pk, world.bob.pk, Status.AWAY, by=SYSTEM)
+    wishes.keep_quiet(world.account.pk, world.bob.pk, False)
+    mention(world, owned, settle)
+
+    assert len(mails_to(world.bob)) == 1
+
+
+def test_who_never_had_a_status_is_not_away(world, owned, settle):
+    """R-AVAIL-14 is about tickets; somebody without a seat has no status at all."""
+    replies.comment(owned.ticket_id, f"@{world.nils.username} look", by=world.ada)
+    settle()
+
+    assert len(mails_to(world.nils)) == 1

@@ -6,8 +6,8 @@ Wiring fills `after_commit`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from datetime import timedelta
+from collections.abc import Callable, Collection, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 from deskhand.events import log
@@ -85,6 +85,16 @@ def _event(account_id: int, row: tuple[Any, ...]) -> Event:
         kind, object_type, object_id, version, Actor(ActorKind(actor_kind), actor_id), at, sql.loads(data),
         Cause.from_json(sql.loads(cause)), depth, event_id, account_id,
     )  # fmt: skip
+
+
+def stored(account_id: int, event_ids: Collection[int], since: datetime) -> list[Event]:
+    """Events of the log as they were told, oldest first; those before `since` are not looked for."""
+    found = sql.rows(
+        "select id, kind, object_type, object_id, version, actor_kind, actor_id, occurred_at, data, cause, depth"
+        " from events_event where account_id = %s and id = any(%s) and occurred_at >= %s order by id",
+        [account_id, sorted(event_ids), since],
+    )
+    return [_event(account_id, row) for row in found]
 
 
 def _earlier(account_id: int, events: Sequence[Event]) -> dict[tuple[str, int], int]:

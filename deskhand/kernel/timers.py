@@ -70,6 +70,15 @@ def hold_timer(account_id: int, kind: str, key: str) -> None:
     )
 
 
+def waiting(account_id: int, kind: str) -> list[dict[str, Any]]:
+    """The payloads of the timers of this kind that have not rung yet."""
+    found = sql.rows(
+        "select payload from kernel_timer where account_id = %s and kind = %s and quarantined_at is null",
+        [account_id, kind],
+    )
+    return [sql.loads(payload) for (payload,) in found]
+
+
 class TimerLoop(BatchClaimer[DueTimer]):
     name = "timers"
     wake = WAKE

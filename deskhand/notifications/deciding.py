@@ -19,7 +19,11 @@ def ticket_of(event: Event) -> int | None:
     if event.kind in (RECEIVED, SENT, COMMENTED):
         is_by_machine = event.data.get("automatic") not in (None, False, "no")
         return None if is_by_machine else event.data.get("ticket_id")
-    return event.object_id if new_owner(event) else None
+    return event.object_id if new_owner(event) or is_new(event) else None
+
+
+def is_new(event: Event) -> bool:
+    return event.object_type == "ticket" and event.kind == CREATED
 
 
 def new_owner(event: Event) -> int | None:
@@ -52,6 +56,10 @@ def _told(
     """What counts more comes first."""
     if (assigned := new_owner(event)) is not None:
         yield Topic.ASSIGNED, assigned
+        return
+    if is_new(event):
+        if owner_id is None and ticket_id not in concerned.undecided:
+            yield from ((Topic.UNASSIGNED, user_id) for user_id in concerned.watchers)
         return
     if event.kind == COMMENTED:
         for user_id in concerned.mentioned.get(event.data["message_id"], ()):

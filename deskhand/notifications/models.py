@@ -41,3 +41,14 @@ class Wish(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["account_id", "user_id", "topic"], name="wish_once")]
+
+
+class Quiet(models.Model):
+    """Whether mail waits in the bell while somebody is away (R-NOT-14), where they said so."""
+
+    account_id = models.BigIntegerField()
+    user_id = models.BigIntegerField()
+    is_on = models.BooleanField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["account_id", "user_id"], name="quiet_once")]

@@ -6,7 +6,7 @@ reading, a mail when it is written (R-NOT-16).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -38,8 +38,22 @@ def signal_of(user_id: int) -> str:
     return f"bell-{user_id}"
 
 
-def tell(account_id: int, events: Sequence[Event], concerned: Concerned, at: datetime | None = None) -> None:
-    """Tell all whom the events concern; what is older than OLD is no news. Safe to repeat."""
+def _nobody(_account_id: int, _user_ids: Collection[int]) -> Collection[int]:
+    return ()
+
+
+def tell(
+    account_id: int,
+    events: Sequence[Event],
+    concerned: Concerned,
+    at: datetime | None = None,
+    *,
+    away: Callable[[int, Collection[int]], Collection[int]] = _nobody,
+) -> None:
+    """Tell all whom the events concern; what is older than OLD is no news. Safe to repeat.
+
+    `away` says which of some people are: for those who want quiet, their mail stays in the bell (R-NOT-14).
+    """
     at = at or clock.now()
     events = [event for event in events if event.at > at - OLD]
     ticket_ids = {pk for event in events if (pk := deciding.ticket_of(event)) is not None}
@@ -50,11 +64,22 @@ def tell(account_id: int, events: Sequence[Event], concerned: Concerned, at: dat
     owners = {pk: ticket.owner_id for pk, ticket in known.items()}
     notices = [n for n in deciding.decide(events, owners, concerned) if n.ticket_id in known]
     wanted = wishes.of_many(account_id, {notice.user_id for notice in notices})
-    fresh = _keep(account_id, [n for n in notices if wanted.bell(n.user_id, n.topic)], at)
-    live.signal(account_id, [signal_of(user_id) for user_id in sorted(fresh)])
     mailed = [n for n in notices if wanted.mail(n.user_id, n.topic)]
+    still = _in_quiet(account_id, mailed, away)
+    rings = [n for n in notices if wanted.bell(n.user_id, n.topic) or (n in mailed and n.user_id in still)]
+    fresh = _keep(account_id, rings, at)
+    live.signal(account_id, [signal_of(user_id) for user_id in sorted(fresh)])
+    mailed = [n for n in mailed if n.user_id not in still]
     if mailed:
         _mail(account_id, mailed, known)
+
+
+def _in_quiet(
+    account_id: int, mailed: Sequence[Notice], away: Callable[[int, Collection[int]], Collection[int]]
+) -> set[int]:
+    whom = {notice.user_id for notice in mailed}
+    gone = whom & set(away(account_id, whom)) if whom else set()
+    return wishes.quiet(account_id, gone) if gone else gone
 
 
 def _keep(account_id: int, notices: Sequence[Notice], at: datetime) -> set[int]:

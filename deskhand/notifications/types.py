@@ -13,10 +13,12 @@ class Topic(StrEnum):
     MESSAGE = "message"  # a customer or colleague wrote on a ticket of mine
     COMMENT = "comment"  # a colleague commented on a ticket of mine
     FOLLOWED = "followed"  # a message or comment on a ticket that I follow
+    UNASSIGNED = "unassigned"  # a new ticket is nobody's
 
 
-#: Who is told by which way, unless they chose otherwise (R-NOT-12). The bell rings for everything.
+#: Who is told by which way, unless they chose otherwise (R-NOT-12). The bell rings for all but what is asked for.
 MAILED = frozenset({Topic.MENTION})
+ASKED_FOR = frozenset({Topic.UNASSIGNED})
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,8 @@ class Concerned:
 
     mentioned: Mapping[int, Collection[int]] = field(default_factory=dict)  # message → users
     followers: Mapping[int, Collection[int]] = field(default_factory=dict)  # ticket → users
+    watchers: Collection[int] = ()  # users who want to hear of tickets that are nobody's
+    undecided: Collection[int] = ()  # tickets whose owner may still be chosen
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
+from django.db.models import Q
+
 from deskhand.kernel.database import sql
 from deskhand.kernel.database.scope import account_scope
-from deskhand.notifications.models import Wish
-from deskhand.notifications.types import MAILED, Topic
+from deskhand.notifications.models import Quiet, Wish
+from deskhand.notifications.types import ASKED_FOR, MAILED, Topic
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,7 @@ class Wishes:
     chosen: Mapping[tuple[int, str], Ways]
 
     def ways(self, user_id: int, topic: Topic) -> Ways:
-        return self.chosen.get((user_id, topic.value)) or Ways(True, topic in MAILED)
+        return self.chosen.get((user_id, topic.value)) or Ways(topic not in ASKED_FOR, topic in MAILED)
 
     def bell(self, user_id: int, topic: Topic) -> bool:
         return self.ways(user_id, topic).bell
@@ -37,6 +39,27 @@ def of_many(account_id: int, user_ids: Collection[int]) -> Wishes:
     """One query."""
     rows = Wish.objects.filter(account_id=account_id, user_id__in=sorted(user_ids))
     return Wishes({(row.user_id, row.topic): Ways(row.bell, row.mail) for row in rows} if user_ids else {})
+
+
+def asking_for(account_id: int, topic: Topic) -> set[int]:
+    """Who wants to be told of what nobody is told of unasked."""
+    found = Wish.objects.filter(Q(bell=True) | Q(mail=True), account_id=account_id, topic=topic.value)
+    return set(found.values_list("user_id", flat=True))
+
+
+def is_quiet(account_id: int, user_id: int) -> bool:
+    return bool(quiet(account_id, [user_id]))
+
+
+def quiet(account_id: int, user_ids: Collection[int]) -> set[int]:
+    """Which of them want no mail while they are away (R-NOT-14); unless they said otherwise, all."""
+    louder = Quiet.objects.filter(account_id=account_id, user_id__in=list(user_ids), is_on=False)
+    return set(user_ids) - set(louder.values_list("user_id", flat=True))
+
+
+def keep_quiet(account_id: int, user_id: int, on: bool) -> None:
+    with account_scope(account_id):
+        Quiet.objects.update_or_create(account_id=account_id, user_id=user_id, defaults={"is_on": on})
 
 
 def choose(account_id: int, user_id: int, chosen: Mapping[Topic, Ways]) -> None:

@@ -16,6 +16,7 @@ def sentence(topic: Topic, name: str) -> str:
             Topic.MESSAGE: _("There is a new message on your ticket"),
             Topic.COMMENT: _("There is a new comment on your ticket"),
             Topic.FOLLOWED: _("There is news on a ticket that you follow"),
+            Topic.UNASSIGNED: _("A new ticket is nobody's"),
         }[topic]
     words = {
         Topic.ASSIGNED: _("%(name)s assigned this ticket to you"),
@@ -23,5 +24,6 @@ def sentence(topic: Topic, name: str) -> str:
         Topic.MESSAGE: _("%(name)s wrote on your ticket"),
         Topic.COMMENT: _("%(name)s commented on your ticket"),
         Topic.FOLLOWED: _("%(name)s wrote on a ticket that you follow"),
+        Topic.UNASSIGNED: _("A new ticket of %(name)s is nobody's"),
     }[topic]
     return words % {"name": name}

@@ -31,6 +31,18 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='Quiet',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('account_id', models.BigIntegerField()),
+                ('user_id', models.BigIntegerField()),
+                ('is_on', models.BooleanField()),
+            ],
+            options={
+                'constraints': [models.UniqueConstraint(fields=('account_id', 'user_id'), name='quiet_once')],
+            },
+        ),
+        migrations.CreateModel(
             name='Wish',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),

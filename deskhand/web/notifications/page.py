@@ -36,6 +36,10 @@ TOPICS = {
         gettext_lazy("Tickets that I follow"),
         gettext_lazy("There is a message or a comment on a ticket that you follow."),
     ),
+    Topic.UNASSIGNED: (
+        gettext_lazy("New tickets without an owner"),
+        gettext_lazy("A new ticket that you may see came in, and the routing gave it to nobody."),
+    ),
 }
 
 

@@ -62,6 +62,7 @@ def settings(request: AccountRequest) -> HttpResponse:
     context = {
         "shell": shell(request, area="my-notifications"),
         "topics": page.topics(request.viewer),
+        "is_quiet": wishes.is_quiet(request.viewer.account_id, request.viewer.user_id),
     }
     return render(request, "notifications/settings.html", context)
 
@@ -72,5 +73,6 @@ def save_settings(request: AccountRequest) -> HttpResponse:
     bell, mail = set(request.POST.getlist("bell")), set(request.POST.getlist("mail"))
     chosen = {topic: Ways(topic.value in bell, topic.value in mail) for topic in Topic}
     wishes.choose(request.viewer.account_id, request.viewer.user_id, chosen)
+    wishes.keep_quiet(request.viewer.account_id, request.viewer.user_id, "quiet" in request.POST)
     messages.info(request, _("Saved"))
     return redirect("notification-settings")

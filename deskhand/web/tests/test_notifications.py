@@ -126,8 +126,22 @@ def test_what_one_chose_is_kept(grace, told):
     page = grace.get("/settings/notifications").content.decode()
     checked = re.findall(r'name="(\w+)" value="(\w+)" checked', page)
     assert checked == [("bell", "assigned"), ("mail", "message")]
+    assert not re.search(r'name="quiet" value="1" checked', page)
     told()
     assert "1 unread" in texts(grace.get("/notifications"))
+
+
+def test_what_must_be_asked_for_is_off_and_quiet_is_on(grace):
+    """R-NOT-12, R-NOT-14"""
+    page = grace.get("/settings/notifications").content.decode()
+
+    assert 'value="unassigned"' in page
+    assert not re.search(r'value="unassigned" checked', page)
+    assert re.search(r'name="quiet" value="1" checked', page)
+    grace.post("/settings/notifications/save", {"bell": ["unassigned"], "quiet": "1"})
+    page = grace.get("/settings/notifications").content.decode()
+    assert re.search(r'name="bell" value="unassigned" checked', page)
+    assert re.search(r'name="quiet" value="1" checked', page)
 
 
 # ── the profile ──────────────────────────────────────────────────────────────────────────────────────────────────────
