@@ -162,7 +162,9 @@ class MailTemplate(models.Model):
     name = models.TextField()
     subject = models.TextField()
     body = models.TextField()  # Liquid; plain words, made into HTML when sent
-    is_transactional = models.BooleanField(default=True)  # R-MAIL-2
+    is_transactional = models.BooleanField(
+        default=True
+    )  # R-MAIL-2; else to marketing contacts only (R-MAIL-4)
     revision = models.IntegerField(default=1)
     updated_at = models.DateTimeField()
     archived_at = models.DateTimeField(null=True)  # not to be chosen any more; no workflow sends it

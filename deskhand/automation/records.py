@@ -94,7 +94,7 @@ def add_people(object_type: str, rows: Iterable[dict[str, Any]]) -> None:
 
 _PEOPLE_OF_TICKETS = """
 select t.id, o.name, o.email,
-    c.id, c.name, c.first_name, c.last_name, c.email, c.bounced_at, f.id, f.name, f.domain, a.id, a.name, a.address,
+    c.id, c.name, c.first_name, c.last_name, c.email, c.bounced_at, coalesce((c.properties->>'hs_marketable_status')::boolean, false), f.id, f.name, f.domain, a.id, a.name, a.address,
     coalesce(m.is_automatic, false), m.is_forward and m.actor_kind = 'user' and not exists (
         select 1 from desk_message w where w.account_id = t.account_id and w.ticket_id = t.id and w.direction = 'IN'
         and w.actor_kind = 'visitor' and not w.is_unverified and not w.is_automatic)
@@ -113,10 +113,10 @@ select t.id, o.name, o.email from {table} t left join accounts_user o on o.id = 
 
 
 def _add_requester(row: dict[str, Any], *values: Any) -> None:
-    contact_id, name, first, last, email, bounced_at, *others = values
+    contact_id, name, first, last, email, bounced_at, is_marketing, *others = values
     company_id, company, domain, channel_id, channel, address, is_from_machine, is_hearsay = others
     row["contact"] = (
-        {"id": contact_id, "name": name, "first_name": first, "last_name": last, "email": email, "bounced_at": bounced_at}
+        {"id": contact_id, "name": name, "first_name": first, "last_name": last, "email": email, "bounced_at": bounced_at, "is_marketing": is_marketing}
         if contact_id else None
     )  # fmt: skip
     row["company"] = {"id": company_id, "name": company, "domain": domain} if company_id else None

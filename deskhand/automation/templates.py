@@ -77,8 +77,18 @@ def ensure_defaults(account_id: int, locale: str = "en") -> None:
             )  # fmt: skip
 
 
-def edit(template: MailTemplate, *, subject: str, body: str, by: Actor = SYSTEM) -> MailTemplate:
-    """Save a template (R-MAIL-1). Raises Invalid, naming the field, when it can't be read or would be empty."""
+def edit(
+    template: MailTemplate,
+    *,
+    subject: str,
+    body: str,
+    is_transactional: bool | None = None,
+    by: Actor = SYSTEM,
+) -> MailTemplate:
+    """Save a template (R-MAIL-1). Raises Invalid, naming the field, when it can't be read or would be empty.
+
+    One that is not transactional goes to marketing contacts only (R-MAIL-4); the built-in ones always are (R-MAIL-2).
+    """
     for field, text in (("subject", subject), ("body", body)):
         if not text.strip():
             raise Invalid(
@@ -87,17 +97,23 @@ def edit(template: MailTemplate, *, subject: str, body: str, by: Actor = SYSTEM)
                 hint=_("Write something."),
             )
         _compile(text, field)
-    before = {"subject": template.subject, "body": template.body}
+    before = {
+        "subject": template.subject,
+        "body": template.body,
+        "is_transactional": template.is_transactional,
+    }
+    if is_transactional is not None and not template.key:
+        template.is_transactional = is_transactional
     template.subject, template.body, template.revision, template.updated_at = (
         subject,
         body,
         template.revision + 1,
         clock.now(),
     )
-    template.save(update_fields=["subject", "body", "revision", "updated_at"])
+    template.save(update_fields=["subject", "body", "is_transactional", "revision", "updated_at"])
     audit.record(
         "mail_template.updated", by=by, target_type="mail_template", target_id=template.pk, before=before,
-        after={"subject": subject, "body": body},
+        after={"subject": subject, "body": body, "is_transactional": template.is_transactional},
     )  # fmt: skip
     return template
 

@@ -75,12 +75,14 @@ def _templates(account_id: int) -> dict[str, MailTemplate]:
 
 
 def _why_not(doing: Doing, template: MailTemplate | None, recent: _Recent) -> str:
-    """Say why this mail must not go out; "" when it may (R-MAIL-9, R-MAIL-12, B1, F2)."""
+    """Say why this mail must not go out; "" when it may (R-MAIL-4, R-MAIL-9, R-MAIL-12, B1, F2)."""
     contact = doing.record.get("contact") or {}
     if template is None:
         return _("There is no such mail any more.")
     if not contact.get("email"):
         return _("The ticket has no contact with an address.")
+    if not template.is_transactional and not contact.get("is_marketing"):
+        return _("The mail goes to marketing contacts only, and this contact is none.")
     if contact.get("bounced_at"):
         return _("The address of the contact does not work: mail to it came back.")
     if doing.record.get("is_spam"):

@@ -25,7 +25,7 @@ from deskhand.automation.runner import Runner
 from deskhand.crm.filters.types import Filter, Operator
 from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.records import objects, tickets
-from deskhand.crm.records.models import Task, Ticket
+from deskhand.crm.records.models import Contact, Task, Ticket
 from deskhand.crm.schema.types import Kind
 from deskhand.delivery.models import OutboxEntry
 from deskhand.desk import replies, threads, tokens
@@ -468,6 +468,24 @@ def test_nobody_and_machines_get_no_automatic_mail_R_MAIL_9_B1(world, lane, mail
 
     assert sent() == []
     assert set(StepLog.objects.values_list("status", flat=True)) == {"SKIPPED"}
+
+
+def test_what_is_not_transactional_goes_to_marketing_contacts_only_T_ACT_7(world, lane, mail_in, settle):
+    """R-MAIL-2, R-MAIL-4: skipped with its reason"""
+    own = templates.create(world.account.pk, "News", by=SYSTEM)
+    templates.edit(own, subject="News", body="News for you", is_transactional=False)
+    received = step(1, "send_email", 2, template="ticket_received")
+    lane("New", received, step(2, "send_email", template=str(own.pk)))
+
+    mail_in()
+
+    assert [subject for _to, subject in sent()] == ["We have received your request [#1]"]
+    assert "this contact is none" in StepLog.objects.get(status="SKIPPED").message
+
+    Contact.objects.update(properties={"hs_marketable_status": True})
+    mail_in(external_id="m2@x")
+
+    assert [subject for _to, subject in sent()][2:] == ["News"]
 
 
 def test_whom_a_forward_names_gets_no_automatic_mail_before_they_write_F2(world, lane, mail_in, settle):

@@ -175,6 +175,7 @@ CONTACT = (
            ("address", _("Street address")), ("city", _("City")), ("state", _("State or region")), ("zip", _("Postal code")),
            ("country", _("Country")), ("company", _("Company name")), ("hs_timezone", _("Time zone")), read_only=False),
     *_kept(M, ("hs_additional_emails", _("Additional email addresses"))),
+    *_kept(B, ("hs_marketable_status", _("Marketing contact")), read_only=False),
     *_kept(E, ("lifecyclestage", _("Lifecycle stage")), ("hs_lead_status", _("Lead status")), read_only=False),
 )  # fmt: skip
 

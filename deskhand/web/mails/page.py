@@ -18,6 +18,7 @@ from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.records.models import Ticket
 from deskhand.kernel.errors import Invalid
 from deskhand.kernel.text import whole
+from deskhand.web.choices import offered
 from deskhand.web.mails.rows import Line, MailPage, Use
 from deskhand.web.pipelines import steps
 from deskhand.web.pipelines.rows import Field
@@ -92,6 +93,17 @@ def filled(name: str, subject: str, body: str, record: Mapping[str, Any]) -> Ren
     return templates.render(MailTemplate(name=name, subject=subject, body=body), record)
 
 
+EVERYBODY, MARKETING = "everybody", "marketing"
+
+
+def _reach(chosen: str) -> Field:
+    pairs = [(EVERYBODY, _("Every contact")), (MARKETING, _("Marketing contacts only"))]
+    return Field(
+        "reach", _("Who gets it"), "choice", value=chosen, choices=offered(pairs, chosen),
+        help=_("Mail about somebody's own request goes to every contact. Anything else goes to contacts that are set as marketing contacts."),
+    )  # fmt: skip
+
+
 def mail_page(
     mail: MailTemplate,
     viewer: Viewer,
@@ -105,6 +117,7 @@ def mail_page(
         Field("name", _("Name"), value=typed["name"]),
         Field("subject", _("Subject"), value=typed["subject"], tokens=steps.tokens()),
         Field("body", _("Text"), "long", value=typed["body"], tokens=steps.tokens()),
+        *([] if mail.key else [_reach(typed["reach"])]),
     )
     ticket = Field(
         "ticket", _("Number of a ticket"), value=typed["ticket"], help=_("Empty: a sample."),

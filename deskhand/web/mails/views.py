@@ -58,7 +58,8 @@ def add(request: AccountRequest) -> HttpResponse:
 @require_GET
 def mail(request: AccountRequest, mail_id: int) -> HttpResponse:
     found = _mail(request, mail_id)
-    typed = {"name": found.name, "subject": found.subject, "body": found.body, "ticket": ""}
+    reach = pages.EVERYBODY if found.is_transactional else pages.MARKETING
+    typed = {"name": found.name, "subject": found.subject, "body": found.body, "reach": reach, "ticket": ""}
     return _editor(request, found, typed)
 
 
@@ -73,7 +74,9 @@ def _editor(
 def save(request: AccountRequest, mail_id: int) -> HttpResponse:
     """Save (R-MAIL-1), or with `preview` only show how it would look, or with `test` mail what is typed to oneself."""
     found = _mail(request, mail_id)
-    typed = {name: storable(request.POST.get(name, "")) for name in ("name", "subject", "body", "ticket")}
+    typed = {
+        name: storable(request.POST.get(name, "")) for name in ("name", "subject", "body", "reach", "ticket")
+    }
     typed["name"] = one_line(request.POST.get("name", found.name))[:120]
     if "preview" in request.POST:
         return _editor(request, found, typed)
@@ -86,7 +89,10 @@ def save(request: AccountRequest, mail_id: int) -> HttpResponse:
             return _editor(request, found, typed, 409, notice=again)
         by = Actor.user(request.user.pk)
         templates.rename(found, typed["name"], by=by)
-        templates.edit(found, subject=typed["subject"], body=typed["body"], by=by)
+        is_transactional = typed["reach"] != pages.MARKETING
+        templates.edit(
+            found, subject=typed["subject"], body=typed["body"], is_transactional=is_transactional, by=by
+        )
     except Invalid as refusal:
         return _editor(request, found, typed, 422, refusal=refusal)
     messages.success(request, _("The mail is saved."))

@@ -126,6 +126,7 @@ LABELS: dict[str, str | Promise] = {
     "stage_id": gettext_lazy("Status"),
     "scopes": gettext_lazy("Scopes"),
     "subject": gettext_lazy("Subject"),
+    "is_transactional": gettext_lazy("About one's own request"),
     "body": gettext_lazy("Text"),
     "signature": gettext_lazy("Signature"),
     "quotes_history": gettext_lazy("Quote what was said before"),

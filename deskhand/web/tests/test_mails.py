@@ -241,3 +241,23 @@ def test_a_mail_that_a_workflow_sends_can_not_be_archived(office, ada, received)
     assert "A workflow sends this mail." in texts(ada.get(answer.headers["Location"]))
     with office.inside():
         assert MailTemplate.objects.get(pk=received.pk).archived_at is None
+
+
+def test_a_mail_of_ones_own_may_be_for_marketing_contacts_only(office, ada, received):
+    """R-MAIL-2, R-MAIL-4: the built-in ones never are"""
+    ada.post("/settings/mails/add", {"name": "News"})
+    with office.inside():
+        news = MailTemplate.objects.get(name="News")
+    assert "Marketing contacts only" in ada.get(to("mail-template", news)).content.decode()
+    assert "Marketing contacts only" not in ada.get(to("mail-template", received)).content.decode()
+
+    for mail in (news, received):
+        ada.post(to("mail-template-save", mail), typed(mail, reach="marketing"))
+
+    with office.inside():
+        assert not MailTemplate.objects.get(pk=news.pk).is_transactional
+        assert MailTemplate.objects.get(pk=received.pk).is_transactional
+        last = AuditEntry.objects.filter(action="mail_template.updated").order_by("id").first()
+    assert (last.before["is_transactional"], last.after["is_transactional"]) == (True, False)
+    page = ada.get(to("mail-template", news)).content.decode()
+    assert '<option value="marketing" selected>' in page
