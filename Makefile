@@ -8,7 +8,7 @@ BIN := .venv/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tests run test check lint types bench shots axe lock messages
+.PHONY: help setup setup-tests run test check lint types bench shots axe pseudo lock messages
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -45,6 +45,10 @@ shots: setup-tests ## pictures of the demo's screens, sheets of them for looking
 axe: setup-tests ## search every state of every screen for obstacles, in every look (tests take a share)
 	@scripts/debian.sh
 	@DESKHAND_LOOKS=all $(BIN)/pytest tests/browser/test_access.py -m browser -q
+
+pseudo: setup-tests ## search every state for texts that are not marked for translation, or have no room
+	@scripts/debian.sh
+	@DESKHAND_LOOKS=all $(BIN)/pytest tests/browser/test_pseudo.py -m browser -q --timeout 900
 
 messages: setup-tests ## bring the translations up to the source
 	@$(BIN)/python scripts/messages.py extract

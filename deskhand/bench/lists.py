@@ -29,8 +29,8 @@ def run(scale: float = 1.0) -> Result:
 
         account_id = company()
         fill(account_id, count)
-        viewers = _viewers(account_id)
-        _spread(account_id)
+        viewers = viewers_of(account_id)
+        spread(account_id)
         times: dict[str, list[float]] = {who: [] for who in viewers}
         counters: dict[str, float] = {}
         floors: list[float] = []
@@ -70,7 +70,7 @@ def run(scale: float = 1.0) -> Result:
         )  # fmt: skip
 
 
-def _viewers(account_id: int) -> dict[str, Viewer]:
+def viewers_of(account_id: int) -> dict[str, Viewer]:
     """An admin, an agent who sees their team's tickets, one who sees their own, and one who has none yet."""
     from deskhand.accounts import roles, teams, users
     from deskhand.accounts.policy import viewer_for
@@ -91,7 +91,7 @@ def _viewers(account_id: int) -> dict[str, Viewer]:
     return found
 
 
-def _spread(account_id: int) -> None:
+def spread(account_id: int) -> None:
     """Over agents and teams, open and closed, along two years."""
     from deskhand.accounts.models import Membership, Team
     from deskhand.kernel.database import sql

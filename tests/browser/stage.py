@@ -76,7 +76,13 @@ def launch(playwright: Playwright) -> Browser:
 
 
 def window(
-    browser: Browser, address: str, *, width: int = 1440, dark: bool = False, **more: Any
+    browser: Browser,
+    address: str,
+    *,
+    width: int = 1440,
+    dark: bool = False,
+    locale: str = "en-GB",
+    **more: Any,
 ) -> BrowserContext:
     across, down = SIZES[width]
     context = browser.new_context(
@@ -84,7 +90,7 @@ def window(
         viewport={"width": across, "height": down},
         color_scheme="dark" if dark else "light",
         reduced_motion="reduce",
-        locale="en-GB",
+        locale=locale,
         has_touch=width < 700,
         **more,
     )

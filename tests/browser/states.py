@@ -73,7 +73,7 @@ def formatted(page: Page) -> None:
 
 def picks(page: Page) -> None:
     ticket(page)
-    page.get_by_label("Message", exact=True).press_sequentially("Hi {con")
+    page.get_by_label("Message", exact=True).press_sequentially("Hi {")
     page.get_by_role("option").first.wait_for()
 
 
@@ -361,7 +361,7 @@ def default_hours(page: Page) -> None:
 
 def hours_refused(page: Page) -> None:
     availability(page)
-    page.get_by_role("button", name="Add hours: Sunday").click()
+    page.locator("[name=add][value='6']").click()
     page.locator("[name=start6]").fill("12:00")
     page.locator("[name=end6]").fill("09:00")
     page.get_by_role("button", name="Save the hours").click()
@@ -540,7 +540,7 @@ def ticket_properties(page: Page) -> None:
 
 def new_property(page: Page) -> None:
     page.goto("/settings/tickets/properties/new")
-    page.get_by_label("Type").select_option(label="Drop-down list")
+    page.get_by_label("Type").select_option("enumeration:select")
 
 
 def property_groups(page: Page) -> None:
@@ -601,13 +601,13 @@ def lane_tools(page: Page) -> None:
 
 def delete_step(page: Page) -> None:
     lane_tools(page)
-    page.locator("[title=Delete]").first.click()
+    page.locator("[id^=delete-]").first.click()
     page.locator("#drawer .button--danger").wait_for()
 
 
 def place_step(page: Page) -> None:
     lane_tools(page)
-    page.locator("[title='Move or copy']").first.click()
+    page.locator("[id^=place-]").first.click()
     page.locator("#drawer .spots").wait_for()
 
 
