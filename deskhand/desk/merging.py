@@ -1,4 +1,4 @@
-"""Two tickets become one, and for a while two again.
+"""Two or more tickets become one, and for a while each its own again.
 
 The primary survives with its id, number, owner and status (R-MERGE-8, R-MERGE-7); its values stand, it is as old as the
 older one (R-MERGE-2). Threads move, so that later mail to either lands in it (R-MERGE-6). The other one is archived and
@@ -7,7 +7,7 @@ leads to it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -18,7 +18,7 @@ from deskhand.crm.records.models import Association, Task, Ticket
 from deskhand.crm.records.store import Change
 from deskhand.desk.models import Draft, Follower, LaterReply, Mention, Merge, Message, Snooze, Thread
 from deskhand.events import log
-from deskhand.events.types import Actor
+from deskhand.events.types import Actor, NewEvent
 from deskhand.kernel import clock
 from deskhand.kernel.database.scope import current_account_id
 from deskhand.kernel.errors import Conflict, Invalid, NotFound
@@ -32,101 +32,139 @@ _MOVING: dict[str, Any] = {"threads": Thread, "messages": Message, "mentions": M
 
 def merge(primary_id: int, other_id: int, *, by: Actor, at: datetime | None = None) -> Merge:
     """Let the other ticket go into the primary one. Raises NotFound, and Invalid for the same one or too many."""
+    return merge_many(primary_id, [other_id], by=by, at=at)[0]
+
+
+def merge_many(
+    primary_id: int, other_ids: Sequence[int], *, by: Actor, at: datetime | None = None
+) -> list[Merge]:
+    """Let several tickets go into the primary one; each of them can be parted again. Raises as `merge`."""
     at, account_id = at or clock.now(), current_account_id()
-    if primary_id == other_id:
-        raise Invalid(_("Choose two different tickets."), field="other", value=other_id)
-    primary, other = _locked(primary_id, other_id)
-    if _count(account_id, [primary_id, other_id]) >= MOST:
-        raise Invalid(_("These tickets were merged too often already."), field="other", value=other_id)
-    moved = _move(account_id, primary_id, other_id)
-    moved["before"] = {"created_at": primary.created_at.isoformat()}
-    moved |= _unite(account_id, primary_id, other_id, at)
-    tickets.change_many([_joined(primary, other)], by=by, at=at, source="MERGE")
-    Snooze.objects.filter(account_id=account_id, ticket_id=other_id).delete()
-    tickets.archive([other_id], by=by, at=at)
-    Ticket.objects.filter(account_id=account_id, pk=other_id).update(merged_into_id=primary_id)
-    Ticket.objects.filter(account_id=account_id, merged_into_id=other_id).update(merged_into_id=primary_id)
-    made = Merge.objects.create(
-        account_id=account_id, survivor_id=primary_id, merged_id=other_id, merged_at=at, merged_by=by.id or 0, moved=moved
+    others = sorted(set(other_ids))
+    if not others or primary_id in others:
+        raise Invalid(_("Choose two different tickets."), field="other", value=primary_id)
+    primary, gone = _locked(primary_id, others)
+    if _count(account_id, [primary_id, *others]) + len(others) > MOST:
+        raise Invalid(_("These tickets were merged too often already."), field="other", value=len(others))
+    moved = _move(account_id, primary_id, others)
+    _unite(account_id, primary_id, moved, at)
+    for one in moved.values():
+        one["before"] = {"created_at": primary.created_at.isoformat()}
+    tickets.change_many([_joined(primary, gone)], by=by, at=at, source="MERGE")
+    Snooze.objects.filter(account_id=account_id, ticket_id__in=others).delete()
+    tickets.archive(others, by=by, at=at)
+    away = Ticket.objects.filter(account_id=account_id)
+    away.filter(pk__in=others).update(merged_into_id=primary_id)
+    away.filter(merged_into_id__in=others).update(merged_into_id=primary_id)
+    made = Merge.objects.bulk_create(
+        Merge(account_id=account_id, survivor_id=primary_id, merged_id=pk, merged_at=at, merged_by=by.id or 0, moved=moved[pk])
+        for pk in others
     )  # fmt: skip
-    _tell(MERGED, primary_id, {"ticket_id": primary_id, "merged_id": other_id}, by, at)
+    _tell(MERGED, primary_id, others, by, at)
     return made
 
 
-def _locked(*ticket_ids: int) -> tuple[Ticket, Ticket]:
-    found = Ticket.objects.filter(account_id=current_account_id(), pk__in=ticket_ids, archived_at=None)
+def _locked(primary_id: int, other_ids: Sequence[int]) -> tuple[Ticket, list[Ticket]]:
+    wanted = [primary_id, *other_ids]
+    found = Ticket.objects.filter(account_id=current_account_id(), pk__in=wanted, archived_at=None)
     by_id = {ticket.pk: ticket for ticket in found.order_by("id").select_for_update(no_key=True)}
-    if len(by_id) < 2:
+    if len(by_id) < len(wanted):
         raise NotFound(_("There is no such ticket."))
-    return by_id[ticket_ids[0]], by_id[ticket_ids[1]]
+    return by_id[primary_id], [by_id[pk] for pk in other_ids]
 
 
 def _count(account_id: int, ticket_ids: Sequence[int]) -> int:
     return Merge.objects.filter(account_id=account_id, survivor_id__in=ticket_ids, undone_at=None).count()
 
 
-def _move(account_id: int, primary_id: int, other_id: int) -> dict[str, Any]:
-    moved: dict[str, Any] = {}
+Moved = dict[int, dict[str, Any]]  # by the ticket that goes away
+
+
+def _move(account_id: int, primary_id: int, other_ids: Sequence[int]) -> Moved:
+    moved: Moved = {pk: {"tasks": [], "drafts": [], "followers": [], "links": []} for pk in other_ids}
     for name, model in _MOVING.items():
-        found = model.objects.filter(account_id=account_id, ticket_id=other_id)
-        moved[name] = sorted(found.values_list("pk", flat=True))
+        found = model.objects.filter(account_id=account_id, ticket_id__in=other_ids)
+        for one in moved.values():
+            one[name] = []
+        for pk, ticket_id in found.order_by("pk").values_list("pk", "ticket_id"):
+            moved[ticket_id][name].append(pk)
         found.update(ticket_id=primary_id)
-    tasks = Task.objects.filter(account_id=account_id, object_type="ticket", record_id=other_id)
-    moved["tasks"] = sorted(tasks.values_list("pk", flat=True))
+    tasks = Task.objects.filter(account_id=account_id, object_type="ticket", record_id__in=other_ids)
+    for pk, ticket_id in tasks.order_by("pk").values_list("pk", "record_id"):
+        moved[ticket_id]["tasks"].append(pk)
     tasks.update(record_id=primary_id)
-    have = Draft.objects.filter(account_id=account_id, ticket_id=primary_id).values_list("user_id", "mode")
-    taken = set(have)
-    drafts = Draft.objects.filter(account_id=account_id, ticket_id=other_id)
-    moved["drafts"] = [
-        pk for pk, *key in drafts.values_list("pk", "user_id", "mode") if tuple(key) not in taken
-    ]
-    drafts.filter(pk__in=moved["drafts"]).update(ticket_id=primary_id)
+    _move_drafts(account_id, primary_id, moved)
     return moved
 
 
-def _unite(account_id: int, primary_id: int, other_id: int, at: datetime) -> dict[str, Any]:
-    """The followers and links of both (R-MERGE-7); returns which of them are new to the primary."""
-    known = Follower.objects.filter(account_id=account_id, ticket_id=primary_id).values_list(
-        "user_id", flat=True
-    )
-    coming = Follower.objects.filter(account_id=account_id, ticket_id=other_id, follows=True)
-    new = sorted(set(coming.values_list("user_id", flat=True)) - set(known))
+def _move_drafts(account_id: int, primary_id: int, moved: Moved) -> None:
+    """Of each person one of each kind; the primary's own goes first."""
+    mine = Draft.objects.filter(account_id=account_id)
+    taken = set(mine.filter(ticket_id=primary_id).values_list("user_id", "mode"))
+    going = []
+    coming = mine.filter(ticket_id__in=moved).order_by("pk").values_list("pk", "ticket_id", "user_id", "mode")
+    for pk, ticket_id, user_id, mode in coming:
+        if (user_id, mode) not in taken:
+            taken.add((user_id, mode))
+            moved[ticket_id]["drafts"].append(pk)
+            going.append(pk)
+    mine.filter(pk__in=going).update(ticket_id=primary_id)
+
+
+def _unite(account_id: int, primary_id: int, moved: Moved, at: datetime) -> None:
+    """The followers and links of all (R-MERGE-7); notes with each ticket which of them it brought."""
+    mine = Follower.objects.filter(account_id=account_id)
+    known = set(mine.filter(ticket_id=primary_id).values_list("user_id", flat=True))
+    coming = mine.filter(ticket_id__in=moved, follows=True).order_by("ticket_id", "user_id")
+    for ticket_id, user_id in coming.values_list("ticket_id", "user_id"):
+        if user_id not in known:
+            known.add(user_id)
+            moved[ticket_id]["followers"].append(user_id)
+    new = [user_id for one in moved.values() for user_id in one["followers"]]
     Follower.objects.bulk_create(
-        [Follower(account_id=account_id, ticket_id=primary_id, user_id=user_id) for user_id in new]
+        Follower(account_id=account_id, ticket_id=primary_id, user_id=pk) for pk in new
     )
-    mine = set(_links(account_id, primary_id))
-    links = [
-        link for link in _links(account_id, other_id) if link not in mine and link != ("ticket", primary_id)
+    links = _links(account_id, [primary_id, *moved])
+    have = {("ticket", primary_id), *(("ticket", pk) for pk in moved), *links.get(primary_id, ())}
+    for ticket_id, one in moved.items():
+        one["links"] = [list(link) for link in links.get(ticket_id, ()) if link not in have]
+        have.update(links.get(ticket_id, ()))
+    made = [
+        ("ticket", primary_id, to_type, to_id) for one in moved.values() for to_type, to_id in one["links"]
     ]
-    associations.link_many([("ticket", primary_id, to_type, to_id) for to_type, to_id in links], at)
-    return {"followers": new, "links": [list(link) for link in links]}
+    associations.link_many(made, at)
 
 
-def _links(account_id: int, ticket_id: int) -> list[tuple[str, int]]:
-    found = Association.objects.filter(account_id=account_id, from_type="ticket", from_id=ticket_id)
-    return list(dict.fromkeys(found.order_by("id").values_list("to_type", "to_id")))
+def _links(account_id: int, ticket_ids: Sequence[int]) -> dict[int, list[tuple[str, int]]]:
+    """{ticket: what it is linked to, once each}."""
+    links: dict[int, list[tuple[str, int]]] = {}
+    found = Association.objects.filter(account_id=account_id, from_type="ticket", from_id__in=ticket_ids)
+    for from_id, to_type, to_id in found.order_by("id").values_list("from_id", "to_type", "to_id"):
+        of_ticket = links.setdefault(from_id, [])
+        if (to_type, to_id) not in of_ticket:
+            of_ticket.append((to_type, to_id))
+    return links
 
 
-def _joined(primary: Ticket, other: Ticket) -> Change:
-    values: dict[str, Any] = {
-        "hs_merged_object_ids": sorted({*primary.properties.get("hs_merged_object_ids", []), other.pk})
-    }
-    for name in ("hs_tag_ids",):
-        tags = sorted({*primary.properties.get(name, []), *other.properties.get(name, [])})
-        if tags:
-            values[name] = tags
-    latest = max((primary, other), key=lambda ticket: ticket.sort_at)
+def _joined(primary: Ticket, others: Sequence[Ticket]) -> Change:
+    everyone = [primary, *others]
+    ids = {*primary.properties.get("hs_merged_object_ids", []), *(ticket.pk for ticket in others)}
+    values: dict[str, Any] = {"hs_merged_object_ids": sorted(ids)}
+    tags = sorted({tag for ticket in everyone for tag in ticket.properties.get("hs_tag_ids", [])})
+    if tags:
+        values["hs_tag_ids"] = tags
+    latest = max(everyone, key=lambda ticket: ticket.sort_at)
     facts = {
-        "created_at": min(primary.created_at, other.created_at), "sort_at": latest.sort_at, "preview": latest.preview,
-        "message_count": primary.message_count + other.message_count,
+        "created_at": min(ticket.created_at for ticket in everyone), "sort_at": latest.sort_at, "preview": latest.preview,
+        "message_count": sum(ticket.message_count for ticket in everyone),
         "last_message_from_visitor": latest.last_message_from_visitor,
-        "last_received_at": _latest(primary.last_received_at, other.last_received_at),
-        "last_sent_at": _latest(primary.last_sent_at, other.last_sent_at),
+        "last_received_at": _latest(ticket.last_received_at for ticket in everyone),
+        "last_sent_at": _latest(ticket.last_sent_at for ticket in everyone),
     }  # fmt: skip
     return Change(primary.pk, values, facts)
 
 
-def _latest(*moments: datetime | None) -> datetime | None:
+def _latest(moments: Iterable[datetime | None]) -> datetime | None:
     return max((moment for moment in moments if moment is not None), default=None)
 
 
@@ -155,7 +193,7 @@ def unmerge(merge_id: int, *, by: Actor, at: datetime | None = None) -> int:
     _count_again(account_id, made, survivor, by, at)
     made.undone_at = at
     made.save(update_fields=["undone_at"])
-    _tell(UNMERGED, made.survivor_id, {"ticket_id": made.survivor_id, "merged_id": made.merged_id}, by, at)
+    _tell(UNMERGED, made.survivor_id, [made.merged_id], by, at)
     return made.merged_id
 
 
@@ -180,16 +218,26 @@ def _count_again(account_id: int, made: Merge, survivor: Ticket, by: Actor, at: 
         for pk in (made.survivor_id, made.merged_id)
     }
     rest = [pk for pk in survivor.properties.get("hs_merged_object_ids", []) if pk != made.merged_id]
-    created_at = datetime.fromisoformat(made.moved["before"]["created_at"])
     changes = [
         Change(
             made.survivor_id,
             {"hs_merged_object_ids": rest or None},
-            {"message_count": said[made.survivor_id], "created_at": created_at},
+            {"message_count": said[made.survivor_id], "created_at": _age(account_id, made)},
         ),
         Change(made.merged_id, {}, {"message_count": said[made.merged_id]}),
     ]
     tickets.change_many(changes, by=by, at=at, source="MERGE")
+
+
+def _age(account_id: int, parted: Merge) -> datetime:
+    """When the survivor was made without this one: its own date, or that of what else is part of it (R-MERGE-2)."""
+    all_of_it = Merge.objects.filter(account_id=account_id, survivor_id=parted.survivor_id).order_by("id")
+    own = all_of_it.values_list("moved__before__created_at", flat=True)[0]
+    rest = all_of_it.filter(undone_at=None).exclude(pk=parted.pk).values_list("merged_id", flat=True)
+    others = Ticket.objects.filter(account_id=account_id, pk__in=list(rest)).values_list(
+        "created_at", flat=True
+    )
+    return min([datetime.fromisoformat(own), *others])
 
 
 def survivor_of(ticket_id: int) -> int | None:
@@ -205,8 +253,15 @@ def of(ticket_id: int, now: datetime) -> list[Merge]:
     return list(found.filter(merged_at__gt=now - PARTED_WITHIN).order_by("-id"))
 
 
-def _tell(kind: str, ticket_id: int, data: dict[str, Any], by: Actor, at: datetime) -> None:
+def _tell(kind: str, ticket_id: int, merged_ids: Sequence[int], by: Actor, at: datetime) -> None:
     version = Ticket.objects.values_list("version", flat=True).get(
         account_id=current_account_id(), pk=ticket_id
     )
-    log.record(kind, object_type="ticket", object_id=ticket_id, version=version, by=by, data=data, at=at)
+    log.record_many(
+        [
+            NewEvent(
+                kind, "ticket", ticket_id, version, by, at, {"ticket_id": ticket_id, "merged_id": merged_id}
+            )
+            for merged_id in merged_ids
+        ]
+    )

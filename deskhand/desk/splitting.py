@@ -356,8 +356,10 @@ def take_back(ticket_id: int, *, by: Actor, at: datetime | None = None) -> int:
 
 
 def _moved_on(account_id: int, made: Split) -> bool:
+    """What a workflow sent at once is no reason; it comes along."""
     mine = {"account_id": account_id, "ticket_id": made.to_id}
     said = Message.objects.filter(**mine).exclude(pk__in=made.moved["messages"])
+    said = said.exclude(direction=Direction.OUT, is_automatic=True)
     return said.exists() or LaterReply.objects.filter(**mine).exists()
 
 
@@ -365,10 +367,14 @@ def _move_back(account_id: int, made: Split) -> None:
     mine, back = {"account_id": account_id}, {"ticket_id": made.from_id}
     threads: Mapping[str, int] = made.moved["threads"]
     for new, old in threads.items():
-        Message.objects.filter(**mine, thread_id=int(new)).update(thread_id=old, **back)
-    Thread.objects.filter(**mine, pk__in=[int(new) for new in threads]).delete()
-    Thread.objects.filter(**mine, pk__in=made.moved["whole"]).update(**back)
-    Message.objects.filter(**mine, thread_id__in=made.moved["whole"]).update(**back)
+        gone = Message.objects.filter(**mine, thread_id=int(new), pk__in=made.moved["messages"])
+        gone.update(thread_id=old, **back)
+    Message.objects.filter(**mine, ticket_id=made.to_id).update(**back)
+    new_threads = Thread.objects.filter(**mine, ticket_id=made.to_id)
+    left = Message.objects.filter(**mine, thread_id__in=[int(new) for new in threads])
+    talking = set(left.values_list("thread_id", flat=True))
+    new_threads.filter(pk__in=[int(new) for new in threads if int(new) not in talking]).delete()
+    new_threads.update(**back)
     Mention.objects.filter(**mine, message_id__in=made.moved["messages"]).update(**back)
     _count_again(account_id, made.from_id, [*threads.values(), *made.moved["whole"]])
     Ticket.objects.filter(account_id=account_id, pk=made.from_id).update(**made.moved["originating"])

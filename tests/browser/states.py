@@ -183,6 +183,15 @@ def message_menu(page: Page) -> None:
     page.locator(".message-more").first.click()
 
 
+def merge_many(page: Page) -> None:
+    the_list(page)
+    for number in range(3):
+        page.locator(".row-check input").nth(number).check()
+    page.locator("[popovertarget=bulk-more]").click()
+    page.get_by_role("button", name="Merge …").click()
+    page.locator("input[name=keep]").first.wait_for()
+
+
 def selected(page: Page) -> None:
     the_list(page)
     page.locator(".row-check input").nth(1).check()
@@ -732,6 +741,7 @@ STATES: dict[str, Step] = {
     "merge": merge,
     "task-form": task_form,
     "links": links,
+    "merge-many": merge_many,
     "split": split,
     "message-menu": message_menu,
     "snooze-menu": snooze_menu,

@@ -10,11 +10,11 @@ from deskhand.crm.records import associations, tickets
 from deskhand.crm.records.models import Contact, PropertyChange, Ticket
 from deskhand.desk import merging, replies, spam, splitting, threads
 from deskhand.desk.models import Attachment, Mention, Message, Split, Thread
-from deskhand.desk.replies import NewReply
+from deskhand.desk.replies import AutomaticMail, NewReply
 from deskhand.desk.splitting import Wanted
 from deskhand.desk.types import InboundMessage, Incoming, Mailbox, StoredFile
 from deskhand.events.models import EventRow
-from deskhand.events.types import SYSTEM, Actor
+from deskhand.events.types import SYSTEM, Actor, Cause
 from deskhand.kernel import clock
 from deskhand.kernel.errors import Conflict, Invalid, NotFound
 
@@ -249,6 +249,23 @@ def test_it_is_not_taken_back_once_more_was_said_or_later(world, talk, grace, re
         splitting.take_back(new.pk, by=grace)
 
     assert len(said_in(new)) == 3
+
+
+def test_what_a_workflow_sent_at_once_comes_along(world, talk, grace, receive):
+    """Nothing is lost: who answers it is heard where it is now."""
+    ticket, _one, tent, two = talk
+    new = split(world, grace, ticket, tent, two)
+    thread = Thread.objects.get(ticket_id=new.pk)
+    mail = AutomaticMail(
+        new.pk, thread.pk, world.channel, ASTRID, "We have it", "We have it", "", Cause(), SYSTEM
+    )
+    (sent_id,) = replies.send_automatic([mail], at=clock.now())
+
+    splitting.take_back(new.pk, by=grace)
+
+    assert Message.objects.get(pk=sent_id).ticket_id == ticket.pk
+    assert Message.objects.filter(ticket_id=ticket.pk).count() == 5
+    assert receive("Fine", thread_id=thread.pk).ticket_id == ticket.pk
 
 
 @pytest.mark.parametrize(

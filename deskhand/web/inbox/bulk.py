@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.http import HttpResponse
@@ -38,8 +39,8 @@ TOLD = 5  # refusals told one by one
 def change(request: AccountRequest, view: str) -> HttpResponse:
     """One change to the tickets `ids`, or with `all` to those of the view, at most desk_views.CAP.
 
-    The form names what: status, owner, priority, close, spam, deleted or seen (each 1 or 0). Each ticket that may not be
-    changed is told with the reason; one toast takes the others back.
+    The form names what: status, owner, priority, close, spam, deleted or seen (each 1 or 0), or merge, which asks which
+    one goes on. Each ticket that may not be changed is told with the reason; one toast takes the others back.
     """
     policy.require(request.viewer, Action.OPEN_HELP_DESK)
     where = desk_views.view_of(request.viewer, view)
@@ -49,11 +50,18 @@ def change(request: AccountRequest, view: str) -> HttpResponse:
         ids = [one for text in request.POST.getlist("ids") for one in common.ids_of(text)]
     if not ids:
         raise Invalid(_("Select a ticket first."), field="ids", value="")
+    if "merge" in request.POST:
+        return _ask_which_goes_on(request, view, ids)
     try:
         toast, refused = _do(request, view, ids)
     except Invalid as refusal:
         return common.refused(request, refusal)
     return _answer(request, view, ids, toast, refused)
+
+
+def _ask_which_goes_on(request: AccountRequest, view: str, ids: Sequence[int]) -> HttpResponse:
+    url = f"{reverse('inbox-merge', args=[view])}?{urlencode({'ids': ','.join(map(str, ids))})}"
+    return HttpResponse(headers={"HX-Redirect": url}) if wants_fragment(request) else redirect(url)
 
 
 def _do(request: AccountRequest, view: str, ids: Sequence[int]) -> tuple[Toast, str]:

@@ -1,4 +1,4 @@
-"""Merging a ticket with another one, and parting them again."""
+"""Merging tickets, and parting them again."""
 
 from __future__ import annotations
 
@@ -11,14 +11,17 @@ from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_POST
 
 from deskhand.accounts import policy
+from deskhand.accounts.policy import Action
 from deskhand.accounts.types import Verb
 from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.records import search
 from deskhand.crm.records.models import Ticket
 from deskhand.desk import merging
+from deskhand.desk import views as desk_views
 from deskhand.desk.models import Merge
 from deskhand.events.types import Actor
 from deskhand.kernel.errors import Conflict, Invalid, NotFound
@@ -30,6 +33,7 @@ from deskhand.web.jinja import render
 from deskhand.web.middleware import AccountRequest
 
 SHOWN = 20
+TOGETHER = 50  # tickets that are merged at once
 
 
 @dataclass(frozen=True)
@@ -126,6 +130,70 @@ def merge(request: AccountRequest, view: str, ticket_id: int) -> HttpResponse:
     numbers = {"gone": f"#{gone.number}", "primary": f"#{primary.number}"}
     messages.info(request, _("%(gone)s is now part of %(primary)s") % numbers)
     return redirect("inbox-ticket", view, primary.pk)
+
+
+@dataclass(frozen=True)
+class ManyPage:
+    """Several tickets of which one goes on. POST ids and keep to `merge_url`; `left` are numbers of those that stay out."""
+
+    merge_url: str
+    back_url: str
+    ids: str
+    tickets: tuple[Candidate, ...]
+    chosen: int
+    button: str
+    left: int = 0
+    error: str = ""
+
+
+@require_GET
+def choose_one(request: AccountRequest, view: str) -> HttpResponse:
+    """Which of the selected tickets, `ids` with commas between, goes on."""
+    policy.require(request.viewer, Action.OPEN_HELP_DESK)
+    desk_views.view_of(request.viewer, view)
+    ids = list(dict.fromkeys(common.ids_of(request.GET.get("ids", ""))))
+    return _many(request, view, ids)
+
+
+def _many(
+    request: AccountRequest, view: str, ids: list[int], chosen: int = 0, error: str = "", status: int = 200
+) -> HttpResponse:
+    found = tuple(_candidates(request, ids[:TOGETHER]))
+    if not error and len(found) < 2:
+        error = _("Select at least two tickets that you may change.")
+    if not error and len(ids) > TOGETHER:
+        error = _("Select at most %(count)s tickets.") % {"count": TOGETHER}
+    oldest = min((one.id for one in found), default=0)
+    text = ngettext("Merge %(num)s ticket", "Merge %(num)s tickets", len(found)) % {"num": len(found)}
+    page = ManyPage(
+        merge_url=reverse("inbox-merged", args=[view]), back_url=reverse("inbox-view", args=[view]),
+        ids=",".join(str(one.id) for one in found), tickets=found, chosen=chosen or oldest, button=text,
+        left=len(set(ids)) - len(found), error=error,
+    )  # fmt: skip
+    context = {"page": page, "shell": shell(request, view=view)}
+    return render(request, "inbox/merge_many.html", context, status=status)
+
+
+@require_POST
+def merge_selected(request: AccountRequest, view: str) -> HttpResponse:
+    """The tickets `ids` go into the one of them that `keep` names."""
+    policy.require(request.viewer, Action.OPEN_HELP_DESK)
+    desk_views.view_of(request.viewer, view)
+    ids = list(dict.fromkeys(common.ids_of(request.POST.get("ids", ""))))
+    keep = number(request.POST.get("keep", ""), "keep")
+    allowed = {one.id: one for one in _candidates(request, ids)}
+    if keep not in ids or len(ids) < 2 or len(ids) > TOGETHER or len(allowed) < len(ids):
+        return _many(request, view, ids, error=_("These tickets have changed. Look again."), status=422)
+    try:
+        merging.merge_many(keep, [pk for pk in ids if pk != keep], by=Actor.user(request.user.pk))
+    except Invalid as refusal:
+        return _many(request, view, ids, keep, str(refusal), 422)
+    count = len(ids) - 1
+    text = ngettext(
+        "%(num)s ticket is now part of %(primary)s", "%(num)s tickets are now part of %(primary)s", count
+    )
+    messages.info(request, text % {"num": count, "primary": allowed[keep].number})
+    return redirect("inbox-ticket", view, keep)
 
 
 @require_POST

@@ -70,6 +70,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("inbox/<key:view>/after/<key:after>", views.more_rows, name="inbox-more"),
     path("inbox/<key:view>/newer/<key:newest>", views.new_tickets, name="inbox-new"),
     path("inbox/<key:view>/bulk", bulk.change, name="inbox-bulk"),
+    path("inbox/<key:view>/merge", merge.choose_one, name="inbox-merge"),
+    path("inbox/<key:view>/merged", merge.merge_selected, name="inbox-merged"),
     path("inbox/<key:view>/density", bulk.set_density, name="inbox-density"),
     path("inbox/<key:view>/undo", actions.undo, name="inbox-undo"),
     path("inbox/<key:view>/<id:ticket_id>", include(tickets)),

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from deskhand.crm.records import tickets
 from deskhand.crm.records.models import Task, Ticket
@@ -45,6 +47,9 @@ def answer(office, ticket):
     )
     with office.inside() as world:
         return threads.receive(Incoming(world.channel.pk, said), at=office.at).ticket_id
+
+
+lands_in = answer
 
 
 def test_the_primary_goes_on_with_its_values_and_the_older_date_T_MERGE_1(office, two, client):
@@ -185,3 +190,94 @@ def test_both_must_be_ones_own_to_edit_R_PERM_1(office, two, sign_in):
         "Refund still missing"
         not in texts(client.get(f"/inbox/all-open/{newer.pk}/merge")).split("Views")[-1]
     )
+
+
+# ── several at once ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def three(office, two):
+    office.at += timedelta(hours=1)
+    return (*two, office.mail("Money, please"))
+
+
+def ids(tickets_):
+    return ",".join(str(ticket.pk) for ticket in tickets_)
+
+
+@pytest.mark.parametrize("headers", [{}, {"HX-Request": "true"}])
+def test_selected_tickets_are_merged_into_the_one_that_is_chosen(office, three, client, headers):
+    """R-MERGE-2, R-MERGE-6, R-MERGE-7: from the bar over the list."""
+    asked = client.post("/inbox/all-open/bulk", {"merge": "1", "ids": ids(three)}, headers=headers)
+    where = asked.headers["HX-Redirect" if headers else "Location"]
+    page = client.get(where)
+    assert all(ticket.subject in texts(page) for ticket in three)
+    assert f'value="{three[0].pk}" checked' in page.content.decode()  # the oldest
+
+    answer = client.post("/inbox/all-open/merged", {"ids": ids(three), "keep": three[2].pk})
+
+    assert answer.headers["Location"] == f"/inbox/all-open/{three[2].pk}"
+    assert f"2 tickets are now part of #{three[2].number}" in texts(client.get(answer.headers["Location"]))
+    assert len(office.messages(three[2])) == 3
+    said_again = lands_in(office, three[0])
+    kept = office.again(three[2])
+    assert kept.created_at == three[0].created_at
+    assert kept.properties["hs_merged_object_ids"] == [three[0].pk, three[1].pk]
+    assert {office.again(one).merged_into_id for one in three[:2]} == {three[2].pk}
+    assert said_again == three[2].pk
+
+
+def test_each_of_several_can_be_parted_and_the_date_is_that_of_the_rest_R_MERGE_8(office, three, client):
+    client.post("/inbox/all-open/merged", {"ids": ids(three), "keep": three[2].pk})
+    with office.inside():
+        made = {one.merged_id: one.pk for one in Merge.objects.all()}
+    client.post(f"/inbox/all-open/{three[2].pk}/merged/{made[three[0].pk]}/part")
+    assert office.again(three[2]).created_at == three[1].created_at
+    client.post(f"/inbox/all-open/{three[2].pk}/merged/{made[three[1].pk]}/part")
+
+    assert office.again(three[2]).created_at == three[2].created_at
+    assert [len(office.messages(one)) for one in three] == [1, 1, 1]
+
+
+def test_what_may_not_be_changed_stays_out_R_PERM_1(office, three, sign_in):
+    with office.inside() as world:
+        for one, owner in zip(three, (world.grace, world.grace, world.bob), strict=True):
+            tickets.assign(one.pk, owner_id=owner.pk, by=SYSTEM)
+    office.role(
+        office.world.grace,
+        records={"ticket": {"view": "all", "edit": "own"}},
+        capabilities=["service_access"],
+    )
+    client = sign_in(office.world.grace)
+
+    page = texts(client.get("/inbox/all-open/merge", {"ids": ids(three)}))
+    assert "1 selected ticket stays out" in page
+    assert three[2].subject not in page
+    assert client.post("/inbox/all-open/merged", {"ids": ids(three), "keep": three[0].pk}).status_code == 422
+    assert office.again(three[1]).merged_into_id is None
+
+
+@pytest.mark.parametrize(
+    ("given", "status"),
+    [
+        ({"ids": "x", "keep": "1"}, 400),
+        ({"ids": "1,2", "keep": "x"}, 400),
+        ({"ids": "", "keep": "1"}, 422),
+        ({"ids": "1,999999", "keep": "1"}, 422),
+    ],
+)
+def test_bad_selections_are_refused_in_words(office, three, client, given, status):
+    assert client.post("/inbox/all-open/merged", given).status_code == status
+    assert "Select at least two tickets" in texts(client.get("/inbox/all-open/merge", {"ids": three[0].pk}))
+
+
+def test_many_are_merged_by_as_many_queries_as_two(office, client):
+    def merged(count):
+        made = [office.mail(f"{count} of {number}") for number in range(count)]
+        with CaptureQueriesContext(connection) as queries:
+            client.post("/inbox/all-open/merged", {"ids": ids(made), "keep": made[0].pk})
+        assert office.again(made[-1]).merged_into_id == made[0].pk
+        return len(queries)
+
+    merged(2)
+    assert merged(8) == merged(3)

@@ -59,6 +59,8 @@ TABLE: dict[str, Wall] = {
     "inbox-side": OF_THE_LIST,
     "inbox-more": OF_THE_LIST,
     "inbox-new": OF_THE_LIST,
+    "inbox-merge": Wall(),
+    "inbox-merged": Wall("POST"),
     "inbox-ticket": Wall(),
     "inbox-row": Wall(),
     "inbox-thread": Wall(),
