@@ -342,6 +342,8 @@ def take_back(ticket_id: int, *, by: Actor, at: datetime | None = None) -> int:
     if not made.is_copy:
         _move_back(account_id, made)
     tickets.archive([made.to_id], by=by, at=at)
+    # Nothing to bring back: its number leads to where it came from.
+    Ticket.objects.filter(account_id=account_id, pk=made.to_id).update(merged_into_id=made.from_id)
     associations.unlink("ticket", made.to_id, "ticket", made.from_id)
     made.undone_at = at
     made.save(update_fields=["undone_at"])

@@ -235,6 +235,7 @@ def test_it_is_taken_back_with_nothing_lost(world, talk, grace, is_copy):
     assert list(found) == before
     assert Ticket.objects.values(*stood).get(pk=ticket.pk) == stood
     assert not associations.linked_ids("ticket", [ticket.pk], "ticket")
+    assert merging.survivor_of(new.pk) == ticket.pk
     with pytest.raises(NotFound):
         splitting.take_back(new.pk, by=grace)
 
