@@ -6,13 +6,17 @@ import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.urls import reverse
 from playwright.sync_api import Locator, Page, expect
 
-from deskhand.accounts import policy
+from deskhand.accounts import first_run, policy
+from deskhand.accounts.models import Account
 from deskhand.crm.records.models import Task, Ticket
-from deskhand.desk import snippets
-from deskhand.desk.types import Mailbox
+from deskhand.desk import snippets, threads
+from deskhand.desk.models import ChannelAccount
+from deskhand.desk.types import InboundMessage, Incoming, Mailbox
 from deskhand.kernel import clock
+from deskhand.kernel.database.scope import account_scope
 from deskhand.web.tests.conftest import Office
 
 pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("ignore:StreamingHttpResponse must consume")]
@@ -273,11 +277,77 @@ def test_an_admin_sets_up_a_pipeline_and_its_automation_from_nothing(tab, office
     expect(status(page, "Parcel arrived")).to_be_visible()
 
     settle()
+    expect(page.locator("#properties")).to_contain_text("Check the parcel")
     with office.inside():
         ticket = Ticket.objects.get(subject="Return of order 7")
         assert [(task.title, task.record_id) for task in Task.objects.all()] == [
             ("Check the parcel", ticket.pk)
         ]
+
+
+# ── the first ten minutes ──
+
+
+def test_a_new_users_first_ten_minutes(window, address, wired, settings, settle) -> None:
+    """From the address in the terminal to an answer, and to an automation that does something else."""
+    settings.UNDO_SEND_SECONDS = 0
+    page = window().new_page()
+    page.goto(reverse("setup", args=[first_run.new_token()]))
+    page.get_by_label("Name of the company").fill("Fjällbo Tents")
+    page.get_by_label("Your name").fill("Astrid Lind")
+    page.get_by_label("Your email").fill("astrid@fjallbo.example")
+    page.get_by_label("Password").fill("a long enough one")
+    page.get_by_role("button", name="Create the help desk").click()
+    page.get_by_role("link", name="Connect an address").click()
+    page.get_by_label("Email address").fill("support@fjallbo.example")
+    page.get_by_role("button", name="Connect", exact=True).click()
+    expect(page.get_by_role("heading", name="support@fjallbo.example").first).to_be_visible()
+
+    def mail(what: str, number: int) -> None:
+        with account_scope(Account.objects.get().pk):
+            channel = ChannelAccount.objects.get(address="support@fjallbo.example")
+            message = InboundMessage(
+                f"{number}@x", from_("Jonas Vik"), what, "Where is my tent?", clock.now()
+            )
+            threads.receive(Incoming(channel.pk, message))
+        settle()
+
+    mail("Tent has not arrived", 1)
+    page.get_by_role("link", name="Inbox").first.click()
+    ready(page)
+    page.locator("#view-all-open").click()
+    ready(page)
+    row(page, "Tent has not arrived").click()
+    written(page).fill("It leaves today.")
+    page.locator("[data-send]").click()
+    expect(said(page, "It leaves today.")).to_be_visible()
+    expect(status(page, "Waiting on contact")).to_be_visible()
+
+    page.get_by_role("link", name="Settings").first.click()
+    ready(page)
+    page.locator("#side").get_by_role("link", name="Tickets", exact=True).click()
+    ready(page)
+    page.get_by_role("link", name="Automate", exact=True).click()
+    ready(page)
+    lane = page.locator(".lane").first
+    lane.locator(".lane-plus").last.click()
+    page.locator("#drawer .offer", has_text="Create task").click()
+    page.get_by_label("Title").fill("Ring the customer")
+    page.locator("#drawer").get_by_role("button", name="Save").click()
+    expect(lane.locator(".bubble", has_text="Ring the customer")).to_be_visible()
+    switch = lane.get_by_role("switch", name=re.compile("Workflow is (on|off)"))
+    if switch.get_attribute("aria-checked") == "false":
+        switch.click()
+    expect(switch).to_be_checked()
+
+    mail("Tent has a hole", 2)
+    with account_scope(Account.objects.get().pk):
+        assert [task.title for task in Task.objects.all()] == ["Ring the customer"]
+    page.goto("/inbox/all-open")
+    row(page, "Tent has a hole").click()
+    expect(page.locator("#properties")).to_contain_text("Ring the customer")
+    page.goto(reverse("start"))
+    expect(page.get_by_text("3 of 4 done")).to_be_visible()
 
 
 # ── on a phone ───────────────────────────────────────────────────────────────────────────────────────────────────────
