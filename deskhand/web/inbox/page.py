@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 from markupsafe import Markup, escape
 
 from deskhand.accounts import policy
@@ -96,21 +96,43 @@ def ticket_list(
         refresh_url=reverse("inbox-list", args=[view]), new_url="" if after else reverse("inbox-new", args=[view, newest]),
         more_url=reverse("inbox-more", args=[view, following]) if following else "", empty_text=str(VIEW_SENTENCES.get(view, _("Tickets that match the filters are listed here."))),
         filtered=filtered_list(request, filtered_after) if found.spam and not after else None,
-        first=None if page or after else first_thing(request),
+        first=None if page or after else first_thing(request, view),
     )  # fmt: skip
 
 
-def first_thing(request: AccountRequest) -> rows.FirstThing | None:
-    """What a help desk without any address needs before there is something to list; one query."""
+def first_thing(request: AccountRequest, view: str) -> rows.FirstThing | None:
+    """What somebody with nothing to read can do: connect an address where there is none, or take what is nobody's."""
     account_id = request.viewer.account_id
     if ChannelAccount.objects.filter(account_id=account_id, archived_at=None).exists():
-        return None
+        return _unassigned(request) if view in MINE else None
+    title = _("No mail can come in yet")
     if not policy.can(request.viewer, Action.CONNECT_CHANNELS):
-        return rows.FirstThing(_("An administrator has to connect the address that your customers write to."))
+        return rows.FirstThing(
+            title, _("An administrator has to connect the address that your customers write to.")
+        )
     return rows.FirstThing(
+        title,
         _("Connect the address that your customers write to, and their mail becomes tickets."),
         reverse("channel-new"),
         _("Connect an address"),
+    )
+
+
+#: Views of one's own, in which a ticket that nobody has taken does not stand.
+MINE = ("my-open", "assigned")
+
+
+def _unassigned(request: AccountRequest) -> rows.FirstThing | None:
+    views = [one for one in desk_views.views_of(request.viewer) if one.key == "unassigned"]
+    count = desk_views.counters(request.viewer, views)["unassigned"] if views else 0
+    if not count:
+        return None
+    said = ngettext("%(num)s ticket waits for somebody.", "%(num)s tickets wait for somebody.", count)
+    return rows.FirstThing(
+        _("Nothing of yours"),
+        said % {"num": count_text(count)},
+        reverse("inbox-view", args=["unassigned"]),
+        _("See what is unassigned"),
     )
 
 

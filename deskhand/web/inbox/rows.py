@@ -49,6 +49,7 @@ class TicketRow:
 class FirstThing:
     """`url` empty: only somebody else can do it."""
 
+    title: str
     text: str
     url: str = ""
     label: str = ""
@@ -67,7 +68,7 @@ class TicketList:
     new_url: str = ""  # names the newest row; answers with inbox/fragments/new_tickets.html
     more_url: str = ""  # the next page; for htmx inbox/fragments/more_rows.html; empty: this was the last
     empty_text: str = ""  # one sentence when there is nothing: what this view is for
-    first: FirstThing | None = None  # what to do first, where no mail can come in yet
+    first: FirstThing | None = None  # what to do instead of reading nothing
     filtered: ThreadList | None = None  # in the view of spam: what is no ticket
     bulk: BulkBar | None = None  # None: the list alone
     view_url: str = ""  # a saved view as a table, where it can be changed

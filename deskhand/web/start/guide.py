@@ -73,9 +73,14 @@ def _channel(request: AccountRequest) -> Step:
         url, label = reverse("channels"), _("See the channels")
     elif found:
         has_trouble = True
-        state = _("%(address)s is entered, and no mail has come in yet. Test the log-in to its mailbox.")
+        box: EmailAccount | None = getattr(found[0], "email", None)
+        state = _("%(address)s is entered, and no mail has come in yet. Say how its mail gets here.")
+        label = _("Set up the connection")
+        if box is not None and box.state != MailboxState.OFF:
+            state = _("%(address)s is entered, and no mail has come in yet. Test the log-in to its mailbox.")
+            label = _("Test the log-in")
         state = state % {"address": found[0].address}
-        url, label = reverse("channel", args=[found[0].pk]) + "?setup=1", _("Test the log-in")
+        url = reverse("channel", args=[found[0].pk]) + "?setup=1"
     return Step(
         "channel", _("Connect the address that your customers write to"),
         _("Their mail becomes tickets here, and your answers leave from the same address. The log-in is tested before anything is read."),
@@ -147,7 +152,8 @@ def _first_mail(request: AccountRequest) -> Step:
     address = next((one.address for one in _addresses(request)), "")
     state, url, label = _("Connect an address first."), "", ""
     if is_done:
-        state, url, label = _("The first mail has arrived."), reverse("inbox"), _("Go to the inbox")
+        state, label = _("The first mail has arrived."), _("Go to the inbox")
+        url = reverse("inbox-view", args=["all-open"])
     elif address:
         state = _(
             "Nothing has come in yet. Write to %(address)s from any other mailbox; within seconds it is here."

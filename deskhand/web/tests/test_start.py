@@ -232,6 +232,18 @@ def test_an_inbox_without_any_address_says_what_to_do_next(fresh):
     assert 'href="/settings/channels/new"' in page
 
 
+def test_who_has_nothing_is_led_to_what_is_nobodys(office, sign_in):
+    bob = sign_in(office.world.bob)
+    assert "Nothing here" in texts(bob.get("/inbox/my-open"))
+
+    office.mail("Nobody has me")
+
+    page = bob.get("/inbox/my-open")
+    assert "1 ticket waits for somebody." in texts(page)
+    assert 'class="button" href="/inbox/unassigned"' in page.content.decode()
+    assert "Nothing here" in texts(bob.get("/inbox/following"))
+
+
 def test_who_may_not_connect_one_is_told_who_can(office, sign_in):
     with office.inside():
         ChannelAccount.objects.update(archived_at=office.at)
