@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Page, expect
 
+from deskhand.crm.pipelines import pipelines
 from deskhand.crm.records import tickets
 from deskhand.crm.records.models import Ticket
 from deskhand.events.types import SYSTEM
@@ -166,3 +167,15 @@ def test_a_ticket_is_created_from_its_column_and_opened(tab, office) -> None:
         ticket = Ticket.objects.get()
     assert stands_in(office, ticket) == "Waiting on us"
     assert page.url.endswith(f"/inbox/all-open/{ticket.pk}")
+
+
+def test_the_order_of_pipelines_is_saved_as_it_is_made(tab, office) -> None:
+    with office.inside() as world:
+        pipelines.create(world.account.pk, "ticket", "Returns", [pipelines.NewStage("Asked", "OPEN")])
+    page = tab(office.world.ada, "/settings/pipelines")
+    expect(page.get_by_role("button", name="Save order")).to_have_count(0)
+
+    with page.expect_response("**/settings/pipelines/order"):
+        page.locator("[data-row]", has_text="Returns").locator("[data-move=up]").click()
+    page.reload()
+    expect(page.locator("[data-row]").first).to_contain_text("Returns")
