@@ -360,12 +360,13 @@ def notify(account_id: int, events: Sequence[Event]) -> None:
     """AFTER_COMMIT: people hear of what concerns them."""
     said = {e.data["message_id"] for e in events if e.kind == replies.COMMENTED}
     about = {e.data["ticket_id"] for e in events if e.kind in NEWS and e.data.get("ticket_id")}
-    new = {e.object_id for e in events if e.kind == tickets.CREATED and not e.data.get("owner_id")}
+    is_new = any(e.kind == tickets.CREATED and not e.data.get("owner_id") for e in events)
+    watchers = wishes.asking_for(account_id, Topic.UNASSIGNED) if is_new else set()
     whom = Concerned(
         concerned.mentioned(account_id, said),
         concerned.followers(account_id, about),
-        wishes.asking_for(account_id, Topic.UNASSIGNED) if new else (),
-        _undecided(account_id) if new else (),
+        watchers,
+        _undecided(account_id) if watchers else (),
     )
     telling.tell(account_id, events, whom, away=_away)
 

@@ -76,11 +76,13 @@ select m.user_id, m.is_super_admin, m.has_seat, role.permissions::text
 from accounts_membership m
 join accounts_user u on u.id = m.user_id and u.is_active
 left join accounts_role role on role.account_id = m.account_id and role.id = m.role_id
-where m.account_id = %(account)s and m.is_active order by m.user_id
+where m.account_id = %(account)s and m.is_active and (%(only)s::bigint[] is null or m.user_id = any(%(only)s))
+order by m.user_id
 """
 _TEAMS = """
 with recursive below as (
-    select user_id, team_id as root, team_id, is_main from accounts_teammember where account_id = %(account)s
+    select user_id, team_id as root, team_id, is_main from accounts_teammember
+    where account_id = %(account)s and (%(only)s::bigint[] is null or user_id = any(%(only)s))
     union
     select below.user_id, below.root, team.id, below.is_main
     from accounts_team team join below on team.parent_id = below.team_id where team.account_id = %(account)s
@@ -89,11 +91,12 @@ select user_id, root, team_id, is_main from below
 """
 
 
-def viewers_of(account_id: int) -> list[Viewer]:
-    """All who are active in an account, with two queries."""
+def viewers_of(account_id: int, only: Collection[int] | None = None) -> list[Viewer]:
+    """All who are active in an account, or those of `only` who are; with two queries."""
+    params = {"account": account_id, "only": None if only is None else sorted(only)}
     with account_scope(account_id):
-        members = sql.rows(_VIEWERS, {"account": account_id})
-        teams = sql.rows(_TEAMS, {"account": account_id})
+        members = sql.rows(_VIEWERS, params)
+        teams = sql.rows(_TEAMS, params)
     of_user: dict[int, list[tuple[int, int, bool]]] = {}
     for user_id, root, team_id, is_main in teams:
         of_user.setdefault(user_id, []).append((root, team_id, is_main))

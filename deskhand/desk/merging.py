@@ -187,8 +187,8 @@ def unmerge(merge_id: int, *, by: Actor, at: datetime | None = None) -> int:
     survivor = Ticket.objects.select_for_update(no_key=True).get(account_id=account_id, pk=made.survivor_id)
     if survivor.archived_at is not None:
         raise Conflict(_("The ticket is archived or merged into another one. Bring it back first."))
-    tickets.restore([made.merged_id], by=by)
     Ticket.objects.filter(account_id=account_id, pk=made.merged_id).update(merged_into_id=None)
+    tickets.restore([made.merged_id], by=by)
     _move_back(account_id, made)
     _count_again(account_id, made, survivor, by, at)
     made.undone_at = at

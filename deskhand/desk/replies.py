@@ -75,6 +75,7 @@ def reply(new: NewReply, *, by: User, at: datetime | None = None, drops_draft: b
     )
     if twin:
         return twin
+    _refuse_when_deleted(ticket)
     refuse_when_moved_on(new)
     thread = _thread_to_answer(ticket, at)
     channel = _channel_to_answer_on(thread)
@@ -129,6 +130,7 @@ def comment(
     if not text.strip():
         raise Invalid(_("The comment is empty."), field="body", hint=_("Write something first."))
     ticket = lock(ticket_id)
+    _refuse_when_deleted(ticket)
     thread = _thread_to_answer(ticket, at)
     message = _own_message(thread, ticket, at, text=text, html=storable(html), sender=by)
     message.kind = MessageKind.COMMENT
@@ -167,6 +169,12 @@ def lock(ticket_id: int) -> Ticket:
     if found is None:
         raise NotFound(_("There is no ticket %(ticket_id)s.") % {"ticket_id": ticket_id})
     return found
+
+
+def _refuse_when_deleted(ticket: Ticket) -> None:
+    """Merged ones too; who has such a page open still is led on by it."""
+    if ticket.archived_at is not None:
+        raise Conflict(_("This ticket was deleted. Restore it first."))
 
 
 def refuse_when_moved_on(new: NewReply) -> None:

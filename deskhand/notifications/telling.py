@@ -17,7 +17,8 @@ from django.utils.translation import gettext as _
 
 from deskhand.accounts.mails import sender_address
 from deskhand.accounts.models import Account, User
-from deskhand.accounts.policy import viewer_for, visible
+from deskhand.accounts.policy import viewers_of, visible
+from deskhand.accounts.types import Viewer
 from deskhand.crm.records.models import Ticket
 from deskhand.delivery import outbox
 from deskhand.delivery.types import Address, Mail, NewSend
@@ -25,7 +26,6 @@ from deskhand.events import live
 from deskhand.events.types import Event
 from deskhand.kernel import clock
 from deskhand.kernel.database import sql
-from deskhand.kernel.errors import NotFound
 from deskhand.notifications import deciding, wishes
 from deskhand.notifications.models import Notification
 from deskhand.notifications.types import Concerned, Notice, by_user
@@ -111,8 +111,10 @@ def _mail(account_id: int, notices: Sequence[Notice], tickets: Mapping[int, Tick
     account = Account.objects.get(pk=account_id)
     people = User.objects.in_bulk({n.user_id for n in notices} | _colleagues(notices))
     sends = []
+    viewers = {viewer.user_id: viewer for viewer in viewers_of(account_id, {n.user_id for n in notices})}
     for user_id, own in by_user(notices).items():
-        seen = [n for n in own if _may_see(account_id, user_id, tickets[n.ticket_id])]
+        viewer = viewers.get(user_id)  # who left hears nothing
+        seen = [n for n in own if viewer and _may_see(viewer, tickets[n.ticket_id])]
         sends += [_send(account, people, tickets[n.ticket_id], n) for n in seen]
     outbox.enqueue(sends)
 
@@ -121,11 +123,7 @@ def _colleagues(notices: Sequence[Notice]) -> set[int]:
     return {n.actor_id for n in notices if n.actor_kind == "user" and n.actor_id}
 
 
-def _may_see(account_id: int, user_id: int, ticket: Ticket) -> bool:
-    try:
-        viewer = viewer_for(account_id, user_id)
-    except NotFound:  # no member any more
-        return False
+def _may_see(viewer: Viewer, ticket: Ticket) -> bool:
     return visible(viewer, "ticket").allows(ticket.owner_id, ticket.assigned_team_ids)
 
 

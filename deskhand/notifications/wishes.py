@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from django.db.models import Q
 
+from deskhand.accounts.models import Membership
 from deskhand.kernel.database import sql
 from deskhand.kernel.database.scope import account_scope
 from deskhand.notifications.models import Quiet, Wish
@@ -44,7 +45,8 @@ def of_many(account_id: int, user_ids: Collection[int]) -> Wishes:
 def asking_for(account_id: int, topic: Topic) -> set[int]:
     """Who wants to be told of what nobody is told of unasked."""
     found = Wish.objects.filter(Q(bell=True) | Q(mail=True), account_id=account_id, topic=topic.value)
-    return set(found.values_list("user_id", flat=True))
+    here = Membership.objects.filter(account_id=account_id, is_active=True).values("user_id")
+    return set(found.filter(user_id__in=here).values_list("user_id", flat=True))
 
 
 def is_quiet(account_id: int, user_id: int) -> bool:

@@ -98,9 +98,7 @@ def account_of_the_request(get_response: Next) -> Next:
         assert isinstance(user, User)
         language = user.locale or member.account.locale or translation.get_language()
         with translation.override(language), timezone.override(ZoneInfo(user.zone or member.account.zone)):
-            response = _in_account(
-                request, get_response, opens_own_scope=getattr(view, "opens_own_scope", False)
-            )
+            response = _in_account(request, get_response, view)
             response.headers.setdefault("Content-Language", translation.get_language() or language)
             return response
 
@@ -131,21 +129,27 @@ class _Undo(Exception):
         self.response = response
 
 
-def _in_account(request: HttpRequest, get_response: Next, *, opens_own_scope: bool) -> HttpResponse:
+def _in_account(request: HttpRequest, get_response: Next, view: Callable[..., Any] | None) -> HttpResponse:
     account_id, user_id = request.account.pk, request.user.pk  # type: ignore[attr-defined]
     assert user_id is not None
-    if opens_own_scope:
+    if getattr(view, "opens_own_scope", False):
         request.viewer = viewer_for(account_id, user_id)  # type: ignore[attr-defined]
         return get_response(request)
     try:
         with account_scope(account_id):
             request.viewer = viewer_for(account_id, user_id)  # type: ignore[attr-defined]
             response = _in_words(request, get_response(request))
-            if response.status_code >= 400 and not getattr(response, "keeps_writes", False):
+            if response.status_code >= 400 and not _keeps_writes(view, response):
                 raise _Undo(response)
             return response
     except _Undo as undo:
         return undo.response
+
+
+def _keeps_writes(view: Callable[..., Any] | None, response: HttpResponse) -> bool:
+    """The sign-in library counts guesses, and answers some with 400."""
+    is_sign_in = getattr(view, "__module__", "").startswith("allauth.") and response.status_code < 500
+    return is_sign_in or getattr(response, "keeps_writes", False)
 
 
 def _in_words(request: HttpRequest, response: HttpResponse) -> HttpResponse:

@@ -214,4 +214,5 @@ def archive(ticket_ids: Sequence[int], *, by: Actor, at: datetime | None = None)
 
 
 def restore(ticket_ids: Sequence[int], *, by: Actor) -> list[int]:
-    return archives.restore("ticket", ticket_ids, by=by)
+    ours = Ticket.objects.filter(account_id=current_account_id(), pk__in=ticket_ids, merged_into=None)
+    return archives.restore("ticket", list(ours.values_list("pk", flat=True)), by=by)

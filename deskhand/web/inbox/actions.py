@@ -166,7 +166,7 @@ def set_spam(request: AccountRequest, view: str, ticket_id: int) -> HttpResponse
 @require_POST
 def set_deleted(request: AccountRequest, view: str, ticket_id: int) -> HttpResponse:
     """`deleted` is 1 or 0. Who deletes goes on as after closing; a toast offers the way back."""
-    common.doable(request, view, ticket_id, Verb.DELETE)
+    common.refuse_merged(common.doable(request, view, ticket_id, Verb.DELETE))
     by = Actor.user(request.user.pk)
     if request.POST.get("deleted") != "1":
         tickets.restore([ticket_id], by=by)

@@ -84,11 +84,15 @@ def thread_parts(
 def changeable(request: AccountRequest, view: str, ticket_id: int, verb: Verb) -> Ticket:
     """As `doable`. Raises Conflict for a ticket that is deleted, or merged into another one."""
     found = doable(request, view, ticket_id, verb)
-    if found.merged_into_id is not None:
-        raise Conflict(_("This ticket was merged into another one. Load the page again."))
+    refuse_merged(found)
     if found.archived_at is not None:
         raise Conflict(_("This ticket was deleted. Restore it first."))
     return found
+
+
+def refuse_merged(ticket: Ticket) -> None:
+    if ticket.merged_into_id is not None:
+        raise Conflict(_("This ticket was merged into another one. Load the page again."))
 
 
 def doable(request: AccountRequest, view: str, ticket_id: int, verb: Verb) -> Ticket:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from deskhand.crm.records.models import Ticket
+from deskhand.desk import later, replies
+from deskhand.desk.models import LaterReply, Message
+from deskhand.kernel.timers import DueTimer
 from deskhand.web.tests.test_bulk import bulk
 from deskhand.web.tests.test_inbox import texts
 
@@ -105,3 +110,32 @@ def test_a_ticket_that_was_merged_is_not_among_the_deleted(office, ada):
 
     assert "Two" not in texts(ada.get("/inbox/deleted"))
     assert is_deleted(office, second)
+
+
+def test_what_was_merged_is_not_restored(office, ada):
+    """R-MERGE-6"""
+    first, second = office.mail("One"), office.mail("Two")
+    with office.inside():
+        Ticket.objects.filter(pk=second.pk).update(archived_at=office.at, merged_into_id=first.pk)
+
+    assert delete(ada, second, deleted="0").status_code == 409
+    assert is_deleted(office, second)
+
+
+def test_a_planned_reply_does_not_leave_from_a_deleted_ticket(office, ada):
+    ticket = office.mail("About the parcel")
+    with office.inside() as world:
+        planned = later.plan(
+            replies.NewReply(ticket.pk, "Hello"),
+            by=world.ada,
+            leaves_at=office.at + timedelta(hours=1),
+            is_planned=True,
+        )
+    delete(ada, ticket)
+
+    with office.inside() as world:
+        timer = DueTimer(1, world.account.pk, later.KIND, str(planned.pk), office.at, {})
+        later.leave(world.account.pk, [timer])
+        kept = LaterReply.objects.get(pk=planned.pk)
+        assert kept.error == "This ticket was deleted. Restore it first."
+        assert not Message.objects.filter(ticket_id=ticket.pk, direction="OUT").exists()

@@ -50,6 +50,22 @@ def test_a_changed_password_leaves_this_device_signed_in_and_no_other(ada):
     assert not is_in(sign_in_as(ada, OLD))
 
 
+def test_guesses_at_the_password_are_counted_however_they_are_asked(ada):
+    """S11: the library's count stands in the transaction of an answer with 400."""
+    client = sign_in_as(ada)
+
+    answers = [
+        client.post(
+            "/account/password/change/",
+            form(oldpassword="a guess"),
+            headers={"X-Requested-With": "XMLHttpRequest"},
+        )
+        for _guess in range(6)
+    ]
+
+    assert [one.status_code for one in answers] == [400] * 5 + [429]
+
+
 @pytest.mark.parametrize(
     ("wrong", "field"),
     [
