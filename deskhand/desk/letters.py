@@ -40,6 +40,7 @@ class NewLetter:
     to: str
     subject: str
     text: str
+    html: str = ""  # the same with formatting
     #: The same key never sends twice: the first message is returned again.
     send_key: str | None = None
 
@@ -94,7 +95,7 @@ def _message(new: NewLetter, thread: Thread, by: User, text: str, subject: str, 
     (message_id,) = sql.ids("desk_message", 1)
     return Message(
         id=message_id, account_id=thread.account_id, thread=thread, kind=MessageKind.MESSAGE, direction=Direction.OUT,
-        actor_kind="user", actor_id=by.pk, sender_name=by.name, sender_address=by.email, text=text, subject=subject,
+        actor_kind="user", actor_id=by.pk, sender_name=by.name, sender_address=by.email, text=text, html=storable(new.html), subject=subject,
         delivery=Delivery.QUEUED, created_at=at, send_key=storable(new.send_key) if new.send_key else None,
     )  # fmt: skip
 

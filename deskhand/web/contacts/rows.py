@@ -300,6 +300,8 @@ class MailPage:
     channels: tuple[Choice, ...]
     subject: str
     body: str
+    html: str  # the same with formatting
+    is_rich: bool  # begins in the editor with formatting
     send_key: str
     errors: dict[str, str] = field(default_factory=dict)
     notice: str = ""

@@ -541,6 +541,20 @@ def test_who_may_not_write_to_a_contact_does_not(office, sign_in, astrid):
     assert client.post(reverse("contact-send", args=[astrid]), letter(office)).status_code == 403
 
 
+def test_such_a_mail_may_be_formatted(office, ada, astrid):
+    """S1: cleaned, and its text is made from it; what is refused stays formatted"""
+    markup = "<p onclick=x()>Hello <strong>Astrid</strong></p>"
+    ada.post(reverse("contact-send", args=[astrid]), letter(office, html=markup))
+
+    with office.inside():
+        sent = Message.objects.order_by("-id").first()
+        assert (sent.text, sent.html) == ("Hello Astrid", "<p>Hello <strong>Astrid</strong></p>")
+    refused = ada.post(
+        reverse("contact-send", args=[astrid]), letter(office, subject="", html=markup, send_key="k2")
+    )
+    assert 'data-rich="1"' in refused.content.decode()
+
+
 def test_the_answer_to_such_a_mail_opens_a_ticket_with_all_that_was_said(office, ada, astrid):
     ada.post(reverse("contact-send", args=[astrid]), letter(office))
     with office.inside() as world:
