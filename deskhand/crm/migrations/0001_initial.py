@@ -486,6 +486,10 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='ticket',
+            index=models.Index(condition=models.Q(('archived_at', None), ('is_spam', False)), fields=['account_id', '-sort_at', '-id'], include=('owner_id', 'assigned_team_ids', 'pipeline_id'), name='ticket_in_order'),
+        ),
+        migrations.AddIndex(
+            model_name='ticket',
             index=models.Index(condition=models.Q(('archived_at', None), ('is_spam', False)), fields=['account_id', 'stage', '-sort_at', '-id'], include=('owner_id', 'assigned_team_ids'), name='ticket_on_board'),
         ),
         migrations.AddConstraint(

@@ -133,6 +133,12 @@ class Ticket(Record, Filed):
             ),
             models.Index(fields=["account_id", "stage", "id"], name="ticket_in_stage"),
             models.Index(
+                fields=["account_id", "-sort_at", "-id"],
+                name="ticket_in_order",
+                include=["owner_id", "assigned_team_ids", "pipeline_id"],
+                condition=Q(is_spam=False, archived_at=None),
+            ),
+            models.Index(
                 fields=["account_id", "stage", "-sort_at", "-id"],
                 name="ticket_on_board",
                 include=["owner_id", "assigned_team_ids"],
