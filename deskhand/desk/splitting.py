@@ -76,7 +76,7 @@ def split(ticket_id: int, wanted: Wanted, *, by: Actor, at: datetime | None = No
         )  # fmt: skip
     chosen = _chosen(old, wanted)
     threads = _Threads(account_id, chosen, wanted.is_copy)
-    contact = _contact_of(old, chosen, at)
+    contact = _contact_of(old, chosen, threads.people(), at)
     new = tickets.create(
         _ticket_of(old, subject, wanted.stage_id, contact, chosen, threads, by, at), by=by, at=at
     )
@@ -142,10 +142,23 @@ def _chosen(old: Ticket, wanted: Wanted) -> list[Message]:
     return found
 
 
-def _contact_of(old: Ticket, chosen: Sequence[Message], at: datetime) -> Contact | None:
-    """Whose request it is: who wrote the first message that came in; else the old ticket's contact."""
-    for message in chosen:
-        if message.direction != Direction.IN or message.actor_kind == ActorKind.USER.value:
+def _is_doubtful(message: Message) -> bool:
+    """Whether a stranger, a machine or a blocked sender wrote it: nobody gets known by that (T4)."""
+    return message.direction == Direction.IN and (
+        message.is_unverified or message.is_automatic or message.filtered is not None
+    )
+
+
+def _contact_of(
+    old: Ticket, chosen: Sequence[Message], people: Collection[str], at: datetime
+) -> Contact | None:
+    """Whose request it is: who wrote the first message that came in; else the old ticket's contact.
+
+    Strangers only where they take part in the new ticket; machines only where they were a contact already.
+    """
+    came = [m for m in chosen if m.direction == Direction.IN and m.actor_kind != ActorKind.USER.value]
+    for message in sorted(came, key=_is_doubtful):
+        if _is_doubtful(message) and message.sender_address.lower() not in people:
             continue
         if message.actor_kind == ActorKind.VISITOR.value and message.actor_id:
             known = Contact.objects.filter(
@@ -153,7 +166,7 @@ def _contact_of(old: Ticket, chosen: Sequence[Message], at: datetime) -> Contact
             ).first()
             if known:
                 return known
-        if message.sender_address:
+        if message.sender_address and not message.is_automatic:
             person = Person(message.sender_address, message.sender_name)
             found = contacts.upsert_many([person], by=Actor(ActorKind.VISITOR), at=at)
             return Contact.objects.get(account_id=old.account_id, pk=found[message.sender_address.lower()])
@@ -209,6 +222,9 @@ class _Threads:
         self.whole = sorted(whole)
         copies = sql.ids("desk_message", len(chosen)) if is_copy else [m.pk for m in chosen]
         self.ids = dict(zip((m.pk for m in chosen), copies, strict=True))
+        self.own = our_addresses(account_id)
+        said = [m for m in chosen if m.kind == MessageKind.MESSAGE]
+        self.heard = [m for m in said if not _is_doubtful(m)] or said
 
     def _whole(self) -> set[int]:
         ids = [message.pk for message in self.chosen]
@@ -223,12 +239,16 @@ class _Threads:
     def message_id(self, message: Message) -> int:
         return self.ids[message.pk]
 
+    def people(self, thread_id: int | None = None) -> set[str]:
+        """Who takes part by what goes, of one conversation or of all; strangers and machines only where nobody else does."""
+        heard = [m for m in self.heard if thread_id is None or m.thread_id == thread_id]
+        return {key for message in heard for key in people_of(message, self.own)}
+
     def write(self, ticket_id: int, contact_id: int | None, subject: str, at: datetime) -> dict[str, Any]:
         """Returns what it takes to undo it."""
-        own = our_addresses(self.account_id)
         said = {old: [m for m in self.chosen if m.thread_id == old] for old in self.new}
         Thread.objects.bulk_create(
-            self._thread(self.known[old], new, ticket_id, contact_id, subject, said[old], own, at)
+            self._thread(self.known[old], new, ticket_id, contact_id, subject, said[old], at)
             for old, new in self.new.items()
         )
         if self.is_copy:
@@ -241,16 +261,15 @@ class _Threads:
 
     def _thread(
         self, old: Thread, new_id: int, ticket_id: int, contact_id: int | None, subject: str, said: Sequence[Message],
-        own: Collection[str], at: datetime,
+        at: datetime,
     ) -> Thread:  # fmt: skip
         facts = _facts(said)
-        people = {key for message in said for key in people_of(message, own)}
         return Thread(
             id=new_id, account_id=self.account_id, inbox_id=old.inbox_id, channel_account_id=old.channel_account_id,
             ticket_id=ticket_id, contact_id=contact_id, subject=subject, is_side=old.is_side, assignee_id=old.assignee_id,
             created_at=at, last_message_at=said[-1].created_at, last_received_at=facts["last_received_at"],
             last_sent_at=facts["last_sent_at"], preview=facts["preview"], message_count=facts["message_count"],
-            participants=sorted(people), split_from_id=None if self.is_copy else old.split_from_id or old.pk,
+            participants=sorted(self.people(old.pk)), split_from_id=None if self.is_copy else old.split_from_id or old.pk,
         )  # fmt: skip
 
     def _move(self, ticket_id: int) -> None:
@@ -322,6 +341,18 @@ def _count_again(account_id: int, ticket_id: int, thread_ids: Sequence[int]) -> 
 # ── and back ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
+def origin_of(ticket_id: int) -> int:
+    """The ticket that this one was split or copied from. Raises NotFound for one that was made otherwise."""
+    made = Split.objects.filter(account_id=current_account_id(), to_id=ticket_id, undone_at=None).first()
+    if made is None:
+        raise _nothing_to_take_back()
+    return int(made.from_id)
+
+
+def _nothing_to_take_back() -> NotFound:
+    return NotFound(_("There is nothing to take back."))
+
+
 def take_back(ticket_id: int, *, by: Actor, at: datetime | None = None) -> int:
     """Undo the split or copy that made this ticket, moments ago; returns the old ticket's id.
 
@@ -334,7 +365,7 @@ def take_back(ticket_id: int, *, by: Actor, at: datetime | None = None) -> int:
         .first()
     )
     if made is None:
-        raise NotFound(_("There is nothing to take back."))
+        raise _nothing_to_take_back()
     both = Ticket.objects.filter(account_id=account_id, pk__in=[made.from_id, made.to_id], archived_at=None)
     found = {ticket.pk: ticket for ticket in both.order_by("id").select_for_update(no_key=True)}
     if at > made.at + BACK_WITHIN or len(found) < 2 or _moved_on(account_id, made):

@@ -64,6 +64,7 @@ def receive_many(
     filed in a following round, when that one's thread exists.
     """
     at = at or clock.now()
+    _hold([item.message for item in incoming])
     answers: list[Received] = []
     for batch in _rounds(incoming):
         answers += _Round(batch, cause, at).file()
@@ -72,6 +73,19 @@ def receive_many(
 
 def receive(incoming: Incoming, **more: Any) -> Received:
     return receive_many([incoming], **more)[0]
+
+
+def _hold(messages: Sequence[InboundMessage]) -> None:
+    """Lock the tickets of what is answered, in id order. Who split or merged them meanwhile may have moved what is
+    answered, so look until it stands where it was found."""
+    held: set[int] = set()
+    while True:
+        answered = _threads_answered(messages)
+        wanted = set(_tickets_of({thread_id for thread_id in answered if thread_id}).values())
+        if wanted <= held:
+            return
+        _lock_tickets(wanted - held)
+        held |= wanted
 
 
 def _rounds(incoming: Sequence[Incoming]) -> Iterable[list[Incoming]]:
@@ -538,8 +552,13 @@ def _tickets_of(thread_ids: set[int]) -> dict[int | None, int]:
     return dict(found)
 
 
+def _lock_tickets(ticket_ids: set[int]) -> dict[int, Ticket]:
+    found = Ticket.objects.filter(account_id=current_account_id(), pk__in=ticket_ids).order_by("id")
+    return {ticket.pk: ticket for ticket in found.select_for_update(no_key=True)}
+
+
 def _load_known(thread_ids: set[int]) -> dict[int, _Known]:
-    """Lock the threads' tickets in id order; threads without one too, for they may be given one this moment."""
+    """The threads with their tickets, which are held; threads without one are locked, for they may be given one this moment."""
     if not thread_ids:
         return {}
     account_id = current_account_id()
@@ -552,13 +571,7 @@ def _load_known(thread_ids: set[int]) -> dict[int, _Known]:
             .order_by("id")
             .select_for_update(no_key=True)
         )
-    wanted = {thread.ticket_id for thread in threads if thread.ticket_id}
-    found = (
-        Ticket.objects.filter(account_id=account_id, pk__in=wanted)
-        .order_by("id")
-        .select_for_update(no_key=True)
-    )
-    by_id = {ticket.pk: ticket for ticket in found}
+    by_id = _lock_tickets({thread.ticket_id for thread in threads if thread.ticket_id})
     return {
         thread.pk: _Known(thread, by_id.get(thread.ticket_id) if thread.ticket_id else None)
         for thread in threads

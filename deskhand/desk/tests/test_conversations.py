@@ -58,4 +58,5 @@ def wait_until_somebody_waits():
         ):
             return
         time.sleep(0.01)
+    raise AssertionError("Nobody waits.")
     raise AssertionError("nobody waits for the thread")

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
+from django.db import connection
 
 from deskhand.crm.records import associations, tickets
 from deskhand.crm.records.models import Contact, PropertyChange, Ticket
-from deskhand.desk import merging, replies, spam, splitting, threads
+from deskhand.desk import blocking, merging, replies, spam, splitting, threads
 from deskhand.desk.models import Attachment, Mention, Message, Split, Thread
 from deskhand.desk.replies import AutomaticMail, NewReply
 from deskhand.desk.splitting import Wanted
-from deskhand.desk.types import InboundMessage, Incoming, Mailbox, StoredFile
+from deskhand.desk.tests.test_conversations import wait_until_somebody_waits
+from deskhand.desk.types import Automatic, InboundMessage, Incoming, Mailbox, StoredFile
 from deskhand.events.models import EventRow
 from deskhand.events.types import SYSTEM, Actor, Cause
 from deskhand.kernel import clock
+from deskhand.kernel.database.scope import account_scope
 from deskhand.kernel.errors import Conflict, Invalid, NotFound
+from deskhand.testing.world import make_world
 
 ASTRID = Mailbox("astrid@fjallbo.example", "Astrid Lindqvist")
 PER = Mailbox("per@other.example", "Per Holm")
@@ -207,6 +212,70 @@ def test_a_strangers_message_becomes_the_strangers_ticket(world, talk, grace, re
     assert not Message.objects.filter(ticket_id=new.pk, is_unverified=True).exclude(pk=stranger.pk).exists()
 
 
+@pytest.mark.parametrize("is_copy", [False, True])
+def test_a_stranger_who_goes_along_stays_a_stranger(world, talk, grace, receive, is_copy):
+    """T4: one chosen message more, and whoever forged a reference would be heard and written to."""
+    ticket, _one, _tent, _two = talk
+    forged = receive("Me, too", sender=PER, external_id="forged@x", answers=("tent@x",))
+    receive("Well?", external_id="well@x", answers=("tent@x",))
+    said = Message.objects.filter(ticket_id=ticket.pk, pk__gte=forged.message_id)
+    assert [m.is_unverified for m in said.order_by("id")] == [True, False]
+
+    new = split(world, grace, ticket, *said, is_copy=is_copy)
+
+    assert Thread.objects.get(ticket_id=new.pk).participants == [ASTRID.email]
+    assert new.contact.email == ASTRID.email
+    assert replies.whom_to_answer(new) == (ASTRID,)
+    assert not Contact.objects.filter(email=PER.email).exists()
+    again = receive("And?", sender=PER, answers=("forged@x",))
+    assert Message.objects.get(pk=again.message_id).is_unverified
+
+
+def test_a_strangers_message_beside_what_we_wrote_makes_it_nobodys_but_the_customers(
+    world, talk, grace, receive
+):
+    """T4: what we wrote to the customer is not the stranger's to answer."""
+    ticket, _one, _tent, two = talk
+    forged = receive("Me, too", sender=PER, answers=("tent@x",))
+
+    new = split(world, grace, ticket, two, Message.objects.get(pk=forged.message_id))
+
+    assert Thread.objects.get(ticket_id=new.pk).participants == [ASTRID.email]
+    assert new.contact.email == ASTRID.email
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_a_machine_that_says_how_it_went_makes_no_request(world, talk, grace, receive, alone):
+    """A bounce is nobody's request, be it the first message or the only one."""
+    ticket, _one, _tent, two = talk
+    daemon = Mailbox("mailer-daemon@mx.example")
+    receive("Undelivered", sender=daemon, answers=(two.external_id,), automatic=Automatic.REPORT)
+    if not alone:
+        receive("A picture", external_id="picture@x", answers=(two.external_id,))
+    said = Message.objects.filter(ticket_id=ticket.pk, pk__gt=two.pk)
+
+    new = split(world, grace, ticket, *said)
+
+    assert new.contact.email == ASTRID.email
+    assert not Contact.objects.filter(email=daemon.email).exists()
+    if not alone:
+        assert Thread.objects.get(ticket_id=new.pk).participants == [ASTRID.email]
+
+
+def test_what_a_blocked_sender_wrote_makes_nobody_known(world, talk, grace, receive):
+    """R-SPAM-2: who was told apart as spam is not written to for being split off."""
+    ticket, _one, _tent, two = talk
+    blocking.block(PER.email, by=grace)
+    spam_mail = receive("Cheap tents", sender=PER, answers=(two.external_id,))
+    receive("A picture", answers=(two.external_id,))
+    said = Message.objects.filter(ticket_id=ticket.pk, pk__gte=spam_mail.message_id)
+
+    new = split(world, grace, ticket, *said)
+
+    assert new.contact.email == ASTRID.email
+    assert Thread.objects.get(ticket_id=new.pk).participants == [ASTRID.email]
+
+
 def test_mentions_go_along_and_a_comment_may_too(world, talk, grace):
     ticket, _one, tent, _two = talk
     note = replies.comment(ticket.pk, f"@{world.bob.username} the tent", by=world.grace)
@@ -313,3 +382,67 @@ def test_a_closed_ticket_lets_a_message_become_an_open_one(world, talk, grace):
 
     assert not new.is_closed
     assert Ticket.objects.get(pk=ticket.pk).is_closed
+
+
+# ── while mail arrives ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def split_whole(world, first, other):
+    """A conversation of its own leaves with its thread."""
+    merging.merge(first.ticket_id, other.ticket_id, by=SYSTEM)
+    yield
+    wanted = Wanted("Tent", world.stage("New"), (other.message_id,))
+    yield splitting.split(first.ticket_id, wanted, by=SYSTEM).ticket_id
+
+
+def split_part(world, first, other):
+    """Of one conversation a message leaves, into another thread."""
+    message = InboundMessage("c@x", ASTRID, "Tent", "And this", clock.now(), answers=("b@x",))
+    threads.receive(Incoming(world.channel.pk, message))
+    yield
+    wanted = Wanted("Tent", world.stage("New"), (other.message_id,))
+    yield splitting.split(other.ticket_id, wanted, by=SYSTEM).ticket_id
+
+
+def merge_into_older(world, first, other):
+    yield
+    merging.merge(first.ticket_id, other.ticket_id, by=SYSTEM)
+    yield first.ticket_id
+
+
+@pytest.mark.race
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("change", [split_whole, split_part, merge_into_older])
+def test_what_arrives_meanwhile_is_where_the_answered_message_went(change):
+    """R-WORK-11, R-MERGE-6: a message, its conversation and its ticket agree, however close the two were."""
+    world = make_world()
+
+    def receive(external_id, *answers):
+        message = InboundMessage(external_id, ASTRID, "Tent", "Hi", clock.now(), answers=answers)
+        try:
+            with account_scope(world.account.pk):
+                return threads.receive(Incoming(world.channel.pk, message))
+        finally:
+            connection.close()
+
+    with account_scope(world.account.pk):
+        changing = change(world, receive_in(world, "a@x"), receive_in(world, "b@x"))
+        next(changing)
+    with ThreadPoolExecutor(1) as elsewhere:
+        with account_scope(world.account.pk):
+            expected = next(changing)
+            arriving = elsewhere.submit(receive, "answer@x", "b@x")
+            wait_until_somebody_waits()
+        received = arriving.result()
+
+    assert received.ticket_id == expected
+    with account_scope(world.account.pk):
+        stored = Message.objects.select_related("thread").get(external_id="answer@x")
+        assert (stored.ticket_id, stored.thread.ticket_id) == (expected, expected)
+        heard = Message.objects.filter(ticket_id=expected).count()
+        assert Ticket.objects.get(pk=expected).message_count == heard
+
+
+def receive_in(world, external_id):
+    message = InboundMessage(external_id, ASTRID, "Tent", "Hi", clock.now())
+    return threads.receive(Incoming(world.channel.pk, message))

@@ -171,15 +171,16 @@ def save(request: AccountRequest, view: str, ticket_id: int, message_id: int) ->
 
 @require_POST
 def undo(request: AccountRequest, view: str, ticket_id: int) -> HttpResponse:
-    """Put the messages back where they came from, and the ticket that was made of them away."""
+    """Put the messages back where they came from, and the ticket that was made of them away. It changes both."""
     common.changeable(request, view, ticket_id, Verb.EDIT)
+    common.doable(request, view, splitting.origin_of(ticket_id), Verb.EDIT)
     try:
         back = splitting.take_back(ticket_id, by=Actor.user(request.user.pk))
     except Conflict as refusal:
         messages.error(request, str(refusal))
         return _lead(request, view, ticket_id)
     messages.info(request, _("Taken back"))
-    return _lead(request, view, back) if common.may_see(request, back) else common.leave(request, view)
+    return _lead(request, view, back)
 
 
 def _lead(request: AccountRequest, view: str, ticket_id: int) -> HttpResponse:

@@ -151,6 +151,26 @@ def test_who_may_not_change_the_ticket_splits_nothing(office, ticket, sign_in):
     assert client.post(url(office, ticket, "/save"), form(office, ticket)).status_code == 403
 
 
+@pytest.mark.parametrize(("view", "status"), [("all", 403), ("own", 404)])
+def test_who_may_not_change_where_it_came_from_takes_nothing_back(
+    office, ticket, client, sign_in, view, status
+):
+    """R-PERM-1: the new ticket alone is not enough, its messages would go into the other one."""
+    client.post(url(office, ticket, "/save"), form(office, ticket))
+    new = newest(office)
+    with office.inside() as world:
+        tickets.assign(ticket.pk, owner_id=world.grace.pk, by=SYSTEM)
+        tickets.assign(new.pk, owner_id=world.bob.pk, by=SYSTEM)
+    reach = {"view": view, "edit": "own", "delete": "own", "communicate": "own"}
+    office.role(office.world.bob, records={"ticket": reach}, capabilities=["service_access"])
+    bob = sign_in(office.world.bob)
+
+    assert bob.get(f"/inbox/all-open/{new.pk}").status_code == 200
+    assert bob.post(f"/inbox/all-open/{new.pk}/split/undo").status_code == status
+    assert len(office.messages(ticket)) == 1
+    assert not office.again(new).archived_at
+
+
 def test_a_message_is_found_at_its_own_ticket_alone(office, ticket, client):
     other = office.mail("Another")
     with office.inside() as world:
