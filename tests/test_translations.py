@@ -5,12 +5,15 @@ from __future__ import annotations
 import gettext
 import html
 import re
+from collections import Counter
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from babel import Locale
 from django.conf import settings as django_settings
 from django.test import Client
+from django.urls import resolve
 from django.utils import translation
 
 from deskhand.accounts import accounts, roles, tokens
@@ -258,9 +261,13 @@ def test_no_page_that_links_lead_to_has_unmarked_texts(speaking, desk):
         ],
     )
     left: dict[str, list[str]] = {}
+    alike = Counter[tuple[str, ...]]()
     while ahead:
         address = ahead.pop()
         seen.add(address)
+        alike[kind := kind_of(address)] += 1
+        if alike[kind] > ALIKE:
+            continue
         answer = client.get(address, follow=True)
         if not answer.headers["Content-Type"].startswith("text/html"):
             continue
@@ -271,6 +278,14 @@ def test_no_page_that_links_lead_to_has_unmarked_texts(speaking, desk):
 
     assert left == {}
     assert len(seen) > 25
+
+
+ALIKE = 4  # pages of one view that differ in what they are asked
+
+
+def kind_of(address: str) -> tuple[str, ...]:
+    asked = urlsplit(address)
+    return (resolve(asked.path).view_name, *sorted(parse_qs(asked.query)))
 
 
 def test_an_unmarked_text_is_noticed(desk):
