@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from typing import Any
 
 from deskhand.accounts.types import Viewer
@@ -25,15 +25,14 @@ def save(
     body: str,
     html: str = "",
     recipients: Mapping[str, str] | None = None,
-    kept_as: str = "",
+    kept_as: Set[str] = frozenset(),
 ) -> None:
     """Keep the draft, or drop it when it is empty. Safe to repeat.
 
-    `recipients` are the lines as typed; None leaves those that are kept. `html` is sanitized. `kept_as` is the mode that
-    the same text was kept in before.
+    `recipients` are the lines as typed; None leaves those that are kept. `html` is sanitized. `kept_as` are the modes
+    that the same text may have been kept in before.
     """
-    if kept_as != mode:
-        forget(viewer, ticket_id, kept_as)
+    forget(viewer, ticket_id, kept_as - {mode})
     mine: dict[str, Any] = {
         "account_id": viewer.account_id,
         "user_id": viewer.user_id,
@@ -58,10 +57,12 @@ def latest(viewer: Viewer, ticket_id: int) -> Draft | None:
     return found.order_by("-updated_at", "-id").first()
 
 
-def forget(viewer: Viewer, ticket_id: int, mode: str) -> None:
-    """Drop a draft whose text went on in the other mode; the files stay with that."""
+def forget(viewer: Viewer, ticket_id: int, modes: Set[str]) -> None:
+    """Drop the drafts whose text went on in the other mode; the files stay with that."""
+    if not modes:
+        return
     Draft.objects.filter(
-        account_id=viewer.account_id, user_id=viewer.user_id, ticket_id=ticket_id, mode=mode
+        account_id=viewer.account_id, user_id=viewer.user_id, ticket_id=ticket_id, mode__in=modes
     ).delete()
 
 

@@ -1,26 +1,31 @@
 """What was said before, under a reply of ours: the way mail programs put it, so that others fold it and we know it again.
 
-Only what the conversation's own people said in it: never comments (O5), never strangers' mail, never pictures (O6).
+Only what the conversation's own people said in it: never comments (O5), never strangers' mail, never pictures (O6). And
+only to those who had it: what somebody new, a supplier or a merged ticket's other customer was not told stays untold.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from babel.dates import format_date, format_time
+from django.db.models import QuerySet
 from django.utils import translation
 from django.utils.translation import gettext as _
 
 from deskhand.accounts.models import Account
 from deskhand.desk import outgoing
 from deskhand.desk.models import ChannelAccount, Direction, Message, MessageKind
+from deskhand.desk.types import Mailbox
 from deskhand.kernel.text import one_line
 from deskhand.kernel.written import is_plain, markup_of
 
 MOST = 5  # messages
+LOOKED_AT = 50  # of the newest, for those that the readers had
 LONGEST = 20_000  # characters of all of them
 
 _STYLE = "margin:0 0 0 .8ex;border-left:1px solid #ccc;padding-left:1ex"
@@ -32,12 +37,9 @@ class Quote:
     html: str = ""
 
 
-def history(thread_id: int, channel: ChannelAccount) -> Quote:
-    """The newest messages of a conversation, each within the one that came after it."""
-    found = Message.objects.filter(
-        account_id=channel.account_id, thread_id=thread_id, kind=MessageKind.MESSAGE, is_unverified=False, is_automatic=False,
-    )  # fmt: skip
-    newest = _short_enough(list(found.order_by("-id")[:MOST]))
+def history(thread_id: int, channel: ChannelAccount, readers: Iterable[Mailbox]) -> Quote:
+    """The newest messages of a conversation that all `readers` had, each within the one that came after it."""
+    newest = _short_enough(_newest(_said(thread_id, channel.account_id), {box.key for box in readers}))
     if not newest:
         return Quote()
     account = Account.objects.get(pk=channel.account_id)
@@ -46,6 +48,30 @@ def history(thread_id: int, channel: ChannelAccount) -> Quote:
         for message in reversed(newest):
             quote = _around(quote, message, _attribution(message, channel, account))
     return quote
+
+
+def is_begun(thread_id: int, account_id: int) -> bool:
+    """Whether there is anything to quote, for those who had it."""
+    return _said(thread_id, account_id).exists()
+
+
+def _said(thread_id: int, account_id: int) -> QuerySet[Message]:
+    return Message.objects.filter(
+        account_id=account_id, thread_id=thread_id, kind=MessageKind.MESSAGE, is_unverified=False, is_automatic=False,
+        filtered__isnull=True,
+    )  # fmt: skip
+
+
+def _newest(said: QuerySet[Message], readers: set[str]) -> list[Message]:
+    rows = said.order_by("-id").values_list("id", "sender_address", "recipients")[:LOOKED_AT]
+    had = [message_id for message_id, sender, sent_to in rows if readers <= _people(sender, sent_to)]
+    return list(said.filter(pk__in=had[:MOST]).order_by("-id"))
+
+
+def _people(sender: str, sent_to: Mapping[str, Any]) -> set[str]:
+    """Who wrote it and who got it. Of a colleague's private answer that is not the customer (R-EM-9)."""
+    boxes = (box["email"] for line in ("to", "cc", "bcc") for box in sent_to.get(line, ()))
+    return {sender.lower(), *(address.lower() for address in boxes)}
 
 
 def _short_enough(newest: Sequence[Message]) -> list[Message]:

@@ -93,7 +93,8 @@ def reply(new: NewReply, *, by: User, at: datetime | None = None, drops_draft: b
     message.external_id = outgoing.message_id(channel, thread.pk, message.pk)
     message.send_key = new.send_key
     said_before = references_of([thread.pk])[thread.pk]
-    quote = quoting.history(thread.pk, channel) if channel.quotes_history else Quote()
+    readers = (*to, *new.cc, *new.bcc)
+    quote = quoting.history(thread.pk, channel, readers) if channel.quotes_history else Quote()
     message.quoted = quote.text
     Message.objects.bulk_create([message])
     _attach(message, new.files)
@@ -204,6 +205,16 @@ def whom_to_answer(ticket: Ticket) -> tuple[Mailbox, ...]:
     return to
 
 
+def quotes(ticket: Ticket) -> bool:
+    """Whether a reply carries what was said before, as far as those it goes to had it."""
+    thread = _latest_thread(ticket)
+    if thread is None:
+        return False
+    own = thread.channel_account
+    channel = own if own.archived_at is None else _default_channel(ticket.account_id)
+    return bool(channel and channel.quotes_history) and quoting.is_begun(thread.pk, ticket.account_id)
+
+
 def _nobody() -> Invalid:
     return Invalid(_("This ticket has nobody to write to."), field="to", hint=_("Give an address."))
 
@@ -244,13 +255,17 @@ def thread_for(ticket_id: int, *, at: datetime) -> int:
 
 def default_channel(account_id: int) -> ChannelAccount:
     """The address that mail leaves from when the ticket has none of its own (R-MAIL-10)."""
-    channels = ChannelAccount.objects.filter(account_id=account_id, channel="email", archived_at=None)
-    found = channels.order_by("-is_default", "id").first()
+    found = _default_channel(account_id)
     if found is None:
         raise Invalid(
             _("No e-mail address is connected."), field="channel", hint=_("Connect one in the settings.")
         )
     return found
+
+
+def _default_channel(account_id: int) -> ChannelAccount | None:
+    channels = ChannelAccount.objects.filter(account_id=account_id, channel="email", archived_at=None)
+    return channels.order_by("-is_default", "id").first()
 
 
 def _whom_to_answer(ticket: Ticket, thread: Thread | None) -> tuple[Mailbox, ...]:

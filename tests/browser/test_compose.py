@@ -237,6 +237,12 @@ def test_words_are_formatted_filled_in_called_and_sent(tab, office) -> None:
     assert "- " in sent.text
     assert "<strong>" not in sent.text
 
+    page.keyboard.type("See here")
+    page.keyboard.press("Shift+Control+ArrowLeft")
+    page.get_by_role("button", name="Link").click()
+    page.keyboard.type("shop.example/r")
+    page.keyboard.press("Enter")
+    expect(editor.locator("a")).to_have_text("here")
     page.get_by_role("button", name="Formatting", exact=True).click()
-    expect(written(page)).to_be_editable()
+    expect(written(page)).to_have_value("See here <https://shop.example/r>")
     assert written(page).evaluate("one => one.tagName") == "TEXTAREA"

@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 from deskhand.desk import replies
+from deskhand.desk.models import Draft
 from deskhand.desk.types import Mailbox
 from deskhand.events.live import signal
 from deskhand.kernel.database.scope import account_scope
@@ -242,6 +243,24 @@ def test_a_draft_survives_the_tab(tab, office) -> None:
 
     expect(again.get_by_role("textbox", name="Message", exact=True)).to_have_value("Half a sentence")
     expect(again.locator(f"#row-{ticket.pk}")).to_contain_text("Draft")
+
+
+def test_a_comment_begun_as_a_reply_is_no_reply_though_a_save_was_lost(tab, office) -> None:
+    """R-WORK-4, R-WORK-6"""
+    ticket = office.mail("Refund still missing")
+    page = tab(office.world.grace, f"/inbox/all-open/{ticket.pk}")
+    text = page.get_by_role("textbox", name="Message", exact=True)
+    text.fill("The customer")
+    expect(page.get_by_text("Draft saved")).to_be_visible()
+    page.get_by_role("radio", name="Comment").check(force=True)
+    page.route("**/draft", lambda route: route.abort(), times=1)
+    text.fill("The customer lies")
+    expect(page.get_by_text("Not saved yet")).to_be_visible()
+    text.fill("The customer lies.")
+    expect(page.get_by_text("Draft saved")).to_be_visible()
+
+    with office.inside():
+        assert [draft.mode for draft in Draft.objects.all()] == ["comment"]
 
 
 def test_a_refused_change_is_said_and_changes_nothing(tab, office) -> None:

@@ -137,9 +137,9 @@ def test_a_draft_that_goes_on_in_the_other_mode_is_not_kept_twice(world, ticket_
     viewer = viewer_for(world.account.pk, world.bob.pk)
     drafts.save(viewer, ticket_id, mode="reply", body="I ask the")
 
-    drafts.save(viewer, ticket_id, mode="comment", body="I ask the bank", kept_as="reply")
+    drafts.save(viewer, ticket_id, mode="comment", body="I ask the bank", kept_as={"reply"})
 
     kept = Draft.objects.get()
     assert [kept.mode, kept.body] == ["comment", "I ask the bank"]
-    drafts.forget(viewer, ticket_id, "comment")
+    drafts.forget(viewer, ticket_id, {"comment"})
     assert drafts.latest(viewer, ticket_id) is None

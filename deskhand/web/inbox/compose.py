@@ -51,6 +51,10 @@ def _written(form: QueryDict) -> Written:
     return writing.read(markup) if markup.strip() else Written(_body(form))
 
 
+def _kept_as(form: QueryDict) -> set[str]:
+    return {*form.get("kept_as", "").split()} & {"reply", "comment"}
+
+
 def _lines(form: QueryDict) -> dict[str, str]:
     return {line: str(form[line]) for line in drafts.LINES if line in form}
 
@@ -73,8 +77,8 @@ def answer(request: AccountRequest, view: str, ticket_id: int) -> HttpResponse:
             return _only_attached(request, view, ticket_id, words)
         with attempt():
             waiting = _say(request, ticket_id, mode, words)
-            if form.get("kept_as", mode) != mode and not isinstance(waiting, Notice):
-                drafts.forget(request.viewer, ticket_id, form["kept_as"])
+            if not isinstance(waiting, Notice):
+                drafts.forget(request.viewer, ticket_id, _kept_as(form) - {mode})
     except (Conflict, Invalid) as refusal:
         notice = Notice("collision" if isinstance(refusal, Conflict) else "error", _said(refusal))
         return _not_sent(request, view, ticket_id, notice)
@@ -191,7 +195,7 @@ def _save(request: AccountRequest, ticket_id: int, words: Written) -> None:
     form = request.POST
     drafts.save(
         request.viewer, ticket_id, mode=_mode(form), body=words.text, html=words.html, recipients=_lines(form),
-        kept_as=form.get("kept_as", ""),
+        kept_as=_kept_as(form),
     )  # fmt: skip
 
 

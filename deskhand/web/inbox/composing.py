@@ -16,7 +16,7 @@ from deskhand.accounts.models import User
 from deskhand.accounts.types import Viewer
 from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.records.models import Ticket
-from deskhand.desk import addresses, drafts, later, preferences, tokens, uploads
+from deskhand.desk import addresses, drafts, later, preferences, replies, tokens, uploads
 from deskhand.desk.models import ChannelAccount, Draft, DraftFile, LaterReply, Message
 from deskhand.desk.types import Mailbox
 from deskhand.kernel.written import is_plain
@@ -67,7 +67,8 @@ def composer(
         files=draft_files(viewer, ticket.pk), largest=uploads.largest(), largest_text=filesizeformat(uploads.largest()),
         times=later_times.offered(), earliest=later_times.earliest(), statuses=statuses, mode=found.mode if found and may_reply else "reply",
         body=found.body if found else "", html=found.html if found else "", rich_url=reverse("inbox-writing"),
-        is_rich=bool(found and found.html) or preferences.of(viewer).writes_rich, may_reply=may_reply, reply_hint=reply_hint, notice=found.notice if found else None,
+        is_rich=bool(found and found.html) or preferences.of(viewer).writes_rich, may_reply=may_reply, quotes=may_reply and replies.quotes(ticket), reply_hint=reply_hint,
+        notice=found.notice if found else None,
     )  # fmt: skip
 
 

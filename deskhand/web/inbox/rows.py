@@ -339,6 +339,7 @@ class Composer:
     is_rich: bool = False  # begins in the editor with formatting
     rich_url: str = ""  # POST rich=1|0: how the next one begins
     may_reply: bool = True
+    quotes: bool = False  # what was said before goes along, as far as those it goes to had it
     reply_hint: str = ""  # why replying is not possible: only comments then
     notice: Notice | None = None
 

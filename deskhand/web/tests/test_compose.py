@@ -13,10 +13,10 @@ from deskhand.crm.pipelines import pipelines
 from deskhand.crm.pipelines.models import Pipeline
 from deskhand.crm.pipelines.rules import Ask, Rules
 from deskhand.delivery.models import OutboxEntry
-from deskhand.desk import checks, later, replies
+from deskhand.desk import checks, inboxes, later, replies
 from deskhand.desk.models import Attachment, Draft, DraftFile, LaterReply, Mention
 from deskhand.desk.types import Mailbox
-from deskhand.events.types import Actor
+from deskhand.events.types import SYSTEM, Actor
 from deskhand.kernel import clock, timers
 from deskhand.kernel.errors import Invalid
 from deskhand.web.inbox import later_times
@@ -213,6 +213,33 @@ def test_what_was_begun_as_a_reply_and_said_as_a_comment_does_not_come_back_as_a
     assert "The customer lies</textarea>" not in page_of(client, ticket)
     with office.inside():
         assert not Draft.objects.exists()
+
+
+def test_a_comment_does_not_come_back_as_a_reply_though_a_save_between_was_lost(office, sign_in):
+    """R-WORK-4, R-WORK-6: the form names every mode in which its text may be kept"""
+    ticket, client = office.mail(), sign_in(office.world.grace)
+    draft = f"/tickets/{ticket.pk}/draft"
+    client.post(draft, {"mode": "reply", "body": "The customer", "kept_as": "reply"})
+
+    client.post(draft, {"mode": "comment", "body": "The customer lies", "kept_as": "reply comment"})
+
+    with office.inside():
+        assert [kept.mode for kept in Draft.objects.all()] == ["comment"]
+    client.post(draft, {"mode": "reply", "body": "The customer lies"})
+    answer(client, ticket, mode="comment", body="The customer lies.", kept_as="reply comment")
+    with office.inside():
+        assert not Draft.objects.exists()
+
+
+def test_the_form_says_that_it_quotes_and_whom_to(office, sign_in):
+    """O5: not where the address quotes nothing"""
+    ticket, client = office.mail(), sign_in(office.world.grace)
+    assert "composer-quoted" in page_of(client, ticket)
+
+    with office.inside():
+        inboxes.change(office.world.channel, by=SYSTEM, quotes_history=False)
+
+    assert "composer-quoted" not in page_of(client, ticket)
 
 
 # ── taking back ──────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -10,6 +10,7 @@ from deskhand.accounts.models import Account
 from deskhand.channels.email.parse.trim import trim
 from deskhand.delivery.models import OutboxEntry
 from deskhand.desk import inboxes, replies, threads
+from deskhand.desk.models import Message
 from deskhand.desk.replies import NewReply
 from deskhand.desk.types import InboundMessage, Incoming, Mailbox
 from deskhand.events.types import SYSTEM
@@ -77,6 +78,45 @@ def test_comments_strangers_and_pictures_are_never_in_it_O5_O6(world, noon, tick
     assert "picture" in both
     for hidden in ("canary", "stranger", "mallory", "<img", "cid:"):
         assert hidden not in both
+
+
+BENT = Mailbox("bent@fjallbo.example", "Bent")
+ANSWER = {"answers": ("m0@fjallbo.example",)}
+
+
+def test_a_colleagues_private_answer_is_not_quoted_to_the_customer_R_EM_9(world, noon, ticket_id):
+    ada = Mailbox(world.ada.email, "Ada")
+    receive(world, noon, "m1", "looks like a fraudster", ada, **ANSWER)
+    receive(world, noon, "m2", "I said hello", ada, cc=(ASTRID,), **ANSWER)
+
+    both = str(sent(reply(world, ticket_id, "Hello", noon, to=(ASTRID,))))
+
+    assert "fraudster" not in both
+    assert "I said hello" in both  # she has it
+
+
+@pytest.mark.parametrize("line", ["to", "cc", "bcc"])
+def test_only_what_everybody_it_goes_to_had_is_quoted(world, noon, ticket_id, line):
+    receive(world, noon, "m1", "With Bent", cc=(BENT,), **ANSWER)
+    receive(world, noon, "m2", "Bent's own", BENT, **ANSWER)
+    reply(world, ticket_id, "To the supplier", noon, to=(Mailbox("supplier@x.example"),))
+
+    to_her = reply(world, ticket_id, "Hello", noon, to=(Mailbox("Astrid@Fjallbo.example"),)).quoted
+    people = {"to": (ASTRID, BENT)} if line == "to" else {"to": (ASTRID,), line: (BENT,)}
+    to_both = reply(world, ticket_id, "Hello", noon, **people).quoted
+    to_new = reply(world, ticket_id, "Hello", noon, **(people | {line: (Mailbox("new@x.example"),)})).quoted
+
+    said = ["Where is it?", "With Bent", "Bent's own", "To the supplier"]
+    assert [words in to_her for words in said] == [True, True, False, False]
+    assert [words in to_both for words in said] == [False, True, False, False]
+    assert to_new == ""
+
+
+def test_what_was_filtered_as_spam_is_not_quoted(world, noon, ticket_id):
+    received = receive(world, noon, "m1", "Buy now", **ANSWER)
+    Message.objects.filter(pk=received.message_id).update(filtered={"requester": {}, "is_machine": False})
+
+    assert "Buy now" not in reply(world, ticket_id, "Hello", noon).quoted
 
 
 def test_a_long_conversation_is_quoted_by_its_end(world, noon, ticket_id):

@@ -20,7 +20,9 @@ export function connect(form) {
     unsaved = false;
     try {
       const values = data();
-      form.elements.kept_as.value = values.get("mode");
+      // Whatever becomes of this request, the text may now be kept in this mode.
+      const { kept_as } = form.elements;
+      kept_as.value = [...new Set([...kept_as.value.split(" "), values.get("mode")])].join(" ");
       const answer = await fetch(form.dataset.draftUrl, { method: "POST", body: values, keepalive: true });
       if (!answer.ok) throw new Error(answer.statusText);
       if (!unsaved) line.textContent = form.dataset.saved;

@@ -8,12 +8,32 @@ const escaped = (words) => words.replace(/[&<>]/g, (sign) => `&#${sign.charCodeA
 const markup = (words) => words.split(/\n{2,}/).map((part) => `<p>${escaped(part).replaceAll("\n", "<br>")}</p>`).join("");
 const hung = (sign, words) => sign + words.replaceAll("\n", `\n${" ".repeat(sign.length)}`);
 
+const addressOf = (node) => node?.marks?.find((mark) => mark.type === "link")?.attrs.href ?? "";
+
+// A link's words with its address, as the server writes them (kernel/written_html.py).
+function named(words, href) {
+  const bare = href.replace(/^mailto:/, "").replace(/^tel:/, "");
+  return !href || [words.trim(), `https://${words}`, `http://${words}`].includes(bare.replace(/\/+$/, "")) ? words : `${words} <${bare}>`;
+}
+
+function line(nodes = []) {
+  let said = "";
+  let words = "";
+  nodes.forEach((node, place) => {
+    words += node.type === "hardBreak" ? "\n" : node.text ?? "";
+    if (addressOf(node) === addressOf(nodes[place + 1])) return;
+    said += named(words, addressOf(node));
+    words = "";
+  });
+  return said + words;
+}
+
 function lines(nodes = [], gap = "\n\n") {
   return nodes.map((node) => {
     if (node.type === "bulletList") return node.content.map((item) => hung("- ", lines(item.content, "\n"))).join("\n");
     if (node.type === "orderedList") return node.content.map((item, place) => hung(`${(node.attrs.start ?? 1) + place}. `, lines(item.content, "\n"))).join("\n");
     if (node.type === "blockquote") return lines(node.content).replace(/^/gm, "> ");
-    return (node.content ?? []).map((one) => (one.type === "hardBreak" ? "\n" : one.text ?? "")).join("");
+    return line(node.content);
   }).join(gap);
 }
 
