@@ -51,6 +51,9 @@ class ChildFailed(Exception):
         self.reason = reason
 
 
+_STRANGER = "unknown"  # what a nursery says of a child that another one forked, which is dead by now
+
+
 class _Lost(ChildFailed):
     """The nursery died, and all children with it: not the item's fault."""
 
@@ -234,6 +237,7 @@ class ChildPool:
             ended = self._nursery.end(child.pid) if self._nursery else ""
             if not ended:
                 self._forget_nursery()
+            if ended in ("", _STRANGER):
                 return _Lost("the nursery died")
         return ChildFailed("timeout" if ended == "SIGALRM" else f"died: {ended}")
 
@@ -484,7 +488,7 @@ def _bury(pid: int) -> str:
             os.kill(pid, signal.SIGKILL)
             done, status = os.waitpid(pid, 0)  # tells of what came first
     except ChildProcessError:
-        return "unknown"
+        return _STRANGER
     if os.WIFSIGNALED(status):
         name = signal.Signals(os.WTERMSIG(status)).name
         return "killed" if name == "SIGKILL" else name
