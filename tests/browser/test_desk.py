@@ -270,7 +270,7 @@ def test_a_refused_change_is_said_and_changes_nothing(tab, office) -> None:
 
     page.keyboard.press("e")
 
-    expect(page.locator("#toasts")).to_contain_text("That did not work.")
+    expect(page.locator("#toasts")).to_contain_text("You may not change this ticket.")
     assert not office.again(ticket).is_closed
 
 
