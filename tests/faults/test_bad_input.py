@@ -494,8 +494,8 @@ def test_a_full_disk_loses_no_mail_and_says_so(full_disk: subprocess.Popen[str] 
     assert story["recovered"] < 30
     assert "deskhand.W003" in story["check"]
     assert "0 MB left" in story["check"]
-    assert story["page"][0] == 500
-    assert "Something went wrong on our side" in story["page"][1]
+    assert story["page"][0] == 503
+    assert "database does not answer" in story["page"][1]
     assert "No space" not in story["page"][1]
     assert "The disk of" in story["backup"]
     assert "Traceback" not in story["backup"]
