@@ -275,6 +275,7 @@ def test_an_admin_sets_up_a_pipeline_and_its_automation_from_nothing(tab, office
     page.locator("#drawer").get_by_role("button", name="Create ticket").click()
     expect(subject(page)).to_have_text("Return of order 7")
     expect(status(page, "Parcel arrived")).to_be_visible()
+    ready(page)  # what happens before the stream is open is not heard
 
     settle()
     expect(page.locator("#properties")).to_contain_text("Check the parcel")
