@@ -97,7 +97,7 @@ def recent(viewer: Viewer, limit: int) -> list[RecentHit]:
             join crm_ticket t on t.account_id = s.account_id and t.id = s.ticket_id
             left join crm_contact c on c.account_id = t.account_id and c.id = t.contact_id
             where s.account_id = %s and s.user_id = %s and t.archived_at is null and ({reach})
-            order by s.seen_at desc limit %s
+            order by s.seen_at desc, s.id desc limit %s
             """,
             [viewer.account_id, viewer.user_id, *own, limit],
         )
