@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 
 from deskhand.accounts import policy
 from deskhand.desk import snippets
-from deskhand.desk.models import Attachment, LaterReply
+from deskhand.desk.models import Attachment, Draft, LaterReply
 from deskhand.desk.types import Mailbox
 
 pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("ignore:StreamingHttpResponse must consume")]
@@ -236,6 +236,9 @@ def test_words_are_formatted_filled_in_called_and_sent(tab, office) -> None:
     assert "<strong> Soon.</strong>" in sent.html
     assert "- " in sent.text
     assert "<strong>" not in sent.text
+    page.wait_for_timeout(800)  # longer than a draft waits for the next key
+    with office.inside():
+        assert not Draft.objects.exclude(body="").exists()
 
     editor.click()
     page.keyboard.type("See here")

@@ -23,9 +23,11 @@ export function connect(form) {
 
   function shut() {
     isAsked = false;
-    close?.();
-    close = undefined;
     toggle.setAttribute("aria-pressed", "false");
+    if (!close) return;
+    close();
+    close = undefined;
+    text.dispatchEvent(new Event("input", { bubbles: true })); // only here: a form that goes was sent, or saves itself
   }
 
   function pressed() {

@@ -116,6 +116,5 @@ export function open(form) {
     box.hidden = true;
     text.hidden = false;
     text.required = true;
-    text.dispatchEvent(new Event("input", { bubbles: true }));
   };
 }
