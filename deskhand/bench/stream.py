@@ -93,9 +93,11 @@ async def _listen(heard: Heard, port: int, cookie: str) -> None:
         writer.write(f"GET /live HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nCookie: {cookie}\r\n\r\n".encode())
         if b" 200 " not in await reader.readline():
             raise ConnectionError("The stream was refused.")
+        is_open = False
         while line := await reader.readline():
-            if line == b": here\n":
-                heard.open += 1
+            if line == b"event: here\n":
+                heard.open += not is_open
+                is_open = True
             elif line.startswith(b"event: "):
                 heard.note(line[7:].decode().strip())
         heard.lost += 1

@@ -151,7 +151,7 @@ def shell(request: AccountRequest, *, area: str = "inbox", view: str = "") -> Sh
         sign_out_url=reverse("account_logout"),
         own_links=own_links,
         create_url=_create_url(request),
-        live_url=live.PATH,
+        live_url=live.url(request.began),
         toasts=tuple(
             Toast(
                 str(message), "error" if message.level >= messages.ERROR else "plain",

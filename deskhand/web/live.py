@@ -3,6 +3,9 @@
 It stands beside Django, not in it (see asgi.py), so that an open page costs a coroutine and neither a thread nor a
 database connection. One LISTEN per process serves all streams. A stream ends after ten minutes, or within CHECK
 seconds when its session, user or membership is over (S13); browsers come back by themselves.
+
+Every page says since when it is true (`url`), every signal when it was sent (its id, which browsers bring back), so
+that a stream begins with what happened before it was open. When that can't be said any more it begins with RESYNC.
 """
 
 from __future__ import annotations
@@ -10,10 +13,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable
+from datetime import datetime
 from http.cookies import CookieError, SimpleCookie
 from importlib import import_module
 from typing import Any
+from urllib.parse import parse_qs
 
 import structlog
 from asgiref.sync import sync_to_async
@@ -24,16 +30,22 @@ from django.db import connection
 
 from deskhand.accounts import sessions
 from deskhand.events import live
+from deskhand.kernel import clock
 from deskhand.kernel.database import wake
+from deskhand.kernel.text import whole
 
 log = structlog.get_logger()
 
 PATH = "/live"
 LIFE = 600.0  # seconds
 CHECK = 4.0  # seconds between two looks whether the session still holds
-QUIET = 20.0  # seconds without a signal before a comment keeps proxies from closing the stream
+QUIET = 20.0  # seconds without a signal before HERE keeps proxies from closing the stream
 GATHER = 0.25  # seconds in which equal signals are one
 RESYNC = "resync"  # signals may have been missed: read everything again
+HERE = "here"  # nothing happened; it carries the time, so that who comes back knows since when
+KEPT = 60.0  # seconds that signals are remembered for pages whose stream is not open yet, or not any more
+MOST = 10_000  # signals remembered at once: some megabytes
+OVERLAP = 100  # milliseconds by which the clocks of two machines may differ
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -61,6 +73,15 @@ def beside(django: Application) -> Application:
     return application
 
 
+def url(at: datetime) -> str:
+    """Return the stream's address for a page that shows what was true at that time."""
+    return f"{PATH}?since={_milliseconds(at)}"
+
+
+def _milliseconds(at: datetime) -> int:
+    return int(at.timestamp() * 1000)
+
+
 # ── who ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -83,14 +104,24 @@ _account_of = sync_to_async(account_of, thread_sensitive=False)
 
 def _session_key(scope: Scope) -> str:
     cookies: SimpleCookie = SimpleCookie()
-    for name, value in scope["headers"]:
-        if name == b"cookie":
-            try:
-                cookies.load(value.decode("latin-1"))
-            except CookieError:
-                return ""
+    for value in _headers(scope, b"cookie"):
+        try:
+            cookies.load(value)
+        except CookieError:
+            return ""
     found = cookies.get(settings.SESSION_COOKIE_NAME)
     return found.value if found else ""
+
+
+def _since(scope: Scope) -> int | None:
+    """Return since when the page is true, in milliseconds: what it heard last, or else when it was made."""
+    asked = parse_qs(scope.get("query_string", b"").decode("latin-1")).get("since", [])
+    said = [whole(text) for text in (*_headers(scope, b"last-event-id"), *asked)]
+    return next((at for at in said if at is not None), None)
+
+
+def _headers(scope: Scope, wanted: bytes) -> list[str]:
+    return [value.decode("latin-1") for name, value in scope["headers"] if name == wanted]
 
 
 # ── one stream ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -114,6 +145,10 @@ class Stream:
             await asyncio.wait_for(self._filled.wait(), QUIET)
         except TimeoutError:
             return []
+        return self.take()
+
+    def take(self) -> list[str]:
+        """Return the names that are waiting, without waiting."""
         self._filled.clear()
         names, self._names = list(self._names), {}
         return names
@@ -131,7 +166,7 @@ async def _answer(scope: Scope, receive: Receive, send: Send) -> None:
     stream = Stream(account_id)
     hub = _hub()
     await hub.begun()
-    hub.add(stream)
+    hub.add(stream, _since(scope))
     try:
         await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
         await _until_first(
@@ -159,11 +194,11 @@ async def _until_first(*steps: Awaitable[None]) -> None:
 
 
 async def _write(stream: Stream, send: Send) -> None:
-    await _send(send, b": here\n\n")
+    names = stream.take()
     while True:
-        names = await stream.next()
-        await _send(send, _events(names) if names else b": still here\n\n")
+        await _send(send, _events(names or [HERE]))
         await asyncio.sleep(GATHER)
+        names = await stream.next()
 
 
 async def _send(send: Send, body: bytes) -> None:
@@ -171,7 +206,8 @@ async def _send(send: Send, body: bytes) -> None:
 
 
 def _events(names: Iterable[str]) -> bytes:
-    return "".join(f"event: {name}\ndata: .\n\n" for name in names).encode()
+    at = _milliseconds(clock.now())
+    return "".join(f"event: {name}\nid: {at}\ndata: .\n\n" for name in names).encode()
 
 
 async def _watch(session_key: str, account_id: int) -> None:
@@ -190,6 +226,40 @@ async def _gone(receive: Receive) -> None:
         pass
 
 
+# ── what was said ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Said:
+    """The signals of the last KEPT seconds, each with the last time it was heard, the oldest first."""
+
+    def __init__(self) -> None:
+        self._at: OrderedDict[tuple[int, str], int] = OrderedDict()
+        self._from: int | None = None  # milliseconds; nothing is known of what was before
+
+    def begin(self, at: int) -> None:
+        """Forget all: the listener has just begun, perhaps after a gap."""
+        self._at.clear()
+        self._from = at
+
+    def hear(self, account_id: int, name: str, at: int) -> None:
+        self._at[account_id, name] = at
+        self._at.move_to_end((account_id, name))
+        while len(self._at) > MOST or next(iter(self._at.values())) < at - KEPT * 1000:
+            _, self._from = self._at.popitem(last=False)
+
+    def since(self, account_id: int, at: int) -> list[str] | None:
+        """Return the names an account was told at that time or later, or None when they are no longer known."""
+        if self._from is None or at <= self._from:
+            return None
+        told = []
+        for (account, name), heard in reversed(self._at.items()):
+            if heard < at:
+                break
+            if account == account_id:
+                told.append(name)
+        return told[::-1]
+
+
 # ── all streams of the process ───────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -199,6 +269,7 @@ class Hub:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
         self.streams: dict[int, set[Stream]] = {}
+        self.said = Said()
         self._begun = asyncio.Event()
         self._stop = threading.Event()
         self.listener = threading.Thread(
@@ -211,8 +282,13 @@ class Hub:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._begun.wait(), CHECK)
 
-    def add(self, stream: Stream) -> None:
+    def add(self, stream: Stream, since: int | None) -> None:
+        """Tell a stream from now on, and what was said since its page was true."""
         self.streams.setdefault(stream.account_id, set()).add(stream)
+        if since is not None:
+            told = self.said.since(stream.account_id, since - OVERLAP)
+            for name in [RESYNC] if told is None else told:
+                stream.tell(name)
 
     def remove(self, stream: Stream) -> None:
         left = self.streams.get(stream.account_id, set())
@@ -232,9 +308,11 @@ class Hub:
     def _tell(self, payload: str) -> None:
         if not payload:  # the listener has just begun, perhaps after a gap
             self._begun.set()
+            self.said.begin(_milliseconds(clock.now()))
             self._tell_all([stream for streams in self.streams.values() for stream in streams], RESYNC)
         elif signal := live.parse(payload):
             account_id, name = signal
+            self.said.hear(account_id, name, _milliseconds(clock.now()))
             self._tell_all(self.streams.get(account_id, ()), name)
 
     @staticmethod

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
@@ -19,6 +20,7 @@ from deskhand.accounts import sessions
 from deskhand.accounts.models import Account, Membership, User
 from deskhand.accounts.policy import viewer_for
 from deskhand.accounts.types import Viewer
+from deskhand.kernel import clock
 from deskhand.kernel.database.scope import account_scope
 from deskhand.kernel.errors import DeskhandError, Invalid, Limited
 from deskhand.web import assets, errors
@@ -36,6 +38,7 @@ class AccountRequest(HttpRequest):
     account: Account
     member: Membership
     viewer: Viewer
+    began: datetime  # before anything was read: what the page shows is true since then
 
 
 def security_headers(get_response: Next) -> Next:
@@ -95,6 +98,7 @@ def account_of_the_request(get_response: Next) -> Next:
         if member is None:
             return _ask_to_sign_in(request)
         request.account, request.member = member.account, member  # type: ignore[attr-defined]
+        request.began = clock.now()  # type: ignore[attr-defined]
         assert isinstance(user, User)
         language = user.locale or member.account.locale or translation.get_language()
         with translation.override(language), timezone.override(ZoneInfo(user.zone or member.account.zone)):

@@ -198,6 +198,44 @@ def test_another_tab_shows_what_happened_without_being_touched(tab, office) -> N
     expect(other.locator("#announce")).to_have_text("New message from Grace Hopper")
 
 
+def test_what_happens_before_the_stream_is_open_shows_too(tab, office) -> None:
+    ticket = office.mail("Refund still missing")
+    page = tab(office.world.ada, "/inbox/all-open")
+    held = []
+    page.route("**/live?*", lambda route: held.append(route))
+    page.goto(f"/inbox/all-open/{ticket.pk}")
+
+    with office.inside() as world:
+        replies.reply(replies.NewReply(ticket.pk, "It is on its way."), by=world.grace)
+    tell(office, f"ticket-{ticket.pk}", "views")
+    page.wait_for_timeout(500)  # longer than a signal takes
+    held[-1].continue_()
+
+    expect(page.locator("#thread article", has_text="It is on its way.")).to_be_visible()
+
+
+def test_what_happens_while_a_ticket_is_on_its_way_shows_too(tab, office) -> None:
+    ticket = office.mail("Refund still missing")
+    page = tab(office.world.ada, "/inbox/all-open")
+    live_is_up(page)
+    drawn = []
+
+    def late(route) -> None:
+        drawn.append((route, route.fetch()))
+
+    page.route(f"**/inbox/all-open/{ticket.pk}*", late)
+    page.get_by_role("link", name="Refund still missing").click()
+    with office.inside() as world:
+        replies.reply(replies.NewReply(ticket.pk, "It is on its way."), by=world.grace)
+    tell(office, f"ticket-{ticket.pk}", "views")
+    expect(page.locator(f"#row-{ticket.pk}")).to_contain_text("It is on its way.")
+    route, response = drawn[0]
+    route.fulfill(response=response)
+
+    expect(subject(page)).to_have_text("Refund still missing")
+    expect(page.locator("#thread article", has_text="It is on its way.")).to_be_visible()
+
+
 def test_new_tickets_wait_behind_a_button(tab, office) -> None:
     office.mail("The first question")
     page = tab(office.world.ada, "/inbox/all-open")

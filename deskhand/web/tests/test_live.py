@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
 from typing import Any
@@ -15,6 +16,7 @@ from django.test import Client
 from deskhand.accounts import sessions
 from deskhand.accounts.models import Membership, User
 from deskhand.events.live import signal
+from deskhand.kernel import clock
 from deskhand.kernel.database import wake
 from deskhand.kernel.database.scope import account_scope
 from deskhand.web import live
@@ -56,9 +58,13 @@ async def nothing(scope: Any, receive: Any, send: Any) -> None:
 class Page:
     """An open page's end of the stream."""
 
-    def __init__(self, session: str = "", method: str = "GET") -> None:
-        cookie = f"a=b; {settings.SESSION_COOKIE_NAME}={session}".encode()
-        scope = {"type": "http", "method": method, "path": live.PATH, "headers": [(b"cookie", cookie)]}
+    def __init__(self, session: str = "", method: str = "GET", since: object = "", last: object = "") -> None:
+        headers = [(b"cookie", f"a=b; {settings.SESSION_COOKIE_NAME}={session}".encode())]
+        headers += [(b"last-event-id", str(last).encode())] if last else []
+        query = f"since={since}".encode() if since else b""
+        scope = {
+            "type": "http", "method": method, "path": live.PATH, "query_string": query, "headers": headers,
+        }  # fmt: skip
         self.there = ApplicationCommunicator(live.beside(nothing), scope)
 
     async def open(self) -> dict[str, Any]:
@@ -171,7 +177,145 @@ def test_after_a_gap_pages_are_told_to_read_everything_again(office: Office) -> 
         await page.leave()
         return heard
 
-    assert run(steps) == "event: resync\ndata: .\n\n"
+    assert run(steps).startswith("event: resync\nid: ")
+
+
+def milliseconds(later: float = 0) -> int:
+    return int((clock.now().timestamp() + later) * 1000)
+
+
+async def say_before_it_is_open(office: Office, *names: str) -> None:
+    """Let the process hear signals while no page of the account listens, and nothing else."""
+    await live._hub().begun()
+    await tell(office, *names)
+    while any(live._hub().said.since(office.world.account.pk, milliseconds(-1)) is None for _ in names):
+        await asyncio.sleep(0.01)
+    while len(live._hub().said.since(office.world.account.pk, milliseconds(-1)) or []) < len(names):
+        await asyncio.sleep(0.01)
+
+
+async def first(page: Page) -> list[str]:
+    """Open it and read what it is told at once."""
+    await page.open()
+    told = names_in(await page.next())
+    await page.leave()
+    return told
+
+
+def names_in(text: str) -> list[str]:
+    return re.findall(r"^event: (.+)$", text, re.MULTILINE)
+
+
+def test_a_page_is_told_what_happened_between_its_drawing_and_its_stream(office: Office) -> None:
+    session = session_of(office.world.ada)
+
+    async def steps() -> tuple[list[str], list[str]]:
+        live._hub()
+        await asyncio.sleep(0.3)  # more than the clocks may differ
+        drawn = milliseconds()
+        await say_before_it_is_open(office, "ticket-7", "views")
+        await asyncio.sleep(0.3)
+        return await first(Page(session, since=drawn)), await first(Page(session, since=milliseconds()))
+
+    missed, nothing_new = run(steps)
+
+    assert sorted(missed) == ["ticket-7", "views"]
+    assert nothing_new == [live.HERE]
+
+
+def test_who_comes_back_is_told_what_happened_since_the_last_signal(office: Office) -> None:
+    session = session_of(office.world.ada)
+
+    async def steps() -> tuple[list[str], list[str]]:
+        page = Page(session)
+        await page.open()
+        await tell(office, "ticket-7")
+        heard = await page.heard("ticket-7")
+        await page.leave()
+        last = int(re.findall(r"^id: (\d+)$", heard, re.MULTILINE)[-1])
+        await asyncio.sleep(0.3)
+        await say_before_it_is_open(office, "ticket-8")
+        return await first(Page(session, since=last - 3_600_000, last=last + live.OVERLAP + 1)), names_in(
+            heard
+        )
+
+    missed, heard = run(steps)
+
+    assert missed == ["ticket-8"]
+    assert "ticket-7" in heard
+
+
+def test_a_page_from_long_ago_reads_everything_again(office: Office) -> None:
+    session = session_of(office.world.ada)
+
+    async def steps() -> list[str]:
+        return await first(Page(session, since=milliseconds(-3600)))
+
+    assert run(steps) == [live.RESYNC]
+
+
+@pytest.mark.parametrize("since", ["yesterday", "-1", "9" * 40])
+def test_a_mark_that_nobody_wrote_is_no_mark(office: Office, since: str) -> None:
+    session = session_of(office.world.ada)
+
+    async def steps() -> list[str]:
+        return await first(Page(session, since=since))
+
+    assert run(steps) == [live.HERE]
+
+
+def test_the_pages_say_since_when_they_are_true(office: Office) -> None:
+    client = Client()
+    client.force_login(office.world.ada)
+    before = milliseconds()
+
+    page = client.get("/contacts/").content.decode()
+
+    assert before <= int(re.findall(r'hx-sse:connect="/live\?since=(\d+)"', page)[0]) <= milliseconds()
+
+
+class TestSaid:
+    def test_only_what_an_account_was_told_since_is_told(self) -> None:
+        said = live.Said()
+        said.begin(1_000)
+        for name, at in [("a", 1_500), ("b", 2_000), ("c", 2_500), ("a", 3_000)]:
+            said.hear(1, name, at)
+        said.hear(2, "d", 3_000)
+
+        assert said.since(1, 2_000) == ["b", "c", "a"]
+        assert said.since(2, 3_001) == []
+
+    def test_before_the_listener_began_nothing_is_known(self) -> None:
+        said = live.Said()
+        assert said.since(1, 5_000) is None
+        said.begin(1_000)
+        said.hear(1, "a", 1_500)
+
+        assert said.since(1, 1_000) is None
+        assert said.since(1, 1_001) == ["a"]
+        said.begin(2_000)  # a gap
+        assert said.since(1, 1_500) is None
+        assert said.since(1, 2_001) == []
+
+    def test_it_forgets_what_is_old_and_says_so(self) -> None:
+        said = live.Said()
+        said.begin(0)
+        said.hear(1, "a", 1_000)
+        said.hear(1, "b", 2_000)
+        said.hear(1, "c", int(1_500 + live.KEPT * 1000))
+
+        assert said.since(1, 1_000) is None
+        assert said.since(1, 1_001) == ["b", "c"]
+
+    def test_it_keeps_no_more_than_its_share(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(live, "MOST", 3)
+        said = live.Said()
+        said.begin(0)
+        for at in range(1, 6):
+            said.hear(1, f"ticket-{at}", at)
+
+        assert said.since(1, 2) is None
+        assert said.since(1, 3) == ["ticket-3", "ticket-4", "ticket-5"]
 
 
 def test_equal_signals_are_gathered() -> None:
@@ -185,7 +329,7 @@ def test_equal_signals_are_gathered() -> None:
     assert run(steps) == ["views", "ticket-1"]
 
 
-def test_a_quiet_stream_is_kept_open_by_comments(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_quiet_stream_is_kept_open(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live, "QUIET", 0.05)
     session = session_of(office.world.ada)
 
@@ -193,12 +337,12 @@ def test_a_quiet_stream_is_kept_open_by_comments(office: Office, monkeypatch: py
         page = Page(session)
         await page.open()
         text = await page.next()
-        while "still" not in text:
-            text = await page.next()
+        while text.count(f"event: {live.HERE}\n") < 3:
+            text += await page.next()
         await page.leave()
         return text
 
-    assert run(steps).startswith(":")
+    assert set(names_in(run(steps))) == {live.HERE}
 
 
 def test_a_stream_ends_after_its_time(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
