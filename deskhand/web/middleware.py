@@ -22,8 +22,9 @@ from deskhand.accounts.policy import viewer_for
 from deskhand.accounts.types import Viewer
 from deskhand.kernel import clock
 from deskhand.kernel.database.scope import account_scope
-from deskhand.kernel.errors import DeskhandError, Invalid, Limited
+from deskhand.kernel.errors import DeskhandError, Limited
 from deskhand.web import assets, errors
+from deskhand.web.refusals import words_of
 
 #: The database does not answer, or not in time.
 AWAY = (OperationalError, InterfaceError)
@@ -176,12 +177,7 @@ def answer_error(request: HttpRequest, error: DeskhandError) -> HttpResponse:
     """Say what went wrong, in words, with the error's own status."""
     status = error.status if error.status < 500 else 503
     if not isinstance(error, Limited):
-        return errors.problem_page(request, status, _words(error))
-    response = errors.problem_page(request, status, f"{_words(error)} {errors.minutes(error.retry_after)}")
+        return errors.problem_page(request, status, words_of(error))
+    response = errors.problem_page(request, status, f"{words_of(error)} {errors.minutes(error.retry_after)}")
     response.headers["Retry-After"] = str(error.retry_after)
     return response
-
-
-def _words(error: DeskhandError) -> str:
-    """What was said without knowing the reader's language is put into it here; the rest is in it already."""
-    return f"{_(error.message)} {_(error.hint)}".strip() if isinstance(error, Invalid) else _(str(error))

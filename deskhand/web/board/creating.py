@@ -16,6 +16,7 @@ from deskhand.kernel.errors import Invalid
 from deskhand.routing import queries as routing
 from deskhand.web.choices import Choice, ChoiceGroup
 from deskhand.web.middleware import AccountRequest
+from deskhand.web.refusals import words_of
 
 FIELDS = ("subject", "email", "name", "content", "status", "priority", "owner")
 
@@ -50,7 +51,7 @@ def page(request: AccountRequest, typed: dict[str, str], refusal: Invalid | None
         return found
     field_name = {"hs_ticket_priority": "priority"}.get(refusal.field, refusal.field)
     named = field_name if field_name in FIELDS else "subject"
-    return replace(found, errors={named: f"{_(refusal.message)} {_(refusal.hint)}".strip()})
+    return replace(found, errors={named: words_of(refusal)})
 
 
 def _known_status(text: str) -> str:

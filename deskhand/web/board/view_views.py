@@ -30,6 +30,7 @@ from deskhand.web.choices import Choice, offered
 from deskhand.web.filters import editing
 from deskhand.web.frame import framed
 from deskhand.web.middleware import AccountRequest
+from deskhand.web.refusals import words_of
 
 WORDS = {Sharing.PRIVATE: gettext_lazy("Only me"), Sharing.EVERYONE: gettext_lazy("Everyone")}
 
@@ -122,7 +123,7 @@ def _number(text: str) -> int:
 def _with(page: FormPage, refusal: Invalid | None) -> FormPage:
     if refusal is None:
         return page
-    error = f"{_(refusal.message)} {_(refusal.hint)}".strip()
+    error = words_of(refusal)
     return FormPage(**(vars(page) | {"error": error, "error_field": refusal.field}))
 
 

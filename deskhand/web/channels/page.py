@@ -21,6 +21,7 @@ from deskhand.web.channels import words
 from deskhand.web.channels.rows import Input, Line, Next, Page, Said, Server, Step, Taker
 from deskhand.web.choices import Choice, Tab
 from deskhand.web.inbox.rows import Label
+from deskhand.web.refusals import words_of
 from deskhand.web.shell import Person
 
 Typed = Mapping[str, str]
@@ -147,7 +148,7 @@ def with_refusal(inputs: Sequence[Input], refusal: Invalid | None) -> tuple[Inpu
         return tuple(inputs)
     names = [one.name for one in inputs]
     wrong = refusal.field if refusal.field in names else names[0]
-    text = f"{_(refusal.message)} {_(refusal.hint)}".strip()
+    text = words_of(refusal)
     return tuple(
         Input(one.name, one.label, one.kind, one.value, one.help, text, one.choices, one.placeholder, one.autocomplete)
         if one.name == wrong else one

@@ -21,6 +21,7 @@ from deskhand.routing.types import Drop, Option, Reroute, Strategy
 from deskhand.web.channels import rows
 from deskhand.web.channels.rows import Check, RuleForm, Target, Targets
 from deskhand.web.choices import Choice
+from deskhand.web.refusals import words_of
 from deskhand.web.shell import Person
 
 OPTIONS = {
@@ -96,7 +97,7 @@ def form(
 ) -> RuleForm:
     users, teams = _People(channel.account_id, typed), _Teams(channel.account_id)
     wrong = refusal.field if refusal else ""
-    error = f"{_(refusal.message)} {_(refusal.hint)}".strip() if refusal else ""
+    error = words_of(refusal) if refusal else ""
     in_list = {"user_ids": "user_ids", "team_ids": "team_ids"}.get(wrong, "")
     return RuleForm(
         reverse("channel-routing", args=[channel.pk]),

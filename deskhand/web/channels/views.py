@@ -38,6 +38,7 @@ from deskhand.web.channels.rows import Input
 from deskhand.web.choices import Choice
 from deskhand.web.frame import framed
 from deskhand.web.middleware import AccountRequest
+from deskhand.web.refusals import words_of
 
 RESULT = "channel_trial"  # of the session: what the last trial of a channel came to, told once
 
@@ -261,7 +262,7 @@ def switch(request: AccountRequest, channel_id: int) -> HttpResponse:
     try:
         change(channel, by=_by(request))
     except Invalid as refusal:
-        messages.error(request, f"{refusal.message} {refusal.hint}".strip())
+        messages.error(request, words_of(refusal))
         return redirect("channel", channel.pk)
     is_on = channel.archived_at is None
     said = _("%(address)s takes mail again.") if is_on else _("%(address)s takes no mail any more.")

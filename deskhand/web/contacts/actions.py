@@ -28,6 +28,7 @@ from deskhand.web.contacts.views import kind_of, part, show
 from deskhand.web.contacts.words import KINDS, Kind
 from deskhand.web.jinja import wants_fragment
 from deskhand.web.middleware import AccountRequest
+from deskhand.web.refusals import words_of
 
 UPDATES: Mapping[str, Callable[..., Applied]] = {"contact": contacts.update, "company": companies.update}
 #: The fields of a new record, with what browsers call them.
@@ -90,7 +91,7 @@ def _refused(
 def said(request: AccountRequest, refusal: Invalid | Taken) -> tuple[str, str, str]:
     """A refusal in words, and where the contact is that has the address already, if the viewer may see it."""
     if isinstance(refusal, Invalid):
-        return f"{_(refusal.message)} {_(refusal.hint)}".strip(), "", ""
+        return words_of(refusal), "", ""
     try:
         other = directory.get(request.viewer, "contact", refusal.contact_id)
     except NotFound:

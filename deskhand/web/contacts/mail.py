@@ -27,6 +27,7 @@ from deskhand.web.contacts.rows import MailPage
 from deskhand.web.contacts.views import kind_of, show
 from deskhand.web.contacts.words import KINDS
 from deskhand.web.middleware import AccountRequest
+from deskhand.web.refusals import words_of
 
 FIELDS = ("to", "channel", "subject", "body", "html")
 
@@ -46,7 +47,7 @@ def send(request: AccountRequest, kind: str, record_id: int) -> HttpResponse:
         words = writing.read(typed["html"]) if typed["html"].strip() else Written(typed["body"])
         letters.write(_letter(contact, typed, words), by=request.user)
     except Invalid as refusal:
-        said = f"{refusal.message} {refusal.hint}".strip()
+        said = words_of(refusal)
         page = mail_page(request, contact, typed, {refusal.field: said})
         return show(request, "mail", page, KINDS[kind], status=422)
     messages.success(request, _("The mail is on its way."))

@@ -30,6 +30,7 @@ from deskhand.web.contacts.views import kind_of, part, show
 from deskhand.web.contacts.words import Kind
 from deskhand.web.jinja import wants_fragment
 from deskhand.web.middleware import AccountRequest
+from deskhand.web.refusals import words_of
 
 #: What the comparison leaves out: it follows from the rest.
 UNSAID = {MERGED_IDS, "hs_assigned_team_ids", "hs_object_id", "hs_createdate", "hs_lastmodifieddate", "lastmodifieddate"}  # fmt: skip
@@ -70,9 +71,7 @@ def merge(request: AccountRequest, kind: str, record_id: int, other_id: int) -> 
     try:
         joining.join(kind, primary.pk, secondary.pk, by=actor(request))
     except Invalid as refusal:
-        page = merge_page(
-            request, found, primary, secondary, error=f"{refusal.message} {refusal.hint}".strip()
-        )
+        page = merge_page(request, found, primary, secondary, error=words_of(refusal))
         return show(request, "merge", page, found, status=422)
     messages.success(request, _("Merged. It can be undone for 30 days."))
     return redirect(found.url("", primary.pk))

@@ -17,6 +17,7 @@ from deskhand.web.choices import Choice
 from deskhand.web.filters import editing
 from deskhand.web.filters.editing import Groups, Item, Spot
 from deskhand.web.filters.words import TYPE_WORDS, UNIT_WORDS, WINDOW_WORDS, Words, default_operator
+from deskhand.web.refusals import words_of
 
 #: What of an address belongs to the form and goes when it is done.
 OWN = ("f", "edit", "prop", "op", "value", "amount", "unit", "apply", "shown", "after")
@@ -183,7 +184,7 @@ class BarOf:
             choices=tuple(Choice(c.value, c.label, c.value in values) for c in choices),
             units=tuple(Choice(one.value, str(UNIT_WORDS[one]), one.value == unit) for one in units),
             values=values, amount=amount, cancel_url=self.url(self.groups),
-            error=f"{_(refusal.message)} {_(refusal.hint)}".strip() if refusal else "", error_field=refusal.field if refusal else "",
+            error=words_of(refusal) if refusal else "", error_field=refusal.field if refusal else "",
         )  # fmt: skip
 
     def _values(self, there: Item | None) -> tuple[str, ...]:

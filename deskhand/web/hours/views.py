@@ -30,6 +30,7 @@ from deskhand.web.frame import framed
 from deskhand.web.hours import week, words
 from deskhand.web.hours.rows import Absence, AwayState, Change, Line, StatusForm
 from deskhand.web.middleware import AccountRequest
+from deskhand.web.refusals import words_of
 from deskhand.web.shell import Person
 
 NOTE = 200  # characters
@@ -246,7 +247,7 @@ def add_absence(request: AccountRequest, user_id: int) -> HttpResponse:
             request.viewer.account_id, user_id, starts_at, ends_at, by=_by(request)
         )
     except Invalid as refusal:
-        error = f"{_(refusal.message)} {_(refusal.hint)}".strip()
+        error = words_of(refusal)
         return _person(request, member, 422, typed=typed, absence_error=error)
     messages.info(request, _("The absence is entered."))
     return _back(request, user_id, "#absences")
@@ -335,7 +336,7 @@ def add_way(request: AccountRequest) -> HttpResponse:
     except (Invalid, Conflict) as refusal:
         if not policy.can(request.viewer, Action.CHANGE_AVAILABILITY_OF_OTHERS):
             raise
-        return _team(request, 422, way_error=_words(refusal), way_typed=name)
+        return _team(request, 422, way_error=words_of(refusal), way_typed=name)
     return redirect(f"{reverse('availability-team')}#ways")
 
 
@@ -347,7 +348,7 @@ def rename_way(request: AccountRequest, way_id: int) -> HttpResponse:
             request.viewer.account_id, way_id, one_line(request.POST.get("name", ""))[:60], by=_by(request)
         )
     except (Invalid, Conflict) as refusal:
-        messages.error(request, _words(refusal))
+        messages.error(request, words_of(refusal))
     return redirect(f"{reverse('availability-team')}#ways")
 
 
@@ -356,7 +357,3 @@ def archive_way(request: AccountRequest, way_id: int) -> HttpResponse:
     policy.require(request.viewer, Action.EDIT_ACCOUNT)
     away_states.archive(request.viewer.account_id, way_id, by=_by(request))
     return redirect(f"{reverse('availability-team')}#ways")
-
-
-def _words(refusal: Invalid | Conflict) -> str:
-    return f"{refusal.message} {refusal.hint}".strip() if isinstance(refusal, Invalid) else str(refusal)

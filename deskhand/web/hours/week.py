@@ -15,6 +15,7 @@ from deskhand.kernel.calendars import DAY_MINUTES, Block, WeeklyHours, zone_name
 from deskhand.kernel.errors import Invalid
 from deskhand.web import times
 from deskhand.web.hours.rows import Day, Range, Week
+from deskhand.web.refusals import words_of
 
 MOST = 8  # ranges of a day
 _TIME = re.compile(r"([01]\d|2[0-4]):([0-5]\d)(?::00)?")
@@ -114,7 +115,7 @@ def clock(minute: int) -> str:
 
 def form(url: str, typed: Typed, *, is_set: bool, refusal: Invalid | None = None, notice: str = "") -> Week:
     names = get_day_names("wide", "stand-alone", locale=times.locale())
-    error = f"{_(refusal.message)} {_(refusal.hint)}".strip() if refusal else ""
+    error = words_of(refusal) if refusal else ""
     wrong = refusal.field if refusal else ""
     days = tuple(
         Day(day, names[day].capitalize(), ranges, error if wrong == f"day{day}" else "")

@@ -31,6 +31,7 @@ from deskhand.web.inbox.panel import Wish
 from deskhand.web.inbox.rows import InboxPage, TicketList, TicketPage
 from deskhand.web.jinja import render, wants_fragment
 from deskhand.web.middleware import AccountRequest
+from deskhand.web.refusals import words_of
 from deskhand.web.shell import Toast
 
 
@@ -201,5 +202,5 @@ def refused(request: AccountRequest, refusal: Invalid) -> HttpResponse:
     """Why a change was not made: told beside what is open, which stays as it is; without scripts on a page of its own."""
     if not wants_fragment(request):
         raise refusal
-    toast = Toast(" ".join(part for part in (refusal.message, refusal.hint) if part), "error")
+    toast = Toast(words_of(refusal), "error")
     return render(request, "inbox/fragments/refused.html", {"toast": toast}, status=422)

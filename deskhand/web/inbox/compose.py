@@ -34,6 +34,7 @@ from deskhand.web.inbox.composing import Mode, Typed
 from deskhand.web.inbox.rows import Notice
 from deskhand.web.jinja import render, wants_fragment
 from deskhand.web.middleware import AccountRequest, keeping_writes
+from deskhand.web.refusals import words_of
 from deskhand.web.shell import Toast
 
 
@@ -91,7 +92,7 @@ def answer(request: AccountRequest, view: str, ticket_id: int) -> HttpResponse:
 def _said(refusal: Conflict | Invalid) -> str:
     """With the way out, but for a form that was simply empty."""
     is_more = isinstance(refusal, Invalid) and (refusal.field != "body" or refusal.value)
-    return f"{refusal} {refusal.hint}".strip() if is_more else str(refusal)  # type: ignore[union-attr]
+    return words_of(refusal) if is_more else str(refusal)
 
 
 def _say(request: AccountRequest, ticket_id: int, mode: Mode, words: Written) -> LaterReply | Notice | None:

@@ -29,6 +29,7 @@ from deskhand.web.frame import UNDO, shell
 from deskhand.web.inbox import common
 from deskhand.web.jinja import render, wants_fragment
 from deskhand.web.middleware import AccountRequest
+from deskhand.web.refusals import words_of
 from deskhand.web.shell import Person
 
 
@@ -155,11 +156,12 @@ def save(request: AccountRequest, view: str, ticket_id: int, message_id: int) ->
         made = splitting.split(ticket_id, wanted, by=Actor.user(request.user.pk))
     except Invalid as refusal:
         field = {"hs_pipeline_stage": "status"}.get(refusal.field, refusal.field)
-        words = " ".join(part for part in (refusal.message, refusal.hint) if part)
         chosen = frozenset(int(one) for one in form.getlist("messages") if one.isdecimal() and len(one) < 19)
         typed = Typed(form.get("subject", ""), form.get("status", ""), chosen)
         known = field if field in ("subject", "messages") else "status"
-        return _page(request, view, ticket, _message(ticket, message_id), is_copy, typed, {known: words})
+        return _page(
+            request, view, ticket, _message(ticket, message_id), is_copy, typed, {known: words_of(refusal)}
+        )
     except Conflict as refusal:
         messages.error(request, str(refusal))
         return redirect("inbox-ticket", view, ticket_id)

@@ -28,6 +28,7 @@ from deskhand.web.inbox.panel_views import with_panel
 from deskhand.web.inbox.tasks import Writing, may_finish_task
 from deskhand.web.jinja import render, wants_fragment
 from deskhand.web.middleware import AccountRequest
+from deskhand.web.refusals import words_of
 from deskhand.web.shell import Toast
 
 FIELDS = ("title", "notes", "assignee", "due_at")
@@ -153,8 +154,7 @@ def _refused(
 ) -> HttpResponse:
     typed = {name: request.POST.get(name, "") for name in FIELDS}
     name = (refusal.field or "title").removesuffix("_id")
-    words = " ".join(part for part in (refusal.message, refusal.hint) if part)
-    return _part(request, view, ticket_id, Writing(task_id, typed, {name: words}), status=422)
+    return _part(request, view, ticket_id, Writing(task_id, typed, {name: words_of(refusal)}), status=422)
 
 
 @require_POST

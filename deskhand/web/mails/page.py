@@ -22,6 +22,7 @@ from deskhand.web.choices import offered
 from deskhand.web.mails.rows import Line, MailPage, Use
 from deskhand.web.pipelines import steps
 from deskhand.web.pipelines.rows import Field
+from deskhand.web.refusals import words_of
 
 
 def lines(account_id: int) -> list[Line]:
@@ -129,7 +130,7 @@ def mail_page(
     except Invalid as unreadable:
         refusal = refusal or unreadable
     if refusal and refusal.field == "ticket":
-        ticket = replace(ticket, error=f"{refusal.message} {refusal.hint}".strip())
+        ticket = replace(ticket, error=words_of(refusal))
     elif refusal:
         fields = steps.with_refusal(fields, refusal)
     contact = record.get("contact") or {}

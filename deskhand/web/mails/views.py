@@ -19,6 +19,7 @@ from deskhand.kernel.text import one_line, storable
 from deskhand.web.frame import framed
 from deskhand.web.mails import page as pages
 from deskhand.web.middleware import AccountRequest
+from deskhand.web.refusals import words_of
 
 
 def _mail(request: AccountRequest, mail_id: int) -> MailTemplate:
@@ -51,7 +52,7 @@ def add(request: AccountRequest) -> HttpResponse:
     try:
         made = templates.create(request.viewer.account_id, name, by=Actor.user(request.user.pk))
     except Invalid as refusal:
-        return _list(request, 422, name=name, error=f"{refusal.message} {refusal.hint}".strip())
+        return _list(request, 422, name=name, error=words_of(refusal))
     return redirect("mail-template", made.pk)
 
 

@@ -21,10 +21,10 @@ from deskhand.kernel.database.scope import current_account_id
 from deskhand.kernel.errors import Invalid
 from deskhand.web.choices import Choice
 from deskhand.web.middleware import AccountRequest
-from deskhand.web.objects.pipelines import words
 from deskhand.web.objects.properties import allowed, show
 from deskhand.web.objects.rows import LayoutSection
 from deskhand.web.objects.tabs import Sort
+from deskhand.web.refusals import words_of
 
 _LINE = re.compile(r"section:[0-9]{1,3}|property:[a-z][a-z0-9_]{0,99}")
 LINES_LIMIT = 500
@@ -84,7 +84,7 @@ def save(request: AccountRequest, key: str) -> HttpResponse:
     try:
         layouts.arrange(sort.object_type, sections, by=Actor.user(request.user.pk))
     except Invalid as refusal:
-        return _page(request, sort, sections, 422, words(refusal))
+        return _page(request, sort, sections, 422, words_of(refusal))
     messages.success(request, _("The layout is saved."))
     return redirect("layout", key)
 

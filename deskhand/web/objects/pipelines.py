@@ -35,6 +35,7 @@ from deskhand.web.objects import forms, usage
 from deskhand.web.objects.forms import Row
 from deskhand.web.objects.rows import PipelineLine, StatusLine
 from deskhand.web.objects.tabs import SORTS, bar, segments, tabs
+from deskhand.web.refusals import words_of
 
 TICKETS = SORTS["tickets"]
 TONES = {
@@ -74,12 +75,6 @@ def show(request: AccountRequest, template: str, status: int = 200, *, tab: str 
         "shell": shell(request, area=TICKETS.area), "tabs": tabs(request.viewer, TICKETS, tab), **more,
     }  # fmt: skip
     return render(request, f"objects/{template}.html", context, status=status)
-
-
-def words(refusal: Invalid | Conflict) -> str:
-    if isinstance(refusal, Invalid):
-        return f"{_(refusal.message)} {_(refusal.hint)}".strip()
-    return str(refusal)
 
 
 @require_GET
@@ -137,7 +132,7 @@ def create(request: AccountRequest) -> HttpResponse:
     try:
         made = pipelines.create(request.account.pk, "ticket", label, first, by=Actor.user(request.user.pk))
     except Invalid as refusal:
-        return _list(request, 422, error=words(refusal), label=label)
+        return _list(request, 422, error=words_of(refusal), label=label)
     messages.success(request, _("The pipeline is there. Now give it its statuses."))
     return redirect("pipeline", made.pk)
 
@@ -204,7 +199,7 @@ def rename(request: AccountRequest, pipeline_id: int) -> HttpResponse:
             found = pipelines.find("ticket", pipeline_id)
             pipelines.rename(found, label, by=Actor.user(request.user.pk))
         except Invalid as refusal:
-            return _configure(request, pipeline, 422, label=label, label_error=words(refusal))
+            return _configure(request, pipeline, 422, label=label, label_error=words_of(refusal))
     messages.success(request, _("The name is saved."))
     return redirect("pipeline", pipeline_id)
 
@@ -221,10 +216,10 @@ def save_stages(request: AccountRequest, pipeline_id: int) -> HttpResponse:
         refiling.arrange(pipelines.find("ticket", pipeline_id), wanted, by=Actor.user(request.user.pk))
     except Invalid as refusal:
         return _configure(
-            request, pipeline, 422, rows=_typed(found, pipeline, refusal), notice=words(refusal)
+            request, pipeline, 422, rows=_typed(found, pipeline, refusal), notice=words_of(refusal)
         )
     except Conflict as refusal:
-        return _configure(request, pipeline, 409, notice=words(refusal))
+        return _configure(request, pipeline, 409, notice=words_of(refusal))
     messages.success(request, _("The statuses are saved."))
     return redirect("pipeline", pipeline_id)
 
@@ -309,7 +304,7 @@ def delete_stage(request: AccountRequest, pipeline_id: int, stage_id: int) -> Ht
         row = Stage.objects.get(account_id=request.viewer.account_id, pk=stage_id)
         refiling.delete_stage(row, move_to=_destination(request), by=Actor.user(request.user.pk))
     except (Invalid, Conflict) as refusal:
-        return _ask_stage(request, pipeline, stage, 409 if isinstance(refusal, Conflict) else 422, words(refusal))  # fmt: skip
+        return _ask_stage(request, pipeline, stage, 409 if isinstance(refusal, Conflict) else 422, words_of(refusal))  # fmt: skip
     messages.success(request, _("The status is deleted."))
     return redirect("pipeline", pipeline_id)
 
@@ -342,6 +337,8 @@ def delete(request: AccountRequest, pipeline_id: int) -> HttpResponse:
         row = pipelines.find("ticket", pipeline_id)
         refiling.delete_pipeline(row, move_to=_destination(request), by=Actor.user(request.user.pk))
     except (Invalid, Conflict) as refusal:
-        return _ask_pipeline(request, pipeline, 409 if isinstance(refusal, Conflict) else 422, words(refusal))
+        return _ask_pipeline(
+            request, pipeline, 409 if isinstance(refusal, Conflict) else 422, words_of(refusal)
+        )
     messages.success(request, _("The pipeline is deleted."))
     return redirect("pipelines")

@@ -29,9 +29,10 @@ from deskhand.web.jinja import render
 from deskhand.web.middleware import AccountRequest
 from deskhand.web.objects import forms, kinds, usage
 from deskhand.web.objects.forms import Row
-from deskhand.web.objects.pipelines import tone_choices, words
+from deskhand.web.objects.pipelines import tone_choices
 from deskhand.web.objects.rows import GroupLine, OptionLine, PropertyForm, PropertyLine, PropertyPart
 from deskhand.web.objects.tabs import Sort, sort_of, tabs
+from deskhand.web.refusals import words_of
 
 SET_BY_PRODUCT = "product"
 #: Empty rows of the form for a new property, so that it needs no scripts.
@@ -174,7 +175,7 @@ def _form(
     }  # fmt: skip
     return show(
         request, sort, "property", status, form=form, groups=tuple(own), is_new=definition is None, error_field=field,
-        error=words(refusal) if refusal else "", types=_types(form.type), tones=tone_choices, **more,
+        error=words_of(refusal) if refusal else "", types=_types(form.type), tones=tone_choices, **more,
     )  # fmt: skip
 
 
@@ -354,6 +355,6 @@ def save_groups(request: AccountRequest, key: str) -> HttpResponse:
     except (Invalid, Conflict) as refusal:
         lines = (GroupLine(row.key, row.fields["label"]) for row in found)
         shown = lines if isinstance(refusal, Invalid) else _group_lines(sort)
-        return _groups(request, sort, shown, _status(refusal), words(refusal))
+        return _groups(request, sort, shown, _status(refusal), words_of(refusal))
     messages.success(request, _("The groups are saved."))
     return redirect("property-groups", key)

@@ -24,9 +24,10 @@ from deskhand.events.types import Actor
 from deskhand.kernel.errors import Invalid, NotFound
 from deskhand.web.choices import Choice
 from deskhand.web.middleware import AccountRequest
-from deskhand.web.objects.pipelines import pipeline_with, show, words
+from deskhand.web.objects.pipelines import pipeline_with, show
 from deskhand.web.objects.rows import AskLine, StatusRules
 from deskhand.web.objects.tabs import bar
+from deskhand.web.refusals import words_of
 
 REQUIRED, SHOWN = "required", "shown"
 
@@ -92,7 +93,7 @@ def save_rules(request: AccountRequest, pipeline_id: int) -> HttpResponse:
     try:
         pipelines.set_rules(pipelines.find("ticket", pipeline_id), given, by=Actor.user(request.user.pk))
     except Invalid as refusal:
-        return _page(request, pipeline, given, 422, words(refusal))
+        return _page(request, pipeline, given, 422, words_of(refusal))
     messages.success(request, _("The rules are saved."))
     return redirect("pipeline-rules", pipeline_id)
 

@@ -17,6 +17,7 @@ from deskhand.kernel import clock
 from deskhand.kernel.errors import Invalid, NotFound
 from deskhand.web.jinja import render
 from deskhand.web.middleware import for_everybody
+from deskhand.web.refusals import words_of
 
 
 def invitation_url(member_id: int, signature: str) -> str:
@@ -61,7 +62,7 @@ def accept(request: HttpRequest, member_id: int, signature: str) -> HttpResponse
     except NotFound:
         return render(request, "people/join_over.html", {}, status=404)
     except Invalid as weak:
-        return _page(request, member_id, signature, f"{weak.message} {weak.hint}".strip(), 422)
+        return _page(request, member_id, signature, words_of(weak), 422)
     if not is_new:
         messages.success(request, _("You have joined. Sign in as you always do."))
         return redirect("account_login")

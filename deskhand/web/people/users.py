@@ -27,6 +27,7 @@ from deskhand.web.middleware import AccountRequest
 from deskhand.web.people import leaving, reading
 from deskhand.web.people.joining import invitation_url
 from deskhand.web.people.rows import Leave, UserForm, UserLine, UserPage, UsersPage
+from deskhand.web.refusals import words_of
 from deskhand.web.shell import Person as Face
 
 SHOWN = 50
@@ -282,7 +283,7 @@ def _refused(form: UserForm, refusal: Invalid | Conflict) -> UserForm:
     if isinstance(refusal, Conflict):
         return replace(form, errors={"": str(refusal)})
     name = FIELDS.get(refusal.field, refusal.field)
-    return replace(form, errors={name: f"{refusal.message} {refusal.hint}".strip()})
+    return replace(form, errors={name: words_of(refusal)})
 
 
 # ── in and out ───────────────────────────────────────────────────────────────────────────────────────────────────────

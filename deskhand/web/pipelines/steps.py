@@ -22,6 +22,7 @@ from deskhand.kernel.database.scope import current_account_id
 from deskhand.kernel.errors import Invalid
 from deskhand.web.choices import Choice, offered
 from deskhand.web.pipelines.rows import Field
+from deskhand.web.refusals import words_of
 
 #: Name, icon, tone and what it does, by kind of step.
 LOOKS = {
@@ -100,7 +101,7 @@ def said(refusal: Invalid) -> tuple[str, str]:
     while cause is not None and not isinstance(cause, LiquidError):
         cause = cause.__cause__
     if cause is None:
-        return f"{refusal.message} {refusal.hint}".strip(), ""
+        return words_of(refusal), ""
     text = _("A token in the text can't be read. Tokens look like {{ ticket.number }}.")
     return text, str(cause).partition("\n")[0]
 

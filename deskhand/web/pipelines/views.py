@@ -35,6 +35,7 @@ from deskhand.web.pipelines import page as pages
 from deskhand.web.pipelines import steps
 from deskhand.web.pipelines.page import Drawer
 from deskhand.web.pipelines.rows import Panel
+from deskhand.web.refusals import words_of
 
 STATUS_RULES = {"sent": ("moves_on_sent", "sent_stage_id"), "reply": ("moves_on_reply", "reply_stage_id")}
 
@@ -367,7 +368,7 @@ def add_comment(request: AccountRequest, pipeline_id: int, stage_id: int, step_i
     try:
         lanes.comment(workflow, step_id, text, by=request.user.pk)
     except Invalid as refusal:
-        error = f"{refusal.message} {refusal.hint}".strip()
+        error = words_of(refusal)
         return _show(request, drawer.comments(step, workflow, text=text, error=error), 422)
     if not wants_fragment(request):
         return redirect("lane-step-comments", pipeline_id, stage_id, step_id)

@@ -27,6 +27,7 @@ from deskhand.kernel.text import whole
 from deskhand.web.choices import Choice
 from deskhand.web.frame import framed
 from deskhand.web.middleware import AccountRequest
+from deskhand.web.refusals import words_of
 
 AUDIENCES = {
     Audience.PRIVATE: gettext_lazy("Only me"),
@@ -169,7 +170,7 @@ def _form(
         audiences=tuple(Choice(a.value, str(AUDIENCES[a]), a.value == typed.audience) for a in audiences),
         teams=tuple(Choice(str(pk), name, pk == typed.team_id) for pk, name in offered),
         tokens=tuple((f"{{{{ {key} }}}}", str(label)) for key, label in fillings.LABELS.items()),
-        errors={refusal.field: f"{refusal} {refusal.hint}".strip()} if refusal else {},
+        errors={refusal.field: words_of(refusal)} if refusal else {},
         delete_url=reverse("snippet-delete", args=place) if snippet_id else "",
     )  # fmt: skip
     return _page(request, "snippets/form.html", {"form": form}, 422 if refusal else 200)

@@ -25,6 +25,7 @@ from deskhand.web.choices import Choice
 from deskhand.web.jinja import render
 from deskhand.web.middleware import answer_error, for_everybody
 from deskhand.web.people import reading
+from deskhand.web.refusals import words_of
 
 
 @dataclass(frozen=True)
@@ -109,4 +110,4 @@ def _errors(refusal: DeskhandError) -> Mapping[str, str]:
         return {"email": str(refusal)}
     if refusal.field == "company":
         return {"company": _("A name has 1 to 200 characters.")}
-    return {refusal.field: f"{refusal.message} {refusal.hint}".strip()}
+    return {refusal.field: words_of(refusal)}
