@@ -205,11 +205,9 @@ def _move_back(account_id: int, made: Merge) -> None:
     Task.objects.filter(account_id=account_id, pk__in=moved["tasks"]).update(record_id=to)
     followers = Follower.objects.filter(account_id=account_id, ticket_id=made.survivor_id)
     followers.filter(user_id__in=moved["followers"]).delete()
-    for to_type, to_id in moved["links"]:
-        there = {"from_type": "ticket", "from_id": made.survivor_id, "to_type": to_type, "to_id": to_id}
-        back = {"from_type": to_type, "from_id": to_id, "to_type": "ticket", "to_id": made.survivor_id}
-        for side in (there, back):
-            Association.objects.filter(account_id=account_id, **side).delete()
+    associations.unlink_many(
+        [("ticket", made.survivor_id, to_type, to_id) for to_type, to_id in moved["links"]]
+    )
 
 
 def _count_again(account_id: int, made: Merge, survivor: Ticket, by: Actor, at: datetime) -> None:

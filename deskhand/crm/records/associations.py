@@ -31,10 +31,16 @@ def link_many(links: Sequence[Link], at: datetime) -> None:
 
 def unlink(from_type: str, from_id: int, to_type: str, to_id: int) -> None:
     """Part two records, whatever links them; both sides go. Safe to repeat."""
-    sql.execute(
-        "delete from crm_association where account_id = %s and (from_type, from_id, to_type, to_id) in ((%s, %s, %s, %s), (%s, %s, %s, %s))",
-        [current_account_id(), from_type, from_id, to_type, to_id, to_type, to_id, from_type, from_id],
-    )
+    unlink_many([(from_type, from_id, to_type, to_id)])
+
+
+def unlink_many(links: Sequence[Link]) -> None:
+    """Part what each of these links; as `unlink`, in one statement."""
+    sides = [side for link in links for side in (link, link[2:] + link[:2])]
+    if not sides:
+        return
+    columns = [list(column) for column in zip(*sides, strict=True)]
+    sql.execute(_DELETE, [*columns, current_account_id()])
 
 
 def connect(
@@ -95,6 +101,10 @@ _INSERT = """
 insert into crm_association (account_id, category, created_at, from_type, from_id, to_type, to_id, type_id)
 select %s, 'HUBSPOT_DEFINED', %s::timestamptz, x.* from unnest(%s::text[], %s::bigint[], %s::text[], %s::bigint[], %s::int[]) x
 on conflict do nothing
+"""
+_DELETE = """
+delete from crm_association a using unnest(%s::text[], %s::bigint[], %s::text[], %s::bigint[]) x(from_type, from_id, to_type, to_id)
+where a.account_id = %s and (a.from_type, a.from_id, a.to_type, a.to_id) = (x.from_type, x.from_id, x.to_type, x.to_id)
 """
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from deskhand.accounts import audit
-from deskhand.crm.records import contacts, store
+from deskhand.crm.records import associations, contacts, store
 from deskhand.crm.records.models import Company, Contact, ContactAddress, Joined
 from deskhand.crm.records.store import Change
 from deskhand.crm.records.tables import model_of, table_of
@@ -340,11 +340,8 @@ def _write_links(object_type: str, record_id: int, links: list[list[Any]], at: d
     if not links:
         return
     columns = [list(column) for column in zip(*links, strict=True)]
-    sql.execute(_LINK, {"account": current_account_id(), "type": object_type, "id": record_id, "at": at, **_named(columns)})  # fmt: skip
-
-
-def _named(columns: list[list[Any]]) -> dict[str, list[Any]]:
-    return dict(zip(("to_types", "to_ids", "type_ids", "categories", "backs"), columns, strict=True))
+    named = dict(zip(("to_types", "to_ids", "type_ids", "categories", "backs"), columns, strict=True))
+    sql.execute(_LINK, {"account": current_account_id(), "type": object_type, "id": record_id, "at": at, **named})  # fmt: skip
 
 
 _LINK = """
@@ -375,17 +372,7 @@ def _move_back(
             "update crm_task set record_id = %s where account_id = %s and object_type = %s and record_id = %s and id = any(%s)",
             [secondary_id, account_id, object_type, primary_id, moved["tasks"]],
         )
-    _unlink(object_type, primary_id, moved["new_links"])
-    _write_links(object_type, secondary_id, moved["links"], at)
-
-
-def _unlink(object_type: str, record_id: int, links: list[list[Any]]) -> None:
-    if not links:
-        return
-    columns = [list(column) for column in zip(*links, strict=True)]
-    sql.execute(
-        "delete from crm_association a using unnest(%(to_types)s::text[], %(to_ids)s::bigint[]) x(to_type, to_id)"
-        " where a.account_id = %(account)s and ((a.from_type, a.from_id, a.to_type, a.to_id) = (%(type)s, %(id)s, x.to_type, x.to_id)"
-        " or (a.from_type, a.from_id, a.to_type, a.to_id) = (x.to_type, x.to_id, %(type)s, %(id)s))",
-        {"account": current_account_id(), "type": object_type, "id": record_id, **_named(columns)},
+    associations.unlink_many(
+        [(object_type, primary_id, to_type, to_id) for to_type, to_id, *_types in moved["new_links"]]
     )
+    _write_links(object_type, secondary_id, moved["links"], at)

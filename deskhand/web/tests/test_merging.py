@@ -8,7 +8,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from deskhand.crm.records import tickets
+from deskhand.crm.records import associations, tickets
 from deskhand.crm.records.models import Task, Ticket
 from deskhand.crm.records.store import Change
 from deskhand.desk import following, merging, threads
@@ -92,7 +92,7 @@ def test_later_mail_to_either_conversation_lands_in_the_survivor_R_MERGE_6(offic
     assert office.again(newer).message_count == 4
 
 
-def test_followers_links_and_tasks_are_united_R_MERGE_7(office, two, client):
+def test_followers_links_and_tasks_are_united_and_parted_R_MERGE_7(office, two, client):
     older, newer = two
     with office.inside() as world:
         following.follow(older.pk, world.bob.pk, True, by=SYSTEM)
@@ -101,6 +101,8 @@ def test_followers_links_and_tasks_are_united_R_MERGE_7(office, two, client):
         task = Task.objects.create(
             account_id=world.account.pk, object_type="ticket", record_id=older.pk, title="Ring", created_at=office.at, created_by_kind="system"
         )  # fmt: skip
+        third = world.ticket("Third")
+        associations.link_many([("ticket", older.pk, "ticket", third.pk)], office.at)
 
     merge(client, newer, older)
 
@@ -108,6 +110,13 @@ def test_followers_links_and_tasks_are_united_R_MERGE_7(office, two, client):
         assert following.followers(newer.pk) == {office.world.bob.pk}
         task.refresh_from_db()
         assert task.record_id == newer.pk
+        assert associations.linked_ids("ticket", [newer.pk], "ticket") == {newer.pk: [third.pk]}
+        merging.unmerge(Merge.objects.get().pk, by=SYSTEM)
+        assert following.followers(newer.pk) == set()
+        task.refresh_from_db()
+        assert task.record_id == older.pk
+        linked = associations.linked_ids("ticket", [older.pk, newer.pk, third.pk], "ticket")
+        assert linked == {older.pk: [third.pk], third.pk: [older.pk]}
 
 
 def test_for_thirty_days_they_can_be_parted_again_R_MERGE_8(office, two, client):
