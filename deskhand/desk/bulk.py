@@ -74,11 +74,12 @@ def to_values(values: Mapping[str, Any]) -> Plan:
 
 def change(viewer: Viewer, ticket_ids: Sequence[int], plan: Plan, *, at: datetime) -> Done:
     """Change those that the viewer may change; what the viewer may not see is not spoken of."""
-    changes: dict[int, Change] = {}
+    reach, changes = visible(viewer, "ticket", Verb.EDIT), dict[int, Change]()
     known = {ticket.id: ticket for ticket in _known(viewer, ticket_ids)}
     why: dict[int, str] = {}
     for ticket in known.values():
-        values = plan(ticket) if _may_edit(viewer, ticket) else _("You may not change this ticket.")
+        may_edit = reach.allows(ticket.owner_id, ticket.team_ids)
+        values = plan(ticket) if may_edit else _("You may not change this ticket.")
         if isinstance(values, str):
             why[ticket.id] = values
         else:
@@ -94,28 +95,30 @@ def change(viewer: Viewer, ticket_ids: Sequence[int], plan: Plan, *, at: datetim
 
 def set_spam(viewer: Viewer, ticket_ids: Sequence[int], is_spam: bool, *, at: datetime) -> Done:
     """Into Spam or out of it, with all their threads (R-SPAM-1)."""
-    found = _known(viewer, ticket_ids)
-    allowed = [ticket.id for ticket in found if _may_edit(viewer, ticket)]
     why = _("You may not change this ticket.")
-    refused = tuple(Refused(t.number, t.subject, why) for t in found if t.id not in set(allowed))
+    allowed, refused = _allowed(viewer, Verb.EDIT, _known(viewer, ticket_ids), why)
     change_many = spam.mark_many if is_spam else spam.unmark_many
     return Done(tuple(change_many(allowed, by=Actor.user(viewer.user_id), at=at)), refused)
 
 
 def set_deleted(viewer: Viewer, ticket_ids: Sequence[int], is_deleted: bool, *, at: datetime) -> Done:
     """Put tickets away, or bring them back; what waited in workflows does not go on (R-UN-7)."""
-    reach = visible(viewer, "ticket", Verb.DELETE)
-    found = _known(viewer, ticket_ids, is_deleted=not is_deleted)
-    allowed = [ticket.id for ticket in found if reach.allows(ticket.owner_id, ticket.team_ids)]
     why = _("You may not delete this ticket.") if is_deleted else _("You may not restore this ticket.")
-    refused = tuple(Refused(t.number, t.subject, why) for t in found if t.id not in set(allowed))
+    found = _known(viewer, ticket_ids, is_deleted=not is_deleted)
+    allowed, refused = _allowed(viewer, Verb.DELETE, found, why)
     by = Actor.user(viewer.user_id)
     done = tickets.archive(allowed, by=by, at=at) if is_deleted else tickets.restore(allowed, by=by)
     return Done(tuple(done), refused)
 
 
-def _may_edit(viewer: Viewer, ticket: Known) -> bool:
-    return visible(viewer, "ticket", Verb.EDIT).allows(ticket.owner_id, ticket.team_ids)
+def _allowed(
+    viewer: Viewer, verb: Verb, found: Sequence[Known], why: str
+) -> tuple[list[int], tuple[Refused, ...]]:
+    """The ids of those that the viewer may treat so; and the others, with the reason."""
+    reach = visible(viewer, "ticket", verb)
+    may = {ticket.id: reach.allows(ticket.owner_id, ticket.team_ids) for ticket in found}
+    refused = tuple(Refused(ticket.number, ticket.subject, why) for ticket in found if not may[ticket.id])
+    return [ticket.id for ticket in found if may[ticket.id]], refused
 
 
 def _known(viewer: Viewer, ticket_ids: Sequence[int], *, is_deleted: bool = False) -> list[Known]:
