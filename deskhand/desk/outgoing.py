@@ -100,12 +100,12 @@ def _addresses(boxes: Iterable[Mailbox]) -> tuple[Address, ...]:
     return tuple(Address(box.email, box.name) for box in boxes)
 
 
-_ANSWER = re.compile(r"(?:(?:re|aw|sv|vs|fwd?|wg)\s*:\s*)+", re.IGNORECASE)
+_ANSWER = re.compile(r"\A(?:(?:re|aw|sv|vs|fwd?|wg)\s*:\s*)+", re.IGNORECASE)
 
 
 def bare_subject(subject: str) -> str:
     """The subject without Re:, Fwd: and their like."""
-    return _ANSWER.sub("", subject.strip(), count=1) if _ANSWER.match(subject.strip()) else subject.strip()
+    return _ANSWER.sub("", subject.strip())
 
 
 def answer_subject(subject: str, number: int) -> str:
