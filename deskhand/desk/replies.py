@@ -78,7 +78,7 @@ def reply(new: NewReply, *, by: User, at: datetime | None = None, drops_draft: b
     _refuse_when_deleted(ticket)
     refuse_when_moved_on(new)
     thread = _thread_to_answer(ticket, at)
-    channel = _channel_to_answer_on(thread)
+    channel = _connected(_channel_of(thread, ticket.account_id))
     to = new.to or _whom_to_answer(ticket, thread)
     if not to:
         raise _nobody()
@@ -197,8 +197,7 @@ def refuse_when_moved_on(new: NewReply) -> None:
 def whom_to_answer(ticket: Ticket) -> tuple[Mailbox, ...]:
     """To whom a reply goes that names nobody. Raises Invalid when there is nobody, or no address to write from."""
     thread = _latest_thread(ticket)
-    if thread is None or thread.channel_account.archived_at:
-        default_channel(ticket.account_id)
+    _connected(_channel_of(thread, ticket.account_id))
     to = _whom_to_answer(ticket, thread)
     if not to:
         raise _nobody()
@@ -210,8 +209,7 @@ def quotes(ticket: Ticket) -> bool:
     thread = _latest_thread(ticket)
     if thread is None:
         return False
-    own = thread.channel_account
-    channel = own if own.archived_at is None else _default_channel(ticket.account_id)
+    channel = _channel_of(thread, ticket.account_id)
     return bool(channel and channel.quotes_history) and quoting.is_begun(thread.pk, ticket.account_id)
 
 
@@ -242,10 +240,10 @@ def _thread_to_answer(ticket: Ticket, at: datetime) -> Thread:
     return made
 
 
-def _channel_to_answer_on(thread: Thread) -> ChannelAccount:
+def _channel_of(thread: Thread | None, account_id: int) -> ChannelAccount | None:
     """The thread's own address; where it was disconnected the default one, which answers find their way back to."""
-    own = thread.channel_account
-    return own if own.archived_at is None else default_channel(thread.account_id)
+    own = thread and thread.channel_account
+    return own if own and own.archived_at is None else _default_channel(account_id)
 
 
 def thread_for(ticket_id: int, *, at: datetime) -> int:
@@ -255,17 +253,20 @@ def thread_for(ticket_id: int, *, at: datetime) -> int:
 
 def default_channel(account_id: int) -> ChannelAccount:
     """The address that mail leaves from when the ticket has none of its own (R-MAIL-10)."""
-    found = _default_channel(account_id)
-    if found is None:
-        raise Invalid(
-            _("No e-mail address is connected."), field="channel", hint=_("Connect one in the settings.")
-        )
-    return found
+    return _connected(_default_channel(account_id))
 
 
 def _default_channel(account_id: int) -> ChannelAccount | None:
     channels = ChannelAccount.objects.filter(account_id=account_id, channel="email", archived_at=None)
     return channels.order_by("-is_default", "id").first()
+
+
+def _connected(found: ChannelAccount | None) -> ChannelAccount:
+    if found is None:
+        raise Invalid(
+            _("No e-mail address is connected."), field="channel", hint=_("Connect one in the settings.")
+        )
+    return found
 
 
 def _whom_to_answer(ticket: Ticket, thread: Thread | None) -> tuple[Mailbox, ...]:
