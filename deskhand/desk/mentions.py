@@ -47,7 +47,7 @@ def called(text: str, *, but: int) -> Called:
     )
     users = [member.user for member in members.order_by("user_id")]
     left = names - {user.username.lower() for user in users}
-    teams = [team for team in teams_by_word().values() if word(team.name) in left] if left else []
+    teams = [team for name, team in teams_by_word().items() if name in left] if left else []
     return Called([user for user in users if user.pk != but], teams)
 
 
