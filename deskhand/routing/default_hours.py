@@ -40,9 +40,10 @@ def change(account_id: int, hours: WeeklyHours | None, *, by: Actor, now: dateti
         else:
             values = {"zone": hours.zone, "blocks": availability.stored(hours)}
             DefaultHours.objects.update_or_create(account_id=account_id, defaults=values)
-        _work_out_anew(account_id, _followers(account_id), now)
+        followers = _followers(account_id)
+        _work_out_anew(account_id, followers, now)
         kept = [Source.MANUAL] if hours else [Source.MANUAL, Source.HOURS]
-        sql.execute(_KEEP, [now, account_id, _followers(account_id), kept])
+        sql.execute(_KEEP, [now, account_id, followers, kept])
         audit.record(
             CHANGED,
             by=by,

@@ -115,7 +115,7 @@ def test_who_comes_later_works_by_them_too(shared):
 
 
 def test_a_change_costs_the_same_for_few_and_for_many(desk, django_assert_num_queries):
-    with django_assert_num_queries(15):
+    with django_assert_num_queries(14):
         default_hours.change(desk.id, OFFICE, by=SYSTEM, now=NOON)
     assert Timer.objects.filter(kind=EDGE).count() >= 2
 
