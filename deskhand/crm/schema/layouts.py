@@ -45,30 +45,29 @@ DEFAULTS: dict[str, tuple[Section, ...]] = {
 }  # fmt: skip
 
 
-def layout_of(account_id: int, object_type: str) -> tuple[Section, ...]:
-    """The sections beside records of this kind, in the open scope; properties that are not there any more are left out."""
+@dataclass(frozen=True)
+class Layout:
+    sections: tuple[Section, ...]
+    is_own: bool  # the account has arranged it
+
+
+def layout_of(account_id: int, object_type: str) -> Layout:
+    """What stands beside records of this kind, in the open scope; properties that are not there any more are left out."""
     known = properties_of(object_type)
-    return tuple(
-        Section(section.label, tuple(name for name in section.properties if name in known))
-        for section in _stored(account_id, object_type) or DEFAULTS.get(object_type, ())
-    )
-
-
-def is_own(account_id: int, object_type: str) -> bool:
-    """Whether the account has arranged it."""
-    return SidebarLayout.objects.filter(account_id=account_id, object_type=object_type).exists()
-
-
-def _stored(account_id: int, object_type: str) -> tuple[Section, ...]:
     found = SidebarLayout.objects.filter(account_id=account_id, object_type=object_type).first()
-    return tuple(Section(one["label"], tuple(one["properties"])) for one in found.sections) if found else ()
+    stored = [Section(one["label"], tuple(one["properties"])) for one in found.sections] if found else ()
+    sections = tuple(
+        Section(section.label, tuple(name for name in section.properties if name in known))
+        for section in stored or DEFAULTS.get(object_type, ())
+    )
+    return Layout(sections, found is not None)
 
 
 def arrange(object_type: str, sections: Sequence[Section], *, by: Actor) -> None:
     """Put these sections beside records of this kind. Raises Invalid for what is unknown, named twice or too much."""
     kept = _checked(object_type, sections)
     account_id = current_account_id()
-    before = _as_json(layout_of(account_id, object_type))
+    before = _as_json(layout_of(account_id, object_type).sections)
     row, _made = SidebarLayout.objects.select_for_update().get_or_create(
         account_id=account_id, object_type=object_type
     )

@@ -17,19 +17,19 @@ def test_the_products_layout_names_properties_that_exist(world, object_type):
 
     assert set(names) <= {prop.name for prop in BUILT_IN[object_type]}
     assert len(names) == len(set(names))
-    assert layouts.layout_of(world.account.pk, object_type) == layouts.DEFAULTS[object_type]
+    assert layouts.layout_of(world.account.pk, object_type).sections == layouts.DEFAULTS[object_type]
 
 
 def test_an_account_arranges_its_own_and_goes_back(world):
     own = (Section("First things", ("subject", "hs_ticket_priority")), Section("Rest", ()))
 
     layouts.arrange("ticket", own, by=SYSTEM)
-    assert layouts.layout_of(world.account.pk, "ticket") == own
-    assert layouts.is_own(world.account.pk, "ticket")
-    assert not layouts.is_own(world.account.pk, "contact")
+    assert layouts.layout_of(world.account.pk, "ticket").sections == own
+    assert layouts.layout_of(world.account.pk, "ticket").is_own
+    assert not layouts.layout_of(world.account.pk, "contact").is_own
 
     layouts.reset("ticket", by=SYSTEM)
-    assert layouts.layout_of(world.account.pk, "ticket") == layouts.DEFAULTS["ticket"]
+    assert layouts.layout_of(world.account.pk, "ticket").sections == layouts.DEFAULTS["ticket"]
     actions = list(AuditEntry.objects.order_by("number").values_list("action", flat=True))
     assert actions == ["sidebar_layout.updated", "sidebar_layout.reset"]
 
@@ -40,7 +40,7 @@ def test_an_archived_property_leaves_the_layout(world):
 
     properties.archive("ticket", "colour")
 
-    assert layouts.layout_of(world.account.pk, "ticket") == (Section("One", ("subject",)),)
+    assert layouts.layout_of(world.account.pk, "ticket").sections == (Section("One", ("subject",)),)
 
 
 @pytest.mark.parametrize(
@@ -59,4 +59,4 @@ def test_what_can_not_stand_there_is_refused(world, sections, field):
         layouts.arrange("ticket", sections, by=SYSTEM)
 
     assert refusal.value.field == field
-    assert not layouts.is_own(world.account.pk, "ticket")
+    assert not layouts.layout_of(world.account.pk, "ticket").is_own

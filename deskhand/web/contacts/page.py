@@ -168,7 +168,7 @@ class RecordPageOf:
 
     def sections(self, control: Control | None = None) -> tuple[Section, ...]:
         """The layout's, then all the others folded away: those that can be changed, and those that have a value."""
-        layout = layout_of(self.viewer.account_id, self.kind.key)
+        layout = layout_of(self.viewer.account_id, self.kind.key).sections
         placed = {name for section in layout for name in section.properties}
         rest = [
             prop.name

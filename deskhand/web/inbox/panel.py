@@ -184,9 +184,9 @@ class PanelOf:
 
     def _layout(self) -> list[layouts.Section]:
         """As the account arranged it; in the product's own the account's properties come last. Nothing is open and closed."""
-        account_id = self.viewer.account_id
-        first, *others = layouts.layout_of(account_id, "ticket")
-        if not layouts.is_own(account_id, "ticket"):
+        layout = layouts.layout_of(self.viewer.account_id, "ticket")
+        first, *others = layout.sections
+        if not layout.is_own:
             own = [prop.name for prop in self.known.values() if prop.is_custom]
             first = layouts.Section(first.label, (*first.properties, *own))
         return [

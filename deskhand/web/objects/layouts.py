@@ -14,10 +14,9 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from deskhand.crm.schema import layouts
-from deskhand.crm.schema.layouts import Section
+from deskhand.crm.schema.layouts import Layout, Section
 from deskhand.crm.schema.queries import properties_of
 from deskhand.events.types import Actor
-from deskhand.kernel.database.scope import current_account_id
 from deskhand.kernel.errors import Invalid
 from deskhand.web.choices import Choice
 from deskhand.web.middleware import AccountRequest
@@ -47,19 +46,19 @@ class Line:
 
 
 def _page(
-    request: AccountRequest, sort: Sort, sections: Sequence[Section], status: int = 200, error: str = ""
+    request: AccountRequest, sort: Sort, layout: Layout, status: int = 200, error: str = ""
 ) -> HttpResponse:
     known = properties_of(sort.object_type)
-    used = {name for section in sections for name in section.properties}
+    used = {name for section in layout.sections for name in section.properties}
     offers = sorted((prop for prop in known.values() if prop.name not in used), key=lambda prop: _(prop.label).casefold())  # fmt: skip
     return show(
-        request, sort, "layout", status, tab="layout", error=error, is_own=layouts.is_own(current_account_id(), sort.object_type),
+        request, sort, "layout", status, tab="layout", error=error, is_own=layout.is_own,
         sections=tuple(
             LayoutSection(
                 str(place), _(section.label),
                 tuple(Choice(name, _(known[name].label)) for name in section.properties if name in known),
             )
-            for place, section in enumerate(sections)
+            for place, section in enumerate(layout.sections)
         ),
         offers=tuple(Choice(prop.name, _(prop.label)) for prop in offers),
         save_url=reverse("layout-save", args=[sort.key]), reset_url=reverse("layout-reset", args=[sort.key]),
@@ -77,14 +76,14 @@ def save(request: AccountRequest, key: str) -> HttpResponse:
     """What stands in the form, after the button that was pressed: move, remove, add a property or a section."""
     sort = allowed(request, key)
     stored = layouts.layout_of(request.viewer.account_id, sort.object_type)
-    lines = _read(request.POST, stored)
+    lines = _read(request.POST, stored.sections)
     lines = moved(lines, request.POST.get("move", ""))
     lines = [line for line in lines if line.key != request.POST.get("remove") or line.is_section]
     sections = _added(_sections(lines, request.POST.get("remove", "")), request.POST)
     try:
         layouts.arrange(sort.object_type, sections, by=Actor.user(request.user.pk))
     except Invalid as refusal:
-        return _page(request, sort, sections, 422, words_of(refusal))
+        return _page(request, sort, Layout(tuple(sections), stored.is_own), 422, words_of(refusal))
     messages.success(request, _("The layout is saved."))
     return redirect("layout", key)
 

@@ -81,6 +81,6 @@ def _properties() -> Fact:
 
 
 def _layout() -> Fact:
-    is_own = layouts.is_own(current_account_id(), "ticket")
+    is_own = layouts.layout_of(current_account_id(), "ticket").is_own
     text = _("Your own arrangement of properties stands beside a ticket.") if is_own else _("The product's arrangement of properties stands beside a ticket.")  # fmt: skip
     return Fact(_("Sidebar layout"), text, reverse("layout", args=["tickets"]), _("Sidebar layout"))

@@ -49,7 +49,7 @@ def of_property(object_type: str, name: str) -> tuple[Dependent, ...]:
     account_id = current_account_id()
     found = list(_workflows(workflows.naming(account_id, name), ""))
     found += _views(custom_views.naming(account_id, object_type, name))
-    if any(name in section.properties for section in layouts.layout_of(account_id, object_type)):
+    if any(name in section.properties for section in layouts.layout_of(account_id, object_type).sections):
         found.append(Dependent("panel-right", _("Sidebar layout")))
     for pipeline in pipelines_of(object_type).pipelines:
         asking = [

@@ -642,7 +642,9 @@ LINES = ["section:0", "property:subject", "property:content", "section:1", "prop
 
 def layout(office):
     with office.inside() as world:
-        return [(one.label, *one.properties) for one in layouts.layout_of(world.account.pk, "ticket")]
+        return [
+            (one.label, *one.properties) for one in layouts.layout_of(world.account.pk, "ticket").sections
+        ]
 
 
 @pytest.mark.parametrize(
