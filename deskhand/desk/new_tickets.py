@@ -17,8 +17,7 @@ from deskhand.crm.records.checking import require
 from deskhand.crm.records.contacts import Person
 from deskhand.crm.records.models import Contact
 from deskhand.crm.records.tickets import Created
-from deskhand.desk.models import ChannelAccount
-from deskhand.desk.replies import default_channel
+from deskhand.desk.replies import default_channel_if_any
 from deskhand.desk.threads import preview_of
 from deskhand.events.types import Actor
 from deskhand.kernel.errors import Forbidden, Invalid
@@ -59,7 +58,8 @@ def create(asked: Request, viewer: Viewer, *, at: datetime | None = None) -> Cre
     require("ticket", "subject", subject)
     checked = tickets.checked("ticket", {"hs_ticket_priority": asked.priority})
     contact = _contact(asked, viewer, by, at)
-    channel = _channel(viewer.account_id)
+    # Where the ticket belongs, and whose rule chooses; without any there is nobody to choose.
+    channel = default_channel_if_any(viewer.account_id)
     is_given = bool(asked.owner_id or asked.team_id)
     content = storable(asked.content).strip()
     facts: dict[str, Any] = {"preview": preview_of(content)}
@@ -99,11 +99,3 @@ def _contact(asked: Request, viewer: Viewer, by: Actor, at: datetime | None) -> 
         )  # fmt: skip
     contacts.upsert_many([Person(email, storable(asked.name).strip())], by=by, at=at)
     return known.get()
-
-
-def _channel(account_id: int) -> ChannelAccount | None:
-    """Where the ticket belongs, and whose rule chooses; without any there is nobody to choose."""
-    try:
-        return default_channel(account_id)
-    except Invalid:
-        return None

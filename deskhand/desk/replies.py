@@ -243,7 +243,7 @@ def _thread_to_answer(ticket: Ticket, at: datetime) -> Thread:
 def _channel_of(thread: Thread | None, account_id: int) -> ChannelAccount | None:
     """The thread's own address; where it was disconnected the default one, which answers find their way back to."""
     own = thread and thread.channel_account
-    return own if own and own.archived_at is None else _default_channel(account_id)
+    return own if own and own.archived_at is None else default_channel_if_any(account_id)
 
 
 def thread_for(ticket_id: int, *, at: datetime) -> int:
@@ -253,10 +253,10 @@ def thread_for(ticket_id: int, *, at: datetime) -> int:
 
 def default_channel(account_id: int) -> ChannelAccount:
     """The address that mail leaves from when the ticket has none of its own (R-MAIL-10)."""
-    return _connected(_default_channel(account_id))
+    return _connected(default_channel_if_any(account_id))
 
 
-def _default_channel(account_id: int) -> ChannelAccount | None:
+def default_channel_if_any(account_id: int) -> ChannelAccount | None:
     channels = ChannelAccount.objects.filter(account_id=account_id, channel="email", archived_at=None)
     return channels.order_by("-is_default", "id").first()
 
