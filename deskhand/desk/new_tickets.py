@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from deskhand.accounts.policy import visible
 from deskhand.accounts.types import Reach, Verb, Viewer
 from deskhand.crm.records import contacts, tickets
-from deskhand.crm.records.checking import require
+from deskhand.crm.records.checking import refuse_long, require
 from deskhand.crm.records.contacts import Person
 from deskhand.crm.records.models import Contact
 from deskhand.crm.records.tickets import Created
@@ -22,8 +22,6 @@ from deskhand.desk.threads import preview_of
 from deskhand.events.types import Actor
 from deskhand.kernel.errors import Forbidden, Invalid
 from deskhand.kernel.text import storable
-
-SUBJECT = 500  # characters
 
 
 @dataclass(frozen=True)
@@ -51,10 +49,7 @@ def create(asked: Request, viewer: Viewer, *, at: datetime | None = None) -> Cre
         raise Forbidden(_("You may not create tickets."))
     by = Actor.user(viewer.user_id)
     subject = storable(asked.subject).strip()
-    if len(subject) > SUBJECT:
-        raise Invalid(
-            _("The subject is too long."), field="subject", hint=_("Keep it under %(count)s letters.") % {"count": SUBJECT}
-        )  # fmt: skip
+    refuse_long(subject, tickets.SUBJECT, field="subject", message=_("The subject is too long."))
     require("ticket", "subject", subject)
     checked = tickets.checked("ticket", {"hs_ticket_priority": asked.priority})
     contact = _contact(asked, viewer, by, at)

@@ -14,6 +14,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from deskhand.crm.records import associations, contacts, history, tickets
+from deskhand.crm.records.checking import refuse_long
 from deskhand.crm.records.contacts import Person
 from deskhand.crm.records.history import Line
 from deskhand.crm.records.models import Contact, Ticket, TicketType
@@ -40,7 +41,6 @@ from deskhand.kernel.text import one_line, storable
 
 SPLIT, COPIED, TAKEN_BACK = "ticket.split", "ticket.copied", "ticket.split_taken_back"
 BACK_WITHIN = timedelta(minutes=10)
-SUBJECT = 500  # characters
 MOST = 200  # messages at once
 
 
@@ -70,10 +70,7 @@ def split(ticket_id: int, wanted: Wanted, *, by: Actor, at: datetime | None = No
     subject = one_line(storable(wanted.subject))
     if not subject:
         raise Invalid(_("The ticket needs a subject."), field="subject", hint=_("Say what it is about."))
-    if len(subject) > SUBJECT:
-        raise Invalid(
-            _("The subject is too long."), field="subject", hint=_("Keep it under %(count)s letters.") % {"count": SUBJECT}
-        )  # fmt: skip
+    refuse_long(subject, tickets.SUBJECT, field="subject", message=_("The subject is too long."))
     chosen = _chosen(old, wanted)
     threads = _Threads(account_id, chosen, wanted.is_copy)
     contact = _contact_of(old, chosen, threads.people(), at)

@@ -70,6 +70,12 @@ def require(object_type: str, name: str, value: Any) -> None:
     raise Invalid(_("“%(property)s” can't be empty.") % {"property": label}, field=name, value=value)
 
 
+def refuse_long(text: str, limit: int, *, field: str, message: str) -> None:
+    """Raises Invalid, naming the field, for more than `limit` characters."""
+    if len(text) > limit:
+        raise Invalid(message, field=field, hint=_("Keep it under %(count)s letters.") % {"count": limit})
+
+
 def _is_never_null(object_type: str, prop: Property) -> bool:
     """Texts in columns of their own are empty, not absent; but for those that may be both."""
     column = columns_of(model_of(object_type)).get(prop.column)

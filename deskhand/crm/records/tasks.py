@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 
 from deskhand.accounts.models import Membership
 from deskhand.crm.records import history
+from deskhand.crm.records.checking import refuse_long
 from deskhand.crm.records.history import Line
 from deskhand.crm.records.models import Task
 from deskhand.events import log
@@ -134,14 +135,8 @@ def _checked(wanted: Wanted, keeps: int | None = None) -> Wanted:
     title, notes = one_line(wanted.title), storable(wanted.notes).strip()
     if not title:
         raise Invalid(_("Give the task a title."), field="title", hint=_("Say what is to be done."))
-    if len(title) > TITLE:
-        raise Invalid(
-            _("The title is too long."), field="title", hint=_("Keep it under %(count)s letters.") % {"count": TITLE}
-        )  # fmt: skip
-    if len(notes) > NOTES:
-        raise Invalid(
-            _("The notes are too long."), field="notes", hint=_("Keep it under %(count)s letters.") % {"count": NOTES}
-        )  # fmt: skip
+    refuse_long(title, TITLE, field="title", message=_("The title is too long."))
+    refuse_long(notes, NOTES, field="notes", message=_("The notes are too long."))
     if wanted.assignee_id is not None and wanted.assignee_id != keeps and not _works_here(wanted.assignee_id):
         raise Invalid(_("This person does not work here."), field="assignee_id", value=wanted.assignee_id)
     return Wanted(title, notes, wanted.assignee_id, wanted.due_at)

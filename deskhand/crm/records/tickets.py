@@ -24,6 +24,7 @@ from deskhand.kernel.database.scope import current_account_id
 from deskhand.kernel.errors import Conflict, NotFound
 
 CREATED, MOVED, ASSIGNED, UPDATED = "ticket.created", "ticket.moved", "ticket.assigned", "ticket.updated"
+SUBJECT = 500  # characters that people may give one; mail brings what it brings
 
 
 @dataclass(frozen=True)
