@@ -19,7 +19,7 @@ from django.db import DatabaseError, OperationalError, connection, transaction
 from deskhand.accounts import attempts
 from deskhand.accounts.models import Account
 from deskhand.automation import enroll, lanes, runner, templates
-from deskhand.channels.email import imap, inbound, listener
+from deskhand.channels.email import alarms, imap, inbound, listener
 from deskhand.channels.email.accounts import relay_of
 from deskhand.channels.email.models import EmailAccount
 from deskhand.crm.pipelines import pipelines
@@ -30,9 +30,10 @@ from deskhand.crm.records.models import Ticket
 from deskhand.crm.records.store import Change
 from deskhand.crm.schema import properties
 from deskhand.delivery import sender
+from deskhand.delivery.models import State as Sending
 from deskhand.delivery.relays import Relay, default_relay
 from deskhand.delivery.transports.mail import MailTransport
-from deskhand.delivery.types import Answered, Pair, Transport
+from deskhand.delivery.types import Answered, Pair, Transport, Verdict
 from deskhand.desk import (
     concerned,
     conversations,
@@ -49,13 +50,13 @@ from deskhand.desk import search as message_search
 from deskhand.desk.custom_views import Gone
 from deskhand.desk.types import Automatic
 from deskhand.events import dispatch, live, log, partitions
-from deskhand.events.types import Actor, ActorKind, Cause, Event
+from deskhand.events.types import SYSTEM, Actor, ActorKind, Cause, Event
 from deskhand.kernel import clock, jobs, timers
 from deskhand.kernel.claimer import BatchClaimer, ClaimLoop
 from deskhand.kernel.database import wake
 from deskhand.kernel.database.scope import account_scope
 from deskhand.kernel.errors import DeskhandError
-from deskhand.notifications import telling, wishes
+from deskhand.notifications import failures, telling, wishes
 from deskhand.notifications.types import Concerned, Topic
 from deskhand.routing import assign, availability, default_hours, loads, rerouting, rules, waiting
 from deskhand.routing.types import Assignment, NewTicket, Source, Status
@@ -369,6 +370,7 @@ def notify(account_id: int, events: Sequence[Event]) -> None:
         _undecided(account_id) if watchers else (),
     )
     telling.tell(account_id, events, whom, away=_away)
+    failures.tell(account_id, events, away=_away)
 
 
 def _undecided(account_id: int) -> set[int]:
@@ -482,6 +484,31 @@ def note_answers(answers: Sequence[Answered]) -> None:
         with account_scope(account_id):
             replies.note_answers(own)
             live.signal(account_id, replies.signals_of(own))
+            alarms.not_sending(_not_leaving(own))
+
+
+#: The try after which a mail that the server can't take just now is told of: about a quarter of an hour.
+WAITS_LONG = 5
+
+
+def _not_leaving(answers: Sequence[Answered]) -> list[int]:
+    """The channel of each mail that does not leave, or not by itself; what the other side refused is told in its ticket."""
+    return [
+        answer.entry.channel_account_id
+        for answer in answers
+        if answer.entry.channel_account_id is not None
+        and (
+            answer.state == Sending.HELD
+            or (answer.answer.verdict is Verdict.LATER and answer.entry.attempts == WAITS_LONG)
+        )
+    ]
+
+
+def note_given_up(account_id: int, kind: str) -> None:
+    """A slow job is tried no more."""
+    log.record(
+        "job.given_up", object_type="account", object_id=account_id, version=0, by=SYSTEM, data={"job": kind}
+    )
 
 
 def relay_for(account_id: int, channel_account_id: int | None) -> Relay | None:
@@ -533,6 +560,7 @@ def connect() -> None:
     timers.handlers.update(TIMERS)
     jobs.handlers.update(JOBS)
     sender.answers.append(note_answers)
+    jobs.given_up.append(note_given_up)
 
 
 def disconnect() -> None:
@@ -544,6 +572,7 @@ def disconnect() -> None:
     timers.handlers.clear()
     jobs.handlers.clear()
     sender.answers.clear()
+    jobs.given_up.clear()
 
 
 # ── the worker ───────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -7,8 +7,8 @@ transaction records go through several actions, until each sleeps or ends.
 from __future__ import annotations
 
 import json
-from collections import defaultdict
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -40,7 +40,8 @@ from deskhand.automation.enroll import WAKE, definition_of
 from deskhand.automation.models import Enrollment, StepStatus, Workflow
 from deskhand.automation.records import LoadedFacts, Row
 from deskhand.crm.filters.evaluate import RecordFacts, holds
-from deskhand.events.types import Event
+from deskhand.events import log as events
+from deskhand.events.types import SYSTEM, Event, NewEvent
 from deskhand.kernel import clock
 from deskhand.kernel.calendars import zone_named
 from deskhand.kernel.claimer import BatchClaimer, words_of
@@ -53,6 +54,7 @@ ACTIONS: dict[str, Action] = {
     action.kind: action for action in (SendEmail(), InternalEmail(), CreateTask(), SetProperty())
 }
 
+FAILED = "workflow.failed"
 WAVES = 20  # actions one record goes through in one transaction
 TRIES = 5
 BACK_OFF = timedelta(seconds=10)
@@ -77,6 +79,7 @@ class Run:
     revision: int  # of `position` when claimed, then the newest
     definition: Definition | None = None
     is_on: bool = True
+    workflow_name: str = ""
     ended: str = ""
     due_at: datetime | None = None
     waits_for: str = ""
@@ -143,7 +146,11 @@ class Runner(BatchClaimer[Run]):
             [BACK_OFF, TRIES, TRIES, TRIES, f"failed: {text}", account_id, row.id],
         )
         if row.attempts + 1 >= TRIES:
-            Workflow.objects.filter(account_id=account_id, pk=row.workflow_id).update(needs_review=text)
+            workflow = Workflow.objects.filter(account_id=account_id, pk=row.workflow_id)
+            workflow.update(needs_review=text)
+            _tell_failed(
+                {row.workflow_id: workflow.values_list("name", flat=True)[0]}, [row.workflow_id], clock.now()
+            )
 
     def row_id(self, row: Run) -> int:
         return row.id
@@ -157,10 +164,11 @@ class _Batch:
         self.loaded: dict[str, records.Loaded] = {}
         self.log: list[LogLine] = []
         self.failures: dict[int, str] = {}
+        self.failed: list[tuple[int, str]] = []  # workflow and name, for each step that failed
         found = sql.rows(_WORKFLOWS, [account_id, list({run.workflow_id for run in runs})])
         workflows = {workflow_id: rest for workflow_id, *rest in found}
         for run in runs:
-            newest, run.is_on, self.zone, self.locale = workflows[run.workflow_id]
+            newest, run.is_on, run.workflow_name, self.zone, self.locale = workflows[run.workflow_id]
             run.definition = definition_of(account_id, run.workflow_id, newest)
             if newest != run.revision:
                 self._follow(run, newest)
@@ -271,6 +279,7 @@ class _Batch:
             run.outputs = {**run.outputs, perform.step.id: dict(done.outputs)}
         if done.status is StepStatus.FAILED:
             self.failures[run.workflow_id] = done.message
+            self.failed.append((run.workflow_id, run.workflow_name))
             if perform.step.on_failure is OnFailure.STOP:
                 run.ended = "step_failed"
 
@@ -305,8 +314,19 @@ class _Batch:
             )
         if self.failures:
             sql.execute(_REVIEW, [list(self.failures), list(self.failures.values()), self.account_id])
+            _tell_failed(dict(self.failed), [workflow_id for workflow_id, _name in self.failed], self.now)
         if any(run.due_at is not None and run.due_at <= self.now and not run.ended for run in self.runs):
             wake(WAKE)
+
+
+def _tell_failed(names: Mapping[int, str], workflow_ids: Iterable[int], at: datetime) -> None:
+    """One event a workflow, however many records it failed for."""
+    events.record_many(
+        [
+            NewEvent(FAILED, "workflow", pk, 0, SYSTEM, at, {"name": names[pk], "number": number})
+            for pk, number in sorted(Counter(workflow_ids).items())
+        ]
+    )
 
 
 def _all_over(runs: Sequence[Run]) -> bool:
@@ -314,7 +334,7 @@ def _all_over(runs: Sequence[Run]) -> bool:
 
 
 _WORKFLOWS = """
-select w.id, w.revision_number, w.is_on, a.zone, a.locale from automation_workflow w join accounts_account a on a.id = w.account_id
+select w.id, w.revision_number, w.is_on, w.name, a.zone, a.locale from automation_workflow w join accounts_account a on a.id = w.account_id
 where w.account_id = %s and w.id = any(%s)
 """
 

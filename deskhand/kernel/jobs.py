@@ -66,6 +66,8 @@ class Job:
 
 
 Handler = Callable[[Job], None]
+#: (account id, kind): hear, inside the account's scope, of jobs that are tried no more. Filled by wiring.
+given_up: list[Callable[[int, str], None]] = []
 #: kind → handler. Filled by wiring.
 handlers: dict[str, Handler] = {}
 
@@ -187,8 +189,18 @@ def perform(kind: str, job: Job) -> None:
         log.exception("job failed", kind=kind, job=job.id, account=job.account_id)
         tries = _tries(job, failure)
         if tries >= TRIES:
+            _tell_given_up(job.account_id, kind)
             raise
         raise Later(BACK_OFF * 4 ** (tries - 1)) from failure
+
+
+def _tell_given_up(account_id: int, kind: str) -> None:
+    try:
+        with account_scope(account_id):
+            for hear in given_up:
+                hear(account_id, kind)
+    except DatabaseError as failure:  # the system's page shows it all the same
+        log.warning("a failed job was not told of", kind=kind, account=account_id, error=str(failure))
 
 
 def _tries(job: Job, failure: Exception) -> int:
@@ -253,16 +265,16 @@ def rescue() -> int:
         if not sql.rows("select 1 where pg_try_advisory_xact_lock(hashtext('deskhand.jobs.rescue'))"):
             return 0  # another worker does it
         lost = sql.rows(
-            "select j.id, j.args from procrastinate_jobs j left join procrastinate_workers w on w.id = j.worker_id"
+            "select j.id, j.task_name, j.args from procrastinate_jobs j left join procrastinate_workers w on w.id = j.worker_id"
             f" where queue_name = any(%(kinds)s) and {_LOST} order by j.id for update of j",
             {"kinds": list(handlers), "silence": SILENCE},
         )
-        for job_id, args in lost:
-            _put_back(job_id, sql.loads(args)["account_id"])
+        for job_id, kind, args in lost:
+            _put_back(job_id, kind, sql.loads(args)["account_id"])
     return len(lost)
 
 
-def _put_back(job_id: int, account_id: int) -> None:
+def _put_back(job_id: int, kind: str, account_id: int) -> None:
     from procrastinate.contrib.django import app
 
     losses = _note(job_id, account_id, "Its worker ended while it ran.")
@@ -271,6 +283,7 @@ def _put_back(job_id: int, account_id: int) -> None:
         app.job_manager.retry_job_by_id(job_id, clock.now())
     else:
         sql.rows("select procrastinate_finish_job_v1(%s, 'failed', false)", [job_id])
+        _tell_given_up(account_id, kind)
 
 
 async def _work(stop: threading.Event) -> None:

@@ -10,7 +10,11 @@ class Notification(models.Model):
     user_id = models.BigIntegerField()
     event_id = models.BigIntegerField()
     topic = models.TextField()
-    ticket_id = models.BigIntegerField()  # crm.Ticket
+    ticket_id = models.BigIntegerField(null=True)  # crm.Ticket
+    about_kind = models.TextField(default="", db_default="")  # types.Kind, of what is about no ticket
+    about_id = models.BigIntegerField(null=True)
+    about_name = models.TextField(default="", db_default="")  # as it was called then
+    number = models.IntegerField(default=1, db_default=1)  # of failures that are told as one
     actor_kind = models.TextField()
     actor_id = models.BigIntegerField(null=True)
     created_at = models.DateTimeField()
@@ -18,7 +22,11 @@ class Notification(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["account_id", "user_id", "event_id"], name="notification_once")
+            models.UniqueConstraint(fields=["account_id", "user_id", "event_id"], name="notification_once"),
+            models.CheckConstraint(
+                condition=models.Q(ticket_id__isnull=False) | ~models.Q(about_kind=""),
+                name="notification_about_something",
+            ),
         ]
         indexes = [
             models.Index(fields=["account_id", "user_id", "-id"], name="notification_newest"),

@@ -1,7 +1,8 @@
-"""The list behind the bell: what somebody was told of tickets that they may see now, newest first."""
+"""The list behind the bell: what somebody was told of what they may see now, newest first."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -12,8 +13,10 @@ from deskhand.accounts.types import Viewer
 from deskhand.events import live
 from deskhand.kernel.database import sql
 from deskhand.kernel.errors import NotFound
+from deskhand.notifications.failures import kinds_for
+from deskhand.notifications.models import Notification
 from deskhand.notifications.telling import signal_of
-from deskhand.notifications.types import Topic
+from deskhand.notifications.types import Kind, Topic
 
 PAGE = 50
 CAP = 100  # the count stops here and says 99+
@@ -23,28 +26,39 @@ CAP = 100  # the count stops here and says 99+
 class Line:
     id: int
     topic: Topic
-    ticket_id: int
-    number: int
-    subject: str
+    ticket_id: int | None
+    number: int | None
+    subject: str | None
     actor_name: str  # "" for a machine
     at: datetime
     is_unread: bool
+    about_kind: str = ""  # of what is about no ticket, a Kind
+    about_id: int | None = None
+    about_name: str = ""
+    times: int = 1
 
 
-_FROM = "notifications_notification n join crm_ticket t on t.account_id = n.account_id and t.id = n.ticket_id"
+_FROM = "notifications_notification n left join crm_ticket t on t.account_id = n.account_id and t.id = n.ticket_id"
+
+
+def _seen(viewer: Viewer) -> tuple[str, list[object]]:
+    """What the viewer may see of `_FROM`."""
+    reach, own = visible(viewer, "ticket").sql("t")
+    seen = f"((t.id is not null and t.archived_at is null and ({reach})) or (n.ticket_id is null and n.about_kind = any(%s)))"
+    return seen, [*own, [kind.value for kind in kinds_for(viewer)]]
 
 
 def lines(viewer: Viewer, *, before: int = 0, limit: int = PAGE) -> tuple[list[Line], int]:
     """One page, and the place of the next one (0 at the end)."""
-    reach, own = visible(viewer, "ticket").sql("t")
+    seen, own = _seen(viewer)
     found = sql.rows(
         f"""
         select n.id, n.topic, t.id, t.number, t.subject,
                coalesce(case n.actor_kind when 'user' then u.name when 'visitor' then coalesce(nullif(c.name, ''), c.email) end, ''),
-               n.created_at, n.read_at is null
+               n.created_at, n.read_at is null, n.about_kind, n.about_id, n.about_name, n.number
         from {_FROM} left join accounts_user u on n.actor_kind = 'user' and u.id = n.actor_id
         left join crm_contact c on c.account_id = t.account_id and c.id = t.contact_id
-        where n.account_id = %s and n.user_id = %s and (%s = 0 or n.id < %s) and t.archived_at is null and ({reach})
+        where n.account_id = %s and n.user_id = %s and (%s = 0 or n.id < %s) and {seen}
         order by n.id desc limit %s
         """,
         [viewer.account_id, viewer.user_id, before, before, *own, limit + 1],
@@ -55,10 +69,10 @@ def lines(viewer: Viewer, *, before: int = 0, limit: int = PAGE) -> tuple[list[L
 
 def unread(viewer: Viewer) -> int:
     """How many are unread; none counted past CAP."""
-    reach, own = visible(viewer, "ticket").sql("t")
+    seen, own = _seen(viewer)
     found = sql.row(
         f"select count(*) from (select 1 from {_FROM} where n.account_id = %s and n.user_id = %s and n.read_at is null"
-        f" and t.archived_at is null and ({reach}) limit {CAP}) x",
+        f" and {seen} limit {CAP}) x",
         [viewer.account_id, viewer.user_id, *own],
     )
     return int(found[0]) if found else 0
@@ -76,6 +90,25 @@ def mark_read(viewer: Viewer, at: datetime, ticket_id: int | None = None) -> int
     return done
 
 
+def mark_about(
+    viewer: Viewer, at: datetime, kinds: Collection[Kind], object_ids: Collection[int] | None = None
+) -> None:
+    """What was told of failures of these kinds is read; `object_ids` None: of all there are."""
+    done = sql.execute(
+        "update notifications_notification set read_at = %s where account_id = %s and user_id = %s and read_at is null"
+        " and ticket_id is null and about_kind = any(%s) and (%s::bigint[] is null or about_id = any(%s))",
+        [
+            at,
+            viewer.account_id,
+            viewer.user_id,
+            [kind.value for kind in kinds],
+            *2 * [object_ids and list(object_ids)],
+        ],
+    )
+    if done:
+        live.signal(viewer.account_id, [signal_of(viewer.user_id)])
+
+
 def require(viewer: Viewer, ticket_id: int) -> None:
     """Raises NotFound when the viewer was told nothing about this ticket, or may not see it."""
     reach, own = visible(viewer, "ticket").sql("t")
@@ -85,3 +118,16 @@ def require(viewer: Viewer, ticket_id: int) -> None:
     )
     if found is None:
         raise NotFound(_("There is no notification about this ticket."))
+
+
+def require_about(viewer: Viewer, kind: str, object_id: int) -> None:
+    """Raises NotFound when the viewer was told of no such failure, or may not see it any more."""
+    told = Notification.objects.filter(
+        account_id=viewer.account_id,
+        user_id=viewer.user_id,
+        ticket_id=None,
+        about_kind=kind,
+        about_id=object_id,
+    )
+    if kind not in kinds_for(viewer) or not told.exists():
+        raise NotFound(_("There is no such notification."))

@@ -38,7 +38,11 @@ def signal_of(user_id: int) -> str:
     return f"bell-{user_id}"
 
 
-def _nobody(_account_id: int, _user_ids: Collection[int]) -> Collection[int]:
+#: (account id, user ids) → those of them who are away.
+Away = Callable[[int, Collection[int]], Collection[int]]
+
+
+def nobody(_account_id: int, _user_ids: Collection[int]) -> Collection[int]:
     return ()
 
 
@@ -48,7 +52,7 @@ def tell(
     concerned: Concerned,
     at: datetime | None = None,
     *,
-    away: Callable[[int, Collection[int]], Collection[int]] = _nobody,
+    away: Away = nobody,
 ) -> None:
     """Tell all whom the events concern; what is older than OLD is no news. Safe to repeat.
 
@@ -65,7 +69,7 @@ def tell(
     notices = [n for n in deciding.decide(events, owners, concerned) if n.ticket_id in known]
     wanted = wishes.of_many(account_id, {notice.user_id for notice in notices})
     mailed = [n for n in notices if wanted.mail(n.user_id, n.topic)]
-    still = _in_quiet(account_id, mailed, away)
+    still = in_quiet(account_id, {notice.user_id for notice in mailed}, away)
     rings = [n for n in notices if wanted.bell(n.user_id, n.topic) or (n in mailed and n.user_id in still)]
     fresh = _keep(account_id, rings, at)
     live.signal(account_id, [signal_of(user_id) for user_id in sorted(fresh)])
@@ -74,10 +78,9 @@ def tell(
         _mail(account_id, mailed, known)
 
 
-def _in_quiet(
-    account_id: int, mailed: Sequence[Notice], away: Callable[[int, Collection[int]], Collection[int]]
-) -> set[int]:
-    whom = {notice.user_id for notice in mailed}
+def in_quiet(account_id: int, whom: Collection[int], away: Away) -> set[int]:
+    """Those of them whose mail waits in the bell (R-NOT-14)."""
+    whom = set(whom)
     gone = whom & set(away(account_id, whom)) if whom else set()
     return wishes.quiet(account_id, gone) if gone else gone
 

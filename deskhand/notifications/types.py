@@ -14,6 +14,17 @@ class Topic(StrEnum):
     COMMENT = "comment"  # a colleague commented on a ticket of mine
     FOLLOWED = "followed"  # a message or comment on a ticket that I follow
     UNASSIGNED = "unassigned"  # a new ticket is nobody's
+    FAILURE = "failure"  # something failed that I can set right
+
+
+class Kind(StrEnum):
+    """What a notice is about that is about no ticket."""
+
+    AUTOMATION = "workflow"
+    RECEIVING = "receiving"
+    SENDING = "sending"
+    QUARANTINE = "quarantine"
+    WORK = "job"
 
 
 #: Who is told by which way, unless they chose otherwise (R-NOT-12). The bell rings for all but what is asked for.
@@ -29,6 +40,17 @@ class Concerned:
     followers: Mapping[int, Collection[int]] = field(default_factory=dict)  # ticket → users
     watchers: Collection[int] = ()  # users who want to hear of tickets that are nobody's
     undecided: Collection[int] = ()  # tickets whose owner may still be chosen
+
+
+@dataclass(frozen=True)
+class Failure:
+    """What failed how often: of one object, all that is news at once. `name` is as it was then."""
+
+    kind: Kind
+    object_id: int
+    name: str
+    number: int
+    event_id: int  # the newest
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
-from deskhand.notifications.types import Topic
+from deskhand.notifications.types import Kind, Topic
 
 
 def sentence(topic: Topic, name: str) -> str:
@@ -27,3 +28,28 @@ def sentence(topic: Topic, name: str) -> str:
         Topic.UNASSIGNED: _("A new ticket of %(name)s is nobody's"),
     }[topic]
     return words % {"name": name}
+
+
+def heading(kind: Kind, name: str) -> str:
+    """`name`: of the automation or the channel."""
+    if kind is Kind.WORK:
+        return _("Background work")
+    if kind is Kind.AUTOMATION:
+        return _("Automation “%(name)s”") % {"name": name}
+    return name
+
+
+def failed(kind: Kind, number: int) -> str:
+    """What happened, and how often."""
+    match kind:
+        case Kind.AUTOMATION:
+            words = ngettext("A step failed", "%(num)s steps failed", number)
+        case Kind.RECEIVING:
+            words = _("Mail is no longer received")
+        case Kind.SENDING:
+            words = ngettext("A mail can't be sent", "%(num)s mails can't be sent", number)
+        case Kind.QUARANTINE:
+            words = ngettext("A mail is in quarantine", "%(num)s mails are in quarantine", number)
+        case Kind.WORK:
+            words = ngettext("A job was given up", "%(num)s jobs were given up", number)
+    return words % {"num": number}

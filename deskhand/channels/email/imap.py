@@ -29,12 +29,13 @@ from django.db import connection
 from imapclient import SocketTimeout
 from imapclient.exceptions import IMAPClientAbortError, IMAPClientError, LoginError
 
-from deskhand.channels.email import store
+from deskhand.channels.email import alarms, store
 from deskhand.channels.email.causes import NoFolder, Refused, cause_of
 from deskhand.channels.email.imap_client import IMAPClient
 from deskhand.channels.email.models import EmailAccount, MailboxState, Security
 from deskhand.channels.email.store import Incoming
 from deskhand.kernel import clock
+from deskhand.kernel.database.scope import account_scope
 from deskhand.kernel.database.wake import listen_address
 from deskhand.kernel.errors import DeskhandError
 from deskhand.kernel.tls import client_context
@@ -50,6 +51,7 @@ SLICE = 1.0  # seconds between looks at `stop`
 PART = 1024 * 1024  # bytes fetched at once (R15)
 SET_MAILS, SET_BYTES = 50, 8 * 1024 * 1024  # small mails fetched and stored together
 LONGEST_PAUSE = 900  # seconds between tries (R14)
+STOPPED = 8  # tries in a row that failed, about five minutes: then administrators hear of it
 #: Seconds after a first refused password, and the longest: providers lock who tries too often (R16). Saving the
 #: settings ends the wait.
 REFUSED_PAUSE, LONGEST_REFUSED_PAUSE = 600, 4 * 3600
@@ -179,6 +181,7 @@ class Poller(threading.Thread):
         self.stop = threading.Event()
         self.asked = threading.Event()  # a person wants a mail to be fetched again
         self._access_token = access_token
+        self._is_told = mailbox.state == MailboxState.REFUSED or mailbox.failures >= STOPPED
         self._stuck: dict[int, int] = {}  # UID → how often fetching it ended the connection
 
     def run(self) -> None:
@@ -206,7 +209,7 @@ class Poller(threading.Thread):
                 _wait_for_mail(client, lambda: self.stop.is_set() or self.asked.is_set())
 
     def _note_success(self) -> None:
-        self.mailbox.failures = 0
+        self.mailbox.failures, self._is_told = 0, False
         self._save(
             state=MailboxState.OK,
             last_success_at=clock.now(),
@@ -233,9 +236,17 @@ class Poller(threading.Thread):
                 retry_at=clock.now() + timedelta(seconds=pause),
                 failures=self.mailbox.failures,
             )
+            self._tell_stopped(is_refused)
         except DatabaseError as away:
             log.warning("mailbox trouble not noted", mailbox=self.mailbox.pk, error=str(away))
         return pause
+
+    def _tell_stopped(self, is_refused: bool) -> None:
+        """Once a trouble: at the first refused password, or when it does not pass."""
+        if not self._is_told and (is_refused or self.mailbox.failures == STOPPED):
+            with account_scope(self.mailbox.account_id):
+                alarms.stopped(self.mailbox.channel_account_id)
+            self._is_told = True
 
     def _save(self, **values: object) -> None:
         EmailAccount.objects.filter(pk=self.mailbox.pk).exclude(state=MailboxState.OFF).update(**values)

@@ -13,7 +13,7 @@ from operator import itemgetter
 
 from django.db.models import QuerySet
 
-from deskhand.channels.email import guarded
+from deskhand.channels.email import alarms, guarded
 from deskhand.channels.email.models import FETCH_AGAIN, NOT_FETCHED, InboundMail, MailState
 from deskhand.channels.email.parse import fingerprint
 from deskhand.channels.email.parse.types import Address, AutoKind, ParsedMail
@@ -108,6 +108,7 @@ class InboundClaimer(BatchClaimer[Waiting]):
     def work(self, account_id: int, rows: Sequence[Waiting]) -> None:
         broken = {row.id: self._unreadable[row.id].reason for row in rows if row.id in self._unreadable}
         _end(account_id, MailState.QUARANTINED, "quarantined", broken)  # what broke its reader twice (R15)
+        alarms.quarantined(row.channel_account_id for row in rows if row.id in broken)
         rows = [row for row in rows if row.id in self._read]
         if rows:
             self._file(account_id, rows)
@@ -152,12 +153,12 @@ class InboundClaimer(BatchClaimer[Waiting]):
         )
 
     def failed(self, account_id: int, row: Waiting, error: Exception) -> None:
-        sql.execute(
+        [(state,)] = sql.rows(
             "update email_inboundmail set attempts = attempts + 1, error = %s, due_at = now() + interval '5 seconds' * (attempts + 1),"
             " state = case when attempts + 1 >= %s then 'QUARANTINED' else state end,"
             " outcome = case when attempts + 1 >= %s then 'quarantined' else outcome end,"
             " outcome_detail = case when attempts + 1 >= %s then %s else outcome_detail end,"
-            " done_at = case when attempts + 1 >= %s then now() end where account_id = %s and id = %s",
+            " done_at = case when attempts + 1 >= %s then now() end where account_id = %s and id = %s returning state",
             [
                 words_of(error),
                 TRIES,
@@ -169,6 +170,8 @@ class InboundClaimer(BatchClaimer[Waiting]):
                 row.id,
             ],
         )
+        if state == MailState.QUARANTINED:
+            alarms.quarantined([row.channel_account_id])
 
     def row_id(self, row: Waiting) -> int:
         return row.id

@@ -13,10 +13,12 @@ from django.db import connection, transaction
 from django.db.models import QuerySet
 from django.db.models.functions import Now
 
+from deskhand.channels.email import alarms
 from deskhand.channels.email.models import FETCH_AGAIN, GONE, NOT_FETCHED, InboundMail, MailState
 from deskhand.desk import tokens
 from deskhand.desk.models import ChannelAccount
 from deskhand.kernel import clock
+from deskhand.kernel.database.scope import account_scope
 from deskhand.kernel.database.wake import wake
 
 WAKE = "mail"  # whoever reads stored mail listens for this
@@ -88,8 +90,17 @@ def store_raw(mails: Sequence[Incoming], *, now: datetime | None = None) -> list
         # Bytes travel as they are: the framework's own cursor would write each as hexadecimal text.
         with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
             found = cursor.execute(_INSERT, values).fetchall()
+        _tell_of_quarantine(
+            [mail for mail, row in zip(mails, found, strict=True) if row[0] and mail.not_fetched]
+        )
         wake(WAKE)
     return [Stored(row[0]) for row in found]
+
+
+def _tell_of_quarantine(mails: Sequence[Incoming]) -> None:
+    for account_id in sorted({mail.account_id for mail in mails}):
+        with account_scope(account_id):
+            alarms.quarantined([mail.channel_account_id for mail in mails if mail.account_id == account_id])
 
 
 def _columns(mails: Sequence[Incoming], now: datetime) -> dict[str, Any]:

@@ -163,7 +163,9 @@ def _fails(monkeypatch, _clean):
 
 
 @pytest.mark.usefixtures("_fails")
-def test_a_failing_job_is_tried_again_with_longer_pauses_and_then_given_up_visibly():
+def test_a_failing_job_is_tried_again_with_longer_pauses_and_then_given_up_visibly(monkeypatch):
+    told: list[tuple[int, str]] = []
+    monkeypatch.setattr(jobs, "given_up", [lambda *what: told.append(what)])
     enqueue(7, crate=3)
     pauses = []
     for _try in range(jobs.TRIES - 1):
@@ -174,9 +176,11 @@ def test_a_failing_job_is_tried_again_with_longer_pauses_and_then_given_up_visib
     assert pauses == sorted(set(pauses))
     with account_scope(7):
         assert jobs.failed() == []
+    assert told == []
 
     run()
 
+    assert told == [(7, KIND)]
     assert [status for status, _attempts in state()] == ["failed"]
     assert jobs.count_failed() == {KIND: 1}
     with account_scope(7):

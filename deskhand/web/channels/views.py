@@ -27,8 +27,11 @@ from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.desk import inboxes
 from deskhand.desk.models import ChannelAccount, Inbox, InboxKind
 from deskhand.events.types import Actor
+from deskhand.kernel import clock
 from deskhand.kernel.errors import Invalid, NotFound
 from deskhand.kernel.text import one_line, storable
+from deskhand.notifications import reading
+from deskhand.notifications.types import Kind
 from deskhand.routing import queries as routing
 from deskhand.routing import rules
 from deskhand.web.asked import number
@@ -119,6 +122,7 @@ def _inbox(request: AccountRequest, typed: dict[str, str]) -> Inbox:
 @require_GET
 def connection(request: AccountRequest, channel_id: int) -> HttpResponse:
     channel = _channel(request, channel_id)
+    reading.mark_about(request.viewer, clock.now(), [Kind.RECEIVING], [channel.pk])
     return _connection(request, channel, _told(request, channel))
 
 

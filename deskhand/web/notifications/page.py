@@ -8,12 +8,12 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy
 
 from deskhand.accounts.types import Viewer
-from deskhand.notifications import reading, wishes
+from deskhand.notifications import failures, reading, wishes
 from deskhand.notifications.reading import Line
-from deskhand.notifications.types import Topic
-from deskhand.notifications.wording import sentence
+from deskhand.notifications.types import Kind, Topic
+from deskhand.notifications.wording import failed, heading, sentence
 from deskhand.web.frame import unread_text
-from deskhand.web.notifications.rows import BellList, TicketGroup, Told, TopicLine
+from deskhand.web.notifications.rows import BellList, Group, Told, TopicLine
 from deskhand.web.shell import Person
 
 IN_BELL = 20
@@ -40,6 +40,12 @@ TOPICS = {
         gettext_lazy("New tickets without an owner"),
         gettext_lazy("A new ticket that you may see came in, and the routing gave it to nobody."),
     ),
+    Topic.FAILURE: (
+        gettext_lazy("Failures"),
+        gettext_lazy(
+            "A step of an automation, a channel, a mail or background work failed, and somebody must look."
+        ),
+    ),
 }
 
 
@@ -54,26 +60,42 @@ def bell(viewer: Viewer, *, before: int = 0, limit: int = reading.PAGE) -> BellL
     )
 
 
-def _groups(lines: Sequence[Line]) -> list[TicketGroup]:
-    """By ticket, in the order of what is newest of each."""
-    found: dict[int, list[Line]] = {}
+def _groups(lines: Sequence[Line]) -> list[Group]:
+    """By what they are about, in the order of what is newest of each."""
+    found: dict[tuple[int | None, str, int | None], list[Line]] = {}
     for line in lines:
-        found.setdefault(line.ticket_id, []).append(line)
-    return [
-        TicketGroup(
-            id=ticket_id,
-            number=f"#{own[0].number}",
-            subject=own[0].subject,
-            url=reverse("inbox-ticket", args=["all-open", ticket_id]),
-            read_url=reverse("notification-read", args=[ticket_id]),
-            told=tuple(_told(line) for line in own),
-            is_unread=any(line.is_unread for line in own),
+        key = (None, line.about_kind, line.about_id) if line.ticket_id is None else (line.ticket_id, "", None)
+        found.setdefault(key, []).append(line)
+    return [_group(own) for own in found.values()]
+
+
+def _group(own: Sequence[Line]) -> Group:
+    told, is_unread = tuple(_told(line) for line in own), any(line.is_unread for line in own)
+    first = own[0]
+    if first.ticket_id is not None:
+        return Group(
+            number=f"#{first.number}",
+            subject=first.subject or "",
+            url=reverse("inbox-ticket", args=["all-open", first.ticket_id]),
+            read_url=reverse("notification-read", args=[first.ticket_id]),
+            told=told,
+            is_unread=is_unread,
         )
-        for ticket_id, own in found.items()
-    ]
+    kind, object_id = Kind(first.about_kind), first.about_id or 0
+    return Group(
+        number="",
+        subject=heading(kind, first.about_name),
+        url=failures.url_of(kind, object_id),
+        read_url=reverse("notification-read-failure", args=[kind.value, object_id]),
+        told=told,
+        is_unread=is_unread,
+        is_failure=True,
+    )
 
 
 def _told(line: Line) -> Told:
+    if line.ticket_id is None:
+        return Told(failed(Kind(line.about_kind), line.times), line.at, line.is_unread)
     person = Person.named(line.actor_name) if line.actor_name else None
     return Told(sentence(line.topic, line.actor_name), line.at, line.is_unread, person)
 
@@ -89,4 +111,5 @@ def topics(viewer: Viewer) -> list[TopicLine]:
             chosen.mail(viewer.user_id, topic),
         )
         for topic, (label, text) in TOPICS.items()
+        if topic is not Topic.FAILURE or failures.kinds_for(viewer)
     ]

@@ -19,21 +19,21 @@ class Told:
 
 
 @dataclass(frozen=True)
-class TicketGroup:
-    """What somebody was told of one ticket, newest first."""
+class Group:
+    """What somebody was told of one ticket, or of one thing that failed, newest first."""
 
-    id: int
     number: str
     subject: str
     url: str
     read_url: str  # POST
     told: tuple[Told, ...]
     is_unread: bool
+    is_failure: bool = False
 
 
 @dataclass(frozen=True)
 class BellList:
-    groups: tuple[TicketGroup, ...]
+    groups: tuple[Group, ...]
     unread: int
     unread_text: str  # "3 unread"
     more_url: str = ""

@@ -11,6 +11,11 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("notifications/bell", views.bell, name="notifications-bell"),
     path("notifications/read", views.read_all, name="notifications-read"),
     path("notifications/<id:ticket_id>/read", views.read_one, name="notification-read"),
+    path(
+        "notifications/failures/<key:kind>/<id:object_id>/read",
+        views.read_failure,
+        name="notification-read-failure",
+    ),
     path("settings/notifications", views.settings, name="notification-settings"),
     path("settings/notifications/save", views.save_settings, name="notification-settings-save"),
 ]

@@ -12,7 +12,7 @@ from deskhand.kernel import clock
 from deskhand.kernel.errors import NotFound
 from deskhand.kernel.text import whole
 from deskhand.notifications import reading, wishes
-from deskhand.notifications.types import Topic
+from deskhand.notifications.types import Kind, Topic
 from deskhand.notifications.wishes import Ways
 from deskhand.web.frame import framed, shell
 from deskhand.web.jinja import render, wants_fragment
@@ -54,6 +54,13 @@ def read_all(request: AccountRequest) -> HttpResponse:
 def read_one(request: AccountRequest, ticket_id: int) -> HttpResponse:
     reading.require(request.viewer, ticket_id)
     reading.mark_read(request.viewer, clock.now(), ticket_id)
+    return _bell(request) if wants_fragment(request) else redirect("notifications")
+
+
+@require_POST
+def read_failure(request: AccountRequest, kind: str, object_id: int) -> HttpResponse:
+    reading.require_about(request.viewer, kind, object_id)
+    reading.mark_about(request.viewer, clock.now(), [Kind(kind)], [object_id])
     return _bell(request) if wants_fragment(request) else redirect("notifications")
 
 

@@ -35,5 +35,6 @@ automate: list[URLPattern | URLResolver] = [
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("settings/pipelines/automate", views.home, name="automate-home"),
+    path("settings/pipelines/workflows/<id:workflow_id>", views.workflow, name="automate-workflow"),
     path("settings/pipelines/<id:pipeline_id>/automate", include(automate)),
 ]

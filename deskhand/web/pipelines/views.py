@@ -26,6 +26,8 @@ from deskhand.desk import inboxes
 from deskhand.events.types import Actor
 from deskhand.kernel import clock
 from deskhand.kernel.errors import Conflict, Invalid, NotFound
+from deskhand.notifications import reading
+from deskhand.notifications.types import Kind
 from deskhand.web.asked import number
 from deskhand.web.frame import shell
 from deskhand.web.jinja import render, wants_fragment
@@ -48,6 +50,22 @@ def _allowed_pipeline(request: AccountRequest, pipeline_id: int) -> PipelineValu
 
 def _plain(text: str) -> str:
     return text.replace("\r\n", "\n").replace("\x00", "")
+
+
+@require_GET
+def workflow(request: AccountRequest, workflow_id: int) -> HttpResponse:
+    """To the lane that a notification is about."""
+    lanes.require(request.viewer, "ticket")
+    found = Workflow.objects.filter(
+        account_id=request.viewer.account_id,
+        pk=workflow_id,
+        archived_at=None,
+        origin_pipeline_id__isnull=False,
+    ).first()
+    if found is None:
+        raise NotFound(_("This automation does not exist any more."))
+    reading.mark_about(request.viewer, clock.now(), [Kind.AUTOMATION], [found.pk])
+    return redirect(f"{reverse('automate', args=[found.origin_pipeline_id])}#lane-{found.origin_stage_id}")
 
 
 @require_GET

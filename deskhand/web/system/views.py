@@ -14,9 +14,11 @@ from deskhand.accounts.policy import Action
 from deskhand.channels.email import inbound
 from deskhand.delivery import outbox
 from deskhand.events.types import Actor
-from deskhand.kernel import jobs
+from deskhand.kernel import clock, jobs
 from deskhand.kernel.errors import Conflict, NotFound
 from deskhand.kernel.text import whole
+from deskhand.notifications import reading
+from deskhand.notifications.types import Kind
 from deskhand.web.frame import framed
 from deskhand.web.middleware import AccountRequest
 from deskhand.web.system import page
@@ -27,6 +29,7 @@ AT_ONCE = 1000  # rows that one press sends on its way
 @require_GET
 def system(request: AccountRequest) -> HttpResponse:
     policy.require(request.viewer, Action.EDIT_ACCOUNT)
+    reading.mark_about(request.viewer, clock.now(), [Kind.SENDING, Kind.QUARANTINE, Kind.WORK])
     parts = page.parts(
         request, mails_before=_id(request, "mails"), quarantine_before=_id(request, "quarantine")
     )

@@ -9,6 +9,9 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from deskhand.accounts.models import User
+from deskhand.automation import lanes
+from deskhand.automation.models import Workflow
+from deskhand.channels.email import alarms
 from deskhand.crm.records import tickets
 from deskhand.desk import replies
 from deskhand.events.dispatch import Dispatcher
@@ -109,6 +112,45 @@ def test_the_bell_asks_as_often_for_many_as_for_few(told, grace):
     for n in range(4):
         told(f"Lamp {n}")
     assert asked() == few
+
+
+def test_a_failure_leads_to_where_it_is_set_right_and_is_read_there(office, sign_in, wired):
+    """R-LOG-7, R-NOT-16"""
+    ada, bob = sign_in(office.world.ada), sign_in(office.world.bob)
+    with office.inside() as world:
+        alarms.quarantined([world.channel.pk] * 2)
+        alarms.stopped(world.channel.pk)
+    while Dispatcher().run_once():
+        pass
+
+    shown = ada.get("/notifications/bell").content.decode()
+    assert 'href="/settings/system#quarantine"' in shown
+    assert "2 mails are in quarantine" in shown
+    assert f'href="/settings/channels/{office.world.channel.pk}"' in shown
+    assert "2 unread" in shown
+    assert "No notifications" in texts(bob.get("/notifications"))
+    assert "Failures" not in texts(bob.get("/settings/notifications"))
+    assert "Failures" in texts(ada.get("/settings/notifications"))
+
+    ada.get("/settings/system")
+    assert "1 unread" in ada.get("/notifications/bell").content.decode()
+    read = f"/notifications/failures/receiving/{office.world.channel.pk}/read"
+    assert bob.post(read).status_code == 404
+    assert ada.post(read)["Location"] == "/notifications"
+    assert "0 unread" in ada.get("/notifications/bell").content.decode()
+
+
+def test_the_way_to_an_automation_is_its_lane(office, sign_in):
+    ada = sign_in(office.world.ada)
+    with office.inside() as world:
+        pipeline_id, stage_id = world.tickets.default.id, world.stage("New")
+        lanes.add_step("ticket", stage_id, "create_task", {"title": "Call"}, by=world.ada.pk)
+        [lane] = Workflow.objects.filter(origin_stage_id=stage_id)
+
+    answer = ada.get(f"/settings/pipelines/workflows/{lane.pk}")
+
+    assert answer["Location"] == f"/settings/pipelines/{pipeline_id}/automate#lane-{stage_id}"
+    assert ada.get("/settings/pipelines/workflows/999999").status_code == 404
 
 
 @pytest.mark.parametrize("before", ["x", "-1", "9" * 19])

@@ -15,7 +15,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from deskhand.accounts import policy, roles
 from deskhand.accounts import tokens as api_tokens
 from deskhand.automation import lanes, templates
-from deskhand.automation.models import MailTemplate
+from deskhand.automation.models import MailTemplate, Workflow
 from deskhand.channels.email.models import InboundMail, MailState
 from deskhand.crm.records import companies, contacts, tasks, tickets
 from deskhand.crm.records.tasks import Wanted
@@ -27,6 +27,7 @@ from deskhand.desk.models import Attachment, CustomView, DraftFile, LaterReply, 
 from deskhand.desk.types import StoredFile
 from deskhand.events.types import SYSTEM, Actor
 from deskhand.kernel import clock, files, jobs
+from deskhand.notifications.models import Notification
 from deskhand.routing import availability, away_states
 from deskhand.routing.types import Status
 from deskhand.web.tests.test_system import failures
@@ -213,6 +214,7 @@ TABLE: dict[str, Wall] = {
     "notifications-bell": OPEN,
     "notifications-read": OWN,
     "notification-read": Wall("POST", nobody=404),
+    "notification-read-failure": Wall("POST", nobody=404),
     "notification-settings": OPEN,
     "notification-settings-save": OWN,
     "profile": OPEN,
@@ -256,6 +258,7 @@ TABLE: dict[str, Wall] = {
     "audit-file": OF_THE_LIST,
     "automate-home": OF_THE_LIST,
     "automate": Wall(),
+    "automate-workflow": Wall(),
     "automate-channel": Wall("POST"),
     "automate-status": Wall("POST"),
     "automate-close-date": Wall("POST"),
@@ -383,6 +386,17 @@ def places(office) -> dict[str, str]:
         token, _secret = api_tokens.create(world.account.pk, name="Canary 7f3a", scopes=["tickets"])
         role = roles.create(world.account.pk, "Canary 7f3a", {}, by=SYSTEM)
         lane = [world.tickets.default.id, world.stage("New")]
+        workflow_id = Workflow.objects.get(account_id=world.account.pk, origin_stage_id=lane[1]).pk
+        Notification.objects.create(
+            account_id=world.account.pk,
+            user_id=world.ada.pk,
+            event_id=1,
+            topic="failure",
+            about_kind="workflow",
+            about_id=workflow_id,
+            actor_kind="system",
+            created_at=office.at,
+        )
         made = properties.create("ticket", "canary", "Canary 7f3a", Kind.TEXT)
         archived = properties.create("ticket", "old_canary", "Canary 7f3a", Kind.TEXT)
         properties.archive("ticket", "old_canary")
@@ -408,7 +422,7 @@ def places(office) -> dict[str, str]:
         "ticket-draft": [ticket.pk], "ticket-files": [ticket.pk], **{name: [ticket.pk] for name in ("ticket-picks", "ticket-presence", "ticket-room")},
         **{name: [snippet.pk] for name in ("snippet", "snippet-save", "snippet-delete")}, "ticket-file-remove": [ticket.pk, own_file.pk],
         **{name: ["all-open", ticket.pk, waiting.pk] for name in ("ticket-later-take-back", "ticket-later-send")}, "make-ticket": [thread.pk], "thread-spam": [thread.pk], "attachment": [file.pk], "remote-picture": [file.message_id, 0], "mailbox-mail": [mail.pk],
-        "notification-read": [ticket.pk],
+        "notification-read": [ticket.pk], "notification-read-failure": ["workflow", workflow_id], "automate-workflow": [workflow_id],
         "automate": lane[:1], "automate-channel": [lane[0], world.channel.pk], "automate-status": [lane[0], "sent"],
         "automate-close-date": lane[:1], **dict.fromkeys(("lane-switch", "lane-every-time", "lane-step-new", "lane-step-add"), lane),
         **{name: [*lane, "1"] for name in TABLE if name.startswith("lane-step-") and name not in ("lane-step-new", "lane-step-add")},

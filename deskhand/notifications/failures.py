@@ -1,0 +1,179 @@
+"""Telling those who can set it right that something failed for good: in the bell, and by mail who asked for it.
+
+Once an event and person (R-NOT-15). What fails again within an hour, while the first is unread, is the same line with a
+higher number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.urls import reverse
+from django.utils import translation
+from django.utils.translation import gettext as _
+
+from deskhand.accounts import policy
+from deskhand.accounts.mails import sender_address
+from deskhand.accounts.models import Account, User
+from deskhand.accounts.policy import Action
+from deskhand.accounts.types import Viewer
+from deskhand.delivery import outbox
+from deskhand.delivery.types import Address, Mail, NewSend
+from deskhand.events import live
+from deskhand.events.types import Event
+from deskhand.kernel import clock
+from deskhand.kernel.database import sql
+from deskhand.notifications import wishes
+from deskhand.notifications.models import Notification
+from deskhand.notifications.telling import Away, in_quiet, nobody, signal_of
+from deskhand.notifications.types import Failure, Kind, Topic
+from deskhand.notifications.wording import failed, heading
+
+OLD = timedelta(days=1)
+TOGETHER = timedelta(hours=1)
+
+#: Who is told: whoever may open the page on which it is set right.
+SEEN_BY = {
+    Kind.AUTOMATION: Action.EDIT_LANES,
+    Kind.RECEIVING: Action.CONNECT_CHANNELS,
+    Kind.SENDING: Action.EDIT_ACCOUNT,
+    Kind.QUARANTINE: Action.EDIT_ACCOUNT,
+    Kind.WORK: Action.EDIT_ACCOUNT,
+}
+FAILED = {
+    "workflow.failed": Kind.AUTOMATION,
+    "channel.stopped": Kind.RECEIVING,
+    "channel.not_sending": Kind.SENDING,
+    "channel.quarantined": Kind.QUARANTINE,
+    "job.given_up": Kind.WORK,
+}
+
+
+def kinds_for(viewer: Viewer) -> list[Kind]:
+    """What somebody is told of, and sees."""
+    return [kind for kind, action in SEEN_BY.items() if policy.can(viewer, action)]
+
+
+def url_of(kind: Kind, object_id: int) -> str:
+    """The page on which it is set right, or run again."""
+    match kind:
+        case Kind.AUTOMATION:
+            return reverse("automate-workflow", args=[object_id])
+        case Kind.RECEIVING:
+            return reverse("channel", args=[object_id])
+    part = {Kind.SENDING: "mails", Kind.QUARANTINE: "quarantine", Kind.WORK: "jobs"}[kind]
+    return f"{reverse('system')}#{part}"
+
+
+def gather(events: Iterable[Event]) -> list[Failure]:
+    """Pure. Of each object one, with all that failed of it."""
+    found: dict[tuple[Kind, int], Failure] = {}
+    for event in events:
+        if event.kind in FAILED:
+            key = (FAILED[event.kind], event.object_id)
+            before = found[key].number if key in found else 0
+            number = before + event.data.get("number", 1)
+            found[key] = Failure(*key, event.data.get("name", ""), number, event.id)
+    return list(found.values())
+
+
+def tell(
+    account_id: int, events: Sequence[Event], at: datetime | None = None, *, away: Away = nobody
+) -> None:
+    """Tell all who can set it right; what is older than OLD is no news. Safe to repeat. `away` as for telling.tell."""
+    at = at or clock.now()
+    failures = gather(event for event in events if event.at > at - OLD)
+    if not failures:
+        return
+    told = [
+        (viewer.user_id, failure)
+        for viewer in policy.viewers_of(account_id)
+        for failure in failures
+        if policy.can(viewer, SEEN_BY[failure.kind])
+    ]
+    wanted = wishes.of_many(account_id, {user_id for user_id, _failure in told})
+    mailed = {user_id for user_id, _failure in told if wanted.mail(user_id, Topic.FAILURE)}
+    still = in_quiet(account_id, mailed, away)
+    rings = [pair for pair in told if wanted.bell(pair[0], Topic.FAILURE) or pair[0] in still]
+    fresh = _keep(account_id, rings, at)
+    live.signal(account_id, [signal_of(user_id) for user_id in sorted(fresh)])
+    _mail(account_id, [pair for pair in told if pair[0] in mailed - still], at)
+
+
+def _keep(account_id: int, told: Sequence[tuple[int, Failure]], at: datetime) -> set[int]:
+    """Write the rows; returns whose bell has changed."""
+    if not told:
+        return set()
+    columns: list[list[Any]] = [
+        [user_id for user_id, _failure in told],
+        [failure.event_id for _user, failure in told],
+        [failure.kind.value for _user, failure in told],
+        [failure.object_id for _user, failure in told],
+        [failure.name for _user, failure in told],
+        [failure.number for _user, failure in told],
+    ]
+    given = {"account": account_id, "at": at, "since": at - TOGETHER, "topic": Topic.FAILURE.value}
+    names = ("users", "events", "kinds", "objects", "names", "numbers")
+    return {row[0] for row in sql.rows(_KEEP, given | dict(zip(names, columns, strict=True)))}
+
+
+_KEEP = f"""
+with given as (
+    select * from unnest(%(users)s::bigint[], %(events)s::bigint[], %(kinds)s::text[], %(objects)s::bigint[],
+        %(names)s::text[], %(numbers)s::int[]) x(user_id, event_id, kind, object_id, name, number)
+), new as (
+    select g.* from given g where not exists (
+        select from {Notification._meta.db_table} n where n.account_id = %(account)s and n.user_id = g.user_id
+            and n.about_kind = g.kind and n.about_id = g.object_id and n.event_id >= g.event_id)
+), more as (
+    update {Notification._meta.db_table} n set number = n.number + g.number, event_id = g.event_id, about_name = g.name
+    from new g where n.account_id = %(account)s and n.user_id = g.user_id and n.about_kind = g.kind
+        and n.about_id = g.object_id and n.read_at is null and n.created_at > %(since)s
+    returning n.user_id, g.kind, g.object_id
+), first as (
+    insert into {Notification._meta.db_table}
+        (account_id, created_at, topic, actor_kind, user_id, event_id, about_kind, about_id, about_name, number)
+    select %(account)s, %(at)s, %(topic)s, 'system', g.* from new g
+    where (g.user_id, g.kind, g.object_id) not in (select * from more)
+    on conflict (account_id, user_id, event_id) do nothing returning user_id
+)
+select user_id from more union select user_id from first
+"""
+
+
+def _mail(account_id: int, told: Sequence[tuple[int, Failure]], at: datetime) -> None:
+    """At most one an hour of what fails again and again."""
+    if not told:
+        return
+    account = Account.objects.get(pk=account_id)
+    hour = at.timestamp() // TOGETHER.total_seconds()
+    people = User.objects.in_bulk({user_id for user_id, _failure in told})
+    outbox.enqueue([_send(account, people[user_id], failure, hour) for user_id, failure in told])
+
+
+def _send(account: Account, user: User, failure: Failure, hour: float) -> NewSend:
+    with translation.override(user.locale or account.locale):
+        said = failed(failure.kind, failure.number)
+        title = _("%(title)s: %(what)s") % {"title": heading(failure.kind, failure.name), "what": said}
+        mail = Mail(
+            sender=Address(sender_address(), account.name),
+            to=(Address(user.email, user.name),),
+            subject=title,
+            text=_("%(title)s\n%(url)s\n\nYou choose what you get mail about here:\n%(settings_url)s")
+            % {
+                "title": title,
+                "url": settings.SITE_URL + url_of(failure.kind, failure.object_id),
+                "settings_url": settings.SITE_URL + reverse("notification-settings"),
+            },
+            automatic="auto-generated",
+        )
+    return NewSend(
+        account_id=account.pk,
+        transport="mail",
+        idempotency_key=f"failure:{failure.kind}:{failure.object_id}:{user.pk}:{hour:.0f}",
+        recipients=[user.email],
+        payload=mail.payload(),
+    )
