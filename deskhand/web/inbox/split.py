@@ -23,6 +23,7 @@ from deskhand.desk.splitting import Wanted
 from deskhand.desk.threads import preview_of
 from deskhand.events.types import Actor
 from deskhand.kernel.errors import Conflict, Invalid, NotFound
+from deskhand.kernel.text import whole
 from deskhand.web.asked import number
 from deskhand.web.choices import Choice, ChoiceGroup
 from deskhand.web.frame import UNDO, shell
@@ -156,7 +157,7 @@ def save(request: AccountRequest, view: str, ticket_id: int, message_id: int) ->
         made = splitting.split(ticket_id, wanted, by=Actor.user(request.user.pk))
     except Invalid as refusal:
         field = {"hs_pipeline_stage": "status"}.get(refusal.field, refusal.field)
-        chosen = frozenset(int(one) for one in form.getlist("messages") if one.isdecimal() and len(one) < 19)
+        chosen = frozenset(filter(None, map(whole, form.getlist("messages"))))
         typed = Typed(form.get("subject", ""), form.get("status", ""), chosen)
         known = field if field in ("subject", "messages") else "status"
         return _page(

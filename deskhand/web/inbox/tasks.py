@@ -13,6 +13,7 @@ from deskhand.automation.models import Workflow
 from deskhand.crm.records import tasks
 from deskhand.crm.records.models import Task, Ticket
 from deskhand.kernel import clock
+from deskhand.kernel.text import whole
 from deskhand.routing import queries as routing
 from deskhand.web import times
 from deskhand.web.choices import Choice
@@ -112,8 +113,9 @@ class TasksOf:
         names = {
             str(agent.user_id): agent.name for agent in routing.agents_with_state(self.viewer.account_id)
         }
-        if chosen.isdecimal() and int(chosen) in self.names:
-            names.setdefault(chosen, self.names[int(chosen)])
+        user_id = whole(chosen)
+        if user_id is not None and user_id in self.names:
+            names.setdefault(chosen, self.names[user_id])
         found = [Choice(value, name, value == chosen) for value, name in names.items()]
         return [Choice("", _("Nobody"), not chosen), *found]
 

@@ -10,6 +10,7 @@ from django.http import QueryDict
 from django.utils.translation import gettext as _
 
 from deskhand.kernel.errors import Invalid
+from deskhand.kernel.text import whole
 
 _KEY = re.compile(r"[a-z0-9]{1,20}")
 ROWS_LIMIT = 1000
@@ -25,7 +26,7 @@ class Row:
     @property
     def id(self) -> int | None:
         """Of what is there already; new rows have words for keys."""
-        return int(self.key) if self.key.isdigit() else None
+        return whole(self.key)
 
 
 def rows(form: QueryDict, names: Sequence[str], *, first: str) -> list[Row]:

@@ -18,6 +18,7 @@ from deskhand.crm.schema.layouts import Layout, Section
 from deskhand.crm.schema.queries import properties_of
 from deskhand.events.types import Actor
 from deskhand.kernel.errors import Invalid
+from deskhand.kernel.text import whole
 from deskhand.web.choices import Choice
 from deskhand.web.middleware import AccountRequest
 from deskhand.web.objects.properties import allowed, show
@@ -148,9 +149,10 @@ def _sections(lines: Sequence[Line], removed: str) -> list[Section]:
 def _added(sections: list[Section], form: QueryDict) -> list[Section]:
     """With the property that was chosen, in its section, and a new section if one was named."""
     name, place = form.get("add", ""), form.get("add_to", "")
-    if name and place.isdigit() and int(place) < len(sections):
-        chosen = sections[int(place)]
-        sections[int(place)] = Section(chosen.label, (*chosen.properties, name))
+    number = whole(place)
+    if name and number is not None and number < len(sections):
+        chosen = sections[number]
+        sections[number] = Section(chosen.label, (*chosen.properties, name))
     label = form.get("new_section", "").strip()
     if label:
         sections.append(Section(label, ()))

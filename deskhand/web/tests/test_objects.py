@@ -662,6 +662,8 @@ def layout(office):
             {"add": "source_type", "add_to": "1"},
             [("A", "subject", "content"), ("B", "hs_resolution", "source_type")],
         ),
+        ({"add": "source_type", "add_to": "²"}, [("A", "subject", "content"), ("B", "hs_resolution")]),
+        ({"add": "source_type", "add_to": "9" * 5000}, [("A", "subject", "content"), ("B", "hs_resolution")]),
         ({"new_section": "C"}, [("A", "subject", "content"), ("B", "hs_resolution"), ("C",)]),
     ],
 )

@@ -100,6 +100,8 @@ def test_a_new_ticket_is_made_and_the_toast_takes_it_back(office, ticket, client
         ({"subject": ""}, "The ticket needs a subject."),
         ({"messages": []}, "Choose at least one message."),
         ({"messages": ["x"]}, "x is not a number."),
+        ({"messages": ["9" * 5000]}, "is not a number."),
+        ({"messages": ["²"]}, "² is not a number."),
         ({"status": "x"}, "x is not a number."),
         ({"status": "999999"}, ""),
     ],

@@ -97,6 +97,7 @@ def test_a_task_is_written_without_scripts(office, ticket, client):
         ({"due_at": "soon"}, "“soon” is no date and time."),
         ({"due_at": "0001-01-01T00:00-14:00"}, "is no date and time."),
         ({"assignee": "x"}, "x is not a number."),
+        ({"assignee": "9" * 5000}, "is not a number."),  # longer than Python reads
         ({"assignee": "999999"}, "This person may not see tickets."),
         ({"notes": "x" * 10_001}, "The notes are too long."),
     ],
