@@ -64,17 +64,21 @@ class Searching:
     error: str = ""
 
 
+def may_see_any(viewer: Viewer, kind: Kind) -> bool:
+    return visible(viewer, kind.key).reach is not Reach.NONE
+
+
 def kind_of(viewer: Viewer, key: str) -> Kind:
     """A kind that can be linked here, of which the viewer may see any. Raises NotFound."""
     kind = KINDS.get(key)
-    if kind is None or visible(viewer, key).reach is Reach.NONE:
+    if kind is None or not may_see_any(viewer, kind):
         raise NotFound(_("There is no such kind of record."))
     return kind
 
 
 def seen(viewer: Viewer, kind: Kind, ids: Collection[int]) -> list[Any]:
     """Those of the records that the viewer may see and that are not put away. One query, none for none."""
-    if not ids or visible(viewer, kind.key).reach is Reach.NONE:
+    if not ids or not may_see_any(viewer, kind):
         return []
     reach = visible(viewer, kind.key).q()
     found = kind.model.objects.filter(reach, account_id=viewer.account_id, pk__in=ids, archived_at=None)
@@ -144,11 +148,7 @@ class LinksOf:
     def _search(self, linked: dict[str, list[int]]) -> rows.LinkSearch:
         assert self.searching is not None
         kind, text = KINDS[self.searching.kind], self.searching.text
-        offered = [
-            one
-            for one in KINDS.values()
-            if one.find and visible(self.viewer, one.key).reach is not Reach.NONE
-        ]
+        offered = [one for one in KINDS.values() if one.find and may_see_any(self.viewer, one)]
         ids = kind.find(self.viewer, text) if kind.find and text else []
         taken = {*linked.get(kind.key, ()), self.ticket.contact_id if kind.key == "contact" else None}
         taken.add(self.ticket.pk if kind.key == "ticket" else None)
@@ -172,7 +172,3 @@ def titles(viewer: Viewer, wanted: Collection[tuple[str, int]]) -> dict[tuple[st
         for kind in KINDS
         for record in (seen(viewer, KINDS[kind], ids[kind]) if kind in ids else ())
     }
-
-
-def may_see_any(viewer: Viewer, kind: Kind) -> bool:
-    return visible(viewer, kind.key).reach is not Reach.NONE
