@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, Protocol
 
 from django.db.models import Q
 from django.utils.translation import gettext as _
@@ -116,6 +116,13 @@ def viewers_of(account_id: int, only: Collection[int] | None = None) -> list[Vie
 _NEAR_TO_FAR = [Reach.NONE, Reach.OWN, Reach.TEAM, Reach.ALL]
 
 
+class Owned(Protocol):
+    """A record, as far as it is somebody's."""
+
+    owner_id: int | None
+    assigned_team_ids: list[int]
+
+
 @dataclass(frozen=True, slots=True)
 class Visibility:
     """Which records of a type someone reaches (R-PERM-1, R-PERM-2).
@@ -137,6 +144,9 @@ class Visibility:
             or (self.include_unassigned and owner_id is None)
             or (self.reach is Reach.TEAM and not self.team_ids.isdisjoint(team_ids))
         )
+
+    def reaches(self, record: Owned) -> bool:
+        return self.allows(record.owner_id, record.assigned_team_ids)
 
     def sql(self, alias: str) -> tuple[str, list[Any]]:
         """Return a condition on the table called `alias` and its parameters."""

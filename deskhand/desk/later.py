@@ -149,7 +149,7 @@ def _require_may_write(later: LaterReply) -> None:
     ticket = Ticket.objects.get(account_id=later.account_id, pk=later.ticket_id)
     verbs = [Verb.COMMUNICATE, Verb.EDIT] if later.stage_id else [Verb.COMMUNICATE]
     for verb in verbs:
-        if not policy.visible(writer, "ticket", verb).allows(ticket.owner_id, ticket.assigned_team_ids):
+        if not policy.visible(writer, "ticket", verb).reaches(ticket):
             raise Forbidden(_("Who wrote this may not write here any more."))
 
 

@@ -97,6 +97,5 @@ def who_may_see(ticket: Ticket) -> set[int]:
     return {
         viewer.user_id
         for viewer in policy.viewers_of(ticket.account_id)
-        if policy.can(viewer, Action.OPEN_HELP_DESK)
-        and policy.visible(viewer, "ticket").allows(ticket.owner_id, ticket.assigned_team_ids)
+        if policy.can(viewer, Action.OPEN_HELP_DESK) and policy.visible(viewer, "ticket").reaches(ticket)
     }

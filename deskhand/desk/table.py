@@ -85,11 +85,7 @@ def _read(viewer: Viewer, ids: Sequence[int]) -> list[Row]:
     editable = visible(viewer, "ticket", Verb.EDIT)
     tickets = Ticket.objects.select_related("contact", "contact__company")
     found = tickets.filter(account_id=viewer.account_id).in_bulk(ids)
-    return [
-        Row(found[pk], editable.allows(found[pk].owner_id, found[pk].assigned_team_ids))
-        for pk in ids
-        if pk in found
-    ]
+    return [Row(found[pk], editable.reaches(found[pk])) for pk in ids if pk in found]
 
 
 def _place(by: str, ticket: Ticket) -> str:

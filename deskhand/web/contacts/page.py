@@ -66,8 +66,7 @@ class RecordPageOf:
         self.after, self.has_timeline = after, has_timeline
 
     def may(self, verb: Verb) -> bool:
-        reach = policy.visible(self.viewer, self.kind.key, verb)
-        return reach.allows(self.record.owner_id, self.record.assigned_team_ids)
+        return policy.visible(self.viewer, self.kind.key, verb).reaches(self.record)
 
     @cached_property
     def may_edit(self) -> bool:

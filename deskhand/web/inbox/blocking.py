@@ -46,8 +46,7 @@ def _contact(ticket: Ticket) -> Contact:
 
 
 def _may_delete(request: AccountRequest, contact: Contact) -> bool:
-    reach = policy.visible(request.viewer, "contact", Verb.DELETE)
-    return reach.allows(contact.owner_id, contact.assigned_team_ids)
+    return policy.visible(request.viewer, "contact", Verb.DELETE).reaches(contact)
 
 
 @require_POST

@@ -102,8 +102,7 @@ def doable(request: AccountRequest, view: str, ticket_id: int, verb: Verb) -> Ti
     desk_views.view_of(request.viewer, view)
     desk_views.row(request.viewer, ticket_id)
     found = Ticket.objects.get(account_id=request.viewer.account_id, pk=ticket_id)
-    reach = policy.visible(request.viewer, "ticket", verb)
-    if not reach.allows(found.owner_id, found.assigned_team_ids):
+    if not policy.visible(request.viewer, "ticket", verb).reaches(found):
         raise Forbidden(_("You may not change this ticket."))
     return found
 

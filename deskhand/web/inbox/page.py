@@ -230,8 +230,7 @@ class TicketPageOf:
         return panel.PanelOf(self.request, self.view, self.ticket, names, self.may_edit, self.wish)
 
     def _may(self, verb: Verb) -> bool:
-        reach = policy.visible(self.viewer, "ticket", verb)
-        return reach.allows(self.ticket.owner_id, self.ticket.assigned_team_ids)
+        return policy.visible(self.viewer, "ticket", verb).reaches(self.ticket)
 
     def _files(self, account_id: int) -> dict[int, list[Attachment]]:
         found: dict[int, list[Attachment]] = {}

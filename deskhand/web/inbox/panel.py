@@ -258,16 +258,13 @@ class PanelOf:
         facts = [rows.Fact(_("Email"), contact.email)]
         if contact.phone:
             facts.append(rows.Fact(_("Phone"), contact.phone))
+        may_see = policy.visible(self.viewer, "contact").reaches(contact)
         return rows.ContactCard(
             Person.named(contact.name or contact.email),
             contact.company.name if contact.company else "",
             tuple(facts),
-            self._contact_url(contact.owner_id, contact.assigned_team_ids, contact.pk),
+            reverse("contact", args=[contact.pk]) if may_see else "",
         )
-
-    def _contact_url(self, owner_id: int | None, team_ids: Sequence[int], contact_id: int) -> str:
-        may_see = policy.visible(self.viewer, "contact").allows(owner_id, team_ids)
-        return reverse("contact", args=[contact_id]) if may_see else ""
 
     def _decision(self) -> rows.Decision | None:
         decision = routing.decision_for_ticket(self.viewer.account_id, self.ticket.pk)

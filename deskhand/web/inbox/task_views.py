@@ -14,7 +14,7 @@ from django.views.decorators.http import require_GET, require_POST
 from deskhand.accounts import policy
 from deskhand.accounts.types import Verb
 from deskhand.crm.records import tasks
-from deskhand.crm.records.models import Task, Ticket
+from deskhand.crm.records.models import Task
 from deskhand.crm.records.tasks import Wanted
 from deskhand.events.types import Actor
 from deskhand.kernel.errors import Forbidden, Invalid, NotFound
@@ -162,7 +162,8 @@ def finish(request: AccountRequest, view: str, ticket_id: int, task_id: int) -> 
     """`done` is 1 or 0: ticked off, or open again. Also for whose task it is."""
     ticket = common.changeable(request, view, ticket_id, Verb.VIEW)
     task = _task(request, ticket_id, task_id)
-    if not may_finish_task(request.viewer, task, _may_edit(request, ticket)):
+    may_edit = policy.visible(request.viewer, "ticket", Verb.EDIT).reaches(ticket)
+    if not may_finish_task(request.viewer, task, may_edit):
         raise Forbidden(_("You may not change this ticket."))
     is_done = request.POST.get("done") == "1"
     tasks.finish(task_id, is_done, by=Actor.user(request.user.pk))
@@ -170,11 +171,6 @@ def finish(request: AccountRequest, view: str, ticket_id: int, task_id: int) -> 
     return _told(
         request, view, task, text % {"task": task.title}, "ticket-task-done", "done", "0" if is_done else "1"
     )
-
-
-def _may_edit(request: AccountRequest, ticket: Ticket) -> bool:
-    reach = policy.visible(request.viewer, "ticket", Verb.EDIT)
-    return reach.allows(ticket.owner_id, ticket.assigned_team_ids)
 
 
 @require_POST
