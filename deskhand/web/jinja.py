@@ -6,6 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.template.loader import render_to_string
 from django.templatetags.static import static
 from django.urls import reverse
@@ -78,6 +79,11 @@ def render(
     answer = HttpResponse(render_to_string(template, context, request), status=status)
     patch_vary_headers(answer, ("HX-Request",))
     return answer
+
+
+def go_to(request: HttpRequest, url: str) -> HttpResponse:
+    """Lead to another page, also from a part of one."""
+    return HttpResponse(headers={"HX-Redirect": url}) if wants_fragment(request) else redirect(url)
 
 
 def wants_fragment(request: HttpRequest) -> bool:

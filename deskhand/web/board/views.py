@@ -25,7 +25,7 @@ from deskhand.web.asked import number
 from deskhand.web.board import creating
 from deskhand.web.board.page import BoardOf, pipeline_of, stage_of
 from deskhand.web.frame import framed, shell
-from deskhand.web.jinja import render, wants_fragment
+from deskhand.web.jinja import go_to, render, wants_fragment
 from deskhand.web.middleware import AccountRequest
 from deskhand.web.shell import Toast
 
@@ -194,4 +194,4 @@ def create(request: AccountRequest) -> HttpResponse:
             request, _("Ticket #%(number)s is created. You may not see it.") % {"number": made.number}
         )
         url = creating.back_url(typed["status"])
-    return HttpResponse(headers={"HX-Redirect": url}) if wants_fragment(request) else redirect(url)
+    return go_to(request, url)

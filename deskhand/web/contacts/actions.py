@@ -26,7 +26,7 @@ from deskhand.web.contacts.page import RecordPageOf
 from deskhand.web.contacts.rows import FormField, FormPage, PickPage
 from deskhand.web.contacts.views import kind_of, part, show
 from deskhand.web.contacts.words import KINDS, Kind
-from deskhand.web.jinja import wants_fragment
+from deskhand.web.jinja import go_to, wants_fragment
 from deskhand.web.middleware import AccountRequest
 from deskhand.web.refusals import words_of
 
@@ -105,8 +105,7 @@ def _saved(request: AccountRequest, kind: Kind, record_id: int, name: str) -> Ht
         page = RecordPageOf(request, kind, record_id)
     except NotFound:
         messages.info(request, _("Saved. You may not see this record any more."))
-        url = kind.url("s")
-        return HttpResponse(headers={"HX-Redirect": url}) if wants_fragment(request) else redirect(url)
+        return go_to(request, kind.url("s"))
     if not wants_fragment(request):
         return redirect(f"{page.url}#property-{name}")
     context = {

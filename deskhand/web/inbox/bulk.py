@@ -28,7 +28,7 @@ from deskhand.kernel.errors import Invalid
 from deskhand.web.asked import number
 from deskhand.web.inbox import actions, common, words
 from deskhand.web.inbox import page as pages
-from deskhand.web.jinja import render, wants_fragment
+from deskhand.web.jinja import go_to, render, wants_fragment
 from deskhand.web.middleware import AccountRequest
 from deskhand.web.shell import Toast
 
@@ -61,7 +61,7 @@ def change(request: AccountRequest, view: str) -> HttpResponse:
 
 def _ask_which_goes_on(request: AccountRequest, view: str, ids: Sequence[int]) -> HttpResponse:
     url = f"{reverse('inbox-merge', args=[view])}?{urlencode({'ids': ','.join(map(str, ids))})}"
-    return HttpResponse(headers={"HX-Redirect": url}) if wants_fragment(request) else redirect(url)
+    return go_to(request, url)
 
 
 def _do(request: AccountRequest, view: str, ids: Sequence[int]) -> tuple[Toast, str]:

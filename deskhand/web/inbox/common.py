@@ -29,7 +29,7 @@ from deskhand.web.inbox import page as pages
 from deskhand.web.inbox import words
 from deskhand.web.inbox.panel import Wish
 from deskhand.web.inbox.rows import InboxPage, TicketList, TicketPage
-from deskhand.web.jinja import render, wants_fragment
+from deskhand.web.jinja import go_to, render, wants_fragment
 from deskhand.web.middleware import AccountRequest
 from deskhand.web.refusals import words_of
 from deskhand.web.shell import Toast
@@ -109,13 +109,11 @@ def doable(request: AccountRequest, view: str, ticket_id: int, verb: Verb) -> Ti
 
 def back_to(request: AccountRequest, view: str, ticket_id: int) -> HttpResponse:
     """To the ticket's page, as it is now."""
-    url = reverse("inbox-ticket", args=[view, ticket_id])
-    return HttpResponse(headers={"HX-Redirect": url}) if wants_fragment(request) else redirect(url)
+    return go_to(request, reverse("inbox-ticket", args=[view, ticket_id]))
 
 
 def leave(request: AccountRequest, view: str) -> HttpResponse:
-    url = reverse("inbox-view", args=[view])
-    return HttpResponse(headers={"HX-Redirect": url}) if wants_fragment(request) else redirect(url)
+    return go_to(request, reverse("inbox-view", args=[view]))
 
 
 def may_see(request: AccountRequest, ticket_id: int) -> bool:

@@ -261,9 +261,8 @@ def _keep(request: AccountRequest, ticket_id: int, upload: UploadedFile) -> None
 def take_back(request: AccountRequest, view: str, ticket_id: int, later_id: int) -> HttpResponse:
     common.changeable(request, view, ticket_id, Verb.COMMUNICATE)
     later.take_back(ticket_id, later_id, by=request.viewer)
-    url = reverse("inbox-ticket", args=[view, ticket_id])
     if wants_fragment(request) and common.shown(request)[1] != ticket_id:
-        return HttpResponse(headers={"HX-Redirect": url})
+        return common.back_to(request, view, ticket_id)
     return common.thread_parts(request, view, ticket_id, "sent")
 
 

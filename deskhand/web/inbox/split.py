@@ -28,7 +28,7 @@ from deskhand.web.asked import number
 from deskhand.web.choices import Choice, ChoiceGroup
 from deskhand.web.frame import UNDO, shell
 from deskhand.web.inbox import common
-from deskhand.web.jinja import render, wants_fragment
+from deskhand.web.jinja import render
 from deskhand.web.middleware import AccountRequest
 from deskhand.web.refusals import words_of
 from deskhand.web.shell import Person
@@ -181,11 +181,6 @@ def undo(request: AccountRequest, view: str, ticket_id: int) -> HttpResponse:
         back = splitting.take_back(ticket_id, by=Actor.user(request.user.pk))
     except Conflict as refusal:
         messages.error(request, str(refusal))
-        return _lead(request, view, ticket_id)
+        return common.back_to(request, view, ticket_id)
     messages.info(request, _("Taken back"))
-    return _lead(request, view, back)
-
-
-def _lead(request: AccountRequest, view: str, ticket_id: int) -> HttpResponse:
-    url = reverse("inbox-ticket", args=[view, ticket_id])
-    return HttpResponse(headers={"HX-Redirect": url}) if wants_fragment(request) else redirect(url)
+    return common.back_to(request, view, back)
