@@ -170,11 +170,10 @@ def set_deleted(request: AccountRequest, view: str, ticket_id: int) -> HttpRespo
     by = Actor.user(request.user.pk)
     if request.POST.get("deleted") != "1":
         tickets.restore([ticket_id], by=by)
-        if common.shown(request) == (view, ticket_id) or not wants_fragment(request):
-            return common.back_to(request, view, ticket_id)
         shown, current = common.shown(request)
-        keys = [one.key for one in desk_views.views_of(request.viewer)]
-        listed = pages.ticket_list(request, shown, current=current) if shown in keys else None
+        if (shown, current) == (view, ticket_id) or not wants_fragment(request):
+            return common.back_to(request, view, ticket_id)
+        listed = common.list_of(request, shown, current)
         return common.elsewhere(request, current, toast=Toast(_("Restored")), tickets=listed)
     beside = _beside(request, view, ticket_id)
     tickets.archive([ticket_id], by=by)
@@ -204,8 +203,7 @@ def undo(request: AccountRequest, view: str) -> HttpResponse:
         messages.info(request, text)
         return redirect("inbox-view", view)
     shown, current = common.shown(request)
-    keys = [one.key for one in desk_views.views_of(request.viewer)]
-    listed = pages.ticket_list(request, shown, current=current) if shown in keys else None
+    listed = common.list_of(request, shown, current)
     if current in back:
         return common.thread_parts(request, shown, current, toast=Toast(text), tickets=listed)
     return common.elsewhere(request, current, toast=Toast(text), tickets=listed)

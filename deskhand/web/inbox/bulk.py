@@ -174,8 +174,7 @@ def _answer(
             messages.error(request, refused)
         return redirect("inbox-view", view)
     shown, current = common.shown(request)
-    keys = [one.key for one in desk_views.views_of(request.viewer)]
-    listed = pages.ticket_list(request, shown, current=current) if shown in keys else None
+    listed = common.list_of(request, shown, current)
     refusal = Toast(refused, "error") if refused else None
     if current and current in ids and "deleted" in request.POST:
         return actions.go_on(request, shown, current, None, toast, refusal)

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect
-from django.urls import Resolver404, resolve, reverse
+from django.urls import Resolver404, ResolverMatch, resolve, reverse
 from django.utils.translation import gettext as _
 
 from deskhand.accounts import policy
@@ -46,19 +46,27 @@ def with_list(request: AccountRequest, view: str, ticket: TicketPage) -> InboxPa
 
 def shown(request: AccountRequest) -> tuple[str, int | None]:
     """The view and the ticket of the page that asks for a part; the view is empty on other pages."""
-    try:
-        match = resolve(urlsplit(request.headers.get("HX-Current-URL", "")).path)
-    except (Resolver404, ValueError):
-        return "", None
-    return match.kwargs.get("view", ""), match.kwargs.get("ticket_id")
+    match = _asking(request)
+    return (match.kwargs.get("view", ""), match.kwargs.get("ticket_id")) if match else ("", None)
 
 
 def shown_name(request: AccountRequest) -> str:
     """The name of the address of the page that asks for a part."""
+    match = _asking(request)
+    return match.url_name or "" if match else ""
+
+
+def _asking(request: AccountRequest) -> ResolverMatch | None:
     try:
-        return resolve(urlsplit(request.headers.get("HX-Current-URL", "")).path).url_name or ""
+        return resolve(urlsplit(request.headers.get("HX-Current-URL", "")).path)
     except (Resolver404, ValueError):
-        return ""
+        return None
+
+
+def list_of(request: AccountRequest, view: str, current: int | None) -> TicketList | None:
+    """The list that is shown, where it is one of the viewer's views."""
+    known = [one.key for one in desk_views.views_of(request.viewer)]
+    return pages.ticket_list(request, view, current=current) if view in known else None
 
 
 def look_at(request: AccountRequest, ticket_id: int) -> None:
