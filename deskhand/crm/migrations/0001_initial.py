@@ -446,11 +446,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='ticket',
-            index=models.Index(condition=models.Q(('archived_at', None), ('is_closed', False), ('is_spam', False)), fields=['account_id', '-sort_at', '-id'], include=['owner_id', 'assigned_team_ids'], name='ticket_open'),
+            index=models.Index(condition=models.Q(('archived_at', None), ('is_closed', False), ('is_spam', False)), fields=['account_id', '-sort_at', '-id'], include=['owner_id', 'assigned_team_ids', 'pipeline_id', 'priority'], name='ticket_open'),
         ),
         migrations.AddIndex(
             model_name='ticket',
-            index=models.Index(condition=models.Q(('archived_at', None), ('is_closed', False), ('is_spam', False)), fields=['account_id', 'owner_id', '-sort_at', '-id'], name='ticket_open_of_owner'),
+            index=models.Index(condition=models.Q(('archived_at', None), ('is_spam', False)), fields=['account_id', 'owner_id', 'is_closed', '-sort_at', '-id'], include=['pipeline_id', 'priority'], name='ticket_of_owner'),
         ),
         migrations.AddIndex(
             model_name='ticket',
@@ -459,10 +459,6 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='ticket',
             index=models.Index(condition=models.Q(('archived_at', None), ('is_closed', True), ('is_spam', False)), fields=['account_id', '-sort_at', '-id'], include=['owner_id', 'assigned_team_ids'], name='ticket_closed'),
-        ),
-        migrations.AddIndex(
-            model_name='ticket',
-            index=models.Index(condition=models.Q(('archived_at', None), ('is_closed', True), ('is_spam', False)), fields=['account_id', 'owner_id', '-sort_at', '-id'], name='ticket_closed_of_owner'),
         ),
         migrations.AddIndex(
             model_name='ticket',
@@ -486,11 +482,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='ticket',
-            index=models.Index(condition=models.Q(('archived_at', None), ('is_spam', False)), fields=['account_id', '-sort_at', '-id'], include=('owner_id', 'assigned_team_ids', 'pipeline_id'), name='ticket_in_order'),
+            index=models.Index(condition=models.Q(('archived_at', None), ('is_spam', False)), fields=['account_id', '-sort_at', '-id'], include=('owner_id', 'assigned_team_ids', 'pipeline_id', 'priority'), name='ticket_in_order'),
         ),
         migrations.AddIndex(
             model_name='ticket',
-            index=models.Index(condition=models.Q(('archived_at', None), ('is_spam', False)), fields=['account_id', 'stage', '-sort_at', '-id'], include=('owner_id', 'assigned_team_ids'), name='ticket_on_board'),
+            index=models.Index(condition=models.Q(('archived_at', None), ('is_spam', False)), fields=['account_id', 'stage', '-sort_at', '-id'], include=('owner_id', 'assigned_team_ids', 'pipeline_id'), name='ticket_on_board'),
         ),
         migrations.AddConstraint(
             model_name='ticket',

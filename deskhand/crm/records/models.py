@@ -94,13 +94,15 @@ class Ticket(Record, Filed):
                 fields=["account_id", "-sort_at", "-id"],
                 name="ticket_open",
                 # Arrays can't be searched by index under row-level security, so team views read this index alone.
-                include=["owner_id", "assigned_team_ids"],
+                include=["owner_id", "assigned_team_ids", "pipeline_id", "priority"],
                 condition=Q(is_closed=False, is_spam=False, archived_at=None),
             ),
             models.Index(
-                fields=["account_id", "owner_id", "-sort_at", "-id"],
-                name="ticket_open_of_owner",
-                condition=Q(is_closed=False, is_spam=False, archived_at=None),
+                fields=["account_id", "owner_id", "is_closed", "-sort_at", "-id"],
+                name="ticket_of_owner",
+                # Of a filter by priority, the index alone tells how many of somebody's tickets meet it.
+                include=["pipeline_id", "priority"],
+                condition=Q(is_spam=False, archived_at=None),
             ),
             models.Index(
                 fields=["account_id", "-sort_at", "-id"],
@@ -112,11 +114,6 @@ class Ticket(Record, Filed):
                 fields=["account_id", "-sort_at", "-id"],
                 name="ticket_closed",
                 include=["owner_id", "assigned_team_ids"],
-                condition=Q(is_closed=True, is_spam=False, archived_at=None),
-            ),
-            models.Index(
-                fields=["account_id", "owner_id", "-sort_at", "-id"],
-                name="ticket_closed_of_owner",
                 condition=Q(is_closed=True, is_spam=False, archived_at=None),
             ),
             models.Index(
@@ -135,13 +132,13 @@ class Ticket(Record, Filed):
             models.Index(
                 fields=["account_id", "-sort_at", "-id"],
                 name="ticket_in_order",
-                include=["owner_id", "assigned_team_ids", "pipeline_id"],
+                include=["owner_id", "assigned_team_ids", "pipeline_id", "priority"],
                 condition=Q(is_spam=False, archived_at=None),
             ),
             models.Index(
                 fields=["account_id", "stage", "-sort_at", "-id"],
                 name="ticket_on_board",
-                include=["owner_id", "assigned_team_ids"],
+                include=["owner_id", "assigned_team_ids", "pipeline_id"],
                 condition=Q(is_spam=False, archived_at=None),
             ),
         ]
