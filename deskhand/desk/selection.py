@@ -61,9 +61,16 @@ def condition_sql(viewer: Viewer, condition: Condition, zone: ZoneInfo) -> tuple
     _require_in_reach(viewer, condition)
     names = {kind: table_of(kind) for kind in ("ticket", *ASSOCIATED)}
     source = SchemaSource(Tables(viewer.account_id, names, properties_of), "ticket", "t")
-    made = to_sql(condition, source, now=clock.now(), zone=zone)
-    text = f"not t.is_closed and {made.text}" if _asks_for_open(condition) else made.text
-    return text, list(made.params)
+    is_open = _asks_for_open(condition)
+    made = to_sql(_the_rest(condition) if is_open else condition, source, now=clock.now(), zone=zone)
+    return (f"not t.is_closed and {made.text}" if is_open else made.text), list(made.params)
+
+
+def _the_rest(condition: Condition) -> Condition:
+    """What is asked beside being open. Asked twice, it would seem rarer to PostgreSQL than it is."""
+    if isinstance(condition, AllOf):
+        return AllOf(tuple(_the_rest(part) for part in condition.parts))
+    return EVERYTHING if _is_open(condition) else condition
 
 
 ASSOCIATED = ("contact", "company")
@@ -92,6 +99,11 @@ def _asks_for_open(condition: Condition) -> bool:
             return any(_asks_for_open(part) for part in parts)
         case AnyOf(parts):
             return bool(parts) and all(_asks_for_open(part) for part in parts)
+    return _is_open(condition)
+
+
+def _is_open(condition: Condition) -> bool:
+    match condition:
         case Filter("hs_is_closed", _, Operator.ANY_OF, values):
             return set(values) == {False}
     return False
