@@ -37,15 +37,21 @@ RULES = {
 }
 LOOKS = [(1440, False), (390, True), (390, False), (1440, True)]  # width, dark
 HEIGHT = 900
+HALF: ViewportSize = {"width": 720, "height": 450}
 SMALLEST: ViewportSize = {"width": 320, "height": HEIGHT}
 SHARES = 8  # of the states: a test each, so that none is long
 EVERY_LOOK = os.environ.get("DESKHAND_LOOKS") == "all"
 LONG = "Donaudampfschifffahrtsgesellschaftskapitänsmützenabzeichen"
 
-# What reaches over the edge: wider than the window, and not inside something that scrolls by itself.
+# What reaches over the edge: wider than the window, or outside of it and not inside something that scrolls by itself.
 OVERFLOW = """() => {
   const wide = document.documentElement.scrollWidth - innerWidth;
-  return wide > 0 ? [`the page is ${wide}px too wide`] : [];
+  const scrolls = (e) => e && e !== document.body && (["auto", "scroll"].includes(getComputedStyle(e).overflowX) || scrolls(e.parentElement));
+  const outside = [...document.querySelectorAll("button, a[href], input:not([type=hidden]), select, textarea, h1, h2, p, label")]
+    .filter((e) => e.checkVisibility({ visibilityProperty: true, opacityProperty: true }) && !e.closest(".sr, .skip"))
+    .map((e) => [e, e.getBoundingClientRect()])
+    .filter(([e, box]) => box.width > 1 && (box.right > innerWidth + 1 || box.left < -1) && !scrolls(e.parentElement));
+  return [...wide > 0 ? [`the page is ${wide}px too wide`] : [], ...outside.map(([e]) => `${e.outerHTML.slice(0, 90)} is outside`)];
 }"""
 # Targets under 24 × 24 CSS pixels that are neither in a sentence nor enlarged by a label or a pseudo-element.
 SMALL = """() => [...document.querySelectorAll("button, a[href], select, input:not([type=hidden]), summary, textarea")]
@@ -53,6 +59,44 @@ SMALL = """() => [...document.querySelectorAll("button, a[href], select, input:n
   .map((e) => [e, (e.closest("label") ?? e).getBoundingClientRect(), getComputedStyle(e, "::after").position])
   .filter(([e, box, after]) => box.width > 0 && (box.width < 24 || box.height < 24) && after !== "absolute")
   .map(([e, box]) => `${e.outerHTML.slice(0, 90)} is ${Math.round(box.width)} × ${Math.round(box.height)}`)"""
+
+
+# Text of which a part can't be read: cut off by its box, and neither scrolled to nor shortened with the whole at hand.
+CUT_OFF = """() => [...document.body.querySelectorAll("*")].filter((e) => {
+  if (![...e.childNodes].some((n) => n.nodeType === 3 && n.data.trim())) return false;
+  if (e.closest(".sr, .skip, iframe, option, select, textarea, [hidden]") || e.clientWidth <= 1) return false;
+  if (!e.checkVisibility({ visibilityProperty: true, opacityProperty: true })) return false;
+  const style = getComputedStyle(e);
+  if (style.display === "inline") return false;
+  const isShort = style.textOverflow === "ellipsis" || style.webkitLineClamp !== "none";
+  const wide = ["hidden", "clip"].includes(style.overflowX) && e.scrollWidth > e.clientWidth + 1;
+  const high = ["hidden", "clip"].includes(style.overflowY) && e.scrollHeight > e.clientHeight + 3;
+  return (wide || high) && !isShort;
+}).map((e) => `“${e.textContent.trim().slice(0, 50)}” is cut off in ${e.outerHTML.slice(0, 90)}`)"""
+# Controls that nothing draws when fills and shadows are taken away, and chosen things that look like the others.
+UNDRAWN = """() => {
+  const drawn = (e) => {
+    const style = getComputedStyle(e);
+    return ["Top", "Right", "Bottom", "Left"].some((s) => style[`border${s}Style`] !== "none" && parseFloat(style[`border${s}Width`]) > 0)
+      || (style.outlineStyle !== "none" && parseFloat(style.outlineWidth) > 0) || style.forcedColorAdjust === "none"
+      || style.textDecorationLine.includes("underline");
+  };
+  const shown = (e) => e.checkVisibility({ visibilityProperty: true, opacityProperty: true }) && !e.closest(".sr, .skip");
+  const inside = (e) => drawn(e) || [...e.querySelectorAll("*")].some((x) => shown(x) && (drawn(x) || x.localName === "svg"));
+  const around = (e, depth = 4) => depth > 0 && e.parentElement && (drawn(e.parentElement) || around(e.parentElement, depth - 1));
+  const bare = [...document.querySelectorAll("input:not([type=hidden]), select, textarea, .button")]
+    .filter((e) => shown(e) && !inside(e) && !around(e) && !["checkbox", "radio", "file", "range", "color"].includes(e.type));
+  const chosen = [...document.querySelectorAll("[aria-current]:not([aria-current=false]), [aria-selected=true], [aria-pressed=true]")]
+    .filter((e) => shown(e) && !inside(e));
+  return [...bare, ...chosen].map((e) => `nothing draws ${e.outerHTML.slice(0, 90)}`);
+}"""
+# What still moves for people who asked for stillness.
+MOVING = """() => document.getAnimations()
+  .filter((a) => a.playState === "running" && a.effect.getComputedTiming().endTime > 1)
+  .map((a) => `${a.animationName ?? a.transitionProperty} moves ${a.effect.target?.outerHTML.slice(0, 90)}`)"""
+SETTLED = (
+    "() => document.getAnimations().filter((a) => a instanceof CSSTransition).forEach((a) => a.finish())"
+)
 
 
 @pytest.fixture
@@ -139,6 +183,38 @@ def obstacles(page: Page) -> Iterator[str]:
     yield from over_the_edge(page)
 
 
+def large_text(page: Page) -> Iterator[str]:
+    """A window whose text has twice the size has half the width for it: 1.4.4."""
+    size = page.viewport_size or SMALLEST
+    page.set_viewport_size(HALF)
+    yield from (f"200 % text: {trouble}" for trouble in page.evaluate(OVERFLOW) + page.evaluate(CUT_OFF))
+    page.set_viewport_size(size)
+
+
+def own_colors(page: Page) -> Iterator[str]:
+    """The system's few colors in place of ours: 1.4.1, 1.4.11."""
+    page.emulate_media(forced_colors="active")
+    yield from (f"forced colors: {trouble}" for trouble in page.evaluate(UNDRAWN))
+    page.emulate_media(forced_colors="none")
+
+
+def stillness(page: Page) -> Iterator[str]:
+    """2.3.3"""
+    page.evaluate(SETTLED)
+    page.emulate_media(reduced_motion="reduce")
+    yield from (f"reduced motion: {trouble}" for trouble in page.evaluate(MOVING))
+    page.emulate_media(reduced_motion="no-preference")
+
+
+NEEDS = [large_text, own_colors, stillness]
+
+
+def needs(state: str) -> list[Callable[[Page], Iterator[str]]]:
+    """CI looks at a state as one of these people does, in turn."""
+    number = list(states.STATES).index(state)
+    return NEEDS if EVERY_LOOK else [NEEDS[number % len(NEEDS)]]
+
+
 def over_the_edge(page: Page) -> Iterator[str]:
     width = page.evaluate("innerWidth")
     yield from (f"{width} px wide: {trouble}" for trouble in page.evaluate(OVERFLOW) + page.evaluate(SMALL))
@@ -150,7 +226,8 @@ def test_nobody_meets_an_obstacle(tab: Callable, busy, share: int) -> None:
     page = tab(busy.world.ada)
     found = {}
     for name, (width, dark) in each_state(page, share):
-        if trouble := list(obstacles(page)):
+        trouble = [said for look in needs(name) for said in look(page)]
+        if trouble := [*trouble, *obstacles(page)]:
             found[f"{name} ({width} px, {'dark' if dark else 'light'})"] = trouble
 
     assert not found, "\n\n".join(f"{name}: {'; '.join(trouble)}" for name, trouble in found.items())

@@ -24,6 +24,7 @@ UNTYPED_BUTTON = re.compile(r"<button(?![^>]*\btype=)[^>]*>", re.S)
 SCRIPT_IN_PAGE = re.compile(r"<script(?![^>]*\bsrc=)|<style\b", re.I)
 BARE_COLOR = re.compile(r"#[0-9a-fA-F]{3,8}\b(?=[\s;,)])|\b(?:oklch|rgba?|hsla?)\(")
 PIXEL_TEXT = re.compile(r"font(?:-size)?\s*:[^;]*\b\d+px")
+PIXEL_MEDIA = re.compile(r"@media[^{]*\dpx")  # who has larger text gets the layout that has room for it
 PHYSICAL = re.compile(
     r"\b(?:margin|padding|border)-(?:left|right|top|bottom)\b|[;{]\s*(?:left|right|width|height)\s*:"
 )
@@ -57,6 +58,7 @@ def named(files: list[Path]) -> dict[str, list]:
         (BARE_COLOR, "a { color: #d43f3a; }", "a { color: var(--danger); }"),
         (BARE_COLOR, "a { color: oklch(.5 .1 20); }", "#main { color: var(--ink); }"),
         (PIXEL_TEXT, "a { font-size: 13px; }", "a { font-size: var(--t-sm); }"),
+        (PIXEL_MEDIA, "@media (width <= 760px) {", "@media (width <= 47.5em) {"),
         (PHYSICAL, "a { margin-left: 1rem; }", "a { margin-inline-start: 1rem; }"),
         (UNSAFE_SCRIPT, "list.innerHTML = name;", "list.textContent = name;"),
     ],
@@ -108,6 +110,7 @@ def test_styles_keep_the_rules(style: Path) -> None:
 
     assert not BARE_COLOR.findall(text)
     assert not PIXEL_TEXT.findall(text)
+    assert not PIXEL_MEDIA.findall(text)
     assert not PHYSICAL.findall(text)
     assert style.name == "utilities.css" or "!important" not in text
 

@@ -2,6 +2,8 @@
 // into view only for somebody who is at the end already.
 const NEAR = 400; // pixels from the end that still count as being there
 const MARGIN = 16; // pixels above the line where the unread part starts
+const calm = matchMedia("(prefers-reduced-motion: reduce)");
+const behavior = () => (calm.matches ? "auto" : "smooth");
 
 export function connect(pane) {
   const seen = new Set(ids(pane));
@@ -24,10 +26,10 @@ export function connect(pane) {
     if (!event.target.closest("[data-jump]")) return;
     const message = waiting;
     offer(undefined);
-    message?.scrollIntoView({ block: "start", behavior: "smooth" });
+    message?.scrollIntoView({ block: "start", behavior: behavior() });
     if (message) hasSeen(ids(pane).at(-1));
   };
-  const toEnd = () => pane.scrollTo({ top: pane.scrollHeight, behavior: "smooth" });
+  const toEnd = () => pane.scrollTo({ top: pane.scrollHeight, behavior: behavior() });
   const sending = (event) => { isOwn = event.target.id === "composer"; };
   const swapped = () => {
     keepLine();
