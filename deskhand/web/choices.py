@@ -5,6 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from django.utils.translation import gettext as _
+
+from deskhand.crm.pipelines.queries import pipelines_of
+from deskhand.crm.pipelines.types import PipelineValue
+
 
 @dataclass(frozen=True)
 class Choice:
@@ -33,3 +38,14 @@ def offered(labels: Mapping[str, object] | Iterable[tuple[str, str]], *chosen: s
     """Choices of values with their labels."""
     pairs = labels.items() if isinstance(labels, Mapping) else labels
     return tuple(Choice(value, str(label), value in chosen) for value, label in pairs)
+
+
+def statuses(pipeline: PipelineValue, *chosen: str) -> tuple[Choice, ...]:
+    return offered(((str(stage.id), _(stage.label)) for stage in pipeline.stages), *chosen)
+
+
+def all_statuses(*chosen: str) -> tuple[ChoiceGroup, ...]:
+    """Of the pipelines of tickets: one of them is chosen by a status in it (R-PIPE-11)."""
+    return tuple(
+        ChoiceGroup(_(one.label), statuses(one, *chosen)) for one in pipelines_of("ticket").pipelines
+    )

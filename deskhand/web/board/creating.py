@@ -14,7 +14,7 @@ from deskhand.crm.schema.defaults import PRIORITIES
 from deskhand.desk.new_tickets import Request
 from deskhand.kernel.errors import Invalid
 from deskhand.routing import queries as routing
-from deskhand.web.choices import Choice, ChoiceGroup
+from deskhand.web.choices import Choice, ChoiceGroup, all_statuses
 from deskhand.web.middleware import AccountRequest
 from deskhand.web.refusals import words_of
 
@@ -40,7 +40,7 @@ def typed_in(request: AccountRequest) -> dict[str, str]:
 def page(request: AccountRequest, typed: dict[str, str], refusal: Invalid | None = None) -> CreatePage:
     typed = typed | {"status": _known_status(typed["status"])}
     found = CreatePage(
-        url=reverse("ticket-create"), back_url=back_url(typed["status"]), typed=typed, statuses=_statuses(typed["status"]),
+        url=reverse("ticket-create"), back_url=back_url(typed["status"]), typed=typed, statuses=all_statuses(typed["status"]),
         priorities=(
             Choice("", _("No priority")),
             *(Choice(o.value, _(o.label), o.value == typed["priority"]) for o in PRIORITIES),
@@ -65,15 +65,6 @@ def back_url(status: str) -> str:
     pipelines = pipelines_of("ticket").pipelines
     mine = next(one.id for one in pipelines if any(str(stage.id) == status for stage in one.stages))
     return reverse("board", args=[mine])
-
-
-def _statuses(chosen: str) -> tuple[ChoiceGroup, ...]:
-    return tuple(
-        ChoiceGroup(
-            _(one.label), tuple(Choice(str(s.id), _(s.label), str(s.id) == chosen) for s in one.stages)
-        )
-        for one in pipelines_of("ticket").pipelines
-    )
 
 
 def _owners(request: AccountRequest, chosen: str) -> tuple[ChoiceGroup, ...]:

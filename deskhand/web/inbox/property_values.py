@@ -12,13 +12,12 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from deskhand.crm.pipelines.queries import pipelines_of
-from deskhand.crm.pipelines.types import PipelineValue
 from deskhand.crm.records import computed
 from deskhand.crm.records.models import Ticket
 from deskhand.crm.schema.types import Kind, Property
 from deskhand.kernel.errors import Invalid
 from deskhand.web import times
-from deskhand.web.choices import Choice, ChoiceGroup
+from deskhand.web.choices import ChoiceGroup, all_statuses, offered, statuses
 from deskhand.web.inbox.panel_rows import Editor
 
 PIPELINE, STATUS, OWNER, TEAMS = (
@@ -153,11 +152,10 @@ def _as_form(prop: Property, value: Any) -> list[str]:
 
 def _groups(prop: Property, ticket: Ticket, people: People, given: Sequence[str]) -> tuple[ChoiceGroup, ...]:
     if prop.name == PIPELINE:
-        # A pipeline is chosen by a status in it (R-PIPE-11).
         given = [str(ticket.stage_id)] if given == [str(ticket.pipeline_id)] else given
-        return tuple(_stages(one, given, _(one.label)) for one in pipelines_of("ticket").pipelines)
+        return all_statuses(*given)
     if prop.name == STATUS:
-        return (_stages(pipelines_of("ticket").pipeline(ticket.pipeline_id), given),)
+        return (ChoiceGroup("", statuses(pipelines_of("ticket").pipeline(ticket.pipeline_id), *given)),)
     if prop.name == OWNER:
         return _choices([("", _("No owner")), *_named(people.users)], given)
     if prop.name == TEAMS:
@@ -171,18 +169,12 @@ def _groups(prop: Property, ticket: Ticket, people: People, given: Sequence[str]
     return ()
 
 
-def _stages(pipeline: PipelineValue, given: Sequence[str], label: str = "") -> ChoiceGroup:
-    return ChoiceGroup(
-        label, tuple(Choice(str(s.id), _(s.label), str(s.id) in given) for s in pipeline.stages)
-    )
-
-
 def _named(names: Mapping[int, str]) -> list[tuple[str, str]]:
     return [(str(pk), name) for pk, name in names.items()]
 
 
 def _choices(pairs: Sequence[tuple[str, str]], given: Sequence[str]) -> tuple[ChoiceGroup, ...]:
-    return (ChoiceGroup("", tuple(Choice(value, label, value in given) for value, label in pairs)),)
+    return (ChoiceGroup("", offered(pairs, *given)),)
 
 
 def read(prop: Property, form: QueryDict) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -25,7 +24,7 @@ from deskhand.events.types import Actor
 from deskhand.kernel.errors import Conflict, Invalid, NotFound
 from deskhand.kernel.text import whole
 from deskhand.web.asked import number
-from deskhand.web.choices import Choice, ChoiceGroup
+from deskhand.web.choices import ChoiceGroup, all_statuses
 from deskhand.web.frame import UNDO, shell
 from deskhand.web.inbox import common
 from deskhand.web.jinja import render
@@ -114,21 +113,11 @@ def _page(
         button=_("Copy to a new ticket") if is_copy else _("Move to a new ticket"),
         save_url=reverse("ticket-split-save", args=[*here, first.pk]), is_copy=is_copy,
         back_url=f"{reverse('inbox-ticket', args=here)}#message-{first.pk}",
-        subject=typed.subject, statuses=tuple(_statuses(typed.status)), errors=errors or {},
+        subject=typed.subject, statuses=all_statuses(typed.status), errors=errors or {},
         lines=tuple(_line(message, message.pk in typed.chosen) for message in _after(ticket, first)),
     )  # fmt: skip
     context = {"page": page, "shell": shell(request, view=view)}
     return render(request, "inbox/split.html", context, status=422 if errors else 200)
-
-
-def _statuses(chosen: str) -> Iterable[ChoiceGroup]:
-    """A pipeline is chosen by a status in it (R-PIPE-11)."""
-    found = pipelines_of("ticket").pipelines
-    for one in found:
-        label = _(one.label) if len(found) > 1 else ""
-        yield ChoiceGroup(
-            label, tuple(Choice(str(s.id), _(s.label), str(s.id) == chosen) for s in one.stages)
-        )
 
 
 def _line(message: Message, chosen: bool) -> Line:

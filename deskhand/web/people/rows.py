@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from deskhand.web.choices import Choice, Tab
+from deskhand.web.choices import Choice, ChoiceGroup, Tab
 from deskhand.web.inbox.rows import Label
 from deskhand.web.shell import Person
 
@@ -212,17 +212,11 @@ class TokensPage:
 
 
 @dataclass(frozen=True)
-class ScopeGroup:
-    label: str
-    scopes: tuple[Choice, ...]
-
-
-@dataclass(frozen=True)
 class TokenForm:
     name: str
     users: tuple[Choice, ...]
     days: tuple[Choice, ...]
-    groups: tuple[ScopeGroup, ...]
+    groups: tuple[ChoiceGroup, ...]
     errors: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -20,12 +20,12 @@ from deskhand.events.types import Actor
 from deskhand.kernel import clock
 from deskhand.kernel.errors import Invalid, NotFound
 from deskhand.kernel.text import whole
-from deskhand.web.choices import Choice
+from deskhand.web.choices import Choice, ChoiceGroup
 from deskhand.web.frame import framed
 from deskhand.web.inbox.rows import Label
 from deskhand.web.middleware import AccountRequest
 from deskhand.web.people import reading
-from deskhand.web.people.rows import ScopeGroup, TokenForm, TokenLine, TokensPage
+from deskhand.web.people.rows import TokenForm, TokenLine, TokensPage
 
 SHOWN = 50
 DAYS = (30, 90, 365)
@@ -101,12 +101,12 @@ def _form(request: AccountRequest) -> TokenForm:
     )
 
 
-def _groups(chosen: list[str]) -> tuple[ScopeGroup, ...]:
+def _groups(chosen: list[str]) -> tuple[ChoiceGroup, ...]:
     found: dict[str, list[Choice]] = {str(label): [] for _start, label in GROUPS}
     for scope in sorted(tokens.SCOPES):
         label = next(str(label) for start, label in GROUPS if scope.startswith(start))
         found[label].append(Choice(scope, scope, scope in chosen))
-    return tuple(ScopeGroup(label, tuple(choices)) for label, choices in found.items())
+    return tuple(ChoiceGroup(label, tuple(choices)) for label, choices in found.items())
 
 
 @require_POST

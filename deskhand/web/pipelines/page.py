@@ -22,7 +22,7 @@ from deskhand.kernel.database.scope import current_account_id
 from deskhand.kernel.errors import NotFound
 from deskhand.routing import queries as routing
 from deskhand.web import troubles
-from deskhand.web.choices import Choice
+from deskhand.web.choices import Choice, statuses
 from deskhand.web.pipelines import steps
 from deskhand.web.pipelines.rows import (
     AutomatePage,
@@ -110,7 +110,7 @@ def _channel(one: ChannelAccount, pipeline: PipelineValue, gone: int) -> Channel
 
 
 def _targets(pipeline: PipelineValue, chosen: int | None) -> tuple[Choice, ...]:
-    return tuple(Choice(str(stage.id), _(stage.label), stage.id == chosen) for stage in pipeline.stages)
+    return statuses(pipeline, str(chosen))
 
 
 def _gone(pipeline: PipelineValue, stage_id: int | None) -> str:
