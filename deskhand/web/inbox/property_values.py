@@ -15,8 +15,8 @@ from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.records import computed
 from deskhand.crm.records.models import Ticket
 from deskhand.crm.schema.types import Kind, Property
-from deskhand.kernel.errors import Invalid
 from deskhand.web import times
+from deskhand.web.asked import moment
 from deskhand.web.choices import ChoiceGroup, all_statuses, offered, statuses
 from deskhand.web.inbox.panel_rows import Editor
 
@@ -183,10 +183,5 @@ def read(prop: Property, form: QueryDict) -> Any:
         return form.getlist("value")
     text = form.get("value", "").replace("\r\n", "\n")
     if prop.kind is Kind.DATETIME and text:
-        try:
-            return times.typed(text)
-        except ValueError:
-            raise Invalid(
-                _("“%(value)s” is no date and time.") % {"value": text[:40]}, field=prop.name, value=text
-            ) from None
+        return moment(text, prop.name)
     return text

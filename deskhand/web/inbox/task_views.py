@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect
@@ -19,8 +17,7 @@ from deskhand.crm.records.tasks import Wanted
 from deskhand.events.types import Actor
 from deskhand.kernel.errors import Forbidden, Invalid, NotFound
 from deskhand.routing import queries as routing
-from deskhand.web import times
-from deskhand.web.asked import number
+from deskhand.web.asked import moment, number
 from deskhand.web.inbox import common
 from deskhand.web.inbox import page as pages
 from deskhand.web.inbox.panel import Wish
@@ -135,18 +132,8 @@ def _wanted(request: AccountRequest, keeps: int | None = None) -> Wanted:
         and not routing.may_own(request.viewer.account_id, assignee)
     ):
         raise Invalid(_("This person may not see tickets."), field="assignee", value=assignee)
-    return Wanted(form.get("title", ""), form.get("notes", ""), assignee, _due(form.get("due_at", "")))
-
-
-def _due(text: str) -> datetime | None:
-    if not text:
-        return None
-    try:
-        return times.typed(text)
-    except ValueError:
-        raise Invalid(
-            _("“%(value)s” is no date and time.") % {"value": text[:40]}, field="due_at", value=text[:40]
-        ) from None  # fmt: skip
+    due_at = moment(form["due_at"], "due_at") if form.get("due_at") else None
+    return Wanted(form.get("title", ""), form.get("notes", ""), assignee, due_at)
 
 
 def _refused(
