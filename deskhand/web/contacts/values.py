@@ -8,7 +8,7 @@ from datetime import date, datetime
 from typing import Any
 
 from babel import Locale, UnknownLocaleError
-from django.utils import timezone, translation
+from django.utils import translation
 from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 
@@ -195,7 +195,7 @@ def _as_typed(prop: Property, value: Any) -> list[str]:
     if isinstance(value, list):
         return [str(one) for one in value]
     if prop.kind is Kind.DATETIME and (found := as_moment(value)):
-        return [found.astimezone(timezone.get_current_timezone()).strftime("%Y-%m-%dT%H:%M")]
+        return [times.field(found)]
     return [str(value).lower() if isinstance(value, bool) else str(value)]
 
 
@@ -262,9 +262,8 @@ def _typed_day(prop: Property, typed: str) -> str:
 def _local(prop: Property, typed: str) -> datetime:
     """A moment as the viewer's clock shows it."""
     try:
-        found = datetime.fromisoformat(typed)
+        return times.typed(typed)
     except ValueError:
         raise Invalid(
             _("“%(value)s” is not a moment. Write it as 2026-11-21 09:30.") % {"value": typed[:40]}, field=prop.name, value=typed
         ) from None  # fmt: skip
-    return found if found.tzinfo else found.replace(tzinfo=timezone.get_current_timezone())

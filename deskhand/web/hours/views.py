@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from django.contrib import messages
@@ -25,6 +25,7 @@ from deskhand.kernel.text import one_line, whole
 from deskhand.routing import availability, away_states, default_hours, queries
 from deskhand.routing.queries import Standing
 from deskhand.routing.types import Status
+from deskhand.web import times
 from deskhand.web.choices import Choice
 from deskhand.web.frame import framed
 from deskhand.web.hours import week, words
@@ -255,10 +256,8 @@ def add_absence(request: AccountRequest, user_id: int) -> HttpResponse:
 
 def _moment(field: str, text: str) -> datetime:
     try:
-        found = datetime.fromisoformat(text)
-        zoned = found if found.tzinfo else found.replace(tzinfo=timezone.get_current_timezone())
-        return zoned.astimezone(UTC)
-    except (ValueError, OverflowError) as failure:
+        return times.typed(text)
+    except ValueError as failure:
         raise Invalid(_("Give a day and a time for both."), field=field, value=text) from failure
 
 

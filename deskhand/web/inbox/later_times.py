@@ -14,7 +14,6 @@ from deskhand.web.inbox.rows import PlannedTime
 
 MORNING = 8  # o'clock
 FARTHEST = timedelta(days=366)
-FIELD = "%Y-%m-%dT%H:%M"
 
 
 def offered() -> tuple[PlannedTime, ...]:
@@ -27,7 +26,7 @@ def offered() -> tuple[PlannedTime, ...]:
 
 
 def earliest() -> str:
-    return timezone.localtime(clock.now() + timedelta(minutes=1)).strftime(FIELD)
+    return times.field(clock.now() + timedelta(minutes=1))
 
 
 def at(key: str, now: datetime, zone: tzinfo) -> datetime:
@@ -51,7 +50,7 @@ def _morning(here: datetime, days: int) -> datetime:
 def chosen(text: str, now: datetime, zone: tzinfo) -> datetime:
     """The moment of the field. Raises Invalid for one that can't be read, is past, or too far away."""
     try:
-        moment = datetime.strptime(text[:16], FIELD).replace(tzinfo=zone)
+        moment = datetime.strptime(text[:16], times.FIELD).replace(tzinfo=zone)
     except ValueError as wrong:
         raise Invalid(
             _("Choose a day and a time."),

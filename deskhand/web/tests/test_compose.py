@@ -19,6 +19,7 @@ from deskhand.desk.types import Mailbox
 from deskhand.events.types import SYSTEM, Actor
 from deskhand.kernel import clock, timers
 from deskhand.kernel.errors import Invalid
+from deskhand.web import times
 from deskhand.web.inbox import later_times
 
 HTMX = {"HX-Request": "true"}
@@ -396,7 +397,7 @@ def test_a_planned_reply_is_listed_and_sent_now_or_at_its_moment(office, sign_in
     ticket, client = office.mail(), sign_in(office.world.grace)
     moment = (clock.now() + timedelta(days=2)).astimezone(ZoneInfo(office.world.account.zone))
 
-    answer(client, ticket, "One", later="chosen", leaves_at=moment.strftime(later_times.FIELD))
+    answer(client, ticket, "One", later="chosen", leaves_at=moment.strftime(times.FIELD))
     answer(client, ticket, "Two", later="tomorrow")
 
     first, second = waiting(office)

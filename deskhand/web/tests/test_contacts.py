@@ -282,6 +282,8 @@ def test_what_is_refused_stays_with_the_reason(office, ada, astrid, name, value,
         ("number", "1 234,5", 1234.5, "many"),
         ("date", "2026-11-21", "2026-11-21", "tomorrow"),
         ("datetime", "2026-11-21T10:30", "2026-11-21T09:30:00+00:00", "soon"),
+        ("datetime", "2026-11-21T10:30", "2026-11-21T09:30:00+00:00", "0001-01-01T00:00"),
+        ("datetime", "2026-11-21T10:30", "2026-11-21T09:30:00+00:00", "9999-12-31T23:59-14:00"),
         ("bool", "true", True, None),
     ],
 )
