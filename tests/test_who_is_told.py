@@ -13,7 +13,8 @@ from deskhand import wiring
 from deskhand.accounts import users
 from deskhand.accounts.models import Membership, Role, User
 from deskhand.accounts.policy import viewer_for
-from deskhand.crm.records import tickets
+from deskhand.crm.records import tasks, tickets
+from deskhand.crm.records.tasks import Wanted
 from deskhand.delivery.models import OutboxEntry
 from deskhand.desk import replies, threads
 from deskhand.desk.models import Follower
@@ -157,7 +158,7 @@ def test_a_mention_comes_by_mail_too_unless_one_chose_otherwise(world, owned, se
 
 
 def test_a_mail_is_in_the_language_of_who_reads_it(world, owned, settle, monkeypatch):
-    monkeypatch.setattr(telling, "sentence", lambda topic, name: f"in {get_language()}")
+    monkeypatch.setattr(telling, "sentence", lambda topic, name, task: f"in {get_language()}")
     User.objects.filter(pk=world.bob.pk).update(locale="da")
     replies.comment(owned.ticket_id, f"@{world.bob.username} look", by=world.ada)
     settle()
@@ -279,6 +280,56 @@ def test_while_workflows_may_still_give_it_away_nobody_hears_of_it(world, settle
     gone = Assignment(received.ticket_id, None, (), 0, Reason.ALL_DROPPED)
     wiring.tell_of_nobodys(world.account.pk, [gone], {received.ticket_id: created.pk})
     assert told(world, world.bob) == [(Topic.UNASSIGNED, "Astrid Lindqvist")]
+
+
+# ── tasks ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_who_is_given_a_task_is_told_once_and_who_takes_one_is_not(world, owned, settle):
+    """R-NOT-8, R-NOT-9"""
+    ada, bob = Actor.user(world.ada.pk), Actor.user(world.bob.pk)
+    task_id = tasks.create("ticket", owned.ticket_id, Wanted("Call", assignee_id=world.bob.pk), by=ada)
+    tasks.edit(task_id, Wanted("Call today", assignee_id=world.bob.pk), by=ada)
+    tasks.finish(task_id, True, by=ada)
+    tasks.create("ticket", owned.ticket_id, Wanted("Nobody's"), by=ada)
+    tasks.create("ticket", owned.ticket_id, Wanted("My own", assignee_id=world.bob.pk), by=bob)
+    settle()
+
+    [line], _after = reading.lines(viewer_for(world.account.pk, world.bob.pk))
+    assert (line.topic, line.actor_name, line.about_name) == (Topic.TASK, "Ada Lovelace", "Call")
+    assert line.about_id == task_id
+
+    tasks.edit(task_id, Wanted("Call today", assignee_id=world.eve.pk), by=ada)
+    settle()
+    assert told(world, world.eve) == [(Topic.TASK, "Ada Lovelace")]
+    assert len(told(world, world.bob)) == 1
+
+
+def test_a_task_of_a_ticket_that_one_may_not_see_is_not_told(world, owned, settle):
+    """R-NOT-16"""
+    wishes.choose(world.account.pk, world.bob.pk, {Topic.TASK: Ways(True, True)})
+    own = {"records": {"ticket": dict.fromkeys(("view", "edit"), "own")}, "capabilities": []}
+    role = Role.objects.create(account=world.account, name="own", permissions=own)
+    Membership.objects.filter(account=world.account, user=world.bob).update(role=role)
+    tasks.create(
+        "ticket", owned.ticket_id, Wanted("Call", assignee_id=world.bob.pk), by=Actor.user(world.ada.pk)
+    )
+    settle()
+
+    assert told(world, world.bob) == []
+    assert mails_to(world.bob) == []
+
+
+def test_a_task_by_mail_leads_to_it(world, owned, settle):
+    """R-NOT-2"""
+    wishes.choose(world.account.pk, world.bob.pk, {Topic.TASK: Ways(False, True)})
+    task_id = tasks.create("ticket", owned.ticket_id, Wanted("Call", assignee_id=world.bob.pk), by=SYSTEM)
+    settle()
+
+    assert told(world, world.bob) == []
+    [mail] = OutboxEntry.objects.filter(recipients=[world.bob.email])
+    assert "You were given the task “Call”" in mail.payload["text"]
+    assert f"#task-{task_id}" in mail.payload["text"]
 
 
 # ── quiet ────────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -16,6 +16,8 @@ def ticket_of(event: Event) -> int | None:
     """The ticket an event is news about, None for all that is none."""
     if event.data.get("is_spam"):
         return None
+    if is_task(event):
+        return event.data.get("ticket_id")
     if event.kind in (RECEIVED, SENT, COMMENTED):
         is_by_machine = event.data.get("automatic") not in (None, False, "no")
         return None if is_by_machine else event.data.get("ticket_id")
@@ -24,6 +26,11 @@ def ticket_of(event: Event) -> int | None:
 
 def is_new(event: Event) -> bool:
     return event.object_type == "ticket" and event.kind == CREATED
+
+
+def is_task(event: Event) -> bool:
+    """Somebody was given a task."""
+    return event.object_type == "task" and bool(event.data.get("given"))
 
 
 def new_owner(event: Event) -> int | None:
@@ -45,7 +52,8 @@ def decide(events: Sequence[Event], owners: Mapping[int, int | None], concerned:
         for topic, user_id in _told(event, ticket_id, owners.get(ticket_id), concerned):
             is_own_doing = event.by.kind is ActorKind.USER and event.by.id == user_id
             if not is_own_doing:
-                notice = Notice(user_id, event.id, topic, ticket_id, event.by.kind.value, event.by.id)
+                task = (event.object_id, event.data["title"]) if topic is Topic.TASK else (None, "")
+                notice = Notice(user_id, event.id, topic, ticket_id, event.by.kind.value, event.by.id, *task)
                 found.setdefault((event.id, user_id), notice)
     return list(found.values())
 
@@ -54,6 +62,9 @@ def _told(
     event: Event, ticket_id: int, owner_id: int | None, concerned: Concerned
 ) -> Iterator[tuple[Topic, int]]:
     """What counts more comes first."""
+    if is_task(event):
+        yield Topic.TASK, event.data["assignee_id"]
+        return
     if (assigned := new_owner(event)) is not None:
         yield Topic.ASSIGNED, assigned
         return

@@ -11,7 +11,9 @@ class Notification(models.Model):
     event_id = models.BigIntegerField()
     topic = models.TextField()
     ticket_id = models.BigIntegerField(null=True)  # crm.Ticket
-    about_kind = models.TextField(default="", db_default="")  # types.Kind, of what is about no ticket
+    about_kind = models.TextField(
+        default="", db_default=""
+    )  # types.Kind, of what is about no ticket; or "task"
     about_id = models.BigIntegerField(null=True)
     about_name = models.TextField(default="", db_default="")  # as it was called then
     number = models.IntegerField(default=1, db_default=1)  # of failures that are told as one

@@ -32,7 +32,7 @@ class Line:
     actor_name: str  # "" for a machine
     at: datetime
     is_unread: bool
-    about_kind: str = ""  # of what is about no ticket, a Kind
+    about_kind: str = ""  # of what is about no ticket, a Kind; "task" of a ticket's task
     about_id: int | None = None
     about_name: str = ""
     times: int = 1

@@ -34,6 +34,11 @@ from deskhand.notifications.wording import sentence
 OLD = timedelta(days=1)
 
 
+def url_of(ticket_id: int, task_id: int | None = None) -> str:
+    """The ticket; with the task beside it."""
+    return reverse("inbox-ticket", args=["all-open", ticket_id]) + (f"#task-{task_id}" if task_id else "")
+
+
 def signal_of(user_id: int) -> str:
     return f"bell-{user_id}"
 
@@ -96,13 +101,18 @@ def _keep(account_id: int, notices: Sequence[Notice], at: datetime) -> set[int]:
         [n.ticket_id for n in notices],
         [n.actor_kind for n in notices],
         [n.actor_id for n in notices],
+        ["task" if n.task_id else "" for n in notices],
+        [n.task_id for n in notices],
+        [n.task for n in notices],
     ]
     return {row[0] for row in sql.rows(_KEEP, [account_id, at, *columns])}
 
 
 _KEEP = f"""
-insert into {Notification._meta.db_table} (account_id, created_at, user_id, event_id, topic, ticket_id, actor_kind, actor_id)
-select %s, %s, x.* from unnest(%s::bigint[], %s::bigint[], %s::text[], %s::bigint[], %s::text[], %s::bigint[]) x
+insert into {Notification._meta.db_table} (account_id, created_at, user_id, event_id, topic, ticket_id, actor_kind, actor_id,
+    about_kind, about_id, about_name)
+select %s, %s, x.* from unnest(%s::bigint[], %s::bigint[], %s::text[], %s::bigint[], %s::text[], %s::bigint[], %s::text[], %s::bigint[],
+    %s::text[]) x
 on conflict (account_id, user_id, event_id) do nothing returning user_id
 """
 
@@ -133,8 +143,8 @@ def _may_see(viewer: Viewer, ticket: Ticket) -> bool:
 def _send(account: Account, people: Mapping[int, User], ticket: Ticket, notice: Notice) -> NewSend:
     user = people[notice.user_id]
     with translation.override(user.locale or account.locale):
-        said = sentence(notice.topic, actor_name(notice, people, ticket))
-        url = settings.SITE_URL + reverse("inbox-ticket", args=["all-open", ticket.pk])
+        said = sentence(notice.topic, actor_name(notice, people, ticket), notice.task)
+        url = settings.SITE_URL + url_of(ticket.pk, notice.task_id)
         mail = Mail(
             sender=Address(sender_address(), account.name),
             to=(Address(user.email, user.name),),

@@ -10,6 +10,7 @@ from enum import StrEnum
 class Topic(StrEnum):
     MENTION = "mention"  # somebody named me in a comment
     ASSIGNED = "assigned"  # a ticket became mine
+    TASK = "task"  # somebody gave me something to do
     MESSAGE = "message"  # a customer or colleague wrote on a ticket of mine
     COMMENT = "comment"  # a colleague commented on a ticket of mine
     FOLLOWED = "followed"  # a message or comment on a ticket that I follow
@@ -63,6 +64,8 @@ class Notice:
     ticket_id: int
     actor_kind: str
     actor_id: int | None
+    task_id: int | None = None
+    task: str = ""  # what is to be done
 
 
 def by_user(notices: Sequence[Notice]) -> dict[int, list[Notice]]:

@@ -8,8 +8,13 @@ from django.utils.translation import ngettext
 from deskhand.notifications.types import Kind, Topic
 
 
-def sentence(topic: Topic, name: str) -> str:
+def sentence(topic: Topic, name: str, task: str = "") -> str:
     """`name`: who did it; empty for routing, a workflow or somebody without a name."""
+    if topic is Topic.TASK:
+        words = (
+            _("%(name)s gave you the task “%(task)s”") if name else _("You were given the task “%(task)s”")
+        )
+        return words % {"name": name, "task": task}
     if not name:
         return {
             Topic.ASSIGNED: _("This ticket was assigned to you"),
@@ -19,7 +24,7 @@ def sentence(topic: Topic, name: str) -> str:
             Topic.FOLLOWED: _("There is news on a ticket that you follow"),
             Topic.UNASSIGNED: _("A new ticket is nobody's"),
         }[topic]
-    words = {
+    said = {
         Topic.ASSIGNED: _("%(name)s assigned this ticket to you"),
         Topic.MENTION: _("%(name)s mentioned you"),
         Topic.MESSAGE: _("%(name)s wrote on your ticket"),
@@ -27,7 +32,7 @@ def sentence(topic: Topic, name: str) -> str:
         Topic.FOLLOWED: _("%(name)s wrote on a ticket that you follow"),
         Topic.UNASSIGNED: _("A new ticket of %(name)s is nobody's"),
     }[topic]
-    return words % {"name": name}
+    return said % {"name": name}
 
 
 def heading(kind: Kind, name: str) -> str:

@@ -64,7 +64,7 @@ def create_many(new: Sequence[NewTask], *, at: datetime | None = None) -> list[i
     made = {task.pk: task for task in found}
     _tell(
         [
-            _Told(made[pk], "created", n.by, n.cause, n.depth)
+            _Told(made[pk], "created", n.by, n.cause, n.depth, n.wanted.assignee_id is not None)
             for pk, n in zip(ids, new, strict=True)
             if pk in made
         ],
@@ -92,9 +92,10 @@ def edit(task_id: int, wanted: Wanted, *, by: Actor, at: datetime | None = None)
     """Say it anew. Who has it already keeps it, also after leaving. Raises Invalid as `create`, and NotFound."""
     task = _locked(task_id)
     wanted = _checked(wanted, keeps=task.assignee_id)
+    is_given = wanted.assignee_id not in (None, task.assignee_id)
     if all(getattr(task, name) == value for name, value in vars(wanted).items()):
         return
-    _write(task, "edited", by, at or clock.now(), **vars(wanted))
+    _write(task, "edited", by, at or clock.now(), is_given, **vars(wanted))
 
 
 def finish(task_id: int, is_done: bool, *, by: Actor, at: datetime | None = None) -> None:
@@ -162,12 +163,12 @@ def _locked(task_id: int, is_deleted: bool = False) -> Task:
     return found
 
 
-def _write(task: Task, did: str, by: Actor, at: datetime, **values: Any) -> None:
+def _write(task: Task, did: str, by: Actor, at: datetime, is_given: bool = False, /, **values: Any) -> None:
     task.version += 1
     for name, value in values.items():
         setattr(task, name, value)
     task.save(update_fields=["version", *values])
-    _tell([_Told(task, did, by)], at)
+    _tell([_Told(task, did, by, is_given=is_given)], at)
 
 
 @dataclass(frozen=True)
@@ -177,6 +178,7 @@ class _Told:
     by: Actor
     cause: Cause | None = None
     depth: int = 0
+    is_given: bool = False  # somebody has it who did not have it before
 
 
 def _tell(told: Sequence[_Told], at: datetime) -> None:
@@ -190,7 +192,7 @@ def _tell(told: Sequence[_Told], at: datetime) -> None:
                 one.task.version,
                 one.by,
                 at,
-                _facts(one.task),
+                _facts(one),
                 one.cause,
                 one.depth,
             )
@@ -211,6 +213,8 @@ def _tell(told: Sequence[_Told], at: datetime) -> None:
     history.note_many(lines, at)
 
 
-def _facts(task: Task) -> dict[str, Any]:
+def _facts(told: _Told) -> dict[str, Any]:
+    task = told.task
     facts = {"object_type": task.object_type, "record_id": task.record_id, "assignee_id": task.assignee_id}
+    facts |= {"title": task.title, "given": True} if told.is_given else {}
     return facts | ({"ticket_id": task.record_id} if task.object_type == "ticket" else {})

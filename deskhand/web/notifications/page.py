@@ -8,7 +8,7 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy
 
 from deskhand.accounts.types import Viewer
-from deskhand.notifications import failures, reading, wishes
+from deskhand.notifications import failures, reading, telling, wishes
 from deskhand.notifications.reading import Line
 from deskhand.notifications.types import Kind, Topic
 from deskhand.notifications.wording import failed, heading, sentence
@@ -24,6 +24,10 @@ TOPICS = {
         gettext_lazy("Somebody names you with @ in a comment."),
     ),
     Topic.ASSIGNED: (gettext_lazy("Assigned to me"), gettext_lazy("A ticket becomes yours.")),
+    Topic.TASK: (
+        gettext_lazy("Tasks for me"),
+        gettext_lazy("Somebody, or an automation, gives you something to do about a ticket."),
+    ),
     Topic.MESSAGE: (
         gettext_lazy("Messages on my tickets"),
         gettext_lazy("A customer or a colleague writes on a ticket that you own."),
@@ -76,7 +80,7 @@ def _group(own: Sequence[Line]) -> Group:
         return Group(
             number=f"#{first.number}",
             subject=first.subject or "",
-            url=reverse("inbox-ticket", args=["all-open", first.ticket_id]),
+            url=telling.url_of(first.ticket_id, first.about_id),
             read_url=reverse("notification-read", args=[first.ticket_id]),
             told=told,
             is_unread=is_unread,
@@ -97,7 +101,7 @@ def _told(line: Line) -> Told:
     if line.ticket_id is None:
         return Told(failed(Kind(line.about_kind), line.times), line.at, line.is_unread)
     person = Person.named(line.actor_name) if line.actor_name else None
-    return Told(sentence(line.topic, line.actor_name), line.at, line.is_unread, person)
+    return Told(sentence(line.topic, line.actor_name, line.about_name), line.at, line.is_unread, person)
 
 
 def topics(viewer: Viewer) -> list[TopicLine]:

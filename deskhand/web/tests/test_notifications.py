@@ -12,10 +12,11 @@ from deskhand.accounts.models import User
 from deskhand.automation import lanes
 from deskhand.automation.models import Workflow
 from deskhand.channels.email import alarms
-from deskhand.crm.records import tickets
+from deskhand.crm.records import tasks, tickets
+from deskhand.crm.records.tasks import Wanted
 from deskhand.desk import replies
 from deskhand.events.dispatch import Dispatcher
-from deskhand.events.types import SYSTEM
+from deskhand.events.types import SYSTEM, Actor
 from deskhand.kernel import clock
 from deskhand.notifications.models import Notification
 from deskhand.web.tests.test_inbox import texts
@@ -55,6 +56,21 @@ def test_the_bell_says_what_happened_by_ticket(told, grace):
     assert 'data-waiting="2"' in shown
     assert "2 unread" in shown
     assert "Ada Lovelace mentioned you" in texts(grace.get("/notifications"))
+
+
+def test_a_task_that_was_given_leads_to_it_beside_its_ticket(told, grace, office):
+    ticket = told()
+    with office.inside() as world:
+        wanted = Wanted("Call the courier", assignee_id=world.grace.pk)
+        task_id = tasks.create("ticket", ticket.pk, wanted, by=Actor.user(world.ada.pk))
+    while Dispatcher().run_once():
+        pass
+
+    shown = grace.get("/notifications/bell").content.decode()
+
+    assert "Ada Lovelace gave you the task “Call the courier”" in shown
+    assert f'href="/inbox/all-open/{ticket.pk}#task-{task_id}"' in shown
+    assert f'id="task-{task_id}"' in grace.get(f"/inbox/all-open/{ticket.pk}").content.decode()
 
 
 def test_every_page_says_how_many_are_unread(told, grace):

@@ -16,7 +16,13 @@ export function connect(inbox) {
   inbox.addEventListener("click", clicked);
   if (localStorage.getItem("details") === "closed") inbox.dataset.props = "closed";
   document.body.dataset.views = localStorage.getItem("views") ?? "open";
-  return () => document.removeEventListener("htmx:after:swap", swapped);
+  const led = () => reveal(inbox);
+  reveal(inbox);
+  addEventListener("hashchange", led);
+  return () => {
+    document.removeEventListener("htmx:after:swap", swapped);
+    removeEventListener("hashchange", led);
+  };
 }
 
 function mark(row) {
@@ -27,6 +33,18 @@ function mark(row) {
   row.querySelector(".unread-dot + .sr")?.remove();
   row.querySelector(".unread-dot")?.remove();
   row.scrollIntoView({ block: "nearest" });
+}
+
+// A notification leads to a task: the details are opened around it, wherever they are, and it has the focus.
+function reveal(inbox) {
+  const details = document.getElementById("properties");
+  const wanted = location.hash && document.getElementById(location.hash.slice(1));
+  if (!wanted || !details?.contains(wanted)) return;
+  inbox.dataset.props = "open";
+  for (let part = wanted.closest("details"); part; part = part.parentElement.closest("details")) part.open = true;
+  if (!wanted.checkVisibility()) details.showPopover();
+  wanted.scrollIntoView({ block: "center" });
+  wanted.querySelector("a, button")?.focus({ preventScroll: true });
 }
 
 function foldViews() {
