@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -64,10 +64,13 @@ def receive_many(
     filed in a following round, when that one's thread exists.
     """
     at = at or clock.now()
-    _hold([item.message for item in incoming])
+    answered, tickets_of = _hold([item.message for item in incoming])
     answers: list[Received] = []
-    for batch in _rounds(incoming):
-        answers += _Round(batch, cause, at).file()
+    for batch in _rounds(incoming, answered, tickets_of):
+        messages = [item.message for item in batch]
+        # A later round looks anew: it may answer what an earlier one has filed.
+        found = _threads_answered(messages) if answers else answered[: len(batch)]
+        answers += _Round(batch, found, cause, at).file()
     return answers
 
 
@@ -75,26 +78,29 @@ def receive(incoming: Incoming, **more: Any) -> Received:
     return receive_many([incoming], **more)[0]
 
 
-def _hold(messages: Sequence[InboundMessage]) -> None:
-    """Lock the tickets of what is answered, in id order. Who split or merged them meanwhile may have moved what is
-    answered, so look until it stands where it was found."""
+def _hold(messages: Sequence[InboundMessage]) -> tuple[list[int | None], dict[int | None, int]]:
+    """For each message the thread it answers, and {thread: ticket}, whose tickets are locked, in id order.
+
+    Who split or merged them meanwhile may have moved what is answered, so look until it stands where it was found.
+    """
     held: set[int] = set()
     while True:
         answered = _threads_answered(messages)
-        wanted = set(_tickets_of({thread_id for thread_id in answered if thread_id}).values())
+        tickets_of = _tickets_of({thread_id for thread_id in answered if thread_id})
+        wanted = set(tickets_of.values())
         if wanted <= held:
-            return
+            return answered, tickets_of
         _lock_tickets(wanted - held)
         held |= wanted
 
 
-def _rounds(incoming: Sequence[Incoming]) -> Iterable[list[Incoming]]:
+def _rounds(
+    incoming: Sequence[Incoming], answered: Sequence[int | None], tickets_of: Mapping[int | None, int]
+) -> Iterable[list[Incoming]]:
     """Cut the set before every message whose conversation an earlier one of the cut is part of."""
     batch: list[Incoming] = []
     in_batch: set[int] = set()
     conversations: dict[object, int] = {}  # what names a conversation → its number in this set
-    answered = _threads_answered([item.message for item in incoming])
-    tickets_of = _tickets_of({thread_id for thread_id in answered if thread_id})
     for number, (item, thread_id) in enumerate(zip(incoming, answered, strict=True)):
         named = (item.message.external_id, *item.message.answers, thread_id)
         names: set[object] = {name for name in named if name}
@@ -177,6 +183,7 @@ class _Case:
 @dataclass
 class _Round:
     batch: list[Incoming]
+    answered: Sequence[int | None]  # threads, by message
     cause: Cause | None
     at: datetime
     cases: list[_Case] = field(default_factory=list)
@@ -205,11 +212,10 @@ class _Round:
         }
         self.own = {channel.address for channel in channels.values()}
         self.cases = [_Case(item, channels[item.channel_account_id]) for item in self.batch]
-        thread_ids = _threads_answered([case.message for case in self.cases])
-        known = _load_known({thread_id for thread_id in thread_ids if thread_id})
+        known = _load_known({thread_id for thread_id in self.answered if thread_id})
         senders = {case.message.sender.key for case in self.cases}
         colleagues, blocked = _colleagues(senders), blocking.blocked(senders)
-        for case, thread_id in zip(self.cases, thread_ids, strict=True):
+        for case, thread_id in zip(self.cases, self.answered, strict=True):
             case.known = known.get(thread_id) if thread_id else None
             case.sender = _who(case, colleagues)
             case.is_blocked = case.message.sender.key in blocked
