@@ -75,12 +75,11 @@ def set_hours(
     """
     now = now or clock.now()
     with account_scope(account_id):
-        current = _locked(account_id, user_id, now)
-        _carry_over_edges(current, _facts_of(account_id, user_id), now)
+        current, facts = _locked(account_id, user_id, now), _facts_of(account_id, user_id)
+        _carry_over_edges(current, facts, now)
         if hours is None or not hours.blocks:
-            had = _facts_of(account_id, user_id).hours is not None
             _forget_hours(account_id, user_id)
-            if had:
+            if facts.hours is not None:
                 current.manual_status, current.manual_at = current.status, now
                 current.manual_away_state_id, current.manual_note = current.away_state_id, current.note
         else:
