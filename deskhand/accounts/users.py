@@ -91,17 +91,8 @@ def create(
     else:
         _check_password(password, user)
         user.set_password(password)
-    try:
-        with transaction.atomic():
-            user.save(force_insert=True)
-    except IntegrityError as taken:
-        raise Conflict(_("There is a user with this e-mail address or user name already.")) from taken
+    _save(user, force_insert=True)
     return user
-
-
-def rename(user_id: int, name: str) -> None:
-    name = checked_name(name)
-    User.objects.filter(pk=user_id).update(name=name, sort_key=sort_key(name))
 
 
 AFTER_CLOSE = ("next", "stay", "list")
@@ -245,21 +236,9 @@ def identify(account_id: int, user_id: int, *, name: str, email: str, by: Actor)
                 _("This person belongs to other help desks too and changes name and address there.")
             )
         user.name, user.sort_key, user.email = name, sort_key(name), email
-        try:
-            with transaction.atomic():
-                user.save(update_fields=["name", "sort_key", "email"])
-        except IntegrityError as taken:
-            raise Conflict(_("There is a user with this e-mail address or user name already.")) from taken
-        changed = [one for one in after if before[one] != after[one]]
-        audit.record(
-            "user.updated",
-            by=by,
-            target_type="user",
-            target_id=user_id,
-            before={one: before[one] for one in changed},
-            after={one: after[one] for one in changed},
-        )
-        if "email" in changed:
+        _save(user, update_fields=["name", "sort_key", "email"])
+        _audit("user.updated", member, by, before, after)
+        if email != before["email"]:
             EmailAddress.objects.filter(user_id=user_id).delete()  # what single sign-on vouched for
             who = User.objects.filter(pk=by.id).first() if by.id else None
             mails.send_address_changed(member, before["email"], changed_by=who.name if who else "")
@@ -341,6 +320,14 @@ def checked_name(name: str) -> str:
     if not 0 < len(name) <= 200:
         raise Invalid(_("A name has 1 to 200 characters."), field="name", value=name)
     return name
+
+
+def _save(user: User, **how: Any) -> None:
+    try:
+        with transaction.atomic():
+            user.save(**how)
+    except IntegrityError as taken:
+        raise Conflict(_("There is a user with this e-mail address or user name already.")) from taken
 
 
 def _check_password(password: str, user: User) -> None:
