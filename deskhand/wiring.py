@@ -80,13 +80,11 @@ def set_up_accounts(account_id: int, events: Sequence[Event]) -> None:
 
 def let_go_of_stages(account_id: int, events: Sequence[Event]) -> None:
     """What named a deleted status or pipeline does so no more, in the transaction that deletes it (R-PIPE-10)."""
-    pipeline_ids = {event.object_id for event in events if event.kind == "pipeline.deleted"}
-    stage_ids = {event.object_id for event in events if event.kind == "stage.deleted"}
-    stage_ids.update(*(e.data["before"]["stages"] for e in events if e.kind == "pipeline.deleted"))
-    if stage_ids or pipeline_ids:
-        inboxes.let_go_of_stages(account_id, stage_ids, pipeline_ids)
-        lanes.let_go_of_stages(account_id, stage_ids)
-        custom_views.let_go_of(account_id, *_gone(events))
+    statuses, pipelines_gone = _gone(events)
+    if statuses or pipelines_gone:
+        inboxes.let_go_of_stages(account_id, statuses.keys(), pipelines_gone.keys())
+        lanes.let_go_of_stages(account_id, statuses.keys())
+        custom_views.let_go_of(account_id, statuses, pipelines_gone)
 
 
 def _gone(events: Sequence[Event]) -> tuple[dict[int, Gone], dict[int, Gone]]:
