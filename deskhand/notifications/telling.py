@@ -73,12 +73,12 @@ def tell(
     owners = {pk: ticket.owner_id for pk, ticket in known.items()}
     notices = [n for n in deciding.decide(events, owners, concerned) if n.ticket_id in known]
     wanted = wishes.of_many(account_id, {notice.user_id for notice in notices})
-    mailed = [n for n in notices if wanted.mail(n.user_id, n.topic)]
-    still = in_quiet(account_id, {notice.user_id for notice in mailed}, away)
-    rings = [n for n in notices if wanted.bell(n.user_id, n.topic) or (n in mailed and n.user_id in still)]
-    fresh = _keep(account_id, rings, at)
+    by_mail = [n for n in notices if wanted.mail(n.user_id, n.topic)]
+    still = in_quiet(account_id, {notice.user_id for notice in by_mail}, away)
+    mailed = [n for n in by_mail if n.user_id not in still]
+    stays = set(by_mail) - set(mailed)
+    fresh = _keep(account_id, [n for n in notices if wanted.bell(n.user_id, n.topic) or n in stays], at)
     live.signal(account_id, [signal_of(user_id) for user_id in sorted(fresh)])
-    mailed = [n for n in mailed if n.user_id not in still]
     if mailed:
         _mail(account_id, mailed, known)
 
