@@ -71,7 +71,7 @@ def note(message: Message, ticket: Ticket, by: User) -> list[int]:
     """Mark whom the comment calls, once, never oneself (R-WORK-5), and only who may see the ticket."""
     whom = called(message.text, but=by.pk)
     wanted = {user.pk for user in whom.users} | _members(whom.teams)
-    found = sorted((wanted & who_may_see(ticket)) - {by.pk}) if wanted else []
+    found = sorted(who_may_see(ticket, wanted) - {by.pk}) if wanted else []
     Mention.objects.bulk_create(
         Mention(
             account_id=message.account_id,
@@ -92,10 +92,10 @@ def _members(teams: Sequence[Team]) -> set[int]:
     return set(found.values_list("user_id", flat=True))
 
 
-def who_may_see(ticket: Ticket) -> set[int]:
-    """The users who may see a ticket: they can be called."""
+def who_may_see(ticket: Ticket, only: Collection[int] | None = None) -> set[int]:
+    """The users who may see a ticket, or which of `only`: they can be called."""
     return {
         viewer.user_id
-        for viewer in policy.viewers_of(ticket.account_id)
+        for viewer in policy.viewers_of(ticket.account_id, only)
         if policy.can(viewer, Action.OPEN_HELP_DESK) and policy.visible(viewer, "ticket").reaches(ticket)
     }
