@@ -94,7 +94,7 @@ def split(ticket_id: int, wanted: Wanted, *, by: Actor, at: datetime | None = No
     if not wanted.is_copy:
         _count_again(account_id, old.pk, threads.touched)
         _begin_anew(old)
-    _tell(made, old, new.number, len(chosen), moved["messages"], by, at)
+    _tell(made, old, new.number, by, at)
     return Made(new.id, new.number)
 
 
@@ -410,19 +410,16 @@ def _move_back(account_id: int, made: Split) -> None:
     Ticket.objects.filter(account_id=account_id, pk=made.from_id).update(**made.moved["originating"])
 
 
-def _tell(
-    made: Split, old: Ticket, number: int, count: int, message_ids: Sequence[int], by: Actor, at: datetime
-) -> None:
+def _tell(made: Split, old: Ticket, number: int, by: Actor, at: datetime) -> None:
     """One event, and a line in both histories that names the other ticket."""
+    message_ids, count = made.moved["messages"], len(made.moved["messages"])
     kind, did = (COPIED, "copied") if made.is_copy else (SPLIT, "moved")
     event = log.record(
         kind, object_type="ticket", object_id=old.pk, version=old.version, by=by, at=at,
-        data={"ticket_id": old.pk, "split_id": made.to_id, "message_ids": list(message_ids)},
+        data={"ticket_id": old.pk, "split_id": made.to_id, "message_ids": message_ids},
     )  # fmt: skip
-    to, origin = (
-        {"did": did, "number": number, "count": count},
-        {"did": f"{did}_from", "number": old.number, "count": count},
-    )
+    to = {"did": did, "number": number, "count": count}
+    origin = {"did": f"{did}_from", "number": old.number, "count": count}
     history.note_many(
         [Line("ticket", old.pk, history.SPLIT, to, by, event.id), Line("ticket", made.to_id, history.SPLIT, origin, by, event.id)], at
     )  # fmt: skip
