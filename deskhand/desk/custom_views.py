@@ -233,12 +233,18 @@ def naming(account_id: int, object_type: str, name: str, values: Collection[str]
 def _names(one: CustomView, object_type: str, name: str, values: Collection[str]) -> bool:
     if not values and object_type == "ticket" and name in one.columns:
         return True
+    filters = _filters(one, object_type, name)
+    return any(not values or any(str(value) in values for value in leaf.values) for leaf in filters)
+
+
+def _filters(one: CustomView, object_type: str, name: str) -> list[Filter]:
+    """Its filters by this property."""
     leaves = leaves_by_type(from_json(one.condition, "condition"), "ticket") if one.condition else ()
-    return any(
-        isinstance(leaf, Filter) and (kind, leaf.property) == (object_type, name)
-        and (not values or any(str(value) in values for value in leaf.values))
+    return [
+        leaf
         for kind, leaf in leaves
-    )  # fmt: skip
+        if isinstance(leaf, Filter) and (kind, leaf.property) == (object_type, name)
+    ]
 
 
 def of_pipeline(account_id: int, pipeline_id: int) -> list[CustomView]:
@@ -256,5 +262,5 @@ def let_go_of(account_id: int, statuses: Mapping[int, Gone], pipelines: Mapping[
 
 
 def _asked_for(one: CustomView, statuses: Mapping[int, Gone]) -> list[Gone]:
-    found = (gone for stage_id, gone in statuses.items() if _names(one, "ticket", STATUS, {str(stage_id)}))
-    return list(dict.fromkeys(found))
+    asked = {str(value) for leaf in _filters(one, "ticket", STATUS) for value in leaf.values}
+    return list(dict.fromkeys(gone for stage_id, gone in statuses.items() if str(stage_id) in asked))
