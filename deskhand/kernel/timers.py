@@ -35,23 +35,19 @@ def set_timer(
     account_id: int, kind: str, key: str, due_at: datetime, payload: dict[str, Any] | None = None
 ) -> None:
     """Set, or move, the timer of this kind and key."""
-    sql.execute(
-        "insert into kernel_timer (account_id, kind, key, due_at, payload, attempts, error) values (%s, %s, %s, %s, %s, 0, '')"
-        " on conflict (account_id, kind, key) do update set due_at = excluded.due_at, payload = excluded.payload, attempts = 0,"
-        " error = '', quarantined_at = null",
-        [account_id, kind, key, due_at, sql.Jsonb(payload or {})],
-    )
-    wake(WAKE)
+    set_timers(account_id, kind, [key], due_at, payload)
 
 
-def set_timers(account_id: int, kind: str, keys: Sequence[str], due_at: datetime) -> None:
+def set_timers(
+    account_id: int, kind: str, keys: Sequence[str], due_at: datetime, payload: dict[str, Any] | None = None
+) -> None:
     """Set, or move, the timers of this kind and these keys; one statement."""
     sql.execute(
         "insert into kernel_timer (account_id, kind, key, due_at, payload, attempts, error)"
-        " select %s, %s, key, %s, '{}', 0, '' from unnest(%s::text[]) key order by key"
+        " select %s, %s, key, %s, %s, 0, '' from unnest(%s::text[]) key order by key"
         " on conflict (account_id, kind, key) do update set due_at = excluded.due_at, payload = excluded.payload, attempts = 0,"
         " error = '', quarantined_at = null",
-        [account_id, kind, due_at, list(keys)],
+        [account_id, kind, due_at, sql.Jsonb(payload or {}), list(keys)],
     )
     wake(WAKE)
 
