@@ -28,7 +28,7 @@ from deskhand.web.middleware import AccountRequest, holds_no_transaction
 PICTURES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
 BYTES = "application/octet-stream"
 
-_CID = re.compile(r'(<img\b[^>]*\ssrc=")cid:([^"]*)"')
+_CID = re.compile(r'(<img\b[^>]*)\ssrc="cid:([^"]*)"')
 
 
 @require_GET
@@ -114,15 +114,20 @@ def _name(name: str) -> str:
     return re.sub(r"[\x00-\x1f\x7f/\\:*?\"<>|]+", "_", name).strip(" .") or "file"
 
 
+def stands_inline(message: Message, file: Attachment) -> bool:
+    """Whether the mail itself shows it, so that it is no file beside it; a drawing that may run something is one."""
+    return bool(message.html) and file.is_inline and file.content_type.lower() in PICTURES
+
+
 def with_own_pictures(markup: str, attachments: Iterable[Attachment]) -> str:
-    """Point the `cid:` pictures of a sanitized mail at its own attachments."""
+    """Point the `cid:` pictures of a sanitized mail at its own attachments; of those that are none, the words stay."""
     if 'src="cid:' not in markup:
         return markup
-    urls = {a.content_id: reverse("attachment", args=[a.pk]) for a in attachments if a.content_id}
+    shown = [a for a in attachments if a.content_id and a.content_type.lower() in PICTURES]
+    urls = {unquote(a.content_id): reverse("attachment", args=[a.pk]) for a in shown}
 
     def place(found: re.Match[str]) -> str:
-        wanted = entities.unescape(found[2])
-        url = urls.get(wanted) or urls.get(unquote(wanted))
-        return f'{found[1]}{entities.escape(url)}"' if url else found[0]
+        url = urls.get(unquote(entities.unescape(found[2])).strip())
+        return f'{found[1]} src="{entities.escape(url)}"' if url else found[1]
 
     return _CID.sub(place, markup)

@@ -30,7 +30,7 @@ from deskhand.events.queries import rules_of
 from deskhand.events.types import Actor
 from deskhand.routing import queries as routing
 from deskhand.web import gone, troubles
-from deskhand.web.files import has_remote_pictures, with_own_pictures
+from deskhand.web.files import has_remote_pictures, stands_inline, with_own_pictures
 from deskhand.web.frame import VIEW_SENTENCES, count_text, view_words
 from deskhand.web.inbox import causes, composing, panel, present, reading, rows, snooze_menu, words
 from deskhand.web.inbox.bulk_bar import bulk_bar
@@ -421,7 +421,7 @@ class TicketPageOf:
         return Markup("").join(map(Markup, parts))
 
     def _file_rows(self, m: Message) -> tuple[rows.File, ...]:
-        shown = [f for f in self.files.get(m.pk, ()) if not f.is_inline]
+        shown = [f for f in self.files.get(m.pk, ()) if not stands_inline(m, f)]
         return tuple(
             composing.file_row(f.name, f.content_type, f.size, reverse("attachment", args=[f.pk]))
             for f in shown

@@ -25,6 +25,7 @@ from deskhand.kernel.errors import Conflict, Invalid, NotFound
 from deskhand.kernel.text import whole
 from deskhand.web.asked import number
 from deskhand.web.choices import ChoiceGroup, all_statuses
+from deskhand.web.files import stands_inline
 from deskhand.web.frame import UNDO, shell
 from deskhand.web.inbox import common
 from deskhand.web.jinja import render
@@ -122,7 +123,7 @@ def _page(
 
 def _line(message: Message, chosen: bool) -> Line:
     name = message.sender_name or message.sender_address or _("Unknown sender")
-    files = sum(not file.is_inline for file in message.attachments.all())
+    files = sum(not stands_inline(message, file) for file in message.attachments.all())
     is_comment = message.kind == MessageKind.COMMENT
     return Line(
         message.pk,

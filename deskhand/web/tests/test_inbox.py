@@ -578,6 +578,34 @@ def test_a_mails_pictures_are_its_own_files(office, sign_in):
     assert client.get(f"/files/{file.pk}").headers["Content-Type"] == "image/png"
 
 
+@pytest.mark.parametrize("cid", ["logo@example", "gone@example"])
+def test_a_drawing_or_what_is_missing_never_stands_in_a_mail_and_no_file_is_lost(office, sign_in, cid):
+    """S3: an SVG may run something."""
+    drawing = {"data": b"<svg/>", "content_id": cid, "is_inline": True}
+    ticket = with_file(office, "pole.svg", "image/svg+xml", **drawing)
+    with office.inside():
+        file = Attachment.objects.get()
+
+    page = sign_in(office.world.ada).get(f"/inbox/all-open/{ticket.pk}").content.decode()
+
+    assert "&lt;img alt=&#34;&#34;&gt;" in page
+    assert "cid:" not in page
+    assert f'<a class="file" href="/files/{file.pk}"' in page
+
+
+def test_a_name_of_a_picture_is_read_as_mails_write_it(office, sign_in):
+    """A4"""
+    ticket = with_file(
+        office, "logo.png", "image/png", b"\x89PNG", content_id="logo%40example", is_inline=True
+    )
+    with office.inside():
+        file = Attachment.objects.get()
+
+    page = sign_in(office.world.ada).get(f"/inbox/all-open/{ticket.pk}").content.decode()
+
+    assert f"src=&#34;/files/{file.pk}&#34;" in page
+
+
 def test_who_may_not_see_the_ticket_may_not_have_its_files(office, neighbour, sign_in):
     """S9"""
     ticket = with_file(office)
