@@ -25,11 +25,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth sh
         return False
 
     def get_client_ip(self, request: HttpRequest) -> str:
-        return addresses.client_address(
-            request.META.get("REMOTE_ADDR") or "unknown",
-            request.headers.get("X-Forwarded-For", ""),
-            settings.TRUSTED_PROXIES,
-        )
+        return addresses.of_request(request)
 
     def authenticate(self, request: HttpRequest, **credentials: Any) -> User | None:
         name, address = _name(credentials), self.get_client_ip(request)

@@ -1,9 +1,17 @@
-"""Where a request comes from. Forwarding headers count only when a proxy we know has written them (S34). Pure."""
+"""Where a request comes from. Forwarding headers count only when a proxy we know has written them (S34)."""
 
 from __future__ import annotations
 
 import ipaddress
 from collections.abc import Collection
+
+from django.conf import settings
+from django.http import HttpRequest
+
+
+def of_request(request: HttpRequest) -> str:
+    peer = request.META.get("REMOTE_ADDR") or "unknown"
+    return client_address(peer, request.headers.get("X-Forwarded-For", ""), settings.TRUSTED_PROXIES)
 
 
 def client_address(peer: str, forwarded_for: str, proxies: Collection[str]) -> str:

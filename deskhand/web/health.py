@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from ipaddress import ip_address
 
-from django.conf import settings
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -12,7 +11,7 @@ from django.templatetags.static import static
 from django.views.decorators.http import require_safe
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from deskhand.accounts.addresses import client_address
+from deskhand.accounts import addresses
 from deskhand.web.middleware import for_everybody
 
 TEXT = "text/plain; charset=utf-8"
@@ -59,9 +58,7 @@ def metrics(request: HttpRequest) -> HttpResponse:
 
 
 def _is_private(request: HttpRequest) -> bool:
-    forwarded = request.headers.get("X-Forwarded-For", "")
-    found = client_address(request.META.get("REMOTE_ADDR") or "unknown", forwarded, settings.TRUSTED_PROXIES)
     try:
-        return ip_address(found).is_private
+        return ip_address(addresses.of_request(request)).is_private
     except ValueError:
         return False

@@ -14,8 +14,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
-from deskhand.accounts import accounts, first_run, sessions
-from deskhand.accounts.addresses import client_address
+from deskhand.accounts import accounts, addresses, first_run, sessions
 from deskhand.accounts.first_run import FirstRun
 from deskhand.events.types import Actor
 from deskhand.kernel.errors import Conflict, DeskhandError, Invalid, Limited, NotFound
@@ -53,17 +52,12 @@ def form(request: HttpRequest, token: str) -> HttpResponse:
 def _refusal(request: HttpRequest, token: str) -> HttpResponse | None:
     """The answer to a wrong token, and to too many of them."""
     try:
-        first_run.check(token, _address(request))
+        first_run.check(token, addresses.of_request(request))
     except Limited as wait:
         return answer_error(request, wait)
     except NotFound:
         return render(request, "start/over.html", status=404)
     return None
-
-
-def _address(request: HttpRequest) -> str:
-    forwarded = request.headers.get("X-Forwarded-For", "")
-    return client_address(request.META.get("REMOTE_ADDR") or "unknown", forwarded, settings.TRUSTED_PROXIES)
 
 
 def _page(
