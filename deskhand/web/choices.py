@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from django.conf import settings
 from django.utils.translation import gettext as _
 
+from deskhand.accounts import accounts
 from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.pipelines.types import PipelineValue
 
@@ -49,3 +51,15 @@ def all_statuses(*chosen: str) -> tuple[ChoiceGroup, ...]:
     return tuple(
         ChoiceGroup(_(one.label), statuses(one, *chosen)) for one in pipelines_of("ticket").pipelines
     )
+
+
+def zones(chosen: str) -> tuple[Choice, ...]:
+    """Who has an old name of a zone keeps it."""
+    known = accounts.zones()
+    if chosen not in known and accounts.is_zone(chosen):
+        known = [chosen, *known]
+    return offered(((one, one.replace("_", " ")) for one in known), chosen)
+
+
+def languages(chosen: str) -> tuple[Choice, ...]:
+    return offered(settings.LANGUAGES, chosen)

@@ -12,9 +12,9 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
-from deskhand.accounts import accounts, users
+from deskhand.accounts import users
 from deskhand.kernel.errors import Invalid
-from deskhand.web.choices import Choice, offered
+from deskhand.web.choices import Choice, languages, offered, zones
 from deskhand.web.frame import framed
 from deskhand.web.me.views import keep_theme
 from deskhand.web.middleware import AccountRequest
@@ -75,15 +75,13 @@ def _show(
     form = ProfileForm(
         name=given["name"],
         email=request.user.email,
-        languages=offered(
-            {"": _("As the account: %(language)s") % {"language": _language(request.account.locale)}}
-            | dict(settings.LANGUAGES),
-            given["locale"],
+        languages=(
+            Choice("", _("As the account: %(language)s") % {"language": _language(request.account.locale)}, not given["locale"]),
+            *languages(given["locale"]),
         ),
-        zones=offered(
-            {"": _("As the account: %(zone)s") % {"zone": request.account.zone}}
-            | {zone: zone.replace("_", " ") for zone in _zones(given["zone"])},
-            given["zone"],
+        zones=(
+            Choice("", _("As the account: %(zone)s") % {"zone": request.account.zone}, not given["zone"]),
+            *zones(given["zone"]),
         ),
         themes=offered(
             {"auto": _("Theme of the system"), "light": _("Light"), "dark": _("Dark")}, given["theme"]
@@ -99,15 +97,9 @@ def _show(
         has_shortcuts=given["shortcuts"] == "1",
         wrong=refusal.field or "" if refusal else "",
         problem=str(refusal) if refusal else "",
-    )
+    )  # fmt: skip
     return framed(request, "profile", "me/profile.html", {"form": form}, status)
 
 
 def _language(code: str) -> str:
     return str(dict(settings.LANGUAGES).get(code, code))
-
-
-def _zones(chosen: str) -> list[str]:
-    """What people choose from; who has an old name of a zone keeps it."""
-    known = accounts.zones()
-    return known if chosen in known or not accounts.is_zone(chosen) else [chosen, *known]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from django.conf import settings
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect
@@ -18,7 +17,7 @@ from deskhand.accounts.plans import Feature
 from deskhand.accounts.policy import Action
 from deskhand.events.types import Actor
 from deskhand.kernel.errors import Invalid
-from deskhand.web.choices import Choice
+from deskhand.web.choices import languages, zones
 from deskhand.web.frame import framed
 from deskhand.web.middleware import AccountRequest
 from deskhand.web.people import reading
@@ -68,8 +67,8 @@ def account(request: AccountRequest) -> HttpResponse:
 def _page(of: Account, name: str, zone: str, locale: str, plan: str) -> AccountPage:
     return AccountPage(
         name=name,
-        zones=tuple(Choice(one, one.replace("_", " "), one == zone) for one in accounts.zones()),
-        locales=tuple(Choice(code, str(label), code == locale) for code, label in settings.LANGUAGES),
+        zones=zones(zone),
+        locales=languages(locale),
         plans=_plans(plan),
         also_on=tuple(str(label) for one, label in FEATURES.items() if of.features.get(one) is True),
         also_off=tuple(str(label) for one, label in FEATURES.items() if of.features.get(one) is False),

@@ -14,13 +14,13 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
-from deskhand.accounts import accounts, addresses, first_run, sessions
+from deskhand.accounts import addresses, first_run, sessions
 from deskhand.accounts.first_run import FirstRun
 from deskhand.events.types import Actor
 from deskhand.kernel.errors import Conflict, DeskhandError, Invalid, Limited, NotFound
 from deskhand.routing import availability
 from deskhand.routing.types import Status
-from deskhand.web.choices import Choice
+from deskhand.web.choices import Choice, languages, zones
 from deskhand.web.jinja import render
 from deskhand.web.middleware import answer_error, for_everybody
 from deskhand.web.people import reading
@@ -63,13 +63,12 @@ def _refusal(request: HttpRequest, token: str) -> HttpResponse | None:
 def _page(
     request: HttpRequest, token: str, typed: FirstRun, errors: Mapping[str, str] | None = None
 ) -> HttpResponse:
-    zone = typed.zone or "UTC"
     shown = SetUpForm(
         company=typed.company,
         name=typed.name,
         email=typed.email,
-        zones=tuple(Choice(one, one.replace("_", " "), one == zone) for one in accounts.zones()),
-        locales=tuple(Choice(code, str(label), code == typed.locale) for code, label in settings.LANGUAGES),
+        zones=zones(typed.zone or "UTC"),
+        locales=languages(typed.locale),
         guesses_zone=not typed.zone,
         errors=errors or {},
     )
