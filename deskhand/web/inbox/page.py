@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Set
+from collections.abc import Collection, Set
 from functools import cached_property
 from typing import Any, Literal
 
@@ -202,24 +202,49 @@ class TicketPageOf:
         self.wish = wish or panel.Wish()
         self.request, self.viewer, self.view = request, request.viewer, view
         self.row = row or desk_views.row(request.viewer, ticket_id)
-        account_id = request.viewer.account_id
         self.ticket = Ticket.objects.select_related("contact", "contact__company").get(
-            account_id=account_id, pk=ticket_id
+            account_id=request.viewer.account_id, pk=ticket_id
         )
-        self.messages = list(
-            Message.objects.filter(account_id=account_id, ticket_id=ticket_id).order_by("id")
-        )
-        self.files = self._files(account_id)
-        self.users = {u.pk: u for u in User.objects.filter(memberships__account_id=account_id)}
-        self.changes = self._changes(HISTORY)
-        self.told = self._changes(panel.LONG, self.wish.before) if self.wish.is_history else self.changes
-        self.followers = following.followers(ticket_id)
         self.pipeline = pipelines_of("ticket").pipeline(self.ticket.pipeline_id)
         self.stage = pipelines_of("ticket").stage(self.ticket.stage_id)
         is_deleted = self.ticket.archived_at is not None
         self.may_edit, self.may_reply = (
             not is_deleted and self._may(verb) for verb in (Verb.EDIT, Verb.COMMUNICATE)
         )
+
+    # What only some parts of it need.
+
+    @cached_property
+    def messages(self) -> list[Message]:
+        found = Message.objects.filter(account_id=self.viewer.account_id, ticket_id=self.ticket.pk)
+        return list(found.order_by("id"))
+
+    @cached_property
+    def files(self) -> dict[int, list[Attachment]]:
+        """By message."""
+        found: dict[int, list[Attachment]] = {}
+        for file in Attachment.objects.filter(
+            account_id=self.viewer.account_id, message__ticket_id=self.ticket.pk
+        ).order_by("message_id", "position"):
+            found.setdefault(file.message_id, []).append(file)
+        return found
+
+    @cached_property
+    def users(self) -> dict[int, User]:
+        return {u.pk: u for u in User.objects.filter(memberships__account_id=self.viewer.account_id)}
+
+    @cached_property
+    def changes(self) -> list[PropertyChange]:
+        return self._changes(HISTORY)
+
+    @cached_property
+    def told(self) -> list[PropertyChange]:
+        """The changes that the panel tells."""
+        return self._changes(panel.LONG, self.wish.before) if self.wish.is_history else self.changes
+
+    @cached_property
+    def followers(self) -> Collection[int]:
+        return following.followers(self.ticket.pk)
 
     def beside(self) -> PanelRows:
         return self.panel_of.build(panel.History(self.told, self._cause, self.followers))
@@ -231,14 +256,6 @@ class TicketPageOf:
 
     def _may(self, verb: Verb) -> bool:
         return policy.visible(self.viewer, "ticket", verb).reaches(self.ticket)
-
-    def _files(self, account_id: int) -> dict[int, list[Attachment]]:
-        found: dict[int, list[Attachment]] = {}
-        for file in Attachment.objects.filter(
-            account_id=account_id, message__ticket_id=self.ticket.pk
-        ).order_by("message_id", "position"):
-            found.setdefault(file.message_id, []).append(file)
-        return found
 
     def build(self, typed: Typed | None = None) -> rows.TicketPage:
         t = self.ticket

@@ -227,3 +227,12 @@ def test_tasks_follow_a_merge_and_count_no_queries(office, ticket, client):
     assert (
         f'<option value="{office.world.bob.pk}" selected>' in client.get(url(ticket, "/new")).content.decode()
     )
+
+
+def test_the_form_of_a_task_reads_nothing_of_the_conversation(office, ticket, client):
+    with CaptureQueriesContext(connection) as queries:
+        assert client.get(url(ticket, "/new"), headers=HTMX).status_code == 200
+    tables = ("desk_message", "desk_attachment", "crm_propertychange", "desk_follower")
+    assert not [
+        query["sql"] for query in queries if any(f'from "{one}"' in query["sql"].lower() for one in tables)
+    ]
