@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef
 from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -22,6 +22,8 @@ from deskhand.desk.models import ChannelAccount, Direction, Message
 from deskhand.events.types import ActorKind
 from deskhand.web.frame import framed
 from deskhand.web.middleware import AccountRequest
+
+SHOWN = 20  # addresses looked at
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,8 @@ class Step:
 @require_GET
 def guide(request: AccountRequest) -> HttpResponse:
     policy.require(request.viewer, Action.EDIT_ACCOUNT)
-    found = [step(request) for step in STEPS]
+    addresses = _addresses(request)
+    found = [_channel(addresses), _first_mail(request, addresses), _colleagues(request), _automation(request)]
     context = {
         "steps": found,
         "done": sum(step.is_done for step in found),
@@ -63,8 +66,7 @@ def show(request: AccountRequest) -> HttpResponse:
 # ── the steps ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _channel(request: AccountRequest) -> Step:
-    found = list(_addresses(request))
+def _channel(found: Sequence[ChannelAccount]) -> Step:
     done = [one for one in found if _is_read(one)]
     has_trouble, state = False, _("No address is connected yet.")
     url, label = reverse("channel-new"), _("Connect an address")
@@ -88,21 +90,24 @@ def _channel(request: AccountRequest) -> Step:
     )  # fmt: skip
 
 
-def _addresses(request: AccountRequest) -> QuerySet[ChannelAccount]:
+def _addresses(request: AccountRequest) -> list[ChannelAccount]:
     found = ChannelAccount.objects.filter(
         account_id=request.viewer.account_id, channel="email", archived_at=None
     )
-    return found.select_related("email").order_by("-is_default", "id")[:SHOWN]
+    mail = Message.objects.filter(
+        account_id=request.viewer.account_id,
+        thread__channel_account_id=OuterRef("pk"),
+        direction=Direction.IN,
+    )
+    found = found.select_related("email").annotate(has_mail=Exists(mail))
+    return list(found.order_by("-is_default", "id")[:SHOWN])
 
 
 def _is_read(channel: ChannelAccount) -> bool:
     """Its mailbox was logged in to; or it has none, and mail was handed to us."""
     box: EmailAccount | None = getattr(channel, "email", None)
-    if box is not None and box.state == MailboxState.OK:
-        return True
-    return Message.objects.filter(
-        account_id=channel.account_id, thread__channel_account_id=channel.pk, direction=Direction.IN
-    ).exists()
+    has_mail: bool = channel.has_mail  # type: ignore[attr-defined]  # an annotation
+    return has_mail or (box is not None and box.state == MailboxState.OK)
 
 
 def _colleagues(request: AccountRequest) -> Step:
@@ -146,10 +151,10 @@ def _automation(request: AccountRequest) -> Step:
     )  # fmt: skip
 
 
-def _first_mail(request: AccountRequest) -> Step:
+def _first_mail(request: AccountRequest, addresses: Sequence[ChannelAccount]) -> Step:
     account_id = request.viewer.account_id
     is_done = Message.objects.filter(account_id=account_id, direction=Direction.IN).exists()
-    address = next((one.address for one in _addresses(request)), "")
+    address = next((one.address for one in addresses), "")
     state, url, label = _("Connect an address first."), "", ""
     if is_done:
         state, label = _("The first mail has arrived."), _("Go to the inbox")
@@ -165,7 +170,3 @@ def _first_mail(request: AccountRequest) -> Step:
         _("Answer it here, and see your answer arrive: that is the whole way your customers' mail will take."),
         state, is_done, url, label,
     )  # fmt: skip
-
-
-SHOWN = 20  # addresses looked at
-STEPS: tuple[Callable[[AccountRequest], Step], ...] = (_channel, _first_mail, _colleagues, _automation)

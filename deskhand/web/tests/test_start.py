@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from deskhand.accounts import attempts, first_run, invitations
@@ -203,6 +205,26 @@ def test_the_first_mail_is_noticed_and_ends_the_guide(office, sign_in):
     office.mail("Where is my order")
 
     assert states(sign_in(office.world.ada))[:3] == ["done", "done", "done"]
+
+
+def test_many_addresses_are_looked_at_by_as_many_queries_as_one(fresh):
+    from deskhand.desk import inboxes
+
+    made = Account.objects.get()
+    with account_scope(made.pk):
+        first = address(made)
+    fresh.get(START)
+    with CaptureQueriesContext(connection) as one:
+        fresh.get(START)
+    with account_scope(made.pk):
+        for number in range(5):
+            inboxes.add_channel_account(
+                first.inbox, channel="email", name="More", address=f"more{number}@nordlys.example"
+            )
+    with CaptureQueriesContext(connection) as many:
+        assert "help@nordlys.example" in fresh.get(START).content.decode()
+
+    assert len(many) == len(one)
 
 
 def test_it_is_put_away_and_fetched_back(fresh):
