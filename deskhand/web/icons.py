@@ -30,13 +30,16 @@ SPRITE = "icons.svg"
 
 @cache
 def icon(name: str, size: int = 16) -> Markup:
-    """Return the icon, hidden from assistive technology: the word beside it is the name. `size` in pixels."""
+    """Return the icon, hidden from assistive technology: the word beside it is the name.
+
+    `size` in pixels beside text of the usual size; it grows with the reader's text.
+    """
     if name not in NAMES:
         raise KeyError(f"{name} is not in deskhand.web.icons.NAMES")
     return Markup(
-        '<svg class="icon" width="{size}" height="{size}" aria-hidden="true" focusable="false">'
+        '<svg class="icon" width="{size}rem" height="{size}rem" aria-hidden="true" focusable="false">'
         '<use href="{sprite}#{name}"/></svg>'
-    ).format(size=size, sprite=_sprite_url(), name=name)
+    ).format(size=size / 16, sprite=_sprite_url(), name=name)
 
 
 @cache
