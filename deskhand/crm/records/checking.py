@@ -14,6 +14,7 @@ from deskhand.crm.schema.types import Kind, Property
 from deskhand.crm.schema.values import normal
 from deskhand.kernel.database.bulk import columns_of
 from deskhand.kernel.errors import Invalid
+from deskhand.kernel.text import whole
 
 #: Properties that a record can't be without; the account's own kinds say theirs.
 REQUIRED: dict[str, tuple[str, ...]] = {
@@ -88,6 +89,5 @@ def _is_id(prop: Property) -> bool:
 
 
 def _id(prop: Property, value: Any) -> Any:
-    return (
-        int(value) if isinstance(value, str) and value.isascii() and value.isdigit() else normal(prop, value)
-    )
+    found = whole(value) if isinstance(value, str) else None
+    return normal(prop, value) if found is None else found
