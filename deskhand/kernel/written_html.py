@@ -13,7 +13,7 @@ import lxml.html  # type: ignore[import-untyped]
 import nh3
 
 from deskhand.kernel.html import hostile, strip_tags
-from deskhand.kernel.text import storable
+from deskhand.kernel.text import storable, whole
 from deskhand.kernel.written import TAGS, Written
 
 
@@ -69,9 +69,9 @@ def _inline(node: Any) -> str:
 
 
 def _listed(node: Any) -> list[str]:
-    first = int(node.get("start") or 1) if str(node.get("start") or 1).isdigit() else 1
+    first = whole(node.get("start") or "1")
     found: list[str] = []
-    for number, item in enumerate(node.iterchildren("li"), first):
+    for number, item in enumerate(node.iterchildren("li"), 1 if first is None else first):
         sign = f"{number}. " if node.tag == "ol" else "- "
         lines = _lines(item, "") or [""]
         found += [sign + lines[0], *(" " * len(sign) + line for line in lines[1:])]

@@ -35,6 +35,11 @@ def test_what_the_editor_writes_stays_and_reads_as_text(markup: str, text: str) 
     assert read(found.html) == found
 
 
+@pytest.mark.parametrize("start", ["²", "9" * 5000, "-3", "x", ""])
+def test_a_list_that_begins_with_no_number_begins_with_one(start: str) -> None:
+    assert read(f'<ol start="{start}"><li><p>a</p></li></ol>').text == "1. a"
+
+
 @pytest.mark.parametrize(
     "markup",
     [
