@@ -21,6 +21,7 @@ from deskhand.accounts.models import Account
 from deskhand.desk import outgoing
 from deskhand.desk.models import ChannelAccount, Direction, Message, MessageKind
 from deskhand.desk.types import Mailbox
+from deskhand.kernel.locales import babel_name
 from deskhand.kernel.text import one_line
 from deskhand.kernel.written import is_plain, markup_of
 
@@ -86,7 +87,7 @@ def _short_enough(newest: Sequence[Message]) -> list[Message]:
 
 
 def _attribution(message: Message, channel: ChannelAccount, account: Account) -> str:
-    locale = {"en": "en_GB"}.get(account.locale, account.locale)
+    locale = babel_name(account.locale)
     at = message.created_at.astimezone(ZoneInfo(account.zone))
     if message.direction == Direction.OUT:  # the channel's address, not the writer's own
         name, address = outgoing.sender_name(channel, message.sender_name), channel.address

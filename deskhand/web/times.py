@@ -10,9 +10,7 @@ from django.utils import timezone, translation
 from django.utils.translation import gettext, pgettext
 
 from deskhand.kernel import clock
-
-#: Our languages as Babel knows them; plain English is British here (14 Nov, 24 hours).
-BABEL_NAMES = {"en": "en_GB"}
+from deskhand.kernel.locales import babel_name
 
 
 def ago(at: datetime, now: datetime | None = None) -> str:
@@ -79,7 +77,7 @@ def _local(at: datetime) -> datetime:
 
 def locale() -> Locale:
     language = (translation.get_language() or "en").split("-")[0]
-    return Locale.parse(BABEL_NAMES.get(language, language))
+    return Locale.parse(babel_name(language))
 
 
 def day(on: date) -> str:

@@ -15,11 +15,11 @@ from deskhand.channels.email.trial import Outcome
 from deskhand.delivery.relays import default_relay
 from deskhand.desk.models import ChannelAccount
 from deskhand.kernel.errors import DeskhandError
+from deskhand.kernel.locales import babel_name
 from deskhand.routing.models import RoutingRule
 from deskhand.routing.types import Option, Strategy
 from deskhand.web import times
 from deskhand.web.channels.rows import Said
-from deskhand.web.times import BABEL_NAMES
 
 NAMES_SHOWN = 4
 
@@ -75,7 +75,7 @@ def names_in(names: Sequence[str]) -> str:
     shown = list(names[:NAMES_SHOWN])
     if len(names) > NAMES_SHOWN:
         shown.append(_("%(count)s more") % {"count": len(names) - NAMES_SHOWN})
-    return format_list(shown, locale=BABEL_NAMES.get(language, language))
+    return format_list(shown, locale=babel_name(language))
 
 
 class Named:
