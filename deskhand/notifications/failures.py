@@ -11,7 +11,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.urls import reverse
 from django.utils import translation
 from django.utils.translation import gettext as _
 
@@ -26,7 +25,7 @@ from deskhand.events import live
 from deskhand.events.types import Event
 from deskhand.kernel import clock
 from deskhand.kernel.database import sql
-from deskhand.notifications import wishes
+from deskhand.notifications import pages, wishes
 from deskhand.notifications.models import Notification
 from deskhand.notifications.telling import Away, in_quiet, nobody, signal_of
 from deskhand.notifications.types import Failure, Kind, Topic
@@ -61,11 +60,11 @@ def url_of(kind: Kind, object_id: int) -> str:
     """The page on which it is set right, or run again."""
     match kind:
         case Kind.AUTOMATION:
-            return reverse("automate-workflow", args=[object_id])
+            return pages.workflow(object_id)
         case Kind.RECEIVING:
-            return reverse("channel", args=[object_id])
+            return pages.channel(object_id)
     part = {Kind.SENDING: "mails", Kind.QUARANTINE: "quarantine", Kind.WORK: "jobs"}[kind]
-    return f"{reverse('system')}#{part}"
+    return f"{pages.SYSTEM}#{part}"
 
 
 def gather(events: Iterable[Event]) -> list[Failure]:
@@ -166,7 +165,7 @@ def _send(account: Account, user: User, failure: Failure, hour: float) -> NewSen
             % {
                 "title": title,
                 "url": settings.SITE_URL + url_of(failure.kind, failure.object_id),
-                "settings_url": settings.SITE_URL + reverse("notification-settings"),
+                "settings_url": settings.SITE_URL + pages.SETTINGS,
             },
             automatic="auto-generated",
         )

@@ -11,7 +11,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.urls import reverse
 from django.utils import translation
 from django.utils.translation import gettext as _
 
@@ -26,17 +25,12 @@ from deskhand.events import live
 from deskhand.events.types import Event
 from deskhand.kernel import clock
 from deskhand.kernel.database import sql
-from deskhand.notifications import deciding, wishes
+from deskhand.notifications import deciding, pages, wishes
 from deskhand.notifications.models import Notification
 from deskhand.notifications.types import Concerned, Notice, by_user
 from deskhand.notifications.wording import sentence
 
 OLD = timedelta(days=1)
-
-
-def url_of(ticket_id: int, task_id: int | None = None) -> str:
-    """The ticket; with the task beside it."""
-    return reverse("inbox-ticket", args=["all-open", ticket_id]) + (f"#task-{task_id}" if task_id else "")
 
 
 def signal_of(user_id: int) -> str:
@@ -144,7 +138,7 @@ def _send(account: Account, people: Mapping[int, User], ticket: Ticket, notice: 
     user = people[notice.user_id]
     with translation.override(user.locale or account.locale):
         said = sentence(notice.topic, actor_name(notice, people, ticket), notice.task)
-        url = settings.SITE_URL + url_of(ticket.pk, notice.task_id)
+        url = settings.SITE_URL + pages.ticket(ticket.pk, notice.task_id)
         mail = Mail(
             sender=Address(sender_address(), account.name),
             to=(Address(user.email, user.name),),
@@ -158,7 +152,7 @@ def _send(account: Account, people: Mapping[int, User], ticket: Ticket, notice: 
                 "number": ticket.number,
                 "subject": ticket.subject,
                 "url": url,
-                "settings_url": settings.SITE_URL + reverse("notification-settings"),
+                "settings_url": settings.SITE_URL + pages.SETTINGS,
             },
             automatic="auto-generated",
         )

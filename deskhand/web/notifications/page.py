@@ -8,7 +8,7 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy
 
 from deskhand.accounts.types import Viewer
-from deskhand.notifications import failures, reading, telling, wishes
+from deskhand.notifications import failures, pages, reading, wishes
 from deskhand.notifications.reading import Line
 from deskhand.notifications.types import Kind, Topic
 from deskhand.notifications.wording import failed, heading, sentence
@@ -80,7 +80,7 @@ def _group(own: Sequence[Line]) -> Group:
         return Group(
             number=f"#{first.number}",
             subject=first.subject or "",
-            url=telling.url_of(first.ticket_id, first.about_id),
+            url=pages.ticket(first.ticket_id, first.about_id),
             read_url=reverse("notification-read", args=[first.ticket_id]),
             told=told,
             is_unread=is_unread,

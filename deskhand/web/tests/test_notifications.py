@@ -7,6 +7,7 @@ import re
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
 
 from deskhand.accounts.models import User
 from deskhand.automation import lanes
@@ -18,6 +19,7 @@ from deskhand.desk import replies
 from deskhand.events.dispatch import Dispatcher
 from deskhand.events.types import SYSTEM, Actor
 from deskhand.kernel import clock
+from deskhand.notifications import pages
 from deskhand.notifications.models import Notification
 from deskhand.web.tests.test_inbox import texts
 
@@ -262,3 +264,11 @@ def test_closing_a_ticket_leads_where_one_chose(grace, office, choice, where):
         "list": "/inbox/all-open",
     }
     assert answer["Location"] == addresses[where]
+
+
+def test_mails_lead_to_the_pages_that_there_are():
+    assert pages.ticket(7) == reverse("inbox-ticket", args=["all-open", 7])
+    assert pages.workflow(7) == reverse("automate-workflow", args=[7])
+    assert pages.channel(7) == reverse("channel", args=[7])
+    assert reverse("notification-settings") == pages.SETTINGS
+    assert reverse("system") == pages.SYSTEM

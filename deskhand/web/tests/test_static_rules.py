@@ -195,3 +195,26 @@ def htmx() -> list[Path]:
 
     folder = Path(django_htmx.__file__).parent / "static" / "django_htmx"
     return [folder / "htmx-4.min.js", folder / "ext" / "hx-sse-4.min.js"]
+
+
+def test_what_the_worker_runs_asks_no_routes():
+    """They would load every screen: 15 MB that a worker has no use for."""
+    areas = (
+        "automation",
+        "channels",
+        "crm",
+        "delivery",
+        "desk",
+        "events",
+        "kernel",
+        "notifications",
+        "routing",
+    )
+    asking = [
+        module.relative_to(WEB.parent).as_posix()
+        for area in areas
+        for module in sorted((WEB.parent / area).rglob("*.py"))
+        if "tests" not in module.parts and re.search(r"\bdjango\.urls\b", module.read_text())
+    ]
+
+    assert asking == []
