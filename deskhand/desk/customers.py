@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from enum import IntEnum
 from typing import Any
 
@@ -15,9 +15,11 @@ from django.utils.translation import gettext as _
 
 from deskhand.accounts.policy import visible
 from deskhand.accounts.types import Viewer
+from deskhand.kernel import places
 from deskhand.kernel.database import sql
 from deskhand.kernel.database.scope import current_account_id
 from deskhand.kernel.errors import NotFound
+from deskhand.kernel.text import whole
 
 PAGE = 30
 TICKETS = 10  # of a record that are listed beside it
@@ -224,22 +226,22 @@ everything as (
 select * from everything order by at desc, what desc, id desc limit %(limit)s
 """
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _END = datetime(9999, 1, 1, tzinfo=UTC)
 
 
 def _place(item: Item) -> str:
-    return f"{(item.at - _EPOCH) // timedelta(microseconds=1)}-{int(item.what)}-{item.id}"
+    return f"{places.written(item.at)}-{int(item.what)}-{item.id}"
 
 
 def _position(text: str) -> tuple[datetime, int, int]:
     if not text:
         return _END, 0, 0
-    parts = text.split("-")
-    is_ours = len(parts) == 3 and all(part.isascii() and part.isdigit() for part in parts)
-    if not is_ours or len(parts[0]) > 17 or len(parts[1]) > 1 or len(parts[2]) > 18:
+    ticks, _dash, rest = text.partition("-")
+    what, _dash, number = rest.partition("-")
+    moment, item_id = places.moment_of(ticks), whole(number)
+    if moment is None or item_id is None or len(what) > 1 or whole(what) is None:
         raise NotFound(_("There is no such page."))
-    return _EPOCH + timedelta(microseconds=int(parts[0])), int(parts[1]), int(parts[2])
+    return moment, int(what), item_id
 
 
 def _seen(viewer: Viewer) -> tuple[str, dict[str, Any]]:

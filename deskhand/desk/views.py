@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -16,8 +16,10 @@ from deskhand.accounts.policy import visible
 from deskhand.accounts.types import Reach, Verb, Viewer
 from deskhand.desk import custom_views, selection
 from deskhand.desk.custom_views import SavedView
+from deskhand.kernel import places
 from deskhand.kernel.database import sql
 from deskhand.kernel.errors import NotFound
+from deskhand.kernel.text import whole
 
 PAGE = 50
 CAP = 1000  # a counter stops here and says 999+
@@ -238,25 +240,22 @@ _COUNTED = "t.account_id, t.id, t.owner_id, t.assigned_team_ids, false as is_clo
 _ALL_OPEN = next(view for view in VIEWS if view.key == "all-open")
 
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
 def cursor(row: Row) -> str:
     """A place in a list that stays right when rows come and go: the moment in microseconds, and the id."""
     return place_of(row.sort_at, row.id)
 
 
 def place_of(moment: datetime, row_id: int) -> str:
-    return f"{(moment - EPOCH) // timedelta(microseconds=1)}-{row_id}"
+    return f"{places.written(moment)}-{row_id}"
 
 
 def position_of(text: str) -> tuple[datetime, int]:
     """Raises NotFound for a cursor that is none of ours."""
-    moment, _dash, ticket_id = text.partition("-")
-    is_ours = text.isascii() and moment.isdigit() and ticket_id.isdigit()
-    if not is_ours or len(moment) > 17 or len(ticket_id) > 18:
+    ticks, _dash, number = text.partition("-")
+    moment, row_id = places.moment_of(ticks), whole(number)
+    if moment is None or row_id is None:
         raise NotFound(_("There is no such page."))
-    return EPOCH + timedelta(microseconds=int(moment)), int(ticket_id)
+    return moment, row_id
 
 
 @dataclass(frozen=True)

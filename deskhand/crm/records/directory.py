@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
@@ -15,6 +15,7 @@ from deskhand.accounts.types import Reach, Verb, Viewer
 from deskhand.crm.records import words
 from deskhand.crm.records.models import Company, Contact
 from deskhand.crm.records.tables import model_of, table_of
+from deskhand.kernel import places
 from deskhand.kernel.database import sql
 from deskhand.kernel.database.scope import current_account_id
 from deskhand.kernel.errors import NotFound
@@ -194,14 +195,12 @@ def _named(condition: tuple[str, list[Any]], prefix: str) -> tuple[str, dict[str
 
 # ── places in a list ─────────────────────────────────────────────────────────────────────────────────────────────────
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
 
 def place(row: Row, sort: Sort) -> str:
     """Where the page after this row begins; right also when rows come and go."""
     if sort in (Sort.NAME, Sort.NAME_BACK):
         return f"{row.id}-{row.sort_key}"
-    return f"{row.id}-{(row.created_at - _EPOCH) // timedelta(microseconds=1)}"
+    return f"{row.id}-{places.written(row.created_at)}"
 
 
 def position(text: str, sort: Sort) -> tuple[Any, int]:
@@ -212,9 +211,10 @@ def position(text: str, sort: Sort) -> tuple[Any, int]:
         raise NotFound(_("There is no such page."))
     if sort in (Sort.NAME, Sort.NAME_BACK):
         return value, record_id
-    if not (value.isascii() and value.isdigit()) or len(value) > 17:
+    moment = places.moment_of(value)
+    if moment is None:
         raise NotFound(_("There is no such page."))
-    return _EPOCH + timedelta(microseconds=int(value)), record_id
+    return moment, record_id
 
 
 # ── one record ───────────────────────────────────────────────────────────────────────────────────────────────────────
