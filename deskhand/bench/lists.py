@@ -21,16 +21,11 @@ def run(scale: float = 1.0) -> Result:
         from django.db import connection
         from django.test.utils import CaptureQueriesContext
 
-        from deskhand.bench.automation import fill
-        from deskhand.bench.ingest import company
         from deskhand.desk import views
         from deskhand.kernel.database import sql
         from deskhand.kernel.database.scope import account_scope
 
-        account_id = company()
-        fill(account_id, count)
-        viewers = viewers_of(account_id)
-        spread(account_id)
+        account_id, viewers = filled(count)
         times: dict[str, list[float]] = {who: [] for who in viewers}
         counters: dict[str, float] = {}
         floors: list[float] = []
@@ -70,7 +65,19 @@ def run(scale: float = 1.0) -> Result:
         )  # fmt: skip
 
 
-def viewers_of(account_id: int) -> dict[str, Viewer]:
+def filled(count: int) -> tuple[int, dict[str, Viewer]]:
+    """An account with so many tickets, and who looks at them."""
+    from deskhand.bench.automation import fill
+    from deskhand.bench.ingest import company
+
+    account_id = company()
+    fill(account_id, count)
+    viewers = _viewers_of(account_id)
+    _spread(account_id)
+    return account_id, viewers
+
+
+def _viewers_of(account_id: int) -> dict[str, Viewer]:
     """An admin, an agent who sees their team's tickets, one who sees their own, and one who has none yet."""
     from deskhand.accounts import roles, teams, users
     from deskhand.accounts.policy import viewer_for
@@ -91,7 +98,7 @@ def viewers_of(account_id: int) -> dict[str, Viewer]:
     return found
 
 
-def spread(account_id: int) -> None:
+def _spread(account_id: int) -> None:
     """Over agents and teams, open and closed, along two years."""
     from deskhand.accounts.models import Membership, Team
     from deskhand.kernel.database import sql

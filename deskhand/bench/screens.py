@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from deskhand.bench.harness import Meter, Result, percentiles, scratch, server_pid
+from deskhand.bench.lists import filled
 
 if TYPE_CHECKING:
     from deskhand.accounts.types import Viewer
@@ -26,15 +27,9 @@ def run(scale: float = 1.0) -> Result:
         from django.db import connection
         from django.test.utils import CaptureQueriesContext
 
-        from deskhand.bench.automation import fill
-        from deskhand.bench.ingest import company
-        from deskhand.bench.lists import spread, viewers_of
         from deskhand.kernel.database.scope import account_scope
 
-        account_id = company()
-        fill(account_id, count)
-        viewers = viewers_of(account_id)
-        spread(account_id)
+        account_id, viewers = filled(count)
         _dress(account_id, count)
         with account_scope(account_id):
             cases = _cases(account_id)
