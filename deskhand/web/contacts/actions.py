@@ -109,7 +109,7 @@ def _saved(request: AccountRequest, kind: Kind, record_id: int, name: str) -> Ht
     if not wants_fragment(request):
         return redirect(f"{page.url}#property-{name}")
     context = {
-        "property": page.line(page.known[name]), "head_of": page.head(), "timeline_of": page.timeline(), "kind": kind,
+        "property": page.line(page.known[name]), "head_of": page.head(), "timeline_of": page.timeline(),
     }  # fmt: skip
     return part(request, "saved", context)
 

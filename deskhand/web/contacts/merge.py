@@ -117,7 +117,7 @@ def merge_page(request: AccountRequest, kind: Kind, primary: Record, secondary: 
         title=_("Merge %(secondary)s into %(primary)s") % {"secondary": right.person.name, "primary": left.person.name},
         url=kind.url("merged", *ids), swap_url=kind.url("merge-with", *reversed(ids)), back_url=kind.url("merge", primary.pk),
         primary=left, secondary=right, lines=tuple(lines(kind, primary, secondary)),
-        consequences=tuple(consequences(kind, primary, secondary, standings[secondary.pk])),
+        consequences=tuple(consequences(primary, secondary)),
         button=ngettext("Merge %(num)s contact", "Merge %(num)s contacts", 2) % {"num": 2} if kind.key == "contact"
         else ngettext("Merge %(num)s company", "Merge %(num)s companies", 2) % {"num": 2},
         error=error,
@@ -162,7 +162,7 @@ def _line(prop: Property, left: Any, right: Any, result: Any, people: Names) -> 
     return Comparison(_(prop.label), said[0], said[1], said[2], takes)  # type: ignore[arg-type]
 
 
-def consequences(kind: Kind, primary: Record, secondary: Record, standing: Standing) -> Sequence[str]:
+def consequences(primary: Record, secondary: Record) -> Sequence[str]:
     """What happens, in sentences."""
     names = {"primary": _name(primary), "secondary": _name(secondary)}
     found = [

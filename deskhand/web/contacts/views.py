@@ -35,7 +35,6 @@ def show(
 
 
 def part(request: AccountRequest, template: str, context: dict[str, Any], status: int = 200) -> HttpResponse:
-    context = {**context}
     return render(request, f"contacts/fragments/{template}.html", context, status=status)
 
 

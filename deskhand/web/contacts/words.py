@@ -25,7 +25,6 @@ class Kind:
     not_found: str | Promise
     address: str | Promise
     links: str | Promise
-    name_property: str
     lists: dict[str, str | Promise]
 
     def url(self, name: str = "", *args: object) -> str:
@@ -39,13 +38,13 @@ KINDS = {
     "contact": Kind(
         "contact", "company", "users-round", _("Contacts"), _("New contact"), _("Create contact"), _("Search by name or email"),
         _("No contacts yet"), _("Whoever writes to you becomes a contact. You can also create one yourself."), _("No contact fits this search."),
-        _("Email"), _("Companies"), "email",
+        _("Email"), _("Companies"),
         {"all": _("All contacts"), "mine": _("My contacts"), "unassigned": _("Contacts without an owner"), "archived": _("Archived contacts")},
     ),
     "company": Kind(
         "company", "contact", "building-2", _("Companies"), _("New company"), _("Create company"), _("Search by name or domain"),
         _("No companies yet"), _("Companies keep the tickets of their contacts together. Create one, and link contacts to it."),
-        _("No company fits this search."), _("Domain"), _("Contacts"), "name",
+        _("No company fits this search."), _("Domain"), _("Contacts"),
         {"all": _("All companies"), "mine": _("My companies"), "unassigned": _("Companies without an owner"), "archived": _("Archived companies")},
     ),
 }  # fmt: skip

@@ -124,7 +124,7 @@ def _is_kept(prop: Property) -> bool:
 def _line(sort: Sort, prop: Property, filling: dict[int, int]) -> PropertyLine:
     url = reverse("property", args=[sort.key, prop.definition_id]) if prop.is_custom else ""
     return PropertyLine(
-        _(prop.label), prop.name, str(kinds.LABELS[prop.kind]), not prop.is_custom, _is_kept(prop), url,
+        _(prop.label), prop.name, str(kinds.LABELS[prop.kind]), not prop.is_custom, url,
         _told(prop, filling.get(prop.definition_id, 0)),
     )  # fmt: skip
 

@@ -71,7 +71,6 @@ class PropertyLine:
     name: str
     kind: str
     is_built_in: bool
-    is_read_only: bool
     url: str = ""
     filling: str = ""  # what a filterable one says about itself
 
