@@ -1,4 +1,4 @@
-"""Finding tickets, contacts and companies by their words. Newest first; what the viewer may not see is not there.
+"""Finding tickets, contacts, companies and deals by their words. Newest first; what the viewer may not see is not there.
 
 What is found follows the records by their events (`follow`, after commit), whoever wrote them.
 """
@@ -23,7 +23,7 @@ from deskhand.kernel.text import whole
 
 PAGE = 20
 WIDTH = 1000  # candidates that one page looks through at most; the next page goes on after them
-TICKET, CONTACT, COMPANY = "T", "C", "O"
+TICKET, CONTACT, COMPANY, DEAL = "T", "C", "O", "D"
 OF_CONTACT = 1000  # tickets that follow their requester's new name
 
 Hit = TypeVar("Hit")
@@ -63,6 +63,12 @@ class CompanyHit:
     domain: str
 
 
+@dataclass(frozen=True)
+class DealHit:
+    id: int
+    name: str
+
+
 # ── asking ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -93,6 +99,11 @@ def companies(viewer: Viewer, query: str, *, after: str = "", limit: int = PAGE)
     return _find(viewer, "company", COMPANY, _COMPANIES, CompanyHit, query, after, limit)
 
 
+def deals(viewer: Viewer, query: str, *, after: str = "", limit: int = PAGE) -> Found[DealHit]:
+    """By name."""
+    return _find(viewer, "deal", DEAL, _DEALS, DealHit, query, after, limit)
+
+
 #: What has this number, or what it was merged into (R-MERGE-6).
 _NUMBERED = (
     "select coalesce(n.merged_into_id, n.id) from crm_ticket n where n.account_id = %s and n.number = %s"
@@ -106,6 +117,7 @@ _CONTACTS = (
     " from crm_contact t left join crm_company o on o.account_id = t.account_id and o.id = t.company_id"
 )
 _COMPANIES = "t.id, t.name, t.domain from crm_company t"
+_DEALS = "t.id, t.name from crm_deal t"
 
 
 def _find(
@@ -154,7 +166,7 @@ def place(after: str) -> int:
 
 CHANGED = {
     "ticket.updated", "ticket.moved", "ticket.assigned", "ticket.linked", "ticket.unlinked", "ticket.split", "ticket.copied",
-    "ticket.split_taken_back",
+    "ticket.split_taken_back", "deal.moved",
 }  # fmt: skip  # most of it leaves the words as they are
 
 
@@ -172,7 +184,7 @@ def follow(account_id: int, events: Sequence[Event]) -> None:
 
 
 def _renames(event: Event) -> bool:
-    return event.kind not in CHANGED or "subject" in event.data.get("changes", {})
+    return event.kind not in CHANGED or not {"subject", "dealname"}.isdisjoint(event.data.get("changes", {}))
 
 
 def _tickets_of(account_id: int, contact_ids: set[int], events: Sequence[Event]) -> list[int]:
@@ -210,4 +222,5 @@ _TEXTS = {
         " regexp_replace(t.phone, '[^0-9]', '', 'g') from crm_contact t",
     ),
     "company": (COMPANY, "select t.id, t.name, t.domain from crm_company t"),
+    "deal": (DEAL, "select t.id, t.name from crm_deal t"),
 }

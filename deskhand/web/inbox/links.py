@@ -33,7 +33,7 @@ class Kind:
     title: str | Promise
     icon: str
     model: Any
-    find: Callable[[Viewer, str], list[int]] | None = None  # without one it can't be looked for
+    find: Callable[[Viewer, str], list[int]]
 
 
 def _people(kind: str) -> Callable[[Viewer, str], list[int]]:
@@ -44,13 +44,17 @@ def _tickets(viewer: Viewer, text: str) -> list[int]:
     return [hit.id for hit in search.tickets(viewer, text, limit=FOUND).hits]
 
 
+def _deals(viewer: Viewer, text: str) -> list[int]:
+    return [hit.id for hit in search.deals(viewer, text, limit=FOUND).hits]
+
+
 KINDS = {
     kind.key: kind
     for kind in (
         Kind("contact", gettext_lazy("Contacts"), "user-round", Contact, _people("contact")),
         Kind("company", gettext_lazy("Companies"), "building-2", Company, _people("company")),
         Kind("ticket", gettext_lazy("Tickets"), "ticket", Ticket, _tickets),
-        Kind("deal", gettext_lazy("Deals"), "folder", Deal),
+        Kind("deal", gettext_lazy("Deals"), "folder", Deal, _deals),
     )
 }
 
@@ -148,8 +152,8 @@ class LinksOf:
     def _search(self, linked: dict[str, list[int]]) -> rows.LinkSearch:
         assert self.searching is not None
         kind, text = KINDS[self.searching.kind], self.searching.text
-        offered = [one for one in KINDS.values() if one.find and may_see_any(self.viewer, one)]
-        ids = kind.find(self.viewer, text) if kind.find and text else []
+        offered = [one for one in KINDS.values() if may_see_any(self.viewer, one)]
+        ids = kind.find(self.viewer, text) if text else []
         taken = {*linked.get(kind.key, ()), self.ticket.contact_id if kind.key == "contact" else None}
         taken.add(self.ticket.pk if kind.key == "ticket" else None)
         found = self._lines(kind, [pk for pk in ids if pk not in taken])

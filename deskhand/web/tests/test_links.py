@@ -6,7 +6,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from deskhand.crm.records import associations, companies, contacts, objects, tickets
+from deskhand.crm.records import archive, associations, companies, contacts, objects, tickets
 from deskhand.crm.records.contacts import Person
 from deskhand.crm.records.models import Association, Ticket
 from deskhand.events.models import EventRow
@@ -98,6 +98,44 @@ def test_a_deal_is_shown_and_the_tickets_own_contact_is_on_its_card_alone(office
     assert link(client, ticket, "contact", ticket.contact_id, "0", headers=HTMX).status_code == 422
     with office.inside():
         assert Association.objects.filter(from_type="ticket", to_type="contact").exists()
+
+
+def test_a_deal_is_found_by_its_name_as_it_is_now_and_linked(office, ticket, client, settle):
+    """R-DM-7"""
+    with office.inside():
+        deal = objects.create("deal", {"dealname": "200 tents"}, by=SYSTEM)
+        gone = objects.create("deal", {"dealname": "Tents of last year"}, by=SYSTEM)
+        archive.archive("deal", [gone.id], by=SYSTEM)
+    settle()
+    assert 'value="deal"' in client.get(url(ticket, "/new")).content.decode()
+    found = texts(client.get(url(ticket, "/new"), {"kind": "deal", "q": "tent"}))
+    assert "200 tents" in found
+    assert "last year" not in found
+
+    assert link(client, ticket, "deal", deal.id).status_code == 302
+    assert f'id="linked-deal-{deal.id}"' in beside(client, ticket)
+
+    with office.inside():
+        objects.update("deal", deal.id, {"dealname": "300 jackets"}, by=SYSTEM)
+        associations.part("ticket", ticket.pk, "deal", deal.id, by=SYSTEM)
+    settle()
+    part = {"headers": HTMX}
+    assert "300 jackets" in texts(client.get(url(ticket, "/new"), {"kind": "deal", "q": "jack"}, **part))
+    assert "300 jackets" not in texts(client.get(url(ticket, "/new"), {"kind": "deal", "q": "tent"}, **part))
+
+
+@pytest.mark.parametrize(("more", "status"), [({"deal": {"view": "own"}}, 200), ({}, 404)])
+def test_a_deal_that_one_may_not_see_is_not_found(office, ticket, settle, sign_in, more, status):
+    """R-PERM-1"""
+    with office.inside() as world:
+        objects.create("deal", {"dealname": "Canary"}, by=SYSTEM)
+        tickets.assign(ticket.pk, owner_id=world.grace.pk, by=SYSTEM)
+    settle()
+    ways = {"ticket": {"view": "own", "edit": "own"}, "company": {"view": "all"}}
+    office.role(office.world.grace, records=ways | more, capabilities=["service_access"])
+    answer = sign_in(office.world.grace).get(url(ticket, "/new"), {"kind": "deal", "q": "canary"})
+    assert answer.status_code == status
+    assert "Canary" not in answer.content.decode()
 
 
 def test_what_may_not_be_seen_is_not_there_nor_counted(office, ticket, sign_in, fjallbo):
