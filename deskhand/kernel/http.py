@@ -1,9 +1,9 @@
 """The one way to speak HTTP to addresses that people give us: it can't be turned against our own network (S18).
 
-A name is resolved here, every address it has is checked, and the connection goes to the checked address, so a second
-answer of the name server changes nothing. Redirects are checked the same way. Private addresses are refused unless
-ALLOW_PRIVATE_HOSTS names them (host names, addresses or networks, separated by commas). Mail servers that people name
-pass the same check: `mail_server`.
+A name is resolved here, every address it has is checked (hosts.py), and the connection goes to the checked address, so
+a second answer of the name server changes nothing. Redirects are checked the same way.
+
+What it stands on takes 2 MB and is rarely needed: import it where something is asked.
 """
 
 from __future__ import annotations
@@ -11,41 +11,23 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import socket
-from collections.abc import Collection, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
-from django.conf import settings
 from django.utils.translation import gettext as _
 
-from deskhand.kernel import env
 from deskhand.kernel.errors import Ambiguous, Invalid, Rejected, Unreachable
+from deskhand.kernel.hosts import WEB_PORTS, Allowed, IPAddress, allowed_private, choose_address
 from deskhand.kernel.tls import client_context
-
-IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
-IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 AT_MOST = 2 * 1024 * 1024  # bytes of an answer
 SECONDS = 15.0  # for everything: name, connection, redirects, body
 CONNECT_SECONDS = 5.0
 REDIRECTS = 5
-WEB_PORTS = (80, 443)
-MAIL_PORTS = (25, 143, 465, 587, 993)
-REFUSED_PORTS = frozenset({3306, 5432, 6379, 6432, 9200, 11211, 27017})
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
-
-#: What is not the public Internet, beyond what Python's ipaddress calls global.
-NOT_PUBLIC = tuple(
-    ipaddress.ip_network(network)
-    for network in (
-        "0.0.0.0/8", "100.64.0.0/10", "192.0.0.0/24", "192.88.99.0/24", "198.18.0.0/15", "224.0.0.0/4", "240.0.0.0/4",
-        "::/96", "64:ff9b::/96", "64:ff9b:1::/48", "100::/64", "2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20",
-        "5f00::/16", "fc00::/7", "fe80::/10", "fec0::/10", "ff00::/8",
-    )
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +40,6 @@ class Response:
     @property
     def ok(self) -> bool:
         return 200 <= self.status < 300
-
-
-@dataclass(frozen=True, slots=True)
-class Allowed:
-    """What ALLOW_PRIVATE_HOSTS names."""
-
-    names: frozenset[str] = frozenset()
-    networks: tuple[IPNetwork, ...] = ()
 
 
 def fetch(
@@ -143,56 +117,9 @@ def check_url(url: str) -> None:
         raise Invalid(_("This is not a web address."), field="url", value=url[:200])
 
 
-def is_public(address: IPAddress) -> bool:
-    """Whether `address` belongs to the public Internet, whatever way it is written."""
-    if isinstance(address, ipaddress.IPv6Address):
-        if address.ipv4_mapped is not None:
-            return is_public(address.ipv4_mapped)
-        if address.scope_id is not None:
-            return False
-    return address.is_global and not any(
-        address in network for network in NOT_PUBLIC if network.version == address.version
-    )
-
-
-def allowed_private() -> Allowed:
-    """Read ALLOW_PRIVATE_HOSTS. Raises Misconfigured for an entry that is no host, address or network."""
-    return Allowed(*env.hosts("ALLOW_PRIVATE_HOSTS"))
-
-
 async def checked_address(host: str, port: int, allowed: Allowed) -> str:
     """Resolve `host` and return the address to connect to. Raises Rejected if any of its addresses may not be asked."""
     return choose_address(host, port, await _addresses(host, port), allowed, WEB_PORTS)
-
-
-def choose_address(
-    host: str, port: int, found: Sequence[IPAddress], allowed: Allowed, ports: Collection[int]
-) -> str:
-    """Return the address to connect to. Raises Rejected if any of those found may not be asked.
-
-    One private address among public ones refuses them all: such a name is made to deceive. Below 1024 only `ports` are
-    asked.
-    """
-    named = host.lower().rstrip(".") in allowed.names
-    for address in found:
-        if named or any(
-            address in network for network in allowed.networks if network.version == address.version
-        ):
-            continue
-        if not is_public(address) or _is_ours(address):
-            raise Rejected(_("%s is not on the public Internet.") % host)
-        if port not in ports and (port < 1024 or port in REFUSED_PORTS):
-            raise Rejected(_("Port %s may not be asked.") % port)
-        if host.lower().rstrip(".") == urlsplit(settings.SITE_URL).hostname:
-            raise Rejected(_("%s is this installation itself.") % host)
-    return str(found[0])
-
-
-def mail_server(host: str, port: int) -> str:
-    """Resolve the name of a mail server and return the address to connect to. Raises Rejected, and OSError unknown."""
-    found = [str(place[4][0]) for place in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
-    addresses = [ipaddress.ip_address(address.partition("%")[0]) for address in dict.fromkeys(found)]
-    return choose_address(host, port, addresses, allowed_private(), MAIL_PORTS)
 
 
 async def _addresses(host: str, port: int) -> list[IPAddress]:
@@ -210,17 +137,6 @@ async def resolve(host: str, port: int) -> list[str]:
     loop = asyncio.get_running_loop()
     found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(place[4][0]) for place in found))
-
-
-def _is_ours(address: IPAddress) -> bool:
-    """Whether `address` is one of this machine's own: then a socket can be bound to it."""
-    family = socket.AF_INET if address.version == 4 else socket.AF_INET6
-    try:
-        with closing(socket.socket(family, socket.SOCK_DGRAM)) as probe:
-            probe.bind((str(address), 0))
-    except OSError:
-        return False
-    return True
 
 
 class _Pinned(httpx.AsyncHTTPTransport):

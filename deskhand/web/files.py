@@ -19,7 +19,7 @@ from deskhand.accounts.types import Viewer
 from deskhand.channels.email.parse.attachments import detected_type
 from deskhand.desk import views as desk_views
 from deskhand.desk.models import Attachment, Message
-from deskhand.kernel import files, http
+from deskhand.kernel import files
 from deskhand.kernel.database.scope import account_scope
 from deskhand.kernel.errors import DeskhandError, NotFound, Rejected
 from deskhand.web.middleware import AccountRequest, holds_no_transaction
@@ -94,6 +94,8 @@ def _address(request: AccountRequest, message_id: int, number: int) -> str:
 
 
 def _picture_at(url: str) -> tuple[bytes, str]:
+    from deskhand.kernel import http  # late: rarely needed, and large
+
     answer = http.fetch("GET", url, seconds=REMOTE_SECONDS, at_most=REMOTE_SIZE)
     kind = detected_type(answer.body)
     if not answer.ok or kind not in PICTURES:

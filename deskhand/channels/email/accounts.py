@@ -21,7 +21,7 @@ from deskhand.delivery.relays import Relay
 from deskhand.desk import inboxes
 from deskhand.desk.models import ChannelAccount, Inbox
 from deskhand.events.types import Actor
-from deskhand.kernel import http
+from deskhand.kernel import hosts
 from deskhand.kernel.errors import Invalid, Rejected
 from deskhand.kernel.text import one_line
 
@@ -179,7 +179,7 @@ def _checked(server: Server, kind: str) -> tuple[str, int]:
     if not 0 < server.port < 65536:
         raise Invalid(_("A port is a number from 1 to 65535."), field=f"{kind}_port", value=server.port)
     try:
-        http.mail_server(host, server.port)
+        hosts.mail_server(host, server.port)
     except Rejected as refusal:
         raise Invalid(
             str(refusal), field=field, value=host,

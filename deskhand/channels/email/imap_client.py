@@ -10,14 +10,14 @@ import imapclient
 from imapclient.imap4 import IMAP4WithTimeout
 from imapclient.tls import IMAP4_TLS
 
-from deskhand.kernel import http
+from deskhand.kernel import hosts
 
 
 class IMAPClient(imapclient.IMAPClient):  # type: ignore[misc]  # untyped library
     """Connects to the address that was checked; the certificate is still for the name. Raises Rejected."""
 
     def _create_IMAP4(self) -> imaplib.IMAP4:
-        address = http.mail_server(self.host, self.port)
+        address = hosts.mail_server(self.host, self.port)
         seconds = self._timeout.connect
         if self.ssl:
             return _Secured(address, self.host, self.port, self.ssl_context, seconds)

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from deskhand.delivery.relays import Relay, is_local
 from deskhand.delivery.types import Answer, Verdict
-from deskhand.kernel import http
+from deskhand.kernel import hosts
 from deskhand.kernel.errors import Rejected
 from deskhand.kernel.tls import client_context
 
@@ -50,7 +50,7 @@ class _Bounded(smtplib.SMTP):
     def _get_socket(self, host: str, port: int, timeout: float | None) -> socket.socket:
         """To the address that was checked where people named the server; the certificate is still for the name."""
         try:
-            address = host if self.is_ours else http.mail_server(host, port)
+            address = host if self.is_ours else hosts.mail_server(host, port)
         except Rejected as refusal:
             raise NotAllowed(str(refusal)) from refusal
         return super()._get_socket(address, port, timeout)  # type: ignore[misc,no-any-return]

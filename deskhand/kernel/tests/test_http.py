@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
-from deskhand.kernel import http
+from deskhand.kernel import hosts, http
 from deskhand.kernel.errors import Ambiguous, Invalid, Misconfigured, Rejected, Unreachable
 
 
@@ -155,7 +155,7 @@ def home_is_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )  # fmt: skip
 def test_what_is_not_the_public_internet_is_known(address: str) -> None:
-    assert not http.is_public(ipaddress.ip_address(address))
+    assert not hosts.is_public(ipaddress.ip_address(address))
 
 
 @pytest.mark.parametrize(
@@ -167,7 +167,7 @@ def test_what_is_not_the_public_internet_is_known(address: str) -> None:
     ],
 )  # fmt: skip
 def test_the_public_internet_is_known_up_to_its_bounds(address: str) -> None:
-    assert http.is_public(ipaddress.ip_address(address))
+    assert hosts.is_public(ipaddress.ip_address(address))
 
 
 @pytest.mark.parametrize(
@@ -194,8 +194,8 @@ def test_a_name_with_any_private_address_is_refused(names, answers: list[str]) -
 
 def test_a_name_is_asked_for_its_address_once(names, monkeypatch: pytest.MonkeyPatch) -> None:
     """Rebinding: the second answer would be ours."""
-    monkeypatch.setattr(http, "is_public", lambda address: str(address) == "127.0.0.1")
-    monkeypatch.setattr(http, "_is_ours", lambda address: False)
+    monkeypatch.setattr(hosts, "is_public", lambda address: str(address) == "127.0.0.1")
+    monkeypatch.setattr(hosts, "_is_ours", lambda address: False)
     with site() as here:
         names["rebind.example"] = [["127.0.0.1"], ["10.0.0.1"]]
         answer = http.fetch("GET", here.url(host="rebind.example"))
@@ -302,7 +302,7 @@ def test_this_installation_does_not_call_itself(names, settings, host: str) -> N
 
 
 def test_this_machines_public_address_is_refused(names, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http, "is_public", lambda address: True)
+    monkeypatch.setattr(hosts, "is_public", lambda address: True)
     names["me.example"] = [["127.0.0.1"]]  # stands for an address of this machine's network card
     with pytest.raises(Rejected, match="not on the public Internet"):
         http.fetch("GET", "http://me.example/")
@@ -323,7 +323,7 @@ def test_a_self_hoster_can_allow_hosts_inside(names, monkeypatch: pytest.MonkeyP
 def test_a_wrong_list_of_allowed_hosts_says_so(monkeypatch: pytest.MonkeyPatch, wrong: str) -> None:
     monkeypatch.setenv("ALLOW_PRIVATE_HOSTS", wrong)
     with pytest.raises(Misconfigured, match="ALLOW_PRIVATE_HOSTS"):
-        http.allowed_private()
+        hosts.allowed_private()
 
 
 def test_proxies_of_the_environment_are_not_used(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,7 @@ from deskhand.channels.email.trial import Outcome
 from deskhand.desk import inboxes
 from deskhand.desk.models import ChannelAccount, Inbox, InboxKind
 from deskhand.events.types import SYSTEM
-from deskhand.kernel import http
+from deskhand.kernel import hosts
 from deskhand.routing import availability, queries, rules
 from deskhand.routing.types import Option, Status, Strategy
 from deskhand.web.tests.test_inbox import texts
@@ -35,7 +35,7 @@ SMTP = {
 def ada(office, sign_in, monkeypatch):
     """Signed in; servers resolve to a public address, and are never really asked."""
     monkeypatch.setattr(
-        http.socket, "getaddrinfo", lambda host, port, **_: [(0, 0, 0, "", ("8.8.8.8", port))]
+        hosts.socket, "getaddrinfo", lambda host, port, **_: [(0, 0, 0, "", ("8.8.8.8", port))]
     )
     monkeypatch.setattr(trial, "try_incoming", lambda box: Outcome())
     monkeypatch.setattr(trial, "try_outgoing", lambda relay: Outcome())
@@ -232,7 +232,7 @@ def test_wrong_settings_are_refused_kept_in_the_form_and_never_tried(
 
 def test_a_private_server_is_refused_with_the_way_out(office, ada, at, monkeypatch):
     """S18"""
-    monkeypatch.setattr(http.socket, "getaddrinfo", lambda *_, **__: [(0, 0, 0, "", ("10.0.0.5", 587))])
+    monkeypatch.setattr(hosts.socket, "getaddrinfo", lambda *_, **__: [(0, 0, 0, "", ("10.0.0.5", 587))])
 
     said = texts(ada.post(at("channel-outgoing"), SMTP))
 

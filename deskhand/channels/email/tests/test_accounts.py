@@ -14,7 +14,7 @@ from deskhand.channels.email.models import EmailAccount, MailboxState, Security
 from deskhand.desk import inboxes
 from deskhand.desk.models import ChannelAccount, InboxKind
 from deskhand.events.types import SYSTEM
-from deskhand.kernel import http
+from deskhand.kernel import hosts
 from deskhand.kernel.database.scope import account_scope
 from deskhand.kernel.errors import Invalid
 
@@ -25,7 +25,7 @@ SERVER = Server("imap.provider.example", 993, Security.TLS, "team@nordlys.exampl
 def inside(world, monkeypatch):
     """The provider's name resolves to a public address; nothing is asked."""
     monkeypatch.setattr(
-        http.socket, "getaddrinfo", lambda host, port, **_: [(0, 0, 0, "", ("8.8.8.8", port))]
+        hosts.socket, "getaddrinfo", lambda host, port, **_: [(0, 0, 0, "", ("8.8.8.8", port))]
     )
     with account_scope(world.account.pk):
         yield world
@@ -149,7 +149,7 @@ def test_what_can_not_be_read_from_is_refused_by_its_field(inside, monkeypatch, 
 @pytest.mark.parametrize("address", ["127.0.0.1", "10.1.2.3", "169.254.169.254", "::1", "fd00::1", "0.0.0.0", "::ffff:10.0.0.1"])  # fmt: skip
 def test_a_server_in_a_private_network_is_refused_however_it_is_named(inside, monkeypatch, address):
     """S18"""
-    monkeypatch.setattr(http.socket, "getaddrinfo", lambda *_, **__: [(0, 0, 0, "", (address, 587))])
+    monkeypatch.setattr(hosts.socket, "getaddrinfo", lambda *_, **__: [(0, 0, 0, "", (address, 587))])
 
     with pytest.raises(Invalid, match="not on the public Internet"):
         accounts.with_outgoing(EmailAccount(account_id=inside.account.pk), Server("mail.evil.example", 587))
@@ -175,7 +175,7 @@ def test_the_line_goes_to_the_address_that_was_checked(inside, monkeypatch):
     """S18: a name that is public when it is saved and private when it is used leads nowhere."""
     box = accounts.with_incoming(accounts.of_channel(inside.channel), SERVER, "INBOX", "")
     accounts.save(accounts.with_outgoing(box, Server("smtp.provider.example", 587)), by=SYSTEM)
-    monkeypatch.setattr(http.socket, "getaddrinfo", lambda *_, **__: [(0, 0, 0, "", ("127.0.0.1", 993))])
+    monkeypatch.setattr(hosts.socket, "getaddrinfo", lambda *_, **__: [(0, 0, 0, "", ("127.0.0.1", 993))])
 
     assert trial.try_incoming(box).cause is Cause.NOT_ALLOWED
     assert trial.try_outgoing(accounts.relay_of(box)).cause is Cause.NOT_ALLOWED
