@@ -5,14 +5,11 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.utils import translation
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
-from liquid import BoundTemplate, Environment
-from liquid.exceptions import LiquidError
 
 from deskhand.accounts import audit
 from deskhand.accounts.models import User
@@ -27,8 +24,9 @@ from deskhand.kernel.errors import Conflict, Invalid
 from deskhand.kernel.text import one_line
 from deskhand.kernel.written import markup_of
 
-OUTPUT_LIMIT = 100_000  # bytes of one rendered part
-LOOP_LIMIT = 1_000
+if TYPE_CHECKING:
+    from liquid import BoundTemplate
+
 FIELDS = {"subject": gettext_noop("Subject"), "body": gettext_noop("Text"), "text": gettext_noop("Text")}
 
 BUILT_IN = {
@@ -50,15 +48,6 @@ BUILT_IN = {
         ),
     ),
 }
-
-
-class _Limited(Environment):
-    output_stream_limit = OUTPUT_LIMIT
-    loop_iteration_limit = LOOP_LIMIT
-    context_depth_limit = 20
-
-
-_environment = _Limited(autoescape=False)
 
 
 @dataclass(frozen=True)
@@ -203,6 +192,8 @@ def _free_name(account_id: int, name: str, but: int | None = None) -> str:
 
 def render(template: MailTemplate, record: Mapping[str, Any]) -> Rendered:
     """Fill a template with a record's tokens. Raises Invalid when it passes its limits."""
+    from deskhand.automation.liquids import LiquidError
+
     tokens = tokens_of(record)
     try:
         subject = " ".join(_compile(template.subject, "subject").render(**tokens).split())
@@ -225,14 +216,11 @@ def tokens_of(record: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-@lru_cache(maxsize=512)
-def _parsed(source: str) -> BoundTemplate:
-    return _environment.from_string(source)
-
-
 def _compile(source: str, field: str) -> BoundTemplate:
+    from deskhand.automation.liquids import LiquidError, parsed
+
     try:
-        return _parsed(source)
+        return parsed(source)
     except LiquidError as failure:
         raise Invalid(
             _("%(field)s can't be read: %(failure)s") % {"field": _(FIELDS[field]), "failure": failure},
@@ -261,6 +249,8 @@ def fill(source: str, record: Mapping[str, Any]) -> str:
     """Fill one text with a record's tokens. Raises Invalid when it can't be read."""
     if not has_tokens(source):
         return source
+    from deskhand.automation.liquids import LiquidError
+
     try:
         return _compile(source, "text").render(**tokens_of(record))
     except LiquidError as failure:

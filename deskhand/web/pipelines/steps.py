@@ -9,7 +9,6 @@ from typing import Any
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from liquid.exceptions import LiquidError
 
 from deskhand.accounts.models import Membership, Team
 from deskhand.automation import lanes, templates
@@ -97,6 +96,8 @@ def with_refusal(found: Sequence[Field], refusal: Invalid) -> tuple[Field, ...]:
 
 def said(refusal: Invalid) -> tuple[str, str]:
     """What is wrong in words, and what a machine said about it."""
+    from liquid.exceptions import LiquidError  # late: large, and refusals are rare
+
     cause = refusal.__cause__
     while cause is not None and not isinstance(cause, LiquidError):
         cause = cause.__cause__
