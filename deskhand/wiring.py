@@ -19,7 +19,7 @@ from django.db import DatabaseError, OperationalError, connection, transaction
 from deskhand.accounts import attempts
 from deskhand.accounts.models import Account
 from deskhand.automation import enroll, lanes, runner, templates
-from deskhand.channels.email import alarms, imap, inbound, listener
+from deskhand.channels.email import alarms, inbound
 from deskhand.channels.email.accounts import relay_of
 from deskhand.channels.email.models import EmailAccount
 from deskhand.crm.pipelines import pipelines
@@ -654,6 +654,8 @@ def _parts(
         parts["sender"] = lambda: out.run(stop)
         parts["jobs"] = slow.run
     if "mail-in" in roles:
+        from deskhand.channels.email import imap, listener  # late: a web process has no doors
+
         door = listener.Listener(smtp_port=smtp_port, lmtp_port=lmtp_port)
         parts["door"] = lambda: door.run(stop)
         parts["imap"] = lambda: imap.run_pollers(stop)
