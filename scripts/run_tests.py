@@ -98,15 +98,27 @@ def _read(report: Path) -> Result:
     return result
 
 
-#: What must work behind a pooler that gives each transaction another connection: all that claims, the walls around
-#: every address, and the screens that write and listen most.
+#: The walls around every address, and so each page once, and the screens that write and listen most. The others say
+#: nothing to the database that their areas don't.
+SCREENS = [
+    f"deskhand/web/tests/test_{screen}.py"
+    for screen in ("board", "bulk", "compose", "inbox", "live", "walls")
+]
+#: What must work behind a pooler that gives each transaction another connection: all that claims, and those.
 POOLED = [
     *(f"deskhand/{area}" for area in ("kernel", "events", "delivery", "automation")),
     "deskhand/channels/email/tests",
+    *SCREENS,
+]
+#: All that speaks to the database.
+SPEAKING = [
     *(
-        f"deskhand/web/tests/test_{screen}.py"
-        for screen in ("board", "bulk", "compose", "inbox", "live", "walls")
+        f"deskhand/{folder.name}"
+        for folder in sorted((ROOT / "deskhand").iterdir())
+        if folder.is_dir() and folder.name != "web"
     ),
+    "tests",
+    *SCREENS,
 ]
 UNIT = "not browser and not mail and not faults and not slow"
 STAGES: dict[str, Callable[[], Result]] = {
@@ -114,7 +126,7 @@ STAGES: dict[str, Callable[[], Result]] = {
     "unit": lambda: pytest(UNIT, "-n", "2", "-q"),
     "browser": lambda: pytest("browser", "-n", "2", "-q"),
     "mail": lambda: pytest("(mail or faults or slow) and not browser", "-n", "2", "--dist", "loadfile", "-q"),
-    "debian": lambda: pytest(UNIT, "-n", "2", "-q", server="debian"),  # PostgreSQL 15
+    "debian": lambda: pytest(UNIT, "-n", "2", "-q", server="debian", of=SPEAKING),  # PostgreSQL 15
     "pooled": lambda: pytest(UNIT, "-n", "2", "-q", server="pgbouncer", of=POOLED),  # before that one
 }
 

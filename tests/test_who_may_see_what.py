@@ -36,7 +36,7 @@ visibilities = st.builds(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seen=visibilities)
 def test_predicate_sql_and_queryset_agree_on_every_ticket(tickets, seen: Visibility):
     """R-PERM-1, R-PERM-2, R-TEAM-4."""

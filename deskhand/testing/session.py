@@ -15,6 +15,7 @@ from collections.abc import Generator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings as hypothesis
 
 from deskhand.kernel.database.embedded import EmbeddedPostgres
 from deskhand.testing import servers
@@ -37,6 +38,12 @@ def pytest_load_initial_conftests() -> Generator[None]:
     if "PYTEST_XDIST_WORKER" not in os.environ:
         _prepare()
     return (yield)
+
+
+def pytest_configure() -> None:
+    # No test of ours may fail because the machine is busy.
+    hypothesis.register_profile("unhurried", hypothesis.default, deadline=None)
+    hypothesis.load_profile("unhurried")
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

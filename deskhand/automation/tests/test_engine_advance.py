@@ -6,7 +6,7 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from deskhand.automation.engine.advance import (
@@ -66,7 +66,6 @@ from deskhand.kernel.errors import Invalid
 
 OSLO = "Europe/Oslo"
 NINE_TO_FIVE = tuple(Block(day, 9 * 60, 17 * 60) for day in range(4))  # Monday to Thursday
-unhurried = settings(deadline=None)
 
 
 def oslo(*parts: int) -> datetime:
@@ -202,7 +201,6 @@ def test_a_random_split_follows_its_weights():
     assert 2850 < taken.count("1") < 3150
 
 
-@unhurried
 @given(st.integers(1, 2**60), st.lists(st.integers(0, 100), min_size=2, max_size=5).filter(any))
 def test_a_random_split_always_sends_the_same_enrollment_the_same_way(id, weights):
     """R-BR-5"""
@@ -479,7 +477,6 @@ def test_a_record_that_gives_no_reason_stays():
 # ── laws ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@unhurried
 @given(definitions(), FACTS, st.integers(1, 999), st.booleans())
 def test_a_run_visits_each_step_of_its_side_once_and_ends(definition, facts, id, happens):
     """R-ACT-25, R-BR-1, R-BR-10"""
@@ -491,7 +488,6 @@ def test_a_run_visits_each_step_of_its_side_once_and_ends(definition, facts, id,
     assert set(steps) <= set(definition.by_id)
 
 
-@unhurried
 @given(definitions(with_gotos=True), FACTS, st.integers(1, 999))
 def test_a_run_with_go_tos_never_turns_in_circles_without_waiting(definition, facts, id):
     """R-BR-9 and the catalogue's note on go-to: no cycle without delay"""
@@ -504,7 +500,6 @@ def test_a_run_with_go_tos_never_turns_in_circles_without_waiting(definition, fa
             between = []
 
 
-@unhurried
 @given(definitions(with_gotos=True), FACTS, st.integers(1, 999))
 def test_the_same_question_has_the_same_answer(definition, facts, id):
     enrollment = EnrollmentFacts(id)

@@ -4,7 +4,7 @@ import json
 from datetime import date, timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from deskhand.automation.engine.definition import (
     Action,
@@ -66,7 +66,6 @@ def test_a_workflow_with_everything_survives_its_json(trigger):
     assert Definition.from_json(stored).to_json() == stored
 
 
-@settings(deadline=None)
 @given(definitions(with_gotos=True))
 def test_any_workflow_survives_its_json(definition):
     assert Definition.from_json(json.loads(json.dumps(definition.to_json()))) == definition

@@ -306,7 +306,7 @@ def edited(draw: st.DrawFn) -> tuple[Definition, Definition]:
     return before, definition
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(edited())
 def test_no_edit_breaks_the_shape_or_gives_an_id_twice(pair):
     before, after = pair
@@ -319,7 +319,6 @@ def test_no_edit_breaks_the_shape_or_gives_an_id_twice(pair):
     assert Definition.from_json(after.to_json()) == after
 
 
-@settings(deadline=None)
 @given(edited())
 def test_every_record_can_go_on_after_any_edit(pair):
     """R-EDIT-5"""
@@ -331,7 +330,6 @@ def test_every_record_can_go_on_after_any_edit(pair):
         assert resumed == step.id or step.id not in after.by_id
 
 
-@settings(deadline=None)
 @given(definitions())
 def test_the_start_holds_the_whole_tree(definition):
     assert branch_below(definition, beginning(definition)) == set(definition.by_id)

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from deskhand.automation.engine.definition import (
     Branch,
@@ -49,7 +49,6 @@ def branches(count):
     return tuple(Branch(str(n), HIGH) for n in range(count))
 
 
-@settings(deadline=None)
 @given(definitions(with_gotos=True))
 def test_what_people_build_step_by_step_has_no_problems(definition):
     assert validate(definition) == []

@@ -198,7 +198,7 @@ def test_the_side_table_answers_as_the_record_does(world, noon):
             values |= {prefix + kind.name.lower(): value for prefix in ("plain_", "side_")}
         tickets.update(world.ticket().pk, values, by=SYSTEM)
 
-    @settings(deadline=None, max_examples=300)
+    @settings(max_examples=300)
     @given(st.data())
     def agree(data: st.DataObject) -> None:
         kind = data.draw(st.sampled_from(list(Kind)))

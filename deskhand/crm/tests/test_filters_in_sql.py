@@ -302,7 +302,7 @@ def test_python_and_postgresql_agree():
     store(rows)
     facts = facts_of(rows)
 
-    @settings(deadline=None, max_examples=500)
+    @settings(max_examples=500)
     @given(conditions)
     def agree(condition: Any) -> None:
         in_python = {id for id, fact in enumerate(facts) if holds(condition, fact, now=NOW, zone=ZONE)}

@@ -70,7 +70,7 @@ locals_ = st.text(
 addresses = st.builds(lambda local, name: Address(f"{local}@example.org", name), locals_, one_lines)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(one_lines, st.lists(addresses, min_size=1, max_size=6), st.lists(addresses, max_size=3), st.booleans())
 def test_every_address_name_and_subject_comes_out_as_it_went_in(subject, to, cc, ascii_names) -> None:
     if ascii_names:
@@ -86,7 +86,7 @@ def test_every_address_name_and_subject_comes_out_as_it_went_in(subject, to, cc,
     assert not parsed.defects
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.text(max_size=300), st.text(max_size=300))
 def test_no_text_whatever_adds_a_header_or_a_recipient(subject: str, name: str) -> None:
     raw, parsed = written(mail(subject=subject, to=(Address("bo@customer.example", name),)))
@@ -98,7 +98,7 @@ def test_no_text_whatever_adds_a_header_or_a_recipient(subject: str, name: str) 
     assert [one.addr_spec for one in parsed["To"].addresses] == ["bo@customer.example"]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.text(alphabet=st.characters(exclude_categories=("Cs",)), max_size=2000))
 def test_the_text_is_read_as_it_was_written(text: str) -> None:
     raw, parsed = written(mail(text=text, html="<p>" + text + "</p>"))
@@ -108,7 +108,7 @@ def test_the_text_is_read_as_it_was_written(text: str) -> None:
     assert got.replace("\r\n", "\n").rstrip("\n") == wanted.rstrip("\n")
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(printable)
 @example("<>")
 @example('"a"')

@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from deskhand.kernel.calendars import (
@@ -213,12 +213,9 @@ moments = st.builds(
     st.sampled_from(BEGINNINGS),
     st.timedeltas(timedelta(0), timedelta(days=18)),
 )
-# No test of ours may fail because the machine is busy.
-unhurried = settings(deadline=None)
 spans = st.timedeltas(timedelta(0), timedelta(hours=20))
 
 
-@unhurried
 @given(weekly_hours(), moments, spans)
 @example(
     WeeklyHours("Pacific/Apia", (Block(FRI, 0, 1440),)),
@@ -229,19 +226,16 @@ def test_adding_and_measuring_are_inverse(hours, start, span):
     assert working_between(hours, start, add_working(hours, start, span)) == span
 
 
-@unhurried
 @given(weekly_hours(), moments, spans, spans)
 def test_more_working_time_never_ends_earlier(hours, start, span, more):
     assert add_working(hours, start, span) <= add_working(hours, start, span + more)
 
 
-@unhurried
 @given(weekly_hours(), moments, spans, spans)
 def test_a_later_start_never_ends_earlier(hours, start, wait, span):
     assert add_working(hours, start, span) <= add_working(hours, start + wait, span)
 
 
-@unhurried
 @given(weekly_hours(), moments, spans, spans)
 def test_time_measured_in_two_parts_is_the_whole(hours, start, first, second):
     middle, end = start + first, start + first + second
@@ -252,7 +246,6 @@ def test_time_measured_in_two_parts_is_the_whole(hours, start, first, second):
     assert timedelta(0) <= whole <= end - start
 
 
-@unhurried
 @given(weekly_hours(), moments)
 def test_nothing_changes_before_the_next_edge_and_everything_at_it(hours, moment):
     edge = next_edge(hours, moment)
@@ -264,7 +257,6 @@ def test_nothing_changes_before_the_next_edge_and_everything_at_it(hours, moment
     assert working_between(hours, moment, edge) == (edge - moment if is_open(hours, moment) else timedelta(0))
 
 
-@unhurried
 @given(weekly_hours(), moments)
 def test_the_next_opening_is_open_and_nothing_before_it_is(hours, moment):
     opening = next_open(hours, moment)
@@ -273,7 +265,6 @@ def test_the_next_opening_is_open_and_nothing_before_it_is(hours, moment):
     assert working_between(hours, moment, opening) == timedelta(0)
 
 
-@unhurried
 @given(st.sampled_from(ZONES), moments.map(datetime.date), st.integers(0, 1439), st.integers(0, 1439))
 def test_wall_times_of_a_day_keep_their_order(zone, day, one, other):
     early, late = sorted((one, other))

@@ -151,7 +151,7 @@ PIECES = st.sampled_from(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(PIECES, max_size=12))
 def test_no_mixture_of_fragments_gets_through(pieces: list[str]) -> None:
     """S1, with a second parser's opinion."""
@@ -168,7 +168,7 @@ def test_no_mixture_of_fragments_gets_through(pieces: list[str]) -> None:
     ] == []
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.text(alphabet="<>/pabdiv =\"'!-&;x", max_size=200))
 def test_any_text_can_be_read_as_html(markup: str) -> None:
     for text in (html_to_text(markup), strip_tags(markup), sanitize(markup).html):

@@ -36,7 +36,7 @@ def mutated(draw: st.DrawFn) -> bytes:
     return bytes(raw)
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=400, suppress_health_check=[HealthCheck.too_slow])
 @given(raw=mutated())
 def test_a_damaged_mail_is_read_by_the_reader_itself(raw: bytes) -> None:
     """The last resort of `parse_mail` is not needed: nothing inside raises."""
@@ -48,7 +48,7 @@ def assert_storable(mail: ParsedMail) -> None:
     assert all("\0" not in text and text == text.encode("utf-8", "ignore").decode() for text in strings(mail))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(raw=st.binary(max_size=2000))
 @example(b"")
 @example(b"\n\n")
@@ -58,7 +58,7 @@ def test_any_bytes_are_a_mail(raw: bytes) -> None:
     assert isinstance(reader.unreadable(raw, "some reason").text, str)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(text=st.text(alphabet='<>@,;:"\\() =?*abæ\n\t\udc80', max_size=200))
 def test_any_header_can_be_read(text: str) -> None:
     """P2, P3, P12, A1."""
@@ -69,7 +69,7 @@ def test_any_header_can_be_read(text: str) -> None:
     assert all("\n" not in word for word in [kind, *given_parameters.values(), *words, one_line(text)])
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     raw=st.binary(max_size=200),
     charset=st.sampled_from(("", "utf-8", "latin1", "utf-7", "utf-16", "gb2312", "hz", "x")),
@@ -98,7 +98,7 @@ LINES = st.sampled_from(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(lines=st.lists(LINES, max_size=14))
 def test_trimming_only_divides_a_text(lines: list[str]) -> None:
     """Q2: each line is either own or quoted, none is invented."""
@@ -108,7 +108,7 @@ def test_trimming_only_divides_a_text(lines: list[str]) -> None:
     assert sorted(kept) == sorted(line for line in lines if line.strip())
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     pieces=st.lists(
         st.sampled_from(
