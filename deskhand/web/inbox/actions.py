@@ -23,7 +23,6 @@ from deskhand.desk import views as desk_views
 from deskhand.events.types import Actor
 from deskhand.kernel import clock
 from deskhand.kernel.errors import Invalid
-from deskhand.routing import queries as routing
 from deskhand.web.asked import number
 from deskhand.web.inbox import common
 from deskhand.web.inbox import page as pages
@@ -117,19 +116,13 @@ def chosen_owner(request: AccountRequest) -> dict[str, Any]:
     kind, _colon, text = request.POST.get("owner", "").partition(":")
     match kind:
         case "user":
-            return {"owner_id": _member(request, number(text, "owner"))}
+            return {"owner_id": common.agent(request, text, "owner")}
         case "team":
             return {"owner_id": None, "team_ids": [_team(request, number(text, "owner"))]}
         case "":
             return {"owner_id": None}
         case _:
             raise Invalid(_("Choose a person or a team."), field="owner", value=kind)
-
-
-def _member(request: AccountRequest, user_id: int) -> int:
-    if not routing.may_own(request.viewer.account_id, user_id):
-        raise Invalid(_("This person may not see tickets."), field="owner", value=user_id)
-    return user_id
 
 
 def _team(request: AccountRequest, team_id: int) -> int:

@@ -23,6 +23,7 @@ from deskhand.desk import views as desk_views
 from deskhand.kernel import clock
 from deskhand.kernel.errors import Conflict, Forbidden, Invalid
 from deskhand.notifications import reading
+from deskhand.routing import queries as routing
 from deskhand.web.asked import number
 from deskhand.web.frame import shell
 from deskhand.web.inbox import page as pages
@@ -196,6 +197,14 @@ def elsewhere(
         "toast": toast, "refusal": refusal, "tickets": tickets, "current": current,
     }  # fmt: skip
     return render(request, "inbox/fragments/elsewhere.html", context)
+
+
+def agent(request: AccountRequest, text: str, field: str) -> int:
+    """The id of somebody whom tickets can be given to. Raises Invalid."""
+    user_id = number(text, field)
+    if not routing.may_own(request.viewer.account_id, user_id):
+        raise Invalid(_("This person may not see tickets."), field=field, value=user_id)
+    return user_id
 
 
 def ids_of(text: str) -> list[int]:

@@ -24,7 +24,6 @@ from deskhand.desk import preferences
 from deskhand.events.types import Actor
 from deskhand.kernel import clock
 from deskhand.kernel.errors import Invalid, NotFound
-from deskhand.routing import queries as routing
 from deskhand.web.asked import number
 from deskhand.web.inbox import common, property_values
 from deskhand.web.inbox import page as pages
@@ -127,17 +126,10 @@ def set_property(
     if prop.name in (PIPELINE, STATUS):  # R-PIPE-11: a status brings its pipeline along
         return tickets.move(ticket_id, to=number(str(value), prop.name), by=by, at=at)
     if prop.name == OWNER:
-        return tickets.assign(ticket_id, owner_id=_owner(request, value), by=by, at=at)
+        return tickets.assign(
+            ticket_id, owner_id=common.agent(request, value, OWNER) if value else None, by=by, at=at
+        )
     return tickets.update(ticket_id, {prop.name: _checked(request, prop, value)}, by=by, at=at)
-
-
-def _owner(request: AccountRequest, value: str) -> int | None:
-    if not value:
-        return None
-    user_id = number(value, OWNER)
-    if not routing.may_own(request.viewer.account_id, user_id):
-        raise Invalid(_("This person may not see tickets."), field=OWNER, value=value)
-    return user_id
 
 
 def _checked(request: AccountRequest, prop: Property, value: Any) -> Any:

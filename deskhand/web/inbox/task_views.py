@@ -16,8 +16,8 @@ from deskhand.crm.records.models import Task
 from deskhand.crm.records.tasks import Wanted
 from deskhand.events.types import Actor
 from deskhand.kernel.errors import Forbidden, Invalid, NotFound
-from deskhand.routing import queries as routing
-from deskhand.web.asked import moment, number
+from deskhand.kernel.text import whole
+from deskhand.web.asked import moment
 from deskhand.web.inbox import common
 from deskhand.web.inbox import page as pages
 from deskhand.web.inbox.panel import Wish
@@ -125,13 +125,9 @@ def _saved(request: AccountRequest, view: str, ticket_id: int, place: str) -> Ht
 def _wanted(request: AccountRequest, keeps: int | None = None) -> Wanted:
     """Raises Invalid for a person who may not see tickets, but for whom the task is already, and a moment that is none."""
     form = request.POST
-    assignee = number(form["assignee"], "assignee") if form.get("assignee") else None
-    if (
-        assignee is not None
-        and assignee != keeps
-        and not routing.may_own(request.viewer.account_id, assignee)
-    ):
-        raise Invalid(_("This person may not see tickets."), field="assignee", value=assignee)
+    given = form.get("assignee", "")
+    is_kept = given in ("", str(keeps or ""))
+    assignee = whole(given) if is_kept else common.agent(request, given, "assignee")
     due_at = moment(form["due_at"], "due_at") if form.get("due_at") else None
     return Wanted(form.get("title", ""), form.get("notes", ""), assignee, due_at)
 
