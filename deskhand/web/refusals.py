@@ -1,10 +1,10 @@
-"""What was refused, in words."""
+"""What was refused: in words, and with which status."""
 
 from __future__ import annotations
 
 from django.utils.translation import gettext as _
 
-from deskhand.kernel.errors import DeskhandError, Invalid
+from deskhand.kernel.errors import Conflict, DeskhandError, Invalid, NotFound
 
 
 def words_of(refusal: DeskhandError) -> str:
@@ -12,3 +12,8 @@ def words_of(refusal: DeskhandError) -> str:
     if isinstance(refusal, Invalid):
         return f"{_(refusal.message)} {_(refusal.hint)}".strip()
     return _(str(refusal))
+
+
+def status_of(refusal: Invalid | Conflict | NotFound) -> int:
+    """Of the form that is shown once more; a choice that is gone is one of its fields."""
+    return refusal.status if isinstance(refusal, Conflict) else 422

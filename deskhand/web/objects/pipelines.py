@@ -35,7 +35,7 @@ from deskhand.web.objects import forms, usage
 from deskhand.web.objects.forms import Row
 from deskhand.web.objects.rows import PipelineLine, StatusLine
 from deskhand.web.objects.tabs import SORTS, bar, segments, tabs
-from deskhand.web.refusals import words_of
+from deskhand.web.refusals import status_of, words_of
 
 TICKETS = SORTS["tickets"]
 TONES = {
@@ -304,7 +304,7 @@ def delete_stage(request: AccountRequest, pipeline_id: int, stage_id: int) -> Ht
         row = Stage.objects.get(account_id=request.viewer.account_id, pk=stage_id)
         refiling.delete_stage(row, move_to=_destination(request), by=Actor.user(request.user.pk))
     except (Invalid, Conflict) as refusal:
-        return _ask_stage(request, pipeline, stage, 409 if isinstance(refusal, Conflict) else 422, words_of(refusal))  # fmt: skip
+        return _ask_stage(request, pipeline, stage, status_of(refusal), words_of(refusal))  # fmt: skip
     messages.success(request, _("The status is deleted."))
     return redirect("pipeline", pipeline_id)
 
@@ -337,8 +337,6 @@ def delete(request: AccountRequest, pipeline_id: int) -> HttpResponse:
         row = pipelines.find("ticket", pipeline_id)
         refiling.delete_pipeline(row, move_to=_destination(request), by=Actor.user(request.user.pk))
     except (Invalid, Conflict) as refusal:
-        return _ask_pipeline(
-            request, pipeline, 409 if isinstance(refusal, Conflict) else 422, words_of(refusal)
-        )
+        return _ask_pipeline(request, pipeline, status_of(refusal), words_of(refusal))
     messages.success(request, _("The pipeline is deleted."))
     return redirect("pipelines")

@@ -32,7 +32,7 @@ from deskhand.web.objects.forms import Row
 from deskhand.web.objects.pipelines import tone_choices
 from deskhand.web.objects.rows import GroupLine, OptionLine, PropertyForm, PropertyLine, PropertyPart
 from deskhand.web.objects.tabs import Sort, sort_of, tabs
-from deskhand.web.refusals import words_of
+from deskhand.web.refusals import status_of, words_of
 
 SET_BY_PRODUCT = "product"
 #: Empty rows of the form for a new property, so that it needs no scripts.
@@ -215,7 +215,7 @@ def add(request: AccountRequest, key: str) -> HttpResponse:
             by=Actor.user(request.user.pk),
         )  # fmt: skip
     except (Invalid, Conflict) as refusal:
-        return _form(request, sort, _with_rows(typed), _status(refusal), refusal=refusal)
+        return _form(request, sort, _with_rows(typed), status_of(refusal), refusal=refusal)
     messages.success(request, _("The property “%(label)s” is there.") % {"label": made.label})
     return redirect("properties", key)
 
@@ -245,10 +245,6 @@ def _options(typed: PropertyForm) -> list[dict[str, Any]]:
 
 def _with_rows(typed: PropertyForm) -> PropertyForm:
     return typed if typed.options else replace(typed, options=FIRST_OPTIONS)
-
-
-def _status(refusal: Invalid | Conflict) -> int:
-    return 409 if isinstance(refusal, Conflict) else 422
 
 
 def _stored(definition: PropertyDefinition) -> PropertyForm:
@@ -355,6 +351,6 @@ def save_groups(request: AccountRequest, key: str) -> HttpResponse:
     except (Invalid, Conflict) as refusal:
         lines = (GroupLine(row.key, row.fields["label"]) for row in found)
         shown = lines if isinstance(refusal, Invalid) else _group_lines(sort)
-        return _groups(request, sort, shown, _status(refusal), words_of(refusal))
+        return _groups(request, sort, shown, status_of(refusal), words_of(refusal))
     messages.success(request, _("The groups are saved."))
     return redirect("property-groups", key)

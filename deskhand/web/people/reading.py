@@ -6,7 +6,6 @@ from collections.abc import Iterable
 
 from django.http import QueryDict
 
-from deskhand.kernel.errors import Conflict, Invalid, NotFound
 from deskhand.kernel.text import whole
 
 
@@ -21,11 +20,6 @@ def numbers(given: QueryDict, name: str) -> list[int]:
 def plain(text: str) -> str:
     """Without the one character that no column takes."""
     return text.replace("\x00", "")
-
-
-def status_of(refusal: Invalid | Conflict | NotFound) -> int:
-    """Of the form that is shown once more; a choice that is gone is one of its fields."""
-    return refusal.status if isinstance(refusal, Conflict) else 422
 
 
 def among(wanted: int | None, known: Iterable[int]) -> int | None:

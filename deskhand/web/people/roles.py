@@ -28,6 +28,7 @@ from deskhand.web.frame import framed
 from deskhand.web.middleware import AccountRequest
 from deskhand.web.people import reading
 from deskhand.web.people.rows import CapabilityBox, Cell, RoleForm, RoleLine, RolePage, TypeRow
+from deskhand.web.refusals import status_of
 
 TYPES: dict[str, str | Promise] = {
     "ticket": gettext_lazy("Tickets"),
@@ -202,7 +203,7 @@ def create(request: AccountRequest) -> HttpResponse:
         made = roles.create(request.viewer.account_id, name, given, by=Actor.user(request.user.pk))
     except (Invalid, Conflict) as refusal:
         form = replace(_form(name, permissions.parse(given)), errors={"name": str(refusal)})
-        return _render(request, "role_new", form, reading.status_of(refusal))
+        return _render(request, "role_new", form, status_of(refusal))
     messages.success(request, _("The role is made. Give it to people on the page of users."))
     return redirect("role", made.pk)
 
@@ -254,7 +255,7 @@ def save(request: AccountRequest, role_id: int) -> HttpResponse:
         )
     except (Invalid, Conflict) as refusal:
         form = replace(_form(name, allowed), errors={"name": str(refusal)})
-        return _role_page(request, role, form, reading.status_of(refusal))
+        return _role_page(request, role, form, status_of(refusal))
     messages.success(request, _("What you changed is saved, and holds at once."))
     return redirect("role", role_id)
 

@@ -26,6 +26,7 @@ from deskhand.web.frame import framed
 from deskhand.web.middleware import AccountRequest
 from deskhand.web.people import reading
 from deskhand.web.people.rows import Leave, MemberLine, TeamForm, TeamLine, TeamPage
+from deskhand.web.refusals import status_of
 from deskhand.web.shell import Person as Face
 
 
@@ -107,7 +108,7 @@ def create(request: AccountRequest) -> HttpResponse:
         made = teams.create(account_id, name, parent_id=parent, by=Actor.user(request.user.pk))
     except (Invalid, Conflict, NotFound) as refusal:
         form = _form(queries.teams(account_id), name, parent)
-        return _render(request, "team_new", _refused(form, refusal), reading.status_of(refusal))
+        return _render(request, "team_new", _refused(form, refusal), status_of(refusal))
     messages.success(request, _("The team is made. Now add who is in it."))
     return redirect("team", made.pk)
 
@@ -137,7 +138,7 @@ def save(request: AccountRequest, team_id: int) -> HttpResponse:
             teams.move(account_id, team_id, parent_id=parent, by=by)
     except (Invalid, Conflict, NotFound) as refusal:
         form = _refused(_form(queries.teams(account_id), name, parent, team_id), refusal)
-        return _team_page(request, team_id, form, reading.status_of(refusal))
+        return _team_page(request, team_id, form, status_of(refusal))
     messages.success(request, _("What you changed is saved, and holds at once."))
     return redirect("team", team_id)
 

@@ -27,7 +27,7 @@ from deskhand.web.middleware import AccountRequest
 from deskhand.web.people import leaving, reading
 from deskhand.web.people.joining import invitation_url
 from deskhand.web.people.rows import Leave, UserForm, UserLine, UserPage, UsersPage
-from deskhand.web.refusals import words_of
+from deskhand.web.refusals import status_of, words_of
 from deskhand.web.shell import Person as Face
 
 SHOWN = 50
@@ -243,7 +243,7 @@ def save(request: AccountRequest, user_id: int) -> HttpResponse:
             if typed.may_make_super_admins:
                 users.set_super_admin(account_id, user_id, is_super_admin=typed.is_super_admin, by=by)
     except (Invalid, Conflict) as refusal:
-        return _user_page(request, person, _refused(typed, refusal), reading.status_of(refusal))
+        return _user_page(request, person, _refused(typed, refusal), status_of(refusal))
     messages.success(request, _("What you changed is saved, and holds at once."))
     return redirect("user", user_id)
 
@@ -370,7 +370,7 @@ def invite(request: AccountRequest) -> HttpResponse:
             by=Actor.user(request.user.pk),
         )
     except Invalid as refusal:
-        return _render(request, "user_new", _refused(typed, refusal), reading.status_of(refusal))
+        return _render(request, "user_new", _refused(typed, refusal), status_of(refusal))
     except Conflict as refusal:
         return _render(request, "user_new", replace(typed, errors={"email": str(refusal)}), refusal.status)
     messages.success(request, _("The invitation to %(email)s is on its way.") % {"email": typed.email})

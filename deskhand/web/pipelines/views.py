@@ -37,7 +37,7 @@ from deskhand.web.pipelines import page as pages
 from deskhand.web.pipelines import steps
 from deskhand.web.pipelines.page import Drawer
 from deskhand.web.pipelines.rows import Panel
-from deskhand.web.refusals import words_of
+from deskhand.web.refusals import status_of, words_of
 
 STATUS_RULES = {"sent": ("moves_on_sent", "sent_stage_id"), "reply": ("moves_on_reply", "reply_stage_id")}
 
@@ -260,7 +260,7 @@ def add_step(request: AccountRequest, pipeline_id: int, stage_id: int) -> HttpRe
         lanes.add_step("ticket", stage_id, kind, settings, after=after, by=request.user.pk, seen_revision=_seen(request))  # fmt: skip
     except (Invalid, Conflict) as refusal:
         more = _refused(steps.fields(kind, typed, drawer.pipeline), refusal)
-        return _show(request, drawer.new(kind, after, typed, lanes.lane_of(stage_id), **more), _status(refusal))  # fmt: skip
+        return _show(request, drawer.new(kind, after, typed, lanes.lane_of(stage_id), **more), status_of(refusal))  # fmt: skip
     return _lane(request, pipeline_id, stage_id)
 
 
@@ -273,10 +273,6 @@ def _refused(fields: Any, refusal: Invalid | Conflict) -> dict[str, Any]:
 
 def _again(what: object) -> str:
     return " ".join((str(what), _("Save again to keep your version.")))
-
-
-def _status(refusal: Invalid | Conflict) -> int:
-    return 409 if isinstance(refusal, Conflict) else 422
 
 
 @require_GET
@@ -304,7 +300,7 @@ def save_step(request: AccountRequest, pipeline_id: int, stage_id: int, step_id:
         lanes.change_step(workflow, step_id, settings, by=request.user.pk, seen_revision=_seen(request))
     except (Invalid, Conflict) as refusal:
         more = _refused(steps.fields(step.kind, typed, drawer.pipeline), refusal)
-        return _show(request, drawer.edit(step, typed, workflow, **more), _status(refusal))
+        return _show(request, drawer.edit(step, typed, workflow, **more), status_of(refusal))
     return _lane(request, pipeline_id, stage_id)
 
 
@@ -355,7 +351,9 @@ def place_step(request: AccountRequest, pipeline_id: int, stage_id: int, step_id
         act(workflow, step_id, to, with_following=following, by=request.user.pk, seen_revision=_seen(request))
     except (Invalid, Conflict) as refusal:
         notice = str(refusal) if isinstance(refusal, Conflict) else _(refusal.message)
-        return _show(request, drawer.place(step, workflow, _typed(request), notice=notice), _status(refusal))
+        return _show(
+            request, drawer.place(step, workflow, _typed(request), notice=notice), status_of(refusal)
+        )
     return _lane(request, pipeline_id, stage_id, also=to.stage_id)
 
 
