@@ -43,11 +43,13 @@ def generated_password() -> str:
 def canonical_email(email: str) -> str:
     """Return the address as it is stored and compared. Raises Invalid when it is none."""
     email = unicodedata.normalize("NFC", email).strip().lower()
+    if not email:
+        raise Invalid(_("Give an address."), field="email")
     try:
         validate_email(email)
     except ValidationError as wrong:
         raise Invalid(
-            _("%(email)s is not an e-mail address.") % {"email": email or '""'}, field="email", value=email
+            _("%(email)s is not an e-mail address.") % {"email": email}, field="email", value=email
         ) from wrong
     return email
 

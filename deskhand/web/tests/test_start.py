@@ -115,6 +115,7 @@ def test_guesses_are_counted_and_stopped(empty):
     [
         ("company", " ", "A name has 1 to 200 characters."),
         ("name", "", "A name has 1 to 200 characters."),
+        ("email", " ", "Give an address."),
         ("email", "nobody", "nobody is not an e-mail address."),
         ("password", "password12", "too common"),
         ("password", "short", "too short"),
