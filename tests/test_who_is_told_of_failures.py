@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import timedelta
+from unittest.mock import Mock
 
 import pytest
+from django.db import DatabaseError
 
 from deskhand import wiring
 from deskhand.accounts.policy import viewer_for
@@ -184,6 +187,42 @@ def test_a_mailbox_that_can_not_be_reached_is_told_of_when_it_does_not_pass(worl
     scope.settle()
     settle()
     assert told(world, world.ada) == [("receiving", world.channel.address, 1)]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("trouble", [OSError("away"), Refused("no")])
+@pytest.mark.parametrize("end", [KeyboardInterrupt, DatabaseError])
+def test_a_stopped_mailbox_that_could_not_be_told_of_is_told_of_at_the_next_try(monkeypatch, trouble, end):
+    """That it stopped and that it was told are noted together, or neither is."""
+    world = make_world()
+    mailbox = EmailAccount.objects.create(
+        account_id=world.account.pk,
+        channel_account=world.channel,
+        imap_host="mail.example",
+        state=MailboxState.OK,
+        failures=STOPPED - 1,
+    )
+    poller = Poller(mailbox, lambda _: "")
+    with monkeypatch.context() as patched:
+        patched.setattr(alarms, "stopped", Mock(side_effect=end))
+        with nullcontext() if end is DatabaseError else pytest.raises(end):
+            poller._note_trouble(trouble)
+    if end is KeyboardInterrupt:  # another worker goes on
+        mailbox.refresh_from_db()
+        poller = Poller(mailbox, lambda _: "")
+    poller._note_trouble(trouble)
+
+    with scope.account_scope(world.account.pk):
+        assert EventRow.objects.filter(kind="channel.stopped").count() == 1
+
+
+def test_a_mailbox_that_was_switched_off_meanwhile_has_no_trouble(world, poller, settle):
+    EmailAccount.objects.update(state=MailboxState.OFF)
+    poller._note_trouble(Refused("no"))
+    scope.settle()
+    settle()
+
+    assert told(world, world.ada) == []
 
 
 @pytest.mark.django_db

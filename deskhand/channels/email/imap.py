@@ -228,28 +228,31 @@ class Poller(threading.Thread):
         reason = explain(failure, self.mailbox)
         log.warning("mailbox not read", mailbox=self.mailbox.pk, error=reason, pause=round(pause, 1))
         try:
-            self._save(
-                state=MailboxState.REFUSED if is_refused else MailboxState.RETRYING,
-                last_error=reason,
-                last_cause=cause_of(failure),
-                last_error_at=clock.now(),
-                retry_at=clock.now() + timedelta(seconds=pause),
-                failures=self.mailbox.failures,
-            )
-            self._tell_stopped(is_refused)
+            with account_scope(self.mailbox.account_id):
+                is_on = self._save(
+                    state=MailboxState.REFUSED if is_refused else MailboxState.RETRYING,
+                    last_error=reason,
+                    last_cause=cause_of(failure),
+                    last_error_at=clock.now(),
+                    retry_at=clock.now() + timedelta(seconds=pause),
+                    failures=self.mailbox.failures,
+                )
+                is_news = is_on and not self._is_told and self._has_stopped(is_refused)
+                if is_news:
+                    alarms.stopped(self.mailbox.channel_account_id)
+            self._is_told = self._is_told or is_news
         except DatabaseError as away:
             log.warning("mailbox trouble not noted", mailbox=self.mailbox.pk, error=str(away))
         return pause
 
-    def _tell_stopped(self, is_refused: bool) -> None:
-        """Once a trouble: at the first refused password, or when it does not pass."""
-        if not self._is_told and (is_refused or self.mailbox.failures == STOPPED):
-            with account_scope(self.mailbox.account_id):
-                alarms.stopped(self.mailbox.channel_account_id)
-            self._is_told = True
+    def _has_stopped(self, is_refused: bool) -> bool:
+        """Administrators hear of the first refused password, and of what does not pass."""
+        return is_refused or self.mailbox.failures >= STOPPED
 
-    def _save(self, **values: object) -> None:
-        EmailAccount.objects.filter(pk=self.mailbox.pk).exclude(state=MailboxState.OFF).update(**values)
+    def _save(self, **values: object) -> bool:
+        """Returns whether the mailbox is still to be read."""
+        found = EmailAccount.objects.filter(pk=self.mailbox.pk).exclude(state=MailboxState.OFF)
+        return found.update(**values) > 0
 
 
 def back_off(failures: int) -> float:
