@@ -104,16 +104,20 @@ def _told(line: Line) -> Told:
     return Told(sentence(line.topic, line.actor_name, line.about_name), line.at, line.is_unread, person)
 
 
+def offered(viewer: Viewer) -> list[Topic]:
+    """What somebody may choose about: failures are told to those who can set any right."""
+    return [topic for topic in TOPICS if topic is not Topic.FAILURE or failures.kinds_for(viewer)]
+
+
 def topics(viewer: Viewer) -> list[TopicLine]:
     chosen = wishes.of_many(viewer.account_id, {viewer.user_id})
     return [
         TopicLine(
             topic.value,
-            str(label),
-            str(text),
+            str(TOPICS[topic][0]),
+            str(TOPICS[topic][1]),
             chosen.bell(viewer.user_id, topic),
             chosen.mail(viewer.user_id, topic),
         )
-        for topic, (label, text) in TOPICS.items()
-        if topic is not Topic.FAILURE or failures.kinds_for(viewer)
+        for topic in offered(viewer)
     ]

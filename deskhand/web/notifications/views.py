@@ -12,7 +12,7 @@ from deskhand.kernel import clock
 from deskhand.kernel.errors import NotFound
 from deskhand.kernel.text import whole
 from deskhand.notifications import reading, wishes
-from deskhand.notifications.types import Kind, Topic
+from deskhand.notifications.types import Kind
 from deskhand.notifications.wishes import Ways
 from deskhand.web.frame import framed, shell
 from deskhand.web.jinja import render, wants_fragment
@@ -76,9 +76,9 @@ def settings(request: AccountRequest) -> HttpResponse:
 
 @require_POST
 def save_settings(request: AccountRequest) -> HttpResponse:
-    """`bell` and `mail` name the topics that are switched on; the others are off."""
+    """`bell` and `mail` name the topics that are switched on; the others that are offered are off."""
     bell, mail = set(request.POST.getlist("bell")), set(request.POST.getlist("mail"))
-    chosen = {topic: Ways(topic.value in bell, topic.value in mail) for topic in Topic}
+    chosen = {topic: Ways(topic.value in bell, topic.value in mail) for topic in page.offered(request.viewer)}
     wishes.choose(request.viewer.account_id, request.viewer.user_id, chosen)
     wishes.keep_quiet(request.viewer.account_id, request.viewer.user_id, "quiet" in request.POST)
     messages.info(request, _("Saved"))

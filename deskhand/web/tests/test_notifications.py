@@ -158,6 +158,16 @@ def test_a_failure_leads_to_where_it_is_set_right_and_is_read_there(office, sign
     assert "0 unread" in ada.get("/notifications/bell").content.decode()
 
 
+def test_who_is_offered_no_choice_about_failures_has_made_none(office, sign_in):
+    """Whoever becomes an administrator later is told like all others (R-NOT-2)."""
+    bob = sign_in(office.world.bob)
+    bob.post("/settings/notifications/save", {"bell": ["assigned"]})
+    with office.inside() as world:
+        world.bob.memberships.filter(account=world.account).update(is_super_admin=True)
+
+    assert 'name="bell" value="failure" checked' in bob.get("/settings/notifications").content.decode()
+
+
 def test_the_way_to_an_automation_is_its_lane(office, sign_in):
     ada = sign_in(office.world.ada)
     with office.inside() as world:
