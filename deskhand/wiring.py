@@ -10,7 +10,9 @@ import contextlib
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import structlog
@@ -510,33 +512,57 @@ def note_given_up(account_id: int, kind: str) -> None:
 
 
 def relay_for(account_id: int, channel_account_id: int | None) -> Relay | None:
-    """The server that sends for a channel: its own, else the installation's."""
-    if channel_account_id is not None:
-        with account_scope(account_id):
-            own = (
-                EmailAccount.objects.filter(account_id=account_id, channel_account_id=channel_account_id)
-                .exclude(smtp_host="")
-                .first()
-            )
-        if own:
-            return relay_of(own)
-    return default_relay()
+    """The server that sends for a channel: its own, else the installation's.
+
+    Where the installation has none, invitations and other mail of no channel leave by the default address's (R-MAIL-10):
+    who has connected an address need not set up a second way out before the first colleague can be invited.
+    """
+    if channel_account_id is None:
+        return default_relay() or _relays_of_defaults({account_id}).get(account_id)
+    with account_scope(account_id):
+        own = (
+            EmailAccount.objects.filter(account_id=account_id, channel_account_id=channel_account_id)
+            .exclude(smtp_host="")
+            .first()
+        )
+    return relay_of(own) if own else default_relay()
+
+
+def _relays_of_defaults(account_ids: Collection[int]) -> dict[int, Relay]:
+    """The servers of the accounts' default addresses, where those have their own and it can be used."""
+    found = EmailAccount.objects.select_related("channel_account").filter(
+        account_id__in=account_ids, channel_account__is_default=True, channel_account__archived_at=None
+    )
+    relays: dict[int, Relay] = {}
+    for mailbox in found.exclude(smtp_host=""):
+        with contextlib.suppress(DeskhandError):  # a password that can't be read
+            relays[mailbox.account_id] = replace(relay_of(mailbox), sender=mailbox.channel_account.address)
+    return relays
 
 
 def have_relay(pairs: Collection[Pair]) -> set[Pair]:
-    """Those accounts and channels for which `relay_for` finds a server: one query for all."""
+    """Those accounts and channels for which `relay_for` finds a server: two queries for all."""
+    installations = _usable(default_relay)
     mailboxes = EmailAccount.objects.filter(
         channel_account_id__in={channel for _account, channel in pairs if channel is not None}
     ).exclude(smtp_host="")
     own = {(mailbox.account_id, mailbox.channel_account_id): mailbox for mailbox in mailboxes}
-    found: set[Pair] = set()
-    for pair in pairs:
-        with contextlib.suppress(
-            DeskhandError
-        ):  # one account's unreadable password, or nobody's usable server
-            if (relay_of(own[pair]) if pair in own else default_relay()) is not None:
-                found.add(pair)
-    return found
+    bare = {account for account, channel in pairs if channel is None}
+    defaults = _relays_of_defaults(bare) if bare and not installations else {}
+    return {
+        pair
+        for pair in pairs
+        if (_usable(partial(relay_of, own[pair])) if pair in own else installations)
+        or (pair[1] is None and pair[0] in defaults)
+    }
+
+
+def _usable(relay: Callable[[], Relay | None]) -> Relay | None:
+    """None for one account's unreadable password, or nobody's usable server."""
+    try:
+        return relay()
+    except DeskhandError:
+        return None
 
 
 def transports() -> dict[str, Transport]:

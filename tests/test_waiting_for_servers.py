@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -18,6 +18,7 @@ from deskhand.delivery.models import OutboxEntry
 from deskhand.delivery.outbox import enqueue
 from deskhand.delivery.sender import Sender
 from deskhand.delivery.tests.helpers import letter
+from deskhand.desk.models import ChannelAccount
 
 pytestmark = pytest.mark.django_db
 
@@ -124,3 +125,49 @@ def test_what_was_written_first_leaves_first() -> None:
 
     ids = list(OutboxEntry.objects.values_list("id", flat=True).order_by("due_at"))
     assert ids == sorted(ids, reverse=True)
+
+
+def wait_for_no_channel(account_id: int, **of_the_channel: Any) -> EmailAccount:
+    """An invitation, say, waits; a channel of the account has a server."""
+    channel = make_channel(account_id, f"support@desk{account_id}.test")
+    ChannelAccount.objects.filter(pk=channel.pk).update(**of_the_channel)
+    enqueue([letter(account_id=account_id)])
+    OutboxEntry.objects.update(due_at=None)
+    return EmailAccount.objects.create(
+        account_id=account_id, channel_account_id=channel.pk, smtp_host="mail.test"
+    )
+
+
+def test_an_invitation_leaves_by_the_default_addresss_server_and_from_it(settings: Any) -> None:
+    """R-MAIL-10: who connected an address can invite the first colleague without SMTP_URL."""
+    wait_for_no_channel(1, is_default=True)
+    look()
+
+    relay = wiring.relay_for(1, None)
+    assert relay is not None
+    assert (due(), relay.host, relay.sender) == ([1], "mail.test", "support@desk1.test")
+
+    settings.SMTP_URL = "smtp://localhost:25"
+    installations = wiring.relay_for(1, None)
+    assert installations is not None
+    assert (installations.host, installations.sender) == ("localhost", "")
+
+
+@pytest.mark.parametrize(
+    "of_the_channel",
+    [{"is_default": False}, {"is_default": True, "archived_at": datetime(2026, 11, 22, tzinfo=UTC)}],
+)
+def test_no_other_address_lends_its_server(of_the_channel: dict[str, Any]) -> None:
+    """R-MAIL-10."""
+    wait_for_no_channel(1, **of_the_channel)
+    look()
+
+    assert (due(), wiring.relay_for(1, None), wiring.relay_for(2, None)) == ([], None, None)
+
+
+def test_a_server_that_takes_mail_of_no_channel_is_no_way_out_for_anothers() -> None:
+    wait_for_no_channel(1, is_default=True)
+    wait_for_no_channel(2, is_default=True).delete()
+    look()
+
+    assert due() == [1]

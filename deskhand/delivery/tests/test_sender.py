@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from email import message_from_bytes
 from email.policy import default
+from typing import Any
 
 import pytest
 from django.db import OperationalError
@@ -454,3 +455,16 @@ def test_what_was_claimed_when_the_database_went_away_was_not_tried() -> None:
     out.drain()
 
     assert (entry(number).state, entry(number).attempts, entry(number).ambiguous) == ("SENT", 1, 0)
+
+
+@pytest.mark.parametrize(
+    ("mail_from", "seen"), [("", "help@desk.example"), ("robot@desk.example", "support@desk.example")]
+)
+def test_what_leaves_by_an_addresss_server_leaves_from_it(settings: Any, mail_from: str, seen: str) -> None:
+    """R-MAIL-10: except where MAIL_FROM says whose the product's own mail is."""
+    settings.MAIL_FROM = mail_from
+    put()
+    with smtp_peer() as peer:
+        sender(peer.relay(sender="help@desk.example")).drain()
+
+    assert message_from_bytes(peer.taken[0][2], policy=default)["From"] == f"Support <{seen}>"

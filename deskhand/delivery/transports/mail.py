@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Collection
+from dataclasses import replace
 
+from django.conf import settings
 from django.db import connection
 from django.utils.translation import gettext as _
 
@@ -54,7 +56,7 @@ class MailTransport:
         if relay is None:
             return Answer(Verdict.UNPLUGGED, self.missing(entry.account_id, entry.channel_account_id))
         message = mime.render(
-            Mail.from_payload(entry.payload),
+            _from(relay, Mail.from_payload(entry.payload)),
             account_id=entry.account_id,
             message_id=entry.message_id,
             at=entry.created_at,
@@ -100,3 +102,10 @@ class MailTransport:
         relay = self._relay_for(account_id, channel_account_id)
         self._remembered[key] = (time.monotonic() + REMEMBERED_SECONDS, relay)
         return relay
+
+
+def _from(relay: Relay, mail: Mail) -> Mail:
+    """Few servers let somebody's log-in write in another's name: what leaves by an address's server leaves from it."""
+    if not relay.sender or settings.MAIL_FROM:
+        return mail
+    return replace(mail, sender=replace(mail.sender, email=relay.sender))

@@ -21,6 +21,7 @@ from deskhand.desk import merging, preferences
 from deskhand.kernel import clock
 from deskhand.routing import explain
 from deskhand.routing import queries as routing
+from deskhand.routing.models import Decision
 from deskhand.web.choices import Choice
 from deskhand.web.inbox import links, property_values, tasks, told, words
 from deskhand.web.inbox import panel_rows as rows
@@ -274,7 +275,19 @@ class PanelOf:
         return rows.Decision(
             told.headline, told.at, tuple(rows.Fact(name, value) for name, value in told.details),
             tuple(rows.Dropped(Person.named(d.name), d.reason) for d in told.dropped),
+            self._since(decision),
         )  # fmt: skip
+
+    def _since(self, decision: Decision) -> str:
+        """What the decision does not explain: who has the ticket now, if it is another than was chosen then."""
+        owner = self.ticket.owner_id
+        if owner == (decision.user_id or decision.left_user_id):
+            return ""
+        if owner is None:
+            return _("Nobody has it now. When it was routed:")
+        return _("%(name)s got it later; the history tells how. When it was routed:") % {
+            "name": self.people.users.get(owner, "")
+        }
 
     def _others(self) -> tuple[rows.OtherTicket, ...]:
         if self.ticket.contact_id is None:

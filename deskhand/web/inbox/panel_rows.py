@@ -122,6 +122,7 @@ class Decision:
     at: datetime | None = None
     details: tuple[Fact, ...] = ()  # rule, pool, strategy, loads, tie-break
     dropped: tuple[Dropped, ...] = ()
+    since: str = ""  # whose it has become after that
 
 
 @dataclass(frozen=True)

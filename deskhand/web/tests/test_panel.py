@@ -18,6 +18,8 @@ from deskhand.crm.schema import layouts, properties
 from deskhand.crm.schema.types import Kind
 from deskhand.events.types import SYSTEM
 from deskhand.kernel import clock
+from deskhand.routing.models import Decision
+from deskhand.routing.types import Reason
 from deskhand.web.tests.test_inbox import texts
 
 HTMX = {"HX-Request": "true"}
@@ -345,3 +347,19 @@ def test_the_account_arranges_what_stands_beside_a_ticket(office, ticket, client
     assert "Show all properties" in found
     assert client.post("/me/panel", {"section": "layout-1", "folded": "1"}).status_code == 204
     assert client.post("/me/panel", {"section": "layout-99", "folded": "1"}).status_code == 400
+
+
+def test_an_owner_whom_the_decision_does_not_explain_is_not_passed_off_as_explained(client, office, ticket) -> None:
+    """R-ROUTE-70: after somebody has taken the ticket by hand, the panel says so before it tells the decision."""
+    page = f"/inbox/all-open/{ticket.pk}"
+    later = "got it later; the history tells how. When it was routed:"
+    with office.inside():
+        Decision.objects.create(
+            account_id=ticket.account_id, ticket_id=ticket.pk, at=clock.now(), reason=Reason.NO_RULE
+        )
+        tickets.assign(ticket.pk, owner_id=None, by=SYSTEM)
+    assert later not in texts(client.get(page))
+
+    with office.inside():
+        tickets.assign(ticket.pk, owner_id=office.world.ada.pk, by=SYSTEM)
+    assert f"Ada Lovelace {later} Nobody was assigned" in texts(client.get(page))
