@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import smtplib
 import socket
 import ssl
@@ -37,6 +38,8 @@ class Cause(StrEnum):
     OTHER = "OTHER"
 
 
+_PRINTED_BYTES = re.compile(r"""^b(['"])(.*)\1$""")  # as imapclient quotes an answer
+
 _CAUSES: tuple[tuple[type[Exception] | tuple[type[Exception], ...], Cause], ...] = (
     ((Refused, smtplib.SMTPAuthenticationError), Cause.REFUSED),
     ((Rejected, NotAllowed), Cause.NOT_ALLOWED),
@@ -69,5 +72,5 @@ def words_of(failure: Exception) -> str:
         case Invalid():
             text = ""
         case _:
-            text = str(failure) or type(failure).__name__
+            text = _PRINTED_BYTES.sub(r"\2", str(failure)) or type(failure).__name__
     return " ".join(text.split())[:300]

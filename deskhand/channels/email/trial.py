@@ -37,9 +37,9 @@ def try_incoming(mailbox: EmailAccount) -> Outcome:
     return _bounded(lambda: imap.look(mailbox))
 
 
-def try_outgoing(relay: Relay) -> Outcome:
-    """Log in, and send nothing."""
-    return _bounded(lambda: try_relay(replace(relay, seconds=SECONDS / 2)))
+def try_outgoing(relay: Relay, address: str) -> Outcome:
+    """Log in, begin a mail from the address to itself, and send nothing."""
+    return _bounded(lambda: try_relay(replace(relay, seconds=SECONDS / 2), address))
 
 
 def _bounded(work: Callable[[], None]) -> Outcome:

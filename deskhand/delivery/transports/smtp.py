@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from deskhand.delivery.headers import wire_address
 from deskhand.delivery.relays import Relay, is_local
 from deskhand.delivery.types import Answer, Verdict
 from deskhand.kernel import hosts
@@ -220,11 +221,31 @@ def _client(relay: Relay) -> smtplib.SMTP:
     return client
 
 
-def try_relay(relay: Relay) -> None:
-    """Connect, secure, log in, and leave. Raises what smtplib and the socket raise, NotAllowed."""
+def try_relay(relay: Relay, address: str = "") -> None:
+    """Connect, secure, log in, and leave. Raises what smtplib and the socket raise, NotAllowed.
+
+    With an `address`: also begin a mail from it to itself, and take it back. Many servers let anybody in and refuse here.
+    """
     client = _client(relay)
     _open(client, relay)
-    _close(Session(client, relay))
+    try:
+        if address:
+            _begin(client, wire_address(address))
+    finally:
+        _close(Session(client, relay))
+
+
+def _begin(client: smtplib.SMTP, address: str) -> None:
+    """A mailbox that the server does not know is no obstacle (the address may live elsewhere); not being let through is."""
+    for code, answer in (client.mail(address), client.rcpt(address)):
+        text = answer.decode("utf-8", "replace")
+        if code in (530, 535):
+            raise smtplib.SMTPAuthenticationError(code, text)
+        if code >= 500 and text.startswith("5.7."):
+            raise smtplib.SMTPResponseException(code, text)
+        if code >= 400:
+            break
+    client.rset()
 
 
 def _open(client: smtplib.SMTP, relay: Relay) -> None:

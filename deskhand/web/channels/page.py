@@ -179,7 +179,7 @@ def incoming(channel: ChannelAccount, result: Outcome | None, typed: Typed | Non
     return Server(
         reverse("channel-incoming", args=[channel.pk]), typed.get("own") == "1", with_refusal(inputs, refusal),
         _("Your mail server forwards or hands over the mail of this address, by LMTP or SMTP. Nothing is fetched."),
-        words.of_mailbox(box) if channel.archived_at is None else None, words.of_incoming(result) if result else None,
+        words.of_mailbox(box) if channel.archived_at is None and refusal is None else None, words.of_incoming(result) if result else None,
     )  # fmt: skip
 
 
@@ -187,7 +187,7 @@ def outgoing(channel: ChannelAccount, result: Outcome | None, typed: Typed | Non
     box = email.of_channel(channel)
     typed = typed if typed is not None else {
         "own": "1" if box.smtp_host else "0", "smtp_host": box.smtp_host, "smtp_port": str(box.smtp_port),
-        "smtp_security": box.smtp_security, "smtp_user": box.smtp_user,
+        "smtp_security": box.smtp_security, "smtp_user": box.smtp_user if box.smtp_host else channel.address,
     }  # fmt: skip
     inputs = (
         Input("smtp_host", _("SMTP server"), value=typed.get("smtp_host", ""), placeholder=_("smtp.example.com")),

@@ -206,7 +206,7 @@ def save_outgoing(request: AccountRequest, channel_id: int) -> HttpResponse:
     try:
         if request.POST.get("own") == "1":
             box = email.with_outgoing(box, _server(request, "smtp"))
-            results["outgoing"] = trial.try_outgoing(email.relay_of(box))
+            results["outgoing"] = trial.try_outgoing(email.relay_of(box), channel.address)
         else:
             box = email.without_outgoing(box)
     except Invalid as refusal:
@@ -238,7 +238,7 @@ def test(request: AccountRequest, channel_id: int) -> HttpResponse:
     if box.state != MailboxState.OFF:
         results["incoming"] = trial.try_incoming(box)
     if box.smtp_host:
-        results["outgoing"] = _try_outgoing(box)
+        results["outgoing"] = _try_outgoing(box, channel.address)
     if not results:
         messages.info(
             request,
@@ -250,9 +250,9 @@ def test(request: AccountRequest, channel_id: int) -> HttpResponse:
     return _back(request, "channel", channel.pk)
 
 
-def _try_outgoing(box: EmailAccount) -> Outcome:
+def _try_outgoing(box: EmailAccount, address: str) -> Outcome:
     try:
-        return trial.try_outgoing(email.relay_of(box))
+        return trial.try_outgoing(email.relay_of(box), address)
     except Invalid:
         return Outcome(Cause.UNREADABLE_PASSWORD)
 

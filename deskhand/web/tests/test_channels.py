@@ -38,7 +38,7 @@ def ada(office, sign_in, monkeypatch):
         hosts.socket, "getaddrinfo", lambda host, port, **_: [(0, 0, 0, "", ("8.8.8.8", port))]
     )
     monkeypatch.setattr(trial, "try_incoming", lambda box: Outcome())
-    monkeypatch.setattr(trial, "try_outgoing", lambda relay: Outcome())
+    monkeypatch.setattr(trial, "try_outgoing", lambda relay, address: Outcome())
     return sign_in(office.world.ada)
 
 
@@ -244,7 +244,7 @@ def test_the_saved_connection_is_tested_both_ways(office, ada, at, monkeypatch):
     ada.post(at("channel-incoming"), IMAP)
     ada.post(at("channel-outgoing"), SMTP)
     monkeypatch.setattr(
-        trial, "try_outgoing", lambda relay: Outcome(Cause.REFUSED, relay.password.upper()[:0] + "535 no")
+        trial, "try_outgoing", lambda relay, address: Outcome(Cause.REFUSED, relay.password.upper()[:0] + "535 no")
     )
 
     said = page(ada, ada.post(at("channel-test")).headers["Location"])
@@ -465,3 +465,13 @@ def test_another_address_becomes_the_default(office, ada):
 
     with office.inside() as world:
         assert list(ChannelAccount.objects.filter(is_default=True)) == [other]
+
+
+def test_who_sends_is_asked_with_the_address_as_the_likely_user_name(office, ada, at):
+    said = page(ada, at("channel"))
+
+    assert ada.get(at("channel")).content.decode().count(f'value="{office.world.channel.address}"') == 2
+    assert "Next step" not in said
+    assert "Next step" in page(ada, at("channel") + "?setup=1")
+    last = page(ada, at("channel-sender") + "?setup=1")
+    assert "Done" in last and "Next step" not in last

@@ -178,7 +178,7 @@ def test_the_line_goes_to_the_address_that_was_checked(inside, monkeypatch):
     monkeypatch.setattr(hosts.socket, "getaddrinfo", lambda *_, **__: [(0, 0, 0, "", ("127.0.0.1", 993))])
 
     assert trial.try_incoming(box).cause is Cause.NOT_ALLOWED
-    assert trial.try_outgoing(accounts.relay_of(box)).cause is Cause.NOT_ALLOWED
+    assert trial.try_outgoing(accounts.relay_of(box), "a@desk.example").cause is Cause.NOT_ALLOWED
 
 
 def test_what_is_switched_off_forgets_its_password(inside):

@@ -72,13 +72,14 @@ def test_each_trouble_has_its_name(failure, cause):
 def test_what_a_server_says_is_one_short_line():
     assert words_of(smtplib.SMTPAuthenticationError(535, b"5.7.8 no\r\nway " + b"x" * 900)).startswith("535 5.7.8 no way xx")  # fmt: skip
     assert len(words_of(IMAPClientError("y" * 900))) == 300
+    assert words_of(Refused("b'[AUTHENTICATIONFAILED] no'")) == "[AUTHENTICATIONFAILED] no"
 
 
 def test_a_port_where_nobody_listens_is_told():
     with socket.create_server(("127.0.0.1", 0)) as door:
         port = door.getsockname()[1]
 
-    assert trial.try_outgoing(Relay(host="127.0.0.1", port=port, is_ours=False)).cause is Cause.CLOSED
+    assert trial.try_outgoing(Relay(host="127.0.0.1", port=port, is_ours=False), "a@desk.example").cause is Cause.CLOSED
 
 
 def test_a_refused_password_is_told_with_what_the_server_said(peer):
@@ -87,7 +88,8 @@ def test_a_refused_password_is_told_with_what_the_server_said(peer):
         b"334 VXNlcm5hbWU6\r\n", b"334 UGFzc3dvcmQ6\r\n", b"535 5.7.8 wrong password\r\n",
     )  # fmt: skip
     found = trial.try_outgoing(
-        Relay(host="127.0.0.1", port=port, starttls="never", user="team", password="canary", is_ours=False)
+        Relay(host="127.0.0.1", port=port, starttls="never", user="team", password="canary", is_ours=False),
+        "a@desk.example",
     )
 
     assert found.cause is Cause.REFUSED
@@ -97,20 +99,39 @@ def test_a_refused_password_is_told_with_what_the_server_said(peer):
 def test_a_server_without_encryption_is_told(peer):
     port = peer(b"220 hello\r\n", b"250 mail\r\n")
 
-    assert trial.try_outgoing(Relay(host="127.0.0.1", port=port, is_ours=False)).cause is Cause.NO_TLS
+    assert trial.try_outgoing(Relay(host="127.0.0.1", port=port, is_ours=False), "a@desk.example").cause is Cause.NO_TLS
+
+
+@pytest.mark.parametrize(
+    ("answers", "cause"),
+    [
+        ((b"250 ok\r\n", b"250 ok\r\n"), None),
+        ((b"250 ok\r\n", b"550 5.1.1 nobody of that name\r\n"), None),
+        ((b"530 5.7.0 log in first\r\n", b"503 no\r\n"), Cause.REFUSED),
+        ((b"250 ok\r\n", b"554 5.7.1 access denied\r\n"), Cause.OTHER),
+    ],
+)
+def test_being_let_in_is_not_enough_when_nothing_may_be_sent(peer, answers, cause):
+    """Where nobody gave a user name the log-in can't fail; the first answer to a customer would."""
+    port = peer(b"220 hello\r\n", b"250 mail\r\n", *answers, b"250 forgotten\r\n", b"221 bye\r\n")
+    found = trial.try_outgoing(
+        Relay(host="127.0.0.1", port=port, starttls="never", is_ours=False), "a@desk.example"
+    )
+
+    assert found.cause is cause
 
 
 def test_a_server_that_says_nothing_holds_nobody(peer, monkeypatch):
     monkeypatch.setattr(trial, "SECONDS", 0.3)
 
-    assert trial.try_outgoing(Relay(host="127.0.0.1", port=peer(b""), is_ours=False)).cause is Cause.SILENT
+    assert trial.try_outgoing(Relay(host="127.0.0.1", port=peer(b""), is_ours=False), "a@desk.example").cause is Cause.SILENT
 
 
 def test_trials_that_hang_do_not_pile_up(monkeypatch):
     monkeypatch.setattr(trial, "AT_ONCE", threading.BoundedSemaphore(1))
     trial.AT_ONCE.acquire()
 
-    assert trial.try_outgoing(Relay(host="127.0.0.1", port=1, is_ours=False)).cause is Cause.BUSY
+    assert trial.try_outgoing(Relay(host="127.0.0.1", port=1, is_ours=False), "a@desk.example").cause is Cause.BUSY
 
 
 @pytest.mark.mail
