@@ -27,7 +27,9 @@ class Relay:
     user: str = ""
     password: str = field(default="", repr=False)
     is_ours: bool = True  # named by the installation; False: by people, so only where they may reach (S18)
-    sender: str = ""  # whose it is: mail that names no channel leaves from this address, unless MAIL_FROM says another
+    sender: str = (
+        ""  # whose it is: mail that names no channel leaves from this address, unless MAIL_FROM says another
+    )
     seconds: float = 30.0  # for each step; handing over a message and its answer may take ten times as long
 
 

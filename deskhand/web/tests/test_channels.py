@@ -244,7 +244,9 @@ def test_the_saved_connection_is_tested_both_ways(office, ada, at, monkeypatch):
     ada.post(at("channel-incoming"), IMAP)
     ada.post(at("channel-outgoing"), SMTP)
     monkeypatch.setattr(
-        trial, "try_outgoing", lambda relay, address: Outcome(Cause.REFUSED, relay.password.upper()[:0] + "535 no")
+        trial,
+        "try_outgoing",
+        lambda relay, address: Outcome(Cause.REFUSED, relay.password.upper()[:0] + "535 no"),
     )
 
     said = page(ada, ada.post(at("channel-test")).headers["Location"])
@@ -474,4 +476,5 @@ def test_who_sends_is_asked_with_the_address_as_the_likely_user_name(office, ada
     assert "Next step" not in said
     assert "Next step" in page(ada, at("channel") + "?setup=1")
     last = page(ada, at("channel-sender") + "?setup=1")
-    assert "Done" in last and "Next step" not in last
+    assert "Done" in last
+    assert "Next step" not in last

@@ -349,7 +349,9 @@ def test_the_account_arranges_what_stands_beside_a_ticket(office, ticket, client
     assert client.post("/me/panel", {"section": "layout-99", "folded": "1"}).status_code == 400
 
 
-def test_an_owner_whom_the_decision_does_not_explain_is_not_passed_off_as_explained(client, office, ticket) -> None:
+def test_an_owner_whom_the_decision_does_not_explain_is_not_passed_off_as_explained(
+    client, office, ticket
+) -> None:
     """R-ROUTE-70: after somebody has taken the ticket by hand, the panel says so before it tells the decision."""
     page = f"/inbox/all-open/{ticket.pk}"
     later = "got it later; the history tells how. When it was routed:"

@@ -79,7 +79,10 @@ def test_a_port_where_nobody_listens_is_told():
     with socket.create_server(("127.0.0.1", 0)) as door:
         port = door.getsockname()[1]
 
-    assert trial.try_outgoing(Relay(host="127.0.0.1", port=port, is_ours=False), "a@desk.example").cause is Cause.CLOSED
+    assert (
+        trial.try_outgoing(Relay(host="127.0.0.1", port=port, is_ours=False), "a@desk.example").cause
+        is Cause.CLOSED
+    )
 
 
 def test_a_refused_password_is_told_with_what_the_server_said(peer):
@@ -99,7 +102,10 @@ def test_a_refused_password_is_told_with_what_the_server_said(peer):
 def test_a_server_without_encryption_is_told(peer):
     port = peer(b"220 hello\r\n", b"250 mail\r\n")
 
-    assert trial.try_outgoing(Relay(host="127.0.0.1", port=port, is_ours=False), "a@desk.example").cause is Cause.NO_TLS
+    assert (
+        trial.try_outgoing(Relay(host="127.0.0.1", port=port, is_ours=False), "a@desk.example").cause
+        is Cause.NO_TLS
+    )
 
 
 @pytest.mark.parametrize(
@@ -124,14 +130,20 @@ def test_being_let_in_is_not_enough_when_nothing_may_be_sent(peer, answers, caus
 def test_a_server_that_says_nothing_holds_nobody(peer, monkeypatch):
     monkeypatch.setattr(trial, "SECONDS", 0.3)
 
-    assert trial.try_outgoing(Relay(host="127.0.0.1", port=peer(b""), is_ours=False), "a@desk.example").cause is Cause.SILENT
+    assert (
+        trial.try_outgoing(Relay(host="127.0.0.1", port=peer(b""), is_ours=False), "a@desk.example").cause
+        is Cause.SILENT
+    )
 
 
 def test_trials_that_hang_do_not_pile_up(monkeypatch):
     monkeypatch.setattr(trial, "AT_ONCE", threading.BoundedSemaphore(1))
     trial.AT_ONCE.acquire()
 
-    assert trial.try_outgoing(Relay(host="127.0.0.1", port=1, is_ours=False), "a@desk.example").cause is Cause.BUSY
+    assert (
+        trial.try_outgoing(Relay(host="127.0.0.1", port=1, is_ours=False), "a@desk.example").cause
+        is Cause.BUSY
+    )
 
 
 @pytest.mark.mail
