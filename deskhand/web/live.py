@@ -206,8 +206,9 @@ async def _send(send: Send, body: bytes) -> None:
 
 
 def _events(names: Iterable[str]) -> bytes:
-    at = _milliseconds(clock.now())
-    return "".join(f"event: {name}\nid: {at}\ndata: .\n\n" for name in names).encode()
+    """With the time in the last one alone: who is cut off before it has not heard all until then."""
+    *others, last = [f"event: {name}\ndata: .\n" for name in names]
+    return "\n".join([*others, f"{last}id: {_milliseconds(clock.now())}\n\n"]).encode()
 
 
 async def _watch(session_key: str, account_id: int) -> None:
