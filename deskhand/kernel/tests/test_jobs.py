@@ -9,7 +9,7 @@ from django.db import connection, transaction
 
 from deskhand.kernel import jobs
 from deskhand.kernel.database import sql
-from deskhand.kernel.database.scope import account_scope
+from deskhand.kernel.database.scope import account_scope, current_account_id
 from deskhand.kernel.jobs import Job, JobLoop, Later
 from deskhand.kernel.models import JobFailure
 
@@ -267,14 +267,18 @@ def test_the_job_of_a_living_worker_is_left_alone(done):
 
 
 @pytest.mark.usefixtures("_clean")
-def test_a_job_that_kills_its_workers_is_given_up(done):
+def test_a_job_that_kills_its_workers_is_given_up(done, monkeypatch):
+    told: list[tuple[int, int, str]] = []
+    monkeypatch.setattr(jobs, "given_up", [lambda *what: told.append((current_account_id(), *what))])
     enqueue(7)
     for _time in range(jobs.LOSSES):
+        assert told == []
         lose(1)
         jobs.rescue()
 
     run()
 
+    assert told == [(7, 7, KIND)]
     assert done == []
     with account_scope(7):
         assert [job.error for job in jobs.failed()] == ["Its worker ended while it ran."]
