@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from secrets import token_urlsafe
-from typing import Literal
+from typing import Any, Literal
 
 from django.template.defaultfilters import filesizeformat
 from django.urls import reverse
@@ -195,12 +195,17 @@ def _later_row(one: LaterReply, view: str, users: Mapping[int, User], may_reply:
     return rows.Later(
         id=one.pk, author=Person.named(writer.name if writer else "?"), at=one.leaves_at, is_planned=one.is_planned,
         paragraphs=tuple(part.strip("\n") for part in one.text.split("\n\n") if part.strip()), html=own_markup(one.html),
-        to=", ".join(box["email"] for line in ("to", "cc", "bcc") for box in one.recipients.get(line, ())),
+        to=sent_to(one.recipients),
         files=tuple(rows.File(f["name"], filesizeformat(f["size"]), "", icon_of(f["content_type"])) for f in one.files),
         refused=_(one.error) if one.error else "", status=_status(one.stage_id),
         take_back_url=reverse("ticket-later-take-back", args=place) if may_reply else "",
         send_now_url=reverse("ticket-later-send", args=place) if may_reply and (one.is_planned or one.error) else "",
     )  # fmt: skip
+
+
+def sent_to(recipients: Mapping[str, Any]) -> str:
+    """Everybody who gets it: colleagues must see who was told besides."""
+    return ", ".join(box["email"] for line in ("to", "cc", "bcc") for box in recipients.get(line, ()))
 
 
 def own_markup(html: str) -> Markup | None:

@@ -399,7 +399,7 @@ class TicketPageOf:
         return rows.Said(
             id=m.pk, kind=kind, author=Person.named(name), at=m.created_at, html=self._html(m) if kind == "in" else self._own_html(m),
             framed=bool(m.html) and kind == "in", paragraphs=self._paragraphs(m), quoted=_quoted(m.quoted), via=_("Email") if kind == "in" else "",
-            to=", ".join(box["email"] for box in m.recipients.get("to", [])), files=self._file_rows(m), delivery=_delivery(m), notice=_notice(m),
+            to=composing.sent_to(m.recipients), files=self._file_rows(m), delivery=_delivery(m), notice=_notice(m),
             split_url=self._split_url(m), pictures_url=reverse("remote-picture", args=[m.pk, 0])[:-1] if kind == "in" and has_remote_pictures(m.html) else "",
         )  # fmt: skip
 

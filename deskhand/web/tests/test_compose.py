@@ -174,6 +174,8 @@ def test_to_cc_and_bcc_are_whom_the_form_names(office, sign_in):
         entry = OutboxEntry.objects.get()
         assert entry.recipients == ["per@x.example", "ida@x.example", "ole@x.example", "boss@x.example"]
         assert "boss" not in str(entry.payload)
+    seen = client.get(f"/inbox/all-open/{ticket.pk}").content.decode()
+    assert "to per@x.example, ida@x.example, ole@x.example, boss@x.example" in seen
 
 
 @pytest.mark.parametrize("field", ["to", "cc", "bcc"])
