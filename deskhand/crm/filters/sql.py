@@ -188,7 +188,7 @@ _ARRAY_OF = {
 
 def _any_of(leaf: Filter, column: Column) -> Sql:
     if column.is_id:
-        return _cat(column.value, Sql(" = ANY(%s::bigint[])", (_ids(leaf),)))
+        return _cat(column.value, _one_of(_ids(leaf), "bigint[]"))
     wanted: list[Any] = list(leaf.values)
     value = column.value
     if leaf.kind is Kind.TEXT:
@@ -201,7 +201,14 @@ def _any_of(leaf: Filter, column: Column) -> Sql:
         )
     if leaf.kind in _SETS and column.rows is None:
         return _cat(value, Sql(f" && %s::{_ARRAY_OF[leaf.kind]}", (wanted,)))
-    return _cat(value, Sql(f" = ANY(%s::{_ARRAY_OF[leaf.kind]})", (wanted,)))
+    return _cat(value, _one_of(wanted, _ARRAY_OF[leaf.kind]))
+
+
+def _one_of(wanted: list[Any], array: str) -> Sql:
+    """The rows of a single value are found in the order of an index that begins with it, those of several aren't."""
+    if len(wanted) == 1:
+        return Sql(f" = %s::{array.removesuffix('[]')}", (wanted[0],))
+    return Sql(f" = ANY(%s::{array})", (wanted,))
 
 
 def _any_of_coarse(coarse: Coarse, leaf: Filter, wanted: list[Any]) -> Sql:

@@ -462,6 +462,10 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='ticket',
+            index=models.Index(condition=models.Q(('archived_at', None), ('is_spam', False), ('priority__isnull', False)), fields=['account_id', 'priority', '-sort_at', '-id'], include=('owner_id', 'assigned_team_ids', 'pipeline_id'), name='ticket_of_priority'),
+        ),
+        migrations.AddIndex(
+            model_name='ticket',
             index=models.Index(condition=models.Q(('archived_at', None), ('is_closed', False), ('is_spam', False), ('owner_id', None)), fields=['account_id', '-sort_at', '-id'], include=['assigned_team_ids'], name='ticket_unassigned'),
         ),
         migrations.AddIndex(

@@ -118,6 +118,12 @@ class Ticket(Record, Filed):
                 condition=Q(is_spam=False, archived_at=None, assigned_team_ids__1__isnull=False),
             ),
             models.Index(
+                fields=["account_id", "priority", "-sort_at", "-id"],
+                name="ticket_of_priority",
+                include=["owner_id", "assigned_team_ids", "pipeline_id"],
+                condition=Q(is_spam=False, archived_at=None, priority__isnull=False),
+            ),
+            models.Index(
                 fields=["account_id", "-sort_at", "-id"],
                 name="ticket_unassigned",
                 include=["assigned_team_ids"],

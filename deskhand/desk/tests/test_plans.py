@@ -163,3 +163,11 @@ def test_a_team_s_tickets_are_all_there_whichever_of_their_teams_it_is(team):
     assert views.counters(small, [CLOSED]) == {"all-closed": 2}
     assert found(empty) == []
     assert board.counts(crowded, whole, [closed]) == {closed: 1000}
+
+
+def test_a_filter_for_one_priority_passes_by_the_others(crowd):
+    ada = viewer_for(crowd.account.pk, crowd.ada.pk)
+    high = Selection(UTC, None, HIGH)
+
+    assert touched(lambda: table.rows(ada, high, table.sort_of(table.DEFAULT_SORT))) < 60
+    assert touched(lambda: count(ada, high)) <= MANY // 20
