@@ -189,7 +189,7 @@ class Contact(Record):
             models.Index(
                 fields=["account_id", "sort_key", "id"],
                 name="contact_by_name",
-                # As with tickets: teams can't be searched by index, so they are read from this one.
+                # As with open tickets: teams can't be searched by index, so they are read from this one.
                 include=["owner_id", "assigned_team_ids"],
                 condition=Q(archived_at=None),
             ),
