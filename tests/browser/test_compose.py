@@ -181,6 +181,10 @@ def test_two_agents_see_each_other_look_and_write_and_leave(tab, office) -> None
     grace = tab(office.world.grace, f"/inbox/all-open/{ticket.pk}")
 
     expect(bob.locator("#room")).to_contain_text("Grace Hopper is looking at this")
+    desk = bob.viewport_size
+    bob.set_viewport_size({"width": 390, "height": 844})
+    expect(bob.get_by_role("button", name="Details", exact=True)).to_be_in_viewport(ratio=1)
+    bob.set_viewport_size(desk)
     written(grace).press_sequentially("Dear")
     expect(bob.locator("#room-bar")).to_contain_text("Grace Hopper is writing a reply")
     look(bob, "presence")
