@@ -137,6 +137,7 @@ def test_the_server_ends_with_its_killed_owner_and_starts_again_at_once(
     write(server, 1)
 
     owner.kill()
+    owner.wait(10)  # until then its lock holds, and its server answers
     server.start()
 
     assert server.is_ours

@@ -1,4 +1,6 @@
 // The list follows the open ticket; the phone shows one pane; the views and the details can be folded away.
+import "app/editor"; // at hand before a value is edited, or its first key would be lost
+
 export function connect(inbox) {
   const swapped = (event) => {
     const ticket = document.getElementById("ticket");
