@@ -85,6 +85,7 @@ def tab(window: Callable[..., BrowserContext]) -> Open:
         if more.get("java_script_enabled", True) and page.locator("#live").count():
             # Before its scripts are at work, a page does what it does without them.
             page.locator("#live[data-up]").wait_for(state="attached")
+            page.locator("html[data-started]").wait_for(state="attached")
         return page
 
     return of

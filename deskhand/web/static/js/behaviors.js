@@ -25,4 +25,5 @@ new MutationObserver((changes) => {
   for (const element of running.keys()) if (!element.isConnected) stop(element);
 }).observe(document.documentElement, { childList: true, subtree: true });
 
-startWithin(document);
+// The page says when all that it came with is at work.
+Promise.all([...document.querySelectorAll("[data-behavior]")].map(start)).then(() => { document.documentElement.dataset.started = ""; });
