@@ -17,6 +17,7 @@ from deskhand.accounts import plans, policy
 from deskhand.accounts.models import Account
 from deskhand.accounts.types import Viewer
 from deskhand.automation import workflows
+from deskhand.automation.actions.registry import ACTIONS
 from deskhand.automation.engine import edit
 from deskhand.automation.engine.definition import (
     Action,
@@ -31,7 +32,6 @@ from deskhand.automation.engine.definition import (
 )
 from deskhand.automation.engine.edit import Place
 from deskhand.automation.models import Enrollment, StepComment, StepLog, StepStatus, Workflow
-from deskhand.automation.runner import ACTIONS
 from deskhand.crm.filters.types import Filter, Operator
 from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.pipelines.types import PipelineValue

@@ -6,15 +6,35 @@ from django.db import models
 from django.db.models import Q
 
 
+class WorkflowFolder(models.Model):
+    """Where people keep workflows that belong together (R-EDIT-9)."""
+
+    account_id = models.BigIntegerField()
+    name = models.TextField()
+    created_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["account_id", "name"], name="workflow_folder_once")]
+
+
 class Workflow(models.Model):
     """One automation of one kind of record. A lane has an origin: the stage it belongs to (R-ACT-2)."""
 
     account_id = models.BigIntegerField()
     name = models.TextField()
+    description = models.TextField(default="")
+    folder = models.ForeignKey(WorkflowFolder, models.SET_NULL, null=True, related_name="workflows")
+    owner_id = models.BigIntegerField(null=True)  # who is told of its errors (R-EXEC-9)
+    #: {"errors": bool, "rate_per_hour": int}: what its owner is told of; missing means errors only (R-EXEC-9).
+    alerts = models.JSONField(default=dict)
     object_type = models.TextField()
     is_on = models.BooleanField(default=False)  # R-ACT-4
     #: Only events after this moment enroll (R-TRIG-10, R-ACT-12); None while off.
     on_since = models.DateTimeField(null=True)
+    #: Holds whatever is inside, and what comes, where it stands (R-EXEC-17).
+    is_paused = models.BooleanField(default=False)
+    #: Runs keep the revision that they began with, instead of following the newest (R-EDIT-5).
+    is_pinned = models.BooleanField(default=False)
     revision_number = models.IntegerField(default=0)  # the newest
     origin_pipeline_id = models.BigIntegerField(null=True)  # crm.Pipeline
     origin_stage_id = models.BigIntegerField(null=True)  # crm.Stage
@@ -49,6 +69,8 @@ class WorkflowRevision(models.Model):
     definition = models.JSONField()
     created_at = models.DateTimeField()
     created_by_id = models.BigIntegerField(null=True)
+    note = models.TextField(default="")  # what its publisher says of it
+    restores = models.IntegerField(null=True)  # the number of the revision that it brought back
 
     class Meta:
         constraints = [
@@ -56,9 +78,95 @@ class WorkflowRevision(models.Model):
         ]
 
 
+class WorkflowDraft(models.Model):
+    """What people are working on beside the revision that runs. Its versions are the way back and forth."""
+
+    account_id = models.BigIntegerField()
+    workflow = models.OneToOneField(Workflow, models.CASCADE, related_name="draft")
+    base_revision = models.IntegerField()  # that it began with
+    version = models.IntegerField()  # the number of the DraftVersion that is shown
+    updated_at = models.DateTimeField()
+    updated_by_id = models.BigIntegerField(null=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["account_id", "workflow"], name="draft_of_workflow")]
+
+
+class DraftVersion(models.Model):
+    """A draft after one edit; never changed. Undone ones stay until another edit takes their place."""
+
+    account_id = models.BigIntegerField()
+    workflow = models.ForeignKey(Workflow, models.CASCADE, related_name="draft_versions")
+    number = models.IntegerField()
+    definition = models.JSONField()
+    edit = models.JSONField(default=dict)  # {"did": "insert", "step": "3" …}: what its maker did
+    at = models.DateTimeField()
+    by_id = models.BigIntegerField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["account_id", "workflow", "number"], name="draft_version_once")
+        ]
+
+
+class TriggerMatch(models.Model):
+    """A record meets a filter trigger's condition at present; a record that has no row comes to meet it (R-TRIG-1)."""
+
+    account_id = models.BigIntegerField()
+    workflow = models.ForeignKey(Workflow, models.CASCADE, related_name="matches", db_index=False)
+    record_id = models.BigIntegerField()
+    since = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["account_id", "workflow", "record_id"], name="match_once")
+        ]
+        indexes = [models.Index(fields=["account_id", "record_id"], name="match_of_record")]
+
+
+class WorkflowHook(models.Model):
+    """The address that enrolls into a workflow by a call from outside (R-TRIG-21). Read before the account is known."""
+
+    account_id = models.BigIntegerField()
+    workflow = models.OneToOneField(Workflow, models.CASCADE, related_name="hook")
+    token_hash = models.TextField(unique=True)
+    secret = models.BinaryField()  # encrypted; signs the calls
+    created_at = models.DateTimeField()
+    last_called_at = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["account_id", "workflow"], name="hook_of_workflow")]
+
+
+class CallState(models.TextChoices):
+    RECEIVED = "RECEIVED"
+    DONE = "DONE"
+    FAILED = "FAILED"
+
+
+class HookCall(models.Model):
+    """A call as it came, stored before it is read."""
+
+    account_id = models.BigIntegerField()
+    workflow = models.ForeignKey(Workflow, models.CASCADE, related_name="calls", db_index=False)
+    key = models.TextField()  # the caller's idempotency key, or a digest of the call
+    received_at = models.DateTimeField()
+    content_type = models.TextField(default="")
+    body = models.BinaryField()
+    state = models.TextField(choices=CallState.choices, default=CallState.RECEIVED)
+    error = models.TextField(default="")
+    record_id = models.BigIntegerField(null=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["account_id", "workflow", "key"], name="call_once")]
+        indexes = [models.Index(fields=["account_id", "workflow", "-id"], name="call_of_workflow")]
+
+
 class EnrollmentState(models.TextChoices):
     DUE = "DUE"  # to be advanced at due_at
     WAITING = "WAITING"  # for an event
+    QUEUED = "QUEUED"  # until the record's run before it is over
+    HELD = "HELD"  # its workflow is paused, or the account's budget is used up; due_at is when it would go on
     ENDED = "ENDED"
 
 
@@ -82,6 +190,10 @@ class Enrollment(models.Model):
     #: Actions performed so far; tells a step's second time from its first where the way leads back (R-EXEC-23).
     acted = models.IntegerField(db_default=0)
     event_id = models.BigIntegerField(null=True)  # what enrolled it
+    #: {"by": "event", …}: which trigger, who or which workflow enrolled it (R-LOG-1).
+    reason = models.JSONField(db_default={})
+    #: 0, but for runs beside each other in one record: then what tells them apart.
+    run_key = models.BigIntegerField(db_default=0)
     outputs = models.JSONField(default=dict)  # {step id: {name: value}} for tokens and branches
     enrolled_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True)
@@ -90,8 +202,8 @@ class Enrollment(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["account_id", "workflow", "object_type", "record_id"], name="enrolled_once_at_a_time",
-                condition=~Q(state="ENDED"),
+                fields=["account_id", "workflow", "object_type", "record_id", "run_key"], name="enrolled_once_at_a_time",
+                condition=~Q(state__in=["ENDED", "QUEUED"]),
             ),
         ]  # fmt: skip
         indexes = [
@@ -114,6 +226,7 @@ class StepStatus(models.TextChoices):
     SKIPPED = "SKIPPED"
     FAILED = "FAILED"
     SCHEDULED = "SCHEDULED"
+    RETRYING = "RETRYING"
 
 
 class StepLog(models.Model):
@@ -129,6 +242,7 @@ class StepLog(models.Model):
     kind = models.TextField()
     status = models.TextField(choices=StepStatus.choices)
     message = models.TextField(default="")
+    data = models.JSONField(db_default={})  # what it told (outputs), which way it took
     at = models.DateTimeField()
 
     class Meta:
@@ -175,3 +289,71 @@ class MailTemplate(models.Model):
                 fields=["account_id", "key"], name="built_in_template_once", condition=~Q(key="")
             ),
         ]
+
+
+class WorkflowSecret(models.Model):
+    """A value that webhooks and custom code may use and nobody can read again."""
+
+    account_id = models.BigIntegerField()
+    name = models.TextField()
+    value = models.BinaryField()  # encrypted
+    updated_at = models.DateTimeField()
+    updated_by_id = models.BigIntegerField(null=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["account_id", "name"], name="workflow_secret_once")]
+
+
+class CustomAction(models.Model):
+    """An action that another system performs: called with signed input fields, it answers with outputs (R-WFA-3)."""
+
+    account_id = models.BigIntegerField()
+    name = models.TextField()
+    description = models.TextField(default="")
+    url = models.TextField()
+    object_types = models.JSONField(default=list)  # empty: all
+    inputs = models.JSONField(default=list)
+    outputs = models.JSONField(default=list)
+    secret = models.BinaryField()  # encrypted; signs the calls
+    blocks = models.BooleanField(default=False)  # the run may wait for a callback (R-WFA-4)
+    revision = models.IntegerField(default=1)
+    created_at = models.DateTimeField()
+    archived_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["account_id", "name"], name="custom_action_once", condition=Q(archived_at=None)
+            )
+        ]
+
+
+class StepCall(models.Model):
+    """A call to another system on behalf of one run, whose answer the run waits for (R-WFA-4, R-WFA-11)."""
+
+    account_id = models.BigIntegerField()
+    enrollment_id = models.BigIntegerField()
+    step_id = models.TextField()
+    key = models.TextField()  # the effect's, as actions name it
+    token = models.TextField(default="")  # names the call to who calls back; unguessable
+    state = models.TextField(default="WAITING")
+    answer = models.JSONField(default=dict)
+    created_at = models.DateTimeField()
+    expires_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["account_id", "key"], name="step_call_once"),
+            models.UniqueConstraint(fields=["token"], name="step_call_token", condition=~Q(token="")),
+        ]
+
+
+class Budget(models.Model):
+    """What automation may send within an hour, and what it has sent in this one; a fan-out by mistake stops here."""
+
+    account_id = models.BigIntegerField(unique=True)
+    per_hour = models.IntegerField()
+    hour = models.DateTimeField(null=True)  # that `used` counts
+    used = models.IntegerField(default=0)
+    stopped_at = models.DateTimeField(null=True)
+    stopped_by_id = models.BigIntegerField(null=True)  # the workflow that went past it

@@ -16,10 +16,7 @@ from typing import Any
 from django.utils import translation
 
 from deskhand.automation import records
-from deskhand.automation.actions.create_task import CreateTask
-from deskhand.automation.actions.internal_email import InternalEmail
-from deskhand.automation.actions.send_email import SendEmail
-from deskhand.automation.actions.set_property import SetProperty
+from deskhand.automation.actions.registry import ACTIONS
 from deskhand.automation.actions.types import Action, Doing, Done, failed
 from deskhand.automation.engine.advance import (
     EnrollmentFacts,
@@ -49,17 +46,10 @@ from deskhand.kernel.database import sql
 from deskhand.kernel.database.wake import wake
 from deskhand.kernel.errors import DeskhandError
 
-#: kind → action; the open list of what steps can do. One file each.
-ACTIONS: dict[str, Action] = {
-    action.kind: action for action in (SendEmail(), InternalEmail(), CreateTask(), SetProperty())
-}
-
 FAILED = "workflow.failed"
 WAVES = 20  # actions one record goes through in one transaction
 TRIES = 5
 BACK_OFF = timedelta(seconds=10)
-#: Actions after which the records must be read again.
-CHANGING = {SetProperty.kind}
 
 
 @dataclass
@@ -188,7 +178,7 @@ class _Batch:
                 break
             self._perform(performing)
             active = [run for run, _perform in performing if not run.ended]
-            if any(perform.step.kind in CHANGING for _run, perform in performing) and not _all_over(active):
+            if any(_changes(perform.step.kind) for _run, perform in performing) and not _all_over(active):
                 self._load()
         for run in active:  # walked far enough for one transaction
             if not run.ended and run.due_at is None:
@@ -317,6 +307,10 @@ class _Batch:
             _tell_failed(dict(self.failed), [workflow_id for workflow_id, _name in self.failed], self.now)
         if any(run.due_at is not None and run.due_at <= self.now and not run.ended for run in self.runs):
             wake(WAKE)
+
+
+def _changes(kind: str) -> bool:
+    return kind in ACTIONS and ACTIONS[kind].changes
 
 
 def _tell_failed(names: Mapping[int, str], workflow_ids: Iterable[int], at: datetime) -> None:

@@ -8,11 +8,11 @@ from django.utils.translation import gettext as _
 
 from deskhand.accounts import audit
 from deskhand.automation import enroll
+from deskhand.automation.actions.registry import ACTIONS
 from deskhand.automation.actions.types import Action
 from deskhand.automation.engine.definition import Definition
 from deskhand.automation.engine.validate import CheckSettings, Complaint, Surroundings, validate
 from deskhand.automation.models import Enrollment, EnrollmentState, Workflow, WorkflowRevision
-from deskhand.automation.runner import ACTIONS
 from deskhand.events.types import SYSTEM, Actor
 from deskhand.kernel import clock, jobs
 from deskhand.kernel.errors import Conflict, Invalid

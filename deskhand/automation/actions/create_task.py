@@ -7,16 +7,20 @@ from datetime import timedelta
 from typing import Any
 
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from deskhand.automation import templates
-from deskhand.automation.actions.types import Doing, Done, failed
+from deskhand.automation.actions.types import Action, Doing, Done, Group, failed
 from deskhand.crm.records import tasks
 from deskhand.crm.records.tasks import NewTask, Wanted
 from deskhand.kernel.errors import Invalid
 
 
-class CreateTask:
+class CreateTask(Action):
     kind = "create_task"
+    label = gettext_lazy("Create task")
+    about = gettext_lazy("A task about the ticket, with a due date.")
+    icon, tone, group = "clipboard-list", "teal", Group.RECORD
 
     def problems(self, settings: Mapping[str, Any]) -> list[tuple[str, str]]:
         if not str(settings.get("title") or "").strip():

@@ -7,10 +7,12 @@ from typing import Any
 
 from django.conf import settings as django_settings
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from deskhand.accounts.models import Membership, TeamMember
+from deskhand.accounts.plans import Feature
 from deskhand.automation import templates
-from deskhand.automation.actions.types import Doing, Done, failed, skipped
+from deskhand.automation.actions.types import Action, Doing, Done, Group, failed, skipped
 from deskhand.delivery import outbox
 from deskhand.delivery.types import Address, Mail, NewSend
 from deskhand.desk.models import ChannelAccount
@@ -19,8 +21,12 @@ from deskhand.kernel.errors import Invalid
 from deskhand.kernel.written import markup_of
 
 
-class InternalEmail:
+class InternalEmail(Action):
     kind = "internal_email"
+    label = gettext_lazy("Internal notification")
+    about = gettext_lazy("An email to colleagues, a team or the owner.")
+    icon, tone, group = "bell-ring", "blue", Group.TELL
+    feature = Feature.LANE_EMAILS  # R-ACT-26
 
     def problems(self, settings: Mapping[str, Any]) -> list[tuple[str, str]]:
         if not (settings.get("users") or settings.get("teams") or settings.get("owner")):

@@ -8,9 +8,11 @@ from datetime import timedelta
 from typing import Any
 
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
+from deskhand.accounts.plans import Feature
 from deskhand.automation import templates
-from deskhand.automation.actions.types import Doing, Done, failed, skipped
+from deskhand.automation.actions.types import Action, Doing, Done, Group, failed, skipped
 from deskhand.automation.models import MailTemplate
 from deskhand.desk import replies
 from deskhand.desk.models import ChannelAccount
@@ -24,8 +26,12 @@ ONCE_PER = timedelta(hours=24)  # per ticket and template (R-MAIL-12)
 PER_ADDRESS = 5  # an hour (R-MAIL-12)
 
 
-class SendEmail:
+class SendEmail(Action):
     kind = "send_email"
+    label = gettext_lazy("Send email")
+    about = gettext_lazy("To the customer: one of your mails.")
+    icon, tone, group = "mail", "blue", Group.TELL
+    feature = Feature.LANE_EMAILS  # R-ACT-26
 
     def problems(self, settings: Mapping[str, Any]) -> list[tuple[str, str]]:
         return [] if settings.get("template") else [("template", _("Choose a mail."))]

@@ -7,17 +7,22 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from deskhand.accounts.models import Membership
-from deskhand.automation.actions.types import Doing, Done, failed
+from deskhand.automation.actions.types import Action, Doing, Done, Group, failed
 from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.records import store, tickets
 from deskhand.crm.records.store import Change
 from deskhand.kernel.errors import Invalid
 
 
-class SetProperty:
+class SetProperty(Action):
     kind = "set_property"
+    label = gettext_lazy("Set property")
+    about = gettext_lazy("Give a property of the ticket a value, or clear it.")
+    icon, tone, group = "sliders-horizontal", "violet", Group.RECORD
+    changes = True
 
     def problems(self, settings: Mapping[str, Any]) -> list[tuple[str, str]]:
         return [] if settings.get("property") else [("property", _("Choose a property."))]

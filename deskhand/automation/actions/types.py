@@ -2,13 +2,40 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, ClassVar
 
+from deskhand.accounts.plans import Feature
+from deskhand.accounts.policy import Action as PolicyAction
+from deskhand.automation.actions.forms import Around, Setting
 from deskhand.automation.models import StepStatus
 from deskhand.events.types import Actor, ActorKind, Cause
+
+if TYPE_CHECKING:
+    from django.utils.functional import _StrPromise as StrPromise
+
+
+class Group(StrEnum):
+    """Where the list of actions has it."""
+
+    TELL = "tell"
+    RECORD = "record"
+    ASSIGN = "assign"
+    AUDIENCE = "audience"
+    OUTSIDE = "outside"
+
+
+@dataclass(frozen=True)
+class Output:
+    """Something that an action tells later steps. `values` are all it can be, value and label, if they are few."""
+
+    name: str
+    label: str
+    values: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -65,18 +92,51 @@ def failed(why: str) -> Done:
     return Done(StepStatus.FAILED, why)
 
 
-class Action(Protocol):
-    """One kind of action; `run` answers in the order given and touches only the database."""
+class Action(ABC):
+    """One kind of action: its look, its form, its checks, its words, and what it does. One file each.
 
-    kind: str
+    What it does to the record goes through the verbs of the areas, so events, rules and clocks follow by themselves.
+    """
 
+    kind: ClassVar[str]
+    label: ClassVar[StrPromise | str]
+    about: ClassVar[StrPromise | str] = ""  # one line for the list of actions
+    icon: ClassVar[str] = "zap"
+    tone: ClassVar[str] = "violet"
+    group: ClassVar[Group] = Group.RECORD
+    #: Kinds of records whose workflows have it; None for all.
+    object_types: ClassVar[frozenset[str] | None] = None
+    #: What the account's plan must have; None for every plan.
+    feature: ClassVar[Feature | None] = Feature.LANE_ACTIONS
+    #: What its editor needs besides editing the workflow.
+    permission: ClassVar[PolicyAction | None] = None
+    #: Whether the record must be read again after it.
+    changes: ClassVar[bool] = False
+
+    def form(self, around: Around, settings: Mapping[str, Any]) -> Sequence[Setting]:
+        """The fields of its panel, given what is chosen so far."""
+        return ()
+
+    @abstractmethod
     def problems(self, settings: Mapping[str, Any]) -> list[tuple[str, str]]:
-        """What is missing or wrong in the settings: (field, sentence)."""
+        """What is missing or wrong in the settings, live references included: (field, sentence)."""
 
+    @abstractmethod
     def summary(self, settings: Mapping[str, Any]) -> str:
         """One short line for the screens."""
 
+    def outputs(self, settings: Mapping[str, Any]) -> Sequence[Output]:
+        """What later steps may use (R-WFA-2)."""
+        return ()
+
     def meets(self, settings: Mapping[str, Any]) -> bool:
         """Whether it needs the people around the record."""
+        return False
 
-    def run(self, batch: Sequence[Doing]) -> list[Done]: ...
+    @abstractmethod
+    def run(self, batch: Sequence[Doing]) -> list[Done]:
+        """Do it, answering in the order given. Touches only the database; calls outside go through the outbox."""
+
+    def rehearse(self, batch: Sequence[Doing]) -> list[Done]:
+        """What `run` would answer, without writing anything."""
+        return [Done(message=self.summary(doing.settings)) for doing in batch]

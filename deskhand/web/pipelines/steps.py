@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy
 
 from deskhand.accounts.models import Membership, Team
 from deskhand.automation import lanes, templates
+from deskhand.automation.actions.registry import ACTIONS
 from deskhand.automation.models import MailTemplate
 from deskhand.crm.pipelines.types import PipelineValue
 from deskhand.crm.records import tickets
@@ -25,10 +26,7 @@ from deskhand.web.refusals import words_of
 
 #: Name, icon, tone and what it does, by kind of step.
 LOOKS = {
-    "send_email": (gettext_lazy("Send email"), "mail", "blue", gettext_lazy("To the customer: one of your mails.")),
-    "internal_email": (gettext_lazy("Internal notification"), "bell-ring", "blue", gettext_lazy("An email to colleagues, a team or the owner.")),
-    "create_task": (gettext_lazy("Create task"), "clipboard-list", "teal", gettext_lazy("A task about the ticket, with a due date.")),
-    "set_property": (gettext_lazy("Set property"), "sliders-horizontal", "violet", gettext_lazy("Give a property of the ticket a value, or clear it.")),
+    **{kind: (action.label, action.icon, action.tone, action.about) for kind, action in ACTIONS.items()},
     "delay": (gettext_lazy("Delay"), "hourglass", "amber", gettext_lazy("Wait before the next step.")),
     "branch": (gettext_lazy("Branch"), "git-branch", "amber", gettext_lazy("The way forks here.")),
 }  # fmt: skip

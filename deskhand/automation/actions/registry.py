@@ -1,0 +1,20 @@
+"""Which actions there are: the open list of what steps can do."""
+
+from __future__ import annotations
+
+from deskhand.automation.actions.create_task import CreateTask
+from deskhand.automation.actions.internal_email import InternalEmail
+from deskhand.automation.actions.send_email import SendEmail
+from deskhand.automation.actions.set_property import SetProperty
+from deskhand.automation.actions.types import Action
+
+#: By kind, in the order in which people are offered them.
+ACTIONS: dict[str, Action] = {
+    action.kind: action
+    for action in (
+        SendEmail(),
+        InternalEmail(),
+        CreateTask(),
+        SetProperty(),
+    )
+}
