@@ -237,11 +237,11 @@ def _position(text: str) -> tuple[datetime, int, int]:
     if not text:
         return _END, 0, 0
     ticks, _dash, rest = text.partition("-")
-    what, _dash, number = rest.partition("-")
-    moment, item_id = places.moment_of(ticks), whole(number)
-    if moment is None or item_id is None or len(what) > 1 or whole(what) is None:
+    kind, _dash, number = rest.partition("-")
+    moment, what, item_id = places.moment_of(ticks), whole(kind), whole(number)
+    if moment is None or what is None or item_id is None or len(kind) > 1:
         raise NotFound(_("There is no such page."))
-    return moment, int(what), item_id
+    return moment, what, item_id
 
 
 def _seen(viewer: Viewer) -> tuple[str, dict[str, Any]]:

@@ -131,7 +131,7 @@ def _colleagues(notices: Sequence[Notice]) -> set[int]:
 
 
 def _may_see(viewer: Viewer, ticket: Ticket) -> bool:
-    return visible(viewer, "ticket").allows(ticket.owner_id, ticket.assigned_team_ids)
+    return visible(viewer, "ticket").reaches(ticket)
 
 
 def _send(account: Account, people: Mapping[int, User], ticket: Ticket, notice: Notice) -> NewSend:

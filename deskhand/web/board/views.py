@@ -121,9 +121,7 @@ def _card(request: AccountRequest, ticket_id: int) -> tuple[BoardOf, boards.Card
     found = Ticket.objects.filter(reach.q(), account_id=request.viewer.account_id, pk=ticket_id).first()
     if found is None:
         raise NotFound(_("There is no ticket %(ticket_id)s.") % {"ticket_id": ticket_id})
-    if not policy.visible(request.viewer, "ticket", Verb.EDIT).allows(
-        found.owner_id, found.assigned_team_ids
-    ):
+    if not policy.visible(request.viewer, "ticket", Verb.EDIT).reaches(found):
         raise Forbidden(_("You may not change this ticket."))
     of = BoardOf(request, pipeline_of(found.pipeline_id))
     everything = Selection(of.selection.zone, found.pipeline_id)
