@@ -7,15 +7,16 @@ transaction records go through several actions, until each sleeps or ends.
 from __future__ import annotations
 
 import json
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.utils import translation
+from django.utils.translation import gettext
 
-from deskhand.automation import records
+from deskhand.automation import calls, records, steplog, troubles
 from deskhand.automation.actions.registry import ACTIONS
 from deskhand.automation.actions.types import Action, Doing, Done, failed
 from deskhand.automation.engine.advance import (
@@ -30,15 +31,16 @@ from deskhand.automation.engine.advance import (
     is_over,
     step_at,
 )
+from deskhand.automation.engine.definition import Action as ActionStep
 from deskhand.automation.engine.definition import Definition, OnFailure
 from deskhand.automation.engine.edit import resume_at
 from deskhand.automation.engine.trace import TraceItem, What
 from deskhand.automation.enroll import WAKE, definition_of
 from deskhand.automation.models import Enrollment, StepStatus, Workflow
 from deskhand.automation.records import LoadedFacts, Row
+from deskhand.automation.steplog import LogLine
 from deskhand.crm.filters.evaluate import RecordFacts, holds
-from deskhand.events import log as events
-from deskhand.events.types import SYSTEM, Event, NewEvent
+from deskhand.events.types import Event
 from deskhand.kernel import clock
 from deskhand.kernel.calendars import zone_named
 from deskhand.kernel.claimer import BatchClaimer, words_of
@@ -46,10 +48,11 @@ from deskhand.kernel.database import sql
 from deskhand.kernel.database.wake import wake
 from deskhand.kernel.errors import DeskhandError
 
-FAILED = "workflow.failed"
 WAVES = 20  # actions one record goes through in one transaction
 TRIES = 5
 BACK_OFF = timedelta(seconds=10)
+#: Pauses before a step is tried again that could not be done for a passing reason; after the last it has failed.
+PAUSES = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 15, 60, 240))
 
 
 @dataclass
@@ -67,6 +70,7 @@ class Run:
     attempts: int
     acted: int
     revision: int  # of `position` when claimed, then the newest
+    late_for: str = ""  # what it waited for until its time was up
     definition: Definition | None = None
     is_on: bool = True
     workflow_name: str = ""
@@ -74,16 +78,12 @@ class Run:
     due_at: datetime | None = None
     waits_for: str = ""
     happened: str = ""
-    doing: list[TraceItem] = field(default_factory=list)
+    tries: int = 0  # of the step that is to be tried again
 
-
-@dataclass(frozen=True)
-class LogLine:
-    run: Run
-    step_id: str
-    kind: str
-    status: StepStatus
-    message: str
+    @property
+    def is_going(self) -> bool:
+        """Whether it neither is over nor waits for anything."""
+        return not self.ended and not self.waits_for and self.due_at is None
 
 
 class Runner(BatchClaimer[Run]):
@@ -98,7 +98,7 @@ class Runner(BatchClaimer[Run]):
 
     def claim(self, account_id: int, limit: int, only: int | None = None) -> list[Run]:
         found = sql.rows(
-            "select id, workflow_id, object_type, record_id, position, depth, event_id, outputs, attempts, acted, revision_number"
+            "select id, workflow_id, object_type, record_id, position, depth, event_id, outputs, attempts, acted, revision_number, waits_for"
             " from automation_enrollment"
             " where account_id = %s and state = 'DUE' and due_at <= statement_timestamp() and (%s::bigint is null or id = %s)"
             " order by due_at limit %s for update skip locked",
@@ -106,20 +106,11 @@ class Runner(BatchClaimer[Run]):
         )
         return [
             Run(
-                run_id,
-                workflow,
-                kind,
-                record,
-                position,
-                depth,
-                event,
-                sql.loads(outputs),
-                attempts,
-                acted,
-                revision,
+                run_id, workflow, kind, record, position, depth, event, sql.loads(outputs), attempts, acted, revision,
+                late_for=waits_for,
             )
-            for run_id, workflow, kind, record, position, depth, event, outputs, attempts, acted, revision in found
-        ]
+            for run_id, workflow, kind, record, position, depth, event, outputs, attempts, acted, revision, waits_for in found
+        ]  # fmt: skip
 
     def work(self, account_id: int, rows: Sequence[Run]) -> None:
         batch = _Batch(account_id, list(rows), clock.now())
@@ -138,9 +129,8 @@ class Runner(BatchClaimer[Run]):
         if row.attempts + 1 >= TRIES:
             workflow = Workflow.objects.filter(account_id=account_id, pk=row.workflow_id)
             workflow.update(needs_review=text)
-            _tell_failed(
-                {row.workflow_id: workflow.values_list("name", flat=True)[0]}, [row.workflow_id], clock.now()
-            )
+            name = workflow.values_list("name", flat=True)[0]
+            troubles.tell_failed([(row.workflow_id, name)], clock.now())
 
     def row_id(self, row: Run) -> int:
         return row.id
@@ -153,8 +143,8 @@ class _Batch:
         self.account_id, self.runs, self.now = account_id, runs, now
         self.loaded: dict[str, records.Loaded] = {}
         self.log: list[LogLine] = []
-        self.failures: dict[int, str] = {}
-        self.failed: list[tuple[int, str]] = []  # workflow and name, for each step that failed
+        self.troubles = troubles.Troubles()
+        self.calls: list[calls.NewCall] = []
         found = sql.rows(_WORKFLOWS, [account_id, list({run.workflow_id for run in runs})])
         workflows = {workflow_id: rest for workflow_id, *rest in found}
         for run in runs:
@@ -172,18 +162,29 @@ class _Batch:
     def go(self) -> None:
         self._load(lock=True)
         active = [run for run in self.runs if self._is_there(run)]
+        self._expire([run for run in active if run.late_for == calls.WAITS_FOR])
+        active = [run for run in active if run.is_going]
         for _wave in range(WAVES):
             performing = [pair for run in active if (pair := self._advance(run))]
             if not performing:
                 break
             self._perform(performing)
-            active = [run for run, _perform in performing if not run.ended]
+            active = [run for run, _perform in performing if run.is_going]
             if any(_changes(perform.step.kind) for _run, perform in performing) and not _all_over(active):
                 self._load()
-        for run in active:  # walked far enough for one transaction
-            if not run.ended and run.due_at is None:
+        for run in active:
+            if run.is_going:  # walked far enough for one transaction
                 run.due_at = self.now
         self._write()
+
+    def _expire(self, late: Sequence[Run]) -> None:
+        """No answer came in time: the step has failed."""
+        for run in late:
+            assert run.definition is not None
+            step = run.definition.by_id.get(step_at(run.position))
+            if isinstance(step, ActionStep):
+                self._fail(run, step, gettext("No answer came in time."))
+        calls.expire(self.account_id, [run.id for run in late])
 
     def _load(self, *, lock: bool = False) -> None:
         wanted: dict[str, set[int]] = defaultdict(set)
@@ -215,7 +216,7 @@ class _Batch:
                 if awaited:
                     run.waits_for, run.happened = f"property:{awaited}", step.id
             case WaitEvent():
-                run.position, run.due_at = outcome.timed_out, outcome.until
+                run.position, run.due_at = outcome.timed_out or outcome.happened, outcome.until
                 run.waits_for, run.happened = outcome.event.kind, outcome.happened
             case Finished(reason):
                 run.ended = reason.value
@@ -231,8 +232,9 @@ class _Batch:
             status = StepStatus.SKIPPED if item.what in (What.OFF, What.LEFT) else StepStatus.SUCCEEDED
             if item.what in (What.DELAYED, What.HELD, What.AWAITED):
                 status = StepStatus.SCHEDULED
-            values = ", ".join(f"{name} {value}" for name, value in item.values.items() if value)
-            self.log.append(LogLine(run, item.step_id, item.what.value, status, values))
+            values = {name: value for name, value in item.values.items() if value}
+            told = ", ".join(f"{name} {value}" for name, value in values.items())
+            self.log.append(LogLine(run, item.step_id, item.what.value, status, told, values))
 
     def _perform(self, performing: Sequence[tuple[Run, Perform]]) -> None:
         """Each kind of action runs once for all its records (R-LOG-8: a failure stops only who asked for it)."""
@@ -245,8 +247,8 @@ class _Batch:
                 self._introduce(action, pairs)
             batch = [self._doing(run, perform) for run, perform in pairs]
             answers = action.run(batch) if action else [failed(f"There is no action {kind}.")] * len(batch)
-            for (run, perform), done in zip(pairs, answers, strict=True):
-                self._take(run, perform, done)
+            for (run, perform), doing, done in zip(pairs, batch, answers, strict=True):
+                self._take(run, perform, doing, done)
 
     def _introduce(self, action: Action, pairs: Sequence[tuple[Run, Perform]]) -> None:
         meeting: dict[str, list[Row]] = defaultdict(list)
@@ -262,65 +264,62 @@ class _Batch:
             self.loaded[run.object_type][run.record_id], run.outputs, run.event_id, run.depth, run.acted, self.now,
         )  # fmt: skip
 
-    def _take(self, run: Run, perform: Perform, done: Done) -> None:
-        run.acted += 1
-        self.log.append(LogLine(run, perform.step.id, perform.step.kind, done.status, done.message))
-        if done.outputs:
-            run.outputs = {**run.outputs, perform.step.id: dict(done.outputs)}
+    def _take(self, run: Run, perform: Perform, doing: Doing, done: Done) -> None:
+        step = perform.step
+        if done.status is StepStatus.RETRYING:
+            self._retry(run, step, done)
+            return
+        run.acted, run.attempts = run.acted + 1, 0
         if done.status is StepStatus.FAILED:
-            self.failures[run.workflow_id] = done.message
-            self.failed.append((run.workflow_id, run.workflow_name))
-            if perform.step.on_failure is OnFailure.STOP:
-                run.ended = "step_failed"
+            self._fail(run, step, done.message, done.outputs)
+        else:
+            self._log(run, step, done)
+        if done.outputs:
+            run.outputs = {**run.outputs, step.id: dict(done.outputs)}
+        if done.waits and not run.ended:
+            self.calls.append(calls.NewCall(run.id, step.id, doing.key, done.waits.token, done.waits.until))
+            run.waits_for, run.happened, run.due_at = calls.WAITS_FOR, run.position, done.waits.until
+
+    def _retry(self, run: Run, step: ActionStep, done: Done) -> None:
+        """The same step again, under the same key; at last it has failed (R-LOG-6)."""
+        if run.attempts >= len(PAUSES):
+            run.acted += 1
+            self._fail(run, step, done.message)
+            return
+        run.position, run.tries = step.id, run.attempts + 1
+        run.due_at = max(done.again_at or self.now + PAUSES[run.attempts], self.now)
+        self._log(run, step, done)
+
+    def _fail(self, run: Run, step: ActionStep, why: str, outputs: Mapping[str, Any] | None = None) -> None:
+        self._log(run, step, Done(StepStatus.FAILED, why, outputs or {}))
+        self.troubles.add(run.workflow_id, run.workflow_name, why)
+        if step.on_failure is OnFailure.STOP:
+            run.ended = "step_failed"
+
+    def _log(self, run: Run, step: ActionStep, done: Done) -> None:
+        data = {"outputs": dict(done.outputs)} if done.outputs else {}
+        self.log.append(LogLine(run, step.id, step.kind, done.status, done.message, data))
 
     def _write(self) -> None:
         rows = [
             (
                 run.id, "ENDED" if run.ended else "DUE" if run.due_at else "WAITING", None if run.ended else run.due_at, run.position,
-                step_at(run.position), run.revision, run.ended, json.dumps(run.outputs) if run.outputs else "{}", run.waits_for, run.happened, run.acted,
+                step_at(run.position), run.revision, run.ended, json.dumps(run.outputs) if run.outputs else "{}", run.waits_for, run.happened, run.acted, run.tries,
             )
             for run in self.runs
         ]  # fmt: skip
         sql.execute(
             _WRITE, [self.now, self.account_id, *[list(column) for column in zip(*rows, strict=True)]]
         )
-        if self.log:
-            lines = [
-                (
-                    line.run.workflow_id,
-                    line.run.id,
-                    line.run.object_type,
-                    line.run.record_id,
-                    line.run.revision,
-                    line.step_id,
-                    line.kind,
-                    line.status.value,
-                    line.message,
-                )
-                for line in self.log
-            ]
-            sql.execute(
-                _LOG, [self.account_id, self.now, *[list(column) for column in zip(*lines, strict=True)]]
-            )
-        if self.failures:
-            sql.execute(_REVIEW, [list(self.failures), list(self.failures.values()), self.account_id])
-            _tell_failed(dict(self.failed), [workflow_id for workflow_id, _name in self.failed], self.now)
+        calls.add(self.account_id, self.calls, self.now)
+        steplog.write(self.account_id, self.log, self.now)
+        self.troubles.tell(self.account_id, self.now)
         if any(run.due_at is not None and run.due_at <= self.now and not run.ended for run in self.runs):
             wake(WAKE)
 
 
 def _changes(kind: str) -> bool:
     return kind in ACTIONS and ACTIONS[kind].changes
-
-
-def _tell_failed(names: Mapping[int, str], workflow_ids: Iterable[int], at: datetime) -> None:
-    """One event a workflow, however many records it failed for."""
-    events.record_many(
-        [
-            NewEvent(FAILED, "workflow", pk, 0, SYSTEM, at, {"name": names[pk], "number": number})
-            for pk, number in sorted(Counter(workflow_ids).items())
-        ]
-    )
 
 
 def _all_over(runs: Sequence[Run]) -> bool:
@@ -332,24 +331,14 @@ select w.id, w.revision_number, w.is_on, w.name, a.zone, a.locale from automatio
 where w.account_id = %s and w.id = any(%s)
 """
 
-_REVIEW = """
-update automation_workflow w set needs_review = x.why from unnest(%s::bigint[], %s::text[]) x(id, why)
-where w.account_id = %s and w.id = x.id
-"""
-
 _WRITE = """
 update automation_enrollment e set state = x.state, due_at = x.due, position = x.position, step_id = x.step, revision_number = x.revision,
     end_reason = x.reason,
-    ended_at = case when x.state = 'ENDED' then %s::timestamptz end, outputs = x.outputs, waits_for = x.waits, happened = x.happened, acted = x.acted, attempts = 0
+    ended_at = case when x.state = 'ENDED' then %s::timestamptz end, outputs = x.outputs, waits_for = x.waits, happened = x.happened, acted = x.acted, attempts = x.tries
 from (select %s::bigint as account_id, u.* from unnest(%s::bigint[], %s::text[], %s::timestamptz[], %s::text[], %s::text[], %s::int[], %s::text[],
-      %s::jsonb[], %s::text[], %s::text[], %s::int[])
-      u(id, state, due, position, step, revision, reason, outputs, waits, happened, acted)) x
+      %s::jsonb[], %s::text[], %s::text[], %s::int[], %s::smallint[])
+      u(id, state, due, position, step, revision, reason, outputs, waits, happened, acted, tries)) x
 where e.account_id = x.account_id and e.id = x.id
-"""
-
-_LOG = """
-insert into automation_steplog (account_id, at, workflow_id, enrollment_id, object_type, record_id, revision_number, step_id, kind, status, message)
-select %s, %s::timestamptz, x.* from unnest(%s::bigint[], %s::bigint[], %s::text[], %s::bigint[], %s::int[], %s::text[], %s::text[], %s::text[], %s::text[]) x
 """
 
 

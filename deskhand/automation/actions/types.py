@@ -76,12 +76,29 @@ class Doing:
 
 
 @dataclass(frozen=True)
+class Waits:
+    """The run stays at the step until `calls.answered` tells what came back, or has failed there at `until` (R-WFA-4).
+
+    `token` names the call to who calls back, if somebody does.
+    """
+
+    until: datetime
+    token: str = ""
+
+
+@dataclass(frozen=True)
 class Done:
-    """How it went, in words for the log; `outputs` feed tokens and branches (R-WFA-2)."""
+    """How it went, in words for the log; `outputs` feed tokens and branches (R-WFA-2).
+
+    RETRYING: did nothing for a passing reason; the step is tried again under the same key, at `again_at` if that is
+    given, and has failed after the last try (R-LOG-6).
+    """
 
     status: StepStatus = StepStatus.SUCCEEDED
     message: str = ""
     outputs: Mapping[str, Any] = field(default_factory=dict)
+    waits: Waits | None = None
+    again_at: datetime | None = None
 
 
 def skipped(why: str) -> Done:
@@ -90,6 +107,15 @@ def skipped(why: str) -> Done:
 
 def failed(why: str) -> Done:
     return Done(StepStatus.FAILED, why)
+
+
+def waiting(until: datetime, message: str = "", *, token: str = "") -> Done:
+    """For the answer to a call that leaves by the outbox."""
+    return Done(StepStatus.SCHEDULED, message, waits=Waits(until, token))
+
+
+def try_later(why: str, again_at: datetime | None = None) -> Done:
+    return Done(StepStatus.RETRYING, why, again_at=again_at)
 
 
 class Action(ABC):
