@@ -88,7 +88,7 @@ def answered_many(account_id: int, answers: Sequence[Answer]) -> set[str]:
     now = clock.now()
     told = {answer.key: answer for answer in answers}
     found = [
-        _Run(*row[:6], sql.loads(row[6]), *row[7:])
+        _Run(*row[:6], sql.loads(row[6]), row[7], row[8])
         for row in sql.rows(_WAITING, [account_id, WAITS_FOR, list(told)])
     ]
     if not found:
