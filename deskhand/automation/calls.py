@@ -88,8 +88,10 @@ def answered_many(account_id: int, answers: Sequence[Answer]) -> set[str]:
     now = clock.now()
     told = {answer.key: answer for answer in answers}
     found = [
-        _Run(*row[:6], sql.loads(row[6]), row[7], row[8])
-        for row in sql.rows(_WAITING, [account_id, WAITS_FOR, list(told)])
+        _Run(run_id, workflow, kind, record, revision, position, sql.loads(outputs), name, key)
+        for run_id, workflow, kind, record, revision, position, outputs, name, key in sql.rows(
+            _WAITING, [account_id, WAITS_FOR, list(told)]
+        )
     ]
     if not found:
         return set()
