@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -16,6 +17,8 @@ from deskhand.crm.schema.types import Kind, Property
 from deskhand.kernel.database import sql
 from deskhand.kernel.database.bulk import columns_of
 from deskhand.kernel.database.scope import current_account_id
+
+_KEY = re.compile(r"[a-z0-9-]+")
 
 
 class Loaded(dict[int, "Row"]):
@@ -44,6 +47,10 @@ class Row(dict[str, Any]):
     def __init__(self, values: Mapping[str, Any], among: Loaded) -> None:
         super().__init__(values)
         self._among = among
+
+    @property
+    def object_type(self) -> str:
+        return self._among.object_type
 
     def __missing__(self, column: str) -> Any:
         if self._among.has_all:
@@ -74,27 +81,45 @@ def load(object_type: str, record_ids: Sequence[int], *, lock: bool = False) -> 
 
 
 def add_people(object_type: str, rows: Iterable[dict[str, Any]]) -> None:
-    """Put "owner" into rows that lack it. One query.
+    """Put "owner", "contact" and "company" into rows that lack them: a ticket's requester and its company, else the first
+    that the record is linked to. One query.
 
-    A ticket gets its "contact", "company" and "channel" too, whether it is "from_machine", and whether its contact is
-    "hearsay": named by a colleague's forward alone.
+    A ticket gets its "channel" too, whether it is "from_machine", and whether its contact is "hearsay": named by a
+    colleague's forward alone.
     """
     lacking = {row["id"]: row for row in rows if "owner" not in row}
     if not lacking:
         return
-    query = (
-        _PEOPLE_OF_TICKETS if object_type == "ticket" else _OWNERS.format(table=store.table_of(object_type))
-    )
-    for record_id, owner, email, *others in sql.rows(query, [current_account_id(), list(lacking)]):
+    is_ticket = object_type == "ticket"
+    query = _PEOPLE_OF_TICKETS if is_ticket else _people_of(object_type)
+    for record_id, *found in sql.rows(query, [current_account_id(), list(lacking)]):
         row = lacking[record_id]
-        row["owner"] = {"id": row["owner_id"], "name": owner, "email": email} if email is not None else None
-        if others:
-            _add_requester(row, *others)
+        row["owner"] = _named(_OWNER, [row["owner_id"], *found[:2]]) if found[1] is not None else None
+        row["contact"] = _named(_CONTACT, found[2:14])
+        row["company"] = _named(_COMPANY, found[14:19])
+        if is_ticket:
+            channel_id, channel, address, is_from_machine, is_hearsay = found[19:]
+            row["channel"] = {"name": channel, "address": address} if channel_id else None
+            row["from_machine"] = is_from_machine
+            row["hearsay"] = bool(is_hearsay)
 
 
-_PEOPLE_OF_TICKETS = """
-select t.id, o.name, o.email,
-    c.id, c.name, c.first_name, c.last_name, c.email, c.bounced_at, coalesce((c.properties->>'hs_marketable_status')::boolean, false), f.id, f.name, f.domain, a.id, a.name, a.address,
+def _named(names: Sequence[str], values: Sequence[Any]) -> dict[str, Any] | None:
+    return dict(zip(names, values, strict=True)) if values[0] else None
+
+
+_OWNER = ("id", "name", "email")
+_CONTACT = (
+    "id", "name", "first_name", "last_name", "email", "phone", "locale", "owner_id", "created_at", "bounced_at", "is_marketing", "properties",
+)  # fmt: skip
+_COMPANY = ("id", "name", "domain", "owner_id", "properties")
+_WHO = """o.name, o.email,
+    c.id, c.name, c.first_name, c.last_name, c.email, c.phone, c.locale, c.owner_id, c.created_at, c.bounced_at,
+    coalesce((c.properties->>'hs_marketable_status')::boolean, false), c.properties::text,
+    f.id, f.name, f.domain, f.owner_id, f.properties::text"""
+
+_PEOPLE_OF_TICKETS = f"""
+select t.id, {_WHO}, a.id, a.name, a.address,
     coalesce(m.is_automatic, false), m.is_forward and m.actor_kind = 'user' and not exists (
         select 1 from desk_message w where w.account_id = t.account_id and w.ticket_id = t.id and w.direction = 'IN'
         and w.actor_kind = 'visitor' and not w.is_unverified and not w.is_automatic)
@@ -107,22 +132,29 @@ left join desk_message m on m.account_id = t.account_id and m.id = t.originating
 where t.account_id = %s and t.id = any(%s)
 """
 
-_OWNERS = """
-select t.id, o.name, o.email from {table} t left join accounts_user o on o.id = t.owner_id where t.account_id = %s and t.id = any(%s)
+_FIRST = (
+    "(select a.to_id from crm_association a where a.account_id = t.account_id and a.from_type = '{of}' and a.from_id = t.id"
+    " and a.to_type = '{to}' order by a.id limit 1)"
+)
+
+
+def _people_of(object_type: str) -> str:
+    """The query for every kind of record but tickets."""
+    if not _KEY.fullmatch(object_type):
+        raise ValueError(f"{object_type} is no kind of record.")
+    contact = "t.id" if object_type == "contact" else _FIRST.format(of=object_type, to="contact")
+    company = _FIRST.format(of=object_type, to="company")
+    company = {"company": "t.id", "contact": f"coalesce(t.company_id, {company})"}.get(
+        object_type, f"coalesce({company}, c.company_id)"
+    )
+    return f"""
+select t.id, {_WHO}
+from {store.table_of(object_type)} t
+left join accounts_user o on o.id = t.owner_id
+left join crm_contact c on c.account_id = t.account_id and c.id = {contact} and c.archived_at is null
+left join crm_company f on f.account_id = t.account_id and f.id = {company} and f.archived_at is null
+where t.account_id = %s and t.id = any(%s)
 """
-
-
-def _add_requester(row: dict[str, Any], *values: Any) -> None:
-    contact_id, name, first, last, email, bounced_at, is_marketing, *others = values
-    company_id, company, domain, channel_id, channel, address, is_from_machine, is_hearsay = others
-    row["contact"] = (
-        {"id": contact_id, "name": name, "first_name": first, "last_name": last, "email": email, "bounced_at": bounced_at, "is_marketing": is_marketing}
-        if contact_id else None
-    )  # fmt: skip
-    row["company"] = {"id": company_id, "name": company, "domain": domain} if company_id else None
-    row["channel"] = {"name": channel, "address": address} if channel_id else None
-    row["from_machine"] = is_from_machine
-    row["hearsay"] = bool(is_hearsay)
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from django.utils.translation import gettext_noop
 
 from deskhand.accounts import audit
 from deskhand.accounts.models import User
+from deskhand.automation import tokens
 from deskhand.automation.models import MailTemplate
 from deskhand.delivery import outbox
 from deskhand.delivery.types import Address, Mail, NewSend
@@ -194,26 +195,14 @@ def render(template: MailTemplate, record: Mapping[str, Any]) -> Rendered:
     """Fill a template with a record's tokens. Raises Invalid when it passes its limits."""
     from deskhand.automation.liquids import LiquidError
 
-    tokens = tokens_of(record)
+    named = tokens.values(record)
     try:
-        subject = " ".join(_compile(template.subject, "subject").render(**tokens).split())
-        return Rendered(subject, _compile(template.body, "body").render(**tokens))
+        subject = " ".join(_compile(template.subject, "subject").render(**named).split())
+        return Rendered(subject, _compile(template.body, "body").render(**named))
     except LiquidError as failure:
         raise Invalid(
             _("The mail could not be filled: %(failure)s") % {"failure": failure}, field="body"
         ) from failure
-
-
-def tokens_of(record: Mapping[str, Any]) -> dict[str, Any]:
-    """What a template may name: ticket, contact, company, owner, channel. Unknown names are empty."""
-    contact, owner = record.get("contact") or {}, record.get("owner") or {}
-    return {
-        "ticket": {name: record.get(name) for name in ("number", "subject", "priority", "category")},
-        "contact": {name: contact.get(name, "") for name in ("name", "first_name", "last_name", "email")},
-        "company": record.get("company") or {},
-        "owner": {"name": owner.get("name", "")},
-        "channel": record.get("channel") or {},
-    }
 
 
 def _compile(source: str, field: str) -> BoundTemplate:
@@ -230,8 +219,15 @@ def _compile(source: str, field: str) -> BoundTemplate:
         ) from failure
 
 
-def has_tokens(source: object) -> bool:
-    return "{" in str(source or "")
+has_tokens = tokens.has_tokens
+
+
+def require_readable(source: str, field: str) -> None:
+    """Raises Invalid, naming the field, for a text whose tokens can't be read."""
+    try:
+        _compile(source, "text")
+    except Invalid as refusal:
+        raise Invalid(refusal.message, field=field, value=source, hint=refusal.hint) from refusal
 
 
 def problems(settings: Mapping[str, Any], *names: str) -> list[tuple[str, str]]:
@@ -245,14 +241,14 @@ def problems(settings: Mapping[str, Any], *names: str) -> list[tuple[str, str]]:
     return found
 
 
-def fill(source: str, record: Mapping[str, Any]) -> str:
-    """Fill one text with a record's tokens. Raises Invalid when it can't be read."""
+def fill(source: str, record: Mapping[str, Any], outputs: Mapping[str, Any] | None = None) -> str:
+    """Fill one text with a record's tokens, and what earlier steps told. Raises Invalid when it can't be read."""
     if not has_tokens(source):
         return source
     from deskhand.automation.liquids import LiquidError
 
     try:
-        return _compile(source, "text").render(**tokens_of(record))
+        return _compile(source, "text").render(**tokens.values(record, outputs))
     except LiquidError as failure:
         raise Invalid(
             _("The text could not be filled: %(failure)s") % {"failure": failure}, field="text"

@@ -10,9 +10,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from deskhand.automation import templates
+from deskhand.automation.actions import choices
+from deskhand.automation.actions.forms import Around, Input, Option, Setting
 from deskhand.automation.actions.types import Action, Doing, Done, Group, failed
 from deskhand.crm.records import tasks
-from deskhand.crm.records.tasks import NewTask, Wanted
+from deskhand.crm.records.tasks import NOTES, TITLE, NewTask, Wanted
 from deskhand.kernel.errors import Invalid
 
 
@@ -22,6 +24,17 @@ class CreateTask(Action):
     about = gettext_lazy("A task about the ticket, with a due date.")
     icon, tone, group = "clipboard-list", "teal", Group.RECORD
 
+    def form(self, around: Around, settings: Mapping[str, Any]) -> Sequence[Setting]:
+        owner = Option("owner", _("The owner of the record"))
+        return (
+            Setting("title", _("Title"), at_most=TITLE, takes_tokens=True),
+            Setting("notes", _("Notes"), Input.LONG, at_most=NOTES, takes_tokens=True),
+            Setting("due_in_minutes", _("Due in"), Input.SPAN, help=_("Empty: no due date.")),
+            Setting(
+                "assignee", _("Assign to"), Input.CHOICE, options=(owner, *choices.people()), default="owner"
+            ),
+        )
+
     def problems(self, settings: Mapping[str, Any]) -> list[tuple[str, str]]:
         if not str(settings.get("title") or "").strip():
             return [("title", _("Give the task a title."))]
@@ -29,9 +42,6 @@ class CreateTask(Action):
 
     def summary(self, settings: Mapping[str, Any]) -> str:
         return str(settings.get("title") or _("Task"))
-
-    def meets(self, settings: Mapping[str, Any]) -> bool:
-        return templates.has_tokens(settings.get("title")) or templates.has_tokens(settings.get("notes"))
 
     def run(self, batch: Sequence[Doing]) -> list[Done]:
         new, answers = [], []
@@ -48,8 +58,8 @@ class CreateTask(Action):
         s = doing.settings
         minutes = s.get("due_in_minutes")
         wanted = Wanted(
-            title=templates.fill(str(s["title"]), doing.record),
-            notes=templates.fill(str(s.get("notes") or ""), doing.record),
+            title=doing.fill(s["title"]),
+            notes=doing.fill(s.get("notes")),
             assignee_id=doing.record.get("owner_id") if s.get("assignee") in (None, "", "owner") else int(s["assignee"]),
             due_at=doing.now + timedelta(minutes=int(minutes)) if minutes else None,
         )  # fmt: skip

@@ -1,4 +1,4 @@
-"""What the form of an action asks for. The screens draw it and `read` makes settings of what was typed."""
+"""What the form of an action asks for. The screens draw it, and `reading.read` makes settings of what was typed."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
+
+from deskhand.crm.schema.types import Property
 
 
 class Input(StrEnum):
@@ -25,6 +27,7 @@ class Input(StrEnum):
     VALUE = "value"  # a value of the property in `of`, as the API writes it; None is empty
     PAIRS = "pairs"  # a list of {"name", "value"}
     CONDITION = "condition"  # a filter's JSON
+    HIDDEN = "hidden"  # its default; nobody is asked
 
 
 @dataclass(frozen=True)
@@ -51,9 +54,10 @@ class Setting:
     #: The setting whose choice decides this one: the property of a VALUE, the kind of record of a PROPERTY.
     of: str = ""
     redraws: bool = False  # what else is asked for depends on it
-    at_least: int | None = None
+    at_least: int | None = None  # of a number, or minutes of a span
     at_most: int | None = None
-    links: tuple[tuple[str, str], ...] = ()  # label and address of where its options are kept
+    prop: Property | None = None  # of a VALUE: the property itself
+    links: tuple[tuple[str, str, int], ...] = ()  # label, page and id of where its options are kept
 
 
 @dataclass(frozen=True)

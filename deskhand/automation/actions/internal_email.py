@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy
 from deskhand.accounts.models import Membership, TeamMember
 from deskhand.accounts.plans import Feature
 from deskhand.automation import templates
+from deskhand.automation.actions.forms import Around, Input, Setting
 from deskhand.automation.actions.types import Action, Doing, Done, Group, failed, skipped
 from deskhand.delivery import outbox
 from deskhand.delivery.types import Address, Mail, NewSend
@@ -27,6 +28,15 @@ class InternalEmail(Action):
     about = gettext_lazy("An email to colleagues, a team or the owner.")
     icon, tone, group = "bell-ring", "blue", Group.TELL
     feature = Feature.LANE_EMAILS  # R-ACT-26
+
+    def form(self, around: Around, settings: Mapping[str, Any]) -> Sequence[Setting]:
+        return (
+            Setting("owner", _("The owner of the record"), Input.CHECK),
+            Setting("users", _("Users"), Input.USERS),
+            Setting("teams", _("Teams"), Input.TEAMS),
+            Setting("subject", _("Subject"), takes_tokens=True),
+            Setting("body", _("Text"), Input.LONG, takes_tokens=True),
+        )
 
     def problems(self, settings: Mapping[str, Any]) -> list[tuple[str, str]]:
         if not (settings.get("users") or settings.get("teams") or settings.get("owner")):
@@ -139,6 +149,6 @@ def _link(doing: Doing) -> str:
 
 def _fill(source: str, doing: Doing) -> str:
     try:
-        return str(templates.fill(source, doing.record))
+        return doing.fill(source)
     except Invalid:
         return source

@@ -12,6 +12,8 @@ from django.utils.translation import gettext_lazy
 
 from deskhand.accounts.plans import Feature
 from deskhand.automation import templates
+from deskhand.automation.actions import choices
+from deskhand.automation.actions.forms import Around, Input, Setting
 from deskhand.automation.actions.types import Action, Doing, Done, Group, failed, skipped
 from deskhand.automation.models import MailTemplate
 from deskhand.desk import replies
@@ -19,6 +21,7 @@ from deskhand.desk.models import ChannelAccount
 from deskhand.desk.replies import AutomaticMail
 from deskhand.desk.types import Mailbox
 from deskhand.kernel.database import sql
+from deskhand.kernel.database.scope import current_account_id, current_scope
 from deskhand.kernel.errors import Invalid
 from deskhand.kernel.written import markup_of
 
@@ -33,12 +36,28 @@ class SendEmail(Action):
     icon, tone, group = "mail", "blue", Group.TELL
     feature = Feature.LANE_EMAILS  # R-ACT-26
 
+    def form(self, around: Around, settings: Mapping[str, Any]) -> Sequence[Setting]:
+        mails = list(
+            MailTemplate.objects.filter(account_id=around.account_id, archived_at=None).order_by("id")
+        )
+        return (
+            Setting(
+                "template", _("Mail"), Input.CHOICE, options=choices.options((mail.key or mail.pk, mail.name) for mail in mails),
+                help=_("It goes to the contact of the ticket, from the address the ticket came to."),
+                links=tuple((_("Edit “%(mail)s”") % {"mail": mail.name}, "mail-template", mail.pk) for mail in mails),
+            ),
+        )  # fmt: skip
+
     def problems(self, settings: Mapping[str, Any]) -> list[tuple[str, str]]:
-        return [] if settings.get("template") else [("template", _("Choose a mail."))]
+        if not settings.get("template"):
+            return [("template", _("Choose a mail."))]
+        mail = _templates(current_account_id()).get(str(settings["template"]))
+        return (
+            [] if mail and mail.archived_at is None else [("template", _("There is no such mail any more."))]
+        )
 
     def summary(self, settings: Mapping[str, Any]) -> str:
-        names = {"ticket_received": _("Ticket received"), "ticket_closed": _("Ticket closed")}
-        return names.get(str(settings.get("template")), str(settings.get("name") or _("Email")))
+        return _names().get(str(settings.get("template"))) or _("Email")
 
     def meets(self, settings: Mapping[str, Any]) -> bool:
         return True
@@ -78,6 +97,15 @@ def _templates(account_id: int) -> dict[str, MailTemplate]:
     """By key for the built-in ones, by id for the account's own."""
     found = MailTemplate.objects.filter(account_id=account_id)
     return {key: row for row in found for key in (row.key, str(row.pk)) if key}
+
+
+def _names() -> dict[str, str]:
+    """Read once per transaction: pages show many steps."""
+    notes = current_scope().notes
+    if "automation.mails" not in notes:
+        found = _templates(current_account_id())
+        notes["automation.mails"] = {key: mail.name for key, mail in found.items()}
+    return notes["automation.mails"]  # type: ignore[return-value]
 
 
 def _why_not(doing: Doing, template: MailTemplate | None, recent: _Recent) -> str:

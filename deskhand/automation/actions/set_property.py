@@ -10,10 +10,14 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from deskhand.accounts.models import Membership
+from deskhand.automation import tokens
+from deskhand.automation.actions import choices
+from deskhand.automation.actions.forms import Around, Input, Setting
 from deskhand.automation.actions.types import Action, Doing, Done, Group, failed
 from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.records import store, tickets
 from deskhand.crm.records.store import Change
+from deskhand.crm.schema.queries import properties_of
 from deskhand.kernel.errors import Invalid
 
 
@@ -24,14 +28,36 @@ class SetProperty(Action):
     icon, tone, group = "sliders-horizontal", "violet", Group.RECORD
     changes = True
 
+    def form(self, around: Around, settings: Mapping[str, Any]) -> Sequence[Setting]:
+        kind = around.object_type
+        first = (
+            Setting("object_type", "", Input.HIDDEN, default=kind),
+            Setting("property", _("Property"), Input.PROPERTY, required=True, options=choices.properties(choices.settable(kind)), redraws=True),
+        )  # fmt: skip
+        prop = properties_of(kind).get(str(settings.get("property") or ""))
+        if prop is None or not choices.is_settable(prop):
+            return first
+        return (
+            *first,
+            choices.value_setting(
+                around, kind, prop, required=choices.is_stage(prop), help="" if choices.is_stage(prop) else _("Empty clears it.")
+            ),
+        )  # fmt: skip
+
     def problems(self, settings: Mapping[str, Any]) -> list[tuple[str, str]]:
         return [] if settings.get("property") else [("property", _("Choose a property."))]
 
     def summary(self, settings: Mapping[str, Any]) -> str:
-        return f"{settings.get('property')} → {settings.get('value') or '–'}"
-
-    def meets(self, settings: Mapping[str, Any]) -> bool:
-        return False
+        kind = str(settings.get("object_type") or "ticket")
+        prop, value = properties_of(kind).get(str(settings.get("property"))), settings.get("value")
+        if prop is None:
+            return str(settings.get("property") or "")
+        if value in (None, "", []):
+            return _("Clear %(property)s") % {"property": _(prop.label)}
+        return _("%(property)s: %(value)s") % {
+            "property": _(prop.label),
+            "value": choices.spoken(kind, prop, value),
+        }
 
     def run(self, batch: Sequence[Doing]) -> list[Done]:
         """One set of changes per workflow: it acts in its own name, on a record at most once at a time."""
@@ -73,16 +99,19 @@ class _Wanted:
 
     def values(self, doing: Doing) -> Mapping[str, Any] | str:
         """The values by column, or why they can't be set."""
+        if tokens.are_in(doing.settings):  # each record's own
+            return self._check(doing)
         key = (doing.workflow_id, doing.step_id)
         if key not in self.known:
             self.known[key] = self._check(doing)
         return self.known[key]
 
     def _check(self, doing: Doing) -> Mapping[str, Any] | str:
+        value = doing.settings.get("value")
         try:
-            values = tickets.checked(
-                doing.object_type, {str(doing.settings["property"]): doing.settings.get("value")}
-            )
+            if isinstance(value, str):
+                value = doing.fill(value)
+            values = tickets.checked(doing.object_type, {str(doing.settings["property"]): value})
             if values.get("stage_id"):
                 pipelines_of(doing.object_type).of_stage(values["stage_id"])
         except Invalid as refusal:

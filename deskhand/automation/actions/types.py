@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from deskhand.accounts.plans import Feature
 from deskhand.accounts.policy import Action as PolicyAction
+from deskhand.automation import templates, tokens
 from deskhand.automation.actions.forms import Around, Setting
 from deskhand.automation.models import StepStatus
 from deskhand.events.types import Actor, ActorKind, Cause
@@ -73,6 +74,10 @@ class Doing:
     def key(self) -> str:
         """Names this effect for ever, so that it happens once each time the record comes by (R-EXEC-23)."""
         return f"step:{self.enrollment_id}:{self.step_id}:{self.acted}"
+
+    def fill(self, text: object) -> str:
+        """A text of the settings with its tokens in place. Raises Invalid when it can't be read."""
+        return templates.fill(str(text or ""), self.record, self.outputs)
 
 
 @dataclass(frozen=True)
@@ -138,6 +143,8 @@ class Action(ABC):
     permission: ClassVar[PolicyAction | None] = None
     #: Whether the record must be read again after it.
     changes: ClassVar[bool] = False
+    #: Whether what it does can't be undone; who publishes it is asked first.
+    is_destructive: ClassVar[bool] = False
 
     def form(self, around: Around, settings: Mapping[str, Any]) -> Sequence[Setting]:
         """The fields of its panel, given what is chosen so far."""
@@ -156,8 +163,8 @@ class Action(ABC):
         return ()
 
     def meets(self, settings: Mapping[str, Any]) -> bool:
-        """Whether it needs the people around the record."""
-        return False
+        """Whether it needs the people around the record; it does where its texts have tokens."""
+        return tokens.are_in(settings)
 
     @abstractmethod
     def run(self, batch: Sequence[Doing]) -> list[Done]:

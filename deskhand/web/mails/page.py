@@ -11,17 +11,16 @@ from django.utils.translation import gettext as _
 
 from deskhand.accounts import policy
 from deskhand.accounts.types import Viewer
-from deskhand.automation import records, templates
+from deskhand.automation import records, templates, tokens
 from deskhand.automation.models import MailTemplate, Workflow
 from deskhand.automation.templates import Rendered
 from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.records.models import Ticket
 from deskhand.kernel.errors import Invalid
 from deskhand.kernel.text import whole
+from deskhand.web.automation.fields import Field, token_menu, with_refusal
 from deskhand.web.choices import offered
 from deskhand.web.mails.rows import Line, MailPage, Use
-from deskhand.web.pipelines import steps
-from deskhand.web.pipelines.rows import Field
 from deskhand.web.refusals import words_of
 
 
@@ -114,10 +113,11 @@ def mail_page(
     notice: str = "",
 ) -> MailPage:
     """The editor as typed, with the preview."""
+    menu = token_menu(tokens.offered("ticket"))
     fields: tuple[Field, ...] = (
         Field("name", _("Name"), value=typed["name"]),
-        Field("subject", _("Subject"), value=typed["subject"], tokens=steps.tokens()),
-        Field("body", _("Text"), "long", value=typed["body"], tokens=steps.tokens()),
+        Field("subject", _("Subject"), value=typed["subject"], tokens=menu),
+        Field("body", _("Text"), "long", value=typed["body"], tokens=menu),
         *([] if mail.key else [_reach(typed["reach"])]),
     )
     ticket = Field(
@@ -132,12 +132,12 @@ def mail_page(
     if refusal and refusal.field == "ticket":
         ticket = replace(ticket, error=words_of(refusal))
     elif refusal:
-        fields = steps.with_refusal(fields, refusal)
+        fields = with_refusal(fields, refusal)
     contact = record.get("contact") or {}
     is_sample = not typed["ticket"].strip()
     return MailPage(
         name=mail.name, url=reverse("mail-template-save", args=[mail.pk]), archive_url=reverse("mail-template-archive", args=[mail.pk]),
-        revision=mail.revision, fields=fields, tokens=steps.tokens(), ticket=ticket,
+        revision=mail.revision, fields=fields, tokens=menu, ticket=ticket,
         shown_for=_("For a sample ticket") if is_sample else _("For ticket #%(number)s") % {"number": record.get("number")},
         preview_to=" ".join(part for part in (contact.get("name"), f"<{contact['email']}>" if contact.get("email") else "") if part),
         preview_subject=shown.subject if shown else "", preview_text=shown.text if shown else "",

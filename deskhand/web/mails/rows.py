@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from deskhand.web.pipelines.rows import Field
+from deskhand.web.automation.fields import Field
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from django.urls import reverse
@@ -12,7 +11,8 @@ from django.utils.translation import ngettext
 
 from deskhand.accounts import plans
 from deskhand.accounts.models import Account, User
-from deskhand.automation import enroll, lanes
+from deskhand.automation import enroll, lanes, tokens
+from deskhand.automation.actions.reading import Typed
 from deskhand.automation.lanes import Lane, LaneStep
 from deskhand.automation.models import StepComment, Workflow
 from deskhand.crm.pipelines.queries import pipelines_of
@@ -22,6 +22,7 @@ from deskhand.kernel.database.scope import current_account_id
 from deskhand.kernel.errors import NotFound
 from deskhand.routing import queries as routing
 from deskhand.web import troubles
+from deskhand.web.automation.fields import Field, with_tokens_named
 from deskhand.web.choices import Choice, statuses
 from deskhand.web.pipelines import steps
 from deskhand.web.pipelines.rows import (
@@ -29,7 +30,6 @@ from deskhand.web.pipelines.rows import (
     Bubble,
     Channel,
     Comment,
-    Field,
     LaneColumn,
     LaneSpots,
     Offer,
@@ -40,7 +40,6 @@ from deskhand.web.pipelines.rows import (
 )
 from deskhand.web.shell import Person
 
-TOKEN = re.compile(r"\{\{\s*([\w.]+)\s*(?:\|[^{}]*)?\}\}")
 CHANNEL_ICONS = {"email": "mail", "form": "file-text", "chat": "message-circle", "phone": "phone"}
 
 
@@ -211,20 +210,7 @@ def _bubble(step: LaneStep, place: list[int], pipeline: PipelineValue, may_add: 
 
 
 def _summary(step: LaneStep, pipeline: PipelineValue) -> tuple[tuple[str, bool], ...]:
-    if step.kind == "set_property":
-        return ((steps.spoken_change(step.settings, pipeline), False),)
-    return with_tokens_named(step.summary)
-
-
-def with_tokens_named(text: str) -> tuple[tuple[str, bool], ...]:
-    """The parts of a text, `{{ contact.name | default: 'there' }}` by its name; what has none stays as it is."""
-    names = dict(steps.token_names())
-    parts = TOKEN.split(text)
-    named = (
-        (names[part], True) if place % 2 and part in names else (part, False)
-        for place, part in enumerate(parts)
-    )
-    return tuple((part, is_token) for part, is_token in named if part)
+    return with_tokens_named(step.summary, tokens.offered(pipeline.object_type))
 
 
 # ── the drawer ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -252,22 +238,14 @@ class Drawer:
             offers.append(Offer(icon, tone, str(title), str(text), self._new_url(after, kind=kind)))
         return self._panel("choose", _("Choose an action"), offers=tuple(offers))
 
-    def choose_property(self, after: str) -> Panel:
-        offers = tuple(
-            Offer("tag", "violet", _(prop.label), "", self._new_url(after, kind="set_property", property=prop.name))
-            for prop in steps.settable()
-        )  # fmt: skip
-        return self._panel("property", _("Choose a property"), offers=offers, back_url=self._new_url(after))
-
-    def new(self, kind: str, after: str, typed: steps.Typed, workflow: Workflow | None, **more: Any) -> Panel:
+    def new(self, kind: str, after: str, typed: Typed, workflow: Workflow | None, **more: Any) -> Panel:
         fields = more.pop("fields", None) or steps.fields(kind, typed, self.pipeline)
-        back_url = self._new_url(after, kind=kind) if kind == "set_property" else self._new_url(after)
         return self._panel(
-            "form", str(steps.LOOKS[kind][0]), fields=fields, hidden=(("kind", kind), ("after", after)), back_url=back_url,
+            "form", str(steps.LOOKS[kind][0]), fields=fields, hidden=(("kind", kind), ("after", after)), back_url=self._new_url(after),
             url=reverse("lane-step-add", args=self.place_ids), revision=str(workflow.revision_number) if workflow else "", **more,
         )  # fmt: skip
 
-    def edit(self, step: LaneStep, typed: steps.Typed, workflow: Workflow, **more: Any) -> Panel:
+    def edit(self, step: LaneStep, typed: Typed, workflow: Workflow, **more: Any) -> Panel:
         fields = more.pop("fields", None) or steps.fields(step.kind, typed, self.pipeline)
         return self._panel(
             "form", str(steps.LOOKS[step.kind][0]), fields=fields, revision=str(workflow.revision_number),
@@ -282,7 +260,7 @@ class Drawer:
             inside=step.waiting, inside_following=sum(one.waiting for one in rest), followers=len(rest) - 1, **more,
         )  # fmt: skip
 
-    def place(self, step: LaneStep, workflow: Workflow, typed: steps.Typed, **more: Any) -> Panel:
+    def place(self, step: LaneStep, workflow: Workflow, typed: Typed, **more: Any) -> Panel:
         """Where the step may be moved or copied to (R-ACT-9)."""
         found = lanes.lanes_of(self.pipeline)
         chain = next([one.id for one in lane.steps] for lane in found if lane.stage_id == self.stage.id)

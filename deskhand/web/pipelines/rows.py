@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from deskhand.web.automation.fields import Field
 from deskhand.web.choices import Choice
 from deskhand.web.shell import Person
 from deskhand.web.troubles import Trouble
@@ -98,32 +99,6 @@ class AutomatePage:
     mails: tuple[tuple[str, str], ...]  # name and address of its editor
 
 
-FieldKind = Literal["text", "long", "number", "choice", "many", "fixed"]
-
-
-@dataclass(frozen=True)
-class Field:
-    """One field of a form; `many` is a group of check boxes."""
-
-    name: str
-    label: str
-    kind: FieldKind = "text"
-    value: str = ""
-    choices: tuple[Choice, ...] = ()
-    help: str = ""
-    error: str = ""
-    detail: str = ""  # what a machine said about the error
-    links: tuple[tuple[str, str], ...] = ()
-    tokens: tuple[tuple[str, str], ...] = ()  # what may be put in, and its name
-
-    @property
-    def attributes(self) -> dict[str, str]:
-        """What its control says about the error and the help under it; what is wrong has focus on a new page."""
-        told = [f"{kind}-{self.name}" for kind, text in (("error", self.error), ("help", self.help)) if text]
-        described = {"aria-describedby": " ".join(told)} if told else {}
-        return described | ({"aria-invalid": "true", "autofocus": ""} if self.error else {})
-
-
 @dataclass(frozen=True)
 class Offer:
     """An action that may be added."""
@@ -164,7 +139,7 @@ class LaneSpots:
 class Panel:
     """What stands in the drawer, or on a page of its own without scripts."""
 
-    kind: Literal["choose", "property", "form", "delete", "comments", "place", "switch"]
+    kind: Literal["choose", "form", "delete", "comments", "place", "switch"]
     title: str
     stage_label: str
     stage_tone: str

@@ -29,6 +29,7 @@ from deskhand.kernel.errors import Conflict, Invalid, NotFound
 from deskhand.notifications import reading
 from deskhand.notifications.types import Kind
 from deskhand.web.asked import number
+from deskhand.web.automation.fields import with_refusal
 from deskhand.web.frame import shell
 from deskhand.web.jinja import render, wants_fragment
 from deskhand.web.middleware import AccountRequest
@@ -234,7 +235,7 @@ def _offered(request: AccountRequest, kind: str) -> str:
 
 @require_GET
 def new_step(request: AccountRequest, pipeline_id: int, stage_id: int) -> HttpResponse:
-    """First the action, for a property which one, then the form of its kind."""
+    """First the action, then the form of its kind."""
     drawer = _drawer(request, pipeline_id, stage_id)
     kind, after = request.GET.get("kind", ""), request.GET.get("after", "")
     if after:
@@ -242,9 +243,7 @@ def new_step(request: AccountRequest, pipeline_id: int, stage_id: int) -> HttpRe
     if not kind:
         return _show(request, drawer.choose(after))
     _offered(request, kind)
-    typed = {"property": [request.GET.get("property", "")]}
-    if kind == "set_property" and not typed["property"][0]:
-        return _show(request, drawer.choose_property(after))
+    typed = steps.typed_of(kind, {}, drawer.pipeline)
     return _show(request, drawer.new(kind, after, typed, lanes.lane_of(stage_id)))
 
 
@@ -255,6 +254,8 @@ def add_step(request: AccountRequest, pipeline_id: int, stage_id: int) -> HttpRe
     _offered(request, kind)
     if after:
         _step(drawer, after)
+    if "redraw" in typed:
+        return _show(request, drawer.new(kind, after, typed, lanes.lane_of(stage_id)))
     try:
         settings = steps.read(kind, typed, drawer.pipeline)
         lanes.add_step("ticket", stage_id, kind, settings, after=after, by=request.user.pk, seen_revision=_seen(request))  # fmt: skip
@@ -268,7 +269,7 @@ def _refused(fields: Any, refusal: Invalid | Conflict) -> dict[str, Any]:
     """A wrong value stands under its field; that somebody was faster stands above them all."""
     if isinstance(refusal, Conflict):
         return {"fields": fields, "notice": _again(refusal)}
-    return {"fields": steps.with_refusal(fields, refusal)}
+    return {"fields": with_refusal(fields, refusal)}
 
 
 def _again(what: object) -> str:
@@ -279,7 +280,9 @@ def _again(what: object) -> str:
 def edit_step(request: AccountRequest, pipeline_id: int, stage_id: int, step_id: str) -> HttpResponse:
     drawer = _drawer(request, pipeline_id, stage_id)
     workflow, _chain, step = _editable(drawer, step_id)
-    return _show(request, drawer.edit(step, steps.typed_of(step.kind, step.settings), workflow))
+    return _show(
+        request, drawer.edit(step, steps.typed_of(step.kind, step.settings, drawer.pipeline), workflow)
+    )
 
 
 def _editable(drawer: Drawer, step_id: str) -> tuple[Workflow, list[LaneStep], LaneStep]:
@@ -295,8 +298,10 @@ def save_step(request: AccountRequest, pipeline_id: int, stage_id: int, step_id:
     drawer = _drawer(request, pipeline_id, stage_id)
     workflow, _chain, step = _editable(drawer, step_id)
     typed = _typed(request)
+    if "redraw" in typed:
+        return _show(request, drawer.edit(step, typed, workflow))
     try:
-        settings = {**step.settings, **steps.read(step.kind, typed, drawer.pipeline)}
+        settings = steps.read(step.kind, typed, drawer.pipeline)
         lanes.change_step(workflow, step_id, settings, by=request.user.pk, seen_revision=_seen(request))
     except (Invalid, Conflict) as refusal:
         more = _refused(steps.fields(step.kind, typed, drawer.pipeline), refusal)

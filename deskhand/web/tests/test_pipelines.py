@@ -231,7 +231,7 @@ def test_the_choice_of_actions_is_what_the_plan_offers_R_ACT_26(office, admin, p
     assert "Internal notification" in panel
     assert "Create task" not in panel
     assert admin.get(url("lane-step-new", *place, kind="delay")).status_code == 404
-    assert admin.post(url("lane-step-add", *place), {"kind": "delay", "days": "1"}).status_code == 404
+    assert admin.post(url("lane-step-add", *place), {"kind": "delay", "minutes_days": "1"}).status_code == 404
 
 
 @pytest.mark.parametrize("kind", lanes.OFFERED)
@@ -244,11 +244,16 @@ def test_every_action_has_its_form_R_ACT_20_R_ACT_21_R_ACT_24(admin, place, kind
     assert text(part).lstrip().startswith("<hx-partial")
 
 
-def test_a_property_offers_its_own_values(admin, place):
-    form = text(admin.get(url("lane-step-new", *place, kind="set_property", property="hs_pipeline_stage")))
+def test_a_property_offers_its_own_values(office, admin, place):
+    form = {"kind": "set_property", "property": "hs_pipeline_stage", "redraw": "property"}
 
-    assert "Waiting on contact" in form
-    assert admin.get(url("lane-step-new", *place, kind="set_property", property="createdate")).status_code == 400  # fmt: skip
+    drawn = admin.post(url("lane-step-add", *place), form)
+    unknown = admin.post(url("lane-step-add", *place), form | {"property": "createdate"})
+
+    assert drawn.status_code == unknown.status_code == 200
+    assert "Waiting on contact" in text(drawn)
+    assert 'name="value"' not in text(unknown)
+    assert steps_of(office, place) == []
 
 
 @pytest.mark.parametrize(
@@ -256,9 +261,9 @@ def test_a_property_offers_its_own_values(admin, place):
     [
         ({"kind": "internal_email", "users": "{grace}", "teams": "{team}", "owner": "1", "subject": "Look", "body": "Now"},
          {"users": ["{grace}"], "teams": ["{team}"], "owner": True, "subject": "Look", "body": "Now"}),
-        ({"kind": "create_task", "title": "Call", "notes": "Soon", "due_days": "1", "due_hours": "2", "assignee": "{grace}"},
+        ({"kind": "create_task", "title": "Call", "notes": "Soon", "due_in_minutes_days": "1", "due_in_minutes_hours": "2", "assignee": "{grace}"},
          {"title": "Call", "notes": "Soon", "due_in_minutes": 1560, "assignee": "{grace}"}),
-        ({"kind": "delay", "days": "1", "hours": "2", "minutes": "3"}, {"minutes": 1563}),
+        ({"kind": "delay", "minutes_days": "1", "minutes_hours": "2", "minutes_minutes": "3"}, {"minutes": 1563}),
         ({"kind": "set_property", "property": "hs_pipeline_stage", "value": "{new}"}, {"property": "hs_pipeline_stage", "value": "{new}"}),
     ],
 )  # fmt: skip
@@ -286,12 +291,12 @@ def test_what_is_filled_in_is_kept_and_shown_again_R_ACT_5(office, admin, place,
         ({"kind": "internal_email", "users": "999999"}, "users"),
         ({"kind": "internal_email", "owner": "1", "body": "{% if"}, "body"),
         ({"kind": "create_task", "title": " "}, "title"),
-        ({"kind": "create_task", "title": "Call", "due_days": "soon"}, "due_days"),
+        ({"kind": "create_task", "title": "Call", "due_in_minutes_days": "soon"}, "due_in_minutes"),
         ({"kind": "create_task", "title": "Call", "assignee": "999999"}, "assignee"),
         ({"kind": "set_property", "property": "hs_ticket_priority", "value": "SHOUTING"}, "value"),
         ({"kind": "set_property", "property": "hs_pipeline_stage", "value": ""}, "value"),
-        ({"kind": "delay", "days": "0"}, "minutes"),
-        ({"kind": "delay", "days": "-1"}, "days"),
+        ({"kind": "delay", "minutes_days": "0"}, "minutes"),
+        ({"kind": "delay", "minutes_days": "-1"}, "minutes"),
     ],
 )
 @pytest.mark.parametrize("headers", [{}, HTMX])

@@ -3,7 +3,7 @@
 import { isChanged, remember } from "app/unsaved";
 
 const CONTROL = ":is(input:not([type=hidden]), select, textarea)";
-const FIRST = ["[aria-invalid]", `.field:has(.field-error) ${CONTROL}`, `.field ${CONTROL}`, "h2"]; // the most wanted first
+const FIRST = ["[data-drawn-again]", "[aria-invalid]", `.field:has(.field-error) ${CONTROL}`, `.field ${CONTROL}`, "h2"]; // the most wanted first
 
 export function connect(drawer) {
   const question = document.getElementById("discard");
@@ -19,7 +19,7 @@ export function connect(drawer) {
 
   function filled() {
     if (!drawer.open) drawer.showModal();
-    if (form()) remember(form());
+    if (form() && !drawer.querySelector("[data-drawn-again]")) remember(form());
     FIRST.map((wanted) => drawer.querySelector(wanted)).find(Boolean)?.focus();
   }
 

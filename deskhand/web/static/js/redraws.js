@@ -1,0 +1,10 @@
+// A form whose fields depend on each other: what changes on one that says so has the form drawn anew, keeping what was typed.
+export function connect(box) {
+  const changed = (event) => {
+    const field = event.target.closest("[data-redraws]");
+    const button = field?.closest(".field").querySelector("button[name=redraw]");
+    if (button) button.form.requestSubmit(button);
+  };
+  box.addEventListener("change", changed);
+  return () => box.removeEventListener("change", changed);
+}
