@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from deskhand.accounts.models import Account, ApiToken, Membership, Role, Team, User
 from deskhand.accounts.permissions import PRESETS, parse
 from deskhand.accounts.types import Permissions
-from deskhand.kernel.errors import NotFound
+from deskhand.kernel.errors import Invalid, NotFound
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +209,18 @@ def account_named(slug: str) -> Account:
         sentence = _("There is no account %(slug)s; there are: %(known)s.")
         raise NotFound(sentence % {"slug": slug, "known": known or _("none")})
     return account
+
+
+def only_account() -> Account:
+    """The account of an installation that has one. Raises Invalid when there are more, NotFound without any."""
+    found = list(Account.objects.order_by("pk")[:2])
+    if len(found) > 1:
+        raise Invalid(
+            _("There are several accounts."), field="account", hint=_("Name one of them: --account SLUG.")
+        )
+    if not found:
+        raise NotFound(_("There is no account yet."))
+    return found[0]
 
 
 def user_with_email(email: str) -> User:

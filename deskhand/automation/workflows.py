@@ -124,7 +124,7 @@ def switch(workflow: Workflow, on: bool, *, by: int | None = None, include_prese
     if current.is_on == on:
         return current
     if on:
-        _refuse_what_cannot_work(definition_of(current))
+        refuse_what_cannot_work(definition_of(current))
     current.is_on = on
     current.on_since = clock.now() if on else None
     current.needs_review = "" if on else current.needs_review
@@ -149,7 +149,8 @@ def _include_present(workflow: Workflow) -> None:
         jobs.enqueue(enroll.INCLUDE_PRESENT, rest, one_by_one=str(workflow.pk))
 
 
-def _refuse_what_cannot_work(definition: Definition) -> None:
+def refuse_what_cannot_work(definition: Definition) -> None:
+    """Raises Invalid with the first thing to put right before it may be on (R-EDIT-6)."""
     if definition.start is None:
         raise Invalid(_("There is nothing to do yet."), field="steps", hint=_("Add an action first."))
     around = Surroundings(actions={kind: _complaints(action) for kind, action in ACTIONS.items()})

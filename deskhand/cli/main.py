@@ -37,6 +37,7 @@ COMMANDS = (
     "jobs",
     "backup",
     "restore",
+    "config",
     "upgrade_db",
     "demo",
     "bench",

@@ -40,6 +40,7 @@ class StageRow:
     state: StageState
     tone: str
     id: int | None = None
+    key: str = ""  # of a new one; without it the next free number
 
 
 OPEN, CLOSED = StageState.OPEN, StageState.CLOSED
@@ -230,7 +231,7 @@ def arrange_stages(pipeline: Pipeline, rows: Sequence[StageRow], *, by: Actor) -
     for position, row in enumerate(checked):
         stage = stages.get(row.id or 0) or Stage(
             account_id=pipeline.account_id, object_type=pipeline.object_type, pipeline=pipeline, state=row.state,
-            key=_next_stage_key(pipeline.account_id, pipeline.object_type),
+            key=row.key or _next_stage_key(pipeline.account_id, pipeline.object_type),
         )  # fmt: skip
         if stage.state != row.state:
             turned.append(stage)

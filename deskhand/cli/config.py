@@ -1,0 +1,101 @@
+"""`deskhand config`: pipelines, properties, workflows, mails, routing and teams as a file that people can read."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from argparse import _SubParsersAction
+
+    from deskhand.config.plan import Change, Plan
+
+SHOWN = 60  # characters of a value
+
+
+def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser(
+        "config", help="pipelines, workflows, routing … as a file: export, plan, apply"
+    )
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+    out = verbs.add_parser("export", help="write what is set up now")
+    out.add_argument("file", nargs="?", default="-", help="where to (default: standard output)")
+    show = verbs.add_parser(
+        "plan", help="show what a file would change, and what that means for open records"
+    )
+    do = verbs.add_parser("apply", help="make it so: all of it, or nothing")
+    do.add_argument("--yes", action="store_true", help="don't ask")
+    for verb in (show, do):
+        verb.add_argument("file", help="a file from “export”, or a part of it; - is standard input")
+        verb.add_argument("--delete", action="store_true", help="delete what the file's sections do not name")
+    for verb in (out, show, do):
+        verb.add_argument("--account", metavar="SLUG", help="which company (default: the only one)")
+
+
+def run(args: argparse.Namespace) -> int:
+    from deskhand.accounts import queries
+
+    account = queries.account_named(args.account) if args.account else queries.only_account()
+    if args.verb == "export":
+        return _export(account.pk, args.file)
+    return _change(account.pk, args)
+
+
+def _export(account_id: int, target: str) -> int:
+    from deskhand.config import document, plan
+
+    text = document.write(plan.export(account_id))
+    if target == "-":
+        sys.stdout.write(text)
+    else:
+        Path(target).write_text(text, encoding="utf-8")
+        print(f"Written to {target}.", file=sys.stderr)
+    return 0
+
+
+def _change(account_id: int, args: argparse.Namespace) -> int:
+    from deskhand.config import document, plan
+
+    text = sys.stdin.read() if args.file == "-" else Path(args.file).read_text(encoding="utf-8")
+    given = document.read(text)
+    found = plan.plan(account_id, given, delete=args.delete)
+    _show(found)
+    if args.verb == "plan" or not found.changes:
+        return 0
+    if not args.yes and (args.file == "-" or input("Apply? [y/N] ").strip().lower() not in ("y", "yes")):
+        print("Nothing was changed. (--yes applies without asking.)", file=sys.stderr)
+        return 1
+    plan.apply(account_id, given, delete=args.delete, seen=found)
+    print("Applied.")
+    return 0
+
+
+def _show(found: Plan) -> None:
+    for change in found.changes:
+        _show_change(change)
+    for section, key in found.left_alone:
+        print(f"  {section}: {key} is not in the file and stays")
+    counted = {
+        did: sum(change.did == did for change in found.changes) for did in ("create", "change", "delete")
+    }
+    if not found.changes:
+        print("Nothing to do: everything is as the file says.")
+    else:
+        print(f"{counted['create']} to create, {counted['change']} to change, {counted['delete']} to delete.")
+
+
+def _show_change(change: Change) -> None:
+    print(f"{ {'create': '+', 'change': '~', 'delete': '-'}[change.did] } {change.section}: {change.key}")
+    if change.did == "change":
+        for one in change.differences:
+            print(f"    {one.path}: {_value(one.old)} → {_value(one.new)}")
+    for effect in change.effects:
+        print(f"    ! {effect}")
+
+
+def _value(value: Any) -> str:
+    text = "–" if value is None else value if isinstance(value, str) else repr(value)
+    text = " ⏎ ".join(text.splitlines()) or "“”"
+    return text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"

@@ -1,0 +1,72 @@
+"""`deskhand config` as people type it."""
+
+from __future__ import annotations
+
+import argparse
+import io
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deskhand.accounts.models import Team
+from deskhand.cli import config
+from deskhand.kernel.database.scope import account_scope
+from deskhand.kernel.errors import Invalid
+from deskhand.testing.world import make_world
+
+pytestmark = pytest.mark.django_db
+
+
+def run(*words: str) -> int:
+    parser = argparse.ArgumentParser()
+    config.add_parser(parser.add_subparsers())
+    return config.run(parser.parse_args(["config", *words]))
+
+
+def teams_of(account_id: int) -> set[str]:
+    with account_scope(account_id):
+        return set(Team.objects.filter(account_id=account_id).values_list("name", flat=True))
+
+
+def test_a_file_goes_out_is_changed_shown_and_applied(tmp_path: Path, capsys: Any, monkeypatch: Any) -> None:
+    account, file = make_world().account.pk, tmp_path / "nordlys.yaml"
+    assert run("export", str(file)) == 0
+    assert run("plan", str(file)) == 0
+    assert "Nothing to do" in capsys.readouterr().out
+    text = file.read_text(encoding="utf-8")
+    file.write_text(
+        text.replace("teams:\n", "teams:\n  - name: Night\n").replace("Support pipeline", "Help"),
+        encoding="utf-8",
+    )
+    assert run("plan", str(file)) == 0
+    said = capsys.readouterr().out
+    assert "+ teams: Night" in said
+    assert "label: Support pipeline → Help" in said
+    assert "1 to create, 1 to change, 0 to delete." in said
+    monkeypatch.setattr("builtins.input", lambda _question: "n")
+    assert run("apply", str(file)) == 1
+    assert "Night" not in teams_of(account)
+    monkeypatch.setattr("builtins.input", lambda _question: "y")
+    assert run("apply", str(file)) == 0
+    assert "Night" in teams_of(account)
+    assert run("apply", "--yes", str(file)) == 0
+    assert "Nothing to do" in capsys.readouterr().out
+
+
+def test_standard_input_and_output_will_do(capsys: Any, monkeypatch: Any) -> None:
+    account = make_world().account.pk
+    monkeypatch.setattr("sys.stdin", io.StringIO("deskhand: 1\nteams:\n  - name: Night\n"))
+    assert run("apply", "--yes", "-") == 0
+    assert "teams: Support is not in the file and stays" in capsys.readouterr().out
+    assert teams_of(account) == {"Support", "Night"}
+    assert run("export") == 0
+    assert "name: Night" in capsys.readouterr().out
+
+
+def test_one_of_several_accounts_is_named() -> None:
+    make_world()
+    make_world("fjallbo")
+    with pytest.raises(Invalid, match="several accounts"):
+        run("export")
+    assert run("export", "--account", "fjallbo") == 0

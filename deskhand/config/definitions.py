@@ -1,0 +1,145 @@
+"""A workflow's definition with names in place of ids, and back. The walk knows where ids stand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from deskhand.config.names import Names, Thing, bare
+from deskhand.crm.schema.types import Kind
+
+#: Settings of actions that hold ids, whatever the action, and what an id is there.
+_SETTINGS: dict[str, tuple[Thing, type]] = {
+    "template": (Thing.MAIL, str),
+    "users": (Thing.USER, int),
+    "teams": (Thing.TEAM, int),
+    "assignee": (Thing.USER, str),
+    "workflow": (Thing.WORKFLOW, str),
+}
+_MEMBERS = {"workflow": Thing.WORKFLOW}
+
+
+def out(definition: Mapping[str, Any], names: Names) -> dict[str, Any]:
+    """With names."""
+    object_type = str(definition["object_type"])
+    walk = _Walk(
+        names,
+        lambda thing, value, path, of: _name(names, thing, value, of),
+        lambda one, _path: names.type_out(one),
+        False,
+    )
+    return {**walk.of(definition, object_type, ""), "object_type": names.type_out(object_type)}
+
+
+def back(definition: Mapping[str, Any], names: Names, path: str) -> dict[str, Any]:
+    """With ids. Raises Invalid, naming the path, for a name that there is not."""
+    object_type = names.type_back(str(definition.get("object_type")), f"{path}.object_type")
+    walk = _Walk(names, lambda thing, value, at, of: _id(names, thing, value, at, of), names.type_back, True)
+    return {**walk.of(definition, object_type, path), "object_type": object_type}
+
+
+def compared(definition: Mapping[str, Any], names: Names) -> dict[str, Any]:
+    """The names without what stands there for the reader only."""
+    object_type = names.type_back(str(definition.get("object_type")), "definition.object_type")
+    turn = lambda thing, value, _path, _of: bare(thing, value) if isinstance(value, str) else value  # noqa: E731
+    return _Walk(names, turn, lambda one, _path: one, True).of(definition, object_type, "")  # type: ignore[no-any-return]
+
+
+def _name(names: Names, thing: Thing, value: Any, object_type: str) -> Any:
+    """What is no id stays: the owner, a built-in mail."""
+    is_id = isinstance(value, int) or (isinstance(value, str) and value.isascii() and value.isdigit())
+    return names.out(thing, value, object_type) if is_id and not isinstance(value, bool) else value
+
+
+def _id(names: Names, thing: Thing, value: Any, path: str, object_type: str) -> Any:
+    if not isinstance(value, str) or (thing is Thing.USER and "@" not in value):
+        return value
+    return names.back(thing, value, path, object_type)
+
+
+class _Walk:
+    """One way through a definition. `turn` gives a value's other side, `turn_type` a kind of record's."""
+
+    def __init__(
+        self,
+        names: Names,
+        turn: Callable[[Thing, Any, str, str], Any],
+        turn_type: Callable[[str, str], str],
+        is_back: bool,
+    ) -> None:
+        self.names, self.turn, self.turn_type, self.is_back = names, turn, turn_type, is_back
+
+    def of(self, value: Any, object_type: str, path: str) -> Any:
+        if isinstance(value, list):
+            return [self.of(one, object_type, f"{path}[{place}]") for place, one in enumerate(value)]
+        if not isinstance(value, dict):
+            return value
+        inside = {name: self.of(one, object_type, f"{path}.{name}") for name, one in value.items()}
+        if "operator" in value:
+            return self._filter(value, object_type, path)
+        if "associated" in value:
+            return self._associated(value, object_type, path)
+        if value.get("member_of") in _MEMBERS:
+            thing = _MEMBERS[value["member_of"]]
+            return {**inside, "ids": [self.turn(thing, one, f"{path}.ids", "") for one in value["ids"]]}
+        if value.get("type") == "action":
+            return {
+                **inside,
+                "settings": self._settings(value.get("settings") or {}, object_type, f"{path}.settings"),
+            }
+        if value.get("type") == "value_equals" and isinstance(value.get("of"), str):
+            return {
+                **inside,
+                "cases": [self._case(one, value["of"], object_type, path) for one in inside["cases"]],
+            }
+        if isinstance(value.get("kind"), str) and "." in value["kind"]:
+            kind, _dot, rest = value["kind"].partition(".")
+            return {
+                **inside,
+                "kind": f"{self.turn_type(kind, path)}.{rest}" if self._is_own(kind) else value["kind"],
+            }
+        return inside
+
+    def _is_own(self, kind: str) -> bool:
+        """Whether events of this kind are about an own kind of record; others are about built-in ones and threads."""
+        return kind.startswith("2-") or (self.is_back and self.names.is_own(kind))
+
+    def _filter(self, value: Mapping[str, Any], object_type: str, path: str) -> dict[str, Any]:
+        thing = self.names.of_property(object_type, str(value.get("property")))
+        if thing is None or "values" not in value:
+            return dict(value)
+        as_text = value.get("kind") in (Kind.ENUM, Kind.MULTI)
+        turned = [self.turn(thing, one, f"{path}.values", object_type) for one in value["values"]]
+        return {**value, "values": [str(one) if as_text else one for one in turned]}
+
+    def _associated(self, value: Mapping[str, Any], object_type: str, path: str) -> dict[str, Any]:
+        """Inside, properties are of the other kind of record; ids say which one that is here."""
+        to = str(value["associated"])
+        turned = self.turn_type(to, f"{path}.associated")
+        here = turned if self.is_back else to
+        return {**value, "associated": turned, "where": self.of(value["where"], here, f"{path}.where")}
+
+    def _case(self, case: Mapping[str, Any], property: str, object_type: str, path: str) -> dict[str, Any]:
+        thing = self.names.of_property(object_type, property)
+        value = (
+            case["value"]
+            if thing is None
+            else str(self.turn(thing, case["value"], f"{path}.cases", object_type))
+        )
+        return {**case, "value": value}
+
+    def _settings(self, settings: Mapping[str, Any], object_type: str, path: str) -> dict[str, Any]:
+        found = dict(settings)
+        for name, (thing, as_type) in _SETTINGS.items():
+            if name in found:
+                found[name] = self._each(thing, found[name], f"{path}.{name}", object_type, as_type)
+        thing_of_value = self.names.of_property(object_type, str(found.get("property")))
+        if thing_of_value is not None and found.get("value") not in (None, ""):
+            found["value"] = self._each(thing_of_value, found["value"], f"{path}.value", object_type, int)
+        return found
+
+    def _each(self, thing: Thing, value: Any, path: str, object_type: str, as_type: type) -> Any:
+        if isinstance(value, list):
+            return [self._each(thing, one, path, object_type, as_type) for one in value]
+        turned = self.turn(thing, value, path, object_type)
+        return as_type(turned) if self.is_back and isinstance(turned, int) else turned

@@ -1,0 +1,149 @@
+"""Ids are of one installation; a configuration names things by what stays the same elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any
+
+from deskhand.accounts.models import Membership, Team
+from deskhand.automation.models import MailTemplate, Workflow
+from deskhand.crm.pipelines.models import Pipeline, Stage
+from deskhand.crm.schema import object_types
+from deskhand.crm.schema.queries import properties_of
+from deskhand.crm.schema.types import Kind
+from deskhand.desk.models import ChannelAccount
+from deskhand.kernel.database.scope import current_account_id
+from deskhand.kernel.errors import Invalid
+
+
+class Thing(StrEnum):
+    """What is named, and by what."""
+
+    USER = "user"  # e-mail address
+    TEAM = "team"  # name
+    STAGE = "status"  # id of the API; its label in brackets is for the reader
+    PIPELINE = "pipeline"  # likewise
+    MAIL = "mail"  # key of a built-in one, name of another
+    WORKFLOW = "workflow"  # name; a lane is named by its status
+    CHANNEL = "channel"  # address
+
+
+#: What a property's values are, by the column that it is stored in.
+_COLUMNS = {
+    "stage_id": Thing.STAGE,
+    "pipeline_id": Thing.PIPELINE,
+    "owner_id": Thing.USER,
+    "assigned_team_ids": Thing.TEAM,
+    "channel_account_id": Thing.CHANNEL,
+}
+
+
+class Names:
+    """Both ways between ids and names in the open account. Read once; `forget` what was changed since."""
+
+    def __init__(self) -> None:
+        self._names: dict[tuple[Thing, str], dict[int, str]] = {}
+
+    def forget(self) -> None:
+        self._names.clear()
+
+    # ── kinds of records ─────────────────────────────────────────────────────────────────────────────────────────────
+
+    def type_out(self, object_type: str) -> str:
+        """An own kind of record is named by its name, a built-in one as it is."""
+        found = object_types.all_of_them().get(object_type)
+        return found.name if found else object_type
+
+    def type_back(self, name: str, path: str) -> str:
+        """Raises Invalid for a kind that there is not."""
+        if name in BUILT_IN:
+            return name
+        for key, own in object_types.all_of_them().items():
+            if own.name == name:
+                return key
+        raise Invalid(
+            f"{path}: there are no records of type “{name}”.", field=path, value=name, hint="Name it in object_types."
+        )  # fmt: skip
+
+    def is_own(self, name: str) -> bool:
+        return any(own.name == name for own in object_types.all_of_them().values())
+
+    # ── things ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def out(self, thing: Thing, found: Any, object_type: str = "") -> str:
+        """The name of an id; one that is gone says so, and can't be read back."""
+        return self._of(thing, object_type).get(int(found), f"gone: {found}")
+
+    def back(self, thing: Thing, name: Any, path: str, object_type: str = "") -> int:
+        """Raises Invalid, naming the path, when nothing or more than one thing has the name."""
+        known = self._of(thing, object_type)
+        wanted = bare(thing, name)
+        found = [pk for pk, known_name in known.items() if bare(thing, known_name) == wanted]
+        if len(found) != 1:
+            raise _refusal(thing, name, path, len(found))
+        return found[0]
+
+    def of_property(self, object_type: str, name: str) -> Thing | None:
+        """What the values of a property name, if they are ids."""
+        prop = properties_of(object_type).get(name)
+        if prop is None:
+            return None
+        if prop.column in _COLUMNS:
+            return _COLUMNS[prop.column]
+        return Thing.USER if prop.kind is Kind.REF and not prop.column and not prop.read_only else None
+
+    def _of(self, thing: Thing, object_type: str) -> Mapping[int, str]:
+        key = (thing, object_type if thing in (Thing.STAGE, Thing.PIPELINE) else "")
+        if key not in self._names:
+            self._names[key] = _read(thing, object_type)
+        return self._names[key]
+
+
+BUILT_IN = {"ticket", "contact", "company", "deal", "project"}
+
+
+def _read(thing: Thing, object_type: str) -> dict[int, str]:
+    account = {"account_id": current_account_id()}
+    match thing:
+        case Thing.USER:
+            members = Membership.objects.filter(**account).values_list("user_id", "user__email")
+            return dict(members)
+        case Thing.TEAM:
+            return dict(Team.objects.filter(**account).values_list("pk", "name"))
+        case Thing.STAGE:
+            stages = Stage.objects.filter(**account, object_type=object_type, pipeline__archived_at=None)
+            return {pk: _labelled(key, label) for pk, key, label in stages.values_list("pk", "key", "label")}
+        case Thing.PIPELINE:
+            found = Pipeline.objects.filter(**account, object_type=object_type, archived_at=None)
+            return {pk: _labelled(key, label) for pk, key, label in found.values_list("pk", "key", "label")}
+        case Thing.MAIL:
+            mails = MailTemplate.objects.filter(**account).values_list("pk", "key", "name")
+            return {pk: key or name for pk, key, name in mails}
+        case Thing.WORKFLOW:
+            flows = Workflow.objects.filter(**account, archived_at=None).values_list("pk", "name")
+            return dict(flows)
+        case Thing.CHANNEL:
+            channels = ChannelAccount.objects.filter(**account, archived_at=None)
+            return dict(channels.values_list("pk", "address"))
+
+
+def _labelled(key: str, label: str) -> str:
+    return f"{key} ({label})"
+
+
+def bare(thing: Thing, name: Any) -> str:
+    """Without what stands there for the reader."""
+    text = str(name).strip()
+    if thing in (Thing.STAGE, Thing.PIPELINE):
+        return text.partition(" (")[0]
+    return text.casefold() if thing in (Thing.USER, Thing.CHANNEL) else text
+
+
+def _refusal(thing: Thing, name: Any, path: str, count: int) -> Invalid:
+    hints = {
+        Thing.USER: "Add the user first; a configuration does not make people.",
+        Thing.CHANNEL: "Connect the channel first; a configuration does not hold its passwords.",
+    }
+    what = f"there are {count} {thing.value}s" if count else f"there is no {thing.value}"
+    return Invalid(f"{path}: {what} “{name}”.", field=path, value=name, hint=hints.get(thing, ""))

@@ -1,0 +1,67 @@
+"""Mails that automation sends."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from deskhand.automation import templates
+from deskhand.automation.models import MailTemplate
+from deskhand.config.names import Names
+from deskhand.config.sections.types import Item, Section
+from deskhand.events.types import Actor
+from deskhand.kernel.database.scope import current_account_id
+from deskhand.kernel.strict_json import Reading
+
+
+class Mails(Section):
+    name = "mails"
+
+    def export(self, names: Names) -> list[Item]:
+        found = MailTemplate.objects.filter(account_id=current_account_id(), archived_at=None)
+        return [
+            {"id": row.key or row.name, "name": row.name, "subject": row.subject, "body": row.body, "is_transactional": row.is_transactional}
+            for row in found.order_by("-key", "name", "pk")
+        ]  # fmt: skip
+
+    def key(self, item: Item) -> str:
+        return str(item["id"])
+
+    def read(self, reading: Reading, before: Mapping[str, Item], names: Names) -> Item:
+        given = reading.fields("id", optional=("name", "subject", "body", "is_transactional"))
+        key = given["id"].text(at_most=200)
+        item: Item = dict(
+            before.get(key) or {"id": key, "name": key, "subject": "", "body": "", "is_transactional": True}
+        )
+        for field in ("name", "subject", "body"):
+            if field in given:
+                item[field] = given[field].text()
+        if "is_transactional" in given:
+            item["is_transactional"] = given["is_transactional"].flag()
+        return item
+
+    def put(self, item: Item, before: Item | None, names: Names, by: Actor) -> None:
+        row = _row(item["id"])
+        if row is None:
+            row = templates.create(current_account_id(), item["name"], by=by)
+        elif row.archived_at is not None:
+            templates.set_archived(row, False, by=by)
+        if row.name != item["name"]:
+            templates.rename(row, item["name"], by=by)
+        told = (item["subject"], item["body"], item["is_transactional"])
+        if (row.subject, row.body, row.is_transactional) != told:
+            templates.edit(
+                row, subject=item["subject"], body=item["body"], is_transactional=item["is_transactional"], by=by
+            )  # fmt: skip
+
+    def may_drop(self, before: Item) -> bool:
+        return before["id"] not in templates.BUILT_IN
+
+    def drop(self, before: Item, names: Names, by: Actor) -> None:
+        row = _row(before["id"])
+        if row is not None:
+            templates.set_archived(row, True, by=by)
+
+
+def _row(key: str) -> MailTemplate | None:
+    of_account = MailTemplate.objects.filter(account_id=current_account_id())
+    return of_account.filter(key=key).first() or of_account.filter(key="", name=key).first()

@@ -1,0 +1,69 @@
+"""Kinds of records of the account's own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from deskhand.config.names import Names
+from deskhand.config.sections.types import Item, Section
+from deskhand.crm.records import objects
+from deskhand.crm.schema import object_types
+from deskhand.events.types import Actor
+from deskhand.kernel.strict_json import Reading
+
+
+class ObjectTypes(Section):
+    name = "object_types"
+
+    def export(self, names: Names) -> list[Item]:
+        return [
+            {
+                "name": own.name, "singular": own.singular, "plural": own.plural, "primary": own.primary,
+                "required": list(own.required), "has_pipelines": own.has_pipelines,
+            }
+            for own in object_types.all_of_them().values()
+        ]  # fmt: skip
+
+    def key(self, item: Item) -> str:
+        return str(item["name"])
+
+    def read(self, reading: Reading, before: Mapping[str, Item], names: Names) -> Item:
+        given = reading.fields(
+            "name", optional=("singular", "plural", "primary", "required", "has_pipelines")
+        )
+        name = given["name"].text(at_most=100)
+        old = before.get(name) or {
+            "name": name, "singular": name, "plural": name, "primary": object_types.NAME, "required": [], "has_pipelines": False,
+        }  # fmt: skip
+        item = dict(old)
+        for field in ("singular", "plural", "primary"):
+            if field in given:
+                item[field] = given[field].text(at_most=100)
+        if "required" in given:
+            item["required"] = [one.text(at_most=100) for one in given["required"].items()]
+        if "has_pipelines" in given:
+            item["has_pipelines"] = given["has_pipelines"].flag()
+        return item
+
+    def put(self, item: Item, before: Item | None, names: Names, by: Actor) -> None:
+        """What names properties waits until these are there."""
+        if before is None:
+            object_types.create(item["name"], item["singular"], item["plural"], by=by)
+        elif (before["singular"], before["plural"]) != (item["singular"], item["plural"]):
+            key = names.type_back(item["name"], self.name)
+            object_types.update(key, singular=item["singular"], plural=item["plural"], by=by)
+        key = names.type_back(item["name"], self.name)
+        if item["has_pipelines"] != (before or {}).get("has_pipelines", False):
+            objects.switch_pipelines(key, item["has_pipelines"], by=by)
+
+    def drop(self, before: Item, names: Names, by: Actor) -> None:
+        objects.delete_type(names.type_back(before["name"], self.name), by=by)
+
+    def finish(self, items: Sequence[Item], names: Names, by: Actor) -> None:
+        for item in items:
+            key = names.type_back(item["name"], self.name)
+            own = object_types.find(key)
+            if list(own.required) != item["required"]:
+                object_types.update(key, required=item["required"], by=by)
+            if own.primary != item["primary"]:
+                objects.choose_primary(key, item["primary"], by=by)

@@ -1,0 +1,195 @@
+"""Workflows and lanes, with their newest revision; drafts and what has run are no configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from django.db.models import QuerySet
+
+from deskhand.automation import workflows
+from deskhand.automation.engine.definition import Definition
+from deskhand.automation.models import Enrollment, EnrollmentState, Workflow, WorkflowFolder
+from deskhand.config import definitions
+from deskhand.config.names import Names, Thing, bare
+from deskhand.config.sections.types import Item, Section
+from deskhand.crm.pipelines.queries import pipelines_of
+from deskhand.events.types import Actor, ActorKind
+from deskhand.kernel import clock
+from deskhand.kernel.database.scope import current_account_id
+from deskhand.kernel.errors import Invalid
+from deskhand.kernel.strict_json import Reading
+
+_TEXTS = ("description", "folder", "owner")
+_FLAGS = ("is_on", "is_paused", "is_pinned")
+
+
+class Workflows(Section):
+    """A lane is told from others by its status, another workflow by its name, and by a number if that stands twice."""
+
+    name = "workflows"
+
+    def export(self, names: Names) -> list[Item]:
+        found = list(_rows())
+        revisions = {row.workflow_id: row for row in workflows.newest_revisions(current_account_id(), found)}
+        items = []
+        for row, key in zip(found, _keys(found), strict=True):
+            of = names.type_out(row.object_type)
+            lane = names.out(Thing.STAGE, row.origin_stage_id, row.object_type) if row.origin_stage_id else ""
+            items.append(
+                {
+                    "of": of, **({"lane": lane} if lane else {"id": key}), "name": row.name, "description": row.description,
+                    "folder": row.folder.name if row.folder else "", "owner": names.out(Thing.USER, row.owner_id) if row.owner_id else "",
+                    **{name: getattr(row, name) for name in _FLAGS}, "alerts": row.alerts,
+                    "definition": definitions.out(revisions[row.pk].definition, names),
+                }
+            )  # fmt: skip
+        return sorted(items, key=lambda item: ("lane" not in item, self.key(item)))
+
+    def key(self, item: Item) -> str:
+        lane = str(item.get("lane", "")).partition(" (")[0]
+        return f"{item['of']} lane {lane}" if lane else f"{item['of']} {item['id']}"
+
+    def read(self, reading: Reading, before: Mapping[str, Item], names: Names) -> Item:
+        given = reading.fields(
+            "of", optional=("id", "lane", "name", "alerts", "definition", *_TEXTS, *_FLAGS)
+        )
+        if ("id" in given) == ("lane" in given):
+            reading.refuse("given an id, or a lane's status")
+        of = given["of"].text(at_most=100)
+        told = given["lane"] if "lane" in given else given["id"]
+        start: Item = {"of": of, "lane" if "lane" in given else "id": told.text(at_most=300)}
+        item = dict(before.get(self.key(start)) or _new(start))
+        for field in ("name", *_TEXTS):
+            if field in given:
+                item[field] = given[field].text(may_be_empty=field != "name")
+        for field in _FLAGS:
+            if field in given:
+                item[field] = given[field].flag()
+        if "alerts" in given:
+            item["alerts"] = given["alerts"].mapping()
+        if "definition" in given:
+            item["definition"] = given["definition"].mapping()
+        elif "definition" not in item:
+            given_path = Reading(None, f"{reading.path}.definition")
+            given_path.refuse("given")
+        return item
+
+    def prepare(self, items: Sequence[Item], before: Mapping[str, Item], names: Names, by: Actor) -> None:
+        """Empty ones, so that each may name the others."""
+        for item in items:
+            if self.key(item) in before:
+                continue
+            object_type = names.type_back(item["of"], f"{self.name}.of")
+            pipeline_id, stage_id = _origin(item, object_type, names)
+            workflows.create(
+                current_account_id(), item["name"], Definition(object_type), by=_user(by), pipeline_id=pipeline_id, stage_id=stage_id
+            )  # fmt: skip
+        names.forget()
+
+    def put(self, item: Item, before: Item | None, names: Names, by: Actor) -> None:
+        row = self._row(item, names)
+        path = f"{self.name} {self.key(item)}"
+        definition = Definition.from_json(definitions.back(item["definition"], names, f"{path}.definition"))
+        if definition.object_type != row.object_type:
+            raise Invalid(
+                f"{path}: the definition is about another type.", field=f"{path}.of", value=item["of"]
+            )
+        if before is None or definitions.compared(before["definition"], names) != definitions.compared(
+            item["definition"], names
+        ):
+            if item["is_on"]:
+                workflows.refuse_what_cannot_work(definition)
+            row = workflows.save(row, definition, by=_user(by))
+        row.name, row.description, row.alerts = item["name"], item["description"], item["alerts"]
+        row.is_pinned, row.folder = item["is_pinned"], _folder(item["folder"])
+        row.owner_id = names.back(Thing.USER, item["owner"], f"{path}.owner") if item["owner"] else None
+        row.save(update_fields=["name", "description", "alerts", "is_pinned", "folder", "owner_id"])
+        workflows.switch(row, item["is_on"], by=_user(by))
+
+    def compared(self, item: Item, names: Names) -> Item:
+        lane = {"lane": bare(Thing.STAGE, item["lane"])} if "lane" in item else {}
+        return {**item, **lane, "definition": definitions.compared(item["definition"], names)}
+
+    def drop(self, before: Item, names: Names, by: Actor) -> None:
+        workflows.delete(self._row(before, names))
+
+    def effects(self, before: Item, after: Item | None, names: Names) -> list[str]:
+        """How many records are inside, and what becomes of them."""
+        row = self._row(before, names)
+        inside = Enrollment.objects.filter(account_id=row.account_id, workflow=row)
+        number = inside.exclude(state=EnrollmentState.ENDED).count()
+        if not number or (
+            after
+            and definitions.compared(after["definition"], names)
+            == definitions.compared(before["definition"], names)
+        ):
+            return []
+        many = "1 record" if number == 1 else f"{number} records"
+        if after is None:
+            return [f"{many} inside: their runs end"]
+        return [f"{many} inside: they keep what they began with" if after["is_pinned"] else f"{many} inside: they go on in the new revision"]  # fmt: skip
+
+    def _row(self, item: Item, names: Names) -> Workflow:
+        object_type = names.type_back(item["of"], self.name)
+        if "lane" in item:
+            _pipeline, stage_id = _origin(item, object_type, names)
+            return _rows().get(object_type=object_type, origin_stage_id=stage_id)
+        found = list(_rows())
+        for row, key in zip(found, _keys(found), strict=True):
+            if key == item["id"] and row.object_type == object_type and not row.origin_stage_id:
+                return row
+        return next(row for row in reversed(found) if row.name == item["name"] and not row.origin_stage_id)
+
+
+def _rows() -> QuerySet[Workflow]:
+    return (
+        Workflow.objects.filter(account_id=current_account_id(), archived_at=None)
+        .select_related("folder")
+        .order_by("created_at", "pk")
+    )
+
+
+def _keys(rows: Sequence[Workflow]) -> list[str]:
+    """The name; the second of the same name is "name #2"."""
+    seen: dict[tuple[str, str], int] = {}
+    keys = []
+    for row in rows:
+        if row.origin_stage_id:
+            keys.append("")
+            continue
+        number = seen[row.object_type, row.name] = seen.get((row.object_type, row.name), 0) + 1
+        keys.append(row.name if number == 1 else f"{row.name} #{number}")
+    return keys
+
+
+def _new(start: Item) -> Item:
+    name = start.get("id") or start["lane"]
+    return {
+        **start,
+        "name": name,
+        "description": "",
+        "folder": "",
+        "owner": "",
+        **dict.fromkeys(_FLAGS, False),
+        "alerts": {},
+    }
+
+
+def _origin(item: Item, object_type: str, names: Names) -> tuple[int | None, int | None]:
+    if "lane" not in item:
+        return None, None
+    stage_id = names.back(Thing.STAGE, item["lane"], "workflows.lane", object_type)
+    return pipelines_of(object_type).of_stage(stage_id).id, stage_id
+
+
+def _folder(name: str) -> WorkflowFolder | None:
+    if not name:
+        return None
+    found, _made = WorkflowFolder.objects.get_or_create(
+        account_id=current_account_id(), name=name, defaults={"created_at": clock.now()}
+    )
+    return found
+
+
+def _user(by: Actor) -> int | None:
+    return by.id if by.kind is ActorKind.USER else None

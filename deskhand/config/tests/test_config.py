@@ -1,0 +1,285 @@
+"""Configuration as a file: out and in again, into the same account and into an empty one."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+
+from deskhand.accounts import teams
+from deskhand.accounts.models import AuditEntry
+from deskhand.automation import lanes, templates, workflows
+from deskhand.automation.engine.definition import Definition, Manual
+from deskhand.automation.models import Workflow
+from deskhand.config import document, plan
+from deskhand.config.plan import Did, Difference, differences
+from deskhand.crm.pipelines import pipelines
+from deskhand.crm.pipelines.models import Pipeline
+from deskhand.crm.pipelines.pipelines import CLOSED, OPEN, NewStage
+from deskhand.crm.pipelines.queries import pipelines_of
+from deskhand.crm.pipelines.rules import Ask, Rules
+from deskhand.crm.records import objects, tickets
+from deskhand.crm.records.models import Ticket
+from deskhand.crm.schema import groups, object_types, properties
+from deskhand.crm.schema.models import PropertyDefinition
+from deskhand.crm.schema.types import Kind
+from deskhand.events.types import SYSTEM, Actor
+from deskhand.kernel.database import sql
+from deskhand.kernel.database.scope import account_scope
+from deskhand.kernel.errors import Conflict, Invalid
+from deskhand.routing import rules as routing
+from deskhand.routing.types import Option
+from deskhand.testing.world import World, make_world
+
+
+@pytest.fixture
+def full(world: World) -> World:
+    """An account with something in each section."""
+    return fill(world)
+
+
+def fill(world: World) -> World:
+    account = world.account.pk
+    templates.ensure_defaults(account)
+    machine = object_types.create("machine", "Machine", "Machines", by=SYSTEM)
+    properties.create(machine.key, "serial", "Serial number", Kind.TEXT, by=SYSTEM)
+    objects.choose_primary(machine.key, "serial", by=SYSTEM)
+    object_types.update(machine.key, required=["serial"], by=SYSTEM)
+    objects.switch_pipelines(machine.key, True, by=SYSTEM)
+    groups.arrange("ticket", [(None, "Order")], by=SYSTEM)
+    properties.create("ticket", "size", "Size", Kind.ENUM, options=[{"value": "s", "label": "Small"}], group="order", by=SYSTEM)  # fmt: skip
+    sub = teams.create(account, "Returns", parent_id=world.team.pk, by=SYSTEM)
+    teams.add_member(account, sub.pk, world.bob.pk, is_main=False, by=SYSTEM)
+    support = Pipeline.objects.get(account_id=account, object_type="ticket")
+    new, closed = world.stage("New"), world.stage("Closed")
+    pipelines.set_rules(
+        support,
+        Rules(True, (new,), True, False, {closed: (Ask("hs_resolution", True),)}), by=SYSTEM,
+    )  # fmt: skip
+    pipelines.set_policy(support, options={"reopen": {"mode": "within_days", "days": 3, "stage_id": new}})
+    pipelines.create(account, "ticket", "Returns", [NewStage("Open", OPEN), NewStage("Done", CLOSED)])
+    mail = templates.create(account, "Please rate us", by=SYSTEM)
+    templates.edit(mail, subject="How was it", body="Hello,\n\nplease say.", is_transactional=False)
+    by = world.ada.pk
+    lanes.add_step("ticket", new, "send_email", {"template": str(mail.pk)}, by=by)
+    lanes.add_step("ticket", new, "internal_email", {"users": [by], "teams": [sub.pk], "subject": "x", "body": "y"}, by=by)  # fmt: skip
+    lane = lanes.add_step("ticket", new, "set_property", {"property": "hs_pipeline_stage", "value": closed}, by=by)  # fmt: skip
+    workflows.switch(lane, True, by=by)
+    own = pipelines_of(machine.key).default.first_open.id
+    lanes.add_step(machine.key, own, "create_task", {"title": "Look at it", "assignee": str(by)}, by=by)
+    workflows.create(account, "By hand", Definition("ticket", Manual()), by=by)
+    workflows.create(account, "By hand", Definition("deal", Manual()), by=by)
+    routing.set_rule(account, world.channel.pk, Option.USERS_AND_TEAMS, user_ids=[world.grace.pk], team_ids=[world.team.pk], by=SYSTEM)  # fmt: skip
+    return world
+
+
+def exported(world: World) -> dict[str, Any]:
+    return document.read(document.write(plan.export(world.account.pk)))
+
+
+def test_what_is_exported_changes_nothing_when_it_is_applied(full: World) -> None:
+    given = exported(full)
+    assert all(given[section.name] for section in plan.SECTIONS)
+    assert plan.plan(full.account.pk, given).changes == []
+    assert plan.apply(full.account.pk, given, delete=True).changes == []
+
+
+@pytest.mark.django_db
+def test_an_empty_account_becomes_the_same() -> None:
+    """The round trip through another account is exact; who is not there is added first."""
+    full, other = make_world(), make_world("fjallbo")
+    with account_scope(full.account.pk):
+        given = exported(fill(full))
+    text = document.write(given).replace("@nordlys.example", "@fjallbo.example")
+    wanted = document.read(text)
+    with account_scope(other.account.pk):
+        templates.ensure_defaults(other.account.pk)
+    plan.apply(other.account.pk, wanted, delete=True)
+    assert plan.export(other.account.pk) == wanted
+    with account_scope(other.account.pk):
+        lane = Workflow.objects.get(account_id=other.account.pk, origin_stage_id=other.stage("New"))
+        assert lane.is_on
+        steps = workflows.definition_of(lane).to_json()["steps"]
+        assert steps[2]["settings"]["value"] == other.stage("Closed")
+        assert steps[1]["settings"]["users"] == [other.ada.pk]
+
+
+def test_a_plan_shows_what_changes_and_writes_nothing(full: World) -> None:
+    given = exported(full)
+    given["pipelines"][0]["label"] = "Help"
+    given["pipelines"][0]["statuses"][1]["label"] = "Waiting"
+    given["teams"].append({"name": "Night"})
+    before = counts()
+    found = plan.plan(full.account.pk, given)
+    assert counts() == before
+    assert [(c.section, c.key, c.did) for c in found.changes] == [
+        ("teams", "Night", Did.CREATE), ("pipelines", "ticket 0", Did.CHANGE),
+    ]  # fmt: skip
+    shown = {one.path: (one.old, one.new) for one in found.changes[1].differences}
+    assert shown == {
+        "label": ("Support pipeline", "Help"), "statuses[2].label": ("Waiting on contact", "Waiting"),
+    }  # fmt: skip
+
+
+def counts() -> list[tuple[Any, ...]]:
+    tables = (
+        "crm_pipeline",
+        "crm_stage",
+        "accounts_team",
+        "events_event",
+        "accounts_auditentry",
+        "automation_workflowrevision",
+    )
+    return [sql.rows(f"select count(*), max(id) from {table}")[0] for table in tables]
+
+
+def test_a_status_with_tickets_goes_when_it_is_said_where_they_go(full: World) -> None:
+    """R-PIPE-8"""
+    ticket = full.ticket(stage="Waiting on us")
+    given = exported(full)
+    support = given["pipelines"][0]
+    support["statuses"] = [one for one in support["statuses"] if one["label"] != "Waiting on us"]
+    support["automation"]["reply_status"] = "1"
+    with pytest.raises(Invalid) as refused:
+        plan.plan(full.account.pk, given)
+    assert "moved" in refused.value.hint
+    support["moved"] = {"3": "2"}
+    found = plan.apply(full.account.pk, given)
+    assert found.changes[0].effects == ("1 record in “Waiting on us” go to 2",)
+    assert Ticket.objects.get(pk=ticket.pk).stage_id == full.stage("Waiting on contact")
+    assert plan.plan(full.account.pk, given).changes == []
+
+
+def test_what_the_file_does_not_name_stays_unless_it_is_to_go(full: World) -> None:
+    given = exported(full)
+    given = {"workflows": [one for one in given["workflows"] if "lane" in one]}
+    found = plan.plan(full.account.pk, given)
+    assert not found.changes
+    assert sorted(found.left_alone) == [("workflows", "deal By hand"), ("workflows", "ticket By hand")]
+    done = plan.apply(full.account.pk, given, delete=True)
+    assert [change.did for change in done.changes] == [Did.DELETE, Did.DELETE]
+    assert Workflow.objects.filter(name="By hand", archived_at=None).count() == 0
+
+
+def test_half_of_a_file_is_never_applied(full: World) -> None:
+    given = exported(full)
+    given["teams"].append({"name": "Night"})
+    given["routing"][0]["users"] = ["nobody@nordlys.example"]
+    before = counts()
+    with pytest.raises(Invalid) as refused:
+        plan.apply(full.account.pk, given)
+    assert refused.value.field == "routing[0].users[0]"
+    assert "nobody@nordlys.example" in str(refused.value)
+    assert counts() == before
+
+
+def test_what_changed_since_the_plan_was_seen_stops_it(full: World) -> None:
+    given = exported(full)
+    given["teams"].append({"name": "Night"})
+    seen = plan.plan(full.account.pk, given)
+    teams.create(full.account.pk, "Night", by=SYSTEM)
+    with pytest.raises(Conflict):
+        plan.apply(full.account.pk, given, seen=seen)
+
+
+@pytest.mark.parametrize(
+    ("section", "item", "path"),
+    [
+        ("teams", {"name": "X", "under": "Nowhere"}, "teams"),
+        ("teams", {"nam": "X"}, "teams"),
+        ("mails", {"id": "new", "subject": "{{ broken", "body": "x"}, "mails"),
+        ("pipelines", {"of": "ship", "id": "1"}, "pipelines"),
+        ("pipelines", {"of": "ticket", "id": "9", "label": "No open", "statuses": [{"id": "91", "state": "CLOSED"}]}, "pipelines"),
+        ("workflows", {"of": "ticket", "id": "Broken", "definition": {"format": 1}}, "definition"),
+        ("workflows", {"of": "ticket", "id": "a", "lane": "1", "definition": {}}, "workflows"),
+        ("properties", {"of": "ticket", "name": "Bad Name"}, "properties"),
+        ("nothing", {}, "nothing"),
+    ],
+)  # fmt: skip
+def test_refusals_name_the_place(full: World, section: str, item: dict[str, Any], path: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        plan.plan(full.account.pk, {section: [item]})
+    assert path in refused.value.field + str(refused.value)
+
+
+def test_a_kind_of_a_property_stays(full: World) -> None:
+    given = exported(full)
+    size = next(one for one in given["properties"] if one["name"] == "size")
+    size["kind"] = "number"
+    with pytest.raises(Invalid, match="can't be changed"):
+        plan.plan(full.account.pk, given)
+    row = PropertyDefinition.objects.get(name="size")
+    assert row.kind == Kind.ENUM
+
+
+def test_who_did_it_is_kept(full: World) -> None:
+    given = exported(full)
+    given["pipelines"][0]["label"] = "Help"
+    plan.apply(full.account.pk, given, by=Actor.user(full.ada.pk))
+    entry = AuditEntry.objects.filter(action="pipeline.updated").latest("id")
+    assert entry.actor_id == full.ada.pk
+
+
+# ── the file ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("deskhand: 1\nteams:\n  - name: A\n    name: B\n", "twice"),
+        ("deskhand: 1\nteams: [", "Line"),
+        ("teams: []", "no configuration"),
+        ("deskhand: 2", "no configuration"),
+        ("- 1", "no configuration"),
+        ("deskhand: 1\n1: x", "quoted"),
+        ("a: &a [*a]", "no configuration"),
+        ("deskhand: 1\nteams: !!python/object/apply:os.system ['true']", "Line"),
+        ("\0", "read"),
+    ],
+)
+def test_a_file_that_can_not_be_read_says_where(text: str, says: str) -> None:
+    with pytest.raises(Invalid, match=says):
+        document.read(text)
+
+
+def test_texts_come_back_as_they_were() -> None:
+    texts = [
+        "on",
+        "null",
+        "1",
+        "2026-11-21",
+        "a: b",
+        "two\nlines",
+        "trailing \nspace",
+        " x",
+        "#",
+        "æøå 🙂",
+        "{{ x }}",
+        "",
+        "tab\tend",
+        "\n",
+    ]
+    given: document.Document = {"mails": [{"id": text, "list": [True, None, 1, 0.5]} for text in texts]}
+    assert document.read(document.write(given)) == given
+
+
+def test_differences_are_told_by_name_and_order() -> None:
+    old = {"statuses": [{"id": "1", "label": "A"}, {"id": "2", "label": "B"}], "x": [1]}
+    new = copy.deepcopy(old)
+    new["statuses"].reverse()
+    new["statuses"][0]["label"] = "C"
+    new["x"] = [1, 2]
+    assert list(differences(old, new)) == [
+        Difference("statuses[2].label", "B", "C"),
+        Difference("statuses (order)", ["1", "2"], ["2", "1"]),
+        Difference("x", [1], [1, 2]),
+    ]
+
+
+def test_tickets_still_come_in_afterwards(full: World) -> None:
+    given = exported(full)
+    given["pipelines"][0]["statuses"].insert(1, {"id": "triage", "label": "Triage", "tone": "pink"})
+    plan.apply(full.account.pk, given)
+    made = tickets.create(tickets.NewTicket("After", stage_id=full.stage("Triage")), by=SYSTEM)
+    assert Ticket.objects.get(pk=made.id).stage_id == full.stage("Triage")
