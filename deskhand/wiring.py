@@ -26,11 +26,12 @@ from deskhand.channels.email.accounts import relay_of
 from deskhand.channels.email.models import EmailAccount
 from deskhand.crm.pipelines import pipelines
 from deskhand.crm.pipelines.policy import Sender
-from deskhand.crm.records import filterable, tickets
+from deskhand.crm.records import filterable, membership, tickets
 from deskhand.crm.records import search as record_search
 from deskhand.crm.records.models import Ticket
 from deskhand.crm.records.store import Change
 from deskhand.crm.schema import properties
+from deskhand.crm.segments import segments
 from deskhand.delivery import sender
 from deskhand.delivery.models import State as Sending
 from deskhand.delivery.relays import Relay, default_relay
@@ -404,6 +405,7 @@ NEWS = {threads.RECEIVED, replies.SENT, replies.COMMENTED}
 # ── after commit ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 AFTER_COMMIT: list[dispatch.Subscriber] = [
+    membership.follow,  # first: who enrolls by a segment meets the members of this moment
     enroll.enroll_matching,
     runner.hear,
     give_hours,
@@ -466,11 +468,13 @@ TIMERS: dict[str, timers.Handler] = {
     RECOUNT: recount_loads,
     SWEEP: sweep_attempts,
     MONTHS: make_months,
+    segments.SWEEP: membership.sweep,
 }
 
 
 JOBS: dict[str, jobs.Handler] = {
     properties.FILL: filterable.fill,
+    segments.FILL: membership.fill,
     enroll.INCLUDE_PRESENT: enroll.include_present,
 }
 

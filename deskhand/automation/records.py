@@ -14,6 +14,8 @@ from deskhand.crm.records import associations, store
 from deskhand.crm.records.models import PropertyChange
 from deskhand.crm.schema.queries import properties_of
 from deskhand.crm.schema.types import Kind, Property
+from deskhand.crm.segments import members
+from deskhand.crm.segments.looks import SEGMENT
 from deskhand.kernel.database import sql
 from deskhand.kernel.database.bulk import columns_of
 from deskhand.kernel.database.scope import current_account_id
@@ -22,12 +24,35 @@ _KEY = re.compile(r"[a-z0-9-]+")
 
 
 class Loaded(dict[int, "Row"]):
-    """Records of one kind by id. Columns that few ask for are read when one of the records is asked, for all at once."""
+    """Records of one kind by id. What few ask for (other columns, segments, links) is read when one of the records is
+
+    asked, for all at once.
+    """
 
     def __init__(self, object_type: str) -> None:
         super().__init__()
         self.object_type = object_type
         self.has_all = False
+        self._segments: dict[int, set[int]] | None = None
+        self._links: dict[tuple[str, int | None], dict[int, list[Row]]] = {}
+
+    def memberships(self, record_id: int, of: str) -> Collection[int]:
+        """The segments of one of them; read for all at once."""
+        if of != SEGMENT:
+            return ()
+        if self._segments is None:
+            self._segments = members.of_records(self.object_type, list(self))
+        return self._segments.get(record_id, ())
+
+    def linked(self, record_id: int, to: str, type_id: int | None) -> list[Row]:
+        """The records of type `to` that one of them is linked to; read for all at once."""
+        if (to, type_id) not in self._links:
+            ids = associations.linked_ids(self.object_type, list(self), to, type_id)
+            others = load(to, [other for found in ids.values() for other in found])
+            self._links[to, type_id] = {
+                pk: [others[other] for other in found if other in others] for pk, found in ids.items()
+            }
+        return self._links[to, type_id].get(record_id, [])
 
     def read_all(self) -> None:
         self.has_all = True
@@ -46,16 +71,16 @@ class Row(dict[str, Any]):
 
     def __init__(self, values: Mapping[str, Any], among: Loaded) -> None:
         super().__init__(values)
-        self._among = among
+        self.among = among
 
     @property
     def object_type(self) -> str:
         return self._among.object_type
 
     def __missing__(self, column: str) -> Any:
-        if self._among.has_all:
+        if self.among.has_all:
             raise KeyError(column)
-        self._among.read_all()
+        self.among.read_all()
         return self[column]
 
 
@@ -184,11 +209,18 @@ class LoadedFacts:
         return [as_fact(prop, value) for pair in changes.values_list("old", "new") for value in pair]
 
     def associated(self, to: str, type_id: int | None) -> Iterable[Facts]:
-        ids = associations.linked_ids(self.object_type, [self.record["id"]], to, type_id)
-        return [LoadedFacts(to, record) for record in load(to, ids.get(self.record["id"], [])).values()]
+        return [LoadedFacts(to, other) for other in self._among.linked(self.record["id"], to, type_id)]
 
     def memberships(self, of: str) -> Collection[int]:
-        return ()
+        return self._among.memberships(self.record["id"], of)
+
+    @property
+    def _among(self) -> Loaded:
+        if isinstance(self.record, Row):
+            return self.record.among
+        alone = Loaded(self.object_type)
+        alone[self.record["id"]] = Row(self.record, alone)
+        return alone
 
 
 def as_fact(prop: Property, value: Any) -> Fact:

@@ -26,10 +26,11 @@ from deskhand.crm.schema.models import (
     PropertyGroup,
     SidebarLayout,
 )
+from deskhand.crm.segments.models import Segment, SegmentMember
 
 __all__ = [
     "Association", "AssociationLabel", "Company", "Contact", "ContactAddress", "CustomObject", "Deal",
     "Joined", "ObjectType", "Pipeline", "Project", "PropertyChange", "PropertyDefinition",
-    "PropertyGroup", "PropertyValue", "RecordWord", "SidebarLayout", "Stage", "StageState", "StageTime",
-    "Task", "Ticket", "TicketCounter", "TicketType",
+    "PropertyGroup", "PropertyValue", "RecordWord", "Segment", "SegmentMember", "SidebarLayout", "Stage",
+    "StageState", "StageTime", "Task", "Ticket", "TicketCounter", "TicketType",
 ]  # fmt: skip

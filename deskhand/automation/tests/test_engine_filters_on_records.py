@@ -5,17 +5,31 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from deskhand.automation import records
 from deskhand.crm.filters.evaluate import holds
 from deskhand.crm.filters.schema_source import SchemaSource, Tables
 from deskhand.crm.filters.sql import to_where
-from deskhand.crm.filters.types import AllOf, AnyOf, Associated, Filter, Operator, Span, Unit, Window
+from deskhand.crm.filters.types import (
+    AllOf,
+    AnyOf,
+    Associated,
+    Filter,
+    MemberOf,
+    Operator,
+    Span,
+    Unit,
+    Window,
+)  # fmt: skip
 from deskhand.crm.records import associations, store, tickets
-from deskhand.crm.records.models import Ticket
+from deskhand.crm.records.models import Contact, Ticket
 from deskhand.crm.schema.models import PropertyDefinition
 from deskhand.crm.schema.queries import forget, properties_of
 from deskhand.crm.schema.types import Kind
+from deskhand.crm.segments import members, segments
+from deskhand.crm.segments.models import SegmentKind
 from deskhand.events.types import SYSTEM
 from deskhand.kernel.errors import Invalid
 
@@ -133,6 +147,108 @@ def test_both_ways_of_reading_find_the_same_tickets(world, shop, noon, condition
     """R-TRIG-2…6 on real tables"""
     assert in_python(shop, condition, noon) == [shop[place] for place in found]
     assert in_sql(world, condition, noon) == [shop[place] for place in found]
+
+
+@pytest.fixture
+def sets(world, shop) -> dict[str, int]:
+    """Of tickets: the first two, the last one. Of contacts: all. A segment of contacts has an id of a ticket in it, too."""
+    contact = Contact.objects.get(account_id=world.account.pk)
+    made = {}
+    for name, object_type, ids in (
+        ("first", "ticket", shop[:2]), ("last", "ticket", shop[2:]), ("people", "contact", [contact.pk, *shop]),
+    ):  # fmt: skip
+        made[name] = segments.create(object_type, name, SegmentKind.STATIC, by=SYSTEM).pk
+        members.add(made[name], ids, by=SYSTEM)
+    return made
+
+
+def member(*ids: int, is_member: bool = True) -> MemberOf:
+    return MemberOf("segment", ids, is_member)
+
+
+@pytest.mark.parametrize(
+    ("condition", "found"),
+    [
+        (lambda s: member(s["first"]), [0, 1]),
+        (lambda s: member(s["first"], s["last"]), [0, 1, 2]),
+        (lambda s: member(s["first"], is_member=False), [2]),
+        (lambda s: member(s["people"]), []),
+        (lambda s: member(s["people"], 999, is_member=False), [0, 1, 2]),
+        (lambda s: Associated("contact", member(s["people"])), [0]),
+        (lambda s: Associated("contact", member(s["first"])), []),
+        (lambda s: Associated("contact", Associated("ticket", member(s["first"]))), [0]),
+        (lambda s: AllOf((member(s["first"]), leaf("vip", Operator.ANY_OF, False))), [1]),
+        (lambda s: AnyOf((member(s["last"]), leaf("vip", Operator.ANY_OF, True))), [0, 2]),
+    ],
+)
+def test_both_ways_of_reading_know_the_same_members(world, shop, sets, noon, condition, found):
+    """R-TRIG-4 on real tables: segments, also those of associated records"""
+    asked = condition(sets)
+
+    assert in_sql(world, asked, noon) == [shop[place] for place in found]
+    assert in_python(shop, asked, noon) == [shop[place] for place in found]
+
+
+LEAVES = st.one_of(
+    st.builds(
+        MemberOf,
+        st.just("segment"),
+        st.lists(st.integers(0, 3), min_size=1, max_size=2).map(tuple),
+        st.booleans(),
+    ),
+    st.sampled_from([leaf("vip", Operator.ANY_OF, True), leaf("score", Operator.KNOWN)]),
+)
+CONDITIONS = st.recursive(
+    LEAVES,
+    lambda inner: st.one_of(
+        st.builds(AllOf, st.lists(inner, max_size=3).map(tuple)),
+        st.builds(AnyOf, st.lists(inner, max_size=3).map(tuple)),
+        st.builds(Associated, st.just("contact"), LEAVES.filter(lambda one: isinstance(one, MemberOf))),
+    ),
+    max_leaves=4,
+)
+
+
+def test_members_are_the_same_in_python_and_postgresql_whatever_is_asked(world, shop, sets, noon):
+    """R-TRIG-4: on the real tables, for any condition"""
+    ids = [*sets.values(), 999]
+
+    def real(condition):
+        match condition:
+            case MemberOf(of, places, is_member):
+                return MemberOf(of, tuple(ids[place] for place in places), is_member)
+            case Associated(to, where):
+                return Associated(to, real(where))
+            case AllOf(parts) | AnyOf(parts):
+                return type(condition)(tuple(real(part) for part in parts))
+        return condition
+
+    @settings(max_examples=100, deadline=None)
+    @given(CONDITIONS)
+    def agree(condition) -> None:
+        asked = real(condition)
+        assert in_sql(world, asked, noon) == in_python(shop, asked, noon)
+
+    agree()
+
+
+def test_members_and_neighbours_are_read_for_all_records_at_once(
+    world, shop, sets, noon, django_assert_num_queries
+):
+    associations.link_many([("ticket", pk, "contact", world.contact().pk) for pk in shop], noon)
+    asked = AllOf((member(sets["last"], is_member=False), Associated("contact", member(sets["people"]))))
+    loaded = records.load("ticket", shop)
+
+    with django_assert_num_queries(4):  # segments, links, neighbours, their segments
+        for row in loaded.values():
+            holds(asked, records.LoadedFacts("ticket", row), now=noon, zone=ZONE)
+
+
+def test_segments_of_a_single_row_are_known(world, shop, sets, noon):
+    row = dict(records.load("ticket", shop[:1])[shop[0]])
+
+    assert holds(member(sets["first"]), records.LoadedFacts("ticket", row), now=noon, zone=ZONE)
+    assert not holds(MemberOf("club", (1,)), records.LoadedFacts("ticket", row), now=noon, zone=ZONE)
 
 
 def test_a_status_is_found_by_its_id_now_and_before(world, shop, noon):

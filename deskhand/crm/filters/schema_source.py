@@ -79,7 +79,13 @@ class SchemaSource:
         return Link(other, before)
 
     def members(self, of: str, ids: Sequence[int]) -> Sql | None:
-        return None
+        if of != "segment":
+            return None
+        return Sql(
+            f'"{self.alias}".id IN (SELECT member.record_id FROM crm_segmentmember member'
+            " WHERE member.account_id = %s AND member.segment_id = ANY(%s::bigint[]) AND member.object_type = %s)",
+            (self.tables.account_id, list(ids), self.object_type),
+        )
 
     def _beside(self, prop: Property, history: Sql | None) -> Column:
         """In the side table; its alias is free, because tests on values hold no others."""

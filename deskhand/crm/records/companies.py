@@ -67,6 +67,7 @@ def add_contact(company_id: int, contact_id: int, *, by: Actor, at: datetime | N
     """Link the two; a contact's first company is the primary one. Safe to repeat. Raises NotFound."""
     contact = _both(company_id, contact_id)
     associations.link_many([("contact", contact_id, "company", company_id)], at or clock.now())
+    _tell("linked", contact, company_id, by, at)
     if contact.company_id is None:
         store.change("contact", contact_id, {"company_id": company_id}, by=by, at=at)
 
@@ -82,9 +83,17 @@ def remove_contact(company_id: int, contact_id: int, *, by: Actor, at: datetime 
     """Part the two; where it was the primary company, the one that was linked next is. Safe to repeat."""
     associations.unlink("contact", contact_id, "company", company_id)
     contact = Contact.objects.get(account_id=current_account_id(), pk=contact_id)
+    _tell("unlinked", contact, company_id, by, at)
     if contact.company_id == company_id:
         rest = associations.linked_ids("contact", [contact_id], "company").get(contact_id, [])
         store.change("contact", contact_id, {"company_id": rest[0] if rest else None}, by=by, at=at)
+
+
+def _tell(did: str, contact: Contact, company_id: int, by: Actor, at: datetime | None) -> None:
+    log.record(
+        f"contact.{did}", object_type="contact", object_id=contact.pk, version=contact.version, by=by, at=at,
+        data={"to_type": "company", "to_id": company_id},
+    )  # fmt: skip
 
 
 def _both(company_id: int, contact_id: int) -> Contact:

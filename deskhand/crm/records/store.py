@@ -21,6 +21,7 @@ from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.records import filterable, guard, words
 from deskhand.crm.records.tables import TABLES, model_of, of_this_type, table_of
 from deskhand.crm.schema.defaults import BUILT_IN
+from deskhand.crm.schema.queries import properties_of
 from deskhand.events import log
 from deskhand.events.types import Actor, ActorKind, Cause, Event, NewEvent
 from deskhand.kernel import clock
@@ -291,6 +292,14 @@ def _names_in_history(object_type: str) -> dict[str, str]:
     """{column: its property}; only built-in properties have columns."""
     properties = BUILT_IN.get(object_type, BUILT_IN["custom"])
     return {p.column: p.name for p in properties if p.column and p.name not in _TWINS}
+
+
+def event_name_of(object_type: str, name: str) -> str:
+    """What history and events call a property's value; "" where they don't name it (the moment of the last change)."""
+    prop = properties_of(object_type).get(name)
+    if prop is None or not prop.column:
+        return name
+    return _names_in_history(object_type).get(prop.column, "")
 
 
 #: Second names of a column that has its history under another one.
