@@ -75,7 +75,7 @@ class Row(dict[str, Any]):
 
     @property
     def object_type(self) -> str:
-        return self._among.object_type
+        return self.among.object_type
 
     def __missing__(self, column: str) -> Any:
         if self.among.has_all:
