@@ -18,6 +18,7 @@ from deskhand.accounts.models import Account
 from deskhand.accounts.types import Viewer
 from deskhand.automation import workflows
 from deskhand.automation.actions.registry import ACTIONS
+from deskhand.automation.actions.types import Action as ActionKind
 from deskhand.automation.engine import edit
 from deskhand.automation.engine.definition import (
     Action,
@@ -35,6 +36,7 @@ from deskhand.automation.models import Enrollment, StepComment, StepLog, StepSta
 from deskhand.crm.filters.types import Filter, Operator
 from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.pipelines.types import PipelineValue
+from deskhand.crm.schema.defaults import BUILT_IN
 from deskhand.crm.schema.types import Kind
 from deskhand.kernel import clock
 from deskhand.kernel.database.scope import current_account_id
@@ -42,11 +44,11 @@ from deskhand.kernel.errors import Conflict, Invalid, NotFound
 
 DELAY = "delay"
 STAGE_GONE = "Its status was deleted."
-#: What the tab offers, in this order; the first two are all that a starter plan has (R-ACT-26).
-OFFERED = ("send_email", "internal_email", "create_task", "set_property", DELAY)
-STARTER = OFFERED[:2]
 
-STAGE_PROPERTY = {"ticket": "hs_pipeline_stage", "deal": "dealstage", "project": "hs_pipeline_stage"}
+
+def stage_property(object_type: str) -> str:
+    """What says in which status a record of this kind stands."""
+    return "dealstage" if object_type == "deal" else "hs_pipeline_stage"
 
 
 @dataclass(frozen=True)
@@ -80,16 +82,45 @@ class Lane:
 
 def require(viewer: Viewer, object_type: str) -> None:
     """Ticket lanes take account access, others workflow edit; Super Admins may both (R-ACT-40, R-ACT-41). Raises Forbidden."""
-    policy.require(
-        viewer, policy.Action.EDIT_LANES if object_type == "ticket" else policy.Action.EDIT_OBJECT_AUTOMATION
-    )
+    policy.require(viewer, _edits(object_type))
 
 
-def offered(account: Account) -> tuple[str, ...]:
-    """The kinds of action that the account's plan offers (T-ACT-10)."""
-    if plans.has_feature(account, plans.Feature.LANE_ACTIONS):
-        return OFFERED
-    return STARTER if plans.has_feature(account, plans.Feature.LANE_EMAILS) else ()
+def may_edit(viewer: Viewer, object_type: str) -> bool:
+    return policy.can(viewer, _edits(object_type))
+
+
+def _edits(object_type: str) -> policy.Action:
+    return policy.Action.EDIT_LANES if object_type == "ticket" else policy.Action.EDIT_OBJECT_AUTOMATION
+
+
+def offered(account: Account, object_type: str = "ticket") -> tuple[str, ...]:
+    """The kinds of action that the account's plan offers in lanes of such records (T-ACT-10, R-OBJ-4)."""
+    if not _has_lanes(account, object_type):
+        return ()
+    found = [
+        kind
+        for kind, action in ACTIONS.items()
+        if _is_for(action, object_type) and _has(account, action.feature)
+    ]
+    return (*found, DELAY) if may_rearrange(account) else tuple(found)
+
+
+def is_editable(kind: str) -> bool:
+    """Whether a step of this kind can be changed, moved and deleted here; how ways fork can only be looked at."""
+    return kind in ACTIONS or kind == DELAY
+
+
+def _has_lanes(account: Account, object_type: str) -> bool:
+    """The lanes of an account's own kinds of records are a plan's matter (R-OBJ-4)."""
+    return object_type in BUILT_IN or plans.has_feature(account, plans.Feature.CUSTOM_OBJECT_AUTOMATION)
+
+
+def _is_for(action: ActionKind, object_type: str) -> bool:
+    return action.object_types is None or object_type in action.object_types
+
+
+def _has(account: Account, feature: plans.Feature | None) -> bool:
+    return feature is None or plans.has_feature(account, feature)
 
 
 def may_rearrange(account: Account) -> bool:
@@ -219,7 +250,7 @@ def spoken(amount: timedelta) -> str:
 # ── changing ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def lane_of(stage_id: int, object_type: str = "ticket") -> Workflow | None:
+def lane_of(stage_id: int, object_type: str) -> Workflow | None:
     return Workflow.objects.filter(
         account_id=current_account_id(), object_type=object_type, origin_stage_id=stage_id, archived_at=None
     ).first()
@@ -402,9 +433,7 @@ def _create(object_type: str, stage_id: int, by: int) -> Workflow:
 
 def lane_trigger(object_type: str, stage_id: int) -> WhenEvent:
     """Reached the stage; tickets of live chat and Messenger are left out (R-ACT-30, R-ACT-32, R-OBJ-7)."""
-    at_stage = Filter(
-        STAGE_PROPERTY.get(object_type, "hs_pipeline_stage"), Kind.ENUM, Operator.ANY_OF, (str(stage_id),)
-    )
+    at_stage = Filter(stage_property(object_type), Kind.ENUM, Operator.ANY_OF, (str(stage_id),))
     not_chat = (
         Filter("source_type", Kind.ENUM, Operator.NONE_OF, ("CHAT",)) if object_type == "ticket" else None
     )

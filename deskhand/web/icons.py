@@ -21,6 +21,8 @@ merge party-popper rocket message-circle message-square message-square-quote mes
 paperclip pencil phone pin pin-off plus refresh-cw reply rotate-ccw route rows-2 rows-4 search send settings shield-alert shield-check
 sliders-horizontal smartphone sparkles split square-kanban star sun sun-moon tag ticket trash-2
 bold calendar-clock code-xml file-archive file-spreadsheet image italic list-ordered remove-formatting text-quote type undo-2
+box package truck warehouse hammer wrench cpu laptop car house map-pin receipt credit-card shopping-cart graduation-cap
+stethoscope leaf handshake folder-kanban boxes message-square-reply
 triangle-alert user user-check user-round user-round-x user-plus user-x users users-round webhook workflow x zap
 """
 #: Every icon the screens may use. A name missing here stops the page, so that no hole appears in silence.

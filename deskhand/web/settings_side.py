@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy
 from deskhand.accounts import policy
 from deskhand.accounts.policy import Action
 from deskhand.accounts.types import Viewer
+from deskhand.crm.schema import object_types
 from deskhand.web.shell import SideLink, SideSection
 
 
@@ -26,6 +27,13 @@ class Page:
     url_name: str
     action: Action | None = None
     others: tuple[Action, ...] = ()
+    object_type: str = ""  # whose name it bears, as the account calls it
+
+
+def _filed(object_type: str, key: str, label: str | Promise, icon: str, url_name: str) -> Page:
+    """Of records with pipelines, for whoever sets up any of it."""
+    others = (Action.EDIT_OBJECT_AUTOMATION, Action.EDIT_PROPERTIES)
+    return Page(key, label, icon, url_name, Action.EDIT_PIPELINES, others, object_type)
 
 
 YOU = [
@@ -77,6 +85,9 @@ OBJECTS = [
         "settings-companies",
         Action.EDIT_PROPERTIES,
     ),
+    _filed("deal", "object-deals", gettext_lazy("Deals"), "handshake", "settings-deals"),
+    _filed("project", "object-projects", gettext_lazy("Projects"), "folder-kanban", "settings-projects"),
+    _filed("", "object-own", gettext_lazy("Own objects"), "boxes", "object-types"),
 ]
 SYSTEM = [
     Page("account", gettext_lazy("Account"), "building-2", "account", Action.EDIT_ACCOUNT),
@@ -112,4 +123,5 @@ def _may(viewer: Viewer, page: Page) -> bool:
 
 
 def _link(page: Page, current: str) -> SideLink:
-    return SideLink(page.key, str(page.label), page.icon, reverse(page.url_name), current=page.key == current)
+    label = _(object_types.labels_of(page.object_type).plural) if page.object_type else str(page.label)
+    return SideLink(page.key, label, page.icon, reverse(page.url_name), current=page.key == current)

@@ -528,7 +528,7 @@ def statuses(page: Page) -> None:
 
 
 def pipelines(page: Page) -> None:
-    page.goto("/settings/pipelines")
+    page.goto("/settings/tickets/pipelines")
 
 
 def pipeline_rules(page: Page) -> None:

@@ -172,10 +172,10 @@ def test_a_ticket_is_created_from_its_column_and_opened(tab, office) -> None:
 def test_the_order_of_pipelines_is_saved_as_it_is_made(tab, office) -> None:
     with office.inside() as world:
         pipelines.create(world.account.pk, "ticket", "Returns", [pipelines.NewStage("Asked", "OPEN")])
-    page = tab(office.world.ada, "/settings/pipelines")
+    page = tab(office.world.ada, "/settings/tickets/pipelines")
     expect(page.get_by_role("button", name="Save order")).to_have_count(0)
 
-    with page.expect_response("**/settings/pipelines/order"):
+    with page.expect_response("**/settings/tickets/pipelines/order"):
         page.locator("[data-row]", has_text="Returns").locator("[data-move=up]").click()
     page.reload()
     expect(page.locator("[data-row]").first).to_contain_text("Returns")

@@ -34,6 +34,7 @@ class SendEmail(Action):
     label = gettext_lazy("Send email")
     about = gettext_lazy("To the customer: one of your mails.")
     icon, tone, group = "mail", "blue", Group.TELL
+    object_types = frozenset({"ticket"})
     feature = Feature.LANE_EMAILS  # R-ACT-26
 
     def form(self, around: Around, settings: Mapping[str, Any]) -> Sequence[Setting]:

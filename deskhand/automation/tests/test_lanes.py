@@ -8,6 +8,7 @@ from deskhand.accounts import roles, users
 from deskhand.accounts.models import Plan
 from deskhand.accounts.policy import viewer_for
 from deskhand.automation import lanes, templates, workflows
+from deskhand.automation.actions.registry import ACTIONS
 from deskhand.automation.engine import edit
 from deskhand.automation.lanes import LanePlace
 from deskhand.automation.models import Enrollment, StepComment, Workflow
@@ -44,13 +45,13 @@ def test_the_first_action_makes_the_lane_which_is_off_R_ACT_4(world, new):
     assert kinds(world, new) == ["send_email"]
 
 
-def test_deleting_the_middle_joins_its_neighbours_T_ACT_5(world, new, chain):
+def test_t_act_5_deleting_the_middle_joins_its_neighbours(world, new, chain):
     lanes.delete_step(chain, "2", and_following=False, by=world.ada.pk)
 
     assert kinds(world, new) == ["send_email", "create_task"]
 
 
-def test_deleting_the_middle_and_all_after_leaves_the_first_T_ACT_6(world, new, chain):
+def test_t_act_6_deleting_the_middle_and_all_after_leaves_the_first(world, new, chain):
     lanes.delete_step(chain, "2", and_following=True, by=world.ada.pk)
 
     assert kinds(world, new) == ["send_email"]
@@ -93,7 +94,7 @@ def test_a_copy_makes_the_lane_that_it_comes_to_which_is_off_R_ACT_4_R_ACT_9(wor
 
     lanes.copy_step(chain, "1", LanePlace(world.stage("Closed")), with_following=True, by=world.ada.pk)
 
-    made = lanes.lane_of(world.stage("Closed"))
+    made = lanes.lane_of(world.stage("Closed"), "ticket")
     assert (kinds(world, world.stage("Closed")), made.is_on) == (
         ["send_email", "delay", "create_task"],
         False,
@@ -105,7 +106,7 @@ def test_a_lane_that_everything_was_moved_out_of_is_off(world, new, chain):
 
     lanes.move_step(chain, "1", LanePlace(world.stage("Closed")), with_following=True, by=world.ada.pk)
 
-    assert (kinds(world, new), lanes.lane_of(new).is_on) == ([], False)
+    assert (kinds(world, new), lanes.lane_of(new, "ticket").is_on) == ([], False)
 
 
 def test_comments_move_along_and_are_not_copied_R_ACT_6(world, new, chain):
@@ -124,7 +125,7 @@ def test_a_record_inside_a_step_that_moves_away_goes_on_with_what_follows_R_EDIT
     settle()
     assert Enrollment.objects.get().step_id == "2"
 
-    lanes.move_step(lanes.lane_of(new), "2", LanePlace(world.stage("Closed")), by=world.ada.pk)
+    lanes.move_step(lanes.lane_of(new, "ticket"), "2", LanePlace(world.stage("Closed")), by=world.ada.pk)
     Enrollment.objects.update(due_at=clock.now() - timedelta(seconds=1))
     settle()
 
@@ -184,11 +185,11 @@ def test_what_can_not_work_can_not_be_switched_on_R_EDIT_6(world, new, chain, br
     assert not Workflow.objects.get().is_on
 
 
-def test_starter_offers_mail_and_notification_only_T_ACT_10(world):
+def test_t_act_10_starter_offers_mail_and_notification_only(world):
     world.account.plan = Plan.STARTER
     assert lanes.offered(world.account) == ("send_email", "internal_email")
     world.account.plan = Plan.PROFESSIONAL
-    assert set(lanes.offered(world.account)) == set(lanes.OFFERED)
+    assert set(lanes.offered(world.account)) == {*ACTIONS, lanes.DELAY}
     world.account.plan = Plan.FREE
     assert lanes.offered(world.account) == ()
 
@@ -197,7 +198,7 @@ def test_starter_offers_mail_and_notification_only_T_ACT_10(world):
     ("role", "may_edit"),
     [("admin", {"ticket"}), ("workflow_editor", {"deal", "project"}), ("agent", set())],
 )
-def test_account_access_edits_ticket_lanes_and_workflow_edit_all_others_T_ACT_11(world, role, may_edit):
+def test_t_act_11_account_access_edits_ticket_lanes_and_workflow_edit_all_others(world, role, may_edit):
     """R-ACT-40, R-ACT-41"""
     key = roles.preset(world.account.pk, role).pk
     users.set_role(world.account.pk, world.grace.pk, role_id=key, by=Actor.user(world.ada.pk))
@@ -212,7 +213,7 @@ def test_account_access_edits_ticket_lanes_and_workflow_edit_all_others_T_ACT_11
                 lanes.require(grace, object_type)
 
 
-def test_a_comment_on_an_action_stays_with_it_T_ACT_13(world, new, chain):
+def test_t_act_13_a_comment_on_an_action_stays_with_it(world, new, chain):
     lanes.comment(chain, "3", "Is this still right?", by=world.grace.pk)
     lanes.delete_step(chain, "2", and_following=False, by=world.ada.pk)
 

@@ -117,7 +117,7 @@ def sent():
     return [(e.recipients[0], e.payload["subject"]) for e in OutboxEntry.objects.order_by("id")]
 
 
-def test_ticket_received_is_sent_once_and_stands_in_the_thread_T_ACT_1(world, lane, mail_in):
+def test_t_act_1_ticket_received_is_sent_once_and_stands_in_the_thread(world, lane, mail_in):
     lane("New", step(1, "send_email", template="ticket_received"))
 
     received = mail_in()
@@ -152,7 +152,7 @@ def test_a_mail_that_can_not_be_filled_is_not_sent_R_LOG_8(world, lane, mail_in)
     assert [log.status for log in StepLog.objects.order_by("id")] == ["FAILED", "SUCCEEDED"]
 
 
-def test_a_chat_ticket_runs_no_lane_T_ACT_2(world, lane, settle):
+def test_t_act_2_a_chat_ticket_runs_no_lane(world, lane, settle):
     lane("New", step(1, "create_task", title="Look"))
 
     world.ticket(source_type="CHAT")
@@ -161,7 +161,7 @@ def test_a_chat_ticket_runs_no_lane_T_ACT_2(world, lane, settle):
     assert Enrollment.objects.count() == 0
 
 
-def test_without_the_filter_chat_runs_too_T_ACT_3(world, lane, settle):
+def test_t_act_3_without_the_filter_chat_runs_too(world, lane, settle):
     lane("New", step(1, "create_task", title="Look"), refine=None)
 
     world.ticket(source_type="CHAT")
@@ -171,7 +171,7 @@ def test_without_the_filter_chat_runs_too_T_ACT_3(world, lane, settle):
 
 
 @pytest.mark.parametrize(("every_time", "tasks"), [(False, 1), (True, 2)])
-def test_entering_again_runs_only_when_asked_T_ACT_4(world, lane, settle, every_time, tasks):
+def test_t_act_4_entering_again_runs_only_when_asked(world, lane, settle, every_time, tasks):
     lane("New", step(1, "create_task", title="Look"), every_time=every_time)
     ticket = world.ticket()
     settle_in_scope(settle)
@@ -183,7 +183,7 @@ def test_entering_again_runs_only_when_asked_T_ACT_4(world, lane, settle, every_
     assert Task.objects.count() == tasks
 
 
-def test_telling_an_owner_that_is_not_there_is_skipped_and_the_run_goes_on_T_ACT_8(world, lane, settle):
+def test_t_act_8_telling_an_owner_that_is_not_there_is_skipped_and_the_run_goes_on(world, lane, settle):
     lane("New", step(1, "internal_email", 2, owner=True), step(2, "create_task", title="Next"))
 
     world.ticket()

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from deskhand.accounts.plans import Feature, features
 from deskhand.crm.pipelines.models import StageState
 from deskhand.crm.pipelines.types import PipelineSet, PipelineValue, StageValue
 from deskhand.kernel.database import sql
 from deskhand.kernel.database.scope import current_scope
+from deskhand.kernel.errors import NotFound
 
 
 def pipelines_of(object_type: str) -> PipelineSet:
@@ -19,6 +22,18 @@ def pipelines_of(object_type: str) -> PipelineSet:
     if not isinstance(found, PipelineSet):
         found = notes[key] = _read(current_scope().account_id, object_type)
     return found
+
+
+def find(pipeline_id: int) -> PipelineValue:
+    """One of the open account's pipelines, whatever stands in it. Raises NotFound."""
+    found = sql.row(
+        "select object_type from crm_pipeline where account_id = %s and id = %s and archived_at is null",
+        [current_scope().account_id, pipeline_id],
+    )
+    for pipeline in pipelines_of(found[0]).pipelines if found else ():
+        if pipeline.id == pipeline_id:
+            return pipeline
+    raise NotFound(_("There is no such pipeline."))
 
 
 def forget() -> None:

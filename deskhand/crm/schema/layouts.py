@@ -42,6 +42,13 @@ DEFAULTS: dict[str, tuple[Section, ...]] = {
         Section(gettext_noop("About this company"), ("name", "domain", "phone", "industry", "numberofemployees", "hubspot_owner_id")),
         Section(gettext_noop("Address"), ("address", "zip", "city", "state", "country")),
     ),
+    "deal": (
+        Section(gettext_noop("About this deal"), ("dealname", "amount", "deal_currency_code", "closedate", "hubspot_owner_id", "hs_assigned_team_ids", "description")),
+    ),
+    "project": (
+        Section(gettext_noop("About this project"), ("hs_name", "hs_start_date", "hs_target_due_date", "hubspot_owner_id", "hs_assigned_team_ids", "hs_description")),
+    ),
+    "custom": (Section(gettext_noop("About this record"), ("hs_name", "hubspot_owner_id", "hs_assigned_team_ids")),),
 }  # fmt: skip
 
 
@@ -58,7 +65,7 @@ def layout_of(account_id: int, object_type: str) -> Layout:
     stored = [Section(one["label"], tuple(one["properties"])) for one in found.sections] if found else ()
     sections = tuple(
         Section(section.label, tuple(name for name in section.properties if name in known))
-        for section in stored or DEFAULTS.get(object_type, ())
+        for section in stored or DEFAULTS.get(object_type, DEFAULTS["custom"])
     )
     return Layout(sections, found is not None)
 

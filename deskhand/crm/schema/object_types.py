@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from deskhand.accounts import audit
 from deskhand.crm.schema.defaults import BUILT_IN
@@ -22,8 +23,33 @@ from deskhand.kernel.text import one_line
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,99}")
 NAME = "hs_name"  # every record of such a kind has it; the primary property unless another is chosen
-_SHOWABLE = (Kind.TEXT, Kind.NUMBER, Kind.ENUM, Kind.DATE)
+SHOWABLE = (Kind.TEXT, Kind.NUMBER, Kind.ENUM, Kind.DATE)
 _NOTE = "crm.object_types"
+#: The pictures to choose from for a kind of one's own, by their names in the set of icons.
+ICONS = (
+    "box", "package", "truck", "warehouse", "hammer", "wrench", "cpu", "laptop", "car", "house", "map-pin", "calendar",
+    "receipt", "credit-card", "shopping-cart", "graduation-cap", "stethoscope", "leaf", "star", "flag",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Labels:
+    """How records of a kind are called (R-OBJ-5). Translated where they are shown, as the product's own words are."""
+
+    singular: str
+    plural: str
+    icon: str
+
+
+_BUILT_IN_LABELS = {
+    "ticket": Labels(gettext_noop("Ticket"), gettext_noop("Tickets"), "ticket"),
+    "contact": Labels(gettext_noop("Contact"), gettext_noop("Contacts"), "users-round"),
+    "company": Labels(gettext_noop("Company"), gettext_noop("Companies"), "building-2"),
+    "deal": Labels(gettext_noop("Deal"), gettext_noop("Deals"), "handshake"),
+    "project": Labels(gettext_noop("Project"), gettext_noop("Projects"), "folder-kanban"),
+}
+#: Built-in kinds that an account may call otherwise.
+RENAMABLE = ("deal", "project")
 
 
 @dataclass(frozen=True)
@@ -37,6 +63,7 @@ class OwnType:
     primary: str = NAME
     required: tuple[str, ...] = ()
     has_pipelines: bool = False
+    icon: str = ICONS[0]
 
     @property
     def key(self) -> str:
@@ -45,12 +72,31 @@ class OwnType:
 
 def all_of_them() -> dict[str, OwnType]:
     """The open account's own kinds by key. Read once per transaction."""
+    return {own.key: own for own in _rows() if own.name not in BUILT_IN}
+
+
+def _rows() -> list[OwnType]:
+    """The account's own kinds, and the other names that it gave to built-in ones."""
     notes = current_scope().notes
     found = notes.get(_NOTE)
-    if not isinstance(found, dict):
+    if not isinstance(found, list):
         rows = ObjectType.objects.filter(account_id=current_account_id(), archived_at=None).order_by("id")
-        found = notes[_NOTE] = {own.key: own for own in map(_value, rows)}
+        found = notes[_NOTE] = [_value(row) for row in rows]
     return found
+
+
+def labels_of(object_type: str) -> Labels:
+    """Raises NotFound for a kind that there is not."""
+    product = _BUILT_IN_LABELS.get(object_type)
+    if product is None:
+        own = find(object_type)
+        return Labels(own.singular, own.plural, own.icon)
+    renamed = next((row for row in _rows() if row.name == object_type), None)
+    return Labels(renamed.singular, renamed.plural, product.icon) if renamed else product
+
+
+def is_renamed(object_type: str) -> bool:
+    return any(row.name == object_type for row in _rows())
 
 
 def find(key: str) -> OwnType:
@@ -65,7 +111,7 @@ def _value(row: ObjectType) -> OwnType:
     settings = row.settings
     return OwnType(
         row.pk, row.name, row.singular, row.plural, settings.get("primary", NAME), tuple(settings.get("required", ())),
-        settings.get("has_pipelines", False),
+        settings.get("has_pipelines", False), settings.get("icon", ICONS[0]),
     )  # fmt: skip
 
 
@@ -115,10 +161,41 @@ def update(
     return _value(row)
 
 
+def rename(object_type: str, singular: str, plural: str, *, by: Actor) -> None:
+    """Call a built-in kind otherwise in this account (R-OBJ-5); programs go on with its own name.
+
+    Two empty names bring the product's back. Raises Invalid for one that can't be taken.
+    """
+    if object_type not in RENAMABLE:
+        raise Invalid(_("This kind of record keeps its name."), field="singular", value=object_type)
+    before = labels_of(object_type)
+    row = (
+        ObjectType.objects.select_for_update()
+        .filter(account_id=current_account_id(), name=object_type)
+        .first()
+    )
+    row = row or ObjectType(account_id=current_account_id(), name=object_type)
+    row.archived_at = None if singular or plural else clock.now()
+    if row.archived_at is None:
+        row.singular, row.plural = _label("singular", singular), _label("plural", plural)
+    row.save()
+    _changed(
+        "object_type.updated", row, by, {"singular": before.singular, "plural": before.plural},
+        {"singular": row.singular, "plural": row.plural} if row.archived_at is None else {},
+    )  # fmt: skip
+
+
+def set_icon(key: str, icon: str, *, by: Actor) -> OwnType:
+    """Raises Invalid for what is none of ICONS."""
+    if icon not in ICONS:
+        raise Invalid(_("Choose a picture from the list."), field="icon", value=icon[:40])
+    return _set(key, "icon", icon, by)
+
+
 def set_primary(key: str, property: str, *, by: Actor) -> OwnType:
     """Choose the property that names records. The verb on records, which renames them too, is in `records/objects.py`."""
     kind = properties_of(key)[_writable(key, property)].kind
-    if kind not in _SHOWABLE:
+    if kind not in SHOWABLE:
         raise Invalid(_("Records can't be named by this property."), field="primary", value=property)
     return _set(key, "primary", property, by)
 

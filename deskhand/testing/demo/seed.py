@@ -352,7 +352,7 @@ def _automate(account: Account, staff: Staff, now: datetime) -> None:
     closed = lanes.add_step("ticket", stages["4"], "send_email", {"template": "ticket_closed"}, by=by)
     lanes.comment(closed, "1", "Shall we add the survey link here?", by=staff.by_username["mette"].pk)
     for stage in ("1", "2", "4"):
-        lane = lanes.lane_of(stages[stage])
+        lane = lanes.lane_of(stages[stage], "ticket")
         assert lane is not None
         workflows.switch(lane, True)
     Workflow.objects.filter(pk=waiting.pk).update(on_since=now - LIVE)

@@ -52,7 +52,7 @@ def show(
 ) -> HttpResponse:  # fmt: skip
     """A page about one kind of record. Nothing is kept of what was refused."""
     context = {
-        "shell": shell(request, area=sort.area), "tabs": tabs(request.viewer, sort, tab), "sort_label": str(sort.label),
+        "shell": shell(request, area=sort.area), "tabs": tabs(request.viewer, sort, tab), "sort_label": sort.label,
         "list_url": reverse("properties", args=[sort.key]), **more,
     }  # fmt: skip
     return render(request, f"objects/{template}.html", context, status=status)
@@ -114,7 +114,7 @@ def _parts(sort: Sort, found: Sequence[Property], is_sought: bool) -> tuple[Prop
 
 def _main_label(sort: Sort) -> str:
     labels = {"tickets": _("About the ticket"), "contacts": _("About the contact"), "companies": _("About the company")}  # fmt: skip
-    return labels[sort.key]
+    return labels.get(sort.key, sort.singular)
 
 
 def _is_kept(prop: Property) -> bool:

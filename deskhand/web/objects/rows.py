@@ -14,6 +14,7 @@ class Bar:
     pipelines: tuple[Choice, ...]
     part: str
     segments: tuple[Tab, ...]
+    list_url: str = ""
 
 
 @dataclass(frozen=True)

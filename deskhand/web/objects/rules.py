@@ -24,9 +24,9 @@ from deskhand.events.types import Actor
 from deskhand.kernel.errors import Invalid, NotFound
 from deskhand.web.choices import Choice
 from deskhand.web.middleware import AccountRequest
-from deskhand.web.objects.pipelines import pipeline_with, show
+from deskhand.web.objects.pipelines import show
 from deskhand.web.objects.rows import AskLine, StatusRules
-from deskhand.web.objects.tabs import bar
+from deskhand.web.objects.tabs import bar, pipeline_with, sort_for
 from deskhand.web.refusals import words_of
 
 REQUIRED, SHOWN = "required", "shown"
@@ -39,10 +39,10 @@ def _require(request: AccountRequest) -> None:
         raise NotFound(_("Your plan has no rules of pipelines."))
 
 
-def askable() -> list[Property]:
+def askable(object_type: str) -> list[Property]:
     """Properties that a status may ask for, by label."""
     found = [
-        prop for prop in properties_of("ticket").values()
+        prop for prop in properties_of(object_type).values()
         if not prop.read_only and prop.column not in ("pipeline_id", "stage_id")
     ]  # fmt: skip
     return sorted(found, key=lambda prop: _(prop.label).casefold())
@@ -52,13 +52,14 @@ def _page(
     request: AccountRequest, pipeline: PipelineValue, given: Rules, status: int = 200, error: str = ""
 ) -> HttpResponse:
     return show(
-        request, "rules", status, pipeline_label=_(pipeline.label), bar=bar(request.viewer, request.account, pipeline.id, "rules"),
+        request, sort_for(pipeline.object_type), "rules", status, pipeline_label=_(pipeline.label),
+        bar=bar(request.viewer, request.account, pipeline, "rules"),
         rules=given, statuses=_statuses(pipeline, given), error=error, save_url=reverse("pipeline-rules-save", args=[pipeline.id]),
     )  # fmt: skip
 
 
 def _statuses(pipeline: PipelineValue, given: Rules) -> tuple[StatusRules, ...]:
-    properties = askable()
+    properties = askable(pipeline.object_type)
     labels = {prop.name: _(prop.label) for prop in properties}
     return tuple(
         StatusRules(
@@ -91,7 +92,9 @@ def save_rules(request: AccountRequest, pipeline_id: int) -> HttpResponse:
     pipeline = pipeline_with(pipeline_id)
     given = _read(request, pipeline)
     try:
-        pipelines.set_rules(pipelines.find("ticket", pipeline_id), given, by=Actor.user(request.user.pk))
+        pipelines.set_rules(
+            pipelines.find(pipeline.object_type, pipeline_id), given, by=Actor.user(request.user.pk)
+        )
     except Invalid as refusal:
         return _page(request, pipeline, given, 422, words_of(refusal))
     messages.success(request, _("The rules are saved."))

@@ -22,6 +22,7 @@ from deskhand.web.middleware import AccountRequest
 from deskhand.web.objects.pipelines import require, show
 from deskhand.web.objects.properties import allowed
 from deskhand.web.objects.rows import Fact
+from deskhand.web.objects.tabs import sort_of
 
 
 @require_GET
@@ -32,7 +33,7 @@ def home(request: AccountRequest, key: str) -> HttpResponse:
 @require_GET
 def setup(request: AccountRequest) -> HttpResponse:
     require(request)
-    return show(request, "setup", tab="setup", facts=_facts(request.viewer))
+    return show(request, sort_of("tickets"), "setup", tab="setup", facts=_facts(request.viewer))
 
 
 def _facts(viewer: Viewer) -> tuple[Fact, ...]:
@@ -56,7 +57,7 @@ def _pipeline() -> Fact:
     return Fact(
         _("Default pipeline"), _("New tickets begin in “%(pipeline)s” as “%(status)s”, unless their channel says otherwise.")
         % {"pipeline": _(first.label), "status": _(first.first_open.label)},
-        reverse("pipelines"), count % {"count": number_format(len(pipelines.pipelines))},
+        reverse("pipelines", args=["tickets"]), count % {"count": number_format(len(pipelines.pipelines))},
     )  # fmt: skip
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, include, path
 
-from deskhand.web.objects import layouts, pipelines, properties, rules, setup
+from deskhand.web.objects import layouts, own, pipelines, properties, rules, setup
 
 pipeline: list[URLPattern | URLResolver] = [
     path("", pipelines.configure, name="pipeline"),
@@ -27,6 +27,13 @@ one: list[URLPattern | URLResolver] = [
 ]
 
 of_a_kind: list[URLPattern | URLResolver] = [
+    path("setup", own.setup, name="object-setup"),
+    path("setup/names", own.rename, name="object-names"),
+    path("setup/type", own.save, name="object-type-save"),
+    path("setup/delete", own.delete, name="object-type-delete"),
+    path("pipelines", pipelines.all_pipelines, name="pipelines"),
+    path("pipelines/new", pipelines.create, name="pipeline-new"),
+    path("pipelines/order", pipelines.save_order, name="pipelines-order"),
     path("properties", properties.overview, name="properties"),
     path("properties/new", properties.new, name="property-new"),
     path("properties/add", properties.add, name="property-add"),
@@ -39,14 +46,15 @@ of_a_kind: list[URLPattern | URLResolver] = [
 ]
 
 urlpatterns: list[URLPattern | URLResolver] = [
-    path("settings/tickets", pipelines.home, name="tickets-home"),
+    path("settings/tickets", pipelines.home, {"key": "tickets"}, name="tickets-home"),
+    path("settings/deals", pipelines.home, {"key": "deals"}, name="settings-deals"),
+    path("settings/projects", pipelines.home, {"key": "projects"}, name="settings-projects"),
+    path("settings/objects", own.listing, name="object-types"),
+    path("settings/objects/create", own.create, name="object-type-create"),
     path("settings/tickets/setup", setup.setup, name="tickets-setup"),
     path("settings/contacts", setup.home, {"key": "contacts"}, name="settings-contacts"),
     path("settings/companies", setup.home, {"key": "companies"}, name="settings-companies"),
     path("settings/<key:key>/", include(of_a_kind)),
-    path("settings/pipelines", pipelines.all_pipelines, name="pipelines"),
-    path("settings/pipelines/new", pipelines.create, name="pipeline-new"),
-    path("settings/pipelines/order", pipelines.save_order, name="pipelines-order"),
     path("settings/pipelines/go", pipelines.go, name="pipeline-go"),
     path("settings/pipelines/<id:pipeline_id>", include(pipeline)),
 ]

@@ -24,7 +24,10 @@ from deskhand.web.objects.rows import Dependent
 def of_status(pipeline: PipelineValue, stage: StageValue) -> tuple[Dependent, ...]:
     url = reverse("automate", args=[pipeline.id])
     own = [lane.workflow for lane in lanes.lanes_of(pipeline) if lane.stage_id == stage.id and lane.workflow]
-    others = workflows.naming(current_account_id(), "hs_pipeline_stage", str(stage.id))
+    named = lanes.stage_property(pipeline.object_type)
+    others = workflows.naming(current_account_id(), named, str(stage.id))
+    if pipeline.object_type != "ticket":
+        return (*_workflows([*own, *others], url), *_rules(pipeline, stage))
     return (
         *_workflows([*own, *others], url),
         *(Dependent("mail", text, url) for text in _triggers(pipeline, stage)),
@@ -37,6 +40,8 @@ def of_status(pipeline: PipelineValue, stage: StageValue) -> tuple[Dependent, ..
 def of_pipeline(pipeline: PipelineValue) -> tuple[Dependent, ...]:
     url = reverse("automate", args=[pipeline.id])
     own = [lane.workflow for lane in lanes.lanes_of(pipeline) if lane.workflow]
+    if pipeline.object_type != "ticket":
+        return _workflows(own, url)
     return (
         *_workflows(own, url),
         *_channels(_ours().filter(pipeline_id=pipeline.id)),
@@ -95,7 +100,9 @@ def _triggers(pipeline: PipelineValue, stage: StageValue) -> Iterable[str]:
 def _rules(pipeline: PipelineValue, stage: StageValue) -> Iterable[Dependent]:
     found = rules.parse(pipeline.rules)
     if found.limits_creation and stage.id in found.creation:
-        yield Dependent("shield-check", _("Tickets may be created in it by a rule."))
+        is_ticket = pipeline.object_type == "ticket"
+        text = _("Tickets may be created in it by a rule.") if is_ticket else _("Records may be created in it by a rule.")  # fmt: skip
+        yield Dependent("shield-check", text)
     if found.asks.get(stage.id):
         yield Dependent("shield-check", _("It asks for properties."))
 

@@ -24,6 +24,7 @@ from deskhand.routing import queries as routing
 from deskhand.web import troubles
 from deskhand.web.automation.fields import Field, with_tokens_named
 from deskhand.web.choices import Choice, statuses
+from deskhand.web.objects.tabs import sort_for
 from deskhand.web.pipelines import steps
 from deskhand.web.pipelines.rows import (
     AutomatePage,
@@ -43,14 +44,6 @@ from deskhand.web.shell import Person
 CHANNEL_ICONS = {"email": "mail", "form": "file-text", "chat": "message-circle", "phone": "phone"}
 
 
-def pipeline_with(pipeline_id: int) -> PipelineValue:
-    """A ticket pipeline of the account. Raises NotFound."""
-    for pipeline in pipelines_of("ticket").pipelines:
-        if pipeline.id == pipeline_id:
-            return pipeline
-    raise NotFound(_("There is no such pipeline."))
-
-
 def stage_with(pipeline: PipelineValue, stage_id: int) -> StageValue:
     """One of the pipeline's statuses. Raises NotFound."""
     found = pipeline.stage(stage_id)
@@ -63,10 +56,12 @@ def automate_page(account: Account, pipeline: PipelineValue) -> AutomatePage:
     return AutomatePage(
         title=_(pipeline.label),
         url=reverse("automate", args=[pipeline.id]),
-        templated=templated(account, pipeline),
+        sort=sort_for(pipeline.object_type),
+        templated=templated(account, pipeline) if pipeline.object_type == "ticket" else None,
         lanes=lane_columns(account, pipeline),
         mails=tuple(
-            (mail.name, reverse("mail-template", args=[mail.pk])) for mail in steps.mails_of_account()
+            (mail.name, reverse("mail-template", args=[mail.pk]))
+            for mail in (steps.mails_of_account() if pipeline.object_type == "ticket" else ())
         ),
     )
 
@@ -184,19 +179,20 @@ def lane_column(account: Account, pipeline: PipelineValue, stage_id: int) -> Lan
 
 def _column(lane: Lane, stage: StageValue, pipeline: PipelineValue, account: Account) -> LaneColumn:
     place = [pipeline.id, stage.id]
-    may_add, may_place = bool(lanes.offered(account)), lanes.may_rearrange(account)
+    offered = set(lanes.offered(account, pipeline.object_type))
+    may_add, may_place = bool(offered), lanes.may_rearrange(account)
     return LaneColumn(
-        stage_id=stage.id, label=_(stage.label), tone=stage.tone, closes=not stage.is_open,
-        bubbles=tuple(_bubble(step, place, pipeline, may_add, may_place) for step in lane.steps),
+        sort=sort_for(pipeline.object_type), stage_id=stage.id, label=_(stage.label), tone=stage.tone, closes=not stage.is_open,
+        bubbles=tuple(_bubble(step, place, pipeline, offered, may_place) for step in lane.steps),
         add_url=reverse("lane-step-new", args=place) if may_add else "", has_branches=lane.has_branches, exists=lane.workflow is not None,
         is_on=lane.is_on, every_time=lane.every_time, failures=lane.failures, needs_review=troubles.of_workflow(lane.workflow.needs_review if lane.workflow else ""),
         switch_url=reverse("lane-switch", args=place), every_time_url=reverse("lane-every-time", args=place),
     )  # fmt: skip
 
 
-def _bubble(step: LaneStep, place: list[int], pipeline: PipelineValue, may_add: bool, may_place: bool) -> Bubble:  # fmt: skip
+def _bubble(step: LaneStep, place: list[int], pipeline: PipelineValue, offered: set[str], may_place: bool) -> Bubble:  # fmt: skip
     title, icon, tone, _text = steps.LOOKS.get(step.kind, steps.LOOKS["branch"])
-    is_editable = step.kind in lanes.OFFERED
+    is_editable, may_add = lanes.is_editable(step.kind), bool(offered)
     urls = {
         name: reverse(f"lane-step-{name}", args=[*place, step.id])
         for name in ("edit", "delete", "comments", "place")
@@ -225,7 +221,10 @@ class Drawer:
 
     def _panel(self, kind: Any, title: str, **more: Any) -> Panel:
         close_url = f"{reverse('automate', args=[self.pipeline.id])}#lane-{self.stage.id}"
-        return Panel(kind, title, _(self.stage.label), self.stage.tone, self.stage.id, close_url, **more)
+        sort = sort_for(self.pipeline.object_type)
+        return Panel(
+            kind, title, _(self.stage.label), self.stage.tone, self.stage.id, close_url, sort, **more
+        )
 
     def _new_url(self, after: str, **more: str) -> str:
         query = "&".join(f"{name}={value}" for name, value in {"after": after, **more}.items() if value)
@@ -233,7 +232,7 @@ class Drawer:
 
     def choose(self, after: str) -> Panel:
         offers = []
-        for kind in lanes.offered(self.account):
+        for kind in lanes.offered(self.account, self.pipeline.object_type):
             title, icon, tone, text = steps.LOOKS[kind]
             offers.append(Offer(icon, tone, str(title), str(text), self._new_url(after, kind=kind)))
         return self._panel("choose", _("Choose an action"), offers=tuple(offers))

@@ -8,6 +8,7 @@ from typing import Literal
 
 from deskhand.web.automation.fields import Field
 from deskhand.web.choices import Choice
+from deskhand.web.objects.tabs import Sort
 from deskhand.web.shell import Person
 from deskhand.web.troubles import Trouble
 
@@ -74,6 +75,7 @@ class Bubble:
 
 @dataclass(frozen=True)
 class LaneColumn:
+    sort: Sort
     stage_id: int
     label: str
     tone: str
@@ -94,7 +96,8 @@ class LaneColumn:
 class AutomatePage:
     title: str
     url: str
-    templated: Templated
+    sort: Sort
+    templated: Templated | None  # of tickets only
     lanes: tuple[LaneColumn, ...]
     mails: tuple[tuple[str, str], ...]  # name and address of its editor
 
@@ -145,6 +148,7 @@ class Panel:
     stage_tone: str
     stage_id: int
     close_url: str
+    sort: Sort
     back_url: str = ""
     url: str = ""  # where the form goes
     revision: str = ""

@@ -33,7 +33,7 @@ from deskhand.web.automation.fields import with_refusal
 from deskhand.web.frame import shell
 from deskhand.web.jinja import render, wants_fragment
 from deskhand.web.middleware import AccountRequest
-from deskhand.web.objects.tabs import SORTS, bar, tabs
+from deskhand.web.objects.tabs import bar, pipeline_with, tabs
 from deskhand.web.pipelines import page as pages
 from deskhand.web.pipelines import steps
 from deskhand.web.pipelines.page import Drawer
@@ -44,9 +44,18 @@ STATUS_RULES = {"sent": ("moves_on_sent", "sent_stage_id"), "reply": ("moves_on_
 
 
 def _allowed_pipeline(request: AccountRequest, pipeline_id: int) -> PipelineValue:
-    """Raises Forbidden for who may not edit lanes (R-ACT-40), NotFound for a pipeline that is not theirs."""
-    lanes.require(request.viewer, "ticket")
-    return pages.pipeline_with(pipeline_id)
+    """Raises Forbidden for who may not edit such lanes (R-ACT-40, R-ACT-41), NotFound for a pipeline that is not theirs."""
+    found = pipeline_with(pipeline_id)
+    lanes.require(request.viewer, found.object_type)
+    return found
+
+
+def _ticket_pipeline(request: AccountRequest, pipeline_id: int) -> PipelineValue:
+    """One that has what only tickets have."""
+    found = _allowed_pipeline(request, pipeline_id)
+    if found.object_type != "ticket":
+        raise NotFound(_("There is no such automation."))
+    return found
 
 
 def _plain(text: str) -> str:
@@ -56,7 +65,6 @@ def _plain(text: str) -> str:
 @require_GET
 def workflow(request: AccountRequest, workflow_id: int) -> HttpResponse:
     """To the lane that a notification is about."""
-    lanes.require(request.viewer, "ticket")
     found = Workflow.objects.filter(
         account_id=request.viewer.account_id,
         pk=workflow_id,
@@ -65,6 +73,7 @@ def workflow(request: AccountRequest, workflow_id: int) -> HttpResponse:
     ).first()
     if found is None:
         raise NotFound(_("This automation does not exist any more."))
+    lanes.require(request.viewer, found.object_type)
     reading.mark_about(request.viewer, clock.now(), [Kind.AUTOMATION], [found.pk])
     return redirect(f"{reverse('automate', args=[found.origin_pipeline_id])}#lane-{found.origin_stage_id}")
 
@@ -75,7 +84,7 @@ def home(request: AccountRequest) -> HttpResponse:
     lanes.require(request.viewer, "ticket")
     wanted = request.GET.get("pipeline", "")
     chosen = number(wanted, "pipeline") if wanted else pipelines_of("ticket").default.id
-    return redirect("automate", pages.pipeline_with(chosen).id)
+    return redirect("automate", pipeline_with(chosen).id)
 
 
 @require_GET
@@ -83,10 +92,9 @@ def automate(request: AccountRequest, pipeline_id: int) -> HttpResponse:
     pipeline = _allowed_pipeline(request, pipeline_id)
     page = pages.automate_page(request.account, pipeline)
     context = {
-        "shell": shell(request, area="object-tickets"), "page": page,
-        "tabs": tabs(request.viewer, SORTS["tickets"], "pipelines"),
-        "bar": bar(request.viewer, request.account, pipeline_id, "automate"),
-        "may_manage": policy.can(request.viewer, Action.EDIT_PIPELINES),
+        "shell": shell(request, area=page.sort.area), "page": page,
+        "tabs": tabs(request.viewer, page.sort, "pipelines"),
+        "bar": bar(request.viewer, request.account, pipeline, "automate"),
     }  # fmt: skip
     return render(request, "pipelines/automate.html", context)
 
@@ -97,14 +105,14 @@ def automate(request: AccountRequest, pipeline_id: int) -> HttpResponse:
 def _templated(request: AccountRequest, pipeline_id: int) -> HttpResponse:
     if not wants_fragment(request):
         return redirect("automate", pipeline_id)
-    shown = pages.templated(request.account, pages.pipeline_with(pipeline_id))
+    shown = pages.templated(request.account, pipeline_with(pipeline_id))
     return render(request, "pipelines/fragments/templated.html", {"templated": shown})
 
 
 @require_POST
 def set_channel(request: AccountRequest, pipeline_id: int, channel_id: int) -> HttpResponse:
     """Whether new conversations of a channel become tickets (R-CC-2, R-CC-3)."""
-    pipeline = _allowed_pipeline(request, pipeline_id)
+    pipeline = _ticket_pipeline(request, pipeline_id)
     policy.require(request.viewer, Action.CONNECT_CHANNELS)
     for channel in pages.channels_of(pipeline):
         if channel.pk == channel_id:
@@ -118,7 +126,7 @@ def set_channel(request: AccountRequest, pipeline_id: int, channel_id: int) -> H
 @require_POST
 def set_status_rule(request: AccountRequest, pipeline_id: int, rule: str) -> HttpResponse:
     """`on` switches, `stage` chooses the target; each alone is saved at once (R-STAT-1, R-STAT-2, R-STAT-14)."""
-    _allowed_pipeline(request, pipeline_id)
+    _ticket_pipeline(request, pipeline_id)
     if rule not in STATUS_RULES or not pages.follows_emails(request.account):
         raise NotFound(_("There is no such automation."))
     switch, target = STATUS_RULES[rule]
@@ -133,7 +141,7 @@ def set_status_rule(request: AccountRequest, pipeline_id: int, rule: str) -> Htt
 @require_POST
 def set_close_date(request: AccountRequest, pipeline_id: int) -> HttpResponse:
     """R-CLOSE-3"""
-    _allowed_pipeline(request, pipeline_id)
+    _ticket_pipeline(request, pipeline_id)
     return _set_policy(request, pipeline_id, {"sets_close_date": request.POST.get("on") == "1"})
 
 
@@ -154,15 +162,15 @@ def _lane(
     if not wants_fragment(request):
         return redirect(f"{reverse('automate', args=[pipeline_id])}#lane-{stage_id}")
     columns = {
-        lane.stage_id: lane for lane in pages.lane_columns(request.account, pages.pipeline_with(pipeline_id))
+        lane.stage_id: lane for lane in pages.lane_columns(request.account, pipeline_with(pipeline_id))
     }
     other = columns[also] if also and also != stage_id else None
     context = {"lane": columns[stage_id], "other": other, "panel": panel}
     return render(request, "pipelines/fragments/lane.html", context)
 
 
-def _workflow(stage: StageValue) -> Workflow:
-    found = lanes.lane_of(stage.id)
+def _workflow(pipeline: PipelineValue, stage: StageValue) -> Workflow:
+    found = lanes.lane_of(stage.id, pipeline.object_type)
     if found is None:
         raise NotFound(_("This status has no workflow yet."))
     return found
@@ -172,7 +180,7 @@ def _workflow(stage: StageValue) -> Workflow:
 def switch_lane(request: AccountRequest, pipeline_id: int, stage_id: int) -> HttpResponse:
     """Switching on asks first when tickets are in the status already (R-ACT-3, R-ACT-12)."""
     drawer = _drawer(request, pipeline_id, stage_id)
-    workflow, on = _workflow(drawer.stage), request.POST.get("on") == "1"
+    workflow, on = _workflow(drawer.pipeline, drawer.stage), request.POST.get("on") == "1"
     if on and not workflow.is_on and "present" not in request.POST:
         present = enroll.count_present(workflow.account_id, workflow.pk, clock.now())
         if present:
@@ -185,8 +193,9 @@ def switch_lane(request: AccountRequest, pipeline_id: int, stage_id: int) -> Htt
 @require_POST
 def set_every_time(request: AccountRequest, pipeline_id: int, stage_id: int) -> HttpResponse:
     """R-ACT-11"""
-    stage = pages.stage_with(_allowed_pipeline(request, pipeline_id), stage_id)
-    lanes.set_every_time(_workflow(stage), request.POST.get("on") == "1", by=request.user.pk)
+    pipeline = _allowed_pipeline(request, pipeline_id)
+    workflow = _workflow(pipeline, pages.stage_with(pipeline, stage_id))
+    lanes.set_every_time(workflow, request.POST.get("on") == "1", by=request.user.pk)
     return _lane(request, pipeline_id, stage_id)
 
 
@@ -203,7 +212,7 @@ def _show(request: AccountRequest, panel: Panel, status: int = 200) -> HttpRespo
     context: dict[str, Any] = {"panel": panel}
     if wants_fragment(request):
         return render(request, "pipelines/fragments/panel.html", context, status=status)
-    context["shell"] = shell(request, area="object-tickets")
+    context["shell"] = shell(request, area=panel.sort.area)
     return render(request, "pipelines/step.html", context, status=status)
 
 
@@ -226,9 +235,9 @@ def _step(drawer: Drawer, step_id: str) -> tuple[Workflow, list[LaneStep], LaneS
     raise NotFound(_("There is no such step."))
 
 
-def _offered(request: AccountRequest, kind: str) -> str:
+def _offered(request: AccountRequest, drawer: Drawer, kind: str) -> str:
     """Raises NotFound for what the plan does not offer (R-ACT-26)."""
-    if kind not in lanes.offered(request.account):
+    if kind not in lanes.offered(request.account, drawer.pipeline.object_type):
         raise NotFound(_("There is no such action."))
     return kind
 
@@ -242,26 +251,30 @@ def new_step(request: AccountRequest, pipeline_id: int, stage_id: int) -> HttpRe
         _step(drawer, after)
     if not kind:
         return _show(request, drawer.choose(after))
-    _offered(request, kind)
+    _offered(request, drawer, kind)
     typed = steps.typed_of(kind, {}, drawer.pipeline)
-    return _show(request, drawer.new(kind, after, typed, lanes.lane_of(stage_id)))
+    return _show(
+        request, drawer.new(kind, after, typed, lanes.lane_of(stage_id, drawer.pipeline.object_type))
+    )
 
 
 @require_POST
 def add_step(request: AccountRequest, pipeline_id: int, stage_id: int) -> HttpResponse:
     drawer = _drawer(request, pipeline_id, stage_id)
     kind, after, typed = request.POST.get("kind", ""), request.POST.get("after", ""), _typed(request)
-    _offered(request, kind)
+    _offered(request, drawer, kind)
     if after:
         _step(drawer, after)
     if "redraw" in typed:
-        return _show(request, drawer.new(kind, after, typed, lanes.lane_of(stage_id)))
+        return _show(
+            request, drawer.new(kind, after, typed, lanes.lane_of(stage_id, drawer.pipeline.object_type))
+        )
     try:
         settings = steps.read(kind, typed, drawer.pipeline)
-        lanes.add_step("ticket", stage_id, kind, settings, after=after, by=request.user.pk, seen_revision=_seen(request))  # fmt: skip
+        lanes.add_step(drawer.pipeline.object_type, stage_id, kind, settings, after=after, by=request.user.pk, seen_revision=_seen(request))  # fmt: skip
     except (Invalid, Conflict) as refusal:
         more = _refused(steps.fields(kind, typed, drawer.pipeline), refusal)
-        return _show(request, drawer.new(kind, after, typed, lanes.lane_of(stage_id), **more), status_of(refusal))  # fmt: skip
+        return _show(request, drawer.new(kind, after, typed, lanes.lane_of(stage_id, drawer.pipeline.object_type), **more), status_of(refusal))  # fmt: skip
     return _lane(request, pipeline_id, stage_id)
 
 
@@ -287,7 +300,7 @@ def edit_step(request: AccountRequest, pipeline_id: int, stage_id: int, step_id:
 
 def _editable(drawer: Drawer, step_id: str) -> tuple[Workflow, list[LaneStep], LaneStep]:
     found = _step(drawer, step_id)
-    if found[2].kind not in lanes.OFFERED:
+    if not lanes.is_editable(found[2].kind):
         raise NotFound(_("This step can't be changed here."))
     return found
 

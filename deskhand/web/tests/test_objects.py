@@ -101,7 +101,7 @@ def test_the_picker_stays_with_the_part(admin, second):
 
 
 def test_a_pipeline_is_made_with_statuses_to_begin_with_R_PIPE_6(office, admin):
-    made = admin.post(url("pipeline-new"), {"label": "Returns"})
+    made = admin.post(url("pipeline-new", "tickets"), {"label": "Returns"})
 
     with office.inside() as world:
         found = world.tickets.pipelines[-1]
@@ -112,7 +112,7 @@ def test_a_pipeline_is_made_with_statuses_to_begin_with_R_PIPE_6(office, admin):
 
 
 def test_a_pipeline_without_a_name_is_not_made(office, admin):
-    answer = admin.post(url("pipeline-new"), {"label": "x" * 101})
+    answer = admin.post(url("pipeline-new", "tickets"), {"label": "x" * 101})
 
     assert answer.status_code == 422
     assert "x" * 101 in text(answer)
@@ -122,18 +122,18 @@ def test_a_pipeline_without_a_name_is_not_made(office, admin):
 def test_more_pipelines_take_a_plan_R_PIPE_12(office, admin):
     Account.objects.update(plan=Plan.FREE)
 
-    assert "has one ticket pipeline" in text(admin.get(url("pipelines")))
-    assert admin.post(url("pipeline-new"), {"label": "Returns"}).status_code == 403
+    assert "has one ticket pipeline" in text(admin.get(url("pipelines", "tickets")))
+    assert admin.post(url("pipeline-new", "tickets"), {"label": "Returns"}).status_code == 403
 
 
 def test_pipelines_change_places_R_PIPE_5(office, admin, default, second):
     ids = [str(default.id), str(second.pk)]
-    admin.post(url("pipelines-order"), {"row": ids, "move": f"down:{default.id}"})
+    admin.post(url("pipelines-order", "tickets"), {"row": ids, "move": f"down:{default.id}"})
 
     with office.inside() as world:
         assert [one.label for one in world.tickets.pipelines] == ["Returns", "Support pipeline"]
-    assert admin.post(url("pipelines-order"), {"row": ids[:1]}).status_code == 409
-    assert admin.post(url("pipelines-order"), {"row": ["<script>"]}).status_code == 400
+    assert admin.post(url("pipelines-order", "tickets"), {"row": ids[:1]}).status_code == 409
+    assert admin.post(url("pipelines-order", "tickets"), {"row": ["<script>"]}).status_code == 400
 
 
 def test_a_pipeline_gets_another_name_R_PIPE_7(office, admin, default):
@@ -155,7 +155,7 @@ def test_a_pipeline_with_tickets_asks_where_they_go_R_PIPE_9(office, admin, defa
     to = stage(office, "New")
     answer = admin.post(url("pipeline-deleted", second.pk), {"move_to": to})
 
-    assert answer.headers["Location"] == url("pipelines")
+    assert answer.headers["Location"] == url("pipelines", "tickets")
     assert office.again(ticket).stage_id == to
     assert admin.get(url("pipeline", second.pk)).status_code == 404
 
@@ -165,7 +165,7 @@ def test_the_last_pipeline_stays_R_DM_3(admin, default):
 
     assert answer.status_code == 422
     assert "The last pipeline can&#39;t be deleted." in text(answer)
-    assert url("pipeline-delete", default.id) not in text(admin.get(url("pipelines")))
+    assert url("pipeline-delete", default.id) not in text(admin.get(url("pipelines", "tickets")))
 
 
 # ── statuses ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -592,7 +592,7 @@ def test_a_property_that_nothing_names_says_so(admin, colour):
 
 def test_a_property_belongs_to_its_kind_of_record(admin, colour):
     assert admin.get(url("property", "contacts", colour.pk)).status_code == 404
-    assert admin.get(url("properties", "deals")).status_code == 404
+    assert admin.get(url("properties", "sheds")).status_code == 404
 
 
 def test_groups_are_saved_as_a_form_and_lose_nothing(office, admin):
@@ -715,5 +715,10 @@ def test_setup_says_how_tickets_are_here(office, admin, colour):
     assert f"The last one was #{first.number}." in page
     assert "1 property is your own." in page
     assert "New tickets begin in “Support pipeline” as “New”" in page
-    for there in (url("pipelines"), url("properties", "tickets"), url("layout", "tickets"), url("channels")):
+    for there in (
+        url("pipelines", "tickets"),
+        url("properties", "tickets"),
+        url("layout", "tickets"),
+        url("channels"),
+    ):
         assert f'href="{there}"' in page

@@ -9,6 +9,7 @@ from django.urls import reverse
 from deskhand.accounts import teams
 from deskhand.accounts.models import Account, AuditEntry, Plan
 from deskhand.automation import lanes, templates, workflows
+from deskhand.automation.actions.registry import ACTIONS
 from deskhand.automation.models import Enrollment, MailTemplate, StepComment, StepLog, Workflow
 from deskhand.crm.pipelines import pipelines
 from deskhand.crm.pipelines.models import Pipeline, StageState
@@ -106,7 +107,7 @@ def test_who_may_not_edit_lanes_gets_no_page_and_no_way_to_it_T_ACT_11(office, s
     client = sign_in(office.world.grace)
 
     assert client.get(url("automate", place[0])).status_code == 403
-    assert not {"/settings/pipelines", "/settings/tickets"} & set(
+    assert not {"/settings/tickets/pipelines", "/settings/tickets"} & set(
         text(client.get("/account/password/change/")).split('"')
     )
 
@@ -234,7 +235,7 @@ def test_the_choice_of_actions_is_what_the_plan_offers_R_ACT_26(office, admin, p
     assert admin.post(url("lane-step-add", *place), {"kind": "delay", "minutes_days": "1"}).status_code == 404
 
 
-@pytest.mark.parametrize("kind", lanes.OFFERED)
+@pytest.mark.parametrize("kind", [*ACTIONS, lanes.DELAY])
 def test_every_action_has_its_form_R_ACT_20_R_ACT_21_R_ACT_24(admin, place, kind):
     page = admin.get(url("lane-step-new", *place, kind=kind))
     part = admin.get(url("lane-step-new", *place, kind=kind), headers=HTMX)
@@ -465,7 +466,7 @@ def test_a_lane_is_switched_on_and_off_R_ACT_3(office, admin, place, chain):
     admin.post(url("lane-switch", *place), {"on": "0"})
 
     with office.inside():
-        assert not lanes.lane_of(place[1]).is_on
+        assert not lanes.lane_of(place[1], "ticket").is_on
 
 
 @pytest.mark.parametrize(("answer", "taken_in"), [("0", 0), ("1", 2)])
@@ -477,11 +478,11 @@ def test_switching_on_asks_about_who_is_there_already_R_ACT_12(office, admin, pl
     asked = text(admin.post(url("lane-switch", *place), {"on": "1"}))
     assert "Also the 2 that are here now" in asked
     with office.inside():
-        assert not lanes.lane_of(place[1]).is_on
+        assert not lanes.lane_of(place[1], "ticket").is_on
 
     admin.post(url("lane-switch", *place), {"on": "1", "present": answer})
     with office.inside():
-        assert lanes.lane_of(place[1]).is_on
+        assert lanes.lane_of(place[1], "ticket").is_on
         assert Enrollment.objects.count() == taken_in
 
 
@@ -500,7 +501,7 @@ def test_a_lane_may_run_every_time_R_ACT_11(office, admin, place, chain):
     admin.post(url("lane-every-time", *place), {"on": "1"})
 
     with office.inside():
-        assert workflows.definition_of(lanes.lane_of(place[1])).reenrollment.is_on
+        assert workflows.definition_of(lanes.lane_of(place[1], "ticket")).reenrollment.is_on
 
 
 def test_failures_and_what_needs_a_look_are_said(office, admin, place, chain):

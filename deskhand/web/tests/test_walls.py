@@ -17,9 +17,9 @@ from deskhand.accounts import tokens as api_tokens
 from deskhand.automation import lanes, templates
 from deskhand.automation.models import MailTemplate, Workflow
 from deskhand.channels.email.models import InboundMail, MailState
-from deskhand.crm.records import companies, contacts, tasks, tickets
+from deskhand.crm.records import companies, contacts, objects, tasks, tickets
 from deskhand.crm.records.tasks import Wanted
-from deskhand.crm.schema import properties
+from deskhand.crm.schema import object_types, properties
 from deskhand.crm.schema.types import Kind
 from deskhand.delivery.models import OutboxEntry, SinkMail, State
 from deskhand.desk import later, replies, snippets
@@ -197,6 +197,12 @@ TABLE: dict[str, Wall] = {
     "layout": OF_THE_LIST,
     "layout-save": Wall("POST", neighbour=None),
     "layout-reset": Wall("POST", neighbour=None),
+    "settings-deals": OF_THE_LIST,
+    "settings-projects": OF_THE_LIST,
+    "object-types": OF_THE_LIST,
+    "object-type-create": Wall("POST", neighbour=None),
+    "object-setup": Wall(),
+    **{f"object-{name}": Wall("POST") for name in ("names", "type-save", "type-delete")},
     "pipelines": OF_THE_LIST,
     "pipeline-new": Wall("POST", neighbour=None),
     "pipelines-order": Wall("POST", neighbour=None),
@@ -400,6 +406,8 @@ def places(office) -> dict[str, str]:
         made = properties.create("ticket", "canary", "Canary 7f3a", Kind.TEXT)
         archived = properties.create("ticket", "old_canary", "Canary 7f3a", Kind.TEXT)
         properties.archive("ticket", "old_canary")
+        kind = object_types.create("canaries", "Canary 7f3a", "Canary 7f3a", by=SYSTEM)
+        objects.switch_pipelines(kind.key, True, by=SYSTEM)
         saved = CustomView.objects.create(
             account_id=world.account.pk, owner_id=world.bob.pk, name="Canary 7f3a", sort="-hs_ticket_id", created_at=office.at
         )  # fmt: skip
@@ -434,6 +442,8 @@ def places(office) -> dict[str, str]:
         **{name: people[name.split("-")[0]][:1] for name in PEOPLE},
         **{name: twins[name.split("-")[0]] for name in PEOPLE if name.endswith(("-merge-with", "-merged", "-unmerge"))},
         **{name: people[name.split("-")[0]] for name in PEOPLE if name.endswith(("-linked", "-unlink", "-primary"))},
+        **{key: ["tickets"] for key in ("pipelines", "pipeline-new", "pipelines-order")},
+        **{key: [kind.key] for key in ("object-setup", "object-names", "object-type-save", "object-type-delete")},
         "mail-template": [automated.pk], "mail-template-save": [automated.pk], "mail-template-archive": [automated.pk],
         **{key: ["tickets"] for key in ("properties", "property-new", "property-add", "property-groups", "property-groups-save", "layout", "layout-save", "layout-reset")},
         **{key: ["tickets", made.pk] for key in ("property", "property-save", "property-archive", "property-archived")},
