@@ -20,6 +20,7 @@ from django.db import DatabaseError, OperationalError, connection, transaction
 
 from deskhand.accounts import attempts
 from deskhand.accounts.models import Account
+from deskhand.automation import answers as call_answers
 from deskhand.automation import enroll, lanes, runner, templates
 from deskhand.channels.email import alarms, inbound
 from deskhand.channels.email.accounts import relay_of
@@ -32,9 +33,10 @@ from deskhand.crm.records.models import Ticket
 from deskhand.crm.records.store import Change
 from deskhand.crm.schema import properties
 from deskhand.crm.segments import segments
-from deskhand.delivery import sender
+from deskhand.delivery import calls, sender
 from deskhand.delivery.models import State as Sending
 from deskhand.delivery.relays import Relay, default_relay
+from deskhand.delivery.transports.http import HttpTransport
 from deskhand.delivery.transports.mail import MailTransport
 from deskhand.delivery.types import Answered, Pair, Transport, Verdict
 from deskhand.desk import (
@@ -487,6 +489,7 @@ def note_answers(answers: Sequence[Answered]) -> None:
     for account_id, own in by_account.items():
         with account_scope(account_id):
             replies.note_answers(own)
+            call_answers.note(account_id, own)
             live.signal(account_id, replies.signals_of(own))
             alarms.not_sending(_not_leaving(own))
 
@@ -571,7 +574,7 @@ def _usable(relay: Callable[[], Relay | None]) -> Relay | None:
 
 def transports() -> dict[str, Transport]:
     """The ways out."""
-    return {"mail": MailTransport(relay_for, have_relay)}
+    return {"mail": MailTransport(relay_for, have_relay), calls.TRANSPORT: HttpTransport()}
 
 
 _connected = False

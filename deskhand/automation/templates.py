@@ -243,12 +243,15 @@ def problems(settings: Mapping[str, Any], *names: str) -> list[tuple[str, str]]:
 
 def fill(source: str, record: Mapping[str, Any], outputs: Mapping[str, Any] | None = None) -> str:
     """Fill one text with a record's tokens, and what earlier steps told. Raises Invalid when it can't be read."""
-    if not has_tokens(source):
-        return source
+    return fill_with(source, tokens.values(record, outputs)) if has_tokens(source) else source
+
+
+def fill_with(source: str, named: Mapping[str, Any]) -> str:
+    """Fill one text with these tokens. Raises Invalid when it can't be read."""
     from deskhand.automation.liquids import LiquidError
 
     try:
-        return _compile(source, "text").render(**tokens.values(record, outputs))
+        return _compile(source, "text").render(**named)
     except LiquidError as failure:
         raise Invalid(
             _("The text could not be filled: %(failure)s") % {"failure": failure}, field="text"

@@ -48,6 +48,11 @@ def decide(
         return Next("SENT", reason="refused") if taken_by_some else Next("FAILED", reason="refused")
     if answer.verdict is Verdict.AMBIGUOUS and ambiguous >= MOST_AMBIGUOUS:
         return Next("HELD", reason="ambiguous")
-    if tried_seconds >= GIVE_UP_AFTER:
+    if tried_seconds >= patience_with(answer):
         return Next("FAILED", reason="gave-up")
-    return Next("WAITING", wait_after(attempts, jitter, first), "retry")
+    return Next("WAITING", max(answer.wait, wait_after(attempts, jitter, first)), "retry")
+
+
+def patience_with(answer: Answer) -> float:
+    """Seconds since the first try after which a send is given up."""
+    return GIVE_UP_AFTER if answer.patience is None else answer.patience

@@ -20,6 +20,7 @@ from typing import Any
 import structlog
 from django.db import InterfaceError, OperationalError, close_old_connections, connection
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from prometheus_client import Counter
 
 from deskhand.delivery import claims, outbox, retries
@@ -377,7 +378,10 @@ def _explained(reason: str, answer: Answer) -> str:
         case "refused":
             return _("Refused: %s") % words
         case "gave-up":
-            return _("Given up after five days: %s") % words
+            days = round(retries.patience_with(answer) / 86400)
+            return ngettext("Given up after %(days)s day: %(answer)s", "Given up after %(days)s days: %(answer)s", days) % {
+                "days": days, "answer": words,
+            }  # fmt: skip
         case "ambiguous":
             return _("It may have arrived several times already; release it to try once more: %s") % words
     return ""

@@ -60,6 +60,14 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Reply:
+    """What another system said to a call, cut to what is kept."""
+
+    status: int
+    body: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """The other side's answer to one try, in its own words."""
 
@@ -68,6 +76,9 @@ class Answer:
     settled: Mapping[str, str] = field(
         default_factory=dict
     )  # recipient → its definite answer, "250 …" or "5xx …"
+    reply: Reply | None = None  # to a call
+    wait: float = 0.0  # seconds that the other side asks to be left alone
+    patience: float | None = None  # seconds of trying, where they are other than a mail's
 
 
 @dataclass(frozen=True, slots=True)

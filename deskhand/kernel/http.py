@@ -51,11 +51,19 @@ def fetch(
     seconds: float = SECONDS,
     at_most: int = AT_MOST,
     redirects: int = REDIRECTS,
+    cut: bool = False,
 ) -> Response:
     """Ask `url`; see `fetch_async`. Not for use inside an event loop, nor inside a transaction."""
     return asyncio.run(
         fetch_async(
-            method, url, headers=headers, body=body, seconds=seconds, at_most=at_most, redirects=redirects
+            method,
+            url,
+            headers=headers,
+            body=body,
+            seconds=seconds,
+            at_most=at_most,
+            redirects=redirects,
+            cut=cut,
         )
     )
 
@@ -69,11 +77,13 @@ async def fetch_async(
     seconds: float = SECONDS,
     at_most: int = AT_MOST,
     redirects: int = REDIRECTS,
+    cut: bool = False,
 ) -> Response:
     """Ask `url` and return the whole answer, of any status.
 
     Raises Invalid for an address that can't be asked, Rejected for one that may not be, for an answer above `at_most`
     bytes and for too many redirects; Unreachable when it certainly was not done (or only read), else Ambiguous.
+    With `cut` an answer above `at_most` is cut there, and one that was packed is empty: its status is what counts.
     A redirect takes `headers` along (only Authorization stays behind): give `redirects=0` when they are secret.
     """
     check_url(url)
@@ -82,7 +92,7 @@ async def fetch_async(
         async with asyncio.timeout(seconds):
             async with _client(redirects) as client:
                 async with client.stream(method, url, headers=asked, content=body or None) as answer:
-                    return await _whole(answer, at_most)
+                    return await _whole(answer, at_most, cut)
     except (httpx.ConnectError, httpx.ConnectTimeout) as failure:
         raise Unreachable(
             _("%s can't be reached: %s") % (_shown(url), failure or _("no answer in time"))
@@ -177,19 +187,26 @@ def _client(redirects: int) -> httpx.AsyncClient:
     )
 
 
-async def _whole(answer: httpx.Response, at_most: int) -> Response:
-    if answer.headers.get("content-encoding", "identity") not in ("", "identity"):
+async def _whole(answer: httpx.Response, at_most: int, cut: bool) -> Response:
+    is_packed = answer.headers.get("content-encoding", "identity") not in ("", "identity")
+    if is_packed and not cut:
         raise Rejected(_("%s packed its answer, which was not asked for.") % _shown(str(answer.url)))
     parts: list[bytes] = []
     size = 0
     async for part in answer.aiter_raw():
         size += len(part)
+        if not is_packed:
+            parts.append(part)
+        if is_packed or (cut and size >= at_most):
+            break
         if size > at_most:
             raise Rejected(_("%s answered with more than %s bytes.") % (_shown(str(answer.url)), at_most))
-        parts.append(part)
     named: Sequence[tuple[str, str]] = answer.headers.multi_items()
     return Response(
-        answer.status_code, {name.lower(): value for name, value in named}, b"".join(parts), str(answer.url)
+        answer.status_code,
+        {name.lower(): value for name, value in named},
+        b"".join(parts)[:at_most],
+        str(answer.url),
     )
 
 

@@ -68,6 +68,9 @@ HELP_DESK = [
     ),
     Page("snippets", gettext_lazy("Snippets"), "message-square-quote", "snippets", Action.OPEN_HELP_DESK),
 ]
+AUTOMATION = [
+    Page("secrets", gettext_lazy("Secrets"), "lock", "secrets", Action.EDIT_WORKFLOWS),
+]
 OBJECTS = [
     Page(
         "object-tickets",
@@ -97,7 +100,7 @@ SYSTEM = [
     Page("mailbox", gettext_lazy("Sent mail"), "mail", "mailbox", Action.EDIT_ACCOUNT),
     Page("system", gettext_lazy("System"), "activity", "system", Action.EDIT_ACCOUNT),
 ]
-KEYS = {page.key for part in (YOU, PEOPLE, HELP_DESK, OBJECTS, SYSTEM) for page in part}
+KEYS = {page.key for part in (YOU, PEOPLE, HELP_DESK, AUTOMATION, OBJECTS, SYSTEM) for page in part}
 
 
 def sections(viewer: Viewer, current: str, own: Sequence[SideLink] = ()) -> tuple[SideSection, ...]:
@@ -106,6 +109,7 @@ def sections(viewer: Viewer, current: str, own: Sequence[SideLink] = ()) -> tupl
         (_("You"), YOU),
         (_("People"), PEOPLE),
         (_("Help desk"), HELP_DESK),
+        (_("Automation"), AUTOMATION),
         (_("Objects"), OBJECTS),
         (_("System"), SYSTEM),
     )

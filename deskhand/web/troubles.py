@@ -60,7 +60,7 @@ _BY_CODE: dict[str, Promise] = {
 }
 _BY_WORDS: tuple[tuple[re.Pattern[str], Promise], ...] = (
     (re.compile(r"may have (?:left|arrived)", re.IGNORECASE), _UNCLEAR),
-    (re.compile(r"five days", re.IGNORECASE), _TOO_LATE),
+    (re.compile(r"given up after", re.IGNORECASE), _TOO_LATE),
     (re.compile(r"timed? ?out|connection ?refused|unreachable|reset by|no route|name or service|getaddrinfo|Errno", re.IGNORECASE), _AWAY),
 )  # fmt: skip
 

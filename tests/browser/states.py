@@ -634,6 +634,10 @@ def step_comments(page: Page) -> None:
     page.locator("#drawer textarea").wait_for()
 
 
+def secrets(page: Page) -> None:
+    page.goto("/settings/secrets")
+
+
 def mails(page: Page) -> None:
     page.goto("/settings/mails")
 
@@ -730,6 +734,7 @@ STATES: dict[str, Step] = {
     "picks": picks,
     "later-menu": later_menu,
     "view-changed": view_changed,
+    "secrets": secrets,
     "snippets": snippet_list,
     "new-snippet": new_snippet,
     "owner-menu": owner_menu,

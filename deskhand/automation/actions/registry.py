@@ -5,6 +5,7 @@ from __future__ import annotations
 from deskhand.automation.actions.create_task import CreateTask
 from deskhand.automation.actions.internal_email import InternalEmail
 from deskhand.automation.actions.send_email import SendEmail
+from deskhand.automation.actions.send_webhook import SendWebhook
 from deskhand.automation.actions.set_property import SetProperty
 from deskhand.automation.actions.types import Action
 
@@ -16,5 +17,6 @@ ACTIONS: dict[str, Action] = {
         InternalEmail(),
         CreateTask(),
         SetProperty(),
+        SendWebhook(),
     )
 }

@@ -133,7 +133,7 @@ def _field(setting: Setting, typed: Typed, tokens: tuple[tuple[str, str], ...], 
     field = Field(
         setting.name, setting.label, _plain_kind(setting), value, help=setting.help, redraws=setting.redraws,
         tokens=tokens if setting.takes_tokens and setting.input is not Input.PAIRS else (),
-        links=tuple((label, reverse(page, args=[pk])) for label, page, pk in setting.links),
+        links=tuple((label, reverse(page, args=[pk] if pk else [])) for label, page, pk in setting.links),
         is_drawn_again=setting.redraws and again == setting.name,
     )  # fmt: skip
     match setting.input:

@@ -10,7 +10,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from deskhand.accounts import policy
-from deskhand.automation import enroll
+from deskhand.automation import enroll, webcalls
+from deskhand.automation.models import Enrollment, StepCall
 from deskhand.channels.email import inbound
 from deskhand.channels.email.models import NOT_FETCHED, InboundMail
 from deskhand.crm.records.models import Ticket
@@ -19,6 +20,7 @@ from deskhand.delivery.models import OutboxEntry, State
 from deskhand.desk.models import Message
 from deskhand.desk.outgoing import REFERENCE
 from deskhand.kernel import jobs
+from deskhand.notifications import pages
 from deskhand.web import times, troubles
 from deskhand.web.inbox.rows import Label
 from deskhand.web.middleware import AccountRequest
@@ -47,11 +49,11 @@ def _queue(request: AccountRequest, before: int | None) -> Part:
     account_id = request.viewer.account_id
     found = queries.queue(account_id, UNSENT, before=before, limit=SHOWN + 1)
     counts = queries.counts(account_id)
-    about = _subjects(request, found)
+    about = _subjects(request, found) | _workflows(request, found)
     held, fence = counts.get(State.HELD, 0), queries.fence()
     return Part(
         "mails", _("Mail queue"), _("All mail has left."), _("Try now"),
-        lines=tuple(_mail(entry, *about.get(entry.reference_id or 0, ("", ""))) for entry in found[:SHOWN]),
+        lines=tuple(_mail(entry, *about.get(entry.pk, ("", ""))) for entry in found[:SHOWN]),
         count_text=_count(sum(counts.values())),
         all_url=reverse("system-mails-release") if held else "",
         all_label=_("Send what is held (%(num)s)") % {"num": _count(held)},
@@ -84,7 +86,7 @@ def _tries(entry: OutboxEntry) -> str:
 
 
 def _subjects(request: AccountRequest, entries: Sequence[OutboxEntry]) -> dict[int, tuple[str, str]]:
-    """{message id: subject and address of its ticket}, of those the viewer may see."""
+    """{entry: subject and address of its message's ticket}, of those the viewer may see."""
     ids = [entry.reference_id for entry in entries if entry.reference_type == REFERENCE]
     said = Message.objects.filter(account_id=request.viewer.account_id, pk__in=ids, ticket_id__isnull=False)
     ticket_of = dict(said.values_list("id", "ticket_id"))
@@ -96,7 +98,31 @@ def _subjects(request: AccountRequest, entries: Sequence[OutboxEntry]) -> dict[i
         pk: (f"#{number} {subject}", reverse("inbox-ticket", args=["all-open", pk]))
         for pk, number, subject in seen.values_list("id", "number", "subject")
     }
-    return {message: about[ticket] for message, ticket in ticket_of.items() if ticket in about}
+    seen_of = {message: about[ticket] for message, ticket in ticket_of.items() if ticket in about}
+    return {
+        entry.pk: seen_of[entry.reference_id]
+        for entry in entries
+        if entry.reference_type == REFERENCE and entry.reference_id in seen_of
+    }
+
+
+def _workflows(request: AccountRequest, entries: Sequence[OutboxEntry]) -> dict[int, tuple[str, str]]:
+    """{entry: name and address of the workflow that calls}."""
+    calling = {
+        entry.reference_id: entry.pk for entry in entries if entry.reference_type == webcalls.REFERENCE
+    }
+    if not calling:
+        return {}
+    account_id = request.viewer.account_id
+    runs = dict(
+        StepCall.objects.filter(account_id=account_id, pk__in=calling).values_list("id", "enrollment_id")
+    )
+    found = Enrollment.objects.filter(account_id=account_id, pk__in=runs.values())
+    about = {
+        pk: (name, pages.workflow(workflow))
+        for pk, workflow, name in found.values_list("id", "workflow_id", "workflow__name")
+    }
+    return {calling[call]: about[run] for call, run in runs.items() if run in about}
 
 
 # ── mail that could not be filed ─────────────────────────────────────────────────────────────────────────────────────

@@ -14,7 +14,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 
 from deskhand.accounts import policy, roles
 from deskhand.accounts import tokens as api_tokens
-from deskhand.automation import lanes, templates
+from deskhand.automation import lanes, secrets, templates
 from deskhand.automation.models import MailTemplate, Workflow
 from deskhand.channels.email.models import InboundMail, MailState
 from deskhand.crm.records import companies, contacts, objects, tasks, tickets
@@ -280,6 +280,10 @@ TABLE: dict[str, Wall] = {
     "lane-step-placed": Wall("POST"),
     "lane-step-comments": Wall(),
     "lane-step-comment": Wall("POST"),
+    "secrets": OF_THE_LIST,
+    "secret-add": Wall("POST", neighbour=None),
+    "secret-replace": Wall("POST"),
+    "secret-delete": Wall("POST"),
     "mail-templates": OF_THE_LIST,
     "mail-template-add": Wall("POST", neighbour=None),
     "mail-template-archive": Wall("POST"),
@@ -367,6 +371,7 @@ def places(office) -> dict[str, str]:
         templates.ensure_defaults(world.account.pk)
         lanes.add_step("ticket", world.stage("New"), "create_task", {"title": "Canary 7f3a"}, by=world.ada.pk)
         automated = MailTemplate.objects.first()
+        secret = secrets.add(world.account.pk, "CANARY_7f3a", "Canary 7f3a", by=Actor.user(world.ada.pk))
         snippet = snippets.create(
             policy.viewer_for(world.account.pk, world.bob.pk),
             snippets.NewSnippet("Canary 7f3a", "canary", "Canary 7f3a"),
@@ -444,6 +449,7 @@ def places(office) -> dict[str, str]:
         **{name: people[name.split("-")[0]] for name in PEOPLE if name.endswith(("-linked", "-unlink", "-primary"))},
         **{key: ["tickets"] for key in ("pipelines", "pipeline-new", "pipelines-order")},
         **{key: [kind.key] for key in ("object-setup", "object-names", "object-type-save", "object-type-delete")},
+        "secret-replace": [secret], "secret-delete": [secret],
         "mail-template": [automated.pk], "mail-template-save": [automated.pk], "mail-template-archive": [automated.pk],
         **{key: ["tickets"] for key in ("properties", "property-new", "property-add", "property-groups", "property-groups-save", "layout", "layout-save", "layout-reset")},
         **{key: ["tickets", made.pk] for key in ("property", "property-save", "property-archive", "property-archived")},
