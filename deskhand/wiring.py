@@ -21,7 +21,7 @@ from django.db import DatabaseError, OperationalError, connection, transaction
 from deskhand.accounts import attempts
 from deskhand.accounts.models import Account
 from deskhand.automation import answers as call_answers
-from deskhand.automation import enroll, lanes, runner, templates
+from deskhand.automation import enroll, lanes, runner, templates, uses
 from deskhand.channels.email import alarms, inbound
 from deskhand.channels.email.accounts import relay_of
 from deskhand.channels.email.models import EmailAccount
@@ -592,6 +592,7 @@ def connect() -> None:
     jobs.handlers.update(JOBS)
     sender.answers.append(note_answers)
     jobs.given_up.append(note_given_up)
+    segments.users[:] = [uses.segments, custom_views.asking_for_segments]
 
 
 def disconnect() -> None:
@@ -604,6 +605,7 @@ def disconnect() -> None:
     jobs.handlers.clear()
     sender.answers.clear()
     jobs.given_up.clear()
+    segments.users.clear()
 
 
 # ── the worker ───────────────────────────────────────────────────────────────────────────────────────────────────────

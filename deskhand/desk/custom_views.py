@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
@@ -14,6 +14,7 @@ from deskhand.accounts.policy import Action, can, require
 from deskhand.accounts.types import Viewer
 from deskhand.crm.filters.as_json import from_json, to_json
 from deskhand.crm.filters.types import EVERYTHING, Condition, Filter, leaves_by_type
+from deskhand.crm.segments.segments import Use, asked_for
 from deskhand.desk import preferences
 from deskhand.desk.models import CustomView, Sharing
 from deskhand.desk.selection import Selection, where
@@ -245,6 +246,15 @@ def _filters(one: CustomView, object_type: str, name: str) -> list[Filter]:
         for kind, leaf in leaves
         if isinstance(leaf, Filter) and (kind, leaf.property) == (object_type, name)
     ]
+
+
+def asking_for_segments(account_id: int, segment_ids: Sequence[int]) -> dict[int, list[Use]]:
+    """{segment: the views that filter by it}."""
+    found: dict[int, list[Use]] = {}
+    for one in CustomView.objects.filter(account_id=account_id).exclude(condition={}).order_by("name"):
+        for segment_id in asked_for(from_json(one.condition, "condition")).intersection(segment_ids):
+            found.setdefault(segment_id, []).append(Use("view", one.pk, one.name))
+    return found
 
 
 def of_pipeline(account_id: int, pipeline_id: int) -> list[CustomView]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from deskhand.automation.actions.create_task import CreateTask
 from deskhand.automation.actions.internal_email import InternalEmail
+from deskhand.automation.actions.segment_members import AddToSegment, RemoveFromSegment
 from deskhand.automation.actions.send_email import SendEmail
 from deskhand.automation.actions.send_webhook import SendWebhook
 from deskhand.automation.actions.set_property import SetProperty
@@ -17,6 +18,8 @@ ACTIONS: dict[str, Action] = {
         InternalEmail(),
         CreateTask(),
         SetProperty(),
+        AddToSegment(),
+        RemoveFromSegment(),
         SendWebhook(),
     )
 }

@@ -43,13 +43,15 @@ class Moved:
 
 
 def add(
-    segment_id: int, record_ids: Collection[int], *, by: Actor, at: datetime | None = None, cause: Cause | None = None, depth: int = 0
+    segment_id: int, record_ids: Collection[int], *, by: Actor, of: str = "", at: datetime | None = None, cause: Cause | None = None,
+    depth: int = 0,
 ) -> list[int]:  # fmt: skip
     """Put records of the segment's kind into it; who calls has seen that they are there. Returns those that are new.
 
-    Raises NotFound, and Invalid for a segment by filter. Four statements for any number of records.
+    Raises NotFound, and Invalid for a segment by filter, or of other records than `of`. Four statements for any number of records.
     """
-    segment = _static(segment_id)
+    segment = find(segment_id, lock=True)
+    require_fillable(segment, of)
     at = at or clock.now()
     found = sql.rows(
         _ADD, [segment.account_id, segment_id, segment.object_type, at, by.kind.value, by.id, sorted(set(record_ids))]
@@ -60,10 +62,12 @@ def add(
 
 
 def remove(
-    segment_id: int, record_ids: Collection[int], *, by: Actor, at: datetime | None = None, cause: Cause | None = None, depth: int = 0
+    segment_id: int, record_ids: Collection[int], *, by: Actor, of: str = "", at: datetime | None = None, cause: Cause | None = None,
+    depth: int = 0,
 ) -> list[int]:  # fmt: skip
     """Take records out of it; returns those that were in. As `add`."""
-    segment = _static(segment_id)
+    segment = find(segment_id, lock=True)
+    require_fillable(segment, of)
     found = sql.rows(_REMOVE, [segment.account_id, segment_id, sorted(set(record_ids))])
     gone = sorted(record_id for (record_id,) in found)
     moved = Moved(segment.object_type, Why(by, cause, depth), left=gone)
@@ -81,17 +85,22 @@ delete from crm_segmentmember where account_id = %s and segment_id = %s and reco
 """
 
 
-def _static(segment_id: int) -> Segment:
-    """Held until the commit, so that its size is right. Raises NotFound, Invalid."""
-    segment = find(segment_id, lock=True)
+def require_fillable(segment: Segment, object_type: str = "") -> None:
+    """Raises Invalid for a segment by filter, and for one of other records than these."""
     if segment.kind != SegmentKind.STATIC:
         raise Invalid(
             _("Who is in this segment follows from its filters."),
             field="segment",
-            value=segment_id,
+            value=segment.pk,
             hint=_("Choose a segment that is filled by hand."),
         )
-    return segment
+    if object_type not in ("", segment.object_type):
+        raise Invalid(
+            _("This segment has records of another kind."),
+            field="segment",
+            value=segment.pk,
+            hint=_("Choose a segment of these records."),
+        )
 
 
 def settle(moved: Mapping[int, Moved], at: datetime) -> None:
