@@ -22,6 +22,7 @@ from deskhand.accounts import attempts
 from deskhand.accounts.models import Account
 from deskhand.automation import answers as call_answers
 from deskhand.automation import enroll, lanes, runner, templates, uses
+from deskhand.automation.enrolling import schedules, standing
 from deskhand.channels.email import alarms, inbound
 from deskhand.channels.email.accounts import relay_of
 from deskhand.channels.email.models import EmailAccount
@@ -471,6 +472,8 @@ TIMERS: dict[str, timers.Handler] = {
     SWEEP: sweep_attempts,
     MONTHS: make_months,
     segments.SWEEP: membership.sweep,
+    standing.SWEEP: enroll.sweep,
+    schedules.FIRE: schedules.on_due,
 }
 
 
@@ -478,6 +481,7 @@ JOBS: dict[str, jobs.Handler] = {
     properties.FILL: filterable.fill,
     segments.FILL: membership.fill,
     enroll.INCLUDE_PRESENT: enroll.include_present,
+    schedules.FIRE: schedules.go_on,
 }
 
 

@@ -234,3 +234,44 @@ def as_fact(prop: Property, value: Any) -> Fact:
     if prop.kind in (Kind.DATE, Kind.DATETIME) and isinstance(value, str):
         return datetime.fromisoformat(value) if "T" in value else date.fromisoformat(value)
     return value  # type: ignore[no-any-return]
+
+
+@dataclass(frozen=True)
+class FactsBefore:
+    """A record as it was before some changes: `old` has what the changed properties were."""
+
+    present: LoadedFacts
+    old: Mapping[str, Any]
+
+    def value(self, property: str) -> Fact:
+        prop = properties_of(self.present.object_type).get(property)
+        if prop is not None and property in self.old:
+            return as_fact(prop, self.old[property])
+        return self.present.value(property)
+
+    def past_values(self, property: str) -> Iterable[Fact]:
+        return self.present.past_values(property)
+
+    def associated(self, to: str, type_id: int | None) -> Iterable[Facts]:
+        return self.present.associated(to, type_id)
+
+    def memberships(self, of: str) -> Collection[int]:
+        return self.present.memberships(of)
+
+
+def changes_after(
+    object_type: str, record_ids: Collection[int], event_id: int
+) -> dict[int, list[tuple[int, str, Any]]]:
+    """{record: (event, property, old value) of what changed later than this event, the latest first}. One query."""
+    found: dict[int, list[tuple[int, str, Any]]] = {}
+    for record_id, later, name, old in sql.rows(
+        _AFTER, [current_account_id(), object_type, list(record_ids), event_id]
+    ):
+        found.setdefault(record_id, []).append((later, name, sql.loads(old)))
+    return found
+
+
+_AFTER = """
+select record_id, event_id, property, old from crm_propertychange
+where account_id = %s and object_type = %s and record_id = any(%s) and event_id > %s order by id desc
+"""

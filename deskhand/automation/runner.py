@@ -16,7 +16,7 @@ from typing import Any
 from django.utils import translation
 from django.utils.translation import gettext
 
-from deskhand.automation import calls, records, steplog, troubles
+from deskhand.automation import calls, records, steplog, triggers, troubles
 from deskhand.automation.actions.registry import ACTIONS
 from deskhand.automation.actions.types import Action, Doing, Done, failed
 from deskhand.automation.engine.advance import (
@@ -35,18 +35,17 @@ from deskhand.automation.engine.definition import Action as ActionStep
 from deskhand.automation.engine.definition import Definition, OnFailure
 from deskhand.automation.engine.edit import resume_at
 from deskhand.automation.engine.trace import TraceItem, What
-from deskhand.automation.enroll import WAKE, definition_of
+from deskhand.automation.enrolling.index import definition_of
+from deskhand.automation.enrolling.insert import WAKE
 from deskhand.automation.models import Enrollment, StepStatus, Workflow
 from deskhand.automation.records import LoadedFacts, Row
 from deskhand.automation.steplog import LogLine
-from deskhand.crm.filters.evaluate import RecordFacts, holds
 from deskhand.events.types import Event
 from deskhand.kernel import clock
 from deskhand.kernel.calendars import zone_named
 from deskhand.kernel.claimer import BatchClaimer, words_of
 from deskhand.kernel.database import sql
 from deskhand.kernel.database.wake import wake
-from deskhand.kernel.errors import DeskhandError
 
 WAVES = 20  # actions one record goes through in one transaction
 TRIES = 5
@@ -376,14 +375,12 @@ where account_id = %s and id = any(%s)
 
 
 def _names(event: Event) -> list[str]:
-    return [event.kind, *(f"property:{name}" for name in event.data.get("changes", {}))]
+    return [*triggers.names_of(event), *(f"property:{name}" for name in event.data.get("changes", {}))]
 
 
 def _subject(event: Event) -> tuple[str, int | None]:
     """The record an event is about: a message's is its ticket."""
-    if event.object_type == "thread":
-        return "ticket", event.data.get("ticket_id")
-    return event.object_type, event.object_id
+    return triggers.subject_of(event) or (event.object_type, None)
 
 
 def _releases(account_id: int, enrollment: Enrollment, event: Event, name: str) -> bool:
@@ -401,10 +398,6 @@ def _about_holds(account_id: int, enrollment: Enrollment, event: Event) -> bool:
     about = getattr(getattr(getattr(step, "wait", None), "event", None), "about", None)
     if about is None:
         return True
-    values = {name: pair[1] for name, pair in event.data.get("changes", {}).items()} | {
-        name: value for name, value in event.data.items() if name != "changes"
-    }
-    try:
-        return holds(about, RecordFacts(values), now=event.at, zone=zone_named("UTC"))
-    except DeskhandError:
-        return False
+    return triggers.is_meant(
+        event, triggers.choice(enrollment.object_type, enrollment.waits_for), about, zone_named("UTC")
+    )

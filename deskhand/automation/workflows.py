@@ -7,11 +7,12 @@ from collections.abc import Mapping, Sequence
 from django.utils.translation import gettext as _
 
 from deskhand.accounts import audit
-from deskhand.automation import enroll
+from deskhand.automation import enroll, triggers
 from deskhand.automation.actions.registry import ACTIONS
 from deskhand.automation.actions.types import Action
 from deskhand.automation.engine.definition import Definition
 from deskhand.automation.engine.validate import CheckSettings, Complaint, Surroundings, validate
+from deskhand.automation.enrolling import switching
 from deskhand.automation.models import Enrollment, EnrollmentState, Workflow, WorkflowRevision
 from deskhand.events.types import SYSTEM, Actor
 from deskhand.kernel import clock, jobs
@@ -78,17 +79,26 @@ def _names(part: object, property: str, value: str) -> bool:
 
 
 def save(
-    workflow: Workflow, definition: Definition, *, by: int | None = None, seen_revision: int | None = None
+    workflow: Workflow,
+    definition: Definition,
+    *,
+    by: int | None = None,
+    seen_revision: int | None = None,
+    include_present: bool = False,
 ) -> Workflow:
-    """Add a revision (R-EDIT-4); who changed it has looked (R-LOG-7).
+    """Add a revision (R-EDIT-4); who changed it has looked (R-LOG-7). Records that meet new filters of a workflow that
+    is on stay out, unless it shall `include_present` ones (R-WF-21).
 
     Raises Conflict when somebody saved since `seen_revision`.
     """
     current = hold(workflow.account_id, {workflow.pk: seen_revision})[workflow.pk]
+    before = definition_of(current) if current.is_on else None
     current.revision_number += 1
     current.needs_review = ""
     current.save(update_fields=["revision_number", "needs_review"])
     _add_revision(current, definition, by)
+    if before is not None and before.trigger != definition.trigger:
+        switching.follow(current.account_id, current.pk, clock.now(), include_present=include_present)
     return current
 
 
@@ -114,8 +124,8 @@ def _add_revision(workflow: Workflow, definition: Definition, by: int | None) ->
 
 
 def switch(workflow: Workflow, on: bool, *, by: int | None = None, include_present: bool = False) -> Workflow:
-    """Turn on or off. On: only what happens from now on enrolls, unless a lane shall `include_present` records, which
-    are in its status already (R-ACT-12). Raises Invalid for what can't work (R-EDIT-6).
+    """Turn on or off. On: only what happens from now on enrolls, unless it shall `include_present` records: of a lane
+    those in its status already (R-ACT-12), of filters those who meet them (R-WF-20). Raises Invalid for what can't work (R-EDIT-6).
 
     Off: nothing new enrolls; what is inside goes on, and its actions are logged as skipped (R-EXEC-15, R-EXEC-16).
     Safe to repeat: on again is on since it was first.
@@ -129,8 +139,12 @@ def switch(workflow: Workflow, on: bool, *, by: int | None = None, include_prese
     current.on_since = clock.now() if on else None
     current.needs_review = "" if on else current.needs_review
     current.save(update_fields=["is_on", "on_since", "needs_review"])
-    if on and include_present:
-        _include_present(current)
+    if current.on_since is None:
+        switching.end(current.account_id, current.pk)
+    else:
+        switching.begin(current.account_id, current.pk, current.on_since, include_present=include_present)
+        if include_present and current.origin_stage_id is not None:
+            _include_present(current)
     audit.record(
         "workflow.enabled" if on else "workflow.disabled", by=Actor.user(by) if by else SYSTEM, target_type="workflow",
         target_id=current.pk,
@@ -153,7 +167,10 @@ def refuse_what_cannot_work(definition: Definition) -> None:
     """Raises Invalid with the first thing to put right before it may be on (R-EDIT-6)."""
     if definition.start is None:
         raise Invalid(_("There is nothing to do yet."), field="steps", hint=_("Add an action first."))
-    around = Surroundings(actions={kind: _complaints(action) for kind, action in ACTIONS.items()})
+    around = Surroundings(
+        actions={kind: _complaints(action) for kind, action in ACTIONS.items()},
+        events=triggers.kinds(definition.object_type),
+    )
     for problem in validate(definition, around):
         sentence = _(problem.message)
         raise Invalid(
@@ -174,6 +191,7 @@ def delete(workflow: Workflow) -> int:
     now = clock.now()
     workflow.is_on, workflow.archived_at = False, now
     workflow.save(update_fields=["is_on", "archived_at"])
+    switching.end(workflow.account_id, workflow.pk)
     inside = Enrollment.objects.filter(account_id=workflow.account_id, workflow=workflow).exclude(
         state=EnrollmentState.ENDED
     )

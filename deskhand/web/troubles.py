@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from deskhand.automation import enroll, lanes
+from deskhand.automation.enrolling import guards
 from deskhand.delivery import outbox
 
 
@@ -66,6 +67,10 @@ _BY_WORDS: tuple[tuple[re.Pattern[str], Promise], ...] = (
 
 _REVIEWS: dict[str, Promise] = {
     enroll.TOO_DEEP: gettext_lazy("Started by more than 10 automatic changes in a row."),
+    guards.TOO_OFTEN: gettext_lazy(
+        "One record was enrolled 20 times within an hour; it was not enrolled again."
+    ),
+    guards.BROKEN: gettext_lazy("What enrolls records names something that is no more."),
     lanes.STAGE_GONE: gettext_lazy("Its status was deleted."),
 }
 

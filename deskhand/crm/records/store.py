@@ -124,7 +124,7 @@ def change(object_type: str, record_id: int, values: Mapping[str, Any], *, by: A
 # ── locking ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-_ALWAYS = {"id", "version", "properties", "owner_id"}
+_ALWAYS = {"id", "version", "properties", "owner_id", "is_spam"}
 _FOR_MOVES = {
     "pipeline_id",
     "stage_id",

@@ -1,0 +1,186 @@
+"""Which workflows are on, by what they listen for: built once for each state of an account, kept in memory.
+
+One query a batch tells whether the state is still the same, whoever changed it and however; nothing needs to be told.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property, lru_cache
+from zoneinfo import ZoneInfo
+
+import structlog
+
+from deskhand.automation import triggers
+from deskhand.automation.engine.definition import (
+    Definition,
+    Trigger,
+    WhenDated,
+    WhenEvent,
+    WhenScheduled,
+    WhenTrue,
+)
+from deskhand.automation.models import WorkflowRevision
+from deskhand.automation.triggers import Choice
+from deskhand.crm.filters.types import AnyOf, Condition, MemberOf
+from deskhand.kernel.calendars import zone_named
+from deskhand.kernel.database import sql
+from deskhand.kernel.errors import Invalid
+
+logger = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A workflow as those see it who want to enter. `revision` is the newest; a record's run begins at `first_step`."""
+
+    workflow_id: int
+    object_type: str
+    revision: int
+    on_since: datetime
+    definition: Definition
+
+    @property
+    def trigger(self) -> Trigger:
+        return self.definition.trigger
+
+    @property
+    def first_step(self) -> str:
+        return self.definition.start.to if self.definition.start else ""
+
+    @property
+    def is_again(self) -> bool:
+        """Whether who was enrolled before may be so again (R-RE-1)."""
+        return self.definition.reenrollment.is_on
+
+    @cached_property
+    def blocks(self) -> Condition | None:
+        """Who meets this stays out (R-UN-3, R-UN-4, R-UN-5)."""
+        leaving = self.definition.leaving
+        parts = [one for one in (leaving.condition, leaving.goal) if one is not None]
+        if leaving.segments:
+            parts.append(MemberOf("segment", leaving.segments))
+        return AnyOf(tuple(parts)) if parts else None
+
+
+@dataclass(frozen=True)
+class Listener:
+    """One event of a workflow's trigger."""
+
+    entry: Entry
+    choice: Choice
+    about: Condition | None
+    refine: Condition | None
+
+
+@dataclass(frozen=True)
+class Index:
+    zone: ZoneInfo
+    entries: Mapping[int, Entry]
+    heard: Mapping[str, tuple[Listener, ...]]  # by the log's kinds
+    standing: tuple[Entry, ...]  # those with filters
+    timed: tuple[Entry, ...]  # those that begin at a time
+
+
+def index_of(account_id: int) -> Index | None:
+    """None when no workflow is on. One query, and two when something was changed since."""
+    found = sql.row(_STATE, [account_id])
+    return _built(account_id, *found) if found and found[1] else None
+
+
+_STATE = """
+select a.zone, md5(string_agg(w.id || ':' || w.revision_number || ':' || extract(epoch from w.on_since), ',' order by w.id))
+from accounts_account a join automation_workflow w on w.account_id = a.id
+where a.id = %s and w.is_on and w.on_since is not null and w.archived_at is null group by a.zone
+"""
+
+
+@lru_cache(maxsize=256)
+def _built(account_id: int, zone: str, state: str) -> Index:
+    entries = {entry.workflow_id: entry for entry in _entries(account_id, sql.rows(_ON, [account_id]))}
+    heard: dict[str, list[Listener]] = defaultdict(list)
+    for entry in entries.values():
+        for listener in _listeners(entry):
+            for kind in listener.choice.heard:
+                heard[kind].append(listener)
+    return Index(
+        zone_named(zone),
+        entries,
+        {kind: tuple(listeners) for kind, listeners in heard.items()},
+        tuple(entry for entry in entries.values() if isinstance(entry.trigger, WhenTrue)),
+        tuple(entry for entry in entries.values() if isinstance(entry.trigger, WhenScheduled | WhenDated)),
+    )
+
+
+_NEWEST = """
+select w.id, w.object_type, w.revision_number, w.on_since from automation_workflow w where w.account_id = %s
+"""
+# The order in which those act that one event enrolls into (R-EXEC-10).
+_ON = (
+    _NEWEST + " and w.is_on and w.on_since is not null and w.archived_at is null order by w.created_at, w.id"
+)
+
+
+def _entries(
+    account_id: int, rows: Iterable[tuple[int, str, int, datetime]], *, with_empty: bool = False
+) -> Iterable[Entry]:
+    """Those that have something to do."""
+    listed = list(rows)
+    definitions = definitions_of(account_id, {(pk, revision) for pk, _type, revision, _since in listed})
+    for pk, object_type, revision, on_since in listed:
+        definition = definitions.get((pk, revision))
+        if definition is not None and (definition.start or with_empty):
+            yield Entry(pk, object_type, revision, on_since, definition)
+
+
+def entry_of(account_id: int, workflow_id: int, at: datetime) -> Entry | None:
+    """A workflow as it would be if it were on since `at`; also one that is off or has no steps yet."""
+    rows = sql.rows(_NEWEST + " and w.id = %s and w.archived_at is null", [account_id, workflow_id])
+    given = ((pk, object_type, revision, at) for pk, object_type, revision, _since in rows)
+    return next(iter(_entries(account_id, given, with_empty=True)), None)
+
+
+def _listeners(entry: Entry) -> Iterable[Listener]:
+    trigger = entry.trigger
+    if isinstance(trigger, WhenEvent):
+        for match in trigger.events:
+            yield Listener(entry, triggers.choice(entry.object_type, match.kind), match.about, trigger.refine)
+
+
+# ── revisions ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+_read: dict[tuple[int, int, int], Definition] = {}
+_MOST = 4096
+
+
+def definition_of(account_id: int, workflow_id: int, number: int) -> Definition:
+    """A revision never changes, so it is read and checked once per process. Raises KeyError."""
+    return definitions_of(account_id, {(workflow_id, number)})[workflow_id, number]
+
+
+def definitions_of(account_id: int, wanted: set[tuple[int, int]]) -> dict[tuple[int, int], Definition]:
+    """{workflow and number: its definition}, in one query; what can't be read is left out."""
+    missing = [pair for pair in wanted if (account_id, *pair) not in _read]
+    if missing:
+        if len(_read) > _MOST:
+            _read.clear()
+            missing = list(wanted)
+        rows = WorkflowRevision.objects.filter(
+            account_id=account_id, workflow_id__in={pk for pk, _number in missing}, number__in={n for _pk, n in missing}
+        )  # fmt: skip
+        for row in rows:
+            if (row.workflow_id, row.number) in missing:
+                _keep(account_id, row)
+    return {pair: _read[account_id, *pair] for pair in wanted if (account_id, *pair) in _read}
+
+
+def _keep(account_id: int, row: WorkflowRevision) -> None:
+    try:
+        _read[account_id, row.workflow_id, row.number] = Definition.from_json(row.definition)
+    except Invalid as refusal:  # written by a release that knew more
+        logger.warning(
+            "revision can't be read", workflow=row.workflow_id, number=row.number, why=str(refusal)
+        )

@@ -1,0 +1,385 @@
+"""Filter triggers: a record enters when it comes to meet a standing condition (R-TRIG-1 … R-TRIG-6, R-RE-2 … R-RE-5).
+
+TriggerMatch remembers who meets it. When something changes, only the records are asked about whose change the condition
+could notice, also where it looks at records linked to them; what time alone changes is found by `sweep`.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+
+from deskhand.automation import triggers
+from deskhand.automation.engine.definition import WhenTrue
+from deskhand.automation.enrolling import guards, matching
+from deskhand.automation.enrolling.happening import depth_of, made_by, reason_of
+from deskhand.automation.enrolling.index import Entry, Index
+from deskhand.automation.enrolling.insert import Pair, Wanted
+from deskhand.crm.filters.evaluate import RecordFacts, holds
+from deskhand.crm.filters.types import (
+    AllOf,
+    AnyOf,
+    Associated,
+    Condition,
+    Filter,
+    MemberOf,
+    Operator,
+    Span,
+    Window,
+)
+from deskhand.crm.records import associations
+from deskhand.crm.records.tables import table_of
+from deskhand.crm.schema.defaults import BUILT_IN
+from deskhand.crm.schema.queries import properties_of
+from deskhand.events.types import Event
+from deskhand.kernel.database import sql
+from deskhand.kernel.errors import DeskhandError
+
+Path = tuple[str, ...]  # the kinds of linked records on the way; empty for the record itself
+
+#: What a message changes in its ticket without a line in its history.
+BY_MESSAGES = frozenset({
+    "last_received_at", "last_sent_at", "message_count", "last_message_from_visitor", "last_message_failed",
+    "first_agent_reply_at", "first_agent_reply_by", "sort_at", "preview",
+})  # fmt: skip
+#: These may change anything about their record.
+_ANYTHING = ("created", "restored", "merged", "unmerged", "linked", "unlinked")
+_CHANGES = ("updated", "moved", "assigned")
+#: So many records that one change may concern are looked at by the sweep instead.
+MANY = 5000
+
+
+@dataclass(frozen=True)
+class Look:
+    """A condition looks at these columns or properties of records that are reached by the path."""
+
+    path: Path
+    keys: frozenset[str]
+
+
+@dataclass
+class Changed:
+    """What happened to one record: which of its keys changed (None: perhaps all), and by which events."""
+
+    keys: set[str] | None
+    events: list[Event]
+
+
+def looks(entry: Entry) -> tuple[Look, ...]:
+    assert isinstance(entry.trigger, WhenTrue)
+    return _looks(entry.object_type, entry.trigger.condition)
+
+
+@lru_cache(maxsize=4096)
+def _looks(object_type: str, condition: Condition) -> tuple[Look, ...]:
+    keys: dict[Path, set[str]] = defaultdict(set)
+    for path, leaf in filters(condition):
+        keys[path].add(_key(path[-1] if path else object_type, leaf.property))
+    return tuple(Look(path, frozenset(found)) for path, found in keys.items())
+
+
+def filters(condition: Condition, path: Path = ()) -> Iterator[tuple[Path, Filter]]:
+    match condition:
+        case AllOf(parts) | AnyOf(parts):
+            for part in parts:
+                yield from filters(part, path)
+        case Associated(to, inner):
+            yield from filters(inner, (*path, to))
+        case Filter():
+            yield path, condition
+
+
+def depends_on_time(condition: Condition) -> bool:
+    """Whether it may come to hold without any event that tells: by time, by links between others, by membership."""
+    match condition:
+        case AllOf(parts) | AnyOf(parts):
+            return any(depends_on_time(part) for part in parts)
+        case Associated() | MemberOf():
+            return True
+        case Filter(_, _, _, values):
+            return any(isinstance(value, Span | Window) for value in values)
+
+
+def _key(object_type: str, name: str) -> str:
+    """Several properties may show one column."""
+    return _columns(object_type).get(name, name)
+
+
+@lru_cache(maxsize=256)
+def _columns(object_type: str) -> Mapping[str, str]:
+    return {p.name: p.column for p in BUILT_IN.get(object_type, BUILT_IN["custom"]) if p.column}
+
+
+# ── what changed ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def wanted_by(account_id: int, index: Index, events: Sequence[Event], now: datetime) -> list[Wanted]:
+    """Who enters by these events; remembers who meets what. Queries don't grow with workflows, records or events."""
+    if not index.standing:
+        return []
+    changed = _changed(events)
+    if not changed:
+        return []
+    ways = _Ways(changed)
+    touched = {entry.workflow_id: _touched(entry, ways) for entry in index.standing}
+    touched = {pk: found for pk, found in touched.items() if found}
+    if not touched:
+        return []
+    many = [pk for pk, found in touched.items() if len(found) > MANY]
+    sweep_soon(account_id, many, now)
+    entries = {entry.workflow_id: entry for entry in index.standing if entry.workflow_id in touched}
+    asked = [_ask(entries[pk], found) for pk, found in touched.items() if pk not in many]
+    answer = matching.holding(account_id, asked, now, index.zone)
+    guards.flag(account_id, dict.fromkeys(answer.broken, guards.BROKEN))
+    known = {pk: ids for pk, ids in answer.of.items() if pk not in answer.broken}
+    come = _remember(account_id, known, touched, now)
+    wanted = []
+    for pk, met in sorted(known.items()):
+        entry = entries[pk]
+        again = _fired(entry, ways) & met if entry.is_again else set()
+        for record_id in sorted({r for w, r in come if w == pk} | again):
+            event = _telling(touched[pk][record_id], entry)
+            is_again = record_id in again or (entry.is_again and not entry.definition.reenrollment.on)
+            wanted.append(
+                Wanted(
+                    entry, record_id, reason_of(event, "filter"), depth_of(event), event.id,
+                    is_again=is_again, made_by=made_by(event) if event.object_type == entry.object_type else {},
+                )
+            )  # fmt: skip
+    return wanted
+
+
+def _ask(entry: Entry, found: Mapping[int, Any]) -> matching.Asked:
+    assert isinstance(entry.trigger, WhenTrue)
+    return matching.Asked(entry.workflow_id, entry.object_type, entry.trigger.condition, found.keys())
+
+
+def _changed(events: Iterable[Event]) -> dict[str, dict[int, Changed]]:
+    """By kind of record and id."""
+    found: dict[str, dict[int, Changed]] = defaultdict(dict)
+    for event in events:
+        for object_type, record_id, keys in _touches(event):
+            known = found[object_type].setdefault(record_id, Changed(set(), []))
+            known.events.append(event)
+            known.keys = None if keys is None or known.keys is None else known.keys | keys
+    return found
+
+
+def _touches(event: Event) -> Iterator[tuple[str, int, set[str] | None]]:
+    subject = triggers.subject_of(event)
+    if subject is None or event.object_type == "task":
+        return
+    object_type, record_id = subject
+    did = event.kind.rpartition(".")[2]
+    if event.object_type == "thread":
+        yield object_type, record_id, set(BY_MESSAGES)
+    elif event.kind == f"{object_type}.{did}" and did in _ANYTHING:
+        yield object_type, record_id, None
+        if "to_type" in event.data:
+            yield event.data["to_type"], event.data["to_id"], None
+    elif event.kind == f"{object_type}.{did}" and did in _CHANGES:
+        names = event.data.get("changes", {})
+        yield object_type, record_id, {_key(object_type, name) for name in names} | {"updated_at", "sort_at"}
+
+
+class _Ways:
+    """From changed records back to those that look at them. One query for each way that some condition goes."""
+
+    def __init__(self, changed: Mapping[str, Mapping[int, Changed]]) -> None:
+        self.changed = changed
+        self._known: dict[tuple[str, ...], dict[int, set[int]]] = {}
+
+    def back(self, object_type: str, path: Path) -> dict[int, set[int]]:
+        """{changed record at the path's end: the records that it begins with}."""
+        chain = (object_type, *path)
+        if chain not in self._known:
+            reached = {pk: {pk} for pk in self.changed.get(chain[-1], {})}
+            for here, before in zip(chain[:0:-1], chain[-2::-1], strict=True):
+                ids = sorted({pk for found in reached.values() for pk in found})
+                links = associations.linked_ids(here, ids, before) if ids else {}
+                reached = {
+                    pk: {to for at in found for to in links.get(at, ())} for pk, found in reached.items()
+                }
+            self._known[chain] = reached
+        return self._known[chain]
+
+
+def _touched(entry: Entry, ways: _Ways) -> dict[int, list[Event]]:
+    """{record: the events} that may have changed whether it meets the condition."""
+    found: dict[int, list[Event]] = defaultdict(list)
+    for look in looks(entry):
+        end = look.path[-1] if look.path else entry.object_type
+        for pk, roots in _noticed(ways, entry.object_type, look, end):
+            for root in roots:
+                found[root] += ways.changed[end][pk].events
+    for pk, own in ways.changed.get(entry.object_type, {}).items():
+        if own.keys is None:  # a new record, or new links: whatever the condition looks at
+            found[pk] += own.events
+    return found
+
+
+def _noticed(ways: _Ways, object_type: str, look: Look, end: str) -> Iterator[tuple[int, set[int]]]:
+    there = {pk for pk, one in ways.changed.get(end, {}).items() if one.keys is None or one.keys & look.keys}
+    if there:
+        back = ways.back(object_type, look.path)
+        yield from ((pk, back.get(pk, set())) for pk in there)
+
+
+def _telling(events: Sequence[Event], entry: Entry) -> Event:
+    """The event that tells why: the making of the record, else the last one."""
+    made = [event for event in events if event.kind == f"{entry.object_type}.created"]
+    return (made or sorted(events, key=lambda event: event.id))[-1]
+
+
+# ── once more ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _fired(entry: Entry, ways: _Ways) -> set[int]:
+    """Records of which a filter that was chosen to enroll again came to hold just now (R-RE-2 … R-RE-5)."""
+    assert isinstance(entry.trigger, WhenTrue)
+    chosen = set(entry.definition.reenrollment.on)
+    found: set[int] = set()
+    for path, leaf in filters(entry.trigger.condition):
+        if leaf not in chosen:
+            continue
+        end = path[-1] if path else entry.object_type
+        fired = {
+            pk
+            for pk, one in ways.changed.get(end, {}).items()
+            if any(fires(leaf, end, event) for event in one.events)
+        }
+        if fired:
+            back = ways.back(entry.object_type, path)
+            found |= {root for pk in fired for root in back.get(pk, ())}
+    return found
+
+
+def fires(leaf: Filter, object_type: str, event: Event) -> bool:
+    """Whether this event made the filter hold. "Is known" is fired by every new value (R-RE-5)."""
+    key = _key(object_type, leaf.property)
+    for name, (old, new) in event.data.get("changes", {}).items():
+        if _key(object_type, name) == key:
+            before, after = (_value(object_type, name, raw) for raw in (old, new))
+            if leaf.operator is Operator.KNOWN:
+                return after is not None and before != after
+            return not _holds(leaf, before, event) and _holds(leaf, after, event)
+    return False
+
+
+def _value(object_type: str, name: str, raw: Any) -> Any:
+    from deskhand.automation.records import as_fact
+
+    prop = properties_of(object_type).get(name)
+    return as_fact(prop, raw) if prop else raw
+
+
+def _holds(leaf: Filter, value: Any, event: Event) -> bool:
+    try:
+        return holds(leaf, RecordFacts({leaf.property: value}), now=event.at, zone=triggers.UTC)
+    except DeskhandError:
+        return False
+
+
+def may_fire_again(object_type: str, leaf: Filter) -> bool:
+    """Whether a filter can be chosen to enroll again: its changes are told, it is not calculated (R-RE-10)."""
+    prop = properties_of(object_type).get(leaf.property)
+    return prop is not None and not prop.is_computed and _key(object_type, leaf.property) not in BY_MESSAGES
+
+
+# ── memory ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _remember(
+    account_id: int, met: Mapping[int, set[int]], touched: Mapping[int, Mapping[int, Any]], now: datetime
+) -> set[Pair]:
+    """Note who meets the conditions and who no longer does; returns who came to. Two statements."""
+    yes = sorted((pk, record_id) for pk, ids in met.items() for record_id in ids)
+    no = sorted((pk, record_id) for pk, ids in met.items() for record_id in touched[pk].keys() - ids)
+    if no:
+        sql.execute(_FORGET, [*_columns_of(no), account_id])
+    if not yes:
+        return set()
+    return {(pk, record_id) for pk, record_id in sql.rows(_NOTE, [account_id, now, *_columns_of(yes)])}
+
+
+def _columns_of(pairs: Sequence[Pair]) -> tuple[list[int], list[int]]:
+    return [pk for pk, _record in pairs], [record_id for _pk, record_id in pairs]
+
+
+_NOTE = """
+insert into automation_triggermatch (account_id, workflow_id, record_id, since)
+select y.account, x.workflow, x.record, y.at from (select %s::bigint as account, %s::timestamptz as at) y, unnest(%s::bigint[], %s::bigint[]) x(workflow, record)
+on conflict do nothing returning workflow_id, record_id
+"""
+_FORGET = """
+delete from automation_triggermatch m using unnest(%s::bigint[], %s::bigint[]) x(workflow, record)
+where m.account_id = %s and m.workflow_id = x.workflow and m.record_id = x.record
+"""
+
+
+def meet_now(account_id: int, entry: Entry, index_zone: Any, now: datetime) -> list[int]:
+    """Compare the memory with all records there are, and put it right; returns who came to meet it. One statement.
+
+    Raises Invalid when the condition names what is no more.
+    """
+    assert isinstance(entry.trigger, WhenTrue)
+    test = matching.where(account_id, entry.object_type, entry.trigger.condition, now, index_zone)
+    query = _MEET.format(table=table_of(entry.object_type), test=test.text)
+    own = [account_id, entry.workflow_id]
+    return [record_id for (record_id,) in sql.rows(query, [*test.params, *own, *own, now])]
+
+
+_MEET = """
+with met as materialized (select t.id from {table} t where {test}),
+gone as (
+    delete from automation_triggermatch m where m.account_id = %s and m.workflow_id = %s
+    and not exists (select from met where met.id = m.record_id)
+)
+insert into automation_triggermatch (account_id, workflow_id, record_id, since)
+select %s, %s, met.id, %s from met order by met.id
+on conflict do nothing returning record_id
+"""
+
+
+def forget(account_id: int, workflow_id: int) -> None:
+    sql.execute(
+        "delete from automation_triggermatch where account_id = %s and workflow_id = %s",
+        [account_id, workflow_id],
+    )
+
+
+# ── time ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+SWEEP = "automation.sweep"
+
+
+def sweep_soon(account_id: int, workflow_ids: Sequence[int], at: datetime) -> None:
+    from deskhand.kernel import timers
+
+    if workflow_ids:
+        timers.set_timers(account_id, SWEEP, [str(pk) for pk in workflow_ids], at)
+
+
+def swept(account_id: int, index: Index, workflow_ids: Iterable[int], now: datetime) -> list[Wanted]:
+    """Who came to meet the conditions of these workflows by time."""
+    wanted = []
+    for pk in workflow_ids:
+        entry = index.entries.get(pk)
+        if entry is None or not isinstance(entry.trigger, WhenTrue):
+            continue
+        try:
+            come = meet_now(account_id, entry, index.zone, now)
+        except DeskhandError:
+            guards.flag(account_id, {pk: guards.BROKEN})
+            continue
+        chosen = entry.definition.reenrollment.on
+        is_again = entry.is_again and (not chosen or any(depends_on_time(leaf) for leaf in chosen))
+        wanted += [
+            Wanted(entry, record_id, {"by": "filter", "at": now.isoformat()}, is_again=is_again, since=now)
+            for record_id in come
+        ]
+    return wanted

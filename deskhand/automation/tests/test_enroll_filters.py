@@ -1,0 +1,333 @@
+"""Filter triggers: who comes to meet a standing condition enters (behaviour.md §10.2, §10.5, §10.6)."""
+
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from deskhand.automation import enroll, workflows
+from deskhand.automation.engine.definition import Delay, Edge, ForAmount, Reenrollment, WhenTrue
+from deskhand.automation.enrolling import guards, standing, switching
+from deskhand.automation.models import Enrollment, TriggerMatch, Workflow
+from deskhand.automation.tests.enrolling_cases import TASK, has, is_known, office
+from deskhand.crm.filters.types import AllOf, AnyOf, Associated, Filter, MemberOf, Operator, Span, Unit
+from deskhand.crm.records import contacts, tickets
+from deskhand.crm.records.models import Ticket
+from deskhand.crm.records.tickets import NewTicket
+from deskhand.crm.schema.types import Kind
+from deskhand.events.types import SYSTEM
+from deskhand.kernel import timers
+from deskhand.kernel.errors import Invalid
+from deskhand.testing.fixtures import NOON
+from deskhand.testing.jobs import run_jobs
+
+__all__ = ["office"]
+HIGH, LOW = has("hs_ticket_priority", "HIGH"), has("hs_ticket_priority", "LOW")
+BILLING = has("hs_ticket_category", "BILLING_ISSUE")
+OLD = Filter("createdate", Kind.DATETIME, Operator.MORE_THAN_AGO, (Span(2, Unit.DAY),))
+
+
+def put(ticket, **properties):
+    names = {"priority": "hs_ticket_priority", "category": "hs_ticket_category"}
+    tickets.update(ticket.pk, {names.get(name, name): value for name, value in properties.items()}, by=SYSTEM)
+
+
+def test_who_comes_to_meet_it_enters_and_who_meets_it_still_does_not_again_R_TRIG_1(world, office):
+    office.flow(WhenTrue(HIGH), again=True)
+    calm, urgent = world.ticket(priority="LOW"), world.ticket(priority="HIGH")
+    office.rest()
+    assert office.inside() == [urgent.pk]
+
+    put(calm, priority="HIGH")
+    put(urgent, category="BILLING_ISSUE")
+    office.rest()
+    assert office.inside() == [urgent.pk, calm.pk]
+
+
+@pytest.mark.parametrize("opted_in", [False, True])
+def test_t_wf_1_who_meets_it_at_the_switch_stays_out_unless_asked_for(world, office, opted_in):
+    """R-WF-20, R-WF-22: the number is shown before."""
+    there = world.ticket(priority="HIGH")
+    world.ticket(priority="LOW")
+    office.rest()
+    flow = office.flow(WhenTrue(HIGH), is_on=False)
+    assert enroll.count_present(world.account.pk, flow.pk, NOON) == 1
+
+    workflows.switch(flow, True, include_present=opted_in)
+    office.rest()
+    put(there, category="BILLING_ISSUE")
+    office.rest()
+
+    assert office.inside() == ([there.pk] if opted_in else [])
+    if opted_in:
+        assert Enrollment.objects.get().reason == {"by": "present"}
+
+
+def test_publishing_other_filters_asks_the_same_R_WF_21(world, office):
+    low, high = world.ticket(priority="LOW"), world.ticket(priority="HIGH")
+    office.rest()
+    flow = office.flow(WhenTrue(HIGH))
+    definition = workflows.definition_of(flow)
+    wider = replace(definition, trigger=WhenTrue(AnyOf((HIGH, LOW))))
+    assert enroll.count_present(world.account.pk, flow.pk, NOON, wider) == 1
+
+    flow = workflows.save(flow, wider)
+    office.rest()
+    assert office.inside() == []
+
+    with office.at(NOON + timedelta(minutes=1)):
+        billing = world.ticket(category="BILLING_ISSUE", priority="MEDIUM")
+        office.rest()
+        workflows.save(
+            flow, replace(definition, trigger=WhenTrue(AnyOf((HIGH, BILLING)))), include_present=True
+        )
+        office.rest()
+    assert office.inside() == [billing.pk]
+    assert set(TriggerMatch.objects.values_list("record_id", flat=True)) == {high.pk, billing.pk}
+    assert low.pk not in office.inside()
+
+
+def test_many_who_are_there_go_on_in_a_slow_job(world, office, monkeypatch):
+    monkeypatch.setattr(switching, "STEP", 2)
+    there = [tickets.create(NewTicket(f"T {n}", priority="HIGH"), by=SYSTEM).id for n in range(7)]
+    office.rest()
+    office.flow(WhenTrue(HIGH), include_present=True)
+    assert office.inside() == there[:2]
+
+    run_jobs()
+    assert office.inside() == there
+
+
+def test_off_it_forgets_and_on_again_it_begins_anew(world, office):
+    flow = office.flow(WhenTrue(HIGH))
+    world.ticket(priority="HIGH")
+    office.rest()
+    workflows.switch(flow, False)
+    assert not TriggerMatch.objects.exists()
+
+    later = world.ticket(priority="HIGH")
+    office.rest()
+    workflows.switch(flow, True)
+    put(later, category="BILLING_ISSUE")
+    office.rest()
+    assert len(office.inside()) == 1
+    assert TriggerMatch.objects.count() == 2
+
+
+# ── once more ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_t_wf_3_again_only_when_the_chosen_filter_fires_and_all_filters_hold(world, office):
+    """R-RE-2, R-RE-3, R-RE-4."""
+    office.flow(WhenTrue(AllOf((HIGH, BILLING))), again=True, on=(HIGH,))
+    ticket = world.ticket(priority="HIGH", category="BILLING_ISSUE")
+    office.rest()
+    assert len(office.inside()) == 1
+
+    put(ticket, category="PRODUCT_ISSUE")
+    put(ticket, category="BILLING_ISSUE")  # all hold again, but this filter was not chosen
+    office.rest()
+    put(ticket, category="PRODUCT_ISSUE", priority="LOW")
+    put(ticket, priority="HIGH")  # fires, but the others do not hold
+    office.rest()
+    assert len(office.inside()) == 1
+
+    put(ticket, category="BILLING_ISSUE", priority="LOW")
+    office.rest()
+    put(ticket, priority="HIGH")
+    office.rest()
+    assert len(office.inside()) == 2
+
+
+def test_t_wf_4_who_is_inside_is_not_enrolled_again(world, office):
+    """R-RE-6."""
+    wait = Delay("1", ForAmount(timedelta(days=3650)), Edge("2"))
+    office.flow(WhenTrue(HIGH), again=True, on=(HIGH,), steps=(wait, TASK_2))
+    ticket = world.ticket(priority="HIGH")
+    for to in ("LOW", "HIGH"):
+        office.rest()
+        put(ticket, priority=to)
+    office.rest()
+
+    assert office.inside() == [ticket.pk]
+
+
+TASK_2 = replace(TASK, id="2")
+
+
+def test_t_wf_5_is_known_fires_on_each_value(world, office):
+    """R-RE-5: the first value, too."""
+    known = is_known("hs_ticket_priority")
+    office.flow(WhenTrue(known), again=True, on=(known,))
+    ticket = world.ticket()
+    for expected, to in enumerate(("LOW", "HIGH", None, "HIGH"), 1):
+        put(ticket, priority=to)
+        office.rest()
+        assert len(office.inside()) == min(expected, 2 if to != "HIGH" or expected < 4 else 3)
+
+
+def test_without_re_enrolment_once_for_ever_R_RE_1(world, office):
+    office.flow(WhenTrue(HIGH))
+    ticket = world.ticket(priority="HIGH")
+    for to in ("LOW", "HIGH"):
+        office.rest()
+        put(ticket, priority=to)
+    office.rest()
+
+    assert office.inside() == [ticket.pk]
+
+
+def test_what_can_be_chosen_to_enroll_again_R_RE_10(world):
+    assert standing.may_fire_again("ticket", HIGH)
+    for name, kind in (("time_to_close", Kind.DURATION), ("hs_last_message_received_at", Kind.DATETIME)):
+        assert not standing.may_fire_again("ticket", is_known(name, kind))
+
+
+# ── linked records, messages, time ───────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_change_of_a_linked_record_counts_R_TRIG_4_R_TRIG_5(world, office):
+    named = Filter("jobtitle", Kind.TEXT, Operator.ANY_OF, ("Captain",))
+    flow = office.flow(WhenTrue(AllOf((HIGH, Associated("contact", named)))))
+    timers.drop_timer(world.account.pk, standing.SWEEP, str(flow.pk))
+    contact = world.contact()
+    ticket = world.ticket(priority="HIGH", contact_id=contact.pk)
+    world.ticket(priority="LOW", contact_id=contact.pk)
+    office.rest()
+    assert office.inside() == []
+
+    contacts.update(contact.pk, {"jobtitle": "Captain"}, by=SYSTEM)
+    office.rest()
+    assert office.inside() == [ticket.pk]
+
+
+def test_blank_is_not_zero_R_TRIG_6(world, office):
+    office.flow(WhenTrue(Filter("num_notes", Kind.NUMBER, Operator.ANY_OF, (Decimal(0),))))
+    blank, zero = world.ticket(), world.ticket(properties={"num_notes": 0})
+    office.rest()
+
+    assert office.inside() == [zero.pk]
+    assert Ticket.objects.filter(pk=blank.pk).exists()
+
+
+def test_time_alone_lets_in_by_the_sweep(world, office):
+    office.flow(WhenTrue(OLD))
+    ticket = world.ticket()
+    enroll.sweep(world.account.pk, due())
+    assert office.inside() == []
+
+    with office.at(NOON + timedelta(days=3)):
+        world.ticket()
+        for _ in range(2):
+            enroll.sweep(world.account.pk, due())
+    assert office.inside() == [ticket.pk]
+    assert Enrollment.objects.get().reason["by"] == "filter"
+    assert timers.waiting(world.account.pk, standing.SWEEP) == [{}]
+
+
+def due():
+    flow = Workflow.objects.get()
+    return [timers.DueTimer(1, flow.account_id, standing.SWEEP, str(flow.pk), NOON, {})]
+
+
+def test_only_what_time_can_change_is_swept(world, office):
+    office.flow(WhenTrue(HIGH))
+
+    assert timers.waiting(world.account.pk, standing.SWEEP) == []
+
+
+def test_being_in_another_workflow_can_be_asked_for_R_TRIG_4(world, office):
+    wait = Delay("1", ForAmount(timedelta(days=3650)), Edge("2"))
+    first = office.flow(WhenTrue(HIGH), steps=(wait, TASK_2))
+    inside = world.ticket(priority="HIGH")
+    world.ticket(priority="LOW")
+    office.rest()
+    second = office.flow(WhenTrue(MemberOf("workflow", (first.pk,))), is_on=False)
+
+    assert enroll.count_present(world.account.pk, second.pk, NOON) == 1
+    assert inside.pk in office.inside(first)
+
+
+def test_a_filter_on_what_is_no_more_refuses_the_switch_and_asks_for_a_look_later(world, office):
+    gone = Filter("no_such", Kind.TEXT, Operator.KNOWN)
+    with pytest.raises(Invalid):
+        office.flow(WhenTrue(gone))
+    flow = Workflow.objects.get()
+    Workflow.objects.update(is_on=True, on_since=NOON)
+    world.ticket()
+    fine = office.flow(WhenTrue(HIGH))
+    high = world.ticket(priority="HIGH")
+    office.rest()
+
+    flow.refresh_from_db()
+    assert flow.needs_review == guards.BROKEN
+    assert office.inside() == [high.pk] == office.inside(fine)
+
+
+def test_what_lies_in_spam_meets_nothing(world, office):
+    office.flow(WhenTrue(HIGH))
+    world.ticket(priority="HIGH", is_spam=True)
+    office.rest()
+
+    assert office.inside() == []
+
+
+def test_a_workflow_that_made_the_record_does_not_take_it_in_R_EXEC_20(world, office):
+    from deskhand.events.types import Actor, ActorKind, Cause
+
+    flow = office.flow(WhenTrue(HIGH))
+    made = tickets.create(
+        NewTicket("Mine", priority="HIGH"), by=Actor(ActorKind.WORKFLOW, flow.pk), depth=1,
+        cause=Cause(workflow_id=flow.pk, step_id="1", enrollment_id=1),
+    )  # fmt: skip
+    office.rest()
+    tickets.update(made.id, {"hs_ticket_category": "BILLING_ISSUE"}, by=SYSTEM)
+    office.rest()
+
+    assert office.inside() == []
+
+
+def test_heard_twice_it_enters_once(world, office):
+    known = is_known("hs_ticket_priority")
+    office.flow(WhenTrue(known), again=True, on=(known,))
+    ticket = world.ticket(priority="LOW")
+    office.rest()
+    Enrollment.objects.update(state="ENDED", ended_at=NOON)
+    event = tickets.update(ticket.pk, {"hs_ticket_priority": "HIGH"}, by=SYSTEM).event
+    for _ in range(2):
+        enroll.enroll_matching(world.account.pk, [event])
+        Enrollment.objects.update(state="ENDED", ended_at=NOON)
+
+    assert len(office.inside()) == 2
+
+
+def test_queries_grow_neither_with_workflows_nor_with_records_nor_with_events(world, office):
+    linked = AllOf((HIGH, Associated("contact", is_known("email", Kind.TEXT))))
+    contact = world.contact()
+
+    def count(flows, records):
+        for _ in range(flows):
+            office.flow(WhenTrue(linked), again=True, on=(HIGH,))
+        new = [NewTicket(f"T {n}", priority="HIGH", contact_id=contact.pk) for n in range(records)]
+        events = [one.event for one in tickets.create_many(new, by=SYSTEM)]
+        enroll.enroll_matching(world.account.pk, events[:1])
+        with CaptureQueriesContext(connection) as made:
+            enroll.enroll_matching(world.account.pk, events)
+        return len(made)
+
+    few, many = count(1, 2), count(5, 40)
+    assert many <= few + 1
+    assert Ticket.objects.count() == 42
+
+
+def test_reenrollment_can_be_switched_on_later_without_running_anybody(world, office):
+    flow = office.flow(WhenTrue(HIGH))
+    world.ticket(priority="HIGH")
+    office.rest()
+    workflows.save(flow, replace(workflows.definition_of(flow), reenrollment=Reenrollment(True)))
+    office.rest()
+
+    assert len(office.inside()) == 1
