@@ -34,15 +34,27 @@ class Loaded(dict[int, "Row"]):
         self.object_type = object_type
         self.has_all = False
         self._segments: dict[int, set[int]] | None = None
+        self._workflows: dict[int, set[int]] | None = None
         self._links: dict[tuple[str, int | None], dict[int, list[Row]]] = {}
 
     def memberships(self, record_id: int, of: str) -> Collection[int]:
-        """The segments of one of them; read for all at once."""
+        """The segments of one of them, or the workflows that it is in; read for all at once."""
+        if of == "workflow":
+            return self._inside().get(record_id, ())
         if of != SEGMENT:
             return ()
         if self._segments is None:
             self._segments = members.of_records(self.object_type, list(self))
         return self._segments.get(record_id, ())
+
+    def _inside(self) -> dict[int, set[int]]:
+        if self._workflows is None:
+            self._workflows = {}
+            for record_id, workflow_id in sql.rows(
+                _INSIDE, [current_account_id(), self.object_type, list(self)]
+            ):
+                self._workflows.setdefault(record_id, set()).add(workflow_id)
+        return self._workflows
 
     def linked(self, record_id: int, to: str, type_id: int | None) -> list[Row]:
         """The records of type `to` that one of them is linked to; read for all at once."""
@@ -64,6 +76,12 @@ class Loaded(dict[int, "Row"]):
             row = dict(zip(names, values, strict=True))
             row["properties"] = sql.loads(row["properties"])
             self[row["id"]].update(row)
+
+
+_INSIDE = """
+select record_id, workflow_id from automation_enrollment
+where account_id = %s and object_type = %s and record_id = any(%s) and state <> 'ENDED'
+"""
 
 
 class Row(dict[str, Any]):

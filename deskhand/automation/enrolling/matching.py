@@ -16,6 +16,8 @@ from deskhand.crm.schema.queries import properties_of
 from deskhand.kernel.database import sql
 from deskhand.kernel.errors import Invalid
 
+INSIDE = "workflow"  # conditions may ask who is in a workflow now (R-TRIG-4)
+
 
 @dataclass(frozen=True)
 class Asked:
@@ -38,8 +40,8 @@ class Answer:
 @dataclass(frozen=True)
 class _Source(SchemaSource):
     def members(self, of: str, ids: Sequence[int]) -> Sql | None:
-        if of != "workflow":
-            return Sql("FALSE")
+        if of != INSIDE:
+            return super().members(of, ids)
         return Sql(
             "EXISTS (SELECT 1 FROM automation_enrollment inside WHERE inside.account_id = %s AND inside.object_type = %s"
             f' AND inside.record_id = "{self.alias}".id AND inside.workflow_id = ANY(%s::bigint[])'

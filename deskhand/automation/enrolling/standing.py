@@ -35,6 +35,8 @@ from deskhand.crm.records import associations
 from deskhand.crm.records.tables import table_of
 from deskhand.crm.schema.defaults import BUILT_IN
 from deskhand.crm.schema.queries import properties_of
+from deskhand.crm.segments.looks import SEGMENT
+from deskhand.crm.segments.members import JOINED, LEFT
 from deskhand.events.types import Event
 from deskhand.kernel.database import sql
 from deskhand.kernel.errors import DeskhandError
@@ -77,20 +79,28 @@ def looks(entry: Entry) -> tuple[Look, ...]:
 @lru_cache(maxsize=4096)
 def _looks(object_type: str, condition: Condition) -> tuple[Look, ...]:
     keys: dict[Path, set[str]] = defaultdict(set)
-    for path, leaf in filters(condition):
-        keys[path].add(_key(path[-1] if path else object_type, leaf.property))
+    for path, leaf in _leaves(condition):
+        if isinstance(leaf, Filter):
+            keys[path].add(_key(path[-1] if path else object_type, leaf.property))
+        elif leaf.of == SEGMENT:
+            keys[path].update(f"{SEGMENT}:{pk}" for pk in leaf.ids)
     return tuple(Look(path, frozenset(found)) for path, found in keys.items())
 
 
-def filters(condition: Condition, path: Path = ()) -> Iterator[tuple[Path, Filter]]:
+def _leaves(condition: Condition, path: Path = ()) -> Iterator[tuple[Path, Filter | MemberOf]]:
     match condition:
         case AllOf(parts) | AnyOf(parts):
             for part in parts:
-                yield from filters(part, path)
+                yield from _leaves(part, path)
         case Associated(to, inner):
-            yield from filters(inner, (*path, to))
-        case Filter():
-            yield path, condition
+            yield from _leaves(inner, (*path, to))
+        case leaf:
+            yield path, leaf
+
+
+def filters(condition: Condition) -> Iterator[tuple[Path, Filter]]:
+    """Each filter with the way to the records that it looks at."""
+    return ((path, leaf) for path, leaf in _leaves(condition) if isinstance(leaf, Filter))
 
 
 def depends_on_time(condition: Condition) -> bool:
@@ -98,8 +108,10 @@ def depends_on_time(condition: Condition) -> bool:
     match condition:
         case AllOf(parts) | AnyOf(parts):
             return any(depends_on_time(part) for part in parts)
-        case Associated() | MemberOf():
+        case Associated():
             return True
+        case MemberOf(of):
+            return of != SEGMENT
         case Filter(_, _, _, values):
             return any(isinstance(value, Span | Window) for value in values)
 
@@ -170,6 +182,10 @@ def _changed(events: Iterable[Event]) -> dict[str, dict[int, Changed]]:
 
 
 def _touches(event: Event) -> Iterator[tuple[str, int, set[str] | None]]:
+    if event.kind in (JOINED, LEFT):
+        for record_id in event.data["record_ids"]:
+            yield event.data["object_type"], record_id, {f"{SEGMENT}:{event.object_id}"}
+        return
     subject = triggers.subject_of(event)
     if subject is None or event.object_type == "task":
         return
@@ -183,7 +199,10 @@ def _touches(event: Event) -> Iterator[tuple[str, int, set[str] | None]]:
             yield event.data["to_type"], event.data["to_id"], None
     elif event.kind == f"{object_type}.{did}" and did in _CHANGES:
         names = event.data.get("changes", {})
-        yield object_type, record_id, {_key(object_type, name) for name in names} | {"updated_at", "sort_at"}
+        companies = names.get("associatedcompanyid", ())
+        keys = {_key(object_type, name) for name in names} | {"updated_at", "sort_at"}
+        yield object_type, record_id, None if companies else keys
+        yield from (("company", int(company_id), None) for company_id in companies if company_id)
 
 
 class _Ways:

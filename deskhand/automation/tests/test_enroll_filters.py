@@ -9,7 +9,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from deskhand.automation import enroll, workflows
-from deskhand.automation.engine.definition import Delay, Edge, ForAmount, Reenrollment, WhenTrue
+from deskhand.automation.engine.definition import Delay, Edge, ForAmount, Leaving, Reenrollment, WhenTrue
 from deskhand.automation.enrolling import guards, standing, switching
 from deskhand.automation.models import Enrollment, TriggerMatch, Workflow
 from deskhand.automation.tests.enrolling_cases import TASK, has, is_known, office
@@ -18,6 +18,8 @@ from deskhand.crm.records import contacts, tickets
 from deskhand.crm.records.models import Ticket
 from deskhand.crm.records.tickets import NewTicket
 from deskhand.crm.schema.types import Kind
+from deskhand.crm.segments import members, segments
+from deskhand.crm.segments.models import SegmentKind
 from deskhand.events.types import SYSTEM
 from deskhand.kernel import timers
 from deskhand.kernel.errors import Invalid
@@ -249,6 +251,20 @@ def test_being_in_another_workflow_can_be_asked_for_R_TRIG_4(world, office):
 
     assert enroll.count_present(world.account.pk, second.pk, NOON) == 1
     assert inside.pk in office.inside(first)
+
+
+def test_joining_a_segment_counts_and_members_of_a_suppressed_one_stay_out_R_TRIG_4_R_UN_3(world, office):
+    vip, never = (segments.create("ticket", name, SegmentKind.STATIC, by=SYSTEM) for name in ("VIP", "Never"))
+    flow = office.flow(WhenTrue(MemberOf("segment", (vip.pk,))), leaving=Leaving(segments=(never.pk,)))
+    ticket, kept_out = world.ticket(), world.ticket()
+    members.add(never.pk, [kept_out.pk], by=SYSTEM)
+    office.rest()
+    assert office.inside() == []
+
+    members.add(vip.pk, [ticket.pk, kept_out.pk], by=SYSTEM)
+    office.rest()
+    assert office.inside(flow) == [ticket.pk]
+    assert timers.waiting(world.account.pk, standing.SWEEP) == []
 
 
 def test_a_filter_on_what_is_no_more_refuses_the_switch_and_asks_for_a_look_later(world, office):
