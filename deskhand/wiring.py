@@ -65,7 +65,7 @@ from deskhand.kernel.errors import DeskhandError
 from deskhand.notifications import failures, telling, wishes
 from deskhand.notifications.types import Concerned, Topic
 from deskhand.routing import assign, availability, default_hours, loads, rerouting, rules, waiting
-from deskhand.routing.types import Assignment, NewTicket, Source, Status
+from deskhand.routing.types import Assignment, NewTicket, Status
 
 logger = structlog.get_logger()
 
@@ -373,8 +373,8 @@ def notify(account_id: int, events: Sequence[Event]) -> None:
         watchers,
         _undecided(account_id) if watchers else (),
     )
-    telling.tell(account_id, events, whom, away=_away)
-    failures.tell(account_id, events, away=_away)
+    telling.tell(account_id, events, whom, away=availability.away)
+    failures.tell(account_id, events, away=availability.away)
 
 
 def _undecided(account_id: int) -> set[int]:
@@ -383,23 +383,13 @@ def _undecided(account_id: int) -> set[int]:
     return {ticket_id for payload in waits for ticket_id, _cause in payload["causes"]}
 
 
-def _away(account_id: int, user_ids: Collection[int]) -> set[int]:
-    """Who is away for a reason; who never had a status is not."""
-    found = availability.states(account_id, user_ids, clock.now())
-    return {
-        user_id
-        for user_id, one in found.items()
-        if one.status is Status.AWAY and one.source is not Source.NONE
-    }
-
-
 def tell_of_nobodys(account_id: int, made: Sequence[Assignment], causes: Mapping[int, int]) -> None:
     """What workflows were waited for, and nobody got, is news now."""
     nobodys = {causes[a.ticket_id] for a in made if not a.user_id and a.ticket_id in causes}
     watchers = wishes.asking_for(account_id, Topic.UNASSIGNED) if nobodys else set()
     if watchers:
         events = dispatch.stored(account_id, nobodys, clock.now() - telling.OLD)
-        telling.tell(account_id, events, Concerned(watchers=watchers), away=_away)
+        telling.tell(account_id, events, Concerned(watchers=watchers), away=availability.away)
 
 
 NEWS = {threads.RECEIVED, replies.SENT, replies.COMMENTED}

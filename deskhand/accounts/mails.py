@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -81,25 +82,24 @@ def send_address_changed(member: Membership, former: str, *, changed_by: str) ->
 
 
 def _enqueue(account: Account | None, to: Address, subject: str, text: str) -> None:
+    key = f"accounts:{secrets.token_hex(16)}"
+    outbox.enqueue([replace(_letter(account, to, subject, text, key), is_new=True)])
+
+
+def letter(account: Account, to: User, subject: str, text: str, *, key: str) -> NewSend:
+    """An automatic mail to one of our own people. The same `key` is one mail for ever."""
+    return _letter(account, Address(to.email, to.name), subject, text, key)
+
+
+def _letter(account: Account | None, to: Address, subject: str, text: str, key: str) -> NewSend:
     mail = Mail(
-        sender=Address(sender_address(), account.name if account else ""),
-        to=(to,),
-        subject=subject,
-        text=text,
+        sender=Address(sender_address(), account.name if account else ""), to=(to,), subject=subject, text=text,
         automatic="auto-generated",
-    )
-    outbox.enqueue(
-        [
-            NewSend(
-                account_id=account.pk if account else NOBODY,
-                transport="mail",
-                idempotency_key=f"accounts:{secrets.token_hex(16)}",
-                recipients=[to.email],
-                payload=mail.payload(),
-                is_new=True,
-            )
-        ]
-    )
+    )  # fmt: skip
+    return NewSend(
+        account_id=account.pk if account else NOBODY, transport="mail", idempotency_key=key, recipients=[to.email],
+        payload=mail.payload(),
+    )  # fmt: skip
 
 
 def send_reset_link(user: User | None, url: str) -> None:

@@ -15,12 +15,12 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 
 from deskhand.accounts import policy
-from deskhand.accounts.mails import sender_address
+from deskhand.accounts.mails import letter
 from deskhand.accounts.models import Account, User
 from deskhand.accounts.policy import Action
 from deskhand.accounts.types import Viewer
 from deskhand.delivery import outbox
-from deskhand.delivery.types import Address, Mail, NewSend
+from deskhand.delivery.types import NewSend
 from deskhand.events import live
 from deskhand.events.types import Event
 from deskhand.kernel import clock
@@ -157,22 +157,10 @@ def _send(account: Account, user: User, failure: Failure, hour: float) -> NewSen
     with translation.override(user.locale or account.locale):
         said = failed(failure.kind, failure.number)
         title = _("%(title)s: %(what)s") % {"title": heading(failure.kind, failure.name), "what": said}
-        mail = Mail(
-            sender=Address(sender_address(), account.name),
-            to=(Address(user.email, user.name),),
-            subject=title,
-            text=_("%(title)s\n%(url)s\n\nYou choose what you get mail about here:\n%(settings_url)s")
-            % {
-                "title": title,
-                "url": settings.SITE_URL + url_of(failure.kind, failure.object_id),
-                "settings_url": settings.SITE_URL + pages.SETTINGS,
-            },
-            automatic="auto-generated",
-        )
-    return NewSend(
-        account_id=account.pk,
-        transport="mail",
-        idempotency_key=f"failure:{failure.kind}:{failure.object_id}:{user.pk}:{hour:.0f}",
-        recipients=[user.email],
-        payload=mail.payload(),
-    )
+        text = _("%(title)s\n%(url)s\n\nYou choose what you get mail about here:\n%(settings_url)s") % {
+            "title": title,
+            "url": settings.SITE_URL + url_of(failure.kind, failure.object_id),
+            "settings_url": settings.SITE_URL + pages.SETTINGS,
+        }
+        key = f"failure:{failure.kind}:{failure.object_id}:{user.pk}:{hour:.0f}"
+        return letter(account, user, title, text, key=key)

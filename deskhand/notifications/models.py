@@ -13,9 +13,10 @@ class Notification(models.Model):
     ticket_id = models.BigIntegerField(null=True)  # crm.Ticket
     about_kind = models.TextField(
         default="", db_default=""
-    )  # types.Kind, of what is about no ticket; or "task"
+    )  # types.Kind or the type of a record, of what is about no ticket; or "task"
     about_id = models.BigIntegerField(null=True)
     about_name = models.TextField(default="", db_default="")  # as it was called then
+    text = models.TextField(default="", db_default="")  # what a workflow says
     number = models.IntegerField(default=1, db_default=1)  # of failures that are told as one
     actor_kind = models.TextField()
     actor_id = models.BigIntegerField(null=True)

@@ -8,15 +8,17 @@ from datetime import datetime
 
 from django.utils.translation import gettext as _
 
+from deskhand.accounts.permissions import ANY_TYPE
 from deskhand.accounts.policy import visible
-from deskhand.accounts.types import Viewer
+from deskhand.accounts.types import Reach, Viewer
+from deskhand.crm.schema.defaults import BUILT_IN
 from deskhand.events import live
 from deskhand.kernel.database import sql
 from deskhand.kernel.errors import NotFound
 from deskhand.notifications.failures import kinds_for
 from deskhand.notifications.models import Notification
 from deskhand.notifications.telling import signal_of
-from deskhand.notifications.types import Kind, Topic
+from deskhand.notifications.types import Topic
 
 PAGE = 50
 CAP = 100  # the count stops here and says 99+
@@ -36,6 +38,7 @@ class Line:
     about_id: int | None = None
     about_name: str = ""
     times: int = 1
+    text: str = ""  # what a workflow says
 
 
 _FROM = "notifications_notification n left join crm_ticket t on t.account_id = n.account_id and t.id = n.ticket_id"
@@ -44,8 +47,22 @@ _FROM = "notifications_notification n left join crm_ticket t on t.account_id = n
 def _seen(viewer: Viewer) -> tuple[str, list[object]]:
     """What the viewer may see of `_FROM`."""
     reach, own = visible(viewer, "ticket").sql("t")
-    seen = f"((t.id is not null and t.archived_at is null and ({reach})) or (n.ticket_id is null and n.about_kind = any(%s)))"
-    return seen, [*own, [kind.value for kind in kinds_for(viewer)]]
+    known, others = _types(viewer)
+    seen = (
+        f"((t.id is not null and t.archived_at is null and ({reach})) or (n.ticket_id is null and n.topic <> 'notice' and n.about_kind = any(%s))"
+        f" or (n.ticket_id is null and n.topic = 'notice' and {'n.about_kind <> all(%s)' if others else 'n.about_kind = any(%s)'}))"
+    )
+    return seen, [*own, [kind.value for kind in kinds_for(viewer)], known]
+
+
+def _types(viewer: Viewer) -> tuple[list[str], bool]:
+    """Whether the viewer sees types of records that no rule names, and the others: those hidden, else those seen.
+
+    Who was told of a record could see it then (R-NOT-16); here it counts whether they still see any of its type.
+    """
+    others = visible(viewer, ANY_TYPE).reach is not Reach.NONE
+    named = {*BUILT_IN, *viewer.permissions.records}
+    return [name for name in sorted(named) if (visible(viewer, name).reach is Reach.NONE) is others], others
 
 
 def lines(viewer: Viewer, *, before: int = 0, limit: int = PAGE) -> tuple[list[Line], int]:
@@ -55,7 +72,7 @@ def lines(viewer: Viewer, *, before: int = 0, limit: int = PAGE) -> tuple[list[L
         f"""
         select n.id, n.topic, t.id, t.number, t.subject,
                coalesce(case n.actor_kind when 'user' then u.name when 'visitor' then coalesce(nullif(c.name, ''), c.email) end, ''),
-               n.created_at, n.read_at is null, n.about_kind, n.about_id, n.about_name, n.number
+               n.created_at, n.read_at is null, n.about_kind, n.about_id, n.about_name, n.number, n.text
         from {_FROM} left join accounts_user u on n.actor_kind = 'user' and u.id = n.actor_id
         left join crm_contact c on c.account_id = t.account_id and c.id = t.contact_id
         where n.account_id = %s and n.user_id = %s and (%s = 0 or n.id < %s) and {seen}
@@ -91,9 +108,9 @@ def mark_read(viewer: Viewer, at: datetime, ticket_id: int | None = None) -> int
 
 
 def mark_about(
-    viewer: Viewer, at: datetime, kinds: Collection[Kind], object_ids: Collection[int] | None = None
+    viewer: Viewer, at: datetime, kinds: Collection[str], object_ids: Collection[int] | None = None
 ) -> None:
-    """What was told of failures of these kinds is read; `object_ids` None: of all there are."""
+    """What was told of these kinds is read, failures or types of records; `object_ids` None: of all there are."""
     done = sql.execute(
         "update notifications_notification set read_at = %s where account_id = %s and user_id = %s and read_at is null"
         " and ticket_id is null and about_kind = any(%s) and (%s::bigint[] is null or about_id = any(%s))",
@@ -101,7 +118,7 @@ def mark_about(
             at,
             viewer.account_id,
             viewer.user_id,
-            [kind.value for kind in kinds],
+            list(kinds),
             *2 * [object_ids and list(object_ids)],
         ],
     )
@@ -120,8 +137,12 @@ def require(viewer: Viewer, ticket_id: int) -> None:
         raise NotFound(_("There is no notification about this ticket."))
 
 
+def _sees_type(viewer: Viewer, object_type: str) -> bool:
+    return visible(viewer, object_type).reach is not Reach.NONE
+
+
 def require_about(viewer: Viewer, kind: str, object_id: int) -> None:
-    """Raises NotFound when the viewer was told of no such failure, or may not see it any more."""
+    """Raises NotFound when the viewer was told of no such thing, or may not see it any more."""
     told = Notification.objects.filter(
         account_id=viewer.account_id,
         user_id=viewer.user_id,
@@ -129,5 +150,7 @@ def require_about(viewer: Viewer, kind: str, object_id: int) -> None:
         about_kind=kind,
         about_id=object_id,
     )
-    if kind not in kinds_for(viewer) or not told.exists():
+    topics = set(told.values_list("topic", flat=True))
+    is_seen = _sees_type(viewer, kind) if topics == {Topic.NOTICE} else kind in kinds_for(viewer)
+    if not topics or not is_seen:
         raise NotFound(_("There is no such notification."))

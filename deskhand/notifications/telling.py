@@ -14,13 +14,13 @@ from django.conf import settings
 from django.utils import translation
 from django.utils.translation import gettext as _
 
-from deskhand.accounts.mails import sender_address
+from deskhand.accounts.mails import letter
 from deskhand.accounts.models import Account, User
 from deskhand.accounts.policy import viewers_of, visible
 from deskhand.accounts.types import Viewer
 from deskhand.crm.records.models import Ticket
 from deskhand.delivery import outbox
-from deskhand.delivery.types import Address, Mail, NewSend
+from deskhand.delivery.types import NewSend
 from deskhand.events import live
 from deskhand.events.types import Event
 from deskhand.kernel import clock
@@ -139,30 +139,18 @@ def _send(account: Account, people: Mapping[int, User], ticket: Ticket, notice: 
     with translation.override(user.locale or account.locale):
         said = sentence(notice.topic, actor_name(notice, people, ticket), notice.task)
         url = settings.SITE_URL + pages.ticket(ticket.pk, notice.task_id)
-        mail = Mail(
-            sender=Address(sender_address(), account.name),
-            to=(Address(user.email, user.name),),
-            subject=f"[#{ticket.number}] {ticket.subject}",
-            text=_(
-                "%(what)s\n\n#%(number)s %(subject)s\n%(url)s\n\n"
-                "You choose what you get mail about here:\n%(settings_url)s"
-            )
-            % {
-                "what": said,
-                "number": ticket.number,
-                "subject": ticket.subject,
-                "url": url,
-                "settings_url": settings.SITE_URL + pages.SETTINGS,
-            },
-            automatic="auto-generated",
-        )
-    return NewSend(
-        account_id=account.pk,
-        transport="mail",
-        idempotency_key=f"notification:{notice.event_id}:{notice.user_id}",
-        recipients=[user.email],
-        payload=mail.payload(),
-    )
+        text = _(
+            "%(what)s\n\n#%(number)s %(subject)s\n%(url)s\n\n"
+            "You choose what you get mail about here:\n%(settings_url)s"
+        ) % {
+            "what": said,
+            "number": ticket.number,
+            "subject": ticket.subject,
+            "url": url,
+            "settings_url": settings.SITE_URL + pages.SETTINGS,
+        }
+        key = f"notification:{notice.event_id}:{notice.user_id}"
+        return letter(account, user, f"[#{ticket.number}] {ticket.subject}", text, key=key)
 
 
 def actor_name(notice: Notice, people: Mapping[int, User], ticket: Ticket) -> str:

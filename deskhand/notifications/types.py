@@ -15,6 +15,7 @@ class Topic(StrEnum):
     COMMENT = "comment"  # a colleague commented on a ticket of mine
     FOLLOWED = "followed"  # a message or comment on a ticket that I follow
     UNASSIGNED = "unassigned"  # a new ticket is nobody's
+    NOTICE = "notice"  # a workflow tells me something about a record
     FAILURE = "failure"  # something failed that I can set right
 
 

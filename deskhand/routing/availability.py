@@ -202,6 +202,12 @@ def states(account_id: int, user_ids: Collection[int], now: datetime) -> dict[in
     return states_and_ends(account_id, user_ids, now)[0]
 
 
+def away(account_id: int, user_ids: Collection[int]) -> set[int]:
+    """Which of them are away for a reason; who never had a status is not."""
+    found = states(account_id, user_ids, clock.now())
+    return {pk for pk, one in found.items() if one.status is Status.AWAY and one.source is not Source.NONE}
+
+
 def states_and_ends(
     account_id: int, user_ids: Collection[int], now: datetime
 ) -> tuple[dict[int, State], dict[int, datetime]]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from deskhand.automation.actions.create_task import CreateTask
 from deskhand.automation.actions.internal_email import InternalEmail
+from deskhand.automation.actions.notify import Notify
+from deskhand.automation.actions.post_to_chat import PostToChat
 from deskhand.automation.actions.segment_members import AddToSegment, RemoveFromSegment
 from deskhand.automation.actions.send_email import SendEmail
 from deskhand.automation.actions.send_webhook import SendWebhook
@@ -16,6 +18,8 @@ ACTIONS: dict[str, Action] = {
     for action in (
         SendEmail(),
         InternalEmail(),
+        Notify(),
+        PostToChat(),
         CreateTask(),
         SetProperty(),
         AddToSegment(),

@@ -14,6 +14,7 @@ from urllib.parse import quote
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from deskhand.accounts.plans import Feature
 from deskhand.automation import secrets, templates, webcalls
 from deskhand.automation.actions.forms import Around, Input, Option, Setting
 from deskhand.automation.actions.types import Doing, Done, Group, Output, failed, waiting
@@ -40,6 +41,7 @@ class SendWebhook(Caller):
     label = gettext_lazy("Send webhook")
     about = gettext_lazy("Call another system over the web.")
     icon, tone, group = "webhook", "violet", Group.OUTSIDE
+    feature = Feature.WEBHOOKS
 
     def form(self, around: Around, settings: Mapping[str, Any]) -> Sequence[Setting]:
         keys = tuple(Option(one.name, one.name) for one in secrets.known(around.account_id))

@@ -44,6 +44,10 @@ TOPICS = {
         gettext_lazy("New tickets without an owner"),
         gettext_lazy("A new ticket that you may see came in, and the routing gave it to nobody."),
     ),
+    Topic.NOTICE: (
+        gettext_lazy("Messages from workflows"),
+        gettext_lazy("A workflow tells you something about a ticket or another record."),
+    ),
     Topic.FAILURE: (
         gettext_lazy("Failures"),
         gettext_lazy(
@@ -85,6 +89,8 @@ def _group(own: Sequence[Line]) -> Group:
             told=told,
             is_unread=is_unread,
         )
+    if first.topic is Topic.NOTICE:
+        return _record(first, told, is_unread)
     kind, object_id = Kind(first.about_kind), first.about_id or 0
     return Group(
         number="",
@@ -97,7 +103,18 @@ def _group(own: Sequence[Line]) -> Group:
     )
 
 
+def _record(first: Line, told: tuple[Told, ...], is_unread: bool) -> Group:
+    """What a workflow says of a record that is no ticket."""
+    record_id = first.about_id or 0
+    return Group(
+        number="", subject=first.about_name, url=pages.record(first.about_kind, record_id) or reverse("notifications"),
+        read_url=reverse("notification-read-failure", args=[first.about_kind, record_id]), told=told, is_unread=is_unread,
+    )  # fmt: skip
+
+
 def _told(line: Line) -> Told:
+    if line.topic is Topic.NOTICE:
+        return Told(line.text, line.at, line.is_unread)
     if line.ticket_id is None:
         return Told(failed(Kind(line.about_kind), line.times), line.at, line.is_unread)
     person = Person.named(line.actor_name) if line.actor_name else None

@@ -12,7 +12,6 @@ from deskhand.kernel import clock
 from deskhand.kernel.errors import NotFound
 from deskhand.kernel.text import whole
 from deskhand.notifications import reading, wishes
-from deskhand.notifications.types import Kind
 from deskhand.notifications.wishes import Ways
 from deskhand.web.frame import framed, shell
 from deskhand.web.jinja import render, wants_fragment
@@ -60,7 +59,7 @@ def read_one(request: AccountRequest, ticket_id: int) -> HttpResponse:
 @require_POST
 def read_failure(request: AccountRequest, kind: str, object_id: int) -> HttpResponse:
     reading.require_about(request.viewer, kind, object_id)
-    reading.mark_about(request.viewer, clock.now(), [Kind(kind)], [object_id])
+    reading.mark_about(request.viewer, clock.now(), [kind], [object_id])
     return _bell(request) if wants_fragment(request) else redirect("notifications")
 
 

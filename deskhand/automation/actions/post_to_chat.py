@@ -1,0 +1,142 @@
+"""Post to a channel of Slack, Teams, Mattermost or Discord by the incoming webhook that each of them gives out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django.conf import settings as django_settings
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from deskhand.accounts.plans import Feature
+from deskhand.automation import secrets, templates, webcalls
+from deskhand.automation.actions.forms import Around, Input, Option, Setting
+from deskhand.automation.actions.types import Doing, Done, Group, failed
+from deskhand.automation.webcalls import Caller, Fillers, Wanted
+from deskhand.delivery.calls import Call
+from deskhand.kernel.database.scope import current_account_id
+from deskhand.kernel.errors import Invalid
+from deskhand.notifications import pages
+
+SLACK, TEAMS, MATTERMOST, DISCORD = "slack", "teams", "mattermost", "discord"
+NAMES = {SLACK: "Slack", TEAMS: "Microsoft Teams", MATTERMOST: "Mattermost", DISCORD: "Discord"}
+_BREAK = "\u200b"  # is not seen, and parts what would be markup
+LONGEST = {
+    SLACK: 3_000,
+    TEAMS: 8_000,
+    MATTERMOST: 8_000,
+    DISCORD: 1_900,
+}  # characters, within what each takes
+
+
+class PostToChat(Caller):
+    kind = "post_to_chat"
+    label = gettext_lazy("Post to a chat")
+    about = gettext_lazy("A message in a channel of Slack, Teams, Mattermost or Discord.")
+    icon, tone, group = "message-square-text", "blue", Group.TELL
+    feature = Feature.WEBHOOKS
+
+    def form(self, around: Around, settings: Mapping[str, Any]) -> Sequence[Setting]:
+        keys = tuple(Option(one.name, one.name) for one in secrets.known(around.account_id))
+        return (
+            Setting(
+                "service", _("Chat"), Input.CHOICE, required=True, default=SLACK,
+                options=tuple(Option(value, name) for value, name in NAMES.items()),
+            ),
+            Setting(
+                "secret", _("Address of the channel"), Input.CHOICE, required=True, options=keys, links=((_("Secrets"), secrets.PAGE, 0),),
+                help=_("Make an incoming webhook in the chat, and keep its address as a secret: whoever knows it can post there."),
+            ),
+            Setting("text", _("Text"), Input.LONG, required=True, takes_tokens=True, help=_("A link to the record is added.")),
+        )  # fmt: skip
+
+    def problems(self, settings: Mapping[str, Any]) -> list[tuple[str, str]]:
+        found = [] if settings.get("service") in NAMES else [("service", _("Choose a chat."))]
+        if not settings.get("secret"):
+            found.append(("secret", _("Choose the secret that holds the address of the channel.")))
+        if not str(settings.get("text") or "").strip():
+            found.append(("text", _("Write what is to be posted.")))
+        found += webcalls.problems_of_secrets(
+            current_account_id(), {"secret": settings.get("secret")}, "secret"
+        )
+        return found + templates.problems(settings, "text")
+
+    def summary(self, settings: Mapping[str, Any]) -> str:
+        name = NAMES.get(str(settings.get("service")), "")
+        return f"{name}: {settings.get('text') or ''}" if name else _("Post to a chat")
+
+    def run(self, batch: Sequence[Doing]) -> list[Done]:
+        made = _posts(batch)
+        webcalls.place(
+            [Wanted(doing, call) for doing, call in zip(batch, made, strict=True) if isinstance(call, Call)]
+        )
+        return [_told(doing, call) for doing, call in zip(batch, made, strict=True)]
+
+    def rehearse(self, batch: Sequence[Doing]) -> list[Done]:
+        return [_told(doing, call) for doing, call in zip(batch, _posts(batch), strict=True)]
+
+
+def _told(doing: Doing, call: Call | str) -> Done:
+    if isinstance(call, str):
+        return failed(call)
+    return Done(message=_("Posted to %(chat)s") % {"chat": NAMES[str(doing.settings["service"])]})
+
+
+def _posts(batch: Sequence[Doing]) -> list[Call | str]:
+    """Each post, or why it can't be made."""
+    fillers = Fillers(batch)
+    found: list[Call | str] = []
+    for doing in batch:
+        try:
+            fillers.of(doing)
+            service, text = str(doing.settings["service"]), doing.fill(doing.settings["text"]).strip()
+            url = fillers.secret(str(doing.settings["secret"])).strip()
+            headers = {"content-type": "application/json"}
+            found.append(Call("POST", url, headers, json.dumps(body_of(service, text, _link(doing)))))
+        except Invalid as unfit:
+            found.append(unfit.message)
+    return found
+
+
+def _link(doing: Doing) -> str:
+    page = pages.record(doing.object_type, doing.record_id)
+    return f"{django_settings.SITE_URL}{page}" if page else ""
+
+
+def body_of(service: str, text: str, link: str) -> dict[str, Any]:
+    """What each service takes. Nothing that a customer wrote mentions anybody, or becomes markup."""
+    text = text[: LONGEST[service]]
+    match service:
+        case "slack":
+            return {"text": _for_slack(text) + (f"\n<{link}>" if link else ""), "unfurl_links": False}
+        case "teams":
+            return _card(text, link)
+        case "discord":
+            return {"content": f"{_unlinked(text)}\n{link}".strip(), "allowed_mentions": {"parse": []}}
+    quiet = _unlinked(text).replace("@", f"@{_BREAK}")  # so that nobody is called
+    return {"text": f"{quiet}\n{link}".strip()}
+
+
+def _unlinked(text: str) -> str:
+    """No words that stand for an address of somebody's choice."""
+    return text.replace("](", f"]{_BREAK}(")
+
+
+def _for_slack(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _card(text: str, link: str) -> dict[str, Any]:
+    """Workflows in Teams take a message with an adaptive card; a run of text has no markup."""
+    card: dict[str, Any] = {
+        "$schema": "http://adaptivecards.io/schemas/adaptive-card.json", "type": "AdaptiveCard", "version": "1.4",
+        "body": [{"type": "RichTextBlock", "inlines": [{"type": "TextRun", "text": text}]}],
+    }  # fmt: skip
+    if link:
+        card["actions"] = [{"type": "Action.OpenUrl", "title": _("Open"), "url": link}]
+    return {
+        "type": "message",
+        "attachments": [{"contentType": "application/vnd.microsoft.card.adaptive", "content": card}],
+    }

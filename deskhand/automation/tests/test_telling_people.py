@@ -1,0 +1,168 @@
+"""Telling our own people from a workflow: in the bell, and by mail (R-WFA-5, R-WFA-6, R-WFA-7, R-NOT-8, R-NOT-16)."""
+
+from __future__ import annotations
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from deskhand.accounts import policy, roles
+from deskhand.accounts.models import Membership
+from deskhand.automation.actions.registry import ACTIONS
+from deskhand.automation.models import StepLog, StepStatus, Workflow
+from deskhand.automation.tests.calling import step, workflow_of
+from deskhand.automation.tests.doings import doing_of
+from deskhand.automation.tests.test_runner import settle_in_scope
+from deskhand.crm.records import objects
+from deskhand.crm.records.models import Deal
+from deskhand.delivery.models import OutboxEntry
+from deskhand.events.types import SYSTEM
+from deskhand.notifications import reading, wishes
+from deskhand.notifications.models import Notification
+from deskhand.notifications.types import Topic
+from deskhand.notifications.wishes import Ways
+
+NOTIFY, MAIL = ACTIONS["notify"], ACTIONS["internal_email"]
+
+
+def told(world, user):
+    return reading.lines(policy.viewer_for(world.account.pk, user.pk))[0]
+
+
+def test_it_stands_in_the_bell_of_everybody_named_once(world, settle):
+    flow = workflow_of(
+        world.account.pk,
+        step(1, "notify", users=[world.ada.pk], teams=[world.team.pk], owner=True, subject="Look at {{ ticket.subject }}", body="Soon"),
+    )  # fmt: skip
+    world.ticket("Refund", owner_id=world.ada.pk)
+    settle_in_scope(settle)
+
+    (line,) = [one for one in told(world, world.ada) if one.topic is Topic.NOTICE]
+    assert (line.text, line.subject) == ("Look at Refund: Soon", "Refund")
+    everyone = set(Notification.objects.filter(topic="notice").values_list("user_id", flat=True))
+    assert everyone == {one.pk for one in (world.ada, world.grace, world.bob, world.eve, world.nils)}
+    (log,) = StepLog.objects.filter(workflow_id=flow.pk)
+    assert log.status == StepStatus.SUCCEEDED
+    assert log.data["outputs"] == {"told": 5}
+
+
+def test_each_is_told_by_the_ways_that_they_chose(world):
+    """R-NOT-12"""
+    wishes.choose(world.account.pk, world.ada.pk, {Topic.NOTICE: Ways(bell=False, mail=True)})
+    ticket = world.ticket("Refund")
+    doing = doing_of(
+        world, ticket, {"users": [world.ada.pk, world.bob.pk], "subject": "Late", "body": "Two days"}
+    )
+
+    (done,) = NOTIFY.run([doing])
+
+    assert (told(world, world.ada), len(told(world, world.bob)), done.outputs) == ([], 1, {"told": 2})
+    (entry,) = OutboxEntry.objects.filter(recipients=[world.ada.email])
+    assert entry.payload["subject"] == "Late"
+    assert f"/inbox/all-open/{ticket.pk}" in entry.payload["text"]
+    assert "Two days" in entry.payload["text"]
+    assert entry.idempotency_key == f"{doing.key}:{world.ada.pk}"
+
+
+def test_who_may_not_see_the_record_is_not_told(world):
+    """R-NOT-16"""
+    own = roles.create(world.account.pk, "Own", {"records": {"ticket": {"view": "own"}}}, by=SYSTEM)
+    Membership.objects.filter(user=world.bob).update(role=own)
+    ticket = world.ticket()
+
+    first, second = NOTIFY.run(
+        [doing_of(world, ticket, {"users": ids, "subject": "x"}, step_id=str(n)) for n, ids in enumerate([[world.bob.pk], [world.bob.pk, world.ada.pk]])]
+    )  # fmt: skip
+
+    assert (first.status, first.message) == (StepStatus.SKIPPED, "None of them may see this record.")
+    assert second.outputs == {"told": 1}
+    assert not Notification.objects.filter(user_id=world.bob.pk).exists()
+
+
+def test_a_deal_is_told_of_by_its_name_to_those_who_may_see_deals(world):
+    deal = objects.create("deal", {"dealname": "Fjord"}, by=SYSTEM)
+    row = Deal.objects.get(pk=deal.id)
+    NOTIFY.run(
+        [doing_of(world, row, {"users": [world.ada.pk, world.bob.pk], "subject": "Big"}, object_type="deal")]
+    )
+
+    (line,) = told(world, world.bob)
+    assert (line.about_name, line.text, line.about_kind, line.ticket_id) == ("Fjord", "Big", "deal", None)
+    tickets_only = roles.create(world.account.pk, "T", {"records": {"ticket": {"view": "all"}}}, by=SYSTEM)
+    Membership.objects.filter(user=world.bob).update(role=tickets_only)
+    assert told(world, world.bob) == []
+    assert reading.unread(policy.viewer_for(world.account.pk, world.bob.pk)) == 0
+    no_deals = roles.create(world.account.pk, "N", {"records": {"*": {"view": "all"}, "deal": {}}}, by=SYSTEM)
+    Membership.objects.filter(user=world.bob).update(role=no_deals)
+    assert told(world, world.bob) == []
+
+
+@pytest.mark.parametrize("action", [NOTIFY, MAIL])
+def test_nobody_to_tell_is_skipped_and_somebody_who_left_is_a_failure(world, action):
+    """R-WFA-6, R-WFA-7"""
+    ticket = world.ticket(contact_id=world.contact().pk)
+    said = {"subject": "x"}
+    nobody = [{"owner": True} | said, {"contact_owner": True} | said]
+    skipped = action.run([doing_of(world, ticket, one, step_id=str(n)) for n, one in enumerate(nobody)])
+    assert [(one.status, one.message) for one in skipped] == [
+        (StepStatus.SKIPPED, "The record has no owner."), (StepStatus.SKIPPED, "The contact has no owner.")
+    ]  # fmt: skip
+
+    Membership.objects.filter(user=world.bob).update(is_active=False)
+    settings = {"users": [world.bob.pk, world.ada.pk]} | said
+    (gone,) = action.run([doing_of(world, ticket, settings)])
+    assert (gone.status, gone.message) == (StepStatus.FAILED, "This person is not active any more: Bob Noyce")
+    assert action.problems(settings) == [("users", "This person is not active any more: Bob Noyce")]
+    assert not Notification.objects.exists()
+    assert not OutboxEntry.objects.exists()
+
+
+def test_a_step_that_names_somebody_who_left_needs_a_look(world, settle):
+    """R-WFA-7, R-LOG-7"""
+    Membership.objects.filter(user=world.bob).update(is_active=False)
+    flow = workflow_of(world.account.pk, step(1, "notify", users=[world.bob.pk], subject="x"))
+    world.ticket()
+    settle_in_scope(settle)
+    assert "Bob Noyce" in Workflow.objects.get(pk=flow.pk).needs_review
+
+
+@pytest.mark.parametrize("action", [NOTIFY, MAIL])
+def test_the_owner_of_the_contact_is_told(world, action):
+    """R-WFA-5"""
+    contact = world.contact()
+    type(contact).objects.filter(pk=contact.pk).update(owner_id=world.grace.pk)
+    (done,) = action.run(
+        [doing_of(world, world.ticket(contact_id=contact.pk), {"contact_owner": True, "subject": "x"})]
+    )
+    assert done.message == "Told Grace Hopper"
+    assert done.outputs == {"told": 1}
+
+
+@pytest.mark.parametrize("action", [NOTIFY, MAIL])
+def test_a_rehearsal_tells_nobody(world, action):
+    (done,) = action.rehearse([doing_of(world, world.ticket(), {"users": [world.ada.pk], "subject": "x"})])
+    assert done.message == "Told Ada Lovelace"
+    assert not Notification.objects.exists()
+    assert not OutboxEntry.objects.exists()
+
+
+def test_many_cost_no_more_queries_than_few(world):
+    made = [
+        doing_of(world, world.ticket(f"T{n}"), {"teams": [world.team.pk], "subject": "x"}, enrollment_id=n)
+        for n in range(12)
+    ]
+
+    def asked(batch):
+        with CaptureQueriesContext(connection) as found:
+            NOTIFY.run(batch)
+        return len(found)
+
+    for doing in made:
+        doing.record.among.read_all()
+    asked(made[:1])
+    assert asked(made[1:3]) == asked(made[3:12])
+
+
+def test_what_is_missing_is_said(world):
+    assert [name for name, _words in NOTIFY.problems({})] == ["users", "subject"]
+    assert [name for name, _words in NOTIFY.problems({"owner": True, "subject": "{{ x"})] == ["subject"]
