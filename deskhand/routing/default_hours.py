@@ -6,16 +6,21 @@ somebody set by hand holds over it until the next edge (R-AVAIL-6).
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from datetime import datetime
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from datetime import date, datetime
+from functools import lru_cache
 from typing import Any
+
+from django.utils.translation import gettext as _
 
 from deskhand.accounts import audit
 from deskhand.events.types import Actor
 from deskhand.kernel import clock, timers
-from deskhand.kernel.calendars import WeeklyHours
+from deskhand.kernel.calendars import SpecialDay, WeeklyHours
 from deskhand.kernel.database import sql
 from deskhand.kernel.database.scope import account_scope
+from deskhand.kernel.errors import Invalid
 from deskhand.routing import availability
 from deskhand.routing.models import DefaultHours, WorkingHours
 from deskhand.routing.types import Source
@@ -25,6 +30,52 @@ CHANGED = "default_hours.changed"
 
 def of(account_id: int) -> WeeklyHours | None:
     return availability.default_hours(account_id)
+
+
+def with_holidays(account_id: int, today: date) -> WeeklyHours | None:
+    """The account's working time, without its public holidays of this year and the next two (R-DELAY-9)."""
+    row = DefaultHours.objects.filter(account_id=account_id).first()
+    hours = of(account_id)
+    if row is None or hours is None or not row.country:
+        return hours
+    return replace(
+        hours, special_days=tuple(SpecialDay(day) for day in days_off(row.country, row.region, today.year))
+    )
+
+
+@lru_cache(maxsize=256)
+def days_off(country: str, region: str, year: int) -> tuple[date, ...]:
+    """The public holidays of a country, or of a region of it, in this year and the next two."""
+    import holidays  # late: few accounts need it
+
+    found = holidays.country_holidays(country, subdiv=region or None, years=range(year, year + 3))
+    return tuple(sorted(found))
+
+
+@lru_cache(maxsize=1)
+def countries() -> Mapping[str, Sequence[str]]:
+    """The countries whose holidays are known, each with its regions, by their ISO codes."""
+    import holidays
+
+    return dict(holidays.list_supported_countries(include_aliases=False))
+
+
+def observe(account_id: int, country: str, region: str = "", *, by: Actor) -> None:
+    """Choose whose public holidays are no working time. Needs working hours. Raises Invalid, naming the field."""
+    if country and country not in countries():
+        raise Invalid(_("The holidays of this country are not known."), field="country", value=country)
+    if region and region not in countries().get(country, ()):
+        raise Invalid(_("This country has no such region."), field="region", value=region)
+    with account_scope(account_id):
+        row = DefaultHours.objects.select_for_update().filter(account_id=account_id).first()
+        if row is None:
+            raise Invalid(_("Set working hours first."), field="country", value=country)
+        before = {"country": row.country, "region": row.region}
+        row.country, row.region = country, region if country else ""
+        if before == (after := {"country": row.country, "region": row.region}):
+            return
+        row.save(update_fields=["country", "region"])
+        audit.record(CHANGED, by=by, target_type="account", target_id=account_id, before=before, after=after)
 
 
 def change(account_id: int, hours: WeeklyHours | None, *, by: Actor, now: datetime | None = None) -> None:

@@ -276,6 +276,9 @@ class DefaultHours(models.Model):
     account_id = models.BigIntegerField(unique=True)
     zone = models.TextField()
     blocks = models.JSONField(default=list)
+    #: Whose public holidays are no working time: "DE", and "BY" of it. Empty: no holidays, and the whole country's.
+    country = models.TextField(db_default="")
+    region = models.TextField(db_default="")
 
 
 class OutOfOffice(models.Model):

@@ -226,6 +226,8 @@ class Migration(migrations.Migration):
                 ('account_id', models.BigIntegerField(unique=True)),
                 ('zone', models.TextField()),
                 ('blocks', models.JSONField(default=list)),
+                ('country', models.TextField(db_default='')),
+                ('region', models.TextField(db_default='')),
             ],
         ),
         migrations.CreateModel(
