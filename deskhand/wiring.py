@@ -21,7 +21,18 @@ from django.db import DatabaseError, OperationalError, connection, transaction
 from deskhand.accounts import attempts
 from deskhand.accounts.models import Account
 from deskhand.automation import answers as call_answers
-from deskhand.automation import enroll, lanes, runner, templates, uses
+from deskhand.automation import (
+    enroll,
+    lanes,
+    leaving,
+    pausing,
+    retention,
+    runner,
+    templates,
+    timing,
+    uses,
+    waking,
+)
 from deskhand.automation.enrolling import schedules, standing
 from deskhand.channels.email import alarms, inbound
 from deskhand.channels.email.accounts import relay_of
@@ -80,7 +91,7 @@ def set_up_accounts(account_id: int, events: Sequence[Event]) -> None:
         pipelines.ensure_defaults(account_id)
         inboxes.ensure_defaults(account_id)
         templates.ensure_defaults(account_id, account.locale)
-        for nightly in (RECOUNT, SWEEP, MONTHS):
+        for nightly in (RECOUNT, SWEEP, MONTHS, retention.NIGHTLY):
             timers.set_timer(account_id, nightly, "", clock.now() + timedelta(days=1))
 
 
@@ -400,7 +411,8 @@ NEWS = {threads.RECEIVED, replies.SENT, replies.COMMENTED}
 AFTER_COMMIT: list[dispatch.Subscriber] = [
     membership.follow,  # first: who enrolls by a segment meets the members of this moment
     enroll.enroll_matching,
-    runner.hear,
+    waking.hear,
+    leaving.hear,
     give_hours,
     hand_on,
     route_after_workflows,
@@ -464,6 +476,9 @@ TIMERS: dict[str, timers.Handler] = {
     segments.SWEEP: membership.sweep,
     standing.SWEEP: enroll.sweep,
     schedules.FIRE: schedules.on_due,
+    retention.NIGHTLY: retention.nightly,
+    timing.OFF: timing.switch_off,
+    timing.RATES: timing.look_at_rates,
 }
 
 
@@ -472,6 +487,9 @@ JOBS: dict[str, jobs.Handler] = {
     segments.FILL: membership.fill,
     enroll.INCLUDE_PRESENT: enroll.include_present,
     schedules.FIRE: schedules.go_on,
+    retention.FORGET: retention.forget,
+    pausing.RELEASE: pausing.release_rest,
+    waking.RECALCULATE: waking.recalculate_rest,
 }
 
 

@@ -11,6 +11,7 @@ import pytest
 from django.db import DatabaseError
 
 from deskhand import wiring
+from deskhand.accounts import roles, users
 from deskhand.accounts.policy import viewer_for
 from deskhand.automation import lanes, workflows
 from deskhand.automation.engine.definition import Action, Definition, Edge
@@ -150,6 +151,52 @@ def test_who_wants_mail_gets_one_an_hour_and_none_while_away(world, settle):
     happen(world, settle)
     assert OutboxEntry.objects.filter(recipients=[world.ada.email]).count() == 1
     assert len(told(world, world.ada)) == 1
+
+
+def edits_workflows(world, user):
+    role = roles.preset(world.account.pk, "workflow_editor").pk
+    users.set_role(world.account.pk, user.pk, role_id=role, by=SYSTEM)
+
+
+def test_an_owner_who_edits_workflows_is_told_of_their_own_R_EXEC_9(world, broken, settle):
+    """And of nobody else's; nor where they do not want to hear of errors."""
+    edits_workflows(world, world.bob)
+    edits_workflows(world, world.grace)
+    Workflow.objects.update(owner_id=world.bob.pk)
+
+    world.ticket("first")
+    happen(world, settle, tell=lambda _ids: None)
+    assert told(world, world.bob) == [("workflow", "Support: New", 1)]
+    assert told(world, world.grace) == []
+
+    Workflow.objects.update(alerts={"errors": False})
+    world.ticket("second")
+    happen(world, settle, tell=lambda _ids: None)
+    assert told(world, world.bob) == [("workflow", "Support: New", 1)]
+    assert told(world, world.ada) == [("workflow", "Support: New", 2)]
+
+
+@pytest.mark.parametrize(("has_owner", "who"), [(True, {"bob"}), (False, {"ada"})])
+def test_of_unusual_rates_its_owner_is_told_or_the_administrators_R_EXEC_9(world, has_owner, who):
+    edits_workflows(world, world.bob)
+    data = {"name": "Flow", "rate": 5, "owner_id": world.bob.pk if has_owner else None}
+    failures.tell(
+        world.account.pk, [Event("workflow.busy", "workflow", 7, 0, SYSTEM, clock.now(), data, None, 0, 41)]
+    )
+
+    assert {name for name in ("ada", "bob", "grace") if told(world, getattr(world, name))} == who
+
+
+def test_that_automation_was_stopped_is_told_to_administrators(world):
+    data = {"name": "Flow"}
+    failures.tell(
+        world.account.pk,
+        [Event("automation.stopped", "workflow", 7, 0, SYSTEM, clock.now(), data, None, 0, 41)],
+    )
+
+    assert told(world, world.ada) == [("budget", "Flow", 1)]
+    assert told(world, world.bob) == []
+    assert failures.url_of(Kind.BUDGET, 7) == "/settings/system#automation"
 
 
 # ── what is told ─────────────────────────────────────────────────────────────────────────────────────────────────────

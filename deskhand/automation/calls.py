@@ -52,7 +52,6 @@ class _Run:
     revision: int
     position: str
     outputs: Mapping[str, Any]
-    name: str
     key: str
 
 
@@ -88,8 +87,8 @@ def answered_many(account_id: int, answers: Sequence[Answer]) -> set[str]:
     now = clock.now()
     told = {answer.key: answer for answer in answers}
     found = [
-        _Run(run_id, workflow, kind, record, revision, position, sql.loads(outputs), name, key)
-        for run_id, workflow, kind, record, revision, position, outputs, name, key in sql.rows(
+        _Run(run_id, workflow, kind, record, revision, position, sql.loads(outputs), key)
+        for run_id, workflow, kind, record, revision, position, outputs, key in sql.rows(
             _WAITING, [account_id, WAITS_FOR, list(told)]
         )
     ]
@@ -116,7 +115,7 @@ def _hear(
     kind = step.kind if isinstance(step, Action) else ""
     reason = ""
     if answer.failed:
-        troubles.add(run.workflow_id, run.name, answer.failed)
+        troubles.add(run.workflow_id, answer.failed)
         reason = "step_failed" if isinstance(step, Action) and step.on_failure is OnFailure.STOP else ""
     status = StepStatus.FAILED if answer.failed else StepStatus.SUCCEEDED
     told = dict(answer.outputs)
@@ -140,10 +139,9 @@ update automation_stepcall set state = 'EXPIRED' where account_id = %s and enrol
 
 # The run first, then its call: the runner holds them in this order, too.
 _WAITING = """
-select e.id, e.workflow_id, e.object_type, e.record_id, e.revision_number, e.position, e.outputs, w.name, c.key
+select e.id, e.workflow_id, e.object_type, e.record_id, e.revision_number, e.position, e.outputs, c.key
 from automation_stepcall c
 join automation_enrollment e on e.account_id = c.account_id and e.id = c.enrollment_id
-join automation_workflow w on w.account_id = e.account_id and w.id = e.workflow_id
 where c.account_id = %s and c.state = 'WAITING' and e.waits_for = %s and e.state <> 'ENDED' and c.key = any(%s)
 order by e.id for update of e
 """

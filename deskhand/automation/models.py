@@ -36,6 +36,8 @@ class Workflow(models.Model):
     #: Runs keep the revision that they began with, instead of following the newest (R-EDIT-5).
     is_pinned = models.BooleanField(default=False)
     revision_number = models.IntegerField(default=0)  # the newest
+    #: Whether a change of a record may end a run of the newest revision, or a wait in it (R-UN-1).
+    watches = models.BooleanField(db_default=False)
     origin_pipeline_id = models.BigIntegerField(null=True)  # crm.Pipeline
     origin_stage_id = models.BigIntegerField(null=True)  # crm.Stage
     #: Why somebody must look: a deleted stage, a deactivated person (R-LOG-7). Empty: all is well.
@@ -56,7 +58,10 @@ class Workflow(models.Model):
                 fields=["account_id", "object_type"],
                 name="workflow_on",
                 condition=Q(is_on=True, archived_at=None),
-            )
+            ),
+            models.Index(
+                fields=["account_id"], name="workflow_watching", condition=Q(watches=True, archived_at=None)
+            ),
         ]
 
 
@@ -218,6 +223,14 @@ class Enrollment(models.Model):
                 name="enrollment_waiting_for",
                 condition=~Q(waits_for=""),
             ),
+            models.Index(
+                fields=["account_id", "workflow", "object_type", "record_id", "id"],
+                name="enrollment_queued",
+                condition=Q(state="QUEUED"),
+            ),
+            models.Index(
+                fields=["account_id", "workflow", "id"], name="enrollment_held", condition=Q(state="HELD")
+            ),
         ]
 
 
@@ -352,8 +365,15 @@ class Budget(models.Model):
     """What automation may send within an hour, and what it has sent in this one; a fan-out by mistake stops here."""
 
     account_id = models.BigIntegerField(unique=True)
-    per_hour = models.IntegerField()
+    per_hour = models.IntegerField(null=True)  # None: as the installation's settings say
     hour = models.DateTimeField(null=True)  # that `used` counts
     used = models.IntegerField(default=0)
     stopped_at = models.DateTimeField(null=True)
     stopped_by_id = models.BigIntegerField(null=True)  # the workflow that went past it
+
+
+class Retention(models.Model):
+    """How long an account keeps what its workflows noted of their steps, where that is not the usual time (R-LOG-3)."""
+
+    account_id = models.BigIntegerField(unique=True)
+    days = models.IntegerField()

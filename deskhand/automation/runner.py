@@ -16,7 +16,11 @@ from typing import Any
 from django.utils import translation
 from django.utils.translation import gettext
 
+<<<<<<< HEAD
 from deskhand.automation import calls, records, steplog, triggers, troubles
+=======
+from deskhand.automation import budget, calls, endings, records, steplog, troubles, waking
+>>>>>>> 20bd627 (Pause, cancel, leave and hold: execution of workflows)
 from deskhand.automation.actions.registry import ACTIONS
 from deskhand.automation.actions.types import Action, Doing, Done, failed
 from deskhand.automation.engine.advance import (
@@ -28,6 +32,7 @@ from deskhand.automation.engine.advance import (
     WaitEvent,
     advance,
     awaited_property,
+    cancelled,
     is_over,
     step_at,
 )
@@ -35,17 +40,28 @@ from deskhand.automation.engine.definition import Action as ActionStep
 from deskhand.automation.engine.definition import Definition, OnFailure
 from deskhand.automation.engine.edit import resume_at
 from deskhand.automation.engine.trace import TraceItem, What
+<<<<<<< HEAD
 from deskhand.automation.enrolling.index import definition_of
 from deskhand.automation.enrolling.insert import WAKE
 from deskhand.automation.models import Enrollment, StepStatus, Workflow
 from deskhand.automation.records import LoadedFacts, Row
 from deskhand.automation.steplog import LogLine
 from deskhand.events.types import Event
+=======
+from deskhand.automation.enroll import WAKE, definition_of
+from deskhand.automation.models import StepStatus
+from deskhand.automation.records import LoadedFacts, Row
+from deskhand.automation.steplog import LogLine
+>>>>>>> 20bd627 (Pause, cancel, leave and hold: execution of workflows)
 from deskhand.kernel import clock
-from deskhand.kernel.calendars import zone_named
+from deskhand.kernel.calendars import WeeklyHours, local_day, zone_named
 from deskhand.kernel.claimer import BatchClaimer, words_of
 from deskhand.kernel.database import sql
 from deskhand.kernel.database.wake import wake
+<<<<<<< HEAD
+=======
+from deskhand.routing import default_hours
+>>>>>>> 20bd627 (Pause, cancel, leave and hold: execution of workflows)
 
 WAVES = 20  # actions one record goes through in one transaction
 TRIES = 5
@@ -69,11 +85,16 @@ class Run:
     attempts: int
     acted: int
     revision: int  # of `position` when claimed, then the newest
-    late_for: str = ""  # what it waited for until its time was up
+    waited_for: str = ""  # until its time was up, and how it would have gone on
+    way_on: str = ""
+    was_due: datetime | None = None
     definition: Definition | None = None
     is_on: bool = True
-    workflow_name: str = ""
+    is_paused: bool = False
+    is_pinned: bool = False
+    has_queue: bool = False
     ended: str = ""
+    is_held: bool = False
     due_at: datetime | None = None
     waits_for: str = ""
     happened: str = ""
@@ -83,6 +104,19 @@ class Run:
     def is_going(self) -> bool:
         """Whether it neither is over nor waits for anything."""
         return not self.ended and not self.waits_for and self.due_at is None
+
+    @property
+    def state(self) -> str:
+        if self.ended:
+            return "ENDED"
+        if self.is_held:
+            return "HELD"
+        return "DUE" if self.due_at else "WAITING"
+
+    def hold(self) -> None:
+        """Leave it as it was claimed (R-EXEC-17)."""
+        self.is_held, self.due_at = True, self.was_due
+        self.waits_for, self.happened, self.tries = self.waited_for, self.way_on, self.attempts
 
 
 class Runner(BatchClaimer[Run]):
@@ -97,7 +131,8 @@ class Runner(BatchClaimer[Run]):
 
     def claim(self, account_id: int, limit: int, only: int | None = None) -> list[Run]:
         found = sql.rows(
-            "select id, workflow_id, object_type, record_id, position, depth, event_id, outputs, attempts, acted, revision_number, waits_for"
+            "select id, workflow_id, object_type, record_id, position, depth, event_id, outputs, attempts, acted, revision_number, waits_for,"
+            " happened, due_at"
             " from automation_enrollment"
             " where account_id = %s and state = 'DUE' and due_at <= statement_timestamp() and (%s::bigint is null or id = %s)"
             " order by due_at limit %s for update skip locked",
@@ -106,9 +141,9 @@ class Runner(BatchClaimer[Run]):
         return [
             Run(
                 run_id, workflow, kind, record, position, depth, event, sql.loads(outputs), attempts, acted, revision,
-                late_for=waits_for,
+                waited_for=waits_for, way_on=happened, was_due=due_at,
             )
-            for run_id, workflow, kind, record, position, depth, event, outputs, attempts, acted, revision, waits_for in found
+            for run_id, workflow, kind, record, position, depth, event, outputs, attempts, acted, revision, waits_for, happened, due_at in found
         ]  # fmt: skip
 
     def work(self, account_id: int, rows: Sequence[Run]) -> None:
@@ -118,18 +153,17 @@ class Runner(BatchClaimer[Run]):
 
     def failed(self, account_id: int, row: Run, error: Exception) -> None:
         """Try later; after the last try the run ends as failed and its workflow asks for a look (R-LOG-7)."""
-        text = words_of(error, 1000)
-        sql.execute(
-            "update automation_enrollment set attempts = attempts + 1, due_at = now() + (%s * (attempts + 1)),"
-            " state = case when attempts + 1 >= %s then 'ENDED' else state end, ended_at = case when attempts + 1 >= %s then now() end,"
-            " end_reason = case when attempts + 1 >= %s then %s else '' end where account_id = %s and id = %s",
-            [BACK_OFF, TRIES, TRIES, TRIES, f"failed: {text}", account_id, row.id],
+        if row.attempts + 1 < TRIES:
+            sql.execute(_TRY_LATER, [BACK_OFF, account_id, row.id])
+            return
+        now, text = clock.now(), words_of(error, 1000)
+        endings.end(account_id, [row.id], "failed", now)
+        steplog.write(
+            account_id, [LogLine(row, step_at(row.position), "error", StepStatus.FAILED, text)], now
         )
-        if row.attempts + 1 >= TRIES:
-            workflow = Workflow.objects.filter(account_id=account_id, pk=row.workflow_id)
-            workflow.update(needs_review=text)
-            name = workflow.values_list("name", flat=True)[0]
-            troubles.tell_failed([(row.workflow_id, name)], clock.now())
+        found = troubles.Troubles()
+        found.add(row.workflow_id, text)
+        found.tell(account_id, now)
 
     def row_id(self, row: Run) -> int:
         return row.id
@@ -147,10 +181,15 @@ class _Batch:
         found = sql.rows(_WORKFLOWS, [account_id, list({run.workflow_id for run in runs})])
         workflows = {workflow_id: rest for workflow_id, *rest in found}
         for run in runs:
-            newest, run.is_on, run.workflow_name, self.zone, self.locale = workflows[run.workflow_id]
+            newest, run.is_on, run.is_paused, run.is_pinned, run.has_queue, self.zone, self.locale = (
+                workflows[run.workflow_id]
+            )
+            if run.is_pinned:
+                newest = run.revision
             run.definition = definition_of(account_id, run.workflow_id, newest)
             if newest != run.revision:
                 self._follow(run, newest)
+        self.budget = budget.Allowance(account_id, self.now)
 
     def _follow(self, run: Run, newest: int) -> None:
         """The newest revision counts; from a deleted step a run goes on at the next one that still is (R-EDIT-5)."""
@@ -160,9 +199,12 @@ class _Batch:
 
     def go(self) -> None:
         self._load(lock=True)
-        active = [run for run in self.runs if self._is_there(run)]
-        self._expire([run for run in active if run.late_for == calls.WAITS_FOR])
+        active = [run for run in self.runs if self._may_go(run)]
+        self._expire([run for run in active if run.waited_for == calls.WAITS_FOR])
+        for run in active:
+            self._cancel(run)
         active = [run for run in active if run.is_going]
+        self._look_around(active)
         for _wave in range(WAVES):
             performing = [pair for run in active if (pair := self._advance(run))]
             if not performing:
@@ -175,6 +217,34 @@ class _Batch:
             if run.is_going:  # walked far enough for one transaction
                 run.due_at = self.now
         self._write()
+
+    def _may_go(self, run: Run) -> bool:
+        """A deleted record leaves; restoring does not bring it back (R-UN-7). A paused workflow holds who is inside."""
+        if run.record_id not in self.loaded[run.object_type]:
+            run.ended = "record_gone"
+        elif run.is_paused:
+            run.hold()
+        return run.is_going
+
+    def _cancel(self, run: Run) -> None:
+        """Who wakes from a wait that is cancelled by now goes on as that says."""
+        assert run.definition is not None
+        if not run.definition.cancels:
+            return
+        found = cancelled(run.definition, run.position, self._facts(run), self.now, self.zone)
+        if found is not None and found[0] != run.position:
+            run.position, told = found
+            self._note(run, [told])
+
+    def _look_around(self, active: Sequence[Run]) -> None:
+        """What delays ask for beyond their records, for all at once and only where one asks."""
+        self.hours: WeeklyHours | None = None
+        if any(run.definition and run.definition.counts_working_time for run in active):
+            self.hours = default_hours.with_holidays(
+                self.account_id, local_day(zone_named(self.zone), self.now)
+            )
+        looking = [(run.id, run.definition, run.outputs) for run in active if run.definition and run.outputs]
+        self.happened = waking.happened(self.account_id, [one for one in looking if one[1].looks_back])
 
     def _expire(self, late: Sequence[Run]) -> None:
         """No answer came in time: the step has failed."""
@@ -201,9 +271,10 @@ class _Batch:
     def _advance(self, run: Run) -> tuple[Run, Perform] | None:
         """Decide one run's next move; returns it when there is something to perform."""
         assert run.definition is not None
-        facts = LoadedFacts(run.object_type, self.loaded[run.object_type][run.record_id])
-        enrollment = EnrollmentFacts(run.id, self.zone, run.is_on, run.outputs)
-        outcome = advance(run.definition, run.position, facts, self.now, enrollment)
+        enrollment = EnrollmentFacts(
+            run.id, self.zone, run.is_on, run.outputs, self.hours, self.happened.get(run.id, ())
+        )
+        outcome = advance(run.definition, run.position, self._facts(run), self.now, enrollment)
         self._note(run, outcome.trace)
         match outcome:
             case Perform(step, following):
@@ -220,6 +291,9 @@ class _Batch:
             case Finished(reason):
                 run.ended = reason.value
         return None
+
+    def _facts(self, run: Run) -> LoadedFacts:
+        return LoadedFacts(run.object_type, self.loaded[run.object_type][run.record_id])
 
     def _note(self, run: Run, trace: Sequence[TraceItem]) -> None:
         """Steps that are walked past leave a line too; performed ones get theirs from the action."""
@@ -242,12 +316,24 @@ class _Batch:
             by_kind[perform.step.kind].append((run, perform))
         for kind, pairs in by_kind.items():
             action = ACTIONS.get(kind)
+            if action and action.costs:
+                pairs = self._afford(pairs)
             if action:
                 self._introduce(action, pairs)
             batch = [self._doing(run, perform) for run, perform in pairs]
             answers = action.run(batch) if action else [failed(f"There is no action {kind}.")] * len(batch)
             for (run, perform), doing, done in zip(pairs, batch, answers, strict=True):
                 self._take(run, perform, doing, done)
+
+    def _afford(self, pairs: list[tuple[Run, Perform]]) -> list[tuple[Run, Perform]]:
+        """Those whom the account's budget still serves; the others are held before the step."""
+        room = self.budget.take(pairs[0][0].workflow_id, len(pairs))
+        for run, perform in pairs[room:]:
+            run.position, run.is_held, run.due_at = perform.step.id, True, self.now
+            self._log(
+                run, perform.step, Done(StepStatus.SCHEDULED, gettext("Held: the hour's budget is used up."))
+            )
+        return pairs[:room]
 
     def _introduce(self, action: Action, pairs: Sequence[tuple[Run, Perform]]) -> None:
         meeting: dict[str, list[Row]] = defaultdict(list)
@@ -291,7 +377,7 @@ class _Batch:
 
     def _fail(self, run: Run, step: ActionStep, why: str, outputs: Mapping[str, Any] | None = None) -> None:
         self._log(run, step, Done(StepStatus.FAILED, why, outputs or {}))
-        self.troubles.add(run.workflow_id, run.workflow_name, why)
+        self.troubles.add(run.workflow_id, why)
         if step.on_failure is OnFailure.STOP:
             run.ended = "step_failed"
 
@@ -302,8 +388,8 @@ class _Batch:
     def _write(self) -> None:
         rows = [
             (
-                run.id, "ENDED" if run.ended else "DUE" if run.due_at else "WAITING", None if run.ended else run.due_at, run.position,
-                step_at(run.position), run.revision, run.ended, json.dumps(run.outputs) if run.outputs else "{}", run.waits_for, run.happened, run.acted, run.tries,
+                run.id, run.state, None if run.ended else run.due_at, run.position,
+                step_at(run.position), run.revision, run.ended, json.dumps(run.outputs) if run.outputs else "{}", "" if run.ended else run.waits_for, "" if run.ended else run.happened, run.acted, run.tries,
             )
             for run in self.runs
         ]  # fmt: skip
@@ -313,7 +399,11 @@ class _Batch:
         calls.add(self.account_id, self.calls, self.now)
         steplog.write(self.account_id, self.log, self.now)
         self.troubles.tell(self.account_id, self.now)
-        if any(run.due_at is not None and run.due_at <= self.now and not run.ended for run in self.runs):
+        self.budget.book()
+        endings.next_in_line(
+            self.account_id, [run.id for run in self.runs if run.ended and run.has_queue], self.now
+        )
+        if any(run.state == "DUE" and run.due_at and run.due_at <= self.now for run in self.runs):
             wake(WAKE)
 
 
@@ -326,8 +416,15 @@ def _all_over(runs: Sequence[Run]) -> bool:
 
 
 _WORKFLOWS = """
-select w.id, w.revision_number, w.is_on, w.name, a.zone, a.locale from automation_workflow w join accounts_account a on a.id = w.account_id
+select w.id, w.revision_number, w.is_on, w.is_paused, w.is_pinned,
+    exists (select from automation_enrollment q where q.account_id = w.account_id and q.workflow_id = w.id and q.state = 'QUEUED'),
+    a.zone, a.locale
+from automation_workflow w join accounts_account a on a.id = w.account_id
 where w.account_id = %s and w.id = any(%s)
+"""
+
+_TRY_LATER = """
+update automation_enrollment set attempts = attempts + 1, due_at = now() + (%s * (attempts + 1)) where account_id = %s and id = %s
 """
 
 _WRITE = """
@@ -339,6 +436,7 @@ from (select %s::bigint as account_id, u.* from unnest(%s::bigint[], %s::text[],
       u(id, state, due, position, step, revision, reason, outputs, waits, happened, acted, tries)) x
 where e.account_id = x.account_id and e.id = x.id
 """
+<<<<<<< HEAD
 
 
 def hear(account_id: int, events: Sequence[Event]) -> None:
@@ -401,3 +499,5 @@ def _about_holds(account_id: int, enrollment: Enrollment, event: Event) -> bool:
     return triggers.is_meant(
         event, triggers.choice(enrollment.object_type, enrollment.waits_for), about, zone_named("UTC")
     )
+=======
+>>>>>>> 20bd627 (Pause, cancel, leave and hold: execution of workflows)

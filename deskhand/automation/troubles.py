@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
 from datetime import datetime
 
 from deskhand.events import log as events
@@ -18,29 +17,29 @@ class Troubles:
 
     def __init__(self) -> None:
         self.why: dict[int, str] = {}
-        self.failed: list[tuple[int, str]] = []  # workflow and name, for each step that failed
+        self.times: Counter[int] = Counter()
 
-    def add(self, workflow_id: int, name: str, why: str) -> None:
+    def add(self, workflow_id: int, why: str) -> None:
         self.why[workflow_id] = why
-        self.failed.append((workflow_id, name))
+        self.times[workflow_id] += 1
 
     def tell(self, account_id: int, at: datetime) -> None:
-        if self.failed:
-            sql.execute(_REVIEW, [list(self.why), list(self.why.values()), account_id])
-            tell_failed(self.failed, at)
+        """One event a workflow, however many records it failed for; with its owner, who may want to hear of it."""
+        if not self.why:
+            return
+        found = sql.rows(_REVIEW, [list(self.why), list(self.why.values()), account_id])
+        events.record_many(
+            [
+                NewEvent(
+                    FAILED, "workflow", pk, 0, SYSTEM, at,
+                    {"name": name, "number": self.times[pk]} | ({"owner_id": owner} if owner and is_wanted else {}),
+                )
+                for pk, name, owner, is_wanted in sorted(found)
+            ]
+        )  # fmt: skip
 
 
 _REVIEW = """
 update automation_workflow w set needs_review = x.why from unnest(%s::bigint[], %s::text[]) x(id, why)
-where w.account_id = %s and w.id = x.id
+where w.account_id = %s and w.id = x.id returning w.id, w.name, w.owner_id, coalesce(w.alerts->>'errors', 'true') <> 'false'
 """
-
-
-def tell_failed(failed: Iterable[tuple[int, str]], at: datetime) -> None:
-    """One event a workflow, however many records it failed for. `failed`: the workflow and its name, for each step."""
-    events.record_many(
-        [
-            NewEvent(FAILED, "workflow", pk, 0, SYSTEM, at, {"name": name, "number": number})
-            for (pk, name), number in sorted(Counter(failed).items())
-        ]
-    )

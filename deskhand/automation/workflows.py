@@ -7,13 +7,19 @@ from collections.abc import Mapping, Sequence
 from django.utils.translation import gettext as _
 
 from deskhand.accounts import audit
+<<<<<<< HEAD
 from deskhand.automation import enroll, triggers
+=======
+from deskhand.automation import enroll, timing
+>>>>>>> 20bd627 (Pause, cancel, leave and hold: execution of workflows)
 from deskhand.automation.actions.registry import ACTIONS
 from deskhand.automation.actions.types import Action
 from deskhand.automation.engine.definition import Definition
 from deskhand.automation.engine.validate import CheckSettings, Complaint, Surroundings, validate
 from deskhand.automation.enrolling import switching
 from deskhand.automation.models import Enrollment, EnrollmentState, Workflow, WorkflowRevision
+from deskhand.automation.pausing import pause as pause
+from deskhand.automation.pausing import resume as resume
 from deskhand.events.types import SYSTEM, Actor
 from deskhand.kernel import clock, jobs
 from deskhand.kernel.errors import Conflict, Invalid
@@ -32,7 +38,7 @@ def create(
     now = clock.now()
     workflow = Workflow.objects.create(
         account_id=account_id, name=name, object_type=definition.object_type, revision_number=1, origin_pipeline_id=pipeline_id,
-        origin_stage_id=stage_id, created_at=now, created_by_id=by,
+        origin_stage_id=stage_id, created_at=now, created_by_id=by, watches=definition.watches,
     )  # fmt: skip
     _add_revision(workflow, definition, by)
     return workflow
@@ -95,10 +101,15 @@ def save(
     before = definition_of(current) if current.is_on else None
     current.revision_number += 1
     current.needs_review = ""
-    current.save(update_fields=["revision_number", "needs_review"])
+    current.watches = definition.watches or (current.is_pinned and current.watches)
+    current.save(update_fields=["revision_number", "needs_review", "watches"])
     _add_revision(current, definition, by)
+<<<<<<< HEAD
     if before is not None and before.trigger != definition.trigger:
         switching.follow(current.account_id, current.pk, clock.now(), include_present=include_present)
+=======
+    timing.plan(current, definition)
+>>>>>>> 20bd627 (Pause, cancel, leave and hold: execution of workflows)
     return current
 
 
@@ -139,12 +150,18 @@ def switch(workflow: Workflow, on: bool, *, by: int | None = None, include_prese
     current.on_since = clock.now() if on else None
     current.needs_review = "" if on else current.needs_review
     current.save(update_fields=["is_on", "on_since", "needs_review"])
+<<<<<<< HEAD
     if current.on_since is None:
         switching.end(current.account_id, current.pk)
     else:
         switching.begin(current.account_id, current.pk, current.on_since, include_present=include_present)
         if include_present and current.origin_stage_id is not None:
             _include_present(current)
+=======
+    timing.plan(current, definition_of(current))
+    if on and include_present:
+        _include_present(current)
+>>>>>>> 20bd627 (Pause, cancel, leave and hold: execution of workflows)
     audit.record(
         "workflow.enabled" if on else "workflow.disabled", by=Actor.user(by) if by else SYSTEM, target_type="workflow",
         target_id=current.pk,
@@ -191,8 +208,34 @@ def delete(workflow: Workflow) -> int:
     now = clock.now()
     workflow.is_on, workflow.archived_at = False, now
     workflow.save(update_fields=["is_on", "archived_at"])
+<<<<<<< HEAD
     switching.end(workflow.account_id, workflow.pk)
+=======
+    timing.plan(workflow, None)
+>>>>>>> 20bd627 (Pause, cancel, leave and hold: execution of workflows)
     inside = Enrollment.objects.filter(account_id=workflow.account_id, workflow=workflow).exclude(
         state=EnrollmentState.ENDED
     )
-    return inside.update(state=EnrollmentState.ENDED, ended_at=now, end_reason="deleted", due_at=None)
+    return inside.update(
+        state=EnrollmentState.ENDED,
+        ended_at=now,
+        end_reason="deleted",
+        due_at=None,
+        waits_for="",
+        happened="",
+    )
+
+
+def pin(workflow: Workflow, is_pinned: bool, *, by: int | None = None) -> Workflow:
+    """Let runs keep the revision that they began with, or follow the newest again (R-EDIT-5). Safe to repeat."""
+    current = hold(workflow.account_id, {workflow.pk: None})[workflow.pk]
+    if current.is_pinned == is_pinned:
+        return current
+    current.is_pinned = is_pinned
+    current.watches = definition_of(current).watches or (is_pinned and current.watches)
+    current.save(update_fields=["is_pinned", "watches"])
+    audit.record(
+        "workflow.pinned" if is_pinned else "workflow.unpinned", by=Actor.user(by) if by else SYSTEM,
+        target_type="workflow", target_id=current.pk, after={"name": current.name},
+    )  # fmt: skip
+    return current

@@ -41,29 +41,43 @@ SEEN_BY = {
     Kind.SENDING: Action.EDIT_ACCOUNT,
     Kind.QUARANTINE: Action.EDIT_ACCOUNT,
     Kind.WORK: Action.EDIT_ACCOUNT,
+    Kind.BUDGET: Action.EDIT_ACCOUNT,
+    Kind.RATE: Action.EDIT_LANES,
 }
+#: What its owner is told of, too, who may edit workflows (R-EXEC-9).
+OWNED = (Kind.AUTOMATION, Kind.RATE)
 FAILED = {
     "workflow.failed": Kind.AUTOMATION,
     "channel.stopped": Kind.RECEIVING,
     "channel.not_sending": Kind.SENDING,
     "channel.quarantined": Kind.QUARANTINE,
     "job.given_up": Kind.WORK,
+    "automation.stopped": Kind.BUDGET,
+    "workflow.busy": Kind.RATE,
 }
 
 
 def kinds_for(viewer: Viewer) -> list[Kind]:
     """What somebody is told of, and sees."""
-    return [kind for kind, action in SEEN_BY.items() if policy.can(viewer, action)]
+    is_owner = policy.can(viewer, Action.EDIT_WORKFLOWS)
+    return [
+        kind for kind, action in SEEN_BY.items() if policy.can(viewer, action) or (is_owner and kind in OWNED)
+    ]
 
 
 def url_of(kind: Kind, object_id: int) -> str:
     """The page on which it is set right, or run again."""
     match kind:
-        case Kind.AUTOMATION:
+        case Kind.AUTOMATION | Kind.RATE:
             return pages.workflow(object_id)
         case Kind.RECEIVING:
             return pages.channel(object_id)
-    part = {Kind.SENDING: "mails", Kind.QUARANTINE: "quarantine", Kind.WORK: "jobs"}[kind]
+    part = {
+        Kind.SENDING: "mails",
+        Kind.QUARANTINE: "quarantine",
+        Kind.WORK: "jobs",
+        Kind.BUDGET: "automation",
+    }[kind]
     return f"{pages.SYSTEM}#{part}"
 
 
@@ -75,7 +89,8 @@ def gather(events: Iterable[Event]) -> list[Failure]:
             key = (FAILED[event.kind], event.object_id)
             before = found[key].number if key in found else 0
             number = before + event.data.get("number", 1)
-            found[key] = Failure(*key, event.data.get("name", ""), number, event.id)
+            owner_id = event.data.get("owner_id")
+            found[key] = Failure(*key, event.data.get("name", ""), number, event.id, owner_id)
     return list(found.values())
 
 
@@ -91,7 +106,7 @@ def tell(
         (viewer.user_id, failure)
         for viewer in policy.viewers_of(account_id)
         for failure in failures
-        if policy.can(viewer, SEEN_BY[failure.kind])
+        if _is_told(viewer, failure)
     ]
     wanted = wishes.of_many(account_id, {user_id for user_id, _failure in told})
     mailed = {user_id for user_id, _failure in told if wanted.mail(user_id, Topic.FAILURE)}
@@ -100,6 +115,14 @@ def tell(
     fresh = _keep(account_id, rings, at)
     live.signal(account_id, [signal_of(user_id) for user_id in sorted(fresh)])
     _mail(account_id, [pair for pair in told if pair[0] in mailed - still], at)
+
+
+def _is_told(viewer: Viewer, failure: Failure) -> bool:
+    """A busy workflow's owner asked to be told; where it has none, the administrators are."""
+    if failure.owner_id == viewer.user_id and policy.can(viewer, Action.EDIT_WORKFLOWS):
+        return True
+    is_asked_for = failure.kind is Kind.RATE and failure.owner_id is not None
+    return not is_asked_for and policy.can(viewer, SEEN_BY[failure.kind])
 
 
 def _keep(account_id: int, told: Sequence[tuple[int, Failure]], at: datetime) -> set[int]:

@@ -27,6 +27,8 @@ class Kind(StrEnum):
     SENDING = "sending"
     QUARANTINE = "quarantine"
     WORK = "job"
+    BUDGET = "budget"
+    RATE = "rate"
 
 
 #: Who is told by which way, unless they chose otherwise (R-NOT-12). The bell rings for all but what is asked for.
@@ -53,6 +55,7 @@ class Failure:
     name: str
     number: int
     event_id: int  # the newest
+    owner_id: int | None = None  # whose it is, and who wants to hear of it (R-EXEC-9)
 
 
 @dataclass(frozen=True)

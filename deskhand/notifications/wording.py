@@ -39,7 +39,7 @@ def heading(kind: Kind, name: str) -> str:
     """`name`: of the automation or the channel."""
     if kind is Kind.WORK:
         return _("Background work")
-    if kind is Kind.AUTOMATION:
+    if kind in (Kind.AUTOMATION, Kind.RATE, Kind.BUDGET):
         return _("Automation “%(name)s”") % {"name": name}
     return name
 
@@ -57,4 +57,10 @@ def failed(kind: Kind, number: int) -> str:
             words = ngettext("A mail is in quarantine", "%(num)s mails are in quarantine", number)
         case Kind.WORK:
             words = ngettext("A job was given up", "%(num)s jobs were given up", number)
+        case Kind.BUDGET:
+            words = _(
+                "It sent too much within an hour; automation sends nothing until somebody lets it go on"
+            )
+        case Kind.RATE:
+            words = _("More records than usual are enrolled")
     return words % {"num": number}

@@ -29,6 +29,7 @@ class InternalEmail(Action):
     label = gettext_lazy("Internal notification")
     about = gettext_lazy("An email to colleagues, a team or the owner.")
     icon, tone, group = "bell-ring", "blue", Group.TELL
+    costs = True
     feature = Feature.LANE_EMAILS  # R-ACT-26
 
     def form(self, around: Around, settings: Mapping[str, Any]) -> Sequence[Setting]:

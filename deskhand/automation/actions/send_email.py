@@ -35,6 +35,7 @@ class SendEmail(Action):
     about = gettext_lazy("To the customer: one of your mails.")
     icon, tone, group = "mail", "blue", Group.TELL
     object_types = frozenset({"ticket"})
+    costs = True
     feature = Feature.LANE_EMAILS  # R-ACT-26
 
     def form(self, around: Around, settings: Mapping[str, Any]) -> Sequence[Setting]:

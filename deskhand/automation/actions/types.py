@@ -141,6 +141,8 @@ class Action(ABC):
     feature: ClassVar[Feature | None] = Feature.LANE_ACTIONS
     #: What its editor needs besides editing the workflow.
     permission: ClassVar[PolicyAction | None] = None
+    #: Whether it sends something: it counts against the account's budget.
+    costs: ClassVar[bool] = False
     #: Whether the record must be read again after it.
     changes: ClassVar[bool] = False
     #: Whether what it does can't be undone; who publishes it is asked first.

@@ -45,13 +45,17 @@ LONGEST_WALK = 1000
 
 @dataclass(frozen=True, slots=True)
 class EnrollmentFacts:
-    """What the engine must know of one enrollment. `zone` is the account's; `outputs` are {step id: {name: value}}."""
+    """What the engine must know of one enrollment. `zone` is the account's; `outputs` are {step id: {name: value}}.
+
+    `happened`: the delays that wait for something of an earlier step's that has happened already (R-DELAY-6).
+    """
 
     id: int
     zone: str = "UTC"
     is_on: bool = True
     outputs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     working_hours: WeeklyHours | None = None
+    happened: Collection[str] = ()
 
 
 class Reason(StrEnum):
@@ -163,6 +167,22 @@ def reason_to_leave(definition: Definition, facts: Facts, now: datetime, zone: s
     return None
 
 
+def wait_at(definition: Definition, at: Position) -> Delay | None:
+    """The delay in which a record waits at the position."""
+    step = definition.by_id.get(step_at(at))
+    return step if isinstance(step, Delay) and ">" in at else None
+
+
+def cancelled(
+    definition: Definition, at: Position, facts: Facts, now: datetime, zone: str
+) -> tuple[Position, TraceItem] | None:
+    """Where a record goes on whose wait at the position is cancelled, if it is. Ask before it goes on for any reason."""
+    step = wait_at(definition, at)
+    if step is None or not _is_cancelled(step, facts, now, zone):
+        return None
+    return _leave_by(step, step.if_cancelled.value), TraceItem(step.id, What.CANCELLED)
+
+
 def is_over(definition: Definition, at: Position) -> bool:
     """Whether no step follows the position."""
     return _arrive(definition, at)[0] is None
@@ -170,10 +190,8 @@ def is_over(definition: Definition, at: Position) -> bool:
 
 def awaited_property(definition: Definition, at: Position) -> str | None:
     """The property whose change must wake a record that waits at the position (R-DELAY-4)."""
-    step = definition.by_id.get(step_at(at))
-    if isinstance(step, Delay) and isinstance(step.wait, UntilProperty) and ">" in at:
-        return step.wait.property
-    return None
+    step = wait_at(definition, at)
+    return step.wait.property if step is not None and isinstance(step.wait, UntilProperty) else None
 
 
 def _arrive(definition: Definition, at: Position) -> tuple[Step | None, Reason]:
@@ -221,7 +239,13 @@ def _act(
 def _wait(
     step: Delay, facts: Facts, now: datetime, enrollment: EnrollmentFacts, trace: list[TraceItem]
 ) -> Outcome | Position:
+    if _is_cancelled(step, facts, now, enrollment.zone):
+        trace.append(TraceItem(step.id, What.CANCELLED))
+        return _leave_by(step, step.if_cancelled.value)
     if isinstance(step.wait, UntilEvent):
+        if step.id in enrollment.happened:
+            trace.append(TraceItem(step.id, What.HAPPENED, {"event": step.wait.event.kind}))
+            return _leave_by(step, "next")
         return _await(step, step.wait, now, trace)
     end = end_of(step.wait, facts, now, enrollment.zone, enrollment.working_hours)
     if isinstance(end, Until):
@@ -230,6 +254,10 @@ def _wait(
     name = step.wait.property if isinstance(step.wait, UntilProperty) else ""
     trace.append(TraceItem(step.id, end.why, {"property": name} if name else {}))
     return _leave_by(step, end.slot)
+
+
+def _is_cancelled(step: Delay, facts: Facts, now: datetime, zone: str) -> bool:
+    return step.cancel_if is not None and holds(step.cancel_if, facts, now=now, zone=zone_named(zone))
 
 
 def _await(step: Delay, wait: UntilEvent, now: datetime, trace: list[TraceItem]) -> WaitEvent:

@@ -125,9 +125,11 @@ def _action(reading: Reading) -> d.Action:
 
 
 def _delay(reading: Reading) -> d.Delay:
-    given = _typed(reading, "id", "wait", optional=("next", "otherwise"))
+    given = _typed(reading, "id", "wait", optional=("next", "otherwise", "cancel_if", "if_cancelled"))
     after, otherwise = _optional(given, "next", _edge), _optional(given, "otherwise", _edge)
-    return d.Delay(_id(given["id"]), _wait(given["wait"]), after, otherwise)
+    cancel_if = _optional(given, "cancel_if", filters.read)
+    if_cancelled = _optional(given, "if_cancelled", lambda it: it.one_of(d.Missed)) or d.Missed.OTHERWISE
+    return d.Delay(_id(given["id"]), _wait(given["wait"]), after, otherwise, cancel_if, if_cancelled)
 
 
 def _if_then(reading: Reading) -> d.IfThen:
@@ -226,8 +228,13 @@ def _until_time(reading: Reading) -> d.UntilTime:
 
 
 def _until_event(reading: Reading) -> d.UntilEvent:
-    given = _typed(reading, "event", optional=("at_most",))
-    return d.UntilEvent(_event(given["event"]), _optional(given, "at_most", _span))
+    given = _typed(reading, "event", optional=("at_most", "of_step"))
+    of_step = given.given("of_step")
+    return d.UntilEvent(
+        _event(given["event"]),
+        _optional(given, "at_most", _span),
+        _id(of_step) if of_step is not None and of_step.value != "" else "",
+    )
 
 
 def _missed(given: Fields, name: str) -> d.Missed:
@@ -286,8 +293,9 @@ def _scheduled(reading: Reading) -> d.WhenScheduled:
 
 
 def _reenrollment(reading: Reading) -> d.Reenrollment:
-    given = reading.fields("is_on", optional=("on",))
-    return d.Reenrollment(given["is_on"].flag(), _many(given, "on", filters.read_filter))
+    given = reading.fields("is_on", optional=("on", "while_inside"))
+    inside = _optional(given, "while_inside", lambda it: it.one_of(d.WhileInside)) or d.WhileInside.SKIP
+    return d.Reenrollment(given["is_on"].flag(), _many(given, "on", filters.read_filter), inside)
 
 
 def _leaving(reading: Reading) -> d.Leaving:

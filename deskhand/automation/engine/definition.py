@@ -110,10 +110,15 @@ class EventMatch:
 
 @dataclass(frozen=True, slots=True)
 class UntilEvent:
-    """R-DELAY-5. Goes on at `next` when it happens, at `otherwise` when `at_most` has passed."""
+    """R-DELAY-5. Goes on at `next` when it happens, at `otherwise` when `at_most` has passed.
+
+    With `of_step`, only what happens to the thing that this earlier action made counts, and also if it has happened
+    already (R-DELAY-6).
+    """
 
     event: EventMatch
     at_most: timedelta | None = None
+    of_step: str = ""
 
 
 Wait = ForAmount | UntilDate | UntilProperty | UntilWeekday | UntilTime | UntilEvent
@@ -121,10 +126,14 @@ Wait = ForAmount | UntilDate | UntilProperty | UntilWeekday | UntilTime | UntilE
 
 @dataclass(frozen=True, slots=True)
 class Delay:
+    """`cancel_if` ends the wait as soon as it holds, even before it begins, and leads on by `if_cancelled`."""
+
     id: str
     wait: Wait
     next: Edge | None = None
     otherwise: Edge | None = None
+    cancel_if: Condition | None = None
+    if_cancelled: Missed = Missed.OTHERWISE
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,12 +263,22 @@ class WhenCalled:
 Trigger = Manual | WhenTrue | WhenEvent | WhenScheduled | WhenDated | WhenCalled
 
 
+class WhileInside(StrEnum):
+    """What becomes of a record that would enroll again while it is inside (R-RE-6)."""
+
+    SKIP = "skip"
+    RESTART = "restart"  # the run that goes on ends, and a new one begins
+    QUEUE = "queue"  # a new one begins when the run before is over
+    PARALLEL = "parallel"  # a new one begins beside it
+
+
 @dataclass(frozen=True, slots=True)
 class Reenrollment:
     """Off means once per record for ever (R-RE-1). `on` are the filters of a WhenTrue chosen to enroll again (R-RE-2)."""
 
     is_on: bool = False
     on: tuple[Filter, ...] = ()
+    while_inside: WhileInside = WhileInside.SKIP
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,6 +316,38 @@ class Definition:
     @cached_property
     def by_id(self) -> Mapping[str, Step]:
         return {step.id: step for step in self.steps}
+
+    @cached_property
+    def watches(self) -> bool:
+        """Whether a change of the record may end the run, or a wait of it, before its time."""
+        leaving = self.leaving
+        return (
+            leaving.condition is not None
+            or leaving.goal is not None
+            or bool(leaving.segments)
+            or (leaving.when_trigger_fails and isinstance(self.trigger, WhenTrue))
+            or self.cancels
+        )
+
+    @cached_property
+    def cancels(self) -> bool:
+        """Whether something ends one of its waits."""
+        return any(isinstance(step, Delay) and step.cancel_if is not None for step in self.steps)
+
+    @cached_property
+    def counts_working_time(self) -> bool:
+        return any(
+            isinstance(step, Delay) and isinstance(step.wait, ForAmount) and step.wait.is_working_time
+            for step in self.steps
+        )
+
+    @cached_property
+    def looks_back(self) -> bool:
+        """Whether a delay waits for what may have happened before (R-DELAY-6)."""
+        return any(
+            isinstance(step, Delay) and isinstance(step.wait, UntilEvent) and bool(step.wait.of_step)
+            for step in self.steps
+        )
 
     @classmethod
     def from_json(cls, data: object) -> Definition:
@@ -337,6 +388,8 @@ def edges_of(step: Step) -> dict[Slot, Edge | None]:
 
 
 def has_second_way(step: Delay) -> bool:
+    if step.cancel_if is not None and step.if_cancelled is Missed.OTHERWISE:
+        return True
     match step.wait:
         case UntilEvent(at_most=at_most):
             return at_most is not None

@@ -238,6 +238,31 @@ def resume_at(old: Definition, new: Definition, position: str) -> str:
     return ""
 
 
+@dataclass(frozen=True, slots=True)
+class Onward:
+    """Runs that stand at a step of the old definition, and the step of the new one from which they go on; "": they end."""
+
+    step_id: str
+    count: int
+    to: str
+
+    @property
+    def stays(self) -> bool:
+        return self.to == self.step_id
+
+
+def mapping(old: Definition, new: Definition, counts: Mapping[str, int]) -> list[Onward]:
+    """What a new definition means for runs in flight (R-EDIT-5), in the order of the old one's steps.
+
+    `counts` are the runs by the step they are shown at; those of steps that the old one lacks come last.
+    """
+    known = [step.id for step in old.steps if step.id in counts]
+    return [
+        Onward(step_id, counts[step_id], resume_at(old, new, step_id))
+        for step_id in [*known, *sorted(set(counts) - set(known))]
+    ]
+
+
 # ── small parts ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -18,6 +18,8 @@ class What(StrEnum):
     NO_DATE = "no_date"  # values: property
     INSIDE = "inside"  # it is the day or time already
     AWAITED = "awaited"  # values: event, until
+    HAPPENED = "happened"  # what it would wait for has happened already; values: event
+    CANCELLED = "cancelled"  # what ends the wait holds
     HELD = "held"  # outside the window; values: until
     OFF = "off"  # not performed: the workflow is off
     PERFORMED = "performed"  # handed to its action
@@ -47,6 +49,8 @@ _SENTENCES = {
     What.NO_DATE: N_("“%(property)s” is empty, so there is no date to wait for."),
     What.INSIDE: N_("It is already the right time; went on."),
     What.AWAITED: N_("Waiting for the event “%(event)s”."),
+    What.HAPPENED: N_("“%(event)s” has happened already; went on."),
+    What.CANCELLED: N_("The condition that cancels the wait holds; went on without it."),
     What.HELD: N_("Outside the hours in which actions run; held until %(until)s."),
     What.OFF: N_("Skipped: the workflow is off."),
     What.PERFORMED: N_("Performed."),

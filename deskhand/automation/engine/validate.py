@@ -29,6 +29,7 @@ from deskhand.automation.engine.definition import (
     WhenEvent,
     WhenScheduled,
     WhenTrue,
+    WhileInside,
     edges_of,
 )
 from deskhand.crm.filters.types import Condition, Filter, leaves, leaves_by_type
@@ -157,6 +158,10 @@ def _enrollment(definition: Definition, around: Surroundings) -> Iterator[Proble
         )
         if not set(again.on) <= among:
             yield Problem("", "reenrollment", N_("Choose what enrolls again from the triggers."))
+    if again.while_inside is not WhileInside.SKIP and not again.is_on:
+        yield Problem(
+            "", "reenrollment", N_("Records that enroll only once can't enroll while they are inside.")
+        )
     if leaving.when_trigger_fails and not isinstance(definition.trigger, WhenTrue):
         message = N_("Only records enrolled by filters can leave when the filters no longer hold.")
         yield Problem("", "leaving", message)
@@ -292,6 +297,10 @@ def _action(step_id: str, kind: str, settings: Mapping[str, Any], around: Surrou
 
 def _delay(definition: Definition, step: Delay, around: Surroundings) -> Iterator[Problem]:
     minute = timedelta(minutes=1)
+    if step.cancel_if is not None:
+        if not list(leaves(step.cancel_if)):
+            yield Problem(step.id, "cancel_if", N_("Add at least one filter."))
+        yield from _condition(step.id, "cancel_if", definition.object_type, step.cancel_if, around)
     match step.wait:
         case ForAmount(amount) if amount < minute:
             yield Problem(step.id, "amount", N_("A delay is at least one minute."))
@@ -299,8 +308,10 @@ def _delay(definition: Definition, step: Delay, around: Surroundings) -> Iterato
             yield from _date_property(step.id, "property", definition.object_type, name, around)
         case UntilWeekday(days) if not days:
             yield Problem(step.id, "days", N_("Choose at least one day of the week."))
-        case UntilEvent(event, at_most):
+        case UntilEvent(event, at_most, of_step):
             yield from _event(step.id, "event", event.kind, around)
+            if of_step and not isinstance(definition.by_id.get(of_step), Action):
+                yield Problem(step.id, "of_step", N_("The action that this waits for is missing."))
             if at_most is not None and at_most < minute:
                 yield Problem(step.id, "at_most", N_("A delay is at least one minute."))
 

@@ -64,6 +64,22 @@ SENTENCES: dict[str, str | Promise] = {
     "object_type.deleted": gettext_lazy("%(who)s deleted the object %(what)s."),
     "workflow.enabled": gettext_lazy("%(who)s switched on the workflow %(what)s."),
     "workflow.disabled": gettext_lazy("%(who)s switched off the workflow %(what)s."),
+    "workflow.paused": gettext_lazy("%(who)s paused the workflow %(what)s."),
+    "workflow.resumed": gettext_lazy("%(who)s let the workflow %(what)s go on."),
+    "workflow.pinned": gettext_lazy(
+        "%(who)s let runs of the workflow %(what)s keep the revision they began with."
+    ),
+    "workflow.unpinned": gettext_lazy(
+        "%(who)s let runs of the workflow %(what)s follow the newest revision."
+    ),
+    "workflow.recalculated": gettext_lazy("%(who)s had the workflow %(what)s count a delay anew."),
+    "workflow.unenrolled": gettext_lazy("%(who)s took records out of the workflow %(what)s."),
+    "workflow.alerts_changed": gettext_lazy(
+        "%(who)s changed what the owner of the workflow %(what)s is told of."
+    ),
+    "automation.resumed": gettext_lazy("%(who)s let automation send again."),
+    "automation.budget_changed": gettext_lazy("%(who)s changed how much automation may send within an hour."),
+    "automation.retention_changed": gettext_lazy("%(who)s changed how long the log of workflows is kept."),
     "mail_template.updated": gettext_lazy("%(who)s changed the mail %(what)s."),
     "secret.created": gettext_lazy("%(who)s added the secret %(what)s."),
     "secret.replaced": gettext_lazy("%(who)s replaced the value of the secret %(what)s."),

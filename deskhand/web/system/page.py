@@ -10,8 +10,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from deskhand.accounts import policy
-from deskhand.automation import enroll, webcalls
-from deskhand.automation.models import Enrollment, StepCall
+from deskhand.automation import budget, enroll, pausing, retention, waking, webcalls
+from deskhand.automation.models import Enrollment, StepCall, Workflow
 from deskhand.channels.email import inbound
 from deskhand.channels.email.models import NOT_FETCHED, InboundMail
 from deskhand.crm.records.models import Ticket
@@ -35,11 +35,34 @@ STATES = {
     State.HELD: (gettext_lazy("Held"), "amber"),
     State.FAILED: (gettext_lazy("Failed"), "red"),
 }
-JOBS = {enroll.INCLUDE_PRESENT: gettext_lazy("Taking in those who were in a status already")}
+JOBS = {
+    enroll.INCLUDE_PRESENT: gettext_lazy("Taking in those who were in a status already"),
+    pausing.RELEASE: gettext_lazy("Letting go on what automation held"),
+    waking.RECALCULATE: gettext_lazy("Counting a delay anew"),
+    retention.FORGET: gettext_lazy("Forgetting old lines of the workflows' log"),
+}
 
 
 def parts(request: AccountRequest, *, mails_before: int | None, quarantine_before: int | None) -> list[Part]:
-    return [_queue(request, mails_before), _quarantine(request, quarantine_before), _jobs()]
+    found = [_queue(request, mails_before), _quarantine(request, quarantine_before), _jobs()]
+    stopped = _automation(request)
+    return [stopped, *found] if stopped else found
+
+
+def _automation(request: AccountRequest) -> Part | None:
+    """Only where the hour's budget was used up: a workflow may have sent what nobody wanted."""
+    found = budget.of(request.viewer.account_id)
+    if found.stopped_at is None:
+        return None
+    workflow = Workflow.objects.filter(
+        account_id=request.viewer.account_id, pk=found.stopped_by_id or 0
+    ).first()
+    text = _("“%(name)s” would have sent more than %(limit)s messages within an hour. What workflows would send is held until you let it go on; switch the workflow off first if it should not.")  # fmt: skip
+    told = text % {"name": workflow.name if workflow else "", "limit": number_format(budget.per_hour(found), force_grouping=True)}  # fmt: skip
+    return Part(
+        "automation", _("Automation"), _("Nothing of it is lost."), "", all_url=reverse("system-automation-resume"),
+        all_label=_("Let it go on"), notice=Trouble(told),
+    )  # fmt: skip
 
 
 # ── mail that has not left ───────────────────────────────────────────────────────────────────────────────────────────

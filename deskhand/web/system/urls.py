@@ -10,6 +10,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("settings/system", views.system, name="system"),
     path("settings/system/mails/release", views.release_mails, name="system-mails-release"),
     path("settings/system/mails/<id:entry_id>/again", views.mail_again, name="system-mail-again"),
+    path("settings/system/automation/resume", views.resume_automation, name="system-automation-resume"),
     path("settings/system/quarantine/again", views.process_again, name="system-quarantine-again"),
     path("settings/system/quarantine/<id:mail_id>", views.quarantined, name="system-quarantined"),
     path(

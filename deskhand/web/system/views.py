@@ -11,6 +11,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from deskhand.accounts import audit, policy
 from deskhand.accounts.policy import Action
+from deskhand.automation import budget
 from deskhand.channels.email import inbound
 from deskhand.delivery import outbox
 from deskhand.events.types import Actor
@@ -29,7 +30,7 @@ AT_ONCE = 1000  # rows that one press sends on its way
 @require_GET
 def system(request: AccountRequest) -> HttpResponse:
     policy.require(request.viewer, Action.EDIT_ACCOUNT)
-    reading.mark_about(request.viewer, clock.now(), [Kind.SENDING, Kind.QUARANTINE, Kind.WORK])
+    reading.mark_about(request.viewer, clock.now(), [Kind.SENDING, Kind.QUARANTINE, Kind.WORK, Kind.BUDGET])
     parts = page.parts(
         request, mails_before=_id(request, "mails"), quarantine_before=_id(request, "quarantine")
     )
@@ -58,6 +59,15 @@ def release_mails(request: AccountRequest) -> HttpResponse:
     """Let the account's held mail go. A fence stays: it is for all accounts, and only the command line takes it down."""
     policy.require(request.viewer, Action.EDIT_ACCOUNT)
     _tried(request, "outbox_entry.released", outbox.release(request.viewer.account_id))
+    return redirect("system")
+
+
+@require_POST
+def resume_automation(request: AccountRequest) -> HttpResponse:
+    """Let go on what was held because an hour's budget was used up."""
+    policy.require(request.viewer, Action.EDIT_ACCOUNT)
+    budget.resume(request.viewer.account_id, by=Actor.user(request.viewer.user_id))
+    messages.info(request, _("Automation sends again."))
     return redirect("system")
 
 

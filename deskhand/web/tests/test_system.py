@@ -11,6 +11,7 @@ from django.test.utils import CaptureQueriesContext
 
 from deskhand.accounts.models import AuditEntry
 from deskhand.automation import enroll
+from deskhand.automation.models import Budget
 from deskhand.channels.email.models import NOT_FETCHED, InboundMail, MailState
 from deskhand.crm.records import tickets
 from deskhand.delivery import outbox
@@ -257,3 +258,17 @@ def test_only_administrators_see_it(office, admin, sign_in):
 
     assert grace.get("/settings/system").status_code == 403
     assert 'href="/settings/system"' not in grace.get("/account/password/change/").content.decode()
+
+
+def test_automation_that_was_stopped_is_told_and_goes_on_by_a_button(office, admin):
+    with office.inside() as world:
+        stopped = Budget.objects.create(account_id=world.account.pk, per_hour=3, used=3, stopped_at=office.at)
+
+    assert "more than 3 messages within an hour" in opened(admin)
+    answer = admin.post("/settings/system/automation/resume", follow=True)
+
+    assert "Automation sends again." in texts(answer)
+    assert "Let it go on" not in opened(admin)
+    with office.inside():
+        stopped.refresh_from_db()
+    assert stopped.stopped_at is None

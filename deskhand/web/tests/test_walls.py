@@ -148,6 +148,7 @@ TABLE: dict[str, Wall] = {
     "start-shown": Wall("POST", neighbour=None),
     "system": OF_THE_LIST,
     "system-mails-release": Wall("POST", neighbour=None),
+    "system-automation-resume": Wall("POST", neighbour=None),
     "system-mail-again": Wall("POST"),
     "system-quarantine-again": Wall("POST", neighbour=None),
     "system-quarantined": Wall(),

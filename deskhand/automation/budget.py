@@ -1,0 +1,126 @@
+"""What automation may send within an hour: whatever fans out by mistake stops here, until a person has looked."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from django.conf import settings
+
+from deskhand.accounts import audit
+from deskhand.automation.models import Budget, Workflow
+from deskhand.automation.pausing import release
+from deskhand.events import log as events
+from deskhand.events.types import SYSTEM, Actor
+from deskhand.kernel import clock
+from deskhand.kernel.database import sql
+
+STOPPED = "automation.stopped"
+HOUR = timedelta(hours=1)
+
+
+class Allowance:
+    """The part of the hour's budget that one transaction takes. Nothing is asked before something costs.
+
+    Read without a lock, booked at the end: two batches at a time may go past it by one of them, and no further.
+    """
+
+    def __init__(self, account_id: int, now: datetime) -> None:
+        self.account_id, self.now = account_id, now
+        self.left: int | None = None
+        self.taken = 0
+        self.past_by: int | None = None  # the workflow that asked for more than there was
+
+    def take(self, workflow_id: int, wanted: int) -> int:
+        """How many of so many may be sent."""
+        if self.left is None:
+            self.left = _left(self.account_id, self.now)
+        room = min(wanted, self.left)
+        self.left -= room
+        self.taken += room
+        if room < wanted and self.past_by is None:
+            self.past_by = workflow_id
+        return room
+
+    def book(self) -> None:
+        if self.taken or self.past_by is not None:
+            sql.execute(_BOOK, [self.account_id, _hour(self.now), self.taken])
+        if self.past_by is not None and sql.execute(_STOP, [self.now, self.past_by, self.account_id]):
+            _tell(self.past_by, self.now)
+
+
+def of(account_id: int) -> Budget:
+    """As it stands; an account that has sent nothing yet has a new one."""
+    found = Budget.objects.filter(account_id=account_id).first()
+    return found or Budget(account_id=account_id)
+
+
+def per_hour(budget: Budget) -> int:
+    return int(settings.AUTOMATION_SENDS_PER_HOUR) if budget.per_hour is None else budget.per_hour
+
+
+def change(account_id: int, per_hour: int | None, *, by: Actor) -> None:
+    """Allow so many an hour; None: as many as the installation allows."""
+    before = of(account_id).per_hour
+    Budget.objects.update_or_create(account_id=account_id, defaults={"per_hour": per_hour})
+    audit.record(
+        "automation.budget_changed", by=by, target_type="account", target_id=account_id, before={"per_hour": before},
+        after={"per_hour": per_hour},
+    )  # fmt: skip
+
+
+def resume(account_id: int, *, by: Actor) -> None:
+    """Let go on what was held, with a new budget for this hour. Safe to repeat."""
+    now = clock.now()
+    stopped = (
+        Budget.objects.select_for_update().filter(account_id=account_id, stopped_at__isnull=False).first()
+    )
+    if stopped is None:
+        return
+    workflow_id = stopped.stopped_by_id
+    stopped.stopped_at, stopped.stopped_by_id, stopped.hour, stopped.used = None, None, _hour(now), 0
+    stopped.save(update_fields=["stopped_at", "stopped_by_id", "hour", "used"])
+    release(account_id)
+    audit.record(
+        "automation.resumed",
+        by=by,
+        target_type="account",
+        target_id=account_id,
+        before={"workflow": workflow_id},
+    )
+
+
+def _left(account_id: int, now: datetime) -> int:
+    budget = of(account_id)
+    if budget.stopped_at is not None:
+        return 0
+    used = budget.used if budget.hour == _hour(now) else 0
+    return max(0, per_hour(budget) - used)
+
+
+def _hour(at: datetime) -> datetime:
+    return at.replace(minute=0, second=0, microsecond=0)
+
+
+def _tell(workflow_id: int, now: datetime) -> None:
+    name = Workflow.objects.values_list("name", flat=True).get(pk=workflow_id)
+    events.record(
+        STOPPED,
+        object_type="workflow",
+        object_id=workflow_id,
+        version=0,
+        by=SYSTEM,
+        at=now,
+        data={"name": name},
+    )
+
+
+_BOOK = """
+insert into automation_budget as b (account_id, hour, used) values (%s, %s, %s)
+on conflict (account_id) do update set
+    used = case when b.hour = excluded.hour then b.used + excluded.used else excluded.used end, hour = excluded.hour
+"""
+
+# Two batches may find the budget used up at once; one of them tells.
+_STOP = """
+update automation_budget set stopped_at = %s, stopped_by_id = %s where account_id = %s and stopped_at is null
+"""

@@ -1,0 +1,236 @@
+"""Records that leave workflows, or a wait in one, because of what happens to them (R-UN-1 … R-UN-9)."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from deskhand.accounts import audit
+from deskhand.automation import endings, records, steplog
+from deskhand.automation.engine.advance import cancelled, reason_to_leave, step_at
+from deskhand.automation.engine.definition import Definition, Delay
+from deskhand.automation.engine.trace import What
+from deskhand.automation.enroll import WAKE, definition_of
+from deskhand.automation.models import StepStatus
+from deskhand.automation.records import LoadedFacts
+from deskhand.automation.steplog import LogLine
+from deskhand.crm.filters.types import Condition, leaves_by_type
+from deskhand.crm.records import associations
+from deskhand.events.types import Actor, Event
+from deskhand.kernel import clock
+from deskhand.kernel.database import sql
+from deskhand.kernel.database.wake import wake
+
+#: After these a record is no more, or part of another one: it leaves whatever it is in (R-UN-7, R-UN-9).
+GONE = {"merged": "merged", "archived": "record_gone"}
+#: A record's type and id.
+Key = tuple[str, int]
+
+
+@dataclass(frozen=True)
+class _Inside:
+    """A run that a change of its record may end."""
+
+    id: int
+    workflow_id: int
+    object_type: str
+    record_id: int
+    revision: int  # that it follows
+    position: str
+    definition: Definition
+
+
+def hear(account_id: int, events: Sequence[Event]) -> None:
+    """AFTER_COMMIT: whoever has a reason to leave does so at once. Safe to repeat.
+
+    One small query a batch where no workflow lets go before its end.
+    """
+    now = clock.now()
+    for reason, keys in _gone(events).items():
+        endings.end(account_id, _runs_of(account_id, keys), reason, now)
+    look_at(account_id, {_subject(event) for event in events}, now)
+
+
+def look_at(account_id: int, changed: Collection[Key], now: datetime) -> None:
+    """Let those runs leave, or stop waiting, that a change of these records concerns: also by what is linked to them."""
+    if not changed:
+        return
+    watching = _watching(account_id)
+    if not watching:
+        return
+    concerned = set(changed) | _linked(changed, watching.values())
+    inside = _inside(account_id, concerned, watching)
+    if inside:
+        _decide(account_id, inside, now)
+
+
+def unenroll(account_id: int, enrollment_ids: Collection[int], *, by: Actor) -> int:
+    """Take runs out by hand (R-UN-8). Returns how many were inside."""
+    now = clock.now()
+    ended = endings.end(account_id, list(enrollment_ids), "by_hand", now)
+    for workflow_id, number in sql.rows(_OF_WORKFLOWS, [account_id, ended]) if ended else []:
+        audit.record(
+            "workflow.unenrolled",
+            by=by,
+            target_type="workflow",
+            target_id=workflow_id,
+            after={"number": number},
+        )
+    return len(ended)
+
+
+_OF_WORKFLOWS = """
+select workflow_id, count(*) from automation_enrollment where account_id = %s and id = any(%s) group by 1 order by 1
+"""
+
+
+def _gone(events: Iterable[Event]) -> Mapping[str, set[Key]]:
+    found: dict[str, set[Key]] = {reason: set() for reason in GONE.values()}
+    for event in events:
+        did = event.kind.partition(".")[2]
+        if did == "archived":
+            found[GONE[did]].add((event.object_type, event.object_id))
+        elif did == "merged":
+            merged_id = event.data.get("merged_id") or event.data.get("after", {}).get("merged")
+            found[GONE[did]] |= {(event.object_type, merged_id)} if merged_id else set()
+    return found
+
+
+def _runs_of(account_id: int, keys: Collection[Key]) -> list[int]:
+    if not keys:
+        return []
+    columns = [list(column) for column in zip(*sorted(keys), strict=True)]
+    return [row[0] for row in sql.rows(_OPEN, [*columns, account_id])]
+
+
+_OPEN = """
+select id from automation_enrollment
+where (object_type, record_id) in (select * from unnest(%s::text[], %s::bigint[])) and account_id = %s and state <> 'ENDED'
+"""
+
+
+def _subject(event: Event) -> Key:
+    """A message's record is its ticket."""
+    if event.object_type == "thread" and event.data.get("ticket_id"):
+        return "ticket", event.data["ticket_id"]
+    return event.object_type, event.object_id
+
+
+def _watching(account_id: int) -> dict[int, Definition]:
+    return {
+        workflow_id: definition_of(account_id, workflow_id, number)
+        for workflow_id, number in sql.rows(_WATCHING, [account_id])
+    }
+
+
+_WATCHING = """
+select id, revision_number from automation_workflow where account_id = %s and watches and archived_at is null
+"""
+
+
+def _linked(changed: Collection[Key], definitions: Iterable[Definition]) -> set[Key]:
+    """The records that look at one of the changed ones: a query for each pair of kinds that somebody looks along."""
+    found: set[Key] = set()
+    for object_type, to in sorted({pair for one in definitions for pair in _looks_along(one)}):
+        ids = [record_id for kind, record_id in changed if kind == to]
+        if ids:
+            linked = associations.linked_ids(to, ids, object_type, None)
+            found |= {(object_type, record_id) for many in linked.values() for record_id in many}
+    return found
+
+
+def _looks_along(definition: Definition) -> Iterable[tuple[str, str]]:
+    for condition in _conditions(definition):
+        for object_type, _leaf in leaves_by_type(condition, definition.object_type):
+            if object_type != definition.object_type:
+                yield definition.object_type, object_type
+
+
+def _conditions(definition: Definition) -> Iterable[Condition]:
+    leaving = definition.leaving
+    waits = [step.cancel_if for step in definition.steps if isinstance(step, Delay)]
+    return [one for one in (leaving.condition, leaving.goal, *waits) if one is not None]
+
+
+def _inside(account_id: int, keys: Collection[Key], watching: Mapping[int, Definition]) -> list[_Inside]:
+    types = {definition.object_type for definition in watching.values()}
+    asked = sorted(key for key in keys if key[0] in types)
+    if not asked:
+        return []
+    columns = [list(column) for column in zip(*asked, strict=True)]
+    return [
+        _Inside(
+            run_id, workflow, kind, record, revision, position,
+            definition_of(account_id, workflow, revision) if is_pinned else watching[workflow],
+        )
+        for run_id, workflow, kind, record, revision, position, is_pinned in sql.rows(
+            _INSIDE, [*columns, account_id, list(watching)]
+        )
+    ]  # fmt: skip
+
+
+# In the order of their ids, as the runner and everybody else holds them.
+_INSIDE = """
+select e.id, e.workflow_id, e.object_type, e.record_id, e.revision_number, e.position, w.is_pinned
+from automation_enrollment e join automation_workflow w on w.id = e.workflow_id
+where (e.object_type, e.record_id) in (select * from unnest(%s::text[], %s::bigint[]))
+  and e.account_id = %s and e.workflow_id = any(%s) and e.state <> 'ENDED'
+order by e.id for update of e
+"""
+
+
+def _decide(account_id: int, inside: Sequence[_Inside], now: datetime) -> None:
+    zone = sql.rows("select zone from accounts_account where id = %s", [account_id])[0][0]
+    wanted: dict[str, list[int]] = defaultdict(list)
+    for run in inside:
+        wanted[run.object_type].append(run.record_id)
+    loaded = {kind: records.load(kind, ids) for kind, ids in sorted(wanted.items())}
+    leaving: dict[str, list[_Inside]] = defaultdict(list)
+    going: list[tuple[_Inside, str]] = []
+    for run in inside:
+        record = loaded[run.object_type].get(run.record_id)
+        if record is None:
+            leaving["record_gone"].append(run)
+            continue
+        facts = LoadedFacts(run.object_type, record)
+        reason = reason_to_leave(run.definition, facts, now, zone)
+        if reason is not None:
+            leaving[reason.value].append(run)
+        elif way := cancelled(run.definition, run.position, facts, now, zone):
+            going.append((run, way[0]))
+    for why, runs in leaving.items():
+        _let_go(account_id, runs, why, now)
+    _wake(account_id, going, now)
+
+
+def _let_go(account_id: int, runs: Sequence[_Inside], reason: str, now: datetime) -> None:
+    endings.end(account_id, [run.id for run in runs], reason, now)
+    lines = [
+        LogLine(
+            run,
+            step_at(run.position),
+            What.LEFT.value,
+            StepStatus.SKIPPED,
+            f"reason {reason}",
+            {"reason": reason},
+        )
+        for run in runs
+    ]
+    steplog.write(account_id, lines, now)
+
+
+def _wake(account_id: int, going: Sequence[tuple[_Inside, str]], now: datetime) -> None:
+    """The waits of these are cancelled."""
+    if going:
+        sql.execute(_GO_ON, [now, [run.id for run, _way in going], [way for _run, way in going], account_id])
+        lines = [LogLine(run, step_at(way), What.CANCELLED.value, StepStatus.SUCCEEDED) for run, way in going]
+        steplog.write(account_id, lines, now)
+        wake(WAKE)
+
+
+_GO_ON = """
+update automation_enrollment e set state = 'DUE', due_at = %s, waits_for = '', happened = '', position = x.way
+from unnest(%s::bigint[], %s::text[]) x(id, way) where e.account_id = %s and e.id = x.id
+"""

@@ -1,0 +1,67 @@
+"""Workflows and runs for tests: made, enrolled and moved along by hand."""
+
+from datetime import UTC, datetime, timedelta
+
+from deskhand.automation import workflows
+from deskhand.automation.engine.definition import Action, Definition, Edge
+from deskhand.automation.models import Enrollment, StepLog, Workflow
+from deskhand.automation.runner import Runner
+from deskhand.events.dispatch import Dispatcher
+from deskhand.kernel import clock
+from deskhand.kernel.database.scope import settle as run_hooks
+
+
+def task(step_id, following=None, title="Call", **more):
+    return Action(
+        str(step_id), "create_task", {"title": title}, Edge(str(following)) if following else None, **more
+    )
+
+
+def make(world, *steps, **more):
+    """A workflow for tickets that is on; its first step begins it."""
+    definition = Definition("ticket", start=Edge(steps[0].id), steps=steps, next_id=len(steps) + 1, **more)
+    made = workflows.create(world.account.pk, "Flow", definition)
+    Workflow.objects.filter(pk=made.pk).update(is_on=True, on_since=clock.now() - timedelta(days=1))
+    made.refresh_from_db()
+    return made
+
+
+def enroll(workflow, record_id, **values):
+    """Put a record in, by hand and past all checks."""
+    first = workflows.definition_of(workflow).start.to
+    now = clock.now()
+    given = {"state": "DUE", "position": first, "step_id": first, "due_at": now} | values
+    return Enrollment.objects.create(
+        account_id=workflow.account_id, workflow=workflow, object_type="ticket", record_id=record_id,
+        revision_number=workflow.revision_number, enrolled_at=now, **given,
+    )  # fmt: skip
+
+
+def go():
+    """Until nothing is due and nothing is to be told."""
+    for _ in range(50):
+        run_hooks()
+        done = 0
+        while count := Dispatcher().run_once():
+            done += count
+        while count := Runner().run_once():
+            done += count
+        run_hooks()
+        if not done:
+            return
+
+
+def elapse(*runs):
+    """The time that these (or all) wait for has come."""
+    found = Enrollment.objects.filter(state="DUE")
+    if runs:
+        found = found.filter(pk__in=[run.pk for run in runs])
+    found.update(due_at=datetime.now(UTC) - timedelta(seconds=1))  # the server's clock can't be stopped
+    go()
+
+
+def log_of(run):
+    return [
+        (line.step_id, line.kind, line.status)
+        for line in StepLog.objects.filter(enrollment_id=run.pk).order_by("id")
+    ]

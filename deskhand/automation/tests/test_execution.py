@@ -1,0 +1,665 @@
+"""How runs are timed, held, left and ended (behaviour.md §10.7, §12.1, §13)."""
+
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from deskhand.automation import budget, endings, leaving, pausing, retention, timing, waking, workflows
+from deskhand.automation.engine import edit
+from deskhand.automation.engine.definition import (
+    Branch,
+    Delay,
+    Edge,
+    EventMatch,
+    ForAmount,
+    IfThen,
+    Leaving,
+    Missed,
+    Reenrollment,
+    Timing,
+    UntilEvent,
+    UntilProperty,
+    WhenTrue,
+    WhileInside,
+)
+from deskhand.automation.models import Budget, Enrollment, EnrollmentState, StepLog, Workflow
+from deskhand.automation.records import LoadedFacts
+from deskhand.automation.tests.runs import elapse, enroll, go, log_of, make, task
+from deskhand.crm.filters.types import Associated, Filter, Operator
+from deskhand.crm.records import objects, tasks, tickets
+from deskhand.crm.records.models import Task
+from deskhand.crm.records.store import Change
+from deskhand.crm.schema.types import Kind
+from deskhand.events.models import EventRow
+from deskhand.events.types import SYSTEM, Actor
+from deskhand.kernel import clock, timers
+from deskhand.kernel.calendars import Block, WeeklyHours
+from deskhand.kernel.errors import Invalid
+from deskhand.routing import default_hours
+
+pytestmark = pytest.mark.usefixtures("wired")
+
+HIGH = Filter("hs_ticket_priority", Kind.ENUM, Operator.ANY_OF, ("HIGH",))
+TWO_HOURS = ForAmount(timedelta(hours=2))
+
+
+def set_to(ticket, **values):
+    tickets.change_many([Change(ticket.pk, values)], by=SYSTEM, at=clock.now())
+
+
+def wait(step_id=1, following=2, wait=TWO_HOURS, **more):
+    return Delay(str(step_id), wait, Edge(str(following)) if following else None, **more)
+
+
+# ── windows ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_t_wf_9_a_window_holds_the_action_and_not_the_delay(world):
+    """R-EXEC-3, R-EXEC-5, R-EXEC-6: Thursday and two days is Saturday; it runs on Monday from 9:00 to 9:15."""
+    window = tuple(Block(weekday, 9 * 60, 17 * 60) for weekday in range(4))
+    made = make(world, wait(wait=ForAmount(timedelta(days=2))), task(2), timing=Timing(window))
+    run = enroll(made, world.ticket().pk)
+    thursday, monday = datetime(2040, 3, 1, 14, tzinfo=UTC), datetime(2040, 3, 5, 9, tzinfo=UTC)
+    with clock.stopped(thursday):
+        go()
+    run.refresh_from_db()
+    assert run.due_at == thursday + timedelta(days=2)
+
+    with clock.stopped(run.due_at):
+        elapse(run)
+
+    run.refresh_from_db()
+    assert monday <= run.due_at <= monday + timedelta(minutes=15)
+    assert Task.objects.count() == 0
+    with clock.stopped(run.due_at):
+        elapse(run)
+    assert Task.objects.count() == 1
+
+
+def test_a_workflow_goes_off_after_its_last_day_R_EXEC_8(world):
+    made = make(world, task(1), timing=Timing(off_after=date(2026, 3, 5)))
+    Workflow.objects.update(is_on=False, on_since=None)
+    workflows.switch(made, True)
+    [timer] = _timers(timing.OFF)
+    assert timer.due_at == datetime(2026, 3, 6, tzinfo=UTC)
+
+    with clock.stopped(datetime(2026, 3, 5, 23, tzinfo=UTC)):
+        timing.switch_off(world.account.pk, [timer])
+    assert Workflow.objects.get().is_on  # somebody moved the day meanwhile
+
+    with clock.stopped(datetime(2026, 3, 6, tzinfo=UTC)):
+        timing.switch_off(world.account.pk, [timer])
+    assert not Workflow.objects.get().is_on
+    assert _timers(timing.OFF) == []
+
+
+def _timers(kind):
+    from deskhand.kernel.models import Timer
+
+    return [
+        timers.DueTimer(row.pk, row.account_id, row.kind, row.key, row.due_at, row.payload)
+        for row in Timer.objects.filter(kind=kind)
+    ]
+
+
+def test_owners_are_told_of_unusual_rates_once_an_hour_R_EXEC_9(world):
+    made = make(world, wait(following=None))
+    timing.alert(made, rate_per_hour=2, by=world.ada.pk)
+    for n in range(3):
+        enroll(made, world.ticket(f"{n}").pk)
+
+    [timer] = _timers(timing.RATES)
+    timing.look_at_rates(world.account.pk, [timer])
+    timing.look_at_rates(world.account.pk, _timers(timing.RATES))
+
+    [told] = EventRow.objects.filter(kind="workflow.busy")
+    assert (told.object_id, told.data["rate"]) == (made.pk, 2)
+
+    timing.alert(made, rate_per_hour=3, by=world.ada.pk)
+    timing.look_at_rates(
+        world.account.pk, [timers.DueTimer(0, world.account.pk, timing.RATES, "", clock.now(), {})]
+    )
+    assert EventRow.objects.filter(kind="workflow.busy").count() == 1
+    with pytest.raises(Invalid, match="rate"):
+        timing.alert(made, rate_per_hour=0, by=world.ada.pk)
+
+
+# ── branches ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def fork(world, *conditions):
+    branches = tuple(Branch(f"B{n}", when, Edge(str(n + 2))) for n, when in enumerate(conditions))
+    steps = [IfThen("1", branches, Edge("9"), "None met")]
+    steps += [task(n + 2, title=f"B{n}") for n in range(len(conditions))]
+    return make(world, *steps, task(9, title="Default"))
+
+
+def test_t_wf_7_of_two_branches_that_match_the_first_is_taken(world):
+    """R-BR-1; the log says which (R-LOG-2)."""
+    run = enroll(fork(world, HIGH, HIGH), world.ticket(priority="HIGH").pk)
+
+    go()
+
+    assert [one.title for one in Task.objects.all()] == ["B0"]
+    assert StepLog.objects.get(enrollment_id=run.pk, kind="branch").data == {"slot": "0", "name": "B0"}
+
+
+def test_t_wf_8_where_none_matches_the_default_is_taken(world):
+    """R-BR-1"""
+    enroll(fork(world, HIGH, HIGH), world.ticket().pk)
+
+    go()
+
+    assert [one.title for one in Task.objects.all()] == ["Default"]
+
+
+# ── off and paused ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_t_wf_10_off_during_a_delay_elapses_and_the_action_is_skipped(world):
+    """R-EXEC-15, R-EXEC-16"""
+    made = make(world, wait(), task(2))
+    run = enroll(made, world.ticket().pk)
+    go()
+    workflows.switch(made, False)
+
+    elapse(run)
+    workflows.switch(made, True)
+    go()
+
+    assert log_of(run) == [("1", "delayed", "SCHEDULED"), ("2", "off", "SKIPPED")]
+    assert Task.objects.count() == 0
+
+
+def test_paused_holds_who_comes_and_who_wakes_until_it_is_resumed_R_EXEC_17(world):
+    made = make(world, wait(), task(2))
+    inside, later = (enroll(made, world.ticket(name).pk) for name in ("inside", "later"))
+    go()
+    by = world.ada.pk
+    workflows.pause(made, by=by)
+    workflows.pause(made, by=by)
+    new = enroll(made, world.ticket("new").pk)
+
+    elapse(inside, new)
+
+    states = dict(Enrollment.objects.values_list("pk", "state"))
+    assert states == {inside.pk: "HELD", later.pk: "DUE", new.pk: "HELD"}
+    assert Task.objects.count() == 0
+    workflows.resume(made, by=by)
+    go()
+    states = dict(Enrollment.objects.values_list("pk", "state"))
+    assert states == {inside.pk: "ENDED", later.pk: "DUE", new.pk: "DUE"}
+    assert Task.objects.count() == 1
+    kinds = EventRow.objects.filter(kind__in=("workflow.paused", "workflow.resumed")).order_by("id")
+    assert list(kinds.values_list("kind", flat=True)) == ["workflow.paused", "workflow.resumed"]
+
+
+def test_what_happens_during_a_pause_is_not_lost_R_EXEC_17(world):
+    made = make(world, wait(wait=UntilEvent(EventMatch("ticket.moved"))), task(2))
+    ticket = world.ticket()
+    enroll(made, ticket.pk)
+    go()
+    workflows.pause(made)
+    tickets.move(ticket.pk, to=world.stage("Closed"), by=SYSTEM)
+    go()
+    assert (Enrollment.objects.get().state, Task.objects.count()) == ("HELD", 0)
+
+    workflows.resume(made)
+    go()
+
+    assert Task.objects.count() == 1
+
+
+def test_many_are_released_in_a_job(world, monkeypatch):
+    monkeypatch.setattr(pausing, "STEP", 1)
+    made = make(world, task(1))
+    for n in range(2):
+        enroll(made, world.ticket(f"{n}").pk, state="HELD")
+    asked = []
+    monkeypatch.setattr(pausing.jobs, "enqueue", lambda kind, args, one_by_one: asked.append(kind))
+
+    pausing.release(world.account.pk)
+    assert asked == [pausing.RELEASE]
+    assert Enrollment.objects.filter(state="HELD").count() == 1
+    pausing._release(world.account.pk)
+    assert Enrollment.objects.filter(state="HELD").count() == 0
+
+
+# ── leaving ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("leaving", "reason"), [(Leaving(condition=HIGH), "unenrolled"), (Leaving(goal=HIGH), "goal")]
+)
+def test_who_meets_the_condition_leaves_at_once_R_UN_1_R_UN_5(world, leaving, reason):
+    made = make(world, wait(), task(2), leaving=leaving)
+    ticket = world.ticket()
+    run, other = enroll(made, ticket.pk), enroll(made, world.ticket("other").pk)
+    go()
+
+    set_to(ticket, priority="HIGH")
+    go()
+
+    run.refresh_from_db()
+    other.refresh_from_db()
+    assert (run.state, run.end_reason, other.state) == ("ENDED", reason, "DUE")
+    assert log_of(run)[-1] == ("1", "left", "SKIPPED")
+
+
+def test_who_no_longer_meets_the_trigger_leaves_where_that_is_asked_for_R_UN_2(world):
+    made = make(world, wait(), task(2), trigger=WhenTrue(HIGH), leaving=Leaving(when_trigger_fails=True))
+    ticket = world.ticket(priority="HIGH")
+    run = enroll(made, ticket.pk)
+    go()
+
+    set_to(ticket, priority="LOW")
+    go()
+
+    run.refresh_from_db()
+    assert run.end_reason == "trigger_fails"
+
+
+def test_t_wf_6_who_joins_what_is_suppressed_in_a_delay_is_removed(world, monkeypatch):
+    """R-UN-3: later actions are absent."""
+    members = set()
+    monkeypatch.setattr(
+        LoadedFacts, "memberships", lambda facts, of: (7,) if facts.record["id"] in members else ()
+    )
+    made = make(world, wait(), task(2), leaving=Leaving(segments=(7,)))
+    ticket = world.ticket()
+    run = enroll(made, ticket.pk)
+    go()
+
+    members.add(ticket.pk)
+    leaving.look_at(world.account.pk, {("ticket", ticket.pk)}, clock.now())
+    elapse()
+
+    run.refresh_from_db()
+    assert (run.end_reason, Task.objects.count()) == ("suppressed", 0)
+
+
+def test_a_change_of_what_is_linked_counts_too_R_UN_1(world):
+    known = Filter("phone", Kind.TEXT, Operator.KNOWN)
+    made = make(world, wait(), task(2), leaving=Leaving(condition=Associated("contact", known)))
+    contact = world.contact()
+    run = enroll(made, world.ticket(contact_id=contact.pk).pk)
+    go()
+    run.refresh_from_db()
+    assert run.state == "DUE"
+
+    objects.update("contact", contact.pk, {"phone": "+45 12345678"}, by=SYSTEM)
+    go()
+
+    run.refresh_from_db()
+    assert run.end_reason == "unenrolled"
+
+
+def test_where_nobody_watches_an_event_costs_one_query(world):
+    made = make(world, wait(), task(2))
+    ticket = world.ticket()
+    enroll(made, ticket.pk)
+    go()
+
+    with CaptureQueriesContext(connection) as queries:
+        leaving.look_at(world.account.pk, {("ticket", ticket.pk)}, clock.now())
+
+    assert len(queries) == 1
+
+
+def test_ten_who_leave_cost_as_much_as_two(world):
+    made = make(world, wait(), task(2), leaving=Leaving(condition=HIGH))
+
+    def asked(count):
+        ids = [world.ticket(f"{count}.{n}", priority="HIGH").pk for n in range(count)]
+        for pk in ids:
+            enroll(made, pk, position="1>next", due_at=clock.now() + timedelta(hours=1))
+        with CaptureQueriesContext(connection) as queries:
+            leaving.look_at(world.account.pk, {("ticket", pk) for pk in ids}, clock.now())
+        return len(queries)
+
+    asked(1)
+    assert asked(10) == asked(2)
+    assert not Enrollment.objects.exclude(state="ENDED").exists()
+
+
+def test_a_deleted_record_leaves_before_it_can_be_restored_R_UN_7(world):
+    made = make(world, wait(), task(2))
+    ticket = world.ticket()
+    run = enroll(made, ticket.pk)
+    go()
+
+    tickets.archive([ticket.pk], by=SYSTEM)
+    go()
+    tickets.restore([ticket.pk], by=SYSTEM)
+    elapse()
+
+    run.refresh_from_db()
+    assert (run.end_reason, Task.objects.count()) == ("record_gone", 0)
+
+
+def test_a_merged_ticket_leaves_and_the_survivor_stays_R_UN_9(world):
+    from deskhand.desk import merging
+
+    made = make(world, wait(), task(2))
+    stays, goes = world.ticket("stays"), world.ticket("goes")
+    runs = [enroll(made, one.pk) for one in (stays, goes)]
+    go()
+
+    merging.merge(stays.pk, goes.pk, by=Actor.user(world.ada.pk))
+    go()
+
+    assert [Enrollment.objects.get(pk=run.pk).end_reason for run in runs] == ["", "merged"]
+
+
+def test_somebody_takes_a_run_out_by_hand_R_UN_8(world):
+    made = make(world, wait(), task(2))
+    run = enroll(made, world.ticket().pk)
+    go()
+
+    by = Actor.user(world.ada.pk)
+    assert leaving.unenroll(world.account.pk, [run.pk], by=by) == 1
+    assert leaving.unenroll(world.account.pk, [run.pk], by=by) == 0
+
+    run.refresh_from_db()
+    assert run.end_reason == "by_hand"
+    assert EventRow.objects.filter(kind="workflow.unenrolled", object_id=made.pk).count() == 1
+
+
+# ── waits ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_t_wf_16_a_delay_until_an_event_takes_the_other_way_when_nothing_happens(world, late):
+    """R-DELAY-5"""
+    waiting = UntilEvent(EventMatch("ticket.moved"), timedelta(days=3))
+    made = make(world, wait(wait=waiting, otherwise=Edge("3")), task(2, title="Moved"), task(3, title="Not"))
+    ticket = world.ticket()
+    run = enroll(made, ticket.pk)
+    go()
+
+    if late:
+        elapse(run)
+    tickets.move(ticket.pk, to=world.stage("Closed"), by=SYSTEM)
+    go()
+
+    assert [one.title for one in Task.objects.all()] == ["Not" if late else "Moved"]
+
+
+def test_a_wait_without_end_waits_R_DELAY_5(world):
+    made = make(world, wait(wait=UntilEvent(EventMatch("ticket.moved"))), task(2))
+    run = enroll(made, world.ticket().pk)
+
+    go()
+
+    run.refresh_from_db()
+    assert (run.state, run.step_id, run.due_at) == ("WAITING", "1", None)
+
+
+@pytest.mark.parametrize("is_done", [False, True])
+def test_what_happened_to_an_earlier_steps_task_counts_R_DELAY_6(world, is_done):
+    """Done before the wait begins: released at once; another task that is done releases nobody."""
+    waiting = UntilEvent(EventMatch("task.done"), None, of_step="1")
+    steps = (task(1, 2, title="First"), wait(2, 3, TWO_HOURS), wait(3, 4, waiting), task(4, title="Then"))
+    made = make(world, *steps)
+    ticket = world.ticket()
+    run = enroll(made, ticket.pk)
+    go()
+    first = Task.objects.get()
+    Enrollment.objects.filter(pk=run.pk).update(outputs={"1": {"task_id": str(first.pk)}})
+    by = Actor.user(world.ada.pk)
+    if is_done:
+        tasks.finish(first.pk, True, by=by)
+        go()
+    elapse(run)
+    assert Task.objects.filter(title="Then").exists() is is_done
+    if not is_done:
+        other = tasks.create("ticket", ticket.pk, tasks.Wanted("Other"), by=by)
+        tasks.finish(other, True, by=by)
+        go()
+        assert not Task.objects.filter(title="Then").exists()
+        tasks.finish(first.pk, True, by=by)
+        go()
+        assert Task.objects.filter(title="Then").exists()
+
+
+def test_a_date_that_changes_is_waited_for_anew_R_DELAY_4(world):
+    made = make(world, wait(wait=UntilProperty("closed_date")), task(2))
+    now = clock.now()
+    ticket = world.ticket()
+    set_to(ticket, closed_at=now + timedelta(days=3))
+    run = enroll(made, ticket.pk)
+    go()
+    run.refresh_from_db()
+    assert run.due_at == now + timedelta(days=3)
+
+    set_to(ticket, closed_at=now + timedelta(days=5))
+    go()
+
+    run.refresh_from_db()
+    assert run.due_at == now + timedelta(days=5)
+
+
+@pytest.mark.parametrize(("way", "titles"), [(Missed.OTHERWISE, ["Off"]), (Missed.NEXT, ["On"])])
+@pytest.mark.parametrize("when", ["before", "meanwhile", "at waking"])
+def test_a_wait_is_cancelled_as_soon_as_its_condition_holds(world, way, titles, when):
+    made = make(
+        world, wait(otherwise=Edge("3") if way is Missed.OTHERWISE else None, cancel_if=HIGH, if_cancelled=way),
+        task(2, title="On"), *([task(3, title="Off")] if way is Missed.OTHERWISE else []),
+    )  # fmt: skip
+    ticket = world.ticket()
+    if when == "before":
+        set_to(ticket, priority="HIGH")
+    run = enroll(made, ticket.pk)
+    go()
+    if when == "meanwhile":
+        set_to(ticket, priority="HIGH")
+        go()
+    if when == "at waking":
+        type(ticket).objects.filter(pk=ticket.pk).update(priority="HIGH")
+        elapse(run)
+
+    assert [one.title for one in Task.objects.all()] == titles
+
+
+def test_a_cancelled_wait_without_another_way_ends_the_run(world):
+    run = enroll(make(world, wait(cancel_if=HIGH), task(2)), world.ticket(priority="HIGH").pk)
+
+    go()
+
+    run.refresh_from_db()
+    assert (run.end_reason, Task.objects.count()) == ("completed", 0)
+    assert log_of(run) == [("1", "cancelled", "SUCCEEDED")]
+
+
+def test_working_time_leaves_nights_and_holidays_out_R_DELAY_9(world):
+    by = Actor.user(world.ada.pk)
+    week = tuple(Block(weekday, 9 * 60, 17 * 60) for weekday in range(5))
+    default_hours.change(world.account.pk, WeeklyHours("UTC", week), by=by)
+    default_hours.observe(world.account.pk, "DE", "BY", by=by)
+    made = make(world, wait(wait=ForAmount(timedelta(hours=3), is_working_time=True)), task(2))
+    run = enroll(made, world.ticket().pk)
+    thursday, monday = datetime(2040, 1, 5, 16, tzinfo=UTC), datetime(2040, 1, 9, 11, tzinfo=UTC)
+
+    with clock.stopped(thursday):  # before Epiphany
+        go()
+
+    run.refresh_from_db()
+    assert run.due_at == monday
+
+
+def test_only_known_countries_have_holidays(world):
+    by = Actor.user(world.ada.pk)
+    with pytest.raises(Invalid, match="first"):
+        default_hours.observe(world.account.pk, "DE", by=by)
+    default_hours.change(world.account.pk, WeeklyHours("UTC", (Block(0, 540, 1020),)), by=by)
+    for country, region, named in (("XX", "", "country"), ("DE", "XX", "region"), ("", "BY", "region")):
+        with pytest.raises(Invalid) as refusal:
+            default_hours.observe(world.account.pk, country, region, by=by)
+        assert refusal.value.field == named
+    assert default_hours.with_holidays(world.account.pk, date(2026, 1, 1)).special_days == ()
+    assert "BY" in default_hours.countries()["DE"]
+
+
+@pytest.mark.parametrize("hours", [1, 5])
+def test_a_changed_delay_counts_for_who_waits_where_that_is_asked_for_R_DELAY_11(world, hours):
+    made = make(world, wait(), task(2))
+    run = enroll(made, world.ticket().pk)
+    go()
+    began = StepLog.objects.get(enrollment_id=run.pk).at
+    changed = edit.update(workflows.definition_of(made), wait(wait=ForAmount(timedelta(hours=hours))))
+    made = workflows.save(made, changed)
+    run.refresh_from_db()
+    assert run.due_at == began + timedelta(hours=2)
+
+    assert waking.recalculate(made, "1", by=world.ada.pk) == 1
+
+    run.refresh_from_db()
+    assert run.due_at == began + timedelta(hours=hours)
+
+
+def test_many_are_recalculated_in_sets(world):
+    made = make(world, wait(), task(2))
+    made = workflows.save(
+        made, edit.update(workflows.definition_of(made), wait(wait=ForAmount(timedelta(hours=1))))
+    )
+
+    def asked(count):
+        for n in range(count):
+            enroll(made, world.ticket(f"{count}{n}").pk)
+        go()
+        with CaptureQueriesContext(connection) as queries:
+            waking.recalculate(made, "1", by=world.ada.pk)
+        return len(queries)
+
+    asked(1)
+    assert asked(6) == asked(2)
+
+
+# ── revisions ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(("is_pinned", "title"), [(False, "New"), (True, "Old")])
+def test_a_run_follows_the_newest_revision_unless_it_is_pinned_R_EDIT_5(world, is_pinned, title):
+    made = make(world, wait(), task(2, title="Old"))
+    run = enroll(made, world.ticket().pk)
+    go()
+    workflows.pin(made, is_pinned)
+    workflows.save(made, edit.update_settings(workflows.definition_of(made), "2", {"title": "New"}))
+
+    elapse(run)
+
+    assert Task.objects.get().title == title
+    run.refresh_from_db()
+    assert run.revision_number == (1 if is_pinned else 2)
+
+
+# ── modes ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_who_queues_begins_when_the_run_before_is_over(world):
+    made = make(world, wait(), task(2), reenrollment=Reenrollment(True, while_inside=WhileInside.QUEUE))
+    ticket = world.ticket()
+    first = enroll(made, ticket.pk)
+    second, third = (enroll(made, ticket.pk, state="QUEUED", due_at=None) for _ in range(2))
+    go()
+
+    elapse(first)
+
+    states = [Enrollment.objects.get(pk=run.pk).state for run in (first, second, third)]
+    assert states == ["ENDED", "DUE", "QUEUED"]
+    endings.end(world.account.pk, [second.pk], "by_hand", clock.now())
+    go()
+    third.refresh_from_db()
+    assert third.state == "DUE"
+
+
+# ── the budget ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def mailing(world):
+    """A workflow that tells Ada by mail, and five tickets to go through it."""
+    from deskhand.automation.engine.definition import Action
+
+    made = make(world, Action("1", "internal_email", {"users": [world.ada.pk]}, Edge("2")), task(2))
+    return made, [enroll(made, world.ticket(f"{n}").pk) for n in range(5)]
+
+
+def test_past_the_budget_what_would_send_is_held_until_somebody_resumes(world, mailing):
+    by = Actor.user(world.ada.pk)
+    budget.change(world.account.pk, 3, by=by)
+    made, _runs = mailing
+
+    go()
+
+    states = sorted(Enrollment.objects.values_list("state", flat=True))
+    assert states == ["ENDED"] * 3 + ["HELD"] * 2
+    assert Task.objects.count() == 3
+    stopped = Budget.objects.get()
+    assert (stopped.used, stopped.stopped_by_id) == (3, made.pk)
+    assert EventRow.objects.filter(kind=budget.STOPPED, object_id=made.pk).count() == 1
+
+    workflows.pause(made)
+    workflows.resume(made)  # that alone lets nobody pass
+    assert Enrollment.objects.filter(state="HELD").count() == 2
+    budget.resume(world.account.pk, by=by)
+    budget.resume(world.account.pk, by=by)
+    go()
+
+    assert Enrollment.objects.filter(state="ENDED").count() == 5
+    assert Budget.objects.get().stopped_at is None
+    assert EventRow.objects.filter(kind="automation.resumed").count() == 1
+
+
+def test_a_new_hour_has_a_new_budget(world, mailing):
+    budget.change(world.account.pk, 5, by=SYSTEM)
+    Budget.objects.update(hour=clock.now() - timedelta(hours=2), used=5)
+
+    go()
+
+    assert Enrollment.objects.filter(state="ENDED").count() == 5
+    assert Budget.objects.get().used == 5
+
+
+def test_by_default_the_installation_says_how_much_may_be_sent(world, mailing, settings):
+    settings.AUTOMATION_SENDS_PER_HOUR = 4
+
+    go()
+
+    assert Enrollment.objects.filter(state="HELD").count() == 1
+    assert EnrollmentState.HELD == "HELD"
+
+
+# ── what is kept ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_old_lines_are_forgotten_in_sets_and_that_it_ran_is_not_R_LOG_3(world, monkeypatch):
+    """R-RE-1: who was in once does not come in again because the log was tidied."""
+    monkeypatch.setattr(retention, "STEP", 2)
+    made = make(world, task(1, 2), task(2, 3), task(3))
+    run, other = (enroll(made, world.ticket(name).pk) for name in ("old", "new"))
+    go()
+    old = clock.now() - timedelta(days=retention.DAYS, seconds=1)
+    StepLog.objects.filter(enrollment_id=run.pk).update(at=old)
+    Enrollment.objects.filter(pk=run.pk).update(ended_at=old, outputs={"1": {"task_id": "1"}})
+
+    sets = 0
+    while retention.forget_some(world.account.pk, clock.now()):
+        sets += 1
+
+    assert sets == 2
+    assert StepLog.objects.filter(enrollment_id=run.pk).count() == 0
+    assert StepLog.objects.filter(enrollment_id=other.pk).count() == 3
+    run.refresh_from_db()
+    assert (run.end_reason, run.outputs) == ("completed", {})
+
+
+def test_an_account_says_how_long_the_log_is_kept_R_LOG_3(world):
+    by = Actor.user(world.ada.pk)
+    assert retention.days_kept(world.account.pk) == 180
+    retention.keep(world.account.pk, 30, by=by)
+    assert retention.days_kept(world.account.pk) == 30
+    with pytest.raises(Invalid, match="7 to 3650"):
+        retention.keep(world.account.pk, 1, by=by)

@@ -1,0 +1,215 @@
+"""What lets a run go on before its time: events, changed dates, what an earlier step made; and new times for a changed delay."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from deskhand.accounts import audit
+from deskhand.automation import records
+from deskhand.automation.engine.definition import Definition, Delay, UntilEvent
+from deskhand.automation.engine.waits import Until, end_of
+from deskhand.automation.enroll import WAKE, definition_of
+from deskhand.automation.models import Enrollment, Workflow
+from deskhand.automation.records import LoadedFacts
+from deskhand.crm.filters.evaluate import RecordFacts, holds
+from deskhand.events.types import SYSTEM, Actor, Event
+from deskhand.kernel import clock, jobs
+from deskhand.kernel.calendars import local_day, zone_named
+from deskhand.kernel.database import sql
+from deskhand.kernel.database.scope import account_scope
+from deskhand.kernel.database.wake import wake
+from deskhand.kernel.errors import DeskhandError, NotFound
+from deskhand.kernel.jobs import Job
+from deskhand.routing import default_hours
+
+
+def hear(account_id: int, events: Sequence[Event]) -> None:
+    """AFTER_COMMIT: release who waits for one of these events, or for a date that changed. Safe to repeat."""
+    told = [(event, name) for event in events for name in _names(event)]
+    if not told:
+        return
+    asked = {(*_subject(event), name) for event, name in told}
+    columns = [list(column) for column in zip(*asked, strict=True)]
+    waiting = [row[0] for row in sql.rows(_WAITING, [account_id, *columns])]
+    if not waiting:
+        return
+    released = [
+        enrollment.pk
+        for enrollment in Enrollment.objects.filter(account_id=account_id, pk__in=waiting)
+        if any(_releases(account_id, enrollment, event, name) for event, name in told)
+    ]
+    if released:
+        sql.execute(_RELEASE, [clock.now(), account_id, released])
+        wake(WAKE)
+
+
+_WAITING = """
+select e.id from automation_enrollment e
+where e.account_id = %s and e.waits_for <> '' and e.state <> 'ENDED'
+  and (e.object_type, e.record_id, e.waits_for) in (select * from unnest(%s::text[], %s::bigint[], %s::text[]))
+order by e.id for update of e
+"""
+
+_RELEASE = """
+update automation_enrollment set position = happened, happened = '', waits_for = '', state = 'DUE', due_at = %s
+where account_id = %s and id = any(%s)
+"""
+
+
+def _names(event: Event) -> list[str]:
+    return [event.kind, *(f"property:{name}" for name in event.data.get("changes", {}))]
+
+
+def _subject(event: Event) -> tuple[str, int | None]:
+    """The record an event is about: a message's is its ticket, a task's the record that it is about."""
+    if event.object_type == "thread":
+        return "ticket", event.data.get("ticket_id")
+    if event.object_type == "task" and "record_id" in event.data:
+        return event.data["object_type"], event.data["record_id"]
+    return event.object_type, event.object_id
+
+
+def _releases(account_id: int, enrollment: Enrollment, event: Event, name: str) -> bool:
+    if name != enrollment.waits_for or _subject(event) != (enrollment.object_type, enrollment.record_id):
+        return False
+    if name.startswith("property:"):
+        return True
+    return _about_holds(account_id, enrollment, event)
+
+
+def _about_holds(account_id: int, enrollment: Enrollment, event: Event) -> bool:
+    """Whether the event is the one the step means: its new values meet the step's condition."""
+    workflow = Workflow.objects.get(account_id=account_id, pk=enrollment.workflow_id)
+    number = enrollment.revision_number if workflow.is_pinned else workflow.revision_number
+    step = definition_of(account_id, workflow.pk, number).by_id.get(enrollment.step_id)
+    wait = step.wait if isinstance(step, Delay) else None
+    if not isinstance(wait, UntilEvent):
+        return False
+    if wait.of_step and event.object_id != made_by(wait, enrollment.outputs):
+        return False
+    about = wait.event.about
+    if about is None:
+        return True
+    values = {name: pair[1] for name, pair in event.data.get("changes", {}).items()} | {
+        name: value for name, value in event.data.items() if name != "changes"
+    }
+    try:
+        return holds(about, RecordFacts(values), now=event.at, zone=zone_named("UTC"))
+    except DeskhandError:
+        return False
+
+
+# ── what an earlier step made (R-DELAY-6) ────────────────────────────────────────────────────────────────────────────
+
+#: By event: the output in which an action tells what it made, and how to find those it has happened to already.
+_MADE = {
+    "task.done": (
+        "task_id",
+        "select id from crm_task where account_id = %s and id = any(%s) and completed_at is not null and archived_at is null",
+    ),
+}
+
+
+def made_by(wait: UntilEvent, outputs: Mapping[str, Any]) -> int | None:
+    """The id of what the earlier step made, for a delay that waits for something to happen to it."""
+    output, _query = _MADE.get(wait.event.kind, ("", ""))
+    value = outputs.get(wait.of_step, {}).get(output)
+    return int(value) if isinstance(value, int | str) and str(value).isdigit() else None
+
+
+def happened(
+    account_id: int, runs: Sequence[tuple[int, Definition, Mapping[str, Any]]]
+) -> dict[int, set[str]]:
+    """{run: the delays whose event has happened already to what an earlier step made}; a query for each kind of event."""
+    asked: dict[str, list[tuple[int, str, int]]] = {}
+    for run_id, definition, outputs in runs:
+        for step in definition.steps:
+            if isinstance(step, Delay) and isinstance(step.wait, UntilEvent) and step.wait.of_step:
+                made = made_by(step.wait, outputs)
+                if made is not None:
+                    asked.setdefault(step.wait.event.kind, []).append((run_id, step.id, made))
+    found: dict[int, set[str]] = {}
+    for kind, wanted in asked.items():
+        ids = [made for _run, _step, made in wanted]
+        over = {row[0] for row in sql.rows(_MADE[kind][1], [account_id, ids])}
+        for run_id, step_id, made in wanted:
+            if made in over:
+                found.setdefault(run_id, set()).add(step_id)
+    return found
+
+
+# ── a changed delay (R-DELAY-11) ─────────────────────────────────────────────────────────────────────────────────────
+
+RECALCULATE = "automation.recalculate"
+STEP = 2000
+
+
+def recalculate(workflow: Workflow, step_id: str, *, by: int | None = None) -> int:
+    """Let those who wait in a delay wait as it says now, counted from when they came to it: without this they keep the
+    time that it gave them then. Returns how many were looked at; many go on in a slow job. Raises NotFound.
+    """
+    if not isinstance(
+        definition_of(workflow.account_id, workflow.pk, workflow.revision_number).by_id.get(step_id), Delay
+    ):
+        raise NotFound(f"There is no delay {step_id!r}.")
+    last, count = _recalculate(workflow, step_id, 0)
+    if last is not None:
+        args = {"workflow": workflow.pk, "step": step_id, "after": last}
+        jobs.enqueue(RECALCULATE, args, one_by_one=f"{workflow.pk}.{step_id}")
+    audit.record(
+        "workflow.recalculated", by=Actor.user(by) if by else SYSTEM, target_type="workflow", target_id=workflow.pk,
+        after={"name": workflow.name, "step": step_id},
+    )  # fmt: skip
+    return count
+
+
+def recalculate_rest(job: Job) -> None:
+    after: int | None = job.args["after"]
+    while after is not None:
+        job.give_way()
+        with account_scope(job.account_id):
+            workflow = Workflow.objects.get(account_id=job.account_id, pk=job.args["workflow"])
+            after, _count = _recalculate(workflow, job.args["step"], after)
+
+
+def _recalculate(workflow: Workflow, step_id: str, after: int) -> tuple[int | None, int]:
+    """The next STEP runs after this one; returns the last of them if there may be more, and how many they were."""
+    account_id = workflow.account_id
+    definition = definition_of(account_id, workflow.pk, workflow.revision_number)
+    step = definition.by_id.get(step_id)
+    if not isinstance(step, Delay) or isinstance(step.wait, UntilEvent):
+        return None, 0
+    facts = {"account": account_id, "workflow": workflow.pk, "step": step_id, "after": after, "limit": STEP}
+    found = sql.rows(_IN_DELAY, facts)
+    zone: str = sql.rows("select zone from accounts_account where id = %s", [account_id])[0][0]
+    today = local_day(zone_named(zone), clock.now())
+    hours = default_hours.with_holidays(account_id, today) if definition.counts_working_time else None
+    loaded = records.load(workflow.object_type, [record_id for _run, record_id, _since in found])
+    moved = []
+    for run_id, record_id, since in found:
+        if record_id in loaded:
+            end = end_of(step.wait, LoadedFacts(workflow.object_type, loaded[record_id]), since, zone, hours)
+            moved.append((run_id, *((end.at, "next") if isinstance(end, Until) else (since, end.slot))))
+    if moved:
+        ids, times, slots = ([*column] for column in zip(*moved, strict=True))
+        sql.execute(_MOVE, [ids, times, slots, account_id])
+        wake(WAKE)
+    return (found[-1][0] if len(found) == STEP else None), len(found)
+
+
+# Since when they wait is when the log says that they began to.
+_IN_DELAY = """
+select e.id, e.record_id, coalesce(
+    (select max(l.at) from automation_steplog l
+     where l.account_id = e.account_id and l.enrollment_id = e.id and l.step_id = e.step_id and l.kind = 'delayed'), e.enrolled_at)
+from automation_enrollment e
+where e.account_id = %(account)s and e.workflow_id = %(workflow)s and e.step_id = %(step)s and e.state in ('DUE', 'HELD')
+  and e.position like '%%>%%' and e.id > %(after)s
+order by e.id limit %(limit)s for update of e
+"""
+
+_MOVE = """
+update automation_enrollment e set due_at = x.due, position = e.step_id || '>' || x.slot
+from unnest(%s::bigint[], %s::timestamptz[], %s::text[]) x(id, due, slot) where e.account_id = %s and e.id = x.id
+"""
