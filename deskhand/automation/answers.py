@@ -38,7 +38,6 @@ class _Run:
     object_type: str
     record_id: int
     revision: int
-    name: str
     kind: str
     settings: Mapping[str, object]
 
@@ -74,7 +73,7 @@ def _go_on(account_id: int, heard: Sequence[tuple[StepCall, _Run, Answered]]) ->
         if call.key not in still:
             _keep(call, one)
         if status is StepStatus.FAILED:
-            troubles.add(run.workflow_id, run.name, one.error)
+            troubles.add(run.workflow_id, one.error)
     steplog.write(account_id, lines, clock.now())
     troubles.tell(account_id, clock.now())
 
@@ -114,10 +113,10 @@ def _runs(account_id: int, found: Sequence[StepCall]) -> dict[int, _Run]:
         .order_by("id")
         .select_for_update(of=("self",))
     )
-    names = ("id", "workflow_id", "object_type", "record_id", "revision_number", "workflow__name")
+    names = ("id", "workflow_id", "object_type", "record_id", "revision_number")
     runs = {}
-    for pk, workflow_id, object_type, record_id, revision, name in rows.values_list(*names):
+    for pk, workflow_id, object_type, record_id, revision in rows.values_list(*names):
         step = definition_of(account_id, workflow_id, revision).by_id.get(step_of[pk])
         known = (step.kind, step.settings) if isinstance(step, ActionStep) else ("", {})
-        runs[pk] = _Run(pk, workflow_id, object_type, record_id, revision, name, *known)
+        runs[pk] = _Run(pk, workflow_id, object_type, record_id, revision, *known)
     return runs

@@ -18,6 +18,7 @@ from deskhand.automation.records import LoadedFacts
 from deskhand.automation.steplog import LogLine
 from deskhand.crm.filters.types import Condition, leaves_by_type
 from deskhand.crm.records import associations
+from deskhand.crm.segments import members
 from deskhand.events.types import Actor, Event
 from deskhand.kernel import clock
 from deskhand.kernel.database import sql
@@ -50,7 +51,7 @@ def hear(account_id: int, events: Sequence[Event]) -> None:
     now = clock.now()
     for reason, keys in _gone(events).items():
         endings.end(account_id, _runs_of(account_id, keys), reason, now)
-    look_at(account_id, {_subject(event) for event in events}, now)
+    look_at(account_id, {key for event in events for key in _subjects(event)}, now)
 
 
 def look_at(account_id: int, changed: Collection[Key], now: datetime) -> None:
@@ -111,11 +112,14 @@ where (object_type, record_id) in (select * from unnest(%s::text[], %s::bigint[]
 """
 
 
-def _subject(event: Event) -> Key:
-    """A message's record is its ticket."""
-    if event.object_type == "thread" and event.data.get("ticket_id"):
-        return "ticket", event.data["ticket_id"]
-    return event.object_type, event.object_id
+def _subjects(event: Event) -> Iterable[Key]:
+    """The records that an event changes: of a message its ticket, of a segment those who came or went."""
+    if event.object_type == "thread":
+        ticket_id = event.data.get("ticket_id")
+        return [("ticket", ticket_id)] if ticket_id else []
+    if event.kind in (members.JOINED, members.LEFT):
+        return [(event.data["object_type"], record_id) for record_id in event.data["record_ids"]]
+    return [(event.object_type, event.object_id)]
 
 
 def _watching(account_id: int) -> dict[int, Definition]:

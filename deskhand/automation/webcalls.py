@@ -44,6 +44,8 @@ class Wanted:
 class Caller(Action):
     """An action that calls another system, and may wait for what that says."""
 
+    costs = True
+
     def hear(self, settings: Mapping[str, Any], reply: Reply) -> Done | None:
         """What a yes comes to; None when the other side will call back later."""
         return Done(outputs={"status": reply.status})

@@ -25,13 +25,14 @@ from deskhand.automation.engine.definition import (
     WhileInside,
 )
 from deskhand.automation.models import Budget, Enrollment, EnrollmentState, StepLog, Workflow
-from deskhand.automation.records import LoadedFacts
 from deskhand.automation.tests.runs import elapse, enroll, go, log_of, make, task
 from deskhand.crm.filters.types import Associated, Filter, Operator
 from deskhand.crm.records import objects, tasks, tickets
 from deskhand.crm.records.models import Task
 from deskhand.crm.records.store import Change
 from deskhand.crm.schema.types import Kind
+from deskhand.crm.segments import members, segments
+from deskhand.crm.segments.models import SegmentKind
 from deskhand.events.models import EventRow
 from deskhand.events.types import SYSTEM, Actor
 from deskhand.kernel import clock, timers
@@ -261,23 +262,26 @@ def test_who_no_longer_meets_the_trigger_leaves_where_that_is_asked_for_R_UN_2(w
     assert run.end_reason == "trigger_fails"
 
 
-def test_t_wf_6_who_joins_what_is_suppressed_in_a_delay_is_removed(world, monkeypatch):
-    """R-UN-3: later actions are absent."""
-    members = set()
-    monkeypatch.setattr(
-        LoadedFacts, "memberships", lambda facts, of: (7,) if facts.record["id"] in members else ()
-    )
-    made = make(world, wait(), task(2), leaving=Leaving(segments=(7,)))
+@pytest.mark.parametrize("kind", [SegmentKind.STATIC, SegmentKind.FILTER])
+def test_t_wf_6_who_joins_a_suppressed_segment_in_a_delay_is_removed(world, kind):
+    """R-UN-3: at once; later actions are absent."""
+    by = Actor.user(world.ada.pk)
+    segment = segments.create("ticket", "Urgent", kind, HIGH if kind is SegmentKind.FILTER else None, by=by)
+    made = make(world, wait(), task(2), leaving=Leaving(segments=(segment.pk,)))
     ticket = world.ticket()
     run = enroll(made, ticket.pk)
     go()
 
-    members.add(ticket.pk)
-    leaving.look_at(world.account.pk, {("ticket", ticket.pk)}, clock.now())
-    elapse()
+    if kind is SegmentKind.FILTER:
+        set_to(ticket, priority="HIGH")
+    else:
+        members.add(segment.pk, [ticket.pk], by=by)
+    go()
 
     run.refresh_from_db()
-    assert (run.end_reason, Task.objects.count()) == ("suppressed", 0)
+    assert (run.state, run.end_reason) == ("ENDED", "suppressed")
+    elapse()
+    assert Task.objects.count() == 0
 
 
 def test_a_change_of_what_is_linked_counts_too_R_UN_1(world):
