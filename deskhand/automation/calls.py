@@ -11,7 +11,8 @@ from typing import Any
 from deskhand.automation import steplog
 from deskhand.automation.engine.advance import step_at
 from deskhand.automation.engine.definition import Action, OnFailure
-from deskhand.automation.enroll import WAKE, definition_of
+from deskhand.automation.enrolling.index import definition_of
+from deskhand.automation.enrolling.insert import WAKE
 from deskhand.automation.models import StepStatus
 from deskhand.automation.steplog import LogLine
 from deskhand.automation.troubles import Troubles

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from deskhand.automation.enroll import WAKE
+from deskhand.automation.enrolling.insert import WAKE
 from deskhand.kernel.database import sql
 from deskhand.kernel.database.wake import wake
 

@@ -12,7 +12,8 @@ from deskhand.automation import endings, records, steplog
 from deskhand.automation.engine.advance import cancelled, reason_to_leave, step_at
 from deskhand.automation.engine.definition import Definition, Delay
 from deskhand.automation.engine.trace import What
-from deskhand.automation.enroll import WAKE, definition_of
+from deskhand.automation.enrolling.index import definition_of
+from deskhand.automation.enrolling.insert import WAKE
 from deskhand.automation.models import StepStatus
 from deskhand.automation.records import LoadedFacts
 from deskhand.automation.steplog import LogLine

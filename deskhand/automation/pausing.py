@@ -6,7 +6,7 @@ A run is held when its time comes, not when its workflow is paused: pausing cost
 from __future__ import annotations
 
 from deskhand.accounts import audit
-from deskhand.automation.enroll import WAKE
+from deskhand.automation.enrolling.insert import WAKE
 from deskhand.automation.models import Workflow
 from deskhand.events.types import SYSTEM, Actor
 from deskhand.kernel import jobs

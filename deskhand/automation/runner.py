@@ -16,11 +16,7 @@ from typing import Any
 from django.utils import translation
 from django.utils.translation import gettext
 
-<<<<<<< HEAD
-from deskhand.automation import calls, records, steplog, triggers, troubles
-=======
 from deskhand.automation import budget, calls, endings, records, steplog, troubles, waking
->>>>>>> 20bd627 (Pause, cancel, leave and hold: execution of workflows)
 from deskhand.automation.actions.registry import ACTIONS
 from deskhand.automation.actions.types import Action, Doing, Done, failed
 from deskhand.automation.engine.advance import (
@@ -40,28 +36,17 @@ from deskhand.automation.engine.definition import Action as ActionStep
 from deskhand.automation.engine.definition import Definition, OnFailure
 from deskhand.automation.engine.edit import resume_at
 from deskhand.automation.engine.trace import TraceItem, What
-<<<<<<< HEAD
 from deskhand.automation.enrolling.index import definition_of
 from deskhand.automation.enrolling.insert import WAKE
-from deskhand.automation.models import Enrollment, StepStatus, Workflow
-from deskhand.automation.records import LoadedFacts, Row
-from deskhand.automation.steplog import LogLine
-from deskhand.events.types import Event
-=======
-from deskhand.automation.enroll import WAKE, definition_of
 from deskhand.automation.models import StepStatus
 from deskhand.automation.records import LoadedFacts, Row
 from deskhand.automation.steplog import LogLine
->>>>>>> 20bd627 (Pause, cancel, leave and hold: execution of workflows)
 from deskhand.kernel import clock
 from deskhand.kernel.calendars import WeeklyHours, local_day, zone_named
 from deskhand.kernel.claimer import BatchClaimer, words_of
 from deskhand.kernel.database import sql
 from deskhand.kernel.database.wake import wake
-<<<<<<< HEAD
-=======
 from deskhand.routing import default_hours
->>>>>>> 20bd627 (Pause, cancel, leave and hold: execution of workflows)
 
 WAVES = 20  # actions one record goes through in one transaction
 TRIES = 5
@@ -436,68 +421,3 @@ from (select %s::bigint as account_id, u.* from unnest(%s::bigint[], %s::text[],
       u(id, state, due, position, step, revision, reason, outputs, waits, happened, acted, tries)) x
 where e.account_id = x.account_id and e.id = x.id
 """
-<<<<<<< HEAD
-
-
-def hear(account_id: int, events: Sequence[Event]) -> None:
-    """AFTER_COMMIT: release who waits for one of these events, or for a date that changed. Safe to repeat."""
-    told = [(event, name) for event in events for name in _names(event)]
-    if not told:
-        return
-    asked = {(*_subject(event), name) for event, name in told}
-    columns = [list(column) for column in zip(*asked, strict=True)]
-    waiting = [row[0] for row in sql.rows(_WAITING, [account_id, *columns])]
-    if not waiting:
-        return
-    released = [
-        enrollment.pk
-        for enrollment in Enrollment.objects.filter(account_id=account_id, pk__in=waiting)
-        if any(_releases(account_id, enrollment, event, name) for event, name in told)
-    ]
-    if released:
-        sql.execute(_RELEASE, [clock.now(), account_id, released])
-        wake(WAKE)
-
-
-_WAITING = """
-select e.id from automation_enrollment e
-where e.account_id = %s and e.waits_for <> '' and e.state <> 'ENDED'
-  and (e.object_type, e.record_id, e.waits_for) in (select * from unnest(%s::text[], %s::bigint[], %s::text[]))
-order by e.id for update of e
-"""
-
-_RELEASE = """
-update automation_enrollment set position = happened, waits_for = '', state = 'DUE', due_at = %s
-where account_id = %s and id = any(%s)
-"""
-
-
-def _names(event: Event) -> list[str]:
-    return [*triggers.names_of(event), *(f"property:{name}" for name in event.data.get("changes", {}))]
-
-
-def _subject(event: Event) -> tuple[str, int | None]:
-    """The record an event is about: a message's is its ticket."""
-    return triggers.subject_of(event) or (event.object_type, None)
-
-
-def _releases(account_id: int, enrollment: Enrollment, event: Event, name: str) -> bool:
-    if name != enrollment.waits_for or _subject(event) != (enrollment.object_type, enrollment.record_id):
-        return False
-    if name.startswith("property:"):
-        return True
-    return _about_holds(account_id, enrollment, event)
-
-
-def _about_holds(account_id: int, enrollment: Enrollment, event: Event) -> bool:
-    """Whether the event is the one the step means: its new values meet the step's condition."""
-    workflow = Workflow.objects.get(account_id=account_id, pk=enrollment.workflow_id)
-    step = definition_of(account_id, workflow.pk, workflow.revision_number).by_id.get(enrollment.step_id)
-    about = getattr(getattr(getattr(step, "wait", None), "event", None), "about", None)
-    if about is None:
-        return True
-    return triggers.is_meant(
-        event, triggers.choice(enrollment.object_type, enrollment.waits_for), about, zone_named("UTC")
-    )
-=======
->>>>>>> 20bd627 (Pause, cancel, leave and hold: execution of workflows)

@@ -9,7 +9,7 @@ from typing import Any
 from deskhand.accounts import audit
 from deskhand.accounts.models import Account
 from deskhand.automation.engine.definition import Definition
-from deskhand.automation.enroll import definition_of
+from deskhand.automation.enrolling.index import definition_of
 from deskhand.automation.models import Workflow
 from deskhand.events import log as events
 from deskhand.events.types import SYSTEM, Actor, NewEvent

@@ -6,20 +6,20 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from deskhand.accounts import audit
-from deskhand.automation import records
+from deskhand.automation import records, triggers
 from deskhand.automation.engine.definition import Definition, Delay, UntilEvent
 from deskhand.automation.engine.waits import Until, end_of
-from deskhand.automation.enroll import WAKE, definition_of
+from deskhand.automation.enrolling.index import definition_of
+from deskhand.automation.enrolling.insert import WAKE
 from deskhand.automation.models import Enrollment, Workflow
 from deskhand.automation.records import LoadedFacts
-from deskhand.crm.filters.evaluate import RecordFacts, holds
 from deskhand.events.types import SYSTEM, Actor, Event
 from deskhand.kernel import clock, jobs
 from deskhand.kernel.calendars import local_day, zone_named
 from deskhand.kernel.database import sql
 from deskhand.kernel.database.scope import account_scope
 from deskhand.kernel.database.wake import wake
-from deskhand.kernel.errors import DeskhandError, NotFound
+from deskhand.kernel.errors import NotFound
 from deskhand.kernel.jobs import Job
 from deskhand.routing import default_hours
 
@@ -58,16 +58,11 @@ where account_id = %s and id = any(%s)
 
 
 def _names(event: Event) -> list[str]:
-    return [event.kind, *(f"property:{name}" for name in event.data.get("changes", {}))]
+    return [*triggers.names_of(event), *(f"property:{name}" for name in event.data.get("changes", {}))]
 
 
 def _subject(event: Event) -> tuple[str, int | None]:
-    """The record an event is about: a message's is its ticket, a task's the record that it is about."""
-    if event.object_type == "thread":
-        return "ticket", event.data.get("ticket_id")
-    if event.object_type == "task" and "record_id" in event.data:
-        return event.data["object_type"], event.data["record_id"]
-    return event.object_type, event.object_id
+    return triggers.subject_of(event) or (event.object_type, None)
 
 
 def _releases(account_id: int, enrollment: Enrollment, event: Event, name: str) -> bool:
@@ -88,16 +83,10 @@ def _about_holds(account_id: int, enrollment: Enrollment, event: Event) -> bool:
         return False
     if wait.of_step and event.object_id != made_by(wait, enrollment.outputs):
         return False
-    about = wait.event.about
-    if about is None:
+    if wait.event.about is None:
         return True
-    values = {name: pair[1] for name, pair in event.data.get("changes", {}).items()} | {
-        name: value for name, value in event.data.items() if name != "changes"
-    }
-    try:
-        return holds(about, RecordFacts(values), now=event.at, zone=zone_named("UTC"))
-    except DeskhandError:
-        return False
+    chosen = triggers.choice(enrollment.object_type, enrollment.waits_for)
+    return triggers.is_meant(event, chosen, wait.event.about, zone_named("UTC"))
 
 
 # ── what an earlier step made (R-DELAY-6) ────────────────────────────────────────────────────────────────────────────

@@ -7,11 +7,7 @@ from collections.abc import Mapping, Sequence
 from django.utils.translation import gettext as _
 
 from deskhand.accounts import audit
-<<<<<<< HEAD
-from deskhand.automation import enroll, triggers
-=======
-from deskhand.automation import enroll, timing
->>>>>>> 20bd627 (Pause, cancel, leave and hold: execution of workflows)
+from deskhand.automation import enroll, timing, triggers
 from deskhand.automation.actions.registry import ACTIONS
 from deskhand.automation.actions.types import Action
 from deskhand.automation.engine.definition import Definition
@@ -104,12 +100,9 @@ def save(
     current.watches = definition.watches or (current.is_pinned and current.watches)
     current.save(update_fields=["revision_number", "needs_review", "watches"])
     _add_revision(current, definition, by)
-<<<<<<< HEAD
     if before is not None and before.trigger != definition.trigger:
         switching.follow(current.account_id, current.pk, clock.now(), include_present=include_present)
-=======
     timing.plan(current, definition)
->>>>>>> 20bd627 (Pause, cancel, leave and hold: execution of workflows)
     return current
 
 
@@ -150,18 +143,13 @@ def switch(workflow: Workflow, on: bool, *, by: int | None = None, include_prese
     current.on_since = clock.now() if on else None
     current.needs_review = "" if on else current.needs_review
     current.save(update_fields=["is_on", "on_since", "needs_review"])
-<<<<<<< HEAD
     if current.on_since is None:
         switching.end(current.account_id, current.pk)
     else:
         switching.begin(current.account_id, current.pk, current.on_since, include_present=include_present)
         if include_present and current.origin_stage_id is not None:
             _include_present(current)
-=======
     timing.plan(current, definition_of(current))
-    if on and include_present:
-        _include_present(current)
->>>>>>> 20bd627 (Pause, cancel, leave and hold: execution of workflows)
     audit.record(
         "workflow.enabled" if on else "workflow.disabled", by=Actor.user(by) if by else SYSTEM, target_type="workflow",
         target_id=current.pk,
@@ -208,11 +196,8 @@ def delete(workflow: Workflow) -> int:
     now = clock.now()
     workflow.is_on, workflow.archived_at = False, now
     workflow.save(update_fields=["is_on", "archived_at"])
-<<<<<<< HEAD
     switching.end(workflow.account_id, workflow.pk)
-=======
     timing.plan(workflow, None)
->>>>>>> 20bd627 (Pause, cancel, leave and hold: execution of workflows)
     inside = Enrollment.objects.filter(account_id=workflow.account_id, workflow=workflow).exclude(
         state=EnrollmentState.ENDED
     )
