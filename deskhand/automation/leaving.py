@@ -1,4 +1,4 @@
-"""Records that leave workflows, or a wait in one, because of what happens to them (R-UN-1 … R-UN-9)."""
+"""Records that leave workflows, or a wait in one, because of what happens to them (R-UN-1 … R-UN-5)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from deskhand.accounts import audit
 from deskhand.automation import endings, records, steplog
 from deskhand.automation.engine.advance import cancelled, reason_to_leave, step_at
 from deskhand.automation.engine.definition import Definition, Delay
@@ -20,13 +19,11 @@ from deskhand.automation.steplog import LogLine
 from deskhand.crm.filters.types import Condition, leaves_by_type
 from deskhand.crm.records import associations
 from deskhand.crm.segments import members
-from deskhand.events.types import Actor, Event
+from deskhand.events.types import Event
 from deskhand.kernel import clock
 from deskhand.kernel.database import sql
 from deskhand.kernel.database.wake import wake
 
-#: After these a record is no more, or part of another one: it leaves whatever it is in (R-UN-7, R-UN-9).
-GONE = {"merged": "merged", "archived": "record_gone"}
 #: A record's type and id.
 Key = tuple[str, int]
 
@@ -49,10 +46,7 @@ def hear(account_id: int, events: Sequence[Event]) -> None:
 
     One small query a batch where no workflow lets go before its end.
     """
-    now = clock.now()
-    for reason, keys in _gone(events).items():
-        endings.end(account_id, _runs_of(account_id, keys), reason, now)
-    look_at(account_id, {key for event in events for key in _subjects(event)}, now)
+    look_at(account_id, {key for event in events for key in _subjects(event)}, clock.now())
 
 
 def look_at(account_id: int, changed: Collection[Key], now: datetime) -> None:
@@ -66,51 +60,6 @@ def look_at(account_id: int, changed: Collection[Key], now: datetime) -> None:
     inside = _inside(account_id, concerned, watching)
     if inside:
         _decide(account_id, inside, now)
-
-
-def unenroll(account_id: int, enrollment_ids: Collection[int], *, by: Actor) -> int:
-    """Take runs out by hand (R-UN-8). Returns how many were inside."""
-    now = clock.now()
-    ended = endings.end(account_id, list(enrollment_ids), "by_hand", now)
-    for workflow_id, number in sql.rows(_OF_WORKFLOWS, [account_id, ended]) if ended else []:
-        audit.record(
-            "workflow.unenrolled",
-            by=by,
-            target_type="workflow",
-            target_id=workflow_id,
-            after={"number": number},
-        )
-    return len(ended)
-
-
-_OF_WORKFLOWS = """
-select workflow_id, count(*) from automation_enrollment where account_id = %s and id = any(%s) group by 1 order by 1
-"""
-
-
-def _gone(events: Iterable[Event]) -> Mapping[str, set[Key]]:
-    found: dict[str, set[Key]] = {reason: set() for reason in GONE.values()}
-    for event in events:
-        did = event.kind.partition(".")[2]
-        if did == "archived":
-            found[GONE[did]].add((event.object_type, event.object_id))
-        elif did == "merged":
-            merged_id = event.data.get("merged_id") or event.data.get("after", {}).get("merged")
-            found[GONE[did]] |= {(event.object_type, merged_id)} if merged_id else set()
-    return found
-
-
-def _runs_of(account_id: int, keys: Collection[Key]) -> list[int]:
-    if not keys:
-        return []
-    columns = [list(column) for column in zip(*sorted(keys), strict=True)]
-    return [row[0] for row in sql.rows(_OPEN, [*columns, account_id])]
-
-
-_OPEN = """
-select id from automation_enrollment
-where (object_type, record_id) in (select * from unnest(%s::text[], %s::bigint[])) and account_id = %s and state <> 'ENDED'
-"""
 
 
 def _subjects(event: Event) -> Iterable[Key]:

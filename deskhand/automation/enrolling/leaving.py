@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from deskhand.accounts import audit
+from deskhand.automation import endings
 from deskhand.events.types import Actor, Event
 from deskhand.kernel import clock
 from deskhand.kernel.database import sql
@@ -25,9 +26,10 @@ def follow(account_id: int, events: Sequence[Event]) -> None:
             if part:
                 gone[MERGED][event.object_type].add(part)
     now = clock.now()
-    for reason, of_types in gone.items():
-        for object_type, ids in of_types.items():
-            sql.execute(_OF_RECORDS, [now, reason, account_id, object_type, sorted(ids)])
+    for reason in (MERGED, GONE):  # what was merged was put away, too
+        for object_type, ids in gone[reason].items():
+            inside = sql.rows(_INSIDE, [account_id, object_type, sorted(ids)])
+            endings.end(account_id, [enrollment_id for (enrollment_id,) in inside], reason, now)
 
 
 def unenroll(
@@ -38,7 +40,8 @@ def unenroll(
     Returns the enrollments that ended by this.
     """
     at = at or clock.now()
-    found = sql.rows(_BY_ID, [account_id, sorted(enrollment_ids), at, BY_HAND, account_id])
+    ended = endings.end(account_id, list(enrollment_ids), BY_HAND, at)
+    found = sql.rows(_WHO, [account_id, ended]) if ended else []
     of_workflow: dict[int, list[int]] = defaultdict(list)
     for _enrollment_id, workflow_id, record_id in found:
         of_workflow[workflow_id].append(record_id)
@@ -50,15 +53,9 @@ def unenroll(
     return {enrollment_id for enrollment_id, _workflow, _record in found}
 
 
-_END = "state = 'ENDED', ended_at = %s, end_reason = %s, due_at = null, waits_for = '', happened = ''"
-_OF_RECORDS = f"""
-update automation_enrollment set {_END}
-where account_id = %s and object_type = %s and record_id = any(%s) and state <> 'ENDED'
+_INSIDE = """
+select id from automation_enrollment where account_id = %s and object_type = %s and record_id = any(%s) and state <> 'ENDED'
 """
-_BY_ID = f"""
-with held as (
-    select id from automation_enrollment where account_id = %s and id = any(%s) and state <> 'ENDED' order by id for update
-)
-update automation_enrollment e set {_END} from held where e.account_id = %s and e.id = held.id
-returning e.id, e.workflow_id, e.record_id
+_WHO = """
+select id, workflow_id, record_id from automation_enrollment where account_id = %s and id = any(%s) order by id
 """

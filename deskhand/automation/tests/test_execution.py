@@ -357,20 +357,6 @@ def test_a_merged_ticket_leaves_and_the_survivor_stays_R_UN_9(world):
     assert [Enrollment.objects.get(pk=run.pk).end_reason for run in runs] == ["", "merged"]
 
 
-def test_somebody_takes_a_run_out_by_hand_R_UN_8(world):
-    made = make(world, wait(), task(2))
-    run = enroll(made, world.ticket().pk)
-    go()
-
-    by = Actor.user(world.ada.pk)
-    assert leaving.unenroll(world.account.pk, [run.pk], by=by) == 1
-    assert leaving.unenroll(world.account.pk, [run.pk], by=by) == 0
-
-    run.refresh_from_db()
-    assert run.end_reason == "by_hand"
-    assert EventRow.objects.filter(kind="workflow.unenrolled", object_id=made.pk).count() == 1
-
-
 # ── waits ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
