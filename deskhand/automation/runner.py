@@ -346,6 +346,7 @@ class _Batch:
             self._log(run, step, done)
         if done.outputs:
             run.outputs = {**run.outputs, step.id: dict(done.outputs)}
+        run.ended = run.ended or done.ends
         if done.waits and not run.ended:
             self.calls.append(calls.NewCall(run.id, step.id, doing.key, done.waits.token, done.waits.until))
             run.waits_for, run.happened, run.due_at = calls.WAITS_FOR, run.position, done.waits.until

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from deskhand.automation.actions.create_task import CreateTask
+from deskhand.automation.actions.enroll_in_workflow import EnrollInWorkflow
 from deskhand.automation.actions.internal_email import InternalEmail
 from deskhand.automation.actions.notify import Notify
 from deskhand.automation.actions.post_to_chat import PostToChat
@@ -24,6 +25,7 @@ ACTIONS: dict[str, Action] = {
         SetProperty(),
         AddToSegment(),
         RemoveFromSegment(),
+        EnrollInWorkflow(),
         SendWebhook(),
     )
 }

@@ -103,6 +103,7 @@ class Done:
     message: str = ""
     outputs: Mapping[str, Any] = field(default_factory=dict)
     waits: Waits | None = None
+    ends: str = ""  # the run is over by this, for this reason
     again_at: datetime | None = None
 
 

@@ -40,11 +40,16 @@ def admit(account_id: int, wanted: Sequence[Wanted], now: datetime, zone: ZoneIn
         return set()
     why = barred(account_id, wanted, now, zone)
     _note_loops(account_id, [one for one in wanted if why.get(one.pair) is Barred.LOOP], now)
+    flag_barred(account_id, wanted, why)
+    return _insert(account_id, [one for one in wanted if one.pair not in why])
+
+
+def flag_barred(account_id: int, wanted: Sequence[Wanted], why: Mapping[Pair, Barred]) -> None:
+    """What keeps records out by accident is for a person to look at."""
     flag(
         account_id,
         {one.entry.workflow_id: _FLAGS[why[one.pair]] for one in wanted if why.get(one.pair) in _FLAGS},
     )
-    return _insert(account_id, [one for one in wanted if one.pair not in why])
 
 
 _FLAGS = {Barred.TOO_DEEP: TOO_DEEP, Barred.TOO_OFTEN: TOO_OFTEN, Barred.BROKEN: BROKEN}
