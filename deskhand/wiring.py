@@ -23,6 +23,7 @@ from deskhand.accounts.models import Account
 from deskhand.automation import answers as call_answers
 from deskhand.automation import (
     enroll,
+    hooks,
     lanes,
     leaving,
     pausing,
@@ -411,6 +412,7 @@ NEWS = {threads.RECEIVED, replies.SENT, replies.COMMENTED}
 AFTER_COMMIT: list[dispatch.Subscriber] = [
     membership.follow,  # first: who enrolls by a segment meets the members of this moment
     enroll.enroll_matching,
+    hooks.hear,
     waking.hear,
     leaving.hear,
     give_hours,

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from django.utils.translation import gettext as _
 
 from deskhand.accounts import audit
-from deskhand.automation import enroll, timing, triggers
+from deskhand.automation import enroll, hooks, timing, triggers
 from deskhand.automation.actions.registry import ACTIONS
 from deskhand.automation.actions.types import Action
 from deskhand.automation.engine.definition import Definition
@@ -172,6 +172,7 @@ def refuse_what_cannot_work(definition: Definition) -> None:
     """Raises Invalid with the first thing to put right before it may be on (R-EDIT-6)."""
     if definition.start is None:
         raise Invalid(_("There is nothing to do yet."), field="steps", hint=_("Add an action first."))
+    hooks.check(definition.object_type, definition.trigger)
     around = Surroundings(
         actions={kind: _complaints(action) for kind, action in ACTIONS.items()},
         events=triggers.kinds(definition.object_type),

@@ -9,7 +9,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from deskhand.automation import enroll, lanes
+from deskhand.automation import enroll, hooks, lanes
 from deskhand.automation.enrolling import guards
 from deskhand.delivery import outbox
 
@@ -71,6 +71,7 @@ _REVIEWS: dict[str, Promise] = {
         "One record was enrolled 20 times within an hour; it was not enrolled again."
     ),
     guards.BROKEN: gettext_lazy("What enrolls records names something that is no more."),
+    hooks.FAILED: gettext_lazy("A call from outside could not be used. Its reason stands with the call."),
     lanes.STAGE_GONE: gettext_lazy("Its status was deleted."),
 }
 

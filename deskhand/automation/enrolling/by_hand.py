@@ -78,7 +78,7 @@ def enroll_by_hand(
     there = _there(account_id, entry.object_type, record_ids, reach, params)
     reason = {"by": "manual", "actor": "user", "actor_id": viewer.user_id}
     wanted = [Wanted(entry, record_id, reason, is_again=entry.is_again) for record_id in sorted(there)]
-    done = _let_in(account_id, wanted, at, index)
+    done = let_in(account_id, wanted, at, index)
     if done.enrolled:
         audit.record(
             "workflow.enrolled", by=Actor.user(viewer.user_id), target_type="workflow", target_id=workflow_id,
@@ -115,7 +115,7 @@ def enroll_from_workflow(account_id: int, workflow_id: int, sent: Sequence[Sent]
         return Outcome(refused=dict.fromkeys((one.record_id for one in sent), OFF))
     there = _there(account_id, entry.object_type, [one.record_id for one in sent])
     wanted = [_wanted(entry, one) for one in sent if one.record_id in there]
-    done = _let_in(account_id, wanted, at, index)
+    done = let_in(account_id, wanted, at, index)
     gone = dict.fromkeys({one.record_id for one in sent} - there, GONE)
     return replace(done, refused={**gone, **done.refused})
 
@@ -128,7 +128,8 @@ def _wanted(entry: Entry, one: Sent) -> Wanted:
     return Wanted(entry, one.record_id, reason, one.depth, is_again=entry.is_again)
 
 
-def _let_in(account_id: int, wanted: Sequence[Wanted], at: datetime, index: Index) -> Outcome:
+def let_in(account_id: int, wanted: Sequence[Wanted], at: datetime, index: Index) -> Outcome:
+    """Enroll records for one workflow, and say of the others why not."""
     if not wanted:
         return Outcome()
     entry = wanted[0].entry

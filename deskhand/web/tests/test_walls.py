@@ -321,7 +321,7 @@ PEOPLE = [
 ]
 #: These need nobody signed in.
 PUBLIC = {
-    "livez", "readyz", "metrics", "favicon", "account_login", "account_logout", "account_inactive", "account_signup",
+    "livez", "readyz", "metrics", "favicon", "workflow-hook", "account_login", "account_logout", "account_inactive", "account_signup",
     "account_reset_password", "account_reset_password_done", "account_reset_password_from_key",
     "account_reset_password_from_key_done", "invitation", "invitation-accept", "setup", "setup-create",
 }  # fmt: skip

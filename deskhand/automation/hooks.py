@@ -1,0 +1,406 @@
+"""Calls from outside that enroll records (R-TRIG-21): kept as they come, answered, and read afterwards.
+
+A call's address is its password. Who wants more signs the calls, as Standard Webhooks says.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal, InvalidOperation
+from typing import Any
+from urllib.parse import parse_qsl
+
+from django.utils.translation import gettext as _
+
+from deskhand.accounts import audit
+from deskhand.automation.engine.definition import Trigger, WhenCalled
+from deskhand.automation.enrolling import by_hand, matching
+from deskhand.automation.enrolling.guards import flag
+from deskhand.automation.enrolling.index import Entry, Index, index_of
+from deskhand.automation.enrolling.insert import Wanted
+from deskhand.automation.models import CallState, HookCall, Workflow, WorkflowHook
+from deskhand.crm.filters.folding import fold
+from deskhand.crm.filters.types import MAX_VALUES, Filter, Operator
+from deskhand.crm.records import companies, contacts, objects, tickets
+from deskhand.crm.records.tables import table_of
+from deskhand.crm.records.tickets import NewTicket
+from deskhand.crm.schema.queries import properties_of
+from deskhand.crm.schema.types import Kind, Property
+from deskhand.delivery.calls import new_secret, signature
+from deskhand.events import log
+from deskhand.events.types import Actor, ActorKind, Cause, Event
+from deskhand.kernel import clock, crypto
+from deskhand.kernel.database import sql
+from deskhand.kernel.database.scope import account_scope, attempt
+from deskhand.kernel.errors import DeskhandError, Forbidden, Invalid, Limited, NotFound
+from deskhand.kernel.text import N_, storable
+
+CALLED = "workflow.called"
+FAILED = N_("A call from outside could not be used. Its reason stands with the call.")
+MOST_BYTES = 256 * 1024
+PER_MINUTE = 600
+SKEW = timedelta(minutes=5)
+_KEY = 200  # characters of an idempotency key
+_PURPOSE = "workflow hook"
+#: Built-in properties that only one record has; an account's own say so themselves.
+UNIQUE = {"ticket": ("hs_ticket_id",), "contact": ("email",), "company": ("domain",)}
+
+
+# ── the address ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True)
+class Address:
+    """What those need who call: the address ends with `token`; `key` signs, and must where `is_signed`."""
+
+    token: str
+    key: str
+    is_signed: bool = False
+
+
+def address_of(workflow: Workflow) -> Address | None:
+    hook = WorkflowHook.objects.filter(account_id=workflow.account_id, workflow=workflow).first()
+    return _opened(hook) if hook else None
+
+
+def make_address(workflow: Workflow, *, by: int, is_signed: bool = False) -> Address:
+    """Give the workflow an address, or a new one: the old one is nobody's from then on. The signing key is new, too."""
+    made = Address(secrets.token_urlsafe(32), new_secret(), is_signed)
+    _keep(workflow, made)
+    _note(workflow, by, is_signed)
+    return made
+
+
+def demand_signature(workflow: Workflow, is_signed: bool, *, by: int) -> Address:
+    """Take signed calls only, or others, too. Raises NotFound without an address."""
+    found = address_of(workflow)
+    if found is None:
+        raise NotFound(_("The workflow has no address yet."))
+    made = Address(found.token, found.key, is_signed)
+    _keep(workflow, made)
+    _note(workflow, by, is_signed)
+    return made
+
+
+def _keep(workflow: Workflow, address: Address) -> None:
+    account_id = workflow.account_id
+    sealed = crypto.encrypt(json.dumps(vars(address)), account_id=account_id, purpose=_PURPOSE)
+    WorkflowHook.objects.update_or_create(
+        account_id=account_id, workflow=workflow,
+        defaults={"token_hash": crypto.digest(address.token), "secret": sealed.encode()},
+        create_defaults={
+            "token_hash": crypto.digest(address.token), "secret": sealed.encode(), "created_at": clock.now(),
+        },
+    )  # fmt: skip
+
+
+def _opened(hook: WorkflowHook) -> Address:
+    text = crypto.decrypt(bytes(hook.secret).decode(), account_id=hook.account_id, purpose=_PURPOSE)
+    return Address(**json.loads(text))
+
+
+def _note(workflow: Workflow, by: int, is_signed: bool) -> None:
+    audit.record(
+        "workflow.address_made", by=Actor.user(by), target_type="workflow", target_id=workflow.pk,
+        after={"name": workflow.name, "signed": is_signed},
+    )  # fmt: skip
+
+
+def unique_properties(object_type: str) -> list[Property]:
+    """By which records can be found."""
+    built_in = {"hs_object_id", *UNIQUE.get(object_type, ())}
+    return [
+        p
+        for p in properties_of(object_type).values()
+        if p.kind in (Kind.TEXT, Kind.NUMBER) and (p.name in built_in or p.has_unique_value)
+    ]
+
+
+def check(object_type: str, trigger: Trigger) -> None:
+    """Raises Invalid when the trigger's property does not tell records apart."""
+    if isinstance(trigger, WhenCalled) and not _is_unique(object_type, trigger.property):
+        raise Invalid(
+            _("Records can't be told apart by this property."), field="trigger", value=trigger.property,
+            hint=_("Choose one that only one record can have, such as an email address or a number."),
+        )  # fmt: skip
+
+
+def _is_unique(object_type: str, name: str) -> bool:
+    return any(one.name == name for one in unique_properties(object_type))
+
+
+# ── taking calls ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True)
+class Call:
+    """A call as it came. `headers` by small names."""
+
+    body: bytes
+    headers: Mapping[str, str]
+
+
+def receive(token: str, call: Call) -> bool:
+    """Keep a call; False where one of its key is kept already. Works without an account scope.
+
+    Raises NotFound for no such address, Limited for too many, Forbidden for a missing or wrong signature.
+    """
+    hook = WorkflowHook.objects.filter(token_hash=crypto.digest(token)).first()
+    if hook is None:
+        raise NotFound(_("There is nothing at this address."))
+    now = clock.now()
+    with account_scope(hook.account_id):
+        workflow = Workflow.objects.filter(account_id=hook.account_id, pk=hook.workflow_id, archived_at=None)
+        if not workflow.exists():
+            raise NotFound(_("There is nothing at this address."))
+        _limit(hook, now)
+        address = _opened(hook)
+        if address.is_signed and not _is_genuine(address.key, call, now):
+            raise Forbidden(_("The signature is missing, wrong or too old."))
+        return _store(hook, call, now)
+
+
+def _limit(hook: WorkflowHook, now: datetime) -> None:
+    latest = HookCall.objects.filter(account_id=hook.account_id, workflow_id=hook.workflow_id).order_by("-id")
+    nth = latest.values_list("received_at", flat=True)[PER_MINUTE - 1 : PER_MINUTE].first()
+    if nth is not None and nth > now - timedelta(minutes=1):
+        raise Limited(_("Too many calls within a minute."), retry_after=60)
+
+
+def _is_genuine(key: str, call: Call, now: datetime) -> bool:
+    headers = call.headers
+    name, stamp, given = (headers.get(f"webhook-{part}", "") for part in ("id", "timestamp", "signature"))
+    if not stamp.isascii() or not stamp.isdigit() or len(stamp) > 12:
+        return False
+    if abs(now.timestamp() - int(stamp)) > SKEW.total_seconds():
+        return False
+    try:
+        made = signature(key, name, datetime.fromtimestamp(int(stamp), UTC), call.body.decode())
+    except (UnicodeDecodeError, ValueError):
+        return False
+    return any(crypto.same(made, one) for one in given.split())
+
+
+def _store(hook: WorkflowHook, call: Call, now: datetime) -> bool:
+    """What has no key is a call of its own, also when it says the same as another."""
+    key = call.headers.get("idempotency-key") or call.headers.get("webhook-id") or ""
+    key = storable(key)[:_KEY] or secrets.token_urlsafe(16)
+    found = sql.row(
+        "insert into automation_hookcall (account_id, workflow_id, key, received_at, content_type, body, state, error)"
+        " values (%s, %s, %s, %s, %s, %s, 'RECEIVED', '') on conflict (account_id, workflow_id, key) do nothing returning id",
+        [hook.account_id, hook.workflow_id, key, now, storable(call.headers.get("content-type", ""))[:200], call.body],
+    )  # fmt: skip
+    if found is None:
+        return False
+    WorkflowHook.objects.filter(pk=hook.pk).update(last_called_at=now)
+    _tell(hook.workflow_id, [found[0]])
+    return True
+
+
+def _tell(workflow_id: int, call_ids: Sequence[int], by: Actor | None = None) -> None:
+    log.record(
+        CALLED, object_type="workflow", object_id=workflow_id, version=0, by=by or Actor(ActorKind.INTEGRATION),
+        data={"calls": list(call_ids)},
+    )  # fmt: skip
+
+
+def repeat(workflow: Workflow, call_ids: Collection[int], *, by: int) -> int:
+    """Read calls again that could not be used. Returns how many."""
+    failed = HookCall.objects.filter(
+        account_id=workflow.account_id, workflow=workflow, pk__in=call_ids, state=CallState.FAILED
+    )
+    ids = sorted(failed.values_list("pk", flat=True))
+    failed.filter(pk__in=ids).update(state=CallState.RECEIVED, error="")
+    if ids:
+        _tell(workflow.pk, ids, Actor.user(by))
+    return len(ids)
+
+
+# ── reading them ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass
+class _Read:
+    """A call on its way. `error` may stand with a record, too: why that one was not enrolled."""
+
+    row: HookCall
+    said: Mapping[str, Any]
+    value: str = ""
+    record_id: int | None = None
+    error: str = ""
+    has_failed: bool = False
+
+    def fail(self, why: str) -> None:
+        self.error, self.has_failed = why, True
+
+
+def hear(account_id: int, events: Sequence[Event]) -> None:
+    """AFTER_COMMIT: read what was called, and enroll. Safe to repeat."""
+    ids = [pk for event in events if event.kind == CALLED for pk in event.data["calls"]]
+    if not ids:
+        return
+    held = HookCall.objects.select_for_update().filter(
+        account_id=account_id, pk__in=ids, state=CallState.RECEIVED
+    )
+    of_workflow: dict[int, list[HookCall]] = defaultdict(list)
+    for row in held.order_by("id"):
+        of_workflow[row.workflow_id].append(row)
+    index = index_of(account_id)
+    for workflow_id, rows in of_workflow.items():
+        _read(account_id, index, index.entries.get(workflow_id) if index else None, rows)
+
+
+def _read(account_id: int, index: Index | None, entry: Entry | None, rows: Sequence[HookCall]) -> None:
+    calls = [_Read(row, {}) for row in rows]
+    if index is None or entry is None or not isinstance(entry.trigger, WhenCalled):
+        for call in calls:
+            call.fail(_("The workflow is off, or does not begin with a call."))
+    else:
+        for call in calls:
+            _open(call, entry.trigger)
+        _find(account_id, index, entry, entry.trigger, [call for call in calls if not call.has_failed])
+        _let_in(account_id, index, entry, [call for call in calls if call.record_id is not None])
+    for call in calls:
+        call.row.state = CallState.FAILED if call.has_failed else CallState.DONE
+        call.row.error, call.row.record_id = storable(call.error), call.record_id
+    HookCall.objects.bulk_update([call.row for call in calls], ["state", "error", "record_id"])
+    if any(call.has_failed for call in calls):
+        flag(account_id, {rows[0].workflow_id: FAILED})
+
+
+def _open(call: _Read, trigger: WhenCalled) -> None:
+    try:
+        call.said = _parsed(bytes(call.row.body), call.row.content_type)
+    except (ValueError, RecursionError):
+        call.fail(_("The call holds neither a JSON object nor the fields of a form."))
+        return
+    found: Any = call.said
+    for name in trigger.field.split("."):
+        found = found.get(name) if isinstance(found, Mapping) else None
+    if trigger.field in call.said:
+        found = call.said[trigger.field]
+    if isinstance(found, bool) or not isinstance(found, str | int | float) or not str(found).strip():
+        call.fail(_("The call has no “%(field)s”.") % {"field": trigger.field})
+    else:
+        call.value = storable(str(found)).strip()
+
+
+def _parsed(body: bytes, content_type: str) -> Mapping[str, Any]:
+    text = body.decode()
+    if "form-urlencoded" in content_type:
+        return dict(parse_qsl(text, keep_blank_values=True, max_num_fields=1000))
+    found = json.loads(text)
+    if not isinstance(found, dict):
+        raise ValueError("no object")
+    return found
+
+
+def _find(account_id: int, index: Index, entry: Entry, trigger: WhenCalled, calls: Sequence[_Read]) -> None:
+    """Say whose record each call means; make it where that is wanted."""
+    prop = properties_of(entry.object_type).get(trigger.property)
+    if prop is None or not _is_unique(entry.object_type, trigger.property):
+        for call in calls:
+            call.fail(_("Records can't be told apart by this property."))
+        return
+    known = _ids_of(account_id, index, entry, prop, {call.value for call in calls})
+    for call in calls:
+        found = known.get(_same(prop, call.value), [])
+        if len(found) == 1:
+            call.record_id = found[0]
+        elif found:
+            call.fail(_("Several records have this value: %(value)s") % {"value": call.value[:200]})
+        elif not trigger.may_create:
+            call.fail(_("No record has this value: %(value)s") % {"value": call.value[:200]})
+        else:
+            _make(entry, prop, call)
+            if call.record_id is not None:
+                known[_same(prop, call.value)] = [call.record_id]
+
+
+def _same(prop: Property, value: str) -> str:
+    """Two values that mean the same give the same text."""
+    if prop.kind is not Kind.NUMBER:
+        return fold(value)
+    try:
+        number = Decimal(value)
+    except InvalidOperation:
+        return ""
+    return format(number.normalize(), "f") if number.is_finite() and -50 < number.adjusted() < 50 else ""
+
+
+def _ids_of(
+    account_id: int, index: Index, entry: Entry, prop: Property, values: Collection[str]
+) -> dict[str, list[int]]:
+    """{value: the records that have it}. One query."""
+    found: dict[str, list[int]] = defaultdict(list)
+    wanted = {_same(prop, value) for value in values} - {""}
+    if not wanted:
+        return found
+    if (entry.object_type, prop.name) == ("contact", "email"):
+        return {
+            email: [pk] for email, pk in contacts.ids_of(sorted(value.lower() for value in wanted)).items()
+        }
+    compared = [Decimal(value) if prop.kind is Kind.NUMBER else value for value in sorted(wanted)]
+    asked = Filter(prop.name, prop.kind, Operator.ANY_OF, tuple(compared[:MAX_VALUES]))
+    test = matching.where(account_id, entry.object_type, asked, clock.now(), index.zone)
+    value, given = (f"t.{prop.column}::text", []) if prop.column else ("t.properties ->> %s", [prop.name])
+    query = f"select t.id, {value} from {table_of(entry.object_type)} t where {test.text} order by t.id limit 5000"
+    for record_id, stored in sql.rows(query, [*given, *test.params]):
+        found[_same(prop, stored)].append(record_id)
+    return found
+
+
+def _make(entry: Entry, prop: Property, call: _Read) -> None:
+    """A record of the call's fields that are named as properties are; those in "properties" count, too."""
+    inner = call.said.get("properties")
+    given = {**call.said, **(inner if isinstance(inner, Mapping) else {}), prop.name: call.value}
+    known = properties_of(entry.object_type)
+    values = {
+        name: given[name] for name in given.keys() & known.keys() if _may_be_given(known[name], given[name])
+    }
+    by, cause = Actor(ActorKind.WORKFLOW, entry.workflow_id), Cause(workflow_id=entry.workflow_id)
+    try:
+        with attempt():
+            call.record_id = _create(entry.object_type, values, by, cause)
+    except DeskhandError as refusal:
+        call.fail(_("No record could be made: %(why)s") % {"why": getattr(refusal, "message", str(refusal))})
+
+
+def _may_be_given(prop: Property, value: object) -> bool:
+    return not (prop.read_only or prop.is_computed or isinstance(value, Mapping))
+
+
+def _create(object_type: str, values: dict[str, Any], by: Actor, cause: Cause) -> int:
+    if object_type == "contact":
+        return contacts.make(values, by=by)
+    if object_type == "company":
+        return companies.make(values, by=by)
+    if object_type != "ticket":
+        return objects.create(object_type, values, by=by, cause=cause, depth=1).id
+    subject = str(values.pop("subject", "") or "")
+    made = tickets.create(NewTicket(subject, source_type="API"), by=by, cause=cause, depth=1)
+    tickets.update(made.id, values, by=by, cause=cause, depth=1)
+    return made.id
+
+
+def _let_in(account_id: int, index: Index, entry: Entry, calls: Sequence[_Read]) -> None:
+    """Of several calls for one record the first counts."""
+    first: dict[int, _Read] = {}
+    for call in calls:
+        assert call.record_id is not None
+        first.setdefault(call.record_id, call)
+    wanted = [
+        Wanted(entry, pk, {"by": "call", "call": call.row.pk}, is_again=entry.is_again)
+        for pk, call in first.items()
+    ]
+    done = by_hand.let_in(account_id, wanted, clock.now(), index)
+    for call in calls:
+        assert call.record_id is not None
+        call.error = done.sentence(call.record_id)
+        if first[call.record_id] is not call and not call.error:
+            call.error = str(by_hand.SENTENCES[by_hand.INSIDE])

@@ -1,0 +1,200 @@
+"""Calls from outside enroll (R-TRIG-21)."""
+
+import json
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from deskhand.automation import hooks
+from deskhand.automation.engine.definition import WhenCalled
+from deskhand.automation.models import Enrollment, HookCall, Workflow, WorkflowHook
+from deskhand.automation.tests.enrolling_cases import office
+from deskhand.crm.records import companies
+from deskhand.crm.records.models import Contact, Ticket
+from deskhand.crm.schema import properties
+from deskhand.crm.schema.types import Kind
+from deskhand.delivery.calls import signature
+from deskhand.kernel.errors import Invalid
+from deskhand.testing.fixtures import NOON
+
+__all__ = ["office"]
+
+
+@pytest.fixture
+def hook(world, office):
+    """A workflow of contacts, found by "who.email", made where there is none; and a way to call it."""
+    flow = office.flow(WhenCalled("who.email", "email", may_create=True), object_type="contact")
+    return Hook(flow, hooks.make_address(flow, by=world.ada.pk))
+
+
+class Hook:
+    def __init__(self, flow, address):
+        self.flow, self.address = flow, address
+
+    def post(self, body, **headers):
+        named = {f"HTTP_{name.upper()}": value for name, value in headers.items()}
+        raw = body if isinstance(body, bytes | str) else json.dumps(body)
+        return Client(enforce_csrf_checks=True).post(
+            reverse("workflow-hook", args=[self.address.token]), raw, content_type="application/json", **named
+        )
+
+
+def states():
+    return list(HookCall.objects.order_by("id").values_list("state", "error"))
+
+
+def test_a_call_is_kept_answered_and_read_afterwards(world, office, hook):
+    contact = world.contact()
+    answer = hook.post({"who": {"email": "Astrid@Fjallbo.example"}})
+    assert (answer.status_code, states()) == (202, [("RECEIVED", "")])
+    office.rest()
+
+    assert states() == [("DONE", "")]
+    assert office.inside() == [contact.pk]
+    assert Enrollment.objects.get().reason == {"by": "call", "call": HookCall.objects.get().pk}
+    assert WorkflowHook.objects.get().last_called_at == NOON
+
+
+def test_who_is_unknown_is_made_of_what_the_call_says(world, office, hook):
+    hook.post(
+        {
+            "who": {"email": "new@x.example"},
+            "firstname": "Nova",
+            "hs_object_id": 7,
+            "properties": {"city": "Oslo"},
+        }
+    )
+    hook.post({"who": {"email": "new@x.example"}})
+    office.rest()
+    made = Contact.objects.get(email="new@x.example")
+
+    assert (made.first_name, made.properties["city"]) == ("Nova", "Oslo")
+    assert office.inside() == [made.pk]
+    assert [state for state, _error in states()] == ["DONE", "DONE"]
+    assert "already" in states()[1][1]
+
+
+@pytest.mark.parametrize(
+    ("body", "why"),
+    [
+        (b"\xff\xfe", "neither"), ("[1]", "neither"), ("{", "neither"), ("[" * 100_000, "neither"), ('{"a": NaN}', "no “who.email”"),
+        ('{"who": "x"}', "no “who.email”"), ('{"who": {"email": ""}}', "no “who.email”"), ('{"who": {"email": {}}}', "no “who.email”"),
+        ('{"who": {"email": "no address"}}', "could be made"),
+    ],
+)  # fmt: skip
+def test_whatever_comes_is_kept_with_the_reason_and_is_never_an_error_of_ours(world, office, hook, body, why):
+    assert hook.post(body).status_code == 202
+    office.rest()
+
+    [(state, error)] = states()
+    assert (state, why in error) == ("FAILED", True)
+    assert Workflow.objects.get().needs_review == hooks.FAILED
+
+
+def test_what_failed_can_be_read_again(world, office, hook):
+    Workflow.objects.update(is_on=False)
+    hook.post({"who": {"email": "new@x.example"}})
+    office.rest()
+    assert [state for state, _error in states()] == ["FAILED"]
+
+    Workflow.objects.update(is_on=True)
+    ids = list(HookCall.objects.values_list("pk", flat=True))
+    assert hooks.repeat(hook.flow, ids, by=world.ada.pk) == 1
+    assert hooks.repeat(hook.flow, ids, by=world.ada.pk) == 0
+    office.rest()
+    assert states() == [("DONE", "")]
+    assert len(office.inside()) == 1
+
+
+def test_the_same_key_counts_once(world, office, hook):
+    answers = [hook.post({"who": {"email": f"n{n}@x.example"}}, idempotency_key="order-1") for n in range(2)]
+
+    assert [answer.status_code for answer in answers] == [202, 202]
+    assert HookCall.objects.count() == 1
+
+
+def test_limits_of_size_and_number(world, office, hook, monkeypatch):
+    assert hook.post("x" * (hooks.MOST_BYTES + 1)).status_code == 413
+    monkeypatch.setattr(hooks, "PER_MINUTE", 2)
+    answers = [hook.post({"n": n}) for n in range(3)]
+    assert [answer.status_code for answer in answers] == [202, 202, 429]
+    assert answers[-1].headers["Retry-After"] == "60"
+    with office.at(NOON + timedelta(minutes=2)):
+        assert hook.post({}).status_code == 202
+
+
+def test_an_unknown_or_former_address_is_nowhere(world, hook):
+    former = Hook(hook.flow, hook.address)
+    hook.address = hooks.make_address(hook.flow, by=world.ada.pk)
+
+    assert former.post({}).status_code == 404
+    assert hook.post({}).status_code == 202
+    assert Client().get(reverse("workflow-hook", args=[hook.address.token])).status_code == 405
+    assert hooks.address_of(hook.flow) == hook.address
+    assert hook.address.token not in WorkflowHook.objects.get().token_hash
+
+
+def test_signatures_may_be_demanded(world, office, hook):
+    hook.address = hooks.demand_signature(hook.flow, True, by=world.ada.pk)
+    body = json.dumps({"who": {"email": "new@x.example"}})
+
+    def signed(key, at=NOON):
+        return hook.post(
+            body, webhook_id="c1", webhook_timestamp=str(int(at.timestamp())), webhook_signature=signature(key, "c1", at, body)
+        ).status_code  # fmt: skip
+
+    assert hook.post(body).status_code == 403
+    assert signed("whsec_d3Jvbmc=") == 403
+    assert signed(hook.address.key, NOON - timedelta(minutes=6)) == 403
+    assert hook.post(body, webhook_timestamp="x", webhook_signature="v1,ø").status_code == 403
+    assert signed(hook.address.key) == 202
+
+
+def test_other_kinds_of_records_and_properties_of_ones_own(world, office):
+    properties.create("ticket", "order_no", "Order", Kind.TEXT, has_unique_value=True)
+    properties.create("ticket", "plain", "Plain", Kind.TEXT)
+    by_number = office.flow(WhenCalled("number", "hs_ticket_id"))
+    by_order = office.flow(WhenCalled("order", "order_no", may_create=True))
+    company = companies.create("Fjällbo", by=hooks.Actor.user(world.ada.pk), domain="fjallbo.example")
+    by_domain = office.flow(WhenCalled("domain", "domain"), object_type="company")
+    ticket = world.ticket()
+    for flow, said in (
+        (by_number, {"number": float(ticket.number)}), (by_order, {"order": "A-1", "subject": "Order A-1"}),
+        (by_order, {"order": "A-2"}), (by_domain, {"domain": "FJALLBO.example"}), (by_number, {"number": 10**30}),
+    ):  # fmt: skip
+        Hook(flow, hooks.address_of(flow) or hooks.make_address(flow, by=world.ada.pk)).post(said)
+    office.rest()
+    made = Ticket.objects.get(subject="Order A-1")
+
+    assert (office.inside(by_number), office.inside(by_order), office.inside(by_domain)) == ([ticket.pk], [made.pk], [company.pk])  # fmt: skip
+    assert [state for state, _error in states()] == ["DONE", "DONE", "FAILED", "DONE", "FAILED"]
+    with pytest.raises(Invalid):
+        office.flow(WhenCalled("x", "plain"))
+
+
+def test_as_many_queries_for_one_call_as_for_many(world, office, hook):
+    def count(calls):
+        for n in range(calls):
+            world.contact(f"c{n}@x.example")
+        HookCall.objects.bulk_create(
+            HookCall(
+                account_id=world.account.pk, workflow=hook.flow, key=f"{calls}-{n}", received_at=NOON,
+                body=json.dumps({"who": {"email": f"c{n}@x.example"}}).encode(),
+            )
+            for n in range(calls)
+        )  # fmt: skip
+        event = hooks.Event(
+            hooks.CALLED, "workflow", hook.flow.pk, 0, hooks.Actor.user(1), NOON,
+            {"calls": list(HookCall.objects.filter(state="RECEIVED").values_list("pk", flat=True))},
+        )  # fmt: skip
+        with CaptureQueriesContext(connection) as made:
+            hooks.hear(world.account.pk, [event])
+        return len(made)
+
+    count(1)
+    assert count(3) == count(30)
+    assert set(HookCall.objects.values_list("state", flat=True)) == {"DONE"}

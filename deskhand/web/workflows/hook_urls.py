@@ -1,0 +1,9 @@
+"""Where other systems call."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from deskhand.web.workflows import hooks
+
+urlpatterns = [path("hooks/<str:token>", hooks.receive, name="workflow-hook")]
