@@ -254,6 +254,8 @@ def test_no_page_that_links_lead_to_has_unmarked_texts(speaking, desk):
             "/settings/pipelines/automate",
             "/settings/channels",
             "/settings/system",
+            "/workflows",
+            "/workflows/folders",
             "/settings/users",
             "/mailbox",
             "/search?q=a",

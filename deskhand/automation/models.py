@@ -217,7 +217,9 @@ class Enrollment(models.Model):
                 fields=["account_id", "due_at"], name="enrollment_due_account", condition=Q(state="DUE")
             ),
             models.Index(fields=["account_id", "object_type", "record_id"], name="enrollment_of_record"),
-            models.Index(fields=["account_id", "workflow", "id"], name="enrollment_of_workflow"),
+            models.Index(
+                fields=["account_id", "workflow", "enrolled_at", "id"], name="enrollment_of_workflow"
+            ),
             models.Index(
                 fields=["account_id", "object_type", "record_id", "waits_for"],
                 name="enrollment_waiting_for",
@@ -261,7 +263,10 @@ class StepLog(models.Model):
     class Meta:
         indexes = [
             models.Index(fields=["account_id", "enrollment_id", "id"], name="step_of_enrollment"),
-            models.Index(fields=["account_id", "workflow_id", "-id"], name="step_of_workflow"),
+            models.Index(fields=["account_id", "workflow_id", "at", "id"], name="step_of_workflow"),
+            models.Index(
+                fields=["account_id", "workflow_id", "at"], name="step_failed", condition=Q(status="FAILED")
+            ),
         ]
 
 

@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from deskhand.accounts import policy
 from deskhand.accounts.policy import Action
+from deskhand.automation import access
 from deskhand.desk import new_tickets
 from deskhand.desk import views as desk_views
 from deskhand.notifications import reading
@@ -25,6 +26,7 @@ from deskhand.web.contacts import side as contacts_side
 from deskhand.web.jinja import render
 from deskhand.web.middleware import AccountRequest
 from deskhand.web.shell import NavItem, Person, Shell, SideLink, SideSection, Toast, Viewer
+from deskhand.web.workflows import side as workflows_side
 
 UNDO = "undo:"  # and the address, as the tags of a message whose toast offers the way back
 VIEW_LABELS = {
@@ -129,11 +131,13 @@ def shell(request: AccountRequest, *, area: str = "inbox", view: str = "") -> Sh
         side = settings_side.sections(request.viewer, area, own_links)
     if area == "contacts":
         side = contacts_side.sections(request.viewer, view)
+    if area == "workflows" and view:
+        side = workflows_side.sections(request.viewer, view)
     unread = reading.unread(request.viewer)
     return Shell(
         viewer=person_of_viewer(request),
         nav=_nav(request, "settings" if is_setting else area),
-        side_title=_("Help desk") if may_work else _("Contacts") if area == "contacts" else _("Settings"),
+        side_title=_("Help desk") if may_work else _side_title(area),
         side=side,
         side_url=reverse("inbox-side", args=[view or desk_views.DEFAULT])
         if may_work and area != "search"
@@ -162,6 +166,10 @@ def shell(request: AccountRequest, *, area: str = "inbox", view: str = "") -> Sh
     )  # fmt: skip
 
 
+def _side_title(area: str) -> str:
+    return {"contacts": _("Contacts"), "workflows": _("Workflows")}.get(area) or _("Settings")
+
+
 def _create_url(request: AccountRequest) -> str:
     may = policy.can(request.viewer, Action.OPEN_HELP_DESK) and new_tickets.may_create(request.viewer)
     return reverse("ticket-new") if may else ""
@@ -185,6 +193,9 @@ def _nav(request: AccountRequest, area: str) -> tuple[NavItem, ...]:
         items.insert(1, NavItem("tickets", _("Tickets"), "square-kanban", reverse("tickets")))
     if contacts_url := contacts_side.first_url(request.viewer):
         items.insert(-1, NavItem("contacts", _("Contacts"), "users-round", contacts_url))
+    if access.may_open(request.viewer, request.account):
+        workflows = reverse("workflows")
+        items.insert(-1, NavItem("workflows", _("Workflows"), "workflow", workflows, on_phone=False))
     if request.member.sees_start and policy.can(request.viewer, Action.EDIT_ACCOUNT):
         items.insert(0, NavItem("start", _("Get started"), "rocket", reverse("start"), on_phone=False))
     return tuple(replace(item, current=item.key == area) for item in items)

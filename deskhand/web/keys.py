@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from deskhand.accounts import policy
 from deskhand.accounts.policy import Action
+from deskhand.automation import access
 from deskhand.web.middleware import AccountRequest
 from deskhand.web.shell import Section, Shortcut
 
@@ -70,6 +71,8 @@ def _places(request: AccountRequest, settings_url: str) -> tuple[Shortcut, ...]:
         for sign, name, given, label in PLACES
         if may_work and (url := _address(name, given))
     ]
+    if access.may_open(request.viewer, request.account):
+        found.append(Shortcut(("g-w",), _("Workflows"), url=reverse("workflows")))
     return (*found, Shortcut(("g-s",), _("Settings"), url=settings_url))
 
 
@@ -84,4 +87,4 @@ def _address(name: str, given: tuple[str, ...]) -> str:
 def signs() -> set[str]:
     """Every sign that an element may take."""
     fixed = {sign for shortcut in (*LIST, *TICKET, *EVERYWHERE) for sign in shortcut.signs}
-    return fixed | {sign for sign, *_rest in PLACES} | {"g-s"}
+    return fixed | {sign for sign, *_rest in PLACES} | {"g-w", "g-s"}

@@ -722,6 +722,39 @@ def bell(page: Page) -> None:
         page.locator("#bell .bell-head").wait_for()
 
 
+def workflow_list(page: Page) -> None:
+    page.goto("/workflows")
+
+
+def workflow_menu(page: Page) -> None:
+    workflow_list(page)
+    page.locator("[popovertarget^=menu-]").first.click()
+
+
+def workflow_details(page: Page) -> None:
+    workflow_menu(page)
+    page.get_by_role("link", name="Name, owner and folder").first.click()
+
+
+def workflow_folders(page: Page) -> None:
+    page.goto("/workflows/folders")
+
+
+def workflow_history(page: Page) -> None:
+    workflow_menu(page)
+    page.get_by_role("link", name="History", exact=True).first.click()
+
+
+def workflow_run(page: Page) -> None:
+    workflow_history(page)
+    page.get_by_role("link", name="The whole run of").first.click()
+
+
+def workflow_log(page: Page) -> None:
+    workflow_history(page)
+    page.get_by_role("link", name="Log", exact=True).click()
+
+
 STATES: dict[str, Step] = {
     "login": login,
     "start": start,
@@ -830,6 +863,13 @@ STATES: dict[str, Step] = {
     "place-step": place_step,
     "switch-on": switch_on,
     "step-comments": step_comments,
+    "workflows": workflow_list,
+    "workflow-menu": workflow_menu,
+    "workflow-details": workflow_details,
+    "workflow-folders": workflow_folders,
+    "workflow-history": workflow_history,
+    "workflow-run": workflow_run,
+    "workflow-log": workflow_log,
     "mails": mails,
     "mail-editor": mail_editor,
     "mail-refused": mail_refused,

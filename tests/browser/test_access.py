@@ -14,7 +14,8 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, ViewportSize
 
 from deskhand.accounts.models import User
-from deskhand.automation import lanes, templates
+from deskhand.automation import folders, lanes, templates
+from deskhand.automation.models import Enrollment, StepLog
 from deskhand.channels.email.models import EmailAccount
 from deskhand.crm.records import companies
 from deskhand.delivery.models import SinkMail
@@ -136,6 +137,15 @@ def busy(office):
         lanes.comment(lane, "2", "Is this still needed?", by=world.grace.pk)
         lane.needs_review = f"Invalid: {LONG}"
         lane.save()
+        run = Enrollment.objects.create(
+            account_id=world.account.pk, workflow=lane, object_type="ticket", record_id=ticket.pk, revision_number=2,
+            state="WAITING", step_id="2", enrolled_at=office.at, due_at=office.at + timedelta(days=1),
+        )  # fmt: skip
+        StepLog.objects.create(
+            account_id=world.account.pk, workflow_id=lane.pk, enrollment_id=run.pk, object_type="ticket", record_id=ticket.pk,
+            revision_number=2, step_id="2", kind="create_task", status="FAILED", message=LONG, at=office.at,
+        )  # fmt: skip
+        folders.create(world.account.pk, LONG, by=SYSTEM)
         EmailAccount.objects.create(
             account_id=world.account.pk, channel_account=world.channel, imap_host="imap.x.example", imap_user="desk",
             state="REFUSED", last_cause="REFUSED", last_error=LONG,

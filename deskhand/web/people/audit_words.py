@@ -16,7 +16,7 @@ from deskhand.accounts import permissions, queries
 from deskhand.accounts.models import ApiToken, AuditEntry, Plan, Role, Team
 from deskhand.accounts.permissions import ANY_TYPE, Capability
 from deskhand.accounts.types import Reach, Verb
-from deskhand.automation.models import MailTemplate, Workflow
+from deskhand.automation.models import MailTemplate, Workflow, WorkflowFolder
 from deskhand.crm.pipelines.models import Pipeline, Stage
 from deskhand.crm.schema.models import ObjectType
 from deskhand.desk.models import ChannelAccount, Inbox
@@ -80,6 +80,17 @@ SENTENCES: dict[str, str | Promise] = {
     "automation.resumed": gettext_lazy("%(who)s let automation send again."),
     "automation.budget_changed": gettext_lazy("%(who)s changed how much automation may send within an hour."),
     "automation.retention_changed": gettext_lazy("%(who)s changed how long the log of workflows is kept."),
+    "workflow.updated": gettext_lazy("%(who)s changed what the workflow %(what)s is called or whose it is."),
+    "workflow.copied": gettext_lazy("%(who)s made the workflow %(what)s as a copy."),
+    "workflow.archived": gettext_lazy("%(who)s archived the workflow %(what)s."),
+    "workflow.restored": gettext_lazy("%(who)s brought the workflow %(what)s back."),
+    "workflow.looked_at": gettext_lazy("%(who)s has looked at what was wrong with the workflow %(what)s."),
+    "workflow.version_restored": gettext_lazy(
+        "%(who)s brought back an earlier version of the workflow %(what)s."
+    ),
+    "workflow_folder.created": gettext_lazy("%(who)s made the folder %(what)s for workflows."),
+    "workflow_folder.updated": gettext_lazy("%(who)s renamed the folder %(what)s for workflows."),
+    "workflow_folder.deleted": gettext_lazy("%(who)s deleted the folder %(what)s for workflows."),
     "mail_template.updated": gettext_lazy("%(who)s changed the mail %(what)s."),
     "secret.created": gettext_lazy("%(who)s added the secret %(what)s."),
     "secret.replaced": gettext_lazy("%(who)s replaced the value of the secret %(what)s."),
@@ -164,6 +175,10 @@ LABELS: dict[str, str | Promise] = {
     "revision": gettext_lazy("Version"),
     "number": gettext_lazy("Number"),
     "extra_teams": gettext_lazy("Extra teams count too"),
+    "description": gettext_lazy("Description"),
+    "owner_id": gettext_lazy("Owner"),
+    "folder_id": gettext_lazy("Folder"),
+    "needs_review": gettext_lazy("What was wrong"),
 }
 
 #: Words for what is stored as a key.
@@ -179,6 +194,7 @@ REFERENCES = {
     "role_id": "role", "main": "team", "extra": "team", "parent_id": "team", "team_ids": "team",
     "fallback_team_ids": "team", "user_id": "user", "user_ids": "user", "fallback_user_ids": "user",
     "pipeline_id": "pipeline", "stage_id": "stage",
+    "owner_id": "user", "folder_id": "workflow_folder",
 }  # fmt: skip
 _TABLES: Mapping[str, tuple[type[Model], str]] = {
     "role": (Role, "name"),
@@ -188,6 +204,7 @@ _TABLES: Mapping[str, tuple[type[Model], str]] = {
     "stage": (Stage, "label"),
     "object_type": (ObjectType, "plural"),
     "workflow": (Workflow, "name"),
+    "workflow_folder": (WorkflowFolder, "name"),
     "mail_template": (MailTemplate, "name"),
     "channel_account": (ChannelAccount, "name"),
     "inbox": (Inbox, "name"),

@@ -14,8 +14,9 @@ from django.urls import URLPattern, URLResolver, get_resolver
 
 from deskhand.accounts import policy, roles
 from deskhand.accounts import tokens as api_tokens
-from deskhand.automation import lanes, secrets, templates
-from deskhand.automation.models import MailTemplate, Workflow
+from deskhand.automation import folders, lanes, secrets, templates, workflows
+from deskhand.automation.engine.definition import Definition
+from deskhand.automation.models import Enrollment, MailTemplate, Workflow
 from deskhand.channels.email.models import InboundMail, MailState
 from deskhand.crm.records import companies, contacts, objects, tasks, tickets
 from deskhand.crm.records.tasks import Wanted
@@ -290,6 +291,20 @@ TABLE: dict[str, Wall] = {
     "mail-template-archive": Wall("POST"),
     "mail-template": Wall(),
     "mail-template-save": Wall("POST"),
+    "workflows": OF_THE_LIST,
+    "workflows-many": Wall("POST", neighbour=None),
+    "workflow-folders": OF_THE_LIST,
+    "workflow-folder-add": Wall("POST", neighbour=None),
+    "workflow-folder-rename": Wall("POST"),
+    "workflow-folder-delete": Wall("POST"),
+    **{
+        f"workflow-{name}": Wall()
+        for name in ("switch-on", "details", "archive", "history", "run", "log", "log-file", "waiting")
+    },
+    **{
+        f"workflow-{name}": Wall("POST")
+        for name in ("switch", "details-save", "clone", "archived", "restore")
+    },
     "theme": Wall("POST", neighbour=None, nobody=None),
     "tickets": OF_THE_LIST,
     "ticket-new": OF_THE_LIST,
@@ -399,6 +414,13 @@ def places(office) -> dict[str, str]:
         role = roles.create(world.account.pk, "Canary 7f3a", {}, by=SYSTEM)
         lane = [world.tickets.default.id, world.stage("New")]
         workflow_id = Workflow.objects.get(account_id=world.account.pk, origin_stage_id=lane[1]).pk
+        kept_in = folders.create(world.account.pk, "Canary 7f3a", by=SYSTEM)
+        free = workflows.create(world.account.pk, "Canary 7f3a", Definition("ticket"), by=world.ada.pk)
+        folders.move(world.account.pk, [free.pk], kept_in)
+        run = Enrollment.objects.create(
+            account_id=world.account.pk, workflow=free, object_type="ticket", record_id=ticket.pk, revision_number=1,
+            state="WAITING", step_id="1", enrolled_at=office.at,
+        )  # fmt: skip
         Notification.objects.create(
             account_id=world.account.pk,
             user_id=world.ada.pk,
@@ -459,6 +481,8 @@ def places(office) -> dict[str, str]:
         "token-revoke": [token.pk], "user": [world.bob.pk], "team": [world.team.pk], "role": [role.pk], "team-remove": [world.team.pk, world.bob.pk],
         **{name: [world.team.pk] for name in ("team-save", "team-add", "team-ask-delete", "team-delete")},
         **{name: [role.pk] for name in ("role-save", "role-copy", "role-delete")},
+        **{name: [free.pk] for name in TABLE if name.startswith("workflow-") and not name.startswith("workflow-folder")},
+        "workflow-run": [free.pk, run.pk], "workflow-folder-rename": [kept_in.pk], "workflow-folder-delete": [kept_in.pk],
         "system-mail-again": [entry.pk], "system-quarantined": [kept.pk], "system-quarantine-one-again": [kept.pk], "system-job-again": [job_id],
     }  # fmt: skip
     return {name: reverse(name, args=given.get(name, [])) for name in TABLE}

@@ -1,0 +1,366 @@
+"""What runs did: enrollments and steps of a workflow, as far as the viewer reaches their records (R-LOG-1 … R-LOG-4).
+
+Everything is read in one order, the newest first, and kept in sets: a page costs the same for three runs and a million.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from deskhand.accounts import policy
+from deskhand.accounts.types import Viewer
+from deskhand.automation.models import Enrollment, EnrollmentState, StepStatus, Workflow
+from deskhand.crm.records.tables import of_this_type, table_of
+from deskhand.kernel import clock
+from deskhand.kernel.database import sql
+from deskhand.kernel.errors import NotFound
+
+#: What names a record of a kind in SQL; its own kinds and deals have a name.
+_TITLES = {
+    "ticket": "'#' || t.number || ' ' || t.subject",
+    "contact": "coalesce(nullif(t.name, ''), t.email)",
+}
+PART = 500  # lines of a file that are read together
+DAYS = 30
+
+
+class Ended(StrEnum):
+    """What the history can be narrowed to."""
+
+    ALL = ""
+    INSIDE = "inside"
+    COMPLETED = "completed"
+    FAILED = "failed"  # a step failed on the way, or it ended because of one
+    LEFT = "left"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """`until` is the first moment that is no longer meant; `text` is looked for in the record's name."""
+
+    ended: Ended = Ended.ALL
+    status: str = ""
+    step_id: str = ""
+    since: datetime | None = None
+    until: datetime | None = None
+    text: str = ""
+    record_id: int | None = None
+
+
+@dataclass(frozen=True)
+class Named:
+    """A record that the viewer may see; one that was deleted has no page any more."""
+
+    object_type: str
+    id: int
+    title: str
+    is_gone: bool
+
+
+@dataclass(frozen=True)
+class Run:
+    id: int
+    record: Named
+    revision: int
+    state: EnrollmentState
+    step_id: str
+    enrolled_at: datetime
+    due_at: datetime | None
+    waits_for: str
+    attempts: int
+    ended_at: datetime | None
+    end_reason: str
+    reason: Mapping[str, Any]
+    event_id: int | None
+    outputs: Mapping[str, Any]
+    since: datetime | None = None  # it stands at its step, where that was asked for
+
+    @property
+    def is_over(self) -> bool:
+        return self.state == EnrollmentState.ENDED
+
+
+@dataclass(frozen=True)
+class Line:
+    """What one step did for one record."""
+
+    id: int
+    run_id: int
+    record: Named
+    revision: int
+    step_id: str
+    kind: str
+    status: StepStatus
+    message: str
+    data: Mapping[str, Any]
+    at: datetime
+
+
+@dataclass(frozen=True)
+class _Query:
+    """Conditions on rows `e` of a workflow joined with their records `t`, which bind the viewer's reach."""
+
+    conditions: list[str] = field(default_factory=list)
+    params: list[Any] = field(default_factory=list)
+
+    def add(self, condition: str, *params: Any) -> None:
+        self.conditions.append(condition)
+        self.params.extend(params)
+
+    @property
+    def where(self) -> str:
+        return " and ".join(self.conditions)
+
+
+def _records(viewer: Viewer, object_type: str) -> tuple[str, list[Any]]:
+    """The join that leaves out what the viewer may not see."""
+    reach, params = policy.visible(viewer, object_type).sql("t")
+    joined = f"join {table_of(object_type)} t on t.account_id = e.account_id and t.id = e.record_id and {of_this_type(object_type)} and {reach}"
+    return joined, params
+
+
+def _title(object_type: str) -> str:
+    return _TITLES.get(object_type, "t.name")
+
+
+def _about(query: _Query, workflow: Workflow, asked: Asked, at: str) -> None:
+    """What both lists may be asked for: days and a record."""
+    if asked.since is not None:
+        query.add(f"e.{at} >= %s", asked.since)
+    if asked.until is not None:
+        query.add(f"e.{at} < %s", asked.until)
+    if asked.record_id is not None:
+        query.add("e.record_id = %s", asked.record_id)
+    if asked.text:
+        query.add(f"strpos(lower({_title(workflow.object_type)}), lower(%s)) > 0", asked.text)
+
+
+# ── runs ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+_RUN = (
+    "e.id, e.record_id, {title}, t.archived_at is not null, e.revision_number, e.state, e.step_id, e.enrolled_at, e.due_at,"
+    " e.waits_for, e.attempts, e.ended_at, e.end_reason, e.reason, e.event_id, e.outputs"
+)
+_ENDED = {
+    Ended.INSIDE: "e.state <> 'ENDED'",
+    Ended.COMPLETED: "e.state = 'ENDED' and e.end_reason = 'completed'",
+    Ended.LEFT: "e.state = 'ENDED' and e.end_reason <> 'completed' and e.end_reason not like '%%failed%%'",
+    Ended.FAILED: (
+        "(e.end_reason like '%%failed%%' or e.id = any(array(select l.enrollment_id from automation_steplog l"
+        " where l.account_id = e.account_id and l.workflow_id = e.workflow_id and l.status = 'FAILED')))"
+    ),
+}
+
+
+def runs(
+    viewer: Viewer, workflow: Workflow, asked: Asked, *, before: int | None = None, limit: int = 50
+) -> list[Run]:
+    """Who was enrolled, the latest first, those before the run `before`. One query."""
+    joined, reach = _records(viewer, workflow.object_type)
+    query = _Query(params=[*reach])
+    query.add("e.account_id = %s and e.workflow_id = %s", workflow.account_id, workflow.pk)
+    if asked.ended:
+        query.add(_ENDED[asked.ended])
+    if asked.step_id:
+        query.add("e.step_id = %s", asked.step_id)
+    _about(query, workflow, asked, "enrolled_at")
+    if before is not None:
+        query.add(
+            _BEFORE.format(at="enrolled_at", table="automation_enrollment"), workflow.account_id, before
+        )
+    columns = _RUN.format(title=_title(workflow.object_type))
+    found = sql.rows(
+        f"select {columns} from automation_enrollment e {joined} where {query.where}"
+        " order by e.enrolled_at desc, e.id desc limit %s",
+        [*query.params, limit],
+    )
+    return [_run(workflow.object_type, row) for row in found]
+
+
+_BEFORE = "(e.{at}, e.id) < (select b.{at}, b.id from {table} b where b.account_id = %s and b.id = %s)"
+
+
+def _run(object_type: str, row: Sequence[Any]) -> Run:
+    pk, record_id, title, is_gone, revision, state, *rest = row
+    (
+        step_id,
+        enrolled_at,
+        due_at,
+        waits_for,
+        attempts,
+        ended_at,
+        end_reason,
+        reason,
+        event_id,
+        outputs,
+        *more,
+    ) = rest
+    return Run(
+        pk, Named(object_type, record_id, title, is_gone), revision, EnrollmentState(state), step_id, enrolled_at,
+        due_at, waits_for, attempts, ended_at, end_reason, sql.loads(reason), event_id, sql.loads(outputs),
+        more[0] if more else None,
+    )  # fmt: skip
+
+
+def run(viewer: Viewer, workflow: Workflow, run_id: int) -> Run:
+    """Raises NotFound, also for a run of a record that the viewer may not see."""
+    joined, reach = _records(viewer, workflow.object_type)
+    columns = _RUN.format(title=_title(workflow.object_type))
+    found = sql.row(
+        f"select {columns} from automation_enrollment e {joined}"
+        " where e.account_id = %s and e.workflow_id = %s and e.id = %s",
+        [*reach, workflow.account_id, workflow.pk, run_id],
+    )
+    if found is None:
+        raise NotFound(_("There is no such run."))
+    return _run(workflow.object_type, found)
+
+
+def waiting(
+    viewer: Viewer, workflow: Workflow, step_id: str, *, after: int | None = None, limit: int = 50
+) -> list[Run]:
+    """Who stands at a step now, the first first, with since when (R-LOG-4). One query."""
+    joined, reach = _records(viewer, workflow.object_type)
+    query = _Query(params=[*reach])
+    query.add(
+        "e.account_id = %s and e.workflow_id = %s and e.step_id = %s",
+        workflow.account_id,
+        workflow.pk,
+        step_id,
+    )
+    query.add("not (e.state in ('ENDED', 'QUEUED'))")
+    if after is not None:
+        query.add("e.id > %s", after)
+    columns = _RUN.format(title=_title(workflow.object_type))
+    found = sql.rows(
+        f"select {columns}, (select max(l.at) from automation_steplog l where l.account_id = e.account_id"
+        " and l.enrollment_id = e.id and l.step_id = e.step_id)"
+        f" from automation_enrollment e {joined} where {query.where} order by e.id limit %s",
+        [*query.params, limit],
+    )
+    return [_run(workflow.object_type, row) for row in found]
+
+
+def reached(viewer: Viewer, workflow: Workflow, run_ids: Collection[int], verb: Any) -> list[int]:
+    """Those of these runs whose records the viewer may do this with."""
+    reach, params = policy.visible(viewer, workflow.object_type, verb).sql("t")
+    found = sql.rows(
+        f"select e.id from automation_enrollment e join {table_of(workflow.object_type)} t on t.account_id = e.account_id"
+        f" and t.id = e.record_id and {of_this_type(workflow.object_type)} and {reach}"
+        " where e.account_id = %s and e.workflow_id = %s and e.id = any(%s)",
+        [*params, workflow.account_id, workflow.pk, list(run_ids)],
+    )
+    return [row[0] for row in found]
+
+
+# ── steps ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+_LINE = (
+    "e.id, e.enrollment_id, e.record_id, {title}, t.archived_at is not null, e.revision_number, e.step_id, e.kind, e.status,"
+    " e.message, e.data, e.at"
+)
+
+
+def steps(
+    viewer: Viewer, workflow: Workflow, asked: Asked, *, before: int | None = None, limit: int = 50
+) -> list[Line]:
+    """What steps did, the latest first, those before the line `before` (R-LOG-2). One query."""
+    joined, reach = _records(viewer, workflow.object_type)
+    query = _Query(params=[*reach])
+    query.add("e.account_id = %s and e.workflow_id = %s", workflow.account_id, workflow.pk)
+    if asked.status:
+        query.add("e.status = %s", asked.status)
+    if asked.step_id:
+        query.add("e.step_id = %s", asked.step_id)
+    _about(query, workflow, asked, "at")
+    if before is not None:
+        query.add(_BEFORE.format(at="at", table="automation_steplog"), workflow.account_id, before)
+    return _lines(workflow, joined, query, "e.at desc, e.id desc limit %s", limit)
+
+
+def path(viewer: Viewer, workflow: Workflow, run_id: int, limit: int = 500) -> list[Line]:
+    """The way one run took, from the first step on."""
+    joined, reach = _records(viewer, workflow.object_type)
+    query = _Query(params=[*reach])
+    query.add("e.account_id = %s and e.enrollment_id = %s", workflow.account_id, run_id)
+    return _lines(workflow, joined, query, "e.id limit %s", limit)
+
+
+def _lines(workflow: Workflow, joined: str, query: _Query, order: str, limit: int) -> list[Line]:
+    columns = _LINE.format(title=_title(workflow.object_type))
+    found = sql.rows(
+        f"select {columns} from automation_steplog e {joined} where {query.where} order by {order}",
+        [*query.params, limit],
+    )
+    return [
+        Line(pk, run_id, Named(workflow.object_type, record_id, title, is_gone), revision, step_id, kind, StepStatus(status), message, sql.loads(data), at)
+        for pk, run_id, record_id, title, is_gone, revision, step_id, kind, status, message, data, at in found
+    ]  # fmt: skip
+
+
+def parts(viewer: Viewer, workflow: Workflow, asked: Asked) -> Iterator[list[Line]]:
+    """All that is asked for, a part at a time; nobody holds it whole."""
+    before: int | None = None
+    while True:
+        found = steps(viewer, workflow, asked, before=before, limit=PART)
+        if found:
+            yield found
+        if len(found) < PART:
+            return
+        before = found[-1].id
+
+
+# ── counters ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Of one step: who stands at it, and how often it did its work or failed in the last DAYS days (R-LOG-4)."""
+
+    waiting: int = 0
+    succeeded: int = 0
+    failed: int = 0
+
+
+def counts(workflow: Workflow, now: datetime | None = None) -> dict[str, Counts]:
+    """{step: counts}, of the whole workflow whoever looks: two queries."""
+    since = (now or clock.now()) - timedelta(days=DAYS)
+    given = [workflow.account_id, workflow.pk]
+    waiting = dict(sql.rows(_WAITING, given))
+    done: dict[str, dict[str, int]] = defaultdict(dict)
+    for step_id, status, number in sql.rows(_DONE, [*given, since]):
+        done[step_id][status] = number
+    return {
+        step_id: Counts(
+            waiting.get(step_id, 0), done[step_id].get(StepStatus.SUCCEEDED, 0), done[step_id].get(StepStatus.FAILED, 0)
+        )
+        for step_id in {*waiting, *done}
+    }  # fmt: skip
+
+
+_WAITING = """
+select step_id, count(*) from automation_enrollment
+where account_id = %s and workflow_id = %s and not (state in ('ENDED', 'QUEUED')) group by step_id
+"""
+_DONE = """
+select step_id, status, count(*) from automation_steplog
+where account_id = %s and workflow_id = %s and at >= %s and status in ('SUCCEEDED', 'FAILED') group by step_id, status
+"""
+
+
+# ── of one record ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def of_record(account_id: int, object_type: str, record_id: int, *, over: int = 5) -> list[Enrollment]:
+    """The runs of a record that are under way, then the last ones that are over."""
+    found = Enrollment.objects.filter(account_id=account_id, object_type=object_type, record_id=record_id)
+    found = found.select_related("workflow")
+    inside = list(found.exclude(state=EnrollmentState.ENDED).order_by("-id")[:50])
+    return [*inside, *found.filter(state=EnrollmentState.ENDED).order_by("-ended_at", "-id")[:over]]

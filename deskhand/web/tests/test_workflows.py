@@ -1,0 +1,511 @@
+"""The list of workflows and the pages around one of them (R-EDIT-3, R-EDIT-8, R-EDIT-9, R-ACT-42)."""
+
+from __future__ import annotations
+
+import html
+import re
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from deskhand.accounts.models import Plan
+from deskhand.automation import folders, history, lanes, workflows
+from deskhand.automation.engine.definition import Action, Definition, Edge
+from deskhand.automation.models import Enrollment, StepLog, Workflow, WorkflowFolder
+from deskhand.crm.records.models import Ticket
+from deskhand.events.types import SYSTEM
+from deskhand.kernel import clock
+from deskhand.web.tests.test_inbox import texts
+from deskhand.web.tests.test_walls import bytes_of
+
+
+def task(title="Call"):
+    return Definition(
+        "ticket", start=Edge("1"), steps=(Action("1", "create_task", {"title": title}),), next_id=2
+    )
+
+
+def make(office, name="Onboarding", **more):
+    with office.inside() as world:
+        made = workflows.create(world.account.pk, name, task(), by=world.ada.pk)
+        for field, value in more.items():
+            setattr(made, field, value)
+        made.save()
+        return made
+
+
+def enrolled(office, workflow, record_id=1, *, days=0, ended="", **more):
+    at = office.at - timedelta(days=days)
+    values = {
+        "state": "ENDED" if ended else "WAITING", "ended_at": at if ended else None, "end_reason": ended, "step_id": "1",
+        "position": "1>next", "revision_number": 1, "enrolled_at": at, "object_type": "ticket",
+    } | more  # fmt: skip
+    with office.inside() as world:
+        return Enrollment.objects.create(
+            account_id=world.account.pk, workflow=workflow, record_id=record_id, **values
+        )
+
+
+def logged(office, workflow, run, status="FAILED", *, days=0, **more):
+    values = {
+        "object_type": "ticket", "record_id": run.record_id, "revision_number": 1, "step_id": "1", "kind": "create_task",
+        "message": "", "at": office.at - timedelta(days=days),
+    } | more  # fmt: skip
+    with office.inside() as world:
+        return StepLog.objects.create(
+            account_id=world.account.pk,
+            workflow_id=workflow.pk,
+            enrollment_id=run.pk,
+            status=status,
+            **values,
+        )
+
+
+def now(office, workflow):
+    with office.inside():
+        return Workflow.objects.get(pk=workflow.pk)
+
+
+def following(page):
+    """The address of the next page of a list."""
+    found = re.search(r'<p class="wf-more"><a class="button" href="([^"]*)"', page)
+    return html.unescape(found[1]) if found else ""
+
+
+@pytest.fixture
+def admin(office, sign_in):
+    return sign_in(office.world.ada)
+
+
+def test_each_workflow_is_listed_with_what_it_has_been_doing(office, admin):
+    flow = make(office, owner_id=office.world.grace.pk)
+    run = enrolled(office, flow)
+    enrolled(office, flow, 2, days=10, ended="completed")
+    enrolled(office, flow, 3, days=40, ended="completed")
+    logged(office, flow, run)
+    logged(office, flow, run, days=8)
+
+    shown = texts(admin.get("/workflows"))
+
+    for said in ("Onboarding", "Started by hand or by another workflow", "Grace Hopper", "1 / 2", "Tickets"):
+        assert said in shown
+
+
+def test_lanes_are_listed_with_their_pipeline_and_status(office, admin):
+    with office.inside() as world:
+        lanes.add_step("ticket", world.stage("New"), "create_task", {"title": "Call"}, by=world.ada.pk)
+        label = world.tickets.default.label
+
+    page = admin.get("/workflows")
+
+    assert f'title="{label} › New"' in page.content.decode()
+    assert f"When it reaches “New” in {label}" in texts(page)
+
+
+@pytest.mark.parametrize(
+    ("asked", "found"),
+    [
+        ("?q=beta", {"Beta"}),
+        ("?type=deal", set()),
+        ("?state=on", {"Alpha"}),
+        ("?state=off", {"Beta", "Gamma"}),
+        ("?state=review", {"Gamma"}),
+        ("?state=archived", {"Delta"}),
+        ("?state=nonsense&sort=nonsense&after=x&owner=y", {"Alpha", "Beta", "Gamma"}),
+    ],
+)
+def test_the_list_is_narrowed_by_what_the_address_asks(office, admin, asked, found):
+    make(office, "Alpha", is_on=True)
+    make(office, "Beta", description="about beta")
+    make(office, "Gamma", needs_review="It broke.")
+    make(office, "Delta", archived_at=office.at)
+
+    shown = texts(admin.get(f"/workflows{asked}"))
+
+    assert {name for name in ("Alpha", "Beta", "Gamma", "Delta") if name in shown} == found
+
+
+@pytest.mark.parametrize("sort", ["name", "changed", "created"])
+def test_pages_follow_each_other_without_gap_or_repetition(office, admin, sort, monkeypatch):
+    monkeypatch.setattr("deskhand.web.workflows.lists.SHOWN", 2)
+    for name in ("Echo", "Bravo", "Delta", "Alpha", "Charlie"):
+        make(office, name)
+    url, seen = f"/workflows?sort={sort}", []
+    while url:
+        page = admin.get(url).content.decode()
+        seen += re.findall(r'<a class="wf-name"[^>]*>([^<]*)', page)
+        url = following(page)
+
+    expected = ["Alpha", "Bravo", "Charlie", "Delta", "Echo"]
+    assert seen == (expected if sort == "name" else ["Charlie", "Alpha", "Delta", "Bravo", "Echo"])
+
+
+def test_a_longer_list_takes_no_more_queries(office, admin):
+    def queries():
+        with CaptureQueriesContext(
+            connection,
+        ) as asked:
+            admin.get("/workflows")
+        return len(asked)
+
+    first = make(office, owner_id=office.world.ada.pk)
+    enrolled(office, first)
+    few = queries()
+    for number in range(6):
+        enrolled(office, make(office, f"More {number}", owner_id=office.world.bob.pk))
+
+    assert queries() == few
+
+
+def test_without_the_permission_there_is_no_list_R_ACT_42(office, sign_in):
+    client = sign_in(office.world.bob)
+
+    assert client.get("/workflows").status_code == 403
+    assert "/workflows" not in client.get("/inbox/all-open").content.decode()
+
+
+def test_a_plan_without_the_full_editor_has_no_list_R_WF_10(office, admin):
+    with office.inside() as world:
+        world.account.plan = Plan.STARTER
+        world.account.save()
+
+    assert admin.get("/workflows").status_code == 403
+
+
+def test_who_may_only_look_changes_nothing(office, sign_in):
+    flow = make(office)
+    office.role(office.world.bob, capabilities=["workflow_view"])
+    client = sign_in(office.world.bob)
+
+    assert client.get("/workflows").status_code == 200
+    for path in ("switch", "details/save", "clone", "archived", "restore"):
+        assert client.post(f"/workflows/{flow.pk}/{path}", {"name": "Other"}).status_code == 403
+    assert now(office, flow).name == "Onboarding"
+
+
+# ── on and off ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_workflow_is_switched_on_and_off_in_the_list(office, admin):
+    flow = make(office)
+
+    admin.post(f"/workflows/{flow.pk}/switch", {"on": "1"})
+    assert now(office, flow).is_on
+    part = admin.post(f"/workflows/{flow.pk}/switch", {"on": "0"}, headers={"HX-Request": "true"})
+    assert part.content.decode().strip().startswith(f'<tr id="workflow-{flow.pk}"')
+    assert not now(office, flow).is_on
+
+
+def test_switching_on_asks_about_those_who_fit_already_R_ACT_12(office, admin):
+    with office.inside() as world:
+        flow = lanes.add_step("ticket", world.stage("New"), "create_task", {"title": "Call"}, by=world.ada.pk)
+        with clock.stopped(office.at - timedelta(hours=1)):
+            world.ticket(stage="New")
+
+    answer = admin.post(f"/workflows/{flow.pk}/switch", {"on": "1"})
+    assert answer.url.startswith(f"/workflows/{flow.pk}/switch-on")
+    assert "Also the one that fits now" in texts(admin.get(answer.url))
+    assert not now(office, flow).is_on
+
+    admin.post(f"/workflows/{flow.pk}/switch", {"on": "1", "present": "1"})
+    with office.inside():
+        assert Enrollment.objects.filter(workflow=flow).count() == 1
+
+
+def test_what_cannot_work_stays_off_and_says_why_R_EDIT_6(office, admin):
+    with office.inside() as world:
+        flow = workflows.create(world.account.pk, "Empty", Definition("ticket"), by=world.ada.pk)
+
+    answer = admin.post(f"/workflows/{flow.pk}/switch", {"on": "1"}, follow=True)
+
+    assert "There is nothing to do yet. Add an action first." in texts(answer)
+    assert not now(office, flow).is_on
+
+
+# ── what it is called, copies, the archive ───────────────────────────────────────────────────────────────────────────
+
+
+def test_name_description_owner_and_folder_are_kept_R_EDIT_9(office, admin):
+    flow = make(office)
+    with office.inside() as world:
+        folder = folders.create(world.account.pk, "Sales", by=SYSTEM)
+    given = {
+        "name": " Welcome ",
+        "description": "For new ones",
+        "owner": office.world.grace.pk,
+        "folder": folder.pk,
+    }
+
+    admin.post(f"/workflows/{flow.pk}/details/save", given)
+
+    kept = now(office, flow)
+    assert (kept.name, kept.description, kept.owner_id, kept.folder_id) == (
+        "Welcome", "For new ones", office.world.grace.pk, folder.pk,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"name": "  "}, "A workflow needs a name."),
+        ({"name": "x" * 201}, "A name has at most 200 characters."),
+        ({"name": "Fine", "owner": "999999"}, "This person is not active here any more."),
+        ({"name": "Fine", "description": "x" * 4001}, "A description has at most 4000 characters."),
+    ],
+)
+def test_what_is_refused_says_why_and_keeps_what_was_typed(office, admin, given, said):
+    flow = make(office)
+
+    answer = admin.post(f"/workflows/{flow.pk}/details/save", given)
+
+    assert answer.status_code == 422
+    assert said in texts(answer)
+    assert now(office, flow).name == "Onboarding"
+
+
+def test_a_copy_is_off_and_empty_and_a_lanes_copy_stands_alone_R_EDIT_3_R_ACT_10(office, admin):
+    with office.inside() as world:
+        lane = lanes.add_step("ticket", world.stage("New"), "create_task", {"title": "Call"}, by=world.ada.pk)
+        workflows.switch(lane, True)
+    enrolled(office, lane)
+
+    admin.post(f"/workflows/{lane.pk}/clone")
+
+    with office.inside():
+        made = Workflow.objects.exclude(pk=lane.pk).get()
+        assert (made.is_on, made.origin_stage_id, made.owner_id) == (False, None, office.world.ada.pk)
+        assert made.name == f"{lane.name} (copy)"
+        assert not Enrollment.objects.filter(workflow=made).exists()
+        assert workflows.definition_of(made) == workflows.definition_of(lane)
+
+
+def test_archiving_says_how_many_leave_and_keeps_the_history_R_EDIT_8(office, admin):
+    flow = make(office, is_on=True)
+    inside, over = enrolled(office, flow), enrolled(office, flow, 2, ended="completed")
+
+    assert "1 record is inside." in texts(admin.get(f"/workflows/{flow.pk}/archive"))
+    admin.post(f"/workflows/{flow.pk}/archived")
+
+    with office.inside():
+        ends = {run.pk: (run.state, run.end_reason) for run in Enrollment.objects.filter(workflow=flow)}
+    assert ends == {inside.pk: ("ENDED", "deleted"), over.pk: ("ENDED", "completed")}
+    kept = now(office, flow)
+    assert kept.archived_at
+    assert not kept.is_on
+
+    admin.post(f"/workflows/{flow.pk}/restore")
+    assert now(office, flow).archived_at is None
+
+
+def test_a_lane_is_not_archived_here(office, admin):
+    with office.inside() as world:
+        lane = lanes.add_step("ticket", world.stage("New"), "create_task", {"title": "Call"}, by=world.ada.pk)
+
+    assert admin.post(f"/workflows/{lane.pk}/archived").status_code == 403
+    assert now(office, lane).archived_at is None
+
+
+def test_an_archived_workflow_only_rests(office, admin):
+    flow = make(office, archived_at=office.at)
+
+    assert admin.post(f"/workflows/{flow.pk}/switch", {"on": "1"}).status_code == 409
+
+
+# ── folders and several at once ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_folders_are_made_renamed_and_deleted_without_their_workflows_R_EDIT_9(office, admin):
+    admin.post("/workflows/folders/add", {"name": "Sales"})
+    with office.inside():
+        folder = WorkflowFolder.objects.get()
+    flow = make(office, folder=folder)
+
+    admin.post(f"/workflows/folders/{folder.pk}/rename", {"name": "Support"})
+    assert "Support" in texts(admin.get(f"/workflows?folder={folder.pk}"))
+    admin.post(f"/workflows/folders/{folder.pk}/delete")
+
+    assert now(office, flow).folder_id is None
+
+
+@pytest.mark.parametrize("name", ["", "sales", "x" * 81])
+def test_a_folders_name_is_needed_and_its_own(office, admin, name):
+    admin.post("/workflows/folders/add", {"name": "Sales"})
+
+    answer = admin.post("/workflows/folders/add", {"name": name})
+
+    assert answer.status_code == 422
+    assert f'value="{name}"' in answer.content.decode()
+
+
+def test_several_are_moved_and_switched_off_at_once(office, admin):
+    with office.inside() as world:
+        folder = folders.create(world.account.pk, "Sales", by=SYSTEM)
+    both = [make(office, name, is_on=True) for name in ("One", "Two")]
+    ids = [one.pk for one in both]
+
+    admin.post("/workflows/many", {"ids": ids, "do": "move", "folder": folder.pk})
+    assert {now(office, one).folder_id for one in both} == {folder.pk}
+    admin.post("/workflows/many", {"ids": ids, "do": "off"})
+    assert not any(now(office, one).is_on for one in both)
+
+
+def test_the_way_back_is_never_another_site(office, admin):
+    flow = make(office)
+
+    answer = admin.post(f"/workflows/{flow.pk}/switch", {"on": "1", "back": "https://elsewhere.example/"})
+
+    assert answer.url == "/workflows"
+
+
+# ── history and log ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_history_tells_who_was_enrolled_why_and_how_it_ended_R_LOG_1(office, admin):
+    flow = make(office)
+    first, second = office.mail("Refund"), office.mail("Parcel")
+    enrolled(office, flow, first.pk, ended="completed", reason={"by": "manual", "user": office.world.ada.pk})
+    enrolled(office, flow, second.pk, due_at=office.at + timedelta(hours=1))
+
+    shown = texts(admin.get(f"/workflows/{flow.pk}/history"))
+
+    for said in (
+        f"#{first.number} Refund", "Ada Lovelace enrolled it", "It went through to the end.", f"#{second.number} Parcel",
+        "Create task", "Inside",
+    ):  # fmt: skip
+        assert said in shown
+
+
+@pytest.mark.parametrize(
+    ("asked", "found"),
+    [
+        ("state=inside", {"Parcel"}),
+        ("state=completed", {"Refund"}),
+        ("state=failed", {"Invoice"}),
+        ("state=left", {"Lamp"}),
+        ("q=lamp", {"Lamp"}),
+        ("until=2000-01-01", set()),
+        ("since=x&until=y&before=z&record=w", {"Refund", "Parcel", "Invoice", "Lamp"}),
+    ],
+)
+def test_the_history_is_narrowed_by_what_the_address_asks(office, admin, asked, found):
+    flow = make(office)
+    ends = {"Refund": "completed", "Parcel": "", "Invoice": "completed", "Lamp": "goal"}
+    for name, ended in ends.items():
+        run = enrolled(office, flow, office.mail(name).pk, ended=ended)
+        if name == "Invoice":
+            logged(office, flow, run)
+
+    shown = texts(admin.get(f"/workflows/{flow.pk}/history?{asked}"))
+
+    expected = found if asked != "state=completed" else {"Refund", "Invoice"}
+    assert {name for name in ends if name in shown} == expected
+
+
+def test_pages_of_the_history_and_the_log_follow_each_other(office, admin, monkeypatch):
+    monkeypatch.setattr("deskhand.web.workflows.history_views.SHOWN", 2)
+    flow = make(office)
+    for number in range(5):
+        run = enrolled(office, flow, office.mail(f"No {number}").pk, days=number % 2)
+        logged(office, flow, run, "SUCCEEDED", days=number % 2)
+    for page_of in ("history", "log"):
+        url, seen = f"/workflows/{flow.pk}/{page_of}", []
+        while url:
+            page = admin.get(url).content.decode()
+            seen += re.findall(r'<a class="wf-record"[^>]*>#\d+ ([^<]*)', page)
+            url = following(page)
+        assert seen == ["No 4", "No 2", "No 0", "No 3", "No 1"]
+
+
+def test_more_runs_take_no_more_queries(office, admin):
+    flow = make(office)
+
+    def queries(path):
+        with CaptureQueriesContext(connection) as asked:
+            admin.get(f"/workflows/{flow.pk}/{path}")
+        return len(asked)
+
+    pages = ("history", "log", "waiting?step=1")
+    admin.get(f"/workflows/{flow.pk}/log")  # the definition is read once a process
+    logged(office, flow, enrolled(office, flow, office.mail("First").pk))
+    few = [queries(page) for page in pages]
+    for number in range(4):
+        reason = {"by": "event", "kind": "ticket.created", "actor": "user", "actor_id": office.world.bob.pk}
+        logged(office, flow, enrolled(office, flow, office.mail(f"More {number}").pk, reason=reason))
+
+    assert [queries(page) for page in pages] == [few[0] + 1, few[1], few[2] + 1]  # the name of Bob
+
+
+def test_what_one_may_not_see_is_in_no_list_and_no_file(office, sign_in):
+    flow, ticket = make(office), office.mail("Secret")
+    run = enrolled(office, flow, ticket.pk)
+    logged(office, flow, run)
+    with office.inside():
+        Ticket.objects.update(owner_id=office.world.ada.pk)
+    office.role(office.world.bob, capabilities=["workflow_view"], records={"ticket": {"view": "own"}})
+    client = sign_in(office.world.bob)
+
+    for path in ("history", "log", "waiting?step=1", "log/file"):
+        assert b"Secret" not in bytes_of(client.get(f"/workflows/{flow.pk}/{path}"))
+    assert client.get(f"/workflows/{flow.pk}/history/{run.pk}").status_code == 404
+
+
+def test_a_run_shows_its_way_step_by_step(office, admin):
+    flow, ticket = make(office), office.mail()
+    run = enrolled(office, flow, ticket.pk, attempts=2, due_at=office.at)
+    logged(office, flow, run, "SUCCEEDED", message="Made the task.", data={"outputs": {"task": 7}})
+    logged(office, flow, run, "SCHEDULED", kind="delayed", data={"until": "2026-11-22T10:00:00+00:00"})
+
+    shown = texts(admin.get(f"/workflows/{flow.pk}/history/{run.pk}"))
+
+    for said in ("Made the task.", "task", "7", "2 tries failed; the next is at", "Waiting until"):
+        assert said in shown
+
+
+def test_the_log_is_a_file_too_and_no_formula_R_LOG_2(office, admin):
+    flow, ticket = make(office), office.mail("=1+1")
+    logged(office, flow, enrolled(office, flow, ticket.pk), "FAILED", message="=cmd()")
+    logged(
+        office, flow, enrolled(office, flow, ticket.pk + 0, ended="completed"), "SKIPPED", message="No owner"
+    )
+
+    file = bytes_of(admin.get(f"/workflows/{flow.pk}/log/file?status=FAILED")).decode()
+
+    assert file.count("\r\n") == 2
+    assert "'=cmd()" in file
+
+
+def test_the_file_is_read_in_parts(office, admin, monkeypatch):
+    monkeypatch.setattr("deskhand.automation.history.PART", 2)
+    flow = make(office)
+    run = enrolled(office, flow, office.mail().pk)
+    for _number in range(5):
+        logged(office, flow, run)
+
+    assert bytes_of(admin.get(f"/workflows/{flow.pk}/log/file")).count(b"\r\n") == 6
+
+
+def test_who_waits_at_a_step_is_listed_R_LOG_4(office, admin):
+    flow = make(office)
+    enrolled(office, flow, office.mail("Here").pk, due_at=office.at)
+    enrolled(office, flow, office.mail("Elsewhere").pk, step_id="2")
+    enrolled(office, flow, office.mail("Gone").pk, ended="completed")
+
+    shown = texts(admin.get(f"/workflows/{flow.pk}/waiting?step=1"))
+
+    assert {name for name in ("Here", "Elsewhere", "Gone") if name in shown} == {"Here"}
+    assert admin.get(f"/workflows/{flow.pk}/waiting?step=").status_code == 404
+
+
+def test_counters_of_steps_R_LOG_4(office):
+    flow = make(office)
+    run = enrolled(office, flow)
+    enrolled(office, flow, 2, ended="completed")
+    for status, days in (("SUCCEEDED", 0), ("SUCCEEDED", 31), ("FAILED", 1), ("SKIPPED", 0)):
+        logged(office, flow, run, status, days=days)
+
+    with office.inside():
+        found = history.counts(flow, office.at)
+
+    assert found == {"1": history.Counts(waiting=1, succeeded=1, failed=1)}

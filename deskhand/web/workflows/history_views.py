@@ -1,0 +1,261 @@
+"""What a workflow did: who was enrolled, the way each took, what steps did, and who waits where (R-LOG-1 … R-LOG-4)."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import date, datetime, time, timedelta
+
+from asgiref.sync import sync_to_async
+from django.http import HttpResponse, StreamingHttpResponse
+from django.urls import reverse
+from django.utils import timezone, translation
+from django.utils.dateparse import parse_date
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+from django.views.decorators.http import require_GET
+
+from deskhand.accounts.types import Viewer
+from deskhand.automation import access, history
+from deskhand.automation.history import Asked, Ended
+from deskhand.automation.models import StepStatus, Workflow
+from deskhand.kernel.database.scope import account_scope
+from deskhand.kernel.errors import NotFound
+from deskhand.kernel.text import storable, whole
+from deskhand.web.choices import Choice, offered
+from deskhand.web.contacts.lists import one_of
+from deskhand.web.frame import shell
+from deskhand.web.jinja import render
+from deskhand.web.middleware import AccountRequest
+from deskhand.web.workflows import lists, told, ways
+from deskhand.web.workflows.rows import Filters, HistoryPage, LogPage, RunPage, WaitingPage
+
+SHOWN = 50
+LONGEST_PATH = 500
+_STARTS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+RUN_STATES: dict[str, str | Promise] = {
+    Ended.ALL: gettext_lazy("All runs"),
+    Ended.INSIDE: gettext_lazy("Inside now"),
+    Ended.COMPLETED: gettext_lazy("Completed"),
+    Ended.FAILED: gettext_lazy("With failures"),
+    Ended.LEFT: gettext_lazy("Left"),
+}
+
+
+def seen(request: AccountRequest, workflow_id: int) -> Workflow:
+    """A workflow whose history the viewer may read; archived ones keep theirs (R-EDIT-8)."""
+    access.require_open(request.viewer, request.account)
+    return access.find(request.viewer, workflow_id)
+
+
+def one_page(
+    request: AccountRequest,
+    workflow: Workflow,
+    current: str,
+    template: str,
+    status: int = 200,
+    **context: object,
+) -> HttpResponse:
+    """A page about one workflow."""
+    frame = {"shell": shell(request, area="workflows"), "top": lists.top(request.viewer, workflow, current)}
+    return render(request, template, {**frame, **context}, status=status)
+
+
+def asked_of(request: AccountRequest) -> Asked:
+    """What the address asks for; days are those of the reader's time zone."""
+    given = request.GET
+    return Asked(
+        ended=one_of(Ended, given.get("state", ""), Ended.ALL),
+        status=given.get("status", "") if given.get("status") in set(StepStatus) else "",
+        step_id=given.get("step", "") if whole(given.get("step", "")) is not None else "",
+        since=_start_of(given.get("since", "")),
+        until=_start_of(given.get("until", ""), days=1),
+        text=storable(given.get("q", "")).strip()[: lists.LONGEST_SEARCH],
+        record_id=whole(given.get("record", "")),
+    )
+
+
+def _start_of(text: str, days: int = 0) -> datetime | None:
+    day = _day(text)
+    if day is None:
+        return None
+    return timezone.make_aware(datetime.combine(day + timedelta(days=days), time.min))
+
+
+def _day(text: str) -> date | None:
+    try:
+        day = parse_date(text)
+    except ValueError:
+        return None
+    return day if day and 1970 < day.year < 3000 else None
+
+
+def _date_text(text: str) -> str:
+    day = _day(text)
+    return day.isoformat() if day else ""
+
+
+def _kept(request: AccountRequest, *names: str) -> dict[str, object]:
+    return {name: request.GET.get(name, "") for name in ("q", "since", "until", "record", *names)}
+
+
+def _filters(request: AccountRequest, asked: Asked, name: str, workflow: Workflow, **choices: tuple[Choice, ...]) -> Filters:  # fmt: skip
+    url = reverse(name, args=[workflow.pk])
+    return Filters(
+        url, asked.text, _date_text(request.GET.get("since", "")), _date_text(request.GET.get("until", "")),
+        clear_url=url if asked != Asked() else "", **choices,
+    )  # fmt: skip
+
+
+# ── runs ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@require_GET
+def runs(request: AccountRequest, workflow_id: int) -> HttpResponse:
+    workflow, asked = seen(request, workflow_id), asked_of(request)
+    before = whole(request.GET.get("before", ""))
+    found = history.runs(request.viewer, workflow, asked, before=before, limit=SHOWN + 1)
+    shown = found[:SHOWN]
+    steps, reasons = told.Steps(workflow), told.Reasons(workflow.account_id, [one.reason for one in shown])
+    kept = _kept(request, "state", "step")
+    page = HistoryPage(
+        tuple(told.run_line(one, steps, reasons) for one in shown),
+        _filters(request, asked, "workflow-history", workflow, states=offered(RUN_STATES, asked.ended)),
+        ways.with_query("workflow-history", [workflow.pk], **kept, before=shown[-1].id) if len(found) > SHOWN else "",
+    )  # fmt: skip
+    return one_page(request, workflow, "history", "workflows/history.html", page=page)
+
+
+@require_GET
+def run(request: AccountRequest, workflow_id: int, run_id: int) -> HttpResponse:
+    """The way one record took."""
+    workflow = seen(request, workflow_id)
+    found = history.run(request.viewer, workflow, run_id)
+    lines = history.path(request.viewer, workflow, run_id, LONGEST_PATH + 1)
+    steps, reasons = told.Steps(workflow), told.Reasons(workflow.account_id, [found.reason])
+    page = RunPage(
+        told.run_line(found, steps, reasons), tuple(told.log_line(one, steps) for one in lines[:LONGEST_PATH]),
+        len(lines) > LONGEST_PATH, _retries(found), (), _("Version %(number)s") % {"number": found.revision},
+    )  # fmt: skip
+    return one_page(request, workflow, "history", "workflows/run.html", page=page)
+
+
+def _retries(found: history.Run) -> str:
+    if found.is_over or not found.attempts:
+        return ""
+    said = {"num": found.attempts, "time": told.moment(found.due_at)}
+    return (
+        ngettext("%(num)s try failed; the next is at %(time)s.", "%(num)s tries failed; the next is at %(time)s.", found.attempts)
+        % said
+    )  # fmt: skip
+
+
+# ── steps ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@require_GET
+def log(request: AccountRequest, workflow_id: int) -> HttpResponse:
+    workflow, asked = seen(request, workflow_id), asked_of(request)
+    before = whole(request.GET.get("before", ""))
+    found = history.steps(request.viewer, workflow, asked, before=before, limit=SHOWN + 1)
+    steps, kept = told.Steps(workflow), _kept(request, "status", "step")
+    page = LogPage(
+        tuple(told.log_line(one, steps) for one in found[:SHOWN]),
+        _filters(
+            request, asked, "workflow-log", workflow,
+            statuses=(Choice("", _("Any outcome"), not asked.status), *offered({one: text for one, (text, _tone) in told.STATUSES.items()}, asked.status)),
+            steps=(Choice("", _("All steps"), not asked.step_id), *offered(steps.choices(), asked.step_id)),
+        ),
+        ways.with_query("workflow-log", [workflow.pk], **kept, before=found[SHOWN - 1].id) if len(found) > SHOWN else "",
+        ways.with_query("workflow-log-file", [workflow.pk], **kept),
+    )  # fmt: skip
+    return one_page(request, workflow, "log", "workflows/log.html", page=page)
+
+
+@require_GET
+def file(request: AccountRequest, workflow_id: int) -> StreamingHttpResponse:
+    """All that is asked for, written as it is read and never held whole."""
+    workflow, asked = seen(request, workflow_id), asked_of(request)
+    response = StreamingHttpResponse(
+        _File(request.viewer, workflow, asked).parts(), content_type="text/csv; charset=utf-8"
+    )
+    response.headers["Content-Disposition"] = f'attachment; filename="workflow-{workflow.pk}.csv"'
+    response.headers["Cache-Control"] = "private, no-store"
+    return response
+
+
+class _File:
+    """Reads part after part, each in a transaction of its own: the request's is over when the file travels."""
+
+    def __init__(self, viewer: Viewer, workflow: Workflow, asked: Asked) -> None:
+        self._viewer, self._workflow, self._asked = viewer, workflow, asked
+        self._language, self._zone = translation.get_language() or "en", timezone.get_current_timezone()
+
+    async def parts(self) -> AsyncIterator[bytes]:
+        with translation.override(self._language):
+            head = [_("Time"), _("Record"), _("Step"), _("Outcome"), _("Message"), _("Run"), _("Version")]
+        yield _csv([head])
+        before: int | None = None
+        while True:
+            part, before = await sync_to_async(self._part)(before)
+            if part:
+                yield part
+            if before is None:
+                return
+
+    def _part(self, before: int | None) -> tuple[bytes, int | None]:
+        with (
+            account_scope(self._workflow.account_id),
+            translation.override(self._language),
+            timezone.override(self._zone),
+        ):
+            found = history.steps(
+                self._viewer, self._workflow, self._asked, before=before, limit=history.PART
+            )
+            steps = told.Steps(self._workflow)
+            lines = [_cells(line, steps) for line in found]
+        return _csv(lines), found[-1].id if len(found) == history.PART else None
+
+
+def _cells(line: history.Line, steps: told.Steps) -> list[str]:
+    shown = told.log_line(line, steps)
+    return [
+        timezone.localtime(line.at).isoformat(timespec="seconds"), shown.record.title, told.label(shown.step),
+        shown.status.text, " ".join(part for part in (shown.message, shown.detail) if part), str(line.run_id),
+        str(line.revision),
+    ]  # fmt: skip
+
+
+def _csv(lines: list[list[str]]) -> bytes:
+    """A cell that a spreadsheet would take for a formula is made text."""
+    written = io.StringIO()
+    csv.writer(written).writerows(
+        [f"'{cell}" if cell.startswith(_STARTS_A_FORMULA) else cell for cell in line] for line in lines
+    )
+    return written.getvalue().encode()
+
+
+# ── who waits ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@require_GET
+def waiting(request: AccountRequest, workflow_id: int) -> HttpResponse:
+    """Who stands at the step that `?step=` names (R-LOG-4)."""
+    workflow = seen(request, workflow_id)
+    step_id = asked_of(request).step_id
+    if not step_id:
+        raise NotFound(_("There is no such step."))
+    after = whole(request.GET.get("after", ""))
+    found = history.waiting(request.viewer, workflow, step_id, after=after, limit=SHOWN + 1)
+    steps, reasons = told.Steps(workflow), told.Reasons(workflow.account_id, [one.reason for one in found])
+    shown = tuple(told.run_line(one, steps, reasons) for one in found[:SHOWN])
+    page = WaitingPage(
+        steps.name(step_id, workflow.revision_number), tuple(replace(one, step=None) for one in shown),
+        lists.number(history.counts(workflow).get(step_id, history.Counts()).waiting), step_id,
+        ways.with_query("workflow-waiting", [workflow.pk], step=step_id, after=shown[-1].id) if len(found) > SHOWN else "",
+        access.may_edit(request.viewer, workflow) and workflow.archived_at is None, ways.editor(workflow),
+    )  # fmt: skip
+    return one_page(request, workflow, "history", "workflows/waiting.html", page=page)

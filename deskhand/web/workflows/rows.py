@@ -1,0 +1,230 @@
+"""What the screens around workflows show, ready to print."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from deskhand.web.choices import Choice, Tab
+from deskhand.web.inbox.rows import Label
+from deskhand.web.shell import Person
+from deskhand.web.troubles import NOTHING, Trouble
+
+
+@dataclass(frozen=True)
+class Line:
+    """One workflow of the list. Addresses are empty for what the viewer may not do."""
+
+    id: int
+    name: str
+    url: str
+    trigger: str
+    type_label: str
+    lane: str  # "Support › New", of a status's automation
+    folder: str
+    state: Label
+    is_on: bool
+    inside_text: str
+    inside: int
+    week_text: str
+    month_text: str
+    spark: str  # points of a line, 0 0 to 58 16; empty when nothing came
+    errors_text: str
+    owner: Person | None
+    changed_at: datetime
+    changed_by: str
+    review: Trouble = NOTHING
+    is_archived: bool = False
+    may_edit: bool = False
+    switch_url: str = ""
+    history_url: str = ""
+    errors_url: str = ""
+    details_url: str = ""
+    clone_url: str = ""
+    archive_url: str = ""
+    restore_url: str = ""
+    used_url: str = ""
+    revisions_url: str = ""
+
+
+@dataclass(frozen=True)
+class ListPage:
+    title: str
+    lines: tuple[Line, ...]
+    text: str
+    types: tuple[Choice, ...]
+    states: tuple[Choice, ...]
+    owners: tuple[Choice, ...]
+    sorts: tuple[Choice, ...]
+    folders: tuple[Choice, ...]  # where chosen ones may be moved to
+    hidden: tuple[tuple[str, str], ...]  # what stays asked for when the filters change
+    here: str  # the address, to come back to
+    new_url: str
+    more_url: str
+    clear_url: str
+    is_filtered: bool
+    is_archive: bool
+    may_edit: bool
+    empty_title: str = ""
+    empty_text: str = ""
+
+
+@dataclass(frozen=True)
+class FolderLine:
+    id: int
+    name: str
+    count_text: str
+    url: str
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class FoldersPage:
+    folders: tuple[FolderLine, ...]
+    typed: str = ""
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class Top:
+    """The head of the pages about one workflow: name, state, and the pages beside each other."""
+
+    id: int
+    name: str
+    state: Label
+    lane: str
+    tabs: tuple[Tab, ...]
+    editor_url: str
+    details_url: str = ""
+    description: str = ""
+    is_archived: bool = False
+    restore_url: str = ""
+
+
+@dataclass(frozen=True)
+class Details:
+    """The form for what a workflow is called and whose it is."""
+
+    id: int
+    name: str
+    description: str
+    owners: tuple[Choice, ...]
+    folders: tuple[Choice, ...]
+    back_url: str
+    errors: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Asking:
+    """A question before something is done: `url` gets the POST."""
+
+    title: str
+    sentences: tuple[str, ...]
+    url: str
+    label: str
+    icon: str
+    back_url: str
+    choices: tuple[tuple[str, str, str], ...] = ()  # value, label and help of "present"
+    hidden: tuple[tuple[str, str], ...] = ()
+    is_danger: bool = False
+
+
+@dataclass(frozen=True)
+class RecordName:
+    """A record; without an address it was deleted."""
+
+    title: str
+    url: str = ""
+
+
+@dataclass(frozen=True)
+class StepName:
+    """A step as people know it. `icon` and `tone` are those of its kind."""
+
+    title: str
+    summary: str = ""
+    icon: str = "zap"
+    tone: str = ""
+
+
+@dataclass(frozen=True)
+class RunLine:
+    """A record on its way through, or at its end."""
+
+    id: int
+    record: RecordName
+    url: str
+    reason: str
+    enrolled_at: datetime
+    state: Label
+    step: StepName | None
+    ended_at: datetime | None
+    ended: str
+    until: str = ""  # what it waits for
+    since: datetime | None = None
+
+
+@dataclass(frozen=True)
+class LogLine:
+    id: int
+    record: RecordName
+    run_url: str
+    step: StepName
+    status: Label
+    message: str
+    detail: str
+    outputs: tuple[tuple[str, str], ...]
+    at: datetime
+
+
+@dataclass(frozen=True)
+class Filters:
+    """What the lists of one workflow may be narrowed to."""
+
+    url: str
+    text: str
+    since: str
+    until: str
+    clear_url: str = ""  # empty: nothing is asked for
+    states: tuple[Choice, ...] = ()
+    statuses: tuple[Choice, ...] = ()
+    steps: tuple[Choice, ...] = ()
+
+
+@dataclass(frozen=True)
+class HistoryPage:
+    lines: tuple[RunLine, ...]
+    filters: Filters
+    more_url: str
+    enroll_url: str = ""
+
+
+@dataclass(frozen=True)
+class LogPage:
+    lines: tuple[LogLine, ...]
+    filters: Filters
+    more_url: str
+    file_url: str
+
+
+@dataclass(frozen=True)
+class RunPage:
+    run: RunLine
+    lines: tuple[LogLine, ...]
+    is_cut: bool
+    retries: str
+    outputs: tuple[tuple[str, str], ...]
+    revision_text: str
+    again_url: str = ""
+    leave_url: str = ""
+
+
+@dataclass(frozen=True)
+class WaitingPage:
+    step: StepName
+    lines: tuple[RunLine, ...]
+    count_text: str
+    step_id: str
+    more_url: str
+    may_act: bool
+    back_url: str

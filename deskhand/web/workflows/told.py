@@ -1,0 +1,315 @@
+"""What runs and their steps say, in words: names of steps, reasons, ends, outcomes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from django.urls import reverse
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from deskhand.accounts import queries
+from deskhand.automation import enroll, lanes
+from deskhand.automation.actions.registry import ACTIONS
+from deskhand.automation.engine import trace
+from deskhand.automation.engine.definition import (
+    Action,
+    Definition,
+    Delay,
+    ForAmount,
+    IfThen,
+    RandomSplit,
+    Step,
+    UntilDate,
+    UntilEvent,
+    UntilProperty,
+    UntilTime,
+    UntilWeekday,
+    ValueEquals,
+)
+from deskhand.automation.history import Line, Named, Run
+from deskhand.automation.models import EnrollmentState, StepStatus, Workflow
+from deskhand.web import times
+from deskhand.web.inbox.rows import Label
+from deskhand.web.shell import Tone
+from deskhand.web.workflows import words
+from deskhand.web.workflows.rows import LogLine, RecordName, RunLine, StepName
+
+STATUSES: dict[str, tuple[str | Promise, Tone | None]] = {
+    StepStatus.SUCCEEDED: (gettext_lazy("Done"), "green"),
+    StepStatus.SCHEDULED: (gettext_lazy("Waits"), "blue"),
+    StepStatus.SKIPPED: (gettext_lazy("Skipped"), None),
+    StepStatus.RETRYING: (gettext_lazy("Tried again"), "amber"),
+    StepStatus.FAILED: (gettext_lazy("Failed"), "red"),
+}
+ENDS: dict[str, str | Promise] = {
+    "completed": gettext_lazy("It went through to the end."),
+    "unenrolled": gettext_lazy("It met the condition that ends a run."),
+    "trigger_fails": gettext_lazy("It no longer met what enrolls."),
+    "goal": gettext_lazy("It reached the goal."),
+    "suppressed": gettext_lazy("It came into a segment that is kept out."),
+    "step_gone": gettext_lazy("Its step was deleted, and none followed."),
+    "circles": gettext_lazy("It went in circles without ever waiting."),
+    "record_gone": gettext_lazy("The record was deleted."),
+    "merged": gettext_lazy("The record was merged into another one."),
+    "deleted": gettext_lazy("The workflow was archived."),
+    "by_hand": gettext_lazy("Somebody took it out."),
+    "step_failed": gettext_lazy("A step failed, and the run was to stop then."),
+    "cancelled": gettext_lazy("A condition cancelled its wait."),
+    "restarted": gettext_lazy("It began anew."),
+}
+FAILED = "failed: "
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d\S*|\d{4}-\d\d-\d\d \d\d:\d\d:\S+")
+
+
+# ── names ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def record_name(record: Named) -> RecordName:
+    return RecordName(record.title or f"#{record.id}", "" if record.is_gone else record_url(record))
+
+
+def record_url(record: Named) -> str:
+    match record.object_type:
+        case "ticket":
+            return reverse("inbox-ticket", args=["all-open", record.id])
+        case "contact" | "company":
+            return reverse(record.object_type, args=[record.id])
+    return ""
+
+
+class Steps:
+    """Names of steps by revision; a step that is gone is named by what it was then."""
+
+    def __init__(self, workflow: Workflow) -> None:
+        self.workflow = workflow
+        self._known: dict[int, Definition] = {}
+
+    def definition(self, number: int) -> Definition:
+        if number not in self._known:
+            self._known[number] = enroll.definition_of(self.workflow.account_id, self.workflow.pk, number)
+        return self._known[number]
+
+    def name(self, step_id: str, revision: int, kind: str = "") -> StepName:
+        for number in (self.workflow.revision_number, revision):
+            found = self.definition(number).by_id.get(step_id)
+            if found is not None:
+                return step_name(found, self.workflow.object_type)
+        action = ACTIONS.get(kind)
+        return StepName(str(action.label), "", action.icon, action.tone) if action else StepName(_("The workflow"), icon="workflow")  # fmt: skip
+
+    def choices(self) -> list[tuple[str, str]]:
+        """The steps that are there now, to choose one by."""
+        definition = self.definition(self.workflow.revision_number)
+        return [(one.id, label(step_name(one, self.workflow.object_type))) for one in definition.steps]
+
+
+def label(step: StepName) -> str:
+    if not step.summary:
+        return step.title
+    return _("%(step)s: %(summary)s") % {"step": step.title, "summary": step.summary}
+
+
+def step_name(step: Step, object_type: str) -> StepName:
+    match step:
+        case Action(_id, kind, settings):
+            action = ACTIONS.get(kind)
+            if action is None:
+                return StepName(kind)
+            return StepName(str(action.label), action.summary(settings), action.icon, action.tone)
+        case Delay():
+            return StepName(_("Delay"), delay(step, object_type), "hourglass", "amber")
+        case IfThen(branches=branches):
+            names = [one.name for one in branches if one.name]
+            return StepName(_("If/then branch"), words.listed(names), "git-branch", "violet")
+        case ValueEquals(of=of):
+            told = words.property_label(object_type, of) if isinstance(of, str) else ""
+            return StepName(_("Branch by value"), told, "git-branch", "violet")
+        case RandomSplit():
+            return StepName(_("Random split"), "", "split", "violet")
+
+
+def delay(step: Delay, object_type: str) -> str:
+    """What a delay waits for, in few words."""
+    match step.wait:
+        case ForAmount(amount):
+            return lanes.spoken(amount)
+        case UntilDate(day):
+            return _("Until %(date)s") % {"date": times.day(day)}
+        case UntilProperty(name):
+            return _("Until “%(property)s”") % {"property": words.property_label(object_type, name)}
+        case UntilWeekday(days):
+            return words.weekdays(days)
+        case UntilTime(minute):
+            return _("Until %(time)s") % {"time": words.clock_time(minute)}
+        case UntilEvent(event):
+            return _("Until the event “%(event)s”") % {"event": words.event(event.kind)}
+
+
+# ── runs ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Reasons:
+    """Why records were enrolled; the names of people and workflows are read once for all of them."""
+
+    def __init__(self, account_id: int, reasons: Sequence[Mapping[str, Any]]) -> None:
+        users = {one["actor_id"] for one in reasons if one.get("actor") == "user" and "actor_id" in one}
+        users |= {one["user"] for one in reasons if isinstance(one.get("user"), int)}
+        flows = {one["workflow"] for one in reasons if isinstance(one.get("workflow"), int)}
+        self._people = queries.names_of(users) if users else {}
+        known = (
+            Workflow.objects.filter(account_id=account_id, pk__in=flows) if flows else Workflow.objects.none()
+        )
+        self._workflows = dict(known.values_list("pk", "name")) if flows else {}
+
+    def words(self, reason: Mapping[str, Any], event_id: int | None) -> str:
+        by = reason.get("by", "")
+        if by in ("event", "filter"):
+            return self._happened(by, reason)
+        if by == "manual":
+            who = self._people.get(reason.get("user") or reason.get("actor_id") or 0)
+            return _("%(name)s enrolled it") % {"name": who} if who else _("Enrolled by hand")
+        if by == "workflow":
+            name = self._workflows.get(reason.get("workflow", 0))
+            return _("By the workflow “%(name)s”") % {"name": name} if name else _("By another workflow")
+        fixed = {
+            "schedule": _("By the schedule"), "date": _("Its date came"), "call": _("Another system called"),
+            "present": _("Fitted already when it was switched on"),
+        }  # fmt: skip
+        if by in fixed:
+            return fixed[by]
+        return _("By an event") if event_id else fixed["present"]
+
+    def _happened(self, by: str, reason: Mapping[str, Any]) -> str:
+        if by == "filter":
+            return _("It came to meet the filters")
+        kind, who = reason.get("kind"), self._people.get(reason.get("actor_id", 0))
+        if not kind:
+            return _("By an event")
+        said = {"events": words.event(kind), "name": who}
+        return _("Event: %(events)s, by %(name)s") % said if who else _("Event: %(events)s") % said
+
+
+def run_state(run: Run) -> Label:
+    if run.is_over:
+        if run.end_reason == "completed":
+            return Label(_("Completed"), "green")
+        if is_failure(run.end_reason):
+            return Label(_("Failed"), "red")
+        return Label(_("Left"))
+    if run.state == EnrollmentState.QUEUED:
+        return Label(_("Queued"))
+    if run.state == EnrollmentState.HELD:
+        return Label(_("Held"), "amber")
+    if run.attempts:
+        return Label(_("Tried again"), "amber")
+    return Label(_("Inside"), "blue")
+
+
+def is_failure(end_reason: str) -> bool:
+    return end_reason == "step_failed" or end_reason.startswith("failed")
+
+
+def end_words(end_reason: str) -> str:
+    if end_reason.startswith(FAILED):
+        return _("A step could not be done: %(why)s") % {"why": end_reason.removeprefix(FAILED)}
+    return str(ENDS.get(end_reason, end_reason))
+
+
+def until(run: Run) -> str:
+    """What a run that is under way waits for."""
+    if run.is_over:
+        return ""
+    if run.state == EnrollmentState.QUEUED:
+        return _("Until the run before it is over")
+    if run.state == EnrollmentState.HELD:
+        return _("Until the workflow goes on")
+    when = {"time": moment(run.due_at), "event": words.event(run.waits_for)}
+    if run.waits_for and not run.waits_for.startswith("property:"):
+        if run.due_at is None:
+            return _("Until the event “%(event)s”") % when
+        return _("Until the event “%(event)s”, and %(time)s at the latest") % when
+    return _("Until %(time)s") % when if run.due_at else ""
+
+
+def moment(at: datetime | None) -> str:
+    return times.moment(at) if at else ""
+
+
+def run_line(run: Run, steps: Steps, reasons: Reasons) -> RunLine:
+    workflow = steps.workflow
+    at_step = steps.name(run.step_id, run.revision) if run.step_id and not (run.is_over and run.end_reason == "completed") else None  # fmt: skip
+    return RunLine(
+        run.id, record_name(run.record), reverse("workflow-run", args=[workflow.pk, run.id]),
+        reasons.words(run.reason, run.event_id), run.enrolled_at, run_state(run), at_step, run.ended_at,
+        end_words(run.end_reason) if run.is_over else "", until(run), run.since,
+    )  # fmt: skip
+
+
+# ── steps ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def log_line(line: Line, steps: Steps) -> LogLine:
+    text, tone = STATUSES[line.status]
+    message, detail = said(line)
+    return LogLine(
+        line.id, record_name(line.record), reverse("workflow-run", args=[steps.workflow.pk, line.run_id]),
+        steps.name(line.step_id, line.revision, line.kind), Label(str(text), tone), message, detail, outputs(line), line.at,
+    )  # fmt: skip
+
+
+def said(line: Line) -> tuple[str, str]:
+    """The message of a line, and what a machine said as the detail."""
+    if line.kind == "error":
+        return _("It could not be done."), line.message
+    try:
+        what = trace.What(line.kind)
+    except ValueError:
+        return line.message, ""
+    values = {name: readable(name, value) for name, value in line.data.items()}
+    try:
+        return _(trace.sentence(trace.TraceItem(line.step_id, what))) % values, ""
+    except (KeyError, ValueError):
+        return str(_PLAIN.get(what, what)), _MOMENT.sub(_as_moment, line.message)
+
+
+def _as_moment(found: re.Match[str]) -> str:
+    try:
+        return times.moment(datetime.fromisoformat(found[0]))
+    except ValueError:
+        return found[0]
+
+
+#: What happened where nothing more is known.
+_PLAIN: dict[trace.What, str | Promise] = {
+    trace.What.BRANCH: gettext_lazy("Took a branch."),
+    trace.What.DEFAULT: gettext_lazy("No branch matched; took the default."),
+    trace.What.DELAYED: gettext_lazy("Waiting."),
+    trace.What.NO_DATE: gettext_lazy("There is no date to wait for."),
+    trace.What.AWAITED: gettext_lazy("Waiting for an event."),
+    trace.What.HELD: gettext_lazy("Outside the hours in which actions run."),
+    trace.What.LEFT: gettext_lazy("Left the workflow."),
+    trace.What.ENDED: gettext_lazy("Ended."),
+}
+
+
+def readable(name: str, value: Any) -> str:
+    """A value of a trace as people read it."""
+    match name:
+        case "until":
+            return _MOMENT.sub(_as_moment, str(value))
+        case "event":
+            return words.event(str(value))
+        case "reason":
+            return end_words(str(value)).rstrip(".")
+    return str(value)
+
+
+def outputs(line: Line) -> tuple[tuple[str, str], ...]:
+    """What an action told later steps (R-WFA-2)."""
+    told = line.data.get("outputs", {}) if isinstance(line.data, Mapping) else {}
+    return tuple((str(name), str(value)) for name, value in told.items()) if isinstance(told, Mapping) else ()

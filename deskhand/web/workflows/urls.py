@@ -1,0 +1,37 @@
+"""Addresses of the screens around workflows."""
+
+from __future__ import annotations
+
+from django.urls import URLPattern, URLResolver, include, path
+
+from deskhand.web.workflows import folder_views, history_views, list_views
+
+one: list[URLPattern | URLResolver] = [
+    path("/switch", list_views.switch, name="workflow-switch"),
+    path("/switch-on", list_views.ask_switch, name="workflow-switch-on"),
+    path("/details", list_views.details, name="workflow-details"),
+    path("/details/save", list_views.save_details, name="workflow-details-save"),
+    path("/clone", list_views.clone, name="workflow-clone"),
+    path("/archive", list_views.ask_archive, name="workflow-archive"),
+    path("/archived", list_views.archived, name="workflow-archived"),
+    path("/restore", list_views.restore, name="workflow-restore"),
+    path("/history", history_views.runs, name="workflow-history"),
+    path("/history/<id:run_id>", history_views.run, name="workflow-run"),
+    path("/log", history_views.log, name="workflow-log"),
+    path("/log/file", history_views.file, name="workflow-log-file"),
+    path("/waiting", history_views.waiting, name="workflow-waiting"),
+]
+
+folders: list[URLPattern | URLResolver] = [
+    path("", folder_views.listed, name="workflow-folders"),
+    path("/add", folder_views.add, name="workflow-folder-add"),
+    path("/<id:folder_id>/rename", folder_views.rename, name="workflow-folder-rename"),
+    path("/<id:folder_id>/delete", folder_views.delete, name="workflow-folder-delete"),
+]
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("workflows", list_views.listed, name="workflows"),
+    path("workflows/many", list_views.many, name="workflows-many"),
+    path("workflows/folders", include(folders)),
+    path("workflows/<id:workflow_id>", include(one)),
+]

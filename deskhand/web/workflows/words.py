@@ -1,0 +1,172 @@
+"""Workflows in words: of which records they are, what starts them, how they stand."""
+
+from __future__ import annotations
+
+from datetime import time
+
+from babel.dates import format_time, get_day_names, get_month_names
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext, pgettext, pgettext_lazy
+
+from deskhand.automation.engine.definition import (
+    Definition,
+    Every,
+    Manual,
+    WhenCalled,
+    WhenDated,
+    WhenEvent,
+    WhenScheduled,
+    WhenTrue,
+)
+from deskhand.automation.models import Workflow
+from deskhand.crm.filters.types import Filter, leaves
+from deskhand.crm.schema import object_types
+from deskhand.crm.schema.queries import properties_of
+from deskhand.web import times
+from deskhand.web.inbox.rows import Label
+
+TYPES: dict[str, str | Promise] = {
+    "ticket": gettext_lazy("Tickets"),
+    "contact": gettext_lazy("Contacts"),
+    "company": gettext_lazy("Companies"),
+    "deal": gettext_lazy("Deals"),
+    "project": gettext_lazy("Projects"),
+}
+#: By the end of an event's kind.
+EVENTS: dict[str, str | Promise] = {
+    "created": gettext_lazy("Created"),
+    "updated": gettext_lazy("A property changed"),
+    "moved": gettext_lazy("Status changed"),
+    "closed": gettext_lazy("Closed"),
+    "reopened": gettext_lazy("Reopened"),
+    "assigned": gettext_lazy("Owner changed"),
+    "merged": gettext_lazy("Merged"),
+    "snoozed": gettext_lazy("Snoozed"),
+    "woken": gettext_lazy("Woken"),
+    "received": gettext_lazy("Message received"),
+    "sent": gettext_lazy("Reply sent"),
+    "commented": gettext_lazy("Comment written"),
+}
+
+
+def type_labels() -> dict[str, str]:
+    """Every kind of record, the account's own last."""
+    own = {key: one.plural for key, one in object_types.all_of_them().items()}
+    return {**{key: str(label) for key, label in TYPES.items()}, **own}
+
+
+def state(workflow: Workflow) -> Label:
+    if workflow.archived_at is not None:
+        return Label(pgettext("a workflow", "Archived"))
+    if workflow.is_paused:
+        return Label(pgettext("a workflow", "Paused"), "amber")
+    return Label(_("On"), "green") if workflow.is_on else Label(_("Off"))
+
+
+def lane(place: tuple[str, str]) -> str:
+    """The status that a lane belongs to, with its pipeline."""
+    pipeline, stage = place
+    if not stage:
+        return _("A status that was deleted")
+    return _("%(pipeline)s › %(status)s") % {"pipeline": _(pipeline), "status": _(stage)}
+
+
+def trigger(definition: Definition, place: tuple[str, str] | None = None) -> str:
+    """What starts the workflow, in one line."""
+    if place is not None and place[1]:
+        return _("When it reaches “%(status)s” in %(pipeline)s") % {
+            "status": _(place[1]), "pipeline": _(place[0]),
+        }  # fmt: skip
+    match definition.trigger:
+        case Manual():
+            return _("Started by hand or by another workflow")
+        case WhenTrue(condition):
+            return _when_true(
+                definition.object_type, [one for one in leaves(condition) if isinstance(one, Filter)]
+            )
+        case WhenEvent(events):
+            said = [event(one.kind) for one in events]
+            return _("Event: %(events)s") % {"events": listed(list(dict.fromkeys(said)))}
+        case WhenScheduled() as found:
+            return _schedule(found)
+        case WhenDated(_condition, name, days, minute):
+            return _dated(definition.object_type, name, days, minute)
+        case WhenCalled():
+            return _("When another system calls its address")
+
+
+def event(kind: str) -> str:
+    return str(EVENTS.get(kind.partition(".")[2], kind))
+
+
+def property_label(object_type: str, name: str) -> str:
+    prop = properties_of(object_type).get(name)
+    return _(prop.label) if prop else name
+
+
+def _when_true(object_type: str, filters: list[Filter]) -> str:
+    names = list(dict.fromkeys(property_label(object_type, one.property) for one in filters))
+    if not names:
+        return _("When filters are met")
+    return _("When filters on %(properties)s are met") % {"properties": listed(names)}
+
+
+def _schedule(found: WhenScheduled) -> str:
+    at = clock_time(found.minute)
+    match found.every:
+        case Every.DAY:
+            return _("Every day at %(time)s") % {"time": at}
+        case Every.WEEK:
+            return _("Every week: %(days)s at %(time)s") % {"days": weekdays(found.weekdays), "time": at}
+        case Every.MONTH:
+            return _("Every month on day %(day)s at %(time)s") % {"day": found.day, "time": at}
+        case Every.YEAR:
+            month = get_month_names("wide", locale=times.locale())[found.month]
+            return _("Every year on %(day)s %(month)s at %(time)s") % {
+                "day": found.day, "month": month, "time": at,
+            }  # fmt: skip
+
+
+def _dated(object_type: str, name: str, days: int, minute: int) -> str:
+    said = {"num": abs(days), "property": property_label(object_type, name), "time": clock_time(minute)}
+    if days == 0:
+        return _("On the day of “%(property)s”, at %(time)s") % said
+    if days < 0:
+        return ngettext(
+            "%(num)s day before “%(property)s”, at %(time)s", "%(num)s days before “%(property)s”, at %(time)s", -days
+        ) % said  # fmt: skip
+    return ngettext(
+        "%(num)s day after “%(property)s”, at %(time)s", "%(num)s days after “%(property)s”, at %(time)s", days
+    ) % said  # fmt: skip
+
+
+def clock_time(minute: int) -> str:
+    return format_time(time(*divmod(minute % 1440, 60)), "short", locale=times.locale())
+
+
+def weekdays(days: tuple[int, ...]) -> str:
+    names = get_day_names("wide", locale=times.locale())
+    return listed([names[day] for day in days])
+
+
+def listed(parts: list[str]) -> str:
+    shown = parts[:3]
+    if len(parts) > len(shown):
+        shown.append(_("%(count)s more") % {"count": len(parts) - len(shown)})
+    return pgettext("between the parts of a list", ", ").join(shown)
+
+
+#: What the list can be narrowed to.
+STATES: dict[str, str | Promise] = {
+    "": gettext_lazy("All states"),
+    "on": gettext_lazy("On"),
+    "off": gettext_lazy("Off"),
+    "paused": pgettext_lazy("a workflow", "Paused"),
+    "review": gettext_lazy("Needs a look"),
+}
+SORTS: dict[str, str | Promise] = {
+    "name": gettext_lazy("By name"),
+    "changed": gettext_lazy("Changed last"),
+    "created": gettext_lazy("Newest first"),
+}
