@@ -65,12 +65,12 @@ def back(request: AccountRequest) -> str:
 def switch(request: AccountRequest, workflow_id: int) -> HttpResponse:
     """Switching on asks first when records fit already (R-ACT-12, R-WF-20)."""
     workflow, on = editable(request, workflow_id), request.POST.get("on") == "1"
-    if on and not workflow.is_on and "present" not in request.POST:
-        present = enroll.count_present(workflow.account_id, workflow.pk, clock.now())
-        if present:
-            return go_to(request, ways.with_query("workflow-switch-on", [workflow.pk], back=back(request)))
     include = request.POST.get("present") == "1"
     try:
+        asks = on and not workflow.is_on and "present" not in request.POST
+        if asks and enroll.count_present(workflow.account_id, workflow.pk, clock.now()):
+            asking_url = ways.with_query("workflow-switch-on", [workflow.pk], back=back(request))
+            return go_to(request, asking_url)
         workflows.switch(workflow, on, by=request.user.pk, include_present=include)
     except Invalid as refusal:
         messages.error(request, words_of(refusal))
@@ -86,8 +86,13 @@ def switch(request: AccountRequest, workflow_id: int) -> HttpResponse:
 def ask_switch(request: AccountRequest, workflow_id: int) -> HttpResponse:
     """Who starts it: those who come, or those who are there already as well."""
     workflow = editable(request, workflow_id)
-    present = enroll.count_present(workflow.account_id, workflow.pk, clock.now())
-    count = f"{lists.number(present)}{'+' if present >= enroll.STEP else ''}"
+    try:
+        present = enroll.count_present(workflow.account_id, workflow.pk, clock.now())
+    except Invalid as refusal:
+        messages.error(request, words_of(refusal))
+        return redirect(back(request))
+    is_part = workflow.origin_stage_id is not None and present >= enroll.STEP
+    count = f"{lists.number(present)}{'+' if is_part else ''}"
     page = Asking(
         _("Switch on “%(name)s”") % {"name": workflow.name}, (_("Who starts it?"),), reverse("workflow-switch", args=[workflow.pk]),
         _("Switch on"), "zap", back(request), hidden=(("on", "1"),),

@@ -113,6 +113,12 @@ class Details:
     back_url: str
     errors: dict[str, str] = field(default_factory=dict)
 
+    def attributes(self, name: str) -> dict[str, str]:
+        """What a control says about its error; what is wrong has focus on a new page."""
+        if name not in self.errors:
+            return {}
+        return {"aria-invalid": "true", "aria-describedby": f"error-{name}", "autofocus": ""}
+
 
 @dataclass(frozen=True)
 class Asking:

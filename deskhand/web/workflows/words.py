@@ -9,6 +9,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext, pgettext, pgettext_lazy
 
+from deskhand.automation import triggers
 from deskhand.automation.engine.definition import (
     Definition,
     Every,
@@ -86,7 +87,7 @@ def trigger(definition: Definition, place: tuple[str, str] | None = None) -> str
                 definition.object_type, [one for one in leaves(condition) if isinstance(one, Filter)]
             )
         case WhenEvent(events):
-            said = [event(one.kind) for one in events]
+            said = [event(one.kind, definition.object_type) for one in events]
             return _("Event: %(events)s") % {"events": listed(list(dict.fromkeys(said)))}
         case WhenScheduled() as found:
             return _schedule(found)
@@ -96,8 +97,11 @@ def trigger(definition: Definition, place: tuple[str, str] | None = None) -> str
             return _("When another system calls its address")
 
 
-def event(kind: str) -> str:
-    return str(EVENTS.get(kind.partition(".")[2], kind))
+def event(kind: str, object_type: str = "") -> str:
+    """As people choose it where it can be chosen; else by what it is in the log."""
+    subject, _dot, did = kind.partition(".")
+    chosen = triggers.choice(object_type or subject, kind).label
+    return str(chosen if chosen != kind else EVENTS.get(did, kind))
 
 
 def property_label(object_type: str, name: str) -> str:
