@@ -31,6 +31,7 @@ from deskhand.automation import (
     runner,
     templates,
     timing,
+    undo,
     uses,
     waking,
 )
@@ -492,6 +493,7 @@ JOBS: dict[str, jobs.Handler] = {
     retention.FORGET: retention.forget,
     pausing.RELEASE: pausing.release_rest,
     waking.RECALCULATE: waking.recalculate_rest,
+    undo.JOB: undo.undo_rest,
 }
 
 

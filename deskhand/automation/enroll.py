@@ -19,6 +19,7 @@ from deskhand.automation.enrolling.index import Entry, definition_of, entry_of, 
 from deskhand.automation.enrolling.insert import WAKE
 from deskhand.crm.filters.evaluate import holds
 from deskhand.crm.records.tables import of_this_type, table_of
+from deskhand.crm.records.undoing import RUN_UNDONE
 from deskhand.events.types import Event
 from deskhand.kernel import clock, timers
 from deskhand.kernel.calendars import zone_named
@@ -42,7 +43,8 @@ def enroll_matching(account_id: int, events: Sequence[Event]) -> None:
         return
     now = clock.now()
     wanted = happening.wanted_by(index, events) + standing.wanted_by(account_id, index, events, now)
-    guards.admit(account_id, wanted, now, index.zone)
+    undone = {event.id for event in events if event.cause and event.cause.rule == RUN_UNDONE}
+    guards.admit(account_id, [one for one in wanted if one.event_id not in undone], now, index.zone)
 
 
 def sweep(account_id: int, due: Sequence[timers.DueTimer]) -> None:

@@ -149,7 +149,7 @@ class Migration(migrations.Migration):
                 ('changed_at', models.DateTimeField()),
             ],
             options={
-                'indexes': [models.Index(fields=['account_id', 'object_type', 'record_id', 'id'], name='change_of_record'), models.Index(fields=['account_id', 'object_type', 'property', 'record_id'], name='change_of_property')],
+                'indexes': [models.Index(fields=['account_id', 'object_type', 'record_id', 'id'], name='change_of_record'), models.Index(fields=['account_id', 'object_type', 'property', 'record_id'], name='change_of_property'), models.Index(condition=models.Q(('actor_kind', 'workflow')), fields=['account_id', 'actor_id', 'changed_at'], name='change_of_workflow')],
             },
         ),
         migrations.CreateModel(

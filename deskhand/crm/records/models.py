@@ -392,6 +392,11 @@ class PropertyChange(models.Model):
             models.Index(
                 fields=["account_id", "object_type", "property", "record_id"], name="change_of_property"
             ),
+            models.Index(  # what a workflow did in an hour is taken back by it
+                fields=["account_id", "actor_id", "changed_at"],
+                name="change_of_workflow",
+                condition=models.Q(actor_kind="workflow"),
+            ),
         ]
 
 

@@ -15,6 +15,8 @@ from deskhand.kernel.database.scope import current_account_id
 
 #: The cause of what comes back; the rules of a pipeline bind no correction (R-RULE-9).
 RULE = "taken_back"
+#: The cause of what comes back of an automation; nothing is automated because of it.
+RUN_UNDONE = "run_undone"
 #: What can be taken back, by property of a ticket: its column.
 UNDOABLE = {
     "hs_pipeline_stage": "stage_id",

@@ -57,8 +57,9 @@ RULES = {
     "chosen_with_reply": gettext_lazy("chosen while sending"),
     "channel_routing": gettext_lazy("the channel's routing"),
     "taken_back": gettext_lazy("taken back"),
+    "run_undone": gettext_lazy("an automation taken back"),
 }
-STATUS_RULES = RULES.keys() - {"channel_routing", "taken_back"}
+STATUS_RULES = RULES.keys() - {"channel_routing", "taken_back", "run_undone"}
 _CALL = re.compile(r"(?:(?<=\s)|^)(@[\w.-]{1,100})")
 _TAGS = re.compile(r"(<[^>]*>)")
 HISTORY = 30  # lines shown

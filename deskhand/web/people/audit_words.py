@@ -91,6 +91,7 @@ SENTENCES: dict[str, str | Promise] = {
     "workflow_folder.created": gettext_lazy("%(who)s made the folder %(what)s for workflows."),
     "workflow_folder.updated": gettext_lazy("%(who)s renamed the folder %(what)s for workflows."),
     "workflow_folder.deleted": gettext_lazy("%(who)s deleted the folder %(what)s for workflows."),
+    "workflow.undone": gettext_lazy("%(who)s took back what the workflow %(what)s did."),
     "mail_template.updated": gettext_lazy("%(who)s changed the mail %(what)s."),
     "secret.created": gettext_lazy("%(who)s added the secret %(what)s."),
     "secret.replaced": gettext_lazy("%(who)s replaced the value of the secret %(what)s."),

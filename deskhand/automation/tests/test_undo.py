@@ -1,0 +1,161 @@
+"""Taking back what a run, or a workflow's bad hour, did to records."""
+
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from deskhand.accounts.models import Membership
+from deskhand.automation import lanes, undo, workflows
+from deskhand.automation.models import Enrollment
+from deskhand.automation.undo import Extent, Why
+from deskhand.crm.pipelines import pipelines
+from deskhand.crm.records import archive, store
+from deskhand.crm.records.models import Task, Ticket
+from deskhand.events.types import Actor
+from deskhand.kernel import clock
+from deskhand.kernel.database.scope import settle as settle_hooks
+
+
+@pytest.fixture
+def closing(world, settle):
+    """A lane that gives new tickets to Grace, makes them high, closes them, and makes a task."""
+    new, by = world.stage("New"), world.ada.pk
+    for name, value in (
+        ("hubspot_owner_id", world.grace.pk),
+        ("hs_ticket_priority", "HIGH"),
+        ("hs_pipeline_stage", world.stage("Closed")),
+    ):
+        lane = lanes.add_step(
+            "ticket", new, "set_property", {"property": name, "value": value}, after=_last(new), by=by
+        )
+    lane = lanes.add_step("ticket", new, "create_task", {"title": "Ask"}, after=_last(new), by=by)
+    return workflows.switch(lane, True, by=by)
+
+
+def _last(stage_id):
+    lane = lanes.lane_of(stage_id, "ticket")
+    return workflows.definition_of(lane).steps[-1].id if lane else ""
+
+
+def run_all(settle):
+    for _round in range(4):
+        settle_hooks()
+        settle()
+
+
+def extent(lane):
+    now = clock.now()
+    return Extent(lane.pk, now - timedelta(hours=1), now + timedelta(minutes=1))
+
+
+def run_of(ticket):
+    return undo.extent_of_run(Enrollment.objects.get(record_id=ticket.pk), clock.now())
+
+
+def test_a_run_comes_back_whole_with_the_dates_of_its_move_R_CLOSE_2(world, closing, settle):
+    ticket = world.ticket()
+    other = world.ticket()
+    run_all(settle)
+    ticket.refresh_from_db()
+    assert (ticket.owner_id, ticket.priority, ticket.is_closed) == (world.grace.pk, "HIGH", True)
+    assert undo.undo(run_of(ticket), by=Actor.user(world.ada.pk), at=clock.now()) == (4, False)
+    ticket.refresh_from_db()
+    assert (ticket.owner_id, ticket.priority, ticket.stage_id) == (None, None, world.stage("New"))
+    assert (ticket.is_closed, ticket.closed_at, ticket.last_closed_at, ticket.reopened_at) == (False, None, None, None)  # fmt: skip
+    assert ticket.assigned_team_ids == []
+    other.refresh_from_db()
+    assert other.is_closed
+
+
+def test_what_people_changed_since_stays_and_is_told(world, closing, settle):
+    ticket = world.ticket()
+    run_all(settle)
+    store.change("ticket", ticket.pk, {"priority": "LOW"}, by=Actor.user(world.bob.pk))
+    found = undo.look(run_of(ticket))
+    assert [(one.property, one.why, one.by) for one in found.staying] == [
+        ("hs_ticket_priority", Why.CHANGED_SINCE, Actor.user(world.bob.pk))
+    ]
+    undo.undo(run_of(ticket), by=Actor.user(world.ada.pk), at=clock.now())
+    ticket.refresh_from_db()
+    assert (ticket.priority, ticket.is_closed) == ("LOW", False)
+
+
+def test_a_change_by_people_between_two_of_the_workflow_comes_back(world, closing, settle):
+    """A to B by the workflow, B to C by Bob, C to D by the workflow: Bob's C stands again."""
+    ticket = world.ticket()
+    run_all(settle)
+    flow = Actor(store.ActorKind.WORKFLOW, closing.pk)
+    store.change("ticket", ticket.pk, {"priority": "LOW"}, by=Actor.user(world.bob.pk))
+    store.change("ticket", ticket.pk, {"priority": "URGENT"}, by=flow)
+    undo.undo(extent(closing), by=Actor.user(world.ada.pk), at=clock.now())
+    ticket.refresh_from_db()
+    assert ticket.priority == "LOW"
+
+
+def test_a_bad_hour_is_taken_back_in_sets_and_only_once(world, closing, settle, monkeypatch):
+    tickets = [world.ticket() for _number in range(5)]
+    run_all(settle)
+    monkeypatch.setattr(undo, "BATCH", 2)
+    by = Actor.user(world.ada.pk)
+
+    def queries(limit):
+        with CaptureQueriesContext(connection) as asked:
+            undo.look(extent(closing), limit=limit)
+        return len(asked)
+
+    assert queries(1) == queries(5)
+    after, number = undo.BEGINNING, 0
+    while after is not None:
+        count, after = undo._step(extent(closing), after, by, clock.now())
+        number += count
+    assert number == 5 * 4
+    assert {Ticket.objects.get(pk=one.pk).stage_id for one in tickets} == {world.stage("New")}
+    assert undo.undo(extent(closing), by=by, at=clock.now())[0] == 0
+
+
+def test_what_can_not_be_taken_back_is_told(world, closing, settle):
+    ticket = world.ticket()
+    run_all(settle)
+    assert [(one.kind, one.count) for one in undo.stays(run_of(ticket))] == [("create_task", 1)]
+    undo.undo(run_of(ticket), by=Actor.user(world.ada.pk), at=clock.now())
+    assert Task.objects.count() == 1
+
+
+def test_where_nothing_can_come_back_to_it_stays(world, closing, settle):
+    gone, left = world.ticket(), world.ticket()
+    run_all(settle)
+    archive.archive("ticket", [gone.pk], by=Actor.user(world.ada.pk))
+    assert {one.why for one in undo.look(run_of(gone)).staying} == {Why.RECORD_GONE}
+    Membership.objects.filter(user_id=world.bob.pk).update(is_active=False)
+    flow = Actor(store.ActorKind.WORKFLOW, closing.pk)
+    store.change("ticket", left.pk, {"owner_id": world.bob.pk}, by=Actor.user(world.ada.pk))
+    store.change("ticket", left.pk, {"owner_id": world.ada.pk}, by=flow)
+    found = {one.property: one for one in undo.look(extent(closing)).staying if one.record_id == left.pk}
+    assert found["hubspot_owner_id"].why is Why.PERSON_GONE
+    assert found["hubspot_owner_id"].back == world.bob.pk
+
+
+def test_taking_back_starts_no_automation(world, closing, settle):
+    """A ticket that comes back into a status does not run its lane again, even one that runs every time."""
+    lanes.set_every_time(closing, True, by=world.ada.pk)
+    ticket = world.ticket()
+    run_all(settle)
+    undo.undo(run_of(ticket), by=Actor.user(world.ada.pk), at=clock.now())
+    run_all(settle)
+    ticket.refresh_from_db()
+    assert not ticket.is_closed
+    assert Enrollment.objects.filter(record_id=ticket.pk).count() == 1
+
+
+def test_a_rule_of_the_pipeline_is_no_obstacle_R_RULE_9(world, closing, settle):
+    from deskhand.crm.pipelines.rules import Rules
+
+    ticket = world.ticket()
+    run_all(settle)
+    found = pipelines.find("ticket", world.tickets.default.id)
+    pipelines.set_rules(found, Rules(forbids_going_back=True), by=Actor.user(world.ada.pk))
+    undo.undo(run_of(ticket), by=Actor.user(world.bob.pk), at=clock.now())
+    ticket.refresh_from_db()
+    assert ticket.stage_id == world.stage("New")

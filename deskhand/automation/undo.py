@@ -1,0 +1,354 @@
+"""Taking back what one run, or a workflow's bad hour, did to records.
+
+Only what still stands as the workflow left it comes back; what anybody changed since stays. What left the house, and
+what was made, can't be taken back and is told.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from deskhand.accounts import audit
+from deskhand.accounts.models import Membership
+from deskhand.automation.actions.registry import ACTIONS
+from deskhand.automation.models import Enrollment, StepStatus, Workflow
+from deskhand.crm.pipelines.queries import pipelines_of
+from deskhand.crm.records import store
+from deskhand.crm.records.store import Change
+from deskhand.crm.records.undoing import DATES, RUN_UNDONE
+from deskhand.crm.schema.queries import properties_of
+from deskhand.crm.schema.types import Kind, Property
+from deskhand.events.types import Actor, ActorKind
+from deskhand.kernel import jobs
+from deskhand.kernel.database import sql
+from deskhand.kernel.database.bulk import columns_of
+from deskhand.kernel.database.scope import account_scope, current_account_id
+from deskhand.kernel.jobs import Job
+
+JOB = "automation.undo"
+BATCH = 500  # records at a time
+_FILING = {"hs_pipeline"}  # comes back with the status
+
+
+@dataclass(frozen=True)
+class Extent:
+    """What is to be taken back: what a workflow did between two moments, or one of its runs did."""
+
+    workflow_id: int
+    since: datetime
+    until: datetime
+    enrollment_id: int | None = None
+
+
+class Why(StrEnum):
+    """Why something stays as it is."""
+
+    CHANGED_SINCE = "changed_since"
+    STATUS_GONE = "status_gone"
+    PERSON_GONE = "person_gone"
+    RECORD_GONE = "record_gone"
+
+
+@dataclass(frozen=True)
+class Reversal:
+    """A value that comes back; a `why` says that it does not. `by` changed it last. Values as the history has them."""
+
+    object_type: str
+    record_id: int
+    property: str
+    now: Any
+    back: Any
+    why: Why | None = None
+    by: Actor | None = None
+
+
+@dataclass(frozen=True)
+class Stays:
+    """What can't be taken back: a kind of action, how often it was done, and what it said the last times."""
+
+    kind: str
+    count: int
+    messages: tuple[str, ...]
+
+
+#: Records by kind and id, in their order.
+Place = tuple[str, int]
+BEGINNING: Place = ("", 0)
+
+
+@dataclass(frozen=True)
+class Found:
+    reversals: tuple[Reversal, ...]
+    next: Place | None = None  # where there may be more records
+
+    @property
+    def coming_back(self) -> list[Reversal]:
+        return [one for one in self.reversals if one.why is None]
+
+    @property
+    def staying(self) -> list[Reversal]:
+        return [one for one in self.reversals if one.why is not None]
+
+
+def look(extent: Extent, *, after: Place = BEGINNING, limit: int = BATCH) -> Found:
+    """What would come back of the next `limit` records, and what would not. A fixed number of queries."""
+    records = sql.rows(_RECORDS, {**_asked(extent), "type": after[0], "record": after[1], "limit": limit})
+    if not records:
+        return Found(())
+    history = _history(extent, records)
+    found = [one for triple, changes in history.items() if (one := _reversal(triple, changes)) is not None]
+    checked = _checked(found)
+    last = records[-1]
+    return Found(tuple(checked), (last[0], last[1]) if len(records) == limit else None)
+
+
+def stays(extent: Extent) -> list[Stays]:
+    """What was done and can't be taken back, most often first."""
+    kinds = [kind for kind, action in ACTIONS.items() if not action.changes]
+    asked = {**_asked(extent), "kinds": kinds, "done": StepStatus.SUCCEEDED.value}
+    return [Stays(kind, count, tuple(messages)) for kind, count, messages in sql.rows(_STAYS, asked)]
+
+
+def undo(extent: Extent, *, by: Actor, at: datetime) -> tuple[int, bool]:
+    """Take back; many records go on in a slow job. Returns how many values came back, and whether a job has the rest.
+
+    Safe to repeat: what has come back is not the workflow's any more.
+    """
+    number, following = _step(extent, BEGINNING, by, at)
+    audit.record(
+        "workflow.undone", by=by, target_type="workflow", target_id=extent.workflow_id,
+        after={"name": _name(extent), "since": extent.since.isoformat(), "until": extent.until.isoformat(), "enrollment_id": extent.enrollment_id},
+    )  # fmt: skip
+    if following is not None:
+        jobs.enqueue(
+            JOB,
+            {
+                "workflow": extent.workflow_id, "since": extent.since.isoformat(), "until": extent.until.isoformat(),
+                "enrollment": extent.enrollment_id, "by": by.id, "at": at.isoformat(), "after": list(following),
+            },
+            one_by_one=str(extent.workflow_id),
+        )  # fmt: skip
+    return number, following is not None
+
+
+def _name(extent: Extent) -> str:
+    return Workflow.objects.values_list("name", flat=True).get(
+        account_id=current_account_id(), pk=extent.workflow_id
+    )
+
+
+def undo_rest(job: Job) -> None:
+    """The slow job: a transaction a step."""
+    given = job.args
+    extent = Extent(
+        given["workflow"], datetime.fromisoformat(given["since"]), datetime.fromisoformat(given["until"]), given["enrollment"]
+    )  # fmt: skip
+    by, at = Actor.user(given["by"]), datetime.fromisoformat(given["at"])
+    after: Place | None = (given["after"][0], given["after"][1])
+    while after is not None:
+        job.give_way()
+        with account_scope(job.account_id):
+            _number, after = _step(extent, after, by, at)
+
+
+def _step(extent: Extent, after: Place, by: Actor, at: datetime) -> tuple[int, Place | None]:
+    found = look(extent, after=after)
+    by_type: dict[str, dict[int, list[Reversal]]] = defaultdict(lambda: defaultdict(list))
+    for one in found.coming_back:
+        by_type[one.object_type][one.record_id].append(one)
+    for object_type, by_record in sorted(by_type.items()):
+        changes = [
+            Change(pk, _values(object_type, ones), rule=RUN_UNDONE) for pk, ones in sorted(by_record.items())
+        ]
+        dates = _dates(extent, object_type, by_record)
+        store.change_many(object_type, changes, by=by, at=at)
+        store.change_many(
+            object_type, [Change(pk, values) for pk, values in sorted(dates.items())], by=by, at=at
+        )
+    return len(found.coming_back), found.next
+
+
+def _values(object_type: str, ones: Iterable[Reversal]) -> dict[str, Any]:
+    known = properties_of(object_type)
+    return {
+        known[one.property].column or one.property: _stored(known[one.property], one.back) for one in ones
+    }
+
+
+def _stored(prop: Property, value: Any) -> Any:
+    if prop.column and prop.kind is Kind.DATETIME and isinstance(value, str):
+        return datetime.fromisoformat(value)
+    if value is None and prop.kind is Kind.REFS:
+        return []
+    return value
+
+
+def _dates(
+    extent: Extent, object_type: str, by_record: Mapping[int, Sequence[Reversal]]
+) -> dict[int, dict[str, Any]]:
+    """The dates of those whose status comes back, as if neither move had been: what the workflow's brought or took as it
+    was before, the rest as it is now (R-CLOSE-1, 2)."""
+    moved = [
+        pk for pk, ones in by_record.items() if any(_is_stage(object_type, one.property) for one in ones)
+    ]
+    if not moved:
+        return {}
+    columns = sorted(set(DATES.values()) & columns_of(store.model_of(object_type)).keys())
+    query = f"select id, {', '.join(columns)} from {store.table_of(object_type)} where account_id = %s and id = any(%s) order by id for no key update"
+    found = {
+        pk: dict(zip(columns, values, strict=True))
+        for pk, *values in sql.rows(query, [current_account_id(), moved])
+    }
+    asked = {**_asked(extent), "type": object_type, "records": moved, "dates": list(DATES)}
+    for record_id, name, old in sql.rows(_DATES, asked):
+        value = sql.loads(old)
+        found[record_id][DATES[name]] = datetime.fromisoformat(value) if value else None
+    return found
+
+
+def _is_stage(object_type: str, name: str) -> bool:
+    return properties_of(object_type)[name].column == "stage_id"
+
+
+# ── looking ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+_Triple = tuple[str, int, str]
+
+
+@dataclass
+class _Entry:
+    id: int
+    old: Any
+    new: Any
+    by: Actor
+    is_ours: bool
+
+
+def _asked(extent: Extent) -> dict[str, Any]:
+    return {
+        "account": current_account_id(), "workflow": extent.workflow_id, "since": extent.since, "until": extent.until,
+        "enrollment": extent.enrollment_id,
+    }  # fmt: skip
+
+
+#: The workflow's own changes; of one run, those whose event it caused.
+_OURS = """
+from crm_propertychange c
+where c.account_id = %(account)s and c.actor_kind = 'workflow' and c.actor_id = %(workflow)s
+  and c.changed_at >= %(since)s and c.changed_at <= %(until)s and left(c.property, 1) <> '@'
+  and (%(enrollment)s::bigint is null or exists (
+      select 1 from events_event e where e.account_id = c.account_id and e.id = c.event_id
+        and (e.cause->>'enrollment_id')::bigint = %(enrollment)s))
+"""
+_RECORDS = f"""
+select distinct c.object_type, c.record_id {_OURS}
+  and (c.object_type, c.record_id) > (%(type)s, %(record)s)
+order by 1, 2 limit %(limit)s
+"""
+#: From the first change of ours on, whoever made them; newest first.
+_HISTORY = f"""
+with ours as (select c.id, c.object_type, c.record_id, c.property {_OURS}
+    and (c.object_type, c.record_id) in (select * from unnest(%(types)s::text[], %(records)s::bigint[]))),
+first as (select object_type, record_id, property, min(id) as id from ours group by 1, 2, 3)
+select h.object_type, h.record_id, h.property, h.id, h.old, h.new, h.actor_kind, h.actor_id, h.id in (select id from ours)
+from first f join crm_propertychange h on h.account_id = %(account)s and h.object_type = f.object_type and h.record_id = f.record_id
+    and h.property = f.property and h.id >= f.id
+order by 1, 2, 3, 4 desc
+"""
+_DATES = f"""
+select distinct on (c.record_id, c.property) c.record_id, c.property, c.old {_OURS}
+  and c.object_type = %(type)s and c.record_id = any(%(records)s) and c.property = any(%(dates)s)
+order by c.record_id, c.property, c.id
+"""
+_STAYS = """
+select kind, count(*), (array_agg(message order by id desc))[1:5] from automation_steplog
+where account_id = %(account)s and workflow_id = %(workflow)s and at >= %(since)s and at <= %(until)s
+  and (%(enrollment)s::bigint is null or enrollment_id = %(enrollment)s) and kind = any(%(kinds)s) and status = %(done)s
+group by kind order by 2 desc, 1
+"""
+
+
+def _history(extent: Extent, records: Sequence[tuple[str, int]]) -> dict[_Triple, list[_Entry]]:
+    types, ids = [object_type for object_type, _pk in records], [pk for _type, pk in records]
+    found: dict[_Triple, list[_Entry]] = defaultdict(list)
+    for object_type, record_id, name, pk, old, new, actor_kind, actor_id, is_ours in sql.rows(
+        _HISTORY, {**_asked(extent), "types": types, "records": ids}
+    ):
+        by = Actor(ActorKind(actor_kind), actor_id)
+        found[object_type, record_id, name].append(_Entry(pk, sql.loads(old), sql.loads(new), by, is_ours))
+    return found
+
+
+def _reversal(triple: _Triple, changes: Sequence[_Entry]) -> Reversal | None:
+    """The last stretch of our own changes goes; before it somebody else's value stands, and comes back."""
+    object_type, record_id, name = triple
+    prop = properties_of(object_type).get(name)
+    if prop is None or prop.read_only or prop.is_computed or name in _FILING or name in DATES:
+        return None
+    newest = changes[0]
+    if not newest.is_ours:
+        return Reversal(object_type, record_id, name, newest.new, None, Why.CHANGED_SINCE, newest.by)
+    back = newest.old
+    for entry in changes[1:]:
+        if not entry.is_ours:
+            break
+        back = entry.old
+    return (
+        None
+        if back == newest.new
+        else Reversal(object_type, record_id, name, newest.new, back, None, newest.by)
+    )
+
+
+def _checked(found: Sequence[Reversal]) -> list[Reversal]:
+    """What can't come back, because it or where it came from is gone, stays."""
+    alive = _alive(found)
+    people = {one.back for one in found if one.back and _column(one) == "owner_id"}
+    members = set(
+        Membership.objects.filter(
+            account_id=current_account_id(), user_id__in=people, is_active=True, has_seat=True
+        ).values_list("user_id", flat=True)
+    )
+    checked = []
+    for one in found:
+        why = one.why
+        if (one.object_type, one.record_id) not in alive:
+            why = Why.RECORD_GONE
+        elif why is None and _column(one) == "stage_id" and not _has_stage(one.object_type, one.back):
+            why = Why.STATUS_GONE
+        elif why is None and _column(one) == "owner_id" and one.back and one.back not in members:
+            why = Why.PERSON_GONE
+        checked.append(Reversal(one.object_type, one.record_id, one.property, one.now, one.back, why, one.by))
+    return checked
+
+
+def _alive(found: Sequence[Reversal]) -> set[tuple[str, int]]:
+    wanted: dict[str, set[int]] = defaultdict(set)
+    for one in found:
+        wanted[one.object_type].add(one.record_id)
+    return {
+        (object_type, pk)
+        for object_type, ids in wanted.items()
+        for (pk,) in sql.rows(
+            f"select id from {store.table_of(object_type)} where account_id = %s and id = any(%s) and archived_at is null",
+            [current_account_id(), sorted(ids)],
+        )
+    }
+
+
+def _column(one: Reversal) -> str:
+    return properties_of(one.object_type)[one.property].column or ""
+
+
+def _has_stage(object_type: str, stage_id: Any) -> bool:
+    return any(pipeline.stage(stage_id) for pipeline in pipelines_of(object_type).pipelines)
+
+
+def extent_of_run(enrollment: Enrollment, now: datetime) -> Extent:
+    """All that one enrollment did until now."""
+    return Extent(enrollment.workflow_id, enrollment.enrolled_at, enrollment.ended_at or now, enrollment.pk)
