@@ -132,9 +132,7 @@ class Runner(BatchClaimer[Run]):
         ]  # fmt: skip
 
     def work(self, account_id: int, rows: Sequence[Run]) -> None:
-        batch = _Batch(account_id, list(rows), clock.now())
-        with translation.override(batch.locale):
-            batch.go()
+        go(account_id, rows, clock.now())
 
     def failed(self, account_id: int, row: Run, error: Exception) -> None:
         """Try later; after the last try the run ends as failed and its workflow asks for a look (R-LOG-7)."""
@@ -152,6 +150,13 @@ class Runner(BatchClaimer[Run]):
 
     def row_id(self, row: Run) -> int:
         return row.id
+
+
+def go(account_id: int, rows: Sequence[Run], now: datetime) -> None:
+    """Move claimed runs along as far as they come at `now`."""
+    batch = _Batch(account_id, list(rows), now)
+    with translation.override(batch.locale):
+        batch.go()
 
 
 class _Batch:
