@@ -6,12 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from django.utils.translation import gettext as _
-
 from deskhand.accounts.policy import visible
-from deskhand.accounts.types import Reach, Viewer
-from deskhand.crm.filters.schema_source import SchemaSource, Tables
-from deskhand.crm.filters.sql import to_sql
+from deskhand.accounts.types import Viewer
 from deskhand.crm.filters.types import (
     EVERYTHING,
     AllOf,
@@ -19,15 +15,12 @@ from deskhand.crm.filters.types import (
     Condition,
     Filter,
     Operator,
-    leaves_by_type,
 )
-from deskhand.crm.records.tables import table_of
-from deskhand.crm.schema.queries import properties_of
-from deskhand.kernel import clock
+from deskhand.crm.records import selecting
+from deskhand.crm.records.selecting import CAP
 from deskhand.kernel.database import sql
-from deskhand.kernel.errors import Invalid
 
-CAP = 1000  # a count stops here and says 999+
+__all__ = ["CAP", "KEPT", "Selection", "condition_sql", "count", "where"]
 
 KEPT = "not t.is_spam and t.archived_at is null"
 
@@ -58,11 +51,9 @@ def where(viewer: Viewer, selection: Selection) -> tuple[str, list[Any]]:
 
 def condition_sql(viewer: Viewer, condition: Condition, zone: ZoneInfo) -> tuple[str, list[Any]]:
     """The condition alone. One that only open tickets meet says so first, in the words of the indexes."""
-    _require_in_reach(viewer, condition)
-    names = {kind: table_of(kind) for kind in ("ticket", *ASSOCIATED)}
-    source = SchemaSource(Tables(viewer.account_id, names, properties_of), "ticket", "t")
+    selecting.require_in_reach(viewer, "ticket", condition)
     is_open = _asks_for_open(condition)
-    made = to_sql(_the_rest(condition) if is_open else condition, source, now=clock.now(), zone=zone)
+    made = selecting.condition_sql(viewer, "ticket", _the_rest(condition) if is_open else condition, zone)
     return (f"not t.is_closed and {made.text}" if is_open else made.text), list(made.params)
 
 
@@ -71,26 +62,6 @@ def _the_rest(condition: Condition) -> Condition:
     if isinstance(condition, AllOf):
         return AllOf(tuple(_the_rest(part) for part in condition.parts))
     return EVERYTHING if _is_open(condition) else condition
-
-
-ASSOCIATED = ("contact", "company")
-
-
-def may_filter_by(viewer: Viewer, object_type: str) -> bool:
-    """Who doesn't see all contacts could find out about the others by filtering tickets by them."""
-    return object_type == "ticket" or (
-        object_type in ASSOCIATED and visible(viewer, object_type).reach is Reach.ALL
-    )
-
-
-def _require_in_reach(viewer: Viewer, condition: Condition) -> None:
-    for object_type, leaf in leaves_by_type(condition, "ticket"):
-        if not may_filter_by(viewer, object_type):
-            raise Invalid(
-                _("You may not filter by this."),
-                field="filter",
-                value=leaf.property if isinstance(leaf, Filter) else object_type,
-            )
 
 
 def _asks_for_open(condition: Condition) -> bool:

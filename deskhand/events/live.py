@@ -29,6 +29,8 @@ def tell_pages(account_id: int, events: Sequence[Event]) -> None:
             names += [f"ticket-{ticket_id}", "views"]
         elif event.object_type == "thread":
             names.append("views")
+        elif event.object_type in ("deal", "project") or event.object_type.startswith("2-"):
+            names.append("records")
         elif event.object_type == "user":
             names.append(f"user-{event.object_id}")
     signal(account_id, names)

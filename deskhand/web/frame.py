@@ -25,9 +25,11 @@ from deskhand.web import keys, live, settings_side
 from deskhand.web.contacts import side as contacts_side
 from deskhand.web.jinja import render
 from deskhand.web.middleware import AccountRequest
+from deskhand.web.records import kinds as record_kinds
 from deskhand.web.shell import NavItem, Person, Shell, SideLink, SideSection, Toast, Viewer
 from deskhand.web.workflows import side as workflows_side
 
+RECORDS = "record-"  # and the key of a kind: the area of its screens
 UNDO = "undo:"  # and the address, as the tags of a message whose toast offers the way back
 VIEW_LABELS = {
     "unassigned": (gettext_lazy("Unassigned"), "circle-dashed"),
@@ -130,9 +132,11 @@ def shell(request: AccountRequest, *, area: str = "inbox", view: str = "") -> Sh
     if is_setting:
         side = settings_side.sections(request.viewer, area, own_links)
     if area == "contacts":
-        side = contacts_side.sections(request.viewer, view)
+        side = (*contacts_side.sections(request.viewer, view), *record_kinds.sections(request.viewer, ""))
     if area == "workflows" and view:
         side = workflows_side.sections(request.viewer, view)
+    if area.startswith(RECORDS):
+        side = record_kinds.sections(request.viewer, area.removeprefix(RECORDS))
     unread = reading.unread(request.viewer)
     return Shell(
         viewer=person_of_viewer(request),
@@ -167,6 +171,8 @@ def shell(request: AccountRequest, *, area: str = "inbox", view: str = "") -> Sh
 
 
 def _side_title(area: str) -> str:
+    if area.startswith(RECORDS):
+        return _("Records")
     return {"contacts": _("Contacts"), "workflows": _("Workflows")}.get(area) or _("Settings")
 
 
@@ -196,6 +202,9 @@ def _nav(request: AccountRequest, area: str) -> tuple[NavItem, ...]:
     if access.may_open(request.viewer, request.account):
         workflows = reverse("workflows")
         items.insert(-1, NavItem("workflows", _("Workflows"), "workflow", workflows, on_phone=False))
+    for kind in record_kinds.kinds(request.viewer):
+        address = record_kinds.url(kind, "records")
+        items.insert(-1, NavItem(f"{RECORDS}{kind.key}", kind.label, kind.icon, address, on_phone=False))
     if request.member.sees_start and policy.can(request.viewer, Action.EDIT_ACCOUNT):
         items.insert(0, NavItem("start", _("Get started"), "rocket", reverse("start"), on_phone=False))
     return tuple(replace(item, current=item.key == area) for item in items)

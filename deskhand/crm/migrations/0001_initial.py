@@ -432,6 +432,14 @@ class Migration(migrations.Migration):
             model_name='project',
             index=models.Index(fields=['account_id', 'stage', '-sort_at', '-id'], name='project_in_stage'),
         ),
+        migrations.AddIndex(
+            model_name='project',
+            index=models.Index(fields=['account_id', '-sort_at', '-id'], name='project_in_order'),
+        ),
+        migrations.AddIndex(
+            model_name='project',
+            index=models.Index(fields=['account_id', 'name', 'id'], name='project_by_name'),
+        ),
         migrations.AddConstraint(
             model_name='pipeline',
             constraint=models.UniqueConstraint(fields=('account_id', 'object_type', 'key'), name='pipeline_key_once'),
@@ -441,8 +449,24 @@ class Migration(migrations.Migration):
             index=models.Index(fields=['account_id', 'stage', '-sort_at', '-id'], name='deal_in_stage'),
         ),
         migrations.AddIndex(
+            model_name='deal',
+            index=models.Index(fields=['account_id', '-sort_at', '-id'], name='deal_in_order'),
+        ),
+        migrations.AddIndex(
+            model_name='deal',
+            index=models.Index(fields=['account_id', 'name', 'id'], name='deal_by_name'),
+        ),
+        migrations.AddIndex(
             model_name='customobject',
             index=models.Index(fields=['account_id', 'object_type', '-sort_at', '-id'], name='custom_of_type'),
+        ),
+        migrations.AddIndex(
+            model_name='customobject',
+            index=models.Index(fields=['account_id', 'stage', '-sort_at', '-id'], name='custom_in_stage'),
+        ),
+        migrations.AddIndex(
+            model_name='customobject',
+            index=models.Index(fields=['account_id', 'object_type', 'name', 'id'], name='custom_by_name'),
         ),
         migrations.AddIndex(
             model_name='ticket',

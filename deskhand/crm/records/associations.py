@@ -9,7 +9,9 @@ from django.utils.translation import gettext as _
 
 from deskhand.crm.records import history
 from deskhand.crm.records.history import Line
-from deskhand.crm.schema.defaults import ASSOCIATION_TYPES
+from deskhand.crm.records.tables import table_of
+from deskhand.crm.schema import object_types
+from deskhand.crm.schema.defaults import ASSOCIATION_TYPES, UNNUMBERED
 from deskhand.events import log
 from deskhand.events.types import Actor, NewEvent
 from deskhand.kernel import clock
@@ -46,7 +48,7 @@ def unlink_many(links: Sequence[Link]) -> None:
 def connect(
     from_type: str, from_id: int, to_type: str, to_id: int, *, by: Actor, at: datetime | None = None
 ) -> bool:
-    """Link two records as somebody asked: with an event and a line in the history of each ticket.
+    """Link two records as somebody asked: with an event and a line in the history of each that stands in pipelines.
 
     False where they are linked already. Raises Invalid for kinds that can't be linked and for a record with itself.
     """
@@ -75,26 +77,26 @@ def part(
 def _tell(did: str, link: Link, by: Actor, at: datetime) -> None:
     from_type, from_id, to_type, to_id = link
     sides = [(from_type, from_id, to_type, to_id), (to_type, to_id, from_type, from_id)]
-    of_tickets = [side for side in sides if side[0] == "ticket"]
-    versions = dict(
-        sql.rows(
-            "select id, version from crm_ticket where account_id = %s and id = any(%s)",
-            [current_account_id(), [side[1] for side in of_tickets]],
-        )
-    )
+    told = [side for side in sides if side[0] not in ("contact", "company")]
     events = log.record_many(
         [
-            NewEvent(f"ticket.{did}", "ticket", pk, versions.get(pk, 1), by, at, {"to_type": kind, "to_id": other})
-            for _ticket, pk, kind, other in of_tickets
+            NewEvent(f"{own}.{did}", own, pk, _version(own, pk), by, at, {"to_type": kind, "to_id": other})
+            for own, pk, kind, other in told
         ]
-    )  # fmt: skip
+    )
     history.note_many(
         [
-            Line("ticket", pk, history.LINK, {"did": did, "type": kind, "id": other}, by, event.id)
-            for (_ticket, pk, kind, other), event in zip(of_tickets, events, strict=True)
+            Line(own, pk, history.LINK, {"did": did, "type": kind, "id": other}, by, event.id)
+            for (own, pk, kind, other), event in zip(told, events, strict=True)
         ],
         at,
     )
+
+
+def _version(object_type: str, record_id: int) -> int:
+    query = f"select version from {table_of(object_type)} where account_id = %s and id = %s"
+    found = sql.row(query, [current_account_id(), record_id])
+    return int(found[0]) if found else 1
 
 
 _INSERT = """
@@ -110,7 +112,7 @@ where a.account_id = %s and (a.from_type, a.from_id, a.to_type, a.to_id) = (x.fr
 
 def _sides(link: Link) -> list[tuple[str, int, str, int, int]]:
     from_type, from_id, to_type, to_id = link
-    there, back = ASSOCIATION_TYPES.get((from_type, to_type)), ASSOCIATION_TYPES.get((to_type, from_type))
+    there, back = _type_id(from_type, to_type), _type_id(to_type, from_type)
     if there is None or back is None:
         raise Invalid(
             _("A %(from_type)s can't be linked to a %(to_type)s.")
@@ -119,6 +121,14 @@ def _sides(link: Link) -> list[tuple[str, int, str, int, int]]:
             value=f"{from_type}/{to_type}",
         )
     return [(from_type, from_id, to_type, to_id, there), (to_type, to_id, from_type, from_id, back)]
+
+
+def _type_id(from_type: str, to_type: str) -> int | None:
+    """Links of projects and of an account's own kinds have no number of their own in the API."""
+    has_none = [
+        kind for kind in (from_type, to_type) if kind == "project" or kind in object_types.all_of_them()
+    ]
+    return ASSOCIATION_TYPES.get((from_type, to_type), UNNUMBERED if has_none else None)
 
 
 def linked_ids(

@@ -14,7 +14,7 @@ from deskhand.kernel.database import bulk
 from deskhand.kernel.database.scope import current_account_id
 
 #: Where a change names its property; no property can be called so.
-TASK, LINK, SPLIT = "@task", "@link", "@split"
+TASK, LINK, SPLIT, NOTE = "@task", "@link", "@split", "@note"
 
 
 @dataclass(frozen=True)

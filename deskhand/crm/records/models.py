@@ -311,7 +311,11 @@ class Deal(Record, Filed):
     sort_at = models.DateTimeField()
 
     class Meta:
-        indexes = [models.Index(fields=["account_id", "stage", "-sort_at", "-id"], name="deal_in_stage")]
+        indexes = [
+            models.Index(fields=["account_id", "stage", "-sort_at", "-id"], name="deal_in_stage"),
+            models.Index(fields=["account_id", "-sort_at", "-id"], name="deal_in_order"),
+            models.Index(fields=["account_id", "name", "id"], name="deal_by_name"),
+        ]
 
 
 class Project(Record, Filed):
@@ -319,7 +323,11 @@ class Project(Record, Filed):
     sort_at = models.DateTimeField()
 
     class Meta:
-        indexes = [models.Index(fields=["account_id", "stage", "-sort_at", "-id"], name="project_in_stage")]
+        indexes = [
+            models.Index(fields=["account_id", "stage", "-sort_at", "-id"], name="project_in_stage"),
+            models.Index(fields=["account_id", "-sort_at", "-id"], name="project_in_order"),
+            models.Index(fields=["account_id", "name", "id"], name="project_by_name"),
+        ]
 
 
 class CustomObject(Record):
@@ -336,7 +344,9 @@ class CustomObject(Record):
 
     class Meta:
         indexes = [
-            models.Index(fields=["account_id", "object_type", "-sort_at", "-id"], name="custom_of_type")
+            models.Index(fields=["account_id", "object_type", "-sort_at", "-id"], name="custom_of_type"),
+            models.Index(fields=["account_id", "stage", "-sort_at", "-id"], name="custom_in_stage"),
+            models.Index(fields=["account_id", "object_type", "name", "id"], name="custom_by_name"),
         ]
 
 

@@ -16,7 +16,7 @@ from deskhand.crm.pipelines import pipelines
 from deskhand.crm.pipelines.pipelines import CLOSED, OPEN, NewStage
 from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.pipelines.types import PipelineSet, PipelineValue, StageValue
-from deskhand.crm.records import associations, filterable, store
+from deskhand.crm.records import associations, filterable, guard, store
 from deskhand.crm.records.checking import checked, require, required_of
 from deskhand.crm.records.store import FILED, Applied, Change
 from deskhand.crm.records.tables import TABLES, model_of, of_this_type, table_of
@@ -157,18 +157,18 @@ def _row(
         "properties": {
             name: store.plain(value) for name, value in values.items() if name not in columns and value not in (None, [])
         },
-        **_place(object_type, values, at),
+        **_place(object_type, values, by, at),
     }  # fmt: skip
 
 
-def _place(object_type: str, values: Mapping[str, Any], at: datetime) -> dict[str, Any]:
+def _place(object_type: str, values: Mapping[str, Any], by: Actor, at: datetime) -> dict[str, Any]:
     """Where the record begins (R-DM-1, R-DM-4, R-OBJ-1)."""
     pipeline_id, stage_id = values.get("pipeline_id"), values.get("stage_id")
     if not _is_filed(object_type):
         if pipeline_id is not None or stage_id is not None:
             raise _no_pipelines(object_type)
         return {"pipeline_id": None, "stage_id": None, "is_closed": False, "stage_entered_at": None}
-    pipeline, stage = _beginning(pipelines_of(object_type), pipeline_id, stage_id)
+    pipeline, stage = _beginning(pipelines_of(object_type), pipeline_id, stage_id, by)
     return {
         "pipeline_id": pipeline.id, "stage_id": stage.id, "is_closed": not stage.is_open, "stage_entered_at": at,
         "closed_at": at if not stage.is_open and pipeline.sets_close_date else None,  # R-CLOSE-9
@@ -176,7 +176,10 @@ def _place(object_type: str, values: Mapping[str, Any], at: datetime) -> dict[st
     }  # fmt: skip
 
 
-def _beginning(known: PipelineSet, pipeline_id: Any, stage_id: Any) -> tuple[PipelineValue, StageValue]:
+def _beginning(
+    known: PipelineSet, pipeline_id: Any, stage_id: Any, by: Actor
+) -> tuple[PipelineValue, StageValue]:
+    """Raises Invalid, too, where people may not create records in this status (R-RULE-5)."""
     pipeline = known.default
     if pipeline_id is not None:
         named = next((pipeline for pipeline in known.pipelines if pipeline.id == pipeline_id), None)
@@ -188,7 +191,7 @@ def _beginning(known: PipelineSet, pipeline_id: Any, stage_id: Any) -> tuple[Pip
             )
         pipeline = named
     if stage_id is None:
-        return pipeline, pipeline.first_open
+        return pipeline, guard.first_stage(pipeline, by)
     stage = pipeline.stage(known.stage(stage_id).id)
     if stage is None:  # R-DM-6: a status of another pipeline needs its pipeline named
         raise Invalid(
@@ -197,6 +200,7 @@ def _beginning(known: PipelineSet, pipeline_id: Any, stage_id: Any) -> tuple[Pip
             value=stage_id,
             hint=_("Choose one of its statuses."),
         )
+    guard.check_creation(pipeline, stage, by)
     return pipeline, stage
 
 

@@ -271,3 +271,5 @@ ASSOCIATION_TYPES: dict[tuple[str, str], int] = {
     ("deal", "ticket"): 27, ("ticket", "deal"): 28,
     ("ticket", "ticket"): 452, ("contact", "contact"): 449, ("company", "company"): 450, ("deal", "deal"): 451,
 }  # fmt: skip
+#: The type of links whose kinds are not named above.
+UNNUMBERED = 1

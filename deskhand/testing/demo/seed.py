@@ -35,7 +35,7 @@ from deskhand.kernel.database import sql
 from deskhand.kernel.database.scope import account_scope, settle
 from deskhand.routing import availability, rules
 from deskhand.routing.types import Option, Status, Strategy
-from deskhand.testing.demo import company
+from deskhand.testing.demo import company, records
 
 TICKETS = 300
 DAYS = 90
@@ -74,6 +74,7 @@ def seed(say: Say = lambda text: None) -> bool:
         _filter_junk(channels["support"], now)
         _automate(account, staff, now)
         _set_hours(account, staff, now)
+        records.make([staff.by_username[name].pk for name in ("ada", "emma", "mette")], now)
     return True
 
 

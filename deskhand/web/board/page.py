@@ -28,6 +28,7 @@ from deskhand.web.filters.editing import Groups, condition
 from deskhand.web.filters.words import Words
 from deskhand.web.frame import count_text
 from deskhand.web.middleware import AccountRequest
+from deskhand.web.objects.tabs import sort_for
 from deskhand.web.shell import Person
 
 
@@ -133,7 +134,7 @@ class BoardOf:
         kept = f"?{urlencode(filters)}" if filters else ""
         is_automating = policy.can(self.viewer, Action.EDIT_LANES)
         return {
-            "title": _(self.pipeline.label), "pipelines": self._pipelines(),
+            "sort": sort_for("ticket"), "title": _(self.pipeline.label), "pipelines": self._pipelines(),
             "url": reverse("board", args=[self.pipeline.id]) + kept,
             "table_url": reverse("table", args=[self.pipeline.id]) + kept,
             "automate_url": reverse("automate", args=[self.pipeline.id]) if is_automating else "",
@@ -161,7 +162,7 @@ class BoardOf:
         return rows.Column(
             stage_id=stage.id, status=labels.status(stage), count_text=count_text(count) or "0",
             cards=tuple(self.card(one) for one in found), more_url=self._more_url(stage, after, shown),
-            shown=shown, create_url=self._create_url(stage),
+            shown=shown, create_url=self._create_url(stage), sort=sort_for("ticket"),
         )  # fmt: skip
 
     def _more_url(self, stage: StageValue, after: str, shown: str) -> str:

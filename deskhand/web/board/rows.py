@@ -7,6 +7,7 @@ from datetime import datetime
 
 from deskhand.web.filters.bar import Bar
 from deskhand.web.inbox.rows import Label
+from deskhand.web.objects.tabs import Sort
 from deskhand.web.shell import Person
 
 
@@ -32,6 +33,7 @@ class Card:
     owner: Person | None
     move_url: str  # the page without scripts
     moved_url: str  # POST; empty when the viewer may not
+    next_due: datetime | None = None  # of its open tasks
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,7 @@ class Column:
     more_url: str
     shown: str  # "stage:count": what a refresh shows again
     create_url: str
+    sort: Sort
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,7 @@ class ViewBar:
 
 @dataclass(frozen=True)
 class BoardPage:
+    sort: Sort
     title: str
     pipelines: tuple[PipelineLink, ...]
     columns: tuple[Column, ...]
@@ -70,6 +74,7 @@ class BoardPage:
     create_url: str
     bar: Bar
     view: ViewBar | None = None
+    signal: str = "views"  # when it is read again
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from deskhand.kernel.errors import Invalid
 from deskhand.web import labels
 from deskhand.web.board.page import BoardOf, columns_and_sort
 from deskhand.web.board.rows import PipelineLink, ViewBar
+from deskhand.web.choices import Tab
 from deskhand.web.filters.bar import OWN, Bar
 from deskhand.web.filters.editing import condition
 from deskhand.web.inbox import property_values
@@ -28,6 +29,7 @@ from deskhand.web.inbox.panel_rows import Editor
 from deskhand.web.inbox.property_values import OWNER, STATUS, TEAMS, People, Typed
 from deskhand.web.inbox.rows import Label
 from deskhand.web.middleware import AccountRequest
+from deskhand.web.objects.tabs import Sort as RecordSort
 from deskhand.web.shell import Person
 
 #: Shorter than the property's own label, where it heads a column.
@@ -86,6 +88,7 @@ class ColumnChoice:
 
 @dataclass(frozen=True)
 class TablePage:
+    sort: RecordSort
     title: str
     pipelines: tuple[PipelineLink, ...]
     url: str  # the board
@@ -100,6 +103,9 @@ class TablePage:
     columns_url: str
     kept: tuple[tuple[str, str], ...] = field(default_factory=tuple)  # of the address
     view: ViewBar | None = None
+    text: str = ""  # that is looked for, where names can be searched
+    lists: tuple[Tab, ...] = ()
+    search_url: str = ""
 
 
 def label_of(name: str) -> str:

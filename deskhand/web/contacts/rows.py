@@ -134,7 +134,7 @@ class Link:
 class TimelineItem:
     """One thing that happened. Messages have words, changes what was there before."""
 
-    kind: Literal["in", "out", "event", "change"]
+    kind: Literal["in", "out", "event", "change", "note"]
     at: datetime
     icon: str
     title: str
@@ -210,6 +210,7 @@ class FormField:
     choices: tuple[Choice, ...] = ()
     autocomplete: str = "off"
     is_required: bool = False
+    is_many: bool = False  # several of the choices
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from deskhand.kernel.errors import Invalid
 from deskhand.web.choices import Choice
 from deskhand.web.filters import editing
 from deskhand.web.filters.editing import Groups, Item, Spot
-from deskhand.web.filters.words import TYPE_WORDS, UNIT_WORDS, WINDOW_WORDS, Words, default_operator
+from deskhand.web.filters.words import UNIT_WORDS, WINDOW_WORDS, Words, default_operator
 from deskhand.web.refusals import words_of
 
 #: What of an address belongs to the form and goes when it is done.
@@ -81,13 +81,14 @@ class BarOf:
 
     def __init__(self, words: Words, query: QueryDict, path: str, parts: Mapping[str, str]) -> None:
         self.words, self.query, self.path, self.parts = words, query, path, parts
-        self.groups: Groups = editing.read(query.get("f", ""))
+        self.root = words.root
+        self.groups: Groups = editing.read(query.get("f", ""), self.root)
         words.require(item for group in self.groups for item in group)
         self.spot = editing.spot_of(query.get("edit", ""))
 
     def url(self, groups: Groups, **more: str) -> str:
         kept = [(name, value) for name, values in self.query.lists() if name not in OWN for value in values]
-        written = editing.write(groups)
+        written = editing.write(groups, self.root)
         asked = [*kept, *([("f", written)] if written else []), *more.items()]
         return f"{self.path}?{urlencode(asked)}" if asked else self.path
 
@@ -122,7 +123,7 @@ class BarOf:
     def _save_url(self) -> str:
         if "save" not in self.parts:
             return ""
-        asked = [("f", editing.write(self.groups)), ("sort", self.query.get("sort", ""))]
+        asked = [("f", editing.write(self.groups, self.root)), ("sort", self.query.get("sort", ""))]
         return f"{self.parts['save']}&{urlencode([pair for pair in asked if pair[1]])}"
 
     def _chip(self, item: Item, spot: Spot) -> Chip:
@@ -137,7 +138,7 @@ class BarOf:
     def _offers(self, spot: Spot) -> tuple[Offers, ...]:
         found = (
             Offers(
-                str(TYPE_WORDS[object_type]),
+                self.words.type_label(object_type),
                 tuple(
                     Offer(
                         _(prop.label),
@@ -146,7 +147,7 @@ class BarOf:
                     for prop in self.words.offered(object_type)
                 ),
             )
-            for object_type in TYPE_WORDS
+            for object_type in self.words.types
         )
         return tuple(one for one in found if one.offers)
 
@@ -166,7 +167,7 @@ class BarOf:
         values = self._values(there)
         kept = [(n, v) for n, vs in self.query.lists() if n not in OWN for v in vs]
         hidden = [
-            ("f", editing.write(self.groups)),
+            ("f", editing.write(self.groups, self.root)),
             ("edit", str(self.spot)),
             ("prop", f"{object_type}.{prop.name}"),
         ]

@@ -35,7 +35,7 @@ LONGEST = 6000  # characters of filters in an address
 
 @dataclass(frozen=True)
 class Item:
-    """One filter, on the ticket or on its contact or company."""
+    """One filter, on the record or on its contact or company."""
 
     object_type: str
     filter: Filter
@@ -44,32 +44,33 @@ class Item:
 Groups = tuple[tuple[Item, ...], ...]
 
 
-def condition(groups: Groups) -> Condition:
+def condition(groups: Groups, root: str = "ticket") -> Condition:
+    """`root` is the kind of record that is filtered; others are linked to it."""
     filled = [group for group in groups if group]
     if not filled:
         return EVERYTHING
-    return AnyOf(tuple(AllOf(tuple(_part(item) for item in group)) for group in filled))
+    return AnyOf(tuple(AllOf(tuple(_part(item, root) for item in group)) for group in filled))
 
 
-def _part(item: Item) -> Condition:
-    return item.filter if item.object_type == "ticket" else Associated(item.object_type, item.filter)
+def _part(item: Item, root: str) -> Condition:
+    return item.filter if item.object_type == root else Associated(item.object_type, item.filter)
 
 
-def groups_of(given: Condition) -> Groups:
+def groups_of(given: Condition, root: str = "ticket") -> Groups:
     """Raises Invalid for conditions that the editor doesn't make."""
     if given == EVERYTHING:
         return ()
     if not isinstance(given, AnyOf) or not all(isinstance(part, AllOf) for part in given.parts):
         raise _unreadable()
     return tuple(
-        tuple(_item(part) for part in group.parts) for group in given.parts if isinstance(group, AllOf)
+        tuple(_item(part, root) for part in group.parts) for group in given.parts if isinstance(group, AllOf)
     )
 
 
-def _item(part: Condition) -> Item:
+def _item(part: Condition, root: str) -> Item:
     match part:
         case Filter():
-            return Item("ticket", part)
+            return Item(root, part)
         case Associated(to, Filter() as leaf, None):
             return Item(to, leaf)
     raise _unreadable()
@@ -79,7 +80,7 @@ def _unreadable() -> Invalid:
     return Invalid(_("These filters can't be read."), field="f", hint=_("Begin anew without them."))
 
 
-def read(text: str) -> Groups:
+def read(text: str, root: str = "ticket") -> Groups:
     """What stands in an address. Raises Invalid."""
     if not text:
         return ()
@@ -89,12 +90,16 @@ def read(text: str) -> Groups:
         data = None
     if not isinstance(data, dict):
         raise _unreadable()
-    return groups_of(from_json(data, "f"))
+    return groups_of(from_json(data, "f"), root)
 
 
-def write(groups: Groups) -> str:
+def write(groups: Groups, root: str = "ticket") -> str:
     filled = tuple(group for group in groups if group)
-    return json.dumps(to_json(condition(filled)), separators=(",", ":"), ensure_ascii=False) if filled else ""
+    return (
+        json.dumps(to_json(condition(filled, root)), separators=(",", ":"), ensure_ascii=False)
+        if filled
+        else ""
+    )
 
 
 @dataclass(frozen=True)

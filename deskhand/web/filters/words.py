@@ -15,9 +15,10 @@ from deskhand.accounts import queries as people
 from deskhand.accounts.types import Viewer
 from deskhand.crm.filters.types import OPERATORS, Operator, Span, Unit, Value, Window
 from deskhand.crm.pipelines.queries import pipelines_of
+from deskhand.crm.records.selecting import ASSOCIATED, may_filter_by
+from deskhand.crm.schema import object_types
 from deskhand.crm.schema.queries import properties_of
 from deskhand.crm.schema.types import Kind, Property
-from deskhand.desk.selection import may_filter_by
 from deskhand.kernel.errors import Invalid
 from deskhand.web.choices import Choice
 from deskhand.web.filters.editing import Item
@@ -64,10 +65,6 @@ UNIT_WORDS = {
     Unit.MINUTE: gettext_lazy("minutes"), Unit.HOUR: gettext_lazy("hours"),
     Unit.DAY: gettext_lazy("days"), Unit.WEEK: gettext_lazy("weeks"),
 }  # fmt: skip
-TYPE_WORDS = {
-    "ticket": gettext_lazy("Ticket"), "contact": gettext_lazy("Contact"), "company": gettext_lazy("Company"),
-}  # fmt: skip
-
 #: Built-in properties that one may filter by; the account's own come after them.
 OFFERED = {
     "ticket": (
@@ -78,15 +75,32 @@ OFFERED = {
     ),
     "contact": ("email", "firstname", "lastname", "phone", "createdate"),
     "company": ("name", "domain", "createdate"),
+    "deal": (
+        "dealstage", "hubspot_owner_id", "hs_assigned_team_ids", "dealname", "amount", "closedate", "hs_is_closed", "description",
+        "deal_currency_code", "createdate", "hs_lastmodifieddate",
+    ),
+    "project": (
+        "hs_pipeline_stage", "hubspot_owner_id", "hs_assigned_team_ids", "hs_name", "hs_start_date", "hs_target_due_date",
+        "hs_is_closed", "hs_description", "hs_createdate", "hs_lastmodifieddate",
+    ),
 }  # fmt: skip
+_OWN_KINDS = (
+    "hs_pipeline_stage", "hubspot_owner_id", "hs_assigned_team_ids", "hs_name", "hs_is_closed", "hs_createdate", "hs_lastmodifieddate",
+)  # fmt: skip
+_STAGES = ("hs_pipeline_stage", "dealstage")
 _UNLISTED = (Kind.REF, Kind.REFS)  # the account's own with ids in them can't be chosen from a list
 
 
 class Words:
     """For one viewer; people and teams are read when a filter names them."""
 
-    def __init__(self, viewer: Viewer) -> None:
-        self.viewer = viewer
+    def __init__(self, viewer: Viewer, root: str = "ticket") -> None:
+        """`root` is the kind of record that is filtered."""
+        self.viewer, self.root = viewer, root
+        self.types = (root, *ASSOCIATED)
+
+    def type_label(self, object_type: str) -> str:
+        return _(object_types.labels_of(object_type).singular)
 
     @cached_property
     def _members(self) -> list[Choice]:
@@ -97,16 +111,16 @@ class Words:
         return [Choice(str(team.id), team.name) for team in people.teams(self.viewer.account_id)]
 
     def offered(self, object_type: str) -> list[Property]:
-        if not may_filter_by(self.viewer, object_type):
+        if not may_filter_by(self.viewer, object_type, self.root):
             return []
         known = properties_of(object_type)
         own = [p for p in known.values() if p.is_custom and p.kind not in _UNLISTED and not p.is_computed]
-        return [*(known[name] for name in OFFERED[object_type] if name in known), *own]
+        return [*(known[name] for name in OFFERED.get(object_type, _OWN_KINDS) if name in known), *own]
 
     def property(self, name: str) -> tuple[str, Property]:
         """By "ticket.subject". Raises Invalid."""
         object_type, _dot, own_name = name.partition(".")
-        offered = self.offered(object_type) if object_type in OFFERED else []
+        offered = self.offered(object_type) if object_type in self.types else []
         found = next((prop for prop in offered if prop.name == own_name), None)
         if found is None:
             raise Invalid(_("You may not filter by this."), field="prop", value=name[:80])
@@ -114,18 +128,18 @@ class Words:
 
     def label(self, object_type: str, prop: Property) -> str:
         label = _(prop.label)
-        if object_type == "ticket":
+        if object_type == self.root:
             return label
-        names = {"kind": TYPE_WORDS[object_type], "property": label}
+        names = {"kind": self.type_label(object_type), "property": label}
         return _("%(kind)s: %(property)s") % names
 
     def choices(self, prop: Property) -> list[Choice]:
         """What may be chosen; nothing where one writes."""
-        if prop.name == "hs_pipeline_stage":
-            several = len(pipelines_of("ticket").pipelines) > 1
+        if prop.name in _STAGES:
+            several = len(pipelines_of(self.root).pipelines) > 1
             return [
                 Choice(str(s.id), f"{_(s.label)} ({_(p.label)})" if several else _(s.label))
-                for p in pipelines_of("ticket").pipelines
+                for p in pipelines_of(self.root).pipelines
                 for s in p.stages
             ]
         if prop.kind is Kind.BOOL:

@@ -30,7 +30,7 @@ def new(request: AccountRequest, view: str, ticket_id: int) -> HttpResponse:
     """What can be linked: of a `kind`, found by `q`."""
     common.changeable(request, view, ticket_id, Verb.EDIT)
     key = request.GET.get("kind") or next(
-        (kind.key for kind in links.KINDS.values() if links.may_see_any(request.viewer, kind)),
+        (kind.key for kind in links.kinds().values() if links.may_see_any(request.viewer, kind)),
         "",
     )
     kind = links.kind_of(request.viewer, key)

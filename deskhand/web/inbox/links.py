@@ -15,12 +15,14 @@ from django.utils.translation import gettext_lazy
 from deskhand.accounts.policy import visible
 from deskhand.accounts.types import Reach, Viewer
 from deskhand.crm.pipelines.queries import pipelines_of
-from deskhand.crm.records import directory, search
-from deskhand.crm.records.models import Association, Company, Contact, Deal, Ticket
+from deskhand.crm.records import directory, listing, search
+from deskhand.crm.records.models import Association, Company, Contact, Ticket
+from deskhand.crm.schema import object_types
 from deskhand.kernel.errors import NotFound
 from deskhand.web.choices import Choice
 from deskhand.web.inbox import panel_rows as rows
 from deskhand.web.inbox import words
+from deskhand.web.records.kinds import record_url
 from deskhand.web.shell import Person
 
 FOUND = 8  # records that a search offers
@@ -32,7 +34,6 @@ class Kind:
     key: str
     title: str | Promise
     icon: str
-    model: Any
     find: Callable[[Viewer, str], list[int]]
 
 
@@ -44,19 +45,27 @@ def _tickets(viewer: Viewer, text: str) -> list[int]:
     return [hit.id for hit in search.tickets(viewer, text, limit=FOUND).hits]
 
 
-def _deals(viewer: Viewer, text: str) -> list[int]:
-    return [hit.id for hit in search.deals(viewer, text, limit=FOUND).hits]
+def _named(kind: str) -> Callable[[Viewer, str], list[int]]:
+    return lambda viewer, text: listing.named(viewer, kind, text, FOUND)
 
 
-KINDS = {
+_EVERYWHERE = {
     kind.key: kind
     for kind in (
-        Kind("contact", gettext_lazy("Contacts"), "user-round", Contact, _people("contact")),
-        Kind("company", gettext_lazy("Companies"), "building-2", Company, _people("company")),
-        Kind("ticket", gettext_lazy("Tickets"), "ticket", Ticket, _tickets),
-        Kind("deal", gettext_lazy("Deals"), "folder", Deal, _deals),
+        Kind("contact", gettext_lazy("Contacts"), "user-round", _people("contact")),
+        Kind("company", gettext_lazy("Companies"), "building-2", _people("company")),
+        Kind("ticket", gettext_lazy("Tickets"), "ticket", _tickets),
     )
 }
+
+
+def kinds() -> dict[str, Kind]:
+    """What records may be linked to in this account, as it calls them."""
+    found = dict(_EVERYWHERE)
+    for key in ("deal", "project", *object_types.all_of_them()):
+        labels = object_types.labels_of(key)
+        found[key] = Kind(key, _(labels.plural), labels.icon, _named(key))
+    return found
 
 
 @dataclass(frozen=True)
@@ -74,7 +83,7 @@ def may_see_any(viewer: Viewer, kind: Kind) -> bool:
 
 def kind_of(viewer: Viewer, key: str) -> Kind:
     """A kind that can be linked here, of which the viewer may see any. Raises NotFound."""
-    kind = KINDS.get(key)
+    kind = kinds().get(key)
     if kind is None or not may_see_any(viewer, kind):
         raise NotFound(_("There is no such kind of record."))
     return kind
@@ -84,9 +93,34 @@ def seen(viewer: Viewer, kind: Kind, ids: Collection[int]) -> list[Any]:
     """Those of the records that the viewer may see and that are not put away. One query, none for none."""
     if not ids or not may_see_any(viewer, kind):
         return []
-    reach = visible(viewer, kind.key).q()
-    found = kind.model.objects.filter(reach, account_id=viewer.account_id, pk__in=ids, archived_at=None)
-    return list(found)
+    return listing.seen(viewer, kind.key, list(ids))
+
+
+def lines(viewer: Viewer, kind: Kind, ids: Sequence[int], view: str = "all-open") -> tuple[rows.Linked, ...]:
+    """Those that the viewer may see, in this order; one query."""
+    by_id = {record.pk: record for record in seen(viewer, kind, ids)}
+    return tuple(_line(kind, by_id[pk], view) for pk in ids if pk in by_id)
+
+
+def _line(kind: Kind, record: Any, view: str) -> rows.Linked:
+    if isinstance(record, Contact):
+        name = record.name or record.email
+        line, url = record.email if record.email != name else "", reverse("contact", args=[record.pk])
+        return rows.Linked(kind.key, record.pk, name, line, url, Person.named(name))
+    if isinstance(record, Company):
+        url = reverse("company", args=[record.pk])
+        return rows.Linked(
+            kind.key, record.pk, record.name or record.domain, record.domain if record.name else "", url
+        )
+    if isinstance(record, Ticket):
+        url = reverse("inbox-ticket", args=[view, record.pk])
+        status = words.status(pipelines_of("ticket").stage(record.stage_id))
+        return rows.Linked(kind.key, record.pk, record.subject, f"#{record.number}", url, status=status)
+    url, stage_id = record_url(kind.key, record.pk), record.stage_id
+    known = pipelines_of(kind.key).pipelines if stage_id else ()
+    stage = next((found for one in known if (found := one.stage(stage_id))), None)
+    status_or_none = words.status(stage) if stage else None
+    return rows.Linked(kind.key, record.pk, record.name or _("No name"), url=url, status=status_or_none)
 
 
 class LinksOf:
@@ -94,7 +128,7 @@ class LinksOf:
         self, viewer: Viewer, view: str, ticket: Ticket, may_edit: bool, searching: Searching | None = None
     ) -> None:
         self.viewer, self.view, self.ticket, self.may_edit = viewer, view, ticket, may_edit
-        self.searching = searching
+        self.searching, self.kinds = searching, kinds()
 
     def build(self) -> rows.Links:
         linked = self._linked()
@@ -111,7 +145,10 @@ class LinksOf:
     def _linked(self) -> dict[str, list[int]]:
         """{kind: ids in the order of linking}, without the contact whose ticket it is."""
         found = Association.objects.filter(
-            account_id=self.viewer.account_id, from_type="ticket", from_id=self.ticket.pk, to_type__in=KINDS
+            account_id=self.viewer.account_id,
+            from_type="ticket",
+            from_id=self.ticket.pk,
+            to_type__in=self.kinds,
         )
         ids: dict[str, list[int]] = defaultdict(list)
         for kind, record_id in found.order_by("id").values_list("to_type", "to_id"):
@@ -121,38 +158,20 @@ class LinksOf:
         return ids
 
     def _groups(self, linked: dict[str, list[int]]) -> Iterable[rows.LinkGroup]:
-        for kind in KINDS.values():
+        for kind in self.kinds.values():
             found = self._lines(kind, linked.get(kind.key, ()))
             if found:
                 yield rows.LinkGroup(str(kind.title), kind.icon, found)
 
     def _lines(self, kind: Kind, ids: Sequence[int]) -> tuple[rows.Linked, ...]:
-        by_id = {record.pk: record for record in seen(self.viewer, kind, ids)}
-        return tuple(self._line(kind, by_id[pk]) for pk in ids if pk in by_id)
-
-    def _line(self, kind: Kind, record: Any) -> rows.Linked:
-        if isinstance(record, Contact):
-            name = record.name or record.email
-            line, url = record.email if record.email != name else "", reverse("contact", args=[record.pk])
-            return rows.Linked(kind.key, record.pk, name, line, url, Person.named(name))
-        if isinstance(record, Company):
-            url = reverse("company", args=[record.pk])
-            return rows.Linked(
-                kind.key, record.pk, record.name or record.domain, record.domain if record.name else "", url
-            )
-        if isinstance(record, Ticket):
-            url = reverse("inbox-ticket", args=[self.view, record.pk])
-            status = words.status(pipelines_of("ticket").stage(record.stage_id))
-            return rows.Linked(kind.key, record.pk, record.subject, f"#{record.number}", url, status=status)
-        status = words.status(pipelines_of("deal").stage(record.stage_id))
-        return rows.Linked(kind.key, record.pk, record.name, status=status)
+        return lines(self.viewer, kind, ids, self.view)
 
     # ── looking for more ─────────────────────────────────────────────────────────────────────────────────────────────
 
     def _search(self, linked: dict[str, list[int]]) -> rows.LinkSearch:
         assert self.searching is not None
-        kind, text = KINDS[self.searching.kind], self.searching.text
-        offered = [one for one in KINDS.values() if may_see_any(self.viewer, one)]
+        kind, text = self.kinds[self.searching.kind], self.searching.text
+        offered = [one for one in self.kinds.values() if may_see_any(self.viewer, one)]
         ids = kind.find(self.viewer, text) if text else []
         taken = {*linked.get(kind.key, ()), self.ticket.contact_id if kind.key == "contact" else None}
         taken.add(self.ticket.pk if kind.key == "ticket" else None)
@@ -169,10 +188,11 @@ def titles(viewer: Viewer, wanted: Collection[tuple[str, int]]) -> dict[tuple[st
     ids: dict[str, set[int]] = defaultdict(set)
     for kind, record_id in wanted:
         ids[kind].add(record_id)
+    known = kinds() if ids else {}
     return {
         (kind, record.pk): getattr(record, "subject", "")
         or getattr(record, "name", "")
         or getattr(record, "email", "")
-        for kind in KINDS
-        for record in (seen(viewer, KINDS[kind], ids[kind]) if kind in ids else ())
+        for kind in known
+        for record in (seen(viewer, known[kind], list(ids[kind])) if kind in ids else ())
     }

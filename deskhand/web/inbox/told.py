@@ -24,6 +24,7 @@ _LINKED: Mapping[str, Mapping[str, str | Promise]] = {
         "company": gettext_lazy("Linked to the company %(title)s"),
         "ticket": gettext_lazy("Linked to the ticket %(title)s"),
         "deal": gettext_lazy("Linked to the deal %(title)s"),
+        "record": gettext_lazy("Linked to %(title)s"),
         "": gettext_lazy("Linked to another record"),
     },
     "unlinked": {
@@ -31,6 +32,7 @@ _LINKED: Mapping[str, Mapping[str, str | Promise]] = {
         "company": gettext_lazy("No longer linked to the company %(title)s"),
         "ticket": gettext_lazy("No longer linked to the ticket %(title)s"),
         "deal": gettext_lazy("No longer linked to the deal %(title)s"),
+        "record": gettext_lazy("No longer linked to %(title)s"),
         "": gettext_lazy("No longer linked to another record"),
     },
 }
@@ -50,7 +52,9 @@ def sentence(about: str, what: Mapping[str, Any], titles: Mapping[tuple[str, int
         return str(_TASK.get(did, "%(title)s")) % what
     if about == history.LINK:
         title = titles.get((what["type"], what["id"]), "")
-        return str(_LINKED[did][what["type"] if title else ""]) % {"title": title}
+        known = _LINKED[did]
+        kind = what["type"] if what["type"] in known else "record"
+        return str(known[kind if title else ""]) % {"title": title}
     if about == history.SPLIT:
         return str(_SPLIT[did] % what)
     return ""

@@ -18,6 +18,7 @@ from deskhand.automation import folders, lanes, secrets, templates, workflows
 from deskhand.automation.engine.definition import Definition
 from deskhand.automation.models import Enrollment, MailTemplate, Workflow
 from deskhand.channels.email.models import InboundMail, MailState
+from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.records import companies, contacts, objects, tasks, tickets
 from deskhand.crm.records.tasks import Wanted
 from deskhand.crm.schema import object_types, properties
@@ -309,6 +310,29 @@ TABLE: dict[str, Wall] = {
     "tickets": OF_THE_LIST,
     "ticket-new": OF_THE_LIST,
     "ticket-create": Wall("POST", neighbour=None),
+    **{
+        f"records{part}": OF_THE_LIST
+        for part in ("", "-board", "-more", "-table", "-table-more", "-filter", "-matches")
+    },
+    "records-columns": Wall("POST", neighbour=None),
+    "record-new": OF_THE_LIST,
+    "record-add": Wall("POST", neighbour=None),
+    **{f"record{part}": Wall() for part in ("", "-timeline", "-property", "-move", "-link")},
+    **{
+        f"record-{part}": Wall("POST")
+        for part in (
+            "save",
+            "moved",
+            "archive",
+            "restore",
+            "note",
+            "task-add",
+            "task-done",
+            "task-delete",
+            "linked",
+            "unlink",
+        )
+    },
     "board": OF_THE_LIST,
     "board-more": OF_THE_LIST,
     "filter-editor": OF_THE_LIST,
@@ -436,6 +460,9 @@ def places(office) -> dict[str, str]:
         properties.archive("ticket", "old_canary")
         kind = object_types.create("canaries", "Canary 7f3a", "Canary 7f3a", by=SYSTEM)
         objects.switch_pipelines(kind.key, True, by=SYSTEM)
+        deal = objects.create("deal", {"dealname": "Canary 7f3a"}, by=SYSTEM).id
+        deal_task = tasks.create("deal", deal, Wanted("Canary 7f3a"), by=SYSTEM)
+        deal_stage = pipelines_of("deal").default.first_open.id
         saved = CustomView.objects.create(
             account_id=world.account.pk, owner_id=world.bob.pk, name="Canary 7f3a", sort="-hs_ticket_id", created_at=office.at
         )  # fmt: skip
@@ -470,6 +497,10 @@ def places(office) -> dict[str, str]:
         **{name: people[name.split("-")[0]][:1] for name in PEOPLE},
         **{name: twins[name.split("-")[0]] for name in PEOPLE if name.endswith(("-merge-with", "-merged", "-unmerge"))},
         **{name: people[name.split("-")[0]] for name in PEOPLE if name.endswith(("-linked", "-unlink", "-primary"))},
+        **{name: ["deals"] for name in TABLE if name in ("records", "record-new", "record-add") or name.startswith("records-")},
+        "records-more": ["deals", deal_stage, deal], "records-table-more": ["deals", deal],
+        **{name: ["deals", deal] for name in TABLE if (name == "record" or name.startswith("record-")) and name not in ("record-new", "record-add")},
+        **{name: ["deals", deal, deal_task] for name in ("record-task-done", "record-task-delete")},
         **{key: ["tickets"] for key in ("pipelines", "pipeline-new", "pipelines-order")},
         **{key: [kind.key] for key in ("object-setup", "object-names", "object-type-save", "object-type-delete")},
         "secret-replace": [secret], "secret-delete": [secret],

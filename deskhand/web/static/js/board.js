@@ -133,7 +133,7 @@ export function connect(board) {
 
   const listeners = [
     [board, "keydown", pressed], [board, "focusout", left], [board, "click", opened], [board, "moved", refresh],
-    [menu, "submit", submitted], [menu, "toggle", rested], [document, "pointerup", rested], [live, "views", refresh], [live, "resync", refresh],
+    [menu, "submit", submitted], [menu, "toggle", rested], [document, "pointerup", rested], [live, board.dataset.signal ?? "views", refresh], [live, "resync", refresh],
   ];
   for (const [target, ...how] of listeners) target.addEventListener(...how);
   return () => {

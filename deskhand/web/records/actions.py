@@ -1,0 +1,352 @@
+"""Changing deals, projects and own kinds of records."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import redirect
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET, require_POST
+
+from deskhand.accounts import queries as people
+from deskhand.accounts.types import Verb
+from deskhand.crm.pipelines import rules
+from deskhand.crm.pipelines.queries import pipelines_of
+from deskhand.crm.pipelines.types import StageValue
+from deskhand.crm.records import archive as archives
+from deskhand.crm.records import associations, listing, notes, objects, tasks
+from deskhand.crm.records.models import Task
+from deskhand.crm.records.tasks import Wanted
+from deskhand.crm.schema.queries import properties_of
+from deskhand.events.types import Actor
+from deskhand.kernel.database.scope import current_account_id
+from deskhand.kernel.errors import Conflict, Forbidden, Invalid, NotFound
+from deskhand.kernel.text import whole
+from deskhand.web.asked import moment, number
+from deskhand.web.choices import Choice
+from deskhand.web.contacts import values as typed_values
+from deskhand.web.frame import UNDO
+from deskhand.web.inbox import links
+from deskhand.web.jinja import go_to, render, wants_fragment
+from deskhand.web.middleware import AccountRequest
+from deskhand.web.objects.tabs import Sort
+from deskhand.web.records.boards import BoardOf, viewer_sees
+from deskhand.web.records.creating import FormOf
+from deskhand.web.records.kinds import kind_of, may_make, url
+from deskhand.web.records.page import RecordPageOf
+from deskhand.web.records.rows import AskField, LinkPage, MovePage
+from deskhand.web.records.values import is_editable
+from deskhand.web.records.views import show, show_board
+from deskhand.web.refusals import status_of, words_of
+from deskhand.web.shell import Toast
+
+TEXT_LIMIT = 200
+
+
+def actor(request: AccountRequest) -> Actor:
+    return Actor.user(request.user.pk)
+
+
+def changeable(request: AccountRequest, kind: Sort, record_id: int, verb: Verb = Verb.EDIT) -> Any:
+    """The record, if the viewer may see it (else 404) and do this with it (else 403)."""
+    listing.get(request.viewer, kind.object_type, record_id)
+    try:
+        return listing.get(request.viewer, kind.object_type, record_id, verb)
+    except NotFound:
+        raise Forbidden(_("You may not change this.")) from None
+
+
+# ── new ones ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _making(request: AccountRequest, key: str) -> Sort:
+    kind = kind_of(request.viewer, key)
+    if not may_make(request.viewer, kind):
+        raise Forbidden(_("You don't have permission to do this."))
+    return kind
+
+
+@require_GET
+def new(request: AccountRequest, key: str) -> HttpResponse:
+    kind = _making(request, key)
+    return show(request, kind, "form", FormOf(request, kind).page())
+
+
+@require_POST
+def add(request: AccountRequest, key: str) -> HttpResponse:
+    kind = _making(request, key)
+    form = FormOf(request, kind)
+    try:
+        made = objects.create(kind.object_type, form.given(), by=actor(request)).id
+    except Invalid as refusal:
+        return show(request, kind, "form", form.page(refusal), 422)
+    if not viewer_sees(request.viewer, kind, made):
+        messages.info(request, _("Created. You may not see it."))
+        return redirect(url(kind, "records"))
+    messages.success(request, _("Created"))
+    return redirect(url(kind, "record", made))
+
+
+# ── properties ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@require_POST
+def save(request: AccountRequest, key: str, record_id: int) -> HttpResponse:
+    """One property of a record; what is refused stays in its place, with the reason beside it."""
+    kind = kind_of(request.viewer, key)
+    changeable(request, kind, record_id)
+    name, typed = request.POST.get("property", ""), request.POST.getlist("value")
+    prop = properties_of(kind.object_type).get(name)
+    if prop is None or not is_editable(prop):
+        raise NotFound(_("There is no such property."))
+    try:
+        value = typed_values.read(kind.object_type, name, typed)
+        objects.update(kind.object_type, record_id, {name: value}, by=actor(request))
+    except Invalid as refusal:
+        control = typed_values.control(prop, None, typed=typed or [""], error=words_of(refusal))
+        page = RecordPageOf(request, kind, record_id, opened=name)
+        if wants_fragment(request):
+            context = {"property": page.line(prop, control)}
+            return render(request, "contacts/fragments/property.html", context, status=422)
+        return show(request, kind, "record", page.build(control), 422)
+    if not viewer_sees(request.viewer, kind, record_id):
+        messages.info(request, _("Saved. You may not see this record any more."))
+        return go_to(request, url(kind, "records"))
+    page = RecordPageOf(request, kind, record_id)
+    if not wants_fragment(request):
+        return redirect(f"{page.url()}#property-{name}")
+    parts = {"property": page.line(prop), "page": page.build()}
+    return render(request, "records/fragments/saved.html", parts)
+
+
+# ── where it stands ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _asks(kind: Sort, stage: StageValue) -> tuple[rules.Ask, ...]:
+    pipeline = pipelines_of(kind.object_type).pipeline(stage.pipeline_id)
+    return tuple(rules.asks_of(pipeline, stage.id))
+
+
+def _move_page(
+    request: AccountRequest, kind: Sort, record_id: int, to: int | None, refusal: Invalid | Conflict | None = None
+) -> HttpResponse:  # fmt: skip
+    of = RecordPageOf(request, kind, record_id)
+    steps = of.steps()
+    chosen = next((step for step in steps if step.id == to), None)
+    fields: list[AskField] = []
+    if chosen is not None:
+        for ask in _asks(kind, pipelines_of(kind.object_type).stage(chosen.id)):
+            prop = of.known.get(ask.property)
+            if prop is not None and is_editable(prop):
+                typed = request.POST.getlist(f"ask-{prop.name}") if request.method == "POST" else None
+                control = typed_values.control(prop, typed_values.value_of(of.record, prop), typed=typed or None)  # fmt: skip
+                fields.append(AskField(prop.name, _(prop.label), control, ask.is_required))
+    page = MovePage(
+        _("Move “%(record)s”") % {"record": of.record.name or _("No name")}, of.url("record-moved"), of.url(), steps, chosen,
+        str(of.record.stage_id or ""), tuple(fields), words_of(refusal) if refusal else "",
+    )  # fmt: skip
+    return show(request, kind, "move", page, status_of(refusal) if refusal else 200)
+
+
+@require_GET
+def ask_move(request: AccountRequest, key: str, record_id: int) -> HttpResponse:
+    """The statuses that a record may go to; with `to`, what that one asks for (R-REQ-1)."""
+    kind = kind_of(request.viewer, key)
+    changeable(request, kind, record_id)
+    return _move_page(request, kind, record_id, whole(request.GET.get("to", "")))
+
+
+@require_POST
+def move(request: AccountRequest, key: str, record_id: int) -> HttpResponse:
+    """`status` is where to, `from` where it was seen, `ask-…` what the status asks for; `part` says what a script wants back."""
+    kind = kind_of(request.viewer, key)
+    record = changeable(request, kind, record_id)
+    to = number(request.POST.get("status", ""), "status")
+    before, seen_in = record.stage_id, request.POST.get("from", "")
+    stage = pipelines_of(kind.object_type).stage(to)
+    is_asked_for = not wants_fragment(request) and "asked" not in request.POST and before != to
+    if is_asked_for and any(ask.property in properties_of(kind.object_type) for ask in _asks(kind, stage)):
+        return redirect(f"{url(kind, 'record-move', record_id)}?to={to}")
+    try:
+        if seen_in and before != whole(seen_in) and before != to:
+            raise Conflict(_("Somebody else moved it in the meantime."))
+        _moved(request, kind, record_id, stage)
+    except (Invalid, Conflict) as refusal:
+        if wants_fragment(request):
+            raise
+        return _move_page(request, kind, record_id, to, refusal)
+    return _after_move(request, kind, record_id, stage, before)
+
+
+def _moved(request: AccountRequest, kind: Sort, record_id: int, stage: StageValue) -> None:
+    """In one write, so that a status gets what it asks for."""
+    given: dict[str, Any] = {"dealstage" if kind.object_type == "deal" else "hs_pipeline_stage": stage.id}
+    known = properties_of(kind.object_type)
+    for ask in _asks(kind, stage):
+        field = f"ask-{ask.property}"
+        if field in request.POST and is_editable(known[ask.property]):
+            given[ask.property] = typed_values.read(kind.object_type, ask.property, request.POST.getlist(field))  # fmt: skip
+    objects.update(kind.object_type, record_id, given, by=actor(request))
+
+
+def _after_move(request: AccountRequest, kind: Sort, record_id: int, stage: StageValue, before: int | None) -> HttpResponse:  # fmt: skip
+    text = _("Moved to %(status)s") % {"status": _(stage.label)}
+    if not wants_fragment(request):
+        messages.success(request, text)
+        return redirect(url(kind, "record", record_id))
+    if request.POST.get("part") != "toast":
+        return show_board(request, kind, BoardOf(request, kind))
+    fields = (("status", str(before)), ("from", str(stage.id)))
+    toast = Toast(text, undo_url=url(kind, "record-moved", record_id), undo_fields=fields)
+    return render(request, "board/fragments/moved.html", {"toast": toast})
+
+
+# ── away and back ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@require_POST
+def archive(request: AccountRequest, key: str, record_id: int) -> HttpResponse:
+    """A toast offers the way back."""
+    kind = kind_of(request.viewer, key)
+    changeable(request, kind, record_id, Verb.DELETE)
+    archives.archive(kind.object_type, [record_id], by=actor(request))
+    messages.info(request, _("Deleted"), extra_tags=UNDO + url(kind, "record-restore", record_id))
+    return redirect(url(kind, "records"))
+
+
+@require_POST
+def restore(request: AccountRequest, key: str, record_id: int) -> HttpResponse:
+    kind = kind_of(request.viewer, key)
+    changeable(request, kind, record_id, Verb.DELETE)
+    archives.restore(kind.object_type, [record_id], by=actor(request))
+    messages.success(request, _("Restored"))
+    return redirect(url(kind, "record", record_id))
+
+
+# ── notes and tasks ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@require_POST
+def add_note(request: AccountRequest, key: str, record_id: int) -> HttpResponse:
+    kind = kind_of(request.viewer, key)
+    changeable(request, kind, record_id)
+    text = request.POST.get("text", "").replace("\r\n", "\n")
+    try:
+        notes.add(kind.object_type, record_id, text, by=actor(request))
+    except Invalid as refusal:
+        page = RecordPageOf(request, kind, record_id).build(note=text, note_error=words_of(refusal))
+        return show(request, kind, "record", page, 422)
+    return redirect(f"{url(kind, 'record', record_id)}#timeline")
+
+
+@require_POST
+def add_task(request: AccountRequest, key: str, record_id: int) -> HttpResponse:
+    kind = kind_of(request.viewer, key)
+    changeable(request, kind, record_id)
+    form = request.POST
+    try:
+        due_at = moment(form["due_at"], "due_at") if form.get("due_at") else None
+        wanted = Wanted(form.get("title", ""), "", _assignee(form.get("assignee", "")), due_at)
+        tasks.create(kind.object_type, record_id, wanted, by=actor(request))
+    except Invalid as refusal:
+        of = RecordPageOf(request, kind, record_id)
+        errors = {(refusal.field or "title").removesuffix("_id"): words_of(refusal)}
+        return show(request, kind, "record", of.build(task_form=of.task_form(form, errors)), 422)
+    return redirect(f"{url(kind, 'record', record_id)}#tasks")
+
+
+def _assignee(text: str) -> int | None:
+    if not text:
+        return None
+    if (user_id := whole(text)) is not None and any(
+        m.user_id == user_id for m in people.members(current_account_id())
+    ):
+        return user_id
+    raise Invalid(_("Choose somebody of this account."), field="assignee", value=text[:40])
+
+
+def _task(request: AccountRequest, kind: Sort, record_id: int, task_id: int, is_deleted: bool = False) -> Task:  # fmt: skip
+    found = Task.objects.filter(
+        account_id=request.viewer.account_id, object_type=kind.object_type, record_id=record_id, pk=task_id,
+        archived_at__isnull=not is_deleted,
+    ).first()  # fmt: skip
+    if found is None:
+        raise NotFound(_("There is no such task."))
+    return found
+
+
+@require_POST
+def finish_task(request: AccountRequest, key: str, record_id: int, task_id: int) -> HttpResponse:
+    """`done` is 1 or 0. Also for whose task it is."""
+    kind = kind_of(request.viewer, key)
+    listing.get(request.viewer, kind.object_type, record_id)
+    task = _task(request, kind, record_id, task_id)
+    if task.assignee_id != request.viewer.user_id:
+        changeable(request, kind, record_id)
+    tasks.finish(task_id, request.POST.get("done") == "1", by=actor(request))
+    return redirect(f"{url(kind, 'record', record_id)}#tasks")
+
+
+@require_POST
+def delete_task(request: AccountRequest, key: str, record_id: int, task_id: int) -> HttpResponse:
+    """A toast offers the way back, which is the same address with `restored`."""
+    kind = kind_of(request.viewer, key)
+    changeable(request, kind, record_id)
+    is_back = request.GET.get("restored") == "1"
+    _task(request, kind, record_id, task_id, is_deleted=is_back)
+    (tasks.restore if is_back else tasks.remove)(task_id, by=actor(request))
+    if not is_back:
+        back = f"{url(kind, 'record-task-delete', record_id, task_id)}?restored=1"
+        messages.info(request, _("Task deleted"), extra_tags=UNDO + back)
+    return redirect(f"{url(kind, 'record', record_id)}#tasks")
+
+
+# ── links ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@require_GET
+def choose_link(request: AccountRequest, key: str, record_id: int) -> HttpResponse:
+    """What can be linked: of a `kind`, found by `q`."""
+    kind = kind_of(request.viewer, key)
+    changeable(request, kind, record_id)
+    of = RecordPageOf(request, kind, record_id)
+    offered = [one for one in links.kinds().values() if links.may_see_any(request.viewer, one)]
+    asked = request.GET.get("kind", "")
+    chosen = next((one for one in offered if one.key == asked), offered[0] if offered else None)
+    if chosen is None:
+        raise Forbidden(_("You don't have permission to do this."))
+    text = request.GET.get("q", "").strip()[:TEXT_LIMIT]
+    taken = {*of.linked.get(chosen.key, ()), *([record_id] if chosen.key == kind.object_type else [])}
+    ids = [pk for pk in (chosen.find(request.viewer, text) if text else []) if pk not in taken]
+    name = of.record.name or _("No name")
+    page = LinkPage(
+        _("Link to %(name)s") % {"name": name}, of.url("record-link"), of.url("record-linked"), of.url(), name, text,
+        tuple(Choice(one.key, str(one.title), one is chosen) for one in offered), links.lines(request.viewer, chosen, ids),
+    )  # fmt: skip
+    return show(request, kind, "link", page)
+
+
+@require_POST
+def link(request: AccountRequest, key: str, record_id: int) -> HttpResponse:
+    return _linked(request, key, record_id, True)
+
+
+@require_POST
+def unlink(request: AccountRequest, key: str, record_id: int) -> HttpResponse:
+    return _linked(request, key, record_id, False)
+
+
+def _linked(request: AccountRequest, key: str, record_id: int, is_linked: bool) -> HttpResponse:
+    """The record `id` of `kind`, which must be in sight."""
+    kind = kind_of(request.viewer, key)
+    changeable(request, kind, record_id)
+    other = links.kind_of(request.viewer, request.POST.get("kind", ""))
+    other_id = number(request.POST.get("id", ""), "id")
+    if not links.seen(request.viewer, other, [other_id]):
+        raise NotFound(_("There is nothing at this address."))
+    change = associations.connect if is_linked else associations.part
+    change(kind.object_type, record_id, other.key, other_id, by=actor(request))
+    messages.success(request, _("Linked") if is_linked else _("No longer linked"))
+    return redirect(f"{url(kind, 'record', record_id)}#links")

@@ -1,0 +1,157 @@
+"""Putting the board of a kind of records into words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
+
+from django.utils.translation import gettext as _
+
+from deskhand.accounts.types import Viewer
+from deskhand.automation import lanes
+from deskhand.crm.pipelines.queries import pipelines_of
+from deskhand.crm.pipelines.types import PipelineValue, StageValue
+from deskhand.crm.records import listing
+from deskhand.crm.records.selecting import Selection, Which
+from deskhand.kernel.errors import Invalid
+from deskhand.kernel.text import whole
+from deskhand.web import labels
+from deskhand.web.board import rows
+from deskhand.web.filters import editing
+from deskhand.web.filters.bar import OWN, BarOf
+from deskhand.web.filters.editing import Groups, condition
+from deskhand.web.filters.words import Words
+from deskhand.web.frame import count_text
+from deskhand.web.middleware import AccountRequest
+from deskhand.web.objects.tabs import Sort
+from deskhand.web.records import values
+from deskhand.web.records.kinds import may_make, pipeline_of, url
+from deskhand.web.shell import Person
+
+LONGEST = 200  # letters of a search
+
+
+def which_of(text: str) -> Which:
+    return Which(text) if text in set(Which) else Which.ALL
+
+
+class ScreenOf:
+    """What board and table of a kind share: the pipeline, the filters, and the way between them."""
+
+    def __init__(self, request: AccountRequest, kind: Sort, screen: str) -> None:
+        self.request, self.viewer, self.kind, self.screen = request, request.viewer, kind, screen
+        asked = whole(request.GET.get("pipeline", ""))
+        self.pipeline: PipelineValue | None = pipeline_of(kind, asked) if kind.has_pipelines else None
+        self.text = request.GET.get("q", "").strip()[:LONGEST]
+        self.which = which_of(request.GET.get("list", "")) if screen == "records-table" else Which.ALL
+        parts = {"editor": url(kind, "records-filter"), "count": url(kind, "records-matches")}
+        self.filters = BarOf(Words(self.viewer, kind.object_type), request.GET, url(kind, screen), parts)
+        self.selection = self.select(self.filters.groups)
+
+    def select(self, groups: Groups) -> Selection:
+        found = condition(groups, self.kind.object_type)
+        pipeline_id = self.pipeline.id if self.pipeline else None
+        zone = ZoneInfo(self.request.account.zone)
+        return Selection(self.kind.object_type, zone, pipeline_id, found, self.text, self.which)
+
+    def address(self, screen: str, **more: str) -> str:
+        """That screen with the same pipeline, search and filters."""
+        asked = {"pipeline": str(self.pipeline.id) if self.pipeline else "", "q": self.text} | more
+        asked |= (
+            {"f": editing.write(self.filters.groups, self.kind.object_type)} if self.filters.groups else {}
+        )
+        query = urlencode({name: value for name, value in asked.items() if value})
+        return url(self.kind, screen) + (f"?{query}" if query else "")
+
+    def kept(self, *without: str) -> list[tuple[str, str]]:
+        """What of the address goes along."""
+        left_out = {*OWN[1:], *without}
+        return [(n, v) for n, vs in self.request.GET.lists() if n not in left_out for v in vs]
+
+    def frame(self) -> dict[str, Any]:
+        pipeline = self.pipeline
+        others = pipelines_of(self.kind.object_type).pipelines if pipeline else ()
+        automate = pipeline is not None and lanes.may_edit(self.viewer, self.kind.object_type)
+        return {
+            "sort": self.kind, "title": self.kind.label if len(others) < 2 or pipeline is None else _(pipeline.label),
+            "pipelines": tuple(
+                rows.PipelineLink(_(one.label), f"{url(self.kind, self.screen)}?pipeline={one.id}", one is pipeline) for one in others
+            ),
+            "url": self.address("records-board") if pipeline else "", "table_url": self.address("records-table") if pipeline else "",
+            "automate_url": values.automate_url(pipeline) if automate and pipeline else "",
+            "create_url": self.create_url(None),
+        }  # fmt: skip
+
+    def create_url(self, stage: StageValue | None) -> str:
+        if not may_make(self.viewer, self.kind):
+            return ""
+        asked = {"pipeline": self.pipeline.id} if self.pipeline and stage is None else {}
+        asked |= {"status": stage.id} if stage else {}
+        return url(self.kind, "record-new") + (f"?{urlencode(asked)}" if asked else "")
+
+
+class BoardOf(ScreenOf):
+    """One pipeline as the viewer sees it, with a fixed number of queries."""
+
+    def __init__(self, request: AccountRequest, kind: Sort) -> None:
+        super().__init__(request, kind, "records-board")
+        self.own = pipeline_of(kind, self.pipeline.id if self.pipeline else None)
+
+    def page(self, shown: Mapping[int, int] | None = None, refusal: Invalid | None = None) -> rows.BoardPage:
+        """`shown` says how many cards of a status stand there already, by its id."""
+        wanted = {stage.id: (shown or {}).get(stage.id, 0) for stage in self.own.stages}
+        cards = listing.cards(self.viewer, self.selection, wanted)
+        counts = listing.counts(self.viewer, self.selection, list(wanted))
+        return rows.BoardPage(
+            **self.frame(), bar=self.filters.bar(refusal), signal="records",
+            columns=tuple(self._column(stage, counts[stage.id], *cards[stage.id]) for stage in self.own.stages),
+        )  # fmt: skip
+
+    def _column(
+        self, stage: StageValue, count: int, found: list[listing.Card], after: int | None, before: int = 0
+    ) -> rows.Column:
+        shown = f"{stage.id}:{before + len(found)}"
+        more = self.address("records-board") if after else ""
+        if after:
+            query = more.partition("?")[2]
+            more = f"{url(self.kind, 'records-more', stage.id, after)}?{query}&shown={shown}"
+        return rows.Column(
+            stage_id=stage.id, status=labels.status(stage), count_text=count_text(count) or "0", shown=shown,
+            cards=tuple(self.card(one) for one in found), more_url=more, create_url=self.create_url(stage), sort=self.kind,
+        )  # fmt: skip
+
+    def more(self, stage: StageValue, after: int, before: int) -> rows.Column:
+        """The next cards, after `before` others."""
+        found, following = listing.column(self.viewer, self.selection, stage.id, after)
+        return self._column(stage, 0, found, following, before)
+
+    def card(self, one: listing.Card) -> rows.Card:
+        return rows.Card(
+            id=one.id, place=one.place, subject=one.name or _("No name"), url=url(self.kind, "record", one.id),
+            who=values.money(one.amount, one.currency), number="", created_at=one.stage_entered_at, channel_icon="", channel_label="",
+            priority=None, owner=Person.named(one.owner_name) if one.owner_name else None, next_due=one.next_due,
+            move_url=url(self.kind, "record-move", one.id) if one.may_edit else "",
+            moved_url=url(self.kind, "record-moved", one.id) if one.may_edit else "",
+        )  # fmt: skip
+
+    def menu(self) -> rows.MovePage:
+        """The menu that all cards share."""
+        options = tuple(rows.StatusOption(s.id, labels.status(s), False) for s in self.own.stages)
+        return rows.MovePage(_("Move to"), "", "", "", options)
+
+
+def shown_of(request: AccountRequest) -> dict[int, int]:
+    """How many cards of each status the page has already, as "status:count"."""
+    shown: dict[int, int] = {}
+    for text in [*request.GET.getlist("shown"), *request.POST.getlist("shown")]:
+        stage, _colon, number = text.partition(":")
+        stage_id, count = whole(stage), whole(number)
+        if stage_id is not None and count is not None:
+            shown[stage_id] = count
+    return shown
+
+
+def viewer_sees(viewer: Viewer, kind: Sort, record_id: int) -> bool:
+    return bool(listing.seen(viewer, kind.object_type, [record_id]))

@@ -1,0 +1,119 @@
+"""The form for a new record: its name, where it begins, and what its kind or that status asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from django.utils.translation import gettext as _
+
+from deskhand.crm.pipelines import rules
+from deskhand.crm.pipelines.queries import pipelines_of
+from deskhand.crm.pipelines.types import PipelineValue, StageValue
+from deskhand.crm.records import guard
+from deskhand.crm.records.checking import required_of
+from deskhand.crm.schema.layouts import layout_of
+from deskhand.crm.schema.queries import properties_of
+from deskhand.crm.schema.types import Kind, Property
+from deskhand.events.types import Actor
+from deskhand.kernel.errors import Invalid
+from deskhand.kernel.text import whole
+from deskhand.web.choices import Choice
+from deskhand.web.contacts import values as typed_values
+from deskhand.web.contacts.rows import FormField, FormPage
+from deskhand.web.contacts.values import OWNER
+from deskhand.web.middleware import AccountRequest
+from deskhand.web.objects.tabs import Sort
+from deskhand.web.records import values
+from deskhand.web.records.kinds import url
+from deskhand.web.refusals import words_of
+
+STATUS = "status"
+TYPES = {Kind.DATE: "date", Kind.DATETIME: "datetime-local"}
+MOST = 12  # properties of the layout that the form has
+
+
+def status_property(object_type: str) -> str:
+    return "dealstage" if object_type == "deal" else "hs_pipeline_stage"
+
+
+def stages_offered(kind: Sort, by: Actor) -> list[tuple[PipelineValue, StageValue]]:
+    """Where the viewer may create records (R-RULE-5)."""
+    found = []
+    for pipeline in pipelines_of(kind.object_type).pipelines if kind.has_pipelines else ():
+        for stage in pipeline.stages:
+            try:
+                guard.check_creation(pipeline, stage, by)
+            except Invalid:
+                continue
+            found.append((pipeline, stage))
+    return found
+
+
+class FormOf:
+    def __init__(self, request: AccountRequest, kind: Sort) -> None:
+        self.kind, self.by = kind, Actor.user(request.user.pk)
+        given = request.POST if request.method == "POST" else request.GET
+        self.known = properties_of(kind.object_type)
+        self.offered = stages_offered(kind, self.by)
+        self.stage = self._stage(given.get(STATUS, ""), whole(given.get("pipeline", "")))
+        self.names = self._names(request.viewer.account_id)
+        self.typed = {name: given.getlist(name) for name in self.names}
+
+    def _stage(self, asked: str, pipeline_id: int | None) -> StageValue | None:
+        """The status that is asked for, else the first one where records may begin."""
+        stages = [stage for pipeline, stage in self.offered if pipeline_id in (None, pipeline.id)]
+        stages = stages or [stage for _pipeline, stage in self.offered]
+        named = next((stage for _pipeline, stage in self.offered if str(stage.id) == asked), None)
+        return named or next((stage for stage in stages if stage.is_open), stages[0] if stages else None)
+
+    def _names(self, account_id: int) -> list[str]:
+        """What can't be left out first, then what the status asks for, then what stands beside a record."""
+        asks: tuple[rules.Ask, ...] = ()
+        if self.stage is not None:
+            pipeline = pipelines_of(self.kind.object_type).pipeline(self.stage.pipeline_id)
+            asks = tuple(rules.asks_of(pipeline, self.stage.id))
+        beside = [name for section in layout_of(account_id, self.kind.object_type).sections for name in section.properties]  # fmt: skip
+        named = [*required_of(self.kind.object_type), *(ask.property for ask in asks), OWNER, *beside[:MOST]]
+        return [n for n in dict.fromkeys(named) if n in self.known and values.is_editable(self.known[n])]
+
+    def page(self, refusal: Invalid | None = None) -> FormPage:
+        fields = [self._field(self.known[name], refusal) for name in self.names]
+        if self.offered:
+            fields.insert(1, self._status(refusal))
+        elsewhere = refusal is not None and refusal.field not in {one.name for one in fields} | {self._status_name()}  # fmt: skip
+        return FormPage(
+            _("New: %(kind)s") % {"kind": self.kind.singular}, url(self.kind, "record-add"), url(self.kind, "records"), self.kind.label,
+            _("Create"), tuple(fields), error=words_of(refusal) if refusal and elsewhere else "",
+        )  # fmt: skip
+
+    def _status_name(self) -> str:
+        return status_property(self.kind.object_type)
+
+    def _status(self, refusal: Invalid | None) -> FormField:
+        several = len({pipeline.id for pipeline, _stage in self.offered}) > 1
+        choices = tuple(
+            Choice(
+                str(stage.id), f"{_(stage.label)} ({_(pipeline.label)})" if several else _(stage.label), stage == self.stage
+            )
+            for pipeline, stage in self.offered
+        )  # fmt: skip
+        error = words_of(refusal) if refusal and refusal.field in (STATUS, self._status_name()) else ""
+        return FormField(STATUS, _("Status"), "", error=error, choices=choices)
+
+    def _field(self, prop: Property, refusal: Invalid | None) -> FormField:
+        control = typed_values.control(prop, None, typed=self.typed.get(prop.name) or [""])
+        error = words_of(refusal) if refusal and refusal.field == prop.name else ""
+        required = prop.name in required_of(self.kind.object_type)
+        return FormField(
+            prop.name, _(prop.label), control.value, TYPES.get(prop.kind, "text"), prop.description, error, choices=control.choices,
+            is_required=required, is_many=control.kind == "choices",
+        )  # fmt: skip
+
+    def given(self) -> Mapping[str, object]:
+        """Raises Invalid, naming the field."""
+        read = {
+            name: typed_values.read(self.kind.object_type, name, typed)
+            for name, typed in self.typed.items()
+            if any(text.strip() for text in typed)
+        }
+        return read | ({self._status_name(): self.stage.id} if self.stage else {})

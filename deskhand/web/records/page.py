@@ -1,0 +1,301 @@
+"""The page of one record: gathered with a fixed number of queries, then put into words."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from deskhand.accounts import policy
+from deskhand.accounts import queries as people
+from deskhand.accounts.types import Verb
+from deskhand.automation.models import Workflow
+from deskhand.crm.pipelines.queries import pipelines_of
+from deskhand.crm.pipelines.types import StageValue
+from deskhand.crm.records import history, listing, tasks
+from deskhand.crm.records.models import Association, PropertyChange, Task
+from deskhand.crm.schema.layouts import layout_of
+from deskhand.crm.schema.queries import properties_of
+from deskhand.crm.schema.types import Property as PropertyOf
+from deskhand.events.queries import rules_of
+from deskhand.kernel import clock
+from deskhand.web import labels, times
+from deskhand.web.choices import Choice
+from deskhand.web.contacts import values as typed_values
+from deskhand.web.contacts.rows import Control, HistoryLine, Property, Section, Timeline, TimelineItem
+from deskhand.web.contacts.values import OWNER, TEAMS, Names
+from deskhand.web.inbox import links, told
+from deskhand.web.inbox.page import RULES
+from deskhand.web.middleware import AccountRequest
+from deskhand.web.objects.tabs import Sort
+from deskhand.web.records import values
+from deskhand.web.records.kinds import url
+from deskhand.web.records.rows import LinkGroup, RecordPage, Step, TaskForm, TaskLine
+from deskhand.web.shell import Person
+
+LINES = 30  # of the timeline
+HISTORY = 8  # lines of one property
+#: What changes along with something else, and says nothing by itself.
+SILENT = {TEAMS, "hs_is_closed", "hs_last_closed_date"}
+
+
+class RecordPageOf:
+    """One record as its page shows it. Raises NotFound for what the viewer may not see."""
+
+    def __init__(self, request: AccountRequest, kind: Sort, record_id: int, *, opened: str = "", before: int | None = None) -> None:  # fmt: skip
+        """`opened` is a property to change, or to see the history of; `before` a place in the timeline."""
+        self.viewer, self.kind, self.zone = request.viewer, kind, request.account.zone
+        self.record = listing.get(request.viewer, kind.object_type, record_id)
+        self.known = properties_of(kind.object_type)
+        self.opened, self.before = opened if opened in self.known else "", before
+
+    def may(self, verb: Verb) -> bool:
+        return policy.visible(self.viewer, self.kind.object_type, verb).reaches(self.record)
+
+    @cached_property
+    def may_edit(self) -> bool:
+        return self.record.archived_at is None and self.may(Verb.EDIT)
+
+    def url(self, name: str = "record", *args: int) -> str:
+        return url(self.kind, name, self.record.pk, *args)
+
+    @cached_property
+    def stage(self) -> StageValue | None:
+        if not self.kind.has_pipelines or self.record.stage_id is None:
+            return None
+        return next((s for p in pipelines_of(self.kind.object_type).pipelines if (s := p.stage(self.record.stage_id))), None)  # fmt: skip
+
+    def build(self, control: Control | None = None, **more: Any) -> RecordPage:
+        """`control` stands in for that of the open property, when what was typed is refused."""
+        r = self.record
+        away, may_delete = r.archived_at is not None, self.may(Verb.DELETE)
+        pipelines = pipelines_of(self.kind.object_type).pipelines if self.stage else ()
+        mine = next((one for one in pipelines if self.stage and one.id == self.stage.pipeline_id), None)
+        owner = self.names.users.get(r.owner_id or 0, "")
+        page = RecordPage(
+            id=r.pk, name=r.name or _("No name"), kind=self.kind.singular, icon=self.kind.icon, url=self.url(), list_url=url(self.kind, "records"),
+            list_label=self.kind.label, pipeline=_(mine.label) if mine and len(pipelines) > 1 else "",
+            age=r.stage_entered_at if self.stage else None, owner=Person.named(owner) if owner else None,
+            money=values.money(r.properties.get("amount"), r.properties.get("deal_currency_code")), steps=self.steps(),
+            moved_url=self.url("record-moved") if self.may_edit else "", archived_at=r.archived_at,
+            archive_url=self.url("record-archive") if may_delete and not away else "",
+            restore_url=self.url("record-restore") if may_delete and away else "",
+            sections=self.sections(control), timeline=self.timeline(), tasks=self.tasks(), task_form=self.task_form() if self.may_edit else None,
+            links=self.links(), link_url=self.url("record-link") if self.may_edit else "",
+            unlink_url=self.url("record-unlink") if self.may_edit else "", note_url=self.url("record-note") if self.may_edit else "",
+        )  # fmt: skip
+        return replace(page, **more)
+
+    def steps(self) -> tuple[Step, ...]:
+        """The way through the pipeline. Of the closed statuses at its end, those that it did not come to are ahead."""
+        if self.stage is None:
+            return ()
+        pipeline = pipelines_of(self.kind.object_type).pipeline(self.stage.pipeline_id)
+        here = [stage.id for stage in pipeline.stages].index(self.stage.id)
+        states = ["past" if n < here else "now" if n == here else "ahead" for n in range(len(pipeline.stages))]  # fmt: skip
+        return tuple(
+            Step(stage.id, labels.status(stage), state, stage.is_open)
+            for stage, state in zip(pipeline.stages, states, strict=True)
+        )
+
+    # ── properties ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def sections(self, control: Control | None = None) -> tuple[Section, ...]:
+        """The layout's, then all the others folded away: those that can be changed, and those that have a value."""
+        layout = layout_of(self.viewer.account_id, self.kind.object_type).sections
+        placed = {name for section in layout for name in section.properties}
+        rest = [p.name for p in self.known.values() if p.name not in placed and not p.is_computed and self._is_worth_a_line(p)]  # fmt: skip
+        sections = [
+            Section(f"section-{number}", _(section.label), self._lines(section.properties, control))
+            for number, section in enumerate(layout, 1)
+        ]
+        sections.append(
+            Section("section-more", _("More properties"), self._lines(rest, control), self.opened not in rest)
+        )
+        return tuple(section for section in sections if section.properties)
+
+    def _is_worth_a_line(self, prop: PropertyOf) -> bool:
+        if prop.column in values.PLACE:
+            return False
+        return values.is_editable(prop) or typed_values.value_of(self.record, prop) not in (None, "", [])
+
+    def _lines(self, names: Sequence[str], control: Control | None) -> tuple[Property, ...]:
+        shown = (self.known[name] for name in names if self.known[name].column not in values.PLACE)
+        return tuple(self.line(prop, control) for prop in shown)
+
+    def line(self, prop: PropertyOf, control: Control | None = None) -> Property:
+        is_open = prop.name == self.opened
+        value = typed_values.value_of(self.record, prop)
+        may_edit = self.may_edit and values.is_editable(prop)
+        return Property(
+            id=f"property-{prop.name}", name=prop.name, label=_(prop.label), value=self._spoken(prop, value),
+            line_url=f"{self.url('record-property')}?name={prop.name}",
+            open_label=(_("Change “%(property)s”") if may_edit else _("History of “%(property)s”")) % {"property": _(prop.label)},
+            open_url=f"{self.url()}?open={prop.name}#property-{prop.name}", close_url=f"{self.url()}#property-{prop.name}",
+            save_url=self.url("record-save"), help=prop.description, may_edit=may_edit, is_open=is_open,
+            control=(control or typed_values.control(prop, value)) if is_open and may_edit else None,
+            history=self.history(prop) if is_open else (),
+        )  # fmt: skip
+
+    def _spoken(self, prop: PropertyOf | None, value: Any) -> str:
+        if prop is None:
+            return typed_values.spoken(None, value, self.names)
+        return values.spoken(self.kind.object_type, prop, value, self.names)
+
+    def history(self, prop: PropertyOf) -> tuple[HistoryLine, ...]:
+        return tuple(
+            HistoryLine(_(prop.label), self._spoken(prop, line.old), self._spoken(prop, line.new), self.cause(line), line.changed_at)
+            for line in self.opened_changes
+        )  # fmt: skip
+
+    # ── what happened ────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _changes(self, **which: Any) -> Any:
+        return PropertyChange.objects.filter(
+            account_id=self.viewer.account_id, object_type=self.kind.object_type, record_id=self.record.pk, **which
+        ).order_by("-id")  # fmt: skip
+
+    @cached_property
+    def opened_changes(self) -> list[PropertyChange]:
+        return list(self._changes(property=self.opened)[:HISTORY]) if self.opened else []
+
+    @cached_property
+    def changes(self) -> list[PropertyChange]:
+        """One more than is shown."""
+        before = {"id__lt": self.before} if self.before else {}
+        return list(self._changes(**before).exclude(property__in=SILENT)[: LINES + 1])
+
+    @cached_property
+    def names(self) -> Names:
+        """Of everybody that values, tasks and history name; one query for people, one for teams."""
+        users: set[Any] = {self.record.owner_id, self.record.created_by_id}
+        teams: set[Any] = set(self.record.assigned_team_ids)
+        for change in (*self.changes, *self.opened_changes):
+            users.add(change.actor_id if change.actor_kind == "user" else None)
+            if change.property == OWNER:
+                users |= {change.old, change.new}
+        users |= {task.assignee_id for task in self.found_tasks}
+        return Names.of(users, (), teams)
+
+    @cached_property
+    def workflows(self) -> Mapping[int, str]:
+        ids = {c.actor_id for c in (*self.changes, *self.opened_changes) if c.actor_kind == "workflow"}
+        ids |= {task.created_by_id for task in self.found_tasks if task.created_by_kind == "workflow"}
+        if not ids:
+            return {}
+        found = Workflow.objects.filter(account_id=self.viewer.account_id, pk__in=ids - {None})
+        return dict(found.values_list("pk", "name"))
+
+    @cached_property
+    def rules(self) -> dict[int, str]:
+        events = [c.event_id for c in (*self.changes, *self.opened_changes) if c.event_id]
+        return rules_of(self.viewer.account_id, events)
+
+    def cause(self, change: PropertyChange) -> str:
+        """What did it: a person, a workflow by its name, a rule."""
+        rule = self.rules.get(change.event_id or 0)
+        if rule:
+            return str(RULES.get(rule, rule))
+        return self._actor(change.actor_kind, change.actor_id)
+
+    def _actor(self, kind: str, actor_id: int | None) -> str:
+        if kind == "user":
+            return self.names.users.get(actor_id or 0, _("Somebody who left"))
+        if kind == "workflow":
+            name = self.workflows.get(actor_id or 0)
+            return _("workflow “%(name)s”") % {"name": name} if name else _("a workflow")
+        others = {"integration": _("an integration"), "routing": _("the channel's routing"), "llm": _("the customer agent")}  # fmt: skip
+        return others.get(kind, _("Deskhand"))
+
+    def timeline(self) -> Timeline:
+        shown = self.changes[:LINES]
+        more = len(self.changes) > LINES
+        items = [item for change in shown if (item := self._item(change))]
+        if not more:
+            by = self._actor(self.record.created_by_kind, self.record.created_by_id)
+            items.append(TimelineItem("event", self.record.created_at, "plus", _("Created"), about=by))
+        more_url = f"{self.url('record-timeline')}?before={shown[-1].pk}" if more else ""
+        return Timeline(tuple(items), more_url)
+
+    def _item(self, change: PropertyChange) -> TimelineItem | None:
+        at, by = change.changed_at, self.cause(change)
+        if change.property == history.NOTE:
+            said = str((change.new or {}).get("text", ""))
+            paragraphs = tuple(part.strip("\n") for part in said.split("\n\n") if part.strip())
+            return TimelineItem("note", at, "message-square-text", _("Note"), by, paragraphs=paragraphs, author=Person.named(by))  # fmt: skip
+        if change.property.startswith("@"):
+            sentence = told.sentence(change.property, change.new or {}, self.titles)
+            return TimelineItem("event", at, "link" if change.property == history.LINK else "clipboard-list", sentence, about=by) if sentence else None  # fmt: skip
+        prop = self.known.get(change.property)
+        old, new = self._spoken(prop, change.old), self._spoken(prop, change.new)
+        return TimelineItem("change", at, "pencil", _(prop.label) if prop else change.property, by, old=old, new=new)  # fmt: skip
+
+    @cached_property
+    def titles(self) -> Mapping[tuple[str, int], str]:
+        wanted = {
+            (str(c.new["type"]), int(c.new["id"])) for c in self.changes if c.property == history.LINK and isinstance(c.new, dict)
+        }  # fmt: skip
+        return links.titles(self.viewer, wanted)
+
+    # ── tasks ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    @cached_property
+    def found_tasks(self) -> list[Task]:
+        return list(tasks.of(self.kind.object_type, self.record.pk))
+
+    def tasks(self) -> tuple[TaskLine, ...]:
+        now = clock.now()
+        return tuple(self._task(task, now) for task in sorted(self.found_tasks, key=lambda one: one.completed_at is not None))  # fmt: skip
+
+    def _task(self, task: Task, now: Any) -> TaskLine:
+        name = self.names.users.get(task.assignee_id or 0, "")
+        is_done = task.completed_at is not None
+        may_finish = self.may_edit or task.assignee_id == self.viewer.user_id
+        return TaskLine(
+            task.pk, task.title, task.notes, Person.named(name) if name else None, task.due_at, is_done,
+            is_late=bool(task.due_at and task.due_at < now and not is_done),
+            cause=self._actor("workflow", task.created_by_id) if task.created_by_kind == "workflow" else "",
+            done_url=self.url("record-task-done", task.pk) if may_finish else "",
+            delete_url=self.url("record-task-delete", task.pk) if self.may_edit else "",
+        )  # fmt: skip
+
+    def task_form(self, typed: Mapping[str, str] | None = None, errors: Mapping[str, str] | None = None) -> TaskForm:  # fmt: skip
+        given = typed or {}
+        chosen = given.get("assignee", "")
+        found = [Choice(str(m.user_id), m.name, str(m.user_id) == chosen) for m in people.members(self.viewer.account_id)]  # fmt: skip
+        return TaskForm(
+            self.url("record-task-add"), (Choice("", _("Nobody"), not chosen), *found), given.get("title", ""), given.get("due_at", ""),
+            tuple((errors or {}).items()),
+        )  # fmt: skip
+
+    # ── links ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    @cached_property
+    def linked(self) -> dict[str, list[int]]:
+        """{kind: ids in the order of linking}"""
+        found = Association.objects.filter(
+            account_id=self.viewer.account_id, from_type=self.kind.object_type, from_id=self.record.pk
+        )  # fmt: skip
+        ids: dict[str, list[int]] = defaultdict(list)
+        for to_type, to_id in found.order_by("id").values_list("to_type", "to_id"):
+            if to_id not in ids[to_type]:
+                ids[to_type].append(to_id)
+        return ids
+
+    def links(self) -> tuple[LinkGroup, ...]:
+        kinds = links.kinds()
+        found = (
+            LinkGroup(str(kinds[key].title), kinds[key].icon, links.lines(self.viewer, kinds[key], ids))
+            for key, ids in self.linked.items()
+            if key in kinds
+        )
+        return tuple(group for group in found if group.records)
+
+
+def due_of(text: str) -> Any:
+    """Raises ValueError for what is no moment."""
+    return times.typed(text)

@@ -1,0 +1,116 @@
+"""What the page of a record shows, beside what it shares with contacts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from deskhand.web.choices import Choice
+from deskhand.web.contacts.rows import Control, Section, Timeline
+from deskhand.web.inbox.panel_rows import Linked
+from deskhand.web.inbox.rows import Label
+from deskhand.web.shell import Person
+
+
+@dataclass(frozen=True)
+class Step:
+    """A status on the way of a record. `state` is past, now or ahead."""
+
+    id: int
+    status: Label
+    state: str
+    is_open: bool
+
+
+@dataclass(frozen=True)
+class TaskLine:
+    id: int
+    title: str
+    notes: str
+    who: Person | None
+    due_at: datetime | None
+    is_done: bool
+    is_late: bool
+    cause: str
+    done_url: str
+    delete_url: str
+
+
+@dataclass(frozen=True)
+class TaskForm:
+    url: str
+    people: tuple[Choice, ...]
+    title: str = ""
+    due_at: str = ""
+    errors: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class LinkGroup:
+    label: str
+    icon: str
+    records: tuple[Linked, ...]
+
+
+@dataclass(frozen=True)
+class RecordPage:
+    id: int
+    name: str
+    kind: str
+    icon: str
+    url: str
+    list_url: str
+    list_label: str
+    pipeline: str
+    age: datetime | None  # since when it stands in its status
+    owner: Person | None
+    money: str
+    steps: tuple[Step, ...]
+    moved_url: str
+    archive_url: str
+    restore_url: str
+    archived_at: datetime | None
+    sections: tuple[Section, ...]
+    timeline: Timeline
+    tasks: tuple[TaskLine, ...]
+    task_form: TaskForm | None
+    links: tuple[LinkGroup, ...]
+    link_url: str
+    unlink_url: str
+    note_url: str
+    note: str = ""
+    note_error: str = ""
+
+
+@dataclass(frozen=True)
+class AskField:
+    name: str
+    label: str
+    control: Control
+    is_required: bool
+
+
+@dataclass(frozen=True)
+class MovePage:
+    """Where a record may go, or, once that is chosen, what the status asks for."""
+
+    title: str
+    url: str
+    back_url: str
+    statuses: tuple[Step, ...] = ()
+    chosen: Step | None = None
+    seen_in: str = ""
+    fields: tuple[AskField, ...] = ()
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class LinkPage:
+    title: str
+    url: str
+    link_url: str
+    back_url: str
+    back_label: str
+    text: str
+    kinds: tuple[Choice, ...]
+    found: tuple[Linked, ...]

@@ -1,0 +1,50 @@
+"""Values of these records in words."""
+
+from __future__ import annotations
+
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from django.urls import reverse
+from django.utils.formats import number_format
+from django.utils.translation import gettext as _
+
+from deskhand.crm.pipelines.queries import pipelines_of
+from deskhand.crm.pipelines.types import PipelineValue
+from deskhand.crm.schema.types import Kind, Property
+from deskhand.web.contacts import values
+
+#: Where a record stands is told and changed in its own way.
+PLACE = ("pipeline_id", "stage_id")
+
+
+def automate_url(pipeline: PipelineValue) -> str:
+    return reverse("automate", args=[pipeline.id])
+
+
+def money(amount: str | None, currency: str | None) -> str:
+    """An amount as people read it; nothing where there is none."""
+    if not amount:
+        return ""
+    try:
+        number = Decimal(amount)
+    except InvalidOperation:
+        return amount
+    text = str(number_format(number.normalize() if number != number.to_integral() else number.quantize(Decimal(1)), force_grouping=True))  # fmt: skip
+    return f"{text} {currency}" if currency else text
+
+
+def is_editable(prop: Property) -> bool:
+    return prop.column not in PLACE and values.is_editable(prop) and not (prop.kind is Kind.ENUM and not prop.options)  # fmt: skip
+
+
+def spoken(object_type: str, prop: Property, value: Any, names: values.Names) -> str:
+    if prop.column in PLACE and value:
+        for pipeline in pipelines_of(object_type).pipelines:
+            if prop.column == "pipeline_id" and pipeline.id == value:
+                return _(pipeline.label)
+            stage = pipeline.stage(value if isinstance(value, int) else None)
+            if prop.column == "stage_id" and stage is not None:
+                return _(stage.label)
+        return _("a status that was deleted")
+    return values.spoken(prop, value, names)

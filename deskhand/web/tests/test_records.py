@@ -1,0 +1,448 @@
+"""Boards, tables and pages of deals, projects and own kinds of records, by plain forms and in parts."""
+
+import json
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from deskhand.crm.filters.as_json import to_json
+from deskhand.crm.filters.types import AllOf, AnyOf, Filter, Operator
+from deskhand.crm.pipelines import pipelines
+from deskhand.crm.pipelines.queries import pipelines_of
+from deskhand.crm.pipelines.rules import Ask, Rules
+from deskhand.crm.records import associations, objects, tasks, tickets
+from deskhand.crm.records.models import Association, Deal, PropertyChange, Task
+from deskhand.crm.records.tables import model_of
+from deskhand.crm.records.tasks import Wanted
+from deskhand.crm.schema import object_types
+from deskhand.crm.schema.types import Kind
+from deskhand.events.types import SYSTEM, Actor
+
+HTMX = {"HX-Request": "true"}
+KEYS = {"deal": "deals", "project": "projects"}
+
+
+@pytest.fixture
+def ada(office, sign_in):
+    return sign_in(office.world.ada)
+
+
+@pytest.fixture
+def bob(office, sign_in):
+    """An agent, whom rules bind."""
+    return sign_in(office.world.bob)
+
+
+@pytest.fixture(params=["deal", "project", "own"])
+def kind(request, office):
+    if request.param != "own":
+        return request.param
+    with office.inside():
+        own = object_types.create("machines", "Machine", "Machines", by=SYSTEM)
+        return objects.switch_pipelines(own.key, True, by=SYSTEM).key
+
+
+@pytest.fixture
+def key(kind):
+    return KEYS.get(kind, kind)
+
+
+@pytest.fixture
+def make(office, kind):
+    def of(name="Press 4", **more):
+        with office.inside():
+            named = "dealname" if kind == "deal" else "hs_name"
+            return objects.create(kind, {named: name, **more}, by=SYSTEM).id
+
+    return of
+
+
+@pytest.fixture
+def deal(office):
+    with office.inside():
+        return objects.create("deal", {"dealname": "Fjällbo", "amount": "1200"}, by=SYSTEM).id
+
+
+def url(name, *args):
+    return reverse(name, args=args)
+
+
+def text(response):
+    return response.content.decode()
+
+
+def stages_of(office, kind):
+    with office.inside():
+        return [stage.id for stage in pipelines_of(kind).default.stages]
+
+
+def rules(office, kind, given):
+    with office.inside():
+        found = pipelines.find(kind, pipelines_of(kind).default.id)
+        pipelines.set_rules(found, given, by=SYSTEM)
+
+
+def again(office, kind, pk):
+    with office.inside():
+        return model_of(kind).objects.get(pk=pk)
+
+
+# ── boards and tables ────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_board_has_a_column_for_every_status_and_the_records_in_it(office, ada, kind, key, make):
+    make("Press 4")
+    page = text(ada.get(url("records-board", key)))
+
+    assert page.count('class="board-column"') == len(stages_of(office, kind))
+    assert "Press 4" in page
+    assert ada.get(url("records", key)).headers["Location"] == url("records-board", key)
+    assert ada.get(url("records-board", key), headers=HTMX).status_code == 200
+
+
+def test_the_rail_and_the_side_lead_there_by_their_own_names_R_OBJ_5(office, ada, kind, key, make):
+    with office.inside():
+        called = object_types.labels_of(kind).plural
+
+    page = text(ada.get(url("records-table", key)))
+
+    assert f'href="{url("records", key)}"' in page
+    assert page.count(called) >= 2
+
+
+def test_a_card_is_moved_and_taken_back(office, ada, kind, key, make):
+    pk, (first, second, *_rest) = make(), stages_of(office, kind)
+
+    moved = ada.post(url("record-moved", key, pk), {"status": second, "from": first, "part": "toast"}, headers=HTMX)  # fmt: skip
+    assert again(office, kind, pk).stage_id == second
+    assert f'name="status" value="{first}"' in text(moved)
+    ada.post(url("record-moved", key, pk), {"status": first, "from": second}, headers=HTMX)
+
+    assert again(office, kind, pk).stage_id == first
+
+
+def test_who_was_faster_is_not_overrun(office, ada, deal):
+    first, second, third = stages_of(office, "deal")[:3]
+    with office.inside():
+        objects.move("deal", deal, to=second, by=SYSTEM)
+
+    late = ada.post(url("record-moved", "deals", deal), {"status": third, "from": first, "part": "toast"}, headers=HTMX)  # fmt: skip
+
+    assert late.status_code == 409
+    assert again(office, "deal", deal).stage_id == second
+
+
+def test_rules_bind_who_moves_by_hand_R_RULE_6_R_RULE_7(office, bob, ada, deal):
+    rules(office, "deal", Rules(forbids_skipping=True, forbids_going_back=True))
+    first, second, third = stages_of(office, "deal")[:3]
+
+    skipped = bob.post(url("record-moved", "deals", deal), {"status": third, "part": "toast"}, headers=HTMX)
+    bob.post(url("record-moved", "deals", deal), {"status": second})
+    back = bob.post(url("record-moved", "deals", deal), {"status": first})
+
+    assert (skipped.status_code, back.status_code) == (400, 422)
+    assert again(office, "deal", deal).stage_id == second
+    ada.post(url("record-moved", "deals", deal), {"status": first})
+    assert again(office, "deal", deal).stage_id == first
+
+
+def test_a_status_asks_for_properties_and_gets_them_in_one_write_R_REQ_1(office, bob, deal):
+    second = stages_of(office, "deal")[1]
+    rules(office, "deal", Rules(asks={second: (Ask("closedate", True), Ask("description", False))}))
+    there = url("record-moved", "deals", deal)
+
+    asked = bob.post(there, {"status": second})
+    form = text(bob.get(asked.headers["Location"]))
+    without = bob.post(
+        there, {"status": second, "asked": "1", "ask-closedate": "", "ask-description": "Kept"}
+    )
+    bob.post(there, {"status": second, "asked": "1", "ask-closedate": "2026-12-01T09:00", "ask-description": "Soon"})  # fmt: skip
+
+    moved = again(office, "deal", deal)
+    assert 'name="ask-closedate"' in form
+    assert "Optional" in form
+    assert without.status_code == 422
+    assert "Kept" in text(without)
+    assert (moved.stage_id, moved.properties["description"]) == (second, "Soon")
+
+
+def test_dragging_without_what_is_asked_for_is_refused_R_REQ_1(office, bob, deal):
+    second = stages_of(office, "deal")[1]
+    rules(office, "deal", Rules(asks={second: (Ask("closedate", True),)}))
+
+    refused = bob.post(url("record-moved", "deals", deal), {"status": second, "part": "toast"}, headers=HTMX)
+
+    assert refused.status_code == 400
+    assert "Close date" in text(refused)
+
+
+def test_a_table_is_searched_filtered_sorted_and_has_chosen_columns(ada, kind, key, make):
+    make("Press 4")
+    make("Lathe 9")
+    there, named = url("records-table", key), "dealname" if kind == "deal" else "hs_name"
+    asks = AnyOf((AllOf((Filter(named, Kind.TEXT, Operator.CONTAINS, ("lathe",)),)),))
+
+    assert "Press 4" in text(ada.get(there, {"q": "press"}))
+    assert "Lathe 9" not in text(ada.get(there, {"q": "press"}))
+    found = text(ada.get(there, {"f": json.dumps(to_json(asks))}))
+    assert "Lathe 9" in found
+    assert "Press 4" not in found
+    up, down = (text(ada.get(there, {"sort": sort})) for sort in ("name", "-name"))
+    assert up.index("Lathe 9") < up.index("Press 4")
+    assert down.index("Press 4") < down.index("Lathe 9")
+    ada.post(url("records-columns", key), {"cols": ["hs_assigned_team_ids", "nonsense"]})
+    assert "Assigned teams" in text(ada.get(there))
+    assert ada.get(there, {"sort": "colour"}).status_code == 400
+
+
+def test_what_is_looked_for_is_no_pattern(ada, make, key, kind):
+    make("Press 4")
+
+    assert "Press 4" not in text(ada.get(url("records-table", key), {"q": "%"}))
+
+
+def test_pages_follow_each_other(ada, kind, key, make, monkeypatch):
+    monkeypatch.setattr("deskhand.crm.records.listing.PAGE", 2)
+    monkeypatch.setattr("deskhand.crm.records.listing.IN_COLUMN", 2)
+    ids = [make(f"Number {n}") for n in range(5)]
+
+    first = text(ada.get(url("records-table", key)))
+    second = text(ada.get(url("records-table-more", key, ids[3]), headers=HTMX))
+    column = text(ada.get(url("records-board", key)))
+
+    assert [n for n in range(5) if f"Number {n}" in first] == [3, 4]
+    assert [n for n in range(5) if f"Number {n}" in second] == [1, 2]
+    assert url("records-table-more", key, ids[3]) in first
+    assert [n for n in range(5) if f"Number {n}" in column] == [3, 4]
+
+
+@pytest.mark.parametrize("screen", ["records-board", "records-table"])
+def test_asks_no_more_for_more_records(ada, kind, key, make, screen):
+    def asked():
+        with CaptureQueriesContext(
+            connection,
+        ) as caught:
+            assert ada.get(url(screen, key)).status_code == 200
+        return len(caught)
+
+    make()
+    ada.get(url(screen, key))
+    few = asked()
+    for n in range(6):
+        make(f"More {n}")
+
+    assert asked() == few
+
+
+# ── making ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_record_is_made_by_a_form(office, ada, kind, key):
+    named = "dealname" if kind == "deal" else "hs_name"
+    form = text(ada.get(url("record-new", key)))
+
+    made = ada.post(url("record-add", key), {named: "Crane", "hubspot_owner_id": office.world.bob.pk})
+
+    with office.inside():
+        record = model_of(kind).objects.get()
+    assert f'name="{named}"' in form
+    assert (record.name, record.owner_id) == ("Crane", office.world.bob.pk)
+    assert made.headers["Location"] == url("record", key, record.pk)
+
+
+def test_without_a_name_nothing_is_made_and_the_rest_is_kept(office, ada, kind, key):
+    refused = ada.post(url("record-add", key), {"hubspot_owner_id": office.world.bob.pk})
+
+    assert refused.status_code == 422
+    assert "empty" in text(refused)
+    with office.inside():
+        assert not model_of(kind).objects.exists()
+
+
+def test_t_rule_2_people_create_records_in_the_listed_statuses_only_R_RULE_5(office, bob, ada, kind, key):
+    first, second, *_rest = stages_of(office, kind)
+    rules(office, kind, Rules(limits_creation=True, creation=(second,)))
+    named = "dealname" if kind == "deal" else "hs_name"
+
+    form = text(bob.get(url("record-new", key)))
+    bob.post(url("record-add", key), {named: "Mine", "status": first})
+    ada.post(url("record-add", key), {named: "Hers", "status": first})
+
+    with office.inside():
+        stages = dict(model_of(kind).objects.values_list("name", "stage_id"))
+        with pytest.raises(objects.Invalid):
+            objects.create(kind, {named: "No", **_status(kind, first)}, by=Actor.user(office.world.bob.pk))
+    assert f'<option value="{first}"' not in form
+    assert stages == {"Mine": second, "Hers": first}
+
+
+def _status(kind, stage):
+    return {"dealstage" if kind == "deal" else "hs_pipeline_stage": stage}
+
+
+# ── the page ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_page_tells_what_happened_and_why(office, ada, kind, key, make):
+    pk = make()
+    ada.post(url("record-save", key, pk), {"property": "hubspot_owner_id", "value": office.world.bob.pk})
+    ada.post(url("record-moved", key, pk), {"status": stages_of(office, kind)[1]})
+    ada.post(url("record-note", key, pk), {"text": "They call back on Monday."})
+    ada.post(url("record-task-add", key, pk), {"title": "Send the offer", "assignee": office.world.bob.pk})
+
+    page = text(ada.get(url("record", key, pk)))
+
+    for said in (
+        "They call back on Monday.",
+        "Task added: Send the offer",
+        "Bob Noyce",
+        "Ada Lovelace",
+        "Created",
+    ):
+        assert said in page
+    assert 'aria-current="step"' in page
+
+
+def test_a_workflow_is_named_as_the_cause(office, ada, deal):
+    from deskhand.automation import lanes
+    from deskhand.events.types import ActorKind
+
+    with office.inside() as world:
+        lane = lanes.add_step("deal", pipelines_of("deal").default.first_open.id, "create_task", {"title": "Call"}, by=world.ada.pk)  # fmt: skip
+        by = Actor(ActorKind.WORKFLOW, lane.pk)
+        objects.update("deal", deal, {"description": "Changed"}, by=by)
+
+    assert f"workflow “{lane.name}”" in text(ada.get(url("record", "deals", deal)))
+
+
+def test_a_property_is_changed_in_its_line(office, ada, kind, key, make):
+    pk, named = make(), "dealname" if kind == "deal" else "hs_name"
+
+    opened = text(ada.get(url("record-property", key, pk), {"name": named, "open": ""}, headers=HTMX))
+    saved = ada.post(url("record-save", key, pk), {"property": named, "value": "Press 5"}, headers=HTMX)
+    refused = ada.post(url("record-save", key, pk), {"property": named, "value": " "}, headers=HTMX)
+
+    assert 'value="Press 4"' in opened
+    assert "Press 5" in text(saved)
+    assert refused.status_code == 422
+    assert again(office, kind, pk).name == "Press 5"
+    assert ada.post(url("record-save", key, pk), {"property": "hs_pipeline_stage" if kind != "deal" else "dealstage", "value": "1"}).status_code == 404  # fmt: skip
+
+
+def test_an_empty_note_is_said_to_be_empty(ada, key, make):
+    refused = ada.post(url("record-note", key, make()), {"text": "  "})
+
+    assert refused.status_code == 422
+    assert "The note is empty." in text(refused)
+
+
+def test_tasks_are_ticked_off_deleted_and_brought_back(office, ada, key, kind, make):
+    pk = make()
+    ada.post(url("record-task-add", key, pk), {"title": "Call"})
+    with office.inside():
+        task = Task.objects.get().pk
+
+    ada.post(url("record-task-done", key, pk, task), {"done": "1"})
+    with office.inside():
+        assert Task.objects.get().completed_at
+    ada.post(url("record-task-delete", key, pk, task))
+    with office.inside():
+        assert Task.objects.get().archived_at
+    ada.post(url("record-task-delete", key, pk, task) + "?restored=1")
+    with office.inside():
+        assert Task.objects.get().archived_at is None
+    for wrong in ({"title": " "}, {"title": "x", "due_at": "soon"}, {"title": "x", "assignee": "999999"}):
+        assert ada.post(url("record-task-add", key, pk), wrong).status_code == 422
+
+
+def test_a_record_is_deleted_and_restored(office, ada, kind, key, make):
+    pk = make()
+    gone = ada.post(url("record-archive", key, pk), follow=True)
+
+    assert url("record-restore", key, pk) in text(gone)
+    assert "Press 4" not in text(ada.get(url("records-table", key)))
+    assert "Press 4" in text(ada.get(url("records-table", key), {"list": "deleted"}))
+    ada.post(url("record-restore", key, pk))
+    assert again(office, kind, pk).archived_at is None
+
+
+def test_records_are_linked_and_parted_and_lead_to_each_other(office, ada, kind, key, make):
+    pk = make()
+    ticket = office.mail()
+
+    found = text(ada.get(url("record-link", key, pk), {"kind": "contact", "q": "Astrid"}))
+    ada.post(url("record-linked", key, pk), {"kind": "ticket", "id": ticket.pk})
+    page = text(ada.get(url("record", key, pk)))
+    beside = text(ada.get(url("inbox-ticket", "all-open", ticket.pk)))
+
+    assert "Astrid Lindqvist" in found
+    assert "Refund still missing" in page
+    assert url("record", key, pk) in beside
+    ada.post(url("record-unlink", key, pk), {"kind": "ticket", "id": ticket.pk})
+    with office.inside():
+        assert not Association.objects.filter(from_type=kind).exists()
+        assert PropertyChange.objects.filter(object_type=kind, property="@link").count() == 2
+
+
+# ── who sees what ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_who_sees_their_own_only_finds_nothing_else_R_PERM_1(office, sign_in, ada, deal):
+    office.role(office.world.bob, records={"deal": {"view": "own", "edit": "own"}})
+    with office.inside() as world:
+        own = objects.create("deal", {"dealname": "Nordvik", "hubspot_owner_id": world.bob.pk}, by=SYSTEM).id
+    bob = sign_in(office.world.bob)
+
+    for page in (bob.get(url("records-board", "deals")), bob.get(url("records-table", "deals"))):
+        assert "Nordvik" in text(page)
+        assert "Fjällbo" not in text(page)
+    assert bob.get(url("record", "deals", own)).status_code == 200
+    for part in ("record", "record-move", "record-timeline", "record-link"):
+        assert bob.get(url(part, "deals", deal)).status_code == 404
+    assert bob.post(url("record-moved", "deals", deal), {"status": 1}).status_code == 404
+    assert bob.post(url("record-archive", "deals", own)).status_code == 403
+    assert bob.get(url("records", "projects")).status_code == 403
+    assert url("records", "projects") not in text(bob.get(url("records-table", "deals")))
+
+
+def test_who_may_look_only_is_offered_no_change(office, sign_in, deal):
+    office.role(office.world.bob, records={"deal": {"view": "all"}})
+    bob = sign_in(office.world.bob)
+
+    page = text(bob.get(url("record", "deals", deal)))
+
+    assert "Add note" not in page
+    assert url("record-moved", "deals", deal) not in page
+    assert bob.post(url("record-note", "deals", deal), {"text": "x"}).status_code == 403
+    assert bob.get(url("record-new", "deals")).status_code == 403
+
+
+def test_records_of_another_kind_are_not_found_under_this_one(office, ada, deal):
+    with office.inside():
+        kinds = [object_types.create(n, n.title(), n.title(), by=SYSTEM).key for n in ("rooms", "halls")]
+        room = objects.create(kinds[0], {"hs_name": "Blue"}, by=SYSTEM).id
+
+    assert ada.get(url("record", kinds[0], room)).status_code == 200
+    assert ada.get(url("record", kinds[1], room)).status_code == 404
+    assert ada.get(url("records", "tickets")).status_code == 404
+    assert ada.get(url("records-board", kinds[0])).status_code == 404
+    assert ada.get(url("records", kinds[0])).headers["Location"] == url("records-table", kinds[0])
+
+
+def test_late_tasks_stand_on_the_card(office, ada, deal):
+    with office.inside():
+        due = Deal.objects.get().created_at - timedelta(days=2)
+        tasks.create("deal", deal, Wanted("Call", due_at=due), by=SYSTEM)
+
+    assert "Next task" in text(ada.get(url("records-board", "deals")))
+    assert "1,200" in text(ada.get(url("records-board", "deals")))
+
+
+def test_a_link_needs_kinds_that_are_known(office, deal):
+    with office.inside() as world:
+        ticket = tickets.create(tickets.NewTicket("Refund"), by=SYSTEM).id
+        assert associations.connect("deal", deal, "ticket", ticket, by=Actor.user(world.ada.pk))
+        assert not associations.connect("deal", deal, "ticket", ticket, by=Actor.user(world.ada.pk))
