@@ -45,6 +45,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("deskhand.web.records.urls")),
     path("", include("deskhand.web.search.urls")),
     path("", include("deskhand.web.inbox.beside_urls")),
+    path("", include("deskhand.web.segments.urls")),
     path("", include("deskhand.web.snippets.urls")),
     path("", include("deskhand.web.start.urls")),
     path("", include("deskhand.web.system.urls")),

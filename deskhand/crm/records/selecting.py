@@ -22,6 +22,13 @@ from deskhand.kernel.errors import Invalid
 
 CAP = 1000  # a count stops here and says 999+
 ASSOCIATED = ("contact", "company")
+_AROUND_PEOPLE = ("contact", "company", "ticket", "deal")
+
+
+def associated_with(object_type: str) -> tuple[str, ...]:
+    """The kinds whose properties may be asked for beside those of this one."""
+    around = _AROUND_PEOPLE if object_type in ASSOCIATED else ASSOCIATED
+    return tuple(one for one in around if one != object_type)
 
 
 class Which(StrEnum):
@@ -73,7 +80,7 @@ def _escaped(text: str) -> str:
 
 def condition_sql(viewer: Viewer, object_type: str, condition: Condition, zone: ZoneInfo) -> Sql:
     require_in_reach(viewer, object_type, condition)
-    names = {kind: table_of(kind) for kind in (object_type, *ASSOCIATED)}
+    names = {kind: table_of(kind) for kind in (object_type, *associated_with(object_type))}
     source = SchemaSource(Tables(viewer.account_id, names, properties_of), object_type, "t")
     return to_sql(condition, source, now=clock.now(), zone=zone)
 
@@ -81,7 +88,7 @@ def condition_sql(viewer: Viewer, object_type: str, condition: Condition, zone: 
 def may_filter_by(viewer: Viewer, object_type: str, of: str) -> bool:
     """Who doesn't see all contacts could find out about the others by filtering records `of` another kind by them."""
     return object_type == of or (
-        object_type in ASSOCIATED and visible(viewer, object_type).reach is Reach.ALL
+        object_type in associated_with(of) and visible(viewer, object_type).reach is Reach.ALL
     )
 
 

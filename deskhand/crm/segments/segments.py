@@ -96,6 +96,15 @@ def of_type(object_type: str, kind: SegmentKind | None = None) -> list[Segment]:
     return list((found.filter(kind=kind) if kind else found).order_by("name"))
 
 
+def names() -> dict[str, list[tuple[int, str]]]:
+    """By kind of record: ids and names of all segments, by name. One query."""
+    found: dict[str, list[tuple[int, str]]] = {}
+    known = Segment.objects.filter(account_id=current_account_id(), archived_at=None).order_by("name")
+    for object_type, segment_id, name in known.values_list("object_type", "pk", "name"):
+        found.setdefault(object_type, []).append((segment_id, name))
+    return found
+
+
 # ── verbs ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -195,17 +204,26 @@ def _look_at_all(segment: Segment, at: datetime) -> None:
     timers.set_timer(segment.account_id, SWEEP, str(segment.pk), at + pause)
 
 
+def require_name(name: str, *, but: int | None = None) -> str:
+    """The name as it is kept. Raises Invalid for none, and for one that another segment has."""
+    name = one_line(name)
+    if not name:
+        raise Invalid(_("A segment needs a name."), field="name")
+    if len(name) > NAME:
+        raise Invalid(_("The name is too long."), field="name", value=name[:NAME])
+    taken = Segment.objects.filter(account_id=current_account_id(), name=name, archived_at=None)
+    if taken.exclude(pk=but or 0).exists():
+        raise Invalid(_("There is a segment of this name."), field="name", value=name)
+    return name
+
+
 def _name(segment: Segment, name: str) -> None:
     """Give it the name and save it whole."""
-    segment.name = one_line(name)
-    if not segment.name:
-        raise Invalid(_("A segment needs a name."), field="name")
-    if len(segment.name) > NAME:
-        raise Invalid(_("The name is too long."), field="name", value=segment.name[:NAME])
+    segment.name = require_name(name, but=segment.pk)
     try:
         with transaction.atomic():
             segment.save()
-    except IntegrityError:
+    except IntegrityError:  # somebody else was first
         raise Invalid(_("There is a segment of this name."), field="name", value=segment.name) from None
 
 

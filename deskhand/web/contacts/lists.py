@@ -19,6 +19,7 @@ from deskhand.web.contacts.rows import Candidate, Heading, ListPage, ListRow
 from deskhand.web.contacts.words import EMPTY, KINDS, Kind
 from deskhand.web.frame import count_text
 from deskhand.web.middleware import AccountRequest
+from deskhand.web.segments.offers import offered_for
 from deskhand.web.shell import Person
 
 TEXT_LIMIT = 200
@@ -52,6 +53,7 @@ def list_page(request: AccountRequest, kind: Kind) -> ListPage:
         by_age=_heading(kind, _("Created"), sort, (Sort.NEWEST, Sort.OLDEST), here), text=text, which=which, sort=sort,
         more_url=_url(kind, here | {"sort": sort, "after": page.following}) if page.following else "",
         new_url=kind.url("new") if may_make(viewer, kind) else "", new_label=str(kind.new), search_label=str(kind.search), empty_title=title, empty_text=explains,
+        segments=offered_for(viewer, kind.key) if which is not List.ARCHIVED else (),
     )  # fmt: skip
 
 

@@ -14,11 +14,12 @@ from deskhand.accounts import policy
 from deskhand.accounts.policy import Action
 from deskhand.accounts.types import Reach, Verb
 from deskhand.crm.pipelines.queries import pipelines_of
-from deskhand.crm.records import associations, directory, joining
+from deskhand.crm.records import associations, directory, joining, segment_reading
 from deskhand.crm.records.models import Company, Contact, PropertyChange
 from deskhand.crm.schema.layouts import layout_of
 from deskhand.crm.schema.queries import properties_of
 from deskhand.crm.schema.types import Property as PropertyOf
+from deskhand.crm.segments.models import SegmentMember
 from deskhand.desk import customers
 from deskhand.desk.customers import Item, What
 from deskhand.events.queries import rules_of
@@ -43,6 +44,7 @@ from deskhand.web.contacts.words import KINDS, Kind
 from deskhand.web.inbox.page import RULES
 from deskhand.web.inbox.rows import Label
 from deskhand.web.middleware import AccountRequest
+from deskhand.web.segments.offers import offered_for
 from deskhand.web.shell import Person
 
 HISTORY = 8  # lines of one property
@@ -83,7 +85,13 @@ class RecordPageOf:
             links=self.links[:LINKS], has_more_links=len(self.links) > LINKS, links_title=str(self.kind.links),
             add_link_url=self.kind.url("link", self.record.pk) if self.may_edit and self._sees(other) else "",
             merged=self.merged(), timeline=self.timeline(),
+            segments=tuple((one.segment.name, reverse("segment", args=[one.segment_id])) for one in self.memberships),
+            add_to=offered_for(self.viewer, self.kind.key, {one.segment_id for one in self.memberships}) if self.record.archived_at is None else (),
         )  # fmt: skip
+
+    @cached_property
+    def memberships(self) -> list[SegmentMember]:
+        return segment_reading.of_record(self.kind.key, self.viewer.account_id, self.record.pk)
 
     def _sees(self, kind: Kind) -> bool:
         return policy.visible(self.viewer, kind.key).reach is not Reach.NONE

@@ -54,6 +54,7 @@ class ListPage:
     search_label: str
     empty_title: str
     empty_text: str
+    segments: tuple[Choice, ...] = ()  # that what is chosen may be put into
 
 
 @dataclass(frozen=True)
@@ -195,6 +196,8 @@ class RecordPage:
     add_link_url: str
     merged: tuple[Merged, ...]
     timeline: Timeline
+    segments: tuple[tuple[str, str], ...] = ()  # name and address of those it is in
+    add_to: tuple[Choice, ...] = ()  # that it may be put into
 
 
 @dataclass(frozen=True)

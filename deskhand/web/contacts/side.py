@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from deskhand.accounts import policy
@@ -20,7 +21,18 @@ def first_url(viewer: Viewer) -> str:
 
 
 def sections(viewer: Viewer, current: str) -> tuple[SideSection, ...]:
-    """`current` is a kind and a list of it, "contact-mine"."""
+    """`current` is a kind and a list of it, "contact-mine", or "segments"."""
+    return (*_lists(viewer, current), *_segments(viewer, current))
+
+
+def _segments(viewer: Viewer, current: str) -> tuple[SideSection, ...]:
+    if not first_url(viewer):
+        return ()
+    link = SideLink("segments", _("Segments"), "boxes", reverse("segments"), current=current == "segments")
+    return (SideSection(_("Groups of records"), (link,)),)
+
+
+def _lists(viewer: Viewer, current: str) -> tuple[SideSection, ...]:
     return tuple(
         SideSection(
             str(kind.plural),

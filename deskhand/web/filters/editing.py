@@ -29,6 +29,7 @@ from deskhand.crm.filters.types import (
 from deskhand.crm.schema.types import Kind, Property
 from deskhand.kernel.errors import Invalid
 from deskhand.kernel.text import whole
+from deskhand.web.filters import membership
 
 LONGEST = 6000  # characters of filters in an address
 
@@ -53,7 +54,8 @@ def condition(groups: Groups, root: str = "ticket") -> Condition:
 
 
 def _part(item: Item, root: str) -> Condition:
-    return item.filter if item.object_type == root else Associated(item.object_type, item.filter)
+    leaf = membership.stored(item.filter)
+    return leaf if item.object_type == root else Associated(item.object_type, leaf)
 
 
 def groups_of(given: Condition, root: str = "ticket") -> Groups:
@@ -68,12 +70,13 @@ def groups_of(given: Condition, root: str = "ticket") -> Groups:
 
 
 def _item(part: Condition, root: str) -> Item:
-    match part:
-        case Filter():
-            return Item(root, part)
-        case Associated(to, Filter() as leaf, None):
-            return Item(to, leaf)
-    raise _unreadable()
+    to, inner = root, part
+    if isinstance(part, Associated) and part.type_id is None:
+        to, inner = part.to, part.where
+    leaf = membership.shown(inner)
+    if leaf is None:
+        raise _unreadable()
+    return Item(to, leaf)
 
 
 def _unreadable() -> Invalid:
@@ -141,7 +144,9 @@ def at(groups: Groups, spot: Spot) -> Item | None:
 def made_of(prop: Property, operator: str, values: Sequence[str], amount: str, unit: str) -> Filter:
     """Raises Invalid, naming the field."""
     takes = OPERATORS[prop.kind].get(Operator(operator)) if operator in set(Operator) else None
-    if takes is None:
+    if takes is None or (
+        prop.name == membership.NAME and Operator(operator) not in membership.OPERATOR_WORDS
+    ):
         raise Invalid(_("Choose how to compare."), field="op", value=operator[:40])
     given = [text.strip() for text in values if text.strip()]
     return Filter(prop.name, prop.kind, Operator(operator), _values(prop, takes, given, amount, unit))

@@ -15,12 +15,14 @@ from deskhand.accounts import queries as people
 from deskhand.accounts.types import Viewer
 from deskhand.crm.filters.types import OPERATORS, Operator, Span, Unit, Value, Window
 from deskhand.crm.pipelines.queries import pipelines_of
-from deskhand.crm.records.selecting import ASSOCIATED, may_filter_by
+from deskhand.crm.records.selecting import associated_with, may_filter_by
 from deskhand.crm.schema import object_types
 from deskhand.crm.schema.queries import properties_of
 from deskhand.crm.schema.types import Kind, Property
+from deskhand.crm.segments import segments
 from deskhand.kernel.errors import Invalid
 from deskhand.web.choices import Choice
+from deskhand.web.filters import membership
 from deskhand.web.filters.editing import Item
 
 OPERATOR_WORDS = {
@@ -73,8 +75,13 @@ OFFERED = {
         "hs_last_message_sent_at", "hs_last_message_from_visitor", "hs_first_agent_message_sent_at", "hs_ticket_reopened_at",
         "hs_num_times_contacted", "hs_ticket_id",
     ),
-    "contact": ("email", "firstname", "lastname", "phone", "createdate"),
-    "company": ("name", "domain", "createdate"),
+    "contact": (
+        "email", "firstname", "lastname", "hubspot_owner_id", "phone", "jobtitle", "city", "country", "hs_language",
+        "hs_marketable_status", "createdate", "lastmodifieddate",
+    ),
+    "company": (
+        "name", "domain", "hubspot_owner_id", "industry", "city", "country", "numberofemployees", "annualrevenue", "createdate",
+    ),
     "deal": (
         "dealstage", "hubspot_owner_id", "hs_assigned_team_ids", "dealname", "amount", "closedate", "hs_is_closed", "description",
         "deal_currency_code", "createdate", "hs_lastmodifieddate",
@@ -97,7 +104,7 @@ class Words:
     def __init__(self, viewer: Viewer, root: str = "ticket") -> None:
         """`root` is the kind of record that is filtered."""
         self.viewer, self.root = viewer, root
-        self.types = (root, *ASSOCIATED)
+        self.types = (root, *associated_with(root))
 
     def type_label(self, object_type: str) -> str:
         return _(object_types.labels_of(object_type).singular)
@@ -110,12 +117,17 @@ class Words:
     def _teams(self) -> list[Choice]:
         return [Choice(str(team.id), team.name) for team in people.teams(self.viewer.account_id)]
 
+    @cached_property
+    def _segments(self) -> dict[str, list[tuple[int, str]]]:
+        return segments.names()
+
     def offered(self, object_type: str) -> list[Property]:
         if not may_filter_by(self.viewer, object_type, self.root):
             return []
         known = properties_of(object_type)
         own = [p for p in known.values() if p.is_custom and p.kind not in _UNLISTED and not p.is_computed]
-        return [*(known[name] for name in OFFERED.get(object_type, _OWN_KINDS) if name in known), *own]
+        built_in = [known[name] for name in OFFERED.get(object_type, _OWN_KINDS) if name in known]
+        return [*built_in, *own, *membership.property_in(self._segments, object_type)]
 
     def property(self, name: str) -> tuple[str, Property]:
         """By "ticket.subject". Raises Invalid."""
@@ -135,6 +147,8 @@ class Words:
 
     def choices(self, prop: Property) -> list[Choice]:
         """What may be chosen; nothing where one writes."""
+        if prop.name == membership.NAME:
+            return [Choice(option.value, option.label) for option in prop.options]
         if prop.name in _STAGES:
             several = len(pipelines_of(self.root).pipelines) > 1
             return [
@@ -151,16 +165,24 @@ class Words:
         return [Choice(option.value, _(option.label)) for option in prop.options]
 
     def operators(self, prop: Property, chosen: Operator) -> list[Choice]:
-        return [Choice(one.value, str(OPERATOR_WORDS[one]), one is chosen) for one in _in_order(prop)]
+        words = membership.OPERATOR_WORDS if prop.name == membership.NAME else OPERATOR_WORDS
+        return [Choice(one.value, str(words[one]), one is chosen) for one in _in_order(prop) if one in words]
 
     def values(self, item: Item) -> str:
         """What was chosen, as it is read."""
-        prop = properties_of(item.object_type)[item.filter.property]
+        _kind, prop = self.property(f"{item.object_type}.{item.filter.property}")
         labels = {choice.value: choice.label for choice in self.choices(prop)}
         said = [self._value(value, labels) for value in item.filter.values]
         if item.filter.operator is Operator.BETWEEN:
             return _("%(low)s and %(high)s") % {"low": said[0], "high": said[1]}
         return _listed(said)
+
+    def sentence(self, item: Item) -> str:
+        """A filter as it is read. Raises Invalid for what is not offered to this viewer."""
+        kind, prop = self.property(f"{item.object_type}.{item.filter.property}")
+        operator = next(one.label for one in self.operators(prop, item.filter.operator) if one.chosen)
+        parts = (self.label(kind, prop), operator, self.values(item))
+        return " ".join(part for part in parts if part)
 
     def _value(self, value: Value, labels: dict[str, str]) -> str:
         match value:

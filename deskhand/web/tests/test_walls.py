@@ -23,6 +23,8 @@ from deskhand.crm.records import companies, contacts, objects, tasks, tickets
 from deskhand.crm.records.tasks import Wanted
 from deskhand.crm.schema import object_types, properties
 from deskhand.crm.schema.types import Kind
+from deskhand.crm.segments import members, segments
+from deskhand.crm.segments.models import SegmentKind
 from deskhand.delivery.models import OutboxEntry, SinkMail, State
 from deskhand.desk import later, replies, snippets
 from deskhand.desk.models import Attachment, CustomView, DraftFile, LaterReply, Message, Snippet, Thread
@@ -133,6 +135,16 @@ TABLE: dict[str, Wall] = {
         for kind in ("contact", "company")
         for part in ("save", "archive", "restore", "linked", "unlink", "merged", "unmerge")
     },
+    "segments": OF_THE_LIST,
+    "segment-new": OF_THE_LIST,
+    "segment-create": Wall("POST", neighbour=None),
+    "segment-build": OF_THE_LIST,
+    "segment-built": Wall("POST", neighbour=None),
+    "segment-editor": OF_THE_LIST,
+    "segment-count": OF_THE_LIST,
+    "segments-add": Wall("POST", neighbour=None),
+    **{f"segment{part}": Wall() for part in ("", "-filters", "-rename", "-add", "-why")},
+    **{f"segment-{part}": Wall("POST") for part in ("changed", "renamed", "archive", "added", "remove")},
     "contact-primary": Wall("POST"),
     "contact-email": Wall(),
     "contact-send": Wall("POST"),
@@ -358,6 +370,8 @@ PEOPLE = [
     for name in TABLE
     if name.startswith(("contact", "company")) and not name.endswith(("-new", "-add")) and name != "contacts"
 ]
+#: These name no segment.
+SEGMENTS = {"segment-new", "segment-create", "segment-build", "segment-built", "segment-editor", "segment-count"}
 #: These need nobody signed in.
 PUBLIC = {
     "livez", "readyz", "metrics", "favicon", "workflow-hook", "account_login", "account_logout", "account_inactive", "account_signup",
@@ -463,10 +477,14 @@ def places(office) -> dict[str, str]:
         deal = objects.create("deal", {"dealname": "Canary 7f3a"}, by=SYSTEM).id
         deal_task = tasks.create("deal", deal, Wanted("Canary 7f3a"), by=SYSTEM)
         deal_stage = pipelines_of("deal").default.first_open.id
+        segment = segments.create("contact", "Canary 7f3a", SegmentKind.STATIC, by=SYSTEM)
+        members.add(segment.pk, [ticket.contact_id], by=SYSTEM)
         saved = CustomView.objects.create(
             account_id=world.account.pk, owner_id=world.bob.pk, name="Canary 7f3a", sort="-hs_ticket_id", created_at=office.at
         )  # fmt: skip
     given = {
+        **{name: [segment.pk] for name in TABLE if name == "segment" or (name.startswith("segment-") and name not in SEGMENTS)},
+        "segment-why": [segment.pk, ticket.contact_id],
         **{f"view-{name}": [saved.pk] for name in ("edit", "table", "save", "keep", "move", "delete")},
         **dict.fromkeys(("board", "filter-editor", "filter-count", "table", "table-columns"), lane[:1]), "board-more": [*lane, "1-1"],
         **{name: [ticket.pk] for name in ("card-move", "card-moved", "table-row")}, "table-more": [lane[0], "1-1"],
