@@ -260,7 +260,9 @@ RULES: Mapping[Action, Rule] = {
     Action.TAKE_ASSIGNMENTS: _seated(_sees_tickets),  # R-SEAT-1, R-ROUTE-11
     Action.SEE_ALL_VIEWS: lambda viewer: _HELP_DESK(viewer) and (viewer.has_seat or _with(_ADMIN)(viewer)),
     Action.EDIT_CUSTOM_VIEWS: _seated(_HELP_DESK),  # R-VIEW-5
-    Action.EDIT_SEGMENTS: _seated(_with(_ADMIN, Capability.SERVICE_ACCESS, Capability.SALES_ACCESS, Capability.WORKFLOW_EDIT)),
+    Action.EDIT_SEGMENTS: _seated(
+        _with(_ADMIN, Capability.SERVICE_ACCESS, Capability.SALES_ACCESS, Capability.WORKFLOW_EDIT)
+    ),
     Action.SEE_SLAS: _seated(_HELP_DESK),  # R-VIEW-7
     Action.EDIT_SLAS: _super_admin,
     Action.EDIT_SKILLS: _super_admin,

@@ -253,7 +253,8 @@ def asking_for_segments(account_id: int, segment_ids: Sequence[int]) -> dict[int
     found: dict[int, list[Use]] = {}
     for one in CustomView.objects.filter(account_id=account_id).exclude(condition={}).order_by("name"):
         for segment_id in asked_for(from_json(one.condition, "condition")).intersection(segment_ids):
-            found.setdefault(segment_id, []).append(Use("view", one.pk, one.name))
+            name = one.name if one.sharing == Sharing.EVERYONE else _("somebody's own view")
+            found.setdefault(segment_id, []).append(Use("view", one.pk, name))
     return found
 
 

@@ -188,7 +188,9 @@ def _by_addresses(request: AccountRequest, segment: Segment, text: str) -> HttpR
         len(unknown),
     ) % {"num": len(unknown)}
     page = replace(_add_page(request, segment), addresses="\n".join(unknown), note=note, error=error)
-    return show(request, "add", page)  # what answers with an error changes nothing; those that are known are added
+    return show(
+        request, "add", page
+    )  # what answers with an error changes nothing; those that are known are added
 
 
 def addresses_in(text: str) -> list[str]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.http import HttpResponse
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
@@ -74,16 +74,17 @@ def members_text(count: int) -> str:
     return ngettext("%(num)s member", "%(num)s members", count) % {"num": count}
 
 
-def use_lines(uses: Sequence[Use]) -> tuple[UseLine, ...]:
-    return tuple(UseLine(str(_SEVERAL[use.kind]) % {"name": use.name}, _url_of(use)) for use in uses)
+def use_lines(viewer: Viewer, uses: Sequence[Use]) -> tuple[UseLine, ...]:
+    """With the way there, for who may go it."""
+    return tuple(UseLine(str(_SEVERAL[use.kind]) % {"name": use.name}, _url_of(viewer, use)) for use in uses)
 
 
-def _url_of(use: Use) -> str:
-    page = {"workflow": "workflow", "segment": "segment"}.get(use.kind)
-    try:
-        return reverse(page, args=[use.id]) if page else ""
-    except NoReverseMatch:
-        return ""
+def _url_of(viewer: Viewer, use: Use) -> str:
+    if use.kind == "segment":
+        return reverse("segment", args=[use.id])
+    if use.kind == "workflow" and policy.can(viewer, Action.VIEW_WORKFLOWS):
+        return reverse("workflow-details", args=[use.id])
+    return ""
 
 
 def record_url(object_type: str, record_id: int) -> str:

@@ -59,7 +59,7 @@ def listed(request: AccountRequest) -> HttpResponse:
         tuple(
             Line(
                 one.pk, one.name, reverse("segment", args=[one.pk]), plural(one.object_type), str(KINDS[SegmentKind(one.kind)][0]),
-                KINDS[SegmentKind(one.kind)][1], str(sizes[one.pk]), use_lines(uses.get(one.pk, ())), one.changed_at,
+                KINDS[SegmentKind(one.kind)][1], str(sizes[one.pk]), use_lines(request.viewer, uses.get(one.pk, ())), one.changed_at,
                 _problem(one), one.filled_at is None,
             )
             for one in known
@@ -99,7 +99,7 @@ def page_of(request: AccountRequest, found: Segment, error: str = "") -> Segment
     page = SegmentPage(
         found.pk, found.name, url, members_text(reading.sizes(request.viewer, [found])[found.pk]), plural(found.object_type), str(label),
         icon, _sentence(request, found), _problem(found), found.filled_at is None,
-        use_lines(segments.used_by([found.pk]).get(found.pk, ())), lines(found, members.rows),
+        use_lines(request.viewer, segments.used_by([found.pk]).get(found.pk, ())), lines(found, members.rows),
         f"{url}?{urlencode({name: value for name, value in following.items() if value})}" if members.following else "", text,
         is_static, error=error,
     )  # fmt: skip

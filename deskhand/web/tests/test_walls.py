@@ -371,7 +371,14 @@ PEOPLE = [
     if name.startswith(("contact", "company")) and not name.endswith(("-new", "-add")) and name != "contacts"
 ]
 #: These name no segment.
-SEGMENTS = {"segment-new", "segment-create", "segment-build", "segment-built", "segment-editor", "segment-count"}
+SEGMENTS = {
+    "segment-new",
+    "segment-create",
+    "segment-build",
+    "segment-built",
+    "segment-editor",
+    "segment-count",
+}
 #: These need nobody signed in.
 PUBLIC = {
     "livez", "readyz", "metrics", "favicon", "workflow-hook", "account_login", "account_logout", "account_inactive", "account_signup",
