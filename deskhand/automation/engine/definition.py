@@ -280,6 +280,11 @@ class Reenrollment:
     on: tuple[Filter, ...] = ()
     while_inside: WhileInside = WhileInside.SKIP
 
+    @property
+    def takes_each(self) -> bool:
+        """Whether every reason to enroll counts, however close they follow each other."""
+        return self.is_on and self.while_inside in (WhileInside.QUEUE, WhileInside.PARALLEL)
+
 
 @dataclass(frozen=True, slots=True)
 class Leaving:

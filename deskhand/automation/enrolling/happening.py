@@ -27,19 +27,20 @@ class Candidate:
 
 
 def wanted_by(index: Index, events: Sequence[Event]) -> list[Wanted]:
-    """Who enters by these events, each record once a workflow: its first event counts."""
+    """Who enters by these events, each record once a workflow: its first event counts, or each (`takes_each`)."""
     candidates = list(_candidates(index, events))
     moment = _Moment(candidates)
     merged = {(one.object_type, one.object_id, one.at) for one in events if one.kind.endswith(".merged")}
-    found: dict[Pair, Wanted] = {}
+    found: dict[tuple[Pair, int], Wanted] = {}
     for one in candidates:
         entry, refine = one.listener.entry, one.listener.refine
-        pair = entry.workflow_id, one.record_id
-        if pair in found or (refine is not None and not moment.holds(refine, one, index)):
+        each = entry.definition.reenrollment.takes_each
+        key = (entry.workflow_id, one.record_id), one.event.id if each else 0
+        if key in found or (refine is not None and not moment.holds(refine, one, index)):
             continue
         is_merge = (entry.object_type, one.record_id, one.event.at) in merged  # R-UN-9
         is_again = entry.is_again and (not is_merge or one.event.kind.endswith(".merged"))
-        found[pair] = Wanted(
+        found[key] = Wanted(
             entry, one.record_id, reason_of(one.event, "event"), depth_of(one.event), one.event.id,
             is_again=is_again, made_by=made_by(one.event),
         )  # fmt: skip

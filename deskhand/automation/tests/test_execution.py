@@ -21,6 +21,7 @@ from deskhand.automation.engine.definition import (
     Timing,
     UntilEvent,
     UntilProperty,
+    WhenEvent,
     WhenTrue,
     WhileInside,
 )
@@ -548,21 +549,88 @@ def test_a_run_follows_the_newest_revision_unless_it_is_pinned_R_EDIT_5(world, i
 # ── modes ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_who_queues_begins_when_the_run_before_is_over(world):
+@pytest.fixture
+def each_time(world):
+    """A workflow that every owner change enrolls into, also who is inside; and a way to bring two such changes about."""
+
+    def begin(mode, *, at_once=False):
+        trigger = WhenEvent((EventMatch("ticket.owner_set"),))
+        made = make(
+            world, wait(), task(2), trigger=trigger, reenrollment=Reenrollment(True, while_inside=mode)
+        )
+        ticket = world.ticket()
+        go()
+        for owner in (world.ada, world.bob):
+            set_to(ticket, owner_id=owner.pk)
+            if not at_once:
+                go()
+        go()
+        return made
+
+    return begin
+
+
+def states():
+    return list(Enrollment.objects.order_by("id").values_list("state", flat=True))
+
+
+@pytest.mark.parametrize(
+    ("mode", "found"),
+    [
+        (WhileInside.SKIP, ["DUE"]),
+        (WhileInside.RESTART, ["ENDED", "DUE"]),
+        (WhileInside.QUEUE, ["DUE", "QUEUED"]),
+        (WhileInside.PARALLEL, ["DUE", "DUE"]),
+    ],
+)
+def test_who_enrolls_again_while_inside_does_as_the_workflow_says_R_RE_6(each_time, mode, found):
+    each_time(mode)
+    assert states() == found
+
+
+@pytest.mark.parametrize(
+    ("mode", "found"), [(WhileInside.QUEUE, ["DUE", "QUEUED"]), (WhileInside.PARALLEL, ["DUE", "DUE"])]
+)
+def test_two_reasons_told_at_once_are_two(each_time, mode, found):
+    each_time(mode, at_once=True)
+    assert states() == found
+
+
+def test_a_restarted_run_says_so_and_what_is_told_twice_restarts_once(world, each_time):
+    from deskhand.automation import enroll as entering
+    from deskhand.events import dispatch
+
+    each_time(WhileInside.RESTART)
+    first, second = Enrollment.objects.order_by("id")
+    assert first.end_reason == "restarted"
+
+    entering.enroll_matching(
+        world.account.pk,
+        dispatch.stored(world.account.pk, {second.event_id}, clock.now() - timedelta(days=1)),
+    )
+
+    assert states() == ["ENDED", "DUE"]
+
+
+def test_who_queues_begins_when_the_run_before_is_over(world, each_time):
+    each_time(WhileInside.QUEUE)
+    elapse(Enrollment.objects.earliest("id"))
+    assert states() == ["ENDED", "DUE"]
+    elapse()
+    assert states() == ["ENDED", "ENDED"]
+    assert Task.objects.count() == 2
+
+
+def test_who_queues_begins_too_when_the_run_before_is_ended_by_something_else(world):
     made = make(world, wait(), task(2), reenrollment=Reenrollment(True, while_inside=WhileInside.QUEUE))
     ticket = world.ticket()
     first = enroll(made, ticket.pk)
     second, third = (enroll(made, ticket.pk, state="QUEUED", due_at=None) for _ in range(2))
-    go()
 
-    elapse(first)
-
-    states = [Enrollment.objects.get(pk=run.pk).state for run in (first, second, third)]
-    assert states == ["ENDED", "DUE", "QUEUED"]
-    endings.end(world.account.pk, [second.pk], "by_hand", clock.now())
-    go()
-    third.refresh_from_db()
-    assert third.state == "DUE"
+    endings.end(world.account.pk, [first.pk], "by_hand", clock.now())
+    assert states() == ["ENDED", "DUE", "QUEUED"]
+    endings.end(world.account.pk, [second.pk, third.pk], "by_hand", clock.now())
+    assert states() == ["ENDED"] * 3
 
 
 # ── the budget ───────────────────────────────────────────────────────────────────────────────────────────────────────
