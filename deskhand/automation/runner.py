@@ -7,7 +7,7 @@ transaction records go through several actions, until each sleeps or ends.
 from __future__ import annotations
 
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -310,10 +310,14 @@ class _Batch:
                 pairs = self._afford(pairs)
             if action:
                 self._introduce(action, pairs)
-            batch = [self._doing(run, perform) for run, perform in pairs]
-            answers = action.run(batch) if action else [failed(f"There is no action {kind}.")] * len(batch)
-            for (run, perform), doing, done in zip(pairs, batch, answers, strict=True):
-                self._take(run, perform, doing, done)
+            for apart in _one_by_record(pairs):
+                self._run(action, kind, apart)
+
+    def _run(self, action: Action | None, kind: str, pairs: Sequence[tuple[Run, Perform]]) -> None:
+        batch = [self._doing(run, perform) for run, perform in pairs]
+        answers = action.run(batch) if action else [failed(f"There is no action {kind}.")] * len(batch)
+        for (run, perform), doing, done in zip(pairs, batch, answers, strict=True):
+            self._take(run, perform, doing, done)
 
     def _afford(self, pairs: list[tuple[Run, Perform]]) -> list[tuple[Run, Perform]]:
         """Those whom the account's budget still serves; the others are held before the step."""
@@ -396,6 +400,19 @@ class _Batch:
         )
         if any(run.state == "DUE" and run.due_at and run.due_at <= self.now for run in self.runs):
             wake(WAKE)
+
+
+def _one_by_record(pairs: Sequence[tuple[Run, Perform]]) -> list[Sequence[tuple[Run, Perform]]]:
+    """Runs of one workflow beside each other in one record act one after the other."""
+    times: Counter[tuple[int, int]] = Counter()
+    rounds: list[list[tuple[Run, Perform]]] = []
+    for run, perform in pairs:
+        place = times[run.workflow_id, run.record_id]
+        times[run.workflow_id, run.record_id] += 1
+        if place == len(rounds):
+            rounds.append([])
+        rounds[place].append((run, perform))
+    return list(rounds)
 
 
 def _changes(kind: str) -> bool:

@@ -14,6 +14,7 @@ from deskhand.automation import tokens
 from deskhand.automation.actions import choices
 from deskhand.automation.actions.forms import Around, Input, Setting
 from deskhand.automation.actions.types import Action, Doing, Done, Group, failed
+from deskhand.automation.engine.loops import Touches, Write
 from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.records import store, tickets
 from deskhand.crm.records.store import Change
@@ -58,6 +59,15 @@ class SetProperty(Action):
             "property": _(prop.label),
             "value": choices.spoken(kind, prop, value),
         }
+
+    def touches(self, object_type: str, settings: Mapping[str, Any]) -> Touches:
+        value = settings.get("value")
+        is_open = isinstance(value, list | dict) or tokens.are_in(settings)
+        kind = str(settings.get("object_type") or object_type)
+        write = Write(
+            kind, str(settings.get("property") or ""), None if is_open or value is None else str(value)
+        )
+        return Touches(writes=frozenset({write}))
 
     def run(self, batch: Sequence[Doing]) -> list[Done]:
         """One set of changes per workflow: it acts in its own name, on a record at most once at a time."""

@@ -13,6 +13,7 @@ from deskhand.accounts.plans import Feature
 from deskhand.accounts.policy import Action as PolicyAction
 from deskhand.automation import templates, tokens
 from deskhand.automation.actions.forms import Around, Setting
+from deskhand.automation.engine.loops import Touches
 from deskhand.automation.models import StepStatus
 from deskhand.events.types import Actor, ActorKind, Cause
 
@@ -160,6 +161,10 @@ class Action(ABC):
     @abstractmethod
     def summary(self, settings: Mapping[str, Any]) -> str:
         """One short line for the screens."""
+
+    def touches(self, object_type: str, settings: Mapping[str, Any]) -> Touches:
+        """What of it may enroll records in workflows for `object_type`, here or elsewhere (R-EXEC-21)."""
+        return Touches()
 
     def outputs(self, settings: Mapping[str, Any]) -> Sequence[Output]:
         """What later steps may use (R-WFA-2)."""

@@ -150,14 +150,10 @@ def _enrollment(definition: Definition, around: Surroundings) -> Iterator[Proble
     again, leaving = definition.reenrollment, definition.leaving
     if again.on and not isinstance(definition.trigger, WhenTrue):
         yield Problem("", "reenrollment", N_("Only filters can be chosen to enroll again."))
-    elif again.on:
-        among = (
-            set(_filters_of(definition.trigger.condition))
-            if isinstance(definition.trigger, WhenTrue)
-            else set()
-        )
-        if not set(again.on) <= among:
-            yield Problem("", "reenrollment", N_("Choose what enrolls again from the triggers."))
+    elif isinstance(definition.trigger, WhenTrue) and not set(again.on) <= set(
+        _filters_of(definition.trigger.condition)
+    ):
+        yield Problem("", "reenrollment", N_("Choose what enrolls again from the triggers."))
     if again.while_inside is not WhileInside.SKIP and not again.is_on:
         yield Problem(
             "", "reenrollment", N_("Records that enroll only once can't enroll while they are inside.")
@@ -167,8 +163,6 @@ def _enrollment(definition: Definition, around: Surroundings) -> Iterator[Proble
         yield Problem("", "leaving", message)
     yield from _optional_condition(definition, "leaving", leaving.condition, around)
     yield from _optional_condition(definition, "goal", leaving.goal, around)
-    if any(block.end - block.start < 1 for block in definition.timing.window):
-        yield Problem("", "timing", N_("The hours in which actions run must not be empty."))
 
 
 def _filters_of(condition: Condition) -> Iterator[Filter]:

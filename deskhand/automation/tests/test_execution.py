@@ -6,9 +6,20 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from deskhand.automation import budget, endings, leaving, pausing, retention, timing, waking, workflows
+from deskhand.automation import (
+    budget,
+    circles,
+    endings,
+    leaving,
+    pausing,
+    retention,
+    timing,
+    waking,
+    workflows,
+)
 from deskhand.automation.engine import edit
 from deskhand.automation.engine.definition import (
+    Action,
     Branch,
     Delay,
     Edge,
@@ -612,6 +623,42 @@ def test_a_restarted_run_says_so_and_what_is_told_twice_restarts_once(world, eac
     assert states() == ["ENDED", "DUE"]
 
 
+def test_two_runs_beside_each_other_act_one_after_the_other(world):
+    again = Reenrollment(True, while_inside=WhileInside.PARALLEL)
+    made = make(
+        world,
+        Action("1", "set_property", {"property": "subject", "value": "New"}, Edge("2")),
+        task(2),
+        reenrollment=again,
+    )
+    ticket = world.ticket()
+    for key in (1, 2):
+        enroll(made, ticket.pk, run_key=key)
+
+    go()
+
+    assert states() == ["ENDED", "ENDED"]
+    assert Task.objects.count() == 2
+    assert sorted(StepLog.objects.filter(step_id="1").values_list("message", flat=True))[0].startswith(
+        "It had"
+    )
+
+
+def test_who_publishes_hears_that_workflows_can_call_each_other_R_EXEC_21(world):
+    def sets(a, b):
+        when = Filter("hs_ticket_priority", Kind.ENUM, Operator.ANY_OF, (a,))
+        step = Action("1", "set_property", {"property": "hs_ticket_priority", "value": b})
+        return make(world, step, trigger=WhenTrue(when), reenrollment=Reenrollment(True))
+
+    one, other = sets("LOW", "HIGH"), sets("HIGH", "LOW")
+
+    [warned] = circles.of(other, workflows.definition_of(other))
+
+    assert ([flow.pk for flow in warned.workflows], warned.is_endless) == ([other.pk, one.pk], True)
+    workflows.switch(one, False)
+    assert circles.of(other, workflows.definition_of(other)) == []
+
+
 def test_who_queues_begins_when_the_run_before_is_over(world, each_time):
     each_time(WhileInside.QUEUE)
     elapse(Enrollment.objects.earliest("id"))
@@ -639,8 +686,6 @@ def test_who_queues_begins_too_when_the_run_before_is_ended_by_something_else(wo
 @pytest.fixture
 def mailing(world):
     """A workflow that tells Ada by mail, and five tickets to go through it."""
-    from deskhand.automation.engine.definition import Action
-
     made = make(world, Action("1", "internal_email", {"users": [world.ada.pk]}, Edge("2")), task(2))
     return made, [enroll(made, world.ticket(f"{n}").pk) for n in range(5)]
 

@@ -1,0 +1,154 @@
+"""Which workflows can call each other in a circle (R-EXEC-21): what one does may enroll into the next.
+
+Told when somebody publishes, as a warning: whether it comes to that depends on the records. The guards at run time
+(depth, enrollments an hour) hold whatever is said here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from deskhand.automation.engine.definition import Definition, EventMatch, WhenEvent, WhenTrue
+from deskhand.crm.filters.types import Condition, Filter, Operator, leaves, leaves_by_type
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """A property of a kind of records that an action sets; `value` as in conditions, None if it can be any."""
+
+    object_type: str
+    property: str
+    value: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Touches:
+    """What an action does that may enroll: into these workflows, by these properties, by making such records."""
+
+    enrolls: frozenset[int] = frozenset()
+    writes: frozenset[Write] = frozenset()
+    creates: frozenset[str] = frozenset()
+
+    def __or__(self, other: Touches) -> Touches:
+        return Touches(self.enrolls | other.enrolls, self.writes | other.writes, self.creates | other.creates)
+
+
+@dataclass(frozen=True)
+class Player:
+    """A workflow that is on, or would be, and what all its actions do."""
+
+    id: int
+    definition: Definition
+    touches: Touches
+
+
+@dataclass(frozen=True, slots=True)
+class Circle:
+    """Workflows that can call each other, by their ids. `is_endless`: no rule of theirs ends it for one record."""
+
+    ids: tuple[int, ...]
+    is_endless: bool
+
+
+def circles(players: Sequence[Player]) -> list[Circle]:
+    """Each workflow is in at most one: all that it can come back to itself by."""
+    calls = {one.id: [other.id for other in players if may_call(one, other)] for one in players}
+    known = {one.id: one for one in players}
+    return [
+        Circle(tuple(group), all(_comes_again(known[pk]) for pk in group))
+        for group in _strongly_joined(calls)
+        if len(group) > 1 or group[0] in calls[group[0]]
+    ]
+
+
+def may_call(one: Player, other: Player) -> bool:
+    """Whether what the first does can enroll a record into the second."""
+    if other.id in one.touches.enrolls:
+        return True
+    trigger, object_type = other.definition.trigger, other.definition.object_type
+    if isinstance(trigger, WhenTrue):
+        return _may_meet(trigger.condition, object_type, one.touches)
+    if isinstance(trigger, WhenEvent):
+        return any(_may_tell(event, object_type, one.touches) for event in trigger.events)
+    return False
+
+
+def _comes_again(player: Player) -> bool:
+    """Whether one record can go through it twice, or it makes new ones (R-RE-1)."""
+    return player.definition.reenrollment.is_on or bool(player.touches.creates)
+
+
+def _may_meet(condition: Condition, object_type: str, touches: Touches) -> bool:
+    looked_at = list(leaves_by_type(condition, object_type))
+    return bool(touches.creates & {kind for kind, _leaf in looked_at}) or any(
+        isinstance(leaf, Filter) and _fits(leaf, write.value)
+        for kind, leaf in looked_at
+        for write in touches.writes
+        if isinstance(leaf, Filter) and (write.object_type, write.property) == (kind, leaf.property)
+    )
+
+
+#: The properties whose change raises an event, by the event's kind without the record's.
+_STAGE = frozenset({"hs_pipeline_stage", "hs_pipeline", "dealstage", "pipeline"})
+_OWNER = frozenset({"hubspot_owner_id"})
+_TOLD: Mapping[str, frozenset[str]] = {
+    "moved": _STAGE, "stage_entered": _STAGE, "stage_left": _STAGE, "closed": _STAGE, "reopened": _STAGE,
+    "assigned": _OWNER, "owner_set": _OWNER, "owner_removed": _OWNER, "teams_changed": frozenset({"hs_assigned_team_ids"}),
+}  # fmt: skip
+_OF_ANY = frozenset({"updated", "property_changed"})
+_OF_NEW = frozenset({"created", "stage_entered", "owner_set"})
+_CHANGED = "changed"
+
+
+def _may_tell(event: EventMatch, object_type: str, touches: Touches) -> bool:
+    kind, _, did = event.kind.partition(".")
+    if kind != object_type:
+        return False
+    if did in _OF_NEW and object_type in touches.creates:
+        return True
+    about = [leaf for leaf in leaves(event.about) if isinstance(leaf, Filter)] if event.about else []
+    return any(
+        write.object_type == object_type
+        and (did in _OF_ANY or write.property in _TOLD.get(did, ()))
+        and all(_agrees(leaf, write) for leaf in about)
+        for write in touches.writes
+    )
+
+
+def _agrees(leaf: Filter, write: Write) -> bool:
+    """Whether a write can be what the condition about an event asks for."""
+    if leaf.property == _CHANGED:
+        return _fits(leaf, write.property)
+    return leaf.property != write.property or _fits(leaf, write.value)
+
+
+def _fits(leaf: Filter, value: str | None) -> bool:
+    if value is None or leaf.operator is not Operator.ANY_OF:
+        return True
+    return value in {str(one) for one in leaf.values}
+
+
+def _strongly_joined(calls: Mapping[int, Sequence[int]]) -> Iterator[list[int]]:
+    """The groups in which each can reach each, in the order of their first."""
+    reach = {pk: _reached(pk, calls) for pk in calls}
+    seen: set[int] = set()
+    for pk in calls:
+        if pk not in seen:
+            group = [
+                pk,
+                *(other for other in calls if other != pk and other in reach[pk] and pk in reach[other]),
+            ]
+            seen.update(group)
+            yield group
+
+
+def _reached(start: int, calls: Mapping[int, Iterable[int]]) -> set[int]:
+    found: set[int] = set()
+    waiting = list(calls[start])
+    while waiting:
+        current = waiting.pop()
+        if current not in found:
+            found.add(current)
+            waiting.extend(calls[current])
+    return found

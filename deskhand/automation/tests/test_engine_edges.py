@@ -1,0 +1,383 @@
+"""The engine's rarer ways: circles between workflows, mappings, cancelled waits, and what is refused."""
+
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deskhand.automation.engine import loops
+from deskhand.automation.engine.advance import (
+    EnrollmentFacts,
+    Finished,
+    Perform,
+    Sleep,
+    WaitEvent,
+    advance,
+    awaited_property,
+    cancelled,
+    wait_at,
+)
+from deskhand.automation.engine.definition import (
+    Action,
+    Branch,
+    Case,
+    Definition,
+    Delay,
+    Edge,
+    EventMatch,
+    ForAmount,
+    IfThen,
+    Leaving,
+    Manual,
+    Missed,
+    OutputOf,
+    Part,
+    RandomSplit,
+    Reenrollment,
+    Timing,
+    UntilEvent,
+    UntilProperty,
+    UntilWeekday,
+    ValueEquals,
+    WhenCalled,
+    WhenDated,
+    WhenEvent,
+    WhenTrue,
+    WhileInside,
+    edges_of,
+    with_edge,
+)
+from deskhand.automation.engine.edit import (
+    Onward,
+    Place,
+    delete_one,
+    end_here,
+    go_to,
+    insert,
+    mapping,
+    move,
+    update,
+)
+from deskhand.automation.engine.loops import Circle, Player, Touches, Write, circles
+from deskhand.automation.engine.trace import What, sentence
+from deskhand.automation.engine.validate import Limits, Surroundings, validate
+from deskhand.automation.engine.waits import end_of
+from deskhand.automation.engine.window import held_until
+from deskhand.automation.tests.engine_cases import NOW, action, chain, hours, when
+from deskhand.crm.filters.evaluate import RecordFacts
+from deskhand.crm.filters.types import AllOf, Associated, Filter, MemberOf, Operator
+from deskhand.crm.schema.types import Kind
+from deskhand.kernel.errors import Invalid
+
+HIGH = when("priority", "HIGH")
+MOVED = UntilEvent(EventMatch("ticket.moved"))
+
+
+def problems(definition, **around):
+    return [(one.step_id, one.field) for one in validate(definition, Surroundings(**around))]
+
+
+# ── waits that are cancelled, and those that look back ───────────────────────────────────────────────────────────────
+
+
+def cancellable(wait=None, **more):
+    delay = Delay("", wait or ForAmount(timedelta(hours=1)), cancel_if=HIGH, **more)
+    return chain(delay, action("a"))
+
+
+@pytest.mark.parametrize("wait", [None, MOVED])
+def test_a_wait_whose_condition_holds_already_does_not_begin(wait):
+    outcome = advance(cancellable(wait), "1", RecordFacts({"priority": "HIGH"}), NOW, EnrollmentFacts(1))
+
+    assert isinstance(outcome, Finished)  # no steps on its other way
+    assert [item.what for item in outcome.trace] == [What.CANCELLED, What.ENDED]
+    assert sentence(outcome.trace[0])
+
+
+def test_a_cancelled_wait_leads_on_as_it_says():
+    facts, definition = RecordFacts({"priority": "HIGH"}), cancellable(if_cancelled=Missed.NEXT)
+
+    assert isinstance(advance(definition, "1", facts, NOW, EnrollmentFacts(1)), Perform)
+    assert cancelled(definition, "1>next", facts, NOW, "UTC")[0] == "1>next"
+    assert cancelled(cancellable(), "1>next", facts, NOW, "UTC")[0] == "1>otherwise"
+    assert cancelled(cancellable(), "1>next", RecordFacts({}), NOW, "UTC") is None
+    assert cancelled(cancellable(), "2>next", facts, NOW, "UTC") is None
+    assert cancelled(chain(hours(1)), "1>next", facts, NOW, "UTC") is None
+
+
+def test_only_who_stands_in_a_delay_waits():
+    definition = cancellable(UntilProperty("due"))
+    assert wait_at(definition, "1") is None
+    assert wait_at(definition, "1>next").id == "1"
+    assert awaited_property(definition, "1>next") == "due"
+    assert awaited_property(definition, "2>next") is None
+
+
+def test_what_has_happened_to_an_earlier_steps_thing_is_not_waited_for_R_DELAY_6():
+    waits = replace(MOVED, of_step="1")
+    definition = chain(action("a"), Delay("", waits), action("b"))
+
+    happened = advance(definition, "2", RecordFacts({}), NOW, EnrollmentFacts(1, happened={"2"}))
+    not_yet = advance(definition, "2", RecordFacts({}), NOW, EnrollmentFacts(1))
+
+    assert isinstance(happened, Perform)
+    assert happened.trace[0].what is What.HAPPENED
+    assert isinstance(not_yet, WaitEvent)
+    assert definition.looks_back
+    assert not cancellable(MOVED).looks_back
+
+
+@given(
+    st.sampled_from([None, HIGH]),
+    st.booleans(),
+    st.sampled_from(list(Missed)),
+    st.sampled_from(["HIGH", "LOW"]),
+)
+def test_a_cancelled_wait_is_never_slept_in(condition, is_event, way, priority):
+    wait = MOVED if is_event else ForAmount(timedelta(hours=1))
+    definition = chain(Delay("", wait, cancel_if=condition, if_cancelled=way), action("a"))
+
+    outcome = advance(definition, "1", RecordFacts({"priority": priority}), NOW, EnrollmentFacts(1))
+
+    assert isinstance(outcome, Sleep | WaitEvent) is (condition is None or priority == "LOW")
+
+
+def test_definitions_know_what_must_be_watched_for_them():
+    assert not chain(hours(1), action()).watches
+    assert cancellable().watches
+    assert cancellable().cancels
+    for leaving in (Leaving(condition=HIGH), Leaving(goal=HIGH), Leaving(segments=(1,))):
+        assert chain(action(), leaving=leaving).watches
+    fails = Leaving(when_trigger_fails=True)
+    assert chain(action(), leaving=fails, trigger=WhenTrue(HIGH)).watches
+    assert not chain(action(), leaving=fails, trigger=Manual()).watches
+    assert chain(Delay("", ForAmount(timedelta(hours=1), is_working_time=True))).counts_working_time
+    assert not chain(hours(1), action()).counts_working_time
+    assert not chain(action()).looks_back
+    assert Reenrollment(True, while_inside=WhileInside.QUEUE).takes_each
+    assert not Reenrollment(True, while_inside=WhileInside.RESTART).takes_each
+    assert not Reenrollment(False, while_inside=WhileInside.PARALLEL).takes_each
+
+
+def test_what_is_new_survives_its_json():
+    steps = (Delay("", replace(MOVED, of_step="1"), cancel_if=HIGH, if_cancelled=Missed.NEXT),)
+    again = Reenrollment(True, while_inside=WhileInside.PARALLEL)
+    definition = chain(action(), *steps, trigger=WhenTrue(HIGH), reenrollment=again)
+
+    assert Definition.from_json(definition.to_json()) == definition
+    assert Definition.from_json(chain(Delay("", MOVED)).to_json()).steps[0].wait.of_step == ""
+
+
+@pytest.mark.parametrize("day", ["1899-12-31", "3000-01-01"])
+def test_days_of_other_times_are_refused(day):
+    data = chain(action(), timing=Timing(pause_days=(date(2026, 1, 1),))).to_json()
+    data["timing"]["pause_days"] = [day]
+    with pytest.raises(Invalid, match="1900 to 2999"):
+        Definition.from_json(data)
+
+
+# ── steps and times ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_moment_can_be_a_case_R_BR_4():
+    at = datetime(2026, 1, 31, 9, tzinfo=UTC)
+    definition = chain(ValueEquals("", "due", (Case(at.isoformat()),)), action("same"))
+    assert isinstance(advance(definition, "1", RecordFacts({"due": at}), NOW, EnrollmentFacts(1)), Perform)
+
+
+def test_a_split_in_which_no_part_has_weight_leads_nowhere():
+    definition = chain(RandomSplit("", (Part(0), Part(0))), action())
+    assert isinstance(advance(definition, "1", RecordFacts({}), NOW, EnrollmentFacts(1)), Finished)
+
+
+def test_a_way_that_a_step_has_not_can_not_be_set():
+    with pytest.raises(KeyError):
+        with_edge(action(), "otherwise", None)
+    assert set(edges_of(cancellable().steps[0])) == {"next", "otherwise"}
+
+
+def test_waits_that_can_not_end_are_refused():
+    with pytest.raises(Invalid):
+        end_of(UntilWeekday(()), RecordFacts({}), NOW, "UTC")
+    far = UntilProperty("due", days=400_000)
+    with pytest.raises(Invalid, match="too far"):
+        end_of(replace(far, days=4_000_000), RecordFacts({"due": date(2026, 1, 1)}), NOW, "UTC")
+
+
+def test_a_window_that_never_opens_again_is_refused():
+    pauses = tuple(NOW.date() + timedelta(days=shift) for shift in range(70))
+    with pytest.raises(Invalid):
+        held_until(Timing(pause_days=pauses), "UTC", NOW, 1)
+
+
+# ── edits ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_go_tos_stand_only_at_open_ends():
+    definition = chain(action("a"), action("b"))
+    with pytest.raises(Invalid, match="first step"):
+        go_to(Definition("ticket", steps=definition.steps, next_id=3), Place(), "1")
+    with pytest.raises(Invalid, match="Delete the steps"):
+        end_here(definition, Place("1"))
+
+
+def test_two_branches_can_not_carry_on_the_same_steps():
+    fork = IfThen("", (Branch("A", HIGH), Branch("B", HIGH)))
+    definition = chain(fork, action())
+    with pytest.raises(Invalid, match="same steps"):
+        update(definition, definition.by_id["1"], {"0": "0", "1": "0"})
+
+
+def test_a_split_without_parts_has_nothing_to_go_on_by():
+    with pytest.raises(Invalid, match="parts"):
+        insert(chain(action()), RandomSplit("", ()), Place())
+
+
+def test_what_moves_before_a_go_to_can_not_be_followed():
+    definition = chain(action("a"), action("b"), action("c"))
+    definition = go_to(definition, Place("3"), "1")
+    with pytest.raises(Invalid, match="nothing can follow"):
+        move(definition, "3", Place("1"), with_following=True)
+
+
+def test_a_step_of_a_split_goes_on_by_its_first_part():
+    definition = chain(action("a"))
+    definition, _id = insert(definition, RandomSplit("", (Part(1), Part(1))), Place())
+    assert definition.by_id["2"].parts[0].next == Edge("1")
+
+
+def test_mapping_says_where_runs_in_flight_go_on_R_EDIT_5():
+    old = chain(action("a"), hours(1), action("b"), hours(2))
+    new = delete_one(delete_one(old, "2"), "4")
+
+    found = mapping(old, new, {"2": 5, "3": 1, "4": 2, "9": 7})
+
+    assert found == [Onward("2", 5, "3"), Onward("3", 1, "3"), Onward("4", 2, ""), Onward("9", 7, "")]
+    assert [one.stays for one in found] == [False, True, False, False]
+
+
+def test_a_way_back_over_deleted_steps_ends():
+    old = go_to(chain(action("a"), hours(1)), Place("2"), "1")
+    new = chain(action("new"), next_id=3)
+    new = replace(new, steps=(replace(new.steps[0], id="7"),), start=Edge("7"), next_id=8)
+    assert mapping(old, new, {"1": 1}) == [Onward("1", 1, "")]
+
+
+# ── checks ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("definition", "limit"),
+    [
+        (chain(action(), trigger=WhenTrue(AllOf((HIGH,) * 251))), ("", "trigger")),
+        (chain(action(), IfThen("", (Branch("", HIGH),) * 21)), ("2", "branches")),
+        (chain(action(), ValueEquals("", "x", tuple(Case(str(n)) for n in range(251)))), ("2", "cases")),
+    ],
+)
+def test_t_wf_15_one_over_the_limit_is_rejected(definition, limit):
+    """R-WF-5, R-BR-1, R-BR-4: the 251st filter, the 21st branch, the 251st value"""
+    assert problems(definition) == [limit]
+    assert problems(definition, limits=Limits(filters=251, branches=21, cases=251)) == []
+
+
+def test_too_many_steps_are_told():
+    assert ("", "steps") in problems(chain(action(), action()), limits=Limits(steps=1))
+
+
+def test_what_is_new_is_checked():
+    nothing = AllOf(())
+    assert ("1", "cancel_if") in problems(chain(Delay("", MOVED, cancel_if=nothing), action()))
+    gone = chain(Delay("", replace(MOVED, of_step="7")), action())
+    assert ("1", "of_step") in problems(gone)
+    assert problems(chain(action(), Delay("", replace(MOVED, of_step="1")), action())) == []
+    once = chain(action(), reenrollment=Reenrollment(False, while_inside=WhileInside.QUEUE))
+    assert problems(once) == [("", "reenrollment")]
+
+
+def test_properties_and_events_that_are_gone_are_told():
+    known = {"ticket": {"priority": Kind.ENUM, "due": Kind.DATE}}
+    dated = chain(action(), trigger=WhenDated(HIGH, "due", 0, 0))
+    called = chain(action(), trigger=WhenCalled("ref", "number"))
+    assert problems(dated, properties=known) == []
+    assert problems(called, properties=known) == [("", "trigger")]
+    told = chain(action(), trigger=WhenEvent((EventMatch("ticket.gone"),)))
+    assert problems(told, events=frozenset({"ticket.moved"})) == [("", "trigger")]
+    member = chain(action(), trigger=WhenTrue(MemberOf("segment", (1,))))
+    assert problems(member, properties=known) == []
+    told = chain(action(), ValueEquals("", OutputOf("1", "outcome"), (Case("x"),)))
+    assert problems(told) == []
+    assert problems(chain(ValueEquals("", OutputOf("9", "outcome"), (Case("x"),)), action())) == [("1", "of")]
+
+
+# ── circles between workflows ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def player(pk, trigger, *, writes=(), enrolls=(), creates=(), again=False):
+    definition = chain(action(), trigger=trigger, reenrollment=Reenrollment(again))
+    return Player(pk, definition, Touches(frozenset(enrolls), frozenset(writes), frozenset(creates)))
+
+
+def low_to_high(pk, a, b, **more):
+    return player(pk, WhenTrue(when("priority", a)), writes=[Write("ticket", "priority", b)], **more)
+
+
+def test_two_that_set_off_each_other_are_a_circle_R_EXEC_21():
+    both = [low_to_high(1, "LOW", "HIGH", again=True), low_to_high(2, "HIGH", "LOW", again=True)]
+    assert circles(both) == [Circle((1, 2), is_endless=True)]
+    assert circles([both[0], low_to_high(2, "HIGH", "LOW")]) == [Circle((1, 2), is_endless=False)]
+    assert circles([both[0], low_to_high(2, "HIGH", "MEDIUM")]) == []
+
+
+def test_one_that_sets_off_itself_is_a_circle():
+    assert circles([low_to_high(1, "LOW", "LOW")]) == [Circle((1,), is_endless=False)]
+    assert circles([player(1, WhenTrue(when("x", "1")), writes=[Write("ticket", "x")])]) == [
+        Circle((1,), False)
+    ]
+
+
+def test_a_longer_way_round_is_one_circle_and_a_way_into_it_none():
+    ring = [player(pk, Manual(), enrolls=[pk % 3 + 1]) for pk in (1, 2, 3)]
+    assert circles([*ring, player(4, Manual(), enrolls=[1])]) == [Circle((1, 2, 3), False)]
+
+
+@pytest.mark.parametrize(
+    ("event", "about", "touches", "calls"),
+    [
+        ("ticket.created", None, Touches(creates=frozenset({"ticket"})), True),
+        ("ticket.created", None, Touches(creates=frozenset({"deal"})), False),
+        ("ticket.created", None, Touches(writes=frozenset({Write("ticket", "x")})), False),
+        ("ticket.property_changed", None, Touches(writes=frozenset({Write("ticket", "x")})), True),
+        ("ticket.property_changed", None, Touches(writes=frozenset({Write("deal", "x")})), False),
+        ("deal.property_changed", None, Touches(writes=frozenset({Write("deal", "x")})), False),
+        ("ticket.owner_set", None, Touches(writes=frozenset({Write("ticket", "hubspot_owner_id")})), True),
+        ("ticket.owner_set", None, Touches(writes=frozenset({Write("ticket", "x")})), False),
+        ("ticket.snoozed", None, Touches(writes=frozenset({Write("ticket", "x")})), False),
+        ("ticket.property_changed", "changed:x", Touches(writes=frozenset({Write("ticket", "x")})), True),
+        ("ticket.property_changed", "changed:y", Touches(writes=frozenset({Write("ticket", "x")})), False),
+        ("ticket.stage_entered", "stage:5", Touches(writes=frozenset({Write("ticket", "hs_pipeline_stage", "5")})), True),
+        ("ticket.stage_entered", "stage:5", Touches(writes=frozenset({Write("ticket", "hs_pipeline_stage", "6")})), False),
+    ],
+)  # fmt: skip
+def test_what_a_workflow_does_calls_those_that_listen_for_it(event, about, touches, calls):
+    name, _, value = (about or "").partition(":")
+    leaf = None
+    if name == "changed":
+        leaf = Filter("changed", Kind.MULTI, Operator.ANY_OF, (value,))
+    if name == "stage":
+        leaf = when("hs_pipeline_stage", value)
+    listening = player(2, WhenEvent((EventMatch(event, leaf),)))
+    assert loops.may_call(Player(1, chain(action()), touches), listening) is calls
+
+
+def test_conditions_about_linked_records_listen_to_those():
+    known = Filter("phone", Kind.TEXT, Operator.KNOWN)
+    listening = player(2, WhenTrue(AllOf((Associated("contact", known), MemberOf("segment", (1,))))))
+    calls = Touches(writes=frozenset({Write("contact", "phone", "1")}))
+    assert loops.may_call(Player(1, chain(action()), calls), listening)
+    assert loops.may_call(Player(1, chain(action()), Touches(creates=frozenset({"contact"}))), listening)
+    assert not loops.may_call(Player(1, chain(action()), Touches()), listening)
+    together = calls | Touches(enrolls=frozenset({7}))
+    assert (together.enrolls, together.writes) == (frozenset({7}), calls.writes)
+    assert isinstance(chain(action()).steps[0], Action)
