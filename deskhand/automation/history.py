@@ -364,3 +364,41 @@ def of_record(account_id: int, object_type: str, record_id: int, *, over: int = 
     found = found.select_related("workflow")
     inside = list(found.exclude(state=EnrollmentState.ENDED).order_by("-id")[:50])
     return [*inside, *found.filter(state=EnrollmentState.ENDED).order_by("-ended_at", "-id")[:over]]
+
+
+def named(viewer: Viewer, records: Collection[tuple[str, int]]) -> dict[tuple[str, int], Named]:
+    """Names of records of any kinds; those beyond the viewer's reach are missing. One query a kind."""
+    by_type: dict[str, set[int]] = defaultdict(set)
+    for object_type, record_id in records:
+        by_type[object_type].add(record_id)
+    found: dict[tuple[str, int], Named] = {}
+    for object_type, ids in sorted(by_type.items()):
+        joined, params = _records(viewer, object_type)
+        rows = sql.rows(
+            f"select t.id, {_title(object_type)}, t.archived_at is not null from (select unnest(%s::bigint[]) as record_id,"
+            f" %s::bigint as account_id) e {joined}",
+            [sorted(ids), viewer.account_id, *params],
+        )
+        found |= {(object_type, pk): Named(object_type, pk, title, is_gone) for pk, title, is_gone in rows}
+    return found
+
+
+def candidates(viewer: Viewer, object_type: str, text: str, limit: int = 10) -> list[Named]:
+    """Records within the viewer's reach whose name holds the text, a ticket's number too; the newest first."""
+    reach, params = policy.visible(viewer, object_type).sql("t")
+    number = text.removeprefix("#").strip()
+    wanted, asked = "true", list[object]()
+    if object_type == "ticket" and number.isascii() and number.isdigit() and len(number) < 16:
+        wanted, asked = "t.number = %s", [int(number)]
+    elif text:
+        wanted, asked = f"{_title(object_type)} ilike %s", [f"%{_escaped(text)}%"]
+    rows = sql.rows(
+        f"select t.id, {_title(object_type)} from {table_of(object_type)} t where t.account_id = %s and {reach} and t.archived_at is null"
+        f" and {of_this_type(object_type)} and {wanted} order by t.id desc limit %s",
+        [viewer.account_id, *params, *asked, limit],
+    )
+    return [Named(object_type, pk, title, is_gone=False) for pk, title in rows]
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")

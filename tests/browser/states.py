@@ -755,6 +755,18 @@ def workflow_log(page: Page) -> None:
     page.get_by_role("link", name="Log", exact=True).click()
 
 
+def workflow_try(page: Page) -> None:
+    workflow_history(page)
+    page.get_by_role("link", name="Try it", exact=True).click()
+    page.locator(".wf-choices a").first.click()
+    page.locator("#way-title").wait_for()
+
+
+def workflow_undo(page: Page) -> None:
+    workflow_history(page)
+    page.get_by_role("link", name="Take back", exact=True).click()
+
+
 STATES: dict[str, Step] = {
     "login": login,
     "start": start,
@@ -870,6 +882,8 @@ STATES: dict[str, Step] = {
     "workflow-history": workflow_history,
     "workflow-run": workflow_run,
     "workflow-log": workflow_log,
+    "workflow-try": workflow_try,
+    "workflow-undo": workflow_undo,
     "mails": mails,
     "mail-editor": mail_editor,
     "mail-refused": mail_refused,

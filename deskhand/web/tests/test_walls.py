@@ -312,11 +312,22 @@ TABLE: dict[str, Wall] = {
     "workflow-folder-delete": Wall("POST"),
     **{
         f"workflow-{name}": Wall()
-        for name in ("switch-on", "details", "archive", "history", "run", "log", "log-file", "waiting")
+        for name in (
+            "switch-on",
+            "details",
+            "archive",
+            "history",
+            "run",
+            "log",
+            "log-file",
+            "waiting",
+            "try",
+            "undo",
+        )
     },
     **{
         f"workflow-{name}": Wall("POST")
-        for name in ("switch", "details-save", "clone", "archived", "restore")
+        for name in ("switch", "details-save", "clone", "archived", "restore", "undone")
     },
     "theme": Wall("POST", neighbour=None, nobody=None),
     "tickets": OF_THE_LIST,

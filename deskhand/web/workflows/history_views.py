@@ -140,6 +140,9 @@ def run(request: AccountRequest, workflow_id: int, run_id: int) -> HttpResponse:
         told.run_line(found, steps, reasons), tuple(told.log_line(one, steps) for one in lines[:LONGEST_PATH]),
         len(lines) > LONGEST_PATH, _retries(found), (), _("Version %(number)s") % {"number": found.revision},
     )  # fmt: skip
+    if access.may_edit(request.viewer, workflow):
+        undo_url = ways.with_query("workflow-undo", [workflow.pk], run=found.id)
+        page = replace(page, undo_url=undo_url)
     return one_page(request, workflow, "history", "workflows/run.html", page=page)
 
 

@@ -201,4 +201,5 @@ def tabs(workflow: Workflow, current: str) -> tuple[Tab, ...]:
 PAGES: dict[str, str | Promise] = {
     "history": gettext_lazy("History"),
     "log": gettext_lazy("Log"),
+    "try": gettext_lazy("Try it"),
 }

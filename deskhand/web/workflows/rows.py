@@ -223,6 +223,7 @@ class RunPage:
     revision_text: str
     again_url: str = ""
     leave_url: str = ""
+    undo_url: str = ""
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from deskhand.accounts import queries
-from deskhand.automation import enroll, lanes
+from deskhand.automation import enroll, lanes, trial
 from deskhand.automation.actions.registry import ACTIONS
 from deskhand.automation.engine import trace
 from deskhand.automation.engine.definition import (
@@ -275,6 +275,26 @@ def said(line: Line) -> tuple[str, str]:
         return _(trace.sentence(trace.TraceItem(line.step_id, what))) % values, ""
     except (KeyError, ValueError):
         return str(_PLAIN.get(what, what)), _MOMENT.sub(_as_moment, line.message)
+
+
+def trial_words(line: trial.Line) -> str:
+    """The message of a step that was only tried."""
+    nobody = Named("", 0, "", is_gone=True)
+    message, detail = said(
+        Line(
+            0,
+            0,
+            nobody,
+            0,
+            line.step_id,
+            line.kind,
+            StepStatus(line.status),
+            line.message,
+            line.data,
+            line.at,
+        )
+    )
+    return " ".join(part for part in (message, detail) if part)
 
 
 def _as_moment(found: re.Match[str]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, include, path
 
-from deskhand.web.workflows import folder_views, history_views, list_views
+from deskhand.web.workflows import folder_views, history_views, list_views, trial_views, undo_views
 
 one: list[URLPattern | URLResolver] = [
     path("/switch", list_views.switch, name="workflow-switch"),
@@ -20,6 +20,9 @@ one: list[URLPattern | URLResolver] = [
     path("/log", history_views.log, name="workflow-log"),
     path("/log/file", history_views.file, name="workflow-log-file"),
     path("/waiting", history_views.waiting, name="workflow-waiting"),
+    path("/try", trial_views.try_out, name="workflow-try"),
+    path("/undo", undo_views.ask, name="workflow-undo"),
+    path("/undone", undo_views.do, name="workflow-undone"),
 ]
 
 folders: list[URLPattern | URLResolver] = [

@@ -1,0 +1,198 @@
+"""Trying a workflow out on a record: the way it would take, what it would send and change; nothing of it happens."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import OperationalError
+from django.http import HttpResponse
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_GET
+
+from deskhand.automation import access, history, lanes, trial, workflows
+from deskhand.automation.actions import choices
+from deskhand.automation.engine.definition import Definition, Delay, UntilEvent
+from deskhand.automation.history import Named
+from deskhand.automation.models import DraftVersion, Workflow, WorkflowDraft
+from deskhand.automation.trial import Expected, Stopped, Tried
+from deskhand.crm.schema.queries import properties_of
+from deskhand.kernel import clock
+from deskhand.kernel.errors import DeskhandError, NotFound
+from deskhand.kernel.text import storable, whole
+from deskhand.web.choices import Choice
+from deskhand.web.inbox.rows import Label
+from deskhand.web.middleware import AccountRequest
+from deskhand.web.refusals import words_of
+from deskhand.web.workflows import lists, told, ways, words
+from deskhand.web.workflows.history_views import one_page, seen
+from deskhand.web.workflows.rows import RecordName, StepName
+
+ENDS: dict[str, str | Promise] = {
+    Stopped.WAITS: gettext_lazy("It would stand here until something happens."),
+    Stopped.HELD: gettext_lazy("It would be held: the hour's budget is used up."),
+    Stopped.TOO_LONG: gettext_lazy("It went on and on; only the first steps were tried."),
+}
+
+
+@dataclass(frozen=True)
+class TriedLine:
+    step: StepName
+    status: Label
+    message: str
+    after: str  # the time from the beginning
+
+
+@dataclass(frozen=True)
+class Wait:
+    """A step that waits for something: what it is taken to come to."""
+
+    name: str
+    label: str
+    choices: tuple[Choice, ...]
+
+
+@dataclass(frozen=True)
+class ChangedLine:
+    record: RecordName
+    property: str
+    old: str
+    new: str
+
+
+@dataclass(frozen=True)
+class Result:
+    lines: tuple[TriedLine, ...]
+    sent: tuple[trial.Sent, ...]
+    changed: tuple[ChangedLine, ...]
+    tasks: tuple[str, ...]
+    end: str
+
+
+@dataclass(frozen=True)
+class TrialPage:
+    text: str
+    found: tuple[tuple[str, str], ...]  # name and address of the records to choose from
+    record: RecordName | None = None
+    record_id: int = 0
+    result: Result | None = None
+    waits: tuple[Wait, ...] = ()
+    notice: str = ""
+    is_draft: bool = False
+
+
+@require_GET
+def try_out(request: AccountRequest, workflow_id: int) -> HttpResponse:
+    """Without `?record=` the records to choose from."""
+    workflow = seen(request, workflow_id)
+    access.require_edit(request.viewer, workflow)
+    definition, is_draft = _definition(workflow)
+    text = storable(request.GET.get("q", "")).strip()[: lists.LONGEST_SEARCH]
+    record_id = whole(request.GET.get("record", ""))
+    if record_id is None:
+        found = history.candidates(request.viewer, workflow.object_type, text)
+        links = tuple(
+            (one.title, ways.with_query("workflow-try", [workflow.pk], record=one.id)) for one in found
+        )
+        return _page(request, workflow, TrialPage(text, links, is_draft=is_draft))
+    key = (workflow.object_type, record_id)
+    record = history.named(request.viewer, [key]).get(key)
+    if record is None or record.is_gone:
+        raise NotFound(_("There is no such record."))
+    return _page(request, workflow, _tried(request, workflow, definition, is_draft, record))
+
+
+def _definition(workflow: Workflow) -> tuple[Definition, bool]:
+    """The draft, if somebody works on one; else what runs."""
+    draft = WorkflowDraft.objects.filter(account_id=workflow.account_id, workflow=workflow).first()
+    if draft is not None:
+        version = DraftVersion.objects.filter(
+            account_id=workflow.account_id, workflow=workflow, number=draft.version
+        ).first()
+        if version is not None:
+            return Definition.from_json(version.definition), True
+    return workflows.definition_of(workflow), False
+
+
+def _page(request: AccountRequest, workflow: Workflow, page: TrialPage) -> HttpResponse:
+    return one_page(request, workflow, "try", "workflows/try.html", page=page)
+
+
+def _tried(
+    request: AccountRequest, workflow: Workflow, definition: Definition, is_draft: bool, record: Named
+) -> TrialPage:
+    expected = {step.id: _expected(request, step.id) for step in _waiting(definition)}
+    waits = tuple(_wait(step, definition, expected[step.id]) for step in _waiting(definition))
+    page: dict[str, Any] = {
+        "text": "", "found": (), "record": told.record_name(record), "record_id": record.id, "waits": waits,
+        "is_draft": is_draft,
+    }  # fmt: skip
+    now = clock.now()
+    try:
+        tried = trial.try_out(definition, record.id, name=workflow.name, now=now, waits=expected)
+    except OperationalError:
+        return TrialPage(**page, notice=_("Somebody is changing this record. Try again in a moment."))
+    except DeskhandError as refusal:
+        return TrialPage(**page, notice=words_of(refusal))
+    return TrialPage(**page, result=_result(request, definition, tried, now))
+
+
+def _waiting(definition: Definition) -> list[Delay]:
+    return [
+        step for step in definition.steps if isinstance(step, Delay) and isinstance(step.wait, UntilEvent)
+    ]
+
+
+def _expected(request: AccountRequest, step_id: str) -> Expected:
+    return Expected.HAPPENS if request.GET.get(f"wait-{step_id}") == Expected.HAPPENS else Expected.TIMES_OUT
+
+
+def _wait(step: Delay, definition: Definition, expected: Expected) -> Wait:
+    assert isinstance(step.wait, UntilEvent)
+    return Wait(
+        f"wait-{step.id}", _("“%(event)s”") % {"event": words.event(step.wait.event.kind)},
+        (
+            Choice(Expected.TIMES_OUT, _("Does not happen"), expected is Expected.TIMES_OUT),
+            Choice(Expected.HAPPENS, _("Happens"), expected is Expected.HAPPENS),
+        ),
+    )  # fmt: skip
+
+
+def _result(request: AccountRequest, definition: Definition, tried: Tried, now: datetime) -> Result:
+    names = history.named(request.viewer, [(one.object_type, one.record_id) for one in tried.changed])
+    end = told.end_words(tried.reason) if tried.stopped is Stopped.ENDED else str(ENDS[tried.stopped])
+    return Result(
+        tuple(_line(line, definition, now) for line in tried.lines), tried.sent,
+        tuple(
+            _changed(one, names[one.object_type, one.record_id])
+            for one in tried.changed
+            if (one.object_type, one.record_id) in names and one.property in properties_of(one.object_type)
+        ),
+        tried.tasks, end,
+    )  # fmt: skip
+
+
+def _line(line: trial.Line, definition: Definition, now: datetime) -> TriedLine:
+    text, tone = told.STATUSES[line.status]
+    step = definition.by_id.get(line.step_id)
+    name = (
+        told.step_name(step, definition.object_type) if step else StepName(_("The workflow"), icon="workflow")
+    )
+    return TriedLine(name, Label(str(text), tone), told.trial_words(line), _after(line.at - now))
+
+
+def _after(passed: timedelta) -> str:
+    if passed < timedelta(minutes=1):
+        return _("At once")
+    return _("After %(time)s") % {"time": lanes.spoken(passed)}
+
+
+def _changed(one: trial.Changed, record: Named) -> ChangedLine:
+    prop = properties_of(one.object_type)[one.property]
+    return ChangedLine(
+        told.record_name(record), _(prop.label), choices.spoken(one.object_type, prop, one.old),
+        choices.spoken(one.object_type, prop, one.new),
+    )  # fmt: skip
