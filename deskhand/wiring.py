@@ -41,7 +41,7 @@ from deskhand.channels.email.accounts import relay_of
 from deskhand.channels.email.models import EmailAccount
 from deskhand.crm.pipelines import pipelines
 from deskhand.crm.pipelines.policy import Sender
-from deskhand.crm.records import filterable, membership, tickets
+from deskhand.crm.records import filterable, membership, subscriptions, tickets
 from deskhand.crm.records import search as record_search
 from deskhand.crm.records.models import Ticket
 from deskhand.crm.records.store import Change
@@ -93,6 +93,7 @@ def set_up_accounts(account_id: int, events: Sequence[Event]) -> None:
         pipelines.ensure_defaults(account_id)
         inboxes.ensure_defaults(account_id)
         templates.ensure_defaults(account_id, account.locale)
+        subscriptions.ensure_defaults(account_id, account.locale)
         for nightly in (RECOUNT, SWEEP, MONTHS, retention.NIGHTLY):
             timers.set_timer(account_id, nightly, "", clock.now() + timedelta(days=1))
 

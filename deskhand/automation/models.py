@@ -297,6 +297,8 @@ class MailTemplate(models.Model):
     is_transactional = models.BooleanField(
         default=True
     )  # R-MAIL-2; else to marketing contacts only (R-MAIL-4)
+    #: crm.SubscriptionType: of a mail that people may choose not to get.
+    subscription_type_id = models.BigIntegerField(null=True)
     revision = models.IntegerField(default=1)
     updated_at = models.DateTimeField()
     archived_at = models.DateTimeField(null=True)  # not to be chosen any more; no workflow sends it

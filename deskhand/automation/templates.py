@@ -73,6 +73,7 @@ def edit(
     subject: str,
     body: str,
     is_transactional: bool | None = None,
+    subscription_type_id: int | None = None,
     by: Actor = SYSTEM,
 ) -> MailTemplate:
     """Save a template (R-MAIL-1). Raises Invalid, naming the field, when it can't be read or would be empty.
@@ -94,13 +95,23 @@ def edit(
     }
     if is_transactional is not None and not template.key:
         template.is_transactional = is_transactional
+        template.subscription_type_id = None if is_transactional else subscription_type_id
     template.subject, template.body, template.revision, template.updated_at = (
         subject,
         body,
         template.revision + 1,
         clock.now(),
     )
-    template.save(update_fields=["subject", "body", "is_transactional", "revision", "updated_at"])
+    template.save(
+        update_fields=[
+            "subject",
+            "body",
+            "is_transactional",
+            "subscription_type_id",
+            "revision",
+            "updated_at",
+        ]
+    )
     audit.record(
         "mail_template.updated", by=by, target_type="mail_template", target_id=template.pk, before=before,
         after={"subject": subject, "body": body, "is_transactional": template.is_transactional},

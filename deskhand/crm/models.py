@@ -14,6 +14,8 @@ from deskhand.crm.records.models import (
     PropertyValue,
     RecordWord,
     StageTime,
+    Subscription,
+    SubscriptionType,
     Task,
     Ticket,
     TicketCounter,
@@ -32,5 +34,5 @@ __all__ = [
     "Association", "AssociationLabel", "Company", "Contact", "ContactAddress", "CustomObject", "Deal",
     "Joined", "ObjectType", "Pipeline", "Project", "PropertyChange", "PropertyDefinition",
     "PropertyGroup", "PropertyValue", "RecordWord", "Segment", "SegmentMember", "SidebarLayout", "Stage",
-    "StageState", "StageTime", "Task", "Ticket", "TicketCounter", "TicketType",
+    "StageState", "StageTime", "Subscription", "SubscriptionType", "Task", "Ticket", "TicketCounter", "TicketType",
 ]  # fmt: skip

@@ -6,7 +6,7 @@ ticket now.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -98,6 +98,23 @@ def _message(new: NewLetter, thread: Thread, by: User, text: str, subject: str, 
         actor_kind="user", actor_id=by.pk, sender_name=by.name, sender_address=by.email, text=text, html=storable(new.html), subject=subject,
         delivery=Delivery.QUEUED, created_at=at, send_key=storable(new.send_key) if new.send_key else None,
     )  # fmt: skip
+
+
+def begin_many(asked: Sequence[tuple[ChannelAccount, int, Mailbox, str]], at: datetime) -> list[int]:
+    """A conversation for each automatic mail to a contact: its channel, contact, address and subject. One statement.
+
+    They are closed until somebody answers: nobody has anything to do about them.
+    """
+    ids = sql.ids("desk_thread", len(asked)) if asked else []
+    Thread.objects.bulk_create(
+        Thread(
+            id=thread_id, account_id=channel.account_id, inbox_id=channel.inbox_id, channel_account=channel, contact_id=contact_id,
+            subject=subject[:SUBJECT_LIMIT], created_at=at, last_message_at=at, last_sent_at=at, preview="", message_count=1, is_open=False, closed_at=at,
+            participants=[to.key],
+        )
+        for thread_id, (channel, contact_id, to, subject) in zip(ids, asked, strict=True)
+    )  # fmt: skip
+    return ids
 
 
 def addresses(contact: Contact) -> list[str]:

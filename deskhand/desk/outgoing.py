@@ -44,11 +44,13 @@ def send(
     signature: str = "",
     quote: tuple[str, str] = ("", ""),
     is_new: bool = False,
+    unsubscribe: str = "",
 ) -> NewSend:
     """Describe the send of `message`; its Message-ID and key are fixed from here on (O1).
 
     `writer` is named beside the channel where that wants it; `signature` goes under the text, and only into the mail,
     and below it `quote`, as text and as HTML.
+    `unsubscribe`: where its reader chooses to get no more of the kind, for mail programs (RFC 8058).
     `is_new`: a person writes it this moment, so it leaves even behind the fence of a restore.
     """
     tagged = reply_address(channel, message.thread_id)
@@ -65,6 +67,7 @@ def send(
         references=tuple(f"<{value}>" for value in references[-REFERENCES:]),
         attachments=tuple(Attached(f.sha256, f.size, f.name, f.content_type, f.content_id) for f in files),
         automatic=automatic,
+        headers=_one_click(unsubscribe) if unsubscribe else (),
     )
     return NewSend(
         account_id=channel.account_id,
@@ -79,6 +82,10 @@ def send(
         reference_id=message.pk,
         is_new=is_new,
     )
+
+
+def _one_click(url: str) -> tuple[tuple[str, str], ...]:
+    return (("List-Unsubscribe", f"<{url}>"), ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"))
 
 
 def sender_name(channel: ChannelAccount, writer: str = "") -> str:

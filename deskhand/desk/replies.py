@@ -354,9 +354,12 @@ def references_of(thread_ids: Sequence[int]) -> dict[int, list[str]]:
 
 @dataclass(frozen=True)
 class AutomaticMail:
-    """A mail that a rule or workflow sends to a ticket's requester. `key` makes it leave once."""
+    """A mail that a rule or workflow sends to a customer; `ticket_id` None in a conversation that belongs to no ticket.
 
-    ticket_id: int
+    `key` makes it leave once. `unsubscribe` is the address by which its reader gets no more of the kind (RFC 8058).
+    """
+
+    ticket_id: int | None
     thread_id: int
     channel: ChannelAccount
     to: Mailbox
@@ -367,6 +370,9 @@ class AutomaticMail:
     by: Actor
     depth: int = 0
     template: str = ""
+    key: str = ""
+    about: str = ""  # the record, where that is no ticket
+    unsubscribe: str = ""
 
 
 def send_automatic(mails: Sequence[AutomaticMail], *, at: datetime) -> list[int]:
@@ -402,18 +408,16 @@ def _automatic_message(mail: AutomaticMail, message_id: int, at: datetime) -> di
         "sender_name": mail.channel.name, "sender_address": mail.channel.address, "recipients": {"to": [vars(mail.to)]},
         "subject": mail.subject, "text": mail.text, "html": mail.html,
         "external_id": outgoing.message_id(mail.channel, mail.thread_id, message_id),
-        "cause": {**mail.cause.as_json(), "template": mail.template}, "is_automatic": True, "delivery": Delivery.QUEUED, "created_at": at,
+        "cause": {**mail.cause.as_json(), "template": mail.template, **({"about": mail.about} if mail.about else {})}, "is_automatic": True, "delivery": Delivery.QUEUED, "created_at": at,
     }  # fmt: skip
 
 
 def _automatic_send(mail: AutomaticMail, row: Message, references: list[str]) -> NewSend:
-    built = outgoing.send(row, mail.channel, to=[mail.to], references=references, automatic="auto-replied")
-    return replace(
-        built,
-        idempotency_key=f"step:{mail.cause.enrollment_id}:{mail.cause.step_id}:{mail.ticket_id}"
-        if mail.cause.enrollment_id
-        else built.idempotency_key,
-    )
+    built = outgoing.send(
+        row, mail.channel, to=[mail.to], references=references, automatic="auto-replied" if mail.ticket_id else "auto-generated",
+        unsubscribe=mail.unsubscribe,
+    )  # fmt: skip
+    return replace(built, idempotency_key=mail.key or built.idempotency_key)
 
 
 # ── how far it came ──────────────────────────────────────────────────────────────────────────────────────────────────

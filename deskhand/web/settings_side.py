@@ -69,6 +69,13 @@ HELP_DESK = [
     Page("snippets", gettext_lazy("Snippets"), "message-square-quote", "snippets", Action.OPEN_HELP_DESK),
 ]
 AUTOMATION = [
+    Page(
+        "subscription-types",
+        gettext_lazy("Email subscriptions"),
+        "mail-open",
+        "subscription-types",
+        Action.EDIT_ACCOUNT,
+    ),
     Page("secrets", gettext_lazy("Secrets"), "lock", "secrets", Action.EDIT_WORKFLOWS),
 ]
 OBJECTS = [

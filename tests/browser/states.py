@@ -634,6 +634,10 @@ def step_comments(page: Page) -> None:
     page.locator("#drawer textarea").wait_for()
 
 
+def subscription_types(page: Page) -> None:
+    page.goto("/settings/subscriptions")
+
+
 def secrets(page: Page) -> None:
     page.goto("/settings/secrets")
 
@@ -780,6 +784,7 @@ STATES: dict[str, Step] = {
     "later-menu": later_menu,
     "view-changed": view_changed,
     "secrets": secrets,
+    "subscription-types": subscription_types,
     "snippets": snippet_list,
     "new-snippet": new_snippet,
     "owner-menu": owner_menu,

@@ -5,11 +5,13 @@ from __future__ import annotations
 from deskhand.automation.actions.create_task import CreateTask
 from deskhand.automation.actions.enroll_in_workflow import EnrollInWorkflow
 from deskhand.automation.actions.internal_email import InternalEmail
+from deskhand.automation.actions.manage_subscription import ManageSubscription
 from deskhand.automation.actions.notify import Notify
 from deskhand.automation.actions.post_to_chat import PostToChat
 from deskhand.automation.actions.segment_members import AddToSegment, RemoveFromSegment
 from deskhand.automation.actions.send_email import SendEmail
 from deskhand.automation.actions.send_webhook import SendWebhook
+from deskhand.automation.actions.set_marketing_status import SetMarketingStatus
 from deskhand.automation.actions.set_property import SetProperty
 from deskhand.automation.actions.types import Action
 
@@ -26,6 +28,8 @@ ACTIONS: dict[str, Action] = {
         AddToSegment(),
         RemoveFromSegment(),
         EnrollInWorkflow(),
+        ManageSubscription(),
+        SetMarketingStatus(),
         SendWebhook(),
     )
 }

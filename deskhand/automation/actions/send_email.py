@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
+from django.conf import settings as django_settings
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from deskhand.accounts.plans import Feature
-from deskhand.automation import templates
+from deskhand.automation import records, templates
 from deskhand.automation.actions import choices
-from deskhand.automation.actions.forms import Around, Input, Setting
-from deskhand.automation.actions.types import Action, Doing, Done, Group, failed, skipped
+from deskhand.automation.actions.forms import Around, Input, Option, Setting
+from deskhand.automation.actions.types import Action, Doing, Done, Group, Output, failed, skipped
 from deskhand.automation.models import MailTemplate
-from deskhand.desk import replies
+from deskhand.crm.records import associations, subscriptions
+from deskhand.crm.records.subscriptions import Link
+from deskhand.desk import blocking, letters, replies
 from deskhand.desk.models import ChannelAccount
 from deskhand.desk.replies import AutomaticMail
 from deskhand.desk.types import Mailbox
@@ -27,6 +31,8 @@ from deskhand.kernel.written import markup_of
 
 ONCE_PER = timedelta(hours=24)  # per ticket and template (R-MAIL-12)
 PER_ADDRESS = 5  # an hour (R-MAIL-12)
+FIRST, ALL = "first", "all"  # whom it goes to (R-MAIL-9)
+MOST = 50  # contacts of one record
 
 
 class SendEmail(Action):
@@ -42,12 +48,26 @@ class SendEmail(Action):
         mails = list(
             MailTemplate.objects.filter(account_id=around.account_id, archived_at=None).order_by("id")
         )
+        whom = (
+            Option(FIRST, _("The contact it is about")),
+            Option(ALL, _("All contacts that are linked to it")),
+        )
+        several = (
+            ()
+            if around.object_type == "contact"
+            else (Setting("recipients", _("Send to"), Input.CHOICE, options=whom, default=FIRST),)
+        )
+        help = (
+            _("It goes to the contact of the ticket, from the address the ticket came to.")
+            if around.object_type == "ticket"
+            else _("It leaves from your default address and begins a conversation of its own.")
+        )
         return (
             Setting(
-                "template", _("Mail"), Input.CHOICE, options=choices.options((mail.key or mail.pk, mail.name) for mail in mails),
-                help=_("It goes to the contact of the ticket, from the address the ticket came to."),
+                "template", _("Mail"), Input.CHOICE, options=choices.options((mail.key or mail.pk, mail.name) for mail in mails), help=help,
                 links=tuple((_("Edit “%(mail)s”") % {"mail": mail.name}, "mail-template", mail.pk) for mail in mails),
             ),
+            *several,
         )  # fmt: skip
 
     def problems(self, settings: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -64,35 +84,130 @@ class SendEmail(Action):
     def meets(self, settings: Mapping[str, Any]) -> bool:
         return True
 
+    def outputs(self, settings: Mapping[str, Any]) -> Sequence[Output]:
+        return (Output("sent", _("How many mails left")),)
+
     def run(self, batch: Sequence[Doing]) -> list[Done]:
-        account_id = batch[0].account_id
-        known = _templates(account_id)
-        channels = {
-            c.pk: c
-            for c in ChannelAccount.objects.filter(account_id=account_id, channel="email", archived_at=None)
-        }
-        recent = _Recent(account_id, batch)
-        answers: list[Done] = []
-        mails: list[AutomaticMail] = []
-        for doing in batch:
-            template = known.get(str(doing.settings["template"]))
-            why_not = _why_not(doing, template, recent)
-            if why_not or template is None:
-                answers.append(skipped(why_not or _("There is no such mail any more.")))
-                continue
+        answers, mails = _worked_out(batch)
+        replies.send_automatic(_with_threads(mails, batch[0].now), at=batch[0].now)
+        return answers
+
+    def rehearse(self, batch: Sequence[Doing]) -> list[Done]:
+        return _worked_out(batch)[0]
+
+
+def _worked_out(batch: Sequence[Doing]) -> tuple[list[Done], list[_Mail]]:
+    """How it goes for each, and the mails that leave. A fixed number of queries."""
+    account_id = batch[0].account_id
+    known = _templates(account_id)
+    channels = {
+        c.pk: c
+        for c in ChannelAccount.objects.filter(account_id=account_id, channel="email", archived_at=None)
+    }
+    recent = _Recent(account_id, batch, known)
+    answers: list[Done] = []
+    mails: list[_Mail] = []
+    for doing in batch:
+        template = known.get(str(doing.settings["template"]))
+        channel = _channel(doing, channels)
+        why_not = _why_not(doing, template)
+        if why_not or template is None:
+            answers.append(skipped(why_not))
+        elif channel is None:
+            answers.append(skipped(_("No e-mail address is connected to send from.")))
+        else:
             try:
-                mail = _mail(doing, template, channels)
+                answers.append(_send(doing, template, channel, recent, mails))
             except Invalid as unfit:
                 answers.append(failed(str(unfit)))
-                continue
-            if mail is None:
-                answers.append(skipped(_("No e-mail address is connected to send from.")))
-                continue
-            recent.count(doing)
-            mails.append(mail)
-            answers.append(Done(message=_("Sent to %(address)s") % {"address": mail.to.email}))
-        replies.send_automatic(mails, at=batch[0].now)
-        return answers
+    return answers, mails
+
+
+@dataclass(frozen=True)
+class _Mail:
+    """One mail to one contact; its conversation is not known yet where it begins one."""
+
+    doing: Doing
+    contact: Mapping[str, Any]
+    channel: ChannelAccount
+    subject: str
+    text: str
+    unsubscribe: str
+
+    @property
+    def to(self) -> Mailbox:
+        return Mailbox(self.contact["email"], self.contact["name"] or "")
+
+
+def _send(
+    doing: Doing, template: MailTemplate, channel: ChannelAccount, recent: _Recent, mails: list[_Mail]
+) -> Done:
+    """Add the mails of one record. Raises Invalid when the template can't be filled."""
+    rendered = templates.render(template, doing.record)
+    went: list[str] = []
+    reasons: list[str] = []
+    for contact in recent.contacts[_place(doing)]:
+        why_not = _why_not_to(contact, template) or recent.why_not(doing, contact)
+        if why_not:
+            reasons.append(why_not)
+            continue
+        recent.count(doing, contact)
+        url = _unsubscribe_url(doing.account_id, contact["id"], template)
+        mails.append(_Mail(doing, contact, channel, rendered.subject, rendered.text + _foot(url), url))
+        went.append(contact["email"])
+    if not went:
+        return skipped(reasons[0] if reasons else _("There is no contact with an address."))
+    recent.is_sent(doing)
+    return Done(message=_("Sent to %(address)s") % {"address": ", ".join(went)}, outputs={"sent": len(went)})
+
+
+def _unsubscribe_url(account_id: int, contact_id: int, template: MailTemplate) -> str:
+    """Mail about somebody's own request has none (R-MAIL-2, R-MAIL-3)."""
+    if template.is_transactional:
+        return ""
+    token = subscriptions.token_of(Link(account_id, contact_id, template.subscription_type_id))
+    return f"{django_settings.SITE_URL}/unsubscribe/{token}"
+
+
+def _foot(url: str) -> str:
+    return "\n\n-- \n" + _("You choose here what mail you get from us: %(url)s") % {"url": url} if url else ""
+
+
+def _channel(doing: Doing, channels: Mapping[int, ChannelAccount]) -> ChannelAccount | None:
+    """The address that the ticket came to, else the default one (R-MAIL-10)."""
+    own = doing.record.get("channel_account_id") if doing.object_type == "ticket" else None
+    return channels.get(own or 0) or next((c for c in channels.values() if c.is_default), None)
+
+
+def _with_threads(mails: Sequence[_Mail], at: datetime) -> list[AutomaticMail]:
+    """A ticket's mail is in its conversation; any other begins one."""
+    of_ticket = [mail for mail in mails if mail.doing.object_type == "ticket"]
+    others = [mail for mail in mails if mail.doing.object_type != "ticket"]
+    begun = letters.begin_many([(one.channel, one.contact["id"], one.to, one.subject) for one in others], at)
+    threads: dict[int, int] = {}
+    for mail in of_ticket:
+        ticket_id = mail.doing.record_id
+        if ticket_id not in threads:
+            threads[ticket_id] = mail.doing.record["originating_thread_id"] or replies.thread_for(
+                ticket_id, at=at
+            )
+    return [
+        *(_automatic(mail, threads[mail.doing.record_id], mail.doing.record_id) for mail in of_ticket),
+        *(_automatic(mail, thread_id, None) for mail, thread_id in zip(others, begun, strict=True)),
+    ]
+
+
+def _automatic(mail: _Mail, thread_id: int, ticket_id: int | None) -> AutomaticMail:
+    doing = mail.doing
+    return AutomaticMail(
+        ticket_id=ticket_id, thread_id=thread_id, channel=mail.channel, to=mail.to, subject=mail.subject, text=mail.text,
+        html=markup_of(mail.text), cause=doing.cause, by=doing.by, depth=doing.depth, template=str(doing.settings["template"]),
+        key=f"{doing.key}:{mail.to.key}", about="" if ticket_id else _about(doing), unsubscribe=mail.unsubscribe,
+    )  # fmt: skip
+
+
+def _about(doing: Doing) -> str:
+    return f"{doing.object_type}:{doing.record_id}"
 
 
 def _templates(account_id: int) -> dict[str, MailTemplate]:
@@ -110,77 +225,120 @@ def _names() -> dict[str, str]:
     return notes["automation.mails"]  # type: ignore[return-value]
 
 
-def _why_not(doing: Doing, template: MailTemplate | None, recent: _Recent) -> str:
-    """Say why this mail must not go out; "" when it may (R-MAIL-4, R-MAIL-9, R-MAIL-12, B1, F2)."""
-    contact = doing.record.get("contact") or {}
+def _why_not(doing: Doing, template: MailTemplate | None) -> str:
+    """Say why nothing of this kind goes out about the record; "" when it may (R-MAIL-12, B1, F2)."""
+    record = doing.record
     if template is None:
         return _("There is no such mail any more.")
-    if not contact.get("email"):
-        return _("The ticket has no contact with an address.")
-    if not template.is_transactional and not contact.get("is_marketing"):
-        return _("The mail goes to marketing contacts only, and this contact is none.")
-    if contact.get("bounced_at"):
-        return _("The address of the contact does not work: mail to it came back.")
-    if doing.record.get("is_spam"):
+    if doing.object_type != "ticket":
+        return ""
+    if record["is_spam"]:
         return _("The ticket is spam.")
-    if doing.record.get("from_machine"):
+    if record.get("from_machine"):
         return _("The ticket was opened by an automatic mail, which is never answered.")
-    if doing.record.get("hearsay"):
+    if record.get("hearsay"):
         return _("A colleague forwarded the mail; whom it names has not written to us yet.")
-    return recent.why_not(doing, contact["email"])
+    return ""
+
+
+def _why_not_to(contact: Mapping[str, Any], template: MailTemplate) -> str:
+    """Say why this contact gets no such mail (R-MAIL-4, R-MAIL-9, R-MAIL-12)."""
+    if not contact["email"]:
+        return _("The contact has no address.")
+    if not template.is_transactional and not contact["is_marketing"]:
+        return _("The mail goes to marketing contacts only, and this contact is none.")
+    if contact["bounced_at"]:
+        return _("The address of the contact does not work: mail to it came back.")
+    return ""
 
 
 class _Recent:
-    """What automatic mail went out lately, for the whole batch in two queries."""
+    """Whom a batch writes to, what they got lately, and what they don't want: a fixed number of queries."""
 
-    def __init__(self, account_id: int, batch: Sequence[Doing]) -> None:
+    def __init__(self, account_id: int, batch: Sequence[Doing], known: Mapping[str, MailTemplate]) -> None:
         now = batch[0].now
-        people = list({d.record["contact_id"] for d in batch if d.record["contact_id"]})
+        self.contacts = _contacts(batch)
+        everybody = {contact["id"]: contact for found in self.contacts.values() for contact in found}
         self.to_address: Counter[str] = Counter(
-            dict(
-                sql.rows(
-                    "select m.recipients->'to'->0->>'email', count(*) from crm_ticket t"
-                    " join desk_message m on m.account_id = t.account_id and m.ticket_id = t.id"
-                    " where t.account_id = %s and t.contact_id = any(%s) and m.direction = 'OUT' and m.is_automatic and m.created_at > %s group by 1",
-                    [account_id, people, now - timedelta(hours=1)],
-                )
-            )
+            dict(sql.rows(_TO_ADDRESS, [account_id, list(everybody), now - timedelta(hours=1)]))
         )
-        self.sent: set[tuple[int, str]] = set(
-            sql.rows(
-                "select ticket_id, cause->>'template' from desk_message where account_id = %s and ticket_id = any(%s) and is_automatic and direction = 'OUT'"
-                " and created_at > %s",
-                [account_id, [d.record_id for d in batch], now - ONCE_PER],
-            )
-        )
+        tickets = [d.record_id for d in batch if d.object_type == "ticket"]
+        self.sent: set[tuple[str, str]] = {
+            (f"ticket:{pk}", template)
+            for pk, template in sql.rows(_SENT, [account_id, tickets, now - ONCE_PER])
+        }
+        if len(tickets) < len(batch):
+            self.sent |= set(sql.rows(_SENT_ABOUT, [account_id, list(everybody), now - ONCE_PER]))
+        self.blocked = blocking.blocked({contact["email"] for contact in everybody.values()})
+        self.known, self.refusals = known, _refusals(account_id, list(everybody), batch, known)
 
-    def why_not(self, doing: Doing, address: str) -> str:
-        if (doing.record_id, str(doing.settings["template"])) in self.sent:
-            return _("The same mail went to this ticket less than 24 hours ago.")
-        if self.to_address[address] >= PER_ADDRESS:
+    def why_not(self, doing: Doing, contact: Mapping[str, Any]) -> str:
+        template = str(doing.settings["template"])
+        if contact["email"] in self.blocked:
+            return _("This address is blocked.")
+        if contact["id"] in self.refusals.get(template, ()):
+            return _("The contact does not want such mail.")
+        if (_about(doing), template) in self.sent:
+            return _("The same mail went out about this less than 24 hours ago.")
+        if self.to_address[contact["email"]] >= PER_ADDRESS:
             return _("This address got %(count)s automatic mails within an hour.") % {"count": PER_ADDRESS}
         return ""
 
-    def count(self, doing: Doing) -> None:
-        self.sent.add((doing.record_id, str(doing.settings["template"])))
-        self.to_address[doing.record["contact"]["email"]] += 1
+    def count(self, doing: Doing, contact: Mapping[str, Any]) -> None:
+        self.to_address[contact["email"]] += 1
+
+    def is_sent(self, doing: Doing) -> None:
+        self.sent.add((_about(doing), str(doing.settings["template"])))
 
 
-def _mail(
-    doing: Doing, template: MailTemplate, channels: Mapping[int, ChannelAccount]
-) -> AutomaticMail | None:
-    """None without an address to send from. Raises Invalid when the template can't be filled."""
-    record = doing.record
-    channel = channels.get(record.get("channel_account_id") or 0) or next(
-        (c for c in channels.values() if c.is_default), None
-    )
-    if channel is None:
-        return None
-    rendered = templates.render(template, doing.record)
-    thread_id = record.get("originating_thread_id") or replies.thread_for(doing.record_id, at=doing.now)
-    contact = record["contact"]
-    return AutomaticMail(
-        ticket_id=doing.record_id, thread_id=thread_id, channel=channel, to=Mailbox(contact["email"], contact.get("name", "")),
-        subject=rendered.subject, text=rendered.text, html=markup_of(rendered.text), cause=doing.cause, by=doing.by, depth=doing.depth,
-        template=str(doing.settings["template"]),
-    )  # fmt: skip
+def _contacts(batch: Sequence[Doing]) -> dict[tuple[str, int], list[Mapping[str, Any]]]:
+    """The contacts of each record, the first one first."""
+    found = {_place(d): [d.record["contact"]] if d.record.get("contact") else [] for d in batch}
+    asking = [d for d in batch if d.settings.get("recipients") == ALL and d.object_type != "contact"]
+    for object_type in {d.object_type for d in asking}:
+        ids = [d.record_id for d in asking if d.object_type == object_type]
+        linked = associations.linked_ids(object_type, ids, "contact", None)
+        rows = records.load("contact", [pk for own in linked.values() for pk in own])
+        records.add_people("contact", rows.values())
+        for record_id, own in linked.items():
+            contacts = found[object_type, record_id]
+            known = {contact["id"] for contact in contacts}
+            contacts += [rows[pk]["contact"] for pk in own if pk in rows and pk not in known]
+    return {place: own[:MOST] for place, own in found.items()}
+
+
+def _place(doing: Doing) -> tuple[str, int]:
+    return doing.object_type, doing.record_id
+
+
+def _refusals(
+    account_id: int, contact_ids: Sequence[int], batch: Sequence[Doing], known: Mapping[str, MailTemplate]
+) -> dict[str, set[int]]:
+    """{mail: who does not want it}; nobody is asked about mail on their own requests (R-MAIL-12)."""
+    names = {str(doing.settings["template"]) for doing in batch}
+    asking = {name: known[name] for name in names if name in known and not known[name].is_transactional}
+    return {
+        name: subscriptions.refusing(
+            account_id, contact_ids, [mail.subscription_type_id] if mail.subscription_type_id else []
+        )
+        for name, mail in asking.items()
+    }
+
+
+_TO_ADDRESS = """
+select m.recipients->'to'->0->>'email', count(*) from desk_thread h
+join desk_message m on m.account_id = h.account_id and m.thread_id = h.id
+where h.account_id = %s and h.contact_id = any(%s) and m.direction = 'OUT' and m.is_automatic and m.created_at > %s group by 1
+"""
+
+_SENT = """
+select ticket_id, cause->>'template' from desk_message
+where account_id = %s and ticket_id = any(%s) and is_automatic and direction = 'OUT' and created_at > %s
+"""
+
+_SENT_ABOUT = """
+select m.cause->>'about', m.cause->>'template' from desk_thread h
+join desk_message m on m.account_id = h.account_id and m.thread_id = h.id
+where h.account_id = %s and h.contact_id = any(%s) and h.ticket_id is null and m.is_automatic and m.direction = 'OUT' and m.created_at > %s
+    and m.cause ? 'about'
+"""

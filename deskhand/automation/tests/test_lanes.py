@@ -189,6 +189,8 @@ def test_t_act_10_starter_offers_mail_and_notification_only(world):
     world.account.plan = Plan.STARTER
     assert lanes.offered(world.account) == ("send_email", "internal_email")
     world.account.plan = Plan.PROFESSIONAL
+    assert set(lanes.offered(world.account)) == {*ACTIONS, lanes.DELAY} - {"send_webhook", "post_to_chat"}
+    world.account.plan = Plan.EVERYTHING
     assert set(lanes.offered(world.account)) == {*ACTIONS, lanes.DELAY}
     world.account.plan = Plan.FREE
     assert lanes.offered(world.account) == ()

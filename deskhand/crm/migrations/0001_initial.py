@@ -692,6 +692,36 @@ class Migration(migrations.Migration):
                 'constraints': [models.UniqueConstraint(fields=('account_id', 'segment', 'record_id'), name='segment_member_once')],
             },
         ),
+        migrations.CreateModel(
+            name='SubscriptionType',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('account_id', models.BigIntegerField()),
+                ('name', models.TextField()),
+                ('description', models.TextField(default='')),
+                ('created_at', models.DateTimeField()),
+                ('archived_at', models.DateTimeField(null=True)),
+            ],
+            options={
+                'constraints': [models.UniqueConstraint(condition=models.Q(('archived_at', None)), fields=('account_id', 'name'), name='subscription_type_once')],
+            },
+        ),
+        migrations.CreateModel(
+            name='Subscription',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('account_id', models.BigIntegerField()),
+                ('is_on', models.BooleanField()),
+                ('source', models.TextField()),
+                ('changed_at', models.DateTimeField()),
+                ('contact', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='subscriptions', to='crm.contact')),
+                ('type', models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='crm.subscriptiontype')),
+            ],
+            options={
+                'indexes': [models.Index(fields=['account_id', 'type'], name='subscription_of_type')],
+                'constraints': [models.UniqueConstraint(fields=('account_id', 'contact', 'type'), name='subscription_once', nulls_distinct=False)],
+            },
+        ),
         # Room on each page for new versions of its rows: a change that touches no index then costs no index.
         migrations.RunSQL('alter table crm_ticket set (fillfactor = 80)', migrations.RunSQL.noop),
         # How many tickets a team has is known under row-level security too: PostgreSQL knows it of equal numbers,

@@ -13,7 +13,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from deskhand.accounts import audit
-from deskhand.crm.records import associations, contacts, store
+from deskhand.crm.records import associations, contacts, store, subscriptions
 from deskhand.crm.records.models import Company, Contact, ContactAddress, Joined
 from deskhand.crm.records.store import Change
 from deskhand.crm.records.tables import model_of, table_of
@@ -111,6 +111,8 @@ def join(
     facts = {"created_at": min(primary.created_at, secondary.created_at)}  # R-MERGE-2
     store.change_many(object_type, [Change(primary_id, gained, facts)], by=by, source=SOURCE, at=at)
     moved |= _move_all(object_type, secondary_id, primary_id, by, at)
+    if object_type == "contact":
+        subscriptions.hand_over(secondary_id, primary_id, by=by)
     joined = Joined.objects.create(
         account_id=primary.account_id, object_type=object_type, primary_id=primary_id, secondary_id=secondary_id, moved=moved,
         by_id=by.id, at=at,

@@ -228,6 +228,42 @@ class ContactAddress(models.Model):
         indexes = [models.Index(fields=["account_id", "contact"], name="address_of_contact")]
 
 
+class SubscriptionType(models.Model):
+    """A kind of mail that people may choose to get or not, such as "Marketing information" (R-MAIL-4)."""
+
+    account_id = models.BigIntegerField()
+    name = models.TextField()
+    description = models.TextField(default="")  # what people read before they choose
+    created_at = models.DateTimeField()
+    archived_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["account_id", "name"], name="subscription_type_once", condition=Q(archived_at=None)
+            )
+        ]
+
+
+class Subscription(models.Model):
+    """What a contact chose, or was chosen for them. Without a type: everything but mail about their own requests."""
+
+    account_id = models.BigIntegerField()
+    contact = models.ForeignKey(Contact, models.CASCADE, related_name="subscriptions", db_index=False)
+    type = models.ForeignKey(SubscriptionType, models.CASCADE, null=True, related_name="+", db_index=False)
+    is_on = models.BooleanField()
+    source = models.TextField()  # page, agent, workflow, merge
+    changed_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["account_id", "contact", "type"], name="subscription_once", nulls_distinct=False
+            )
+        ]
+        indexes = [models.Index(fields=["account_id", "type"], name="subscription_of_type")]
+
+
 class Company(Record):
     name = models.TextField(default="")
     sort_key = models.TextField(default="")

@@ -14,7 +14,7 @@ from deskhand.accounts import policy
 from deskhand.accounts.policy import Action
 from deskhand.accounts.types import Reach, Verb
 from deskhand.crm.pipelines.queries import pipelines_of
-from deskhand.crm.records import associations, directory, joining, segment_reading
+from deskhand.crm.records import associations, directory, joining, segment_reading, subscriptions
 from deskhand.crm.records.models import Company, Contact, PropertyChange
 from deskhand.crm.schema.layouts import layout_of
 from deskhand.crm.schema.queries import properties_of
@@ -24,9 +24,11 @@ from deskhand.desk import customers
 from deskhand.desk.customers import Item, What
 from deskhand.events.queries import rules_of
 from deskhand.kernel import clock
+from deskhand.web.choices import Choice
 from deskhand.web.contacts import values
 from deskhand.web.contacts.lists import named
 from deskhand.web.contacts.rows import (
+    Consent,
     Control,
     Head,
     HistoryLine,
@@ -84,7 +86,7 @@ class RecordPageOf:
             tickets=tuple(_ticket(one) for one in tickets), has_more_tickets=has_more,
             links=self.links[:LINKS], has_more_links=len(self.links) > LINKS, links_title=str(self.kind.links),
             add_link_url=self.kind.url("link", self.record.pk) if self.may_edit and self._sees(other) else "",
-            merged=self.merged(), timeline=self.timeline(),
+            merged=self.merged(), timeline=self.timeline(), consent=self.consent(),
             segments=tuple((one.segment.name, reverse("segment", args=[one.segment_id])) for one in self.memberships),
             add_to=offered_for(self.viewer, self.kind.key, {one.segment_id for one in self.memberships}) if self.record.archived_at is None else (),
         )  # fmt: skip
@@ -92,6 +94,18 @@ class RecordPageOf:
     @cached_property
     def memberships(self) -> list[SegmentMember]:
         return segment_reading.of_record(self.kind.key, self.viewer.account_id, self.record.pk)
+
+    def consent(self) -> Consent | None:
+        if self.kind.key != "contact":
+            return None
+        chosen = subscriptions.of_contact(self.record.pk)
+        is_off = None in chosen and not chosen[None].is_on
+        kinds = tuple(
+            Choice(str(one.pk), one.name, not is_off and (one.pk not in chosen or chosen[one.pk].is_on))
+            for one in subscriptions.kinds(self.viewer.account_id)
+        )
+        url = reverse("contact-subscriptions", args=[self.record.pk]) if self.may_edit else ""
+        return Consent(url, is_off, kinds)
 
     def _sees(self, kind: Kind) -> bool:
         return policy.visible(self.viewer, kind.key).reach is not Reach.NONE

@@ -180,6 +180,15 @@ class Merged:
 
 
 @dataclass(frozen=True)
+class Consent:
+    """What mail a contact wants."""
+
+    url: str  # empty where the viewer may not change it
+    is_off: bool
+    kinds: tuple[Choice, ...]
+
+
+@dataclass(frozen=True)
 class RecordPage:
     kind: str
     id: int
@@ -198,6 +207,7 @@ class RecordPage:
     timeline: Timeline
     segments: tuple[tuple[str, str], ...] = ()  # name and address of those it is in
     add_to: tuple[Choice, ...] = ()  # that it may be put into
+    consent: Consent | None = None
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,9 @@ from deskhand.automation import records, templates, tokens
 from deskhand.automation.models import MailTemplate, Workflow
 from deskhand.automation.templates import Rendered
 from deskhand.crm.pipelines.queries import pipelines_of
+from deskhand.crm.records import subscriptions
 from deskhand.crm.records.models import Ticket
+from deskhand.kernel.database.scope import current_account_id
 from deskhand.kernel.errors import Invalid
 from deskhand.kernel.text import whole
 from deskhand.web.automation.fields import Field, token_menu, with_refusal
@@ -93,11 +95,21 @@ def filled(name: str, subject: str, body: str, record: Mapping[str, Any]) -> Ren
     return templates.render(MailTemplate(name=name, subject=subject, body=body), record)
 
 
-EVERYBODY, MARKETING = "everybody", "marketing"
+EVERYBODY, MARKETING, KIND = "everybody", "marketing", "kind-"
+
+
+def reach_of(mail: MailTemplate) -> str:
+    if mail.is_transactional:
+        return EVERYBODY
+    return f"{KIND}{mail.subscription_type_id}" if mail.subscription_type_id else MARKETING
 
 
 def _reach(chosen: str) -> Field:
     pairs = [(EVERYBODY, _("Every contact")), (MARKETING, _("Marketing contacts only"))]
+    pairs += [
+        (f"{KIND}{one.pk}", _("Marketing contacts who want “%(kind)s”") % {"kind": one.name})
+        for one in subscriptions.kinds(current_account_id())
+    ]
     return Field(
         "reach", _("Who gets it"), "choice", value=chosen, choices=offered(pairs, chosen),
         help=_("Mail about somebody's own request goes to every contact. Anything else goes to contacts that are set as marketing contacts."),

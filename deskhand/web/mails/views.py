@@ -13,9 +13,10 @@ from django.views.decorators.http import require_GET, require_POST
 
 from deskhand.automation import lanes, templates
 from deskhand.automation.models import MailTemplate
+from deskhand.crm.records import subscriptions
 from deskhand.events.types import Actor
 from deskhand.kernel.errors import Conflict, Invalid, NotFound
-from deskhand.kernel.text import one_line, storable
+from deskhand.kernel.text import one_line, storable, whole
 from deskhand.web.frame import framed
 from deskhand.web.mails import page as pages
 from deskhand.web.middleware import AccountRequest
@@ -59,8 +60,13 @@ def add(request: AccountRequest) -> HttpResponse:
 @require_GET
 def mail(request: AccountRequest, mail_id: int) -> HttpResponse:
     found = _mail(request, mail_id)
-    reach = pages.EVERYBODY if found.is_transactional else pages.MARKETING
-    typed = {"name": found.name, "subject": found.subject, "body": found.body, "reach": reach, "ticket": ""}
+    typed = {
+        "name": found.name,
+        "subject": found.subject,
+        "body": found.body,
+        "reach": pages.reach_of(found),
+        "ticket": "",
+    }
     return _editor(request, found, typed)
 
 
@@ -90,10 +96,13 @@ def save(request: AccountRequest, mail_id: int) -> HttpResponse:
             return _editor(request, found, typed, 409, notice=again)
         by = Actor.user(request.user.pk)
         templates.rename(found, typed["name"], by=by)
-        is_transactional = typed["reach"] != pages.MARKETING
-        templates.edit(
-            found, subject=typed["subject"], body=typed["body"], is_transactional=is_transactional, by=by
+        kind = (
+            whole(typed["reach"].removeprefix(pages.KIND)) if typed["reach"].startswith(pages.KIND) else None
         )
+        templates.edit(
+            found, subject=typed["subject"], body=typed["body"], is_transactional=typed["reach"] != pages.MARKETING and not kind,
+            subscription_type_id=subscriptions.kind(kind).pk if kind else None, by=by,
+        )  # fmt: skip
     except Invalid as refusal:
         return _editor(request, found, typed, 422, refusal=refusal)
     messages.success(request, _("The mail is saved."))

@@ -19,7 +19,7 @@ from deskhand.automation.engine.definition import Definition
 from deskhand.automation.models import Enrollment, MailTemplate, Workflow
 from deskhand.channels.email.models import InboundMail, MailState
 from deskhand.crm.pipelines.queries import pipelines_of
-from deskhand.crm.records import companies, contacts, objects, tasks, tickets
+from deskhand.crm.records import companies, contacts, objects, subscriptions, tasks, tickets
 from deskhand.crm.records.tasks import Wanted
 from deskhand.crm.schema import object_types, properties
 from deskhand.crm.schema.types import Kind
@@ -295,6 +295,12 @@ TABLE: dict[str, Wall] = {
     "lane-step-placed": Wall("POST"),
     "lane-step-comments": Wall(),
     "lane-step-comment": Wall("POST"),
+    "subscription-types": OF_THE_LIST,
+    "subscription-type-add": Wall("POST", neighbour=None),
+    "subscription-type-save": Wall("POST"),
+    "subscription-type-archive": Wall("POST"),
+    "contact-subscriptions": Wall("POST"),
+    "unsubscribe": OPEN,
     "secrets": OF_THE_LIST,
     "secret-add": Wall("POST", neighbour=None),
     "secret-replace": Wall("POST"),
@@ -443,6 +449,8 @@ def places(office) -> dict[str, str]:
         templates.ensure_defaults(world.account.pk)
         lanes.add_step("ticket", world.stage("New"), "create_task", {"title": "Canary 7f3a"}, by=world.ada.pk)
         automated = MailTemplate.objects.first()
+        subscriptions.ensure_defaults(world.account.pk)
+        letters_kind = subscriptions.kinds(world.account.pk)[0].pk
         secret = secrets.add(world.account.pk, "CANARY_7f3a", "Canary 7f3a", by=Actor.user(world.ada.pk))
         snippet = snippets.create(
             policy.viewer_for(world.account.pk, world.bob.pk),
@@ -539,6 +547,8 @@ def places(office) -> dict[str, str]:
         **{name: ["deals", deal, deal_task] for name in ("record-task-done", "record-task-delete")},
         **{key: ["tickets"] for key in ("pipelines", "pipeline-new", "pipelines-order")},
         **{key: [kind.key] for key in ("object-setup", "object-names", "object-type-save", "object-type-delete")},
+        "subscription-type-save": [letters_kind], "subscription-type-archive": [letters_kind], "unsubscribe": ["x"],
+        "contact-subscriptions": people["contact"][:1],
         "secret-replace": [secret], "secret-delete": [secret],
         "mail-template": [automated.pk], "mail-template-save": [automated.pk], "mail-template-archive": [automated.pk],
         **{key: ["tickets"] for key in ("properties", "property-new", "property-add", "property-groups", "property-groups-save", "layout", "layout-save", "layout-reset")},
