@@ -134,5 +134,4 @@ def _letter(account: Account, user: User, one: Announcement) -> NewSend:
 
 
 def _link(one: Announcement) -> str:
-    page = pages.record(one.object_type, one.record_id)
-    return f"\n{settings.SITE_URL}{page}" if page else ""
+    return f"\n{settings.SITE_URL}{pages.record(one.object_type, one.record_id)}"

@@ -15,14 +15,17 @@ def ticket(ticket_id: int, task_id: int | None = None) -> str:
 
 
 #: Where records that are no tickets have their pages.
-FOLDERS = {"contact": "contacts", "company": "companies"}
+FOLDERS = {
+    "contact": "contacts", "company": "companies", "deal": "records/deals", "project": "records/projects",
+}  # fmt: skip
 
 
 def record(object_type: str, record_id: int) -> str:
-    """The page of a record; "" where its kind has none."""
+    """The page of a record."""
     if object_type == "ticket":
         return ticket(record_id)
-    return f"/{FOLDERS[object_type]}/{record_id}" if object_type in FOLDERS else ""
+    folder = FOLDERS.get(object_type) or f"records/{object_type}"
+    return f"/{folder}/{record_id}"
 
 
 def workflow(workflow_id: int) -> str:

@@ -112,8 +112,7 @@ def _usual_text(doing: Doing) -> str:
 
 
 def _link(doing: Doing) -> str:
-    page = pages.record(doing.object_type, doing.record_id)
-    return f"\n\n{django_settings.SITE_URL}{page}" if page else ""
+    return f"\n\n{django_settings.SITE_URL}{pages.record(doing.object_type, doing.record_id)}"
 
 
 def _fill(source: str, doing: Doing) -> str:

@@ -101,8 +101,7 @@ def _posts(batch: Sequence[Doing]) -> list[Call | str]:
 
 
 def _link(doing: Doing) -> str:
-    page = pages.record(doing.object_type, doing.record_id)
-    return f"{django_settings.SITE_URL}{page}" if page else ""
+    return f"{django_settings.SITE_URL}{pages.record(doing.object_type, doing.record_id)}"
 
 
 def body_of(service: str, text: str, link: str) -> dict[str, Any]:

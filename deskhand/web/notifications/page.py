@@ -107,7 +107,7 @@ def _record(first: Line, told: tuple[Told, ...], is_unread: bool) -> Group:
     """What a workflow says of a record that is no ticket."""
     record_id = first.about_id or 0
     return Group(
-        number="", subject=first.about_name, url=pages.record(first.about_kind, record_id) or reverse("notifications"),
+        number="", subject=first.about_name, url=pages.record(first.about_kind, record_id),
         read_url=reverse("notification-read-failure", args=[first.about_kind, record_id]), told=told, is_unread=is_unread,
     )  # fmt: skip
 
