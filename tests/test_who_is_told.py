@@ -68,7 +68,7 @@ def test_who_gets_a_ticket_is_told_and_who_gave_it_is_not(world, owned, settle):
     assert told(world, world.grace) == []
 
 
-def test_who_takes_a_ticket_is_told_nothing(world, owned, settle):
+def test_t_not_3_who_takes_a_ticket_is_told_nothing(world, owned, settle):
     """R-NOT-9"""
     tickets.assign(owned.ticket_id, owner_id=world.bob.pk, by=Actor.user(world.bob.pk))
     settle()
@@ -92,10 +92,12 @@ def test_what_machines_answer_is_no_news(world, owned, settle):
     assert told(world, world.grace) == []
 
 
-def test_one_event_is_told_once_and_a_mention_counts_most(world, owned, settle):
-    """R-NOT-11, R-NOT-15, R-WORK-4"""
+def test_t_not_2_one_event_is_told_once_and_a_mention_counts_most(world, owned, settle):
+    """R-NOT-11, R-NOT-15, R-WORK-4, R-WORK-5"""
     Follower.objects.create(account_id=world.account.pk, ticket_id=owned.ticket_id, user_id=world.grace.pk)
-    replies.comment(owned.ticket_id, f"@{world.grace.username} can you look?", by=world.ada)
+    replies.comment(
+        owned.ticket_id, f"@{world.grace.username} can you look, @{world.grace.username}?", by=world.ada
+    )
     settle()
 
     assert told(world, world.grace) == [(Topic.MENTION, "Ada Lovelace")]
@@ -142,7 +144,7 @@ def mails_to(user):
     return [e for e in OutboxEntry.objects.order_by("id") if e.recipients == [user.email]]
 
 
-def test_a_mention_comes_by_mail_too_unless_one_chose_otherwise(world, owned, settle):
+def test_t_not_1_a_mention_comes_by_mail_too_unless_one_chose_otherwise(world, owned, settle):
     """R-NOT-2, R-NOT-4, R-NOT-5, R-NOT-12"""
     replies.comment(owned.ticket_id, f"@{world.bob.username} look", by=world.ada)
     settle()

@@ -389,21 +389,6 @@ def set_every_time(workflow: Workflow, on: bool, *, by: int) -> Workflow:
     return workflows.save(workflow, replace(definition, reenrollment=Reenrollment(on)), by=by)
 
 
-def comment(workflow: Workflow, step_id: str, text: str, *, by: int) -> StepComment:
-    """Leave a comment for other editors (R-ACT-6). Raises Invalid when it is empty, NotFound for no such step."""
-    _existing(workflows.definition_of(workflow), step_id)
-    if not text.strip():
-        raise Invalid(_("The comment is empty."), field="text", hint=_("Write something first."))
-    return StepComment.objects.create(
-        account_id=workflow.account_id,
-        workflow=workflow,
-        step_id=step_id,
-        author_id=by,
-        text=text.strip(),
-        created_at=clock.now(),
-    )
-
-
 def let_go_of_stages(account_id: int, stage_ids: Collection[int]) -> None:
     """The lanes of deleted stages are off and ask for a look (R-PIPE-10)."""
     Workflow.objects.filter(account_id=account_id, origin_stage_id__in=stage_ids, archived_at=None).update(

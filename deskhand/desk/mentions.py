@@ -51,6 +51,12 @@ def called(text: str, *, but: int) -> Called:
     return Called([user for user in users if user.pk != but], teams)
 
 
+def users_called(text: str, *, but: int) -> set[int]:
+    """Everybody whom a text calls, by name or with their team."""
+    whom = called(text, but=but)
+    return ({user.pk for user in whom.users} | _members(whom.teams)) - {but}
+
+
 def teams_by_word() -> dict[str, Team]:
     """The teams that can be called; of two that are written the same the older one."""
     found = Team.objects.filter(account_id=current_account_id()).order_by("-id")

@@ -14,7 +14,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, ViewportSize
 
 from deskhand.accounts.models import User
-from deskhand.automation import folders, lanes, templates
+from deskhand.automation import comments, folders, lanes, templates
 from deskhand.automation.models import Enrollment, StepLog
 from deskhand.channels.email.models import EmailAccount
 from deskhand.crm.records import companies
@@ -134,7 +134,7 @@ def busy(office):
         new, by = world.stage("New"), world.ada.pk
         lanes.add_step("ticket", new, "send_email", {"template": "ticket_received"}, by=by)
         lane = lanes.add_step("ticket", new, "create_task", {"title": LONG}, after="1", by=by)
-        lanes.comment(lane, "2", "Is this still needed?", by=world.grace.pk)
+        comments.add(lane, "2", "Is this still needed?", by=world.grace.pk)
         lane.needs_review = f"Invalid: {LONG}"
         lane.save()
         run = Enrollment.objects.create(

@@ -67,7 +67,7 @@ def test_a_feature_that_does_not_exist_can_not_be_switched(account, by_ada):
         ("lane_custom_emails", "everything"), ("random_split", "everything"),
     ],
 )  # fmt: skip
-def test_a_feature_starts_with_its_plan(feature: str, starts_with: str):
+def test_t_stat_14_a_feature_starts_with_its_plan(feature: str, starts_with: str):
     """R-TIER-1, T-STAT-14."""
     order = ["free", "starter", "professional", "enterprise", "everything"]
 

@@ -90,7 +90,7 @@ def test_an_action_that_does_not_exist_is_an_error_and_not_a_refusal():
         can(SUPER, "slas.paint")
 
 
-def test_without_the_unassigned_box_tickets_without_owner_are_hidden():
+def test_t_perm_1_without_the_unassigned_box_tickets_without_owner_are_hidden():
     """T-PERM-1, R-PERM-1."""
     without = visible(viewer(teams={3}, records={"ticket": {"view": "team"}}), "ticket")
     ticked = visible(viewer(teams={3}, records={"ticket": {"view": "team", "unassigned": True}}), "ticket")

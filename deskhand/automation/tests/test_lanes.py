@@ -7,7 +7,7 @@ import pytest
 from deskhand.accounts import roles, users
 from deskhand.accounts.models import Plan
 from deskhand.accounts.policy import viewer_for
-from deskhand.automation import lanes, templates, workflows
+from deskhand.automation import comments, lanes, templates, workflows
 from deskhand.automation.actions.registry import ACTIONS
 from deskhand.automation.engine import edit
 from deskhand.automation.lanes import LanePlace
@@ -111,7 +111,7 @@ def test_a_lane_that_everything_was_moved_out_of_is_off(world, new, chain):
 
 def test_comments_move_along_and_are_not_copied_R_ACT_6(world, new, chain):
     closed = world.stage("Closed")
-    lanes.comment(chain, "3", "Is this still right?", by=world.grace.pk)
+    comments.add(chain, "3", "Is this still right?", by=world.grace.pk)
     lanes.copy_step(chain, "2", LanePlace(closed), with_following=True, by=world.ada.pk)
     lanes.move_step(chain, "3", LanePlace(closed), by=world.ada.pk)
 
@@ -216,7 +216,7 @@ def test_t_act_11_account_access_edits_ticket_lanes_and_workflow_edit_all_others
 
 
 def test_t_act_13_a_comment_on_an_action_stays_with_it(world, new, chain):
-    lanes.comment(chain, "3", "Is this still right?", by=world.grace.pk)
+    comments.add(chain, "3", "Is this still right?", by=world.grace.pk)
     lanes.delete_step(chain, "2", and_following=False, by=world.ada.pk)
 
     assert StepComment.objects.get().step_id == "3"

@@ -375,7 +375,7 @@ def test_an_owner_without_a_seat_is_refused_R_WFA_9(world, lane, settle):
     assert StepLog.objects.get().status == "FAILED"
 
 
-def test_a_workflow_that_closes_sets_the_close_date_T_CLOSE_6(world, lane, settle):
+def test_t_close_6_a_workflow_that_closes_sets_the_close_date(world, lane, settle):
     lane("Waiting on us", step(1, "set_property", property="hs_pipeline_stage", value=world.stage("Closed")))
     ticket = world.ticket()
 
@@ -550,7 +550,7 @@ def test_a_deleted_ticket_leaves_and_does_not_come_back_T_WF_12(world, lane, set
     assert Enrollment.objects.get().end_reason == "record_gone"
 
 
-def test_an_agents_mail_moves_and_assigns_T_STAT_1_T_ROUTE_17(world, mail_in):
+def test_t_stat_1_an_agents_mail_moves_and_assigns_T_ROUTE_17(world, mail_in):
     received = mail_in()
 
     replies.reply(NewReply(received.ticket_id, "It is on its way."), by=world.bob)
@@ -562,7 +562,7 @@ def test_an_agents_mail_moves_and_assigns_T_STAT_1_T_ROUTE_17(world, mail_in):
     assert Ticket.objects.get(pk=received.ticket_id).owner_id == world.bob.pk
 
 
-def test_a_comment_moves_and_assigns_nothing_T_STAT_12(world, mail_in):
+def test_t_stat_12_a_comment_moves_and_assigns_nothing(world, mail_in):
     received = mail_in()
 
     replies.comment(received.ticket_id, "Look at this @" + world.grace.username, by=world.ada)

@@ -21,7 +21,7 @@ def fresh(ticket: Ticket) -> Ticket:
     return Ticket.objects.get(pk=ticket.pk)
 
 
-def test_closing_sets_the_close_date_T_CLOSE_1(world, noon):
+def test_t_close_1_closing_sets_the_close_date(world, noon):
     ticket = world.ticket()
 
     with clock.stopped(noon + HOUR):
@@ -33,7 +33,7 @@ def test_closing_sets_the_close_date_T_CLOSE_1(world, noon):
     assert closed.is_closed
 
 
-def test_reopening_clears_it_and_keeps_the_last_one_T_CLOSE_2(world, noon):
+def test_t_close_2_reopening_clears_it_and_keeps_the_last_one(world, noon):
     ticket = world.ticket()
     tickets.move(ticket.pk, to=world.stage("Closed"), by=SYSTEM)
 
@@ -47,7 +47,7 @@ def test_reopening_clears_it_and_keeps_the_last_one_T_CLOSE_2(world, noon):
     assert reopened.reopened_at == noon + HOUR
 
 
-def test_switched_off_the_close_date_stays_empty_T_CLOSE_3(world, noon):
+def test_t_close_3_switched_off_the_close_date_stays_empty(world, noon):
     pipelines.set_policy(Pipeline.objects.get(key="0"), sets_close_date=False)
     ticket = world.ticket()
 
@@ -57,7 +57,7 @@ def test_switched_off_the_close_date_stays_empty_T_CLOSE_3(world, noon):
     assert fresh(ticket).is_closed
 
 
-def test_switched_off_it_is_still_cleared_T_CLOSE_4(world, noon):
+def test_t_close_4_switched_off_it_is_still_cleared(world, noon):
     pipelines.set_policy(Pipeline.objects.get(key="0"), sets_close_date=False)
     ticket = world.ticket(stage="Closed")
     tickets.update(ticket.pk, {"closed_date": "2026-11-01T08:00:00Z"}, by=Actor.user(world.ada.pk))
@@ -68,7 +68,7 @@ def test_switched_off_it_is_still_cleared_T_CLOSE_4(world, noon):
     assert fresh(ticket).closed_at is None
 
 
-def test_from_one_closed_status_to_another_it_stays_T_CLOSE_5(world, noon):
+def test_t_close_5_from_one_closed_status_to_another_it_stays(world, noon):
     other = pipelines.add_stage(Pipeline.objects.get(key="0"), NewStage("Solved", StageState.CLOSED))
     ticket = world.ticket()
     tickets.move(ticket.pk, to=world.stage("Closed"), by=SYSTEM)
@@ -82,7 +82,7 @@ def test_from_one_closed_status_to_another_it_stays_T_CLOSE_5(world, noon):
 @pytest.mark.parametrize(
     "kind", [ActorKind.USER, ActorKind.INTEGRATION, ActorKind.WORKFLOW, ActorKind.SYSTEM]
 )
-def test_whoever_closes_it_the_date_is_set_T_CLOSE_6(world, noon, kind):
+def test_t_close_6_whoever_closes_it_the_date_is_set(world, noon, kind):
     ticket = world.ticket()
 
     tickets.move(ticket.pk, to=world.stage("Closed"), by=Actor(kind, world.ada.pk))
@@ -128,7 +128,7 @@ def test_the_destinations_switch_counts_R_CLOSE_11(world, noon, switch_of_the_ot
     assert fresh(ticket).closed_at == (noon if switch_of_the_other else None)
 
 
-def test_the_switch_is_one_pipelines_own_T_CLOSE_7(world, noon):
+def test_t_close_7_the_switch_is_one_pipelines_own(world, noon):
     second = pipelines.create(
         world.account.pk,
         "ticket",

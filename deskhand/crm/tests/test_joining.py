@@ -33,7 +33,7 @@ def join(pair, world, object_type: str = "contact") -> Joined:
     return joining.join(object_type, *pair, by=Actor.user(world.ada.pk))
 
 
-def test_values_are_the_primarys_and_what_it_lacks_the_others(world, pair, noon):
+def test_t_merge_1_values_are_the_primarys_and_what_it_lacks_the_others(world, pair, noon):
     """T-MERGE-1, R-MERGE-2"""
     join(pair, world)
 
@@ -44,7 +44,7 @@ def test_values_are_the_primarys_and_what_it_lacks_the_others(world, pair, noon)
     assert row.properties["hs_additional_emails"] == ["astrid@gmail.example"]
 
 
-def test_the_old_id_leads_to_the_survivor_however_often(world, pair):
+def test_t_merge_1_the_old_id_leads_to_the_survivor_however_often(world, pair):
     """T-MERGE-1, R-MERGE-6"""
     join(pair, world)
     third = contacts.make({"firstname": "Third"}, by=SYSTEM)

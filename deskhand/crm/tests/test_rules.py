@@ -72,7 +72,7 @@ def test_where_a_ticket_may_go_R_RULE_6_7_8(world, demand, given, start, allowed
     assert [stage.label for stage, _why in offered] == NAMES
 
 
-def test_who_moves_back_by_hand_is_told_what_is_allowed_T_RULE_1(world, demand, grace):
+def test_t_rule_1_who_moves_back_by_hand_is_told_what_is_allowed(world, demand, grace):
     """R-RULE-3, R-RULE-12"""
     ticket = world.ticket(stage="Waiting on us")
     demand(forbids_going_back=True)
@@ -96,7 +96,7 @@ def test_who_moves_back_by_hand_is_told_what_is_allowed_T_RULE_1(world, demand, 
         Actor(ActorKind.VISITOR, 1),
     ],
 )
-def test_what_is_no_person_is_not_bound_T_RULE_1(world, demand, by):
+def test_t_rule_1_what_is_no_person_is_not_bound(world, demand, by):
     """R-RULE-4"""
     ticket = world.ticket(stage="Waiting on us")
     demand(forbids_going_back=True, forbids_skipping=True, creation=["Closed"])
@@ -162,7 +162,7 @@ def test_without_the_plan_rules_stand_idle_R_RULE_11(world, demand, grace):
 # ── creation ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_people_create_tickets_in_listed_statuses_only_T_RULE_2(world, demand, ada, grace):
+def test_t_rule_2_people_create_tickets_in_listed_statuses_only(world, demand, ada, grace):
     """R-RULE-5"""
     demand(creation=["Waiting on us"])
 

@@ -28,7 +28,7 @@ def letter(world, contact_id: int, **more) -> NewLetter:
 
 
 @pytest.mark.parametrize("stage", ["New", "Waiting on us", "Closed"])
-def test_mail_from_the_contact_moves_no_ticket(world, noon, stage):
+def test_t_stat_2_mail_from_the_contact_moves_no_ticket(world, noon, stage):
     """R-STAT-4, T-STAT-2: not its status, not its owner, nothing of it."""
     ticket_id = receive(world, noon).ticket_id
     Ticket.objects.filter(pk=ticket_id).update(stage_id=world.stage(stage))

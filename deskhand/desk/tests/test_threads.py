@@ -56,7 +56,7 @@ def test_none_of_our_addresses_takes_part_R_EM_10(world, receive):
     assert Thread.objects.get().participants == ["astrid@fjallbo.example", "per@fjallbo.example"]
 
 
-def test_a_mail_becomes_one_ticket_T_CC_1(world, receive):
+def test_t_cc_1_a_mail_becomes_one_ticket(world, receive):
     received = receive()
 
     ticket = Ticket.objects.get()
@@ -73,7 +73,7 @@ def test_a_mail_becomes_one_ticket_T_CC_1(world, receive):
     ]
 
 
-def test_an_answer_joins_its_thread_T_CC_3(receive):
+def test_t_cc_3_an_answer_joins_its_thread(receive):
     first = receive()
 
     second = receive("The number is 4819.", answers=("m0@fjallbo.example",))
@@ -111,7 +111,7 @@ def test_answers_to_different_messages_of_a_thread_in_one_set_are_all_counted(wo
     assert list(Ticket.objects.order_by("id").values_list("message_count", flat=True)) == [4, 1, 4]
 
 
-def test_another_subject_is_a_second_ticket_T_CC_4(receive):
+def test_t_cc_4_another_subject_is_a_second_ticket(receive):
     receive()
 
     receive("And my invoice?", subject="Invoice")
@@ -120,7 +120,7 @@ def test_another_subject_is_a_second_ticket_T_CC_4(receive):
     assert Contact.objects.count() == 1
 
 
-def test_without_the_ticket_switch_there_is_a_thread_only_T_CC_5(world, receive):
+def test_t_cc_5_without_the_ticket_switch_there_is_a_thread_only(world, receive):
     world.channel.creates_tickets = False
     world.channel.save(update_fields=["creates_tickets"])
 
@@ -132,7 +132,7 @@ def test_without_the_ticket_switch_there_is_a_thread_only_T_CC_5(world, receive)
     assert Message.objects.get().text == "Where is my refund?"
 
 
-def test_a_reply_moves_the_ticket_to_waiting_on_us_T_STAT_3(world, receive):
+def test_t_stat_3_a_reply_moves_the_ticket_to_waiting_on_us(world, receive):
     first = receive()
     tickets.move(first.ticket_id, to=world.stage("Waiting on contact"), by=SYSTEM)
 
@@ -141,7 +141,7 @@ def test_a_reply_moves_the_ticket_to_waiting_on_us_T_STAT_3(world, receive):
     assert stage_of(reply) == "Waiting on us"
 
 
-def test_a_second_thread_moves_a_never_closed_ticket_not_T_STAT_4(world, receive):
+def test_t_stat_4_a_second_thread_moves_a_never_closed_ticket_not(world, receive):
     first = receive()
     other = receive("Another thing", subject="Other")
     Thread.objects.filter(pk=other.thread_id).update(ticket_id=first.ticket_id)
@@ -152,7 +152,7 @@ def test_a_second_thread_moves_a_never_closed_ticket_not_T_STAT_4(world, receive
     assert stage_of(first) == "Waiting on contact"
 
 
-def test_after_a_reopening_any_thread_moves_it_T_STAT_5(world, receive):
+def test_t_stat_5_after_a_reopening_any_thread_moves_it(world, receive):
     first = receive()
     other = receive("Another thing", subject="Other")
     Thread.objects.filter(pk=other.thread_id).update(ticket_id=first.ticket_id)
@@ -164,7 +164,7 @@ def test_after_a_reopening_any_thread_moves_it_T_STAT_5(world, receive):
     assert stage_of(first) == "Waiting on us"
 
 
-def test_a_forward_moves_nothing_T_STAT_6(world, receive):
+def test_t_stat_6_a_forward_moves_nothing(world, receive):
     first = receive()
 
     receive("FYI", answers=("m0@fjallbo.example",), is_forward=True)
@@ -172,7 +172,7 @@ def test_a_forward_moves_nothing_T_STAT_6(world, receive):
     assert stage_of(first) == "New"
 
 
-def test_an_agents_own_mailbox_moves_nothing_T_STAT_7(world, receive):
+def test_t_stat_7_an_agents_own_mailbox_moves_nothing(world, receive):
     first = receive()
 
     receive("I wrote from my phone", sender=Mailbox(world.ada.email, "Ada"), answers=("m0@fjallbo.example",))
@@ -181,7 +181,7 @@ def test_an_agents_own_mailbox_moves_nothing_T_STAT_7(world, receive):
     assert Ticket.objects.get().first_agent_reply_at is None
 
 
-def test_a_reply_reopens_a_closed_ticket_whatever_the_boxes_T_STAT_8(world, receive):
+def test_t_stat_8_a_reply_reopens_a_closed_ticket_whatever_the_boxes(world, receive):
     pipelines.set_policy(Pipeline.objects.get(key="0"), moves_on_sent=False, moves_on_reply=False)
     first = receive()
     tickets.move(first.ticket_id, to=world.stage("Closed"), by=SYSTEM)
@@ -192,7 +192,7 @@ def test_a_reply_reopens_a_closed_ticket_whatever_the_boxes_T_STAT_8(world, rece
     assert Ticket.objects.get().closed_at is None
 
 
-def test_reopening_is_one_transition_T_STAT_9(world, receive):
+def test_t_stat_9_reopening_is_one_transition(world, receive):
     first = receive()
     tickets.move(first.ticket_id, to=world.stage("Closed"), by=SYSTEM)
     before = PropertyChange.objects.filter(property="hs_pipeline_stage").count()
@@ -203,7 +203,7 @@ def test_reopening_is_one_transition_T_STAT_9(world, receive):
     assert PropertyChange.objects.filter(property="hs_pipeline_stage").count() == before + 1
 
 
-def test_the_first_open_status_counts_in_any_pipeline_T_STAT_10(world, receive):
+def test_t_stat_10_the_first_open_status_counts_in_any_pipeline(world, receive):
     from deskhand.crm.pipelines.models import StageState
     from deskhand.crm.pipelines.pipelines import NewStage
 
@@ -227,7 +227,7 @@ def test_the_first_open_status_counts_in_any_pipeline_T_STAT_10(world, receive):
     assert stage_of(first) == "Triage"
 
 
-def test_out_of_office_leaves_a_closed_ticket_closed_T_STAT_11(world, receive):
+def test_t_stat_11_out_of_office_leaves_a_closed_ticket_closed(world, receive):
     first = receive()
     tickets.move(first.ticket_id, to=world.stage("Closed"), by=SYSTEM)
 
@@ -242,7 +242,7 @@ def test_out_of_office_leaves_a_closed_ticket_closed_T_STAT_11(world, receive):
     assert stage_of(first) == "Closed"
 
 
-def test_status_rules_do_not_bind_the_mail_T_STAT_13(world, receive):
+def test_t_stat_13_status_rules_do_not_bind_the_mail(world, receive):
     pipeline = Pipeline.objects.get(key="0")
     pipeline.rules = {"no_skipping": True, "no_backwards": True}
     pipeline.save(update_fields=["rules"])
@@ -412,7 +412,7 @@ def test_answers_on_two_threads_of_one_ticket_in_one_set_all_count(world, receiv
 
 
 @pytest.mark.parametrize(("plan", "stage"), [("free", "New"), ("starter", "Waiting on us")])
-def test_statuses_follow_emails_from_the_starter_plan_on_T_STAT_14(world, receive, plan, stage):
+def test_t_stat_14_statuses_follow_emails_from_the_starter_plan_on(world, receive, plan, stage):
     from deskhand.crm.pipelines import queries
 
     world.account.plan = plan

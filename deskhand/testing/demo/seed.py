@@ -15,7 +15,7 @@ from django.utils import translation
 
 from deskhand.accounts import accounts, teams, users
 from deskhand.accounts.models import Account, Team, User
-from deskhand.automation import lanes, workflows
+from deskhand.automation import comments, lanes, workflows
 from deskhand.automation.models import Workflow
 from deskhand.crm.pipelines import pipelines
 from deskhand.crm.pipelines.models import StageState
@@ -351,7 +351,7 @@ def _automate(account: Account, staff: Staff, now: datetime) -> None:
         by=by,
     )
     closed = lanes.add_step("ticket", stages["4"], "send_email", {"template": "ticket_closed"}, by=by)
-    lanes.comment(closed, "1", "Shall we add the survey link here?", by=staff.by_username["mette"].pk)
+    comments.add(closed, "1", "Shall we add the survey link here?", by=staff.by_username["mette"].pk)
     for stage in ("1", "2", "4"):
         lane = lanes.lane_of(stages[stage], "ticket")
         assert lane is not None

@@ -91,6 +91,8 @@ def _group(own: Sequence[Line]) -> Group:
         )
     if first.topic is Topic.NOTICE:
         return _record(first, told, is_unread)
+    if first.topic is Topic.MENTION:
+        return _workflow(first, told, is_unread)
     kind, object_id = Kind(first.about_kind), first.about_id or 0
     return Group(
         number="",
@@ -112,13 +114,27 @@ def _record(first: Line, told: tuple[Told, ...], is_unread: bool) -> Group:
     )  # fmt: skip
 
 
+def _workflow(first: Line, told: tuple[Told, ...], is_unread: bool) -> Group:
+    """A colleague named somebody in a comment on a step."""
+    workflow_id = first.about_id or 0
+    return Group(
+        number="", subject=heading(Kind.AUTOMATION, first.about_name), url=pages.workflow(workflow_id),
+        read_url=reverse("notification-read-failure", args=[Kind.AUTOMATION.value, workflow_id]), told=told, is_unread=is_unread,
+    )  # fmt: skip
+
+
 def _told(line: Line) -> Told:
     if line.topic is Topic.NOTICE:
         return Told(line.text, line.at, line.is_unread)
-    if line.ticket_id is None:
+    if line.ticket_id is None and line.topic is not Topic.MENTION:
         return Told(failed(Kind(line.about_kind), line.times), line.at, line.is_unread)
     person = Person.named(line.actor_name) if line.actor_name else None
-    return Told(sentence(line.topic, line.actor_name, line.about_name), line.at, line.is_unread, person)
+    return Told(
+        sentence(line.topic, line.actor_name, line.about_name if line.ticket_id else ""),
+        line.at,
+        line.is_unread,
+        person,
+    )
 
 
 def offered(viewer: Viewer) -> list[Topic]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.urls import reverse
@@ -11,7 +12,7 @@ from django.utils.translation import ngettext
 
 from deskhand.accounts import plans
 from deskhand.accounts.models import Account, User
-from deskhand.automation import enroll, lanes, tokens
+from deskhand.automation import comments, enroll, lanes, tokens
 from deskhand.automation.actions.reading import Typed
 from deskhand.automation.lanes import Lane, LaneStep
 from deskhand.automation.models import StepComment, Workflow
@@ -22,7 +23,7 @@ from deskhand.kernel.database.scope import current_account_id
 from deskhand.kernel.errors import NotFound
 from deskhand.routing import queries as routing
 from deskhand.web import troubles
-from deskhand.web.automation.fields import Field, with_tokens_named
+from deskhand.web.automation.fields import with_tokens_named
 from deskhand.web.choices import Choice, statuses
 from deskhand.web.objects.tabs import sort_for
 from deskhand.web.pipelines import steps
@@ -288,12 +289,29 @@ class Drawer:
             inside=present, present=f"{number_format(present, force_grouping=True)}{'+' if many else ''}",
         )  # fmt: skip
 
-    def comments(self, step: LaneStep, workflow: Workflow, *, text: str = "", error: str = "") -> Panel:
+    def comments(
+        self, step: LaneStep, workflow: Workflow, viewer_id: int, asked: Mapping[str, str], *, text: str = "", error: str = ""
+    ) -> Panel:  # fmt: skip
+        """`asked` names the comment whose form is open: to `edit`, or to `reply` to."""
         title, _icon, _tone, _text = steps.LOOKS.get(step.kind, steps.LOOKS["branch"])
+        place = [*self.place_ids, step.id]
+        threads = comments.threads_of(workflow, step.id)
+        everybody = [one for thread in threads for one in (thread.comment, *thread.replies)]
+        names = dict(User.objects.filter(pk__in={one.author_id for one in everybody}).values_list("pk", "name"))  # fmt: skip
+        there = reverse("lane-step-comments", args=place)
+
+        def row(one: StepComment, replies: tuple[Comment, ...] = ()) -> Comment:
+            is_own = one.author_id == viewer_id
+            return Comment(
+                one.pk, Person.named(names.get(one.author_id, _("Somebody"))), one.created_at, one.text,
+                reverse("lane-comment", args=[*place, one.pk]), is_own, one.resolved_at is not None,
+                reply_url=f"{there}?reply={one.pk}" if one.reply_to_id is None else "", edit_url=f"{there}?edit={one.pk}" if is_own else "",
+                is_edited=is_own and asked.get("edit") == str(one.pk), is_answered=asked.get("reply") == str(one.pk), replies=replies,
+            )  # fmt: skip
+
         return self._panel(
-            "comments", _("Comments on “%(step)s”") % {"step": title}, comments=_comments(workflow, step.id),
-            url=reverse("lane-step-comment", args=[*self.place_ids, step.id]),
-            fields=(Field("text", _("Your comment"), "long", value=text, error=error),),
+            "comments", _("Comments on “%(step)s”") % {"step": title}, url=reverse("lane-step-comment", args=place), back_url="",
+            comments=tuple(row(one.comment, tuple(row(reply) for reply in one.replies)) for one in threads), typed=text, error=error,
         )  # fmt: skip
 
 
@@ -313,16 +331,3 @@ def _spots(lane: Lane, step_id: str, pipeline: PipelineValue, chosen: str) -> tu
             Spot(value, label, _summary(before, pipeline) if before else (), blocks, value == chosen)
         )
     return tuple(found)
-
-
-def _comments(workflow: Workflow, step_id: str) -> tuple[Comment, ...]:
-    found = list(
-        StepComment.objects.filter(
-            account_id=workflow.account_id, workflow=workflow, step_id=step_id, resolved_at=None
-        ).order_by("id")
-    )
-    names = dict(User.objects.filter(pk__in={one.author_id for one in found}).values_list("pk", "name"))
-    return tuple(
-        Comment(Person.named(names.get(one.author_id, _("Somebody"))), one.created_at, one.text)
-        for one in found
-    )

@@ -115,9 +115,20 @@ class Offer:
 
 @dataclass(frozen=True)
 class Comment:
+    """One comment of a thread; addresses are empty for what the viewer may not do. `url` gets POSTs that say what to `do`."""
+
+    id: int
     author: Person
     at: datetime
     text: str
+    url: str
+    is_own: bool
+    is_resolved: bool = False
+    reply_url: str = ""
+    edit_url: str = ""
+    is_edited: bool = False  # its form stands in its place
+    is_answered: bool = False  # the form for an answer stands below it
+    replies: tuple[Comment, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -157,6 +168,8 @@ class Panel:
     hidden: tuple[tuple[str, str], ...] = ()
     offers: tuple[Offer, ...] = ()
     comments: tuple[Comment, ...] = ()
+    typed: str = ""  # of a comment that was refused
+    error: str = ""
     inside: int = 0  # records in this step now
     inside_following: int = 0  # in it and everything after it
     followers: int = 0

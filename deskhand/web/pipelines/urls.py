@@ -15,6 +15,7 @@ lane_step: list[URLPattern | URLResolver] = [
     path("/placed", views.place_step, name="lane-step-placed"),
     path("/comments", views.comments, name="lane-step-comments"),
     path("/comment", views.add_comment, name="lane-step-comment"),
+    path("/comments/<id:comment_id>", views.change_comment, name="lane-comment"),
 ]
 
 lane: list[URLPattern | URLResolver] = [

@@ -15,6 +15,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from deskhand.accounts import policy
 from deskhand.accounts.policy import Action
+from deskhand.automation import comments as step_comments
 from deskhand.automation import enroll, lanes, workflows
 from deskhand.automation.lanes import LanePlace, LaneStep
 from deskhand.automation.models import Workflow
@@ -388,22 +389,60 @@ def _spot(drawer: Drawer, text: str) -> LanePlace:
 
 @require_GET
 def comments(request: AccountRequest, pipeline_id: int, stage_id: int, step_id: str) -> HttpResponse:
+    """`edit` or `reply` names the comment whose form is open."""
     drawer = _drawer(request, pipeline_id, stage_id)
     workflow, _chain, step = _step(drawer, step_id)
-    return _show(request, drawer.comments(step, workflow))
+    return _show(request, drawer.comments(step, workflow, request.user.pk, request.GET.dict()))
 
 
 @require_POST
 def add_comment(request: AccountRequest, pipeline_id: int, stage_id: int, step_id: str) -> HttpResponse:
-    """R-ACT-6"""
+    """R-ACT-6; `reply_to` is the comment that it answers."""
     drawer = _drawer(request, pipeline_id, stage_id)
-    workflow, _chain, step = _step(drawer, step_id)
-    text = _plain(request.POST.get("text", ""))
+    workflow, _chain, _found = _step(drawer, step_id)
+    text, reply_to = _plain(request.POST.get("text", "")), request.POST.get("reply_to", "")
     try:
-        lanes.comment(workflow, step_id, text, by=request.user.pk)
+        step_comments.add(
+            workflow, step_id, text, by=request.user.pk, reply_to=number(reply_to, "reply_to") if reply_to else None
+        )  # fmt: skip
     except Invalid as refusal:
-        error = words_of(refusal)
-        return _show(request, drawer.comments(step, workflow, text=text, error=error), 422)
+        return _comment_refused(request, drawer, step_id, {"reply": reply_to}, text, refusal)
+    return _commented(request, drawer, step_id)
+
+
+@require_POST
+def change_comment(
+    request: AccountRequest, pipeline_id: int, stage_id: int, step_id: str, comment_id: int
+) -> HttpResponse:
+    """`do` is edit, delete, resolve or reopen."""
+    drawer = _drawer(request, pipeline_id, stage_id)
+    workflow, _chain, _found = _step(drawer, step_id)
+    do, text = request.POST.get("do", ""), _plain(request.POST.get("text", ""))
+    try:
+        if do == "edit":
+            step_comments.edit(workflow, comment_id, text, by=request.user.pk)
+        elif do == "delete":
+            step_comments.delete(workflow, comment_id, by=request.user.pk)
+        elif do in ("resolve", "reopen"):
+            step_comments.resolve(workflow, comment_id, do == "resolve")
+        else:
+            raise Invalid(_("There is no such action."), field="do", value=do[:40])
+    except Invalid as refusal:
+        return _comment_refused(request, drawer, step_id, {"edit": str(comment_id)}, text, refusal)
+    return _commented(request, drawer, step_id)
+
+
+def _comment_refused(
+    request: AccountRequest, drawer: Drawer, step_id: str, asked: dict[str, str], text: str, refusal: Invalid
+) -> HttpResponse:
+    workflow, _chain, step = _step(drawer, step_id)
+    panel = drawer.comments(step, workflow, request.user.pk, asked, text=text, error=words_of(refusal))
+    return _show(request, panel, 422)
+
+
+def _commented(request: AccountRequest, drawer: Drawer, step_id: str) -> HttpResponse:
     if not wants_fragment(request):
-        return redirect("lane-step-comments", pipeline_id, stage_id, step_id)
-    return _lane(request, pipeline_id, stage_id, drawer.comments(step, workflow))
+        return redirect("lane-step-comments", drawer.pipeline.id, drawer.stage.id, step_id)
+    workflow, _chain, step = _step(drawer, step_id)
+    panel = drawer.comments(step, workflow, request.user.pk, {})
+    return _lane(request, drawer.pipeline.id, drawer.stage.id, panel)

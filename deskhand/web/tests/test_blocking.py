@@ -37,7 +37,7 @@ def arrive(office, address="Astrid@Fjallbo.example", answers=()):
         return threads.receive(Incoming(world.channel.pk, said), at=office.at)
 
 
-def test_a_blocked_senders_next_mail_is_spam_and_no_ticket_T_BLOCK_1(office, ticket, client):
+def test_t_block_1_a_blocked_senders_next_mail_is_spam_and_no_ticket(office, ticket, client):
     """R-SPAM-2: whatever the case of the address; others are heard as ever."""
     assert "astrid@fjallbo.example" in texts(client.get(f"/inbox/all-open/{ticket.pk}/block"))
     block(client, ticket)

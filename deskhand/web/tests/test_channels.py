@@ -420,7 +420,7 @@ def test_routing_is_set_by_people_with_a_seat(office, ada, at, sign_in):
     assert nils.post(at("channel-routing"), {"option": "NONE"}).status_code == 403
 
 
-def test_tickets_begin_where_it_is_said(office, ada, at):
+def test_t_cc_5_tickets_begin_where_it_is_said(office, ada, at):
     """R-CC-3, R-CC-11, T-CC-5"""
     with office.inside() as world:
         stage, pipeline = world.stage("Waiting on us"), world.tickets.default.id

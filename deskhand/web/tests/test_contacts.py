@@ -500,7 +500,7 @@ def letter(office, **more) -> dict[str, str]:
     return {"channel": str(office.world.channel.pk), "to": "astrid@fjallbo.example", "subject": "Your tent", "body": "It is here.", "send_key": "k"} | more  # fmt: skip
 
 
-def test_mail_is_written_from_the_contact_and_moves_nothing(office, ada, astrid):
+def test_t_stat_2_mail_is_written_from_the_contact_and_moves_nothing(office, ada, astrid):
     """R-STAT-4, T-STAT-2"""
     with office.inside():
         before = Ticket.objects.values().get()

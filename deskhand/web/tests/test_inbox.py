@@ -37,7 +37,7 @@ def test_the_door_leads_to_the_view_that_agents_work_in(office, sign_in):
     assert response.headers["Location"] == "/inbox/my-open"
 
 
-def test_without_a_seat_there_are_three_views(office, sign_in):
+def test_t_perm_2_without_a_seat_there_are_three_views(office, sign_in):
     """R-VIEW-4, T-PERM-2"""
     client = sign_in(office.world.nils)
 

@@ -52,7 +52,7 @@ def answer(office, ticket):
 lands_in = answer
 
 
-def test_the_primary_goes_on_with_its_values_and_the_older_date_T_MERGE_1(office, two, client):
+def test_t_merge_1_the_primary_goes_on_with_its_values_and_the_older_date(office, two, client):
     """R-MERGE-2, R-MERGE-7, R-MERGE-8"""
     older, newer = two
     with office.inside() as world:

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from django.urls import reverse
 
-from deskhand.accounts import teams
+from deskhand.accounts import roles, teams, users
 from deskhand.accounts.models import Account, AuditEntry, Plan
 from deskhand.automation import lanes, templates, workflows
 from deskhand.automation.actions.registry import ACTIONS
@@ -153,7 +153,7 @@ def test_each_status_rule_has_its_own_switch_R_STAT_1_R_STAT_14(office, admin, p
 
 
 @pytest.mark.parametrize(("plan", "are_there"), [(Plan.FREE, False), (Plan.STARTER, True)])
-def test_the_status_rules_come_with_the_starter_plan_T_STAT_14(office, admin, place, plan, are_there):
+def test_t_stat_14_the_status_rules_come_with_the_starter_plan(office, admin, place, plan, are_there):
     Account.objects.filter(pk=office.world.account.pk).update(plan=plan)
 
     page = text(admin.get(url("automate", place[0])))
@@ -612,3 +612,43 @@ def test_on_again_is_on_since_it_was_first(office, admin, place, chain):
 
     with office.inside():
         assert Workflow.objects.get().on_since == since
+
+
+def test_t_act_13_a_comment_is_seen_answered_settled_and_changed(office, admin, place, chain, sign_in):
+    """R-ACT-6"""
+    there = [*place, "1"]
+    admin.post(url("lane-step-comment", *there), {"text": "Is this still right?"})
+    with office.inside():
+        said = StepComment.objects.get().pk
+    change = url("lane-comment", *there, said)
+
+    admin.post(url("lane-step-comment", *there), {"text": "Yes", "reply_to": str(said)})
+    open_forms = [
+        text(admin.get(url("lane-step-comments", *there, **{do: said}))) for do in ("reply", "edit")
+    ]
+    changed = admin.post(change, {"do": "edit", "text": "Is that right?"}, headers=HTMX)
+    settled = admin.post(change, {"do": "resolve"}, headers=HTMX)
+    empty = admin.post(change, {"do": "edit", "text": " "}, headers=HTMX)
+
+    assert "Your answer" in open_forms[0]
+    assert "Is this still right?</textarea>" in open_forms[1]
+    assert "Is that right?" in text(changed)
+    assert "Settled" in text(settled)
+    assert empty.status_code == 422
+    assert "The comment is empty." in text(empty)
+    assert admin.post(change, {"do": "shout"}).status_code == 422
+    admin.post(change, {"do": "reopen"})
+    admin.post(change, {"do": "delete"})
+    with office.inside():
+        assert not StepComment.objects.exists()
+
+
+def test_a_mention_on_a_step_stands_in_the_bell(office, admin, place, chain, sign_in):
+    with office.inside() as world:
+        users.set_role(world.account.pk, world.grace.pk, role_id=roles.preset(world.account.pk, "admin").pk, by=Actor.user(world.ada.pk))  # fmt: skip
+    admin.post(url("lane-step-comment", *place, "1"), {"text": f"@{office.world.grace.username} look"})
+
+    page = text(sign_in(office.world.grace).get(url("notifications")))
+
+    assert "mentioned you" in page
+    assert f"/settings/pipelines/workflows/{chain.pk}" in page

@@ -14,6 +14,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 
 from deskhand.accounts import policy, roles
 from deskhand.accounts import tokens as api_tokens
+from deskhand.automation import comments as step_comments
 from deskhand.automation import folders, lanes, secrets, templates, workflows
 from deskhand.automation.engine.definition import Definition
 from deskhand.automation.models import Enrollment, MailTemplate, Workflow
@@ -295,6 +296,7 @@ TABLE: dict[str, Wall] = {
     "lane-step-placed": Wall("POST"),
     "lane-step-comments": Wall(),
     "lane-step-comment": Wall("POST"),
+    "lane-comment": Wall("POST"),
     "subscription-types": OF_THE_LIST,
     "subscription-type-add": Wall("POST", neighbour=None),
     "subscription-type-save": Wall("POST"),
@@ -477,6 +479,9 @@ def places(office) -> dict[str, str]:
         token, _secret = api_tokens.create(world.account.pk, name="Canary 7f3a", scopes=["tickets"])
         role = roles.create(world.account.pk, "Canary 7f3a", {}, by=SYSTEM)
         lane = [world.tickets.default.id, world.stage("New")]
+        step_comment = step_comments.add(
+            lanes.lane_of(lane[1], "ticket"), "1", "Canary 7f3a", by=world.ada.pk
+        ).pk
         workflow_id = Workflow.objects.get(account_id=world.account.pk, origin_stage_id=lane[1]).pk
         kept_in = folders.create(world.account.pk, "Canary 7f3a", by=SYSTEM)
         free = workflows.create(world.account.pk, "Canary 7f3a", Definition("ticket"), by=world.ada.pk)
@@ -532,6 +537,7 @@ def places(office) -> dict[str, str]:
         "notification-read": [ticket.pk], "notification-read-failure": ["workflow", workflow_id], "automate-workflow": [workflow_id],
         "automate": lane[:1], "automate-channel": [lane[0], world.channel.pk], "automate-status": [lane[0], "sent"],
         "automate-close-date": lane[:1], **dict.fromkeys(("lane-switch", "lane-every-time", "lane-step-new", "lane-step-add"), lane),
+        "lane-comment": [*lane, "1", step_comment],
         **{name: [*lane, "1"] for name in TABLE if name.startswith("lane-step-") and name not in ("lane-step-new", "lane-step-add")},
         **{name: [world.bob.pk] for name in ("availability-person", "availability-status", "availability-hours", "availability-hours-follow", "availability-absence")},
         "availability-absence-end": [world.bob.pk, absence_id], "away-state-rename": [way.pk], "away-state-archive": [way.pk],

@@ -69,7 +69,7 @@ def test_a_marked_mail_is_kept_in_spam_and_says_who_marked_it_R_CC_12(post):
     assert not Contact.objects.exists()
 
 
-def test_the_same_mail_twice_is_one_ticket_T_CC_2(post):
+def test_t_cc_2_the_same_mail_twice_is_one_ticket(post):
     post()
     again = post()
 

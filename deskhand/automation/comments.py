@@ -1,0 +1,121 @@
+"""Comments on the steps of workflows: threads for other editors, resolved when they are settled (R-ACT-6, R-EDIT-1)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.utils.translation import gettext as _
+
+from deskhand.accounts.policy import viewers_of
+from deskhand.automation import lanes, workflows
+from deskhand.automation.models import StepComment, Workflow
+from deskhand.crm.records.checking import refuse_long
+from deskhand.desk import mentions
+from deskhand.events.types import Actor
+from deskhand.kernel import clock
+from deskhand.kernel.database.scope import current_account_id
+from deskhand.kernel.errors import Forbidden, Invalid, NotFound
+from deskhand.kernel.text import storable
+from deskhand.notifications import mentioning
+
+TEXT = 5_000  # characters
+
+
+@dataclass(frozen=True)
+class Thread:
+    comment: StepComment
+    replies: tuple[StepComment, ...]
+
+
+def threads_of(workflow: Workflow, step_id: str) -> list[Thread]:
+    """What was said of a step, oldest first, and what is settled last; one query."""
+    found = StepComment.objects.filter(account_id=workflow.account_id, workflow=workflow, step_id=step_id)
+    rows = list(found.order_by("id"))
+    threads = [
+        Thread(row, tuple(one for one in rows if one.reply_to_id == row.pk))
+        for row in rows
+        if row.reply_to_id is None
+    ]
+    return sorted(threads, key=lambda thread: thread.comment.resolved_at is not None)
+
+
+def add(workflow: Workflow, step_id: str, text: str, *, by: int, reply_to: int | None = None) -> StepComment:
+    """Leave a comment, or an answer to one; who is called with @ is told.
+
+    Raises Invalid when it says nothing, NotFound for no such step or comment.
+    """
+    if step_id not in workflows.definition_of(workflow).by_id:
+        raise NotFound(_("There is no step %(step_id)s.") % {"step_id": step_id})
+    parent = _of(workflow, reply_to) if reply_to else None
+    made = StepComment.objects.create(
+        account_id=workflow.account_id, workflow=workflow, step_id=step_id, author_id=by, text=_checked(text),
+        reply_to_id=(parent.reply_to_id or parent.pk) if parent else None, created_at=clock.now(),
+    )  # fmt: skip
+    if parent is not None:
+        _settle(made.reply_to_id or 0, False)
+    _tell(workflow, made, set())
+    return made
+
+
+def edit(workflow: Workflow, comment_id: int, text: str, *, by: int) -> StepComment:
+    """Say it otherwise; who is called now and was not before is told. Raises Forbidden for another's."""
+    found = _own(workflow, comment_id, by)
+    before = _called(workflow, found)
+    found.text = _checked(text)
+    found.save(update_fields=["text"])
+    _tell(workflow, found, before)
+    return found
+
+
+def delete(workflow: Workflow, comment_id: int, *, by: int) -> None:
+    """With its answers. Raises Forbidden for another's."""
+    _own(workflow, comment_id, by).delete()
+
+
+def resolve(workflow: Workflow, comment_id: int, is_resolved: bool) -> None:
+    """The whole thread is settled, or open again."""
+    found = _of(workflow, comment_id)
+    _settle(found.reply_to_id or found.pk, is_resolved)
+
+
+def _settle(thread_id: int, is_resolved: bool) -> None:
+    at = clock.now() if is_resolved else None
+    own = StepComment.objects.filter(account_id=current_account_id())
+    own.filter(pk=thread_id).update(resolved_at=at)
+    own.filter(reply_to_id=thread_id).update(resolved_at=at)
+
+
+def _of(workflow: Workflow, comment_id: int) -> StepComment:
+    found = StepComment.objects.filter(account_id=workflow.account_id, workflow=workflow, pk=comment_id).first()  # fmt: skip
+    if found is None:
+        raise NotFound(_("This comment is not there any more."))
+    return found
+
+
+def _own(workflow: Workflow, comment_id: int, by: int) -> StepComment:
+    found = _of(workflow, comment_id)
+    if found.author_id != by:
+        raise Forbidden(_("You may only change your own comments."))
+    return found
+
+
+def _checked(text: str) -> str:
+    text = storable(text).strip()
+    if not text:
+        raise Invalid(_("The comment is empty."), field="text", hint=_("Write something first."))
+    refuse_long(text, TEXT, field="text", message=_("The comment is too long."))
+    return text
+
+
+def _called(workflow: Workflow, comment: StepComment) -> set[int]:
+    """Who is named and may open the workflow; never its writer (R-WORK-5)."""
+    wanted = mentions.users_called(comment.text, but=comment.author_id)
+    viewers = viewers_of(workflow.account_id, wanted) if wanted else []
+    return {one.user_id for one in viewers if lanes.may_edit(one, workflow.object_type)}
+
+
+def _tell(workflow: Workflow, comment: StepComment, told: set[int]) -> None:
+    fresh = _called(workflow, comment) - told
+    if fresh:
+        about = mentioning.InWorkflow(workflow.pk, workflow.name, comment.pk, comment.text)
+        mentioning.tell(workflow.account_id, sorted(fresh), about, Actor.user(comment.author_id), clock.now())
