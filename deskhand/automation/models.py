@@ -154,7 +154,7 @@ class HookCall(models.Model):
 
     account_id = models.BigIntegerField()
     workflow = models.ForeignKey(Workflow, models.CASCADE, related_name="calls", db_index=False)
-    key = models.TextField()  # the caller's idempotency key, or a digest of the call
+    key = models.TextField()  # the caller's idempotency key, or a random one
     received_at = models.DateTimeField()
     content_type = models.TextField(default="")
     body = models.BinaryField()

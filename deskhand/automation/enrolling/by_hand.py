@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from deskhand.accounts import audit, policy
 from deskhand.accounts.types import Verb, Viewer
+from deskhand.automation.engine.definition import WhileInside
 from deskhand.automation.enrolling import guards
 from deskhand.automation.enrolling.guards import Barred
 from deskhand.automation.enrolling.index import Entry, Index, index_of
@@ -170,8 +171,9 @@ def _known(account_id: int, entry: Entry, record_ids: Sequence[int]) -> dict[int
         " where account_id = %s and workflow_id = %s and object_type = %s and record_id = any(%s) group by 1",
         [account_id, entry.workflow_id, entry.object_type, list(record_ids)],
     )
+    is_skipped = entry.definition.reenrollment.while_inside is WhileInside.SKIP
     return {
         record_id: INSIDE if is_inside else BEFORE
         for record_id, is_inside in found
-        if is_inside or not entry.is_again
+        if not entry.is_again or (is_inside and is_skipped)
     }

@@ -41,7 +41,8 @@ def wanted_by(index: Index, events: Sequence[Event]) -> list[Wanted]:
         is_merge = (entry.object_type, one.record_id, one.event.at) in merged  # R-UN-9
         is_again = entry.is_again and (not is_merge or one.event.kind.endswith(".merged"))
         found[key] = Wanted(
-            entry, one.record_id, reason_of(one.event, "event"), depth_of(one.event), one.event.id,
+            entry, one.record_id, reason_of(one.event, "event") | {"chosen": one.listener.choice.kind},
+            depth_of(one.event), one.event.id,
             is_again=is_again, made_by=made_by(one.event),
         )  # fmt: skip
     return list(found.values())

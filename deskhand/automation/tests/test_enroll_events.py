@@ -218,7 +218,8 @@ def test_the_reason_says_what_happened_and_who_did_it_R_LOG_1(world, office):
     made = Enrollment.objects.get()
 
     assert made.reason == {
-        "by": "event", "event": made.event_id, "kind": "ticket.assigned", "actor": "user", "actor_id": world.ada.pk,
+        "by": "event", "event": made.event_id, "kind": "ticket.assigned", "chosen": "ticket.owner_set", "actor": "user",
+        "actor_id": world.ada.pk,
     }  # fmt: skip
 
 

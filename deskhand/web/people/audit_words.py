@@ -73,6 +73,10 @@ SENTENCES: dict[str, str | Promise] = {
         "%(who)s let runs of the workflow %(what)s follow the newest revision."
     ),
     "workflow.recalculated": gettext_lazy("%(who)s had the workflow %(what)s count a delay anew."),
+    "workflow.enrolled": gettext_lazy("%(who)s enrolled records in the workflow %(what)s."),
+    "workflow.address_made": gettext_lazy(
+        "%(who)s set the address at which other systems call the workflow %(what)s."
+    ),
     "workflow.unenrolled": gettext_lazy("%(who)s took records out of the workflow %(what)s."),
     "workflow.alerts_changed": gettext_lazy(
         "%(who)s changed what the owner of the workflow %(what)s is told of."

@@ -61,6 +61,7 @@ ENDS: dict[str, str | Promise] = {
     "step_failed": gettext_lazy("A step failed, and the run was to stop then."),
     "cancelled": gettext_lazy("A condition cancelled its wait."),
     "restarted": gettext_lazy("It began anew."),
+    "went_on": gettext_lazy("It went over to another workflow."),
 }
 FAILED = "failed: "
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d\S*|\d{4}-\d\d-\d\d \d\d:\d\d:\S+")
@@ -187,7 +188,8 @@ class Reasons:
     def _happened(self, by: str, reason: Mapping[str, Any]) -> str:
         if by == "filter":
             return _("It came to meet the filters")
-        kind, who = reason.get("kind"), self._people.get(reason.get("actor_id", 0))
+        kind = reason.get("chosen") or reason.get("kind")
+        who = self._people.get(reason.get("actor_id", 0)) if reason.get("actor") == "user" else None
         if not kind:
             return _("By an event")
         said = {"events": words.event(kind), "name": who}
