@@ -50,11 +50,11 @@ def wanted_by(index: Index, events: Sequence[Event]) -> list[Wanted]:
 
 def _candidates(index: Index, events: Iterable[Event]) -> Iterable[Candidate]:
     for event in events:
-        listeners = index.heard.get(event.kind)
-        subject = triggers.subject_of(event) if listeners else None
-        if not listeners or subject is None:
+        ears = index.heard.get(event.kind)
+        subject = triggers.subject_of(event) if ears else None
+        if ears is None or subject is None:
             continue
-        for listener in listeners:
+        for listener in ears.of(triggers.EventFacts(event, subject[0])):
             entry = listener.entry
             if entry.object_type != subject[0] or event.at < entry.on_since:
                 continue

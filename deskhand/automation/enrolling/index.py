@@ -24,8 +24,9 @@ from deskhand.automation.engine.definition import (
     WhenTrue,
 )
 from deskhand.automation.models import WorkflowRevision
-from deskhand.automation.triggers import Choice
-from deskhand.crm.filters.types import AnyOf, Condition, MemberOf
+from deskhand.automation.triggers import Choice, EventFacts
+from deskhand.crm.filters.types import AllOf, AnyOf, Condition, Filter, MemberOf, Operator
+from deskhand.crm.schema.types import Kind
 from deskhand.kernel.calendars import zone_named
 from deskhand.kernel.database import sql
 from deskhand.kernel.errors import Invalid
@@ -74,13 +75,29 @@ class Listener:
     choice: Choice
     about: Condition | None
     refine: Condition | None
+    place: int
+
+
+@dataclass(frozen=True)
+class Ears:
+    """Who listens for one kind of the log. Those that ask for values of a property, such as lanes, are found by them."""
+
+    of_values: Mapping[str, Mapping[str, tuple[Listener, ...]]]
+    others: tuple[Listener, ...]
+
+    def of(self, facts: EventFacts) -> list[Listener]:
+        """Those whom the event may concern, in the order in which their workflows act (R-EXEC-10)."""
+        found = list(self.others)
+        for name, by_value in self.of_values.items():
+            found += by_value.get(str(facts.value(name)), ())
+        return sorted(found, key=lambda one: one.place)
 
 
 @dataclass(frozen=True)
 class Index:
     zone: ZoneInfo
     entries: Mapping[int, Entry]
-    heard: Mapping[str, tuple[Listener, ...]]  # by the log's kinds
+    heard: Mapping[str, Ears]  # by the log's kinds
     standing: tuple[Entry, ...]  # those with filters
     timed: tuple[Entry, ...]  # those that begin at a time
 
@@ -102,14 +119,14 @@ where a.id = %s and w.is_on and w.on_since is not null and w.archived_at is null
 def _built(account_id: int, zone: str, state: str) -> Index:
     entries = {entry.workflow_id: entry for entry in _entries(account_id, sql.rows(_ON, [account_id]))}
     heard: dict[str, list[Listener]] = defaultdict(list)
-    for entry in entries.values():
-        for listener in _listeners(entry):
+    for place, entry in enumerate(entries.values()):
+        for listener in _listeners(entry, place):
             for kind in listener.choice.heard:
                 heard[kind].append(listener)
     return Index(
         zone_named(zone),
         entries,
-        {kind: tuple(listeners) for kind, listeners in heard.items()},
+        {kind: _ears(listeners) for kind, listeners in heard.items()},
         tuple(entry for entry in entries.values() if isinstance(entry.trigger, WhenTrue)),
         tuple(entry for entry in entries.values() if isinstance(entry.trigger, WhenScheduled | WhenDated)),
     )
@@ -143,11 +160,37 @@ def entry_of(account_id: int, workflow_id: int, at: datetime) -> Entry | None:
     return next(iter(_entries(account_id, given, with_empty=True)), None)
 
 
-def _listeners(entry: Entry) -> Iterable[Listener]:
+def _listeners(entry: Entry, place: int) -> Iterable[Listener]:
     trigger = entry.trigger
     if isinstance(trigger, WhenEvent):
         for match in trigger.events:
-            yield Listener(entry, triggers.choice(entry.object_type, match.kind), match.about, trigger.refine)
+            yield Listener(
+                entry, triggers.choice(entry.object_type, match.kind), match.about, trigger.refine, place
+            )
+
+
+def _ears(listeners: Iterable[Listener]) -> Ears:
+    of_values: dict[str, dict[str, list[Listener]]] = defaultdict(lambda: defaultdict(list))
+    others = []
+    for one in listeners:
+        asked = _asked_values(one.about)
+        if asked is None:
+            others.append(one)
+        else:
+            for value in set(asked.values):
+                of_values[asked.property][str(value)].append(one)
+    return Ears(
+        {name: {value: tuple(found) for value, found in known.items()} for name, known in of_values.items()},
+        tuple(others),
+    )
+
+
+def _asked_values(about: Condition | None) -> Filter | None:
+    """A filter that must hold and names the values of a choice."""
+    for part in about.parts if isinstance(about, AllOf) else (about,):
+        if isinstance(part, Filter) and part.kind is Kind.ENUM and part.operator is Operator.ANY_OF:
+            return part
+    return None
 
 
 # ── revisions ────────────────────────────────────────────────────────────────────────────────────────────────────────
