@@ -1,5 +1,6 @@
 """Enrolling by hand, from another workflow, and taking out (R-EDIT-7, R-RE-8, R-UN-8)."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -19,6 +20,7 @@ from deskhand.automation.engine.definition import (
     Leaving,
     Manual,
     WhenEvent,
+    WhileInside,
 )
 from deskhand.automation.enrolling import by_hand, guards, leaving
 from deskhand.automation.enrolling.guards import Barred
@@ -60,6 +62,21 @@ def test_again_by_hand_only_where_the_workflow_takes_records_in_again_R_RE_8(wor
         assert by_hand.enroll_by_hand(ada, often.pk, [ticket.pk]).refused == {}
         office.rest()
     assert len(office.inside(often)) == 2
+
+
+def test_who_is_inside_comes_in_where_the_workflow_says_what_happens_then(world, office, ada):
+    """R-RE-6 leaves that to the workflow; nobody is refused for it."""
+    flow = office.flow(Manual(), again=True, steps=WAITS)
+    definition = workflows.definition_of(flow)
+    begins_anew = replace(
+        definition, reenrollment=replace(definition.reenrollment, while_inside=WhileInside.RESTART)
+    )
+    ticket = world.ticket()
+    by_hand.enroll_by_hand(ada, flow.pk, [ticket.pk])
+    workflows.save(flow, begins_anew)
+
+    assert by_hand.enroll_by_hand(ada, flow.pk, [ticket.pk]).refused == {}
+    assert len(office.inside()) == 2
 
 
 def test_each_refusal_is_told_in_words(world, office, ada):
