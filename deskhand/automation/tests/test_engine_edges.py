@@ -17,6 +17,7 @@ from deskhand.automation.engine.advance import (
     advance,
     awaited_property,
     cancelled,
+    is_over,
     wait_at,
 )
 from deskhand.automation.engine.definition import (
@@ -27,6 +28,7 @@ from deskhand.automation.engine.definition import (
     Delay,
     Edge,
     EventMatch,
+    Every,
     ForAmount,
     IfThen,
     Leaving,
@@ -44,6 +46,7 @@ from deskhand.automation.engine.definition import (
     WhenCalled,
     WhenDated,
     WhenEvent,
+    WhenScheduled,
     WhenTrue,
     WhileInside,
     edges_of,
@@ -280,6 +283,18 @@ def test_t_wf_15_one_over_the_limit_is_rejected(definition, limit):
     """R-WF-5, R-BR-1, R-BR-4: the 251st filter, the 21st branch, the 251st value"""
     assert problems(definition) == [limit]
     assert problems(definition, limits=Limits(filters=251, branches=21, cases=251)) == []
+
+
+def test_schedules_and_splits_that_are_whole_have_no_problem():
+    daily = WhenScheduled(HIGH, Every.DAY, 540)
+    assert problems(chain(RandomSplit("", (Part(1), Part(2))), action(), trigger=daily)) == []
+    assert problems(chain(RandomSplit("", (Part(0), Part(0))), action())) == [("1", "parts")]
+    assert problems(chain(action(), trigger=replace(daily, every=Every.WEEK))) == [("", "trigger")]
+
+
+def test_after_the_last_step_a_run_is_over():
+    assert is_over(chain(action()), "1>next")
+    assert not is_over(chain(action(), action()), "1>next")
 
 
 def test_too_many_steps_are_told():
