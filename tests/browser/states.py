@@ -407,6 +407,23 @@ def contact_property(page: Page) -> None:
     page.locator("#property-phone form").wait_for()
 
 
+def segments(page: Page) -> None:
+    page.goto("/segments")
+
+
+def segment_new(page: Page) -> None:
+    page.goto("/segments/new")
+
+
+def segment(page: Page) -> None:
+    page.goto("/segments")
+    page.goto(page.locator(".segments .people-name").first.get_attribute("href") or "")
+
+
+def segment_filters(page: Page) -> None:
+    page.goto("/segments/build?type=contact&name=Norway&edit=0.0&prop=contact.country&op=any_of")
+
+
 def contact_new(page: Page) -> None:
     page.goto("/contacts/new")
 
@@ -811,6 +828,10 @@ STATES: dict[str, Step] = {
     "contact": contact,
     "contact-property": contact_property,
     "contact-new": contact_new,
+    "segments": segments,
+    "segment-new": segment_new,
+    "segment": segment,
+    "segment-filters": segment_filters,
     "contact-link": contact_link,
     "contact-merge": contact_merge,
     "contact-merge-with": contact_merge_with,

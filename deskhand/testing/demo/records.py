@@ -7,13 +7,16 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from deskhand.automation import lanes, workflows
+from deskhand.crm.filters.types import AllOf, AnyOf, Associated, Filter, Operator
 from deskhand.crm.pipelines.pipelines import CLOSED, OPEN, StageRow, find
 from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.records import associations, notes, objects, refiling, tasks
-from deskhand.crm.records.models import Company
+from deskhand.crm.records.models import Company, Contact
 from deskhand.crm.records.tasks import Wanted
 from deskhand.crm.schema import object_types, properties
 from deskhand.crm.schema.types import Kind
+from deskhand.crm.segments import members, segments
+from deskhand.crm.segments.models import SegmentKind
 from deskhand.events.types import Actor
 
 #: Name, amount, status, days since it was begun.
@@ -44,6 +47,7 @@ def make(people: Sequence[int], now: datetime) -> None:
     if object_types.all_of_them():
         return
     by = Actor.user(people[0])
+    _segments(by)
     rentals = _rentals(by)
     firms = list(Company.objects.order_by("id").values_list("pk", flat=True)[: len(DEALS)])
     for n, (name, amount, status, days) in enumerate(DEALS):
@@ -60,6 +64,15 @@ def make(people: Sequence[int], now: datetime) -> None:
         if place:
             objects.move(rentals, made, to=stages[place], by=by, at=now - timedelta(days=7 - n))
     _lanes(rentals, stages, people[0])
+
+
+def _segments(by: Actor) -> None:
+    """One that people fill, and one by filter."""
+    loyal = segments.create("contact", "Loyal customers", SegmentKind.STATIC, by=by)
+    members.add(loyal.pk, list(Contact.objects.order_by("id").values_list("pk", flat=True)[:8]), by=by)
+    urgent = Filter("hs_ticket_priority", Kind.ENUM, Operator.ANY_OF, ("HIGH", "URGENT"))
+    condition = AnyOf((AllOf((Associated("ticket", urgent),)),))
+    segments.create("contact", "Had an urgent ticket", SegmentKind.FILTER, condition, by=by)
 
 
 def _rentals(by: Actor) -> str:

@@ -69,6 +69,7 @@ class SegmentPage:
     more_url: str
     text: str
     is_static: bool
+    address_label: str  # what tells two members of one name apart; "" where nothing does
     filters_url: str = ""
     add_url: str = ""
     rename_url: str = ""

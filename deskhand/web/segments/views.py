@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from django.http import HttpResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET
 
 from deskhand.accounts import policy
@@ -38,6 +39,11 @@ from deskhand.web.segments.common import (
 from deskhand.web.segments.rows import Line, ListPage, Reason, SegmentPage, WhyPage
 
 TEXT = 200  # letters of a search
+ADDRESSES = {
+    "contact": gettext_lazy("Email"),
+    "company": gettext_lazy("Domain"),
+    "ticket": gettext_lazy("Number"),
+}
 
 
 @require_GET
@@ -101,7 +107,7 @@ def page_of(request: AccountRequest, found: Segment, error: str = "") -> Segment
         icon, _sentence(request, found), _problem(found), found.filled_at is None,
         use_lines(request.viewer, segments.used_by([found.pk]).get(found.pk, ())), lines(found, members.rows),
         f"{url}?{urlencode({name: value for name, value in following.items() if value})}" if members.following else "", text,
-        is_static, error=error,
+        is_static, str(ADDRESSES.get(found.object_type, "")), error=error,
     )  # fmt: skip
     if not policy.can(request.viewer, Action.EDIT_SEGMENTS):
         return page
