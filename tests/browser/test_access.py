@@ -18,6 +18,10 @@ from deskhand.automation import comments, folders, lanes, templates
 from deskhand.automation.models import Enrollment, StepLog
 from deskhand.channels.email.models import EmailAccount
 from deskhand.crm.records import companies
+from deskhand.crm.records.models import Contact
+from deskhand.crm.segments import members as segment_members
+from deskhand.crm.segments import segments
+from deskhand.crm.segments.models import SegmentKind
 from deskhand.delivery.models import SinkMail
 from deskhand.desk import replies, threads
 from deskhand.desk.models import Message
@@ -155,6 +159,8 @@ def busy(office):
             user_ids=[world.grace.pk, world.bob.pk], fallback_user_ids=[world.ada.pk],
         )  # fmt: skip
         away_states.define(world.account.pk, f"Meeting {LONG}", by=SYSTEM)
+        segment = segments.create("contact", f"Members {LONG}", SegmentKind.STATIC, by=SYSTEM)
+        segment_members.add(segment.pk, list(Contact.objects.values_list("pk", flat=True)[:3]), by=SYSTEM)
         availability.set_by_hand(world.account.pk, world.ada.pk, Status.AWAY, by=SYSTEM, note=LONG)
         begins = clock.now() + timedelta(days=1)
         availability.set_out_of_office(
