@@ -55,6 +55,7 @@ from deskhand.automation.engine.definition import (
 from deskhand.automation.engine.edit import (
     Onward,
     Place,
+    branch_below,
     delete_one,
     end_here,
     go_to,
@@ -290,6 +291,12 @@ def test_schedules_and_splits_that_are_whole_have_no_problem():
     assert problems(chain(RandomSplit("", (Part(1), Part(2))), action(), trigger=daily)) == []
     assert problems(chain(RandomSplit("", (Part(0), Part(0))), action())) == [("1", "parts")]
     assert problems(chain(action(), trigger=replace(daily, every=Every.WEEK))) == [("", "trigger")]
+
+
+def test_a_wait_that_can_be_cancelled_has_no_problem_and_a_way_into_nothing_no_steps():
+    assert problems(cancellable()) == []
+    loose = Definition("ticket", start=Edge("1"), steps=(Action("1", "a", {}, Edge("9")),), next_id=10)
+    assert branch_below(loose, "1") == {"1"}
 
 
 def test_after_the_last_step_a_run_is_over():
