@@ -49,8 +49,9 @@ def is_stage(prop: Property) -> bool:
 
 
 def is_settable(prop: Property) -> bool:
-    """Whether an action may write it. A pipeline is chosen by one of its statuses (R-PIPE-11)."""
-    if prop.read_only or prop.is_computed or prop.name in PIPELINES:
+    """Whether an action may write it. A pipeline is chosen by one of its statuses (R-PIPE-11), and an
+    address belongs to one contact only."""
+    if prop.read_only or prop.is_computed or prop.name in PIPELINES or prop.column == "email":
         return False
     return prop.kind in _WRITABLE or is_user(prop) or prop.name == TEAMS
 

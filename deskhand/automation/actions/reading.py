@@ -13,19 +13,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.utils.translation import gettext as _
 
 from deskhand.automation import templates, tokens
 from deskhand.automation.actions import choices
 from deskhand.automation.actions.forms import Around, Input, Option, Setting
-from deskhand.automation.actions.types import Action
 from deskhand.crm.schema.types import Kind, Property
 from deskhand.crm.schema.values import normal
 from deskhand.kernel.database.scope import current_account_id
 from deskhand.kernel.errors import Invalid
 from deskhand.kernel.text import storable, whole
+
+if TYPE_CHECKING:
+    from deskhand.automation.actions.types import Action
 
 #: What was typed, by field; a group of check boxes has several values.
 Typed = Mapping[str, Sequence[str]]
@@ -48,8 +50,16 @@ def around(
 
 def form_of(action: Action, around: Around, typed: Typed) -> tuple[Setting, ...]:
     """The fields of an action, given what is chosen so far."""
-    chosen = {name: values[0] if values else "" for name, values in typed.items()}
+    chosen = {
+        name: values if len(values) > 1 else values[0] if values else "" for name, values in typed.items()
+    }
     return tuple(action.form(around, chosen))
+
+
+def several(settings: Mapping[str, Any], name: str) -> list[str]:
+    """What a form finds chosen in a group of check boxes."""
+    value = settings.get(name)
+    return [str(one) for one in value] if isinstance(value, list | tuple) else [str(value)] if value else []
 
 
 def shown(form: Form, typed: Typed) -> list[Setting]:

@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from deskhand.accounts.plans import Feature
 from deskhand.accounts.policy import Action as PolicyAction
 from deskhand.automation import templates, tokens
-from deskhand.automation.actions.forms import Around, Setting
+from deskhand.automation.actions import reading
+from deskhand.automation.actions.forms import Around, Input, Setting
 from deskhand.automation.engine.loops import Touches
 from deskhand.automation.models import StepStatus
 from deskhand.events.types import Actor, ActorKind, Cause
+from deskhand.kernel.database.scope import attempt, current_account_id
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrPromise as StrPromise
@@ -154,9 +156,13 @@ class Action(ABC):
         """The fields of its panel, given what is chosen so far."""
         return ()
 
-    @abstractmethod
     def problems(self, settings: Mapping[str, Any]) -> list[tuple[str, str]]:
-        """What is missing or wrong in the settings, live references included: (field, sentence)."""
+        """What is missing or wrong in the settings, live references included: (field, sentence).
+
+        What the form itself can tell, unless an action knows more.
+        """
+        around = Around(current_account_id(), object_type_of(settings))
+        return reading.problems_of(self.form(around, settings), settings)
 
     @abstractmethod
     def summary(self, settings: Mapping[str, Any]) -> str:
@@ -179,5 +185,33 @@ class Action(ABC):
         """Do it, answering in the order given. Touches only the database; calls outside go through the outbox."""
 
     def rehearse(self, batch: Sequence[Doing]) -> list[Done]:
-        """What `run` would answer, without writing anything."""
-        return [Done(message=self.summary(doing.settings)) for doing in batch]
+        """What `run` would answer, without writing anything: all that it did is taken back."""
+        answers: list[Done] = []
+        try:
+            with attempt():
+                answers = self.run(batch)
+                raise _TakenBack
+        except _TakenBack:
+            return answers
+
+
+class _TakenBack(Exception):
+    pass
+
+
+def object_type_of(settings: Mapping[str, Any]) -> str:
+    """The kind of record that the settings were made for, where their form notes it."""
+    return str(settings.get("object_type") or "ticket")
+
+
+def here(around: Around) -> Setting:
+    """Notes in the settings for which kind of record they were made."""
+    return Setting("object_type", "", Input.HIDDEN, default=around.object_type)
+
+
+def by_workflow(batch: Sequence[Doing]) -> list[list[Doing]]:
+    """A batch in parts that act in the name of one workflow on one kind of record."""
+    parts: dict[tuple[str, int], list[Doing]] = {}
+    for doing in batch:
+        parts.setdefault((doing.object_type, doing.workflow_id), []).append(doing)
+    return list(parts.values())

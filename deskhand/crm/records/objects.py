@@ -112,7 +112,7 @@ def update(
     values = checked(object_type, properties)
     if ("stage_id" in values or "pipeline_id" in values) and not _is_filed(object_type):
         raise _no_pipelines(object_type)
-    return store.change(object_type, record_id, _named(object_type, values), by=by, **more)
+    return store.change(object_type, record_id, named(object_type, values), by=by, **more)
 
 
 def move(object_type: str, record_id: int, *, to: int, by: Actor, **more: Any) -> Applied:
@@ -131,11 +131,11 @@ def _values(object_type: str, properties: Mapping[str, Any]) -> dict[str, Any]:
     known = properties_of(object_type)
     for name in required_of(object_type):
         require(object_type, name, values.get(known[name].column or name))
-    return _named(object_type, values)
+    return named(object_type, values)
 
 
-def _named(object_type: str, values: Mapping[str, Any]) -> dict[str, Any]:
-    """A record of one of the account's own kinds is named by its primary property, and by nothing else."""
+def named(object_type: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values to write. A record of one of the account's own kinds is named by its primary property, and by nothing else."""
     primary = object_types.NAME if object_type in TABLES else object_types.find(object_type).primary
     if primary == object_types.NAME:
         return dict(values)
