@@ -32,7 +32,9 @@ def is_known(object_type: str) -> bool:
 
 def linkable(object_type: str) -> list[str]:
     """Kinds that records of this kind can be linked to."""
-    return [other for kind, other in ASSOCIATION_TYPES if kind == object_type]
+    known = {other for kind, other in ASSOCIATION_TYPES if kind == object_type}
+    own = {"project", *object_types.all_of_them()}
+    return [kind for kind in all_of_them() if kind in known or {kind, object_type} & own]
 
 
 def this_record(object_type: str) -> str:

@@ -252,7 +252,13 @@ def problems(settings: Mapping[str, Any], *names: str) -> list[tuple[str, str]]:
     return found
 
 
-def fill(source: str, record: Mapping[str, Any], outputs: Mapping[str, Any] | None = None) -> str:
+def fill(
+    source: str,
+    record: Mapping[str, Any],
+    outputs: Mapping[str, Any] | None = None,
+    *,
+    as_stored: bool = False,
+) -> str:
     """Fill one text with a record's tokens, and what earlier steps told. Raises Invalid when it can't be read."""
     return fill_with(source, tokens.values(record, outputs)) if has_tokens(source) else source
 

@@ -119,14 +119,16 @@ def _is_offered(prop: Property) -> bool:
 # ── what stands in their place ───────────────────────────────────────────────────────────────────────────────────────
 
 
-def values(record: Mapping[str, Any], outputs: Mapping[str, Any] | None = None) -> dict[str, Any]:
+def values(
+    record: Mapping[str, Any], outputs: Mapping[str, Any] | None = None, *, as_stored: bool = False
+) -> dict[str, Any]:
     """Everything that may be named for a record; values are worked out when they are asked for.
 
-    `outputs` are {step id: {name: value}} of the steps before.
+    `outputs` are {step id: {name: value}} of the steps before. `as_stored` writes dates as the API does.
     """
     object_type = str(getattr(record, "object_type", "ticket"))
-    itself = Named(object_type, record)
-    around = {kind: Named(kind, record.get(kind) or {}) for kind in _AROUND}
+    itself = Named(object_type, record, as_stored)
+    around = {kind: Named(kind, record.get(kind) or {}, as_stored) for kind in _AROUND}
     owner = record.get("owner") or {}
     told = {
         f"step_{step}": dict(named) for step, named in (outputs or {}).items() if isinstance(named, Mapping)
@@ -140,14 +142,15 @@ def values(record: Mapping[str, Any], outputs: Mapping[str, Any] | None = None) 
 class Named(Mapping[str, Any]):
     """A record by the short names and the property names of its kind, in people's words."""
 
-    def __init__(self, object_type: str, record: Mapping[str, Any]) -> None:
-        self.object_type, self.record = object_type, record
+    def __init__(self, object_type: str, record: Mapping[str, Any], as_stored: bool = False) -> None:
+        self.object_type, self.record, self.as_stored = object_type, record, as_stored
 
     def __getitem__(self, name: str) -> Any:
         wanted = SHORT.get(self.object_type, {}).get(name, name)
         prop = _built_in(self.object_type).get(wanted) or properties_of(self.object_type).get(wanted)
         if prop is not None:
-            return in_words(self.object_type, prop, stored(self.record, prop))
+            found = in_words(self.object_type, prop, stored(self.record, prop))
+            return found.isoformat() if self.as_stored and isinstance(found, date) else found
         if name in ("name", "id"):
             return self.record.get(name, "")
         raise KeyError(name)

@@ -261,6 +261,19 @@ def _keep(
     picked: Sequence[Draft],
     now: datetime,
 ) -> None:
+    keep_decisions(account_id, batch, before, drafts, picked, now)
+    _keep_cycles(account_id, batch.cycles())
+
+
+def keep_decisions(
+    account_id: int,
+    batch: Batch,
+    before: dict[str, Ledger],
+    drafts: Sequence[Draft],
+    picked: Sequence[Draft],
+    now: datetime,
+) -> None:
+    """Write them with all that makes the choice again: pools, loads `before`, and whose turn it was."""
     vectors = {kind: _vector(kind, picked) for kind in sorted({draft.ticket.ticket_type for draft in picked})}
     contents = {pool.key: pool.content for draft in drafts for pool in draft.pools}
     rosters_of = {kind: {"users": users} for kind, users in vectors.items()}
@@ -279,7 +292,6 @@ def _keep(
             for kind, users in vectors.items()
         ])  # fmt: skip
     _insert_decisions(account_id, drafts, batch_ids, snapshots, now)
-    _keep_cycles(account_id, batch.cycles())
 
 
 def _vector(ticket_type: str, picked: Sequence[Draft]) -> list[int]:
@@ -352,7 +364,7 @@ def _insert_decisions(
         leaving = draft.ticket.leaving
         leaves, because = (leaving.user_id, leaving.because.value) if leaving else (None, "")
         rows.append((
-            draft.turn, draft.ticket.ticket_id, draft.ticket.channel_account_id, draft.rule_id, draft.reason.value,
+            draft.turn, draft.ticket.ticket_id, draft.ticket.channel_account_id, draft.rule_id or None, draft.reason.value,
             draft.user_id, _array(draft.team_ids), leaves, because, batch_id, position, own, fallback,
         ))  # fmt: skip
     sql.execute(_INSERT_DECISIONS, [account_id, now, *(list(column) for column in zip(*rows, strict=True))])

@@ -167,14 +167,14 @@ def replay(decision: Decision) -> Replay | None:
     turns = {user_id: turn for user_id, turn in zip(users, batch.turns, strict=True) if turn != NEVER}
     ledger = Ledger(dict(zip(users, batch.loads, strict=True)), turns)
     pool = pools[-1]
-    cycle = f"{decision.rule_id}:{pool.step}"
+    cycle = f"{decision.rule_id or 0}:{pool.step}"
     served = frozenset(batch.served.get(cycle, ()))
     everyone = ledger.candidates(pool.sifted.eligible)
     earlier = batch.decisions.filter(account_id=batch.account_id, position__lt=decision.position)
     for before in earlier.order_by("position"):
         ledger.give(before.user_id or 0, before.pk)
         step = FALLBACK if before.fallback_snapshot_id else OWN
-        if f"{before.rule_id}:{step}" == cycle:
+        if f"{before.rule_id or 0}:{step}" == cycle:
             served = strategies.round_robin(everyone, served)[1]
     candidates = ledger.candidates(pool.sifted.eligible)
     return Replay(pool, tuple(candidates), _choose(pool, candidates, served, batch.seed, decision.pk))

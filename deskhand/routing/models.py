@@ -65,6 +65,17 @@ class RoundRobinState(models.Model):
         ]
 
 
+class Rotation(models.Model):
+    """Who had a turn in the running cycle of a workflow's step that gives records away in turn (R-ROT-3)."""
+
+    account_id = models.BigIntegerField()
+    key = models.TextField()  # names the step
+    served_user_ids = ArrayField(models.BigIntegerField(), default=list)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["account_id", "key"], name="one_cycle_per_rotation")]
+
+
 class WaitingTicket(models.Model):
     """A ticket on the wait-list of its channel's rule (R-ROUTE-53)."""
 

@@ -23,7 +23,7 @@ sliders-horizontal smartphone sparkles split square-kanban star sun sun-moon tag
 bold calendar-clock code-xml file-archive file-spreadsheet image italic list-ordered remove-formatting text-quote type undo-2
 box package truck warehouse hammer wrench cpu laptop car house map-pin receipt credit-card shopping-cart graduation-cap
 stethoscope leaf handshake folder-kanban boxes message-square-reply
-triangle-alert user user-check user-round user-round-x user-plus user-x users users-round webhook workflow x zap
+triangle-alert unlink user user-check user-round user-round-x user-plus user-x users users-round webhook workflow x zap
 """
 #: Every icon the screens may use. A name missing here stops the page, so that no hole appears in silence.
 NAMES = frozenset(_NAMES.split())

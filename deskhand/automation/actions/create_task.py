@@ -1,69 +1,161 @@
-"""Make a task about the record, for a person or its owner (R-ACT-24, R-WFA-8)."""
+"""Make a task about the record, for a person or an owner (R-ACT-24, R-WFA-8)."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from deskhand.automation import templates
-from deskhand.automation.actions import choices
+from deskhand.automation import templates, tokens
+from deskhand.automation.actions import choices, reading
 from deskhand.automation.actions.forms import Around, Input, Option, Setting
-from deskhand.automation.actions.types import Action, Doing, Done, Group, failed
+from deskhand.automation.actions.types import Action, Doing, Done, Group, Output, failed
 from deskhand.crm.records import tasks
 from deskhand.crm.records.tasks import NOTES, TITLE, NewTask, Wanted
+from deskhand.kernel.calendars import zone_named
 from deskhand.kernel.errors import Invalid
+
+OWNER, CONTACT_OWNER, COMPANY_OWNER, NOBODY = "owner", "contact_owner", "company_owner", "nobody"
+_SATURDAY = 5
 
 
 class CreateTask(Action):
     kind = "create_task"
     label = gettext_lazy("Create task")
-    about = gettext_lazy("A task about the ticket, with a due date.")
+    about = gettext_lazy("A task about the record, with a due date.")
     icon, tone, group = "clipboard-list", "teal", Group.RECORD
 
     def form(self, around: Around, settings: Mapping[str, Any]) -> Sequence[Setting]:
-        owner = Option("owner", _("The owner of the record"))
+        due = str(settings.get("due") or "in")
         return (
             Setting("title", _("Title"), at_most=TITLE, takes_tokens=True),
             Setting("notes", _("Notes"), Input.LONG, at_most=NOTES, takes_tokens=True),
-            Setting("due_in_minutes", _("Due in"), Input.SPAN, help=_("Empty: no due date.")),
-            Setting(
-                "assignee", _("Assign to"), Input.CHOICE, options=(owner, *choices.people()), default="owner"
-            ),
-        )
+            Setting("task_type", _("Type"), Input.CHOICE, options=_kinds(), default="TODO"),
+            Setting("priority", _("Priority"), Input.CHOICE, options=_priorities(), default="NONE"),
+            Setting("due", _("Due"), Input.CHOICE, options=_dues(), default="in", redraws=True),
+            *(_due_settings(due)),
+            Setting("assignee", _("Assign to"), Input.CHOICE, options=(*_roles(), *choices.people()), default=OWNER),
+        )  # fmt: skip
 
     def problems(self, settings: Mapping[str, Any]) -> list[tuple[str, str]]:
         if not str(settings.get("title") or "").strip():
             return [("title", _("Give the task a title."))]
-        return templates.problems(settings, "title", "notes")
+        return templates.problems(settings, "title", "notes") or super().problems(settings)
 
     def summary(self, settings: Mapping[str, Any]) -> str:
         return str(settings.get("title") or _("Task"))
 
+    def outputs(self, settings: Mapping[str, Any]) -> Sequence[Output]:
+        return (Output("task_id", _("ID of the task")),)
+
+    def meets(self, settings: Mapping[str, Any]) -> bool:
+        return settings.get("assignee") in (CONTACT_OWNER, COMPANY_OWNER) or super().meets(settings)
+
     def run(self, batch: Sequence[Doing]) -> list[Done]:
-        new, answers = [], []
+        new: list[NewTask] = []
+        answers: list[Done | None] = []
         for doing in batch:
             try:
                 new.append(self._task(doing))
-                answers.append(Done(message=str(doing.settings["title"])))
+                answers.append(None)
             except Invalid as unreadable:
                 answers.append(failed(str(unreadable)))
-        tasks.create_many(new, at=batch[0].now if batch else None)
-        return answers
+        made = zip(tasks.create_many(new, at=batch[0].now if batch else None), new, strict=True)
+        return [answer or _done(*next(made)) for answer in answers]
 
     def _task(self, doing: Doing) -> NewTask:
         s = doing.settings
-        minutes = s.get("due_in_minutes")
         wanted = Wanted(
-            title=doing.fill(s["title"]),
-            notes=doing.fill(s.get("notes")),
-            assignee_id=doing.record.get("owner_id") if s.get("assignee") in (None, "", "owner") else int(s["assignee"]),
-            due_at=doing.now + timedelta(minutes=int(minutes)) if minutes else None,
+            title=doing.fill(s["title"])[:TITLE], notes=doing.fill(s.get("notes"))[:NOTES], assignee_id=_assignee(doing),
+            due_at=due_at(s, doing.now),
         )  # fmt: skip
         return NewTask(
             doing.object_type, doing.record_id, wanted, doing.by, priority=str(s.get("priority") or "NONE"),
-            kind=str(s.get("kind") or "TODO"), key=doing.key, cause=doing.cause, depth=doing.depth + 1,
+            kind=str(s.get("task_type") or "TODO"), key=doing.key, cause=doing.cause, depth=doing.depth + 1,
         )  # fmt: skip
+
+
+def _done(task_id: int, new: NewTask) -> Done:
+    return Done(message=new.wanted.title, outputs={"task_id": task_id})
+
+
+# ── the form ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _kinds() -> tuple[Option, ...]:
+    return (Option("TODO", _("To do")), Option("CALL", _("Call")), Option("EMAIL", _("Email")))
+
+
+def _priorities() -> tuple[Option, ...]:
+    return (
+        Option("NONE", _("None")), Option("LOW", _("Low")), Option("MEDIUM", _("Medium")), Option("HIGH", _("High")),
+    )  # fmt: skip
+
+
+def _dues() -> tuple[Option, ...]:
+    return (
+        Option("in", _("After a time")),
+        Option("day", _("On a day, at a time")),
+        Option("never", _("No due date")),
+    )
+
+
+def _due_settings(due: str) -> tuple[Setting, ...]:
+    if due == "never":
+        return ()
+    if due == "day":
+        return (
+            Setting("due_days", _("Days from then"), Input.NUMBER, default=1, at_most=3650, help=_("0 is the same day.")),
+            Setting("due_working", _("Count Monday to Friday only"), Input.CHECK),
+            Setting("due_time", _("At"), Input.TIME, default="09:00", help=_("In the account's time zone.")),
+        )  # fmt: skip
+    return (Setting("due_in_minutes", _("Due in"), Input.SPAN, help=_("Empty: no due date.")),)
+
+
+def _roles() -> tuple[Option, ...]:
+    return (
+        Option(OWNER, _("The owner of the record")), Option(CONTACT_OWNER, _("The owner of the contact")),
+        Option(COMPANY_OWNER, _("The owner of the company")), Option(NOBODY, _("Nobody yet")),
+    )  # fmt: skip
+
+
+# ── working it out ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _assignee(doing: Doing) -> int | None:
+    match str(doing.settings.get("assignee") or OWNER):
+        case "owner":
+            return doing.record.get("owner_id")
+        case "contact_owner":
+            return (doing.record.get("contact") or {}).get("owner_id")
+        case "company_owner":
+            return (doing.record.get("company") or {}).get("owner_id")
+        case "nobody":
+            return None
+        case user_id:
+            return int(user_id)
+
+
+def due_at(settings: Mapping[str, Any], now: datetime) -> datetime | None:
+    """When the task is due. Raises Invalid for a time that is none."""
+    match str(settings.get("due") or "in"):
+        case "never":
+            return None
+        case "day":
+            return _on_day(settings, now)
+    minutes = settings.get("due_in_minutes")
+    return now + timedelta(minutes=int(minutes)) if minutes else None
+
+
+def _on_day(settings: Mapping[str, Any], now: datetime) -> datetime:
+    there = now.astimezone(zone_named(tokens.zone()))
+    day, left = there.date(), int(settings.get("due_days") or 0)
+    working = bool(settings.get("due_working"))
+    while left or (working and day.weekday() >= _SATURDAY):
+        day += timedelta(days=1)
+        left -= 1 if left and not (working and day.weekday() >= _SATURDAY) else 0
+    time = reading.minute_of(str(settings.get("due_time") or "09:00"), "due_time")
+    return there.replace(year=day.year, month=day.month, day=day.day, hour=time // 60, minute=time % 60, second=0, microsecond=0)  # fmt: skip

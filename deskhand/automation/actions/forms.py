@@ -18,6 +18,7 @@ class Input(StrEnum):
     CODE = "code"  # lines, drawn as code
     NUMBER = "number"  # a whole number
     CHECK = "check"  # true or false
+    TIME = "time"  # a time of day, "09:30"
     CHOICE = "choice"  # the value of one option
     MANY = "many"  # a list of values of options
     USERS = "users"  # a list of user ids
@@ -39,7 +40,7 @@ class Option:
 
 @dataclass(frozen=True)
 class Setting:
-    """One field. `name` is the key in the settings."""
+    """One field. `name` is the key in the settings; "kind", "after", "revision" and "redraw" are the pages' own."""
 
     name: str
     label: str

@@ -189,6 +189,19 @@ def _whole(text: str, field: str) -> int:
     return int(text)
 
 
+def _time(setting: Setting, typed: Typed) -> str:
+    text = _one(setting, typed).strip()
+    return "{:02}:{:02}".format(*divmod(minute_of(text, setting.name), 60)) if text else ""
+
+
+def minute_of(text: str, field: str) -> int:
+    """Minutes since midnight of a time such as 09:30. Raises Invalid."""
+    hour, _colon, minute = text.strip().partition(":")
+    if not (whole(hour) is not None and whole(minute) is not None and int(hour) < 24 and int(minute) < 60):
+        raise Invalid(_("This is not a time."), field=field, value=text, hint=_("It looks like 09:30."))
+    return int(hour) * 60 + int(minute)
+
+
 def _check(setting: Setting, typed: Typed) -> bool:
     return bool(_one(setting, typed))
 
@@ -310,7 +323,7 @@ def _single(setting: Setting, prop: Property, text: str) -> Any:
 
 
 _READERS: dict[Input, Callable[[Setting, Typed], Any]] = {
-    Input.TEXT: _text, Input.LONG: _text, Input.CODE: _text, Input.NUMBER: _number, Input.CHECK: _check, Input.CHOICE: _choice,
+    Input.TEXT: _text, Input.LONG: _text, Input.CODE: _text, Input.NUMBER: _number, Input.CHECK: _check, Input.TIME: _time, Input.CHOICE: _choice,
     Input.MANY: _many, Input.USERS: _many, Input.TEAMS: _many, Input.SPAN: _span, Input.PROPERTY: _choice, Input.VALUE: _value,
     Input.PAIRS: _pairs, Input.CONDITION: _condition, Input.HIDDEN: _hidden,
 }  # fmt: skip

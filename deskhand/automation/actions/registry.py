@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from deskhand.automation.actions.change_links import CreateAssociation, RemoveAssociation
+from deskhand.automation.actions.create_note import CreateNote
+from deskhand.automation.actions.create_record import CreateRecord
 from deskhand.automation.actions.create_task import CreateTask
+from deskhand.automation.actions.delete_contact import DeleteContact
 from deskhand.automation.actions.enroll_in_workflow import EnrollInWorkflow
+from deskhand.automation.actions.format_data import FormatData
 from deskhand.automation.actions.internal_email import InternalEmail
 from deskhand.automation.actions.manage_subscription import ManageSubscription
 from deskhand.automation.actions.notify import Notify
 from deskhand.automation.actions.post_to_chat import PostToChat
+from deskhand.automation.actions.rotate_owner import RotateOwner
 from deskhand.automation.actions.segment_members import AddToSegment, RemoveFromSegment
 from deskhand.automation.actions.send_email import SendEmail
 from deskhand.automation.actions.send_webhook import SendWebhook
@@ -30,6 +36,13 @@ ACTIONS: dict[str, Action] = {
         EnrollInWorkflow(),
         ManageSubscription(),
         SetMarketingStatus(),
+        CreateNote(),
+        CreateRecord(),
+        RotateOwner(),
+        CreateAssociation(),
+        RemoveAssociation(),
+        FormatData(),
+        DeleteContact(),
         SendWebhook(),
     )
 }

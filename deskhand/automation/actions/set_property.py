@@ -91,7 +91,11 @@ class SetProperty(Action):
 
     def touches(self, object_type: str, settings: Mapping[str, Any]) -> Touches:
         kind, value = others.kind_of(object_type, settings), settings.get("value")
-        is_open = settings.get("how") not in (None, "", SET) or isinstance(value, list | dict) or tokens.are_in(settings)
+        is_open = (
+            settings.get("how") not in (None, "", SET)
+            or isinstance(value, list | dict)
+            or tokens.are_in(settings)
+        )
         written = None if is_open or value is None else str(value)
         return Touches(writes=frozenset({Write(kind, str(settings.get("property") or ""), written)}))
 

@@ -78,9 +78,13 @@ class Doing:
         """Names this effect for ever, so that it happens once each time the record comes by (R-EXEC-23)."""
         return f"step:{self.enrollment_id}:{self.step_id}:{self.acted}"
 
-    def fill(self, text: object) -> str:
-        """A text of the settings with its tokens in place. Raises Invalid when it can't be read."""
-        return templates.fill(str(text or ""), self.record, self.outputs)
+    def fill(self, text: object, *, as_stored: bool = False) -> str:
+        """A text of the settings with its tokens in place, dates as the API writes them if `as_stored`.
+
+        Raises Invalid when it can't be read.
+        """
+        given = "" if text is None else str(text)
+        return templates.fill(given, self.record, self.outputs, as_stored=as_stored)
 
 
 @dataclass(frozen=True)

@@ -2,30 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from deskhand.crm.records.tables import of_this_type, table_of
 from deskhand.events import log
-from deskhand.events.types import Actor, NewEvent
+from deskhand.events.types import Actor, Cause, NewEvent
 from deskhand.kernel import clock
 from deskhand.kernel.database import sql
 from deskhand.kernel.database.scope import current_account_id
 
 
 def archive(
-    object_type: str, record_ids: Sequence[int], *, by: Actor, at: datetime | None = None
+    object_type: str,
+    record_ids: Sequence[int],
+    *,
+    by: Actor,
+    at: datetime | None = None,
+    causes: Mapping[int, tuple[Cause, int]] | None = None,
 ) -> list[int]:
-    """Put records away; they can be restored. Returns the ids that were there and not away already."""
+    """Put records away; they can be restored. Returns the ids that were there and not away already.
+
+    `causes` are what made it happen and the depth, by record.
+    """
     now = at or clock.now()
-    return _set(object_type, record_ids, now, now, by, "archived")
+    return _set(object_type, record_ids, now, now, by, "archived", causes or {})
 
 
 def restore(
     object_type: str, record_ids: Sequence[int], *, by: Actor, at: datetime | None = None
 ) -> list[int]:
     """Bring records back; what waited in workflows does not go on (R-UN-7)."""
-    return _set(object_type, record_ids, None, at or clock.now(), by, "restored")
+    return _set(object_type, record_ids, None, at or clock.now(), by, "restored", {})
 
 
 def _set(
@@ -35,6 +43,7 @@ def _set(
     now: datetime,
     by: Actor,
     done: str,
+    causes: Mapping[int, tuple[Cause, int]],
 ) -> list[int]:
     table, account_id = table_of(object_type), current_account_id()
     found = sql.rows(
@@ -46,7 +55,16 @@ def _set(
     )
     log.record_many(
         [
-            NewEvent(f"{object_type}.{done}", object_type, record_id, version, by, now)
+            NewEvent(
+                f"{object_type}.{done}",
+                object_type,
+                record_id,
+                version,
+                by,
+                now,
+                {},
+                *causes.get(record_id, (None, 0)),
+            )
             for record_id, version in sorted(found)
         ]
     )

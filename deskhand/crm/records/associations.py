@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from django.utils.translation import gettext as _
@@ -13,7 +14,7 @@ from deskhand.crm.records.tables import table_of
 from deskhand.crm.schema import object_types
 from deskhand.crm.schema.defaults import ASSOCIATION_TYPES, UNNUMBERED
 from deskhand.events import log
-from deskhand.events.types import Actor, NewEvent
+from deskhand.events.types import Actor, Cause, NewEvent
 from deskhand.kernel import clock
 from deskhand.kernel.database import sql
 from deskhand.kernel.database.scope import current_account_id
@@ -52,51 +53,96 @@ def connect(
 
     False where they are linked already. Raises Invalid for kinds that can't be linked and for a record with itself.
     """
-    at = at or clock.now()
     if (from_type, from_id) == (to_type, to_id):
         raise Invalid(_("A record can't be linked to itself."), field="id", value=to_id)
     link = (from_type, from_id, to_type, to_id)
-    if to_id in linked_ids(from_type, [from_id], to_type).get(from_id, []):
-        return False
-    link_many([link], at)
-    _tell("linked", link, by, at)
-    return True
+    return bool(connect_many({link: Why()}, by=by, at=at))
 
 
 def part(
     from_type: str, from_id: int, to_type: str, to_id: int, *, by: Actor, at: datetime | None = None
 ) -> bool:
     """Undo that; False where nothing links them."""
-    if to_id not in linked_ids(from_type, [from_id], to_type).get(from_id, []):
-        return False
-    unlink(from_type, from_id, to_type, to_id)
-    _tell("unlinked", (from_type, from_id, to_type, to_id), by, at or clock.now())
-    return True
+    return bool(part_many({(from_type, from_id, to_type, to_id): Why()}, by=by, at=at))
 
 
-def _tell(did: str, link: Link, by: Actor, at: datetime) -> None:
-    from_type, from_id, to_type, to_id = link
-    sides = [(from_type, from_id, to_type, to_id), (to_type, to_id, from_type, from_id)]
-    told = [side for side in sides if side[0] not in ("contact", "company")]
+@dataclass(frozen=True)
+class Why:
+    """What made a link, or undid it, besides who did."""
+
+    cause: Cause | None = None
+    depth: int = 0
+
+
+def connect_many(links: Mapping[Link, Why], *, by: Actor, at: datetime | None = None) -> list[Link]:
+    """As `connect`, a set at a time; returns those that were not there. A record is not linked to itself."""
+    at = at or clock.now()
+    there = _there(links)
+    new = [link for link in links if link not in there and link[:2] != link[2:]]
+    link_many(new, at)
+    _tell("linked", {link: links[link] for link in new}, by, at)
+    return new
+
+
+def part_many(links: Mapping[Link, Why], *, by: Actor, at: datetime | None = None) -> list[Link]:
+    """Undo that; returns those that were there."""
+    there = _there(links)
+    gone = [link for link in links if link in there]
+    unlink_many(gone)
+    _tell("unlinked", {link: links[link] for link in gone}, by, at or clock.now())
+    return gone
+
+
+def _there(links: Iterable[Link]) -> set[Link]:
+    """Which of them are linked. One query for each pair of kinds."""
+    kinds: dict[tuple[str, str], set[int]] = {}
+    for from_type, from_id, to_type, _to_id in links:
+        kinds.setdefault((from_type, to_type), set()).add(from_id)
+    return {
+        (from_type, from_id, to_type, to_id)
+        for (from_type, to_type), ids in kinds.items()
+        for from_id, linked in linked_ids(from_type, sorted(ids), to_type).items()
+        for to_id in linked
+    }
+
+
+def _tell(did: str, links: Mapping[Link, Why], by: Actor, at: datetime) -> None:
+    """An event and a line in the history for each end but people and companies."""
+    sides = [(side, why) for link, why in links.items() for side in (link, link[2:] + link[:2])]
+    told = [(side, why) for side, why in sides if side[0] not in ("contact", "company")]
+    versions = _versions([side for side, _why in told])
     events = log.record_many(
         [
-            NewEvent(f"{own}.{did}", own, pk, _version(own, pk), by, at, {"to_type": kind, "to_id": other})
-            for own, pk, kind, other in told
+            NewEvent(
+                f"{own}.{did}", own, pk, versions.get((own, pk), 1), by, at, {"to_type": kind, "to_id": other}, why.cause, why.depth
+            )
+            for (own, pk, kind, other), why in told
         ]
-    )
+    )  # fmt: skip
+    if not events:
+        return
     history.note_many(
         [
             Line(own, pk, history.LINK, {"did": did, "type": kind, "id": other}, by, event.id)
-            for (own, pk, kind, other), event in zip(told, events, strict=True)
+            for ((own, pk, kind, other), _why), event in zip(told, events, strict=True)
         ],
         at,
     )
 
 
-def _version(object_type: str, record_id: int) -> int:
-    query = f"select version from {table_of(object_type)} where account_id = %s and id = %s"
-    found = sql.row(query, [current_account_id(), record_id])
-    return int(found[0]) if found else 1
+def _versions(sides: Iterable[Link]) -> dict[tuple[str, int], int]:
+    """One query for each kind."""
+    ids: dict[str, set[int]] = {}
+    for own, pk, _kind, _other in sides:
+        ids.setdefault(own, set()).add(pk)
+    return {
+        (own, pk): version
+        for own, wanted in ids.items()
+        for pk, version in sql.rows(
+            f"select id, version from {table_of(own)} where account_id = %s and id = any(%s)",
+            [current_account_id(), sorted(wanted)],
+        )
+    }
 
 
 _INSERT = """

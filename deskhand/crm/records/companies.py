@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -14,8 +14,9 @@ from deskhand.crm.records.checking import checked
 from deskhand.crm.records.models import Company, Contact
 from deskhand.crm.records.store import Applied
 from deskhand.events import log
-from deskhand.events.types import Actor
+from deskhand.events.types import Actor, Cause, NewEvent
 from deskhand.kernel import clock
+from deskhand.kernel.database import bulk, sql
 from deskhand.kernel.database.scope import current_account_id
 from deskhand.kernel.errors import Invalid, NotFound
 
@@ -39,6 +40,37 @@ def create(name: str, *, by: Actor, domain: str = "", at: datetime | None = None
     words.follow("company", {company.pk: {"name": name, "domain": company.domain}}, are_new=True)
     log.record("company.created", object_type="company", object_id=company.pk, version=1, by=by, at=at)
     return company
+
+
+def create_many(
+    new: Sequence[tuple[str, str]],
+    *,
+    by: Actor,
+    cause: Cause | None = None,
+    depth: int = 0,
+    at: datetime | None = None,
+) -> list[int]:
+    """Make companies of (name, domain) in order, and return their ids. Raises Invalid without a name."""
+    if not new:
+        return []
+    at, ids = at or clock.now(), sql.ids("crm_company", len(new))
+    wanted = [(name.strip(), domain.strip().lower()) for name, domain in new]
+    if not all(name for name, _domain in wanted):
+        raise Invalid(_("A company needs a name."), field="name", hint=_("Give its name."))
+    rows: list[dict[str, Any]] = [
+        {
+            "id": pk, "account_id": current_account_id(), "version": 1, "name": name, "sort_key": sort_key(name), "domain": domain,
+            "created_at": at, "updated_at": at, "created_by_kind": by.kind.value, "created_by_id": by.id,
+            "assigned_team_ids": [], "properties": {},
+        }
+        for pk, (name, domain) in zip(ids, wanted, strict=True)
+    ]  # fmt: skip
+    bulk.insert(Company, rows)
+    words.follow(
+        "company", {row["id"]: {"name": row["name"], "domain": row["domain"]} for row in rows}, are_new=True
+    )
+    log.record_many([NewEvent("company.created", "company", pk, 1, by, at, {}, cause, depth) for pk in ids])
+    return ids
 
 
 def make(properties: Mapping[str, Any], *, by: Actor, at: datetime | None = None) -> int:

@@ -16,7 +16,7 @@ from deskhand.crm.records.checking import checked
 from deskhand.crm.records.models import Contact
 from deskhand.crm.records.store import Applied, Change
 from deskhand.events import log
-from deskhand.events.types import Actor, NewEvent
+from deskhand.events.types import Actor, Cause, NewEvent
 from deskhand.kernel import clock
 from deskhand.kernel.database import sql
 from deskhand.kernel.database.scope import current_account_id
@@ -44,7 +44,14 @@ def _split(name: str) -> tuple[str, str]:
     return first, last.strip()
 
 
-def upsert_many(people: Sequence[Person], *, by: Actor, at: datetime | None = None) -> dict[str, int]:
+def upsert_many(
+    people: Sequence[Person],
+    *,
+    by: Actor,
+    at: datetime | None = None,
+    cause: Cause | None = None,
+    depth: int = 0,
+) -> dict[str, int]:
     """Return {lower-case address: contact id}, making the unknown ones (R-CC-11). Safe against concurrent twins."""
     at = at or clock.now()
     wanted = {person.email.lower(): person for person in people if person.email}
@@ -68,7 +75,7 @@ def upsert_many(people: Sequence[Person], *, by: Actor, at: datetime | None = No
     )  # fmt: skip
     log.record_many(
         [
-            NewEvent("contact.created", "contact", contact_id, 1, by, at, {"email": email})
+            NewEvent("contact.created", "contact", contact_id, 1, by, at, {"email": email}, cause, depth)
             for contact_id, email, _name in made
         ]
     )
@@ -136,7 +143,7 @@ def make(properties: Mapping[str, Any], *, by: Actor, at: datetime | None = None
             _("A contact needs an email address or a name."), field="email", hint=_("Give one of them.")
         )
     if values.get("email"):
-        values["email"] = _address(values["email"])
+        values["email"] = address(values["email"])
         refuse_taken(values["email"])
     email = values.pop("email", "")
     row = Contact.objects.create(
@@ -157,7 +164,7 @@ def update(
     """Set properties by their API names; None clears. Raises Invalid, Taken, NotFound."""
     values = checked("contact", properties)
     if values.get("email"):
-        values["email"] = _address(values["email"])
+        values["email"] = address(values["email"])
         refuse_taken(values["email"], but=contact_id)
     return _write(contact_id, values, by, at or clock.now())
 
@@ -171,7 +178,8 @@ def _write(contact_id: int, values: Mapping[str, Any], by: Actor, at: datetime) 
     return applied
 
 
-def _address(email: str) -> str:
+def address(email: str) -> str:
+    """An address as it is stored. Raises Invalid for what is none."""
     try:
         return canonical_email(email)
     except Invalid:

@@ -30,14 +30,14 @@ from deskhand.web.choices import Choice, ChoiceGroup
 from deskhand.web.refusals import words_of
 
 FieldKind = Literal[
-    "text", "long", "code", "number", "decimal", "date", "datetime", "choice", "many", "check", "span", "pairs", "fixed", "hidden"
+    "text", "long", "code", "number", "decimal", "date", "datetime", "time", "choice", "many", "check", "span", "pairs", "fixed", "hidden"
 ]  # fmt: skip
 _TOKEN = re.compile(r"\{\{\s*([\w.]+)\s*(?:\|[^{}]*)?\}\}")
 
 
 #: How browsers help with writing some kinds.
 _WRITTEN = {
-    "date": {"type": "date"}, "datetime": {"type": "datetime-local"}, "number": {"inputmode": "numeric"}, "decimal": {"inputmode": "decimal"},
+    "date": {"type": "date"}, "datetime": {"type": "datetime-local"}, "time": {"type": "time"}, "number": {"inputmode": "numeric"}, "decimal": {"inputmode": "decimal"},
 }  # fmt: skip
 
 
@@ -152,7 +152,7 @@ def _field(setting: Setting, typed: Typed, tokens: tuple[tuple[str, str], ...], 
 
 def _plain_kind(setting: Setting) -> FieldKind:
     by_input: dict[Input, FieldKind] = {
-        Input.TEXT: "text", Input.LONG: "long", Input.CODE: "code", Input.NUMBER: "number", Input.CHECK: "check", Input.CHOICE: "choice",
+        Input.TEXT: "text", Input.LONG: "long", Input.CODE: "code", Input.NUMBER: "number", Input.CHECK: "check", Input.TIME: "time", Input.CHOICE: "choice",
         Input.MANY: "many", Input.USERS: "many", Input.TEAMS: "many", Input.SPAN: "span", Input.PROPERTY: "choice", Input.VALUE: "text",
         Input.PAIRS: "pairs", Input.CONDITION: "code", Input.HIDDEN: "hidden",
     }  # fmt: skip

@@ -1,0 +1,182 @@
+"""Link the record to others, or part them: others are found by a value they are known by."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from deskhand.automation import kinds
+from deskhand.automation.actions import others
+from deskhand.automation.actions.forms import Around, Input, Option, Setting
+from deskhand.automation.actions.types import Action, Doing, Done, Group, by_workflow, here, skipped
+from deskhand.crm.records import associations
+from deskhand.crm.records.associations import Link, Why
+from deskhand.crm.records.tables import of_this_type, table_of
+from deskhand.crm.schema.queries import properties_of
+from deskhand.kernel.database import sql
+from deskhand.kernel.database.scope import current_account_id
+from deskhand.kernel.text import whole
+
+#: What records of a kind are known by, and its column; what fits several records links them all, up to MOST.
+KNOWN_BY = {
+    "ticket": {"hs_ticket_id": "number", "hs_object_id": "id"},
+    "contact": {"email": "email", "hs_object_id": "id"},
+    "company": {"domain": "domain", "name": "name", "hs_object_id": "id"},
+    "deal": {"dealname": "name", "hs_object_id": "id"},
+    "project": {"hs_name": "name", "hs_object_id": "id"},
+}  # fmt: skip
+_OWN = {"hs_name": "name", "hs_object_id": "id"}
+MOST = 50
+
+
+class CreateAssociation(Action):
+    kind = "create_association"
+    label = gettext_lazy("Link records")
+    about = gettext_lazy("Link the record to others that you name by a value.")
+    icon, tone, group = "link", "teal", Group.RECORD
+
+    def form(self, around: Around, settings: Mapping[str, Any]) -> Sequence[Setting]:
+        to = str(settings.get("to") or "")
+        known = properties_of(to) if kinds.is_known(to) else {}
+        by = tuple(Option(name, _(known[name].label)) for name in _known_by(to) if name in known)
+        found = (here(around), _to(around))
+        if not by:
+            return found
+        return (
+            *found,
+            Setting("by", _("Found by"), Input.CHOICE, required=True, options=by, default=by[0].value),
+            Setting("value", _("Whose value is"), required=True, takes_tokens=True, help=_("Such as {{ contact.email }}.")),
+        )  # fmt: skip
+
+    def summary(self, settings: Mapping[str, Any]) -> str:
+        names = {
+            "kind": kinds.label(str(settings.get("to") or "")),
+            "value": str(settings.get("value") or ""),
+        }
+        return _("%(kind)s with %(value)s") % names
+
+    def outputs(self, settings: Mapping[str, Any]) -> Sequence[Any]:
+        return ()
+
+    def run(self, batch: Sequence[Doing]) -> list[Done]:
+        answers: dict[int, Done] = {}
+        for part in by_workflow(batch):
+            for group in _alike(part, "to", "by"):
+                answers |= _linked(group)
+        return [answers[doing.enrollment_id] for doing in batch]
+
+
+class RemoveAssociation(Action):
+    kind = "remove_association"
+    label = gettext_lazy("Part records")
+    about = gettext_lazy("Take away the links to records of a kind.")
+    icon, tone, group = "unlink", "teal", Group.RECORD
+    changes = True
+
+    def form(self, around: Around, settings: Mapping[str, Any]) -> Sequence[Setting]:
+        return (here(around), _to(around))
+
+    def summary(self, settings: Mapping[str, Any]) -> str:
+        return _("From each %(kind)s") % {"kind": kinds.label(str(settings.get("to") or ""))}
+
+    def run(self, batch: Sequence[Doing]) -> list[Done]:
+        answers: dict[int, Done] = {}
+        for part in by_workflow(batch):
+            for group in _alike(part, "to"):
+                answers |= _parted(group)
+        return [answers[doing.enrollment_id] for doing in batch]
+
+
+# ── the form ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _to(around: Around) -> Setting:
+    options = tuple(Option(kind, kinds.label(kind)) for kind in kinds.linkable(around.object_type))
+    return Setting("to", _("Kind of record"), Input.CHOICE, required=True, options=options, redraws=True)
+
+
+def _known_by(kind: str) -> Mapping[str, str]:
+    if not kind:
+        return {}
+    return KNOWN_BY.get(kind, _OWN)
+
+
+# ── doing it ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _alike(part: Sequence[Doing], *names: str) -> list[list[Doing]]:
+    groups: dict[tuple[Any, ...], list[Doing]] = {}
+    for doing in part:
+        groups.setdefault(tuple(doing.settings.get(name) for name in names), []).append(doing)
+    return list(groups.values())
+
+
+def _linked(group: Sequence[Doing]) -> dict[int, Done]:
+    first = group[0]
+    to, by = str(first.settings["to"]), str(first.settings.get("by") or "")
+    column = _known_by(to).get(by)
+    values = {doing.enrollment_id: doing.fill(doing.settings.get("value")).strip().lower() for doing in group}
+    found = _find(to, column, {value for value in values.values() if value}) if column else {}
+    wanted: dict[Link, Why] = {}
+    for doing in group:
+        for other in found.get(values[doing.enrollment_id], ()):
+            wanted[(doing.object_type, doing.record_id, to, other)] = Why(doing.cause, doing.depth + 1)
+    new = set(associations.connect_many(wanted, by=first.by, at=first.now))
+    return {
+        doing.enrollment_id: _link_answer(
+            doing, to, values[doing.enrollment_id], found.get(values[doing.enrollment_id], ()), new
+        )
+        for doing in group
+    }
+
+
+def _link_answer(doing: Doing, to: str, value: str, found: Iterable[int], new: set[Link]) -> Done:
+    names = {"kind": kinds.label(to), "value": value}
+    if not value:
+        return skipped(_("The value to look for is empty."))
+    if not found:
+        return skipped(_("There is no %(kind)s with %(value)s.") % names)
+    if not any((doing.object_type, doing.record_id, to, other) in new for other in found):
+        return Done(message=_("They were linked already."))
+    return Done(message=_("%(kind)s with %(value)s") % names)
+
+
+def _find(kind: str, column: str, values: set[str]) -> dict[str, list[int]]:
+    """{value in small letters: records that have it}, the oldest first. One query."""
+    if not values:
+        return {}
+    if column in ("id", "number"):
+        wanted: list[Any] = [number for value in values if (number := whole(value)) is not None]
+        compared = f"t.{column} = any(%s::bigint[])"
+    else:
+        wanted, compared = sorted(values), f"lower(t.{column}) = any(%s::text[])"
+    rows = sql.rows(
+        f"select lower(t.{column}::text), t.id from {table_of(kind)} t where t.account_id = %s and t.archived_at is null"
+        f" and {of_this_type(kind)} and {compared} order by t.id limit %s",
+        [current_account_id(), wanted, MOST * len(values)],
+    )
+    found: dict[str, list[int]] = {}
+    for value, record_id in rows:
+        if len(ids := found.setdefault(value, [])) < MOST:
+            ids.append(record_id)
+    return found
+
+
+def _parted(group: Sequence[Doing]) -> dict[int, Done]:
+    """The primary contact or company is part of the record itself, so it stays."""
+    first, to = group[0], str(group[0].settings["to"])
+    linked = others.of(group, to, only_first=False)
+    column = others.PRIMARY.get((first.object_type, to))
+    wanted: dict[Link, Why] = {}
+    for doing in group:
+        primary = doing.record[column] if column else None
+        for other in linked[doing.record_id]:
+            if other != primary:
+                wanted[(doing.object_type, doing.record_id, to, other)] = Why(doing.cause, doing.depth + 1)
+    gone = {link[1] for link in associations.part_many(wanted, by=first.by, at=first.now)}
+    nothing = skipped(_("No %(kind)s is linked.") % {"kind": kinds.label(to)})
+    done = Done(message=RemoveAssociation().summary(first.settings))
+    return {doing.enrollment_id: done if doing.record_id in gone else nothing for doing in group}

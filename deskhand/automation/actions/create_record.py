@@ -1,0 +1,278 @@
+"""Make another record, and link it to this one. What it starts elsewhere goes on at the next depth, and the workflow
+that made it is not entered by it (R-EXEC-20)."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from deskhand.automation import kinds
+from deskhand.automation.actions import choices, reading
+from deskhand.automation.actions.forms import Around, Input, Option, Setting
+from deskhand.automation.actions.types import (
+    Action,
+    Doing,
+    Done,
+    Group,
+    Output,
+    by_workflow,
+    failed,
+    here,
+)
+from deskhand.crm.records import associations, companies, contacts, objects, store, tickets
+from deskhand.crm.records.checking import required_of
+from deskhand.crm.records.contacts import Person
+from deskhand.crm.records.objects import NewRecord
+from deskhand.crm.records.store import Change
+from deskhand.crm.records.tickets import NewTicket
+from deskhand.crm.schema import object_types
+from deskhand.crm.schema.queries import properties_of
+from deskhand.crm.schema.types import Property
+from deskhand.kernel.errors import Invalid
+
+#: What a record of these kinds can't be without, besides what the schema says.
+NEEDED = {"contact": ("email",), "company": ("name",)}
+NOBODY, OWNER = "nobody", "owner"
+_KNOWN = {
+    "subject",
+    "content",
+    "stage_id",
+    "owner_id",
+    "priority",
+    "category",
+}  # that new tickets are given by name
+
+
+class CreateRecord(Action):
+    kind = "create_record"
+    label = gettext_lazy("Create record")
+    about = gettext_lazy("A new ticket, contact, company, deal or other record.")
+    icon, tone, group = "plus", "teal", Group.RECORD
+
+    def form(self, around: Around, settings: Mapping[str, Any]) -> Sequence[Setting]:
+        made = [Option(kind, kinds.label(kind)) for kind in kinds.all_of_them()]
+        first = (
+            here(around),
+            Setting(
+                "record_type",
+                _("Kind of record"),
+                Input.CHOICE,
+                required=True,
+                options=tuple(made),
+                redraws=True,
+            ),
+        )
+        kind = str(settings.get("record_type") or "")
+        if not kinds.is_known(kind):
+            return first
+        needed = _needed(kind)
+        others = [
+            prop for prop in choices.settable(kind) if prop.name not in needed and not _is_asked_apart(prop)
+        ]
+        also = Setting("also", _("Also set"), Input.MANY, options=choices.properties(others), redraws=True)
+        chosen = [prop for prop in others if prop.name in reading.several(settings, "also")]
+        return (
+            *first,
+            *(_value(around, kind, properties_of(kind)[name], required=True) for name in needed),
+            *_place(around, kind),
+            Setting("owner", _("Owner"), Input.CHOICE, options=_owners(), default=NOBODY),
+            also,
+            *(_value(around, kind, prop, required=False) for prop in chosen),
+            *_link(around, kind),
+        )  # fmt: skip
+
+    def summary(self, settings: Mapping[str, Any]) -> str:
+        kind = str(settings.get("record_type") or "")
+        names = (
+            [str(settings.get(f"value_{name}") or "") for name in _needed(kind)]
+            if kinds.is_known(kind)
+            else []
+        )
+        named = next((name for name in names if name), "")
+        return (
+            _("%(kind)s: %(property)s") % {"kind": kinds.label(kind), "property": named}
+            if named
+            else kinds.label(kind)
+        )
+
+    def outputs(self, settings: Mapping[str, Any]) -> Sequence[Output]:
+        return (Output("record_id", _("ID of the new record")),)
+
+    def meets(self, settings: Mapping[str, Any]) -> bool:
+        return True
+
+    def run(self, batch: Sequence[Doing]) -> list[Done]:
+        answers: dict[int, Done] = {}
+        for part in by_workflow(batch):
+            groups: dict[str, list[Doing]] = defaultdict(list)
+            for doing in part:
+                groups[str(doing.settings.get("record_type"))].append(doing)
+            for kind, group in groups.items():
+                answers |= _made(kind, group)
+        return [answers[doing.enrollment_id] for doing in batch]
+
+
+# ── the form ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _needed(kind: str) -> tuple[str, ...]:
+    return NEEDED.get(kind) or required_of(kind)
+
+
+def _is_asked_apart(prop: Property) -> bool:
+    return choices.is_stage(prop) or prop.name == choices.OWNER
+
+
+def _value(around: Around, kind: str, prop: Property, *, required: bool) -> Setting:
+    return choices.value_setting(
+        replace(around, pipeline_id=None), kind, prop, f"value_{prop.name}", label=_(prop.label), required=required
+    )  # fmt: skip
+
+
+def _stage_of(kind: str) -> Property | None:
+    own = object_types.all_of_them().get(kind)
+    if own is not None and not own.has_pipelines:
+        return None
+    return next((prop for prop in properties_of(kind).values() if choices.is_stage(prop)), None)
+
+
+def _place(around: Around, kind: str) -> tuple[Setting, ...]:
+    prop = _stage_of(kind)
+    if prop is None:
+        return ()
+    return (
+        choices.value_setting(
+            replace(around, pipeline_id=None), kind, prop, "stage", label=_(prop.label), help=_("Empty: where new records begin.")
+        ),
+    )  # fmt: skip
+
+
+def _owners() -> tuple[Option, ...]:
+    return (
+        Option(NOBODY, _("Nobody")), Option(OWNER, _("The owner of the record")), *choices.people(with_seat=True),
+    )  # fmt: skip
+
+
+def _link(around: Around, kind: str) -> tuple[Setting, ...]:
+    if kind not in kinds.linkable(around.object_type):
+        return ()
+    return (Setting("link", _("Link it to this record"), Input.CHECK, default=True),)
+
+
+# ── doing it ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _made(kind: str, group: Sequence[Doing]) -> dict[int, Done]:
+    """One set of new records. What a record can't be made of is refused alone."""
+    answers: dict[int, Done] = {}
+    wanted: dict[int, tuple[Doing, dict[str, Any]]] = {}
+    for doing in group:
+        try:
+            wanted[doing.enrollment_id] = doing, _properties(kind, doing)
+        except Invalid as refusal:
+            answers[doing.enrollment_id] = failed(refusal.message)
+    for depth in sorted({doing.depth for doing, _values in wanted.values()}):
+        some = [pair for pair in wanted.values() if pair[0].depth == depth]
+        ids = _create(kind, some)
+        _link_all(kind, [doing for doing, _values in some], ids)
+        for (doing, _values), record_id in zip(some, ids, strict=True):
+            message = CreateRecord().summary(doing.settings)
+            answers[doing.enrollment_id] = Done(message=message, outputs={"record_id": record_id})
+    return answers
+
+
+def _properties(kind: str, doing: Doing) -> dict[str, Any]:
+    """By the names of the API. Raises Invalid."""
+    settings = doing.settings
+    names = dict.fromkeys([*_needed(kind), *reading.several(settings, "also")])
+    found = {name: _filled(doing, settings.get(f"value_{name}")) for name in names}
+    stage, owner = _stage_of(kind), _owner(doing)
+    found |= {stage.name: settings["stage"]} if stage and settings.get("stage") else {}
+    found |= {choices.OWNER: owner} if owner else {}
+    checked = tickets.checked(kind, found)
+    if not all(checked.get(properties_of(kind)[name].column or name) for name in _needed(kind)):
+        raise Invalid(_("What the record must have is empty."))
+    return found
+
+
+def _filled(doing: Doing, value: Any) -> Any:
+    return doing.fill(value) if isinstance(value, str) else value
+
+
+def _owner(doing: Doing) -> int | None:
+    wanted = str(doing.settings.get("owner") or NOBODY)
+    if wanted == OWNER:
+        return doing.record.get("owner_id")
+    return int(wanted) if wanted.isdigit() else None
+
+
+def _create(kind: str, pairs: Sequence[tuple[Doing, dict[str, Any]]]) -> list[int]:
+    """Ids in order. All of them are of one workflow and depth."""
+    first = pairs[0][0]
+    more: dict[str, Any] = {"by": first.by, "cause": first.cause, "depth": first.depth + 1, "at": first.now}
+    values = [given for _doing, given in pairs]
+    match kind:
+        case "ticket":
+            made = tickets.create_many([_ticket(doing, given) for doing, given in pairs], **more)
+            return [one.id for one in made]
+        case "contact":
+            return _contacts(values, more)
+        case "company":
+            ids = companies.create_many(
+                [(str(given["name"]), str(given.get("domain") or "")) for given in values], **more
+            )
+            _complete("company", dict(zip(ids, values, strict=True)), ("name", "domain"), more)
+            return ids
+    return [one.id for one in objects.create_many(kind, [NewRecord(given) for given in values], **more)]
+
+
+def _ticket(doing: Doing, given: Mapping[str, Any]) -> NewTicket:
+    values = tickets.checked("ticket", given)
+    stored = {prop.column for prop in properties_of("ticket").values() if prop.column}
+    own = {name: value for name, value in values.items() if name not in stored}
+    facts = {name: value for name, value in values.items() if name in stored - _KNOWN}
+    contact, company = doing.record.get("contact") or {}, doing.record.get("company") or {}
+    is_linked = bool(doing.settings.get("link", True))
+    return NewTicket(
+        **{name: value for name, value in values.items() if name in _KNOWN},
+        contact_id=contact.get("id") if is_linked else None, company_id=company.get("id") if is_linked else None,
+        source_type="MANUAL", properties={name: store.plain(value) for name, value in own.items() if value not in (None, [])}, facts=facts,
+    )  # fmt: skip
+
+
+def _contacts(values: Sequence[Mapping[str, Any]], more: Mapping[str, Any]) -> list[int]:
+    """New ones, or those that have the addresses already; who is known keeps what is known of them."""
+    emails = [contacts.address(str(given["email"])) for given in values]
+    known = contacts.ids_of(emails)
+    ids = contacts.upsert_many([Person(email) for email in emails], **more)
+    new = {ids[email]: given for email, given in zip(emails, values, strict=True) if email not in known}
+    _complete("contact", new, ("email",), more)
+    return [ids[email] for email in emails]
+
+
+def _complete(
+    kind: str, values: Mapping[int, Mapping[str, Any]], done: Sequence[str], more: Mapping[str, Any]
+) -> None:
+    changes = []
+    for record_id, given in values.items():
+        rest = {name: value for name, value in given.items() if name not in done}
+        if rest:
+            changes.append(Change(record_id, tickets.checked(kind, rest)))
+    store.change_many(kind, changes, **more)
+
+
+def _link_all(kind: str, group: Sequence[Doing], ids: Sequence[int]) -> None:
+    """To the records at the step, where their kinds can be linked and it is wanted."""
+    links = [
+        (doing.object_type, doing.record_id, kind, made)
+        for doing, made in zip(group, ids, strict=True)
+        if doing.settings.get("link", True)
+        and kind in kinds.linkable(doing.object_type)
+        and (doing.object_type, doing.record_id) != (kind, made)
+    ]
+    associations.link_many(links, group[0].now)

@@ -1,0 +1,596 @@
+"""What holds for every action, and what those on records do."""
+
+from datetime import UTC, datetime
+
+import pytest
+from django.apps import apps
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from deskhand.automation import templates, tokens
+from deskhand.automation.actions import reading
+from deskhand.automation.actions.forms import Input, Setting
+from deskhand.automation.actions.registry import ACTIONS
+from deskhand.automation.models import StepStatus
+from deskhand.automation.tests.doing import do, doings
+from deskhand.crm.pipelines import pipelines
+from deskhand.crm.pipelines.pipelines import CLOSED, OPEN, NewStage
+from deskhand.crm.records import associations, objects
+from deskhand.crm.records.models import Company, Contact, Deal, Task, Ticket
+from deskhand.crm.schema import properties
+from deskhand.crm.schema.types import Kind
+from deskhand.desk.models import Message
+from deskhand.events.models import EventRow
+from deskhand.events.types import SYSTEM
+from deskhand.kernel import clock
+from deskhand.kernel.errors import Invalid
+from deskhand.routing import assign, availability, explain, queries
+from deskhand.routing.models import Decision
+from deskhand.routing.types import Status
+
+DONE, SKIPPED, FAILED = StepStatus.SUCCEEDED, StepStatus.SKIPPED, StepStatus.FAILED
+
+
+def settings_of(kind, world):
+    """Whole settings of an action on tickets."""
+    return {
+        "create_task": {"title": "Call {{ contact.first_name }}", "due": "day", "due_days": 2, "due_time": "10:30", "assignee": "owner"},
+        "set_property": {"property": "hs_ticket_priority", "how": "set", "value": "HIGH", "on": "record"},
+        "create_note": {"text": "Look at {{ ticket.subject }}"},
+        "create_record": {"record_type": "ticket", "value_subject": "Again: {{ ticket.subject }}", "owner": "nobody", "also": [], "link": True},
+        "rotate_owner": {"users": [world.grace.pk], "teams": [], "strategy": "ROUND_ROBIN", "property": "hubspot_owner_id", "overwrite": True},
+        "create_association": {"to": "company", "by": "name", "value": "Fjällbo"},
+        "remove_association": {"to": "company"},
+        "format_data": {"function": "upper", "value": "{{ ticket.subject }}"},
+        "delete_contact": {},
+    }[kind]  # fmt: skip
+
+
+ON_RECORDS = (
+    "create_task", "set_property", "create_note", "create_record", "rotate_owner", "create_association", "remove_association",
+    "format_data", "delete_contact",
+)  # fmt: skip
+
+
+# ── every action ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("kind", ACTIONS)
+def test_every_action_has_a_look_and_fields_with_names(world, kind):
+    templates.ensure_defaults(world.account.pk)
+    action = ACTIONS[kind]
+    object_type = next(iter(action.object_types or ["ticket"]))
+    form = reading.form_of(action, reading.around(object_type), {})
+
+    assert action.kind == kind
+    assert all(str(text) for text in (action.label, action.about, action.icon, action.tone))
+    assert all(one.label or one.input is Input.HIDDEN for one in form)
+    assert len({one.name for one in form}) == len(form)
+    assert not {one.name for one in form} & {"kind", "after", "revision", "redraw", "url"} - {"url"}
+    for one in form:
+        if one.only_if:
+            assert one.only_if[0] in {other.name for other in form}
+
+
+@pytest.mark.parametrize("kind", [kind for kind in ON_RECORDS if kind != "delete_contact"])
+def test_settings_come_back_from_their_own_form(world, kind):
+    action, around = ACTIONS[kind], reading.around("ticket")
+    given = settings_of(kind, world) | {"object_type": "ticket"}
+
+    typed = reading.settings_typed(action, around, given)
+    read = reading.read(reading.form_of(action, around, typed), typed)
+
+    assert {name: read[name] for name in given if name in read} == {
+        n: v for n, v in given.items() if n in read
+    }
+    assert action.problems(read) == []
+    assert action.summary(read)
+    assert set(given) - {"object_type"} <= set(read)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in ACTIONS if kind != "delete_contact"])
+def test_empty_settings_are_a_problem(world, kind):
+    assert ACTIONS[kind].problems({})
+
+
+@pytest.mark.parametrize("kind", ON_RECORDS)
+def test_a_rehearsal_tells_what_would_happen_and_writes_nothing(world, kind):
+    contact = world.contact()
+    Company.objects.create(account_id=world.account.pk, name="Fjällbo", sort_key="fjallbo", created_at=clock.now(), updated_at=clock.now(), created_by_kind="system")  # fmt: skip
+    ticket = world.ticket(contact_id=contact.pk, channel_account_id=world.channel.pk)
+    object_type, pk = ("contact", contact.pk) if kind == "delete_contact" else ("ticket", ticket.pk)
+    before = counted()
+    version = Ticket.objects.get(pk=ticket.pk).version
+
+    batch = doings(world.account.pk, kind, settings_of(kind, world), [pk], object_type)
+    rehearsed = ACTIONS[kind].rehearse(batch)
+
+    assert counted() == before
+    assert Ticket.objects.get(pk=ticket.pk).version == version
+    ran = ACTIONS[kind].run(batch)
+    assert [(one.status, one.message) for one in ran] == [(one.status, one.message) for one in rehearsed]
+
+
+def counted():
+    return {model._meta.label: model.objects.count() for model in apps.get_models()}
+
+
+@pytest.mark.parametrize("kind", [k for k in ON_RECORDS if k not in ("delete_contact", "format_data")])
+def test_an_action_asks_as_often_for_many_as_for_few(world, kind):
+    contact = world.contact()
+    few = [
+        world.ticket(f"A{n}", contact_id=contact.pk, channel_account_id=world.channel.pk).pk for n in range(2)
+    ]
+    many = [
+        world.ticket(f"B{n}", contact_id=contact.pk, channel_account_id=world.channel.pk).pk for n in range(9)
+    ]
+    if kind == "create_note":  # conversations that there are
+        do(world.account.pk, kind, settings_of(kind, world), few + many, first=100)
+    asked = []
+    for ids, first in ((few[:1], 1), (few, 20), (many, 40)):
+        batch = doings(world.account.pk, kind, settings_of(kind, world), ids, first=first)
+        with CaptureQueriesContext(connection) as queries_:
+            ACTIONS[kind].run(batch)
+        asked.append(len(queries_))
+
+    assert asked[2] <= asked[1]
+
+
+# ── reading forms ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_field_refuses_what_it_can_not_be_and_names_itself(world):
+    refused = [
+        (Setting("a", "A", Input.NUMBER, at_least=2), ["1"]), (Setting("a", "A", Input.NUMBER), ["x"]),
+        (Setting("a", "A", Input.CHOICE), ["gone"]), (Setting("a", "A", Input.USERS), [str(10**9)]),
+        (Setting("a", "A", required=True), [" "]), (Setting("a", "A", takes_tokens=True), ["{{ ticket."]),
+        (Setting("a", "A", Input.TIME), ["25:00"]), (Setting("a", "A", at_most=3), ["long"]), (Setting("a", "A", Input.CONDITION), ["{"]),
+    ]  # fmt: skip
+    for setting, typed in refused:
+        with pytest.raises(Invalid) as refusal:
+            reading.read([setting], {"a": typed})
+        assert refusal.value.field == "a"
+
+
+def test_spans_and_pairs_are_typed_in_parts():
+    form = (Setting("wait", "Wait", Input.SPAN), Setting("sent", "Sent", Input.PAIRS))
+    typed = {
+        "wait_days": ["1"],
+        "wait_minutes": ["5"],
+        "sent_name": ["a", "", "b"],
+        "sent_value": ["1", "", "2"],
+    }
+
+    settings = reading.read(form, typed)
+
+    assert settings == {"wait": 1445, "sent": [{"name": "a", "value": "1"}, {"name": "b", "value": "2"}]}
+    again = reading.typed_of(form, settings)
+    assert (again["wait_days"], again["wait_hours"], again["sent_value"]) == (["1"], [], ["1", "2"])
+
+
+def test_what_is_not_asked_for_is_not_kept():
+    form = (
+        Setting("how", "How", default="a"),
+        Setting("more", "More", required=True, only_if=("how", ("b",))),
+    )
+
+    assert reading.read(form, {"how": ["a"], "more": ["x"]}) == {"how": "a"}
+    with pytest.raises(Invalid):
+        reading.read(form, {"how": ["b"]})
+
+
+# ── tokens ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_tokens_name_the_record_who_is_around_it_and_earlier_steps_R_MAIL_11(world):
+    contact = world.contact()
+    properties.create("contact", "club", "Club", Kind.TEXT)
+    tickets_ = world.ticket(contact_id=contact.pk, priority="HIGH", owner_id=world.grace.pk)
+    do(
+        world.account.pk,
+        "set_property",
+        {"on": "contact", "property": "club", "value": "Rowing"},
+        [tickets_.pk],
+    )
+    text = (
+        "{{ ticket.priority }}/{{ ticket.status }}/{{ contact.first_name }}/{{ contact.club }}/{{ owner.name }}/{{ step_2.task_id }}"
+        "/{{ company.name | default: 'nobody' }}/{{ ticket.nonsense }}{{ nonsense.at_all }}/{{ ticket.hubspot_owner_id }}"
+    )
+
+    [one] = doings(
+        world.account.pk, "create_note", {"text": text}, [tickets_.pk], outputs={"2": {"task_id": 12}}
+    )
+
+    assert one.fill(text) == f"High/New/Astrid/Rowing/{world.grace.name}/12/nobody//{world.grace.name}"
+    assert {"contact.club", "ticket.hs_resolution", "company.domain"} <= set(tokens.offered("ticket"))
+
+
+def test_tokens_of_other_kinds_of_records(world):
+    contact = world.contact()
+    deal = objects.create("deal", {"dealname": "Boat", "amount": 5}, by=SYSTEM).id
+    associations.connect("deal", deal, "contact", contact.pk, by=SYSTEM)
+
+    [one] = doings(world.account.pk, "format_data", {"value": "{{ x }}"}, [deal], "deal")
+
+    assert (
+        one.fill("{{ deal.name }} {{ deal.amount }} {{ contact.email }} {{ record.dealname }}")
+        == "Boat 5 astrid@fjallbo.example Boat"
+    )
+    assert "deal.amount" in tokens.offered("deal")
+
+
+# ── set property ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def deal(world):
+    properties.create(
+        "deal",
+        "colours",
+        "Colors",
+        Kind.MULTI,
+        options=[{"value": one, "label": one} for one in ("red", "blue")],
+    )
+    return objects.create("deal", {"dealname": "Boat", "amount": 5, "colours": ["red"]}, by=SYSTEM).id
+
+
+@pytest.mark.parametrize(
+    ("settings", "name", "value"),
+    [
+        ({"property": "amount", "how": "increase", "value": 2}, "amount", 7),
+        ({"property": "amount", "how": "decrease", "value": 6}, "amount", -1),
+        ({"property": "amount", "how": "clear"}, "amount", None),
+        ({"property": "colours", "how": "append", "value": ["blue", "red"]}, "colours", ["red", "blue"]),
+        ({"property": "colours", "how": "remove", "value": ["red"]}, "colours", None),
+        ({"property": "description", "how": "copy", "from": "deal.amount"}, "description", "5"),
+        ({"property": "description", "value": "{{ deal.name }}s"}, "description", "Boats"),
+        ({"property": "amount", "how": "copy", "from": "step_1.result"}, "amount", 12),
+    ],
+)  # fmt: skip
+def test_a_property_is_set_counted_copied_and_cleared(world, deal, settings, name, value):
+    [done] = do(world.account.pk, "set_property", settings, [deal], "deal", outputs={"1": {"result": "12"}})
+
+    assert done.status is DONE, done.message
+    assert Deal.objects.get(pk=deal).properties.get(name) in (value, value or [])
+
+
+def test_a_date_is_set_to_when_the_step_runs(world, deal):
+    now = datetime(2026, 11, 16, 12, tzinfo=UTC)
+    settings = {"property": "closedate", "how": "now", "span": 1440, "direction": "after"}
+
+    do(world.account.pk, "set_property", settings, [deal], "deal", now=now)
+
+    assert Deal.objects.get(pk=deal).properties["closedate"].startswith("2026-11-17T12:00")
+
+
+def test_linked_records_are_set_all_or_the_first_and_two_counts_add_up(world):
+    one, other = world.contact(), world.contact("b@x.example", "Bo")
+    properties.create("contact", "visits", "Visits", Kind.NUMBER)
+    first, second = world.ticket("A", contact_id=one.pk), world.ticket("B", contact_id=one.pk)
+    associations.connect("ticket", first.pk, "contact", other.pk, by=SYSTEM)
+    count = {"on": "contact", "property": "visits", "how": "increase", "value": 1}
+
+    do(world.account.pk, "set_property", count | {"which": "all"}, [first.pk, second.pk])
+    do(world.account.pk, "set_property", count | {"which": "first"}, [first.pk])
+
+    visits = {row.pk: row.properties.get("visits") for row in Contact.objects.all()}
+    assert visits == {one.pk: 3, other.pk: 1}
+    [nothing] = do(world.account.pk, "set_property", count | {"on": "deal", "property": "amount"}, [first.pk])
+    assert nothing.status is SKIPPED
+
+
+def test_a_status_of_another_pipeline_takes_the_ticket_there_in_one_write_R_PIPE_11(world):
+    made = pipelines.create(
+        world.account.pk, "ticket", "Claims", [NewStage("Claimed", OPEN), NewStage("Paid", CLOSED)], by=SYSTEM
+    )
+    stage = made.stages.get(label="Claimed").pk
+    ticket = world.ticket()
+
+    do(world.account.pk, "set_property", {"property": "hs_pipeline_stage", "value": stage}, [ticket.pk])
+
+    ticket.refresh_from_db()
+    assert (ticket.pipeline_id, ticket.stage_id) == (made.pk, stage)
+    assert EventRow.objects.filter(kind="ticket.moved", object_id=ticket.pk).count() == 1
+
+
+def test_somebody_without_a_seat_gets_nothing_R_WFA_9(world):
+    ticket = world.ticket()
+
+    [done] = do(
+        world.account.pk,
+        "set_property",
+        {"property": "hubspot_owner_id", "value": world.nils.pk},
+        [ticket.pk],
+    )
+
+    assert done.status is FAILED
+    assert Ticket.objects.get(pk=ticket.pk).owner_id is None
+
+
+def test_a_copy_offers_only_what_fits(world):
+    form = reading.form_of(
+        ACTIONS["set_property"], reading.around("deal"), {"property": ["amount"], "how": ["copy"]}
+    )
+
+    offered = {option.value for one in form if one.name == "from" for option in one.options}
+
+    assert "contact.firstname" in offered  # a text that may be a number
+    assert not offered & {"deal.amount", "deal.dealtype", "deal.closedate"}
+
+
+# ── create task, note, record ────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("settings", "due"),
+    [
+        ({"due_in_minutes": 90}, datetime(2026, 11, 20, 13, 30, tzinfo=UTC)),
+        ({"due": "day", "due_days": 1, "due_time": "08:15"}, datetime(2026, 11, 21, 8, 15, tzinfo=UTC)),
+        ({"due": "day", "due_days": 1, "due_time": "08:15", "due_working": True}, datetime(2026, 11, 23, 8, 15, tzinfo=UTC)),
+        ({"due": "never", "due_in_minutes": 90}, None),
+    ],
+)  # fmt: skip
+def test_a_task_is_due_as_it_says_and_tells_its_id_R_WFA_8(world, settings, due):
+    world.account.zone = "UTC"
+    world.account.save()
+    ticket = world.ticket(owner_id=world.grace.pk)
+    given = {"title": "Call", "task_type": "CALL", "priority": "HIGH", "assignee": "owner", **settings}
+
+    [done] = do(
+        world.account.pk, "create_task", given, [ticket.pk], now=datetime(2026, 11, 20, 12, tzinfo=UTC)
+    )
+
+    task = Task.objects.get()
+    assert (task.due_at, task.kind, task.priority, task.assignee_id) == (due, "CALL", "HIGH", world.grace.pk)
+    assert done.outputs == {"task_id": task.pk}
+
+
+def test_a_note_stands_in_the_conversation_and_says_who_wrote_it(world):
+    ticket = world.ticket(channel_account_id=world.channel.pk)
+
+    do(world.account.pk, "create_note", {"text": "Look: {{ ticket.subject }}"}, [ticket.pk])
+
+    note = Message.objects.get(ticket_id=ticket.pk)
+    assert (note.kind, note.direction, note.text) == ("COMMENT", "NONE", "Look: Refund still missing")
+    assert (note.actor_kind, note.actor_id, note.cause["workflow_id"]) == ("workflow", 7, 7)
+
+
+def test_t_wf_11_a_new_record_names_the_workflow_that_made_it_and_its_depth(world):
+    """R-EXEC-20: so enrolment can keep it out of the same workflow."""
+    contact = world.contact()
+    ticket = world.ticket(contact_id=contact.pk)
+    settings = {"record_type": "ticket", "value_subject": "Again: {{ ticket.subject }}", "link": True, "also": ["hs_ticket_priority"],
+                "value_hs_ticket_priority": "LOW", "stage": world.stage("Waiting on us")}  # fmt: skip
+
+    [done] = do(world.account.pk, "create_record", settings, [ticket.pk], depth=3)
+
+    made = Ticket.objects.get(pk=done.outputs["record_id"])
+    assert (made.subject, made.priority, made.contact_id) == (
+        "Again: Refund still missing",
+        "LOW",
+        contact.pk,
+    )
+    assert made.stage_id == world.stage("Waiting on us")
+    assert associations.linked_ids("ticket", [made.pk], "ticket") == {made.pk: [ticket.pk]}
+    event = EventRow.objects.get(kind="ticket.created", object_id=made.pk)
+    assert (event.cause["workflow_id"], event.depth, event.actor_kind) == (7, 4, "workflow")
+
+
+@pytest.mark.parametrize(
+    ("settings", "model", "field", "value"),
+    [
+        ({"record_type": "deal", "value_dealname": "Boat", "also": ["amount"], "value_amount": 7}, Deal, "name", "Boat"),
+        ({"record_type": "company", "value_name": "Fjällbo", "also": ["city"], "value_city": "Bø"}, Company, "name", "Fjällbo"),
+        ({"record_type": "contact", "value_email": "Bo@x.example", "also": ["firstname"], "value_firstname": "Bo"}, Contact, "first_name", "Bo"),
+    ],
+)  # fmt: skip
+def test_records_of_every_kind_are_made_and_linked(world, settings, model, field, value):
+    ticket = world.ticket()
+
+    [done] = do(world.account.pk, "create_record", {**settings, "link": True}, [ticket.pk])
+
+    made = model.objects.get(pk=done.outputs["record_id"])
+    assert getattr(made, field) == value
+    assert associations.linked_ids("ticket", [ticket.pk], settings["record_type"])[ticket.pk] == [made.pk]
+
+
+def test_a_record_without_what_it_needs_fails_alone(world):
+    one, other = world.ticket("A"), world.ticket("B", category="BILLING_ISSUE")
+    settings = {"record_type": "deal", "value_dealname": "{{ ticket.category }}"}
+
+    done = do(world.account.pk, "create_record", settings, [one.pk, other.pk])
+
+    assert [answer.status for answer in done] == [FAILED, DONE]
+    assert Deal.objects.get().name == "Billing issue"
+
+
+# ── links, deleting, formatting ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_records_are_linked_by_a_value_and_parted_again(world):
+    contact = world.contact()
+    ticket = world.ticket()
+    link = {"to": "contact", "by": "email", "value": "ASTRID@fjallbo.example"}
+
+    done = [
+        do(world.account.pk, "create_association", given, [ticket.pk])[0]
+        for given in (link, link, link | {"value": "x"})
+    ]
+    linked = associations.linked_ids("ticket", [ticket.pk], "contact")
+    parted = [
+        do(world.account.pk, "remove_association", {"to": "contact"}, [ticket.pk])[0].status
+        for _twice in range(2)
+    ]
+
+    assert linked == {ticket.pk: [contact.pk]}
+    assert [one.status for one in done] == [DONE, DONE, SKIPPED]
+    assert parted == [DONE, SKIPPED]
+    kinds = list(
+        EventRow.objects.filter(kind__in=("ticket.linked", "ticket.unlinked"))
+        .order_by("id")
+        .values_list("kind", "depth")
+    )
+    assert kinds == [("ticket.linked", 1), ("ticket.unlinked", 1)]
+
+
+def test_the_requester_stays_when_contacts_are_parted(world):
+    one, other = world.contact(), world.contact("b@x.example", "Bo")
+    ticket = world.ticket(contact_id=one.pk)
+    associations.connect("ticket", ticket.pk, "contact", other.pk, by=SYSTEM)
+
+    do(world.account.pk, "remove_association", {"to": "contact"}, [ticket.pk])
+
+    assert associations.linked_ids("ticket", [ticket.pk], "contact") == {ticket.pk: [one.pk]}
+
+
+def test_a_contact_is_deleted_once_and_says_by_whom(world):
+    contact = world.contact()
+
+    done = [do(world.account.pk, "delete_contact", {}, [contact.pk], "contact")[0]]
+
+    assert Contact.objects.get(pk=contact.pk).archived_at is not None
+    assert done[0].status is DONE
+    assert EventRow.objects.get(kind="contact.archived").cause["workflow_id"] == 7
+    assert ACTIONS["delete_contact"].is_destructive
+
+
+@pytest.mark.parametrize(
+    ("settings", "result"),
+    [
+        ({"function": "upper", "value": "{{ ticket.subject }}"}, "REFUND STILL MISSING"),
+        ({"function": "capitalize", "value": "anna maria"}, "Anna Maria"), ({"function": "cut", "value": "abcdef", "first": "3"}, "abc"),
+        ({"function": "replace", "value": "a-b", "first": "-", "second": " "}, "a b"), ({"function": "after", "value": "a@b.c", "first": "@"}, "b.c"),
+        ({"function": "digits", "value": "No. 4711"}, "4711"), ({"function": "divide", "value": "1", "first": "3"}, "0.33333333"),
+        ({"function": "add", "value": "0,1", "first": "0.2"}, "0.3"), ({"function": "round", "value": "2.345", "first": "2"}, "2.35"),
+        ({"function": "later", "value": "2026-11-30", "first": "2"}, "2026-12-02"),
+        ({"function": "until", "value": "2026-11-21", "first": "2026-12-24"}, "33"),
+        ({"function": "written", "value": "2026-11-21", "first": "%d.%m.%Y"}, "21.11.2026"),
+    ],
+)  # fmt: skip
+def test_data_is_formatted_for_later_steps(world, settings, result):
+    ticket = world.ticket()
+
+    [done] = do(world.account.pk, "format_data", settings, [ticket.pk])
+
+    assert done.outputs == {"result": result}
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"function": "divide", "value": "1", "first": "0"}, {"function": "add", "value": "x", "first": "1"}, {"function": "later", "value": "soon", "first": "1"}],
+)  # fmt: skip
+def test_what_can_not_be_formatted_fails_with_words(world, settings):
+    [done] = do(world.account.pk, "format_data", settings, [world.ticket().pk])
+
+    assert done.status is FAILED
+    assert done.message
+
+
+# ── rotating ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_tickets_go_round_and_each_choice_is_kept_and_explained_R_ROT_1_R_ROT_2_R_ROT_3(world):
+    people = [world.ada.pk, world.grace.pk]
+    settings = {"users": people, "strategy": "ROUND_ROBIN"}
+    ids = [world.ticket(f"T{n}").pk for n in range(3)]
+
+    first = do(world.account.pk, "rotate_owner", settings, ids[:2])
+    [third] = do(world.account.pk, "rotate_owner", settings, ids[2:], first=9)
+
+    owners = [Ticket.objects.get(pk=pk).owner_id for pk in ids]
+    assert owners == [world.ada.pk, world.grace.pk, world.ada.pk]
+    assert [one.outputs["outcome"] for one in (*first, third)] == ["assigned"] * 3
+    decision = queries.decision_for_ticket(world.account.pk, ids[2])
+    assert "whose turn it was" in explain.explain(decision).headline
+    replayed = explain.replay(decision)
+    assert replayed.chosen.user_id == world.ada.pk
+
+
+def test_who_has_the_fewest_open_tickets_is_next_R_ROT_3(world):
+    world.ticket("Busy", owner_id=world.ada.pk)
+    assign.loads.reconcile(world.account.pk, list(Ticket.objects.values_list("pk", flat=True)), clock.now())
+    ids = [world.ticket(f"T{n}").pk for n in range(3)]
+
+    do(
+        world.account.pk,
+        "rotate_owner",
+        {"users": [world.ada.pk, world.grace.pk], "strategy": "LOAD_BALANCED"},
+        ids,
+    )
+
+    owners = [Ticket.objects.get(pk=pk).owner_id for pk in ids]
+    assert owners.count(world.grace.pk) == 2
+
+
+def test_nobody_eligible_leaves_the_owner_and_says_why_R_ROT_4_R_ROT_9_R_ROT_10(world):
+    ticket = world.ticket(owner_id=world.ada.pk)
+
+    [done] = do(world.account.pk, "rotate_owner", {"users": [world.nils.pk]}, [ticket.pk])
+
+    assert (done.status, done.outputs) == (SKIPPED, {"outcome": "nobody", "user": ""})
+    assert "has no seat" in done.message
+    assert Ticket.objects.get(pk=ticket.pk).owner_id == world.ada.pk
+    assert world.nils.pk not in [int(one.value) for one in _users_offered()]
+
+
+def _users_offered():
+    form = reading.form_of(ACTIONS["rotate_owner"], reading.around("ticket"), {})
+    return next(one.options for one in form if one.name == "users")
+
+
+def test_only_who_is_there_is_asked_if_the_box_says_so_R_ROT_7(world):
+    now = clock.now()
+    availability.set_by_hand(world.account.pk, world.grace.pk, Status.AVAILABLE, by=SYSTEM, now=now)
+    settings = {"users": [world.ada.pk, world.grace.pk], "strategy": "ROUND_ROBIN"}
+    one, other = world.ticket("A"), world.ticket("B")
+
+    do(world.account.pk, "rotate_owner", settings | {"only_available": True}, [one.pk])
+    do(world.account.pk, "rotate_owner", settings, [other.pk], first=5)
+
+    assert Ticket.objects.get(pk=one.pk).owner_id == world.grace.pk
+    assert Ticket.objects.get(pk=other.pk).owner_id == world.ada.pk
+
+
+def test_an_owner_is_kept_if_asked_R_ROT_8(world):
+    ticket = world.ticket(owner_id=world.ada.pk)
+
+    [done] = do(
+        world.account.pk, "rotate_owner", {"users": [world.grace.pk], "overwrite": False}, [ticket.pk]
+    )
+    assert done.outputs["outcome"] == "kept"
+    do(world.account.pk, "rotate_owner", {"users": [world.grace.pk]}, [ticket.pk])
+
+    assert Ticket.objects.get(pk=ticket.pk).owner_id == world.grace.pk
+    assert Decision.objects.filter(ticket_id=ticket.pk).count() == 1
+
+
+def test_teams_give_their_main_members_only_R_ROT_5(world):
+    from deskhand.accounts.models import TeamMember
+
+    ticket = world.ticket()
+    mains = set(TeamMember.objects.filter(team=world.team, is_main=True).values_list("user_id", flat=True))
+
+    do(world.account.pk, "rotate_owner", {"teams": [world.team.pk], "strategy": "RANDOM"}, [ticket.pk])
+
+    assert Ticket.objects.get(pk=ticket.pk).owner_id in mains
+
+
+def test_deals_and_own_properties_for_users_are_rotated_too_R_ROT_1(world):
+    properties.create("deal", "helper", "Helper", Kind.REF)
+    ids = [objects.create("deal", {"dealname": f"D{n}"}, by=SYSTEM).id for n in range(2)]
+    among = {"users": [world.ada.pk, world.grace.pk]}
+
+    do(world.account.pk, "rotate_owner", {**among, "strategy": "LOAD_BALANCED"}, ids, "deal")
+    do(
+        world.account.pk,
+        "rotate_owner",
+        {**among, "property": "helper", "strategy": "ROUND_ROBIN"},
+        ids,
+        "deal",
+        first=7,
+    )
+
+    deals = list(Deal.objects.order_by("pk"))
+    assert {one.owner_id for one in deals} == {world.ada.pk, world.grace.pk}
+    assert [one.properties["helper"] for one in deals] == [world.ada.pk, world.grace.pk]
+    assert not Decision.objects.exists()
