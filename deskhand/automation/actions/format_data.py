@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal, DivisionByZero, InvalidOperation
 from typing import Any
 
@@ -20,7 +20,7 @@ from deskhand.kernel.errors import Invalid
 LONGEST = 65_536
 #: Ways of writing a date, and what they look like.
 WAYS = tuple(
-    Option(way, datetime(2026, 11, 21, 9, 30).strftime(way))
+    Option(way, datetime(2026, 11, 21, 9, 30, tzinfo=UTC).strftime(way))
     for way in ("%d.%m.%Y", "%Y-%m-%d", "%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y %H:%M", "%Y-%m-%d %H:%M")
 )
 _PLACES = 8

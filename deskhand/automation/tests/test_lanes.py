@@ -185,13 +185,20 @@ def test_what_can_not_work_can_not_be_switched_on_R_EDIT_6(world, new, chain, br
     assert not Workflow.objects.get().is_on
 
 
+MAILS = ("send_email", "internal_email")
+
+
 def test_t_act_10_starter_offers_mail_and_notification_only(world):
     world.account.plan = Plan.STARTER
-    assert lanes.offered(world.account) == ("send_email", "internal_email")
+    assert lanes.offered(world.account) == MAILS
     world.account.plan = Plan.PROFESSIONAL
-    assert set(lanes.offered(world.account)) == {*ACTIONS, lanes.DELAY} - {"send_webhook", "post_to_chat"}
+    assert {*MAILS, "create_task", "set_property", "rotate_owner", lanes.DELAY} <= set(
+        lanes.offered(world.account)
+    )
+    assert not {"send_webhook", "format_data", "delete_contact"} & set(lanes.offered(world.account))
     world.account.plan = Plan.EVERYTHING
-    assert set(lanes.offered(world.account)) == {*ACTIONS, lanes.DELAY}
+    on_tickets = {k for k, one in ACTIONS.items() if one.object_types is None or "ticket" in one.object_types}
+    assert set(lanes.offered(world.account)) == {*on_tickets, lanes.DELAY}
     world.account.plan = Plan.FREE
     assert lanes.offered(world.account) == ()
 
