@@ -24,6 +24,7 @@ from deskhand.automation.actions.types import (
     failed,
     here,
 )
+from deskhand.automation.engine.loops import Touches
 from deskhand.crm.records import associations, companies, contacts, objects, store, tickets
 from deskhand.crm.records.checking import required_of
 from deskhand.crm.records.contacts import Person
@@ -102,6 +103,9 @@ class CreateRecord(Action):
 
     def outputs(self, settings: Mapping[str, Any]) -> Sequence[Output]:
         return (Output("record_id", _("ID of the new record")),)
+
+    def touches(self, object_type: str, settings: Mapping[str, Any]) -> Touches:
+        return Touches(creates=frozenset({str(settings.get("record_type") or "")}))
 
     def meets(self, settings: Mapping[str, Any]) -> bool:
         return True
