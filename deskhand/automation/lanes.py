@@ -27,9 +27,13 @@ from deskhand.automation.engine.definition import (
     Edge,
     EventMatch,
     ForAmount,
+    IfThen,
+    RandomSplit,
     Reenrollment,
     Step,
+    ValueEquals,
     WhenEvent,
+    edges_of,
 )
 from deskhand.automation.engine.edit import Place
 from deskhand.automation.models import Enrollment, StepComment, StepLog, StepStatus, Workflow
@@ -44,6 +48,7 @@ from deskhand.kernel.errors import Conflict, Invalid, NotFound
 
 DELAY = "delay"
 STAGE_GONE = "Its status was deleted."
+NOT_CHAT = Filter("source_type", Kind.ENUM, Operator.NONE_OF, ("CHAT",))  # Messenger comes as chat, too
 
 
 def stage_property(object_type: str) -> str:
@@ -71,6 +76,8 @@ class Lane:
     has_branches: bool
     every_time: bool
     failures: int  # steps that failed in the last 30 days
+    branches: tuple[tuple[str, int], ...] = ()  # where the way forks: names, and how many steps each has
+    leaves_out_chat: bool | None = None  # None: its trigger was changed, or has nothing of the kind
 
     @property
     def is_on(self) -> bool:
@@ -192,8 +199,41 @@ def _lane(
         for s in chain
     )
     return Lane(
-        stage_id, workflow, steps, has_branches, definition.reenrollment.is_on, failures.get(workflow.pk, 0)
+        stage_id, workflow, steps, has_branches, definition.reenrollment.is_on, failures.get(workflow.pk, 0),
+        _branches(definition, chain[-1]) if has_branches else (), _leaves_out_chat(definition),
+    )  # fmt: skip
+
+
+def _branches(definition: Definition, fork: Step) -> tuple[tuple[str, int], ...]:
+    """The name of each way from here, as far as it has one, and how many steps are on it."""
+    return tuple(
+        (_way_name(fork, slot), _count_from(definition, edge)) for slot, edge in edges_of(fork).items()
     )
+
+
+def _way_name(fork: Step, slot: str) -> str:
+    if slot.isdigit():
+        if isinstance(fork, IfThen):
+            return fork.branches[int(slot)].name
+        if isinstance(fork, RandomSplit):
+            return fork.parts[int(slot)].name
+        if isinstance(fork, ValueEquals):
+            return fork.cases[int(slot)].value
+    return fork.default_name if isinstance(fork, IfThen) else ""
+
+
+def _count_from(definition: Definition, edge: Edge | None) -> int:
+    """How many steps lie on a way, those of its own forks too; jumps are not followed."""
+    if edge is None or edge.is_goto:
+        return 0
+    return 1 + sum(_count_from(definition, way) for way in edges_of(definition.by_id[edge.to]).values())
+
+
+def _leaves_out_chat(definition: Definition) -> bool | None:
+    trigger = definition.trigger
+    if definition.object_type != "ticket" or not isinstance(trigger, WhenEvent):
+        return None
+    return trigger.refine == NOT_CHAT if trigger.refine in (NOT_CHAT, None) else None
 
 
 def _chain(definition: Definition) -> tuple[list[Step], bool]:
@@ -389,6 +429,18 @@ def set_every_time(workflow: Workflow, on: bool, *, by: int) -> Workflow:
     return workflows.save(workflow, replace(definition, reenrollment=Reenrollment(on)), by=by)
 
 
+def leave_out_chat(workflow: Workflow, out: bool, *, by: int) -> Workflow:
+    """Whether tickets of live chat and Messenger stay out of a lane (R-ACT-30 to R-ACT-32).
+
+    Raises Conflict where its trigger says something else by now.
+    """
+    definition = workflows.definition_of(workflow)
+    if _leaves_out_chat(definition) is None or not isinstance(definition.trigger, WhenEvent):
+        raise Conflict(_("The trigger of this workflow was changed. Change it there."))
+    trigger = replace(definition.trigger, refine=NOT_CHAT if out else None)
+    return workflows.save(workflow, replace(definition, trigger=trigger), by=by)
+
+
 def let_go_of_stages(account_id: int, stage_ids: Collection[int]) -> None:
     """The lanes of deleted stages are off and ask for a look (R-PIPE-10)."""
     Workflow.objects.filter(account_id=account_id, origin_stage_id__in=stage_ids, archived_at=None).update(
@@ -419,9 +471,7 @@ def _create(object_type: str, stage_id: int, by: int) -> Workflow:
 def lane_trigger(object_type: str, stage_id: int) -> WhenEvent:
     """Reached the stage; tickets of live chat and Messenger are left out (R-ACT-30, R-ACT-32, R-OBJ-7)."""
     at_stage = Filter(stage_property(object_type), Kind.ENUM, Operator.ANY_OF, (str(stage_id),))
-    not_chat = (
-        Filter("source_type", Kind.ENUM, Operator.NONE_OF, ("CHAT",)) if object_type == "ticket" else None
-    )
+    not_chat = NOT_CHAT if object_type == "ticket" else None
     return WhenEvent(
         (EventMatch(f"{object_type}.created", at_stage), EventMatch(f"{object_type}.moved", at_stage)),
         not_chat,

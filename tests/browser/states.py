@@ -548,6 +548,23 @@ def pipelines(page: Page) -> None:
     page.goto("/settings/tickets/pipelines")
 
 
+def deals_board(page: Page) -> None:
+    page.goto("/records/deals/board")
+
+
+def deals_table(page: Page) -> None:
+    page.goto("/records/deals/table")
+
+
+def deal(page: Page) -> None:
+    deals_board(page)
+    page.goto(page.locator(".card-link").first.get_attribute("href") or "")
+
+
+def own_objects(page: Page) -> None:
+    page.goto("/settings/objects")
+
+
 def pipeline_rules(page: Page) -> None:
     statuses(page)
     page.get_by_role("link", name="Rules", exact=True).click()
@@ -882,6 +899,10 @@ STATES: dict[str, Step] = {
     "mail": mail,
     "statuses": statuses,
     "pipelines": pipelines,
+    "deals-board": deals_board,
+    "deals-table": deals_table,
+    "deal": deal,
+    "own-objects": own_objects,
     "pipeline-rules": pipeline_rules,
     "status-goes": status_goes,
     "ticket-setup": ticket_setup,

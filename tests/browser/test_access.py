@@ -17,7 +17,7 @@ from deskhand.accounts.models import User
 from deskhand.automation import comments, folders, lanes, templates
 from deskhand.automation.models import Enrollment, StepLog
 from deskhand.channels.email.models import EmailAccount
-from deskhand.crm.records import companies
+from deskhand.crm.records import companies, objects
 from deskhand.crm.records.models import Contact
 from deskhand.crm.segments import members as segment_members
 from deskhand.crm.segments import segments
@@ -139,6 +139,7 @@ def busy(office):
         lanes.add_step("ticket", new, "send_email", {"template": "ticket_received"}, by=by)
         lane = lanes.add_step("ticket", new, "create_task", {"title": LONG}, after="1", by=by)
         comments.add(lane, "2", "Is this still needed?", by=world.grace.pk)
+        objects.create("deal", {"dealname": LONG, "amount": "1234567"}, by=SYSTEM)
         lane.needs_review = f"Invalid: {LONG}"
         lane.save()
         run = Enrollment.objects.create(

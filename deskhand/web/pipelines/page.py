@@ -188,6 +188,8 @@ def _column(lane: Lane, stage: StageValue, pipeline: PipelineValue, account: Acc
         add_url=reverse("lane-step-new", args=place) if may_add else "", has_branches=lane.has_branches, exists=lane.workflow is not None,
         is_on=lane.is_on, every_time=lane.every_time, failures=lane.failures, needs_review=troubles.of_workflow(lane.workflow.needs_review if lane.workflow else ""),
         switch_url=reverse("lane-switch", args=place), every_time_url=reverse("lane-every-time", args=place),
+        branches=tuple((name or _("Otherwise"), count) for name, count in lane.branches), leaves_out_chat=lane.leaves_out_chat,
+        chat_url=reverse("lane-chat", args=place),
     )  # fmt: skip
 
 

@@ -90,6 +90,9 @@ class LaneColumn:
     needs_review: Trouble
     switch_url: str
     every_time_url: str
+    branches: tuple[tuple[str, int], ...] = ()
+    leaves_out_chat: bool | None = None
+    chat_url: str = ""
 
 
 @dataclass(frozen=True)

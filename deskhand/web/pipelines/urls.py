@@ -21,6 +21,7 @@ lane_step: list[URLPattern | URLResolver] = [
 lane: list[URLPattern | URLResolver] = [
     path("/switch", views.switch_lane, name="lane-switch"),
     path("/every-time", views.set_every_time, name="lane-every-time"),
+    path("/chat", views.set_chat, name="lane-chat"),
     path("/steps", views.add_step, name="lane-step-add"),
     path("/steps/new", views.new_step, name="lane-step-new"),
     path("/steps/<key:step_id>", include(lane_step)),

@@ -200,6 +200,15 @@ def set_every_time(request: AccountRequest, pipeline_id: int, stage_id: int) -> 
     return _lane(request, pipeline_id, stage_id)
 
 
+@require_POST
+def set_chat(request: AccountRequest, pipeline_id: int, stage_id: int) -> HttpResponse:
+    """Whether tickets of live chat and Messenger stay out (R-ACT-30, R-ACT-32)."""
+    pipeline = _allowed_pipeline(request, pipeline_id)
+    workflow = _workflow(pipeline, pages.stage_with(pipeline, stage_id))
+    lanes.leave_out_chat(workflow, request.POST.get("on") == "1", by=request.user.pk)
+    return _lane(request, pipeline_id, stage_id)
+
+
 # ── steps ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 

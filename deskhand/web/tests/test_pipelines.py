@@ -10,10 +10,15 @@ from deskhand.accounts import roles, teams, users
 from deskhand.accounts.models import Account, AuditEntry, Plan
 from deskhand.automation import lanes, templates, workflows
 from deskhand.automation.actions.registry import ACTIONS
+from deskhand.automation.engine import edit
+from deskhand.automation.engine.definition import Branch, IfThen
+from deskhand.automation.engine.edit import Place
 from deskhand.automation.models import Enrollment, MailTemplate, StepComment, StepLog, Workflow
+from deskhand.crm.filters.types import Filter, Operator
 from deskhand.crm.pipelines import pipelines
 from deskhand.crm.pipelines.models import Pipeline, StageState
 from deskhand.crm.pipelines.pipelines import NewStage
+from deskhand.crm.schema.types import Kind
 from deskhand.desk.models import ChannelAccount
 from deskhand.events.types import Actor
 from deskhand.kernel import clock
@@ -657,3 +662,30 @@ def test_a_mention_on_a_step_stands_in_the_bell(office, admin, place, chain, sig
 
     assert "mentioned you" in page
     assert f"/settings/pipelines/workflows/{chain.pk}" in page
+
+
+def test_the_chat_exclusion_is_seen_and_taken_away_on_the_lane_R_ACT_32(office, admin, place, chain):
+    assert "Leave out live chat and Messenger" in text(admin.get(url("automate", place[0])))
+
+    admin.post(url("lane-chat", *place), {"on": "0"})
+    with office.inside():
+        assert workflows.definition_of(lanes.lane_of(place[1], "ticket")).trigger.refine is None
+    admin.post(url("lane-chat", *place), {"on": "1"})
+
+    with office.inside():
+        assert workflows.definition_of(lanes.lane_of(place[1], "ticket")).trigger.refine == lanes.NOT_CHAT
+
+
+def test_branches_are_shown_with_how_many_steps_they_have_R_ACT_23(office, admin, place, chain):
+    when = Filter("hs_ticket_priority", Kind.ENUM, Operator.ANY_OF, ("HIGH",))
+    with office.inside() as world:
+        workflow = lanes.lane_of(place[1], "ticket")
+        fork = IfThen("", (Branch("Urgent ones", when),))
+        grown, _id = edit.insert(workflows.definition_of(workflow), fork, Place("3"))
+        workflows.save(workflow, grown, by=world.ada.pk)
+
+    page = text(admin.get(url("automate", place[0])))
+
+    assert "Urgent ones" in page
+    assert "Otherwise" in page
+    assert "0 steps" in page
