@@ -256,6 +256,7 @@ def test_no_page_that_links_lead_to_has_unmarked_texts(speaking, desk):
             "/settings/system",
             "/workflows",
             "/workflows/folders",
+            "/workflows/review",
             "/settings/users",
             "/mailbox",
             "/search?q=a",

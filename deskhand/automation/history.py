@@ -12,10 +12,11 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+from django.db.models import F
 from django.utils.translation import gettext as _
 
 from deskhand.accounts import policy
-from deskhand.accounts.types import Viewer
+from deskhand.accounts.types import Verb, Viewer
 from deskhand.automation.models import Enrollment, EnrollmentState, StepStatus, Workflow
 from deskhand.crm.records.tables import of_this_type, table_of
 from deskhand.kernel import clock
@@ -358,12 +359,25 @@ where account_id = %s and workflow_id = %s and at >= %s and status in ('SUCCEEDE
 # ── of one record ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def of_record(account_id: int, object_type: str, record_id: int, *, over: int = 5) -> list[Enrollment]:
-    """The runs of a record that are under way, then the last ones that are over."""
+def of_record(account_id: int, object_type: str, record_id: int, limit: int = 12) -> list[Enrollment]:
+    """The runs of a record that are under way, the latest first, then the last ones that are over. One query."""
     found = Enrollment.objects.filter(account_id=account_id, object_type=object_type, record_id=record_id)
-    found = found.select_related("workflow")
-    inside = list(found.exclude(state=EnrollmentState.ENDED).order_by("-id")[:50])
-    return [*inside, *found.filter(state=EnrollmentState.ENDED).order_by("-ended_at", "-id")[:over]]
+    return list(
+        found.select_related("workflow").order_by(F("ended_at").desc(nulls_first=True), "-id")[:limit]
+    )
+
+
+def within(
+    viewer: Viewer, object_type: str, record_ids: Collection[int], verb: Verb = Verb.VIEW
+) -> list[Named]:
+    """Those of these records that are there and that the viewer may do this with, in the order of their ids."""
+    reach, params = policy.visible(viewer, object_type, verb).sql("t")
+    found = sql.rows(
+        f"select t.id, {_title(object_type)} from {table_of(object_type)} t where t.account_id = %s and t.id = any(%s)"
+        f" and t.archived_at is null and {of_this_type(object_type)} and {reach} order by t.id",
+        [viewer.account_id, list(record_ids), *params],
+    )
+    return [Named(object_type, pk, title, False) for pk, title in found]
 
 
 def named(viewer: Viewer, records: Collection[tuple[str, int]]) -> dict[tuple[str, int], Named]:
@@ -402,3 +416,16 @@ def candidates(viewer: Viewer, object_type: str, text: str, limit: int = 10) -> 
 
 def _escaped(text: str) -> str:
     return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+
+
+def failed_runs(viewer: Viewer, workflow_ids: Collection[int], object_type: str) -> dict[int, int]:
+    """{workflow: runs that ended because a step failed}, of workflows of one kind of record. One query."""
+    reach, params = policy.visible(viewer, object_type).sql("t")
+    found = sql.rows(
+        f"select e.workflow_id, count(*) from automation_enrollment e join {table_of(object_type)} t"
+        f" on t.account_id = e.account_id and t.id = e.record_id and {of_this_type(object_type)} and {reach}"
+        " where e.account_id = %s and e.workflow_id = any(%s) and e.state = 'ENDED'"
+        " and (e.end_reason = 'step_failed' or e.end_reason like 'failed%%') group by e.workflow_id",
+        [*params, viewer.account_id, list(workflow_ids)],
+    )
+    return dict(found)

@@ -805,6 +805,34 @@ def workflow_undo(page: Page) -> None:
     page.get_by_role("link", name="Take back", exact=True).click()
 
 
+def workflow_review(page: Page) -> None:
+    page.goto("/workflows/review")
+
+
+def workflow_versions(page: Page) -> None:
+    workflow_history(page)
+    page.get_by_role("link", name="Versions", exact=True).click()
+
+
+def workflow_compare(page: Page) -> None:
+    workflow_versions(page)
+    page.get_by_role("link", name="What version").first.click()
+
+
+def workflow_why(page: Page) -> None:
+    workflow_history(page)
+    page.get_by_role("link", name="Who enters", exact=True).click()
+    page.get_by_label("Search by record").fill("Question")
+    page.get_by_role("button", name="Search", exact=True).click()
+    page.locator(".wf-found .link").first.click()
+
+
+def workflow_enroll(page: Page) -> None:
+    ticket(page)
+    page.locator("[popovertarget=more-menu]").click()
+    page.locator("#more-menu").get_by_role("link", name="Enroll in workflow").click()
+
+
 STATES: dict[str, Step] = {
     "login": login,
     "start": start,
@@ -931,6 +959,11 @@ STATES: dict[str, Step] = {
     "workflow-log": workflow_log,
     "workflow-try": workflow_try,
     "workflow-undo": workflow_undo,
+    "workflow-review": workflow_review,
+    "workflow-versions": workflow_versions,
+    "workflow-compare": workflow_compare,
+    "workflow-why": workflow_why,
+    "workflow-enroll": workflow_enroll,
     "mails": mails,
     "mail-editor": mail_editor,
     "mail-refused": mail_refused,

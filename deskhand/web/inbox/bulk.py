@@ -31,6 +31,7 @@ from deskhand.web.inbox import page as pages
 from deskhand.web.jinja import go_to, render, wants_fragment
 from deskhand.web.middleware import AccountRequest
 from deskhand.web.shell import Toast
+from deskhand.web.workflows import card
 
 TOLD = 5  # refusals told one by one
 
@@ -39,8 +40,8 @@ TOLD = 5  # refusals told one by one
 def change(request: AccountRequest, view: str) -> HttpResponse:
     """One change to the tickets `ids`, or with `all` to those of the view, at most desk_views.CAP.
 
-    The form names what: status, owner, priority, close, spam, deleted or seen (each 1 or 0), or merge, which asks which
-    one goes on. Each ticket that may not be changed is told with the reason; one toast takes the others back.
+    The form names what: status, owner, priority, close, spam, deleted or seen (each 1 or 0), or merge and enroll, which
+    ask further. Each ticket that may not be changed is told with the reason; one toast takes the others back.
     """
     policy.require(request.viewer, Action.OPEN_HELP_DESK)
     where = desk_views.view_of(request.viewer, view)
@@ -52,6 +53,9 @@ def change(request: AccountRequest, view: str) -> HttpResponse:
         raise Invalid(_("Select a ticket first."), field="ids", value="")
     if "merge" in request.POST:
         return _ask_which_goes_on(request, view, ids)
+    if "enroll" in request.POST:
+        here = reverse("inbox-view", args=[view])
+        return go_to(request, card.address("ticket", ids, here))
     try:
         toast, refused = _do(request, view, ids)
     except Invalid as refusal:

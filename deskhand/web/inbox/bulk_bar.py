@@ -15,6 +15,7 @@ from deskhand.desk import views as desk_views
 from deskhand.routing import queries as routing
 from deskhand.web.inbox import rows, words
 from deskhand.web.shell import Person
+from deskhand.web.workflows import card
 
 
 def bulk_bar(viewer: Viewer, view: desk_views.View, count: int) -> rows.BulkBar:
@@ -23,6 +24,7 @@ def bulk_bar(viewer: Viewer, view: desk_views.View, count: int) -> rows.BulkBar:
         url=reverse("inbox-bulk", args=[view.key]),
         all_text=_all(count),
         may_edit=may_edit,
+        may_enroll=may_edit and card.may_enroll(viewer),
         groups=_statuses() if may_edit else (),
         owners=_owners(viewer) if may_edit else (),
         priorities=_priorities() if may_edit else (),

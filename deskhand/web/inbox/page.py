@@ -38,6 +38,7 @@ from deskhand.web.inbox.composing import Typed
 from deskhand.web.inbox.panel_rows import Panel as PanelRows
 from deskhand.web.middleware import AccountRequest
 from deskhand.web.shell import Person
+from deskhand.web.workflows import card
 
 CHANNEL_ICONS = {
     "EMAIL": "mail",
@@ -289,7 +290,8 @@ class TicketPageOf:
             delete_url=reverse("ticket-delete", args=[self.view, t.pk]) if self._may(Verb.DELETE) else "", deleted_at=t.archived_at,
             snooze=None if t.archived_at else snooze_menu.offered(self.viewer, self.view, t.pk, self.users), follows=self.viewer.user_id in self.followers,
             merge_url=reverse("ticket-merge", args=[self.view, t.pk]),
-            block_url=reverse("ticket-block", args=[self.view, t.pk]) if t.contact and t.contact.email else "", follow_url="" if t.archived_at else reverse("ticket-follow", args=[self.view, t.pk]),
+            block_url=reverse("ticket-block", args=[self.view, t.pk]) if t.contact and t.contact.email else "",
+            enroll_url="" if t.archived_at else card.url_for(self.viewer, self.request.account, "ticket", [t.pk], reverse("inbox-ticket", args=[self.view, t.pk])), follow_url="" if t.archived_at else reverse("ticket-follow", args=[self.view, t.pk]),
         )  # fmt: skip
 
     def statuses(self) -> tuple[rows.StatusOption, ...]:

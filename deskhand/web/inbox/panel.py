@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy
 
 from deskhand.accounts import policy
 from deskhand.accounts.models import Team
+from deskhand.automation.history import Named
 from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.records.history import LINK
 from deskhand.crm.records.models import PropertyChange, Ticket
@@ -28,6 +29,8 @@ from deskhand.web.inbox import panel_rows as rows
 from deskhand.web.inbox.property_values import People, Typed
 from deskhand.web.middleware import AccountRequest
 from deskhand.web.shell import Person
+from deskhand.web.workflows import card
+from deskhand.web.workflows.rows import Card
 
 OTHERS = 5
 LONG = 100  # changes on a page of the history
@@ -46,6 +49,7 @@ SILENT = {
 PARTS = {
     "tasks": gettext_lazy("Tasks"),
     "links": gettext_lazy("Linked records"),
+    "automation": gettext_lazy("Automation"),
     "why": gettext_lazy("Why this owner"),
     "others": gettext_lazy("Other tickets"),
     "merged": gettext_lazy("Merged tickets"),
@@ -105,6 +109,7 @@ class PanelOf:
         wish: Wish | None = None,
     ) -> None:
         self.viewer, self.view, self.ticket, self.may_edit = request.viewer, view, ticket, may_edit
+        self.account = request.account
         self.wish = wish or Wish()
         self.chosen = preferences.of(self.viewer)
         teams = Team.objects.filter(account_id=self.viewer.account_id).order_by("name", "id")
@@ -128,6 +133,7 @@ class PanelOf:
             merged=tuple(self._merged()),
             tasks=None if self.wish.is_history else self.tasks(),
             links=None if self.wish.is_history else self.links(),
+            automation=None if self.wish.is_history else self.automation(),
         )
 
     def tasks(self) -> rows.Tasks:
@@ -137,6 +143,11 @@ class PanelOf:
 
     def links(self) -> rows.Links:
         return links.LinksOf(self.viewer, self.view, self.ticket, self.may_edit, self.wish.linking).build()
+
+    def automation(self) -> Card | None:
+        here = reverse("inbox-ticket", args=[self.view, self.ticket.pk])
+        named = Named("ticket", self.ticket.pk, self.ticket.subject, False)
+        return card.card(self.viewer, self.account, named, here)
 
     def _merged(self) -> Iterable[rows.Merged]:
         if not self.ticket.properties.get("hs_merged_object_ids"):

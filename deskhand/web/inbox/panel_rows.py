@@ -10,6 +10,7 @@ from typing import Literal
 from deskhand.web.choices import Choice, ChoiceGroup
 from deskhand.web.inbox.rows import Label
 from deskhand.web.shell import Person, Tone
+from deskhand.web.workflows.rows import Card
 
 
 @dataclass(frozen=True)
@@ -240,4 +241,5 @@ class Panel:
     followers: Followers | None = None
     merged: tuple[Merged, ...] = ()  # of the last 30 days
     tasks: Tasks | None = None
+    automation: Card | None = None
     links: Links | None = None

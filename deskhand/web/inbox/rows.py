@@ -148,6 +148,7 @@ class BulkBar:
     is_spam: bool = False
     is_deleted: bool = False
     may_delete: bool = False
+    may_enroll: bool = False
 
 
 @dataclass(frozen=True)
@@ -187,6 +188,7 @@ class TicketHead:
     snooze: Snoozing | None = None  # None: the viewer may not put tickets off
     merge_url: str = ""
     block_url: str = ""
+    enroll_url: str = ""  # choosing a workflow for it
     follow_url: str = ""  # POST follows=1|0
     follows: bool = False
 

@@ -92,6 +92,8 @@ SENTENCES: dict[str, str | Promise] = {
     "workflow.version_restored": gettext_lazy(
         "%(who)s brought back an earlier version of the workflow %(what)s."
     ),
+    "workflow.sent_on": gettext_lazy("%(who)s let records in the workflow %(what)s go on at once."),
+    "workflow.ran_again": gettext_lazy("%(who)s let failed runs of the workflow %(what)s go on."),
     "workflow_folder.created": gettext_lazy("%(who)s made the folder %(what)s for workflows."),
     "workflow_folder.updated": gettext_lazy("%(who)s renamed the folder %(what)s for workflows."),
     "workflow_folder.deleted": gettext_lazy("%(who)s deleted the folder %(what)s for workflows."),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import URLPattern, URLResolver, include, path
 
 from deskhand.web.pipelines import views
+from deskhand.web.workflows import run_views
 
 lane_step: list[URLPattern | URLResolver] = [
     path("", views.edit_step, name="lane-step-edit"),
@@ -37,6 +38,6 @@ automate: list[URLPattern | URLResolver] = [
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("settings/pipelines/automate", views.home, name="automate-home"),
-    path("settings/pipelines/workflows/<id:workflow_id>", views.workflow, name="automate-workflow"),
+    path("settings/pipelines/workflows/<id:workflow_id>", run_views.told_of, name="automate-workflow"),
     path("settings/pipelines/<id:pipeline_id>/automate", include(automate)),
 ]

@@ -27,8 +27,6 @@ from deskhand.desk import inboxes
 from deskhand.events.types import Actor
 from deskhand.kernel import clock
 from deskhand.kernel.errors import Conflict, Invalid, NotFound
-from deskhand.notifications import reading
-from deskhand.notifications.types import Kind
 from deskhand.web.asked import number
 from deskhand.web.automation.fields import with_refusal
 from deskhand.web.frame import shell
@@ -61,22 +59,6 @@ def _ticket_pipeline(request: AccountRequest, pipeline_id: int) -> PipelineValue
 
 def _plain(text: str) -> str:
     return text.replace("\r\n", "\n").replace("\x00", "")
-
-
-@require_GET
-def workflow(request: AccountRequest, workflow_id: int) -> HttpResponse:
-    """To the lane that a notification is about."""
-    found = Workflow.objects.filter(
-        account_id=request.viewer.account_id,
-        pk=workflow_id,
-        archived_at=None,
-        origin_pipeline_id__isnull=False,
-    ).first()
-    if found is None:
-        raise NotFound(_("This automation does not exist any more."))
-    lanes.require(request.viewer, found.object_type)
-    reading.mark_about(request.viewer, clock.now(), [Kind.AUTOMATION], [found.pk])
-    return redirect(f"{reverse('automate', args=[found.origin_pipeline_id])}#lane-{found.origin_stage_id}")
 
 
 @require_GET

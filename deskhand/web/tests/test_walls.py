@@ -314,6 +314,9 @@ TABLE: dict[str, Wall] = {
     "mail-template": Wall(),
     "mail-template-save": Wall("POST"),
     "workflows": OF_THE_LIST,
+    "workflows-review": OF_THE_LIST,
+    "workflow-choose": OF_THE_LIST,
+    "workflow-enrolled": Wall("POST", neighbour=None),
     "workflows-many": Wall("POST", neighbour=None),
     "workflow-folders": OF_THE_LIST,
     "workflow-folder-add": Wall("POST", neighbour=None),
@@ -332,11 +335,26 @@ TABLE: dict[str, Wall] = {
             "waiting",
             "try",
             "undo",
+            "revisions",
+            "revision",
+            "compare",
+            "why",
+            "enroll",
         )
     },
     **{
         f"workflow-{name}": Wall("POST")
-        for name in ("switch", "details-save", "clone", "archived", "restore", "undone")
+        for name in (
+            "switch",
+            "details-save",
+            "clone",
+            "archived",
+            "restore",
+            "runs",
+            "looked",
+            "revision-restore",
+            "undone",
+        )
     },
     "theme": Wall("POST", neighbour=None, nobody=None),
     "tickets": OF_THE_LIST,
@@ -565,8 +583,8 @@ def places(office) -> dict[str, str]:
         "token-revoke": [token.pk], "user": [world.bob.pk], "team": [world.team.pk], "role": [role.pk], "team-remove": [world.team.pk, world.bob.pk],
         **{name: [world.team.pk] for name in ("team-save", "team-add", "team-ask-delete", "team-delete")},
         **{name: [role.pk] for name in ("role-save", "role-copy", "role-delete")},
-        **{name: [free.pk] for name in TABLE if name.startswith("workflow-") and not name.startswith("workflow-folder")},
-        "workflow-run": [free.pk, run.pk], "workflow-folder-rename": [kept_in.pk], "workflow-folder-delete": [kept_in.pk],
+        **{name: [free.pk] for name in TABLE if name.startswith("workflow-") and TABLE[name].neighbour},
+        "workflow-run": [free.pk, run.pk], "workflow-revision": [free.pk, 1], "workflow-revision-restore": [free.pk, 1], "workflow-folder-rename": [kept_in.pk], "workflow-folder-delete": [kept_in.pk],
         "system-mail-again": [entry.pk], "system-quarantined": [kept.pk], "system-quarantine-one-again": [kept.pk], "system-job-again": [job_id],
     }  # fmt: skip
     return {name: reverse(name, args=given.get(name, [])) for name in TABLE}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -12,9 +13,13 @@ from django.test.utils import CaptureQueriesContext
 
 from deskhand.accounts.models import Plan
 from deskhand.automation import folders, history, lanes, workflows
-from deskhand.automation.engine.definition import Action, Definition, Edge
-from deskhand.automation.models import Enrollment, StepLog, Workflow, WorkflowFolder
-from deskhand.crm.records.models import Ticket
+from deskhand.automation.engine.definition import Action, Definition, Edge, WhenTrue
+from deskhand.automation.models import Enrollment, StepLog, Workflow, WorkflowFolder, WorkflowRevision
+from deskhand.automation.runner import Runner
+from deskhand.crm.filters.types import AllOf, Filter, Operator
+from deskhand.crm.records import search
+from deskhand.crm.records.models import Task, Ticket
+from deskhand.crm.schema.types import Kind
 from deskhand.events.types import SYSTEM
 from deskhand.kernel import clock
 from deskhand.web.tests.test_inbox import texts
@@ -509,3 +514,240 @@ def test_counters_of_steps_R_LOG_4(office):
         found = history.counts(flow, office.at)
 
     assert found == {"1": history.Counts(waiting=1, succeeded=1, failed=1)}
+
+
+# ── what is done with runs ───────────────────────────────────────────────────────────────────────────────────────────
+
+
+def again(office, run):
+    with office.inside():
+        return Enrollment.objects.get(pk=run.pk)
+
+
+def test_those_chosen_leave_or_go_on_at_once_R_UN_8(office, admin):
+    flow = make(office, is_on=True)
+    stays, leaves, goes = (
+        enrolled(office, flow, office.mail(name).pk, state="DUE", due_at=office.at + timedelta(days=999))
+        for name in ("One", "Two", "Three")
+    )
+
+    admin.post(f"/workflows/{flow.pk}/runs", {"ids": leaves.pk, "do": "leave"})
+    admin.post(f"/workflows/{flow.pk}/runs", {"ids": goes.pk, "do": "go"})
+
+    assert again(office, leaves).end_reason == "by_hand"
+    assert again(office, goes).due_at == office.at
+    assert again(office, stays).due_at == office.at + timedelta(days=999)
+
+
+def test_who_waits_for_an_event_goes_on_as_if_it_happened(office, admin):
+    flow = make(office)
+    waits = enrolled(
+        office, flow, office.mail().pk, waits_for="ticket.closed", happened="1>next", position="1>otherwise"
+    )
+
+    admin.post(f"/workflows/{flow.pk}/runs", {"ids": waits.pk, "do": "go"})
+
+    moved = again(office, waits)
+    assert (moved.state, moved.position, moved.waits_for) == ("DUE", "1>next", "")
+
+
+def test_a_failed_run_goes_on_from_its_step_and_does_it_once_R_LOG_7(office, admin):
+    """What was done before is not done again, and the step's effect is not doubled (R-EXEC-23)."""
+    flow = make(office, is_on=True)
+    run = enrolled(office, flow, office.mail().pk, ended="step_failed", acted=1)
+
+    assert "Run again from the failed step" in texts(admin.get(f"/workflows/{flow.pk}/history/{run.pk}"))
+    for _twice in range(2):
+        admin.post(f"/workflows/{flow.pk}/runs", {"ids": run.pk, "do": "again"})
+    with office.inside():
+        Runner().work(office.world.account.pk, Runner().claim(office.world.account.pk, 10))
+        titles = list(Task.objects.values_list("title", flat=True))
+
+    assert titles == ["Call"]
+    assert again(office, run).end_reason == "completed"
+
+
+def test_all_that_failed_run_again_but_who_came_anew_R_LOG_7(office, admin):
+    flow = make(office)
+    first = enrolled(office, flow, office.mail("One").pk, ended="step_failed")
+    second = enrolled(office, flow, office.mail("Two").pk, ended="failed: no answer", position="1")
+    renewed = enrolled(office, flow, first.record_id + 0, ended="completed")
+    assert renewed.pk > first.pk
+
+    admin.post(f"/workflows/{flow.pk}/runs", {"do": "all"})
+
+    assert [again(office, run).state for run in (first, second)] == ["ENDED", "DUE"]
+
+
+def test_runs_of_records_that_one_may_not_change_stay(office, sign_in):
+    flow = make(office)
+    run = enrolled(office, flow, office.mail().pk)
+    office.role(
+        office.world.bob, capabilities=["workflow_edit"], records={"ticket": {"view": "all", "edit": "none"}}
+    )
+
+    sign_in(office.world.bob).post(f"/workflows/{flow.pk}/runs", {"ids": run.pk, "do": "leave"})
+
+    assert again(office, run).state == "WAITING"
+
+
+# ── what needs a look ────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_what_is_wrong_is_listed_with_the_way_out_R_LOG_7(office, admin):
+    flow = make(office, needs_review="Nobody is there.")
+    enrolled(office, flow, office.mail().pk, ended="step_failed")
+
+    shown = texts(admin.get("/workflows/review"))
+    for said in ("Onboarding", "Nobody is there.", "1 run failed", "The history shows where it failed."):
+        assert said in shown
+
+    admin.post(f"/workflows/{flow.pk}/looked")
+    assert now(office, flow).needs_review == ""
+    assert "All is well" in texts(admin.get("/workflows/review"))
+
+
+def test_notices_lead_to_what_failed_and_archived_ones_say_so(office, admin):
+    flow = make(office, archived_at=office.at)
+
+    answer = admin.get(f"/settings/pipelines/workflows/{flow.pk}", follow=True)
+
+    assert answer.redirect_chain[-1][0] == f"/workflows/{flow.pk}/history?state=failed"
+    assert "This workflow is archived." in texts(answer)
+
+
+# ── versions ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def changed(office):
+    flow = make(office)
+    with office.inside() as world:
+        longer = Definition(
+            "ticket", start=Edge("1"), next_id=3,
+            steps=(Action("1", "create_task", {"title": "Write"}, next=Edge("2")), Action("2", "create_task", {"title": "Thank"})),
+        )  # fmt: skip
+        return workflows.save(flow, longer, by=world.grace.pk)
+
+
+def test_versions_tell_who_changed_what_R_EDIT_4(office, admin, changed):
+    shown = texts(admin.get(f"/workflows/{changed.pk}/revisions"))
+
+    for said in ("Grace Hopper", "1 step added", "1 step changed", "The first version", "Runs now"):
+        assert said in shown
+    compared = texts(admin.get(f"/workflows/{changed.pk}/revisions/compare?older=1&newer=2"))
+    for said in ("Added", "Changed", "Call", "Write"):
+        assert said in compared
+
+
+def test_a_version_is_read_and_brought_back_as_a_new_one_R_EDIT_4(office, admin, changed):
+    assert "Bring this version back" in texts(admin.get(f"/workflows/{changed.pk}/revisions/1"))
+
+    admin.post(f"/workflows/{changed.pk}/revisions/1/restore")
+
+    with office.inside():
+        rows = {row.number: row for row in WorkflowRevision.objects.filter(workflow=changed)}
+    assert rows[3].definition == {**rows[1].definition, "next_id": 3}
+    assert (rows[3].restores, now(office, changed).revision_number) == (1, 3)
+
+
+@pytest.mark.parametrize("path", ["revisions/9", "revisions/compare?older=1&newer=9"])
+def test_a_version_that_never_was_is_not_found(office, admin, changed, path):
+    assert admin.get(f"/workflows/{changed.pk}/{path}").status_code == 404
+
+
+def test_the_newest_version_is_not_brought_back(office, admin, changed):
+    answer = admin.post(f"/workflows/{changed.pk}/revisions/2/restore", follow=True)
+
+    assert "This is the version that runs." in texts(answer)
+
+
+# ── by hand, and why ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def running(office):
+    flow = make(office)
+    with office.inside() as world:
+        return workflows.switch(flow, True, by=world.ada.pk)
+
+
+def test_a_ticket_is_enrolled_by_hand_and_taken_out_beside_it_R_EDIT_7(office, admin, running):
+    ticket = office.mail()
+    page = texts(admin.get(f"/workflows/choose?type=ticket&ids={ticket.pk}"))
+    assert "Onboarding" in page
+
+    admin.post("/workflows/enrolled", {"ids": ticket.pk, "workflow": running.pk, "type": "ticket"})
+
+    with office.inside():
+        run = Enrollment.objects.get(record_id=ticket.pk)
+    assert run.reason["by"] == "manual"
+    beside = admin.get(f"/inbox/all-open/{ticket.pk}").content.decode()
+    assert "Take out of “Onboarding”" in beside
+    admin.post(f"/workflows/{running.pk}/runs", {"ids": run.pk, "do": "leave"})
+    assert again(office, run).end_reason == "by_hand"
+
+
+def test_several_tickets_are_enrolled_from_the_list_R_EDIT_7(office, admin, running):
+    both = [office.mail(name).pk for name in ("One", "Two")]
+
+    answer = admin.post("/inbox/all-open/bulk", {"ids": both, "enroll": "1"})
+    assert answer.url.startswith("/workflows/choose?type=ticket&ids=")
+    admin.post("/workflows/enrolled", {"ids": ",".join(map(str, both)), "workflow": running.pk})
+
+    with office.inside():
+        assert {run.record_id for run in Enrollment.objects.all()} == set(both)
+
+
+def test_without_a_choice_the_form_says_so(office, admin, running):
+    ticket = office.mail()
+
+    answer = admin.post("/workflows/enrolled", {"ids": ticket.pk, "type": "ticket"})
+
+    assert answer.status_code == 422
+    assert "Choose a workflow." in texts(answer)
+
+
+def test_who_was_inside_before_is_told_why_not_R_RE_8(office, admin, running):
+    ticket = office.mail()
+    enrolled(office, running, ticket.pk, ended="completed")
+
+    answer = admin.post("/workflows/enrolled", {"ids": ticket.pk, "workflow": running.pk}, follow=True)
+
+    assert "1 record is not enrolled. The record was in the workflow before" in texts(answer)
+
+
+def test_records_are_found_for_a_workflow(office, admin, running):
+    ticket = office.mail("Lamp broken")
+    index(office.world.account.pk, "ticket", {ticket.pk}, office)
+
+    assert "Lamp broken" in texts(admin.get(f"/workflows/{running.pk}/enroll?q=lamp"))
+
+
+def index(account_id, object_type, ids, office):
+    with office.inside():
+        search.index(account_id, object_type, ids)
+
+
+def test_the_tester_says_why_R_LOG_5(office, admin, running):
+    ticket = office.mail("Lamp broken")
+    index(office.world.account.pk, "ticket", {ticket.pk}, office)
+
+    assert "Lamp broken" in texts(admin.get(f"/workflows/{running.pk}/why?q=lamp"))
+    shown = texts(admin.get(f"/workflows/{running.pk}/why?record={ticket.pk}"))
+    assert "Nothing starts this workflow by itself" in shown
+    assert admin.get(f"/workflows/{running.pk}/why?record=999999").status_code == 404
+
+
+def test_the_tester_shows_each_condition_with_the_value_R_LOG_5(office, admin):
+    urgent = Filter("hs_ticket_priority", Kind.ENUM, Operator.ANY_OF, ("HIGH",))
+    asks = replace(task(), trigger=WhenTrue(AllOf((urgent,))))
+    with office.inside() as world:
+        flow = workflows.create(world.account.pk, "Urgent", asks, by=world.ada.pk)
+        workflows.switch(flow, True, by=world.ada.pk)
+    ticket = office.mail()
+
+    shown = texts(admin.get(f"/workflows/{flow.pk}/why?record={ticket.pk}"))
+
+    for said in ("The record does not meet the filters.", "Priority", "is any of", "High", "Does not hold"):
+        assert said in shown

@@ -121,10 +121,13 @@ def runs(request: AccountRequest, workflow_id: int) -> HttpResponse:
     shown = found[:SHOWN]
     steps, reasons = told.Steps(workflow), told.Reasons(workflow.account_id, [one.reason for one in shown])
     kept = _kept(request, "state", "step")
+    may = access.may_edit(request.viewer, workflow) and workflow.archived_at is None
     page = HistoryPage(
         tuple(told.run_line(one, steps, reasons) for one in shown),
         _filters(request, asked, "workflow-history", workflow, states=offered(RUN_STATES, asked.ended)),
         ways.with_query("workflow-history", [workflow.pk], **kept, before=shown[-1].id) if len(found) > SHOWN else "",
+        reverse("workflow-enroll", args=[workflow.pk]) if may and workflow.is_on else "",
+        reverse("workflow-runs", args=[workflow.pk]) if may and history.failed_runs(request.viewer, [workflow.pk], workflow.object_type) else "",
     )  # fmt: skip
     return one_page(request, workflow, "history", "workflows/history.html", page=page)
 
@@ -138,12 +141,30 @@ def run(request: AccountRequest, workflow_id: int, run_id: int) -> HttpResponse:
     steps, reasons = told.Steps(workflow), told.Reasons(workflow.account_id, [found.reason])
     page = RunPage(
         told.run_line(found, steps, reasons), tuple(told.log_line(one, steps) for one in lines[:LONGEST_PATH]),
-        len(lines) > LONGEST_PATH, _retries(found), (), _("Version %(number)s") % {"number": found.revision},
+        len(lines) > LONGEST_PATH, _retries(found), _("Version %(number)s") % {"number": found.revision},
+        _verbs(request, workflow, found),
     )  # fmt: skip
     if access.may_edit(request.viewer, workflow):
         undo_url = ways.with_query("workflow-undo", [workflow.pk], run=found.id)
         page = replace(page, undo_url=undo_url)
     return one_page(request, workflow, "history", "workflows/run.html", page=page)
+
+
+def _verbs(request: AccountRequest, workflow: Workflow, found: history.Run) -> tuple[Choice, ...]:
+    if (
+        workflow.archived_at is not None
+        or not access.may_edit(request.viewer, workflow)
+        or found.record.is_gone
+    ):
+        return ()
+    if found.is_over:
+        return (
+            (Choice("again", _("Run again from the failed step")),)
+            if told.is_failure(found.end_reason)
+            else ()
+        )
+    leave = Choice("leave", _("Take out"))
+    return (Choice("go", _("Go on now")), leave) if told.may_go_on(found) else (leave,)
 
 
 def _retries(found: history.Run) -> str:
@@ -259,6 +280,6 @@ def waiting(request: AccountRequest, workflow_id: int) -> HttpResponse:
         steps.name(step_id, workflow.revision_number), tuple(replace(one, step=None) for one in shown),
         lists.number(history.counts(workflow).get(step_id, history.Counts()).waiting), step_id,
         ways.with_query("workflow-waiting", [workflow.pk], step=step_id, after=shown[-1].id) if len(found) > SHOWN else "",
-        access.may_edit(request.viewer, workflow) and workflow.archived_at is None, ways.editor(workflow),
+        access.may_edit(request.viewer, workflow) and workflow.archived_at is None, ways.with_query("workflow-waiting", [workflow.pk], step=step_id),
     )  # fmt: skip
     return one_page(request, workflow, "history", "workflows/waiting.html", page=page)

@@ -202,4 +202,6 @@ PAGES: dict[str, str | Promise] = {
     "history": gettext_lazy("History"),
     "log": gettext_lazy("Log"),
     "try": gettext_lazy("Try it"),
+    "revisions": gettext_lazy("Versions"),
+    "why": gettext_lazy("Who enters"),
 }

@@ -203,6 +203,7 @@ class HistoryPage:
     filters: Filters
     more_url: str
     enroll_url: str = ""
+    again_url: str = ""  # runs all that failed once more
 
 
 @dataclass(frozen=True)
@@ -219,10 +220,8 @@ class RunPage:
     lines: tuple[LogLine, ...]
     is_cut: bool
     retries: str
-    outputs: tuple[tuple[str, str], ...]
     revision_text: str
-    again_url: str = ""
-    leave_url: str = ""
+    verbs: tuple[Choice, ...] = ()  # what can be done with it by hand
     undo_url: str = ""
 
 
@@ -234,4 +233,158 @@ class WaitingPage:
     step_id: str
     more_url: str
     may_act: bool
+    here: str
+
+
+@dataclass(frozen=True)
+class ReviewLine:
+    line: Line
+    way: str  # how to put it right
+    failed: int  # runs that ended because a step failed
+    history_url: str
+
+
+@dataclass(frozen=True)
+class ReviewPage:
+    lines: tuple[ReviewLine, ...]
+    more_url: str
+
+
+@dataclass(frozen=True)
+class CardLine:
+    """One workflow that a record is in, or was."""
+
+    name: str
+    url: str  # its run, for who may open workflows
+    state: Label
+    step: str
+    when: str  # until when it waits, or how it ended
+    at: datetime
+    leave_url: str = ""
+    run_id: int = 0
+
+
+@dataclass(frozen=True)
+class Card:
+    """What automation does with a record."""
+
+    inside: tuple[CardLine, ...]
+    over: tuple[CardLine, ...]
+    enroll_url: str
+    here: str
+
+
+@dataclass(frozen=True)
+class EnrollPage:
+    """Choosing a workflow for records, or records for a workflow."""
+
+    title: str
+    records: tuple[RecordName, ...]
+    more_text: str
+    ids: tuple[int, ...]
+    workflows: tuple[tuple[int, str, str], ...]  # id, name, what starts it
     back_url: str
+    url: str
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class PickPage:
+    """Choosing a record of a workflow's kind by searching for it."""
+
+    text: str
+    found: tuple[tuple[int, str], ...]
+    url: str
+
+
+@dataclass(frozen=True)
+class RevisionLine:
+    number: int
+    at: datetime
+    by: str
+    note: str
+    restores: str
+    is_current: bool
+    url: str
+    compare_url: str
+    changes: tuple[str, ...]  # against the one before, in words
+
+
+@dataclass(frozen=True)
+class RevisionsPage:
+    lines: tuple[RevisionLine, ...]
+    more_url: str
+
+
+@dataclass(frozen=True)
+class OutlineLine:
+    """A step as it is read: how deep it stands, and the way that leads to it."""
+
+    depth: int
+    way: str
+    step: StepName
+    goes_to: str = ""
+    mark: Label | None = None  # what a comparison says of it
+
+
+@dataclass(frozen=True)
+class RevisionPage:
+    number: int
+    at: datetime
+    by: str
+    note: str
+    trigger: str
+    lines: tuple[OutlineLine, ...]
+    is_current: bool
+    restore_url: str
+    back_url: str
+
+
+@dataclass(frozen=True)
+class ComparePage:
+    older: int
+    newer: int
+    choices_older: tuple[Choice, ...]
+    choices_newer: tuple[Choice, ...]
+    url: str
+    parts: tuple[tuple[str, str, str], ...]  # what, before, after
+    steps: tuple[
+        tuple[Label, StepName, tuple[tuple[str, str, str], ...]], ...
+    ]  # what happened to it, and in it
+
+
+@dataclass(frozen=True)
+class TestLine:
+    """A condition, and whether it holds; `found` is the record's value."""
+
+    depth: int
+    title: str
+    operator: str
+    values: str
+    holds: bool
+    found: str = ""
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class HappenedLine:
+    title: str
+    at: datetime
+    is_meant: bool
+
+
+@dataclass(frozen=True)
+class WhyPage:
+    """Choosing a record, and what decides about it."""
+
+    text: str
+    found: tuple[tuple[str, str], ...]  # address and name
+    url: str
+    record: RecordName | None = None
+    verdict: str = ""
+    is_inside: bool = False
+    trigger: tuple[TestLine, ...] = ()
+    kept_out: tuple[TestLine, ...] = ()
+    happened: tuple[HappenedLine, ...] = ()
+    runs: tuple[RunLine, ...] = ()
+    next_text: str = ""

@@ -17,7 +17,7 @@ def sections(viewer: Viewer, current: str) -> tuple[SideSection, ...]:
     counts = listing.counts(viewer.account_id)
     every = (
         _link("all", _("All workflows"), "workflow", ways.listed(), counts.every, current),
-        _link("review", _("Needs a look"), "triangle-alert", ways.listed(state="review"), counts.review, current, asks=True),
+        _link("review", _("Needs a look"), "triangle-alert", reverse("workflows-review"), counts.review, current, asks=True),
         _link("archived", _("Archived"), "archive", ways.listed(state="archived"), counts.archived, current),
     )  # fmt: skip
     kept = [

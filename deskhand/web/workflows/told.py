@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from deskhand.accounts import queries
-from deskhand.automation import enroll, lanes, trial
+from deskhand.automation import calls, enroll, lanes, trial
 from deskhand.automation.actions.registry import ACTIONS
 from deskhand.automation.engine import trace
 from deskhand.automation.engine.definition import (
@@ -31,10 +31,12 @@ from deskhand.automation.engine.definition import (
     UntilWeekday,
     ValueEquals,
 )
+from deskhand.automation.enrolling import guards
 from deskhand.automation.history import Line, Named, Run
 from deskhand.automation.models import EnrollmentState, StepStatus, Workflow
 from deskhand.web import times
 from deskhand.web.inbox.rows import Label
+from deskhand.web.records import kinds
 from deskhand.web.shell import Tone
 from deskhand.web.workflows import words
 from deskhand.web.workflows.rows import LogLine, RecordName, RunLine, StepName
@@ -80,7 +82,7 @@ def record_url(record: Named) -> str:
             return reverse("inbox-ticket", args=["all-open", record.id])
         case "contact" | "company":
             return reverse(record.object_type, args=[record.id])
-    return ""
+    return kinds.record_url(record.object_type, record.id)
 
 
 class Steps:
@@ -212,6 +214,14 @@ def run_state(run: Run) -> Label:
     return Label(_("Inside"), "blue")
 
 
+def may_go_on(run: Run) -> bool:
+    """Whether it waits for something that people may skip."""
+    waits = run.state == EnrollmentState.WAITING or (
+        run.state == EnrollmentState.DUE and run.due_at is not None
+    )
+    return waits and run.waits_for != calls.WAITS_FOR and not run.attempts
+
+
 def is_failure(end_reason: str) -> bool:
     return end_reason == "step_failed" or end_reason.startswith("failed")
 
@@ -230,6 +240,8 @@ def until(run: Run) -> str:
         return _("Until the run before it is over")
     if run.state == EnrollmentState.HELD:
         return _("Until the workflow goes on")
+    if run.waits_for == calls.WAITS_FOR:
+        return _("Until another system answers")
     when = {"time": moment(run.due_at), "event": words.event(run.waits_for)}
     if run.waits_for and not run.waits_for.startswith("property:"):
         if run.due_at is None:
@@ -335,3 +347,27 @@ def outputs(line: Line) -> tuple[tuple[str, str], ...]:
     """What an action told later steps (R-WFA-2)."""
     told = line.data.get("outputs", {}) if isinstance(line.data, Mapping) else {}
     return tuple((str(name), str(value)) for name, value in told.items()) if isinstance(told, Mapping) else ()
+
+
+# ── what needs a look ────────────────────────────────────────────────────────────────────────────────────────────────
+
+_WAYS: dict[str, str | Promise] = {
+    guards.TOO_DEEP: gettext_lazy(
+        "Workflows start each other. Change the trigger of one of them, so that it does not answer to the other."
+    ),
+    guards.TOO_OFTEN: gettext_lazy(
+        "The workflow starts itself again and again. Change its trigger, or what its steps set."
+    ),
+    guards.BROKEN: gettext_lazy(
+        "Open the workflow and choose anew what its trigger names. Then switch it on again."
+    ),
+    lanes.STAGE_GONE: gettext_lazy(
+        "Make a copy of the workflow and give it another trigger, or leave it as it is."
+    ),
+}
+
+
+def way_out(needs_review: str) -> str:
+    """How to put right what is wrong with a workflow."""
+    usual = _("The history shows where it failed. Change the step, then let the runs go on from it.")
+    return str(_WAYS.get(needs_review, usual))

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, include, path
 
-from deskhand.web.workflows import folder_views, history_views, list_views, trial_views, undo_views
+from deskhand.web.workflows import (
+    enroll_views,
+    folder_views,
+    history_views,
+    list_views,
+    revision_views,
+    run_views,
+    trial_views,
+    undo_views,
+    why_views,
+)
 
 one: list[URLPattern | URLResolver] = [
     path("/switch", list_views.switch, name="workflow-switch"),
@@ -17,6 +27,14 @@ one: list[URLPattern | URLResolver] = [
     path("/restore", list_views.restore, name="workflow-restore"),
     path("/history", history_views.runs, name="workflow-history"),
     path("/history/<id:run_id>", history_views.run, name="workflow-run"),
+    path("/runs", run_views.runs_do, name="workflow-runs"),
+    path("/looked", run_views.looked, name="workflow-looked"),
+    path("/revisions", revision_views.listed, name="workflow-revisions"),
+    path("/revisions/compare", revision_views.compare, name="workflow-compare"),
+    path("/revisions/<id:number>", revision_views.one, name="workflow-revision"),
+    path("/revisions/<id:number>/restore", revision_views.restore, name="workflow-revision-restore"),
+    path("/why", why_views.why, name="workflow-why"),
+    path("/enroll", enroll_views.pick, name="workflow-enroll"),
     path("/log", history_views.log, name="workflow-log"),
     path("/log/file", history_views.file, name="workflow-log-file"),
     path("/waiting", history_views.waiting, name="workflow-waiting"),
@@ -34,6 +52,9 @@ folders: list[URLPattern | URLResolver] = [
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("workflows", list_views.listed, name="workflows"),
+    path("workflows/review", run_views.review, name="workflows-review"),
+    path("workflows/choose", enroll_views.choose, name="workflow-choose"),
+    path("workflows/enrolled", enroll_views.enrolled, name="workflow-enrolled"),
     path("workflows/many", list_views.many, name="workflows-many"),
     path("workflows/folders", include(folders)),
     path("workflows/<id:workflow_id>", include(one)),

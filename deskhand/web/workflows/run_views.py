@@ -1,0 +1,101 @@
+"""What is done with runs by hand: taking them out, letting them go on, running them once more (R-UN-8, R-LOG-7)."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import redirect
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_GET, require_POST
+
+from deskhand.accounts.types import Verb
+from deskhand.automation import access, again, history, keeping, listing
+from deskhand.automation.enrolling import leaving
+from deskhand.automation.listing import Asked, State
+from deskhand.events.types import Actor
+from deskhand.kernel import clock
+from deskhand.kernel.text import whole
+from deskhand.notifications import reading as notices
+from deskhand.notifications.types import Kind
+from deskhand.web.frame import shell
+from deskhand.web.jinja import render
+from deskhand.web.middleware import AccountRequest
+from deskhand.web.people import reading
+from deskhand.web.workflows import lists, told, ways
+from deskhand.web.workflows.list_views import back, editable
+from deskhand.web.workflows.rows import ReviewLine, ReviewPage
+
+
+@require_POST
+def runs_do(request: AccountRequest, workflow_id: int) -> HttpResponse:
+    """`do` says what with the runs in `ids`: leave, go or again; "all" runs all that failed once more."""
+    workflow = editable(request, workflow_id)
+    ids = reading.numbers(request.POST, "ids")[: again.MOST]
+    match request.POST.get("do"):
+        case "leave":
+            mine = history.reached(request.viewer, workflow, ids, Verb.EDIT)
+            number = len(leaving.unenroll(workflow.account_id, mine, by=request.user.pk))
+            said = ngettext("%(num)s record left the workflow.", "%(num)s records left the workflow.", number)
+        case "go":
+            number = again.go_on(request.viewer, workflow, ids)
+            said = ngettext("%(num)s record goes on now.", "%(num)s records go on now.", number)
+        case "all":
+            number = again.run_again(request.viewer, workflow)
+            said = ngettext("%(num)s run goes on from the step that failed.", "%(num)s runs go on from the step that failed.", number)  # fmt: skip
+        case _:
+            number = again.run_again(request.viewer, workflow, ids)
+            said = ngettext("%(num)s run goes on from the step that failed.", "%(num)s runs go on from the step that failed.", number)  # fmt: skip
+    messages.success(request, said % {"num": number} if number else _("There was nothing to do."))
+    return redirect(back(request))
+
+
+# ── what needs a look ────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@require_GET
+def review(request: AccountRequest) -> HttpResponse:
+    """Workflows with what is wrong in them, and what to do about it (R-LOG-7)."""
+    access.require_open(request.viewer, request.account)
+    viewer, after = request.viewer, whole(request.GET.get("after", ""))
+    asked = Asked(state=State.REVIEW)
+    found = listing.page(viewer.account_id, asked, clock.now(), after=after, limit=lists.SHOWN)
+    failed: dict[int, int] = {}
+    for kind in sorted({row.workflow.object_type for row in found.rows}):
+        ids = [row.workflow.pk for row in found.rows if row.workflow.object_type == kind]
+        failed |= history.failed_runs(viewer, ids, kind)
+    stored = {row.workflow.pk: row.workflow.needs_review for row in found.rows}
+    page = ReviewPage(
+        tuple(
+            ReviewLine(line, told.way_out(stored[line.id]), failed.get(line.id, 0), ways.with_query("workflow-history", [line.id], state="failed"))
+            for line in lists.lines(viewer, found.rows)
+        ),
+        ways.with_query("workflows-review", [], after=found.following) if found.following else "",
+    )  # fmt: skip
+    context = {"page": page, "shell": shell(request, area="workflows", view="review")}
+    return render(request, "workflows/review.html", context)
+
+
+@require_POST
+def looked(request: AccountRequest, workflow_id: int) -> HttpResponse:
+    workflow = editable(request, workflow_id)
+    keeping.looked_at(workflow, by=Actor.user(request.user.pk))
+    messages.success(request, _("“%(name)s” no longer asks for a look.") % {"name": workflow.name})
+    return redirect(back(request))
+
+
+@require_GET
+def told_of(request: AccountRequest, workflow_id: int) -> HttpResponse:
+    """Where a notice about a workflow leads: to the lane, to what failed, or to the archived one's history."""
+    found = access.find(request.viewer, workflow_id)
+    if (
+        found.origin_pipeline_id is not None
+        and access.may_edit(request.viewer, found)
+        and not found.archived_at
+    ):
+        where = ways.editor(found)
+    else:
+        access.require_open(request.viewer, request.account)
+        where = ways.with_query("workflow-history", [found.pk], state="failed")
+    notices.mark_about(request.viewer, clock.now(), [Kind.AUTOMATION], [found.pk])
+    return redirect(where)
