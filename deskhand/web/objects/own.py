@@ -10,6 +10,7 @@ from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext_lazy
 from django.views.decorators.http import require_GET, require_POST
 
 from deskhand.accounts import policy
@@ -29,6 +30,29 @@ from deskhand.web.objects.pipelines import show
 from deskhand.web.objects.tabs import OWN_AREA, Sort, sort_of, tabs
 from deskhand.web.refusals import status_of, words_of
 
+#: What the pictures are called.
+PICTURES = {
+    "box": pgettext_lazy("a picture", "Box"),
+    "package": pgettext_lazy("a picture", "Package"),
+    "truck": pgettext_lazy("a picture", "Truck"),
+    "warehouse": pgettext_lazy("a picture", "Warehouse"),
+    "hammer": pgettext_lazy("a picture", "Hammer"),
+    "wrench": pgettext_lazy("a picture", "Wrench"),
+    "cpu": pgettext_lazy("a picture", "Chip"),
+    "laptop": pgettext_lazy("a picture", "Laptop"),
+    "car": pgettext_lazy("a picture", "Car"),
+    "house": pgettext_lazy("a picture", "House"),
+    "map-pin": pgettext_lazy("a picture", "Place"),
+    "calendar": pgettext_lazy("a picture", "Calendar"),
+    "receipt": pgettext_lazy("a picture", "Receipt"),
+    "credit-card": pgettext_lazy("a picture", "Card"),
+    "shopping-cart": pgettext_lazy("a picture", "Shopping cart"),
+    "graduation-cap": pgettext_lazy("a picture", "Graduation cap"),
+    "stethoscope": pgettext_lazy("a picture", "Stethoscope"),
+    "leaf": pgettext_lazy("a picture", "Leaf"),
+    "star": pgettext_lazy("a picture", "Star"),
+    "flag": pgettext_lazy("a picture", "Flag"),
+}
 _BETWEEN_WORDS = re.compile(r"[^a-z0-9]+")
 
 
@@ -58,7 +82,7 @@ def _list(request: AccountRequest, status: int = 200, **typed: str) -> HttpRespo
 
 def _icons(chosen: str) -> tuple[Choice, ...]:
     shown = chosen or object_types.ICONS[0]
-    return tuple(Choice(name, name.replace("-", " "), name == shown) for name in object_types.ICONS)
+    return tuple(Choice(name, str(PICTURES[name]), name == shown) for name in object_types.ICONS)
 
 
 @require_GET
