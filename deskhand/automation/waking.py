@@ -26,9 +26,9 @@ from deskhand.routing import default_hours
 
 def hear(account_id: int, events: Sequence[Event]) -> None:
     """AFTER_COMMIT: release who waits for one of these events, or for a date that changed. Safe to repeat."""
-    told = [(event, name) for event in events for name in _names(event)]
-    if not told:
+    if sql.row(_ANYBODY, [account_id]) is None:
         return
+    told = [(event, name) for event in events for name in _names(event)]
     asked = {(*_subject(event), name) for event, name in told}
     columns = [list(column) for column in zip(*asked, strict=True)]
     waiting = [row[0] for row in sql.rows(_WAITING, [account_id, *columns])]
@@ -43,6 +43,9 @@ def hear(account_id: int, events: Sequence[Event]) -> None:
         sql.execute(_RELEASE, [clock.now(), account_id, released])
         wake(WAKE)
 
+
+# By the index of those who wait: what events are called need not be worked out for nobody.
+_ANYBODY = "select 1 from automation_enrollment where account_id = %s and waits_for <> '' limit 1"
 
 _WAITING = """
 select e.id from automation_enrollment e
