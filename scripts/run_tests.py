@@ -104,21 +104,22 @@ SCREENS = [
     f"deskhand/web/tests/test_{screen}.py"
     for screen in ("board", "bulk", "compose", "inbox", "live", "walls")
 ]
-#: What must work behind a pooler that gives each transaction another connection: all that claims, and those.
+#: All that claims, and those screens: behind a pooler that gives each transaction another connection.
 POOLED = [
     *(f"deskhand/{area}" for area in ("kernel", "events", "delivery", "automation")),
     "deskhand/channels/email/tests",
     *SCREENS,
 ]
-#: All that speaks to the database.
+#: All else that speaks to the database.
 SPEAKING = [
     *(
         f"deskhand/{folder.name}"
         for folder in sorted((ROOT / "deskhand").iterdir())
-        if folder.is_dir() and folder.name != "web"
+        if folder.is_dir()
+        and folder.name not in ("web", "channels")
+        and f"deskhand/{folder.name}" not in POOLED
     ),
     "tests",
-    *SCREENS,
 ]
 UNIT = "not browser and not mail and not faults and not slow"
 STAGES: dict[str, Callable[[], Result]] = {
@@ -127,7 +128,9 @@ STAGES: dict[str, Callable[[], Result]] = {
     "browser": lambda: pytest("browser", "-n", "2", "-q"),
     "mail": lambda: pytest("(mail or faults or slow) and not browser", "-n", "2", "--dist", "loadfile", "-q"),
     "debian": lambda: pytest(UNIT, "-n", "2", "-q", server="debian", of=SPEAKING),  # PostgreSQL 15
-    "pooled": lambda: pytest(UNIT, "-n", "2", "-q", server="pgbouncer", of=POOLED),  # before that one
+    "pooled": lambda: pytest(
+        UNIT, "-n", "2", "-q", server="pgbouncer", of=POOLED
+    ),  # that one behind PgBouncer
 }
 
 
