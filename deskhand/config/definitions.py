@@ -5,44 +5,75 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from deskhand.config.names import Names, Thing, bare
+from deskhand.config.names import BUILT_IN, Names, Thing, bare
 from deskhand.crm.schema.types import Kind
 
 #: Settings of actions that hold ids, whatever the action, and what an id is there.
-_SETTINGS: dict[str, tuple[Thing, type]] = {
+SETTINGS: dict[str, tuple[Thing, type]] = {
     "template": (Thing.MAIL, str),
     "users": (Thing.USER, int),
     "teams": (Thing.TEAM, int),
     "assignee": (Thing.USER, str),
+    "owner": (Thing.USER, str),
     "workflow": (Thing.WORKFLOW, str),
+    "segment": (Thing.SEGMENT, str),
+    "subscription": (Thing.SUBSCRIPTION, str),
+    "stage": (Thing.STAGE, str),
 }
-_MEMBERS = {"workflow": Thing.WORKFLOW}
+#: Settings that hold a kind of record; elsewhere they hold other words, which stay.
+_KINDS = ("record_type", "on", "target", "object_type")
+#: What stands in place of an id.
+_WORDS = {"", "all", "owner", "nobody", "contact_owner"}
+_MEMBERS = {"workflow": Thing.WORKFLOW, "segment": Thing.SEGMENT}
 
 
 def out(definition: Mapping[str, Any], names: Names) -> dict[str, Any]:
     """With names."""
     object_type = str(definition["object_type"])
-    walk = _Walk(
-        names,
-        lambda thing, value, path, of: _name(names, thing, value, of),
-        lambda one, _path: names.type_out(one),
-        False,
-    )
-    return {**walk.of(definition, object_type, ""), "object_type": names.type_out(object_type)}
+    return {**_outwards(names).of(definition, object_type, ""), "object_type": names.type_out(object_type)}
 
 
 def back(definition: Mapping[str, Any], names: Names, path: str) -> dict[str, Any]:
     """With ids. Raises Invalid, naming the path, for a name that there is not."""
     object_type = names.type_back(str(definition.get("object_type")), f"{path}.object_type")
-    walk = _Walk(names, lambda thing, value, at, of: _id(names, thing, value, at, of), names.type_back, True)
-    return {**walk.of(definition, object_type, path), "object_type": object_type}
+    return {**_backwards(names).of(definition, object_type, path), "object_type": object_type}
+
+
+def condition_out(condition: Mapping[str, Any], object_type: str, names: Names) -> Any:
+    """A condition alone, with names; `object_type` is the kind's own id."""
+    return _outwards(names).of(condition, object_type, "")
+
+
+def condition_back(condition: Mapping[str, Any], object_type: str, names: Names, path: str) -> Any:
+    """Likewise with ids. Raises Invalid."""
+    return _backwards(names).of(condition, object_type, path)
+
+
+def condition_compared(condition: Mapping[str, Any], object_type: str, names: Names) -> Any:
+    return _bared(names).of(condition, object_type, "")
 
 
 def compared(definition: Mapping[str, Any], names: Names) -> dict[str, Any]:
     """The names without what stands there for the reader only."""
     object_type = names.type_back(str(definition.get("object_type")), "definition.object_type")
-    turn = lambda thing, value, _path, _of: bare(thing, value) if isinstance(value, str) else value  # noqa: E731
-    return _Walk(names, turn, lambda one, _path: one, True).of(definition, object_type, "")  # type: ignore[no-any-return]
+    found: dict[str, Any] = _bared(names).of(definition, object_type, "")
+    return found
+
+
+def _outwards(names: Names) -> _Walk:
+    return _Walk(names, lambda thing, value, path, of: _name(names, thing, value, of), lambda one, _path: names.type_out(one), False)  # fmt: skip
+
+
+def _backwards(names: Names) -> _Walk:
+    return _Walk(
+        names, lambda thing, value, path, of: _id(names, thing, value, path, of), names.type_back, True
+    )
+
+
+def _bared(names: Names) -> _Walk:
+    return _Walk(
+        names, lambda thing, value, _path, _of: bare(thing, value) if isinstance(value, str) else value, lambda one, _path: one, True
+    )  # fmt: skip
 
 
 def _name(names: Names, thing: Thing, value: Any, object_type: str) -> Any:
@@ -87,6 +118,9 @@ class _Walk:
                 **inside,
                 "settings": self._settings(value.get("settings") or {}, object_type, f"{path}.settings"),
             }
+        if isinstance(value.get("segments"), list):  # those kept out
+            turned = [self.turn(Thing.SEGMENT, one, f"{path}.segments", "") for one in value["segments"]]
+            return {**inside, "segments": turned}
         if value.get("type") == "value_equals" and isinstance(value.get("of"), str):
             return {
                 **inside,
@@ -129,17 +163,39 @@ class _Walk:
         return {**case, "value": value}
 
     def _settings(self, settings: Mapping[str, Any], object_type: str, path: str) -> dict[str, Any]:
-        found = dict(settings)
-        for name, (thing, as_type) in _SETTINGS.items():
-            if name in found:
-                found[name] = self._each(thing, found[name], f"{path}.{name}", object_type, as_type)
-        thing_of_value = self.names.of_property(object_type, str(found.get("property")))
-        if thing_of_value is not None and found.get("value") not in (None, ""):
-            found["value"] = self._each(thing_of_value, found["value"], f"{path}.value", object_type, int)
+        here = self._kind(settings, object_type)
+        found = {
+            name: self._setting(name, value, settings, here, f"{path}.{name}")
+            for name, value in settings.items()
+        }
+        for name in _KINDS:
+            if isinstance(found.get(name), str) and self._is_own(found[name]):
+                found[name] = self.turn_type(found[name], f"{path}.{name}")
         return found
+
+    def _kind(self, settings: Mapping[str, Any], object_type: str) -> str:
+        """The kind of record that the action is about; its properties are meant."""
+        for name in _KINDS:
+            kind = settings.get(name)
+            if isinstance(kind, str) and (kind in BUILT_IN or self._is_own(kind)):
+                return self.names.type_back(kind, name) if self.is_back else kind
+        return object_type
+
+    def _setting(self, name: str, value: Any, settings: Mapping[str, Any], here: str, path: str) -> Any:
+        if name in SETTINGS:
+            thing, as_type = SETTINGS[name]
+            return self._each(thing, value, path, here, as_type)
+        if name == "value" or name.startswith("value_"):
+            asked = str(settings.get("property")) if name == "value" else name.removeprefix("value_")
+            of_value = self.names.of_property(here, asked)
+            if of_value is not None:
+                return self._each(of_value, value, path, here, int)
+        return self.of(value, here, path)
 
     def _each(self, thing: Thing, value: Any, path: str, object_type: str, as_type: type) -> Any:
         if isinstance(value, list):
             return [self._each(thing, one, path, object_type, as_type) for one in value]
+        if value is None or isinstance(value, bool) or value in _WORDS:
+            return value
         turned = self.turn(thing, value, path, object_type)
         return as_type(turned) if self.is_back and isinstance(turned, int) else turned

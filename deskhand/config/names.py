@@ -9,9 +9,11 @@ from typing import Any
 from deskhand.accounts.models import Membership, Team
 from deskhand.automation.models import MailTemplate, Workflow
 from deskhand.crm.pipelines.models import Pipeline, Stage
+from deskhand.crm.records.models import SubscriptionType
 from deskhand.crm.schema import object_types
 from deskhand.crm.schema.queries import properties_of
 from deskhand.crm.schema.types import Kind
+from deskhand.crm.segments.models import Segment
 from deskhand.desk.models import ChannelAccount
 from deskhand.kernel.database.scope import current_account_id
 from deskhand.kernel.errors import Invalid
@@ -27,6 +29,8 @@ class Thing(StrEnum):
     MAIL = "mail"  # key of a built-in one, name of another
     WORKFLOW = "workflow"  # name; a lane is named by its status
     CHANNEL = "channel"  # address
+    SEGMENT = "segment"  # name
+    SUBSCRIPTION = "kind of mail"  # name
 
 
 #: What a property's values are, by the column that it is stored in.
@@ -126,6 +130,12 @@ def _read(thing: Thing, object_type: str) -> dict[int, str]:
         case Thing.CHANNEL:
             channels = ChannelAccount.objects.filter(**account, archived_at=None)
             return dict(channels.values_list("pk", "address"))
+        case Thing.SEGMENT:
+            segments = Segment.objects.filter(**account, archived_at=None)
+            return dict(segments.values_list("pk", "name"))
+        case Thing.SUBSCRIPTION:
+            kinds = SubscriptionType.objects.filter(**account, archived_at=None)
+            return dict(kinds.values_list("pk", "name"))
 
 
 def _labelled(key: str, label: str) -> str:

@@ -17,6 +17,8 @@ from deskhand.config.sections.pipelines import Pipelines
 from deskhand.config.sections.properties import Properties
 from deskhand.config.sections.property_groups import PropertyGroups
 from deskhand.config.sections.routing import Routing
+from deskhand.config.sections.segments import Segments
+from deskhand.config.sections.subscriptions import Subscriptions
 from deskhand.config.sections.teams import Teams
 from deskhand.config.sections.types import Item, Section
 from deskhand.config.sections.workflows import Workflows
@@ -32,6 +34,8 @@ SECTIONS: tuple[Section, ...] = (
     Properties(),
     Teams(),
     Pipelines(),
+    Segments(),
+    Subscriptions(),
     Mails(),
     Workflows(),
     Routing(),
@@ -123,15 +127,18 @@ def _carry_out(account_id: int, given: Mapping[str, Any], delete: bool, by: Acto
             )
     done, names = Plan(), Names()
     wanted: list[tuple[Section, dict[str, Item]]] = []
+    unfinished: list[tuple[Section, dict[str, Item]]] = []
     for section in SECTIONS:
         if section.name in given:
             wanted.append((section, _put(section, given[section.name], names, by, done)))
             names.forget()
+            unfinished.append(wanted[-1])
+        for one in [one for one in unfinished if one[0].needs in ("", section.name)]:
+            unfinished.remove(one)
+            one[0].finish(list(one[1].values()), names, by)
+            names.forget()
     for section, items in reversed(wanted):
         _drop(section, items, names, by, done, delete)
-        names.forget()
-    for section, items in wanted:
-        section.finish(list(items.values()), names, by)
         names.forget()
     for section, items in wanted:
         _prove(section, items, names)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from deskhand.automation import templates
 from deskhand.automation.models import MailTemplate
-from deskhand.config.names import Names
+from deskhand.config.names import Names, Thing
 from deskhand.config.sections.types import Item, Section
 from deskhand.events.types import Actor
 from deskhand.kernel.database.scope import current_account_id
@@ -19,7 +19,8 @@ class Mails(Section):
     def export(self, names: Names) -> list[Item]:
         found = MailTemplate.objects.filter(account_id=current_account_id(), archived_at=None)
         return [
-            {"id": row.key or row.name, "name": row.name, "subject": row.subject, "body": row.body, "is_transactional": row.is_transactional}
+            {"id": row.key or row.name, "name": row.name, "subject": row.subject, "body": row.body, "is_transactional": row.is_transactional,
+             "kind_of_mail": names.out(Thing.SUBSCRIPTION, row.subscription_type_id) if row.subscription_type_id else ""}
             for row in found.order_by("-key", "name", "pk")
         ]  # fmt: skip
 
@@ -27,16 +28,26 @@ class Mails(Section):
         return str(item["id"])
 
     def read(self, reading: Reading, before: Mapping[str, Item], names: Names) -> Item:
-        given = reading.fields("id", optional=("name", "subject", "body", "is_transactional"))
+        given = reading.fields("id", optional=("name", "subject", "body", "is_transactional", "kind_of_mail"))
         key = given["id"].text(at_most=200)
         item: Item = dict(
-            before.get(key) or {"id": key, "name": key, "subject": "", "body": "", "is_transactional": True}
+            before.get(key)
+            or {
+                "id": key,
+                "name": key,
+                "subject": "",
+                "body": "",
+                "is_transactional": True,
+                "kind_of_mail": "",
+            }
         )
         for field in ("name", "subject", "body"):
             if field in given:
                 item[field] = given[field].text()
         if "is_transactional" in given:
             item["is_transactional"] = given["is_transactional"].flag()
+        if "kind_of_mail" in given:
+            item["kind_of_mail"] = given["kind_of_mail"].text(at_most=200, may_be_empty=True)
         return item
 
     def put(self, item: Item, before: Item | None, names: Names, by: Actor) -> None:
@@ -47,10 +58,13 @@ class Mails(Section):
             templates.set_archived(row, False, by=by)
         if row.name != item["name"]:
             templates.rename(row, item["name"], by=by)
-        told = (item["subject"], item["body"], item["is_transactional"])
-        if (row.subject, row.body, row.is_transactional) != told:
+        asked = item["kind_of_mail"]
+        kind = names.back(Thing.SUBSCRIPTION, asked, f"{self.name}.kind_of_mail") if asked else None
+        told = (item["subject"], item["body"], item["is_transactional"], kind)
+        if (row.subject, row.body, row.is_transactional, row.subscription_type_id) != told:
             templates.edit(
-                row, subject=item["subject"], body=item["body"], is_transactional=item["is_transactional"], by=by
+                row, subject=item["subject"], body=item["body"], is_transactional=item["is_transactional"], subscription_type_id=kind,
+                by=by,
             )  # fmt: skip
 
     def may_drop(self, before: Item) -> bool:

@@ -14,6 +14,7 @@ from deskhand.kernel.strict_json import Reading
 
 class ObjectTypes(Section):
     name = "object_types"
+    needs = "properties"
 
     def export(self, names: Names) -> list[Item]:
         return [

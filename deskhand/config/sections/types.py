@@ -18,6 +18,8 @@ class Section(ABC):
     """`export` and `put` are each other's opposite: what was put is exported as it was given."""
 
     name: ClassVar[str]
+    #: The section that must be there before it is finished; none: itself.
+    needs: ClassVar[str] = ""
     #: Fields that say how to get there and are not exported.
     only_said: ClassVar[frozenset[str]] = frozenset()
 
@@ -51,7 +53,7 @@ class Section(ABC):
         return True
 
     def finish(self, items: Sequence[Item], names: Names, by: Actor) -> None:  # noqa: B027
-        """What needs all sections: the order, and what names things of later ones."""
+        """What needs all its items: the order, and what names things of the section that it `needs`."""
 
     def compared(self, item: Item, names: Names) -> Item:
         """The item without what stands there for the reader only."""

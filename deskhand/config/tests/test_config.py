@@ -10,20 +10,25 @@ import pytest
 from deskhand.accounts import teams
 from deskhand.accounts.models import AuditEntry
 from deskhand.automation import lanes, templates, workflows
-from deskhand.automation.engine.definition import Definition, Manual
+from deskhand.automation.actions.forms import Around, Input
+from deskhand.automation.actions.registry import ACTIONS
+from deskhand.automation.engine.definition import Definition, Leaving, Manual, WhenTrue
 from deskhand.automation.models import Workflow
-from deskhand.config import document, plan
+from deskhand.config import definitions, document, plan
 from deskhand.config.plan import Did, Difference, differences
+from deskhand.crm.filters.types import Filter, MemberOf, Operator
 from deskhand.crm.pipelines import pipelines
 from deskhand.crm.pipelines.models import Pipeline
 from deskhand.crm.pipelines.pipelines import CLOSED, OPEN, NewStage
 from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.pipelines.rules import Ask, Rules
-from deskhand.crm.records import objects, tickets
+from deskhand.crm.records import objects, subscriptions, tickets
 from deskhand.crm.records.models import Ticket
 from deskhand.crm.schema import groups, object_types, properties
 from deskhand.crm.schema.models import PropertyDefinition
 from deskhand.crm.schema.types import Kind
+from deskhand.crm.segments import segments
+from deskhand.crm.segments.models import SegmentKind
 from deskhand.events.types import SYSTEM, Actor
 from deskhand.kernel.database import sql
 from deskhand.kernel.database.scope import account_scope
@@ -59,16 +64,46 @@ def fill(world: World) -> World:
     )  # fmt: skip
     pipelines.set_policy(support, options={"reopen": {"mode": "within_days", "days": 3, "stage_id": new}})
     pipelines.create(account, "ticket", "Returns", [NewStage("Open", OPEN), NewStage("Done", CLOSED)])
+    news = subscriptions.add_kind("News", "What is new", by=SYSTEM)
     mail = templates.create(account, "Please rate us", by=SYSTEM)
-    templates.edit(mail, subject="How was it", body="Hello,\n\nplease say.", is_transactional=False)
+    templates.edit(
+        mail,
+        subject="How was it",
+        body="Hello,\n\nplease say.",
+        is_transactional=False,
+        subscription_type_id=news.pk,
+    )
+    urgent = segments.create(
+        "ticket", "Urgent", SegmentKind.FILTER,
+        Filter("hs_pipeline_stage", Kind.ENUM, Operator.ANY_OF, (str(new),)), by=Actor.user(world.ada.pk),
+    )  # fmt: skip
+    watched = segments.create("ticket", "Watched", SegmentKind.STATIC, by=Actor.user(world.ada.pk))
     by = world.ada.pk
     lanes.add_step("ticket", new, "send_email", {"template": str(mail.pk)}, by=by)
     lanes.add_step("ticket", new, "internal_email", {"users": [by], "teams": [sub.pk], "subject": "x", "body": "y"}, by=by)  # fmt: skip
     lane = lanes.add_step("ticket", new, "set_property", {"property": "hs_pipeline_stage", "value": closed}, by=by)  # fmt: skip
     workflows.switch(lane, True, by=by)
+    lanes.add_step("ticket", new, "add_to_segment", {"segment": str(watched.pk)}, by=by)
+    lanes.add_step(
+        "ticket", new, "manage_subscription", {"subscription": str(news.pk), "change": "on"}, by=by
+    )
+    lanes.add_step(
+        "ticket",
+        new,
+        "create_record",
+        {"record_type": machine.key, "value_serial": "1", "owner": str(by)},
+        by=by,
+    )
     own = pipelines_of(machine.key).default.first_open.id
     lanes.add_step(machine.key, own, "create_task", {"title": "Look at it", "assignee": str(by)}, by=by)
-    workflows.create(account, "By hand", Definition("ticket", Manual()), by=by)
+    workflows.create(
+        account,
+        "By hand",
+        Definition(
+            "ticket", WhenTrue(MemberOf("segment", (urgent.pk,))), leaving=Leaving(segments=(watched.pk,))
+        ),
+        by=by,
+    )
     workflows.create(account, "By hand", Definition("deal", Manual()), by=by)
     routing.set_rule(account, world.channel.pk, Option.USERS_AND_TEAMS, user_ids=[world.grace.pk], team_ids=[world.team.pk], by=SYSTEM)  # fmt: skip
     return world
@@ -283,3 +318,22 @@ def test_tickets_still_come_in_afterwards(full: World) -> None:
     plan.apply(full.account.pk, given)
     made = tickets.create(tickets.NewTicket("After", stage_id=full.stage("Triage")), by=SYSTEM)
     assert Ticket.objects.get(pk=made.id).stage_id == full.stage("Triage")
+
+
+def test_every_setting_that_holds_an_id_is_known(full: World) -> None:
+    """An id would mean another thing in another account; so each place where one stands is named here."""
+    around = Around(full.account.pk, "ticket")
+    asked = [(kind, setting) for kind, action in ACTIONS.items() for setting in action.form(around, {})]
+    unknown = {
+        (kind, setting.name)
+        for kind, setting in asked
+        if setting.name not in definitions.SETTINGS
+        and (
+            setting.input in (Input.USERS, Input.TEAMS)
+            or (
+                setting.input in (Input.CHOICE, Input.MANY)
+                and any(one.value.isdigit() for one in setting.options)
+            )
+        )
+    }
+    assert not unknown
