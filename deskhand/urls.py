@@ -52,6 +52,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("deskhand.web.system.urls")),
     path("", include("deskhand.web.workflows.hook_urls")),
     path("", include("deskhand.web.workflows.urls")),
+    path("", include("deskhand.web.workflows.editor.urls")),
     path("files/<id:attachment_id>", files.attachment, name="attachment"),
     path("messages/<id:message_id>/pictures/<int:number>", files.remote_picture, name="remote-picture"),
     path("favicon.ico", health.favicon, name="favicon"),

@@ -87,6 +87,7 @@ def save(
     by: int | None = None,
     seen_revision: int | None = None,
     include_present: bool = False,
+    note: str = "",
 ) -> Workflow:
     """Add a revision (R-EDIT-4); who changed it has looked (R-LOG-7). Records that meet new filters of a workflow that
     is on stay out, unless it shall `include_present` ones (R-WF-21).
@@ -99,7 +100,7 @@ def save(
     current.needs_review = ""
     current.watches = definition.watches or (current.is_pinned and current.watches)
     current.save(update_fields=["revision_number", "needs_review", "watches"])
-    _add_revision(current, definition, by)
+    _add_revision(current, definition, by, note)
     if before is not None and before.trigger != definition.trigger:
         switching.follow(current.account_id, current.pk, clock.now(), include_present=include_present)
     timing.plan(current, definition)
@@ -120,10 +121,10 @@ def hold(account_id: int, seen: Mapping[int, int | None]) -> dict[int, Workflow]
     return held
 
 
-def _add_revision(workflow: Workflow, definition: Definition, by: int | None) -> None:
+def _add_revision(workflow: Workflow, definition: Definition, by: int | None, note: str = "") -> None:
     WorkflowRevision.objects.create(
         account_id=workflow.account_id, workflow=workflow, number=workflow.revision_number, definition=definition.to_json(),
-        created_at=clock.now(), created_by_id=by,
+        created_at=clock.now(), created_by_id=by, note=note,
     )  # fmt: skip
 
 
@@ -160,7 +161,7 @@ def switch(workflow: Workflow, on: bool, *, by: int | None = None, include_prese
 
 
 def _include_present(workflow: Workflow) -> None:
-    """The first at once; many go on in a slow job."""
+    """Enroll records that meet the trigger already. The first at once; many go on in a slow job."""
     assert workflow.on_since is not None
     last = enroll.enroll_present(workflow.account_id, workflow.pk, workflow.on_since)
     if last is not None:
@@ -174,7 +175,7 @@ def refuse_what_cannot_work(definition: Definition) -> None:
         raise Invalid(_("There is nothing to do yet."), field="steps", hint=_("Add an action first."))
     hooks.check(definition.object_type, definition.trigger)
     around = Surroundings(
-        actions={kind: _complaints(action) for kind, action in ACTIONS.items()},
+        actions={kind: complaints_of(action) for kind, action in ACTIONS.items()},
         events=triggers.kinds(definition.object_type),
     )
     for problem in validate(definition, around):
@@ -186,7 +187,8 @@ def refuse_what_cannot_work(definition: Definition) -> None:
         )
 
 
-def _complaints(action: Action) -> CheckSettings:
+def complaints_of(action: Action) -> CheckSettings:
+    """The action's own checks, as the validator asks for them."""
     return lambda settings: [
         Complaint(field, "%(why)s", {"why": why}) for field, why in action.problems(settings)
     ]

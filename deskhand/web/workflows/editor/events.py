@@ -1,0 +1,137 @@
+"""What may happen to a record, and what an event tells of itself, in words and as fields of a form."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from django.utils.translation import gettext as _
+
+from deskhand.accounts.types import Viewer
+from deskhand.automation import triggers
+from deskhand.automation.actions.forms import Option
+from deskhand.automation.engine.definition import EventMatch
+from deskhand.crm.filters.types import AllOf, Condition, Filter, Operator
+from deskhand.crm.schema.queries import properties_of
+from deskhand.crm.schema.types import Kind, Property
+from deskhand.crm.schema.types import Option as PropertyOption
+from deskhand.desk.models import ChannelAccount
+from deskhand.kernel.database.scope import current_account_id
+from deskhand.kernel.text import N_
+from deskhand.web.choices import Choice, ChoiceGroup
+from deskhand.web.filters.asked import Asked, Said
+
+_RAW = {"moved": N_("Status changed"), "updated": N_("Property changed"), "assigned": N_("Owner changed")}
+
+
+def options(object_type: str) -> tuple[Option, ...]:
+    return tuple(Option(one.kind, str(one.label)) for one in triggers.choices(object_type))
+
+
+def about(kind: str, object_type: str) -> str:
+    """What the event is, in a sentence."""
+    return str(triggers.choice(object_type, kind).about)
+
+
+def label_of(kind: str, object_type: str) -> str:
+    label = str(triggers.choice(object_type, kind).label)
+    if label != kind:
+        return label
+    return _(_RAW.get(kind.partition(".")[2], kind))
+
+
+class AskedOfEvent(Asked):
+    """For conditions on what an event tells."""
+
+    def __init__(self, viewer: Viewer, object_type: str, kind: str) -> None:
+        super().__init__(viewer, object_type)
+        facts = triggers.choice(object_type, kind).facts
+        self.of = {fact.name: fact.of for fact in facts if fact.of}
+        self.facts = {
+            fact.name: Property(
+                fact.name, str(fact.label), fact.kind, options=tuple(PropertyOption(one.value, str(one.label)) for one in fact.options)
+            )
+            for fact in facts
+        }  # fmt: skip
+
+    @property
+    def record_types(self) -> list[str]:
+        return [self.object_type]
+
+    def offered(self, object_type: str) -> list[Property]:
+        return list(self.facts.values())
+
+    def find(self, object_type: str, name: str) -> Property | None:
+        return self.facts.get(name) or properties_of(object_type).get(name)
+
+    def is_offered(self, prop: Property) -> bool:
+        return prop.name in self.facts
+
+    def property_groups(self, chosen: str = "", *, kinds: Sequence[Kind] = (), own_only: bool = False) -> tuple[ChoiceGroup, ...]:  # fmt: skip
+        found = (
+            Choice(f"{self.object_type}.{name}", _(fact.label), f"{self.object_type}.{name}" == chosen)
+            for name, fact in self.facts.items()
+        )
+        return (ChoiceGroup("", tuple(found)),)
+
+    def choices_of(self, object_type: str, prop: Property) -> list[Choice]:
+        stands_for = properties_of(object_type).get(self.of.get(prop.name, ""))
+        if stands_for is not None:
+            return super().choices_of(object_type, stands_for)
+        if prop.name == "channel_account_id":
+            rows = ChannelAccount.objects.filter(account_id=current_account_id(), archived_at=None).order_by(
+                "name"
+            )
+            return [Choice(str(one.pk), one.name) for one in rows]
+        return super().choices_of(object_type, prop)
+
+
+# ── a property that changed ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+def asks_property(kind: str, object_type: str) -> bool:
+    return triggers.choice(object_type, kind).asks_property
+
+
+def change_of(event: EventMatch) -> tuple[str, tuple[str, ...], tuple[str, ...]] | None:
+    """The property, and its values before and after, of "this property changed"; None for another condition."""
+    parts = event.about.parts if isinstance(event.about, AllOf) else (event.about,) if event.about else ()
+    name, before, after = "", (), ()  # type: tuple[str, tuple[str, ...], tuple[str, ...]]
+    for part in parts:
+        if not isinstance(part, Filter) or part.operator is not Operator.ANY_OF:
+            return None
+        values = tuple(str(value) for value in part.values)
+        if part.property == triggers.CHANGED and len(values) == 1:
+            name = values[0]
+        elif part.property.startswith(triggers.WAS):
+            before = values
+        else:
+            after = values
+    return (name, before, after) if name else None
+
+
+def change_said(event: EventMatch, asked: Asked) -> Said | None:
+    """“Priority” changed from … to …"""
+    found = change_of(event)
+    if found is None:
+        return None
+    name, before, after = found
+    prop = properties_of(asked.object_type).get(name)
+    if prop is None:
+        return Said(name, _("changed"), "")
+    labels = {choice.value: choice.label for choice in asked.choices_of(asked.object_type, prop)}
+    came_from, to = (
+        asked.listed([labels.get(value, value) for value in values]) for values in (before, after)
+    )
+    if before and after:
+        values = _("from %(before)s to %(after)s") % {"before": came_from, "after": to}
+    elif before:
+        values = _("from %(before)s") % {"before": came_from}
+    else:
+        values = _("to %(after)s") % {"after": to} if after else ""
+    return Said(_(prop.label), _("changed"), values)
+
+
+def changed(
+    object_type: str, name: str, before: Sequence[str], after: Sequence[str]
+) -> tuple[str, Condition]:
+    return triggers.property_changed(object_type, properties_of(object_type)[name], before, after)

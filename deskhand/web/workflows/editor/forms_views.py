@@ -1,0 +1,342 @@
+"""The panels with forms: adding and editing steps, the trigger, and the workflow's settings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from urllib.parse import urlencode
+
+from django.http import HttpResponse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, pgettext
+from django.views.decorators.http import require_GET, require_POST
+
+from deskhand.accounts import plans, policy
+from deskhand.accounts.plans import Feature
+from deskhand.automation.actions.registry import ACTIONS
+from deskhand.automation.actions.types import Action, Group
+from deskhand.automation.engine import edit
+from deskhand.automation.engine.definition import Definition, IfThen, RandomSplit, Step, ValueEquals
+from deskhand.automation.engine.edit import Place
+from deskhand.kernel.errors import Conflict, Invalid, NotFound
+from deskhand.web.middleware import AccountRequest
+from deskhand.web.refusals import status_of, words_of
+from deskhand.web.workflows.editor import forkforms as forkforms  # registers its forms
+from deskhand.web.workflows.editor import stepforms, workflowforms
+from deskhand.web.workflows.editor.opened import Opened
+from deskhand.web.workflows.editor.rows import Offer, Offers, Panel
+from deskhand.web.workflows.editor.stepforms import StepForm
+from deskhand.web.workflows.editor.triggerform import TriggerForm
+from deskhand.web.workflows.editor.views import step_of
+from deskhand.web.workflows.editor.words import LOOKS, look_of
+from deskhand.web.workflows.editor.workflowforms import WorkflowForm
+
+GROUPS = {
+    Group.TELL: gettext_lazy("Tell somebody"),
+    Group.RECORD: gettext_lazy("The record"),
+    Group.ASSIGN: gettext_lazy("Assign"),
+    Group.AUDIENCE: gettext_lazy("Audience"),
+    Group.OUTSIDE: gettext_lazy("Other systems"),
+}
+FLOW = (
+    ("delay", gettext_lazy("Delay"), "hourglass", "amber", gettext_lazy("Wait for a time, a date or an event."), None),
+    ("if-then", LOOKS[IfThen][0], "git-branch", "violet", gettext_lazy("Part the records by conditions."), None),
+    ("value-equals", LOOKS[ValueEquals][0], "list-filter", "violet", gettext_lazy("One branch for each value of a property."), None),
+    ("random-split", LOOKS[RandomSplit][0], "shuffle", "violet", gettext_lazy("By chance, in shares that you set."), Feature.RANDOM_SPLIT),
+    ("go-to", gettext_lazy("Go to another step"), "corner-down-right", "amber", gettext_lazy("Join another branch, or begin again after a delay."), None),
+)  # fmt: skip
+
+
+def typed_of(request: AccountRequest) -> dict[str, list[str]]:
+    return {name: [str(one) for one in values] for name, values in request.POST.lists()}
+
+
+# ── adding ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _place(opened: Opened, after: str, slot: str) -> Place:
+    """Raises NotFound for what is no place of this workflow."""
+    place = Place(after, slot or "next")
+    edit.edge_at(opened.definition, place)
+    return place
+
+
+@require_GET
+def add(request: AccountRequest, workflow_id: int) -> HttpResponse:
+    """First what is to be added, then its form."""
+    opened = Opened(request, workflow_id, to_edit=True)
+    place = _place(opened, request.GET.get("after", ""), request.GET.get("slot", ""))
+    kind = request.GET.get("kind", "")
+    if not kind:
+        return opened.show(_choosing(opened, place, request.GET.get("q", "")))
+    _require_offered(opened, kind, place)
+    return opened.show(_new_form(opened, stepforms.form_for(opened, kind, None, place), kind, place))
+
+
+@require_POST
+def save_new(request: AccountRequest, workflow_id: int) -> HttpResponse:
+    opened = Opened(request, workflow_id, to_edit=True)
+    typed = typed_of(request)
+    kind = request.POST.get("kind", "")
+    place = _place(opened, request.POST.get("after", ""), request.POST.get("slot", ""))
+    _require_offered(opened, kind, place)
+    form = stepforms.form_for(opened, kind, typed, place)
+    if "redraw" in typed:
+        form.press(request.POST["redraw"])
+        return opened.show(_new_form(opened, form, kind, place))
+    added: list[str] = []
+
+    def grown(definition: Definition) -> Definition:
+        made, step_id = form.put(definition)
+        added.append(step_id)
+        return made
+
+    try:
+        opened.change(grown, did="insert", name=form.title)
+    except (Invalid, Conflict) as refusal:
+        return opened.show(
+            _refused(opened, lambda wrong: _new_form(opened, form, kind, place, wrong), refusal),
+            status_of(refusal),
+        )
+    return opened.changed(at=added[-1])
+
+
+def _refused(
+    opened: Opened, draw: Callable[[Invalid | Conflict], Panel], refusal: Invalid | Conflict
+) -> Panel:
+    """The form once more; over what came in between, that is told first."""
+    if isinstance(refusal, Conflict):
+        opened.reread()
+        return replace(draw(refusal), notice=opened.came(refusal), token=opened.draft.token)
+    return draw(refusal)
+
+
+def _query(place: Place, **more: str) -> str:
+    asked = {"after": place.after, "slot": place.slot if place.slot != "next" else "", **more}
+    return urlencode({name: value for name, value in asked.items() if value})
+
+
+def _choosing(opened: Opened, place: Place, wanted: str) -> Panel:
+    groups = [*_action_groups(opened, place), Offers(_("Flow"), tuple(_flow_offers(opened, place)))]
+    words = wanted.casefold().split()
+    found = [
+        Offers(
+            group.label,
+            tuple(
+                one
+                for one in group.offers
+                if all(word in f"{one.title} {one.text}".casefold() for word in words)
+            ),
+        )
+        for group in groups
+    ]
+    return Panel(
+        "choose", _("Choose an action"), close_url=opened.url(""), offers=tuple(group for group in found if group.offers),
+        search=wanted, search_url=opened.url("add"), hidden=(("after", place.after), ("slot", place.slot)),
+    )  # fmt: skip
+
+
+def _action_groups(opened: Opened, place: Place) -> list[Offers]:
+    found = []
+    for group, label in GROUPS.items():
+        offers = [
+            _action_offer(opened, one, place)
+            for one in ACTIONS.values()
+            if one.group is group and _fits(opened, one)
+        ]
+        found.append(Offers(str(label), tuple(offers)))
+    return [group for group in found if group.offers]
+
+
+def _fits(opened: Opened, action: Action) -> bool:
+    """What the plan lacks, or is for other records, is left out (T-ACT-10)."""
+    if action.object_types is not None and opened.definition.object_type not in action.object_types:
+        return False
+    return action.feature is None or plans.has_feature(opened.account, action.feature)
+
+
+def _action_offer(opened: Opened, action: Action, place: Place) -> Offer:
+    why_not = ""
+    if action.permission is not None and not policy.can(opened.viewer, action.permission):
+        why_not = _("You don't have permission to use this.")
+    url = "" if why_not else f"{opened.url('add')}?{_query(place, kind=action.kind)}"
+    return Offer(action.icon, action.tone, str(action.label), str(action.about), url, why_not)
+
+
+def _flow_offers(opened: Opened, place: Place) -> list[Offer]:
+    found = []
+    edge = edit.edge_at(opened.definition, place)
+    for kind, label, icon, tone, text, feature in FLOW:
+        if feature is not None and not plans.has_feature(opened.account, feature):
+            continue
+        why_not = ""
+        if kind == "go-to" and (place == edit.START or (edge is not None and not edge.is_goto)):
+            why_not = _("Only at the end of a branch.")
+        url = "" if why_not else f"{opened.url('add')}?{_query(place, kind=kind)}"
+        found.append(Offer(icon, tone, str(label), str(text), url, why_not))
+    return found
+
+
+def _require_offered(opened: Opened, kind: str, place: Place) -> None:
+    """Raises NotFound for what is not offered here, Forbidden for what others may use."""
+    action = ACTIONS.get(kind)
+    if action is not None:
+        if not _fits(opened, action):
+            raise NotFound(_("There is no such action."))
+        if action.permission is not None:
+            policy.require(opened.viewer, action.permission)
+    elif not any(
+        kind == one and (feature is None or plans.has_feature(opened.account, feature))
+        for one, _l, _i, _t, _x, feature in FLOW
+    ):
+        raise NotFound(_("There is no such action."))
+
+
+def _new_form(
+    opened: Opened, form: StepForm, kind: str, place: Place, refusal: Invalid | Conflict | None = None
+) -> Panel:
+    return Panel(
+        "form", form.title, form.icon, form.tone, close_url=opened.url(""), back_url=f"{opened.url('add')}?{_query(place)}" if _query(place) else opened.url("add"),
+        url=opened.url("added"), token=opened.draft.token, hidden=(("kind", kind), ("after", place.after), ("slot", place.slot)),
+        fields=form.parts(refusal if isinstance(refusal, Invalid) else None), submit=_("Add"),
+    )  # fmt: skip
+
+
+# ── editing ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@require_GET
+def step(request: AccountRequest, workflow_id: int, step_id: int) -> HttpResponse:
+    opened = Opened(request, workflow_id)
+    found = step_of(opened, step_id)
+    if not opened.may_edit:
+        return opened.show(_told(opened, found))
+    return opened.show(_edit_form(opened, found, stepforms.form_of(opened, found, None)))
+
+
+@require_POST
+def save_step(request: AccountRequest, workflow_id: int, step_id: int) -> HttpResponse:
+    opened = Opened(request, workflow_id, to_edit=True)
+    found, typed = step_of(opened, step_id), typed_of(request)
+    form = stepforms.form_of(opened, found, typed)
+    if "redraw" in typed:
+        form.press(request.POST["redraw"])
+        return opened.show(_edit_form(opened, found, form))
+    try:
+        opened.change(
+            lambda definition: form.put(definition)[0],
+            did="update",
+            step=found.id,
+            name=opened.telling.name(found.id),
+        )
+    except (Invalid, Conflict) as refusal:
+        return opened.show(
+            _refused(opened, lambda wrong: _edit_form(opened, found, form, wrong), refusal),
+            status_of(refusal),
+        )
+    return opened.changed(at=found.id)
+
+
+def _edit_form(
+    opened: Opened, found: Step, form: StepForm, refusal: Invalid | Conflict | None = None
+) -> Panel:
+    wrong = [one for one in opened.problems if one.step_id == found.id]
+    return Panel(
+        "form", form.title, form.icon, form.tone, step_id=found.id, close_url=opened.url(""), url=opened.url("step-save", found.id),
+        token=opened.draft.token, fields=form.parts(refusal if isinstance(refusal, Invalid) else None), submit=_("Save"),
+        comments_url=opened.url("step-comments", found.id), delete_url=opened.url("step-delete", found.id), place_url=opened.url("step-place", found.id),
+        notice=workflowforms.problem_line(wrong) if refusal is None and not form.is_typed else "",
+    )  # fmt: skip
+
+
+def _told(opened: Opened, found: Step) -> Panel:
+    """For who may only look."""
+    look = look_of(found)
+    return Panel(
+        "told", look.title, look.icon, look.tone, step_id=found.id, close_url=opened.url(""), told=tuple(opened.telling.details(found)),
+        comments_url=opened.url("step-comments", found.id),
+    )  # fmt: skip
+
+
+# ── the trigger ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@require_GET
+def trigger(request: AccountRequest, workflow_id: int) -> HttpResponse:
+    opened = Opened(request, workflow_id)
+    lines = [
+        (line.joined, str(line.said)) for line in opened.telling.trigger_lines(opened.definition.trigger)
+    ]
+    if not opened.may_edit:
+        return opened.show(_trigger_told(opened, lines))
+    return opened.show(_trigger_form(opened, TriggerForm(opened, None)))
+
+
+def _trigger_told(opened: Opened, lines: list[tuple[str, str]]) -> Panel:
+    return Panel(
+        "told",
+        pgettext("of a workflow", "Trigger"),
+        "zap",
+        "teal",
+        "trigger",
+        opened.url(""),
+        told=tuple(lines),
+    )
+
+
+@require_POST
+def save_trigger(request: AccountRequest, workflow_id: int) -> HttpResponse:
+    opened = Opened(request, workflow_id, to_edit=True)
+    typed = typed_of(request)
+    form = TriggerForm(opened, typed)
+    if "redraw" in typed:
+        form.press(request.POST["redraw"])
+        return opened.show(_trigger_form(opened, form))
+    try:
+        opened.change(form.put, did="trigger")
+    except (Invalid, Conflict) as refusal:
+        return opened.show(
+            _refused(opened, lambda wrong: _trigger_form(opened, form, wrong), refusal), status_of(refusal)
+        )
+    return opened.changed()
+
+
+def _trigger_form(opened: Opened, form: TriggerForm, refusal: Invalid | Conflict | None = None) -> Panel:
+    return Panel(
+        "form", pgettext("of a workflow", "Trigger"), "zap", "teal", step_id="trigger", close_url=opened.url(""), url=opened.url("trigger-save"),
+        token=opened.draft.token, fields=form.parts(refusal if isinstance(refusal, Invalid) else None), submit=_("Save"),
+    )  # fmt: skip
+
+
+# ── the workflow ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@require_GET
+def settings(request: AccountRequest, workflow_id: int) -> HttpResponse:
+    opened = Opened(request, workflow_id, to_edit=True)
+    return opened.show(_settings_form(opened, WorkflowForm(opened, None)))
+
+
+@require_POST
+def save_settings(request: AccountRequest, workflow_id: int) -> HttpResponse:
+    opened = Opened(request, workflow_id, to_edit=True)
+    typed = typed_of(request)
+    form = WorkflowForm(opened, typed)
+    if form.is_pressed:
+        form.press(request.POST.get("redraw", ""))
+        return opened.show(_settings_form(opened, form))
+    try:
+        form.save()
+    except (Invalid, Conflict) as refusal:
+        return opened.show(
+            _refused(opened, lambda wrong: _settings_form(opened, form, wrong), refusal), status_of(refusal)
+        )
+    return opened.changed()
+
+
+def _settings_form(opened: Opened, form: WorkflowForm, refusal: Invalid | Conflict | None = None) -> Panel:
+    return Panel(
+        "form", _("Settings"), "settings", "teal", step_id="settings", close_url=opened.url(""), url=opened.url("settings-save"),
+        token=opened.draft.token, fields=form.parts(refusal if isinstance(refusal, Invalid) else None), submit=_("Save"), is_wide=True,
+        notice=words_of(refusal) if isinstance(refusal, Invalid) and not form.shows(refusal) else "",
+    )  # fmt: skip

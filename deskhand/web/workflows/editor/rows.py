@@ -1,0 +1,310 @@
+"""What the editor of workflows shows, ready to print."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from deskhand.web.automation.fields import Field
+from deskhand.web.choices import ChoiceGroup, Tab
+from deskhand.web.filters.asked import Said
+from deskhand.web.filters.building import ConditionField
+from deskhand.web.hours.rows import Week
+from deskhand.web.shell import Person
+
+# ── the canvas ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True)
+class Jump:
+    """A go-to at the end of a way: what it leads to, and where that is taken away."""
+
+    label: str
+    target: str
+    remove_url: str
+    place: str  # "3.next": the step and its way
+
+
+@dataclass(frozen=True)
+class Chain:
+    """Steps one after the other. `add_url` adds one before the first."""
+
+    add_url: str
+    add_label: str
+    add_id: str
+    nodes: tuple[Node, ...]
+    jump: Jump | None = None
+    deeper: int = 0  # steps that are drawn by themselves, at `deeper_url`
+    deeper_url: str = ""
+
+    @property
+    def count(self) -> int:
+        return self.deeper + sum(1 + sum(way.count for way in node.ways) for node in self.nodes)
+
+
+@dataclass(frozen=True)
+class Way:
+    """One way of a fork; `count` steps stand on it."""
+
+    slot: str
+    label: str
+    tone: str
+    count: int
+    chain: Chain
+
+
+@dataclass(frozen=True)
+class Node:
+    id: str
+    sort: Literal["action", "delay", "fork"]
+    icon: str
+    tone: str
+    title: str
+    summary: tuple[tuple[str, bool], ...]  # texts, and whether each is a token's name
+    name: str  # for who does not see it
+    url: str
+    delete_url: str
+    place_url: str
+    comments_url: str
+    waiting: int = 0
+    waiting_url: str = ""
+    comments: int = 0
+    failures: int = 0
+    trouble: str = ""
+    add_url: str = ""
+    add_label: str = ""
+    ways: tuple[Way, ...] = ()
+
+
+@dataclass(frozen=True)
+class TriggerNode:
+    title: str
+    lines: tuple[tuple[str, Said], ...]  # how it goes with the line before, and the line
+    url: str
+    enrolled: str = ""
+    trouble: str = ""
+    is_locked: bool = False
+    records: str = ""  # what they are called
+
+
+@dataclass(frozen=True)
+class Canvas:
+    trigger: TriggerNode
+    chain: Chain
+    count: int
+    is_folded: bool  # so many steps that branches begin closed
+    current: str = ""  # what the panel is about: a step's id, or "trigger"
+    is_part: bool = False  # it begins somewhere below
+
+
+# ── the head ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True)
+class Head:
+    url: str
+    name: str
+    object_label: str
+    state: Literal["on", "off", "paused"]
+    back_url: str
+    tabs: tuple[Tab, ...]
+    token: str
+    has_changes: bool
+    can_undo: bool
+    can_redo: bool
+    may_edit: bool
+    undo_url: str
+    redo_url: str
+    review_url: str
+    switch_url: str
+    test_url: str = ""
+    saved_at: datetime | None = None
+    saved_by: str = ""
+    behind: str = ""
+    needs_review: str = ""
+    troubles: int = 0
+    trouble_url: str = ""
+
+
+# ── the panel ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True)
+class Offer:
+    """Something that may be added. `why_not` says what is missing; then there is no address."""
+
+    icon: str
+    tone: str
+    title: str
+    text: str
+    url: str
+    why_not: str = ""
+
+
+@dataclass(frozen=True)
+class Offers:
+    label: str
+    offers: tuple[Offer, ...]
+
+
+@dataclass(frozen=True)
+class WayField:
+    """A branch, case or part as it is edited. `origin` is the way whose steps it keeps; empty for a new one."""
+
+    number: int
+    origin: str
+    name: str = ""
+    name_label: str = ""
+    value: Field | None = None
+    condition: ConditionField | None = None
+    error: str = ""
+    count: int = 0  # steps that stand on it
+    copies: str = ""  # the way whose steps are copied into it
+
+
+@dataclass(frozen=True)
+class Choosable:
+    value: str
+    label: str
+    help: str = ""
+    chosen: bool = False
+
+
+@dataclass(frozen=True)
+class Teaching:
+    """What tells two kinds of trigger apart, by an example (R-TRIG-19)."""
+
+    lines: tuple[tuple[str, str, str, bool], ...]  # sign, what, what comes of it, whether it is chosen
+
+
+@dataclass(frozen=True)
+class Secret:
+    """An address for calls from outside; its secret is shown once."""
+
+    address: str
+    secret: str = ""
+    is_made: bool = True
+
+
+@dataclass(frozen=True)
+class Note:
+    """A comment on a step."""
+
+    id: int
+    author: Person
+    at: datetime
+    text: str
+    is_resolved: bool = False
+    resolve_url: str = ""
+    replies: tuple[Note, ...] = ()
+
+
+@dataclass(frozen=True)
+class Change:
+    """What differs, as the review tells it."""
+
+    kind: Literal["added", "removed", "changed", "moved", "settings"]
+    title: str
+    icon: str
+    tone: str
+    lines: tuple[tuple[str, str, str], ...] = ()  # label, before, after
+    url: str = ""
+
+
+@dataclass(frozen=True)
+class Wrong:
+    """A problem, and where it is put right."""
+
+    where: str
+    text: str
+    url: str
+
+
+@dataclass(frozen=True)
+class Alert:
+    """Something that is said between the fields; what is wrong has no sign of its own kind."""
+
+    text: str
+    sign: str = "circle-alert"
+
+
+@dataclass(frozen=True)
+class AllValues:
+    """The button that adds a way for every value."""
+
+
+@dataclass(frozen=True)
+class Heading:
+    text: str
+    help: str = ""
+
+
+@dataclass(frozen=True)
+class EventField:
+    """One of the events that start a workflow."""
+
+    number: int
+    parts: tuple[Part, ...]
+    is_one_of_several: bool
+
+
+#: Ways stand together; a text is a hidden field, "name=value".
+Part = (
+    EventField
+    | Field
+    | ConditionField
+    | Alert
+    | AllValues
+    | Heading
+    | Week
+    | Teaching
+    | Secret
+    | tuple[WayField, ...]
+    | str
+)
+
+
+@dataclass(frozen=True)
+class Panel:
+    """What stands beside the canvas; on a phone it comes up from below."""
+
+    kind: Literal["choose", "form", "delete", "place", "comments", "review", "switch", "told", "settings"]
+    title: str
+    icon: str = ""
+    tone: str = ""
+    step_id: str = ""
+    close_url: str = ""
+    back_url: str = ""
+    url: str = ""  # where the form goes
+    token: str = ""
+    hidden: tuple[tuple[str, str], ...] = ()
+    notice: str = ""
+    lead: str = ""
+    submit: str = ""
+    is_danger: bool = False
+    fields: tuple[Part, ...] = ()
+    offers: tuple[Offers, ...] = ()
+    search: str = ""
+    search_url: str = ""
+    told: tuple[tuple[str, str], ...] = ()
+    comments_url: str = ""
+    comments: int = 0
+    delete_url: str = ""
+    place_url: str = ""
+    ways_to_keep: tuple[Choosable, ...] = ()
+    inside: int = 0
+    inside_following: int = 0
+    followers: int = 0
+    spots: tuple[ChoiceGroup, ...] = ()
+    chosen: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
+    shows_resolved: bool = False
+    changes: tuple[Change, ...] = ()
+    problems: tuple[Wrong, ...] = ()
+    goes_on: tuple[str, ...] = ()
+    text: str = ""
+    error: str = ""
+    present: str = ""
+    discard_url: str = ""
+    is_wide: bool = False

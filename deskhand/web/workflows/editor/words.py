@@ -1,0 +1,550 @@
+"""Steps, triggers and what they wait for, in words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from functools import cached_property
+from typing import Any
+
+from babel.dates import get_day_names, get_month_names
+from django.utils import formats
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext, pgettext
+
+from deskhand.accounts.types import Viewer
+from deskhand.automation.actions import reading
+from deskhand.automation.actions.registry import ACTIONS
+from deskhand.automation.engine.definition import (
+    Action,
+    Branch,
+    Definition,
+    Delay,
+    Edge,
+    EventMatch,
+    Every,
+    ForAmount,
+    IfThen,
+    Manual,
+    Missed,
+    OnFailure,
+    OutputOf,
+    RandomSplit,
+    Slot,
+    Step,
+    Trigger,
+    UntilDate,
+    UntilEvent,
+    UntilProperty,
+    UntilTime,
+    UntilWeekday,
+    ValueEquals,
+    Wait,
+    WhenCalled,
+    WhenDated,
+    WhenEvent,
+    WhenScheduled,
+    WhenTrue,
+    edges_of,
+    has_second_way,
+)
+from deskhand.automation.lanes import spoken
+from deskhand.crm.filters.types import Filter, leaves_by_type
+from deskhand.crm.schema.queries import properties_of
+from deskhand.web import times
+from deskhand.web.automation.fields import Field, fields_of
+from deskhand.web.filters.asked import Asked, Said, type_names
+from deskhand.web.workflows.editor import events
+
+#: Texts, and whether each is a token's name.
+Parts = tuple[tuple[str, bool], ...]
+
+_TOKEN = re.compile(r"\{\{\s*([\w.]+)\s*(?:\|[^{}]*)?\}\}")
+
+
+@dataclass(frozen=True)
+class Look:
+    title: str
+    icon: str
+    tone: str
+
+
+LOOKS: Mapping[type, tuple[object, str, str]] = {
+    Delay: (gettext_lazy("Delay"), "hourglass", "amber"),
+    IfThen: (gettext_lazy("If/then branch"), "git-branch", "violet"),
+    ValueEquals: (gettext_lazy("Branch by value"), "list-filter", "violet"),
+    RandomSplit: (gettext_lazy("Random split"), "shuffle", "violet"),
+}
+
+
+def look_of(step: Step) -> Look:
+    if isinstance(step, Action):
+        action = ACTIONS.get(step.kind)
+        return Look(str(action.label), action.icon, action.tone) if action else Look(step.kind, "zap", "red")
+    title, icon, tone = LOOKS[type(step)]
+    return Look(str(title), icon, tone)
+
+
+class Telling:
+    """What one definition says, to one viewer."""
+
+    def __init__(
+        self, viewer: Viewer, definition: Definition, tokens: Mapping[str, str] | None = None
+    ) -> None:
+        self.viewer, self.definition = viewer, definition
+        self.asked = Asked(viewer, definition.object_type)
+        self.tokens = tokens or {}
+
+    # ── steps ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def name(self, step_id: str) -> str:
+        """The step in a few words: what it is, and what it does."""
+        step = self.definition.by_id.get(step_id)
+        if step is None:
+            return ""
+        summary = self.summary(step)
+        title = look_of(step).title
+        if isinstance(step, Delay):
+            return summary
+        return _("%(action)s: %(summary)s") % {"action": title, "summary": summary} if summary else title
+
+    def summary(self, step: Step) -> str:
+        return "".join(text for text, _is_token in self.parts(step))
+
+    def parts(self, step: Step) -> Parts:
+        match step:
+            case Action(kind=kind, settings=settings):
+                action = ACTIONS.get(kind)
+                return self._named(action.summary(settings)) if action else ()
+            case Delay(wait=wait):
+                return ((self.wait(wait), False),)
+            case IfThen(branches=branches):
+                return (
+                    ((_("By %(property)s") % {"property": self._looked_at(branches)}, False),)
+                    if branches
+                    else ()
+                )
+            case ValueEquals(of=of):
+                return ((_("By %(property)s") % {"property": self.source(of)}, False),)
+            case RandomSplit(parts=parts):
+                return ((self.shares(step), False),) if parts else ()
+
+    def _looked_at(self, branches: tuple[Branch, ...]) -> str:
+        """The properties that the branches ask for."""
+        found = [
+            leaf for branch in branches for leaf in leaves_by_type(branch.when, self.definition.object_type)
+        ]
+        labels = [
+            self.asked.label(one, prop)
+            for one, leaf in found
+            if isinstance(leaf, Filter) and (prop := self.asked.find(one, leaf.property))
+        ]
+        return self.asked.listed(list(dict.fromkeys(labels))) or _("conditions")
+
+    def _named(self, text: str) -> Parts:
+        """`{{ contact.name | default: 'there' }}` by its name; what has none stays as it is."""
+        parts = _TOKEN.split(text)
+        named = (
+            (self.tokens[part], True) if place % 2 and part in self.tokens else (part, False)
+            for place, part in enumerate(parts)
+        )
+        return tuple((part, is_token) for part, is_token in named if part)
+
+    def shares(self, split: RandomSplit) -> str:
+        whole = sum(part.weight for part in split.parts) or 1
+        return " / ".join(f"{part.weight * 100 / whole:.0f} %" for part in split.parts)
+
+    def source(self, of: str | OutputOf) -> str:
+        if isinstance(of, OutputOf):
+            step = self.definition.by_id.get(of.step_id)
+            action = ACTIONS.get(step.kind) if isinstance(step, Action) else None
+            labels = (
+                {one.name: one.label for one in action.outputs(step.settings)}
+                if action and isinstance(step, Action)
+                else {}
+            )
+            return _("%(output)s of “%(step)s”") % {
+                "output": labels.get(of.name, of.name),
+                "step": self.name(of.step_id),
+            }
+        return self.property(of)
+
+    def property(self, name: str) -> str:
+        found = properties_of(self.definition.object_type).get(name)
+        return _(found.label) if found else name
+
+    def value(self, of: str | OutputOf, value: str) -> str:
+        """A case's value by its label."""
+        if isinstance(of, OutputOf):
+            step = self.definition.by_id.get(of.step_id)
+            action = ACTIONS.get(step.kind) if isinstance(step, Action) else None
+            outputs = action.outputs(step.settings) if action and isinstance(step, Action) else ()
+            known = next((dict(one.values) for one in outputs if one.name == of.name), {})
+            return known.get(value, value)
+        prop = properties_of(self.definition.object_type).get(of)
+        found = self.asked.choices_of(self.definition.object_type, prop) if prop else []
+        return next((choice.label for choice in found if choice.value == value), value)
+
+    # ── ways ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def ways(self, step: Step) -> list[tuple[Slot, str]]:
+        """The ways of a fork with what they are called; of a step that goes one way, none."""
+        match step:
+            case IfThen(branches=branches, default_name=default_name):
+                return [*((str(n), b.name or _("Branch %(number)s") % {"number": n + 1}) for n, b in enumerate(branches)),
+                        ("default", default_name or _("None met"))]  # fmt: skip
+            case ValueEquals(of=of, cases=cases):
+                return [
+                    *((str(n), self.value(of, case.value)) for n, case in enumerate(cases)),
+                    ("default", _("Any other value")),
+                ]
+            case RandomSplit(parts=parts):
+                whole = sum(part.weight for part in parts) or 1
+                return [
+                    (str(n), f"{part.name or chr(65 + n % 26)} {part.weight * 100 / whole:.0f} %")
+                    for n, part in enumerate(parts)
+                ]
+            case Delay(wait=wait):
+                if len(edges_of(step)) < 2:
+                    return []
+                return [("next", _next_name(wait)), ("otherwise", _otherwise_name(step))]
+            case _:
+                return []
+
+    def way(self, step: Step, slot: Slot) -> str:
+        return next((label for name, label in self.ways(step) if name == slot), "")
+
+    # ── waiting ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def wait(self, wait: Wait) -> str:
+        match wait:
+            case ForAmount(amount, is_working_time):
+                words = spoken(amount)
+                if is_working_time:
+                    return _("Wait %(time)s of working time") % {"time": words}
+                return _("Wait %(time)s") % {"time": words}
+            case UntilDate(day, minute):
+                at = formats.date_format(day, "DATE_FORMAT")
+                return _("Until %(day)s, %(time)s") % {"day": at, "time": at_time(minute)}
+            case UntilProperty():
+                return self._until_property(wait)
+            case UntilWeekday(days, minute):
+                if minute is None:
+                    return _("Until %(days)s") % {"days": self.asked.listed(days_said(days))}
+                return _("Until %(days)s, %(time)s") % {
+                    "days": self.asked.listed(days_said(days)),
+                    "time": at_time(minute),
+                }
+            case UntilTime(minute):
+                return _("Until %(time)s") % {"time": at_time(minute)}
+            case UntilEvent(event, at_most):
+                named = self.event(event)
+                if at_most is None:
+                    return _("Until: %(event)s") % {"event": named}
+                return _("Until: %(event)s, at most %(time)s") % {"event": named, "time": spoken(at_most)}
+
+    def _until_property(self, wait: UntilProperty) -> str:
+        name = self.property(wait.property)
+        days = abs(wait.days)
+        span = spoken(timedelta(days=days, minutes=abs(wait.minutes))) if days or wait.minutes else ""
+        if not span:
+            said = _("Until %(property)s") % {"property": name}
+        elif wait.days < 0 or wait.minutes < 0:
+            said = _("Until %(span)s before %(property)s") % {"span": span, "property": name}
+        else:
+            said = _("Until %(span)s after %(property)s") % {"span": span, "property": name}
+        return (
+            said
+            if wait.minute is None
+            else _("%(wait)s, %(time)s") % {"wait": said, "time": at_time(wait.minute)}
+        )
+
+    def event(self, event: EventMatch) -> str:
+        said = self.event_said(event)
+        label, about = said.property, " ".join(part for part in (said.operator, said.values) if part)
+        return _("%(event)s (%(about)s)") % {"event": label, "about": about} if about else label
+
+    def event_said(self, event: EventMatch) -> Said:
+        object_type = self.definition.object_type
+        label = events.label_of(event.kind, object_type)
+        if event.about is None:
+            return Said(label, "", "")
+        changed = events.change_said(event, self.asked)
+        if changed is not None:
+            return changed
+        return Said(
+            label, "", events.AskedOfEvent(self.viewer, object_type, event.kind).in_words(event.about)
+        )
+
+    # ── the trigger ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    @cached_property
+    def several(self) -> str:
+        return type_names(self.definition.object_type)[1]
+
+    def trigger_title(self, trigger: Trigger) -> str:
+        match trigger:
+            case Manual():
+                return _("Enroll by hand")
+            case WhenCalled():
+                return _("Enroll by a call from outside")
+            case WhenScheduled() | WhenDated():
+                return _("Enroll by the clock")
+            case _:
+                return _("Enroll when")
+
+    def trigger_lines(self, trigger: Trigger) -> list[TriggerLine]:
+        """What starts the workflow, line by line."""
+        match trigger:
+            case Manual():
+                return [TriggerLine("", Said(_("People and other workflows choose which."), "", ""))]
+            case WhenTrue(condition):
+                return list(self._lines(condition)) or [TriggerLine("", Said(_("No filter yet"), "", ""))]
+            case WhenEvent(matches, refine):
+                lines = [
+                    TriggerLine(_("or") if place else "", self.event_said(one))
+                    for place, one in enumerate(_without_twins(matches, self.definition.object_type))
+                ]
+                more = list(self._lines(refine)) if refine is not None else []
+                more[:1] = [TriggerLine(_("and"), line.said) for line in more[:1]]
+                return [*lines, *more] or [TriggerLine("", Said(_("No event yet"), "", ""))]
+            case WhenScheduled(condition):
+                return [TriggerLine("", Said(self.schedule(trigger), "", "")), *self._lines(condition)]
+            case WhenDated(condition):
+                return [TriggerLine("", Said(self.dated(trigger), "", "")), *self._lines(condition)]
+            case WhenCalled(field, property):
+                named = {"field": field, "property": self.property(property)}
+                return [
+                    TriggerLine("", Said(_("“%(field)s” of the call is the %(property)s") % named, "", ""))
+                ]
+
+    def _lines(self, condition: object) -> Iterator[TriggerLine]:
+        for g, group in enumerate(self.asked.groups_said(condition)):  # type: ignore[arg-type]
+            for place, said in enumerate(group):
+                yield TriggerLine(_("and") if place else _("or") if g else "", said)
+
+    def trigger(self, trigger: Trigger) -> str:
+        """In one line."""
+        lines = " ".join(
+            " ".join(part for part in (line.joined, str(line.said)) if part)
+            for line in self.trigger_lines(trigger)
+        )
+        return _("%(title)s: %(lines)s") % {"title": self.trigger_title(trigger), "lines": lines}
+
+    def schedule(self, when: WhenScheduled) -> str:
+        time = at_time(when.minute)
+        match when.every:
+            case Every.DAY:
+                return _("Every day, %(time)s") % {"time": time}
+            case Every.WEEK:
+                return _("Every %(days)s, %(time)s") % {
+                    "days": self.asked.listed(days_said(when.weekdays)),
+                    "time": time,
+                }
+            case Every.MONTH:
+                return _("On day %(day)s of every month, %(time)s") % {"day": when.day, "time": time}
+            case Every.YEAR:
+                return _("Every year on %(day)s %(month)s, %(time)s") % {
+                    "day": when.day,
+                    "month": month_said(when.month),
+                    "time": time,
+                }
+
+    def dated(self, when: WhenDated) -> str:
+        named = {
+            "property": self.property(when.property),
+            "time": at_time(when.minute),
+            "days": abs(when.days),
+        }
+        if when.days == 0:
+            return _("On the day of %(property)s, %(time)s") % named
+        if when.days < 0:
+            return (
+                ngettext(
+                    "%(days)s day before %(property)s, %(time)s",
+                    "%(days)s days before %(property)s, %(time)s",
+                    -when.days,
+                )
+                % named
+            )
+        return (
+            ngettext(
+                "%(days)s day after %(property)s, %(time)s",
+                "%(days)s days after %(property)s, %(time)s",
+                when.days,
+            )
+            % named
+        )
+
+    # ── everything, for whoever compares ─────────────────────────────────────────────────────────────────────────────
+
+    def details(self, step: Step) -> list[tuple[str, str]]:
+        """All that the step says, as label and value."""
+        match step:
+            case Action(kind=kind, settings=settings, on_failure=on_failure):
+                return [
+                    *self._settings(kind, settings),
+                    (_("If it fails"), _("Stop") if on_failure is OnFailure.STOP else _("Go on")),
+                ]
+            case Delay(wait=wait):
+                cancels = (
+                    [(_("Cancel the wait as soon as"), self.asked.in_words(step.cancel_if))]
+                    if step.cancel_if
+                    else []
+                )
+                return [(_("Wait"), self.wait(wait)), *_missed_said(wait), *cancels]
+            case IfThen(branches=branches):
+                return [
+                    (label, self.asked.in_words(branch.when))
+                    for (_slot, label), branch in zip(self.ways(step), branches, strict=False)
+                ]
+            case ValueEquals(of=of, cases=cases):
+                values = pgettext("between the parts of a list", ", ").join(
+                    self.value(of, case.value) for case in cases
+                )
+                return [(_("Compare"), self.source(of)), (_("Values"), values)]
+            case RandomSplit():
+                return [
+                    (
+                        _("Shares"),
+                        pgettext("between the parts of a list", ", ").join(
+                            label for _slot, label in self.ways(step)
+                        ),
+                    )
+                ]
+
+    def _settings(self, kind: str, settings: Mapping[str, Any]) -> list[tuple[str, str]]:
+        action = ACTIONS.get(kind)
+        if action is None:
+            return []
+        around = reading.around(self.definition.object_type)
+        form = action.form(around, settings)
+        typed = reading.typed_of(form, settings)
+        return [
+            (one.label, said)
+            for one in fields_of(reading.shown(form, typed), typed, around)
+            if (said := _field_said(one)) and one.kind != "hidden"
+        ]
+
+    def whole(self, part: str) -> list[tuple[str, str]]:
+        """What the definition says of when it acts, or of what ends a run, as label and value."""
+        timing, leaving = self.definition.timing, self.definition.leaving
+        if part == "timing":
+            names = get_day_names("abbreviated", "stand-alone", locale=times.locale())
+            hours = [
+                f"{names[one.weekday]} {at_time(one.start)}–{at_time(one.end)}"
+                for one in sorted(timing.window)
+            ]
+            pauses = [formats.date_format(day, "SHORT_DATE_FORMAT") for day in timing.pause_days]
+            found = [
+                (_("Hours"), self.asked.listed(hours)),
+                (_("Days without actions"), self.asked.listed(pauses)),
+            ]
+            found.append(
+                (
+                    _("Switch off after"),
+                    formats.date_format(timing.off_after, "SHORT_DATE_FORMAT") if timing.off_after else "",
+                )
+            )
+        else:
+            fails = (
+                _("as soon as the filters of the trigger no longer hold")
+                if leaving.when_trigger_fails
+                else ""
+            )
+            found = [
+                (_("Leave as soon as"), self.asked.in_words(leaving.condition)),
+                (_("Goal"), self.asked.in_words(leaving.goal)),
+                (_("Leave"), fails),
+            ]
+        return [(label, value) for label, value in found if value]
+
+    def goes_to(self, edge: Edge | None) -> str:
+        return self.name(edge.to) if edge is not None else pgettext("of a workflow", "End")
+
+
+def _without_twins(matches: tuple[EventMatch, ...], object_type: str) -> list[EventMatch]:
+    """Made in a status, or moved there: that is what people call reaching it (R-ACT-13)."""
+    created, moved = f"{object_type}.created", f"{object_type}.moved"
+    abouts = {one.about for one in matches if one.kind == created} & {
+        one.about for one in matches if one.kind == moved
+    }
+    return [
+        EventMatch(f"{object_type}.stage_entered", one.about)
+        if one.kind == moved and one.about in abouts
+        else one
+        for one in matches
+        if not (one.kind == created and one.about in abouts)
+    ]
+
+
+def _field_said(field: Field) -> str:
+    """What is set in the field, as people read it."""
+    chosen = [choice.label for choice in field.choices if choice.chosen and choice.value]
+    if field.kind == "check":
+        return _("Yes") if chosen else ""
+    if field.choices:
+        return pgettext("between the parts of a list", ", ").join(chosen)
+    if field.parts:
+        amount = sum(
+            int(part.value or 0) * size
+            for part, size in zip(field.parts, (1440, 60, 1), strict=True)
+            if (part.value or "0").isdigit()
+        )
+        return spoken(timedelta(minutes=amount)) if amount else ""
+    if field.rows:
+        return pgettext("between the parts of a list", ", ").join(
+            f"{name} = {value}" for name, value in field.rows
+        )
+    return field.value
+
+
+@dataclass(frozen=True)
+class TriggerLine:
+    joined: str  # how it goes with the line before: and, or
+    said: Said
+
+
+def _next_name(wait: Wait) -> str:
+    if isinstance(wait, UntilEvent):
+        return _("It happened")
+    return _("Time is up") if isinstance(wait, ForAmount) else _("The date came")
+
+
+def _otherwise_name(step: Delay) -> str:
+    if step.cancel_if is not None and step.if_cancelled is Missed.OTHERWISE:
+        return _("Cancelled") if not has_second_way(replace(step, cancel_if=None)) else _("Otherwise")
+    match step.wait:
+        case UntilEvent():
+            return _("Time is up")
+        case UntilProperty(if_past=if_past, if_empty=if_empty):
+            if if_past is Missed.OTHERWISE and if_empty is Missed.OTHERWISE:
+                return _("Past or no date")
+            return _("Past already") if if_past is Missed.OTHERWISE else _("No date")
+        case _:
+            return _("Past already")
+
+
+def _missed_said(wait: Wait) -> list[tuple[str, str]]:
+    said = {Missed.NEXT: _("Go on at once"), Missed.OTHERWISE: _("Another way")}
+    found = []
+    if isinstance(wait, UntilDate | UntilProperty):
+        found.append((_("If that is past"), said[wait.if_past]))
+    if isinstance(wait, UntilProperty):
+        found.append((_("If there is no date"), said[wait.if_empty]))
+    return found
+
+
+def at_time(minute: int) -> str:
+    return f"{minute // 60:02}:{minute % 60:02}"
+
+
+def days_said(days: tuple[int, ...]) -> list[str]:
+    names = get_day_names("wide", "stand-alone", locale=times.locale())
+    return [names[day] for day in sorted(days)]
+
+
+def month_said(month: int) -> str:
+    return str(get_month_names("wide", "format", locale=times.locale())[month])
