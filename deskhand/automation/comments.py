@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from django.utils.translation import gettext as _
 
 from deskhand.accounts.policy import viewers_of
-from deskhand.automation import lanes, workflows
+from deskhand.automation import drafts, lanes, workflows
 from deskhand.automation.models import StepComment, Workflow
 from deskhand.crm.records.checking import refuse_long
 from deskhand.desk import mentions
@@ -44,7 +44,10 @@ def add(workflow: Workflow, step_id: str, text: str, *, by: int, reply_to: int |
 
     Raises Invalid when it says nothing, NotFound for no such step or comment.
     """
-    if step_id not in workflows.definition_of(workflow).by_id:
+    if (
+        step_id not in workflows.definition_of(workflow).by_id
+        and step_id not in drafts.of(workflow).definition.by_id
+    ):
         raise NotFound(_("There is no step %(step_id)s.") % {"step_id": step_id})
     parent = _of(workflow, reply_to) if reply_to else None
     made = StepComment.objects.create(

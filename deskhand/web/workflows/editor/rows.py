@@ -196,7 +196,6 @@ class Note:
     at: datetime
     text: str
     is_resolved: bool = False
-    resolve_url: str = ""
     replies: tuple[Note, ...] = ()
 
 

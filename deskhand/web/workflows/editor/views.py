@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from django.db.models import Count
 from django.http import HttpResponse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
-from deskhand.automation import drafts, lanes
+from deskhand.automation import comments as step_comments
+from deskhand.automation import drafts
 from deskhand.automation.engine import edit
 from deskhand.automation.engine.definition import Definition, Delay, Slot, Step, edges_of
 from deskhand.automation.engine.diff import reading_order
@@ -15,6 +18,7 @@ from deskhand.automation.engine.edit import Place
 from deskhand.automation.models import Enrollment, StepComment
 from deskhand.kernel import clock
 from deskhand.kernel.errors import Conflict, Invalid, NotFound
+from deskhand.kernel.text import whole
 from deskhand.notifications import reading
 from deskhand.notifications.types import Kind
 from deskhand.web.choices import Choice, ChoiceGroup
@@ -245,11 +249,16 @@ def comments(request: AccountRequest, workflow_id: int, step_id: int) -> HttpRes
 
 @require_POST
 def add_comment(request: AccountRequest, workflow_id: int, step_id: int) -> HttpResponse:
-    """R-EDIT-1"""
+    """A comment, an answer to one, or that a thread is settled or open again (R-EDIT-1)."""
     opened = Opened(request, workflow_id, to_edit=True)
-    text = request.POST.get("text", "").replace("\r\n", "\n").replace("\x00", "")
+    step_of(opened, step_id)
+    text, thread = request.POST.get("text", ""), whole(request.POST.get("thread", ""))
+    settles = request.POST.get("settle", "")
     try:
-        lanes.comment(opened.workflow, str(step_id), text, by=opened.by)
+        if thread is not None and settles in ("0", "1"):
+            step_comments.resolve(opened.workflow, thread, settles == "1")
+        else:
+            step_comments.add(opened.workflow, str(step_id), text, by=opened.by, reply_to=thread)
     except Invalid as refusal:
         return opened.show(_commenting(opened, str(step_id), text, words_of(refusal)), 422)
     return opened.changed(_commenting(opened, str(step_id)))
@@ -257,14 +266,20 @@ def add_comment(request: AccountRequest, workflow_id: int, step_id: int) -> Http
 
 def _commenting(opened: Opened, step_id: str, text: str = "", error: str = "") -> Panel:
     step = step_of(opened, int(step_id))
-    found = StepComment.objects.filter(
-        account_id=opened.workflow.account_id, workflow=opened.workflow, step_id=step_id
-    ).order_by("id")
     notes = tuple(
-        Note(one.pk, Person.named(opened.name_of(one.author_id)), one.created_at, one.text) for one in found
+        replace(
+            _note(opened, one.comment),
+            is_resolved=one.comment.resolved_at is not None,
+            replies=tuple(_note(opened, reply) for reply in one.replies),
+        )
+        for one in step_comments.threads_of(opened.workflow, step_id)
     )
     return Panel(
         "comments", _("Comments on “%(step)s”") % {"step": look_of(step).title}, step_id=step_id, close_url=opened.url(""),
-        back_url=opened.url("step", step_id), url=opened.url("step-comment", step_id), notes=notes, text=text, error=error,
-        lead=opened.telling.summary(step), submit=_("Add comment"),
+        back_url=opened.url("step", step_id), url=opened.url("step-comment", step_id) if opened.may_edit else "", notes=notes, text=text,
+        error=error, lead=opened.telling.summary(step), submit=_("Add comment"),
     )  # fmt: skip
+
+
+def _note(opened: Opened, comment: StepComment) -> Note:
+    return Note(comment.pk, Person.named(opened.name_of(comment.author_id)), comment.created_at, comment.text)
