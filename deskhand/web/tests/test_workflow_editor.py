@@ -1,13 +1,19 @@
 """The editor of workflows, by plain forms and in parts."""
 
+import re
 from datetime import timedelta
 from html import unescape
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from deskhand.automation import drafts, templates, workflows
-from deskhand.automation.engine.definition import Definition, ForAmount, IfThen
+from deskhand.accounts.models import Account, Plan
+from deskhand.automation import drafts, lanes, templates, workflows
+from deskhand.automation.engine import edit
+from deskhand.automation.engine.definition import Action, Definition, ForAmount, IfThen, WhenTrue
+from deskhand.automation.engine.edit import START
 from deskhand.automation.models import Workflow, WorkflowRevision
 
 HTMX = {"HX-Request": "true"}
@@ -129,3 +135,343 @@ def test_all_panels_open(editor):
     page = editor.page()
     assert "Urgent" in page
     assert "None met" in page
+
+
+# ── back and forth, and others at work ───────────────────────────────────────────────────────────────────────────────
+
+
+def test_edits_are_undone_and_redone_by_buttons(editor):
+    editor.add("create_task", title="Call", assignee="owner")
+
+    assert editor.post("undo").status_code == 302
+    assert editor.definition().steps == ()
+    answer = editor.post("redo", htmx=True)
+    assert "node-1" in answer.content.decode()
+    assert editor.post("redo").status_code == 422
+    editor.post("discard")
+    assert "Draft" not in editor.page()
+
+
+def test_who_was_overtaken_sees_what_came_and_keeps_what_was_typed(editor):
+    seen = editor.token()
+    editor.add("create_task", title="Call", assignee="owner")
+
+    answer = editor.post(
+        "added",
+        data={
+            "token": seen,
+            "kind": "create_task",
+            "after": "",
+            "slot": "",
+            "title": "Write first",
+            "assignee": "owner",
+        },
+    )
+
+    page = unescape(answer.content.decode())
+    assert answer.status_code == 409
+    assert "Ada Sørensen added “Create task”." in page or "added “Create task”." in page
+    assert 'value="Write first"' in page
+    assert editor.token() in page
+    assert len(editor.definition().steps) == 1
+
+
+# ── branches ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def fork(editor, *names):
+    typed = {"kind": "if-then", "after": "", "slot": "", "way": [str(n) for n, _name in enumerate(names)]}
+    for n, name in enumerate(names):
+        begin = f"way{n}"
+        typed |= {f"{begin}-name": name, f"{begin}-when-f": "", f"{begin}-when-edit": "0.0", f"{begin}-when-prop": "ticket.subject", f"{begin}-when-op": "contains", f"{begin}-when-value": name}  # fmt: skip
+    return editor.post("added", data=typed)
+
+
+def test_branches_keep_their_steps_when_they_are_put_in_order_R_BR_3(editor):
+    fork(editor, "one", "two")
+    editor.add("create_task", "1", "0", title="First", assignee="owner")
+    page = editor.page("step", 1)
+    stored = re.findall(
+        r'name="way(\d)-when-f" value="([^"]*)"', editor.client.get(editor.url("step", 1)).content.decode()
+    )
+    typed = {f"way{n}-when-f": unescape(text) for n, text in stored} | {
+        "way0-name": "one",
+        "way1-name": "two",
+        "way0-origin": "0",
+        "way1-origin": "1",
+    }
+
+    assert 'name="way0-name"' in page
+    drawn = editor.post("step-save", 1, data=typed | {"way": ["0", "1"], "redraw": "ways down 0"})
+    assert re.findall(r'name="way" value="(\d)"', drawn.content.decode()) == ["1", "0"]
+    editor.post("step-save", 1, data=typed | {"way": ["1", "0"]})
+
+    step = editor.definition().by_id["1"]
+    assert [(branch.name, branch.next.to if branch.next else "") for branch in step.branches] == [
+        ("two", ""),
+        ("one", "2"),
+    ]
+
+
+def test_a_copied_branch_takes_its_steps_along_R_BR_3(editor):
+    fork(editor, "one")
+    editor.add("create_task", "1", "0", title="First", assignee="owner")
+    stored = unescape(
+        re.search(
+            r'name="way0-when-f" value="([^"]*)"', editor.client.get(editor.url("step", 1)).content.decode()
+        )[1]
+    )
+    both = {
+        "way0-when-f": stored,
+        "way1-when-f": stored,
+        "way0-name": "one",
+        "way1-name": "more",
+        "way0-origin": "0",
+        "way1-copies": "0",
+    }
+
+    editor.post("step-save", 1, data=both | {"way": ["0", "1"]})
+
+    branches = editor.definition().by_id["1"].branches
+    assert [branch.next.to for branch in branches] == ["2", "3"]
+
+
+def test_a_fork_goes_with_one_branch_kept_R_ACT_8(editor):
+    fork(editor, "one", "two")
+    editor.add("create_task", "1", "1", title="Stay", assignee="owner")
+
+    assert "keep:1" in editor.page("step-delete", 1)
+    editor.post("step-deleted", 1, what="keep:1")
+
+    assert [step.id for step in editor.definition().steps] == ["2"]
+
+
+def test_a_way_back_without_a_delay_is_refused_R_BR_9(editor):
+    editor.add("create_task", title="Call", assignee="owner")
+
+    refused = editor.add("go-to", "1", target="1")
+    assert refused.status_code == 422
+    editor.add("delay", "1", wait="amount", amount_days="1")
+    assert editor.add("go-to", "2", target="1").status_code == 302
+    assert "End here instead" in editor.page()
+    editor.client.post(editor.url("end", after="2"), {"token": editor.token()})
+    assert editor.definition().by_id["2"].next is None
+
+
+@pytest.mark.parametrize(
+    ("typed", "wait"),
+    [
+        ({"wait": "date", "day": "2026-12-24", "time": "09:30", "if_past": "otherwise"}, "UntilDate"),
+        ({"wait": "property", "property": "createdate", "side": "before", "offset_days": "2", "if_past": "next", "if_empty": "otherwise"}, "UntilProperty"),
+        ({"wait": "weekday", "days": ["0", "4"], "time": "08:00"}, "UntilWeekday"),
+        ({"wait": "time", "time": "17:00"}, "UntilTime"),
+        ({"wait": "event", "event-kind": "ticket.reply_sent", "at_most_days": "2"}, "UntilEvent"),
+    ],
+)  # fmt: skip
+def test_all_kinds_of_delay_are_set_R_DELAY_1(editor, typed, wait):
+    assert editor.add("delay", **typed).status_code == 302
+
+    assert type(editor.definition().by_id["1"].wait).__name__ == wait
+    assert "panel-form" in editor.page("step", 1)
+
+
+# ── the trigger ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_filters_are_built_without_scripts_R_TRIG_2(editor):
+    drawn = editor.post(
+        "trigger-save", data={"kind": "filter", "when-f": "", "when-edit": "", "redraw": "when or"}
+    ).content.decode()
+    assert 'id="when-prop"' in drawn
+    drawn = editor.post(
+        "trigger-save",
+        data={
+            "kind": "filter",
+            "when-f": "",
+            "when-edit": "0.0",
+            "when-prop": "ticket.hs_ticket_priority",
+            "redraw": "when draw",
+        },
+    ).content.decode()
+    assert 'name="when-value" value="HIGH"' in drawn
+
+    editor.post("trigger-save", data={
+        "kind": "filter", "when-f": "", "when-edit": "0.0", "when-prop": "ticket.hs_ticket_priority", "when-op": "any_of", "when-value": ["HIGH"],
+        "again": "1", "again_on": ["0"],
+    })  # fmt: skip
+
+    definition = editor.definition()
+    assert isinstance(definition.trigger, WhenTrue)
+    assert definition.reenrollment.is_on
+    assert len(definition.reenrollment.on) == 1
+    assert "is any of" in editor.page()
+
+
+def test_a_filter_that_misses_its_value_is_told(editor):
+    answer = editor.post(
+        "trigger-save",
+        data={
+            "kind": "filter",
+            "when-f": "",
+            "when-edit": "0.0",
+            "when-prop": "ticket.subject",
+            "when-op": "contains",
+            "when-value": "",
+        },
+    )
+
+    assert answer.status_code == 422
+    assert "Give a value." in answer.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("typed", "trigger"),
+    [
+        ({"kind": "manual"}, "Manual"),
+        ({"kind": "event", "event": "0", "event0-kind": "ticket.closed"}, "WhenEvent"),
+        ({"kind": "schedule", "every": "week", "weekdays": ["0"], "time": "08:00", "when-f": ""}, "WhenScheduled"),
+        ({"kind": "date", "property": "createdate", "side": "after", "days": "3", "time": "08:00", "when-f": ""}, "WhenDated"),
+        ({"kind": "call", "field": "number", "unique": "hs_ticket_id"}, "WhenCalled"),
+    ],
+)  # fmt: skip
+def test_all_kinds_of_trigger_are_set_R_WF_2(editor, typed, trigger):
+    if trigger == "Manual":
+        editor.post("trigger-save", data={"kind": "event", "event": "0", "event0-kind": "ticket.closed"})
+    assert editor.post("trigger-save", data=typed).status_code == 302
+
+    assert type(editor.definition().trigger).__name__ == trigger
+    assert "panel-form" in editor.page("trigger")
+
+
+def test_a_property_change_is_an_event_with_values_R_TRIG_18(editor):
+    editor.post(
+        "trigger-save",
+        data={
+            "kind": "event",
+            "event": "0",
+            "event0-kind": "ticket.property_changed",
+            "event0-property": "hs_ticket_priority",
+            "event0-after": ["HIGH"],
+        },
+    )
+
+    assert 'Priority <i>changed</i> <span class="tag">to High</span>' in re.sub(
+        r"<span>|(?<=Priority)</span>", "", editor.page()
+    )
+
+
+# ── publishing, on and off ───────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_review_tells_what_differs_and_publishes_R_EDIT_4(editor):
+    editor.add("create_task", title="Call", assignee="owner")
+    review = editor.page("review")
+    assert "Added" in review
+    assert "1 change" in review
+
+    answer = editor.post("publish", note="Begin")
+    assert "Revision 2 is published." in answer.content.decode()
+    editor.post("step-save", 1, title="Write", assignee="owner")
+    review = editor.page("review")
+    assert "<del>Call</del>" in review
+    assert "<ins>Write</ins>" in review
+
+
+def test_problems_lead_to_their_step_and_bar_publishing_R_EDIT_6(editor):
+    fork(editor, "one")
+
+    review = editor.page("review")
+    assert "Add at least one action." in review
+    assert editor.post("publish").status_code == 422
+
+
+def test_switching_on_asks_and_off_can_be_undone_R_WF_20(editor):
+    assert "Add at least one action." in editor.page("switch")
+    editor.add("create_task", title="Call", assignee="owner")
+    editor.post("publish")
+    assert "Who enrolls" in editor.page("switch")
+
+    on = editor.client.post(editor.url("switched"), {"to": "on", "present": "0"}).content.decode()
+    assert "The workflow is on." in on
+    assert 'name="to" value="off"' in on
+    editor.client.post(editor.url("switched"), {"to": "pause"})
+    with editor.office.inside():
+        assert Workflow.objects.get(pk=editor.workflow.pk).is_paused
+    assert editor.client.post(editor.url("switched"), {"to": "sideways"}).status_code == 422
+
+
+# ── who may ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_who_may_only_look_sees_no_buttons_R_ACT_42(office, sign_in, editor):
+    editor.add("create_task", title="Call", assignee="owner")
+    office.role(office.world.grace, capabilities=["workflow_view"])
+    looking = Editor(office, sign_in(office.world.grace), editor.workflow)
+
+    page = looking.page()
+    assert "Call" in page
+    assert "wire-plus" not in page
+    assert "<dd>Call</dd>" in looking.page("step", 1)
+    assert looking.client.get(looking.url("add")).status_code == 403
+    assert looking.post("undo").status_code == 403
+
+
+def test_a_plan_without_workflows_has_no_editor_R_WF_10(office, editor):
+    with office.inside() as world:
+        Account.objects.filter(pk=world.account.pk).update(plan=Plan.STARTER)
+
+    assert editor.client.get(editor.url("")).status_code == 403
+    assert editor.client.get(reverse("workflow-new")).status_code == 403
+
+
+def test_a_lane_keeps_its_trigger_until_that_is_unlocked_R_ACT_10(office, admin):
+    with office.inside() as world:
+        lane = lanes.add_step(
+            "ticket", world.stage("New"), "send_email", {"template": "ticket_received"}, by=world.ada.pk
+        )
+    editor = Editor(office, admin, lane)
+    before = editor.definition().trigger
+
+    page = editor.page()
+    assert "Reached a status" in page
+    editor.post("trigger-save", data={"again": "1"})
+    assert (editor.definition().trigger, editor.definition().reenrollment.is_on) == (before, True)
+    editor.post("trigger-save", data={"unlock": "1", "kind": "manual"})
+    assert editor.definition().trigger != before
+
+
+def test_a_workflow_is_begun_from_a_ready_made_start(office, admin):
+    page = unescape(admin.get(reverse("workflow-new")).content.decode())
+    assert "Remind the owner after two days without an answer" in page
+
+    for start in ("remind", "close", "lead", "follow"):
+        made = admin.post(reverse("workflow-made"), {"start": start, "type": "ticket", "name": ""})
+        assert admin.get(made.headers["Location"]).status_code == 200
+    empty = admin.post(reverse("workflow-made"), {"start": "scratch", "type": "deal", "name": ""})
+    assert empty.status_code == 422
+    deal = admin.post(reverse("workflow-made"), {"start": "scratch", "type": "deal", "name": "Deals"})
+    assert "Deals" in admin.get(deal.headers["Location"]).content.decode()
+
+
+def test_the_page_asks_as_much_for_many_steps_as_for_one(office, admin, flow):
+    editor = Editor(office, admin, flow)
+    editor.add("create_task", title="Call", assignee="owner")
+
+    def asked():
+        with CaptureQueriesContext(connection) as found:
+            editor.client.get(editor.url(""))
+        return len(found)
+
+    asked()
+    few = asked()
+    with office.inside() as world:
+
+        def longer(definition):
+            for _n in range(40):
+                definition, _id = edit.insert(
+                    definition, Action("", "create_task", {"title": "More", "assignee": "owner"}), START
+                )
+            return definition
+
+        drafts.change(Workflow.objects.get(pk=flow.pk), longer, did={}, by=world.ada.pk)
+    assert asked() == few

@@ -17,8 +17,7 @@ step: list[URLPattern | URLResolver] = [
     path("/comment", views.add_comment, name="workflow-edit-step-comment"),
 ]
 
-editor: list[URLPattern | URLResolver] = [
-    path("", views.page, name="workflow-edit"),
+changes: list[URLPattern | URLResolver] = [
     path("/add", forms_views.add, name="workflow-edit-add"),
     path("/added", forms_views.save_new, name="workflow-edit-added"),
     path("/end", views.end_here, name="workflow-edit-end"),
@@ -34,6 +33,11 @@ editor: list[URLPattern | URLResolver] = [
     path("/on-off", publishing.ask_switch, name="workflow-edit-switch"),
     path("/on-off/set", publishing.switch, name="workflow-edit-switched"),
     path("/steps/<id:step_id>", include(step)),
+]
+
+editor: list[URLPattern | URLResolver] = [
+    path("", views.page, name="workflow-edit"),
+    path("/edit", include(changes)),
 ]
 
 urlpatterns: list[URLPattern | URLResolver] = [
