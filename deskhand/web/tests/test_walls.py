@@ -583,7 +583,6 @@ def places(office) -> dict[str, str]:
         "automate-close-date": lane[:1], **dict.fromkeys(("lane-switch", "lane-every-time", "lane-chat", "lane-step-new", "lane-step-add"), lane),
         "lane-comment": [*lane, "1", step_comment],
         **{name: [*lane, "1"] for name in TABLE if name.startswith("lane-step-") and name not in ("lane-step-new", "lane-step-add")},
-        **{name: [workflow_id, *(["1"] if name.startswith("workflow-edit-step") else [])] for name in TABLE if name.startswith("workflow-edit")},
         **{name: [world.bob.pk] for name in ("availability-person", "availability-status", "availability-hours", "availability-hours-follow", "availability-absence")},
         "availability-absence-end": [world.bob.pk, absence_id], "away-state-rename": [way.pk], "away-state-archive": [way.pk],
         **{name: [world.channel.pk] for name in TABLE if name.startswith("channel") and name not in ("channels", "channel-new", "channel-add")},
@@ -610,6 +609,7 @@ def places(office) -> dict[str, str]:
         **{name: [world.team.pk] for name in ("team-save", "team-add", "team-ask-delete", "team-delete")},
         **{name: [role.pk] for name in ("role-save", "role-copy", "role-delete")},
         **{name: [free.pk] for name in TABLE if name.startswith("workflow-") and TABLE[name].neighbour},
+        **{name: [free.pk, *(["1"] if name.startswith("workflow-edit-step") else [])] for name in TABLE if name.startswith("workflow-edit")},
         "workflow-run": [free.pk, run.pk], "workflow-revision": [free.pk, 1], "workflow-revision-restore": [free.pk, 1], "workflow-folder-rename": [kept_in.pk], "workflow-folder-delete": [kept_in.pk],
         "system-mail-again": [entry.pk], "system-quarantined": [kept.pk], "system-quarantine-one-again": [kept.pk], "system-job-again": [job_id],
     }  # fmt: skip
