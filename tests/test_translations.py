@@ -257,6 +257,7 @@ def test_no_page_that_links_lead_to_has_unmarked_texts(speaking, desk):
             "/workflows",
             "/workflows/folders",
             "/workflows/review",
+            "/workflows/new",
             "/settings/users",
             "/mailbox",
             "/search?q=a",

@@ -764,6 +764,35 @@ def workflow_list(page: Page) -> None:
     page.goto("/workflows")
 
 
+def workflow_new(page: Page) -> None:
+    page.goto("/workflows/new")
+
+
+def workflow_editor(page: Page) -> None:
+    workflow_new(page)
+    page.locator("[name=start][value=close]").check(force=True)
+    page.locator("#main form [type=submit]").click()
+    page.locator("#flow").wait_for()
+
+
+def workflow_step(page: Page) -> None:
+    workflow_editor(page)
+    page.locator("#node-1").click()
+    page.locator("#panel .panel-foot").wait_for()
+
+
+def workflow_trigger(page: Page) -> None:
+    workflow_editor(page)
+    page.locator("#node-trigger").click()
+    page.locator("#panel .panel-foot").wait_for()
+
+
+def workflow_review(page: Page) -> None:
+    workflow_editor(page)
+    page.locator("#wf-review").click()
+    page.locator("#panel .panel-head").wait_for()
+
+
 def workflow_menu(page: Page) -> None:
     workflow_list(page)
     page.locator("[popovertarget^=menu-]").first.click()
@@ -951,6 +980,11 @@ STATES: dict[str, Step] = {
     "switch-on": switch_on,
     "step-comments": step_comments,
     "workflows": workflow_list,
+    "workflow-new": workflow_new,
+    "workflow-editor": workflow_editor,
+    "workflow-step": workflow_step,
+    "workflow-trigger": workflow_trigger,
+    "workflow-review": workflow_review,
     "workflow-menu": workflow_menu,
     "workflow-details": workflow_details,
     "workflow-folders": workflow_folders,
