@@ -787,7 +787,7 @@ def workflow_trigger(page: Page) -> None:
     page.locator("#panel .panel-foot").wait_for()
 
 
-def workflow_review(page: Page) -> None:
+def workflow_publish(page: Page) -> None:
     workflow_editor(page)
     page.locator("#wf-review").click()
     page.locator("#panel .panel-head").wait_for()
@@ -984,7 +984,7 @@ STATES: dict[str, Step] = {
     "workflow-editor": workflow_editor,
     "workflow-step": workflow_step,
     "workflow-trigger": workflow_trigger,
-    "workflow-review": workflow_review,
+    "workflow-publish": workflow_publish,
     "workflow-menu": workflow_menu,
     "workflow-details": workflow_details,
     "workflow-folders": workflow_folders,
