@@ -197,7 +197,7 @@ def test_other_kinds_of_records_enter_too_R_OBJ_1_R_OBJ_8(world, office):
     made = {
         "deal": objects.create("deal", {"dealname": "Roof"}, by=SYSTEM).id,
         "project": objects.create("project", {"hs_name": "Move"}, by=SYSTEM).id,
-        own.key: objects.create(own.key, {"hs_name": "Fram"}, by=SYSTEM).id,
+        own.key: objects.create(own.key, {"hs_name": "Oslo"}, by=SYSTEM).id,
         "contact": world.contact().pk,
         "company": companies.create("Fjällbo", by=SYSTEM).pk,
     }

@@ -222,7 +222,7 @@ def test_what_changed_since_the_plan_was_seen_stops_it(full: World) -> None:
     ("section", "item", "path"),
     [
         ("teams", {"name": "X", "under": "Nowhere"}, "teams"),
-        ("teams", {"titel": "X"}, "teams"),
+        ("teams", {"subject": "X"}, "teams"),
         ("mails", {"id": "new", "subject": "{{ broken", "body": "x"}, "mails"),
         ("pipelines", {"of": "ship", "id": "1"}, "pipelines"),
         ("pipelines", {"of": "ticket", "id": "9", "label": "No open", "statuses": [{"id": "91", "state": "CLOSED"}]}, "pipelines"),
