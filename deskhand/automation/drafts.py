@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 
 from deskhand.accounts import audit
 from deskhand.automation import triggers, workflows
+from deskhand.automation.actions.once import reading_once
 from deskhand.automation.actions.registry import ACTIONS
 from deskhand.automation.engine import edit
 from deskhand.automation.engine.definition import Definition, Delay
@@ -210,7 +211,8 @@ def _forget(workflow: Workflow) -> None:
 
 def problems(definition: Definition) -> list[Problem]:
     """What must be put right before this can run, live references included (R-EDIT-6)."""
-    return validate(definition, surroundings(definition))
+    with reading_once():
+        return validate(definition, surroundings(definition))
 
 
 def surroundings(definition: Definition) -> Surroundings:

@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 
 from deskhand.accounts import queries as accounts
 from deskhand.automation.actions.forms import Around, Input, Option, Setting
+from deskhand.automation.actions.once import once
 from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.schema.queries import properties_of
 from deskhand.crm.schema.types import Kind, Property
@@ -24,12 +25,14 @@ def options(pairs: Iterable[tuple[Any, str]], group: str = "") -> tuple[Option, 
     return tuple(Option(str(value), label, group) for value, label in pairs)
 
 
+@once
 def people(*, with_seat: bool = False) -> tuple[Option, ...]:
     """Active members of the account by name."""
     find = accounts.seated_members if with_seat else accounts.members
     return tuple(Option(str(one.user_id), one.name) for one in find(current_account_id()))
 
 
+@once
 def teams(*, with_seat: bool = False) -> tuple[Option, ...]:
     """Teams by name; `with_seat` those that have somebody who can be given records (R-ROT-5)."""
     found = accounts.teams(current_account_id())

@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from deskhand.automation.actions.forms import Around, Input, Option, Setting
+from deskhand.automation.actions.once import once
 from deskhand.automation.actions.types import Action, Doing, Done, Group, failed, skipped
 from deskhand.automation.enrolling import by_hand
 from deskhand.automation.enrolling.by_hand import OFF, Sent
@@ -47,12 +48,16 @@ class EnrollInWorkflow(Action):
             return [("workflow", _("Choose a workflow."))]
         if settings.get("then", STAY) not in (STAY, GO):
             return [("then", _("Choose what becomes of the record here."))]
-        there = Workflow.objects.filter(account_id=current_account_id(), pk=workflow_id, archived_at=None)
-        return [] if there.exists() else [("workflow", _("The workflow is not there any more."))]
+        return (
+            []
+            if _names(current_account_id()).get(workflow_id, ("", True))[1] is None
+            else [("workflow", _("The workflow is not there any more."))]
+        )
 
     def summary(self, settings: Mapping[str, Any]) -> str:
-        names = Workflow.objects.filter(account_id=current_account_id(), pk=_workflow_id(settings) or 0)
-        name = names.values_list("name", flat=True).first() or _("no workflow")
+        name = _names(current_account_id()).get(_workflow_id(settings) or 0, ("", None))[0] or _(
+            "no workflow"
+        )
         if settings.get("then") == GO:
             return _("Go over to “%(workflow)s”") % {"workflow": name}
         return _("Enrol in “%(workflow)s”") % {"workflow": name}
@@ -101,6 +106,13 @@ class EnrollInWorkflow(Action):
         if doing.settings.get("then") == GO:
             return _("Went over to “%(workflow)s”.") % {"workflow": target.name}
         return _("Enrolled in “%(workflow)s”.") % {"workflow": target.name}
+
+
+@once
+def _names(account_id: int) -> dict[int, tuple[str, Any]]:
+    """Names by id, and when each was archived."""
+    rows = Workflow.objects.filter(account_id=account_id).values_list("pk", "name", "archived_at")
+    return {pk: (name, archived_at) for pk, name, archived_at in rows}
 
 
 def _workflow_id(settings: Mapping[str, Any]) -> int | None:

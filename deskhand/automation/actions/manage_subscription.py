@@ -9,8 +9,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from deskhand.automation.actions.forms import Around, Input, Option, Setting
+from deskhand.automation.actions.once import once
 from deskhand.automation.actions.types import Action, Doing, Done, Group, skipped
 from deskhand.crm.records import subscriptions
+from deskhand.crm.records.models import SubscriptionType
 from deskhand.crm.records.subscriptions import Choice
 from deskhand.kernel.database.scope import current_account_id
 
@@ -24,7 +26,7 @@ class ManageSubscription(Action):
     icon, tone, group = "mail-open", "teal", Group.AUDIENCE
 
     def form(self, around: Around, settings: Mapping[str, Any]) -> Sequence[Setting]:
-        kinds = [Option(str(one.pk), one.name) for one in subscriptions.kinds(around.account_id)]
+        kinds = [Option(str(one.pk), one.name) for one in _kinds(around.account_id)]
         return (
             Setting(
                 "subscription", _("Kind of mail"), Input.CHOICE, required=True, options=(*kinds, Option(ALL, _("All of it"))),
@@ -39,16 +41,14 @@ class ManageSubscription(Action):
 
     def problems(self, settings: Mapping[str, Any]) -> list[tuple[str, str]]:
         chosen = str(settings.get("subscription") or "")
-        known = {str(one.pk) for one in subscriptions.kinds(current_account_id())} | {ALL}
+        known = {str(one.pk) for one in _kinds(current_account_id())} | {ALL}
         found = [] if chosen in known else [("subscription", _("Choose a kind of mail."))]
         return found + (
             [] if settings.get("change") in (ON, OFF) else [("change", _("Choose what happens."))]
         )
 
     def summary(self, settings: Mapping[str, Any]) -> str:
-        kinds = {
-            str(one.pk): one.name for one in subscriptions.kinds(current_account_id(), with_archived=True)
-        }
+        kinds = {str(one.pk): one.name for one in _kinds(current_account_id(), with_archived=True)}
         name = (
             _("All of it")
             if settings.get("subscription") == ALL
@@ -96,3 +96,8 @@ def _choice(doing: Doing) -> Choice | None:
     chosen = str(doing.settings["subscription"])
     type_id = None if chosen == ALL else int(chosen)
     return Choice(contact["id"], type_id, doing.settings["change"] == ON, doing.cause, doing.depth + 1)
+
+
+@once
+def _kinds(account_id: int, *, with_archived: bool = False) -> list[SubscriptionType]:
+    return subscriptions.kinds(account_id, with_archived=with_archived)

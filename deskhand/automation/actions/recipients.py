@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 
 from deskhand.accounts.models import Membership, TeamMember, User
 from deskhand.automation.actions.forms import Input, Setting
+from deskhand.automation.actions.once import once
 from deskhand.automation.actions.types import Doing, Done, Output, failed, skipped
 from deskhand.delivery.types import Address
 from deskhand.kernel.database.scope import current_account_id
@@ -32,19 +33,21 @@ def problems(settings: Mapping[str, Any]) -> list[tuple[str, str]]:
     if not any(settings.get(name) for name in ("users", "teams", "owner", "contact_owner")):
         return [("users", _("Choose who is told."))]
     users = {int(user) for user in settings.get("users") or ()}
-    here = (
-        set(_active(current_account_id()).filter(user_id__in=users).values_list("user_id", flat=True))
-        if users
-        else users
-    )
-    return [("users", _gone(sorted(users - here)))] if users - here else []
+    gone = users - _here(current_account_id()) if users else users
+    return [("users", _gone(tuple(sorted(gone))))] if gone else []
+
+
+@once
+def _here(account_id: int) -> set[int]:
+    return set(_active(account_id).values_list("user_id", flat=True))
 
 
 def _active(account_id: int) -> Any:
     return Membership.objects.filter(account_id=account_id, is_active=True, user__is_active=True)
 
 
-def _gone(user_ids: Sequence[int]) -> str:
+@once
+def _gone(user_ids: tuple[int, ...]) -> str:
     names = dict(User.objects.filter(pk__in=user_ids).values_list("pk", "name"))
     return _("This person is not active any more: %(id)s") % {
         "id": ", ".join(names.get(user_id) or str(user_id) for user_id in user_ids)
@@ -71,7 +74,7 @@ class Recipients:
         """The ids of those to tell, each once; or why the step can tell nobody (R-WFA-6, R-WFA-7)."""
         gone = [int(user) for user in doing.settings.get("users") or () if int(user) not in self.active]
         if gone:
-            return failed(_gone(gone))
+            return failed(_gone(tuple(gone)))
         ids = [int(user) for user in doing.settings.get("users") or ()]
         ids += [user for team in doing.settings.get("teams") or () for user in self.teams.get(int(team), ())]
         if doing.settings.get("owner"):

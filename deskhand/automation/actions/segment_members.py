@@ -13,11 +13,12 @@ from django.utils.translation import gettext_lazy
 from deskhand.automation import records
 from deskhand.automation.actions import choices
 from deskhand.automation.actions.forms import Around, Input, Option, Setting
+from deskhand.automation.actions.once import once
 from deskhand.automation.actions.types import Action, Doing, Done, Group, failed, skipped
 from deskhand.crm.records import associations
 from deskhand.crm.schema.defaults import ASSOCIATION_TYPES
 from deskhand.crm.segments import members, segments
-from deskhand.crm.segments.models import SegmentKind
+from deskhand.crm.segments.models import Segment, SegmentKind
 from deskhand.events.types import Cause
 from deskhand.kernel.errors import DeskhandError, NotFound
 from deskhand.kernel.text import whole
@@ -54,9 +55,8 @@ class _SegmentAction(Action):
         segment_id = _segment_id(settings)
         if segment_id is None:
             return [("segment", _("Choose a segment."))]
-        try:
-            found = segments.find(segment_id)
-        except DeskhandError:
+        found = _found(segment_id)
+        if found is None:
             return [("segment", _("The segment is not there any more."))]
         try:
             members.require_fillable(found)
@@ -147,8 +147,17 @@ class RemoveFromSegment(_SegmentAction):
         return [record_id for record_id in ids if record_id in inside]
 
 
+@once
 def _options(object_type: str) -> tuple[Option, ...]:
     return choices.options((one.pk, one.name) for one in segments.of_type(object_type, SegmentKind.STATIC))
+
+
+@once
+def _found(segment_id: int) -> Segment | None:
+    try:
+        return segments.find(segment_id)
+    except NotFound:
+        return None
 
 
 def _segment_id(settings: Mapping[str, Any]) -> int | None:
@@ -161,10 +170,8 @@ def _target(doing: Doing) -> str:
 
 
 def _name(settings: Mapping[str, Any]) -> str:
-    try:
-        return segments.find(_segment_id(settings) or 0).name
-    except NotFound:
-        return _("a deleted segment")
+    found = _found(_segment_id(settings) or 0)
+    return found.name if found is not None else _("a deleted segment")
 
 
 def _cause(doing: Doing) -> Cause:

@@ -16,6 +16,7 @@ from deskhand.accounts.plans import Feature
 from deskhand.automation import records, templates
 from deskhand.automation.actions import choices
 from deskhand.automation.actions.forms import Around, Input, Option, Setting
+from deskhand.automation.actions.once import once
 from deskhand.automation.actions.types import Action, Doing, Done, Group, Output, failed, skipped
 from deskhand.automation.models import MailTemplate
 from deskhand.crm.records import associations, subscriptions
@@ -45,9 +46,7 @@ class SendEmail(Action):
     feature = Feature.LANE_EMAILS  # R-ACT-26
 
     def form(self, around: Around, settings: Mapping[str, Any]) -> Sequence[Setting]:
-        mails = list(
-            MailTemplate.objects.filter(account_id=around.account_id, archived_at=None).order_by("id")
-        )
+        mails = _offered(around.account_id)
         whom = (
             Option(FIRST, _("The contact it is about")),
             Option(ALL, _("All contacts that are linked to it")),
@@ -210,6 +209,12 @@ def _about(doing: Doing) -> str:
     return f"{doing.object_type}:{doing.record_id}"
 
 
+@once
+def _offered(account_id: int) -> list[MailTemplate]:
+    return list(MailTemplate.objects.filter(account_id=account_id, archived_at=None).order_by("id"))
+
+
+@once
 def _templates(account_id: int) -> dict[str, MailTemplate]:
     """By key for the built-in ones, by id for the account's own."""
     found = MailTemplate.objects.filter(account_id=account_id)

@@ -53,13 +53,13 @@ def stage_with(pipeline: PipelineValue, stage_id: int) -> StageValue:
     return found
 
 
-def automate_page(account: Account, pipeline: PipelineValue) -> AutomatePage:
+def automate_page(account: Account, pipeline: PipelineValue, *, opens: bool = False) -> AutomatePage:
     return AutomatePage(
         title=_(pipeline.label),
         url=reverse("automate", args=[pipeline.id]),
         sort=sort_for(pipeline.object_type),
         templated=templated(account, pipeline) if pipeline.object_type == "ticket" else None,
-        lanes=lane_columns(account, pipeline),
+        lanes=lane_columns(account, pipeline, opens=opens),
         mails=tuple(
             (mail.name, reverse("mail-template", args=[mail.pk]))
             for mail in (steps.mails_of_account() if pipeline.object_type == "ticket" else ())
@@ -167,9 +167,10 @@ def _close_date(pipeline: PipelineValue) -> StatusRule:
 # ── lanes ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def lane_columns(account: Account, pipeline: PipelineValue) -> tuple[LaneColumn, ...]:
+def lane_columns(account: Account, pipeline: PipelineValue, *, opens: bool = False) -> tuple[LaneColumn, ...]:
+    """`opens`: with the way into the editor of workflows (R-ACT-2)."""
     return tuple(
-        _column(lane, stage, pipeline, account)
+        _column(lane, stage, pipeline, account, opens)
         for lane, stage in zip(lanes.lanes_of(pipeline), pipeline.stages, strict=True)
     )
 
@@ -178,7 +179,9 @@ def lane_column(account: Account, pipeline: PipelineValue, stage_id: int) -> Lan
     return next(one for one in lane_columns(account, pipeline) if one.stage_id == stage_id)
 
 
-def _column(lane: Lane, stage: StageValue, pipeline: PipelineValue, account: Account) -> LaneColumn:
+def _column(
+    lane: Lane, stage: StageValue, pipeline: PipelineValue, account: Account, opens: bool = False
+) -> LaneColumn:
     place = [pipeline.id, stage.id]
     offered = set(lanes.offered(account, pipeline.object_type))
     may_add, may_place = bool(offered), lanes.may_rearrange(account)
@@ -189,7 +192,7 @@ def _column(lane: Lane, stage: StageValue, pipeline: PipelineValue, account: Acc
         is_on=lane.is_on, every_time=lane.every_time, failures=lane.failures, needs_review=troubles.of_workflow(lane.workflow.needs_review if lane.workflow else ""),
         switch_url=reverse("lane-switch", args=place), every_time_url=reverse("lane-every-time", args=place),
         branches=tuple((name or _("Otherwise"), count) for name, count in lane.branches), leaves_out_chat=lane.leaves_out_chat,
-        chat_url=reverse("lane-chat", args=place),
+        chat_url=reverse("lane-chat", args=place), open_url=reverse("workflow-edit", args=[lane.workflow.pk]) if opens and lane.workflow else "",
     )  # fmt: skip
 
 

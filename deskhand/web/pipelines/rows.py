@@ -93,6 +93,7 @@ class LaneColumn:
     branches: tuple[tuple[str, int], ...] = ()
     leaves_out_chat: bool | None = None
     chat_url: str = ""
+    open_url: str = ""  # the editor of workflows, for who has it
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ from django.views.decorators.http import require_GET, require_POST
 
 from deskhand.accounts import policy
 from deskhand.accounts.policy import Action
+from deskhand.automation import access, enroll, lanes, workflows
 from deskhand.automation import comments as step_comments
-from deskhand.automation import enroll, lanes, workflows
 from deskhand.automation.lanes import LanePlace, LaneStep
 from deskhand.automation.models import Workflow
 from deskhand.crm.pipelines import pipelines
@@ -61,6 +61,11 @@ def _plain(text: str) -> str:
     return text.replace("\r\n", "\n").replace("\x00", "")
 
 
+def _opens(request: AccountRequest) -> bool:
+    """Whether lanes lead on to the editor of workflows (R-ACT-42)."""
+    return access.may_open(request.viewer, request.account)
+
+
 @require_GET
 def home(request: AccountRequest) -> HttpResponse:
     """The pipeline that `?pipeline=` names, else the default one."""
@@ -73,7 +78,7 @@ def home(request: AccountRequest) -> HttpResponse:
 @require_GET
 def automate(request: AccountRequest, pipeline_id: int) -> HttpResponse:
     pipeline = _allowed_pipeline(request, pipeline_id)
-    page = pages.automate_page(request.account, pipeline)
+    page = pages.automate_page(request.account, pipeline, opens=_opens(request))
     context = {
         "shell": shell(request, area=page.sort.area), "page": page,
         "tabs": tabs(request.viewer, page.sort, "pipelines"),
@@ -145,7 +150,8 @@ def _lane(
     if not wants_fragment(request):
         return redirect(f"{reverse('automate', args=[pipeline_id])}#lane-{stage_id}")
     columns = {
-        lane.stage_id: lane for lane in pages.lane_columns(request.account, pipeline_with(pipeline_id))
+        lane.stage_id: lane
+        for lane in pages.lane_columns(request.account, pipeline_with(pipeline_id), opens=_opens(request))
     }
     other = columns[also] if also and also != stage_id else None
     context = {"lane": columns[stage_id], "other": other, "panel": panel}

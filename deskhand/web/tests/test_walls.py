@@ -302,6 +302,7 @@ TABLE: dict[str, Wall] = {
     "workflow-edit-redo": Wall("POST"),
     "workflow-edit-discard": Wall("POST"),
     "workflow-edit-trigger-save": Wall("POST"),
+    "workflow-edit-hook": Wall("POST"),
     "workflow-edit-settings-save": Wall("POST"),
     "workflow-edit-publish": Wall("POST"),
     "workflow-edit-switched": Wall("POST"),

@@ -11,10 +11,20 @@ from django.urls import reverse
 
 from deskhand.accounts.models import Account, Plan
 from deskhand.automation import drafts, lanes, templates, workflows
+from deskhand.automation.actions.registry import ACTIONS
 from deskhand.automation.engine import edit
-from deskhand.automation.engine.definition import Action, Definition, ForAmount, IfThen, WhenTrue
+from deskhand.automation.engine.definition import (
+    Action,
+    Definition,
+    EventMatch,
+    ForAmount,
+    IfThen,
+    Reenrollment,
+    WhenEvent,
+    WhenTrue,
+)
 from deskhand.automation.engine.edit import START
-from deskhand.automation.models import Workflow, WorkflowRevision
+from deskhand.automation.models import Enrollment, Workflow, WorkflowRevision
 
 HTMX = {"HX-Request": "true"}
 
@@ -453,25 +463,86 @@ def test_a_workflow_is_begun_from_a_ready_made_start(office, admin):
     assert "Deals" in admin.get(deal.headers["Location"]).content.decode()
 
 
-def test_the_page_asks_as_much_for_many_steps_as_for_one(office, admin, flow):
-    editor = Editor(office, admin, flow)
-    editor.add("create_task", title="Call", assignee="owner")
+SETTINGS = {
+    "owner": True, "property": "hubspot_owner_id", "value": 1, "users": [1], "teams": [1], "template": "ticket_received", "workflow": 1,
+    "segment": 1, "subscription": "1", "title": "Call", "assignee": "owner", "url": "https://shop.example",
+}  # fmt: skip
 
-    def asked():
+
+def test_the_page_asks_as_much_for_many_steps_of_all_kinds_as_for_one(office, admin, flow):
+    editor = Editor(office, admin, flow)
+
+    def asked(times):
+        definition = Definition("ticket")
+        for kind in list(ACTIONS) * times:
+            definition, _id = edit.insert(definition, Action("", kind, SETTINGS), START)
+        with office.inside() as world:
+            drafts.change(Workflow.objects.get(pk=flow.pk), lambda _old: definition, did={}, by=world.ada.pk)
         with CaptureQueriesContext(connection) as found:
-            editor.client.get(editor.url(""))
+            assert editor.client.get(editor.url("")).status_code == 200
         return len(found)
 
-    asked()
-    few = asked()
+    asked(1)
+    assert asked(1) == asked(4)
+
+
+def test_calls_from_outside_get_an_address_whose_key_is_shown_once_R_TRIG_21(editor):
+    assert editor.post("hook").status_code == 404  # nothing is started by calls yet
+    editor.post("trigger-save", data={"kind": "call", "field": "number", "unique": "hs_ticket_id"})
+    assert "Make an address" in editor.page("trigger")
+
+    made = editor.post("hook", signed="1").content.decode()
+    address, key = (re.search(rf'id="secret-{name}" value="([^"]+)"', made)[1] for name in ("address", "key"))
+    assert address.startswith("http://testserver/hooks/")
+    page = editor.page("trigger")
+    assert address in page
+    assert key not in page
+    assert "Only calls that are signed with the key are taken." in page
+
+
+def test_the_review_counts_who_meets_a_changed_trigger_R_WF_21_R_WF_22(office, editor):
+    editor.add("create_task", title="Call", assignee="owner")
+    editor.post("publish")
+    editor.client.post(editor.url("switched"), {"to": "on", "present": "0"})
+    office.mail("Refund")
+    typed = {
+        "kind": "filter",
+        "when-f": "",
+        "when-edit": "0.0",
+        "when-prop": "ticket.subject",
+        "when-op": "contains",
+        "when-value": "Refund",
+    }
+    editor.post("trigger-save", data=typed)
+
+    assert "Enroll the one there is, too" in editor.page("review")
+    editor.post("publish", present="1")
+    with office.inside():
+        assert Enrollment.objects.filter(workflow=editor.workflow).count() == 1
+
+
+def test_the_review_warns_of_workflows_that_start_each_other_R_EXEC_21(editor):
+    status = {"object_type": "ticket", "property": "hs_ticket_priority", "value": "HIGH"}
+    with editor.office.inside() as world:
+        began = Definition(
+            "ticket", WhenEvent((EventMatch("ticket.property_changed"),)), Reenrollment(is_on=True)
+        )
+        grown, _id = edit.insert(began, Action("", "set_property", status), START)
+        drafts.change(
+            Workflow.objects.get(pk=editor.workflow.pk), lambda _old: grown, did={}, by=world.ada.pk
+        )
+
+    assert "These workflows can start each other" in editor.page("review")
+
+
+def test_a_lane_leads_to_its_workflow_for_who_may_open_it_R_ACT_2(office, sign_in, admin):
     with office.inside() as world:
+        lane = lanes.add_step(
+            "ticket", world.stage("New"), "send_email", {"template": "ticket_received"}, by=world.ada.pk
+        )
+        tab = reverse("automate", args=[world.tickets.default.id])
+    address = reverse("workflow-edit", args=[lane.pk])
 
-        def longer(definition):
-            for _n in range(40):
-                definition, _id = edit.insert(
-                    definition, Action("", "create_task", {"title": "More", "assignee": "owner"}), START
-                )
-            return definition
-
-        drafts.change(Workflow.objects.get(pk=flow.pk), longer, did={}, by=world.ada.pk)
-    assert asked() == few
+    assert address in admin.get(tab).content.decode()
+    office.role(office.world.grace, capabilities=["account_access"])
+    assert address not in sign_in(office.world.grace).get(tab).content.decode()

@@ -7,16 +7,25 @@ from dataclasses import replace
 from urllib.parse import urlencode
 
 from django.http import HttpResponse
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext
 from django.views.decorators.http import require_GET, require_POST
 
 from deskhand.accounts import plans, policy
 from deskhand.accounts.plans import Feature
+from deskhand.automation import hooks
 from deskhand.automation.actions.registry import ACTIONS
 from deskhand.automation.actions.types import Action, Group
 from deskhand.automation.engine import edit
-from deskhand.automation.engine.definition import Definition, IfThen, RandomSplit, Step, ValueEquals
+from deskhand.automation.engine.definition import (
+    Definition,
+    IfThen,
+    RandomSplit,
+    Step,
+    ValueEquals,
+    WhenCalled,
+)
 from deskhand.automation.engine.edit import Place
 from deskhand.kernel.errors import Conflict, Invalid, NotFound
 from deskhand.web.middleware import AccountRequest
@@ -24,7 +33,7 @@ from deskhand.web.refusals import status_of, words_of
 from deskhand.web.workflows.editor import forkforms as forkforms  # registers its forms
 from deskhand.web.workflows.editor import stepforms, workflowforms
 from deskhand.web.workflows.editor.opened import Opened
-from deskhand.web.workflows.editor.rows import Offer, Offers, Panel
+from deskhand.web.workflows.editor.rows import Offer, Offers, Panel, Secret
 from deskhand.web.workflows.editor.stepforms import StepForm
 from deskhand.web.workflows.editor.triggerform import TriggerForm
 from deskhand.web.workflows.editor.views import step_of
@@ -299,6 +308,23 @@ def save_trigger(request: AccountRequest, workflow_id: int) -> HttpResponse:
             _refused(opened, lambda wrong: _trigger_form(opened, form, wrong), refusal), status_of(refusal)
         )
     return opened.changed()
+
+
+@require_POST
+def make_address(request: AccountRequest, workflow_id: int) -> HttpResponse:
+    """An address for calls from outside, or a new one; the key that signs them is shown this once (R-TRIG-21)."""
+    opened = Opened(request, workflow_id, to_edit=True)
+    if not isinstance(opened.definition.trigger, WhenCalled) and not isinstance(
+        opened.draft.published.trigger, WhenCalled
+    ):
+        raise NotFound(_("Save the trigger first: calls from outside start this workflow only then."))
+    made = hooks.make_address(opened.workflow, by=opened.by, is_signed=request.POST.get("signed") == "1")
+    address = request.build_absolute_uri(reverse("workflow-hook", args=[made.token]))
+    secret = Secret(opened.url("hook"), address, made.key, made.is_signed)
+    panel = Panel(
+        "told", _("Address for calls"), "webhook", "teal", "trigger", opened.url(""), back_url=opened.url("trigger"), secret=secret
+    )  # fmt: skip
+    return opened.changed(panel)
 
 
 def _trigger_form(opened: Opened, form: TriggerForm, refusal: Invalid | Conflict | None = None) -> Panel:

@@ -15,6 +15,7 @@ from deskhand.accounts import plans
 from deskhand.accounts import queries as people
 from deskhand.accounts.plans import Feature
 from deskhand.automation import access, drafts, tokens
+from deskhand.automation.actions.once import reading_once
 from deskhand.automation.drafts import Draft, Overtaken
 from deskhand.automation.engine.definition import Definition
 from deskhand.automation.engine.validate import Problem
@@ -136,7 +137,8 @@ class Opened:
         return render(self.request, "workflows/editor/page.html", context, status=status)
 
     def _context(self, panel: Panel | None) -> dict[str, Any]:
-        return {"head": self.head(), "canvas": self.canvas(panel), "panel": panel, "at": ""}
+        with reading_once():
+            return {"head": self.head(), "canvas": self.canvas(panel), "panel": panel, "at": ""}
 
     def canvas(self, panel: Panel | None) -> Canvas:
         current = panel.step_id if panel is not None else ""

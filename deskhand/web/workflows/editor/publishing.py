@@ -10,9 +10,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, pgettext
 from django.views.decorators.http import require_GET, require_POST
 
-from deskhand.automation import drafts, enroll, workflows
+from deskhand.automation import circles, drafts, enroll, workflows
 from deskhand.automation.actions.registry import ACTIONS
-from deskhand.automation.engine.definition import Action, Definition, Manual
+from deskhand.automation.engine.definition import Action, Definition
 from deskhand.automation.engine.diff import difference
 from deskhand.automation.models import Enrollment
 from deskhand.kernel import clock
@@ -35,17 +35,36 @@ def review(request: AccountRequest, workflow_id: int) -> HttpResponse:
 def _reviewing(opened: Opened, *, notice: str = "", note: str = "") -> Panel:
     draft = opened.draft
     changes = tuple(_changes(opened))
-    asks = (
-        opened.workflow.is_on
-        and draft.definition.trigger != draft.published.trigger
-        and not isinstance(draft.definition.trigger, Manual)
-    )
+    present = _newly_met(opened)
     return Panel(
         "review", _("Review and publish") if draft.has_changes else _("Review"), "list-checks", "teal", close_url=opened.url(""), url=opened.url("publish"),
         token=draft.token, notice=notice, changes=changes, problems=tuple(_wrong(opened)), goes_on=tuple(_goes_on(opened)), text=note,
-        submit=_("Publish") if draft.has_changes else "", present="asks" if asks else "", discard_url=opened.url("discard") if draft.has_changes else "",
+        submit=_("Publish") if draft.has_changes else "", present=_counted(present) if present else "", inside=present, circles=tuple(_circles(opened)), discard_url=opened.url("discard") if draft.has_changes else "",
         lead=_lead(opened), told=tuple(_destructive(draft.definition, opened.telling)),
     )  # fmt: skip
+
+
+def _newly_met(opened: Opened) -> int:
+    """How many records meet the changed trigger of a workflow that is on (R-WF-21, R-WF-22)."""
+    draft, workflow = opened.draft, opened.workflow
+    if not workflow.is_on or draft.definition.trigger == draft.published.trigger or opened.problems:
+        return 0
+    try:
+        return enroll.count_present(workflow.account_id, workflow.pk, clock.now(), draft.definition)
+    except Invalid:
+        return 0  # it asks for what is not there; publishing says so
+
+
+def _circles(opened: Opened) -> Iterable[str]:
+    """Workflows that would start each other (R-EXEC-21)."""
+    for found in circles.of(opened.workflow, opened.draft.definition):
+        names = opened.asked.listed([one.name for one in found.workflows])
+        if found.is_endless:
+            yield _(
+                "These workflows can start each other without end: %(names)s. After ten rounds in a row they are stopped."
+            ) % {"names": names}
+        else:
+            yield _("These workflows can start each other: %(names)s.") % {"names": names}
 
 
 def _lead(opened: Opened) -> str:

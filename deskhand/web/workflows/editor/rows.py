@@ -180,11 +180,12 @@ class Teaching:
 
 @dataclass(frozen=True)
 class Secret:
-    """An address for calls from outside; its secret is shown once."""
+    """Where other systems call; `key` signs the calls and is shown once, after it was made."""
 
-    address: str
-    secret: str = ""
-    is_made: bool = True
+    make_url: str
+    address: str = ""
+    key: str = ""
+    is_signed: bool = False
 
 
 @dataclass(frozen=True)
@@ -307,3 +308,5 @@ class Panel:
     present: str = ""
     discard_url: str = ""
     is_wide: bool = False
+    secret: Secret | None = None
+    circles: tuple[str, ...] = ()

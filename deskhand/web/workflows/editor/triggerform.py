@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from babel.dates import get_month_names
+from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from deskhand.automation import hooks
@@ -36,7 +37,7 @@ from deskhand.web.filters.building import Building
 from deskhand.web.hours.week import clock
 from deskhand.web.workflows.editor.conditional import Eventful
 from deskhand.web.workflows.editor.opened import Opened
-from deskhand.web.workflows.editor.rows import Alert, EventField, Heading, Part, Teaching
+from deskhand.web.workflows.editor.rows import Alert, EventField, Heading, Part, Secret, Teaching
 from deskhand.web.workflows.editor.stepforms import date_properties, minute_of, weekdays
 
 KINDS = {
@@ -299,12 +300,13 @@ class TriggerForm:
         )
 
     def _hook(self) -> tuple[Part, ...]:
-        return (
-            Alert(
-                _("The address and its secret are shown with the workflow's details once this is published."),
-                "info",
-            ),
+        address = hooks.address_of(self.opened.workflow)
+        url = (
+            self.opened.request.build_absolute_uri(reverse("workflow-hook", args=[address.token]))
+            if address
+            else ""
         )
+        return (Secret(self.opened.url("hook"), url, is_signed=address is not None and address.is_signed),)
 
     def _teaching(self) -> Part:
         return Teaching((

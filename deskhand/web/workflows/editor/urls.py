@@ -26,6 +26,7 @@ changes: list[URLPattern | URLResolver] = [
     path("/discard", views.discard, name="workflow-edit-discard"),
     path("/trigger", forms_views.trigger, name="workflow-edit-trigger"),
     path("/trigger/save", forms_views.save_trigger, name="workflow-edit-trigger-save"),
+    path("/trigger/address", forms_views.make_address, name="workflow-edit-hook"),
     path("/settings", forms_views.settings, name="workflow-edit-settings"),
     path("/settings/save", forms_views.save_settings, name="workflow-edit-settings-save"),
     path("/review", publishing.review, name="workflow-edit-review"),
