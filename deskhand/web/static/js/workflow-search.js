@@ -25,5 +25,4 @@ export function connect(search) {
 
   field.addEventListener("input", filter);
   search.addEventListener("submit", submitted);
-  field.focus();
 }

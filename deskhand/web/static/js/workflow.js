@@ -3,7 +3,7 @@
 import { isChanged, remember } from "app/unsaved";
 
 const CONTROL = ":is(input:not([type=hidden]), select, textarea)";
-const FIRST = ["[data-drawn-again]", "[aria-invalid]", `.condition-open ${CONTROL}`, `.field ${CONTROL}`, "h2"];
+const FIRST = [".panel-search [type=search]", "[data-drawn-again]", "[aria-invalid]", `.condition-open ${CONTROL}`, `.field ${CONTROL}`, "h2"];
 
 export function connect(editor) {
   const panel = document.getElementById("panel");

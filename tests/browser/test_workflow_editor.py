@@ -1,0 +1,74 @@
+"""The canvas of a workflow by keyboard: walk, open, add, delete, undo; nothing typed is lost on the way."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from deskhand.automation import drafts, workflows
+from deskhand.automation.engine import edit
+from deskhand.automation.engine.definition import Action, Definition, Delay, ForAmount
+from deskhand.automation.engine.edit import START, Place
+from deskhand.automation.models import Workflow
+
+pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("ignore:StreamingHttpResponse must consume")]
+
+
+@pytest.fixture
+def flow(office) -> Workflow:
+    """[task, delay]"""
+    grown, _id = edit.insert(
+        Definition("ticket"), Action("", "create_task", {"title": "Call", "assignee": "owner"}), START
+    )
+    grown, _id = edit.insert(grown, Delay("", ForAmount(timedelta(days=1))), Place("1"))
+    with office.inside() as world:
+        return workflows.create(world.account.pk, "Triage", grown, by=world.ada.pk)
+
+
+@pytest.fixture
+def page(tab, office, flow) -> Page:
+    return tab(office.world.ada, f"/workflows/{flow.pk}")
+
+
+def kinds(office, flow) -> list[str]:
+    with office.inside():
+        definition = drafts.of(Workflow.objects.get(pk=flow.pk)).definition
+        return [getattr(step, "kind", "delay") for step in definition.steps]
+
+
+def test_the_keyboard_walks_adds_deletes_and_undoes(page, office, flow):
+    panel, keys = page.locator("#panel"), page.keyboard
+    page.locator("#node-trigger").focus()
+    keys.press("ArrowDown")
+    expect(page.locator("#node-1")).to_be_focused()
+
+    keys.press("n")
+    expect(panel.get_by_role("heading", name="Choose an action")).to_be_visible()
+    expect(panel.get_by_role("searchbox")).to_be_focused()
+    keys.type("add a comment")
+    expect(panel.locator(".offer", has_text="Delay")).to_be_hidden()
+    keys.press("Enter")
+    panel.get_by_label("Comment", exact=True).fill("Look at this")
+    panel.get_by_role("button", name="Add", exact=True).click()
+    expect(page.locator("#node-3")).to_be_focused()
+    assert sorted(kinds(office, flow)) == ["create_note", "create_task", "delay"]
+
+    keys.press("Delete")
+    panel.get_by_role("button", name="Delete").click()
+    expect(page.locator("#node-3")).to_have_count(0)
+    keys.press("Control+z")
+    expect(page.locator("#node-3")).to_be_visible()
+
+
+def test_what_is_typed_is_saved_before_another_step_opens(page, office, flow):
+    panel = page.locator("#panel")
+    page.locator("#node-1").press("Enter")
+    panel.get_by_label("Title").fill("Write first")
+
+    page.locator("#node-2").click()
+
+    expect(panel.get_by_role("heading", name="Delay")).to_be_visible()
+    expect(page.locator("#node-1")).to_contain_text("Write first")
+    expect(page.locator("#node-2")).to_have_attribute("aria-current", "true")
