@@ -89,7 +89,7 @@ def test_a_run_waits_at_its_step_until_the_answer_is_here_R_WFA_4(run, world):
     go()
 
     enrolled.refresh_from_db()
-    assert (enrolled.end_reason, enrolled.outputs) == ("completed", {"1": {"status": 200}})
+    assert (enrolled.end_reason, enrolled.outputs["1"]) == ("completed", {"status": 200})
     assert [(line.status, line.message, line.data) for line in StepLog.objects.filter(step_id="1").order_by("id")] == [
         ("SCHEDULED", "Called", {}),
         ("SUCCEEDED", "200 OK", {"outputs": {"status": 200}}),

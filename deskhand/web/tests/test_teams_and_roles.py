@@ -289,7 +289,8 @@ def test_kinds_that_a_role_names_are_shown(office, admin):
 
     with office.inside():
         assert Role.objects.get(name="Dealers").permissions == {"records": {"deal": {"view": "own"}}}
-    assert "Projects" not in texts(admin.get(f"{ROLES}/{role.pk}"))
+    page = admin.get(f"{ROLES}/{role.pk}").content.decode()
+    assert "Projects" not in page.partition("<main")[2]
 
 
 @pytest.mark.parametrize(("name", "status"), [("", 422), ("x" * 101, 422), ("Agent", 409)])

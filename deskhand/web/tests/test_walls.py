@@ -329,7 +329,6 @@ TABLE: dict[str, Wall] = {
     "subscription-type-save": Wall("POST"),
     "subscription-type-archive": Wall("POST"),
     "contact-subscriptions": Wall("POST"),
-    "unsubscribe": OPEN,
     "secrets": OF_THE_LIST,
     "secret-add": Wall("POST", neighbour=None),
     "secret-replace": Wall("POST"),
@@ -447,7 +446,7 @@ SEGMENTS = {
 PUBLIC = {
     "livez", "readyz", "metrics", "favicon", "workflow-hook", "account_login", "account_logout", "account_inactive", "account_signup",
     "account_reset_password", "account_reset_password_done", "account_reset_password_from_key",
-    "account_reset_password_from_key_done", "invitation", "invitation-accept", "setup", "setup-create",
+    "account_reset_password_from_key_done", "invitation", "invitation-accept", "setup", "setup-create", "unsubscribe",
 }  # fmt: skip
 #: The sign-in library's own pages for who is signed in; they know no accounts and no records.
 OWN_PASSWORD = {"account_change_password", "account_set_password", "account_reauthenticate"}
@@ -598,7 +597,7 @@ def places(office) -> dict[str, str]:
         **{name: ["deals", deal, deal_task] for name in ("record-task-done", "record-task-delete")},
         **{key: ["tickets"] for key in ("pipelines", "pipeline-new", "pipelines-order")},
         **{key: [kind.key] for key in ("object-setup", "object-names", "object-type-save", "object-type-delete")},
-        "subscription-type-save": [letters_kind], "subscription-type-archive": [letters_kind], "unsubscribe": ["x"],
+        "subscription-type-save": [letters_kind], "subscription-type-archive": [letters_kind],
         "contact-subscriptions": people["contact"][:1],
         "secret-replace": [secret], "secret-delete": [secret],
         "mail-template": [automated.pk], "mail-template-save": [automated.pk], "mail-template-archive": [automated.pk],
