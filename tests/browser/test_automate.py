@@ -236,10 +236,10 @@ def test_switching_on_asks_only_when_somebody_is_there(page, lane) -> None:
 
 def test_a_refusal_puts_focus_where_it_is_wrong_and_leaving_still_asks(page) -> None:
     open_task_form(page)
-    page.get_by_label("Due in days").fill("soon")
+    page.get_by_label("Days", exact=True).fill("soon")
     drawer(page).get_by_role("button", name="Save").click()
 
-    expect(page.get_by_label("Due in days")).to_be_focused()
+    expect(page.get_by_label("Days", exact=True)).to_be_focused()
     expect(page.get_by_text("soon is not a whole number.")).to_be_visible()
     by_escape(page)
     expect(question(page)).to_be_visible()

@@ -410,7 +410,7 @@ def test_a_property_is_edited_in_place_with_the_keyboard_and_taken_back(tab, off
 
     value.focus()
     page.keyboard.press("Enter")
-    choice = page.locator("#property-hs_ticket_priority select")
+    choice = page.locator("#property-hs_ticket_priority form[data-ready] select")
     expect(choice).to_be_focused()
     page.keyboard.press("Escape")
     expect(value).to_be_focused()

@@ -16,6 +16,7 @@ export function connect(form) {
   form.addEventListener("focusin", place);
   form.addEventListener("keydown", pressed);
   select?.addEventListener("keydown", (event) => { if (event.key === "Enter") { event.preventDefault(); form.requestSubmit(); } });
+  form.dataset.ready = ""; // keys count from here on
   (form.querySelector("[autofocus]") ?? form.querySelector("input:not([type=hidden])"))?.focus();
   return () => {
     if (!id) return;
