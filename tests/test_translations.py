@@ -42,7 +42,9 @@ BROKEN = {
     "has other placeholders than the source": ("%(count)s offen", "%(number)s offen"),
     "differs from what `make messages` writes": ('msgid "Send"', '#. A remark.\nmsgid "Send"'),
 }
-PROPER_NAMES = {"Deskhand", "English", "Dansk", "Deutsch", "Italiano", "Norsk", "bokmål"}
+PROPER_NAMES = {
+    "Deskhand", "English", "Dansk", "Deutsch", "Italiano", "Norsk", "bokmål", "Slack", "Microsoft Teams", "Mattermost", "Discord",
+}  # fmt: skip
 CUSTOMER = Mailbox("astrid@fjallbo.example", "Astrid Lindqvist")
 LOGIN, LOGOUT = "/account/login/", "/account/logout/"
 SAID = "Hvor er pengene mine?"
