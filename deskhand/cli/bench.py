@@ -10,14 +10,14 @@ if TYPE_CHECKING:
     from argparse import _SubParsersAction
 
 NAMES = ("ingest", "automation", "lists", "screens", "stream", "idle")
-FAULTS = "faults"  # no measurement, and long: not among all
+FAULTS, KILLS = "faults", "kills"  # no measurements, and long: not among all
 
 
 def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = commands.add_parser(
-        "bench", help="measure on a database of its own: " + ", ".join((*NAMES, FAULTS))
+        "bench", help="measure on a database of its own: " + ", ".join((*NAMES, FAULTS, KILLS))
     )
-    parser.add_argument("name", choices=(*NAMES, FAULTS, "all"))
+    parser.add_argument("name", choices=(*NAMES, FAULTS, KILLS, "all"))
     parser.add_argument("--json", action="store_true", help="one JSON object a line, and nothing else")
     parser.add_argument(
         "--scale", type=float, default=1.0, help="a part of the full size, such as 0.1 for a quick look"
@@ -28,7 +28,10 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
         default=600.0,
         help="faults: how long processes are killed (default: %(default)g)",
     )
-    parser.add_argument("--seed", type=int, help="faults: a number that chooses who is killed when")
+    parser.add_argument("--seed", type=int, help="faults, kills: a number that chooses who is killed when")
+    parser.add_argument(
+        "--seeds", type=int, default=1000, help="kills: how many rounds (default: %(default)d)"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -37,6 +40,8 @@ def run(args: argparse.Namespace) -> int:
     logs.set_up()
     if args.name == FAULTS:
         return _run_faults(args)
+    if args.name == KILLS:
+        return _run_kills(args)
     for name in NAMES if args.name == "all" else (args.name,):
         result = import_module(f"deskhand.bench.{name}").run(args.scale)
         if args.json:
@@ -53,6 +58,21 @@ def run(args: argparse.Namespace) -> int:
         )
         print("  " + ", ".join(f"{key} {value}" for key, value in result.details.items()), flush=True)
     return 0
+
+
+def _run_kills(args: argparse.Namespace) -> int:
+    from deskhand.bench import kills
+
+    result = kills.run(args.seeds, args.seed)
+    violations = result.details["violations"]
+    if args.json:
+        print(result.line(), flush=True)
+    else:
+        print(
+            f"{result.details['kills']} workers killed in {args.seeds} rounds, from seed {result.details['seed']}."
+        )
+        print("\n".join(violations) or "Every effect is there once.", flush=True)
+    return 1 if violations else 0
 
 
 def _run_faults(args: argparse.Namespace) -> int:

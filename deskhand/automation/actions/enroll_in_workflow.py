@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy
 from deskhand.automation.actions.forms import Around, Input, Option, Setting
 from deskhand.automation.actions.once import once
 from deskhand.automation.actions.types import Action, Doing, Done, Group, failed, skipped
+from deskhand.automation.engine.loops import Touches
 from deskhand.automation.enrolling import by_hand
 from deskhand.automation.enrolling.by_hand import OFF, Sent
 from deskhand.automation.models import Workflow
@@ -61,6 +62,10 @@ class EnrollInWorkflow(Action):
         if settings.get("then") == GO:
             return _("Go over to “%(workflow)s”") % {"workflow": name}
         return _("Enrol in “%(workflow)s”") % {"workflow": name}
+
+    def touches(self, object_type: str, settings: Mapping[str, Any]) -> Touches:
+        workflow_id = _workflow_id(settings)
+        return Touches(enrolls=frozenset({workflow_id} if workflow_id is not None else ()))
 
     def meets(self, settings: Mapping[str, Any]) -> bool:
         return False

@@ -231,10 +231,11 @@ def resume_at(old: Definition, new: Definition, position: str) -> str:
         current = waiting.pop(0)
         if current in new.by_id:
             return current
-        if current in seen or current not in old.by_id:
-            continue
-        seen.add(current)
-        waiting = [edge.to for edge in edges_of(old.by_id[current]).values() if edge is not None] + waiting
+        if current not in seen and current in old.by_id:
+            seen.add(current)
+            waiting = [
+                edge.to for edge in edges_of(old.by_id[current]).values() if edge is not None
+            ] + waiting
     return ""
 
 
