@@ -628,7 +628,7 @@ def step_refused(page: Page) -> None:
     drawer(page)
     page.locator("#drawer .offer", has_text="Delay").click()
     page.locator("#drawer [inputmode]").first.wait_for()
-    page.locator("#drawer [type=submit]").click()
+    page.locator("#drawer .drawer-foot [type=submit]").click()
     page.locator("#drawer .field-error").wait_for()
 
 
