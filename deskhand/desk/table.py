@@ -10,12 +10,14 @@ from django.utils.translation import gettext as _
 
 from deskhand.accounts.policy import visible
 from deskhand.accounts.types import Verb, Viewer
+from deskhand.crm.records import sorting
 from deskhand.crm.records.models import Ticket
+from deskhand.crm.records.sorting import Sort
 from deskhand.crm.schema.queries import properties_of
 from deskhand.desk.selection import Selection, where
 from deskhand.desk.views import place_of, position_of
 from deskhand.kernel.database import sql
-from deskhand.kernel.errors import Invalid, NotFound
+from deskhand.kernel.errors import NotFound
 from deskhand.kernel.text import whole
 
 PAGE = 50
@@ -39,23 +41,9 @@ class Row:
     may_edit: bool
 
 
-@dataclass(frozen=True)
-class Sort:
-    """`name` is one of SORTS."""
-
-    name: str
-    is_descending: bool
-
-    def __str__(self) -> str:
-        return f"-{self.name}" if self.is_descending else self.name
-
-
 def sort_of(text: str) -> Sort:
     """Raises Invalid for what a table can't be sorted by."""
-    name = text.removeprefix("-")
-    if name not in SORTS:
-        raise Invalid(_("The table can't be sorted by this."), field="sort", value=text[:80])
-    return Sort(name, text.startswith("-"))
+    return sorting.read(text, SORTS)
 
 
 def rows(viewer: Viewer, selection: Selection, sort: Sort, *, after: str = "") -> tuple[list[Row], str]:

@@ -13,12 +13,14 @@ from django.utils.translation import gettext as _
 
 from deskhand.accounts.policy import visible
 from deskhand.accounts.types import Verb, Viewer
+from deskhand.crm.records import sorting
 from deskhand.crm.records.selecting import CAP, Selection, where
+from deskhand.crm.records.sorting import Sort
 from deskhand.crm.records.tables import TABLES, model_of, table_of
 from deskhand.crm.schema import object_types
 from deskhand.kernel import places
 from deskhand.kernel.database import sql
-from deskhand.kernel.errors import Invalid, NotFound
+from deskhand.kernel.errors import NotFound
 
 PAGE, IN_COLUMN = 50, 25
 MOST = 500  # cards that a column shows again at once
@@ -27,23 +29,9 @@ SORTS = {"createdate": "sort_at", "name": "name"}
 DEFAULT_SORT = "-createdate"
 
 
-@dataclass(frozen=True)
-class Sort:
-    """`name` is one of SORTS."""
-
-    name: str
-    is_descending: bool
-
-    def __str__(self) -> str:
-        return f"-{self.name}" if self.is_descending else self.name
-
-
 def sort_of(text: str) -> Sort:
     """Raises Invalid for what a list can't be sorted by."""
-    name = text.removeprefix("-")
-    if name not in SORTS:
-        raise Invalid(_("The table can't be sorted by this."), field="sort", value=text[:80])
-    return Sort(name, text.startswith("-"))
+    return sorting.read(text, SORTS)
 
 
 def of_kind(object_type: str) -> Q:

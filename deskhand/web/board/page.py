@@ -86,6 +86,17 @@ def view_bar(viewer: Viewer, view: SavedView, screen: str, shown: What) -> rows.
     )  # fmt: skip
 
 
+def shown_of(request: AccountRequest) -> dict[int, int]:
+    """How many cards of each status the page has already, as "status:count"."""
+    shown: dict[int, int] = {}
+    for text in [*request.GET.getlist("shown"), *request.POST.getlist("shown")]:
+        stage, _colon, number = text.partition(":")
+        stage_id, count = whole(stage), whole(number)
+        if stage_id is not None and count is not None:
+            shown[stage_id] = count
+    return shown
+
+
 class BoardOf:
     """One pipeline as the viewer sees it, with a fixed number of queries."""
 

@@ -21,7 +21,7 @@ from deskhand.kernel import clock
 from deskhand.kernel.errors import Forbidden, Invalid, NotFound
 from deskhand.web.board.page import pipeline_of
 from deskhand.web.board.tables import Cells, TableOf, label_of
-from deskhand.web.board.views import AREA, applied
+from deskhand.web.board.views import AREA
 from deskhand.web.frame import framed, shell
 from deskhand.web.inbox import property_values
 from deskhand.web.inbox.panel_views import set_property
@@ -34,7 +34,7 @@ from deskhand.web.middleware import AccountRequest
 def table(request: AccountRequest, pipeline_id: int) -> HttpResponse:
     policy.require(request.viewer, Action.OPEN_HELP_DESK)
     of = TableOf(request, pipeline_of(pipeline_id))
-    answer, refusal = applied(request, of)
+    answer, refusal = of.filters.answer(request)
     return answer or _page(request, of, refusal=refusal)
 
 

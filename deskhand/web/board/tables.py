@@ -13,10 +13,11 @@ from deskhand.accounts import queries as accounts
 from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.pipelines.types import PipelineValue
 from deskhand.crm.records.models import Ticket
+from deskhand.crm.records.sorting import Sort
 from deskhand.crm.schema.queries import properties_of
 from deskhand.desk import preferences, table
 from deskhand.desk.custom_views import SavedView, What
-from deskhand.desk.table import COMPANY, CONTACT, Sort
+from deskhand.desk.table import COMPANY, CONTACT
 from deskhand.kernel.errors import Invalid
 from deskhand.web import labels
 from deskhand.web.board.page import BoardOf, columns_and_sort

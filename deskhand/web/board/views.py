@@ -20,10 +20,9 @@ from deskhand.desk import new_tickets
 from deskhand.desk.selection import CAP, Selection, count
 from deskhand.events.types import Actor
 from deskhand.kernel.errors import Forbidden, Invalid, NotFound
-from deskhand.kernel.text import whole
 from deskhand.web.asked import number
 from deskhand.web.board import creating
-from deskhand.web.board.page import BoardOf, pipeline_of, stage_of
+from deskhand.web.board.page import BoardOf, pipeline_of, shown_of, stage_of
 from deskhand.web.frame import framed, shell
 from deskhand.web.jinja import go_to, render, wants_fragment
 from deskhand.web.middleware import AccountRequest
@@ -45,24 +44,14 @@ def board(request: AccountRequest, pipeline_id: int) -> HttpResponse:
 
 
 def _board(request: AccountRequest, of: BoardOf) -> HttpResponse:
-    answer, refusal = applied(request, of)
+    answer, refusal = of.filters.answer(request)
     if answer:
         return answer
-    context = {"page": of.page(_shown(request), refusal), "menu": of.menu()}
+    context = {"page": of.page(shown_of(request), refusal), "menu": of.menu()}
     status = 422 if refusal else 200
     if wants_fragment(request):
         return render(request, "board/fragments/board.html", context, status=status)
     return render(request, "board/board.html", context | {"shell": shell(request, area=AREA)}, status=status)
-
-
-def applied(request: AccountRequest, of: BoardOf) -> tuple[HttpResponse | None, Invalid | None]:
-    """Where the form of a filter leads when it is done, or what is wrong with it."""
-    if request.method != "GET" or not request.GET.get("apply"):
-        return None, None
-    try:
-        return redirect(of.filters.url(of.filters.applied())), None
-    except Invalid as refusal:
-        return None, refusal
 
 
 @require_GET
@@ -86,22 +75,11 @@ def filter_count(request: AccountRequest, pipeline_id: int) -> HttpResponse:
     return render(request, "filters/count_fragment.html", context)
 
 
-def _shown(request: AccountRequest) -> dict[int, int]:
-    """How many cards of each status the page has already: "status:count", each an address's own business."""
-    shown: dict[int, int] = {}
-    for text in [*request.GET.getlist("shown"), *request.POST.getlist("shown")]:
-        stage, _colon, number = text.partition(":")
-        stage_id, count = whole(stage), whole(number)
-        if stage_id is not None and count is not None:
-            shown[stage_id] = count
-    return shown
-
-
 @require_GET
 def more(request: AccountRequest, pipeline_id: int, stage_id: int, after: str) -> HttpResponse:
     policy.require(request.viewer, Action.OPEN_HELP_DESK)
     of = BoardOf(request, pipeline_of(pipeline_id))
-    column = of.more(stage_of(of.pipeline, stage_id), after, _shown(request).get(stage_id, 0))
+    column = of.more(stage_of(of.pipeline, stage_id), after, shown_of(request).get(stage_id, 0))
     if wants_fragment(request):
         return render(request, "board/fragments/more.html", {"column": column})
     return framed(request, AREA, "board/column.html", {"column": column, "page": of.page()})

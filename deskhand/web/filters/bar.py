@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
-from django.http import QueryDict
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 
 from deskhand.crm.filters.as_json import to_json
@@ -96,6 +97,15 @@ class BarOf:
         """With the form's filter in its place. Raises Invalid, naming the field."""
         item = self._typed()
         return editing.put(self.groups, self.spot, item) if self.spot and item else self.groups
+
+    def answer(self, request: HttpRequest) -> tuple[HttpResponse | None, Invalid | None]:
+        """Where the form of a filter leads when it is done, or what is wrong with it."""
+        if request.method != "GET" or not self.query.get("apply"):
+            return None, None
+        try:
+            return redirect(self.url(self.applied())), None
+        except Invalid as refusal:
+            return None, refusal
 
     def _typed(self) -> Item | None:
         if not self.query.get("prop"):

@@ -142,16 +142,5 @@ class BoardOf(ScreenOf):
         return rows.MovePage(_("Move to"), "", "", "", options)
 
 
-def shown_of(request: AccountRequest) -> dict[int, int]:
-    """How many cards of each status the page has already, as "status:count"."""
-    shown: dict[int, int] = {}
-    for text in [*request.GET.getlist("shown"), *request.POST.getlist("shown")]:
-        stage, _colon, number = text.partition(":")
-        stage_id, count = whole(stage), whole(number)
-        if stage_id is not None and count is not None:
-            shown[stage_id] = count
-    return shown
-
-
 def viewer_sees(viewer: Viewer, kind: Sort, record_id: int) -> bool:
     return bool(listing.seen(viewer, kind.object_type, [record_id]))

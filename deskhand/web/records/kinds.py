@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 from deskhand.accounts.policy import visible
 from deskhand.accounts.types import Reach, Verb, Viewer
 from deskhand.crm.pipelines.queries import pipelines_of
-from deskhand.crm.pipelines.types import PipelineValue, StageValue
+from deskhand.crm.pipelines.types import PipelineValue
 from deskhand.crm.schema import object_types
 from deskhand.kernel.errors import Forbidden, NotFound
 from deskhand.web.objects.tabs import Sort, sort_for, sort_of
@@ -61,14 +61,6 @@ def pipeline_of(kind: Sort, asked: int | None) -> PipelineValue:
     if named is None:
         raise NotFound(_("There is no such pipeline."))
     return named
-
-
-def stage_of(pipeline: PipelineValue, stage_id: int) -> StageValue:
-    """Raises NotFound."""
-    found = pipeline.stage(stage_id)
-    if found is None:
-        raise NotFound(_("There is no such status."))
-    return found
 
 
 def sections(viewer: Viewer, current: str) -> tuple[SideSection, ...]:

@@ -11,8 +11,8 @@ from deskhand.accounts import queries as accounts
 from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.records import listing
 from deskhand.crm.records.checking import required_of
-from deskhand.crm.records.listing import Sort as Order
 from deskhand.crm.records.selecting import Which
+from deskhand.crm.records.sorting import Sort as Order
 from deskhand.crm.schema.queries import properties_of
 from deskhand.desk import preferences
 from deskhand.kernel.errors import Invalid

@@ -14,12 +14,13 @@ from deskhand.crm.records.selecting import CAP, count
 from deskhand.desk import preferences
 from deskhand.kernel.errors import Invalid, NotFound
 from deskhand.kernel.text import whole
+from deskhand.web.board.page import shown_of, stage_of
 from deskhand.web.frame import framed
 from deskhand.web.jinja import render, wants_fragment
 from deskhand.web.middleware import AccountRequest
 from deskhand.web.objects.tabs import Sort
-from deskhand.web.records.boards import BoardOf, ScreenOf, shown_of
-from deskhand.web.records.kinds import kind_of, stage_of, url
+from deskhand.web.records.boards import BoardOf, ScreenOf
+from deskhand.web.records.kinds import kind_of, url
 from deskhand.web.records.page import RecordPageOf
 from deskhand.web.records.tables import TableOf, chosen_columns, preference
 
@@ -45,16 +46,6 @@ def home(request: AccountRequest, key: str) -> HttpResponse:
 # ── the board ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _applied(request: AccountRequest, of: ScreenOf) -> tuple[HttpResponse | None, Invalid | None]:
-    """Where the form of a filter leads when it is done, or what is wrong with it."""
-    if request.method != "GET" or not request.GET.get("apply"):
-        return None, None
-    try:
-        return redirect(of.filters.url(of.filters.applied())), None
-    except Invalid as refusal:
-        return None, refusal
-
-
 @require_GET
 def board(request: AccountRequest, key: str) -> HttpResponse:
     kind = kind_of(request.viewer, key)
@@ -62,7 +53,7 @@ def board(request: AccountRequest, key: str) -> HttpResponse:
 
 
 def show_board(request: AccountRequest, kind: Sort, of: BoardOf) -> HttpResponse:
-    answer, refusal = _applied(request, of)
+    answer, refusal = of.filters.answer(request)
     if answer:
         return answer
     context = {"page": of.page(shown_of(request), refusal), "menu": of.menu()}
@@ -89,7 +80,7 @@ def more_cards(request: AccountRequest, key: str, stage_id: int, after: int) -> 
 def table(request: AccountRequest, key: str) -> HttpResponse:
     kind = kind_of(request.viewer, key)
     of = TableOf(request, kind)
-    answer, refusal = _applied(request, of)
+    answer, refusal = of.filters.answer(request)
     if answer:
         return answer
     return framed(request, area(kind), "records/table.html", {"page": of.table(refusal=refusal)}, 422 if refusal else 200)  # fmt: skip

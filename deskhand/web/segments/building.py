@@ -134,12 +134,8 @@ def _saved(segment: Segment) -> dict[str, str]:
 
 
 def _answer(request: AccountRequest, building: Building) -> HttpResponse:
-    if not request.GET.get("apply"):
-        return show(request, "build", building.page())
-    try:
-        return redirect(building.bar.url(building.bar.applied()))
-    except Invalid as refusal:
-        return show(request, "build", building.page(refusal), 422)
+    answer, refusal = building.bar.answer(request)
+    return answer or show(request, "build", building.page(refusal), 422 if refusal else 200)
 
 
 @require_POST
