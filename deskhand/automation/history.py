@@ -405,17 +405,13 @@ def candidates(viewer: Viewer, object_type: str, text: str, limit: int = 10) -> 
     if object_type == "ticket" and number.isascii() and number.isdigit() and len(number) < 16:
         wanted, asked = "t.number = %s", [int(number)]
     elif text:
-        wanted, asked = f"{_title(object_type)} ilike %s", [f"%{_escaped(text)}%"]
+        wanted, asked = f"{_title(object_type)} ilike %s", [sql.containing(text)]
     rows = sql.rows(
         f"select t.id, {_title(object_type)} from {table_of(object_type)} t where t.account_id = %s and {reach} and t.archived_at is null"
         f" and {of_this_type(object_type)} and {wanted} order by t.id desc limit %s",
         [viewer.account_id, *params, *asked, limit],
     )
     return [Named(object_type, pk, title, is_gone=False) for pk, title in rows]
-
-
-def _escaped(text: str) -> str:
-    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
 
 
 def failed_runs(viewer: Viewer, workflow_ids: Collection[int], object_type: str) -> dict[int, int]:

@@ -66,16 +66,12 @@ def where(viewer: Viewer, selection: Selection) -> tuple[str, list[Any]]:
         params.append(selection.pipeline_id)
     if selection.text:
         parts.append("t.name ilike %s")
-        params.append(f"%{_escaped(selection.text)}%")
+        params.append(sql.containing(selection.text))
     if selection.condition != EVERYTHING:
         made = condition_sql(viewer, selection.object_type, selection.condition, selection.zone)
         parts.append(made.text)
         params += made.params
     return " and ".join(parts), params
-
-
-def _escaped(text: str) -> str:
-    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
 
 
 def condition_sql(viewer: Viewer, object_type: str, condition: Condition, zone: ZoneInfo) -> Sql:

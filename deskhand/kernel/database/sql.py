@@ -12,7 +12,7 @@ from psycopg.types.json import Jsonb
 
 Params = Sequence[Any] | Mapping[str, Any]
 
-__all__ = ["Jsonb", "execute", "ids", "loads", "row", "rows"]
+__all__ = ["Jsonb", "containing", "execute", "ids", "loads", "row", "rows"]
 
 
 def loads(value: Any) -> Any:
@@ -51,6 +51,12 @@ def ids(sequence_of: str, count: int) -> list[int]:
         [sequence_of, count],
     )
     return [found[0] for found in drawn]
+
+
+def containing(text: str) -> str:
+    """A pattern for `like` and `ilike`: what has the text, taken by the letter, somewhere in it."""
+    escaped = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    return f"%{escaped}%"
 
 
 # ── lists as arrays ──────────────────────────────────────────────────────────────────────────────────────────────────
