@@ -7,12 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from deskhand.crm.filters.schema_source import SchemaSource, Tables
+from deskhand.crm.filters.schema_source import SchemaSource
 from deskhand.crm.filters.sql import Sql, to_sql
 from deskhand.crm.filters.types import Condition, Filter, leaves
-from deskhand.crm.records.tables import TABLES, of_this_type, table_of
-from deskhand.crm.schema import object_types
-from deskhand.crm.schema.queries import properties_of
+from deskhand.crm.records.tables import of_this_type, table_of, tables_of
 from deskhand.kernel.database import sql
 from deskhand.kernel.errors import Invalid
 
@@ -52,9 +50,7 @@ class _Source(SchemaSource):
 
 def where(account_id: int, object_type: str, condition: Condition, now: datetime, zone: ZoneInfo) -> Sql:
     """SQL on the table `t`: records that are there, no spam unless that is asked for, and meet it. Raises Invalid."""
-    names = {kind: model._meta.db_table for kind, model in TABLES.items()}
-    names |= {key: table_of(key) for key in object_types.all_of_them()}
-    source = _Source(Tables(account_id, names, properties_of), object_type, "t")
+    source = _Source(tables_of(account_id), object_type, "t")
     found = to_sql(condition, source, now=now, zone=zone)
     alive = f"t.account_id = %s and t.archived_at is null and {of_this_type(object_type)}"
     if object_type == "ticket":

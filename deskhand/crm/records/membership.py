@@ -14,13 +14,11 @@ from zoneinfo import ZoneInfo
 
 from deskhand.accounts.models import Account
 from deskhand.crm.filters.as_json import from_json
-from deskhand.crm.filters.schema_source import SchemaSource, Tables
+from deskhand.crm.filters.schema_source import SchemaSource
 from deskhand.crm.filters.sql import Sql, to_sql
 from deskhand.crm.filters.types import Condition
 from deskhand.crm.records.store import event_name_of
-from deskhand.crm.records.tables import TABLES, of_this_type, table_of
-from deskhand.crm.schema import object_types
-from deskhand.crm.schema.queries import properties_of
+from deskhand.crm.records.tables import TABLES, of_this_type, table_of, tables_of
 from deskhand.crm.segments.looks import LINKS, Look, looks_of, pause_of
 from deskhand.crm.segments.members import JOINED, LEFT, Moved, Why, settle
 from deskhand.crm.segments.segments import SWEEP
@@ -380,8 +378,7 @@ def zone_of(account_id: int) -> ZoneInfo:
 
 def fitting(account_id: int, object_type: str, condition: Condition, at: datetime, zone: ZoneInfo) -> Sql:
     """SQL on `t` that tells whether a record fits. Raises Invalid for a condition that can't be asked."""
-    names = {kind: table_of(kind) for kind in (*TABLES, *object_types.all_of_them())}
-    source = SchemaSource(Tables(account_id, names, properties_of), object_type, "t")
+    source = SchemaSource(tables_of(account_id), object_type, "t")
     asked = to_sql(condition, source, now=at, zone=zone)
     alive = "t.archived_at is null" + (" and not t.is_spam" if object_type == "ticket" else "")
     return Sql(

@@ -11,13 +11,11 @@ from django.utils.translation import gettext as _
 
 from deskhand.accounts.policy import visible
 from deskhand.accounts.types import Reach, Viewer
-from deskhand.crm.filters.schema_source import SchemaSource, Tables
+from deskhand.crm.filters.schema_source import SchemaSource
 from deskhand.crm.filters.sql import to_sql
 from deskhand.crm.filters.types import Condition
 from deskhand.crm.records import contacts
-from deskhand.crm.records.tables import TABLES, of_this_type, table_of
-from deskhand.crm.schema import object_types
-from deskhand.crm.schema.queries import properties_of
+from deskhand.crm.records.tables import of_this_type, table_of, tables_of
 from deskhand.crm.segments.models import Segment, SegmentMember
 from deskhand.kernel.database import sql
 from deskhand.kernel.errors import NotFound
@@ -151,8 +149,7 @@ def which_hold(
     segment: Segment, parts: Sequence[Condition], record_id: int, at: datetime, zone: ZoneInfo
 ) -> list[bool]:
     """Which of these conditions a record meets now. One query. Raises Invalid for what can't be asked."""
-    names = {kind: table_of(kind) for kind in (*TABLES, *object_types.all_of_them())}
-    source = SchemaSource(Tables(segment.account_id, names, properties_of), segment.object_type, "t")
+    source = SchemaSource(tables_of(segment.account_id), segment.object_type, "t")
     asked = [to_sql(part, source, now=at, zone=zone) for part in parts]
     found = sql.row(
         f"select {', '.join(f'({one.text}) is true' for one in asked)} from {table_of(segment.object_type)} t"

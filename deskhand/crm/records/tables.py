@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from deskhand.crm.filters.schema_source import Tables
 from deskhand.crm.records.models import Company, Contact, CustomObject, Deal, Project, Record, Ticket
+from deskhand.crm.schema import object_types
+from deskhand.crm.schema.queries import properties_of
 
 TABLES: dict[str, type[Record]] = {
     "ticket": Ticket, "contact": Contact, "company": Company, "deal": Deal, "project": Project,
@@ -15,6 +18,12 @@ def model_of(object_type: str) -> type[Record]:
 
 def table_of(object_type: str) -> str:
     return model_of(object_type)._meta.db_table
+
+
+def tables_of(account_id: int) -> Tables:
+    """All of an account, for filters that may go on to any kind of record. Needs the account's scope."""
+    names = {kind: table_of(kind) for kind in (*TABLES, *object_types.all_of_them())}
+    return Tables(account_id, names, properties_of)
 
 
 def of_this_type(object_type: str, alias: str = "t") -> str:
