@@ -190,6 +190,11 @@ def visible(viewer: Viewer, object_type: str, verb: Verb = Verb.VIEW) -> Visibil
     return Visibility(reach, allowed.unassigned, viewer.user_id, viewer.reach_team_ids)
 
 
+def reaches_any(viewer: Viewer, object_type: str, verb: Verb = Verb.VIEW) -> bool:
+    """Whether there may be records of `object_type` that the viewer may do this with."""
+    return visible(viewer, object_type, verb).reach is not Reach.NONE
+
+
 # ── everything else ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -247,7 +252,7 @@ def _super_admin(viewer: Viewer) -> bool:
 
 
 def _sees_tickets(viewer: Viewer) -> bool:
-    return visible(viewer, "ticket").reach is not Reach.NONE
+    return reaches_any(viewer, "ticket")
 
 
 _ADMIN = Capability.ACCOUNT_ACCESS

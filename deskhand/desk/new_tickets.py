@@ -10,8 +10,8 @@ from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.utils.translation import gettext as _
 
-from deskhand.accounts.policy import visible
-from deskhand.accounts.types import Reach, Verb, Viewer
+from deskhand.accounts.policy import reaches_any
+from deskhand.accounts.types import Verb, Viewer
 from deskhand.crm.records import contacts, tickets
 from deskhand.crm.records.checking import refuse_long, require
 from deskhand.crm.records.contacts import Person
@@ -40,7 +40,7 @@ class Request:
 
 
 def may_create(viewer: Viewer) -> bool:
-    return visible(viewer, "ticket", Verb.EDIT).reach is not Reach.NONE
+    return reaches_any(viewer, "ticket", Verb.EDIT)
 
 
 def create(asked: Request, viewer: Viewer, *, at: datetime | None = None) -> Created:
@@ -87,7 +87,7 @@ def _contact(asked: Request, viewer: Viewer, by: Actor, at: datetime | None) -> 
             _("This is not an email address."), field="email", value=email, hint=_("It looks like name@example.com.")
         ) from None  # fmt: skip
     known = Contact.objects.filter(account_id=viewer.account_id, email=email, archived_at=None)
-    if not known.exists() and visible(viewer, "contact", Verb.EDIT).reach is Reach.NONE:
+    if not known.exists() and not reaches_any(viewer, "contact", Verb.EDIT):
         raise Invalid(
             _("Nobody has this address, and you may not create contacts."), field="email", value=email,
             hint=_("Give the address of a contact."),

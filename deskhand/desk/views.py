@@ -12,7 +12,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from deskhand.accounts.policy import visible
+from deskhand.accounts.policy import reaches_any, visible
 from deskhand.accounts.types import Reach, Verb, Viewer
 from deskhand.desk import custom_views, selection
 from deskhand.desk.custom_views import SavedView
@@ -75,7 +75,7 @@ _AWAKE = "t.id <> all(array(select z.ticket_id from desk_snooze z where z.accoun
 
 def views_of(viewer: Viewer) -> tuple[View, ...]:
     """The standing views, then the custom ones (R-VIEW-5)."""
-    may_delete = visible(viewer, "ticket", Verb.DELETE).reach is not Reach.NONE
+    may_delete = reaches_any(viewer, "ticket", Verb.DELETE)
     standing = (
         view
         for view in VIEWS

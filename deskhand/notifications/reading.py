@@ -9,8 +9,8 @@ from datetime import datetime
 from django.utils.translation import gettext as _
 
 from deskhand.accounts.permissions import ANY_TYPE
-from deskhand.accounts.policy import visible
-from deskhand.accounts.types import Reach, Viewer
+from deskhand.accounts.policy import reaches_any, visible
+from deskhand.accounts.types import Viewer
 from deskhand.crm.schema.defaults import BUILT_IN
 from deskhand.events import live
 from deskhand.kernel.database import sql
@@ -60,9 +60,9 @@ def _types(viewer: Viewer) -> tuple[list[str], bool]:
 
     Who was told of a record could see it then (R-NOT-16); here it counts whether they still see any of its type.
     """
-    others = visible(viewer, ANY_TYPE).reach is not Reach.NONE
+    others = reaches_any(viewer, ANY_TYPE)
     named = {*BUILT_IN, *viewer.permissions.records}
-    return [name for name in sorted(named) if (visible(viewer, name).reach is Reach.NONE) is others], others
+    return [name for name in sorted(named) if reaches_any(viewer, name) is not others], others
 
 
 def lines(viewer: Viewer, *, before: int = 0, limit: int = PAGE) -> tuple[list[Line], int]:
@@ -137,10 +137,6 @@ def require(viewer: Viewer, ticket_id: int) -> None:
         raise NotFound(_("There is no notification about this ticket."))
 
 
-def _sees_type(viewer: Viewer, object_type: str) -> bool:
-    return visible(viewer, object_type).reach is not Reach.NONE
-
-
 def require_about(viewer: Viewer, kind: str, object_id: int) -> None:
     """Raises NotFound when the viewer was told of no such thing, or may not see it any more."""
     told = Notification.objects.filter(
@@ -151,6 +147,6 @@ def require_about(viewer: Viewer, kind: str, object_id: int) -> None:
         about_id=object_id,
     )
     topics = set(told.values_list("topic", flat=True))
-    is_seen = _sees_type(viewer, kind) if topics == {Topic.NOTICE} else kind in kinds_for(viewer)
+    is_seen = reaches_any(viewer, kind) if topics == {Topic.NOTICE} else kind in kinds_for(viewer)
     if not topics or not is_seen:
         raise NotFound(_("There is no such notification."))

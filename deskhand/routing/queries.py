@@ -12,7 +12,7 @@ from django.db.models import Q
 
 from deskhand.accounts import permissions, policy
 from deskhand.accounts.models import Team
-from deskhand.accounts.types import Permissions, Reach, Viewer
+from deskhand.accounts.types import Permissions, Viewer
 from deskhand.events.types import ActorKind
 from deskhand.kernel import clock
 from deskhand.kernel.database import sql
@@ -83,7 +83,7 @@ def _sees_tickets(
     account_id: int, user_id: int, is_super_admin: bool, has_seat: bool, stored: str | None
 ) -> bool:
     viewer = Viewer(account_id, user_id, is_super_admin, has_seat, _permissions(stored or "{}"))
-    return policy.visible(viewer, "ticket").reach is not Reach.NONE
+    return policy.reaches_any(viewer, "ticket")
 
 
 @lru_cache(maxsize=256)

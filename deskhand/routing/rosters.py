@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from deskhand.accounts import permissions, policy
-from deskhand.accounts.types import Reach, Viewer
+from deskhand.accounts.types import Viewer
 from deskhand.kernel.database import sql
 from deskhand.routing import availability
 from deskhand.routing.types import Person, Roster, Status
@@ -96,4 +96,4 @@ def _with_access(account_id: int, members: Sequence[tuple[Any, ...]]) -> set[int
         Viewer(account_id, user_id, is_super_admin, has_seat, allowed.get(role_id, allowed[None]))
         for user_id, _, has_seat, is_super_admin, role_id, _ in members
     )
-    return {viewer.user_id for viewer in viewers if policy.visible(viewer, "ticket").reach is not Reach.NONE}
+    return {viewer.user_id for viewer in viewers if policy.reaches_any(viewer, "ticket")}

@@ -48,10 +48,6 @@ class Page:
     following: str = ""  # where the next page begins
 
 
-def may_see(viewer: Viewer, object_type: str) -> bool:
-    return visible(viewer, object_type).reach is not Reach.NONE
-
-
 def members(viewer: Viewer, segment: Segment, *, text: str = "", after: str = "", limit: int = PAGE) -> Page:
     """Those that the viewer may see, the newest records first. Raises NotFound for a place that is none of ours."""
     return _page(

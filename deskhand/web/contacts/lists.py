@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from django.utils.translation import gettext as _
 
 from deskhand.accounts import policy, queries
-from deskhand.accounts.types import Reach, Verb, Viewer
+from deskhand.accounts.types import Verb, Viewer
 from deskhand.crm.records import directory
 from deskhand.crm.records.directory import List, Row, Sort
 from deskhand.desk import customers
@@ -59,7 +59,7 @@ def list_page(request: AccountRequest, kind: Kind) -> ListPage:
 
 def may_make(viewer: Viewer, kind: Kind) -> bool:
     """Who may change some of them may make new ones."""
-    return policy.visible(viewer, kind.key, Verb.EDIT).reach is not Reach.NONE
+    return policy.reaches_any(viewer, kind.key, Verb.EDIT)
 
 
 def _empty(kind: Kind, which: List, text: str) -> tuple[str, str]:

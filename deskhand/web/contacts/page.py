@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 
 from deskhand.accounts import policy
 from deskhand.accounts.policy import Action
-from deskhand.accounts.types import Reach, Verb
+from deskhand.accounts.types import Verb
 from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.records import associations, directory, joining, segment_reading, subscriptions
 from deskhand.crm.records.models import Company, Contact, PropertyChange
@@ -108,7 +108,7 @@ class RecordPageOf:
         return Consent(url, is_off, kinds)
 
     def _sees(self, kind: Kind) -> bool:
-        return policy.visible(self.viewer, kind.key).reach is not Reach.NONE
+        return policy.reaches_any(self.viewer, kind.key)
 
     # ── the head ─────────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -6,18 +6,14 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from deskhand.accounts import policy
-from deskhand.accounts.types import Reach, Viewer
+from deskhand.accounts.types import Viewer
 from deskhand.web.contacts.words import KINDS, LIST_ICONS
 from deskhand.web.shell import SideLink, SideSection
 
 
-def may_see(viewer: Viewer, object_type: str) -> bool:
-    return policy.visible(viewer, object_type).reach is not Reach.NONE
-
-
 def first_url(viewer: Viewer) -> str:
     """Where the rail leads; "" for who may see neither kind."""
-    return next((kind.url("s") for kind in KINDS.values() if may_see(viewer, kind.key)), "")
+    return next((kind.url("s") for kind in KINDS.values() if policy.reaches_any(viewer, kind.key)), "")
 
 
 def sections(viewer: Viewer, current: str) -> tuple[SideSection, ...]:
@@ -45,5 +41,5 @@ def _lists(viewer: Viewer, current: str) -> tuple[SideSection, ...]:
             ),
         )
         for kind in KINDS.values()
-        if may_see(viewer, kind.key)
+        if policy.reaches_any(viewer, kind.key)
     )  # fmt: skip

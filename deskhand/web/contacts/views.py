@@ -9,8 +9,9 @@ from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
+from deskhand.accounts import policy
 from deskhand.kernel.errors import Forbidden, NotFound
-from deskhand.web.contacts import lists, side
+from deskhand.web.contacts import lists
 from deskhand.web.contacts.page import RecordPageOf
 from deskhand.web.contacts.words import KINDS, Kind
 from deskhand.web.frame import shell
@@ -20,7 +21,7 @@ from deskhand.web.middleware import AccountRequest
 
 def kind_of(request: AccountRequest, kind: str) -> Kind:
     """Raises Forbidden for who may see no record of this kind."""
-    if not side.may_see(request.viewer, kind):
+    if not policy.reaches_any(request.viewer, kind):
         raise Forbidden(_("You don't have permission to do this."))
     return KINDS[kind]
 

@@ -7,8 +7,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from deskhand.accounts.models import Team
-from deskhand.accounts.policy import visible
-from deskhand.accounts.types import Reach, Verb, Viewer
+from deskhand.accounts.policy import reaches_any
+from deskhand.accounts.types import Verb, Viewer
 from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.schema.defaults import PRIORITIES
 from deskhand.desk import views as desk_views
@@ -19,7 +19,7 @@ from deskhand.web.workflows import card
 
 
 def bulk_bar(viewer: Viewer, view: desk_views.View, count: int) -> rows.BulkBar:
-    may_edit = not view.deleted and visible(viewer, "ticket", Verb.EDIT).reach is not Reach.NONE
+    may_edit = not view.deleted and reaches_any(viewer, "ticket", Verb.EDIT)
     return rows.BulkBar(
         url=reverse("inbox-bulk", args=[view.key]),
         all_text=_all(count),
@@ -30,7 +30,7 @@ def bulk_bar(viewer: Viewer, view: desk_views.View, count: int) -> rows.BulkBar:
         priorities=_priorities() if may_edit else (),
         is_spam=bool(view.spam),
         is_deleted=view.deleted,
-        may_delete=visible(viewer, "ticket", Verb.DELETE).reach is not Reach.NONE,
+        may_delete=reaches_any(viewer, "ticket", Verb.DELETE),
     )
 
 

@@ -12,8 +12,8 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from deskhand.accounts.policy import visible
-from deskhand.accounts.types import Reach, Viewer
+from deskhand.accounts.policy import reaches_any
+from deskhand.accounts.types import Viewer
 from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.records import directory, listing, search
 from deskhand.crm.records.models import Association, Company, Contact, Ticket
@@ -78,7 +78,7 @@ class Searching:
 
 
 def may_see_any(viewer: Viewer, kind: Kind) -> bool:
-    return visible(viewer, kind.key).reach is not Reach.NONE
+    return reaches_any(viewer, kind.key)
 
 
 def kind_of(viewer: Viewer, key: str) -> Kind:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from deskhand.accounts.policy import visible
-from deskhand.accounts.types import Reach, Verb, Viewer
+from deskhand.accounts.policy import reaches_any
+from deskhand.accounts.types import Verb, Viewer
 from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.pipelines.types import PipelineValue
 from deskhand.crm.schema import object_types
@@ -22,24 +22,20 @@ def kind_of(viewer: Viewer, key: str) -> Sort:
     kind = sort_of(key)
     if kind.object_type in ELSEWHERE:
         raise NotFound(_("There are no such records."))
-    if not may_see(viewer, kind.object_type):
+    if not reaches_any(viewer, kind.object_type):
         raise Forbidden(_("You don't have permission to do this."))
     return kind
 
 
-def may_see(viewer: Viewer, object_type: str) -> bool:
-    return visible(viewer, object_type).reach is not Reach.NONE
-
-
 def may_make(viewer: Viewer, kind: Sort) -> bool:
     """Who may change some of them may make new ones."""
-    return visible(viewer, kind.object_type, Verb.EDIT).reach is not Reach.NONE
+    return reaches_any(viewer, kind.object_type, Verb.EDIT)
 
 
 def kinds(viewer: Viewer) -> list[Sort]:
     """All that the viewer may see any of."""
     types = ("deal", "project", *object_types.all_of_them())
-    return [sort_for(one) for one in types if may_see(viewer, one)]
+    return [sort_for(one) for one in types if reaches_any(viewer, one)]
 
 
 def url(kind: Sort, name: str = "record", *args: int | str) -> str:

@@ -12,8 +12,8 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from deskhand.accounts.policy import visible
-from deskhand.accounts.types import Reach, Viewer
+from deskhand.accounts.policy import reaches_any
+from deskhand.accounts.types import Viewer
 from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.records import search as records
 from deskhand.crm.records.search import CompanyHit, ContactHit, Found, TicketHit
@@ -45,7 +45,7 @@ class Kind:
 
 def kinds_of(viewer: Viewer) -> list[Kind]:
     """The kinds of which the viewer may see any."""
-    return [kind for kind in KINDS if visible(viewer, kind.object_type).reach is not Reach.NONE]
+    return [kind for kind in KINDS if reaches_any(viewer, kind.object_type)]
 
 
 def results(viewer: Viewer, query: str, key: str, after: str) -> ResultPage:

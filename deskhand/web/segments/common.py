@@ -13,7 +13,6 @@ from django.utils.translation import gettext_lazy, ngettext
 from deskhand.accounts import policy, queries
 from deskhand.accounts.policy import Action
 from deskhand.accounts.types import Viewer
-from deskhand.crm.records import segment_reading as reading
 from deskhand.crm.records.segment_reading import Member
 from deskhand.crm.schema import object_types
 from deskhand.crm.segments import segments
@@ -41,7 +40,7 @@ _SEVERAL = {
 
 def types_of(viewer: Viewer) -> list[str]:
     """The kinds of record of which the viewer may see any. Raises Forbidden where there is none."""
-    found = [one for one in (*BUILT_IN, *object_types.all_of_them()) if reading.may_see(viewer, one)]
+    found = [one for one in (*BUILT_IN, *object_types.all_of_them()) if policy.reaches_any(viewer, one)]
     if not found:
         raise Forbidden(_("You don't have permission to do this."))
     return found
