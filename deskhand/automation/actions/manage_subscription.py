@@ -70,19 +70,34 @@ class ManageSubscription(Action):
             changed[key] = subscriptions.choose(
                 list(choices.values()), source=subscriptions.WORKFLOW, by=own[0].by, at=own[0].now
             )
-        return [self._done(doing, changed[_step(doing)]) for doing in batch]
+        said = self._said(batch)
+        return [self._done(doing, changed[_step(doing)], said) for doing in batch]
 
     def rehearse(self, batch: Sequence[Doing]) -> list[Done]:
         everybody = {choice.contact_id for doing in batch if (choice := _choice(doing))}
-        return [self._done(doing, everybody) for doing in batch]
+        said = self._said(batch)
+        return [self._done(doing, everybody, said) for doing in batch]
 
-    def _done(self, doing: Doing, changed: set[int]) -> Done:
+    def _said(self, batch: Sequence[Doing]) -> dict[tuple[str, str], str]:
+        return {
+            asked: self.summary(dict(zip(_ASKED, asked, strict=True)))
+            for asked in {_asked(doing) for doing in batch}
+        }
+
+    def _done(self, doing: Doing, changed: set[int], said: Mapping[tuple[str, str], str]) -> Done:
         choice = _choice(doing)
         if choice is None:
             return skipped(_("The record has no contact."))
         if choice.contact_id not in changed:
             return Done(message=_("The contact had it that way already."))
-        return Done(message=self.summary(doing.settings))
+        return Done(message=said[_asked(doing)])
+
+
+_ASKED = ("subscription", "change")
+
+
+def _asked(doing: Doing) -> tuple[str, str]:
+    return str(doing.settings[_ASKED[0]]), str(doing.settings[_ASKED[1]])
 
 
 def _step(doing: Doing) -> tuple[int, str]:

@@ -192,6 +192,24 @@ def test_a_workflow_changes_what_a_contact_gets_with_its_cause(world, astrid, ne
     assert subscriptions.refusing(world.account.pk, [astrid.pk], [news.subscription_type_id]) == set()
 
 
+def test_two_contacts_and_twenty_choose_with_as_many_queries(world, news):
+    kind = str(news.subscription_type_id)
+
+    def queries(count):
+        people = [world.contact(f"{count}-{number}@x.example", "P") for number in range(count)]
+        tickets = [world.ticket(contact_id=one.pk) for one in people]
+        for change, subscription in (("off", "all"), ("on", kind)):
+            asked = {"subscription": subscription, "change": change}
+            doings = [doing_of(world, ticket, asked, workflow_id=7) for ticket in tickets]
+            with CaptureQueriesContext(connection) as captured:
+                done = MANAGE.run(doings)
+        assert {one.message for one in done} == {"Subscribe: Marketing information"}
+        assert subscriptions.refuse_all(world.account.pk, [one.pk for one in people]) == set()
+        return len(captured)
+
+    assert queries(2) == queries(20)
+
+
 def test_a_workflow_sets_who_is_a_marketing_contact(world):
     contact = world.contact()
     ticket = world.ticket(contact_id=contact.pk)

@@ -144,10 +144,12 @@ def choose(choices: Sequence[Choice], *, source: str, by: Actor, at: datetime | 
     """
     at, account_id = at or clock.now(), current_account_id()
     rows = {(one.contact_id, one.type_id): one for one in choices}
-    wanting = {one.contact_id: one for one in choices if one.is_on and one.type_id is not None}
-    for contact_id, one in wanting.items():
-        if (contact_id, None) not in rows and refuse_all(account_id, [contact_id]):
-            rows[contact_id, None] = Choice(contact_id, None, True, one.cause, one.depth)
+    wanting = {
+        one.contact_id: one for one in choices if one.is_on and one.type_id and (one.contact_id, None) not in rows
+    }  # fmt: skip
+    for contact_id in refuse_all(account_id, wanting) if wanting else ():
+        one = wanting[contact_id]
+        rows[contact_id, None] = Choice(contact_id, None, True, one.cause, one.depth)
     if not rows:
         return set()
     found = sql.rows(
