@@ -43,6 +43,11 @@ def url(kind: Sort, name: str = "record", *args: int | str) -> str:
 
 
 def record_url(object_type: str, record_id: int) -> str:
+    """The page of a record of any kind."""
+    if object_type == "ticket":
+        return reverse("inbox-ticket", args=["all-open", record_id])
+    if object_type in ELSEWHERE:
+        return reverse(object_type, args=[record_id])
     return url(sort_for(object_type), "record", record_id)
 
 

@@ -23,13 +23,13 @@ from deskhand.kernel.text import whole
 from deskhand.web.choices import Choice, offered
 from deskhand.web.contacts.words import KINDS as PEOPLE
 from deskhand.web.middleware import AccountRequest
+from deskhand.web.records.kinds import record_url
 from deskhand.web.refusals import words_of
 from deskhand.web.segments.common import (
     KINDS,
     find,
     lines,
     plural,
-    record_url,
     require_editing,
     show,
     types_of,

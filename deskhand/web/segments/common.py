@@ -23,7 +23,7 @@ from deskhand.web.contacts.lists import named
 from deskhand.web.frame import shell
 from deskhand.web.jinja import render
 from deskhand.web.middleware import AccountRequest
-from deskhand.web.records import kinds
+from deskhand.web.records.kinds import record_url
 from deskhand.web.segments.rows import MemberLine, UseLine
 
 AREA = "contacts"
@@ -84,14 +84,6 @@ def _url_of(viewer: Viewer, use: Use) -> str:
     if use.kind == "workflow" and policy.can(viewer, Action.VIEW_WORKFLOWS):
         return reverse("workflow-details", args=[use.id])
     return ""
-
-
-def record_url(object_type: str, record_id: int) -> str:
-    if object_type == "ticket":
-        return reverse("inbox-ticket", args=["all-open", record_id])
-    if object_type in ("contact", "company"):
-        return reverse(object_type, args=[record_id])
-    return kinds.record_url(object_type, record_id)
 
 
 def lines(segment: Segment, members: Sequence[Member]) -> tuple[MemberLine, ...]:

@@ -36,7 +36,7 @@ from deskhand.automation.history import Line, Named, Run
 from deskhand.automation.models import EnrollmentState, StepStatus, Workflow
 from deskhand.web import times
 from deskhand.web.inbox.rows import Label
-from deskhand.web.records import kinds
+from deskhand.web.records.kinds import record_url
 from deskhand.web.shell import Tone
 from deskhand.web.workflows import words
 from deskhand.web.workflows.rows import LogLine, RecordName, RunLine, StepName
@@ -73,16 +73,9 @@ _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d\S*|\d{4}-\d\d-\d\d \d\d:\d\d:\S
 
 
 def record_name(record: Named) -> RecordName:
-    return RecordName(record.title or f"#{record.id}", "" if record.is_gone else record_url(record))
-
-
-def record_url(record: Named) -> str:
-    match record.object_type:
-        case "ticket":
-            return reverse("inbox-ticket", args=["all-open", record.id])
-        case "contact" | "company":
-            return reverse(record.object_type, args=[record.id])
-    return kinds.record_url(record.object_type, record.id)
+    return RecordName(
+        record.title or f"#{record.id}", "" if record.is_gone else record_url(record.object_type, record.id)
+    )
 
 
 class Steps:
