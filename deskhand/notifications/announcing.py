@@ -11,7 +11,6 @@ from datetime import datetime
 
 from django.conf import settings
 from django.utils import translation
-from django.utils.translation import gettext as _
 
 from deskhand.accounts import policy
 from deskhand.accounts.mails import letter
@@ -25,6 +24,7 @@ from deskhand.notifications import pages, wishes
 from deskhand.notifications.models import Notification
 from deskhand.notifications.telling import Away, in_quiet, nobody, signal_of
 from deskhand.notifications.types import Topic
+from deskhand.notifications.wording import mail_of
 
 ANNOUNCED = "notice.sent"
 LONGEST = 2_000  # characters of what the bell shows
@@ -126,10 +126,7 @@ def _mail(account_id: int, told: Sequence[tuple[Announcement, int]]) -> None:
 
 def _letter(account: Account, user: User, one: Announcement) -> NewSend:
     with translation.override(user.locale or account.locale):
-        text = _("%(what)s\n\nYou choose what you get mail about here:\n%(settings_url)s") % {
-            "what": "\n\n".join(part for part in (one.text, one.name + _link(one)) if part),
-            "settings_url": settings.SITE_URL + pages.SETTINGS,
-        }
+        text = mail_of("\n\n".join(part for part in (one.text, one.name + _link(one)) if part))
         return letter(account, user, one.subject or one.name, text, key=f"{one.key}:{user.pk}")
 
 

@@ -29,7 +29,7 @@ from deskhand.notifications import pages, wishes
 from deskhand.notifications.models import Notification
 from deskhand.notifications.telling import Away, in_quiet, nobody, signal_of
 from deskhand.notifications.types import Failure, Kind, Topic
-from deskhand.notifications.wording import failed, heading
+from deskhand.notifications.wording import failed, heading, mail_of
 
 OLD = timedelta(days=1)
 TOGETHER = timedelta(hours=1)
@@ -180,10 +180,6 @@ def _send(account: Account, user: User, failure: Failure, hour: float) -> NewSen
     with translation.override(user.locale or account.locale):
         said = failed(failure.kind, failure.number)
         title = _("%(title)s: %(what)s") % {"title": heading(failure.kind, failure.name), "what": said}
-        text = _("%(title)s\n%(url)s\n\nYou choose what you get mail about here:\n%(settings_url)s") % {
-            "title": title,
-            "url": settings.SITE_URL + url_of(failure.kind, failure.object_id),
-            "settings_url": settings.SITE_URL + pages.SETTINGS,
-        }
+        text = mail_of(f"{title}\n{settings.SITE_URL}{url_of(failure.kind, failure.object_id)}")
         key = f"failure:{failure.kind}:{failure.object_id}:{user.pk}:{hour:.0f}"
         return letter(account, user, title, text, key=key)

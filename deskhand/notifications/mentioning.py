@@ -8,7 +8,6 @@ from datetime import datetime
 
 from django.conf import settings
 from django.utils import translation
-from django.utils.translation import gettext as _
 
 from deskhand.accounts.mails import letter
 from deskhand.accounts.models import Account, User
@@ -19,7 +18,7 @@ from deskhand.notifications import pages, wishes
 from deskhand.notifications.models import Notification
 from deskhand.notifications.telling import signal_of
 from deskhand.notifications.types import Kind, Topic
-from deskhand.notifications.wording import sentence
+from deskhand.notifications.wording import mail_of, sentence
 
 
 @dataclass(frozen=True)
@@ -59,9 +58,6 @@ def _mail(account_id: int, user_ids: Sequence[int], about: InWorkflow, by: Actor
         with translation.override(user.locale or account.locale):
             said = sentence(Topic.MENTION, writer)
             link = settings.SITE_URL + pages.workflow(about.workflow_id)
-            text = _("%(what)s\n\nYou choose what you get mail about here:\n%(settings_url)s") % {
-                "what": f"{said}: {about.name}\n\n{about.text}\n\n{link}",
-                "settings_url": settings.SITE_URL + pages.SETTINGS,
-            }
+            text = mail_of(f"{said}: {about.name}\n\n{about.text}\n\n{link}")
             sends.append(letter(account, user, f"{said}: {about.name}", text, key=f"step-comment:{about.comment_id}:{user_id}"))  # fmt: skip
     outbox.enqueue(sends)

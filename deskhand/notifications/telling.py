@@ -12,7 +12,6 @@ from typing import Any
 
 from django.conf import settings
 from django.utils import translation
-from django.utils.translation import gettext as _
 
 from deskhand.accounts.mails import letter
 from deskhand.accounts.models import Account, User
@@ -28,7 +27,7 @@ from deskhand.kernel.database import sql
 from deskhand.notifications import deciding, pages, wishes
 from deskhand.notifications.models import Notification
 from deskhand.notifications.types import Concerned, Notice, by_user
-from deskhand.notifications.wording import sentence
+from deskhand.notifications.wording import mail_of, sentence
 
 OLD = timedelta(days=1)
 
@@ -139,16 +138,7 @@ def _send(account: Account, people: Mapping[int, User], ticket: Ticket, notice: 
     with translation.override(user.locale or account.locale):
         said = sentence(notice.topic, actor_name(notice, people, ticket), notice.task)
         url = settings.SITE_URL + pages.ticket(ticket.pk, notice.task_id)
-        text = _(
-            "%(what)s\n\n#%(number)s %(subject)s\n%(url)s\n\n"
-            "You choose what you get mail about here:\n%(settings_url)s"
-        ) % {
-            "what": said,
-            "number": ticket.number,
-            "subject": ticket.subject,
-            "url": url,
-            "settings_url": settings.SITE_URL + pages.SETTINGS,
-        }
+        text = mail_of(f"{said}\n\n#{ticket.number} {ticket.subject}\n{url}")
         key = f"notification:{notice.event_id}:{notice.user_id}"
         return letter(account, user, f"[#{ticket.number}] {ticket.subject}", text, key=key)
 

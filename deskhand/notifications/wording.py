@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from django.conf import settings
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from deskhand.notifications import pages
 from deskhand.notifications.types import Kind, Topic
 
 
@@ -64,3 +66,11 @@ def failed(kind: Kind, number: int) -> str:
         case Kind.RATE:
             words = _("More records than usual are enrolled")
     return words % {"num": number}
+
+
+def mail_of(what: str) -> str:
+    """The text of a mail that says this, in the language of the moment; it ends with where one chooses such mail."""
+    return _("%(what)s\n\nYou choose what you get mail about here:\n%(settings_url)s") % {
+        "what": what,
+        "settings_url": settings.SITE_URL + pages.SETTINGS,
+    }

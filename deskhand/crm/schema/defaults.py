@@ -251,16 +251,6 @@ COLUMNS: dict[str, set[str]] = {
     "custom": _EVERY | _STAGED | {"name", "object_type_id"},
 }  # fmt: skip
 
-#: Object type ids of the API.
-TYPE_IDS = {
-    "contact": "0-1",
-    "company": "0-2",
-    "deal": "0-3",
-    "ticket": "0-5",
-    "project": "0-970",
-    "task": "0-27",
-}
-
 #: Association type ids of the API, from one side (HubSpot's default, unlabelled types).
 ASSOCIATION_TYPES: dict[tuple[str, str], int] = {
     ("contact", "company"): 279, ("company", "contact"): 280,

@@ -45,8 +45,8 @@ def _by(request: AccountRequest) -> Actor:
 
 def _member(request: AccountRequest, user_id: int) -> Member:
     """Oneself, or a colleague for who may change others' status. Raises Forbidden, NotFound."""
-    if user_id != request.viewer.user_id:
-        policy.require(request.viewer, Action.CHANGE_AVAILABILITY_OF_OTHERS)
+    if not availability.may_set_status(request.viewer, user_id):
+        raise Forbidden(_("You don't have permission to do this."))
     found = people.find_member(request.viewer.account_id, user_id)
     if found is None or not found.is_active:
         raise NotFound(_("There is no such colleague."))

@@ -23,7 +23,7 @@ from deskhand.crm.schema.queries import properties_of
 from deskhand.crm.schema.types import Property as PropertyOf
 from deskhand.events.queries import rules_of
 from deskhand.kernel import clock
-from deskhand.web import labels, times
+from deskhand.web import labels
 from deskhand.web.choices import Choice
 from deskhand.web.contacts import values as typed_values
 from deskhand.web.contacts.rows import Control, HistoryLine, Property, Section, Timeline, TimelineItem
@@ -294,8 +294,3 @@ class RecordPageOf:
             if key in kinds
         )
         return tuple(group for group in found if group.records)
-
-
-def due_of(text: str) -> Any:
-    """Raises ValueError for what is no moment."""
-    return times.typed(text)
