@@ -41,17 +41,6 @@ def describe(
     return held
 
 
-def set_alerts(workflow: Workflow, *, errors: bool, rate_per_hour: int | None, by: Actor) -> None:
-    """What its owner is told of: errors, and more records than this within an hour (R-EXEC-9)."""
-    held = _held(workflow)
-    wanted = {"errors": errors} | ({"rate_per_hour": rate_per_hour} if rate_per_hour else {})
-    before = {"errors": True} | held.alerts
-    if wanted != before:
-        held.alerts = wanted
-        held.save(update_fields=["alerts"])
-        _record("updated", held, by, before={"alerts": before}, after={"alerts": wanted})
-
-
 def checked_name(name: str) -> str:
     """Raises Invalid for none, or one that is too long."""
     name = visible(one_line(name))

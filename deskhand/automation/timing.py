@@ -23,6 +23,7 @@ OFF = "automation.off"
 RATES = "automation.rates"
 LOOK_EVERY = timedelta(minutes=5)
 HOUR = timedelta(hours=1)
+MOST_PER_HOUR = 1_000_000
 BUSY = "workflow.busy"
 
 
@@ -56,23 +57,22 @@ def switch_off(account_id: int, due: Sequence[DueTimer]) -> None:
 # ── what its owner is told of ────────────────────────────────────────────────────────────────────────────────────────
 
 
-def alert(workflow: Workflow, *, errors: bool = True, rate_per_hour: int | None = None, by: int) -> Workflow:
+def alert(workflow: Workflow, *, errors: bool = True, rate_per_hour: int | None = None, by: Actor) -> None:
     """Choose what the workflow's owner is told of: failed steps, and more than so many enrollments an hour (R-EXEC-9)."""
-    if rate_per_hour is not None and not 1 <= rate_per_hour <= 1_000_000:
+    if rate_per_hour is not None and not 1 <= rate_per_hour <= MOST_PER_HOUR:
         raise Invalid("A rate is 1 to 1,000,000 an hour.", field="rate_per_hour", value=rate_per_hour)
     current = Workflow.objects.select_for_update().get(account_id=workflow.account_id, pk=workflow.pk)
-    before = current.alerts
+    before = {"errors": True} | current.alerts
     current.alerts = {"errors": errors} | ({"rate_per_hour": rate_per_hour} if rate_per_hour else {})
     if current.alerts == before:
-        return current
+        return
     current.save(update_fields=["alerts"])
     if rate_per_hour:
         timers.set_timer(current.account_id, RATES, "", clock.now() + LOOK_EVERY)
     audit.record(
-        "workflow.alerts_changed", by=Actor.user(by), target_type="workflow", target_id=current.pk, before=before,
+        "workflow.alerts_changed", by=by, target_type="workflow", target_id=current.pk, before=before,
         after=current.alerts,
     )  # fmt: skip
-    return current
 
 
 def look_at_rates(account_id: int, due: Sequence[DueTimer]) -> None:

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from deskhand.accounts.models import AuditEntry
-from deskhand.automation import drafts, keeping, workflows
+from deskhand.automation import drafts, timing, workflows
 from deskhand.automation.engine import edit
 from deskhand.automation.engine.definition import Action, Definition, Delay, ForAmount
 from deskhand.automation.engine.diff import difference, reading_order
@@ -209,8 +209,8 @@ def test_steps_are_read_down_each_way():
 
 def test_what_the_owner_is_told_of_is_kept_R_EXEC_9(world, flow):
     by = Actor.user(world.ada.pk)
-    keeping.set_alerts(flow, errors=False, rate_per_hour=500, by=by)
+    timing.alert(flow, errors=False, rate_per_hour=500, by=by)
 
     assert Workflow.objects.get(pk=flow.pk).alerts == {"errors": False, "rate_per_hour": 500}
-    keeping.set_alerts(flow, errors=False, rate_per_hour=500, by=by)
-    assert AuditEntry.objects.filter(action="workflow.updated").count() == 1
+    timing.alert(flow, errors=False, rate_per_hour=500, by=by)
+    assert AuditEntry.objects.filter(action="workflow.alerts_changed").count() == 1

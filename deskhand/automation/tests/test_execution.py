@@ -119,7 +119,7 @@ def _timers(kind):
 
 def test_owners_are_told_of_unusual_rates_once_an_hour_R_EXEC_9(world):
     made = make(world, wait(following=None))
-    timing.alert(made, rate_per_hour=2, by=world.ada.pk)
+    timing.alert(made, rate_per_hour=2, by=Actor.user(world.ada.pk))
     for n in range(3):
         enroll(made, world.ticket(f"{n}").pk)
 
@@ -130,13 +130,13 @@ def test_owners_are_told_of_unusual_rates_once_an_hour_R_EXEC_9(world):
     [told] = EventRow.objects.filter(kind="workflow.busy")
     assert (told.object_id, told.data["rate"]) == (made.pk, 2)
 
-    timing.alert(made, rate_per_hour=3, by=world.ada.pk)
+    timing.alert(made, rate_per_hour=3, by=Actor.user(world.ada.pk))
     timing.look_at_rates(
         world.account.pk, [timers.DueTimer(0, world.account.pk, timing.RATES, "", clock.now(), {})]
     )
     assert EventRow.objects.filter(kind="workflow.busy").count() == 1
     with pytest.raises(Invalid, match="rate"):
-        timing.alert(made, rate_per_hour=0, by=world.ada.pk)
+        timing.alert(made, rate_per_hour=0, by=Actor.user(world.ada.pk))
 
 
 # ── branches ─────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -16,6 +16,7 @@ from deskhand.automation.actions.forms import Input, Setting
 from deskhand.automation.actions.reading import Typed
 from deskhand.automation.engine.definition import Definition, Leaving, Timing, WhenTrue
 from deskhand.automation.engine.validate import Problem
+from deskhand.automation.timing import MOST_PER_HOUR, alert
 from deskhand.crm.schema.types import Kind, Property
 from deskhand.events.types import Actor
 from deskhand.kernel.calendars import WeeklyHours
@@ -27,7 +28,6 @@ from deskhand.web.workflows.editor.opened import Opened
 from deskhand.web.workflows.editor.rows import Heading, Part
 
 MOST_PAUSES = 400
-MOST_PER_HOUR = 1_000_000
 
 
 def problem_line(problems: Sequence[Problem]) -> str:
@@ -170,9 +170,7 @@ class WorkflowForm:
         keeping.describe(
             held, name=given["name"], description=given["description"] or "", owner_id=whole(given["owner"] or ""), folder_id=held.folder_id, by=by
         )  # fmt: skip
-        keeping.set_alerts(
-            held, errors=bool(given["tells_errors"]), rate_per_hour=given["rate_per_hour"], by=by
-        )
+        alert(held, errors=bool(given["tells_errors"]), rate_per_hour=given["rate_per_hour"], by=by)
         workflows.pin(held, bool(given["pinned"]), by=self.opened.by)
         self.opened.reread()
 
