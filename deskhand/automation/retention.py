@@ -73,7 +73,8 @@ _FORGET = (
     """,
     """
     delete from automation_stepcall where id in (
-        select id from automation_stepcall where account_id = %(account)s and created_at < %(before)s and state <> 'WAITING' limit %(limit)s)
+        select id from automation_stepcall where account_id = %(account)s and created_at < %(before)s
+        and (state <> 'WAITING' or expires_at < %(before)s) limit %(limit)s)
     """,
     """
     delete from automation_hookcall where id in (

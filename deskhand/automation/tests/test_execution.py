@@ -36,7 +36,7 @@ from deskhand.automation.engine.definition import (
     WhenTrue,
     WhileInside,
 )
-from deskhand.automation.models import Budget, Enrollment, EnrollmentState, StepLog, Workflow
+from deskhand.automation.models import Budget, Enrollment, EnrollmentState, StepCall, StepLog, Workflow
 from deskhand.automation.tests.runs import elapse, enroll, go, log_of, make, task
 from deskhand.crm.filters.types import Associated, Filter, Operator
 from deskhand.crm.records import objects, tasks, tickets
@@ -757,6 +757,23 @@ def test_old_lines_are_forgotten_in_sets_and_that_it_ran_is_not_R_LOG_3(world, m
     assert StepLog.objects.filter(enrollment_id=other.pk).count() == 3
     run.refresh_from_db()
     assert (run.end_reason, run.outputs) == ("completed", {})
+
+
+def test_a_call_whose_run_ended_first_is_forgotten_in_its_time_R_LOG_3(world):
+    """Nobody hears the answer to it, so it waits for ever."""
+    now = clock.now()
+    old = now - timedelta(days=retention.DAYS, seconds=1)
+    given = {"account_id": world.account.pk, "enrollment_id": 1, "step_id": "1"}
+    StepCall.objects.create(
+        **given, key="given up", created_at=old, expires_at=old + timedelta(milliseconds=1)
+    )
+    kept = StepCall.objects.create(
+        **given, key="waits", token="t", created_at=old, expires_at=now + timedelta(1)
+    )
+
+    retention.forget_some(world.account.pk, now)
+
+    assert StepCall.objects.get() == kept
 
 
 def test_an_account_says_how_long_the_log_is_kept_R_LOG_3(world):
