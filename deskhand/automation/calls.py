@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from deskhand.automation import steplog
+from deskhand.automation import endings, steplog
 from deskhand.automation.engine.advance import step_at
 from deskhand.automation.engine.definition import Action, OnFailure
 from deskhand.automation.enrolling.index import definition_of
@@ -101,6 +101,8 @@ def answered_many(account_id: int, answers: Sequence[Answer]) -> set[str]:
         _COLUMNS, ([*column] for column in zip(*(row for row, _line in heard), strict=True)), strict=True
     )
     sql.execute(_GO_ON, {"account": account_id, "now": now, **dict(columns)})
+    ended = [run_id for (run_id, _outputs, reason, *_rest), _line in heard if reason]
+    endings.next_in_line(account_id, ended, now)
     steplog.write(account_id, [line for _row, line in heard], now)
     troubles.tell(account_id, now)
     wake(WAKE)

@@ -159,3 +159,16 @@ def test_after_the_last_try_the_step_has_failed_R_LOG_6(run):
     assert StepLog.objects.filter(step_id="1", status="RETRYING").count() == len(PAUSES)
     assert StepLog.objects.get(step_id="1", status="FAILED").message == "Busy"
     assert (enrolled.end_reason, Task.objects.count()) == ("completed", 1)
+
+
+def test_who_queued_behind_a_run_begins_when_an_answer_ends_it(run, world):
+    first = run(in_an_hour, OnFailure.STOP)
+    queued = Enrollment.objects.create(
+        account_id=world.account.pk, workflow=first.workflow, object_type="ticket", record_id=first.record_id,
+        revision_number=1, position="1", step_id="1", state="QUEUED", enrolled_at=clock.now(),
+    )  # fmt: skip
+
+    calls.answered(world.account.pk, StepCall.objects.get().key, failed="404 Not Found")
+
+    queued.refresh_from_db()
+    assert queued.state == "DUE"
