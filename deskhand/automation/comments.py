@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from django.utils.translation import gettext as _
 
 from deskhand.accounts.policy import viewers_of
-from deskhand.automation import drafts, lanes, workflows
+from deskhand.automation import access, drafts, workflows
 from deskhand.automation.models import StepComment, Workflow
 from deskhand.crm.records.checking import refuse_long
 from deskhand.desk import mentions
@@ -114,7 +114,7 @@ def _called(workflow: Workflow, comment: StepComment) -> set[int]:
     """Who is named and may open the workflow; never its writer (R-WORK-5)."""
     wanted = mentions.users_called(comment.text, but=comment.author_id)
     viewers = viewers_of(workflow.account_id, wanted) if wanted else []
-    return {one.user_id for one in viewers if lanes.may_edit(one, workflow.object_type)}
+    return {one.user_id for one in viewers if access.may_edit(one, workflow)}
 
 
 def _tell(workflow: Workflow, comment: StepComment, told: set[int]) -> None:

@@ -2,10 +2,13 @@
 
 import pytest
 
-from deskhand.automation import comments, lanes
+from deskhand.accounts import roles, users
+from deskhand.automation import comments, lanes, workflows
+from deskhand.automation.engine.definition import Action, Definition, Edge, Manual
 from deskhand.automation.models import StepComment
 from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.delivery.models import OutboxEntry
+from deskhand.events.types import Actor
 from deskhand.kernel.errors import Forbidden, Invalid, NotFound
 from deskhand.notifications.models import Notification
 
@@ -109,3 +112,16 @@ def test_steps_of_deals_are_talked_about_alike_R_OBJ_2(world):
     comments.add(lane, "1", "Is this still right?", by=world.grace.pk)
 
     assert shown(lane) == [("Is this still right?", [])]
+
+
+def test_a_workflow_that_stands_alone_is_opened_by_who_edits_workflows_R_PERM_8(world):
+    """Also one for tickets, whose lanes take account access."""
+    step = Action("1", "create_task", {"title": "Call"})
+    alone = Definition("ticket", Manual(), start=Edge("1"), steps=(step,), next_id=2)
+    flow = workflows.create(world.account.pk, "Calls", alone)
+    editor = roles.preset(world.account.pk, "workflow_editor").pk
+    users.set_role(world.account.pk, world.grace.pk, role_id=editor, by=Actor.user(world.ada.pk))
+
+    comments.add(flow, "1", f"@{world.grace.username} what do you think?", by=world.ada.pk)
+
+    assert Notification.objects.get().user_id == world.grace.pk
