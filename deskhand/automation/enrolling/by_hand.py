@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from deskhand.accounts import audit, policy
 from deskhand.accounts.types import Verb, Viewer
+from deskhand.automation import access
 from deskhand.automation.engine.definition import WhileInside
 from deskhand.automation.enrolling import guards
 from deskhand.automation.enrolling.guards import Barred
@@ -66,7 +67,7 @@ def enroll_by_hand(
     workflow = Workflow.objects.filter(account_id=account_id, pk=workflow_id, archived_at=None).first()
     if workflow is None:
         raise NotFound(gettext("There is no such workflow."))
-    policy.require(viewer, _needed(workflow))
+    access.require_edit(viewer, workflow)
     if len(record_ids) > MOST:
         raise Invalid(
             gettext("At most %(count)s records can be enrolled at once.") % {"count": MOST}, field="records", value=len(record_ids)
@@ -86,14 +87,6 @@ def enroll_by_hand(
             after={"name": workflow.name, "count": len(done.enrolled), "records": sorted(done.enrolled)[:100]},
         )  # fmt: skip
     return replace(done, refused={**dict.fromkeys(set(record_ids) - there, GONE), **done.refused})
-
-
-def _needed(workflow: Workflow) -> policy.Action:
-    """Lanes ask for what their Automate tab asks for (R-ACT-40, R-ACT-41)."""
-    if workflow.origin_pipeline_id is None:
-        return policy.Action.EDIT_WORKFLOWS
-    is_ticket = workflow.object_type == "ticket"
-    return policy.Action.EDIT_LANES if is_ticket else policy.Action.EDIT_OBJECT_AUTOMATION
 
 
 @dataclass(frozen=True)
