@@ -13,11 +13,13 @@ from enum import StrEnum
 from typing import Any
 
 from deskhand.automation import calls, runner
+from deskhand.automation.actions.types import keys_of
 from deskhand.automation.engine.advance import beginning, step_at
 from deskhand.automation.engine.definition import Definition
 from deskhand.automation.models import Enrollment, EnrollmentState, StepLog, Workflow, WorkflowRevision
 from deskhand.crm.records.models import PropertyChange, Task
 from deskhand.delivery.models import OutboxEntry
+from deskhand.events.types import ActorKind
 from deskhand.kernel import clock
 from deskhand.kernel.database import sql
 from deskhand.kernel.database.scope import attempt, current_account_id
@@ -123,7 +125,7 @@ def _tried(
     lines = StepLog.objects.filter(account_id=account_id, enrollment_id=run.pk).order_by("id")
     return Tried(
         tuple(Line(one.step_id, one.kind, one.status, one.message, one.data, one.at) for one in lines),
-        marks.sent(), marks.changed(), marks.tasks(), stopped, run.end_reason,
+        marks.sent(run), marks.changed(run), marks.tasks(run), stopped, run.end_reason,
         step_at(run.position) if stopped is Stopped.WAITS else "", at,
     )  # fmt: skip
 
@@ -178,7 +180,7 @@ def _is_let_go(run: Enrollment, waits: Mapping[str, Expected]) -> bool:
 
 @dataclass(frozen=True)
 class _Marks:
-    """Where the tables ended before; what is behind that is the trial's."""
+    """Where the tables ended before; what is behind that is the trial's, or of others who are at work meanwhile."""
 
     change: int
     entry: int
@@ -188,18 +190,23 @@ class _Marks:
     def now(cls) -> _Marks:
         return cls(*(_last(model) for model in (PropertyChange, OutboxEntry, Task)))
 
-    def changed(self) -> tuple[Changed, ...]:
-        found = PropertyChange.objects.filter(account_id=current_account_id(), pk__gt=self.change).order_by(
-            "pk"
-        )
+    def changed(self, run: Enrollment) -> tuple[Changed, ...]:
+        found = PropertyChange.objects.filter(
+            account_id=run.account_id,
+            pk__gt=self.change,
+            actor_kind=ActorKind.WORKFLOW,
+            actor_id=run.workflow_id,
+        ).order_by("pk")
         return tuple(
             Changed(one.object_type, one.record_id, one.property, one.old, one.new)
             for one in found
             if not one.property.startswith("@")
         )
 
-    def sent(self) -> tuple[Sent, ...]:
-        found = OutboxEntry.objects.filter(account_id=current_account_id(), pk__gt=self.entry).order_by("pk")
+    def sent(self, run: Enrollment) -> tuple[Sent, ...]:
+        found = OutboxEntry.objects.filter(
+            account_id=run.account_id, pk__gt=self.entry, idempotency_key__startswith=keys_of(run.pk)
+        ).order_by("pk")
         return tuple(
             Sent(
                 one.transport,
@@ -210,8 +217,10 @@ class _Marks:
             for one in found
         )
 
-    def tasks(self) -> tuple[str, ...]:
-        found = Task.objects.filter(account_id=current_account_id(), pk__gt=self.task).order_by("pk")
+    def tasks(self, run: Enrollment) -> tuple[str, ...]:
+        found = Task.objects.filter(
+            account_id=run.account_id, pk__gt=self.task, creation_key__startswith=keys_of(run.pk)
+        ).order_by("pk")
         return tuple(found.values_list("title", flat=True))
 
 

@@ -42,6 +42,11 @@ class Output:
     values: tuple[tuple[str, str], ...] = ()
 
 
+def keys_of(enrollment_id: int) -> str:
+    """How the names of all effects of a run begin."""
+    return f"step:{enrollment_id}:"
+
+
 @dataclass(frozen=True)
 class Doing:
     """One record at one action."""
@@ -76,7 +81,7 @@ class Doing:
     @property
     def key(self) -> str:
         """Names this effect for ever, so that it happens once each time the record comes by (R-EXEC-23)."""
-        return f"step:{self.enrollment_id}:{self.step_id}:{self.acted}"
+        return f"{keys_of(self.enrollment_id)}{self.step_id}:{self.acted}"
 
     def fill(self, text: object, *, as_stored: bool = False) -> str:
         """A text of the settings with its tokens in place, dates as the API writes them if `as_stored`.

@@ -22,7 +22,12 @@ from deskhand.automation.engine.definition import (
 )
 from deskhand.automation.trial import Expected, Stopped
 from deskhand.crm.filters.types import Filter, Operator
+from deskhand.crm.records import store, tasks
+from deskhand.crm.records.tasks import NewTask, Wanted
 from deskhand.crm.schema.types import Kind
+from deskhand.delivery import outbox
+from deskhand.delivery.types import NewSend
+from deskhand.events.types import Actor
 from deskhand.kernel import clock
 from deskhand.kernel.database import sql
 
@@ -111,3 +116,23 @@ def test_a_draft_that_was_tried_is_not_what_runs_later(world, story, ticket):
 
 def test_a_record_that_is_gone_ends_at_once(world, story):
     assert trial.try_out(story, 987654).reason == "record_gone"
+
+
+def test_what_others_do_meanwhile_is_not_told_as_the_trials(world, ticket, monkeypatch):
+    walk = trial._walk
+
+    def others_are_at_work(*args):
+        by = Actor.user(world.bob.pk)
+        store.change("ticket", world.ticket().pk, {"priority": "LOW"}, by=by)
+        tasks.create_many([NewTask("ticket", ticket.pk, Wanted("Their own"), by)])
+        outbox.enqueue(
+            [NewSend(world.account.pk, "mail", "theirs", ["bob@nordlys.example"], {"subject": "Hi"})]
+        )
+        return walk(*args)
+
+    monkeypatch.setattr(trial, "_walk", others_are_at_work)
+    steps = (act(1, "set_property", property="hs_ticket_priority", value="HIGH"),)
+    tried = trial.try_out(Definition("ticket", Manual(), start=Edge("1"), steps=steps, next_id=2), ticket.pk)
+
+    assert [one.record_id for one in tried.changed] == [ticket.pk]
+    assert (tried.tasks, tried.sent) == ((), ())

@@ -13,11 +13,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET
 
-from deskhand.automation import access, history, lanes, trial, workflows
+from deskhand.automation import access, drafts, history, lanes, trial
 from deskhand.automation.actions import choices
 from deskhand.automation.engine.definition import Definition, Delay, UntilEvent
 from deskhand.automation.history import Named
-from deskhand.automation.models import DraftVersion, Workflow, WorkflowDraft
+from deskhand.automation.models import Workflow
 from deskhand.automation.trial import Expected, Stopped, Tried
 from deskhand.crm.schema.queries import properties_of
 from deskhand.kernel import clock
@@ -107,14 +107,8 @@ def try_out(request: AccountRequest, workflow_id: int) -> HttpResponse:
 
 def _definition(workflow: Workflow) -> tuple[Definition, bool]:
     """The draft, if somebody works on one; else what runs."""
-    draft = WorkflowDraft.objects.filter(account_id=workflow.account_id, workflow=workflow).first()
-    if draft is not None:
-        version = DraftVersion.objects.filter(
-            account_id=workflow.account_id, workflow=workflow, number=draft.version
-        ).first()
-        if version is not None:
-            return Definition.from_json(version.definition), True
-    return workflows.definition_of(workflow), False
+    draft = drafts.of(workflow)
+    return draft.definition, draft.has_changes
 
 
 def _page(request: AccountRequest, workflow: Workflow, page: TrialPage) -> HttpResponse:
