@@ -7,7 +7,7 @@ what was made, can't be taken back and is told.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -18,7 +18,7 @@ from deskhand.accounts.models import Membership
 from deskhand.automation.actions.registry import ACTIONS
 from deskhand.automation.models import Enrollment, StepStatus, Workflow
 from deskhand.crm.pipelines.queries import pipelines_of
-from deskhand.crm.records import store
+from deskhand.crm.records import store, undoing
 from deskhand.crm.records.store import Change
 from deskhand.crm.records.undoing import DATES, RUN_UNDONE
 from deskhand.crm.schema.queries import properties_of
@@ -95,14 +95,16 @@ class Found:
         return [one for one in self.reversals if one.why is not None]
 
 
-def look(extent: Extent, *, after: Place = BEGINNING, limit: int = BATCH) -> Found:
-    """What would come back of the next `limit` records, and what would not. A fixed number of queries."""
+def look(extent: Extent, *, after: Place = BEGINNING, limit: int = BATCH, hold: bool = False) -> Found:
+    """What would come back of the next `limit` records, and what would not; with `hold` nobody changes them until the
+    transaction ends. A fixed number of queries."""
     records = sql.rows(_RECORDS, {**_asked(extent), "type": after[0], "record": after[1], "limit": limit})
     if not records:
         return Found(())
+    alive = _alive(records, hold)
     history = _history(extent, records)
     found = [one for triple, changes in history.items() if (one := _reversal(triple, changes)) is not None]
-    checked = _checked(found)
+    checked = _checked(found, alive)
     last = records[-1]
     return Found(tuple(checked), (last[0], last[1]) if len(records) == limit else None)
 
@@ -157,7 +159,7 @@ def undo_rest(job: Job) -> None:
 
 
 def _step(extent: Extent, after: Place, by: Actor, at: datetime) -> tuple[int, Place | None]:
-    found = look(extent, after=after)
+    found = look(extent, after=after, limit=BATCH, hold=True)
     by_type: dict[str, dict[int, list[Reversal]]] = defaultdict(lambda: defaultdict(list))
     for one in found.coming_back:
         by_type[one.object_type][one.record_id].append(one)
@@ -199,16 +201,16 @@ def _dates(
     if not moved:
         return {}
     columns = sorted(set(DATES.values()) & columns_of(store.model_of(object_type)).keys())
-    query = f"select id, {', '.join(columns)} from {store.table_of(object_type)} where account_id = %s and id = any(%s) order by id for no key update"
-    found = {
+    query = f"select id, {', '.join(columns)} from {store.table_of(object_type)} where account_id = %s and id = any(%s)"
+    stood = {
         pk: dict(zip(columns, values, strict=True))
         for pk, *values in sql.rows(query, [current_account_id(), moved])
     }
+    olds: dict[int, dict[str, Any]] = defaultdict(dict)
     asked = {**_asked(extent), "type": object_type, "records": moved, "dates": list(DATES)}
     for record_id, name, old in sql.rows(_DATES, asked):
-        value = sql.loads(old)
-        found[record_id][DATES[name]] = datetime.fromisoformat(value) if value else None
-    return found
+        olds[record_id][name] = sql.loads(old)
+    return {pk: undoing.dates(olds[pk], values) for pk, values in stood.items()}
 
 
 def _is_stage(object_type: str, name: str) -> bool:
@@ -305,9 +307,8 @@ def _reversal(triple: _Triple, changes: Sequence[_Entry]) -> Reversal | None:
     )
 
 
-def _checked(found: Sequence[Reversal]) -> list[Reversal]:
+def _checked(found: Sequence[Reversal], alive: Collection[tuple[str, int]]) -> list[Reversal]:
     """What can't come back, because it or where it came from is gone, stays."""
-    alive = _alive(found)
     people = {one.back for one in found if one.back and _column(one) == "owner_id"}
     members = set(
         Membership.objects.filter(
@@ -327,16 +328,18 @@ def _checked(found: Sequence[Reversal]) -> list[Reversal]:
     return checked
 
 
-def _alive(found: Sequence[Reversal]) -> set[tuple[str, int]]:
-    wanted: dict[str, set[int]] = defaultdict(set)
-    for one in found:
-        wanted[one.object_type].add(one.record_id)
+def _alive(records: Sequence[tuple[str, int]], hold: bool) -> set[tuple[str, int]]:
+    wanted: dict[str, list[int]] = defaultdict(list)
+    for object_type, record_id in records:
+        wanted[object_type].append(record_id)
+    locked = "for no key update" if hold else ""
     return {
         (object_type, pk)
         for object_type, ids in wanted.items()
         for (pk,) in sql.rows(
-            f"select id from {store.table_of(object_type)} where account_id = %s and id = any(%s) and archived_at is null",
-            [current_account_id(), sorted(ids)],
+            f"select id from {store.table_of(object_type)} where account_id = %s and id = any(%s) and archived_at is null"
+            f" order by id {locked}",
+            [current_account_id(), ids],
         )
     }
 

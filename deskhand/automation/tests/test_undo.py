@@ -1,5 +1,7 @@
 """Taking back what a run, or a workflow's bad hour, did to records."""
 
+import threading
+import time
 from datetime import timedelta
 
 import pytest
@@ -13,9 +15,11 @@ from deskhand.automation.undo import Extent, Why
 from deskhand.crm.pipelines import pipelines
 from deskhand.crm.records import archive, store
 from deskhand.crm.records.models import Task, Ticket
-from deskhand.events.types import Actor
+from deskhand.events.types import Actor, ActorKind
 from deskhand.kernel import clock
+from deskhand.kernel.database.scope import account_scope
 from deskhand.kernel.database.scope import settle as settle_hooks
+from deskhand.testing.world import make_world
 
 
 @pytest.fixture
@@ -159,3 +163,49 @@ def test_a_rule_of_the_pipeline_is_no_obstacle_R_RULE_9(world, closing, settle):
     undo.undo(run_of(ticket), by=Actor.user(world.bob.pk), at=clock.now())
     ticket.refresh_from_db()
     assert ticket.stage_id == world.stage("New")
+
+
+@pytest.mark.race
+@pytest.mark.django_db(transaction=True)
+def test_what_somebody_changes_while_it_comes_back_is_not_lost():
+    made = make_world()
+    account_id, now = made.account.pk, clock.now()
+    with account_scope(account_id):
+        ticket = made.ticket()
+        store.change("ticket", ticket.pk, {"priority": "HIGH"}, by=Actor(ActorKind.WORKFLOW, 7))
+    has_changed, may_end = threading.Event(), threading.Event()
+
+    def bob() -> None:
+        with account_scope(account_id):
+            store.change("ticket", ticket.pk, {"priority": "LOW"}, by=Actor.user(made.bob.pk))
+            has_changed.set()
+            may_end.wait(30)
+
+    def take_back() -> None:
+        asked = Extent(7, now - timedelta(hours=1), now + timedelta(hours=1))
+        with account_scope(account_id):
+            undo._step(asked, undo.BEGINNING, Actor.user(made.ada.pk), clock.now())
+
+    writer = in_thread(bob)
+    assert has_changed.wait(30)
+    taker = in_thread(take_back)
+    time.sleep(0.5)
+    may_end.set()
+    writer.join(30)
+    taker.join(30)
+
+    with account_scope(account_id):
+        ticket.refresh_from_db()
+    assert ticket.priority == "LOW"
+
+
+def in_thread(work):
+    def run():
+        try:
+            work()
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    return thread

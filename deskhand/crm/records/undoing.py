@@ -58,10 +58,10 @@ def undo(ticket_ids: Sequence[int], *, made_at: datetime, by: Actor, at: datetim
     back = {pk: _values(olds[pk], news[pk], stands) for pk, stands in now.items()}
     back = {pk: values for pk, values in back.items() if values}
     store.change_many("ticket", [Change(pk, values, rule=RULE) for pk, values in back.items()], by=by, at=at)
-    dates = [
-        Change(pk, _dates(olds[pk], now[pk])) for pk, values in sorted(back.items()) if "stage_id" in values
+    moved = [
+        Change(pk, dates(olds[pk], now[pk])) for pk, values in sorted(back.items()) if "stage_id" in values
     ]
-    store.change_many("ticket", dates, by=by, at=at)
+    store.change_many("ticket", moved, by=by, at=at)
     return sorted(back)
 
 
@@ -73,9 +73,13 @@ def _values(old: Mapping[str, Any], new: Mapping[str, Any], stands: Mapping[str,
     }
 
 
-def _dates(old: Mapping[str, Any], stood: Mapping[str, Any]) -> dict[str, datetime | None]:
+def dates(old: Mapping[str, Any], stood: Mapping[str, Any]) -> dict[str, datetime | None]:
     """As they were before the move: what it changed as the history has it, the rest as it stood before coming back."""
-    return {column: _moment(old[name]) if name in old else stood[column] for name, column in DATES.items()}
+    return {
+        column: _moment(old[name]) if name in old else stood[column]
+        for name, column in DATES.items()
+        if column in stood
+    }
 
 
 def _moment(text: str | None) -> datetime | None:
