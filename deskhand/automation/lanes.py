@@ -29,7 +29,6 @@ from deskhand.automation.engine.definition import (
     ForAmount,
     IfThen,
     RandomSplit,
-    Reenrollment,
     Step,
     ValueEquals,
     WhenEvent,
@@ -426,7 +425,8 @@ def _graft(
 def set_every_time(workflow: Workflow, on: bool, *, by: int) -> Workflow:
     """Whether a record runs the lane each time it reaches the stage (R-ACT-11)."""
     definition = workflows.definition_of(workflow)
-    return workflows.save(workflow, replace(definition, reenrollment=Reenrollment(on)), by=by)
+    again = replace(definition.reenrollment, is_on=on)
+    return workflows.save(workflow, replace(definition, reenrollment=again), by=by)
 
 
 def leave_out_chat(workflow: Workflow, out: bool, *, by: int) -> Workflow:

@@ -92,9 +92,10 @@ def save(
     """Add a revision (R-EDIT-4); who changed it has looked (R-LOG-7). Records that meet new filters of a workflow that
     is on stay out, unless it shall `include_present` ones (R-WF-21).
 
-    Raises Conflict when somebody saved since `seen_revision`.
+    Raises Conflict when somebody saved since `seen_revision`, or else since `workflow`, from which the definition comes.
     """
-    current = hold(workflow.account_id, {workflow.pk: seen_revision})[workflow.pk]
+    seen = workflow.revision_number if seen_revision is None else seen_revision
+    current = hold(workflow.account_id, {workflow.pk: seen})[workflow.pk]
     before = definition_of(current) if current.is_on else None
     current.revision_number += 1
     current.needs_review = ""

@@ -1,5 +1,6 @@
 """The Automate tab's lanes (behaviour.md §7)."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -10,6 +11,7 @@ from deskhand.accounts.policy import viewer_for
 from deskhand.automation import comments, lanes, templates, workflows
 from deskhand.automation.actions.registry import ACTIONS
 from deskhand.automation.engine import edit
+from deskhand.automation.engine.definition import Reenrollment, WhileInside
 from deskhand.automation.lanes import LanePlace
 from deskhand.automation.models import Enrollment, StepComment, Workflow
 from deskhand.crm.records.models import Task
@@ -222,6 +224,17 @@ def test_t_act_11_account_access_edits_ticket_lanes_and_workflow_edit_all_others
                 lanes.require(grace, object_type)
 
 
+def test_what_a_lane_does_with_who_is_inside_outlasts_its_switch_for_every_time_R_RE_6(world, chain):
+    definition = workflows.definition_of(chain)
+    again = Reenrollment(True, while_inside=WhileInside.QUEUE)
+    lane = workflows.save(chain, replace(definition, reenrollment=again), by=world.ada.pk)
+
+    off = lanes.set_every_time(lane, False, by=world.ada.pk)
+    saved = lanes.set_every_time(off, True, by=world.ada.pk)
+
+    assert workflows.definition_of(saved).reenrollment == again
+
+
 def test_t_act_13_a_comment_on_an_action_stays_with_it(world, new, chain):
     comments.add(chain, "3", "Is this still right?", by=world.grace.pk)
     lanes.delete_step(chain, "2", and_following=False, by=world.ada.pk)
@@ -265,3 +278,12 @@ def test_lanes_are_read_with_as_many_queries_for_four_as_for_one(
 ):
     with django_assert_max_num_queries(6):
         lanes.lanes_of(world.tickets.default)
+
+
+def test_who_edits_a_lane_that_was_edited_meanwhile_is_told_and_takes_nothing_back_R_EDIT_4(world, chain):
+    lanes.leave_out_chat(chain, False, by=world.grace.pk)
+
+    with pytest.raises(Conflict):
+        lanes.set_every_time(chain, True, by=world.ada.pk)
+
+    assert not lanes.lanes_of(world.tickets.default)[0].leaves_out_chat
