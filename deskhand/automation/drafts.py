@@ -100,12 +100,6 @@ def _versions(workflow: Workflow) -> Any:
     return DraftVersion.objects.filter(account_id=workflow.account_id, workflow=workflow)
 
 
-def ids_with_drafts(account_id: int, workflow_ids: Sequence[int]) -> set[int]:
-    """Which of these workflows have a draft that differs from what runs."""
-    rows = WorkflowDraft.objects.filter(account_id=account_id, workflow_id__in=workflow_ids, version__gt=0)
-    return set(rows.values_list("workflow_id", flat=True))
-
-
 # ── editing ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
