@@ -28,20 +28,18 @@ from deskhand.crm.filters.types import (
     Filter,
     MemberOf,
     Operator,
-    Span,
-    Window,
+    Path,
+    leaves_by_path,
 )
 from deskhand.crm.records import associations
 from deskhand.crm.records.tables import table_of
 from deskhand.crm.schema.defaults import BUILT_IN
 from deskhand.crm.schema.queries import properties_of
-from deskhand.crm.segments.looks import SEGMENT
+from deskhand.crm.segments.looks import MOVING, SEGMENT
 from deskhand.crm.segments.members import JOINED, LEFT
 from deskhand.events.types import Event
 from deskhand.kernel.database import sql
 from deskhand.kernel.errors import DeskhandError
-
-Path = tuple[str, ...]  # the kinds of linked records on the way; empty for the record itself
 
 #: What a message changes in its ticket without a line in its history.
 BY_MESSAGES = frozenset({
@@ -79,7 +77,7 @@ def looks(entry: Entry) -> tuple[Look, ...]:
 @lru_cache(maxsize=4096)
 def _looks(object_type: str, condition: Condition) -> tuple[Look, ...]:
     keys: dict[Path, set[str]] = defaultdict(set)
-    for path, leaf in _leaves(condition):
+    for path, leaf in leaves_by_path(condition):
         if isinstance(leaf, Filter):
             keys[path].add(_key(path[-1] if path else object_type, leaf.property))
         elif leaf.of == SEGMENT:
@@ -87,20 +85,9 @@ def _looks(object_type: str, condition: Condition) -> tuple[Look, ...]:
     return tuple(Look(path, frozenset(found)) for path, found in keys.items())
 
 
-def _leaves(condition: Condition, path: Path = ()) -> Iterator[tuple[Path, Filter | MemberOf]]:
-    match condition:
-        case AllOf(parts) | AnyOf(parts):
-            for part in parts:
-                yield from _leaves(part, path)
-        case Associated(to, inner):
-            yield from _leaves(inner, (*path, to))
-        case leaf:
-            yield path, leaf
-
-
 def filters(condition: Condition) -> Iterator[tuple[Path, Filter]]:
     """Each filter with the way to the records that it looks at."""
-    return ((path, leaf) for path, leaf in _leaves(condition) if isinstance(leaf, Filter))
+    return ((path, leaf) for path, leaf in leaves_by_path(condition) if isinstance(leaf, Filter))
 
 
 def depends_on_time(condition: Condition) -> bool:
@@ -112,8 +99,8 @@ def depends_on_time(condition: Condition) -> bool:
             return True
         case MemberOf(of):
             return of != SEGMENT
-        case Filter(_, _, _, values):
-            return any(isinstance(value, Span | Window) for value in values)
+        case Filter(_, _, operator):
+            return operator in MOVING
 
 
 def _key(object_type: str, name: str) -> str:

@@ -218,6 +218,7 @@ class AnyOf:
 
 Condition = AllOf | AnyOf | Filter | Associated | MemberOf
 Leaf = Filter | MemberOf
+Path = tuple[str, ...]  # the types of linked records on the way; empty for the record itself
 
 EVERYTHING = AllOf()
 NOTHING = AnyOf()
@@ -231,14 +232,20 @@ def leaves(condition: Condition) -> Iterator[Leaf]:
 
 def leaves_by_type(condition: Condition, object_type: str) -> Iterator[tuple[str, Leaf]]:
     """Each leaf with the type of record it looks at."""
+    for path, leaf in leaves_by_path(condition):
+        yield path[-1] if path else object_type, leaf
+
+
+def leaves_by_path(condition: Condition, path: Path = ()) -> Iterator[tuple[Path, Leaf]]:
+    """Each leaf with the way to the records that it looks at."""
     match condition:
         case AllOf(parts) | AnyOf(parts):
             for part in parts:
-                yield from leaves_by_type(part, object_type)
+                yield from leaves_by_path(part, path)
         case Associated(to, where):
-            yield from leaves_by_type(where, to)
+            yield from leaves_by_path(where, (*path, to))
         case leaf:
-            yield object_type, leaf
+            yield path, leaf
 
 
 def _fits(kind: Kind, takes: Takes, values: tuple[Value, ...]) -> bool:

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 
 from deskhand.crm.filters.types import (
-    AllOf,
-    AnyOf,
-    Associated,
     Condition,
     Filter,
-    MemberOf,
     Operator,
+    Path,
     Span,
     Unit,
-    leaves_by_type,
+    leaves,
+    leaves_by_path,
 )
 
 SEGMENT = "segment"
@@ -36,7 +33,7 @@ SOON, OFTEN, NIGHTLY = timedelta(minutes=1), timedelta(minutes=5), timedelta(day
 class Look:
     """`path` leads from the segment's records to those looked at: () is the record itself, ("contact",) its contacts."""
 
-    path: tuple[str, ...]
+    path: Path
     object_type: str  # of what is looked at
     properties: frozenset[str]
     segments: frozenset[int]
@@ -44,8 +41,8 @@ class Look:
 
 def looks_of(condition: Condition, object_type: str) -> tuple[Look, ...]:
     """One for the records themselves, and one for each way to others."""
-    paths: dict[tuple[str, ...], tuple[set[str], set[int]]] = {(): (set(), set())}
-    for path, leaf in _leaves(condition, ()):
+    paths: dict[Path, tuple[set[str], set[int]]] = {(): (set(), set())}
+    for path, leaf in leaves_by_path(condition):
         properties, segments = paths.setdefault(path, (set(), set()))
         if isinstance(leaf, Filter):
             properties.add(leaf.property)
@@ -60,24 +57,11 @@ def looks_of(condition: Condition, object_type: str) -> tuple[Look, ...]:
     )
 
 
-def _leaves(
-    condition: Condition, path: tuple[str, ...]
-) -> Iterator[tuple[tuple[str, ...], Filter | MemberOf]]:
-    match condition:
-        case AllOf(parts) | AnyOf(parts):
-            for part in parts:
-                yield from _leaves(part, path)
-        case Associated(to, where):
-            yield from _leaves(where, (*path, to))
-        case leaf:
-            yield path, leaf
-
-
 def pause_of(condition: Condition) -> timedelta:
     """How long its members may stand before they are looked at again for no other reason than time."""
     pauses = [
         SOON if isinstance(value, Span) and value.unit in (Unit.MINUTE, Unit.HOUR) else OFTEN
-        for _type, leaf in leaves_by_type(condition, "")
+        for leaf in leaves(condition)
         if isinstance(leaf, Filter) and leaf.operator in MOVING
         for value in leaf.values
     ]
