@@ -225,9 +225,7 @@ def _status(reading: Reading, before: Sequence[Mapping[str, Any]]) -> dict[str, 
     if "label" in given:
         status["label"] = given["label"].text(at_most=100)
     if "state" in given:
-        if given["state"].value not in StageState.values:
-            given["state"].refuse("OPEN or CLOSED")
-        status["state"] = given["state"].value
+        status["state"] = given["state"].one_of(StageState).value
     if "tone" in given:
         status["tone"] = given["tone"].text(at_most=20)
     return status

@@ -41,9 +41,7 @@ class Segments(Section):
         )
         item["of"] = given["of"].text(at_most=100)
         if "kind" in given:
-            if given["kind"].value not in SegmentKind.values:
-                given["kind"].refuse(" or ".join(SegmentKind.values))
-            item["kind"] = given["kind"].value
+            item["kind"] = given["kind"].one_of(SegmentKind).value
         if "condition" in given:
             item["condition"] = given["condition"].mapping()
         return item

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from django.db.models import QuerySet
 
-from deskhand.automation import workflows
+from deskhand.automation import folders, keeping, timing, workflows
 from deskhand.automation.engine.definition import Definition
 from deskhand.automation.models import Enrollment, EnrollmentState, Workflow, WorkflowFolder
 from deskhand.config import definitions
@@ -14,7 +15,6 @@ from deskhand.config.names import Names, Thing, bare
 from deskhand.config.sections.types import Item, Section
 from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.events.types import Actor, ActorKind
-from deskhand.kernel import clock
 from deskhand.kernel.database.scope import current_account_id
 from deskhand.kernel.errors import Invalid
 from deskhand.kernel.strict_json import Reading
@@ -39,7 +39,7 @@ class Workflows(Section):
                 {
                     "of": of, **({"lane": lane} if lane else {"id": key}), "name": row.name, "description": row.description,
                     "folder": row.folder.name if row.folder else "", "owner": names.out(Thing.USER, row.owner_id) if row.owner_id else "",
-                    **{name: getattr(row, name) for name in _FLAGS}, "alerts": row.alerts,
+                    **{name: getattr(row, name) for name in _FLAGS}, "alerts": {"errors": True} | row.alerts,
                     "definition": definitions.out(revisions[row.pk].definition, names),
                 }
             )  # fmt: skip
@@ -66,7 +66,7 @@ class Workflows(Section):
             if field in given:
                 item[field] = given[field].flag()
         if "alerts" in given:
-            item["alerts"] = given["alerts"].mapping()
+            item["alerts"] = _alerts(given["alerts"], item["alerts"])
         if "definition" in given:
             item["definition"] = given["definition"].mapping()
         elif "definition" not in item:
@@ -100,10 +100,13 @@ class Workflows(Section):
             if item["is_on"]:
                 workflows.refuse_what_cannot_work(definition)
             row = workflows.save(row, definition, by=_user(by))
-        row.name, row.description, row.alerts = item["name"], item["description"], item["alerts"]
-        row.is_pinned, row.folder = item["is_pinned"], _folder(item["folder"])
-        row.owner_id = names.back(Thing.USER, item["owner"], f"{path}.owner") if item["owner"] else None
-        row.save(update_fields=["name", "description", "alerts", "is_pinned", "folder", "owner_id"])
+        owner_id = names.back(Thing.USER, item["owner"], f"{path}.owner") if item["owner"] else None
+        keeping.describe(
+            row, name=item["name"], description=item["description"], owner_id=owner_id, folder_id=_folder(item["folder"], by), by=by
+        )  # fmt: skip
+        timing.alert(row, by=by, **item["alerts"])
+        workflows.pin(row, item["is_pinned"], by=_user(by))
+        (workflows.pause if item["is_paused"] else workflows.resume)(row, by=_user(by))
         workflows.switch(row, item["is_on"], by=_user(by))
 
     def compared(self, item: Item, names: Names) -> Item:
@@ -111,7 +114,7 @@ class Workflows(Section):
         return {**item, **lane, "definition": definitions.compared(item["definition"], names)}
 
     def drop(self, before: Item, names: Names, by: Actor) -> None:
-        workflows.delete(self._row(before, names))
+        keeping.archive(self._row(before, names), by=by)
 
     def effects(self, before: Item, after: Item | None, names: Names) -> list[str]:
         """How many records are inside, and what becomes of them."""
@@ -171,7 +174,7 @@ def _new(start: Item) -> Item:
         "folder": "",
         "owner": "",
         **dict.fromkeys(_FLAGS, False),
-        "alerts": {},
+        "alerts": {"errors": True},
     }
 
 
@@ -182,13 +185,23 @@ def _origin(item: Item, object_type: str, names: Names) -> tuple[int | None, int
     return pipelines_of(object_type).of_stage(stage_id).id, stage_id
 
 
-def _folder(name: str) -> WorkflowFolder | None:
+def _alerts(reading: Reading, before: Mapping[str, Any]) -> dict[str, Any]:
+    given = reading.fields(optional=("errors", "rate_per_hour"))
+    found = dict(before)
+    if "errors" in given:
+        found["errors"] = given["errors"].flag()
+    if "rate_per_hour" in given and given["rate_per_hour"].value is None:
+        found.pop("rate_per_hour", None)
+    elif "rate_per_hour" in given:
+        found["rate_per_hour"] = given["rate_per_hour"].whole(at_least=1, at_most=timing.MOST_PER_HOUR)
+    return found
+
+
+def _folder(name: str, by: Actor) -> int | None:
     if not name:
         return None
-    found, _made = WorkflowFolder.objects.get_or_create(
-        account_id=current_account_id(), name=name, defaults={"created_at": clock.now()}
-    )
-    return found
+    found = WorkflowFolder.objects.filter(account_id=current_account_id(), name=name).first()
+    return (found or folders.create(current_account_id(), name, by=by)).pk
 
 
 def _user(by: Actor) -> int | None:

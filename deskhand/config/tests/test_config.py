@@ -9,7 +9,7 @@ import pytest
 
 from deskhand.accounts import teams
 from deskhand.accounts.models import AuditEntry
-from deskhand.automation import lanes, templates, workflows
+from deskhand.automation import folders, lanes, templates, timing, workflows
 from deskhand.automation.actions.forms import Around, Input
 from deskhand.automation.actions.registry import ACTIONS
 from deskhand.automation.engine.definition import Definition, Leaving, Manual, WhenTrue
@@ -104,7 +104,10 @@ def fill(world: World) -> World:
         ),
         by=by,
     )
-    workflows.create(account, "By hand", Definition("deal", Manual()), by=by)
+    held = workflows.create(account, "By hand", Definition("deal", Manual()), by=by)
+    workflows.pin(workflows.pause(held, by=by), True, by=by)
+    timing.alert(held, errors=False, rate_per_hour=50, by=Actor.user(by))
+    folders.move(account, [held.pk], folders.create(account, "Sales", by=Actor.user(by)))
     routing.set_rule(account, world.channel.pk, Option.USERS_AND_TEAMS, user_ids=[world.grace.pk], team_ids=[world.team.pk], by=SYSTEM)  # fmt: skip
     return world
 
@@ -337,3 +340,28 @@ def test_every_setting_that_holds_an_id_is_known(full: World) -> None:
         )
     }
     assert not unknown
+
+
+@pytest.mark.parametrize(
+    ("alerts", "path"), [({"rate_per_hour": "many"}, "rate_per_hour"), ({"rate_per_hour": 0}, "rate_per_hour"), ({"mail": True}, "mail")]
+)  # fmt: skip
+def test_what_an_owner_is_told_of_is_checked_R_EXEC_9(full: World, alerts: dict[str, Any], path: str) -> None:
+    given = exported(full)
+    given["workflows"][0]["alerts"] = alerts
+
+    with pytest.raises(Invalid) as refusal:
+        plan.plan(full.account.pk, given)
+
+    assert refusal.value.field == f"workflows[0].alerts.{path}"
+
+
+def test_an_unusual_rate_is_not_asked_for_any_more_R_EXEC_9(full: World) -> None:
+    given = exported(full)
+    [flow] = [one for one in given["workflows"] if "rate_per_hour" in one["alerts"]]
+    flow["alerts"]["rate_per_hour"] = None
+    flow["is_paused"] = False
+
+    plan.apply(full.account.pk, given)
+
+    with account_scope(full.account.pk):
+        assert Workflow.objects.get(alerts={"errors": False}).is_paused is False
