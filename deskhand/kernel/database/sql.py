@@ -17,6 +17,8 @@ __all__ = ["Jsonb", "containing", "execute", "ids", "loads", "row", "rows"]
 
 def loads(value: Any) -> Any:
     """Read a jsonb value, which Django's connections return as text."""
+    if value == "{}":  # most of what is read has nothing in it
+        return {}
     return json.loads(value) if isinstance(value, str | bytes) else value
 
 
@@ -71,10 +73,25 @@ def _with_arrays(params: Params) -> Params:
 
 def array(values: list[Any]) -> Any:
     """`values` in the words of PostgreSQL, "{…}"; unchanged where the driver must do it (lists in lists, rare types)."""
+    kinds = set(map(type, values))
+    if kinds == {int}:
+        return "{" + ",".join(map(str, values)) + "}"
+    if kinds == {str}:
+        return _texts(values)
+    if kinds == {Jsonb}:
+        return _texts([(value.dumps or json.dumps)(value.obj) for value in values])
     try:
         return "{" + ",".join([_WRITERS[type(value)](value) for value in values]) + "}"
     except KeyError:
         return values
+
+
+def _texts(values: list[str]) -> str:
+    """All at once: NUL, which no text of PostgreSQL holds, stands between them meanwhile."""
+    joined = "\0".join(values)
+    if joined.count("\0") >= len(values):  # one of them has it: the driver refuses it by its name
+        return "{" + ",".join(map(_quoted, values)) + "}"
+    return "{" + _quoted(joined).replace("\0", '","') + "}"
 
 
 def _quoted(text: str) -> str:

@@ -1,0 +1,56 @@
+"""Lists travel to PostgreSQL as arrays that we write; they arrive as they were."""
+
+from datetime import UTC, datetime
+
+import pytest
+from django.db import DataError
+
+from deskhand.kernel.database import sql
+from deskhand.kernel.database.sql import Jsonb
+
+pytestmark = pytest.mark.django_db
+
+AWKWARD = [
+    "",
+    "NULL",
+    "null",
+    '"',
+    "\\",
+    '\\"',
+    "a,b",
+    "{}",
+    "{a}",
+    " x ",
+    "æ\n\t'",
+    '{"a": "b\\n"}',
+    "%s",
+    "\x01",
+]
+
+
+def sent(values, kind):
+    return sql.row(f"select %s::{kind}[]", [values])[0]
+
+
+@pytest.mark.parametrize("values", [AWKWARD, *([text] for text in AWKWARD), [*AWKWARD, None], []])
+def test_texts_arrive_as_they_were(values):
+    assert sent(values, "text") == values
+
+
+def test_numbers_times_and_truths_arrive_as_they_were():
+    at = datetime(2026, 11, 22, 7, 30, 1, 5, UTC)
+    assert sent([1, -2, 2**62], "bigint") == [1, -2, 2**62]
+    assert sent([1, None], "bigint") == [1, None]
+    assert sent([True, False], "boolean") == [True, False]
+    assert sent([at, None], "timestamptz") == [at, None]
+
+
+def test_documents_arrive_as_they_were():
+    given = [{"a": text} for text in AWKWARD] + [AWKWARD, "x", 1, None, {}]
+    found = sql.rows("select x::text from unnest(%s::jsonb[]) x", [[Jsonb(one) for one in given]])
+    assert [sql.loads(row[0]) if row[0] is not None else None for row in found] == given
+
+
+def test_a_text_with_nul_is_refused_and_does_not_become_two():
+    with pytest.raises(DataError, match="NUL"):
+        sent(["a\0b", "c"], "text")
