@@ -72,7 +72,6 @@ class Run:
     revision: int  # of `position` when claimed, then the newest
     waited_for: str = ""  # until its time was up, and how it would have gone on
     way_on: str = ""
-    was_due: datetime | None = None
     definition: Definition | None = None
     is_on: bool = True
     is_paused: bool = False
@@ -88,7 +87,7 @@ class Run:
     @property
     def is_going(self) -> bool:
         """Whether it neither is over nor waits for anything."""
-        return not self.ended and not self.waits_for and self.due_at is None
+        return not (self.ended or self.waits_for or self.is_held or self.due_at)
 
     @property
     def state(self) -> str:
@@ -99,8 +98,8 @@ class Run:
         return "DUE" if self.due_at else "WAITING"
 
     def hold(self) -> None:
-        """Leave it as it was claimed (R-EXEC-17)."""
-        self.is_held, self.due_at = True, self.was_due
+        """Leave it as it was claimed, also its time (R-EXEC-17)."""
+        self.is_held = True
         self.waits_for, self.happened, self.tries = self.waited_for, self.way_on, self.attempts
 
 
@@ -116,8 +115,7 @@ class Runner(BatchClaimer[Run]):
 
     def claim(self, account_id: int, limit: int, only: int | None = None) -> list[Run]:
         found = sql.rows(
-            "select id, workflow_id, object_type, record_id, position, depth, event_id, outputs, attempts, acted, revision_number, waits_for,"
-            " happened, due_at"
+            "select id, workflow_id, object_type, record_id, position, depth, event_id, outputs, attempts, acted, revision_number, waits_for, happened"
             " from automation_enrollment"
             " where account_id = %s and state = 'DUE' and due_at <= statement_timestamp() and (%s::bigint is null or id = %s)"
             " order by due_at limit %s for update skip locked",
@@ -126,9 +124,9 @@ class Runner(BatchClaimer[Run]):
         return [
             Run(
                 run_id, workflow, kind, record, position, depth, event, sql.loads(outputs), attempts, acted, revision,
-                waited_for=waits_for, way_on=happened, was_due=due_at,
+                waited_for=waits_for, way_on=happened,
             )
-            for run_id, workflow, kind, record, position, depth, event, outputs, attempts, acted, revision, waits_for, happened, due_at in found
+            for run_id, workflow, kind, record, position, depth, event, outputs, attempts, acted, revision, waits_for, happened in found
         ]  # fmt: skip
 
     def work(self, account_id: int, rows: Sequence[Run]) -> None:
@@ -331,8 +329,10 @@ class _Batch:
 
     def _introduce(self, action: Action, pairs: Sequence[tuple[Run, Perform]]) -> None:
         meeting: dict[str, list[Row]] = defaultdict(list)
+        steps = {id(perform.step): perform.step for _run, perform in pairs}
+        asking = {key for key, step in steps.items() if action.meets(step.settings)}
         for run, perform in pairs:
-            if action.meets(perform.step.settings):
+            if id(perform.step) in asking:
                 meeting[run.object_type].append(self.loaded[run.object_type][run.record_id])
         for object_type, rows in meeting.items():
             records.add_people(object_type, rows)
@@ -404,6 +404,8 @@ class _Batch:
 
 def _one_by_record(pairs: Sequence[tuple[Run, Perform]]) -> list[Sequence[tuple[Run, Perform]]]:
     """Runs of one workflow beside each other in one record act one after the other."""
+    if pairs and len({(run.workflow_id, run.record_id) for run, _perform in pairs}) == len(pairs):
+        return [pairs]
     times: Counter[tuple[int, int]] = Counter()
     rounds: list[list[tuple[Run, Perform]]] = []
     for run, perform in pairs:
@@ -436,7 +438,8 @@ update automation_enrollment set attempts = attempts + 1, due_at = now() + (%s *
 """
 
 _WRITE = """
-update automation_enrollment e set state = x.state, due_at = x.due, position = x.position, step_id = x.step, revision_number = x.revision,
+update automation_enrollment e set state = x.state, due_at = case when x.state = 'HELD' then coalesce(x.due, e.due_at) else x.due end,
+    position = x.position, step_id = x.step, revision_number = x.revision,
     end_reason = x.reason,
     ended_at = case when x.state = 'ENDED' then %s::timestamptz end, outputs = x.outputs, waits_for = x.waits, happened = x.happened, acted = x.acted, attempts = x.tries
 from (select %s::bigint as account_id, u.* from unnest(%s::bigint[], %s::text[], %s::timestamptz[], %s::text[], %s::text[], %s::int[], %s::text[],

@@ -219,13 +219,24 @@ def _by_target(part: Sequence[Doing]) -> list[list[Doing]]:
     return list(groups.values())
 
 
+#: A step as its settings are: its workflow, the revision, its id.
+_Step = tuple[int, int, str]
+
+
+def _step(doing: Doing) -> _Step:
+    return doing.workflow_id, doing.revision, doing.step_id
+
+
 @dataclass
 class _Round:
     """What several runs do to records of one kind, in one set of changes. What two of them do to one record adds up."""
 
     batch: Sequence[Doing]
     values: dict[int, dict[str, Any]] = field(default_factory=dict)  # of each record that changes, by column
-    known: dict[tuple[int, str], Mapping[str, Any]] = field(default_factory=dict)
+    # What is the same for all who are at one step is worked out once.
+    known: dict[_Step, Mapping[str, Any]] = field(default_factory=dict)
+    fixed: dict[_Step, bool] = field(default_factory=dict)
+    said: dict[_Step, Done] = field(default_factory=dict)
 
     def answers(self) -> dict[int, Done]:
         refused: dict[int, Done] = {}
@@ -279,9 +290,11 @@ class _Round:
 
     def _wanted(self, doing: Doing, row: Mapping[str, Any]) -> Mapping[str, Any]:
         """The values by column. A value that is the same for all is checked once. Raises Invalid."""
-        is_fixed = doing.settings.get("how") in (None, "", SET, CLEAR) and not tokens.are_in(doing.settings)
-        key = (doing.workflow_id, doing.step_id)
-        if not is_fixed:
+        key = _step(doing)
+        if key not in self.fixed:
+            is_plain = doing.settings.get("how") in (None, "", SET, CLEAR)
+            self.fixed[key] = is_plain and not tokens.are_in(doing.settings)
+        if not self.fixed[key]:
             return self._checked(doing, row)
         if key not in self.known:
             self.known[key] = self._checked(doing, row)
@@ -345,7 +358,11 @@ class _Round:
     def _answer(self, doing: Doing, changed: set[int]) -> Done:
         if changed.isdisjoint(self.targets[doing.record_id]):
             return Done(message=_("It had this value already."))
-        return Done(message=SetProperty().summary({"object_type": doing.object_type, **doing.settings}))
+        key = _step(doing)
+        if key not in self.said:
+            settings = {"object_type": doing.object_type, **doing.settings}
+            self.said[key] = Done(message=SetProperty().summary(settings))
+        return self.said[key]
 
 
 def _number(value: Any) -> Decimal:
