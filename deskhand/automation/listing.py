@@ -78,6 +78,15 @@ class Page:
     following: int | None  # the workflow behind which the next page begins
 
 
+def names(account_id: int) -> dict[str, list[tuple[int, str]]]:
+    """All workflows that are there, by kind of record and name: what may be chosen. One query."""
+    found: dict[str, list[tuple[int, str]]] = {}
+    rows = Workflow.objects.filter(account_id=account_id, archived_at=None).order_by("name", "id")
+    for object_type, pk, name in rows.values_list("object_type", "pk", "name"):
+        found.setdefault(object_type, []).append((pk, name))
+    return found
+
+
 def page(account_id: int, asked: Asked, now: datetime, *, after: int | None = None, limit: int = 50) -> Page:
     """A page of the list, with five queries however long it is."""
     ids = [found[0] for found in _matching(account_id, asked, after, limit + 1)]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from django.conf import settings
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 
 from deskhand.accounts import accounts
 from deskhand.crm.pipelines.queries import pipelines_of
@@ -40,6 +41,19 @@ def offered(labels: Mapping[str, object] | Iterable[tuple[str, str]], *chosen: s
     """Choices of values with their labels."""
     pairs = labels.items() if isinstance(labels, Mapping) else labels
     return tuple(Choice(value, str(label), value in chosen) for value, label in pairs)
+
+
+def joined(parts: Iterable[str]) -> str:
+    """As a list in a sentence."""
+    return pgettext("between the parts of a list", ", ").join(parts)
+
+
+def in_short(parts: Sequence[str]) -> str:
+    """The first three, and how many more there are."""
+    shown = list(parts[:3])
+    if len(parts) > len(shown):
+        shown.append(_("%(count)s more") % {"count": len(parts) - len(shown)})
+    return joined(shown)
 
 
 def statuses(pipeline: PipelineValue, *chosen: str) -> tuple[Choice, ...]:

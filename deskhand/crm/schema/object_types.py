@@ -75,6 +75,11 @@ def all_of_them() -> dict[str, OwnType]:
     return {own.key: own for own in _rows() if own.name not in BUILT_IN}
 
 
+def every() -> list[str]:
+    """The kinds of records of the open account by key, its own last."""
+    return [*_BUILT_IN_LABELS, *all_of_them()]
+
+
 def _rows() -> list[OwnType]:
     """The account's own kinds, and the other names that it gave to built-in ones."""
     notes = current_scope().notes

@@ -2,49 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, pgettext
+from django.utils.translation import pgettext
 
 from deskhand.accounts.policy import visible
 from deskhand.accounts.types import Reach, Viewer
-from deskhand.crm.filters.types import (
-    EVERYTHING,
-    AllOf,
-    AnyOf,
-    Associated,
-    Condition,
-    Filter,
-    Operator,
-)
+from deskhand.automation import listing
+from deskhand.crm.filters.types import EVERYTHING, Condition, Operator
 from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.schema import object_types
 from deskhand.crm.schema.queries import properties_of
 from deskhand.crm.schema.types import Kind, Property
 from deskhand.kernel.errors import Invalid
-from deskhand.web.choices import Choice, ChoiceGroup
-from deskhand.web.filters.editing import Groups, Item
-from deskhand.web.filters.words import OPERATOR_WORDS, Words
+from deskhand.web.choices import Choice, ChoiceGroup, in_short
+from deskhand.web.filters import membership
+from deskhand.web.filters.editing import Item, groups_of
+from deskhand.web.filters.words import Words, operator_words
 
-TYPE_NAMES = {
-    "ticket": (gettext_lazy("Ticket"), gettext_lazy("Tickets")),
-    "contact": (gettext_lazy("Contact"), gettext_lazy("Contacts")),
-    "company": (gettext_lazy("Company"), gettext_lazy("Companies")),
-    "deal": (gettext_lazy("Deal"), gettext_lazy("Deals")),
-    "project": (gettext_lazy("Project"), gettext_lazy("Projects")),
-}
 _PEOPLE, _TEAMS = "owner_id", "assigned_team_ids"  # ids that are chosen from a list of names
-
-
-def type_names(object_type: str) -> tuple[str, str]:
-    """What one and several such records are called (R-OBJ-5)."""
-    if object_type in TYPE_NAMES:
-        one, several = TYPE_NAMES[object_type]
-        return str(one), str(several)
-    own = object_types.all_of_them().get(object_type)
-    return (own.singular, own.plural) if own else (object_type, object_type)
 
 
 @dataclass(frozen=True)
@@ -63,13 +43,13 @@ class Asked(Words):
     """For conditions on records of one kind. Associated records are asked about by who may see all of them."""
 
     def __init__(self, viewer: Viewer, object_type: str) -> None:
-        super().__init__(viewer)
+        super().__init__(viewer, object_type)
         self.object_type = object_type
 
     @property
     def record_types(self) -> list[str]:
         """The kind itself first."""
-        others = [*TYPE_NAMES, *object_types.all_of_them()]
+        others = object_types.every()
         return [self.object_type, *(one for one in others if one != self.object_type and self._may(one))]
 
     def _may(self, object_type: str) -> bool:
@@ -86,24 +66,41 @@ class Asked(Words):
         return object_type, found
 
     def find(self, object_type: str, name: str) -> Property | None:
+        if name in membership.SORTS:
+            return self._membership(object_type, name)
         return properties_of(object_type).get(name)
 
     def is_offered(self, prop: Property) -> bool:
-        return _is_askable(prop)
+        return _is_askable(prop) or prop.name in membership.SORTS
 
-    def label(self, object_type: str, prop: Property) -> str:
-        if object_type == self.object_type:
-            return _(prop.label)
-        return _("%(kind)s: %(property)s") % {"kind": type_names(object_type)[0], "property": _(prop.label)}
+    def _membership(self, object_type: str, name: str) -> Property:
+        of = membership.SORTS[name]
+        found = self._workflows if of == membership.WORKFLOW else self._segments
+        return membership.property_of(found.get(object_type, ()), of)
+
+    @cached_property
+    def _workflows(self) -> dict[str, list[tuple[int, str]]]:
+        return listing.names(self.viewer.account_id)
+
+    @cached_property
+    def segments(self) -> list[tuple[int, str]]:
+        """That such records may be in."""
+        return self._segments.get(self.object_type, [])
+
+    def memberships(self, object_type: str) -> list[Property]:
+        """What such records may be in, if there is any; of linked ones that is segments alone."""
+        names = membership.SORTS if object_type == self.object_type else ("*segment",)
+        found = (self._membership(object_type, name) for name in names)
+        return [prop for prop in found if prop.options]
 
     def property_groups(self, chosen: str = "", *, kinds: Sequence[Kind] = (), own_only: bool = False) -> tuple[ChoiceGroup, ...]:  # fmt: skip
         """All that may be asked, by kind of record; the values are "ticket.subject"."""
         return tuple(
             ChoiceGroup(
-                type_names(one)[0],
+                self.type_label(one),
                 tuple(
                     Choice(f"{one}.{prop.name}", _(prop.label), f"{one}.{prop.name}" == chosen)
-                    for prop in self.offered(one)
+                    for prop in (*self.offered(one), *self.memberships(one))
                     if not kinds or prop.kind in kinds
                 ),
             )
@@ -129,22 +126,25 @@ class Asked(Words):
 
     def line_of(self, item: Item) -> Said:
         prop = self.find(item.object_type, item.filter.property)
-        operator = str(OPERATOR_WORDS[item.filter.operator])
+        operator = str(operator_words(item.filter.property)[item.filter.operator])
         if prop is None:
             return Said(item.filter.property, operator, "")
         labels = {choice.value: choice.label for choice in self.choices_of(item.object_type, prop)}
-        values = [self._value(value, labels) for value in item.filter.values]
+        values = [self.value_said(value, labels) for value in item.filter.values]
         if item.filter.operator is Operator.BETWEEN:
             joined = _("%(low)s and %(high)s") % {"low": values[0], "high": values[1]}
         else:
-            joined = self.listed(values)
+            joined = in_short(values)
         return Said(self.label(item.object_type, prop), operator, joined)
 
-    def listed(self, parts: Sequence[str]) -> str:
-        shown = list(parts[:3])
-        if len(parts) > len(shown):
-            shown.append(_("%(count)s more") % {"count": len(parts) - len(shown)})
-        return pgettext("between the parts of a list", ", ").join(shown)
+    def values_said(self, object_type: str, name: str, found: Any) -> str:
+        """What a record has there, or in all it is a member of; empty for nothing."""
+        prop = self.find(object_type, name)
+        several = (
+            found if isinstance(found, list | tuple | set | frozenset) else [] if found is None else [found]
+        )
+        labels = {choice.value: choice.label for choice in self.choices_of(object_type, prop)} if prop else {}
+        return in_short([self.value_said(value, labels) for value in several])
 
     def groups_said(self, condition: Condition | None) -> tuple[tuple[Said, ...], ...]:
         """Groups of which one must hold; in each, all must. What no form makes is told as one sentence."""
@@ -171,42 +171,3 @@ def _is_askable(prop: Property) -> bool:
     if prop.kind in (Kind.ENUM, Kind.MULTI):
         return bool(prop.options) or prop.column in ("stage_id", "pipeline_id")
     return True
-
-
-# ── conditions as groups of filters ──────────────────────────────────────────────────────────────────────────────────
-
-
-def condition_of(groups: Groups, object_type: str) -> Condition:
-    """Of which one group must hold; without any, it always holds."""
-    filled = [group for group in groups if group]
-    if not filled:
-        return EVERYTHING
-    return AnyOf(
-        tuple(
-            AllOf(tuple(item.filter if item.object_type == object_type else Associated(item.object_type, item.filter) for item in group))
-            for group in filled
-        )
-    )  # fmt: skip
-
-
-def groups_of(condition: Condition, object_type: str) -> Groups:
-    """Raises Invalid for what groups of filters can't say."""
-    if condition == EVERYTHING:
-        return ()
-    parts = condition.parts if isinstance(condition, AnyOf) else (condition,)
-    return tuple(tuple(_items(part, object_type)) for part in parts)
-
-
-def _items(part: Condition, object_type: str) -> Iterator[Item]:
-    match part:
-        case AllOf(parts):
-            for one in parts:
-                yield from _items(one, object_type)
-        case AnyOf((single,)):
-            yield from _items(single, object_type)
-        case Filter():
-            yield Item(object_type, part)
-        case Associated(to, Filter() as leaf, None):
-            yield Item(to, leaf)
-        case _:
-            raise Invalid(_("These filters can't be read."), field="f", hint=_("Begin anew without them."))

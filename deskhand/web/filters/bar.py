@@ -10,14 +10,12 @@ from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 
-from deskhand.crm.filters.as_json import to_json
 from deskhand.crm.filters.types import OPERATORS, Operator, Takes, Unit, Window
-from deskhand.crm.schema.types import Kind
 from deskhand.kernel.errors import Invalid
 from deskhand.web.choices import Choice
 from deskhand.web.filters import editing
 from deskhand.web.filters.editing import Groups, Item, Spot
-from deskhand.web.filters.words import UNIT_WORDS, WINDOW_WORDS, Words, default_operator
+from deskhand.web.filters.words import WINDOW_WORDS, Words, default_operator, units_of
 from deskhand.web.refusals import words_of
 
 #: What of an address belongs to the form and goes when it is done.
@@ -185,46 +183,25 @@ class BarOf:
         choices = self.words.choices(prop)
         if takes is Takes.WINDOW:
             choices = [Choice(one.value, str(WINDOW_WORDS[one])) for one in Window]
-        is_day = prop.kind in (Kind.DATE, Kind.DATETIME)
         amount, unit = self._span(there)
-        units = (Unit.DAY, Unit.WEEK) if prop.kind is Kind.DATE else tuple(Unit)
         return Editor(
             property=self.words.label(object_type, prop), hidden=(*kept, *hidden),
             operators=tuple(self.words.operators(prop, operator)), takes=takes.name,
-            input_type="date" if is_day else "number" if prop.kind in (Kind.NUMBER, Kind.DURATION) and takes is not Takes.SOME else "text",
+            input_type=editing.input_type(prop.kind, takes),
             choices=tuple(Choice(c.value, c.label, c.value in values) for c in choices),
-            units=tuple(Choice(one.value, str(UNIT_WORDS[one]), one.value == unit) for one in units),
+            units=units_of(prop, unit),
             values=values, amount=amount, cancel_url=self.url(self.groups),
             error=words_of(refusal) if refusal else "", error_field=refusal.field if refusal else "",
         )  # fmt: skip
 
     def _values(self, there: Item | None) -> tuple[str, ...]:
-        if "op" in self.query or there is None:
-            return tuple(self.query.getlist("value"))
-        written = to_json(there.filter).get("values", [])
-        said = tuple(_plain(value) for value in written)
-        is_text = there.filter.kind in (Kind.TEXT, Kind.NUMBER, Kind.DURATION)
-        return (
-            ("; ".join(said),)
-            if is_text and OPERATORS[there.filter.kind][there.filter.operator] is Takes.SOME
-            else said
-        )
+        is_typed = "op" in self.query or there is None
+        return tuple(self.query.getlist("value")) if is_typed else editing.values_typed(there)
 
     def _span(self, there: Item | None) -> tuple[str, str]:
         if "amount" in self.query or there is None:
             return self.query.get("amount", ""), self.query.get("unit", Unit.DAY.value)
-        written = to_json(there.filter).get("values", [{}])[0]
-        return (
-            (str(written["amount"]), written["unit"])
-            if isinstance(written, dict) and "amount" in written
-            else ("", "day")
-        )
-
-
-def _plain(value: object) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return str(value.get("window", "")) if isinstance(value, dict) else str(value)
+        return editing.span_typed(there)
 
 
 def dict_of(choices: list[Choice]) -> dict[str, str]:

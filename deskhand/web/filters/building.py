@@ -12,14 +12,14 @@ from dataclasses import dataclass, replace
 from django.utils.translation import gettext as _
 
 from deskhand.crm.filters.as_json import from_json, to_json
-from deskhand.crm.filters.types import EVERYTHING, OPERATORS, Condition, Operator, Takes, Unit, Window
+from deskhand.crm.filters.types import EVERYTHING, OPERATORS, Condition, Operator, Takes, Window
 from deskhand.crm.schema.types import Kind
 from deskhand.kernel.errors import Invalid
 from deskhand.web.choices import Choice, ChoiceGroup
 from deskhand.web.filters import editing
-from deskhand.web.filters.asked import Asked, Said, condition_of, groups_of
+from deskhand.web.filters.asked import Asked, Said
 from deskhand.web.filters.editing import Groups, Item, Spot
-from deskhand.web.filters.words import UNIT_WORDS, WINDOW_WORDS, default_operator
+from deskhand.web.filters.words import WINDOW_WORDS, default_operator, units_of
 from deskhand.web.refusals import words_of
 
 LONGEST = 60_000  # characters of one condition
@@ -83,7 +83,7 @@ class Building:
         self.is_readable = True
         self.groups: Groups = ()
         try:
-            self.groups = groups_of(self.raw, asked.object_type)
+            self.groups = editing.groups_of(self.raw, asked.object_type)
         except Invalid:
             self.is_readable = False
 
@@ -141,7 +141,12 @@ class Building:
         """Raises Invalid, naming the field."""
         if not self.settle():
             raise Invalid(self.error, field=self.name)
-        return condition_of(self.groups, self.asked.object_type) if self.is_readable else self.raw
+        return self.standing
+
+    @property
+    def standing(self) -> Condition:
+        """Without the filter that is open."""
+        return editing.condition(self.groups, self.asked.object_type) if self.is_readable else self.raw
 
     def optional(self) -> Condition | None:
         """None for one that always holds."""
@@ -159,7 +164,7 @@ class Building:
     # ── as it is drawn ───────────────────────────────────────────────────────────────────────────────────────────────
 
     def field(self, label: str, *, help: str = "", error: str = "") -> ConditionField:
-        condition = condition_of(self.groups, self.asked.object_type) if self.is_readable else self.raw
+        condition = self.standing
         stored = "" if condition == EVERYTHING else json.dumps(to_json(condition), separators=(",", ":"))
         groups: list[tuple[Line | OpenLine, ...]] = [
             tuple(self._line(item, Spot(g, i)) for i, item in enumerate(group))
@@ -216,20 +221,19 @@ class Building:
             there = None
         takes = OPERATORS[prop.kind][operator]
         is_sent = f"{self.name}-op" in self.typed
-        values = tuple(self.typed.get(f"{self.name}-value", ())) if is_sent else _values(there)
+        values = tuple(self.typed.get(f"{self.name}-value", ())) if is_sent else editing.values_typed(there)
         amount, unit = (
             (_one(self.typed, f"{self.name}-amount"), _one(self.typed, f"{self.name}-unit"))
             if is_sent
-            else _span(there)
+            else editing.span_typed(there)
         )
         choices = self.asked.choices_of(object_type, prop)
         if takes is Takes.WINDOW:
             choices = [Choice(one.value, str(WINDOW_WORDS[one])) for one in Window]
-        units = (Unit.DAY, Unit.WEEK) if prop.kind is Kind.DATE else tuple(Unit)
         return OpenLine(
             str(spot), name, self.asked.label(object_type, prop), operators=tuple(self.asked.operators(prop, operator)), takes=takes.name,
-            input_type=_input_type(prop.kind, takes), choices=tuple(replace(one, chosen=one.value in values) for one in choices),
-            units=tuple(Choice(one.value, str(UNIT_WORDS[one]), one.value == (unit or "day")) for one in units), values=values, amount=amount,
+            input_type=editing.input_type(prop.kind, takes), choices=tuple(replace(one, chosen=one.value in values) for one in choices),
+            units=units_of(prop, unit), values=values, amount=amount,
         )  # fmt: skip
 
 
@@ -245,39 +249,6 @@ def _stored(text: str) -> Condition:
 
 def _alike(kind: Kind, one: Operator, other: Operator) -> bool:
     return OPERATORS[kind][one] is OPERATORS[kind][other]
-
-
-def _input_type(kind: Kind, takes: Takes) -> str:
-    if kind in (Kind.DATE, Kind.DATETIME):
-        return "date"
-    return "number" if kind in (Kind.NUMBER, Kind.DURATION) and takes is not Takes.SOME else "text"
-
-
-def _values(there: Item | None) -> tuple[str, ...]:
-    """As they are typed; several texts stand in one line."""
-    if there is None:
-        return ()
-    said = tuple(_plain(value) for value in to_json(there.filter).get("values", []))
-    in_a_line = there.filter.kind in (Kind.TEXT, Kind.NUMBER, Kind.DURATION)
-    if in_a_line and OPERATORS[there.filter.kind][there.filter.operator] is Takes.SOME:
-        return ("; ".join(said),)
-    return said
-
-
-def _plain(value: object) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return str(value.get("window", "")) if isinstance(value, dict) else str(value)
-
-
-def _span(there: Item | None) -> tuple[str, str]:
-    written = to_json(there.filter).get("values", [{}]) if there else [{}]
-    first = written[0] if written else {}
-    return (
-        (str(first["amount"]), first["unit"])
-        if isinstance(first, dict) and "amount" in first
-        else ("", "day")
-    )
 
 
 def _one(typed: Typed, name: str) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal, InvalidOperation
+from itertools import chain, islice, product
 
 from django.utils.translation import gettext as _
 
@@ -32,6 +33,7 @@ from deskhand.kernel.text import whole
 from deskhand.web.filters import membership
 
 LONGEST = 6000  # characters of filters in an address
+MOST_GROUPS = 50  # that conditions in conditions may come to
 
 
 @dataclass(frozen=True)
@@ -59,24 +61,35 @@ def _part(item: Item, root: str) -> Condition:
 
 
 def groups_of(given: Condition, root: str = "ticket") -> Groups:
-    """Raises Invalid for conditions that the editor doesn't make."""
-    if given == EVERYTHING:
-        return ()
-    if not isinstance(given, AnyOf) or not all(isinstance(part, AllOf) for part in given.parts):
+    """Conditions in conditions are told apart until only groups are left (R-TRIG-2). Raises Invalid for what they can't say."""
+    return () if given == EVERYTHING else _apart(given, root)
+
+
+def _apart(part: Condition, root: str) -> Groups:
+    match part:
+        case AnyOf(parts) if parts:
+            found = tuple(group for one in parts for group in _apart(one, root))
+        case AllOf(parts) if parts:
+            ways = product(*(_apart(one, root) for one in parts))
+            found = tuple(tuple(dict.fromkeys(chain(*way))) for way in islice(ways, MOST_GROUPS + 1))
+        case Associated(to, AnyOf(parts), None) if parts:
+            found = tuple(group for one in parts for group in _apart(Associated(to, one), root))
+        case Associated(to, AllOf((single,)), None):
+            found = _apart(Associated(to, single), root)
+        case Associated(to, inner, None):
+            found = ((_item(to, inner),),)
+        case _:
+            found = ((_item(root, part),),)
+    if len(found) > MOST_GROUPS:
         raise _unreadable()
-    return tuple(
-        tuple(_item(part, root) for part in group.parts) for group in given.parts if isinstance(group, AllOf)
-    )
+    return found
 
 
-def _item(part: Condition, root: str) -> Item:
-    to, inner = root, part
-    if isinstance(part, Associated) and part.type_id is None:
-        to, inner = part.to, part.where
-    leaf = membership.shown(inner)
+def _item(object_type: str, part: Condition) -> Item:
+    leaf = membership.shown(part)
     if leaf is None:
         raise _unreadable()
-    return Item(to, leaf)
+    return Item(object_type, leaf)
 
 
 def _unreadable() -> Invalid:
@@ -145,10 +158,12 @@ def made_of(prop: Property, operator: str, values: Sequence[str], amount: str, u
     """Raises Invalid, naming the field."""
     takes = OPERATORS[prop.kind].get(Operator(operator)) if operator in set(Operator) else None
     if takes is None or (
-        prop.name == membership.NAME and Operator(operator) not in membership.OPERATOR_WORDS
+        prop.name in membership.SORTS and Operator(operator) not in membership.OPERATOR_WORDS
     ):
         raise Invalid(_("Choose how to compare."), field="op", value=operator[:40])
     given = [text.strip() for text in values if text.strip()]
+    if prop.name in membership.SORTS and not {option.value for option in prop.options}.issuperset(given):
+        raise Invalid(_("Choose from the list."), field="value", value=given[0][:40])
     return Filter(prop.name, prop.kind, Operator(operator), _values(prop, takes, given, amount, unit))
 
 
@@ -216,3 +231,38 @@ def _day(text: str) -> date:
     if not date(1900, 1, 1) <= day <= date(2999, 12, 31) - timedelta(days=1):
         raise Invalid(_("This is not a date."), field="value", value=text[:40])
     return day
+
+
+# ── into the form ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def input_type(kind: Kind, takes: Takes) -> str:
+    if kind in (Kind.DATE, Kind.DATETIME):
+        return "date"
+    return "number" if kind in (Kind.NUMBER, Kind.DURATION) and takes is not Takes.SOME else "text"
+
+
+def values_typed(there: Item | None) -> tuple[str, ...]:
+    """As they are typed; several texts stand in one line."""
+    if there is None:
+        return ()
+    said = tuple(_plain(value) for value in to_json(there.filter).get("values", []))
+    in_a_line = there.filter.kind in (Kind.TEXT, Kind.NUMBER, Kind.DURATION)
+    if in_a_line and OPERATORS[there.filter.kind][there.filter.operator] is Takes.SOME:
+        return ("; ".join(said),)
+    return said
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value.get("window", "")) if isinstance(value, dict) else str(value)
+
+
+def span_typed(there: Item | None) -> tuple[str, str]:
+    """Its amount and its unit."""
+    written = to_json(there.filter).get("values", [{}]) if there else [{}]
+    first = written[0] if written else {}
+    if isinstance(first, dict) and "amount" in first:
+        return str(first["amount"]), first["unit"]
+    return "", Unit.DAY.value

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from functools import cached_property
 
 from django.utils import formats
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext, pgettext
+from django.utils.translation import gettext_lazy, ngettext
 
 from deskhand.accounts import queries as people
 from deskhand.accounts.types import Viewer
@@ -21,7 +22,7 @@ from deskhand.crm.schema.queries import properties_of
 from deskhand.crm.schema.types import Kind, Property
 from deskhand.crm.segments import segments
 from deskhand.kernel.errors import Invalid
-from deskhand.web.choices import Choice
+from deskhand.web.choices import Choice, in_short
 from deskhand.web.filters import membership
 from deskhand.web.filters.editing import Item
 
@@ -147,7 +148,7 @@ class Words:
 
     def choices(self, prop: Property) -> list[Choice]:
         """What may be chosen; nothing where one writes."""
-        if prop.name == membership.NAME:
+        if prop.name in membership.SORTS:
             return [Choice(option.value, option.label) for option in prop.options]
         if prop.name in _STAGES:
             several = len(pipelines_of(self.root).pipelines) > 1
@@ -165,17 +166,17 @@ class Words:
         return [Choice(option.value, _(option.label)) for option in prop.options]
 
     def operators(self, prop: Property, chosen: Operator) -> list[Choice]:
-        words = membership.OPERATOR_WORDS if prop.name == membership.NAME else OPERATOR_WORDS
+        words = operator_words(prop.name)
         return [Choice(one.value, str(words[one]), one is chosen) for one in _in_order(prop) if one in words]
 
     def values(self, item: Item) -> str:
         """What was chosen, as it is read."""
         _kind, prop = self.property(f"{item.object_type}.{item.filter.property}")
         labels = {choice.value: choice.label for choice in self.choices(prop)}
-        said = [self._value(value, labels) for value in item.filter.values]
+        said = [self.value_said(value, labels) for value in item.filter.values]
         if item.filter.operator is Operator.BETWEEN:
             return _("%(low)s and %(high)s") % {"low": said[0], "high": said[1]}
-        return _listed(said)
+        return in_short(said)
 
     def sentence(self, item: Item) -> str:
         """A filter as it is read. Raises Invalid for what is not offered to this viewer."""
@@ -184,7 +185,7 @@ class Words:
         parts = (self.label(kind, prop), operator, self.values(item))
         return " ".join(part for part in parts if part)
 
-    def _value(self, value: Value, labels: dict[str, str]) -> str:
+    def value_said(self, value: Value, labels: dict[str, str]) -> str:
         match value:
             case Window():
                 return str(WINDOW_WORDS[value])
@@ -212,15 +213,21 @@ def _in_order(prop: Property) -> Sequence[Operator]:
     return [*(one for one in OPERATORS[prop.kind] if one not in last), *last]
 
 
+def operator_words(name: str) -> Mapping[Operator, Promise]:
+    """How the property may be compared."""
+    return membership.OPERATOR_WORDS if name in membership.SORTS else OPERATOR_WORDS
+
+
+def units_of(prop: Property, chosen: str) -> tuple[Choice, ...]:
+    """In which a time from now is told; of a day, none that are shorter."""
+    units = (Unit.DAY, Unit.WEEK) if prop.kind is Kind.DATE else tuple(Unit)
+    return tuple(
+        Choice(one.value, str(UNIT_WORDS[one]), one.value == (chosen or Unit.DAY.value)) for one in units
+    )
+
+
 def default_operator(prop: Property) -> Operator:
     return Operator.CONTAINS if prop.kind is Kind.TEXT else _in_order(prop)[0]
-
-
-def _listed(parts: list[str]) -> str:
-    shown = parts[:3]
-    if len(parts) > len(shown):
-        shown.append(_("%(count)s more") % {"count": len(parts) - len(shown)})
-    return pgettext("between the parts of a list", ", ").join(shown)
 
 
 def span_words(amount: int, unit: Unit) -> str:

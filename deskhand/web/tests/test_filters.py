@@ -5,15 +5,32 @@ from __future__ import annotations
 import html
 import json
 import re
+from itertools import product
 from urllib.parse import parse_qs, urlencode, urlsplit
+from zoneinfo import ZoneInfo
 
 import pytest
 
-from deskhand.crm.filters.types import OPERATORS, Takes
+from deskhand.crm.filters.evaluate import RecordFacts, holds
+from deskhand.crm.filters.types import (
+    EVERYTHING,
+    NOTHING,
+    OPERATORS,
+    AllOf,
+    AnyOf,
+    Associated,
+    Filter,
+    MemberOf,
+    Operator,
+    Takes,
+)
 from deskhand.crm.records import tickets
 from deskhand.crm.schema import properties
 from deskhand.crm.schema.types import Kind
 from deskhand.events.types import SYSTEM
+from deskhand.kernel import clock
+from deskhand.kernel.errors import Invalid
+from deskhand.web.filters import editing
 from deskhand.web.tests.test_board import cards
 from deskhand.web.tests.test_inbox import HTMX, texts
 
@@ -203,3 +220,37 @@ def test_filters_stay_while_cards_move_and_are_shown(desk):
 
     assert cards(client.get(back).content.decode())["Closed"] == ["Parcel"]
     assert "f=" in back
+
+
+# ── conditions in conditions ─────────────────────────────────────────────────────────────────────────────────────────
+
+A, B, C, D = (Filter(name, Kind.BOOL, Operator.ANY_OF, (True,)) for name in "abcd")
+NESTED = [
+    A, AllOf((A, B)), AnyOf((A, B)), AllOf((A, AnyOf((B, C)))), AllOf((AnyOf((A, B)), AnyOf((C, D)))), AnyOf((A, AllOf((B, AnyOf((C, AllOf((A, D)))))))),
+    AllOf((MemberOf("segment", (7,)), AnyOf((A, MemberOf("workflow", (8,), False))))), AllOf((A, Associated("contact", AnyOf((C, D))))),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("given", NESTED)
+def test_groups_say_what_conditions_in_conditions_say_R_TRIG_2(given):
+    as_groups = editing.condition(editing.groups_of(given))
+
+    assert editing.groups_of(as_groups) == editing.groups_of(given)
+    for a, b, c, d, segments, workflows in product((True, False), repeat=6):
+        values = dict(zip("abcd", (a, b, c, d), strict=True))
+        member_of = {"segment": [7] * segments, "workflow": [8] * workflows}
+        facts = RecordFacts(values, links={("contact", 1): [RecordFacts(values)]}, member_of=member_of)
+        told = [holds(one, facts, now=clock.now(), zone=ZoneInfo("UTC")) for one in (given, as_groups)]
+        assert told[0] == told[1]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        NOTHING, AnyOf((A, EVERYTHING)), AllOf((A, NOTHING)), Associated("contact", AllOf((A, B))), Associated("contact", A, 7), MemberOf("import", (1,)),
+        AllOf(tuple(AnyOf((A, B, C, Filter(f"p{n}", Kind.BOOL, Operator.UNKNOWN))) for n in range(12))),
+    ],
+)  # fmt: skip
+def test_what_groups_cannot_say_is_never_told_as_something_else(given):
+    with pytest.raises(Invalid):
+        editing.groups_of(given)

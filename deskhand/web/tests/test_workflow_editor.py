@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from deskhand.accounts.models import Account, Plan
-from deskhand.automation import drafts, lanes, templates, workflows
+from deskhand.automation import drafts, lanes, templates, uses, workflows
 from deskhand.automation.actions.registry import ACTIONS
 from deskhand.automation.engine import edit
 from deskhand.automation.engine.definition import (
@@ -25,6 +25,11 @@ from deskhand.automation.engine.definition import (
 )
 from deskhand.automation.engine.edit import START
 from deskhand.automation.models import Enrollment, Workflow, WorkflowRevision
+from deskhand.crm.filters.types import MemberOf, leaves
+from deskhand.crm.schema import object_types
+from deskhand.crm.segments import segments
+from deskhand.crm.segments.models import SegmentKind
+from deskhand.events.types import SYSTEM
 
 HTMX = {"HX-Request": "true"}
 
@@ -315,6 +320,56 @@ def test_filters_are_built_without_scripts_R_TRIG_2(editor):
     assert definition.reenrollment.is_on
     assert len(definition.reenrollment.on) == 1
     assert "is any of" in editor.page()
+
+
+def test_being_in_a_segment_or_a_workflow_is_asked_like_a_property_R_TRIG_4(office, editor):
+    with office.inside():
+        vip = segments.create("ticket", "Watched", SegmentKind.STATIC, by=SYSTEM)
+        segments.create("contact", "Best customers", SegmentKind.STATIC, by=SYSTEM)
+    where = {"kind": "filter", "when-f": "", "when-edit": ""}
+    drawn = editor.post("trigger-save", data=where | {"redraw": "when or"}).content.decode()
+    for offered in ("ticket.*segment", "ticket.*workflow", "contact.*segment"):
+        assert f'value="{offered}"' in drawn
+    assert "contact.*workflow" not in drawn
+    opened = where | {"when-edit": "0.0", "when-prop": "ticket.*segment"}
+    drawn = unescape(editor.post("trigger-save", data=opened | {"redraw": "when draw"}).content.decode())
+    assert "is in any of" in drawn
+    assert f'name="when-value" value="{vip.pk}"' in drawn
+    wrong = editor.post("trigger-save", data=opened | {"when-op": "none_of", "when-value": ["999"]})
+    assert wrong.status_code == 422
+    assert "Choose from the list." in unescape(wrong.content.decode())
+
+    editor.post("trigger-save", data=opened | {"when-op": "none_of", "when-value": [str(vip.pk)]})
+
+    (found,) = leaves(editor.definition().trigger.condition)
+    assert found == MemberOf("segment", (vip.pk,), is_member=False)
+    assert all(said in editor.page() for said in ("Segment", "is in none of", "Watched"))
+    with office.inside() as world:
+        assert [use.name for use in uses.segments(world.account.pk, [vip.pk])[vip.pk]] == ["Triage"]
+
+
+def test_segments_stay_out_of_a_workflow_R_UN_3(office, editor):
+    assert "Segments that stay out" not in editor.page("settings")
+    with office.inside():
+        vip = segments.create("ticket", "Watched", SegmentKind.STATIC, by=SYSTEM)
+    assert "Segments that stay out" in editor.page("settings")
+
+    editor.post("settings-save", data={"name": "Triage", "segments": [str(vip.pk)]})
+
+    assert editor.definition().leaving.segments == (vip.pk,)
+    assert f'name="segments" value="{vip.pk}" checked' in editor.page("settings")
+    assert "Watched" in editor.page("review")
+    editor.post("settings-save", data={"name": "Triage"})
+    assert editor.definition().leaving.segments == ()
+
+
+def test_records_are_called_as_the_account_calls_them_R_OBJ_5(office, admin):
+    with office.inside() as world:
+        object_types.rename("deal", "Offer", "Offers", by=SYSTEM)
+        made = workflows.create(world.account.pk, "Won", Definition("deal"), by=world.ada.pk)
+
+    assert "Offers" in admin.get(f"/workflows/{made.pk}").content.decode()
+    assert ">Offers<" in admin.get("/workflows/new").content.decode()
 
 
 def test_a_filter_that_misses_its_value_is_told(editor):

@@ -35,6 +35,7 @@ from deskhand.automation.enrolling import guards
 from deskhand.automation.history import Line, Named, Run
 from deskhand.automation.models import EnrollmentState, StepStatus, Workflow
 from deskhand.web import times
+from deskhand.web.choices import in_short
 from deskhand.web.inbox.rows import Label
 from deskhand.web.records.kinds import record_url
 from deskhand.web.shell import Tone
@@ -121,7 +122,7 @@ def step_name(step: Step, object_type: str) -> StepName:
             return StepName(_("Delay"), delay(step, object_type), "hourglass", "amber")
         case IfThen(branches=branches):
             names = [one.name for one in branches if one.name]
-            return StepName(_("If/then branch"), words.listed(names), "git-branch", "violet")
+            return StepName(_("If/then branch"), in_short(names), "git-branch", "violet")
         case ValueEquals(of=of):
             told = words.property_label(object_type, of) if isinstance(of, str) else ""
             return StepName(_("Branch by value"), told, "git-branch", "violet")

@@ -25,15 +25,9 @@ from deskhand.crm.filters.types import Filter, leaves
 from deskhand.crm.schema import object_types
 from deskhand.crm.schema.queries import properties_of
 from deskhand.web import times
+from deskhand.web.choices import in_short
 from deskhand.web.inbox.rows import Label
 
-TYPES: dict[str, str | Promise] = {
-    "ticket": gettext_lazy("Tickets"),
-    "contact": gettext_lazy("Contacts"),
-    "company": gettext_lazy("Companies"),
-    "deal": gettext_lazy("Deals"),
-    "project": gettext_lazy("Projects"),
-}
 #: By the end of an event's kind.
 EVENTS: dict[str, str | Promise] = {
     "created": gettext_lazy("Created"),
@@ -52,9 +46,12 @@ EVENTS: dict[str, str | Promise] = {
 
 
 def type_labels() -> dict[str, str]:
-    """Every kind of record, the account's own last."""
-    own = {key: one.plural for key, one in object_types.all_of_them().items()}
-    return {**{key: str(label) for key, label in TYPES.items()}, **own}
+    """What all kinds of records are called (R-OBJ-5), the account's own last."""
+    return {one: type_label(one) for one in object_types.every()}
+
+
+def type_label(object_type: str) -> str:
+    return _(object_types.labels_of(object_type).plural)
 
 
 def state(workflow: Workflow) -> Label:
@@ -88,7 +85,7 @@ def trigger(definition: Definition, place: tuple[str, str] | None = None) -> str
             )
         case WhenEvent(events):
             said = [event(one.kind, definition.object_type) for one in events]
-            return _("Event: %(events)s") % {"events": listed(list(dict.fromkeys(said)))}
+            return _("Event: %(events)s") % {"events": in_short(list(dict.fromkeys(said)))}
         case WhenScheduled() as found:
             return _schedule(found)
         case WhenDated(_condition, name, days, minute):
@@ -113,7 +110,7 @@ def _when_true(object_type: str, filters: list[Filter]) -> str:
     names = list(dict.fromkeys(property_label(object_type, one.property) for one in filters))
     if not names:
         return _("When filters are met")
-    return _("When filters on %(properties)s are met") % {"properties": listed(names)}
+    return _("When filters on %(properties)s are met") % {"properties": in_short(names)}
 
 
 def _schedule(found: WhenScheduled) -> str:
@@ -151,14 +148,7 @@ def clock_time(minute: int) -> str:
 
 def weekdays(days: tuple[int, ...]) -> str:
     names = get_day_names("wide", locale=times.locale())
-    return listed([names[day] for day in days])
-
-
-def listed(parts: list[str]) -> str:
-    shown = parts[:3]
-    if len(parts) > len(shown):
-        shown.append(_("%(count)s more") % {"count": len(parts) - len(shown)})
-    return pgettext("between the parts of a list", ", ").join(shown)
+    return in_short([names[day] for day in days])
 
 
 #: What the list can be narrowed to.

@@ -38,11 +38,10 @@ from deskhand.crm.schema.types import Kind
 from deskhand.events.types import Actor
 from deskhand.kernel.errors import Invalid, NotFound
 from deskhand.web.choices import Choice
-from deskhand.web.filters.asked import TYPE_NAMES, type_names
 from deskhand.web.frame import framed
 from deskhand.web.middleware import AccountRequest
 from deskhand.web.refusals import words_of
-from deskhand.web.workflows import ways
+from deskhand.web.workflows import ways, words
 from deskhand.web.workflows.editor.opened import offers_editor
 
 
@@ -147,7 +146,7 @@ BEGINNINGS = (
 
 def types_of(request: AccountRequest) -> list[str]:
     """Kinds of records of which the plan has workflows."""
-    return [one for one in (*TYPE_NAMES, *object_types.all_of_them()) if offers_editor(request.account, one)]
+    return [one for one in object_types.every() if offers_editor(request.account, one)]
 
 
 def _require(request: AccountRequest) -> list[str]:
@@ -169,7 +168,7 @@ def _page(
 ) -> HttpResponse:
     chosen = typed.get("type") or request.GET.get("type", "") or types[0]
     context = {
-        "types": [Choice(one, type_names(one)[1], one == chosen) for one in types],
+        "types": [Choice(one, words.type_label(one), one == chosen) for one in types],
         "beginnings": [one for one in BEGINNINGS if one.object_type in types and _is_possible(one)],
         "chosen": typed.get("start", "scratch"), "name": typed.get("name", ""), "error": error, "back_url": ways.listed(),
     }  # fmt: skip

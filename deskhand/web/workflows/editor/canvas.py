@@ -12,7 +12,7 @@ from django.db.models import Count
 from django.urls import reverse
 from django.utils.formats import number_format
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext, pgettext
+from django.utils.translation import ngettext
 
 from deskhand.automation import drafts
 from deskhand.automation.drafts import Draft
@@ -21,6 +21,7 @@ from deskhand.automation.engine.edit import branch_below
 from deskhand.automation.engine.validate import Problem
 from deskhand.automation.models import Enrollment, StepComment, StepLog, StepStatus, Workflow
 from deskhand.kernel import clock
+from deskhand.web.choices import joined
 from deskhand.web.workflows.editor.rows import Canvas, Chain, Jump, Node, TriggerNode, Way
 from deskhand.web.workflows.editor.words import Telling, look_of
 
@@ -142,9 +143,7 @@ class _Tree:
     def _node(self, step: Step) -> Node:
         look, summary = look_of(step), self.telling.parts(step)
         spoken = "".join(text for text, _is_token in summary)
-        name = pgettext("between the parts of a list", ", ").join(
-            part for part in (look.title, spoken) if part
-        )
+        name = joined(part for part in (look.title, spoken) if part)
         ways = tuple(
             self._way(step, n, slot, label) for n, (slot, label) in enumerate(self.telling.ways(step))
         )

@@ -17,7 +17,7 @@ from deskhand.crm.schema.types import Option as PropertyOption
 from deskhand.desk.models import ChannelAccount
 from deskhand.kernel.database.scope import current_account_id
 from deskhand.kernel.text import N_
-from deskhand.web.choices import Choice, ChoiceGroup
+from deskhand.web.choices import Choice, ChoiceGroup, in_short
 from deskhand.web.filters.asked import Asked, Said
 
 _RAW = {"moved": N_("Status changed"), "updated": N_("Property changed"), "assigned": N_("Owner changed")}
@@ -119,9 +119,7 @@ def change_said(event: EventMatch, asked: Asked) -> Said | None:
     if prop is None:
         return Said(name, _("changed"), "")
     labels = {choice.value: choice.label for choice in asked.choices_of(asked.object_type, prop)}
-    came_from, to = (
-        asked.listed([labels.get(value, value) for value in values]) for values in (before, after)
-    )
+    came_from, to = (in_short([labels.get(value, value) for value in values]) for values in (before, after))
     if before and after:
         values = _("from %(before)s to %(after)s") % {"before": came_from, "after": to}
     elif before:

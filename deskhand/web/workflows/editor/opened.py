@@ -23,12 +23,12 @@ from deskhand.crm.filters.types import Condition
 from deskhand.kernel.errors import Conflict, NotFound
 from deskhand.web import troubles
 from deskhand.web.choices import Tab
-from deskhand.web.filters.asked import Asked, type_names
+from deskhand.web.filters.asked import Asked
 from deskhand.web.filters.building import Building, Typed
 from deskhand.web.frame import shell
 from deskhand.web.jinja import render, wants_fragment
 from deskhand.web.middleware import AccountRequest
-from deskhand.web.workflows import lists, ways
+from deskhand.web.workflows import lists, ways, words
 from deskhand.web.workflows.editor.canvas import canvas_of, figures
 from deskhand.web.workflows.editor.rows import Canvas, Head, Panel
 from deskhand.web.workflows.editor.words import Telling
@@ -151,7 +151,7 @@ class Opened:
         workflow, draft = self.workflow, self.draft
         wrong = len(self.problems)
         return Head(
-            url=self.url(""), name=workflow.name, object_label=type_names(workflow.object_type)[1],
+            url=self.url(""), name=workflow.name, object_label=words.type_label(workflow.object_type),
             state="off" if not workflow.is_on else "paused" if workflow.is_paused else "on",
             back_url=ways.listed(), tabs=self._tabs(), token=draft.token, has_changes=draft.has_changes, can_undo=draft.can_undo,
             can_redo=draft.can_redo, may_edit=self.may_edit, undo_url=self.url("undo"), redo_url=self.url("redo"), review_url=self.url("review"),

@@ -17,6 +17,7 @@ from deskhand.automation.engine.diff import difference
 from deskhand.automation.models import Enrollment
 from deskhand.kernel import clock
 from deskhand.kernel.errors import Conflict, Invalid
+from deskhand.web.choices import in_short
 from deskhand.web.middleware import AccountRequest
 from deskhand.web.refusals import status_of, words_of
 from deskhand.web.workflows.editor.opened import Opened
@@ -58,7 +59,7 @@ def _newly_met(opened: Opened) -> int:
 def _circles(opened: Opened) -> Iterable[str]:
     """Workflows that would start each other (R-EXEC-21)."""
     for found in circles.of(opened.workflow, opened.draft.definition):
-        names = opened.asked.listed([one.name for one in found.workflows])
+        names = in_short([one.name for one in found.workflows])
         if found.is_endless:
             yield _(
                 "These workflows can start each other without end: %(names)s. After ten rounds in a row they are stopped."

@@ -32,8 +32,6 @@ from deskhand.kernel.errors import Invalid
 from deskhand.kernel.text import whole
 from deskhand.web import times
 from deskhand.web.automation.fields import fields_of, with_refusal
-from deskhand.web.filters.asked import condition_of
-from deskhand.web.filters.building import Building
 from deskhand.web.hours.week import clock
 from deskhand.web.workflows.editor.conditional import Eventful
 from deskhand.web.workflows.editor.opened import Opened
@@ -189,7 +187,7 @@ class TriggerForm:
         }.get(kind, _("Otherwise only the first time."))
         found = [Setting("again", _("A record may come again"), Input.CHECK, help=help_text, redraws=True)]
         if kind == "filter" and self.is_again:
-            filters = _filters(self._condition_now())
+            filters = _filters(self.when.standing)
             options = tuple(
                 Option(str(n), str(self.opened.asked.groups_said(leaf)[0][0]))
                 for n, leaf in enumerate(filters)
@@ -215,9 +213,6 @@ class TriggerForm:
             Setting("again", "", Input.CHECK), Setting("again_on", "", Input.MANY), Setting("while_inside", "", Input.CHOICE),
         )  # fmt: skip
         return (self._kind_setting(), *self._own_settings(kind), *again)
-
-    def _condition_now(self) -> Condition:
-        return self.when.raw if not self.when.is_readable else _of(self.when)
 
     def settings(self) -> tuple[Setting, ...]:
         if self.is_locked:
@@ -371,10 +366,6 @@ class TriggerForm:
             given.get("day") or 1,
             int(given.get("month") or 1),
         )
-
-
-def _of(building: Building) -> Condition:
-    return condition_of(building.groups, building.asked.object_type)
 
 
 def _filters(condition: Condition) -> list[Filter]:

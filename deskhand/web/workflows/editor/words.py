@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -54,14 +53,14 @@ from deskhand.automation.lanes import spoken
 from deskhand.crm.filters.types import Filter, leaves_by_type
 from deskhand.crm.schema.queries import properties_of
 from deskhand.web import times
-from deskhand.web.automation.fields import Field, fields_of
-from deskhand.web.filters.asked import Asked, Said, type_names
+from deskhand.web.automation.fields import Field, fields_of, with_tokens_named
+from deskhand.web.choices import in_short, joined
+from deskhand.web.filters.asked import Asked, Said
+from deskhand.web.workflows import words
 from deskhand.web.workflows.editor import events
 
 #: Texts, and whether each is a token's name.
 Parts = tuple[tuple[str, bool], ...]
-
-_TOKEN = re.compile(r"\{\{\s*([\w.]+)\s*(?:\|[^{}]*)?\}\}")
 
 
 @dataclass(frozen=True)
@@ -117,7 +116,7 @@ class Telling:
         match step:
             case Action(kind=kind, settings=settings):
                 action = ACTIONS.get(kind)
-                return self._named(action.summary(settings)) if action else ()
+                return with_tokens_named(action.summary(settings), self.tokens) if action else ()
             case Delay(wait=wait):
                 return ((self.wait(wait), False),)
             case IfThen(branches=branches):
@@ -141,16 +140,7 @@ class Telling:
             for one, leaf in found
             if isinstance(leaf, Filter) and (prop := self.asked.find(one, leaf.property))
         ]
-        return self.asked.listed(list(dict.fromkeys(labels))) or _("conditions")
-
-    def _named(self, text: str) -> Parts:
-        """`{{ contact.name | default: 'there' }}` by its name; what has none stays as it is."""
-        parts = _TOKEN.split(text)
-        named = (
-            (self.tokens[part], True) if place % 2 and part in self.tokens else (part, False)
-            for place, part in enumerate(parts)
-        )
-        return tuple((part, is_token) for part, is_token in named if part)
+        return in_short(list(dict.fromkeys(labels))) or _("conditions")
 
     def shares(self, split: RandomSplit) -> str:
         whole = sum(part.weight for part in split.parts) or 1
@@ -221,10 +211,10 @@ class Telling:
     def wait(self, wait: Wait) -> str:
         match wait:
             case ForAmount(amount, is_working_time):
-                words = spoken(amount)
+                time = spoken(amount)
                 if is_working_time:
-                    return _("Wait %(time)s of working time") % {"time": words}
-                return _("Wait %(time)s") % {"time": words}
+                    return _("Wait %(time)s of working time") % {"time": time}
+                return _("Wait %(time)s") % {"time": time}
             case UntilDate(day, minute):
                 at = formats.date_format(day, "DATE_FORMAT")
                 return _("Until %(day)s, %(time)s") % {"day": at, "time": at_time(minute)}
@@ -232,9 +222,9 @@ class Telling:
                 return self._until_property(wait)
             case UntilWeekday(days, minute):
                 if minute is None:
-                    return _("Until %(days)s") % {"days": self.asked.listed(days_said(days))}
+                    return _("Until %(days)s") % {"days": in_short(days_said(days))}
                 return _("Until %(days)s, %(time)s") % {
-                    "days": self.asked.listed(days_said(days)),
+                    "days": in_short(days_said(days)),
                     "time": at_time(minute),
                 }
             case UntilTime(minute):
@@ -282,7 +272,7 @@ class Telling:
 
     @cached_property
     def several(self) -> str:
-        return type_names(self.definition.object_type)[1]
+        return words.type_label(self.definition.object_type)
 
     def trigger_title(self, trigger: Trigger) -> str:
         match trigger:
@@ -340,7 +330,7 @@ class Telling:
                 return _("Every day, %(time)s") % {"time": time}
             case Every.WEEK:
                 return _("Every %(days)s, %(time)s") % {
-                    "days": self.asked.listed(days_said(when.weekdays)),
+                    "days": in_short(days_said(when.weekdays)),
                     "time": time,
                 }
             case Every.MONTH:
@@ -401,17 +391,13 @@ class Telling:
                     for (_slot, label), branch in zip(self.ways(step), branches, strict=False)
                 ]
             case ValueEquals(of=of, cases=cases):
-                values = pgettext("between the parts of a list", ", ").join(
-                    self.value(of, case.value) for case in cases
-                )
+                values = joined(self.value(of, case.value) for case in cases)
                 return [(_("Compare"), self.source(of)), (_("Values"), values)]
             case RandomSplit():
                 return [
                     (
                         _("Shares"),
-                        pgettext("between the parts of a list", ", ").join(
-                            label for _slot, label in self.ways(step)
-                        ),
+                        joined(label for _slot, label in self.ways(step)),
                     )
                 ]
 
@@ -439,8 +425,8 @@ class Telling:
             ]
             pauses = [formats.date_format(day, "SHORT_DATE_FORMAT") for day in timing.pause_days]
             found = [
-                (_("Hours"), self.asked.listed(hours)),
-                (_("Days without actions"), self.asked.listed(pauses)),
+                (_("Hours"), in_short(hours)),
+                (_("Days without actions"), in_short(pauses)),
             ]
             found.append(
                 (
@@ -449,6 +435,7 @@ class Telling:
                 )
             )
         else:
+            known = dict(self.asked.segments)
             fails = (
                 _("as soon as the filters of the trigger no longer hold")
                 if leaving.when_trigger_fails
@@ -458,6 +445,7 @@ class Telling:
                 (_("Leave as soon as"), self.asked.in_words(leaving.condition)),
                 (_("Goal"), self.asked.in_words(leaving.goal)),
                 (_("Leave"), fails),
+                (_("Segments that stay out"), in_short([known.get(pk, "?") for pk in leaving.segments])),
             ]
         return [(label, value) for label, value in found if value]
 
@@ -486,7 +474,7 @@ def _field_said(field: Field) -> str:
     if field.kind == "check":
         return _("Yes") if chosen else ""
     if field.choices:
-        return pgettext("between the parts of a list", ", ").join(chosen)
+        return joined(chosen)
     if field.parts:
         amount = sum(
             int(part.value or 0) * size
@@ -495,9 +483,7 @@ def _field_said(field: Field) -> str:
         )
         return spoken(timedelta(minutes=amount)) if amount else ""
     if field.rows:
-        return pgettext("between the parts of a list", ", ").join(
-            f"{name} = {value}" for name, value in field.rows
-        )
+        return joined(f"{name} = {value}" for name, value in field.rows)
     return field.value
 
 
@@ -538,6 +524,7 @@ def _missed_said(wait: Wait) -> list[tuple[str, str]]:
 
 
 def at_time(minute: int) -> str:
+    """The end of a day is 24:00."""
     return f"{minute // 60:02}:{minute % 60:02}"
 
 

@@ -71,7 +71,7 @@ class WorkflowForm:
         return {
             "name": own.name, "description": own.description, "owner": [own.owner_id] if own.owner_id else [], "tells_errors": own.alerts.get("errors", True),
             "rate_per_hour": own.alerts.get("rate_per_hour"), "pinned": self.opened.workflow.is_pinned, "pauses": "\n".join(day.isoformat() for day in timing.pause_days),
-            "off_after": timing.off_after.isoformat() if timing.off_after else "", "trigger_fails": leaving.when_trigger_fails,
+            "off_after": timing.off_after.isoformat() if timing.off_after else "", "trigger_fails": leaving.when_trigger_fails, "segments": [str(pk) for pk in leaving.segments],
         }  # fmt: skip
 
     def _settings(self) -> tuple[Setting, ...]:
@@ -102,13 +102,13 @@ class WorkflowForm:
         )  # fmt: skip
 
     def _ending(self) -> tuple[Setting, ...]:
-        if not isinstance(self.definition.trigger, WhenTrue):
-            return ()
+        kept_out = choices.options(self.opened.asked.segments)
         return (
-            Setting(
-                "trigger_fails", _("Leave as soon as the filters of the trigger no longer hold"), Input.CHECK
-            ),
-        )
+            *((Setting("segments", _("Segments that stay out"), Input.MANY, options=kept_out,
+                       help=_("Who is in one of them never enrolls; who comes into one leaves at once.")),) if kept_out else ()),
+            *((Setting("trigger_fails", _("Leave as soon as the filters of the trigger no longer hold"), Input.CHECK),)
+              if isinstance(self.definition.trigger, WhenTrue) else ()),
+        )  # fmt: skip
 
     def _running(self) -> tuple[Setting, ...]:
         return (
@@ -190,6 +190,7 @@ class WorkflowForm:
             condition=self.leave.optional(),
             goal=self.goal.optional(),
             when_trigger_fails=bool(given.get("trigger_fails")),
+            segments=tuple(int(pk) for pk in given.get("segments") or ()),
         )
 
 
