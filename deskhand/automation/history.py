@@ -87,6 +87,13 @@ class Run:
     def is_over(self) -> bool:
         return self.state == EnrollmentState.ENDED
 
+    @classmethod
+    def of(cls, one: Enrollment, record: Named) -> Run:
+        return cls(
+            one.pk, record, one.revision_number, EnrollmentState(one.state), one.step_id, one.enrolled_at, one.due_at, one.waits_for,
+            one.attempts, one.ended_at, one.end_reason, one.reason, one.event_id, one.outputs,
+        )  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Line:

@@ -6,6 +6,7 @@ import html
 import re
 from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 from django.db import connection
@@ -16,10 +17,13 @@ from deskhand.automation import folders, history, lanes, workflows
 from deskhand.automation.engine.definition import Action, Definition, Edge, WhenTrue
 from deskhand.automation.models import Enrollment, StepLog, Workflow, WorkflowFolder, WorkflowRevision
 from deskhand.automation.runner import Runner
-from deskhand.crm.filters.types import AllOf, Filter, Operator
-from deskhand.crm.records import search
+from deskhand.crm.filters.types import AllOf, Associated, Filter, MemberOf, Operator
+from deskhand.crm.records import associations, contacts, objects, search
+from deskhand.crm.records.contacts import Person
 from deskhand.crm.records.models import Task, Ticket
 from deskhand.crm.schema.types import Kind
+from deskhand.crm.segments import members, segments
+from deskhand.crm.segments.models import SegmentKind
 from deskhand.events.types import SYSTEM
 from deskhand.kernel import clock
 from deskhand.web.tests.test_inbox import texts
@@ -751,3 +755,31 @@ def test_the_tester_shows_each_condition_with_the_value_R_LOG_5(office, admin):
 
     for said in ("The record does not meet the filters.", "Priority", "is any of", "High", "Does not hold"):
         assert said in shown
+
+
+def test_the_tester_reads_conditions_on_any_kind_of_record_R_LOG_5(office, admin):
+    with office.inside() as world:
+        best = segments.create("deal", "Best", SegmentKind.STATIC, by=SYSTEM)
+        large = Filter("amount", Kind.NUMBER, Operator.GREATER, (Decimal(500),))
+        person = Associated("contact", Filter("email", Kind.TEXT, Operator.CONTAINS, ("astrid",)))
+        asks = Definition("deal", WhenTrue(AllOf((large, MemberOf("segment", (best.pk,)), person))))
+        flow = workflows.create(world.account.pk, "Large", asks, by=world.ada.pk)
+        deal = objects.create("deal", {"dealname": "Kiosk", "amount": "750"}, by=SYSTEM).id
+        contact = contacts.create(Person("astrid@fjallbo.example"), by=SYSTEM)
+        associations.connect("deal", deal, "contact", contact.pk, by=SYSTEM)
+        members.add(best.pk, [deal], by=SYSTEM)
+
+    shown = texts(admin.get(f"/workflows/{flow.pk}/why?record={deal}"))
+
+    for said in (
+        "Amount",
+        "is greater than",
+        "500",
+        "Is: 750",
+        "is in any of",
+        "Is: Best",
+        "Contact: Email",
+        "Is: astrid@fjallbo.example",
+    ):
+        assert said in shown
+    assert "Does not hold" not in shown

@@ -56,10 +56,7 @@ def address(object_type: str, record_ids: Sequence[int], here: str) -> str:
 
 
 def _line(viewer: Viewer, one: Enrollment, record: Named, may_open: bool) -> CardLine:
-    run = Run(
-        one.pk, record, one.revision_number, EnrollmentState(one.state), one.step_id, one.enrolled_at, one.due_at,
-        one.waits_for, one.attempts, one.ended_at, one.end_reason, one.reason, one.event_id, one.outputs,
-    )  # fmt: skip
+    run = Run.of(one, record)
     step = (
         told.Steps(one.workflow).name(one.step_id, one.revision_number)
         if one.step_id and not run.is_over

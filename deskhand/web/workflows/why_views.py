@@ -13,14 +13,14 @@ from deskhand.accounts.types import Viewer
 from deskhand.automation import history
 from deskhand.automation.enrolling import explaining
 from deskhand.automation.enrolling.explaining import Explanation, Tested
-from deskhand.automation.models import EnrollmentState, Workflow
-from deskhand.crm.filters.types import AllOf, AnyOf, Filter
-from deskhand.crm.schema.queries import properties_of
+from deskhand.automation.models import Workflow
+from deskhand.crm.filters.types import AllOf, AnyOf, Associated, Filter, Leaf, MemberOf
 from deskhand.kernel import clock
 from deskhand.kernel.errors import NotFound
 from deskhand.kernel.text import storable, whole
+from deskhand.web.filters import membership
+from deskhand.web.filters.asked import Asked
 from deskhand.web.filters.editing import Item
-from deskhand.web.filters.words import OPERATOR_WORDS, Words
 from deskhand.web.middleware import AccountRequest
 from deskhand.web.workflows import lists, picking, told, words
 from deskhand.web.workflows.history_views import one_page, seen
@@ -49,15 +49,7 @@ def _explained(request: AccountRequest, workflow: Workflow, record_id: int, page
         told.Steps(workflow),
         told.Reasons(workflow.account_id, [one.reason for one in found.runs]),
     )
-    runs = tuple(
-        told.run_line(
-            history.Run(
-                one.pk, named[0], one.revision_number, EnrollmentState(one.state), one.step_id, one.enrolled_at, one.due_at,
-                one.waits_for, one.attempts, one.ended_at, one.end_reason, one.reason, one.event_id, one.outputs,
-            ), steps, reasons,
-        )
-        for one in found.runs
-    )  # fmt: skip
+    runs = tuple(told.run_line(history.Run.of(one, named[0]), steps, reasons) for one in found.runs)
     return WhyPage(
         page.text, page.found, page.url, told.record_name(named[0]), found.sentence, found.is_inside,
         _tests(request.viewer, workflow, found.trigger), _tests(request.viewer, workflow, found.kept_out),
@@ -75,50 +67,36 @@ def _next(found: Explanation) -> str:
 def _tests(viewer: Viewer, workflow: Workflow, tested: Tested | None) -> tuple[TestLine, ...]:
     if tested is None:
         return ()
-    return tuple(_lines(Words(viewer), workflow.object_type, tested, 0))
+    return tuple(_lines(Asked(viewer, workflow.object_type), workflow.object_type, tested, 0))
 
 
-def _lines(said: Words, object_type: str, tested: Tested, depth: int) -> Iterator[TestLine]:
+def _lines(asked: Asked, object_type: str, tested: Tested, depth: int) -> Iterator[TestLine]:
+    """`object_type` is of the record that it was tested on: linked ones have a line for each."""
     match tested.condition:
-        case Filter() as leaf:
-            yield _leaf(said, object_type, leaf, tested, depth)
+        case Filter() | MemberOf() as leaf:
+            yield _leaf(asked, object_type, leaf, tested, depth)
             return
         case AllOf():
             title = _("All of these")
         case AnyOf():
             title = _("At least one of these")
-        case _:
-            title = _("Of linked records or segments")
-    yield TestLine(
-        depth,
-        title,
-        "",
-        "",
-        tested.holds,
-        "",
-        _("It names something that is no more.") if tested.error else "",
-    )
+        case Associated(to):
+            object_type, title = to, asked.type_label(to)
+    yield TestLine(depth, title, "", "", tested.holds, error=_broken(tested))
     for part in tested.parts:
-        yield from _lines(said, object_type, part, depth + 1)
+        yield from _lines(asked, object_type, part, depth + 1)
 
 
-def _leaf(said: Words, object_type: str, leaf: Filter, tested: Tested, depth: int) -> TestLine:
-    prop = properties_of(object_type).get(leaf.property)
-    label = _(prop.label) if prop else leaf.property
-    error = _("It names something that is no more.") if tested.error else ""
-    try:
-        values = said.values(Item(object_type, leaf)) if prop else ""
-        labels = {choice.value: choice.label for choice in said.choices(prop)} if prop else {}
-    except (KeyError, TypeError):
-        values, labels = ", ".join(map(str, leaf.values)), {}
-    value = "" if tested.value is None else str(tested.value)
-    found = labels.get(value, value) or _("empty")
-    return TestLine(
-        depth,
-        label,
-        str(OPERATOR_WORDS.get(leaf.operator, leaf.operator)),
-        values,
-        tested.holds,
-        found,
-        error,
-    )
+def _leaf(asked: Asked, object_type: str, leaf: Leaf, tested: Tested, depth: int) -> TestLine:
+    shown = membership.shown(leaf)
+    if shown is None:
+        return TestLine(
+            depth, _("A condition that was not made in a form"), "", "", tested.holds, error=_broken(tested)
+        )
+    said = asked.line_of(Item(object_type, shown))
+    found = asked.values_said(object_type, shown.property, tested.value) or _("empty")
+    return TestLine(depth, said.property, said.operator, said.values, tested.holds, found, _broken(tested))
+
+
+def _broken(tested: Tested) -> str:
+    return _("It names something that is no more.") if tested.error else ""
