@@ -41,7 +41,7 @@ from deskhand.channels.email.accounts import relay_of
 from deskhand.channels.email.models import EmailAccount
 from deskhand.crm.pipelines import pipelines
 from deskhand.crm.pipelines.policy import Sender
-from deskhand.crm.records import filterable, membership, subscriptions, tickets
+from deskhand.crm.records import filterable, membership, subscriptions, tasks, tickets
 from deskhand.crm.records import search as record_search
 from deskhand.crm.records.models import Ticket
 from deskhand.crm.records.store import Change
@@ -76,6 +76,7 @@ from deskhand.kernel.database import wake
 from deskhand.kernel.database.scope import account_scope
 from deskhand.kernel.errors import DeskhandError
 from deskhand.notifications import failures, telling, wishes
+from deskhand.notifications import tasks as tasks_told
 from deskhand.notifications.types import Concerned, Topic
 from deskhand.routing import assign, availability, default_hours, loads, rerouting, rules, waiting
 from deskhand.routing.types import Assignment, NewTicket, Status
@@ -388,6 +389,7 @@ def notify(account_id: int, events: Sequence[Event]) -> None:
         _undecided(account_id) if watchers else (),
     )
     telling.tell(account_id, events, whom, away=availability.away)
+    tasks_told.tell(account_id, events, away=availability.away)
     failures.tell(account_id, events, away=availability.away)
 
 
@@ -474,6 +476,7 @@ TIMERS: dict[str, timers.Handler] = {
     AFTER_WORKFLOWS: ask_again,
     later.KIND: later.leave,
     snoozing.KIND: snoozing.on_due,
+    tasks.REMINDER: tasks.on_due,
     RECOUNT: recount_loads,
     SWEEP: sweep_attempts,
     MONTHS: make_months,

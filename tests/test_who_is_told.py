@@ -13,17 +13,20 @@ from deskhand import wiring
 from deskhand.accounts import users
 from deskhand.accounts.models import Membership, Role, User
 from deskhand.accounts.policy import viewer_for
-from deskhand.crm.records import tasks, tickets
+from deskhand.crm.records import objects, tasks, tickets
 from deskhand.crm.records.tasks import Wanted
 from deskhand.delivery.models import OutboxEntry
 from deskhand.desk import replies, threads
 from deskhand.desk.models import Follower
 from deskhand.desk.types import Automatic, InboundMessage, Incoming, Mailbox
+from deskhand.events import dispatch
 from deskhand.events.models import EventRow
 from deskhand.events.types import SYSTEM, Actor, Event
 from deskhand.kernel import clock, timers
-from deskhand.kernel.database import scope
+from deskhand.kernel.database import scope, sql
+from deskhand.kernel.timers import DueTimer, TimerLoop
 from deskhand.notifications import reading, telling, wishes
+from deskhand.notifications import tasks as tasks_told
 from deskhand.notifications.models import Notification
 from deskhand.notifications.types import Concerned, Topic
 from deskhand.notifications.wishes import Ways
@@ -332,6 +335,109 @@ def test_a_task_by_mail_leads_to_it(world, owned, settle):
     [mail] = OutboxEntry.objects.filter(recipients=[world.bob.email])
     assert "You were given the task “Call”" in mail.payload["text"]
     assert f"#task-{task_id}" in mail.payload["text"]
+
+
+def due(task_id):
+    """The moment of its reminder comes, twice."""
+    for _again in range(2):
+        sql.execute(
+            "update kernel_timer set due_at = now() - interval '1 second' where key = %s", [str(task_id)]
+        )
+        while TimerLoop().run_once():
+            pass
+
+
+def remind(world, object_type, record_id, assignee=None, title="Call"):
+    wanted = Wanted(title, assignee_id=assignee and assignee.pk, remind_at=clock.now() + timedelta(hours=1))
+    return tasks.create(object_type, record_id, wanted, by=Actor.user(world.ada.pk))
+
+
+def test_t_not_a_reminder_is_told_once_to_whom_the_task_is_for(world, owned, settle):
+    """R-WFA-8, R-NOT-8, R-NOT-15: also who gave it to themselves is reminded; what is nobody's reminds who owns the ticket."""
+    mine = remind(world, "ticket", owned.ticket_id, world.ada)
+    nobodys = remind(world, "ticket", owned.ticket_id, title="Pack")
+    settle()
+    due(mine)
+    due(nobodys)
+    settle()
+
+    [line], _after = reading.lines(viewer_for(world.account.pk, world.ada.pk))
+    assert (line.topic, line.about_kind, line.about_id, line.about_name) == (
+        Topic.REMINDER,
+        "task",
+        mine,
+        "Call",
+    )
+    assert told(world, world.grace) == [(Topic.REMINDER, "")]
+    assert told(world, world.bob) == []
+
+
+def test_a_reminder_comes_by_mail_to_who_chose_that(world, owned, settle):
+    """R-NOT-2, R-NOT-12"""
+    wishes.choose(world.account.pk, world.bob.pk, {Topic.REMINDER: Ways(False, True)})
+    task_id = remind(world, "ticket", owned.ticket_id, world.bob)
+    settle()
+    Notification.objects.all().delete()
+    due(task_id)
+    settle()
+
+    assert told(world, world.bob) == []
+    [mail] = OutboxEntry.objects.filter(recipients=[world.bob.email])
+    assert "Reminder: Call" in mail.payload["text"]
+    assert f"#task-{task_id}" in mail.payload["text"]
+
+
+def test_tasks_of_other_records_are_told_too(world, settle):
+    """R-WFA-8, R-NOT-8: who is given one about a deal, and reminded of it, reads which deal it is."""
+    deal = objects.create("deal", {"dealname": "Chairs", "hubspot_owner_id": world.grace.pk}, by=SYSTEM).id
+    task_id = remind(world, "deal", deal, world.bob)
+    settle()
+    due(task_id)
+    settle()
+
+    found, _after = reading.lines(viewer_for(world.account.pk, world.bob.pk))
+    assert [(line.topic, line.about_kind, line.about_id, line.about_name, line.text) for line in found] == [
+        (Topic.REMINDER, "deal", deal, "Chairs", "Call"),
+        (Topic.TASK, "deal", deal, "Chairs", "Call"),
+    ]
+    assert reading.unread(viewer_for(world.account.pk, world.bob.pk)) == 2
+
+
+def test_nobody_is_reminded_of_what_they_may_not_see(world, owned, settle):
+    """R-NOT-16"""
+    own = {"records": {"ticket": dict.fromkeys(("view", "edit"), "own")}, "capabilities": []}
+    role = Role.objects.create(account=world.account, name="own", permissions=own)
+    Membership.objects.filter(account=world.account, user=world.bob).update(role=role)
+    task_id = remind(world, "ticket", owned.ticket_id, world.bob)
+    settle()
+    due(task_id)
+    settle()
+
+    assert EventRow.objects.filter(kind=tasks.REMINDED).count() == 1
+    assert not Notification.objects.filter(user_id=world.bob.pk, topic=Topic.REMINDER.value).exists()
+    assert told(world, world.bob) == []
+
+
+def test_many_reminders_are_told_by_as_many_queries_as_one(world, owned, settle):
+    def queries(count):
+        made = [remind(world, "ticket", owned.ticket_id, world.bob, f"Call {n}") for n in range(count)]
+        settle()
+        timers_of = [
+            DueTimer(n, world.account.pk, tasks.REMINDER, str(pk), clock.now(), {})
+            for n, pk in enumerate(made)
+        ]
+        with CaptureQueriesContext(connection) as rung:
+            tasks.on_due(world.account.pk, timers_of)
+        rows = EventRow.objects.filter(kind=tasks.REMINDED, object_id__in=made)
+        events = dispatch.stored(
+            world.account.pk, set(rows.values_list("pk", flat=True)), clock.now() - timedelta(hours=1)
+        )
+        with CaptureQueriesContext(connection) as said:
+            tasks_told.tell(world.account.pk, events)
+        assert Notification.objects.filter(topic="reminder", about_id__in=made).count() == count
+        return len(rung), len(said)
+
+    assert queries(2) == queries(20)
 
 
 # ── quiet ────────────────────────────────────────────────────────────────────────────────────────────────────────────

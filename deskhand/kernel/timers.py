@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -48,6 +48,18 @@ def set_timers(
         " on conflict (account_id, kind, key) do update set due_at = excluded.due_at, payload = excluded.payload, attempts = 0,"
         " error = '', quarantined_at = null",
         [account_id, kind, due_at, sql.Jsonb(payload or {}), list(keys)],
+    )
+    wake(WAKE)
+
+
+def set_timers_at(account_id: int, kind: str, moments: Mapping[str, datetime]) -> None:
+    """Set, or move, a timer for each key, each at its own moment; one statement."""
+    sql.execute(
+        "insert into kernel_timer (account_id, kind, key, due_at, payload, attempts, error)"
+        " select %s, %s, x.key, x.due_at, '{}', 0, '' from unnest(%s::text[], %s::timestamptz[]) x(key, due_at) order by x.key"
+        " on conflict (account_id, kind, key) do update set due_at = excluded.due_at, payload = excluded.payload, attempts = 0,"
+        " error = '', quarantined_at = null",
+        [account_id, kind, list(moments), list(moments.values())],
     )
     wake(WAKE)
 

@@ -18,7 +18,7 @@ from deskhand.kernel.errors import NotFound
 from deskhand.notifications.failures import kinds_for
 from deskhand.notifications.models import Notification
 from deskhand.notifications.telling import signal_of
-from deskhand.notifications.types import Topic
+from deskhand.notifications.types import ABOUT_RECORDS, Topic
 
 PAGE = 50
 CAP = 100  # the count stops here and says 99+
@@ -34,11 +34,13 @@ class Line:
     actor_name: str  # "" for a machine
     at: datetime
     is_unread: bool
-    about_kind: str = ""  # of what is about no ticket, a Kind; "task" of a ticket's task
+    about_kind: str = (
+        ""  # of what is about no ticket, a Kind; "task" of a ticket's task; the type of a record
+    )
     about_id: int | None = None
     about_name: str = ""
     times: int = 1
-    text: str = ""  # what a workflow says
+    text: str = ""  # what a workflow says; of a record's task, what is to be done
 
 
 _FROM = "notifications_notification n left join crm_ticket t on t.account_id = n.account_id and t.id = n.ticket_id"
@@ -49,10 +51,11 @@ def _seen(viewer: Viewer) -> tuple[str, list[object]]:
     reach, own = visible(viewer, "ticket").sql("t")
     known, others = _types(viewer)
     seen = (
-        f"((t.id is not null and t.archived_at is null and ({reach})) or (n.ticket_id is null and n.topic <> 'notice' and n.about_kind = any(%s))"
-        f" or (n.ticket_id is null and n.topic = 'notice' and {'n.about_kind <> all(%s)' if others else 'n.about_kind = any(%s)'}))"
+        f"((t.id is not null and t.archived_at is null and ({reach})) or (n.ticket_id is null and n.topic <> all(%s) and n.about_kind = any(%s))"
+        f" or (n.ticket_id is null and n.topic = any(%s) and {'n.about_kind <> all(%s)' if others else 'n.about_kind = any(%s)'}))"
     )
-    return seen, [*own, [kind.value for kind in kinds_for(viewer)], known]
+    of_records = sorted(ABOUT_RECORDS)
+    return seen, [*own, of_records, [kind.value for kind in kinds_for(viewer)], of_records, known]
 
 
 def _types(viewer: Viewer) -> tuple[list[str], bool]:
@@ -147,6 +150,6 @@ def require_about(viewer: Viewer, kind: str, object_id: int) -> None:
         about_id=object_id,
     )
     topics = set(told.values_list("topic", flat=True))
-    is_seen = reaches_any(viewer, kind) if topics == {Topic.NOTICE} else kind in kinds_for(viewer)
+    is_seen = reaches_any(viewer, kind) if topics <= ABOUT_RECORDS else kind in kinds_for(viewer)
     if not topics or not is_seen:
         raise NotFound(_("There is no such notification."))

@@ -11,6 +11,7 @@ class Topic(StrEnum):
     MENTION = "mention"  # somebody named me in a comment
     ASSIGNED = "assigned"  # a ticket became mine
     TASK = "task"  # somebody gave me something to do
+    REMINDER = "reminder"  # a task of mine is to be done soon
     MESSAGE = "message"  # a customer or colleague wrote on a ticket of mine
     COMMENT = "comment"  # a colleague commented on a ticket of mine
     FOLLOWED = "followed"  # a message or comment on a ticket that I follow
@@ -31,6 +32,8 @@ class Kind(StrEnum):
     RATE = "rate"
 
 
+#: What is told of records of all kinds, not of tickets alone.
+ABOUT_RECORDS = frozenset({Topic.TASK, Topic.REMINDER, Topic.NOTICE})
 #: Who is told by which way, unless they chose otherwise (R-NOT-12). The bell rings for all but what is asked for.
 MAILED = frozenset({Topic.MENTION})
 ASKED_FOR = frozenset({Topic.UNASSIGNED})

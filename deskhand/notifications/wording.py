@@ -12,6 +12,8 @@ from deskhand.notifications.types import Kind, Topic
 
 def sentence(topic: Topic, name: str, task: str = "") -> str:
     """`name`: who did it; empty for routing, a workflow or somebody without a name."""
+    if topic is Topic.REMINDER:
+        return _("Reminder: %(task)s") % {"task": task}
     if topic is Topic.TASK:
         words = (
             _("%(name)s gave you the task “%(task)s”") if name else _("You were given the task “%(task)s”")

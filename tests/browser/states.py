@@ -154,6 +154,8 @@ def task_form(page: Page) -> None:
     page.locator("#tasks-done summary").first.click()
     page.locator("#task-new a").click()
     page.locator("#task-new-title").wait_for()
+    page.locator("#task-new-reminder").select_option("at")
+    page.locator("#task-new-remind_at").wait_for()
 
 
 def links(page: Page) -> None:

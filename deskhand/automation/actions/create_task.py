@@ -18,6 +18,7 @@ from deskhand.crm.records.tasks import NOTES, TITLE, NewTask, Wanted
 from deskhand.kernel.calendars import zone_named
 from deskhand.kernel.errors import Invalid
 
+REMIND_AFTER = "after"
 OWNER, CONTACT_OWNER, COMPANY_OWNER, NOBODY = "owner", "contact_owner", "company_owner", "nobody"
 _SATURDAY = 5
 
@@ -37,6 +38,7 @@ class CreateTask(Action):
             Setting("priority", _("Priority"), Input.CHOICE, options=_priorities(), default="NONE"),
             Setting("due", _("Due"), Input.CHOICE, options=_dues(), default="in", redraws=True),
             *(_due_settings(due)),
+            *_reminder_settings(due, str(settings.get("remind") or "")),
             Setting("assignee", _("Assign to"), Input.CHOICE, options=(*_roles(), *choices.people()), default=OWNER),
         )  # fmt: skip
 
@@ -68,13 +70,14 @@ class CreateTask(Action):
 
     def _task(self, doing: Doing) -> NewTask:
         s = doing.settings
+        due = due_at(s, doing.now)
         wanted = Wanted(
             title=doing.fill(s["title"])[:TITLE], notes=doing.fill(s.get("notes"))[:NOTES], assignee_id=_assignee(doing),
-            due_at=due_at(s, doing.now),
+            due_at=due, priority=str(s.get("priority") or tasks.NO_PRIORITY), kind=str(s.get("task_type") or "TODO"),
+            remind_at=remind_at(s, due, doing.now),
         )  # fmt: skip
         return NewTask(
-            doing.object_type, doing.record_id, wanted, doing.by, priority=str(s.get("priority") or "NONE"),
-            kind=str(s.get("task_type") or "TODO"), key=doing.key, cause=doing.cause, depth=doing.depth + 1,
+            doing.object_type, doing.record_id, wanted, doing.by, key=doing.key, cause=doing.cause, depth=doing.depth + 1
         )  # fmt: skip
 
 
@@ -86,13 +89,11 @@ def _done(task_id: int, new: NewTask) -> Done:
 
 
 def _kinds() -> tuple[Option, ...]:
-    return (Option("TODO", _("To do")), Option("CALL", _("Call")), Option("EMAIL", _("Email")))
+    return tuple(Option(value, str(words)) for value, words in tasks.KINDS.items())
 
 
 def _priorities() -> tuple[Option, ...]:
-    return (
-        Option("NONE", _("None")), Option("LOW", _("Low")), Option("MEDIUM", _("Medium")), Option("HIGH", _("High")),
-    )  # fmt: skip
+    return tuple(Option(value, str(words)) for value, words in tasks.PRIORITIES.items())
 
 
 def _dues() -> tuple[Option, ...]:
@@ -113,6 +114,18 @@ def _due_settings(due: str) -> tuple[Setting, ...]:
             Setting("due_time", _("At"), Input.TIME, default="09:00", help=_("In the account's time zone.")),
         )  # fmt: skip
     return (Setting("due_in_minutes", _("Due in"), Input.SPAN, help=_("Empty: no due date.")),)
+
+
+def _reminder_settings(due: str, remind: str) -> tuple[Setting, ...]:
+    """What hangs on the due date is offered where there is one."""
+    leads = () if due == "never" else tuple(Option(str(n), str(words)) for n, words in tasks.LEADS.items())
+    chosen = Setting(
+        "remind", _("Reminder"), Input.CHOICE, options=(Option("", _("No reminder")), *leads, Option(REMIND_AFTER, _("After a time"))),
+        redraws=True, help=_("Whom the task is for is told in the bell, and by mail who has chosen that."),
+    )  # fmt: skip
+    if remind != REMIND_AFTER:
+        return (chosen,)
+    return (chosen, Setting("remind_in_minutes", _("Remind in"), Input.SPAN, required=True))
 
 
 def _roles() -> tuple[Option, ...]:
@@ -148,6 +161,15 @@ def due_at(settings: Mapping[str, Any], now: datetime) -> datetime | None:
             return _on_day(settings, now)
     minutes = settings.get("due_in_minutes")
     return now + timedelta(minutes=int(minutes)) if minutes else None
+
+
+def remind_at(settings: Mapping[str, Any], due: datetime | None, now: datetime) -> datetime | None:
+    """When to remind of it; None also where the task has no due date to count from."""
+    remind = str(settings.get("remind") or "")
+    if remind == REMIND_AFTER:
+        minutes = settings.get("remind_in_minutes")
+        return now + timedelta(minutes=int(minutes)) if minutes else None
+    return due - timedelta(minutes=int(remind)) if remind and due else None
 
 
 def _on_day(settings: Mapping[str, Any], now: datetime) -> datetime:

@@ -15,7 +15,7 @@ from deskhand.automation.models import StepStatus
 from deskhand.automation.tests.doing import do, doings
 from deskhand.crm.pipelines import pipelines
 from deskhand.crm.pipelines.pipelines import CLOSED, OPEN, NewStage
-from deskhand.crm.records import associations, objects
+from deskhand.crm.records import associations, objects, tasks
 from deskhand.crm.records.models import Company, Contact, Deal, Task, Ticket
 from deskhand.crm.schema import properties
 from deskhand.crm.schema.types import Kind
@@ -23,6 +23,7 @@ from deskhand.desk.models import Message
 from deskhand.events.models import EventRow
 from deskhand.events.types import SYSTEM
 from deskhand.kernel import clock
+from deskhand.kernel.database import sql
 from deskhand.kernel.errors import Invalid
 from deskhand.routing import assign, availability, explain, queries
 from deskhand.routing.models import Decision
@@ -343,6 +344,47 @@ def test_a_task_is_due_as_it_says_and_tells_its_id_R_WFA_8(world, settings, due)
     task = Task.objects.get()
     assert (task.due_at, task.kind, task.priority, task.assignee_id) == (due, "CALL", "HIGH", world.grace.pk)
     assert done.outputs == {"task_id": task.pk}
+
+
+@pytest.mark.parametrize(
+    ("settings", "at"),
+    [
+        ({"due_in_minutes": 90, "remind": "30"}, datetime(2026, 11, 20, 13, tzinfo=UTC)),
+        ({"due": "day", "due_days": 3, "due_time": "08:15", "remind": "1440"}, datetime(2026, 11, 22, 8, 15, tzinfo=UTC)),
+        ({"due": "never", "remind": "after", "remind_in_minutes": 60}, datetime(2026, 11, 20, 13, tzinfo=UTC)),
+        ({"due": "never", "remind": "0"}, None),  # nothing to count from
+        ({"due_in_minutes": 90}, None),
+    ],
+)  # fmt: skip
+def test_a_task_reminds_as_it_says_R_WFA_8(world, settings, at):
+    world.account.zone = "UTC"
+    world.account.save()
+    now = datetime(2026, 11, 20, 12, tzinfo=UTC)
+
+    do(
+        world.account.pk,
+        "create_task",
+        {"title": "Call", "assignee": "owner", **settings},
+        [world.ticket().pk],
+        now=now,
+    )
+
+    task = Task.objects.get()
+    assert task.remind_at == at
+    found = sql.rows("select key, due_at from kernel_timer where kind = %s", [tasks.REMINDER])
+    assert found == ([(str(task.pk), at)] if at else [])
+
+
+def test_a_reminder_before_the_due_date_is_offered_where_there_is_one_R_WFA_8(world):
+    action, around = ACTIONS["create_task"], reading.around("ticket")
+
+    def offered(**settings):
+        return {one.name: [option.value for option in one.options] for one in action.form(around, settings)}
+
+    assert offered()["remind"] == ["", "0", "30", "60", "1440", "10080", "after"]
+    assert offered(due="never")["remind"] == ["", "after"]
+    assert "remind_in_minutes" in offered(remind="after")
+    assert "remind_in_minutes" not in offered()
 
 
 def test_a_note_stands_in_the_conversation_and_says_who_wrote_it(world):

@@ -351,6 +351,7 @@ class Migration(migrations.Migration):
                 ('kind', models.TextField(default='TODO')),
                 ('assignee_id', models.BigIntegerField(null=True)),
                 ('due_at', models.DateTimeField(null=True)),
+                ('remind_at', models.DateTimeField(null=True)),
                 ('created_at', models.DateTimeField()),
                 ('completed_at', models.DateTimeField(null=True)),
                 ('created_by_kind', models.TextField()),

@@ -394,10 +394,11 @@ class Task(models.Model):
     record_id = models.BigIntegerField()
     title = models.TextField()
     notes = models.TextField(default="")
-    priority = models.TextField(default="NONE")
-    kind = models.TextField(default="TODO")
+    priority = models.TextField(default="NONE")  # tasks.PRIORITIES
+    kind = models.TextField(default="TODO")  # tasks.KINDS
     assignee_id = models.BigIntegerField(null=True)  # accounts.User
     due_at = models.DateTimeField(null=True)
+    remind_at = models.DateTimeField(null=True)  # whom it is for; a timer does it
     created_at = models.DateTimeField()
     completed_at = models.DateTimeField(null=True)
     created_by_kind = models.TextField()

@@ -1,14 +1,18 @@
-"""Tasks: what one of our people has to do about a record (R-WFA-8). All that happens to one stands in the record's history."""
+"""Tasks: what one of our people has to do about a record (R-WFA-8). All that happens to one stands in the record's history.
+
+A reminder is a timer of the task: it rings once, and goes when the task is done or deleted.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from django.db.models import F
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from deskhand.accounts.models import Membership
 from deskhand.crm.records import history
@@ -16,13 +20,27 @@ from deskhand.crm.records.checking import refuse_long
 from deskhand.crm.records.history import Line
 from deskhand.crm.records.models import Task
 from deskhand.events import log
-from deskhand.events.types import Actor, Cause, NewEvent
-from deskhand.kernel import clock
+from deskhand.events.types import SYSTEM, Actor, Cause, NewEvent
+from deskhand.kernel import clock, timers
 from deskhand.kernel.database import bulk, sql
 from deskhand.kernel.database.scope import current_account_id
 from deskhand.kernel.errors import Invalid, NotFound
 from deskhand.kernel.text import one_line, storable
+from deskhand.kernel.timers import DueTimer
 
+REMINDER = "crm.task_reminder"  # timers; the key is the task's id
+REMINDED = "task.reminded"
+#: What a task is, and how much it matters, as the API has them.
+KINDS = {"TODO": gettext_lazy("To do"), "CALL": gettext_lazy("Call"), "EMAIL": gettext_lazy("Email")}
+NO_PRIORITY = "NONE"
+PRIORITIES = {
+    NO_PRIORITY: gettext_lazy("None"), "LOW": gettext_lazy("Low"), "MEDIUM": gettext_lazy("Medium"), "HIGH": gettext_lazy("High"),
+}  # fmt: skip
+#: How long before it is due people want to be reminded, in minutes.
+LEADS = {
+    0: gettext_lazy("When it is due"), 30: gettext_lazy("30 minutes before"), 60: gettext_lazy("1 hour before"),
+    1440: gettext_lazy("1 day before"), 10080: gettext_lazy("1 week before"),
+}  # fmt: skip
 TITLE, NOTES = 250, 10_000  # characters
 MOST = 200  # of a record that are read
 
@@ -35,6 +53,9 @@ class Wanted:
     notes: str = ""
     assignee_id: int | None = None
     due_at: datetime | None = None
+    priority: str = NO_PRIORITY
+    kind: str = "TODO"
+    remind_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -45,8 +66,6 @@ class NewTask:
     record_id: int
     wanted: Wanted
     by: Actor
-    priority: str = "NONE"
-    kind: str = "TODO"
     key: str | None = None
     cause: Cause | None = None
     depth: int = 0
@@ -70,6 +89,7 @@ def create_many(new: Sequence[NewTask], *, at: datetime | None = None) -> list[i
         ],
         at,
     )
+    _remind([task for task in made.values() if task.remind_at])
     return [pk if pk in made else _made_before(item) for pk, item in zip(ids, new, strict=True)]
 
 
@@ -81,25 +101,25 @@ def _row(item: NewTask, task_id: int, at: datetime) -> dict[str, Any]:
     wanted = item.wanted
     return {
         "id": task_id, "account_id": current_account_id(), "object_type": item.object_type, "record_id": item.record_id,
-        "title": wanted.title, "notes": wanted.notes, "priority": item.priority, "kind": item.kind, "assignee_id": wanted.assignee_id,
-        "due_at": wanted.due_at, "created_at": at, "created_by_kind": item.by.kind.value, "created_by_id": item.by.id,
+        **vars(wanted), "created_at": at, "created_by_kind": item.by.kind.value, "created_by_id": item.by.id,
         "creation_key": item.key,
     }  # fmt: skip
 
 
 def create(object_type: str, record_id: int, wanted: Wanted, *, by: Actor, at: datetime | None = None) -> int:
     """Raises Invalid that names the field as `Wanted` does."""
-    return create_many([NewTask(object_type, record_id, _checked(wanted), by)], at=at)[0]
+    at = at or clock.now()
+    return create_many([NewTask(object_type, record_id, _checked(wanted, at), by)], at=at)[0]
 
 
 def edit(task_id: int, wanted: Wanted, *, by: Actor, at: datetime | None = None) -> None:
     """Say it anew. Who has it already keeps it, also after leaving. Raises Invalid as `create`, and NotFound."""
-    task = _locked(task_id)
-    wanted = _checked(wanted, keeps=task.assignee_id)
+    task, at = _locked(task_id), at or clock.now()
+    wanted = _checked(wanted, at, task)
     is_given = wanted.assignee_id not in (None, task.assignee_id)
     if all(getattr(task, name) == value for name, value in vars(wanted).items()):
         return
-    _write(task, "edited", by, at or clock.now(), is_given, **vars(wanted))
+    _write(task, "edited", by, at, is_given, **vars(wanted))
 
 
 def finish(task_id: int, is_done: bool, *, by: Actor, at: datetime | None = None) -> None:
@@ -136,7 +156,9 @@ def of(object_type: str, record_id: int) -> list[Task]:
 # ── checking ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _checked(wanted: Wanted, keeps: int | None = None) -> Wanted:
+def _checked(wanted: Wanted, at: datetime, task: Task | None = None) -> Wanted:
+    """`task`: as it stands; who has it and when it reminds may stay."""
+    keeps = task.assignee_id if task else None
     title, notes = one_line(wanted.title), storable(wanted.notes).strip()
     if not title:
         raise Invalid(_("Give the task a title."), field="title", hint=_("Say what is to be done."))
@@ -144,7 +166,22 @@ def _checked(wanted: Wanted, keeps: int | None = None) -> Wanted:
     refuse_long(notes, NOTES, field="notes", message=_("The notes are too long."))
     if wanted.assignee_id is not None and wanted.assignee_id != keeps and not _works_here(wanted.assignee_id):
         raise Invalid(_("This person does not work here."), field="assignee_id", value=wanted.assignee_id)
-    return Wanted(title, notes, wanted.assignee_id, wanted.due_at)
+    _refuse_other(wanted.priority, PRIORITIES, "priority", _("“%(value)s” is no priority."))
+    _refuse_other(wanted.kind, KINDS, "kind", _("“%(value)s” is no type of task."))
+    is_kept = task is not None and wanted.remind_at == task.remind_at
+    if wanted.remind_at is not None and wanted.remind_at <= at and not is_kept:
+        raise Invalid(
+            _("This reminder would be in the past."), field="remind_at", value=wanted.remind_at.isoformat(),
+            hint=_("Choose a later moment, or no reminder."),
+        )  # fmt: skip
+    return replace(wanted, title=title, notes=notes)
+
+
+def _refuse_other(value: str, known: Iterable[str], field: str, words: str) -> None:
+    if value not in known:
+        raise Invalid(
+            words % {"value": value[:40]}, field=field, value=value[:40], hint=_("Choose one of the list.")
+        )
 
 
 def _works_here(user_id: int) -> bool:
@@ -157,6 +194,7 @@ def _works_here(user_id: int) -> bool:
 
 
 def _locked(task_id: int, is_deleted: bool = False) -> Task:
+    timers.hold_timer(current_account_id(), REMINDER, str(task_id))
     found = (
         Task.objects.select_for_update(no_key=True)
         .filter(account_id=current_account_id(), pk=task_id, archived_at__isnull=not is_deleted)
@@ -173,6 +211,38 @@ def _write(task: Task, did: str, by: Actor, at: datetime, is_given: bool = False
         setattr(task, name, value)
     task.save(update_fields=["version", *values])
     _tell([_Told(task, did, by, is_given=is_given)], at)
+    if task.remind_at and task.remind_at > at and task.completed_at is None and task.archived_at is None:
+        _remind([task])
+    else:
+        timers.drop_timer(task.account_id, REMINDER, str(task.pk))
+
+
+# ── reminding ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _remind(tasks: Sequence[Task]) -> None:
+    """Set their timers; what was to be reminded of in the past is reminded of at once."""
+    moments = {str(task.pk): task.remind_at for task in tasks if task.remind_at}
+    if moments:
+        timers.set_timers_at(current_account_id(), REMINDER, moments)
+
+
+def on_due(account_id: int, due: Sequence[DueTimer]) -> None:
+    """Timers: an event for each task that is still to be done."""
+    now = clock.now()
+    open_ones = Task.objects.filter(
+        account_id=account_id, pk__in=[int(timer.key) for timer in due], completed_at=None, archived_at=None
+    )
+    found = list(open_ones.select_for_update(no_key=True).order_by("pk"))
+    Task.objects.filter(account_id=account_id, pk__in=[task.pk for task in found]).update(
+        version=F("version") + 1
+    )
+    log.record_many(
+        [
+            NewEvent(REMINDED, "task", task.pk, task.version + 1, SYSTEM, now, _about(task) | {"title": task.title})
+            for task in found
+        ]
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -218,7 +288,9 @@ def _tell(told: Sequence[_Told], at: datetime) -> None:
 
 
 def _facts(told: _Told) -> dict[str, Any]:
-    task = told.task
+    return _about(told.task) | ({"title": told.task.title, "given": True} if told.is_given else {})
+
+
+def _about(task: Task) -> dict[str, Any]:
     facts = {"object_type": task.object_type, "record_id": task.record_id, "assignee_id": task.assignee_id}
-    facts |= {"title": task.title, "given": True} if told.is_given else {}
     return facts | ({"ticket_id": task.record_id} if task.object_type == "ticket" else {})

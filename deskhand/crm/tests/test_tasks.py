@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -11,8 +12,10 @@ from deskhand.crm.records.models import PropertyChange, Task
 from deskhand.crm.records.tasks import NewTask, Wanted
 from deskhand.events.models import EventRow
 from deskhand.events.types import Actor
+from deskhand.kernel import clock, timers
 from deskhand.kernel.database import sql
 from deskhand.kernel.errors import Invalid, NotFound
+from deskhand.kernel.timers import DueTimer
 
 
 @pytest.fixture
@@ -125,4 +128,96 @@ def test_many_tasks_are_made_by_as_many_statements_as_one(ticket, ada, django_as
     sql.ids("crm_task", 1)
 
     with django_assert_max_num_queries(12):
+        assert len(tasks.create_many(new)) == 50
+
+
+# ── type, priority, reminder ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+def waiting(task_id):
+    found = sql.row(
+        "select due_at from kernel_timer where kind = %s and key = %s", [tasks.REMINDER, str(task_id)]
+    )
+    return found and found[0]
+
+
+def remind(world, task_id, at):
+    """Its timer rings."""
+    timers.drop_timer(world.account.pk, tasks.REMINDER, str(task_id))  # as the loop does first
+    tasks.on_due(world.account.pk, [DueTimer(1, world.account.pk, tasks.REMINDER, str(task_id), at, {})])
+
+
+def test_a_reminder_rings_once_and_says_of_what(world, ticket, ada, noon):
+    """R-WFA-8"""
+    soon = noon + timedelta(hours=1)
+    wanted = Wanted("Call", assignee_id=world.bob.pk, priority="HIGH", kind="CALL", remind_at=soon)
+    task_id = tasks.create("ticket", ticket.pk, wanted, by=ada, at=noon)
+    assert waiting(task_id) == soon
+
+    remind(world, task_id, clock.now() - timedelta(seconds=1))
+    (event,) = EventRow.objects.filter(kind=tasks.REMINDED)
+    assert (event.object_id, event.version, event.data["title"]) == (task_id, 2, "Call")
+    assert (event.data["ticket_id"], event.data["assignee_id"]) == (ticket.pk, world.bob.pk)
+    assert Task.objects.get().version == 2
+    assert waiting(task_id) is None
+
+    tasks.edit(task_id, replace(wanted, title="Call today"), by=ada, at=noon + timedelta(hours=2))
+    assert waiting(task_id) is None
+
+
+def test_a_reminder_goes_with_its_task_and_comes_back_with_it(world, ticket, ada, noon):
+    """R-WFA-8"""
+    soon, later = noon + timedelta(hours=1), noon + timedelta(hours=2)
+    task_id = tasks.create("ticket", ticket.pk, Wanted("Call", remind_at=soon), by=ada, at=noon)
+    found = []
+    for change in (
+        lambda: tasks.edit(task_id, Wanted("Call", remind_at=later), by=ada, at=noon),
+        lambda: tasks.finish(task_id, True, by=ada, at=noon),
+        lambda: tasks.finish(task_id, False, by=ada, at=noon),
+        lambda: tasks.remove(task_id, by=ada, at=noon),
+        lambda: tasks.restore(task_id, by=ada, at=noon),
+        lambda: tasks.finish(task_id, True, by=ada, at=noon),
+        lambda: tasks.finish(task_id, False, by=ada, at=later),  # its time is past
+        lambda: tasks.edit(task_id, Wanted("Call"), by=ada, at=noon),
+    ):
+        change()
+        found.append(waiting(task_id))
+    assert found == [later, None, later, None, later, None, None, None]
+
+
+def test_a_timer_of_a_task_that_is_done_reminds_nobody(world, ticket, ada, noon):
+    task_id = tasks.create("ticket", ticket.pk, Wanted("Call"), by=ada, at=noon)
+    tasks.finish(task_id, True, by=ada)
+
+    remind(world, task_id, clock.now() - timedelta(seconds=1))
+    assert not EventRow.objects.filter(kind=tasks.REMINDED).exists()
+
+
+@pytest.mark.parametrize(
+    ("more", "field"),
+    [
+        ({"priority": "URGENT"}, "priority"),
+        ({"kind": "FAX"}, "kind"),
+        ({"remind_at": timedelta(seconds=-1)}, "remind_at"),
+    ],
+)
+def test_what_no_task_has_is_refused(ticket, ada, noon, more, field):
+    more = {name: noon + value if isinstance(value, timedelta) else value for name, value in more.items()}
+    with pytest.raises(Invalid) as refused:
+        tasks.create("ticket", ticket.pk, Wanted("Call", **more), by=ada, at=noon)
+
+    assert refused.value.field == field
+    assert refused.value.hint
+
+
+def test_many_reminders_are_set_by_as_many_statements_as_one(
+    ticket, ada, noon, django_assert_max_num_queries
+):
+    new = [
+        NewTask("ticket", ticket.pk, Wanted(f"Call {n}", remind_at=noon + timedelta(days=n)), ada)
+        for n in range(50)
+    ]
+    sql.ids("crm_task", 1)
+
+    with django_assert_max_num_queries(13):
         assert len(tasks.create_many(new)) == 50

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
@@ -10,6 +9,7 @@ from typing import Literal
 from deskhand.web.choices import Choice, ChoiceGroup
 from deskhand.web.inbox.rows import Label
 from deskhand.web.shell import Person, Tone
+from deskhand.web.tasking import Marks, TaskFields
 from deskhand.web.workflows.rows import Card
 
 
@@ -135,16 +135,12 @@ class HistoryLine:
 
 @dataclass(frozen=True)
 class TaskForm:
-    """A task while it is written. POST title, notes, assignee and due_at to `save_url`."""
+    """A task while it is written. POST tasking.FIELDS to `save_url`."""
 
     save_url: str
     cancel_url: str
-    title: str = ""
-    notes: str = ""
-    due_at: str = ""
-    people: tuple[Choice, ...] = ()
+    fields: TaskFields
     delete_url: str = ""  # POST deleted=1; empty for a new one
-    errors: Mapping[str, str] = field(default_factory=dict)  # by field
 
 
 @dataclass(frozen=True)
@@ -159,6 +155,7 @@ class TaskLine:
     is_done: bool = False
     assignee: Person | None = None
     cause: str = ""
+    marks: Marks = field(default_factory=Marks)
     done_url: str = ""
     edit_url: str = ""
     form: TaskForm | None = None

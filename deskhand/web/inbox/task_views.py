@@ -17,7 +17,7 @@ from deskhand.crm.records.tasks import Wanted
 from deskhand.events.types import Actor
 from deskhand.kernel.errors import Forbidden, Invalid, NotFound
 from deskhand.kernel.text import whole
-from deskhand.web.asked import moment
+from deskhand.web import tasking
 from deskhand.web.inbox import common
 from deskhand.web.inbox import page as pages
 from deskhand.web.inbox.panel import Wish
@@ -27,8 +27,6 @@ from deskhand.web.jinja import render, wants_fragment
 from deskhand.web.middleware import AccountRequest
 from deskhand.web.refusals import words_of
 from deskhand.web.shell import Toast
-
-FIELDS = ("title", "notes", "assignee", "due_at")
 
 
 @require_GET
@@ -97,7 +95,7 @@ def _task(request: AccountRequest, ticket_id: int, task_id: int, is_deleted: boo
 
 @require_POST
 def create(request: AccountRequest, view: str, ticket_id: int) -> HttpResponse:
-    """`title`, `notes`, `assignee` and `due_at`. What was refused is given back with the reason beside it (422)."""
+    """The fields of tasking.FIELDS. What was refused is given back with the reason beside it (422)."""
     common.changeable(request, view, ticket_id, Verb.EDIT)
     try:
         tasks.create("ticket", ticket_id, _wanted(request), by=Actor.user(request.user.pk))
@@ -112,7 +110,7 @@ def save(request: AccountRequest, view: str, ticket_id: int, task_id: int) -> Ht
     common.changeable(request, view, ticket_id, Verb.EDIT)
     task = _task(request, ticket_id, task_id)
     try:
-        tasks.edit(task_id, _wanted(request, task.assignee_id), by=Actor.user(request.user.pk))
+        tasks.edit(task_id, _wanted(request, task), by=Actor.user(request.user.pk))
     except Invalid as refusal:
         return _refused(request, view, ticket_id, task_id, refusal)
     return _saved(request, view, ticket_id, f"task-{task_id}")
@@ -122,22 +120,20 @@ def _saved(request: AccountRequest, view: str, ticket_id: int, place: str) -> Ht
     return common.thread_parts(request, view, ticket_id, "form_saved", place=place)
 
 
-def _wanted(request: AccountRequest, keeps: int | None = None) -> Wanted:
+def _wanted(request: AccountRequest, task: Task | None = None) -> Wanted:
     """Raises Invalid for a person who may not see tickets, but for whom the task is already, and a moment that is none."""
-    form = request.POST
-    given = form.get("assignee", "")
-    is_kept = given in ("", str(keeps or ""))
+    given = request.POST.get("assignee", "")
+    is_kept = given in ("", str((task and task.assignee_id) or ""))
     assignee = whole(given) if is_kept else common.agent(request, given, "assignee")
-    due_at = moment(form["due_at"], "due_at") if form.get("due_at") else None
-    return Wanted(form.get("title", ""), form.get("notes", ""), assignee, due_at)
+    return tasking.wanted(request.POST.dict(), assignee, task)
 
 
 def _refused(
     request: AccountRequest, view: str, ticket_id: int, task_id: int | None, refusal: Invalid
 ) -> HttpResponse:
-    typed = {name: request.POST.get(name, "") for name in FIELDS}
-    name = (refusal.field or "title").removesuffix("_id")
-    return _part(request, view, ticket_id, Writing(task_id, typed, {name: words_of(refusal)}), status=422)
+    typed = {name: request.POST.get(name, "") for name in tasking.FIELDS}
+    errors = {tasking.field_of(refusal): words_of(refusal)}
+    return _part(request, view, ticket_id, Writing(task_id, typed, errors), status=422)
 
 
 @require_POST

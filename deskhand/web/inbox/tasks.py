@@ -15,7 +15,7 @@ from deskhand.crm.records.models import Task, Ticket
 from deskhand.kernel import clock
 from deskhand.kernel.text import whole
 from deskhand.routing import queries as routing
-from deskhand.web import times
+from deskhand.web import tasking
 from deskhand.web.choices import Choice
 from deskhand.web.inbox import panel_rows as rows
 from deskhand.web.shell import Person
@@ -82,7 +82,7 @@ class TasksOf:
         return rows.TaskLine(
             id=task.pk, title=task.title, notes=task.notes, due_at=task.due_at, is_done=is_done,
             is_overdue=not is_done and task.due_at is not None and task.due_at < self.now,
-            assignee=Person.named(name) if name else None, cause=cause,
+            assignee=Person.named(name) if name else None, cause=cause, marks=tasking.marks(task, self.now),
             done_url=self._url("ticket-task-done", task.pk) if may_finish else "",
             edit_url=self._url("ticket-task", task.pk) if self.may_edit else "",
             form=self._form_of(task) if self.may_edit and is_open else None,
@@ -93,18 +93,14 @@ class TasksOf:
         return self._form("ticket-task-create", "ticket-task-left", given)
 
     def _form_of(self, task: Task) -> rows.TaskForm:
-        stored = {
-            "title": task.title, "notes": task.notes, "due_at": times.field(task.due_at), "assignee": str(task.assignee_id or ""),
-        }  # fmt: skip
-        return self._form("ticket-task-save", "ticket-task-shown", stored, task.pk)
+        return self._form("ticket-task-save", "ticket-task-shown", tasking.stored(task), task.pk)
 
     def _form(self, save: str, leave: str, stored: Mapping[str, str], *task_id: int) -> rows.TaskForm:
         assert self.writing is not None
         given = stored if self.writing.typed is None else self.writing.typed
         return rows.TaskForm(
             save_url=self._url(save, *task_id), cancel_url=self._url(leave, *task_id),
-            title=given.get("title", ""), notes=given.get("notes", ""), due_at=given.get("due_at", ""),
-            people=tuple(self._people(given.get("assignee", ""))), errors=self.writing.errors,
+            fields=tasking.fields(given, self._people(given.get("assignee", "")), self.writing.errors),
             delete_url=self._url("ticket-task-delete", *task_id) if task_id else "",
         )  # fmt: skip
 

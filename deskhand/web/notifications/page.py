@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy
 from deskhand.accounts.types import Viewer
 from deskhand.notifications import failures, pages, reading, wishes
 from deskhand.notifications.reading import Line
-from deskhand.notifications.types import Kind, Topic
+from deskhand.notifications.types import ABOUT_RECORDS, Kind, Topic
 from deskhand.notifications.wording import failed, heading, sentence
 from deskhand.web.frame import unread_text
 from deskhand.web.notifications.rows import BellList, Group, Told, TopicLine
@@ -26,7 +26,13 @@ TOPICS = {
     Topic.ASSIGNED: (gettext_lazy("Assigned to me"), gettext_lazy("A ticket becomes yours.")),
     Topic.TASK: (
         gettext_lazy("Tasks for me"),
-        gettext_lazy("Somebody, or an automation, gives you something to do about a ticket."),
+        gettext_lazy(
+            "Somebody, or an automation, gives you something to do about a ticket or another record."
+        ),
+    ),
+    Topic.REMINDER: (
+        gettext_lazy("Reminders"),
+        gettext_lazy("A task of yours has a reminder, and its time has come."),
     ),
     Topic.MESSAGE: (
         gettext_lazy("Messages on my tickets"),
@@ -89,7 +95,7 @@ def _group(own: Sequence[Line]) -> Group:
             told=told,
             is_unread=is_unread,
         )
-    if first.topic is Topic.NOTICE:
+    if first.topic in ABOUT_RECORDS:
         return _record(first, told, is_unread)
     if first.topic is Topic.MENTION:
         return _workflow(first, told, is_unread)
@@ -106,7 +112,7 @@ def _group(own: Sequence[Line]) -> Group:
 
 
 def _record(first: Line, told: tuple[Told, ...], is_unread: bool) -> Group:
-    """What a workflow says of a record that is no ticket."""
+    """What a workflow says of a record that is no ticket, and its tasks."""
     record_id = first.about_id or 0
     return Group(
         number="", subject=first.about_name, url=pages.record(first.about_kind, record_id),
@@ -126,11 +132,11 @@ def _workflow(first: Line, told: tuple[Told, ...], is_unread: bool) -> Group:
 def _told(line: Line) -> Told:
     if line.topic is Topic.NOTICE:
         return Told(line.text, line.at, line.is_unread)
-    if line.ticket_id is None and line.topic is not Topic.MENTION:
+    if line.ticket_id is None and line.topic not in {*ABOUT_RECORDS, Topic.MENTION}:
         return Told(failed(Kind(line.about_kind), line.times), line.at, line.is_unread)
     person = Person.named(line.actor_name) if line.actor_name else None
     return Told(
-        sentence(line.topic, line.actor_name, line.about_name if line.ticket_id else ""),
+        sentence(line.topic, line.actor_name, line.about_name if line.ticket_id else line.text),
         line.at,
         line.is_unread,
         person,

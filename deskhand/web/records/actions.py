@@ -24,7 +24,8 @@ from deskhand.events.types import Actor
 from deskhand.kernel.database.scope import current_account_id
 from deskhand.kernel.errors import Conflict, Forbidden, Invalid, NotFound
 from deskhand.kernel.text import whole
-from deskhand.web.asked import moment, number
+from deskhand.web import tasking
+from deskhand.web.asked import number
 from deskhand.web.choices import Choice
 from deskhand.web.contacts import values as typed_values
 from deskhand.web.frame import UNDO
@@ -243,25 +244,47 @@ def add_note(request: AccountRequest, key: str, record_id: int) -> HttpResponse:
 
 @require_POST
 def add_task(request: AccountRequest, key: str, record_id: int) -> HttpResponse:
+    """The fields of tasking.FIELDS. What is refused is given back with the reason beside it (422)."""
     kind = kind_of(request.viewer, key)
     changeable(request, kind, record_id)
-    form = request.POST
     try:
-        due_at = moment(form["due_at"], "due_at") if form.get("due_at") else None
-        wanted = Wanted(form.get("title", ""), "", _assignee(form.get("assignee", "")), due_at)
-        tasks.create(kind.object_type, record_id, wanted, by=actor(request))
+        tasks.create(kind.object_type, record_id, _wanted(request), by=actor(request))
     except Invalid as refusal:
-        of = RecordPageOf(request, kind, record_id)
-        errors = {(refusal.field or "title").removesuffix("_id"): words_of(refusal)}
-        return show(request, kind, "record", of.build(task_form=of.task_form(form, errors)), 422)
+        return _task_refused(request, kind, record_id, None, refusal)
     return redirect(f"{url(kind, 'record', record_id)}#tasks")
 
 
-def _assignee(text: str) -> int | None:
+@require_POST
+def save_task(request: AccountRequest, key: str, record_id: int, task_id: int) -> HttpResponse:
+    """As `add_task`."""
+    kind = kind_of(request.viewer, key)
+    changeable(request, kind, record_id)
+    task = _task(request, kind, record_id, task_id)
+    try:
+        tasks.edit(task_id, _wanted(request, task), by=actor(request))
+    except Invalid as refusal:
+        return _task_refused(request, kind, record_id, task_id, refusal)
+    return redirect(f"{url(kind, 'record', record_id)}#tasks")
+
+
+def _wanted(request: AccountRequest, task: Task | None = None) -> Wanted:
+    return tasking.wanted(request.POST.dict(), _assignee(request.POST.get("assignee", ""), task), task)
+
+
+def _task_refused(request: AccountRequest, kind: Sort, record_id: int, task_id: int | None, refusal: Invalid) -> HttpResponse:  # fmt: skip
+    page = RecordPageOf(request, kind, record_id, task=task_id)
+    page.typed_task, page.task_errors = request.POST.dict(), {tasking.field_of(refusal): words_of(refusal)}
+    return show(request, kind, "record", page.build(), 422)
+
+
+def _assignee(text: str, task: Task | None = None) -> int | None:
+    """Whose the task is already may keep it."""
     if not text:
         return None
-    if (user_id := whole(text)) is not None and any(
-        m.user_id == user_id for m in people.members(current_account_id())
+    user_id = whole(text)
+    if user_id is not None and (
+        (task is not None and task.assignee_id == user_id)
+        or any(m.user_id == user_id for m in people.members(current_account_id()))
     ):
         return user_id
     raise Invalid(_("Choose somebody of this account."), field="assignee", value=text[:40])

@@ -23,7 +23,7 @@ from deskhand.crm.schema.queries import properties_of
 from deskhand.crm.schema.types import Property as PropertyOf
 from deskhand.events.queries import rules_of
 from deskhand.kernel import clock
-from deskhand.web import labels
+from deskhand.web import labels, tasking
 from deskhand.web.choices import Choice
 from deskhand.web.contacts import values as typed_values
 from deskhand.web.contacts.rows import Control, HistoryLine, Property, Section, Timeline, TimelineItem
@@ -46,12 +46,14 @@ SILENT = {TEAMS, "hs_is_closed", "hs_last_closed_date"}
 class RecordPageOf:
     """One record as its page shows it. Raises NotFound for what the viewer may not see."""
 
-    def __init__(self, request: AccountRequest, kind: Sort, record_id: int, *, opened: str = "", before: int | None = None) -> None:  # fmt: skip
-        """`opened` is a property to change, or to see the history of; `before` a place in the timeline."""
+    def __init__(self, request: AccountRequest, kind: Sort, record_id: int, *, opened: str = "", before: int | None = None, task: int | None = None) -> None:  # fmt: skip
+        """`opened` is a property to change, or to see the history of; `before` a place in the timeline; `task` one to change."""
         self.viewer, self.kind, self.zone = request.viewer, kind, request.account.zone
         self.record = listing.get(request.viewer, kind.object_type, record_id)
         self.known = properties_of(kind.object_type)
-        self.opened, self.before = opened if opened in self.known else "", before
+        self.opened, self.before, self.task = opened if opened in self.known else "", before, task
+        self.typed_task: Mapping[str, str] | None = None
+        self.task_errors: Mapping[str, str] = {}
 
     def may(self, verb: Verb) -> bool:
         return policy.visible(self.viewer, self.kind.object_type, verb).reaches(self.record)
@@ -259,18 +261,28 @@ class RecordPageOf:
             task.pk, task.title, task.notes, Person.named(name) if name else None, task.due_at, is_done,
             is_late=bool(task.due_at and task.due_at < now and not is_done),
             cause=self._actor("workflow", task.created_by_id) if task.created_by_kind == "workflow" else "",
-            done_url=self.url("record-task-done", task.pk) if may_finish else "",
+            marks=tasking.marks(task, now), done_url=self.url("record-task-done", task.pk) if may_finish else "",
+            edit_url=f"{self.url()}?task={task.pk}#tasks" if self.may_edit else "",
+            form=self.task_form(task) if self.may_edit and self.task == task.pk else None,
             delete_url=self.url("record-task-delete", task.pk) if self.may_edit else "",
         )  # fmt: skip
 
-    def task_form(self, typed: Mapping[str, str] | None = None, errors: Mapping[str, str] | None = None) -> TaskForm:  # fmt: skip
-        given = typed or {}
+    def task_form(self, task: Task | None = None) -> TaskForm:
+        """The form for a new one, or for a task; with what was typed and refused there."""
+        is_refused = self.typed_task is not None and self.task == (task and task.pk)
+        given = (self.typed_task if is_refused else tasking.stored(task) if task else {}) or {}
         chosen = given.get("assignee", "")
-        found = [Choice(str(m.user_id), m.name, str(m.user_id) == chosen) for m in people.members(self.viewer.account_id)]  # fmt: skip
+        names = {str(m.user_id): m.name for m in people.members(self.viewer.account_id)}
+        if task and task.assignee_id and chosen == str(task.assignee_id):  # also who has left
+            names.setdefault(chosen, self.names.users.get(task.assignee_id, chosen))
+        offered = (
+            Choice("", _("Nobody"), not chosen),
+            *(Choice(pk, name, pk == chosen) for pk, name in names.items()),
+        )
         return TaskForm(
-            self.url("record-task-add"), (Choice("", _("Nobody"), not chosen), *found), given.get("title", ""), given.get("due_at", ""),
-            tuple((errors or {}).items()),
-        )  # fmt: skip
+            self.url("record-task-save", task.pk) if task else self.url("record-task-add"),
+            tasking.fields(given, offered, self.task_errors if is_refused else {}),
+        )
 
     # ── links ────────────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -10,6 +10,7 @@ from deskhand.web.contacts.rows import Control, Section, Timeline
 from deskhand.web.inbox.panel_rows import Linked
 from deskhand.web.inbox.rows import Label
 from deskhand.web.shell import Person
+from deskhand.web.tasking import Marks, TaskFields
 
 
 @dataclass(frozen=True)
@@ -32,17 +33,17 @@ class TaskLine:
     is_done: bool
     is_late: bool
     cause: str
+    marks: Marks
     done_url: str
+    edit_url: str
     delete_url: str
+    form: TaskForm | None = None
 
 
 @dataclass(frozen=True)
 class TaskForm:
     url: str
-    people: tuple[Choice, ...]
-    title: str = ""
-    due_at: str = ""
-    errors: tuple[tuple[str, str], ...] = ()
+    fields: TaskFields
 
 
 @dataclass(frozen=True)

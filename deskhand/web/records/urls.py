@@ -17,6 +17,7 @@ one: list[URLPattern | URLResolver] = [
     path("/restore", actions.restore, name="record-restore"),
     path("/note", actions.add_note, name="record-note"),
     path("/tasks/add", actions.add_task, name="record-task-add"),
+    path("/tasks/<id:task_id>/save", actions.save_task, name="record-task-save"),
     path("/tasks/<id:task_id>/done", actions.finish_task, name="record-task-done"),
     path("/tasks/<id:task_id>/delete", actions.delete_task, name="record-task-delete"),
     path("/link", actions.choose_link, name="record-link"),

@@ -134,7 +134,7 @@ def filter_count(request: AccountRequest, key: str) -> HttpResponse:
 def record(request: AccountRequest, key: str, record_id: int) -> HttpResponse:
     kind = kind_of(request.viewer, key)
     asked = request.GET
-    page = RecordPageOf(request, kind, record_id, opened=asked.get("open", ""), before=whole(asked.get("before", "")))  # fmt: skip
+    page = RecordPageOf(request, kind, record_id, opened=asked.get("open", ""), before=whole(asked.get("before", "")), task=whole(asked.get("task", "")))  # fmt: skip
     return show(request, kind, "record", page.build())
 
 

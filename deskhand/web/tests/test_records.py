@@ -20,6 +20,8 @@ from deskhand.crm.records.tasks import Wanted
 from deskhand.crm.schema import object_types
 from deskhand.crm.schema.types import Kind
 from deskhand.events.types import SYSTEM, Actor
+from deskhand.kernel import clock
+from deskhand.web import times
 
 HTMX = {"HX-Request": "true"}
 KEYS = {"deal": "deals", "project": "projects"}
@@ -356,6 +358,42 @@ def test_tasks_are_ticked_off_deleted_and_brought_back(office, ada, key, kind, m
         assert Task.objects.get().archived_at is None
     for wrong in ({"title": " "}, {"title": "x", "due_at": "soon"}, {"title": "x", "assignee": "999999"}):
         assert ada.post(url("record-task-add", key, pk), wrong).status_code == 422
+
+
+def test_a_task_is_written_and_edited_with_all_it_has(office, ada, key, make):
+    """R-WFA-8: type, priority, notes, a due date and a reminder."""
+    pk, soon = make(), times.field(clock.now() + timedelta(days=2))
+    given = {
+        "title": "Call",
+        "notes": "Ask for Bo",
+        "kind": "CALL",
+        "priority": "HIGH",
+        "due_at": soon,
+        "reminder": "60",
+        "assignee": "",
+    }
+    ada.post(url("record-task-add", key, pk), given)
+    with office.inside():
+        task = Task.objects.get()
+    assert (task.kind, task.priority, task.due_at - task.remind_at) == ("CALL", "HIGH", timedelta(hours=1))
+
+    page = text(ada.get(url("record", key, pk)))
+    for said in ("Ask for Bo", "High", "Reminder", f"?task={task.pk}#tasks"):
+        assert said in page
+    form = text(ada.get(url("record", key, pk), {"task": task.pk}))
+    assert url("record-task-save", key, pk, task.pk) in form
+    assert 'value="60" selected' in form
+
+    refused = ada.post(
+        url("record-task-save", key, pk, task.pk), {**given, "title": " ", "notes": "Ask for Ada"}
+    )
+    assert refused.status_code == 422
+    assert "Ask for Ada" in text(refused)
+    assert "Give the task a title." in text(refused)
+    ada.post(url("record-task-save", key, pk, task.pk), {**given, "reminder": "", "priority": "LOW"})
+    with office.inside():
+        changed = Task.objects.get()
+    assert (changed.remind_at, changed.priority, changed.title) == (None, "LOW", "Call")
 
 
 def test_a_record_is_deleted_and_restored(office, ada, kind, key, make):

@@ -15,6 +15,7 @@ from deskhand.crm.records.models import Task, Ticket
 from deskhand.crm.records.tasks import NewTask, Wanted
 from deskhand.events.types import SYSTEM, Actor, ActorKind
 from deskhand.kernel import clock
+from deskhand.web import times
 from deskhand.web.tests.test_inbox import texts
 
 HTMX = {"HX-Request": "true"}
@@ -100,6 +101,13 @@ def test_a_task_is_written_without_scripts(office, ticket, client):
         ({"assignee": "9" * 5000}, "is not a number."),  # longer than Python reads
         ({"assignee": "999999"}, "This person may not see tickets."),
         ({"notes": "x" * 10_001}, "The notes are too long."),
+        ({"priority": "URGENT"}, "“URGENT” is no priority."),
+        ({"kind": "FAX"}, "“FAX” is no type of task."),
+        ({"reminder": "0"}, "The task has no due date."),
+        ({"reminder": "7"}, "“7” is no reminder."),
+        ({"reminder": "at"}, "Say when to remind."),
+        ({"reminder": "at", "remind_at": "soon"}, "“soon” is no date and time."),
+        ({"reminder": "60", "due_at": "2020-01-01T10:00"}, "This reminder would be in the past."),
     ],
 )
 def test_what_is_refused_stays_typed_with_the_reason_beside_it(office, ticket, client, headers, given, words):
@@ -236,3 +244,47 @@ def test_the_form_of_a_task_reads_nothing_of_the_conversation(office, ticket, cl
     assert not [
         query["sql"] for query in queries if any(f'from "{one}"' in query["sql"].lower() for one in tables)
     ]
+
+
+def test_type_priority_and_reminder_are_chosen_shown_and_kept(office, ticket, client):
+    """R-WFA-8"""
+    due = (clock.now() + timedelta(days=3)).replace(second=0, microsecond=0)
+    given = {
+        "title": "Call back",
+        "assignee": "",
+        "notes": "",
+        "due_at": times.field(due),
+        "kind": "CALL",
+        "priority": "HIGH",
+        "reminder": "1440",
+    }
+    client.post(url(ticket), given)
+
+    task = stored(office)
+    assert (task.kind, task.priority, task.remind_at) == ("CALL", "HIGH", due - timedelta(days=1))
+    shown = panel(client, ticket)
+    assert "High" in shown
+    assert "Call Reminder" in shown
+    form = client.get(url(ticket, f"/{task.pk}")).content.decode()
+    for option in ('value="CALL" selected', 'value="HIGH" selected', 'value="1440" selected'):
+        assert option in form
+
+    client.post(url(ticket, f"/{task.pk}/save"), {**given, "due_at": times.field(due + timedelta(days=1))})
+    assert stored(office).remind_at == due  # it moves with the due date
+    moment = due + timedelta(hours=2)
+    client.post(
+        url(ticket, f"/{task.pk}/save"), {**given, "reminder": "at", "remind_at": times.field(moment)}
+    )
+    assert stored(office).remind_at == moment
+    assert (
+        f'name="remind_at" value="{times.field(moment)}"'
+        in client.get(url(ticket, f"/{task.pk}")).content.decode()
+    )
+
+    client.post(url(ticket, f"/{task.pk}/save"), {"title": "Call", "assignee": ""})  # names no more than that
+    assert (stored(office).title, stored(office).remind_at, stored(office).kind) == ("Call", moment, "CALL")
+    client.post(
+        url(ticket, f"/{task.pk}/save"), {**given, "reminder": "", "kind": "TODO", "priority": "NONE"}
+    )
+    assert stored(office).remind_at is None
+    assert "Reminder" not in panel(client, ticket)

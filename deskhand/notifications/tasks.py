@@ -1,0 +1,179 @@
+"""Telling people of tasks: of the reminders of all, and who was given one about a record that is no ticket.
+
+Who was given a task of a ticket is told with the other news of tickets (telling.py). Called after commit, in the
+dispatcher's transaction; once an event and person (R-NOT-15).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.conf import settings
+from django.utils import translation
+from django.utils.translation import gettext as _
+
+from deskhand.accounts import policy
+from deskhand.accounts.mails import letter
+from deskhand.accounts.models import Account, User
+from deskhand.crm.records.models import Record, Ticket
+from deskhand.crm.records.tables import model_of
+from deskhand.crm.records.tasks import REMINDED
+from deskhand.delivery import outbox
+from deskhand.delivery.types import NewSend
+from deskhand.events import live
+from deskhand.events.types import ActorKind, Event
+from deskhand.kernel import clock
+from deskhand.notifications import pages, wishes
+from deskhand.notifications.models import Notification
+from deskhand.notifications.telling import OLD, Away, in_quiet, nobody, signal_of
+from deskhand.notifications.types import Topic
+from deskhand.notifications.wording import mail_of, sentence
+
+
+@dataclass(frozen=True)
+class _Told:
+    event: Event
+    topic: Topic
+    user_id: int
+    record: Record
+
+    @property
+    def about(self) -> tuple[str, int]:
+        return self.event.data["object_type"], self.event.data["record_id"]
+
+    @property
+    def task(self) -> str:
+        return str(self.event.data["title"])
+
+
+def tell(
+    account_id: int, events: Sequence[Event], at: datetime | None = None, *, away: Away = nobody
+) -> None:
+    """Tell whom they are for; a reminder of what nobody has goes to who owns the record. Safe to repeat.
+
+    `away` as for telling.tell. Nobody hears of records that they may not see (R-NOT-16).
+    """
+    at = at or clock.now()
+    news = [event for event in events if event.at > at - OLD and _topic(event)]
+    if not news:
+        return
+    wanted = list(_wanted(account_id, news))
+    viewers = {
+        viewer.user_id: viewer for viewer in policy.viewers_of(account_id, {one.user_id for one in wanted})
+    }
+    told = [
+        one for one in wanted
+        if one.user_id in viewers and policy.visible(viewers[one.user_id], one.about[0]).reaches(one.record)
+    ]  # fmt: skip
+    ways = wishes.of_many(account_id, {one.user_id for one in told})
+    by_mail = [one for one in told if ways.mail(one.user_id, one.topic)]
+    still = in_quiet(account_id, {one.user_id for one in by_mail}, away)
+    rung = [
+        one for one in told if ways.bell(one.user_id, one.topic) or (one in by_mail and one.user_id in still)
+    ]
+    _ring(account_id, rung, at)
+    _mail(account_id, [one for one in by_mail if one.user_id not in still])
+
+
+def _topic(event: Event) -> Topic | None:
+    if event.kind == REMINDED:
+        return Topic.REMINDER
+    is_given = event.object_type == "task" and event.data.get("given")
+    return Topic.TASK if is_given and event.data["object_type"] != "ticket" else None
+
+
+def _wanted(account_id: int, news: Sequence[Event]) -> Iterator[_Told]:
+    records = _records(account_id, news)
+    for event in news:
+        topic, record = _topic(event), records.get((event.data["object_type"], event.data["record_id"]))
+        if topic is None or record is None:
+            continue
+        user_id = event.data["assignee_id"] or (record.owner_id if topic is Topic.REMINDER else None)
+        is_own_doing = event.by.kind is ActorKind.USER and event.by.id == user_id  # R-NOT-9
+        if user_id and not is_own_doing:
+            yield _Told(event, topic, user_id, record)
+
+
+def _records(account_id: int, news: Sequence[Event]) -> Mapping[tuple[str, int], Record]:
+    """What the tasks are about and is still there; one query for each kind."""
+    ids: dict[str, set[int]] = {}
+    for event in news:
+        ids.setdefault(event.data["object_type"], set()).add(event.data["record_id"])
+    found: dict[tuple[str, int], Record] = {}
+    for object_type, wanted in ids.items():
+        rows = model_of(object_type)._default_manager.filter(
+            account_id=account_id, pk__in=wanted, archived_at=None
+        )
+        is_spam = {row.pk for row in rows if isinstance(row, Ticket) and row.is_spam}
+        found |= {(object_type, row.pk): row for row in rows if row.pk not in is_spam}
+    return found
+
+
+def _ring(account_id: int, told: Sequence[_Told], at: datetime) -> None:
+    Notification.objects.bulk_create([_row(account_id, one, at) for one in told], ignore_conflicts=True)
+    live.signal(account_id, [signal_of(user_id) for user_id in sorted({one.user_id for one in told})])
+
+
+def _row(account_id: int, one: _Told, at: datetime) -> Notification:
+    object_type, record_id = one.about
+    row = Notification(
+        account_id=account_id, user_id=one.user_id, event_id=one.event.id, topic=one.topic.value, created_at=at,
+        actor_kind=one.event.by.kind.value, actor_id=one.event.by.id,
+    )  # fmt: skip
+    if object_type == "ticket":
+        row.ticket_id, row.about_kind, row.about_id, row.about_name = (
+            record_id,
+            "task",
+            one.event.object_id,
+            one.task,
+        )
+    else:
+        row.about_kind, row.about_id, row.about_name, row.text = (
+            object_type,
+            record_id,
+            _name(one.record),
+            one.task,
+        )
+    return row
+
+
+def _name(record: Record) -> str:
+    if isinstance(record, Ticket):
+        return f"#{record.number} {record.subject}"
+    return str(getattr(record, "name", "") or getattr(record, "email", "") or _("No name"))
+
+
+# ── by mail ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _mail(account_id: int, told: Sequence[_Told]) -> None:
+    if not told:
+        return
+    account = Account.objects.get(pk=account_id)
+    actors: Collection[int] = {
+        one.event.by.id for one in told if one.event.by.kind is ActorKind.USER and one.event.by.id
+    }
+    people = User.objects.in_bulk({one.user_id for one in told} | set(actors))
+    outbox.enqueue([_letter(account, people, one) for one in told])
+
+
+def _letter(account: Account, people: Mapping[int, User], one: _Told) -> NewSend:
+    user, by = people[one.user_id], one.event.by
+    actor = people.get(by.id or 0) if by.kind is ActorKind.USER else None
+    with translation.override(user.locale or account.locale):
+        said = sentence(one.topic, actor.name if actor else "", one.task)
+        text = mail_of(f"{said}\n\n{_name(one.record)}\n{settings.SITE_URL}{_page(one)}")
+        key = f"notification:{one.event.id}:{one.user_id}"
+        return letter(account, user, f"{said} · {_name(one.record)}", text, key=key)
+
+
+def _page(one: _Told) -> str:
+    object_type, record_id = one.about
+    task_id = one.event.object_id
+    return (
+        pages.ticket(record_id, task_id)
+        if object_type == "ticket"
+        else f"{pages.record(object_type, record_id)}#task-{task_id}"
+    )

@@ -1,0 +1,145 @@
+"""The form of a task, which is the same beside a ticket and on the pages of other records (R-WFA-8)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from django.utils.translation import gettext as _
+
+from deskhand.crm.records import tasks
+from deskhand.crm.records.models import Task
+from deskhand.crm.records.tasks import Wanted
+from deskhand.kernel.errors import Invalid
+from deskhand.web import times
+from deskhand.web.asked import moment
+from deskhand.web.choices import Choice
+from deskhand.web.inbox.rows import Label
+from deskhand.web.inbox.words import PRIORITY_TONES
+
+FIELDS = ("title", "notes", "kind", "priority", "assignee", "due_at", "reminder", "remind_at")
+AT = "at"  # reminder: at a moment of its own
+KIND_ICONS = {"CALL": "phone", "EMAIL": "mail"}
+
+
+@dataclass(frozen=True)
+class TaskFields:
+    """`errors`, by field. What `reminder` says counts; `remind_at` only with the choice of a moment."""
+
+    people: tuple[Choice, ...]
+    kinds: tuple[Choice, ...]
+    priorities: tuple[Choice, ...]
+    reminders: tuple[Choice, ...]
+    title: str = ""
+    notes: str = ""
+    due_at: str = ""
+    remind_at: str = ""
+    errors: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Marks:
+    """What a line of a task shows beside its title."""
+
+    kind: str = ""  # "" for what is just to be done
+    kind_icon: str = ""
+    priority: Label | None = None
+    remind_at: datetime | None = None  # while it is ahead
+
+    def __bool__(self) -> bool:
+        return bool(self.kind or self.priority or self.remind_at)
+
+
+def marks(task: Task, now: datetime) -> Marks:
+    words, tone = tasks.PRIORITIES.get(task.priority), PRIORITY_TONES.get(task.priority)
+    kind = tasks.KINDS.get(task.kind) if task.kind in KIND_ICONS else None
+    is_ahead = task.completed_at is None and task.remind_at is not None and task.remind_at > now
+    return Marks(
+        str(kind) if kind else "",
+        KIND_ICONS[task.kind] if kind else "",
+        Label(str(words), tone) if words and tone else None,
+        task.remind_at if is_ahead else None,
+    )
+
+
+def stored(task: Task) -> dict[str, str]:
+    """The task as its form has it."""
+    reminder = _reminder(task)
+    return {
+        "title": task.title, "notes": task.notes, "kind": task.kind, "priority": task.priority, "assignee": str(task.assignee_id or ""),
+        "due_at": times.field(task.due_at), "reminder": reminder, "remind_at": times.field(task.remind_at) if reminder == AT else "",
+    }  # fmt: skip
+
+
+def _reminder(task: Task) -> str:
+    if task.remind_at is None:
+        return ""
+    lead = task.due_at - task.remind_at if task.due_at else None
+    return next((str(minutes) for minutes in tasks.LEADS if lead == timedelta(minutes=minutes)), AT)
+
+
+def fields(given: Mapping[str, str], people: Sequence[Choice], errors: Mapping[str, str]) -> TaskFields:
+    reminder = given.get("reminder", "")
+    offered = {
+        "": _("No reminder"),
+        **{str(n): str(words) for n, words in tasks.LEADS.items()},
+        AT: _("At a moment"),
+    }
+    return TaskFields(
+        people=tuple(people),
+        kinds=_choices(tasks.KINDS, given.get("kind", "TODO")),
+        priorities=_choices(tasks.PRIORITIES, given.get("priority", tasks.NO_PRIORITY)),
+        reminders=_choices(offered, reminder),
+        title=given.get("title", ""), notes=given.get("notes", ""), due_at=given.get("due_at", ""),
+        remind_at=given.get("remind_at", ""), errors=errors,
+    )  # fmt: skip
+
+
+def _choices(offered: Mapping[str, object], chosen: str) -> tuple[Choice, ...]:
+    return tuple(Choice(value, str(words), value == chosen) for value, words in offered.items())
+
+
+def wanted(form: Mapping[str, str], assignee_id: int | None, task: Task | None = None) -> Wanted:
+    """`task`: as it stands, of which stays what the form does not name. Raises Invalid, naming the field."""
+    before = stored(task) if task else {}
+
+    def said(name: str, other: str = "") -> str:
+        return form.get(name, before.get(name, other))
+
+    due_at = moment(said("due_at"), "due_at") if said("due_at") else None
+    return Wanted(
+        title=said("title"), notes=said("notes"), assignee_id=assignee_id, due_at=_kept(due_at, task.due_at if task else None),
+        priority=said("priority", tasks.NO_PRIORITY), kind=said("kind", "TODO"),
+        remind_at=_kept(_remind_at(said("reminder"), said("remind_at"), due_at), task.remind_at if task else None),
+    )  # fmt: skip
+
+
+def _kept(typed: datetime | None, before: datetime | None) -> datetime | None:
+    """A field holds no seconds; a moment that nobody touched keeps its own."""
+    is_same = typed is not None and before is not None and times.field(typed) == times.field(before)
+    return before if is_same else typed
+
+
+def _remind_at(reminder: str, at: str, due_at: datetime | None) -> datetime | None:
+    if not reminder:
+        return None
+    if reminder == AT:
+        if not at:
+            raise Invalid(_("Say when to remind."), field="remind_at", hint=_("Choose a moment."))
+        return moment(at, "remind_at")
+    if reminder not in map(str, tasks.LEADS):
+        raise Invalid(
+            _("“%(value)s” is no reminder.") % {"value": reminder[:40]}, field="reminder", value=reminder[:40]
+        )
+    if due_at is None:
+        raise Invalid(
+            _("The task has no due date."), field="reminder", hint=_("Give it one, or choose a moment for the reminder.")
+        )  # fmt: skip
+    return due_at - timedelta(minutes=int(reminder))
+
+
+def field_of(refusal: Invalid) -> str:
+    """Where in the form the words of a refusal stand."""
+    name = (refusal.field or "title").removesuffix("_id")
+    return name if name in FIELDS else "title"
