@@ -208,6 +208,7 @@ UNDO_SEND_SECONDS = env.whole(
     "UNDO_SEND_SECONDS", 10, at_least=0
 )  # in which a reply can be taken back; 0: none
 #: What automation sends within an hour for an account that has no figure of its own.
+CUSTOM_CODE = env.flag("CUSTOM_CODE")  # accounts may switch on code of their own in workflows
 AUTOMATION_SENDS_PER_HOUR = env.whole("AUTOMATION_SENDS_PER_HOUR", 20_000, at_least=1)
 
 LOGGING_CONFIG = None

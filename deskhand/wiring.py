@@ -16,12 +16,14 @@ from functools import partial
 from typing import Any
 
 import structlog
+from django.conf import settings
 from django.db import DatabaseError, OperationalError, connection, transaction
 
 from deskhand.accounts import attempts
 from deskhand.accounts.models import Account
 from deskhand.automation import answers as call_answers
 from deskhand.automation import (
+    coderuns,
     enroll,
     hooks,
     lanes,
@@ -638,12 +640,14 @@ QUEUES: dict[str, Callable[[], BatchClaimer[Any]]] = {
 }
 #: Loops beside each other, where one waits for the database while the other thinks; one is the rule.
 LOOPS = {"automation": 2}
+CODE_LOOPS = 2  # runs of people's code beside each other in one process
 
 
 def run_worker(
     *, stop: threading.Event, roles: set[str], smtp_port: int | None = None, lmtp_port: int | None = None
 ) -> None:
-    """Run the queues (`worker`) and the doors for mail (`mail-in`) until `stop`; the batches in hand are finished.
+    """Run the queues (`worker`), people's code (`code`) and the doors for mail (`mail-in`) until `stop`; the batches in
+    hand are finished.
 
     A part that fails ends all, so that whoever looks after the process starts it anew: half a worker looks healthy.
     Raises what ended it; Misconfigured when a port can't be had.
@@ -695,6 +699,11 @@ def _parts(
     stop: threading.Event, roles: set[str], smtp_port: int | None, lmtp_port: int | None
 ) -> dict[str, Callable[[], None]]:
     parts: dict[str, Callable[[], None]] = {}
+    hearers: list[Callable[[str], None]] = []
+    if "code" in roles and settings.CUSTOM_CODE:
+        codes = [coderuns.CodeLoop(stop) for _n in range(CODE_LOOPS)]
+        hearers += [loop.hear for loop in codes]
+        parts |= {f"code-{n}": loop.run for n, loop in enumerate(codes)}
     if "worker" in roles:
         loops = {
             f"{name}-{n}" if n else name: ClaimLoop(make(), stop)
@@ -703,11 +712,12 @@ def _parts(
         }
         out = sender.Sender(transports())
         slow = jobs.JobLoop(stop)
-        hearers = [*(loop.hear for loop in loops.values()), out.hear, slow.hear]
+        hearers += [*(loop.hear for loop in loops.values()), out.hear, slow.hear]
         parts |= {name: loop.run for name, loop in loops.items()}
-        parts["listen"] = lambda: wake.listen(lambda name: _tell(hearers, name), stop)
         parts["sender"] = lambda: out.run(stop)
         parts["jobs"] = slow.run
+    if hearers:
+        parts["listen"] = lambda: wake.listen(lambda name: _tell(hearers, name), stop)
     if "mail-in" in roles:
         from deskhand.channels.email import imap, listener  # late: a web process has no doors
 

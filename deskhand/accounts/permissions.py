@@ -27,6 +27,7 @@ class Capability(StrEnum):
     WORKFLOW_VIEW = "workflow_view"  # R-PERM-8
     WORKFLOW_EDIT = "workflow_edit"
     WORKFLOW_DELETE = "workflow_delete"
+    CUSTOM_CODE = "custom_code"  # R-WFA-12
     AVAILABILITY_MANAGEMENT = "availability_management"  # R-PERM-10
     ADD_EDIT_USERS = "add_edit_users"  # R-PERM-11
     CUSTOMER_AGENT_EDITOR = "customer_agent_editor"  # R-PERM-12

@@ -43,6 +43,11 @@ class Feature(StrEnum):
     CUSTOM_CODE = "custom_code"
     FORMAT_DATA = "format_data"
     RANDOM_SPLIT = "random_split"
+    RAW_ADDRESSES = "raw_addresses"  # internal mail to any address (R-WFA-5)
+
+
+#: In no plan, since they open a door: only who sets up the account switches them on (R-WFA-5, R-WFA-12).
+OPT_IN = frozenset({Feature.CUSTOM_CODE, Feature.RAW_ADDRESSES})
 
 
 _FREE = {Feature.TICKETS_FROM_CHANNELS, Feature.CLOSE_DATE, Feature.WORKING_HOURS}
@@ -80,7 +85,7 @@ PRESETS: Mapping[str, frozenset[Feature]] = {
     Plan.STARTER: frozenset(_STARTER),
     Plan.PROFESSIONAL: frozenset(_PROFESSIONAL),
     Plan.ENTERPRISE: frozenset(_ENTERPRISE),
-    Plan.EVERYTHING: frozenset(Feature),
+    Plan.EVERYTHING: frozenset(Feature) - OPT_IN,
 }
 
 

@@ -219,6 +219,7 @@ class Action(StrEnum):
     VIEW_WORKFLOWS = "workflows.view"
     EDIT_WORKFLOWS = "workflows.edit"
     DELETE_WORKFLOWS = "workflows.delete"
+    EDIT_CUSTOM_CODE = "custom_code.edit"
     CONNECT_CHANNELS = "channels.connect"
     EDIT_ROUTING = "routing.edit"
     EDIT_SPACES = "spaces.edit"
@@ -282,6 +283,7 @@ RULES: Mapping[Action, Rule] = {
     ),
     Action.EDIT_WORKFLOWS: _with(Capability.WORKFLOW_EDIT),
     Action.DELETE_WORKFLOWS: _with(Capability.WORKFLOW_DELETE),
+    Action.EDIT_CUSTOM_CODE: _with(Capability.CUSTOM_CODE),
     Action.CONNECT_CHANNELS: _with(_ADMIN),
     Action.EDIT_ROUTING: _seated(_with(_ADMIN)),  # R-ROUTE-10
     Action.EDIT_SPACES: _seated(_with(_ADMIN)),  # R-SPACE-1, R-SEAT-1

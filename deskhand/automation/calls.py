@@ -40,6 +40,7 @@ class Answer:
     outputs: Mapping[str, Any] = field(default_factory=dict)
     failed: str = ""
     message: str = ""  # for the log, when it did not fail
+    printed: str = ""  # for the log, whatever became of it
 
 
 @dataclass(frozen=True)
@@ -122,9 +123,8 @@ def _hear(
         reason = "step_failed" if isinstance(step, Action) and step.on_failure is OnFailure.STOP else ""
     status = StepStatus.FAILED if answer.failed else StepStatus.SUCCEEDED
     told = dict(answer.outputs)
-    line = LogLine(
-        run, step_id, kind, status, answer.failed or answer.message, {"outputs": told} if told else {}
-    )
+    data = ({"outputs": told} if told else {}) | ({"printed": answer.printed} if answer.printed else {})
+    line = LogLine(run, step_id, kind, status, answer.failed or answer.message, data)
     outputs = {**run.outputs, step_id: told} if told else run.outputs
     kept = {"outputs": told, "failed": answer.failed}
     return (run.id, json.dumps(outputs), reason, json.dumps(kept), run.key), line

@@ -100,13 +100,19 @@ def _edits(object_type: str) -> policy.Action:
 
 
 def offered(account: Account, object_type: str = "ticket") -> tuple[str, ...]:
-    """The kinds of action that the account's plan offers in lanes of such records (T-ACT-10, R-OBJ-4)."""
+    """The kinds of action that the account's plan offers in lanes of such records (T-ACT-10, R-OBJ-4).
+
+    Who edits lanes may not edit workflows, so what needs more than that is only in the editor of workflows.
+    """
     if not _has_lanes(account, object_type):
         return ()
     found = [
         kind
         for kind, action in ACTIONS.items()
-        if _is_for(action, object_type) and _has(account, action.feature)
+        if _is_for(action, object_type)
+        and _has(account, action.feature)
+        and action.is_offered(account.pk)
+        and action.permission is None
     ]
     return (*found, DELAY) if may_rearrange(account) else tuple(found)
 

@@ -368,6 +368,25 @@ class StepCall(models.Model):
         ]
 
 
+class CodeRun(models.Model):
+    """Code of a step that is to be run for one record, with what it is given. A queue table: claimed with a lease (R-WFA-12)."""
+
+    account_id = models.BigIntegerField()
+    enrollment_id = models.BigIntegerField()
+    workflow_id = models.BigIntegerField()
+    revision_number = models.IntegerField()  # whose step has the code
+    step_id = models.TextField()
+    key = models.TextField()  # the effect's, as actions name it
+    event = models.JSONField()  # what main(event) is given
+    tries = models.SmallIntegerField(default=0)
+    lease_until = models.DateTimeField(null=True)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["account_id", "key"], name="code_run_once")]
+        indexes = [models.Index(fields=["account_id", "id"], name="code_run_next")]
+
+
 class Budget(models.Model):
     """What automation may send within an hour, and what it has sent in this one; a fan-out by mistake stops here."""
 

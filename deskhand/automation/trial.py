@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Any
 
 from deskhand.automation import calls, runner
-from deskhand.automation.actions.types import keys_of
+from deskhand.automation.actions.types import is_trial, keys_of
 from deskhand.automation.engine.advance import beginning, step_at
 from deskhand.automation.engine.definition import Definition
 from deskhand.automation.models import Enrollment, EnrollmentState, StepLog, Workflow, WorkflowRevision
@@ -104,6 +104,7 @@ def try_out(
     Nothing is left of it. Raises what a step breaks with, and OperationalError when somebody holds the record for seconds.
     """
     found: Tried | None = None
+    mark = is_trial.set(True)
     try:
         with attempt():
             sql.execute(f"set local lock_timeout = '{PATIENCE}'")
@@ -112,6 +113,8 @@ def try_out(
     except _Undone:
         assert found is not None
         return found
+    finally:
+        is_trial.reset(mark)
 
 
 def _tried(

@@ -23,7 +23,7 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
 def run(args: argparse.Namespace) -> int:
     from django.core.checks import ERROR, run_checks
 
-    found = [*run_checks(), *_database(), *_disk(), *_address()]
+    found = [*run_checks(), *_database(), *_disk(), *_address(), *_code()]
     problems = [problem for problem in found if not problem.is_silenced()]
     for problem in problems:
         hint = f"\n    {problem.hint}" if problem.hint else ""
@@ -31,6 +31,22 @@ def run(args: argparse.Namespace) -> int:
     if not problems:
         print("All is well.")
     return 1 if any(problem.level >= ERROR for problem in problems) else 0
+
+
+def _code() -> list[CheckMessage]:
+    from django.conf import settings
+    from django.core.checks import Error
+
+    from deskhand.kernel import sandbox
+
+    if not settings.CUSTOM_CODE:
+        return []
+    try:
+        sandbox.check()
+    except sandbox.Unwalled as refusal:
+        hint = "Steps that run code fail here. Set CUSTOM_CODE to false, or run workers elsewhere; see docs/howto/custom-code.md."
+        return [Error(f"Code can't be walled in: {refusal.value}", hint=hint, id="deskhand.E006")]
+    return []
 
 
 def _database() -> list[CheckMessage]:

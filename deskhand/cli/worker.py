@@ -7,6 +7,7 @@ import gc
 from typing import TYPE_CHECKING
 
 from deskhand.cli import ports, stopping
+from deskhand.kernel.errors import Misconfigured
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -22,6 +23,10 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
         "worker", help="run one worker process: queues, automations, timers, sending"
     )
     parser.add_argument("--with-mail-in", action="store_true", help="also listen for mail in this process")
+    parser.add_argument(
+        "--code", choices=["with", "without", "only"], default="with",
+        help="whether it runs the code that workflows have, where CUSTOM_CODE allows that (default: %(default)s)",
+    )  # fmt: skip
     add_mail_ports(parser)
 
 
@@ -32,7 +37,13 @@ def add_mail_ports(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    roles = {"worker", "mail-in"} if args.with_mail_in else {"worker"}
+    from django.conf import settings
+
+    roles = {"code"} if args.code == "only" else {"worker"}
+    roles |= {"mail-in"} if args.with_mail_in else set()
+    roles |= {"code"} if args.code == "with" else set()
+    if roles == {"code"} and not settings.CUSTOM_CODE:
+        raise Misconfigured("CUSTOM_CODE", "false", "true for a worker that runs only code")
     return work(roles, args.smtp_port, args.lmtp_port)
 
 

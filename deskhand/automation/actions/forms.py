@@ -26,7 +26,7 @@ class Input(StrEnum):
     SPAN = "span"  # minutes, asked for in days, hours and minutes
     PROPERTY = "property"  # a property's name; choosing it draws the form again
     VALUE = "value"  # a value of the property in `of`, as the API writes it; None is empty
-    PAIRS = "pairs"  # a list of {"name", "value"}
+    PAIRS = "pairs"  # a list of {"name", "value"}; with options, the value is one of them
     CONDITION = "condition"  # a filter's JSON
     HIDDEN = "hidden"  # its default; nobody is asked
 

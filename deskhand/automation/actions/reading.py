@@ -249,8 +249,10 @@ def _pairs(setting: Setting, typed: Typed) -> list[dict[str, str]]:
     found = []
     for name, value in zip(names, values, strict=False):
         pair = {"name": storable(name).strip(), "value": storable(value).strip()}
-        if not pair["name"] and pair["value"]:
+        if not pair["name"] and pair["value"] and not setting.options:
             raise Invalid(_("A value has no name."), field=setting.name, value=pair["value"][:40])
+        if pair["name"] and setting.options and pair["value"] not in {one.value for one in setting.options}:
+            raise gone(setting.name, pair["value"])
         if setting.takes_tokens:
             templates.require_readable(pair["value"], setting.name)
         found += [pair] if pair["name"] else []

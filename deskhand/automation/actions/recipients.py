@@ -28,9 +28,9 @@ def outputs() -> tuple[Output, ...]:
     return (Output("told", _("How many people were told")),)
 
 
-def problems(settings: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Nobody chosen, or somebody who is not active any more (R-WFA-7)."""
-    if not any(settings.get(name) for name in ("users", "teams", "owner", "contact_owner")):
+def problems(settings: Mapping[str, Any], *others: str) -> list[tuple[str, str]]:
+    """Nobody chosen, in these fields nor in `others`, or somebody who is not active any more (R-WFA-7)."""
+    if not any(settings.get(name) for name in ("users", "teams", "owner", "contact_owner", *others)):
         return [("users", _("Choose who is told."))]
     users = {int(user) for user in settings.get("users") or ()}
     gone = users - _here(current_account_id()) if users else users

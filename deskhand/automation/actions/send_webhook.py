@@ -6,8 +6,7 @@ import json
 import re
 import string
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime
-from decimal import Decimal
+from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -16,11 +15,10 @@ from django.utils.translation import gettext_lazy
 
 from deskhand.accounts.plans import Feature
 from deskhand.automation import secrets, templates, webcalls
+from deskhand.automation.actions import giving
 from deskhand.automation.actions.forms import Around, Input, Option, Setting
 from deskhand.automation.actions.types import Doing, Done, Group, Output, failed, waiting
-from deskhand.automation.records import LoadedFacts
 from deskhand.automation.webcalls import Caller, Filler, Fillers, Wanted
-from deskhand.crm.schema.queries import properties_of
 from deskhand.delivery.calls import Call
 from deskhand.delivery.types import Reply
 from deskhand.kernel.database.scope import current_account_id
@@ -46,9 +44,6 @@ class SendWebhook(Caller):
     def form(self, around: Around, settings: Mapping[str, Any]) -> Sequence[Setting]:
         keys = tuple(Option(one.name, one.name) for one in secrets.known(around.account_id))
         place = ((_("Secrets"), secrets.PAGE, 0),)
-        properties = tuple(
-            Option(prop.name, _(prop.label)) for prop in properties_of(around.object_type).values()
-        )
         with_body = ("method", WITH_BODY)
         return (
             Setting(
@@ -82,7 +77,7 @@ class SendWebhook(Caller):
                 ),
             ),
             Setting(
-                "properties", _("Properties"), Input.MANY, options=properties, only_if=("body", ("properties",)),
+                "properties", _("Properties"), Input.MANY, options=giving.offered(around.object_type), only_if=("body", ("properties",)),
                 help=_("None chosen: all that have a value."),
             ),
             Setting(
@@ -198,28 +193,12 @@ def _body(doing: Doing, filler: Filler) -> str:
             return ""
         case "written":
             return filler.json(str(doing.settings["json"]))
+    names = doing.settings.get("properties") or ()
     whole = {
         "workflow_id": doing.workflow_id, "enrollment_id": doing.enrollment_id, "object_type": doing.object_type,
-        "record_id": doing.record_id, "properties": _values(doing, doing.settings.get("properties") or ()),
+        "record_id": doing.record_id, "properties": giving.values(doing, names) if names else giving.filled(doing),
     }  # fmt: skip
     return json.dumps(whole, ensure_ascii=False)
-
-
-def _values(doing: Doing, names: Sequence[str]) -> dict[str, Any]:
-    """The chosen properties; all that have a value where none is chosen."""
-    facts = LoadedFacts(doing.object_type, doing.record)
-    known = properties_of(doing.object_type)
-    values = {name: _plain(facts.value(name)) for name in (names or known) if name in known}
-    return values if names else {name: value for name, value in values.items() if value not in (None, "", [])}
-
-
-def _plain(value: Any) -> Any:
-    """As the API writes it."""
-    if isinstance(value, Decimal):
-        return int(value) if value == value.to_integral_value() else float(value)
-    if isinstance(value, date | datetime):
-        return value.isoformat()
-    return list(value) if isinstance(value, set | frozenset | tuple) else value
 
 
 def _in_header(text: str) -> str:

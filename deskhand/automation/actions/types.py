@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -161,6 +162,10 @@ class Action(ABC):
     #: Whether what it does can't be undone; who publishes it is asked first.
     is_destructive: ClassVar[bool] = False
 
+    def is_offered(self, account_id: int) -> bool:
+        """Whether the account can use it, beside what its plan says: a switch, a channel of its kind."""
+        return True
+
     def form(self, around: Around, settings: Mapping[str, Any]) -> Sequence[Setting]:
         """The fields of its panel, given what is chosen so far."""
         return ()
@@ -202,6 +207,10 @@ class Action(ABC):
                 raise _TakenBack
         except _TakenBack:
             return answers
+
+
+#: Whether all this is only tried out and taken back: what leaves the database can't be.
+is_trial: ContextVar[bool] = ContextVar("is_trial", default=False)
 
 
 class _TakenBack(Exception):

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from deskhand.accounts import roles, users
+from deskhand.accounts import plans, roles, users
 from deskhand.accounts.models import Plan
 from deskhand.accounts.policy import viewer_for
 from deskhand.automation import comments, lanes, templates, workflows
@@ -199,7 +199,11 @@ def test_t_act_10_starter_offers_mail_and_notification_only(world):
     )
     assert not {"send_webhook", "format_data", "delete_contact"} & set(lanes.offered(world.account))
     world.account.plan = Plan.EVERYTHING
-    on_tickets = {k for k, one in ACTIONS.items() if one.object_types is None or "ticket" in one.object_types}
+    on_tickets = {
+        kind
+        for kind, one in ACTIONS.items()
+        if (one.object_types is None or "ticket" in one.object_types) and one.feature not in plans.OPT_IN
+    }
     assert set(lanes.offered(world.account)) == {*on_tickets, lanes.DELAY}
     world.account.plan = Plan.FREE
     assert lanes.offered(world.account) == ()

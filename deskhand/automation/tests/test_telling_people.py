@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from deskhand.accounts import policy, roles
 from deskhand.accounts.models import Membership
+from deskhand.automation.actions.reading import around as reading_around
 from deskhand.automation.actions.registry import ACTIONS
 from deskhand.automation.models import StepLog, StepStatus, Workflow
 from deskhand.automation.tests.calling import step, workflow_of
@@ -166,3 +169,51 @@ def test_many_cost_no_more_queries_than_few(world):
 def test_what_is_missing_is_said(world):
     assert [name for name, _words in NOTIFY.problems({})] == ["users", "subject"]
     assert [name for name, _words in NOTIFY.problems({"owner": True, "subject": "{{ x"})] == ["subject"]
+
+
+def allow(world, on):
+    world.account.features = {"raw_addresses": True} if on else {}
+    world.account.save(update_fields=["features"])
+
+
+def test_addresses_of_others_are_mailed_only_where_the_account_lets_it_R_WFA_5(world):
+    settings = {
+        "addresses": f"Otto@lager.example, otto@lager.example, {world.ada.email}",
+        "users": [world.ada.pk],
+        "body": "Look",
+    }
+    doing = doing_of(world, world.ticket(), settings)
+    doing = replace(doing, record={**doing.record, "originating_thread_id": 7})
+    (done,) = MAIL.run([doing])
+    assert (done.status, OutboxEntry.objects.count()) == (StepStatus.FAILED, 0)
+    assert "only its own people" in done.message
+    assert [name for name, _words in MAIL.problems(settings)] == ["addresses"]
+    assert "addresses" not in {one.name for one in MAIL.form(reading_around("ticket"), {})}
+
+    allow(world, True)
+    (done,) = MAIL.run([doing])
+
+    assert done.outputs == {"told": 2}
+    assert done.message.endswith("Otto@lager.example")
+    sent = {one.recipients[0]: one for one in OutboxEntry.objects.all()}
+    assert sent.keys() == {world.ada.email, "Otto@lager.example"}
+    assert sent[world.ada.email].payload["reply_to"]
+    assert not sent["Otto@lager.example"].payload[
+        "reply_to"
+    ]  # the mark would let a stranger write into the ticket
+    assert MAIL.problems(settings) == []
+
+
+@pytest.mark.parametrize(
+    "addresses", ["otto", "otto@", "a@b.example, x y@", ", ".join(f"a{n}@b.example" for n in range(51))]
+)
+def test_what_is_no_address_is_said_before(world, addresses):
+    allow(world, True)
+    assert [name for name, _words in MAIL.problems({"addresses": addresses})] == ["addresses"]
+
+
+def test_an_address_alone_is_enough(world):
+    allow(world, True)
+    assert MAIL.problems({"addresses": "Otto@lager.example"}) == []
+    (done,) = MAIL.run([doing_of(world, world.ticket(), {"addresses": "otto@lager.example", "owner": True})])
+    assert done.outputs == {"told": 1}

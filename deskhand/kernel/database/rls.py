@@ -20,6 +20,7 @@ EXEMPT = {
     "events_pendingevent": "queue",
     "email_inboundmail": "queue",
     "automation_enrollment": "queue",
+    "automation_coderun": "queue",
     "automation_workflowhook": "read to find the account of a call",
     "automation_stepcall": "read to find the run that a callback is for",
     "accounts_membership": "read to choose the account",

@@ -142,7 +142,11 @@ def _field(setting: Setting, typed: Typed, tokens: tuple[tuple[str, str], ...], 
         case Input.SPAN:
             return replace(field, parts=_parts(setting.name, typed))
         case Input.PAIRS:
-            return replace(field, rows=_rows(setting.name, typed))
+            return replace(
+                field,
+                rows=_rows(setting.name, typed),
+                choices=tuple(Choice(one.value, one.label) for one in setting.options),
+            )
         case Input.CHOICE | Input.PROPERTY | Input.MANY | Input.USERS | Input.TEAMS:
             return _with_options(field, setting, reading.options_of(setting), values)
         case Input.VALUE:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
+from django.conf import settings
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect
@@ -21,7 +24,7 @@ from deskhand.web.choices import languages, zones
 from deskhand.web.frame import framed
 from deskhand.web.middleware import AccountRequest
 from deskhand.web.people import reading
-from deskhand.web.people.rows import AccountPage, PlanCard
+from deskhand.web.people.rows import AccountPage, PlanCard, SwitchLine
 
 FEATURES = {
     Feature.TICKETS_FROM_CHANNELS: gettext_lazy("Tickets from channels"),
@@ -54,6 +57,7 @@ FEATURES = {
     Feature.CUSTOM_CODE: gettext_lazy("Own code"),
     Feature.FORMAT_DATA: gettext_lazy("Formatting data"),
     Feature.RANDOM_SPLIT: gettext_lazy("Random split"),
+    Feature.RAW_ADDRESSES: gettext_lazy("Internal mail to any address"),
 }
 
 
@@ -61,16 +65,49 @@ FEATURES = {
 def account(request: AccountRequest) -> HttpResponse:
     policy.require(request.viewer, Action.EDIT_ACCOUNT)
     now = request.account
-    return _render(request, _page(now, now.name, now.zone, now.locale, now.plan))
+    return _render(request, _page(now, now.name, now.zone, now.locale, now.plan, now.features))
 
 
-def _page(of: Account, name: str, zone: str, locale: str, plan: str) -> AccountPage:
+#: What only the account itself switches on, and what follows from it.
+SWITCHES = {
+    Feature.CUSTOM_CODE: gettext_lazy(
+        "Workflows may run Python code that people with the permission “Write code in workflows” wrote. It can read what they give it and the secrets they choose; it reaches no network and no files."
+    ),
+    Feature.RAW_ADDRESSES: gettext_lazy(
+        "Internal notifications of workflows may go to addresses of people who don’t work here. They can hold what customers wrote."
+    ),
+}
+
+
+def _switches(on: Mapping[str, Any]) -> tuple[SwitchLine, ...]:
+    return tuple(
+        SwitchLine(one.value, str(FEATURES[one]), str(text), on.get(one) is True)
+        for one, text in SWITCHES.items()
+        if one is not Feature.CUSTOM_CODE or settings.CUSTOM_CODE
+    )
+
+
+def _switched(request: AccountRequest) -> dict[str, bool]:
+    """The account's features with the switches of the page as they were set."""
+    asked = [one.name for one in _switches({})]
+    kept = {name: on for name, on in request.account.features.items() if name not in asked}
+    return kept | {name: True for name in asked if request.POST.get(f"switch_{name}") == "1"}
+
+
+def _page(
+    of: Account, name: str, zone: str, locale: str, plan: str, switched: Mapping[str, Any]
+) -> AccountPage:
     return AccountPage(
         name=name,
         zones=zones(zone),
         locales=languages(locale),
         plans=_plans(plan),
-        also_on=tuple(str(label) for one, label in FEATURES.items() if of.features.get(one) is True),
+        switches=_switches(switched),
+        also_on=tuple(
+            str(label)
+            for one, label in FEATURES.items()
+            if of.features.get(one) is True and one not in plans.OPT_IN
+        ),
         also_off=tuple(str(label) for one, label in FEATURES.items() if of.features.get(one) is False),
     )
 
@@ -92,10 +129,11 @@ def _plans(chosen: str) -> tuple[PlanCard, ...]:
 def save(request: AccountRequest) -> HttpResponse:
     policy.require(request.viewer, Action.EDIT_ACCOUNT)
     given = {name: reading.plain(request.POST.get(name, "")) for name in ("name", "zone", "locale", "plan")}
+    switched = _switched(request)
     try:
-        accounts.update(request.viewer.account_id, by=Actor.user(request.user.pk), **given)
+        accounts.update(request.viewer.account_id, by=Actor.user(request.user.pk), **given, features=switched)
     except Invalid as refusal:
-        page = _page(request.account, given["name"], given["zone"], given["locale"], given["plan"])
+        page = _page(request.account, given["name"], given["zone"], given["locale"], given["plan"], switched)
         return _render(request, replace(page, errors={refusal.field: _said(refusal)}), 422)
     messages.success(request, _("What you changed is saved, and holds at once."))
     return redirect("account")

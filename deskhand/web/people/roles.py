@@ -90,6 +90,10 @@ CAPABILITIES = {
         gettext_lazy("Delete workflows"),
         gettext_lazy("Delete workflows with what they were about to do."),
     ),
+    Capability.CUSTOM_CODE: (
+        gettext_lazy("Write code in workflows"),
+        gettext_lazy("Add and change steps that run code. Needs “Edit workflows” too."),
+    ),
     Capability.CUSTOMER_AGENT_EDITOR: (
         gettext_lazy("Edit the customer agent"),
         gettext_lazy("Set up what answers customers by itself. Needs a seat too."),

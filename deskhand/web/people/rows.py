@@ -272,11 +272,22 @@ class PlanCard:
 
 
 @dataclass(frozen=True)
+class SwitchLine:
+    """Something that no plan has by itself."""
+
+    name: str
+    label: str
+    help: str
+    is_on: bool
+
+
+@dataclass(frozen=True)
 class AccountPage:
     name: str
     zones: tuple[Choice, ...]
     locales: tuple[Choice, ...]
     plans: tuple[PlanCard, ...]
+    switches: tuple[SwitchLine, ...]
     also_on: tuple[str, ...]  # features with a switch of their own, whatever the plan says
     also_off: tuple[str, ...]
     errors: Mapping[str, str] = field(default_factory=dict)

@@ -277,7 +277,7 @@ def said(line: Line) -> tuple[str, str]:
     try:
         what = trace.What(line.kind)
     except ValueError:
-        return line.message, ""
+        return line.message, str(line.data.get("printed", ""))
     values = {name: readable(name, value) for name, value in line.data.items()}
     try:
         return _(trace.sentence(trace.TraceItem(line.step_id, what))) % values, ""

@@ -18,6 +18,7 @@ from deskhand.automation import hooks
 from deskhand.automation.actions.registry import ACTIONS
 from deskhand.automation.actions.types import Action, Group
 from deskhand.automation.engine import edit
+from deskhand.automation.engine.definition import Action as ActionStep
 from deskhand.automation.engine.definition import (
     Definition,
     IfThen,
@@ -27,7 +28,7 @@ from deskhand.automation.engine.definition import (
     WhenCalled,
 )
 from deskhand.automation.engine.edit import Place
-from deskhand.kernel.errors import Conflict, Invalid, NotFound
+from deskhand.kernel.errors import Conflict, Forbidden, Invalid, NotFound
 from deskhand.web.middleware import AccountRequest
 from deskhand.web.refusals import status_of, words_of
 from deskhand.web.workflows.editor import forkforms as forkforms  # registers its forms
@@ -161,7 +162,9 @@ def _fits(opened: Opened, action: Action) -> bool:
     """What the plan lacks, or is for other records, is left out (T-ACT-10)."""
     if action.object_types is not None and opened.definition.object_type not in action.object_types:
         return False
-    return action.feature is None or plans.has_feature(opened.account, action.feature)
+    if action.feature is not None and not plans.has_feature(opened.account, action.feature):
+        return False
+    return action.is_offered(opened.account.pk)
 
 
 def _action_offer(opened: Opened, action: Action, place: Place) -> Offer:
@@ -218,7 +221,7 @@ def _new_form(
 def step(request: AccountRequest, workflow_id: int, step_id: int) -> HttpResponse:
     opened = Opened(request, workflow_id)
     found = step_of(opened, step_id)
-    if not opened.may_edit:
+    if not opened.may_edit or not _may_write(opened, found):
         return opened.show(_told(opened, found))
     return opened.show(_edit_form(opened, found, stepforms.form_of(opened, found, None)))
 
@@ -227,6 +230,8 @@ def step(request: AccountRequest, workflow_id: int, step_id: int) -> HttpRespons
 def save_step(request: AccountRequest, workflow_id: int, step_id: int) -> HttpResponse:
     opened = Opened(request, workflow_id, to_edit=True)
     found, typed = step_of(opened, step_id), typed_of(request)
+    if not _may_write(opened, found):
+        raise Forbidden(_("You don't have permission to use this."))
     form = stepforms.form_of(opened, found, typed)
     if "redraw" in typed:
         form.press(request.POST["redraw"])
@@ -244,6 +249,12 @@ def save_step(request: AccountRequest, workflow_id: int, step_id: int) -> HttpRe
             status_of(refusal),
         )
     return opened.changed(at=found.id)
+
+
+def _may_write(opened: Opened, found: Step) -> bool:
+    """What only some may add, only they may change."""
+    action = ACTIONS.get(found.kind) if isinstance(found, ActionStep) else None
+    return action is None or action.permission is None or policy.can(opened.viewer, action.permission)
 
 
 def _edit_form(

@@ -473,7 +473,7 @@ def _field_said(field: Field) -> str:
     chosen = [choice.label for choice in field.choices if choice.chosen and choice.value]
     if field.kind == "check":
         return _("Yes") if chosen else ""
-    if field.choices:
+    if field.choices and field.kind != "pairs":
         return joined(chosen)
     if field.parts:
         amount = sum(
