@@ -43,7 +43,7 @@ from deskhand.automation.records import LoadedFacts, Row
 from deskhand.automation.steplog import LogLine
 from deskhand.kernel import clock
 from deskhand.kernel.calendars import WeeklyHours, local_day, zone_named
-from deskhand.kernel.claimer import BatchClaimer, words_of
+from deskhand.kernel.claimer import BatchClaimer, until_due, words_of
 from deskhand.kernel.database import sql
 from deskhand.kernel.database.wake import wake
 from deskhand.routing import default_hours
@@ -108,19 +108,16 @@ class Runner(BatchClaimer[Run]):
     wake = WAKE
 
     def next_account(self) -> int | None:
-        found = sql.row(
-            "select account_id from automation_enrollment where state = 'DUE' and due_at <= statement_timestamp() order by due_at limit 1 for update skip locked"
-        )
+        found = sql.row(NEXT_ACCOUNT)
         return found[0] if found else None
 
+    def patience(self) -> float:
+        """Nothing tells when a delay is over: until the next one is. What is due and held by others is theirs."""
+        found = sql.row(_NEXT_DUE)
+        return until_due(found[0] if found else None)
+
     def claim(self, account_id: int, limit: int, only: int | None = None) -> list[Run]:
-        found = sql.rows(
-            "select id, workflow_id, object_type, record_id, position, depth, event_id, outputs, attempts, acted, revision_number, waits_for, happened"
-            " from automation_enrollment"
-            " where account_id = %s and state = 'DUE' and due_at <= statement_timestamp() and (%s::bigint is null or id = %s)"
-            " order by due_at limit %s for update skip locked",
-            [account_id, only, only, limit],
-        )
+        found = sql.rows(CLAIM, [account_id, only, only, limit])
         return [
             Run(
                 run_id, workflow, kind, record, position, depth, event, sql.loads(outputs), attempts, acted, revision,
@@ -424,6 +421,23 @@ def _changes(kind: str) -> bool:
 def _all_over(runs: Sequence[Run]) -> bool:
     return all(run.definition is not None and is_over(run.definition, run.position) for run in runs)
 
+
+NEXT_ACCOUNT = """
+select account_id from automation_enrollment where state = 'DUE' and due_at <= statement_timestamp() order by due_at limit 1
+for update skip locked
+"""
+
+CLAIM = """
+select id, workflow_id, object_type, record_id, position, depth, event_id, outputs, attempts, acted, revision_number, waits_for, happened
+from automation_enrollment
+where account_id = %s and state = 'DUE' and due_at <= statement_timestamp() and (%s::bigint is null or id = %s)
+order by due_at limit %s for update skip locked
+"""
+
+_NEXT_DUE = """
+select extract(epoch from due_at - statement_timestamp())::float from automation_enrollment
+where state = 'DUE' and due_at > statement_timestamp() order by due_at limit 1
+"""
 
 _WORKFLOWS = """
 select w.id, w.revision_number, w.is_on, w.is_paused, w.is_pinned,

@@ -31,6 +31,7 @@ GROWTH = 4  # times the last batch's rows is the next one's limit
 #: SQLSTATEs that are no row's fault: no disk, memory or connections left; shutting down; I/O errors.
 SERVERS_TROUBLE = ("53", "57P", "58")
 POLL = 2.0  # seconds between looks when no wake-up comes
+SOON = 0.01  # seconds that even a queue sleeps whose next row is due this moment
 
 WORKED = Counter("deskhand_claimed_rows", "Rows worked", ["queue"])
 FAILED = Counter("deskhand_failed_rows", "Rows that raised", ["queue"])
@@ -61,6 +62,10 @@ class BatchClaimer(ABC, Generic[Row]):
 
     @abstractmethod
     def row_id(self, row: Row) -> int: ...
+
+    def patience(self) -> float:
+        """Seconds to sleep, unless woken, when nothing is due. Runs outside any scope; see `until_due`."""
+        return POLL
 
     def prepare(self, account_id: int, limit: int) -> None:
         """Do what is slow and needs no transaction before the claim; nothing by default."""
@@ -110,6 +115,11 @@ class BatchClaimer(ABC, Generic[Row]):
                     self.failed(account_id, row, failure)
 
 
+def until_due(seconds: float | None) -> float:
+    """The seconds until something is due (None: never) as `patience`: no longer than between looks, and never none."""
+    return POLL if seconds is None else min(POLL, max(SOON, seconds))
+
+
 def words_of(error: Exception, limit: int = 2000) -> str:
     """What an error says, fit to store: it may quote what made the trouble."""
     return storable(f"{type(error).__name__}: {error}")[:limit]
@@ -142,6 +152,7 @@ class ClaimLoop:
                 self.woken.clear()
                 try:
                     done = self.claimer.run_once(limit)
+                    patience = 0.0 if done else self.claimer.patience()
                     pause = 0.2
                 except Exception as failure:  # noqa: BLE001 the edge of the worker: the database may be restarting
                     log.warning("queue interrupted", queue=self.claimer.name, error=str(failure))
@@ -151,8 +162,8 @@ class ClaimLoop:
                     pause = min(pause * 2, 5.0)
                     continue
                 limit = min(LARGE, max(SMALL, GROWTH * done))
-                if not done:
-                    self.woken.wait(POLL)
+                if patience:
+                    self.woken.wait(patience)
         finally:
             wake.forget_locally(self.hear)
             connection.close()

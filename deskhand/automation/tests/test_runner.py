@@ -36,6 +36,7 @@ from deskhand.events.dispatch import Dispatcher
 from deskhand.events.models import EventRow
 from deskhand.events.types import SYSTEM
 from deskhand.kernel import clock
+from deskhand.kernel.claimer import POLL, SOON
 
 NOT_CHAT = Filter("source_type", Kind.ENUM, Operator.NONE_OF, ("CHAT",))
 
@@ -648,3 +649,18 @@ def test_how_a_send_ended_shows_on_the_message_and_its_ticket(world, mail_in):
     assert message.delivery == "SENT"
     assert message.sent_at is not None
     assert not Ticket.objects.get(pk=received.ticket_id).last_message_failed
+
+
+def test_a_worker_at_rest_sleeps_until_the_next_delay_is_over(world, lane, settle):
+    lane("New", Delay("1", ForAmount(timedelta(hours=1))))
+    assert Runner().patience() == POLL  # nobody waits
+
+    world.ticket()
+    settle_in_scope(settle)
+    assert Runner().patience() == POLL  # an hour is further away than the next look
+
+    Enrollment.objects.update(due_at=clock.now() + timedelta(seconds=1))
+    assert SOON < Runner().patience() <= 1
+
+    Enrollment.objects.update(due_at=clock.now() - timedelta(seconds=1))
+    assert Runner().patience() == POLL  # it is due, and whoever holds it has it

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Sequence
 
 import pytest
 from django.db import OperationalError
 
-from deskhand.kernel.claimer import BatchClaimer
+from deskhand.kernel.claimer import POLL, SOON, BatchClaimer, ClaimLoop, until_due
 from deskhand.kernel.database import sql
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -59,3 +61,38 @@ def test_a_row_that_can_not_be_worked_is_counted_and_the_others_are_done(state: 
     assert claimer.run_once() == 3
 
     assert (claimer.done, claimer.given_up) == ([1, 3], [2])
+
+
+class Impatient(Failing):
+    """Its one row comes due a moment after the loop has begun."""
+
+    def __init__(self) -> None:
+        super().__init__("")
+        self.looked: list[float] = []
+        self.found = threading.Event()
+
+    def next_account(self) -> int | None:
+        self.looked.append(time.monotonic())
+        if self.looked[-1] - self.looked[0] >= 0.3:
+            self.found.set()
+        return None
+
+    def patience(self) -> float:
+        return until_due(0.3 - (time.monotonic() - self.looked[0]))
+
+
+def test_a_loop_at_rest_wakes_when_the_next_row_is_due() -> None:
+    claimer, stop = Impatient(), threading.Event()
+    loop = threading.Thread(target=ClaimLoop(claimer, stop).run)
+
+    loop.start()
+    assert claimer.found.wait(POLL / 2)
+    looks = len(claimer.looked)
+    stop.set()
+    loop.join(POLL * 2)
+
+    assert looks <= 4  # it slept meanwhile
+
+
+def test_how_long_a_queue_sleeps() -> None:
+    assert [until_due(seconds) for seconds in (None, -1, 0, 0.5, 99)] == [POLL, SOON, SOON, 0.5, POLL]
