@@ -55,6 +55,6 @@ messages: setup-tests ## bring the translations up to the source
 
 lock: setup-tests ## pin requirements/*.in anew, with hashes
 	@$(BIN)/python -m pip install --quiet pip-tools
-	@for name in run test; do CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --upgrade \
+	@for name in run test bench; do CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --upgrade \
 	    --generate-hashes --strip-extras --allow-unsafe --no-emit-index-url --no-emit-trusted-host \
 	    --no-emit-find-links --no-emit-options -o requirements/$$name.txt requirements/$$name.in || exit 1; done

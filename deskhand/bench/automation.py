@@ -1,111 +1,154 @@
-"""Steps of mixed lanes, with a million other enrollments waiting for later."""
+"""Steps of mixed workflows with a million others waiting, timers that come due, and what a claim costs among how many."""
 
 from __future__ import annotations
 
+import contextlib
 import time
+from collections.abc import Iterator
 from datetime import timedelta
+from subprocess import Popen
+from typing import Any
 
+from deskhand.bench import floors, peers
 from deskhand.bench.harness import Meter, Result, paused, percentiles, process, scratch, server_pid
 
-RUNS, WAITING, TICKETS, WARM = 20_000, 1_000_000, 20_400, 400
-#: The mix of the steps: property, delay, mail, task.
-MIX = {"set_property": 0.4, "delay": 0.3, "send_email": 0.2, "create_task": 0.1}
+STEPS, WARM = 40_000, 1_000
+WORKERS = 2  # processes: one for each of two cores
+#: What steps do. A branch is walked on the way to one of the others, by a quarter of the runs.
+MIX = {"set_property": 0.32, "delay": 0.24, "send_email": 0.16, "create_task": 0.08, "branch": 0.2}
+#: How many wait when claims are timed; the steps and timers are timed beside WAITING.
+AMONG, WAITING = (10_000, 100_000, 1_000_000, 5_000_000), 1_000_000
+TIMERS_PER_S, SECONDS = 1_000, 20
+CLAIMED, TIMES = 500, 15  # rows of a claim that is timed, and how often it is
+
+Lanes = dict[str, int]
 
 
 def run(scale: float = 1.0) -> Result:
-    runs, waiting = max(500, int(RUNS * scale)), max(1000, int(WAITING * scale))
+    runs = max(400, round(STEPS * scale * (1 - MIX["branch"])))
     with scratch() as server:
         from deskhand.bench.ingest import company
 
         account_id = company()
-        lanes = _prepare(account_id, min(WARM + runs, TICKETS), waiting)
-        floor = _floor(runs)
-        with process("worker") as worker:
+        lanes = _prepare(account_id, WARM + runs)
+        claims: dict[str, Any] = {}
+        for among in [among for among in AMONG if among <= WAITING]:
+            claims |= _claims_among(account_id, lanes, max(1_000, int(among * scale)))
+        waiting = max(1_000, int(WAITING * scale))
+        with _workers() as workers:
             _enroll(account_id, lanes, 0, WARM)
             _finish(account_id)
-            with paused(worker):
+            with _paused(workers):
                 _enroll(account_id, lanes, WARM, runs)
-            with Meter(worker.pid, server_pid(server)) as meter:
+            with Meter(*(worker.pid for worker in workers), server_pid(server)) as meter:
                 started = time.monotonic()
                 _finish(account_id)
                 elapsed = time.monotonic() - started
                 _settle(account_id)
-        p50, p95, p99 = percentiles(_batch_milliseconds(account_id))
-        rate = runs / elapsed
+            p50, p95, p99 = percentiles(_batch_milliseconds(account_id))
+            timers = _timers(account_id, lanes, max(3, round(SECONDS * scale)), runs)
+        steps = _steps_of(runs)
+        rate = steps / elapsed
+        _enroll(account_id, lanes, 0, runs)
+        floor = floors.steps(account_id, lanes, WORKERS) * steps / runs
+        others = peers.measure(account_id, max(100, round(peers.JOBS * scale)), rate)
+        for among in [among for among in AMONG if among > WAITING]:
+            claims |= _claims_among(account_id, lanes, int(among * scale))
         return Result(
-            "automation", rate, p50, p95, p99, 1000 * meter.cpu_seconds / runs, meter.peak_mb, floor, rate / floor,
-            {"steps": runs, "waiting": waiting, "mix": MIX, "seconds": elapsed},
+            "automation", rate, p50, p95, p99, 1000 * meter.cpu_seconds / steps, meter.peak_mb, floor, rate / floor,
+            {
+                "steps": steps, "runs": runs, "waiting": waiting, "workers": WORKERS, "mix": MIX, "seconds": round(elapsed, 2),
+                "timers": timers, "claim_among": claims, **others,
+            },
         )  # fmt: skip
 
 
-def _prepare(account_id: int, tickets: int, waiting: int) -> dict[str, int]:
-    """Tickets, four lanes of one step each, and those who wait; returns the lanes' ids."""
+def _steps_of(runs: int) -> int:
+    """A run walks one step, and a quarter of them a branch before it."""
+    return runs + sum(count for name, count in _parts(runs).items() if name.startswith("branch"))
+
+
+def _parts(runs: int) -> dict[str, int]:
+    """{workflow: how many of so many runs go through it}."""
+    acting = 1 - MIX["branch"]
+    behind = MIX["branch"] / acting  # the part of them that come by a branch
+    found: dict[str, int] = {}
+    for kind, part in MIX.items():
+        if kind != "branch":
+            count = round(runs * part / acting)
+            found[f"branch, {kind}"] = round(count * behind)
+            found[kind] = count - round(count * behind)
+    return found
+
+
+# ── laid out ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _prepare(account_id: int, tickets: int) -> Lanes:
+    """Tickets, and workflows of one step each, with and without a branch before it; returns their ids."""
     from deskhand.automation import workflows
-    from deskhand.automation.engine.definition import Action, Definition, Delay, Edge, ForAmount, Manual
+    from deskhand.automation.engine.definition import (
+        Action,
+        Branch,
+        Definition,
+        Delay,
+        Edge,
+        ForAmount,
+        IfThen,
+        Manual,
+    )
     from deskhand.automation.models import Workflow
+    from deskhand.crm.filters.types import Filter, Operator
+    from deskhand.crm.schema.types import Kind
     from deskhand.kernel import clock
     from deskhand.kernel.database import sql
     from deskhand.kernel.database.scope import account_scope
 
-    def one(step: Action | Delay) -> int:
-        made = workflows.create(
-            account_id, step.id, Definition("ticket", Manual(), start=Edge("1"), steps=(step,), next_id=2)
-        )
-        Workflow.objects.filter(pk=made.pk).update(
-            is_on=True, on_since=clock.now()
-        )  # a delay alone can't be switched on
+    urgent = Filter("hs_ticket_priority", Kind.ENUM, Operator.ANY_OF, ("URGENT",))
+    by_mail = Filter("source_type", Kind.ENUM, Operator.NONE_OF, ("CHAT",))
+
+    def one(name: str, *steps: Action | Delay | IfThen) -> int:
+        definition = Definition("ticket", Manual(), start=Edge("1"), steps=steps, next_id=len(steps) + 1)
+        made = workflows.create(account_id, name, definition)
+        # a delay alone can't be switched on
+        Workflow.objects.filter(pk=made.pk).update(is_on=True, on_since=clock.now())
         return int(made.pk)
+
+    def both(kind: str, *settings: Any) -> Lanes:
+        def step(number: str) -> Action | Delay:
+            return (
+                Action(number, kind, *settings) if settings else Delay(number, ForAmount(timedelta(days=1)))
+            )
+
+        fork = IfThen("1", (Branch("Urgent", urgent), Branch("By mail", by_mail, Edge("2"))))
+        return {kind: one(kind, step("1")), f"branch, {kind}": one(f"branch, {kind}", fork, step("2"))}
 
     with account_scope(account_id):
         fill(account_id, tickets)
+        after = Action("2", "set_property", {"property": "hs_ticket_priority", "value": "LOW"})
         lanes = {
-            "set_property": one(
-                Action("1", "set_property", {"property": "hs_ticket_priority", "value": "HIGH"})
-            ),
-            "delay": one(Delay("1", ForAmount(timedelta(days=1)))),
-            "send_email": one(Action("1", "send_email", {"template": "ticket_received"})),
-            "create_task": one(Action("1", "create_task", {"title": "Call"})),
+            **both("set_property", {"property": "hs_ticket_priority", "value": "HIGH"}),
+            **both("delay"),
+            **both("send_email", {"template": "ticket_received"}),
+            **both("create_task", {"title": "Call"}),
+            "timers": one("timers", Delay("1", ForAmount(timedelta(days=1)), Edge("2")), after),
         }
-        sql.execute(_WAIT, [lanes["delay"], account_id, waiting])
     sql.execute("vacuum analyze")  # as any installation that has run for a minute
     return lanes
 
 
-def _enroll(account_id: int, lanes: dict[str, int], first: int, runs: int) -> None:
-    """Enroll `runs` tickets, from the `first` on, in the mix."""
+def _enroll(account_id: int, lanes: Lanes, first: int, runs: int) -> None:
+    """Enroll `runs` tickets, from the `first` on, in the mix; they are due at once."""
     from deskhand.automation.enroll import WAKE
     from deskhand.kernel.database import sql
     from deskhand.kernel.database.scope import account_scope
     from deskhand.kernel.database.wake import wake
 
     with account_scope(account_id):
-        for kind, part in MIX.items():
-            count = round(runs * part)
-            sql.execute(_ENROLL, [lanes[kind], account_id, first, count])
+        for name, count in _parts(runs).items():
+            sql.execute(_ENROLL, [lanes[name], account_id, first, count])
             first += count
         wake(WAKE)
-
-
-def _finish(account_id: int) -> None:
-    """Until no enrollment of today is due any more."""
-    from deskhand.kernel.database import sql
-
-    until = time.monotonic() + 900
-    while sql.row(
-        "select 1 from automation_enrollment where account_id = %s and state = 'DUE' and due_at <= now() + interval '1 hour' limit 1",
-        [account_id],
-    ):
-        if time.monotonic() > until:
-            raise TimeoutError("The steps were not done within fifteen minutes.")
-        time.sleep(0.02)
-
-
-def _settle(account_id: int) -> None:
-    """Until subscribers have heard of what the steps did: that is part of their price."""
-    from deskhand.kernel.database import sql
-
-    while sql.row("select 1 from events_pendingevent where account_id = %s limit 1", [account_id]):
-        time.sleep(0.02)
 
 
 def fill(account_id: int, count: int) -> None:
@@ -142,19 +185,61 @@ select %(account)s, 1, now(), now(), now(), now(), %(pipeline)s, %(stage)s, fals
 from people p join numbered t using (n)
 """
 
-_ENROLL = """
-insert into automation_enrollment (account_id, state, attempts, outputs, end_reason, waits_for, happened, due_at, enrolled_at, workflow_id,
-                                   object_type, record_id, revision_number, position, step_id, depth)
-select t.account_id, 'DUE', 0, '{}', '', '', '', now(), now(), %s, 'ticket', t.id, 1, '1', '1', 0
+_COLUMNS = """account_id, state, attempts, outputs, end_reason, waits_for, happened, enrolled_at, due_at, workflow_id, object_type, record_id,
+    revision_number, position, step_id, depth"""
+
+_ENROLL = f"""
+insert into automation_enrollment ({_COLUMNS})
+select t.account_id, 'DUE', 0, '{{}}', '', '', '', now(), now(), %s, 'ticket', t.id, 1, '1', '1', 0
 from crm_ticket t where t.account_id = %s order by t.id offset %s limit %s
 """
 
-_WAIT = """
-insert into automation_enrollment (account_id, state, attempts, outputs, end_reason, waits_for, happened, due_at, enrolled_at, workflow_id,
-                                   object_type, record_id, revision_number, position, step_id, depth)
-select a.account_id, 'DUE', 0, '{}', '', '', '', now() + interval '1 day' + g * interval '1 second', now(), %s, 'ticket', 1000000000 + g, 1, '1>next', '1', 0
-from (select %s::bigint as account_id) a, generate_series(1, %s) g
+_WAIT = f"""
+insert into automation_enrollment ({_COLUMNS})
+select a.account_id, 'DUE', 0, '{{}}', '', '', '', now(), now() + interval '1 day' + g * interval '1 second', a.workflow, 'ticket', 1000000000 + g, 1,
+    '1>next', '1', 0
+from (select %(account)s::bigint as account_id, %(workflow)s::bigint as workflow) a, generate_series(%(have)s + 1, %(wanted)s) g
 """
+
+
+# ── until it is done ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@contextlib.contextmanager
+def _workers() -> Iterator[list[Popen[bytes]]]:
+    with contextlib.ExitStack() as running:
+        yield [running.enter_context(process("worker")) for _ in range(WORKERS)]
+
+
+@contextlib.contextmanager
+def _paused(workers: list[Popen[bytes]]) -> Iterator[None]:
+    """Stand still, so that what is laid out now is begun all at once."""
+    with contextlib.ExitStack() as still:
+        for worker in workers:
+            still.enter_context(paused(worker))
+        yield
+
+
+def _finish(account_id: int) -> None:
+    """Until no enrollment of today is due any more."""
+    from deskhand.kernel.database import sql
+
+    until = time.monotonic() + 900
+    while sql.row(
+        "select 1 from automation_enrollment where account_id = %s and state = 'DUE' and due_at <= now() + interval '1 hour' limit 1",
+        [account_id],
+    ):
+        if time.monotonic() > until:
+            raise TimeoutError("The steps were not done within fifteen minutes.")
+        time.sleep(0.02)
+
+
+def _settle(account_id: int) -> None:
+    """Until subscribers have heard of what the steps did: that is part of their price."""
+    from deskhand.kernel.database import sql
+
+    while sql.row("select 1 from events_pendingevent where account_id = %s limit 1", [account_id]):
+        time.sleep(0.02)
 
 
 def _batch_milliseconds(account_id: int) -> list[float]:
@@ -170,36 +255,78 @@ def _batch_milliseconds(account_id: int) -> list[float]:
     return [row[0] for row in rows if row[0] is not None]
 
 
-def _floor(runs: int) -> float:
-    """Claim, set and log in sets of 200 as bare SQL: an update, an insert and the queue's own update a set."""
-    from django.db import connection, transaction
+# ── timers, and claims among many ────────────────────────────────────────────────────────────────────────────────────
 
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "create table floor_q (id bigint primary key, due timestamptz, state int) with (fillfactor=80)"
+
+def _timers(account_id: int, lanes: Lanes, seconds: int, tickets: int) -> dict[str, Any]:
+    """Delays that are over one after the other: how much later than that the step behind each began, in milliseconds."""
+    from deskhand.kernel.database import sql
+    from deskhand.kernel.database.scope import account_scope
+
+    count = min(TIMERS_PER_S * seconds, tickets)
+    with account_scope(account_id):
+        sql.execute(_COME_DUE, [1 / TIMERS_PER_S, lanes["timers"], account_id, count])
+    _finish(account_id)
+    with account_scope(account_id):
+        late = [row[0] for row in sql.rows(_LATE, [account_id, lanes["timers"]])]
+    p50, p95, p99 = percentiles(late)
+    found = {"p50_ms": p50, "p95_ms": p95, "p99_ms": p99, "longest_ms": max(late)}
+    return {
+        "due_per_s": TIMERS_PER_S,
+        "count": len(late),
+        **{name: round(value, 1) for name, value in found.items()},
+    }
+
+
+# When it is due is kept as when it was enrolled.
+_COME_DUE = f"""
+insert into automation_enrollment ({_COLUMNS})
+select t.account_id, 'DUE', 0, '{{}}', '', '', '', x.at, x.at, x.workflow, 'ticket', t.id, 1, '1>next', '1', 0
+from (select id, account_id, clock_timestamp() + interval '4 seconds' + row_number() over (order by id) * make_interval(secs => %s) as at,
+             %s::bigint as workflow from crm_ticket where account_id = %s order by id limit %s) x
+join crm_ticket t on t.account_id = x.account_id and t.id = x.id
+"""
+
+_LATE = """
+select 1000 * extract(epoch from l.at - e.enrolled_at)::float
+from automation_enrollment e join automation_steplog l on l.account_id = e.account_id and l.enrollment_id = e.id and l.kind = 'set_property'
+where e.account_id = %s and e.workflow_id = %s
+"""
+
+
+def _claims_among(account_id: int, lanes: Lanes, waiting: int) -> dict[str, Any]:
+    """What it costs to claim rows that are due when so many are not: the median time, and the pages that are looked at."""
+    from deskhand.automation import runner
+    from deskhand.kernel.database import sql
+    from deskhand.kernel.database.scope import account_scope
+
+    with account_scope(account_id):
+        have = sql.rows(_WAITING, [account_id, lanes["delay"]])[0][0]
+        sql.execute(
+            _WAIT, {"account": account_id, "workflow": lanes["delay"], "have": have, "wanted": waiting}
         )
-        cursor.execute("create index on floor_q (due) where state = 0")
-        cursor.execute("create table floor_t (id bigint primary key, a text, b bigint) with (fillfactor=80)")
-        cursor.execute(
-            "create table floor_log (id bigint generated always as identity primary key, a bigint, b text)"
+    sql.execute("vacuum analyze automation_enrollment")
+    claimer, spent, pages = runner.Runner(), [], 0
+    with contextlib.suppress(_TakenBack), account_scope(account_id):
+        sql.execute(_ENROLL, [lanes["set_property"], account_id, 0, CLAIMED])
+        explained = sql.rows(
+            f"explain (analyze, buffers, format json) {runner.CLAIM}", [account_id, None, None, CLAIMED]
         )
-        cursor.execute(
-            "insert into floor_q select g, now() - interval '1 second', 0 from generate_series(1, %s) g",
-            [runs],
-        )
-        cursor.execute("insert into floor_t select g, 'x', 1 from generate_series(1, %s) g", [runs])
-        started = time.monotonic()
-        for _ in range(0, runs, 200):
-            with transaction.atomic():
-                cursor.execute(
-                    "select id from floor_q where state = 0 and due <= now() order by due limit 200 for update skip locked"
-                )
-                ids = [row[0] for row in cursor.fetchall()]
-                cursor.execute("update floor_t set a = 'y', b = b + 1 where id = any(%s)", [ids])
-                cursor.execute(
-                    "insert into floor_log (a, b) select i, 'done' from unnest(%s::bigint[]) i", [ids]
-                )
-                cursor.execute("update floor_q set state = 1 where id = any(%s)", [ids])
-        elapsed = time.monotonic() - started
-        cursor.execute("drop table floor_q, floor_t, floor_log")
-    return runs / elapsed
+        plan = sql.loads(explained[0][0])[0]["Plan"]
+        pages = plan["Shared Hit Blocks"] + plan["Shared Read Blocks"]
+        for _ in range(TIMES):
+            started = time.perf_counter()
+            assert claimer.next_account() == account_id
+            assert len(claimer.claim(account_id, CLAIMED)) == CLAIMED
+            spent.append(1000 * (time.perf_counter() - started))
+        raise _TakenBack
+    return {f"{waiting:,}": {"ms": round(sorted(spent)[TIMES // 2], 2), "pages": pages}}
+
+
+class _TakenBack(Exception):
+    """Undoes what was only to be looked at."""
+
+
+_WAITING = """
+select count(*) from automation_enrollment where account_id = %s and workflow_id = %s and record_id > 1000000000
+"""
