@@ -38,6 +38,7 @@ from deskhand.automation import (
     waking,
 )
 from deskhand.automation.enrolling import schedules, standing
+from deskhand.automation.replay import replays
 from deskhand.channels.email import alarms, inbound
 from deskhand.channels.email.accounts import relay_of
 from deskhand.channels.email.models import EmailAccount
@@ -500,6 +501,7 @@ JOBS: dict[str, jobs.Handler] = {
     pausing.RELEASE: pausing.release_rest,
     waking.RECALCULATE: waking.recalculate_rest,
     undo.JOB: undo.undo_rest,
+    replays.JOB: replays.run,
 }
 
 
@@ -613,7 +615,7 @@ def connect() -> None:
     timers.handlers.update(TIMERS)
     jobs.handlers.update(JOBS)
     sender.answers.append(note_answers)
-    jobs.given_up.append(note_given_up)
+    jobs.given_up += [note_given_up, replays.note_given_up]
     segments.users[:] = [uses.segments, custom_views.asking_for_segments]
 
 

@@ -387,6 +387,107 @@ class CodeRun(models.Model):
         indexes = [models.Index(fields=["account_id", "id"], name="code_run_next")]
 
 
+class ReplayState(models.TextChoices):
+    QUEUED = "QUEUED"
+    RUNNING = "RUNNING"
+    DONE = "DONE"
+    FAILED = "FAILED"
+    CANCELLED = "CANCELLED"
+
+
+class Replay(models.Model):
+    """A workflow replayed over a stretch of the past: what it would have done, beside what happened. Forgotten after a month."""
+
+    account_id = models.BigIntegerField()
+    workflow = models.ForeignKey(Workflow, models.CASCADE, related_name="replays", db_index=False)
+    definition = models.JSONField()  # that was replayed, of a draft or of a revision
+    revision_number = models.IntegerField()  # the newest one then
+    is_draft = models.BooleanField()
+    since = models.DateTimeField()
+    until = models.DateTimeField()
+    state = models.TextField(choices=ReplayState.choices, default=ReplayState.QUEUED)
+    reached_at = models.DateTimeField(null=True)  # in the log
+    events = models.BigIntegerField(default=0)  # that were read
+    runs = models.IntegerField(default=0)
+    left_out = models.IntegerField(default=0)  # records that are deleted by now
+    is_full = models.BooleanField(default=False)  # more would have entered than are followed
+    #: {"days": {day: [would, did]}, "kinds": {kind: {verdict: count}}}, when it is done.
+    totals = models.JSONField(default=dict)
+    error = models.TextField(default="")
+    created_at = models.DateTimeField()
+    created_by_id = models.BigIntegerField(null=True)
+    started_at = models.DateTimeField(null=True)
+    ended_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(state__in=ReplayState.values), name="replay_state_known"),
+            models.UniqueConstraint(
+                fields=["account_id", "workflow"], name="one_replay_at_a_time",
+                condition=Q(state__in=["QUEUED", "RUNNING"]),
+            ),
+        ]  # fmt: skip
+        indexes = [models.Index(fields=["account_id", "workflow", "-id"], name="replay_of_workflow")]
+
+
+class ReplayRun(models.Model):
+    """A record's way through a replayed workflow, with the reason of each turn."""
+
+    account_id = models.BigIntegerField()
+    replay = models.ForeignKey(Replay, models.CASCADE, related_name="ways", db_index=False)
+    number = models.IntegerField()
+    record_id = models.BigIntegerField()
+    entered_at = models.DateTimeField()
+    reason = models.JSONField(default=dict)  # as enrollments have it
+    path = models.JSONField(default=list)  # [{"step", "what", "at", "values"}]
+    step_id = models.TextField(default="")  # where it still was at the end
+    end_reason = models.TextField(default="")
+    ended_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["account_id", "replay", "number"], name="replay_run_once")
+        ]
+
+
+class Verdict(models.TextChoices):
+    """What a replayed step is beside what happened."""
+
+    SAME = "SAME"  # it happened so
+    OTHER = "OTHER"  # the step ran, and came to something else
+    NEW = "NEW"  # it did not happen
+    GONE = "GONE"  # it happened, and would not have
+
+
+class ReplayEffect(models.Model):
+    """Something that a replayed workflow would have done, or really did and would not have done."""
+
+    account_id = models.BigIntegerField()
+    replay = models.ForeignKey(Replay, models.CASCADE, related_name="effects", db_index=False)
+    run_number = models.IntegerField(null=True)
+    at = models.DateTimeField()
+    record_id = models.BigIntegerField()
+    step_id = models.TextField()
+    kind = models.TextField()
+    status = models.TextField(
+        default=""
+    )  # as steps of the log have it; empty where it would not have happened
+    message = models.TextField(default="")
+    writes = models.JSONField(default=dict)  # {property: [before, after]} of the record itself
+    verdict = models.TextField(choices=Verdict.choices, default=Verdict.NEW)
+    really_at = models.DateTimeField(null=True)
+    really = models.TextField(default="")  # what the log says of it
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(verdict__in=Verdict.values), name="replay_verdict_known")
+        ]
+        indexes = [
+            models.Index(fields=["account_id", "replay", "at", "id"], name="effect_of_replay"),
+            models.Index(fields=["account_id", "replay", "record_id", "step_id"], name="effect_of_record"),
+        ]
+
+
 class Budget(models.Model):
     """What automation may send within an hour, and what it has sent in this one; a fan-out by mistake stops here."""
 

@@ -58,13 +58,24 @@ class Loaded(dict[int, "Row"]):
 
     def linked(self, record_id: int, to: str, type_id: int | None) -> list[Row]:
         """The records of type `to` that one of them is linked to; read for all at once."""
+        return self.all_linked(to, type_id).get(record_id, [])
+
+    def all_linked(self, to: str, type_id: int | None) -> Mapping[int, list[Row]]:
+        """{record: those of type `to` that it is linked to}; read once."""
         if (to, type_id) not in self._links:
             ids = associations.linked_ids(self.object_type, list(self), to, type_id)
             others = load(to, [other for found in ids.values() for other in found])
             self._links[to, type_id] = {
                 pk: [others[other] for other in found if other in others] for pk, found in ids.items()
             }
-        return self._links[to, type_id].get(record_id, [])
+        return self._links[to, type_id]
+
+    def take_in(self, others: Loaded) -> None:
+        """Records of the same kind that were loaded later; what was read for all is read anew."""
+        for row in others.values():
+            row.among = self
+        self.update(others)
+        self.has_all, self._segments, self._workflows, self._links = False, None, None, {}
 
     def read_all(self) -> None:
         self.has_all = True

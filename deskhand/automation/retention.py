@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 
 from deskhand.accounts import audit
 from deskhand.automation.models import Retention
+from deskhand.automation.replay import replays
 from deskhand.events.types import Actor
 from deskhand.kernel import clock, jobs, timers
 from deskhand.kernel.database import sql
@@ -52,7 +53,9 @@ def forget(job: Job) -> None:
     while True:
         job.give_way()
         with account_scope(job.account_id):
-            if not forget_some(job.account_id, clock.now()):
+            if not (
+                forget_some(job.account_id, clock.now()) + replays.forget_old(job.account_id, clock.now())
+            ):
                 return
 
 

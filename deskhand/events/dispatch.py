@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
-from typing import Any
 
 from deskhand.events import log
-from deskhand.events.types import Actor, ActorKind, Cause, Event
+from deskhand.events.queries import COLUMNS, event_of
+from deskhand.events.types import Event
 from deskhand.kernel import clock
 from deskhand.kernel.claimer import BatchClaimer, words_of
 from deskhand.kernel.database import sql
@@ -39,7 +39,7 @@ class Dispatcher(BatchClaimer[Event]):
         found = sql.rows(_CLAIM, [account_id, only, only, limit])
         if not found:
             return []
-        events = [_event(account_id, row) for row in found]
+        events = [event_of(account_id, row) for row in found]
         earlier = _earlier(account_id, events)
         behind = [e for e in events if earlier.get((e.object_type, e.object_id), e.id) < e.id]
         if not behind:
@@ -79,22 +79,13 @@ from mine join events_event e on e.id = mine.id and e.occurred_at = mine.occurre
 """
 
 
-def _event(account_id: int, row: tuple[Any, ...]) -> Event:
-    event_id, kind, object_type, object_id, version, actor_kind, actor_id, at, data, cause, depth = row
-    return Event(
-        kind, object_type, object_id, version, Actor(ActorKind(actor_kind), actor_id), at, sql.loads(data),
-        Cause.from_json(sql.loads(cause)), depth, event_id, account_id,
-    )  # fmt: skip
-
-
 def stored(account_id: int, event_ids: Collection[int], since: datetime) -> list[Event]:
     """Events of the log as they were told, oldest first; those before `since` are not looked for."""
     found = sql.rows(
-        "select id, kind, object_type, object_id, version, actor_kind, actor_id, occurred_at, data, cause, depth"
-        " from events_event where account_id = %s and id = any(%s) and occurred_at >= %s order by id",
+        f"select {COLUMNS} from events_event where account_id = %s and id = any(%s) and occurred_at >= %s order by id",
         [account_id, sorted(event_ids), since],
     )
-    return [_event(account_id, row) for row in found]
+    return [event_of(account_id, row) for row in found]
 
 
 def _earlier(account_id: int, events: Sequence[Event]) -> dict[tuple[str, int], int]:

@@ -3,9 +3,72 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
+from deskhand.events.types import Actor, ActorKind, Cause, Event
 from deskhand.kernel.database import sql
+
+#: The columns that `event_of` reads, in its order.
+COLUMNS = "id, kind, object_type, object_id, version, actor_kind, actor_id, occurred_at, data, cause, depth"
+
+
+def event_of(account_id: int, row: tuple[Any, ...]) -> Event:
+    event_id, kind, object_type, object_id, version, actor_kind, actor_id, at, data, cause, depth = row
+    return Event(
+        kind, object_type, object_id, version, Actor(ActorKind(actor_kind), actor_id), at, sql.loads(data),
+        Cause.from_json(sql.loads(cause)), depth, event_id, account_id,
+    )  # fmt: skip
+
+
+class Log:
+    """An account's log from `since` up to `until` in the order of time, a page at a time; each page is one short query.
+
+    Pages end where a moment ends: what happened at once stands in one page.
+    """
+
+    PAGE = 2000
+    _LEAST, _MOST = timedelta(minutes=1), timedelta(days=7)
+
+    def __init__(self, account_id: int, since: datetime, until: datetime) -> None:
+        self.account_id, self.until = account_id, until
+        self.reached = since  # all before it was given out
+        self._stretch = timedelta(hours=6)
+
+    def page(self) -> list[Event]:
+        """The next events; none may have happened in this stretch. `reached` says how far it is then."""
+        to = min(self.reached + self._stretch, self.until)
+        found = self._read(self.reached, to, self.PAGE + 1)
+        if len(found) > self.PAGE:
+            last = found[-1].at
+            if found[0].at < last:
+                found, to = [event for event in found if event.at < last], last
+            else:  # more at one moment than a page has
+                to = last + timedelta(microseconds=1)
+                found = self._read(last, to, None)
+            self._stretch = max(self._LEAST, (to - self.reached) * 2)
+        elif len(found) < self.PAGE // 2:
+            self._stretch = min(self._MOST, self._stretch * 2)
+        self.reached = to
+        return found
+
+    @property
+    def is_over(self) -> bool:
+        return self.reached >= self.until
+
+    def _read(self, since: datetime, until: datetime, limit: int | None) -> list[Event]:
+        rows = sql.rows(
+            f"select {COLUMNS} from events_event where account_id = %s and occurred_at >= %s and occurred_at < %s"
+            " order by occurred_at, id limit %s",
+            [self.account_id, since, until, limit],
+        )
+        return [event_of(self.account_id, row) for row in rows]
+
+
+def begins_at(account_id: int) -> datetime | None:
+    """The moment of the oldest event that is kept."""
+    found = sql.row("select min(occurred_at) from events_event where account_id = %s", [account_id])
+    return found[0] if found else None
 
 
 def rules_of(account_id: int, event_ids: Sequence[int]) -> dict[int, str]:

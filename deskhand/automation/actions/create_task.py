@@ -68,6 +68,12 @@ class CreateTask(Action):
         made = zip(tasks.create_many(new, at=batch[0].now if batch else None), new, strict=True)
         return [answer or _done(*next(made)) for answer in answers]
 
+    def foretell(self, doing: Doing) -> tuple[Done, Mapping[str, Any]]:
+        try:
+            return Done(message=doing.fill(doing.settings["title"])[:TITLE]), {}
+        except Invalid as unreadable:
+            return failed(str(unreadable)), {}
+
     def _task(self, doing: Doing) -> NewTask:
         s = doing.settings
         due = due_at(s, doing.now)

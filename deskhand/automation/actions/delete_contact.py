@@ -26,6 +26,9 @@ class DeleteContact(Action):
     def summary(self, settings: Mapping[str, Any]) -> str:
         return _("The contact of this workflow")
 
+    def foretell(self, doing: Doing) -> tuple[Done, Mapping[str, Any]]:
+        return Done(message=_("The contact was deleted."), ends="record_gone"), {}
+
     def run(self, batch: Sequence[Doing]) -> list[Done]:
         gone: set[int] = set()
         for part in by_workflow(batch):

@@ -63,6 +63,13 @@ class RotateOwner(Action):
         )
         return (Output("outcome", _("What came of it"), outcomes), Output("user", _("Who was assigned")))
 
+    def foretell(self, doing: Doing) -> tuple[Done, Mapping[str, Any]]:
+        """Whose turn it would have been nobody can tell afterwards."""
+        name = str(doing.settings.get("property") or choices.OWNER)
+        if not _may(doing, name, "owner_id" if name == choices.OWNER else ""):
+            return Done(message=_("It had an owner already."), outputs={"outcome": KEPT, "user": ""}), {}
+        return Done(outputs={"outcome": ASSIGNED, "user": ""}), {}
+
     def run(self, batch: Sequence[Doing]) -> list[Done]:
         answers: dict[int, Done] = {}
         for part in by_workflow(batch):

@@ -86,6 +86,17 @@ class SendEmail(Action):
     def outputs(self, settings: Mapping[str, Any]) -> Sequence[Output]:
         return (Output("sent", _("How many mails left")),)
 
+    def foretell(self, doing: Doing) -> tuple[Done, Mapping[str, Any]]:
+        """To whom it would have gone; what they had lately or do not want is not asked."""
+        template = _templates(doing.account_id).get(str(doing.settings["template"]))
+        contact = doing.record.get("contact")
+        why_not = _why_not(doing, template)
+        if not why_not and template is not None:
+            why_not = _why_not_to(contact, template) if contact else _("There is no contact with an address.")
+        if why_not or contact is None:
+            return skipped(why_not), {}
+        return Done(message=_("Sent to %(address)s") % {"address": contact["email"]}, outputs={"sent": 1}), {}
+
     def run(self, batch: Sequence[Doing]) -> list[Done]:
         answers, mails = _worked_out(batch)
         replies.send_automatic(_with_threads(mails, batch[0].now), at=batch[0].now)

@@ -17,6 +17,7 @@ from deskhand.accounts.models import Membership
 from deskhand.automation import kinds, records, tokens
 from deskhand.automation.actions import choices, others
 from deskhand.automation.actions.forms import Around, Input, Option, Setting
+from deskhand.automation.actions.once import once
 from deskhand.automation.actions.types import (
     Action,
     Doing,
@@ -24,6 +25,7 @@ from deskhand.automation.actions.types import (
     Group,
     by_workflow,
     failed,
+    foreseen,
     here,
     object_type_of,
     skipped,
@@ -98,6 +100,17 @@ class SetProperty(Action):
         )
         written = None if is_open or value is None else str(value)
         return Touches(writes=frozenset({Write(kind, str(settings.get("property") or ""), written)}))
+
+    def foretell(self, doing: Doing) -> tuple[Done, Mapping[str, Any]]:
+        one = _Round([doing])
+        if not one.is_itself:
+            return Done(), {}
+        try:
+            values = one.wanted(doing, doing.record)
+        except Invalid as refusal:
+            return failed(refusal.message), {}
+        writes = foreseen(doing, values)
+        return Done(message="" if writes else _("It had this value already.")), writes
 
     def run(self, batch: Sequence[Doing]) -> list[Done]:
         """One set of changes per workflow and kind: it acts in its own name, on a record at most once at a time."""
@@ -247,7 +260,7 @@ class _Round:
                 refused[doing.enrollment_id] = skipped(_("No %(kind)s is linked.") % {"kind": kinds.label(self.kind)})  # fmt: skip
                 continue
             try:
-                wanted = {record_id: self._wanted(doing, self.rows[record_id]) for record_id in ids}
+                wanted = {record_id: self.wanted(doing, self.rows[record_id]) for record_id in ids}
             except Invalid as refusal:
                 refused[doing.enrollment_id] = failed(refusal.message)
                 continue
@@ -288,7 +301,7 @@ class _Round:
             return {doing.record_id: [doing.record_id] for doing in self.batch}
         return {pk: [one for one in ids if one in self.rows] for pk, ids in self.linked.items()}
 
-    def _wanted(self, doing: Doing, row: Mapping[str, Any]) -> Mapping[str, Any]:
+    def wanted(self, doing: Doing, row: Mapping[str, Any]) -> Mapping[str, Any]:
         """The values by column. A value that is the same for all is checked once. Raises Invalid."""
         key = _step(doing)
         if key not in self.fixed:
@@ -315,10 +328,7 @@ class _Round:
 
     @cached_property
     def seats(self) -> set[int]:
-        members = Membership.objects.filter(
-            account_id=current_account_id(), is_active=True, has_seat=True, user__is_active=True
-        )
-        return set(members.values_list("user_id", flat=True))
+        return _seats(current_account_id())
 
     def _now(self, row: Mapping[str, Any], prop: Property) -> Any:
         """What stands there, with what this round does already."""
@@ -363,6 +373,14 @@ class _Round:
             settings = {"object_type": doing.object_type, **doing.settings}
             self.said[key] = Done(message=SetProperty().summary(settings))
         return self.said[key]
+
+
+@once
+def _seats(account_id: int) -> set[int]:
+    members = Membership.objects.filter(
+        account_id=account_id, is_active=True, has_seat=True, user__is_active=True
+    )
+    return set(members.values_list("user_id", flat=True))
 
 
 def _number(value: Any) -> Decimal:

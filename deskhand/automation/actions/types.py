@@ -10,13 +10,16 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from deskhand.accounts.models import TeamMember
 from deskhand.accounts.plans import Feature
 from deskhand.accounts.policy import Action as PolicyAction
 from deskhand.automation import templates, tokens
 from deskhand.automation.actions import reading
 from deskhand.automation.actions.forms import Around, Input, Setting
+from deskhand.automation.actions.once import once
 from deskhand.automation.engine.loops import Touches
 from deskhand.automation.models import StepStatus
+from deskhand.crm.records import store
 from deskhand.events.types import Actor, ActorKind, Cause
 from deskhand.kernel.database.scope import attempt, current_account_id
 
@@ -208,6 +211,14 @@ class Action(ABC):
         except _TakenBack:
             return answers
 
+    def foretell(self, doing: Doing) -> tuple[Done, Mapping[str, Any]]:
+        """What `run` would have answered at `doing.now`, and what it would have given the record itself: {property: value},
+        as history has them. Without a message, the summary is told.
+
+        For replays of the past: it writes and holds nothing, and asks the database as often for many records as for one.
+        """
+        return Done(), {}
+
 
 #: Whether all this is only tried out and taken back: what leaves the database can't be.
 is_trial: ContextVar[bool] = ContextVar("is_trial", default=False)
@@ -215,6 +226,26 @@ is_trial: ContextVar[bool] = ContextVar("is_trial", default=False)
 
 class _TakenBack(Exception):
     pass
+
+
+def foreseen(doing: Doing, values: Mapping[str, Any]) -> dict[str, Any]:
+    """What these values, by column or property, would bring to the record: {property: value} of what would be new."""
+    change = store.Change(doing.record_id, values)
+    found = store.foreseen(
+        doing.object_type,
+        change,
+        doing.record,
+        by=doing.by,
+        at=doing.now,
+        teams=_main_teams(doing.account_id),
+    )
+    return {name: new for name, (_old, new) in found.items()}
+
+
+@once
+def _main_teams(account_id: int) -> dict[int, int]:
+    members = TeamMember.objects.filter(account_id=account_id, is_main=True)
+    return dict(members.values_list("user_id", "team_id"))
 
 
 def object_type_of(settings: Mapping[str, Any]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from deskhand.automation import records, triggers
 from deskhand.automation.enrolling.index import Index, Listener
@@ -26,10 +26,16 @@ class Candidate:
     event: Event
 
 
-def wanted_by(index: Index, events: Sequence[Event]) -> list[Wanted]:
+class Moment(Protocol):
+    """What the records were when events happened to them."""
+
+    def holds(self, refine: Condition, one: Candidate, index: Index) -> bool: ...
+
+
+def wanted_by(index: Index, events: Sequence[Event], moment: Moment | None = None) -> list[Wanted]:
     """Who enters by these events, each record once a workflow: its first event counts, or each (`takes_each`)."""
-    candidates = list(_candidates(index, events))
-    moment = _Moment(candidates)
+    candidates = list(candidates_of(index, events))
+    moment = moment or _Moment(candidates)
     merged = {(one.object_type, one.object_id, one.at) for one in events if one.kind.endswith(".merged")}
     found: dict[tuple[Pair, int], Wanted] = {}
     for one in candidates:
@@ -48,7 +54,8 @@ def wanted_by(index: Index, events: Sequence[Event]) -> list[Wanted]:
     return list(found.values())
 
 
-def _candidates(index: Index, events: Iterable[Event]) -> Iterable[Candidate]:
+def candidates_of(index: Index, events: Iterable[Event]) -> Iterable[Candidate]:
+    """The events that workflows asked for, before anybody looked at the records."""
     for event in events:
         ears = index.heard.get(event.kind)
         subject = triggers.subject_of(event) if ears else None

@@ -117,14 +117,19 @@ where a.id = %s and w.is_on and w.on_since is not null and w.archived_at is null
 
 @lru_cache(maxsize=256)
 def _built(account_id: int, zone: str, state: str) -> Index:
-    entries = {entry.workflow_id: entry for entry in _entries(account_id, sql.rows(_ON, [account_id]))}
+    return index_for(_entries(account_id, sql.rows(_ON, [account_id])), zone_named(zone))
+
+
+def index_for(those: Iterable[Entry], zone: ZoneInfo) -> Index:
+    """An index of these workflows, in the order in which they act."""
+    entries = {entry.workflow_id: entry for entry in those}
     heard: dict[str, list[Listener]] = defaultdict(list)
     for place, entry in enumerate(entries.values()):
         for listener in _listeners(entry, place):
             for kind in listener.choice.heard:
                 heard[kind].append(listener)
     return Index(
-        zone_named(zone),
+        zone,
         entries,
         {kind: _ears(listeners) for kind, listeners in heard.items()},
         tuple(entry for entry in entries.values() if isinstance(entry.trigger, WhenTrue)),

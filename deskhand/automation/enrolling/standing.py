@@ -120,28 +120,28 @@ def wanted_by(account_id: int, index: Index, events: Sequence[Event], now: datet
     """Who enters by these events; remembers who meets what. Queries don't grow with workflows, records or events."""
     if not index.standing:
         return []
-    changed = _changed(events)
+    changed = changed_by(events)
     if not changed:
         return []
-    ways = _Ways(changed)
-    touched = {entry.workflow_id: _touched(entry, ways) for entry in index.standing}
-    touched = {pk: found for pk, found in touched.items() if found}
-    if not touched:
+    ways = Ways(changed)
+    touching = {entry.workflow_id: touched(entry, ways) for entry in index.standing}
+    touching = {pk: found for pk, found in touching.items() if found}
+    if not touching:
         return []
-    many = [pk for pk, found in touched.items() if len(found) > MANY]
+    many = [pk for pk, found in touching.items() if len(found) > MANY]
     sweep_soon(account_id, many, now)
-    entries = {entry.workflow_id: entry for entry in index.standing if entry.workflow_id in touched}
-    asked = [_ask(entries[pk], found) for pk, found in touched.items() if pk not in many]
+    entries = {entry.workflow_id: entry for entry in index.standing if entry.workflow_id in touching}
+    asked = [_ask(entries[pk], found) for pk, found in touching.items() if pk not in many]
     answer = matching.holding(account_id, asked, now, index.zone)
     guards.flag(account_id, dict.fromkeys(answer.broken, guards.BROKEN))
     known = {pk: ids for pk, ids in answer.of.items() if pk not in answer.broken}
-    come = _remember(account_id, known, touched, now)
+    come = _remember(account_id, known, touching, now)
     wanted = []
     for pk, met in sorted(known.items()):
         entry = entries[pk]
-        again = _fired(entry, ways) & met if entry.is_again else set()
+        again = fired(entry, ways) & met if entry.is_again else set()
         for record_id in sorted({r for w, r in come if w == pk} | again):
-            event = _telling(touched[pk][record_id], entry)
+            event = telling(touching[pk][record_id], entry)
             is_again = record_id in again or (entry.is_again and not entry.definition.reenrollment.on)
             wanted.append(
                 Wanted(
@@ -157,8 +157,8 @@ def _ask(entry: Entry, found: Mapping[int, Any]) -> matching.Asked:
     return matching.Asked(entry.workflow_id, entry.object_type, entry.trigger.condition, found.keys())
 
 
-def _changed(events: Iterable[Event]) -> dict[str, dict[int, Changed]]:
-    """By kind of record and id."""
+def changed_by(events: Iterable[Event]) -> dict[str, dict[int, Changed]]:
+    """What happened to which records: by kind and id."""
     found: dict[str, dict[int, Changed]] = defaultdict(dict)
     for event in events:
         for object_type, record_id, keys in _touches(event):
@@ -192,15 +192,18 @@ def _touches(event: Event) -> Iterator[tuple[str, int, set[str] | None]]:
         yield from (("company", int(company_id), None) for company_id in companies if company_id)
 
 
-class _Ways:
+class Ways:
     """From changed records back to those that look at them. One query for each way that some condition goes."""
 
-    def __init__(self, changed: Mapping[str, Mapping[int, Changed]]) -> None:
+    def __init__(self, changed: Mapping[str, Mapping[int, Changed]], like: Ways | None = None) -> None:
+        """`like` knows the ways of more records, these among them."""
         self.changed = changed
-        self._known: dict[tuple[str, ...], dict[int, set[int]]] = {}
+        self._known: dict[tuple[str, ...], dict[int, set[int]]] = like._known if like else {}
 
     def back(self, object_type: str, path: Path) -> dict[int, set[int]]:
         """{changed record at the path's end: the records that it begins with}."""
+        if not path:
+            return {pk: {pk} for pk in self.changed.get(object_type, ())}
         chain = (object_type, *path)
         if chain not in self._known:
             reached = {pk: {pk} for pk in self.changed.get(chain[-1], {})}
@@ -214,7 +217,7 @@ class _Ways:
         return self._known[chain]
 
 
-def _touched(entry: Entry, ways: _Ways) -> dict[int, list[Event]]:
+def touched(entry: Entry, ways: Ways) -> dict[int, list[Event]]:
     """{record: the events} that may have changed whether it meets the condition."""
     found: dict[int, list[Event]] = defaultdict(list)
     for look in looks(entry):
@@ -228,14 +231,14 @@ def _touched(entry: Entry, ways: _Ways) -> dict[int, list[Event]]:
     return found
 
 
-def _noticed(ways: _Ways, object_type: str, look: Look, end: str) -> Iterator[tuple[int, set[int]]]:
+def _noticed(ways: Ways, object_type: str, look: Look, end: str) -> Iterator[tuple[int, set[int]]]:
     there = {pk for pk, one in ways.changed.get(end, {}).items() if one.keys is None or one.keys & look.keys}
     if there:
         back = ways.back(object_type, look.path)
         yield from ((pk, back.get(pk, set())) for pk in there)
 
 
-def _telling(events: Sequence[Event], entry: Entry) -> Event:
+def telling(events: Sequence[Event], entry: Entry) -> Event:
     """The event that tells why: the making of the record, else the last one."""
     made = [event for event in events if event.kind == f"{entry.object_type}.created"]
     return (made or sorted(events, key=lambda event: event.id))[-1]
@@ -244,7 +247,7 @@ def _telling(events: Sequence[Event], entry: Entry) -> Event:
 # ── once more ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _fired(entry: Entry, ways: _Ways) -> set[int]:
+def fired(entry: Entry, ways: Ways) -> set[int]:
     """Records of which a filter that was chosen to enroll again came to hold just now (R-RE-2 … R-RE-5)."""
     assert isinstance(entry.trigger, WhenTrue)
     chosen = set(entry.definition.reenrollment.on)

@@ -121,6 +121,18 @@ def change(object_type: str, record_id: int, values: Mapping[str, Any], *, by: A
     return done[0]
 
 
+def foreseen(
+    object_type: str, change: Change, stood: Mapping[str, Any], *, by: Actor, at: datetime, teams: Mapping[int, int]
+) -> Mapping[str, tuple[Any, Any]]:  # fmt: skip
+    """What the change would have come to at `at` for a record that stood like this then (all its columns): {property: (old,
+    new)} as in the history. Nothing is read or written; `teams` are main teams by user, as `main_teams` tells them.
+    """
+    before, owner = dict(stood), change.values.get("owner_id")
+    if owner is not None and owner in teams and "assigned_team_ids" not in change.values:
+        before["_main_team"] = [teams[owner]]
+    return _Draft(object_type, change, before, at, by).shown
+
+
 # ── locking ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 

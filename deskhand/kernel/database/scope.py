@@ -90,6 +90,16 @@ def attempt() -> Iterator[None]:
         raise
 
 
+@contextmanager
+def read_only() -> Iterator[None]:
+    """Within it PostgreSQL refuses to write or to hold a row, whatever is called; afterwards the open scope may again."""
+    current_scope()
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("set local transaction_read_only = on")
+        yield
+
+
 def _copied(noted: object) -> object:
     return list(noted) if isinstance(noted, list) else noted
 

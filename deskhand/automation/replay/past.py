@@ -1,0 +1,221 @@
+"""Records as they were at a moment: what stands now, with the history of their properties taken back.
+
+What the replayed workflow itself did within the replayed time counts as never done; what it would have done instead is
+remembered in its place, until somebody else gave the property another value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any
+
+from deskhand.automation import records
+from deskhand.automation.records import Loaded, Row, as_fact
+from deskhand.crm.filters.evaluate import Fact, Facts
+from deskhand.crm.records.store import event_name_of
+from deskhand.crm.schema.defaults import BUILT_IN
+from deskhand.crm.schema.queries import properties_of
+from deskhand.kernel.database import sql
+from deskhand.kernel.database.scope import current_account_id
+
+#: A moment in the log: the time, and the last event that had happened. What came at that time or before counts.
+Cut = tuple[datetime, int]
+BEGINNING: Cut = (datetime.min.replace(tzinfo=UTC), 0)
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    cut: Cut
+    old: Any  # jsonb, as text
+    new: Any
+    is_own: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Would:
+    """A value that the replayed workflow would have set."""
+
+    cut: Cut
+    value: Any
+
+
+class Memory:
+    """What the replay would have set so far, by record and property; small beside what it looks at."""
+
+    def __init__(self) -> None:
+        self._values: dict[tuple[int, str], _Would] = {}
+        self.gone: set[int] = set()  # records that it would have deleted
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def note(self, record_id: int, property: str, value: Any, cut: Cut) -> None:
+        self._values[record_id, property] = _Would(cut, value)
+
+    def get(self, record_id: int, property: str) -> _Would | None:
+        return self._values.get((record_id, property))
+
+
+@dataclass
+class Past:
+    """The records that one page of the log is about, of any kind. Two queries for each kind, however many there are.
+
+    `since`: from when on the workflow's own changes count as never done.
+    """
+
+    workflow_id: int
+    object_type: str  # of the workflow
+    since: datetime
+    memory: Memory
+    _loaded: dict[str, Loaded] = field(default_factory=dict)
+    _changes: dict[tuple[str, int], dict[str, list[_Change]]] = field(default_factory=dict)
+
+    def read(self, object_type: str, ids: Collection[int]) -> None:
+        """Those of them that were not read yet; deleted ones are left out."""
+        loaded = self._loaded.setdefault(object_type, Loaded(object_type))
+        missing = [pk for pk in ids if pk not in loaded]
+        if not missing:
+            return
+        loaded.take_in(records.load(object_type, missing))
+        self._read_history(object_type, [pk for pk in missing if pk in loaded])
+
+    def _read_history(self, object_type: str, ids: list[int]) -> None:
+        if not ids:
+            return
+        account_id = current_account_id()
+        for pk in ids:
+            self._changes[object_type, pk] = {}
+        for pk, name, old, new, at, event_id, is_own in sql.rows(
+            _HISTORY, [self.workflow_id, self.since, account_id, object_type, ids]
+        ):
+            found = self._changes[object_type, pk].setdefault(name, [])
+            found.append(_Change((at, event_id), old, new, is_own))
+
+    def facts(self, object_type: str, record_id: int, cut: Cut) -> FactsThen | None:
+        """None when the record is gone. Read it before."""
+        row = self.all_rows(object_type).get(record_id)
+        if row is None or (object_type == self.object_type and record_id in self.memory.gone):
+            return None
+        return FactsThen(self, object_type, row, cut)
+
+    def row(self, object_type: str, record_id: int, cut: Cut) -> Row:
+        """The record's columns as they were; people around it are those of today."""
+        now = self._loaded[object_type][record_id]
+        if not now.among.has_all:
+            now.among.read_all()
+        then = Row(now, now.among)
+        then["properties"] = dict(now["properties"])
+        for name, prop in properties_of(object_type).items():
+            told = _name(object_type, name)
+            if not prop.is_computed and self._has_history(object_type, record_id, told):
+                value = _stored(as_fact(prop, self.raw(object_type, now, told, cut)), prop.column)
+                if prop.column:
+                    then[prop.column] = value
+                else:
+                    then["properties"][name] = value
+        return then
+
+    def all_rows(self, object_type: str) -> Loaded:
+        return self._loaded.setdefault(object_type, Loaded(object_type))
+
+    def _has_history(self, object_type: str, record_id: int, told: str) -> bool:
+        changes = self._changes.get((object_type, record_id), {})
+        return told in changes or (
+            object_type == self.object_type and self.memory.get(record_id, told) is not None
+        )
+
+    def raw(self, object_type: str, row: Mapping[str, Any], name: str, cut: Cut) -> Any:
+        """What history has of a property at the moment; as it stands now where there is no history."""
+        record_id = row["id"]
+        would = self.memory.get(record_id, name) if object_type == self.object_type else None
+        changes = self._changes.get((object_type, record_id), {}).get(name, [])
+        for one in reversed(changes):
+            if not one.is_own and one.cut <= cut:
+                return would.value if would and would.cut >= one.cut else sql.loads(one.new)
+        if would is not None:
+            return would.value
+        if changes:
+            return sql.loads(changes[0].old)
+        prop = properties_of(object_type).get(name)
+        if prop is None:
+            return None
+        return row[prop.column] if prop.column else row["properties"].get(name)
+
+    def values_until(self, object_type: str, row: Mapping[str, Any], name: str, cut: Cut) -> list[Any]:
+        """All that the property was up to the moment, and what it would have been."""
+        changes = self._changes.get((object_type, row["id"]), {}).get(name, [])
+        found = [sql.loads(changes[0].old)] if changes else []
+        found += [sql.loads(one.new) for one in changes if not one.is_own and one.cut <= cut]
+        would = self.memory.get(row["id"], name) if object_type == self.object_type else None
+        return [*found, would.value] if would else found
+
+    def linked(self, row: Row, to: str, type_id: int | None) -> list[Row]:
+        """Those that it is linked to today; read for the whole page at once."""
+        among = row.among.all_linked(to, type_id)
+        self.read(to, {other["id"] for found in among.values() for other in found})
+        return [other for other in among.get(row["id"], ()) if other["id"] in self.all_rows(to)]
+
+
+# The order in which things happened, which is that of each record's versions too.
+_HISTORY = """
+select record_id, property, old, new, changed_at, coalesce(event_id, 0),
+    coalesce(actor_kind = 'workflow' and actor_id = %s and changed_at >= %s, false)
+from crm_propertychange where account_id = %s and object_type = %s and record_id = any(%s) and property not like '@%%'
+order by record_id, id
+"""
+
+
+def _stored(value: Any, column: str) -> Any:
+    """A fact as rows have it: ids of choices are numbers there."""
+    if column.endswith("_id") and isinstance(value, str) and value.isdigit():
+        return int(value)
+    return value
+
+
+@dataclass(frozen=True)
+class FactsThen:
+    """One record at a moment, for conditions."""
+
+    past: Past
+    object_type: str
+    record: Row
+    cut: Cut
+
+    def value(self, property: str) -> Fact:
+        prop = properties_of(self.object_type).get(property)
+        if prop is None:
+            return None
+        name = _name(self.object_type, property)
+        if not name:  # the moment of the last change: history does not name it
+            return as_fact(prop, self.record[prop.column])
+        return as_fact(prop, self.past.raw(self.object_type, self.record, name, self.cut))
+
+    def past_values(self, property: str) -> Iterable[Fact]:
+        prop = properties_of(self.object_type).get(property)
+        if prop is None:
+            return []
+        name = _name(self.object_type, property)
+        values = self.past.values_until(self.object_type, self.record, name, self.cut)
+        return [as_fact(prop, value) for value in values]
+
+    def associated(self, to: str, type_id: int | None) -> Iterable[Facts]:
+        others = self.past.linked(self.record, to, type_id)
+        return [FactsThen(self.past, to, other, self.cut) for other in others]
+
+    def memberships(self, of: str) -> Collection[int]:
+        """Those of today: nothing tells when somebody came."""
+        return self.record.among.memberships(self.record["id"], of)
+
+
+def _name(object_type: str, property: str) -> str:
+    """What history calls the property; "" where it does not name it."""
+    return _told_as(object_type).get(property, property)
+
+
+@cache
+def _told_as(object_type: str) -> Mapping[str, str]:
+    built_in = BUILT_IN.get(object_type, BUILT_IN["custom"])
+    return {one.name: event_name_of(object_type, one.name) for one in built_in}

@@ -1,0 +1,587 @@
+"""What a workflow would have done: the log read again, with the pure engine on a clock that follows it.
+
+The events of each moment are heard as they were when they happened: runs that were due before it go on first, then who
+waits is woken and who must leave leaves, then records enter. Nothing is written, and nothing is locked.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from deskhand.automation import records, triggers
+from deskhand.automation.actions.registry import ACTIONS
+from deskhand.automation.actions.types import Doing, Done, failed
+from deskhand.automation.engine.advance import (
+    EnrollmentFacts,
+    Finished,
+    Perform,
+    Reason,
+    Sleep,
+    WaitEvent,
+    advance,
+    awaited_property,
+    cancelled,
+    reason_to_leave,
+    step_at,
+)
+from deskhand.automation.engine.definition import Action as ActionStep
+from deskhand.automation.engine.definition import Delay, OnFailure, UntilEvent, WhenTrue, WhileInside
+from deskhand.automation.engine.trace import TraceItem, What
+from deskhand.automation.enrolling import guards, happening, standing
+from deskhand.automation.enrolling.happening import Candidate
+from deskhand.automation.enrolling.index import Entry, Index, index_for
+from deskhand.automation.enrolling.insert import Wanted
+from deskhand.automation.models import StepStatus
+from deskhand.automation.replay.past import Cut, Memory, Past
+from deskhand.crm.filters.evaluate import holds
+from deskhand.crm.filters.types import Condition, Filter, leaves
+from deskhand.crm.records.undoing import RUN_UNDONE
+from deskhand.events.queries import Log
+from deskhand.events.types import DEPTH_LIMIT, Actor, ActorKind, Event
+from deskhand.kernel.calendars import WeeklyHours, zone_named
+from deskhand.kernel.database import sql
+from deskhand.kernel.errors import DeskhandError
+
+#: Runs that one replay follows at most; what comes later is left out, and told.
+MOST_RUNS = 50_000
+#: Moves that one run makes without any time passing.
+MOST_MOVES = 200
+#: Lines of a run's way that are kept.
+LONGEST_PATH = 200
+#: Why records entered that no event let in: they enter as they really did.
+_FROM_OUTSIDE = ("manual", "workflow", "call", "schedule", "date", "present")
+
+
+@dataclass(frozen=True)
+class Line:
+    """A step on a run's way, and why the way went on as it did. `values` as engine/trace.py has them."""
+
+    step_id: str
+    what: str
+    at: datetime
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Effect:
+    """What an action would have done. `writes` are {property: [before, after]} of the record itself."""
+
+    run: int
+    record_id: int
+    at: datetime
+    step_id: str
+    kind: str
+    status: StepStatus
+    message: str
+    writes: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class Run:
+    """One record on its way through the replayed workflow."""
+
+    number: int
+    record_id: int
+    entered_at: datetime
+    reason: Mapping[str, Any]
+    position: str
+    depth: int = 0
+    event_id: int | None = None
+    due: datetime | None = None
+    waits_for: str = ""
+    happened: str = ""
+    outputs: dict[str, Any] = field(default_factory=dict)
+    acted: int = 0
+    path: list[Line] = field(default_factory=list)
+    end_reason: str = ""
+    ended_at: datetime | None = None
+
+
+@dataclass
+class Page:
+    """What one page of the log came to."""
+
+    events: int = 0
+    runs: list[Run] = field(default_factory=list)  # those that ended, and at the end all that are left
+    effects: list[Effect] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What the replay takes from the account."""
+
+    zone: str
+    hours: WeeklyHours | None = None
+
+
+@dataclass(frozen=True)
+class _Did:
+    """What a run changed in its record, and whether that met the standing condition before."""
+
+    stood: bool
+    changes: Mapping[str, Any]
+
+
+class Play:
+    """A replay in progress. Each `page()` reads the next part of the log and says what came of it."""
+
+    def __init__(
+        self, account_id: int, entry: Entry, until: datetime, around: Surroundings, *, most: int = MOST_RUNS
+    ) -> None:
+        self.account_id, self.entry, self.around, self.most = account_id, entry, around, most
+        self.since, self.until = entry.on_since, until
+        self.definition = entry.definition
+        self.log = Log(account_id, self.since, until)
+        self.index = index_for([entry], zone_named(around.zone))
+        self.memory = Memory()
+        self.is_full = False
+        self.count = 0
+        self.left_out: set[int] = set()  # records that are deleted by now
+        self._inside: dict[int, list[Run]] = {}
+        self._queued: dict[int, list[tuple[Wanted, datetime]]] = defaultdict(list)
+        self._times: dict[int, list[datetime]] = {}  # when each record entered
+        self._due: list[tuple[datetime, int, Run]] = []
+        self._words: dict[str, str] = {}
+        self._is_watched = self.definition.watches
+        self._waits = any(
+            isinstance(step, Delay) and isinstance(step.wait, UntilEvent) for step in self.definition.steps
+        ) or any(isinstance(step, Delay) and step.cancel_if is not None for step in self.definition.steps)
+        self._cut: Cut = (self.since, 0)
+
+    @property
+    def is_over(self) -> bool:
+        return self.log.is_over
+
+    def page(self) -> Page:
+        """The next part of the log. A fixed number of queries, whatever it holds."""
+        self.told = Page()
+        begins = self.log.reached
+        events = self.log.page()
+        self.told.events = len(events)
+        heard = [event for event in events if not self._is_own(event)]
+        by_hand = self._from_outside(begins, self.log.reached)
+        self._read(heard, by_hand, self.log.reached)
+        moments: dict[datetime, tuple[list[Event], list[Wanted]]] = defaultdict(lambda: ([], []))
+        for event in heard:
+            moments[event.at][0].append(event)
+        for at, one in by_hand:
+            moments[at][1].append(one)
+        for at in sorted(moments):
+            group, put_in = moments[at]
+            self._go_until(at)
+            self._happen(at, group, put_in)
+        self._go_until(self.log.reached)
+        if self.is_over:
+            for runs in self._inside.values():
+                self.told.runs += runs
+        return self.told
+
+    # ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _is_own(self, event: Event) -> bool:
+        """What the workflow did itself is left out: the replay says what it would have done."""
+        by, pk = event.by, self.entry.workflow_id
+        if by.kind is ActorKind.WORKFLOW and by.id == pk:
+            return True
+        return event.cause is not None and (event.cause.workflow_id == pk or event.cause.rule == RUN_UNDONE)
+
+    def _read(
+        self, events: Sequence[Event], by_hand: Sequence[tuple[datetime, Wanted]], until: datetime
+    ) -> None:
+        """All records that this page may need, at once."""
+        kind = self.entry.object_type
+        self._before: dict[int, datetime | None] = {}
+        self.past = Past(self.entry.workflow_id, kind, self.since, self.memory)
+        wanted = {one.record_id for one in happening.candidates_of(self.index, events)}
+        wanted |= {one.record_id for _at, one in by_hand}
+        if self.index.standing:
+            changed = standing.changed_by(events)
+            self._ways = standing.Ways(changed)
+            wanted |= standing.touched(self.entry, self._ways).keys()
+        if wanted:
+            self._before = self._entered_before(wanted)
+        wanted |= {run.record_id for due, _number, run in self._due if due < until and not run.end_reason}
+        if self._inside and (self._waits or self._is_watched):
+            wanted |= {pk for event in events if (pk := self._about(event)) in self._inside}
+        self.past.read(kind, wanted)
+        there = self.past.all_rows(kind)
+        self.left_out |= {pk for pk in wanted if pk not in there}
+
+    def _about(self, event: Event) -> int:
+        """The record of the workflow's kind that an event is about; 0 for none."""
+        subject = triggers.subject_of(event)
+        return subject[1] if subject is not None and subject[0] == self.entry.object_type else 0
+
+    def _entered_before(self, ids: Iterable[int]) -> dict[int, datetime | None]:
+        """{record that was in the workflow before: when it had left, None while it is inside}."""
+        found = sql.rows(
+            _BEFORE,
+            [self.account_id, self.entry.workflow_id, self.entry.object_type, list(ids), self.since],
+        )
+        return {pk: None if is_inside else ended_at for pk, ended_at, is_inside in found}
+
+    def _from_outside(self, since: datetime, until: datetime) -> list[tuple[datetime, Wanted]]:
+        """Whom people, schedules, calls and other workflows really enrolled then."""
+        found = sql.rows(
+            _OUTSIDE, [self.account_id, self.entry.workflow_id, since, until, list(_FROM_OUTSIDE)]
+        )
+        return [
+            (at, Wanted(self.entry, pk, sql.loads(reason), depth, event_id, is_again=self.entry.is_again))
+            for at, pk, reason, depth, event_id in found
+        ]
+
+    # ── what happens ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _go_until(self, at: datetime) -> None:
+        """Runs whose time came before this moment."""
+        while self._due and self._due[0][0] <= at:
+            due, _number, run = heapq.heappop(self._due)
+            if run.due == due and not run.end_reason:
+                run.due, run.waits_for, run.happened = None, "", ""
+                self._cut = max(self._cut, (due, 0))
+                self._go(run, due)
+
+    def _happen(self, at: datetime, events: Sequence[Event], put_in: Sequence[Wanted]) -> None:
+        before = self._cut = max(self._cut, (at, 0))
+        if events:
+            self._cut = max(self._cut, (at, events[-1].id))
+            self._tell(events, at)
+        for one in [*self._wanted(events, before), *put_in]:
+            self._admit(one, at)
+
+    def _tell(self, events: Sequence[Event], at: datetime) -> None:
+        """Those inside hear what happens to their records: they leave, or go on."""
+        if not self._inside:
+            return
+        for event in events:
+            for run in list(self._inside.get(self._about(event), ())):
+                self._hear(run, event, at)
+
+    def _hear(self, run: Run, event: Event, at: datetime) -> None:
+        if self._is_watched and self._lets_go(run, at):
+            return
+        if not run.waits_for:
+            return
+        if run.waits_for.startswith("property:"):
+            is_meant = run.waits_for.removeprefix("property:") in event.data.get("changes", {})
+        else:
+            step = self.definition.by_id.get(step_at(run.position))
+            wait = step.wait if isinstance(step, Delay) else None
+            chosen = triggers.choice(self.entry.object_type, run.waits_for)
+            is_meant = (
+                isinstance(wait, UntilEvent)
+                and not wait.of_step
+                and triggers.is_meant(event, chosen, wait.event.about, triggers.UTC)
+            )
+        if is_meant:
+            self._wake(run, run.happened, at)
+
+    def _lets_go(self, run: Run, at: datetime) -> bool:
+        """R-UN-1 … R-UN-5, and waits that are cancelled."""
+        facts = self.past.facts(self.entry.object_type, run.record_id, self._cut)
+        if facts is None:
+            self._end(run, "record_gone", at)
+            return True
+        reason = reason_to_leave(self.definition, facts, at, self.around.zone)
+        if reason is not None:
+            run.path.append(Line(step_at(run.position), What.LEFT.value, at, {"reason": reason.value}))
+            self._end(run, reason.value, at)
+            return True
+        way = cancelled(self.definition, run.position, facts, at, self.around.zone)
+        if way is not None and run.position != way[0]:
+            self._note(run, [way[1]], at)
+            self._wake(run, way[0], at)
+            return True
+        return False
+
+    def _wake(self, run: Run, position: str, at: datetime) -> None:
+        run.position, run.due, run.waits_for, run.happened = position, None, "", ""
+        self._go(run, at)
+
+    # ── who enters ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _wanted(self, events: Sequence[Event], before: Cut) -> list[Wanted]:
+        if not events:
+            return []
+        found = []
+        if any(event.kind in self.index.heard for event in events):
+            found = happening.wanted_by(self.index, events, self)
+        if self.index.standing:
+            found += self._come(events, before)
+        return found
+
+    def holds(self, refine: Condition, one: Candidate, index: Index) -> bool:
+        """Whether the record met a trigger's condition when the event happened."""
+        return self._meets(refine, one.record_id, (one.event.at, max(one.event.id, 0)), one.event.at)
+
+    def _come(self, events: Sequence[Event], before: Cut) -> list[Wanted]:
+        """Who came to meet the standing condition by these events, or was chosen to enter again (R-TRIG-1, R-RE-2)."""
+        ways = standing.Ways(standing.changed_by(events), self._ways)
+        at, wanted = events[-1].at, []
+        for record_id, own in sorted(standing.touched(self.entry, ways).items()):
+            is_new = any(self._is_new(event, record_id) for event in own)
+            was = not is_new and self._stands(record_id, before, at)
+            if not self._stands(record_id, self._cut, at):
+                continue
+            fired = self.entry.is_again and record_id in standing.fired(self.entry, ways)
+            if was and not fired:
+                continue
+            wanted.append(self._wanted_by_filter(standing.telling(own, self.entry), record_id, fired))
+        return wanted
+
+    def _wanted_by_filter(self, event: Event, record_id: int, fired: bool) -> Wanted:
+        entry = self.entry
+        return Wanted(
+            entry, record_id, happening.reason_of(event, "filter"), happening.depth_of(event), event.id,
+            is_again=fired or (entry.is_again and not entry.definition.reenrollment.on),
+            made_by=happening.made_by(event) if event.object_type == entry.object_type else {},
+        )  # fmt: skip
+
+    def _is_new(self, event: Event, record_id: int) -> bool:
+        kind = self.entry.object_type
+        return event.object_id == record_id and event.kind in (f"{kind}.created", f"{kind}.restored")
+
+    def _stands(self, record_id: int, cut: Cut, at: datetime) -> bool:
+        trigger = self.definition.trigger
+        assert isinstance(trigger, WhenTrue)
+        facts = self.past.facts(self.entry.object_type, record_id, cut)
+        if facts is None:
+            return False
+        if self.entry.object_type == "ticket":
+            if facts.record["merged_into_id"] is not None:
+                return False
+            if not _names_spam(trigger.condition) and facts.value("is_spam"):
+                return False
+        return self._meets(trigger.condition, record_id, cut, at)
+
+    def _meets(self, condition: Condition, record_id: int, cut: Cut, at: datetime) -> bool:
+        facts = self.past.facts(self.entry.object_type, record_id, cut)
+        if facts is None:
+            return False
+        try:
+            return holds(condition, facts, now=at, zone=self.index.zone)
+        except DeskhandError:  # the property has another kind by now
+            return False
+
+    def _admit(self, one: Wanted, at: datetime) -> None:
+        """As `guards` and `insert` let records in."""
+        if not self.entry.first_step or self._is_barred(one, at):
+            return
+        inside = self._inside.get(one.record_id, [])
+        has_been = one.record_id in self._times or one.record_id in self._before
+        if has_been and not one.is_again:
+            return
+        match one.while_inside if one.is_again else WhileInside.SKIP:
+            case WhileInside.RESTART:
+                for run in list(inside):
+                    self._end(run, "restarted", at)
+            case WhileInside.QUEUE if inside:
+                self._queued[one.record_id].append((one, at))
+                return
+            case WhileInside.SKIP if inside or self._was_still_inside(one.record_id, at):
+                return
+        self._enter(one, at)
+
+    def _was_still_inside(self, record_id: int, at: datetime) -> bool:
+        """A run that began before the replayed time."""
+        if record_id not in self._before:
+            return False
+        ended_at = self._before[record_id]
+        return ended_at is None or ended_at > at
+
+    def _is_barred(self, one: Wanted, at: datetime) -> bool:
+        if one.depth > DEPTH_LIMIT or one.made_by.get("workflow_id") == one.entry.workflow_id:
+            return True
+        recent = [time for time in self._times.get(one.record_id, ()) if time > at - guards.HOUR]
+        if one.is_again and len(recent) >= guards.PER_HOUR:
+            return True
+        blocks = self.entry.blocks
+        return blocks is not None and self._meets(blocks, one.record_id, self._cut, at)
+
+    def _enter(self, one: Wanted, at: datetime, wanted_at: datetime | None = None) -> None:
+        if self.past.facts(self.entry.object_type, one.record_id, self._cut) is None:
+            return
+        if self.count >= self.most:
+            self.is_full = True
+            return
+        self.count += 1
+        run = Run(
+            self.count, one.record_id, wanted_at or at, one.reason, self.entry.first_step, depth=one.depth, event_id=one.event_id
+        )  # fmt: skip
+        self._inside.setdefault(one.record_id, []).append(run)
+        times = self._times.setdefault(one.record_id, [])
+        times[:] = [*times[-guards.PER_HOUR :], at]
+        self._go(run, at)
+
+    # ── moving along ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _go(self, run: Run, at: datetime) -> None:
+        """As far as it comes without waiting; then everybody hears of what it did, as after its transaction."""
+        done: list[_Did] = []
+        self._walk(run, at, done)
+        if done:
+            self._follow(run, done, at)
+
+    def _walk(self, run: Run, at: datetime, done: list[_Did]) -> None:
+        for _move in range(MOST_MOVES):
+            facts = self.past.facts(self.entry.object_type, run.record_id, self._cut)
+            if facts is None:
+                self._end(run, "record_gone", at)
+                return
+            if self.definition.cancels:
+                way = cancelled(self.definition, run.position, facts, at, self.around.zone)
+                if way is not None and way[0] != run.position:
+                    run.position = way[0]
+                    self._note(run, [way[1]], at)
+            enrollment = EnrollmentFacts(run.number, self.around.zone, True, run.outputs, self.around.hours)
+            outcome = advance(self.definition, run.position, facts, at, enrollment)
+            self._note(run, outcome.trace, at)
+            match outcome:
+                case Perform(step, following):
+                    run.position = following
+                    self._perform(run, step, at, done)
+                    if run.end_reason:
+                        return
+                case Sleep(until, step, following):
+                    awaited = awaited_property(self.definition, following)
+                    if awaited:
+                        run.waits_for, run.happened = f"property:{awaited}", step.id
+                    self._sleep(run, following, until)
+                    return
+                case WaitEvent():
+                    run.waits_for, run.happened = outcome.event.kind, outcome.happened
+                    self._sleep(run, outcome.timed_out or outcome.happened, outcome.until)
+                    return
+                case Finished(reason):
+                    self._end(run, reason.value, at)
+                    return
+        self._end(run, Reason.CIRCLES.value, at)
+
+    def _sleep(self, run: Run, position: str, until: datetime | None) -> None:
+        run.position, run.due = position, until
+        if until is not None and until < self.until:
+            heapq.heappush(self._due, (until, run.number, run))
+
+    def _end(self, run: Run, reason: str, at: datetime) -> None:
+        run.end_reason, run.ended_at, run.due, run.waits_for = reason, at, None, ""
+        self.told.runs.append(run)
+        inside = self._inside.get(run.record_id, [])
+        if run in inside:
+            inside.remove(run)
+        if not inside:
+            self._inside.pop(run.record_id, None)
+            waiting = self._queued.get(run.record_id)
+            if waiting:
+                following, wanted_at = waiting.pop(0)
+                self._enter(following, at, wanted_at)
+
+    def _note(self, run: Run, trace: Iterable[TraceItem], at: datetime) -> None:
+        for item in trace:
+            if item.what is not What.PERFORMED and len(run.path) < LONGEST_PATH:
+                run.path.append(Line(item.step_id, item.what.value, at, dict(item.values)))
+
+    # ── acting ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _perform(self, run: Run, step: ActionStep, at: datetime, did: list[_Did]) -> None:
+        action = ACTIONS.get(step.kind)
+        kind = self.entry.object_type
+        if action is not None and action.meets(step.settings):
+            records.add_people(kind, self.past.all_rows(kind).values())
+        doing = Doing(
+            self.account_id, run.number, self.entry.workflow_id, self.entry.revision, step.id, step.settings, kind,
+            run.record_id, self.past.row(kind, run.record_id, self._cut), run.outputs, run.event_id, run.depth, run.acted, at,
+        )  # fmt: skip
+        done = failed(f"There is no action {step.kind}.")
+        writes: Mapping[str, Any] = {}
+        if action is not None:
+            done, writes = action.foretell(doing)
+        if not done.message and action is not None:
+            done = Done(done.status, self._said(step), done.outputs, ends=done.ends)
+        run.acted += 1
+        was, changes = self._write(run, writes, at)
+        if changes:
+            did.append(_Did(was, changes))
+        line = Line(step.id, "performed", at, {"status": done.status.value, "message": done.message})
+        if len(run.path) < LONGEST_PATH:
+            run.path.append(line)
+        self.told.effects.append(
+            Effect(run.number, run.record_id, at, step.id, step.kind, done.status, done.message, changes)
+        )
+        if done.outputs:
+            run.outputs = {**run.outputs, step.id: dict(done.outputs)}
+        if done.status is StepStatus.FAILED and step.on_failure is OnFailure.STOP:
+            self._end(run, "step_failed", at)
+        elif done.ends:
+            self.memory.gone |= {run.record_id} if done.ends == "record_gone" else set()
+            self._end(run, done.ends, at)
+
+    def _said(self, step: ActionStep) -> str:
+        """The step in words, worked out once."""
+        if step.id not in self._words:
+            settings = {"object_type": self.entry.object_type, **step.settings}
+            self._words[step.id] = str(ACTIONS[step.kind].summary(settings))
+        return self._words[step.id]
+
+    def _write(self, run: Run, writes: Mapping[str, Any], at: datetime) -> tuple[bool, dict[str, list[Any]]]:
+        """Remember what would stand there; returns whether the record met the standing condition before, and what really
+        changes, as history has it.
+        """
+        row = self.past.all_rows(self.entry.object_type)[run.record_id]
+        changes = {}
+        for name, value in writes.items():
+            old = self.past.raw(self.entry.object_type, row, name, self._cut)
+            old = old.isoformat() if isinstance(old, datetime) else old
+            if (old or None) != (value or None):
+                changes[name] = [old, value]
+        was = False
+        if changes:
+            was = bool(self.index.standing) and self._stands(run.record_id, self._cut, at)
+            for name, (_old, value) in changes.items():
+                self.memory.note(run.record_id, name, value, self._cut)
+        return was, changes
+
+    def _follow(self, run: Run, done: Sequence[_Did], at: datetime) -> None:
+        """What it would have changed itself is heard as everybody's changes are."""
+        events = [self._event(run, one.changes, at) for one in done]
+        self._tell(events, at)
+        wanted = []
+        if any(event.kind in self.index.heard for event in events):
+            wanted = happening.wanted_by(self.index, events, self)
+        if self.index.standing and self._stands(run.record_id, self._cut, at):
+            ways = standing.Ways(standing.changed_by(events))
+            fired = self.entry.is_again and run.record_id in standing.fired(self.entry, ways)
+            if fired or not done[0].stood:
+                wanted.append(self._wanted_by_filter(events[-1], run.record_id, fired))
+        for one in wanted:
+            self._admit(one, at)
+
+    def _event(self, run: Run, changes: Mapping[str, Any], at: datetime) -> Event:
+        kind, did = self.entry.object_type, "updated"
+        if triggers.stage_property(kind) in changes:
+            did = "moved"
+        elif "hubspot_owner_id" in changes or "hs_assigned_team_ids" in changes:
+            did = "assigned"
+        return Event(
+            f"{kind}.{did}", kind, run.record_id, 0, Actor(ActorKind.WORKFLOW, self.entry.workflow_id), at,
+            {"changes": dict(changes)}, None, run.depth + 1, self._cut[1], self.account_id,
+        )  # fmt: skip
+
+
+def _names_spam(condition: Condition) -> bool:
+    return any(isinstance(leaf, Filter) and leaf.property == "is_spam" for leaf in leaves(condition))
+
+
+_BEFORE = """
+select record_id, max(ended_at), bool_or(state <> 'ENDED') from automation_enrollment
+where account_id = %s and workflow_id = %s and object_type = %s and record_id = any(%s) and enrolled_at < %s group by 1
+"""
+_OUTSIDE = """
+select enrolled_at, record_id, reason, depth, event_id from automation_enrollment
+where account_id = %s and workflow_id = %s and enrolled_at >= %s and enrolled_at < %s and reason->>'by' = any(%s)
+order by enrolled_at, id
+"""

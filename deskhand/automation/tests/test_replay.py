@@ -1,0 +1,551 @@
+"""Replays: what a workflow would have done, from the log alone; nothing is touched."""
+
+from __future__ import annotations
+
+import random
+import threading
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.db import DatabaseError, connection
+from django.test.utils import CaptureQueriesContext
+
+from deskhand.accounts.policy import viewer_for
+from deskhand.automation import templates, triggers, workflows
+from deskhand.automation.actions.once import reading_once
+from deskhand.automation.engine.definition import (
+    Action,
+    Branch,
+    Definition,
+    Delay,
+    Edge,
+    EventMatch,
+    ForAmount,
+    IfThen,
+    Leaving,
+    Manual,
+    Reenrollment,
+    UntilEvent,
+    WhenEvent,
+    WhenTrue,
+    WhileInside,
+)
+from deskhand.automation.enrolling import by_hand
+from deskhand.automation.enrolling.index import Entry
+from deskhand.automation.models import Enrollment, Replay, ReplayEffect, StepLog
+from deskhand.automation.replay import replays
+from deskhand.automation.replay.play import Play, Surroundings
+from deskhand.automation.runner import Runner
+from deskhand.automation.runner import go as move
+from deskhand.automation.tests.test_trial import everything
+from deskhand.crm.filters.types import AllOf, Filter, Operator
+from deskhand.crm.records import store
+from deskhand.crm.records.models import Ticket
+from deskhand.crm.schema.queries import properties_of
+from deskhand.crm.schema.types import Kind
+from deskhand.events.dispatch import Dispatcher
+from deskhand.events.types import Actor
+from deskhand.kernel import clock
+from deskhand.kernel.database.scope import attempt, current_scope, read_only
+from deskhand.kernel.database.scope import settle as run_hooks
+from deskhand.kernel.errors import Conflict, Invalid
+from deskhand.kernel.jobs import Job, Later
+
+MONDAY = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+HIGH = Filter("hs_ticket_priority", Kind.ENUM, Operator.ANY_OF, ("HIGH",))
+BILLING = Filter("hs_ticket_category", Kind.ENUM, Operator.ANY_OF, ("BILLING_ISSUE",))
+
+
+class Life:
+    """Lets an account live through a stretch of time, moment by moment, with its automation running."""
+
+    def __init__(self, world):
+        self.world, self.account_id = world, world.account.pk
+        self.at = MONDAY
+
+    def flow(self, trigger, *steps, **more):
+        definition = Definition(
+            "ticket", trigger, start=Edge(steps[0].id), steps=steps, next_id=len(steps) + 1, **more
+        )
+        made = workflows.create(self.account_id, "Flow", definition, by=self.world.ada.pk)
+        with clock.stopped(MONDAY - timedelta(days=1)):
+            return workflows.switch(made, True)
+
+    def go_to(self, moment):
+        """Whoever is due before it goes on when the time comes."""
+        while True:
+            due = Enrollment.objects.filter(state="DUE", due_at__lte=moment).order_by("due_at", "id").first()
+            if due is None:
+                break
+            at = max(due.due_at, self.at)
+            with clock.stopped(at):
+                move(self.account_id, Runner().claim(self.account_id, 1, only=due.pk), at)
+                self.tell()
+        self.at = moment
+
+    def do(self, moment, act):
+        self.go_to(moment)
+        with clock.stopped(moment):
+            done = act()
+            self.tell()
+        self.go_to(moment)
+        return done
+
+    def tell(self):
+        for _ in range(3):
+            current_scope().notes.pop("events.rounds", None)
+            run_hooks()
+            while Dispatcher().run_once():
+                run_hooks()
+
+    def set(self, ticket, **values):
+        store.change("ticket", ticket.pk, values, by=Actor.user(self.world.ada.pk))
+
+
+@pytest.fixture
+def life(world, wired):
+    templates.ensure_defaults(world.account.pk)
+    return Life(world)
+
+
+def play(flow, until, definition=None, since=MONDAY - timedelta(hours=1)):
+    definition = definition or workflows.definition_of(flow)
+    entry = Entry(flow.pk, flow.object_type, flow.revision_number, since, definition)
+    playing = Play(flow.account_id, entry, until, Surroundings("UTC"))
+    effects, runs = [], []
+    while not playing.is_over:
+        with reading_once(), read_only():
+            page = playing.page()
+            effects += page.effects
+            runs += page.runs
+    return effects, runs
+
+
+def would(effects):
+    return sorted((one.record_id, one.at, one.step_id, one.status.value, one.message) for one in effects)
+
+
+def did(flow):
+    kinds = ("set_property", "create_task", "send_email", "create_note")
+    found = StepLog.objects.filter(workflow_id=flow.pk, kind__in=kinds)
+    return sorted((one.record_id, one.at, one.step_id, one.status, one.message) for one in found)
+
+
+def ways(flow):
+    """Each run that was, as the replay tells them."""
+    return sorted(
+        (one.record_id, one.enrolled_at, one.end_reason, one.ended_at, one.step_id if not one.end_reason else "")
+        for one in Enrollment.objects.filter(workflow=flow)
+    )  # fmt: skip
+
+
+def would_go(runs):
+    return sorted(
+        (one.record_id, one.entered_at, one.end_reason, one.ended_at, one.position.partition(">")[0] if not one.end_reason else "")
+        for one in runs
+    )  # fmt: skip
+
+
+def task(step_id, following=None, title="Call"):
+    return Action(str(step_id), "create_task", {"title": title}, Edge(str(following)) if following else None)
+
+
+def sets(step_id, following=None, **values):
+    [(name, value)] = values.items()
+    return Action(
+        str(step_id), "set_property", {"property": name, "value": value}, Edge(str(following)) if following else None
+    )  # fmt: skip
+
+
+def changed(property, *after):
+    kind, about = triggers.property_changed("ticket", properties_of("ticket")[property], after=after)
+    return WhenEvent((EventMatch(kind, about),))
+
+
+def stories(world):
+    """A workflow of each sort that the replay must tell exactly as it was."""
+    created = EventMatch("ticket.created")
+    return {
+        "event, branch and task": (
+            WhenEvent((created,), refine=HIGH),
+            (
+                IfThen("1", (Branch("Billing", BILLING, Edge("2")),), Edge("3")),
+                task(2, title="Billing {{ ticket.subject }}"),
+                task(3, title="Other"),
+            ),
+            {},
+        ),
+        "a delay, then what stands then": (
+            WhenEvent((created,)),
+            (
+                Delay("1", ForAmount(timedelta(hours=30)), Edge("2")),
+                IfThen("2", (Branch("High", HIGH, Edge("3")),), Edge("4")),
+                task(3, title="Still high"),
+                sets(4, hs_ticket_priority="LOW"),
+            ),
+            {},
+        ),
+        "a change, again each time": (
+            changed("hs_ticket_priority"),
+            (Delay("1", ForAmount(timedelta(hours=2)), Edge("2")), task(2)),
+            {"reenrollment": Reenrollment(True, (), WhileInside.RESTART)},
+        ),
+        "a change, one after another": (
+            changed("hs_ticket_priority", "HIGH", "LOW"),
+            (Delay("1", ForAmount(timedelta(hours=20)), Edge("2")), task(2)),
+            {"reenrollment": Reenrollment(True, (), WhileInside.QUEUE)},
+        ),
+        "beside each other": (
+            changed("hs_ticket_category"),
+            (Delay("1", ForAmount(timedelta(hours=40)), Edge("2")), task(2)),
+            {"reenrollment": Reenrollment(True, (), WhileInside.PARALLEL)},
+        ),
+        "a standing condition": (
+            WhenTrue(AllOf((HIGH, BILLING))),
+            (
+                sets(1, 2, hs_resolution="ISSUE_FIXED"),
+                Delay("2", ForAmount(timedelta(days=1)), Edge("3")),
+                task(3),
+            ),
+            {},
+        ),
+        "a standing condition, again": (
+            WhenTrue(AllOf((HIGH, BILLING))),
+            (task(1),),
+            {"reenrollment": Reenrollment(True, (HIGH,))},
+        ),
+        "who no longer meets it leaves": (
+            WhenTrue(HIGH),
+            (Delay("1", ForAmount(timedelta(hours=36)), Edge("2")), task(2)),
+            {"leaving": Leaving(when_trigger_fails=True)},
+        ),
+        "a goal": (
+            WhenEvent((created,)),
+            (Delay("1", ForAmount(timedelta(days=2)), Edge("2")), task(2)),
+            {"leaving": Leaving(goal=AllOf((HIGH, BILLING)))},
+        ),
+        "a wait for something": (
+            WhenEvent((created,)),
+            (
+                Delay(
+                    "1",
+                    UntilEvent(EventMatch(*triggers.property_changed("ticket", properties_of("ticket")["hs_ticket_category"])), timedelta(days=1)),
+                    Edge("2"),
+                    Edge("3"),
+                ),
+                task(2, title="It happened"),
+                task(3, title="It did not"),
+            ),
+            {},
+        ),
+        "a wait that is cancelled": (
+            WhenEvent((created,)),
+            (
+                Delay("1", ForAmount(timedelta(days=2)), Edge("2"), Edge("3"), cancel_if=HIGH),
+                task(2, title="Nobody was in a hurry"),
+                task(3, title="Somebody was"),
+            ),
+            {},
+        ),
+        "what it does starts it again": (
+            changed("hs_ticket_priority", "HIGH"),
+            (
+                sets(1, 2, hs_ticket_priority="MEDIUM"),
+                Delay("2", ForAmount(timedelta(hours=5)), Edge("3")),
+                sets(3, hs_ticket_priority="HIGH"),
+            ),
+            {"reenrollment": Reenrollment(True)},
+        ),
+        "a status, with all that it brings": (
+            changed("hs_ticket_category", "BILLING_ISSUE"),
+            (
+                sets(1, 2, hs_pipeline_stage=str(world.stage("Closed"))),
+                IfThen("2", (Branch("Closed", Filter("hs_is_closed", Kind.BOOL, Operator.ANY_OF, (True,)), Edge("3")),)),
+                task(3, title="It is closed"),
+            ),
+            {},
+        ),
+        "a mail": (
+            WhenEvent((created,)),
+            (Action("1", "send_email", {"template": "ticket_received"}, Edge("2")), task(2)),
+            {},
+        ),
+    }  # fmt: skip
+
+
+def live_a_week(life, seed):
+    """Some tickets, of which now and then something is changed, by people."""
+    chance = random.Random(seed)
+    made: list[Ticket] = []
+    moment = MONDAY
+    contact = life.world.contact()
+    for _turn in range(40):
+        moment += timedelta(minutes=chance.randrange(5, 400))
+        if len(made) < 8 and (not made or chance.random() < 0.25):
+            values = {
+                "priority": chance.choice([None, "LOW", "HIGH"]),
+                "category": chance.choice([None, "BILLING_ISSUE"]),
+                "contact_id": contact.pk, "channel_account_id": life.world.channel.pk,
+            }  # fmt: skip
+            made.append(life.do(moment, lambda v=values: life.world.ticket(f"No. {len(made)}", **v)))
+            continue
+        ticket = chance.choice(made)
+        values = chance.choice([
+            {"priority": chance.choice(["LOW", "HIGH", "MEDIUM"])}, {"category": chance.choice(["BILLING_ISSUE", "PRODUCT_ISSUE"])},
+            {"priority": "HIGH", "category": "BILLING_ISSUE"}, {"subject": f"Other {chance.random()}"},
+        ])  # fmt: skip
+        life.do(moment, lambda t=ticket, v=values: life.set(t, **v))
+    life.go_to(moment + timedelta(hours=10))
+    return moment + timedelta(hours=10, seconds=1)
+
+
+NAMES = (
+    "event, branch and task", "a delay, then what stands then", "a change, again each time", "a change, one after another",
+    "beside each other", "a standing condition", "a standing condition, again", "who no longer meets it leaves", "a goal",
+    "a wait for something", "a wait that is cancelled", "what it does starts it again", "a status, with all that it brings", "a mail",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_replay_of_what_happened_tells_what_happened(life, name):
+    trigger, steps, more = stories(life.world)[name]
+    flow = life.flow(trigger, *steps, **more)
+    until = live_a_week(life, name)
+    effects, runs = play(flow, until)
+    assert would(effects) == did(flow)
+    assert would_go(runs) == ways(flow)
+    assert len(effects) > 1
+
+
+# ── the past ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_nothing_is_touched_by_a_replay(life):
+    trigger, steps, more = stories(life.world)["what it does starts it again"]
+    flow = life.flow(trigger, *steps, **more)
+    until = live_a_week(life, "untouched")
+    before = everything()
+    effects, _runs = play(flow, until)
+    assert effects
+    assert everything() == before
+
+
+def test_a_replay_can_not_write_even_if_it_tried(world):
+    ticket = world.ticket()
+    with pytest.raises(DatabaseError), attempt(), read_only():
+        Ticket.objects.filter(pk=ticket.pk).update(subject="Other")
+    Ticket.objects.filter(pk=ticket.pk).update(subject="Afterwards")
+    assert Ticket.objects.get(pk=ticket.pk).subject == "Afterwards"
+
+
+def test_a_draft_is_replayed_on_records_without_what_the_revision_did_to_them(life):
+    """The revision gave them LOW; for the draft that never happened, so HIGH is what it finds."""
+    flow = life.flow(WhenEvent((EventMatch("ticket.created"),)), sets(1, hs_ticket_priority="LOW"))
+    ticket = life.do(MONDAY, lambda: life.world.ticket(priority="HIGH"))
+    life.go_to(MONDAY + timedelta(days=1))
+    assert Ticket.objects.get(pk=ticket.pk).priority == "LOW"
+    steps = (
+        Delay("1", ForAmount(timedelta(hours=1)), Edge("2")),
+        IfThen("2", (Branch("High", HIGH, Edge("3")),), Edge("4")),
+        task(3, title="Still high"),
+        task(4, title="No longer"),
+    )
+    draft = Definition("ticket", WhenEvent((EventMatch("ticket.created"),)), start=Edge("1"), steps=steps, next_id=5)  # fmt: skip
+    effects, [run] = play(flow, MONDAY + timedelta(days=1), draft)
+    assert [(one.at, one.message) for one in effects] == [(MONDAY + timedelta(hours=1), "Still high")]
+    assert [(line.step_id, line.what, line.values.get("name")) for line in run.path] == [
+        ("1", "delayed", None), ("2", "branch", "High"), ("3", "performed", None), ("3", "ended", None),
+    ]  # fmt: skip
+
+
+def test_a_condition_sees_what_stood_then_and_not_what_stands_now(life):
+    ticket = life.do(MONDAY, lambda: life.world.ticket(priority="LOW"))
+    life.do(MONDAY + timedelta(hours=1), lambda: life.set(ticket, priority="HIGH"))
+    life.do(MONDAY + timedelta(hours=2), lambda: life.set(ticket, priority="MEDIUM"))
+    flow = life.flow(WhenTrue(HIGH), task(1))
+    effects, _runs = play(flow, MONDAY + timedelta(days=1))
+    assert [one.at for one in effects] == [MONDAY + timedelta(hours=1)]
+
+
+def test_who_was_inside_before_does_not_enter_twice(life):
+    """R-RE-1"""
+    flow = life.flow(changed("hs_ticket_priority", "HIGH"), task(1))
+    ticket = life.do(MONDAY, lambda: life.world.ticket())
+    life.do(MONDAY + timedelta(hours=1), lambda: life.set(ticket, priority="HIGH"))
+    life.do(MONDAY + timedelta(hours=2), lambda: life.set(ticket, priority="LOW"))
+    life.do(MONDAY + timedelta(hours=3), lambda: life.set(ticket, priority="HIGH"))
+    later = MONDAY + timedelta(hours=2, minutes=30)
+    assert play(flow, MONDAY + timedelta(days=1), since=later) == ([], [])
+
+
+def test_whom_people_enrolled_then_goes_through_the_draft_too(life):
+    flow = life.flow(Manual(), task(1))
+    ticket = life.do(MONDAY, lambda: life.world.ticket())
+    viewer = viewer_for(life.world.account.pk, life.world.ada.pk)
+
+    life.do(MONDAY + timedelta(hours=1), lambda: by_hand.enroll_by_hand(viewer, flow.pk, [ticket.pk]))
+
+    draft = Definition("ticket", Manual(), start=Edge("1"), steps=(task(1, title="Another"),), next_id=2)
+    effects, _runs = play(flow, MONDAY + timedelta(days=1), draft)
+    assert [(one.record_id, one.at, one.message) for one in effects] == [
+        (ticket.pk, MONDAY + timedelta(hours=1), "Another")
+    ]
+
+
+def test_the_questions_do_not_grow_with_the_records(life):
+    trigger, steps, more = stories(life.world)["event, branch and task"]
+    flow = life.flow(trigger, *steps, **more)
+    contact = life.world.contact()
+
+    def live(first, count):
+        for number in range(count):
+            moment = MONDAY + timedelta(minutes=first + number)
+            life.do(
+                moment, lambda: life.world.ticket(priority="HIGH", category="BILLING_ISSUE", contact_id=contact.pk)
+            )  # fmt: skip
+
+    def asked(minutes):
+        with CaptureQueriesContext(connection) as found:
+            effects, _runs = play(flow, MONDAY + timedelta(minutes=minutes), since=MONDAY)
+        return len(effects), len(found)
+
+    live(0, 3)
+    few = asked(60)
+    live(10, 25)
+    many = asked(60)
+    assert (few[0], many[0]) == (3, 28)
+    assert many[1] == few[1]
+
+
+# ── the job ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def replayed(flow, definition, until, *, stop=None):
+    """Started and done by the slow job, as far as it comes."""
+    found = replays.start(flow, definition, days=7, is_draft=True, by=1, now=until)
+    replays.run(Job(1, flow.account_id, {"replay": found.pk}, stop or threading.Event()))
+    found.refresh_from_db()
+    return found
+
+
+def lines(found):
+    rows = ReplayEffect.objects.filter(replay=found).order_by("at", "id")
+    return [(one.verdict, one.step_id, one.message, one.really) for one in rows]
+
+
+def test_what_would_have_been_stands_beside_what_was(life):
+    """The draft waits no more and tells high ones apart: one task is the same, one another, one is new, a mail is gone."""
+    created = WhenEvent((EventMatch("ticket.created"),))
+    flow = life.flow(created, task(1, 2), Action("2", "send_email", {"template": "ticket_received"}))
+    contact = life.world.contact()
+    life.do(
+        MONDAY, lambda: life.world.ticket(contact_id=contact.pk, channel_account_id=life.world.channel.pk)
+    )
+    life.do(MONDAY + timedelta(hours=1), lambda: life.world.ticket(priority="HIGH"))
+    until = MONDAY + timedelta(days=1)
+    steps = (
+        IfThen("3", (Branch("High", HIGH, Edge("4")),), Edge("1")), task(1), sets(4, hs_ticket_category="BILLING_ISSUE"),
+    )  # fmt: skip
+    draft = Definition("ticket", created, start=Edge("3"), steps=steps, next_id=5)
+    found = replayed(flow, draft, until)
+    assert (found.state, found.runs, found.events > 1) == ("DONE", 2, True)
+    assert lines(found) == [
+        ("SAME", "1", "Call", "Call"),
+        ("GONE", "2", "", "Sent to astrid@fjallbo.example"),
+        ("NEW", "4", "Category: Billing issue", ""),
+        ("GONE", "1", "", "Call"),
+    ]
+    assert found.totals == {
+        "days": {"2026-03-02": [2, 3]},
+        "kinds": {
+            "create_task": {"GONE": 1, "SAME": 1}, "send_email": {"GONE": 1}, "set_property": {"NEW": 1},
+        },
+    }  # fmt: skip
+    assert replays.way(found, 2).path[0]["values"]["name"] == "High"
+
+
+def test_a_replay_of_what_ran_finds_nothing_new_and_nothing_gone(life):
+    trigger, steps, more = stories(life.world)["a change, again each time"]
+    flow = life.flow(trigger, *steps, **more)
+    until = live_a_week(life, "the same")
+    found = replayed(flow, workflows.definition_of(flow), until)
+    assert {verdict for verdict, *_rest in lines(found)} == {"SAME"}
+
+
+OWN = {
+    "automation_replay",
+    "automation_replayrun",
+    "automation_replayeffect",
+    "procrastinate_jobs",
+    "procrastinate_events",
+}
+
+
+def test_the_job_writes_its_own_tables_alone(life):
+    trigger, steps, more = stories(life.world)["a mail"]
+    flow = life.flow(trigger, *steps, **more)
+    until = live_a_week(life, "the tables")
+    before = {table: rows for table, rows in everything().items() if table not in OWN}
+    assert replayed(flow, workflows.definition_of(flow), until).runs > 1
+    assert {table: rows for table, rows in everything().items() if table not in OWN} == before
+
+
+def test_a_replay_begun_twice_is_kept_once(life):
+    flow = life.flow(WhenEvent((EventMatch("ticket.created"),)), task(1))
+    life.do(MONDAY, lambda: life.world.ticket())
+    found = replayed(flow, workflows.definition_of(flow), MONDAY + timedelta(days=1))
+    once_done = lines(found)
+    Replay.objects.filter(pk=found.pk).update(state="RUNNING")
+    replays.run(Job(2, flow.account_id, {"replay": found.pk}, threading.Event()))
+    assert lines(found) == once_done
+
+
+def test_a_worker_that_is_to_stop_puts_the_replay_back(life):
+    flow = life.flow(WhenEvent((EventMatch("ticket.created"),)), task(1))
+    stop = threading.Event()
+    stop.set()
+    with pytest.raises(Later):
+        replayed(flow, workflows.definition_of(flow), MONDAY, stop=stop)
+    assert replays.going(flow) is not None
+
+
+def test_only_one_at_a_time_and_a_cancelled_one_does_nothing_more(life):
+    flow = life.flow(WhenEvent((EventMatch("ticket.created"),)), task(1))
+    life.do(MONDAY, lambda: life.world.ticket())
+    definition = workflows.definition_of(flow)
+    until = MONDAY + timedelta(days=1)
+    found = replays.start(flow, definition, days=7, is_draft=False, by=1, now=until)
+    with pytest.raises(Conflict, match="going on"):
+        replays.start(flow, definition, days=7, is_draft=False, by=1, now=until)
+    assert replays.cancel(found, until)
+    replays.run(Job(1, flow.account_id, {"replay": found.pk}, threading.Event()))
+    found.refresh_from_db()
+    assert (found.state, lines(found), replays.cancel(found, until)) == ("CANCELLED", [], False)
+
+
+@pytest.mark.parametrize("days", [0, 8, 365])
+def test_other_spans_are_refused(life, days):
+    flow = life.flow(WhenEvent((EventMatch("ticket.created"),)), task(1))
+    with pytest.raises(Invalid, match="7, 30 or 90"):
+        replays.start(flow, workflows.definition_of(flow), days=days, is_draft=False, by=1, now=MONDAY)
+
+
+def test_replays_are_forgotten_after_a_month(life):
+    flow = life.flow(WhenEvent((EventMatch("ticket.created"),)), task(1))
+    life.do(MONDAY, lambda: life.world.ticket())
+    replayed(flow, workflows.definition_of(flow), MONDAY + timedelta(days=1))
+    assert replays.forget_old(flow.account_id, MONDAY + timedelta(days=20)) == 0
+    assert replays.forget_old(flow.account_id, MONDAY + timedelta(days=40)) == 1
+    assert (Replay.objects.count(), ReplayEffect.objects.count()) == (0, 0)
+
+
+def test_too_many_are_not_followed_and_it_is_told(life):
+    flow = life.flow(WhenEvent((EventMatch("ticket.created"),)), task(1))
+    for hour in range(3):
+        life.do(MONDAY + timedelta(hours=hour), lambda: life.world.ticket())
+    entry = Entry(flow.pk, "ticket", 1, MONDAY, workflows.definition_of(flow))
+    playing = Play(flow.account_id, entry, MONDAY + timedelta(days=1), Surroundings("UTC"), most=2)
+    runs = []
+    while not playing.is_over:
+        runs += playing.page().runs
+    assert (len(runs), playing.is_full) == (2, True)
