@@ -11,13 +11,14 @@ import sys
 import tempfile
 import time
 import xml.etree.ElementTree as ElementTree
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
+SLOWEST = 6  # files of a stage whose times are told
 NO_TESTS = 5  # pytest's exit code for a selection that is empty
 
 
@@ -27,6 +28,9 @@ class Result:
     counts: Counter[str] = field(default_factory=Counter)
     skips: Counter[str] = field(default_factory=Counter)
     failures: list[str] = field(default_factory=list)
+    seconds: defaultdict[str, float] = field(
+        default_factory=lambda: defaultdict(float)
+    )  # of each file's tests, set-up included
 
 
 def static() -> Result:
@@ -86,6 +90,7 @@ def pytest(selection: str, *options: str, server: str = "", of: Sequence[str] = 
 def _read(report: Path) -> Result:
     result = Result(True)
     for case in ElementTree.parse(report).iter("testcase"):
+        result.seconds[str(case.get("classname"))] += float(case.get("time") or 0)
         skip = case.find("skipped")
         if case.find("failure") is not None or case.find("error") is not None:
             result.counts["failed"] += 1
@@ -98,12 +103,9 @@ def _read(report: Path) -> Result:
     return result
 
 
-#: The walls around every address, and so each page once, and the screens that write and listen most. The others say
-#: nothing to the database that their areas don't.
-SCREENS = [
-    f"deskhand/web/tests/test_{screen}.py"
-    for screen in ("board", "bulk", "compose", "inbox", "live", "walls")
-]
+#: The walls around every address, and so each page once, and the stream, which listens. The other screens say nothing to
+#: the database that their areas don't.
+SCREENS = [f"deskhand/web/tests/test_{screen}.py" for screen in ("live", "walls")]
 #: All that claims, and those screens: behind a pooler that gives each transaction another connection.
 POOLED = [
     *(f"deskhand/{area}" for area in ("kernel", "events", "delivery", "automation")),
@@ -126,7 +128,8 @@ STAGES: dict[str, Callable[[], Result]] = {
     "static": static,
     "unit": lambda: pytest(UNIT, "-n", "2", "-q"),
     "browser": lambda: pytest("browser", "-n", "2", "-q"),
-    "mail": lambda: pytest("(mail or faults or slow) and not browser", "-n", "2", "--dist", "loadfile", "-q"),
+    # Much of it waits for servers and for time to pass.
+    "mail": lambda: pytest("(mail or faults or slow) and not browser", "-n", "3", "--dist", "loadfile", "-q"),
     "debian": lambda: pytest(UNIT, "-n", "2", "-q", server="debian", of=SPEAKING),  # PostgreSQL 15
     "pooled": lambda: pytest(
         UNIT, "-n", "2", "-q", server="pgbouncer", of=POOLED
@@ -152,6 +155,10 @@ def main() -> int:
 def _close(results: dict[str, Result], lines: list[str]) -> None:
     print("\n" + "\n".join(lines))
     totals: Counter[str] = Counter()
+    for name, result in results.items():
+        slowest = sorted(result.seconds.items(), key=lambda one: -one[1])[:SLOWEST]
+        if slowest:
+            print(f"{name:8} longest: " + ", ".join(f"{file} {spent:.0f} s" for file, spent in slowest))
     for name, result in results.items():
         totals += result.counts
         for failure in result.failures:
