@@ -29,6 +29,7 @@ from deskhand.automation.engine.advance import (
     advance,
     awaited_property,
     cancelled,
+    ending,
     is_over,
     step_at,
 )
@@ -165,13 +166,16 @@ class _Batch:
         self.calls: list[calls.NewCall] = []
         found = sql.rows(_WORKFLOWS, [account_id, list({run.workflow_id for run in runs})])
         workflows = {workflow_id: rest for workflow_id, *rest in found}
+        definitions: dict[tuple[int, int], Definition] = {}
         for run in runs:
             newest, run.is_on, run.is_paused, run.is_pinned, run.has_queue, self.zone, self.locale = (
                 workflows[run.workflow_id]
             )
             if run.is_pinned:
                 newest = run.revision
-            run.definition = definition_of(account_id, run.workflow_id, newest)
+            if (run.workflow_id, newest) not in definitions:
+                definitions[run.workflow_id, newest] = definition_of(account_id, run.workflow_id, newest)
+            run.definition = definitions[run.workflow_id, newest]
             if newest != run.revision:
                 self._follow(run, newest)
         self.budget = budget.Allowance(account_id, self.now)
@@ -256,6 +260,9 @@ class _Batch:
     def _advance(self, run: Run) -> tuple[Run, Perform] | None:
         """Decide one run's next move; returns it when there is something to perform."""
         assert run.definition is not None
+        if ending(run.definition, run.position) is Reason.COMPLETED:  # most runs, after their last step
+            run.ended = Reason.COMPLETED.value
+            return None
         enrollment = EnrollmentFacts(
             run.id, self.zone, run.is_on, run.outputs, self.hours, self.happened.get(run.id, ())
         )

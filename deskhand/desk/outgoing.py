@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from deskhand.delivery.headers import wire_address
 from deskhand.delivery.types import Address, Attached, Mail, NewSend
@@ -16,6 +17,17 @@ TRANSPORT = "mail"
 REFERENCE = "desk.message"
 REFERENCES = 20  # ids at most (O4)
 LONGEST_LOCAL = 64  # characters before the @ (RFC 5321 §4.5.3.1.1)
+
+
+class Written(NamedTuple):
+    """What a mail takes of a message, where many are sent at once."""
+
+    pk: int
+    thread_id: int
+    subject: str
+    text: str
+    html: str
+    external_id: str
 
 
 def message_id(channel: ChannelAccount, thread_id: int, number: int) -> str:
@@ -31,7 +43,7 @@ def reply_address(channel: ChannelAccount, thread_id: int) -> str:
 
 
 def send(
-    message: Message,
+    message: Message | Written,
     channel: ChannelAccount,
     *,
     to: Sequence[Mailbox],
@@ -45,8 +57,9 @@ def send(
     quote: tuple[str, str] = ("", ""),
     is_new: bool = False,
     unsubscribe: str = "",
+    key: str = "",
 ) -> NewSend:
-    """Describe the send of `message`; its Message-ID and key are fixed from here on (O1).
+    """Describe the send of `message`; its Message-ID and key (the message's own unless given) are fixed from here on (O1).
 
     `writer` is named beside the channel where that wants it; `signature` goes under the text, and only into the mail,
     and below it `quote`, as text and as HTML.
@@ -72,7 +85,7 @@ def send(
     return NewSend(
         account_id=channel.account_id,
         transport=TRANSPORT,
-        idempotency_key=f"message:{message.pk}",
+        idempotency_key=key or f"message:{message.pk}",
         recipients=list(dict.fromkeys(box.email for box in (*to, *cc, *bcc))),
         payload=mail.payload(),
         message_id=f"<{message.external_id}>",

@@ -385,7 +385,7 @@ def send_automatic(mails: Sequence[AutomaticMail], *, at: datetime) -> list[int]
     bulk.insert(Message, rows)
     outbox.enqueue(
         [
-            _automatic_send(mail, Message(**row), references[mail.thread_id])
+            _automatic_send(mail, row, references[mail.thread_id])
             for mail, row in zip(mails, rows, strict=True)
         ]
     )
@@ -412,12 +412,14 @@ def _automatic_message(mail: AutomaticMail, message_id: int, at: datetime) -> di
     }  # fmt: skip
 
 
-def _automatic_send(mail: AutomaticMail, row: Message, references: list[str]) -> NewSend:
-    built = outgoing.send(
-        row, mail.channel, to=[mail.to], references=references, automatic="auto-replied" if mail.ticket_id else "auto-generated",
-        unsubscribe=mail.unsubscribe,
+def _automatic_send(mail: AutomaticMail, row: dict[str, Any], references: list[str]) -> NewSend:
+    written = outgoing.Written(
+        row["id"], mail.thread_id, mail.subject, mail.text, mail.html, row["external_id"]
+    )
+    return outgoing.send(
+        written, mail.channel, to=[mail.to], references=references, automatic="auto-replied" if mail.ticket_id else "auto-generated",
+        unsubscribe=mail.unsubscribe, key=mail.key,
     )  # fmt: skip
-    return replace(built, idempotency_key=mail.key or built.idempotency_key)
 
 
 # ── how far it came ──────────────────────────────────────────────────────────────────────────────────────────────────

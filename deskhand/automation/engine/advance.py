@@ -185,7 +185,13 @@ def cancelled(
 
 def is_over(definition: Definition, at: Position) -> bool:
     """Whether no step follows the position."""
-    return _arrive(definition, at)[0] is None
+    return ending(definition, at) is not None
+
+
+def ending(definition: Definition, at: Position) -> Reason | None:
+    """Why a run at the position is over, if no step follows."""
+    step, reason = _arrive(definition, at)
+    return reason if step is None else None
 
 
 def awaited_property(definition: Definition, at: Position) -> str | None:
@@ -196,6 +202,13 @@ def awaited_property(definition: Definition, at: Position) -> str | None:
 
 def _arrive(definition: Definition, at: Position) -> tuple[Step | None, Reason]:
     """The step that the position leads to; or none, and why."""
+    known: dict[Position, tuple[Step | None, Reason]] = definition.arrivals
+    if at not in known:
+        known[at] = _led_to(definition, at)
+    return known[at]
+
+
+def _led_to(definition: Definition, at: Position) -> tuple[Step | None, Reason]:
     step_id, _, slot = at.partition(">")
     step = definition.by_id.get(step_id)
     if step is None:

@@ -323,6 +323,11 @@ class Definition:
         return {step.id: step for step in self.steps}
 
     @cached_property
+    def arrivals(self) -> dict[str, Any]:
+        """Where positions lead, as far as `advance` was asked: each is worked out once."""
+        return {}
+
+    @cached_property
     def watches(self) -> bool:
         """Whether a change of the record may end the run, or a wait of it, before its time."""
         leaving = self.leaving
