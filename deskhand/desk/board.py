@@ -32,6 +32,7 @@ class Card:
     owner_name: str
     contact_name: str
     company_name: str
+    tag_ids: Sequence[str]
     may_edit: bool
 
     @property
@@ -41,7 +42,8 @@ class Card:
 
 _CARDS = """
 select t.id, t.number, t.subject, t.stage_id, t.sort_at, t.created_at, t.priority, t.source_type, coalesce(u.name, ''),
-       coalesce(nullif(c.name, ''), c.email, ''), coalesce(f.name, ''), t.owner_id, t.assigned_team_ids
+       coalesce(nullif(c.name, ''), c.email, ''), coalesce(f.name, ''),
+       array(select jsonb_array_elements_text(t.properties->'hs_tag_ids')), t.owner_id, t.assigned_team_ids
 from ({found}) p join crm_ticket t on t.id = p.id and t.account_id = %s
 left join crm_contact c on c.account_id = t.account_id and c.id = t.contact_id
 left join crm_company f on f.account_id = c.account_id and f.id = c.company_id

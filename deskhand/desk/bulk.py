@@ -14,9 +14,11 @@ from deskhand.accounts.types import Verb, Viewer
 from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.records import store, tickets
 from deskhand.crm.records.store import Change
+from deskhand.crm.schema import tags
 from deskhand.desk import spam
 from deskhand.events.types import Actor
 from deskhand.kernel.database import sql
+from deskhand.kernel.errors import Invalid
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,7 @@ class Known:
     pipeline_id: int
     owner_id: int | None
     team_ids: Sequence[int]
+    tag_ids: Sequence[str]
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,18 @@ def to_closed(ticket: Known) -> Mapping[str, Any] | str:
     """The first closed status of its own pipeline."""
     closed = pipelines_of("ticket").pipeline(ticket.pipeline_id).first_closed
     return {"stage_id": closed.id} if closed else _("Its pipeline has no closed status.")
+
+
+def to_tag(tag: str, is_on: bool) -> Plan:
+    """With this tag more, or less. Raises Invalid for a tag that there is not."""
+    if tag not in {option.value for option in tags.tags()}:
+        raise Invalid(_("There is no such tag."), field="tag", value=tag[:40])
+
+    def plan(ticket: Known) -> Mapping[str, Any] | str:
+        rest = [one for one in ticket.tag_ids if one != tag]
+        return {tags.TAGS: [*rest, tag] if is_on else rest} if (tag in ticket.tag_ids) is not is_on else {}
+
+    return plan
 
 
 def to_values(values: Mapping[str, Any]) -> Plan:
@@ -125,7 +140,8 @@ def _known(viewer: Viewer, ticket_ids: Sequence[int], *, is_deleted: bool = Fals
     reach, params = visible(viewer, "ticket").sql("t")
     away = "t.archived_at is not null and t.merged_into_id is null" if is_deleted else "t.archived_at is null"
     found = sql.rows(
-        "select t.id, t.number, t.subject, t.pipeline_id, t.owner_id, t.assigned_team_ids from crm_ticket t"
+        "select t.id, t.number, t.subject, t.pipeline_id, t.owner_id, t.assigned_team_ids,"
+        f" array(select jsonb_array_elements_text(t.properties->'{tags.TAGS}')) from crm_ticket t"
         f" where t.account_id = %s and t.id = any(%s) and {away} and ({reach}) order by t.id",
         [viewer.account_id, sorted(set(ticket_ids)), *params],
     )

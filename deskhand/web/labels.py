@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from deskhand.web.inbox.page import CHANNEL_ICONS, CHANNEL_LABELS
-from deskhand.web.inbox.words import priority, status, tone
+from deskhand.web.inbox.words import priority, status, tags, tone
 
-__all__ = ["channel", "priority", "status", "tone"]
+__all__ = ["channel", "priority", "status", "tags", "tone"]
 
 
 def channel(source_type: str | None) -> tuple[str, str]:

@@ -590,6 +590,19 @@ def new_property(page: Page) -> None:
     page.get_by_label("Type").select_option("enumeration:select")
 
 
+def ticket_tags(page: Page) -> None:
+    page.goto("/settings/tickets/tags")
+    for name, tone in (("Refund", "red"), ("Press", "violet")):
+        if page.locator(f'input[value="{name}"]').count():
+            continue
+        page.get_by_role("button", name="Add tag").click()
+        row = page.locator("[data-rows] > [data-row]").last
+        row.get_by_placeholder("New tag").fill(name)
+        row.locator("select").select_option(tone)
+    page.get_by_role("button", name="Save tags").click()
+    page.get_by_text("The tags are saved.").wait_for()
+
+
 def property_groups(page: Page) -> None:
     page.goto("/settings/tickets/properties/groups")
     page.get_by_role("button", name="Add group").click()
@@ -968,6 +981,7 @@ STATES: dict[str, Step] = {
     "ticket-properties": ticket_properties,
     "new-property": new_property,
     "property-groups": property_groups,
+    "ticket-tags": ticket_tags,
     "sidebar-layout": sidebar_layout,
     "automate": automate,
     "lanes": lanes,

@@ -18,7 +18,7 @@ from deskhand.crm.records.tasks import NOTES, TITLE, NewTask, Wanted
 from deskhand.kernel.calendars import zone_named
 from deskhand.kernel.errors import Invalid
 
-REMIND_AFTER = "after"
+REMIND_AFTER, MINUTES_BEFORE = "after", "{}min"  # no bare number: those are ids (config/definitions.py)
 OWNER, CONTACT_OWNER, COMPANY_OWNER, NOBODY = "owner", "contact_owner", "company_owner", "nobody"
 _SATURDAY = 5
 
@@ -124,7 +124,11 @@ def _due_settings(due: str) -> tuple[Setting, ...]:
 
 def _reminder_settings(due: str, remind: str) -> tuple[Setting, ...]:
     """What hangs on the due date is offered where there is one."""
-    leads = () if due == "never" else tuple(Option(str(n), str(words)) for n, words in tasks.LEADS.items())
+    leads = (
+        ()
+        if due == "never"
+        else tuple(Option(MINUTES_BEFORE.format(n), str(words)) for n, words in tasks.LEADS.items())
+    )
     chosen = Setting(
         "remind", _("Reminder"), Input.CHOICE, options=(Option("", _("No reminder")), *leads, Option(REMIND_AFTER, _("After a time"))),
         redraws=True, help=_("Whom the task is for is told in the bell, and by mail who has chosen that."),
@@ -175,7 +179,7 @@ def remind_at(settings: Mapping[str, Any], due: datetime | None, now: datetime) 
     if remind == REMIND_AFTER:
         minutes = settings.get("remind_in_minutes")
         return now + timedelta(minutes=int(minutes)) if minutes else None
-    return due - timedelta(minutes=int(remind)) if remind and due else None
+    return due - timedelta(minutes=int(remind.removesuffix("min"))) if remind and due else None
 
 
 def _on_day(settings: Mapping[str, Any], now: datetime) -> datetime:

@@ -349,10 +349,10 @@ def test_a_task_is_due_as_it_says_and_tells_its_id_R_WFA_8(world, settings, due)
 @pytest.mark.parametrize(
     ("settings", "at"),
     [
-        ({"due_in_minutes": 90, "remind": "30"}, datetime(2026, 11, 20, 13, tzinfo=UTC)),
-        ({"due": "day", "due_days": 3, "due_time": "08:15", "remind": "1440"}, datetime(2026, 11, 22, 8, 15, tzinfo=UTC)),
+        ({"due_in_minutes": 90, "remind": "30min"}, datetime(2026, 11, 20, 13, tzinfo=UTC)),
+        ({"due": "day", "due_days": 3, "due_time": "08:15", "remind": "1440min"}, datetime(2026, 11, 22, 8, 15, tzinfo=UTC)),
         ({"due": "never", "remind": "after", "remind_in_minutes": 60}, datetime(2026, 11, 20, 13, tzinfo=UTC)),
-        ({"due": "never", "remind": "0"}, None),  # nothing to count from
+        ({"due": "never", "remind": "0min"}, None),  # nothing to count from
         ({"due_in_minutes": 90}, None),
     ],
 )  # fmt: skip
@@ -381,7 +381,7 @@ def test_a_reminder_before_the_due_date_is_offered_where_there_is_one_R_WFA_8(wo
     def offered(**settings):
         return {one.name: [option.value for option in one.options] for one in action.form(around, settings)}
 
-    assert offered()["remind"] == ["", "0", "30", "60", "1440", "10080", "after"]
+    assert offered()["remind"] == ["", "0min", "30min", "60min", "1440min", "10080min", "after"]
     assert offered(due="never")["remind"] == ["", "after"]
     assert "remind_in_minutes" in offered(remind="after")
     assert "remind_in_minutes" not in offered()

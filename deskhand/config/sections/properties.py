@@ -107,11 +107,13 @@ _NEW: dict[str, Any] = {
 
 
 def _option(reading: Reading, place: int) -> dict[str, Any]:
-    given = reading.fields("value", optional=("label", "display_order", "hidden"))
+    given = reading.fields("value", optional=("label", "display_order", "hidden", "tone"))
     value = given["value"].text(at_most=200)
+    tone = given["tone"].text(may_be_empty=True) if "tone" in given else ""
     return {
         "value": value,
         "label": given["label"].text(at_most=200) if "label" in given else value,
         "display_order": given["display_order"].whole() if "display_order" in given else place,
         "hidden": given["hidden"].flag() if "hidden" in given else False,
+        **({"tone": tone} if tone else {}),
     }

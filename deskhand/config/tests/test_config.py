@@ -24,9 +24,10 @@ from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.pipelines.rules import Ask, Rules
 from deskhand.crm.records import objects, subscriptions, tickets
 from deskhand.crm.records.models import Ticket
-from deskhand.crm.schema import groups, object_types, properties
+from deskhand.crm.schema import groups, object_types, properties, tags
 from deskhand.crm.schema.models import PropertyDefinition
 from deskhand.crm.schema.types import Kind
+from deskhand.crm.schema.types import Option as Tag
 from deskhand.crm.segments import segments
 from deskhand.crm.segments.models import SegmentKind
 from deskhand.events.types import SYSTEM, Actor
@@ -54,6 +55,7 @@ def fill(world: World) -> World:
     objects.switch_pipelines(machine.key, True, by=SYSTEM)
     groups.arrange("ticket", [(None, "Order")], by=SYSTEM)
     properties.create("ticket", "size", "Size", Kind.ENUM, options=[{"value": "s", "label": "Small"}], group="order", by=SYSTEM)  # fmt: skip
+    tags.arrange([Tag("", "Billing", "red"), Tag("", "Old", "", True)], by=SYSTEM)
     sub = teams.create(account, "Returns", parent_id=world.team.pk, by=SYSTEM)
     teams.add_member(account, sub.pk, world.bob.pk, is_main=False, by=SYSTEM)
     support = Pipeline.objects.get(account_id=account, object_type="ticket")

@@ -158,7 +158,7 @@ TICKET = (
            ("hs_snoozed_by_user_ids", _("Snoozed by")), ("hs_user_ids_of_all_notification_followers", _("Followers")),
            ("hs_user_ids_of_all_notification_unfollowers", _("Unfollowers")), ("hs_mentions_user_ids", _("Mentions")),
            ("hs_mentions_resolved_user_ids", _("Resolved mentions")), ("hs_all_conversation_mentions", _("All mentions"))),
-    *_kept(RS, ("hs_tag_ids", _("Ticket tags")), read_only=False),
+    *_kept(M, ("hs_tag_ids", _("Ticket tags")), read_only=False),
     *_kept(T, ("tags", _("Tags")), ("hs_sla_operating_hours", _("SLA operating hours")), read_only=False),
 )  # fmt: skip
 

@@ -63,7 +63,7 @@ def create(
             field="name",
             value=name,
         )
-    if _is_taken(object_type, name):
+    if _is_taken(object_type, name, kind):
         raise Conflict(_("There is a built-in property %(name)s.") % {"name": name})
     if PropertyDefinition.objects.filter(
         account_id=current_account_id(), object_type=object_type, name=name
@@ -176,7 +176,13 @@ def _fill(property_id: int) -> None:
     jobs.enqueue(FILL, {"property": property_id}, one_by_one=str(property_id))
 
 
-def _is_taken(object_type: str, name: str) -> bool:
+#: Built-in properties whose options are the account's own: its tags.
+_OWN_OPTIONS = {("ticket", "hs_tag_ids"): Kind.MULTI}
+
+
+def _is_taken(object_type: str, name: str, kind_of: Kind) -> bool:
+    if _OWN_OPTIONS.get((object_type, name)) is kind_of:
+        return False
     kind = object_type if object_type in BUILT_IN else "custom"
     return name in COLUMNS[kind] or any(prop.name == name for prop in BUILT_IN[kind])
 

@@ -196,7 +196,7 @@ class BoardOf:
             channel_label=channel_label, priority=labels.priority(one.priority),
             owner=Person.named(one.owner_name) if one.owner_name else None,
             move_url=self._url("card-move", one.id) if one.may_edit else "",
-            moved_url=self._url("card-moved", one.id) if one.may_edit else "",
+            moved_url=self._url("card-moved", one.id) if one.may_edit else "", tags=labels.tags(one.tag_ids),
         )  # fmt: skip
 
     def menu(self) -> rows.MovePage:

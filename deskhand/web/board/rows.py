@@ -34,6 +34,7 @@ class Card:
     move_url: str  # the page without scripts
     moved_url: str  # POST; empty when the viewer may not
     next_due: datetime | None = None  # of its open tasks
+    tags: tuple[Label, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,7 @@ TOLD = 5  # refusals told one by one
 def change(request: AccountRequest, view: str) -> HttpResponse:
     """One change to the tickets `ids`, or with `all` to those of the view, at most desk_views.CAP.
 
-    The form names what: status, owner, priority, close, spam, deleted or seen (each 1 or 0), or merge and enroll, which
+    The form names what: status, owner, priority, tag, untag, close, spam, deleted or seen (each 1 or 0), or merge and enroll, which
     ask further. Each ticket that may not be changed is told with the reason; one toast takes the others back.
     """
     policy.require(request.viewer, Action.OPEN_HELP_DESK)
@@ -113,6 +113,11 @@ def _plan(request: AccountRequest) -> tuple[desk_bulk.Plan, str]:
         label = words.priority(form["priority"])
         values = verbs.checked("ticket", {"hs_ticket_priority": form["priority"]})
         return desk_bulk.to_values(values), label.text if label else _("No priority")
+    for name, is_on in (("tag", True), ("untag", False)):
+        if name in form:
+            label = next(iter(words.tags([form[name]])), None)
+            told = _("Tagged “%(tag)s”") if is_on else _("No longer tagged “%(tag)s”")
+            return desk_bulk.to_tag(form[name], is_on), told % {"tag": label.text if label else ""}
     raise Invalid(_("Choose what to do with the tickets."), field="ids", value="")
 
 

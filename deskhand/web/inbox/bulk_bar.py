@@ -10,6 +10,7 @@ from deskhand.accounts.models import Team
 from deskhand.accounts.policy import reaches_any
 from deskhand.accounts.types import Verb, Viewer
 from deskhand.crm.pipelines.queries import pipelines_of
+from deskhand.crm.schema import tags
 from deskhand.crm.schema.defaults import PRIORITIES
 from deskhand.desk import views as desk_views
 from deskhand.routing import queries as routing
@@ -28,6 +29,7 @@ def bulk_bar(viewer: Viewer, view: desk_views.View, count: int) -> rows.BulkBar:
         groups=_statuses() if may_edit else (),
         owners=_owners(viewer) if may_edit else (),
         priorities=_priorities() if may_edit else (),
+        tags=_tags() if may_edit else (),
         is_spam=bool(view.spam),
         is_deleted=view.deleted,
         may_delete=reaches_any(viewer, "ticket", Verb.DELETE),
@@ -74,3 +76,11 @@ def _priorities() -> tuple[rows.StatusOption, ...]:
         for one in reversed(PRIORITIES)
     ]
     return (*found, rows.StatusOption("", _("No priority"), None))
+
+
+def _tags() -> tuple[rows.StatusOption, ...]:
+    """Those that are in use."""
+    return tuple(
+        rows.StatusOption(one.value, one.label, one.tone or None)  # type: ignore[arg-type]
+        for one in tags.tags() if not one.is_hidden
+    )  # fmt: skip

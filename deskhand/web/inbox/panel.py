@@ -38,7 +38,7 @@ LONG = 100  # changes on a page of the history
 HIDDEN = {
     "hs_object_id", "hs_createdate", "hs_is_visible_in_help_desk", "hs_is_closed", "hs_inbox_id", "hs_merged_object_ids",
     "hs_conversations_originating_thread_id", "hs_conversations_originating_message_id", "hs_helpdesk_sort_timestamp",
-    "hs_originating_channel_instance_id", "hs_first_agent_message_sent_by", "hs_unique_creation_key", "hs_tag_ids",
+    "hs_originating_channel_instance_id", "hs_first_agent_message_sent_by", "hs_unique_creation_key",
     "hs_assignment_method", "first_agent_reply_date", "last_reply_date",
 }  # fmt: skip
 #: Changes that only come along with another one.

@@ -136,8 +136,8 @@ class StatusGroup:
 
 @dataclass(frozen=True)
 class BulkBar:
-    """What can be done with selected tickets: POST ids, or all=1, and one of status, owner, priority, close, spam,
-    deleted, seen."""
+    """What can be done with selected tickets: POST ids, or all=1, and one of status, owner, priority, tag, untag,
+    close, spam, deleted, seen."""
 
     url: str
     all_text: str  # "All 73 tickets of this view"
@@ -145,6 +145,7 @@ class BulkBar:
     groups: tuple[StatusGroup, ...] = ()
     owners: tuple[OwnerOption, ...] = ()
     priorities: tuple[StatusOption, ...] = ()
+    tags: tuple[StatusOption, ...] = ()
     is_spam: bool = False
     is_deleted: bool = False
     may_delete: bool = False

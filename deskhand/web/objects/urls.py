@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, include, path
 
-from deskhand.web.objects import layouts, own, pipelines, properties, rules, setup
+from deskhand.web.objects import layouts, own, pipelines, properties, rules, setup, tags
 
 pipeline: list[URLPattern | URLResolver] = [
     path("", pipelines.configure, name="pipeline"),
@@ -52,6 +52,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("settings/objects", own.listing, name="object-types"),
     path("settings/objects/create", own.create, name="object-type-create"),
     path("settings/tickets/setup", setup.setup, name="tickets-setup"),
+    path("settings/tickets/tags", tags.tags, name="ticket-tags"),
+    path("settings/tickets/tags/save", tags.save, name="ticket-tags-save"),
     path("settings/contacts", setup.home, {"key": "contacts"}, name="settings-contacts"),
     path("settings/companies", setup.home, {"key": "companies"}, name="settings-companies"),
     path("settings/<key:key>/", include(of_a_kind)),

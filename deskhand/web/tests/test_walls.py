@@ -203,6 +203,8 @@ TABLE: dict[str, Wall] = {
     "properties": OF_THE_LIST,
     "property-new": OF_THE_LIST,
     "property-add": Wall("POST", neighbour=None),
+    "ticket-tags": OF_THE_LIST,
+    "ticket-tags-save": Wall("POST", neighbour=None),
     "property-groups": OF_THE_LIST,
     "property-groups-save": Wall("POST", neighbour=None),
     "property": Wall(),
