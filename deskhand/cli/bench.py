@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
 
-NAMES = ("ingest", "automation", "lists", "screens", "stream", "idle")
+NAMES = ("ingest", "automation", "lists", "screens", "stream", "replay", "idle")
 FAULTS, KILLS = "faults", "kills"  # no measurements, and long: not among all
 
 

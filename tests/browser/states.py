@@ -844,6 +844,14 @@ def workflow_try(page: Page) -> None:
     page.locator("#way-title").wait_for()
 
 
+def workflow_replay(page: Page) -> None:
+    workflow_history(page)
+    page.get_by_role("link", name="Replay", exact=True).click()
+    if not page.locator("#replay-title").count():
+        page.get_by_role("button", name="Replay", exact=True).click()
+    page.locator(".wf-figures").wait_for(timeout=60_000)
+
+
 def workflow_undo(page: Page) -> None:
     workflow_history(page)
     page.get_by_role("link", name="Take back", exact=True).click()
@@ -1008,6 +1016,7 @@ STATES: dict[str, Step] = {
     "workflow-run": workflow_run,
     "workflow-log": workflow_log,
     "workflow-try": workflow_try,
+    "workflow-replay": workflow_replay,
     "workflow-undo": workflow_undo,
     "workflow-review": workflow_review,
     "workflow-versions": workflow_versions,

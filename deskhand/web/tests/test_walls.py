@@ -17,7 +17,7 @@ from deskhand.accounts import tokens as api_tokens
 from deskhand.automation import comments as step_comments
 from deskhand.automation import folders, lanes, secrets, templates, workflows
 from deskhand.automation.engine.definition import Definition
-from deskhand.automation.models import Enrollment, MailTemplate, Workflow
+from deskhand.automation.models import Enrollment, MailTemplate, Replay, ReplayRun, Workflow
 from deskhand.channels.email.models import InboundMail, MailState
 from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.records import companies, contacts, objects, subscriptions, tasks, tickets
@@ -361,6 +361,8 @@ TABLE: dict[str, Wall] = {
             "log-file",
             "waiting",
             "try",
+            "replay",
+            "replay-way",
             "undo",
             "revisions",
             "revision",
@@ -381,6 +383,8 @@ TABLE: dict[str, Wall] = {
             "looked",
             "revision-restore",
             "undone",
+            "replay-begin",
+            "replay-stop",
         )
     },
     "theme": Wall("POST", neighbour=None, nobody=None),
@@ -537,6 +541,13 @@ def places(office) -> dict[str, str]:
             account_id=world.account.pk, workflow=free, object_type="ticket", record_id=ticket.pk, revision_number=1,
             state="WAITING", step_id="1", enrolled_at=office.at,
         )  # fmt: skip
+        replayed = Replay.objects.create(
+            account_id=world.account.pk, workflow=free, definition=Definition("ticket").to_json(), revision_number=1, is_draft=False,
+            since=office.at, until=office.at + timedelta(days=7), state="DONE", totals={"days": {}, "kinds": {}}, created_at=office.at,
+        )  # fmt: skip
+        ReplayRun.objects.create(
+            account_id=world.account.pk, replay=replayed, number=1, record_id=ticket.pk, entered_at=office.at
+        )
         Notification.objects.create(
             account_id=world.account.pk,
             user_id=world.ada.pk,
@@ -613,7 +624,7 @@ def places(office) -> dict[str, str]:
         **{name: [role.pk] for name in ("role-save", "role-copy", "role-delete")},
         **{name: [free.pk] for name in TABLE if name.startswith("workflow-") and TABLE[name].neighbour},
         **{name: [free.pk, *(["1"] if name.startswith("workflow-edit-step") else [])] for name in TABLE if name.startswith("workflow-edit")},
-        "workflow-run": [free.pk, run.pk], "workflow-revision": [free.pk, 1], "workflow-revision-restore": [free.pk, 1], "workflow-folder-rename": [kept_in.pk], "workflow-folder-delete": [kept_in.pk],
+        "workflow-run": [free.pk, run.pk], "workflow-replay-way": [free.pk, replayed.pk, 1], "workflow-revision": [free.pk, 1], "workflow-revision-restore": [free.pk, 1], "workflow-folder-rename": [kept_in.pk], "workflow-folder-delete": [kept_in.pk],
         "system-mail-again": [entry.pk], "system-quarantined": [kept.pk], "system-quarantine-one-again": [kept.pk], "system-job-again": [job_id],
     }  # fmt: skip
     return {name: reverse(name, args=given.get(name, [])) for name in TABLE}

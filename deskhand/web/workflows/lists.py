@@ -202,6 +202,7 @@ PAGES: dict[str, str | Promise] = {
     "history": gettext_lazy("History"),
     "log": gettext_lazy("Log"),
     "try": gettext_lazy("Try it"),
+    "replay": gettext_lazy("Replay"),
     "revisions": gettext_lazy("Versions"),
     "why": gettext_lazy("Who enters"),
 }

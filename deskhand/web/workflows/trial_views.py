@@ -89,7 +89,7 @@ def try_out(request: AccountRequest, workflow_id: int) -> HttpResponse:
     """Without `?record=` the records to choose from."""
     workflow = seen(request, workflow_id)
     access.require_edit(request.viewer, workflow)
-    definition, is_draft = _definition(workflow)
+    definition, is_draft = definition_to_try(workflow)
     text = storable(request.GET.get("q", "")).strip()[: lists.LONGEST_SEARCH]
     record_id = whole(request.GET.get("record", ""))
     if record_id is None:
@@ -105,8 +105,8 @@ def try_out(request: AccountRequest, workflow_id: int) -> HttpResponse:
     return _page(request, workflow, _tried(request, workflow, definition, is_draft, record))
 
 
-def _definition(workflow: Workflow) -> tuple[Definition, bool]:
-    """The draft, if somebody works on one; else what runs."""
+def definition_to_try(workflow: Workflow) -> tuple[Definition, bool]:
+    """The draft and True, if somebody works on one; else what runs."""
     draft = drafts.of(workflow)
     return draft.definition, draft.has_changes
 

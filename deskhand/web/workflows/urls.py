@@ -9,6 +9,7 @@ from deskhand.web.workflows import (
     folder_views,
     history_views,
     list_views,
+    replay_views,
     revision_views,
     run_views,
     trial_views,
@@ -39,6 +40,10 @@ one: list[URLPattern | URLResolver] = [
     path("/log/file", history_views.file, name="workflow-log-file"),
     path("/waiting", history_views.waiting, name="workflow-waiting"),
     path("/try", trial_views.try_out, name="workflow-try"),
+    path("/replay", replay_views.replay, name="workflow-replay"),
+    path("/replay/begin", replay_views.begin, name="workflow-replay-begin"),
+    path("/replay/stop", replay_views.stop, name="workflow-replay-stop"),
+    path("/replay/<id:replay_id>/<id:number>", replay_views.way, name="workflow-replay-way"),
     path("/undo", undo_views.ask, name="workflow-undo"),
     path("/undone", undo_views.do, name="workflow-undone"),
 ]

@@ -1,0 +1,136 @@
+"""Replaying a workflow over the past, in the browser."""
+
+import threading
+from datetime import timedelta
+
+import pytest
+
+from deskhand.automation import workflows
+from deskhand.automation.engine.definition import Action, Definition, Edge, EventMatch, Manual, WhenEvent
+from deskhand.automation.models import Replay, ReplayEffect, ReplayRun, Verdict
+from deskhand.automation.replay import replays
+from deskhand.kernel import clock
+from deskhand.kernel.jobs import Job
+
+
+@pytest.fixture
+def flow(office):
+    with office.inside() as world:
+        steps = (Action("1", "create_task", {"title": "Call about {{ ticket.subject }}"}),)
+        definition = Definition(
+            "ticket", WhenEvent((EventMatch("ticket.created"),)), start=Edge("1"), steps=steps, next_id=2
+        )
+        return workflows.create(world.account.pk, "Chase", definition, by=world.ada.pk)
+
+
+def begin(office, client, flow):
+    """An hour after what happened."""
+    with clock.stopped(office.at + timedelta(hours=1)):
+        return client.post(f"/workflows/{flow.pk}/replay/begin", {"days": "7"}, follow=True).content.decode()
+
+
+def work(office):
+    """As the worker does it."""
+    with office.inside() as world:
+        waiting = Replay.objects.get(state="QUEUED")
+    replays.run(Job(1, world.account.pk, {"replay": waiting.pk}, threading.Event()))
+    return waiting
+
+
+def test_the_past_is_replayed_and_told_line_by_line(office, flow, sign_in):
+    office.mail("Where is it?")
+    client = sign_in(office.world.ada)
+    address = f"/workflows/{flow.pk}/replay"
+    assert "Nothing was replayed yet" in client.get(address).content.decode()
+    page = begin(office, client, flow)
+    assert "It begins in a moment." in page
+    assert 'hx-trigger="every 2s"' in page
+    found = work(office)
+    page = client.get(address).content.decode()
+    assert "every 2s" not in page
+    assert "Call about Where is it?" in page
+    assert "Only in the replay" in page
+    way = client.get(f"{address}/{found.pk}/1").content.decode()
+    assert "Event: Created" in way
+    assert "It went through to the end." in way
+
+
+def test_lines_are_filtered_and_paged(office, flow, sign_in):
+    ticket = office.mail("Where is it?")
+    client = sign_in(office.world.ada)
+    address = f"/workflows/{flow.pk}/replay"
+    begin(office, client, flow)
+    found = work(office)
+    with office.inside() as world:
+        ReplayEffect.objects.bulk_create(
+            ReplayEffect(
+                account_id=world.account.pk, replay=found, run_number=1, at=office.at, record_id=ticket.pk, step_id="1",
+                kind="create_task", status="SUCCEEDED", message=f"Line {number:02d}.", verdict=Verdict.SAME,
+            )
+            for number in range(60)
+        )  # fmt: skip
+    page = client.get(address, {"verdict": "SAME"}).content.decode()
+    assert ("Line 00." in page, "Line 49." in page, "Line 50." in page) == (True, True, False)
+    following = page.split('class="wf-more"><a class="button" href="')[1].split('"')[0].replace("&amp;", "&")
+    assert "Line 59." in client.get(following).content.decode()
+    assert "Line 00." not in client.get(address, {"verdict": "GONE"}).content.decode()
+    assert client.get(address, {"after": "x|y", "kind": "nothing", "verdict": "?"}).status_code == 200
+
+
+def test_what_somebody_may_not_see_is_counted_and_not_shown(office, flow, sign_in):
+    ticket = office.mail("A secret")
+    client = sign_in(office.world.ada)
+    begin(office, client, flow)
+    found = work(office)
+    with office.inside():
+        ReplayEffect.objects.filter(replay=found).update(record_id=ticket.pk + 1000)
+        ReplayRun.objects.filter(replay=found).update(record_id=ticket.pk + 1000)
+    page = client.get(f"/workflows/{flow.pk}/replay").content.decode()
+    assert "A secret" not in page
+    assert "1 line is about a record that you may not see." in page
+    assert client.get(f"/workflows/{flow.pk}/replay/{found.pk}/1").status_code == 404
+
+
+def test_a_replay_is_stopped(office, flow, sign_in):
+    client = sign_in(office.world.ada)
+    begin(office, client, flow)
+    page = client.post(f"/workflows/{flow.pk}/replay/stop", follow=True).content.decode()
+    assert "It was stopped." in page
+
+
+def test_a_second_one_is_refused_while_one_goes_on(office, flow, sign_in):
+    client = sign_in(office.world.ada)
+    begin(office, client, flow)
+    page = begin(office, client, flow)
+    assert "A replay of this workflow is going on already." in page
+
+
+@pytest.mark.parametrize("days", ["", "8", "x", "99999999999999999999"])
+def test_other_spans_are_refused(office, flow, sign_in, days):
+    client = sign_in(office.world.ada)
+    assert client.post(f"/workflows/{flow.pk}/replay/begin", {"days": days}).status_code == 400
+
+
+def test_a_workflow_that_people_enroll_into_says_whom_it_replays(office, sign_in):
+    with office.inside() as world:
+        definition = Definition("ticket", Manual(), start=Edge("1"), steps=(Action("1", "create_task", {"title": "Call"}),), next_id=2)  # fmt: skip
+        by_hand = workflows.create(world.account.pk, "By hand", definition, by=world.ada.pk)
+    page = sign_in(office.world.ada).get(f"/workflows/{by_hand.pk}/replay").content.decode()
+    assert "Whoever really entered in that time" in page
+
+
+def test_who_may_not_edit_may_not_replay(office, flow, sign_in):
+    client = sign_in(office.world.nils)
+    assert client.get(f"/workflows/{flow.pk}/replay").status_code == 403
+    assert client.post(f"/workflows/{flow.pk}/replay/begin", {"days": "7"}).status_code == 403
+
+
+def test_the_questions_of_the_page_do_not_grow(office, flow, sign_in, django_assert_max_num_queries):
+    for number in range(12):
+        office.mail(f"No. {number}")
+    client = sign_in(office.world.ada)
+    begin(office, client, flow)
+    work(office)
+    with django_assert_max_num_queries(45):
+        page = client.get(f"/workflows/{flow.pk}/replay").content.decode()
+    assert page.count('aria-label="The whole run of') == 12
