@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from subprocess import Popen
 from typing import Any
 
@@ -28,6 +28,7 @@ def run(scale: float = 1.0) -> Result:
     runs = max(400, round(STEPS * scale * (1 - MIX["branch"])))
     with scratch() as server:
         from deskhand.bench.ingest import company
+        from deskhand.kernel import clock
 
         account_id = company()
         lanes = _prepare(account_id, WARM + runs)
@@ -41,11 +42,12 @@ def run(scale: float = 1.0) -> Result:
             with _paused(workers):
                 _enroll(account_id, lanes, WARM, runs)
             with Meter(*(worker.pid for worker in workers), server_pid(server)) as meter:
-                started = time.monotonic()
+                started, began = time.monotonic(), clock.now()
                 _finish(account_id)
                 elapsed = time.monotonic() - started
                 _settle(account_id)
-            p50, p95, p99 = percentiles(_batch_milliseconds(account_id))
+            _require_done(account_id)
+            p50, p95, p99 = percentiles(_batch_milliseconds(account_id, began))
             timers = _timers(account_id, lanes, max(3, round(SECONDS * scale)), runs)
         steps = _steps_of(runs)
         rate = steps / elapsed
@@ -242,15 +244,32 @@ def _settle(account_id: int) -> None:
         time.sleep(0.02)
 
 
-def _batch_milliseconds(account_id: int) -> list[float]:
+def _require_done(account_id: int) -> None:
+    """Steps that skip or fail are quick. Raises RuntimeError for figures that would come of such."""
+    from deskhand.kernel.database import sql
+    from deskhand.kernel.database.scope import account_scope
+
+    with account_scope(account_id):
+        others = sql.rows(_NOT_DONE, [account_id])
+    if others:
+        raise RuntimeError(f"Steps were not done: {others}")
+
+
+_NOT_DONE = """
+select kind, status, min(message), count(*) from automation_steplog
+where account_id = %s and status <> 'SUCCEEDED' and kind <> 'delayed' group by 1, 2
+"""
+
+
+def _batch_milliseconds(account_id: int, since: datetime) -> list[float]:
     """Gaps between the log's batches: one moment a transaction."""
     from deskhand.kernel.database import sql
     from deskhand.kernel.database.scope import account_scope
 
     with account_scope(account_id):
         rows = sql.rows(
-            "select 1000 * extract(epoch from at - lag(at) over (order by at))::float from (select distinct at from automation_steplog where account_id = %s) x",
-            [account_id],
+            "select 1000 * extract(epoch from at - lag(at) over (order by at))::float from (select distinct at from automation_steplog where account_id = %s and at >= %s) x",
+            [account_id, since],
         )
     return [row[0] for row in rows if row[0] is not None]
 

@@ -6,7 +6,6 @@ import pytest
 from django.db import DataError
 
 from deskhand.kernel.database import sql
-from deskhand.kernel.database.sql import Jsonb
 
 pytestmark = pytest.mark.django_db
 
@@ -43,12 +42,6 @@ def test_numbers_times_and_truths_arrive_as_they_were():
     assert sent([1, None], "bigint") == [1, None]
     assert sent([True, False], "boolean") == [True, False]
     assert sent([at, None], "timestamptz") == [at, None]
-
-
-def test_documents_arrive_as_they_were():
-    given = [{"a": text} for text in AWKWARD] + [AWKWARD, "x", 1, None, {}]
-    found = sql.rows("select x::text from unnest(%s::jsonb[]) x", [[Jsonb(one) for one in given]])
-    assert [sql.loads(row[0]) if row[0] is not None else None for row in found] == given
 
 
 def test_a_text_with_nul_is_refused_and_does_not_become_two():
