@@ -31,7 +31,8 @@ GROWTH = 4  # times the last batch's rows is the next one's limit
 #: SQLSTATEs that are no row's fault: no disk, memory or connections left; shutting down; I/O errors.
 SERVERS_TROUBLE = ("53", "57P", "58")
 POLL = 2.0  # seconds between looks when no wake-up comes
-SOON = 0.01  # seconds that even a queue sleeps whose next row is due this moment
+#: Seconds that a queue sleeps at least when it has found nothing: what comes due meanwhile is one batch, not one each.
+SOON = 0.2
 
 WORKED = Counter("deskhand_claimed_rows", "Rows worked", ["queue"])
 FAILED = Counter("deskhand_failed_rows", "Rows that raised", ["queue"])
@@ -116,7 +117,7 @@ class BatchClaimer(ABC, Generic[Row]):
 
 
 def until_due(seconds: float | None) -> float:
-    """The seconds until something is due (None: never) as `patience`: no longer than between looks, and never none."""
+    """The seconds until something is due (None: never) as `patience`: no longer than between looks, and long enough to gather."""
     return POLL if seconds is None else min(POLL, max(SOON, seconds))
 
 

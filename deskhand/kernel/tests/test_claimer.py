@@ -73,12 +73,12 @@ class Impatient(Failing):
 
     def next_account(self) -> int | None:
         self.looked.append(time.monotonic())
-        if self.looked[-1] - self.looked[0] >= 0.3:
+        if self.looked[-1] - self.looked[0] >= 0.5:
             self.found.set()
         return None
 
     def patience(self) -> float:
-        return until_due(0.3 - (time.monotonic() - self.looked[0]))
+        return until_due(0.5 - (time.monotonic() - self.looked[0]))
 
 
 def test_a_loop_at_rest_wakes_when_the_next_row_is_due() -> None:
