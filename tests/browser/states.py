@@ -558,6 +558,12 @@ def deals_table(page: Page) -> None:
     page.goto("/records/deals/table")
 
 
+def deals_ticked(page: Page) -> None:
+    deals_table(page)
+    page.locator("#rows [name=ids]").first.check()
+    page.locator("#enroll").wait_for()
+
+
 def deal(page: Page) -> None:
     deals_board(page)
     page.goto(page.locator(".card-link").first.get_attribute("href") or "")
@@ -981,6 +987,7 @@ STATES: dict[str, Step] = {
     "pipelines": pipelines,
     "deals-board": deals_board,
     "deals-table": deals_table,
+    "deals-ticked": deals_ticked,
     "deal": deal,
     "own-objects": own_objects,
     "pipeline-rules": pipeline_rules,

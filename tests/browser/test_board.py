@@ -108,6 +108,19 @@ def test_the_keyboard_lifts_moves_drops_and_puts_back(tab, office) -> None:
     expect(column(page, "New").locator(".ticket-card")).to_have_count(1)
 
 
+def test_the_menu_of_a_card_leads_on_to_a_workflow_R_EDIT_7(tab, office) -> None:
+    office.mail("Parcel lost")
+    office.mail("Refund still missing")
+    page = tab(office.world.ada, "/tickets")
+
+    page.get_by_role("link", name="Move “Refund still missing”").press("Enter")
+    page.locator("#move-menu").get_by_role("link", name="Enroll in workflow …").click()
+
+    expect(page.get_by_role("heading", name="Enroll in workflow")).to_be_visible()
+    expect(page.locator("main")).to_contain_text("Refund still missing")
+    expect(page.locator("main")).not_to_contain_text("Parcel lost")
+
+
 def test_the_menu_of_a_card_does_what_dragging_does(tab, office) -> None:
     ticket = office.mail("Refund still missing")
     page = tab(office.world.grace, "/tickets")

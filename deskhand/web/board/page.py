@@ -30,6 +30,7 @@ from deskhand.web.frame import count_text
 from deskhand.web.middleware import AccountRequest
 from deskhand.web.objects.tabs import sort_for
 from deskhand.web.shell import Person
+from deskhand.web.workflows import card
 
 
 def pipeline_of(pipeline_id: int) -> PipelineValue:
@@ -202,7 +203,10 @@ class BoardOf:
     def menu(self) -> rows.MovePage:
         """The menu that all cards share."""
         options = tuple(rows.StatusOption(s.id, labels.status(s), False) for s in self.pipeline.stages)
-        return rows.MovePage(_("Move to"), "", "", "", options)
+        enroll = card.url_for(
+            self.viewer, self.request.account, "ticket", [], self._url("board", self.pipeline.id)
+        )
+        return rows.MovePage(_("Move to"), "", "", "", options, enroll)
 
     def move_page(self, one: board.Card) -> rows.MovePage:
         options = tuple(

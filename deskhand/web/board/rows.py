@@ -94,3 +94,4 @@ class MovePage:
     url: str
     back_url: str
     statuses: tuple[StatusOption, ...]
+    enroll_url: str = ""  # of the shared menu; the script adds whose card it is

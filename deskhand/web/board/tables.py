@@ -74,6 +74,7 @@ class Row:
     url: str
     cells: tuple[Cell, ...]
     subject: str
+    form: str = ""  # that the row can be ticked for
 
     @property
     def is_edited(self) -> bool:
@@ -107,6 +108,7 @@ class TablePage:
     text: str = ""  # that is looked for, where names can be searched
     lists: tuple[Tab, ...] = ()
     search_url: str = ""
+    enroll: tuple[tuple[str, str], ...] = ()  # of the form that enrolls rows: what it carries along
 
 
 def label_of(name: str) -> str:

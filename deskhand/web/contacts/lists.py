@@ -21,6 +21,7 @@ from deskhand.web.frame import count_text
 from deskhand.web.middleware import AccountRequest
 from deskhand.web.segments.offers import offered_for
 from deskhand.web.shell import Person
+from deskhand.web.workflows import card
 
 TEXT_LIMIT = 200
 AnyEnum = TypeVar("AnyEnum", bound=StrEnum)
@@ -54,6 +55,7 @@ def list_page(request: AccountRequest, kind: Kind) -> ListPage:
         more_url=_url(kind, here | {"sort": sort, "after": page.following}) if page.following else "",
         new_url=kind.url("new") if may_make(viewer, kind) else "", new_label=str(kind.new), search_label=str(kind.search), empty_title=title, empty_text=explains,
         segments=offered_for(viewer, kind.key) if which is not List.ARCHIVED else (),
+        enrolls=which is not List.ARCHIVED and card.may_choose(viewer, request.account, kind.key),
     )  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from deskhand.accounts import policy
 from deskhand.accounts.policy import Action
 from deskhand.accounts.types import Verb
+from deskhand.automation.history import Named
 from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.records import associations, directory, joining, segment_reading, subscriptions
 from deskhand.crm.records.models import Company, Contact, PropertyChange
@@ -48,6 +49,7 @@ from deskhand.web.inbox.rows import Label
 from deskhand.web.middleware import AccountRequest
 from deskhand.web.segments.offers import offered_for
 from deskhand.web.shell import Person
+from deskhand.web.workflows import card
 
 HISTORY = 8  # lines of one property
 LINKS = 20
@@ -62,7 +64,7 @@ class RecordPageOf:
         self, request: AccountRequest, kind: Kind, record_id: int, *, opened: str = "", after: str = "", has_timeline: bool = True
     ) -> None:  # fmt: skip
         """`opened` is a property to change, or to see the history of; `after` a place in the timeline."""
-        self.viewer, self.kind = request.viewer, kind
+        self.viewer, self.account, self.kind = request.viewer, request.account, kind
         self.record = directory.get(request.viewer, kind.key, record_id)
         self.known = properties_of(kind.key)
         self.url = kind.url("", self.record.pk)
@@ -88,8 +90,15 @@ class RecordPageOf:
             add_link_url=self.kind.url("link", self.record.pk) if self.may_edit and self._sees(other) else "",
             merged=self.merged(), timeline=self.timeline(), consent=self.consent(),
             segments=tuple((one.segment.name, reverse("segment", args=[one.segment_id])) for one in self.memberships),
+            automation=card.card(self.viewer, self.account, self.named, self.url, may_edit=self.may_edit),
             add_to=offered_for(self.viewer, self.kind.key, {one.segment_id for one in self.memberships}) if self.record.archived_at is None else (),
         )  # fmt: skip
+
+    @property
+    def named(self) -> Named:
+        return Named(
+            self.kind.key, self.record.pk, named(self.record.name).name, self.record.archived_at is not None
+        )
 
     @cached_property
     def memberships(self) -> list[SegmentMember]:

@@ -9,6 +9,7 @@ from typing import Literal
 from deskhand.web.choices import Choice
 from deskhand.web.inbox.rows import Label
 from deskhand.web.shell import Person
+from deskhand.web.workflows.rows import Card
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,7 @@ class ListPage:
     empty_title: str
     empty_text: str
     segments: tuple[Choice, ...] = ()  # that what is chosen may be put into
+    enrolls: bool = False  # what is chosen may go into a workflow
 
 
 @dataclass(frozen=True)
@@ -208,6 +210,7 @@ class RecordPage:
     segments: tuple[tuple[str, str], ...] = ()  # name and address of those it is in
     add_to: tuple[Choice, ...] = ()  # that it may be put into
     consent: Consent | None = None
+    automation: Card | None = None
 
 
 @dataclass(frozen=True)

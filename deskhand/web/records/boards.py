@@ -29,6 +29,7 @@ from deskhand.web.objects.tabs import Sort
 from deskhand.web.records import values
 from deskhand.web.records.kinds import may_make, pipeline_of, url
 from deskhand.web.shell import Person
+from deskhand.web.workflows import card
 
 LONGEST = 200  # letters of a search
 
@@ -139,7 +140,10 @@ class BoardOf(ScreenOf):
     def menu(self) -> rows.MovePage:
         """The menu that all cards share."""
         options = tuple(rows.StatusOption(s.id, labels.status(s), False) for s in self.own.stages)
-        return rows.MovePage(_("Move to"), "", "", "", options)
+        enroll = card.url_for(
+            self.viewer, self.request.account, self.kind.object_type, [], self.address("records-board")
+        )
+        return rows.MovePage(_("Move to"), "", "", "", options, enroll)
 
 
 def viewer_sees(viewer: Viewer, kind: Sort, record_id: int) -> bool:

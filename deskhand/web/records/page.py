@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from deskhand.accounts import policy
 from deskhand.accounts import queries as people
 from deskhand.accounts.types import Verb
+from deskhand.automation.history import Named
 from deskhand.automation.models import Workflow
 from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.pipelines.types import StageValue
@@ -36,6 +37,8 @@ from deskhand.web.records import values
 from deskhand.web.records.kinds import url
 from deskhand.web.records.rows import LinkGroup, RecordPage, Step, TaskForm, TaskLine
 from deskhand.web.shell import Person
+from deskhand.web.workflows import card
+from deskhand.web.workflows.rows import Card
 
 LINES = 30  # of the timeline
 HISTORY = 8  # lines of one property
@@ -48,7 +51,8 @@ class RecordPageOf:
 
     def __init__(self, request: AccountRequest, kind: Sort, record_id: int, *, opened: str = "", before: int | None = None, task: int | None = None) -> None:  # fmt: skip
         """`opened` is a property to change, or to see the history of; `before` a place in the timeline; `task` one to change."""
-        self.viewer, self.kind, self.zone = request.viewer, kind, request.account.zone
+        self.viewer, self.account, self.kind = request.viewer, request.account, kind
+        self.zone = request.account.zone
         self.record = listing.get(request.viewer, kind.object_type, record_id)
         self.known = properties_of(kind.object_type)
         self.opened, self.before, self.task = opened if opened in self.known else "", before, task
@@ -89,8 +93,15 @@ class RecordPageOf:
             sections=self.sections(control), timeline=self.timeline(), tasks=self.tasks(), task_form=self.task_form() if self.may_edit else None,
             links=self.links(), link_url=self.url("record-link") if self.may_edit else "",
             unlink_url=self.url("record-unlink") if self.may_edit else "", note_url=self.url("record-note") if self.may_edit else "",
+            automation=self.automation(),
         )  # fmt: skip
         return replace(page, **more)
+
+    def automation(self) -> Card | None:
+        named = Named(
+            self.kind.object_type, self.record.pk, self.record.name, self.record.archived_at is not None
+        )
+        return card.card(self.viewer, self.account, named, self.url(), may_edit=self.may_edit)
 
     def steps(self) -> tuple[Step, ...]:
         """The way through the pipeline. Of the closed statuses at its end, those that it did not come to are ahead."""

@@ -11,6 +11,7 @@ from deskhand.web.inbox.panel_rows import Linked
 from deskhand.web.inbox.rows import Label
 from deskhand.web.shell import Person
 from deskhand.web.tasking import Marks, TaskFields
+from deskhand.web.workflows.rows import Card
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,7 @@ class RecordPage:
     link_url: str
     unlink_url: str
     note_url: str
+    automation: Card | None = None
     note: str = ""
     note_error: str = ""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from urllib.parse import urlencode
 
 from django.utils.translation import gettext as _
@@ -27,6 +28,7 @@ from deskhand.web.records import values
 from deskhand.web.records.boards import ScreenOf
 from deskhand.web.records.kinds import url
 from deskhand.web.shell import Person
+from deskhand.web.workflows import card
 
 _COMMON = ("hs_pipeline_stage", "dealstage", "amount", "closedate", "hs_target_due_date", OWNER, "hs_assigned_team_ids", "createdate", "hs_createdate")  # fmt: skip
 _LISTS = {
@@ -79,8 +81,17 @@ class TableOf(ScreenOf):
             **self.frame(), bar=self.filters.bar(refusal), heads=tuple(self._head(name) for name in self.columns),
             rows=tuple(self._row(one) for one in found), more_url=more, columns_url=url(self.kind, "records-columns"),
             columns=tuple(ColumnChoice(n, self._label(n), n in self.columns) for n in columns_offered(self.kind)),
-            kept=tuple(self.kept("cols")), text=self.text, lists=self._lists(), search_url=url(self.kind, "records-table"),
+            kept=tuple(self.kept("cols")), text=self.text, lists=self._lists(), search_url=url(self.kind, "records-table"), enroll=self.enroll,
         )  # fmt: skip
+
+    @cached_property
+    def enroll(self) -> tuple[tuple[str, str], ...]:
+        """What the form carries along that enrolls rows by hand (R-EDIT-7); nothing for who may not."""
+        here = self.address("records-table")
+        may = self.which is not Which.DELETED and card.may_choose(
+            self.viewer, self.request.account, self.kind.object_type
+        )
+        return (("type", self.kind.object_type), ("back", here)) if may else ()
 
     def _lists(self) -> tuple[Tab, ...]:
         kept = self.kept("list")
@@ -109,7 +120,7 @@ class TableOf(ScreenOf):
     def _row(self, record: object) -> Row:
         there = url(self.kind, "record", record.pk)  # type: ignore[attr-defined]
         cells = tuple(self._cell(record, name, there) for name in self.columns)
-        return Row(record.pk, "", cells, cells[0].text)  # type: ignore[attr-defined]
+        return Row(record.pk, "", cells, cells[0].text, "enroll" if self.enroll else "")  # type: ignore[attr-defined]
 
     def _cell(self, record: object, name: str, there: str) -> Cell:
         prop = self.known[name]

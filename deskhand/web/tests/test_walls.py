@@ -343,6 +343,7 @@ TABLE: dict[str, Wall] = {
     "workflows": OF_THE_LIST,
     "workflows-review": OF_THE_LIST,
     "workflow-choose": OF_THE_LIST,
+    "workflow-ticked": Wall("POST", neighbour=None),
     "workflow-enrolled": Wall("POST", neighbour=None),
     "workflows-many": Wall("POST", neighbour=None),
     "workflow-folders": OF_THE_LIST,

@@ -18,7 +18,8 @@ from deskhand.automation.engine.definition import Action, Definition, Edge, When
 from deskhand.automation.models import Enrollment, StepLog, Workflow, WorkflowFolder, WorkflowRevision
 from deskhand.automation.runner import Runner
 from deskhand.crm.filters.types import AllOf, Associated, Filter, MemberOf, Operator
-from deskhand.crm.records import associations, contacts, objects, search
+from deskhand.crm.pipelines.queries import pipelines_of
+from deskhand.crm.records import archive, associations, contacts, objects, search
 from deskhand.crm.records.contacts import Person
 from deskhand.crm.records.models import Task, Ticket
 from deskhand.crm.schema.types import Kind
@@ -701,6 +702,100 @@ def test_several_tickets_are_enrolled_from_the_list_R_EDIT_7(office, admin, runn
 
     with office.inside():
         assert {run.record_id for run in Enrollment.objects.all()} == set(both)
+
+
+@pytest.fixture
+def offers(office):
+    """A workflow for deals that is on, and two deals."""
+    with office.inside() as world:
+        flow = workflows.create(
+            world.account.pk, "Offers", replace(task(), object_type="deal"), by=world.ada.pk
+        )
+        workflows.switch(flow, True, by=world.ada.pk)
+        return flow, [objects.create("deal", {"dealname": name}, by=SYSTEM).id for name in ("One", "Two")]
+
+
+def test_a_deal_is_enrolled_and_taken_out_on_its_page_R_EDIT_7_R_UN_8(office, admin, offers):
+    flow, (deal, _other) = offers
+    page = html.unescape(admin.get(f"/records/deals/{deal}").content.decode())
+    assert "In no workflow." in page
+    (url,) = re.findall(r'href="(/workflows/choose[^"]+)"', page)
+    assert "Offers" in texts(admin.get(url))
+
+    answer = admin.post(
+        "/workflows/enrolled",
+        {"ids": deal, "workflow": flow.pk, "type": "deal", "back": f"/records/deals/{deal}"},
+        follow=True,
+    )
+
+    assert "Take out of “Offers”" in html.unescape(answer.content.decode())
+    with office.inside():
+        archive.archive("deal", [deal], by=SYSTEM)
+    assert "/workflows/choose" not in admin.get(f"/records/deals/{deal}").content.decode()
+
+
+def test_deals_are_enrolled_from_their_table_and_their_board_R_EDIT_7(office, admin, offers):
+    _flow, deals = offers
+    with office.inside():
+        pipeline = pipelines_of("deal").default.id
+    page = admin.get("/records/deals/table").content.decode()
+    for deal in deals:
+        assert f'name="ids" value="{deal}" form="enroll"' in page
+    sent = dict(re.findall(r'<input type="hidden" name="(type|back)" value="([^"]*)"', page.split('id="enroll"')[1].split("</form>")[0]))  # fmt: skip
+
+    choosing = admin.post("/workflows/ticked", sent | {"ids": deals})
+
+    assert choosing.url.startswith("/workflows/choose?type=deal&ids=")
+    assert all(said in texts(admin.get(choosing.url)) for said in ("One", "Two", "Offers"))
+    assert admin.post("/workflows/ticked", sent).url == f"/records/deals/table?pipeline={pipeline}"
+    board = html.unescape(admin.get("/records/deals/board").content.decode())
+    assert (
+        f'href="/workflows/choose?type=deal&back=%2Frecords%2Fdeals%2Fboard%3Fpipeline%3D{pipeline}" data-enroll'
+        in board
+    )
+
+
+def test_contacts_are_enrolled_from_their_list_and_their_page_R_EDIT_7(office, admin):
+    astrid = office.mail().contact_id
+    page = admin.get("/contacts").content.decode()
+    assert f'name="ids" value="{astrid}" form="people-form"' in page
+    assert 'formaction="/workflows/ticked?type=contact&amp;back=/contacts"' in page
+    assert (
+        f"/workflows/choose?type=contact&amp;ids={astrid}"
+        in admin.get(f"/contacts/{astrid}").content.decode()
+    )
+
+    answer = admin.post("/workflows/ticked?type=contact&back=/contacts", {"ids": astrid, "segment": ""})
+
+    assert answer.url == f"/workflows/choose?type=contact&ids={astrid}&back=%2Fcontacts"
+
+
+def test_who_may_not_enroll_is_offered_it_nowhere_R_EDIT_7(office, sign_in, offers):
+    _flow, (deal, _other) = offers
+    contact = office.mail().contact_id
+    client = sign_in(office.world.bob)
+
+    for path in (
+        f"/records/deals/{deal}",
+        "/records/deals/table",
+        "/records/deals/board",
+        "/contacts",
+        f"/contacts/{contact}",
+    ):
+        shown = client.get(path)
+        assert shown.status_code == 200
+        assert not re.findall("/workflows/(choose|ticked)", shown.content.decode())
+
+
+def test_a_lane_is_seen_in_the_editor_by_who_may_only_look_R_ACT_2(office, sign_in):
+    with office.inside() as world:
+        lane = lanes.add_step("ticket", world.stage("New"), "create_task", {"title": "Call"}, by=world.ada.pk)
+    office.role(office.world.bob, capabilities=["workflow_view"])
+    client = sign_in(office.world.bob)
+    (url,) = re.findall(r'class="wf-name" href="([^"]+)"', client.get("/workflows").content.decode())
+
+    assert url == f"/workflows/{lane.pk}"
+    assert "Call" in texts(client.get(url))
 
 
 def test_without_a_choice_the_form_says_so(office, admin, running):

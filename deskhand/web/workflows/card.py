@@ -8,7 +8,7 @@ from django.urls import reverse
 
 from deskhand.accounts import policy
 from deskhand.accounts.models import Account
-from deskhand.accounts.types import Reach, Verb, Viewer
+from deskhand.accounts.types import Verb, Viewer
 from deskhand.automation import access, history
 from deskhand.automation.history import Named, Run
 from deskhand.automation.models import Enrollment, EnrollmentState
@@ -18,10 +18,10 @@ from deskhand.web.workflows.rows import Card, CardLine
 _MAY = (policy.Action.EDIT_WORKFLOWS, policy.Action.EDIT_LANES, policy.Action.EDIT_OBJECT_AUTOMATION)
 
 
-def card(viewer: Viewer, account: Account, record: Named, here: str) -> Card | None:
+def card(viewer: Viewer, account: Account, record: Named, here: str, *, may_edit: bool = True) -> Card | None:
     """Nothing where there is nothing to say or to do. One query, and one more a workflow that was not read yet."""
     runs = history.of_record(viewer.account_id, record.object_type, record.id)
-    enroll_url = url_for(viewer, account, record.object_type, [record.id], here)
+    enroll_url = url_for(viewer, account, record.object_type, [record.id], here) if may_edit else ""
     if not runs and not enroll_url:
         return None
     may_open = access.may_open(viewer, account)
@@ -37,10 +37,13 @@ def card(viewer: Viewer, account: Account, record: Named, here: str) -> Card | N
 
 def url_for(viewer: Viewer, account: Account, object_type: str, record_ids: list[int], here: str) -> str:
     """Where records are enrolled by hand (R-EDIT-7); empty for who may not."""
+    return address(object_type, record_ids, here) if may_choose(viewer, account, object_type) else ""
+
+
+def may_choose(viewer: Viewer, account: Account, object_type: str) -> bool:
+    """Whether somebody may enroll any of these records by hand."""
     may = access.may_open(viewer, account) and may_enroll(viewer)
-    if not may or policy.visible(viewer, object_type, Verb.EDIT).reach is Reach.NONE:
-        return ""
-    return address(object_type, record_ids, here)
+    return may and policy.reaches_any(viewer, object_type, Verb.EDIT)
 
 
 def may_enroll(viewer: Viewer) -> bool:

@@ -36,7 +36,20 @@ OFFERED = 500  # workflows to choose from
 @require_GET
 def choose(request: AccountRequest) -> HttpResponse:
     """Which workflow the records in `?ids=` go into."""
+    access.require_open(request.viewer, request.account)
     return _choose(request, request.GET.get("type", ""), _ids(request.GET.get("ids", "")))
+
+
+@require_POST
+def ticked(request: AccountRequest) -> HttpResponse:
+    """Leads on with the records that are ticked in a list; `type` and `back` stand in the form or in the address."""
+    access.require_open(request.viewer, request.account)
+    ids = [pk for text in request.POST.getlist("ids") for pk in _ids(text)]
+    if not ids:
+        messages.info(request, _("Choose records first."))
+        return redirect(back(request))
+    kind = request.POST.get("type") or request.GET.get("type", "")
+    return redirect(card.address(kind, ids, back(request)))
 
 
 def _ids(text: str) -> list[int]:
@@ -45,7 +58,6 @@ def _ids(text: str) -> list[int]:
 
 
 def _choose(request: AccountRequest, kind: str, ids: list[int], error: str = "") -> HttpResponse:
-    access.require_open(request.viewer, request.account)
     if kind not in words.type_labels():
         raise NotFound(_("There are no such records."))
     if not card.url_for(request.viewer, request.account, kind, ids, ""):

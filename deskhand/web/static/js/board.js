@@ -115,6 +115,12 @@ export function connect(board) {
       item.disabled = item.value === here;
       item.querySelector("[data-here]").hidden = item.value !== here;
     }
+    const enroll = menu.querySelector("[data-enroll]");
+    if (enroll) {
+      const url = new URL(enroll.href);
+      url.searchParams.set("ids", chosen.id.replace("card-", ""));
+      enroll.href = url;
+    }
     menu.showPopover();
     const { right, bottom, top } = opener.getBoundingClientRect();
     const { offsetWidth: width, offsetHeight: height } = menu;
