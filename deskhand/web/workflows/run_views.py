@@ -88,13 +88,8 @@ def looked(request: AccountRequest, workflow_id: int) -> HttpResponse:
 def told_of(request: AccountRequest, workflow_id: int) -> HttpResponse:
     """Where a notice about a workflow leads: to the lane, to what failed, or to the archived one's history."""
     found = access.find(request.viewer, workflow_id)
-    if (
-        found.origin_pipeline_id is not None
-        and access.may_edit(request.viewer, found)
-        and not found.archived_at
-    ):
-        where = ways.editor(found)
-    else:
+    where = ways.lane(found)
+    if not where or found.archived_at or not access.may_edit(request.viewer, found):
         access.require_open(request.viewer, request.account)
         where = ways.with_query("workflow-history", [found.pk], state="failed")
     notices.mark_about(request.viewer, clock.now(), [Kind.AUTOMATION], [found.pk])

@@ -4,26 +4,25 @@ from __future__ import annotations
 
 from urllib.parse import urlencode
 
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 
 from deskhand.automation.models import Workflow
 
 
 def editor(workflow: Workflow) -> str:
-    """Where its steps are seen and changed: the Automate tab for a lane, else the editor."""
-    if workflow.origin_pipeline_id is not None and workflow.origin_stage_id is not None:
-        return f"{reverse('automate', args=[workflow.origin_pipeline_id])}#lane-{workflow.origin_stage_id}"
-    try:
-        return reverse("workflow-edit", args=[workflow.pk])
-    except NoReverseMatch:
+    """Where its steps are seen and changed, a lane's too (R-ACT-2)."""
+    return reverse("workflow-edit", args=[workflow.pk])
+
+
+def lane(workflow: Workflow) -> str:
+    """The Automate tab with the lane, for who has no editor; empty for what is none."""
+    if workflow.origin_pipeline_id is None or workflow.origin_stage_id is None:
         return ""
+    return f"{reverse('automate', args=[workflow.origin_pipeline_id])}#lane-{workflow.origin_stage_id}"
 
 
 def new() -> str:
-    try:
-        return reverse("workflow-new")
-    except NoReverseMatch:
-        return ""
+    return reverse("workflow-new")
 
 
 def listed(**asked: object) -> str:
