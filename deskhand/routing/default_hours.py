@@ -60,6 +60,22 @@ def countries() -> Mapping[str, Sequence[str]]:
     return dict(holidays.list_supported_countries(include_aliases=False))
 
 
+def observed(account_id: int) -> tuple[str, str]:
+    """The country and the region whose public holidays are no working time; empty for none."""
+    row = DefaultHours.objects.filter(account_id=account_id).first()
+    return (row.country, row.region) if row else ("", "")
+
+
+def regions(country: str) -> Mapping[str, str]:
+    """The regions of a country that have holidays of their own, by code, as they call themselves. None for an unknown country."""
+    import holidays
+
+    if country not in countries():
+        return {}
+    names = holidays.country_holidays(country).get_subdivision_aliases()
+    return {code: next(iter(names.get(code, ())), code) for code in countries()[country]}
+
+
 def observe(account_id: int, country: str, region: str = "", *, by: Actor) -> None:
     """Choose whose public holidays are no working time. Needs working hours. Raises Invalid, naming the field."""
     if country and country not in countries():

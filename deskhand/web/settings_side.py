@@ -77,6 +77,7 @@ AUTOMATION = [
         Action.EDIT_ACCOUNT,
     ),
     Page("secrets", gettext_lazy("Secrets"), "lock", "secrets", Action.EDIT_WORKFLOWS),
+    Page("workflow-log", gettext_lazy("Workflow log"), "history", "workflow-log-kept", Action.EDIT_ACCOUNT),
 ]
 OBJECTS = [
     Page(

@@ -372,6 +372,12 @@ def default_hours(page: Page) -> None:
     page.goto("/settings/hours")
 
 
+def holidays(page: Page) -> None:
+    default_hours(page)
+    page.locator("#country").select_option("DE")
+    page.locator("#region").wait_for()
+
+
 def hours_refused(page: Page) -> None:
     availability(page)
     page.locator("[name=add][value='6']").click()
@@ -693,6 +699,10 @@ def subscription_types(page: Page) -> None:
     page.goto("/settings/subscriptions")
 
 
+def workflow_log_kept(page: Page) -> None:
+    page.goto("/settings/workflow-log")
+
+
 def secrets(page: Page) -> None:
     page.goto("/settings/secrets")
 
@@ -895,6 +905,8 @@ STATES: dict[str, Step] = {
     "login": login,
     "start": start,
     "default-hours": default_hours,
+    "holidays": holidays,
+    "workflow-log-kept": workflow_log_kept,
     "list": the_list,
     "ticket": ticket,
     "comment": comment,

@@ -20,6 +20,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("settings/availability/team", views.team, name="availability-team"),
     path("settings/hours", defaults.page, name="default-hours"),
     path("settings/hours/save", defaults.save, name="default-hours-save"),
+    path("settings/hours/holidays", defaults.save_holidays, name="default-holidays-save"),
     path("settings/availability/people/<id:user_id>", include(person)),
     path("settings/availability/ways", views.add_way, name="away-state-add"),
     path("settings/availability/ways/<id:way_id>", views.rename_way, name="away-state-rename"),

@@ -9,6 +9,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import formats
 
 from deskhand.accounts.models import Account, Plan, User
 from deskhand.events.types import SYSTEM, Actor
@@ -393,6 +394,50 @@ def test_hours_of_the_account_that_are_none_are_refused(office, sign_in):
 
     assert refused.status_code == 422
     assert "Hours must end after they begin." in texts(refused)
+
+
+def test_the_accounts_public_holidays_are_those_of_a_region_R_DELAY_9(office, shared, sign_in):
+    admin = sign_in(office.world.ada)
+    page = admin.get(SHARED).content.decode()
+    assert '<option value="DE">Germany</option>' in page
+    assert 'id="region"' not in page
+
+    drawn = admin.post(f"{SHARED}/holidays", {"country": "DE", "redraw": "country"}).content.decode()
+    assert '<option value="BY">Bayern</option>' in drawn
+    with office.inside() as world:
+        assert default_hours.observed(world.account.pk) == ("", "")
+
+    assert admin.post(f"{SHARED}/holidays", {"country": "DE", "region": "BY"}).status_code == 302
+
+    with office.inside() as world:
+        assert default_hours.observed(world.account.pk) == ("DE", "BY")
+        today = clock.now().date()
+        days_off = {day.day for day in default_hours.with_holidays(world.account.pk, today).special_days}
+    page = admin.get(SHARED).content.decode()
+    assert '<option value="BY" selected>' in page
+    assert formats.date_format(min(day for day in days_off if day > today), "SHORT_DATE_FORMAT") in page
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ({"country": "XX"}, "The holidays of this country are not known."),
+        ({"country": "DE", "region": "Y"}, "This country has no such region."),
+    ],
+)
+def test_holidays_that_are_not_known_are_refused_by_their_field(office, shared, sign_in, typed, said):
+    refused = sign_in(office.world.ada).post(f"{SHARED}/holidays", typed)
+
+    assert refused.status_code == 422
+    assert said in texts(refused)
+    assert 'aria-invalid="true"' in refused.content.decode()
+
+
+def test_without_working_hours_there_are_no_holidays(office, sign_in):
+    admin = sign_in(office.world.ada)
+
+    assert 'id="country"' not in admin.get(SHARED).content.decode()
+    assert "Set working hours first." in texts(admin.post(f"{SHARED}/holidays", {"country": "DE"}))
 
 
 def test_the_page_of_a_person_says_whose_hours_they_are(shared, grace):

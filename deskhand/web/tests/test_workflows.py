@@ -13,7 +13,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from deskhand.accounts.models import Plan
-from deskhand.automation import folders, history, lanes, workflows
+from deskhand.automation import folders, history, lanes, retention, workflows
 from deskhand.automation.engine.definition import Action, Definition, Edge, WhenTrue
 from deskhand.automation.models import Enrollment, StepLog, Workflow, WorkflowFolder, WorkflowRevision
 from deskhand.automation.runner import Runner
@@ -878,3 +878,21 @@ def test_the_tester_reads_conditions_on_any_kind_of_record_R_LOG_5(office, admin
     ):
         assert said in shown
     assert "Does not hold" not in shown
+
+
+# ── how long it is kept ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_how_long_the_log_is_kept_is_the_accounts_choice_R_LOG_3(office, admin):
+    assert (
+        'name="days" inputmode="numeric" value="180"' in admin.get("/settings/workflow-log").content.decode()
+    )
+
+    assert admin.post("/settings/workflow-log/save", {"days": "30"}).status_code == 302
+
+    with office.inside() as world:
+        assert retention.days_kept(world.account.pk) == 30
+    for typed, said in (("6", "7 to 3650 days"), ("soon", "is not a number"), ("", "is not a number")):
+        refused = admin.post("/settings/workflow-log/save", {"days": typed})
+        assert refused.status_code == 422
+        assert said in texts(refused)

@@ -8,6 +8,7 @@ from deskhand.web.workflows import (
     enroll_views,
     folder_views,
     history_views,
+    kept_views,
     list_views,
     replay_views,
     revision_views,
@@ -56,6 +57,8 @@ folders: list[URLPattern | URLResolver] = [
 ]
 
 urlpatterns: list[URLPattern | URLResolver] = [
+    path("settings/workflow-log", kept_views.page, name="workflow-log-kept"),
+    path("settings/workflow-log/save", kept_views.save, name="workflow-log-kept-save"),
     path("workflows", list_views.listed, name="workflows"),
     path("workflows/review", run_views.review, name="workflows-review"),
     path("workflows/choose", enroll_views.choose, name="workflow-choose"),
