@@ -1,4 +1,4 @@
-"""What workflows ask for: which of them name a segment, in conditions, among those kept out, or in actions (R-EDIT-9)."""
+"""What workflows ask for: which of them name a segment or another workflow, in conditions or in actions (R-EDIT-9)."""
 
 from __future__ import annotations
 
@@ -9,15 +9,25 @@ from deskhand.kernel.database import sql
 
 
 def segments(account_id: int, segment_ids: Sequence[int]) -> dict[int, list[Use]]:
-    """{segment: the workflows that name it}, those that are off too: they may be switched on. One query."""
+    """{segment: the workflows that name it, those that are off too: they may be switched on}. One query."""
+    return _found(_SEGMENTS, account_id, segment_ids)
+
+
+def workflows(account_id: int, workflow_ids: Sequence[int]) -> dict[int, list[Use]]:
+    """{workflow: the others that put records into it, take them out, or ask whether they are in it}. One query."""
+    found = _found(_WORKFLOWS, account_id, workflow_ids)
+    return {pk: others for pk, uses in found.items() if (others := [use for use in uses if use.id != pk])}
+
+
+def _found(query: str, account_id: int, ids: Sequence[int]) -> dict[int, list[Use]]:
     found: dict[int, list[Use]] = {}
-    for segment_id, workflow_id, name in sql.rows(_SEGMENTS, [account_id, [str(pk) for pk in segment_ids]]):
-        found.setdefault(segment_id, []).append(Use("workflow", workflow_id, name))
+    for named, workflow_id, name in sql.rows(query, [account_id, [str(pk) for pk in ids]]):
+        found.setdefault(named, []).append(Use("workflow", workflow_id, name))
     return found
 
 
 # The revision that runs, and what people are working on beside it.
-_SEGMENTS = """
+_NAMED = """
 with definitions as (
     select w.id, w.name, r.definition from automation_workflow w
     join automation_workflowrevision r on r.workflow_id = w.id and r.account_id = w.account_id and r.number = w.revision_number
@@ -28,12 +38,21 @@ with definitions as (
     join automation_draftversion v on v.workflow_id = w.id and v.account_id = w.account_id and v.number = d.version
     where w.archived_at is null
 ), named as (
-    select id, name, jsonb_path_query(definition, 'strict $.** ? (exists(@.member_of)) ? (@.member_of == "segment").ids[*]') as segment from definitions
+"""
+_DISTINCT = """
+)
+select distinct (named #>> '{}')::bigint as named_id, id, name from named
+where (named #>> '{}') = any(%s::text[]) order by 1, 3, 2
+"""
+_SEGMENTS = f"""{_NAMED}
+    select id, name, jsonb_path_query(definition, 'strict $.** ? (exists(@.member_of)) ? (@.member_of == "segment").ids[*]') as named from definitions
     union all
     select id, name, jsonb_path_query(definition, 'lax $.leaving.segments[*]') from definitions
     union all
     select id, name, jsonb_path_query(definition, 'lax $.steps[*] ? (@.kind starts with "add_to_segment" || @.kind starts with "remove_from_segment").settings.segment') from definitions
-)
-select distinct (segment #>> '{}')::bigint as segment_id, id, name from named
-where (segment #>> '{}') = any(%s::text[]) order by 1, 3, 2
-"""
+{_DISTINCT}"""
+_WORKFLOWS = f"""{_NAMED}
+    select id, name, jsonb_path_query(definition, 'strict $.** ? (exists(@.member_of)) ? (@.member_of == "workflow").ids[*]') as named from definitions
+    union all
+    select id, name, jsonb_path_query(definition, 'lax $.steps[*].settings.workflow') from definitions
+{_DISTINCT}"""

@@ -10,6 +10,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from deskhand.accounts import policy
+from deskhand.accounts.models import Account
 from deskhand.accounts.types import Viewer
 from deskhand.automation import records, templates, tokens
 from deskhand.automation.models import MailTemplate, Workflow
@@ -24,12 +25,14 @@ from deskhand.web.automation.fields import Field, token_menu, with_refusal
 from deskhand.web.choices import offered
 from deskhand.web.mails.rows import Line, MailPage, Use
 from deskhand.web.refusals import words_of
+from deskhand.web.workflows import ways
 
 
-def lines(account_id: int) -> list[Line]:
+def lines(viewer: Viewer, account: Account) -> list[Line]:
     """All mails, the archived ones at the end. A fixed number of queries."""
+    account_id = viewer.account_id
     found = MailTemplate.objects.filter(account_id=account_id).order_by("name", "id")
-    uses = _uses(account_id)
+    uses = _uses(viewer, account)
     rows = [
         Line(
             mail.name, reverse("mail-template", args=[mail.pk]), mail.subject, mail.updated_at, uses.get(mail.pk, ()),
@@ -40,23 +43,27 @@ def lines(account_id: int) -> list[Line]:
     return sorted(rows, key=lambda row: row.is_archived)
 
 
-def _uses(account_id: int) -> dict[int, tuple[Use, ...]]:
+def _uses(viewer: Viewer, account: Account) -> dict[int, tuple[Use, ...]]:
+    account_id = viewer.account_id
     used = templates.used_in(account_id)
     ids = {workflow_id for found in used.values() for workflow_id in found}
-    workflows = {one.pk: _use(one) for one in Workflow.objects.filter(account_id=account_id, pk__in=ids)}
+    workflows = {
+        one.pk: _use(one, ways.seen(viewer, account, one.pk))
+        for one in Workflow.objects.filter(account_id=account_id, pk__in=ids)
+    }
     return {
         mail_id: tuple(workflows[one] for one in found if one in workflows) for mail_id, found in used.items()
     }
 
 
-def _use(workflow: Workflow) -> Use:
-    """A lane by its pipeline and status; any other workflow by its name."""
+def _use(workflow: Workflow, url: str) -> Use:
+    """A lane of tickets by its pipeline and status; any other workflow by its name."""
     for pipeline in pipelines_of("ticket").pipelines:
         stage = pipeline.stage(workflow.origin_stage_id) if workflow.origin_stage_id else None
         if stage is not None:
             label = _("%(pipeline)s: %(status)s") % {"pipeline": _(pipeline.label), "status": _(stage.label)}
-            return Use(label, f"{reverse('automate', args=[pipeline.id])}#lane-{stage.id}")
-    return Use(workflow.name, "")
+            return Use(label, ways.lane(workflow))
+    return Use(workflow.name, url)
 
 
 # ── one mail ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -119,6 +126,7 @@ def _reach(chosen: str) -> Field:
 def mail_page(
     mail: MailTemplate,
     viewer: Viewer,
+    account: Account,
     typed: Mapping[str, str],
     *,
     refusal: Invalid | None = None,
@@ -153,5 +161,5 @@ def mail_page(
         shown_for=_("For a sample ticket") if is_sample else _("For ticket #%(number)s") % {"number": record.get("number")},
         preview_to=" ".join(part for part in (contact.get("name"), f"<{contact['email']}>" if contact.get("email") else "") if part),
         preview_subject=shown.subject if shown else "", preview_text=shown.text if shown else "",
-        uses=_uses(mail.account_id).get(mail.pk, ()), is_archived=mail.archived_at is not None, notice=notice,
+        uses=_uses(viewer, account).get(mail.pk, ()), is_archived=mail.archived_at is not None, notice=notice,
     )  # fmt: skip

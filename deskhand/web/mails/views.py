@@ -42,7 +42,7 @@ def mails(request: AccountRequest) -> HttpResponse:
 
 
 def _list(request: AccountRequest, status: int = 200, *, name: str = "", error: str = "") -> HttpResponse:
-    lines = pages.lines(request.viewer.account_id)
+    lines = pages.lines(request.viewer, request.account)
     return _show(request, "mails/list.html", {"lines": lines, "name": name, "error": error}, status)
 
 
@@ -73,7 +73,7 @@ def mail(request: AccountRequest, mail_id: int) -> HttpResponse:
 def _editor(
     request: AccountRequest, found: MailTemplate, typed: Mapping[str, str], status: int = 200, **more: Any
 ) -> HttpResponse:
-    shown = pages.mail_page(found, request.viewer, typed, **more)
+    shown = pages.mail_page(found, request.viewer, request.account, typed, **more)
     return _show(request, "mails/mail.html", {"page": shown}, status)
 
 

@@ -289,7 +289,7 @@ def ask_archive(request: AccountRequest, key: str, property_id: int) -> HttpResp
     sort = allowed(request, key)
     definition = _definition(sort, property_id)
     return show(
-        request, sort, "archive", label=definition.label, dependents=usage.of_property(sort.object_type, definition.name),
+        request, sort, "archive", label=definition.label, dependents=usage.of_property(request.viewer, request.account, sort.object_type, definition.name),
         action_url=reverse("property-archived", args=[key, property_id]), back_url=reverse("property", args=[key, property_id]),
     )  # fmt: skip
 

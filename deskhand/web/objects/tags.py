@@ -38,7 +38,7 @@ def _page(
     sort = allowed(request, KEY)
     return show(
         request, sort, "tags", status, tab="tags", lines=tuple(lines), error=error, tones=tone_choices,
-        save_url=reverse("ticket-tags-save"), dependents=usage.of_property("ticket", verbs.TAGS),
+        save_url=reverse("ticket-tags-save"), dependents=usage.of_property(request.viewer, request.account, "ticket", verbs.TAGS),
     )  # fmt: skip
 
 

@@ -8,7 +8,8 @@ from django.db.models import QuerySet
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from deskhand.accounts.models import User
+from deskhand.accounts.models import Account, User
+from deskhand.accounts.types import Viewer
 from deskhand.automation import lanes, workflows
 from deskhand.automation.models import Workflow
 from deskhand.crm.pipelines import rules
@@ -19,6 +20,7 @@ from deskhand.desk import custom_views
 from deskhand.desk.models import ChannelAccount, CustomView, Sharing
 from deskhand.kernel.database.scope import current_account_id
 from deskhand.web.objects.rows import Dependent
+from deskhand.web.workflows import ways
 
 
 def of_status(pipeline: PipelineValue, stage: StageValue) -> tuple[Dependent, ...]:
@@ -49,10 +51,15 @@ def of_pipeline(pipeline: PipelineValue) -> tuple[Dependent, ...]:
     )
 
 
-def of_property(object_type: str, name: str) -> tuple[Dependent, ...]:
+def of_property(viewer: Viewer, account: Account, object_type: str, name: str) -> tuple[Dependent, ...]:
     """Where an account's own property is named."""
     account_id = current_account_id()
-    found = list(_workflows(workflows.naming(account_id, name), ""))
+    found = [
+        Dependent(
+            "workflow", _("Workflow “%(name)s”") % {"name": one.name}, ways.seen(viewer, account, one.pk)
+        )
+        for one in workflows.naming(account_id, name)
+    ]
     found += _views(custom_views.naming(account_id, object_type, name))
     if any(name in section.properties for section in layouts.layout_of(account_id, object_type).sections):
         found.append(Dependent("panel-right", _("Sidebar layout")))

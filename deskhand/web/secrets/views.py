@@ -11,19 +11,20 @@ from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_POST
 
 from deskhand.accounts import policy
 from deskhand.accounts.models import User
 from deskhand.accounts.policy import Action
 from deskhand.automation import secrets
+from deskhand.automation.models import Workflow
 from deskhand.events.types import Actor
 from deskhand.kernel.errors import Conflict, Invalid
 from deskhand.kernel.text import storable
 from deskhand.web.frame import framed
 from deskhand.web.middleware import AccountRequest
 from deskhand.web.refusals import words_of
+from deskhand.web.workflows import ways
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Row:
     name: str
     by: str
     updated_at: datetime
-    uses: str
+    workflows: tuple[tuple[str, str], ...]  # that use it: name and address
     replace_url: str
     delete_url: str  # empty while it is used
     error: str = ""
@@ -94,26 +95,27 @@ def _page(
     refused: int = 0,
     error: str = "",
 ) -> HttpResponse:
-    context = {"rows": _rows(request.viewer.account_id, refused, error), "name": name, "errors": errors or {}}
+    context = {"rows": _rows(request, refused, error), "name": name, "errors": errors or {}}
     return framed(request, "secrets", "secrets/list.html", context, 422 if errors or refused else 200)
 
 
-def _rows(account_id: int, refused: int, error: str) -> list[Row]:
-    """Three queries, however many there are."""
+def _rows(request: AccountRequest, refused: int, error: str) -> list[Row]:
+    """Four queries, however many there are."""
+    account_id = request.viewer.account_id
     known, uses = secrets.known(account_id), secrets.used_in(account_id)
+    named = Workflow.objects.filter(
+        account_id=account_id, pk__in={pk for found in uses.values() for pk in found}
+    )
+    workflows = {
+        pk: (name, ways.seen(request.viewer, request.account, pk)) for pk, name in named.order_by("name", "pk").values_list("pk", "name")
+    }  # fmt: skip
     names = dict(User.objects.filter(pk__in={one.updated_by_id for one in known}).values_list("pk", "name"))
     return [
         Row(
-            one.id, one.name, names.get(one.updated_by_id or 0, ""), one.updated_at, _used(len(uses.get(one.name, ()))),
+            one.id, one.name, names.get(one.updated_by_id or 0, ""), one.updated_at, tuple(line for pk, line in workflows.items() if pk in uses.get(one.name, ())),
             reverse("secret-replace", args=[one.id]),
             "" if one.name in uses else reverse("secret-delete", args=[one.id]),
             error if one.id == refused else "",
         )
         for one in known
     ]  # fmt: skip
-
-
-def _used(number: int) -> str:
-    if not number:
-        return _("No workflow uses it.")
-    return ngettext("%(num)s workflow uses it", "%(num)s workflows use it", number) % {"num": number}

@@ -11,9 +11,10 @@ from decimal import Decimal
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
 
 from deskhand.accounts.models import Plan
-from deskhand.automation import folders, history, lanes, retention, workflows
+from deskhand.automation import folders, history, lanes, retention, secrets, templates, workflows
 from deskhand.automation.engine.definition import Action, Definition, Edge, WhenTrue
 from deskhand.automation.models import Enrollment, StepLog, Workflow, WorkflowFolder, WorkflowRevision
 from deskhand.automation.runner import Runner
@@ -22,6 +23,7 @@ from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.records import archive, associations, contacts, objects, search
 from deskhand.crm.records.contacts import Person
 from deskhand.crm.records.models import Task, Ticket
+from deskhand.crm.schema import properties
 from deskhand.crm.schema.types import Kind
 from deskhand.crm.segments import members, segments
 from deskhand.crm.segments.models import SegmentKind
@@ -878,6 +880,51 @@ def test_the_tester_reads_conditions_on_any_kind_of_record_R_LOG_5(office, admin
     ):
         assert said in shown
     assert "Does not hold" not in shown
+
+
+# ── used in ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_who_names_a_workflow_is_told_before_it_goes_R_EDIT_9(office, admin):
+    with office.inside() as world:
+        flow = workflows.create(world.account.pk, "Onboarding", task(), by=world.ada.pk)
+        over = Action("1", "enroll_in_workflow", {"workflow": str(flow.pk), "over": False})
+        calls = Definition("ticket", start=Edge("1"), steps=(over,), next_id=2)
+        caller = workflows.create(world.account.pk, "Caller", calls, by=world.ada.pk)
+        asks = replace(task(), trigger=WhenTrue(MemberOf("workflow", (flow.pk,))))
+        workflows.create(world.account.pk, "Asker", asks, by=world.ada.pk)
+        workflows.create(world.account.pk, "Stranger", task(str(flow.pk)), by=world.ada.pk)
+
+    for path in ("archive", "details"):
+        page = admin.get(f"/workflows/{flow.pk}/{path}").content.decode()
+        assert re.findall(r'class="wf-uses".*?</div>', page, re.S)
+        assert f'<a class="link" href="/workflows/{caller.pk}">Caller</a>' in page
+        assert ">Asker</a>" in page
+        assert "Stranger" not in page
+    assert "wf-uses" not in admin.get(f"/workflows/{caller.pk}/archive").content.decode()
+
+
+def test_secrets_mails_and_properties_lead_to_the_workflows_that_name_them_R_EDIT_9(office, admin):
+    with office.inside() as world:
+        secrets.add(world.account.pk, "SHOP_KEY", "open-sesame", by=SYSTEM)
+        mail = templates.create(world.account.pk, "Welcome", by=SYSTEM)
+        shelf = properties.create("ticket", "shelf", "Shelf", Kind.TEXT, by=SYSTEM)
+        steps = (
+            Action("1", "create_task", {"title": "{{ secret.SHOP_KEY }}"}, Edge("2")),
+            Action("2", "send_email", {"template": str(mail.pk)}, Edge("3")),
+            Action("3", "set_property", {"object_type": "ticket", "property": "shelf", "value": "7"}),
+        )
+        uses = Definition("ticket", start=Edge("1"), steps=steps, next_id=4)
+        flow = workflows.create(world.account.pk, "Everything", uses, by=world.ada.pk)
+
+    for path in (
+        "/settings/secrets",
+        "/settings/mails",
+        reverse("property-archive", args=["tickets", shelf.pk]),
+    ):
+        assert re.search(
+            rf'href="/workflows/{flow.pk}"[^>]*>[^<]*Everything', admin.get(path).content.decode()
+        ), path
 
 
 # ── how long it is kept ──────────────────────────────────────────────────────────────────────────────────────────────

@@ -12,7 +12,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_POST
 
 from deskhand.accounts import policy, queries
-from deskhand.automation import access, enroll, folders, keeping, listing, workflows
+from deskhand.automation import access, enroll, folders, keeping, listing, uses, workflows
 from deskhand.automation.models import Workflow
 from deskhand.events.types import Actor
 from deskhand.kernel import clock
@@ -182,8 +182,14 @@ def _form(request: AccountRequest, workflow: Workflow, **typed: object) -> Detai
             Choice("", _("No folder"), not values["folder"]),
             *(Choice(str(one.pk), one.name, one.pk == values["folder"]) for one in folders.every(account_id)),
         ),
-        back_url=back(request),
+        back_url=back(request), uses=_uses(workflow),
     )  # fmt: skip
+
+
+def _uses(workflow: Workflow) -> tuple[tuple[str, str], ...]:
+    """The workflows that name it (R-EDIT-9)."""
+    found = uses.workflows(workflow.account_id, [workflow.pk]).get(workflow.pk, ())
+    return tuple((one.name, reverse("workflow-edit", args=[one.id])) for one in found)
 
 
 @require_POST
@@ -244,7 +250,7 @@ def ask_archive(request: AccountRequest, workflow_id: int) -> HttpResponse:
         ) % {"num": lists.number(number)})  # fmt: skip
     page = Asking(
         _("Archive “%(name)s”") % {"name": workflow.name}, tuple(sentences), reverse("workflow-archived", args=[workflow.pk]),
-        _("Archive"), "archive", back(request), is_danger=True,
+        _("Archive"), "archive", back(request), is_danger=True, uses=_uses(workflow),
     )  # fmt: skip
     return asking(request, page)
 

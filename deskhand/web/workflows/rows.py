@@ -43,8 +43,6 @@ class Line:
     clone_url: str = ""
     archive_url: str = ""
     restore_url: str = ""
-    used_url: str = ""
-    revisions_url: str = ""
 
 
 @dataclass(frozen=True)
@@ -111,6 +109,7 @@ class Details:
     owners: tuple[Choice, ...]
     folders: tuple[Choice, ...]
     back_url: str
+    uses: tuple[tuple[str, str], ...] = ()  # name and address of the workflows that name it
     errors: dict[str, str] = field(default_factory=dict)
 
     def attributes(self, name: str) -> dict[str, str]:
@@ -133,6 +132,7 @@ class Asking:
     choices: tuple[tuple[str, str, str], ...] = ()  # value, label and help of "present"
     hidden: tuple[tuple[str, str], ...] = ()
     is_danger: bool = False
+    uses: tuple[tuple[str, str], ...] = ()  # name and address of the workflows that name it
 
 
 @dataclass(frozen=True)

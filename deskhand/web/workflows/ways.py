@@ -6,12 +6,20 @@ from urllib.parse import urlencode
 
 from django.urls import reverse
 
+from deskhand.accounts.models import Account
+from deskhand.accounts.types import Viewer
+from deskhand.automation import access
 from deskhand.automation.models import Workflow
 
 
 def editor(workflow: Workflow) -> str:
     """Where its steps are seen and changed, a lane's too (R-ACT-2)."""
     return reverse("workflow-edit", args=[workflow.pk])
+
+
+def seen(viewer: Viewer, account: Account, workflow_id: int) -> str:
+    """Where a workflow is seen; empty for who may see none."""
+    return reverse("workflow-edit", args=[workflow_id]) if access.may_open(viewer, account) else ""
 
 
 def lane(workflow: Workflow) -> str:
