@@ -295,7 +295,7 @@ select x.id, e.kind, e.actor_id, e.occurred_at from unnest(%s::bigint[], %s::big
 cross join lateral (
     select v.kind, v.actor_id, v.occurred_at from events_event v
     where v.account_id = %s and v.object_type = %s and v.object_id = x.record and v.actor_kind = 'user'
-      and v.occurred_at >= x.at and v.occurred_at < %s order by v.occurred_at, v.id limit 1) e
+      and v.occurred_at > x.at and v.occurred_at < %s order by v.occurred_at, v.id limit 1) e
 """
 
 
