@@ -135,7 +135,7 @@ KINDS: dict[str, str | Promise] = {
     "routing_rule": gettext_lazy("Routing"),
     "away_state": gettext_lazy("Ways of being away"),
     "default_hours": gettext_lazy("Working hours"),
-    "outbox_entry": gettext_lazy("Mail queue"),
+    "outbox_entry": gettext_lazy("Outgoing mail and calls"),
     "inbound_mail": gettext_lazy("Quarantine"),
     "job": gettext_lazy("Background work"),
 }

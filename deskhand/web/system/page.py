@@ -1,4 +1,4 @@
-"""Building the system page: the mail queue, the quarantine, and slow jobs that were given up."""
+"""Building the system page: mail and calls that have not left, the quarantine, and slow jobs that were given up."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from deskhand.automation.models import Enrollment, StepCall, Workflow
 from deskhand.channels.email import inbound
 from deskhand.channels.email.models import NOT_FETCHED, InboundMail
 from deskhand.crm.records.models import Ticket
-from deskhand.delivery import queries
+from deskhand.delivery import calls, queries
 from deskhand.delivery.models import OutboxEntry, State
 from deskhand.desk.models import Message
 from deskhand.desk.outgoing import REFERENCE
@@ -65,7 +65,7 @@ def _automation(request: AccountRequest) -> Part | None:
     )  # fmt: skip
 
 
-# ── mail that has not left ───────────────────────────────────────────────────────────────────────────────────────────
+# ── mail and calls that have not left ────────────────────────────────────────────────────────────────────────────────
 
 
 def _queue(request: AccountRequest, before: int | None) -> Part:
@@ -75,7 +75,7 @@ def _queue(request: AccountRequest, before: int | None) -> Part:
     about = _subjects(request, found) | _workflows(request, found)
     held, fence = counts.get(State.HELD, 0), queries.fence()
     return Part(
-        "mails", _("Mail queue"), _("All mail has left."), _("Try now"),
+        "mails", _("Outgoing mail and calls"), _("All mail and all calls have left."), _("Try now"),
         lines=tuple(_mail(entry, *about.get(entry.pk, ("", ""))) for entry in found[:SHOWN]),
         count_text=_count(sum(counts.values())),
         all_url=reverse("system-mails-release") if held else "",
@@ -87,10 +87,13 @@ def _queue(request: AccountRequest, before: int | None) -> Part:
 
 def _mail(entry: OutboxEntry, subject: str, url: str) -> Line:
     text, tone = STATES[State(entry.state)]
+    is_call = entry.transport == calls.TRANSPORT
+    more = [_("Call to another system")] if is_call else []
+    more += [tries] if (tries := _tries(entry)) else []
     return Line(
         entry.pk, ", ".join(entry.recipients), _why(entry), entry.created_at,
         state=Label(str(text), tone),  # type: ignore[arg-type]
-        about=subject, url=url, more=_tries(entry),
+        about=subject, url=url, more=" · ".join(more), sign="webhook" if is_call else "mail",
         again_url=reverse("system-mail-again", args=[entry.pk]) if entry.state != State.SENDING else "",
     )  # fmt: skip
 

@@ -23,6 +23,7 @@ class Line:
     more: str = ""  # a size, a number of tries
     file_url: str = ""  # the mail as it came
     again_url: str = ""
+    sign: str = ""  # what sort of thing it is
 
 
 @dataclass(frozen=True)

@@ -70,7 +70,7 @@ def test_where_nothing_failed_it_says_so(admin):
     shown = opened(admin)
 
     for sentence in (
-        "All mail has left.", "All mail that arrived could be filed.", "All background work was done.",
+        "All mail and all calls have left.", "All mail that arrived could be filed.", "All background work was done.",
     ):  # fmt: skip
         assert sentence in shown
 
