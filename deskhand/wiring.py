@@ -26,6 +26,7 @@ from deskhand.automation import (
     coderuns,
     enroll,
     hooks,
+    keeping,
     lanes,
     leaving,
     pausing,
@@ -372,6 +373,7 @@ def ticket_of_answers(account_id: int, events: Sequence[Event]) -> None:
 
 IN_TRANSACTION: list[log.Hook] = [
     set_up_accounts,
+    keeping.rest_beyond_plan,
     let_go_of_stages,
     follow_merged,
     count_loads,

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from django.utils.translation import gettext as _
 
-from deskhand.accounts import audit
+from deskhand.accounts import audit, plans
 from deskhand.accounts.models import Membership
-from deskhand.automation import workflows
+from deskhand.automation import drafts, gating, workflows
 from deskhand.automation.engine.definition import Definition
+from deskhand.automation.enrolling import guards
 from deskhand.automation.models import Enrollment, EnrollmentState, Workflow, WorkflowRevision
-from deskhand.events.types import Actor
+from deskhand.events.types import Actor, Event
 from deskhand.kernel.errors import Conflict, Invalid, NotFound
 from deskhand.kernel.text import one_line, storable, visible
 
@@ -78,9 +79,9 @@ def _checked_owner(workflow: Workflow, owner_id: int | None) -> int | None:
 
 def clone(workflow: Workflow, *, by: int) -> Workflow:
     """A copy that is off and has nobody in it (R-EDIT-3); of a lane a workflow of its own, whose trigger may be changed
-    (R-ACT-10)."""  # fmt: skip
+    (R-ACT-10). What somebody works on is copied as it is shown, for that is what they see."""  # fmt: skip
     name = _("%(name)s (copy)") % {"name": workflow.name[: LONGEST - 40]}
-    made = workflows.create(workflow.account_id, name, workflows.definition_of(workflow), by=by)
+    made = workflows.create(workflow.account_id, name, drafts.of(workflow).definition, by=by)
     made.description, made.folder_id, made.owner_id = workflow.description, workflow.folder_id, by
     made.save(update_fields=["description", "folder", "owner_id"])
     _record("copied", made, Actor.user(by), after={"name": made.name})
@@ -139,6 +140,26 @@ def switch_off(account_id: int, workflow_ids: Collection[int], *, by: int) -> in
     for workflow in on:
         workflows.switch(workflow, False, by=by)
     return len(on)
+
+
+def rest_beyond_plan(account_id: int, events: Sequence[Event]) -> None:
+    """Workflows that do what the account's plan no longer has are off from then on, and ask for a look (A34)."""
+    if not any(event.kind == "account.updated" and _has_fewer_features(event) for event in events):
+        return
+    features = plans.features_of(account_id)
+    on = list(Workflow.objects.filter(account_id=account_id, is_on=True, archived_at=None).order_by("id"))
+    definitions = {
+        row.workflow_id: Definition.from_json(row.definition) for row in workflows.newest_revisions(account_id, on)
+    }  # fmt: skip
+    beyond = [one for one in on if not gating.needed(one, definitions[one.pk]) <= features]
+    for workflow in beyond:
+        workflows.switch(workflow, False)
+    guards.flag(account_id, {workflow.pk: gating.BEYOND for workflow in beyond})
+
+
+def _has_fewer_features(event: Event) -> bool:
+    before, after = (plans.features(event.data[when]["plan"], event.data[when]["features"]) for when in ("before", "after"))  # fmt: skip
+    return not before <= after
 
 
 # ── revisions ────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from deskhand.accounts import plans, policy
 from deskhand.accounts.models import Account
 from deskhand.accounts.types import Viewer
-from deskhand.automation import workflows
+from deskhand.automation import gating, workflows
 from deskhand.automation.actions.registry import ACTIONS
 from deskhand.automation.actions.types import Action as ActionKind
 from deskhand.automation.engine import edit
@@ -43,7 +43,7 @@ from deskhand.crm.schema.defaults import BUILT_IN
 from deskhand.crm.schema.types import Kind
 from deskhand.kernel import clock
 from deskhand.kernel.database.scope import current_account_id
-from deskhand.kernel.errors import Conflict, Invalid, NotFound
+from deskhand.kernel.errors import Conflict, Forbidden, Invalid, NotFound
 
 DELAY = "delay"
 STAGE_GONE = "Its status was deleted."
@@ -77,6 +77,9 @@ class Lane:
     failures: int  # steps that failed in the last 30 days
     branches: tuple[tuple[str, int], ...] = ()  # where the way forks: names, and how many steps each has
     leaves_out_chat: bool | None = None  # None: its trigger was changed, or has nothing of the kind
+    needs: frozenset[plans.Feature] = (
+        frozenset()
+    )  # where the plan lacks one, steps can only be taken out (A34)
 
     @property
     def is_on(self) -> bool:
@@ -206,6 +209,7 @@ def _lane(
     return Lane(
         stage_id, workflow, steps, has_branches, definition.reenrollment.is_on, failures.get(workflow.pk, 0),
         _branches(definition, chain[-1]) if has_branches else (), _leaves_out_chat(definition),
+        gating.needed(workflow, definition),
     )  # fmt: skip
 
 
@@ -317,9 +321,7 @@ def add_step(
     """
     step = _step(kind, settings)
     workflow = lane_of(stage_id, object_type) or _create(object_type, stage_id, by)
-    definition, _id = edit.insert(
-        workflows.definition_of(workflow), step, Place(after) if after else edit.START
-    )
+    definition, _id = edit.insert(_changeable(workflow), step, Place(after) if after else edit.START)
     return workflows.save(workflow, definition, by=by, seen_revision=seen_revision)
 
 
@@ -332,7 +334,7 @@ def change_step(
     seen_revision: int | None = None,
 ) -> Workflow:
     """Give a step other settings; records waiting in it keep their time (R-DELAY-11)."""
-    definition = workflows.definition_of(workflow)
+    definition = _changeable(workflow)
     old = _existing(definition, step_id)
     new = _step(kind_of(old), settings)
     if isinstance(old, Action) and isinstance(new, Action):
@@ -389,7 +391,7 @@ def move_step(
         StepComment.objects.bulk_update(comments, ["workflow", "step_id"])
         delete_step(held, step_id, and_following=with_following, by=by)
         return
-    definition = workflows.definition_of(workflow)
+    definition = _changeable(workflow)
     _existing(definition, step_id)
     moved = edit.move(definition, step_id, Place(to.after), with_following=with_following)
     if moved == definition:
@@ -410,7 +412,7 @@ def copy_step(
     if to.stage_id != workflow.origin_stage_id:
         _graft(workflow, step_id, to, with_following, by, seen_revision)
         return
-    definition = workflows.definition_of(workflow)
+    definition = _changeable(workflow)
     _existing(definition, step_id)
     grown, _id = edit.clone(definition, step_id, Place(to.after), with_following=with_following)
     workflows.save(workflow, grown, by=by, seen_revision=seen_revision)
@@ -422,7 +424,7 @@ def _graft(
     """Copy into another lane, which is made if there is none; return both, locked, and which step became which."""
     other = lane_of(to.stage_id, workflow.object_type) or _create(workflow.object_type, to.stage_id, by)
     held = workflows.hold(workflow.account_id, {workflow.pk: seen_revision, other.pk: None})
-    source, target = (workflows.definition_of(held[one.pk]) for one in (workflow, other))
+    source, target = (_changeable(held[one.pk]) for one in (workflow, other))
     _existing(source, step_id)
     grown, ids = edit.graft(target, source, step_id, Place(to.after), with_following=with_following)
     return held[workflow.pk], workflows.save(other, grown, by=by), ids
@@ -430,7 +432,7 @@ def _graft(
 
 def set_every_time(workflow: Workflow, on: bool, *, by: int) -> Workflow:
     """Whether a record runs the lane each time it reaches the stage (R-ACT-11)."""
-    definition = workflows.definition_of(workflow)
+    definition = _changeable(workflow)
     again = replace(definition.reenrollment, is_on=on)
     return workflows.save(workflow, replace(definition, reenrollment=again), by=by)
 
@@ -440,7 +442,7 @@ def leave_out_chat(workflow: Workflow, out: bool, *, by: int) -> Workflow:
 
     Raises Conflict where its trigger says something else by now.
     """
-    definition = workflows.definition_of(workflow)
+    definition = _changeable(workflow)
     if _leaves_out_chat(definition) is None or not isinstance(definition.trigger, WhenEvent):
         raise Conflict(_("The trigger of this workflow was changed. Change it there."))
     trigger = replace(definition.trigger, refine=NOT_CHAT if out else None)
@@ -452,6 +454,14 @@ def let_go_of_stages(account_id: int, stage_ids: Collection[int]) -> None:
     Workflow.objects.filter(account_id=account_id, origin_stage_id__in=stage_ids, archived_at=None).update(
         is_on=False, on_since=None, needs_review=STAGE_GONE
     )
+
+
+def _changeable(workflow: Workflow) -> Definition:
+    """Raises Forbidden for a lane that does what the plan does not have: its steps can only be taken out (A34)."""
+    definition = workflows.definition_of(workflow)
+    if gating.is_beyond(workflow, definition):
+        raise Forbidden(_(gating.BEYOND))
+    return definition
 
 
 def _existing(definition: Definition, step_id: str) -> Step:

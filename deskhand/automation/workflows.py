@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from django.utils.translation import gettext as _
 
 from deskhand.accounts import audit
-from deskhand.automation import enroll, hooks, timing, triggers
+from deskhand.automation import enroll, gating, hooks, timing, triggers
 from deskhand.automation.actions.registry import ACTIONS
 from deskhand.automation.actions.types import Action
 from deskhand.automation.engine.definition import Definition
@@ -97,6 +97,8 @@ def save(
     seen = workflow.revision_number if seen_revision is None else seen_revision
     current = hold(workflow.account_id, {workflow.pk: seen})[workflow.pk]
     before = definition_of(current) if current.is_on else None
+    if current.is_on:
+        gating.refuse(current, definition)
     current.revision_number += 1
     current.needs_review = ""
     current.watches = definition.watches or (current.is_pinned and current.watches)
@@ -140,6 +142,7 @@ def switch(workflow: Workflow, on: bool, *, by: int | None = None, include_prese
     if current.is_on == on:
         return current
     if on:
+        gating.refuse(current, definition_of(current))
         refuse_what_cannot_work(definition_of(current))
     current.is_on = on
     current.on_since = clock.now() if on else None

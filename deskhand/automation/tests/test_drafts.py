@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from deskhand.accounts.models import AuditEntry
-from deskhand.automation import drafts, timing, workflows
+from deskhand.automation import drafts, keeping, timing, workflows
 from deskhand.automation.engine import edit
 from deskhand.automation.engine.definition import Action, Definition, Delay, ForAmount
 from deskhand.automation.engine.diff import difference, reading_order
@@ -202,6 +202,15 @@ def test_steps_are_read_down_each_way():
     definition = chain(TASK, TASK)
 
     assert reading_order(edit.move(definition, "2", START)) == ["2", "1"]
+
+
+def test_a_copy_has_what_is_being_worked_on_R_EDIT_3(world, flow):
+    drafts.change(flow, lambda old: edit.insert(old, TASK, START)[0], did={}, by=world.ada.pk)
+
+    made = keeping.clone(flow, by=world.ada.pk)
+
+    assert workflows.definition_of(made) == drafts.of(flow).definition
+    assert not drafts.of(made).has_changes
 
 
 # ── what its owner is told ───────────────────────────────────────────────────────────────────────────────────────────

@@ -183,29 +183,30 @@ def _column(
     lane: Lane, stage: StageValue, pipeline: PipelineValue, account: Account, opens: bool = False
 ) -> LaneColumn:
     place = [pipeline.id, stage.id]
-    offered = set(lanes.offered(account, pipeline.object_type))
-    may_add, may_place = bool(offered), lanes.may_rearrange(account)
+    offered = lanes.offered(account, pipeline.object_type)
+    may_change = lane.needs <= plans.features(account.plan, account.features)
+    may_add, may_place = bool(offered) and may_change, lanes.may_rearrange(account) and may_change
     return LaneColumn(
         sort=sort_for(pipeline.object_type), stage_id=stage.id, label=_(stage.label), tone=stage.tone, closes=not stage.is_open,
-        bubbles=tuple(_bubble(step, place, pipeline, offered, may_place) for step in lane.steps),
+        bubbles=tuple(_bubble(step, place, pipeline, may_add, may_place, may_change) for step in lane.steps),
         add_url=reverse("lane-step-new", args=place) if may_add else "", has_branches=lane.has_branches, exists=lane.workflow is not None,
-        is_on=lane.is_on, every_time=lane.every_time, failures=lane.failures, needs_review=troubles.of_workflow(lane.workflow.needs_review if lane.workflow else ""),
+        is_on=lane.is_on, may_change=may_change, every_time=lane.every_time, failures=lane.failures, needs_review=troubles.of_workflow(lane.workflow.needs_review if lane.workflow else ""),
         switch_url=reverse("lane-switch", args=place), every_time_url=reverse("lane-every-time", args=place),
         branches=tuple((name or _("Otherwise"), count) for name, count in lane.branches), leaves_out_chat=lane.leaves_out_chat,
         chat_url=reverse("lane-chat", args=place), open_url=reverse("workflow-edit", args=[lane.workflow.pk]) if opens and lane.workflow else "",
     )  # fmt: skip
 
 
-def _bubble(step: LaneStep, place: list[int], pipeline: PipelineValue, offered: set[str], may_place: bool) -> Bubble:  # fmt: skip
+def _bubble(step: LaneStep, place: list[int], pipeline: PipelineValue, may_add: bool, may_place: bool, may_change: bool) -> Bubble:  # fmt: skip
     title, icon, tone, _text = steps.LOOKS.get(step.kind, steps.LOOKS["branch"])
-    is_editable, may_add = lanes.is_editable(step.kind), bool(offered)
+    is_editable = lanes.is_editable(step.kind)
     urls = {
         name: reverse(f"lane-step-{name}", args=[*place, step.id])
         for name in ("edit", "delete", "comments", "place")
     }
     return Bubble(
         id=step.id, icon=icon, tone=tone, title=str(title), summary=_summary(step, pipeline), comments=step.comments, waiting=step.waiting,
-        edit_url=urls["edit"] if is_editable else "", delete_url=urls["delete"] if is_editable else "", comments_url=urls["comments"],
+        edit_url=urls["edit"] if is_editable and may_change else "", delete_url=urls["delete"] if is_editable else "", comments_url=urls["comments"],
         place_url=urls["place"] if is_editable and may_place else "",
         add_url=f"{reverse('lane-step-new', args=place)}?after={step.id}" if is_editable and may_add else "",
     )  # fmt: skip

@@ -94,6 +94,7 @@ class LaneColumn:
     leaves_out_chat: bool | None = None
     chat_url: str = ""
     open_url: str = ""  # the editor of workflows, for who has it
+    may_change: bool = True  # the plan has all that it does
 
 
 @dataclass(frozen=True)

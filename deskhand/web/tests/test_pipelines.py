@@ -240,6 +240,21 @@ def test_the_choice_of_actions_is_what_the_plan_offers_R_ACT_26(office, admin, p
     assert admin.post(url("lane-step-add", *place), {"kind": "delay", "minutes_days": "1"}).status_code == 404
 
 
+def test_a_lane_that_the_plan_does_not_have_can_only_be_looked_at_and_shortened_A34(
+    office, admin, place, chain
+):
+    Account.objects.filter(pk=office.world.account.pk).update(plan=Plan.STARTER)
+
+    shown = text(admin.get(url("automate", place[0])))
+
+    lane = shown[shown.index(f'id="lane-{place[1]}"') :].partition("</section>")[0]
+    assert "Delete Create task" in lane
+    assert "Edit Create task" not in lane
+    assert "lane-plus" not in lane
+    assert lane.count(" disabled") == 3
+    assert admin.post(url("lane-every-time", *place), {"on": "1"}).status_code == 403
+
+
 ON_TICKETS = [
     kind for kind, action in ACTIONS.items() if action.object_types is None or "ticket" in action.object_types
 ]

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from deskhand.accounts import queries
-from deskhand.automation import calls, enroll, lanes, trial
+from deskhand.automation import calls, enroll, gating, lanes, trial
 from deskhand.automation.actions.registry import ACTIONS
 from deskhand.automation.engine import trace
 from deskhand.automation.engine.definition import (
@@ -358,6 +358,7 @@ _WAYS: dict[str, str | Promise] = {
     lanes.STAGE_GONE: gettext_lazy(
         "Make a copy of the workflow and give it another trigger, or leave it as it is."
     ),
+    gating.BEYOND: gettext_lazy("Take out the steps that it does not have, or choose a larger plan."),
 }
 
 

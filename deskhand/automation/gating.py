@@ -1,0 +1,49 @@
+"""What the account's plan has of what workflows do (R-TIER-1). One that does more is off, and a lane's steps can only be
+looked at and taken out (A34)."""
+
+from __future__ import annotations
+
+from django.utils.translation import gettext as _
+
+from deskhand.accounts import plans
+from deskhand.accounts.plans import Feature
+from deskhand.automation.actions.registry import ACTIONS
+from deskhand.automation.engine.definition import Action, Definition, RandomSplit, Step
+from deskhand.automation.models import Workflow
+from deskhand.crm.schema.defaults import BUILT_IN
+from deskhand.kernel.errors import Invalid
+from deskhand.kernel.text import N_
+
+BEYOND = N_("The account's plan does not have all that this workflow does.")
+
+
+def needed(workflow: Workflow, definition: Definition) -> frozenset[Feature]:
+    """What a plan must have for it (R-ACT-26, R-OBJ-4, R-WF-10)."""
+    found = {feature for step in definition.steps if (feature := _needed_by(step)) is not None}
+    if workflow.origin_pipeline_id is None:
+        found.add(Feature.LANE_ACTIONS)
+    if workflow.object_type not in BUILT_IN:
+        found.add(Feature.CUSTOM_OBJECT_AUTOMATION)
+    return frozenset(found)
+
+
+def _needed_by(step: Step) -> Feature | None:
+    """An action that is not there any more needs nothing."""
+    if isinstance(step, Action):
+        return ACTIONS[step.kind].feature if step.kind in ACTIONS else None
+    return Feature.RANDOM_SPLIT if isinstance(step, RandomSplit) else Feature.LANE_ACTIONS
+
+
+def is_beyond(workflow: Workflow, definition: Definition) -> bool:
+    """Whether it needs what the account's plan does not have. One query."""
+    return not needed(workflow, definition) <= plans.features_of(workflow.account_id)
+
+
+def refuse(workflow: Workflow, definition: Definition) -> None:
+    """Raises Invalid for what the account's plan does not have."""
+    if is_beyond(workflow, definition):
+        raise Invalid(
+            _(BEYOND),
+            field="steps",
+            hint=_("Take out the steps that it does not have, or choose a larger plan."),
+        )
