@@ -160,11 +160,12 @@ _ENDED = {
     Ended.INSIDE: "e.state <> 'ENDED'",
     Ended.COMPLETED: "e.state = 'ENDED' and e.end_reason = 'completed'",
     Ended.LEFT: "e.state = 'ENDED' and e.end_reason <> 'completed' and e.end_reason not like '%%failed%%'",
-    Ended.FAILED: (
-        "(e.end_reason like '%%failed%%' or e.id = any(array(select l.enrollment_id from automation_steplog l"
-        " where l.account_id = e.account_id and l.workflow_id = e.workflow_id and l.status = 'FAILED')))"
-    ),
 }
+# Both are read once, from indexes of their own; lines of the log are forgotten in time, ends are not.
+_FAILED = (
+    "e.id in (select l.enrollment_id from automation_steplog l where l.account_id = %s and l.workflow_id = %s and l.status = 'FAILED'"
+    " union all select f.id from automation_enrollment f where f.account_id = %s and f.workflow_id = %s and f.end_reason like '%%failed%%')"
+)
 
 
 def runs(
@@ -174,7 +175,9 @@ def runs(
     joined, reach = _records(viewer, workflow.object_type)
     query = _Query(params=[*reach])
     query.add("e.account_id = %s and e.workflow_id = %s", workflow.account_id, workflow.pk)
-    if asked.ended:
+    if asked.ended is Ended.FAILED:
+        query.add(_FAILED, *[workflow.account_id, workflow.pk] * 2)
+    elif asked.ended:
         query.add(_ENDED[asked.ended])
     if asked.step_id:
         query.add("e.step_id = %s", asked.step_id)
@@ -427,7 +430,7 @@ def failed_runs(viewer: Viewer, workflow_ids: Collection[int], object_type: str)
     found = sql.rows(
         f"select e.workflow_id, count(*) from automation_enrollment e join {table_of(object_type)} t"
         f" on t.account_id = e.account_id and t.id = e.record_id and {of_this_type(object_type)} and {reach}"
-        " where e.account_id = %s and e.workflow_id = any(%s) and e.state = 'ENDED'"
+        " where e.account_id = %s and e.workflow_id = any(%s) and e.end_reason like '%%failed%%'"
         " and (e.end_reason = 'step_failed' or e.end_reason like 'failed%%') group by e.workflow_id",
         [*params, viewer.account_id, list(workflow_ids)],
     )

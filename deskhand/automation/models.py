@@ -233,6 +233,11 @@ class Enrollment(models.Model):
             models.Index(
                 fields=["account_id", "workflow", "id"], name="enrollment_held", condition=Q(state="HELD")
             ),
+            models.Index(  # few of many
+                fields=["account_id", "workflow", "id"],
+                name="enrollment_failed",
+                condition=Q(end_reason__contains="failed"),
+            ),
         ]
 
 
