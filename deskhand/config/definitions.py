@@ -20,6 +20,8 @@ SETTINGS: dict[str, tuple[Thing, type]] = {
     "subscription": (Thing.SUBSCRIPTION, str),
     "stage": (Thing.STAGE, str),
 }
+#: Settings whose choices are numbers of minutes, which are the same everywhere.
+AMOUNTS = {"remind"}
 #: Settings that hold a kind of record; elsewhere they hold other words, which stay.
 _KINDS = ("record_type", "on", "target", "object_type")
 #: What stands in place of an id.
