@@ -349,7 +349,11 @@ gone as (
     and not exists (select from met where met.id = m.record_id)
 )
 insert into automation_triggermatch (account_id, workflow_id, record_id, since)
-select %s, %s, met.id, %s from met order by met.id
+select y.account, y.workflow, met.id, y.at
+from met, (select %s::bigint as account, %s::bigint as workflow, %s::timestamptz as at) y
+where not exists (
+    select from automation_triggermatch m where m.account_id = y.account and m.workflow_id = y.workflow and m.record_id = met.id)
+order by met.id
 on conflict do nothing returning record_id
 """
 
