@@ -10,7 +10,15 @@ import pytest
 from deskhand.accounts.models import AuditEntry
 from deskhand.automation import drafts, keeping, timing, workflows
 from deskhand.automation.engine import edit
-from deskhand.automation.engine.definition import Action, Definition, Delay, ForAmount
+from deskhand.automation.engine.definition import (
+    Action,
+    Definition,
+    Delay,
+    Edge,
+    ForAmount,
+    Part,
+    RandomSplit,
+)
 from deskhand.automation.engine.diff import difference, reading_order
 from deskhand.automation.engine.edit import START, Place
 from deskhand.automation.models import DraftVersion, Enrollment, Workflow, WorkflowDraft, WorkflowRevision
@@ -196,6 +204,19 @@ def test_a_step_that_follows_another_one_than_before_was_moved():
     assert difference(old, replace(old, reenrollment=replace(old.reenrollment, is_on=True))).parts == (
         "reenrollment",
     )
+
+
+def test_branches_in_another_order_move_nothing_and_another_branch_does():
+    step = Action("2", "create_task", {"title": "Call"})
+
+    def forked(*ways):
+        fork = RandomSplit("1", tuple(Part(50, name, Edge(to) if to else None) for name, to in ways))
+        return Definition("ticket", start=Edge("1"), steps=(fork, step), next_id=3)
+
+    old = forked(("A", "2"), ("B", ""))
+
+    assert difference(old, forked(("B", ""), ("A", "2"))).moved == ()
+    assert difference(old, forked(("A", ""), ("B", "2"))).moved == ("2",)
 
 
 def test_steps_are_read_down_each_way():
