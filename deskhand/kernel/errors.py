@@ -3,6 +3,7 @@
 DeskhandError
 ├─ Misconfigured   a setting is wrong; stop at start
 ├─ Invalid         what was given can't be taken (400, 422); names field, value and the way out
+│  └─ Incomplete   something that can't be left out is missing, in one field or several
 ├─ NotFound        it does not exist, or this viewer may not know that it does (404)
 ├─ Forbidden       the viewer may see it but not do this (403)
 ├─ Conflict        somebody was faster; look again (409)
@@ -13,6 +14,8 @@ DeskhandError
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 
 class DeskhandError(Exception):
@@ -37,6 +40,16 @@ class Invalid(DeskhandError):
     def __init__(self, message: str, *, field: str = "", value: object = None, hint: str = "") -> None:
         super().__init__(message)
         self.message, self.field, self.value, self.hint = message, field, value, hint
+
+
+class Incomplete(Invalid):
+    """`fields` are the names of all that are missing, in order, each with what to say beside it."""
+
+    def __init__(self, fields: Mapping[str, str], message: str = "", *, hint: str = "") -> None:
+        super().__init__(
+            message or " ".join(fields.values()), field=next(iter(fields)), value=list(fields), hint=hint
+        )
+        self.fields = fields
 
 
 class NotFound(DeskhandError):

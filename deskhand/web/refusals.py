@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.utils.translation import gettext as _
 
-from deskhand.kernel.errors import Conflict, DeskhandError, Invalid, NotFound
+from deskhand.kernel.errors import Conflict, DeskhandError, Incomplete, Invalid, NotFound
 
 
 def words_of(refusal: DeskhandError) -> str:
@@ -12,6 +12,13 @@ def words_of(refusal: DeskhandError) -> str:
     if isinstance(refusal, Invalid):
         return f"{_(refusal.message)} {_(refusal.hint)}".strip()
     return _(str(refusal))
+
+
+def by_field(refusal: Invalid | None) -> dict[str, str]:
+    """What to say beside each field of a form."""
+    if refusal is None:
+        return {}
+    return dict(refusal.fields) if isinstance(refusal, Incomplete) else {refusal.field: words_of(refusal)}
 
 
 def status_of(refusal: Invalid | Conflict | NotFound) -> int:

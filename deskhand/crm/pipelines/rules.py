@@ -12,7 +12,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from deskhand.crm.pipelines.types import PipelineValue, StageValue
-from deskhand.kernel.errors import Invalid
+from deskhand.kernel.errors import Incomplete, Invalid
 
 
 @dataclass(frozen=True)
@@ -154,12 +154,11 @@ def _allowed(stages: Iterable[StageValue]) -> str:
     return _("Allowed: %(statuses)s.") % {"statuses": labels} if labels else ""
 
 
-def refusal_for_missing(to: StageValue, missing: Mapping[str, str]) -> Invalid:
+def refusal_for_missing(to: StageValue, missing: Mapping[str, str]) -> Incomplete:
     """`missing` are labels of properties by name; the names are the error's value (R-REQ-1)."""
-    return Invalid(
+    return Incomplete(
+        {name: _("“%(property)s” can't be empty.") % {"property": label} for name, label in missing.items()},
         _("“%(status)s” asks for: %(properties)s.")
         % {"status": _(to.label), "properties": ", ".join(missing.values())},
-        field=next(iter(missing)),
-        value=list(missing),
         hint=_("Fill this in first."),
     )

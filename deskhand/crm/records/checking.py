@@ -63,12 +63,20 @@ def checked(object_type: str, properties: Mapping[str, Any]) -> dict[str, Any]:
 
 def require(object_type: str, name: str, value: Any) -> None:
     """Raises Invalid where a property that a record can't be without is empty."""
-    if (value.strip() if isinstance(value, str) else value) not in (None, "", []):
+    if not is_empty(value):
         return
     if object_type == "ticket":
         raise Invalid(_("A ticket needs a name."), field=name, value=value, hint=_("Give a subject."))
+    raise Invalid(cant_be_empty(object_type, name), field=name, value=value)
+
+
+def is_empty(value: Any) -> bool:
+    return (value.strip() if isinstance(value, str) else value) in (None, "", [])
+
+
+def cant_be_empty(object_type: str, name: str) -> str:
     label = _(properties_of(object_type)[name].label)
-    raise Invalid(_("“%(property)s” can't be empty.") % {"property": label}, field=name, value=value)
+    return _("“%(property)s” can't be empty.") % {"property": label}
 
 
 def refuse_long(text: str, limit: int, *, field: str, message: str) -> None:

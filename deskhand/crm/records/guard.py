@@ -20,7 +20,7 @@ from deskhand.crm.schema.queries import properties_of
 from deskhand.crm.schema.types import Property
 from deskhand.events.types import Actor, ActorKind
 from deskhand.kernel.database.scope import current_scope
-from deskhand.kernel.errors import Invalid, NotFound
+from deskhand.kernel.errors import Incomplete, Invalid, NotFound
 
 #: The cause of a move that a person chose; any other rule is the product's own.
 BY_HAND = {None, "chosen_with_reply"}
@@ -86,14 +86,29 @@ def _required(object_type: str, to: StageValue) -> list[Property]:
 
 
 def _missing(object_type: str, wish: Wish, row: Mapping[str, Any], to: StageValue) -> Invalid | None:
-    empty = {}
-    for prop in _required(object_type, to):
-        name = prop.column or prop.name
-        stored = row.get(name) if prop.column else row["properties"].get(name)
-        value = wish.values.get(name, stored)
-        if value in (None, "", []):
-            empty[prop.name] = _(prop.label)
+    stored = {**row["properties"], **row}
+    return refusal_for_empty(object_type, to, {**stored, **wish.values})
+
+
+def refusal_for_empty(object_type: str, to: StageValue, values: Mapping[str, Any]) -> Incomplete | None:
+    """What the status asks for and these values, by column or property, don't have (R-REQ-1)."""
+    required = _required(object_type, to)
+    empty = {
+        prop.name: _(prop.label)
+        for prop in required
+        if values.get(prop.column or prop.name) in (None, "", [])
+    }
     return rules.refusal_for_missing(to, empty) if empty else None
+
+
+def asked_at_birth(
+    object_type: str, stage: StageValue, values: Mapping[str, Any], by: Actor
+) -> Mapping[str, str]:
+    """What a record that a person makes in this status lacks, in words: to begin there is to enter it (R-REQ-1)."""
+    if by.kind is not ActorKind.USER:
+        return {}
+    refusal = refusal_for_empty(object_type, stage, values)
+    return {} if refusal is None or may_bypass(by) else refusal.fields
 
 
 def first_stage(pipeline: PipelineValue, by: Actor) -> StageValue:

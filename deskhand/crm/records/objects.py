@@ -17,7 +17,7 @@ from deskhand.crm.pipelines.pipelines import CLOSED, OPEN, NewStage
 from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.pipelines.types import PipelineSet, PipelineValue, StageValue
 from deskhand.crm.records import associations, filterable, guard, store
-from deskhand.crm.records.checking import checked, require, required_of
+from deskhand.crm.records.checking import cant_be_empty, checked, is_empty, required_of
 from deskhand.crm.records.store import FILED, Applied, Change
 from deskhand.crm.records.tables import TABLES, model_of, of_this_type, table_of
 from deskhand.crm.schema import object_types
@@ -29,7 +29,7 @@ from deskhand.kernel import clock
 from deskhand.kernel.database import bulk, sql
 from deskhand.kernel.database.bulk import columns_of
 from deskhand.kernel.database.scope import current_account_id
-from deskhand.kernel.errors import Invalid
+from deskhand.kernel.errors import Incomplete, Invalid
 
 BATCH = 1000
 
@@ -126,12 +126,8 @@ def move(object_type: str, record_id: int, *, to: int, by: Actor, **more: Any) -
 
 
 def _values(object_type: str, properties: Mapping[str, Any]) -> dict[str, Any]:
-    """By column or property, with nothing required left out."""
-    values = checked(object_type, properties)
-    known = properties_of(object_type)
-    for name in required_of(object_type):
-        require(object_type, name, values.get(known[name].column or name))
-    return named(object_type, values)
+    """By column or property."""
+    return named(object_type, checked(object_type, properties))
 
 
 def named(object_type: str, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -149,7 +145,7 @@ def _row(
     columns = columns_of(model_of(object_type))
     own = {} if object_type in TABLES else {"object_type_id": object_types.find(object_type).id}
     team_id = teams.get(values.get("owner_id") or 0)
-    return {
+    row = {
         "account_id": current_account_id(), "version": 1, "created_at": at, "updated_at": at, "sort_at": at,
         "created_by_kind": by.kind.value, "created_by_id": by.id, **own, "name": "", "owner_id": None,
         "assigned_team_ids": [team_id] if team_id else [],  # R-ROUTE-50
@@ -159,6 +155,23 @@ def _row(
         },
         **_place(object_type, values, by, at),
     }  # fmt: skip
+    _require_whole(object_type, {**row["properties"], **row}, by)
+    return row
+
+
+def _require_whole(object_type: str, row: Mapping[str, Any], by: Actor) -> None:
+    """Raises Incomplete, naming all that is missing: what such a record can't be without, and what its status asks of people."""
+    known = properties_of(object_type)
+    missing = {
+        name: cant_be_empty(object_type, name)
+        for name in required_of(object_type)
+        if is_empty(row.get(known[name].column or name))
+    }
+    if row["stage_id"] is not None:
+        stage = pipelines_of(object_type).stage(row["stage_id"])
+        missing |= guard.asked_at_birth(object_type, stage, row, by)
+    if missing:
+        raise Incomplete(missing)
 
 
 def _place(object_type: str, values: Mapping[str, Any], by: Actor, at: datetime) -> dict[str, Any]:

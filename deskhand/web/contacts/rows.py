@@ -227,6 +227,7 @@ class FormField:
     autocomplete: str = "off"
     is_required: bool = False
     is_many: bool = False  # several of the choices
+    note: str = ""  # beside the label
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,7 @@ from deskhand.web.records.page import RecordPageOf
 from deskhand.web.records.rows import AskField, LinkPage, MovePage
 from deskhand.web.records.values import is_editable
 from deskhand.web.records.views import show, show_board
-from deskhand.web.refusals import status_of, words_of
+from deskhand.web.refusals import by_field, status_of, words_of
 from deskhand.web.shell import Toast
 
 TEXT_LIMIT = 200
@@ -137,12 +137,13 @@ def _move_page(
     steps = of.steps()
     chosen = next((step for step in steps if step.id == to), None)
     fields: list[AskField] = []
+    errors = by_field(refusal) if isinstance(refusal, Invalid) else {}
     if chosen is not None:
         for ask in _asks(kind, pipelines_of(kind.object_type).stage(chosen.id)):
             prop = of.known.get(ask.property)
             if prop is not None and is_editable(prop):
                 typed = request.POST.getlist(f"ask-{prop.name}") if request.method == "POST" else None
-                control = typed_values.control(prop, typed_values.value_of(of.record, prop), typed=typed or None)  # fmt: skip
+                control = typed_values.control(prop, typed_values.value_of(of.record, prop), typed=typed or None, error=errors.get(prop.name, ""))  # fmt: skip
                 fields.append(AskField(prop.name, _(prop.label), control, ask.is_required))
     page = MovePage(
         _("Move “%(record)s”") % {"record": of.record.name or _("No name")}, of.url("record-moved"), of.url(), steps, chosen,

@@ -25,7 +25,7 @@ from deskhand.web.middleware import AccountRequest
 from deskhand.web.objects.tabs import Sort
 from deskhand.web.records import values
 from deskhand.web.records.kinds import url
-from deskhand.web.refusals import words_of
+from deskhand.web.refusals import by_field
 
 STATUS = "status"
 TYPES = {Kind.DATE: "date", Kind.DATETIME: "datetime-local"}
@@ -56,6 +56,7 @@ class FormOf:
         self.known = properties_of(kind.object_type)
         self.offered = stages_offered(kind, self.by)
         self.stage = self._stage(given.get(STATUS, ""), whole(given.get("pipeline", "")))
+        self.asks = self._asks()
         self.names = self._names(request.viewer.account_id)
         self.typed = {name: given.getlist(name) for name in self.names}
 
@@ -66,30 +67,40 @@ class FormOf:
         named = next((stage for _pipeline, stage in self.offered if str(stage.id) == asked), None)
         return named or next((stage for stage in stages if stage.is_open), stages[0] if stages else None)
 
+    def _asks(self) -> tuple[rules.Ask, ...]:
+        """What the status asks for (R-REQ-1)."""
+        if self.stage is None:
+            return ()
+        return rules.asks_of(
+            pipelines_of(self.kind.object_type).pipeline(self.stage.pipeline_id), self.stage.id
+        )
+
     def _names(self, account_id: int) -> list[str]:
         """What can't be left out first, then what the status asks for, then what stands beside a record."""
-        asks: tuple[rules.Ask, ...] = ()
-        if self.stage is not None:
-            pipeline = pipelines_of(self.kind.object_type).pipeline(self.stage.pipeline_id)
-            asks = tuple(rules.asks_of(pipeline, self.stage.id))
         beside = [name for section in layout_of(account_id, self.kind.object_type).sections for name in section.properties]  # fmt: skip
-        named = [*required_of(self.kind.object_type), *(ask.property for ask in asks), OWNER, *beside[:MOST]]
+        named = [
+            *required_of(self.kind.object_type),
+            *(ask.property for ask in self.asks),
+            OWNER,
+            *beside[:MOST],
+        ]
         return [n for n in dict.fromkeys(named) if n in self.known and values.is_editable(self.known[n])]
 
     def page(self, refusal: Invalid | None = None) -> FormPage:
-        fields = [self._field(self.known[name], refusal) for name in self.names]
+        errors = by_field(refusal)
+        fields = [self._field(self.known[name], errors.pop(name, "")) for name in self.names]
         if self.offered:
-            fields.insert(1, self._status(refusal))
-        elsewhere = refusal is not None and refusal.field not in {one.name for one in fields} | {self._status_name()}  # fmt: skip
+            error = errors.pop(self._status_name(), "") or errors.pop(STATUS, "")
+            fields.insert(1, self._status(error))
         return FormPage(
             _("New: %(kind)s") % {"kind": self.kind.singular}, url(self.kind, "record-add"), url(self.kind, "records"), self.kind.label,
-            _("Create"), tuple(fields), error=words_of(refusal) if refusal and elsewhere else "",
+            _("Create"), tuple(fields), error=" ".join(errors.values()),
         )  # fmt: skip
 
     def _status_name(self) -> str:
         return status_property(self.kind.object_type)
 
-    def _status(self, refusal: Invalid | None) -> FormField:
+    def _status(self, error: str) -> FormField:
         several = len({pipeline.id for pipeline, _stage in self.offered}) > 1
         choices = tuple(
             Choice(
@@ -97,16 +108,16 @@ class FormOf:
             )
             for pipeline, stage in self.offered
         )  # fmt: skip
-        error = words_of(refusal) if refusal and refusal.field in (STATUS, self._status_name()) else ""
         return FormField(STATUS, _("Status"), "", error=error, choices=choices)
 
-    def _field(self, prop: Property, refusal: Invalid | None) -> FormField:
+    def _field(self, prop: Property, error: str) -> FormField:
         control = typed_values.control(prop, None, typed=self.typed.get(prop.name) or [""])
-        error = words_of(refusal) if refusal and refusal.field == prop.name else ""
         required = prop.name in required_of(self.kind.object_type)
+        is_asked = any(ask.property == prop.name and ask.is_required for ask in self.asks)
+        is_asked = is_asked and not guard.may_bypass(self.by)
         return FormField(
             prop.name, _(prop.label), control.value, TYPES.get(prop.kind, "text"), prop.description, error, choices=control.choices,
-            is_required=required, is_many=control.kind == "choices",
+            is_required=required, is_many=control.kind == "choices", note=_("Required") if required or is_asked else "",
         )  # fmt: skip
 
     def given(self) -> Mapping[str, object]:

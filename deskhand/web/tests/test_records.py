@@ -1,5 +1,6 @@
 """Boards, tables and pages of deals, projects and own kinds of records, by plain forms and in parts."""
 
+import html
 import json
 from datetime import timedelta
 
@@ -17,10 +18,11 @@ from deskhand.crm.records import associations, objects, tasks, tickets
 from deskhand.crm.records.models import Association, Deal, PropertyChange, Task
 from deskhand.crm.records.tables import model_of
 from deskhand.crm.records.tasks import Wanted
-from deskhand.crm.schema import object_types
+from deskhand.crm.schema import object_types, properties
 from deskhand.crm.schema.types import Kind
 from deskhand.events.types import SYSTEM, Actor
 from deskhand.kernel import clock
+from deskhand.kernel.errors import Incomplete
 from deskhand.web import times
 
 HTMX = {"HX-Request": "true"}
@@ -168,6 +170,7 @@ def test_a_status_asks_for_properties_and_gets_them_in_one_write_R_REQ_1(office,
     assert "Optional" in form
     assert without.status_code == 422
     assert "Kept" in text(without)
+    assert 'id="ask-closedate-error"' in text(without)
     assert (moved.stage_id, moved.properties["description"]) == (second, "Soon")
 
 
@@ -262,6 +265,52 @@ def test_without_a_name_nothing_is_made_and_the_rest_is_kept(office, ada, kind, 
     assert "empty" in text(refused)
     with office.inside():
         assert not model_of(kind).objects.exists()
+
+
+def test_a_record_begins_with_what_its_kind_and_its_status_ask_for_R_REQ_1_R_REQ_2(
+    office, bob, ada, kind, key
+):
+    """Whom rules bind is told of all that is missing at once; whom they don't, and programs, may leave it out."""
+    first = stages_of(office, kind)[0]
+    with office.inside():
+        for label in ("Colour", "Depth"):
+            properties.create(kind, label.lower(), label, Kind.TEXT)
+    rules(office, kind, Rules(asks={first: (Ask("colour", True), Ask("depth", False))}))
+    named = "dealname" if kind == "deal" else "hs_name"
+
+    form = text(bob.get(url("record-new", key)))
+    refused = bob.post(url("record-add", key), {"status": first, "depth": "Kept", "colour": " "})
+    page = text(refused)
+
+    assert form.count("Required") == 2
+    assert refused.status_code == 422
+    assert f'id="field-{named}-error"' in page
+    assert 'id="field-colour-error"' in page
+    assert "“Colour” can't be empty." in html.unescape(page)
+    assert 'value="Kept"' in page
+    assert f'<option value="{first}" selected' in page
+    with office.inside():
+        assert not model_of(kind).objects.exists()
+
+    made = bob.post(url("record-add", key), {named: "Crane", "status": first, "colour": "Red"})
+    ada.post(url("record-add", key), {named: "Free", "status": first})
+    with office.inside():
+        objects.create(kind, {named: "By a program"}, by=SYSTEM)
+        stored = {one.name: one.properties.get("colour") for one in model_of(kind).objects.all()}
+    assert made.status_code == 302
+    assert stored == {"Crane": "Red", "Free": None, "By a program": None}
+
+
+def test_own_kinds_name_all_that_they_cannot_be_without(office):
+    with office.inside() as world:
+        own = object_types.create("machines", "Machine", "Machines", by=SYSTEM)
+        properties.create(own.key, "colour", "Colour", Kind.TEXT)
+        object_types.update(own.key, by=SYSTEM, required=["colour"])
+        with pytest.raises(Incomplete) as refusal:
+            objects.create(own.key, {"hs_name": " "}, by=Actor.user(world.bob.pk))
+
+    assert list(refusal.value.fields) == refusal.value.value == [own.primary, "colour"]
+    assert refusal.value.field == own.primary
 
 
 def test_t_rule_2_people_create_records_in_the_listed_statuses_only_R_RULE_5(office, bob, ada, kind, key):
