@@ -296,6 +296,12 @@ def cell_editor(page: Page) -> None:
     page.locator(".cell-form").wait_for()
 
 
+def deal_cell_editor(page: Page) -> None:
+    deals_table(page)
+    page.locator(".cell-value").first.click()
+    page.locator(".cell-form").wait_for()
+
+
 def columns(page: Page) -> None:
     table(page)
     page.locator("[popovertarget=columns]").click()
@@ -1000,6 +1006,7 @@ STATES: dict[str, Step] = {
     "deals-board": deals_board,
     "deals-table": deals_table,
     "deals-ticked": deals_ticked,
+    "deal-cell-editor": deal_cell_editor,
     "deal": deal,
     "own-objects": own_objects,
     "pipeline-rules": pipeline_rules,

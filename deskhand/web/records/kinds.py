@@ -38,6 +38,11 @@ def kinds(viewer: Viewer) -> list[Sort]:
     return [sort_for(one) for one in types if reaches_any(viewer, one)]
 
 
+def area(kind: Sort) -> str:
+    """In the rail."""
+    return f"record-{kind.key}"
+
+
 def url(kind: Sort, name: str = "record", *args: int | str) -> str:
     return reverse(name, args=[kind.key, *args])
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, include, path
 
-from deskhand.web.records import actions, views
+from deskhand.web.records import actions, cells, views
 
 one: list[URLPattern | URLResolver] = [
     path("", views.record, name="record"),
     path("/timeline", views.timeline, name="record-timeline"),
     path("/property", views.property_line, name="record-property"),
+    path("/row", cells.row, name="record-row"),
+    path("/cells/<slug:name>", cells.edit, name="record-cell"),
+    path("/cells/<slug:name>/save", cells.save, name="record-cell-save"),
     path("/save", actions.save, name="record-save"),
     path("/move", actions.ask_move, name="record-move"),
     path("/moved", actions.move, name="record-moved"),

@@ -20,13 +20,10 @@ from deskhand.web.jinja import render, wants_fragment
 from deskhand.web.middleware import AccountRequest
 from deskhand.web.objects.tabs import Sort
 from deskhand.web.records.boards import BoardOf, ScreenOf
-from deskhand.web.records.kinds import kind_of, url
+from deskhand.web.records.columns import chosen_columns, preference
+from deskhand.web.records.kinds import area, kind_of, url
 from deskhand.web.records.page import RecordPageOf
-from deskhand.web.records.tables import TableOf, chosen_columns, preference
-
-
-def area(kind: Sort) -> str:
-    return f"record-{kind.key}"
+from deskhand.web.records.tables import TableOf
 
 
 def show(request: AccountRequest, kind: Sort, template: str, page: Any, status: int = 200, **more: Any) -> HttpResponse:  # fmt: skip

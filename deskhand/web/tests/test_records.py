@@ -209,6 +209,93 @@ def test_what_is_looked_for_is_no_pattern(ada, make, key, kind):
     assert "Press 4" not in text(ada.get(url("records-table", key), {"q": "%"}))
 
 
+# ── cells ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_cell_turns_into_its_editor_and_back(office, ada, kind, key, make):
+    pk, named = make(), "dealname" if kind == "deal" else "hs_name"
+    cell, shown = url("record-cell", key, pk, "hubspot_owner_id"), {"cols": [named, "hubspot_owner_id"]}
+
+    table = text(ada.get(url("records-table", key)))
+    editor = text(ada.get(cell, shown, headers=HTMX))
+    saved = text(ada.post(f"{cell}/save", {"value": office.world.bob.pk, **shown}, headers=HTMX))
+    left = text(ada.get(url("record-row", key, pk), shown, headers=HTMX))
+
+    assert f'hx-get="{cell}"' in table
+    assert f'action="{cell}/save"' in editor
+    assert f'<option value="{office.world.bob.pk}"' in editor
+    assert "cell-form" not in saved
+    assert "Bob" in saved
+    assert saved == left
+    assert again(office, kind, pk).owner_id == office.world.bob.pk
+
+
+def test_the_name_and_the_status_are_cells_too(office, ada, kind, key, make):
+    pk, named = make(), "dealname" if kind == "deal" else "hs_name"
+    status = "dealstage" if kind == "deal" else "hs_pipeline_stage"
+    second = stages_of(office, kind)[1]
+
+    page = text(ada.get(url("record-cell", key, pk, status)))
+    done = ada.post(url("record-cell-save", key, pk, status), {"value": second})
+    ada.post(url("record-cell-save", key, pk, named), {"value": "Lathe"}, headers=HTMX)
+
+    assert f'<option value="{second}"' in page
+    assert done.headers["Location"].startswith(url("records-table", key))
+    moved = again(office, kind, pk)
+    assert (moved.stage_id, moved.name) == (second, "Lathe")
+
+
+@pytest.mark.parametrize("more", [{"headers": HTMX}, {}], ids=["part", "page"])
+def test_what_is_refused_in_a_cell_is_said_in_it_R_REQ_1(office, bob, kind, key, make, more):
+    pk, named = make(), "dealname" if kind == "deal" else "hs_name"
+    status = "dealstage" if kind == "deal" else "hs_pipeline_stage"
+    first, second = stages_of(office, kind)[:2]
+    with office.inside():
+        properties.create(kind, "colour", "Colour", Kind.TEXT)
+    rules(office, kind, Rules(asks={second: (Ask("colour", True),)}))
+
+    empty = bob.post(url("record-cell-save", key, pk, named), {"value": " "}, **more)
+    asked = bob.post(url("record-cell-save", key, pk, status), {"value": second}, **more)
+    unknown = bob.post(url("record-cell-save", key, pk, status), {"value": "99999"}, **more)
+
+    assert (empty.status_code, asked.status_code) == (422, 422)
+    assert "be empty" in text(empty)
+    assert "asks for: Colour" in text(asked)
+    assert f'<option value="{second}" selected' in text(asked)
+    assert unknown.status_code in (404, 422)
+    stands = again(office, kind, pk)
+    assert (stands.name, stands.stage_id) == ("Press 4", first)
+
+
+def test_only_what_may_be_changed_is_an_editor(office, sign_in, ada, deal):
+    assert ada.get(url("record-cell", "deals", deal, "createdate")).status_code == 404
+    assert ada.get(url("record-cell", "deals", deal, "nothing")).status_code == 404
+
+    office.role(office.world.bob, records={"deal": {"view": "all"}})
+    looker = sign_in(office.world.bob)
+    assert "/cells/" not in text(looker.get(url("records-table", "deals")))
+    assert looker.get(url("record-cell", "deals", deal, "amount")).status_code == 403
+    assert looker.post(url("record-cell-save", "deals", deal, "amount"), {"value": "1"}).status_code == 403
+
+    ada.post(url("record-archive", "deals", deal))
+    assert "/cells/" not in text(ada.get(url("records-table", "deals"), {"list": "deleted"}))
+    assert ada.post(url("record-cell-save", "deals", deal, "amount"), {"value": "1"}).status_code == 403
+
+
+def test_who_gives_a_record_away_may_lose_sight_of_it(office, sign_in, deal):
+    office.role(office.world.bob, records={"deal": {"view": "own", "edit": "own"}})
+    with office.inside() as world:
+        objects.update("deal", deal, {"hubspot_owner_id": world.bob.pk}, by=SYSTEM)
+    bob, cell = sign_in(office.world.bob), url("record-cell-save", "deals", deal, "hubspot_owner_id")
+
+    answer = bob.post(cell, {"value": office.world.ada.pk}, headers=HTMX)
+
+    assert (answer.status_code, text(answer)) == (200, "")
+
+
+# ── pages of a list ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
 def test_pages_follow_each_other(ada, kind, key, make, monkeypatch):
     monkeypatch.setattr("deskhand.crm.records.listing.PAGE", 2)
     monkeypatch.setattr("deskhand.crm.records.listing.IN_COLUMN", 2)
@@ -307,7 +394,7 @@ def test_own_kinds_name_all_that_they_cannot_be_without(office):
         properties.create(own.key, "colour", "Colour", Kind.TEXT)
         object_types.update(own.key, by=SYSTEM, required=["colour"])
         with pytest.raises(Incomplete) as refusal:
-            objects.create(own.key, {"hs_name": " "}, by=Actor.user(world.bob.pk))
+            objects.create(own.key, {}, by=Actor.user(world.bob.pk))
 
     assert list(refusal.value.fields) == refusal.value.value == [own.primary, "colour"]
     assert refusal.value.field == own.primary

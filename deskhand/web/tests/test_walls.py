@@ -402,7 +402,8 @@ TABLE: dict[str, Wall] = {
     "records-columns": Wall("POST", neighbour=None),
     "record-new": OF_THE_LIST,
     "record-add": Wall("POST", neighbour=None),
-    **{f"record{part}": Wall() for part in ("", "-timeline", "-property", "-move", "-link")},
+    **{f"record{part}": Wall() for part in ("", "-timeline", "-property", "-move", "-link", "-row", "-cell")},
+    "record-cell-save": Wall("POST"),
     **{
         f"record-{part}": Wall("POST")
         for part in (
@@ -613,6 +614,7 @@ def places(office) -> dict[str, str]:
         "records-more": ["deals", deal_stage, deal], "records-table-more": ["deals", deal],
         **{name: ["deals", deal] for name in TABLE if (name == "record" or name.startswith("record-")) and name not in ("record-new", "record-add")},
         **{name: ["deals", deal, deal_task] for name in ("record-task-save", "record-task-done", "record-task-delete")},
+        **{name: ["deals", deal, "amount"] for name in ("record-cell", "record-cell-save")},
         **{key: ["tickets"] for key in ("pipelines", "pipeline-new", "pipelines-order")},
         **{key: [kind.key] for key in ("object-setup", "object-names", "object-type-save", "object-type-delete")},
         "subscription-type-save": [letters_kind], "subscription-type-archive": [letters_kind],
