@@ -19,6 +19,7 @@ from deskhand.crm.pipelines.rules import Rules
 from deskhand.crm.schema.queries import properties_of
 from deskhand.events.types import SYSTEM, Actor
 from deskhand.kernel import clock
+from deskhand.kernel.database import sql
 from deskhand.kernel.database.scope import account_scope, current_account_id
 from deskhand.kernel.errors import Conflict, Forbidden, Invalid, NotFound
 from deskhand.kernel.text import one_line
@@ -309,14 +310,20 @@ def find(object_type: str, pipeline_id: int) -> Pipeline:
 
 
 def _next_key(account_id: int, object_type: str) -> str:
-    keys = Pipeline.objects.filter(account_id=account_id, object_type=object_type).values_list(
-        "key", flat=True
-    )
-    return str(max([int(key) for key in keys if key.isdigit()], default=0) + 1)
+    return _free_number(Pipeline, account_id, object_type)
 
 
 def _next_stage_key(account_id: int, object_type: str) -> str:
-    keys = Stage.objects.filter(account_id=account_id, object_type=object_type).values_list("key", flat=True)
+    return _free_number(Stage, account_id, object_type)
+
+
+def _free_number(model: type[Pipeline | Stage], account_id: int, object_type: str) -> str:
+    """The next key. Whoever asks after it waits until this transaction has ended, so that no two get the same."""
+    sql.rows(
+        "select pg_advisory_xact_lock(hashtextextended('pipeline key ' || %s, %s))", [object_type, account_id]
+    )
+    found = model._default_manager.filter(account_id=account_id, object_type=object_type)
+    keys = found.values_list("key", flat=True)
     return str(max([int(key) for key in keys if key.isdigit()], default=0) + 1)
 
 

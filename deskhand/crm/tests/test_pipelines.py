@@ -1,6 +1,10 @@
 """Pipelines and statuses as people arrange them (behaviour.md §2.1)."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
+from django.db import connection
 
 from deskhand.accounts.models import AuditEntry, Plan
 from deskhand.crm.pipelines import pipelines, queries
@@ -9,7 +13,9 @@ from deskhand.crm.pipelines.pipelines import NewStage
 from deskhand.crm.records import refiling, tickets
 from deskhand.crm.records.models import PropertyChange, Ticket
 from deskhand.events.types import Actor
+from deskhand.kernel.database.scope import account_scope
 from deskhand.kernel.errors import Conflict, Forbidden, Invalid
+from deskhand.testing.world import make_world
 
 OPEN, CLOSED = StageState.OPEN, StageState.CLOSED
 
@@ -45,6 +51,29 @@ def test_the_default_pipeline_has_the_ids_of_the_api_R_PIPE_1(world):
         "0",
         [("1", "New", True), ("2", "Waiting on contact", True), ("3", "Waiting on us", True), ("4", "Closed", False)],
     )  # fmt: skip
+
+
+@pytest.mark.race
+@pytest.mark.django_db(transaction=True)
+def test_pipelines_made_at_once_have_keys_of_their_own(wired):
+    """Each is made: who comes second waits for the first, and takes the next number."""
+    world, start = make_world(), threading.Barrier(6)
+
+    def make(number):
+        start.wait()
+        try:
+            with account_scope(world.account.pk):
+                return pipelines.create(world.account.pk, "ticket", f"P{number}", [NewStage("On", OPEN)]).pk
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(6) as pool:
+        made = list(pool.map(make, range(6)))
+
+    with account_scope(world.account.pk):
+        own = Pipeline.objects.filter(pk__in=made)
+        assert sorted(int(one.key) for one in own) == [1, 2, 3, 4, 5, 6]
+        assert len(set(Stage.objects.filter(pipeline__in=made).values_list("key", flat=True))) == 6
 
 
 def test_equal_orders_fall_back_to_the_label_R_PIPE_5(world):
