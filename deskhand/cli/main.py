@@ -138,7 +138,7 @@ def _run(name: str, module: ModuleType, args: argparse.Namespace) -> int:
 def _run_with_django(name: str, module: ModuleType, args: argparse.Namespace) -> int:
     import django
     import psycopg
-    from django.db import InterfaceError, OperationalError, connections
+    from django.db import InterfaceError, OperationalError, ProgrammingError, connections
 
     from deskhand.kernel import logs
     from deskhand.kernel.database import wake
@@ -157,6 +157,12 @@ def _run_with_django(name: str, module: ModuleType, args: argparse.Namespace) ->
         raise Unreachable(
             f"The database does not answer as it should: {' '.join(str(failure).split())}\n"
             "Is DATABASE_URL right, and is the server running? `deskhand check` says more."
+        ) from failure
+    except ProgrammingError as failure:
+        if not isinstance(failure.__cause__, psycopg.errors.UndefinedTable | psycopg.errors.UndefinedColumn):
+            raise
+        raise Unreachable(
+            "The database has no tables yet, or those of an older release. `deskhand migrate` prepares them."
         ) from failure
     finally:
         wake.shut()  # what the command changed wakes the workers before we go
