@@ -1,5 +1,6 @@
 """Trying a workflow out, and taking back what it did, in the browser."""
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -53,6 +54,24 @@ def test_a_record_is_chosen_and_the_way_told(office, flow, sign_in):
         assert not Task.objects.exists()
         assert not Enrollment.objects.exists()
         assert not StepLog.objects.exists()
+
+
+def test_what_would_change_is_told_in_words_not_as_it_is_stored(office, sign_in):
+    with office.inside() as world:
+        close = Action("1", "set_property", {"property": "hs_pipeline_stage", "value": world.stage("Closed")})
+        flow = workflows.create(
+            world.account.pk, "Close", Definition("ticket", Manual(), start=Edge("1"), steps=(close,), next_id=2), by=world.ada.pk
+        )  # fmt: skip
+    ticket = office.mail("Where is it?")
+    told = (
+        sign_in(office.world.ada)
+        .get(f"/workflows/{flow.pk}/try", {"record": ticket.pk})
+        .content.decode()
+        .partition("What would change")[2]
+    )
+
+    assert "Last closed date" in told
+    assert not re.search(r">\s*\d{4}-\d\d-\d\dT", told)
 
 
 @pytest.mark.parametrize("record", ["0", "999999", "x"])

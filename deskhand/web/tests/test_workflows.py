@@ -15,7 +15,7 @@ from django.urls import reverse
 
 from deskhand.accounts.models import Plan
 from deskhand.automation import folders, history, lanes, retention, secrets, templates, workflows
-from deskhand.automation.engine.definition import Action, Definition, Edge, WhenTrue
+from deskhand.automation.engine.definition import Action, Definition, Edge, Manual, WhenTrue
 from deskhand.automation.models import Enrollment, StepLog, Workflow, WorkflowFolder, WorkflowRevision
 from deskhand.automation.runner import Runner
 from deskhand.crm.filters.types import AllOf, Associated, Filter, MemberOf, Operator
@@ -473,6 +473,24 @@ def test_a_run_shows_its_way_step_by_step(office, admin):
 
     for said in ("Made the task.", "task", "7", "2 tries failed; the next is at", "Waiting until"):
         assert said in shown
+
+
+def test_a_step_and_what_it_told_are_named_as_people_know_them_R_WFA_2(office, admin):
+    with office.inside() as world:
+        step = Action("1", "create_task", {"title": "Call about {{ ticket.subject }}"})
+        flow = workflows.create(
+            world.account.pk, "Call", Definition("ticket", Manual(), start=Edge("1"), steps=(step,), next_id=2), by=world.ada.pk
+        )  # fmt: skip
+    ticket = office.mail()
+    run = enrolled(office, flow, ticket.pk)
+    logged(office, flow, run, "SUCCEEDED", message="Made it.", data={"outputs": {"task_id": 7, "old": 8}})
+
+    for path in (f"history/{run.pk}", "log"):
+        shown = texts(admin.get(f"/workflows/{flow.pk}/{path}"))
+        assert "ID of the task" in shown
+        assert "old" in shown
+        assert "Call about Ticket name" in shown
+        assert not any("{{" in said or said == "task_id" for said in shown)
 
 
 def test_the_log_is_a_file_too_and_no_formula_R_LOG_2(office, admin):

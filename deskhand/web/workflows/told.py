@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from django.urls import reverse
@@ -13,8 +13,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from deskhand.accounts import queries
-from deskhand.automation import calls, enroll, gating, lanes, trial
+from deskhand.automation import calls, enroll, gating, lanes, tokens, trial
+from deskhand.automation.actions import choices
 from deskhand.automation.actions.registry import ACTIONS
+from deskhand.automation.actions.types import Output
 from deskhand.automation.engine import trace
 from deskhand.automation.engine.definition import (
     Action,
@@ -34,7 +36,9 @@ from deskhand.automation.engine.definition import (
 from deskhand.automation.enrolling import guards
 from deskhand.automation.history import Line, Named, Run
 from deskhand.automation.models import EnrollmentState, StepStatus, Workflow
+from deskhand.crm.schema.types import Kind, Property
 from deskhand.web import times
+from deskhand.web.automation.fields import with_tokens_named
 from deskhand.web.choices import in_short
 from deskhand.web.inbox.rows import Label
 from deskhand.web.records.kinds import record_url
@@ -99,6 +103,26 @@ class Steps:
         action = ACTIONS.get(kind)
         return StepName(str(action.label), "", action.icon, action.tone) if action else StepName(_("The workflow"), icon="workflow")  # fmt: skip
 
+    def outputs(self, line: Line) -> tuple[tuple[str, str], ...]:
+        """What an action told later steps, by its label (R-WFA-2); by its name when the step is gone."""
+        told = line.data.get("outputs", {}) if isinstance(line.data, Mapping) else {}
+        if not told or not isinstance(told, Mapping):
+            return ()
+        known = self._outputs(line.step_id, line.revision)
+        return tuple(
+            (known[name].label, dict(known[name].values).get(str(value), str(value)))
+            if name in known
+            else (str(name), str(value))
+            for name, value in told.items()
+        )
+
+    def _outputs(self, step_id: str, revision: int) -> dict[str, Output]:
+        for number in (self.workflow.revision_number, revision):
+            step = self.definition(number).by_id.get(step_id)
+            if isinstance(step, Action) and step.kind in ACTIONS:
+                return {one.name: one for one in ACTIONS[step.kind].outputs(step.settings)}
+        return {}
+
     def choices(self) -> list[tuple[str, str]]:
         """The steps that are there now, to choose one by."""
         definition = self.definition(self.workflow.revision_number)
@@ -117,7 +141,12 @@ def step_name(step: Step, object_type: str) -> StepName:
             action = ACTIONS.get(kind)
             if action is None:
                 return StepName(kind)
-            return StepName(str(action.label), action.summary(settings), action.icon, action.tone)
+            return StepName(
+                str(action.label),
+                _tokens_named(action.summary(settings), object_type),
+                action.icon,
+                action.tone,
+            )
         case Delay():
             return StepName(_("Delay"), delay(step, object_type), "hourglass", "amber")
         case IfThen(branches=branches):
@@ -128,6 +157,12 @@ def step_name(step: Step, object_type: str) -> StepName:
             return StepName(_("Branch by value"), told, "git-branch", "violet")
         case RandomSplit():
             return StepName(_("Random split"), "", "split", "violet")
+
+
+def _tokens_named(text: str, object_type: str) -> str:
+    if not tokens.has_tokens(text):
+        return text
+    return "".join(part for part, _is_token in with_tokens_named(text, tokens.offered(object_type)))
 
 
 def delay(step: Delay, object_type: str) -> str:
@@ -266,7 +301,7 @@ def log_line(line: Line, steps: Steps) -> LogLine:
     message, detail = said(line)
     return LogLine(
         line.id, record_name(line.record), reverse("workflow-run", args=[steps.workflow.pk, line.run_id]),
-        steps.name(line.step_id, line.revision, line.kind), Label(str(text), tone), message, detail, outputs(line), line.at,
+        steps.name(line.step_id, line.revision, line.kind), Label(str(text), tone), message, detail, steps.outputs(line), line.at,
     )  # fmt: skip
 
 
@@ -337,10 +372,20 @@ def readable(name: str, value: Any) -> str:
     return str(value)
 
 
-def outputs(line: Line) -> tuple[tuple[str, str], ...]:
-    """What an action told later steps (R-WFA-2)."""
-    told = line.data.get("outputs", {}) if isinstance(line.data, Mapping) else {}
-    return tuple((str(name), str(value)) for name, value in told.items()) if isinstance(told, Mapping) else ()
+# ── values ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def value_words(object_type: str, prop: Property, value: Any) -> str:
+    """A value of a record as people read it; moments in the reader's zone."""
+    try:
+        if prop.kind is Kind.DATETIME and value:
+            at = datetime.fromisoformat(str(value))
+            return times.moment(at if at.tzinfo else at.replace(tzinfo=UTC))
+        if prop.kind is Kind.DATE and value:
+            return times.day(datetime.fromisoformat(str(value)).date())
+    except ValueError:
+        return str(value)
+    return choices.spoken(object_type, prop, value)
 
 
 # ── what needs a look ────────────────────────────────────────────────────────────────────────────────────────────────

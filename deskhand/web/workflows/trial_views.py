@@ -14,7 +14,6 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET
 
 from deskhand.automation import access, drafts, history, lanes, trial
-from deskhand.automation.actions import choices
 from deskhand.automation.engine.definition import Definition, Delay, UntilEvent
 from deskhand.automation.history import Named
 from deskhand.automation.models import Workflow
@@ -187,6 +186,6 @@ def _after(passed: timedelta) -> str:
 def _changed(one: trial.Changed, record: Named) -> ChangedLine:
     prop = properties_of(one.object_type)[one.property]
     return ChangedLine(
-        told.record_name(record), _(prop.label), choices.spoken(one.object_type, prop, one.old),
-        choices.spoken(one.object_type, prop, one.new),
+        told.record_name(record), _(prop.label), told.value_words(one.object_type, prop, one.old),
+        told.value_words(one.object_type, prop, one.new),
     )  # fmt: skip

@@ -18,7 +18,6 @@ from django.views.decorators.http import require_GET, require_POST
 
 from deskhand.accounts import queries
 from deskhand.automation import access, history, undo
-from deskhand.automation.actions import choices
 from deskhand.automation.actions.registry import ACTIONS
 from deskhand.automation.history import Named
 from deskhand.automation.models import Enrollment, Workflow
@@ -195,8 +194,8 @@ def _line(one: Reversal, names: dict[tuple[str, int], Named], people: dict[int, 
     if record is None:
         return Line(RecordName(_("A record that you may not see")), _(prop.label), "", "", why)
     return Line(
-        told.record_name(record), _(prop.label), choices.spoken(one.object_type, prop, one.now),
-        choices.spoken(one.object_type, prop, one.back), why,
+        told.record_name(record), _(prop.label), told.value_words(one.object_type, prop, one.now),
+        told.value_words(one.object_type, prop, one.back), why,
     )  # fmt: skip
 
 
