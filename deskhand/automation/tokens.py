@@ -87,7 +87,7 @@ def _offered(object_type: str) -> dict[str, str]:
         found |= {f"{word}.{name}": label for name, label in _short_labels(kind, is_other).items()}
         short = set(SHORT.get(kind, {}).values())
         for prop in sorted(properties_of(kind).values(), key=lambda one: _(one.label).casefold()):
-            if prop.name not in short and _is_offered(prop):
+            if prop.name not in short and is_common(prop):
                 found[f"{word}.{prop.name}"] = _label(kind, _(prop.label), is_other)
     found |= {"owner.name": _("Owner"), "owner.email": _("Email of the owner")}
     return found | ({"channel.name": _("Name of your channel")} if object_type == "ticket" else {})
@@ -108,7 +108,8 @@ def _label(kind: str, label: str, is_other: bool) -> str:
     return _("%(kind)s: %(property)s") % {"kind": kinds.label(kind), "property": label} if is_other else label
 
 
-def _is_offered(prop: Property) -> bool:
+def is_common(prop: Property) -> bool:
+    """Whether people name it; the others are for machines."""
     if prop.is_computed or prop.kind is Kind.REFS or (prop.kind is Kind.REF and prop.name != OWNER):
         return False
     if _TECHNICAL.match(prop.name):

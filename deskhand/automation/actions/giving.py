@@ -9,6 +9,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
+from deskhand.automation import tokens
 from deskhand.automation.actions.forms import Option
 from deskhand.automation.actions.types import Doing
 from deskhand.automation.records import LoadedFacts
@@ -16,8 +17,12 @@ from deskhand.crm.schema.queries import properties_of
 
 
 def offered(object_type: str) -> tuple[Option, ...]:
-    """The properties to choose from."""
-    return tuple(Option(prop.name, _(prop.label)) for prop in properties_of(object_type).values())
+    """The properties to choose from by label, those for machines last."""
+    known = sorted(
+        properties_of(object_type).values(),
+        key=lambda one: (not tokens.is_common(one), _(one.label).casefold(), one.name),
+    )
+    return tuple(Option(prop.name, _(prop.label)) for prop in known)
 
 
 def values(doing: Doing, names: Sequence[str]) -> dict[str, Any]:
