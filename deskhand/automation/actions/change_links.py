@@ -71,7 +71,7 @@ class CreateAssociation(Action):
 
 class RemoveAssociation(Action):
     kind = "remove_association"
-    label = gettext_lazy("Part records")
+    label = gettext_lazy("Unlink records")
     about = gettext_lazy("Take away the links to records of a kind.")
     icon, tone, group = "unlink", "teal", Group.RECORD
     changes = True

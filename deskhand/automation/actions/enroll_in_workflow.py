@@ -25,7 +25,7 @@ WENT = "went_on"  # why a run ended that went over
 
 class EnrollInWorkflow(Action):
     kind = "enroll_in_workflow"
-    label = gettext_lazy("Enrol in another workflow")
+    label = gettext_lazy("Enroll in another workflow")
     about = gettext_lazy("The record enters another workflow, whatever starts that one.")
     icon, tone, group = "workflow", "violet", Group.AUDIENCE
 
@@ -61,7 +61,7 @@ class EnrollInWorkflow(Action):
         )
         if settings.get("then") == GO:
             return _("Go over to “%(workflow)s”") % {"workflow": name}
-        return _("Enrol in “%(workflow)s”") % {"workflow": name}
+        return _("Enroll in “%(workflow)s”") % {"workflow": name}
 
     def touches(self, object_type: str, settings: Mapping[str, Any]) -> Touches:
         workflow_id = _workflow_id(settings)

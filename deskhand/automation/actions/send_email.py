@@ -64,7 +64,10 @@ class SendEmail(Action):
         return (
             Setting(
                 "template", _("Mail"), Input.CHOICE, options=choices.options((mail.key or mail.pk, mail.name) for mail in mails), help=help,
-                links=tuple((_("Edit “%(mail)s”") % {"mail": mail.name}, "mail-template", mail.pk) for mail in mails),
+                links=(
+                    *((_("Edit “%(mail)s”") % {"mail": one.name}, "mail-template", one.pk) for one in mails if (one.key or str(one.pk)) == str(settings.get("template"))),
+                    (_("Write a new mail"), "mail-templates", 0),
+                ),
             ),
             *several,
         )  # fmt: skip

@@ -435,7 +435,7 @@ def test_the_review_tells_what_differs_and_publishes_R_EDIT_4(editor):
     assert "1 change" in review
 
     answer = editor.post("publish", note="Begin")
-    assert "Revision 2 is published." in answer.content.decode()
+    assert "Version 2 is published." in answer.content.decode()
     editor.post("step-save", 1, title="Write", assignee="owner")
     review = editor.page("review")
     assert "<del>Call</del>" in review

@@ -50,7 +50,7 @@ GROUPS = {
 }
 FLOW = (
     ("delay", gettext_lazy("Delay"), "hourglass", "amber", gettext_lazy("Wait for a time, a date or an event."), None),
-    ("if-then", LOOKS[IfThen][0], "git-branch", "violet", gettext_lazy("Part the records by conditions."), None),
+    ("if-then", LOOKS[IfThen][0], "git-branch", "violet", gettext_lazy("Split the records by conditions."), None),
     ("value-equals", LOOKS[ValueEquals][0], "list-filter", "violet", gettext_lazy("One branch for each value of a property."), None),
     ("random-split", LOOKS[RandomSplit][0], "shuffle", "violet", gettext_lazy("By chance, in shares that you set."), Feature.RANDOM_SPLIT),
     ("go-to", gettext_lazy("Go to another step"), "corner-down-right", "amber", gettext_lazy("Join another branch, or begin again after a delay."), None),

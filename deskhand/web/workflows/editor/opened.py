@@ -156,7 +156,7 @@ class Opened:
             back_url=ways.listed(), tabs=self._tabs(), token=draft.token, has_changes=draft.has_changes, can_undo=draft.can_undo,
             can_redo=draft.can_redo, may_edit=self.may_edit, undo_url=self.url("undo"), redo_url=self.url("redo"), review_url=self.url("review"),
             switch_url=self.url("switch"), saved_at=draft.at if draft.has_changes else None, saved_by=self.name_of(draft.by_id) if draft.has_changes else "",
-            behind=_("Revision %(number)s was saved elsewhere since this draft began.") % {"number": workflow.revision_number} if draft.is_behind else "",
+            behind=_("Version %(number)s was saved elsewhere since this draft began.") % {"number": workflow.revision_number} if draft.is_behind else "",
             needs_review=troubles.of_workflow(workflow.needs_review).text, troubles=wrong, trouble_url=self.url("review"),
         )  # fmt: skip
 

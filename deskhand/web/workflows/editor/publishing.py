@@ -74,9 +74,9 @@ def _lead(opened: Opened) -> str:
     number = opened.workflow.revision_number
     if opened.draft.is_behind:
         return _(
-            "Compared with revision %(number)s, which was saved elsewhere since this draft began. What it changed is undone by publishing."
+            "Compared with version %(number)s, which was saved elsewhere since this draft began. What it changed is undone by publishing."
         ) % {"number": number}
-    return _("Compared with revision %(number)s, which runs now.") % {"number": number}
+    return _("Compared with version %(number)s, which is published.") % {"number": number}
 
 
 def _wrong(opened: Opened) -> Iterable[Wrong]:
@@ -204,7 +204,7 @@ def publish(request: AccountRequest, workflow_id: int) -> HttpResponse:
 
 
 def _published(opened: Opened) -> Panel:
-    text = _("Revision %(number)s is published.") % {"number": opened.workflow.revision_number}
+    text = _("Version %(number)s is published.") % {"number": opened.workflow.revision_number}
     if opened.workflow.is_on:
         return Panel("told", _("Published"), "circle-check", "green", close_url=opened.url(""), lead=text)
     lead = " ".join((text, _("The workflow is off: nothing enrolls until it is switched on.")))
@@ -246,7 +246,8 @@ def _switching(opened: Opened, notice: str = "") -> Panel:
     return Panel(
         "switch", _("Switch the workflow on"), "power", "green", close_url=opened.url(""), url=opened.url("switched"), notice=notice, problems=problems,
         inside=present, present=_counted(present), chosen=("on",), submit="" if problems else _("Switch on"),
-        lead=_("The draft is not published: what runs is revision %(number)s.") % {"number": workflow.revision_number} if opened.draft.has_changes else "",
+        lead=_("The draft is not published: switching on runs version %(number)s.") % {"number": workflow.revision_number} if opened.draft.has_changes else "",
+        review_url=opened.url("review") if opened.draft.has_changes else "",
     )  # fmt: skip
 
 

@@ -112,7 +112,7 @@ class WorkflowForm:
 
     def _running(self) -> tuple[Setting, ...]:
         return (
-            Setting("pinned", _("Runs finish with the revision that they began with"), Input.CHECK,
+            Setting("pinned", _("Runs finish with the version that they began with"), Input.CHECK,
                     help=_("Otherwise they go on with the newest one, from the step at which they are.")),
         )  # fmt: skip
 
