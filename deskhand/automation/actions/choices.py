@@ -8,6 +8,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from deskhand.accounts import queries as accounts
+from deskhand.automation import secrets
 from deskhand.automation.actions.forms import Around, Input, Option, Setting
 from deskhand.automation.actions.once import once
 from deskhand.crm.pipelines.queries import pipelines_of
@@ -23,6 +24,11 @@ _WRITABLE = frozenset({Kind.TEXT, Kind.NUMBER, Kind.DATE, Kind.DATETIME, Kind.BO
 
 def options(pairs: Iterable[tuple[Any, str]], group: str = "") -> tuple[Option, ...]:
     return tuple(Option(str(value), label, group) for value, label in pairs)
+
+
+@once
+def secret_names(account_id: int) -> tuple[Option, ...]:
+    return tuple(Option(one.name, one.name) for one in secrets.known(account_id))
 
 
 @once

@@ -18,8 +18,9 @@ from django.utils.translation import gettext_lazy
 from deskhand.accounts.plans import Feature
 from deskhand.accounts.policy import Action as PolicyAction
 from deskhand.automation import coderuns, secrets
-from deskhand.automation.actions import giving
+from deskhand.automation.actions import choices, giving
 from deskhand.automation.actions.forms import Around, Input, Option, Setting
+from deskhand.automation.actions.once import once
 from deskhand.automation.actions.types import (
     Action,
     Doing,
@@ -57,7 +58,7 @@ class CustomCode(Action):
         return bool(django_settings.CUSTOM_CODE)
 
     def form(self, around: Around, settings: Mapping[str, Any]) -> Sequence[Setting]:
-        keys = tuple(Option(one.name, one.name) for one in secrets.known(around.account_id))
+        keys = choices.secret_names(around.account_id)
         types = tuple(Option(value, str(label)) for value, label in coderuns.TYPES.items())
         return (
             here(around),
@@ -143,6 +144,7 @@ def problem_of(code: str) -> str:
 _ONLY_AST = 0x400  # ast.PyCF_ONLY_AST: read, never run
 
 
+@once
 def _shut(account_id: int) -> list[tuple[str, str]]:
     why = coderuns.why_not(account_id)
     return [("code", why)] if why else []

@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy
 
 from deskhand.accounts.plans import Feature
 from deskhand.automation import secrets, templates, webcalls
+from deskhand.automation.actions import choices
 from deskhand.automation.actions.forms import Around, Input, Option, Setting
 from deskhand.automation.actions.types import Doing, Done, Group, failed
 from deskhand.automation.webcalls import Caller, Fillers, Wanted
@@ -39,7 +40,7 @@ class PostToChat(Caller):
     feature = Feature.WEBHOOKS
 
     def form(self, around: Around, settings: Mapping[str, Any]) -> Sequence[Setting]:
-        keys = tuple(Option(one.name, one.name) for one in secrets.known(around.account_id))
+        keys = choices.secret_names(around.account_id)
         return (
             Setting(
                 "service", _("Chat"), Input.CHOICE, required=True, default=SLACK,

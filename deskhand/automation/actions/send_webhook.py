@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy
 
 from deskhand.accounts.plans import Feature
 from deskhand.automation import secrets, templates, webcalls
-from deskhand.automation.actions import giving
+from deskhand.automation.actions import choices, giving
 from deskhand.automation.actions.forms import Around, Input, Option, Setting
 from deskhand.automation.actions.types import Doing, Done, Group, Output, failed, waiting
 from deskhand.automation.webcalls import Caller, Filler, Fillers, Wanted
@@ -42,7 +42,7 @@ class SendWebhook(Caller):
     feature = Feature.WEBHOOKS
 
     def form(self, around: Around, settings: Mapping[str, Any]) -> Sequence[Setting]:
-        keys = tuple(Option(one.name, one.name) for one in secrets.known(around.account_id))
+        keys = choices.secret_names(around.account_id)
         place = ((_("Secrets"), secrets.PAGE, 0),)
         with_body = ("method", WITH_BODY)
         return (
