@@ -37,6 +37,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("deskhand.web.mailbox.urls")),
     path("", include("deskhand.web.mails.urls")),
     path("", include("deskhand.web.secrets.urls")),
+    path("", include("deskhand.web.integrations.urls")),
     path("", include("deskhand.web.subscriptions.urls")),
     path("", include("deskhand.web.me.urls")),
     path("", include("deskhand.web.objects.urls")),

@@ -330,27 +330,26 @@ class WorkflowSecret(models.Model):
 
 
 class CustomAction(models.Model):
-    """An action that another system performs: called with signed input fields, it answers with outputs (R-WFA-3)."""
+    """An action that another system performs: called with input fields, it answers with outputs, now or later (R-WFA-3)."""
 
     account_id = models.BigIntegerField()
-    name = models.TextField()
+    name = models.TextField()  # steps know it by that
     description = models.TextField(default="")
     url = models.TextField()
+    secret = models.TextField(
+        default=""
+    )  # name of the WorkflowSecret that signs the calls; empty: they are not signed
     object_types = models.JSONField(default=list)  # empty: all
-    inputs = models.JSONField(default=list)
+    inputs = models.JSONField(default=list)  # [{"name": "amount", "value": "number"}]
     outputs = models.JSONField(default=list)
-    secret = models.BinaryField()  # encrypted; signs the calls
-    blocks = models.BooleanField(default=False)  # the run may wait for a callback (R-WFA-4)
-    revision = models.IntegerField(default=1)
-    created_at = models.DateTimeField()
-    archived_at = models.DateTimeField(null=True)
+    messages = models.JSONField(
+        default=list
+    )  # [{"name": "errorCode=BLOCKED", "value": "The card is blocked."}]
+    updated_at = models.DateTimeField()
+    archived_at = models.DateTimeField(null=True)  # not to be chosen any more; no workflow uses it
 
     class Meta:
-        constraints = [
-            models.UniqueConstraint(
-                fields=["account_id", "name"], name="custom_action_once", condition=Q(archived_at=None)
-            )
-        ]
+        constraints = [models.UniqueConstraint(fields=["account_id", "name"], name="custom_action_once")]
 
 
 class StepCall(models.Model):

@@ -12,7 +12,7 @@ from django.db import IntegrityError
 from django.utils.translation import gettext as _
 
 from deskhand.accounts import audit
-from deskhand.automation.models import WorkflowSecret
+from deskhand.automation.models import CustomAction, WorkflowSecret
 from deskhand.events.types import Actor
 from deskhand.kernel import clock, crypto
 from deskhand.kernel.database import sql
@@ -81,6 +81,8 @@ def delete(account_id: int, secret_id: int, *, by: Actor) -> str:
     secret = _get(account_id, secret_id)
     if used_in(account_id).get(secret.name):
         raise Conflict(_("A workflow uses this secret. Take it out there first."))
+    if CustomAction.objects.filter(account_id=account_id, secret=secret.name).exists():
+        raise Conflict(_("An integration signs its calls with this secret. Choose another one there first."))
     secret.delete()
     audit.record(
         "secret.deleted", by=by, target_type="secret", target_id=secret_id, before={"name": secret.name}

@@ -11,6 +11,7 @@ from typing import Any
 from deskhand.accounts.models import Account
 from deskhand.config.document import Document
 from deskhand.config.names import Names
+from deskhand.config.sections.integrations import Integrations
 from deskhand.config.sections.mails import Mails
 from deskhand.config.sections.object_types import ObjectTypes
 from deskhand.config.sections.pipelines import Pipelines
@@ -37,6 +38,7 @@ SECTIONS: tuple[Section, ...] = (
     Segments(),
     Subscriptions(),
     Mails(),
+    Integrations(),
     Workflows(),
     Routing(),
 )

@@ -76,6 +76,7 @@ AUTOMATION = [
         "subscription-types",
         Action.EDIT_ACCOUNT,
     ),
+    Page("integrations", gettext_lazy("Integrations"), "boxes", "integrations", Action.EDIT_WORKFLOWS),
     Page("secrets", gettext_lazy("Secrets"), "lock", "secrets", Action.EDIT_WORKFLOWS),
     Page("workflow-log", gettext_lazy("Workflow log"), "history", "workflow-log-kept", Action.EDIT_ACCOUNT),
 ]

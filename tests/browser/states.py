@@ -709,6 +709,13 @@ def workflow_log_kept(page: Page) -> None:
     page.goto("/settings/workflow-log")
 
 
+def integration(page: Page) -> None:
+    """A new one, with rows for what it is asked."""
+    page.goto("/settings/integrations/new")
+    page.get_by_label("Name", exact=True).first.fill("Credit check")
+    page.get_by_role("button", name="Add a row").first.click()
+
+
 def secrets(page: Page) -> None:
     page.goto("/settings/secrets")
 
@@ -921,6 +928,7 @@ STATES: dict[str, Step] = {
     "picks": picks,
     "later-menu": later_menu,
     "view-changed": view_changed,
+    "integration": integration,
     "secrets": secrets,
     "subscription-types": subscription_types,
     "snippets": snippet_list,

@@ -40,8 +40,8 @@ from deskhand.kernel.errors import Invalid
 PATIENCE = timedelta(days=1)  # with workers that are busy, or away
 LONGEST = 20_000  # characters of code (R-WFA-12)
 BEGINNING = """def main(event):
-    subject = event["inputFields"]["subject"]
-    return {"outputFields": {"words": len(subject.split())}}
+    given = event["inputFields"]
+    return {"outputFields": {"count": len(given)}}
 """
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 
@@ -71,7 +71,7 @@ class CustomCode(Action):
             Setting("inputs", _("More values it is given"), Input.PAIRS, takes_tokens=True, help=_("A name, and a text with tokens.")),
             Setting("secrets", _("Secrets"), Input.MANY, options=keys, links=((_("Secrets"), secrets.PAGE, 0),)),
             Setting(
-                "outputs", _("What it returns"), Input.PAIRS, options=types,
+                "outputs", _("What it returns"), Input.PAIRS, options=types, default=[{"name": "count", "value": "number"}],
                 help=_("The names in outputFields that later steps may use."),
             ),
         )  # fmt: skip

@@ -6,6 +6,7 @@ from deskhand.automation.actions.change_links import CreateAssociation, RemoveAs
 from deskhand.automation.actions.create_note import CreateNote
 from deskhand.automation.actions.create_record import CreateRecord
 from deskhand.automation.actions.create_task import CreateTask
+from deskhand.automation.actions.custom_action import Integration
 from deskhand.automation.actions.custom_code import CustomCode
 from deskhand.automation.actions.delete_contact import DeleteContact
 from deskhand.automation.actions.enroll_in_workflow import EnrollInWorkflow
@@ -45,6 +46,7 @@ ACTIONS: dict[str, Action] = {
         FormatData(),
         DeleteContact(),
         SendWebhook(),
+        Integration(),
         CustomCode(),
     )
 }

@@ -9,7 +9,7 @@ import pytest
 
 from deskhand.accounts import teams
 from deskhand.accounts.models import AuditEntry
-from deskhand.automation import folders, lanes, templates, timing, workflows
+from deskhand.automation import folders, integrations, lanes, templates, timing, workflows
 from deskhand.automation.actions.forms import Around, Input
 from deskhand.automation.actions.registry import ACTIONS
 from deskhand.automation.engine.definition import Definition, Leaving, Manual, WhenTrue
@@ -67,6 +67,10 @@ def fill(world: World) -> World:
     pipelines.set_policy(support, options={"reopen": {"mode": "within_days", "days": 3, "stage_id": new}})
     pipelines.create(account, "ticket", "Returns", [NewStage("Open", OPEN), NewStage("Done", CLOSED)])
     news = subscriptions.add_kind("News", "What is new", by=SYSTEM)
+    integrations.add(
+        world.account.pk, "Credit check",
+        {"url": "https://bank.example/check", "inputs": [{"name": "amount", "value": "number"}], "object_types": ["deal"]}, by=SYSTEM,
+    )  # fmt: skip
     mail = templates.create(account, "Please rate us", by=SYSTEM)
     templates.edit(
         mail,

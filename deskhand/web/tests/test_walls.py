@@ -15,7 +15,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from deskhand.accounts import policy, roles
 from deskhand.accounts import tokens as api_tokens
 from deskhand.automation import comments as step_comments
-from deskhand.automation import folders, lanes, secrets, templates, workflows
+from deskhand.automation import folders, integrations, lanes, secrets, templates, workflows
 from deskhand.automation.engine.definition import Definition
 from deskhand.automation.models import Enrollment, MailTemplate, Replay, ReplayRun, Workflow
 from deskhand.channels.email.models import InboundMail, MailState
@@ -332,6 +332,11 @@ TABLE: dict[str, Wall] = {
     "subscription-type-save": Wall("POST"),
     "subscription-type-archive": Wall("POST"),
     "contact-subscriptions": Wall("POST"),
+    "integrations": OF_THE_LIST,
+    "integration-new": OF_THE_LIST,
+    "integration-add": Wall("POST", neighbour=None),
+    "integration": Wall(),
+    **{f"integration-{part}": Wall("POST") for part in ("save", "archive", "test")},
     "secrets": OF_THE_LIST,
     "secret-add": Wall("POST", neighbour=None),
     "secret-replace": Wall("POST"),
@@ -456,7 +461,7 @@ SEGMENTS = {
 }
 #: These need nobody signed in.
 PUBLIC = {
-    "livez", "readyz", "metrics", "favicon", "workflow-hook", "account_login", "account_logout", "account_inactive", "account_signup",
+    "livez", "readyz", "metrics", "favicon", "workflow-hook", "callbacks-complete", "callback-complete", "account_login", "account_logout", "account_inactive", "account_signup",
     "account_reset_password", "account_reset_password_done", "account_reset_password_from_key",
     "account_reset_password_from_key_done", "invitation", "invitation-accept", "setup", "setup-create", "unsubscribe",
 }  # fmt: skip
@@ -509,6 +514,9 @@ def places(office) -> dict[str, str]:
         automated = MailTemplate.objects.first()
         subscriptions.ensure_defaults(world.account.pk)
         letters_kind = subscriptions.kinds(world.account.pk)[0].pk
+        integration = integrations.add(
+            world.account.pk, "Canary 7f3a", {"url": "https://a.example/"}, by=Actor.user(world.ada.pk)
+        )
         secret = secrets.add(world.account.pk, "CANARY_7f3a", "Canary 7f3a", by=Actor.user(world.ada.pk))
         snippet = snippets.create(
             policy.viewer_for(world.account.pk, world.bob.pk),
@@ -619,6 +627,7 @@ def places(office) -> dict[str, str]:
         **{key: [kind.key] for key in ("object-setup", "object-names", "object-type-save", "object-type-delete")},
         "subscription-type-save": [letters_kind], "subscription-type-archive": [letters_kind],
         "contact-subscriptions": people["contact"][:1],
+        **{name: [integration.pk] for name in TABLE if name == "integration" or name in ("integration-save", "integration-archive", "integration-test")},
         "secret-replace": [secret], "secret-delete": [secret],
         "mail-template": [automated.pk], "mail-template-save": [automated.pk], "mail-template-archive": [automated.pk],
         **{key: ["tickets"] for key in ("properties", "property-new", "property-add", "property-groups", "property-groups-save", "layout", "layout-save", "layout-reset")},
