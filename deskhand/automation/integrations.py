@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 
 from deskhand.accounts import audit
 from deskhand.accounts.models import Account
-from deskhand.automation import calls, coderuns, secrets
+from deskhand.automation import calls, coderuns, secrets, uses
 from deskhand.automation.actions.giving import as_mapping
 from deskhand.automation.calls import Answer
 from deskhand.automation.engine.definition import Action
@@ -282,18 +282,8 @@ def reached(failure: DeskhandError) -> str:
     }
 
 
-_USED = """
-with said (workflow_id, definition) as (
-    select w.id, r.definition from automation_workflow w
-    join automation_workflowrevision r on r.account_id = w.account_id and r.workflow_id = w.id and r.number = w.revision_number
-    where w.account_id = %(account)s and w.archived_at is null
-    union all
-    select d.workflow_id, v.definition from automation_workflowdraft d
-    join automation_draftversion v on v.account_id = d.account_id and v.workflow_id = d.workflow_id and v.number = d.version
-    join automation_workflow w on w.account_id = d.account_id and w.id = d.workflow_id and w.archived_at is null
-    where d.account_id = %(account)s
-)
-select distinct x.step -> 'settings' ->> 'integration', s.workflow_id from said s
+_USED = f"""{uses.DEFINITIONS}
+select distinct x.step -> 'settings' ->> 'integration', s.id from definitions s
 cross join lateral jsonb_path_query(s.definition, '$.**') x (step)
 where jsonb_typeof(x.step) = 'object' and x.step ->> 'kind' = %(kind)s and x.step -> 'settings' ->> 'integration' <> ''
 order by 1, 2

@@ -12,6 +12,7 @@ from django.db import IntegrityError
 from django.utils.translation import gettext as _
 
 from deskhand.accounts import audit
+from deskhand.automation import uses
 from deskhand.automation.models import CustomAction, WorkflowSecret
 from deskhand.events.types import Actor
 from deskhand.kernel import clock, crypto
@@ -124,24 +125,13 @@ def named_in(settings: Any) -> set[str]:
     return set()
 
 
-# What workflows say as they stand now, and what is being written beside them.
-_USED = """
-with said (workflow_id, definition) as (
-    select w.id, r.definition from automation_workflow w
-    join automation_workflowrevision r on r.account_id = w.account_id and r.workflow_id = w.id and r.number = w.revision_number
-    where w.account_id = %(account)s and w.archived_at is null
-    union all
-    select d.workflow_id, v.definition from automation_workflowdraft d
-    join automation_draftversion v on v.account_id = d.account_id and v.workflow_id = d.workflow_id and v.number = d.version
-    join automation_workflow w on w.account_id = d.account_id and w.id = d.workflow_id and w.archived_at is null
-    where d.account_id = %(account)s
-)
-select m.found[1], s.workflow_id from said s cross join lateral regexp_matches(s.definition::text, '\\msecret\\.([A-Za-z][A-Za-z0-9_]*)', 'g') m (found)
+_USED = f"""{uses.DEFINITIONS}
+select m.found[1], s.id from definitions s cross join lateral regexp_matches(s.definition::text, '\\msecret\\.([A-Za-z][A-Za-z0-9_]*)', 'g') m (found)
 union
-select x.name #>> '{}', s.workflow_id from said s
+select x.name #>> '{{}}', s.id from definitions s
 cross join lateral jsonb_path_query(s.definition, '$.**.secret ? (@ != "")') x (name) where jsonb_typeof(x.name) = 'string'
 union
-select x.name #>> '{}', s.workflow_id from said s cross join lateral jsonb_path_query(s.definition, '$.**.secrets[*]') x (name)
+select x.name #>> '{{}}', s.id from definitions s cross join lateral jsonb_path_query(s.definition, '$.**.secrets[*]') x (name)
 order by 1, 2
 """
 

@@ -7,6 +7,19 @@ from collections.abc import Sequence
 from deskhand.crm.segments.segments import Use
 from deskhand.kernel.database import sql
 
+#: How a query begins that asks all definitions of an %(account)s: what runs, and what people are working on beside it.
+DEFINITIONS = """
+with definitions as (
+    select w.id, w.name, r.definition from automation_workflow w
+    join automation_workflowrevision r on r.workflow_id = w.id and r.account_id = w.account_id and r.number = w.revision_number
+    where w.account_id = %(account)s and w.archived_at is null
+    union all
+    select w.id, w.name, v.definition from automation_workflow w
+    join automation_workflowdraft d on d.workflow_id = w.id and d.account_id = w.account_id
+    join automation_draftversion v on v.workflow_id = w.id and v.account_id = w.account_id and v.number = d.version
+    where w.account_id = %(account)s and w.archived_at is null
+)"""
+
 
 def segments(account_id: int, segment_ids: Sequence[int]) -> dict[int, list[Use]]:
     """{segment: the workflows that name it, those that are off too: they may be switched on}. One query."""
@@ -21,28 +34,16 @@ def workflows(account_id: int, workflow_ids: Sequence[int]) -> dict[int, list[Us
 
 def _found(query: str, account_id: int, ids: Sequence[int]) -> dict[int, list[Use]]:
     found: dict[int, list[Use]] = {}
-    for named, workflow_id, name in sql.rows(query, [account_id, [str(pk) for pk in ids]]):
+    for named, workflow_id, name in sql.rows(query, {"account": account_id, "ids": [str(pk) for pk in ids]}):
         found.setdefault(named, []).append(Use("workflow", workflow_id, name))
     return found
 
 
-# The revision that runs, and what people are working on beside it.
-_NAMED = """
-with definitions as (
-    select w.id, w.name, r.definition from automation_workflow w
-    join automation_workflowrevision r on r.workflow_id = w.id and r.account_id = w.account_id and r.number = w.revision_number
-    where w.account_id = %s and w.archived_at is null
-    union all
-    select w.id, w.name, v.definition from automation_workflow w
-    join automation_workflowdraft d on d.workflow_id = w.id and d.account_id = w.account_id
-    join automation_draftversion v on v.workflow_id = w.id and v.account_id = w.account_id and v.number = d.version
-    where w.archived_at is null
-), named as (
-"""
+_NAMED = f"{DEFINITIONS}, named as ("
 _DISTINCT = """
 )
 select distinct (named #>> '{}')::bigint as named_id, id, name from named
-where (named #>> '{}') = any(%s::text[]) order by 1, 3, 2
+where (named #>> '{}') = any(%(ids)s::text[]) order by 1, 3, 2
 """
 _SEGMENTS = f"""{_NAMED}
     select id, name, jsonb_path_query(definition, 'strict $.** ? (exists(@.member_of)) ? (@.member_of == "segment").ids[*]') as named from definitions
