@@ -93,7 +93,7 @@ def values(object_type: str, prop: Property, pipeline_id: int | None = None) -> 
         return teams()
     if prop.kind is Kind.BOOL:
         return options([("true", _("Yes")), ("false", _("No"))])
-    return tuple(Option(one.value, _(one.label)) for one in prop.options if not one.is_hidden)
+    return tuple(Option(one.value, _(one.label)) for one in prop.offered())
 
 
 def _stages(object_type: str, pipeline_id: int | None) -> tuple[Option, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -48,3 +49,7 @@ class Property:
     is_filled: bool = False  # filters may use the side table
     #: Made from other values on read; never stored.
     is_computed: bool = False
+
+    def offered(self, given: Collection[str] = ()) -> tuple[Option, ...]:
+        """What may be chosen: nothing hidden, but for who has it already."""
+        return tuple(one for one in self.options if not one.is_hidden or one.value in given)

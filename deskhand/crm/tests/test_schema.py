@@ -11,7 +11,7 @@ from deskhand.crm.records.models import Association, Company, Contact, PropertyC
 from deskhand.crm.schema import groups, properties
 from deskhand.crm.schema.defaults import BUILT_IN, COLUMNS
 from deskhand.crm.schema.queries import properties_of
-from deskhand.crm.schema.types import Kind, Property
+from deskhand.crm.schema.types import Kind, Option, Property
 from deskhand.crm.schema.values import normal
 from deskhand.events.types import SYSTEM, Actor
 from deskhand.kernel.errors import Conflict, Invalid, NotFound
@@ -267,3 +267,11 @@ def test_how_far_a_property_is_filled(world):
     assert filterable.progress("ticket", last - 2) == 50
     assert filterable.progress("ticket", last) == 100
     assert filterable.progress("contact", 0) == 100
+
+
+def test_what_is_hidden_is_offered_to_who_has_it_alone():
+    red, blue = Option("red", "Red", is_hidden=True), Option("blue", "Blue")
+    prop = Property("color", "Color", Kind.ENUM, options=(red, blue))
+
+    assert prop.offered() == (blue,)
+    assert prop.offered(["red"]) == (red, blue)

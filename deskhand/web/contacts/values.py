@@ -174,7 +174,7 @@ def control(
         kind, choices = "choice", _owners(first)
     elif prop.kind in (Kind.ENUM, Kind.MULTI) and prop.options:
         kind = "choice" if prop.kind is Kind.ENUM else "choices"
-        choices = tuple(Choice(one.value, _(one.label), one.value in now) for one in prop.options)
+        choices = tuple(Choice(one.value, _(one.label), one.value in now) for one in prop.offered(now))
         choices = choices if kind == "choices" else (Choice("", NOTHING, not first), *choices)
     elif prop.kind is Kind.BOOL:
         kind = "choice"

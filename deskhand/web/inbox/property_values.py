@@ -14,7 +14,7 @@ from django.utils.translation import ngettext
 from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.records import computed
 from deskhand.crm.records.models import Ticket
-from deskhand.crm.schema.types import Kind, Option, Property
+from deskhand.crm.schema.types import Kind, Property
 from deskhand.web import times
 from deskhand.web.asked import moment
 from deskhand.web.choices import ChoiceGroup, all_statuses, offered, statuses
@@ -163,15 +163,10 @@ def _groups(prop: Property, ticket: Ticket, people: People, given: Sequence[str]
     if prop.kind is Kind.BOOL:
         return _choices([("", DASH), ("true", _("Yes")), ("false", _("No"))], given)
     if prop.kind is Kind.MULTI:
-        return _choices([(one.value, _(one.label)) for one in _offered(prop, given)], given)
+        return _choices([(one.value, _(one.label)) for one in prop.offered(given)], given)
     if prop.kind is Kind.ENUM and prop.options:
-        return _choices([("", DASH), *((one.value, _(one.label)) for one in _offered(prop, given))], given)
+        return _choices([("", DASH), *((one.value, _(one.label)) for one in prop.offered(given))], given)
     return ()
-
-
-def _offered(prop: Property, given: Sequence[str]) -> list[Option]:
-    """What is hidden is offered no more; who has it may keep it."""
-    return [one for one in prop.options if not one.is_hidden or one.value in given]
 
 
 def _named(names: Mapping[int, str]) -> list[tuple[str, str]]:

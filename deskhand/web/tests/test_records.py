@@ -456,6 +456,17 @@ def test_a_workflow_is_named_as_the_cause(office, ada, deal):
     assert f"workflow “{lane.name}”" in text(ada.get(url("record", "deals", deal)))
 
 
+def test_a_hidden_option_is_offered_no_more(office, ada, deal):
+    with office.inside():
+        options = [{"value": "red", "label": "Red", "hidden": True}, {"value": "blue", "label": "Blue"}]
+        properties.create("deal", "color", "Color", Kind.ENUM, options=options, by=SYSTEM)
+
+    control = text(ada.get(url("record-property", "deals", deal), {"name": "color", "open": ""}, headers=HTMX))
+
+    assert 'value="blue"' in control
+    assert 'value="red"' not in control
+
+
 def test_a_property_is_changed_in_its_line(office, ada, kind, key, make):
     pk, named = make(), "dealname" if kind == "deal" else "hs_name"
 

@@ -155,7 +155,6 @@ class WayField:
     number: int
     origin: str
     name: str = ""
-    name_label: str = ""
     value: Field | None = None
     condition: ConditionField | None = None
     error: str = ""
@@ -299,7 +298,6 @@ class Panel:
     spots: tuple[ChoiceGroup, ...] = ()
     chosen: tuple[str, ...] = ()
     notes: tuple[Note, ...] = ()
-    shows_resolved: bool = False
     changes: tuple[Change, ...] = ()
     problems: tuple[Wrong, ...] = ()
     goes_on: tuple[str, ...] = ()
