@@ -12,6 +12,7 @@ from deskhand.automation import kinds
 from deskhand.automation.actions import others
 from deskhand.automation.actions.forms import Around, Input, Option, Setting
 from deskhand.automation.actions.types import Action, Doing, Done, Group, by_workflow, here, skipped
+from deskhand.automation.engine.loops import Tell, Touches
 from deskhand.crm.records import associations
 from deskhand.crm.records.associations import Link, Why
 from deskhand.crm.records.tables import of_this_type, table_of
@@ -58,8 +59,8 @@ class CreateAssociation(Action):
         }
         return _("%(kind)s with %(value)s") % names
 
-    def outputs(self, settings: Mapping[str, Any]) -> Sequence[Any]:
-        return ()
+    def touches(self, object_type: str, settings: Mapping[str, Any]) -> Touches:
+        return _touches(object_type, settings, "ticket.linked")
 
     def run(self, batch: Sequence[Doing]) -> list[Done]:
         answers: dict[int, Done] = {}
@@ -82,6 +83,9 @@ class RemoveAssociation(Action):
     def summary(self, settings: Mapping[str, Any]) -> str:
         return _("From each %(kind)s") % {"kind": kinds.label(str(settings.get("to") or ""))}
 
+    def touches(self, object_type: str, settings: Mapping[str, Any]) -> Touches:
+        return _touches(object_type, settings, "ticket.unlinked")
+
     def run(self, batch: Sequence[Doing]) -> list[Done]:
         answers: dict[int, Done] = {}
         for part in by_workflow(batch):
@@ -102,6 +106,11 @@ def _known_by(kind: str) -> Mapping[str, str]:
     if not kind:
         return {}
     return KNOWN_BY.get(kind, _OWN)
+
+
+def _touches(object_type: str, settings: Mapping[str, Any], event: str) -> Touches:
+    two = frozenset({object_type, str(settings.get("to") or "")})
+    return Touches(tells=frozenset({Tell(event)} if "ticket" in two else ()), links=frozenset({two}))
 
 
 # ── doing it ─────────────────────────────────────────────────────────────────────────────────────────────────────────

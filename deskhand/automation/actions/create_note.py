@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy
 
 from deskhand.automation.actions.forms import Around, Input, Setting
 from deskhand.automation.actions.types import Action, Doing, Done, Group, failed, skipped
+from deskhand.automation.engine.loops import Tell, Touches
 from deskhand.desk import notes
 from deskhand.desk.notes import Note
 from deskhand.kernel.errors import Invalid
@@ -27,6 +28,9 @@ class CreateNote(Action):
 
     def summary(self, settings: Mapping[str, Any]) -> str:
         return str(settings.get("text") or _("Comment"))
+
+    def touches(self, object_type: str, settings: Mapping[str, Any]) -> Touches:
+        return Touches(tells=frozenset({Tell("comment.added")}))
 
     def run(self, batch: Sequence[Doing]) -> list[Done]:
         answers: list[Done | None] = []

@@ -13,6 +13,7 @@ from deskhand.automation import templates, tokens
 from deskhand.automation.actions import choices, reading
 from deskhand.automation.actions.forms import Around, Input, Option, Setting
 from deskhand.automation.actions.types import Action, Doing, Done, Group, Output, failed
+from deskhand.automation.engine.loops import Tell, Touches
 from deskhand.crm.records import tasks
 from deskhand.crm.records.tasks import NOTES, TITLE, NewTask, Wanted
 from deskhand.kernel.calendars import zone_named
@@ -55,6 +56,9 @@ class CreateTask(Action):
 
     def meets(self, settings: Mapping[str, Any]) -> bool:
         return settings.get("assignee") in (CONTACT_OWNER, COMPANY_OWNER) or super().meets(settings)
+
+    def touches(self, object_type: str, settings: Mapping[str, Any]) -> Touches:
+        return Touches(tells=frozenset({Tell("task.created")}))
 
     def run(self, batch: Sequence[Doing]) -> list[Done]:
         new: list[NewTask] = []

@@ -13,6 +13,7 @@ from deskhand.accounts.plans import Feature
 from deskhand.automation.actions import choices
 from deskhand.automation.actions.forms import Around, Input, Option, Setting
 from deskhand.automation.actions.types import Action, Doing, Done, Group, Output, by_workflow, here, skipped
+from deskhand.automation.engine.loops import Touches, Write
 from deskhand.crm.records import store
 from deskhand.crm.records.store import Change
 from deskhand.crm.schema.queries import properties_of
@@ -69,6 +70,10 @@ class RotateOwner(Action):
         if not _may(doing, name, "owner_id" if name == choices.OWNER else ""):
             return Done(message=_("It had an owner already."), outputs={"outcome": KEPT, "user": ""}), {}
         return Done(outputs={"outcome": ASSIGNED, "user": ""}), {}
+
+    def touches(self, object_type: str, settings: Mapping[str, Any]) -> Touches:
+        name = str(settings.get("property") or choices.OWNER)
+        return Touches(writes=frozenset({Write(object_type, name)}))
 
     def run(self, batch: Sequence[Doing]) -> list[Done]:
         answers: dict[int, Done] = {}

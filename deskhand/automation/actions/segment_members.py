@@ -15,6 +15,7 @@ from deskhand.automation.actions import choices
 from deskhand.automation.actions.forms import Around, Input, Option, Setting
 from deskhand.automation.actions.once import once
 from deskhand.automation.actions.types import Action, Doing, Done, Group, failed, skipped
+from deskhand.automation.engine.loops import Touches
 from deskhand.crm.records import associations
 from deskhand.crm.schema.defaults import ASSOCIATION_TYPES
 from deskhand.crm.segments import members, segments
@@ -63,6 +64,10 @@ class _SegmentAction(Action):
         except DeskhandError as refusal:
             return [("segment", str(refusal))]
         return []
+
+    def touches(self, object_type: str, settings: Mapping[str, Any]) -> Touches:
+        segment_id = _segment_id(settings)
+        return Touches(segments=frozenset({segment_id} if segment_id is not None else ()))
 
     def meets(self, settings: Mapping[str, Any]) -> bool:
         return False

@@ -18,6 +18,7 @@ from deskhand.automation.actions import choices
 from deskhand.automation.actions.forms import Around, Input, Option, Setting
 from deskhand.automation.actions.once import once
 from deskhand.automation.actions.types import Action, Doing, Done, Group, Output, failed, skipped
+from deskhand.automation.engine.loops import Tell, Touches
 from deskhand.automation.models import MailTemplate
 from deskhand.crm.records import associations, subscriptions
 from deskhand.crm.records.subscriptions import Link
@@ -99,6 +100,9 @@ class SendEmail(Action):
         if why_not or contact is None:
             return skipped(why_not), {}
         return Done(message=_("Sent to %(address)s") % {"address": contact["email"]}, outputs={"sent": 1}), {}
+
+    def touches(self, object_type: str, settings: Mapping[str, Any]) -> Touches:
+        return Touches(tells=frozenset({Tell("message.sent", "automatic", "True")}))
 
     def run(self, batch: Sequence[Doing]) -> list[Done]:
         answers, mails = _worked_out(batch)

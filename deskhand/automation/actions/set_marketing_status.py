@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy
 
 from deskhand.automation.actions.forms import Around, Input, Option, Setting
 from deskhand.automation.actions.types import Action, Doing, Done, Group, skipped
+from deskhand.automation.engine.loops import Touches, Write
 from deskhand.crm.records import store
 from deskhand.crm.records.store import Change
 
@@ -40,6 +41,9 @@ class SetMarketingStatus(Action):
 
     def summary(self, settings: Mapping[str, Any]) -> str:
         return _("A marketing contact") if settings.get("status") == YES else _("No marketing contact")
+
+    def touches(self, object_type: str, settings: Mapping[str, Any]) -> Touches:
+        return Touches(writes=frozenset({Write("contact", PROPERTY)}))
 
     def meets(self, settings: Mapping[str, Any]) -> bool:
         return True

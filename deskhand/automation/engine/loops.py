@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from deskhand.automation.engine.definition import Definition, EventMatch, WhenEvent, WhenTrue
-from deskhand.crm.filters.types import Condition, Filter, Operator, leaves, leaves_by_type
+from deskhand.crm.filters.types import Condition, Filter, MemberOf, Operator, leaves, leaves_by_path
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,15 +24,31 @@ class Write:
 
 
 @dataclass(frozen=True, slots=True)
+class Tell:
+    """An event that an action raises, and what a fact of it always is there, as in conditions."""
+
+    event: str
+    fact: str = ""
+    value: str = ""
+
+
+@dataclass(frozen=True)
 class Touches:
-    """What an action does that may enroll: into these workflows, by these properties, by making such records."""
+    """What an action does that may enroll: into these workflows, by these properties, by making such records, by events
+    that it raises for the record, by who is in these segments, and by links between these two kinds of records."""
 
     enrolls: frozenset[int] = frozenset()
     writes: frozenset[Write] = frozenset()
     creates: frozenset[str] = frozenset()
+    tells: frozenset[Tell] = frozenset()
+    segments: frozenset[int] = frozenset()
+    links: frozenset[frozenset[str]] = frozenset()
 
     def __or__(self, other: Touches) -> Touches:
-        return Touches(self.enrolls | other.enrolls, self.writes | other.writes, self.creates | other.creates)
+        return Touches(
+            self.enrolls | other.enrolls, self.writes | other.writes, self.creates | other.creates,
+            self.tells | other.tells, self.segments | other.segments, self.links | other.links,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -80,15 +97,22 @@ def _comes_again(player: Player) -> bool:
 
 
 def _may_meet(condition: Condition, object_type: str, touches: Touches) -> bool:
-    looked_at = list(leaves_by_type(condition, object_type))
-    return bool(touches.creates & {kind for kind, _leaf in looked_at}) or any(
-        isinstance(leaf, Filter) and _fits(leaf, write.value)
-        for kind, leaf in looked_at
-        for write in touches.writes
-        if isinstance(leaf, Filter) and (write.object_type, write.property) == (kind, leaf.property)
-    )
+    for path, leaf in leaves_by_path(condition):
+        way = (object_type, *path)
+        if way[-1] in touches.creates or any(frozenset(hop) in touches.links for hop in pairwise(way)):
+            return True
+        if isinstance(leaf, MemberOf):
+            if leaf.of == _SEGMENT and not touches.segments.isdisjoint(leaf.ids):
+                return True
+        elif any(
+            (write.object_type, write.property) == (way[-1], leaf.property) and _fits(leaf, write.value)
+            for write in touches.writes
+        ):
+            return True
+    return False
 
 
+_SEGMENT = "segment"
 #: The properties whose change raises an event, by the event's kind without the record's.
 _STAGE = frozenset({"hs_pipeline_stage", "hs_pipeline", "dealstage", "pipeline"})
 _OWNER = frozenset({"hubspot_owner_id"})
@@ -103,11 +127,17 @@ _CHANGED = "changed"
 
 def _may_tell(event: EventMatch, object_type: str, touches: Touches) -> bool:
     kind, _, did = event.kind.partition(".")
+    about = [leaf for leaf in leaves(event.about) if isinstance(leaf, Filter)] if event.about else []
+    if any(
+        tell.event == event.kind
+        and all(leaf.property != tell.fact or _fits(leaf, tell.value) for leaf in about)
+        for tell in touches.tells
+    ):
+        return True
     if kind != object_type:
         return False
     if did in _OF_NEW and object_type in touches.creates:
         return True
-    about = [leaf for leaf in leaves(event.about) if isinstance(leaf, Filter)] if event.about else []
     return any(
         write.object_type == object_type
         and (did in _OF_ANY or write.property in _TOLD.get(did, ()))

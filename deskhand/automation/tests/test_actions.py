@@ -11,6 +11,7 @@ from deskhand.automation import templates, tokens
 from deskhand.automation.actions import reading
 from deskhand.automation.actions.forms import Input, Setting
 from deskhand.automation.actions.registry import ACTIONS
+from deskhand.automation.actions.types import Action
 from deskhand.automation.models import StepStatus
 from deskhand.automation.tests.doing import do, doings
 from deskhand.crm.pipelines import pipelines
@@ -636,3 +637,13 @@ def test_deals_and_own_properties_for_users_are_rotated_too_R_ROT_1(world):
     assert {one.owner_id for one in deals} == {world.ada.pk, world.grace.pk}
     assert [one.properties["helper"] for one in deals] == [world.ada.pk, world.grace.pk]
     assert not Decision.objects.exists()
+
+
+def test_every_action_says_what_it_calls_R_EXEC_21():
+    """Those that tell nobody who could enroll in a workflow are named here."""
+    silent = {kind for kind, action in ACTIONS.items() if type(action).touches is Action.touches}
+
+    assert silent == {
+        "custom_action", "custom_code", "delete_contact", "format_data", "internal_email", "manage_subscription", "notify",
+        "post_to_chat", "send_webhook",
+    }  # fmt: skip

@@ -64,7 +64,7 @@ from deskhand.automation.engine.edit import (
     move,
     update,
 )
-from deskhand.automation.engine.loops import Circle, Player, Touches, Write, circles
+from deskhand.automation.engine.loops import Circle, Player, Tell, Touches, Write, circles
 from deskhand.automation.engine.trace import What, sentence
 from deskhand.automation.engine.validate import Limits, Surroundings, validate
 from deskhand.automation.engine.waits import end_of
@@ -380,6 +380,10 @@ def test_a_longer_way_round_is_one_circle_and_a_way_into_it_none():
         ("ticket.property_changed", "changed:y", Touches(writes=frozenset({Write("ticket", "x")})), False),
         ("ticket.stage_entered", "stage:5", Touches(writes=frozenset({Write("ticket", "hs_pipeline_stage", "5")})), True),
         ("ticket.stage_entered", "stage:5", Touches(writes=frozenset({Write("ticket", "hs_pipeline_stage", "6")})), False),
+        ("comment.added", None, Touches(tells=frozenset({Tell("comment.added")})), True),
+        ("comment.added", None, Touches(tells=frozenset({Tell("task.created")})), False),
+        ("message.sent", "automatic:True", Touches(tells=frozenset({Tell("message.sent", "automatic", "True")})), True),
+        ("message.sent", "automatic:False", Touches(tells=frozenset({Tell("message.sent", "automatic", "True")})), False),
     ],
 )  # fmt: skip
 def test_what_a_workflow_does_calls_those_that_listen_for_it(event, about, touches, calls):
@@ -389,6 +393,8 @@ def test_what_a_workflow_does_calls_those_that_listen_for_it(event, about, touch
         leaf = Filter("changed", Kind.MULTI, Operator.ANY_OF, (value,))
     if name == "stage":
         leaf = when("hs_pipeline_stage", value)
+    if name == "automatic":
+        leaf = Filter("automatic", Kind.BOOL, Operator.ANY_OF, (value == "True",))
     listening = player(2, WhenEvent((EventMatch(event, leaf),)))
     assert loops.may_call(Player(1, chain(action()), touches), listening) is calls
 
@@ -400,6 +406,13 @@ def test_conditions_about_linked_records_listen_to_those():
     assert loops.may_call(Player(1, chain(action()), calls), listening)
     assert loops.may_call(Player(1, chain(action()), Touches(creates=frozenset({"contact"}))), listening)
     assert not loops.may_call(Player(1, chain(action()), Touches()), listening)
+    assert loops.may_call(Player(1, chain(action()), Touches(segments=frozenset({1}))), listening)
+    assert not loops.may_call(Player(1, chain(action()), Touches(segments=frozenset({2}))), listening)
+    inside = player(2, WhenTrue(MemberOf("workflow", (1,))))
+    assert not loops.may_call(Player(1, chain(action()), Touches(segments=frozenset({1}))), inside)
+    linked = Touches(links=frozenset({frozenset({"ticket", "contact"})}))
+    assert loops.may_call(Player(1, chain(action()), linked), listening)
+    assert not loops.may_call(Player(1, chain(action()), linked), inside)
     together = calls | Touches(enrolls=frozenset({7}))
     assert (together.enrolls, together.writes) == (frozenset({7}), calls.writes)
     assert isinstance(chain(action()).steps[0], Action)

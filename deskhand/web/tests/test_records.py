@@ -461,7 +461,9 @@ def test_a_hidden_option_is_offered_no_more(office, ada, deal):
         options = [{"value": "red", "label": "Red", "hidden": True}, {"value": "blue", "label": "Blue"}]
         properties.create("deal", "color", "Color", Kind.ENUM, options=options, by=SYSTEM)
 
-    control = text(ada.get(url("record-property", "deals", deal), {"name": "color", "open": ""}, headers=HTMX))
+    control = text(
+        ada.get(url("record-property", "deals", deal), {"name": "color", "open": ""}, headers=HTMX)
+    )
 
     assert 'value="blue"' in control
     assert 'value="red"' not in control
