@@ -9,8 +9,8 @@ from deskhand.kernel.errors import Conflict, Invalid
 
 
 def test_a_new_account_has_everything_and_the_roles_of_the_capability_table(account, scope):
-    """R-TIER-1, R-PERM-14."""
-    assert all(has_feature(account, feature) for feature in Feature)
+    """R-TIER-1, R-PERM-14. What is risky no plan brings: the account switches it on."""
+    assert {feature for feature in Feature if not has_feature(account, feature)} == plans.OPT_IN
     assert set(Role.objects.values_list("key", "name")) == {
         ("admin", "Admin"),
         ("workflow_editor", "Workflow editor"),

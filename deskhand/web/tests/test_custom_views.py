@@ -9,6 +9,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from deskhand.accounts import policy
 from deskhand.accounts.models import Membership
 from deskhand.crm.pipelines import pipelines
 from deskhand.crm.pipelines.pipelines import NewStage
@@ -371,8 +372,9 @@ def test_what_is_to_go_names_the_views_that_would_miss_it(returns, office, clien
     )
     create(client, "Returned", "EVERYONE", pipeline=returns.pk)
 
-    with office.inside():
-        assert [one.text for one in usage.of_property("ticket", "colour")] == [
+    with office.inside() as world:
+        ada = policy.viewer_for(world.account.pk, world.ada.pk)
+        assert [one.text for one in usage.of_property(ada, world.account, "ticket", "colour")] == [
             "A private view of Grace Hopper"
         ]
         assert [
