@@ -12,8 +12,12 @@ from tests.mailstack.fixtures import mail_stack
 __all__ = ["django_db_setup", "mail_stack", "noon", "settle", "wired", "world"]
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """On a server of its own kind run what touches it; the rest has no other outcome there."""
+    """Mark what commits. On a server of its own kind run what touches it; the rest has no other outcome there."""
+    for item in items:
+        if _commits(item):
+            item.add_marker("commits")
     if not os.environ.get("DESKHAND_TEST_SERVER"):
         return
     left = [item for item in items if not _touches_a_database(item)]
@@ -25,6 +29,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def _touches_a_database(item: pytest.Item) -> bool:
     fixtures = getattr(item, "fixturenames", ())
     return bool({"db", "transactional_db"} & set(fixtures) or item.get_closest_marker("django_db"))
+
+
+def _commits(item: pytest.Item) -> bool:
+    marker = item.get_closest_marker("django_db")
+    is_told = marker is not None and (marker.kwargs.get("transaction") or marker.args[:1] == (True,))
+    return bool(is_told) or "transactional_db" in getattr(item, "fixturenames", ())
 
 
 @pytest.fixture
