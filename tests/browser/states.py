@@ -884,7 +884,7 @@ def workflow_replay(page: Page) -> None:
     page.get_by_role("link", name="Replay", exact=True).click()
     if not page.locator("#replay-title").count():
         page.get_by_role("button", name="Replay", exact=True).click()
-    page.locator(".wf-figures").wait_for(timeout=60_000)
+    page.locator(".wf-figures, progress").first.wait_for()  # as far as it has come where no worker is at it
 
 
 def workflow_undo(page: Page) -> None:

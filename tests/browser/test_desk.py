@@ -229,6 +229,8 @@ def test_what_happens_while_a_ticket_is_on_its_way_shows_too(tab, office) -> Non
         replies.reply(replies.NewReply(ticket.pk, "It is on its way."), by=world.grace)
     tell(office, f"ticket-{ticket.pk}", "views")
     expect(page.locator(f"#row-{ticket.pk}")).to_contain_text("It is on its way.")
+    while not drawn:
+        page.wait_for_timeout(50)
     route, response = drawn[0]
     route.fulfill(response=response)
 
