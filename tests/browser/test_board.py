@@ -82,6 +82,26 @@ def test_a_card_one_may_not_change_stays_and_says_so(tab, office) -> None:
     expect(page.locator("[data-lifted]")).to_have_count(0)
 
 
+def test_a_board_that_is_read_late_takes_no_card_out_of_the_hand(tab, office) -> None:
+    office.mail("Refund still missing")
+    page = tab(office.world.grace, "/tickets")
+    asked = []
+    page.route("**/pipelines/*/board*", lambda route: asked.append(route))
+    page.locator("#board").dispatch_event("refresh")
+    while not asked:
+        page.wait_for_timeout(50)
+
+    page.locator(".card-link").focus()
+    page.keyboard.press(" ")
+    page.keyboard.press("ArrowRight")
+    with page.expect_event("requestfinished"):
+        asked[0].continue_()
+    page.wait_for_timeout(300)
+    page.keyboard.press("ArrowRight")
+
+    expect(page.locator("#announce")).to_have_text("Waiting on us, status 3 of 4")
+
+
 def test_the_keyboard_lifts_moves_drops_and_puts_back(tab, office) -> None:
     ticket = office.mail("Refund still missing")
     page = tab(office.world.grace, "/tickets")

@@ -25,6 +25,13 @@ export function connect(board) {
     if (isStale) refresh();
   }
 
+  // What was asked for before a card was taken up comes too late: it would take the card out of the hand.
+  function held(event) {
+    if (event.target !== board || !(lifted || "busy" in board.dataset || menu.matches(":popover-open"))) return;
+    event.preventDefault();
+    isStale = true;
+  }
+
   function lift(card) {
     if (!card.dataset.move) return say(board, "sayLocked", card);
     lifted = { card, from: columnOf(card) };
@@ -138,7 +145,7 @@ export function connect(board) {
   }
 
   const listeners = [
-    [board, "keydown", pressed], [board, "focusout", left], [board, "click", opened], [board, "moved", refresh],
+    [board, "htmx:before:swap", held], [board, "keydown", pressed], [board, "focusout", left], [board, "click", opened], [board, "moved", refresh],
     [menu, "submit", submitted], [menu, "toggle", rested], [document, "pointerup", rested], [live, board.dataset.signal ?? "views", refresh], [live, "resync", refresh],
   ];
   for (const [target, ...how] of listeners) target.addEventListener(...how);
