@@ -13,13 +13,18 @@ import time
 import xml.etree.ElementTree as ElementTree
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
 SLOWEST = 6  # files of a stage whose times are told
 NO_TESTS = 5  # pytest's exit code for a selection that is empty
+
+
+Told = IO[str] | None  # where a stage's words go; None: to where ours go
 
 
 @dataclass
@@ -33,7 +38,7 @@ class Result:
     )  # of each file's tests, set-up included
 
 
-def static() -> Result:
+def static(_told: Told = None) -> Result:
     failures = []
     quiet = {"DATABASE_POOL": "0"}  # no database is needed; nobody waits for one
     for name, command in {
@@ -63,7 +68,9 @@ def static() -> Result:
     return Result(not failures, failures=failures)
 
 
-def pytest(selection: str, *options: str, server: str = "", of: Sequence[str] = ()) -> Result:
+def pytest(
+    selection: str, *options: str, told: Told = None, server: str = "", of: Sequence[str] = ()
+) -> Result:
     """Run the tests of a selection; `of`: those in these folders."""
     with tempfile.TemporaryDirectory() as directory:
         report = Path(directory) / "report.xml"
@@ -77,9 +84,8 @@ def pytest(selection: str, *options: str, server: str = "", of: Sequence[str] = 
             *options,
             *of,
         ]
-        code = subprocess.run(
-            command, cwd=ROOT, env={**os.environ, "DESKHAND_TEST_SERVER": server}
-        ).returncode
+        env = {**os.environ, "DESKHAND_TEST_SERVER": server}
+        code = subprocess.run(command, cwd=ROOT, env=env, stdout=told, stderr=told).returncode
         result = _read(report) if report.exists() else Result(False)
     result.is_good = code in (0, NO_TESTS)
     if not result.is_good and not result.failures:
@@ -118,47 +124,73 @@ SPEAKING = [
     "tests",
 ]
 UNIT = "not browser and not mail and not faults and not slow"
-STAGES: dict[str, Callable[[], Result]] = {
+STAGES: dict[str, Callable[[Told], Result]] = {
     "static": static,
-    "unit": lambda: pytest(UNIT, "-n", "2", "-q"),
-    "browser": lambda: pytest("browser", "-n", "2", "-q"),
-    # Much of it waits for servers and for time to pass.
-    "mail": lambda: pytest("(mail or faults or slow) and not browser", "-n", "3", "--dist", "loadfile", "-q"),
+    "unit": lambda told: pytest(UNIT, "-n", "2", "-q", told=told),
+    "browser": lambda told: pytest("browser", "-n", "2", "-q", told=told),
+    "mail": lambda told: pytest(
+        "(mail or faults or slow) and not browser", "-n", "2", "--dist", "loadfile", "-q", told=told
+    ),
     # PostgreSQL 15. A test that commits nothing has one connection, so a pooler before it would show nothing.
-    "debian": lambda: pytest(f"{UNIT} and not commits", "-n", "2", "-q", server="debian", of=SPEAKING),
+    "debian": lambda told: pytest(
+        f"{UNIT} and not commits", "-n", "2", "-q", told=told, server="debian", of=SPEAKING
+    ),
     # That one behind PgBouncer, which gives each transaction another connection.
-    "pooled": lambda: pytest(f"{UNIT} and commits", "-n", "2", "-q", server="pgbouncer", of=SPEAKING),
+    "pooled": lambda told: pytest(
+        f"{UNIT} and commits", "-n", "2", "-q", told=told, server="pgbouncer", of=SPEAKING
+    ),
 }
+#: It waits for servers, and for time to pass, more than it computes: it runs beside the stages behind it.
+BESIDE = "mail"
 
 
 def main() -> int:
     wanted = sys.argv[1:] or list(STAGES)
-    results = {}
-    lines = []
-    for name in wanted:
-        print(f"\n== {name}", flush=True)
-        began = time.monotonic()
-        results[name] = result = STAGES[name]()
-        counted = ", ".join(f"{number} {word}" for word, number in sorted(result.counts.items()))
-        seconds = round(time.monotonic() - began)
-        lines.append(f"{name:8} {'good' if result.is_good else 'FAILED':7} {seconds:5} s  {counted}")
-    _close(results, lines)
-    return 0 if all(result.is_good for result in results.values()) else 1
+    ran: dict[str, Ran] = {}
+    with tempfile.TemporaryFile("w+") as log, ThreadPoolExecutor(1) as another:
+        beside: Future[Ran] | None = None
+        for name in wanted:
+            if name == BESIDE and name != wanted[-1]:
+                print(f"\n== {name} goes on beside what follows", flush=True)
+                beside = another.submit(run, name, log)
+            else:
+                print(f"\n== {name}", flush=True)
+                ran[name] = run(name)
+        if beside is not None:
+            ran[BESIDE] = beside.result()
+            log.seek(0)
+            print(f"\n== {BESIDE}, which went on beside\n{log.read()}", flush=True)
+    _close(ran)
+    return 0 if all(one.result.is_good for one in ran.values()) else 1
 
 
-def _close(results: dict[str, Result], lines: list[str]) -> None:
-    print("\n" + "\n".join(lines))
-    totals: Counter[str] = Counter()
-    for name, result in results.items():
-        slowest = sorted(result.seconds.items(), key=lambda one: -one[1])[:SLOWEST]
+@dataclass
+class Ran:
+    result: Result
+    seconds: float
+
+
+def run(name: str, told: Told = None) -> Ran:
+    began = time.monotonic()
+    return Ran(STAGES[name](told), time.monotonic() - began)
+
+
+def _close(ran: dict[str, Ran]) -> None:
+    print()
+    for name, one in ran.items():
+        counted = ", ".join(f"{number} {word}" for word, number in sorted(one.result.counts.items()))
+        print(f"{name:8} {'good' if one.result.is_good else 'FAILED':7} {one.seconds:5.0f} s  {counted}")
+    for name, one in ran.items():
+        slowest = sorted(one.result.seconds.items(), key=lambda spent: -spent[1])[:SLOWEST]
         if slowest:
             print(f"{name:8} longest: " + ", ".join(f"{file} {spent:.0f} s" for file, spent in slowest))
-    for name, result in results.items():
-        totals += result.counts
-        for failure in result.failures:
+    totals: Counter[str] = Counter()
+    for name, one in ran.items():
+        totals += one.result.counts
+        for failure in one.result.failures:
             print(f"FAILED {name}: {failure}")
-    for result in results.values():
-        for reason, number in sorted(result.skips.items()):
+    for one in ran.values():
+        for reason, number in sorted(one.result.skips.items()):
             print(f"SKIPPED {number} × {reason}")
     print(f"{totals['passed']} passed, {totals['failed']} failed, {totals['skipped']} skipped", flush=True)
 
