@@ -75,3 +75,18 @@ export async function commit(board, card, from) {
   if (hadFocus) linkOf(card).focus({ preventScroll: true });
   board.dispatchEvent(new Event("moved"));
 }
+
+// Without a card in the hand, arrows walk from card to card.
+export function walk(board, card, across, down) {
+  const all = columnsOf(board);
+  const cards = (column) => [...column.querySelectorAll("[data-card]")];
+  const own = cards(columnOf(card));
+  let next = own[own.indexOf(card) + down];
+  if (across) {
+    const there = all.slice(all.indexOf(columnOf(card)) + (across > 0 ? 1 : 0));
+    const columns = across > 0 ? there : all.slice(0, all.indexOf(columnOf(card))).reverse();
+    const found = cards(columns.find((column) => cards(column).length) ?? card);
+    next = found[Math.min(own.indexOf(card), found.length - 1)];
+  }
+  if (next) linkOf(next).focus();
+}

@@ -1,6 +1,6 @@
 // The board by keyboard and by menu; and when it is read again: at signals, but never while somebody holds a card.
 import { dragCards } from "app/board-drag";
-import { columnOf, columnsOf, commit, linkOf, place, say } from "app/board-move";
+import { columnOf, columnsOf, commit, linkOf, place, say, walk } from "app/board-move";
 
 const CALM = 2000; // milliseconds between two readings
 
@@ -76,21 +76,6 @@ export function connect(board) {
     column.scrollIntoView({ block: "nearest", inline: "nearest" });
   }
 
-  // Without a card in the hand, arrows walk.
-  function walk(card, across, down) {
-    const all = columnsOf(board);
-    const cards = (column) => [...column.querySelectorAll("[data-card]")];
-    const own = cards(columnOf(card));
-    let next = own[own.indexOf(card) + down];
-    if (across) {
-      const there = all.slice(all.indexOf(columnOf(card)) + (across > 0 ? 1 : 0));
-      const columns = across > 0 ? there : all.slice(0, all.indexOf(columnOf(card))).reverse();
-      const found = cards(columns.find((column) => cards(column).length) ?? card);
-      next = found[Math.min(own.indexOf(card), found.length - 1)];
-    }
-    if (next) linkOf(next).focus();
-  }
-
   const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
   function pressed(event) {
@@ -102,7 +87,7 @@ export function connect(board) {
     else if (event.key === "Enter" && lifted) drop();
     else if (event.key === "Escape" && lifted) linkOf(putBack()).focus();
     else if (arrow && lifted) carry(arrow[0]);
-    else if (arrow) walk(card, ...arrow);
+    else if (arrow) walk(board, card, ...arrow);
     else return;
     event.preventDefault();
     event.stopPropagation();
