@@ -4,153 +4,178 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from subprocess import Popen
 from typing import Any
 
-from deskhand.bench import floors, peers
+from deskhand.bench import floors, mix, peers
 from deskhand.bench.harness import Meter, Result, paused, percentiles, process, scratch, server_pid
 
-STEPS, WARM = 40_000, 1_000
+STEPS, ALONE, WARM = 100_000, 20_000, 1_000
 WORKERS = 2  # processes: one for each of two cores
-#: What steps do. A branch is walked on the way to one of the others, by a quarter of the runs.
-MIX = {"set_property": 0.32, "delay": 0.24, "send_email": 0.16, "create_task": 0.08, "branch": 0.2}
 #: How many wait when claims are timed; the steps and timers are timed beside WAITING.
 AMONG, WAITING = (10_000, 100_000, 1_000_000, 5_000_000), 1_000_000
 TIMERS_PER_S, SECONDS = 1_000, 20
 CLAIMED, TIMES = 500, 15  # rows of a claim that is timed, and how often it is
 
-Lanes = dict[str, int]
+Lanes = dict[mix.Way, int]
 
 
 def run(scale: float = 1.0) -> Result:
-    runs = max(400, round(STEPS * scale * (1 - MIX["branch"])))
+    runs, alone = (
+        max(400, round(wanted * scale * 1_000 / mix.steps(ways, 1_000)))
+        for wanted, ways in ((STEPS, mix.WHOLE), (ALONE, mix.ALONE))
+    )
     with scratch() as server:
         from deskhand.bench.ingest import company
-        from deskhand.kernel import clock
 
         account_id = company()
-        lanes = _prepare(account_id, WARM + runs)
+        timers = _prepare(account_id, 2 * WARM + runs + alone)
+        whole, single = _workflows(account_id, mix.WHOLE, "HIGH"), _workflows(account_id, mix.ALONE, "MEDIUM")
         claims: dict[str, Any] = {}
         for among in [among for among in AMONG if among <= WAITING]:
-            claims |= _claims_among(account_id, lanes, max(1_000, int(among * scale)))
+            claims |= _claims_among(account_id, timers, max(1_000, int(among * scale)))
         waiting = max(1_000, int(WAITING * scale))
         with _workers() as workers:
-            _enroll(account_id, lanes, 0, WARM)
-            _finish(account_id)
-            with _paused(workers):
-                _enroll(account_id, lanes, WARM, runs)
-            with Meter(*(worker.pid for worker in workers), server_pid(server)) as meter:
-                started, began = time.monotonic(), clock.now()
-                _finish(account_id)
-                elapsed = time.monotonic() - started
-                _settle(account_id)
-            _require_done(account_id)
-            p50, p95, p99 = percentiles(_batch_milliseconds(account_id, began))
-            timers = _timers(account_id, lanes, max(3, round(SECONDS * scale)), runs)
-        steps = _steps_of(runs)
-        rate = steps / elapsed
-        _enroll(account_id, lanes, 0, runs)
-        floor = floors.steps(account_id, lanes, WORKERS) * steps / runs
-        others = peers.measure(account_id, max(100, round(peers.JOBS * scale)), rate)
+            family = [*(worker.pid for worker in workers), server_pid(server)]
+            steps = _Steps(account_id, whole, mix.WHOLE, 0, runs)
+            steps.measure(workers, family)
+            singles = _Steps(account_id, single, mix.ALONE, WARM + runs, alone)
+            singles.measure(workers, family)
+            lateness = _timers(account_id, timers, max(3, round(SECONDS * scale)), runs)
+        sql_floor = steps.floor()
+        others = peers.measure(account_id, max(100, round(peers.JOBS * scale)), steps.rate)
         for among in [among for among in AMONG if among > WAITING]:
-            claims |= _claims_among(account_id, lanes, int(among * scale))
+            claims |= _claims_among(account_id, timers, int(among * scale))
         return Result(
-            "automation", rate, p50, p95, p99, 1000 * meter.cpu_seconds / steps, meter.peak_mb, floor, rate / floor,
+            "automation", steps.rate, *steps.batches, steps.cpu_ms, steps.peak_mb, sql_floor, steps.rate / sql_floor,
             {
-                "steps": steps, "runs": runs, "waiting": waiting, "workers": WORKERS, "mix": MIX, "seconds": round(elapsed, 2),
-                "timers": timers, "claim_among": claims, **others,
+                "steps": steps.count, "runs": runs, "waiting": waiting, "workers": WORKERS, "mix": mix.shares(mix.WHOLE),
+                "seconds": round(steps.seconds, 2),
+                "alone": {"steps": singles.count, "per_s": round(singles.rate, 1), "cpu_ms": round(singles.cpu_ms, 3)},
+                "timers": lateness, "claim_among": claims, **others,
             },
         )  # fmt: skip
 
 
-def _steps_of(runs: int) -> int:
-    """A run walks one step, and a quarter of them a branch before it."""
-    return runs + sum(count for name, count in _parts(runs).items() if name.startswith("branch"))
+class _Steps:
+    """Runs of tickets from the `first` on, each in one of the workflows, timed from when all are due until none is."""
 
+    def __init__(self, account_id: int, lanes: Lanes, ways: mix.Ways, first: int, runs: int) -> None:
+        self.account_id, self.lanes, self.ways, self.first, self.runs = account_id, lanes, ways, first, runs
+        self.count = mix.steps(ways, runs)
+        self.seconds = self.cpu_ms = self.peak_mb = 0.0
+        self.batches = (0.0, 0.0, 0.0)
 
-def _parts(runs: int) -> dict[str, int]:
-    """{workflow: how many of so many runs go through it}."""
-    acting = 1 - MIX["branch"]
-    behind = MIX["branch"] / acting  # the part of them that come by a branch
-    found: dict[str, int] = {}
-    for kind, part in MIX.items():
-        if kind != "branch":
-            count = round(runs * part / acting)
-            found[f"branch, {kind}"] = round(count * behind)
-            found[kind] = count - round(count * behind)
-    return found
+    @property
+    def rate(self) -> float:
+        return self.count / self.seconds
+
+    def measure(self, workers: list[Popen[bytes]], family: list[int]) -> None:
+        """`family`: the processes whose CPU time and memory are counted, with all below them."""
+        from deskhand.kernel import clock
+
+        self._enroll(0, WARM)
+        _finish(self.account_id)
+        _settle(self.account_id)
+        with _paused(workers):
+            self._enroll(WARM, self.runs)
+        with Meter(*family) as meter:
+            started, began = time.monotonic(), clock.now()
+            _finish(self.account_id)
+            self.seconds = time.monotonic() - started
+            _settle(self.account_id)
+        _require_done(self.account_id)
+        self.cpu_ms, self.peak_mb = 1000 * meter.cpu_seconds / self.count, meter.peak_mb
+        self.batches = percentiles(_batch_milliseconds(self.account_id, began))
+
+    def floor(self) -> float:
+        """Steps a second of the same writes without any product around them; begins with the same runs."""
+        from deskhand.kernel.database import sql
+        from deskhand.kernel.database.scope import account_scope
+
+        with account_scope(self.account_id):
+            sql.execute(_END, [self.account_id, list(self.lanes.values())])
+        self._enroll(WARM, self.runs)
+        ways = {workflow_id: way for way, workflow_id in self.lanes.items()}
+        return floors.steps(self.account_id, ways, WORKERS) * self.count / self.runs
+
+    def _enroll(self, first: int, runs: int) -> None:
+        """Enroll `runs` tickets, from the `first` of its own on; they are due at once."""
+        from deskhand.automation.enroll import WAKE
+        from deskhand.kernel.database import sql
+        from deskhand.kernel.database.scope import account_scope
+        from deskhand.kernel.database.wake import wake
+
+        with account_scope(self.account_id):
+            for way, count in mix.parts(self.ways, runs).items():
+                sql.execute(_ENROLL, [self.lanes[way], self.account_id, self.first + first, count])
+                first += count
+            wake(WAKE)
 
 
 # ── laid out ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _prepare(account_id: int, tickets: int) -> Lanes:
-    """Tickets, and workflows of one step each, with and without a branch before it; returns their ids."""
-    from deskhand.automation import workflows
-    from deskhand.automation.engine.definition import (
-        Action,
-        Branch,
-        Definition,
-        Delay,
-        Edge,
-        ForAmount,
-        IfThen,
-        Manual,
-    )
-    from deskhand.automation.models import Workflow
+def _prepare(account_id: int, tickets: int) -> int:
+    """Tickets, and the workflow of those who wait; returns its id."""
+    from deskhand.automation.engine.definition import Action, Delay, Edge, ForAmount
+    from deskhand.kernel.database import sql
+    from deskhand.kernel.database.scope import account_scope
+
+    with account_scope(account_id):
+        fill(account_id, tickets)
+        after = Action("2", "set_property", {"property": "hs_ticket_priority", "value": "LOW"})
+        timers = _workflow(account_id, "timers", Delay("1", ForAmount(timedelta(days=1)), Edge("2")), after)
+    sql.execute("vacuum analyze")  # as any installation that has run for a minute
+    return timers
+
+
+def _workflows(account_id: int, ways: mix.Ways, value: str) -> Lanes:
+    """A workflow for each way. A property is set to `value`, the second time on one way to another."""
+    from deskhand.automation.engine.definition import Action, Branch, Delay, Edge, ForAmount, IfThen
     from deskhand.crm.filters.types import Filter, Operator
     from deskhand.crm.schema.types import Kind
-    from deskhand.kernel import clock
-    from deskhand.kernel.database import sql
     from deskhand.kernel.database.scope import account_scope
 
     urgent = Filter("hs_ticket_priority", Kind.ENUM, Operator.ANY_OF, ("URGENT",))
     by_mail = Filter("source_type", Kind.ENUM, Operator.NONE_OF, ("CHAT",))
 
-    def one(name: str, *steps: Action | Delay | IfThen) -> int:
-        definition = Definition("ticket", Manual(), start=Edge("1"), steps=steps, next_id=len(steps) + 1)
-        made = workflows.create(account_id, name, definition)
-        # a delay alone can't be switched on
-        Workflow.objects.filter(pk=made.pk).update(is_on=True, on_since=clock.now())
-        return int(made.pk)
-
-    def both(kind: str, *settings: Any) -> Lanes:
-        def step(number: str) -> Action | Delay:
-            return (
-                Action(number, kind, *settings) if settings else Delay(number, ForAmount(timedelta(days=1)))
-            )
-
-        fork = IfThen("1", (Branch("Urgent", urgent), Branch("By mail", by_mail, Edge("2"))))
-        return {kind: one(kind, step("1")), f"branch, {kind}": one(f"branch, {kind}", fork, step("2"))}
-
-    with account_scope(account_id):
-        fill(account_id, tickets)
-        after = Action("2", "set_property", {"property": "hs_ticket_priority", "value": "LOW"})
-        lanes = {
-            **both("set_property", {"property": "hs_ticket_priority", "value": "HIGH"}),
-            **both("delay"),
-            **both("send_email", {"template": "ticket_received"}),
-            **both("create_task", {"title": "Call"}),
-            "timers": one("timers", Delay("1", ForAmount(timedelta(days=1)), Edge("2")), after),
-        }
-    sql.execute("vacuum analyze")  # as any installation that has run for a minute
-    return lanes
-
-
-def _enroll(account_id: int, lanes: Lanes, first: int, runs: int) -> None:
-    """Enroll `runs` tickets, from the `first` on, in the mix; they are due at once."""
-    from deskhand.automation.enroll import WAKE
-    from deskhand.kernel.database import sql
-    from deskhand.kernel.database.scope import account_scope
-    from deskhand.kernel.database.wake import wake
+    def steps(way: mix.Way) -> Iterator[Action | Delay | IfThen]:
+        values = [value, "LOW"]
+        for place, kind in enumerate(way, start=1):
+            number, following = str(place), Edge(str(place + 1)) if place < len(way) else None
+            match kind:
+                case "branch":
+                    yield IfThen(number, (Branch("Urgent", urgent), Branch("By mail", by_mail, following)))
+                case "delay":
+                    yield Delay(number, ForAmount(timedelta(days=1)), following)
+                case _:
+                    settings: Mapping[str, Any] = {
+                        "set_property": {"property": "hs_ticket_priority", "value": values[0]},
+                        "send_email": {"template": "ticket_received"},
+                        "create_task": {"title": "Call"},
+                    }[kind]
+                    yield Action(number, kind, settings, following)
+                    if kind == "set_property":
+                        values.reverse()
 
     with account_scope(account_id):
-        for name, count in _parts(runs).items():
-            sql.execute(_ENROLL, [lanes[name], account_id, first, count])
-            first += count
-        wake(WAKE)
+        return {way: _workflow(account_id, ", ".join(way), *steps(way)) for way in ways}
+
+
+def _workflow(account_id: int, name: str, *steps: Any) -> int:
+    from deskhand.automation import workflows
+    from deskhand.automation.engine.definition import Definition, Edge, Manual
+    from deskhand.automation.models import Workflow
+    from deskhand.kernel import clock
+
+    definition = Definition("ticket", Manual(), start=Edge("1"), steps=steps, next_id=len(steps) + 1)
+    made = workflows.create(account_id, name, definition)
+    # a delay alone can't be switched on
+    Workflow.objects.filter(pk=made.pk).update(is_on=True, on_since=clock.now())
+    return int(made.pk)
 
 
 def fill(account_id: int, count: int) -> None:
@@ -194,6 +219,11 @@ _ENROLL = f"""
 insert into automation_enrollment ({_COLUMNS})
 select t.account_id, 'DUE', 0, '{{}}', '', '', '', now(), now(), %s, 'ticket', t.id, 1, '1', '1', 0
 from crm_ticket t where t.account_id = %s order by t.id offset %s limit %s
+"""
+
+_END = """
+update automation_enrollment set state = 'ENDED', due_at = null, ended_at = now(), end_reason = 'completed'
+where account_id = %s and workflow_id = any(%s) and state <> 'ENDED'
 """
 
 _WAIT = f"""
@@ -277,17 +307,17 @@ def _batch_milliseconds(account_id: int, since: datetime) -> list[float]:
 # ── timers, and claims among many ────────────────────────────────────────────────────────────────────────────────────
 
 
-def _timers(account_id: int, lanes: Lanes, seconds: int, tickets: int) -> dict[str, Any]:
+def _timers(account_id: int, workflow_id: int, seconds: int, tickets: int) -> dict[str, Any]:
     """Delays that are over one after the other: how much later than that the step behind each began, in milliseconds."""
     from deskhand.kernel.database import sql
     from deskhand.kernel.database.scope import account_scope
 
     count = min(TIMERS_PER_S * seconds, tickets)
     with account_scope(account_id):
-        sql.execute(_COME_DUE, [1 / TIMERS_PER_S, lanes["timers"], account_id, count])
+        sql.execute(_COME_DUE, [1 / TIMERS_PER_S, workflow_id, account_id, count])
     _finish(account_id)
     with account_scope(account_id):
-        late = [row[0] for row in sql.rows(_LATE, [account_id, lanes["timers"]])]
+        late = [row[0] for row in sql.rows(_LATE, [account_id, workflow_id])]
     p50, p95, p99 = percentiles(late)
     found = {"p50_ms": p50, "p95_ms": p95, "p99_ms": p99, "longest_ms": max(late)}
     return {
@@ -313,21 +343,19 @@ where e.account_id = %s and e.workflow_id = %s
 """
 
 
-def _claims_among(account_id: int, lanes: Lanes, waiting: int) -> dict[str, Any]:
+def _claims_among(account_id: int, workflow_id: int, waiting: int) -> dict[str, Any]:
     """What it costs to claim rows that are due when so many are not: the median time, and the pages that are looked at."""
     from deskhand.automation import runner
     from deskhand.kernel.database import sql
     from deskhand.kernel.database.scope import account_scope
 
     with account_scope(account_id):
-        have = sql.rows(_WAITING, [account_id, lanes["delay"]])[0][0]
-        sql.execute(
-            _WAIT, {"account": account_id, "workflow": lanes["delay"], "have": have, "wanted": waiting}
-        )
+        have = sql.rows(_WAITING, [account_id, workflow_id])[0][0]
+        sql.execute(_WAIT, {"account": account_id, "workflow": workflow_id, "have": have, "wanted": waiting})
     sql.execute("vacuum analyze automation_enrollment")
     claimer, spent, pages = runner.Runner(), [], 0
     with contextlib.suppress(_TakenBack), account_scope(account_id):
-        sql.execute(_ENROLL, [lanes["set_property"], account_id, 0, CLAIMED])
+        sql.execute(_ENROLL, [workflow_id, account_id, 0, CLAIMED])
         explained = sql.rows(
             f"explain (analyze, buffers, format json) {runner.CLAIM}", [account_id, None, None, CLAIMED]
         )

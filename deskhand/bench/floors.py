@@ -7,23 +7,24 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from deskhand.bench.mix import Way
+
 SET = 500  # rows of one transaction
 
 
-def steps(account_id: int, lanes: Mapping[str, int], sessions: int) -> float:
+def steps(account_id: int, ways: Mapping[int, Way], sessions: int) -> float:
     """Do what is due as the steps do it; returns how many runs a second, in so many sessions beside each other.
 
-    Rows are copied from the newest that the steps have written: they must have been done before.
+    `ways`: what runs of each workflow walk. Rows are copied from the newest that the steps have written: they must have been done before.
     """
     from django.db import connection
 
     sample = _Samples.found(account_id)
-    kinds = {workflow_id: name.rpartition(", ") for name, workflow_id in lanes.items()}
     done: list[int] = []
 
     def work() -> None:
         try:
-            while count := _set(account_id, kinds, sample):
+            while count := _set(account_id, ways, sample):
                 done.append(count)
         finally:
             connection.close()
@@ -115,7 +116,7 @@ def _copying(table: str, row_id: int, changed: Mapping[str, str]) -> str:
         unnest(%s::bigint[], %s::bigint[]) x(own, record)"""
 
 
-def _set(account_id: int, kinds: Mapping[int, tuple[str, str, str]], sample: _Samples) -> int:
+def _set(account_id: int, ways: Mapping[int, Way], sample: _Samples) -> int:
     """One set: claimed, done, logged, ended; then what hears of its events."""
     from deskhand.automation import runner
     from deskhand.kernel.database import sql
@@ -129,10 +130,8 @@ def _set(account_id: int, kinds: Mapping[int, tuple[str, str, str]], sample: _Sa
         sql.rows(_LOCK, [account_id, sorted({record for _run, _workflow, record in claimed})])
         by_kind: dict[str, list[tuple[int, int]]] = {}
         for run, workflow_id, record in claimed:
-            branch, _comma, kind = kinds[workflow_id]
-            by_kind.setdefault(kind, []).append((run, record))
-            if branch:
-                by_kind.setdefault("branch", []).append((run, record))
+            for kind in ways[workflow_id]:
+                by_kind.setdefault(kind, []).append((run, record))
         for kind, runs in by_kind.items():
             sample.copy("automation_steplog", kind, runs)
             if kind not in _TELLING:
