@@ -8,7 +8,7 @@ BIN := .venv/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tests run test check lint types bench shots axe pseudo lock messages
+.PHONY: help setup setup-tests run test check lint types bench shots axe pseudo debian lock messages
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -49,6 +49,10 @@ axe: setup-tests ## search every state of every screen for obstacles, in every l
 pseudo: setup-tests ## search every state for texts that are not marked for translation, or have no room
 	@scripts/debian.sh
 	@DESKHAND_LOOKS=all $(BIN)/pytest tests/browser/test_pseudo.py -m browser -q --timeout 900
+
+debian: setup-tests ## everything that speaks to the database on Debian's own PostgreSQL 15 (tests take a share)
+	@scripts/debian.sh
+	@DESKHAND_SHARES=all $(BIN)/python scripts/run_tests.py debian
 
 messages: setup-tests ## bring the translations up to the source
 	@$(BIN)/python scripts/messages.py extract

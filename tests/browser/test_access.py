@@ -7,10 +7,8 @@ every state in every look.
 from __future__ import annotations
 
 import os
-import subprocess
 from collections.abc import Callable, Iterator
 from datetime import timedelta
-from functools import cache
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -36,6 +34,7 @@ from deskhand.routing import availability, away_states, rules
 from deskhand.routing.types import Option, Status
 from deskhand.web.tests.test_system import entry, kept
 from tests.browser import states
+from tests.turns import turn
 
 pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("ignore:StreamingHttpResponse must consume")]
 
@@ -176,15 +175,6 @@ def busy(office):
     while dispatch.Dispatcher().run_once():
         pass  # so that all of it can be found
     return office
-
-
-@cache
-def turn() -> int:
-    """How many commits there are; 0 where nobody knows."""
-    asked = subprocess.run(
-        ["git", "rev-list", "--count", "HEAD"], capture_output=True, text=True, check=False
-    )
-    return int(asked.stdout) if asked.returncode == 0 else 0
 
 
 def each_state(page: Page, share: int) -> Iterator[tuple[str, tuple[int, bool]]]:
