@@ -48,13 +48,16 @@ class _Source(SchemaSource):
         )
 
 
-def where(account_id: int, object_type: str, condition: Condition, now: datetime, zone: ZoneInfo) -> Sql:
+def where(
+    account_id: int, object_type: str, condition: Condition, now: datetime, zone: ZoneInfo, *, with_spam: bool = False
+) -> Sql:  # fmt: skip
     """SQL on the table `t`: records that are there, no spam unless that is asked for, and meet it. Raises Invalid."""
     source = _Source(tables_of(account_id), object_type, "t")
     found = to_sql(condition, source, now=now, zone=zone)
     alive = f"t.account_id = %s and t.archived_at is null and {of_this_type(object_type)}"
     if object_type == "ticket":
-        alive += " and t.merged_into_id is null" + ("" if _names_spam(condition) else " and not t.is_spam")
+        alive += " and t.merged_into_id is null"
+        alive += "" if with_spam or _names_spam(condition) else " and not t.is_spam"
     return Sql(f"{alive} and ({found.text})", (account_id, *found.params))
 
 

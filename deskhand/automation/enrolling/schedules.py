@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from deskhand.automation.engine.definition import Trigger, WhenDated, WhenScheduled
 from deskhand.automation.enrolling import calendar, guards, matching
@@ -83,7 +84,7 @@ def _step(account_id: int, index: Index, entry: Entry, rings: Mapping[str, Any],
         return None
     until = datetime.fromisoformat(rings["until"])
     try:
-        condition = _meant(entry, trigger, rings, index)
+        condition = meant(entry, trigger, datetime.fromisoformat(rings["last"]), until, index.zone)
         found = matching.page(
             account_id, entry.object_type, condition, until, index.zone, after=after, limit=STEP
         )
@@ -97,17 +98,16 @@ def _step(account_id: int, index: Index, entry: Entry, rings: Mapping[str, Any],
     return found[-1] if len(found) == STEP else None
 
 
-def _meant(
-    entry: Entry, trigger: WhenScheduled | WhenDated, rings: Mapping[str, Any], index: Index
+def meant(
+    entry: Entry, trigger: WhenScheduled | WhenDated, last: datetime, until: datetime, zone: ZoneInfo
 ) -> Condition:
-    """Whom this ringing means. Raises Invalid when the date is no more."""
+    """Whom a ringing at `until` means, after the one at `last`. Raises Invalid when the date is no more."""
     if isinstance(trigger, WhenScheduled):
         return trigger.condition
     prop = properties_of(entry.object_type).get(trigger.property)
     if prop is None:
         raise Invalid(guards.BROKEN, field="trigger", value=trigger.property)
-    last, until = (datetime.fromisoformat(rings[name]) for name in ("last", "until"))
-    first, end = calendar.days_meant(trigger, last, until, index.zone)
+    first, end = calendar.days_meant(trigger, last, until, zone)
     if end < first:
         return NOTHING
     return AllOf((trigger.condition, Filter(trigger.property, prop.kind, Operator.BETWEEN, (first, end))))

@@ -6,7 +6,7 @@ remembered in its place, until somebody else gave the property another value.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
@@ -54,6 +54,14 @@ class Memory:
 
     def note(self, record_id: int, property: str, value: Any, cut: Cut) -> None:
         self._values[record_id, property] = _Would(cut, value)
+
+    def of(self, property: str) -> Iterator[tuple[int, Any]]:
+        """The records of which the property would have another value, and that."""
+        return ((pk, one.value) for (pk, name), one in self._values.items() if name == property)
+
+    @property
+    def records(self) -> set[int]:
+        return {pk for pk, _name in self._values}
 
     def get(self, record_id: int, property: str) -> _Would | None:
         return self._values.get((record_id, property))
@@ -109,7 +117,7 @@ class Past:
         then = Row(now, now.among)
         then["properties"] = dict(now["properties"])
         for name, prop in properties_of(object_type).items():
-            told = _name(object_type, name)
+            told = told_as(object_type, name)
             if not prop.is_computed and self._has_history(object_type, record_id, told):
                 value = _stored(as_fact(prop, self.raw(object_type, now, told, cut)), prop.column)
                 if prop.column:
@@ -188,7 +196,7 @@ class FactsThen:
         prop = properties_of(self.object_type).get(property)
         if prop is None:
             return None
-        name = _name(self.object_type, property)
+        name = told_as(self.object_type, property)
         if not name:  # the moment of the last change: history does not name it
             return as_fact(prop, self.record[prop.column])
         return as_fact(prop, self.past.raw(self.object_type, self.record, name, self.cut))
@@ -197,7 +205,7 @@ class FactsThen:
         prop = properties_of(self.object_type).get(property)
         if prop is None:
             return []
-        name = _name(self.object_type, property)
+        name = told_as(self.object_type, property)
         values = self.past.values_until(self.object_type, self.record, name, self.cut)
         return [as_fact(prop, value) for value in values]
 
@@ -210,12 +218,12 @@ class FactsThen:
         return self.record.among.memberships(self.record["id"], of)
 
 
-def _name(object_type: str, property: str) -> str:
+def told_as(object_type: str, property: str) -> str:
     """What history calls the property; "" where it does not name it."""
-    return _told_as(object_type).get(property, property)
+    return _names_of(object_type).get(property, property)
 
 
 @cache
-def _told_as(object_type: str) -> Mapping[str, str]:
+def _names_of(object_type: str) -> Mapping[str, str]:
     built_in = BUILT_IN.get(object_type, BUILT_IN["custom"])
     return {one.name: event_name_of(object_type, one.name) for one in built_in}

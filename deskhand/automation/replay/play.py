@@ -1,16 +1,18 @@
 """What a workflow would have done: the log read again, with the pure engine on a clock that follows it.
 
-The events of each moment are heard as they were when they happened: runs that were due before it go on first, then who
-waits is woken and who must leave leaves, then records enter. Nothing is written, and nothing is locked.
+The events of each moment are heard as they were when they happened: runs that were due before it go on first, and whom
+time alone lets in enters; then who waits is woken and who must leave leaves, then records enter. Schedules ring by the
+calendar. Nothing is written, and nothing is locked.
 """
 
 from __future__ import annotations
 
 import heapq
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 from deskhand.automation import records, triggers
@@ -30,14 +32,25 @@ from deskhand.automation.engine.advance import (
     step_at,
 )
 from deskhand.automation.engine.definition import Action as ActionStep
-from deskhand.automation.engine.definition import Delay, OnFailure, UntilEvent, WhenTrue, WhileInside
+from deskhand.automation.engine.definition import (
+    Delay,
+    OnFailure,
+    UntilEvent,
+    WhenCalled,
+    WhenDated,
+    WhenScheduled,
+    WhenTrue,
+    WhileInside,
+)
 from deskhand.automation.engine.trace import TraceItem, What
-from deskhand.automation.enrolling import guards, happening, standing
+from deskhand.automation.enrolling import guards, happening, schedules, standing
 from deskhand.automation.enrolling.happening import Candidate
 from deskhand.automation.enrolling.index import Entry, Index, index_for
 from deskhand.automation.enrolling.insert import Wanted
 from deskhand.automation.models import StepStatus
-from deskhand.automation.replay.past import Cut, Memory, Past
+from deskhand.automation.replay import time_alone
+from deskhand.automation.replay.past import Cut, FactsThen, Memory, Past
+from deskhand.automation.replay.time_alone import TICK, Turning
 from deskhand.crm.filters.evaluate import holds
 from deskhand.crm.filters.types import Condition, Filter, leaves
 from deskhand.crm.records.undoing import RUN_UNDONE
@@ -51,10 +64,12 @@ from deskhand.kernel.errors import DeskhandError
 MOST_RUNS = 50_000
 #: Moves that one run makes without any time passing.
 MOST_MOVES = 200
+#: Records that are read at once when a schedule rings.
+STEP = 2000
 #: Lines of a run's way that are kept.
 LONGEST_PATH = 200
-#: Why records entered that no event let in: they enter as they really did.
-_FROM_OUTSIDE = ("manual", "workflow", "call", "schedule", "date", "present")
+#: Why records entered that neither the log nor the calendar lets in: they enter as they really did.
+_FROM_OUTSIDE = ("manual", "workflow", "present")
 
 
 @dataclass(frozen=True)
@@ -145,6 +160,16 @@ class Play:
         self._inside: dict[int, list[Run]] = {}
         self._queued: dict[int, list[tuple[Wanted, datetime]]] = defaultdict(list)
         self._times: dict[int, list[datetime]] = {}  # when each record entered
+        self._before: dict[int, datetime | None] = {}
+        self._turns: list[
+            tuple[datetime, int]
+        ] = []  # when the standing condition may turn by time, for which record
+        trigger = self.definition.trigger
+        self._turning: Turning | None = None
+        if isinstance(trigger, WhenTrue) and time_alone.turns(trigger.condition):
+            self._turning = Turning(
+                account_id, entry.object_type, trigger.condition, self.since, self.index.zone
+            )
         self._due: list[tuple[datetime, int, Run]] = []
         self._words: dict[str, str] = {}
         self._is_watched = self.definition.watches
@@ -165,16 +190,19 @@ class Play:
         self.told.events = len(events)
         heard = [event for event in events if not self._is_own(event)]
         by_hand = self._from_outside(begins, self.log.reached)
-        self._read(heard, by_hand, self.log.reached)
+        self._read(heard, by_hand, begins, self.log.reached)
         moments: dict[datetime, tuple[list[Event], list[Wanted]]] = defaultdict(lambda: ([], []))
         for event in heard:
             moments[event.at][0].append(event)
         for at, one in by_hand:
             moments[at][1].append(one)
-        for at in sorted(moments):
-            group, put_in = moments[at]
+        rings = dict(self._rings(begins, self.log.reached))
+        for at in sorted({*moments, *rings}):
             self._go_until(at)
-            self._happen(at, group, put_in)
+            if at in rings:
+                self._ring(at, rings[at])
+            if at in moments:
+                self._happen(at, *moments[at])
         self._go_until(self.log.reached)
         if self.is_over:
             for runs in self._inside.values():
@@ -191,11 +219,11 @@ class Play:
         return event.cause is not None and (event.cause.workflow_id == pk or event.cause.rule == RUN_UNDONE)
 
     def _read(
-        self, events: Sequence[Event], by_hand: Sequence[tuple[datetime, Wanted]], until: datetime
-    ) -> None:
+        self, events: Sequence[Event], by_hand: Sequence[tuple[datetime, Wanted]], since: datetime, until: datetime
+    ) -> None:  # fmt: skip
         """All records that this page may need, at once."""
         kind = self.entry.object_type
-        self._before: dict[int, datetime | None] = {}
+        self._before = {}
         self.past = Past(self.entry.workflow_id, kind, self.since, self.memory)
         wanted = {one.record_id for one in happening.candidates_of(self.index, events)}
         wanted |= {one.record_id for _at, one in by_hand}
@@ -203,6 +231,10 @@ class Play:
             changed = standing.changed_by(events)
             self._ways = standing.Ways(changed)
             wanted |= standing.touched(self.entry, self._ways).keys()
+        made: dict[int, datetime] = {}
+        if self._turning:
+            made = self._turning.between(since, until, self.memory)
+            wanted |= made.keys()
         if wanted:
             self._before = self._entered_before(wanted)
         wanted |= {run.record_id for due, _number, run in self._due if due < until and not run.end_reason}
@@ -211,6 +243,9 @@ class Play:
         self.past.read(kind, wanted)
         there = self.past.all_rows(kind)
         self.left_out |= {pk for pk in wanted if pk not in there}
+        self._turns = []
+        for pk, made_at in made.items():
+            self._look_ahead(pk, max(since - TICK, made_at))
 
     def _about(self, event: Event) -> int:
         """The record of the workflow's kind that an event is about; 0 for none."""
@@ -226,10 +261,13 @@ class Play:
         return {pk: None if is_inside else ended_at for pk, ended_at, is_inside in found}
 
     def _from_outside(self, since: datetime, until: datetime) -> list[tuple[datetime, Wanted]]:
-        """Whom people, schedules, calls and other workflows really enrolled then."""
-        found = sql.rows(
-            _OUTSIDE, [self.account_id, self.entry.workflow_id, since, until, list(_FROM_OUTSIDE)]
+        """Whom people and other workflows really enrolled then, and calls where calls do."""
+        by = (
+            [*_FROM_OUTSIDE, "call"]
+            if isinstance(self.definition.trigger, WhenCalled)
+            else list(_FROM_OUTSIDE)
         )
+        found = sql.rows(_OUTSIDE, [self.account_id, self.entry.workflow_id, since, until, by])
         return [
             (at, Wanted(self.entry, pk, sql.loads(reason), depth, event_id, is_again=self.entry.is_again))
             for at, pk, reason, depth, event_id in found
@@ -238,8 +276,12 @@ class Play:
     # ── what happens ─────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _go_until(self, at: datetime) -> None:
-        """Runs whose time came before this moment."""
-        while self._due and self._due[0][0] <= at:
+        """Runs whose time came before this moment, and records that time alone lets in before it."""
+        while (self._due and self._due[0][0] <= at) or (self._turns and self._turns[0][0] <= at):
+            if self._turns and (not self._due or self._turns[0][0] < self._due[0][0]):
+                turn, record_id = heapq.heappop(self._turns)
+                self._turn(record_id, turn)
+                continue
             due, _number, run = heapq.heappop(self._due)
             if run.due == due and not run.end_reason:
                 run.due, run.waits_for, run.happened = None, "", ""
@@ -303,6 +345,60 @@ class Play:
         run.position, run.due, run.waits_for, run.happened = position, None, "", ""
         self._go(run, at)
 
+    # ── time alone ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _rings(self, since: datetime, until: datetime) -> Iterator[tuple[datetime, Condition]]:
+        """When the schedule fires within the page, and whom it means then."""
+        trigger = self.definition.trigger
+        if isinstance(trigger, WhenScheduled | WhenDated):
+            for at in time_alone.rings(trigger, since, until, self.index.zone):
+                yield at, schedules.meant(self.entry, trigger, at - TICK, at, self.index.zone)
+
+    def _ring(self, at: datetime, condition: Condition) -> None:
+        """All records that met the condition then enter (R-TRIG-20)."""
+        self._cut = max(self._cut, (at, 0))
+        kind, pk = self.entry.object_type, self.entry.workflow_id
+        would = self.memory.records
+        met = time_alone.met_at(self.account_id, pk, kind, condition, at, self.since, self.index.zone, would)
+        ids = sorted([*met.sure, *self._really_met(met.unsure, condition, at)])
+        for part in batched(ids, STEP):
+            self.past.read(kind, part)
+            self._before |= self._entered_before(part)
+            for record_id in part:
+                reason = {
+                    "by": "date" if isinstance(self.definition.trigger, WhenDated) else "schedule",
+                    "at": at.isoformat(),
+                }
+                self._admit(Wanted(self.entry, record_id, reason, is_again=self.entry.is_again, since=at), at)
+
+    def _really_met(self, ids: Sequence[int], condition: Condition, at: datetime) -> Iterator[int]:
+        """Those of the records that met the condition as they were then."""
+        for part in batched(ids, STEP):
+            past = Past(self.entry.workflow_id, self.entry.object_type, self.since, self.memory)
+            past.read(self.entry.object_type, part)
+            yield from (pk for pk in part if self._is_let_in(condition, pk, self._cut, at, past))
+
+    def _look_ahead(self, record_id: int, after: datetime) -> None:
+        """Note when time may turn the standing condition for the record next, within the page."""
+        if self._turning is None:
+            return
+        facts = self.past.facts(self.entry.object_type, record_id, self._cut)
+        if facts is not None:
+            until = self.log.reached - TICK
+            at = time_alone.next_turn(self._turning.condition, facts, after, until, self.index.zone)
+            if at is not None:
+                heapq.heappush(self._turns, (at, record_id))
+
+    def _turn(self, record_id: int, at: datetime) -> None:
+        """R-TRIG-1 by the clock: as the sweep finds it, without its pauses."""
+        self._cut = max(self._cut, (at, 0))
+        if self._stands(record_id, self._cut, at) and not self._stands(record_id, self._cut, at - TICK):
+            chosen = self.definition.reenrollment.on
+            is_again = self.entry.is_again and (not chosen or any(map(standing.depends_on_time, chosen)))
+            reason = {"by": "filter", "at": at.isoformat()}
+            self._admit(Wanted(self.entry, record_id, reason, is_again=is_again, since=at), at)
+        self._look_ahead(record_id, at)
+
     # ── who enters ───────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _wanted(self, events: Sequence[Event], before: Cut) -> list[Wanted]:
@@ -324,6 +420,7 @@ class Play:
         ways = standing.Ways(standing.changed_by(events), self._ways)
         at, wanted = events[-1].at, []
         for record_id, own in sorted(standing.touched(self.entry, ways).items()):
+            self._look_ahead(record_id, at)
             is_new = any(self._is_new(event, record_id) for event in own)
             was = not is_new and self._stands(record_id, before, at)
             if not self._stands(record_id, self._cut, at):
@@ -349,20 +446,25 @@ class Play:
     def _stands(self, record_id: int, cut: Cut, at: datetime) -> bool:
         trigger = self.definition.trigger
         assert isinstance(trigger, WhenTrue)
-        facts = self.past.facts(self.entry.object_type, record_id, cut)
+        return self._is_let_in(trigger.condition, record_id, cut, at, self.past)
+
+    def _is_let_in(self, condition: Condition, record_id: int, cut: Cut, at: datetime, past: Past) -> bool:
+        """Whether a trigger's condition holds: not for merged tickets, and for spam only where it asks for that."""
+        facts = past.facts(self.entry.object_type, record_id, cut)
         if facts is None:
             return False
         if self.entry.object_type == "ticket":
             if facts.record["merged_into_id"] is not None:
                 return False
-            if not _names_spam(trigger.condition) and facts.value("is_spam"):
+            if not _names_spam(condition) and facts.value("is_spam"):
                 return False
-        return self._meets(trigger.condition, record_id, cut, at)
+        return self._holds(condition, facts, at)
 
     def _meets(self, condition: Condition, record_id: int, cut: Cut, at: datetime) -> bool:
         facts = self.past.facts(self.entry.object_type, record_id, cut)
-        if facts is None:
-            return False
+        return facts is not None and self._holds(condition, facts, at)
+
+    def _holds(self, condition: Condition, facts: FactsThen, at: datetime) -> bool:
         try:
             return holds(condition, facts, now=at, zone=self.index.zone)
         except DeskhandError:  # the property has another kind by now
@@ -552,6 +654,7 @@ class Play:
         wanted = []
         if any(event.kind in self.index.heard for event in events):
             wanted = happening.wanted_by(self.index, events, self)
+        self._look_ahead(run.record_id, at)
         if self.index.standing and self._stands(run.record_id, self._cut, at):
             ways = standing.Ways(standing.changed_by(events))
             fired = self.entry.is_again and run.record_id in standing.fired(self.entry, ways)
@@ -570,6 +673,13 @@ class Play:
             f"{kind}.{did}", kind, run.record_id, 0, Actor(ActorKind.WORKFLOW, self.entry.workflow_id), at,
             {"changes": dict(changes)}, None, run.depth + 1, self._cut[1], self.account_id,
         )  # fmt: skip
+
+
+def batched(ids: Iterable[int], size: int) -> Iterator[list[int]]:
+    """Parts of so many, in their order."""
+    left = iter(ids)
+    while part := list(islice(left, size)):
+        yield part
 
 
 def _names_spam(condition: Condition) -> bool:

@@ -14,7 +14,7 @@ from deskhand.accounts import policy
 from deskhand.accounts.models import Account
 from deskhand.accounts.types import Viewer
 from deskhand.automation.actions.once import reading_once
-from deskhand.automation.engine.definition import Definition, WhenEvent, WhenTrue
+from deskhand.automation.engine.definition import Definition, Manual, WhenCalled
 from deskhand.automation.enrolling.index import Entry
 from deskhand.automation.models import Replay, ReplayEffect, ReplayRun, ReplayState, Verdict, Workflow
 from deskhand.automation.replay import comparing
@@ -300,5 +300,5 @@ cross join lateral (
 
 
 def is_untold(definition: Definition) -> bool:
-    """Whether nothing in the log lets records in: people, calls, schedules or other workflows do."""
-    return not isinstance(definition.trigger, WhenEvent | WhenTrue)
+    """Whether neither the log nor the calendar lets records in: people, calls or other workflows do."""
+    return isinstance(definition.trigger, Manual | WhenCalled)

@@ -11,7 +11,7 @@ from django.db import DatabaseError, connection
 from django.test.utils import CaptureQueriesContext
 
 from deskhand.accounts.policy import viewer_for
-from deskhand.automation import templates, triggers, workflows
+from deskhand.automation import enroll, templates, triggers, workflows
 from deskhand.automation.actions.once import reading_once
 from deskhand.automation.engine.definition import (
     Action,
@@ -20,40 +20,47 @@ from deskhand.automation.engine.definition import (
     Delay,
     Edge,
     EventMatch,
+    Every,
     ForAmount,
     IfThen,
     Leaving,
     Manual,
     Reenrollment,
     UntilEvent,
+    WhenDated,
     WhenEvent,
+    WhenScheduled,
     WhenTrue,
     WhileInside,
 )
-from deskhand.automation.enrolling import by_hand
+from deskhand.automation.enrolling import by_hand, schedules, standing
 from deskhand.automation.enrolling.index import Entry
-from deskhand.automation.models import Enrollment, Replay, ReplayEffect, StepLog
+from deskhand.automation.models import Enrollment, Replay, ReplayEffect, StepLog, Workflow
 from deskhand.automation.replay import replays
 from deskhand.automation.replay.play import Play, Surroundings
 from deskhand.automation.runner import Runner
 from deskhand.automation.runner import go as move
 from deskhand.automation.tests.test_trial import everything
-from deskhand.crm.filters.types import AllOf, Filter, Operator
+from deskhand.crm.filters.types import EVERYTHING, AllOf, AnyOf, Filter, Operator, Span, Unit, Window
 from deskhand.crm.records import store
 from deskhand.crm.records.models import Ticket
 from deskhand.crm.schema.queries import properties_of
 from deskhand.crm.schema.types import Kind
 from deskhand.events.dispatch import Dispatcher
 from deskhand.events.types import Actor
-from deskhand.kernel import clock
+from deskhand.kernel import clock, timers
 from deskhand.kernel.database.scope import attempt, current_scope, read_only
 from deskhand.kernel.database.scope import settle as run_hooks
 from deskhand.kernel.errors import Conflict, Invalid
 from deskhand.kernel.jobs import Job, Later
+from deskhand.kernel.models import Timer as KernelTimer
+from deskhand.kernel.timers import TimerLoop
 
 MONDAY = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 HIGH = Filter("hs_ticket_priority", Kind.ENUM, Operator.ANY_OF, ("HIGH",))
 BILLING = Filter("hs_ticket_category", Kind.ENUM, Operator.ANY_OF, ("BILLING_ISSUE",))
+OLD = Filter("createdate", Kind.DATETIME, Operator.MORE_THAN_AGO, (Span(2, Unit.DAY),))
+TICK = timedelta(microseconds=1)
 
 
 class Life:
@@ -62,6 +69,7 @@ class Life:
     def __init__(self, world):
         self.world, self.account_id = world, world.account.pk
         self.at = MONDAY
+        self.sweeps = []  # moments at which the standing condition of the workflow is looked at anew
 
     def flow(self, trigger, *steps, **more):
         definition = Definition(
@@ -74,14 +82,36 @@ class Life:
     def go_to(self, moment):
         """Whoever is due before it goes on when the time comes."""
         while True:
+            ring = (
+                KernelTimer.objects.filter(kind=schedules.FIRE, due_at__lte=moment).order_by("due_at").first()
+            )
             due = Enrollment.objects.filter(state="DUE", due_at__lte=moment).order_by("due_at", "id").first()
-            if due is None:
+            sweep = min((at for at in self.sweeps if at <= moment), default=None)
+            moments = [one.due_at for one in (due, ring) if one] + ([sweep] if sweep else [])
+            if not moments:
                 break
-            at = max(due.due_at, self.at)
+            at = max(min(moments), self.at)
+            if due is None or due.due_at > min(moments):
+                self.ring(at, sweep if sweep == min(moments) else ring)
+                continue
             with clock.stopped(at):
                 move(self.account_id, Runner().claim(self.account_id, 1, only=due.pk), at)
                 self.tell()
         self.at = moment
+
+    def ring(self, at, what):
+        """A schedule fires, or time alone may have turned a condition."""
+        with clock.stopped(at):
+            if isinstance(what, datetime):
+                self.sweeps.remove(what)
+                due = [
+                    timers.DueTimer(0, self.account_id, standing.SWEEP, str(w.pk), at, {})
+                    for w in Workflow.objects.all()
+                ]
+                enroll.sweep(self.account_id, due)
+            else:
+                TimerLoop().work(self.account_id, TimerLoop().claim(self.account_id, 1, only=what.pk))
+            self.tell()
 
     def do(self, moment, act):
         self.go_to(moment)
@@ -265,6 +295,45 @@ def stories(world):
             ),
             {},
         ),
+        "every day": (
+            WhenScheduled(HIGH, Every.DAY, 8 * 60),
+            (task(1, 2), Delay("2", ForAmount(timedelta(hours=30)), Edge("3")), sets(3, hs_ticket_priority="LOW")),
+            {"reenrollment": Reenrollment(True)},
+        ),
+        "some days of the week, once each": (
+            WhenScheduled(AnyOf((HIGH, BILLING)), Every.WEEK, 13 * 60 + 30, weekdays=(1, 3)),
+            (task(1, 2), sets(2, hs_ticket_category="GENERAL_INQUIRY")),
+            {},
+        ),
+        "a day of the month": (WhenScheduled(EVERYTHING, Every.MONTH, 9 * 60, day=5), (task(1),), {}),
+        "a day of the year": (WhenScheduled(BILLING, Every.YEAR, 0, day=6, month=3), (task(1),), {"leaving": Leaving(condition=HIGH)}),
+        "days after a date": (
+            WhenDated(BILLING, "closed_date", 1, 10 * 60), (task(1),), {"reenrollment": Reenrollment(True)},
+        ),
+        "when it has been there for two days": (
+            WhenTrue(AllOf((HIGH, OLD))),
+            (task(1, 2), sets(2, hs_ticket_priority="MEDIUM")),
+            {"reenrollment": Reenrollment(True)},
+        ),
+        "the day after": (
+            WhenTrue(Filter("createdate", Kind.DATETIME, Operator.WITHIN, (Window.YESTERDAY,))), (task(1),), {},
+        ),
+        "a date that comes near": (
+            WhenTrue(Filter("closed_date", Kind.DATETIME, Operator.LESS_THAN_AHEAD, (Span(12, Unit.HOUR),))),
+            (task(1, 2), Delay("2", ForAmount(timedelta(hours=3)), Edge("3")), sets(3, closed_date="2026-03-09T12:00:00+00:00")),
+            {"reenrollment": Reenrollment(True)},
+        ),
+        "ways by age": (
+            WhenEvent((created,)),
+            (
+                Delay("1", ForAmount(timedelta(hours=47)), Edge("2"), Edge("5"), cancel_if=AllOf((HIGH, Filter("createdate", Kind.DATETIME, Operator.MORE_THAN_AGO, (Span(1, Unit.DAY),))))),
+                IfThen("2", (Branch("Old", OLD, Edge("3")),), Edge("4")),
+                task(3, title="Old"),
+                Delay("4", ForAmount(timedelta(hours=2)), Edge("2", is_goto=True)),
+                task(5, title="Hurry"),
+            ),
+            {},
+        ),
         "a mail": (
             WhenEvent((created,)),
             (Action("1", "send_email", {"template": "ticket_received"}, Edge("2")), task(2)),
@@ -273,8 +342,9 @@ def stories(world):
     }  # fmt: skip
 
 
-def live_a_week(life, seed):
+def live_a_week(life, seed, *, with_dates=False):
     """Some tickets, of which now and then something is changed, by people."""
+    life.sweeps += [datetime(2026, 3, day, tzinfo=UTC) for day in range(3, 15)]
     chance = random.Random(seed)
     made: list[Ticket] = []
     moment = MONDAY
@@ -288,12 +358,20 @@ def live_a_week(life, seed):
                 "contact_id": contact.pk, "channel_account_id": life.world.channel.pk,
             }  # fmt: skip
             made.append(life.do(moment, lambda v=values: life.world.ticket(f"No. {len(made)}", **v)))
+            life.sweeps.append(moment + timedelta(days=2, microseconds=1))
             continue
         ticket = chance.choice(made)
         values = chance.choice([
             {"priority": chance.choice(["LOW", "HIGH", "MEDIUM"])}, {"category": chance.choice(["BILLING_ISSUE", "PRODUCT_ISSUE"])},
             {"priority": "HIGH", "category": "BILLING_ISSUE"}, {"subject": f"Other {chance.random()}"},
         ])  # fmt: skip
+        if with_dates and chance.random() < 0.5:
+            values = {"closed_at": moment + timedelta(hours=chance.randrange(-40, 60))}
+            life.sweeps += [
+                at
+                for at in (values["closed_at"] - timedelta(hours=12) + TICK, values["closed_at"] + TICK)
+                if at > moment
+            ]
         life.do(moment, lambda t=ticket, v=values: life.set(t, **v))
     life.go_to(moment + timedelta(hours=10))
     return moment + timedelta(hours=10, seconds=1)
@@ -303,6 +381,8 @@ NAMES = (
     "event, branch and task", "a delay, then what stands then", "a change, again each time", "a change, one after another",
     "beside each other", "a standing condition", "a standing condition, again", "who no longer meets it leaves", "a goal",
     "a wait for something", "a wait that is cancelled", "what it does starts it again", "a status, with all that it brings", "a mail",
+    "every day", "some days of the week, once each", "a day of the month", "a day of the year", "days after a date",
+    "when it has been there for two days", "the day after", "a date that comes near", "ways by age",
 )  # fmt: skip
 
 
@@ -310,7 +390,7 @@ NAMES = (
 def test_a_replay_of_what_happened_tells_what_happened(life, name):
     trigger, steps, more = stories(life.world)[name]
     flow = life.flow(trigger, *steps, **more)
-    until = live_a_week(life, name)
+    until = live_a_week(life, name, with_dates="date" in name)
     effects, runs = play(flow, until)
     assert would(effects) == did(flow)
     assert would_go(runs) == ways(flow)
