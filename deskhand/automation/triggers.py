@@ -240,6 +240,11 @@ def _of_tickets() -> Iterable[Choice]:
     for kind, label, about in (
         ("ticket.linked", _("Linked to a record"), _("The ticket was linked to another record.")),
         ("ticket.unlinked", _("Link removed"), _("A link to another record was removed.")),
+        (
+            "ticket.relabeled",
+            _("Labels of a link changed"),
+            _("A link to another record was given a label, or lost one."),
+        ),
     ):
         yield Choice(kind, label, about, (kind,), (other, *_WHO))
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from deskhand.crm.records import associations, tickets
+from deskhand.crm.records import associations, labeling, tickets
 from deskhand.crm.records.models import Association, Task, Ticket
 from deskhand.crm.records.store import Change
 from deskhand.desk.models import Draft, Follower, LaterReply, Mention, Merge, Message, Snooze, Thread
@@ -81,7 +81,9 @@ Moved = dict[int, dict[str, Any]]  # by the ticket that goes away
 
 
 def _move(account_id: int, primary_id: int, other_ids: Sequence[int]) -> Moved:
-    moved: Moved = {pk: {"tasks": [], "drafts": [], "followers": [], "links": []} for pk in other_ids}
+    moved: Moved = {
+        pk: {"tasks": [], "drafts": [], "followers": [], "links": [], "labels": []} for pk in other_ids
+    }
     for name, model in _MOVING.items():
         found = model.objects.filter(account_id=account_id, ticket_id__in=other_ids)
         for one in moved.values():
@@ -133,6 +135,9 @@ def _unite(account_id: int, primary_id: int, moved: Moved, at: datetime) -> None
         ("ticket", primary_id, to_type, to_id) for one in moved.values() for to_type, to_id in one["links"]
     ]
     associations.link_many(made, at)
+    labels = labeling.copy_labels("ticket", list(moved), primary_id, at)
+    for ticket_id, one in moved.items():
+        one["labels"] = [list(label) for label in labels.get(ticket_id, ())]
 
 
 def _links(account_id: int, ticket_ids: Sequence[int]) -> dict[int, list[tuple[str, int]]]:
@@ -207,6 +212,9 @@ def _move_back(account_id: int, made: Merge) -> None:
     followers.filter(user_id__in=moved["followers"]).delete()
     associations.unlink_many(
         [("ticket", made.survivor_id, to_type, to_id) for to_type, to_id in moved["links"]]
+    )
+    labeling.take_labels(
+        "ticket", made.survivor_id, [(to_type, to_id, label) for to_type, to_id, label in moved["labels"]]
     )
 
 

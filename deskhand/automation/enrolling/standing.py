@@ -47,7 +47,7 @@ BY_MESSAGES = frozenset({
     "first_agent_reply_at", "first_agent_reply_by", "sort_at", "preview",
 })  # fmt: skip
 #: These may change anything about their record.
-_ANYTHING = ("created", "restored", "merged", "unmerged", "linked", "unlinked")
+_ANYTHING = ("created", "restored", "merged", "unmerged", "linked", "unlinked", "relabeled")
 _CHANGES = ("updated", "moved", "assigned")
 #: So many records that one change may concern are looked at by the sweep instead.
 MANY = 5000

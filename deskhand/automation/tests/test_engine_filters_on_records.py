@@ -23,8 +23,12 @@ from deskhand.crm.filters.types import (
     Unit,
     Window,
 )  # fmt: skip
-from deskhand.crm.records import associations, store, tickets
+from deskhand.crm.records import associations, companies, labeling, store, tickets
+from deskhand.crm.records.associations import Why
+from deskhand.crm.records.labeling import Labeling
 from deskhand.crm.records.models import Contact, Ticket
+from deskhand.crm.schema import association_labels
+from deskhand.crm.schema.defaults import PRIMARY_TYPES
 from deskhand.crm.schema.models import PropertyDefinition
 from deskhand.crm.schema.queries import forget, properties_of
 from deskhand.crm.schema.types import Kind
@@ -203,22 +207,86 @@ CONDITIONS = st.recursive(
     lambda inner: st.one_of(
         st.builds(AllOf, st.lists(inner, max_size=3).map(tuple)),
         st.builds(AnyOf, st.lists(inner, max_size=3).map(tuple)),
-        st.builds(Associated, st.just("contact"), LEAVES.filter(lambda one: isinstance(one, MemberOf))),
+        st.builds(
+            Associated,
+            st.just("contact"),
+            LEAVES.filter(lambda one: isinstance(one, MemberOf)),
+            st.sampled_from([None, 0, 1, 2, 3]),
+        ),
     ),
     max_leaves=4,
 )
 
 
-def test_members_are_the_same_in_python_and_postgresql_whatever_is_asked(world, shop, sets, noon):
-    """R-TRIG-4: on the real tables, for any condition"""
+@pytest.fixture
+def labels(world, shop):
+    """Numbers that links may be asked by: the primary one's, a label's, that of every link, none's. The second ticket's
+    requester is no VIP, its other contact is."""
+    vip = association_labels.create("ticket", "contact", "VIP", "Is VIP of", by=SYSTEM)
+    requester, other = (world.contact(f"{name}@fjallbo.example").pk for name in ("requester", "other"))
+    Ticket.objects.filter(pk=shop[1]).update(contact_id=requester)
+    links = {("ticket", shop[1], "contact", one): Why() for one in (requester, other)}
+    associations.connect_many(links, by=SYSTEM)
+    labeling.relabel(("ticket", shop[1], "contact", other), Labeling(frozenset({vip.type_id})), by=SYSTEM)
+    labeling.connect_many({("ticket", shop[2], "contact", other): Why()}, [vip.type_id], by=SYSTEM)
+    return [PRIMARY_TYPES["ticket", "contact"].type_id, vip.type_id, 16, 999_999]
+
+
+@pytest.mark.parametrize(
+    ("place", "email", "found"),
+    [
+        (None, "other", [1, 2]),
+        (0, "requester", [1]),
+        (0, "other", []),
+        (1, "requester", []),
+        (1, "other", [1, 2]),
+        (2, "other", [1, 2]),
+        (3, "other", []),
+    ],
+)
+def test_linked_records_are_asked_by_their_label(world, shop, labels, noon, place, email, found):
+    """R-TRIG-5: any associated record, unless a label or the primary one is named"""
+    number = None if place is None else labels[place]
+    asked = Associated("contact", leaf("email", Operator.STARTS_WITH, email), number)
+
+    assert in_sql(world, asked, noon) == [shop[one] for one in found]
+    assert in_python(shop, asked, noon) == [shop[one] for one in found]
+
+
+@pytest.mark.parametrize(("here", "there"), PRIMARY_TYPES)
+def test_primary_is_asked_from_both_sides(world, noon, here, there):
+    """R-TRIG-5"""
+    firm, spare = (companies.create(name, by=SYSTEM).pk for name in ("Fjällbo", "Spare"))
+    person, extra = world.contact("p@x.example").pk, world.contact("e@x.example").pk
+    companies.add_contact(firm, person, by=SYSTEM)
+    companies.add_contact(spare, person, by=SYSTEM)
+    ticket = world.ticket("x", contact_id=person)
+    associations.connect("ticket", ticket.pk, "contact", extra, by=SYSTEM)
+    names = {"company": "Fjällbo", "contact": "p@x.example", "ticket": "x"}
+    prop = {"company": "name", "contact": "email", "ticket": "subject"}[there]
+    primary = {"company": [firm], "contact": [person], "ticket": [ticket.pk]}[here]
+    asked = Associated(there, Filter(prop, Kind.TEXT, Operator.ANY_OF, (names[there],)), PRIMARY_TYPES[here, there].type_id)  # fmt: skip
+
+    tables = {kind: store.table_of(kind) for kind in store.TABLES}
+    source = SchemaSource(Tables(world.account.pk, tables, properties_of), here, tables[here])
+    ids = store.model_of(here).objects.order_by("pk").values_list("pk", flat=True)
+    loaded = records.load(here, list(ids))
+    python = [pk for pk in ids if holds(asked, records.LoadedFacts(here, loaded[pk]), now=noon, zone=ZONE)]
+
+    assert python == primary
+    assert list(ids.filter(to_where(asked, source, now=noon, zone=ZONE))) == primary
+
+
+def test_members_are_the_same_in_python_and_postgresql_whatever_is_asked(world, shop, sets, labels, noon):
+    """R-TRIG-4, R-TRIG-5: on the real tables, for any condition, whatever the links are asked by"""
     ids = [*sets.values(), 999]
 
     def real(condition):
         match condition:
             case MemberOf(of, places, is_member):
                 return MemberOf(of, tuple(ids[place] for place in places), is_member)
-            case Associated(to, where):
-                return Associated(to, real(where))
+            case Associated(to, where, place):
+                return Associated(to, real(where), None if place is None else labels[place])
             case AllOf(parts) | AnyOf(parts):
                 return type(condition)(tuple(real(part) for part in parts))
         return condition

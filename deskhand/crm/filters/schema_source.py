@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from deskhand.crm.filters.sql import Coarse, Column, Link, Sql
+from deskhand.crm.schema.defaults import PRIMARY_TYPES, Primary
 from deskhand.crm.schema.types import Kind, Property
 
 WORD = 200  # letters of a text that the side table's index holds
@@ -67,6 +68,9 @@ class SchemaSource:
         if table is None:
             return None
         other = SchemaSource(self.tables, to, f"{self.alias[:40]}_x")
+        primary = PRIMARY_TYPES.get((self.object_type, to))
+        if primary is not None and primary.type_id == type_id:
+            return Link(other, self._primary(primary, table, other.alias))
         ours = (self.tables.account_id, self.object_type)
         typed = "" if type_id is None else "AND link.type_id = %s "
         before = Sql(
@@ -77,6 +81,14 @@ class SchemaSource:
             (*ours, to) if type_id is None else (*ours, to, type_id),
         )
         return Link(other, before)
+
+    def _primary(self, primary: Primary, table: str, other: str) -> Sql:
+        ours, theirs = (primary.column, "id") if primary.is_ours else ("id", primary.column)
+        return Sql(
+            f'EXISTS (SELECT 1 FROM "{table}" "{other}" WHERE "{other}".account_id = %s AND "{other}".{theirs} = "{self.alias}".{ours}'
+            f' AND "{other}".archived_at IS NULL AND ',
+            (self.tables.account_id,),
+        )
 
     def members(self, of: str, ids: Sequence[int]) -> Sql | None:
         if of != "segment":

@@ -49,10 +49,12 @@ class Migration(migrations.Migration):
                 ('to_id', models.BigIntegerField()),
                 ('type_id', models.IntegerField()),
                 ('category', models.TextField(default='HUBSPOT_DEFINED')),
+                ('label_type_id', models.GeneratedField(db_persist=True, expression=models.Case(models.When(category='HUBSPOT_DEFINED', then=None), default=models.F('type_id')), null=True, output_field=models.IntegerField(null=True))),
                 ('created_at', models.DateTimeField()),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('account_id', 'from_type', 'from_id', 'to_type', 'to_id', 'category', 'type_id'), name='association_once')],
+                'indexes': [models.Index(condition=models.Q(('label_type_id__isnull', False)), fields=['account_id', 'label_type_id', 'from_type', 'id'], name='association_of_label')],
+                'constraints': [models.UniqueConstraint(fields=('account_id', 'from_type', 'from_id', 'to_type', 'to_id', 'category', 'type_id'), name='association_once'), models.CheckConstraint(condition=models.Q(('category__in', ['HUBSPOT_DEFINED', 'USER_DEFINED', 'INTEGRATOR_DEFINED'])), name='association_category')],
             },
         ),
         migrations.CreateModel(
@@ -61,13 +63,15 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('account_id', models.BigIntegerField()),
                 ('type_id', models.IntegerField()),
+                ('inverse_id', models.IntegerField()),
                 ('from_type', models.TextField()),
                 ('to_type', models.TextField()),
+                ('category', models.TextField(default='USER_DEFINED')),
                 ('name', models.TextField()),
                 ('label', models.TextField()),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('account_id', 'type_id'), name='association_label_once')],
+                'constraints': [models.UniqueConstraint(fields=('account_id', 'from_type', 'to_type', 'type_id'), name='association_label_once'), models.UniqueConstraint(fields=('account_id', 'from_type', 'to_type', 'name'), name='association_label_name_once'), models.CheckConstraint(condition=models.Q(('category__in', ['USER_DEFINED', 'INTEGRATOR_DEFINED'])), name='association_label_category'), models.CheckConstraint(condition=models.Q(('inverse_id__gt', 10000), ('type_id__gt', 10000)), name='association_label_number')],
             },
         ),
         migrations.CreateModel(
@@ -729,4 +733,11 @@ class Migration(migrations.Migration):
         # which the first and the second team are, but of no array.
         migrations.RunSQL('create statistics ticket_team on (assigned_team_ids[1]) from crm_ticket', 'drop statistics ticket_team'),
         migrations.RunSQL('create statistics ticket_teams on (assigned_team_ids[2]) from crm_ticket', 'drop statistics ticket_teams'),
+        # A label on a link is one that the account has for these two kinds; it can't go while links bear it.
+        migrations.RunSQL(
+            'alter table crm_association add constraint association_label_known'
+            ' foreign key (account_id, from_type, to_type, label_type_id)'
+            ' references crm_associationlabel (account_id, from_type, to_type, type_id) deferrable initially deferred',
+            'alter table crm_association drop constraint association_label_known',
+        ),
     ]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from django.utils.translation import gettext as _
 
@@ -12,7 +13,7 @@ from deskhand.crm.records import history
 from deskhand.crm.records.history import Line
 from deskhand.crm.records.tables import table_of
 from deskhand.crm.schema import object_types
-from deskhand.crm.schema.defaults import ASSOCIATION_TYPES, UNNUMBERED
+from deskhand.crm.schema.defaults import ASSOCIATION_TYPES, PRIMARY_TYPES, UNNUMBERED, Primary
 from deskhand.events import log
 from deskhand.events.types import Actor, Cause, NewEvent
 from deskhand.kernel import clock
@@ -42,14 +43,15 @@ def unlink_many(links: Sequence[Link]) -> None:
     sides = [side for link in links for side in (link, link[2:] + link[:2])]
     if not sides:
         return
-    columns = [list(column) for column in zip(*sides, strict=True)]
-    sql.execute(_DELETE, [*columns, current_account_id()])
+    params = [*(list(column) for column in zip(*sides, strict=True)), current_account_id()]
+    sql.execute(_HOLD, params)  # who labels them meanwhile is waited for, and what they wrote goes too
+    sql.execute(_DELETE, params)
 
 
 def connect(
     from_type: str, from_id: int, to_type: str, to_id: int, *, by: Actor, at: datetime | None = None
 ) -> bool:
-    """Link two records as somebody asked: with an event and a line in the history of each that stands in pipelines.
+    """Link two records as somebody asked: with an event and a line in the history of each that `told_sides` names.
 
     False where they are linked already. Raises Invalid for kinds that can't be linked and for a record with itself.
     """
@@ -106,25 +108,53 @@ def _there(links: Iterable[Link]) -> set[Link]:
     }
 
 
+#: Of a link with others, their side is not told.
+_PEOPLE = ("contact", "company")
+
+
 def _tell(did: str, links: Mapping[Link, Why], by: Actor, at: datetime) -> None:
-    """An event and a line in the history for each end but people and companies."""
-    sides = [(side, why) for link, why in links.items() for side in (link, link[2:] + link[:2])]
-    told = [(side, why) for side, why in sides if side[0] not in ("contact", "company")]
-    versions = _versions([side for side, _why in told])
+    tell([Told(did, side, why) for link, why in links.items() for side in told_sides(link)], by, at)
+
+
+def told_sides(link: Link) -> list[Link]:
+    """The link as seen from each end that is told of it: of people and companies only where they are among themselves."""
+    sides = [link, link[2:] + link[:2]]
+    return [side for side in sides if side[0] not in _PEOPLE] or sides
+
+
+@dataclass(frozen=True)
+class Told:
+    """What became of a link, as seen from one end; `facts` go into the event, `words` into the history."""
+
+    did: str
+    side: Link
+    why: Why
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    words: Mapping[str, Any] = field(default_factory=dict)
+
+
+def tell(told: Sequence[Told], by: Actor, at: datetime) -> None:
+    """An event and a line in the history for each. The queries don't grow with them."""
+    if not told:
+        return
+    versions = _versions([one.side for one in told])
     events = log.record_many(
         [
             NewEvent(
-                f"{own}.{did}", own, pk, versions.get((own, pk), 1), by, at, {"to_type": kind, "to_id": other}, why.cause, why.depth
+                f"{own}.{one.did}", own, pk, versions.get((own, pk), 1), by, at, {"to_type": kind, "to_id": other, **one.facts},
+                one.why.cause, one.why.depth,
             )
-            for (own, pk, kind, other), why in told
+            for one in told
+            for own, pk, kind, other in (one.side,)
         ]
     )  # fmt: skip
-    if not events:
-        return
     history.note_many(
         [
-            Line(own, pk, history.LINK, {"did": did, "type": kind, "id": other}, by, event.id)
-            for ((own, pk, kind, other), _why), event in zip(told, events, strict=True)
+            Line(
+                own, pk, history.LINK, {"did": one.did, "type": kind, "id": other, **one.words}, by, event.id
+            )
+            for one, event in zip(told, events, strict=True)
+            for own, pk, kind, other in (one.side,)
         ],
         at,
     )
@@ -149,6 +179,11 @@ _INSERT = """
 insert into crm_association (account_id, category, created_at, from_type, from_id, to_type, to_id, type_id)
 select %s, 'HUBSPOT_DEFINED', %s::timestamptz, x.* from unnest(%s::text[], %s::bigint[], %s::text[], %s::bigint[], %s::int[]) x
 on conflict do nothing
+"""
+_HOLD = """
+select 1 from crm_association a join unnest(%s::text[], %s::bigint[], %s::text[], %s::bigint[]) x(from_type, from_id, to_type, to_id)
+on (a.from_type, a.from_id, a.to_type, a.to_id) = (x.from_type, x.from_id, x.to_type, x.to_id)
+where a.account_id = %s order by a.id for update of a
 """
 _DELETE = """
 delete from crm_association a using unnest(%s::text[], %s::bigint[], %s::text[], %s::bigint[]) x(from_type, from_id, to_type, to_id)
@@ -180,11 +215,14 @@ def _type_id(from_type: str, to_type: str) -> int | None:
 def linked_ids(
     from_type: str, from_ids: Sequence[int], to_type: str, type_id: int | None = None
 ) -> dict[int, list[int]]:
-    """{from id: linked ids in order of linking}; by this type of link only, if one is named."""
+    """{from id: linked ids in order of linking}; by this type of link only, a label's or the primary one's, if one is named."""
+    primary = PRIMARY_TYPES.get((from_type, to_type))
+    if primary is not None and type_id == primary.type_id:
+        query, params = _of_column(primary, from_type, to_type), [current_account_id(), list(from_ids)]
+    else:
+        query, params = _LINKED, [current_account_id(), from_type, list(from_ids), to_type, type_id, type_id]
     found: dict[int, list[int]] = {}
-    for from_id, to_id in sql.rows(
-        _LINKED, [current_account_id(), from_type, list(from_ids), to_type, type_id, type_id]
-    ):
+    for from_id, to_id in sql.rows(query, params):
         if to_id not in (ids := found.setdefault(from_id, [])):
             ids.append(to_id)
     return found
@@ -194,3 +232,10 @@ _LINKED = """
 select from_id, to_id from crm_association
 where account_id = %s and from_type = %s and from_id = any(%s) and to_type = %s and (%s::int is null or type_id = %s) order by id
 """
+
+
+def _of_column(primary: Primary, from_type: str, to_type: str) -> str:
+    column = primary.column
+    if primary.is_ours:
+        return f"select id, {column} from {table_of(from_type)} where account_id = %s and id = any(%s) and {column} is not null"
+    return f"select {column}, id from {table_of(to_type)} where account_id = %s and {column} = any(%s) order by id"

@@ -13,11 +13,12 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from deskhand.accounts import audit
-from deskhand.crm.records import associations, contacts, store, subscriptions
+from deskhand.crm.records import associations, contacts, labeling, store, subscriptions
 from deskhand.crm.records.models import Company, Contact, ContactAddress, Joined
 from deskhand.crm.records.store import Change
 from deskhand.crm.records.tables import model_of, table_of
 from deskhand.crm.records.words import ADDRESSES
+from deskhand.crm.schema.association_labels import PRODUCT_DEFINED
 from deskhand.events.types import Actor
 from deskhand.kernel import clock
 from deskhand.kernel.database import sql
@@ -325,10 +326,13 @@ def _move_links(object_type: str, from_id: int, to_id: int, at: datetime) -> dic
     return {"links": links, "new_links": new}
 
 
+# Each row with its other side: the one without a label, or that of the label seen from there.
 _LINKS = """
 select a.to_type, a.to_id, a.type_id, a.category, b.type_id from crm_association a
+left join crm_associationlabel l on l.account_id = a.account_id and l.from_type = a.from_type and l.to_type = a.to_type
+    and l.type_id = a.label_type_id
 join crm_association b on b.account_id = a.account_id and b.from_type = a.to_type and b.from_id = a.to_id and b.to_type = a.from_type
-    and b.to_id = a.from_id and b.category = a.category
+    and b.to_id = a.from_id and b.label_type_id is not distinct from l.inverse_id
 where a.account_id = %(account)s and a.from_type = %(type)s and a.from_id = %(from)s order by a.id
 """
 _UNLINK = """
@@ -348,7 +352,9 @@ def _write_links(object_type: str, record_id: int, links: list[list[Any]], at: d
 
 _LINK = """
 with links as (select * from unnest(%(to_types)s::text[], %(to_ids)s::bigint[], %(type_ids)s::int[], %(categories)s::text[], %(backs)s::int[])
-    x(to_type, to_id, type_id, category, back))
+    x(to_type, to_id, type_id, category, back)
+    where category = 'HUBSPOT_DEFINED' or exists (select 1 from crm_associationlabel l  -- one that was deleted since is gone
+        where l.account_id = %(account)s and l.from_type = %(type)s and l.to_type = x.to_type and l.type_id = x.type_id))
 insert into crm_association (account_id, created_at, from_type, from_id, to_type, to_id, type_id, category)
 select %(account)s, %(at)s::timestamptz, %(type)s, %(id)s, to_type, to_id, type_id, category from links
 union all
@@ -374,7 +380,9 @@ def _move_back(
             "update crm_task set record_id = %s where account_id = %s and object_type = %s and record_id = %s and id = any(%s)",
             [secondary_id, account_id, object_type, primary_id, moved["tasks"]],
         )
-    associations.unlink_many(
-        [(object_type, primary_id, to_type, to_id) for to_type, to_id, *_types in moved["new_links"]]
-    )
+    new = moved["new_links"]
+    whole = {(object_type, primary_id, link[0], link[1]) for link in new if link[3] == PRODUCT_DEFINED}
+    associations.unlink_many(sorted(whole))
+    brought = [(link[0], link[1], link[2]) for link in new if link[3] != PRODUCT_DEFINED]
+    labeling.take_labels(object_type, primary_id, brought)
     _write_links(object_type, secondary_id, moved["links"], at)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Case, F, Q, When
 
 
 class Record(models.Model):
@@ -502,7 +502,11 @@ class StageTime(models.Model):
 
 
 class Association(models.Model):
-    """A link as seen from one side; both sides are stored, each with its HubSpot type id."""
+    """A link as seen from one side; both sides are stored, each with its HubSpot type id.
+
+    Every link has the row without a label; each of its labels is a further row. The migration ties `label_type_id` to
+    the label's definition.
+    """
 
     account_id = models.BigIntegerField()
     from_type = models.TextField()
@@ -511,6 +515,13 @@ class Association(models.Model):
     to_id = models.BigIntegerField()
     type_id = models.IntegerField()
     category = models.TextField(default="HUBSPOT_DEFINED")
+    #: The number of a label; NULL in the row that every link has.
+    label_type_id = models.GeneratedField(
+        expression=Case(When(category="HUBSPOT_DEFINED", then=None), default=F("type_id")),
+        output_field=models.IntegerField(null=True),
+        db_persist=True,
+        null=True,
+    )
     created_at = models.DateTimeField()
 
     class Meta:
@@ -518,7 +529,18 @@ class Association(models.Model):
             models.UniqueConstraint(
                 fields=["account_id", "from_type", "from_id", "to_type", "to_id", "category", "type_id"],
                 name="association_once",
-            )
+            ),
+            models.CheckConstraint(
+                condition=Q(category__in=["HUBSPOT_DEFINED", "USER_DEFINED", "INTEGRATOR_DEFINED"]),
+                name="association_category",
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["account_id", "label_type_id", "from_type", "id"],
+                name="association_of_label",
+                condition=Q(label_type_id__isnull=False),
+            ),
         ]
 
 

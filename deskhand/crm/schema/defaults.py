@@ -6,6 +6,7 @@ Texts are marked for translation here and translated where they are shown.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from django.utils.translation import gettext_noop as _
 
@@ -263,3 +264,21 @@ ASSOCIATION_TYPES: dict[tuple[str, str], int] = {
 }  # fmt: skip
 #: The type of links whose kinds are not named above.
 UNNUMBERED = 1
+#: Numbers of an account's own types of association are above this one.
+FIRST_OWN_TYPE = 10_000
+
+
+@dataclass(frozen=True)
+class Primary:
+    """The one of several linked records that a column names, of the nearer record (`is_ours`) or of the farther one."""
+
+    type_id: int
+    column: str
+    is_ours: bool
+
+
+#: "Primary" as a type of association (R-TRIG-5); 1 and 2 are the API's numbers, which has none for a ticket's contact.
+PRIMARY_TYPES: dict[tuple[str, str], Primary] = {
+    ("contact", "company"): Primary(1, "company_id", True), ("company", "contact"): Primary(2, "company_id", False),
+    ("ticket", "contact"): Primary(9001, "contact_id", True), ("contact", "ticket"): Primary(9002, "contact_id", False),
+}  # fmt: skip

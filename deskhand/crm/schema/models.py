@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from django.db import models
+from django.db.models import Q
+
+from deskhand.crm.schema.defaults import FIRST_OWN_TYPE
 
 
 class ObjectType(models.Model):
@@ -73,16 +76,36 @@ class SidebarLayout(models.Model):
 
 
 class AssociationLabel(models.Model):
-    """An association type that the account made between two kinds of record."""
+    """What a record of `to_type` may be to one of `from_type`, in a word of the account: one direction of a definition.
+
+    Between two kinds there is a row each way. A single label has one number for both, a pair has two; `inverse_id` is the
+    number of the way back. `name` is for programs and stays.
+    """
 
     account_id = models.BigIntegerField()
     type_id = models.IntegerField()
+    inverse_id = models.IntegerField()
     from_type = models.TextField()
     to_type = models.TextField()
+    category = models.TextField(default="USER_DEFINED")
     name = models.TextField()
     label = models.TextField()
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["account_id", "type_id"], name="association_label_once")
+            models.UniqueConstraint(
+                fields=["account_id", "from_type", "to_type", "type_id"], name="association_label_once"
+            ),
+            models.UniqueConstraint(
+                fields=["account_id", "from_type", "to_type", "name"], name="association_label_name_once"
+            ),
+            models.CheckConstraint(
+                condition=Q(category__in=["USER_DEFINED", "INTEGRATOR_DEFINED"]),
+                name="association_label_category",
+            ),
+            # Numbers below are the product's own, and HubSpot's, so that a number alone says what is meant.
+            models.CheckConstraint(
+                condition=Q(type_id__gt=FIRST_OWN_TYPE, inverse_id__gt=FIRST_OWN_TYPE),
+                name="association_label_number",
+            ),
         ]

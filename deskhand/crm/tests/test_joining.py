@@ -8,9 +8,20 @@ import pytest
 
 from deskhand.accounts.models import AuditEntry
 from deskhand.accounts.policy import viewer_for
-from deskhand.crm.records import archive, associations, companies, contacts, directory, joining, store
+from deskhand.crm.records import (
+    archive,
+    associations,
+    companies,
+    contacts,
+    directory,
+    joining,
+    labeling,
+    store,
+)
+from deskhand.crm.records.associations import Why
 from deskhand.crm.records.contacts import Person
 from deskhand.crm.records.models import Company, Contact, Joined, PropertyChange, Task, Ticket
+from deskhand.crm.schema import association_labels
 from deskhand.events.types import SYSTEM, Actor
 from deskhand.kernel import clock
 from deskhand.kernel.errors import Conflict, Invalid, NotFound
@@ -87,6 +98,32 @@ def test_tickets_tasks_and_links_follow(world, pair, noon):
     assert associations.linked_ids("company", [firm.pk], "contact") == {firm.pk: [pair[0]]}
     assert contact(pair[0]).company_id == firm.pk
     assert Task.objects.get(pk=task.pk).record_id == pair[0]
+
+
+def test_the_labels_of_links_are_united_and_come_back(world, pair, noon):
+    """R-MERGE-7, R-MERGE-8: of links that both had, and of those that only one had"""
+    boss = association_labels.create("contact", "contact", "Manager", "Employee", by=SYSTEM)
+    peer = association_labels.create("contact", "contact", "Peer", by=SYSTEM)
+    gone = association_labels.create("contact", "contact", "Gone soon", by=SYSTEM)
+    shared, other = world.contact("shared@x.example"), world.contact("other@x.example")
+    link = ("contact", pair[1], "contact", shared.pk)
+    labeling.connect_many({link: Why(), (*link[:3], other.pk): Why()}, [boss.type_id, gone.type_id], by=SYSTEM)  # fmt: skip
+    labeling.connect_many({("contact", pair[0], "contact", shared.pk): Why()}, [peer.type_id], by=SYSTEM)
+
+    joined = join(pair, world)
+
+    found = labeling.labels_on("contact", list(pair), "contact")
+    assert found == {(pair[0], shared.pk): [boss, peer, gone], (pair[0], other.pk): [boss, gone]}
+    assert len(labeling.labels_on("contact", [other.pk], "contact")[other.pk, pair[0]]) == 2
+
+    labeling.delete("contact", "contact", gone.type_id, by=SYSTEM)
+    joining.part(joined.pk, by=SYSTEM)
+
+    found = labeling.labels_on("contact", list(pair), "contact")
+    assert found == {(pair[0], shared.pk): [peer], (pair[1], shared.pk): [boss], (pair[1], other.pk): [boss]}
+    employee = association_labels.inverse_of(boss)
+    assert labeling.labels_on("contact", [shared.pk], "contact")[shared.pk, pair[1]] == [employee]
+    assert associations.linked_ids("contact", [pair[0]], "contact") == {pair[0]: [shared.pk]}
 
 
 def test_contacts_of_a_company_follow(world):

@@ -9,6 +9,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy, ngettext_lazy
 
 from deskhand.crm.records import history
+from deskhand.crm.records.labeling import RELABELED
 
 _TASK: Mapping[str, str | Promise] = {
     "created": gettext_lazy("Task added: %(title)s"),
@@ -36,6 +37,17 @@ _LINKED: Mapping[str, Mapping[str, str | Promise]] = {
         "": gettext_lazy("No longer linked to another record"),
     },
 }
+#: What became of the labels of a link: with the name of the other record, and without.
+_LABELS: Mapping[str, tuple[str | Promise, str | Promise]] = {
+    "added": (
+        gettext_lazy("Label of the link to %(title)s added: %(labels)s"),
+        gettext_lazy("Label of a link added: %(labels)s"),
+    ),
+    "removed": (
+        gettext_lazy("Label of the link to %(title)s removed: %(labels)s"),
+        gettext_lazy("Label of a link removed: %(labels)s"),
+    ),
+}
 _SPLIT: Mapping[str, Any] = {
     "moved": ngettext_lazy("%(count)s message moved to #%(number)s", "%(count)s messages moved to #%(number)s", "count"),
     "copied": ngettext_lazy("%(count)s message copied to #%(number)s", "%(count)s messages copied to #%(number)s", "count"),
@@ -52,6 +64,12 @@ def sentence(about: str, what: Mapping[str, Any], titles: Mapping[tuple[str, int
         return str(_TASK.get(did, "%(title)s")) % what
     if about == history.LINK:
         title = titles.get((what["type"], what["id"]), "")
+        if did == RELABELED:
+            return " · ".join(
+                str(_LABELS[name][0 if title else 1]) % {"title": title, "labels": ", ".join(what[name])}
+                for name in _LABELS
+                if what[name]
+            )
         known = _LINKED[did]
         kind = what["type"] if what["type"] in known else "record"
         return str(known[kind if title else ""]) % {"title": title}

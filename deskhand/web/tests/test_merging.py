@@ -8,9 +8,11 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from deskhand.crm.records import associations, tickets
+from deskhand.crm.records import associations, labeling, tickets
+from deskhand.crm.records.associations import Why
 from deskhand.crm.records.models import Task, Ticket
 from deskhand.crm.records.store import Change
+from deskhand.crm.schema import association_labels
 from deskhand.desk import following, merging, threads
 from deskhand.desk.models import Merge, Message
 from deskhand.desk.types import InboundMessage, Incoming, Mailbox
@@ -117,6 +119,27 @@ def test_followers_links_and_tasks_are_united_and_parted_R_MERGE_7(office, two, 
         assert task.record_id == older.pk
         linked = associations.linked_ids("ticket", [older.pk, newer.pk, third.pk], "ticket")
         assert linked == {older.pk: [third.pk], third.pk: [older.pk]}
+
+
+def test_the_labels_of_links_are_united_and_parted_R_MERGE_7(office, two, client):
+    older, newer = two
+    with office.inside() as world:
+        cause = association_labels.create("ticket", "ticket", "Cause", "Effect", by=SYSTEM)
+        twin = association_labels.create("ticket", "ticket", "Twin", by=SYSTEM)
+        known, new = world.ticket("Known to both"), world.ticket("New")
+        labeling.connect_many({("ticket", older.pk, "ticket", one.pk): Why() for one in (known, new)}, [cause.type_id], by=SYSTEM)  # fmt: skip
+        labeling.connect_many({("ticket", newer.pk, "ticket", known.pk): Why()}, [twin.type_id], by=SYSTEM)
+
+    merge(client, newer, older)
+
+    with office.inside():
+        labels = labeling.labels_on("ticket", [newer.pk], "ticket")
+        assert labels == {(newer.pk, known.pk): [cause, twin], (newer.pk, new.pk): [cause]}
+        effect = association_labels.inverse_of(cause)
+        assert effect in labeling.labels_on("ticket", [known.pk], "ticket")[known.pk, newer.pk]
+        merging.unmerge(Merge.objects.get().pk, by=SYSTEM)
+        labels = labeling.labels_on("ticket", [older.pk, newer.pk], "ticket")
+        assert labels == {(older.pk, known.pk): [cause], (older.pk, new.pk): [cause], (newer.pk, known.pk): [twin]}  # fmt: skip
 
 
 def test_for_thirty_days_they_can_be_parted_again_R_MERGE_8(office, two, client):
