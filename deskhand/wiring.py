@@ -58,6 +58,7 @@ from deskhand.delivery.transports.http import HttpTransport
 from deskhand.delivery.transports.mail import MailTransport
 from deskhand.delivery.types import Answered, Pair, Transport, Verdict
 from deskhand.desk import (
+    channels,
     concerned,
     conversations,
     custom_views,
@@ -196,8 +197,8 @@ def route_after_workflows(account_id: int, events: Sequence[Event]) -> None:
     new = _from_channels(events)
     if not new:
         return
-    channels = {e.data["channel_account_id"] for e in new.values()}
-    slow = waiting.channels_after_workflows(account_id, channels)
+    asked = {e.data["channel_account_id"] for e in new.values()}
+    slow = waiting.channels_after_workflows(account_id, asked)
     causes = {pk: e.id for pk, e in new.items() if e.data["channel_account_id"] in slow}
     if causes:
         now = clock.now()
@@ -374,6 +375,7 @@ def ticket_of_answers(account_id: int, events: Sequence[Event]) -> None:
 IN_TRANSACTION: list[log.Hook] = [
     set_up_accounts,
     keeping.rest_beyond_plan,
+    keeping.flag_disconnected,
     let_go_of_stages,
     follow_merged,
     count_loads,
@@ -600,7 +602,8 @@ def _usable(relay: Callable[[], Relay | None]) -> Relay | None:
 
 def transports() -> dict[str, Transport]:
     """The ways out."""
-    return {"mail": MailTransport(relay_for, have_relay), calls.TRANSPORT: HttpTransport()}
+    to_phones = {way.key: way.transport() for way in channels.known.values()}
+    return {"mail": MailTransport(relay_for, have_relay), calls.TRANSPORT: HttpTransport(), **to_phones}
 
 
 _connected = False

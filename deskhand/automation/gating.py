@@ -15,6 +15,7 @@ from deskhand.kernel.errors import Invalid
 from deskhand.kernel.text import N_
 
 BEYOND = N_("The account's plan does not have all that this workflow does.")
+DISCONNECTED = N_("A number that this workflow writes from is not connected any more.")
 
 
 def needed(workflow: Workflow, definition: Definition) -> frozenset[Feature]:

@@ -9,10 +9,12 @@ from django.utils.translation import gettext as _
 
 from deskhand.accounts import audit, plans
 from deskhand.accounts.models import Membership
-from deskhand.automation import drafts, gating, workflows
+from deskhand.automation import drafts, gating, uses, workflows
+from deskhand.automation.actions import texting
 from deskhand.automation.engine.definition import Definition
 from deskhand.automation.enrolling import guards
 from deskhand.automation.models import Enrollment, EnrollmentState, Workflow, WorkflowRevision
+from deskhand.desk.models import ChannelAccount
 from deskhand.events.types import Actor, Event
 from deskhand.kernel.errors import Conflict, Invalid, NotFound
 from deskhand.kernel.text import one_line, storable, visible
@@ -160,6 +162,19 @@ def rest_beyond_plan(account_id: int, events: Sequence[Event]) -> None:
 def _has_fewer_features(event: Event) -> bool:
     before, after = (plans.features(event.data[when]["plan"], event.data[when]["features"]) for when in ("before", "after"))  # fmt: skip
     return not before <= after
+
+
+def flag_disconnected(account_id: int, events: Sequence[Event]) -> None:
+    """Workflows that write from a number that is disconnected ask for a look; their other steps go on."""
+    gone = {
+        event.object_id
+        for event in events
+        if event.kind == "channel_account.updated" and event.data["after"].get("is_connected") is False
+    }
+    if gone:
+        found = ChannelAccount.objects.filter(account_id=account_id, pk__in=gone)
+        asking = uses.writing_from(account_id, [texting.named(one) for one in found])
+        guards.flag(account_id, dict.fromkeys(asking, gating.DISCONNECTED))
 
 
 # ── revisions ────────────────────────────────────────────────────────────────────────────────────────────────────────

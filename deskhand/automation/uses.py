@@ -32,6 +32,12 @@ def workflows(account_id: int, workflow_ids: Sequence[int]) -> dict[int, list[Us
     return {pk: others for pk, uses in found.items() if (others := [use for use in uses if use.id != pk])}
 
 
+def writing_from(account_id: int, names: Sequence[str]) -> list[int]:
+    """The workflows that are on and send from one of these accounts of ours, as steps name them. One query."""
+    rows = sql.rows(_WRITING, {"account": account_id, "names": list(names)})
+    return [workflow_id for (workflow_id,) in rows]
+
+
 def _found(query: str, account_id: int, ids: Sequence[int]) -> dict[int, list[Use]]:
     found: dict[int, list[Use]] = {}
     for named, workflow_id, name in sql.rows(query, {"account": account_id, "ids": [str(pk) for pk in ids]}):
@@ -57,3 +63,8 @@ _WORKFLOWS = f"""{_NAMED}
     union all
     select id, name, jsonb_path_query(definition, 'lax $.steps[*].settings.workflow') from definitions
 {_DISTINCT}"""
+
+_WRITING = f"""{DEFINITIONS}
+select distinct d.id from definitions d join automation_workflow w on w.account_id = %(account)s and w.id = d.id and w.is_on
+cross join jsonb_path_query(d.definition, 'lax $.steps[*].settings.from') named where (named #>> '{{}}') = any(%(names)s::text[])
+"""

@@ -17,7 +17,8 @@ from deskhand.crm.records.models import Ticket
 from deskhand.crm.records.store import Change
 from deskhand.delivery import outbox
 from deskhand.delivery.types import Answered, NewSend
-from deskhand.desk import drafts, mentions, outgoing, quoting
+from deskhand.desk import drafts, mentions, outgoing, quoting, texts
+from deskhand.desk.channels import EMAIL, Texted
 from deskhand.desk.models import (
     Attachment,
     ChannelAccount,
@@ -218,8 +219,9 @@ def _nobody() -> Invalid:
 
 
 def _latest_thread(ticket: Ticket) -> Thread | None:
+    """By mail, in which agents answer; what automation wrote to the customer's phone is no place for it."""
     threads = Thread.objects.select_related("channel_account").filter(
-        account_id=ticket.account_id, ticket_id=ticket.pk, is_side=False
+        account_id=ticket.account_id, ticket_id=ticket.pk, is_side=False, channel_account__channel=EMAIL
     )
     return threads.order_by("-last_message_at", "-id").first()
 
@@ -257,7 +259,7 @@ def default_channel(account_id: int) -> ChannelAccount:
 
 
 def default_channel_if_any(account_id: int) -> ChannelAccount | None:
-    channels = ChannelAccount.objects.filter(account_id=account_id, channel="email", archived_at=None)
+    channels = ChannelAccount.objects.filter(account_id=account_id, channel=EMAIL, archived_at=None)
     return channels.order_by("-is_default", "id").first()
 
 
@@ -353,10 +355,11 @@ def references_of(thread_ids: Sequence[int]) -> dict[int, list[str]]:
 
 
 @dataclass(frozen=True)
-class AutomaticMail:
-    """A mail that a rule or workflow sends to a customer; `ticket_id` None in a conversation that belongs to no ticket.
+class AutomaticMessage:
+    """What a rule or workflow sends to a customer; `ticket_id` None in a conversation that belongs to no ticket.
 
-    `key` makes it leave once. `unsubscribe` is the address by which its reader gets no more of the kind (RFC 8058).
+    `key` makes it leave once. Mail: `unsubscribe` is the address by which its reader gets no more of the kind (RFC 8058).
+    To a phone: `texted` says how it leaves.
     """
 
     ticket_id: int | None
@@ -373,9 +376,10 @@ class AutomaticMail:
     key: str = ""
     about: str = ""  # the record, where that is no ticket
     unsubscribe: str = ""
+    texted: Texted | None = None
 
 
-def send_automatic(mails: Sequence[AutomaticMail], *, at: datetime) -> list[int]:
+def send_automatic(mails: Sequence[AutomaticMessage], *, at: datetime) -> list[int]:
     """Send a set. Not an agent's reply: it assigns nobody, moves nothing and stops no clock (R-MAIL-13, R-STAT-20)."""
     if not mails:
         return []
@@ -401,18 +405,20 @@ def send_automatic(mails: Sequence[AutomaticMail], *, at: datetime) -> list[int]
     return ids
 
 
-def _automatic_message(mail: AutomaticMail, message_id: int, at: datetime) -> dict[str, Any]:
+def _automatic_message(mail: AutomaticMessage, message_id: int, at: datetime) -> dict[str, Any]:
     return {
         "id": message_id, "account_id": mail.channel.account_id, "thread_id": mail.thread_id, "ticket_id": mail.ticket_id,
         "kind": MessageKind.MESSAGE, "direction": Direction.OUT, "actor_kind": mail.by.kind.value, "actor_id": mail.by.id,
         "sender_name": mail.channel.name, "sender_address": mail.channel.address, "recipients": {"to": [vars(mail.to)]},
         "subject": mail.subject, "text": mail.text, "html": mail.html,
-        "external_id": outgoing.message_id(mail.channel, mail.thread_id, message_id),
+        "external_id": "" if mail.texted else outgoing.message_id(mail.channel, mail.thread_id, message_id),
         "cause": {**mail.cause.as_json(), "template": mail.template, **({"about": mail.about} if mail.about else {})}, "is_automatic": True, "delivery": Delivery.QUEUED, "created_at": at,
     }  # fmt: skip
 
 
-def _automatic_send(mail: AutomaticMail, row: dict[str, Any], references: list[str]) -> NewSend:
+def _automatic_send(mail: AutomaticMessage, row: dict[str, Any], references: list[str]) -> NewSend:
+    if mail.texted:
+        return texts.send(row["id"], mail.channel, mail.to, mail.texted, mail.key)
     written = outgoing.Written(
         row["id"], mail.thread_id, mail.subject, mail.text, mail.html, row["external_id"]
     )

@@ -74,6 +74,7 @@ _REVIEWS: dict[str, Promise] = {
     hooks.FAILED: gettext_lazy("A call from outside could not be used. Its reason stands with the call."),
     lanes.STAGE_GONE: gettext_lazy("Its status was deleted."),
     gating.BEYOND: gettext_lazy("The account's plan does not have all that this workflow does."),
+    gating.DISCONNECTED: gettext_lazy("A number that this workflow writes from is not connected any more."),
 }
 
 

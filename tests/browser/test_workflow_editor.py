@@ -12,6 +12,9 @@ from deskhand.automation.engine import edit
 from deskhand.automation.engine.definition import Action, Definition, Delay, ForAmount
 from deskhand.automation.engine.edit import START, Place
 from deskhand.automation.models import Workflow
+from deskhand.desk import inboxes
+from deskhand.desk.channels import ApprovedTemplate
+from deskhand.testing.channels import DAY, Phones, plugged_in
 
 pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("ignore:StreamingHttpResponse must consume")]
 
@@ -72,3 +75,39 @@ def test_what_is_typed_is_saved_before_another_step_opens(page, office, flow):
     expect(panel.get_by_role("heading", name="Delay")).to_be_visible()
     expect(page.locator("#node-1")).to_contain_text("Write first")
     expect(page.locator("#node-2")).to_have_attribute("aria-current", "true")
+
+
+@pytest.fixture
+def numbers(office):
+    """A number for SMS, and one for WhatsApp with an approved template."""
+    approved = [ApprovedTemplate("parcel_sent", "Hello {{1}}, your parcel {{2}} is on its way.")]
+    with plugged_in(Phones("sms"), Phones("whatsapp", window=DAY, approved=approved)):
+        with office.inside() as world:
+            for channel, address in (("sms", "+4520000001"), ("whatsapp", "+4520000002")):
+                inboxes.add_channel_account(
+                    world.channel.inbox, channel=channel, name="Nordlys", address=address
+                )
+        yield
+
+
+def test_a_message_to_phones_is_offered_where_a_number_is_connected_R_WA_2(office, flow, numbers, tab):
+    page = tab(office.world.ada, f"/workflows/{flow.pk}")
+    panel = page.locator("#panel")
+    page.locator("#node-2").focus()
+    page.keyboard.press("n")
+    expect(panel.locator(".offer", has_text="Send SMS")).to_be_visible()
+    expect(panel.locator(".offer", has_text="Send survey")).to_have_count(0)
+    panel.locator(".offer", has_text="Send WhatsApp message").click()
+
+    panel.get_by_label("Text").fill("We look into it.")
+    panel.get_by_label("Approved template").select_option("parcel_sent")
+    panel.get_by_label("Blank 1").fill("{{ contact.first_name }}")
+    expect(panel.get_by_label("Text")).to_have_value("We look into it.")
+    panel.get_by_label("Blank 2").fill("{{ ticket.number }}")
+    panel.get_by_role("button", name="Add", exact=True).click()
+    expect(page.locator("#node-3")).to_be_visible()
+
+    with office.inside():
+        definition = drafts.of(Workflow.objects.get(pk=flow.pk)).definition
+    (added,) = [step for step in definition.steps if step.id == "3"]
+    assert added.settings["value_2"] == "{{ ticket.number }}"

@@ -18,7 +18,10 @@ from deskhand.automation.actions.post_to_chat import PostToChat
 from deskhand.automation.actions.rotate_owner import RotateOwner
 from deskhand.automation.actions.segment_members import AddToSegment, RemoveFromSegment
 from deskhand.automation.actions.send_email import SendEmail
+from deskhand.automation.actions.send_sms import SendSms
+from deskhand.automation.actions.send_survey import SendSurvey
 from deskhand.automation.actions.send_webhook import SendWebhook
+from deskhand.automation.actions.send_whatsapp import SendWhatsapp
 from deskhand.automation.actions.set_marketing_status import SetMarketingStatus
 from deskhand.automation.actions.set_property import SetProperty
 from deskhand.automation.actions.types import Action
@@ -28,6 +31,9 @@ ACTIONS: dict[str, Action] = {
     action.kind: action
     for action in (
         SendEmail(),
+        SendWhatsapp(),
+        SendSms(),
+        SendSurvey(),
         InternalEmail(),
         Notify(),
         PostToChat(),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,9 +13,10 @@ from django.utils.translation import gettext_lazy
 
 from deskhand.accounts.plans import Feature
 from deskhand.automation import records, templates
-from deskhand.automation.actions import choices
+from deskhand.automation.actions import choices, reaching
 from deskhand.automation.actions.forms import Around, Input, Option, Setting
 from deskhand.automation.actions.once import once
+from deskhand.automation.actions.reaching import Lately
 from deskhand.automation.actions.types import Action, Doing, Done, Group, Output, failed, skipped
 from deskhand.automation.engine.loops import Tell, Touches
 from deskhand.automation.models import MailTemplate
@@ -24,7 +24,7 @@ from deskhand.crm.records import associations, subscriptions
 from deskhand.crm.records.subscriptions import Link
 from deskhand.desk import blocking, letters, replies
 from deskhand.desk.models import ChannelAccount
-from deskhand.desk.replies import AutomaticMail
+from deskhand.desk.replies import AutomaticMessage
 from deskhand.desk.types import Mailbox
 from deskhand.kernel.database import sql
 from deskhand.kernel.database.scope import current_account_id, current_scope
@@ -32,7 +32,6 @@ from deskhand.kernel.errors import Invalid
 from deskhand.kernel.written import markup_of
 
 ONCE_PER = timedelta(hours=24)  # per ticket and template (R-MAIL-12)
-PER_ADDRESS = 5  # an hour (R-MAIL-12)
 FIRST, ALL = "first", "all"  # whom it goes to (R-MAIL-9)
 MOST = 50  # contacts of one record
 
@@ -99,7 +98,7 @@ class SendEmail(Action):
             why_not = _why_not_to(contact, template) if contact else _("There is no contact with an address.")
         if why_not or contact is None:
             return skipped(why_not), {}
-        return Done(message=_("Sent to %(address)s") % {"address": contact["email"]}, outputs={"sent": 1}), {}
+        return reaching.sent(contact["email"]), {}
 
     def touches(self, object_type: str, settings: Mapping[str, Any]) -> Touches:
         return Touches(tells=frozenset({Tell("message.sent", "automatic", "True")}))
@@ -117,16 +116,13 @@ def _worked_out(batch: Sequence[Doing]) -> tuple[list[Done], list[_Mail]]:
     """How it goes for each, and the mails that leave. A fixed number of queries."""
     account_id = batch[0].account_id
     known = _templates(account_id)
-    channels = {
-        c.pk: c
-        for c in ChannelAccount.objects.filter(account_id=account_id, channel="email", archived_at=None)
-    }
+    channels = reaching.mail_channels(account_id)
     recent = _Recent(account_id, batch, known)
     answers: list[Done] = []
     mails: list[_Mail] = []
     for doing in batch:
         template = known.get(str(doing.settings["template"]))
-        channel = _channel(doing, channels)
+        channel = reaching.channel_for(doing, channels)
         why_not = _why_not(doing, template)
         if why_not or template is None:
             answers.append(skipped(why_not))
@@ -175,7 +171,7 @@ def _send(
     if not went:
         return skipped(reasons[0] if reasons else _("There is no contact with an address."))
     recent.is_sent(doing)
-    return Done(message=_("Sent to %(address)s") % {"address": ", ".join(went)}, outputs={"sent": len(went)})
+    return reaching.sent(*went)
 
 
 def _unsubscribe_url(account_id: int, contact_id: int, template: MailTemplate) -> str:
@@ -190,33 +186,21 @@ def _foot(url: str) -> str:
     return "\n\n-- \n" + _("You choose here what mail you get from us: %(url)s") % {"url": url} if url else ""
 
 
-def _channel(doing: Doing, channels: Mapping[int, ChannelAccount]) -> ChannelAccount | None:
-    """The address that the ticket came to, else the default one (R-MAIL-10)."""
-    own = doing.record.get("channel_account_id") if doing.object_type == "ticket" else None
-    return channels.get(own or 0) or next((c for c in channels.values() if c.is_default), None)
-
-
-def _with_threads(mails: Sequence[_Mail], at: datetime) -> list[AutomaticMail]:
+def _with_threads(mails: Sequence[_Mail], at: datetime) -> list[AutomaticMessage]:
     """A ticket's mail is in its conversation; any other begins one."""
     of_ticket = [mail for mail in mails if mail.doing.object_type == "ticket"]
     others = [mail for mail in mails if mail.doing.object_type != "ticket"]
     begun = letters.begin_many([(one.channel, one.contact["id"], one.to, one.subject) for one in others], at)
-    threads: dict[int, int] = {}
-    for mail in of_ticket:
-        ticket_id = mail.doing.record_id
-        if ticket_id not in threads:
-            threads[ticket_id] = mail.doing.record["originating_thread_id"] or replies.thread_for(
-                ticket_id, at=at
-            )
+    threads = reaching.threads_of([mail.doing for mail in of_ticket], at)
     return [
         *(_automatic(mail, threads[mail.doing.record_id], mail.doing.record_id) for mail in of_ticket),
         *(_automatic(mail, thread_id, None) for mail, thread_id in zip(others, begun, strict=True)),
     ]
 
 
-def _automatic(mail: _Mail, thread_id: int, ticket_id: int | None) -> AutomaticMail:
+def _automatic(mail: _Mail, thread_id: int, ticket_id: int | None) -> AutomaticMessage:
     doing = mail.doing
-    return AutomaticMail(
+    return AutomaticMessage(
         ticket_id=ticket_id, thread_id=thread_id, channel=mail.channel, to=mail.to, subject=mail.subject, text=mail.text,
         html=markup_of(mail.text), cause=doing.cause, by=doing.by, depth=doing.depth, template=str(doing.settings["template"]),
         key=f"{doing.key}:{mail.to.key}", about="" if ticket_id else _about(doing), unsubscribe=mail.unsubscribe,
@@ -250,29 +234,16 @@ def _names() -> dict[str, str]:
 
 def _why_not(doing: Doing, template: MailTemplate | None) -> str:
     """Say why nothing of this kind goes out about the record; "" when it may (R-MAIL-12, B1, F2)."""
-    record = doing.record
     if template is None:
         return _("There is no such mail any more.")
-    if doing.object_type != "ticket":
-        return ""
-    if record["is_spam"]:
-        return _("The ticket is spam.")
-    if record.get("from_machine"):
-        return _("The ticket was opened by an automatic mail, which is never answered.")
-    if record.get("hearsay"):
-        return _("A colleague forwarded the mail; whom it names has not written to us yet.")
-    return ""
+    return reaching.why_not_mail_about(doing.object_type, doing.record)
 
 
 def _why_not_to(contact: Mapping[str, Any], template: MailTemplate) -> str:
     """Say why this contact gets no such mail (R-MAIL-4, R-MAIL-9, R-MAIL-12)."""
-    if not contact["email"]:
-        return _("The contact has no address.")
-    if not template.is_transactional and not contact["is_marketing"]:
+    if contact["email"] and not template.is_transactional and not contact["is_marketing"]:
         return _("The mail goes to marketing contacts only, and this contact is none.")
-    if contact["bounced_at"]:
-        return _("The address of the contact does not work: mail to it came back.")
-    return ""
+    return reaching.why_not_mail_to(contact)
 
 
 class _Recent:
@@ -282,9 +253,7 @@ class _Recent:
         now = batch[0].now
         self.contacts = _contacts(batch)
         everybody = {contact["id"]: contact for found in self.contacts.values() for contact in found}
-        self.to_address: Counter[str] = Counter(
-            dict(sql.rows(_TO_ADDRESS, [account_id, list(everybody), now - timedelta(hours=1)]))
-        )
+        self.lately = Lately(account_id, everybody, now)
         tickets = [d.record_id for d in batch if d.object_type == "ticket"]
         self.sent: set[tuple[str, str]] = {
             (f"ticket:{pk}", template)
@@ -303,12 +272,10 @@ class _Recent:
             return _("The contact does not want such mail.")
         if (_about(doing), template) in self.sent:
             return _("The same mail went out about this less than 24 hours ago.")
-        if self.to_address[contact["email"]] >= PER_ADDRESS:
-            return _("This address got %(count)s automatic mails within an hour.") % {"count": PER_ADDRESS}
-        return ""
+        return self.lately.why_not(contact["email"])
 
     def count(self, doing: Doing, contact: Mapping[str, Any]) -> None:
-        self.to_address[contact["email"]] += 1
+        self.lately.count(contact["email"])
 
     def is_sent(self, doing: Doing) -> None:
         self.sent.add((_about(doing), str(doing.settings["template"])))
@@ -347,12 +314,6 @@ def _refusals(
         for name, mail in asking.items()
     }
 
-
-_TO_ADDRESS = """
-select m.recipients->'to'->0->>'email', count(*) from desk_thread h
-join desk_message m on m.account_id = h.account_id and m.thread_id = h.id
-where h.account_id = %s and h.contact_id = any(%s) and m.direction = 'OUT' and m.is_automatic and m.created_at > %s group by 1
-"""
 
 _SENT = """
 select ticket_id, cause->>'template' from desk_message

@@ -12,7 +12,7 @@ from deskhand.crm.records import associations, tickets
 from deskhand.crm.records.models import Contact, PropertyChange, Ticket
 from deskhand.desk import blocking, merging, replies, spam, splitting, threads
 from deskhand.desk.models import Attachment, Mention, Message, Split, Thread
-from deskhand.desk.replies import AutomaticMail, NewReply
+from deskhand.desk.replies import AutomaticMessage, NewReply
 from deskhand.desk.splitting import Wanted
 from deskhand.desk.tests.test_conversations import wait_until_somebody_waits
 from deskhand.desk.types import Automatic, InboundMessage, Incoming, Mailbox, StoredFile
@@ -326,7 +326,7 @@ def test_what_a_workflow_sent_at_once_comes_along(world, talk, grace, receive):
     ticket, _one, tent, two = talk
     new = split(world, grace, ticket, tent, two)
     thread = Thread.objects.get(ticket_id=new.pk)
-    mail = AutomaticMail(
+    mail = AutomaticMessage(
         new.pk, thread.pk, world.channel, ASTRID, "We have it", "We have it", "", Cause(), SYSTEM
     )
     (sent_id,) = replies.send_automatic([mail], at=clock.now())

@@ -42,7 +42,14 @@ from deskhand.web.pipelines.rows import (
 )
 from deskhand.web.shell import Person
 
-CHANNEL_ICONS = {"email": "mail", "form": "file-text", "chat": "message-circle", "phone": "phone"}
+CHANNEL_ICONS = {
+    "email": "mail",
+    "form": "file-text",
+    "chat": "message-circle",
+    "phone": "phone",
+    "whatsapp": "message-circle",
+    "sms": "smartphone",
+}
 
 
 def stage_with(pipeline: PipelineValue, stage_id: int) -> StageValue:

@@ -404,6 +404,9 @@ _WAYS: dict[str, str | Promise] = {
         "Make a copy of the workflow and give it another trigger, or leave it as it is."
     ),
     gating.BEYOND: gettext_lazy("Take out the steps that it does not have, or choose a larger plan."),
+    gating.DISCONNECTED: gettext_lazy(
+        "Connect the number again, or choose another one in the steps that write from it."
+    ),
 }
 
 

@@ -1,0 +1,93 @@
+"""What holds for messages to customers, whatever they leave by: who may hear from us, how often, and in which conversation."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from deskhand.automation.actions.types import Doing, Done
+from deskhand.desk import replies
+from deskhand.desk.channels import EMAIL
+from deskhand.desk.models import ChannelAccount
+from deskhand.kernel.database import sql
+
+PER_ADDRESS = 5  # an hour (R-MAIL-12)
+
+
+def why_not_mail_about(object_type: str, record: Mapping[str, Any]) -> str:
+    """Say why no mail goes out about the record; "" when it may (R-MAIL-12, B1, F2)."""
+    if object_type != "ticket":
+        return ""
+    if record["is_spam"]:
+        return _("The ticket is spam.")
+    if record.get("from_machine"):
+        return _("The ticket was opened by an automatic mail, which is never answered.")
+    if record.get("hearsay"):
+        return _("A colleague forwarded the mail; whom it names has not written to us yet.")
+    return ""
+
+
+def why_not_mail_to(contact: Mapping[str, Any]) -> str:
+    """Say why no mail reaches this contact; "" when it does (R-MAIL-9, R-MAIL-12)."""
+    if not contact["email"]:
+        return _("The contact has no address.")
+    if contact["bounced_at"]:
+        return _("The address of the contact does not work: mail to it came back.")
+    return ""
+
+
+def sent(*addresses: str) -> Done:
+    return Done(
+        message=_("Sent to %(address)s") % {"address": ", ".join(addresses)}, outputs={"sent": len(addresses)}
+    )
+
+
+def mail_channels(account_id: int) -> dict[int, ChannelAccount]:
+    """The addresses that mail can leave from, by id."""
+    found = ChannelAccount.objects.filter(account_id=account_id, channel=EMAIL, archived_at=None)
+    return {one.pk: one for one in found}
+
+
+def channel_for(doing: Doing, channels: Mapping[int, ChannelAccount]) -> ChannelAccount | None:
+    """The address that the ticket came to, else the default one (R-MAIL-10)."""
+    own = doing.record.get("channel_account_id") if doing.object_type == "ticket" else None
+    return channels.get(own or 0) or next((one for one in channels.values() if one.is_default), None)
+
+
+def threads_of(tickets: Iterable[Doing], at: datetime) -> dict[int, int]:
+    """{ticket: the conversation in which mail about it is written}; begun where there is none."""
+    found: dict[int, int] = {}
+    for doing in tickets:
+        if doing.record_id not in found:
+            own = doing.record["originating_thread_id"]
+            found[doing.record_id] = own or replies.thread_for(doing.record_id, at=at)
+    return found
+
+
+class Lately:
+    """How many automatic messages each address, or number, of these contacts got within an hour. One query."""
+
+    def __init__(self, account_id: int, contact_ids: Collection[int], now: datetime) -> None:
+        since = now - timedelta(hours=1)
+        self._counts: Counter[str] = Counter(
+            dict(sql.rows(_TO_ADDRESS, [account_id, sorted(contact_ids), since]))
+        )
+
+    def why_not(self, address: str) -> str:
+        if self._counts[address] >= PER_ADDRESS:
+            return _("%(address)s got %(count)s automatic messages within an hour.") % {"address": address, "count": PER_ADDRESS}  # fmt: skip
+        return ""
+
+    def count(self, address: str) -> None:
+        self._counts[address] += 1
+
+
+_TO_ADDRESS = """
+select m.recipients->'to'->0->>'email', count(*) from desk_thread h
+join desk_message m on m.account_id = h.account_id and m.thread_id = h.id
+where h.account_id = %s and h.contact_id = any(%s) and m.direction = 'OUT' and m.is_automatic and m.created_at > %s group by 1
+"""
