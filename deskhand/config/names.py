@@ -13,7 +13,7 @@ from deskhand.crm.records.models import SubscriptionType
 from deskhand.crm.schema import object_types
 from deskhand.crm.schema.queries import properties_of
 from deskhand.crm.schema.types import Kind
-from deskhand.crm.segments.models import Segment
+from deskhand.crm.segments import segments
 from deskhand.desk.models import ChannelAccount
 from deskhand.kernel.database.scope import current_account_id
 from deskhand.kernel.errors import Invalid
@@ -131,8 +131,7 @@ def _read(thing: Thing, object_type: str) -> dict[int, str]:
             channels = ChannelAccount.objects.filter(**account, archived_at=None)
             return dict(channels.values_list("pk", "address"))
         case Thing.SEGMENT:
-            segments = Segment.objects.filter(**account, archived_at=None)
-            return dict(segments.values_list("pk", "name"))
+            return dict(segments.segments().values_list("pk", "name"))
         case Thing.SUBSCRIPTION:
             kinds = SubscriptionType.objects.filter(**account, archived_at=None)
             return dict(kinds.values_list("pk", "name"))

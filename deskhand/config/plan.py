@@ -20,6 +20,7 @@ from deskhand.config.sections.property_groups import PropertyGroups
 from deskhand.config.sections.routing import Routing
 from deskhand.config.sections.segments import Segments
 from deskhand.config.sections.subscriptions import Subscriptions
+from deskhand.config.sections.tag_rules import TagRules
 from deskhand.config.sections.teams import Teams
 from deskhand.config.sections.types import Item, Section
 from deskhand.config.sections.workflows import Workflows
@@ -36,6 +37,7 @@ SECTIONS: tuple[Section, ...] = (
     Teams(),
     Pipelines(),
     Segments(),
+    TagRules(),
     Subscriptions(),
     Mails(),
     Integrations(),

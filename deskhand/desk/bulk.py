@@ -15,10 +15,10 @@ from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.records import store, tickets
 from deskhand.crm.records.store import Change
 from deskhand.crm.schema import tags
+from deskhand.crm.segments import tag_rules
 from deskhand.desk import spam
 from deskhand.events.types import Actor
 from deskhand.kernel.database import sql
-from deskhand.kernel.errors import Invalid
 
 
 @dataclass(frozen=True)
@@ -72,9 +72,8 @@ def to_closed(ticket: Known) -> Mapping[str, Any] | str:
 
 
 def to_tag(tag: str, is_on: bool) -> Plan:
-    """With this tag more, or less. Raises Invalid for a tag that there is not."""
-    if tag not in {option.value for option in tags.tags()}:
-        raise Invalid(_("There is no such tag."), field="tag", value=tag[:40])
+    """With this tag more, or less. Raises Invalid for a tag that there is not, and for one that follows a rule."""
+    tag_rules.require_by_hand(tag)
 
     def plan(ticket: Known) -> Mapping[str, Any] | str:
         rest = [one for one in ticket.tag_ids if one != tag]

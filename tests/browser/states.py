@@ -621,6 +621,18 @@ def ticket_tags(page: Page) -> None:
     page.get_by_text("The tags are saved.").wait_for()
 
 
+def ticket_tag_rule(page: Page) -> None:
+    ticket_tags(page)
+    page.locator(".tag-rule-link[href]").first.click()
+    page.get_by_text("On a card").wait_for()
+    if "f=" not in page.url:
+        page.goto(
+            f"{page.url}?begun=1&edit=0.0&prop=ticket.hs_ticket_priority&op=any_of&value=URGENT&value=HIGH"
+        )
+        page.get_by_role("button", name="Apply").click()
+    page.get_by_text("Matches").wait_for()
+
+
 def property_groups(page: Page) -> None:
     page.goto("/settings/tickets/properties/groups")
     page.get_by_role("button", name="Add group").click()
@@ -1030,6 +1042,7 @@ STATES: dict[str, Step] = {
     "new-property": new_property,
     "property-groups": property_groups,
     "ticket-tags": ticket_tags,
+    "ticket-tag-rule": ticket_tag_rule,
     "sidebar-layout": sidebar_layout,
     "automate": automate,
     "lanes": lanes,

@@ -13,7 +13,9 @@ from deskhand.automation.actions.forms import Around, Input, Option, Setting
 from deskhand.automation.actions.once import once
 from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.schema.queries import properties_of
+from deskhand.crm.schema.tags import TAGS
 from deskhand.crm.schema.types import Kind, Property
+from deskhand.crm.segments import tag_rules
 from deskhand.kernel.database.scope import current_account_id
 
 OWNER, TEAMS = "hubspot_owner_id", "hs_assigned_team_ids"
@@ -93,7 +95,8 @@ def values(object_type: str, prop: Property, pipeline_id: int | None = None) -> 
         return teams()
     if prop.kind is Kind.BOOL:
         return options([("true", _("Yes")), ("false", _("No"))])
-    return tuple(Option(one.value, _(one.label)) for one in prop.offered())
+    automatic = tag_rules.automatic() if (object_type, prop.name) == ("ticket", TAGS) else ()
+    return tuple(Option(one.value, _(one.label)) for one in prop.offered() if one.value not in automatic)
 
 
 def _stages(object_type: str, pipeline_id: int | None) -> tuple[Option, ...]:

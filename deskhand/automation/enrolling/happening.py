@@ -109,8 +109,8 @@ def reason_of(event: Event, by: str) -> dict[str, Any]:
 
 
 def depth_of(event: Event) -> int:
-    """What people and the mail do starts at 0; what a workflow did keeps its depth."""
-    return event.depth if event.by.kind is ActorKind.WORKFLOW else 0
+    """What people and the mail do starts at 0; what a workflow did, and what followed from that by a rule, keeps its depth."""
+    return event.depth if event.by.kind in (ActorKind.WORKFLOW, ActorKind.SYSTEM) else 0
 
 
 def made_by(event: Event) -> Mapping[str, Any]:

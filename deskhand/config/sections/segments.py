@@ -9,9 +9,8 @@ from deskhand.config.names import Names, Thing
 from deskhand.config.sections.types import Item, Section
 from deskhand.crm.filters import as_json
 from deskhand.crm.segments import segments
-from deskhand.crm.segments.models import Segment, SegmentKind
+from deskhand.crm.segments.models import SegmentKind
 from deskhand.events.types import Actor
-from deskhand.kernel.database.scope import current_account_id
 from deskhand.kernel.errors import Invalid
 from deskhand.kernel.strict_json import Reading
 
@@ -20,7 +19,7 @@ class Segments(Section):
     name = "segments"
 
     def export(self, names: Names) -> list[Item]:
-        found = Segment.objects.filter(account_id=current_account_id(), archived_at=None).order_by("pk")
+        found = segments.segments().order_by("pk")
         return [
             {
                 "of": names.type_out(row.object_type), "name": row.name, "kind": str(row.kind),

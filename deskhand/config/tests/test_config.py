@@ -28,7 +28,7 @@ from deskhand.crm.schema import groups, object_types, properties, tags
 from deskhand.crm.schema.models import PropertyDefinition
 from deskhand.crm.schema.types import Kind
 from deskhand.crm.schema.types import Option as Tag
-from deskhand.crm.segments import segments
+from deskhand.crm.segments import segments, tag_rules
 from deskhand.crm.segments.models import SegmentKind
 from deskhand.events.types import SYSTEM, Actor
 from deskhand.kernel.database import sql
@@ -83,6 +83,7 @@ def fill(world: World) -> World:
         "ticket", "Urgent", SegmentKind.FILTER,
         Filter("hs_pipeline_stage", Kind.ENUM, Operator.ANY_OF, (str(new),)), by=Actor.user(world.ada.pk),
     )  # fmt: skip
+    tag_rules.set_rule("1", MemberOf("segment", (urgent.pk,)), by=SYSTEM)
     watched = segments.create("ticket", "Watched", SegmentKind.STATIC, by=Actor.user(world.ada.pk))
     by = world.ada.pk
     lanes.add_step("ticket", new, "send_email", {"template": str(mail.pk)}, by=by)

@@ -663,7 +663,7 @@ class Migration(migrations.Migration):
                 ('account_id', models.BigIntegerField()),
                 ('object_type', models.TextField()),
                 ('name', models.TextField()),
-                ('kind', models.TextField(choices=[('STATIC', 'Static'), ('FILTER', 'Filter')])),
+                ('kind', models.TextField(choices=[('STATIC', 'Static'), ('FILTER', 'Filter'), ('TAG', 'Rule of a tag')])),
                 ('condition', models.JSONField(default=dict)),
                 ('owner_id', models.BigIntegerField(null=True)),
                 ('created_at', models.DateTimeField()),
@@ -677,7 +677,10 @@ class Migration(migrations.Migration):
             ],
             options={
                 'indexes': [models.Index(fields=['account_id', 'object_type', 'kind'], name='segment_of_type')],
-                'constraints': [models.UniqueConstraint(condition=models.Q(('archived_at', None)), fields=('account_id', 'name'), name='segment_name_once')],
+                'constraints': [
+                    models.UniqueConstraint(condition=models.Q(('archived_at', None), models.Q(('kind', 'TAG'), _negated=True)), fields=('account_id', 'name'), name='segment_name_once'),
+                    models.UniqueConstraint(condition=models.Q(('archived_at', None), ('kind', 'TAG')), fields=('account_id', 'name'), name='tag_rule_once'),
+                ],
             },
         ),
         migrations.CreateModel(

@@ -1,4 +1,4 @@
-"""Who is in the segments by filter follows the records: by their events, by time, and by a slow job at first.
+"""Who is in the segments by filter, and who wears the tags that follow rules: by events, by time, by a slow job at first.
 
 All three look with the same SQL, so a segment holds what its condition finds. They hold the segment's row before they
 look; so of two who look at the same record the later one sees what the earlier one saw, or newer.
@@ -17,10 +17,12 @@ from deskhand.crm.filters.as_json import from_json
 from deskhand.crm.filters.schema_source import SchemaSource
 from deskhand.crm.filters.sql import Sql, to_sql
 from deskhand.crm.filters.types import Condition
+from deskhand.crm.records import tagging
 from deskhand.crm.records.store import event_name_of
 from deskhand.crm.records.tables import TABLES, of_this_type, table_of, tables_of
 from deskhand.crm.segments.looks import LINKS, Look, looks_of, pause_of
 from deskhand.crm.segments.members import JOINED, LEFT, Moved, Why, settle
+from deskhand.crm.segments.models import TAG_RULE
 from deskhand.crm.segments.segments import SWEEP
 from deskhand.events.types import Cause, Event
 from deskhand.kernel import clock, timers
@@ -45,12 +47,13 @@ COMPANY = "associatedcompanyid"
 
 @dataclass(frozen=True)
 class Watched:
-    """A segment by filter, as far as looking needs it."""
+    """A segment by filter, or the rule of a tag, as far as looking needs it."""
 
     id: int
     generation: int
     object_type: str
     condition: Condition
+    tag: str = ""
 
 
 # ── which segments look at what ──────────────────────────────────────────────────────────────────────────────────────
@@ -82,17 +85,23 @@ def index_of(account_id: int) -> Index:
 
 
 # No segment is ever deleted and no generation falls, so the sum says whether anything changed.
-_STAMP = "select coalesce(sum(generation), 0) from crm_segment where account_id = %s and kind = 'FILTER'"
+_STAMP = "select coalesce(sum(generation), 0) from crm_segment where account_id = %s and kind <> 'STATIC'"
 _ALL = """
-select id, generation, object_type, condition from crm_segment
-where account_id = %s and kind = 'FILTER' and archived_at is null order by id
+select id, generation, object_type, condition, kind, name from crm_segment
+where account_id = %s and kind <> 'STATIC' and archived_at is null order by id
 """
 
 
 def _read(account_id: int, stamp: int) -> Index:
     watched = {
-        segment_id: Watched(segment_id, generation, object_type, from_json(sql.loads(condition), "condition"))
-        for segment_id, generation, object_type, condition in sql.rows(_ALL, [account_id])
+        segment_id: Watched(
+            segment_id,
+            generation,
+            object_type,
+            from_json(sql.loads(condition), "condition"),
+            tag=name if kind == TAG_RULE else "",
+        )
+        for segment_id, generation, object_type, condition, kind, name in sql.rows(_ALL, [account_id])
     }
     by_type: dict[str, list[tuple[int, Look]]] = defaultdict(list)
     for one in watched.values():
@@ -278,12 +287,24 @@ on conflict do nothing returning segment_id
 def look_at(
     account_id: int, index: Index, wanted: Mapping[int, Collection[int]], why: Mapping[int, Why]
 ) -> None:
-    """Compare these segments' members with what their conditions say of these records. Five statements for any number."""
+    """Compare these segments' members, and who wears these tags, with what the conditions say of these records.
+
+    Five statements for any number of segments, and a handful more for tags.
+    """
     held = _hold(account_id, index, [segment_id for segment_id, ids in wanted.items() if ids])
     if not held:
         return
     at = clock.now()
     queries = _queries(account_id, [(one, wanted[one.id]) for one in held], at)
+    tagging.follow(
+        account_id,
+        [
+            tagging.Look(one.tag, queries.pop(one.id), wanted[one.id], why.get(one.id, Why()))
+            for one in held
+            if one.tag and one.id in queries
+        ],
+        at,
+    )
     asked = [(segment_id, record_id) for segment_id in queries for record_id in sorted(wanted[segment_id])]
     if not asked:
         return
@@ -344,7 +365,7 @@ def _hold(account_id: int, index: Index, segment_ids: Sequence[int]) -> list[Wat
 
 
 _HOLD = """
-select id, generation from crm_segment where account_id = %s and id = any(%s) and kind = 'FILTER' and archived_at is null
+select id, generation from crm_segment where account_id = %s and id = any(%s) and kind <> 'STATIC' and archived_at is null
 order by id for no key update
 """
 
@@ -407,6 +428,8 @@ def _sweep(account_id: int, one: Watched, at: datetime) -> int:
     query = _queries(account_id, [(one, None)], at).get(one.id)
     if query is None:
         return 0
+    if one.tag:
+        return tagging.follow(account_id, [tagging.Look(one.tag, query)], at, limit=STEP)
     found = sql.rows(
         _SWEEP.format(fitting=query.text),
         [

@@ -22,6 +22,8 @@ from deskhand.crm.records import filterable, guard, words
 from deskhand.crm.records.tables import TABLES, model_of, of_this_type, table_of
 from deskhand.crm.schema.defaults import BUILT_IN
 from deskhand.crm.schema.queries import properties_of
+from deskhand.crm.schema.tags import TAGS
+from deskhand.crm.segments import tag_rules
 from deskhand.events import log
 from deskhand.events.types import Actor, ActorKind, Cause, Event, NewEvent
 from deskhand.kernel import clock
@@ -35,6 +37,8 @@ __all__ = [
 ]  # fmt: skip
 
 FILED = {"ticket", "deal", "project"}
+#: The `rule` of changes that bring tags in line with their rules; no other change touches those tags (R-BOARD-3).
+TAG_RULE = "tag_rule"
 
 #: Who caused it, in the words of the history (R-DM-13).
 SOURCES = {
@@ -90,6 +94,7 @@ def change_many(
     for refusal in guard.refusals(object_type, changes, before, by).values():
         raise refusal
     _add_main_teams(object_type, changes, before)
+    _add_automatic_tags(object_type, changes, before)
     drafts = [
         _Draft(object_type, change, before[change.record_id], at, by)
         for change in changes
@@ -193,6 +198,17 @@ def _add_main_teams(object_type: str, changes: Sequence[Change], before: dict[in
             before[change.record_id]["_main_team"] = [main[owner]]
 
 
+def _add_automatic_tags(
+    object_type: str, changes: Sequence[Change], before: dict[int, dict[str, Any]]
+) -> None:
+    """Which tags follow rules; whoever writes tags leaves those as they are."""
+    if object_type != "ticket":
+        return
+    for change in changes:
+        if TAGS in change.values and change.rule != TAG_RULE and change.record_id in before:
+            before[change.record_id]["_automatic_tags"] = tag_rules.automatic()
+
+
 def main_teams(owner_ids: Collection[int]) -> dict[int, int]:
     """{user: main team}, of those who have one."""
     if not owner_ids:
@@ -227,6 +243,8 @@ class _Draft:
             self._move(object_type, values, at)
         if "owner_id" in values and values["owner_id"] != before["owner_id"]:
             self._assign(object_type, values, at, by)
+        if before.get("_automatic_tags") and TAGS in values:
+            values[TAGS] = self._tags(values[TAGS] or [])
         for name, value in values.items():
             self._set(name, value)
         self.is_renamed = words.is_watched(object_type, (*self.columns, *self.custom))
@@ -237,6 +255,12 @@ class _Draft:
             {name: value for name, value in change.facts.items() if before.get(name) != value}
         )
         self.version: int = before["version"] + (1 if self.shown else 0)
+
+    def _tags(self, given: Sequence[str]) -> list[str]:
+        """What was given, but for the tags that follow rules: of those the record keeps the ones it wears."""
+        automatic, worn = self.before["_automatic_tags"], self.before["properties"].get(TAGS) or []
+        kept = [tag for tag in worn if tag in automatic and tag not in given]
+        return [*(tag for tag in given if tag not in automatic or tag in worn), *kept]
 
     def _set(self, name: str, value: Any) -> None:
         if name in self.before:

@@ -10,12 +10,17 @@ class SegmentKind(models.TextChoices):
     FILTER = "FILTER"  # whoever meets its condition is in it
 
 
+#: The kind of a rule that says who wears a tag (R-BOARD-3): a condition that is followed as those of segments are. Its name
+#: is the tag's value; it has no members of its own, because its tickets say themselves that they wear the tag.
+TAG_RULE = "TAG"
+
+
 class Segment(models.Model):
     account_id = models.BigIntegerField()
     object_type = models.TextField()
     name = models.TextField()
-    kind = models.TextField(choices=SegmentKind.choices)
-    condition = models.JSONField(default=dict)  # of FILTER
+    kind = models.TextField(choices=[*SegmentKind.choices, (TAG_RULE, "Rule of a tag")])
+    condition = models.JSONField(default=dict)  # of FILTER and of rules
     owner_id = models.BigIntegerField(null=True)  # accounts.User: who made it
     created_at = models.DateTimeField()
     changed_at = models.DateTimeField()  # its name or its condition
@@ -33,7 +38,14 @@ class Segment(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["account_id", "name"], name="segment_name_once", condition=models.Q(archived_at=None)
+                fields=["account_id", "name"],
+                name="segment_name_once",
+                condition=models.Q(archived_at=None) & ~models.Q(kind=TAG_RULE),
+            ),
+            models.UniqueConstraint(
+                fields=["account_id", "name"],
+                name="tag_rule_once",
+                condition=models.Q(archived_at=None, kind=TAG_RULE),
             ),
         ]
         indexes = [models.Index(fields=["account_id", "object_type", "kind"], name="segment_of_type")]

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from deskhand.accounts import audit
 from deskhand.crm.filters.as_json import from_json, to_json
 from deskhand.crm.filters.schema_source import SchemaSource, Tables
 from deskhand.crm.filters.sql import to_sql
-from deskhand.crm.filters.types import NOTHING, Condition, MemberOf, leaves_by_type
+from deskhand.crm.filters.types import NOTHING, Condition, Filter, MemberOf, leaves_by_type
 from deskhand.crm.schema import object_types
 from deskhand.crm.schema.queries import properties_of
+from deskhand.crm.schema.tags import TAGS, tags
 from deskhand.crm.segments.looks import SEGMENT, pause_of
-from deskhand.crm.segments.models import Segment, SegmentKind
+from deskhand.crm.segments.models import TAG_RULE, Segment, SegmentKind
 from deskhand.events.types import Actor
 from deskhand.kernel import clock, jobs, timers
 from deskhand.kernel.database.scope import current_account_id
@@ -59,12 +61,27 @@ def used_by(segment_ids: Sequence[int]) -> dict[int, list[Use]]:
 
 def _segments_asking(account_id: int, segment_ids: Sequence[int]) -> dict[int, list[Use]]:
     found: dict[int, list[Use]] = {}
-    for one in Segment.objects.filter(
-        account_id=account_id, kind=SegmentKind.FILTER, archived_at=None
-    ).order_by("name"):
+    for one, use in _conditional():
         for segment_id in asked_for(condition_of(one)).intersection(segment_ids):
-            found.setdefault(segment_id, []).append(Use("segment", one.pk, one.name))
+            found.setdefault(segment_id, []).append(use)
     return found
+
+
+def asking_for_tag(tag: str) -> list[Use]:
+    """The segments and the rules of tags that look at this tag of tickets."""
+    return [use for one, use in _conditional() if tag in _tags_asked_for(condition_of(one), one.object_type)]
+
+
+def _conditional() -> list[tuple[Segment, Use]]:
+    """All that have a condition: segments by filter, and the rules of tags by the tags' names."""
+    found = Segment.objects.filter(account_id=current_account_id(), archived_at=None).exclude(
+        kind=SegmentKind.STATIC
+    )
+    labels = {one.value: one.label for one in tags()}
+    return [
+        (one, Use("tag", one.pk, labels.get(one.name, one.name)) if one.kind == TAG_RULE else Use(SEGMENT, one.pk, one.name))
+        for one in found.order_by("name")
+    ]  # fmt: skip
 
 
 def asked_for(condition: Condition) -> set[int]:
@@ -77,13 +94,18 @@ def asked_for(condition: Condition) -> set[int]:
     }
 
 
+def segments() -> QuerySet[Segment]:
+    """Those of the account, without the rules of its tags."""
+    return Segment.objects.filter(account_id=current_account_id(), archived_at=None).exclude(kind=TAG_RULE)
+
+
 def condition_of(segment: Segment) -> Condition:
     return from_json(segment.condition, "condition") if segment.condition else NOTHING
 
 
 def find(segment_id: int, *, lock: bool = False) -> Segment:
     """Raises NotFound for one that is not there, or archived."""
-    found = Segment.objects.filter(account_id=current_account_id(), pk=segment_id, archived_at=None)
+    found = segments().filter(pk=segment_id)
     segment = (found.select_for_update(no_key=True) if lock else found).first()
     if segment is None:
         raise NotFound(_("There is no such segment."))
@@ -92,14 +114,14 @@ def find(segment_id: int, *, lock: bool = False) -> Segment:
 
 def of_type(object_type: str, kind: SegmentKind | None = None) -> list[Segment]:
     """Those of one kind of record, by name."""
-    found = Segment.objects.filter(account_id=current_account_id(), object_type=object_type, archived_at=None)
+    found = segments().filter(object_type=object_type)
     return list((found.filter(kind=kind) if kind else found).order_by("name"))
 
 
 def names() -> dict[str, list[tuple[int, str]]]:
     """By kind of record: ids and names of all segments, by name. One query."""
     found: dict[str, list[tuple[int, str]]] = {}
-    known = Segment.objects.filter(account_id=current_account_id(), archived_at=None).order_by("name")
+    known = segments().order_by("name")
     for object_type, segment_id, name in known.values_list("object_type", "pk", "name"):
         found.setdefault(object_type, []).append((segment_id, name))
     return found
@@ -115,7 +137,7 @@ def create(
     account_id, at = current_account_id(), clock.now()
     if object_type not in BUILT_IN:
         object_types.find(object_type)
-    if Segment.objects.filter(account_id=account_id, archived_at=None).count() >= MOST:
+    if segments().count() >= MOST:
         raise Invalid(
             _("There are too many segments."),
             field="name",
@@ -141,7 +163,7 @@ def create(
         after={"name": segment.name, "object_type": object_type, "kind": str(kind), "condition": segment.condition},
     )  # fmt: skip
     if kind == SegmentKind.FILTER:
-        _look_at_all(segment, at)
+        look_at_all(segment, at)
     return segment
 
 
@@ -177,7 +199,7 @@ def change_condition(segment_id: int, condition: Condition, *, by: Actor) -> Non
         "segment.changed", by=by, target_type=SEGMENT, target_id=segment_id,
         before={"condition": before}, after={"condition": after},
     )  # fmt: skip
-    _look_at_all(segment, at)
+    look_at_all(segment, at)
 
 
 def archive(segment_id: int, *, by: Actor) -> None:
@@ -198,7 +220,8 @@ def archive(segment_id: int, *, by: Actor) -> None:
     )
 
 
-def _look_at_all(segment: Segment, at: datetime) -> None:
+def look_at_all(segment: Segment, at: datetime) -> None:
+    """Let a slow job compare all records with what it asks for now, and a timer look again when time has passed."""
     jobs.enqueue(FILL, {"segment": segment.pk}, one_by_one=str(segment.pk))
     pause = pause_of(condition_of(segment))
     timers.set_timer(segment.account_id, SWEEP, str(segment.pk), at + pause)
@@ -211,7 +234,7 @@ def require_name(name: str, *, but: int | None = None) -> str:
         raise Invalid(_("A segment needs a name."), field="name")
     if len(name) > NAME:
         raise Invalid(_("The name is too long."), field="name", value=name[:NAME])
-    taken = Segment.objects.filter(account_id=current_account_id(), name=name, archived_at=None)
+    taken = segments().filter(name=name)
     if taken.exclude(pk=but or 0).exists():
         raise Invalid(_("There is a segment of this name."), field="name", value=name)
     return name
@@ -238,21 +261,49 @@ def _require_condition(segment: Segment, condition: Condition | None) -> None:
             field="condition",
             hint=_("Add a filter, or make a segment that you fill yourself."),
         )
+    require_askable(segment, condition)
+
+
+def require_askable(segment: Segment, condition: Condition) -> None:
+    """Raises Invalid for a condition of a segment, or of a tag's rule, that names what is not there, or that leads back to it."""
     types = {*BUILT_IN, *object_types.all_of_them()}
     tables = Tables(segment.account_id, {name: name for name in types}, properties_of)
     source = SchemaSource(tables, segment.object_type, "t")
     to_sql(condition, source, now=clock.now(), zone=ZoneInfo("UTC"))
-    named = asked_for(condition)
-    if not named:
+    if not (asked_for(condition) or _tags_asked_for(condition, segment.object_type)):
         return
     known = {one.pk: one for one in Segment.objects.filter(account_id=segment.account_id, archived_at=None)}
     _require_known(condition, segment.object_type, known)
-    if segment.pk and segment.pk in _reached(named, known):
+    known[segment.pk or 0] = segment
+    if (segment.pk or 0) in _reached(_next(condition, segment, known), known):
+        is_tag = segment.kind == TAG_RULE
         raise Invalid(
-            _("The segment would depend on itself."),
+            _("The tag would depend on itself.") if is_tag else _("The segment would depend on itself."),
             field="condition",
             hint=_("Take out the filter that leads back to it."),
         )
+
+
+#: A filter that asks for any tag at all looks at each of them.
+_ANY_TAG = "*"
+
+
+def _tags_asked_for(condition: Condition, object_type: str) -> set[str]:
+    """The tags of tickets that a condition looks at."""
+    found: set[str] = set()
+    for kind, leaf in leaves_by_type(condition, object_type):
+        if isinstance(leaf, Filter) and kind == "ticket" and leaf.property == TAGS:
+            found |= {str(value) for value in leaf.values} or {_ANY_TAG}
+    return found
+
+
+def _next(condition: Condition, of: Segment, known: Mapping[int, Segment]) -> set[int]:
+    """What a condition looks at in turn: segments, and the rules of tags."""
+    asked = _tags_asked_for(condition, of.object_type)
+    rules = {
+        pk for pk, one in known.items() if one.kind == TAG_RULE and (one.name in asked or _ANY_TAG in asked)
+    }
+    return asked_for(condition) | rules
 
 
 def _require_known(condition: Condition, object_type: str, known: dict[int, Segment]) -> None:
@@ -260,17 +311,18 @@ def _require_known(condition: Condition, object_type: str, known: dict[int, Segm
         if not isinstance(leaf, MemberOf) or leaf.of != SEGMENT:
             continue
         for segment_id in leaf.ids:
-            if segment_id not in known or known[segment_id].object_type != kind:
+            one = known.get(segment_id)
+            if one is None or one.kind == TAG_RULE or one.object_type != kind:
                 raise Invalid(_("There is no such segment."), field="condition", value=segment_id)
 
 
-def _reached(ids: Collection[int], known: dict[int, Segment]) -> set[int]:
-    """These segments, and all that they ask for in turn."""
+def _reached(ids: Collection[int], known: Mapping[int, Segment]) -> set[int]:
+    """These segments and rules, and all that they look at in turn."""
     reached: set[int] = set()
     waiting = set(ids)
     while waiting:
         one = waiting.pop()
         reached.add(one)
-        if one in known and known[one].kind == SegmentKind.FILTER:
-            waiting |= asked_for(condition_of(known[one])) - reached
+        if one in known and known[one].kind != SegmentKind.STATIC:
+            waiting |= _next(condition_of(known[one]), known[one], known) - reached
     return reached

@@ -10,8 +10,8 @@ from deskhand.accounts.models import Team
 from deskhand.accounts.policy import reaches_any
 from deskhand.accounts.types import Verb, Viewer
 from deskhand.crm.pipelines.queries import pipelines_of
-from deskhand.crm.schema import tags
 from deskhand.crm.schema.defaults import PRIORITIES
+from deskhand.crm.segments import tag_rules
 from deskhand.desk import views as desk_views
 from deskhand.routing import queries as routing
 from deskhand.web.inbox import rows, words
@@ -79,8 +79,8 @@ def _priorities() -> tuple[rows.StatusOption, ...]:
 
 
 def _tags() -> tuple[rows.StatusOption, ...]:
-    """Those that are in use."""
+    """Those that are in use and that people put on."""
     return tuple(
         rows.StatusOption(one.value, one.label, one.tone or None)  # type: ignore[arg-type]
-        for one in tags.tags() if not one.is_hidden
+        for one in tag_rules.by_hand() if not one.is_hidden
     )  # fmt: skip

@@ -6,10 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from deskhand.automation.models import Workflow
 from deskhand.crm.records.models import PropertyChange
+from deskhand.crm.schema.tags import tags
 from deskhand.events import queries as events
+from deskhand.web.choices import joined
 
 
 def of_workflows(account_id: int, changes: Sequence[PropertyChange]) -> dict[int, str]:
@@ -31,3 +34,13 @@ def _said(cause: Mapping[str, Any], names: Mapping[int, str]) -> str:
     step = cause.get("step_id")
     words = {"name": name, "step": step}
     return _("workflow “%(name)s”, step %(step)s") % words if step else _("workflow “%(name)s”") % words
+
+
+def of_tags(change: PropertyChange) -> str:
+    """The rules that put tags on in this change, or took them off (R-BOARD-3)."""
+    moved = set(change.old or ()) ^ set(change.new or ())
+    names = [_("“%(name)s”") % {"name": one.label} for one in tags() if one.value in moved]
+    if not names:
+        return _("the rule of a tag")
+    text = ngettext("the rule of the tag %(names)s", "the rules of the tags %(names)s", len(names))
+    return text % {"names": joined(names)}

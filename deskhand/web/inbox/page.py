@@ -21,7 +21,7 @@ from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.pipelines.types import StageValue
 from deskhand.crm.records import guard
 from deskhand.crm.records.models import PropertyChange, Ticket
-from deskhand.crm.records.store import Change
+from deskhand.crm.records.store import TAG_RULE, Change
 from deskhand.crm.schema.defaults import PRIORITIES
 from deskhand.desk import following, mentions, preferences
 from deskhand.desk import views as desk_views
@@ -59,8 +59,9 @@ RULES = {
     "channel_routing": gettext_lazy("the channel's routing"),
     "taken_back": gettext_lazy("taken back"),
     "run_undone": gettext_lazy("an automation taken back"),
+    TAG_RULE: gettext_lazy("the rule of a tag"),
 }
-STATUS_RULES = RULES.keys() - {"channel_routing", "taken_back", "run_undone"}
+STATUS_RULES = RULES.keys() - {"channel_routing", "taken_back", "run_undone", TAG_RULE}
 _CALL = re.compile(r"(?:(?<=\s)|^)(@[\w.-]{1,100})")
 _TAGS = re.compile(r"(<[^>]*>)")
 HISTORY = 30  # lines shown
@@ -481,6 +482,8 @@ class TicketPageOf:
             rule = None  # changed along with the status, by whoever set it off
         if change.actor_kind == "user" and change.actor_id in self.users and not rule:
             return str(self.users[change.actor_id].name)
+        if rule == TAG_RULE:
+            return causes.of_tags(change)
         if rule:
             return str(RULES.get(rule, rule))
         names = {

@@ -14,7 +14,9 @@ from django.utils.translation import ngettext
 from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.records import computed
 from deskhand.crm.records.models import Ticket
+from deskhand.crm.schema.tags import TAGS
 from deskhand.crm.schema.types import Kind, Property
+from deskhand.crm.segments import tag_rules
 from deskhand.web import times
 from deskhand.web.asked import moment
 from deskhand.web.choices import ChoiceGroup, all_statuses, offered, statuses
@@ -162,6 +164,11 @@ def _groups(prop: Property, ticket: Ticket, people: People, given: Sequence[str]
         return _choices(_named(people.teams), given)
     if prop.kind is Kind.BOOL:
         return _choices([("", DASH), ("true", _("Yes")), ("false", _("No"))], given)
+    if prop.name == TAGS:  # those that follow rules are nobody's choice
+        automatic = tag_rules.automatic()
+        return _choices(
+            [(one.value, one.label) for one in prop.offered(given) if one.value not in automatic], given
+        )
     if prop.kind is Kind.MULTI:
         return _choices([(one.value, _(one.label)) for one in prop.offered(given)], given)
     if prop.kind is Kind.ENUM and prop.options:

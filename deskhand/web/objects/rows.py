@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from deskhand.web.choices import Choice, Tab
+from deskhand.web.filters.bar import Bar as FilterBar
+from deskhand.web.inbox.rows import Label
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,34 @@ class OptionLine:
     tone: str
     is_hidden: bool = False
     is_stored: bool = False
+
+
+@dataclass(frozen=True)
+class TagLine(OptionLine):
+    """`rule_url` leads to its rule; of a new one, and of a retired one without a rule, there is none."""
+
+    rule_url: str = ""
+    rule_text: str = ""
+    has_rule: bool = False
+
+
+@dataclass(frozen=True)
+class TagRulePage:
+    """Which tickets wear a tag. `fields` are the filters as they stand; POST them to `save_url`."""
+
+    title: str
+    tag: Label
+    bar: FilterBar
+    fields: tuple[tuple[str, str], ...]
+    save_url: str
+    back_url: str
+    remove_url: str  # POST; empty while there is no rule
+    count: int = 0
+    reason: str = ""  # why they can't be counted
+    problem: str = ""  # why the saved rule can't be asked any more
+    progress: str = ""
+    error: str = ""
+    dependents: tuple[Dependent, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from django.contrib import messages
 from django.http import HttpResponse
@@ -13,6 +13,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from deskhand.crm.schema import tags as verbs
 from deskhand.crm.schema.types import Option
+from deskhand.crm.segments import tag_rules
 from deskhand.events.types import Actor
 from deskhand.kernel.errors import Conflict, Invalid
 from deskhand.web.middleware import AccountRequest
@@ -20,7 +21,8 @@ from deskhand.web.objects import forms, usage
 from deskhand.web.objects.forms import Row
 from deskhand.web.objects.pipelines import tone_choices
 from deskhand.web.objects.properties import allowed, show
-from deskhand.web.objects.rows import OptionLine
+from deskhand.web.objects.rows import OptionLine, TagLine
+from deskhand.web.objects.tag_rules import progress_of
 from deskhand.web.refusals import status_of, words_of
 
 KEY = "tickets"
@@ -36,10 +38,26 @@ def _page(
     request: AccountRequest, lines: Iterable[OptionLine], status: int = 200, error: str = ""
 ) -> HttpResponse:
     sort = allowed(request, KEY)
+    known = tag_rules.rules()
     return show(
-        request, sort, "tags", status, tab="tags", lines=tuple(lines), error=error, tones=tone_choices,
+        request, sort, "tags", status, tab="tags", lines=tuple(_with_rule(one, known) for one in lines), error=error, tones=tone_choices,
         save_url=reverse("ticket-tags-save"), dependents=usage.of_property(request.viewer, request.account, "ticket", verbs.TAGS),
     )  # fmt: skip
+
+
+def _with_rule(line: OptionLine, known: Mapping[str, tag_rules.TagRule]) -> TagLine:
+    rule = known.get(line.value)
+    url = reverse("tag-rule", args=[line.value]) if line.is_stored and (rule or not line.is_hidden) else ""
+    text = ""
+    if rule:
+        text = (
+            _("Rests")
+            if line.is_hidden
+            else _("Check the rule")
+            if rule.problem
+            else progress_of(rule) or _("By rule")
+        )
+    return TagLine(**vars(line), rule_url=url, rule_text=text, has_rule=rule is not None)
 
 
 def _lines() -> list[OptionLine]:
@@ -57,7 +75,7 @@ def save(request: AccountRequest) -> HttpResponse:
     lines = [_line(row) for row in forms.moved(found, request.POST.get("move", ""))]
     lines = [line for line in lines if line.is_stored or line.label]  # a new row that was left empty is none
     try:
-        verbs.arrange(
+        tag_rules.arrange(
             [Option(line.value, line.label, line.tone, line.is_hidden) for line in lines], by=Actor.user(request.user.pk)
         )  # fmt: skip
     except (Invalid, Conflict) as refusal:

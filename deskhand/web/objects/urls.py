@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, include, path
 
-from deskhand.web.objects import layouts, own, pipelines, properties, rules, setup, tags
+from deskhand.web.objects import layouts, own, pipelines, properties, rules, setup, tag_rules, tags
 
 pipeline: list[URLPattern | URLResolver] = [
     path("", pipelines.configure, name="pipeline"),
@@ -54,6 +54,11 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("settings/tickets/setup", setup.setup, name="tickets-setup"),
     path("settings/tickets/tags", tags.tags, name="ticket-tags"),
     path("settings/tickets/tags/save", tags.save, name="ticket-tags-save"),
+    path("settings/tickets/tags/<str:tag>/rule", tag_rules.rule, name="tag-rule"),
+    path("settings/tickets/tags/<str:tag>/rule/save", tag_rules.save, name="tag-rule-save"),
+    path("settings/tickets/tags/<str:tag>/rule/remove", tag_rules.remove, name="tag-rule-remove"),
+    path("settings/tickets/tags/<str:tag>/rule/editor", tag_rules.editor, name="tag-rule-editor"),
+    path("settings/tickets/tags/<str:tag>/rule/count", tag_rules.count, name="tag-rule-count"),
     path("settings/contacts", setup.home, {"key": "contacts"}, name="settings-contacts"),
     path("settings/companies", setup.home, {"key": "companies"}, name="settings-companies"),
     path("settings/<key:key>/", include(of_a_kind)),

@@ -16,6 +16,9 @@ from deskhand.crm.pipelines import rules
 from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.pipelines.types import PipelineValue, StageValue
 from deskhand.crm.schema import layouts
+from deskhand.crm.schema.tags import TAGS
+from deskhand.crm.segments import segments
+from deskhand.crm.segments.looks import SEGMENT
 from deskhand.desk import custom_views
 from deskhand.desk.models import ChannelAccount, CustomView, Sharing
 from deskhand.kernel.database.scope import current_account_id
@@ -49,6 +52,23 @@ def of_pipeline(pipeline: PipelineValue) -> tuple[Dependent, ...]:
         *_channels(_ours().filter(pipeline_id=pipeline.id)),
         *_views(custom_views.of_pipeline(current_account_id(), pipeline.id)),
     )
+
+
+def of_tag(viewer: Viewer, account: Account, tag: str) -> tuple[Dependent, ...]:
+    """What asks for a tag, or puts it on: workflows, views, segments, the rules of other tags."""
+    account_id = current_account_id()
+    found = [
+        Dependent(
+            "workflow", _("Workflow “%(name)s”") % {"name": one.name}, ways.seen(viewer, account, one.pk)
+        )
+        for one in workflows.naming(account_id, TAGS, tag)
+    ]
+    found += _views(custom_views.naming(account_id, "ticket", TAGS, {tag}))
+    for use in segments.asking_for_tag(tag):
+        text = _("Segment “%(name)s”") if use.kind == SEGMENT else _("The rule of the tag “%(name)s”")
+        url = reverse("segment", args=[use.id]) if use.kind == SEGMENT else ""
+        found.append(Dependent("boxes" if use.kind == SEGMENT else "tag", text % {"name": use.name}, url))
+    return tuple(found)
 
 
 def of_property(viewer: Viewer, account: Account, object_type: str, name: str) -> tuple[Dependent, ...]:

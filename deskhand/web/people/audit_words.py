@@ -59,6 +59,8 @@ SENTENCES: dict[str, str | Promise] = {
     "stage.created": gettext_lazy("%(who)s made the status %(what)s."),
     "stage.updated": gettext_lazy("%(who)s changed the status %(what)s."),
     "stage.deleted": gettext_lazy("%(who)s deleted the status %(what)s."),
+    "tag_rule.set": gettext_lazy("%(who)s set the rule of the tag %(what)s."),
+    "tag_rule.dropped": gettext_lazy("%(who)s removed the rule of the tag %(what)s."),
     "object_type.created": gettext_lazy("%(who)s made the object %(what)s."),
     "object_type.updated": gettext_lazy("%(who)s changed the object %(what)s."),
     "object_type.deleted": gettext_lazy("%(who)s deleted the object %(what)s."),

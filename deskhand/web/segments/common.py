@@ -35,6 +35,7 @@ _SEVERAL = {
     "workflow": gettext_lazy("Workflow: %(name)s"),
     "view": gettext_lazy("View: %(name)s"),
     "segment": gettext_lazy("Segment: %(name)s"),
+    "tag": gettext_lazy("Rule of the tag: %(name)s"),
 }
 
 

@@ -8,21 +8,29 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from deskhand.automation import lanes
+from deskhand.automation.actions import choices
 from deskhand.automation.tests.doing import do
 from deskhand.crm.filters.schema_source import SchemaSource, Tables
 from deskhand.crm.filters.sql import to_where
 from deskhand.crm.filters.types import Filter, Operator
 from deskhand.crm.pipelines.queries import pipelines_of
-from deskhand.crm.records import tickets
+from deskhand.crm.records import membership, tickets
 from deskhand.crm.records.models import PropertyChange, Ticket
 from deskhand.crm.schema import tags
 from deskhand.crm.schema.queries import properties_of
 from deskhand.crm.schema.types import Kind, Option
+from deskhand.crm.segments import segments, tag_rules
+from deskhand.crm.segments.models import Segment, SegmentKind
+from deskhand.crm.segments.segments import SWEEP
 from deskhand.desk import merging
 from deskhand.events.models import EventRow
 from deskhand.events.types import SYSTEM, Actor
-from deskhand.kernel import clock
+from deskhand.kernel import clock, timers
 from deskhand.kernel.errors import Conflict, Invalid
+from deskhand.testing.jobs import run_jobs
+from deskhand.web.filters import editing
+from deskhand.web.filters.editing import Item
 from deskhand.web.tests.test_inbox import texts
 
 URL = "/settings/tickets/tags"
@@ -219,3 +227,103 @@ def test_the_board_asks_as_often_for_many_tags_as_for_none(office, client, two):
     board = f"/pipelines/{pipeline}/board"
     client.get(board)
     assert queries(1) == queries(8)
+
+
+# ── rules ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def written(*filters):
+    """Filters as they stand in an address."""
+    return editing.write((tuple(Item("ticket", one) for one in filters),), "ticket")
+
+
+HIGH = Filter("hs_ticket_priority", Kind.ENUM, Operator.ANY_OF, ("HIGH",))
+
+
+def rule(tag_value):
+    return f"/settings/tickets/tags/{tag_value}/rule"
+
+
+def test_a_rule_is_set_seen_and_removed(office, client, two, wired):
+    """R-BOARD-3: filters with a live count, and what it looks like on a card."""
+    chair, lamp = office.mail("Chair"), office.mail("Lamp")
+    with office.inside():
+        tickets.update(chair.pk, {"hs_ticket_priority": "HIGH"}, by=SYSTEM)
+    page = client.get(rule(two[0]))
+    assert "Rule of the tag “Billing”" in texts(page)
+    assert '<span class="ticket-tag" data-tone="red">Billing</span>' in page.content.decode()
+    counted = client.get(
+        f"{rule(two[0])}/count",
+        {"edit": "0.0", "prop": "ticket.hs_ticket_priority", "op": "any_of", "value": "HIGH"},
+    )
+    assert counted.content.decode().strip() == "Matches 1 ticket now"
+
+    saved = client.post(f"{rule(two[0])}/save", {"f": written(HIGH)})
+    assert saved.url == URL
+    assert "Looking at tickets: 0 %" in texts(client.get(URL))
+    run_jobs()
+    assert (stored(office, chair), stored(office, lamp)) == ([two[0]], [])
+    assert "By rule" in texts(client.get(URL))
+    begun = client.get(rule(two[0]), follow=True)
+    assert "Priority" in texts(begun)
+    assert "Remove rule" in texts(begun)
+
+    client.post(f"{rule(two[0])}/remove")
+    assert "By rule" not in texts(client.get(URL))
+    assert stored(office, chair) == [two[0]]
+
+
+def test_what_a_rule_may_not_ask_is_refused_and_stays(office, client, two):
+    own = Filter(tags.TAGS, Kind.MULTI, Operator.ANY_OF, (two[0],))
+    refused = client.post(f"{rule(two[0])}/save", {"f": written(own)})
+    assert refused.status_code == 422
+    assert "The tag would depend on itself." in texts(refused)
+    assert "Ticket tags" in texts(refused)
+    assert client.post(f"{rule(two[0])}/save", {"f": ""}).status_code == 422
+    assert client.get(rule("99")).status_code == 404
+    assert client.post(f"{rule('99')}/remove").status_code == 404
+    with office.inside():
+        tags.arrange([Option(two[0], "Billing", "red", True), Option(two[1], "VIP")], by=SYSTEM)
+    assert client.post(f"{rule(two[0])}/save", {"f": written(HIGH)}).status_code == 409
+
+
+def test_a_tag_that_follows_a_rule_is_offered_nowhere(office, client, two):
+    """R-BOARD-3: not in the panel, not in bulk, not to workflows; its history names the rule."""
+    chair = office.mail("Chair")
+    with office.inside():
+        tag_rules.set_rule(two[0], HIGH, by=SYSTEM)
+        tickets.update(chair.pk, {"hs_ticket_priority": "HIGH"}, by=SYSTEM)
+        rung = timers.DueTimer(
+            1, chair.account_id, SWEEP, str(Segment.objects.get(name=two[0]).pk), clock.now(), {}
+        )
+        membership.sweep(chair.account_id, [rung])
+    assert stored(office, chair) == [two[0]]
+
+    editor = client.get(f"/inbox/all-open/{chair.pk}/properties/{tags.TAGS}").content.decode()
+    assert f'name="value" value="{two[1]}"' in editor
+    assert f'name="value" value="{two[0]}"' not in editor
+    assert "Billing" not in client.get("/inbox/all-open").content.decode().partition('id="bulk-tags"')[2]
+    refused = client.post(
+        "/inbox/all-open/bulk", {"ids": [chair.pk], "untag": two[0]}, headers={"HX-Request": "true"}
+    )
+    assert refused.status_code == 422
+    assert "follows its rule" in texts(refused)
+    with office.inside():
+        prop = properties_of("ticket")[tags.TAGS]
+        assert [one.value for one in choices.values("ticket", prop)] == [two[1]]
+    assert "the rule of the tag “Billing”" in texts(client.get(f"/inbox/all-open/{chair.pk}/history"))
+
+
+def test_what_uses_a_tag_stands_beside_its_rule(office, client, two):
+    with office.inside() as world:
+        asks = Filter(tags.TAGS, Kind.MULTI, Operator.ANY_OF, (two[0],))
+        segments.create("ticket", "Money matters", SegmentKind.FILTER, asks, by=SYSTEM)
+        tag_rules.set_rule(two[1], asks, by=SYSTEM)
+        tagging = {"property": tags.TAGS, "how": "append", "value": [two[0]]}
+        lanes.add_step("ticket", world.stage("New"), "set_property", tagging, by=world.ada.pk)
+
+    said = texts(client.get(rule(two[0])))
+    assert "Segment “Money matters”" in said
+    assert "The rule of the tag “VIP”" in said
+    assert "Workflow “" in said
+    assert "Used in" not in texts(client.get(rule(two[1]), follow=True))

@@ -24,7 +24,8 @@ from deskhand.crm.records import companies, contacts, objects, subscriptions, ta
 from deskhand.crm.records.tasks import Wanted
 from deskhand.crm.schema import object_types, properties
 from deskhand.crm.schema.types import Kind
-from deskhand.crm.segments import members, segments
+from deskhand.crm.schema.types import Option as Tag
+from deskhand.crm.segments import members, segments, tag_rules
 from deskhand.crm.segments.models import SegmentKind
 from deskhand.delivery.models import OutboxEntry, SinkMail, State
 from deskhand.desk import later, replies, snippets
@@ -206,6 +207,8 @@ TABLE: dict[str, Wall] = {
     "property-add": Wall("POST", neighbour=None),
     "ticket-tags": OF_THE_LIST,
     "ticket-tags-save": Wall("POST", neighbour=None),
+    **{f"tag-rule{part}": Wall() for part in ("", "-editor", "-count")},
+    **{f"tag-rule-{part}": Wall("POST") for part in ("save", "remove")},
     "property-groups": OF_THE_LIST,
     "property-groups-save": Wall("POST", neighbour=None),
     "property": Wall(),
@@ -579,6 +582,7 @@ def places(office) -> dict[str, str]:
         deal = objects.create("deal", {"dealname": "Canary 7f3a"}, by=SYSTEM).id
         deal_task = tasks.create("deal", deal, Wanted("Canary 7f3a"), by=SYSTEM)
         deal_stage = pipelines_of("deal").default.first_open.id
+        tag_rules.arrange([Tag("", "Canary 7f3a")], by=SYSTEM)
         segment = segments.create("contact", "Canary 7f3a", SegmentKind.STATIC, by=SYSTEM)
         members.add(segment.pk, [ticket.contact_id], by=SYSTEM)
         saved = CustomView.objects.create(
@@ -586,6 +590,7 @@ def places(office) -> dict[str, str]:
         )  # fmt: skip
     given = {
         **{name: [segment.pk] for name in TABLE if name == "segment" or (name.startswith("segment-") and name not in SEGMENTS)},
+        **{name: ["1"] for name in TABLE if name.startswith("tag-rule")},
         "segment-why": [segment.pk, ticket.contact_id],
         **{f"view-{name}": [saved.pk] for name in ("edit", "table", "save", "keep", "move", "delete")},
         **dict.fromkeys(("board", "filter-editor", "filter-count", "table", "table-columns"), lane[:1]), "board-more": [*lane, "1-1"],

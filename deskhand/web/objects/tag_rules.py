@@ -1,0 +1,143 @@
+"""The rule of a tag: filters that say which tickets wear it (R-BOARD-3). Their state is the address, as on a board."""
+
+from __future__ import annotations
+
+from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
+
+from django.contrib import messages
+from django.http import HttpResponse, QueryDict
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET, require_POST
+
+from deskhand.crm.records import filterable, selecting
+from deskhand.crm.records.selecting import CAP, Selection, require_in_reach
+from deskhand.crm.schema.types import Option
+from deskhand.crm.segments import tag_rules as verbs
+from deskhand.crm.segments.tag_rules import TagRule
+from deskhand.events.types import Actor
+from deskhand.kernel.errors import Conflict, Invalid, NotFound
+from deskhand.web.filters import editing
+from deskhand.web.filters.bar import BarOf
+from deskhand.web.filters.words import Words
+from deskhand.web.inbox.rows import Label
+from deskhand.web.jinja import render
+from deskhand.web.middleware import AccountRequest
+from deskhand.web.objects import usage
+from deskhand.web.objects.properties import allowed, show
+from deskhand.web.objects.rows import TagRulePage
+from deskhand.web.refusals import status_of, words_of
+
+KEY = "tickets"
+BEGUN = "begun"  # in the address, once the filters stand there
+
+
+def progress_of(rule: TagRule) -> str:
+    """How far all tickets have been looked at since the rule changed; empty when they have."""
+    if rule.is_filled or rule.problem:
+        return ""
+    return _("Looking at tickets: %(percent)s %%") % {
+        "percent": filterable.progress("ticket", rule.filled_to)
+    }
+
+
+class _Editing:
+    """The filters in an address, and the tag that they are for. Raises Forbidden, NotFound."""
+
+    def __init__(self, request: AccountRequest, given: QueryDict, tag: str) -> None:
+        self.sort = allowed(request, KEY)
+        self.request, self.tag = request, tag
+        found = verbs.tag_of(tag)
+        if found is None:
+            raise NotFound(_("There is no such tag."))
+        self.option: Option = found
+        self.rule = verbs.rules().get(tag)
+        parts = {
+            "editor": reverse("tag-rule-editor", args=[tag]),
+            "count": reverse("tag-rule-count", args=[tag]),
+        }
+        self.bar = BarOf(Words(request.viewer, "ticket"), given, reverse("tag-rule", args=[tag]), parts)
+
+    def show(self, status: int = 200, *, refusal: Invalid | None = None, error: str = "") -> HttpResponse:
+        count, reason = self.count(self.bar.groups)
+        page = TagRulePage(
+            _("Rule of the tag “%(name)s”") % {"name": self.option.label},
+            Label(self.option.label, self.option.tone or None),  # type: ignore[arg-type]
+            self.bar.bar(refusal), (("f", editing.write(self.bar.groups, "ticket")), (BEGUN, "1")),
+            reverse("tag-rule-save", args=[self.tag]), reverse("ticket-tags"),
+            reverse("tag-rule-remove", args=[self.tag]) if self.rule else "", count, reason,
+            self.rule.problem if self.rule else "", progress_of(self.rule) if self.rule else "", error,
+            usage.of_tag(self.request.viewer, self.request.account, self.tag),
+        )  # fmt: skip
+        return show(self.request, self.sort, "tag_rule", status, tab="tags", page=page, cap=CAP)
+
+    def count(self, groups: editing.Groups) -> tuple[int, str]:
+        """How many tickets of the viewer's reach meet them, or why that can't be told."""
+        if not groups:
+            return 0, ""
+        asked = editing.condition(groups, "ticket")
+        zone = ZoneInfo(self.request.account.zone)
+        try:
+            return selecting.count(self.request.viewer, Selection("ticket", zone, condition=asked)), ""
+        except Invalid as refusal:
+            return 0, words_of(refusal)
+
+
+@require_GET
+def rule(request: AccountRequest, tag: str) -> HttpResponse:
+    """Begins with the filters as they are saved; from then on they stand in the address."""
+    edited = _Editing(request, request.GET, tag)
+    if edited.rule and BEGUN not in request.GET:
+        asked = {BEGUN: "1"} | _saved(edited.rule)
+        return redirect(f"{reverse('tag-rule', args=[tag])}?{urlencode(asked)}")
+    answer, refusal = edited.bar.answer(request)
+    return answer or edited.show(422 if refusal else 200, refusal=refusal)
+
+
+def _saved(found: TagRule) -> dict[str, str]:
+    try:
+        return {"f": editing.write(editing.groups_of(found.condition, "ticket"), "ticket")}
+    except Invalid:
+        return {}  # made elsewhere, in a way that the bar can't show
+
+
+@require_POST
+def save(request: AccountRequest, tag: str) -> HttpResponse:
+    edited = _Editing(request, request.POST, tag)
+    condition = editing.condition(edited.bar.groups, "ticket")
+    try:
+        require_in_reach(request.viewer, "ticket", condition)
+        verbs.set_rule(tag, condition, by=Actor.user(request.user.pk))
+    except (Invalid, Conflict) as refusal:
+        return edited.show(status_of(refusal), error=words_of(refusal))
+    messages.success(request, _("The rule is saved. All tickets are being looked at."))
+    return redirect("ticket-tags")
+
+
+@require_POST
+def remove(request: AccountRequest, tag: str) -> HttpResponse:
+    allowed(request, KEY)
+    verbs.drop_rule(tag, by=Actor.user(request.user.pk))
+    messages.success(request, _("The rule is removed. Tickets that wear the tag keep it."))
+    return redirect("ticket-tags")
+
+
+@require_GET
+def editor(request: AccountRequest, tag: str) -> HttpResponse:
+    """The form of one filter again, for another way to compare."""
+    return render(
+        request, "filters/editor_fragment.html", {"bar": _Editing(request, request.GET, tag).bar.bar()}
+    )
+
+
+@require_GET
+def count(request: AccountRequest, tag: str) -> HttpResponse:
+    """How many meet the filters with what stands in the form."""
+    edited = _Editing(request, request.GET, tag)
+    try:
+        found, reason = edited.count(edited.bar.applied())
+    except Invalid as refusal:
+        found, reason = 0, words_of(refusal)
+    return render(request, "filters/count_fragment.html", {"count": found, "reason": reason, "cap": CAP})
