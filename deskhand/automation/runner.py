@@ -6,7 +6,6 @@ transaction records go through several actions, until each sleeps or ends.
 
 from __future__ import annotations
 
-import json
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -388,7 +387,7 @@ class _Batch:
         rows = [
             (
                 run.id, run.state, None if run.ended else run.due_at, run.position,
-                step_at(run.position), run.revision, run.ended, json.dumps(run.outputs) if run.outputs else "{}", "" if run.ended else run.waits_for, "" if run.ended else run.happened, run.acted, run.tries,
+                step_at(run.position), run.revision, run.ended, sql.dumps(run.outputs) if run.outputs else "{}", "" if run.ended else run.waits_for, "" if run.ended else run.happened, run.acted, run.tries,
             )
             for run in self.runs
         ]  # fmt: skip

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -47,7 +46,7 @@ def write(account_id: int, lines: Sequence[LogLine], at: datetime) -> None:
     rows = [
         (
             line.run.workflow_id, line.run.id, line.run.object_type, line.run.record_id, line.run.revision, line.step_id,
-            line.kind, line.status.value, line.message, json.dumps(line.data) if line.data else "{}",
+            line.kind, line.status.value, line.message, sql.dumps(line.data) if line.data else "{}",
         )
         for line in lines
     ]  # fmt: skip

@@ -133,14 +133,12 @@ class Change:
 
 def follow(account_id: int, events: Sequence[Event]) -> None:
     """AFTER_COMMIT: let records join and leave the segments whose conditions look at what happened. Safe to repeat."""
-    changes = [change for event in events for change in _changes(event)]
-    memberships = [event for event in events if event.kind in (JOINED, LEFT)]
-    if not changes and not memberships:
-        return
     _keep_static(account_id, events)
     index = index_of(account_id)
     if not index.watched:
         return
+    changes = [change for event in events for change in _changes(event)]
+    memberships = [event for event in events if event.kind in (JOINED, LEFT)]
     wanted = _Wanted(account_id, index)
     for change in changes:
         for segment_id, look in index.by_type.get(change.object_type, ()):

@@ -78,9 +78,9 @@ def create_many(new: Sequence[NewTask], *, at: datetime | None = None) -> list[i
         return []
     ids = sql.ids("crm_task", len(new))
     rows = [_row(item, task_id, at) for item, task_id in zip(new, ids, strict=True)]
-    bulk.insert(Task, rows, on_conflict="do nothing")
-    found = Task.objects.filter(account_id=current_account_id(), pk__in=ids)
-    made = {task.pk: task for task in found}
+    went_in = bulk.insert(Task, rows, on_conflict="do nothing")
+    kept = set(ids) if went_in == len(ids) else _there(ids)
+    made = {row["id"]: Task(**row) for row in rows if row["id"] in kept}
     _tell(
         [
             _Told(made[pk], "created", n.by, n.cause, n.depth, n.wanted.assignee_id is not None)
@@ -91,6 +91,10 @@ def create_many(new: Sequence[NewTask], *, at: datetime | None = None) -> list[i
     )
     _remind([task for task in made.values() if task.remind_at])
     return [pk if pk in made else _made_before(item) for pk, item in zip(ids, new, strict=True)]
+
+
+def _there(ids: Sequence[int]) -> set[int]:
+    return set(Task.objects.filter(account_id=current_account_id(), pk__in=ids).values_list("pk", flat=True))
 
 
 def _made_before(item: NewTask) -> int:

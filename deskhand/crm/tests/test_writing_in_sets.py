@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 
 import pytest
+from django.utils.safestring import SafeString
 
 from deskhand.crm.records.models import Task, Ticket, TicketType
 from deskhand.kernel.database import bulk, sql
@@ -28,7 +29,15 @@ def test_arrays_arrive_as_they_are(kind, values):
 
 @pytest.mark.django_db
 def test_documents_arrive_as_they_are():
-    documents = [{"a": AWKWARD}, [1, None, "x"], "text", 5, None]
+    documents = [
+        {"a": AWKWARD},
+        [1, None, "x"],
+        "text",
+        5,
+        None,
+        {"large": 2**70, "small": 0.1},
+        {"words": SafeString("<b>")},
+    ]
     found = sql.rows(
         "select v from unnest(%s::jsonb[]) with ordinality x(v, n) order by n",
         [[sql.Jsonb(d) for d in documents]],

@@ -7,12 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+import orjson
 from django.db import connection
 from psycopg.types.json import Jsonb
 
 Params = Sequence[Any] | Mapping[str, Any]
 
-__all__ = ["Jsonb", "containing", "execute", "ids", "loads", "row", "rows"]
+__all__ = ["Jsonb", "containing", "dumps", "execute", "ids", "loads", "row", "rows"]
 
 
 def loads(value: Any) -> Any:
@@ -20,6 +21,16 @@ def loads(value: Any) -> Any:
     if value == "{}":  # most of what is read has nothing in it
         return {}
     return json.loads(value) if isinstance(value, str | bytes) else value
+
+
+def dumps(value: Any) -> str:
+    """What is to be a jsonb value, as text. Raises TypeError for what JSON has no words for."""
+    try:
+        return orjson.dumps(value).decode()
+    except (
+        TypeError
+    ):  # numbers beyond 64 bits, halves of letters, keys that are no text: as before they are written
+        return json.dumps(value)
 
 
 def rows(sql: str, params: Params = ()) -> list[tuple[Any, ...]]:
@@ -79,11 +90,15 @@ def array(values: list[Any]) -> Any:
     if kinds == {str}:
         return _texts(values)
     if kinds == {Jsonb}:
-        return _texts([(value.dumps or json.dumps)(value.obj) for value in values])
+        return _texts([_json(value) for value in values])
     try:
         return "{" + ",".join([_WRITERS[type(value)](value) for value in values]) + "}"
     except KeyError:
         return values
+
+
+def _json(value: Jsonb) -> str:
+    return str(value.dumps(value.obj)) if value.dumps else dumps(value.obj)
 
 
 def _texts(values: list[str]) -> str:
@@ -104,5 +119,5 @@ _WRITERS: dict[type, Callable[[Any], str]] = {
     type(None): lambda _: "NULL",
     bool: lambda value: "t" if value else "f",
     datetime: lambda value: '"' + value.isoformat() + '"',
-    Jsonb: lambda value: _quoted((value.dumps or json.dumps)(value.obj)),
+    Jsonb: lambda value: _quoted(_json(value)),
 }
