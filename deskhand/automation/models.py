@@ -415,6 +415,11 @@ class Replay(models.Model):
     runs = models.IntegerField(default=0)
     left_out = models.IntegerField(default=0)  # records that are deleted by now
     is_full = models.BooleanField(default=False)  # more would have entered than are followed
+    held = models.IntegerField(default=0)  # sendings that the hour's budget would have held
+    held_at = models.DateTimeField(null=True)  # the first of them
+    kept = models.JSONField(
+        default=dict
+    )  # what the next page needs besides the runs and effects (replay/keeping.py)
     #: {"days": {day: [would, did]}, "kinds": {kind: {verdict: count}}}, when it is done.
     totals = models.JSONField(default=dict)
     error = models.TextField(default="")
@@ -447,6 +452,7 @@ class ReplayRun(models.Model):
     step_id = models.TextField(default="")  # where it still was at the end
     end_reason = models.TextField(default="")
     ended_at = models.DateTimeField(null=True)
+    going = models.JSONField(default=dict)  # what it takes to let it go on; nothing when it is over
 
     class Meta:
         constraints = [
@@ -478,6 +484,7 @@ class ReplayEffect(models.Model):
     )  # as steps of the log have it; empty where it would not have happened
     message = models.TextField(default="")
     writes = models.JSONField(default=dict)  # {property: [before, after]} of the record itself
+    known_id = models.BigIntegerField(default=0)  # the last event that had happened
     verdict = models.TextField(choices=Verdict.choices, default=Verdict.NEW)
     really_at = models.DateTimeField(null=True)
     really = models.TextField(default="")  # what the log says of it

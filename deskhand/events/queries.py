@@ -33,11 +33,11 @@ class Log:
     def __init__(self, account_id: int, since: datetime, until: datetime) -> None:
         self.account_id, self.until = account_id, until
         self.reached = since  # all before it was given out
-        self._stretch = timedelta(hours=6)
+        self.stretch = timedelta(hours=6)  # that the next page looks at
 
     def page(self) -> list[Event]:
         """The next events; none may have happened in this stretch. `reached` says how far it is then."""
-        to = min(self.reached + self._stretch, self.until)
+        to = min(self.reached + self.stretch, self.until)
         found = self._read(self.reached, to, self.PAGE + 1)
         if len(found) > self.PAGE:
             last = found[-1].at
@@ -46,9 +46,9 @@ class Log:
             else:  # more at one moment than a page has
                 to = last + timedelta(microseconds=1)
                 found = self._read(last, to, None)
-            self._stretch = max(self._LEAST, (to - self.reached) * 2)
+            self.stretch = max(self._LEAST, (to - self.reached) * 2)
         elif len(found) < self.PAGE // 2:
-            self._stretch = min(self._MOST, self._stretch * 2)
+            self.stretch = min(self._MOST, self.stretch * 2)
         self.reached = to
         return found
 

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy
 from deskhand.automation import templates, tokens
 from deskhand.automation.actions import choices, reading
 from deskhand.automation.actions.forms import Around, Input, Option, Setting
-from deskhand.automation.actions.types import Action, Doing, Done, Group, Output, failed
+from deskhand.automation.actions.types import Action, Doing, Done, Group, Output, Then, failed
 from deskhand.automation.engine.loops import Tell, Touches
 from deskhand.crm.records import tasks
 from deskhand.crm.records.tasks import NOTES, TITLE, NewTask, Wanted
@@ -72,7 +72,7 @@ class CreateTask(Action):
         made = zip(tasks.create_many(new, at=batch[0].now if batch else None), new, strict=True)
         return [answer or _done(*next(made)) for answer in answers]
 
-    def foretell(self, doing: Doing) -> tuple[Done, Mapping[str, Any]]:
+    def foretell(self, doing: Doing, then: Then) -> tuple[Done, Mapping[str, Any]]:
         try:
             return Done(message=doing.fill(doing.settings["title"])[:TITLE]), {}
         except Invalid as unreadable:

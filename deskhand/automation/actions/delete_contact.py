@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from deskhand.accounts.policy import Action as PolicyAction
-from deskhand.automation.actions.types import Action, Doing, Done, Group, by_workflow
+from deskhand.automation.actions.types import Action, Doing, Done, Group, Then, by_workflow
 from deskhand.crm.records import archive
 
 
@@ -26,7 +26,7 @@ class DeleteContact(Action):
     def summary(self, settings: Mapping[str, Any]) -> str:
         return _("The contact of this workflow")
 
-    def foretell(self, doing: Doing) -> tuple[Done, Mapping[str, Any]]:
+    def foretell(self, doing: Doing, then: Then) -> tuple[Done, Mapping[str, Any]]:
         return Done(message=_("The contact was deleted."), ends="record_gone"), {}
 
     def run(self, batch: Sequence[Doing]) -> list[Done]:

@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy
 
 from deskhand.automation.actions.forms import Around, Input, Option, Setting
 from deskhand.automation.actions.once import once
-from deskhand.automation.actions.types import Action, Doing, Done, Group, skipped
+from deskhand.automation.actions.types import Action, Doing, Done, Group, Then, skipped
 from deskhand.crm.records import subscriptions
 from deskhand.crm.records.models import SubscriptionType
 from deskhand.crm.records.subscriptions import Choice
@@ -77,6 +77,13 @@ class ManageSubscription(Action):
         everybody = {choice.contact_id for doing in batch if (choice := _choice(doing))}
         said = self._said(batch)
         return [self._done(doing, everybody, said) for doing in batch]
+
+    def foretell(self, doing: Doing, then: Then) -> tuple[Done, Mapping[str, Any]]:
+        choice = _choice(doing)
+        changed: set[int] = set()
+        if choice and then.choose(choice.contact_id, choice.type_id, choice.is_on, doing.now):
+            changed.add(choice.contact_id)
+        return self._done(doing, changed, self._said([doing])), {}
 
     def _said(self, batch: Sequence[Doing]) -> dict[tuple[str, str], str]:
         return {

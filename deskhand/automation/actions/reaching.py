@@ -68,6 +68,13 @@ def threads_of(tickets: Iterable[Doing], at: datetime) -> dict[int, int]:
     return found
 
 
+def too_many(address: str, count: int) -> str:
+    """Say why one more is too many for an address that got so many automatic messages within an hour (R-MAIL-12)."""
+    if count >= PER_ADDRESS:
+        return _("%(address)s got %(count)s automatic messages within an hour.") % {"address": address, "count": PER_ADDRESS}  # fmt: skip
+    return ""
+
+
 class Lately:
     """How many automatic messages each address, or number, of these contacts got within an hour. One query."""
 
@@ -78,9 +85,7 @@ class Lately:
         )
 
     def why_not(self, address: str) -> str:
-        if self._counts[address] >= PER_ADDRESS:
-            return _("%(address)s got %(count)s automatic messages within an hour.") % {"address": address, "count": PER_ADDRESS}  # fmt: skip
-        return ""
+        return too_many(address, self._counts[address])
 
     def count(self, address: str) -> None:
         self._counts[address] += 1

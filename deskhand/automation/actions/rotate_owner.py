@@ -12,7 +12,17 @@ from deskhand.accounts import queries as people
 from deskhand.accounts.plans import Feature
 from deskhand.automation.actions import choices
 from deskhand.automation.actions.forms import Around, Input, Option, Setting
-from deskhand.automation.actions.types import Action, Doing, Done, Group, Output, by_workflow, here, skipped
+from deskhand.automation.actions.types import (
+    Action,
+    Doing,
+    Done,
+    Group,
+    Output,
+    Then,
+    by_workflow,
+    here,
+    skipped,
+)
 from deskhand.automation.engine.loops import Touches, Write
 from deskhand.crm.records import store
 from deskhand.crm.records.store import Change
@@ -64,7 +74,7 @@ class RotateOwner(Action):
         )
         return (Output("outcome", _("What came of it"), outcomes), Output("user", _("Who was assigned")))
 
-    def foretell(self, doing: Doing) -> tuple[Done, Mapping[str, Any]]:
+    def foretell(self, doing: Doing, then: Then) -> tuple[Done, Mapping[str, Any]]:
         """Whose turn it would have been nobody can tell afterwards."""
         name = str(doing.settings.get("property") or choices.OWNER)
         if not _may(doing, name, "owner_id" if name == choices.OWNER else ""):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 
 from django.conf import settings as django_settings
 from django.utils.translation import gettext as _
@@ -17,7 +17,7 @@ from deskhand.automation.actions import choices, reaching
 from deskhand.automation.actions.forms import Around, Input, Option, Setting
 from deskhand.automation.actions.once import once
 from deskhand.automation.actions.reaching import Lately
-from deskhand.automation.actions.types import Action, Doing, Done, Group, Output, failed, skipped
+from deskhand.automation.actions.types import Action, Doing, Done, Group, Output, Then, failed, skipped
 from deskhand.automation.engine.loops import Tell, Touches
 from deskhand.automation.models import MailTemplate
 from deskhand.crm.records import associations, subscriptions
@@ -89,16 +89,10 @@ class SendEmail(Action):
     def outputs(self, settings: Mapping[str, Any]) -> Sequence[Output]:
         return (Output("sent", _("How many mails left")),)
 
-    def foretell(self, doing: Doing) -> tuple[Done, Mapping[str, Any]]:
-        """To whom it would have gone; what they had lately or do not want is not asked."""
-        template = _templates(doing.account_id).get(str(doing.settings["template"]))
-        contact = doing.record.get("contact")
-        why_not = _why_not(doing, template)
-        if not why_not and template is not None:
-            why_not = _why_not_to(contact, template) if contact else _("There is no contact with an address.")
-        if why_not or contact is None:
-            return skipped(why_not), {}
-        return reaching.sent(contact["email"]), {}
+    def foretell(self, doing: Doing, then: Then) -> tuple[Done, Mapping[str, Any]]:
+        """By what people had got and wanted then; the mail itself and the addresses it leaves from are those of today."""
+        known = _templates(doing.account_id)
+        return _answer(doing, known, _channels(doing.account_id), _Then(then, doing, known), []), {}
 
     def touches(self, object_type: str, settings: Mapping[str, Any]) -> Touches:
         return Touches(tells=frozenset({Tell("message.sent", "automatic", "True")}))
@@ -115,25 +109,31 @@ class SendEmail(Action):
 def _worked_out(batch: Sequence[Doing]) -> tuple[list[Done], list[_Mail]]:
     """How it goes for each, and the mails that leave. A fixed number of queries."""
     account_id = batch[0].account_id
-    known = _templates(account_id)
-    channels = reaching.mail_channels(account_id)
+    known, channels = _templates(account_id), reaching.mail_channels(account_id)
     recent = _Recent(account_id, batch, known)
-    answers: list[Done] = []
     mails: list[_Mail] = []
-    for doing in batch:
-        template = known.get(str(doing.settings["template"]))
-        channel = reaching.channel_for(doing, channels)
-        why_not = _why_not(doing, template)
-        if why_not or template is None:
-            answers.append(skipped(why_not))
-        elif channel is None:
-            answers.append(skipped(_("No e-mail address is connected to send from.")))
-        else:
-            try:
-                answers.append(_send(doing, template, channel, recent, mails))
-            except Invalid as unfit:
-                answers.append(failed(str(unfit)))
-    return answers, mails
+    return [_answer(doing, known, channels, recent, mails) for doing in batch], mails
+
+
+def _answer(
+    doing: Doing, known: Mapping[str, MailTemplate], channels: Mapping[int, ChannelAccount], lately: _Lately, mails: list[_Mail]
+) -> Done:  # fmt: skip
+    template = known.get(str(doing.settings["template"]))
+    channel = reaching.channel_for(doing, channels)
+    why_not = _why_not(doing, template)
+    if why_not or template is None:
+        return skipped(why_not)
+    if channel is None:
+        return skipped(_("No e-mail address is connected to send from."))
+    try:
+        return _send(doing, template, channel, lately, mails)
+    except Invalid as unfit:
+        return failed(str(unfit))
+
+
+@once
+def _channels(account_id: int) -> dict[int, ChannelAccount]:
+    return reaching.mail_channels(account_id)
 
 
 @dataclass(frozen=True)
@@ -153,24 +153,24 @@ class _Mail:
 
 
 def _send(
-    doing: Doing, template: MailTemplate, channel: ChannelAccount, recent: _Recent, mails: list[_Mail]
+    doing: Doing, template: MailTemplate, channel: ChannelAccount, lately: _Lately, mails: list[_Mail]
 ) -> Done:
     """Add the mails of one record. Raises Invalid when the template can't be filled."""
     rendered = templates.render(template, doing.record)
     went: list[str] = []
     reasons: list[str] = []
-    for contact in recent.contacts[_place(doing)]:
-        why_not = _why_not_to(contact, template) or recent.why_not(doing, contact)
+    for contact in lately.of(doing):
+        why_not = _why_not_to(contact, template) or lately.why_not(doing, contact)
         if why_not:
             reasons.append(why_not)
             continue
-        recent.count(doing, contact)
+        lately.count(doing, contact)
         url = _unsubscribe_url(doing.account_id, contact["id"], template)
         mails.append(_Mail(doing, contact, channel, rendered.subject, rendered.text + _foot(url), url))
         went.append(contact["email"])
     if not went:
         return skipped(reasons[0] if reasons else _("There is no contact with an address."))
-    recent.is_sent(doing)
+    lately.is_sent(doing, went)
     return reaching.sent(*went)
 
 
@@ -246,6 +246,45 @@ def _why_not_to(contact: Mapping[str, Any], template: MailTemplate) -> str:
     return reaching.why_not_mail_to(contact)
 
 
+class _Lately(Protocol):
+    """Whom a step writes to, and what they got lately."""
+
+    def of(self, doing: Doing) -> Sequence[Mapping[str, Any]]: ...
+
+    def why_not(self, doing: Doing, contact: Mapping[str, Any]) -> str: ...
+
+    def count(self, doing: Doing, contact: Mapping[str, Any]) -> None: ...
+
+    def is_sent(self, doing: Doing, to: Sequence[str]) -> None: ...
+
+
+@dataclass(frozen=True)
+class _Then:
+    """The same at a moment of the past."""
+
+    then: Then
+    doing: Doing
+    known: Mapping[str, MailTemplate]
+
+    def of(self, doing: Doing) -> Sequence[Mapping[str, Any]]:
+        return self.then.contacts(doing, everybody=doing.settings.get("recipients") == ALL)[:MOST]
+
+    def why_not(self, doing: Doing, contact: Mapping[str, Any]) -> str:
+        name, then, at = str(doing.settings["template"]), self.then, doing.now
+        mail = self.known[name]
+        return _why_not_now(
+            is_blocked=then.is_blocked(contact["email"], at),
+            refuses=not mail.is_transactional and then.refuses(contact["id"], mail.subscription_type_id, at),
+            has_had=then.has_had(_about(doing), name, at),
+        ) or reaching.too_many(contact["email"], then.got(contact["email"], at))
+
+    def count(self, doing: Doing, contact: Mapping[str, Any]) -> None:
+        """Remembered with the mail."""
+
+    def is_sent(self, doing: Doing, to: Sequence[str]) -> None:
+        self.then.mailed(_about(doing), str(doing.settings["template"]), to, doing.now)
+
+
 class _Recent:
     """Whom a batch writes to, what they got lately, and what they don't want: a fixed number of queries."""
 
@@ -266,19 +305,29 @@ class _Recent:
 
     def why_not(self, doing: Doing, contact: Mapping[str, Any]) -> str:
         template = str(doing.settings["template"])
-        if contact["email"] in self.blocked:
-            return _("This address is blocked.")
-        if contact["id"] in self.refusals.get(template, ()):
-            return _("The contact does not want such mail.")
-        if (_about(doing), template) in self.sent:
-            return _("The same mail went out about this less than 24 hours ago.")
-        return self.lately.why_not(contact["email"])
+        return _why_not_now(
+            is_blocked=contact["email"] in self.blocked,
+            refuses=contact["id"] in self.refusals.get(template, ()),
+            has_had=(_about(doing), template) in self.sent,
+        ) or self.lately.why_not(contact["email"])
 
     def count(self, doing: Doing, contact: Mapping[str, Any]) -> None:
         self.lately.count(contact["email"])
 
-    def is_sent(self, doing: Doing) -> None:
+    def of(self, doing: Doing) -> Sequence[Mapping[str, Any]]:
+        return self.contacts[_place(doing)]
+
+    def is_sent(self, doing: Doing, to: Sequence[str]) -> None:
         self.sent.add((_about(doing), str(doing.settings["template"])))
+
+
+def _why_not_now(*, is_blocked: bool, refuses: bool, has_had: bool) -> str:
+    """Say why it is not the time to write to somebody; "" when it is (R-MAIL-12)."""
+    if is_blocked:
+        return _("This address is blocked.")
+    if refuses:
+        return _("The contact does not want such mail.")
+    return _("The same mail went out about this less than 24 hours ago.") if has_had else ""
 
 
 def _contacts(batch: Sequence[Doing]) -> dict[tuple[str, int], list[Mapping[str, Any]]]:

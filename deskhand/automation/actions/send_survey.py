@@ -19,7 +19,7 @@ from deskhand.automation.actions.forms import Around, Input, Option, Setting
 from deskhand.automation.actions.once import once
 from deskhand.automation.actions.reaching import Lately
 from deskhand.automation.actions.texting import FROM, Fill, Phones, Text
-from deskhand.automation.actions.types import Action, Doing, Done, Group, Output, failed, skipped
+from deskhand.automation.actions.types import Action, Doing, Done, Group, Output, Then, failed, skipped
 from deskhand.automation.engine.loops import Tell, Touches
 from deskhand.desk import blocking, replies, surveys
 from deskhand.desk.channels import EMAIL
@@ -94,10 +94,10 @@ class SendSurvey(Action):
         texting.put([one for one in ready if isinstance(one, Text)])
         return [one if isinstance(one, Done) else reaching.sent(one.to.email) for one in ready]
 
-    def foretell(self, doing: Doing) -> tuple[Done, Mapping[str, Any]]:
-        """To whom it would have gone; whether they were asked lately is not known."""
+    def foretell(self, doing: Doing, then: Then) -> tuple[Done, Mapping[str, Any]]:
+        """To whom it would have gone, by what they had got within the hour; when they were asked last is not known."""
         to = _reader(doing, is_mail=_is_mail(doing.settings, _ways(doing.account_id)))
-        return (skipped(to), {}) if isinstance(to, str) else (reaching.sent(to.email), {})
+        return texting.foretold(doing, then, to), {}
 
 
 # ── the form ─────────────────────────────────────────────────────────────────────────────────────────────────────────

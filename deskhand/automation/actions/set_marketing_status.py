@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from deskhand.automation.actions.forms import Around, Input, Option, Setting
-from deskhand.automation.actions.types import Action, Doing, Done, Group, skipped
+from deskhand.automation.actions.types import Action, Doing, Done, Group, Then, skipped
 from deskhand.automation.engine.loops import Touches, Write
 from deskhand.crm.records import store
 from deskhand.crm.records.store import Change
@@ -70,6 +70,12 @@ class SetMarketingStatus(Action):
             for doing in batch
             for contact in (doing.record.get("contact"),)
         ]
+
+    def foretell(self, doing: Doing, then: Then) -> tuple[Done, Mapping[str, Any]]:
+        """The contact of another kind of record keeps what it had: a replay changes its own records alone."""
+        [done] = self.rehearse([doing])
+        writes = {PROPERTY: _key(doing)[1]} if doing.object_type == "contact" else {}
+        return done, writes
 
     def _done(self, doing: Doing, changed: set[int]) -> Done:
         contact = doing.record.get("contact")

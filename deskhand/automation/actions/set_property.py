@@ -23,6 +23,7 @@ from deskhand.automation.actions.types import (
     Doing,
     Done,
     Group,
+    Then,
     by_workflow,
     failed,
     foreseen,
@@ -101,7 +102,7 @@ class SetProperty(Action):
         written = None if is_open or value is None else str(value)
         return Touches(writes=frozenset({Write(kind, str(settings.get("property") or ""), written)}))
 
-    def foretell(self, doing: Doing) -> tuple[Done, Mapping[str, Any]]:
+    def foretell(self, doing: Doing, then: Then) -> tuple[Done, Mapping[str, Any]]:
         one = _Round([doing])
         if not one.is_itself:
             return Done(), {}

@@ -12,8 +12,8 @@ from django.utils.translation import gettext as _
 from deskhand.automation import templates
 from deskhand.automation.actions.forms import Around, Input, Option, Setting
 from deskhand.automation.actions.once import once
-from deskhand.automation.actions.reaching import Lately, sent
-from deskhand.automation.actions.types import Action, Doing, Done, Group, Output, failed, skipped
+from deskhand.automation.actions.reaching import Lately, sent, too_many
+from deskhand.automation.actions.types import Action, Doing, Done, Group, Output, Then, failed, skipped
 from deskhand.automation.engine.loops import Tell, Touches
 from deskhand.crm.records import subscriptions
 from deskhand.desk import channels, replies, texts
@@ -81,10 +81,10 @@ class Texting(Action):
     def rehearse(self, batch: Sequence[Doing]) -> list[Done]:
         return self._worked_out(batch)[0]
 
-    def foretell(self, doing: Doing) -> tuple[Done, Mapping[str, Any]]:
-        """To which number it would have gone; what its reader had lately or does not want is not asked."""
+    def foretell(self, doing: Doing, then: Then) -> tuple[Done, Mapping[str, Any]]:
+        """To which number it would have gone, by what its reader had got within the hour."""
         number = number_of(doing)
-        return (sent(number.email), {}) if not isinstance(number, str) else (skipped(number), {})
+        return foretold(doing, then, number), {}
 
     def _worked_out(self, batch: Sequence[Doing]) -> tuple[list[Done], list[Text]]:
         """How it goes for each, and the messages that leave. A fixed number of queries."""
@@ -99,6 +99,18 @@ class Texting(Action):
             else:
                 answers.append(found)
         return answers, messages
+
+
+def foretold(doing: Doing, then: Then, to: Mailbox | str) -> Done:
+    """What a message to somebody, or why there is none, would have come to."""
+    if isinstance(to, str):
+        return skipped(to)
+    then.contacts(doing, everybody=False)
+    why_not = too_many(to.email, then.got(to.email, doing.now))
+    if why_not:
+        return skipped(why_not)
+    then.mailed("", "", [to.email], doing.now)
+    return sent(to.email)
 
 
 @dataclass(frozen=True)

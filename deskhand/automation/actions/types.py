@@ -8,7 +8,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from deskhand.accounts.models import TeamMember
 from deskhand.accounts.plans import Feature
@@ -140,6 +140,29 @@ def try_later(why: str, again_at: datetime | None = None) -> Done:
     return Done(StepStatus.RETRYING, why, again_at=again_at)
 
 
+class Then(Protocol):
+    """Mail at a moment of the past, for actions that tell what they would have done."""
+
+    def contacts(self, doing: Doing, *, everybody: bool) -> Sequence[Mapping[str, Any]]:
+        """The record's contact first, then those it is linked to."""
+
+    def has_had(self, about: str, template: str, at: datetime) -> bool:
+        """Whether the mail went out about it, such as "ticket:5", within a day."""
+
+    def got(self, email: str, at: datetime) -> int:
+        """How many automatic mails went there within an hour."""
+
+    def is_blocked(self, email: str, at: datetime) -> bool: ...
+
+    def refuses(self, contact_id: int, type_id: int | None, at: datetime) -> bool: ...
+
+    def mailed(self, about: str, template: str, to: Sequence[str], at: datetime) -> None:
+        """Remember what would have been sent."""
+
+    def choose(self, contact_id: int, type_id: int | None, is_on: bool, at: datetime) -> bool:
+        """Remember what would have been chosen; returns whether that is new."""
+
+
 class Action(ABC):
     """One kind of action: its look, its form, its checks, its words, and what it does. One file each.
 
@@ -211,7 +234,7 @@ class Action(ABC):
         except _TakenBack:
             return answers
 
-    def foretell(self, doing: Doing) -> tuple[Done, Mapping[str, Any]]:
+    def foretell(self, doing: Doing, then: Then) -> tuple[Done, Mapping[str, Any]]:
         """What `run` would have answered at `doing.now`, and what it would have given the record itself: {property: value},
         as history has them. Without a message, the summary is told.
 

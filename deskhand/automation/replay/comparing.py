@@ -90,8 +90,8 @@ from would join did using (record_id, step_id, n) where r.account_id = %(account
 _REAL = f"""
 with {_DID}
 insert into automation_replayeffect
-    (account_id, replay_id, at, record_id, step_id, kind, status, message, writes, verdict, really_at, really)
-select %(account)s, %(replay)s, did.at, did.record_id, did.step_id, did.kind, did.status, '', '{{}}', 'GONE', did.at, did.message
+    (account_id, replay_id, at, record_id, step_id, kind, status, message, writes, known_id, verdict, really_at, really)
+select %(account)s, %(replay)s, did.at, did.record_id, did.step_id, did.kind, did.status, '', '{{}}', 0, 'GONE', did.at, did.message
 from did left join would using (record_id, step_id, n) where would.id is null and did.status <> 'SKIPPED' order by did.at
 """
 _DAYS = """

@@ -6,6 +6,7 @@ remembered in its place, until somebody else gave the property another value.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -13,6 +14,7 @@ from functools import cache
 from typing import Any
 
 from deskhand.automation import records
+from deskhand.automation.actions.once import once
 from deskhand.automation.records import Loaded, Row, as_fact
 from deskhand.crm.filters.evaluate import Fact, Facts
 from deskhand.crm.records.store import event_name_of
@@ -110,7 +112,7 @@ class Past:
         return FactsThen(self, object_type, row, cut)
 
     def row(self, object_type: str, record_id: int, cut: Cut) -> Row:
-        """The record's columns as they were; people around it are those of today."""
+        """The record's columns as they were, and who is around it today, as they were."""
         now = self._loaded[object_type][record_id]
         if not now.among.has_all:
             now.among.read_all()
@@ -124,6 +126,43 @@ class Past:
                     then[prop.column] = value
                 else:
                     then["properties"][name] = value
+        if now.get("contact"):
+            then["contact"] = self.contact(now["contact"], cut)
+        if "owner" in now and then["owner_id"] != now["owner_id"]:
+            then["owner"] = people(current_account_id()).get(then["owner_id"])
+        return then
+
+    def read_people(self) -> None:
+        """The history of the contacts of all records that were introduced. One query for those that were not read yet."""
+        rows = self.all_rows(self.object_type).values()
+        self.read_contacts([row["contact"]["id"] for row in rows if row.get("contact")])
+
+    def read_contacts(self, ids: Iterable[int]) -> None:
+        self._read_history("contact", sorted({pk for pk in ids if ("contact", pk) not in self._changes}))
+
+    def contact(self, now: Mapping[str, Any], cut: Cut) -> Mapping[str, Any]:
+        """A contact, as actions meet it, as it was."""
+        names = self._changes.get(("contact", now["id"]), {})
+        then = dict(now)
+        if now["bounced_at"] is not None and now["bounced_at"] > cut[0]:
+            then["bounced_at"] = None
+        if not names and self.object_type != "contact":
+            return then
+        properties = sql.loads(now["properties"])
+        row = {**now, "properties": properties}
+        kept = dict(properties)
+        for name, prop in properties_of("contact").items():
+            told = told_as("contact", name)
+            if prop.is_computed or not self._has_history("contact", now["id"], told):
+                continue
+            value = self.raw("contact", row, told, cut)
+            if not prop.column:
+                kept[name] = value
+            elif prop.column in then:
+                then[prop.column] = _stored(as_fact(prop, value), prop.column)
+        then |= {"properties": json.dumps(kept), "is_marketing": bool(kept.get("hs_marketable_status"))}
+        if names.keys() & {"firstname", "lastname"}:
+            then["name"] = " ".join(filter(None, (then["first_name"], then["last_name"]))) or now["name"]
         return then
 
     def all_rows(self, object_type: str) -> Loaded:
@@ -173,6 +212,18 @@ select record_id, property, old, new, changed_at, coalesce(event_id, 0),
     coalesce(actor_kind = 'workflow' and actor_id = %s and changed_at >= %s, false)
 from crm_propertychange where account_id = %s and object_type = %s and record_id = any(%s) and property not like '@%%'
 order by record_id, id
+"""
+
+
+@once
+def people(account_id: int) -> dict[int, dict[str, Any]]:
+    """{colleague: what texts may name of them}."""
+    found = sql.rows(_PEOPLE, [account_id])
+    return {pk: {"id": pk, "name": name, "email": email} for pk, name, email in found}
+
+
+_PEOPLE = """
+select u.id, u.name, u.email from accounts_user u join accounts_membership m on m.user_id = u.id where m.account_id = %s
 """
 
 

@@ -49,6 +49,7 @@ from deskhand.automation.enrolling.index import Entry, Index, index_for
 from deskhand.automation.enrolling.insert import Wanted
 from deskhand.automation.models import StepStatus
 from deskhand.automation.replay import time_alone
+from deskhand.automation.replay.mailing import Mailing
 from deskhand.automation.replay.past import Cut, FactsThen, Memory, Past
 from deskhand.automation.replay.time_alone import TICK, Turning
 from deskhand.crm.filters.evaluate import holds
@@ -94,6 +95,7 @@ class Effect:
     status: StepStatus
     message: str
     writes: Mapping[str, Any] = field(default_factory=dict)
+    known: int = 0  # the last event that had happened
 
 
 @dataclass
@@ -122,7 +124,7 @@ class Page:
     """What one page of the log came to."""
 
     events: int = 0
-    runs: list[Run] = field(default_factory=list)  # those that ended, and at the end all that are left
+    runs: list[Run] = field(default_factory=list)  # that began, went on or ended
     effects: list[Effect] = field(default_factory=list)
 
 
@@ -158,12 +160,14 @@ class Play:
         self.count = 0
         self.left_out: set[int] = set()  # records that are deleted by now
         self._inside: dict[int, list[Run]] = {}
-        self._queued: dict[int, list[tuple[Wanted, datetime]]] = defaultdict(list)
-        self._times: dict[int, list[datetime]] = {}  # when each record entered
+        self.queued: dict[int, list[tuple[Wanted, datetime]]] = defaultdict(list)
+        self.times: dict[int, list[datetime]] = {}  # when each record entered
         self._before: dict[int, datetime | None] = {}
-        self._turns: list[
-            tuple[datetime, int]
-        ] = []  # when the standing condition may turn by time, for which record
+        self._moved: dict[int, Run] = {}  # within the page
+        self.mailing = Mailing(account_id, entry.workflow_id, entry.object_type, self.since)
+        self.held = 0  # sendings that waited for the next hour's budget
+        self.held_at: datetime | None = None
+        self._turns: list[tuple[datetime, int]] = []  # when time may turn the condition, for which record
         trigger = self.definition.trigger
         self._turning: Turning | None = None
         if isinstance(trigger, WhenTrue) and time_alone.turns(trigger.condition):
@@ -176,7 +180,7 @@ class Play:
         self._waits = any(
             isinstance(step, Delay) and isinstance(step.wait, UntilEvent) for step in self.definition.steps
         ) or any(isinstance(step, Delay) and step.cancel_if is not None for step in self.definition.steps)
-        self._cut: Cut = (self.since, 0)
+        self.cut: Cut = (self.since, 0)
 
     @property
     def is_over(self) -> bool:
@@ -184,7 +188,7 @@ class Play:
 
     def page(self) -> Page:
         """The next part of the log. A fixed number of queries, whatever it holds."""
-        self.told = Page()
+        self.told, self._moved = Page(), {}
         begins = self.log.reached
         events = self.log.page()
         self.told.events = len(events)
@@ -204,10 +208,20 @@ class Play:
             if at in moments:
                 self._happen(at, *moments[at])
         self._go_until(self.log.reached)
-        if self.is_over:
-            for runs in self._inside.values():
-                self.told.runs += runs
+        self.told.runs = list(self._moved.values())
         return self.told
+
+    def take_up(self, run: Run) -> None:
+        """A run that goes on from an earlier page."""
+        self._inside.setdefault(run.record_id, []).append(run)
+        if run.due is not None and run.due < self.until:
+            heapq.heappush(self._due, (run.due, run.number, run))
+
+    def recent(self) -> dict[int, list[datetime]]:
+        """When records entered within the last hour."""
+        since = self.log.reached - guards.HOUR
+        found = {pk: [at for at in times if at > since] for pk, times in self.times.items()}
+        return {pk: times for pk, times in found.items() if times}
 
     # ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -225,6 +239,7 @@ class Play:
         kind = self.entry.object_type
         self._before = {}
         self.past = Past(self.entry.workflow_id, kind, self.since, self.memory)
+        self.mailing.turn_page(self.past, since, until)
         wanted = {one.record_id for one in happening.candidates_of(self.index, events)}
         wanted |= {one.record_id for _at, one in by_hand}
         if self.index.standing:
@@ -285,13 +300,13 @@ class Play:
             due, _number, run = heapq.heappop(self._due)
             if run.due == due and not run.end_reason:
                 run.due, run.waits_for, run.happened = None, "", ""
-                self._cut = max(self._cut, (due, 0))
+                self.cut = max(self.cut, (due, 0))
                 self._go(run, due)
 
     def _happen(self, at: datetime, events: Sequence[Event], put_in: Sequence[Wanted]) -> None:
-        before = self._cut = max(self._cut, (at, 0))
+        before = self.cut = max(self.cut, (at, 0))
         if events:
-            self._cut = max(self._cut, (at, events[-1].id))
+            self.cut = max(self.cut, (at, events[-1].id))
             self._tell(events, at)
         for one in [*self._wanted(events, before), *put_in]:
             self._admit(one, at)
@@ -325,12 +340,13 @@ class Play:
 
     def _lets_go(self, run: Run, at: datetime) -> bool:
         """R-UN-1 … R-UN-5, and waits that are cancelled."""
-        facts = self.past.facts(self.entry.object_type, run.record_id, self._cut)
+        facts = self.past.facts(self.entry.object_type, run.record_id, self.cut)
         if facts is None:
             self._end(run, "record_gone", at)
             return True
         reason = reason_to_leave(self.definition, facts, at, self.around.zone)
         if reason is not None:
+            self._moved[run.number] = run
             run.path.append(Line(step_at(run.position), What.LEFT.value, at, {"reason": reason.value}))
             self._end(run, reason.value, at)
             return True
@@ -356,7 +372,7 @@ class Play:
 
     def _ring(self, at: datetime, condition: Condition) -> None:
         """All records that met the condition then enter (R-TRIG-20)."""
-        self._cut = max(self._cut, (at, 0))
+        self.cut = max(self.cut, (at, 0))
         kind, pk = self.entry.object_type, self.entry.workflow_id
         would = self.memory.records
         met = time_alone.met_at(self.account_id, pk, kind, condition, at, self.since, self.index.zone, would)
@@ -376,13 +392,13 @@ class Play:
         for part in batched(ids, STEP):
             past = Past(self.entry.workflow_id, self.entry.object_type, self.since, self.memory)
             past.read(self.entry.object_type, part)
-            yield from (pk for pk in part if self._is_let_in(condition, pk, self._cut, at, past))
+            yield from (pk for pk in part if self._is_let_in(condition, pk, self.cut, at, past))
 
     def _look_ahead(self, record_id: int, after: datetime) -> None:
         """Note when time may turn the standing condition for the record next, within the page."""
         if self._turning is None:
             return
-        facts = self.past.facts(self.entry.object_type, record_id, self._cut)
+        facts = self.past.facts(self.entry.object_type, record_id, self.cut)
         if facts is not None:
             until = self.log.reached - TICK
             at = time_alone.next_turn(self._turning.condition, facts, after, until, self.index.zone)
@@ -391,8 +407,8 @@ class Play:
 
     def _turn(self, record_id: int, at: datetime) -> None:
         """R-TRIG-1 by the clock: as the sweep finds it, without its pauses."""
-        self._cut = max(self._cut, (at, 0))
-        if self._stands(record_id, self._cut, at) and not self._stands(record_id, self._cut, at - TICK):
+        self.cut = max(self.cut, (at, 0))
+        if self._stands(record_id, self.cut, at) and not self._stands(record_id, self.cut, at - TICK):
             chosen = self.definition.reenrollment.on
             is_again = self.entry.is_again and (not chosen or any(map(standing.depends_on_time, chosen)))
             reason = {"by": "filter", "at": at.isoformat()}
@@ -423,7 +439,7 @@ class Play:
             self._look_ahead(record_id, at)
             is_new = any(self._is_new(event, record_id) for event in own)
             was = not is_new and self._stands(record_id, before, at)
-            if not self._stands(record_id, self._cut, at):
+            if not self._stands(record_id, self.cut, at):
                 continue
             fired = self.entry.is_again and record_id in standing.fired(self.entry, ways)
             if was and not fired:
@@ -475,7 +491,7 @@ class Play:
         if not self.entry.first_step or self._is_barred(one, at):
             return
         inside = self._inside.get(one.record_id, [])
-        has_been = one.record_id in self._times or one.record_id in self._before
+        has_been = one.record_id in self.times or one.record_id in self._before
         if has_been and not one.is_again:
             return
         match one.while_inside if one.is_again else WhileInside.SKIP:
@@ -483,7 +499,7 @@ class Play:
                 for run in list(inside):
                     self._end(run, "restarted", at)
             case WhileInside.QUEUE if inside:
-                self._queued[one.record_id].append((one, at))
+                self.queued[one.record_id].append((one, at))
                 return
             case WhileInside.SKIP if inside or self._was_still_inside(one.record_id, at):
                 return
@@ -499,14 +515,14 @@ class Play:
     def _is_barred(self, one: Wanted, at: datetime) -> bool:
         if one.depth > DEPTH_LIMIT or one.made_by.get("workflow_id") == one.entry.workflow_id:
             return True
-        recent = [time for time in self._times.get(one.record_id, ()) if time > at - guards.HOUR]
+        recent = [time for time in self.times.get(one.record_id, ()) if time > at - guards.HOUR]
         if one.is_again and len(recent) >= guards.PER_HOUR:
             return True
         blocks = self.entry.blocks
-        return blocks is not None and self._meets(blocks, one.record_id, self._cut, at)
+        return blocks is not None and self._meets(blocks, one.record_id, self.cut, at)
 
     def _enter(self, one: Wanted, at: datetime, wanted_at: datetime | None = None) -> None:
-        if self.past.facts(self.entry.object_type, one.record_id, self._cut) is None:
+        if self.past.facts(self.entry.object_type, one.record_id, self.cut) is None:
             return
         if self.count >= self.most:
             self.is_full = True
@@ -516,7 +532,7 @@ class Play:
             self.count, one.record_id, wanted_at or at, one.reason, self.entry.first_step, depth=one.depth, event_id=one.event_id
         )  # fmt: skip
         self._inside.setdefault(one.record_id, []).append(run)
-        times = self._times.setdefault(one.record_id, [])
+        times = self.times.setdefault(one.record_id, [])
         times[:] = [*times[-guards.PER_HOUR :], at]
         self._go(run, at)
 
@@ -530,8 +546,9 @@ class Play:
             self._follow(run, done, at)
 
     def _walk(self, run: Run, at: datetime, done: list[_Did]) -> None:
+        self._moved[run.number] = run
         for _move in range(MOST_MOVES):
-            facts = self.past.facts(self.entry.object_type, run.record_id, self._cut)
+            facts = self.past.facts(self.entry.object_type, run.record_id, self.cut)
             if facts is None:
                 self._end(run, "record_gone", at)
                 return
@@ -545,6 +562,8 @@ class Play:
             self._note(run, outcome.trace, at)
             match outcome:
                 case Perform(step, following):
+                    if self._is_held(run, step, at):
+                        return
                     run.position = following
                     self._perform(run, step, at, done)
                     if run.end_reason:
@@ -571,13 +590,13 @@ class Play:
 
     def _end(self, run: Run, reason: str, at: datetime) -> None:
         run.end_reason, run.ended_at, run.due, run.waits_for = reason, at, None, ""
-        self.told.runs.append(run)
+        self._moved[run.number] = run
         inside = self._inside.get(run.record_id, [])
         if run in inside:
             inside.remove(run)
         if not inside:
             self._inside.pop(run.record_id, None)
-            waiting = self._queued.get(run.record_id)
+            waiting = self.queued.get(run.record_id)
             if waiting:
                 following, wanted_at = waiting.pop(0)
                 self._enter(following, at, wanted_at)
@@ -587,6 +606,17 @@ class Play:
             if item.what is not What.PERFORMED and len(run.path) < LONGEST_PATH:
                 run.path.append(Line(item.step_id, item.what.value, at, dict(item.values)))
 
+    def _is_held(self, run: Run, step: ActionStep, at: datetime) -> bool:
+        """What sends waits for the next hour once this one's budget is used up, as if somebody let it go on then."""
+        action = ACTIONS.get(step.kind)
+        until = self.mailing.spend(at) if action is not None and action.costs else None
+        if until is None:
+            return False
+        self.held, self.held_at = self.held + 1, self.held_at or at
+        self._note(run, [TraceItem(step.id, What.HELD, {"until": until.isoformat()})], at)
+        self._sleep(run, step.id, until)
+        return True
+
     # ── acting ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _perform(self, run: Run, step: ActionStep, at: datetime, did: list[_Did]) -> None:
@@ -594,14 +624,15 @@ class Play:
         kind = self.entry.object_type
         if action is not None and action.meets(step.settings):
             records.add_people(kind, self.past.all_rows(kind).values())
+            self.past.read_people()
         doing = Doing(
             self.account_id, run.number, self.entry.workflow_id, self.entry.revision, step.id, step.settings, kind,
-            run.record_id, self.past.row(kind, run.record_id, self._cut), run.outputs, run.event_id, run.depth, run.acted, at,
+            run.record_id, self.past.row(kind, run.record_id, self.cut), run.outputs, run.event_id, run.depth, run.acted, at,
         )  # fmt: skip
         done = failed(f"There is no action {step.kind}.")
         writes: Mapping[str, Any] = {}
         if action is not None:
-            done, writes = action.foretell(doing)
+            done, writes = action.foretell(doing, self.mailing)
         if not done.message and action is not None:
             done = Done(done.status, self._said(step), done.outputs, ends=done.ends)
         run.acted += 1
@@ -612,7 +643,17 @@ class Play:
         if len(run.path) < LONGEST_PATH:
             run.path.append(line)
         self.told.effects.append(
-            Effect(run.number, run.record_id, at, step.id, step.kind, done.status, done.message, changes)
+            Effect(
+                run.number,
+                run.record_id,
+                at,
+                step.id,
+                step.kind,
+                done.status,
+                done.message,
+                changes,
+                self.cut[1],
+            )
         )
         if done.outputs:
             run.outputs = {**run.outputs, step.id: dict(done.outputs)}
@@ -636,15 +677,15 @@ class Play:
         row = self.past.all_rows(self.entry.object_type)[run.record_id]
         changes = {}
         for name, value in writes.items():
-            old = self.past.raw(self.entry.object_type, row, name, self._cut)
+            old = self.past.raw(self.entry.object_type, row, name, self.cut)
             old = old.isoformat() if isinstance(old, datetime) else old
             if (old or None) != (value or None):
                 changes[name] = [old, value]
         was = False
         if changes:
-            was = bool(self.index.standing) and self._stands(run.record_id, self._cut, at)
+            was = bool(self.index.standing) and self._stands(run.record_id, self.cut, at)
             for name, (_old, value) in changes.items():
-                self.memory.note(run.record_id, name, value, self._cut)
+                self.memory.note(run.record_id, name, value, self.cut)
         return was, changes
 
     def _follow(self, run: Run, done: Sequence[_Did], at: datetime) -> None:
@@ -655,7 +696,7 @@ class Play:
         if any(event.kind in self.index.heard for event in events):
             wanted = happening.wanted_by(self.index, events, self)
         self._look_ahead(run.record_id, at)
-        if self.index.standing and self._stands(run.record_id, self._cut, at):
+        if self.index.standing and self._stands(run.record_id, self.cut, at):
             ways = standing.Ways(standing.changed_by(events))
             fired = self.entry.is_again and run.record_id in standing.fired(self.entry, ways)
             if fired or not done[0].stood:
@@ -671,7 +712,7 @@ class Play:
             did = "assigned"
         return Event(
             f"{kind}.{did}", kind, run.record_id, 0, Actor(ActorKind.WORKFLOW, self.entry.workflow_id), at,
-            {"changes": dict(changes)}, None, run.depth + 1, self._cut[1], self.account_id,
+            {"changes": dict(changes)}, None, run.depth + 1, self.cut[1], self.account_id,
         )  # fmt: skip
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -17,12 +17,12 @@ from deskhand.automation.actions.once import reading_once
 from deskhand.automation.engine.definition import Definition, Manual, WhenCalled
 from deskhand.automation.enrolling.index import Entry
 from deskhand.automation.models import Replay, ReplayEffect, ReplayRun, ReplayState, Verdict, Workflow
-from deskhand.automation.replay import comparing
-from deskhand.automation.replay.play import Page, Play, Surroundings
+from deskhand.automation.replay import comparing, keeping
+from deskhand.automation.replay.play import Play, Surroundings
 from deskhand.crm.records.tables import table_of
 from deskhand.kernel import clock, jobs
 from deskhand.kernel.calendars import local_day, zone_named
-from deskhand.kernel.database import bulk, sql
+from deskhand.kernel.database import sql
 from deskhand.kernel.database.scope import account_scope, read_only
 from deskhand.kernel.errors import Conflict, DeskhandError, Invalid
 from deskhand.kernel.jobs import Job
@@ -70,7 +70,7 @@ def going(workflow: Workflow) -> Replay | None:
 
 
 def cancel(replay: Replay, now: datetime) -> bool:
-    """Stop it after the page in hand; False when it was over already. What it found so far is forgotten."""
+    """Stop it after the page in hand; False when it was over already."""
     stopped = Replay.objects.filter(account_id=replay.account_id, pk=replay.pk, state__in=GOING).update(
         state=ReplayState.CANCELLED, ended_at=now
     )
@@ -89,7 +89,7 @@ def note_given_up(account_id: int, kind: str) -> None:
 
 
 def run(job: Job) -> None:
-    """A page of the log a transaction. Begun again after a kill, from the beginning; safe to repeat."""
+    """A page of the log a transaction. Begun again after a kill, it goes on after the last page that was stored."""
     with account_scope(job.account_id):
         begun = _begin(job.account_id, job.args["replay"])
     if begun is None:
@@ -103,7 +103,7 @@ def run(job: Job) -> None:
                     return
                 with translation.override(locale), reading_once(), read_only():
                     page = play.page()
-                _keep(replay, play, page)
+                keeping.keep(replay, play, page)
     except DeskhandError as refusal:  # the definition names what is no more
         with account_scope(job.account_id):
             _end(replay, ReplayState.FAILED, error=str(refusal))
@@ -115,16 +115,17 @@ def run(job: Job) -> None:
 
 
 def _begin(account_id: int, replay_id: int) -> tuple[Replay, Play, str] | None:
-    replay = Replay.objects.filter(account_id=account_id, pk=replay_id, state__in=GOING).first()
+    replay = Replay.objects.select_for_update(no_key=True).filter(account_id=account_id, pk=replay_id, state__in=GOING).first()  # fmt: skip
     if replay is None:
         return None
-    _empty([replay.pk], account_id)
-    replay.events = replay.runs = 0
-    replay.state, replay.started_at, replay.reached_at = ReplayState.RUNNING, clock.now(), replay.since
-    replay.save(update_fields=["state", "started_at", "reached_at", "events", "runs"])
+    if replay.state == ReplayState.QUEUED:
+        replay.state, replay.started_at, replay.reached_at = ReplayState.RUNNING, clock.now(), replay.since
+        replay.save(update_fields=["state", "started_at", "reached_at"])
     account = Account.objects.get(pk=account_id)
     definition = Definition.from_json(replay.definition)
-    return replay, play_of(replay, definition, account), account.locale
+    play = play_of(replay, definition, account)
+    keeping.go_on(replay, play)
+    return replay, play, account.locale
 
 
 def play_of(replay: Replay, definition: Definition, account: Account) -> Play:
@@ -140,48 +141,11 @@ def play_of(replay: Replay, definition: Definition, account: Account) -> Play:
 
 
 def _is_wanted(replay: Replay) -> bool:
-    return Replay.objects.filter(
-        account_id=replay.account_id, pk=replay.pk, state=ReplayState.RUNNING
-    ).exists()
-
-
-def _keep(replay: Replay, play: Play, page: Page) -> None:
-    bulk.insert(
-        ReplayRun,
-        [
-            {
-                "account_id": replay.account_id, "replay_id": replay.pk, "number": one.number, "record_id": one.record_id,
-                "entered_at": one.entered_at, "reason": dict(one.reason), "path": [_line(line) for line in one.path],
-                "step_id": "" if one.end_reason else one.position.partition(">")[0], "end_reason": one.end_reason,
-                "ended_at": one.ended_at,
-            }
-            for one in page.runs
-        ],
-    )  # fmt: skip
-    bulk.insert(
-        ReplayEffect,
-        [
-            {
-                "account_id": replay.account_id, "replay_id": replay.pk, "run_number": one.run, "at": one.at, "record_id": one.record_id,
-                "step_id": one.step_id, "kind": one.kind, "status": one.status.value, "message": one.message, "writes": dict(one.writes),
-            }
-            for one in page.effects
-        ],
-    )  # fmt: skip
-    replay.events += page.events
-    replay.runs, replay.reached_at = play.count, play.log.reached
-    replay.left_out, replay.is_full = len(play.left_out), play.is_full
-    replay.save(update_fields=["events", "runs", "reached_at", "left_out", "is_full"])
-
-
-def _line(line: Any) -> dict[str, Any]:
-    told = asdict(line)
-    return {
-        "step": told["step_id"],
-        "what": told["what"],
-        "at": line.at.isoformat(),
-        "values": told["values"],
-    }
+    """Whether nobody stopped it, and no other worker took it over and came further. Held until the page is stored."""
+    found = Replay.objects.select_for_update(no_key=True).filter(
+        account_id=replay.account_id, pk=replay.pk, state=ReplayState.RUNNING, reached_at=replay.reached_at
+    )
+    return found.first() is not None
 
 
 def _end(replay: Replay, state: ReplayState, **values: Any) -> None:

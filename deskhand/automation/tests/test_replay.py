@@ -35,8 +35,8 @@ from deskhand.automation.engine.definition import (
 )
 from deskhand.automation.enrolling import by_hand, schedules, standing
 from deskhand.automation.enrolling.index import Entry
-from deskhand.automation.models import Enrollment, Replay, ReplayEffect, StepLog, Workflow
-from deskhand.automation.replay import replays
+from deskhand.automation.models import Enrollment, Replay, ReplayEffect, ReplayRun, StepLog, Workflow
+from deskhand.automation.replay import keeping, replays
 from deskhand.automation.replay.play import Play, Surroundings
 from deskhand.automation.runner import Runner
 from deskhand.automation.runner import go as move
@@ -47,6 +47,7 @@ from deskhand.crm.records.models import Ticket
 from deskhand.crm.schema.queries import properties_of
 from deskhand.crm.schema.types import Kind
 from deskhand.events.dispatch import Dispatcher
+from deskhand.events.queries import Log
 from deskhand.events.types import Actor
 from deskhand.kernel import clock, timers
 from deskhand.kernel.database.scope import attempt, current_scope, read_only
@@ -142,13 +143,13 @@ def play(flow, until, definition=None, since=MONDAY - timedelta(hours=1)):
     definition = definition or workflows.definition_of(flow)
     entry = Entry(flow.pk, flow.object_type, flow.revision_number, since, definition)
     playing = Play(flow.account_id, entry, until, Surroundings("UTC"))
-    effects, runs = [], []
+    effects, runs = [], {}
     while not playing.is_over:
         with reading_once(), read_only():
             page = playing.page()
             effects += page.effects
-            runs += page.runs
-    return effects, runs
+            runs |= {one.number: one for one in page.runs}
+    return effects, [runs[number] for number in sorted(runs)]
 
 
 def would(effects):
@@ -580,6 +581,88 @@ def test_a_replay_begun_twice_is_kept_once(life):
     assert lines(found) == once_done
 
 
+class _Killed(BaseException):
+    """As if by kill -9: nobody hears of it."""
+
+
+def killed_after(monkeypatch, pages, is_stored):
+    """The worker dies when it has stored so many pages: while the next one is not committed yet, or right after it is."""
+    keep, left = keeping.keep, [pages]
+
+    def dying(*told):
+        left[0] -= 1
+        if left[0] >= 0 or is_stored:
+            keep(*told)
+        if left[0] < 0:
+            raise _Killed
+
+    monkeypatch.setattr(keeping, "keep", dying)
+
+
+def kept_as(found):
+    """All that a replay stored, but for its own number."""
+    runs = ReplayRun.objects.filter(replay=found).order_by("number")
+    return (
+        [(r.number, r.record_id, r.entered_at, r.reason, r.path, r.step_id, r.end_reason, r.ended_at, r.going) for r in runs],
+        sorted((e.run_number, e.at, e.record_id, e.step_id, e.status, e.message, str(e.writes), e.verdict, e.really) for e in ReplayEffect.objects.filter(replay=found)),
+        (found.state, found.events, found.runs, found.left_out, found.held, found.totals, found.kept),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["a change, one after another", "beside each other", "what it does starts it again", "a mail", "a date that comes near", "every day"],
+)  # fmt: skip
+def test_a_killed_replay_goes_on_and_comes_to_the_same(life, monkeypatch, name):
+    """Whenever it is killed: between any two pages, and again and again."""
+    trigger, steps, more = stories(life.world)[name]
+    flow = life.flow(trigger, *steps, **more)
+    until = live_a_week(life, name, with_dates="date" in name)
+    monkeypatch.setattr(Log, "PAGE", 6)
+    monkeypatch.setattr(Log, "_MOST", timedelta(hours=9))
+    definition = workflows.definition_of(flow)
+    at_once = replayed(flow, definition, until)
+    assert at_once.state == "DONE"
+
+    found = replays.start(flow, definition, days=7, is_draft=True, by=1, now=until)
+    kills = 0
+    while found.state in ("QUEUED", "RUNNING"):
+        with monkeypatch.context() as once:
+            killed_after(once, 1 + kills % 3, kills % 2 == 0)
+            try:
+                replays.run(Job(1, flow.account_id, {"replay": found.pk}, threading.Event()))
+            except _Killed:
+                kills += 1
+        found.refresh_from_db()
+    assert kills > 3
+    assert kept_as(found) == kept_as(at_once)
+
+
+def test_two_workers_at_one_replay_store_each_page_once(life, monkeypatch):
+    """One that only seemed dead finds that the other came further, and lets go."""
+    flow = life.flow(WhenEvent((EventMatch("ticket.created"),)), task(1))
+    for hour in range(4):
+        life.do(MONDAY + timedelta(hours=hour), lambda: life.world.ticket())
+    monkeypatch.setattr(Log, "_MOST", timedelta(hours=9))
+    found = replays.start(flow, workflows.definition_of(flow), days=7, is_draft=True, by=1, now=MONDAY + timedelta(days=1))  # fmt: skip
+    account_id, told = flow.account_id, {"replay": found.pk}
+
+    class Asleep(threading.Event):
+        """Between two pages of the one, the other does all of it."""
+
+        times = 0
+
+        def is_set(self):
+            self.times += 1
+            if self.times == 3:
+                replays.run(Job(2, account_id, told, threading.Event()))
+            return False
+
+    replays.run(Job(1, account_id, told, Asleep()))
+    found.refresh_from_db()
+    assert (found.state, found.runs, ReplayEffect.objects.filter(replay=found, verdict="SAME").count()) == ("DONE", 4, 4)  # fmt: skip
+
+
 def test_a_worker_that_is_to_stop_puts_the_replay_back(life):
     flow = life.flow(WhenEvent((EventMatch("ticket.created"),)), task(1))
     stop = threading.Event()
@@ -625,7 +708,6 @@ def test_too_many_are_not_followed_and_it_is_told(life):
         life.do(MONDAY + timedelta(hours=hour), lambda: life.world.ticket())
     entry = Entry(flow.pk, "ticket", 1, MONDAY, workflows.definition_of(flow))
     playing = Play(flow.account_id, entry, MONDAY + timedelta(days=1), Surroundings("UTC"), most=2)
-    runs = []
     while not playing.is_over:
-        runs += playing.page().runs
-    assert (len(runs), playing.is_full) == (2, True)
+        playing.page()
+    assert (playing.count, playing.is_full) == (2, True)
