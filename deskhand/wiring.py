@@ -45,7 +45,7 @@ from deskhand.channels.email.accounts import relay_of
 from deskhand.channels.email.models import EmailAccount
 from deskhand.crm.pipelines import pipelines
 from deskhand.crm.pipelines.policy import Sender
-from deskhand.crm.records import filterable, membership, subscriptions, tasks, tickets
+from deskhand.crm.records import filterable, labeling, membership, subscriptions, tasks, tickets
 from deskhand.crm.records import search as record_search
 from deskhand.crm.records.models import Ticket
 from deskhand.crm.records.store import Change
@@ -622,6 +622,7 @@ def connect() -> None:
     sender.answers.append(note_answers)
     jobs.given_up += [note_given_up, replays.note_given_up]
     segments.users[:] = [uses.segments, custom_views.asking_for_segments]
+    labeling.users[:] = [uses.labels, custom_views.asking_for_labels]
 
 
 def disconnect() -> None:
@@ -635,6 +636,7 @@ def disconnect() -> None:
     sender.answers.clear()
     jobs.given_up.clear()
     segments.users.clear()
+    labeling.users.clear()
 
 
 # ── the worker ───────────────────────────────────────────────────────────────────────────────────────────────────────

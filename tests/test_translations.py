@@ -219,6 +219,7 @@ def test_a_filled_in_text_keeps_what_is_filled_in():
         ("/settings/tickets/pipelines", 200),
         ("/settings/blocked", 200),
         ("/settings/objects", 200),
+        ("/settings/contacts/links", 200),
         ("/settings/deals/setup", 200),
         ("/settings/pipelines/automate", 200),
         ("/nowhere", 404),

@@ -1,4 +1,4 @@
-"""What workflows ask for: which of them name a segment or another workflow, in conditions or in actions (R-EDIT-9)."""
+"""What workflows ask for: which of them name a segment, a label or another workflow, in conditions or in actions (R-EDIT-9)."""
 
 from __future__ import annotations
 
@@ -38,6 +38,11 @@ def writing_from(account_id: int, names: Sequence[str]) -> list[int]:
     return [workflow_id for (workflow_id,) in rows]
 
 
+def labels(account_id: int, numbers: Sequence[int]) -> dict[int, list[Use]]:
+    """{association label: the workflows that name it}. One query."""
+    return _found(_LABELS, account_id, numbers)
+
+
 def _found(query: str, account_id: int, ids: Sequence[int]) -> dict[int, list[Use]]:
     found: dict[int, list[Use]] = {}
     for named, workflow_id, name in sql.rows(query, {"account": account_id, "ids": [str(pk) for pk in ids]}):
@@ -68,3 +73,10 @@ _WRITING = f"""{DEFINITIONS}
 select distinct d.id from definitions d join automation_workflow w on w.account_id = %(account)s and w.id = d.id and w.is_on
 cross join jsonb_path_query(d.definition, 'lax $.steps[*].settings.from') named where (named #>> '{{}}') = any(%(names)s::text[])
 """
+_LABELS = f"""{_NAMED}
+    select id, name, jsonb_path_query(definition, 'strict $.** ? (exists(@.associated) && exists(@.type_id)).type_id') as named from definitions
+    union all
+    select id, name, jsonb_path_query(definition, 'lax $.steps[*].settings.labels[*]') from definitions
+    union all
+    select id, name, jsonb_path_query(definition, 'lax $.steps[*].settings.label') from definitions
+{_DISTINCT}"""

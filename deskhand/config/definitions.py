@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from deskhand.config.names import BUILT_IN, Names, Thing, bare
+from deskhand.crm.schema.defaults import FIRST_OWN_TYPE
 from deskhand.crm.schema.types import Kind
 
 #: Settings of actions that hold ids, whatever the action, and what an id is there.
@@ -19,11 +20,13 @@ SETTINGS: dict[str, tuple[Thing, type]] = {
     "segment": (Thing.SEGMENT, str),
     "subscription": (Thing.SUBSCRIPTION, str),
     "stage": (Thing.STAGE, str),
+    "label": (Thing.LABEL, str),
+    "labels": (Thing.LABEL, str),
 }
 #: Settings whose choices are numbers of minutes, which are the same everywhere.
 AMOUNTS = {"remind"}
 #: Settings that hold a kind of record; elsewhere they hold other words, which stay.
-_KINDS = ("record_type", "on", "target", "object_type")
+_KINDS = ("record_type", "on", "target", "object_type", "to")
 #: What stands in place of an id.
 _WORDS = {"", "all", "owner", "nobody", "contact_owner"}
 _MEMBERS = {"workflow": Thing.WORKFLOW, "segment": Thing.SEGMENT}
@@ -153,7 +156,20 @@ class _Walk:
         to = str(value["associated"])
         turned = self.turn_type(to, f"{path}.associated")
         here = turned if self.is_back else to
-        return {**value, "associated": turned, "where": self.of(value["where"], here, f"{path}.where")}
+        named = self._link_type(value, path)
+        return {
+            **value,
+            **named,
+            "associated": turned,
+            "where": self.of(value["where"], here, f"{path}.where"),
+        }
+
+    def _link_type(self, value: Mapping[str, Any], path: str) -> dict[str, Any]:
+        """A label by its name; the product's own types have the same number everywhere."""
+        number = value.get("type_id")
+        if number is None or (isinstance(number, int) and number <= FIRST_OWN_TYPE):
+            return {}
+        return {"type_id": self.turn(Thing.LABEL, number, f"{path}.type_id", "")}
 
     def _case(self, case: Mapping[str, Any], property: str, object_type: str, path: str) -> dict[str, Any]:
         thing = self.names.of_property(object_type, property)

@@ -10,7 +10,7 @@ from deskhand.accounts.models import Membership, Team
 from deskhand.automation.models import MailTemplate, Workflow
 from deskhand.crm.pipelines.models import Pipeline, Stage
 from deskhand.crm.records.models import SubscriptionType
-from deskhand.crm.schema import object_types
+from deskhand.crm.schema import association_labels, object_types
 from deskhand.crm.schema.queries import properties_of
 from deskhand.crm.schema.types import Kind
 from deskhand.crm.segments import segments
@@ -31,6 +31,9 @@ class Thing(StrEnum):
     CHANNEL = "channel"  # address
     SEGMENT = "segment"  # name
     SUBSCRIPTION = "kind of mail"  # name
+    LABEL = (
+        "label"  # the kinds of records that it leads from and to, and its name: "contact/company/reseller"
+    )
 
 
 #: What a property's values are, by the column that it is stored in.
@@ -100,8 +103,16 @@ class Names:
     def _of(self, thing: Thing, object_type: str) -> Mapping[int, str]:
         key = (thing, object_type if thing in (Thing.STAGE, Thing.PIPELINE) else "")
         if key not in self._names:
-            self._names[key] = _read(thing, object_type)
+            self._names[key] = self._labels() if thing is Thing.LABEL else _read(thing, object_type)
         return self._names[key]
+
+    def _labels(self) -> dict[int, str]:
+        """Of one with the same number both ways, the way that it was made."""
+        found: dict[int, str] = {}
+        for label in association_labels.every_own():
+            name = f"{self.type_out(label.from_type)}/{self.type_out(label.to_type)}/{label.name}"
+            found.setdefault(label.type_id, name)
+        return found
 
 
 BUILT_IN = {"ticket", "contact", "company", "deal", "project"}
@@ -132,6 +143,8 @@ def _read(thing: Thing, object_type: str) -> dict[int, str]:
             return dict(channels.values_list("pk", "address"))
         case Thing.SEGMENT:
             return dict(segments.segments().values_list("pk", "name"))
+        case Thing.LABEL:
+            return {}  # their names hold those of kinds of records
         case Thing.SUBSCRIPTION:
             kinds = SubscriptionType.objects.filter(**account, archived_at=None)
             return dict(kinds.values_list("pk", "name"))

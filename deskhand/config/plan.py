@@ -11,6 +11,7 @@ from typing import Any
 from deskhand.accounts.models import Account
 from deskhand.config.document import Document
 from deskhand.config.names import Names
+from deskhand.config.sections.association_labels import AssociationLabels
 from deskhand.config.sections.integrations import Integrations
 from deskhand.config.sections.mails import Mails
 from deskhand.config.sections.object_types import ObjectTypes
@@ -32,6 +33,7 @@ from deskhand.kernel.strict_json import Reading
 #: In the order in which they are made: what is named comes before what names it.
 SECTIONS: tuple[Section, ...] = (
     ObjectTypes(),
+    AssociationLabels(),
     PropertyGroups(),
     Properties(),
     Teams(),

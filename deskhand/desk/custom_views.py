@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
@@ -13,7 +13,7 @@ from deskhand.accounts.models import Account, Team
 from deskhand.accounts.policy import Action, can, require
 from deskhand.accounts.types import Viewer
 from deskhand.crm.filters.as_json import from_json, to_json
-from deskhand.crm.filters.types import EVERYTHING, Condition, Filter, leaves_by_type
+from deskhand.crm.filters.types import EVERYTHING, Condition, Filter, leaves_by_type, link_types
 from deskhand.crm.segments.segments import Use, asked_for
 from deskhand.desk import preferences
 from deskhand.desk.models import CustomView, Sharing
@@ -250,11 +250,22 @@ def _filters(one: CustomView, object_type: str, name: str) -> list[Filter]:
 
 def asking_for_segments(account_id: int, segment_ids: Sequence[int]) -> dict[int, list[Use]]:
     """{segment: the views that filter by it}."""
+    return _asking(account_id, asked_for, segment_ids)
+
+
+def asking_for_labels(account_id: int, numbers: Sequence[int]) -> dict[int, list[Use]]:
+    """{association label: the views that filter by it}."""
+    return _asking(account_id, link_types, numbers)
+
+
+def _asking(
+    account_id: int, named: Callable[[Condition], set[int]], ids: Sequence[int]
+) -> dict[int, list[Use]]:
     found: dict[int, list[Use]] = {}
     for one in CustomView.objects.filter(account_id=account_id).exclude(condition={}).order_by("name"):
-        for segment_id in asked_for(from_json(one.condition, "condition")).intersection(segment_ids):
+        for named_id in named(from_json(one.condition, "condition")).intersection(ids):
             name = one.name if one.sharing == Sharing.EVERYONE else _("somebody's own view")
-            found.setdefault(segment_id, []).append(Use("view", one.pk, name))
+            found.setdefault(named_id, []).append(Use("view", one.pk, name))
     return found
 
 

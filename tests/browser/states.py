@@ -608,6 +608,28 @@ def new_property(page: Page) -> None:
     page.get_by_label("Type").select_option("enumeration:select")
 
 
+def object_labels(page: Page) -> None:
+    page.goto("/settings/contacts/links")
+    for to, label, inverse in (
+        ("contact", "Manager", "Employee"),
+        ("contact", "Colleague", ""),
+        ("deal", "Decision maker", ""),
+    ):
+        if page.get_by_text(label, exact=False).count() == 0:
+            page.get_by_label("Linked record").select_option(to)
+            page.get_by_label("What the linked record is").fill(label)
+            page.get_by_label("What this one is to it").fill(inverse)
+            page.get_by_role("button", name="Add label").click()
+            page.get_by_text("The label is there.").wait_for()
+    page.goto("/settings/contacts/links")
+
+
+def object_label_delete(page: Page) -> None:
+    object_labels(page)
+    page.get_by_role("link", name="Delete “Manager”").click()
+    page.get_by_role("button", name="Delete label").wait_for()
+
+
 def ticket_tags(page: Page) -> None:
     page.goto("/settings/tickets/tags")
     for name, tone in (("Refund", "red"), ("Press", "violet")):
@@ -1043,6 +1065,8 @@ STATES: dict[str, Step] = {
     "property-groups": property_groups,
     "ticket-tags": ticket_tags,
     "ticket-tag-rule": ticket_tag_rule,
+    "object-labels": object_labels,
+    "object-label-delete": object_label_delete,
     "sidebar-layout": sidebar_layout,
     "automate": automate,
     "lanes": lanes,

@@ -9,16 +9,27 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from deskhand.automation import kinds
-from deskhand.automation.actions import others
+from deskhand.automation.actions import change_labels, others
 from deskhand.automation.actions.forms import Around, Input, Option, Setting
-from deskhand.automation.actions.types import Action, Doing, Done, Group, by_workflow, here, skipped
-from deskhand.automation.engine.loops import Tell, Touches
-from deskhand.crm.records import associations
+from deskhand.automation.actions.types import (
+    Action,
+    Doing,
+    Done,
+    Group,
+    by_workflow,
+    failed,
+    here,
+    object_type_of,
+    skipped,
+)
+from deskhand.automation.engine.loops import Touches
+from deskhand.crm.records import associations, labeling
 from deskhand.crm.records.associations import Link, Why
 from deskhand.crm.records.tables import of_this_type, table_of
 from deskhand.crm.schema.queries import properties_of
 from deskhand.kernel.database import sql
 from deskhand.kernel.database.scope import current_account_id
+from deskhand.kernel.errors import Invalid
 from deskhand.kernel.text import whole
 
 #: What records of a kind are known by, and its column; what fits several records links them all, up to MOST.
@@ -38,18 +49,20 @@ class CreateAssociation(Action):
     label = gettext_lazy("Link records")
     about = gettext_lazy("Link the record to others that you name by a value.")
     icon, tone, group = "link", "teal", Group.RECORD
+    changes = is_left = True
 
     def form(self, around: Around, settings: Mapping[str, Any]) -> Sequence[Setting]:
         to = str(settings.get("to") or "")
         known = properties_of(to) if kinds.is_known(to) else {}
         by = tuple(Option(name, _(known[name].label)) for name in _known_by(to) if name in known)
-        found = (here(around), _to(around))
+        found = (here(around), change_labels.to_setting(around))
         if not by:
             return found
         return (
             *found,
             Setting("by", _("Found by"), Input.CHOICE, required=True, options=by, default=by[0].value),
             Setting("value", _("Whose value is"), required=True, takes_tokens=True, help=_("Such as {{ contact.email }}.")),
+            *change_labels.labels_setting(around.object_type, to, _("Labels")),
         )  # fmt: skip
 
     def summary(self, settings: Mapping[str, Any]) -> str:
@@ -57,15 +70,17 @@ class CreateAssociation(Action):
             "kind": kinds.label(str(settings.get("to") or "")),
             "value": str(settings.get("value") or ""),
         }
-        return _("%(kind)s with %(value)s") % names
+        said = _("%(kind)s with %(value)s") % names
+        labels = change_labels.labels_said(settings)
+        return _("%(what)s, as %(labels)s") % {"what": said, "labels": labels} if labels else said
 
     def touches(self, object_type: str, settings: Mapping[str, Any]) -> Touches:
-        return _touches(object_type, settings, "ticket.linked")
+        return change_labels.touched(object_type, settings, "ticket.linked", "ticket.relabeled")
 
     def run(self, batch: Sequence[Doing]) -> list[Done]:
         answers: dict[int, Done] = {}
         for part in by_workflow(batch):
-            for group in _alike(part, "to", "by"):
+            for group in change_labels.alike(part, "to", "by", "labels"):
                 answers |= _linked(group)
         return [answers[doing.enrollment_id] for doing in batch]
 
@@ -75,31 +90,32 @@ class RemoveAssociation(Action):
     label = gettext_lazy("Unlink records")
     about = gettext_lazy("Take away the links to records of a kind.")
     icon, tone, group = "unlink", "teal", Group.RECORD
-    changes = True
+    changes = is_left = True
 
     def form(self, around: Around, settings: Mapping[str, Any]) -> Sequence[Setting]:
-        return (here(around), _to(around))
+        to = str(settings.get("to") or "")
+        return (
+            here(around),
+            change_labels.to_setting(around),
+            *others.label_setting(around.object_type, to, own_only=True),
+        )
 
     def summary(self, settings: Mapping[str, Any]) -> str:
-        return _("From each %(kind)s") % {"kind": kinds.label(str(settings.get("to") or ""))}
+        kind = others.said(object_type_of(settings), str(settings.get("to") or ""), settings)
+        return _("From each %(kind)s") % {"kind": kind}
 
     def touches(self, object_type: str, settings: Mapping[str, Any]) -> Touches:
-        return _touches(object_type, settings, "ticket.unlinked")
+        return change_labels.touched(object_type, settings, "ticket.unlinked")
 
     def run(self, batch: Sequence[Doing]) -> list[Done]:
         answers: dict[int, Done] = {}
         for part in by_workflow(batch):
-            for group in _alike(part, "to"):
+            for group in change_labels.alike(part, "to", "label"):
                 answers |= _parted(group)
         return [answers[doing.enrollment_id] for doing in batch]
 
 
 # ── the form ─────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def _to(around: Around) -> Setting:
-    options = tuple(Option(kind, kinds.label(kind)) for kind in kinds.linkable(around.object_type))
-    return Setting("to", _("Kind of record"), Input.CHOICE, required=True, options=options, redraws=True)
 
 
 def _known_by(kind: str) -> Mapping[str, str]:
@@ -108,19 +124,7 @@ def _known_by(kind: str) -> Mapping[str, str]:
     return KNOWN_BY.get(kind, _OWN)
 
 
-def _touches(object_type: str, settings: Mapping[str, Any], event: str) -> Touches:
-    two = frozenset({object_type, str(settings.get("to") or "")})
-    return Touches(tells=frozenset({Tell(event)} if "ticket" in two else ()), links=frozenset({two}))
-
-
 # ── doing it ─────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def _alike(part: Sequence[Doing], *names: str) -> list[list[Doing]]:
-    groups: dict[tuple[Any, ...], list[Doing]] = {}
-    for doing in part:
-        groups.setdefault(tuple(doing.settings.get(name) for name in names), []).append(doing)
-    return list(groups.values())
 
 
 def _linked(group: Sequence[Doing]) -> dict[int, Done]:
@@ -133,7 +137,10 @@ def _linked(group: Sequence[Doing]) -> dict[int, Done]:
     for doing in group:
         for other in found.get(values[doing.enrollment_id], ()):
             wanted[(doing.object_type, doing.record_id, to, other)] = Why(doing.cause, doing.depth + 1)
-    new = set(associations.connect_many(wanted, by=first.by, at=first.now))
+    try:
+        new = set(labeling.connect_many(wanted, change_labels.chosen(first), by=first.by, at=first.now))
+    except Invalid as refusal:
+        return {doing.enrollment_id: failed(refusal.message) for doing in group}
     return {
         doing.enrollment_id: _link_answer(
             doing, to, values[doing.enrollment_id], found.get(values[doing.enrollment_id], ()), new
@@ -150,7 +157,8 @@ def _link_answer(doing: Doing, to: str, value: str, found: Iterable[int], new: s
         return skipped(_("There is no %(kind)s with %(value)s.") % names)
     if not any((doing.object_type, doing.record_id, to, other) in new for other in found):
         return Done(message=_("They were linked already."))
-    return Done(message=_("%(kind)s with %(value)s") % names)
+    settings = {**doing.settings, "object_type": doing.object_type, "value": value}
+    return Done(message=CreateAssociation().summary(settings))
 
 
 def _find(kind: str, column: str, values: set[str]) -> dict[str, list[int]]:
@@ -177,7 +185,7 @@ def _find(kind: str, column: str, values: set[str]) -> dict[str, list[int]]:
 def _parted(group: Sequence[Doing]) -> dict[int, Done]:
     """The primary contact or company is part of the record itself, so it stays."""
     first, to = group[0], str(group[0].settings["to"])
-    linked = others.of(group, to, only_first=False)
+    linked = others.of(group, to, only_first=False, label=others.label_of(first.settings))
     column = others.PRIMARY.get((first.object_type, to))
     wanted: dict[Link, Why] = {}
     for doing in group:
@@ -187,5 +195,5 @@ def _parted(group: Sequence[Doing]) -> dict[int, Done]:
                 wanted[(doing.object_type, doing.record_id, to, other)] = Why(doing.cause, doing.depth + 1)
     gone = {link[1] for link in associations.part_many(wanted, by=first.by, at=first.now)}
     nothing = skipped(_("No %(kind)s is linked.") % {"kind": kinds.label(to)})
-    done = Done(message=RemoveAssociation().summary(first.settings))
+    done = Done(message=RemoveAssociation().summary({**first.settings, "object_type": first.object_type}))
     return {doing.enrollment_id: done if doing.record_id in gone else nothing for doing in group}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from deskhand.automation.actions.change_labels import RemoveAssociationLabels, UpdateAssociationLabels
 from deskhand.automation.actions.change_links import CreateAssociation, RemoveAssociation
 from deskhand.automation.actions.create_note import CreateNote
 from deskhand.automation.actions.create_record import CreateRecord
@@ -49,6 +50,8 @@ ACTIONS: dict[str, Action] = {
         RotateOwner(),
         CreateAssociation(),
         RemoveAssociation(),
+        UpdateAssociationLabels(),
+        RemoveAssociationLabels(),
         FormatData(),
         DeleteContact(),
         SendWebhook(),

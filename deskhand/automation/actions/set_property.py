@@ -65,7 +65,7 @@ class SetProperty(Action):
         kind = others.kind_of(around.object_type, settings)
         first = (
             here(around),
-            *others.settings_for(around),
+            *others.settings_for(around, settings),
             Setting("property", _("Property"), Input.PROPERTY, required=True, options=choices.properties(choices.settable(kind)), redraws=True),
         )  # fmt: skip
         prop = properties_of(kind).get(str(settings.get("property") or ""))
@@ -87,7 +87,9 @@ class SetProperty(Action):
         if prop is None:
             return str(settings.get("property") or "")
         said = _said(kind, prop, settings)
-        return said if kind == object_type_of(settings) else f"{kinds.label(kind)} – {said}"
+        if settings.get("on") in (None, "", others.ITSELF):
+            return said
+        return f"{others.said(object_type_of(settings), kind, settings)} – {said}"
 
     def meets(self, settings: Mapping[str, Any]) -> bool:
         return settings.get("how") == COPY or super().meets(settings)
@@ -226,9 +228,10 @@ def _source_label(settings: Mapping[str, Any]) -> str:
 
 def _by_target(part: Sequence[Doing]) -> list[list[Doing]]:
     """Those that change one kind of record in the same way of finding it."""
-    groups: dict[tuple[str, str], list[Doing]] = {}
+    groups: dict[tuple[str, str, int | None], list[Doing]] = {}
     for doing in part:
-        key = (others.kind_of(doing.object_type, doing.settings), str(doing.settings.get("which") or "all"))
+        kind, which = others.kind_of(doing.object_type, doing.settings), str(doing.settings.get("which") or "all")  # fmt: skip
+        key = kind, which, others.label_of(doing.settings)
         groups.setdefault(key, []).append(doing)
     return list(groups.values())
 
@@ -292,8 +295,9 @@ class _Round:
 
     @cached_property
     def linked(self) -> dict[int, list[int]]:
-        only_first = self.batch[0].settings.get("which") == "first"
-        return others.of(self.batch, self.kind, only_first=only_first)
+        first = self.batch[0].settings
+        label = others.label_of(first)
+        return others.of(self.batch, self.kind, only_first=first.get("which") == "first", label=label)
 
     @cached_property
     def targets(self) -> dict[int, list[int]]:

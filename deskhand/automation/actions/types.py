@@ -185,6 +185,8 @@ class Action(ABC):
     costs: ClassVar[bool] = False
     #: Whether the record must be read again after it.
     changes: ClassVar[bool] = False
+    #: Whether taking a run back tells of it and leaves it, though the record changes: links are no properties.
+    is_left: ClassVar[bool] = False
     #: Whether what it does can't be undone; who publishes it is asked first.
     is_destructive: ClassVar[bool] = False
 

@@ -16,9 +16,11 @@ from deskhand.automation.models import StepStatus
 from deskhand.automation.tests.doing import do, doings
 from deskhand.crm.pipelines import pipelines
 from deskhand.crm.pipelines.pipelines import CLOSED, OPEN, NewStage
-from deskhand.crm.records import associations, objects, tasks
+from deskhand.crm.records import associations, labeling, objects, tasks
+from deskhand.crm.records.associations import Why
+from deskhand.crm.records.labeling import Labeling
 from deskhand.crm.records.models import Company, Contact, Deal, Task, Ticket
-from deskhand.crm.schema import properties
+from deskhand.crm.schema import association_labels, properties
 from deskhand.crm.schema.types import Kind
 from deskhand.desk.models import Message
 from deskhand.events.models import EventRow
@@ -43,14 +45,24 @@ def settings_of(kind, world):
         "rotate_owner": {"users": [world.grace.pk], "teams": [], "strategy": "ROUND_ROBIN", "property": "hubspot_owner_id", "overwrite": True},
         "create_association": {"to": "company", "by": "name", "value": "Fjällbo"},
         "remove_association": {"to": "company"},
+        "update_association_labels": {"to": "company", "how": "add", "labels": [str(_vip(world, "company"))]},
+        "remove_association_labels": {"to": "company", "what": "these", "labels": [str(_vip(world, "company"))]},
         "format_data": {"function": "upper", "value": "{{ ticket.subject }}"},
         "delete_contact": {},
     }[kind]  # fmt: skip
 
 
+def _vip(world, to):
+    """The number of a label of links from tickets."""
+    known = association_labels.own_of("ticket", to)
+    return (
+        known[0] if known else association_labels.create("ticket", to, "VIP", "Is VIP of", by=SYSTEM)
+    ).type_id
+
+
 ON_RECORDS = (
     "create_task", "set_property", "create_note", "create_record", "rotate_owner", "create_association", "remove_association",
-    "format_data", "delete_contact",
+    "update_association_labels", "remove_association_labels", "format_data", "delete_contact",
 )  # fmt: skip
 
 
@@ -101,10 +113,11 @@ def test_a_rehearsal_tells_what_would_happen_and_writes_nothing(world, kind):
     Company.objects.create(account_id=world.account.pk, name="Fjällbo", sort_key="fjallbo", created_at=clock.now(), updated_at=clock.now(), created_by_kind="system")  # fmt: skip
     ticket = world.ticket(contact_id=contact.pk, channel_account_id=world.channel.pk)
     object_type, pk = ("contact", contact.pk) if kind == "delete_contact" else ("ticket", ticket.pk)
+    settings = settings_of(kind, world)
     before = counted()
     version = Ticket.objects.get(pk=ticket.pk).version
 
-    batch = doings(world.account.pk, kind, settings_of(kind, world), [pk], object_type)
+    batch = doings(world.account.pk, kind, settings, [pk], object_type)
     rehearsed = ACTIONS[kind].rehearse(batch)
 
     assert counted() == before
@@ -484,6 +497,124 @@ def test_the_requester_stays_when_contacts_are_parted(world):
     do(world.account.pk, "remove_association", {"to": "contact"}, [ticket.pk])
 
     assert associations.linked_ids("ticket", [ticket.pk], "contact") == {ticket.pk: [one.pk]}
+
+
+@pytest.fixture
+def labelled(world):
+    """A ticket of Astrid's, linked to two more contacts, one of them as the boss."""
+    ids = [world.contact(f"{name}@x.example", name).pk for name in ("astrid", "bo", "ola")]
+    vip = association_labels.create("ticket", "contact", "VIP", "Is VIP of", by=SYSTEM).type_id
+    boss = association_labels.create("ticket", "contact", "Boss", by=SYSTEM).type_id
+    ticket = world.ticket(contact_id=ids[0])
+    labeling.connect_many({("ticket", ticket.pk, "contact", pk): Why() for pk in ids[1:]}, by=SYSTEM)
+    labeling.relabel(("ticket", ticket.pk, "contact", ids[1]), Labeling(frozenset({boss})), by=SYSTEM)
+    return ticket.pk, ids, vip, boss
+
+
+def _on(ticket, ids):
+    found = labeling.labels_on("ticket", [ticket], "contact")
+    return [[label.label for label in found.get((ticket, pk), [])] for pk in ids]
+
+
+@pytest.mark.parametrize(
+    ("settings", "after"),
+    [
+        ({"how": "add"}, [["VIP"], ["VIP", "Boss"], ["VIP"]]),
+        ({"how": "replace"}, [["VIP"], ["VIP"], ["VIP"]]),
+        ({"how": "add", "label": "9001"}, [["VIP"], ["Boss"], []]),
+        ({"how": "replace", "label": "boss"}, [[], ["VIP"], []]),
+    ],
+)
+def test_labels_of_links_are_set_by_a_workflow_R_TRIG_5(world, labelled, settings, after):
+    ticket, ids, vip, boss = labelled
+    given = {"to": "contact", "labels": [str(vip)], **settings}
+    given["label"] = {"boss": str(boss)}.get(given.get("label", ""), given.get("label", ""))
+
+    done = do(world.account.pk, "update_association_labels", given, [ticket])
+    again = do(world.account.pk, "update_association_labels", given | {"label": ""}, [ticket])[0] if not given["label"] else None  # fmt: skip
+
+    assert done[0].status == DONE
+    assert "VIP" in done[0].message
+    assert _on(ticket, ids) == after
+    assert again is None or again.message == "The labels were so already."
+    told = EventRow.objects.filter(kind="ticket.relabeled", actor_kind="workflow")
+    assert told.exists()
+    assert {one.depth for one in told} == {1}
+
+
+@pytest.mark.parametrize(("what", "after"), [("these", [[], ["VIP"], []]), ("all", [[], [], []])])
+def test_labels_of_links_are_removed_and_the_links_stay(world, labelled, what, after):
+    ticket, ids, vip, boss = labelled
+    labeling.relabel(("ticket", ticket, "contact", ids[1]), Labeling(frozenset({vip})), by=SYSTEM)
+    given = {"to": "contact", "what": what, "labels": [str(boss)]}
+
+    rehearsed = ACTIONS["remove_association_labels"].rehearse(
+        doings(world.account.pk, "remove_association_labels", given, [ticket])
+    )
+    assert _on(ticket, ids) == [[], ["VIP", "Boss"], []]
+    done = do(world.account.pk, "remove_association_labels", given, [ticket])
+
+    assert (rehearsed[0].status, done[0].status) == (DONE, DONE)
+    assert _on(ticket, ids) == after
+    assert associations.linked_ids("ticket", [ticket], "contact") == {ticket: ids}
+
+
+def test_records_are_linked_with_labels_and_parted_by_one(world, labelled):
+    ticket, ids, vip, boss = labelled
+    new = world.contact("new@x.example").pk
+    link = {"to": "contact", "by": "email", "value": "new@x.example", "labels": [str(vip), str(boss)]}
+
+    done = do(world.account.pk, "create_association", link, [ticket])
+    assert done[0].message == "Contact with new@x.example, as VIP, Boss"
+    assert _on(ticket, [*ids, new]) == [[], ["Boss"], [], ["VIP", "Boss"]]
+    do(world.account.pk, "remove_association", {"to": "contact", "label": str(vip)}, [ticket])
+
+    assert associations.linked_ids("ticket", [ticket], "contact") == {ticket: ids}
+
+
+def test_a_label_that_is_gone_fails_its_step_and_changes_nothing(world, labelled):
+    ticket, _ids, vip, _boss = labelled
+    labeling.delete("ticket", "contact", vip, by=SYSTEM)
+    new = world.contact("new@x.example").pk
+    link = {"to": "contact", "by": "email", "value": "new@x.example", "labels": [str(vip)]}
+
+    done = do(world.account.pk, "create_association", link, [ticket])
+    set_ = do(
+        world.account.pk, "update_association_labels", {"to": "contact", "labels": [str(vip)]}, [ticket]
+    )
+
+    assert [done[0].status, set_[0].status] == [FAILED, FAILED]
+    assert f"There is no label {vip}" in set_[0].message
+    assert new not in associations.linked_ids("ticket", [ticket], "contact")[ticket]
+    problems = ACTIONS["update_association_labels"].problems({"object_type": "ticket", "to": "contact", "labels": [str(vip)]})  # fmt: skip
+    assert [field for field, _text in problems] == ["labels"]
+
+
+def test_a_property_of_the_records_that_are_linked_as_something_is_set(world, labelled):
+    """R-TRIG-5"""
+    ticket, ids, _vip, boss = labelled
+    given = {"on": "contact", "property": "city", "how": "set", "value": "Oslo"}
+
+    do(world.account.pk, "set_property", given | {"label": str(boss)}, [ticket])
+    do(world.account.pk, "set_property", given | {"label": "9001", "value": "Bergen"}, [ticket])
+
+    cities = [Contact.objects.get(pk=pk).properties.get("city") for pk in ids]
+    assert cities == ["Bergen", "Oslo", None]
+    said = ACTIONS["set_property"].summary({"object_type": "ticket", **given, "label": str(boss)})
+    assert said.startswith("Contact (Boss) – ")
+
+
+def test_setting_labels_for_many_costs_what_it_does_for_one(world, labelled, django_assert_max_num_queries):
+    vip, contact = labelled[2], world.contact("many@x.example").pk
+    many = [world.ticket(str(n)).pk for n in range(20)]
+    associations.link_many([("ticket", pk, "contact", contact) for pk in many], clock.now())
+
+    with django_assert_max_num_queries(20):
+        done = do(
+            world.account.pk, "update_association_labels", {"to": "contact", "labels": [str(vip)]}, many
+        )
+
+    assert {one.status for one in done} == {DONE}
 
 
 def test_a_contact_is_deleted_once_and_says_by_whom(world):

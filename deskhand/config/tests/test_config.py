@@ -16,7 +16,7 @@ from deskhand.automation.engine.definition import Definition, Leaving, Manual, W
 from deskhand.automation.models import Workflow
 from deskhand.config import definitions, document, plan
 from deskhand.config.plan import Did, Difference, differences
-from deskhand.crm.filters.types import Filter, MemberOf, Operator
+from deskhand.crm.filters.types import AnyOf, Associated, Filter, MemberOf, Operator
 from deskhand.crm.pipelines import pipelines
 from deskhand.crm.pipelines.models import Pipeline
 from deskhand.crm.pipelines.pipelines import CLOSED, OPEN, NewStage
@@ -24,7 +24,7 @@ from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.pipelines.rules import Ask, Rules
 from deskhand.crm.records import objects, subscriptions, tickets
 from deskhand.crm.records.models import Ticket
-from deskhand.crm.schema import groups, object_types, properties, tags
+from deskhand.crm.schema import association_labels, groups, object_types, properties, tags
 from deskhand.crm.schema.models import PropertyDefinition
 from deskhand.crm.schema.types import Kind
 from deskhand.crm.schema.types import Option as Tag
@@ -101,6 +101,15 @@ def fill(world: World) -> World:
         {"record_type": machine.key, "value_serial": "1", "owner": str(by)},
         by=by,
     )
+    broken = association_labels.create("ticket", machine.key, "Broken", "Breaks in", by=SYSTEM)
+    twin = association_labels.create("contact", "ticket", "Witness", by=SYSTEM)
+    lanes.add_step(
+        "ticket", new, "update_association_labels", {"to": machine.key, "labels": [str(broken.type_id)], "label": "", "how": "add"}, by=by
+    )  # fmt: skip
+    lanes.add_step("ticket", new, "remove_association", {"to": "contact", "label": str(twin.type_id)}, by=by)
+    named = Filter("email", Kind.TEXT, Operator.KNOWN)
+    parts = tuple(Associated("contact", named, number) for number in (twin.type_id, 9001))
+    segments.create("ticket", "Seen by somebody", SegmentKind.FILTER, AnyOf(parts), by=Actor.user(by))
     own = pipelines_of(machine.key).default.first_open.id
     lanes.add_step(machine.key, own, "create_task", {"title": "Look at it", "assignee": str(by)}, by=by)
     workflows.create(
@@ -148,6 +157,52 @@ def test_an_empty_account_becomes_the_same() -> None:
         steps = workflows.definition_of(lane).to_json()["steps"]
         assert steps[2]["settings"]["value"] == other.stage("Closed")
         assert steps[1]["settings"]["users"] == [other.ada.pk]
+
+
+def test_labels_are_named_by_the_kinds_that_they_join(full: World) -> None:
+    given = exported(full)
+    assert given["association_labels"] == [
+        {
+            "from": "ticket",
+            "to": "machine",
+            "name": "broken",
+            "label": "Broken",
+            "inverse_label": "Breaks in",
+        },
+        {"from": "contact", "to": "ticket", "name": "witness", "label": "Witness", "inverse_label": ""},
+    ]
+    seen = next(one for one in given["segments"] if one["name"] == "Seen by somebody")
+    asked = seen["condition"]["any"]
+    assert [one["type_id"] for one in asked] == ["contact/ticket/witness", 9001]
+    steps = _steps(given)
+    told = {step["kind"]: step["settings"] for step in steps if "association" in step.get("kind", "")}
+    assert told["update_association_labels"]["labels"] == ["ticket/machine/broken"]
+    assert told["update_association_labels"]["to"] == "machine"
+    assert told["remove_association"]["label"] == "contact/ticket/witness"
+
+
+def test_a_label_is_renamed_and_one_that_is_used_stays(full: World, wired: None) -> None:
+    given = exported(full)
+    given["association_labels"][0]["inverse_label"] = "Fails in"
+    plan.apply(full.account.pk, given)
+    assert exported(full)["association_labels"][0]["inverse_label"] == "Fails in"
+    given["association_labels"] = []
+    with pytest.raises(Invalid, match="is used by"):
+        plan.apply(full.account.pk, given, delete=True)
+    given = exported(full)
+    given["association_labels"][0]["inverse_label"] = ""
+    with pytest.raises(Invalid, match="stays single"):
+        plan.apply(full.account.pk, given)
+
+
+def _steps(part: Any) -> list[dict[str, Any]]:
+    """All actions anywhere in it."""
+    if isinstance(part, list):
+        return [step for one in part for step in _steps(one)]
+    if not isinstance(part, dict):
+        return []
+    own = [part] if "kind" in part and "settings" in part else []
+    return own + [step for one in part.values() for step in _steps(one)]
 
 
 def test_a_plan_shows_what_changes_and_writes_nothing(full: World) -> None:

@@ -248,6 +248,16 @@ def leaves_by_path(condition: Condition, path: Path = ()) -> Iterator[tuple[Path
             yield path, leaf
 
 
+def link_types(condition: Condition) -> set[int]:
+    """The types of association, labels among them, that the condition names."""
+    match condition:
+        case AllOf(parts) | AnyOf(parts):
+            return {one for part in parts for one in link_types(part)}
+        case Associated(_, where, type_id):
+            return link_types(where) | ({type_id} if type_id is not None else set())
+    return set()
+
+
 def _fits(kind: Kind, takes: Takes, values: tuple[Value, ...]) -> bool:
     match takes:
         case Takes.NOTHING:

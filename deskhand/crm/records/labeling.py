@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -13,6 +13,8 @@ from deskhand.crm.records import associations
 from deskhand.crm.records.associations import Link, Told, Why
 from deskhand.crm.schema import association_labels
 from deskhand.crm.schema.association_labels import Label
+from deskhand.crm.segments import segments
+from deskhand.crm.segments.segments import Use
 from deskhand.events.types import Actor
 from deskhand.kernel import clock
 from deskhand.kernel.database import sql
@@ -44,6 +46,8 @@ def connect_many(
     All are between the same two kinds. Raises Invalid for a label that there is not between them.
     """
     at = at or clock.now()
+    for from_type, to_type in {(link[0], link[2]) for link in links}:
+        association_labels.checked(from_type, to_type, labels)
     new = associations.connect_many(links, by=by, at=at)
     if not labels:
         return new
@@ -264,12 +268,36 @@ from crm_associationlabel l where l.account_id = %s and l.from_type = %s
 """
 
 
+#: (account id, numbers of labels) → what asks for which. Filled by wiring with the areas above.
+users: list[Callable[[int, Sequence[int]], dict[int, list[Use]]]] = []
+
+
+def used_by(labels: Sequence[Label]) -> dict[int, list[Use]]:
+    """{number: what asks for the label, from either side}; those that nothing asks for are left out."""
+    numbers = sorted({number for label in labels for number in (label.type_id, label.inverse_id)})
+    found: dict[int, set[Use]] = defaultdict(set)
+    for ask in (segments.asking_for_labels, *users) if numbers else ():
+        for number, uses in ask(current_account_id(), numbers).items():
+            found[number].update(uses)
+    asked = {label.type_id: found[label.type_id] | found[label.inverse_id] for label in labels}
+    return {
+        number: sorted(uses, key=lambda use: (use.kind, use.name, use.id))
+        for number, uses in asked.items()
+        if uses
+    }
+
+
 def delete(from_type: str, to_type: str, type_id: int, *, by: Actor, at: datetime | None = None) -> int:
     """Take a label from all links and away; they stay linked. Returns how many bore it.
 
-    Raises NotFound; Conflict when there are too many to do it at once.
+    Raises NotFound; Conflict while something asks for it, or when there are too many links to do it at once.
     """
     label = association_labels.find(from_type, to_type, type_id)
+    if uses := used_by([label]).get(type_id):
+        raise Conflict(
+            _("“%(segment)s” is used by %(users)s. Take it out there first.")
+            % {"segment": label.label, "users": ", ".join(use.name for use in uses[:5])}
+        )
     count = how_many(from_type)[to_type, type_id]
     if count > MOST:
         raise Conflict(

@@ -71,6 +71,11 @@ def own_of(from_type: str, to_type: str) -> tuple[Label, ...]:
     return tuple(label for label in labels_of(from_type, to_type) if label.is_own)
 
 
+def every_own() -> list[Label]:
+    """All that the account has, both ways of each, by age."""
+    return [label for label in _all() if label.is_own]
+
+
 def label_for(from_type: str, to_type: str, type_id: int) -> Label | None:
     return next((label for label in labels_of(from_type, to_type) if label.type_id == type_id), None)
 

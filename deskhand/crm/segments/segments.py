@@ -15,7 +15,7 @@ from deskhand.accounts import audit
 from deskhand.crm.filters.as_json import from_json, to_json
 from deskhand.crm.filters.schema_source import SchemaSource, Tables
 from deskhand.crm.filters.sql import to_sql
-from deskhand.crm.filters.types import NOTHING, Condition, Filter, MemberOf, leaves_by_type
+from deskhand.crm.filters.types import NOTHING, Condition, Filter, MemberOf, leaves_by_type, link_types
 from deskhand.crm.schema import object_types
 from deskhand.crm.schema.queries import properties_of
 from deskhand.crm.schema.tags import TAGS, tags
@@ -64,6 +64,15 @@ def _segments_asking(account_id: int, segment_ids: Sequence[int]) -> dict[int, l
     for one, use in _conditional():
         for segment_id in asked_for(condition_of(one)).intersection(segment_ids):
             found.setdefault(segment_id, []).append(use)
+    return found
+
+
+def asking_for_labels(account_id: int, numbers: Sequence[int]) -> dict[int, list[Use]]:
+    """{association label: the segments and the rules of tags that look along links that bear it}."""
+    found: dict[int, list[Use]] = {}
+    for one, use in _conditional():
+        for number in link_types(condition_of(one)).intersection(numbers):
+            found.setdefault(number, []).append(use)
     return found
 
 

@@ -52,6 +52,30 @@ class Dependent:
 
 
 @dataclass(frozen=True)
+class LabelLine:
+    """A label of links, as seen from the kind of record whose page it is. The product's own has no addresses."""
+
+    id: int
+    label: str
+    inverse: str  # the other word of a pair
+    name: str  # for programs
+    count_text: str = ""
+    save_url: str = ""
+    delete_url: str = ""
+    error: str = ""
+    error_field: str = ""
+
+
+@dataclass(frozen=True)
+class LabelGroup:
+    """The labels between two kinds of records."""
+
+    title: str
+    icon: str
+    lines: tuple[LabelLine, ...]
+
+
+@dataclass(frozen=True)
 class AskLine:
     property: str
     label: str

@@ -96,6 +96,7 @@ def tabs(viewer: Viewer, sort: Sort, current: str) -> tuple[Tab, ...]:
         found.append(Tab(_("Properties"), reverse("properties", args=[sort.key]), current == "properties"))
         if sort.is_ticket:
             found.append(Tab(_("Tags"), reverse("ticket-tags"), current == "tags"))
+        found.append(Tab(_("Links"), reverse("object-labels", args=[sort.key]), current == "labels"))
         found.append(Tab(_("Sidebar layout"), reverse("layout", args=[sort.key]), current == "layout"))
     return tuple(found)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, include, path
 
-from deskhand.web.objects import layouts, own, pipelines, properties, rules, setup, tag_rules, tags
+from deskhand.web.objects import labels, layouts, own, pipelines, properties, rules, setup, tag_rules, tags
 
 pipeline: list[URLPattern | URLResolver] = [
     path("", pipelines.configure, name="pipeline"),
@@ -40,6 +40,11 @@ of_a_kind: list[URLPattern | URLResolver] = [
     path("properties/groups", properties.property_groups, name="property-groups"),
     path("properties/groups/save", properties.save_groups, name="property-groups-save"),
     path("properties/<id:property_id>", include(one)),
+    path("links", labels.overview, name="object-labels"),
+    path("links/add", labels.add, name="object-label-add"),
+    path("links/<key:other>/<id:type_id>/save", labels.save, name="object-label-save"),
+    path("links/<key:other>/<id:type_id>/delete", labels.ask_delete, name="object-label-delete"),
+    path("links/<key:other>/<id:type_id>/deleted", labels.delete, name="object-label-deleted"),
     path("layout", layouts.layout, name="layout"),
     path("layout/save", layouts.save, name="layout-save"),
     path("layout/reset", layouts.reset, name="layout-reset"),

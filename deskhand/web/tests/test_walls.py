@@ -22,7 +22,7 @@ from deskhand.channels.email.models import InboundMail, MailState
 from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.records import companies, contacts, objects, subscriptions, tasks, tickets
 from deskhand.crm.records.tasks import Wanted
-from deskhand.crm.schema import object_types, properties
+from deskhand.crm.schema import association_labels, object_types, properties
 from deskhand.crm.schema.types import Kind
 from deskhand.crm.schema.types import Option as Tag
 from deskhand.crm.segments import members, segments, tag_rules
@@ -209,6 +209,11 @@ TABLE: dict[str, Wall] = {
     "ticket-tags-save": Wall("POST", neighbour=None),
     **{f"tag-rule{part}": Wall() for part in ("", "-editor", "-count")},
     **{f"tag-rule-{part}": Wall("POST") for part in ("save", "remove")},
+    "object-labels": OF_THE_LIST,
+    "object-label-add": Wall("POST", neighbour=None),
+    "object-label-save": Wall("POST"),
+    "object-label-delete": Wall(),
+    "object-label-deleted": Wall("POST"),
     "property-groups": OF_THE_LIST,
     "property-groups-save": Wall("POST", neighbour=None),
     "property": Wall(),
@@ -575,6 +580,7 @@ def places(office) -> dict[str, str]:
             created_at=office.at,
         )
         made = properties.create("ticket", "canary", "Canary 7f3a", Kind.TEXT)
+        vip = association_labels.create("ticket", "contact", "Canary label 7f3a", by=SYSTEM)
         archived = properties.create("ticket", "old_canary", "Canary 7f3a", Kind.TEXT)
         properties.archive("ticket", "old_canary")
         kind = object_types.create("canaries", "Canary 7f3a", "Canary 7f3a", by=SYSTEM)
@@ -635,7 +641,8 @@ def places(office) -> dict[str, str]:
         **{name: [integration.pk] for name in TABLE if name == "integration" or name in ("integration-save", "integration-archive", "integration-test")},
         "secret-replace": [secret], "secret-delete": [secret],
         "mail-template": [automated.pk], "mail-template-save": [automated.pk], "mail-template-archive": [automated.pk],
-        **{key: ["tickets"] for key in ("properties", "property-new", "property-add", "property-groups", "property-groups-save", "layout", "layout-save", "layout-reset")},
+        **{key: ["tickets"] for key in ("object-labels", "object-label-add", "properties", "property-new", "property-add", "property-groups", "property-groups-save", "layout", "layout-save", "layout-reset")},
+        **{f"object-label-{did}": ["tickets", "contacts", vip.type_id] for did in ("save", "delete", "deleted")},
         **{key: ["tickets", made.pk] for key in ("property", "property-save", "property-archive", "property-archived")},
         "property-restored": ["tickets", archived.pk],
         **{name: [world.bob.pk] for name in TABLE if name.startswith("user-") and name not in ("user-new", "user-invite")},
