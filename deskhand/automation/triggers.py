@@ -2,7 +2,8 @@
 
 What is chosen is stored as `EventMatch.kind`: a kind of the log ("ticket.snoozed"), or one of ours that is made of
 several ("ticket.closed"). A condition about an event names its facts: a property is its new value, `from:` before it
-means the one it had, "changed" are the names of all that changed, and "by" and "by_user" say who did it.
+means the one it had, "changed" are the names of all that changed, and "by" and "by_user" say who did it. "tag_added" and "tag_removed" are the tags
+that came and went.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from deskhand.crm.records.store import FILED
 from deskhand.crm.records.tables import TABLES
 from deskhand.crm.schema.defaults import BUILT_IN
 from deskhand.crm.schema.queries import properties_of
+from deskhand.crm.schema.tags import TAGS
 from deskhand.crm.schema.types import Kind, Property
 from deskhand.events.types import ActorKind, Event
 from deskhand.kernel.errors import DeskhandError
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from django.utils.functional import _StrPromise as StrPromise
 
 CHANGED, BY, BY_USER, WAS = "changed", "by", "by_user", "from:"
+TAG_ADDED, TAG_REMOVED = "tag_added", "tag_removed"
 STAGE_PROPERTY = {"deal": "dealstage"}
 _CHANGES = ("updated", "moved", "assigned")
 
@@ -223,6 +226,24 @@ def _of_tickets() -> Iterable[Choice]:
         "ticket.spam_lifted", _("Taken out of spam"), _("The ticket was taken out of Spam."), changes, _WHO,
         AllOf((_did_change(spam), _is(spam, False))),
     )  # fmt: skip
+    for fact, heard, label, about in (
+        (
+            TAG_ADDED,
+            ("ticket.created", *changes),
+            _("Tag added"),
+            _("Somebody, a workflow or a rule put a tag on the ticket."),
+        ),
+        (
+            TAG_REMOVED,
+            changes,
+            _("Tag removed"),
+            _("Somebody, a workflow or a rule took a tag off the ticket."),
+        ),
+    ):
+        yield Choice(
+            f"ticket.{fact}", label, about, heard, (Fact(fact, _("Tag"), Kind.MULTI, of=TAGS), *_WHO),
+            Filter(fact, Kind.MULTI, Operator.KNOWN),
+        )  # fmt: skip
     for kind, label, about in (
         ("ticket.snoozed", _("Snoozed"), _("The ticket rests until a moment.")),
         ("ticket.woken", _("Woken"), _("The ticket was snoozed and is back.")),
@@ -339,6 +360,8 @@ class EventFacts:
             return self.event.by.kind.value
         if property == BY_USER:
             return self.event.by.id if self.event.by.kind is ActorKind.USER else None
+        if property in (TAG_ADDED, TAG_REMOVED):
+            return self._tags_moved(property == TAG_ADDED)
         name = property.removeprefix(WAS)
         changes = self.event.data.get("changes", {})
         if name in changes:
@@ -358,6 +381,12 @@ class EventFacts:
 
     def memberships(self, of: str) -> Collection[int]:
         return ()
+
+    def _tags_moved(self, is_on: bool) -> Value:
+        data = self.event.data
+        old, new = data.get("changes", {}).get(TAGS) or (None, data.get(TAGS))
+        came, went = (new, old) if is_on else (old, new)
+        return tuple(tag for tag in came or () if tag not in (went or ())) or None
 
     def _changed(self) -> tuple[str, ...]:
         """A new record's values count as changes."""

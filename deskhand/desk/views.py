@@ -132,6 +132,7 @@ class Row:
     is_spam: bool
     is_snoozed: bool
     is_deleted: bool
+    tag_ids: Sequence[str] = ()
 
     def leaves(self, view: View) -> bool:
         """Whether it was deleted or marked as spam, or is so no more, and is out of the view at once."""
@@ -143,7 +144,8 @@ class Row:
 _ROWS = """
 select t.id, t.number, t.subject, t.preview, t.sort_at, t.message_count, t.stage_id, t.priority, t.source_type, t.owner_id,
        coalesce(nullif(c.name, ''), c.email, ''), d.id is not null,
-       coalesce(t.last_message_from_visitor, false) and (s.seen_at is null or s.seen_at < t.last_received_at), t.is_spam, z.id is not null, t.archived_at is not null
+       coalesce(t.last_message_from_visitor, false) and (s.seen_at is null or s.seen_at < t.last_received_at), t.is_spam, z.id is not null, t.archived_at is not null,
+       array(select jsonb_array_elements_text(t.properties->'hs_tag_ids'))
 from ({page}) p join crm_ticket t on t.id = p.id and t.account_id = %s
 left join crm_contact c on c.account_id = t.account_id and c.id = t.contact_id
 left join desk_seen s on s.account_id = t.account_id and s.user_id = %s and s.ticket_id = t.id

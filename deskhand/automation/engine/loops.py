@@ -116,9 +116,11 @@ _SEGMENT = "segment"
 #: The properties whose change raises an event, by the event's kind without the record's.
 _STAGE = frozenset({"hs_pipeline_stage", "hs_pipeline", "dealstage", "pipeline"})
 _OWNER = frozenset({"hubspot_owner_id"})
+_TAGS = frozenset({"hs_tag_ids"})
 _TOLD: Mapping[str, frozenset[str]] = {
     "moved": _STAGE, "stage_entered": _STAGE, "stage_left": _STAGE, "closed": _STAGE, "reopened": _STAGE,
     "assigned": _OWNER, "owner_set": _OWNER, "owner_removed": _OWNER, "teams_changed": frozenset({"hs_assigned_team_ids"}),
+    "tag_added": _TAGS, "tag_removed": _TAGS,
 }  # fmt: skip
 _OF_ANY = frozenset({"updated", "property_changed"})
 _OF_NEW = frozenset({"created", "stage_entered", "owner_set"})

@@ -14,15 +14,20 @@ from deskhand.automation.tests.enrolling_cases import has, is_known, office
 from deskhand.crm.filters.types import AllOf, Filter, Operator
 from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.records import companies, objects, tasks, tickets
+from deskhand.crm.records.models import Ticket
 from deskhand.crm.records.tasks import Wanted as NewTask
 from deskhand.crm.records.tickets import NewTicket
-from deskhand.crm.schema import object_types
+from deskhand.crm.schema import object_types, tags
 from deskhand.crm.schema.queries import properties_of
 from deskhand.crm.schema.types import Kind
+from deskhand.crm.schema.types import Option as Tag
+from deskhand.crm.segments import segments, tag_rules
+from deskhand.crm.segments.models import Segment
 from deskhand.delivery.models import OutboxEntry
 from deskhand.desk import merging, replies, snoozing, spam
 from deskhand.desk.replies import NewReply
-from deskhand.events.types import SYSTEM, Actor, ActorKind, Cause, Event
+from deskhand.events.types import DEPTH_LIMIT, SYSTEM, Actor, ActorKind, Cause, Event
+from deskhand.kernel import timers
 from deskhand.testing.fixtures import NOON
 
 __all__ = ["office"]
@@ -116,6 +121,50 @@ def test_any_of_several_events_enrolls_and_once_for_ever_R_TRIG_13_R_RE_1(world,
         office.rest()
 
     assert sorted(office.inside()) == [ticket.pk, other.pk]
+
+
+def test_a_tag_that_is_put_on_or_taken_off_lets_a_ticket_in_R_TRIG_18(world, office):
+    """By whomever; also one that a new ticket has already. Which tag can be asked for."""
+    tags.arrange([Tag("", "Billing"), Tag("", "VIP")], by=SYSTEM)
+    added, removed = office.flow(on("ticket.tag_added")), office.flow(on("ticket.tag_removed"))
+    billing = office.flow(
+        on("ticket.tag_added", about=Filter("tag_added", Kind.MULTI, Operator.ANY_OF, ("1",)))
+    )
+    tagged, other = world.ticket(), world.ticket()
+    office.rest()
+
+    tickets.update(other.pk, {"hs_ticket_priority": "HIGH"}, by=SYSTEM)
+    tickets.update(tagged.pk, {tags.TAGS: ["2"]}, by=SYSTEM)
+    office.rest()
+    assert [office.inside(flow) for flow in (added, removed, billing)] == [[tagged.pk], [], []]
+    tickets.update(tagged.pk, {tags.TAGS: ["2", "1"]}, by=SYSTEM)
+    office.rest()
+    assert [office.inside(flow) for flow in (added, removed, billing)] == [[tagged.pk], [], [tagged.pk]]
+    tickets.update(tagged.pk, {tags.TAGS: ["1"]}, by=SYSTEM)
+    new = tickets.create(NewTicket("Lamp", properties={tags.TAGS: ["1"]}), by=SYSTEM)
+    office.rest()
+    inside = [office.inside(flow) for flow in (added, removed, billing)]
+    assert inside == [[tagged.pk, new.id], [tagged.pk], [tagged.pk, new.id]]
+
+
+def test_a_rule_and_a_workflow_that_set_each_other_off_come_to_an_end(world, office):
+    """What a rule does keeps the depth of what set it off (R-EXEC-20)."""
+    tags.arrange([Tag("", "Urgent")], by=SYSTEM)
+    high = Filter("hs_ticket_priority", Kind.ENUM, Operator.ANY_OF, ("HIGH",))
+    tag_rules.set_rule("1", high, by=SYSTEM)
+    timers.drop_timer(world.account.pk, segments.SWEEP, str(Segment.objects.get(name="1").pk))
+    office.flow(on("ticket.tag_added"), again=True)
+    ticket = world.ticket()
+    office.rest()
+    by = Actor(ActorKind.WORKFLOW, 7)
+    tickets.update(ticket.pk, {"hs_ticket_priority": "HIGH"}, by=by, depth=3)
+    office.rest()
+    tickets.update(ticket.pk, {"hs_ticket_priority": "LOW"}, by=by, depth=DEPTH_LIMIT)
+    tickets.update(ticket.pk, {"hs_ticket_priority": "HIGH"}, by=by, depth=DEPTH_LIMIT)
+    office.rest()
+
+    assert Ticket.objects.get(pk=ticket.pk).properties[tags.TAGS] == ["1"]
+    assert [one.depth for one in Enrollment.objects.all()] == [4]
 
 
 def test_each_time_where_that_is_chosen_R_TRIG_16(world, office):

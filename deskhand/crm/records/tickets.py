@@ -16,6 +16,7 @@ from deskhand.crm.records.checking import checked as checked  # automation and s
 from deskhand.crm.records.checking import require
 from deskhand.crm.records.models import Ticket, TicketType
 from deskhand.crm.records.store import Applied, Change
+from deskhand.crm.schema.tags import TAGS
 from deskhand.events import log
 from deskhand.events.types import Actor, Cause, Event, NewEvent
 from deskhand.kernel import clock
@@ -147,6 +148,7 @@ def _facts_of_creation(row: dict[str, Any]) -> dict[str, Any]:
         "pipeline_id": row["pipeline_id"], "stage_id": row["stage_id"], "source_type": row["source_type"], "owner_id": row["owner_id"],
         "channel_account_id": row["channel_account_id"], "contact_id": row["contact_id"], "ticket_type": str(row["ticket_type"]),
         "in_help_desk": row["in_help_desk"], "is_spam": row["is_spam"],
+        **({TAGS: row["properties"][TAGS]} if row["properties"].get(TAGS) else {}),
     }  # fmt: skip
 
 

@@ -15,6 +15,8 @@ from deskhand.crm.pipelines.types import PipelineValue
 from deskhand.crm.records.models import Ticket
 from deskhand.crm.records.sorting import Sort
 from deskhand.crm.schema.queries import properties_of
+from deskhand.crm.schema.tags import TAGS
+from deskhand.crm.schema.types import Kind, Property
 from deskhand.desk import preferences, table
 from deskhand.desk.custom_views import SavedView, What
 from deskhand.desk.table import COMPANY, CONTACT
@@ -36,7 +38,7 @@ from deskhand.web.shell import Person
 #: Shorter than the property's own label, where it heads a column.
 SHORT = {
     "hs_ticket_id": gettext_lazy("Number"), CONTACT: gettext_lazy("Contact"), COMPANY: gettext_lazy("Company"),
-    "subject": gettext_lazy("Subject"), STATUS: gettext_lazy("Status"), "createdate": gettext_lazy("Created"),
+    STATUS: gettext_lazy("Status"), "createdate": gettext_lazy("Created"),
     "hs_helpdesk_sort_timestamp": gettext_lazy("Latest activity"), TEAMS: gettext_lazy("Team"),
 }  # fmt: skip
 
@@ -62,6 +64,7 @@ class Cell:
     person: Person | None = None
     editor: Editor | None = None
     is_number: bool = False
+    tags: tuple[Label, ...] = ()
 
     @property
     def is_empty(self) -> bool:
@@ -111,6 +114,11 @@ class TablePage:
     enroll: tuple[tuple[str, str], ...] = ()  # of the form that enrolls rows: what it carries along
 
 
+def is_number(prop: Property) -> bool:
+    """What is compared digit by digit, so that it stands at the end of its column; ids and numbers of tickets are names."""
+    return prop.kind in (Kind.NUMBER, Kind.DURATION) and prop.name not in ("hs_ticket_id", "hs_object_id")
+
+
 def label_of(name: str) -> str:
     return str(SHORT[name]) if name in SHORT else _(properties_of("ticket")[name].label)
 
@@ -151,7 +159,7 @@ class Cells:
             priority=labels.priority(value) if name == "hs_ticket_priority" else None,
             person=Person.named(text) if name == OWNER and value in self.people.users else None,
             editor=property_values.editor(prop, ticket, self.people, urls, typed) if is_edited and may_edit else None,
-            is_number=prop.kind == "number" and name != "hs_ticket_id",
+            is_number=is_number(prop), tags=labels.tags(value or ()) if name == TAGS else (),
         )  # fmt: skip
 
 
@@ -193,11 +201,12 @@ class TableOf(BoardOf):
         return What(self.pipeline.id, condition(self.filters.groups), tuple(self.columns), str(self.sort))
 
     def _head(self, name: str) -> Head:
+        known = properties_of("ticket")
         if name not in table.SORTS:
-            return Head(name, label_of(name))
+            return Head(name, label_of(name), is_number=name in known and is_number(known[name]))
         is_current = self.sort.name == name
         turned = Sort(name, not (is_current and self.sort.is_descending))
         kept = [(n, v) for n, vs in self.request.GET.lists() if n not in (*OWN[1:], "sort") for v in vs]
         url = f"{reverse('table', args=[self.pipeline.id])}?{urlencode([*kept, ('sort', str(turned))])}"
         direction = ("descending" if self.sort.is_descending else "ascending") if is_current else ""
-        return Head(name, label_of(name), url, direction)
+        return Head(name, label_of(name), url, direction, is_number(known[name]))

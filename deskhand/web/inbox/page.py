@@ -74,6 +74,7 @@ def ticket_row(row: desk_views.Row, view: str, *, current: int | None = None) ->
         contact_name=row.contact_name or _("Unknown sender"), message_count=row.message_count, last_at=row.sort_at, subject=row.subject,
         preview=row.preview, status=words.status(pipelines_of("ticket").stage(row.stage_id)), channel_icon=CHANNEL_ICONS.get(source, "circle-dashed"),
         channel_label=str(CHANNEL_LABELS.get(source, source.title())), priority=words.priority(row.priority), has_draft=row.has_draft, unread=row.unread, current=row.id == current, snoozed=row.is_snoozed,
+        tags=words.tags(row.tag_ids),
     )  # fmt: skip
 
 

@@ -17,6 +17,7 @@ from deskhand.crm.records.history import LINK
 from deskhand.crm.records.models import PropertyChange, Ticket
 from deskhand.crm.schema import layouts
 from deskhand.crm.schema.queries import properties_of
+from deskhand.crm.schema.tags import TAGS
 from deskhand.crm.schema.types import Property
 from deskhand.desk import merging, preferences
 from deskhand.kernel import clock
@@ -249,6 +250,8 @@ class PanelOf:
     def _with_mark(self, line: rows.PropertyLine) -> rows.PropertyLine:
         if line.name == property_values.STATUS:
             return replace(line, tone=words.tone(pipelines_of("ticket").stage(self.ticket.stage_id)))
+        if line.name == TAGS:
+            return replace(line, tags=words.tags(self.ticket.properties.get(TAGS) or ()))
         return replace(line, icon=ICONS.get(line.name, "") if line.text != property_values.DASH else "")
 
     def _editor(self, prop: Property) -> rows.Editor:

@@ -39,6 +39,7 @@ class PropertyLine:
     icon: str = ""
     help: str = ""
     editor: Editor | None = None
+    tags: tuple[Label, ...] = ()  # instead of the text
 
 
 @dataclass(frozen=True)

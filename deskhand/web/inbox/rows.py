@@ -43,6 +43,7 @@ class TicketRow:
     unread: bool = False
     current: bool = False
     snoozed: bool = False
+    tags: tuple[Label, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,8 @@ def priority(value: str | None) -> Label | None:
 
 def tags(values: Collection[str]) -> tuple[Label, ...]:
     """Those of the account's tags, in their order (R-BOARD-3)."""
+    if not values:
+        return ()
     return tuple(
         Label(one.label, one.tone or None)  # type: ignore[arg-type]
         for one in schema_tags.tags() if one.value in values

@@ -20,7 +20,7 @@ from deskhand.events.types import Actor
 from deskhand.kernel.errors import Forbidden, Invalid, NotFound
 from deskhand.web import labels
 from deskhand.web.asked import number
-from deskhand.web.board.tables import Cell, Row
+from deskhand.web.board.tables import Cell, Row, is_number
 from deskhand.web.choices import ChoiceGroup, statuses
 from deskhand.web.contacts import values as typed_values
 from deskhand.web.contacts.rows import Control
@@ -80,7 +80,7 @@ class Cells:
             link_url=url(self.kind, "record", record.pk) if is_name else "",
             status=labels.status(pipelines_of(self.kind.object_type).stage(value)) if is_status else None,
             person=Person.named(text) if name == OWNER and value in self.names.users else None,
-            editor=self._editor(record, prop, value, typed) if is_edited and may_edit else None, is_number=prop.kind == "number",
+            editor=self._editor(record, prop, value, typed) if is_edited and may_edit else None, is_number=is_number(prop),
         )  # fmt: skip
 
     def _editor(self, record: Any, prop: Property, value: Any, typed: Typed | None) -> Editor:

@@ -14,7 +14,7 @@ from deskhand.crm.records.sorting import Sort as Order
 from deskhand.crm.schema.queries import properties_of
 from deskhand.desk import preferences
 from deskhand.kernel.errors import Invalid
-from deskhand.web.board.tables import ColumnChoice, Head, TablePage
+from deskhand.web.board.tables import ColumnChoice, Head, TablePage, is_number
 from deskhand.web.choices import Tab
 from deskhand.web.middleware import AccountRequest
 from deskhand.web.objects.tabs import Sort
@@ -75,7 +75,7 @@ class TableOf(ScreenOf):
     def _head(self, name: str) -> Head:
         by = "name" if name == name_of(self.kind) else "createdate" if name in _CREATED else ""
         if not by:
-            return Head(name, self._label(name))
+            return Head(name, self._label(name), is_number=is_number(self.known[name]))
         is_current = self.order.name == by
         turned = Order(by, not self.order.is_descending if is_current else by == "createdate")
         address = f"{url(self.kind, 'records-table')}?{urlencode([*self.kept('sort'), ('sort', str(turned))])}"  # fmt: skip

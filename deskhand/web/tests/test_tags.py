@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -162,7 +163,9 @@ def test_a_retired_tag_is_offered_no_more_and_stays_on_its_tickets(office, clien
 
     assert f'name="value" value="{two[0]}"' in edited(tagged)
     assert f'name="value" value="{two[0]}"' not in edited(other)
-    assert "Billing" not in client.get("/inbox/all-open").content.decode().partition('id="bulk-tags"')[2]
+    listed = client.get("/inbox/all-open").content.decode()
+    assert f'name="tag" value="{two[1]}"' in listed
+    assert f'name="tag" value="{two[0]}"' not in listed
 
 
 def test_merged_tickets_have_the_tags_of_all(office, two):
@@ -227,6 +230,52 @@ def test_the_board_asks_as_often_for_many_tags_as_for_none(office, client, two):
     board = f"/pipelines/{pipeline}/board"
     client.get(board)
     assert queries(1) == queries(8)
+
+
+def chips(page):
+    """The coloured words of a page, the counted ones last."""
+    return re.findall(
+        r'<span class="ticket-tag[ "][^>]*>(?:<span aria-hidden="true">)?([^<]*)', page.content.decode()
+    )
+
+
+def test_tags_stand_in_lists_in_the_panel_and_in_tables(office, client, two):
+    """R-BOARD-3: coloured, everywhere."""
+    ticket = office.mail()
+    tag(office, ticket, *two)
+    with office.inside():
+        pipeline = pipelines_of("ticket").default.id
+
+    assert chips(client.get("/inbox/all-open")) == ["Billing", "VIP"]
+    assert chips(client.get(f"/inbox/all-open/{ticket.pk}/row")) == ["Billing", "VIP"]
+    line = f"/inbox/all-open/{ticket.pk}/properties/{tags.TAGS}/shown"
+    assert chips(client.get(line, headers={"HX-Request": "true"})) == ["Billing", "VIP"]
+    table = client.get(f"/pipelines/{pipeline}/table", {"cols": ["subject", tags.TAGS]})
+    assert chips(table) == ["Billing", "VIP"]
+    assert '<span class="ticket-tag" data-tone="red">Billing</span>' in table.content.decode()
+
+
+def test_many_tags_are_counted_and_named_to_who_asks(office, client):
+    with office.inside():
+        tag_rules.arrange([Option("", name) for name in ("A", "B", "C", "D", "E")], by=SYSTEM)
+    ticket = office.mail()
+    tag(office, ticket, "1", "2", "3", "4", "5")
+
+    listed = client.get("/inbox/all-open")
+    assert chips(listed) == ["A", "B", "C", "+2"]
+    assert 'title="D, E"' in listed.content.decode()
+
+
+def test_the_list_asks_as_often_for_many_tags_as_for_none(office, client, two):
+    def queries(count, *values):
+        for n in range(count):
+            tag(office, office.mail(f"Chair {n} {count}"), *values)
+        with CaptureQueriesContext(connection) as asked:
+            client.get("/inbox/all-open")
+        return len(asked)
+
+    client.get("/inbox/all-open")
+    assert queries(1) == queries(8, *two)
 
 
 # ── rules ────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -302,7 +351,9 @@ def test_a_tag_that_follows_a_rule_is_offered_nowhere(office, client, two):
     editor = client.get(f"/inbox/all-open/{chair.pk}/properties/{tags.TAGS}").content.decode()
     assert f'name="value" value="{two[1]}"' in editor
     assert f'name="value" value="{two[0]}"' not in editor
-    assert "Billing" not in client.get("/inbox/all-open").content.decode().partition('id="bulk-tags"')[2]
+    listed = client.get("/inbox/all-open").content.decode()
+    assert f'name="tag" value="{two[1]}"' in listed
+    assert f'name="tag" value="{two[0]}"' not in listed
     refused = client.post(
         "/inbox/all-open/bulk", {"ids": [chair.pk], "untag": two[0]}, headers={"HX-Request": "true"}
     )
