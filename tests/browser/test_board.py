@@ -197,7 +197,7 @@ def test_a_ticket_is_created_from_its_column_and_opened(tab, office) -> None:
     page.get_by_role("link", name="Create a ticket in Waiting on us").click()
     expect(page.locator("#new-subject")).to_be_focused()
     page.keyboard.press("Enter")
-    expect(page.locator("#drawer")).to_contain_text("A ticket needs a name.")
+    expect(page.locator("#drawer")).to_contain_text("A ticket needs a subject.")
     page.locator("#new-subject").fill("A call about order 7")
     page.locator("#new-email").fill("eva@fjord.example")
     page.locator("#drawer").get_by_role("button", name="Create ticket").click()

@@ -66,7 +66,7 @@ def require(object_type: str, name: str, value: Any) -> None:
     if not is_empty(value):
         return
     if object_type == "ticket":
-        raise Invalid(_("A ticket needs a name."), field=name, value=value, hint=_("Give a subject."))
+        raise Invalid(_("A ticket needs a subject."), field=name, value=value)
     raise Invalid(cant_be_empty(object_type, name), field=name, value=value)
 
 

@@ -6,7 +6,7 @@ Texts are marked for translation here and translated where they are shown.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from django.utils.translation import gettext_noop as _
 
@@ -76,7 +76,7 @@ FILED = (
 )
 
 TICKET = (
-    _stored("subject", _("Ticket name"), T, "subject"),
+    _stored("subject", _("Subject"), T, "subject"),
     _stored("content", _("Description"), T, "content"),
     _stored("hs_pipeline", _("Pipeline"), E, "pipeline_id"),
     _stored("hs_pipeline_stage", _("Ticket status"), E, "stage_id"),
@@ -215,9 +215,15 @@ CUSTOM = (
     _stored("hs_pipeline_stage", _("Stage"), E, "stage_id"),
 )
 
+#: Contacts have dates of their own beside those of every record; two properties of one name could not be told apart.
+_OF_CONTACTS = tuple(
+    replace(prop, label=_("Object last modified date")) if prop.name == "hs_lastmodifieddate" else prop
+    for prop in COMMON
+)
+
 BUILT_IN: dict[str, tuple[Property, ...]] = {
     "ticket": COMMON + FILED + TICKET,
-    "contact": COMMON + CONTACT,
+    "contact": _OF_CONTACTS + CONTACT,
     "company": COMMON + COMPANY,
     "deal": COMMON + FILED + DEAL,
     "project": COMMON + FILED + PROJECT,

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from deskhand.accounts.types import Verb
 from deskhand.crm.records import archive as archives
-from deskhand.crm.records import companies, contacts, directory
+from deskhand.crm.records import companies, contacts, directory, tasks
 from deskhand.crm.records.contacts import Taken
 from deskhand.crm.records.models import Company, Contact
 from deskhand.crm.records.store import Applied
@@ -52,6 +52,21 @@ def changeable(
         return directory.get(request.viewer, kind.key, record_id, verb)
     except NotFound:
         raise Forbidden(_("You may not change this.")) from None
+
+
+@require_POST
+def finish_task(request: AccountRequest, kind: str, record_id: int, task_id: int) -> HttpResponse:
+    """An open task about it is done. Also for whose task it is."""
+    found = kind_of(request, kind)
+    directory.get(request.viewer, found.key, record_id)
+    task = next((one for one in tasks.of(found.key, record_id) if one.pk == task_id), None)
+    if task is None:
+        raise NotFound(_("There is no such task."))
+    if task.assignee_id != request.viewer.user_id:
+        changeable(request, found, record_id)
+    tasks.finish(task_id, True, by=actor(request))
+    messages.success(request, _("Task done: %(title)s") % {"title": task.title})
+    return redirect(found.url("", record_id))
 
 
 # ── properties ───────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from functools import cached_property
 from typing import Any
 
@@ -15,8 +16,16 @@ from deskhand.accounts.policy import Action
 from deskhand.accounts.types import Verb
 from deskhand.automation.history import Named
 from deskhand.crm.pipelines.queries import pipelines_of
-from deskhand.crm.records import associations, directory, joining, segment_reading, subscriptions
-from deskhand.crm.records.models import Company, Contact, PropertyChange
+from deskhand.crm.records import (
+    associations,
+    directory,
+    history,
+    joining,
+    segment_reading,
+    subscriptions,
+    tasks,
+)
+from deskhand.crm.records.models import Company, Contact, PropertyChange, Task
 from deskhand.crm.schema.layouts import layout_of
 from deskhand.crm.schema.queries import properties_of
 from deskhand.crm.schema.types import Property as PropertyOf
@@ -25,6 +34,7 @@ from deskhand.desk import customers
 from deskhand.desk.customers import Item, What
 from deskhand.events.queries import rules_of
 from deskhand.kernel import clock
+from deskhand.web import tasking
 from deskhand.web.choices import Choice
 from deskhand.web.contacts import values
 from deskhand.web.contacts.lists import named
@@ -44,9 +54,12 @@ from deskhand.web.contacts.rows import (
 )
 from deskhand.web.contacts.values import COMPANY, OWNER, TEAMS, Names
 from deskhand.web.contacts.words import KINDS, Kind
+from deskhand.web.inbox import links as record_links
+from deskhand.web.inbox import told
 from deskhand.web.inbox.page import RULES
 from deskhand.web.inbox.rows import Label
 from deskhand.web.middleware import AccountRequest
+from deskhand.web.records.rows import TaskLine
 from deskhand.web.segments.offers import offered_for
 from deskhand.web.shell import Person
 from deskhand.web.workflows import card
@@ -88,10 +101,29 @@ class RecordPageOf:
             tickets=tuple(_ticket(one) for one in tickets), has_more_tickets=has_more,
             links=self.links[:LINKS], has_more_links=len(self.links) > LINKS, links_title=str(self.kind.links),
             add_link_url=self.kind.url("link", self.record.pk) if self.may_edit and self._sees(other) else "",
-            merged=self.merged(), timeline=self.timeline(), consent=self.consent(),
+            merged=self.merged(), timeline=self.timeline(), tasks=self.tasks(), consent=self.consent(),
             segments=tuple((one.segment.name, reverse("segment", args=[one.segment_id])) for one in self.memberships),
             automation=card.card(self.viewer, self.account, self.named, self.url, may_edit=self.may_edit),
             add_to=offered_for(self.viewer, self.kind.key, {one.segment_id for one in self.memberships}) if self.record.archived_at is None else (),
+        )  # fmt: skip
+
+    @cached_property
+    def open_tasks(self) -> list[Task]:
+        return [task for task in tasks.of(self.kind.key, self.record.pk) if task.completed_at is None]
+
+    def tasks(self) -> tuple[TaskLine, ...]:
+        """What is still to be done about it (R-WFA-8)."""
+        now = clock.now()
+        return tuple(self._task(task, now) for task in self.open_tasks)
+
+    def _task(self, task: Task, now: datetime) -> TaskLine:
+        name = self.names.users.get(task.assignee_id or 0, "")
+        may_finish = self.may_edit or task.assignee_id == self.viewer.user_id
+        return TaskLine(
+            task.pk, task.title, task.notes, Person.named(name) if name else None, task.due_at, False,
+            is_late=bool(task.due_at and task.due_at < now),
+            cause=_("a workflow") if task.created_by_kind == "workflow" else "", marks=tasking.marks(task, now),
+            done_url=self.kind.url("task-done", self.record.pk, task.pk) if may_finish else "", edit_url="", delete_url="",
         )  # fmt: skip
 
     @property
@@ -166,7 +198,7 @@ class RecordPageOf:
     def names(self) -> Names:
         """Of everybody that the values and the history name."""
         changes: list[PropertyChange | Item] = [*self.history_lines, *self.items[0]]
-        users: set[Any] = {self.record.owner_id}
+        users: set[Any] = {self.record.owner_id, *(task.assignee_id for task in self.open_tasks)}
         companies: set[Any] = {getattr(self.record, "company_id", None)}
         teams: set[Any] = set(self.record.assigned_team_ids)
         for change in changes:
@@ -298,6 +330,8 @@ class RecordPageOf:
         about = f"#{item.number} {item.subject}" if item.number else item.subject
         if item.what is What.MESSAGE:
             return self._said(item, about, url)
+        if item.property.startswith("@"):
+            return self._happened(item)
         if item.what is What.CHANGE:
             prop = self.known.get(item.property)
             return TimelineItem(
@@ -310,6 +344,26 @@ class RecordPageOf:
             What.CLOSED: ("circle-check", _("Ticket closed")),
         }[item.what]
         return TimelineItem("event", item.at, icon, title, about=about, about_url=url)
+
+    def _happened(self, item: Item) -> TimelineItem:
+        """What is no property: a note, a task, a link."""
+        by, what = self.cause(item), item.new or {}
+        if item.property == history.NOTE:
+            parts = tuple(
+                part.strip("\n") for part in str(what.get("text", "")).split("\n\n") if part.strip()
+            )
+            return TimelineItem("note", item.at, "message-square-text", _("Note"), by, paragraphs=parts, author=Person.named(by))  # fmt: skip
+        icon = "link" if item.property == history.LINK else "clipboard-list"
+        return TimelineItem("event", item.at, icon, told.sentence(item.property, what, self.titles), about=by)
+
+    @cached_property
+    def titles(self) -> Mapping[tuple[str, int], str]:
+        linked = {
+            (str(one.new["type"]), int(one.new["id"]))
+            for one in self.items[0]
+            if one.property == history.LINK and one.new
+        }
+        return record_links.titles(self.viewer, linked)
 
     @staticmethod
     def _said(item: Item, about: str, url: str) -> TimelineItem:

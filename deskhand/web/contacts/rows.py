@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from deskhand.web.choices import Choice
 from deskhand.web.inbox.rows import Label
 from deskhand.web.shell import Person
 from deskhand.web.workflows.rows import Card
+
+if TYPE_CHECKING:
+    from deskhand.web.records.rows import TaskLine
 
 
 @dataclass(frozen=True)
@@ -211,6 +214,8 @@ class RecordPage:
     add_to: tuple[Choice, ...] = ()  # that it may be put into
     consent: Consent | None = None
     automation: Card | None = None
+    tasks: tuple[TaskLine, ...] = ()  # open ones
+    task_form: None = None  # they are made elsewhere
 
 
 @dataclass(frozen=True)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import html
+
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from deskhand import wiring
-from deskhand.crm.records import archive, companies, contacts, tickets
+from deskhand.crm.records import archive, companies, contacts, tasks, tickets
 from deskhand.crm.records.contacts import Person
 from deskhand.crm.records.models import Contact, PropertyChange, Ticket
+from deskhand.crm.records.tasks import Wanted
 from deskhand.delivery.models import OutboxEntry
 from deskhand.desk import customers, threads
 from deskhand.desk.models import Message, Thread
@@ -136,6 +139,28 @@ def test_a_company_has_the_tickets_of_its_contacts(office, ada, astrid):
     assert "Refund still missing" in shown
     assert "Where is my money?" in shown
     assert reverse("contact", args=[astrid]) in shown
+
+
+@pytest.mark.parametrize("kind", ["contact", "company"])
+def test_open_tasks_stand_beside_it_until_they_are_done(office, ada, sign_in, astrid, kind):
+    """R-WFA-8"""
+    with office.inside() as world:
+        record = astrid if kind == "contact" else companies.create("Fjällbo AB", by=SYSTEM).pk
+        call = tasks.create(kind, record, Wanted("Call about the chair", assignee_id=world.bob.pk), by=SYSTEM)
+        done = tasks.create(kind, record, Wanted("Long done"), by=SYSTEM)
+        tasks.finish(done, True, by=SYSTEM)
+
+    page = page_of(ada, kind, record)
+    assert "Call about the chair" in page
+    assert "Bob Noyce" in page
+    timeline = page.partition('id="timeline-title"')[2]
+    assert "Task done: Long done" in html.unescape(timeline)
+    assert "&#39;did&#39;" not in timeline
+    assert page.count("Mark “Call about the chair” as done") == 1
+    assert "Mark “Long done” as done" not in page
+    assert ada.post(reverse(f"{kind}-task-done", args=[record, call])).url == reverse(kind, args=[record])
+    assert 'id="tasks"' not in page_of(ada, kind, record)
+    assert ada.post(reverse(f"{kind}-task-done", args=[record, 999])).status_code == 404
 
 
 def test_the_timeline_has_nothing_of_tickets_that_may_not_be_seen(office, sign_in, astrid):

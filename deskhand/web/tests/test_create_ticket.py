@@ -103,7 +103,7 @@ def test_where_nobody_is_chosen_the_help_desks_rule_chooses(office, sign_in, for
 @pytest.mark.parametrize(
     ("wrong", "field", "said"),
     [
-        ({"subject": "  "}, "subject", "A ticket needs a name."),
+        ({"subject": "  "}, "subject", "A ticket needs a subject."),
         ({"subject": "x" * 501}, "subject", "The subject is too long."),
         ({"email": "not an address"}, "email", "This is not an email address."),
         ({"name": "Eva"}, "email", "A contact needs an email address."),

@@ -135,7 +135,7 @@ TABLE: dict[str, Wall] = {
     **{
         f"{kind}-{part}": Wall("POST")
         for kind in ("contact", "company")
-        for part in ("save", "archive", "restore", "linked", "unlink", "merged", "unmerge")
+        for part in ("save", "archive", "restore", "linked", "unlink", "merged", "unmerge", "task-done")
     },
     "segments": OF_THE_LIST,
     "segment-new": OF_THE_LIST,
@@ -544,6 +544,10 @@ def places(office) -> dict[str, str]:
             "company": [firm.pk, companies.create("Canary 7f3a", by=SYSTEM).pk],
         }
         people = {"contact": [ticket.contact_id, firm.pk], "company": [firm.pk, ticket.contact_id]}
+        about_people = {
+            kind: [ids[0], tasks.create(kind, ids[0], Wanted("Canary 7f3a"), by=SYSTEM)]
+            for kind, ids in people.items()
+        }
         way = away_states.define(world.account.pk, "Canary 7f3a", by=SYSTEM)
         absence_id = availability.set_out_of_office(
             world.account.pk, world.bob.pk, clock.now(), clock.now() + timedelta(days=9), by=SYSTEM
@@ -628,6 +632,7 @@ def places(office) -> dict[str, str]:
         **dict.fromkeys(("status-delete", "status-deleted"), lane),
         **{name: people[name.split("-")[0]][:1] for name in PEOPLE},
         **{name: twins[name.split("-")[0]] for name in PEOPLE if name.endswith(("-merge-with", "-merged", "-unmerge"))},
+        **{name: about_people[name.split("-")[0]] for name in PEOPLE if name.endswith("-task-done")},
         **{name: people[name.split("-")[0]] for name in PEOPLE if name.endswith(("-linked", "-unlink", "-primary"))},
         **{name: ["deals"] for name in TABLE if name in ("records", "record-new", "record-add") or name.startswith("records-")},
         "records-more": ["deals", deal_stage, deal], "records-table-more": ["deals", deal],

@@ -489,7 +489,7 @@ def test_a_step_and_what_it_told_are_named_as_people_know_them_R_WFA_2(office, a
         shown = texts(admin.get(f"/workflows/{flow.pk}/{path}"))
         assert "ID of the task" in shown
         assert "old" in shown
-        assert "Call about Ticket name" in shown
+        assert "Call about Subject" in shown
         assert not any("{{" in said or said == "task_id" for said in shown)
 
 
