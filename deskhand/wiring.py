@@ -29,6 +29,7 @@ from deskhand.automation import (
     keeping,
     lanes,
     leaving,
+    mailing,
     pausing,
     retention,
     runner,
@@ -54,9 +55,10 @@ from deskhand.crm.segments import segments
 from deskhand.delivery import calls, sender
 from deskhand.delivery.models import State as Sending
 from deskhand.delivery.relays import Relay, default_relay
+from deskhand.delivery.sender import Written
 from deskhand.delivery.transports.http import HttpTransport
 from deskhand.delivery.transports.mail import MailTransport
-from deskhand.delivery.types import Answered, Pair, Transport, Verdict
+from deskhand.delivery.types import Answered, Entry, Pair, Transport, Verdict
 from deskhand.desk import (
     channels,
     concerned,
@@ -66,20 +68,23 @@ from deskhand.desk import (
     inboxes,
     later,
     letters,
+    outgoing,
     replies,
     snoozing,
     threads,
+    unwritten,
 )
 from deskhand.desk import search as message_search
 from deskhand.desk.custom_views import Gone
 from deskhand.desk.types import Automatic
+from deskhand.desk.unwritten import Unwritable
 from deskhand.events import dispatch, live, log, partitions
 from deskhand.events.types import SYSTEM, Actor, ActorKind, Cause, Event
 from deskhand.kernel import clock, jobs, timers
 from deskhand.kernel.claimer import BatchClaimer, ClaimLoop
 from deskhand.kernel.database import wake
 from deskhand.kernel.database.scope import account_scope
-from deskhand.kernel.errors import DeskhandError
+from deskhand.kernel.errors import DeskhandError, Invalid
 from deskhand.notifications import failures, telling, wishes
 from deskhand.notifications import tasks as tasks_told
 from deskhand.notifications.types import Concerned, Topic
@@ -522,6 +527,17 @@ def note_answers(answers: Sequence[Answered]) -> None:
             alarms.not_sending(_not_leaving(own))
 
 
+def write_mails(entries: Sequence[Entry]) -> dict[int, Written]:
+    """The words of mail that automation sends, made before its first try and kept; the workflow hears of what can't be."""
+    found = unwritten.write([entry.reference_id for entry in entries if entry.reference_id is not None])
+    mailing.tell_unwritten([one for one in found.values() if isinstance(one, Unwritable)])
+    return {
+        entry.id: Invalid(one.why) if isinstance(one, Unwritable) else outgoing.words_of(one)
+        for entry in entries
+        if (one := found.get(entry.reference_id or 0))
+    }
+
+
 #: The try after which a mail that the server can't take just now is told of: about a quarter of an hour.
 WAITS_LONG = 5
 
@@ -620,6 +636,8 @@ def connect() -> None:
     timers.handlers.update(TIMERS)
     jobs.handlers.update(JOBS)
     sender.answers.append(note_answers)
+    sender.writers[outgoing.REFERENCE] = write_mails
+    unwritten.author = mailing.write
     jobs.given_up += [note_given_up, replays.note_given_up]
     segments.users[:] = [uses.segments, custom_views.asking_for_segments]
     labeling.users[:] = [uses.labels, custom_views.asking_for_labels]
@@ -634,6 +652,8 @@ def disconnect() -> None:
     timers.handlers.clear()
     jobs.handlers.clear()
     sender.answers.clear()
+    sender.writers.clear()
+    unwritten.author = unwritten.nobody
     jobs.given_up.clear()
     segments.users.clear()
     labeling.users.clear()

@@ -316,6 +316,22 @@ class MailTemplate(models.Model):
         ]
 
 
+class MailRevision(models.Model):
+    """What a mail template was at one time; never changed, and there for ever: mail that was stored with it is written by it."""
+
+    account_id = models.BigIntegerField()
+    template_id = models.BigIntegerField()  # MailTemplate; outlives it
+    number = models.IntegerField()
+    subject = models.TextField()
+    body = models.TextField()
+    created_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["account_id", "template_id", "number"], name="mail_revision_once")
+        ]
+
+
 class WorkflowSecret(models.Model):
     """A value that webhooks and custom code may use and nobody can read again."""
 

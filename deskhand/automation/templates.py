@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from django.utils import translation
@@ -13,8 +14,8 @@ from django.utils.translation import gettext_noop
 
 from deskhand.accounts import audit
 from deskhand.accounts.models import User
-from deskhand.automation import tokens
-from deskhand.automation.models import MailTemplate
+from deskhand.automation import tokens, uses
+from deskhand.automation.models import MailRevision, MailTemplate
 from deskhand.delivery import outbox
 from deskhand.delivery.types import Address, Mail, NewSend
 from deskhand.desk import outgoing, replies
@@ -61,10 +62,12 @@ def ensure_defaults(account_id: int, locale: str = "en") -> None:
     """Give a new account the two built-in mails in its language. Safe to repeat; edited ones stay."""
     with translation.override(locale):
         for key, (name, subject, body) in BUILT_IN.items():
-            MailTemplate.objects.get_or_create(
+            made, is_new = MailTemplate.objects.get_or_create(
                 account_id=account_id, key=key,
                 defaults={"name": translation.gettext(name), "subject": translation.gettext(subject), "body": translation.gettext(body), "updated_at": clock.now()},
             )  # fmt: skip
+            if is_new:
+                _keep_revision(made)
 
 
 def edit(
@@ -112,6 +115,7 @@ def edit(
             "updated_at",
         ]
     )
+    _keep_revision(template)
     audit.record(
         "mail_template.updated", by=by, target_type="mail_template", target_id=template.pk, before=before,
         after={"subject": subject, "body": body, "is_transactional": template.is_transactional},
@@ -126,10 +130,19 @@ def create(account_id: int, name: str, *, by: Actor) -> MailTemplate:
         body=_("Hello {{ contact.first_name | default: 'there' }},\n\n\n\nKind regards,\n{{ channel.name }}"),
         updated_at=clock.now(),
     )  # fmt: skip
+    _keep_revision(made)
     audit.record(
         "mail_template.created", by=by, target_type="mail_template", target_id=made.pk, after={"name": made.name}
     )  # fmt: skip
     return made
+
+
+def _keep_revision(template: MailTemplate) -> None:
+    """What it says now, for ever."""
+    MailRevision.objects.create(
+        account_id=template.account_id, template_id=template.pk, number=template.revision, subject=template.subject, body=template.body,
+        created_at=template.updated_at,
+    )  # fmt: skip
 
 
 def rename(template: MailTemplate, name: str, *, by: Actor) -> None:
@@ -158,19 +171,17 @@ def set_archived(template: MailTemplate, on: bool, *, by: Actor) -> None:
     )  # fmt: skip
 
 
-_USED = """
-select distinct m.id, w.id from automation_workflow w
-join automation_workflowrevision r on r.account_id = w.account_id and r.workflow_id = w.id and r.number = w.revision_number
-cross join lateral jsonb_path_query(r.definition, '$.**.template') x(ref)
-join automation_mailtemplate m on m.account_id = w.account_id and x.ref #>> '{}' in (nullif(m.key, ''), m.id::text)
-where w.account_id = %s and w.archived_at is null order by 1, 2
+_USED = f"""{uses.DEFINITIONS}
+select distinct m.id, d.id from definitions d
+cross join lateral jsonb_path_query(d.definition, '$.**.template') x(ref)
+join automation_mailtemplate m on m.account_id = %(account)s and x.ref #>> '{{}}' in (nullif(m.key, ''), m.id::text) order by 1, 2
 """
 
 
 def used_in(account_id: int) -> dict[int, list[int]]:
-    """{mail: the workflows that send it as they stand now}; without those that none sends. One query."""
+    """{mail: the workflows that send it}, drafts included; without those that none sends. One query."""
     found: dict[int, list[int]] = {}
-    for template_id, workflow_id in sql.rows(_USED, [account_id]):
+    for template_id, workflow_id in sql.rows(_USED, {"account": account_id}):
         found.setdefault(template_id, []).append(workflow_id)
     return found
 
@@ -202,18 +213,44 @@ def _free_name(account_id: int, name: str, but: int | None = None) -> str:
     return name
 
 
-def render(template: MailTemplate, record: Mapping[str, Any]) -> Rendered:
-    """Fill a template with a record's tokens. Raises Invalid when it passes its limits."""
+def render(subject: str, body: str, named: Mapping[str, Any]) -> Rendered:
+    """Fill a template with these tokens. Raises Invalid when it can't be read or passes its limits."""
     from deskhand.automation.liquids import LiquidError
 
-    named = tokens.values(record)
     try:
-        subject = " ".join(_compile(template.subject, "subject").render(**named).split())
-        return Rendered(subject, _compile(template.body, "body").render(**named))
+        return Rendered(subject_of(subject, named), _compile(body, "body").render(**named))
     except LiquidError as failure:
         raise Invalid(
             _("The mail could not be filled: %(failure)s") % {"failure": failure}, field="body"
         ) from failure
+
+
+def subject_of(subject: str, named: Mapping[str, Any]) -> str:
+    """The subject alone, on one line. Raises Invalid when it can't be read or passes its limits."""
+    from deskhand.automation.liquids import LiquidError
+
+    try:
+        return " ".join(_compile(subject, "subject").render(**named).split())
+    except LiquidError as failure:
+        raise Invalid(
+            _("The mail could not be filled: %(failure)s") % {"failure": failure}, field="subject"
+        ) from failure
+
+
+@lru_cache(maxsize=512)
+def tokens_in(subject: str, body: str) -> Mapping[str, frozenset[str] | None]:
+    """{who: the names that a template may ask of them, None for any}. Raises Invalid for one that can't be read.
+
+    A name that is itself worked out may be any.
+    """
+    found: dict[str, frozenset[str] | None] = {}
+    for source, field in ((subject, "subject"), (body, "body")):
+        for root, places in _compile(source, field).analyze().variables.items():
+            known = found.get(root, frozenset())
+            names = [place.segments[1] if len(place.segments) > 1 else None for place in places]
+            is_any = known is None or not all(isinstance(name, str) for name in names)
+            found[root] = None if is_any else (known or frozenset()) | {str(name) for name in names}
+    return found
 
 
 def _compile(source: str, field: str) -> BoundTemplate:

@@ -163,6 +163,14 @@ class Named(Mapping[str, Any]):
         return len(properties_of(self.object_type))
 
 
+def names_of(values: Mapping[str, Any]) -> list[str]:
+    """All that may be asked of what a token names."""
+    if not isinstance(values, Named):
+        return list(values)
+    kind = values.object_type
+    return [*dict.fromkeys((*SHORT.get(kind, ()), *_built_in(kind), *properties_of(kind), "name", "id"))]
+
+
 @cache
 def _built_in(object_type: str) -> dict[str, Property]:
     return {prop.name: prop for prop in BUILT_IN.get(object_type, BUILT_IN["custom"])}
@@ -216,13 +224,23 @@ def _place(object_type: str, column: str, value: Any) -> str:
     return ""
 
 
+def moment_of(value: Any, zone: str) -> datetime:
+    """A moment that shows itself as people in this zone read it."""
+    return _Moment.of(value, zone)
+
+
+def day_of(value: Any) -> date:
+    """A day that shows itself as people read it."""
+    return _Day.of(value)
+
+
 class _Moment(datetime):
     """Shows itself as people of the account read a moment."""
 
     @classmethod
-    def of(cls, value: Any) -> datetime:
+    def of(cls, value: Any, in_zone: str = "") -> datetime:
         at = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
-        at = (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(zone_named(zone()))
+        at = (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(zone_named(in_zone or zone()))
         return cls(at.year, at.month, at.day, at.hour, at.minute, at.second, tzinfo=at.tzinfo)
 
     def __str__(self) -> str:

@@ -19,6 +19,8 @@ from deskhand.automation.engine.definition import Definition
 from deskhand.automation.models import Enrollment, EnrollmentState, StepLog, Workflow, WorkflowRevision
 from deskhand.crm.records.models import PropertyChange, Task
 from deskhand.delivery.models import OutboxEntry
+from deskhand.delivery.types import UNWRITTEN
+from deskhand.desk.models import Message
 from deskhand.events.types import ActorKind
 from deskhand.kernel import clock
 from deskhand.kernel.database import sql
@@ -210,14 +212,20 @@ class _Marks:
         found = OutboxEntry.objects.filter(
             account_id=run.account_id, pk__gt=self.entry, idempotency_key__startswith=keys_of(run.pk)
         ).order_by("pk")
+        of_messages = [one.reference_id for one in found if one.payload.get(UNWRITTEN)]
+        unwritten = {
+            message.pk: {"subject": message.subject, "text": message.text}
+            for message in Message.objects.filter(account_id=run.account_id, pk__in=of_messages)
+        }
+        words = [unwritten.get(one.reference_id or 0, one.payload) for one in found]
         return tuple(
             Sent(
                 one.transport,
                 tuple(one.recipients),
-                str(one.payload.get("subject", "")),
-                str(one.payload.get("text", "")),
+                str(said.get("subject", "")),
+                str(said.get("text", "")),
             )
-            for one in found
+            for one, said in zip(found, words, strict=True)
         )
 
     def tasks(self, run: Enrollment) -> tuple[str, ...]:

@@ -92,7 +92,6 @@ _TABLES: Mapping[tuple[str, str], tuple[str, Mapping[str, str]]] = {
         "reference_type = 'desk.message'",
         {"idempotency_key": "'floor:' || x.own", "message_id": "'<floor.' || x.own || '@bench.example>'", "created_at": "now()"},
     ),
-    ("kernel_searchentry", "send_email"): ("kind = 'M'", {"record_id": "1000000000 + x.own"}),
     ("crm_task", "create_task"): (
         "true", {"record_id": "x.record", "creation_key": "'floor:' || x.own", "created_at": "now()"},
     ),
@@ -151,8 +150,6 @@ def _set(account_id: int, ways: Mapping[int, Way], sample: _Samples) -> int:
         sql.execute(_KEEP, [ids, [run in waiting for run in ids], account_id])
     with account_scope(account_id):
         sql.rows(_HEAR, [account_id, [event for _kind, event in told]])
-        mails = [(event, 0) for kind, event in told if kind == "send_email"]
-        sample.copy("kernel_searchentry", "send_email", mails)
         sql.execute(_TOLD, [account_id, [event for _kind, event in told]])
     return len(claimed)
 

@@ -38,14 +38,22 @@ def instance_id(account_id: int) -> str:
 def render(
     mail: Mail, *, account_id: int, message_id: str, at: datetime, read: Callable[[str], bytes] = files.get
 ) -> bytes:
-    """Return the mail as it goes over the wire, lines ending in CRLF; always the same headers for the same mail.
+    """Return the mail as it goes over the wire, lines ending in CRLF; always the same bytes for the same mail.
 
     `at` becomes its Date. Free text (subject, names) is put on one line and Message-IDs of others that can't stand in
     a header are left out, for customers' mails are where both come from; anything else that would break a header
     raises Invalid (S22). Raises NotFound when a file is gone.
     """
     head = "".join(_headers(mail, account_id, message_id, at))
-    return head.encode() + _body(mail, read).as_bytes()
+    body = _body(mail, read)
+    for number, part in enumerate(part for part in body.walk() if part.is_multipart()):
+        part.set_boundary(_boundary(message_id, number))
+    return head.encode() + body.as_bytes()
+
+
+def _boundary(message_id: str, number: int) -> str:
+    """No line of a part: neither quoted-printable nor base64 writes `=_`."""
+    return f"=_{hashlib.sha256(f'{message_id} {number}'.encode()).hexdigest()[:40]}"
 
 
 def check(mail: Mail, message_id: str = "") -> None:

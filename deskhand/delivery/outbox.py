@@ -44,11 +44,11 @@ insert into delivery_outboxentry (account_id, transport, channel_account_id, sta
 select n.account_id, n.transport, n.channel_account_id,
     case when f.reason is null then n.state else 'HELD' end,
     case when n.state = 'WAITING' and f.reason is null then coalesce(n.due_at, now()) end, n.idempotency_key, n.message_id, n.envelope_from,
-    array(select jsonb_array_elements_text(n.recipients)), n.payload, n.reference_type, n.reference_id,
-    coalesce(f.reason, n.held_reason), n.created_at
-from jsonb_to_recordset(%s::jsonb) as n (account_id bigint, transport text, channel_account_id bigint, state text,
-    due_at timestamptz, idempotency_key text, message_id text, envelope_from text, recipients jsonb, payload jsonb,
-    reference_type text, reference_id bigint, held_reason text, created_at timestamptz, is_new boolean)
+    n.recipients::text[], n.payload, n.reference_type, n.reference_id, coalesce(f.reason, n.held_reason), %s
+from unnest(%s::bigint[], %s::text[], %s::bigint[], %s::text[], %s::timestamptz[], %s::text[], %s::text[], %s::text[], %s::text[],
+    %s::jsonb[], %s::text[], %s::bigint[], %s::text[], %s::boolean[])
+    n (account_id, transport, channel_account_id, state, due_at, idempotency_key, message_id, envelope_from, recipients,
+    payload, reference_type, reference_id, held_reason, is_new)
 left join fence f on n.state = 'WAITING' and not n.is_new
 on conflict (account_id, idempotency_key) do nothing
 returning id, account_id, idempotency_key
@@ -69,9 +69,8 @@ def enqueue(sends: Sequence[NewSend]) -> list[int]:
     """
     if not sends:
         return []
-    at = clock.now().isoformat()
-    document = json.dumps([_row(send, at) for send in sends], default=str)
-    found = {(account, key): id for id, account, key in sql.rows(_INSERT, [document])}
+    columns = [list(column) for column in zip(*map(_row, sends), strict=True)]
+    found = {(account, key): id for id, account, key in sql.rows(_INSERT, [clock.now(), *columns])}
     known = [(send.account_id, send.idempotency_key) for send in sends]
     missing = [pair for pair in known if pair not in found]
     if missing:
@@ -81,32 +80,28 @@ def enqueue(sends: Sequence[NewSend]) -> list[int]:
     return [found[pair] for pair in known]
 
 
-def _row(send: NewSend, at: str) -> dict[str, Any]:
+def _row(send: NewSend) -> tuple[Any, ...]:
     if not send.recipients:
         raise Invalid(_("There is nobody to send this to."), field="recipients")
-    return {
-        "account_id": send.account_id,
-        "transport": send.transport,
-        "channel_account_id": send.channel_account_id,
-        "state": State.HELD if send.held_reason else State.WAITING,
-        "due_at": send.due_at.isoformat() if send.due_at else None,
-        "idempotency_key": send.idempotency_key,
-        "message_id": send.message_id or new_message_id(_domain_of(send)),
-        "envelope_from": send.envelope_from,
-        "recipients": list(dict.fromkeys(send.recipients)),
-        "payload": _storable(send.payload),
-        "reference_type": send.reference_type,
-        "reference_id": send.reference_id,
-        "held_reason": send.held_reason,
-        "created_at": at,
-        "is_new": send.is_new,
-    }
+    return (
+        send.account_id, send.transport, send.channel_account_id, (State.HELD if send.held_reason else State.WAITING).value, send.due_at,
+        send.idempotency_key, send.message_id or new_message_id(_domain_of(send)), send.envelope_from,
+        sql.array(list(dict.fromkeys(send.recipients))), sql.Jsonb(send.payload, _dumped), send.reference_type, send.reference_id,
+        send.held_reason, send.is_new,
+    )  # fmt: skip
 
 
 def _domain_of(send: NewSend) -> str:
     sender = send.payload.get("sender")
     address = sender["email"] if isinstance(sender, dict) else send.envelope_from
     return address.rpartition("@")[2]
+
+
+def _dumped(payload: Any) -> str:
+    document = json.dumps(payload, default=str)
+    if r"\u0000" in document or r"\ud" in document:
+        return json.dumps(_storable(payload), default=str)
+    return document
 
 
 def _storable(value: Any) -> Any:

@@ -13,7 +13,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
 
@@ -24,7 +24,7 @@ from django.utils.translation import ngettext
 from prometheus_client import Counter
 
 from deskhand.delivery import claims, outbox, retries
-from deskhand.delivery.types import Answer, Answered, Entry, Transport, Verdict
+from deskhand.delivery.types import UNWRITTEN, Answer, Answered, Entry, Transport, Verdict
 from deskhand.kernel import clock, env
 from deskhand.kernel.database import wake
 from deskhand.kernel.database.scope import account_scope
@@ -34,6 +34,12 @@ log = structlog.get_logger()
 
 #: Called with the answers of one account, inside the transaction that records them. Filled by wiring.
 answers: list[Callable[[list[Answered]], None]] = []
+
+#: A mail's words as its payload has them, or why it can't have any.
+Written = Mapping[str, Any] | Invalid
+#: {what they carry: makes the words of one account's entries that were put in without, and keeps them}. Called in the
+#: account's transaction before each try, and to give the same words each time. Filled by wiring.
+writers: dict[str, Callable[[Sequence[Entry]], Mapping[int, Written]]] = {}
 
 POLL = 2.0  # seconds between looks when no wake-up comes
 RENEW_EVERY = 5.0  # seconds
@@ -165,6 +171,7 @@ class Sender:
 
     def _start(self) -> int:
         """Hand what is claimed to the threads; what nothing can send is answered at once. Returns how much was."""
+        self._have_written()
         while self._claimed:
             entry = self._claimed[0]
             lacking = self._missing(entry.transport, entry.account_id, entry.channel_account_id)
@@ -180,6 +187,26 @@ class Sender:
         self._record(self._answered)
         self._answered.clear()
         return done
+
+    def _have_written(self) -> None:
+        """Let what was put in without words have them, each account's at once; what can't be written is answered.
+
+        What has no way out yet waits for its words, too.
+        """
+        unwritten: dict[int, list[Entry]] = {}
+        for entry in self._claimed:
+            if entry.payload.get(UNWRITTEN) and not self._missing(
+                entry.transport, entry.account_id, entry.channel_account_id
+            ):
+                unwritten.setdefault(entry.account_id, []).append(entry)
+        written: dict[int, Entry | Answer] = {}
+        for account_id, entries in unwritten.items():
+            written |= _written(account_id, entries)
+        if not written:
+            return
+        claimed = [(entry, written.get(entry.id, entry)) for entry in self._claimed]
+        self._claimed = deque(one for _entry, one in claimed if isinstance(one, Entry))
+        self._answered += [(entry, one) for entry, one in claimed if isinstance(one, Answer)]
 
     def _is_behind_another(self, account_id: int) -> bool:
         """Whether all threads are taken, and mostly by another account: its server may be dead."""
@@ -305,6 +332,40 @@ class Sender:
             if pairs:
                 found += [(name, account_id, channel) for account_id, channel in transport.ready(pairs)]
         return found
+
+
+def _written(account_id: int, entries: Sequence[Entry]) -> dict[int, Entry | Answer]:
+    """Each with its words, or answered. Where a writer fails, each by itself, so that one mail stops no other."""
+    try:
+        with account_scope(account_id):
+            return _by_their_writers(entries)
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception as failure:  # the edge of a job: the entry shows it, and is tried again
+        log.exception("a writer failed", account=account_id, mails=len(entries))
+        if len(entries) == 1:
+            return {entries[0].id: Answer(Verdict.LATER, repr(failure))}
+        found: dict[int, Entry | Answer] = {}
+        for entry in entries:
+            found |= _written(account_id, [entry])
+        return found
+
+
+def _by_their_writers(entries: Sequence[Entry]) -> dict[int, Entry | Answer]:
+    found: dict[int, Entry | Answer] = {}
+    by_kind: dict[str, list[Entry]] = {}
+    for entry in entries:
+        by_kind.setdefault(entry.reference_type, []).append(entry)
+    for kind, of_kind in by_kind.items():
+        words = writers[kind](of_kind) if kind in writers else {}
+        for entry in of_kind:
+            one = words.get(entry.id, Invalid(_("What this mail says is not there any more.")))
+            found[entry.id] = (
+                Answer(Verdict.REFUSED, str(one))
+                if isinstance(one, Invalid)
+                else replace(entry, payload={**entry.payload, **one, UNWRITTEN: False})
+            )
+    return found
 
 
 @dataclass(frozen=True, slots=True)

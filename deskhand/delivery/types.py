@@ -8,6 +8,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
 
+#: True in the payload of a mail whose words are made before it is first sent (`sender.writers`); it lacks them.
+UNWRITTEN = "unwritten"
+
 
 @dataclass(frozen=True, slots=True)
 class NewSend:

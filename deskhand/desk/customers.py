@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 
 from deskhand.accounts.policy import visible
 from deskhand.accounts.types import Viewer
+from deskhand.desk import unwritten
 from deskhand.kernel import places
 from deskhand.kernel.database import sql
 from deskhand.kernel.database.scope import current_account_id
@@ -149,6 +150,7 @@ class Item:
     is_ours: bool = False
     is_automatic: bool = False
     delivery: str = ""
+    filling: Any = None  # of a mail that is not written yet
     property: str = ""
     old: Any = None
     new: Any = None
@@ -182,7 +184,14 @@ def timeline(
 def _item(row: tuple[Any, ...]) -> Item:
     values = dict(zip((field.name for field in fields(Item)), row, strict=True))
     values |= {"what": What(values["what"]), "old": sql.loads(values["old"]), "new": sql.loads(values["new"])}
+    if values["filling"] is not None:
+        words = unwritten.read(sql.loads(values["filling"]))
+        values |= {"subject": words.subject or values["subject"], "text": _cut(words.text), "filling": None}
     return Item(**values)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
 
 
 _TIMELINE = """
@@ -213,13 +222,13 @@ moved as (
 everything as (
     select s.created_at as at, %(message)s as what, s.id, s.of_ticket, s.number, coalesce(nullif(s.subject, ''), s.about) as subject,
         left(s.text, %(shown)s) || case when length(s.text) > %(shown)s then '…' else '' end as text, coalesce(nullif(s.sender_name, ''), s.sender_address) as author, s.direction = 'OUT' as ours, s.is_automatic,
-        s.delivery, '' as property, null::jsonb as old, null::jsonb as new, s.actor_kind, s.actor_id, null::bigint as event_id, '' as source
+        s.delivery, s.filling, '' as property, null::jsonb as old, null::jsonb as new, s.actor_kind, s.actor_id, null::bigint as event_id, '' as source
     from said s
     union all
-    select m.at, m.what, m.id, m.id, m.number, m.subject, '', '', false, false, '', '', null, null, m.created_by_kind, m.created_by_id, null, ''
+    select m.at, m.what, m.id, m.id, m.number, m.subject, '', '', false, false, '', null, '', null, null, m.created_by_kind, m.created_by_id, null, ''
     from moved m where (m.at, m.what, m.id) < (%(at)s, %(what)s, %(after)s)
     union all
-    select c.changed_at, %(change)s, c.id, null, null, '', '', '', false, false, '', c.property, c.old, c.new, c.actor_kind, c.actor_id, c.event_id, c.source
+    select c.changed_at, %(change)s, c.id, null, null, '', '', '', false, false, '', null, c.property, c.old, c.new, c.actor_kind, c.actor_id, c.event_id, c.source
     from crm_propertychange c where c.account_id = %(account)s and c.object_type = %(type)s and c.record_id = %(record)s
     and (c.changed_at, %(change)s, c.id) < (%(at)s, %(what)s, %(after)s)
 )

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
+
+from deskhand.desk import unwritten
 
 
 class InboxKind(models.TextChoices):
@@ -133,6 +137,8 @@ class Message(models.Model):
     text = models.TextField(default="")  # own words, after trimming the quote
     quoted = models.TextField(default="")
     html = models.TextField(default="")  # sanitised; empty when text says all
+    #: What the words of an automatic mail will be made of; null once they stand here. See `unwritten`.
+    filling = models.JSONField(null=True)
     external_id = models.TextField(default="")  # Message-ID without brackets
     in_reply_to = models.TextField(default="")
     #: Which rule or workflow wrote it, for automatic mail and system lines.
@@ -162,6 +168,16 @@ class Message(models.Model):
                 condition=~Q(external_id=""),
             ),
         ]
+
+    @classmethod
+    def from_db(cls, db: Any, field_names: Any, values: Any) -> Message:
+        """A mail that is not written yet reads as it will be written; who loads its text must load its `filling`."""
+        message = super().from_db(db, field_names, values)
+        filling = message.__dict__.get("filling")
+        if filling is not None:
+            words = unwritten.read(filling)
+            message.subject, message.text, message.html = words.subject, words.text, words.html
+        return message
 
 
 class Attachment(models.Model):

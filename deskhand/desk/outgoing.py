@@ -7,10 +7,11 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from deskhand.delivery.headers import wire_address
-from deskhand.delivery.types import Address, Attached, Mail, NewSend
+from deskhand.delivery.types import UNWRITTEN, Address, Attached, Mail, NewSend
 from deskhand.desk import tokens
 from deskhand.desk.models import ChannelAccount, Message
 from deskhand.desk.types import Mailbox, StoredFile
+from deskhand.desk.unwritten import Words
 from deskhand.kernel.written import markup_of
 
 TRANSPORT = "mail"
@@ -95,6 +96,45 @@ def send(
         reference_id=message.pk,
         is_new=is_new,
     )
+
+
+def send_unwritten(
+    message_id: int,
+    external_id: str,
+    thread_id: int,
+    channel: ChannelAccount,
+    to: Mailbox,
+    *,
+    references: Sequence[str],
+    automatic: str,
+    key: str,
+    unsubscribe: str = "",
+) -> NewSend:
+    """The same for a mail whose message gets its words before it is first sent (`words_of`)."""
+    tagged = reply_address(channel, thread_id)
+    name = sender_name(channel)
+    return NewSend(
+        account_id=channel.account_id,
+        transport=TRANSPORT,
+        idempotency_key=key,
+        recipients=(to.email,),
+        payload={
+            UNWRITTEN: True, "sender": {"email": channel.address, "name": name}, "to": [{"email": to.email, "name": to.name}],
+            "reply_to": [{"email": tagged, "name": name}], "in_reply_to": f"<{references[-1]}>" if references else "",
+            "references": [f"<{value}>" for value in references[-REFERENCES:]], "automatic": automatic,
+            "headers": _one_click(unsubscribe) if unsubscribe else (),
+        },
+        message_id=f"<{external_id}>",
+        envelope_from=tagged,
+        channel_account_id=channel.pk,
+        reference_type=REFERENCE,
+        reference_id=message_id,
+    )  # fmt: skip
+
+
+def words_of(words: Words) -> dict[str, str]:
+    """What a mail says, as its payload has it."""
+    return {"subject": words.subject, "text": words.text, "html": words.html or markup_of(words.text)}
 
 
 def _one_click(url: str) -> tuple[tuple[str, str], ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -358,24 +358,26 @@ def references_of(thread_ids: Sequence[int]) -> dict[int, list[str]]:
 class AutomaticMessage:
     """What a rule or workflow sends to a customer; `ticket_id` None in a conversation that belongs to no ticket.
 
-    `key` makes it leave once. Mail: `unsubscribe` is the address by which its reader gets no more of the kind (RFC 8058).
-    To a phone: `texted` says how it leaves.
+    A mail's words may be made when it is sent: `filling` is what of (`unwritten`). `key` makes it leave once. Mail:
+    `unsubscribe` is the address by which its reader gets no more of the kind (RFC 8058). To a phone: `texted` says how it
+    leaves.
     """
 
     ticket_id: int | None
     thread_id: int
     channel: ChannelAccount
     to: Mailbox
-    subject: str
-    text: str
-    html: str
     cause: Cause
     by: Actor
+    subject: str = ""
+    text: str = ""
+    html: str = ""
     depth: int = 0
     template: str = ""
     key: str = ""
     about: str = ""  # the record, where that is no ticket
     unsubscribe: str = ""
+    filling: Mapping[str, Any] | None = None
     texted: Texted | None = None
 
 
@@ -410,7 +412,7 @@ def _automatic_message(mail: AutomaticMessage, message_id: int, at: datetime) ->
         "id": message_id, "account_id": mail.channel.account_id, "thread_id": mail.thread_id, "ticket_id": mail.ticket_id,
         "kind": MessageKind.MESSAGE, "direction": Direction.OUT, "actor_kind": mail.by.kind.value, "actor_id": mail.by.id,
         "sender_name": mail.channel.name, "sender_address": mail.channel.address, "recipients": {"to": [vars(mail.to)]},
-        "subject": mail.subject, "text": mail.text, "html": mail.html,
+        "subject": mail.subject, "text": mail.text, "html": mail.html, "filling": mail.filling,
         "external_id": "" if mail.texted else outgoing.message_id(mail.channel, mail.thread_id, message_id),
         "cause": {**mail.cause.as_json(), "template": mail.template, **({"about": mail.about} if mail.about else {})}, "is_automatic": True, "delivery": Delivery.QUEUED, "created_at": at,
     }  # fmt: skip
@@ -419,12 +421,17 @@ def _automatic_message(mail: AutomaticMessage, message_id: int, at: datetime) ->
 def _automatic_send(mail: AutomaticMessage, row: dict[str, Any], references: list[str]) -> NewSend:
     if mail.texted:
         return texts.send(row["id"], mail.channel, mail.to, mail.texted, mail.key)
+    automatic = "auto-replied" if mail.ticket_id else "auto-generated"
+    if mail.filling is not None:
+        return outgoing.send_unwritten(
+            row["id"], row["external_id"], mail.thread_id, mail.channel, mail.to, references=references, automatic=automatic, key=mail.key,
+            unsubscribe=mail.unsubscribe,
+        )  # fmt: skip
     written = outgoing.Written(
         row["id"], mail.thread_id, mail.subject, mail.text, mail.html, row["external_id"]
     )
     return outgoing.send(
-        written, mail.channel, to=[mail.to], references=references, automatic="auto-replied" if mail.ticket_id else "auto-generated",
-        unsubscribe=mail.unsubscribe, key=mail.key,
+        written, mail.channel, to=[mail.to], references=references, automatic=automatic, unsubscribe=mail.unsubscribe, key=mail.key,
     )  # fmt: skip
 
 

@@ -9,13 +9,12 @@ from datetime import datetime
 from deskhand.accounts.policy import visible
 from deskhand.accounts.types import Viewer
 from deskhand.crm.records.search import PAGE, WIDTH, Found, next_place, place
-from deskhand.desk import replies, splitting, threads
+from deskhand.desk import replies, splitting, threads, unwritten
 from deskhand.events.types import Event
 from deskhand.kernel import search
 from deskhand.kernel.database import sql
 
-MESSAGE = "M"
-LONGEST = 20_000  # letters of a message that are read; the rest is quotes and logs
+MESSAGE, LONGEST = unwritten.FOUND_AS, unwritten.LONGEST_FOUND
 
 HEARD = {threads.RECEIVED, threads.FILTERED, replies.SENT, replies.COMMENTED}
 
@@ -64,7 +63,7 @@ select seen.count, seen.last, h.* from seen left join lateral (
 
 
 def follow(account_id: int, events: Sequence[Event]) -> None:
-    """AFTER_COMMIT: what was said can be found. Safe to repeat."""
+    """AFTER_COMMIT: what was said can be found; mail that is not written yet, once it is. Safe to repeat."""
     ids = [event.data["message_id"] for event in events if event.kind in HEARD]
     ids += [pk for event in events if event.kind == splitting.COPIED for pk in event.data["message_ids"]]
     if not ids:
@@ -72,7 +71,7 @@ def follow(account_id: int, events: Sequence[Event]) -> None:
     found = sql.rows(
         "select m.id, concat_ws(' ', m.sender_name, m.sender_address, u.name, left(m.text, %s))"
         " from desk_message m left join accounts_user u on m.actor_kind = 'user' and u.id = m.actor_id"
-        " where m.account_id = %s and m.id = any(%s) and m.kind <> 'EVENT'",
+        " where m.account_id = %s and m.id = any(%s) and m.kind <> 'EVENT' and m.filling is null",
         [LONGEST, account_id, sorted(ids)],
     )
     search.put(account_id, MESSAGE, dict(found))

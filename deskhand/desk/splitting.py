@@ -293,7 +293,7 @@ class _Threads:
         return Message(
             **values | {
                 "id": self.ids[message.pk], "thread_id": self.new[message.thread_id], "ticket_id": ticket_id, "external_id": "",
-                "send_key": None, "delivery": delivery,
+                "send_key": None, "delivery": delivery, "filling": None,
             }
         )  # fmt: skip
 
@@ -321,7 +321,7 @@ def _count_again(account_id: int, ticket_id: int, thread_ids: Sequence[int]) -> 
     of_ticket: list[Message] = []
     of_threads: dict[int, list[Message]] = {pk: [] for pk in thread_ids}
     rest = Message.objects.filter(account_id=account_id, ticket_id=ticket_id).exclude(kind=MessageKind.EVENT)
-    light = ("ticket_id", "thread_id", "kind", "direction", "actor_kind", "actor_id", "is_automatic", "is_unverified", "text", "delivery", "created_at")  # fmt: skip
+    light = ("ticket_id", "thread_id", "kind", "direction", "actor_kind", "actor_id", "is_automatic", "is_unverified", "text", "filling", "delivery", "created_at")  # fmt: skip
     for message in rest.only("id", *light).order_by("id"):
         of_ticket.append(message)
         of_threads.setdefault(message.thread_id, []).append(message)

@@ -1,4 +1,6 @@
-"""Send a template to the ticket's requester: Ticket received, Ticket closed, or the account's own (R-ACT-21)."""
+"""Send a template to the ticket's requester: Ticket received, Ticket closed, or the account's own (R-ACT-21).
+
+The step decides who gets it and stores what it will say (`mailing`); the words are made when it is sent."""
 
 from __future__ import annotations
 
@@ -12,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from deskhand.accounts.plans import Feature
-from deskhand.automation import records, templates
+from deskhand.automation import mailing, records
 from deskhand.automation.actions import choices, reaching
 from deskhand.automation.actions.forms import Around, Input, Option, Setting
 from deskhand.automation.actions.once import once
@@ -26,10 +28,10 @@ from deskhand.desk import blocking, letters, replies
 from deskhand.desk.models import ChannelAccount
 from deskhand.desk.replies import AutomaticMessage
 from deskhand.desk.types import Mailbox
+from deskhand.desk.unwritten import Filling
 from deskhand.kernel.database import sql
 from deskhand.kernel.database.scope import current_account_id, current_scope
 from deskhand.kernel.errors import Invalid
-from deskhand.kernel.written import markup_of
 
 ONCE_PER = timedelta(hours=24)  # per ticket and template (R-MAIL-12)
 FIRST, ALL = "first", "all"  # whom it goes to (R-MAIL-9)
@@ -143,8 +145,8 @@ class _Mail:
     doing: Doing
     contact: Mapping[str, Any]
     channel: ChannelAccount
-    subject: str
-    text: str
+    filling: Filling
+    subject: str  # of the conversation that it begins
     unsubscribe: str
 
     @property
@@ -155,18 +157,22 @@ class _Mail:
 def _send(
     doing: Doing, template: MailTemplate, channel: ChannelAccount, lately: _Lately, mails: list[_Mail]
 ) -> Done:
-    """Add the mails of one record. Raises Invalid when the template can't be filled."""
-    rendered = templates.render(template, doing.record)
+    """Add the mails of one record. Raises Invalid when the template can't be read."""
     went: list[str] = []
     reasons: list[str] = []
+    filling: Filling = {}
+    subject = ""
     for contact in lately.of(doing):
         why_not = _why_not_to(contact, template) or lately.why_not(doing, contact)
         if why_not:
             reasons.append(why_not)
             continue
+        if not filling:
+            filling = mailing.filling_of(template, doing.object_type, doing.record_id, doing.record)
+            subject = "" if doing.object_type == "ticket" else mailing.subject_of(template, doing.record)
         lately.count(doing, contact)
         url = _unsubscribe_url(doing.account_id, contact["id"], template)
-        mails.append(_Mail(doing, contact, channel, rendered.subject, rendered.text + _foot(url), url))
+        mails.append(_Mail(doing, contact, channel, mailing.with_way_out(filling, url), subject, url))
         went.append(contact["email"])
     if not went:
         return skipped(reasons[0] if reasons else _("There is no contact with an address."))
@@ -180,10 +186,6 @@ def _unsubscribe_url(account_id: int, contact_id: int, template: MailTemplate) -
         return ""
     token = subscriptions.token_of(Link(account_id, contact_id, template.subscription_type_id))
     return f"{django_settings.SITE_URL}/unsubscribe/{token}"
-
-
-def _foot(url: str) -> str:
-    return "\n\n-- \n" + _("You choose here what mail you get from us: %(url)s") % {"url": url} if url else ""
 
 
 def _with_threads(mails: Sequence[_Mail], at: datetime) -> list[AutomaticMessage]:
@@ -201,8 +203,8 @@ def _with_threads(mails: Sequence[_Mail], at: datetime) -> list[AutomaticMessage
 def _automatic(mail: _Mail, thread_id: int, ticket_id: int | None) -> AutomaticMessage:
     doing = mail.doing
     return AutomaticMessage(
-        ticket_id=ticket_id, thread_id=thread_id, channel=mail.channel, to=mail.to, subject=mail.subject, text=mail.text,
-        html=markup_of(mail.text), cause=doing.cause, by=doing.by, depth=doing.depth, template=str(doing.settings["template"]),
+        ticket_id=ticket_id, thread_id=thread_id, channel=mail.channel, to=mail.to, filling=mail.filling,
+        cause=doing.cause, by=doing.by, depth=doing.depth, template=str(doing.settings["template"]),
         key=f"{doing.key}:{mail.to.key}", about="" if ticket_id else _about(doing), unsubscribe=mail.unsubscribe,
     )  # fmt: skip
 

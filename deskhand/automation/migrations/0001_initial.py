@@ -92,6 +92,21 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='MailRevision',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('account_id', models.BigIntegerField()),
+                ('template_id', models.BigIntegerField()),
+                ('number', models.IntegerField()),
+                ('subject', models.TextField()),
+                ('body', models.TextField()),
+                ('created_at', models.DateTimeField()),
+            ],
+            options={
+                'constraints': [models.UniqueConstraint(fields=('account_id', 'template_id', 'number'), name='mail_revision_once')],
+            },
+        ),
+        migrations.CreateModel(
             name='StepCall',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),

@@ -115,7 +115,12 @@ def stage_of(object_type, label):
 
 
 def sent():
-    return [(e.recipients[0], e.payload["subject"]) for e in OutboxEntry.objects.order_by("id")]
+    """What is in the outbox: the subjects of mail to customers stand in its messages."""
+    of_messages = {message.pk: message.subject for message in Message.objects.all()}
+    return [
+        (e.recipients[0], e.payload.get("subject") or of_messages[e.reference_id])
+        for e in OutboxEntry.objects.order_by("id")
+    ]
 
 
 def test_t_act_1_ticket_received_is_sent_once_and_stands_in_the_thread(world, lane, mail_in):
@@ -143,8 +148,8 @@ def test_a_ticket_that_did_not_come_by_mail_gets_its_mail_too_R_MAIL_10(world, l
     assert message.thread_id == Ticket.objects.get(pk=ticket.pk).originating_thread_id
 
 
-def test_a_mail_that_can_not_be_filled_is_not_sent_R_LOG_8(world, lane, mail_in):
-    MailTemplate.objects.filter(key="ticket_received").update(body="{% for i in (1..2000) %}x{% endfor %}")
+def test_a_mail_that_can_not_be_read_is_not_sent_R_LOG_8(world, lane, mail_in):
+    MailTemplate.objects.filter(key="ticket_received").update(body="{% for i in %}x{% endfor %}")
     lane("New", step(1, "send_email", 2, template="ticket_received"), step(2, "create_task", title="Call"))
 
     mail_in()

@@ -72,6 +72,7 @@ def ticket(world):
     return world.ticket(contact_id=world.contact().pk, channel_account_id=world.channel.pk)
 
 
+@pytest.mark.usefixtures("wired")
 def test_the_whole_way_is_told_and_nothing_is_left_of_it(world, story, ticket):
     before = everything()
     now = clock.now()

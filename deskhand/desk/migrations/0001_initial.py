@@ -140,6 +140,7 @@ class Migration(migrations.Migration):
                 ('text', models.TextField(default='')),
                 ('quoted', models.TextField(default='')),
                 ('html', models.TextField(default='')),
+                ('filling', models.JSONField(null=True)),
                 ('external_id', models.TextField(default='')),
                 ('in_reply_to', models.TextField(default='')),
                 ('cause', models.JSONField(null=True)),

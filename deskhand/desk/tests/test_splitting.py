@@ -327,7 +327,7 @@ def test_what_a_workflow_sent_at_once_comes_along(world, talk, grace, receive):
     new = split(world, grace, ticket, tent, two)
     thread = Thread.objects.get(ticket_id=new.pk)
     mail = AutomaticMessage(
-        new.pk, thread.pk, world.channel, ASTRID, "We have it", "We have it", "", Cause(), SYSTEM
+        new.pk, thread.pk, world.channel, ASTRID, Cause(), SYSTEM, "We have it", "We have it"
     )
     (sent_id,) = replies.send_automatic([mail], at=clock.now())
 

@@ -99,7 +99,7 @@ def record_of(viewer: Viewer, number: str) -> Mapping[str, Any]:
 
 def filled(name: str, subject: str, body: str, record: Mapping[str, Any]) -> Rendered:
     """Raises Invalid when it can't be filled."""
-    return templates.render(MailTemplate(name=name, subject=subject, body=body), record)
+    return templates.render(subject, body, tokens.values(record))
 
 
 EVERYBODY, MARKETING, KIND = "everybody", "marketing", "kind-"

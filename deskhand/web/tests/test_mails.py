@@ -9,10 +9,11 @@ from django.urls import reverse
 
 from deskhand.accounts.models import AuditEntry
 from deskhand.automation import lanes, templates
-from deskhand.automation.models import MailTemplate
+from deskhand.automation.models import DraftVersion, MailTemplate, WorkflowDraft
 from deskhand.delivery.models import OutboxEntry
 from deskhand.desk import inboxes
 from deskhand.events.types import SYSTEM
+from deskhand.kernel import clock
 from deskhand.web.tests.test_inbox import texts
 
 LIST = "/settings/mails"
@@ -239,6 +240,26 @@ def test_a_mail_that_a_workflow_sends_can_not_be_archived(office, ada, received)
     answer = ada.post(to("mail-template-archive", received), {"on": "1"})
 
     assert "A workflow sends this mail." in texts(ada.get(answer.headers["Location"]))
+    with office.inside():
+        assert MailTemplate.objects.get(pk=received.pk).archived_at is None
+
+
+def test_a_mail_that_only_a_draft_names_is_in_use_too(office, ada, received):
+    """R-MAIL-1: publishing the draft must not send what was put away meanwhile."""
+    with office.inside() as world:
+        lane = lanes.add_step("ticket", world.stage("New"), "create_task", {"title": "Call"}, by=world.ada.pk)
+        now = clock.now()
+        WorkflowDraft.objects.create(
+            account_id=world.account.pk, workflow=lane, base_revision=1, version=1, updated_at=now
+        )
+        DraftVersion.objects.create(
+            account_id=world.account.pk, workflow=lane, number=1, at=now,
+            definition={"steps": [{"id": "1", "kind": "send_email", "settings": {"template": str(received.pk)}}]},
+        )  # fmt: skip
+        assert templates.used_in(world.account.pk) == {received.pk: [lane.pk]}
+
+    ada.post(to("mail-template-archive", received), {"on": "1"})
+
     with office.inside():
         assert MailTemplate.objects.get(pk=received.pk).archived_at is None
 
