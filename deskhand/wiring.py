@@ -39,7 +39,7 @@ from deskhand.automation import (
     uses,
     waking,
 )
-from deskhand.automation.enrolling import schedules, standing
+from deskhand.automation.enrolling import baseline, schedules, standing
 from deskhand.automation.replay import replays
 from deskhand.channels.email import alarms, inbound
 from deskhand.channels.email.accounts import relay_of
@@ -505,6 +505,8 @@ JOBS: dict[str, jobs.Handler] = {
     properties.FILL: filterable.fill,
     segments.FILL: membership.fill,
     enroll.INCLUDE_PRESENT: enroll.include_present,
+    baseline.TAKE: enroll.take_baseline,
+    baseline.FORGET: enroll.forget_matches,
     schedules.FIRE: schedules.go_on,
     retention.FORGET: retention.forget,
     pausing.RELEASE: pausing.release_rest,

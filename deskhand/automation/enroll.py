@@ -8,15 +8,16 @@ The parts are in `enrolling/`.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from deskhand.automation import records
 from deskhand.automation.engine.definition import Definition, WhenEvent, WhenTrue
-from deskhand.automation.enrolling import guards, happening, leaving, schedules, standing, switching
+from deskhand.automation.enrolling import baseline, guards, happening, leaving, schedules, standing, switching
 from deskhand.automation.enrolling.guards import TOO_DEEP, TOO_OFTEN
 from deskhand.automation.enrolling.index import Entry, definition_of, entry_of, index_of
 from deskhand.automation.enrolling.insert import WAKE
+from deskhand.automation.models import Baseline
 from deskhand.crm.filters.evaluate import holds
 from deskhand.crm.records.tables import of_this_type, table_of
 from deskhand.crm.records.undoing import RUN_UNDONE
@@ -25,12 +26,13 @@ from deskhand.kernel import clock, timers
 from deskhand.kernel.calendars import zone_named
 from deskhand.kernel.database import sql
 from deskhand.kernel.database.scope import account_scope
-from deskhand.kernel.jobs import Job
+from deskhand.kernel.errors import Invalid
+from deskhand.kernel.jobs import Job, Later
 
 __all__ = ["TOO_DEEP", "TOO_OFTEN", "WAKE", "definition_of"]
 
 STEP = 2000
-INCLUDE_PRESENT = switching.PRESENT
+INCLUDE_PRESENT = "automation.present"
 
 
 def enroll_matching(account_id: int, events: Sequence[Event]) -> None:
@@ -42,7 +44,8 @@ def enroll_matching(account_id: int, events: Sequence[Event]) -> None:
     if index is None:
         return
     now = clock.now()
-    wanted = happening.wanted_by(index, events) + standing.wanted_by(account_id, index, events, now)
+    wanted = baseline.look_back(account_id, index, events) if index.opening else []
+    wanted += happening.wanted_by(index, events) + standing.wanted_by(account_id, index, events, now)
     undone = {event.id for event in events if event.cause and event.cause.rule == RUN_UNDONE}
     guards.admit(account_id, [one for one in wanted if one.event_id not in undone], now, index.zone)
 
@@ -53,8 +56,9 @@ def sweep(account_id: int, due: Sequence[timers.DueTimer]) -> None:
     if index is None:
         return
     ids = [int(timer.key) for timer in due]
-    guards.admit(account_id, standing.swept(account_id, index, ids, now), now, index.zone)
-    again = [pk for pk in ids if _is_swept(index.entries.get(pk))]
+    ready = [pk for pk in ids if pk not in index.opening]
+    guards.admit(account_id, standing.swept(account_id, index, ready, now), now, index.zone)
+    again = [pk for pk in ids if pk in index.opening or _is_swept(index.entries.get(pk))]
     pause = max(
         switching.SWEEP_EVERY, 20 * (clock.now() - now)
     )  # filters that are slow to ask are asked less often
@@ -73,8 +77,7 @@ def _is_swept(entry: Entry | None) -> bool:
 
 
 def enroll_present(account_id: int, workflow_id: int, on_since: datetime, after: int = 0) -> int | None:
-    """Enroll the next STEP records that are there since before `on_since`: of a lane, those in its status (R-ACT-12);
-    of filters, those who met them when it was switched on or published then (R-WF-20, R-WF-21). Safe to repeat.
+    """Enroll the next STEP records that are in a lane's status since before `on_since` (R-ACT-12). Safe to repeat.
 
     Returns the last one's id when there may be more, None at the end or when the workflow is no longer on since then.
     """
@@ -82,10 +85,6 @@ def enroll_present(account_id: int, workflow_id: int, on_since: datetime, after:
     entry = entry_of(account_id, workflow_id, on_since) if held else None
     if held is None or entry is None or not entry.first_step:
         return None
-    if isinstance(entry.trigger, WhenTrue):
-        found = switching.remembered(account_id, workflow_id, on_since, after)
-        switching.admit_present(account_id, entry, found, on_since)
-        return found[-1] if len(found) == switching.STEP else None
     if held[1] != on_since or held[0] is None:
         return None
     found = _present(account_id, entry, held[0], after)
@@ -115,12 +114,50 @@ def count_present(
 def include_present(job: Job) -> None:
     """The rest of what `enroll_present` began, a transaction a step."""
     args = job.args
-    workflow_id, on_since = args["workflow"], datetime.fromisoformat(args.get("since") or args["on_since"])
+    workflow_id, on_since = args["workflow"], datetime.fromisoformat(args["on_since"])
     after: int | None = args["after"]
     while after is not None:
         job.give_way()
         with account_scope(job.account_id):
             after = enroll_present(job.account_id, workflow_id, on_since, after)
+
+
+def take_baseline(job: Job) -> None:
+    """What is left of a switching on, a page a transaction. Cancelled by switching off, and by whatever else begins anew."""
+    workflow_id, baseline_id = job.args["workflow"], job.args["baseline"]
+    is_done = False
+    while not is_done:
+        job.give_way()
+        try:
+            with account_scope(job.account_id):
+                is_done = baseline.go_on(job.account_id, workflow_id, baseline_id, _zone(job.account_id))
+                if is_done:
+                    _is_really_on(job.account_id, workflow_id)
+        except baseline.Behind:
+            raise Later(timedelta(seconds=2)) from None
+        except Invalid:
+            with account_scope(job.account_id):
+                guards.flag(job.account_id, {workflow_id: guards.BROKEN})
+            raise
+
+
+def _is_really_on(account_id: int, workflow_id: int) -> None:
+    """What it remembered before is forgotten, and time is looked after from now on."""
+    for one in Baseline.objects.filter(account_id=account_id, workflow_id=workflow_id):
+        if one.previous is not None:
+            baseline.forget(account_id, one.previous)
+    entry = entry_of(account_id, workflow_id, clock.now())
+    if _is_swept(entry):
+        standing.sweep_soon(account_id, [workflow_id], clock.now())
+
+
+def forget_matches(job: Job) -> None:
+    """Who met filters that are not listened to any more, a set a transaction."""
+    is_more = True
+    while is_more:
+        job.give_way()
+        with account_scope(job.account_id):
+            is_more = baseline.forget_some(job.account_id, job.args["baseline"])
 
 
 # Two who enroll for the same lane go one after the other; what refers to it is not in their way.

@@ -114,17 +114,43 @@ class DraftVersion(models.Model):
         ]
 
 
-class TriggerMatch(models.Model):
-    """A record meets a filter trigger's condition at present; a record that has no row comes to meet it (R-TRIG-1)."""
+class Baseline(models.Model):
+    """What a filter trigger's memory begins with: who met it at the moment of switching on, or of publishing it anew
+    (R-WF-20, R-WF-21). A workflow that is on has one; while it is not done yet, the workflow is being switched on.
+    """
 
     account_id = models.BigIntegerField()
-    workflow = models.ForeignKey(Workflow, models.CASCADE, related_name="matches", db_index=False)
+    workflow = models.OneToOneField(Workflow, models.CASCADE, related_name="baseline")
+    at = models.DateTimeField()  # the moment
+    after_event = models.BigIntegerField()  # the last one of the log that had a number then
+    began_in = models.BigIntegerField()  # PostgreSQL's number of the transaction
+    includes_present = models.BooleanField()  # who meets it and did not before is enrolled
+    previous = models.BigIntegerField(null=True)  # the baseline in whose memory those are who met it before
+    reached = models.BigIntegerField(default=0)  # the last record that was looked at
+    upto = models.BigIntegerField()  # the last record that there was then
+    seen = models.IntegerField(default=0)
+    total = models.IntegerField(null=True)  # of records; None until the slow job has counted
+    is_done = models.BooleanField(default=False)
+
+    class Meta:
+        indexes = [models.Index(fields=["account_id", "workflow"], name="baseline_of_workflow")]
+
+
+class TriggerMatch(models.Model):
+    """A record meets a filter trigger's condition at present; a record that has no row comes to meet it (R-TRIG-1).
+
+    While the baseline is taken there are rows, too, of those that were looked at and don't meet it.
+    """
+
+    account_id = models.BigIntegerField()
+    baseline_id = models.BigIntegerField()  # of another one than its workflow's: forgotten
     record_id = models.BigIntegerField()
     since = models.DateTimeField()
+    is_met = models.BooleanField(db_default=True)
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["account_id", "workflow", "record_id"], name="match_once")
+            models.UniqueConstraint(fields=["account_id", "baseline_id", "record_id"], name="match_once")
         ]
         indexes = [models.Index(fields=["account_id", "record_id"], name="match_of_record")]
 

@@ -118,11 +118,15 @@ _TICKET = ("id", "number", "subject", "priority", "category", "source_type", "st
 _OTHERS = ("id", "owner_id", "properties")
 
 
-def load(object_type: str, record_ids: Sequence[int], *, lock: bool = False) -> Loaded:
-    """Records by id; gone ones are left out. With `lock` their rows are held in id order. One query."""
+def load(
+    object_type: str, record_ids: Sequence[int], *, lock: bool = False, with_archived: bool = False
+) -> Loaded:
+    """Records by id; gone ones are left out, unless they are asked for. With `lock` their rows are held in id order. One query."""
     names = _TICKET if object_type == "ticket" else _OTHERS
     found = sql.rows(
-        f"select {', '.join(names)} from {store.table_of(object_type)} where account_id = %s and id = any(%s) and archived_at is null order by id"
+        f"select {', '.join(names)} from {store.table_of(object_type)} where account_id = %s and id = any(%s)"
+        + ("" if with_archived else " and archived_at is null")
+        + " order by id"
         + (" for no key update" if lock else ""),
         [current_account_id(), sorted(set(record_ids))],
     )

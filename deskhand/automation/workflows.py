@@ -18,6 +18,7 @@ from deskhand.automation.pausing import pause as pause
 from deskhand.automation.pausing import resume as resume
 from deskhand.events.types import SYSTEM, Actor
 from deskhand.kernel import clock, jobs
+from deskhand.kernel.database.scope import attempt
 from deskhand.kernel.errors import Conflict, Invalid
 
 
@@ -92,21 +93,23 @@ def save(
     """Add a revision (R-EDIT-4); who changed it has looked (R-LOG-7). Records that meet new filters of a workflow that
     is on stay out, unless it shall `include_present` ones (R-WF-21).
 
-    Raises Conflict when somebody saved since `seen_revision`, or else since `workflow`, from which the definition comes.
+    Raises Conflict when somebody saved since `seen_revision`, or else since `workflow`, from which the definition comes,
+    and for another trigger while it is still being switched on.
     """
     seen = workflow.revision_number if seen_revision is None else seen_revision
     current = hold(workflow.account_id, {workflow.pk: seen})[workflow.pk]
     before = definition_of(current) if current.is_on else None
     if current.is_on:
         gating.refuse(current, definition)
-    current.revision_number += 1
-    current.needs_review = ""
-    current.watches = definition.watches or (current.is_pinned and current.watches)
-    current.save(update_fields=["revision_number", "needs_review", "watches"])
-    _add_revision(current, definition, by, note)
-    if before is not None and before.trigger != definition.trigger:
-        switching.follow(current.account_id, current.pk, clock.now(), include_present=include_present)
-    timing.plan(current, definition)
+    with attempt():  # who is told why it can't be may go on in the same transaction
+        current.revision_number += 1
+        current.needs_review = ""
+        current.watches = definition.watches or (current.is_pinned and current.watches)
+        current.save(update_fields=["revision_number", "needs_review", "watches"])
+        _add_revision(current, definition, by, note)
+        if before is not None and before.trigger != definition.trigger:
+            switching.follow(current.account_id, current.pk, clock.now(), include_present=include_present)
+        timing.plan(current, definition)
     return current
 
 
@@ -147,13 +150,14 @@ def switch(workflow: Workflow, on: bool, *, by: int | None = None, include_prese
     current.is_on = on
     current.on_since = clock.now() if on else None
     current.needs_review = "" if on else current.needs_review
-    current.save(update_fields=["is_on", "on_since", "needs_review"])
-    if current.on_since is None:
-        switching.end(current.account_id, current.pk)
-    else:
-        switching.begin(current.account_id, current.pk, current.on_since, include_present=include_present)
-        if include_present and current.origin_stage_id is not None:
-            _include_present(current)
+    with attempt():
+        current.save(update_fields=["is_on", "on_since", "needs_review"])
+        if current.on_since is None:
+            switching.end(current.account_id, current.pk)
+        else:
+            switching.begin(current.account_id, current.pk, current.on_since, include_present=include_present)
+            if include_present and current.origin_stage_id is not None:
+                _include_present(current)
     timing.plan(current, definition_of(current))
     audit.record(
         "workflow.enabled" if on else "workflow.disabled", by=Actor.user(by) if by else SYSTEM, target_type="workflow",

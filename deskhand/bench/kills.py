@@ -10,7 +10,8 @@ import random
 import signal
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -101,7 +102,7 @@ def storm(office: Office, seed: int) -> tuple[int, list[str]]:
         if time.monotonic() > until:
             return killed, [f"seed {seed}: not done within {PATIENCE:g} seconds"]
         at = chance.randint(1, STATEMENTS) if killed < KILLS else None
-        killed += _child(partial(_work, at, chance.random() < 0.5))
+        killed += child(partial(_work, at, chance.random() < 0.5))
         _elapse(office, tickets)
     return killed, [f"seed {seed}: {what}" for what in check(office, tickets)]
 
@@ -184,7 +185,7 @@ def _elapse(office: Office, ticket_ids: Sequence[int]) -> None:
     )
 
 
-def _child(work: Callable[[], None]) -> bool:
+def child(work: Callable[[], None]) -> bool:
     """Do it in a process of its own; returns whether that was killed."""
     from django.db import connection, connections
 
@@ -212,9 +213,17 @@ def _child(work: Callable[[], None]) -> bool:
 
 def _work(kill_at: int | None, after: bool) -> None:
     """Move along whatever is due; die at this statement, before or after it is done."""
-    from django.db import connection
-
     from deskhand.automation.runner import Runner
+
+    with dying(kill_at, after):
+        while Runner().run_once():
+            pass
+
+
+@contextmanager
+def dying(kill_at: int | None, after: bool) -> Iterator[None]:
+    """Kill this process at its Nth statement or commit, before or after that is done."""
+    from django.db import connection
 
     seen = 0
 
@@ -231,5 +240,4 @@ def _work(kill_at: int | None, after: bool) -> None:
     commit = connection.commit
     connection.commit = lambda: counted(commit)  # type: ignore[method-assign]
     with connection.execute_wrapper(lambda execute, *given: counted(lambda: execute(*given))):
-        while Runner().run_once():
-            pass
+        yield

@@ -181,12 +181,12 @@ def _ticket_of(
         properties={"hs_copied_from_ticket": old.pk, "hs_copied_at": at.isoformat(), "hs_copied_by_user": by.id},
         facts={
             "assigned_team_ids": list(old.assigned_team_ids), "originating_thread_id": threads.of(first),
-            "originating_message_id": threads.message_id(first), "sort_at": at, **_facts(chosen),
+            "originating_message_id": threads.message_id(first), "sort_at": at, **facts_of(chosen),
         },
     )  # fmt: skip
 
 
-def _facts(said: Sequence[Message]) -> dict[str, Any]:
+def facts_of(said: Sequence[Message]) -> dict[str, Any]:
     """What a ticket knows of what was said in it."""
     public = [m for m in said if m.kind == MessageKind.MESSAGE]
     heard = [m for m in public if m.direction == Direction.OUT or not (m.is_automatic or m.is_unverified)]
@@ -260,7 +260,7 @@ class _Threads:
         self, old: Thread, new_id: int, ticket_id: int, contact_id: int | None, subject: str, said: Sequence[Message],
         at: datetime,
     ) -> Thread:  # fmt: skip
-        facts = _facts(said)
+        facts = facts_of(said)
         return Thread(
             id=new_id, account_id=self.account_id, inbox_id=old.inbox_id, channel_account_id=old.channel_account_id,
             ticket_id=ticket_id, contact_id=contact_id, subject=subject, is_side=old.is_side, assignee_id=old.assignee_id,
@@ -325,11 +325,11 @@ def _count_again(account_id: int, ticket_id: int, thread_ids: Sequence[int]) -> 
     for message in rest.only("id", *light).order_by("id"):
         of_ticket.append(message)
         of_threads.setdefault(message.thread_id, []).append(message)
-    Ticket.objects.filter(account_id=account_id, pk=ticket_id).update(**_facts(of_ticket))
+    Ticket.objects.filter(account_id=account_id, pk=ticket_id).update(**facts_of(of_ticket))
     names = ("message_count", "preview", "last_received_at", "last_sent_at")
     for pk, said in of_threads.items():
         if pk in thread_ids:
-            facts = _facts(said)
+            facts = facts_of(said)
             Thread.objects.filter(account_id=account_id, pk=pk).update(
                 **{name: facts[name] for name in names}
             )

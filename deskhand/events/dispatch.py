@@ -79,6 +79,17 @@ from mine join events_event e on e.id = mine.id and e.occurred_at = mine.occurre
 """
 
 
+def unheard(account_id: int, limit: int) -> list[Event]:
+    """The first events that were not told yet, whoever has them in hand; not those that were put aside."""
+    rows = sql.rows(
+        f"select {', '.join(f'e.{name}' for name in COLUMNS.split(', '))} from events_pendingevent p"
+        " join events_event e on e.id = p.id and e.occurred_at = p.occurred_at"
+        " where p.account_id = %s and p.quarantined_at is null order by p.id limit %s",
+        [account_id, limit],
+    )
+    return [event_of(account_id, row) for row in rows]
+
+
 def stored(account_id: int, event_ids: Collection[int], since: datetime) -> list[Event]:
     """Events of the log as they were told, oldest first; those before `since` are not looked for."""
     found = sql.rows(

@@ -65,6 +65,15 @@ class Log:
         return [event_of(self.account_id, row) for row in rows]
 
 
+def since(account_id: int, at: datetime, after: int, kinds: Sequence[str]) -> list[Event]:
+    """Events of these kinds that got a number after this one, in their order; none is older than `at`."""
+    rows = sql.rows(
+        f"select {COLUMNS} from events_event where account_id = %s and occurred_at >= %s and id > %s and kind = any(%s) order by id",
+        [account_id, at, after, list(kinds)],
+    )
+    return [event_of(account_id, row) for row in rows]
+
+
 def begins_at(account_id: int) -> datetime | None:
     """The moment of the oldest event that is kept."""
     found = sql.row("select min(occurred_at) from events_event where account_id = %s", [account_id])

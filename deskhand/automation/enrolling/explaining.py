@@ -24,7 +24,7 @@ from deskhand.automation.enrolling.guards import Barred
 from deskhand.automation.enrolling.index import Entry, entry_of
 from deskhand.automation.enrolling.insert import Wanted
 from deskhand.automation.enrolling.switching import zone_of
-from deskhand.automation.models import Enrollment, TriggerMatch, Workflow
+from deskhand.automation.models import Baseline, Enrollment, TriggerMatch, Workflow
 from deskhand.automation.records import LoadedFacts
 from deskhand.crm.filters.evaluate import Facts, holds
 from deskhand.crm.filters.types import AllOf, AnyOf, Associated, Condition, Filter, MemberOf
@@ -80,8 +80,8 @@ class Explanation:
         return str(VERDICTS.get(self.verdict) or by_hand.SENTENCES[self.verdict])
 
 
-IN, MET_BEFORE, NOT_MET, NO_EVENT, REFINED, WILL, MANUAL, CALL, TIME = (
-    "in", "met_before", "not_met", "no_event", "refined", "will", "manual", "call", "time",
+IN, MET_BEFORE, NOT_MET, NO_EVENT, REFINED, WILL, MANUAL, CALL, TIME, OPENING = (
+    "in", "met_before", "not_met", "no_event", "refined", "will", "manual", "call", "time", "opening",
 )  # fmt: skip
 VERDICTS = {
     IN: _("The record is in the workflow."),
@@ -92,6 +92,7 @@ VERDICTS = {
     WILL: _("The record meets the filters. It enters as soon as the workflow looks at it."),
     MANUAL: _("Nothing starts this workflow by itself: records are enrolled by people or by other workflows."),
     CALL: _("Records enter this workflow when another system calls."),
+    OPENING: _("The workflow is still being switched on: it looks at who meets the filters already."),
     TIME: _("The record meets the filters and enters when the time comes."),
 }  # fmt: skip
 
@@ -113,7 +114,14 @@ def explain(workflow: Workflow, record_id: int, now: datetime) -> Explanation:
     asked = _condition(entry)
     tested = tests.of(asked) if asked is not None else None
     happened = _happened(account_id, entry, record_id, tests.zone) if isinstance(trigger, WhenEvent) else []
-    match = TriggerMatch.objects.filter(account_id=account_id, workflow=workflow, record_id=record_id).first()
+    memory = Baseline.objects.filter(account_id=account_id, workflow=workflow).first()
+    match = (
+        TriggerMatch.objects.filter(
+            account_id=account_id, baseline_id=memory.pk, record_id=record_id, is_met=True
+        ).first()
+        if memory is not None
+        else None
+    )
     next_at = (
         calendar.next_fire(trigger, now, tests.zone)
         if isinstance(trigger, WhenScheduled | WhenDated)
@@ -121,7 +129,7 @@ def explain(workflow: Workflow, record_id: int, now: datetime) -> Explanation:
     )
     verdict = _of_runs(runs, entry) or _stopped(account_id, workflow, entry, record_id, now, tests.zone)
     return Explanation(
-        workflow, record_id, verdict or _awaited(entry, tested, happened, match), runs, tested,
+        workflow, record_id, verdict or (OPENING if memory is not None and not memory.is_done else _awaited(entry, tested, happened, match)), runs, tested,
         tuple(map(tests.of, again)), tests.of(entry.blocks) if entry.blocks is not None else None, happened,
         match.since if match else None, next_at,
     )  # fmt: skip

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property, lru_cache
 from zoneinfo import ZoneInfo
@@ -94,12 +94,26 @@ class Ears:
 
 
 @dataclass(frozen=True)
+class Opening:
+    """A workflow whose memory is still being filled with who met its filters at that moment."""
+
+    baseline_id: int
+    at: datetime
+    after_event: int
+    includes_present: bool
+    previous: int | None
+
+
+@dataclass(frozen=True)
 class Index:
     zone: ZoneInfo
     entries: Mapping[int, Entry]
     heard: Mapping[str, Ears]  # by the log's kinds
     standing: tuple[Entry, ...]  # those with filters
     timed: tuple[Entry, ...]  # those that begin at a time
+    opening: Mapping[int, Opening] = field(
+        default_factory=dict
+    )  # those with filters that are being switched on
 
 
 def index_of(account_id: int) -> Index | None:
@@ -109,18 +123,25 @@ def index_of(account_id: int) -> Index | None:
 
 
 _STATE = """
-select a.zone, md5(string_agg(w.id || ':' || w.revision_number || ':' || extract(epoch from w.on_since), ',' order by w.id))
+select a.zone, md5(string_agg(concat_ws(':', w.id, w.revision_number, extract(epoch from w.on_since), b.id, b.is_done), ',' order by w.id))
 from accounts_account a join automation_workflow w on w.account_id = a.id
+left join automation_baseline b on b.account_id = w.account_id and b.workflow_id = w.id
 where a.id = %s and w.is_on and w.on_since is not null and w.archived_at is null group by a.zone
 """
 
 
 @lru_cache(maxsize=256)
 def _built(account_id: int, zone: str, state: str) -> Index:
-    return index_for(_entries(account_id, sql.rows(_ON, [account_id])), zone_named(zone))
+    opening = {pk: Opening(*values) for pk, *values in sql.rows(_OPENING, [account_id])}
+    return index_for(_entries(account_id, sql.rows(_ON, [account_id])), zone_named(zone), opening)
 
 
-def index_for(those: Iterable[Entry], zone: ZoneInfo) -> Index:
+_OPENING = """
+select workflow_id, id, at, after_event, includes_present, previous from automation_baseline where account_id = %s and not is_done
+"""
+
+
+def index_for(those: Iterable[Entry], zone: ZoneInfo, opening: Mapping[int, Opening] | None = None) -> Index:
     """An index of these workflows, in the order in which they act."""
     entries = {entry.workflow_id: entry for entry in those}
     heard: dict[str, list[Listener]] = defaultdict(list)
@@ -134,6 +155,7 @@ def index_for(those: Iterable[Entry], zone: ZoneInfo) -> Index:
         {kind: _ears(listeners) for kind, listeners in heard.items()},
         tuple(entry for entry in entries.values() if isinstance(entry.trigger, WhenTrue)),
         tuple(entry for entry in entries.values() if isinstance(entry.trigger, WhenScheduled | WhenDated)),
+        {pk: one for pk, one in (opening or {}).items() if pk in entries},
     )
 
 

@@ -57,7 +57,7 @@ def where(
     alive = f"t.account_id = %s and t.archived_at is null and {of_this_type(object_type)}"
     if object_type == "ticket":
         alive += " and t.merged_into_id is null"
-        alive += "" if with_spam or _names_spam(condition) else " and not t.is_spam"
+        alive += "" if with_spam or names_spam(condition) else " and not t.is_spam"
     return Sql(f"{alive} and ({found.text})", (account_id, *found.params))
 
 
@@ -105,5 +105,5 @@ def count(account_id: int, object_type: str, condition: Condition, now: datetime
     return int(found[0])
 
 
-def _names_spam(condition: Condition) -> bool:
+def names_spam(condition: Condition) -> bool:
     return any(isinstance(leaf, Filter) and leaf.property == "is_spam" for leaf in leaves(condition))

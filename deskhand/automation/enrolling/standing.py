@@ -7,7 +7,7 @@ could notice, also where it looks at records linked to them; what time alone cha
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -135,7 +135,7 @@ def wanted_by(account_id: int, index: Index, events: Sequence[Event], now: datet
     answer = matching.holding(account_id, asked, now, index.zone)
     guards.flag(account_id, dict.fromkeys(answer.broken, guards.BROKEN))
     known = {pk: ids for pk, ids in answer.of.items() if pk not in answer.broken}
-    come = _remember(account_id, known, touching, now)
+    come = _remember(account_id, known, touching, now, index.opening)
     wanted = []
     for pk, met in sorted(known.items()):
         entry = entries[pk]
@@ -303,13 +303,17 @@ def may_fire_again(object_type: str, leaf: Filter) -> bool:
 
 
 def _remember(
-    account_id: int, met: Mapping[int, set[int]], touched: Mapping[int, Mapping[int, Any]], now: datetime
-) -> set[Pair]:
-    """Note who meets the conditions and who no longer does; returns who came to. Two statements."""
+    account_id: int, met: Mapping[int, set[int]], touched: Mapping[int, Mapping[int, Any]], now: datetime,
+    opening: Collection[int],
+) -> set[Pair]:  # fmt: skip
+    """Note who meets the conditions and who no longer does; returns who came to. Two statements, and a third while some
+    workflow is being switched on (`opening`)."""
     yes = sorted((pk, record_id) for pk, ids in met.items() for record_id in ids)
     no = sorted((pk, record_id) for pk, ids in met.items() for record_id in touched[pk].keys() - ids)
     if no:
         sql.execute(_FORGET, [*_columns_of(no), account_id])
+        if any(pk in opening for pk, _record in no):
+            sql.execute(_UNMEET, [*_columns_of(no), account_id])
     if not yes:
         return set()
     return {(pk, record_id) for pk, record_id in sql.rows(_NOTE, [account_id, now, *_columns_of(yes)])}
@@ -320,13 +324,26 @@ def _columns_of(pairs: Sequence[Pair]) -> tuple[list[int], list[int]]:
 
 
 _NOTE = """
-insert into automation_triggermatch (account_id, workflow_id, record_id, since)
-select y.account, x.workflow, x.record, y.at from (select %s::bigint as account, %s::timestamptz as at) y, unnest(%s::bigint[], %s::bigint[]) x(workflow, record)
-on conflict do nothing returning workflow_id, record_id
+with noted as (
+    insert into automation_triggermatch as m (account_id, baseline_id, record_id, since)
+    select b.account_id, b.id, x.record, y.at
+    from (select %s::bigint as account, %s::timestamptz as at) y, unnest(%s::bigint[], %s::bigint[]) x(workflow, record)
+    join automation_baseline b on b.workflow_id = x.workflow where b.account_id = y.account
+    on conflict (account_id, baseline_id, record_id) do update set is_met = true, since = excluded.since where not m.is_met
+    returning baseline_id, record_id
+)
+select b.workflow_id, n.record_id from noted n join automation_baseline b on b.id = n.baseline_id
+"""
+# What is not looked at yet must not be taken for what does not meet it.
+_UNMEET = """
+update automation_triggermatch m set is_met = false from unnest(%s::bigint[], %s::bigint[]) x(workflow, record)
+join automation_baseline b on b.account_id = %s and b.workflow_id = x.workflow and not b.is_done
+where m.account_id = b.account_id and m.baseline_id = b.id and m.record_id = x.record
 """
 _FORGET = """
 delete from automation_triggermatch m using unnest(%s::bigint[], %s::bigint[]) x(workflow, record)
-where m.account_id = %s and m.workflow_id = x.workflow and m.record_id = x.record
+join automation_baseline b on b.account_id = %s and b.workflow_id = x.workflow and b.is_done
+where m.account_id = b.account_id and m.baseline_id = b.id and m.record_id = x.record
 """
 
 
@@ -338,31 +355,24 @@ def meet_now(account_id: int, entry: Entry, index_zone: Any, now: datetime) -> l
     assert isinstance(entry.trigger, WhenTrue)
     test = matching.where(account_id, entry.object_type, entry.trigger.condition, now, index_zone)
     query = _MEET.format(table=table_of(entry.object_type), test=test.text)
-    own = [account_id, entry.workflow_id]
-    return [record_id for (record_id,) in sql.rows(query, [*test.params, *own, *own, now])]
+    return [record_id for (record_id,) in sql.rows(query, [*test.params, account_id, entry.workflow_id, now])]
 
 
 _MEET = """
 with met as materialized (select t.id from {table} t where {test}),
+own as (select account_id, id from automation_baseline where account_id = %s and workflow_id = %s and is_done),
 gone as (
-    delete from automation_triggermatch m where m.account_id = %s and m.workflow_id = %s
+    delete from automation_triggermatch m using own where m.account_id = own.account_id and m.baseline_id = own.id
     and not exists (select from met where met.id = m.record_id)
 )
-insert into automation_triggermatch (account_id, workflow_id, record_id, since)
-select y.account, y.workflow, met.id, y.at
-from met, (select %s::bigint as account, %s::bigint as workflow, %s::timestamptz as at) y
+insert into automation_triggermatch as m (account_id, baseline_id, record_id, since)
+select own.account_id, own.id, met.id, %s::timestamptz from met, own
 where not exists (
-    select from automation_triggermatch m where m.account_id = y.account and m.workflow_id = y.workflow and m.record_id = met.id)
+    select from automation_triggermatch k where k.account_id = own.account_id and k.baseline_id = own.id and k.record_id = met.id and k.is_met)
 order by met.id
-on conflict do nothing returning record_id
+on conflict (account_id, baseline_id, record_id) do update set is_met = true, since = excluded.since where not m.is_met
+returning record_id
 """
-
-
-def forget(account_id: int, workflow_id: int) -> None:
-    sql.execute(
-        "delete from automation_triggermatch where account_id = %s and workflow_id = %s",
-        [account_id, workflow_id],
-    )
 
 
 # ── time ─────────────────────────────────────────────────────────────────────────────────────────────────────────────

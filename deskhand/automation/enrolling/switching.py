@@ -7,28 +7,29 @@ from datetime import datetime, timedelta
 from django.utils.translation import gettext as _
 
 from deskhand.automation.engine.definition import WhenTrue
-from deskhand.automation.enrolling import guards, matching, schedules, standing
+from deskhand.automation.enrolling import baseline, guards, matching, schedules, standing
 from deskhand.automation.enrolling.index import Entry, entry_of
 from deskhand.automation.enrolling.insert import Wanted
 from deskhand.crm.records.tables import table_of
-from deskhand.kernel import jobs, timers
+from deskhand.kernel import timers
 from deskhand.kernel.calendars import zone_named
 from deskhand.kernel.database import sql
 from deskhand.kernel.errors import Invalid
 
-STEP = 2000
 SWEEP_EVERY = timedelta(minutes=5)
-PRESENT = "automation.present"
 
 
 def begin(account_id: int, workflow_id: int, now: datetime, *, include_present: bool) -> None:
     """A workflow is on from `now` on. Who meets its filters already stays out, unless that is asked for (R-WF-20)."""
-    standing.forget(account_id, workflow_id)
+    baseline.end(account_id, workflow_id)
     follow(account_id, workflow_id, now, include_present=include_present)
 
 
 def follow(account_id: int, workflow_id: int, now: datetime, *, include_present: bool) -> None:
-    """A workflow that is on has a new revision: the same question for who comes to meet it by that (R-WF-21)."""
+    """A workflow that is on has a new revision: the same question for who comes to meet it by that (R-WF-21).
+
+    Raises Invalid for filters that name what is no more.
+    """
     entry = entry_of(account_id, workflow_id, now)
     if entry is None:
         return
@@ -36,34 +37,24 @@ def follow(account_id: int, workflow_id: int, now: datetime, *, include_present:
     schedules.set_clock(account_id, workflow_id, entry.trigger, now, zone)
     timers.drop_timer(account_id, standing.SWEEP, str(workflow_id))
     if not isinstance(entry.trigger, WhenTrue):
-        standing.forget(account_id, workflow_id)
+        baseline.end(account_id, workflow_id)
         return
     try:
-        come = standing.meet_now(account_id, entry, zone, now)
+        is_done = baseline.begin(account_id, entry, zone, now, include_present=include_present)
     except Invalid as refusal:
         raise Invalid(
             _("The trigger names something that is no more: %(why)s") % {"why": refusal.message},
             field="trigger",
         ) from refusal
-    if standing.depends_on_time(entry.trigger.condition):
+    if is_done and standing.depends_on_time(entry.trigger.condition):
         standing.sweep_soon(account_id, [workflow_id], now + SWEEP_EVERY)
-    if include_present:
-        _let_in(account_id, entry, come, now)
 
 
 def end(account_id: int, workflow_id: int) -> None:
     """A workflow is off: no clock rings for it, and what it remembers is of no use."""
     timers.drop_timer(account_id, schedules.FIRE, str(workflow_id))
     timers.drop_timer(account_id, standing.SWEEP, str(workflow_id))
-    standing.forget(account_id, workflow_id)
-
-
-def _let_in(account_id: int, entry: Entry, come: list[int], now: datetime) -> None:
-    """The first at once; many go on in a slow job, which finds them by the moment since when they are remembered."""
-    admit_present(account_id, entry, come[:STEP], now)
-    if len(come) > STEP:
-        rest = {"workflow": entry.workflow_id, "since": now.isoformat(), "after": come[STEP - 1]}
-        jobs.enqueue(PRESENT, rest, one_by_one=str(entry.workflow_id))
+    baseline.end(account_id, workflow_id)
 
 
 def admit_present(account_id: int, entry: Entry, record_ids: list[int], since: datetime) -> None:
@@ -72,16 +63,6 @@ def admit_present(account_id: int, entry: Entry, record_ids: list[int], since: d
         for record_id in record_ids
     ]
     guards.admit(account_id, wanted, since, zone_named(zone_of(account_id)))
-
-
-def remembered(account_id: int, workflow_id: int, since: datetime, after: int) -> list[int]:
-    """The next records that meet the filters since just this moment."""
-    found = sql.rows(
-        "select record_id from automation_triggermatch where account_id = %s and workflow_id = %s and since = %s"
-        " and record_id > %s order by record_id limit %s",
-        [account_id, workflow_id, since, after, STEP],
-    )
-    return [record_id for (record_id,) in found]
 
 
 def count(account_id: int, entry: Entry, now: datetime) -> int:
@@ -101,8 +82,8 @@ def count(account_id: int, entry: Entry, now: datetime) -> int:
 _COUNT = """
 select count(*) from {table} t where {test}
 and not exists (
-    select from automation_triggermatch m join automation_workflow w on w.account_id = m.account_id and w.id = m.workflow_id
-    where m.account_id = %s and m.workflow_id = %s and m.record_id = t.id and w.is_on)
+    select from automation_baseline b join automation_triggermatch m on m.account_id = b.account_id and m.baseline_id = b.id
+    where b.account_id = %s and b.workflow_id = %s and m.record_id = t.id and m.is_met)
 and not exists (
     select from automation_enrollment e where e.account_id = %s and e.workflow_id = %s and e.object_type = %s
     and e.record_id = t.id and (not %s or e.state <> 'ENDED'))

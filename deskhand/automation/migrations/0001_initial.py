@@ -223,17 +223,39 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='Baseline',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('account_id', models.BigIntegerField()),
+                ('at', models.DateTimeField()),
+                ('after_event', models.BigIntegerField()),
+                ('began_in', models.BigIntegerField()),
+                ('includes_present', models.BooleanField()),
+                ('previous', models.BigIntegerField(null=True)),
+                ('reached', models.BigIntegerField(default=0)),
+                ('upto', models.BigIntegerField()),
+                ('seen', models.IntegerField(default=0)),
+                ('total', models.IntegerField(null=True)),
+                ('is_done', models.BooleanField(default=False)),
+                ('workflow', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='baseline', to='automation.workflow')),
+            ],
+            options={
+                'indexes': [models.Index(fields=['account_id', 'workflow'], name='baseline_of_workflow')],
+            },
+        ),
+        migrations.CreateModel(
             name='TriggerMatch',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('account_id', models.BigIntegerField()),
+                ('baseline_id', models.BigIntegerField()),
                 ('record_id', models.BigIntegerField()),
                 ('since', models.DateTimeField()),
-                ('workflow', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='matches', to='automation.workflow')),
+                ('is_met', models.BooleanField(db_default=True)),
             ],
             options={
                 'indexes': [models.Index(fields=['account_id', 'record_id'], name='match_of_record')],
-                'constraints': [models.UniqueConstraint(fields=('account_id', 'workflow', 'record_id'), name='match_once')],
+                'constraints': [models.UniqueConstraint(fields=('account_id', 'baseline_id', 'record_id'), name='match_once')],
             },
         ),
         migrations.CreateModel(

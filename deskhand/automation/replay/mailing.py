@@ -15,7 +15,7 @@ from typing import Any
 from deskhand.automation import budget, records
 from deskhand.automation.actions.registry import ACTIONS
 from deskhand.automation.actions.types import Doing
-from deskhand.automation.replay.past import Cut, Past
+from deskhand.automation.past import Cut, Past
 from deskhand.crm.records import associations
 from deskhand.kernel.database import sql
 

@@ -48,9 +48,9 @@ from deskhand.automation.enrolling.happening import Candidate
 from deskhand.automation.enrolling.index import Entry, Index, index_for
 from deskhand.automation.enrolling.insert import Wanted
 from deskhand.automation.models import StepStatus
+from deskhand.automation.past import Cut, FactsThen, Memory, Past
 from deskhand.automation.replay import time_alone
 from deskhand.automation.replay.mailing import Mailing
-from deskhand.automation.replay.past import Cut, FactsThen, Memory, Past
 from deskhand.automation.replay.time_alone import TICK, Turning
 from deskhand.crm.filters.evaluate import holds
 from deskhand.crm.filters.types import Condition, Filter, leaves

@@ -13,8 +13,8 @@ from zoneinfo import ZoneInfo
 
 from deskhand.automation.engine.definition import WhenDated, WhenScheduled
 from deskhand.automation.enrolling import calendar, matching, standing
+from deskhand.automation.past import Memory, told_as
 from deskhand.automation.records import as_fact
-from deskhand.automation.replay.past import Memory, told_as
 from deskhand.crm.filters.evaluate import Facts
 from deskhand.crm.filters.ranges import Range, range_of
 from deskhand.crm.filters.types import AllOf, AnyOf, Associated, Condition, Filter, Operator, Path, Value

@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 
 from deskhand.automation import enroll, workflows
 from deskhand.automation.engine.definition import Delay, Edge, ForAmount, Leaving, Reenrollment, WhenTrue
-from deskhand.automation.enrolling import guards, standing, switching
+from deskhand.automation.enrolling import baseline, guards, standing
 from deskhand.automation.models import Enrollment, TriggerMatch, Workflow
 from deskhand.automation.tests.enrolling_cases import TASK, has, is_known, office
 from deskhand.crm.filters.types import AllOf, AnyOf, Associated, Filter, MemberOf, Operator, Span, Unit
@@ -93,7 +93,7 @@ def test_publishing_other_filters_asks_the_same_R_WF_21(world, office):
 
 
 def test_many_who_are_there_go_on_in_a_slow_job(world, office, monkeypatch):
-    monkeypatch.setattr(switching, "STEP", 2)
+    monkeypatch.setattr(baseline, "STEP", 2)
     there = [tickets.create(NewTicket(f"T {n}", priority="HIGH"), by=SYSTEM).id for n in range(7)]
     office.rest()
     office.flow(WhenTrue(HIGH), include_present=True)

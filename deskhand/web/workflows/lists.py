@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy
 from deskhand.accounts import policy, queries
 from deskhand.accounts.types import Viewer
 from deskhand.automation import access, folders, listing
+from deskhand.automation.enrolling import baseline
 from deskhand.automation.listing import Activity, Asked, Row, Sort, State
 from deskhand.automation.models import Workflow
 from deskhand.kernel import clock
@@ -105,13 +106,24 @@ def _titles(asked: Asked, names: Mapping[int, str]) -> tuple[str, str, str]:
 
 
 def lines(viewer: Viewer, rows: Sequence[Row]) -> tuple[Line, ...]:
-    """Two queries for the names of people, two for the statuses of lanes."""
+    """Two queries for the names of people, two for the statuses of lanes, one for what is being switched on."""
     places = listing.places(viewer.account_id, [row.workflow for row in rows])
+    opening = baseline.progress(viewer.account_id, [row.workflow.pk for row in rows])
     people = queries.names_of(
         {pk for row in rows for pk in (row.workflow.owner_id, row.revision.created_by_id) if pk is not None}
     )
     labels = words.type_labels()
-    return tuple(_line(viewer, row, places.get(row.workflow.pk), people, labels) for row in rows)
+    return tuple(
+        _line(
+            viewer,
+            row,
+            places.get(row.workflow.pk),
+            people,
+            labels,
+            words.how_far(opening.get(row.workflow.pk)),
+        )
+        for row in rows
+    )
 
 
 def _line(
@@ -120,6 +132,7 @@ def _line(
     place: tuple[str, str] | None,
     people: Mapping[int, str],
     labels: Mapping[str, str],
+    going: str,
 ) -> Line:
     workflow, lately = row.workflow, row.activity
     is_archived = workflow.archived_at is not None
@@ -129,7 +142,7 @@ def _line(
         id=workflow.pk, name=workflow.name, url=ways.editor(workflow) if not is_archived else "",
         trigger=words.trigger(row.definition, place), type_label=labels.get(workflow.object_type, workflow.object_type),
         lane=words.lane(place) if place else "", folder=workflow.folder.name if workflow.folder else "",
-        state=words.state(workflow), is_on=workflow.is_on, inside=lately.inside, inside_text=capped(lately.inside),
+        state=words.state(workflow), going=going, is_on=workflow.is_on, inside=lately.inside, inside_text=capped(lately.inside),
         week_text=number(lately.week), month_text=number(lately.month), spark=spark(lately),
         errors_text=number(lately.errors) if lately.errors else "", owner=Person.named(owner) if owner else None,
         changed_at=row.revision.created_at, changed_by=by, review=troubles.of_workflow(workflow.needs_review),
@@ -177,11 +190,12 @@ def spark(lately: Activity) -> str:
 
 def top(viewer: Viewer, workflow: Workflow, current: str) -> Top:
     places = listing.places(viewer.account_id, [workflow])
+    opening = baseline.progress(viewer.account_id, [workflow.pk]).get(workflow.pk)
     is_archived = workflow.archived_at is not None
     may = access.may_edit(viewer, workflow) and not is_archived
     may_restore = is_archived and access.may_archive(viewer, workflow)
     return Top(
-        id=workflow.pk, name=workflow.name, state=words.state(workflow),
+        id=workflow.pk, name=workflow.name, state=words.state(workflow, opening),
         lane=words.lane(places[workflow.pk]) if workflow.pk in places else "",
         tabs=tabs(workflow, current), editor_url="" if is_archived else ways.editor(workflow),
         details_url=reverse("workflow-details", args=[workflow.pk]) if may else "", description=workflow.description,

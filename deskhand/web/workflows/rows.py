@@ -33,6 +33,7 @@ class Line:
     owner: Person | None
     changed_at: datetime
     changed_by: str
+    going: str = ""  # how far its switching on is
     review: Trouble = NOTHING
     is_archived: bool = False
     may_edit: bool = False

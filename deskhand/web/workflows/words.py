@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import time
 
 from babel.dates import format_time, get_day_names, get_month_names
+from django.utils.formats import number_format
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext, pgettext, pgettext_lazy
@@ -20,6 +21,7 @@ from deskhand.automation.engine.definition import (
     WhenScheduled,
     WhenTrue,
 )
+from deskhand.automation.enrolling.baseline import Progress
 from deskhand.automation.models import Workflow
 from deskhand.crm.filters.types import Filter, leaves
 from deskhand.crm.schema import object_types
@@ -54,12 +56,27 @@ def type_label(object_type: str) -> str:
     return _(object_types.labels_of(object_type).plural)
 
 
-def state(workflow: Workflow) -> Label:
+def state(workflow: Workflow, opening: Progress | None = None) -> Label:
+    """How it stands; `opening` while it is being switched on."""
     if workflow.archived_at is not None:
         return Label(pgettext("a workflow", "Archived"))
     if workflow.is_paused:
         return Label(pgettext("a workflow", "Paused"), "amber")
+    if opening is not None:
+        return Label(_("Being switched on: %(percent)s %%") % {"percent": opening.percent}, "blue")
     return Label(_("On"), "green") if workflow.is_on else Label(_("Off"))
+
+
+def how_far(opening: Progress | None) -> str:
+    """How far the switching on of a workflow is; empty when it is through."""
+    if opening is None:
+        return ""
+    if opening.total is None:
+        return _("Being switched on: records are being counted")
+    named = {one: number_format(getattr(opening, one), force_grouping=True) for one in ("seen", "total")}
+    if opening.is_change:
+        return _("New filters: %(seen)s of %(total)s records looked at") % named
+    return _("Being switched on: %(seen)s of %(total)s records looked at") % named
 
 
 def lane(place: tuple[str, str]) -> str:

@@ -19,6 +19,7 @@ from deskhand.automation.actions.once import reading_once
 from deskhand.automation.drafts import Draft, Overtaken
 from deskhand.automation.engine.definition import Definition
 from deskhand.automation.engine.validate import Problem
+from deskhand.automation.enrolling import baseline
 from deskhand.crm.filters.types import Condition
 from deskhand.kernel.errors import Conflict, NotFound
 from deskhand.web import troubles
@@ -150,7 +151,9 @@ class Opened:
     def head(self) -> Head:
         workflow, draft = self.workflow, self.draft
         wrong = len(self.problems)
+        opening = baseline.progress(workflow.account_id, [workflow.pk]).get(workflow.pk)
         return Head(
+            going=words.how_far(opening), percent=words.state(workflow, opening).text,
             url=self.url(""), name=workflow.name, object_label=words.type_label(workflow.object_type),
             state="off" if not workflow.is_on else "paused" if workflow.is_paused else "on",
             back_url=ways.listed(), tabs=self._tabs(), token=draft.token, has_changes=draft.has_changes, can_undo=draft.can_undo,

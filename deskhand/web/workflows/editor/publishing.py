@@ -14,6 +14,7 @@ from deskhand.automation import circles, drafts, enroll, workflows
 from deskhand.automation.actions.registry import ACTIONS
 from deskhand.automation.engine.definition import Action, Definition
 from deskhand.automation.engine.diff import difference
+from deskhand.automation.enrolling import baseline
 from deskhand.automation.models import Enrollment
 from deskhand.kernel import clock
 from deskhand.kernel.errors import Conflict, Invalid
@@ -280,8 +281,9 @@ def switch(request: AccountRequest, workflow_id: int) -> HttpResponse:
 
 def _switched(opened: Opened, to: str) -> Panel:
     """How it stands now, and the way back."""
+    is_opening = bool(baseline.progress(opened.workflow.account_id, [opened.workflow.pk]))
     text, back = {
-        "on": (_("The workflow is on."), "off"), "off": (_("The workflow is off. Nothing new enrolls; actions of the records inside are skipped."), "on"),
+        "on": (_("The workflow is being switched on: the records that there are are looked at. What happens from now on counts already.") if is_opening else _("The workflow is on."), "off"), "off": (_("The workflow is off. Nothing new enrolls; actions of the records inside are skipped."), "on"),
         "pause": (_("The workflow is paused. The records inside stay where they are, and so do new ones."), "resume"),
         "resume": (_("The workflow goes on."), "pause"),
     }[to]  # fmt: skip

@@ -119,6 +119,8 @@ class Head:
     review_url: str
     switch_url: str
     test_url: str = ""
+    going: str = ""  # how far its switching on is, and the same in short
+    percent: str = ""
     saved_at: datetime | None = None
     saved_by: str = ""
     behind: str = ""

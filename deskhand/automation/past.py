@@ -7,7 +7,7 @@ remembered in its place, until somebody else gave the property another value.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
@@ -89,8 +89,11 @@ class Past:
         missing = [pk for pk in ids if pk not in loaded]
         if not missing:
             return
-        loaded.take_in(records.load(object_type, missing))
+        loaded.take_in(self.load(object_type, missing))
         self._read_history(object_type, [pk for pk in missing if pk in loaded])
+
+    def load(self, object_type: str, ids: Sequence[int]) -> Loaded:
+        return records.load(object_type, ids)
 
     def _read_history(self, object_type: str, ids: list[int]) -> None:
         if not ids:
@@ -199,7 +202,11 @@ class Past:
         would = self.memory.get(row["id"], name) if object_type == self.object_type else None
         return [*found, would.value] if would else found
 
-    def linked(self, row: Row, to: str, type_id: int | None) -> list[Row]:
+    def memberships(self, row: Row, of: str) -> Collection[int]:
+        """Those of today."""
+        return row.among.memberships(row["id"], of)
+
+    def linked(self, row: Row, to: str, type_id: int | None, cut: Cut) -> list[Row]:
         """Those that it is linked to today; read for the whole page at once."""
         among = row.among.all_linked(to, type_id)
         self.read(to, {other["id"] for found in among.values() for other in found})
@@ -261,12 +268,11 @@ class FactsThen:
         return [as_fact(prop, value) for value in values]
 
     def associated(self, to: str, type_id: int | None) -> Iterable[Facts]:
-        others = self.past.linked(self.record, to, type_id)
+        others = self.past.linked(self.record, to, type_id, self.cut)
         return [FactsThen(self.past, to, other, self.cut) for other in others]
 
     def memberships(self, of: str) -> Collection[int]:
-        """Those of today: nothing tells when somebody came."""
-        return self.record.among.memberships(self.record["id"], of)
+        return self.past.memberships(self.record, of)
 
 
 def told_as(object_type: str, property: str) -> str:

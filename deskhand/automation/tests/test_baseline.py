@@ -1,0 +1,251 @@
+"""Switching on over many records: a slow job looks up who meets the filters, and it comes to what one moment had come to."""
+
+from __future__ import annotations
+
+import random
+import threading
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from deskhand.automation import enroll, workflows
+from deskhand.automation.engine.definition import WhenTrue
+from deskhand.automation.enrolling import baseline, explaining, standing
+from deskhand.automation.enrolling.baseline import Progress
+from deskhand.automation.models import Baseline, TriggerMatch, Workflow
+from deskhand.automation.tests.enrolling_cases import has, office
+from deskhand.crm.filters.types import AllOf, AnyOf, Associated, Filter, MemberOf, Operator
+from deskhand.crm.records import associations, contacts, tickets
+from deskhand.crm.records.models import Ticket
+from deskhand.crm.records.tickets import NewTicket
+from deskhand.crm.schema.types import Kind
+from deskhand.crm.segments import members, segments
+from deskhand.crm.segments.models import SegmentKind
+from deskhand.desk import merging, replies, spam
+from deskhand.desk.replies import NewReply
+from deskhand.events.types import SYSTEM, Actor
+from deskhand.kernel import timers
+from deskhand.kernel.calendars import zone_named
+from deskhand.kernel.errors import Conflict
+from deskhand.kernel.jobs import Job, Later
+from deskhand.testing.fixtures import NOON
+from deskhand.testing.jobs import run_jobs
+
+__all__ = ["office"]
+HIGH, LOW = has("hs_ticket_priority", "HIGH"), has("hs_ticket_priority", "LOW")
+CAPTAIN = Associated("contact", Filter("jobtitle", Kind.TEXT, Operator.ANY_OF, ("Captain",)))
+HEARD = Filter("hs_last_message_from_visitor", Kind.BOOL, Operator.ANY_OF, (False,))
+TALKED = Filter("hs_num_times_contacted", Kind.NUMBER, Operator.ANY_OF, (Decimal(1),))
+
+
+class Slowly:
+    """Everything that may happen to a few records while a workflow is being switched on."""
+
+    def __init__(self, world, office, chance):
+        self.world, self.office, self.chance = world, office, chance
+        self.by = Actor.user(world.ada.pk)
+        self.people = [world.contact(f"p{n}@fjallbo.example", f"P {n}") for n in range(2)]
+        contacts.update(self.people[0].pk, {"jobtitle": "Captain"}, by=SYSTEM)
+        self.segment = segments.create("ticket", "VIP", SegmentKind.STATIC, by=SYSTEM).pk
+        self.tickets = [
+            world.ticket(f"T {n}", priority=chance.choice(("HIGH", "LOW")), contact_id=self.person())
+            for n in range(10)
+        ]
+        members.add(self.segment, [one.pk for one in self.tickets[:4]], by=SYSTEM)
+        office.rest()
+
+    def person(self):
+        return self.chance.choice(self.people).pk
+
+    def do(self):
+        """Something that really happens to one of them."""
+        one = self.chance.choice(self.tickets).pk
+        if Ticket.objects.get(pk=one).archived_at is not None:
+            return tickets.restore([one], by=self.by)
+        if Ticket.objects.get(pk=one).merged_into_id is not None:
+            return None
+        return self.chance.choice((self.set, self.set, self.leave, self.link, self.join, self.promote, self.spam, self.make, self.answer, self.merge))(one)  # fmt: skip
+
+    def set(self, one):
+        tickets.update(one, {"hs_ticket_priority": self.chance.choice(("HIGH", "LOW", None))}, by=self.by)
+
+    def leave(self, one):
+        tickets.archive([one], by=self.by)
+
+    def link(self, one):
+        pair = ("ticket", one, "contact", self.person())
+        if not associations.connect(*pair, by=self.by):
+            associations.part(*pair, by=self.by)
+
+    def join(self, one):
+        if not members.add(self.segment, [one], by=self.by):
+            members.remove(self.segment, [one], by=self.by)
+
+    def promote(self, one):
+        title = self.chance.choice(("Captain", "Cook"))
+        contacts.update(self.person(), {"jobtitle": title}, by=SYSTEM)
+
+    def spam(self, one):
+        is_spam = Ticket.objects.get(pk=one).is_spam
+        (spam.unmark if is_spam else spam.mark)(one, by=self.by)
+
+    def make(self, one):
+        self.tickets.append(self.world.ticket("New", priority="HIGH", contact_id=self.person()))
+
+    def answer(self, one):
+        replies.reply(NewReply(one, "We look into it."), by=self.world.ada)
+
+    def merge(self, one):
+        other = self.chance.choice(self.tickets).pk
+        if other != one and Ticket.objects.get(pk=other).merged_into_id is None and Ticket.objects.get(pk=other).archived_at is None:  # fmt: skip
+            merging.merge(one, other, by=self.by)
+
+
+def job(flow):
+    kept = Baseline.objects.get(workflow=flow)
+    args = {"workflow": flow.pk, "baseline": kept.pk}
+    return Job(1, flow.account_id, args, threading.Event())
+
+
+def next_page(flow):
+    """As the slow job does it; returns whether it was the last."""
+    given = job(flow).args
+    return baseline.go_on(flow.account_id, given["workflow"], given["baseline"], zone_named("UTC"))
+
+
+def memory(flow):
+    found = TriggerMatch.objects.filter(baseline_id=Baseline.objects.get(workflow=flow).pk, is_met=True)
+    return sorted(found.values_list("record_id", flat=True))
+
+
+def conditions(slowly):
+    vip = MemberOf("segment", (slowly.segment,))
+    return (
+        HIGH, AllOf((HIGH, CAPTAIN)), AnyOf((LOW, vip)), HEARD, TALKED,
+        Filter("hs_ticket_priority", Kind.ENUM, Operator.EVER, ("HIGH",)),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_it_comes_to_what_one_moment_had_come_to_R_TRIG_1_R_WF_20(world, office, monkeypatch, seed):
+    """One workflow looks up everything at once, its twin two records at a time while they change."""
+    chance = random.Random(seed)
+    slowly = Slowly(world, office, chance)
+    condition = conditions(slowly)[seed % 6]
+    include = chance.random() < 0.5
+    with office.at(NOON + timedelta(minutes=1)):
+        at_once, by_pages = (office.flow(WhenTrue(condition), again=True, is_on=False) for _ in range(2))
+        workflows.switch(at_once, True, include_present=include)
+        monkeypatch.setattr(baseline, "STEP", 2)
+        workflows.switch(by_pages, True, include_present=include)
+    assert not Baseline.objects.get(workflow=by_pages).is_done
+    timers.drop_timer(world.account.pk, standing.SWEEP, str(at_once.pk))
+
+    for minute in range(2, 40):
+        with office.at(NOON + timedelta(minutes=minute)):
+            slowly.do()
+            if chance.random() < 0.6:
+                office.rest()
+            if minute % 6 == 0 and not Baseline.objects.get(workflow=by_pages).is_done:
+                next_page(by_pages)
+    with office.at(NOON + timedelta(minutes=50)):
+        office.rest()
+        run_jobs()
+        timers.drop_timer(world.account.pk, standing.SWEEP, str(by_pages.pk))
+        office.rest()
+        assert Baseline.objects.get(workflow=by_pages).is_done
+        assert memory(by_pages) == memory(at_once)
+        assert sorted(office.inside(by_pages)) == sorted(office.inside(at_once))
+
+
+def many(office, count=7):
+    made = [tickets.create(NewTicket(f"T {n}", priority="HIGH"), by=SYSTEM).id for n in range(count)]
+    office.rest()
+    return made
+
+
+def test_it_shows_how_far_it_is_and_is_on_when_it_is_through_R_WF_20(world, office, monkeypatch):
+    monkeypatch.setattr(baseline, "STEP", 2)
+    there = many(office)
+    flow = office.flow(WhenTrue(HIGH))
+    account_id = world.account.pk
+    assert baseline.progress(account_id, [flow.pk]) == {flow.pk: Progress(2, None, is_change=False)}
+
+    next_page(flow)
+    assert baseline.progress(account_id, [flow.pk]) == {flow.pk: Progress(4, 7, is_change=False)}
+    assert explaining.explain(flow, there[-1], NOON).verdict == explaining.OPENING
+
+    run_jobs()
+    assert baseline.progress(account_id, [flow.pk]) == {}
+    assert memory(flow) == there
+    assert office.inside() == []
+
+
+def test_switching_off_meanwhile_cancels_it_and_on_again_begins_anew_R_WF_20(world, office, monkeypatch):
+    monkeypatch.setattr(baseline, "STEP", 2)
+    there = many(office)
+    flow = office.flow(WhenTrue(HIGH), include_present=True)
+    assert office.inside() == there[:2]
+
+    workflows.switch(flow, False)
+    run_jobs()
+    assert office.inside() == there[:2]
+    assert not TriggerMatch.objects.exists()
+
+    workflows.switch(flow, True)
+    run_jobs()
+    assert memory(flow) == there
+    assert office.inside() == there[:2]
+
+
+def test_other_filters_are_compared_with_who_met_those_before_R_WF_21(world, office, monkeypatch):
+    """Who is new by them enters if that is asked for, however many pages it takes."""
+    there = many(office)
+    low = [tickets.create(NewTicket(f"L {n}", priority="LOW"), by=SYSTEM).id for n in range(5)]
+    office.rest()
+    flow = office.flow(WhenTrue(HIGH))
+    wider = replace(workflows.definition_of(flow), trigger=WhenTrue(AnyOf((HIGH, LOW))))
+    monkeypatch.setattr(baseline, "STEP", 2)
+
+    flow = workflows.save(flow, wider, include_present=True)
+    assert baseline.progress(world.account.pk, [flow.pk])[flow.pk].is_change
+    with pytest.raises(Conflict):
+        workflows.save(flow, replace(wider, trigger=WhenTrue(LOW)))
+    assert workflows.definition_of(Workflow.objects.get(pk=flow.pk)) == wider
+    run_jobs()
+    run_jobs()
+
+    assert office.inside() == low
+    assert memory(flow) == [*there, *low]
+    assert TriggerMatch.objects.count() == 12
+
+
+def test_while_much_waits_to_be_told_the_job_waits(world, office, monkeypatch):
+    monkeypatch.setattr(baseline, "STEP", 2)
+    many(office)
+    flow = office.flow(WhenTrue(HIGH))
+    monkeypatch.setattr(baseline, "UNHEARD", 3)
+    many_more = [tickets.create(NewTicket(f"N {n}", priority="HIGH"), by=SYSTEM).id for n in range(5)]
+    with pytest.raises(Later):
+        enroll.take_baseline(job(flow))
+
+    office.rest()
+    enroll.take_baseline(job(flow))
+    assert office.inside() == many_more
+
+
+def test_what_is_asked_of_the_database_does_not_grow_with_the_records(world, office, monkeypatch):
+    many(office, 60)
+    counts = []
+    for step in (5, 25):
+        monkeypatch.setattr(baseline, "STEP", step)
+        flow = office.flow(WhenTrue(HIGH))
+        next_page(flow)  # which counts them
+        with CaptureQueriesContext(connection) as asked:
+            assert not next_page(flow) or step == 25
+        counts.append(len(asked))
+    assert counts[0] == counts[1]
