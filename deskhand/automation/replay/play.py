@@ -47,13 +47,14 @@ from deskhand.automation.enrolling import guards, happening, schedules, standing
 from deskhand.automation.enrolling.happening import Candidate
 from deskhand.automation.enrolling.index import Entry, Index, index_for
 from deskhand.automation.enrolling.insert import Wanted
+from deskhand.automation.enrolling.matching import names_spam
 from deskhand.automation.models import StepStatus
 from deskhand.automation.past import Cut, FactsThen, Memory, Past
 from deskhand.automation.replay import time_alone
 from deskhand.automation.replay.mailing import Mailing
 from deskhand.automation.replay.time_alone import TICK, Turning
 from deskhand.crm.filters.evaluate import holds
-from deskhand.crm.filters.types import Condition, Filter, leaves
+from deskhand.crm.filters.types import Condition
 from deskhand.crm.records.undoing import RUN_UNDONE
 from deskhand.events.queries import Log
 from deskhand.events.types import DEPTH_LIMIT, Actor, ActorKind, Event
@@ -472,7 +473,7 @@ class Play:
         if self.entry.object_type == "ticket":
             if facts.record["merged_into_id"] is not None:
                 return False
-            if not _names_spam(condition) and facts.value("is_spam"):
+            if not names_spam(condition) and facts.value("is_spam"):
                 return False
         return self._holds(condition, facts, at)
 
@@ -721,10 +722,6 @@ def batched(ids: Iterable[int], size: int) -> Iterator[list[int]]:
     left = iter(ids)
     while part := list(islice(left, size)):
         yield part
-
-
-def _names_spam(condition: Condition) -> bool:
-    return any(isinstance(leaf, Filter) and leaf.property == "is_spam" for leaf in leaves(condition))
 
 
 _BEFORE = """
