@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
 
+    from deskhand.accounts.models import Account
     from deskhand.config.plan import Change, Plan
 
 SHOWN = 60  # characters of a value
@@ -40,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
     account = queries.account_named(args.account) if args.account else queries.only_account()
     if args.verb == "export":
         return _export(account.pk, args.file)
-    return _change(account.pk, args)
+    return _change(account, args)
 
 
 def _export(account_id: int, target: str) -> int:
@@ -55,19 +56,22 @@ def _export(account_id: int, target: str) -> int:
     return 0
 
 
-def _change(account_id: int, args: argparse.Namespace) -> int:
+def _change(account: Account, args: argparse.Namespace) -> int:
     from deskhand.config import document, plan
 
     text = sys.stdin.read() if args.file == "-" else Path(args.file).read_text(encoding="utf-8")
     given = document.read(text)
-    found = plan.plan(account_id, given, delete=args.delete)
+    found = plan.plan(account.pk, given, delete=args.delete)
     _show(found)
+    if found.lacking:
+        _show_lacking(found, account.slug)
+        return 1
     if args.verb == "plan" or not found.changes:
         return 0
     if not args.yes and (args.file == "-" or input("Apply? [y/N] ").strip().lower() not in ("y", "yes")):
         print("Nothing was changed. (--yes applies without asking.)", file=sys.stderr)
         return 1
-    plan.apply(account_id, given, delete=args.delete, seen=found)
+    plan.apply(account.pk, given, delete=args.delete, seen=found)
     print("Applied.")
     return 0
 
@@ -84,6 +88,19 @@ def _show(found: Plan) -> None:
         print("Nothing to do: everything is as the file says.")
     else:
         print(f"{counted['create']} to create, {counted['change']} to change, {counted['delete']} to delete.")
+
+
+def _show_lacking(found: Plan, slug: str) -> None:
+    """What has to be made by hand, and how."""
+    ways = {
+        "user": f"deskhand user create --account {slug} --email {{name}} --name NAME",
+        "channel": "in the browser: Settings › Channels",
+        "secret": f"deskhand secret set --account {slug} {{name}}",
+    }
+    print("Nothing can be applied yet. Make these first; a file does not hold people, passwords and secrets:")
+    for one in found.lacking:
+        print(f"  {one.thing} {one.name} ({one.path})")
+        print(f"      {ways[one.thing].format(name=one.name)}")
 
 
 def _show_change(change: Change) -> None:

@@ -31,6 +31,7 @@ COMMANDS = (
     "account",
     "user",
     "token",
+    "secret",
     "ingest",
     "outbox",
     "quarantine",

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from deskhand.config.names import BUILT_IN, Names, Thing, bare
+from deskhand.config.names import BUILT_IN, Names, bare
+from deskhand.config.things import Thing
 from deskhand.crm.schema.defaults import FIRST_OWN_TYPE
 from deskhand.crm.schema.types import Kind
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from enum import StrEnum
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from deskhand.accounts.models import Membership, Team
+from deskhand.automation import secrets
 from deskhand.automation.models import MailTemplate, Workflow
+from deskhand.config import stand_ins
+from deskhand.config.things import Thing
 from deskhand.crm.pipelines.models import Pipeline, Stage
 from deskhand.crm.records.models import SubscriptionType
 from deskhand.crm.schema import association_labels, object_types
@@ -17,24 +19,6 @@ from deskhand.crm.segments import segments
 from deskhand.desk.models import ChannelAccount
 from deskhand.kernel.database.scope import current_account_id
 from deskhand.kernel.errors import Invalid
-
-
-class Thing(StrEnum):
-    """What is named, and by what."""
-
-    USER = "user"  # e-mail address
-    TEAM = "team"  # name
-    STAGE = "status"  # id of the API; its label in brackets is for the reader
-    PIPELINE = "pipeline"  # likewise
-    MAIL = "mail"  # key of a built-in one, name of another
-    WORKFLOW = "workflow"  # name; a lane is named by its status
-    CHANNEL = "channel"  # address
-    SEGMENT = "segment"  # name
-    SUBSCRIPTION = "kind of mail"  # name
-    LABEL = (
-        "label"  # the kinds of records that it leads from and to, and its name: "contact/company/reseller"
-    )
-
 
 #: What a property's values are, by the column that it is stored in.
 _COLUMNS = {
@@ -47,10 +31,16 @@ _COLUMNS = {
 
 
 class Names:
-    """Both ways between ids and names in the open account. Read once; `forget` what was changed since."""
+    """Both ways between ids and names in the open account. Read once; `forget` what was changed since.
+
+    What a document names and can't make itself (`stand_ins.MADE_ELSEWHERE`) gets a stand-in where it is missing, so that one
+    way through tells all that is `lacking`; who lets that be must undo it.
+    """
 
     def __init__(self) -> None:
         self._names: dict[tuple[Thing, str], dict[int, str]] = {}
+        #: Where each is named first.
+        self.lacking: dict[tuple[Thing, str], str] = {}
 
     def forget(self) -> None:
         self._names.clear()
@@ -87,9 +77,28 @@ class Names:
         known = self._of(thing, object_type)
         wanted = bare(thing, name)
         found = [pk for pk, known_name in known.items() if bare(thing, known_name) == wanted]
+        if not found and thing in stand_ins.MADE_ELSEWHERE:
+            return self._stand_in(thing, wanted, path)
         if len(found) != 1:
             raise _refusal(thing, name, path, len(found))
         return found[0]
+
+    def need_secrets(self, needed: Iterable[str], path: str) -> None:
+        """Workflows name secrets themselves; those that are not kept here get stand-ins."""
+        for name in secrets.missing(current_account_id(), set(needed)):
+            self._stand_in(Thing.SECRET, name, path)
+
+    def _stand_in(self, thing: Thing, name: str, path: str) -> int:
+        """Raises Invalid, naming the path, for what can't be made elsewhere either."""
+        try:
+            made = stand_ins.MADE_ELSEWHERE[thing](current_account_id(), name)
+        except Invalid as refusal:
+            raise Invalid(
+                f"{path}: {refusal.message}", field=path, value=name, hint=refusal.hint
+            ) from refusal
+        self.lacking[thing, name] = path
+        self._names.pop((thing, ""), None)
+        return made
 
     def of_property(self, object_type: str, name: str) -> Thing | None:
         """What the values of a property name, if they are ids."""
@@ -148,6 +157,8 @@ def _read(thing: Thing, object_type: str) -> dict[int, str]:
         case Thing.SUBSCRIPTION:
             kinds = SubscriptionType.objects.filter(**account, archived_at=None)
             return dict(kinds.values_list("pk", "name"))
+        case Thing.SECRET:
+            return {one.id: one.name for one in secrets.known(current_account_id())}
 
 
 def _labelled(key: str, label: str) -> str:
@@ -163,9 +174,5 @@ def bare(thing: Thing, name: Any) -> str:
 
 
 def _refusal(thing: Thing, name: Any, path: str, count: int) -> Invalid:
-    hints = {
-        Thing.USER: "Add the user first; a configuration does not make people.",
-        Thing.CHANNEL: "Connect the channel first; a configuration does not hold its passwords.",
-    }
     what = f"there are {count} {thing.value}s" if count else f"there is no {thing.value}"
-    return Invalid(f"{path}: {what} “{name}”.", field=path, value=name, hint=hints.get(thing, ""))
+    return Invalid(f"{path}: {what} “{name}”.", field=path, value=name)

@@ -25,6 +25,7 @@ from deskhand.config.sections.tag_rules import TagRules
 from deskhand.config.sections.teams import Teams
 from deskhand.config.sections.types import Item, Section
 from deskhand.config.sections.workflows import Workflows
+from deskhand.config.stand_ins import Lacking
 from deskhand.events.types import SYSTEM, Actor
 from deskhand.kernel.database.scope import account_scope, attempt, settle
 from deskhand.kernel.errors import Conflict, Forbidden, Invalid, NotFound
@@ -75,6 +76,8 @@ class Plan:
     changes: list[Change] = field(default_factory=list)
     #: What is there and not in the document, and stays: (section, key).
     left_alone: list[tuple[str, str]] = field(default_factory=list)
+    #: What the document names and somebody must make first; while there is any, nothing can be applied.
+    lacking: list[Lacking] = field(default_factory=list)
 
 
 class _Rehearsed(Exception):
@@ -89,7 +92,8 @@ def export(account_id: int) -> Document:
 
 
 def plan(account_id: int, given: Mapping[str, Any], *, delete: bool = False, by: Actor = SYSTEM) -> Plan:
-    """What `apply` would do, found by doing it and undoing it; so whatever it would refuse is refused here.
+    """What `apply` would do, found by doing it and undoing it; so whatever it would refuse is refused here,
+    but for people, channels and secrets that are not there: those are told, all at once, as `lacking`.
 
     Raises Invalid, naming the path, and Conflict.
     """
@@ -112,10 +116,17 @@ def apply(
 ) -> Plan:
     """Make the account what the document says. With `delete` what it does not name in its sections goes.
 
-    Raises what `plan` raises; Conflict when that would now be another plan than the one `seen`.
+    Raises what `plan` raises; Invalid while something is lacking; Conflict when that would now be another plan than
+    the one `seen`.
     """
     with account_scope(account_id), attempt():
         done = _carry_out(account_id, given, delete, by)
+        if done.lacking:
+            first, names = done.lacking[0], ", ".join(f"{one.thing} {one.name}" for one in done.lacking)
+            raise Invalid(
+                f"What the document names must be there first: {names}.", field=first.path, value=first.name,
+                hint="“deskhand config plan” says where each is made.",
+            )  # fmt: skip
         if seen is not None and done.changes != seen.changes:
             raise Conflict(
                 "The configuration was changed by somebody else meanwhile. Nothing was done; plan again."
@@ -148,6 +159,7 @@ def _carry_out(account_id: int, given: Mapping[str, Any], delete: bool, by: Acto
         names.forget()
     for section, items in wanted:
         _prove(section, items, names)
+    done.lacking = [Lacking(thing, name, path) for (thing, name), path in names.lacking.items()]
     settle()  # so that what listens before a commit refuses here, too
     return done
 

@@ -70,3 +70,25 @@ def test_one_of_several_accounts_is_named() -> None:
     with pytest.raises(Invalid, match="several accounts"):
         run("export")
     assert run("export", "--account", "fjallbo") == 0
+
+
+NEEDS = """deskhand: 1
+teams:
+  - name: Night
+    main_members: [trudy@nordlys.example, mallory@nordlys.example]
+routing:
+  - channel: night@nordlys.example
+"""
+
+
+def test_what_must_be_made_first_is_told_at_once_with_the_way(tmp_path: Path, capsys: Any) -> None:
+    account, file = make_world().account.pk, tmp_path / "night.yaml"
+    file.write_text(NEEDS, encoding="utf-8")
+    assert run("plan", str(file)) == 1
+    said = capsys.readouterr().out
+    assert "+ teams: Night" in said
+    assert "user trudy@nordlys.example (teams[0].main_members[0])" in said
+    assert "deskhand user create --account nordlys --email mallory@nordlys.example --name NAME" in said
+    assert "channel night@nordlys.example (routing[0].channel)" in said
+    assert run("apply", "--yes", str(file)) == 1
+    assert "Night" not in teams_of(account)

@@ -45,6 +45,7 @@ class Integrations(Section):
 
     def put(self, item: Item, before: Item | None, names: Names, by: Actor) -> None:
         kinds = [names.type_back(kind, f"{self.name}.object_types") for kind in item["object_types"]]
+        names.need_secrets([item["secret"]] if item["secret"] else [], f"{self.name} {item['name']}.secret")
         account_id, values = current_account_id(), {**item, "object_types": kinds}
         known = integrations.named(account_id, item["name"])
         if known is None:

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 
 from deskhand.automation import templates
 from deskhand.automation.models import MailTemplate
-from deskhand.config.names import Names, Thing
+from deskhand.config.names import Names
 from deskhand.config.sections.types import Item, Section
+from deskhand.config.things import Thing
 from deskhand.events.types import Actor
 from deskhand.kernel.database.scope import current_account_id
 from deskhand.kernel.strict_json import Reading

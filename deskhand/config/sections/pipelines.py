@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from deskhand.config.names import BUILT_IN, Names, Thing, bare
+from deskhand.config.names import BUILT_IN, Names, bare
 from deskhand.config.sections.types import Item, Section
+from deskhand.config.things import Thing
 from deskhand.crm.pipelines import pipelines, rules
 from deskhand.crm.pipelines.models import Pipeline, Stage, StageState
 from deskhand.crm.pipelines.pipelines import NewStage, StageRow

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from deskhand.config.names import Names, Thing
+from deskhand.config.names import Names
 from deskhand.config.sections.types import Item, Section
+from deskhand.config.things import Thing
 from deskhand.events.types import Actor
 from deskhand.kernel.database.scope import current_account_id
 from deskhand.kernel.strict_json import Reading

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from deskhand.config import definitions
-from deskhand.config.names import Names, Thing
+from deskhand.config.names import Names
 from deskhand.config.sections.types import Item, Section
+from deskhand.config.things import Thing
 from deskhand.crm.filters import as_json
 from deskhand.crm.segments import segments
 from deskhand.crm.segments.models import SegmentKind

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from deskhand.config.names import Names, Thing
+from deskhand.config.names import Names
 from deskhand.config.sections.types import Item, Section
+from deskhand.config.things import Thing
 from deskhand.crm.records import subscriptions
 from deskhand.crm.records.models import SubscriptionType
 from deskhand.events.types import Actor

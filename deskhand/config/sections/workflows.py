@@ -7,12 +7,13 @@ from typing import Any
 
 from django.db.models import QuerySet
 
-from deskhand.automation import folders, keeping, timing, workflows
+from deskhand.automation import folders, keeping, secrets, timing, workflows
 from deskhand.automation.engine.definition import Definition
 from deskhand.automation.models import Enrollment, EnrollmentState, Workflow, WorkflowFolder
 from deskhand.config import definitions
-from deskhand.config.names import Names, Thing, bare
+from deskhand.config.names import Names, bare
 from deskhand.config.sections.types import Item, Section
+from deskhand.config.things import Thing
 from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.events.types import Actor, ActorKind
 from deskhand.kernel.database.scope import current_account_id
@@ -94,6 +95,8 @@ class Workflows(Section):
             raise Invalid(
                 f"{path}: the definition is about another type.", field=f"{path}.of", value=item["of"]
             )
+        if item["is_on"]:
+            names.need_secrets(secrets.named_in(definition.to_json()), f"{path}.definition")
         if before is None or definitions.compared(before["definition"], names) != definitions.compared(
             item["definition"], names
         ):

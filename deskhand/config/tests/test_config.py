@@ -9,7 +9,7 @@ import pytest
 
 from deskhand.accounts import teams
 from deskhand.accounts.models import AuditEntry
-from deskhand.automation import folders, integrations, lanes, templates, timing, workflows
+from deskhand.automation import folders, integrations, lanes, secrets, templates, timing, workflows
 from deskhand.automation.actions.forms import Around, Input
 from deskhand.automation.actions.registry import ACTIONS
 from deskhand.automation.engine.definition import Definition, Leaving, Manual, WhenTrue
@@ -301,6 +301,52 @@ def test_refusals_name_the_place(full: World, section: str, item: dict[str, Any]
     with pytest.raises(Invalid) as refused:
         plan.plan(full.account.pk, {section: [item]})
     assert path in refused.value.field + str(refused.value)
+
+
+def test_what_a_document_can_not_make_is_told_at_once_and_nothing_is_done(full: World) -> None:
+    """People, channels and secrets; whether workflows sign calls, fill texts or an integration signs."""
+    given = exported(full)
+    given["teams"][0]["main_members"] = ["trudy@nordlys.example"]
+    given["routing"][0]["channel"] = "night@nordlys.example"
+    given["integrations"][0]["secret"] = "BANK"
+    call = {
+        "method": "POST",
+        "url": "https://shop.example/{{ secret.PATH }}",
+        "auth": "signed",
+        "secret": "SIGN",
+    }
+    steps = [
+        {"id": "1", "type": "action", "kind": "send_webhook", "settings": call, "on_failure": "continue"}
+    ]
+    definition = {
+        "format": 1,
+        "object_type": "ticket",
+        "trigger": {"type": "manual"},
+        "start": {"to": "1"},
+        "steps": steps,
+        "next_id": 2,
+    }
+    given["workflows"].append({"of": "ticket", "id": "Call", "is_on": True, "definition": definition})
+    before = counts()
+    found = plan.plan(full.account.pk, given)
+    assert {(str(one.thing), one.name) for one in found.lacking} == {
+        ("user", "trudy@nordlys.example"), ("channel", "night@nordlys.example"),
+        ("secret", "BANK"), ("secret", "PATH"), ("secret", "SIGN"),
+    }  # fmt: skip
+    assert len(found.lacking) == 5
+    assert ("workflows", "ticket Call") in {(one.section, one.key) for one in found.changes}
+    with pytest.raises(Invalid, match="secret BANK"):
+        plan.apply(full.account.pk, given)
+    assert counts() == before
+    for name in ("BANK", "PATH", "SIGN"):
+        secrets.add(full.account.pk, name, "x", by=SYSTEM)
+    assert {one.thing for one in plan.plan(full.account.pk, given).lacking} == {"user", "channel"}
+
+
+def test_what_is_no_address_is_refused_with_its_place(full: World) -> None:
+    with pytest.raises(Invalid) as refused:
+        plan.plan(full.account.pk, {"teams": [{"name": "X", "main_members": ["not an address"]}]})
+    assert refused.value.field == "teams[0].main_members[0]"
 
 
 def test_a_kind_of_a_property_stays(full: World) -> None:
