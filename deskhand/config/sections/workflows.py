@@ -76,7 +76,7 @@ class Workflows(Section):
         return item
 
     def prepare(self, items: Sequence[Item], before: Mapping[str, Item], names: Names, by: Actor) -> None:
-        """Empty ones, so that each may name the others."""
+        """Empty ones, so that each may name the others; then what the definitions leave out is as it begins."""
         for item in items:
             if self.key(item) in before:
                 continue
@@ -86,11 +86,13 @@ class Workflows(Section):
                 current_account_id(), item["name"], Definition(object_type), by=_user(by), pipeline_id=pipeline_id, stage_id=stage_id
             )  # fmt: skip
         names.forget()
+        for item in items:
+            item["definition"] = definitions.out(_definition(item, self.key(item), names).to_json(), names)
 
     def put(self, item: Item, before: Item | None, names: Names, by: Actor) -> None:
         row = self._row(item, names)
         path = f"{self.name} {self.key(item)}"
-        definition = Definition.from_json(definitions.back(item["definition"], names, f"{path}.definition"))
+        definition = _definition(item, self.key(item), names)
         if definition.object_type != row.object_type:
             raise Invalid(
                 f"{path}: the definition is about another type.", field=f"{path}.of", value=item["of"]
@@ -145,6 +147,18 @@ class Workflows(Section):
             if key == item["id"] and row.object_type == object_type and not row.origin_stage_id:
                 return row
         return next(row for row in reversed(found) if row.name == item["name"] and not row.origin_stage_id)
+
+
+def _definition(item: Item, key: str, names: Names) -> Definition:
+    """Raises Invalid, naming the workflow and the place in it."""
+    path = f"{Workflows.name} {key}"
+    data = definitions.back(item["definition"], names, f"{path}.definition")
+    try:
+        return Definition.from_json(data)
+    except Invalid as refusal:
+        raise Invalid(
+            f"{path}: {refusal.message}", field=f"{path}.definition.{refusal.field}", value=refusal.value, hint=refusal.hint
+        ) from refusal  # fmt: skip
 
 
 def _rows() -> QuerySet[Workflow]:

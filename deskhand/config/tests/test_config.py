@@ -303,6 +303,23 @@ def test_refusals_name_the_place(full: World, section: str, item: dict[str, Any]
     assert path in refused.value.field + str(refused.value)
 
 
+def calling(settings: dict[str, Any]) -> dict[str, Any]:
+    """A workflow of one call as people write it, without what goes without saying."""
+    return {
+        "format": 1, "object_type": "ticket", "trigger": {"type": "manual"}, "start": {"to": "1"}, "next_id": 2,
+        "steps": [{"id": "1", "type": "action", "kind": "send_webhook", "settings": settings}],
+    }  # fmt: skip
+
+
+def test_a_definition_may_leave_out_what_goes_without_saying(full: World) -> None:
+    call = {"method": "POST", "url": "https://shop.example"}
+    given = {"workflows": [{"of": "ticket", "id": "Call", "is_on": True, "definition": calling(call)}]}
+    assert len(plan.apply(full.account.pk, given).changes) == 1
+    stored = next(one for one in exported(full)["workflows"] if one.get("id") == "Call")
+    assert stored["definition"]["start"] == {"to": "1", "is_goto": False}
+    assert plan.plan(full.account.pk, given).changes == []
+
+
 def test_what_a_document_can_not_make_is_told_at_once_and_nothing_is_done(full: World) -> None:
     """People, channels and secrets; whether workflows sign calls, fill texts or an integration signs."""
     given = exported(full)
@@ -315,18 +332,7 @@ def test_what_a_document_can_not_make_is_told_at_once_and_nothing_is_done(full: 
         "auth": "signed",
         "secret": "SIGN",
     }
-    steps = [
-        {"id": "1", "type": "action", "kind": "send_webhook", "settings": call, "on_failure": "continue"}
-    ]
-    definition = {
-        "format": 1,
-        "object_type": "ticket",
-        "trigger": {"type": "manual"},
-        "start": {"to": "1"},
-        "steps": steps,
-        "next_id": 2,
-    }
-    given["workflows"].append({"of": "ticket", "id": "Call", "is_on": True, "definition": definition})
+    given["workflows"].append({"of": "ticket", "id": "Call", "is_on": True, "definition": calling(call)})
     before = counts()
     found = plan.plan(full.account.pk, given)
     assert {(str(one.thing), one.name) for one in found.lacking} == {
