@@ -44,6 +44,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("deskhand.web.people.urls")),
     path("", include("deskhand.web.pipelines.urls")),
     path("", include("deskhand.web.notifications.urls")),
+    path("", include("deskhand.web.portal.urls")),
     path("", include("deskhand.web.records.urls")),
     path("", include("deskhand.web.search.urls")),
     path("", include("deskhand.web.inbox.beside_urls")),

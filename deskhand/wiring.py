@@ -44,6 +44,7 @@ from deskhand.automation.replay import replays
 from deskhand.channels.email import alarms, inbound
 from deskhand.channels.email.accounts import relay_of
 from deskhand.channels.email.models import EmailAccount
+from deskhand.channels.portal import portals, posting
 from deskhand.crm.pipelines import pipelines
 from deskhand.crm.pipelines.policy import Sender
 from deskhand.crm.records import filterable, labeling, membership, subscriptions, tasks, tickets
@@ -641,7 +642,7 @@ def connect() -> None:
     sender.writers[outgoing.REFERENCE] = write_mails
     unwritten.author = mailing.write
     jobs.given_up += [note_given_up, replays.note_given_up]
-    segments.users[:] = [uses.segments, custom_views.asking_for_segments]
+    segments.users[:] = [uses.segments, custom_views.asking_for_segments, portals.asking_for_segments]
     labeling.users[:] = [uses.labels, custom_views.asking_for_labels]
 
 
@@ -665,6 +666,7 @@ def disconnect() -> None:
 
 QUEUES: dict[str, Callable[[], BatchClaimer[Any]]] = {
     "mail": inbound.InboundClaimer,
+    "portal": posting.PostClaimer,
     "events": dispatch.Dispatcher,
     "automation": runner.Runner,
     "timers": timers.TimerLoop,

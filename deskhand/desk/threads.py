@@ -278,7 +278,7 @@ class _Round:
             case.outcome, case.why = Outcome.AUTO_REPLY, case.message.automatic_reason
         elif automatic is Automatic.REPORT:
             case.outcome, case.why = Outcome.BOUNCE, case.message.automatic_reason
-        elif not case.channel.creates_tickets:
+        elif not case.channel.creates_tickets and not case.message.source_type:
             case.outcome, case.why = Outcome.THREADED, "the channel's ticket switch is off"
         else:
             case.why = "a new conversation"
@@ -342,6 +342,7 @@ class _Round:
             text=message.text,
             writer=case.requester.email,
             contact_id=case.contact_id,
+            source_type=message.source_type,
             facts={
                 "originating_thread_id": case.thread_id, "originating_message_id": case.message_id,
                 "preview": preview_of(message.text), "message_count": 1, "sort_at": self.at,
@@ -391,7 +392,7 @@ class _Round:
             "recipients": {"to": [vars(box) for box in m.to], "cc": [vars(box) for box in m.cc]}, "subject": m.subject, "text": m.text,
             "quoted": m.quoted, "html": m.html, "external_id": m.external_id, "in_reply_to": m.answers[0] if m.answers else "",
             "is_automatic": m.automatic is not Automatic.NO, "is_forward": m.is_forward, "is_unverified": case.is_unverified,
-            "cause": {"notices": list(m.notices)} if m.notices else None, "created_at": self.at, "date_text": m.date_text,
+            "cause": _told_along(m), "created_at": self.at, "date_text": m.date_text,
             "filtered": {"requester": vars(case.requester), "is_machine": case.is_report_or_answer} if case.is_spam else None,
         }  # fmt: skip
 
@@ -484,6 +485,7 @@ def first_ticket(
     writer: str,
     contact_id: int | None,
     facts: dict[str, Any],
+    source_type: str = "",
 ) -> NewTicket:
     """The ticket of a conversation that began on `channel`: where it stands and what it is called (R-CC-11)."""
     return NewTicket(
@@ -492,7 +494,7 @@ def first_ticket(
         pipeline_id=channel.pipeline_id,
         stage_id=channel.stage_id,
         contact_id=contact_id,
-        source_type=SOURCE_OF_CHANNEL.get(channel.channel, "CUSTOM_CHANNEL"),
+        source_type=source_type or SOURCE_OF_CHANNEL.get(channel.channel, "CUSTOM_CHANNEL"),
         ticket_type=TYPE_OF_CHANNEL.get(channel.channel, TicketType.EMAIL_OTHER),
         in_help_desk=inbox.kind == InboxKind.HELP_DESK,
         inbox_id=inbox.pk,
@@ -591,7 +593,15 @@ def _colleagues(addresses: set[str]) -> set[str]:
     return set(members.values_list("user__email", flat=True))
 
 
+def _told_along(message: InboundMessage) -> dict[str, Any] | None:
+    """What its reader learns besides its words: what could not be read, and how it came if not by its channel account."""
+    told: dict[str, Any] = {"notices": list(message.notices)} if message.notices else {}
+    return (told | {"source": message.source_type} if message.source_type else told) or None
+
+
 def _who(case: _Case, colleagues: set[str]) -> Sender:
+    if case.message.is_verified:
+        return Sender.CONTACT
     if case.message.sender.key in colleagues:
         return Sender.COLLEAGUE
     if case.known is None or case.message.sender.key in case.known.thread.participants:

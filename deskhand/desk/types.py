@@ -69,6 +69,10 @@ class InboundMessage:
     #: Notices for the reader: "could not be read fully", "encrypted" and so on.
     notices: tuple[str, ...] = ()
     is_email: bool = True
+    #: The channel has made sure who it is: known in a thread that does not know them yet, and a customer (R-POR-9).
+    is_verified: bool = False
+    #: What the ticket that it opens names as its source, where that is not its channel account's; it always opens one.
+    source_type: str = ""
 
 
 @dataclass(frozen=True)

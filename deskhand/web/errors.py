@@ -13,6 +13,7 @@ import structlog
 from django.core.exceptions import BadRequest, RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent
 from django.db import connection
 from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy, ngettext
 
@@ -95,12 +96,20 @@ def _answer(request: HttpRequest, status: int, problem: Problem, *, is_framed: b
     if wants_fragment(request):
         words = problem.text if status < 500 else f"{problem.title}. {problem.text} {problem.id}".strip()
         return HttpResponse(words, status=status, content_type="text/plain; charset=utf-8")
-    context: dict[str, object] = {"problem": problem}
+    context: dict[str, object] = {"problem": problem, "home_url": _portal_url(request)}
+    if hasattr(request, "portal_frame"):
+        context["portal"] = request.portal_frame
     if is_framed and hasattr(request, "viewer") and not connection.needs_rollback:
         from deskhand.web.frame import shell
 
         context["shell"] = shell(request, area="")  # type: ignore[arg-type]
     return render(request, "errors/problem.html", context, status=status)
+
+
+def _portal_url(request: HttpRequest) -> str:
+    """Where customers go on; the help desk itself is not for them."""
+    known = request.resolver_match.kwargs.get("portal", "") if request.resolver_match else ""
+    return reverse("portal-home", args=[known]) if known else ""
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable
 from urllib.parse import unquote
 
+from django.core.files.uploadedfile import UploadedFile
 from django.http import FileResponse, Http404, HttpResponse
 from django.urls import reverse
 from django.utils.http import content_disposition_header
@@ -16,9 +17,11 @@ from django.views.decorators.http import require_GET
 from deskhand.accounts import policy
 from deskhand.accounts.policy import Action
 from deskhand.accounts.types import Viewer
+from deskhand.channels.email.parse import attachments
 from deskhand.channels.email.parse.attachments import detected_type
 from deskhand.desk import views as desk_views
 from deskhand.desk.models import Attachment, Message
+from deskhand.desk.types import StoredFile
 from deskhand.kernel import files
 from deskhand.kernel.database.scope import account_scope
 from deskhand.kernel.errors import DeskhandError, NotFound, Rejected
@@ -41,6 +44,11 @@ def attachment(request: AccountRequest, attachment_id: int) -> FileResponse:
     )
     if found is None or not _may_see(request.viewer, found.message.ticket_id):
         raise Http404
+    return answer_with(found)
+
+
+def answer_with(found: Attachment) -> FileResponse:
+    """A file that whoever asks may have."""
     kind = found.content_type.lower() if found.content_type.lower() in PICTURES else BYTES
     response = FileResponse(files.open(found.sha256), content_type=kind)
     response.headers["Content-Length"] = str(found.size)
@@ -51,6 +59,16 @@ def attachment(request: AccountRequest, attachment_id: int) -> FileResponse:
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["Cache-Control"] = "private, max-age=3600, immutable"
     return response
+
+
+def stored(upload: UploadedFile) -> StoredFile:
+    """Put what somebody sends into the store: its name is made fit to show, its type is what its bytes tell (A2, A3)."""
+    read = attachments.make(upload.name or "", (upload.content_type or "").lower(), upload.read())
+    ref = files.put(read.content)
+    kind = read.detected_type or read.content_type
+    if read.detected_type == "application/zip" and read.content_type.startswith("application/vnd."):
+        kind = read.content_type  # the office formats are packed so
+    return StoredFile(read.name, kind, ref.size, ref.sha256)
 
 
 REMOTE_SIZE = 5 * 1024 * 1024  # bytes of a picture

@@ -130,7 +130,7 @@ def shell(request: AccountRequest, *, area: str = "inbox", view: str = "") -> Sh
     own_links = _own_links(request)
     side: tuple[SideSection, ...] = _side(request, view) if may_work else ()
     if is_setting:
-        side = settings_side.sections(request.viewer, area, own_links)
+        side = settings_side.sections(request.viewer, request.account, area, own_links)
     if area == "contacts":
         side = (*contacts_side.sections(request.viewer, view), *record_kinds.sections(request.viewer, ""))
     if area == "workflows" and view:
@@ -222,7 +222,7 @@ def view_links(request: AccountRequest) -> list[tuple[str, str, str]]:
 
 def _first_setting(request: AccountRequest) -> str:
     """Where the gear leads: to what a whole account is set up with, or to one's own."""
-    found = settings_side.sections(request.viewer, "", _own_links(request))
+    found = settings_side.sections(request.viewer, request.account, "", _own_links(request))
     return found[min(1, len(found) - 1)].links[0].url
 
 

@@ -10,7 +10,9 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from deskhand.accounts import policy
+from deskhand.accounts import plans, policy
+from deskhand.accounts.models import Account
+from deskhand.accounts.plans import Feature
 from deskhand.accounts.policy import Action
 from deskhand.accounts.types import Viewer
 from deskhand.crm.schema import object_types
@@ -28,6 +30,7 @@ class Page:
     action: Action | None = None
     others: tuple[Action, ...] = ()
     object_type: str = ""  # whose name it bears, as the account calls it
+    feature: Feature | None = None  # what a plan must have for it
 
 
 def _filed(object_type: str, key: str, label: str | Promise, icon: str, url_name: str) -> Page:
@@ -65,6 +68,14 @@ HELP_DESK = [
     ),
     Page(
         "default-hours", gettext_lazy("Working hours"), "calendar-clock", "default-hours", Action.EDIT_ACCOUNT
+    ),
+    Page(
+        "portal",
+        gettext_lazy("Customer portal"),
+        "globe",
+        "portal-settings",
+        Action.EDIT_PORTAL,
+        feature=Feature.PORTAL,
     ),
     Page("snippets", gettext_lazy("Snippets"), "message-square-quote", "snippets", Action.OPEN_HELP_DESK),
 ]
@@ -112,8 +123,10 @@ SYSTEM = [
 KEYS = {page.key for part in (YOU, PEOPLE, HELP_DESK, AUTOMATION, OBJECTS, SYSTEM) for page in part}
 
 
-def sections(viewer: Viewer, current: str, own: Sequence[SideLink] = ()) -> tuple[SideSection, ...]:
-    """All that the viewer may open; `own` are the ways to sign in, at the end of what is theirs."""
+def sections(
+    viewer: Viewer, account: Account, current: str, own: Sequence[SideLink] = ()
+) -> tuple[SideSection, ...]:
+    """All that the viewer may open and the account's plan has; `own` are the ways to sign in, at the end of what is theirs."""
     parts = (
         (_("You"), YOU),
         (_("People"), PEOPLE),
@@ -124,7 +137,7 @@ def sections(viewer: Viewer, current: str, own: Sequence[SideLink] = ()) -> tupl
     )
     found = []
     for number, (label, pages) in enumerate(parts):
-        links = tuple(_link(page, current) for page in pages if _may(viewer, page))
+        links = tuple(_link(page, current) for page in pages if _may(viewer, page) and _has(account, page))
         links = (*links, *own) if number == 0 else links
         if links:
             found.append(SideSection(label, links))
@@ -133,6 +146,10 @@ def sections(viewer: Viewer, current: str, own: Sequence[SideLink] = ()) -> tupl
 
 def _may(viewer: Viewer, page: Page) -> bool:
     return page.action is None or any(policy.can(viewer, action) for action in (page.action, *page.others))
+
+
+def _has(account: Account, page: Page) -> bool:
+    return page.feature is None or plans.has_feature(account, page.feature)
 
 
 def _link(page: Page, current: str) -> SideLink:

@@ -333,6 +333,100 @@ def create_refused(page: Page) -> None:
     page.locator(".field-error").wait_for()
 
 
+def portal_settings(page: Page) -> None:
+    page.goto("/settings/portal")
+
+
+def portal_refused(page: Page) -> None:
+    portal_settings(page)
+    page.locator("#accent").fill("#ffcc00")
+    page.get_by_role("button", name="Save", exact=True).click()
+    page.locator("#accent-error").wait_for()
+
+
+def portal_contacts(page: Page) -> None:
+    page.goto("/settings/portal/contacts?begun=1&edit=0.0&prop=contact.email")
+
+
+def portal_sign_in(page: Page) -> None:
+    address = _portal(page)
+    page.context.clear_cookies(name="portal")
+    page.goto(address)
+    page.locator("#email").wait_for()
+
+
+def portal_sent(page: Page) -> None:
+    portal_sign_in(page)
+    page.locator("#email").fill("nobody@else.example")
+    page.get_by_role("button", name="Send me a link").click()
+    page.get_by_role("heading", name="Look into your mail").wait_for()
+
+
+def _portal(page: Page) -> str:
+    portal_settings(page)
+    return page.locator(".set-card .field-help a").first.get_attribute("href") or ""
+
+
+def _newest_link(page: Page) -> str:
+    page.goto("/mailbox")
+    mail = page.get_by_role("link", name="Sign in to").first
+    return (mail.get_attribute("href") or "") if mail.count() else ""
+
+
+def portal(page: Page) -> None:
+    """Signed in as the customer of a ticket, by the link of the mail in the built-in mailbox."""
+    address = _portal(page)
+    page.goto(address)
+    if page.locator(".portal-who").count():
+        return
+    ticket(page)
+    found = page.evaluate("document.body.textContent.match(/[a-z.]+@[a-z.-]+[.]example/g)")
+    who, before = next(one for one in found if "nordlys" not in one), _newest_link(page)
+    page.goto(address)
+    page.locator("#email").fill(who)
+    page.get_by_role("button", name="Send me a link").click()
+    page.get_by_role("heading", name="Look into your mail").wait_for()
+    while (mail := _newest_link(page)) == before:
+        page.wait_for_timeout(200)
+    page.goto(mail)
+    page.goto(re.search(r"https?://\S+/sign-in/[\w/-]+", page.locator("main").inner_text())[0])  # type: ignore[index]
+    page.get_by_role("button", name="Sign in", exact=True).click()
+    page.locator(".portal-who").wait_for()
+
+
+def portal_company(page: Page) -> None:
+    portal(page)
+    page.goto(f"{_portal(page)}?of=company&state=all")
+
+
+def portal_none(page: Page) -> None:
+    portal(page)
+    page.goto(f"{_portal(page)}?q=nothing-of-this-name")
+
+
+def portal_request(page: Page) -> None:
+    portal(page)
+    page.goto(f"{_portal(page)}?state=all")
+    page.locator(".portal-line a").first.click()
+    page.locator(".portal-message").first.wait_for()
+
+
+def portal_new(page: Page) -> None:
+    portal(page)
+    page.goto(f"{_portal(page)}requests/new")
+
+
+def portal_new_refused(page: Page) -> None:
+    portal_new(page)
+    page.locator(".portal-write button").click()
+    page.locator(".field-error").first.wait_for()
+
+
+def portal_nothing(page: Page) -> None:
+    portal(page)
+    page.goto(f"{_portal(page)}requests/999999999")
+
+
 def mailbox(page: Page) -> None:
     page.goto("/mailbox")
 
@@ -970,6 +1064,18 @@ STATES: dict[str, Step] = {
     "view-changed": view_changed,
     "integration": integration,
     "secrets": secrets,
+    "portal-settings": portal_settings,
+    "portal-refused": portal_refused,
+    "portal-contacts": portal_contacts,
+    "portal-sign-in": portal_sign_in,
+    "portal-sent": portal_sent,
+    "portal": portal,
+    "portal-company": portal_company,
+    "portal-none": portal_none,
+    "portal-request": portal_request,
+    "portal-new": portal_new,
+    "portal-new-refused": portal_new_refused,
+    "portal-nothing": portal_nothing,
     "subscription-types": subscription_types,
     "snippets": snippet_list,
     "new-snippet": new_snippet,

@@ -20,7 +20,7 @@ from deskhand.accounts.models import User
 from scripts import messages
 from tests import pseudo
 from tests.browser import states
-from tests.browser.test_access import EVERY_LOOK, busy
+from tests.browser.test_access import EVERY_LOOK, as_customer, busy
 from tests.test_translations import KEPT, PROPER_NAMES, _dates, words_of
 
 __all__ = ["busy"]
@@ -112,6 +112,7 @@ def test_every_text_is_marked_and_has_room(
 ) -> None:
     User.objects.filter(pk=busy.world.ada.pk).update(locale=pseudo.CODE)
     page = tab(busy.world.ada, width=width, locale=pseudo.CODE)
+    as_customer(page, busy)
     with busy.inside():
         ours = _words_of_the_office()
     cookies = page.context.cookies()

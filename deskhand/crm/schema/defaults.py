@@ -35,6 +35,7 @@ RESOLUTIONS = _options(
 SOURCES = _options(
     ("CHAT", _("Chat")), ("EMAIL", _("Email")), ("FORM", _("Form")), ("PHONE", _("Phone")),
     ("WHATSAPP", _("WhatsApp")), ("CUSTOM_CHANNEL", _("Custom channel")), ("API", _("API")), ("MANUAL", _("Manual")),
+    ("CUSTOMER_PORTAL", _("Customer portal")),
 )  # fmt: skip
 
 

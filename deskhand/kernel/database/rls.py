@@ -19,6 +19,7 @@ EXEMPT = {
     "delivery_outboxentry": "queue",
     "events_pendingevent": "queue",
     "email_inboundmail": "queue",
+    "portal_post": "queue",
     "automation_enrollment": "queue",
     "automation_coderun": "queue",
     "automation_workflowhook": "read to find the account of a call",

@@ -17,6 +17,8 @@ from deskhand.accounts import accounts, teams, users
 from deskhand.accounts.models import Account, Team, User
 from deskhand.automation import comments, lanes, workflows
 from deskhand.automation.models import Workflow
+from deskhand.channels.portal import portals
+from deskhand.channels.portal.models import Reach
 from deskhand.crm.pipelines import pipelines
 from deskhand.crm.pipelines.models import StageState
 from deskhand.crm.pipelines.pipelines import NewStage
@@ -68,6 +70,7 @@ def seed(say: Say = lambda text: None) -> bool:
         with account_scope(account.pk):
             staff = _hire(account)
             channels = _connect_channels(account, staff)
+            portals.change(portals.Settings(True, reach=Reach.COMPANY), by=SYSTEM)
             _second_pipelines(account)
     _live_90_days(account, staff, channels, now, say)
     with account_scope(account.pk):

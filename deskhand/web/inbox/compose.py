@@ -17,17 +17,17 @@ from django.views.decorators.http import require_POST
 from deskhand.accounts import policy
 from deskhand.accounts.policy import Action
 from deskhand.accounts.types import Verb
-from deskhand.channels.email.parse import attachments
 from deskhand.desk import addresses, checks, drafts, later, mentions, preferences, replies, uploads, writing
 from deskhand.desk import views as desk_views
 from deskhand.desk.models import LaterReply
 from deskhand.desk.replies import NewReply
 from deskhand.desk.types import StoredFile
-from deskhand.kernel import clock, files
+from deskhand.kernel import clock
 from deskhand.kernel.database.scope import attempt
 from deskhand.kernel.errors import Conflict, Invalid
 from deskhand.kernel.written import Written
 from deskhand.web.asked import number
+from deskhand.web.files import stored
 from deskhand.web.inbox import common, composing, later_times, picks
 from deskhand.web.inbox import page as pages
 from deskhand.web.inbox.composing import Mode, Typed
@@ -244,14 +244,8 @@ def _draft_files(request: AccountRequest, ticket_id: int) -> HttpResponse:
 
 
 def _keep(request: AccountRequest, ticket_id: int, upload: UploadedFile) -> None:
-    """Its name is made fit to show, and its type is what its bytes tell (A2, A3)."""
     uploads.refuse_too_large(upload.name or "", upload.size or 0)
-    read = attachments.make(upload.name or "", (upload.content_type or "").lower(), upload.read())
-    stored = files.put(read.content)
-    kind = read.detected_type or read.content_type
-    if read.detected_type == "application/zip" and read.content_type.startswith("application/vnd."):
-        kind = read.content_type  # the office formats are packed so
-    uploads.add(request.viewer, ticket_id, StoredFile(read.name, kind, stored.size, stored.sha256))
+    uploads.add(request.viewer, ticket_id, stored(upload))
 
 
 # ── what waits to leave ──────────────────────────────────────────────────────────────────────────────────────────────

@@ -46,10 +46,12 @@ CHANNEL_ICONS = {
     "CHAT": "message-circle",
     "PHONE": "phone",
     "WHATSAPP": "message-circle",
+    "CUSTOMER_PORTAL": "globe",
 }
 CHANNEL_LABELS = {
     "EMAIL": gettext_lazy("Email"), "FORM": gettext_lazy("Form"), "CHAT": gettext_lazy("Chat"), "PHONE": gettext_lazy("Phone"),
     "WHATSAPP": gettext_lazy("WhatsApp"), "MANUAL": gettext_lazy("By hand"),
+    "CUSTOMER_PORTAL": gettext_lazy("Customer portal"),
 }  # fmt: skip
 RULES = {
     "status_from_reply": gettext_lazy("the customer replied"),
@@ -403,7 +405,7 @@ class TicketPageOf:
         name = m.sender_name or m.sender_address or _("Unknown sender")
         return rows.Said(
             id=m.pk, kind=kind, author=Person.named(name), at=m.created_at, html=self._html(m) if kind == "in" else self._own_html(m),
-            framed=bool(m.html) and kind == "in", paragraphs=self._paragraphs(m), quoted=_quoted(m.quoted), via=_("Email") if kind == "in" else "",
+            framed=bool(m.html) and kind == "in", paragraphs=self._paragraphs(m), quoted=_quoted(m.quoted), via=_via(m) if kind == "in" else "",
             to=composing.sent_to(m.recipients), files=self._file_rows(m), delivery=_delivery(m), notice=_notice(m),
             split_url=self._split_url(m), pictures_url=reverse("remote-picture", args=[m.pk, 0])[:-1] if kind == "in" and has_remote_pictures(m.html) else "",
         )  # fmt: skip
@@ -568,6 +570,10 @@ def _delivery(m: Message) -> rows.Delivery | None:
     state, text = texts[m.delivery]
     why = troubles.of_delivery(m.delivery_error)
     return rows.Delivery(state, text, why.text, why.detail)
+
+
+def _via(m: Message) -> str:
+    return str(CHANNEL_LABELS[(m.cause or {}).get("source", "EMAIL")])
 
 
 def _notice(m: Message) -> str:

@@ -192,7 +192,7 @@ def _places(request: AccountRequest, asked: Sequence[str]) -> list[Option]:
     links = [(item.label, item.icon, item.url, "") for item in frame.areas(request)]
     if asked:
         links += [(str(label), icon, url, _("View")) for label, icon, url in frame.view_links(request)]
-        for section in settings_side.sections(request.viewer, ""):
+        for section in settings_side.sections(request.viewer, request.account, ""):
             links += [(link.label, link.icon, link.url, _("Settings")) for link in section.links]
     return [
         Option(url, words.marked(label, asked), icon=icon, hint=hint)

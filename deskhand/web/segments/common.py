@@ -36,6 +36,7 @@ _SEVERAL = {
     "view": gettext_lazy("View: %(name)s"),
     "segment": gettext_lazy("Segment: %(name)s"),
     "tag": gettext_lazy("Rule of the tag: %(name)s"),
+    "portal": gettext_lazy("Settings: %(name)s"),
 }
 
 

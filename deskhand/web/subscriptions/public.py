@@ -38,13 +38,13 @@ def unsubscribe(request: HttpRequest, token: str) -> HttpResponse:
     with account_scope(link.account_id):
         account = Account.objects.get(pk=link.account_id)
         contact = subscriptions.contact_of(link)
-        with translation.override((contact and _language(contact.locale)) or account.locale):
+        with translation.override((contact and language_of(contact.locale)) or account.locale):
             if request.method == "POST":
                 return _choose(request, token, link, contact)
             return _page(request, account, link, contact)
 
 
-def _language(given: str) -> str:
+def language_of(given: str) -> str:
     """The language of a contact, if it is one of ours: "de-AT" reads German."""
     try:
         return translation.get_supported_language_variant(given) if given else ""

@@ -451,6 +451,10 @@ TABLE: dict[str, Wall] = {
     "card-move": Wall(),
     "card-moved": Wall("POST"),
     "availability": Wall("POST", neighbour=None, nobody=None),
+    **dict.fromkeys(
+        ("portal-settings", "portal-contacts", "portal-contacts-editor", "portal-contacts-count"), OF_THE_LIST
+    ),
+    **{name: Wall("POST", neighbour=None) for name in ("portal-settings-save", "portal-contacts-save")},
 }
 #: Of these a record is named: a contact, a company.
 PEOPLE = [
@@ -467,11 +471,17 @@ SEGMENTS = {
     "segment-editor",
     "segment-count",
 }
+#: Customers' own pages, which know no users: test_portal_walls.py.
+PORTAL = {
+    "portal-home", "portal-sign-in", "portal-link", "portal-sign-out", "portal-new", "portal-request", "portal-reply",
+    "portal-file",
+}  # fmt: skip
 #: These need nobody signed in.
 PUBLIC = {
     "livez", "readyz", "metrics", "favicon", "workflow-hook", "callbacks-complete", "callback-complete", "account_login", "account_logout", "account_inactive", "account_signup",
     "account_reset_password", "account_reset_password_done", "account_reset_password_from_key",
     "account_reset_password_from_key_done", "invitation", "invitation-accept", "setup", "setup-create", "unsubscribe",
+    *PORTAL,
 }  # fmt: skip
 #: The sign-in library's own pages for who is signed in; they know no accounts and no records.
 OWN_PASSWORD = {"account_change_password", "account_set_password", "account_reauthenticate"}
