@@ -1,19 +1,113 @@
-"""Conversations without a ticket: threads of channels whose ticket switch is off (R-CC-3)."""
+"""Conversations without a ticket: threads of channels whose ticket switch is off (R-CC-3), and whose they are (R-DM-10)."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 from django.utils.translation import gettext as _
 
+from deskhand.accounts import policy
+from deskhand.accounts.models import Membership
+from deskhand.accounts.types import Verb, Viewer
 from deskhand.crm.records import tickets
 from deskhand.crm.records.tickets import NewTicket
 from deskhand.desk.models import Direction, Message, MessageKind, Thread
 from deskhand.desk.threads import first_ticket
-from deskhand.events.types import Actor
+from deskhand.events import log
+from deskhand.events.types import Actor, Cause, NewEvent
 from deskhand.kernel import clock
+from deskhand.kernel.database import sql
 from deskhand.kernel.database.scope import current_account_id
-from deskhand.kernel.errors import Invalid, NotFound
+from deskhand.kernel.errors import Forbidden, Invalid, NotFound
+
+ASSIGNED = "thread.assigned"
+
+#: Beside a thread `h` without a ticket: whose it is, in the columns that the policy asks of records; like a ticket's, its
+#: team is the owner's main one (R-ROUTE-50).
+OWNED = """cross join lateral (select h.assignee_id as owner_id, array(
+    select m.team_id from accounts_teammember m where m.account_id = h.account_id and m.user_id = h.assignee_id and m.is_main
+) as assigned_team_ids) mine"""
+
+
+def reach(viewer: Viewer, verb: Verb = Verb.VIEW) -> tuple[str, list[Any]]:
+    """A condition on `h` beside OWNED, and its parameters: what the viewer may do with tickets, they may do with
+    conversations without one; their own they always see."""
+    text, params = policy.visible(viewer, "ticket", verb).sql("mine")
+    if verb is not Verb.VIEW:
+        return text, params
+    return f"({text} or h.assignee_id = %s)", [*params, viewer.user_id]
+
+
+def require(viewer: Viewer, thread_id: int, verb: Verb) -> None:
+    """The right to do this with a conversation without a ticket. Raises NotFound where it can't be seen, and Forbidden."""
+    sees, seen_by = reach(viewer)
+    may, may_by = reach(viewer, verb)
+    found = sql.row(
+        f"select {may} from desk_thread h {OWNED} where h.account_id = %s and h.id = %s and h.archived_at is null and {sees}",
+        [*may_by, viewer.account_id, thread_id, *seen_by],
+    )
+    if found is None:
+        raise NotFound(_("There is no such conversation."))
+    if not found[0]:
+        raise Forbidden(_("You may not change this conversation."))
+
+
+@dataclass(frozen=True)
+class Owner:
+    """Whose a conversation shall be; None: nobody's."""
+
+    thread_id: int
+    user_id: int | None
+    by: Actor
+    cause: Cause | None = None
+    depth: int = 0
+
+
+def assign_many(wanted: Sequence[Owner], *, at: datetime | None = None) -> list[int]:
+    """Give conversations without a ticket to somebody; returns the ids of those that changed hands. One update for all.
+
+    Of a ticket's conversations the ticket has the owner, so they stay. Safe to repeat.
+    """
+    at, by_id = at or clock.now(), {one.thread_id: one for one in wanted}
+    held = sql.rows(_HOLD, [current_account_id(), sorted(by_id)]) if by_id else []
+    changed = {pk: before for pk, before in held if before != by_id[pk].user_id}
+    if not changed:
+        return []
+    sql.execute(_ASSIGN, [list(changed), [by_id[pk].user_id for pk in changed], current_account_id()])
+    log.record_many([_assigned(by_id[pk], before, at) for pk, before in changed.items()])
+    return list(changed)
+
+
+_HOLD = """
+select id, assignee_id from desk_thread
+where account_id = %s and id = any(%s) and ticket_id is null and archived_at is null order by id for no key update
+"""
+_ASSIGN = """
+update desk_thread h set assignee_id = x.user_id from unnest(%s::bigint[], %s::bigint[]) x(id, user_id)
+where h.account_id = %s and h.id = x.id
+"""
+
+
+def _assigned(one: Owner, before: int | None, at: datetime) -> NewEvent:
+    data = {"thread_id": one.thread_id, "changes": {"assignee_id": [before, one.user_id]}}
+    return NewEvent(ASSIGNED, "thread", one.thread_id, 0, one.by, at, data, one.cause, one.depth)
+
+
+def open_of_contacts(contact_ids: Sequence[int]) -> dict[int, list[tuple[int, int | None]]]:
+    """{contact: their open conversations without a ticket, each with whose it is}. One query."""
+    found: dict[int, list[tuple[int, int | None]]] = {}
+    for contact_id, thread_id, assignee_id in sql.rows(_OPEN, [current_account_id(), sorted(contact_ids)]):
+        found.setdefault(contact_id, []).append((thread_id, assignee_id))
+    return found
+
+
+_OPEN = """
+select contact_id, id, assignee_id from desk_thread
+where account_id = %s and contact_id = any(%s) and ticket_id is null and is_open and not is_spam and archived_at is null order by id
+"""
 
 
 def make_ticket(thread_id: int, *, by: Actor, at: datetime | None = None) -> int:
@@ -38,11 +132,21 @@ def make_ticket(thread_id: int, *, by: Actor, at: datetime | None = None) -> int
     first = said.order_by("id").first()
     if first is None:
         raise Invalid(_("Nothing was said in this conversation yet."), field="thread", value=thread_id)
-    made = tickets.create(_ticket_of(thread, first, said.order_by("-id")[0], at or clock.now()), by=by, at=at)
+    ticket = _ticket_of(thread, first, said.order_by("-id")[0], at or clock.now())
+    made = tickets.create(replace(ticket, owner_id=_owner_of(thread)), by=by, at=at)
     Message.objects.filter(account_id=account_id, thread=thread).update(ticket_id=made.id)
-    thread.ticket_id = made.id
-    thread.save(update_fields=["ticket_id"])
+    thread.ticket_id, thread.assignee_id = made.id, None
+    thread.save(update_fields=["ticket_id", "assignee_id"])
     return made.id
+
+
+def _owner_of(thread: Thread) -> int | None:
+    """Whose the ticket will be: who had the conversation, if they can own tickets still (R-WFA-9)."""
+    if thread.assignee_id is None:
+        return None
+    able = Membership.objects.filter(account_id=thread.account_id, user_id=thread.assignee_id)
+    can = able.filter(is_active=True, has_seat=True, user__is_active=True).exists()
+    return thread.assignee_id if can else None
 
 
 def ticket_of(thread_id: int) -> int | None:

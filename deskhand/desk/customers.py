@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 
 from deskhand.accounts.policy import visible
 from deskhand.accounts.types import Viewer
-from deskhand.desk import unwritten
+from deskhand.desk import conversations, unwritten
 from deskhand.kernel import places
 from deskhand.kernel.database import sql
 from deskhand.kernel.database.scope import current_account_id
@@ -53,9 +53,15 @@ def standings(viewer: Viewer, object_type: str, record_ids: Sequence[int]) -> di
     """{id: how it stands} of every record asked for. One query."""
     if not record_ids:
         return {}
-    seen, params = _seen(viewer)
+    seen, apart, params = _seen(viewer)
     found = sql.rows(
-        _STANDINGS.format(ids=_TICKET_IDS[object_type], threads=_THREADS[object_type], seen=seen),
+        _STANDINGS.format(
+            ids=_TICKET_IDS[object_type],
+            threads=_THREADS[object_type],
+            seen=seen,
+            apart=apart,
+            owned=conversations.OWNED,
+        ),
         params | {"ids": list(record_ids)},
     )
     return {record_id: Standing(open_tickets, last_at) for record_id, open_tickets, last_at in found}
@@ -69,8 +75,8 @@ left join lateral (
     where t.account_id = %(account)s and t.id in ({ids}) and t.archived_at is null and not t.is_spam and {seen}
 ) said on true
 left join lateral (
-    select max(h.last_message_at) as last_at from desk_thread h
-    where h.account_id = %(account)s and {threads} and h.ticket_id is null and not h.is_spam and h.archived_at is null and (%(apart)s or h.assignee_id = %(me)s)
+    select max(h.last_message_at) as last_at from desk_thread h {owned}
+    where h.account_id = %(account)s and {threads} and h.ticket_id is null and not h.is_spam and h.archived_at is null and {apart}
 ) apart on true
 """
 
@@ -90,7 +96,7 @@ def tickets_of(
     viewer: Viewer, object_type: str, record_id: int, *, limit: int = TICKETS
 ) -> tuple[list[TicketRow], bool]:
     """The record's tickets that the viewer may see, open ones first, and whether there are more. One query."""
-    seen, params = _seen(viewer)
+    seen, _apart, params = _seen(viewer)
     found = sql.rows(
         "select t.id, t.number, t.subject, t.stage_id, t.is_closed, t.owner_id, t.sort_at from (select %(record)s::bigint as id) x join crm_ticket t"
         f" on t.account_id = %(account)s and t.id in ({_TICKET_IDS[object_type]})"
@@ -167,10 +173,10 @@ def timeline(
 
     What was said in tickets that the viewer may not see is not there. One query.
     """
-    seen, params = _seen(viewer)
+    seen, apart, params = _seen(viewer)
     at, what, item_id = _position(after)
     found = sql.rows(
-        _TIMELINE.format(ids=_TICKET_IDS[object_type], threads=_THREADS[object_type], seen=seen),
+        _TIMELINE.format(ids=_TICKET_IDS[object_type], threads=_THREADS[object_type], seen=seen, apart=apart, owned=conversations.OWNED),
         params
         | {
             "record": record_id, "type": object_type, "limit": int(limit) + 1, "at": at, "what": what, "after": item_id,
@@ -202,8 +208,8 @@ tickets as materialized (
     where t.archived_at is null and not t.is_spam and {seen}
 ),
 apart as materialized (
-    select h.id, h.subject from x join desk_thread h on h.account_id = %(account)s and {threads}
-    where h.ticket_id is null and not h.is_spam and h.archived_at is null and (%(apart)s or h.assignee_id = %(me)s)
+    select h.id, h.subject from x join desk_thread h on h.account_id = %(account)s and {threads} {owned}
+    where h.ticket_id is null and not h.is_spam and h.archived_at is null and {apart}
 ),
 said as (
     select m.*, t.id as of_ticket, t.number, t.subject as about from tickets t cross join lateral (
@@ -253,14 +259,21 @@ def _position(text: str) -> tuple[datetime, int, int]:
     return moment, what, item_id
 
 
-def _seen(viewer: Viewer) -> tuple[str, dict[str, Any]]:
-    """Which tickets `t` the viewer may see, and whether conversations that are none: there is no owner to ask.
+def _seen(viewer: Viewer) -> tuple[str, str, dict[str, Any]]:
+    """Which tickets `t` the viewer may see, which conversations `h` that are none, and the parameters of both."""
+    tickets, ticket_values = visible(viewer, "ticket").sql("t")
+    threads, thread_values = conversations.reach(viewer)
+    params: dict[str, Any] = {"account": viewer.account_id}
+    return (
+        _named(tickets, "seen", ticket_values, params),
+        _named(threads, "apart", thread_values, params),
+        params,
+    )
 
-    One's own mail to a contact is always there."""
-    seen = visible(viewer, "ticket")
-    text, values = seen.sql("t")
-    names = [f"seen{number}" for number in range(len(values))]
-    for name in names:
-        text = text.replace("%s", f"%({name})s", 1)
-    params = dict(zip(names, values, strict=True))
-    return text, params | {"account": viewer.account_id, "me": viewer.user_id, "apart": seen.allows(None)}
+
+def _named(text: str, prefix: str, values: Sequence[Any], params: dict[str, Any]) -> str:
+    """The condition with names in place of its %s, and those names among the parameters."""
+    for number, value in enumerate(values):
+        text = text.replace("%s", f"%({prefix}{number})s", 1)
+        params[f"{prefix}{number}"] = value
+    return text

@@ -69,6 +69,7 @@ class Thread(models.Model):
     is_side = models.BooleanField(default=False)  # a forward to a third party (R-EM-8)
     closed_at = models.DateTimeField(null=True)
     archived_at = models.DateTimeField(null=True)
+    #: Whose it is while it belongs to no ticket; a ticket's conversations are its owner's (R-DM-10).
     assignee_id = models.BigIntegerField(null=True)
     created_at = models.DateTimeField()
     last_message_at = models.DateTimeField()
@@ -82,6 +83,11 @@ class Thread(models.Model):
     participants = ArrayField(models.TextField(), default=list)
 
     class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(ticket_id=None) | Q(assignee_id=None), name="thread_of_ticket_is_its_owner_s"
+            ),
+        ]
         indexes = [
             models.Index(fields=["account_id", "ticket_id"], name="thread_of_ticket"),
             models.Index(fields=["account_id", "contact_id", "-last_message_at"], name="thread_of_contact"),

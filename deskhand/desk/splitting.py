@@ -263,7 +263,7 @@ class _Threads:
         facts = facts_of(said)
         return Thread(
             id=new_id, account_id=self.account_id, inbox_id=old.inbox_id, channel_account_id=old.channel_account_id,
-            ticket_id=ticket_id, contact_id=contact_id, subject=subject, is_side=old.is_side, assignee_id=old.assignee_id,
+            ticket_id=ticket_id, contact_id=contact_id, subject=subject, is_side=old.is_side,
             created_at=at, last_message_at=said[-1].created_at, last_received_at=facts["last_received_at"],
             last_sent_at=facts["last_sent_at"], preview=facts["preview"], message_count=facts["message_count"],
             participants=sorted(self.people(old.pk)), split_from_id=None if self.is_copy else old.split_from_id or old.pk,

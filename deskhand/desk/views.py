@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 
 from deskhand.accounts.policy import reaches_any, visible
 from deskhand.accounts.types import Reach, Verb, Viewer
+from deskhand.desk import conversations as loose
 from deskhand.desk import custom_views, selection
 from deskhand.desk.custom_views import SavedView
 from deskhand.kernel import places
@@ -271,12 +272,14 @@ class ThreadRow:
     channel: str
     address: str
     text: str  # the beginning of what was said first; only of spam
+    assignee_id: int | None
+    may_edit: bool
 
 
 def conversations(viewer: Viewer, *, after: str = "", limit: int = PAGE) -> tuple[list[ThreadRow], str]:
     """One page of threads without a ticket, latest first, and the cursor of the next one ("" at the end).
 
-    For those who may see all tickets: there is no owner to ask.
+    Whose it is decides who sees it, as with tickets.
     """
     return _threads(viewer, "not h.is_spam", after, limit)
 
@@ -289,16 +292,18 @@ def filtered(viewer: Viewer, *, after: str = "", limit: int = PAGE) -> tuple[lis
 def _threads(
     viewer: Viewer, which: str, after: str, limit: int, *, text: str = "''"
 ) -> tuple[list[ThreadRow], str]:
-    if not visible(viewer, "ticket").allows(None, ()):
-        return [], ""
+    sees, seen_by = loose.reach(viewer)
+    may, may_by = loose.reach(viewer, Verb.EDIT)
     from_here, params = (
         ("and (h.last_message_at, h.id) < (%s, %s)", position_of(after)) if after else ("", ())
     )
     found = [
         ThreadRow(*r)
         for r in sql.rows(
-            _THREADS.format(which=which, from_here=from_here, text=text),
-            [viewer.account_id, *params, int(limit) + 1],
+            _THREADS.format(
+                which=which, from_here=from_here, text=text, sees=sees, may=may, owned=loose.OWNED
+            ),
+            [*may_by, viewer.account_id, *seen_by, *params, int(limit) + 1],
         )
     ]
     more = len(found) > limit
@@ -307,11 +312,11 @@ def _threads(
 
 _THREADS = """
 select h.id, h.subject, h.preview, h.last_message_at, h.message_count, coalesce(nullif(c.name, ''), c.email, nullif(m.sender_name, ''), m.sender_address, ''), a.name,
-       coalesce(m.sender_address, ''), coalesce({text}, '')
-from desk_thread h join desk_channelaccount a on a.account_id = h.account_id and a.id = h.channel_account_id
+       coalesce(m.sender_address, ''), coalesce({text}, ''), h.assignee_id, {may}
+from desk_thread h {owned} join desk_channelaccount a on a.account_id = h.account_id and a.id = h.channel_account_id
 left join crm_contact c on c.account_id = h.account_id and c.id = h.contact_id
 left join lateral (select sender_name, sender_address, text from desk_message m where m.account_id = h.account_id and m.thread_id = h.id order by id limit 1) m on true
-where h.account_id = %s and h.ticket_id is null and {which} and h.archived_at is null {from_here}
+where h.account_id = %s and h.ticket_id is null and {which} and h.archived_at is null and {sees} {from_here}
 order by h.last_message_at desc, h.id desc limit %s
 """
 

@@ -101,3 +101,13 @@ def causes_of(account_id: int, event_ids: Sequence[int]) -> dict[int, dict[str, 
         [account_id, list(event_ids)],
     )
     return {event_id: sql.loads(cause) for event_id, cause in found}
+
+
+def of_record(account_id: int, object_type: str, object_id: int, kind: str, *, limit: int) -> list[Event]:
+    """The last events of one kind about one thing, the latest first. One query."""
+    rows = sql.rows(
+        f"select {COLUMNS} from events_event where account_id = %s and object_type = %s and object_id = %s and kind = %s"
+        " order by id desc limit %s",
+        [account_id, object_type, object_id, kind, limit],
+    )
+    return [event_of(account_id, row) for row in rows]

@@ -240,6 +240,12 @@ def conversations(page: Page) -> None:
     page.goto("/inbox/conversations")
 
 
+def thread_owner(page: Page) -> None:
+    page.goto("/inbox/conversations")
+    page.locator("a.thread-owner").first.click()
+    page.get_by_label("Owner").wait_for()
+
+
 def board(page: Page) -> None:
     page.goto("/tickets")
     page.locator("#live[data-up]").wait_for(state="attached")
@@ -1114,6 +1120,7 @@ STATES: dict[str, Step] = {
     "companies": companies,
     "company": company,
     "conversations": conversations,
+    "thread-owner": thread_owner,
     "board": board,
     "move-menu": move_menu,
     "lifted": lifted,

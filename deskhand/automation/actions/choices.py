@@ -8,6 +8,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from deskhand.accounts import queries as accounts
+from deskhand.accounts.models import Membership
 from deskhand.automation import secrets
 from deskhand.automation.actions.forms import Around, Input, Option, Setting
 from deskhand.automation.actions.once import once
@@ -83,6 +84,15 @@ def readable(object_type: str) -> list[Property]:
 
 def properties(found: Iterable[Property], group: str = "") -> tuple[Option, ...]:
     return tuple(Option(prop.name, _(prop.label), group) for prop in found)
+
+
+@once
+def seats(account_id: int) -> set[int]:
+    """Who can own records: active people with a seat (R-WFA-9)."""
+    members = Membership.objects.filter(
+        account_id=account_id, is_active=True, has_seat=True, user__is_active=True
+    )
+    return set(members.values_list("user_id", flat=True))
 
 
 def values(object_type: str, prop: Property, pipeline_id: int | None = None) -> tuple[Option, ...]:

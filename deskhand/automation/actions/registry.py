@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from deskhand.automation.actions.assign_conversation import AssignConversation
 from deskhand.automation.actions.change_labels import RemoveAssociationLabels, UpdateAssociationLabels
 from deskhand.automation.actions.change_links import CreateAssociation, RemoveAssociation
 from deskhand.automation.actions.create_note import CreateNote
@@ -48,6 +49,7 @@ ACTIONS: dict[str, Action] = {
         CreateNote(),
         CreateRecord(),
         RotateOwner(),
+        AssignConversation(),
         CreateAssociation(),
         RemoveAssociation(),
         UpdateAssociationLabels(),

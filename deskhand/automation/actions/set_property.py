@@ -13,11 +13,9 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from deskhand.accounts.models import Membership
 from deskhand.automation import kinds, records, tokens
 from deskhand.automation.actions import choices, others
 from deskhand.automation.actions.forms import Around, Input, Option, Setting
-from deskhand.automation.actions.once import once
 from deskhand.automation.actions.types import (
     Action,
     Doing,
@@ -333,7 +331,7 @@ class _Round:
 
     @cached_property
     def seats(self) -> set[int]:
-        return _seats(current_account_id())
+        return choices.seats(current_account_id())
 
     def _now(self, row: Mapping[str, Any], prop: Property) -> Any:
         """What stands there, with what this round does already."""
@@ -378,14 +376,6 @@ class _Round:
             settings = {"object_type": doing.object_type, **doing.settings}
             self.said[key] = Done(message=SetProperty().summary(settings))
         return self.said[key]
-
-
-@once
-def _seats(account_id: int) -> set[int]:
-    members = Membership.objects.filter(
-        account_id=account_id, is_active=True, has_seat=True, user__is_active=True
-    )
-    return set(members.values_list("user_id", flat=True))
 
 
 def _number(value: Any) -> Decimal:

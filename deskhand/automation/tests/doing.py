@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -41,3 +42,32 @@ def do(
     **more: Any,
 ) -> list[Done]:
     return ACTIONS[kind].run(doings(account_id, kind, settings, ids, object_type, **more))
+
+
+class Before:
+    """A moment at which somebody had got so many mails, and refused nothing (`actions.types.Then`)."""
+
+    def __init__(self, got: int = 0) -> None:
+        self.number = got
+        self.sent: list[str] = []
+
+    def contacts(self, doing: Doing, *, everybody: bool) -> Sequence[Mapping[str, Any]]:
+        return [doing.record["contact"]] if doing.record.get("contact") else []
+
+    def has_had(self, about: str, template: str, at: datetime) -> bool:
+        return False
+
+    def got(self, email: str, at: datetime) -> int:
+        return self.number
+
+    def is_blocked(self, email: str, at: datetime) -> bool:
+        return False
+
+    def refuses(self, contact_id: int, type_id: int | None, at: datetime) -> bool:
+        return False
+
+    def mailed(self, about: str, template: str, to: Sequence[str], at: datetime) -> None:
+        self.sent += to
+
+    def choose(self, contact_id: int, type_id: int | None, is_on: bool, at: datetime) -> bool:
+        return True

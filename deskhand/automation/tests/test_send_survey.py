@@ -7,7 +7,7 @@ import pytest
 from deskhand.automation.actions import reading, texting
 from deskhand.automation.actions.registry import ACTIONS
 from deskhand.automation.models import StepStatus
-from deskhand.automation.tests.doing import do, doings
+from deskhand.automation.tests.doing import Before, do, doings
 from deskhand.crm.records.models import Contact
 from deskhand.delivery.models import OutboxEntry
 from deskhand.desk import blocking, inboxes
@@ -174,6 +174,6 @@ def test_a_trial_and_a_replay_tell_and_send_nothing(world, numbers, astrid):
     ticket = world.ticket(contact_id=astrid.pk)
     batch = doings(world.account.pk, "send_survey", MAIL, [ticket.pk])
     (told,) = ACTION.rehearse(batch)
-    assert told.message == ACTION.foretell(batch[0])[0].message == f"Sent to {astrid.email}"
+    assert told.message == ACTION.foretell(batch[0], Before())[0].message == f"Sent to {astrid.email}"
     assert not said().exists()
     assert not OutboxEntry.objects.exists()

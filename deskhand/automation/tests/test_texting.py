@@ -19,7 +19,7 @@ from deskhand.automation.actions.registry import ACTIONS
 from deskhand.automation.engine.definition import Action, Edge
 from deskhand.automation.models import Enrollment, StepStatus, Workflow
 from deskhand.automation.tests import runs
-from deskhand.automation.tests.doing import do, doings
+from deskhand.automation.tests.doing import Before, do, doings
 from deskhand.crm.records import subscriptions
 from deskhand.crm.records.models import Contact
 from deskhand.crm.records.subscriptions import Choice
@@ -425,14 +425,16 @@ def test_a_trial_tells_and_sends_nothing(world, wired, numbers, astrid):
     assert not OutboxEntry.objects.exists()
 
 
-@pytest.mark.parametrize("phone", ["+4520123456", ""])
-def test_a_replay_foretells_and_asks_nothing(world, numbers, astrid, phone):
+@pytest.mark.parametrize(("phone", "got"), [("+4520123456", 0), ("", 0), ("+4520123456", PER_ADDRESS)])
+def test_a_replay_foretells_by_what_somebody_had_got_and_asks_nothing(world, numbers, astrid, phone, got):
     Contact.objects.filter(pk=astrid.pk).update(phone=phone)
     (doing,) = doings(world.account.pk, "send_sms", TEXT, [world.ticket(contact_id=astrid.pk).pk])
     with CaptureQueriesContext(connection) as seen:
-        done, values = ACTIONS["send_sms"].foretell(doing)
+        then = Before(got)
+        done, values = ACTIONS["send_sms"].foretell(doing, then)
 
-    assert (done.status, values, len(seen)) == (DONE if phone else SKIPPED, {}, 0)
+    assert (done.status, values, len(seen)) == (DONE if phone and not got else SKIPPED, {}, 0)
+    assert then.sent == ([phone] if done.status is DONE else [])
 
 
 def test_the_sender_of_the_product_knows_the_channels_that_there_are(plugged):

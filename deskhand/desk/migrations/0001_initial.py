@@ -271,6 +271,9 @@ class Migration(migrations.Migration):
                 ('channel_account', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='desk.channelaccount')),
                 ('inbox', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='desk.inbox')),
             ],
+            options={
+                'constraints': [models.CheckConstraint(condition=models.Q(('ticket_id', None), ('assignee_id', None), _connector='OR'), name='thread_of_ticket_is_its_owner_s')],
+            },
         ),
         migrations.AddField(
             model_name='message',

@@ -17,8 +17,12 @@ from deskhand.web.choices import joined
 
 def of_workflows(account_id: int, changes: Sequence[PropertyChange]) -> dict[int, str]:
     """{event id: the workflow that made it, with its step}."""
-    ids = [c.event_id for c in changes if c.event_id and c.actor_kind == "workflow"]
-    causes = events.causes_of(account_id, ids)
+    return of_events(account_id, [c.event_id for c in changes if c.event_id and c.actor_kind == "workflow"])
+
+
+def of_events(account_id: int, event_ids: Sequence[int]) -> dict[int, str]:
+    """The same for events that workflows caused."""
+    causes = events.causes_of(account_id, event_ids)
     wanted = {cause.get("workflow_id") for cause in causes.values()} - {None}
     found = (
         Workflow.objects.filter(account_id=account_id, pk__in=wanted) if wanted else Workflow.objects.none()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Set
+from collections.abc import Collection, Mapping, Sequence, Set
 from functools import cached_property
 from typing import Any, Literal
 
@@ -32,7 +32,17 @@ from deskhand.routing import queries as routing
 from deskhand.web import gone, troubles
 from deskhand.web.files import has_remote_pictures, stands_inline, with_own_pictures
 from deskhand.web.frame import VIEW_SENTENCES, count_text, view_words
-from deskhand.web.inbox import causes, composing, panel, present, reading, rows, snooze_menu, words
+from deskhand.web.inbox import (
+    causes,
+    composing,
+    panel,
+    present,
+    reading,
+    rows,
+    snooze_menu,
+    thread_owner,
+    words,
+)
 from deskhand.web.inbox.bulk_bar import bulk_bar
 from deskhand.web.inbox.composing import Typed
 from deskhand.web.inbox.panel_rows import Panel as PanelRows
@@ -143,29 +153,22 @@ def _unassigned(request: AccountRequest) -> rows.FirstThing | None:
 
 
 def filtered_list(request: AccountRequest, after: str = "") -> rows.ThreadList:
-    found, following = desk_views.filtered(request.viewer, after=after)
-    return rows.ThreadList(
-        rows=tuple(_thread_row(row) for row in found),
-        more_url=reverse("inbox-more", args=[desk_views.FILTERED, following]) if following else "",
-        may_edit=may_make_tickets(request),
-    )
+    return _thread_list(desk_views.FILTERED, *desk_views.filtered(request.viewer, after=after))
 
 
 def thread_list(request: AccountRequest, after: str = "") -> rows.ThreadList:
-    found, following = desk_views.conversations(request.viewer, after=after)
+    return _thread_list(desk_views.CONVERSATIONS, *desk_views.conversations(request.viewer, after=after))
+
+
+def _thread_list(view: str, found: Sequence[desk_views.ThreadRow], following: str) -> rows.ThreadList:
+    people = thread_owner.people_of({row.assignee_id for row in found if row.assignee_id})
     return rows.ThreadList(
-        rows=tuple(_thread_row(row) for row in found),
-        more_url=reverse("inbox-more", args=[desk_views.CONVERSATIONS, following]) if following else "",
-        may_edit=may_make_tickets(request),
+        rows=tuple(_thread_row(row, people) for row in found),
+        more_url=reverse("inbox-more", args=[view, following]) if following else "",
     )
 
 
-def may_make_tickets(request: AccountRequest) -> bool:
-    """And take conversations into Spam or out of it: there is no owner to ask."""
-    return policy.visible(request.viewer, "ticket", Verb.EDIT).allows(None)
-
-
-def _thread_row(found: desk_views.ThreadRow) -> rows.ThreadRow:
+def _thread_row(found: desk_views.ThreadRow, people: Mapping[int, Person]) -> rows.ThreadRow:
     return rows.ThreadRow(
         subject=found.subject or _("(no subject)"),
         preview=found.preview,
@@ -175,6 +178,9 @@ def _thread_row(found: desk_views.ThreadRow) -> rows.ThreadRow:
         last_at=found.last_message_at,
         make_ticket_url=reverse("make-ticket", args=[found.id]),
         spam_url=reverse("thread-spam", args=[found.id]),
+        owner_url=reverse("thread-owner", args=[found.id]),
+        owner=people.get(found.assignee_id or 0),
+        may_edit=found.may_edit,
         id=found.id,
         address=found.address if found.address != found.name else "",
         paragraphs=_paragraphs(found.text),

@@ -90,6 +90,9 @@ class ThreadRow:
     last_at: datetime
     make_ticket_url: str  # POST
     spam_url: str  # POST spam=1|0
+    owner_url: str
+    owner: Person | None  # whose it is
+    may_edit: bool
     id: int = 0
     address: str = ""  # where `name` is another
     paragraphs: tuple[str, ...] = ()  # the beginning of what was said first
@@ -99,7 +102,6 @@ class ThreadRow:
 class ThreadList:
     rows: tuple[ThreadRow, ...]
     more_url: str = ""  # answers with inbox/fragments/more_threads.html, of spam with more_filtered.html
-    may_edit: bool = True
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from deskhand.web.inbox import (
     panel_views,
     split,
     task_views,
+    thread_owner,
     views,
 )
 
@@ -83,5 +84,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("tickets/<id:ticket_id>/files", compose.add_files, name="ticket-files"),
     path("tickets/<id:ticket_id>/files/<id:file_id>/remove", compose.remove_file, name="ticket-file-remove"),
     path("conversations/<id:thread_id>/ticket", views.make_ticket, name="make-ticket"),
+    path("conversations/<id:thread_id>/owner", thread_owner.ask, name="thread-owner"),
+    path("conversations/<id:thread_id>/owner/save", thread_owner.save, name="thread-owner-save"),
     path("conversations/<id:thread_id>/spam", views.set_thread_spam, name="thread-spam"),
 ]

@@ -155,10 +155,10 @@ def make_ticket(request: AccountRequest, thread_id: int) -> HttpResponse:
 def _require_loose(request: AccountRequest, thread_id: int, verb: Verb) -> None:
     """The right to make a ticket of a conversation; of one that a ticket owns by now, the right to that ticket."""
     _require_conversations(request)
-    if not pages.may_make_tickets(request):
-        raise Forbidden(_("You may not create tickets."))
     ticket_id = conversations.ticket_of(thread_id)
-    if ticket_id is not None:
+    if ticket_id is None:
+        conversations.require(request.viewer, thread_id, Verb.EDIT)
+    else:
         common.changeable(request, "all-open", ticket_id, verb)
 
 

@@ -691,6 +691,57 @@ def test_a_conversation_is_made_a_ticket_once(office, sign_in, conversation):
     assert "No conversations" in texts(client.get("/inbox/conversations"))
 
 
+def test_a_conversation_is_given_to_somebody_and_its_page_says_who_had_it_R_DM_10(
+    office, sign_in, conversation
+):
+    client, grace = sign_in(office.world.grace), office.world.grace
+    assert "Assign" in texts(client.get("/inbox/conversations"))
+
+    saved = client.post(
+        f"/conversations/{conversation}/owner/save", {"owner": f"user:{grace.pk}"}, follow=True
+    )
+    client.post(f"/conversations/{conversation}/owner/save", {"owner": ""})
+
+    assert "Assigned to Grace Hopper" in texts(saved)
+    page = client.get(f"/conversations/{conversation}/owner").content.decode()
+    past = page[page.index("owner-past") :]
+    assert past.count("<li>") == 2
+    assert past.index("<b>No owner</b>") < past.index("<b>Grace Hopper</b>")
+    with office.inside():
+        assert Thread.objects.get(pk=conversation).assignee_id is None
+
+
+@pytest.mark.parametrize("owner", ["user:0", "user:x", "team:1", "user:99999"])
+def test_an_owner_that_there_is_not_is_refused(office, sign_in, conversation, owner):
+    answer = sign_in(office.world.grace).post(f"/conversations/{conversation}/owner/save", {"owner": owner})
+    assert answer.status_code == 400
+
+
+def test_a_conversation_that_is_a_ticket_has_the_ticket_s_owner(office, sign_in, conversation):
+    client = sign_in(office.world.grace)
+    client.post(f"/conversations/{conversation}/ticket")
+    answer = client.post(f"/conversations/{conversation}/owner/save", {"owner": ""})
+    assert answer.status_code == 409
+
+
+def test_what_belongs_to_others_is_not_there_for_who_reaches_their_own(office, sign_in, conversation):
+    with office.inside():
+        Thread.objects.update(assignee_id=office.world.bob.pk)
+    office.role(
+        office.world.grace,
+        records={"ticket": {"view": "own", "edit": "own"}},
+        capabilities=["service_access"],
+    )
+    client = sign_in(office.world.grace)
+
+    assert "Just hello" not in texts(client.get("/inbox/conversations"))
+    for path, send in (("owner", client.get), ("owner/save", client.post), ("ticket", client.post)):
+        assert send(f"/conversations/{conversation}/{path}").status_code == 404
+    with office.inside():
+        Thread.objects.update(assignee_id=office.world.grace.pk)
+    assert "Just hello" in texts(client.get("/inbox/conversations"))
+
+
 def test_who_may_not_edit_makes_no_tickets(office, sign_in, conversation):
     office.role(office.world.grace, records={"ticket": {"view": "all"}}, capabilities=["service_access"])
 
