@@ -743,6 +743,21 @@ def ticket_tags(page: Page) -> None:
     page.get_by_text("The tags are saved.").wait_for()
 
 
+def tagged_list(page: Page) -> None:
+    """Tickets that wear tags: in the list, and beside the one that is open."""
+    ticket_tags(page)
+    page.goto("/inbox/all-open")
+    for tag in ("Refund", "Press") if not page.locator(".ticket-list .ticket-tag").count() else ():
+        rows = page.locator(".row-check input")
+        for place in range(4):
+            rows.nth(place).check(force=True)
+        page.locator("[popovertarget=bulk-tags]").click()
+        page.locator("#bulk-tags").get_by_role("button", name=tag).first.click()
+        page.locator(".ticket-list .ticket-tag", has_text=tag).first.wait_for()
+    page.locator(".row-link").first.click()
+    page.locator("#properties .ticket-tag").first.wait_for(state="attached")
+
+
 def ticket_tag_rule(page: Page) -> None:
     ticket_tags(page)
     page.locator(".tag-rule-link[href]").first.click()
@@ -1180,6 +1195,7 @@ STATES: dict[str, Step] = {
     "ticket-tag-rule": ticket_tag_rule,
     "object-labels": object_labels,
     "object-label-delete": object_label_delete,
+    "tagged-list": tagged_list,
     "sidebar-layout": sidebar_layout,
     "automate": automate,
     "lanes": lanes,

@@ -95,6 +95,24 @@ def test_a_reply_is_sent_and_everything_about_it_shows_at_once(tab, office) -> N
     assert office.messages(ticket)[-1].delivery == "QUEUED"
 
 
+def test_a_second_click_on_send_sends_and_says_nothing_more(tab, office) -> None:
+    """R-WORK-5: while the first one is under way."""
+    ticket = office.mail("Refund still missing")
+    page = tab(office.world.grace, f"/inbox/all-open/{ticket.pk}")
+
+    page.get_by_role("textbox", name="Message", exact=True).fill("It is on its way.")
+    posted: list[str] = []
+    page.on(
+        "request", lambda request: posted.append(request.url) if request.url.endswith("/answer") else None
+    )
+    page.locator("#composer [data-send]").dblclick()
+
+    expect(page.locator("#thread article", has_text="It is on its way.")).to_have_count(1)
+    expect(page.locator(".toast")).to_have_count(0)
+    assert len(posted) == 1
+    assert [one.text for one in office.messages(ticket)].count("It is on its way.") == 1
+
+
 def test_reply_and_set_the_status_in_one_go(tab, office) -> None:
     """R-WORK-7"""
     ticket = office.mail("Refund still missing")

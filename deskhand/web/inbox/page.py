@@ -31,7 +31,7 @@ from deskhand.events.types import Actor
 from deskhand.routing import queries as routing
 from deskhand.web import gone, troubles
 from deskhand.web.files import has_remote_pictures, stands_inline, with_own_pictures
-from deskhand.web.frame import VIEW_SENTENCES, count_text, view_words
+from deskhand.web.frame import VIEW_SENTENCES, count_text, view_counts, view_words
 from deskhand.web.inbox import (
     causes,
     composing,
@@ -46,6 +46,7 @@ from deskhand.web.inbox import (
 from deskhand.web.inbox.bulk_bar import bulk_bar
 from deskhand.web.inbox.composing import Typed
 from deskhand.web.inbox.panel_rows import Panel as PanelRows
+from deskhand.web.jinja import wants_fragment
 from deskhand.web.middleware import AccountRequest
 from deskhand.web.shell import Person
 from deskhand.web.workflows import card
@@ -102,7 +103,8 @@ def ticket_list(
     page, following = desk_views.rows(request.viewer, found, after=after)
     url = reverse("inbox-view", args=[view])
     newest = desk_views.cursor(page[0]) if page else "0-0"
-    count = desk_views.counters(request.viewer, [found])[view]
+    is_page = request.method == "GET" and not wants_fragment(request)
+    count = (view_counts(request, found) if is_page else desk_views.counters(request.viewer, [found]))[view]
     return rows.TicketList(
         key=view, title=view_words(request, view)[0], url=url,
         rows=tuple(ticket_row(row, view, current=current) for row in page),
