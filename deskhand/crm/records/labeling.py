@@ -55,6 +55,13 @@ def connect_many(
     return [link for link in links if link in {*new, *labeled}]
 
 
+def connect(link: Link, labels: Collection[int] = (), *, by: Actor, at: datetime | None = None) -> bool:
+    """As `associations.connect`, with these labels; False where they are linked with all of them already."""
+    association_labels.checked(link[0], link[2], labels)
+    is_new = associations.connect(*link, by=by, at=at)
+    return relabel(link, Labeling(add=frozenset(labels)), by=by, at=at) or is_new if labels else is_new
+
+
 def relabel(link: Link, change: Labeling, *, by: Actor, at: datetime | None = None) -> bool:
     """Of one link; False where nothing changes."""
     return bool(relabel_many({link: Why()}, change, by=by, at=at))
@@ -248,6 +255,27 @@ def labels_on(from_type: str, from_ids: Collection[int], to_type: str) -> dict[t
     ):
         if type_id in known:
             found[from_id, to_id].append(known[type_id])
+    return found
+
+
+def labels_of_record(from_type: str, from_id: int) -> dict[tuple[str, int], list[Label]]:
+    """{(to type, to id): the account's own labels of the link, by age}, of all links of a record. One query."""
+    known = {
+        (one.to_type, one.type_id): one
+        for one in association_labels.every_own()
+        if one.from_type == from_type
+    }
+    found: dict[tuple[str, int], list[Label]] = defaultdict(list)
+    for to_type, to_id, type_id in (
+        sql.rows(
+            "select to_type, to_id, label_type_id from crm_association where account_id = %s and from_type = %s and from_id = %s"
+            " and label_type_id is not null order by label_type_id",
+            [current_account_id(), from_type, from_id],
+        )
+        if known
+        else ()
+    ):
+        found[to_type, to_id].append(known[to_type, type_id])
     return found
 
 

@@ -26,6 +26,7 @@ from deskhand.web.contacts.page import RecordPageOf
 from deskhand.web.contacts.rows import FormField, FormPage, PickPage
 from deskhand.web.contacts.views import kind_of, part, show
 from deskhand.web.contacts.words import KINDS, Kind
+from deskhand.web.inbox import links as link_labels
 from deskhand.web.jinja import go_to, wants_fragment
 from deskhand.web.middleware import AccountRequest
 from deskhand.web.refusals import words_of
@@ -262,6 +263,20 @@ def make_primary(request: AccountRequest, kind: str, record_id: int, other_id: i
 @require_POST
 def unlink(request: AccountRequest, kind: str, record_id: int, other_id: int) -> HttpResponse:
     return _link(request, kind, record_id, other_id, companies.remove_contact)
+
+
+@require_POST
+def label_link(request: AccountRequest, kind: str, record_id: int, other_id: int) -> HttpResponse:
+    """What the other one is to this one from now on: all of `label`."""
+    return _link(
+        request, kind, record_id, other_id, lambda *_ids, by: _labeled(request, kind, record_id, other_id)
+    )
+
+
+def _labeled(request: AccountRequest, kind: str, record_id: int, other_id: int) -> None:
+    link = kind, record_id, KINDS[kind].other, other_id
+    is_new = link_labels.relabel(link, request.POST, actor(request))
+    messages.success(request, _("Labels saved") if is_new else _("Nothing changed"))
 
 
 def _link(

@@ -21,11 +21,13 @@ from deskhand.crm.records import (
     directory,
     history,
     joining,
+    labeling,
     segment_reading,
     subscriptions,
     tasks,
 )
 from deskhand.crm.records.models import Company, Contact, PropertyChange, Task
+from deskhand.crm.schema.association_labels import Label as LinkLabel
 from deskhand.crm.schema.layouts import layout_of
 from deskhand.crm.schema.queries import properties_of
 from deskhand.crm.schema.types import Property as PropertyOf
@@ -397,9 +399,10 @@ class RecordPageOf:
         else:
             found = found.filter(pk__in=wanted)
         listed = sorted(found.order_by("sort_key", "id")[: LINKS + 1], key=lambda one: one.pk != primary)
-        return tuple(self._link(one, other) for one in listed)  # type: ignore[arg-type]
+        borne = labeling.labels_on(self.kind.key, [self.record.pk], other.key)
+        return tuple(self._link(one, other, borne.get((self.record.pk, one.pk), ())) for one in listed)  # type: ignore[arg-type]
 
-    def _link(self, one: Contact | Company, other: Kind) -> Link:
+    def _link(self, one: Contact | Company, other: Kind, labels: Sequence[LinkLabel]) -> Link:
         is_contact = isinstance(one, Contact)
         is_primary = one.pk == getattr(self.record, "company_id", None) or (
             isinstance(one, Contact) and one.company_id == self.record.pk
@@ -409,7 +412,9 @@ class RecordPageOf:
             one.pk, other.url("", one.pk), named(one.name or getattr(one, "email", "")),
             (one.email if isinstance(one, Contact) else one.domain), is_primary and not is_contact,
             self.kind.url("primary", *args) if self.may_edit and not is_contact and not is_primary else "",
-            self.kind.url("unlink", *args) if self.may_edit else "",
+            self.kind.url("unlink", *args) if self.may_edit else "", tuple(label.label for label in labels),
+            record_links.label_choices(self.kind.key, other.key, {label.type_id for label in labels}),
+            self.kind.url("link-labels", *args) if self.may_edit else "",
         )  # fmt: skip
 
 

@@ -134,6 +134,18 @@ class Link:
     is_primary: bool
     primary_url: str = ""
     remove_url: str = ""
+    labels: tuple[str, ...] = ()
+    choices: tuple[Choice, ...] = ()  # what it may be: POST label to `labels_url`, several times
+    labels_url: str = ""
+
+    @property
+    def kind(self) -> str:
+        """The form of labels asks for it; here the address says it."""
+        return ""
+
+    @property
+    def title(self) -> str:
+        return self.person.name
 
 
 @dataclass(frozen=True)

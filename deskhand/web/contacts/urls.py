@@ -22,6 +22,7 @@ def _of(kind: str, folder: str, name: str) -> list[URLPattern | URLResolver]:
         path(f"{one}/restore", actions.restore, own, name=f"{kind}-restore"),
         path(f"{one}/link", actions.choose_link, own, name=f"{kind}-link"),
         path(f"{one}/link/{other}", actions.link, own, name=f"{kind}-linked"),
+        path(f"{one}/link/{other}/labels", actions.label_link, own, name=f"{kind}-link-labels"),
         path(f"{one}/unlink/{other}", actions.unlink, own, name=f"{kind}-unlink"),
         path(f"{one}/tasks/<id:task_id>/done", actions.finish_task, own, name=f"{kind}-task-done"),
         path(f"{one}/merge", merge.choose, own, name=f"{kind}-merge"),

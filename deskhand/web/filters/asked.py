@@ -135,7 +135,7 @@ class Asked(Words):
             joined = _("%(low)s and %(high)s") % {"low": values[0], "high": values[1]}
         else:
             joined = in_short(values)
-        return Said(self.label(item.object_type, prop), operator, joined)
+        return Said(self.label(item.object_type, prop, item.label), operator, joined)
 
     def values_said(self, object_type: str, name: str, found: Any) -> str:
         """What a record has there, or in all it is a member of; empty for nothing."""

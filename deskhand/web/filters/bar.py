@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 
 from deskhand.crm.filters.types import OPERATORS, Operator, Takes, Unit, Window
 from deskhand.kernel.errors import Invalid
+from deskhand.kernel.text import whole
 from deskhand.web.choices import Choice
 from deskhand.web.filters import editing
 from deskhand.web.filters.editing import Groups, Item, Spot
@@ -19,7 +20,7 @@ from deskhand.web.filters.words import WINDOW_WORDS, Words, default_operator, un
 from deskhand.web.refusals import words_of
 
 #: What of an address belongs to the form and goes when it is done.
-OWN = ("f", "edit", "prop", "op", "value", "amount", "unit", "apply", "shown", "after")
+OWN = ("f", "edit", "prop", "op", "value", "amount", "unit", "label", "apply", "shown", "after")
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,7 @@ class Editor:
     values: tuple[str, ...]
     amount: str
     cancel_url: str
+    labels: tuple[Choice, ...] = ()  # what a linked record may be linked as
     error: str = ""
     error_field: str = ""
 
@@ -113,7 +115,7 @@ class BarOf:
         made = editing.made_of(
             prop, q.get("op", ""), q.getlist("value"), q.get("amount", ""), q.get("unit", "")
         )
-        return Item(object_type, made)
+        return Item(object_type, made, self.words.linked_as(object_type, q.get("label", "")))
 
     def bar(self, refusal: Invalid | None = None) -> Bar:
         last = max(len(self.groups) - 1, 0)
@@ -138,7 +140,7 @@ class BarOf:
         _kind, prop = self.words.property(f"{item.object_type}.{item.filter.property}")
         operator = item.filter.operator
         return Chip(
-            self.words.label(item.object_type, prop), dict_of(self.words.operators(prop, operator))[operator.value],
+            self.words.label(item.object_type, prop, item.label), dict_of(self.words.operators(prop, operator))[operator.value],
             self.words.values(item), self.url(self.groups, edit=str(spot)), self.url(editing.put(self.groups, spot, None)),
             spot == self.spot,
         )  # fmt: skip
@@ -180,6 +182,7 @@ class BarOf:
             ("prop", f"{object_type}.{prop.name}"),
         ]
         takes = OPERATORS[prop.kind][operator]
+        label = whole(self.query.get("label", "")) if "op" in self.query else there.label if there else None
         choices = self.words.choices(prop)
         if takes is Takes.WINDOW:
             choices = [Choice(one.value, str(WINDOW_WORDS[one])) for one in Window]
@@ -190,7 +193,7 @@ class BarOf:
             input_type=editing.input_type(prop.kind, takes),
             choices=tuple(Choice(c.value, c.label, c.value in values) for c in choices),
             units=units_of(prop, unit),
-            values=values, amount=amount, cancel_url=self.url(self.groups),
+            values=values, amount=amount, cancel_url=self.url(self.groups), labels=self.words.linked_choices(object_type, label),
             error=words_of(refusal) if refusal else "", error_field=refusal.field if refusal else "",
         )  # fmt: skip
 

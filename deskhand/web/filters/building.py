@@ -15,6 +15,7 @@ from deskhand.crm.filters.as_json import from_json, to_json
 from deskhand.crm.filters.types import EVERYTHING, OPERATORS, Condition, Operator, Takes, Window
 from deskhand.crm.schema.types import Kind
 from deskhand.kernel.errors import Invalid
+from deskhand.kernel.text import whole
 from deskhand.web.choices import Choice, ChoiceGroup
 from deskhand.web.filters import editing
 from deskhand.web.filters.asked import Asked, Said
@@ -51,6 +52,7 @@ class OpenLine:
     units: tuple[Choice, ...] = ()
     values: tuple[str, ...] = ()
     amount: str = ""
+    labels: tuple[Choice, ...] = ()  # what a linked record may be linked as
 
 
 @dataclass(frozen=True)
@@ -159,7 +161,9 @@ class Building:
         made = editing.made_of(
             prop, operator, self.typed.get(f"{self.name}-value", ()), _one(self.typed, f"{self.name}-amount"), _one(self.typed, f"{self.name}-unit")
         )  # fmt: skip
-        return Item(object_type, made)
+        return Item(
+            object_type, made, self.asked.linked_as(object_type, _one(self.typed, f"{self.name}-label"))
+        )
 
     # ── as it is drawn ───────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -227,13 +231,14 @@ class Building:
             if is_sent
             else editing.span_typed(there)
         )
+        label = whole(_one(self.typed, f"{self.name}-label")) if is_sent else there.label if there else None
         choices = self.asked.choices_of(object_type, prop)
         if takes is Takes.WINDOW:
             choices = [Choice(one.value, str(WINDOW_WORDS[one])) for one in Window]
         return OpenLine(
             str(spot), name, self.asked.label(object_type, prop), operators=tuple(self.asked.operators(prop, operator)), takes=takes.name,
             input_type=editing.input_type(prop.kind, takes), choices=tuple(replace(one, chosen=one.value in values) for one in choices),
-            units=units_of(prop, unit), values=values, amount=amount,
+            units=units_of(prop, unit), values=values, amount=amount, labels=self.asked.linked_choices(object_type, label),
         )  # fmt: skip
 
 

@@ -38,10 +38,11 @@ MOST_GROUPS = 50  # that conditions in conditions may come to
 
 @dataclass(frozen=True)
 class Item:
-    """One filter, on the record or on its contact or company."""
+    """One filter, on the record or on a linked one; `label` is the number of what that must be linked as (R-TRIG-5)."""
 
     object_type: str
     filter: Filter
+    label: int | None = None
 
 
 Groups = tuple[tuple[Item, ...], ...]
@@ -57,7 +58,8 @@ def condition(groups: Groups, root: str = "ticket") -> Condition:
 
 def _part(item: Item, root: str) -> Condition:
     leaf = membership.stored(item.filter)
-    return leaf if item.object_type == root else Associated(item.object_type, leaf)
+    is_own = item.object_type == root and item.label is None
+    return leaf if is_own else Associated(item.object_type, leaf, item.label)
 
 
 def groups_of(given: Condition, root: str = "ticket") -> Groups:
@@ -72,12 +74,12 @@ def _apart(part: Condition, root: str) -> Groups:
         case AllOf(parts) if parts:
             ways = product(*(_apart(one, root) for one in parts))
             found = tuple(tuple(dict.fromkeys(chain(*way))) for way in islice(ways, MOST_GROUPS + 1))
-        case Associated(to, AnyOf(parts), None) if parts:
-            found = tuple(group for one in parts for group in _apart(Associated(to, one), root))
-        case Associated(to, AllOf((single,)), None):
-            found = _apart(Associated(to, single), root)
-        case Associated(to, inner, None):
-            found = ((_item(to, inner),),)
+        case Associated(to, AnyOf(parts), label) if parts:
+            found = tuple(group for one in parts for group in _apart(Associated(to, one, label), root))
+        case Associated(to, AllOf((single,)), label):
+            found = _apart(Associated(to, single, label), root)
+        case Associated(to, inner, label) if to != root or label is not None:
+            found = ((_item(to, inner, label),),)
         case _:
             found = ((_item(root, part),),)
     if len(found) > MOST_GROUPS:
@@ -85,11 +87,11 @@ def _apart(part: Condition, root: str) -> Groups:
     return found
 
 
-def _item(object_type: str, part: Condition) -> Item:
+def _item(object_type: str, part: Condition, label: int | None = None) -> Item:
     leaf = membership.shown(part)
     if leaf is None:
         raise _unreadable()
-    return Item(object_type, leaf)
+    return Item(object_type, leaf, label)
 
 
 def _unreadable() -> Invalid:

@@ -17,11 +17,12 @@ from deskhand.accounts.types import Viewer
 from deskhand.crm.filters.types import OPERATORS, Operator, Span, Unit, Value, Window
 from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.records.selecting import associated_with, may_filter_by
-from deskhand.crm.schema import object_types
+from deskhand.crm.schema import association_labels, object_types
 from deskhand.crm.schema.queries import properties_of
 from deskhand.crm.schema.types import Kind, Property
 from deskhand.crm.segments import segments
 from deskhand.kernel.errors import Invalid
+from deskhand.kernel.text import whole
 from deskhand.web.choices import Choice, in_short
 from deskhand.web.filters import membership
 from deskhand.web.filters.editing import Item
@@ -139,12 +140,42 @@ class Words:
             raise Invalid(_("You may not filter by this."), field="prop", value=name[:80])
         return object_type, found
 
-    def label(self, object_type: str, prop: Property) -> str:
+    def label(self, object_type: str, prop: Property, linked_as: int | None = None) -> str:
+        """`linked_as` is the number of the label that the record must be linked as."""
         label = _(prop.label)
-        if object_type == self.root:
+        if object_type == self.root and linked_as is None:
             return label
-        names = {"kind": self.type_label(object_type), "property": label}
+        names = {"kind": self.linked_label(object_type, linked_as), "property": label}
         return _("%(kind)s: %(property)s") % names
+
+    def linked_label(self, object_type: str, linked_as: int | None) -> str:
+        """What linked records are called: "Contact", or "Contact (Manager)"."""
+        kind = self.type_label(object_type)
+        if linked_as is None:
+            return kind
+        known = association_labels.label_for(self.root, object_type, linked_as)
+        return _("%(kind)s (%(labels)s)") % {
+            "kind": kind,
+            "labels": _(known.label) if known else f"#{linked_as}",
+        }
+
+    def linked_choices(self, object_type: str, chosen: int | None) -> tuple[Choice, ...]:
+        """What such a record may be linked as; nothing where there is nothing to choose."""
+        found = association_labels.labels_of(self.root, object_type)
+        if not found:
+            return ()
+        every = _("The record itself") if object_type == self.root else _("Any label, or none")
+        labels = (Choice(str(one.type_id), _(one.label), one.type_id == chosen) for one in found)
+        return (Choice("", every, chosen is None), *labels)
+
+    def linked_as(self, object_type: str, typed: str) -> int | None:
+        """The number that was chosen. Raises Invalid for none of them."""
+        if not typed:
+            return None
+        number = whole(typed)
+        if number is None or association_labels.label_for(self.root, object_type, number) is None:
+            raise Invalid(_("Choose from the list."), field="label", value=typed[:40])
+        return number
 
     def choices(self, prop: Property) -> list[Choice]:
         """What may be chosen; nothing where one writes."""
@@ -182,7 +213,7 @@ class Words:
         """A filter as it is read. Raises Invalid for what is not offered to this viewer."""
         kind, prop = self.property(f"{item.object_type}.{item.filter.property}")
         operator = next(one.label for one in self.operators(prop, item.filter.operator) if one.chosen)
-        parts = (self.label(kind, prop), operator, self.values(item))
+        parts = (self.label(kind, prop, item.label), operator, self.values(item))
         return " ".join(part for part in parts if part)
 
     def value_said(self, value: Value, labels: dict[str, str]) -> str:
@@ -205,6 +236,8 @@ class Words:
             _kind, prop = self.property(f"{item.object_type}.{item.filter.property}")
             if prop.kind is not item.filter.kind:
                 raise Invalid(_("You may not filter by this."), field="prop", value=prop.name)
+            if item.label is not None:
+                self.linked_as(item.object_type, str(item.label))
 
 
 def _in_order(prop: Property) -> Sequence[Operator]:

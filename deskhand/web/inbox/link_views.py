@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from deskhand.accounts.types import Verb
-from deskhand.crm.records import associations
+from deskhand.crm.records import associations, labeling
 from deskhand.crm.records.models import Ticket
 from deskhand.events.types import Actor
 from deskhand.kernel.errors import Invalid, NotFound
@@ -70,12 +70,35 @@ def change(request: AccountRequest, view: str, ticket_id: int) -> HttpResponse:
         return common.refused(
             request, Invalid(_("The ticket is this contact's."), field="id", value=record_id)
         )
-    change = associations.connect if is_linked else associations.part
+    by, link = Actor.user(request.user.pk), ("ticket", ticket_id, kind.key, record_id)
     try:
-        is_new = change("ticket", ticket_id, kind.key, record_id, by=Actor.user(request.user.pk))
+        if is_linked:
+            is_new = labeling.connect(link, links.label_numbers(request.POST), by=by)
+        else:
+            is_new = associations.part(*link, by=by)
     except Invalid as refusal:
         return common.refused(request, refusal)
     return _told(request, view, ticket, kind.key, record_id, is_linked, is_new)
+
+
+@require_POST
+def label(request: AccountRequest, view: str, ticket_id: int) -> HttpResponse:
+    """What the record `id` of `kind` is to the ticket from now on: all of `label`."""
+    common.changeable(request, view, ticket_id, Verb.EDIT)
+    kind = links.kind_of(request.viewer, request.POST.get("kind", ""))
+    record_id = number(request.POST.get("id", ""), "id")
+    if not links.seen(request.viewer, kind, [record_id]):
+        raise NotFound(_("There is nothing at this address."))
+    try:
+        is_new = links.relabel(
+            ("ticket", ticket_id, kind.key, record_id), request.POST, Actor.user(request.user.pk)
+        )
+    except Invalid as refusal:
+        return common.refused(request, refusal)
+    text = _("Labels saved") if is_new else _("Nothing changed")
+    if not wants_fragment(request):
+        messages.info(request, text)
+    return common.thread_parts(request, view, ticket_id, "form_saved", toast=Toast(text), place="link-new")
 
 
 def _told(

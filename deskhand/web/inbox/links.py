@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from django.http import QueryDict
 from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
@@ -15,10 +16,14 @@ from django.utils.translation import gettext_lazy
 from deskhand.accounts.policy import reaches_any
 from deskhand.accounts.types import Viewer
 from deskhand.crm.pipelines.queries import pipelines_of
-from deskhand.crm.records import directory, listing, search
+from deskhand.crm.records import associations, directory, labeling, listing, search
+from deskhand.crm.records.labeling import Labeling
 from deskhand.crm.records.models import Association, Company, Contact, Ticket
-from deskhand.crm.schema import object_types
+from deskhand.crm.schema import association_labels, object_types
+from deskhand.crm.schema.association_labels import PRIMARY, Label
+from deskhand.events.types import Actor
 from deskhand.kernel.errors import NotFound
+from deskhand.web.asked import number
 from deskhand.web.choices import Choice
 from deskhand.web.inbox import panel_rows as rows
 from deskhand.web.inbox import words
@@ -123,6 +128,48 @@ def _line(kind: Kind, record: Any, view: str) -> rows.Linked:
     return rows.Linked(kind.key, record.pk, record.name or _("No name"), url=url, status=status_or_none)
 
 
+# ── labels ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def labeled(
+    object_type: str,
+    record_id: int,
+    found: Iterable[rows.Linked],
+    primary: Collection[tuple[str, int]] = (),
+) -> tuple[rows.Linked, ...]:
+    """With what each is to the record, and what it may be; `primary` are those that a column of the record names."""
+    borne = labeling.labels_of_record(object_type, record_id)
+    return tuple(_labeled(object_type, one, borne.get((one.kind, one.id), ()), primary) for one in found)
+
+
+def _labeled(
+    object_type: str, one: rows.Linked, borne: Sequence[Label], primary: Collection[tuple[str, int]]
+) -> rows.Linked:
+    words = [_(PRIMARY)] if (one.kind, one.id) in primary else []
+    numbers = {label.type_id for label in borne}
+    return replace(
+        one,
+        labels=(*words, *(label.label for label in borne)),
+        choices=label_choices(object_type, one.kind, numbers),
+    )
+
+
+def label_choices(from_type: str, to_type: str, chosen: Collection[int] = ()) -> tuple[Choice, ...]:
+    """What a linked record of a kind may be, of the account's own labels."""
+    found = association_labels.own_of(from_type, to_type)
+    return tuple(Choice(str(one.type_id), one.label, one.type_id in chosen) for one in found)
+
+
+def label_numbers(form: QueryDict) -> list[int]:
+    """The labels that were chosen. Raises Invalid for what is no number."""
+    return [number(one, "label") for one in form.getlist("label")]
+
+
+def relabel(link: associations.Link, form: QueryDict, by: Actor) -> bool:
+    """Make the labels of a link those that were chosen; whether any changed. Raises Invalid."""
+    return labeling.relabel(link, Labeling(add=frozenset(label_numbers(form)), replaces=True), by=by)
+
+
 class LinksOf:
     def __init__(
         self, viewer: Viewer, view: str, ticket: Ticket, may_edit: bool, searching: Searching | None = None
@@ -136,6 +183,7 @@ class LinksOf:
             tuple(self._groups(linked)),
             url=self._url("ticket-links") if self.may_edit else "",
             new_url=self._url("ticket-link-new") if self.may_edit else "",
+            labels_url=self._url("ticket-link-labels") if self.may_edit else "",
             search=self._search(linked) if self.may_edit and self.searching else None,
         )
 
@@ -158,10 +206,15 @@ class LinksOf:
         return ids
 
     def _groups(self, linked: dict[str, list[int]]) -> Iterable[rows.LinkGroup]:
+        borne = labeling.labels_of_record("ticket", self.ticket.pk)
         for kind in self.kinds.values():
             found = self._lines(kind, linked.get(kind.key, ()))
+            labels = (borne.get((one.kind, one.id), ()) for one in found)
             if found:
-                yield rows.LinkGroup(str(kind.title), kind.icon, found)
+                shown = tuple(
+                    _labeled("ticket", one, has, ()) for one, has in zip(found, labels, strict=True)
+                )
+                yield rows.LinkGroup(str(kind.title), kind.icon, shown)
 
     def _lines(self, kind: Kind, ids: Sequence[int]) -> tuple[rows.Linked, ...]:
         return lines(self.viewer, kind, ids, self.view)
@@ -179,6 +232,7 @@ class LinksOf:
         return rows.LinkSearch(
             url=self._url("ticket-link-new"), cancel_url=self._url("ticket-link-left"), text=text,
             kinds=tuple(Choice(one.key, str(one.title), one is kind) for one in offered), found=found,
+            labels=label_choices("ticket", kind.key) if found else (),
             error=self.searching.error or (_("Nothing else was found.") if text and not found else ""),
         )  # fmt: skip
 

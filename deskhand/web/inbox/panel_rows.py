@@ -184,6 +184,8 @@ class Linked:
     url: str = ""
     person: Person | None = None
     status: Label | None = None
+    labels: tuple[str, ...] = ()  # what it is to the record
+    choices: tuple[Choice, ...] = ()  # what it may be, of the account's own labels
 
 
 @dataclass(frozen=True)
@@ -203,6 +205,7 @@ class LinkSearch:
     kinds: tuple[Choice, ...]
     found: tuple[Linked, ...] = ()
     error: str = ""
+    labels: tuple[Choice, ...] = ()  # what it may be linked as: POST label, several times
 
 
 @dataclass(frozen=True)
@@ -212,6 +215,7 @@ class Links:
     groups: tuple[LinkGroup, ...]
     url: str = ""
     new_url: str = ""
+    labels_url: str = ""  # POST kind, id and label: what the linked record is from now on
     search: LinkSearch | None = None
 
     @property

@@ -45,6 +45,7 @@ tickets: list[URLPattern | URLResolver] = [
     path("/messages/<id:message_id>/split/save", split.save, name="ticket-split-save"),
     path("/split/undo", split.undo, name="ticket-split-undo"),
     path("/links", link_views.change, name="ticket-links"),
+    path("/links/labels", link_views.label, name="ticket-link-labels"),
     path("/links/new", link_views.new, name="ticket-link-new"),
     path("/links/left", link_views.left, name="ticket-link-left"),
     path("/tasks", task_views.create, name="ticket-task-create"),

@@ -16,7 +16,7 @@ from deskhand.crm.pipelines import rules
 from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.pipelines.types import StageValue
 from deskhand.crm.records import archive as archives
-from deskhand.crm.records import associations, listing, notes, objects, tasks
+from deskhand.crm.records import associations, labeling, listing, notes, objects, tasks
 from deskhand.crm.records.models import Task
 from deskhand.crm.records.tasks import Wanted
 from deskhand.crm.schema.queries import properties_of
@@ -348,6 +348,7 @@ def choose_link(request: AccountRequest, key: str, record_id: int) -> HttpRespon
     page = LinkPage(
         _("Link to %(name)s") % {"name": name}, of.url("record-link"), of.url("record-linked"), of.url(), name, text,
         tuple(Choice(one.key, str(one.title), one is chosen) for one in offered), links.lines(request.viewer, chosen, ids),
+        links.label_choices(kind.object_type, chosen.key),
     )  # fmt: skip
     return show(request, kind, "link", page)
 
@@ -363,14 +364,30 @@ def unlink(request: AccountRequest, key: str, record_id: int) -> HttpResponse:
 
 
 def _linked(request: AccountRequest, key: str, record_id: int, is_linked: bool) -> HttpResponse:
-    """The record `id` of `kind`, which must be in sight."""
+    kind, link = _link(request, key, record_id)
+    if is_linked:
+        labeling.connect(link, links.label_numbers(request.POST), by=actor(request))
+    else:
+        associations.part(*link, by=actor(request))
+    messages.success(request, _("Linked") if is_linked else _("No longer linked"))
+    return redirect(f"{url(kind, 'record', record_id)}#links")
+
+
+@require_POST
+def label_link(request: AccountRequest, key: str, record_id: int) -> HttpResponse:
+    """What the linked record is to this one from now on: all of `label`."""
+    kind, link = _link(request, key, record_id)
+    is_new = links.relabel(link, request.POST, actor(request))
+    messages.success(request, _("Labels saved") if is_new else _("Nothing changed"))
+    return redirect(f"{url(kind, 'record', record_id)}#links")
+
+
+def _link(request: AccountRequest, key: str, record_id: int) -> tuple[Sort, associations.Link]:
+    """To the record `id` of `kind`, which must be in sight."""
     kind = kind_of(request.viewer, key)
     changeable(request, kind, record_id)
     other = links.kind_of(request.viewer, request.POST.get("kind", ""))
     other_id = number(request.POST.get("id", ""), "id")
     if not links.seen(request.viewer, other, [other_id]):
         raise NotFound(_("There is nothing at this address."))
-    change = associations.connect if is_linked else associations.part
-    change(kind.object_type, record_id, other.key, other_id, by=actor(request))
-    messages.success(request, _("Linked") if is_linked else _("No longer linked"))
-    return redirect(f"{url(kind, 'record', record_id)}#links")
+    return kind, (kind.object_type, record_id, other.key, other_id)

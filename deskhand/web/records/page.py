@@ -31,6 +31,7 @@ from deskhand.web.contacts.rows import Control, HistoryLine, Property, Section, 
 from deskhand.web.contacts.values import OWNER, TEAMS, Names
 from deskhand.web.inbox import links, told
 from deskhand.web.inbox.page import RULES
+from deskhand.web.inbox.panel_rows import Linked
 from deskhand.web.middleware import AccountRequest
 from deskhand.web.objects.tabs import Sort
 from deskhand.web.records import values
@@ -92,7 +93,8 @@ class RecordPageOf:
             restore_url=self.url("record-restore") if may_delete and away else "",
             sections=self.sections(control), timeline=self.timeline(), tasks=self.tasks(), task_form=self.task_form() if self.may_edit else None,
             links=self.links(), link_url=self.url("record-link") if self.may_edit else "",
-            unlink_url=self.url("record-unlink") if self.may_edit else "", note_url=self.url("record-note") if self.may_edit else "",
+            unlink_url=self.url("record-unlink") if self.may_edit else "",
+            labels_url=self.url("record-link-labels") if self.may_edit else "", note_url=self.url("record-note") if self.may_edit else "",
             automation=self.automation(),
         )  # fmt: skip
         return replace(page, **more)
@@ -311,9 +313,14 @@ class RecordPageOf:
 
     def links(self) -> tuple[LinkGroup, ...]:
         kinds = links.kinds()
+        of = self.kind.object_type, self.record.pk
+        seen = ((kinds[key], links.lines(self.viewer, kinds[key], ids)) for key, ids in self.linked.items() if key in kinds)  # fmt: skip
+        lines = [(kind, one) for kind, found in seen for one in found]
+        labeled = {(one.kind, one.id): one for one in links.labeled(*of, [one for _kind, one in lines])}
+        groups: dict[str, list[Linked]] = defaultdict(list)
+        for kind, one in lines:
+            groups[kind.key].append(labeled[one.kind, one.id])
         found = (
-            LinkGroup(str(kinds[key].title), kinds[key].icon, links.lines(self.viewer, kinds[key], ids))
-            for key, ids in self.linked.items()
-            if key in kinds
+            LinkGroup(str(kinds[key].title), kinds[key].icon, tuple(ones)) for key, ones in groups.items()
         )
         return tuple(group for group in found if group.records)

@@ -79,6 +79,7 @@ class RecordPage:
     links: tuple[LinkGroup, ...]
     link_url: str
     unlink_url: str
+    labels_url: str
     note_url: str
     automation: Card | None = None
     note: str = ""
@@ -117,3 +118,4 @@ class LinkPage:
     text: str
     kinds: tuple[Choice, ...]
     found: tuple[Linked, ...]
+    labels: tuple[Choice, ...] = ()  # what it may be linked as

@@ -25,6 +25,7 @@ one: list[URLPattern | URLResolver] = [
     path("/tasks/<id:task_id>/delete", actions.delete_task, name="record-task-delete"),
     path("/link", actions.choose_link, name="record-link"),
     path("/linked", actions.link, name="record-linked"),
+    path("/link/labels", actions.label_link, name="record-link-labels"),
     path("/unlink", actions.unlink, name="record-unlink"),
 ]
 

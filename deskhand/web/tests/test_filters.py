@@ -228,6 +228,7 @@ A, B, C, D = (Filter(name, Kind.BOOL, Operator.ANY_OF, (True,)) for name in "abc
 NESTED = [
     A, AllOf((A, B)), AnyOf((A, B)), AllOf((A, AnyOf((B, C)))), AllOf((AnyOf((A, B)), AnyOf((C, D)))), AnyOf((A, AllOf((B, AnyOf((C, AllOf((A, D)))))))),
     AllOf((MemberOf("segment", (7,)), AnyOf((A, MemberOf("workflow", (8,), False))))), AllOf((A, Associated("contact", AnyOf((C, D))))),
+    Associated("contact", A, 7), AllOf((A, Associated("contact", AnyOf((C, AllOf((D,)))), 1))), AnyOf((Associated("ticket", A, 7), B)),
 ]  # fmt: skip
 
 
@@ -239,7 +240,8 @@ def test_groups_say_what_conditions_in_conditions_say_R_TRIG_2(given):
     for a, b, c, d, segments, workflows in product((True, False), repeat=6):
         values = dict(zip("abcd", (a, b, c, d), strict=True))
         member_of = {"segment": [7] * segments, "workflow": [8] * workflows}
-        facts = RecordFacts(values, links={("contact", 1): [RecordFacts(values)]}, member_of=member_of)
+        links = {("contact", 1): [RecordFacts(values)], ("contact", 7): [RecordFacts({"a": b})], ("ticket", 7): [RecordFacts({"a": c})]}  # fmt: skip
+        facts = RecordFacts(values, links=links, member_of=member_of)
         told = [holds(one, facts, now=clock.now(), zone=ZoneInfo("UTC")) for one in (given, as_groups)]
         assert told[0] == told[1]
 
@@ -247,7 +249,7 @@ def test_groups_say_what_conditions_in_conditions_say_R_TRIG_2(given):
 @pytest.mark.parametrize(
     "given",
     [
-        NOTHING, AnyOf((A, EVERYTHING)), AllOf((A, NOTHING)), Associated("contact", AllOf((A, B))), Associated("contact", A, 7), MemberOf("import", (1,)),
+        NOTHING, AnyOf((A, EVERYTHING)), AllOf((A, NOTHING)), Associated("contact", AllOf((A, B))), Associated("contact", AllOf((A, B)), 7), Associated("ticket", A), MemberOf("import", (1,)),
         AllOf(tuple(AnyOf((A, B, C, Filter(f"p{n}", Kind.BOOL, Operator.UNKNOWN))) for n in range(12))),
     ],
 )  # fmt: skip

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from deskhand.accounts.policy import viewer_for
 from deskhand.automation import workflows
 from deskhand.automation.engine.definition import Definition, WhenTrue
-from deskhand.crm.filters.types import Associated, Filter, Operator
-from deskhand.crm.records import labeling
+from deskhand.crm.filters.types import AllOf, AnyOf, Associated, Filter, Operator
+from deskhand.crm.records import associations, companies, labeling, objects
 from deskhand.crm.records.associations import Why
 from deskhand.crm.schema import association_labels
 from deskhand.crm.schema.types import Kind
 from deskhand.crm.segments import segments
 from deskhand.crm.segments.models import SegmentKind
 from deskhand.events.types import SYSTEM
-from deskhand.web.tests.test_inbox import texts
+from deskhand.web.filters.asked import Asked
+from deskhand.web.filters.building import Building
+from deskhand.web.tests.test_board import cards
+from deskhand.web.tests.test_inbox import HTMX, texts
 
 URL = "/settings/contacts/links"
 
@@ -106,6 +112,139 @@ def test_a_label_that_something_asks_for_stays(wired, office, client, boss):
     assert answer.status_code == 409
     assert "Greet managers" in answer.content.decode()
     assert words(office, "contact", "contact") == ["Manager", "Employee"]
+
+
+# ── on links ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def vip(office):
+    with office.inside():
+        return association_labels.create("ticket", "contact", "VIP", "Is VIP of", by=SYSTEM).type_id
+
+
+def chips(answer) -> list[str]:
+    return re.findall(r'<span class="tag">([^<]*)</span>', answer.content.decode())
+
+
+def on(office, *link):
+    with office.inside():
+        found = labeling.labels_on(link[0], [link[1]], link[2]).get((link[1], link[3]), [])
+        return [label.label for label in found]
+
+
+def test_a_ticket_is_linked_with_labels_and_they_are_changed(office, client, vip):
+    ticket = office.mail("Refund")
+    with office.inside() as world:
+        other = world.contact("ola@x.example", "Ola").pk
+    url = f"/inbox/all-open/{ticket.pk}"
+
+    found = client.get(f"{url}/links/new", {"kind": "contact", "q": "ola"}, headers=HTMX).content.decode()
+    assert f'type="checkbox" name="label" value="{vip}"' in found
+    client.post(f"{url}/links", {"kind": "contact", "id": other, "linked": "1", "label": [vip]})
+    page = client.get(url)
+
+    assert on(office, "ticket", ticket.pk, "contact", other) == ["VIP"]
+    assert "VIP" in chips(page)
+    assert f'name="label" value="{vip}" checked' in page.content.decode()
+    answer = client.post(f"{url}/links/labels", {"kind": "contact", "id": other}, headers=HTMX)
+    assert "Labels saved" in answer.content.decode()
+    assert on(office, "ticket", ticket.pk, "contact", other) == []
+    told = texts(client.get(url))
+    assert "Label of the link to Ola added: VIP" in told
+    assert "Label of the link to Ola removed: VIP" in told
+
+
+@pytest.mark.parametrize("label", ["x", "16", "99999"])
+def test_what_is_no_label_is_refused_and_nothing_is_linked(office, client, vip, label):
+    ticket = office.mail("Refund")
+    with office.inside() as world:
+        other = world.contact("ola@x.example", "Ola").pk
+    url = f"/inbox/all-open/{ticket.pk}"
+
+    answer = client.post(f"{url}/links", {"kind": "contact", "id": other, "linked": "1", "label": [label]}, headers=HTMX)  # fmt: skip
+
+    assert answer.status_code in (400, 422)
+    with office.inside():
+        assert other not in associations.linked_ids("ticket", [ticket.pk], "contact").get(ticket.pk, [])
+
+
+def test_links_of_a_deal_show_and_take_labels(office, client):
+    with office.inside() as world:
+        decides = association_labels.create("deal", "contact", "Decision maker", by=SYSTEM).type_id
+        deal = objects.create("deal", {"dealname": "Big one"}, by=SYSTEM).id
+        person = world.contact("ola@x.example", "Ola").pk
+    url = f"/records/deals/{deal}"
+
+    found = client.get(f"{url}/link", {"kind": "contact", "q": "ola"}).content.decode()
+    assert f'name="label" value="{decides}"' in found
+    client.post(f"{url}/linked", {"kind": "contact", "id": person, "label": [decides]})
+    assert "Decision maker" in chips(client.get(url))
+    client.post(f"{url}/link/labels", {"kind": "contact", "id": person})
+
+    assert on(office, "deal", deal, "contact", person) == []
+    assert chips(client.get(url)) == []
+    assert client.post(f"{url}/link/labels", {"kind": "contact", "id": 999999}).status_code == 404
+
+
+def test_companies_and_contacts_say_what_they_are_to_each_other(office, client):
+    with office.inside() as world:
+        buyer = association_labels.create("contact", "company", "Buys for", "Buyer", by=SYSTEM)
+        person, firm = world.contact("ola@x.example", "Ola").pk, companies.create("Fjällbo", by=SYSTEM).pk
+        companies.add_contact(firm, person, by=SYSTEM)
+
+    client.post(f"/contacts/{person}/link/{firm}/labels", {"label": [buyer.type_id]})
+
+    assert chips(client.get(f"/contacts/{person}")) == ["Primary", "Buys for"]
+    assert chips(client.get(f"/companies/{firm}")) == ["Buyer"]
+    client.post(f"/companies/{firm}/link/{person}/labels")
+    assert chips(client.get(f"/contacts/{person}")) == ["Primary"]
+
+
+# ── in filters ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_filter_names_what_linked_records_are_R_TRIG_5(office, client, vip):
+    ticket, other = office.mail("Refund"), office.mail("Parcel")
+    with office.inside() as world:
+        board = f"/pipelines/{world.tickets.default.id}"
+        ola = world.contact("ola@x.example", "Ola").pk
+        for one, labels in ((ticket.pk, [vip]), (other.pk, [])):
+            labeling.connect(("ticket", one, "contact", ola), labels, by=SYSTEM)
+    asked = {"edit": "0.0", "prop": "contact.email", "op": "starts_with", "value": "ola", "label": str(vip)}
+
+    form = client.get(f"{board}/filter", asked, headers=HTMX).content.decode()
+    assert f'value="{vip}" selected' in form
+    assert ">Primary<" in form
+    assert "1 ticket" in texts(client.get(f"{board}/matches", asked, headers=HTMX))
+    done = client.get(f"{board}/board", asked | {"apply": "1"})
+    page = client.get(done.headers["Location"])
+
+    assert "Contact (VIP): Email starts with any of ola" in texts(page)
+    assert cards(page.content.decode())["New"] == ["Refund"]
+    refused = client.get(f"{board}/board", asked | {"apply": "1", "label": "77777"}).content.decode()
+    assert "Choose from the list." in refused
+
+
+def test_a_condition_of_a_workflow_names_it_too_R_TRIG_5(office, boss):
+    with office.inside() as world:
+        asked = Asked(viewer_for(world.account.pk, world.ada.pk), "contact")
+        typed = {"when-f": [""], "when-edit": ["0.0"], "when-prop": ["contact.email"], "when-label": [str(boss.type_id)],
+                 "when-op": ["known"]}  # fmt: skip
+        building = Building.of_typed(asked, "when", typed)
+
+        opened = building.field("When").groups[0][0]
+        assert [(one.label, one.chosen) for one in opened.labels] == [
+            ("The record itself", False), ("Manager", True), ("Employee", False),
+        ]  # fmt: skip
+        condition = building.condition()
+
+        leaf = Filter("email", Kind.TEXT, Operator.KNOWN)
+        assert condition == AnyOf((AllOf((Associated("contact", leaf, boss.type_id),)),))
+        assert asked.in_words(condition) == "Contact (Manager): Email is known"
+        again = Building(asked, "when", condition)
+        again.press("when edit 0.0")
+        assert [one.chosen for one in again.field("When").groups[0][0].labels] == [False, True, False]
 
 
 def test_the_page_asks_no_more_for_many_labels(office, client, boss):

@@ -80,8 +80,9 @@ def _lines(asked: Asked, object_type: str, tested: Tested, depth: int) -> Iterat
             title = _("All of these")
         case AnyOf():
             title = _("At least one of these")
-        case Associated(to):
-            object_type, title = to, asked.type_label(to)
+        case Associated(to, _where, label):
+            title = asked.linked_label(to, label) if object_type == asked.root else asked.type_label(to)
+            object_type = to
     yield TestLine(depth, title, "", "", tested.holds, error=_broken(tested))
     for part in tested.parts:
         yield from _lines(asked, object_type, part, depth + 1)
