@@ -12,16 +12,26 @@ from deskhand.automation.pausing import release
 from deskhand.events import log as events
 from deskhand.events.types import SYSTEM, Actor
 from deskhand.kernel import clock
+from deskhand.kernel.claimer import LARGE
 from deskhand.kernel.database import sql
 
 STOPPED = "automation.stopped"
 HOUR = timedelta(hours=1)
 
 
+#: With less than this left, batches take what they send one after the other: five full ones fit in.
+NEAR = 5 * LARGE
+
+
+class Overrun(Exception):
+    """Others took meanwhile what this transaction wanted to book. It must be rolled back; what is tried anew fits."""
+
+
 class Allowance:
     """The part of the hour's budget that one transaction takes. Nothing is asked before something costs.
 
-    Read without a lock, booked at the end: two batches at a time may go past it by one of them, and no further.
+    Never more than the budget: far from its end many batches take at a time and book when they are done, which fails for
+    one that does not fit in any more (`Overrun`); near its end each holds the budget until it has committed.
     """
 
     def __init__(self, account_id: int, now: datetime) -> None:
@@ -29,11 +39,15 @@ class Allowance:
         self.left: int | None = None
         self.taken = 0
         self.past_by: int | None = None  # the workflow that asked for more than there was
+        self.is_held = False
 
     def take(self, workflow_id: int, wanted: int) -> int:
         """How many of so many may be sent."""
         if self.left is None:
-            self.left = _left(self.account_id, self.now)
+            self.left = _left(of(self.account_id), self.now)
+        if self.left - wanted < NEAR and not self.is_held:
+            self.is_held = True
+            self.left = max(0, _left(_hold(self.account_id), self.now) - self.taken)
         room = min(wanted, self.left)
         self.left -= room
         self.taken += room
@@ -42,8 +56,11 @@ class Allowance:
         return room
 
     def book(self) -> None:
+        """Keep what was taken; to be called last, for others wait from here to the commit. Raises Overrun."""
         if self.taken or self.past_by is not None:
-            sql.execute(_BOOK, [self.account_id, _hour(self.now), self.taken])
+            default = int(settings.AUTOMATION_SENDS_PER_HOUR)
+            if not sql.execute(_BOOK, [self.account_id, _hour(self.now), self.taken, default]):
+                raise Overrun
         if self.past_by is not None and sql.execute(_STOP, [self.now, self.past_by, self.account_id]):
             _tell(self.past_by, self.now)
 
@@ -89,8 +106,15 @@ def resume(account_id: int, *, by: Actor) -> None:
     )
 
 
-def _left(account_id: int, now: datetime) -> int:
-    budget = of(account_id)
+def _hold(account_id: int) -> Budget:
+    """As it stands when nobody else takes from it any more, until the transaction is over."""
+    sql.execute(
+        "insert into automation_budget (account_id, used) values (%s, 0) on conflict do nothing", [account_id]
+    )
+    return Budget.objects.select_for_update().get(account_id=account_id)
+
+
+def _left(budget: Budget, now: datetime) -> int:
     if budget.stopped_at is not None:
         return 0
     used = budget.used if budget.hour == _hour(now) else 0
@@ -118,6 +142,7 @@ _BOOK = """
 insert into automation_budget as b (account_id, hour, used) values (%s, %s, %s)
 on conflict (account_id) do update set
     used = case when b.hour = excluded.hour then b.used + excluded.used else excluded.used end, hour = excluded.hour
+where case when b.hour = excluded.hour then b.used else 0 end + excluded.used <= coalesce(b.per_hour, %s)
 """
 
 # Two batches may find the budget used up at once; one of them tells.

@@ -397,10 +397,10 @@ class _Batch:
         calls.add(self.account_id, self.calls, self.now)
         steplog.write(self.account_id, self.log, self.now)
         self.troubles.tell(self.account_id, self.now)
-        self.budget.book()
         endings.next_in_line(
             self.account_id, [run.id for run in self.runs if run.ended and run.has_queue], self.now
         )
+        self.budget.book()
         if any(run.state == "DUE" and run.due_at and run.due_at <= self.now for run in self.runs):
             wake(WAKE)
 

@@ -1,5 +1,7 @@
 """How runs are timed, held, left and ended (behaviour.md §10.7, §12.1, §13)."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -37,6 +39,7 @@ from deskhand.automation.engine.definition import (
     WhileInside,
 )
 from deskhand.automation.models import Budget, Enrollment, EnrollmentState, StepCall, StepLog, Workflow
+from deskhand.automation.runner import Runner
 from deskhand.automation.tests.runs import elapse, enroll, go, log_of, make, task
 from deskhand.crm.filters.types import Associated, Filter, Operator
 from deskhand.crm.records import objects, tasks, tickets
@@ -45,12 +48,15 @@ from deskhand.crm.records.store import Change
 from deskhand.crm.schema.types import Kind
 from deskhand.crm.segments import members, segments
 from deskhand.crm.segments.models import SegmentKind
+from deskhand.delivery.models import OutboxEntry
 from deskhand.events.models import EventRow
 from deskhand.events.types import SYSTEM, Actor
 from deskhand.kernel import clock, timers
 from deskhand.kernel.calendars import Block, WeeklyHours
+from deskhand.kernel.database.scope import account_scope
 from deskhand.kernel.errors import Invalid
 from deskhand.routing import default_hours
+from deskhand.testing.world import make_world
 
 pytestmark = pytest.mark.usefixtures("wired")
 
@@ -733,6 +739,102 @@ def test_by_default_the_installation_says_how_much_may_be_sent(world, mailing, s
 
     assert Enrollment.objects.filter(state="HELD").count() == 1
     assert EnrollmentState.HELD == "HELD"
+
+
+def of_its_own(made, work):
+    """Do something in a transaction of the account, beside others; its result comes when it has committed."""
+
+    def inside():
+        try:
+            with account_scope(made.account.pk):
+                return work()
+        finally:
+            connection.close()
+
+    return ThreadPoolExecutor(1).submit(inside)
+
+
+@pytest.mark.race
+@pytest.mark.django_db(transaction=True)
+def test_batches_beside_each_other_never_go_past_the_budget():
+    """Near its end the second waits for the first, and gets what is left."""
+    made, now = make_world(), clock.now()
+    account_id, taken, may_end = made.account.pk, threading.Event(), threading.Event()
+    with account_scope(account_id):
+        budget.change(account_id, 5, by=SYSTEM)
+        flow = make(made, task(1))
+
+    def take():
+        own = budget.Allowance(account_id, now)
+        room = own.take(flow.pk, 3)
+        taken.set()
+        may_end.wait(30)
+        own.book()
+        return room
+
+    first = of_its_own(made, take)
+    assert taken.wait(30)
+    second = of_its_own(made, take)
+    with pytest.raises(TimeoutError):
+        second.result(0.5)
+    may_end.set()
+
+    assert (first.result(30), second.result(30)) == (3, 2)
+    with account_scope(account_id):
+        assert Budget.objects.get().used == 5
+
+
+@pytest.mark.race
+@pytest.mark.django_db(transaction=True)
+def test_far_from_its_end_nobody_waits_and_who_does_not_fit_any_more_is_undone(monkeypatch):
+    made, now = make_world(), clock.now()
+    account_id, both = made.account.pk, threading.Barrier(2)
+    with account_scope(account_id):
+        budget.change(account_id, 5, by=SYSTEM)
+    monkeypatch.setattr(budget, "NEAR", -100)
+
+    def take():
+        own = budget.Allowance(account_id, now)
+        room = own.take(1, 3)
+        both.wait(30)  # neither knows of the other
+        own.book()
+        return room
+
+    outcomes = [one.exception(30) for one in (of_its_own(made, take), of_its_own(made, take))]
+
+    assert sorted(str(type(one)) for one in outcomes) == sorted([str(type(None)), str(budget.Overrun)])
+    with account_scope(account_id):
+        assert Budget.objects.get().used == 3
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_batch_that_does_not_fit_is_worked_anew_and_sends_what_does(monkeypatch):
+    """What it did is rolled back with it: nothing is sent twice, and no more than the budget."""
+    made = make_world()
+    with account_scope(made.account.pk):
+        budget.change(made.account.pk, 3, by=SYSTEM)
+        flow = make(made, Action("1", "internal_email", {"users": [made.ada.pk]}))
+        for number in range(5):
+            enroll(flow, made.ticket(f"{number}").pk)
+    real, seen = budget.of, []
+
+    def stale(account_id):
+        """The first time as it was before others took from it."""
+        found = real(account_id)
+        if not seen:
+            found.per_hour = budget.NEAR + 100
+        seen.append(found)
+        return found
+
+    monkeypatch.setattr(budget, "of", stale)
+
+    assert Runner().run_once() == 5
+
+    with account_scope(made.account.pk):
+        states = sorted(Enrollment.objects.values_list("state", flat=True))
+        assert states == ["ENDED"] * 3 + ["HELD"] * 2
+        assert OutboxEntry.objects.filter(account_id=made.account.pk).count() == 3
+        assert Budget.objects.get().used == 3
 
 
 # ── what is kept ─────────────────────────────────────────────────────────────────────────────────────────────────────
