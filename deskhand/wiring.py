@@ -24,6 +24,7 @@ from deskhand.accounts.models import Account
 from deskhand.automation import answers as call_answers
 from deskhand.automation import (
     coderuns,
+    emptying,
     enroll,
     hooks,
     keeping,
@@ -506,6 +507,7 @@ JOBS: dict[str, jobs.Handler] = {
     properties.FILL: filterable.fill,
     segments.FILL: membership.fill,
     enroll.INCLUDE_PRESENT: enroll.include_present,
+    emptying.JOB: emptying.go_on,
     baseline.TAKE: enroll.take_baseline,
     baseline.FORGET: enroll.forget_matches,
     schedules.FIRE: schedules.go_on,

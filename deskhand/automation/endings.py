@@ -10,12 +10,20 @@ from deskhand.kernel.database import sql
 from deskhand.kernel.database.wake import wake
 
 
-def end(account_id: int, enrollment_ids: Sequence[int], reason: str, now: datetime) -> list[int]:
+def end(
+    account_id: int,
+    enrollment_ids: Sequence[int],
+    reason: str,
+    now: datetime,
+    *,
+    lets_next_begin: bool = True,
+) -> list[int]:
     """End those of these runs that are not over; returns which. Whoever queued behind them begins."""
     if not enrollment_ids:
         return []
     ended = [row[0] for row in sql.rows(_END, [account_id, sorted(enrollment_ids), now, reason])]
-    next_in_line(account_id, ended, now)
+    if lets_next_begin:
+        next_in_line(account_id, ended, now)
     return ended
 
 

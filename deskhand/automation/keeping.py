@@ -9,11 +9,11 @@ from django.utils.translation import gettext as _
 
 from deskhand.accounts import audit, plans
 from deskhand.accounts.models import Membership
-from deskhand.automation import drafts, gating, uses, workflows
+from deskhand.automation import drafts, emptying, gating, uses, workflows
 from deskhand.automation.actions import texting
 from deskhand.automation.engine.definition import Definition
 from deskhand.automation.enrolling import guards
-from deskhand.automation.models import Enrollment, EnrollmentState, Workflow, WorkflowRevision
+from deskhand.automation.models import Workflow, WorkflowRevision
 from deskhand.desk.models import ChannelAccount
 from deskhand.events.types import Actor, Event
 from deskhand.kernel.errors import Conflict, Invalid, NotFound
@@ -92,8 +92,7 @@ def clone(workflow: Workflow, *, by: int) -> Workflow:
 
 def inside(workflow: Workflow) -> int:
     """How many runs are not over."""
-    rows = Enrollment.objects.filter(account_id=workflow.account_id, workflow=workflow)
-    return rows.exclude(state=EnrollmentState.ENDED).count()
+    return emptying.inside(workflow.account_id, workflow.pk)
 
 
 def archive(workflow: Workflow, *, by: Actor) -> int:
@@ -110,10 +109,15 @@ def archive(workflow: Workflow, *, by: Actor) -> int:
 
 
 def restore(workflow: Workflow, *, by: Actor) -> Workflow:
-    """Bring an archived workflow back, off and empty. A lane whose status has another one by now stands alone."""
+    """Bring an archived workflow back, off and empty. A lane whose status has another one by now stands alone.
+
+    Raises Conflict while records are still leaving it.
+    """
     held = _held(workflow)
     if held.archived_at is None:
         return held
+    if emptying.progress(held.account_id, [held.pk]):
+        raise Conflict(_("Records are still leaving this workflow. Restore it when the last one has."))
     rivals = Workflow.objects.filter(
         account_id=held.account_id, object_type=held.object_type, origin_stage_id=held.origin_stage_id, archived_at=None,
         origin_stage_id__isnull=False,

@@ -65,6 +65,18 @@ class Workflow(models.Model):
         ]
 
 
+class Emptying(models.Model):
+    """A workflow that was archived while so many were inside that they leave in a slow job (R-EDIT-8)."""
+
+    account_id = models.BigIntegerField()
+    workflow = models.OneToOneField(Workflow, models.CASCADE, related_name="emptying")
+    total = models.IntegerField()
+    done = models.IntegerField(default=0)
+
+    class Meta:
+        indexes = [models.Index(fields=["account_id", "workflow"], name="emptying_of_workflow")]
+
+
 class WorkflowRevision(models.Model):
     """What a workflow was at one time; never changed, so that a run can always be explained (R-EDIT-4)."""
 

@@ -76,6 +76,7 @@ class Run:
     is_on: bool = True
     is_paused: bool = False
     is_pinned: bool = False
+    is_archived: bool = False
     has_queue: bool = False
     ended: str = ""
     is_held: bool = False
@@ -167,9 +168,16 @@ class _Batch:
         workflows = {workflow_id: rest for workflow_id, *rest in found}
         definitions: dict[tuple[int, int], Definition] = {}
         for run in runs:
-            newest, run.is_on, run.is_paused, run.is_pinned, run.has_queue, self.zone, self.locale = (
-                workflows[run.workflow_id]
-            )
+            (
+                newest,
+                run.is_on,
+                run.is_paused,
+                run.is_pinned,
+                run.is_archived,
+                run.has_queue,
+                self.zone,
+                self.locale,
+            ) = workflows[run.workflow_id]
             if run.is_pinned:
                 newest = run.revision
             if (run.workflow_id, newest) not in definitions:
@@ -207,8 +215,11 @@ class _Batch:
         self._write()
 
     def _may_go(self, run: Run) -> bool:
-        """A deleted record leaves; restoring does not bring it back (R-UN-7). A paused workflow holds who is inside."""
-        if run.record_id not in self.loaded[run.object_type]:
+        """A deleted record leaves; restoring does not bring it back (R-UN-7). A paused workflow holds who is inside, one that
+        is archived lets nobody go on (R-EDIT-8)."""
+        if run.is_archived:
+            run.ended = "deleted"
+        elif run.record_id not in self.loaded[run.object_type]:
             run.ended = "record_gone"
         elif run.is_paused:
             run.hold()
@@ -446,7 +457,7 @@ where state = 'DUE' and due_at > statement_timestamp() order by due_at limit 1
 """
 
 _WORKFLOWS = """
-select w.id, w.revision_number, w.is_on, w.is_paused, w.is_pinned,
+select w.id, w.revision_number, w.is_on, w.is_paused, w.is_pinned, w.archived_at is not null,
     exists (select from automation_enrollment q where q.account_id = w.account_id and q.workflow_id = w.id and q.state = 'QUEUED'),
     a.zone, a.locale
 from automation_workflow w join accounts_account a on a.id = w.account_id

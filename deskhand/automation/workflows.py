@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from django.utils.translation import gettext as _
 
 from deskhand.accounts import audit
-from deskhand.automation import enroll, gating, hooks, timing, triggers
+from deskhand.automation import emptying, enroll, gating, hooks, timing, triggers
 from deskhand.automation.actions.registry import ACTIONS
 from deskhand.automation.actions.types import Action
 from deskhand.automation.engine.definition import Definition
 from deskhand.automation.engine.validate import CheckSettings, Complaint, Surroundings, validate
 from deskhand.automation.enrolling import switching
-from deskhand.automation.models import Enrollment, EnrollmentState, Workflow, WorkflowRevision
+from deskhand.automation.models import Workflow, WorkflowRevision
 from deskhand.automation.pausing import pause as pause
 from deskhand.automation.pausing import resume as resume
 from deskhand.events.types import SYSTEM, Actor
@@ -203,23 +203,13 @@ def complaints_of(action: Action) -> CheckSettings:
 
 
 def delete(workflow: Workflow) -> int:
-    """Archive a workflow; what waits in it ends (R-EDIT-8). Returns how many were inside."""
-    now = clock.now()
-    workflow.is_on, workflow.archived_at = False, now
+    """Archive a workflow; what waits in it ends (R-EDIT-8): nobody in it goes a step further from now on, and who is
+    inside leaves at once, or, of many, in a slow job. Returns how many were inside."""
+    workflow.is_on, workflow.archived_at = False, clock.now()
     workflow.save(update_fields=["is_on", "archived_at"])
     switching.end(workflow.account_id, workflow.pk)
     timing.plan(workflow, None)
-    inside = Enrollment.objects.filter(account_id=workflow.account_id, workflow=workflow).exclude(
-        state=EnrollmentState.ENDED
-    )
-    return inside.update(
-        state=EnrollmentState.ENDED,
-        ended_at=now,
-        end_reason="deleted",
-        due_at=None,
-        waits_for="",
-        happened="",
-    )
+    return emptying.begin(workflow.account_id, workflow.pk)
 
 
 def pin(workflow: Workflow, is_pinned: bool, *, by: int | None = None) -> Workflow:

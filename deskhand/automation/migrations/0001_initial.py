@@ -223,6 +223,19 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='Emptying',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('account_id', models.BigIntegerField()),
+                ('total', models.IntegerField()),
+                ('done', models.IntegerField(default=0)),
+                ('workflow', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='emptying', to='automation.workflow')),
+            ],
+            options={
+                'indexes': [models.Index(fields=['account_id', 'workflow'], name='emptying_of_workflow')],
+            },
+        ),
+        migrations.CreateModel(
             name='Baseline',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),

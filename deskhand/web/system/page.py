@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from deskhand.accounts import policy
-from deskhand.automation import budget, enroll, pausing, retention, waking, webcalls
+from deskhand.automation import budget, emptying, enroll, pausing, retention, waking, webcalls
 from deskhand.automation.enrolling import baseline
 from deskhand.automation.models import Enrollment, StepCall, Workflow
 from deskhand.channels.email import inbound
@@ -38,6 +38,7 @@ STATES = {
 }
 JOBS = {
     enroll.INCLUDE_PRESENT: gettext_lazy("Taking in those who were in a status already"),
+    emptying.JOB: gettext_lazy("Letting records leave a workflow that was archived"),
     baseline.TAKE: gettext_lazy("Switching on a workflow: who meets its filters already"),
     baseline.FORGET: gettext_lazy("Forgetting who met filters that are not listened to any more"),
     pausing.RELEASE: gettext_lazy("Letting go on what automation held"),

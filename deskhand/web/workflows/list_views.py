@@ -12,7 +12,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_POST
 
 from deskhand.accounts import policy, queries
-from deskhand.automation import access, enroll, folders, keeping, listing, uses, workflows
+from deskhand.automation import access, emptying, enroll, folders, keeping, listing, uses, workflows
 from deskhand.automation.models import Workflow
 from deskhand.events.types import Actor
 from deskhand.kernel import clock
@@ -260,6 +260,8 @@ def archived(request: AccountRequest, workflow_id: int) -> HttpResponse:
     workflow = _archivable(request, workflow_id)
     left = keeping.archive(workflow, by=Actor.user(request.user.pk))
     said = ngettext("“%(name)s” is archived; %(num)s record left it.", "“%(name)s” is archived; %(num)s records left it.", left)  # fmt: skip
+    if emptying.progress(workflow.account_id, [workflow.pk]):
+        said = ngettext("“%(name)s” is archived. No step is done any more; %(num)s record is leaving it.", "“%(name)s” is archived. No step is done any more; %(num)s records are leaving it.", left)  # fmt: skip
     messages.success(request, said % {"name": workflow.name, "num": lists.number(left)})
     return redirect("workflows")
 
@@ -267,6 +269,10 @@ def archived(request: AccountRequest, workflow_id: int) -> HttpResponse:
 @require_POST
 def restore(request: AccountRequest, workflow_id: int) -> HttpResponse:
     workflow = _archivable(request, workflow_id)
-    keeping.restore(workflow, by=Actor.user(request.user.pk))
+    try:
+        keeping.restore(workflow, by=Actor.user(request.user.pk))
+    except Conflict as refusal:
+        messages.error(request, words_of(refusal))
+        return redirect(back(request))
     messages.success(request, _("“%(name)s” is back. It is off.") % {"name": workflow.name})
     return redirect(back(request))

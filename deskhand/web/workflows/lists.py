@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy
 
 from deskhand.accounts import policy, queries
 from deskhand.accounts.types import Viewer
-from deskhand.automation import access, folders, listing
+from deskhand.automation import access, emptying, folders, listing
 from deskhand.automation.enrolling import baseline
 from deskhand.automation.listing import Activity, Asked, Row, Sort, State
 from deskhand.automation.models import Workflow
@@ -106,12 +106,14 @@ def _titles(asked: Asked, names: Mapping[int, str]) -> tuple[str, str, str]:
 
 
 def lines(viewer: Viewer, rows: Sequence[Row]) -> tuple[Line, ...]:
-    """Two queries for the names of people, two for the statuses of lanes, one for what is being switched on."""
+    """Two queries for the names of people, two for the statuses of lanes, two for what is being switched
+    on, and what records are leaving."""
     places = listing.places(viewer.account_id, [row.workflow for row in rows])
     opening = baseline.progress(viewer.account_id, [row.workflow.pk for row in rows])
     people = queries.names_of(
         {pk for row in rows for pk in (row.workflow.owner_id, row.revision.created_by_id) if pk is not None}
     )
+    leaving = emptying.progress(viewer.account_id, [row.workflow.pk for row in rows])
     labels = words.type_labels()
     return tuple(
         _line(
@@ -120,7 +122,7 @@ def lines(viewer: Viewer, rows: Sequence[Row]) -> tuple[Line, ...]:
             places.get(row.workflow.pk),
             people,
             labels,
-            words.how_far(opening.get(row.workflow.pk)),
+            words.how_far(opening.get(row.workflow.pk)) or words.leaving(leaving.get(row.workflow.pk)),
         )
         for row in rows
     )

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext, pgettext, pgettext_lazy
 
 from deskhand.automation import triggers
+from deskhand.automation.emptying import Progress as Left
 from deskhand.automation.engine.definition import (
     Definition,
     Every,
@@ -77,6 +78,14 @@ def how_far(opening: Progress | None) -> str:
     if opening.is_change:
         return _("New filters: %(seen)s of %(total)s records looked at") % named
     return _("Being switched on: %(seen)s of %(total)s records looked at") % named
+
+
+def leaving(left: Left | None) -> str:
+    """How far the emptying of an archived workflow is; empty when it is through."""
+    if left is None:
+        return ""
+    named = {one: number_format(getattr(left, one), force_grouping=True) for one in ("done", "total")}
+    return _("Records are leaving: %(done)s of %(total)s") % named
 
 
 def lane(place: tuple[str, str]) -> str:

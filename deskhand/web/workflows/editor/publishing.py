@@ -10,15 +10,14 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, pgettext
 from django.views.decorators.http import require_GET, require_POST
 
-from deskhand.automation import circles, drafts, enroll, workflows
+from deskhand.automation import circles, drafts, emptying, enroll, workflows
 from deskhand.automation.actions.registry import ACTIONS
 from deskhand.automation.engine.definition import Action, Definition
 from deskhand.automation.engine.diff import difference
 from deskhand.automation.enrolling import baseline
-from deskhand.automation.models import Enrollment
 from deskhand.kernel import clock
 from deskhand.kernel.errors import Conflict, Invalid
-from deskhand.web.choices import in_short
+from deskhand.web.choices import in_full, in_short
 from deskhand.web.middleware import AccountRequest
 from deskhand.web.refusals import status_of, words_of
 from deskhand.web.workflows.editor.opened import Opened
@@ -36,7 +35,8 @@ def review(request: AccountRequest, workflow_id: int) -> HttpResponse:
 
 def _reviewing(opened: Opened, *, notice: str = "", note: str = "") -> Panel:
     draft = opened.draft
-    changes = tuple(_changes(opened))
+    with in_full():
+        changes = tuple(_changes(opened))
     present = _newly_met(opened)
     return Panel(
         "review", _("Review and publish") if draft.has_changes else _("Review"), "list-checks", "teal", close_url=opened.url(""), url=opened.url("publish"),
@@ -257,11 +257,7 @@ def _counted(count: int) -> str:
 
 
 def _inside(opened: Opened) -> int:
-    return (
-        Enrollment.objects.filter(account_id=opened.workflow.account_id, workflow=opened.workflow)
-        .exclude(state="ENDED")
-        .count()
-    )
+    return emptying.inside(opened.workflow.account_id, opened.workflow.pk)
 
 
 @require_POST
