@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 
 from django.conf import settings
@@ -48,9 +50,22 @@ def joined(parts: Iterable[str]) -> str:
     return pgettext("between the parts of a list", ", ").join(parts)
 
 
+_in_full: ContextVar[bool] = ContextVar("in_full", default=False)
+
+
+@contextmanager
+def in_full() -> Iterator[None]:
+    """Within it nothing is said in short: for whoever compares."""
+    token = _in_full.set(True)
+    try:
+        yield
+    finally:
+        _in_full.reset(token)
+
+
 def in_short(parts: Sequence[str]) -> str:
     """The first three, and how many more there are."""
-    shown = list(parts[:3])
+    shown = list(parts) if _in_full.get() else list(parts[:3])
     if len(parts) > len(shown):
         shown.append(_("%(count)s more") % {"count": len(parts) - len(shown)})
     return joined(shown)

@@ -15,7 +15,9 @@ from deskhand.automation.actions.registry import ACTIONS
 from deskhand.automation.engine import edit
 from deskhand.automation.engine.definition import (
     Action,
+    Branch,
     Definition,
+    Edge,
     EventMatch,
     ForAmount,
     IfThen,
@@ -25,8 +27,9 @@ from deskhand.automation.engine.definition import (
 )
 from deskhand.automation.engine.edit import START
 from deskhand.automation.models import Enrollment, Workflow, WorkflowRevision
-from deskhand.crm.filters.types import MemberOf, leaves
+from deskhand.crm.filters.types import Filter, MemberOf, Operator, leaves
 from deskhand.crm.schema import object_types
+from deskhand.crm.schema.types import Kind
 from deskhand.crm.segments import segments
 from deskhand.crm.segments.models import SegmentKind
 from deskhand.events.types import SYSTEM
@@ -440,6 +443,29 @@ def test_the_review_tells_what_differs_and_publishes_R_EDIT_4(editor):
     review = editor.page("review")
     assert "<del>Call</del>" in review
     assert "<ins>Write</ins>" in review
+
+
+def test_the_review_shows_a_change_in_the_midst_of_a_long_list_R_EDIT_4(office, editor):
+    """Elsewhere only the first three values of a filter are told."""
+
+    def asking(*values):
+        any_of = Filter("subject", Kind.TEXT, Operator.CONTAINS, values)
+        steps = (
+            IfThen("1", (Branch("Meant", any_of, Edge("2")),)),
+            Action("2", "create_task", {"title": "Call"}),
+        )
+        return Definition("ticket", WhenTrue(any_of), start=Edge("1"), steps=steps, next_id=3)
+
+    with office.inside():
+        flow = Workflow.objects.get(pk=editor.workflow.pk)
+        by = flow.created_by_id
+        workflows.save(flow, asking("one", "two", "three", "four", "five"), by=by)
+        flow.refresh_from_db()
+        drafts.change(flow, lambda _old: asking("one", "two", "three", "vier", "five"), did={}, by=by)
+    review = editor.page("review")
+    assert review.count("vier") == 2
+    assert review.count("four") == 2
+    assert "more" not in re.sub(r"<[^>]*>", "", re.search(r"<del>.*?</ins>", review, re.S)[0])
 
 
 def test_problems_lead_to_their_step_and_bar_publishing_R_EDIT_6(editor):

@@ -22,6 +22,7 @@ from deskhand.automation.engine.definition import (
     without_edges,
 )
 from deskhand.automation.engine.diff import difference, reading_order
+from deskhand.web.choices import in_full
 from deskhand.web.inbox.rows import Label
 from deskhand.web.workflows import told, words
 from deskhand.web.workflows.rows import OutlineLine, StepName
@@ -102,6 +103,11 @@ def in_short(old: Definition, new: Definition) -> tuple[str, ...]:
 
 def compared(old: Definition, new: Definition) -> Compared:
     """What differs beside the steps, before and after; and each step that differs, with what differs in it."""
+    with in_full():
+        return _compared(old, new)
+
+
+def _compared(old: Definition, new: Definition) -> Compared:
     found = difference(old, new)
     parts = tuple((str(PARTS.get(name, name)), _part(old, name), _part(new, name)) for name in found.parts)
     order = [*reading_order(new), *(one for one in reading_order(old) if one not in new.by_id)]
