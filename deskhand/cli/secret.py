@@ -20,7 +20,9 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
         " command line, where others on this machine could see it.",
     )
     put.add_argument("name", metavar="NAME", help="as workflows name it, such as SHOP_KEY")
-    known = verbs.add_parser("list", help="names, and which workflows use them; never values")
+    known = verbs.add_parser(
+        "list", help="names, and which workflows and integrations use them; never values"
+    )
     for verb in (put, known):
         verb.add_argument("--account", metavar="SLUG", help="which company (default: the only one)")
 
@@ -62,14 +64,18 @@ def _set(account_id: int, name: str, value: str) -> int:
 
 def _list(account_id: int) -> int:
     from deskhand.automation import secrets
-    from deskhand.automation.models import Workflow
+    from deskhand.automation.models import CustomAction, Workflow
 
     known, uses = secrets.known(account_id), secrets.used_in(account_id)
     ids = {pk for found in uses.values() for pk in found}
     names = dict(Workflow.objects.filter(account_id=account_id, pk__in=ids).values_list("pk", "name"))
+    signing = CustomAction.objects.filter(account_id=account_id).exclude(secret="")
+    users = {one.name: sorted(names[pk] for pk in uses.get(one.name, ()) if pk in names) for one in known}
+    for secret, name in signing.order_by("name").values_list("secret", "name"):
+        users.setdefault(secret, []).append(name)
     for one in known:
-        used = ", ".join(sorted(names[pk] for pk in uses.get(one.name, ()) if pk in names))
-        print(f"{one.name}\t{one.updated_at:%Y-%m-%d %H:%M} UTC\t{used or '(no workflow uses it)'}")
+        used = ", ".join(users[one.name]) or "(nothing uses it)"
+        print(f"{one.name}\t{one.updated_at:%Y-%m-%d %H:%M} UTC\t{used}")
     if not known:
         print("There are none.", file=sys.stderr)
     return 0

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from deskhand.automation import secrets
+from deskhand.automation import integrations, secrets
 from deskhand.cli import secret
+from deskhand.events.types import SYSTEM
 from deskhand.kernel.database.scope import account_scope
 from deskhand.kernel.errors import Invalid
 from deskhand.testing.world import make_world
@@ -34,9 +35,15 @@ def test_a_secret_comes_from_standard_input_and_is_never_told(capsys: Any, monke
         monkeypatch.setattr("sys.stdin", io.StringIO(f"{value}\n"))
         assert run("set", "SHOP_KEY") == 0
         assert kept(account, "SHOP_KEY") == value
+    with account_scope(account):
+        integrations.add(
+            account, "Credit check", {"url": "https://bank.example", "secret": "SHOP_KEY"}, by=SYSTEM
+        )
     assert run("list") == 0
     said = capsys.readouterr()
-    assert "SHOP_KEY" in said.out
+    assert [line.split("\t")[::2] for line in said.out.splitlines() if "\t" in line] == [
+        ["SHOP_KEY", "Credit check"]
+    ]
     assert "one\n" not in said.out + said.err
 
 

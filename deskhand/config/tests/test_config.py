@@ -395,6 +395,13 @@ def test_a_file_that_can_not_be_read_says_where(text: str, says: str) -> None:
         document.read(text)
 
 
+def test_what_older_yaml_took_for_yes_or_no_is_a_text() -> None:
+    read = document.read(
+        "deskhand: 1\nteams:\n  - on: record\n    country: NO\n    is_on: true\n    was: False\n"
+    )
+    assert read == {"teams": [{"on": "record", "country": "NO", "is_on": True, "was": False}]}
+
+
 def test_texts_come_back_as_they_were() -> None:
     texts = [
         "on",

@@ -398,7 +398,7 @@ def test_deleting_asks_and_says_how_many_are_inside(office, admin, place, chain)
     asked = text(admin.get(url("lane-step-delete", *place, "2")))
 
     assert "This step and the one after it" in asked
-    assert asked.count("1 ticket is inside now.") == 2
+    assert asked.count("1 ticket is inside now; it goes on with what follows.") == 2
     assert len(steps_of(office, place)) == 3
 
 
