@@ -38,7 +38,7 @@ from deskhand.events.queries import rules_of
 from deskhand.kernel import clock
 from deskhand.web import tasking
 from deskhand.web.choices import Choice
-from deskhand.web.contacts import values
+from deskhand.web.contacts import linked, values
 from deskhand.web.contacts.lists import named
 from deskhand.web.contacts.rows import (
     Consent,
@@ -105,6 +105,8 @@ class RecordPageOf:
             add_link_url=self.kind.url("link", self.record.pk) if self.may_edit and self._sees(other) else "",
             merged=self.merged(), timeline=self.timeline(), tasks=self.tasks(), consent=self.consent(),
             segments=tuple((one.segment.name, reverse("segment", args=[one.segment_id])) for one in self.memberships),
+            others=linked.groups(self.viewer, self.kind, self.record.pk), others_url=self._changing("others"),
+            others_unlink_url=self._changing("others-unlink"), others_labels_url=self._changing("others-labels"),
             automation=card.card(self.viewer, self.account, self.named, self.url, may_edit=self.may_edit),
             add_to=offered_for(self.viewer, self.kind.key, {one.segment_id for one in self.memberships}) if self.record.archived_at is None else (),
         )  # fmt: skip
@@ -127,6 +129,10 @@ class RecordPageOf:
             cause=_("a workflow") if task.created_by_kind == "workflow" else "", marks=tasking.marks(task, now),
             done_url=self.kind.url("task-done", self.record.pk, task.pk) if may_finish else "", edit_url="", delete_url="",
         )  # fmt: skip
+
+    def _changing(self, name: str) -> str:
+        """An address for who may change the record."""
+        return self.kind.url(name, self.record.pk) if self.may_edit else ""
 
     @property
     def named(self) -> Named:

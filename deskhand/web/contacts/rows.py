@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
 from deskhand.web.choices import Choice
+from deskhand.web.inbox.panel_rows import Linked
 from deskhand.web.inbox.rows import Label
 from deskhand.web.shell import Person
 from deskhand.web.workflows.rows import Card
@@ -206,6 +207,15 @@ class Consent:
 
 
 @dataclass(frozen=True)
+class LinkGroup:
+    """Linked records of one kind."""
+
+    label: str
+    icon: str
+    records: tuple[Linked, ...]
+
+
+@dataclass(frozen=True)
 class RecordPage:
     kind: str
     id: int
@@ -228,6 +238,10 @@ class RecordPage:
     automation: Card | None = None
     tasks: tuple[TaskLine, ...] = ()  # open ones
     task_form: None = None  # they are made elsewhere
+    others: tuple[LinkGroup, ...] = ()  # what else it is linked to; the addresses are for who may change it
+    others_url: str = ""
+    others_unlink_url: str = ""
+    others_labels_url: str = ""
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, path
 
-from deskhand.web.contacts import actions, mail, merge, views
+from deskhand.web.contacts import actions, linking, mail, merge, views
 
 
 def _of(kind: str, folder: str, name: str) -> list[URLPattern | URLResolver]:
@@ -25,6 +25,10 @@ def _of(kind: str, folder: str, name: str) -> list[URLPattern | URLResolver]:
         path(f"{one}/link/{other}/labels", actions.label_link, own, name=f"{kind}-link-labels"),
         path(f"{one}/unlink/{other}", actions.unlink, own, name=f"{kind}-unlink"),
         path(f"{one}/tasks/<id:task_id>/done", actions.finish_task, own, name=f"{kind}-task-done"),
+        path(f"{one}/others", linking.choose, own, name=f"{kind}-others"),
+        path(f"{one}/others/linked", linking.link, own, name=f"{kind}-others-linked"),
+        path(f"{one}/others/unlink", linking.unlink, own, name=f"{kind}-others-unlink"),
+        path(f"{one}/others/labels", linking.label, own, name=f"{kind}-others-labels"),
         path(f"{one}/merge", merge.choose, own, name=f"{kind}-merge"),
         path(f"{one}/merge/{other}", merge.compare, own, name=f"{kind}-merge-with"),
         path(f"{one}/merged/{other}", merge.merge, own, name=f"{kind}-merged"),

@@ -201,6 +201,40 @@ def test_companies_and_contacts_say_what_they_are_to_each_other(office, client):
     assert chips(client.get(f"/contacts/{person}")) == ["Primary"]
 
 
+def test_people_are_linked_among_themselves_R_DM_7(office, client, boss):
+    with office.inside() as world:
+        one, two = world.contact("ada@x.example", "Ada").pk, world.contact("ola@x.example", "Ola").pk
+    url = f"/contacts/{one}"
+
+    found = client.get(f"{url}/others", {"kind": "contact", "q": "ola"}).content.decode()
+    assert f'name="label" value="{boss.type_id}"' in found
+    assert f'name="id" value="{two}"' in found
+    client.post(f"{url}/others/linked", {"kind": "contact", "id": two, "label": [boss.type_id]})
+    page = client.get(url)
+
+    assert chips(page) == ["Manager"]
+    assert "Other links" in texts(page)
+    assert chips(client.get(f"/contacts/{two}")) == ["Employee"]
+    again = client.get(f"{url}/others", {"kind": "contact", "q": "ola"}).content.decode()
+    assert f'name="id" value="{two}"' not in again
+    client.post(f"{url}/others/labels", {"kind": "contact", "id": two})
+    assert chips(client.get(url)) == []
+    client.post(f"{url}/others/unlink", {"kind": "contact", "id": two})
+    with office.inside():
+        assert associations.linked_ids("contact", [one], "contact") == {}
+
+
+@pytest.mark.parametrize("kind", ["ticket", "company", "house"])
+def test_what_has_a_part_of_its_own_is_not_linked_here(office, client, kind):
+    with office.inside() as world:
+        ids = {"ticket": world.ticket("x").pk, "company": companies.create("Fjällbo", by=SYSTEM).pk}
+        person = world.contact("ada@x.example", "Ada").pk
+
+    answer = client.post(f"/contacts/{person}/others/linked", {"kind": kind, "id": ids.get(kind, 1)})
+
+    assert answer.status_code == 404
+
+
 # ── in filters ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 

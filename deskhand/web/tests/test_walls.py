@@ -94,6 +94,7 @@ TABLE: dict[str, Wall] = {
     "ticket-links": Wall("POST"),
     "ticket-link-new": Wall(),
     "ticket-link-left": Wall(),
+    "ticket-link-labels": Wall("POST"),
     "ticket-task-create": Wall("POST"),
     "ticket-task-new": Wall(),
     "ticket-task-left": Wall(),
@@ -211,10 +212,15 @@ TABLE: dict[str, Wall] = {
     "ticket-tags-save": Wall("POST", neighbour=None),
     **{f"tag-rule{part}": Wall() for part in ("", "-editor", "-count")},
     **{f"tag-rule-{part}": Wall("POST") for part in ("save", "remove")},
-    "ticket-link-labels": Wall("POST"),
     "record-link-labels": Wall("POST"),
     "contact-link-labels": Wall("POST"),
     "company-link-labels": Wall("POST"),
+    **{f"{kind}-others": Wall() for kind in ("contact", "company")},
+    **{
+        f"{kind}-others-{did}": Wall("POST")
+        for kind in ("contact", "company")
+        for did in ("linked", "unlink", "labels")
+    },
     "object-labels": OF_THE_LIST,
     "object-label-add": Wall("POST", neighbour=None),
     "object-label-save": Wall("POST"),
@@ -650,6 +656,7 @@ def places(office) -> dict[str, str]:
         **{name: twins[name.split("-")[0]] for name in PEOPLE if name.endswith(("-merge-with", "-merged", "-unmerge"))},
         **{name: about_people[name.split("-")[0]] for name in PEOPLE if name.endswith("-task-done")},
         **{name: people[name.split("-")[0]] for name in PEOPLE if name.endswith(("-linked", "-unlink", "-primary", "-link-labels"))},
+        **{name: people[name.split("-")[0]][:1] for name in PEOPLE if "-others" in name},
         **{name: ["deals"] for name in TABLE if name in ("records", "record-new", "record-add") or name.startswith("records-")},
         "records-more": ["deals", deal_stage, deal], "records-table-more": ["deals", deal],
         **{name: ["deals", deal] for name in TABLE if (name == "record" or name.startswith("record-")) and name not in ("record-new", "record-add")},
