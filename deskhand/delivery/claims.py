@@ -18,6 +18,7 @@ LEASE_SECONDS = 30  # renewed while a send is under way; after a crash others ta
 ACCOUNTS_LIMIT = 64  # accounts looked at in one claim
 PLACES_LIMIT = 1000  # places looked at in one look for servers
 REPLUG_LIMIT = 5000  # sends made due in one statement
+UNPLUG_LIMIT = 1000  # sends put aside in one statement
 
 #: Where something waits for a way out: transport, account and channel account (None: the installation's).
 Place = tuple[str, int, int | None]
@@ -93,6 +94,18 @@ with found as (
 )
 update delivery_outboxentry o set due_at = least(o.created_at, clock_timestamp()), error = ''
 from found where o.id = found.id
+"""
+
+_UNPLUG = f"""
+with found as (
+    select o.id from delivery_outboxentry o
+    where o.state = 'WAITING' and o.account_id = %s and o.due_at <= clock_timestamp() and o.transport = %s
+        and coalesce(o.channel_account_id, 0) = %s
+    order by o.due_at limit %s for update skip locked
+)
+update delivery_outboxentry o set due_at = null, error = %s, last_answer = ''
+from found where o.id = found.id
+returning {_COLUMNS}
 """
 
 _RENEW = """
@@ -173,6 +186,13 @@ def replug(places: Sequence[Place]) -> int:
         [channel or 0 for _transport, _account, channel in places],
     ]
     return sql.execute(_REPLUG, [*columns, REPLUG_LIMIT, REPLUG_LIMIT])
+
+
+def unplug(place: Place, why: str) -> list[Entry]:
+    """Put aside what is due at a place that has no way out, at most UNPLUG_LIMIT; returns it. No try is counted."""
+    transport, account_id, channel = place
+    found = sql.rows(_UNPLUG, [account_id, transport, channel or 0, UNPLUG_LIMIT, why])
+    return [_entry(row) for row in found]
 
 
 def _plain(value: object) -> str:

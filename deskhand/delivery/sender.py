@@ -172,10 +172,12 @@ class Sender:
     def _start(self) -> int:
         """Hand what is claimed to the threads; what nothing can send is answered at once. Returns how much was."""
         self._have_written()
+        unplugged: dict[claims.Place, str] = {}
         while self._claimed:
             entry = self._claimed[0]
             lacking = self._missing(entry.transport, entry.account_id, entry.channel_account_id)
             if lacking:
+                unplugged[entry.transport, entry.account_id, entry.channel_account_id] = lacking
                 self._answered.append((entry, Answer(Verdict.UNPLUGGED, lacking)))
             elif self._pool is None:
                 self._answered.append((entry, self._try(entry)))
@@ -186,6 +188,8 @@ class Sender:
         done = len(self._answered)
         self._record(self._answered)
         self._answered.clear()
+        for place, lacking in unplugged.items():
+            done += _put_aside(place, lacking)
         return done
 
     def _have_written(self) -> None:
@@ -381,6 +385,25 @@ def _write_down(account_id: int, outcomes: Sequence[_Outcome], *, tell: bool) ->
         if news and tell:
             for hear in answers:
                 hear(news)
+
+
+def _put_aside(place: claims.Place, why: str) -> int:
+    """What else is due where one send found no way out: all at once, and not a few with each claim."""
+    _transport, account_id, _channel = place
+    try:
+        with account_scope(account_id):
+            found = claims.unplug(place, why)
+            at, answer = clock.now(), Answer(Verdict.UNPLUGGED, why)
+            news = [Answered(entry, answer, "WAITING", at, why) for entry in found]
+            if news:
+                for hear in answers:
+                    hear(news)
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception:  # they stay due, and are put aside one by one
+        log.exception("a listener failed", account=account_id)
+        return 0
+    return len(found)
 
 
 def connections_at_once() -> int:

@@ -468,3 +468,38 @@ def test_what_leaves_by_an_addresss_server_leaves_from_it(settings: Any, mail_fr
         sender(peer.relay(sender="help@desk.example")).drain()
 
     assert message_from_bytes(peer.taken[0][2], policy=default)["From"] == f"Support <{seen}>"
+
+
+def test_what_waits_for_a_server_is_put_aside_all_at_once(heard: list[Answered]) -> None:
+    """However much there is: no try is counted, each is told of once, and other places wait for nobody."""
+    numbers = outbox.enqueue([letter() for _ in range(160)])
+    elsewhere = put(account_id=ACCOUNT + 1)
+    with smtp_peer() as peer:
+        one = Sender(
+            {"mail": MailTransport(lambda account, channel: None if account == ACCOUNT else peer.relay())},
+            threads=0,
+        )
+        one.run_once()
+
+        assert (entry(elsewhere).state, len(peer.taken)) == ("SENT", 1)
+    waiting = OutboxEntry.objects.filter(id__in=numbers)
+    assert set(waiting.values_list("state", "due_at", "attempts", "tried_since")) == {
+        ("WAITING", None, 0, None)
+    }
+    assert {found.error for found in waiting} == {
+        "No mail server is set up; the mail waits here until there is one."
+    }
+    assert sorted(one.entry.id for one in heard if one.entry.account_id == ACCOUNT) == sorted(numbers)
+    assert {one.state for one in heard if one.entry.account_id == ACCOUNT} == {"WAITING"}
+
+
+def test_where_a_listener_fails_nothing_is_put_aside_untold(monkeypatch: pytest.MonkeyPatch) -> None:
+    number = put()
+
+    def deaf(news: list[Answered]) -> None:
+        raise RuntimeError("a mistake of ours")
+
+    monkeypatch.setattr(sending, "answers", [deaf])
+
+    assert sending._put_aside(("mail", ACCOUNT, None), "No server.") == 0
+    assert (entry(number).state, entry(number).due_at is None) == ("WAITING", False)
