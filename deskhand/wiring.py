@@ -118,6 +118,7 @@ def let_go_of_stages(account_id: int, events: Sequence[Event]) -> None:
         inboxes.let_go_of_stages(account_id, statuses.keys(), pipelines_gone.keys())
         lanes.let_go_of_stages(account_id, statuses.keys())
         custom_views.let_go_of(account_id, statuses, pipelines_gone)
+        portals.let_go_of_stages(account_id, statuses.keys())
 
 
 def _gone(events: Sequence[Event]) -> tuple[dict[int, Gone], dict[int, Gone]]:

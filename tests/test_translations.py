@@ -20,7 +20,10 @@ from deskhand.accounts import accounts, roles, tokens
 from deskhand.accounts.models import User
 from deskhand.automation import templates
 from deskhand.automation.actions.send_webhook import METHODS
+from deskhand.channels.portal import portals
+from deskhand.channels.portal.models import Reach
 from deskhand.crm.records import tickets
+from deskhand.delivery.models import OutboxEntry
 from deskhand.desk import threads
 from deskhand.desk.types import InboundMessage, Incoming, Mailbox
 from deskhand.events.types import SYSTEM
@@ -34,6 +37,10 @@ from tests import pseudo
 
 LANGUAGES = ["da", "de", "it", "nb"]
 SIGN_IN = {"en": "Sign in", "da": "Log ind", "de": "Anmelden", "it": "Accedi", "nb": "Logg inn"}
+SIGN_IN_TO = {
+    "en": "Sign in to Nordlys", "da": "Log ind på Nordlys", "de": "Anmelden bei Nordlys", "it": "Accesso a Nordlys",
+    "nb": "Logg inn på Nordlys",
+}  # fmt: skip
 UNASSIGNED = {
     "en": "Unassigned", "da": "Ufordelte", "de": "Nicht zugewiesen", "it": "Non assegnati", "nb": "Ufordelte",
 }  # fmt: skip
@@ -85,6 +92,14 @@ def desk(db, noon) -> World:
         received = threads.receive(Incoming(world.channel.pk, mail), at=noon)
         tickets.assign(received.ticket_id, owner_id=world.grace.pk, by=SYSTEM, at=noon)
     return world
+
+
+@pytest.fixture
+def portal(desk) -> str:
+    """The address of an open portal."""
+    with account_scope(desk.account.pk):
+        portals.change(portals.Settings(True, reach=Reach.COMPANY), by=SYSTEM)
+    return "/portal/nordlys/"
 
 
 def speak(user: User, language: str) -> Client:
@@ -218,6 +233,8 @@ def test_a_filled_in_text_keeps_what_is_filled_in():
         ("/settings/tickets", 200),
         ("/settings/tickets/pipelines", 200),
         ("/settings/blocked", 200),
+        ("/settings/portal", 200),
+        ("/settings/portal/contacts", 200),
         ("/settings/objects", 200),
         ("/settings/contacts/links", 200),
         ("/settings/deals/setup", 200),
@@ -248,6 +265,56 @@ def test_no_text_of_a_ticket_is_unmarked(speaking, desk):
 
     assert SAID in html.unescape(opened)
     assert unmarked(opened) == []
+
+
+@pytest.mark.parametrize("language", ["en", *LANGUAGES])
+def test_the_portal_speaks_the_customers_language(speaking, portal, language):
+    page = Client(headers={"accept-language": language}).get(f"{portal}sign-in").content.decode()
+
+    assert f'<html lang="{language}"' in page
+    assert SIGN_IN_TO[language] in [text.strip() for text in shown(page)]
+
+
+def test_no_text_of_the_portal_is_unmarked(speaking, portal, desk):
+    headers = {"accept-language": pseudo.CODE}
+    client = Client(headers=headers)
+    asked = [
+        client.get(f"{portal}sign-in"),
+        client.get(f"{portal}sign-in?sent"),
+        client.post(f"{portal}sign-in", {"email": "x"}),
+    ]
+    client.post(f"{portal}sign-in", {"email": CUSTOMER.email})
+    mail = OutboxEntry.objects.get(recipients=[CUSTOMER.email])
+    assert (
+        unmarked(
+            f"<p>{mail.payload['text'].replace('http', '</p><code>').replace(chr(10), '</code><p>')}</p>"
+        )
+        == []
+    )
+    link = re.search(r"/portal/\S+", mail.payload["text"])
+    assert link
+    asked.append(client.get(link[0]))
+    client.post(link[0])
+    listed = client.get(portal)
+    ticket = re.search(rf'href="({portal}requests/\d+)"', listed.content.decode())
+    assert ticket
+    asked += [
+        listed,
+        client.get(f"{portal}?of=company"),
+        client.get(f"{portal}?q=nothing"),
+        client.get(f"{portal}?sent"),
+    ]
+    asked += [client.get(ticket[1]), client.get(f"{ticket[1]}?sent"), client.get(f"{portal}requests/new")]
+    asked += [
+        client.post(f"{portal}requests/new", {}),
+        client.get(f"{portal}requests/999999"),
+        client.get(link[0]),
+    ]
+
+    for number, answer in enumerate(asked):
+        page = answer.content.decode()
+        assert f'lang="{pseudo.CODE}"' in page, number
+        assert unmarked(page) == [], number
 
 
 def test_no_page_that_links_lead_to_has_unmarked_texts(speaking, desk):

@@ -16,6 +16,7 @@ from deskhand.config.sections.integrations import Integrations
 from deskhand.config.sections.mails import Mails
 from deskhand.config.sections.object_types import ObjectTypes
 from deskhand.config.sections.pipelines import Pipelines
+from deskhand.config.sections.portal import CustomerPortal
 from deskhand.config.sections.properties import Properties
 from deskhand.config.sections.property_groups import PropertyGroups
 from deskhand.config.sections.routing import Routing
@@ -46,6 +47,7 @@ SECTIONS: tuple[Section, ...] = (
     Integrations(),
     Workflows(),
     Routing(),
+    CustomerPortal(),
 )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from urllib.parse import urlsplit
 
 from playwright.sync_api import Page
 
@@ -370,7 +371,7 @@ def portal_sent(page: Page) -> None:
 
 def _portal(page: Page) -> str:
     portal_settings(page)
-    return page.locator(".set-card .field-help a").first.get_attribute("href") or ""
+    return urlsplit(page.locator(".set-card .field-help a").first.get_attribute("href") or "").path
 
 
 def _newest_link(page: Page) -> str:
@@ -395,7 +396,7 @@ def portal(page: Page) -> None:
     while (mail := _newest_link(page)) == before:
         page.wait_for_timeout(200)
     page.goto(mail)
-    page.goto(re.search(r"https?://\S+/sign-in/[\w/-]+", page.locator("main").inner_text())[0])  # type: ignore[index]
+    page.goto(re.search(r"/portal/\S+/sign-in/[\w/-]+", page.locator("main").inner_text())[0])  # type: ignore[index]
     page.get_by_role("button", name="Sign in", exact=True).click()
     page.locator(".portal-who").wait_for()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from math import floor
 from typing import Any
@@ -191,6 +191,15 @@ def _stages(given: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]
             if label or is_hidden:
                 found[str(stage.id)] = {"label": label, "is_hidden": is_hidden}
     return found
+
+
+def let_go_of_stages(account_id: int, stage_ids: Collection[int]) -> None:
+    """What customers read of a deleted status is forgotten (R-PIPE-10)."""
+    portal = Portal.objects.select_for_update().filter(account_id=account_id).first()
+    gone = {str(stage_id) for stage_id in stage_ids}
+    if portal is not None and gone & portal.stages.keys():
+        portal.stages = {stage: said for stage, said in portal.stages.items() if stage not in gone}
+        portal.save(update_fields=["stages"])
 
 
 def asking_for_segments(account_id: int, segment_ids: Sequence[int]) -> dict[int, list[Use]]:

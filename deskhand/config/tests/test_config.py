@@ -14,6 +14,8 @@ from deskhand.automation.actions.forms import Around, Input
 from deskhand.automation.actions.registry import ACTIONS
 from deskhand.automation.engine.definition import Definition, Leaving, Manual, WhenTrue
 from deskhand.automation.models import Workflow
+from deskhand.channels.portal import portals
+from deskhand.channels.portal.models import Portal, Reach
 from deskhand.config import definitions, document, plan
 from deskhand.config.plan import Did, Difference, differences
 from deskhand.crm.filters.types import AnyOf, Associated, Filter, MemberOf, Operator
@@ -125,6 +127,14 @@ def fill(world: World) -> World:
     timing.alert(held, errors=False, rate_per_hour=50, by=Actor.user(by))
     folders.move(account, [held.pk], folders.create(account, "Sales", by=Actor.user(by)))
     routing.set_rule(account, world.channel.pk, Option.USERS_AND_TEAMS, user_ids=[world.grace.pk], team_ids=[world.team.pk], by=SYSTEM)  # fmt: skip
+    portals.change(
+        portals.Settings(
+            True, "Nordlys help", "#1a5fb4", "#99c1f1", False, Reach.CHOSEN, world.channel.pk,
+            {str(new): {"label": "We have it"}, str(closed): {"is_hidden": True}},
+        ), by=SYSTEM,
+    )  # fmt: skip
+    managers = segments.create("contact", "Managers", SegmentKind.STATIC, by=Actor.user(by))
+    portals.change_condition(MemberOf("segment", (managers.pk,)), by=SYSTEM)
     return world
 
 
@@ -157,6 +167,27 @@ def test_an_empty_account_becomes_the_same() -> None:
         steps = workflows.definition_of(lane).to_json()["steps"]
         assert steps[2]["settings"]["value"] == other.stage("Closed")
         assert steps[1]["settings"]["users"] == [other.ada.pk]
+
+
+def test_a_portal_is_opened_and_closed_by_a_file(full: World) -> None:
+    """R-POR-3, R-POR-10: by names; what a file leaves out stays, and what can't be read is refused as on the page."""
+    [item] = exported(full)["portal"]
+    assert item["channel"] == "support@nordlys.example"
+    assert [(one["label"], one["is_hidden"]) for one in item["statuses"]] == [
+        ("We have it", False),
+        ("", True),
+    ]
+    assert item["condition"]["ids"] == ["Managers"]
+    account = full.account.pk
+
+    assert plan.apply(account, {"portal": [{"reach": "OWN", "statuses": []}]}).changes
+    with pytest.raises(Invalid, match="its contrast is"):
+        plan.apply(account, {"portal": [{"accent": "#ffcc00"}]})
+    portal = Portal.objects.get(account_id=account)
+    assert (portal.is_on, portal.accent, portal.reach, portal.stages) == (True, "#1a5fb4", "OWN", {})
+    plan.apply(account, {"portal": []}, delete=True)
+
+    assert not Portal.objects.get(account_id=account).is_on
 
 
 def test_labels_are_named_by_the_kinds_that_they_join(full: World) -> None:

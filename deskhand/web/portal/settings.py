@@ -121,7 +121,7 @@ def _page(
         address=address, is_on=given.is_on, name=given.name, account=request.account.name, accent=given.accent,
         accent_dark=given.accent_dark, takes_strangers=given.takes_strangers,
         reaches=tuple((Choice(key.value, str(label), key == given.reach), str(text)) for key, (label, text) in REACHES.items()),
-        channels=(default, *offered(((str(one.pk), f"{one.name} ({one.inbox.name})") for one in known), str(given.channel_account_id or ""))),
+        channels=(default, *offered(((str(one.pk), f"{one.name} ({_(one.inbox.name)})") for one in known), str(given.channel_account_id or ""))),
         pipelines=_pipelines(given.stages or {}, errors or {}),
         condition=Asked(request.viewer, "contact").in_words(portals.condition_of(portal)) if portal.condition else "",
         errors=dict(errors or {}),

@@ -8,6 +8,8 @@ from deskhand.accounts.models import AuditEntry
 from deskhand.channels.portal import portals
 from deskhand.channels.portal.models import Portal, Reach
 from deskhand.crm.filters.types import EVERYTHING
+from deskhand.crm.pipelines.models import Stage
+from deskhand.crm.records import refiling
 from deskhand.crm.segments import segments
 from deskhand.crm.segments.models import SegmentKind
 from deskhand.desk import inboxes
@@ -162,3 +164,17 @@ def test_a_segment_that_the_portal_asks_for_stays(office, wired):
         with pytest.raises(Conflict) as refused:
             segments.archive(made.pk, by=SYSTEM)
     assert "Customer portal" in str(refused.value)
+
+
+def test_what_customers_read_of_a_deleted_status_is_forgotten(office, wired):
+    """R-PIPE-10"""
+    with office.inside() as world:
+        waits, new = world.stage("Waiting on contact"), world.stage("New")
+        portals.change(
+            portals.Settings(True, stages={str(waits): {"label": "Your turn"}, str(new): {"label": "Here"}}),
+            by=SYSTEM,
+        )
+        refiling.delete_stage(Stage.objects.get(pk=waits), by=SYSTEM, move_to=new)
+
+    with office.inside():
+        assert list(Portal.objects.get().stages) == [str(new)]
