@@ -1,5 +1,6 @@
 """The editor of workflows, by plain forms and in parts."""
 
+import json
 import re
 from datetime import timedelta
 from html import unescape
@@ -27,9 +28,11 @@ from deskhand.automation.engine.definition import (
 )
 from deskhand.automation.engine.edit import START
 from deskhand.automation.models import Enrollment, Workflow, WorkflowRevision
+from deskhand.crm.filters.as_json import to_json
 from deskhand.crm.filters.types import Filter, MemberOf, Operator, leaves
-from deskhand.crm.schema import object_types
+from deskhand.crm.schema import object_types, tags
 from deskhand.crm.schema.types import Kind
+from deskhand.crm.schema.types import Option as Tag
 from deskhand.crm.segments import segments
 from deskhand.crm.segments.models import SegmentKind
 from deskhand.events.types import SYSTEM
@@ -426,6 +429,28 @@ def test_a_property_change_is_an_event_with_values_R_TRIG_18(editor):
     assert 'Priority <i>changed</i> <span class="tag">to High</span>' in re.sub(
         r"<span>|(?<=Priority)</span>", "", editor.page()
     )
+
+
+def test_a_tag_that_is_put_on_is_an_event_of_its_own_R_TRIG_18(office, editor):
+    """Any tag, or those that are chosen; said in a sentence."""
+    with office.inside():
+        tags.arrange([Tag("", "Billing", "red"), Tag("", "VIP")], by=SYSTEM)
+    billing = json.dumps(to_json(Filter("tag_added", Kind.MULTI, Operator.ANY_OF, ("1",))))
+    typed = {
+        "kind": "event",
+        "event": "0",
+        "event0-kind": "ticket.tag_added",
+        "event0-was": "ticket.tag_added",
+        "event0-about-f": billing,
+    }
+    assert editor.post("trigger-save", data=typed).status_code == 302
+
+    offered = editor.page("trigger")
+    assert 'value="ticket.tag_added" selected' in offered
+    assert 'value="ticket.tag_removed"' in offered
+    shown = " ".join(re.sub(r"<[^>]*>", " ", editor.page()).split())
+    assert "Tag added" in shown
+    assert "Tag is any of Billing" in shown
 
 
 # ── publishing, on and off ───────────────────────────────────────────────────────────────────────────────────────────
