@@ -20,8 +20,11 @@ from deskhand.bench.harness import Result, percentiles, scratch
 
 RECORDS = 3
 KILLS = 3  # of one seed, at most
-STATEMENTS = 40  # the last one at which a child may be killed
-PATIENCE = 30.0
+STATEMENTS = 90  # the last one at which a child may be killed
+PATIENCE = 60.0
+CODE = """def main(event):
+    return {"outputFields": {"parts": len(event["inputFields"]["subject"].split("."))}}
+"""
 
 
 @dataclass(frozen=True)
@@ -36,39 +39,51 @@ class Office:
 def run(seeds: int = 1000, seed: int | None = None) -> Result:
     """As many seeds as asked for, from this one on. `details` holds the violations: empty if every promise was kept."""
     first = random.randrange(10**6) if seed is None else seed
+    os.environ |= {"ALLOW_PRIVATE_HOSTS": "127.0.0.1", "CUSTOM_CODE": "true"}
     with scratch():
         from deskhand.bench.ingest import company
+        from deskhand.testing.sites import calling_site
 
-        office = lay_out(company())
         violations: list[str] = []
         spent: list[float] = []
         killed = 0
-        for one in range(first, first + seeds):
-            started = time.monotonic()
-            kills, found = storm(office, one)
-            spent.append(1000 * (time.monotonic() - started))
-            killed += kills
-            violations += found
+        with calling_site() as there:
+            office = lay_out(company(), there.url)
+            for one in range(first, first + seeds):
+                started = time.monotonic()
+                kills, found = storm(office, one)
+                spent.append(1000 * (time.monotonic() - started))
+                killed += kills
+                violations += found
     p50, p95, p99 = percentiles(spent)
     details = {"seed": first, "seeds": seeds, "kills": killed, "violations": violations}
     return Result("kills", 1000 * seeds / sum(spent), p50, p95, p99, 0.0, 0.0, 0.0, 0.0, details)
 
 
-def lay_out(account_id: int) -> Office:
-    """A workflow with a step of each sort: a property, a task, a fork, a delay, a mail, and a task after it."""
+def lay_out(account_id: int, url: str) -> Office:
+    """A workflow with a step of each sort: a property, a task, forks by a filter, by what a step returned and by chance, a
+    delay, a mail, a wait for an event, code that runs beside, a call to another system, and another workflow."""
     from datetime import timedelta
 
-    from deskhand.accounts.models import Membership
+    from deskhand.accounts.models import Account, Membership
+    from deskhand.accounts.plans import Feature
     from deskhand.automation import workflows
     from deskhand.automation.engine.definition import (
         Action,
         Branch,
+        Case,
         Definition,
         Delay,
         Edge,
+        EventMatch,
         ForAmount,
         IfThen,
         Manual,
+        OutputOf,
+        Part,
+        RandomSplit,
+        UntilEvent,
+        ValueEquals,
     )
     from deskhand.automation.models import Workflow
     from deskhand.crm.filters.types import Filter, Operator
@@ -79,17 +94,32 @@ def lay_out(account_id: int) -> Office:
     high = Filter("hs_ticket_priority", Kind.ENUM, Operator.ANY_OF, ("HIGH",))
     with account_scope(account_id):
         member = Membership.objects.filter(account_id=account_id, has_seat=True).earliest("id")
+        account = Account.objects.get(pk=account_id)
+        account.features = {**account.features, Feature.CUSTOM_CODE.value: True}
+        account.save(update_fields=["features"])
+        called = Action("1", "create_task", {"title": "Called"})
+        other = workflows.create(
+            account_id, "Other", Definition("ticket", Manual(), start=Edge("1"), steps=(called,), next_id=2)
+        )
+        code = {"code": CODE, "properties": ["subject"], "outputs": [{"name": "parts", "value": "number"}]}
         steps = (
             Action("1", "set_property", {"property": "hs_ticket_priority", "value": "HIGH"}, Edge("2")),
             Action("2", "create_task", {"title": "Before"}, Edge("3")),
             IfThen("3", (Branch("High", high, Edge("4")),)),
             Delay("4", ForAmount(timedelta(hours=1)), Edge("5")),
             Action("5", "internal_email", {"users": [member.user_id]}, Edge("6")),
-            Action("6", "create_task", {"title": "After"}),
+            Action("6", "create_task", {"title": "After"}, Edge("7")),
+            Delay("7", UntilEvent(EventMatch("ticket.moved")), Edge("8")),
+            Action("8", "custom_code", code, Edge("9")),
+            ValueEquals("9", OutputOf("8", "parts"), (Case("2", Edge("10")),)),
+            Action("10", "send_webhook", {"url": url}, Edge("11")),
+            RandomSplit("11", (Part(1, "", Edge("12")), Part(1, "", Edge("12", is_goto=True)))),
+            Action("12", "enroll_in_workflow", {"workflow": other.pk}, Edge("13")),
+            Action("13", "create_task", {"title": "Last"}),
         )
-        definition = Definition("ticket", Manual(), start=Edge("1"), steps=steps, next_id=7)
+        definition = Definition("ticket", Manual(), start=Edge("1"), steps=steps, next_id=len(steps) + 1)
         made = workflows.create(account_id, "Killed", definition)
-        Workflow.objects.filter(pk=made.pk).update(is_on=True, on_since=clock.now())
+        Workflow.objects.filter(pk__in=[made.pk, other.pk]).update(is_on=True, on_since=clock.now())
     return Office(account_id, made.pk, member.user_id)
 
 
@@ -109,7 +139,7 @@ def storm(office: Office, seed: int) -> tuple[int, list[str]]:
 
 def check(office: Office, ticket_ids: Sequence[int]) -> list[str]:
     """What is not exactly once."""
-    from deskhand.automation.models import Enrollment, StepLog
+    from deskhand.automation.models import Enrollment, StepLog, StepStatus
     from deskhand.crm.records.models import PropertyChange, Task
     from deskhand.kernel.database import sql
     from deskhand.kernel.database.scope import account_scope
@@ -124,20 +154,23 @@ def check(office: Office, ticket_ids: Sequence[int]) -> list[str]:
             Enrollment.objects.filter(**own, workflow_id=office.workflow_id).values_list("pk", "record_id")
         )
         lines = StepLog.objects.filter(account_id=office.account_id, enrollment_id__in=runs)
+        lines = lines.exclude(status=StepStatus.SCHEDULED, kind__in=("custom_code", "send_webhook"))
         found.update((line.record_id, f"step {line.step_id}") for line in lines)
-        for (key,) in sql.rows(
-            "select idempotency_key from delivery_outboxentry where account_id = %s and idempotency_key like 'step:%%'",
+        for key, transport in sql.rows(
+            "select idempotency_key, transport from delivery_outboxentry where account_id = %s and idempotency_key like 'step:%%'",
             [office.account_id],
         ):
             enrollment_id = int(key.split(":")[1])
             if enrollment_id in runs:
-                found[runs[enrollment_id], "mail"] += 1
-    wanted = ("Before", "After", "priority", "mail", *(f"step {number}" for number in range(1, 7)))
+                found[runs[enrollment_id], "mail" if transport == "mail" else "call"] += 1
+    effects = ("Before", "After", "Called", "Last", "priority", "mail", "call")
+    wanted = dict.fromkeys((*effects, *(f"step {number}" for number in range(1, 14))), 1)
+    wanted["step 10"] = 2  # the call, and its answer
     return [
-        f"ticket {ticket_id}: {what} {found[ticket_id, what]} times"
+        f"ticket {ticket_id}: {what} {found[ticket_id, what]} times instead of {times}"
         for ticket_id in ticket_ids
-        for what in wanted
-        if found[ticket_id, what] != 1
+        for what, times in wanted.items()
+        if found[ticket_id, what] != times
     ]
 
 
@@ -175,14 +208,36 @@ def _inside(office: Office, ticket_ids: Sequence[int]) -> int:
 
 
 def _elapse(office: Office, ticket_ids: Sequence[int]) -> None:
-    """The delay is over; whoever a dying child still holds is passed over."""
+    """The delay and all leases are over, what is awaited happens; whoever a dying child still holds is passed over."""
+    from deskhand.crm.pipelines.queries import pipelines_of
+    from deskhand.crm.records import tickets
+    from deskhand.events.types import SYSTEM
     from deskhand.kernel.database import sql
+    from deskhand.kernel.database.scope import account_scope
 
+    own = [office.account_id, list(ticket_ids)]
     sql.execute(
         "update automation_enrollment set due_at = now() where id in (select id from automation_enrollment where account_id = %s"
-        " and record_id = any(%s) and state = 'DUE' for update skip locked)",
-        [office.account_id, list(ticket_ids)],
+        " and record_id = any(%s) and state = 'DUE' and waits_for = '' for update skip locked)",
+        own,
     )
+    sql.execute("update automation_coderun set lease_until = null")
+    sql.execute(
+        "update delivery_outboxentry set lease_until = now() - interval '1 second' where state = 'SENDING'"
+    )
+    sql.execute(
+        "update delivery_outboxentry set due_at = now() where state = 'WAITING' and due_at is not null"
+    )
+    sql.execute("update events_pendingevent set due_at = now() where quarantined_at is null")
+    with account_scope(office.account_id):
+        closed = pipelines_of("ticket").default.stages[-1].id
+        for (pk,) in sql.rows(_AWAITING, own):
+            tickets.move(pk, to=closed, by=SYSTEM)
+
+
+_AWAITING = """
+select record_id from automation_enrollment where account_id = %s and record_id = any(%s) and waits_for = 'ticket.moved' order by 1
+"""
 
 
 def child(work: Callable[[], None]) -> bool:
@@ -212,11 +267,22 @@ def child(work: Callable[[], None]) -> bool:
 
 
 def _work(kill_at: int | None, after: bool) -> None:
-    """Move along whatever is due; die at this statement, before or after it is done."""
+    """Move along whatever is due, run code, call, and tell of events; die at this statement, before or after it is done."""
+    from deskhand import wiring
+    from deskhand.automation import coderuns
     from deskhand.automation.runner import Runner
+    from deskhand.delivery import calls
+    from deskhand.delivery.sender import Sender
+    from deskhand.events.dispatch import Dispatcher
 
+    def run_code() -> bool:
+        due = coderuns.claim()
+        return due is not None and coderuns.run_one(due)
+
+    out = {calls.TRANSPORT: wiring.transports()[calls.TRANSPORT]}
+    sender = Sender(out, threads=0, jitter=lambda: 0.0)
     with dying(kill_at, after):
-        while Runner().run_once():
+        while any([Runner().run_once(), Dispatcher().run_once(), run_code(), sender.run_once()]):
             pass
 
 
