@@ -231,12 +231,6 @@ def user_with_email(email: str) -> User:
     return user
 
 
-def accounts_of(user_id: int) -> list[Account]:
-    """The accounts the user can work in, by name."""
-    mine = Q(membership__user_id=user_id, membership__is_active=True)
-    return list(Account.objects.filter(mine).order_by("name", "id"))
-
-
 def _person(row: Any) -> Person:
     is_in = row.is_active and row.user.is_active
     standing = Standing.INVITED if row.invited_at else Standing.ACTIVE if is_in else Standing.DEACTIVATED

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 
 from deskhand.delivery.models import Fence, OutboxEntry, SinkMail, State
 from deskhand.kernel.database import sql
@@ -51,14 +51,6 @@ def fence() -> Fence | None:
 
 def entry(account_id: int, entry_id: int) -> OutboxEntry | None:
     return OutboxEntry.objects.filter(account_id=account_id, id=entry_id).first()
-
-
-def entries_for(account_id: int, reference_type: str, reference_ids: Sequence[int]) -> list[OutboxEntry]:
-    """The sends that carry these things, oldest first; payloads are left out."""
-    chosen = OutboxEntry.objects.filter(
-        account_id=account_id, reference_type=reference_type, reference_id__in=reference_ids
-    )
-    return list(chosen.defer("payload").order_by("id"))
 
 
 def sink_mails(

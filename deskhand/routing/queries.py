@@ -157,46 +157,6 @@ def changes(
     return list(own.order_by("-at", "-id")[:limit])
 
 
-@dataclass(frozen=True)
-class StateTime:
-    """How long somebody was available, or away in one way, None being no way in particular."""
-
-    user_id: int
-    status: Status
-    away_state_id: int | None
-    seconds: int
-
-
-_STATE_TIMES = """
-select user_id, to_status, away_state_id, sum(extract(epoch from ends - greatest(at, %(since)s)))::bigint from (
-    select user_id, to_status, away_state_id, at,
-        coalesce(lead(at) over (partition by user_id order by at, id), %(until)s) as ends
-    from routing_availabilitychange
-    where account_id = %(account)s and user_id = any(%(users)s) and at < %(until)s
-) x
-where ends > %(since)s and ends > at group by 1, 2, 3 order by 1, 2, 3 nulls first
-"""
-
-
-def state_times(
-    account_id: int, user_ids: Collection[int], since: datetime, until: datetime
-) -> list[StateTime]:
-    """How long each was in which state from `since` to `until`, at most to now (R-AVAIL-17). One query.
-
-    The time before somebody's first status is in no state.
-    """
-    facts = {
-        "account": account_id,
-        "users": sorted(user_ids),
-        "since": since,
-        "until": min(until, clock.now()),
-    }
-    return [
-        StateTime(user_id, Status(status), away_state_id, seconds)
-        for user_id, status, away_state_id, seconds in sql.rows(_STATE_TIMES, facts)
-    ]
-
-
 def rule_for(account_id: int, channel_account_id: int) -> RoutingRule | None:
     return RoutingRule.objects.filter(account_id=account_id, channel_account_id=channel_account_id).first()
 

@@ -11,6 +11,8 @@ from typing import Any
 from deskhand.accounts import roles, users
 from deskhand.accounts.models import Account, Membership, Team, TeamMember, User
 from deskhand.crm.pipelines import pipelines
+from deskhand.crm.pipelines.models import Pipeline, Stage, StageState
+from deskhand.crm.pipelines.pipelines import StageRow
 from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.pipelines.types import PipelineSet
 from deskhand.crm.records import contacts, tickets
@@ -52,6 +54,18 @@ class World:
             more["stage_id"] = self.stage(stage)
         made = tickets.create(NewTicket(subject, **more), by=by)
         return Ticket.objects.get(pk=made.id)
+
+
+def rows_of(pipeline: Pipeline) -> list[StageRow]:
+    """The statuses of a pipeline as who arranges them finds them."""
+    stages = pipeline.stages.order_by("display_order", "label", "id")
+    return [StageRow(one.label, StageState(one.state), one.tone, one.pk) for one in stages]
+
+
+def add_stage(pipeline: Pipeline, label: str, state: StageState, *, by: Actor = SYSTEM) -> Stage:
+    """One more status, at the end."""
+    pipelines.arrange_stages(pipeline, [*rows_of(pipeline), StageRow(label, state, "blue")], by=by)
+    return Stage.objects.get(pipeline=pipeline, label=label)
 
 
 def make_user(

@@ -175,18 +175,6 @@ def _checked_label(label: str) -> str:
     return label
 
 
-def order_stages(pipeline: Pipeline, stage_ids: Sequence[int], *, by: Actor) -> None:
-    """Put the stages into this order (R-PIPE-6). Raises Invalid unless each is named once."""
-    stages = {stage.pk: stage for stage in pipeline.stages.order_by("display_order", "label", "id")}
-    if sorted(stage_ids) != sorted(stages):
-        raise Invalid(_("Name each status of the pipeline once."), field="stages", value=list(stage_ids))
-    before = list(stages)
-    for position, stage_id in enumerate(stage_ids):
-        stages[stage_id].display_order = position
-    Stage.objects.bulk_update(stages.values(), ["display_order"])
-    _changed("pipeline.updated", pipeline, by, {"stages": before}, {"stages": list(stage_ids)})
-
-
 def order(object_type: str, pipeline_ids: Sequence[int], *, by: Actor) -> None:
     """Put the open account's pipelines of one kind into this order (R-PIPE-6); the first is the default one.
 
@@ -361,25 +349,6 @@ def set_policy(pipeline: Pipeline, *, by: Actor = SYSTEM, **changes: Any) -> Pip
     pipeline.save(update_fields=list(changes))
     _changed("pipeline.updated", pipeline, by, before, changes)
     return pipeline
-
-
-def add_stage(pipeline: Pipeline, new: NewStage, *, by: Actor = SYSTEM) -> Stage:
-    last = pipeline.stages.order_by("-display_order").first()
-    stage = Stage.objects.create(
-        account_id=pipeline.account_id, object_type=pipeline.object_type, pipeline=pipeline, label=new.label,
-        state=new.state, tone=new.tone, display_order=last.display_order + 1 if last else 0,
-        key=new.key or _next_stage_key(pipeline.account_id, pipeline.object_type),
-    )  # fmt: skip
-    _changed("stage.created", stage, by, after={"label": new.label, "pipeline_id": pipeline.pk})
-    return stage
-
-
-def rename_stage(stage: Stage, label: str, *, by: Actor) -> Stage:
-    """The id stays, so automation stays bound (R-PIPE-7). Raises Invalid for an empty label."""
-    before, stage.label = stage.label, _checked_label(label)
-    stage.save(update_fields=["label"])
-    _changed("stage.updated", stage, by, {"label": before}, {"label": stage.label})
-    return stage
 
 
 def delete_stage(stage: Stage, *, in_use: int, by: Actor = SYSTEM) -> None:

@@ -2,6 +2,7 @@
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 from django.db import connection
@@ -15,7 +16,7 @@ from deskhand.crm.records.models import PropertyChange, Ticket
 from deskhand.events.types import Actor
 from deskhand.kernel.database.scope import account_scope
 from deskhand.kernel.errors import Conflict, Forbidden, Invalid
-from deskhand.testing.world import make_world
+from deskhand.testing.world import make_world, rows_of
 
 OPEN, CLOSED = StageState.OPEN, StageState.CLOSED
 
@@ -84,26 +85,27 @@ def test_equal_orders_fall_back_to_the_label_R_PIPE_5(world):
 
 
 def test_statuses_are_put_in_order_R_PIPE_6(world, ada):
-    wanted = [one.id for one in reversed(world.tickets.default.stages)]
+    wanted = rows_of(default())[::-1]
 
-    pipelines.order_stages(default(), wanted, by=ada)
+    pipelines.arrange_stages(default(), wanted, by=ada)
 
     assert labels(world) == ["Closed", "Waiting on us", "Waiting on contact", "New"]
-    with pytest.raises(Invalid):
-        pipelines.order_stages(default(), wanted[1:], by=ada)
+    with pytest.raises(Conflict):
+        pipelines.arrange_stages(default(), wanted[1:], by=ada)
 
 
 def test_a_label_changes_and_the_id_stays_R_PIPE_7(world, ada):
     before = world.tickets.default
 
     pipelines.rename(default(), "Help", by=ada)
-    pipelines.rename_stage(stage("New"), "Fresh", by=ada)
+    new, *others = rows_of(default())
+    pipelines.arrange_stages(default(), [replace(new, label="Fresh"), *others], by=ada)
 
     after = world.tickets.default
     assert (after.label, after.stages[0].label) == ("Help", "Fresh")
     assert (after.key, after.stages[0].key) == (before.key, before.stages[0].key)
     with pytest.raises(Invalid):
-        pipelines.rename_stage(stage("Fresh"), "  ", by=ada)
+        pipelines.arrange_stages(default(), [replace(new, label="  "), *others], by=ada)
 
 
 def test_a_status_with_tickets_goes_once_they_are_moved_R_PIPE_8(world, ada):

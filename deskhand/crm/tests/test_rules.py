@@ -16,6 +16,7 @@ from deskhand.crm.schema.types import Kind
 from deskhand.events.models import EventRow
 from deskhand.events.types import SYSTEM, Actor, ActorKind
 from deskhand.kernel.errors import Conflict, Invalid
+from deskhand.testing.world import add_stage
 
 NAMES = ["New", "Waiting on contact", "Waiting on us", "Closed"]
 
@@ -343,7 +344,7 @@ def test_one_status_stays_open_R_PIPE_4(world, default, ada):
 
 def test_a_status_that_somebody_made_meanwhile_is_not_lost(world, default, ada):
     given = rows(world)
-    pipelines.add_stage(default, pipelines.NewStage("On hold", StageState.OPEN), by=ada)
+    add_stage(default, "On hold", StageState.OPEN, by=ada)
 
     with pytest.raises(Conflict):
         refiling.arrange(default, given, by=ada)

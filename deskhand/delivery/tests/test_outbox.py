@@ -123,7 +123,6 @@ def test_the_queue_is_read_page_by_page_and_by_account() -> None:
     assert [one.id for one in [*first, *rest]] == sorted(ids, reverse=True)
     assert [one.id for one in queries.queue(ACCOUNT, ["HELD"])] == [ids[1], ids[0]]
     assert queries.counts(ACCOUNT) == {"WAITING": 3, "SENDING": 0, "FAILED": 0, "HELD": 2}
-    assert [one.id for one in queries.entries_for(ACCOUNT, "message", [42])] == ids
     assert queries.entry(8, ids[0]) is None
 
 

@@ -9,13 +9,11 @@ import pytest
 from deskhand.accounts.models import AuditEntry
 from deskhand.events.models import EventRow
 from deskhand.events.types import SYSTEM, Actor
-from deskhand.kernel import clock
 from deskhand.kernel.calendars import Block, WeeklyHours
 from deskhand.kernel.errors import Conflict, Invalid, NotFound
-from deskhand.routing import availability, away_states, queries
+from deskhand.routing import availability, away_states
 from deskhand.routing.edges import State
 from deskhand.routing.models import Availability, AvailabilityChange
-from deskhand.routing.queries import StateTime
 from deskhand.routing.types import Source, Status
 
 from .conftest import NOON
@@ -99,27 +97,6 @@ def test_every_change_is_kept_and_told(desk, pause, meeting):
     told = [(e.data["from"], e.data["away_state_id"]) for e in EventRow.objects.order_by("id")]
     assert told == [("AVAILABLE", pause), ("AWAY", meeting)]
     assert Availability.objects.get(user_id=desk.ada).since == NOON
-
-
-def test_the_times_add_up_for_reports(desk, pause, meeting):
-    go(desk, None, 0, status=AVAILABLE)
-    for state, minutes in ((pause, 10), (meeting, 25), (pause, 55)):
-        go(desk, state, minutes)
-    go(desk, None, 60, status=AVAILABLE)
-
-    def times(since, until):
-        span = NOON + timedelta(minutes=since), NOON + timedelta(minutes=until)
-        found = queries.state_times(desk.id, [desk.ada], *span)
-        return {one.away_state_id or one.status: one.seconds / 60 for one in found}
-
-    with clock.stopped(NOON + timedelta(minutes=70)):
-        assert times(0, 60) == {AVAILABLE: 10, pause: 20, meeting: 30}
-        assert times(20, 30) == {pause: 5, meeting: 5}
-        assert times(60, 600) == {AVAILABLE: 10}  # the future has not been yet
-        [one] = queries.state_times(
-            desk.id, [desk.ada], NOON + timedelta(minutes=60), NOON + timedelta(hours=2)
-        )
-    assert one == StateTime(desk.ada, AVAILABLE, None, 600)
 
 
 def test_only_what_the_account_defines_can_be_chosen(desk, pause):

@@ -12,6 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from deskhand.accounts import policy
 from deskhand.accounts.models import Membership
 from deskhand.crm.pipelines import pipelines
+from deskhand.crm.pipelines.models import StageState
 from deskhand.crm.pipelines.pipelines import NewStage
 from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.records import tickets
@@ -20,6 +21,7 @@ from deskhand.crm.schema.types import Kind
 from deskhand.desk import custom_views
 from deskhand.desk.models import CustomView
 from deskhand.events.types import SYSTEM
+from deskhand.testing.world import add_stage
 from deskhand.web.objects import usage
 from deskhand.web.tests.test_filters import HIGH, condition, one
 from deskhand.web.tests.test_inbox import texts
@@ -322,7 +324,7 @@ def said(answer) -> str:
 def test_a_view_says_which_status_was_deleted_and_is_mended_by_saving(returns, office, client):
     """R-PIPE-10"""
     with office.inside():
-        extra = pipelines.add_stage(returns, NewStage("On hold", "OPEN"))
+        extra = add_stage(returns, "On hold", StageState.OPEN)
     create(client, filters=condition([one("hs_pipeline_stage", "enumeration", "any_of", str(extra.pk))]))
     view = saved(office)
     with office.inside():

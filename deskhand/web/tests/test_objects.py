@@ -17,7 +17,7 @@ from deskhand.crm.schema import groups, layouts, properties
 from deskhand.crm.schema.queries import properties_of
 from deskhand.crm.schema.types import Kind
 from deskhand.events.types import Actor
-from deskhand.testing.world import World
+from deskhand.testing.world import World, add_stage
 from deskhand.web.objects import kinds
 from deskhand.web.objects import pipelines as views
 
@@ -270,7 +270,7 @@ def test_who_was_slower_is_told(office, admin, default):
     sent = form(default.stages)
     with office.inside():
         row = Pipeline.objects.get(pk=default.id)
-        pipelines.add_stage(row, NewStage("On hold", StageState.OPEN))
+        add_stage(row, "On hold", StageState.OPEN)
 
     answer = admin.post(url("pipeline-stages", default.id), sent)
 
@@ -347,7 +347,7 @@ def test_many_statuses_cost_no_more_queries(office, admin, default, django_asser
     with office.inside():
         row = Pipeline.objects.get(pk=default.id)
         for number in range(110):
-            pipelines.add_stage(row, NewStage(f"S{number}", StageState.OPEN))
+            add_stage(row, f"S{number}", StageState.OPEN)
 
     with django_assert_max_num_queries(20):
         page = text(admin.get(url("pipeline", default.id)))
