@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -12,21 +13,26 @@ from django.utils.translation import gettext as _
 
 from deskhand.accounts.policy import reaches_any
 from deskhand.accounts.types import Verb, Viewer
-from deskhand.crm.records import contacts, tickets
-from deskhand.crm.records.checking import refuse_long, require
+from deskhand.crm.pipelines.queries import pipelines_of
+from deskhand.crm.records import contacts, guard, store, tickets
+from deskhand.crm.records.checking import is_empty, refuse_long
 from deskhand.crm.records.contacts import Person
-from deskhand.crm.records.models import Contact
+from deskhand.crm.records.models import Contact, Ticket
 from deskhand.crm.records.tickets import Created
 from deskhand.desk.replies import default_channel_if_any
 from deskhand.desk.threads import preview_of
 from deskhand.events.types import Actor
-from deskhand.kernel.errors import Forbidden, Invalid
+from deskhand.kernel.database.bulk import columns_of
+from deskhand.kernel.errors import Forbidden, Incomplete, Invalid
 from deskhand.kernel.text import storable
 
 
 @dataclass(frozen=True)
 class Request:
-    """What was asked for. `is_routed`: where nobody is named, the help desk's own rule chooses."""
+    """What was asked for. `is_routed`: where nobody is named, the help desk's own rule chooses.
+
+    `properties` are what the status asks for besides, by their names.
+    """
 
     subject: str
     stage_id: int
@@ -37,6 +43,7 @@ class Request:
     owner_id: int | None = None
     team_id: int | None = None
     is_routed: bool = True
+    properties: Mapping[str, Any] = field(default_factory=dict)
 
 
 def may_create(viewer: Viewer) -> bool:
@@ -44,31 +51,47 @@ def may_create(viewer: Viewer) -> bool:
 
 
 def create(asked: Request, viewer: Viewer, *, at: datetime | None = None) -> Created:
-    """Raises Forbidden, and Invalid that names the field as the form does."""
+    """Raises Forbidden, and Invalid that names the field as the form does: Incomplete for all that is missing at once."""
     if not may_create(viewer):
         raise Forbidden(_("You may not create tickets."))
     by = Actor.user(viewer.user_id)
     subject = storable(asked.subject).strip()
     refuse_long(subject, tickets.SUBJECT, field="subject", message=_("The subject is too long."))
-    require("ticket", "subject", subject)
-    checked = tickets.checked("ticket", {"hs_ticket_priority": asked.priority})
+    content = storable(asked.content).strip()
+    checked = tickets.checked("ticket", {"hs_ticket_priority": asked.priority, **asked.properties})
+    _require_whole(asked, {**checked, "subject": subject, "content": content, "owner_id": asked.owner_id}, by)
     contact = _contact(asked, viewer, by, at)
     # Where the ticket belongs, and whose rule chooses; without any there is nobody to choose.
     channel = default_channel_if_any(viewer.account_id)
     is_given = bool(asked.owner_id or asked.team_id)
-    content = storable(asked.content).strip()
+    columns = columns_of(Ticket)
     facts: dict[str, Any] = {"preview": preview_of(content)}
+    facts |= {name: value for name, value in checked.items() if name in columns}
     if asked.team_id:
         facts["assigned_team_ids"] = [asked.team_id]
     return tickets.create(
         tickets.NewTicket(
             subject, content, stage_id=asked.stage_id, contact_id=contact.pk if contact else None,
             company_id=contact.company_id if contact else None, owner_id=asked.owner_id, source_type="MANUAL",
-            priority=checked["priority"], inbox_id=channel.inbox_id if channel else None,
+            inbox_id=channel.inbox_id if channel else None,
             channel_account_id=channel.pk if channel and asked.is_routed and not is_given else None, facts=facts,
+            properties={name: store.plain(value) for name, value in checked.items() if name not in columns and not is_empty(value)},
         ),
         by=by, at=at,
     )  # fmt: skip
+
+
+def _require_whole(asked: Request, values: Mapping[str, Any], by: Actor) -> None:
+    """Raises Incomplete: a name, and what the status asks of people (R-REQ-1)."""
+    missing = {} if values["subject"] else {"subject": _("A ticket needs a subject.")}
+    stage = pipelines_of("ticket").stage(asked.stage_id)
+    missing |= {
+        name: said
+        for name, said in guard.asked_at_birth("ticket", stage, values, by).items()
+        if name != "subject"
+    }
+    if missing:
+        raise Incomplete(missing)
 
 
 def _contact(asked: Request, viewer: Viewer, by: Actor, at: datetime | None) -> Contact | None:

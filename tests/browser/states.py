@@ -336,7 +336,7 @@ def create_ticket(page: Page) -> None:
 
 def create_refused(page: Page) -> None:
     page.goto("/tickets/new")
-    page.locator("button", has_text="Create ticket").click()
+    page.locator(".drawer-foot button", has_text="Create ticket").click()
     page.locator(".field-error").wait_for()
 
 

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from deskhand.crm.pipelines import pipelines
+from deskhand.crm.pipelines.models import Pipeline
+from deskhand.crm.pipelines.rules import Ask, Rules
 from deskhand.crm.records import tickets
 from deskhand.crm.records.models import Ticket
-from deskhand.events.types import SYSTEM
+from deskhand.crm.schema import properties
+from deskhand.crm.schema.types import Kind
+from deskhand.events.types import SYSTEM, Actor
 
 pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("ignore:StreamingHttpResponse must consume")]
 
@@ -207,6 +212,44 @@ def test_a_ticket_is_created_from_its_column_and_opened(tab, office) -> None:
         ticket = Ticket.objects.get()
     assert stands_in(office, ticket) == "Waiting on us"
     assert page.url.endswith(f"/inbox/all-open/{ticket.pk}")
+
+
+@pytest.fixture
+def asking(office) -> None:
+    """“New” asks for an order number and a priority."""
+    with office.inside() as world:
+        properties.create("ticket", "order_number", "Order number", Kind.NUMBER, by=SYSTEM)
+        asks = {world.stage("New"): (Ask("order_number", True), Ask("hs_ticket_priority", True))}
+        pipelines.set_rules(
+            Pipeline.objects.get(key="0", object_type="ticket"), Rules(asks=asks), by=Actor.user(world.ada.pk)
+        )
+
+
+def test_the_form_asks_for_what_the_chosen_status_requires_R_REQ_1(tab, office, asking) -> None:
+    page = tab(office.world.grace, "/tickets")
+    drawer = page.locator("#drawer")
+    page.get_by_role("link", name="Create a ticket in Waiting on us").click()
+    drawer.locator("#new-subject").fill("A call about order 7")
+    expect(drawer.get_by_label("Order number")).to_have_count(0)
+
+    drawer.locator("#new-status").select_option(label="New")
+    expect(drawer.get_by_label("Order number")).to_be_visible()
+    expect(drawer.locator("#new-status")).to_be_focused()
+    expect(drawer.locator("#new-subject")).to_have_value("A call about order 7")
+    drawer.locator("#new-subject").press("Enter")
+    expect(drawer.locator(".field-error")).to_have_count(2)
+    expect(drawer.locator("#new-priority")).to_be_focused()
+    assert (
+        Axe().run(page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa"]}).violations_count
+        == 0
+    )
+
+    drawer.locator("#new-priority").select_option(label="Low")
+    drawer.get_by_label("Order number").fill("30783")
+    drawer.get_by_label("Order number").press("Enter")
+    page.wait_for_url("**/inbox/all-open/*")
+    with office.inside():
+        assert Ticket.objects.get().properties == {"order_number": 30783}
 
 
 def test_the_order_of_pipelines_is_saved_as_it_is_made(tab, office) -> None:

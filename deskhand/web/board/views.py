@@ -155,9 +155,14 @@ def _form(request: AccountRequest, page: creating.CreatePage, status: int = 200)
 
 @require_POST
 def create(request: AccountRequest) -> HttpResponse:
-    """Lands on the ticket; who may not see it, because it is somebody else's then, on its board."""
+    """Lands on the ticket; who may not see it, because it is somebody else's then, on its board.
+
+    With `redraw` nothing is made: another status asks for other things.
+    """
     _require_creating(request)
     typed = creating.typed_in(request)
+    if request.POST.get("redraw") == "status":
+        return _form(request, creating.page(request, typed, is_drawn_again=True))
     try:
         asked = creating.asked(request, typed)
         made = new_tickets.create(asked, request.viewer)

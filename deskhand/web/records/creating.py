@@ -40,12 +40,7 @@ def stages_offered(kind: Sort, by: Actor) -> list[tuple[PipelineValue, StageValu
     """Where the viewer may create records (R-RULE-5)."""
     found = []
     for pipeline in pipelines_of(kind.object_type).pipelines if kind.has_pipelines else ():
-        for stage in pipeline.stages:
-            try:
-                guard.check_creation(pipeline, stage, by)
-            except Invalid:
-                continue
-            found.append((pipeline, stage))
+        found += [(pipeline, stage) for stage in guard.creatable(pipeline, by)]
     return found
 
 

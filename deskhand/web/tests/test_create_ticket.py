@@ -6,8 +6,13 @@ import re
 
 import pytest
 
+from deskhand.crm.pipelines import pipelines
+from deskhand.crm.pipelines.models import Pipeline
+from deskhand.crm.pipelines.rules import Ask, Rules
 from deskhand.crm.records.models import Contact, Ticket
-from deskhand.events.types import SYSTEM
+from deskhand.crm.schema import properties
+from deskhand.crm.schema.types import Kind
+from deskhand.events.types import SYSTEM, Actor
 from deskhand.routing import rules
 from deskhand.routing.types import Option
 from deskhand.web.tests.test_inbox import HTMX, texts
@@ -178,3 +183,116 @@ def test_who_gives_a_ticket_away_and_loses_sight_of_it_is_told(office, sign_in, 
 
     assert answer.status_code == 200
     assert f"Ticket #{made(office).number} is created. You may not see it." in texts(answer)
+
+
+# ── what a status asks for ───────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def asking(office):
+    """“New” asks for a number and a priority; “Waiting on us” may be told a color. Tickets begin in these two."""
+    with office.inside() as world:
+        for name, label, kind in (
+            ("order_number", "Order number", Kind.NUMBER),
+            ("color", "Color", Kind.TEXT),
+        ):
+            properties.create("ticket", name, label, kind, by=SYSTEM)
+        new, us = world.stage("New"), world.stage("Waiting on us")
+        asks = {
+            new: (Ask("order_number", True), Ask("hs_ticket_priority", True), Ask("content", True)), us: (Ask("color", False),),
+        }  # fmt: skip
+        given = Rules(creation=(new, us), limits_creation=True, asks=asks)
+        pipelines.set_rules(
+            Pipeline.objects.get(key="0", object_type="ticket"), given, by=Actor.user(world.ada.pk)
+        )
+        return {"New": str(new), "Waiting on us": str(us), "Closed": str(world.stage("Closed"))}
+
+
+def errors_of(answer) -> dict[str, str]:
+    found = re.findall(
+        r'id="(?:new|ask)-(\w+)-error"[^>]*>.*?</svg>(?:<span>)?([^<]*)<', answer.content.decode()
+    )
+    return dict(found)
+
+
+@pytest.mark.parametrize("more", [{}, {"headers": HTMX}])
+def test_all_that_a_status_requires_is_said_at_once_R_REQ_1(office, sign_in, asking, more):
+    typed = {"subject": "", "status": asking["New"], "email": "eva@fjord.example"}
+    answer = sign_in(office.world.grace).post(CREATE, typed, **more)
+
+    assert answer.status_code == 422
+    assert set(errors_of(answer)) == {"subject", "order_number", "priority", "content"}
+    assert "eva@fjord.example" in answer.content.decode()
+    with office.inside():
+        assert not Ticket.objects.exists()
+        assert not Contact.objects.exists()
+
+
+def test_what_it_asks_for_is_stored_with_the_ticket(office, sign_in, asking):
+    typed = {
+        "subject": "A call",
+        "status": asking["New"],
+        "content": "She waits.",
+        "priority": "LOW",
+        "ask-order_number": "30783",
+    }
+    sign_in(office.world.grace).post(CREATE, typed)
+
+    ticket = made(office)
+    assert (ticket.priority, ticket.content, ticket.properties) == (
+        "LOW",
+        "She waits.",
+        {"order_number": 30783},
+    )
+
+
+def test_a_value_of_the_wrong_kind_is_refused_at_its_field(office, sign_in, asking):
+    typed = {
+        "subject": "A call",
+        "status": asking["New"],
+        "content": "x",
+        "priority": "LOW",
+        "ask-order_number": "many",
+    }
+    assert set(errors_of(sign_in(office.world.grace).post(CREATE, typed))) == {"order_number"}
+
+
+def test_another_status_asks_for_other_things_and_keeps_what_was_typed(office, sign_in, asking):
+    client = sign_in(office.world.grace)
+    typed = {
+        "subject": "A call",
+        "status": asking["Waiting on us"],
+        "redraw": "status",
+        "ask-order_number": "1",
+    }
+    for more in ({}, {"headers": HTMX}):
+        page = client.post(CREATE, typed, **more).content.decode()
+        assert 'name="ask-color"' in page
+        assert 'name="ask-order_number"' not in page
+        assert 'value="A call"' in page
+    with office.inside():
+        assert not Ticket.objects.exists()
+
+    client.post(
+        CREATE, {name: value for name, value in typed.items() if name != "redraw"}
+    )  # optional: may be left out
+    assert made(office).properties == {}
+
+
+def test_tickets_begin_in_the_statuses_of_the_rule_only_R_RULE_5(office, sign_in, asking):
+    client = sign_in(office.world.grace)
+    page = client.get(f"{NEW}?status={asking['Closed']}").content.decode()
+    offered = set(re.findall(r'<option value="(\d+)"', page))
+
+    assert offered == {asking["New"], asking["Waiting on us"]}
+    assert f'<option value="{asking["New"]}" selected>' in page
+    refused = client.post(CREATE, {"subject": "A call", "status": asking["Closed"]})
+    assert "status" in errors_of(refused)
+
+
+def test_who_may_edit_properties_is_bound_by_none_of_it_R_RULE_4(office, sign_in, asking):
+    client = sign_in(office.world.ada)
+    page = client.get(NEW).content.decode()
+    assert f'<option value="{asking["Closed"]}"' in page
+    client.post(CREATE, {"subject": "A call", "status": asking["New"]})
+    assert made(office).properties == {}
