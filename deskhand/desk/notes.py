@@ -23,6 +23,7 @@ class Note:
     by: Actor
     cause: Cause | None = None
     depth: int = 0
+    author: str = ""  # whom people read as its writer
 
 
 def add_many(notes: Sequence[Note], *, at: datetime) -> list[int | None]:
@@ -65,6 +66,6 @@ def _threads(ticket_ids: Sequence[int], at: datetime) -> dict[int, int]:
 def _row(note: Note, thread_id: int, message_id: int, at: datetime) -> dict[str, object]:
     return {
         "id": message_id, "account_id": current_account_id(), "thread_id": thread_id, "ticket_id": note.ticket_id,
-        "kind": MessageKind.COMMENT, "actor_kind": note.by.kind.value, "actor_id": note.by.id, "text": storable(note.text),
+        "kind": MessageKind.COMMENT, "actor_kind": note.by.kind.value, "actor_id": note.by.id, "text": storable(note.text), "sender_name": storable(note.author),
         "cause": note.cause.as_json() if note.cause else None, "created_at": at,
     }  # fmt: skip

@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy
 from deskhand.automation.actions.forms import Around, Input, Setting
 from deskhand.automation.actions.types import Action, Doing, Done, Group, failed, skipped
 from deskhand.automation.engine.loops import Tell, Touches
+from deskhand.automation.models import Workflow
 from deskhand.desk import notes
 from deskhand.desk.notes import Note
 from deskhand.kernel.errors import Invalid
@@ -35,6 +36,10 @@ class CreateNote(Action):
     def run(self, batch: Sequence[Doing]) -> list[Done]:
         answers: list[Done | None] = []
         new: list[Note] = []
+        workflows = Workflow.objects.filter(
+            account_id=batch[0].account_id, pk__in={one.workflow_id for one in batch}
+        )
+        names = dict(workflows.values_list("pk", "name"))
         for doing in batch:
             try:
                 text = doing.fill(doing.settings["text"]).strip()
@@ -42,7 +47,8 @@ class CreateNote(Action):
                 answers.append(failed(str(unreadable)))
                 continue
             if text:
-                new.append(Note(doing.record_id, text, doing.by, doing.cause, doing.depth + 1))
+                author = names.get(doing.workflow_id, "")
+                new.append(Note(doing.record_id, text, doing.by, doing.cause, doing.depth + 1, author))
             answers.append(None if text else skipped(_("The comment would be empty.")))
         written = iter(notes.add_many(new, at=batch[0].now))
         return [answer or _done(next(written)) for answer in answers]

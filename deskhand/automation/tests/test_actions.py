@@ -1,5 +1,6 @@
 """What holds for every action, and what those on records do."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -7,11 +8,12 @@ from django.apps import apps
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from deskhand.automation import templates, tokens
+from deskhand.automation import templates, tokens, workflows
 from deskhand.automation.actions import reading
 from deskhand.automation.actions.forms import Input, Setting
 from deskhand.automation.actions.registry import ACTIONS
 from deskhand.automation.actions.types import Action
+from deskhand.automation.engine.definition import Definition
 from deskhand.automation.models import StepStatus
 from deskhand.automation.tests.doing import do, doings
 from deskhand.crm.pipelines import pipelines
@@ -403,12 +405,15 @@ def test_a_reminder_before_the_due_date_is_offered_where_there_is_one_R_WFA_8(wo
 
 def test_a_note_stands_in_the_conversation_and_says_who_wrote_it(world):
     ticket = world.ticket(channel_account_id=world.channel.pk)
+    made = workflows.create(world.account.pk, "Tell the shop", Definition("ticket"))
+    [one] = doings(world.account.pk, "create_note", {"text": "Look: {{ ticket.subject }}"}, [ticket.pk])
 
-    do(world.account.pk, "create_note", {"text": "Look: {{ ticket.subject }}"}, [ticket.pk])
+    ACTIONS["create_note"].run([replace(one, workflow_id=made.pk)])
 
     note = Message.objects.get(ticket_id=ticket.pk)
     assert (note.kind, note.direction, note.text) == ("COMMENT", "NONE", "Look: Refund still missing")
-    assert (note.actor_kind, note.actor_id, note.cause["workflow_id"]) == ("workflow", 7, 7)
+    assert (note.actor_kind, note.actor_id, note.cause["workflow_id"]) == ("workflow", made.pk, made.pk)
+    assert note.sender_name == "Tell the shop"  # or people would read “Unknown sender”
 
 
 def test_t_wf_11_a_new_record_names_the_workflow_that_made_it_and_its_depth(world):
