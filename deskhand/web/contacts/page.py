@@ -15,6 +15,7 @@ from deskhand.accounts import policy
 from deskhand.accounts.policy import Action
 from deskhand.accounts.types import Verb
 from deskhand.automation.history import Named
+from deskhand.automation.models import Workflow
 from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.records import (
     associations,
@@ -300,7 +301,7 @@ class RecordPageOf:
         )  # fmt: skip
 
     def cause(self, change: PropertyChange | Item) -> str:
-        """What did it: a person, a workflow, a rule, or what was merged."""
+        """What did it: a person, a workflow by its name, a rule, or what was merged."""
         rule = self.rules.get(change.event_id or 0)
         if rule:
             return str(RULES.get(rule, rule))
@@ -309,11 +310,20 @@ class RecordPageOf:
             return _("%(name)s, by merging") % {"name": name} if name else _("Merged")
         if change.actor_kind == "user":
             return self.names.users.get(change.actor_id or 0, _("Somebody who left"))
+        if workflow := self.workflows.get(change.actor_id or 0) if change.actor_kind == "workflow" else "":
+            return _("workflow “%(name)s”") % {"name": workflow}
         kinds = {
             "workflow": _("a workflow"), "routing": _("the channel's routing"), "integration": _("an integration"),
             "visitor": _("the customer"), "llm": _("the customer agent"),
         }  # fmt: skip
         return kinds.get(change.actor_kind, _("Deskhand"))
+
+    @cached_property
+    def workflows(self) -> Mapping[int, str]:
+        changes: list[PropertyChange | Item] = [*self.history_lines, *self.items[0]]
+        ids = {one.actor_id for one in changes if one.actor_kind == "workflow"} - {None}
+        found = Workflow.objects.filter(account_id=self.viewer.account_id, pk__in=ids)
+        return dict(found.values_list("pk", "name")) if ids else {}
 
     @cached_property
     def rules(self) -> dict[int, str]:

@@ -10,6 +10,8 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from deskhand import wiring
+from deskhand.automation import workflows
+from deskhand.automation.engine.definition import Definition
 from deskhand.crm.records import archive, companies, contacts, tasks, tickets
 from deskhand.crm.records.contacts import Person
 from deskhand.crm.records.models import Contact, PropertyChange, Ticket
@@ -271,6 +273,15 @@ def test_who_changed_it_stands_beside_the_value(office, ada, astrid):
     history = shown[shown.index("property-history") :]
     assert "+47 1" in history
     assert "Ada Lovelace" in history
+
+
+def test_what_a_workflow_changed_names_it(office, ada, astrid):
+    """R-DM-13: beside the value and among what happened."""
+    with office.inside() as world:
+        made = workflows.create(world.account.pk, "Called in", Definition("contact"))
+        contacts.update(astrid, {"phone": "+47 1"}, by=Actor(ActorKind.WORKFLOW, made.pk))
+
+    assert html.unescape(page_of(ada, "contact", astrid, open="phone")).count("workflow “Called in”") >= 2
 
 
 @pytest.mark.parametrize(
