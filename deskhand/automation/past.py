@@ -49,6 +49,7 @@ class Memory:
 
     def __init__(self) -> None:
         self._values: dict[tuple[int, str], _Would] = {}
+        self._names: dict[int, set[str]] = {}  # by record
         self.gone: set[int] = set()  # records that it would have deleted
 
     def __len__(self) -> int:
@@ -56,6 +57,10 @@ class Memory:
 
     def note(self, record_id: int, property: str, value: Any, cut: Cut) -> None:
         self._values[record_id, property] = _Would(cut, value)
+        self._names.setdefault(record_id, set()).add(property)
+
+    def names(self, record_id: int) -> Collection[str]:
+        return self._names.get(record_id, ())
 
     def of(self, property: str) -> Iterator[tuple[int, Any]]:
         """The records of which the property would have another value, and that."""
@@ -63,7 +68,7 @@ class Memory:
 
     @property
     def records(self) -> set[int]:
-        return {pk for pk, _name in self._values}
+        return set(self._names)
 
     def get(self, record_id: int, property: str) -> _Would | None:
         return self._values.get((record_id, property))
@@ -121,9 +126,12 @@ class Past:
             now.among.read_all()
         then = Row(now, now.among)
         then["properties"] = dict(now["properties"])
-        for name, prop in properties_of(object_type).items():
-            told = told_as(object_type, name)
-            if not prop.is_computed and self._has_history(object_type, record_id, told):
+        properties = properties_of(object_type)
+        for told in self._told_of(object_type, record_id):
+            for name in _called(object_type, told):
+                prop = properties.get(name)
+                if prop is None or prop.is_computed:
+                    continue
                 value = _stored(as_fact(prop, self.raw(object_type, now, told, cut)), prop.column)
                 if prop.column:
                     then[prop.column] = value
@@ -149,20 +157,21 @@ class Past:
         then = dict(now)
         if now["bounced_at"] is not None and now["bounced_at"] > cut[0]:
             then["bounced_at"] = None
-        if not names and self.object_type != "contact":
+        if not self._told_of("contact", now["id"]):
             return then
         properties = sql.loads(now["properties"])
         row = {**now, "properties": properties}
         kept = dict(properties)
-        for name, prop in properties_of("contact").items():
-            told = told_as("contact", name)
-            if prop.is_computed or not self._has_history("contact", now["id"], told):
-                continue
-            value = self.raw("contact", row, told, cut)
-            if not prop.column:
-                kept[name] = value
-            elif prop.column in then:
-                then[prop.column] = _stored(as_fact(prop, value), prop.column)
+        for told in self._told_of("contact", now["id"]):
+            for name in _called("contact", told):
+                prop = properties_of("contact").get(name)
+                if prop is None or prop.is_computed:
+                    continue
+                value = self.raw("contact", row, told, cut)
+                if not prop.column:
+                    kept[name] = value
+                elif prop.column in then:
+                    then[prop.column] = _stored(as_fact(prop, value), prop.column)
         then |= {"properties": json.dumps(kept), "is_marketing": bool(kept.get("hs_marketable_status"))}
         if names.keys() & {"firstname", "lastname"}:
             then["name"] = " ".join(filter(None, (then["first_name"], then["last_name"]))) or now["name"]
@@ -171,11 +180,10 @@ class Past:
     def all_rows(self, object_type: str) -> Loaded:
         return self._loaded.setdefault(object_type, Loaded(object_type))
 
-    def _has_history(self, object_type: str, record_id: int, told: str) -> bool:
-        changes = self._changes.get((object_type, record_id), {})
-        return told in changes or (
-            object_type == self.object_type and self.memory.get(record_id, told) is not None
-        )
+    def _told_of(self, object_type: str, record_id: int) -> set[str]:
+        """What history tells of the record, and what the replay would have set."""
+        names = set(self._changes.get((object_type, record_id), ()))
+        return names.union(self.memory.names(record_id)) if object_type == self.object_type else names
 
     def raw(self, object_type: str, row: Mapping[str, Any], name: str, cut: Cut) -> Any:
         """What history has of a property at the moment; as it stands now where there is no history."""
@@ -278,6 +286,19 @@ class FactsThen:
 def told_as(object_type: str, property: str) -> str:
     """What history calls the property; "" where it does not name it."""
     return _names_of(object_type).get(property, property)
+
+
+@cache
+def _in_history(object_type: str) -> Mapping[str, tuple[str, ...]]:
+    """{what history calls it: the built-in properties that show it}, where that is not just its own name."""
+    found: dict[str, list[str]] = {}
+    for name, told in _names_of(object_type).items():
+        found.setdefault(told, []).append(name)
+    return {told: tuple(names) for told, names in found.items()}
+
+
+def _called(object_type: str, told: str) -> tuple[str, ...]:
+    return _in_history(object_type).get(told, (told,))
 
 
 @cache

@@ -7,7 +7,6 @@ the effects, and the little that the next page needs besides is `Replay.kept`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -55,13 +54,7 @@ def _run_row(replay: Replay, one: Run) -> dict[str, Any]:
 
 
 def _line(line: Line) -> dict[str, Any]:
-    told = asdict(line)
-    return {
-        "step": told["step_id"],
-        "what": told["what"],
-        "at": line.at.isoformat(),
-        "values": told["values"],
-    }
+    return {"step": line.step_id, "what": line.what, "at": line.at.isoformat(), "values": line.values}
 
 
 def _going(run: Run) -> dict[str, Any]:

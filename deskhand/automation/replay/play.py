@@ -36,6 +36,7 @@ from deskhand.automation.engine.definition import (
     Delay,
     OnFailure,
     UntilEvent,
+    UntilProperty,
     WhenCalled,
     WhenDated,
     WhenScheduled,
@@ -181,6 +182,11 @@ class Play:
         self._waits = any(
             isinstance(step, Delay) and isinstance(step.wait, UntilEvent) for step in self.definition.steps
         ) or any(isinstance(step, Delay) and step.cancel_if is not None for step in self.definition.steps)
+        self._awaits_date = any(
+            isinstance(step, Delay) and isinstance(step.wait, UntilProperty) for step in self.definition.steps
+        )
+        self._asked: list[Candidate] = []  # what the trigger asks for, of the page
+        self._called: set[int] = set()  # the events of these
         self.cut: Cut = (self.since, 0)
 
     @property
@@ -193,7 +199,7 @@ class Play:
         begins = self.log.reached
         events = self.log.page()
         self.told.events = len(events)
-        heard = [event for event in events if not self._is_own(event)]
+        heard = self._concerning([event for event in events if not self._is_own(event)])
         by_hand = self._from_outside(begins, self.log.reached)
         self._read(heard, by_hand, begins, self.log.reached)
         moments: dict[datetime, tuple[list[Event], list[Wanted]]] = defaultdict(lambda: ([], []))
@@ -226,6 +232,14 @@ class Play:
 
     # ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
+    def _concerning(self, events: list[Event]) -> list[Event]:
+        """Those that may let in, wake or end anybody; most of a log is about something else."""
+        self._asked = list(happening.candidates_of(self.index, events))
+        self._called = {one.event.id for one in self._asked}
+        if self.index.standing or self._waits or self._is_watched or self._awaits_date:
+            return events
+        return [event for event in events if event.id in self._called]
+
     def _is_own(self, event: Event) -> bool:
         """What the workflow did itself is left out: the replay says what it would have done."""
         by, pk = event.by, self.entry.workflow_id
@@ -241,7 +255,7 @@ class Play:
         self._before = {}
         self.past = Past(self.entry.workflow_id, kind, self.since, self.memory)
         self.mailing.turn_page(self.past, since, until)
-        wanted = {one.record_id for one in happening.candidates_of(self.index, events)}
+        wanted = {one.record_id for one in self._asked}
         wanted |= {one.record_id for _at, one in by_hand}
         if self.index.standing:
             changed = standing.changed_by(events)
@@ -422,7 +436,7 @@ class Play:
         if not events:
             return []
         found = []
-        if any(event.kind in self.index.heard for event in events):
+        if any(event.id in self._called for event in events):
             found = happening.wanted_by(self.index, events, self)
         if self.index.standing:
             found += self._come(events, before)
@@ -624,8 +638,7 @@ class Play:
         action = ACTIONS.get(step.kind)
         kind = self.entry.object_type
         if action is not None and action.meets(step.settings):
-            records.add_people(kind, self.past.all_rows(kind).values())
-            self.past.read_people()
+            self._introduce(run.record_id)
         doing = Doing(
             self.account_id, run.number, self.entry.workflow_id, self.entry.revision, step.id, step.settings, kind,
             run.record_id, self.past.row(kind, run.record_id, self.cut), run.outputs, run.event_id, run.depth, run.acted, at,
@@ -663,6 +676,13 @@ class Play:
         elif done.ends:
             self.memory.gone |= {run.record_id} if done.ends == "record_gone" else set()
             self._end(run, done.ends, at)
+
+    def _introduce(self, record_id: int) -> None:
+        """Bring the people around all records of the page, where they are not known yet."""
+        rows = self.past.all_rows(self.entry.object_type)
+        if "owner" not in rows[record_id]:
+            records.add_people(self.entry.object_type, rows.values())
+            self.past.read_people()
 
     def _said(self, step: ActionStep) -> str:
         """The step in words, worked out once."""
