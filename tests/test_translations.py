@@ -5,7 +5,9 @@ from __future__ import annotations
 import gettext
 import html
 import re
+import threading
 from collections import Counter
+from datetime import timedelta
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -17,12 +19,36 @@ from django.urls import resolve
 from django.utils import translation
 
 from deskhand.accounts import accounts, roles, tokens
-from deskhand.accounts.models import User
-from deskhand.automation import templates
+from deskhand.accounts.models import Account, User
+from deskhand.automation import templates, workflows
 from deskhand.automation.actions.send_webhook import METHODS
+from deskhand.automation.engine.definition import (
+    Action,
+    Branch,
+    Definition,
+    Delay,
+    Edge,
+    Every,
+    ForAmount,
+    IfThen,
+    WhenScheduled,
+)
+from deskhand.automation.models import Replay
+from deskhand.automation.replay import replays
 from deskhand.channels.portal import portals
 from deskhand.channels.portal.models import Reach
+from deskhand.crm.filters.types import (
+    AllOf,
+    AnyOf,
+    Associated,
+    Filter,
+    MemberOf,
+    Operator,
+    Span,
+    Unit,
+)
 from deskhand.crm.records import tickets
+from deskhand.crm.schema.types import Kind
 from deskhand.delivery.models import OutboxEntry
 from deskhand.desk import threads
 from deskhand.desk.types import InboundMessage, Incoming, Mailbox
@@ -30,6 +56,7 @@ from deskhand.events.types import SYSTEM
 from deskhand.kernel.calendars import Block
 from deskhand.kernel.database.scope import account_scope
 from deskhand.kernel.errors import Invalid
+from deskhand.kernel.jobs import Job
 from deskhand.testing.world import World, make_world
 from deskhand.web.middleware import answer_error
 from scripts import messages
@@ -315,6 +342,37 @@ def test_no_text_of_the_portal_is_unmarked(speaking, portal, desk):
         page = answer.content.decode()
         assert f'lang="{pseudo.CODE}"' in page, number
         assert unmarked(page) == [], number
+
+
+@pytest.mark.parametrize("state", ["QUEUED", "RUNNING", "DONE", "FAILED", "CANCELLED"])
+def test_no_text_of_a_replay_is_unmarked(speaking, desk, noon, state):
+    """All that it may say: what it rests on, what was held, what differs, and each run."""
+    Account.objects.filter(pk=desk.account.pk).update(locale=pseudo.CODE)
+    with account_scope(desk.account.pk):
+        templates.ensure_defaults(desk.account.pk)
+        old = Filter("last_reply_date", Kind.DATETIME, Operator.MORE_THAN_AGO, (Span(1, Unit.MINUTE),))
+        linked = Associated("contact", AllOf((old, MemberOf("segment", (1,)), MemberOf("workflow", (1,)))))
+        steps = (
+            Action("1", "send_email", {"template": "ticket_received"}, Edge("2")),
+            IfThen("2", (Branch(SAID, AnyOf((old, linked)), Edge("3")),), Edge("3")),
+            Action("3", "rotate_owner", {"users": [desk.ada.pk]}, Edge("4")),
+            Action("4", "custom_code", {}, Edge("5")),
+            Action("5", "create_note", {"text": SAID}, Edge("6")),
+            Delay("6", ForAmount(timedelta(hours=1), is_working_time=True)),
+        )
+        daily = WhenScheduled(AllOf(), Every.DAY, 12 * 60)
+        definition = Definition("ticket", daily, start=Edge("1"), steps=steps, next_id=7)
+        flow = workflows.create(desk.account.pk, SUBJECT, definition, by=desk.ada.pk)
+        found = replays.start(flow, definition, days=7, is_draft=True, by=1, now=noon + timedelta(days=3))
+    if state not in ("QUEUED", "CANCELLED"):
+        replays.run(Job(1, desk.account.pk, {"replay": found.pk}, threading.Event()))
+    Replay.objects.filter(pk=found.pk).update(state=state, held=2, held_at=noon, left_out=1, is_full=True)
+    client = speak(desk.ada, pseudo.CODE)
+    addresses = [f"/workflows/{flow.pk}/replay", f"/workflows/{flow.pk}/replay/{found.pk}/1"]
+    for address in addresses if state == "DONE" else addresses[:1]:
+        page = client.get(address).content.decode()
+        assert "wf-rests" in page or address != addresses[0]
+        assert [text for text in unmarked(page) if text != "Ticket received"] == []  # the account's own mail
 
 
 def test_no_page_that_links_lead_to_has_unmarked_texts(speaking, desk):

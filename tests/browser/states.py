@@ -1037,6 +1037,21 @@ def workflow_replay(page: Page) -> None:
     page.locator(".wf-figures, progress").first.wait_for()  # as far as it has come where no worker is at it
 
 
+def workflow_replay_stopped(page: Page) -> None:
+    """Stopped while it goes on, or with what it found where it was quicker."""
+    workflow_replay(page)
+    if page.locator(".wf-stop").count():
+        page.locator(".wf-stop [type=submit]").click()
+    page.locator(".wf-rests").wait_for()
+
+
+def workflow_replay_none(page: Page) -> None:
+    """Of a workflow that nobody replayed yet."""
+    workflow_editor(page)
+    page.goto(page.url.split("/edit")[0].split("?")[0].rstrip("/") + "/replay")
+    page.locator(".empty").wait_for()
+
+
 def workflow_undo(page: Page) -> None:
     workflow_history(page)
     page.get_by_role("link", name="Take back", exact=True).click()
@@ -1224,6 +1239,8 @@ STATES: dict[str, Step] = {
     "workflow-log": workflow_log,
     "workflow-try": workflow_try,
     "workflow-replay": workflow_replay,
+    "workflow-replay-stopped": workflow_replay_stopped,
+    "workflow-replay-none": workflow_replay_none,
     "workflow-undo": workflow_undo,
     "workflow-review": workflow_review,
     "workflow-versions": workflow_versions,

@@ -1,14 +1,27 @@
 """Replaying a workflow over the past, in the browser."""
 
+import html
 import threading
 from datetime import timedelta
 
 import pytest
+from django.urls import reverse
 
 from deskhand.automation import workflows
-from deskhand.automation.engine.definition import Action, Definition, Edge, EventMatch, Manual, WhenEvent
+from deskhand.automation.engine.definition import (
+    Action,
+    Definition,
+    Edge,
+    EventMatch,
+    Every,
+    Manual,
+    WhenEvent,
+    WhenScheduled,
+)
 from deskhand.automation.models import Replay, ReplayEffect, ReplayRun, Verdict
 from deskhand.automation.replay import replays
+from deskhand.crm.filters.types import Filter, Operator, Span, Unit
+from deskhand.crm.schema.types import Kind
 from deskhand.kernel import clock
 from deskhand.kernel.jobs import Job
 
@@ -96,6 +109,51 @@ def test_a_replay_is_stopped(office, flow, sign_in):
     begin(office, client, flow)
     page = client.post(f"/workflows/{flow.pk}/replay/stop", follow=True).content.decode()
     assert "It was stopped." in page
+
+
+def test_the_page_says_what_it_rests_on(office, sign_in):
+    """Only what concerns the workflow: here a schedule, a condition that time makes true, and a date that mail changes."""
+    with office.inside() as world:
+        waited = Filter("last_reply_date", Kind.DATETIME, Operator.MORE_THAN_AGO, (Span(1, Unit.DAY),))
+        steps = (Action("1", "rotate_owner", {"users": [world.ada.pk]}),)
+        definition = Definition("ticket", WhenScheduled(waited, Every.DAY, 600), start=Edge("1"), steps=steps, next_id=2)  # fmt: skip
+        flow = workflows.create(world.account.pk, "Every day", definition, by=world.ada.pk)
+    page = html.unescape(begin(office, sign_in(office.world.ada), flow))
+    for said in (
+        "out of the history of their properties", "the schedule fires when it would have", "no new owner is set",
+        "Properties that have no history: Last customer reply date.",
+    ):  # fmt: skip
+        assert said in page
+    assert "Who is in which segment." not in page
+    assert "Who had got which mail" not in page
+
+
+def test_what_was_held_is_told(office, flow, sign_in):
+    office.mail("Where is it?")
+    client = sign_in(office.world.ada)
+    begin(office, client, flow)
+    found = work(office)
+    with office.inside():
+        Replay.objects.filter(pk=found.pk).update(held=2, held_at=office.at)
+    page = client.get(f"/workflows/{flow.pk}/replay").content.decode()
+    assert "2 sendings wait for the next hour here" in page
+
+
+def test_a_failed_one_says_why_and_can_be_begun_again(office, flow, sign_in):
+    client = sign_in(office.world.ada)
+    begin(office, client, flow)
+    with office.inside():
+        Replay.objects.update(state="FAILED", error="There is no property “plan” any more.")
+    page = client.get(f"/workflows/{flow.pk}/replay").content.decode()
+    assert "It could not be replayed. There is no property “plan” any more." in page
+    assert "replay/begin" in page
+
+
+def test_the_list_and_the_review_lead_to_the_replay(office, flow, sign_in):
+    client = sign_in(office.world.ada)
+    address = f'href="/workflows/{flow.pk}/replay"'
+    assert f'class="menu-item" {address}' in client.get("/workflows").content.decode()
+    assert f'class="link" {address}' in client.get(reverse("workflow-edit-review", args=[flow.pk])).content.decode()  # fmt: skip
 
 
 def test_a_second_one_is_refused_while_one_goes_on(office, flow, sign_in):

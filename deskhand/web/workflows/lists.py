@@ -159,7 +159,7 @@ def _addresses(viewer: Viewer, workflow: Workflow) -> dict[str, str]:
     found = {"history_url": to("history"), "errors_url": f"{to('history')}?state=failed"}
     is_there, may_edit = workflow.archived_at is None, access.may_edit(viewer, workflow)
     if is_there and may_edit:
-        found |= {"switch_url": to("switch"), "details_url": to("details")}
+        found |= {"switch_url": to("switch"), "details_url": to("details"), "replay_url": to("replay")}
     if is_there and policy.can(viewer, policy.Action.EDIT_WORKFLOWS):
         found["clone_url"] = to("clone")
     if access.may_archive(viewer, workflow):

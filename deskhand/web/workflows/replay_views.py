@@ -30,6 +30,7 @@ from deskhand.automation.models import (
     Workflow,
 )
 from deskhand.automation.replay import replays
+from deskhand.automation.replay.limits import Past, Today, limits_of
 from deskhand.automation.replay.replays import Afterwards, Place
 from deskhand.events.queries import begins_at
 from deskhand.kernel import clock
@@ -52,6 +53,26 @@ VERDICTS: dict[str, tuple[str | Promise, Tone | None]] = {
     Verdict.NEW: (gettext_lazy("Only in the replay"), "blue"),
     Verdict.GONE: (gettext_lazy("Only in reality"), None),
 }
+#: What a replay rests on, in words.
+FROM_THE_PAST: dict[Past, str | Promise] = {
+    Past.RECORDS: gettext_lazy("Records as they were at each moment, out of the history of their properties."),
+    Past.CALENDAR: gettext_lazy("The calendar of the account, day by day: the schedule fires when it would have."),
+    Past.TIME: gettext_lazy("The time that passed: a condition such as “more than 3 days ago” holds from that very moment on."),
+    Past.MAIL: gettext_lazy("Who had got which mail, who wanted what, who was a marketing contact and at which address."),
+}  # fmt: skip
+AS_OF_TODAY: dict[Today, str | Promise] = {
+    Today.STEPS: gettext_lazy("The trigger and the steps: they stay the same for the whole time."),
+    Today.PROPERTIES: gettext_lazy("Properties that have no history: %(names)s."),
+    Today.LINKS: gettext_lazy("Which records are linked to each other."),
+    Today.SEGMENTS: gettext_lazy("Who is in which segment."),
+    Today.WORKFLOWS: gettext_lazy("Who is in which other workflow."),
+    Today.MAILS: gettext_lazy("The words of mails, the addresses they leave from, and whom you no longer block."),
+    Today.BUDGET: gettext_lazy("How much automation may send within an hour."),
+    Today.HOURS: gettext_lazy("Working hours and holidays."),
+    Today.TURNS: gettext_lazy("Whose turn it would have been is not known: no new owner is set."),
+    Today.ANSWERS: gettext_lazy("What other systems or your code would have answered is not known: the run goes on without it."),
+    Today.ELSEWHERE: gettext_lazy("What would be changed elsewhere is told, but no later step finds it."),
+}  # fmt: skip
 STATES: dict[str, str | Promise] = {
     ReplayState.QUEUED: gettext_lazy("It begins in a moment."),
     ReplayState.RUNNING: gettext_lazy("The log is being read."),
@@ -131,6 +152,8 @@ class Result:
     more_url: str = ""
     clear_url: str = ""
     notes: tuple[str, ...] = ()
+    of_then: tuple[str, ...] = ()
+    of_today: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -292,9 +315,19 @@ def _result(request: AccountRequest, workflow: Workflow, one: Replay) -> Result:
             "percent": percent, "events": lists.number(one.events), "runs": lists.number(one.runs),
         },
     }  # fmt: skip
+    base |= _rests_on(Definition.from_json(one.definition))
     if one.state != ReplayState.DONE:
         return Result(**base)
     return Result(**base, **_found_parts(request, workflow, one))
+
+
+def _rests_on(definition: Definition) -> dict[str, Any]:
+    limits = limits_of(definition)
+    names = {"names": ", ".join(limits.without_history)}
+    return {
+        "of_then": tuple(str(FROM_THE_PAST[one]) for one in limits.past),
+        "of_today": tuple(str(AS_OF_TODAY[one]) % names for one in limits.today),
+    }
 
 
 def _found_parts(request: AccountRequest, workflow: Workflow, one: Replay) -> dict[str, Any]:
@@ -395,6 +428,13 @@ def _notes(request: AccountRequest, workflow: Workflow, one: Replay) -> list[str
         notes.append(_("The log of steps is kept for %(days)s days. What happened before that is not known.") % {"days": kept})  # fmt: skip
     if one.is_full:
         notes.append(_("More records would have entered than a replay follows; it stops after the first %(count)s.") % {"count": lists.number(one.runs)})  # fmt: skip
+    if one.held and one.held_at is not None:
+        said = ngettext(
+            "The hour’s budget would have been used up on %(time)s; %(num)s sending waits for the next hour here. Really it would wait until somebody lets automation go on.",
+            "The hour’s budget would have been used up on %(time)s; %(num)s sendings wait for the next hour here. Really they would wait until somebody lets automation go on.",
+            one.held,
+        )  # fmt: skip
+        notes.append(said % {"num": lists.number(one.held), "time": times.moment(one.held_at)})
     if one.left_out:
         said = ngettext(
             "%(num)s record was deleted since and is left out.", "%(num)s records were deleted since and are left out.", one.left_out

@@ -40,6 +40,7 @@ class Line:
     switch_url: str = ""
     history_url: str = ""
     errors_url: str = ""
+    replay_url: str = ""
     details_url: str = ""
     clone_url: str = ""
     archive_url: str = ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from django.http import HttpResponse
+from django.urls import reverse
 from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, pgettext
@@ -42,7 +43,7 @@ def _reviewing(opened: Opened, *, notice: str = "", note: str = "") -> Panel:
         "review", _("Review and publish") if draft.has_changes else _("Review"), "list-checks", "teal", close_url=opened.url(""), url=opened.url("publish"),
         token=draft.token, notice=notice, changes=changes, problems=tuple(_wrong(opened)), goes_on=tuple(_goes_on(opened)), text=note,
         submit=_("Publish") if draft.has_changes else "", present=_counted(present) if present else "", inside=present, circles=tuple(_circles(opened)), discard_url=opened.url("discard") if draft.has_changes else "",
-        lead=_lead(opened), told=tuple(_destructive(draft.definition, opened.telling)),
+        replay_url=reverse("workflow-replay", args=[opened.workflow.pk]), lead=_lead(opened), told=tuple(_destructive(draft.definition, opened.telling)),
     )  # fmt: skip
 
 

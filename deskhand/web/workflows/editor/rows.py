@@ -307,6 +307,7 @@ class Panel:
     error: str = ""
     present: str = ""
     discard_url: str = ""
+    replay_url: str = ""
     review_url: str = ""
     is_wide: bool = False
     secret: Secret | None = None
