@@ -18,7 +18,7 @@ from deskhand.kernel.database.scope import account_scope
 from deskhand.testing.sites import calling_site
 from deskhand.testing.world import make_world
 
-SEEDS = 6
+SEEDS = 20
 
 
 @pytest.fixture
