@@ -17,7 +17,7 @@ from django.utils.translation import gettext
 
 from deskhand.automation import budget, calls, endings, records, steplog, troubles, waking
 from deskhand.automation.actions.registry import ACTIONS
-from deskhand.automation.actions.types import Action, Doing, Done, failed
+from deskhand.automation.actions.types import Action, Doing, Done, failed, is_trial
 from deskhand.automation.engine.advance import (
     EnrollmentFacts,
     Finished,
@@ -216,8 +216,8 @@ class _Batch:
 
     def _may_go(self, run: Run) -> bool:
         """A deleted record leaves; restoring does not bring it back (R-UN-7). A paused workflow holds who is inside, one that
-        is archived lets nobody go on (R-EDIT-8)."""
-        if run.is_archived:
+        is archived lets nobody go on (R-EDIT-8), but for a trial, which is put away so that nothing else enrolls in it."""
+        if run.is_archived and not is_trial.get():
             run.ended = "deleted"
         elif run.record_id not in self.loaded[run.object_type]:
             run.ended = "record_gone"

@@ -203,7 +203,12 @@ def test_t_act_10_starter_offers_mail_and_notification_only(world):
         kind
         for kind, one in ACTIONS.items()
         if (one.object_types is None or "ticket" in one.object_types) and one.feature not in plans.OPT_IN
-    } - {"custom_action"}  # as long as there is no integration
+    } - {
+        "custom_action",
+        "send_whatsapp",
+        "send_sms",
+        "send_survey",
+    }  # as long as nothing of the kind is connected
     assert set(lanes.offered(world.account)) == {*on_tickets, lanes.DELAY}
     world.account.plan = Plan.FREE
     assert lanes.offered(world.account) == ()

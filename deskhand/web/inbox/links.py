@@ -206,7 +206,7 @@ class LinksOf:
         return ids
 
     def _groups(self, linked: dict[str, list[int]]) -> Iterable[rows.LinkGroup]:
-        borne = labeling.labels_of_record("ticket", self.ticket.pk)
+        borne = labeling.labels_of_record("ticket", self.ticket.pk) if any(linked.values()) else {}
         for kind in self.kinds.values():
             found = self._lines(kind, linked.get(kind.key, ()))
             labels = (borne.get((one.kind, one.id), ()) for one in found)

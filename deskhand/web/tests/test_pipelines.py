@@ -259,6 +259,7 @@ ON_TICKETS = [
     kind for kind, action in ACTIONS.items()
     if (action.object_types is None or "ticket" in action.object_types)
     and kind not in ("custom_action", "custom_code")  # offered once there is an integration; in the editor of workflows alone
+    and kind not in ("send_whatsapp", "send_sms", "send_survey")  # offered once something is connected: test_texting.py
 ]  # fmt: skip
 
 

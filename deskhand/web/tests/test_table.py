@@ -189,7 +189,7 @@ def test_what_is_wrong_in_a_cell_is_said_in_it(office, client, htmx):
     answer = client.post(f"/tickets/{ticket.pk}/cells/subject/save", {"value": " "}, **more)
 
     assert answer.status_code == 422
-    assert "Give a subject." in texts(answer)
+    assert "A ticket needs a subject." in texts(answer)
     assert office.again(ticket).subject == "Refund"
 
 
