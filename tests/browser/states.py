@@ -167,7 +167,7 @@ def links(page: Page) -> None:
         page.goto(f"{address}/links/new?kind=ticket&q=1")
         if page.locator("[popovertarget=properties]").is_visible():
             page.locator("[popovertarget=properties]").click()
-        page.locator("#link-new button[name=linked]").first.click()
+        page.locator("#link-new button[name=id]").first.click()
         page.locator(".linked[id]").first.wait_for(state="attached")
     page.goto(f"{address}/links/new?kind=ticket&q=2")
     if page.locator("[popovertarget=properties]").is_visible():
@@ -244,7 +244,7 @@ def conversations(page: Page) -> None:
 def thread_owner(page: Page) -> None:
     page.goto("/inbox/conversations")
     page.locator("a.thread-owner").first.click()
-    page.get_by_label("Owner").wait_for()
+    page.get_by_label("Owner", exact=True).wait_for()
 
 
 def board(page: Page) -> None:
