@@ -10,7 +10,7 @@ from deskhand.testing.fixtures import django_db_setup, noon, world
 from tests.mailstack.fixtures import mail_stack
 from tests.turns import is_due
 
-DEBIAN_SHARES = 3
+DEBIAN_SHARES = 6
 
 __all__ = ["django_db_setup", "mail_stack", "noon", "settle", "wired", "world"]
 
