@@ -81,7 +81,7 @@ class Post(models.Model):
     contact_id = models.BigIntegerField()  # crm.Contact
     email = models.TextField()
     name = models.TextField(default="")
-    form_key = models.TextField()  # the form's own: the same form sent twice is one post
+    form_key = models.TextField()  # digest of the form and what it held: the same sent twice is one post
     ticket_id = models.BigIntegerField(null=True)  # crm.Ticket that is answered; None: a new request
     subject = models.TextField(default="")
     body = models.TextField()

@@ -80,12 +80,13 @@ def condition_of(portal: Portal) -> Condition:
 
 def status_words(portal: Portal, stage: StageValue | None, *, is_closed: bool) -> str:
     """What customers read of a status (R-POR-10)."""
-    if stage is None:
+    if stage is None or is_hidden(portal, stage):
         return _("Closed") if is_closed else _("Open")
-    said = portal.stages.get(str(stage.id), {})
-    if said.get("is_hidden"):
-        return _("Closed") if is_closed else _("Open")
-    return said.get("label") or _(stage.label)
+    return portal.stages.get(str(stage.id), {}).get("label") or _(stage.label)
+
+
+def is_hidden(portal: Portal, stage: StageValue) -> bool:
+    return bool(portal.stages.get(str(stage.id), {}).get("is_hidden"))
 
 
 # ── verbs ────────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -22,6 +22,7 @@ from deskhand.crm.records.tickets import SUBJECT
 from deskhand.desk import merging, replies, threads
 from deskhand.desk.models import Thread
 from deskhand.desk.types import InboundMessage, Incoming, Mailbox, StoredFile
+from deskhand.kernel import crypto
 from deskhand.kernel.claimer import BatchClaimer, words_of
 from deskhand.kernel.database import sql
 from deskhand.kernel.database.scope import account_scope, current_account_id
@@ -74,27 +75,27 @@ _KEEP = """
 insert into portal_post (account_id, contact_id, email, name, form_key, ticket_id, subject, body, files, received_at, due_at)
 values (%s, %s, %s, %s, %s, %s, %s, %s, %s::jsonb, %s, now() + %s)
 on conflict (account_id, form_key) do update set form_key = excluded.form_key
-returning id, contact_id
+returning id
 """
 
 
 def keep(visitor: Visitor, given: Given, now: datetime) -> int:
-    """Store what was sent; once this returned outside any scope, it is on disk. The same form twice is one post."""
+    """Store what was sent; once this returned outside any scope, it is on disk. The same form twice is one post;
+
+    with other words, as from a page that somebody went back to, it is another.
+    """
     account_id, contact = visitor.customer.account_id, visitor.contact
     with account_scope(account_id):
         files = json.dumps([asdict(file) for file in given.files])
+        sent = [given.form_key, contact.pk, given.ticket_id, given.subject, given.body, files]
         found = sql.row(
             _KEEP,
             [
-                account_id, contact.pk, visitor.email, contact.name, given.form_key, given.ticket_id, given.subject,
-                given.body, files, now, HEAD_START,
+                account_id, contact.pk, visitor.email, contact.name, crypto.digest(json.dumps(sent)), given.ticket_id,
+                given.subject, given.body, files, now, HEAD_START,
             ],
         )  # fmt: skip
     assert found is not None
-    if found[1] != contact.pk:
-        raise Invalid(
-            _("This form is out of date."), field="form_key", hint=_("Load the page again and repeat it.")
-        )
     return int(found[0])
 
 

@@ -14,6 +14,7 @@ from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
+from django.template.defaultfilters import filesizeformat
 from django.urls import reverse
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
@@ -22,11 +23,13 @@ from deskhand.accounts.models import Account
 from deskhand.channels.portal import portals, signing_in
 from deskhand.channels.portal.models import Portal
 from deskhand.channels.portal.signing_in import Visitor
+from deskhand.desk import uploads
 from deskhand.kernel import clock
 from deskhand.kernel.database.scope import account_scope
 from deskhand.kernel.errors import DeskhandError, NotFound
+from deskhand.web.jinja import render
 from deskhand.web.middleware import answer_error, for_everybody
-from deskhand.web.portal.rows import Frame
+from deskhand.web.portal.rows import Frame, WriteForm
 from deskhand.web.subscriptions.public import language_of
 
 COOKIE = "portal"
@@ -88,14 +91,28 @@ def _answer(
     request: PortalRequest, view: View, needs_visitor: bool, named: dict[str, Any]
 ) -> HttpResponseBase:
     if needs_visitor and not hasattr(request, "visitor"):
-        url = reverse("portal-sign-in", args=[request.account.slug])
-        wanted = named.get("ticket_id")
-        return redirect(f"{url}?request={wanted}" if wanted else url)
+        return _ask_to_sign_in(request, named.get("ticket_id"))
     with timezone.override(ZoneInfo(request.account.zone)):
         response = view(request, **named)
     response.headers.setdefault("Content-Language", translation.get_language() or request.account.locale)
     response.headers["X-Robots-Tag"] = "noindex"
     return response
+
+
+def _ask_to_sign_in(request: PortalRequest, wanted: int | None) -> HttpResponse:
+    """Pages lead to the sign-in and back; of a form whose session is over nothing that was typed is lost."""
+    sign_in_url = (
+        f"{request.portal_frame.sign_in_url}?request={wanted}" if wanted else request.portal_frame.sign_in_url
+    )
+    typed = request.POST
+    if not typed.get("body", "").strip():
+        return redirect(sign_in_url)
+    errors = (("file", _("Choose your files once more.")),) if request.FILES else ()
+    form = WriteForm(
+        request.path, typed.get("form_key", ""), typed["body"], typed.get("subject", ""), errors, filesizeformat(uploads.largest()),
+    )  # fmt: skip
+    context = {"portal": request.portal_frame, "form": form, "sign_in_url": sign_in_url}
+    return render(request, "portal/signed_out.html", context, status=401)
 
 
 def _nothing() -> NotFound:
