@@ -109,11 +109,10 @@ def _contact(asked: Request, viewer: Viewer, by: Actor, at: datetime | None) -> 
         raise Invalid(
             _("This is not an email address."), field="email", value=email, hint=_("It looks like name@example.com.")
         ) from None  # fmt: skip
-    known = Contact.objects.filter(account_id=viewer.account_id, email=email, archived_at=None)
-    if not known.exists() and not reaches_any(viewer, "contact", Verb.EDIT):
+    if not contacts.ids_of([email]) and not reaches_any(viewer, "contact", Verb.EDIT):
         raise Invalid(
             _("Nobody has this address, and you may not create contacts."), field="email", value=email,
             hint=_("Give the address of a contact."),
         )  # fmt: skip
-    contacts.upsert_many([Person(email, storable(asked.name).strip())], by=by, at=at)
-    return known.get()
+    found = contacts.upsert_many([Person(email, storable(asked.name).strip())], by=by, at=at)
+    return Contact.objects.get(account_id=viewer.account_id, pk=found[email])

@@ -9,9 +9,11 @@ import pytest
 from deskhand.crm.pipelines import pipelines
 from deskhand.crm.pipelines.models import Pipeline
 from deskhand.crm.pipelines.rules import Ask, Rules
+from deskhand.crm.records import joining
 from deskhand.crm.records.models import Contact, Ticket
 from deskhand.crm.schema import properties
 from deskhand.crm.schema.types import Kind
+from deskhand.desk.types import Mailbox
 from deskhand.events.types import SYSTEM, Actor
 from deskhand.routing import rules
 from deskhand.routing.types import Option
@@ -66,6 +68,22 @@ def test_a_contact_who_is_known_is_found(office, sign_in, form):
     assert made(office).contact_id == known.pk
     with office.inside():
         assert Contact.objects.get().name == "Astrid Lindqvist"
+
+
+def test_a_contact_is_found_by_a_further_address(office, sign_in, form):
+    """R-CC-11"""
+    office.mail(sender=Mailbox("eva@fjord.example", "Eva"))
+    office.mail(sender=Mailbox("eva@home.example", "Eva"))
+    with office.inside() as world:
+        kept, gone = (Contact.objects.get(email=one) for one in ("eva@fjord.example", "eva@home.example"))
+        joining.join("contact", kept.pk, gone.pk, by=Actor.user(world.ada.pk), at=office.at)
+        Ticket.objects.all().update(subject="Before")
+
+    answer = sign_in(office.world.grace).post(CREATE, form | {"email": "eva@home.example"})
+
+    assert answer.status_code == 302
+    with office.inside():
+        assert Ticket.objects.get(subject=form["subject"]).contact_id == kept.pk
 
 
 def test_it_stands_where_it_was_asked_for(office, sign_in, form):
