@@ -50,9 +50,10 @@ from deskhand.crm.filters.types import (
 from deskhand.crm.records import tickets
 from deskhand.crm.schema.types import Kind
 from deskhand.delivery.models import OutboxEntry
-from deskhand.desk import threads
+from deskhand.desk import conversations, inboxes, threads
+from deskhand.desk.conversations import Owner
 from deskhand.desk.types import InboundMessage, Incoming, Mailbox
-from deskhand.events.types import SYSTEM
+from deskhand.events.types import SYSTEM, Actor
 from deskhand.kernel.calendars import Block
 from deskhand.kernel.database.scope import account_scope
 from deskhand.kernel.errors import Invalid
@@ -294,6 +295,28 @@ def test_no_text_of_a_ticket_is_unmarked(speaking, desk):
     assert unmarked(opened) == []
 
 
+def test_no_text_of_a_conversation_without_a_ticket_is_unmarked(speaking, desk, noon):
+    """In the list, and of whose it is with what became of it."""
+    with account_scope(desk.account.pk):
+        sales = inboxes.add_channel_account(
+            desk.channel.inbox, channel="email", name="Sales", address="sales@nordlys.example"
+        )
+        inboxes.set_creates_tickets(sales, False)
+        mail = InboundMessage(
+            external_id="2@fjallbo.example", sender=CUSTOMER, subject=SUBJECT, text=SAID, received_at=noon
+        )
+        thread = threads.receive(Incoming(sales.pk, mail), at=noon).thread_id
+        assert thread
+        conversations.assign_many([Owner(thread, desk.grace.pk, SYSTEM)], at=noon)
+        conversations.assign_many([Owner(thread, None, Actor.user(desk.ada.pk))], at=noon)
+    client = speak(desk.ada, pseudo.CODE)
+
+    for address in ("/inbox/conversations", f"/conversations/{thread}/owner"):
+        page = client.get(address).content.decode()
+        assert SUBJECT in page
+        assert [text for text in unmarked(page) if text != "Sales"] == [], address
+
+
 @pytest.mark.parametrize("language", ["en", *LANGUAGES])
 def test_the_portal_speaks_the_customers_language(speaking, portal, language):
     page = Client(headers={"accept-language": language}).get(f"{portal}sign-in").content.decode()
@@ -337,6 +360,9 @@ def test_no_text_of_the_portal_is_unmarked(speaking, portal, desk):
         client.get(f"{portal}requests/999999"),
         client.get(link[0]),
     ]
+
+    client.post(f"{portal}sign-out")
+    asked.append(client.post(f"{portal}requests/new", {"body": "1"}))
 
     for number, answer in enumerate(asked):
         page = answer.content.decode()
