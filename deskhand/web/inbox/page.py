@@ -581,7 +581,8 @@ def _delivery(m: Message) -> rows.Delivery | None:
 
 
 def _via(m: Message) -> str:
-    return str(CHANNEL_LABELS[(m.cause or {}).get("source", "EMAIL")])
+    source = (m.cause or {}).get("source", "EMAIL")
+    return str(CHANNEL_LABELS.get(source, source.title()))
 
 
 def _notice(m: Message) -> str:

@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy, ngettext_lazy
 
 from deskhand.crm.records import history
 from deskhand.crm.records.labeling import RELABELED
+from deskhand.web.choices import joined
 
 _TASK: Mapping[str, str | Promise] = {
     "created": gettext_lazy("Task added: %(title)s"),
@@ -66,7 +67,7 @@ def sentence(about: str, what: Mapping[str, Any], titles: Mapping[tuple[str, int
         title = titles.get((what["type"], what["id"]), "")
         if did == RELABELED:
             return " · ".join(
-                str(_LABELS[name][0 if title else 1]) % {"title": title, "labels": ", ".join(what[name])}
+                str(_LABELS[name][0 if title else 1]) % {"title": title, "labels": joined(what[name])}
                 for name in _LABELS
                 if what[name]
             )

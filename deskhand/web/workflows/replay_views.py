@@ -37,7 +37,7 @@ from deskhand.kernel import clock
 from deskhand.kernel.errors import Conflict, NotFound
 from deskhand.kernel.text import whole
 from deskhand.web import times
-from deskhand.web.choices import Choice, offered
+from deskhand.web.choices import Choice, joined, offered
 from deskhand.web.inbox.rows import Label
 from deskhand.web.middleware import AccountRequest
 from deskhand.web.refusals import words_of
@@ -323,7 +323,7 @@ def _result(request: AccountRequest, workflow: Workflow, one: Replay) -> Result:
 
 def _rests_on(definition: Definition) -> dict[str, Any]:
     limits = limits_of(definition)
-    names = {"names": ", ".join(limits.without_history)}
+    names = {"names": joined(limits.without_history)}
     return {
         "of_then": tuple(str(FROM_THE_PAST[one]) for one in limits.past),
         "of_today": tuple(str(AS_OF_TODAY[one]) % names for one in limits.today),
