@@ -548,6 +548,26 @@ def contact_link(page: Page) -> None:
     page.goto(page.url + "/link")
 
 
+def contact_link_as(page: Page) -> None:
+    """What may be linked besides, and as what."""
+    object_labels(page)
+    contact(page)
+    page.goto(page.url + "/others?kind=contact&q=example")
+    page.get_by_text("Link as").wait_for()
+
+
+def contact_linked_as(page: Page) -> None:
+    """Linked to another one, with a label, and the boxes of its labels open."""
+    object_labels(page)
+    contact(page)
+    if not page.locator("#others .link-chips").count():
+        page.goto(page.url + "/others?kind=contact&q=example")
+        page.get_by_label("Manager", exact=True).check()
+        page.locator("main button[name=id]").first.click()
+    page.locator("#others .link-labels summary").first.click()
+    page.get_by_text("Linked as").first.wait_for()
+
+
 def contact_merge(page: Page) -> None:
     contact(page)
     page.goto(page.url + "/merge")
@@ -1145,6 +1165,8 @@ STATES: dict[str, Step] = {
     "segment": segment,
     "segment-filters": segment_filters,
     "contact-link": contact_link,
+    "contact-link-as": contact_link_as,
+    "contact-linked-as": contact_linked_as,
     "contact-merge": contact_merge,
     "contact-merge-with": contact_merge_with,
     "contact-email": contact_email,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from itertools import chain, islice
 
 from deskhand.accounts.types import Viewer
 from deskhand.crm.records.models import Association
@@ -34,13 +35,8 @@ def linked_ids(kind: Kind, record_id: int, account_id: int) -> dict[str, list[in
 def groups(viewer: Viewer, kind: Kind, record_id: int) -> tuple[LinkGroup, ...]:
     """Those that the viewer may see, with what they are to the record."""
     ids = linked_ids(kind, record_id, viewer.account_id)
-    found = (
-        LinkGroup(
-            str(one.title),
-            one.icon,
-            links.labeled(kind.key, record_id, links.lines(viewer, one, ids.get(key, ()))),
-        )
-        for key, one in kinds(kind).items()
-        if ids.get(key)
+    lines = [(one, links.lines(viewer, one, ids[key])) for key, one in kinds(kind).items() if ids.get(key)]
+    every = iter(links.labeled(kind.key, record_id, chain.from_iterable(found for _one, found in lines)))
+    return tuple(
+        LinkGroup(str(one.title), one.icon, tuple(islice(every, len(found)))) for one, found in lines if found
     )
-    return tuple(group for group in found if group.records)

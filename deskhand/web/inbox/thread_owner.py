@@ -52,7 +52,7 @@ class Line:
 
 @require_GET
 def ask(request: AccountRequest, thread_id: int) -> HttpResponse:
-    thread = _thread(request, thread_id, Verb.VIEW)
+    thread = _thread(request, thread_id)
     agents = routing.agents_with_state(request.viewer.account_id)
     owner = thread.assignee_id
     context = {
@@ -69,7 +69,7 @@ def ask(request: AccountRequest, thread_id: int) -> HttpResponse:
 @require_POST
 def save(request: AccountRequest, thread_id: int) -> HttpResponse:
     """`owner` is user:<id> or empty."""
-    _thread(request, thread_id, Verb.EDIT)
+    _thread(request, thread_id)
     text = request.POST.get("owner", "")
     user_id = common.agent(request, text.removeprefix("user:"), "owner") if text else None
     conversations.assign_many([Owner(thread_id, user_id, Actor.user(request.user.pk))])
@@ -78,14 +78,14 @@ def save(request: AccountRequest, thread_id: int) -> HttpResponse:
     return redirect("inbox-view", desk_views.CONVERSATIONS)
 
 
-def _thread(request: AccountRequest, thread_id: int, verb: Verb) -> Thread:
-    """Raises NotFound where the viewer may not see it, Forbidden, and Conflict for one that is a ticket by now."""
+def _thread(request: AccountRequest, thread_id: int) -> Thread:
+    """To be changed. Raises NotFound where the viewer may not see it, Forbidden, and Conflict for one that is a ticket by now."""
     policy.require(request.viewer, Action.OPEN_HELP_DESK)
     ticket_id = conversations.ticket_of(thread_id)
     if ticket_id is not None:
-        common.changeable(request, "all-open", ticket_id, verb)
+        common.changeable(request, "all-open", ticket_id, Verb.EDIT)
         raise Conflict(_("This conversation is a ticket now: it belongs to the ticket's owner."))
-    conversations.require(request.viewer, thread_id, verb)
+    conversations.require(request.viewer, thread_id, Verb.EDIT)
     return Thread.objects.get(account_id=request.viewer.account_id, pk=thread_id)
 
 

@@ -166,7 +166,10 @@ def _paragraphs(text: str) -> tuple[str, ...]:
 @for_customers
 @require_GET
 def file(request: PortalRequest, attachment_id: int) -> HttpResponseBase:
-    return files.answer_with(reading.file(request.visitor.customer, attachment_id))
+    """Never out of a cache: who comes next at the same machine may be somebody else."""
+    response = files.answer_with(reading.file(request.visitor.customer, attachment_id))
+    response.headers["Cache-Control"] = "private, no-store"
+    return response
 
 
 # ── writing ──────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -742,12 +742,15 @@ def test_what_belongs_to_others_is_not_there_for_who_reaches_their_own(office, s
     assert "Just hello" in texts(client.get("/inbox/conversations"))
 
 
-def test_who_may_not_edit_makes_no_tickets(office, sign_in, conversation):
+def test_who_may_not_edit_makes_no_tickets_and_chooses_no_owner(office, sign_in, conversation):
     office.role(office.world.grace, records={"ticket": {"view": "all"}}, capabilities=["service_access"])
+    client = sign_in(office.world.grace)
 
-    response = sign_in(office.world.grace).post(f"/conversations/{conversation}/ticket")
+    response = client.post(f"/conversations/{conversation}/ticket")
 
     assert response.status_code == 403
+    assert client.get(f"/conversations/{conversation}/owner").status_code == 403
+    assert client.post(f"/conversations/{conversation}/owner/save", {"owner": ""}).status_code == 403
     with office.inside():
         assert Thread.objects.get().ticket_id is None
 

@@ -174,6 +174,7 @@ def test_files_are_for_who_may_read_their_message(office):
     assert b"".join(response.streaming_content) == b"%PDF-1.7 invoice"
     assert response.headers["Content-Disposition"] == 'attachment; filename="invoice.pdf"'
     assert response.headers["Content-Security-Policy"] == "default-src 'none'; sandbox"
+    assert response.headers["Cache-Control"] == "private, no-store"
     assert customer(office, LARS).get(url).status_code == 404
     assert Client().get(url).status_code == 302
 
