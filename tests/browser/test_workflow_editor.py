@@ -77,6 +77,18 @@ def test_what_is_typed_is_saved_before_another_step_opens(page, office, flow):
     expect(page.locator("#node-2")).to_have_attribute("aria-current", "true")
 
 
+def test_who_is_at_the_button_that_stops_a_replay_stays_there_while_it_goes_on(page, flow):
+    page.goto(f"/workflows/{flow.pk}/replay")
+    page.get_by_role("button", name="Replay", exact=True).click()
+    stop = page.get_by_role("button", name="Stop")
+    stop.focus()
+    before = stop.element_handle()
+    assert before
+    page.wait_for_function("old => !old.isConnected", arg=before)
+
+    expect(page.locator("#replay-stop")).to_be_focused()
+
+
 @pytest.fixture
 def numbers(office):
     """A number for SMS, and one for WhatsApp with an approved template."""
