@@ -246,6 +246,25 @@ def test_all_that_a_status_requires_is_said_at_once_R_REQ_1(office, sign_in, ask
         assert not Contact.objects.exists()
 
 
+def test_boxes_to_tick_bear_the_name_and_the_error_of_their_field(office, sign_in, asking):
+    with office.inside() as world:
+        shades = [{"value": "red", "label": "Red"}, {"value": "blue", "label": "Blue"}]
+        properties.create("ticket", "shades", "Shades", Kind.MULTI, options=shades, by=SYSTEM)
+        asks = Rules(asks={world.stage("New"): (Ask("shades", True),)})
+        pipelines.set_rules(
+            Pipeline.objects.get(key="0", object_type="ticket"), asks, by=Actor.user(world.ada.pk)
+        )
+
+    page = sign_in(office.world.grace).post(CREATE, {"subject": "x", "status": asking["New"]})
+
+    drawn = page.content.decode()
+    [group] = re.findall(r'<span role="group"([^>]*)>', drawn)
+    named, told = re.findall(r'="([^"]*)"', group)
+    assert re.search(rf'id="{named}">Shades <span class="muted">Required', drawn)
+    assert told == "ask-shades-error"
+    assert "shades" in errors_of(page)
+
+
 def test_what_it_asks_for_is_stored_with_the_ticket(office, sign_in, asking):
     typed = {
         "subject": "A call",
