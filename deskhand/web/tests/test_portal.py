@@ -8,6 +8,7 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
+from deskhand.accounts import attempts
 from deskhand.accounts.models import Account, Plan
 from deskhand.channels.portal import portals, posting
 from deskhand.channels.portal.models import Post, PostState, Reach, Session
@@ -551,6 +552,16 @@ def test_too_many_links_are_refused_whoever_asks(office):
         assert refused.status_code == 429
         assert "Too many links were asked for." in refused.content.decode()
         assert int(refused.headers["Retry-After"]) > 0
+
+
+def test_links_that_customers_ask_for_shut_nobody_out_of_the_help_desk(office, monkeypatch):
+    """S14: colleagues and customers may share a network, as in a help desk for one's own company."""
+    monkeypatch.setattr(attempts, "TRIES_PER_NETWORK", 3)
+    open_portal(office)
+    asked = [ask_for_link(office, f"customer{number}@fjallbo.example").status_code for number in range(4)]
+
+    assert asked == [302, 302, 302, 429]
+    attempts.count("ada", "127.0.0.1")
 
 
 @pytest.mark.parametrize("email", ["", "astrid", "a b@c", "x@" + "y" * 400, "a@b\nBcc: c@d.example"])
