@@ -429,6 +429,16 @@ def portal_new_refused(page: Page) -> None:
     page.locator(".field-error").first.wait_for()
 
 
+def portal_signed_out(page: Page) -> None:
+    """Sent when the session was over: what was typed is there."""
+    portal_new(page)
+    page.locator("#subject").fill("A lamp fell down")
+    page.locator("#body").fill("It hung over the table for a week.\n\nWhat can we do?")
+    page.context.clear_cookies(name="portal")
+    page.locator(".portal-write form button").click()
+    page.get_by_role("heading", name="You are signed out").wait_for()
+
+
 def portal_nothing(page: Page) -> None:
     portal(page)
     page.goto(f"{_portal(page)}requests/999999999")
@@ -551,17 +561,18 @@ def contact_link(page: Page) -> None:
 def contact_link_as(page: Page) -> None:
     """What may be linked besides, and as what."""
     object_labels(page)
+    page.goto("/contacts")
+    other = page.locator(".people-name").last.inner_text().split()[0]
     contact(page)
-    page.goto(page.url + "/others?kind=contact&q=example")
-    page.get_by_text("Link as").wait_for()
+    page.goto(f"{page.url}/others?kind=contact&q={other}")
+    page.get_by_label("Manager", exact=True).wait_for()
 
 
 def contact_linked_as(page: Page) -> None:
     """Linked to another one, with a label, and the boxes of its labels open."""
-    object_labels(page)
     contact(page)
     if not page.locator("#others .link-chips").count():
-        page.goto(page.url + "/others?kind=contact&q=example")
+        contact_link_as(page)
         page.get_by_label("Manager", exact=True).check()
         page.locator("main button[name=id]").first.click()
     page.locator("#others .link-labels summary").first.click()
@@ -1132,6 +1143,7 @@ STATES: dict[str, Step] = {
     "portal-request": portal_request,
     "portal-new": portal_new,
     "portal-new-refused": portal_new_refused,
+    "portal-signed-out": portal_signed_out,
     "portal-nothing": portal_nothing,
     "subscription-types": subscription_types,
     "snippets": snippet_list,
