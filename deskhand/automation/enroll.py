@@ -143,7 +143,7 @@ def take_baseline(job: Job) -> None:
 
 def _is_really_on(account_id: int, workflow_id: int) -> None:
     """What it remembered before is forgotten, and time is looked after from now on."""
-    for one in Baseline.objects.filter(account_id=account_id, workflow_id=workflow_id):
+    for one in Baseline.objects.filter(account_id=account_id, workflow_id=workflow_id, is_done=True):
         if one.previous is not None:
             baseline.forget(account_id, one.previous)
     entry = entry_of(account_id, workflow_id, clock.now())

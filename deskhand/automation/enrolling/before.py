@@ -1,13 +1,14 @@
 """Which records met a condition at a moment just gone: what happened since is taken back.
 
-Known to the letter are their properties, what messages told them, their links, segments, runs, and whether they were
-there. What is calculated counts as it stands now, and so does the moment of their last change.
+Known to the letter are their properties, what messages told them, their links with their labels, segments, runs, and
+whether they were there. Of a link that was undone since, the labels are not known: it counts as bearing any. What is
+calculated counts as it stands now, and so does the moment of their last change.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -19,7 +20,10 @@ from deskhand.automation.enrolling.matching import names_spam
 from deskhand.automation.past import Cut, Memory, Past
 from deskhand.automation.records import Row
 from deskhand.crm.filters.evaluate import holds
-from deskhand.crm.filters.types import MemberOf, leaves_by_path
+from deskhand.crm.filters.types import AllOf, AnyOf, Associated, Condition, MemberOf, leaves_by_path
+from deskhand.crm.records import associations
+from deskhand.crm.records.labeling import RELABELED
+from deskhand.crm.schema import association_labels
 from deskhand.crm.schema.queries import properties_of
 from deskhand.crm.segments.looks import SEGMENT
 from deskhand.crm.segments.members import JOINED, LEFT
@@ -32,8 +36,8 @@ from deskhand.kernel.errors import DeskhandError
 
 #: What happened first since then tells whether a record was there.
 _CAME, _WENT = ("created", "restored", "unmerged"), ("archived", "merged")
-#: (kind, id) of two records.
-_Pair = tuple[str, int, str, int]
+#: A record, and the kind of what is linked to it.
+_End = tuple[str, int, str]
 
 
 def met_then(
@@ -83,19 +87,21 @@ class _Then(Past):
         self.account_id, self.at = account_id, opening.at
         self._told: dict[int, dict[str, Any]] = {}  # what messages told tickets
         self._first: dict[tuple[str, int], str] = {}
-        self._links: dict[_Pair, str] = {}
-        self._new_links: dict[tuple[str, str], set[tuple[Any, ...]]] = {}
-        self._segments: dict[tuple[str, int, int], str] = {}
-        looks = standing.looks(entry)
-        kinds = {entry.object_type, *(kind for look in looks for kind in look.path)}
-        self._reads_messages = any(look.keys & standing.BY_MESSAGES for look in looks)
+        self._links: dict[_End, dict[int, str]] = defaultdict(dict)  # what became of each first
+        self._labels: dict[tuple[_End, int], dict[int, bool]] = defaultdict(dict)  # whether it had the label
+        self._segments: dict[tuple[str, int], dict[int, str]] = defaultdict(dict)
+        self._asked: dict[tuple[Any, ...], dict[int, set[int]]] = {}
+        self._has_gone: set[tuple[str, str]] = set()
         assert isinstance(entry.trigger, WhenTrue)
+        linked = _linked_kinds(entry.trigger.condition)
+        kinds = {entry.object_type, *linked}
+        self._reads_messages = any(look.keys & standing.BY_MESSAGES for look in standing.looks(entry))
         has_members = any(
             isinstance(leaf, MemberOf) for _path, leaf in leaves_by_path(entry.trigger.condition)
         )
         told = [f"{kind}.{did}" for kind in kinds for did in (*_CAME, *_WENT)]
-        if len(kinds) > 1:
-            told += [f"{kind}.{did}" for kind in kinds for did in ("linked", "unlinked")]
+        if linked:
+            told += [f"{kind}.{did}" for kind in kinds for did in ("linked", "unlinked", RELABELED)]
         if has_members:
             told += [JOINED, LEFT]
         for event in queries.since(account_id, opening.at, opening.after_event, told):
@@ -105,11 +111,19 @@ class _Then(Past):
         kind, _dot, did = event.kind.rpartition(".")
         if event.kind in (JOINED, LEFT):
             for pk in event.data["record_ids"]:
-                self._segments.setdefault((event.data["object_type"], pk, event.object_id), event.kind)
-        elif did in ("linked", "unlinked"):
+                self._segments[event.data["object_type"], pk].setdefault(event.object_id, event.kind)
+        elif did in ("linked", "unlinked", RELABELED):
             side = (kind, event.object_id, event.data["to_type"], event.data["to_id"])
-            for pair in (side, side[2:] + side[:2]):
-                self._links.setdefault(pair, did)
+            for own, pk, to, other in (side, side[2:] + side[:2]):
+                if did != RELABELED:
+                    self._links[own, pk, to].setdefault(other, did)
+                    continue
+                for what, had in (("added", False), ("removed", True)):
+                    for number in event.data[what]:
+                        seen = (
+                            number if (own, pk) == side[:2] else _seen_from_there(kind, to=own, number=number)
+                        )
+                        self._labels[(own, pk, to), seen].setdefault(other, had)
         else:
             ids = gone(kind, [event]) if did == "merged" else {event.object_id}
             for pk in ids:
@@ -151,40 +165,103 @@ class _Then(Past):
         if of != SEGMENT:
             return self._inside(kind, pk)
         found = set(row.among.memberships(pk, of))
-        for (one, record_id, segment_id), first in self._segments.items():
-            if (one, record_id) == (kind, pk):
-                (found.discard if first == JOINED else found.add)(segment_id)
+        for segment_id, first in self._segments.get((kind, pk), {}).items():
+            (found.discard if first == JOINED else found.add)(segment_id)
         return found
 
     def _inside(self, kind: str, pk: int) -> set[int]:
-        rows = sql.rows(_INSIDE, [self.account_id, kind, pk, self.at, self.at])
-        return {workflow_id for (workflow_id,) in rows}
+        """The workflows that it was in."""
+        return self._told_for(
+            ("runs", kind),
+            kind,
+            pk,
+            lambda ids: sql.rows(_INSIDE, [self.account_id, kind, ids, self.at, self.at]),
+        )
 
     def linked(self, row: Row, to: str, type_id: int | None, cut: Cut) -> list[Row]:
         own, pk = row.object_type, row["id"]
-        parted = [other for other, did in self._of(own, pk, to) if did == "unlinked"]
-        joined = {other for other, did in self._of(own, pk, to) if did == "linked"}
-        if (own, to) not in self._new_links:
-            ids = list(self.all_rows(own))
-            self._new_links[own, to] = set(sql.rows(_NEW_LINKS, [self.account_id, own, ids, to, self.at]))
-        joined |= {other for one, other in self._new_links[own, to] if one == pk}  # a merge tells of none
-        found = [other for other in super().linked(row, to, type_id, cut) if other["id"] not in joined]
-        self.read(to, parted)
-        there = {other["id"]: other for other in found}
-        there |= {other: self.all_rows(to)[other] for other in parted if other in self.all_rows(to)}
+        first, labeled = (
+            self._links.get((own, pk, to), {}),
+            self._labels.get(((own, pk, to), type_id or 0), {}),
+        )
+        new = self._new(own, pk, to, type_id) | {other for other, did in first.items() if did == "linked"}
+        new |= {other for other, had in labeled.items() if not had}
+        gone = {other for other, did in first.items() if did == "unlinked"} | self._away(own, pk, to, type_id)
+        gone = (gone | {other for other, had in labeled.items() if had}) - new
+        there = {
+            other["id"]: other for other in super().linked(row, to, type_id, cut) if other["id"] not in new
+        }
+        if gone:
+            self._read_gone(own, to)
+        there |= {other: self.all_rows(to)[other] for other in gone if other in self.all_rows(to)}
         return [other for other in there.values() if self.was_there(to, other)]
 
-    def _of(self, own: str, pk: int, to: str) -> Iterator[tuple[int, str]]:
-        for (kind, one, other_kind, other), did in self._links.items():
-            if (kind, one, other_kind) == (own, pk, to):
-                yield other, did
+    def _new(self, own: str, pk: int, to: str, type_id: int | None) -> set[int]:
+        """What is linked to it since, or bears the label since, as it stands now: a merge tells of none."""
+        return self._told_for(
+            ("new", own, to, type_id), own, pk,
+            lambda ids: sql.rows(_NEW_LINKS, [self.account_id, own, ids, to, self.at, type_id]),
+        )  # fmt: skip
+
+    def _away(self, own: str, pk: int, to: str, type_id: int | None) -> set[int]:
+        """What is linked to it and was put away since."""
+
+        def ask(ids: list[int]) -> list[tuple[int, int]]:
+            went = self._went(to)
+            linked = associations.linked_ids(own, ids, to, type_id) if went else {}
+            return [(one, other) for one, others in linked.items() for other in went.intersection(others)]
+
+        return self._told_for(("away", own, to, type_id), own, pk, ask)
+
+    def _told_for(
+        self, what: tuple[Any, ...], kind: str, pk: int, ask: Callable[[list[int]], Iterable[tuple[int, int]]]
+    ) -> set[int]:
+        """Of one record; asked at once for all that were read by then."""
+        known = self._asked.setdefault(what, {})
+        if pk not in known:
+            ids = [one for one in self.all_rows(kind) if one not in known]
+            known |= {one: set() for one in ids}
+            for one, other in ask(ids):
+                known[one].add(other)
+        return known[pk]
+
+    def _went(self, kind: str) -> set[int]:
+        return {pk for (one, pk), did in self._first.items() if one == kind and did in _WENT}
+
+    def _read_gone(self, own: str, to: str) -> None:
+        """All at once that was linked to any record of the kind."""
+        if (own, to) in self._has_gone:
+            return
+        self._has_gone.add((own, to))
+        ends: list[tuple[_End, Iterable[int]]] = [*self._links.items()]
+        ends += [(end, others) for (end, _number), others in self._labels.items()]
+        ids = {other for (kind, _pk, far), others in ends if (kind, far) == (own, to) for other in others}
+        self.read(to, ids | self._went(to))
 
 
+def _linked_kinds(condition: Condition) -> set[str]:
+    """The kinds of the linked records that it asks for, also where any such record will do."""
+    match condition:
+        case AllOf(parts) | AnyOf(parts):
+            return {kind for part in parts for kind in _linked_kinds(part)}
+        case Associated(to, where):
+            return {to, *_linked_kinds(where)}
+    return set()
+
+
+def _seen_from_there(kind: str, *, to: str, number: int) -> int:
+    """What the label of a link between these kinds is called from its other end."""
+    label = association_labels.label_for(kind, to, number)
+    return label.inverse_id if label else number
+
+
+# Each link has a row without a label, and one for each label.
 _NEW_LINKS = """
 select from_id, to_id from crm_association
 where account_id = %s and from_type = %s and from_id = any(%s) and to_type = %s and created_at > %s
+and (label_type_id is null or label_type_id = %s)
 """
 _INSIDE = """
-select distinct workflow_id from automation_enrollment
-where account_id = %s and object_type = %s and record_id = %s and enrolled_at <= %s and (ended_at is null or ended_at > %s)
+select distinct record_id, workflow_id from automation_enrollment
+where account_id = %s and object_type = %s and record_id = any(%s) and enrolled_at <= %s and (ended_at is null or ended_at > %s)
 """

@@ -13,15 +13,19 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from deskhand.automation import enroll, workflows
-from deskhand.automation.engine.definition import WhenTrue
-from deskhand.automation.enrolling import baseline, explaining, standing
+from deskhand.automation.engine.definition import Manual, WhenTrue
+from deskhand.automation.enrolling import baseline, before, explaining, standing
 from deskhand.automation.enrolling.baseline import Progress
+from deskhand.automation.enrolling.index import Opening, entry_of
 from deskhand.automation.models import Baseline, TriggerMatch, Workflow
 from deskhand.automation.tests.enrolling_cases import has, office
+from deskhand.automation.tests.runs import enroll as enroll_run
 from deskhand.crm.filters.types import AllOf, AnyOf, Associated, Filter, MemberOf, Operator
-from deskhand.crm.records import associations, contacts, tickets
+from deskhand.crm.records import archive, associations, contacts, labeling, tickets
+from deskhand.crm.records.labeling import Labeling
 from deskhand.crm.records.models import Ticket
 from deskhand.crm.records.tickets import NewTicket
+from deskhand.crm.schema import association_labels
 from deskhand.crm.schema.types import Kind
 from deskhand.crm.segments import members, segments
 from deskhand.crm.segments.models import SegmentKind
@@ -38,6 +42,7 @@ from deskhand.testing.jobs import run_jobs
 __all__ = ["office"]
 HIGH, LOW = has("hs_ticket_priority", "HIGH"), has("hs_ticket_priority", "LOW")
 CAPTAIN = Associated("contact", Filter("jobtitle", Kind.TEXT, Operator.ANY_OF, ("Captain",)))
+MAIL = Filter("email", Kind.TEXT, Operator.KNOWN)
 HEARD = Filter("hs_last_message_from_visitor", Kind.BOOL, Operator.ANY_OF, (False,))
 TALKED = Filter("hs_num_times_contacted", Kind.NUMBER, Operator.ANY_OF, (Decimal(1),))
 
@@ -249,3 +254,115 @@ def test_what_is_asked_of_the_database_does_not_grow_with_the_records(world, off
             assert not next_page(flow) or step == 25
         counts.append(len(asked))
     assert counts[0] == counts[1]
+
+
+def answers(flow, *record_ids):
+    """Whether each met the filters when the switching on began, however it changed since."""
+    entry = entry_of(flow.account_id, flow.pk, NOON)
+    kept = Baseline.objects.get(workflow=flow)
+    opening = Opening(kept.pk, kept.at, kept.after_event, kept.includes_present, kept.previous)
+    met = before.met_then(flow.account_id, entry, record_ids, opening, zone_named("UTC"))
+    return [pk in met for pk in record_ids]
+
+
+def opened(office, condition, **more):
+    with office.at(NOON + timedelta(minutes=1)):
+        return office.flow(WhenTrue(condition), **more)
+
+
+def test_labels_of_links_count_as_they_were_R_TRIG_5(world, office):
+    vip = association_labels.create("ticket", "contact", "VIP", "Is VIP of", by=SYSTEM)
+    captain = world.contact("captain@fjallbo.example").pk
+    contacts.update(captain, {"jobtitle": "Captain"}, by=SYSTEM)
+    bare, borne, none = (("ticket", world.ticket(f"T {n}").pk, "contact", captain) for n in range(3))
+    for link, labels in ((bare, ()), (borne, (vip.type_id,))):
+        labeling.connect(link, labels, by=SYSTEM)
+    office.rest()
+    any_captain = opened(office, CAPTAIN)
+    vip_captain = opened(office, replace(CAPTAIN, type_id=vip.type_id))
+    any_vip = opened(office, Associated("contact", MAIL, vip.type_id))
+
+    with office.at(NOON + timedelta(minutes=2)):
+        labeling.relabel(bare, Labeling(add=frozenset({vip.type_id})), by=SYSTEM)
+        labeling.relabel(borne, Labeling(remove=frozenset({vip.type_id})), by=SYSTEM)
+        labeling.connect(none, (vip.type_id,), by=SYSTEM)
+
+    own = [link[1] for link in (bare, borne, none)]
+    assert answers(any_captain, *own) == [True, True, False]
+    assert answers(vip_captain, *own) == [False, True, False]
+    assert answers(any_vip, *own) == [False, True, False]
+
+
+def test_links_among_contacts_count_as_they_were(world, office):
+    """Also a label that is called something else from its other end."""
+    boss = association_labels.create("contact", "contact", "Manager", "Employee", by=SYSTEM)
+    mia, nil, ove = (world.contact(f"{name}@fjallbo.example").pk for name in ("mia", "nil", "ove"))
+    labeling.connect(("contact", mia, "contact", nil), (boss.type_id,), by=SYSTEM)
+    office.rest()
+    led = opened(office, Associated("contact", MAIL, boss.inverse_id), object_type="contact")
+    linked = opened(office, Associated("contact", MAIL), object_type="contact")
+
+    with office.at(NOON + timedelta(minutes=2)):
+        labeling.relabel(("contact", nil, "contact", mia), Labeling(replaces=True), by=SYSTEM)
+        labeling.connect(("contact", ove, "contact", mia), (boss.inverse_id,), by=SYSTEM)
+
+    assert answers(linked, mia, nil, ove) == [True, True, False]
+    assert sorted(answers(led, mia, nil, ove)) == [False, False, True]
+    assert answers(led, ove) == [False]
+
+
+def test_who_was_put_away_since_was_linked_then(world, office):
+    captain = world.contact("captain@fjallbo.example").pk
+    contacts.update(captain, {"jobtitle": "Captain"}, by=SYSTEM)
+    ticket = world.ticket("T", contact_id=captain).pk
+    associations.connect("ticket", ticket, "contact", captain, by=SYSTEM)
+    office.rest()
+    flow = opened(office, CAPTAIN)
+
+    with office.at(NOON + timedelta(minutes=2)):
+        archive.archive("contact", [captain], by=SYSTEM)
+
+    assert answers(flow, ticket) == [True]
+
+
+def test_looking_back_asks_as_often_for_many_as_for_few(world, office):
+    first = office.flow(Manual())
+    there = [
+        world.ticket(f"T {n}", contact_id=world.contact(f"c{n}@fjallbo.example").pk).pk for n in range(12)
+    ]
+    for pk in there[::2]:
+        enroll_run(first, pk, state="HELD", due_at=None)
+        associations.connect("ticket", pk, "contact", Ticket.objects.get(pk=pk).contact_id, by=SYSTEM)
+    office.rest()
+    condition = AllOf(
+        (AnyOf((MemberOf("workflow", (first.pk,)), CAPTAIN)), MemberOf("workflow", (first.pk,)))
+    )
+    flow = opened(office, condition)
+    with office.at(NOON + timedelta(minutes=2)):
+        for pk in there[::2]:
+            associations.part("ticket", pk, "contact", Ticket.objects.get(pk=pk).contact_id, by=SYSTEM)
+
+    counts = []
+    answers(flow, *there[:2])  # which reads what is read once
+    for some in (there[:2], there):
+        with CaptureQueriesContext(connection) as asked:
+            answers(flow, *some)
+        counts.append(len(asked))
+    assert counts[0] == counts[1]
+
+
+def test_a_job_that_is_told_late_forgets_nothing_of_a_later_switching_on_R_WF_21(world, office, monkeypatch):
+    """It was killed when it had done all but say so, and publishing began anew before it was tried again."""
+    monkeypatch.setattr(baseline, "STEP", 2)
+    there = many(office)
+    flow = office.flow(WhenTrue(HIGH))
+    killed = job(flow)
+    run_jobs()
+    wider = replace(workflows.definition_of(flow), trigger=WhenTrue(AnyOf((HIGH, LOW))))
+    flow = workflows.save(flow, wider, include_present=True)
+
+    enroll.take_baseline(killed)
+    run_jobs()
+
+    assert office.inside() == []
+    assert memory(flow) == there
