@@ -646,7 +646,7 @@ def connect() -> None:
     unwritten.author = mailing.write
     jobs.given_up += [note_given_up, replays.note_given_up]
     segments.users[:] = [uses.segments, custom_views.asking_for_segments, portals.asking_for_segments]
-    labeling.users[:] = [uses.labels, custom_views.asking_for_labels]
+    labeling.users[:] = [uses.labels, custom_views.asking_for_labels, portals.asking_for_labels]
 
 
 def disconnect() -> None:

@@ -15,7 +15,7 @@ from deskhand.accounts.plans import Feature
 from deskhand.channels.portal import colors
 from deskhand.channels.portal.models import Portal, Reach
 from deskhand.crm.filters.as_json import from_json, to_json
-from deskhand.crm.filters.types import EVERYTHING, Condition
+from deskhand.crm.filters.types import EVERYTHING, Condition, link_types
 from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.pipelines.types import StageValue
 from deskhand.crm.segments.segments import Use, asked_for
@@ -205,6 +205,13 @@ def let_go_of_stages(account_id: int, stage_ids: Collection[int]) -> None:
 
 def asking_for_segments(account_id: int, segment_ids: Sequence[int]) -> dict[int, list[Use]]:
     """{segment: the portal, where it is asked who sees their company's requests}."""
-    portal = of_account(account_id)
-    asked = asked_for(condition_of(portal)).intersection(segment_ids)
-    return {segment_id: [Use("portal", 0, _("Customer portal"))] for segment_id in asked}
+    return _asking(asked_for(condition_of(of_account(account_id))), segment_ids)
+
+
+def asking_for_labels(account_id: int, numbers: Sequence[int]) -> dict[int, list[Use]]:
+    """The same of association labels."""
+    return _asking(link_types(condition_of(of_account(account_id))), numbers)
+
+
+def _asking(named: set[int], ids: Sequence[int]) -> dict[int, list[Use]]:
+    return {one: [Use("portal", 0, _("Customer portal"))] for one in named.intersection(ids)}

@@ -8,9 +8,10 @@ from django.conf import settings as product
 from deskhand.accounts.models import AuditEntry
 from deskhand.channels.portal import portals
 from deskhand.channels.portal.models import Portal, Reach
-from deskhand.crm.filters.types import EVERYTHING
+from deskhand.crm.filters.types import EVERYTHING, Associated
 from deskhand.crm.pipelines.models import Stage
-from deskhand.crm.records import refiling
+from deskhand.crm.records import labeling, refiling
+from deskhand.crm.schema import association_labels
 from deskhand.crm.segments import segments
 from deskhand.crm.segments.models import SegmentKind
 from deskhand.desk import inboxes
@@ -164,6 +165,17 @@ def test_a_segment_that_the_portal_asks_for_stays(office, wired):
         portals.change_condition(MemberOf(segments.SEGMENT, (made.pk,)), by=SYSTEM)
         with pytest.raises(Conflict) as refused:
             segments.archive(made.pk, by=SYSTEM)
+    assert "Customer portal" in str(refused.value)
+
+
+def test_a_label_of_links_that_the_portal_asks_for_stays(office, wired):
+    with office.inside():
+        vip = association_labels.create("contact", "company", "VIP", by=SYSTEM)
+        portals.change_condition(Associated("company", EVERYTHING, vip.type_id), by=SYSTEM)
+        with pytest.raises(Conflict) as refused:
+            labeling.delete("contact", "company", vip.type_id, by=SYSTEM)
+        portals.change_condition(EVERYTHING, by=SYSTEM)
+        labeling.delete("contact", "company", vip.type_id, by=SYSTEM)
     assert "Customer portal" in str(refused.value)
 
 
