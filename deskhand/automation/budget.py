@@ -117,8 +117,8 @@ def _hold(account_id: int) -> Budget:
 def _left(budget: Budget, now: datetime) -> int:
     if budget.stopped_at is not None:
         return 0
-    used = budget.used if budget.hour == _hour(now) else 0
-    return max(0, per_hour(budget) - used)
+    is_now = budget.hour is not None and _hour(now) <= budget.hour <= _hour(now) + HOUR
+    return max(0, per_hour(budget) - (budget.used if is_now else 0))
 
 
 def _hour(at: datetime) -> datetime:
@@ -138,11 +138,13 @@ def _tell(workflow_id: int, now: datetime) -> None:
     )
 
 
-_BOOK = """
+# Who began in the hour before and books late counts in the one that has begun meanwhile.
+_IS_NOW = "b.hour between excluded.hour and excluded.hour + interval '1 hour'"
+_BOOK = f"""
 insert into automation_budget as b (account_id, hour, used) values (%s, %s, %s)
 on conflict (account_id) do update set
-    used = case when b.hour = excluded.hour then b.used + excluded.used else excluded.used end, hour = excluded.hour
-where case when b.hour = excluded.hour then b.used else 0 end + excluded.used <= coalesce(b.per_hour, %s)
+    used = case when {_IS_NOW} then b.used else 0 end + excluded.used, hour = case when {_IS_NOW} then b.hour else excluded.hour end
+where case when {_IS_NOW} then b.used else 0 end + excluded.used <= coalesce(b.per_hour, %s)
 """
 
 # Two batches may find the budget used up at once; one of them tells.

@@ -38,7 +38,14 @@ from deskhand.automation.engine.definition import (
     WhenTrue,
     WhileInside,
 )
-from deskhand.automation.models import Budget, Enrollment, EnrollmentState, StepCall, StepLog, Workflow
+from deskhand.automation.models import (
+    Budget,
+    Enrollment,
+    EnrollmentState,
+    StepCall,
+    StepLog,
+    Workflow,
+)
 from deskhand.automation.runner import Runner
 from deskhand.automation.tests.runs import elapse, enroll, go, log_of, make, task
 from deskhand.crm.filters.types import Associated, Filter, Operator
@@ -730,6 +737,21 @@ def test_a_new_hour_has_a_new_budget(world, mailing):
 
     assert Enrollment.objects.filter(state="ENDED").count() == 5
     assert Budget.objects.get().used == 5
+
+
+def test_who_began_in_the_hour_before_and_books_late_does_not_bring_it_back(world, mailing):
+    """Two workers around the full hour, or with clocks that differ: what either sent counts."""
+    account_id, now = world.account.pk, datetime(2026, 3, 3, 13, 0, 0, tzinfo=UTC)
+    budget.change(account_id, 5, by=SYSTEM)
+    before, after, last = (budget.Allowance(account_id, now + timedelta(seconds=late)) for late in (-1, 1, 2))
+    flow, _runs = mailing
+
+    for one in (after, before):
+        assert one.take(flow.pk, 2) == 2
+        one.book()
+
+    assert (Budget.objects.get().hour, Budget.objects.get().used) == (now, 4)
+    assert last.take(flow.pk, 2) == 1
 
 
 def test_by_default_the_installation_says_how_much_may_be_sent(world, mailing, settings):
