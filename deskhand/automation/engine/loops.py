@@ -7,7 +7,7 @@ Told when somebody publishes, as a warning: whether it comes to that depends on 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from deskhand.automation.engine.definition import Definition, EventMatch, WhenEvent, WhenTrue
@@ -68,6 +68,34 @@ class Circle:
     is_endless: bool
 
 
+@dataclass(frozen=True)
+class Follower:
+    """What is kept in line with a condition without a workflow: a segment by filter, or a tag that follows a rule.
+
+    `when_met` and `when_not` are what becomes of a record that comes to meet it, or meets it no more.
+    """
+
+    object_type: str
+    condition: Condition
+    when_met: Touches
+    when_not: Touches
+
+
+def with_followers(touches: Touches, followers: Sequence[Follower]) -> Touches:
+    """All that actions do, with what follows from that."""
+    while True:
+        found = touches
+        to_anything = replace(touches, writes=frozenset(replace(one, value=None) for one in touches.writes))
+        for one in followers:
+            if _may_meet(one.condition, one.object_type, touches):
+                found |= one.when_met
+            elif _may_meet(one.condition, one.object_type, to_anything):
+                found |= one.when_not
+        if found == touches:
+            return found
+        touches = found
+
+
 def circles(players: Sequence[Player]) -> list[Circle]:
     """Each workflow is in at most one: all that it can come back to itself by."""
     calls = {one.id: [other.id for other in players if may_call(one, other)] for one in players}
@@ -124,7 +152,7 @@ _TOLD: Mapping[str, frozenset[str]] = {
 }  # fmt: skip
 _OF_ANY = frozenset({"updated", "property_changed"})
 _OF_NEW = frozenset({"created", "stage_entered", "owner_set"})
-_CHANGED = "changed"
+_CHANGED, _TAG_ADDED = "changed", "tag_added"
 
 
 def _may_tell(event: EventMatch, object_type: str, touches: Touches) -> bool:
@@ -152,6 +180,8 @@ def _agrees(leaf: Filter, write: Write) -> bool:
     """Whether a write can be what the condition about an event asks for."""
     if leaf.property == _CHANGED:
         return _fits(leaf, write.property)
+    if leaf.property == _TAG_ADDED and write.property in _TAGS:
+        return _fits(leaf, write.value)
     return leaf.property != write.property or _fits(leaf, write.value)
 
 

@@ -64,7 +64,16 @@ from deskhand.automation.engine.edit import (
     move,
     update,
 )
-from deskhand.automation.engine.loops import Circle, Player, Tell, Touches, Write, circles
+from deskhand.automation.engine.loops import (
+    Circle,
+    Follower,
+    Player,
+    Tell,
+    Touches,
+    Write,
+    circles,
+    with_followers,
+)
 from deskhand.automation.engine.trace import What, sentence
 from deskhand.automation.engine.validate import Limits, Surroundings, validate
 from deskhand.automation.engine.waits import end_of
@@ -362,6 +371,46 @@ def test_one_that_sets_off_itself_is_a_circle():
 def test_a_longer_way_round_is_one_circle_and_a_way_into_it_none():
     ring = [player(pk, Manual(), enrolls=[pk % 3 + 1]) for pk in (1, 2, 3)]
     assert circles([*ring, player(4, Manual(), enrolls=[1])]) == [Circle((1, 2, 3), False)]
+
+
+def tag(value):
+    return Touches(writes=frozenset({Write("ticket", "hs_tag_ids", value)}))
+
+
+def tagged(pk, event, writes):
+    about = Filter(event.partition(".")[2], Kind.MULTI, Operator.ANY_OF, ("1",))
+    return player(pk, WhenEvent((EventMatch(event, about),)), writes=[Write("ticket", "priority", writes)])
+
+
+@pytest.mark.parametrize(
+    ("event", "writes", "is_called"),
+    [
+        ("ticket.tag_added", "HIGH", True),
+        ("ticket.tag_added", "LOW", False),
+        ("ticket.tag_removed", "LOW", True),
+        ("ticket.owner_set", "HIGH", False),
+    ],
+)
+def test_a_tag_that_follows_a_rule_calls_on_R_EXEC_21(event, writes, is_called):
+    """R-BOARD-3: what a workflow sets makes the rule put the tag on, or take it off, and that is what it waits for."""
+    one = tagged(1, event, writes)
+    urgent = Follower("ticket", when("priority", "HIGH"), tag("1"), tag(""))
+
+    found = with_followers(one.touches, [urgent])
+
+    assert bool(circles([Player(1, one.definition, found)])) is is_called
+    assert circles([one]) == []
+
+
+def test_what_follows_from_what_follows_is_known_too():
+    urgent = Follower("ticket", when("priority", "HIGH"), tag("1"), tag(""))
+    wears = Filter("hs_tag_ids", Kind.MULTI, Operator.ANY_OF, ("1",))
+    is_in = Touches(segments=frozenset({7}))
+    loud = Follower("ticket", wears, is_in, is_in)
+    high = Touches(writes=frozenset({Write("ticket", "priority", "HIGH")}))
+
+    assert with_followers(high, [loud, urgent]) == high | tag("1") | is_in
+    assert with_followers(Touches(), [loud, urgent]) == Touches()
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -48,12 +49,13 @@ from deskhand.automation.models import (
 )
 from deskhand.automation.runner import Runner
 from deskhand.automation.tests.runs import elapse, enroll, go, log_of, make, task
-from deskhand.crm.filters.types import Associated, Filter, Operator
+from deskhand.crm.filters.types import Associated, Filter, MemberOf, Operator
 from deskhand.crm.records import objects, tasks, tickets
 from deskhand.crm.records.models import Task
 from deskhand.crm.records.store import Change
-from deskhand.crm.schema.types import Kind
-from deskhand.crm.segments import members, segments
+from deskhand.crm.schema import tags
+from deskhand.crm.schema.types import Kind, Option
+from deskhand.crm.segments import members, segments, tag_rules
 from deskhand.crm.segments.models import SegmentKind
 from deskhand.delivery.models import OutboxEntry
 from deskhand.events.models import EventRow
@@ -670,6 +672,27 @@ def test_who_publishes_hears_that_workflows_can_call_each_other_R_EXEC_21(world)
     assert ([flow.pk for flow in warned.workflows], warned.is_endless) == ([other.pk, one.pk], True)
     workflows.switch(one, False)
     assert circles.of(other, workflows.definition_of(other)) == []
+
+
+@pytest.mark.parametrize("by", ["tag", "segment"])
+def test_what_follows_filters_by_itself_is_a_part_of_a_circle_R_EXEC_21(world, by):
+    """R-BOARD-3: a workflow sets what a rule looks at, and the rule's tag, or the segment, is what it waits for."""
+    if by == "tag":
+        tags.arrange([Option("", "Urgent")], by=SYSTEM)
+        tag_rules.set_rule("1", HIGH, by=SYSTEM)
+        waits_for = Filter(tags.TAGS, Kind.MULTI, Operator.ANY_OF, ("1",))
+    else:
+        inner = segments.create("ticket", "Urgent", SegmentKind.FILTER, HIGH, by=SYSTEM)
+        outer = segments.create("ticket", "All urgent", SegmentKind.FILTER, MemberOf("segment", (inner.pk,)), by=SYSTEM)  # fmt: skip
+        waits_for = MemberOf("segment", (outer.pk,))
+    step = Action("1", "set_property", {"property": "hs_ticket_priority", "value": "HIGH"})
+    made = make(world, step, trigger=WhenTrue(waits_for))
+
+    [warned] = circles.of(made, workflows.definition_of(made))
+
+    assert [flow.pk for flow in warned.workflows] == [made.pk]
+    low = make(world, replace(step, settings={**step.settings, "value": "LOW"}), trigger=WhenTrue(waits_for))
+    assert (circles.of(low, workflows.definition_of(low)) == []) is (by == "tag")
 
 
 def test_who_queues_begins_when_the_run_before_is_over(world, each_time):

@@ -127,6 +127,11 @@ def of_type(object_type: str, kind: SegmentKind | None = None) -> list[Segment]:
     return list((found.filter(kind=kind) if kind else found).order_by("name"))
 
 
+def by_filter() -> list[Segment]:
+    """Those that follow a condition, of all kinds of records. One query."""
+    return list(segments().filter(kind=SegmentKind.FILTER).order_by("pk"))
+
+
 def names() -> dict[str, list[tuple[int, str]]]:
     """By kind of record: ids and names of all segments, by name. One query."""
     found: dict[str, list[tuple[int, str]]] = {}
