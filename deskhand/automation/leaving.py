@@ -16,7 +16,7 @@ from deskhand.automation.enrolling.insert import WAKE
 from deskhand.automation.models import StepStatus
 from deskhand.automation.records import LoadedFacts
 from deskhand.automation.steplog import LogLine
-from deskhand.crm.filters.types import Condition, leaves_by_type
+from deskhand.crm.filters.types import Condition, leaves_by_path
 from deskhand.crm.records import associations
 from deskhand.crm.segments import members
 from deskhand.events.types import Event
@@ -97,9 +97,9 @@ def _linked(changed: Collection[Key], definitions: Iterable[Definition]) -> set[
 
 def _looks_along(definition: Definition) -> Iterable[tuple[str, str]]:
     for condition in _conditions(definition):
-        for object_type, _leaf in leaves_by_type(condition, definition.object_type):
-            if object_type != definition.object_type:
-                yield definition.object_type, object_type
+        for path, _leaf in leaves_by_path(condition):
+            if path:
+                yield definition.object_type, path[-1]
 
 
 def _conditions(definition: Definition) -> Iterable[Condition]:

@@ -24,6 +24,7 @@ from deskhand.automation.engine import edit
 from deskhand.automation.engine.definition import (
     Action,
     Branch,
+    Definition,
     Delay,
     Edge,
     EventMatch,
@@ -50,7 +51,7 @@ from deskhand.automation.models import (
 from deskhand.automation.runner import Runner
 from deskhand.automation.tests.runs import elapse, enroll, go, log_of, make, task
 from deskhand.crm.filters.types import Associated, Filter, MemberOf, Operator
-from deskhand.crm.records import objects, tasks, tickets
+from deskhand.crm.records import associations, contacts, objects, tasks, tickets
 from deskhand.crm.records.models import Task
 from deskhand.crm.records.store import Change
 from deskhand.crm.schema import tags
@@ -880,6 +881,27 @@ def test_a_batch_that_does_not_fit_is_worked_anew_and_sends_what_does(monkeypatc
         assert states == ["ENDED"] * 3 + ["HELD"] * 2
         assert OutboxEntry.objects.filter(account_id=made.account.pk).count() == 3
         assert Budget.objects.get().used == 3
+
+
+def test_who_meets_the_end_by_a_linked_record_of_its_own_kind_leaves_R_UN_1(world):
+    captain = Filter("jobtitle", Kind.TEXT, Operator.ANY_OF, ("Captain",))
+    until = Leaving(goal=Associated("contact", captain))
+    definition = Definition(
+        "contact", start=Edge("1"), steps=(wait(following=None),), next_id=2, leaving=until
+    )
+    flow = workflows.create(world.account.pk, "Flow", definition)
+    Workflow.objects.filter(pk=flow.pk).update(is_on=True, on_since=clock.now())
+    sailor, other = world.contact("s@x.example").pk, world.contact("o@x.example").pk
+    associations.connect("contact", sailor, "contact", other, by=SYSTEM)
+    run = enroll(flow, sailor)
+    Enrollment.objects.filter(pk=run.pk).update(object_type="contact")
+    go()
+
+    contacts.update(other, {"jobtitle": "Captain"}, by=SYSTEM)
+    go()
+
+    run.refresh_from_db()
+    assert (run.state, run.end_reason) == ("ENDED", "goal")
 
 
 # ── what is kept ─────────────────────────────────────────────────────────────────────────────────────────────────────
