@@ -11,7 +11,7 @@ from deskhand.automation import endings, records, steplog
 from deskhand.automation.engine.advance import cancelled, reason_to_leave, step_at
 from deskhand.automation.engine.definition import Definition, Delay
 from deskhand.automation.engine.trace import What
-from deskhand.automation.enrolling.index import definition_of
+from deskhand.automation.enrolling.index import definitions_of
 from deskhand.automation.enrolling.insert import WAKE
 from deskhand.automation.models import StepStatus
 from deskhand.automation.records import LoadedFacts
@@ -73,10 +73,9 @@ def _subjects(event: Event) -> Iterable[Key]:
 
 
 def _watching(account_id: int) -> dict[int, Definition]:
-    return {
-        workflow_id: definition_of(account_id, workflow_id, number)
-        for workflow_id, number in sql.rows(_WATCHING, [account_id])
-    }
+    """Without those that this release can't read: their runs wait."""
+    pairs = {(workflow_id, number) for workflow_id, number in sql.rows(_WATCHING, [account_id])}
+    return {workflow_id: found for (workflow_id, _number), found in definitions_of(account_id, pairs).items()}
 
 
 _WATCHING = """
@@ -114,15 +113,14 @@ def _inside(account_id: int, keys: Collection[Key], watching: Mapping[int, Defin
     if not asked:
         return []
     columns = [list(column) for column in zip(*asked, strict=True)]
-    return [
-        _Inside(
-            run_id, workflow, kind, record, revision, position,
-            definition_of(account_id, workflow, revision) if is_pinned else watching[workflow],
-        )
-        for run_id, workflow, kind, record, revision, position, is_pinned in sql.rows(
-            _INSIDE, [*columns, account_id, list(watching)]
-        )
-    ]  # fmt: skip
+    rows = sql.rows(_INSIDE, [*columns, account_id, list(watching)])
+    pinned = definitions_of(account_id, {(row[1], row[4]) for row in rows if row[6]})
+    found = []
+    for run_id, workflow, kind, record, revision, position, is_pinned in rows:
+        definition = pinned.get((workflow, revision)) if is_pinned else watching[workflow]
+        if definition is not None:
+            found.append(_Inside(run_id, workflow, kind, record, revision, position, definition))
+    return found
 
 
 # In the order of their ids, as the runner and everybody else holds them.

@@ -36,7 +36,7 @@ from deskhand.automation.engine.definition import Action as ActionStep
 from deskhand.automation.engine.definition import Definition, OnFailure
 from deskhand.automation.engine.edit import resume_at
 from deskhand.automation.engine.trace import TraceItem, What
-from deskhand.automation.enrolling.index import definition_of
+from deskhand.automation.enrolling.index import definitions_of
 from deskhand.automation.enrolling.insert import WAKE
 from deskhand.automation.models import StepStatus
 from deskhand.automation.records import LoadedFacts, Row
@@ -50,6 +50,7 @@ from deskhand.routing import default_hours
 
 WAVES = 20  # actions one record goes through in one transaction
 TRIES = 5
+UNREADABLE = timedelta(hours=1)  # from one look at a workflow that can't be read to the next
 BACK_OFF = timedelta(seconds=10)
 #: Pauses before a step is tried again that could not be done for a passing reason; after the last it has failed.
 PAUSES = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 15, 60, 240))
@@ -166,10 +167,15 @@ class _Batch:
         self.calls: list[calls.NewCall] = []
         found = sql.rows(_WORKFLOWS, [account_id, list({run.workflow_id for run in runs})])
         workflows = {workflow_id: rest for workflow_id, *rest in found}
-        definitions: dict[tuple[int, int], Definition] = {}
+        newest_of = {
+            run.id: run.revision if workflows[run.workflow_id][3] else workflows[run.workflow_id][0]
+            for run in runs
+        }
+        asked = {(run.workflow_id, number) for run in runs for number in (run.revision, newest_of[run.id])}
+        definitions = definitions_of(account_id, asked)
         for run in runs:
             (
-                newest,
+                _newest,
                 run.is_on,
                 run.is_paused,
                 run.is_pinned,
@@ -178,20 +184,13 @@ class _Batch:
                 self.zone,
                 self.locale,
             ) = workflows[run.workflow_id]
-            if run.is_pinned:
-                newest = run.revision
-            if (run.workflow_id, newest) not in definitions:
-                definitions[run.workflow_id, newest] = definition_of(account_id, run.workflow_id, newest)
-            run.definition = definitions[run.workflow_id, newest]
-            if newest != run.revision:
-                self._follow(run, newest)
+            old = definitions.get((run.workflow_id, run.revision))
+            new = definitions.get((run.workflow_id, newest_of[run.id]))
+            if old is not None and new is not None:
+                # From a deleted step a run goes on at the next one that still is (R-EDIT-5).
+                position = resume_at(old, new, run.position) if new is not old else run.position
+                run.definition, run.position, run.revision = new, position, newest_of[run.id]
         self.budget = budget.Allowance(account_id, self.now)
-
-    def _follow(self, run: Run, newest: int) -> None:
-        """The newest revision counts; from a deleted step a run goes on at the next one that still is (R-EDIT-5)."""
-        assert run.definition is not None
-        old = definition_of(self.account_id, run.workflow_id, run.revision)
-        run.position, run.revision = resume_at(old, run.definition, run.position), newest
 
     def go(self) -> None:
         self._load(lock=True)
@@ -223,7 +222,20 @@ class _Batch:
             run.ended = "record_gone"
         elif run.is_paused:
             run.hold()
+        elif run.definition is None:
+            self._put_off(run)
         return run.is_going
+
+    def _put_off(self, run: Run) -> None:
+        """What this release can't read, the one that wrote it can: the run stays as it was claimed, until that is back."""
+        run.waits_for, run.happened, run.tries = run.waited_for, run.way_on, run.attempts
+        run.due_at = self.now + UNREADABLE
+        self.troubles.add(
+            run.workflow_id,
+            gettext(
+                "A newer release stored this workflow, and this release can't read it. Its runs wait until the newer one is back."
+            ),
+        )
 
     def _cancel(self, run: Run) -> None:
         """Who wakes from a wait that is cancelled by now goes on as that says."""

@@ -40,6 +40,7 @@ from deskhand.automation.engine.definition import (
     WhenTrue,
     WhileInside,
 )
+from deskhand.automation.enrolling import index
 from deskhand.automation.models import (
     Budget,
     Enrollment,
@@ -47,19 +48,20 @@ from deskhand.automation.models import (
     StepCall,
     StepLog,
     Workflow,
+    WorkflowRevision,
 )
 from deskhand.automation.runner import Runner
 from deskhand.automation.tests.runs import elapse, enroll, go, log_of, make, task
 from deskhand.crm.filters.types import Associated, Filter, MemberOf, Operator
 from deskhand.crm.records import associations, contacts, objects, tasks, tickets
-from deskhand.crm.records.models import Task
+from deskhand.crm.records.models import Task, Ticket
 from deskhand.crm.records.store import Change
 from deskhand.crm.schema import tags
 from deskhand.crm.schema.types import Kind, Option
 from deskhand.crm.segments import members, segments, tag_rules
 from deskhand.crm.segments.models import SegmentKind
 from deskhand.delivery.models import OutboxEntry
-from deskhand.events.models import EventRow
+from deskhand.events.models import EventRow, PendingEvent
 from deskhand.events.types import SYSTEM, Actor
 from deskhand.kernel import clock, timers
 from deskhand.kernel.calendars import Block, WeeklyHours
@@ -902,6 +904,40 @@ def test_who_meets_the_end_by_a_linked_record_of_its_own_kind_leaves_R_UN_1(worl
 
     run.refresh_from_db()
     assert (run.state, run.end_reason) == ("ENDED", "goal")
+
+
+# ── what a newer release stored ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_runs_of_what_this_release_can_not_read_wait_and_lose_nothing(world):
+    """After going back to an older release (R-LOG-7): its workflow asks for a look, others go on beside it."""
+    made, other = make(world, wait(), task(2)), make(world, task(1))
+    run = enroll(made, world.ticket().pk)
+    go()
+    before = Enrollment.objects.get(pk=run.pk).position
+    stored = WorkflowRevision.objects.get(workflow=made)
+    Workflow.objects.filter(pk=made.pk).update(watches=True)
+    readable, stored.definition = stored.definition, {**stored.definition, "format": 999}
+    stored.save(update_fields=["definition"])
+    index._read.clear()
+    late = enroll(other, world.ticket("other").pk)
+    set_to(Ticket.objects.get(pk=run.record_id), priority="HIGH")  # of which others hear
+
+    elapse(run, late)
+
+    run.refresh_from_db()
+    made.refresh_from_db()
+    assert (run.state, run.position, run.attempts) == ("DUE", before, 0)
+    assert run.due_at > clock.now() + timedelta(minutes=50)
+    assert "newer release" in made.needs_review
+    assert Task.objects.count() == 1
+    assert not PendingEvent.objects.exists()
+
+    WorkflowRevision.objects.filter(pk=stored.pk).update(definition=readable)
+    elapse(run)
+
+    assert Task.objects.count() == 2
+    assert states() == ["ENDED", "ENDED"]
 
 
 # ── what is kept ─────────────────────────────────────────────────────────────────────────────────────────────────────
