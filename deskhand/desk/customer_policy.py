@@ -70,7 +70,7 @@ class Customer:
         """As `reads`, on messages joined with their threads."""
         m, h = _checked(message), _checked(thread)
         text = f"""{m}.account_id = %s and {m}.kind = 'MESSAGE' and not {m}.is_unverified and {m}.filtered is null
-and not {h}.is_side and not {h}.is_spam and {h}.archived_at is null and exists (
+and {m}.filling is null and not {h}.is_side and not {h}.is_spam and {h}.archived_at is null and exists (
     select 1 from (
         select lower({m}.sender_address) as email
         union all
@@ -99,7 +99,9 @@ class TicketFacts:
 
 @dataclass(frozen=True, slots=True)
 class MessageFacts:
-    """`is_public`: said in the open, in a conversation that is no side one; `people`: who wrote it and whom it went to."""
+    """`is_public`: said in the open, in a conversation that is no side one, and written; `people`: who wrote it and whom it
+    went to.
+    """
 
     people: frozenset[str]
     of_contact_id: int | None = None  # whose thread it is in

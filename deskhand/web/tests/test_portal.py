@@ -116,6 +116,23 @@ def test_the_company_is_the_contacts_primary_one(office):
     assert client.get(request_url(office, theirs)).status_code == 404
 
 
+def test_a_mail_that_nobody_has_written_yet_is_not_read_here(office, wired):
+    """R-POR-2: it has not left, and where it can't be written its place says why, which is for colleagues."""
+    open_portal(office)
+    ticket = office.mail()
+    answer(office, ticket)
+    gone = {"template": 0, "revision": 1, "record": ["ticket", ticket.pk], "locale": "en", "tokens": {}}
+    with office.inside():
+        ours = Message.objects.filter(ticket_id=ticket.pk, direction="OUT")
+        ours.update(text="", html="", filling=gone)
+        assert ours.get().text == "There is no such mail any more."
+
+    page = page_of(customer(office), request_url(office, ticket))
+
+    assert "Where is my money?" in page
+    assert "no such mail" not in page
+
+
 def test_a_conversation_holds_no_comments_no_side_conversations_and_no_mail_between_others(office):
     """R-POR-2"""
     open_portal(office)
