@@ -278,6 +278,11 @@ def object_type_of(settings: Mapping[str, Any]) -> str:
     return str(settings.get("object_type") or "ticket")
 
 
+def in_words(action: Action, settings: Mapping[str, Any], object_type: str) -> str:
+    """Its summary in a workflow for such records: settings written by hand need not note the kind."""
+    return action.summary({**settings, "object_type": settings.get("object_type") or object_type})
+
+
 def here(around: Around) -> Setting:
     """Notes in the settings for which kind of record they were made."""
     return Setting("object_type", "", Input.HIDDEN, default=around.object_type)

@@ -12,7 +12,7 @@ from deskhand.automation import templates, tokens, workflows
 from deskhand.automation.actions import reading
 from deskhand.automation.actions.forms import Input, Setting
 from deskhand.automation.actions.registry import ACTIONS
-from deskhand.automation.actions.types import Action
+from deskhand.automation.actions.types import Action, in_words
 from deskhand.automation.engine.definition import Definition
 from deskhand.automation.models import StepStatus
 from deskhand.automation.tests.doing import do, doings
@@ -783,3 +783,11 @@ def test_every_action_says_what_it_calls_R_EXEC_21():
         "custom_action", "custom_code", "delete_contact", "format_data", "internal_email", "manage_subscription", "notify",
         "post_to_chat", "send_webhook",
     }  # fmt: skip
+
+
+def test_settings_written_by_hand_are_told_by_the_workflows_own_kind_of_record_R_WFA_1(world):
+    settings = {"property": "hs_marketable_status", "how": "set", "value": "true"}
+
+    said = in_words(ACTIONS["set_property"], settings, "contact")
+
+    assert said.startswith("Marketing contact")

@@ -16,7 +16,7 @@ from deskhand.accounts import queries
 from deskhand.automation import calls, enroll, gating, lanes, tokens, trial
 from deskhand.automation.actions import choices
 from deskhand.automation.actions.registry import ACTIONS
-from deskhand.automation.actions.types import Output
+from deskhand.automation.actions.types import Output, in_words
 from deskhand.automation.engine import trace
 from deskhand.automation.engine.definition import (
     Action,
@@ -143,7 +143,7 @@ def step_name(step: Step, object_type: str) -> StepName:
                 return StepName(kind)
             return StepName(
                 str(action.label),
-                _tokens_named(action.summary(settings), object_type),
+                _tokens_named(in_words(action, settings, object_type), object_type),
                 action.icon,
                 action.tone,
             )

@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy, ngettext, pgettext
 from deskhand.accounts.types import Viewer
 from deskhand.automation.actions import reading
 from deskhand.automation.actions.registry import ACTIONS
+from deskhand.automation.actions.types import in_words
 from deskhand.automation.engine.definition import (
     Action,
     Branch,
@@ -116,7 +117,9 @@ class Telling:
         match step:
             case Action(kind=kind, settings=settings):
                 action = ACTIONS.get(kind)
-                return with_tokens_named(action.summary(settings), self.tokens) if action else ()
+                if action is None:
+                    return ()
+                return with_tokens_named(in_words(action, settings, self.definition.object_type), self.tokens)
             case Delay(wait=wait):
                 return ((self.wait(wait), False),)
             case IfThen(branches=branches):
