@@ -315,7 +315,7 @@ class Sender:
         )
 
     def _take_over_lost(self) -> None:
-        words = _("The sender stopped in the middle; the mail may have left.")
+        words = _("Sending stopped in the middle; it may have arrived.")
         lost = [(entry, Answer(Verdict.AMBIGUOUS, words)) for entry in claims.lost()]
         self._record(lost, at_once=True)
 

@@ -23,7 +23,7 @@ from deskhand.web import troubles
         ("Refused: 550 No", "The other side refused it."),
         ("Refused: 571 5.9.9 Odd", "The other side refused it."),
         ("Will be tried again: [Errno 111] Connection refused", "The mail server does not answer."),
-        ("The sender stopped in the middle; the mail may have left.", "It may have arrived; it is not sent twice by itself."),
+        ("Sending stopped in the middle; it may have arrived.", "It may have arrived; it is not sent twice by itself."),
         ("Refused: This can't be a Content-ID.", "It could not be handed over. What is known stands below."),
         ("Something else", "It could not be handed over. What is known stands below."),
     ],
