@@ -383,8 +383,7 @@ class RecordPageOf:
         }
         return record_links.titles(self.viewer, linked)
 
-    @staticmethod
-    def _said(item: Item, about: str, url: str) -> TimelineItem:
+    def _said(self, item: Item, about: str, url: str) -> TimelineItem:
         title = (
             (_("Sent automatically") if item.is_automatic else _("Email from us")) if item.is_ours
             else _("Automatic reply") if item.is_automatic else _("Email")
@@ -394,6 +393,7 @@ class RecordPageOf:
         paragraphs = tuple(part.strip("\n") for part in item.text.split("\n\n") if part.strip())
         return TimelineItem(
             "out" if item.is_ours else "in", item.at, "mail", title, author, about, url, paragraphs, Person.named(author), failed=failed,
+            cause=self.cause(item) if item.is_ours and item.is_automatic and item.actor_kind == "workflow" else "",
         )  # fmt: skip
 
     # ── who belongs to whom ──────────────────────────────────────────────────────────────────────────────────────────

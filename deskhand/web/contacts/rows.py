@@ -165,6 +165,7 @@ class TimelineItem:
     old: str = ""
     new: str = ""
     failed: str = ""
+    cause: str = ""  # the workflow that sent it
 
 
 @dataclass(frozen=True)

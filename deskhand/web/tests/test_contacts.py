@@ -143,6 +143,20 @@ def test_a_company_has_the_tickets_of_its_contacts(office, ada, astrid):
     assert reverse("contact", args=[astrid]) in shown
 
 
+def test_a_mail_that_was_sent_automatically_names_its_workflow_R_MAIL_8(office, ada, astrid):
+    with office.inside() as world:
+        made = workflows.create(world.account.pk, "Welcome", Definition("ticket"))
+        said = Message.objects.get()
+        said.pk, said.direction, said.is_automatic = None, "OUT", True
+        said.actor_kind, said.actor_id = ActorKind.WORKFLOW, made.pk
+        said.save(force_insert=True)
+
+    timeline = html.unescape(page_of(ada, "contact", astrid)).partition('id="timeline-title"')[2]
+
+    assert "Sent automatically" in timeline
+    assert "workflow “Welcome”" in timeline
+
+
 @pytest.mark.parametrize("kind", ["contact", "company"])
 def test_open_tasks_stand_beside_it_until_they_are_done(office, ada, sign_in, astrid, kind):
     """R-WFA-8"""
