@@ -148,7 +148,7 @@ def shell(request: AccountRequest, *, area: str = "inbox", view: str = "") -> Sh
         else "",
         search_url=reverse("search") if may_search else "",
         palette_url=reverse("search-palette") if may_search else "",
-        keys=keys.sections(request, _first_setting(request)),
+        keys=keys.sections(request, first_setting(request)),
         has_shortcuts=request.user.has_shortcuts,
         bell_url=reverse("notifications-bell"),
         bell_page_url=reverse("notifications"),
@@ -193,7 +193,7 @@ def _own_links(request: AccountRequest) -> tuple[SideLink, ...]:
 
 
 def _nav(request: AccountRequest, area: str) -> tuple[NavItem, ...]:
-    items = [NavItem("settings", _("Settings"), "settings", _first_setting(request), at_end=True)]
+    items = [NavItem("settings", _("Settings"), "settings", first_setting(request), at_end=True)]
     if policy.can(request.viewer, Action.OPEN_HELP_DESK):
         items.insert(0, NavItem("inbox", _("Inbox"), "inbox", reverse("inbox")))
         items.insert(1, NavItem("tickets", _("Tickets"), "square-kanban", reverse("tickets")))
@@ -220,7 +220,7 @@ def view_links(request: AccountRequest) -> list[tuple[str, str, str]]:
     return [(*view_words(request, key), reverse("inbox-view", args=[key])) for key in _view_keys(request)]
 
 
-def _first_setting(request: AccountRequest) -> str:
+def first_setting(request: AccountRequest) -> str:
     """Where the gear leads: to what a whole account is set up with, or to one's own."""
     found = settings_side.sections(request.viewer, request.account, "", _own_links(request))
     return found[min(1, len(found) - 1)].links[0].url

@@ -7,6 +7,7 @@ from django.urls import URLPattern, URLResolver, path
 from deskhand.web.me import profile, views
 
 urlpatterns: list[URLPattern | URLResolver] = [
+    path("settings", views.settings, name="settings"),
     path("settings/profile", profile.profile, name="profile"),
     path("settings/profile/save", profile.save, name="profile-save"),
     path("me/theme", views.theme, name="theme"),

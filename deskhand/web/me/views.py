@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
-from django.conf import settings
+from django.conf import settings as django_settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_POST
+from django.views.decorators.http import require_GET, require_POST
 
 from deskhand.accounts.models import User
 from deskhand.events.types import Actor
 from deskhand.kernel.errors import Forbidden, Invalid
 from deskhand.routing import availability
 from deskhand.routing.types import Status
+from deskhand.web.frame import first_setting
 from deskhand.web.jinja import wants_fragment
 from deskhand.web.middleware import AccountRequest
 
 YEAR = 365 * 24 * 3600  # seconds
 THEMES = ("auto", "light", "dark")
 STATUSES = {"available": Status.AVAILABLE, "away": Status.AWAY}
+
+
+@require_GET
+def settings(request: AccountRequest) -> HttpResponse:
+    """To the first page of the settings that one may see, as the gear leads there."""
+    return redirect(first_setting(request))
 
 
 @require_POST
@@ -33,7 +40,7 @@ def keep_theme(request: AccountRequest, response: HttpResponse, chosen: str) -> 
         raise Invalid(_("Choose light, dark, or as the system has it."), field="theme", value=chosen)
     User.objects.filter(pk=request.user.pk).update(theme="" if chosen == "auto" else chosen)
     response.set_cookie(
-        "theme", chosen, max_age=YEAR, samesite="Lax", secure=settings.SECURE_COOKIES, httponly=True
+        "theme", chosen, max_age=YEAR, samesite="Lax", secure=django_settings.SECURE_COOKIES, httponly=True
     )
     return response
 

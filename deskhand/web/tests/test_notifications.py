@@ -225,6 +225,11 @@ PROFILE = {
 }
 
 
+@pytest.mark.parametrize(("who", "first"), [("ada", "/settings/users"), ("grace", "/settings/snippets")])
+def test_the_settings_begin_with_the_first_page_that_one_may_see(office, sign_in, who, first):
+    assert sign_in(getattr(office.world, who)).get("/settings")["Location"] == first
+
+
 def test_a_profile_is_kept_and_holds_at_once(grace, office):
     answer = grace.post("/settings/profile/save", PROFILE)
 

@@ -263,6 +263,7 @@ TABLE: dict[str, Wall] = {
     "notification-settings": OPEN,
     "notification-settings-save": OWN,
     "profile": OPEN,
+    "settings": OPEN,
     "profile-save": OWN,
     "search": OF_THE_LIST,
     "search-palette": OF_THE_LIST,
