@@ -21,6 +21,7 @@ from deskhand.automation.engine.definition import Definition
 from deskhand.automation.engine.validate import Problem
 from deskhand.automation.enrolling import baseline
 from deskhand.crm.filters.types import Condition
+from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.kernel.errors import Conflict, NotFound
 from deskhand.web import troubles
 from deskhand.web.choices import Tab
@@ -156,12 +157,20 @@ class Opened:
             going=words.how_far(opening), percent=words.state(workflow, opening).text,
             url=self.url(""), name=workflow.name, object_label=words.type_label(workflow.object_type),
             state="off" if not workflow.is_on else "paused" if workflow.is_paused else "on",
-            back_url=ways.listed(), tabs=self._tabs(), token=draft.token, has_changes=draft.has_changes, can_undo=draft.can_undo,
+            back_url=self._back(), tabs=self._tabs(), token=draft.token, has_changes=draft.has_changes, can_undo=draft.can_undo,
             can_redo=draft.can_redo, may_edit=self.may_edit, undo_url=self.url("undo"), redo_url=self.url("redo"), review_url=self.url("review"),
             switch_url=self.url("switch"), saved_at=draft.at if draft.has_changes else None, saved_by=self.name_of(draft.by_id) if draft.has_changes else "",
             behind=_("Version %(number)s was saved elsewhere since this draft began.") % {"number": workflow.revision_number} if draft.is_behind else "",
             needs_review=troubles.of_workflow(workflow.needs_review).text, troubles=wrong, trouble_url=self.url("review"),
         )  # fmt: skip
+
+    def _back(self) -> str:
+        """A lane is its pipeline's, for who may go there (R-ACT-2)."""
+        pipelines = (
+            pipelines_of(self.workflow.object_type).pipelines if self.is_lane and self.may_edit else ()
+        )
+        is_there = any(one.id == self.workflow.origin_pipeline_id for one in pipelines)
+        return ways.lane(self.workflow) if is_there else ways.listed()
 
     def _tabs(self) -> tuple[Tab, ...]:
         settings = (
