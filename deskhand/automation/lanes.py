@@ -5,7 +5,7 @@ A lane's trigger is locked to its stage; everything else is an ordinary workflow
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
@@ -19,6 +19,7 @@ from deskhand.accounts.types import Viewer
 from deskhand.automation import gating, workflows
 from deskhand.automation.actions.registry import ACTIONS
 from deskhand.automation.actions.types import Action as ActionKind
+from deskhand.automation.actions.types import in_words
 from deskhand.automation.engine import edit
 from deskhand.automation.engine.definition import (
     Action,
@@ -29,6 +30,7 @@ from deskhand.automation.engine.definition import (
     ForAmount,
     IfThen,
     RandomSplit,
+    Slot,
     Step,
     ValueEquals,
     WhenEvent,
@@ -45,7 +47,8 @@ from deskhand.kernel import clock
 from deskhand.kernel.database.scope import current_account_id
 from deskhand.kernel.errors import Conflict, Forbidden, Invalid, NotFound
 
-DELAY = "delay"
+DELAY, BRANCH = "delay", "branch"
+FORK = "fork"  # by value or by chance: made and changed in the editor of workflows
 STAGE_GONE = "Its status was deleted."
 NOT_CHAT = Filter("source_type", Kind.ENUM, Operator.NONE_OF, ("CHAT",))  # Messenger comes as chat, too
 
@@ -65,6 +68,24 @@ class LaneStep:
     settings: Mapping[str, Any]
     comments: int
     waiting: int  # records inside this step now (R-LOG-4)
+    ways: tuple[LaneWay, ...] = ()  # those that fork here; nothing stands after them in this chain
+
+
+@dataclass(frozen=True)
+class LaneWay:
+    """One way from a fork, with what stands on it."""
+
+    slot: Slot
+    name: str  # empty where it was given none
+    steps: tuple[LaneStep, ...]
+
+
+def every(steps: Sequence[LaneStep]) -> Iterator[LaneStep]:
+    """The steps of a chain and all on the ways from it, from the top."""
+    for step in steps:
+        yield step
+        for way in step.ways:
+            yield from every(way.steps)
 
 
 @dataclass(frozen=True)
@@ -72,10 +93,8 @@ class Lane:
     stage_id: int
     workflow: Workflow | None
     steps: tuple[LaneStep, ...]
-    has_branches: bool
     every_time: bool
     failures: int  # steps that failed in the last 30 days
-    branches: tuple[tuple[str, int], ...] = ()  # where the way forks: names, and how many steps each has
     leaves_out_chat: bool | None = None  # None: its trigger was changed, or has nothing of the kind
     needs: frozenset[plans.Feature] = (
         frozenset()
@@ -117,12 +136,12 @@ def offered(account: Account, object_type: str = "ticket") -> tuple[str, ...]:
         and action.is_offered(account.pk)
         and action.permission is None
     ]
-    return (*found, DELAY) if may_rearrange(account) else tuple(found)
+    return (*found, DELAY, BRANCH) if may_rearrange(account) else tuple(found)
 
 
 def is_editable(kind: str) -> bool:
-    """Whether a step of this kind can be changed, moved and deleted here; how ways fork can only be looked at."""
-    return kind in ACTIONS or kind == DELAY
+    """Whether a step of this kind can be changed and moved here; other forks than by conditions can only be deleted."""
+    return kind in ACTIONS or kind in (DELAY, BRANCH)
 
 
 def _has_lanes(account: Account, object_type: str) -> bool:
@@ -192,32 +211,30 @@ def _lane(
     waiting: Mapping[tuple[int, str], int], failures: Mapping[int, int],
 ) -> Lane:  # fmt: skip
     if workflow is None:
-        return Lane(stage_id, None, (), False, False, 0)
+        return Lane(stage_id, None, (), False, 0)
     definition = definitions[workflow.pk]
-    chain, has_branches = _chain(definition)
-    steps = tuple(
-        LaneStep(
-            s.id,
-            kind_of(s),
-            summary_of(s),
-            settings_of(s),
-            comments.get((workflow.pk, s.id), 0),
-            waiting.get((workflow.pk, s.id), 0),
-        )
-        for s in chain
-    )
+
+    def told(edge: Edge | None) -> tuple[LaneStep, ...]:
+        """What stands from here down; jumps are not followed."""
+        found: list[LaneStep] = []
+        while edge is not None and not edge.is_goto:
+            step = definition.by_id[edge.to]
+            key = (workflow.pk, step.id)
+            one = LaneStep(
+                step.id, kind_of(step), summary_of(step, definition.object_type), settings_of(step), comments.get(key, 0), waiting.get(key, 0)
+            )  # fmt: skip
+            if not isinstance(step, Action | Delay):
+                ways = edges_of(step).items()
+                one = replace(one, ways=tuple(LaneWay(slot, _way_name(step, slot), told(way)) for slot, way in ways))  # fmt: skip
+                return (*found, one)
+            found.append(one)
+            edge = step.next
+        return tuple(found)
+
     return Lane(
-        stage_id, workflow, steps, has_branches, definition.reenrollment.is_on, failures.get(workflow.pk, 0),
-        _branches(definition, chain[-1]) if has_branches else (), _leaves_out_chat(definition),
-        gating.needed(workflow, definition),
+        stage_id, workflow, told(definition.start), definition.reenrollment.is_on, failures.get(workflow.pk, 0),
+        _leaves_out_chat(definition), gating.needed(workflow, definition),
     )  # fmt: skip
-
-
-def _branches(definition: Definition, fork: Step) -> tuple[tuple[str, int], ...]:
-    """The name of each way from here, as far as it has one, and how many steps are on it."""
-    return tuple(
-        (_way_name(fork, slot), _count_from(definition, edge)) for slot, edge in edges_of(fork).items()
-    )
 
 
 def _way_name(fork: Step, slot: str) -> str:
@@ -231,13 +248,6 @@ def _way_name(fork: Step, slot: str) -> str:
     return fork.default_name if isinstance(fork, IfThen) else ""
 
 
-def _count_from(definition: Definition, edge: Edge | None) -> int:
-    """How many steps lie on a way, those of its own forks too; jumps are not followed."""
-    if edge is None or edge.is_goto:
-        return 0
-    return 1 + sum(_count_from(definition, way) for way in edges_of(definition.by_id[edge.to]).values())
-
-
 def _leaves_out_chat(definition: Definition) -> bool | None:
     trigger = definition.trigger
     if definition.object_type != "ticket" or not isinstance(trigger, WhenEvent):
@@ -245,21 +255,10 @@ def _leaves_out_chat(definition: Definition) -> bool | None:
     return trigger.refine == NOT_CHAT if trigger.refine in (NOT_CHAT, None) else None
 
 
-def _chain(definition: Definition) -> tuple[list[Step], bool]:
-    """The steps from the top down, up to the first fork."""
-    found: list[Step] = []
-    edge: Edge | None = definition.start
-    while edge is not None and not edge.is_goto:
-        step = definition.by_id[edge.to]
-        found.append(step)
-        if not isinstance(step, Action | Delay):
-            return found, True
-        edge = step.next
-    return found, False
-
-
 def kind_of(step: Step) -> str:
-    return step.kind if isinstance(step, Action) else DELAY if isinstance(step, Delay) else "branch"
+    if isinstance(step, Action):
+        return step.kind
+    return DELAY if isinstance(step, Delay) else BRANCH if isinstance(step, IfThen) else FORK
 
 
 def settings_of(step: Step) -> Mapping[str, Any]:
@@ -270,11 +269,11 @@ def settings_of(step: Step) -> Mapping[str, Any]:
     return {}
 
 
-def summary_of(step: Step) -> str:
+def summary_of(step: Step, object_type: str) -> str:
     """One short line under the bubble's title."""
     if isinstance(step, Action):
         action = ACTIONS.get(step.kind)
-        return action.summary(step.settings) if action else step.kind
+        return in_words(action, step.settings, object_type) if action else step.kind
     if isinstance(step, Delay) and isinstance(step.wait, ForAmount):
         return spoken(step.wait.amount)
     return ""
@@ -312,16 +311,34 @@ def add_step(
     settings: Mapping[str, Any],
     *,
     after: str = "",
+    slot: Slot = "next",
     by: int,
     seen_revision: int | None = None,
 ) -> Workflow:
     """Put an action or delay into a stage's lane; the first one makes the lane, which is off (R-ACT-4).
 
-    Raises Invalid, naming the field, for settings that can't work.
+    `slot` names the way when it stands `after` a fork. Raises Invalid, naming the field, for settings that can't work,
+    and NotFound for no such place.
     """
-    step = _step(kind, settings)
+    step, place = _step(kind, settings), Place(after, slot) if after else edit.START
+    return put_step(
+        object_type, stage_id, lambda definition: edit.insert(definition, step, place), by=by, seen_revision=seen_revision
+    )  # fmt: skip
+
+
+def put_step(
+    object_type: str,
+    stage_id: int,
+    put: Callable[[Definition], tuple[Definition, str]],
+    *,
+    by: int,
+    seen_revision: int | None = None,
+) -> Workflow:
+    """Do one of the engine's edits to a stage's lane, which is made if there is none: put in a step that was read
+    already, or change a fork's branches (R-ACT-23).
+    """  # fmt: skip
     workflow = lane_of(stage_id, object_type) or _create(object_type, stage_id, by)
-    definition, _id = edit.insert(_changeable(workflow), step, Place(after) if after else edit.START)
+    definition, _id = put(_changeable(workflow))
     return workflows.save(workflow, definition, by=by, seen_revision=seen_revision)
 
 
@@ -350,21 +367,38 @@ def change_step(
 
 
 def delete_step(
-    workflow: Workflow, step_id: str, *, and_following: bool, by: int, seen_revision: int | None = None
+    workflow: Workflow,
+    step_id: str,
+    *,
+    and_following: bool,
+    keep: Slot | None = None,
+    by: int,
+    seen_revision: int | None = None,
 ) -> Workflow:
-    """Delete one step, or it and everything after it (R-ACT-7, R-ACT-8)."""
+    """Delete one step, or it and everything after it (R-ACT-7, R-ACT-8).
+
+    Of a fork alone, `keep` names the way whose steps stay. Raises Invalid if it must be named and is not.
+    """
     definition = workflows.definition_of(workflow)
-    shorter = edit.delete_from(definition, step_id) if and_following else edit.delete_one(definition, step_id)
+    if and_following:
+        shorter = edit.delete_from(definition, step_id)
+    else:
+        shorter = edit.delete_one(definition, step_id, keep)
     saved = workflows.save(workflow, shorter, by=by, seen_revision=seen_revision)
     return workflows.switch(saved, False, by=by) if shorter.start is None and saved.is_on else saved
 
 
 @dataclass(frozen=True)
 class LanePlace:
-    """A place in a lane: behind a step, or at the beginning."""
+    """A place in a lane: behind a step, on one of its ways if it is a fork, or at the beginning."""
 
     stage_id: int
     after: str = ""
+    slot: Slot = "next"
+
+    @property
+    def spot(self) -> Place:
+        return Place(self.after, self.slot) if self.after else edit.START
 
 
 def move_step(
@@ -393,7 +427,7 @@ def move_step(
         return
     definition = _changeable(workflow)
     _existing(definition, step_id)
-    moved = edit.move(definition, step_id, Place(to.after), with_following=with_following)
+    moved = edit.move(definition, step_id, to.spot, with_following=with_following)
     if moved == definition:
         raise Invalid(_("It stands there already."), field="to", value=to.after)
     workflows.save(workflow, moved, by=by, seen_revision=seen_revision)
@@ -414,7 +448,7 @@ def copy_step(
         return
     definition = _changeable(workflow)
     _existing(definition, step_id)
-    grown, _id = edit.clone(definition, step_id, Place(to.after), with_following=with_following)
+    grown, _id = edit.clone(definition, step_id, to.spot, with_following=with_following)
     workflows.save(workflow, grown, by=by, seen_revision=seen_revision)
 
 
@@ -426,7 +460,7 @@ def _graft(
     held = workflows.hold(workflow.account_id, {workflow.pk: seen_revision, other.pk: None})
     source, target = (_changeable(held[one.pk]) for one in (workflow, other))
     _existing(source, step_id)
-    grown, ids = edit.graft(target, source, step_id, Place(to.after), with_following=with_following)
+    grown, ids = edit.graft(target, source, step_id, to.spot, with_following=with_following)
     return held[workflow.pk], workflows.save(other, grown, by=by), ids
 
 

@@ -846,6 +846,15 @@ def step_refused(page: Page) -> None:
     page.locator("#drawer .field-error").wait_for()
 
 
+def lane_branch(page: Page) -> None:
+    drawer(page)
+    page.locator("#drawer .offer", has_text="Branch").click()
+    page.locator("#drawer [id=way0-name]").fill("Urgent ones")
+    page.locator("#drawer .condition [name=redraw]").first.click()
+    page.locator("#drawer .condition-open select").select_option("ticket.hs_ticket_priority")
+    page.locator("#drawer .condition-open [type=checkbox]").last.check()
+
+
 def discard(page: Page) -> None:
     step_form(page)
     page.get_by_label("Subject").fill("A new ticket")
@@ -1255,6 +1264,7 @@ STATES: dict[str, Step] = {
     "step-refused": step_refused,
     "discard": discard,
     "lane-tools": lane_tools,
+    "lane-branch": lane_branch,
     "delete-step": delete_step,
     "place-step": place_step,
     "switch-on": switch_on,

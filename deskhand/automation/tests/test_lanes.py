@@ -194,7 +194,7 @@ def test_t_act_10_starter_offers_mail_and_notification_only(world):
     world.account.plan = Plan.STARTER
     assert lanes.offered(world.account) == MAILS
     world.account.plan = Plan.PROFESSIONAL
-    assert {*MAILS, "create_task", "set_property", "rotate_owner", lanes.DELAY} <= set(
+    assert {*MAILS, "create_task", "set_property", "rotate_owner", lanes.DELAY, lanes.BRANCH} <= set(
         lanes.offered(world.account)
     )
     assert not {"send_webhook", "format_data", "delete_contact"} & set(lanes.offered(world.account))
@@ -209,7 +209,7 @@ def test_t_act_10_starter_offers_mail_and_notification_only(world):
         "send_sms",
         "send_survey",
     }  # as long as nothing of the kind is connected
-    assert set(lanes.offered(world.account)) == {*on_tickets, lanes.DELAY}
+    assert set(lanes.offered(world.account)) == {*on_tickets, lanes.DELAY, lanes.BRANCH}
     world.account.plan = Plan.FREE
     assert lanes.offered(world.account) == ()
 

@@ -90,6 +90,13 @@ class Building:
             self.is_readable = False
 
     @classmethod
+    def of(cls, asked: Asked, name: str, condition: Condition | None, typed: Typed | None) -> Building:
+        """As it was sent, else as it stands."""
+        if typed is not None and f"{name}-f" in typed:
+            return cls.of_typed(asked, name, typed)
+        return cls(asked, name, condition)
+
+    @classmethod
     def of_typed(cls, asked: Asked, name: str, typed: Typed) -> Building:
         """As it was sent. Raises Invalid for what no form of ours sends."""
         stored = _one(typed, f"{name}-f")

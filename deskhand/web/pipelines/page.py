@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from django.urls import reverse
@@ -12,23 +13,27 @@ from django.utils.translation import ngettext
 
 from deskhand.accounts import plans
 from deskhand.accounts.models import Account, User
+from deskhand.accounts.types import Viewer
 from deskhand.automation import comments, enroll, lanes, tokens
 from deskhand.automation.actions.reading import Typed
-from deskhand.automation.lanes import Lane, LaneStep
+from deskhand.automation.engine.edit import Place
+from deskhand.automation.lanes import Lane, LaneStep, LaneWay
 from deskhand.automation.models import StepComment, Workflow
 from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.pipelines.types import PipelineValue, StageValue
 from deskhand.desk.models import ChannelAccount
 from deskhand.kernel.database.scope import current_account_id
-from deskhand.kernel.errors import NotFound
+from deskhand.kernel.errors import Invalid, NotFound
 from deskhand.routing import queries as routing
 from deskhand.web import troubles
 from deskhand.web.automation.fields import with_tokens_named
 from deskhand.web.choices import Choice, statuses
 from deskhand.web.objects.tabs import sort_for
-from deskhand.web.pipelines import steps
+from deskhand.web.pipelines import branching, steps
+from deskhand.web.pipelines.branching import LaneSurroundings
 from deskhand.web.pipelines.rows import (
     AutomatePage,
+    Blocks,
     Bubble,
     Channel,
     Comment,
@@ -39,8 +44,11 @@ from deskhand.web.pipelines.rows import (
     Spot,
     StatusRule,
     Templated,
+    Way,
 )
 from deskhand.web.shell import Person
+from deskhand.web.workflows import ways
+from deskhand.web.workflows.editor.forkforms import IfThenForm
 
 CHANNEL_ICONS = {
     "email": "mail",
@@ -196,27 +204,48 @@ def _column(
     return LaneColumn(
         sort=sort_for(pipeline.object_type), stage_id=stage.id, label=_(stage.label), tone=stage.tone, closes=not stage.is_open,
         bubbles=tuple(_bubble(step, place, pipeline, may_add, may_place, may_change) for step in lane.steps),
-        add_url=reverse("lane-step-new", args=place) if may_add else "", has_branches=lane.has_branches, exists=lane.workflow is not None,
+        add_url=reverse("lane-step-new", args=place) if may_add else "", exists=lane.workflow is not None,
         is_on=lane.is_on, may_change=may_change, every_time=lane.every_time, failures=lane.failures, needs_review=troubles.of_workflow(lane.workflow.needs_review if lane.workflow else ""),
         switch_url=reverse("lane-switch", args=place), every_time_url=reverse("lane-every-time", args=place),
-        branches=tuple((name or _("Otherwise"), count) for name, count in lane.branches), leaves_out_chat=lane.leaves_out_chat,
-        chat_url=reverse("lane-chat", args=place), open_url=reverse("workflow-edit", args=[lane.workflow.pk]) if opens and lane.workflow else "",
+        leaves_out_chat=lane.leaves_out_chat, chat_url=reverse("lane-chat", args=place), open_url=reverse("workflow-edit", args=[lane.workflow.pk]) if opens and lane.workflow else "",
     )  # fmt: skip
 
 
 def _bubble(step: LaneStep, place: list[int], pipeline: PipelineValue, may_add: bool, may_place: bool, may_change: bool) -> Bubble:  # fmt: skip
-    title, icon, tone, _text = steps.LOOKS.get(step.kind, steps.LOOKS["branch"])
+    title, icon, tone, _text = steps.LOOKS.get(step.kind, steps.LOOKS[lanes.FORK])
     is_editable = lanes.is_editable(step.kind)
     urls = {
         name: reverse(f"lane-step-{name}", args=[*place, step.id])
         for name in ("edit", "delete", "comments", "place")
     }
+    forks = tuple(
+        Way(
+            f"{step.id}-{way.slot}", _way_name(way, step.kind), sum(1 for _one in lanes.every(way.steps)),
+            tuple(_bubble(one, place, pipeline, may_add, may_place, may_change) for one in way.steps),
+            _new_url(place, step.id, way.slot) if may_add else "",
+        )
+        for way in step.ways
+    )  # fmt: skip
     return Bubble(
         id=step.id, icon=icon, tone=tone, title=str(title), summary=_summary(step, pipeline), comments=step.comments, waiting=step.waiting,
-        edit_url=urls["edit"] if is_editable and may_change else "", delete_url=urls["delete"] if is_editable else "", comments_url=urls["comments"],
+        edit_url=urls["edit"] if is_editable and may_change else "", delete_url=urls["delete"], comments_url=urls["comments"],
         place_url=urls["place"] if is_editable and may_place else "",
-        add_url=f"{reverse('lane-step-new', args=place)}?after={step.id}" if is_editable and may_add else "",
+        add_url=_new_url(place, step.id) if not forks and may_add else "", ways=forks,
     )  # fmt: skip
+
+
+def _new_url(place: list[int], after: str, slot: str = "", **more: str) -> str:
+    return ways.with_query(
+        "lane-step-new", [*place], after=after, slot="" if slot == "next" else slot, **more
+    )
+
+
+def _way_name(way: LaneWay, kind: str) -> str:
+    if way.name:
+        return way.name
+    if way.slot.isdigit():
+        return _("Branch %(number)s") % {"number": int(way.slot) + 1}
+    return _("None met") if kind == lanes.BRANCH else _("Any other value")
 
 
 def _summary(step: LaneStep, pipeline: PipelineValue) -> tuple[tuple[str, bool], ...]:
@@ -229,8 +258,8 @@ def _summary(step: LaneStep, pipeline: PipelineValue) -> tuple[tuple[str, bool],
 class Drawer:
     """The panels about one lane: all share the lane's name and the way back."""
 
-    def __init__(self, account: Account, pipeline: PipelineValue, stage: StageValue) -> None:
-        self.account, self.pipeline, self.stage = account, pipeline, stage
+    def __init__(self, viewer: Viewer, account: Account, pipeline: PipelineValue, stage: StageValue) -> None:
+        self.viewer, self.account, self.pipeline, self.stage = viewer, account, pipeline, stage
         self.place_ids = [pipeline.id, stage.id]
 
     def _panel(self, kind: Any, title: str, **more: Any) -> Panel:
@@ -240,45 +269,76 @@ class Drawer:
             kind, title, _(self.stage.label), self.stage.tone, self.stage.id, close_url, sort, **more
         )
 
-    def _new_url(self, after: str, **more: str) -> str:
-        query = "&".join(f"{name}={value}" for name, value in {"after": after, **more}.items() if value)
-        return reverse("lane-step-new", args=self.place_ids) + (f"?{query}" if query else "")
+    @property
+    def workflow(self) -> Workflow | None:
+        return lanes.lane_of(self.stage.id, self.pipeline.object_type)
 
-    def choose(self, after: str) -> Panel:
+    @property
+    def surroundings(self) -> LaneSurroundings:
+        return LaneSurroundings(self.viewer, self.pipeline.object_type, self.stage.id, self.workflow)
+
+    def _new_url(self, at: Place, **more: str) -> str:
+        return _new_url(self.place_ids, at.after, at.slot, **more)
+
+    def choose(self, at: Place) -> Panel:
         offers = []
         for kind in lanes.offered(self.account, self.pipeline.object_type):
             title, icon, tone, text = steps.LOOKS[kind]
-            offers.append(Offer(icon, tone, str(title), str(text), self._new_url(after, kind=kind)))
+            offers.append(Offer(icon, tone, str(title), str(text), self._new_url(at, kind=kind)))
         return self._panel("choose", _("Choose an action"), offers=tuple(offers))
 
-    def new(self, kind: str, after: str, typed: Typed, workflow: Workflow | None, **more: Any) -> Panel:
+    def new(self, kind: str, at: Place, typed: Typed, **more: Any) -> Panel:
         fields = more.pop("fields", None) or steps.fields(kind, typed, self.pipeline)
+        return self._adding("form", kind, at, self.workflow, fields=fields, **more)
+
+    def new_branch(self, form: IfThenForm, at: Place, refusal: Invalid | None = None, **more: Any) -> Panel:
+        parts = (*branching.notes(form), *form.parts(refusal))
+        return self._adding(
+            "branches", lanes.BRANCH, at, self.workflow, parts=parts, is_redrawn=form.is_typed, **more
+        )
+
+    def _adding(self, form: Any, kind: str, at: Place, workflow: Workflow | None, **more: Any) -> Panel:
         return self._panel(
-            "form", str(steps.LOOKS[kind][0]), fields=fields, hidden=(("kind", kind), ("after", after)), back_url=self._new_url(after),
+            form, str(steps.LOOKS[kind][0]), hidden=(("kind", kind), ("after", at.after), ("slot", at.slot)), back_url=self._new_url(at),
             url=reverse("lane-step-add", args=self.place_ids), revision=str(workflow.revision_number) if workflow else "", **more,
         )  # fmt: skip
 
     def edit(self, step: LaneStep, typed: Typed, workflow: Workflow, **more: Any) -> Panel:
         fields = more.pop("fields", None) or steps.fields(step.kind, typed, self.pipeline)
+        return self._editing("form", step, workflow, fields=fields, **more)
+
+    def edit_branch(
+        self, form: IfThenForm, step: LaneStep, workflow: Workflow, refusal: Invalid | None = None, **more: Any
+    ) -> Panel:  # fmt: skip
+        return self._editing("branches", step, workflow, parts=form.parts(refusal), is_redrawn=form.is_typed, **more)  # fmt: skip
+
+    def _editing(self, form: Any, step: LaneStep, workflow: Workflow, **more: Any) -> Panel:
         return self._panel(
-            "form", str(steps.LOOKS[step.kind][0]), fields=fields, revision=str(workflow.revision_number),
+            form, str(steps.LOOKS[step.kind][0]), revision=str(workflow.revision_number),
             url=reverse("lane-step-save", args=[*self.place_ids, step.id]), **more,
         )  # fmt: skip
 
-    def delete(self, chain: list[LaneStep], step: LaneStep, workflow: Workflow, **more: Any) -> Panel:
-        rest = chain[chain.index(step) :]
+    def delete(self, chain: Sequence[LaneStep], step: LaneStep, workflow: Workflow, **more: Any) -> Panel:
+        rest = list(lanes.every(chain[chain.index(step) :]))
         title = _("Delete “%(step)s”") % {"step": steps.LOOKS[step.kind][0]}
+        keep = [
+            Choice(f"keep:{way.slot}", _("Only this, and keep the steps of “%(branch)s”") % {"branch": _way_name(way, step.kind)})
+            for way in step.ways
+            if way.steps
+        ]  # fmt: skip
         return self._panel(
             "delete", title, url=reverse("lane-step-deleted", args=[*self.place_ids, step.id]), revision=str(workflow.revision_number),
-            inside=step.waiting, inside_following=sum(one.waiting for one in rest), followers=len(rest) - 1, **more,
+            inside=step.waiting, inside_following=sum(one.waiting for one in rest), followers=len(rest) - 1,
+            ways_to_keep=tuple(replace(one, chosen=place == 0) for place, one in enumerate(keep)), **more,
         )  # fmt: skip
 
     def place(self, step: LaneStep, workflow: Workflow, typed: Typed, **more: Any) -> Panel:
         """Where the step may be moved or copied to (R-ACT-9)."""
         found = lanes.lanes_of(self.pipeline)
-        chain = next([one.id for one in lane.steps] for lane in found if lane.stage_id == self.stage.id)
-        if step.id not in chain:
+        chain = chain_with(next(lane.steps for lane in found if lane.stage_id == self.stage.id), step.id)
+        if not chain:
             raise NotFound(_("There is no step %(step_id)s.") % {"step_id": step.id})
+        rest = [one.id for one in lanes.every(chain)]
         chosen = next(iter(typed.get("to", ())), "")
         spots = tuple(
             LaneSpots(
@@ -290,7 +350,7 @@ class Drawer:
         )
         return self._panel(
             "place", _("Move or copy “%(step)s”") % {"step": steps.LOOKS[step.kind][0]}, revision=str(workflow.revision_number),
-            url=reverse("lane-step-placed", args=[*self.place_ids, step.id]), followers=len(chain) - 1 - chain.index(step.id), spots=spots,
+            url=reverse("lane-step-placed", args=[*self.place_ids, step.id]), followers=len(rest) - 1 - rest.index(step.id), spots=spots,
             chosen=tuple(name for name in ("copy", "following") if typed.get(name, ["0"])[0] == "1"), **more,
         )  # fmt: skip
 
@@ -328,19 +388,41 @@ class Drawer:
         )  # fmt: skip
 
 
+def chain_with(chain: Sequence[LaneStep], step_id: str) -> Sequence[LaneStep]:
+    """The chain in which a step stands, of this one and those on its ways; empty if it stands in none."""
+    if any(one.id == step_id for one in chain):
+        return chain
+    forks = (way for one in chain for way in one.ways)
+    return next((found for way in forks if (found := chain_with(way.steps, step_id))), ())
+
+
 def _spots(lane: Lane, step_id: str, pipeline: PipelineValue, chosen: str) -> tuple[Spot, ...]:
     """The places of a lane, from the top. A step of it that is moved can't come to where it stands."""
-    ids = [one.id for one in lane.steps]
-    own = ids.index(step_id) if step_id else len(ids) + 1
-    found = []
-    for number in range(len(ids) + (not lane.has_branches)):
-        value = f"{lane.stage_id}:{ids[number - 1] if number else ''}"
-        blocks: Any = "step" if number in (own, own + 1) else "following" if number > own + 1 else ""
-        before = lane.steps[number - 1] if number else None
-        label = (
-            _("After “%(step)s”") % {"step": steps.LOOKS[before.kind][0]} if before else _("At the beginning")
-        )
-        found.append(
-            Spot(value, label, _summary(before, pipeline) if before else (), blocks, value == chosen)
-        )
-    return tuple(found)
+
+    def walk(chain: Sequence[LaneStep], first: Spot, inside: Blocks) -> Iterator[Spot]:
+        ids = [one.id for one in chain]
+        own = ids.index(step_id) if step_id in ids else len(ids) + 1
+        forks = chain[-1].ways if chain else ()
+        for number in range(len(ids) + (not forks)):
+            blocks: Blocks = inside or (
+                "step" if number in (own, own + 1) else "following" if number > own + 1 else ""
+            )
+            if number == 0:
+                yield replace(first, blocks=blocks)
+                continue
+            before = chain[number - 1]
+            label = _("After “%(step)s”") % {"step": steps.LOOKS[before.kind][0]}
+            yield spot(before.id, label, _summary(before, pipeline), blocks)
+        for way in forks:
+            within: Blocks = inside or (
+                "step" if ids[-1] == step_id else "following" if own < len(ids) else ""
+            )
+            named = {"branch": _way_name(way, chain[-1].kind), "step": steps.LOOKS[chain[-1].kind][0]}
+            label = _("In “%(branch)s” of: %(step)s") % named
+            yield from walk(way.steps, spot(f"{chain[-1].id}.{way.slot}", label), within)
+
+    def spot(after: str, label: str, summary: tuple[tuple[str, bool], ...] = (), blocks: Blocks = "") -> Spot:
+        value = f"{lane.stage_id}:{after}"
+        return Spot(value, label, summary, blocks, value == chosen)
+
+    return tuple(walk(lane.steps, spot("", _("At the beginning")), ""))

@@ -11,6 +11,7 @@ from deskhand.web.choices import Choice
 from deskhand.web.objects.tabs import Sort
 from deskhand.web.shell import Person
 from deskhand.web.troubles import Trouble
+from deskhand.web.workflows.editor.rows import Part
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,18 @@ class Bubble:
     comments_url: str
     place_url: str  # moving and copying it
     add_url: str  # a new step after this one
+    ways: tuple[Way, ...] = ()  # those that fork here
+
+
+@dataclass(frozen=True)
+class Way:
+    """One way from a fork."""
+
+    key: str  # in the ids of the page
+    name: str
+    count: int  # steps on it, those of its own forks too
+    bubbles: tuple[Bubble, ...]
+    add_url: str  # a new first step on it
 
 
 @dataclass(frozen=True)
@@ -82,7 +95,6 @@ class LaneColumn:
     closes: bool
     bubbles: tuple[Bubble, ...]
     add_url: str  # a new first step; empty when the plan offers none
-    has_branches: bool
     exists: bool
     is_on: bool
     every_time: bool
@@ -90,7 +102,6 @@ class LaneColumn:
     needs_review: Trouble
     switch_url: str
     every_time_url: str
-    branches: tuple[tuple[str, int], ...] = ()
     leaves_out_chat: bool | None = None
     chat_url: str = ""
     open_url: str = ""  # the editor of workflows, for who has it
@@ -136,14 +147,18 @@ class Comment:
     replies: tuple[Comment, ...] = ()
 
 
+#: What can't be put at a place: the step where it stands, or what stands after it.
+Blocks = Literal["", "step", "following"]
+
+
 @dataclass(frozen=True)
 class Spot:
-    """Where a step may be put. `blocks` says what can't be put there: the step where it stands, or what stands after it."""
+    """Where a step may be put."""
 
-    value: str  # the status and the step before it, "7:3"; "7:" is the beginning
+    value: str  # the status and the step before it, "7:3", or its way, "7:3.default"; "7:" is the beginning
     label: str
     summary: tuple[tuple[str, bool], ...] = ()
-    blocks: Literal["", "step", "following"] = ""
+    blocks: Blocks = ""
     chosen: bool = False
 
 
@@ -158,7 +173,7 @@ class LaneSpots:
 class Panel:
     """What stands in the drawer, or on a page of its own without scripts."""
 
-    kind: Literal["choose", "form", "delete", "comments", "place", "switch"]
+    kind: Literal["choose", "form", "branches", "delete", "comments", "place", "switch"]
     title: str
     stage_label: str
     stage_tone: str
@@ -170,6 +185,8 @@ class Panel:
     revision: str = ""
     notice: str = ""
     fields: tuple[Field, ...] = ()
+    parts: tuple[Part, ...] = ()  # of the form of branches
+    is_redrawn: bool = False  # it was drawn anew with what was typed
     hidden: tuple[tuple[str, str], ...] = ()
     offers: tuple[Offer, ...] = ()
     comments: tuple[Comment, ...] = ()
@@ -178,6 +195,7 @@ class Panel:
     inside: int = 0  # records in this step now
     inside_following: int = 0  # in it and everything after it
     followers: int = 0
+    ways_to_keep: tuple[Choice, ...] = ()  # of a fork that is deleted alone
     spots: tuple[LaneSpots, ...] = ()
     chosen: tuple[str, ...] = ()  # of the boxes that "place" has: copy, following
     present: str = ""  # how many tickets are in the status now

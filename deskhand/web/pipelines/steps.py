@@ -22,7 +22,8 @@ from deskhand.web.automation.fields import Field, fields_of
 LOOKS = {
     **{kind: (action.label, action.icon, action.tone, action.about) for kind, action in ACTIONS.items()},
     lanes.DELAY: (gettext_lazy("Delay"), "hourglass", "amber", gettext_lazy("Wait before the next step.")),
-    "branch": (gettext_lazy("Branch"), "git-branch", "amber", gettext_lazy("The way forks here.")),
+    lanes.BRANCH: (gettext_lazy("Branch"), "git-branch", "violet", gettext_lazy("Split the records by conditions.")),
+    lanes.FORK: (gettext_lazy("Branch"), "git-branch", "violet", gettext_lazy("The way forks here.")),
 }  # fmt: skip
 
 

@@ -5,6 +5,8 @@ Every change is one verb of an area below, answered with a redirect, or with the
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from django.http import HttpResponse
@@ -17,7 +19,9 @@ from deskhand.accounts import policy
 from deskhand.accounts.policy import Action
 from deskhand.automation import access, enroll, lanes, workflows
 from deskhand.automation import comments as step_comments
-from deskhand.automation.lanes import LanePlace, LaneStep
+from deskhand.automation.engine import edit
+from deskhand.automation.engine.edit import Place
+from deskhand.automation.lanes import Lane, LanePlace, LaneStep
 from deskhand.automation.models import Workflow
 from deskhand.crm.pipelines import pipelines
 from deskhand.crm.pipelines.models import Pipeline
@@ -33,11 +37,12 @@ from deskhand.web.frame import shell
 from deskhand.web.jinja import render, wants_fragment
 from deskhand.web.middleware import AccountRequest
 from deskhand.web.objects.tabs import bar, pipeline_with, tabs
+from deskhand.web.pipelines import branching, steps
 from deskhand.web.pipelines import page as pages
-from deskhand.web.pipelines import steps
 from deskhand.web.pipelines.page import Drawer
 from deskhand.web.pipelines.rows import Panel
 from deskhand.web.refusals import status_of, words_of
+from deskhand.web.workflows.editor.forkforms import IfThenForm
 
 STATUS_RULES = {"sent": ("moves_on_sent", "sent_stage_id"), "reply": ("moves_on_reply", "reply_stage_id")}
 
@@ -202,7 +207,7 @@ def set_chat(request: AccountRequest, pipeline_id: int, stage_id: int) -> HttpRe
 
 def _drawer(request: AccountRequest, pipeline_id: int, stage_id: int) -> Drawer:
     pipeline = _allowed_pipeline(request, pipeline_id)
-    return Drawer(request.account, pipeline, pages.stage_with(pipeline, stage_id))
+    return Drawer(request.viewer, request.account, pipeline, pages.stage_with(pipeline, stage_id))
 
 
 def _show(request: AccountRequest, panel: Panel, status: int = 200) -> HttpResponse:
@@ -223,14 +228,26 @@ def _seen(request: AccountRequest) -> int | None:
     return number(text, "revision") if text else None
 
 
-def _step(drawer: Drawer, step_id: str) -> tuple[Workflow, list[LaneStep], LaneStep]:
-    """The lane, its chain and one step of it. Raises NotFound."""
+def _step(drawer: Drawer, step_id: str) -> tuple[Workflow, Sequence[LaneStep], LaneStep]:
+    """The lane, the chain in which a step stands, and the step. Raises NotFound."""
     for lane in lanes.lanes_of(drawer.pipeline):
         if lane.stage_id == drawer.stage.id and lane.workflow is not None:
-            for step in lane.steps:
+            chain = pages.chain_with(lane.steps, step_id)
+            for step in chain:
                 if step.id == step_id:
-                    return lane.workflow, list(lane.steps), step
+                    return lane.workflow, chain, step
     raise NotFound(_("There is no such step."))
+
+
+def _place(drawer: Drawer, asked: Mapping[str, str]) -> Place:
+    """Behind a step, on one of its ways if it is a fork, or at the beginning. Raises NotFound for no such place."""
+    after, slot = asked.get("after", ""), asked.get("slot", "") or "next"
+    if not after:
+        return edit.START
+    _workflow, _chain, step = _step(drawer, after)
+    if slot not in ([way.slot for way in step.ways] or ["next"]):
+        raise NotFound(_("There is no such step."))
+    return Place(after, slot)
 
 
 def _offered(request: AccountRequest, drawer: Drawer, kind: str) -> str:
@@ -244,36 +261,56 @@ def _offered(request: AccountRequest, drawer: Drawer, kind: str) -> str:
 def new_step(request: AccountRequest, pipeline_id: int, stage_id: int) -> HttpResponse:
     """First the action, then the form of its kind."""
     drawer = _drawer(request, pipeline_id, stage_id)
-    kind, after = request.GET.get("kind", ""), request.GET.get("after", "")
-    if after:
-        _step(drawer, after)
+    kind, at = request.GET.get("kind", ""), _place(drawer, request.GET.dict())
     if not kind:
-        return _show(request, drawer.choose(after))
+        return _show(request, drawer.choose(at))
     _offered(request, drawer, kind)
-    typed = steps.typed_of(kind, {}, drawer.pipeline)
-    return _show(
-        request, drawer.new(kind, after, typed, lanes.lane_of(stage_id, drawer.pipeline.object_type))
-    )
+    if kind == lanes.BRANCH:
+        return _show(request, drawer.new_branch(branching.new(drawer.surroundings, at, None), at))
+    return _show(request, drawer.new(kind, at, steps.typed_of(kind, {}, drawer.pipeline)))
 
 
 @require_POST
 def add_step(request: AccountRequest, pipeline_id: int, stage_id: int) -> HttpResponse:
     drawer = _drawer(request, pipeline_id, stage_id)
-    kind, after, typed = request.POST.get("kind", ""), request.POST.get("after", ""), _typed(request)
+    kind, at, typed = request.POST.get("kind", ""), _place(drawer, request.POST.dict()), _typed(request)
     _offered(request, drawer, kind)
-    if after:
-        _step(drawer, after)
+    if kind == lanes.BRANCH:
+        form = branching.new(drawer.surroundings, at, typed)
+        return _branches(request, drawer, form, lambda **more: drawer.new_branch(form, at, **more))
     if "redraw" in typed:
-        return _show(
-            request, drawer.new(kind, after, typed, lanes.lane_of(stage_id, drawer.pipeline.object_type))
-        )
+        return _show(request, drawer.new(kind, at, typed))
     try:
         settings = steps.read(kind, typed, drawer.pipeline)
-        lanes.add_step(drawer.pipeline.object_type, stage_id, kind, settings, after=after, by=request.user.pk, seen_revision=_seen(request))  # fmt: skip
+        lanes.add_step(
+            drawer.pipeline.object_type, stage_id, kind, settings, after=at.after, slot=at.slot, by=request.user.pk, seen_revision=_seen(request)
+        )  # fmt: skip
     except (Invalid, Conflict) as refusal:
         more = _refused(steps.fields(kind, typed, drawer.pipeline), refusal)
-        return _show(request, drawer.new(kind, after, typed, lanes.lane_of(stage_id, drawer.pipeline.object_type), **more), status_of(refusal))  # fmt: skip
+        return _show(request, drawer.new(kind, at, typed, **more), status_of(refusal))
     return _lane(request, pipeline_id, stage_id)
+
+
+def _branches(
+    request: AccountRequest, drawer: Drawer, form: IfThenForm, draw: Callable[..., Panel]
+) -> HttpResponse:
+    """Draw the form of branches anew, or put what it says into the lane (R-ACT-23).
+
+    Drawn anew it stays one of the version that it began with: its rows are numbered by that one's branches.
+    """
+    if "redraw" in request.POST:
+        form.press(request.POST["redraw"])
+        return _show(request, replace(draw(), revision=request.POST.get("revision", "")))
+    try:
+        form.step()
+        lanes.put_step(
+            drawer.pipeline.object_type, drawer.stage.id, form.put, by=request.user.pk, seen_revision=_seen(request)
+        )  # fmt: skip
+    except Invalid as refusal:
+        return _show(request, draw(refusal=refusal), status_of(refusal))
+    except Conflict as refusal:
+        return _show(request, draw(notice=_again(refusal)), status_of(refusal))
+    return _lane(request, drawer.pipeline.id, drawer.stage.id)
 
 
 def _refused(fields: Any, refusal: Invalid | Conflict) -> dict[str, Any]:
@@ -291,12 +328,15 @@ def _again(what: object) -> str:
 def edit_step(request: AccountRequest, pipeline_id: int, stage_id: int, step_id: str) -> HttpResponse:
     drawer = _drawer(request, pipeline_id, stage_id)
     workflow, _chain, step = _editable(drawer, step_id)
+    if step.kind == lanes.BRANCH:
+        form = branching.existing(drawer.surroundings, step_id, None)
+        return _show(request, drawer.edit_branch(form, step, workflow))
     return _show(
         request, drawer.edit(step, steps.typed_of(step.kind, step.settings, drawer.pipeline), workflow)
     )
 
 
-def _editable(drawer: Drawer, step_id: str) -> tuple[Workflow, list[LaneStep], LaneStep]:
+def _editable(drawer: Drawer, step_id: str) -> tuple[Workflow, Sequence[LaneStep], LaneStep]:
     found = _step(drawer, step_id)
     if not lanes.is_editable(found[2].kind):
         raise NotFound(_("This step can't be changed here."))
@@ -309,6 +349,11 @@ def save_step(request: AccountRequest, pipeline_id: int, stage_id: int, step_id:
     drawer = _drawer(request, pipeline_id, stage_id)
     workflow, _chain, step = _editable(drawer, step_id)
     typed = _typed(request)
+    if step.kind == lanes.BRANCH:
+        form = branching.existing(drawer.surroundings, step_id, typed)
+        return _branches(
+            request, drawer, form, lambda **more: drawer.edit_branch(form, step, workflow, **more)
+        )
     if "redraw" in typed:
         return _show(request, drawer.edit(step, typed, workflow))
     try:
@@ -323,20 +368,24 @@ def save_step(request: AccountRequest, pipeline_id: int, stage_id: int, step_id:
 @require_GET
 def ask_delete(request: AccountRequest, pipeline_id: int, stage_id: int, step_id: str) -> HttpResponse:
     drawer = _drawer(request, pipeline_id, stage_id)
-    workflow, chain, step = _editable(drawer, step_id)
+    workflow, chain, step = _step(drawer, step_id)
     return _show(request, drawer.delete(chain, step, workflow))
 
 
 @require_POST
 def delete_step(request: AccountRequest, pipeline_id: int, stage_id: int, step_id: str) -> HttpResponse:
-    """Only this step, or with `following` all after it too (R-ACT-7)."""
+    """Only this step, of a fork with the way to `keep`, or with `following` all after it too (R-ACT-7, R-ACT-8)."""
     drawer = _drawer(request, pipeline_id, stage_id)
-    workflow, chain, step = _editable(drawer, step_id)
-    following = request.POST.get("following") == "1"
+    workflow, chain, step = _step(drawer, step_id)
+    asked = request.POST.get("following", "")
+    keep = asked.removeprefix("keep:") if asked.startswith("keep:") else None
     try:
-        lanes.delete_step(workflow, step_id, and_following=following, by=request.user.pk, seen_revision=_seen(request))  # fmt: skip
-    except Conflict as refusal:
-        return _show(request, drawer.delete(chain, step, workflow, notice=str(refusal)), 409)
+        lanes.delete_step(
+            workflow, step_id, and_following=asked == "1", keep=keep, by=request.user.pk, seen_revision=_seen(request)
+        )  # fmt: skip
+    except (Invalid, Conflict) as refusal:
+        notice = words_of(refusal) if isinstance(refusal, Invalid) else str(refusal)
+        return _show(request, drawer.delete(chain, step, workflow, notice=notice), status_of(refusal))
     return _lane(request, pipeline_id, stage_id)
 
 
@@ -375,13 +424,19 @@ def place_step(request: AccountRequest, pipeline_id: int, stage_id: int, step_id
 
 def _spot(drawer: Drawer, text: str) -> LanePlace:
     """Raises Invalid for what is no place of these lanes, or no longer."""
-    stage, _colon, after = text.partition(":")
+    stage, _colon, spot = text.partition(":")
+    after, _dot, slot = spot.partition(".")
     if not text:
         raise Invalid(_("Choose a place."), field="to", value=text)
     for lane in lanes.lanes_of(drawer.pipeline):
-        if str(lane.stage_id) == stage and (not after or after in [step.id for step in lane.steps]):
-            return LanePlace(lane.stage_id, after)
+        if str(lane.stage_id) == stage and _is_place(lane, after, slot):
+            return LanePlace(lane.stage_id, after, slot or "next")
     raise Invalid(_("This choice is not there any more."), field="to", value=text)
+
+
+def _is_place(lane: Lane, after: str, slot: str) -> bool:
+    steps = {step.id: [way.slot for way in step.ways] or [""] for step in lanes.every(lane.steps)}
+    return slot in steps.get(after, ()) if after else not slot
 
 
 @require_GET

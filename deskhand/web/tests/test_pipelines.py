@@ -1,5 +1,6 @@
 """The Automate tab: templated automations, lanes and their mails, by plain forms and in parts."""
 
+import json
 import re
 from datetime import timedelta
 
@@ -8,13 +9,13 @@ from django.urls import reverse
 
 from deskhand.accounts import roles, teams, users
 from deskhand.accounts.models import Account, AuditEntry, Plan
-from deskhand.automation import lanes, templates, workflows
+from deskhand.accounts.policy import viewer_for
+from deskhand.automation import access, lanes, templates, workflows
 from deskhand.automation.actions.registry import ACTIONS
-from deskhand.automation.engine import edit
-from deskhand.automation.engine.definition import Branch, IfThen
-from deskhand.automation.engine.edit import Place
+from deskhand.automation.engine.definition import Branch, Edge
 from deskhand.automation.models import Enrollment, MailTemplate, StepComment, StepLog, Workflow
-from deskhand.crm.filters.types import Filter, Operator
+from deskhand.crm.filters.as_json import to_json
+from deskhand.crm.filters.types import AllOf, AnyOf, Filter, Operator
 from deskhand.crm.pipelines import pipelines
 from deskhand.crm.pipelines.models import Pipeline, StageState
 from deskhand.crm.pipelines.pipelines import NewStage
@@ -263,7 +264,7 @@ ON_TICKETS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("kind", [*ON_TICKETS, lanes.DELAY])
+@pytest.mark.parametrize("kind", [*ON_TICKETS, lanes.DELAY, lanes.BRANCH])
 def test_every_action_has_its_form_R_ACT_20_R_ACT_21_R_ACT_24(admin, place, kind):
     page = admin.get(url("lane-step-new", *place, kind=kind))
     part = admin.get(url("lane-step-new", *place, kind=kind), headers=HTMX)
@@ -694,16 +695,192 @@ def test_the_chat_exclusion_is_seen_and_taken_away_on_the_lane_R_ACT_32(office, 
         assert workflows.definition_of(lanes.lane_of(place[1], "ticket")).trigger.refine == lanes.NOT_CHAT
 
 
-def test_branches_are_shown_with_how_many_steps_they_have_R_ACT_23(office, admin, place, chain):
-    when = Filter("hs_ticket_priority", Kind.ENUM, Operator.ANY_OF, ("HIGH",))
-    with office.inside() as world:
-        workflow = lanes.lane_of(place[1], "ticket")
-        fork = IfThen("", (Branch("Urgent ones", when),))
-        grown, _id = edit.insert(workflows.definition_of(workflow), fork, Place("3"))
-        workflows.save(workflow, grown, by=world.ada.pk)
+URGENT = Filter("hs_ticket_priority", Kind.ENUM, Operator.ANY_OF, ("HIGH",))
+ONE_GROUP = AnyOf((AllOf((URGENT,)),))  # as forms keep it
 
+
+def branching(name="Urgent ones", number=0, origin="", **more):
+    """A form with one branch, as the drawer sends it."""
+    way = f"way{number}"
+    condition = json.dumps(to_json(URGENT))
+    return {
+        "kind": "branch", "way": str(number), f"{way}-origin": origin, f"{way}-name": name, f"{way}-when-f": condition, f"{way}-when-edit": "", **more,
+    }  # fmt: skip
+
+
+def definition_of(place):
+    return workflows.definition_of(lanes.lane_of(place[1], "ticket"))
+
+
+@pytest.fixture
+def forked(office, admin, place, chain):
+    """[mail, branch, in which the delay and the task stand on the way for all others] in the lane New."""
+    assert admin.post(url("lane-step-add", *place), branching(after="1", default_name="The rest")).status_code == 302  # fmt: skip
+    return "4"
+
+
+def test_a_branch_in_the_middle_takes_what_follows_on_the_way_for_all_others_R_ACT_23(office, place, forked):
+    with office.inside():
+        definition = definition_of(place)
+
+    fork = definition.by_id[forked]
+    assert definition.by_id["1"].next == Edge(forked)
+    assert fork.branches == (Branch("Urgent ones", ONE_GROUP),)
+    assert (fork.default, fork.default_name) == (Edge("2"), "The rest")
+    assert definition.by_id["2"].next == Edge("3")
+
+
+def test_a_branch_can_be_the_first_step_of_a_lane_R_ACT_4_R_ACT_23(office, admin, place):
+    page = text(admin.get(url("lane-step-new", *place)))
+    assert "Split the records by conditions." in page
+
+    admin.post(url("lane-step-add", *place), branching())
+
+    with office.inside():
+        workflow = lanes.lane_of(place[1], "ticket")
+        assert not workflow.is_on
+        assert workflows.definition_of(workflow).by_id["1"].branches == (Branch("Urgent ones", ONE_GROUP),)
+
+
+def test_the_condition_is_made_in_the_drawer_R_ACT_23(office, admin, place, chain):
+    form = {"kind": "branch", "after": "3", "way": "0", "way0-name": "Urgent ones", "way0-when-f": "", "way0-when-edit": ""}  # fmt: skip
+    opened = admin.post(url("lane-step-add", *place), form | {"redraw": "way0-when or"}, headers=HTMX)
+    assert "Choose a property" in text(opened)
+    assert 'value="Urgent ones"' in text(opened)
+
+    typed = {"way0-when-edit": "0.0", "way0-when-prop": "ticket.hs_ticket_priority", "way0-when-op": "any_of", "way0-when-value": "HIGH"}  # fmt: skip
+    done = admin.post(url("lane-step-add", *place), form | typed | {"redraw": "way0-when done"}, headers=HTMX)
+    assert "Priority" in text(done)
+    saved = admin.post(url("lane-step-add", *place), form | typed)
+
+    assert saved.status_code == 302
+    with office.inside():
+        assert definition_of(place).by_id["4"].branches == (Branch("Urgent ones", ONE_GROUP),)
+
+
+def test_a_branch_without_a_condition_is_refused_beside_what_was_typed_R_ACT_23(office, admin, place, chain):
+    form = branching(after="3") | {"way0-when-f": ""}
+    refused = admin.post(url("lane-step-add", *place), form, headers=HTMX)
+
+    assert refused.status_code == 422
+    assert "Add at least one filter." in text(refused)
+    assert 'value="Urgent ones"' in text(refused)
+    assert len(steps_of(office, place)) == 3
+
+
+def test_branches_are_shown_with_what_stands_on_them_R_ACT_23(office, admin, place, forked):
     page = text(admin.get(url("automate", place[0])))
 
     assert "Urgent ones" in page
-    assert "Otherwise" in page
     assert "0 steps" in page
+    assert "The rest" in page
+    assert "2 steps" in page
+    assert f'id="bubble-{place[1]}-3"' in page
+
+
+def test_steps_are_added_and_changed_on_a_branch_R_ACT_23(office, admin, place, forked):
+    at = {"after": forked, "slot": "0"}
+    assert admin.get(url("lane-step-new", *place, **at, kind="create_task")).status_code == 200
+    admin.post(url("lane-step-add", *place), {"kind": "create_task", "title": "Ring", **at})
+    admin.post(url("lane-step-save", *place, "5"), {"title": "Ring now"})
+    admin.post(url("lane-step-add", *place), branching("Inner", after="5"))
+
+    with office.inside():
+        definition = definition_of(place)
+    assert definition.by_id[forked].branches[0].next == Edge("5")
+    assert definition.by_id["5"].settings["title"] == "Ring now"
+    assert definition.by_id["6"].branches[0].name == "Inner"
+    for wrong in ({"after": forked}, {"after": forked, "slot": "7"}, {"after": "1", "slot": "0"}):
+        assert admin.get(url("lane-step-new", *place, **wrong)).status_code == 404
+        assert admin.post(url("lane-step-add", *place), {"kind": "delay", **wrong}).status_code == 404
+
+
+def test_branches_are_renamed_and_added_and_keep_their_steps_R_BR_1(office, admin, place, forked):
+    admin.post(url("lane-step-add", *place), {"kind": "create_task", "title": "Ring", "after": forked, "slot": "0"})  # fmt: skip
+    shown = text(admin.get(url("lane-step-edit", *place, forked)))
+    assert 'value="Urgent ones"' in shown
+    assert 'value="The rest"' in shown
+
+    more = {"way": ["1", "0"], "way1-name": "Also urgent", "way1-when-f": json.dumps(to_json(URGENT))}
+    saved = admin.post(url("lane-step-save", *place, forked), branching("Most urgent", origin="0") | more)
+
+    assert saved.status_code == 302
+    with office.inside():
+        fork = definition_of(place).by_id[forked]
+    assert [(one.name, one.next) for one in fork.branches] == [("Also urgent", None), ("Most urgent", Edge("5"))]  # fmt: skip
+    assert fork.default == Edge("2")
+
+
+def test_a_branch_that_somebody_else_changed_is_not_overwritten_R_EDIT_4(office, admin, place, forked):
+    with office.inside() as world:
+        seen = str(lanes.lane_of(place[1], "ticket").revision_number)
+        lanes.add_step("ticket", place[1], "delay", {"minutes": 5}, by=world.ada.pk)
+
+    form = branching("Mine", origin="0", revision=seen)
+    drawn = admin.post(url("lane-step-save", *place, forked), form | {"redraw": "ways add"})
+    assert f'name="revision" value="{seen}"' in text(drawn)
+    refused = admin.post(url("lane-step-save", *place, forked), form)
+
+    assert refused.status_code == 409
+    assert 'value="Mine"' in text(refused)
+
+
+def test_a_branch_is_deleted_alone_or_with_all_on_it_R_ACT_7_R_ACT_8(office, admin, place, forked):
+    admin.post(url("lane-step-add", *place), {"kind": "create_task", "title": "Ring", "after": forked, "slot": "0"})  # fmt: skip
+    asked = text(admin.get(url("lane-step-delete", *place, forked)))
+    assert 'value="keep:0"' in asked
+    assert 'value="keep:default"' in asked
+    assert "This step and the 3 after it" in asked
+    refused = admin.post(url("lane-step-deleted", *place, forked), {"following": "0"})
+    assert refused.status_code == 422
+
+    admin.post(url("lane-step-deleted", *place, forked), {"following": "keep:default"})
+
+    assert [kind for kind, _settings in steps_of(office, place)] == ["send_email", "delay", "create_task"]
+
+
+def test_steps_move_to_and_from_branches_R_ACT_9(office, admin, place, forked):
+    shown = text(admin.get(url("lane-step-place", *place, "1")))
+    assert f'value="{place[1]}:{forked}.0"' in shown
+    assert admin.get(url("lane-step-place", *place, "3")).status_code == 200
+
+    moved = admin.post(url("lane-step-placed", *place, "3"), {"to": f"{place[1]}:{forked}.0"})
+    wrong = admin.post(url("lane-step-placed", *place, "2"), {"to": f"{place[1]}:{forked}"})
+
+    assert moved.status_code == 302
+    assert wrong.status_code == 422
+    with office.inside():
+        definition = definition_of(place)
+    assert definition.by_id[forked].branches[0].next == Edge("3")
+    assert definition.by_id["2"].next is None
+
+
+def test_who_has_no_workflows_makes_branches_and_is_led_nowhere_else_R_ACT_40_R_ACT_42(
+    office, sign_in, admin, place
+):
+    office.role(office.world.grace, records={}, capabilities=["account_access"])
+    with office.inside() as world:
+        assert not access.may_open(viewer_for(world.account.pk, world.grace.pk), world.account)
+    lanes_only = sign_in(office.world.grace)
+
+    assert lanes_only.post(url("lane-step-add", *place), branching()).status_code == 302
+    page = text(lanes_only.get(url("automate", place[0])))
+
+    assert "Urgent ones" in page
+    assert "/workflows/" not in page
+
+
+@pytest.mark.parametrize("plan", [Plan.STARTER, Plan.FREE])
+def test_a_plan_without_branches_offers_none_T_ACT_10(office, admin, place, plan):
+    with office.inside() as world:
+        Account.objects.filter(pk=world.account.pk).update(plan=plan)
+
+    assert "Split the records" not in text(admin.get(url("lane-step-new", *place)))
+    assert admin.get(url("lane-step-new", *place, kind="branch")).status_code == 404
+    assert admin.post(url("lane-step-add", *place), branching()).status_code == 404
+
+
+def test_a_lane_in_the_editor_leads_back_to_its_pipeline_R_ACT_2(office, admin, place, chain):
+    page = text(admin.get(reverse("workflow-edit", args=[chain.pk])))
+
+    assert f'href="{reverse("automate", args=[place[0]])}#lane-{place[1]}" aria-label="Back"' in page

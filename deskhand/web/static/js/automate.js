@@ -3,7 +3,7 @@
 import { isChanged, remember } from "app/unsaved";
 
 const CONTROL = ":is(input:not([type=hidden]), select, textarea)";
-const FIRST = ["[data-drawn-again]", "[aria-invalid]", `.field:has(.field-error) ${CONTROL}`, `.field ${CONTROL}`, "h2"]; // the most wanted first
+const FIRST = [`[data-drawn-again] .condition-open ${CONTROL}`, "[data-drawn-again]", "[aria-invalid]", `.field:has(.field-error) ${CONTROL}`, `.field ${CONTROL}`, "h2"]; // the most wanted first
 
 export function connect(drawer) {
   const question = document.getElementById("discard");

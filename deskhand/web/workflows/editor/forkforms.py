@@ -39,9 +39,8 @@ from deskhand.web.automation.fields import Field, fields_of, with_refusal
 from deskhand.web.choices import Choice
 from deskhand.web.filters.building import Building
 from deskhand.web.workflows.editor import rows
-from deskhand.web.workflows.editor.opened import Opened
 from deskhand.web.workflows.editor.rows import WayField
-from deskhand.web.workflows.editor.stepforms import FORMS, StepForm, outputs_before
+from deskhand.web.workflows.editor.stepforms import FORMS, StepForm, Surroundings, outputs_before
 from deskhand.web.workflows.editor.words import LOOKS
 
 LIMITS = Limits()
@@ -65,7 +64,9 @@ class ForkForm(StepForm):
     limit = LIMITS.branches
     sort: type = IfThen
 
-    def __init__(self, opened: Opened, old: Step | None, typed: Typed | None, place: Place | None) -> None:
+    def __init__(
+        self, opened: Surroundings, old: Step | None, typed: Typed | None, place: Place | None
+    ) -> None:
         super().__init__(opened, old, typed, place)
         title, self.icon, self.tone = LOOKS[self.sort]
         self.title = str(title)

@@ -76,9 +76,7 @@ class Opened:
 
     def building(self, name: str, condition: Condition | None, typed: Typed | None) -> Building:
         """A condition of a form: as it was sent, else as it stands."""
-        if typed is not None and f"{name}-f" in typed:
-            return Building.of_typed(self.asked, name, typed)
-        return Building(self.asked, name, condition)
+        return Building.of(self.asked, name, condition, typed)
 
     @cached_property
     def problems(self) -> list[Problem]:

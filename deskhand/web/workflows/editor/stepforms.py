@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date, timedelta
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
 from babel.dates import get_day_names
 from django.utils.translation import gettext as _
@@ -36,11 +36,14 @@ from deskhand.automation.engine.definition import (
 from deskhand.automation.engine.diff import reading_order
 from deskhand.automation.engine.edit import Place
 from deskhand.automation.engine.validate import validate
+from deskhand.crm.filters.types import Condition
 from deskhand.crm.schema.queries import properties_of
 from deskhand.crm.schema.types import Kind, Property
 from deskhand.kernel.errors import Invalid, NotFound
 from deskhand.web import times
 from deskhand.web.automation.fields import Field, fields_of, with_refusal
+from deskhand.web.filters.asked import Asked
+from deskhand.web.filters.building import Building
 from deskhand.web.hours.week import clock
 from deskhand.web.workflows.editor.conditional import Eventful
 from deskhand.web.workflows.editor.opened import Opened
@@ -50,13 +53,27 @@ from deskhand.web.workflows.editor.words import look_of
 TIMES = ("time",)  # fields that hold a time of the day
 
 
+class Surroundings(Protocol):
+    """What a form asks of where its step stands: a workflow open in the editor, or a lane in its drawer."""
+
+    @property
+    def definition(self) -> Definition: ...
+    @property
+    def asked(self) -> Asked: ...
+    def building(self, name: str, condition: Condition | None, typed: Typed | None) -> Building:
+        """A condition of a form: as it was sent, else as it stands."""
+
+
 class StepForm(ABC):
     """One step's form: a new one, or one that stands there already as `old`."""
 
     title = ""
     icon, tone = "zap", "violet"
+    opened: Surroundings
 
-    def __init__(self, opened: Opened, old: Step | None, typed: Typed | None, place: Place | None) -> None:
+    def __init__(
+        self, opened: Surroundings, old: Step | None, typed: Typed | None, place: Place | None
+    ) -> None:
         self.opened, self.old, self.place = opened, old, place
         self.is_typed = typed is not None
         self.typed: Typed = typed if typed is not None else {}
@@ -114,7 +131,7 @@ class SettingsForm(StepForm):
 # ── actions ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def outputs_before(opened: Opened, place: Place | None, old: Step | None) -> list[tuple[str, str, str]]:
+def outputs_before(opened: Surroundings, place: Place | None, old: Step | None) -> list[tuple[str, str, str]]:
     """What earlier actions tell: (step id, name, label)."""
     definition = opened.definition
     above = {
@@ -144,6 +161,8 @@ def outputs_before(opened: Opened, place: Place | None, old: Step | None) -> lis
 
 
 class ActionForm(StepForm):
+    opened: Opened
+
     def __init__(
         self, opened: Opened, old: Step | None, typed: Typed | None, place: Place | None, kind: str
     ) -> None:
@@ -224,6 +243,7 @@ class DelayForm(SettingsForm):
     """R-DELAY-1: six kinds of waiting."""
 
     icon, tone = "hourglass", "amber"
+    opened: Opened
 
     def __init__(self, opened: Opened, old: Step | None, typed: Typed | None, place: Place | None) -> None:
         super().__init__(opened, old, typed, place)
@@ -368,6 +388,7 @@ class GoToForm(SettingsForm):
     """R-BR-9: lead an open end to a step that stands elsewhere."""
 
     icon, tone = "corner-down-right", "amber"
+    opened: Opened
 
     def __init__(self, opened: Opened, old: Step | None, typed: Typed | None, place: Place | None) -> None:
         super().__init__(opened, old, typed, place)
