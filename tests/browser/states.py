@@ -747,8 +747,8 @@ def object_labels(page: Page) -> None:
         ("contact", "Colleague", ""),
         ("deal", "Decision maker", ""),
     ):
-        if page.get_by_text(label, exact=False).count() == 0:
-            page.get_by_label("Linked record").select_option(to)
+        if page.get_by_role("link", name=f"Delete “{label}”").count() == 0:
+            page.get_by_label("Linked record", exact=True).select_option(to)
             page.get_by_label("What the linked record is").fill(label)
             page.get_by_label("What this one is to it").fill(inverse)
             page.get_by_role("button", name="Add label").click()
