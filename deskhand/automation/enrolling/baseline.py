@@ -259,10 +259,12 @@ def go_on(account_id: int, workflow_id: int, baseline_id: int, zone: ZoneInfo) -
     return _page(account_id, baseline, entry, zone)
 
 
-# Whoever tells events and began before the switching on could be seen does not remember for it.
+# Whoever tells events and began before the switching on could be seen does not remember for it. A number that is still to
+# come is another server's, whose dump this database was restored from: whoever ran there is gone.
 _DEAF = """
-select (x.own <> coalesce(pg_current_xact_id_if_assigned()::text::bigint, 0) and pg_snapshot_xmin(pg_current_snapshot())::text::bigint <= x.own)::int
-from (select %s::bigint as own) x
+select (x.own <> coalesce(pg_current_xact_id_if_assigned()::text::bigint, 0) and pg_snapshot_xmin(x.now)::text::bigint <= x.own
+    and x.own < pg_snapshot_xmax(x.now)::text::bigint)::int
+from (select %s::bigint as own, pg_current_snapshot() as now) x
 """
 # Before the baseline, as by those who switch it off.
 _HELD = "select id from automation_workflow where account_id = %s and id = %s for key share"

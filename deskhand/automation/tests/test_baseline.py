@@ -366,3 +366,20 @@ def test_a_job_that_is_told_late_forgets_nothing_of_a_later_switching_on_R_WF_21
 
     assert office.inside() == []
     assert memory(flow) == there
+
+
+def test_a_restored_one_goes_on_though_the_server_counts_its_transactions_anew_R_WF_20(
+    world, office, monkeypatch
+):
+    """A backup brings the number of a transaction that this server has yet to come to."""
+    monkeypatch.setattr(baseline, "STEP", 2)
+    tickets_there = [world.ticket(f"T {n}", priority="HIGH").pk for n in range(5)]
+    office.rest()
+    flow = office.flow(WhenTrue(HIGH), is_on=False)
+    workflows.switch(flow, True)
+    Baseline.objects.filter(workflow=flow).update(began_in=2**40)
+
+    while not next_page(flow):
+        pass
+
+    assert memory(flow) == tickets_there
