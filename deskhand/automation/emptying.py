@@ -32,6 +32,11 @@ def progress(account_id: int, workflow_ids: Collection[int]) -> dict[int, Progre
     return {one.workflow_id: Progress(one.done, one.total) for one in found.order_by("workflow_id")}
 
 
+def await_those_in_hand(account_id: int, workflow_id: int) -> None:
+    """Let workers end the steps at which they are. Before the workflow's row is locked: a step that fails writes into it."""
+    sql.rows(f"{_IN_HAND} for no key update", [account_id, workflow_id, STEP])
+
+
 def begin(account_id: int, workflow_id: int) -> int:
     """The first leave at once, the rest in a slow job; returns how many were inside. The workflow is archived already."""
     total = inside(account_id, workflow_id)

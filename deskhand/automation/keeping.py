@@ -100,6 +100,7 @@ def archive(workflow: Workflow, *, by: Actor) -> int:
 
     Safe to repeat.
     """
+    emptying.await_those_in_hand(workflow.account_id, workflow.pk)
     held = _held(workflow)
     if held.archived_at is not None:
         return 0

@@ -52,6 +52,21 @@ def left():
     return Enrollment.objects.exclude(state="ENDED").count()
 
 
+def test_workers_end_their_steps_before_the_workflow_is_locked(world, full):
+    """A step that fails writes into the workflow's row: whoever waits for the other the other way round is a deadlock."""
+    with CaptureQueriesContext(connection) as seen:
+        keeping.archive(full, by=Actor.user(world.ada.pk))
+
+    locks = [
+        query["sql"].lower()
+        for query in seen
+        if " for " in query["sql"].lower() and " update" in query["sql"].lower()
+    ]
+    of_runs = next(place for place, sql in enumerate(locks) if "from automation_enrollment" in sql)
+    of_workflow = next(place for place, sql in enumerate(locks) if '"automation_workflow"' in sql)
+    assert of_runs < of_workflow
+
+
 def test_it_leaves_in_sets_and_tells_how_far_it_is_R_EDIT_8(world, office, full):
     assert keeping.archive(full, by=Actor.user(world.ada.pk)) == 8
     assert left() == 6
