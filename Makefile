@@ -50,9 +50,9 @@ pseudo: setup-tests ## search every state for texts that are not marked for tran
 	@scripts/debian.sh
 	@DESKHAND_LOOKS=all $(BIN)/pytest tests/browser/test_pseudo.py -m browser -q --timeout 900
 
-debian: setup-tests ## everything that speaks to the database on Debian's own PostgreSQL 15 (tests take a share)
+debian: setup-tests ## everything that speaks to the database on Debian's PostgreSQL 15 and behind PgBouncer (tests take a share)
 	@scripts/debian.sh
-	@DESKHAND_SHARES=all $(BIN)/python scripts/run_tests.py debian
+	@DESKHAND_SHARES=all $(BIN)/python scripts/run_tests.py debian pooled
 
 messages: setup-tests ## bring the translations up to the source
 	@$(BIN)/python scripts/messages.py extract

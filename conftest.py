@@ -10,7 +10,8 @@ from deskhand.testing.fixtures import django_db_setup, noon, world
 from tests.mailstack.fixtures import mail_stack
 from tests.turns import is_due
 
-DEBIAN_SHARES = 6
+#: {kind of server: of how many commits each takes a test once}
+SHARES = {"debian": 6, "pgbouncer": 3}
 
 __all__ = ["django_db_setup", "mail_stack", "noon", "settle", "wired", "world"]
 
@@ -19,7 +20,7 @@ __all__ = ["django_db_setup", "mail_stack", "noon", "settle", "wired", "world"]
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark what commits. On a server of its own kind run what touches it; the rest has no other outcome there.
 
-    On PostgreSQL 15, a share of it with each commit; `DESKHAND_SHARES=all` is for `make debian`.
+    There, a share of it with each commit; `DESKHAND_SHARES=all` is for `make debian`.
     """
     for item in items:
         if _commits(item):
@@ -27,7 +28,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     server = os.environ.get("DESKHAND_TEST_SERVER")
     if not server:
         return
-    shares = DEBIAN_SHARES if server == "debian" and os.environ.get("DESKHAND_SHARES") != "all" else 1
+    shares = 1 if os.environ.get("DESKHAND_SHARES") == "all" else SHARES.get(server, 1)
     left = [item for item in items if not (_touches_a_database(item) and is_due(item.nodeid, shares))]
     config.hook.pytest_deselected(items=left)
     gone = set(left)

@@ -136,7 +136,7 @@ STAGES: dict[str, Callable[[Told], Result]] = {
     "debian": lambda told: pytest(
         f"{UNIT} and not commits", "-n", "2", "-q", told=told, server="debian", of=SPEAKING
     ),
-    # That one behind PgBouncer, which gives each transaction another connection.
+    # That one behind PgBouncer, which gives each transaction another connection: a third of the tests a commit.
     "pooled": lambda told: pytest(
         f"{UNIT} and commits", "-n", "2", "-q", told=told, server="pgbouncer", of=SPEAKING
     ),
