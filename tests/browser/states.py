@@ -769,7 +769,7 @@ def ticket_tags(page: Page) -> None:
             continue
         page.get_by_role("button", name="Add tag").click()
         row = page.locator("[data-rows] > [data-row]").last
-        row.get_by_placeholder("New tag").fill(name)
+        row.locator("input.input").fill(name)
         row.locator("select").select_option(tone)
     page.get_by_role("button", name="Save tags").click()
     page.get_by_text("The tags are saved.").wait_for()
