@@ -275,7 +275,8 @@ def test_nobody_overlooks_what_a_colleague_wrote(tab, office) -> None:
     """R-WORK-3"""
     ticket = office.mail("Refund still missing")
     bob = tab(office.world.bob, f"/inbox/all-open/{ticket.pk}")
-    bob.route("**/thread", lambda route: route.fulfill(status=204))  # a page that learns nothing of the signal
+    # a page that learns nothing of the signal
+    bob.route("**/thread", lambda route: route.fulfill(status=204))
     with office.inside() as world:
         replies.reply(replies.NewReply(ticket.pk, "Grace was faster."), by=world.grace)
 
