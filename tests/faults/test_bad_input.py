@@ -501,7 +501,7 @@ def test_a_full_disk_loses_no_mail_and_says_so(full_disk: subprocess.Popen[str] 
     assert "No space" not in story["page"][1]
     assert "The disk of" in story["backup"]
     assert "Traceback" not in story["backup"]
-    assert said.count("0 MB left. When it is full, mail is refused for the time being") == 1
+    assert said.count(" MB left. When it is full, mail is refused for the time being") == 1
     assert said.count("is full; PostgreSQL can't start until there is space") == 1
     assert "PostgreSQL runs again." in said
     assert "has space again" in said
