@@ -12,6 +12,7 @@ from deskhand.delivery import claims, outbox, queries
 from deskhand.delivery.models import Fence, OutboxEntry
 from deskhand.delivery.tests.helpers import ACCOUNT, entry, letter, put, sender
 from deskhand.kernel.database import sql
+from deskhand.testing.races import until_somebody_waits
 
 WHY = "Restored from a backup; it may have been sent already"
 
@@ -97,25 +98,13 @@ def test_no_mail_stays_behind_that_was_queued_while_it_was_lowered() -> None:
     queuing.start()
     assert queued.wait(20)
     lowering.start()
-    wait_for_somebody_waiting()
+    until_somebody_waits()
     may_commit.set()
     queuing.join()
     lowering.join()
 
     assert list(OutboxEntry.objects.values_list("state", flat=True)) == ["WAITING"]
     assert not Fence.objects.exists()
-
-
-def wait_for_somebody_waiting() -> None:
-    pause = threading.Event()
-    for _ in range(400):
-        if sql.row(
-            "select 1 from pg_locks l join pg_stat_activity a using (pid)"
-            " where a.datname = current_database() and not l.granted"
-        ):
-            return
-        pause.wait(0.05)
-    raise AssertionError("nobody waits for the fence")
 
 
 def become_a_copy() -> None:

@@ -1,7 +1,6 @@
 """Conversations without a ticket: whose they are, and one that is made a ticket while somebody writes in it."""
 
 import threading
-import time
 
 import pytest
 from django.db import IntegrityError, connection, transaction
@@ -18,9 +17,9 @@ from deskhand.desk.types import InboundMessage, Incoming, Mailbox
 from deskhand.events.models import EventRow
 from deskhand.events.types import SYSTEM, Actor
 from deskhand.kernel import clock
-from deskhand.kernel.database import sql
 from deskhand.kernel.database.scope import account_scope
 from deskhand.kernel.errors import NotFound
+from deskhand.testing.races import until_somebody_waits
 from deskhand.testing.world import make_user, make_world
 
 
@@ -52,22 +51,11 @@ def test_what_arrives_while_a_conversation_becomes_a_ticket_is_in_the_ticket():
     with account_scope(scope):
         ticket_id = conversations.make_ticket(thread_id, by=SYSTEM)
         other.start()
-        wait_until_somebody_waits()
+        until_somebody_waits()
     other.join()
 
     with account_scope(scope):
         assert list(Message.objects.order_by("id").values_list("ticket_id", flat=True)) == [ticket_id] * 2
-
-
-def wait_until_somebody_waits():
-    for _look in range(1000):
-        if sql.rows(
-            "select 1 from pg_locks l join pg_stat_activity a using (pid) where not l.granted and a.datname = current_database()"
-        ):
-            return
-        time.sleep(0.01)
-    raise AssertionError("Nobody waits.")
-    raise AssertionError("nobody waits for the thread")
 
 
 # ── whose a conversation is ──────────────────────────────────────────────────────────────────────────────────────────

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +16,6 @@ from deskhand.crm.records.models import Ticket
 from deskhand.events.types import SYSTEM
 from deskhand.kernel import clock
 from deskhand.kernel.calendars import Block, WeeklyHours
-from deskhand.kernel.database import sql
 from deskhand.kernel.database.scope import account_scope
 from deskhand.kernel.models import Timer
 from deskhand.kernel.timers import DueTimer
@@ -25,6 +23,7 @@ from deskhand.routing import assign, availability, loads, queries, rerouting, st
 from deskhand.routing.models import AgentLoad, Availability, Decision
 from deskhand.routing.strategies import Ledger
 from deskhand.routing.types import NewTicket, Reroute, Status, Strategy
+from deskhand.testing.races import until_somebody_waits
 
 from .conftest import CHAT, MAIL, NOON, make_desk, write_owners
 
@@ -250,12 +249,3 @@ def test_a_status_set_while_its_edge_is_worked_waits_for_it():
 
     with account_scope(desk.id):
         assert not queries.is_available(desk.id, desk.ada, NOON)
-
-
-def until_somebody_waits() -> None:
-    waiting = "select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
-    for _ in range(1000):
-        if sql.row(waiting):
-            return
-        time.sleep(0.01)
-    raise AssertionError("Nobody waits.")
