@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from deskhand.delivery.headers import wire_address
 from deskhand.delivery.types import UNWRITTEN, Address, Attached, Mail, NewSend
@@ -59,6 +59,7 @@ def send(
     is_new: bool = False,
     unsubscribe: str = "",
     key: str = "",
+    is_unwritten: bool = False,
 ) -> NewSend:
     """Describe the send of `message`; its Message-ID and key (the message's own unless given) are fixed from here on (O1).
 
@@ -66,6 +67,7 @@ def send(
     and below it `quote`, as text and as HTML.
     `unsubscribe`: where its reader chooses to get no more of the kind, for mail programs (RFC 8058).
     `is_new`: a person writes it this moment, so it leaves even behind the fence of a restore.
+    `is_unwritten`: the message gets its words before it is first sent (`words_of`).
     """
     tagged = reply_address(channel, message.thread_id)
     name = sender_name(channel, writer)
@@ -88,7 +90,7 @@ def send(
         transport=TRANSPORT,
         idempotency_key=key or f"message:{message.pk}",
         recipients=list(dict.fromkeys(box.email for box in (*to, *cc, *bcc))),
-        payload=mail.payload(),
+        payload=_unwritten(mail) if is_unwritten else mail.payload(),
         message_id=f"<{message.external_id}>",
         envelope_from=tagged,
         channel_account_id=channel.pk,
@@ -98,38 +100,10 @@ def send(
     )
 
 
-def send_unwritten(
-    message_id: int,
-    external_id: str,
-    thread_id: int,
-    channel: ChannelAccount,
-    to: Mailbox,
-    *,
-    references: Sequence[str],
-    automatic: str,
-    key: str,
-    unsubscribe: str = "",
-) -> NewSend:
-    """The same for a mail whose message gets its words before it is first sent (`words_of`)."""
-    tagged = reply_address(channel, thread_id)
-    name = sender_name(channel)
-    return NewSend(
-        account_id=channel.account_id,
-        transport=TRANSPORT,
-        idempotency_key=key,
-        recipients=(to.email,),
-        payload={
-            UNWRITTEN: True, "sender": {"email": channel.address, "name": name}, "to": [{"email": to.email, "name": to.name}],
-            "reply_to": [{"email": tagged, "name": name}], "in_reply_to": f"<{references[-1]}>" if references else "",
-            "references": [f"<{value}>" for value in references[-REFERENCES:]], "automatic": automatic,
-            "headers": _one_click(unsubscribe) if unsubscribe else (),
-        },
-        message_id=f"<{external_id}>",
-        envelope_from=tagged,
-        channel_account_id=channel.pk,
-        reference_type=REFERENCE,
-        reference_id=message_id,
-    )  # fmt: skip
+def _unwritten(mail: Mail) -> dict[str, Any]:
+    """Without the three that `words_of` brings: what lacks them can't leave by accident, as an empty mail could."""
+    words = ("subject", "text", "html")
+    return {UNWRITTEN: True} | {name: value for name, value in mail.payload().items() if name not in words}
 
 
 def words_of(words: Words) -> dict[str, str]:

@@ -421,17 +421,12 @@ def _automatic_message(mail: AutomaticMessage, message_id: int, at: datetime) ->
 def _automatic_send(mail: AutomaticMessage, row: dict[str, Any], references: list[str]) -> NewSend:
     if mail.texted:
         return texts.send(row["id"], mail.channel, mail.to, mail.texted, mail.key)
-    automatic = "auto-replied" if mail.ticket_id else "auto-generated"
-    if mail.filling is not None:
-        return outgoing.send_unwritten(
-            row["id"], row["external_id"], mail.thread_id, mail.channel, mail.to, references=references, automatic=automatic, key=mail.key,
-            unsubscribe=mail.unsubscribe,
-        )  # fmt: skip
     written = outgoing.Written(
         row["id"], mail.thread_id, mail.subject, mail.text, mail.html, row["external_id"]
     )
     return outgoing.send(
-        written, mail.channel, to=[mail.to], references=references, automatic=automatic, unsubscribe=mail.unsubscribe, key=mail.key,
+        written, mail.channel, to=[mail.to], references=references, automatic="auto-replied" if mail.ticket_id else "auto-generated",
+        unsubscribe=mail.unsubscribe, key=mail.key, is_unwritten=mail.filling is not None,
     )  # fmt: skip
 
 
