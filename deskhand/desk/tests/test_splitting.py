@@ -14,13 +14,13 @@ from deskhand.desk import blocking, merging, replies, spam, splitting, threads
 from deskhand.desk.models import Attachment, Mention, Message, Split, Thread
 from deskhand.desk.replies import AutomaticMessage, NewReply
 from deskhand.desk.splitting import Wanted
-from deskhand.desk.tests.test_conversations import wait_until_somebody_waits
 from deskhand.desk.types import Automatic, InboundMessage, Incoming, Mailbox, StoredFile
 from deskhand.events.models import EventRow
 from deskhand.events.types import SYSTEM, Actor, Cause
 from deskhand.kernel import clock
 from deskhand.kernel.database.scope import account_scope
 from deskhand.kernel.errors import Conflict, Invalid, NotFound
+from deskhand.testing.races import until_somebody_waits
 from deskhand.testing.world import make_world
 
 ASTRID = Mailbox("astrid@fjallbo.example", "Astrid Lindqvist")
@@ -432,7 +432,7 @@ def test_what_arrives_meanwhile_is_where_the_answered_message_went(change):
         with account_scope(world.account.pk):
             expected = next(changing)
             arriving = elsewhere.submit(receive, "answer@x", "b@x")
-            wait_until_somebody_waits()
+            until_somebody_waits()
         received = arriving.result()
 
     assert received.ticket_id == expected
