@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -193,6 +193,16 @@ def tokens(account_id: int, *, before: int | None = None, limit: int) -> list[To
 def names_of(user_ids: Iterable[int]) -> dict[int, str]:
     """{user id: name}; ids that are no longer known are left out."""
     return dict(User.objects.filter(pk__in=set(user_ids)).values_list("id", "name"))
+
+
+def can_own(account_id: int, among: Collection[int] | None = None) -> set[int]:
+    """Who can own records, of these or of all: active people with a seat (R-WFA-9)."""
+    found = Membership.objects.filter(
+        account_id=account_id, is_active=True, user__is_active=True, has_seat=True
+    )
+    if among is not None:
+        found = found.filter(user_id__in=among)
+    return set(found.values_list("user_id", flat=True))
 
 
 def zone_of(account_id: int, user_id: int) -> str:

@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import Any
 
 from deskhand.accounts import audit
-from deskhand.accounts.models import Membership
+from deskhand.accounts.queries import can_own
 from deskhand.automation.actions.registry import ACTIONS
 from deskhand.automation.models import Enrollment, StepStatus, Workflow
 from deskhand.crm.pipelines.queries import pipelines_of
@@ -310,11 +310,7 @@ def _reversal(triple: _Triple, changes: Sequence[_Entry]) -> Reversal | None:
 def _checked(found: Sequence[Reversal], alive: Collection[tuple[str, int]]) -> list[Reversal]:
     """What can't come back, because it or where it came from is gone, stays."""
     people = {one.back for one in found if one.back and _column(one) == "owner_id"}
-    members = set(
-        Membership.objects.filter(
-            account_id=current_account_id(), user_id__in=people, is_active=True, has_seat=True
-        ).values_list("user_id", flat=True)
-    )
+    members = can_own(current_account_id(), people)
     checked = []
     for one in found:
         why = one.why

@@ -10,7 +10,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from deskhand.accounts import policy
-from deskhand.accounts.models import Membership
+from deskhand.accounts.queries import can_own
 from deskhand.accounts.types import Verb, Viewer
 from deskhand.crm.records import tickets
 from deskhand.crm.records.tickets import NewTicket
@@ -142,11 +142,8 @@ def make_ticket(thread_id: int, *, by: Actor, at: datetime | None = None) -> int
 
 def _owner_of(thread: Thread) -> int | None:
     """Whose the ticket will be: who had the conversation, if they can own tickets still (R-WFA-9)."""
-    if thread.assignee_id is None:
-        return None
-    able = Membership.objects.filter(account_id=thread.account_id, user_id=thread.assignee_id)
-    can = able.filter(is_active=True, has_seat=True, user__is_active=True).exists()
-    return thread.assignee_id if can else None
+    owner = thread.assignee_id
+    return owner if owner and can_own(thread.account_id, [owner]) else None
 
 
 def ticket_of(thread_id: int) -> int | None:

@@ -8,7 +8,6 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from deskhand.accounts import queries as accounts
-from deskhand.accounts.models import Membership
 from deskhand.automation import secrets
 from deskhand.automation.actions.forms import Around, Input, Option, Setting
 from deskhand.automation.actions.once import once
@@ -88,11 +87,8 @@ def properties(found: Iterable[Property], group: str = "") -> tuple[Option, ...]
 
 @once
 def seats(account_id: int) -> set[int]:
-    """Who can own records: active people with a seat (R-WFA-9)."""
-    members = Membership.objects.filter(
-        account_id=account_id, is_active=True, has_seat=True, user__is_active=True
-    )
-    return set(members.values_list("user_id", flat=True))
+    """Who can own records."""
+    return accounts.can_own(account_id)
 
 
 def values(object_type: str, prop: Property, pipeline_id: int | None = None) -> tuple[Option, ...]:
