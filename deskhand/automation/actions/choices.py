@@ -128,7 +128,10 @@ def spoken(object_type: str, prop: Property, value: Any) -> str:
     """A value in people's words."""
     if value in (None, "", []):
         return _("no value")
-    labels = {one.value: one.label for one in values(object_type, prop)} if _is_chosen(prop) else {}
+    labels: dict[str, str] = {}
+    if _is_chosen(prop):
+        labels = {one.value: _(one.label) for one in prop.options}  # those nobody can choose any more, too
+        labels |= {one.value: one.label for one in values(object_type, prop)}
     given = value if isinstance(value, list) else [value]
     if prop.kind is Kind.BOOL:
         given = [str(one).lower() for one in given]

@@ -362,6 +362,7 @@ def test_a_tag_that_follows_a_rule_is_offered_nowhere(office, client, two):
     with office.inside():
         prop = properties_of("ticket")[tags.TAGS]
         assert [one.value for one in choices.values("ticket", prop)] == [two[1]]
+        assert choices.spoken("ticket", prop, [two[0]]) == "Billing"
     assert "the rule of the tag “Billing”" in texts(client.get(f"/inbox/all-open/{chair.pk}/history"))
 
 
