@@ -28,7 +28,6 @@ from deskhand.crm.records import store
 from deskhand.crm.records.store import Change
 from deskhand.desk import conversations
 from deskhand.desk.conversations import Owner
-from deskhand.kernel.database.scope import current_account_id
 
 CONTACT_OWNER, NOBODY = "contact_owner", "nobody"
 
@@ -111,7 +110,8 @@ def _stays(doing: Doing, before: int | None, wanted: int | None) -> bool:
 
 def _assign_tickets(part: Sequence[Doing]) -> dict[int, Done]:
     answers, changes = {}, []
-    seats, names = choices.seats(part[0].account_id), _names()
+    seats = choices.seats(part[0].account_id)
+    names = people.names_of(seats)
     for doing in part:
         wanted = _wanted(doing, seats)
         if isinstance(wanted, Done):
@@ -130,7 +130,8 @@ def _assign_tickets(part: Sequence[Doing]) -> dict[int, Done]:
 def _assign_threads(part: Sequence[Doing]) -> dict[int, Done]:
     answers: dict[int, Done] = {}
     owners: list[Owner] = []
-    seats, names = choices.seats(part[0].account_id), _names()
+    seats = choices.seats(part[0].account_id)
+    names = people.names_of(seats)
     found = conversations.open_of_contacts([doing.record_id for doing in part])
     for doing in part:
         wanted = _wanted(doing, seats)
@@ -153,10 +154,6 @@ def _assign_threads(part: Sequence[Doing]) -> dict[int, Done]:
             )
     conversations.assign_many(owners, at=part[0].now)
     return answers
-
-
-def _names() -> dict[int, str]:
-    return {one.user_id: one.name for one in people.members(current_account_id(), active_only=False)}
 
 
 def _given(user_id: int | None, names: Mapping[int, str]) -> Done:
