@@ -20,6 +20,7 @@ from deskhand.automation.actions.types import (
     by_workflow,
     failed,
     here,
+    in_words,
     object_type_of,
     skipped,
 )
@@ -86,7 +87,7 @@ class _Labels(Action):
         except Invalid as refusal:
             return {doing.enrollment_id: failed(refusal.message) for doing in group}
         done = {link[1] for link in changed}
-        said = self.summary({**first.settings, "object_type": first.object_type})
+        said = in_words(self, first.settings, first.object_type)
         return {doing.enrollment_id: _answer(doing, to, linked, done, said) for doing in group}
 
 

@@ -19,6 +19,7 @@ from deskhand.automation.actions.types import (
     by_workflow,
     failed,
     here,
+    in_words,
     object_type_of,
     skipped,
 )
@@ -157,8 +158,8 @@ def _link_answer(doing: Doing, to: str, value: str, found: Iterable[int], new: s
         return skipped(_("There is no %(kind)s with %(value)s.") % names)
     if not any((doing.object_type, doing.record_id, to, other) in new for other in found):
         return Done(message=_("They were linked already."))
-    settings = {**doing.settings, "object_type": doing.object_type, "value": value}
-    return Done(message=CreateAssociation().summary(settings))
+    settings = {**doing.settings, "value": value}
+    return Done(message=in_words(CreateAssociation(), settings, doing.object_type))
 
 
 def _find(kind: str, column: str, values: set[str]) -> dict[str, list[int]]:
@@ -195,5 +196,5 @@ def _parted(group: Sequence[Doing]) -> dict[int, Done]:
                 wanted[(doing.object_type, doing.record_id, to, other)] = Why(doing.cause, doing.depth + 1)
     gone = {link[1] for link in associations.part_many(wanted, by=first.by, at=first.now)}
     nothing = skipped(_("No %(kind)s is linked.") % {"kind": kinds.label(to)})
-    done = Done(message=RemoveAssociation().summary({**first.settings, "object_type": first.object_type}))
+    done = Done(message=in_words(RemoveAssociation(), first.settings, first.object_type))
     return {doing.enrollment_id: done if doing.record_id in gone else nothing for doing in group}

@@ -26,6 +26,7 @@ from deskhand.automation.actions.types import (
     failed,
     foreseen,
     here,
+    in_words,
     object_type_of,
     skipped,
 )
@@ -373,8 +374,7 @@ class _Round:
             return Done(message=_("It had this value already."))
         key = _step(doing)
         if key not in self.said:
-            settings = {"object_type": doing.object_type, **doing.settings}
-            self.said[key] = Done(message=SetProperty().summary(settings))
+            self.said[key] = Done(message=in_words(SetProperty(), doing.settings, doing.object_type))
         return self.said[key]
 
 

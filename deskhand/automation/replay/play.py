@@ -17,7 +17,7 @@ from typing import Any
 
 from deskhand.automation import records, triggers
 from deskhand.automation.actions.registry import ACTIONS
-from deskhand.automation.actions.types import Doing, Done, failed
+from deskhand.automation.actions.types import Doing, Done, failed, in_words
 from deskhand.automation.engine.advance import (
     EnrollmentFacts,
     Finished,
@@ -687,8 +687,7 @@ class Play:
     def _said(self, step: ActionStep) -> str:
         """The step in words, worked out once."""
         if step.id not in self._words:
-            settings = {"object_type": self.entry.object_type, **step.settings}
-            self._words[step.id] = str(ACTIONS[step.kind].summary(settings))
+            self._words[step.id] = in_words(ACTIONS[step.kind], step.settings, self.entry.object_type)
         return self._words[step.id]
 
     def _write(self, run: Run, writes: Mapping[str, Any], at: datetime) -> tuple[bool, dict[str, list[Any]]]:
