@@ -28,8 +28,7 @@ K = TypeVar("K", bound=StrEnum)
 #: They tell outputs that come from outside, or from those who were there then.
 _ANSWERED = ("send_webhook", "custom_action", "custom_code")
 _MAILS = ("send_email", "send_survey", "send_sms", "send_whatsapp")
-_ELSEWHERE = ("create_record", "create_note", "create_association", "remove_association", "add_to_segment",
-              "remove_from_segment", "enroll_in_workflow")  # fmt: skip
+_ELSEWHERE = ("create_record", "create_note", "add_to_segment", "remove_from_segment", "enroll_in_workflow")
 
 
 class Past(StrEnum):
@@ -88,7 +87,8 @@ def limits_of(definition: Definition) -> Limits:
         Today.HOURS: definition.counts_working_time,
         Today.TURNS: "rotate_owner" in kinds,
         Today.ANSWERS: _any(kinds, _ANSWERED),
-        Today.ELSEWHERE: _any(kinds, _ELSEWHERE),
+        Today.ELSEWHERE: _any(kinds, _ELSEWHERE)
+        or any(kind in ACTIONS and ACTIONS[kind].is_left for kind in kinds),
     }
     return Limits(_true(past), _true(today), untold)
 
