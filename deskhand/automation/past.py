@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cache
 from typing import Any
 
@@ -20,12 +20,12 @@ from deskhand.crm.filters.evaluate import Fact, Facts
 from deskhand.crm.records.store import event_name_of
 from deskhand.crm.schema.defaults import BUILT_IN
 from deskhand.crm.schema.queries import properties_of
+from deskhand.crm.schema.types import Property
 from deskhand.kernel.database import sql
 from deskhand.kernel.database.scope import current_account_id
 
 #: A moment in the log: the time, and the last event that had happened. What came at that time or before counts.
 Cut = tuple[datetime, int]
-BEGINNING: Cut = (datetime.min.replace(tzinfo=UTC), 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +51,6 @@ class Memory:
         self._values: dict[tuple[int, str], _Would] = {}
         self._names: dict[int, set[str]] = {}  # by record
         self.gone: set[int] = set()  # records that it would have deleted
-
-    def __len__(self) -> int:
-        return len(self._values)
 
     def note(self, record_id: int, property: str, value: Any, cut: Cut) -> None:
         self._values[record_id, property] = _Would(cut, value)
@@ -126,17 +123,12 @@ class Past:
             now.among.read_all()
         then = Row(now, now.among)
         then["properties"] = dict(now["properties"])
-        properties = properties_of(object_type)
-        for told in self._told_of(object_type, record_id):
-            for name in _called(object_type, told):
-                prop = properties.get(name)
-                if prop is None or prop.is_computed:
-                    continue
-                value = _stored(as_fact(prop, self.raw(object_type, now, told, cut)), prop.column)
-                if prop.column:
-                    then[prop.column] = value
-                else:
-                    then["properties"][name] = value
+        for prop, told in self._then(object_type, now, cut):
+            value = _stored(as_fact(prop, told), prop.column)
+            if prop.column:
+                then[prop.column] = value
+            else:
+                then["properties"][prop.name] = value
         if now.get("contact"):
             then["contact"] = self.contact(now["contact"], cut)
         if "owner" in now and then["owner_id"] != now["owner_id"]:
@@ -162,16 +154,11 @@ class Past:
         properties = sql.loads(now["properties"])
         row = {**now, "properties": properties}
         kept = dict(properties)
-        for told in self._told_of("contact", now["id"]):
-            for name in _called("contact", told):
-                prop = properties_of("contact").get(name)
-                if prop is None or prop.is_computed:
-                    continue
-                value = self.raw("contact", row, told, cut)
-                if not prop.column:
-                    kept[name] = value
-                elif prop.column in then:
-                    then[prop.column] = _stored(as_fact(prop, value), prop.column)
+        for prop, told in self._then("contact", row, cut):
+            if not prop.column:
+                kept[prop.name] = told
+            elif prop.column in then:
+                then[prop.column] = _stored(as_fact(prop, told), prop.column)
         then |= {"properties": json.dumps(kept), "is_marketing": bool(kept.get("hs_marketable_status"))}
         if names.keys() & {"firstname", "lastname"}:
             then["name"] = " ".join(filter(None, (then["first_name"], then["last_name"]))) or now["name"]
@@ -179,6 +166,15 @@ class Past:
 
     def all_rows(self, object_type: str) -> Loaded:
         return self._loaded.setdefault(object_type, Loaded(object_type))
+
+    def _then(self, object_type: str, row: Mapping[str, Any], cut: Cut) -> Iterator[tuple[Property, Any]]:
+        """The properties that history tells of, with what it has of each at the moment."""
+        properties = properties_of(object_type)
+        for told in self._told_of(object_type, row["id"]):
+            for name in _called(object_type, told):
+                prop = properties.get(name)
+                if prop is not None and not prop.is_computed:
+                    yield prop, self.raw(object_type, row, told, cut)
 
     def _told_of(self, object_type: str, record_id: int) -> set[str]:
         """What history tells of the record, and what the replay would have set."""

@@ -94,7 +94,7 @@ class SendEmail(Action):
     def foretell(self, doing: Doing, then: Then) -> tuple[Done, Mapping[str, Any]]:
         """By what people had got and wanted then; the mail itself and the addresses it leaves from are those of today."""
         known = _templates(doing.account_id)
-        return _answer(doing, known, _channels(doing.account_id), _Then(then, doing, known), []), {}
+        return _answer(doing, known, _channels(doing.account_id), _Then(then, known), []), {}
 
     def touches(self, object_type: str, settings: Mapping[str, Any]) -> Touches:
         return Touches(tells=frozenset({Tell("message.sent", "automatic", "True")}))
@@ -265,7 +265,6 @@ class _Then:
     """The same at a moment of the past."""
 
     then: Then
-    doing: Doing
     known: Mapping[str, MailTemplate]
 
     def of(self, doing: Doing) -> Sequence[Mapping[str, Any]]:
