@@ -215,25 +215,22 @@ def _free_name(account_id: int, name: str, but: int | None = None) -> str:
 
 def render(subject: str, body: str, named: Mapping[str, Any]) -> Rendered:
     """Fill a template with these tokens. Raises Invalid when it can't be read or passes its limits."""
-    from deskhand.automation.liquids import LiquidError
-
-    try:
-        return Rendered(subject_of(subject, named), _compile(body, "body").render(**named))
-    except LiquidError as failure:
-        raise Invalid(
-            _("The mail could not be filled: %(failure)s") % {"failure": failure}, field="body"
-        ) from failure
+    return Rendered(subject_of(subject, named), _filled(body, "body", named))
 
 
 def subject_of(subject: str, named: Mapping[str, Any]) -> str:
     """The subject alone, on one line. Raises Invalid when it can't be read or passes its limits."""
+    return " ".join(_filled(subject, "subject", named).split())
+
+
+def _filled(source: str, field: str, named: Mapping[str, Any]) -> str:
     from deskhand.automation.liquids import LiquidError
 
     try:
-        return " ".join(_compile(subject, "subject").render(**named).split())
+        return _compile(source, field).render(**named)
     except LiquidError as failure:
         raise Invalid(
-            _("The mail could not be filled: %(failure)s") % {"failure": failure}, field="subject"
+            _("The mail could not be filled: %(failure)s") % {"failure": failure}, field=field
         ) from failure
 
 
