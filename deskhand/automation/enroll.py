@@ -16,8 +16,7 @@ from deskhand.automation.engine.definition import Definition, WhenEvent, WhenTru
 from deskhand.automation.enrolling import baseline, guards, happening, leaving, schedules, standing, switching
 from deskhand.automation.enrolling.guards import TOO_DEEP, TOO_OFTEN
 from deskhand.automation.enrolling.index import Entry, definition_of, entry_of, index_of
-from deskhand.automation.enrolling.insert import WAKE
-from deskhand.automation.models import Baseline
+from deskhand.automation.enrolling.insert import WAKE, Wanted
 from deskhand.crm.filters.evaluate import holds
 from deskhand.crm.records.tables import of_this_type, table_of
 from deskhand.crm.records.undoing import RUN_UNDONE
@@ -87,8 +86,12 @@ def enroll_present(account_id: int, workflow_id: int, on_since: datetime, after:
         return None
     if held[1] != on_since or held[0] is None:
         return None
-    found = _present(account_id, entry, held[0], after)
-    switching.admit_present(account_id, entry, _refined(entry, found, _zone(account_id)), on_since)
+    found, zone = _present(account_id, entry, held[0], after), _zone(account_id)
+    wanted = [
+        Wanted(entry, record_id, {"by": "present"}, is_again=entry.is_again, since=on_since)
+        for record_id in _refined(entry, found, zone)
+    ]
+    guards.admit(account_id, wanted, on_since, zone)
     return found[-1] if len(found) == STEP else None
 
 
@@ -131,24 +134,16 @@ def take_baseline(job: Job) -> None:
         try:
             with account_scope(job.account_id):
                 is_done = baseline.go_on(job.account_id, workflow_id, baseline_id, _zone(job.account_id))
-                if is_done:
-                    _is_really_on(job.account_id, workflow_id)
+                if is_done and _is_swept(entry_of(job.account_id, workflow_id, clock.now())):
+                    standing.sweep_soon(
+                        job.account_id, [workflow_id], clock.now()
+                    )  # time is looked after from now on
         except baseline.Behind:
             raise Later(timedelta(seconds=2)) from None
         except Invalid:
             with account_scope(job.account_id):
                 guards.flag(job.account_id, {workflow_id: guards.BROKEN})
             raise
-
-
-def _is_really_on(account_id: int, workflow_id: int) -> None:
-    """What it remembered before is forgotten, and time is looked after from now on."""
-    for one in Baseline.objects.filter(account_id=account_id, workflow_id=workflow_id, is_done=True):
-        if one.previous is not None:
-            baseline.forget(account_id, one.previous)
-    entry = entry_of(account_id, workflow_id, clock.now())
-    if _is_swept(entry):
-        standing.sweep_soon(account_id, [workflow_id], clock.now())
 
 
 def forget_matches(job: Job) -> None:

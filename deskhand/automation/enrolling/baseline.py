@@ -89,8 +89,6 @@ def begin(account_id: int, entry: Entry, zone: ZoneInfo, now: datetime, *, inclu
         jobs.enqueue(
             TAKE, {"workflow": entry.workflow_id, "baseline": new.pk}, one_by_one=str(entry.workflow_id)
         )
-    elif new.previous is not None:
-        forget(account_id, new.previous)
     return is_done
 
 
@@ -101,11 +99,13 @@ _LAST_RECORD = "select coalesce(max(id), 0) from {table} where account_id = %s"
 
 def end(account_id: int, workflow_id: int) -> None:
     """Forget who meets it; what a job still looks up is of no use."""
-    for (old,) in sql.rows(_END, [account_id, workflow_id]):
-        forget(account_id, old)
+    for ended, previous in sql.rows(_END, [account_id, workflow_id]):
+        forget(account_id, ended)
+        if previous is not None:
+            forget(account_id, previous)
 
 
-_END = "delete from automation_baseline where account_id = %s and workflow_id = %s returning id"
+_END = "delete from automation_baseline where account_id = %s and workflow_id = %s returning id, previous"
 
 
 def forget(account_id: int, baseline_id: int) -> None:
@@ -153,6 +153,8 @@ def _page(
     baseline.save(update_fields=["reached", "seen", "is_done"])
     if seen:
         guards.admit(account_id, _remember(account_id, entry, opening, met, unsure - met), opening.at, zone)
+    if baseline.is_done and baseline.previous is not None:
+        forget(account_id, baseline.previous)
     return baseline.is_done
 
 
@@ -168,9 +170,10 @@ def look_back(account_id: int, index: Index, events: Sequence[Event]) -> list[Wa
     Returns who enters because those who are there shall.
     """
     wanted: list[Wanted] = []
+    ways = standing.Ways(standing.changed_by(events if index.opening else ()))
     for pk, opening in index.opening.items():
         entry = index.entries[pk]
-        concerned = _concerned(entry, events)
+        concerned = _concerned(entry, events, ways)
         unknown = concerned - _known(account_id, opening, concerned)
         if unknown:
             met = before.met_then(account_id, entry, unknown, opening, index.zone)
@@ -226,12 +229,11 @@ def _unheard(account_id: int, entry: Entry) -> set[int]:
     events = dispatch.unheard(account_id, UNHEARD + 1)
     if len(events) > UNHEARD:
         raise Behind
-    return _concerned(entry, events)
+    return _concerned(entry, events, standing.Ways(standing.changed_by(events)))
 
 
-def _concerned(entry: Entry, events: Sequence[Event]) -> set[int]:
+def _concerned(entry: Entry, events: Sequence[Event], ways: standing.Ways) -> set[int]:
     """The records whose meeting the condition these events may have changed, also by taking them away."""
-    ways = standing.Ways(standing.changed_by(events))
     return standing.touched(entry, ways).keys() | before.gone(entry.object_type, events)
 
 

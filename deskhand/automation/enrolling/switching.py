@@ -7,9 +7,8 @@ from datetime import datetime, timedelta
 from django.utils.translation import gettext as _
 
 from deskhand.automation.engine.definition import WhenTrue
-from deskhand.automation.enrolling import baseline, guards, matching, schedules, standing
+from deskhand.automation.enrolling import baseline, matching, schedules, standing
 from deskhand.automation.enrolling.index import Entry, entry_of
-from deskhand.automation.enrolling.insert import Wanted
 from deskhand.crm.records.tables import table_of
 from deskhand.kernel import timers
 from deskhand.kernel.calendars import zone_named
@@ -55,14 +54,6 @@ def end(account_id: int, workflow_id: int) -> None:
     timers.drop_timer(account_id, schedules.FIRE, str(workflow_id))
     timers.drop_timer(account_id, standing.SWEEP, str(workflow_id))
     baseline.end(account_id, workflow_id)
-
-
-def admit_present(account_id: int, entry: Entry, record_ids: list[int], since: datetime) -> None:
-    wanted = [
-        Wanted(entry, record_id, {"by": "present"}, is_again=entry.is_again, since=since)
-        for record_id in record_ids
-    ]
-    guards.admit(account_id, wanted, since, zone_named(zone_of(account_id)))
 
 
 def count(account_id: int, entry: Entry, now: datetime) -> int:

@@ -229,6 +229,19 @@ def test_other_filters_are_compared_with_who_met_those_before_R_WF_21(world, off
     assert TriggerMatch.objects.count() == 12
 
 
+def test_switched_off_between_two_filters_it_forgets_who_met_either_R_WF_20(world, office, monkeypatch):
+    many(office)
+    flow = office.flow(WhenTrue(HIGH))
+    monkeypatch.setattr(baseline, "STEP", 2)
+    wider = replace(workflows.definition_of(flow), trigger=WhenTrue(AnyOf((HIGH, LOW))))
+    flow = workflows.save(flow, wider)
+    assert baseline.progress(world.account.pk, [flow.pk])[flow.pk].is_change
+
+    workflows.switch(flow, False)
+    run_jobs()
+    assert not TriggerMatch.objects.exists()
+
+
 def test_while_much_waits_to_be_told_the_job_waits(world, office, monkeypatch):
     monkeypatch.setattr(baseline, "STEP", 2)
     many(office)
