@@ -21,7 +21,7 @@ from deskhand.automation.past import Cut, Memory, Past
 from deskhand.automation.records import Row
 from deskhand.crm.filters.evaluate import holds
 from deskhand.crm.filters.types import AllOf, AnyOf, Associated, Condition, MemberOf, leaves_by_path
-from deskhand.crm.records import associations
+from deskhand.crm.records import associations, joining
 from deskhand.crm.records.labeling import RELABELED
 from deskhand.crm.schema import association_labels
 from deskhand.crm.schema.queries import properties_of
@@ -74,7 +74,7 @@ def gone(object_type: str, events: Sequence[Event]) -> set[int]:
         ):
             found.add(event.object_id)
         elif event.kind == f"{object_type}.merged":
-            part = event.data.get("merged_id") or event.data.get("after", {}).get("merged")
+            part = joining.part_of(event)
             found |= {part} if part else set()
     return found
 

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from deskhand.accounts import audit
 from deskhand.automation import endings
+from deskhand.crm.records import joining
 from deskhand.events.types import Actor, Event
 from deskhand.kernel import clock
 from deskhand.kernel.database import sql
@@ -22,7 +23,7 @@ def follow(account_id: int, events: Sequence[Event]) -> None:
         if event.kind == f"{event.object_type}.archived":
             gone[GONE][event.object_type].add(event.object_id)
         elif event.kind == f"{event.object_type}.merged":
-            part = event.data.get("merged_id") or event.data.get("after", {}).get("merged")
+            part = joining.part_of(event)
             if part:
                 gone[MERGED][event.object_type].add(part)
     now = clock.now()

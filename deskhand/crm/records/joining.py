@@ -19,7 +19,7 @@ from deskhand.crm.records.store import Change
 from deskhand.crm.records.tables import model_of, table_of
 from deskhand.crm.records.words import ADDRESSES
 from deskhand.crm.schema.association_labels import PRODUCT_DEFINED
-from deskhand.events.types import Actor
+from deskhand.events.types import Actor, Event
 from deskhand.kernel import clock
 from deskhand.kernel.database import sql
 from deskhand.kernel.database.scope import current_account_id
@@ -173,6 +173,12 @@ def joined_into(object_type: str, record_id: int) -> list[Joined]:
 
 def can_be_parted(joined: Joined, now: datetime) -> bool:
     return joined.parted_at is None and now - joined.at <= UNDO
+
+
+def part_of(event: Event) -> int | None:
+    """The record that a merge made a part of the one that its event is about; tickets tell it in their own way."""
+    merged: int | None = event.data.get("merged_id") or (event.data.get("after") or {}).get("merged")
+    return merged
 
 
 # ── rows ─────────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -17,7 +17,7 @@ from deskhand.crm.filters.as_json import from_json
 from deskhand.crm.filters.schema_source import SchemaSource
 from deskhand.crm.filters.sql import Sql, to_sql
 from deskhand.crm.filters.types import Condition
-from deskhand.crm.records import tagging
+from deskhand.crm.records import joining, tagging
 from deskhand.crm.records.store import event_name_of
 from deskhand.crm.records.tables import TABLES, of_this_type, table_of, tables_of
 from deskhand.crm.segments.looks import LINKS, Look, looks_of, pause_of
@@ -179,9 +179,8 @@ def _is_of_record(object_type: str) -> bool:
 
 
 def _joined_or_parted(event: Event) -> list[int]:
-    after = event.data.get("after") or {}
-    found = (after.get("merged"), after.get("parted"), event.data.get("merged_id"))
-    return [one for one in found if isinstance(one, int)]
+    parted = (event.data.get("after") or {}).get("parted")
+    return [one for one in (joining.part_of(event), parted) if isinstance(one, int)]
 
 
 class _Wanted:
