@@ -7,6 +7,8 @@ from typing import Any
 
 from deskhand.config.names import BUILT_IN, Names, bare
 from deskhand.config.things import Thing
+from deskhand.crm.filters import as_json
+from deskhand.crm.filters.types import Condition
 from deskhand.crm.schema.defaults import FIRST_OWN_TYPE
 from deskhand.crm.schema.types import Kind
 
@@ -50,9 +52,9 @@ def condition_out(condition: Mapping[str, Any], object_type: str, names: Names) 
     return _outwards(names).of(condition, object_type, "")
 
 
-def condition_back(condition: Mapping[str, Any], object_type: str, names: Names, path: str) -> Any:
-    """Likewise with ids. Raises Invalid."""
-    return _backwards(names).of(condition, object_type, path)
+def condition_back(condition: Mapping[str, Any], object_type: str, names: Names, path: str) -> Condition:
+    """The condition that is written with names. Raises Invalid."""
+    return as_json.from_json(_backwards(names).of(condition, object_type, path), path)
 
 
 def condition_compared(condition: Mapping[str, Any], object_type: str, names: Names) -> Any:

@@ -12,7 +12,6 @@ from deskhand.config import definitions
 from deskhand.config.names import Names
 from deskhand.config.sections.types import Item, Section
 from deskhand.config.things import Thing
-from deskhand.crm.filters import as_json
 from deskhand.crm.filters.types import EVERYTHING
 from deskhand.events.types import Actor
 from deskhand.kernel.database.scope import current_account_id
@@ -72,11 +71,9 @@ class CustomerPortal(Section):
             ),
             by=by,
         )  # fmt: skip
-        path = f"{self.name}.condition"
-        turned = (
-            definitions.condition_back(item["condition"], "contact", names, path) if item["condition"] else {}
-        )
-        portals.change_condition(as_json.from_json(turned, path) if turned else EVERYTHING, by=by)
+        asked, path = item["condition"], f"{self.name}.condition"
+        condition = definitions.condition_back(asked, "contact", names, path) if asked else EVERYTHING
+        portals.change_condition(condition, by=by)
 
     def drop(self, before: Item, names: Names, by: Actor) -> None:
         """Customers find it no more; who was signed in stays so, for when it is opened again."""

@@ -8,7 +8,6 @@ from deskhand.config import definitions
 from deskhand.config.names import Names
 from deskhand.config.sections.types import Item, Section
 from deskhand.config.things import Thing
-from deskhand.crm.filters import as_json
 from deskhand.crm.segments import segments
 from deskhand.crm.segments.models import SegmentKind
 from deskhand.events.types import Actor
@@ -54,8 +53,7 @@ class Segments(Section):
         object_type, path = names.type_back(item["of"], f"{self.name}.of"), f"{self.name} {item['name']}"
         kind, condition = SegmentKind(item["kind"]), None
         if kind == SegmentKind.FILTER:
-            turned = definitions.condition_back(item["condition"], object_type, names, f"{path}.condition")
-            condition = as_json.from_json(turned, f"{path}.condition")
+            condition = definitions.condition_back(item["condition"], object_type, names, f"{path}.condition")
         if before is None:
             segments.create(object_type, item["name"], kind, condition, by=by)
             names.forget()

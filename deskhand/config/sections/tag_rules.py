@@ -37,8 +37,8 @@ class TagRules(Section):
 
     def put(self, item: Item, before: Item | None, names: Names, by: Actor) -> None:
         path = f"{self.name} {item['tag']}.condition"
-        turned = definitions.condition_back(item["condition"], "ticket", names, path)
-        tag_rules.set_rule(_value_of(item["tag"]), as_json.from_json(turned, path), by=by)
+        condition = definitions.condition_back(item["condition"], "ticket", names, path)
+        tag_rules.set_rule(_value_of(item["tag"]), condition, by=by)
 
     def drop(self, before: Item, names: Names, by: Actor) -> None:
         tag_rules.drop_rule(_value_of(before["tag"]), by=by)

@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 
 from deskhand.automation import folders, keeping, secrets, timing, workflows
 from deskhand.automation.engine.definition import Definition
-from deskhand.automation.models import Enrollment, EnrollmentState, Workflow, WorkflowFolder
+from deskhand.automation.models import Workflow, WorkflowFolder
 from deskhand.config import definitions
 from deskhand.config.names import Names, bare
 from deskhand.config.sections.types import Item, Section
@@ -123,14 +123,12 @@ class Workflows(Section):
 
     def effects(self, before: Item, after: Item | None, names: Names) -> list[str]:
         """How many records are inside, and what becomes of them."""
-        row = self._row(before, names)
-        inside = Enrollment.objects.filter(account_id=row.account_id, workflow=row)
-        number = inside.exclude(state=EnrollmentState.ENDED).count()
-        if not number or (
-            after
-            and definitions.compared(after["definition"], names)
-            == definitions.compared(before["definition"], names)
+        if after and definitions.compared(after["definition"], names) == definitions.compared(
+            before["definition"], names
         ):
+            return []
+        number = keeping.inside(self._row(before, names))
+        if not number:
             return []
         many = "1 record" if number == 1 else f"{number} records"
         if after is None:
