@@ -272,13 +272,6 @@ class _Batch:
             wanted[run.object_type].add(run.record_id)
         self.loaded = {kind: records.load(kind, list(ids), lock=lock) for kind, ids in sorted(wanted.items())}
 
-    def _is_there(self, run: Run) -> bool:
-        """A deleted record leaves; restoring does not bring it back (R-UN-7)."""
-        if run.record_id in self.loaded[run.object_type]:
-            return True
-        run.ended = "record_gone"
-        return False
-
     def _advance(self, run: Run) -> tuple[Run, Perform] | None:
         """Decide one run's next move; returns it when there is something to perform."""
         assert run.definition is not None
