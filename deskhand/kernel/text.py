@@ -38,6 +38,11 @@ def visible(text: str) -> str:
     return unicodedata.normalize("NFC", _INVISIBLE.sub("", text))
 
 
+def paragraphs(text: str) -> tuple[str, ...]:
+    """Return what empty lines part in `text`, without those that hold nothing."""
+    return tuple(part.strip("\n") for part in text.replace("\r\n", "\n").split("\n\n") if part.strip())
+
+
 def whole(text: str) -> int | None:
     """Return the number that `text` writes in plain digits, as ids and places do; None for all else and beyond a bigint."""
     return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deskhand.kernel.text import cut_to_bytes, one_line, storable, visible, whole
+from deskhand.kernel.text import cut_to_bytes, one_line, paragraphs, storable, visible, whole
 
 
 @pytest.mark.parametrize(
@@ -32,6 +32,19 @@ def test_a_line_end_in_a_header_becomes_a_blank() -> None:
 def test_invisible_and_turning_marks_are_taken_out_and_letters_composed() -> None:
     """A2."""
     assert visible("\u200binvoice\u202efdp.exe a\u030a") == "invoicefdp.exe å"
+
+
+@pytest.mark.parametrize(
+    ("given_text", "parts"),
+    [
+        ("", ()),
+        ("one\ntwo", ("one\ntwo",)),
+        ("one\r\n\r\ntwo\r\nthree", ("one", "two\nthree")),
+        ("\n\n\none\n\n \n\n\n  two\n", ("one", "  two")),
+    ],
+)
+def test_an_empty_line_begins_a_paragraph(given_text: str, parts: tuple[str, ...]) -> None:
+    assert paragraphs(given_text) == parts
 
 
 @given(st.text(max_size=50), st.integers(0, 60))

@@ -37,6 +37,7 @@ from deskhand.desk import customers
 from deskhand.desk.customers import Item, What
 from deskhand.events.queries import rules_of
 from deskhand.kernel import clock
+from deskhand.kernel.text import paragraphs
 from deskhand.web import tasking
 from deskhand.web.choices import Choice
 from deskhand.web.contacts import linked, values
@@ -367,9 +368,7 @@ class RecordPageOf:
         """What is no property: a note, a task, a link."""
         by, what = self.cause(item), item.new or {}
         if item.property == history.NOTE:
-            parts = tuple(
-                part.strip("\n") for part in str(what.get("text", "")).split("\n\n") if part.strip()
-            )
+            parts = paragraphs(str(what.get("text", "")))
             return TimelineItem("note", item.at, "message-square-text", _("Note"), by, paragraphs=parts, author=Person.named(by))  # fmt: skip
         icon = "link" if item.property == history.LINK else "clipboard-list"
         return TimelineItem("event", item.at, icon, told.sentence(item.property, what, self.titles), about=by)
@@ -390,9 +389,9 @@ class RecordPageOf:
         )  # fmt: skip
         failed = {"FAILED": _("Not delivered"), "BOUNCED": _("Came back")}.get(item.delivery, "")
         author = item.author or _("Unknown sender")
-        paragraphs = tuple(part.strip("\n") for part in item.text.split("\n\n") if part.strip())
+        parts = tuple(part.strip("\n") for part in item.text.split("\n\n") if part.strip())
         return TimelineItem(
-            "out" if item.is_ours else "in", item.at, "mail", title, author, about, url, paragraphs, Person.named(author), failed=failed,
+            "out" if item.is_ours else "in", item.at, "mail", title, author, about, url, parts, Person.named(author), failed=failed,
             cause=self.cause(item) if item.is_ours and item.is_automatic and item.actor_kind == "workflow" else "",
         )  # fmt: skip
 

@@ -19,6 +19,7 @@ from deskhand.crm.records.models import Ticket
 from deskhand.desk import addresses, drafts, later, preferences, replies, tokens, uploads
 from deskhand.desk.models import ChannelAccount, Draft, DraftFile, LaterReply, Message
 from deskhand.desk.types import Mailbox
+from deskhand.kernel.text import paragraphs
 from deskhand.kernel.written import is_plain
 from deskhand.web.files import PICTURES
 from deskhand.web.inbox import later_times, rows
@@ -194,7 +195,7 @@ def _later_row(one: LaterReply, view: str, users: Mapping[int, User], may_reply:
     place = [view, one.ticket_id, one.pk]
     return rows.Later(
         id=one.pk, author=Person.named(writer.name if writer else "?"), at=one.leaves_at, is_planned=one.is_planned,
-        paragraphs=tuple(part.strip("\n") for part in one.text.split("\n\n") if part.strip()), html=own_markup(one.html),
+        paragraphs=paragraphs(one.text), html=own_markup(one.html),
         to=sent_to(one.recipients),
         files=tuple(rows.File(f["name"], filesizeformat(f["size"]), "", icon_of(f["content_type"])) for f in one.files),
         refused=_(one.error) if one.error else "", status=_status(one.stage_id),

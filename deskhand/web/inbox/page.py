@@ -28,6 +28,7 @@ from deskhand.desk import views as desk_views
 from deskhand.desk.models import Attachment, ChannelAccount, Mention, Message, Seen
 from deskhand.events.queries import rules_of
 from deskhand.events.types import Actor
+from deskhand.kernel.text import paragraphs
 from deskhand.routing import queries as routing
 from deskhand.web import gone, troubles
 from deskhand.web.files import has_remote_pictures, stands_inline, with_own_pictures
@@ -185,7 +186,7 @@ def _thread_row(found: desk_views.ThreadRow, people: Mapping[int, Person]) -> ro
         may_edit=found.may_edit,
         id=found.id,
         address=found.address if found.address != found.name else "",
-        paragraphs=_paragraphs(found.text),
+        paragraphs=paragraphs(found.text),
     )
 
 
@@ -424,7 +425,7 @@ class TicketPageOf:
 
     def _paragraphs(self, m: Message) -> tuple[str, ...]:
         names = self.mentioned.get(m.pk, set()) if "@" in m.text else set()
-        return tuple(_with_mentions(part, names) if names else part for part in _paragraphs(m.text))
+        return tuple(_with_mentions(part, names) if names else part for part in paragraphs(m.text))
 
     @cached_property
     def mentioned(self) -> dict[int, set[str]]:
@@ -534,10 +535,6 @@ class TicketPageOf:
         )  # fmt: skip
 
 
-def _paragraphs(text: str) -> tuple[str, ...]:
-    return tuple(part.strip("\n") for part in text.replace("\r\n", "\n").split("\n\n") if part.strip())
-
-
 def _with_mentions(text: str, names: Set[str]) -> Markup:
     """The text as markup in which the people it calls stand out."""
     marked = Markup("")
@@ -562,7 +559,7 @@ def _quoted(text: str) -> Markup | None:
         return None
     return Markup("").join(
         Markup("<p>{}</p>").format(Markup("<br>").join(escape(line) for line in part.splitlines()))
-        for part in _paragraphs(text)
+        for part in paragraphs(text)
     )
 
 

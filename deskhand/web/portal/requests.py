@@ -27,7 +27,7 @@ from deskhand.desk.types import StoredFile
 from deskhand.kernel import clock
 from deskhand.kernel.database.scope import account_scope
 from deskhand.kernel.errors import Invalid, NotFound
-from deskhand.kernel.text import one_line
+from deskhand.kernel.text import one_line, paragraphs
 from deskhand.web import files
 from deskhand.web.choices import Tab, offered
 from deskhand.web.inbox import composing, words
@@ -150,17 +150,13 @@ def _said(request: PortalRequest, m: Message) -> Said:
     return Said(
         id=m.pk, author=Person.named(name), at=m.created_at,
         is_own=not is_out and m.sender_address.lower() in request.visitor.customer.emails,
-        paragraphs=_paragraphs(m.text), html=composing.own_markup(m.html) if is_out else None,
+        paragraphs=paragraphs(m.text), html=composing.own_markup(m.html) if is_out else None,
         files=tuple(
             composing.file_row(one.name, one.content_type, one.size, reverse("portal-file", args=[request.account.slug, one.pk]))
             for one in reading.files_of(m)
         ),
         is_automatic=is_out and m.is_automatic,
     )  # fmt: skip
-
-
-def _paragraphs(text: str) -> tuple[str, ...]:
-    return tuple(part.strip("\n") for part in text.replace("\r\n", "\n").split("\n\n") if part.strip())
 
 
 @for_customers

@@ -24,6 +24,7 @@ from deskhand.crm.schema.queries import properties_of
 from deskhand.crm.schema.types import Property as PropertyOf
 from deskhand.events.queries import rules_of
 from deskhand.kernel import clock
+from deskhand.kernel.text import paragraphs
 from deskhand.web import labels, tasking
 from deskhand.web.choices import Choice
 from deskhand.web.contacts import values as typed_values
@@ -239,9 +240,8 @@ class RecordPageOf:
     def _item(self, change: PropertyChange) -> TimelineItem | None:
         at, by = change.changed_at, self.cause(change)
         if change.property == history.NOTE:
-            said = str((change.new or {}).get("text", ""))
-            paragraphs = tuple(part.strip("\n") for part in said.split("\n\n") if part.strip())
-            return TimelineItem("note", at, "message-square-text", _("Note"), by, paragraphs=paragraphs, author=Person.named(by))  # fmt: skip
+            parts = paragraphs(str((change.new or {}).get("text", "")))
+            return TimelineItem("note", at, "message-square-text", _("Note"), by, paragraphs=parts, author=Person.named(by))  # fmt: skip
         if change.property.startswith("@"):
             sentence = told.sentence(change.property, change.new or {}, self.titles)
             return TimelineItem("event", at, "link" if change.property == history.LINK else "clipboard-list", sentence, about=by) if sentence else None  # fmt: skip
