@@ -78,6 +78,10 @@ class PipelineSet:
             hint=_("Choose one of the pipeline's statuses."),
         )
 
+    def find(self, stage_id: int | None) -> StageValue | None:
+        """The stage, whichever pipeline has it; None for one that is not of this kind of record or account."""
+        return next((found for one in self.pipelines if (found := one.stage(stage_id))), None)
+
     def stage(self, stage_id: int) -> StageValue:
         found = self.of_stage(stage_id).stage(stage_id)
         assert found is not None

@@ -77,6 +77,15 @@ def test_pipelines_made_at_once_have_keys_of_their_own(wired):
         assert len(set(Stage.objects.filter(pipeline__in=made).values_list("key", flat=True))) == 6
 
 
+def test_a_status_is_found_whichever_pipeline_has_it_and_none_is_none(world, returns):
+    tickets = queries.pipelines_of("ticket")
+    for pipeline in tickets.pipelines:
+        for stage in pipeline.stages:
+            assert tickets.find(stage.id) is stage
+    assert tickets.find(None) is None
+    assert tickets.find(queries.pipelines_of("deal").default.stages[0].id) is None
+
+
 def test_equal_orders_fall_back_to_the_label_R_PIPE_5(world):
     Stage.objects.filter(pipeline=default()).update(display_order=0)
     queries.forget()

@@ -215,7 +215,5 @@ def own_markup(html: str) -> Markup | None:
 
 
 def _status(stage_id: int | None) -> str:
-    if not stage_id:
-        return ""
-    found = (pipeline.stage(stage_id) for pipeline in pipelines_of("ticket").pipelines)
-    return next((_(stage.label) for stage in found if stage), "")
+    stage = pipelines_of("ticket").find(stage_id) if stage_id else None
+    return _(stage.label) if stage else ""

@@ -122,8 +122,7 @@ def _line(kind: Kind, record: Any, view: str) -> rows.Linked:
         status = words.status(pipelines_of("ticket").stage(record.stage_id))
         return rows.Linked(kind.key, record.pk, record.subject, f"#{record.number}", url, status=status)
     url, stage_id = record_url(kind.key, record.pk), record.stage_id
-    known = pipelines_of(kind.key).pipelines if stage_id else ()
-    stage = next((found for one in known if (found := one.stage(stage_id))), None)
+    stage = pipelines_of(kind.key).find(stage_id) if stage_id else None
     status_or_none = words.status(stage) if stage else None
     return rows.Linked(kind.key, record.pk, record.name or _("No name"), url=url, status=status_or_none)
 

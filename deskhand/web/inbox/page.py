@@ -481,11 +481,8 @@ class TicketPageOf:
         return None
 
     def _stage_label(self, stage_id: Any) -> str:
-        for pipeline in pipelines_of("ticket").pipelines:
-            stage = pipeline.stage(stage_id)
-            if stage:
-                return _(stage.label)
-        return str(stage_id)
+        stage = pipelines_of("ticket").find(stage_id)
+        return _(stage.label) if stage else str(stage_id)
 
     def _cause(self, change: PropertyChange) -> str:
         """What did it: a person, a workflow, or the rule of the pipeline or channel."""

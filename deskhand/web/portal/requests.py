@@ -102,7 +102,7 @@ def _line(request: PortalRequest, one: Request, of_company: bool) -> RequestLine
 
 def _status(request: PortalRequest, stage_id: int, is_closed: bool) -> Label:
     """Of a hidden one the color would tell what its word does not (R-POR-10)."""
-    stage = next((found for one in pipelines_of("ticket").pipelines if (found := one.stage(stage_id))), None)
+    stage = pipelines_of("ticket").find(stage_id)
     said = portals.status_words(request.portal, stage, is_closed=is_closed)
     is_shown = stage is not None and not portals.is_hidden(request.portal, stage)
     return Label(said, words.tone(stage) if stage and is_shown else None)

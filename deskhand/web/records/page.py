@@ -75,7 +75,7 @@ class RecordPageOf:
     def stage(self) -> StageValue | None:
         if not self.kind.has_pipelines or self.record.stage_id is None:
             return None
-        return next((s for p in pipelines_of(self.kind.object_type).pipelines if (s := p.stage(self.record.stage_id))), None)  # fmt: skip
+        return pipelines_of(self.kind.object_type).find(self.record.stage_id)
 
     def build(self, control: Control | None = None, **more: Any) -> RecordPage:
         """`control` stands in for that of the open property, when what was typed is refused."""
