@@ -13,8 +13,8 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from deskhand.accounts import policy
-from deskhand.accounts.models import User
 from deskhand.accounts.policy import Action
+from deskhand.accounts.queries import names_of
 from deskhand.accounts.types import Verb
 from deskhand.desk import conversations
 from deskhand.desk import views as desk_views
@@ -24,6 +24,7 @@ from deskhand.events import queries as events
 from deskhand.events.types import Actor, ActorKind
 from deskhand.kernel.errors import Conflict
 from deskhand.routing import queries as routing
+from deskhand.web.choices import offered
 from deskhand.web.frame import shell
 from deskhand.web.inbox import causes, common
 from deskhand.web.jinja import render
@@ -31,13 +32,6 @@ from deskhand.web.middleware import AccountRequest
 from deskhand.web.shell import Person
 
 LINES = 10
-
-
-@dataclass(frozen=True)
-class Choice:
-    value: str
-    label: str
-    chosen: bool
 
 
 @dataclass(frozen=True)
@@ -54,14 +48,12 @@ class Line:
 def ask(request: AccountRequest, thread_id: int) -> HttpResponse:
     thread = _thread(request, thread_id)
     agents = routing.agents_with_state(request.viewer.account_id)
-    owner = thread.assignee_id
+    people = [("", _("No owner")), *((f"user:{one.user_id}", one.name) for one in agents)]
+    owner = f"user:{thread.assignee_id}" if thread.assignee_id else ""
     context = {
         "url": reverse("thread-owner-save", args=[thread_id]), "back_url": reverse("inbox-view", args=[desk_views.CONVERSATIONS]),
         "subject": thread.subject or _("(no subject)"), "lines": _lines(thread), "shell": shell(request, view=desk_views.CONVERSATIONS),
-        "choices": (
-            Choice("", _("No owner"), owner is None),
-            *(Choice(f"user:{one.user_id}", one.name, one.user_id == owner) for one in agents),
-        ),
+        "choices": offered(people, owner),
     }  # fmt: skip
     return render(request, "inbox/thread_owner.html", context)
 
@@ -73,8 +65,8 @@ def save(request: AccountRequest, thread_id: int) -> HttpResponse:
     text = request.POST.get("owner", "")
     user_id = common.agent(request, text.removeprefix("user:"), "owner") if text else None
     conversations.assign_many([Owner(thread_id, user_id, Actor.user(request.user.pk))])
-    names = dict(User.objects.filter(pk=user_id).values_list("pk", "name")) if user_id else {}
-    messages.info(request, _("Assigned to %(name)s") % {"name": names[user_id]} if user_id else _("It has no owner now"))  # fmt: skip
+    said = _("Assigned to %(name)s") % {"name": names_of([user_id])[user_id]} if user_id else ""
+    messages.info(request, said or _("It has no owner now"))
     return redirect("inbox-view", desk_views.CONVERSATIONS)
 
 
@@ -92,8 +84,7 @@ def _thread(request: AccountRequest, thread_id: int) -> Thread:
 def _lines(thread: Thread) -> list[Line]:
     """The last changes of hands, the latest first."""
     found = events.of_record(thread.account_id, "thread", thread.pk, ASSIGNED, limit=LINES)
-    people = {pk for one in found for pk in (one.by.id, *one.data["changes"]["assignee_id"]) if pk}
-    names = dict(User.objects.filter(pk__in=people).values_list("pk", "name"))
+    names = names_of(pk for one in found for pk in (one.by.id, *one.data["changes"]["assignee_id"]) if pk)
     did = causes.of_events(thread.account_id, [one.id for one in found if one.by.kind is ActorKind.WORKFLOW])
     left = _("Somebody who left")
 
@@ -109,5 +100,4 @@ def _lines(thread: Thread) -> list[Line]:
 
 def people_of(ids: set[int]) -> dict[int, Person]:
     """{user: how lists show them}. One query."""
-    found = User.objects.filter(pk__in=ids).values_list("pk", "name") if ids else ()
-    return {pk: Person.named(name) for pk, name in found}
+    return {pk: Person.named(name) for pk, name in names_of(ids).items()}
