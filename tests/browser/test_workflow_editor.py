@@ -15,8 +15,11 @@ from deskhand.automation.models import Workflow
 from deskhand.desk import inboxes
 from deskhand.desk.channels import ApprovedTemplate
 from deskhand.testing.channels import DAY, Phones, plugged_in
+from deskhand.web.tests.conftest import being_switched_on, look_up
 
 pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("ignore:StreamingHttpResponse must consume")]
+
+SOON = 20_000  # milliseconds: it asks every 3 seconds
 
 
 @pytest.fixture
@@ -87,6 +90,23 @@ def test_who_is_at_the_button_that_stops_a_replay_stays_there_while_it_goes_on(p
     page.wait_for_function("old => !old.isConnected", arg=before)
 
     expect(page.locator("#replay-stop")).to_be_focused()
+
+
+def test_what_is_typed_stays_while_the_workflow_is_being_switched_on_R_WF_20(tab, office, monkeypatch):
+    flow = being_switched_on(office, monkeypatch)
+    page = tab(office.world.ada, f"/workflows/{flow.pk}")
+    title, pill = page.locator("#panel").get_by_label("Title"), page.locator("#wf-state")
+    page.locator("#node-1").press("Enter")
+    title.fill("Write first")
+    expect(pill).to_have_text("Being switched on: 0 %")
+
+    look_up(office, flow)
+    expect(pill).to_have_text("Being switched on: 66 %", timeout=SOON)
+    look_up(office, flow)
+    expect(pill).to_have_text("On", timeout=SOON)
+
+    expect(title).to_have_value("Write first")
+    expect(title).to_be_focused()
 
 
 @pytest.fixture

@@ -13,10 +13,17 @@ from django.test import Client
 
 from deskhand.accounts import roles
 from deskhand.accounts.models import Membership, User
+from deskhand.automation import workflows
+from deskhand.automation.engine.definition import Action, Definition, Edge, WhenTrue
+from deskhand.automation.enrolling import baseline
+from deskhand.automation.models import Baseline, Workflow
+from deskhand.crm.filters.types import Filter, Operator
 from deskhand.crm.records.models import Ticket
+from deskhand.crm.schema.types import Kind
 from deskhand.desk import threads
 from deskhand.desk.models import Message
 from deskhand.desk.types import InboundMessage, Incoming, Mailbox
+from deskhand.kernel.calendars import zone_named
 from deskhand.kernel.database.scope import account_scope
 from deskhand.testing.world import World, make_world
 
@@ -66,6 +73,25 @@ class Office:
 
 def make_office(at: datetime, slug: str) -> Office:
     return Office(make_world(slug), at)
+
+
+def being_switched_on(office: Office, monkeypatch: pytest.MonkeyPatch) -> Workflow:
+    """A workflow of which one of three records is looked up; `look_up` does what the slow job does next (R-WF-20)."""
+    monkeypatch.setattr(baseline, "STEP", 1)
+    is_high = Filter("hs_ticket_priority", Kind.ENUM, Operator.ANY_OF, ("HIGH",))
+    task = Action("1", "create_task", {"title": "Call", "assignee": "owner"})
+    definition = Definition("ticket", WhenTrue(is_high), start=Edge("1"), steps=(task,), next_id=2)
+    with office.inside() as world:
+        for number in range(3):
+            world.ticket(f"T {number}", priority="HIGH")
+        made = workflows.create(world.account.pk, "Triage", definition, by=world.ada.pk)
+        return workflows.switch(made, True, by=world.ada.pk)
+
+
+def look_up(office: Office, workflow: Workflow) -> None:
+    with office.inside():
+        kept = Baseline.objects.get(workflow=workflow)
+        baseline.go_on(workflow.account_id, workflow.pk, kept.pk, zone_named("UTC"))
 
 
 @pytest.fixture(autouse=True)

@@ -36,6 +36,7 @@ from deskhand.crm.schema.types import Option as Tag
 from deskhand.crm.segments import segments
 from deskhand.crm.segments.models import SegmentKind
 from deskhand.events.types import SYSTEM
+from deskhand.web.tests.conftest import being_switched_on, look_up
 
 HTMX = {"HX-Request": "true"}
 
@@ -93,6 +94,25 @@ def test_an_empty_workflow_shows_its_trigger_and_where_to_begin(editor):
     assert "Enroll by hand" in page
     assert "Add the first action" in page
     assert page.count("need attention") + page.count("needs attention") == 1
+
+
+def test_how_it_stands_is_told_by_itself_while_it_is_being_switched_on_R_WF_20(office, admin, monkeypatch):
+    flow = being_switched_on(office, monkeypatch)
+    url = reverse("workflow-edit-state", args=[flow.pk])
+    assert f'hx-get="{url}"' in admin.get(reverse("workflow-edit", args=[flow.pk])).content.decode()
+
+    look_up(office, flow)
+    before = admin.get(url, headers=HTMX).content.decode().strip()
+    look_up(office, flow)
+    after = admin.get(url, headers=HTMX).content.decode().strip()
+
+    for said in ('title="Being switched on: 2 of 3 records looked at"', f'hx-get="{url}"', "66 %</span>"):
+        assert said in before
+    for part in (before, after):
+        assert part.startswith('<span class="pill wf-state"')
+        assert "hx-partial" not in part
+    assert after.endswith("On</span>")
+    assert "hx-get" not in after
 
 
 def test_actions_are_added_edited_and_deleted_in_the_draft(editor):

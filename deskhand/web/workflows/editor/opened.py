@@ -32,7 +32,7 @@ from deskhand.web.jinja import render, wants_fragment
 from deskhand.web.middleware import AccountRequest
 from deskhand.web.workflows import lists, ways, words
 from deskhand.web.workflows.editor.canvas import canvas_of, figures
-from deskhand.web.workflows.editor.rows import Canvas, Head, Panel
+from deskhand.web.workflows.editor.rows import Canvas, Head, Panel, Standing
 from deskhand.web.workflows.editor.words import Telling
 
 
@@ -138,7 +138,13 @@ class Opened:
 
     def _context(self, panel: Panel | None) -> dict[str, Any]:
         with reading_once():
-            return {"head": self.head(), "canvas": self.canvas(panel), "panel": panel, "at": ""}
+            return {
+                "head": self.head(),
+                "standing": self.standing(),
+                "canvas": self.canvas(panel),
+                "panel": panel,
+                "at": "",
+            }
 
     def canvas(self, panel: Panel | None) -> Canvas:
         current = panel.step_id if panel is not None else ""
@@ -150,16 +156,22 @@ class Opened:
     def head(self) -> Head:
         workflow, draft = self.workflow, self.draft
         wrong = len(self.problems)
-        opening = baseline.progress(workflow.account_id, [workflow.pk]).get(workflow.pk)
         return Head(
-            going=words.how_far(opening), percent=words.state(workflow, opening).text,
             url=self.url(""), name=workflow.name, object_label=words.type_label(workflow.object_type),
-            state="off" if not workflow.is_on else "paused" if workflow.is_paused else "on",
             back_url=self._back(), tabs=self._tabs(), token=draft.token, has_changes=draft.has_changes, can_undo=draft.can_undo,
             can_redo=draft.can_redo, may_edit=self.may_edit, undo_url=self.url("undo"), redo_url=self.url("redo"), review_url=self.url("review"),
             switch_url=self.url("switch"), saved_at=draft.at if draft.has_changes else None, saved_by=self.name_of(draft.by_id) if draft.has_changes else "",
             behind=_("Version %(number)s was saved elsewhere since this draft began.") % {"number": workflow.revision_number} if draft.is_behind else "",
             needs_review=troubles.of_workflow(workflow.needs_review).text, troubles=wrong, trouble_url=self.url("review"),
+        )  # fmt: skip
+
+    def standing(self) -> Standing:
+        """Reads how far a switching on is, and nothing of the draft."""
+        workflow = self.workflow
+        opening = baseline.progress(workflow.account_id, [workflow.pk]).get(workflow.pk)
+        return Standing(
+            "off" if not workflow.is_on else "paused" if workflow.is_paused else "on",
+            going=words.how_far(opening), percent=words.state(workflow, opening).text, url=self.url("state"),
         )  # fmt: skip
 
     def _back(self) -> str:

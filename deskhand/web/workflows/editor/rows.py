@@ -102,11 +102,20 @@ class Canvas:
 
 
 @dataclass(frozen=True)
+class Standing:
+    """Whether it is on. While it is being switched on, `url` says how it stands by then."""
+
+    state: Literal["on", "off", "paused"]
+    going: str  # how far its switching on is, and the same in short
+    percent: str
+    url: str
+
+
+@dataclass(frozen=True)
 class Head:
     url: str
     name: str
     object_label: str
-    state: Literal["on", "off", "paused"]
     back_url: str
     tabs: tuple[Tab, ...]
     token: str
@@ -119,8 +128,6 @@ class Head:
     review_url: str
     switch_url: str
     test_url: str = ""
-    going: str = ""  # how far its switching on is, and the same in short
-    percent: str = ""
     saved_at: datetime | None = None
     saved_by: str = ""
     behind: str = ""

@@ -18,6 +18,7 @@ step: list[URLPattern | URLResolver] = [
 ]
 
 changes: list[URLPattern | URLResolver] = [
+    path("/state", views.state, name="workflow-edit-state"),
     path("/add", forms_views.add, name="workflow-edit-add"),
     path("/added", forms_views.save_new, name="workflow-edit-added"),
     path("/end", views.end_here, name="workflow-edit-end"),

@@ -22,6 +22,7 @@ from deskhand.kernel.text import whole
 from deskhand.notifications import reading
 from deskhand.notifications.types import Kind
 from deskhand.web.choices import Choice, ChoiceGroup
+from deskhand.web.jinja import render
 from deskhand.web.middleware import AccountRequest
 from deskhand.web.refusals import status_of, words_of
 from deskhand.web.shell import Person
@@ -35,6 +36,13 @@ def page(request: AccountRequest, workflow_id: int) -> HttpResponse:
     opened = Opened(request, workflow_id)
     reading.mark_about(request.viewer, clock.now(), [Kind.AUTOMATION], [workflow_id])
     return opened.show(None)
+
+
+@require_GET
+def state(request: AccountRequest, workflow_id: int) -> HttpResponse:
+    """How it stands, while it is being switched on (R-WF-20)."""
+    opened = Opened(request, workflow_id)
+    return render(request, "workflows/editor/fragments/state.html", {"standing": opened.standing()})
 
 
 # ── back and forth ───────────────────────────────────────────────────────────────────────────────────────────────────
