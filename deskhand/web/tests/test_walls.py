@@ -311,6 +311,7 @@ TABLE: dict[str, Wall] = {
     "workflow-new": OF_THE_LIST,
     "workflow-made": Wall("POST", neighbour=None),
     "workflow-edit": Wall(),
+    "workflow-row": Wall(),
     "workflow-edit-state": Wall(),
     "workflow-edit-add": Wall(),
     "workflow-edit-trigger": Wall(),

@@ -14,7 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from deskhand.accounts.models import Plan
-from deskhand.automation import folders, history, lanes, retention, secrets, templates, workflows
+from deskhand.automation import emptying, folders, history, lanes, retention, secrets, templates, workflows
 from deskhand.automation.engine.definition import Action, Definition, Edge, Manual, WhenTrue
 from deskhand.automation.models import Enrollment, StepLog, Workflow, WorkflowFolder, WorkflowRevision
 from deskhand.automation.runner import Runner
@@ -29,6 +29,7 @@ from deskhand.crm.segments import members, segments
 from deskhand.crm.segments.models import SegmentKind
 from deskhand.events.types import SYSTEM
 from deskhand.kernel import clock
+from deskhand.web.tests.conftest import being_switched_on, look_up
 from deskhand.web.tests.test_inbox import texts
 from deskhand.web.tests.test_walls import bytes_of
 
@@ -234,6 +235,43 @@ def test_what_cannot_work_stays_off_and_says_why_R_EDIT_6(office, admin):
 
     assert "There is nothing to do yet. Add an action first." in texts(answer)
     assert not now(office, flow).is_on
+
+
+@pytest.mark.parametrize(("may_choose", "capabilities"), [(False, []), (True, ["workflow_edit"])])
+def test_the_line_of_what_is_being_switched_on_is_asked_for_by_itself_R_WF_20(
+    office, sign_in, monkeypatch, may_choose, capabilities
+):
+    flow = being_switched_on(office, monkeypatch)
+    office.role(office.world.bob, capabilities=["workflow_view", *capabilities])
+    client = sign_in(office.world.bob)
+    asked = re.search(
+        r'<tr id="workflow-\d+" hx-get="([^"]*)"', client.get("/workflows?state=on").content.decode()
+    )
+    assert asked
+    assert asked[1] == f"/workflows/{flow.pk}/row?back=/workflows%3Fstate%3Don"
+
+    look_up(office, flow)
+    before = client.get(html.unescape(asked[1])).content.decode().strip()
+    look_up(office, flow)
+    after = client.get(html.unescape(asked[1])).content.decode().strip()
+
+    assert before.startswith(f'<tr id="workflow-{flow.pk}" hx-get="{asked[1]}"')
+    assert "Being switched on: 2 of 3 records looked at" in before
+    assert after.startswith(f'<tr id="workflow-{flow.pk}">')
+    assert [f'id="choose-{flow.pk}"' in part for part in (before, after)] == [may_choose] * 2
+
+
+def test_a_line_of_the_archive_says_how_many_have_left_R_EDIT_8(office, admin, monkeypatch):
+    monkeypatch.setattr(emptying, "STEP", 1)
+    flow = make(office)
+    for number in range(2):
+        enrolled(office, flow, number)
+    admin.post(f"/workflows/{flow.pk}/archived")
+
+    part = admin.get(f"/workflows/{flow.pk}/row?back=/workflows%3Fstate%3Darchived").content.decode()
+
+    assert "Records are leaving: 1 of 2" in part
+    assert 'name="back" value="/workflows?state=archived"' in part
 
 
 # ── what it is called, copies, the archive ───────────────────────────────────────────────────────────────────────────

@@ -41,6 +41,23 @@ def listed(request: AccountRequest) -> HttpResponse:
     return render(request, "workflows/list.html", context)
 
 
+@require_GET
+def row(request: AccountRequest, workflow_id: int) -> HttpResponse:
+    """A line of the list, of an archived one too: while it is being switched on, or records are leaving it (R-WF-20, R-EDIT-8)."""
+    access.require_open(request.viewer, request.account)
+    return _row(request, access.find(request.viewer, workflow_id))
+
+
+def _row(request: AccountRequest, workflow: Workflow) -> HttpResponse:
+    rows = listing.rows_of(workflow.account_id, [workflow.pk], clock.now())
+    context = {
+        "line": lists.lines(request.viewer, rows)[0],
+        "back": back(request),
+        "can_choose": policy.can(request.viewer, policy.Action.EDIT_WORKFLOWS),
+    }
+    return render(request, "workflows/row_fragment.html", context)
+
+
 def editable(request: AccountRequest, workflow_id: int) -> Workflow:
     """Raises Forbidden, NotFound; an archived one only rests."""
     access.require_open(request.viewer, request.account)
@@ -76,9 +93,7 @@ def switch(request: AccountRequest, workflow_id: int) -> HttpResponse:
         messages.error(request, words_of(refusal))
         return go_to(request, back(request))
     if wants_fragment(request):
-        rows = listing.rows_of(workflow.account_id, [workflow.pk], clock.now())
-        context = {"line": lists.lines(request.viewer, rows)[0], "back": back(request)}
-        return render(request, "workflows/row_fragment.html", context)
+        return _row(request, workflow)
     return redirect(back(request))
 
 

@@ -156,7 +156,11 @@ def _addresses(viewer: Viewer, workflow: Workflow) -> dict[str, str]:
     def to(name: str) -> str:
         return reverse(f"workflow-{name}", args=[workflow.pk])
 
-    found = {"history_url": to("history"), "errors_url": f"{to('history')}?state=failed"}
+    found = {
+        "row_url": to("row"),
+        "history_url": to("history"),
+        "errors_url": f"{to('history')}?state=failed",
+    }
     is_there, may_edit = workflow.archived_at is None, access.may_edit(viewer, workflow)
     if is_there and may_edit:
         found |= {"switch_url": to("switch"), "details_url": to("details"), "replay_url": to("replay")}

@@ -37,6 +37,7 @@ class Line:
     review: Trouble = NOTHING
     is_archived: bool = False
     may_edit: bool = False
+    row_url: str = ""
     switch_url: str = ""
     history_url: str = ""
     errors_url: str = ""

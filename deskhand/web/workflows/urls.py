@@ -19,6 +19,7 @@ from deskhand.web.workflows import (
 )
 
 one: list[URLPattern | URLResolver] = [
+    path("/row", list_views.row, name="workflow-row"),
     path("/switch", list_views.switch, name="workflow-switch"),
     path("/switch-on", list_views.ask_switch, name="workflow-switch-on"),
     path("/details", list_views.details, name="workflow-details"),
