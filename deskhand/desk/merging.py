@@ -13,7 +13,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from deskhand.crm.records import associations, labeling, tickets
+from deskhand.crm.records import associations, directory, labeling, tickets
 from deskhand.crm.records.models import Association, Task, Ticket
 from deskhand.crm.records.store import Change
 from deskhand.desk.models import Draft, Follower, LaterReply, Mention, Merge, Message, Snooze, Thread
@@ -247,10 +247,8 @@ def _age(account_id: int, parted: Merge) -> datetime:
 
 
 def survivor_of(ticket_id: int) -> int | None:
-    """Where a merged ticket went (R-MERGE-6); None for one that was not merged."""
-    found = Ticket.objects.filter(account_id=current_account_id(), pk=ticket_id)
-    row = found.values_list("merged_into_id").first()
-    return row[0] if row else None
+    """What a merged ticket is part of now (R-MERGE-6); None for one that was not merged."""
+    return directory.survivors("ticket", [ticket_id]).get(ticket_id)
 
 
 def of(ticket_id: int, now: datetime) -> list[Merge]:

@@ -157,9 +157,7 @@ def _thread(post: Post) -> Thread | None:
     """Where the answer belongs: their own conversation about the ticket, the first one before later ones (R-STAT-5)."""
     if post.ticket_id is None:
         return None
-    ticket_id = post.ticket_id
-    while survivor := merging.survivor_of(ticket_id):
-        ticket_id = survivor
+    ticket_id = merging.survivor_of(post.ticket_id) or post.ticket_id
     ticket = Ticket.objects.get(account_id=post.account_id, pk=ticket_id)
     found = Thread.objects.filter(
         account_id=post.account_id, ticket_id=ticket.pk, is_side=False, is_spam=False, archived_at=None

@@ -112,10 +112,8 @@ def request(customer: Customer, ticket_id: int) -> Ticket:
 
 def became(customer: Customer, ticket_id: int) -> int | None:
     """The request that one was merged into, if they may see that: addresses of the former one lead there."""
-    found = ticket_id
-    while survivor := merging.survivor_of(found):
-        found = survivor
-    if found == ticket_id:
+    found = merging.survivor_of(ticket_id)
+    if found is None:
         return None
     try:
         return int(request(customer, found).pk)

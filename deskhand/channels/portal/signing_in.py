@@ -22,7 +22,7 @@ from deskhand.channels.portal.models import Portal, Reach, Session, SignInLink
 from deskhand.crm.filters.schema_source import SchemaSource
 from deskhand.crm.filters.sql import to_sql
 from deskhand.crm.filters.types import EVERYTHING, Condition
-from deskhand.crm.records import contacts
+from deskhand.crm.records import contacts, directory
 from deskhand.crm.records.contacts import Person
 from deskhand.crm.records.models import Contact
 from deskhand.crm.records.tables import tables_of
@@ -167,29 +167,17 @@ def visitor(portal: Portal, token: str, now: datetime, zone: ZoneInfo) -> Visito
     contact_id = contacts.ids_of([session.email]).get(session.email)
     if contact_id is None:
         return None
-    if contact_id != session.contact_id and not _became(portal.account_id, session.contact_id, contact_id):
-        return None
+    if contact_id != session.contact_id:
+        became = directory.survivors("contact", [session.contact_id])
+        if (
+            became.get(session.contact_id) != contact_id
+        ):  # whoever has a deleted contact's address is somebody else
+            return None
     contact = Contact.objects.select_related("company").get(account_id=portal.account_id, pk=contact_id)
     further = contact.addresses.values_list("email", flat=True)
     emails = frozenset(email for email in (contact.email, *further) if email)
     customer = Customer(portal.account_id, contact_id, emails, _company(portal, contact, now, zone))
     return Visitor(contact, session.email, customer)
-
-
-# A chain of merges, one part of another.
-_BECAME = """
-with recursive chain as (
-    select id, merged_into_id from crm_contact where account_id = %(account)s and id = %(former)s
-    union
-    select c.id, c.merged_into_id from crm_contact c join chain on c.id = chain.merged_into_id where c.account_id = %(account)s
-)
-select 1 from chain where id = %(now)s
-"""
-
-
-def _became(account_id: int, former: int, contact_id: int) -> bool:
-    """A deleted contact whose address somebody new has is somebody else."""
-    return sql.row(_BECAME, {"account": account_id, "former": former, "now": contact_id}) is not None
 
 
 def _company(portal: Portal, contact: Contact, now: datetime, zone: ZoneInfo) -> int | None:

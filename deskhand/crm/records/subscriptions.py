@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
 from deskhand.accounts import audit
+from deskhand.crm.records import directory
 from deskhand.crm.records.models import Contact, Subscription, SubscriptionType
 from deskhand.events import log
 from deskhand.events.types import Actor, Cause, NewEvent
@@ -234,9 +235,5 @@ def read_token(token: str) -> Link:
 
 def contact_of(link: Link) -> Contact | None:
     """Whoever it is now: a contact that was merged became part of another one. None when the contact is gone."""
-    found = Contact.objects.filter(account_id=link.account_id, pk=link.contact_id).first()
-    for _step in range(10):
-        if found is None or found.merged_into_id is None:
-            return found
-        found = Contact.objects.filter(account_id=link.account_id, pk=found.merged_into_id).first()
-    return found
+    contact_id = directory.survivors("contact", [link.contact_id]).get(link.contact_id, link.contact_id)
+    return Contact.objects.filter(account_id=link.account_id, pk=contact_id).first()
