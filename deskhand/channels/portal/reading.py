@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -13,6 +13,7 @@ from deskhand.crm.records.models import Ticket
 from deskhand.desk import merging
 from deskhand.desk.customer_policy import Customer
 from deskhand.desk.models import Attachment, Message
+from deskhand.desk.views import place_of, position_of
 from deskhand.kernel.database import sql
 from deskhand.kernel.errors import NotFound
 from deskhand.kernel.text import whole
@@ -73,7 +74,7 @@ def requests(customer: Customer, asked: Asked) -> Page:
         params,
     )
     shown = tuple(Request(*row) for row in found[:PAGE])
-    return Page(shown, _written(shown[-1]) if len(found) > PAGE else "")
+    return Page(shown, place_of(shown[-1].at, shown[-1].id) if len(found) > PAGE else "")
 
 
 def _says(customer: Customer, word: str) -> tuple[str, list[Any]]:
@@ -87,17 +88,11 @@ def _says(customer: Customer, word: str) -> tuple[str, list[Any]]:
     return text, [like, whole(word.lstrip("#")) or 0, like, *params]
 
 
-def _written(last: Request) -> str:
-    return f"{last.at.timestamp():.6f}-{last.id}"
-
-
 def _place(after: str) -> list[Any]:
     """Nothing for what no page of ours wrote: the first page then."""
-    moment, _dash, number = after.partition("-")
-    known = whole(number)
     try:
-        return [datetime.fromtimestamp(float(moment), tz=UTC), known] if known is not None else []
-    except (ValueError, OverflowError, OSError):
+        return [*position_of(after)]
+    except NotFound:
         return []
 
 
