@@ -120,8 +120,7 @@ def first_stage(pipeline: PipelineValue, by: Actor) -> StageValue:
 def creatable(pipeline: PipelineValue, by: Actor) -> list[StageValue]:
     """The statuses in which this person may create records, in their order (R-RULE-5)."""
     is_bound = by.kind is ActorKind.USER and bool(pipeline.rules) and not may_bypass(by)
-    stages = list(pipeline.stages)
-    return [one for one in stages if rules.refusal_of_creation(pipeline, one) is None] if is_bound else stages
+    return list(rules.creatable(pipeline) if is_bound else pipeline.stages)
 
 
 def check_creation(pipeline: PipelineValue, stage: StageValue, by: Actor) -> None:
