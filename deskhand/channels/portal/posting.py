@@ -20,6 +20,7 @@ from deskhand.channels.portal.signing_in import Visitor
 from deskhand.crm.records.models import Ticket
 from deskhand.crm.records.tickets import SUBJECT
 from deskhand.desk import merging, replies, threads
+from deskhand.desk.channels import EMAIL
 from deskhand.desk.models import Thread
 from deskhand.desk.types import InboundMessage, Incoming, Mailbox, StoredFile
 from deskhand.kernel import crypto
@@ -154,14 +155,18 @@ def _channel(account_id: int) -> int:
 
 
 def _thread(post: Post) -> Thread | None:
-    """Where the answer belongs: their own conversation about the ticket, the first one before later ones (R-STAT-5)."""
+    """Where the answer belongs: their own mail about the ticket, the first one before later ones (R-STAT-5).
+
+    A conversation on a phone is no place for it: it would count as written there (R-WA-2).
+    """
     if post.ticket_id is None:
         return None
     ticket_id = merging.survivor_of(post.ticket_id) or post.ticket_id
     ticket = Ticket.objects.get(account_id=post.account_id, pk=ticket_id)
     found = Thread.objects.filter(
-        account_id=post.account_id, ticket_id=ticket.pk, is_side=False, is_spam=False, archived_at=None
-    )
+        account_id=post.account_id, ticket_id=ticket.pk, is_side=False, is_spam=False, archived_at=None,
+        channel_account__channel=EMAIL,
+    )  # fmt: skip
     known = sorted(
         found,
         key=lambda one: (

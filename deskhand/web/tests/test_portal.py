@@ -17,12 +17,13 @@ from deskhand.crm.filters.types import AllOf, Filter, Operator
 from deskhand.crm.records import archive, contacts, joining, tickets
 from deskhand.crm.records.models import Contact, Ticket
 from deskhand.crm.schema.types import Kind
-from deskhand.desk import blocking, inboxes, replies
+from deskhand.desk import blocking, inboxes, replies, texts
 from deskhand.desk.models import Message
 from deskhand.desk.replies import NewReply
 from deskhand.desk.types import Mailbox
 from deskhand.events.types import SYSTEM, Actor
 from deskhand.kernel.database import sql
+from deskhand.testing.channels import Phones, plugged_in
 from deskhand.web.tests.portals import (
     ASTRID,
     LARS,
@@ -288,6 +289,37 @@ def test_a_reply_moves_the_status_as_mail_does(office):
     assert said.thread_id == office.again(ticket).originating_thread_id
     assert office.again(ticket).stage_id == us
     assert "Still nothing" in page_of(client, request_url(office, ticket))
+
+
+@pytest.mark.parametrize("has_mail", [False, True])
+@pytest.mark.parametrize("channel", ["sms", "whatsapp"])
+def test_a_reply_is_mail_where_the_request_was_on_a_phone_too(office, channel, has_mail):
+    """R-POR-9, R-WA-2: it opens nobody's window for free text to a phone that they did not write from."""
+    with plugged_in(Phones(channel)):
+        open_portal(office)
+        with office.inside() as world:
+            number = inboxes.add_channel_account(
+                world.channel.inbox, channel=channel, name="Texts", address="+4520000001"
+            )
+            contact = world.contact(ASTRID)
+            ticket = world.ticket("Parcel", contact_id=contact.pk)
+            place = texts.Place(number, ticket.pk, contact.pk, Mailbox("+4520123456"))
+            mailed = replies.thread_for(ticket.pk, at=office.at) if has_mail else None
+            (texted,) = texts.threads_for([place], office.at + timedelta(hours=1))
+            Ticket.objects.filter(pk=ticket.pk).update(originating_thread_id=texted)
+        client = customer(office)
+
+        response = client.post(
+            f"{request_url(office, ticket)}/reply", {"body": "Where is it?", "form_key": KEY}
+        )
+
+        assert response.headers["Location"] == f"{request_url(office, ticket)}?sent#sent"
+        (said,) = office.messages(ticket)
+        assert (said.text, said.sender_address, said.is_unverified) == ("Where is it?", ASTRID, False)
+        with office.inside() as world:
+            assert said.thread.channel_account_id == world.channel.pk
+            assert said.thread_id == mailed or not has_mail
+            assert texts.last_heard([contact.pk], [number.pk]) == {}
 
 
 def test_a_reply_opens_a_closed_request_again(office):
