@@ -58,7 +58,7 @@ def test_tickets(world, noon, people, customer):
         )  # fmt: skip
         expected[ticket.pk] = customer.sees(facts)
 
-    text, params = customer.sees_sql("t")
+    text, params = customer.sees_sql()
     seen = {pk for (pk,) in sql.rows(f"select t.id from crm_ticket t where {text}", params)}
 
     assert seen == {pk for pk, is_seen in expected.items() if is_seen}
@@ -91,7 +91,7 @@ def test_messages(world, noon, people, customer):
         )  # fmt: skip
         expected[message.pk] = customer.reads(facts)
 
-    text, params = customer.reads_sql("m", "h")
+    text, params = customer.reads_sql()
     read = {
         pk
         for (pk,) in sql.rows(
@@ -101,8 +101,3 @@ def test_messages(world, noon, people, customer):
 
     assert read == {pk for pk, is_read in expected.items() if is_read}
     assert 0 < len(read) < len(expected)
-
-
-def test_an_alias_is_a_name_and_nothing_else():
-    with pytest.raises(ValueError, match="is not the name of a table"):
-        Customer(1, 1, frozenset()).sees_sql("t where true --")
