@@ -15,7 +15,6 @@ from deskhand.accounts import policy
 from deskhand.accounts.policy import Action
 from deskhand.accounts.types import Verb
 from deskhand.automation.history import Named
-from deskhand.automation.models import Workflow
 from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.records import (
     associations,
@@ -58,8 +57,8 @@ from deskhand.web.contacts.rows import (
 )
 from deskhand.web.contacts.values import COMPANY, OWNER, TEAMS, Names
 from deskhand.web.contacts.words import KINDS, Kind
+from deskhand.web.inbox import causes, told
 from deskhand.web.inbox import links as record_links
-from deskhand.web.inbox import told
 from deskhand.web.inbox.page import RULES
 from deskhand.web.inbox.rows import Label
 from deskhand.web.middleware import AccountRequest
@@ -207,11 +206,10 @@ class RecordPageOf:
     @cached_property
     def names(self) -> Names:
         """Of everybody that the values and the history name."""
-        changes: list[PropertyChange | Item] = [*self.history_lines, *self.items[0]]
         users: set[Any] = {self.record.owner_id, *(task.assignee_id for task in self.open_tasks)}
         companies: set[Any] = {getattr(self.record, "company_id", None)}
         teams: set[Any] = set(self.record.assigned_team_ids)
-        for change in changes:
+        for change in self.changes:
             users.add(change.actor_id if change.actor_kind == "user" else None)
             if change.property == OWNER:
                 users |= {change.old, change.new}
@@ -320,16 +318,18 @@ class RecordPageOf:
         return kinds.get(change.actor_kind, _("Deskhand"))
 
     @cached_property
+    def changes(self) -> list[PropertyChange | Item]:
+        """All that the page tells."""
+        return [*self.history_lines, *self.items[0]]
+
+    @cached_property
     def workflows(self) -> Mapping[int, str]:
-        changes: list[PropertyChange | Item] = [*self.history_lines, *self.items[0]]
-        ids = {one.actor_id for one in changes if one.actor_kind == "workflow"} - {None}
-        found = Workflow.objects.filter(account_id=self.viewer.account_id, pk__in=ids)
-        return dict(found.values_list("pk", "name")) if ids else {}
+        ids = (one.actor_id for one in self.changes if one.actor_kind == "workflow")
+        return causes.workflow_names(self.viewer.account_id, ids)
 
     @cached_property
     def rules(self) -> dict[int, str]:
-        changes: list[PropertyChange | Item] = [*self.history_lines, *self.items[0]]
-        return rules_of(self.viewer.account_id, [one.event_id for one in changes if one.event_id])
+        return rules_of(self.viewer.account_id, [one.event_id for one in self.changes if one.event_id])
 
     # ── the timeline ─────────────────────────────────────────────────────────────────────────────────────────────────
 

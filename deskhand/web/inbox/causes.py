@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -23,12 +23,14 @@ def of_workflows(account_id: int, changes: Sequence[PropertyChange]) -> dict[int
 def of_events(account_id: int, event_ids: Sequence[int]) -> dict[int, str]:
     """The same for events that workflows caused."""
     causes = events.causes_of(account_id, event_ids)
-    wanted = {cause.get("workflow_id") for cause in causes.values()} - {None}
-    found = (
-        Workflow.objects.filter(account_id=account_id, pk__in=wanted) if wanted else Workflow.objects.none()
-    )
-    names = dict(found.values_list("pk", "name"))
+    names = workflow_names(account_id, (cause.get("workflow_id") for cause in causes.values()))
     return {event_id: _said(cause, names) for event_id, cause in causes.items()}
+
+
+def workflow_names(account_id: int, ids: Iterable[int | None]) -> dict[int, str]:
+    """{workflow: its name}, of those that there are. One query, none for none."""
+    found = Workflow.objects.filter(account_id=account_id, pk__in={one for one in ids if one})
+    return dict(found.values_list("pk", "name"))
 
 
 def _said(cause: Mapping[str, Any], names: Mapping[int, str]) -> str:

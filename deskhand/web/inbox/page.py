@@ -16,7 +16,6 @@ from deskhand.accounts import policy
 from deskhand.accounts.models import Team, User
 from deskhand.accounts.policy import Action
 from deskhand.accounts.types import Verb
-from deskhand.automation.models import Workflow
 from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.pipelines.types import StageValue
 from deskhand.crm.records import guard
@@ -399,13 +398,8 @@ class TicketPageOf:
 
     @cached_property
     def workflow_names(self) -> dict[int, str]:
-        ids = {(m.cause or {}).get("workflow_id") for m in self.messages if m.is_automatic} - {None}
-        found = (
-            Workflow.objects.filter(account_id=self.viewer.account_id, pk__in=ids)
-            if ids
-            else Workflow.objects.none()
-        )
-        return dict(found.values_list("pk", "name"))
+        ids = ((m.cause or {}).get("workflow_id") for m in self.messages if m.is_automatic)
+        return causes.workflow_names(self.viewer.account_id, ids)
 
     def _said(self, m: Message) -> rows.Said:
         kind: Literal["in", "out", "note"] = (

@@ -9,7 +9,6 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from deskhand.accounts.types import Viewer
-from deskhand.automation.models import Workflow
 from deskhand.crm.records import tasks
 from deskhand.crm.records.models import Task, Ticket
 from deskhand.kernel import clock
@@ -18,6 +17,7 @@ from deskhand.routing import queries as routing
 from deskhand.web import tasking
 from deskhand.web.choices import Choice
 from deskhand.web.inbox import panel_rows as rows
+from deskhand.web.inbox.causes import workflow_names
 from deskhand.web.shell import Person
 
 
@@ -62,12 +62,9 @@ class TasksOf:
 
     def _causes(self, found: Sequence[Task]) -> dict[int, str]:
         """{task: the workflow that made it}; no query where people made all."""
-        ids = {task.created_by_id for task in found if task.created_by_kind == "workflow"} - {None}
-        if not ids:
-            return {}
-        workflows = Workflow.objects.filter(account_id=self.viewer.account_id, pk__in=ids)
-        names = dict(workflows.values_list("pk", "name"))
-        return {task.pk: self._cause(task, names) for task in found if task.created_by_kind == "workflow"}
+        made = [task for task in found if task.created_by_kind == "workflow"]
+        names = workflow_names(self.viewer.account_id, (task.created_by_id for task in made))
+        return {task.pk: self._cause(task, names) for task in made}
 
     @staticmethod
     def _cause(task: Task, names: Mapping[int, str]) -> str:

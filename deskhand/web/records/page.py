@@ -14,7 +14,6 @@ from deskhand.accounts import policy
 from deskhand.accounts import queries as people
 from deskhand.accounts.types import Verb
 from deskhand.automation.history import Named
-from deskhand.automation.models import Workflow
 from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.pipelines.types import StageValue
 from deskhand.crm.records import history, listing, tasks
@@ -30,7 +29,7 @@ from deskhand.web.choices import Choice
 from deskhand.web.contacts import values as typed_values
 from deskhand.web.contacts.rows import Control, HistoryLine, Property, Section, Timeline, TimelineItem
 from deskhand.web.contacts.values import OWNER, TEAMS, Names
-from deskhand.web.inbox import links, told
+from deskhand.web.inbox import causes, links, told
 from deskhand.web.inbox.page import RULES
 from deskhand.web.inbox.panel_rows import Linked
 from deskhand.web.middleware import AccountRequest
@@ -201,10 +200,7 @@ class RecordPageOf:
     def workflows(self) -> Mapping[int, str]:
         ids = {c.actor_id for c in (*self.changes, *self.opened_changes) if c.actor_kind == "workflow"}
         ids |= {task.created_by_id for task in self.found_tasks if task.created_by_kind == "workflow"}
-        if not ids:
-            return {}
-        found = Workflow.objects.filter(account_id=self.viewer.account_id, pk__in=ids - {None})
-        return dict(found.values_list("pk", "name"))
+        return causes.workflow_names(self.viewer.account_id, ids)
 
     @cached_property
     def rules(self) -> dict[int, str]:
