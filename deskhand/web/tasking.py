@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from django.utils.translation import gettext as _
 
+from deskhand.accounts.types import Viewer
 from deskhand.crm.records import tasks
 from deskhand.crm.records.models import Task
 from deskhand.crm.records.tasks import Wanted
@@ -61,6 +62,11 @@ def marks(task: Task, now: datetime) -> Marks:
         Label(str(words), tone) if words and tone else None,
         task.remind_at if is_ahead else None,
     )
+
+
+def may_finish_task(viewer: Viewer, task: Task, may_edit: bool) -> bool:
+    """Whoever changes the record, and whose task it is: they see the record at least."""
+    return may_edit or task.assignee_id == viewer.user_id
 
 
 def stored(task: Task) -> dict[str, str]:

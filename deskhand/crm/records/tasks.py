@@ -157,6 +157,17 @@ def of(object_type: str, record_id: int) -> list[Task]:
     return list(found.order_by(*order)[:MOST])
 
 
+def find(object_type: str, record_id: int, task_id: int, *, is_deleted: bool = False) -> Task:
+    """A task of a record, however many it has. Raises NotFound."""
+    found = Task.objects.filter(
+        account_id=current_account_id(), object_type=object_type, record_id=record_id, pk=task_id,
+        archived_at__isnull=not is_deleted,
+    ).first()  # fmt: skip
+    if found is None:
+        raise NotFound(_("There is no such task."))
+    return found
+
+
 # ── checking ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 

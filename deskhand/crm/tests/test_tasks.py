@@ -113,6 +113,23 @@ def test_a_task_that_is_deleted_can_not_be_changed(ticket, ada):
             change()
 
 
+def test_a_task_is_found_with_its_record_alone_and_deleted_ones_when_asked_for(world, ticket, ada):
+    task_id = tasks.create("ticket", ticket.pk, Wanted("Call"), by=ada)
+    gone = tasks.create("ticket", ticket.pk, Wanted("Write"), by=ada)
+    tasks.remove(gone, by=ada)
+
+    assert tasks.find("ticket", ticket.pk, task_id).title == "Call"
+    assert tasks.find("ticket", ticket.pk, gone, is_deleted=True).title == "Write"
+    for object_type, record_id, wanted, is_deleted in (
+        ("ticket", ticket.pk, gone, False),
+        ("ticket", ticket.pk, task_id, True),
+        ("ticket", world.ticket().pk, task_id, False),
+        ("deal", ticket.pk, task_id, False),
+    ):
+        with pytest.raises(NotFound, match="no such task"):
+            tasks.find(object_type, record_id, wanted, is_deleted=is_deleted)
+
+
 def test_a_step_makes_its_task_once_also_when_somebody_deleted_it(ticket, ada):
     """R-EXEC-23"""
     new = NewTask("ticket", ticket.pk, Wanted("Call"), ada, key="step:1:2:0")

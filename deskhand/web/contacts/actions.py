@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 from django.views.decorators.http import require_GET, require_POST
 
+from deskhand.accounts import policy
 from deskhand.accounts.types import Verb
 from deskhand.crm.records import archive as archives
 from deskhand.crm.records import companies, contacts, directory, tasks
@@ -20,6 +21,7 @@ from deskhand.crm.records.store import Applied
 from deskhand.crm.schema.queries import properties_of
 from deskhand.events.types import Actor
 from deskhand.kernel.errors import Forbidden, Invalid, NotFound
+from deskhand.web import tasking
 from deskhand.web.contacts import lists, values
 from deskhand.web.contacts.lists import named
 from deskhand.web.contacts.page import RecordPageOf
@@ -59,12 +61,11 @@ def changeable(
 def finish_task(request: AccountRequest, kind: str, record_id: int, task_id: int) -> HttpResponse:
     """An open task about it is done. Also for whose task it is."""
     found = kind_of(request, kind)
-    directory.get(request.viewer, found.key, record_id)
-    task = next((one for one in tasks.of(found.key, record_id) if one.pk == task_id), None)
-    if task is None:
-        raise NotFound(_("There is no such task."))
-    if task.assignee_id != request.viewer.user_id:
-        changeable(request, found, record_id)
+    record = directory.get(request.viewer, found.key, record_id)
+    task = tasks.find(found.key, record_id, task_id)
+    may_edit = policy.visible(request.viewer, found.key, Verb.EDIT).reaches(record)
+    if not tasking.may_finish_task(request.viewer, task, may_edit):
+        raise Forbidden(_("You may not change this."))
     tasks.finish(task_id, True, by=actor(request))
     messages.success(request, _("Task done: %(title)s") % {"title": task.title})
     return redirect(found.url("", record_id))

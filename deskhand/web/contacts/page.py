@@ -123,7 +123,7 @@ class RecordPageOf:
 
     def _task(self, task: Task, now: datetime) -> TaskLine:
         name = self.names.users.get(task.assignee_id or 0, "")
-        may_finish = self.may_edit or task.assignee_id == self.viewer.user_id
+        may_finish = tasking.may_finish_task(self.viewer, task, self.may_edit)
         return TaskLine(
             task.pk, task.title, task.notes, Person.named(name) if name else None, task.due_at, False,
             is_late=bool(task.due_at and task.due_at < now),

@@ -15,14 +15,14 @@ from deskhand.crm.records import tasks
 from deskhand.crm.records.models import Task
 from deskhand.crm.records.tasks import Wanted
 from deskhand.events.types import Actor
-from deskhand.kernel.errors import Forbidden, Invalid, NotFound
+from deskhand.kernel.errors import Forbidden, Invalid
 from deskhand.kernel.text import whole
 from deskhand.web import tasking
 from deskhand.web.inbox import common
 from deskhand.web.inbox import page as pages
 from deskhand.web.inbox.panel import Wish
 from deskhand.web.inbox.panel_views import with_panel
-from deskhand.web.inbox.tasks import Writing, may_finish_task
+from deskhand.web.inbox.tasks import Writing
 from deskhand.web.jinja import render, wants_fragment
 from deskhand.web.middleware import AccountRequest
 from deskhand.web.refusals import words_of
@@ -45,7 +45,7 @@ def left(request: AccountRequest, view: str, ticket_id: int) -> HttpResponse:
 @require_GET
 def edit(request: AccountRequest, view: str, ticket_id: int, task_id: int) -> HttpResponse:
     common.changeable(request, view, ticket_id, Verb.EDIT)
-    _task(request, ticket_id, task_id)
+    tasks.find("ticket", ticket_id, task_id)
     return _part(request, view, ticket_id, Writing(task_id))
 
 
@@ -53,7 +53,7 @@ def edit(request: AccountRequest, view: str, ticket_id: int, task_id: int) -> Ht
 def shown(request: AccountRequest, view: str, ticket_id: int, task_id: int) -> HttpResponse:
     """The task as it stands, when its form is left."""
     common.changeable(request, view, ticket_id, Verb.EDIT)
-    _task(request, ticket_id, task_id)
+    tasks.find("ticket", ticket_id, task_id)
     return _left(request, view, ticket_id, task_id)
 
 
@@ -83,16 +83,6 @@ def _part(
     return render(request, f"inbox/fragments/{template}.html", context, status=status)
 
 
-def _task(request: AccountRequest, ticket_id: int, task_id: int, is_deleted: bool = False) -> Task:
-    found = Task.objects.filter(
-        account_id=request.viewer.account_id, object_type="ticket", record_id=ticket_id, pk=task_id,
-        archived_at__isnull=not is_deleted,
-    ).first()  # fmt: skip
-    if found is None:
-        raise NotFound(_("There is no such task."))
-    return found
-
-
 @require_POST
 def create(request: AccountRequest, view: str, ticket_id: int) -> HttpResponse:
     """The fields of tasking.FIELDS. What was refused is given back with the reason beside it (422)."""
@@ -108,7 +98,7 @@ def create(request: AccountRequest, view: str, ticket_id: int) -> HttpResponse:
 def save(request: AccountRequest, view: str, ticket_id: int, task_id: int) -> HttpResponse:
     """As `create`."""
     common.changeable(request, view, ticket_id, Verb.EDIT)
-    task = _task(request, ticket_id, task_id)
+    task = tasks.find("ticket", ticket_id, task_id)
     try:
         tasks.edit(task_id, _wanted(request, task), by=Actor.user(request.user.pk))
     except Invalid as refusal:
@@ -140,9 +130,9 @@ def _refused(
 def finish(request: AccountRequest, view: str, ticket_id: int, task_id: int) -> HttpResponse:
     """`done` is 1 or 0: ticked off, or open again. Also for whose task it is."""
     ticket = common.changeable(request, view, ticket_id, Verb.VIEW)
-    task = _task(request, ticket_id, task_id)
+    task = tasks.find("ticket", ticket_id, task_id)
     may_edit = policy.visible(request.viewer, "ticket", Verb.EDIT).reaches(ticket)
-    if not may_finish_task(request.viewer, task, may_edit):
+    if not tasking.may_finish_task(request.viewer, task, may_edit):
         raise Forbidden(_("You may not change this ticket."))
     is_done = request.POST.get("done") == "1"
     tasks.finish(task_id, is_done, by=Actor.user(request.user.pk))
@@ -157,7 +147,7 @@ def delete(request: AccountRequest, view: str, ticket_id: int, task_id: int) -> 
     """`deleted` 0 brings it back."""
     common.changeable(request, view, ticket_id, Verb.EDIT)
     is_back = request.POST.get("deleted") == "0"
-    task = _task(request, ticket_id, task_id, is_deleted=is_back)
+    task = tasks.find("ticket", ticket_id, task_id, is_deleted=is_back)
     change = tasks.restore if is_back else tasks.remove
     change(task_id, by=Actor.user(request.user.pk))
     if is_back:

@@ -74,7 +74,7 @@ class TasksOf:
     def _line(self, task: Task, cause: str) -> rows.TaskLine:
         name = self.names.get(task.assignee_id or 0)
         is_done = task.completed_at is not None
-        may_finish = may_finish_task(self.viewer, task, self.may_edit)
+        may_finish = tasking.may_finish_task(self.viewer, task, self.may_edit)
         is_open = self.writing is not None and self.writing.task_id == task.pk
         return rows.TaskLine(
             id=task.pk, title=task.title, notes=task.notes, due_at=task.due_at, is_done=is_done,
@@ -111,8 +111,3 @@ class TasksOf:
             names.setdefault(chosen, self.names[user_id])
         found = [Choice(value, name, value == chosen) for value, name in names.items()]
         return [Choice("", _("Nobody"), not chosen), *found]
-
-
-def may_finish_task(viewer: Viewer, task: Task, may_edit: bool) -> bool:
-    """Whoever changes the ticket, and whose task it is: they see the ticket at least."""
-    return may_edit or task.assignee_id == viewer.user_id

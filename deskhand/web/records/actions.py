@@ -10,6 +10,7 @@ from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
+from deskhand.accounts import policy
 from deskhand.accounts import queries as people
 from deskhand.accounts.types import Verb
 from deskhand.crm.pipelines import rules
@@ -260,7 +261,7 @@ def save_task(request: AccountRequest, key: str, record_id: int, task_id: int) -
     """As `add_task`."""
     kind = kind_of(request.viewer, key)
     changeable(request, kind, record_id)
-    task = _task(request, kind, record_id, task_id)
+    task = tasks.find(kind.object_type, record_id, task_id)
     try:
         tasks.edit(task_id, _wanted(request, task), by=actor(request))
     except Invalid as refusal:
@@ -291,24 +292,15 @@ def _assignee(text: str, task: Task | None = None) -> int | None:
     raise Invalid(_("Choose somebody of this account."), field="assignee", value=text[:40])
 
 
-def _task(request: AccountRequest, kind: Sort, record_id: int, task_id: int, is_deleted: bool = False) -> Task:  # fmt: skip
-    found = Task.objects.filter(
-        account_id=request.viewer.account_id, object_type=kind.object_type, record_id=record_id, pk=task_id,
-        archived_at__isnull=not is_deleted,
-    ).first()  # fmt: skip
-    if found is None:
-        raise NotFound(_("There is no such task."))
-    return found
-
-
 @require_POST
 def finish_task(request: AccountRequest, key: str, record_id: int, task_id: int) -> HttpResponse:
     """`done` is 1 or 0. Also for whose task it is."""
     kind = kind_of(request.viewer, key)
-    listing.get(request.viewer, kind.object_type, record_id)
-    task = _task(request, kind, record_id, task_id)
-    if task.assignee_id != request.viewer.user_id:
-        changeable(request, kind, record_id)
+    record = listing.get(request.viewer, kind.object_type, record_id)
+    task = tasks.find(kind.object_type, record_id, task_id)
+    may_edit = policy.visible(request.viewer, kind.object_type, Verb.EDIT).reaches(record)
+    if not tasking.may_finish_task(request.viewer, task, may_edit):
+        raise Forbidden(_("You may not change this."))
     tasks.finish(task_id, request.POST.get("done") == "1", by=actor(request))
     return redirect(f"{url(kind, 'record', record_id)}#tasks")
 
@@ -319,7 +311,7 @@ def delete_task(request: AccountRequest, key: str, record_id: int, task_id: int)
     kind = kind_of(request.viewer, key)
     changeable(request, kind, record_id)
     is_back = request.GET.get("restored") == "1"
-    _task(request, kind, record_id, task_id, is_deleted=is_back)
+    tasks.find(kind.object_type, record_id, task_id, is_deleted=is_back)
     (tasks.restore if is_back else tasks.remove)(task_id, by=actor(request))
     if not is_back:
         back = f"{url(kind, 'record-task-delete', record_id, task_id)}?restored=1"

@@ -15,7 +15,7 @@ from deskhand.automation.engine.definition import Definition
 from deskhand.crm.records import archive, companies, contacts, tasks, tickets
 from deskhand.crm.records.contacts import Person
 from deskhand.crm.records.models import Contact, PropertyChange, Ticket
-from deskhand.crm.records.tasks import Wanted
+from deskhand.crm.records.tasks import NewTask, Wanted
 from deskhand.delivery.models import OutboxEntry
 from deskhand.desk import customers, threads
 from deskhand.desk.models import Message, Thread
@@ -177,6 +177,35 @@ def test_open_tasks_stand_beside_it_until_they_are_done(office, ada, sign_in, as
     assert ada.post(reverse(f"{kind}-task-done", args=[record, call])).url == reverse(kind, args=[record])
     assert 'id="tasks"' not in page_of(ada, kind, record)
     assert ada.post(reverse(f"{kind}-task-done", args=[record, 999])).status_code == 404
+
+
+@pytest.mark.parametrize("kind", ["contact", "company"])
+def test_a_task_beyond_those_that_are_listed_is_done_all_the_same(office, ada, astrid, kind):
+    """R-WFA-8"""
+    with office.inside() as world:
+        record = astrid if kind == "contact" else companies.create("Fjällbo AB", by=SYSTEM).pk
+        new = NewTask(kind, record, Wanted("Call"), Actor.user(world.ada.pk))
+        *_listed, last = tasks.create_many([new] * (tasks.MOST + 1))
+        assert last not in {task.pk for task in tasks.of(kind, record)}
+
+    assert ada.post(reverse(f"{kind}-task-done", args=[record, last])).status_code == 302
+
+    with office.inside():
+        assert tasks.find(kind, record, last).completed_at is not None
+
+
+def test_a_task_is_done_by_whose_it_is_and_who_may_change_the_record_alone(office, sign_in, astrid):
+    """R-PERM-1"""
+    with office.inside() as world:
+        mine, other = (
+            tasks.create("contact", astrid, Wanted("Call", assignee_id=who.pk), by=SYSTEM)
+            for who in (world.bob, world.grace)
+        )
+    office.role(office.world.bob, records={"contact": {"view": "all"}})
+    bob = sign_in(office.world.bob)
+
+    assert bob.post(reverse("contact-task-done", args=[astrid, other])).status_code == 403
+    assert bob.post(reverse("contact-task-done", args=[astrid, mine])).status_code == 302
 
 
 def test_the_timeline_has_nothing_of_tickets_that_may_not_be_seen(office, sign_in, astrid):
