@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
 from deskhand.web.choices import Choice
-from deskhand.web.inbox.panel_rows import Linked
+from deskhand.web.inbox.panel_rows import LinkGroup
 from deskhand.web.inbox.rows import Label
 from deskhand.web.shell import Person
 from deskhand.web.workflows.rows import Card
@@ -205,15 +205,6 @@ class Consent:
     url: str  # empty where the viewer may not change it
     is_off: bool
     kinds: tuple[Choice, ...]
-
-
-@dataclass(frozen=True)
-class LinkGroup:
-    """Linked records of one kind."""
-
-    label: str
-    icon: str
-    records: tuple[Linked, ...]
 
 
 @dataclass(frozen=True)

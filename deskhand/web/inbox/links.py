@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,7 +20,7 @@ from deskhand.crm.records import associations, directory, labeling, listing, sea
 from deskhand.crm.records.labeling import Labeling
 from deskhand.crm.records.models import Association, Company, Contact, Ticket
 from deskhand.crm.schema import association_labels, object_types
-from deskhand.crm.schema.association_labels import PRIMARY, Label
+from deskhand.crm.schema.association_labels import Label
 from deskhand.events.types import Actor
 from deskhand.kernel.errors import NotFound
 from deskhand.web.asked import number
@@ -127,28 +127,47 @@ def _line(kind: Kind, record: Any, view: str) -> rows.Linked:
     return rows.Linked(kind.key, record.pk, record.name or _("No name"), url=url, status=status_or_none)
 
 
+# ── what a record is linked to ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def linked_ids(
+    account_id: int, object_type: str, record_id: int, to_types: Collection[str]
+) -> dict[str, list[int]]:
+    """{kind: ids in the order of linking}"""
+    found = Association.objects.filter(
+        account_id=account_id, from_type=object_type, from_id=record_id, to_type__in=to_types, label_type_id=None
+    )  # fmt: skip
+    ids: dict[str, list[int]] = defaultdict(list)
+    for to_type, to_id in found.order_by("id").values_list("to_type", "to_id"):
+        ids[to_type].append(to_id)
+    return ids
+
+
+def groups(
+    viewer: Viewer, object_type: str, record_id: int, ids: Mapping[str, Sequence[int]], view: str = "all-open"
+) -> tuple[rows.LinkGroup, ...]:
+    """Those of the linked records that the viewer may see, with what they are to the record; by kind, in the order of `ids`."""
+    known = kinds()
+    seen = {key: lines(viewer, known[key], ids[key], view) for key in ids}
+    borne = labeling.labels_of_record(object_type, record_id) if any(seen.values()) else {}
+    return tuple(
+        rows.LinkGroup(
+            str(known[key].title), known[key].icon,
+            tuple(_labeled(object_type, one, borne.get((key, one.id), ())) for one in found),
+        )
+        for key, found in seen.items() if found
+    )  # fmt: skip
+
+
 # ── labels ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def labeled(
-    object_type: str,
-    record_id: int,
-    found: Iterable[rows.Linked],
-    primary: Collection[tuple[str, int]] = (),
-) -> tuple[rows.Linked, ...]:
-    """With what each is to the record, and what it may be; `primary` are those that a column of the record names."""
-    borne = labeling.labels_of_record(object_type, record_id)
-    return tuple(_labeled(object_type, one, borne.get((one.kind, one.id), ()), primary) for one in found)
-
-
-def _labeled(
-    object_type: str, one: rows.Linked, borne: Sequence[Label], primary: Collection[tuple[str, int]]
-) -> rows.Linked:
-    words = [_(PRIMARY)] if (one.kind, one.id) in primary else []
+def _labeled(object_type: str, one: rows.Linked, borne: Sequence[Label]) -> rows.Linked:
+    """With what it is to the record, and what it may be."""
     numbers = {label.type_id for label in borne}
     return replace(
         one,
-        labels=(*words, *(label.label for label in borne)),
+        labels=tuple(label.label for label in borne),
         choices=label_choices(object_type, one.kind, numbers),
     )
 
@@ -179,7 +198,7 @@ class LinksOf:
     def build(self) -> rows.Links:
         linked = self._linked()
         return rows.Links(
-            tuple(self._groups(linked)),
+            self._groups(linked),
             url=self._url("ticket-links") if self.may_edit else "",
             new_url=self._url("ticket-link-new") if self.may_edit else "",
             labels_url=self._url("ticket-link-labels") if self.may_edit else "",
@@ -190,33 +209,14 @@ class LinksOf:
         return reverse(name, args=[self.view, self.ticket.pk])
 
     def _linked(self) -> dict[str, list[int]]:
-        """{kind: ids in the order of linking}, without the contact whose ticket it is."""
-        found = Association.objects.filter(
-            account_id=self.viewer.account_id,
-            from_type="ticket",
-            from_id=self.ticket.pk,
-            to_type__in=self.kinds,
-        )
-        ids: dict[str, list[int]] = defaultdict(list)
-        for kind, record_id in found.order_by("id").values_list("to_type", "to_id"):
-            is_own_contact = (kind, record_id) == ("contact", self.ticket.contact_id)
-            if not is_own_contact and record_id not in ids[kind]:
-                ids[kind].append(record_id)
+        """Without the contact whose ticket it is."""
+        ids = linked_ids(self.viewer.account_id, "ticket", self.ticket.pk, self.kinds)
+        ids["contact"] = [pk for pk in ids.get("contact", ()) if pk != self.ticket.contact_id]
         return ids
 
-    def _groups(self, linked: dict[str, list[int]]) -> Iterable[rows.LinkGroup]:
-        borne = labeling.labels_of_record("ticket", self.ticket.pk) if any(linked.values()) else {}
-        for kind in self.kinds.values():
-            found = self._lines(kind, linked.get(kind.key, ()))
-            labels = (borne.get((one.kind, one.id), ()) for one in found)
-            if found:
-                shown = tuple(
-                    _labeled("ticket", one, has, ()) for one, has in zip(found, labels, strict=True)
-                )
-                yield rows.LinkGroup(str(kind.title), kind.icon, shown)
-
-    def _lines(self, kind: Kind, ids: Sequence[int]) -> tuple[rows.Linked, ...]:
-        return lines(self.viewer, kind, ids, self.view)
+    def _groups(self, linked: Mapping[str, Sequence[int]]) -> tuple[rows.LinkGroup, ...]:
+        in_order = {key: linked.get(key, ()) for key in self.kinds}
+        return groups(self.viewer, "ticket", self.ticket.pk, in_order, self.view)
 
     # ── looking for more ─────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -227,7 +227,7 @@ class LinksOf:
         ids = kind.find(self.viewer, text) if text else []
         taken = {*linked.get(kind.key, ()), self.ticket.contact_id if kind.key == "contact" else None}
         taken.add(self.ticket.pk if kind.key == "ticket" else None)
-        found = self._lines(kind, [pk for pk in ids if pk not in taken])
+        found = lines(self.viewer, kind, [pk for pk in ids if pk not in taken], self.view)
         return rows.LinkSearch(
             url=self._url("ticket-link-new"), cancel_url=self._url("ticket-link-left"), text=text,
             kinds=tuple(Choice(one.key, str(one.title), one is kind) for one in offered), found=found,

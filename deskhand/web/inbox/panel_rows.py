@@ -190,6 +190,8 @@ class Linked:
 
 @dataclass(frozen=True)
 class LinkGroup:
+    """Linked records of one kind."""
+
     title: str
     icon: str
     linked: tuple[Linked, ...]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -17,7 +16,7 @@ from deskhand.automation.history import Named
 from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.pipelines.types import StageValue
 from deskhand.crm.records import history, listing, tasks
-from deskhand.crm.records.models import Association, PropertyChange, Task
+from deskhand.crm.records.models import PropertyChange, Task
 from deskhand.crm.schema.layouts import layout_of
 from deskhand.crm.schema.queries import properties_of
 from deskhand.crm.schema.types import Property as PropertyOf
@@ -31,12 +30,12 @@ from deskhand.web.contacts.rows import Control, HistoryLine, Property, Section, 
 from deskhand.web.contacts.values import OWNER, TEAMS, Names
 from deskhand.web.inbox import causes, links, told
 from deskhand.web.inbox.page import RULES
-from deskhand.web.inbox.panel_rows import Linked
+from deskhand.web.inbox.panel_rows import LinkGroup
 from deskhand.web.middleware import AccountRequest
 from deskhand.web.objects.tabs import Sort
 from deskhand.web.records import values
 from deskhand.web.records.kinds import url
-from deskhand.web.records.rows import LinkGroup, RecordPage, Step, TaskForm, TaskLine
+from deskhand.web.records.rows import RecordPage, Step, TaskForm, TaskLine
 from deskhand.web.shell import Person
 from deskhand.web.workflows import card
 from deskhand.web.workflows.rows import Card
@@ -298,25 +297,7 @@ class RecordPageOf:
     @cached_property
     def linked(self) -> dict[str, list[int]]:
         """{kind: ids in the order of linking}"""
-        found = Association.objects.filter(
-            account_id=self.viewer.account_id, from_type=self.kind.object_type, from_id=self.record.pk
-        )  # fmt: skip
-        ids: dict[str, list[int]] = defaultdict(list)
-        for to_type, to_id in found.order_by("id").values_list("to_type", "to_id"):
-            if to_id not in ids[to_type]:
-                ids[to_type].append(to_id)
-        return ids
+        return links.linked_ids(self.viewer.account_id, self.kind.object_type, self.record.pk, links.kinds())
 
     def links(self) -> tuple[LinkGroup, ...]:
-        kinds = links.kinds()
-        of = self.kind.object_type, self.record.pk
-        seen = ((kinds[key], links.lines(self.viewer, kinds[key], ids)) for key, ids in self.linked.items() if key in kinds)  # fmt: skip
-        lines = [(kind, one) for kind, found in seen for one in found]
-        labeled = {(one.kind, one.id): one for one in links.labeled(*of, [one for _kind, one in lines])}
-        groups: dict[str, list[Linked]] = defaultdict(list)
-        for kind, one in lines:
-            groups[kind.key].append(labeled[one.kind, one.id])
-        found = (
-            LinkGroup(str(kinds[key].title), kinds[key].icon, tuple(ones)) for key, ones in groups.items()
-        )
-        return tuple(group for group in found if group.records)
+        return links.groups(self.viewer, self.kind.object_type, self.record.pk, self.linked)

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from deskhand.web.choices import Choice
 from deskhand.web.contacts.rows import Control, Section, Timeline
-from deskhand.web.inbox.panel_rows import Linked
+from deskhand.web.inbox.panel_rows import Linked, LinkGroup
 from deskhand.web.inbox.rows import Label
 from deskhand.web.shell import Person
 from deskhand.web.tasking import Marks, TaskFields
@@ -45,13 +45,6 @@ class TaskLine:
 class TaskForm:
     url: str
     fields: TaskFields
-
-
-@dataclass(frozen=True)
-class LinkGroup:
-    label: str
-    icon: str
-    records: tuple[Linked, ...]
 
 
 @dataclass(frozen=True)
