@@ -10,7 +10,6 @@ from django.views.decorators.http import require_GET, require_POST
 
 from deskhand.crm.records import associations, labeling
 from deskhand.kernel.errors import Forbidden, NotFound
-from deskhand.web.asked import number
 from deskhand.web.choices import Choice
 from deskhand.web.contacts import linked
 from deskhand.web.contacts.actions import actor, changeable
@@ -74,9 +73,8 @@ def _link(request: AccountRequest, kind: str, record_id: int) -> tuple[Kind, ass
     """To the record `id` of `kind`, which must be in sight."""
     found = kind_of(request, kind)
     changeable(request, found, record_id)
-    other = links.kind_of(request.viewer, request.POST.get("kind", ""))
-    other_id = number(request.POST.get("id", ""), "id")
-    if other.key not in linked.kinds(found) or not links.seen(request.viewer, other, [other_id]):
+    other, other_id = links.asked(request.viewer, request.POST)
+    if other.key not in linked.kinds(found):
         raise NotFound(_("There is nothing at this address."))
     return found, (kind, record_id, other.key, other_id)
 

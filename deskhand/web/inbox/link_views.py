@@ -13,8 +13,7 @@ from deskhand.accounts.types import Verb
 from deskhand.crm.records import associations, labeling
 from deskhand.crm.records.models import Ticket
 from deskhand.events.types import Actor
-from deskhand.kernel.errors import Invalid, NotFound
-from deskhand.web.asked import number
+from deskhand.kernel.errors import Invalid
 from deskhand.web.inbox import common, links
 from deskhand.web.inbox import page as pages
 from deskhand.web.inbox.links import LONGEST, Searching
@@ -61,10 +60,7 @@ def _part(
 def change(request: AccountRequest, view: str, ticket_id: int) -> HttpResponse:
     """Link the ticket to the record `id` of `kind`, or part them with `linked` 0. A toast offers the way back."""
     ticket = common.changeable(request, view, ticket_id, Verb.EDIT)
-    kind = links.kind_of(request.viewer, request.POST.get("kind", ""))
-    record_id = number(request.POST.get("id", ""), "id")
-    if not links.seen(request.viewer, kind, [record_id]):
-        raise NotFound(_("There is nothing at this address."))
+    kind, record_id = links.asked(request.viewer, request.POST)
     is_linked = request.POST.get("linked") == "1"
     if not is_linked and (kind.key, record_id) == ("contact", ticket.contact_id):
         return common.refused(
@@ -85,10 +81,7 @@ def change(request: AccountRequest, view: str, ticket_id: int) -> HttpResponse:
 def label(request: AccountRequest, view: str, ticket_id: int) -> HttpResponse:
     """What the record `id` of `kind` is to the ticket from now on: all of `label`."""
     common.changeable(request, view, ticket_id, Verb.EDIT)
-    kind = links.kind_of(request.viewer, request.POST.get("kind", ""))
-    record_id = number(request.POST.get("id", ""), "id")
-    if not links.seen(request.viewer, kind, [record_id]):
-        raise NotFound(_("There is nothing at this address."))
+    kind, record_id = links.asked(request.viewer, request.POST)
     try:
         is_new = links.relabel(
             ("ticket", ticket_id, kind.key, record_id), request.POST, Actor.user(request.user.pk)

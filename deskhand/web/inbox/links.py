@@ -94,6 +94,15 @@ def kind_of(viewer: Viewer, key: str) -> Kind:
     return kind
 
 
+def asked(viewer: Viewer, form: QueryDict) -> tuple[Kind, int]:
+    """The record `id` of `kind`, which must be in sight. Raises NotFound, and Invalid for an id that is no number."""
+    kind = kind_of(viewer, form.get("kind", ""))
+    record_id = number(form.get("id", ""), "id")
+    if not seen(viewer, kind, [record_id]):
+        raise NotFound(_("There is nothing at this address."))
+    return kind, record_id
+
+
 def seen(viewer: Viewer, kind: Kind, ids: Collection[int]) -> list[Any]:
     """Those of the records that the viewer may see and that are not put away. One query, none for none."""
     if not ids or not may_see_any(viewer, kind):

@@ -378,8 +378,5 @@ def _link(request: AccountRequest, key: str, record_id: int) -> tuple[Sort, asso
     """To the record `id` of `kind`, which must be in sight."""
     kind = kind_of(request.viewer, key)
     changeable(request, kind, record_id)
-    other = links.kind_of(request.viewer, request.POST.get("kind", ""))
-    other_id = number(request.POST.get("id", ""), "id")
-    if not links.seen(request.viewer, other, [other_id]):
-        raise NotFound(_("There is nothing at this address."))
+    other, other_id = links.asked(request.viewer, request.POST)
     return kind, (kind.object_type, record_id, other.key, other_id)
