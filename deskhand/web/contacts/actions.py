@@ -269,25 +269,27 @@ def unlink(request: AccountRequest, kind: str, record_id: int, other_id: int) ->
 @require_POST
 def label_link(request: AccountRequest, kind: str, record_id: int, other_id: int) -> HttpResponse:
     """What the other one is to this one from now on: all of `label`."""
-    return _link(
-        request, kind, record_id, other_id, lambda *_ids, by: _labeled(request, kind, record_id, other_id)
-    )
-
-
-def _labeled(request: AccountRequest, kind: str, record_id: int, other_id: int) -> None:
-    link = kind, record_id, KINDS[kind].other, other_id
-    is_new = link_labels.relabel(link, request.POST, actor(request))
+    found, record, other = _both(request, kind, record_id, other_id)
+    is_new = link_labels.relabel((kind, record.pk, found.other, other.pk), request.POST, actor(request))
     messages.success(request, _("Labels saved") if is_new else _("Nothing changed"))
+    return redirect(f"{found.url('', record.pk)}#links")
 
 
 def _link(
     request: AccountRequest, kind: str, record_id: int, other_id: int, verb: Callable[..., None]
 ) -> HttpResponse:
+    found, record, other = _both(request, kind, record_id, other_id)
+    contact, company = (record, other) if kind == "contact" else (other, record)
+    verb(company.pk, contact.pk, by=actor(request))
+    return redirect(f"{found.url('', record.pk)}#links")
+
+
+def _both(
+    request: AccountRequest, kind: str, record_id: int, other_id: int
+) -> tuple[Kind, Contact | Company, Contact | Company]:
     """Whoever links changes the contact: its company is one of its properties. The other one must be in sight."""
     found = kind_of(request, kind)
     record = changeable(request, found, record_id)
     other = directory.get(request.viewer, found.other, other_id)
-    contact_id, company_id = (record.pk, other.pk) if kind == "contact" else (other.pk, record.pk)
-    changeable(request, KINDS["contact"], contact_id)
-    verb(company_id, contact_id, by=actor(request))
-    return redirect(f"{found.url('', record.pk)}#links")
+    changeable(request, KINDS["contact"], record.pk if kind == "contact" else other.pk)
+    return found, record, other

@@ -51,14 +51,14 @@ def choose(request: AccountRequest, kind: str, record_id: int) -> HttpResponse:
 def link(request: AccountRequest, kind: str, record_id: int) -> HttpResponse:
     found, asked = _link(request, kind, record_id)
     labeling.connect(asked, links.label_numbers(request.POST), by=actor(request))
-    return _back(request, found, record_id, _("Linked"))
+    return _back(request, found, asked[1], _("Linked"))
 
 
 @require_POST
 def unlink(request: AccountRequest, kind: str, record_id: int) -> HttpResponse:
     found, asked = _link(request, kind, record_id)
     associations.part(*asked, by=actor(request))
-    return _back(request, found, record_id, _("No longer linked"))
+    return _back(request, found, asked[1], _("No longer linked"))
 
 
 @require_POST
@@ -66,17 +66,17 @@ def label(request: AccountRequest, kind: str, record_id: int) -> HttpResponse:
     """What the linked record is to this one from now on: all of `label`."""
     found, asked = _link(request, kind, record_id)
     is_new = links.relabel(asked, request.POST, actor(request))
-    return _back(request, found, record_id, _("Labels saved") if is_new else _("Nothing changed"))
+    return _back(request, found, asked[1], _("Labels saved") if is_new else _("Nothing changed"))
 
 
 def _link(request: AccountRequest, kind: str, record_id: int) -> tuple[Kind, associations.Link]:
-    """To the record `id` of `kind`, which must be in sight."""
+    """To the record `id` of `kind`, which must be in sight; from what a merged one has become (R-MERGE-6)."""
     found = kind_of(request, kind)
-    changeable(request, found, record_id)
+    record = changeable(request, found, record_id)
     other, other_id = links.asked(request.viewer, request.POST)
     if other.key not in linked.kinds(found):
         raise NotFound(_("There is nothing at this address."))
-    return found, (kind, record_id, other.key, other_id)
+    return found, (kind, record.pk, other.key, other_id)
 
 
 def _back(request: AccountRequest, kind: Kind, record_id: int, text: str) -> HttpResponse:

@@ -12,7 +12,7 @@ from deskhand.accounts.policy import viewer_for
 from deskhand.automation import workflows
 from deskhand.automation.engine.definition import Definition, WhenTrue
 from deskhand.crm.filters.types import AllOf, AnyOf, Associated, Filter, Operator
-from deskhand.crm.records import associations, companies, labeling, objects
+from deskhand.crm.records import associations, companies, joining, labeling, objects
 from deskhand.crm.records.associations import Why
 from deskhand.crm.schema import association_labels
 from deskhand.crm.schema.types import Kind
@@ -222,6 +222,29 @@ def test_people_are_linked_among_themselves_R_DM_7(office, client, boss):
     client.post(f"{url}/others/unlink", {"kind": "contact", "id": two})
     with office.inside():
         assert associations.linked_ids("contact", [one], "contact") == {}
+
+
+def test_what_is_linked_to_a_merged_contact_is_linked_to_what_it_became_R_MERGE_6(office, client, boss):
+    with office.inside() as world:
+        buyer = association_labels.create("contact", "company", "Buys for", "Buyer", by=SYSTEM).type_id
+        stays, gone, other = (world.contact(f"{name}@x.example").pk for name in ("ada", "ada2", "ola"))
+        firm = companies.create("Fjällbo", by=SYSTEM).pk
+        companies.add_contact(firm, stays, by=SYSTEM)
+        joining.join("contact", stays, gone, by=SYSTEM)
+    url, asked = f"/contacts/{gone}/others", {"kind": "contact", "id": other}
+
+    done = client.post(f"{url}/linked", asked)
+    assert done.headers["Location"] == f"/contacts/{stays}#others"
+    with office.inside():
+        assert associations.linked_ids("contact", [stays, gone], "contact") == {stays: [other]}
+    client.post(f"{url}/labels", asked | {"label": [boss.type_id]})
+    assert on(office, "contact", stays, "contact", other) == ["Manager"]
+    client.post(f"{url}/unlink", asked)
+    with office.inside():
+        assert associations.linked_ids("contact", [stays, gone], "contact") == {}
+
+    client.post(f"/contacts/{gone}/link/{firm}/labels", {"label": [buyer]})
+    assert on(office, "contact", stays, "company", firm) == ["Buys for"]
 
 
 @pytest.mark.parametrize("kind", ["ticket", "company", "house"])
