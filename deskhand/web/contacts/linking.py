@@ -9,8 +9,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from deskhand.crm.records import associations, labeling
-from deskhand.kernel.errors import Forbidden, NotFound
-from deskhand.web.choices import Choice
+from deskhand.kernel.errors import NotFound
 from deskhand.web.contacts import linked
 from deskhand.web.contacts.actions import actor, changeable
 from deskhand.web.contacts.lists import named
@@ -20,7 +19,7 @@ from deskhand.web.frame import shell
 from deskhand.web.inbox import links
 from deskhand.web.jinja import render
 from deskhand.web.middleware import AccountRequest
-from deskhand.web.records.rows import LinkPage
+from deskhand.web.records.linking import Urls, link_page
 
 
 @require_GET
@@ -28,21 +27,13 @@ def choose(request: AccountRequest, kind: str, record_id: int) -> HttpResponse:
     """What can be linked: of a `kind`, found by `q`."""
     found = kind_of(request, kind)
     record = changeable(request, found, record_id)
-    offered = [one for one in linked.kinds(found).values() if links.may_see_any(request.viewer, one)]
-    asked = request.GET.get("kind", "")
-    chosen = next((one for one in offered if one.key == asked), offered[0] if offered else None)
-    if chosen is None:
-        raise Forbidden(_("You don't have permission to do this."))
-    text = request.GET.get("q", "").strip()[: links.LONGEST]
     there = linked.linked_ids(found, record.pk, request.viewer.account_id)
-    taken = {*there.get(chosen.key, ()), *([record.pk] if chosen.key == kind else [])}
-    ids = [pk for pk in (chosen.find(request.viewer, text) if text else []) if pk not in taken]
     name = named(record.name or getattr(record, "email", "")).name
-    page = LinkPage(
-        _("Link to %(name)s") % {"name": name}, found.url("others", record.pk), found.url("others-linked", record.pk),
-        found.url("", record.pk), name, text, tuple(Choice(one.key, str(one.title), one is chosen) for one in offered),
-        links.lines(request.viewer, chosen, ids), links.label_choices(kind, chosen.key),
-    )  # fmt: skip
+    urls = Urls(
+        found.url("others", record.pk), found.url("others-linked", record.pk), found.url("", record.pk)
+    )
+    kinds = linked.kinds(found).values()
+    page = link_page(request.viewer, request.GET, kinds, (kind, record.pk), there, name, urls)
     context = {"shell": shell(request, area="contacts", view=f"{kind}-all"), "page": page}
     return render(request, "records/link.html", context)
 

@@ -27,7 +27,6 @@ from deskhand.kernel.errors import Conflict, Forbidden, Invalid, NotFound
 from deskhand.kernel.text import whole
 from deskhand.web import tasking
 from deskhand.web.asked import number
-from deskhand.web.choices import Choice
 from deskhand.web.contacts import values as typed_values
 from deskhand.web.frame import UNDO
 from deskhand.web.inbox import links
@@ -37,14 +36,13 @@ from deskhand.web.objects.tabs import Sort
 from deskhand.web.records.boards import BoardOf, viewer_sees
 from deskhand.web.records.creating import FormOf
 from deskhand.web.records.kinds import kind_of, may_make, url
+from deskhand.web.records.linking import Urls, link_page
 from deskhand.web.records.page import RecordPageOf
-from deskhand.web.records.rows import AskField, LinkPage, MovePage
+from deskhand.web.records.rows import AskField, MovePage
 from deskhand.web.records.values import is_editable
 from deskhand.web.records.views import show, show_board
 from deskhand.web.refusals import by_field, status_of, words_of
 from deskhand.web.shell import Toast
-
-TEXT_LIMIT = 200
 
 
 def actor(request: AccountRequest) -> Actor:
@@ -328,19 +326,10 @@ def choose_link(request: AccountRequest, key: str, record_id: int) -> HttpRespon
     kind = kind_of(request.viewer, key)
     changeable(request, kind, record_id)
     of = RecordPageOf(request, kind, record_id)
-    offered = [one for one in links.kinds().values() if links.may_see_any(request.viewer, one)]
-    asked = request.GET.get("kind", "")
-    chosen = next((one for one in offered if one.key == asked), offered[0] if offered else None)
-    if chosen is None:
-        raise Forbidden(_("You don't have permission to do this."))
-    text = request.GET.get("q", "").strip()[:TEXT_LIMIT]
-    taken = {*of.linked.get(chosen.key, ()), *([record_id] if chosen.key == kind.object_type else [])}
-    ids = [pk for pk in (chosen.find(request.viewer, text) if text else []) if pk not in taken]
-    name = of.record.name or _("No name")
-    page = LinkPage(
-        _("Link to %(name)s") % {"name": name}, of.url("record-link"), of.url("record-linked"), of.url(), name, text,
-        tuple(Choice(one.key, str(one.title), one is chosen) for one in offered), links.lines(request.viewer, chosen, ids),
-        links.label_choices(kind.object_type, chosen.key),
+    urls = Urls(of.url("record-link"), of.url("record-linked"), of.url())
+    page = link_page(
+        request.viewer, request.GET, links.kinds().values(), (kind.object_type, record_id), of.linked,
+        of.record.name or _("No name"), urls,
     )  # fmt: skip
     return show(request, kind, "link", page)
 
