@@ -261,19 +261,6 @@ def _position(text: str) -> tuple[datetime, int, int]:
 
 def _seen(viewer: Viewer) -> tuple[str, str, dict[str, Any]]:
     """Which tickets `t` the viewer may see, which conversations `h` that are none, and the parameters of both."""
-    tickets, ticket_values = visible(viewer, "ticket").sql("t")
-    threads, thread_values = conversations.reach(viewer)
-    params: dict[str, Any] = {"account": viewer.account_id}
-    return (
-        _named(tickets, "seen", ticket_values, params),
-        _named(threads, "apart", thread_values, params),
-        params,
-    )
-
-
-def _named(text: str, prefix: str, values: Sequence[Any], params: dict[str, Any]) -> str:
-    """The condition with names in place of its %s, and those names among the parameters."""
-    for number, value in enumerate(values):
-        text = text.replace("%s", f"%({prefix}{number})s", 1)
-        params[f"{prefix}{number}"] = value
-    return text
+    tickets, seen = sql.named(visible(viewer, "ticket").sql("t"), "seen")
+    threads, apart = sql.named(conversations.reach(viewer), "apart")
+    return tickets, threads, {"account": viewer.account_id, **seen, **apart}

@@ -100,7 +100,7 @@ def rows(
         where += " and r.id <> all(%(without)s)"
         params["without"] = list(without)
     address, company_id, company, join = _COLUMNS[object_type]
-    company_seen, company_params = _named(visible(viewer, "company").sql("f"), "company")
+    company_seen, company_params = sql.named(visible(viewer, "company").sql("f"), "company")
     found = [
         Row(*row)
         for row in sql.rows(
@@ -134,7 +134,7 @@ def find(
 
 
 def _condition(viewer: Viewer, object_type: str, which: List, text: str) -> tuple[str, dict[str, Any]]:
-    seen, params = _named(visible(viewer, object_type).sql("r"), "seen")
+    seen, params = sql.named(visible(viewer, object_type).sql("r"), "seen")
     where = f"r.account_id = %(account)s and {_WHERE[which]} and {seen}"
     params |= {"account": viewer.account_id, "me": viewer.user_id, "type": object_type}
     is_everything = which is List.ALL and visible(viewer, object_type).reach is Reach.ALL
@@ -182,15 +182,6 @@ def _rarest_first(
         (first, end, count >= BROAD)
         for count, (first, end) in sorted(zip(counts, terms, strict=True), key=lambda one: one[0])
     ]
-
-
-def _named(condition: tuple[str, list[Any]], prefix: str) -> tuple[str, dict[str, Any]]:
-    """A piece of SQL with its parameters by name, so that it may stand anywhere."""
-    text, values = condition
-    names = [f"{prefix}{number}" for number in range(len(values))]
-    for name in names:
-        text = text.replace("%s", f"%({name})s", 1)
-    return text, dict(zip(names, values, strict=True))
 
 
 # ── places in a list ─────────────────────────────────────────────────────────────────────────────────────────────────

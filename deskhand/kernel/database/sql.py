@@ -13,7 +13,7 @@ from psycopg.types.json import Jsonb
 
 Params = Sequence[Any] | Mapping[str, Any]
 
-__all__ = ["Jsonb", "containing", "dumps", "execute", "ids", "loads", "row", "rows"]
+__all__ = ["Jsonb", "containing", "dumps", "execute", "ids", "loads", "named", "row", "rows"]
 
 
 def loads(value: Any) -> Any:
@@ -70,6 +70,15 @@ def containing(text: str) -> str:
     """A pattern for `like` and `ilike`: what has the text, taken by the letter, somewhere in it."""
     escaped = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     return f"%{escaped}%"
+
+
+def named(condition: tuple[str, Sequence[Any]], prefix: str) -> tuple[str, dict[str, Any]]:
+    """A piece of SQL with its parameters by name, "<prefix>0" and on, so that it may stand anywhere."""
+    text, values = condition
+    names = [f"{prefix}{number}" for number in range(len(values))]
+    for name in names:
+        text = text.replace("%s", f"%({name})s", 1)
+    return text, dict(zip(names, values, strict=True))
 
 
 # ── lists as arrays ──────────────────────────────────────────────────────────────────────────────────────────────────
