@@ -517,8 +517,8 @@ def labelled(world):
 
 
 def _on(ticket, ids):
-    found = labeling.labels_on("ticket", [ticket], "contact")
-    return [[label.label for label in found.get((ticket, pk), [])] for pk in ids]
+    found = labeling.labels_of_record("ticket", ticket)
+    return [[label.label for label in found.get(("contact", pk), [])] for pk in ids]
 
 
 @pytest.mark.parametrize(

@@ -242,22 +242,6 @@ def take_labels(object_type: str, record_id: int, labels: Iterable[Borne]) -> No
 # ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def labels_on(from_type: str, from_ids: Collection[int], to_type: str) -> dict[tuple[int, int], list[Label]]:
-    """{(from id, to id): the account's own labels of the link, by age}. One query."""
-    known = {label.type_id: label for label in association_labels.own_of(from_type, to_type)}
-    if not known or not from_ids:
-        return {}
-    found: dict[tuple[int, int], list[Label]] = defaultdict(list)
-    for from_id, to_id, type_id in sql.rows(
-        "select from_id, to_id, label_type_id from crm_association where account_id = %s and from_type = %s and from_id = any(%s)"
-        " and to_type = %s and label_type_id is not null order by label_type_id",
-        [current_account_id(), from_type, sorted(from_ids), to_type],
-    ):
-        if type_id in known:
-            found[from_id, to_id].append(known[type_id])
-    return found
-
-
 def labels_of_record(from_type: str, from_id: int) -> dict[tuple[str, int], list[Label]]:
     """{(to type, to id): the account's own labels of the link, by age}, of all links of a record. One query."""
     known = {
@@ -265,17 +249,18 @@ def labels_of_record(from_type: str, from_id: int) -> dict[tuple[str, int], list
         for one in association_labels.every_own()
         if one.from_type == from_type
     }
+    if not known:
+        return {}
     found: dict[tuple[str, int], list[Label]] = defaultdict(list)
-    for to_type, to_id, type_id in (
-        sql.rows(
-            "select to_type, to_id, label_type_id from crm_association where account_id = %s and from_type = %s and from_id = %s"
-            " and label_type_id is not null order by label_type_id",
-            [current_account_id(), from_type, from_id],
-        )
-        if known
-        else ()
+    for to_type, to_id, type_id in sql.rows(
+        "select to_type, to_id, label_type_id from crm_association where account_id = %s and from_type = %s and from_id = %s"
+        " and label_type_id is not null order by label_type_id",
+        [current_account_id(), from_type, from_id],
     ):
-        found[to_type, to_id].append(known[to_type, type_id])
+        if label := known.get(
+            (to_type, type_id)
+        ):  # one that was made since the labels were read is not known
+            found[to_type, to_id].append(label)
     return found
 
 

@@ -15,6 +15,7 @@ from deskhand.crm.schema.association_labels import create, label_for, labels_of,
 from deskhand.crm.schema.models import AssociationLabel
 from deskhand.events.models import EventRow
 from deskhand.events.types import SYSTEM, Actor
+from deskhand.kernel.database.scope import current_scope
 from deskhand.kernel.errors import Conflict, Invalid, NotFound
 
 
@@ -23,7 +24,7 @@ def words(from_type: str, to_type: str) -> list[str]:
 
 
 def on(from_type: str, from_id: int, to_type: str, to_id: int) -> list[str]:
-    found = labeling.labels_on(from_type, [from_id], to_type).get((from_id, to_id), [])
+    found = labeling.labels_of_record(from_type, from_id).get((to_type, to_id), [])
     return [label.label for label in found]
 
 
@@ -208,6 +209,17 @@ def test_a_hundred_links_cost_what_one_does(world, django_assert_max_num_queries
         labeling.relabel_many(links, Labeling(frozenset({vip.type_id})), by=SYSTEM)
 
     assert labeling.how_many("contact") == {("ticket", vip.type_id): 30}
+
+
+def test_a_label_that_was_made_since_they_were_read_is_left_out(world, monkeypatch):
+    """As one that another transaction made, and put on, meanwhile."""
+    vip, boss = (create("ticket", "contact", word, by=SYSTEM) for word in ("VIP", "Boss"))
+    link = ("ticket", world.ticket("x").pk, "contact", world.contact().pk)
+    labeling.connect_many({link: Why()}, [vip.type_id, boss.type_id], by=SYSTEM)
+    monkeypatch.setattr(association_labels, "_read", lambda: [boss])
+    current_scope().notes.clear()
+
+    assert labeling.labels_of_record(*link[:2]) == {link[2:]: [boss]}
 
 
 def test_parting_takes_the_labels_too(world):

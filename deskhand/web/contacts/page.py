@@ -414,8 +414,8 @@ class RecordPageOf:
         else:
             found = found.filter(pk__in=wanted)
         listed = sorted(found.order_by("sort_key", "id")[: LINKS + 1], key=lambda one: one.pk != primary)
-        borne = labeling.labels_on(self.kind.key, [self.record.pk], other.key)
-        return tuple(self._link(one, other, borne.get((self.record.pk, one.pk), ())) for one in listed)  # type: ignore[arg-type]
+        borne = labeling.labels_of_record(self.kind.key, self.record.pk)
+        return tuple(self._link(one, other, borne.get((other.key, one.pk), ())) for one in listed)  # type: ignore[arg-type]
 
     def _link(self, one: Contact | Company, other: Kind, labels: Sequence[LinkLabel]) -> Link:
         is_contact = isinstance(one, Contact)

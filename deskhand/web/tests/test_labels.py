@@ -129,7 +129,7 @@ def chips(answer) -> list[str]:
 
 def on(office, *link):
     with office.inside():
-        found = labeling.labels_on(link[0], [link[1]], link[2]).get((link[1], link[3]), [])
+        found = labeling.labels_of_record(*link[:2]).get(link[2:], [])
         return [label.label for label in found]
 
 

@@ -133,13 +133,13 @@ def test_the_labels_of_links_are_united_and_parted_R_MERGE_7(office, two, client
     merge(client, newer, older)
 
     with office.inside():
-        labels = labeling.labels_on("ticket", [newer.pk], "ticket")
-        assert labels == {(newer.pk, known.pk): [cause, twin], (newer.pk, new.pk): [cause]}
+        labels = labeling.labels_of_record("ticket", newer.pk)
+        assert labels == {("ticket", known.pk): [cause, twin], ("ticket", new.pk): [cause]}
         effect = association_labels.inverse_of(cause)
-        assert effect in labeling.labels_on("ticket", [known.pk], "ticket")[known.pk, newer.pk]
+        assert effect in labeling.labels_of_record("ticket", known.pk)["ticket", newer.pk]
         merging.unmerge(Merge.objects.get().pk, by=SYSTEM)
-        labels = labeling.labels_on("ticket", [older.pk, newer.pk], "ticket")
-        assert labels == {(older.pk, known.pk): [cause], (older.pk, new.pk): [cause], (newer.pk, known.pk): [twin]}  # fmt: skip
+        labels = [labeling.labels_of_record("ticket", one.pk) for one in (older, newer)]
+        assert labels == [{("ticket", known.pk): [cause], ("ticket", new.pk): [cause]}, {("ticket", known.pk): [twin]}]  # fmt: skip
 
 
 def test_for_thirty_days_they_can_be_parted_again_R_MERGE_8(office, two, client):
