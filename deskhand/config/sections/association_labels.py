@@ -59,8 +59,10 @@ class AssociationLabels(Section):
         labeling.delete(label.from_type, label.to_type, label.type_id, by=by)
 
     def effects(self, before: Item, after: Item | None, names: Names) -> list[str]:
+        if after is not None:
+            return []
         label = self._found(before, names)
-        count = labeling.how_many(label.from_type)[label.to_type, label.type_id] if after is None else 0
+        count = labeling.how_many(label.from_type, label.type_id)[label.to_type, label.type_id]
         return [f"{count} links lose it"] if count else []
 
     def _kinds(self, item: Item, names: Names) -> tuple[str, str]:

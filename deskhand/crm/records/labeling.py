@@ -264,11 +264,11 @@ def labels_of_record(from_type: str, from_id: int) -> dict[tuple[str, int], list
     return found
 
 
-def how_many(from_type: str) -> dict[tuple[str, int], int]:
-    """{(to type, label): links that bear it}, of all labels of this kind of record. One query."""
+def how_many(from_type: str, type_id: int | None = None) -> dict[tuple[str, int], int]:
+    """{(to type, label): links that bear it}, of one label or of all of this kind of record. One query."""
     return {
         (to_type, label): count
-        for to_type, label, count in sql.rows(_HOW_MANY, [current_account_id(), from_type])
+        for to_type, label, count in sql.rows(_HOW_MANY, [current_account_id(), from_type, type_id, type_id])
     }
 
 
@@ -277,7 +277,7 @@ _HOW_MANY = """
 select l.to_type, l.type_id, (select count(*) from crm_association a where a.account_id = l.account_id and a.label_type_id = l.type_id
     and a.from_type = l.from_type and a.to_type = l.to_type
     and not (a.from_type = a.to_type and l.type_id = l.inverse_id and a.from_id > a.to_id))
-from crm_associationlabel l where l.account_id = %s and l.from_type = %s
+from crm_associationlabel l where l.account_id = %s and l.from_type = %s and (%s::int is null or l.type_id = %s)
 """
 
 
@@ -311,7 +311,7 @@ def delete(from_type: str, to_type: str, type_id: int, *, by: Actor, at: datetim
             _("“%(segment)s” is used by %(users)s. Take it out there first.")
             % {"segment": label.label, "users": ", ".join(use.name for use in uses[:5])}
         )
-    count = how_many(from_type)[to_type, type_id]
+    count = how_many(from_type, type_id)[to_type, type_id]
     if count > MOST:
         raise Conflict(
             _(

@@ -209,6 +209,9 @@ def test_a_hundred_links_cost_what_one_does(world, django_assert_max_num_queries
         labeling.relabel_many(links, Labeling(frozenset({vip.type_id})), by=SYSTEM)
 
     assert labeling.how_many("contact") == {("ticket", vip.type_id): 30}
+    boss = create("ticket", "contact", "Boss", by=SYSTEM)
+    assert labeling.how_many("contact", vip.type_id) == {("ticket", vip.type_id): 30}
+    assert labeling.how_many("contact", boss.type_id) == {("ticket", boss.type_id): 0}
 
 
 def test_a_label_that_was_made_since_they_were_read_is_left_out(world, monkeypatch):

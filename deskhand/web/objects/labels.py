@@ -107,7 +107,7 @@ def save(request: AccountRequest, key: str, other: str, type_id: int) -> HttpRes
             sort.object_type, to.object_type, type_id, *typed, by=Actor.user(request.user.pk)
         )
     except Invalid as refusal:
-        line = _line(sort, to, label, labeling.how_many(sort.object_type)[to.object_type, type_id])
+        line = _line(sort, to, label, labeling.how_many(sort.object_type, type_id)[to.object_type, type_id])
         refused = LabelLine(
             line.id, typed[0], typed[1] if label.is_paired else "", line.name, line.count_text, line.save_url, line.delete_url,
             words_of(refusal), refusal.field,
@@ -127,7 +127,7 @@ def _deletion(
     request: AccountRequest, sort: Sort, to: Sort, label: Label, status: int = 200, error: str = ""
 ) -> HttpResponse:
     uses = labeling.used_by([label]).get(label.type_id, ())
-    count = labeling.how_many(sort.object_type)[to.object_type, label.type_id]
+    count = labeling.how_many(sort.object_type, label.type_id)[to.object_type, label.type_id]
     args = [sort.key, to.key, label.type_id]
     text = ngettext("%(num)s link bears it.", "%(num)s links bear it.", count)
     return show(
