@@ -47,7 +47,7 @@ def connect_many(
     """
     at = at or clock.now()
     for from_type, to_type in {(link[0], link[2]) for link in links}:
-        association_labels.checked(from_type, to_type, labels)
+        association_labels.require(from_type, to_type, labels)
     new = associations.connect_many(links, by=by, at=at)
     if not labels:
         return new
@@ -57,7 +57,7 @@ def connect_many(
 
 def connect(link: Link, labels: Collection[int] = (), *, by: Actor, at: datetime | None = None) -> bool:
     """As `associations.connect`, with these labels; False where they are linked with all of them already."""
-    association_labels.checked(link[0], link[2], labels)
+    association_labels.require(link[0], link[2], labels)
     is_new = associations.connect(*link, by=by, at=at)
     return relabel(link, Labeling(add=frozenset(labels)), by=by, at=at) or is_new if labels else is_new
 
@@ -80,8 +80,8 @@ def relabel_many(
     if len(kinds) > 1:
         raise ValueError("Links of different kinds have different labels.")
     ((from_type, to_type),) = kinds
-    known = association_labels.checked(from_type, to_type, change.add | change.remove)
-    known |= {label.type_id: label for label in association_labels.own_of(from_type, to_type)}
+    association_labels.require(from_type, to_type, change.add | change.remove)
+    known = {label.type_id: label for label in association_labels.own_of(from_type, to_type)}
     have = _held(from_type, to_type, links)
     adding, removing = _differences(have, change)
     added = _write(_ADD, adding, known, at or clock.now())

@@ -93,10 +93,10 @@ def inverse_of(label: Label) -> Label:
     return find(label.to_type, label.from_type, label.inverse_id)
 
 
-def checked(from_type: str, to_type: str, type_ids: Collection[int]) -> dict[int, Label]:
-    """The account's own labels of these numbers, held so that nobody deletes them meanwhile. Raises Invalid."""
+def require(from_type: str, to_type: str, type_ids: Collection[int]) -> None:
+    """Hold the account's own labels of these numbers, so that nobody deletes them meanwhile. Raises Invalid."""
     if not type_ids:
-        return {}
+        return
     held = sql.rows(
         "select type_id from crm_associationlabel where account_id = %s and from_type = %s and to_type = %s and type_id = any(%s)"
         " order by id for key share",
@@ -110,7 +110,6 @@ def checked(from_type: str, to_type: str, type_ids: Collection[int]) -> dict[int
             value=missing[0],
             hint=_("Choose one of the labels of these two kinds of records."),
         )
-    return {label.type_id: label for label in labels_of(from_type, to_type) if label.type_id in type_ids}
 
 
 # ── verbs ────────────────────────────────────────────────────────────────────────────────────────────────────────────
