@@ -17,6 +17,7 @@ from deskhand.accounts import audit
 from deskhand.crm.schema import object_types
 from deskhand.crm.schema.defaults import ASSOCIATION_TYPES, FIRST_OWN_TYPE, PRIMARY_TYPES
 from deskhand.crm.schema.models import AssociationLabel
+from deskhand.crm.schema.properties import suggested_name
 from deskhand.events.types import Actor
 from deskhand.kernel.database import sql
 from deskhand.kernel.database.scope import current_account_id, current_scope
@@ -28,7 +29,6 @@ LABEL_LIMIT, NAME_LIMIT = 100, 100
 USER_DEFINED, INTEGRATOR_DEFINED, PRODUCT_DEFINED = "USER_DEFINED", "INTEGRATOR_DEFINED", "HUBSPOT_DEFINED"
 PRIMARY = gettext_noop("Primary")
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,99}")
-_BETWEEN_WORDS = re.compile(r"[^a-z0-9]+")
 _NOTE = "crm.association_labels"
 
 
@@ -249,8 +249,7 @@ def _free_name(from_type: str, to_type: str, asked: str, word: str, but: str = "
         if asked in taken:
             raise Conflict(_("There is a label named %(name)s already.") % {"name": asked})
         return asked
-    plain = _BETWEEN_WORDS.sub("_", word.lower()).strip("_")[: NAME_LIMIT - 10]
-    name = first = plain if plain[:1].isalpha() else f"label_{plain}".strip("_")
+    name = first = suggested_name(word)[: NAME_LIMIT - 10] or "label"
     count = 2
     while name in taken:
         name, count = f"{first}_{count}", count + 1
