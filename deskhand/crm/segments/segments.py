@@ -60,18 +60,19 @@ def used_by(segment_ids: Sequence[int]) -> dict[int, list[Use]]:
 
 
 def _segments_asking(account_id: int, segment_ids: Sequence[int]) -> dict[int, list[Use]]:
-    found: dict[int, list[Use]] = {}
-    for one, use in _conditional():
-        for segment_id in asked_for(condition_of(one)).intersection(segment_ids):
-            found.setdefault(segment_id, []).append(use)
-    return found
+    return _asking(asked_for, segment_ids)
 
 
 def asking_for_labels(account_id: int, numbers: Sequence[int]) -> dict[int, list[Use]]:
     """{association label: the segments and the rules of tags that look along links that bear it}."""
+    return _asking(link_types, numbers)
+
+
+def _asking(named: Callable[[Condition], set[int]], ids: Sequence[int]) -> dict[int, list[Use]]:
+    """{one of these: what has a condition that names it}."""
     found: dict[int, list[Use]] = {}
     for one, use in _conditional():
-        for number in link_types(condition_of(one)).intersection(numbers):
+        for number in named(condition_of(one)).intersection(ids):
             found.setdefault(number, []).append(use)
     return found
 
