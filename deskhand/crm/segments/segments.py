@@ -226,13 +226,18 @@ def archive(segment_id: int, *, by: Actor) -> None:
             _("“%(segment)s” is used by %(users)s. Take it out there first.")
             % {"segment": segment.name, "users": ", ".join(use.name for use in uses[:5])}
         )
-    segment.archived_at = clock.now()
-    segment.generation += 1
-    segment.save(update_fields=["archived_at", "generation"])
-    timers.drop_timer(segment.account_id, SWEEP, str(segment_id))
+    put_away(segment)
     audit.record(
         "segment.archived", by=by, target_type=SEGMENT, target_id=segment_id, before={"name": segment.name}
     )
+
+
+def put_away(segment: Segment) -> None:
+    """Archive it, or a tag's rule, which is held: nothing looks at it any more."""
+    segment.archived_at = clock.now()
+    segment.generation += 1
+    segment.save(update_fields=["archived_at", "generation"])
+    timers.drop_timer(segment.account_id, SWEEP, str(segment.pk))
 
 
 def look_at_all(segment: Segment, at: datetime) -> None:

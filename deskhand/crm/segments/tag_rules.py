@@ -18,9 +18,9 @@ from deskhand.crm.schema import tags
 from deskhand.crm.schema.queries import properties_of
 from deskhand.crm.schema.types import Option
 from deskhand.crm.segments.models import TAG_RULE, Segment
-from deskhand.crm.segments.segments import SWEEP, condition_of, look_at_all, require_askable
+from deskhand.crm.segments.segments import condition_of, look_at_all, put_away, require_askable
 from deskhand.events.types import Actor
-from deskhand.kernel import clock, timers
+from deskhand.kernel import clock
 from deskhand.kernel.database.scope import current_account_id, current_scope
 from deskhand.kernel.errors import Conflict, Invalid, NotFound
 
@@ -143,11 +143,8 @@ def drop_rule(tag: str, *, by: Actor) -> None:
     rule = _held(tag)
     if rule is None:
         return
-    rule.archived_at = clock.now()
-    rule.generation += 1
-    rule.save(update_fields=["archived_at", "generation"])
+    put_away(rule)
     current_scope().notes.pop(_NOTE, None)
-    timers.drop_timer(rule.account_id, SWEEP, str(rule.pk))
     audit.record(
         "tag_rule.dropped", by=by, target_type="tag", target_id=rule.pk,
         before={"name": option.label, "condition": rule.condition},
