@@ -66,7 +66,7 @@ def by_hand() -> tuple[Option, ...]:
 
 def require_by_hand(tag: str) -> None:
     """Raises Invalid for a tag that is not there, and for one that follows a rule."""
-    option = tag_of(tag)
+    option = _tag_of(tag)
     if option is None:
         raise Invalid(_("There is no such tag."), field="tag", value=tag[:40])
     if tag in automatic():
@@ -76,7 +76,15 @@ def require_by_hand(tag: str) -> None:
         )  # fmt: skip
 
 
-def tag_of(tag: str) -> Option | None:
+def find(tag: str) -> Option:
+    """Raises NotFound."""
+    found = _tag_of(tag)
+    if found is None:
+        raise NotFound(_("There is no such tag."))
+    return found
+
+
+def _tag_of(tag: str) -> Option | None:
     return next((one for one in tags.tags() if one.value == tag), None)
 
 
@@ -100,9 +108,7 @@ def set_rule(tag: str, condition: Condition, *, by: Actor) -> None:
     Raises NotFound for a tag that is not there, Conflict for a retired one, Invalid for a condition that can't be asked or
     would depend on the tag itself.
     """
-    option = tag_of(tag)
-    if option is None:
-        raise NotFound(_("There is no such tag."))
+    option = find(tag)
     if option.is_hidden:
         raise Conflict(_("A retired tag has no rule. Bring it back first."))
     at, rule = clock.now(), _held(tag)
@@ -137,9 +143,7 @@ def drop_rule(tag: str, *, by: Actor) -> None:
 
     Raises NotFound for a tag that is not there.
     """
-    option = tag_of(tag)
-    if option is None:
-        raise NotFound(_("There is no such tag."))
+    option = find(tag)
     rule = _held(tag)
     if rule is None:
         return

@@ -14,11 +14,10 @@ from django.views.decorators.http import require_GET, require_POST
 
 from deskhand.crm.records import filterable, selecting
 from deskhand.crm.records.selecting import CAP, Selection, require_in_reach
-from deskhand.crm.schema.types import Option
 from deskhand.crm.segments import tag_rules as verbs
 from deskhand.crm.segments.tag_rules import TagRule
 from deskhand.events.types import Actor
-from deskhand.kernel.errors import Conflict, Invalid, NotFound
+from deskhand.kernel.errors import Conflict, Invalid
 from deskhand.web.filters import editing
 from deskhand.web.filters.bar import BarOf
 from deskhand.web.filters.words import Words
@@ -49,10 +48,7 @@ class _Editing:
     def __init__(self, request: AccountRequest, given: QueryDict, tag: str) -> None:
         self.sort = allowed(request, KEY)
         self.request, self.tag = request, tag
-        found = verbs.tag_of(tag)
-        if found is None:
-            raise NotFound(_("There is no such tag."))
-        self.option: Option = found
+        self.option = verbs.find(tag)
         self.rule = verbs.rules().get(tag)
         parts = {
             "editor": reverse("tag-rule-editor", args=[tag]),
