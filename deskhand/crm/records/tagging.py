@@ -104,7 +104,7 @@ def _wearing(account_id: int, look: Look, at: datetime) -> Sql:
 def _worn(account_id: int, ticket_ids: Mapping[int, object]) -> dict[int, list[str]]:
     """The tags of these tickets, which are locked in the order of their ids."""
     return {
-        ticket_id: sql.loads(worn) if isinstance(worn, str) else worn
+        ticket_id: sql.loads(worn)
         for ticket_id, worn in sql.rows(_WORN, [TAGS, account_id, sorted(ticket_ids)])
     }
 
