@@ -29,10 +29,8 @@ from deskhand.automation.engine.definition import (
     EventMatch,
     ForAmount,
     IfThen,
-    RandomSplit,
     Slot,
     Step,
-    ValueEquals,
     WhenEvent,
     edges_of,
 )
@@ -62,13 +60,23 @@ def stage_property(object_type: str) -> str:
 class LaneStep:
     """A bubble on the tab."""
 
-    id: str
-    kind: str
+    step: Step
     summary: str
-    settings: Mapping[str, Any]
     comments: int
     waiting: int  # records inside this step now (R-LOG-4)
     ways: tuple[LaneWay, ...] = ()  # those that fork here; nothing stands after them in this chain
+
+    @property
+    def id(self) -> str:
+        return self.step.id
+
+    @property
+    def kind(self) -> str:
+        return kind_of(self.step)
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        return settings_of(self.step)
 
 
 @dataclass(frozen=True)
@@ -76,7 +84,6 @@ class LaneWay:
     """One way from a fork, with what stands on it."""
 
     slot: Slot
-    name: str  # empty where it was given none
     steps: tuple[LaneStep, ...]
 
 
@@ -221,11 +228,11 @@ def _lane(
             step = definition.by_id[edge.to]
             key = (workflow.pk, step.id)
             one = LaneStep(
-                step.id, kind_of(step), summary_of(step, definition.object_type), settings_of(step), comments.get(key, 0), waiting.get(key, 0)
-            )  # fmt: skip
+                step, summary_of(step, definition.object_type), comments.get(key, 0), waiting.get(key, 0)
+            )
             if not isinstance(step, Action | Delay):
                 ways = edges_of(step).items()
-                one = replace(one, ways=tuple(LaneWay(slot, _way_name(step, slot), told(way)) for slot, way in ways))  # fmt: skip
+                one = replace(one, ways=tuple(LaneWay(slot, told(way)) for slot, way in ways))  # fmt: skip
                 return (*found, one)
             found.append(one)
             edge = step.next
@@ -235,17 +242,6 @@ def _lane(
         stage_id, workflow, told(definition.start), definition.reenrollment.is_on, failures.get(workflow.pk, 0),
         _leaves_out_chat(definition), gating.needed(workflow, definition),
     )  # fmt: skip
-
-
-def _way_name(fork: Step, slot: str) -> str:
-    if slot.isdigit():
-        if isinstance(fork, IfThen):
-            return fork.branches[int(slot)].name
-        if isinstance(fork, RandomSplit):
-            return fork.parts[int(slot)].name
-        if isinstance(fork, ValueEquals):
-            return fork.cases[int(slot)].value
-    return fork.default_name if isinstance(fork, IfThen) else ""
 
 
 def _leaves_out_chat(definition: Definition) -> bool | None:

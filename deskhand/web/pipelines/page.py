@@ -17,7 +17,7 @@ from deskhand.accounts.types import Viewer
 from deskhand.automation import comments, enroll, lanes, tokens
 from deskhand.automation.actions.reading import Typed
 from deskhand.automation.engine.edit import Place
-from deskhand.automation.lanes import Lane, LaneStep, LaneWay
+from deskhand.automation.lanes import Lane, LaneStep
 from deskhand.automation.models import StepComment, Workflow
 from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.pipelines.types import PipelineValue, StageValue
@@ -49,6 +49,7 @@ from deskhand.web.pipelines.rows import (
 from deskhand.web.shell import Person
 from deskhand.web.workflows import ways
 from deskhand.web.workflows.editor.forkforms import IfThenForm
+from deskhand.web.workflows.outlines import way_name
 
 CHANNEL_ICONS = {
     "email": "mail",
@@ -220,7 +221,7 @@ def _bubble(step: LaneStep, place: list[int], pipeline: PipelineValue, may_add: 
     }
     forks = tuple(
         Way(
-            f"{step.id}-{way.slot}", _way_name(way, step.kind), sum(1 for _one in lanes.every(way.steps)),
+            f"{step.id}-{way.slot}", way_name(step.step, way.slot), sum(1 for _one in lanes.every(way.steps)),
             tuple(_bubble(one, place, pipeline, may_add, may_place, may_change) for one in way.steps),
             _new_url(place, step.id, way.slot) if may_add else "",
         )
@@ -238,14 +239,6 @@ def _new_url(place: list[int], after: str, slot: str = "", **more: str) -> str:
     return ways.with_query(
         "lane-step-new", [*place], after=after, slot="" if slot == "next" else slot, **more
     )
-
-
-def _way_name(way: LaneWay, kind: str) -> str:
-    if way.name:
-        return way.name
-    if way.slot.isdigit():
-        return _("Branch %(number)s") % {"number": int(way.slot) + 1}
-    return _("None met") if kind == lanes.BRANCH else _("Any other value")
 
 
 def _summary(step: LaneStep, pipeline: PipelineValue) -> tuple[tuple[str, bool], ...]:
@@ -322,7 +315,7 @@ class Drawer:
         rest = list(lanes.every(chain[chain.index(step) :]))
         title = _("Delete “%(step)s”") % {"step": steps.LOOKS[step.kind][0]}
         keep = [
-            Choice(f"keep:{way.slot}", _("Only this, and keep the steps of “%(branch)s”") % {"branch": _way_name(way, step.kind)})
+            Choice(f"keep:{way.slot}", _("Only this, and keep the steps of “%(branch)s”") % {"branch": way_name(step.step, way.slot)})
             for way in step.ways
             if way.steps
         ]  # fmt: skip
@@ -417,7 +410,7 @@ def _spots(lane: Lane, step_id: str, pipeline: PipelineValue, chosen: str) -> tu
             within: Blocks = inside or (
                 "step" if ids[-1] == step_id else "following" if own < len(ids) else ""
             )
-            named = {"branch": _way_name(way, chain[-1].kind), "step": steps.LOOKS[chain[-1].kind][0]}
+            named = {"branch": way_name(chain[-1].step, way.slot), "step": steps.LOOKS[chain[-1].kind][0]}
             label = _("In “%(branch)s” of: %(step)s") % named
             yield from walk(way.steps, spot(f"{chain[-1].id}.{way.slot}", label), within)
 

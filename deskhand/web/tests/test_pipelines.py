@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -12,7 +13,7 @@ from deskhand.accounts.models import Account, AuditEntry, Plan
 from deskhand.accounts.policy import viewer_for
 from deskhand.automation import access, lanes, templates, workflows
 from deskhand.automation.actions.registry import ACTIONS
-from deskhand.automation.engine.definition import Branch, Edge
+from deskhand.automation.engine.definition import Branch, Case, Edge, Part, RandomSplit, ValueEquals
 from deskhand.automation.models import Enrollment, MailTemplate, StepComment, StepLog, Workflow
 from deskhand.crm.filters.as_json import to_json
 from deskhand.crm.filters.types import AllOf, AnyOf, Filter, Operator
@@ -776,6 +777,21 @@ def test_branches_are_shown_with_what_stands_on_them_R_ACT_23(office, admin, pla
     assert "The rest" in page
     assert "2 steps" in page
     assert f'id="bubble-{place[1]}-3"' in page
+
+
+def test_other_forks_are_shown_by_the_names_of_their_ways_R_BR_4_R_BR_5(office, admin, place, chain):
+    by_value = ValueEquals("4", "hs_ticket_priority", (Case("HIGH"), Case("LOW")), Edge("5"))
+    by_chance = RandomSplit("5", (Part(1, "Half of them"), Part(1)))
+    with office.inside():
+        definition = definition_of(place)
+        task = replace(definition.by_id["3"], next=Edge("4"))
+        grown = replace(definition, steps=(*definition.steps[:2], task, by_value, by_chance), next_id=6)
+        workflows.save(lanes.lane_of(place[1], "ticket"), grown)
+
+    page = admin.get(url("automate", place[0])).content.decode()
+
+    names = re.findall(r'<div class="lane-way-head">.*?<b class="truncate" title="([^"]*)"', page)
+    assert names == ["HIGH", "LOW", "Any other value", "Half of them", "Part 2"]
 
 
 def test_steps_are_added_and_changed_on_a_branch_R_ACT_23(office, admin, place, forked):
