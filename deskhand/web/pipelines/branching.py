@@ -45,8 +45,6 @@ class LaneSurroundings:
 
 
 def new(lane: LaneSurroundings, place: Place, typed: Typed | None) -> IfThenForm:
-    """Raises NotFound for no such place."""
-    edge_at(lane.definition, place)
     return IfThenForm(lane, None, typed, place)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 from django.urls import reverse
@@ -266,8 +267,9 @@ class Drawer:
     def workflow(self) -> Workflow | None:
         return lanes.lane_of(self.stage.id, self.pipeline.object_type)
 
-    @property
+    @cached_property
     def surroundings(self) -> LaneSurroundings:
+        """The lane as this request found it; `workflow` is as it is now."""
         return LaneSurroundings(self.viewer, self.pipeline.object_type, self.stage.id, self.workflow)
 
     def _new_url(self, at: Place, **more: str) -> str:

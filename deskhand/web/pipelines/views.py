@@ -242,12 +242,12 @@ def _step(drawer: Drawer, step_id: str) -> tuple[Workflow, Sequence[LaneStep], L
 def _place(drawer: Drawer, asked: Mapping[str, str]) -> Place:
     """Behind a step, on one of its ways if it is a fork, or at the beginning. Raises NotFound for no such place."""
     after, slot = asked.get("after", ""), asked.get("slot", "") or "next"
-    if not after:
-        return edit.START
-    _workflow, _chain, step = _step(drawer, after)
-    if slot not in ([way.slot for way in step.ways] or ["next"]):
-        raise NotFound(_("There is no such step."))
-    return Place(after, slot)
+    at = Place(after, slot) if after else edit.START
+    try:
+        edit.edge_at(drawer.surroundings.definition, at)
+    except NotFound:
+        raise NotFound(_("There is no such step.")) from None
+    return at
 
 
 def _offered(request: AccountRequest, drawer: Drawer, kind: str) -> str:

@@ -807,7 +807,9 @@ def test_steps_are_added_and_changed_on_a_branch_R_ACT_23(office, admin, place, 
     assert definition.by_id["5"].settings["title"] == "Ring now"
     assert definition.by_id["6"].branches[0].name == "Inner"
     for wrong in ({"after": forked}, {"after": forked, "slot": "7"}, {"after": "1", "slot": "0"}):
-        assert admin.get(url("lane-step-new", *place, **wrong)).status_code == 404
+        refused = admin.get(url("lane-step-new", *place, **wrong))
+        assert refused.status_code == 404
+        assert "There is no such step." in text(refused)
         assert admin.post(url("lane-step-add", *place), {"kind": "delay", **wrong}).status_code == 404
 
 
