@@ -32,7 +32,6 @@ PARTS: dict[str, str | Promise] = {
     "reenrollment": gettext_lazy("Enrolling again"),
     "leaving": gettext_lazy("When records leave"),
     "timing": gettext_lazy("When actions run"),
-    "mode": gettext_lazy("Runs of one record"),
 }
 Compared = tuple[
     tuple[tuple[str, str, str], ...], tuple[tuple[Label, StepName, tuple[tuple[str, str, str], ...]], ...]
