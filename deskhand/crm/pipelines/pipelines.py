@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import count
 from typing import Any
 
 from django.db import transaction
@@ -131,13 +132,13 @@ def _create(account_id: int, object_type: str, label: str, stages: Sequence[NewS
         account_id=account_id, object_type=object_type, key=key or _next_key(account_id, object_type), label=label,
         display_order=order,
     )  # fmt: skip
-    rows = [
-        Stage.objects.create(
+    rows = Stage.objects.bulk_create(
+        Stage(
             account_id=account_id, object_type=object_type, pipeline=pipeline, label=_checked_label(stage.label), state=stage.state,
-            tone=stage.tone, display_order=position, key=stage.key or _next_stage_key(account_id, object_type),
+            tone=stage.tone, display_order=position, key=stage_key,
         )
-        for position, stage in enumerate(stages)
-    ]  # fmt: skip
+        for position, (stage, stage_key) in enumerate(zip(stages, _keys(account_id, object_type, stages), strict=True))
+    )  # fmt: skip
     if object_type == "ticket":
         open_rows = [row for row in rows if row.is_open]
         pipeline.sent_stage = next(
@@ -299,6 +300,15 @@ def find(object_type: str, pipeline_id: int) -> Pipeline:
 
 def _next_key(account_id: int, object_type: str) -> str:
     return _free_number(Pipeline, account_id, object_type)
+
+
+def _keys(account_id: int, object_type: str, stages: Sequence[NewStage]) -> list[str]:
+    """The keys of new statuses: their own, and the next free ones."""
+    if all(stage.key for stage in stages):
+        return [stage.key for stage in stages]
+    taken = [int(stage.key) for stage in stages if stage.key.isdigit()]
+    free = count(max([int(_next_stage_key(account_id, object_type)), *(number + 1 for number in taken)]))
+    return [stage.key or str(next(free)) for stage in stages]
 
 
 def _next_stage_key(account_id: int, object_type: str) -> str:
