@@ -5,11 +5,13 @@ Ada, Grace and Bob are agents with seats in the team Support; Eve is an extra me
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from deskhand.accounts import roles, users
-from deskhand.accounts.models import Account, Membership, Team, TeamMember, User
+from deskhand.accounts import roles
+from deskhand.accounts.models import Account, Membership, Role, Team, TeamMember, User
+from deskhand.accounts.users import sort_key
 from deskhand.crm.pipelines import pipelines
 from deskhand.crm.pipelines.models import Pipeline, Stage, StageState
 from deskhand.crm.pipelines.pipelines import StageRow
@@ -77,26 +79,61 @@ def make_user(
     team: Team | None = None,
     main: bool = True,
 ) -> User:
-    username = name.split()[0].lower()
-    user, _ = User.objects.get_or_create(
-        username=f"{username}-{account.slug}" if account.slug != "demo" else username,
-        defaults={
-            "email": f"{username}@{account.slug}.example",
-            "name": name,
-            "sort_key": users.sort_key(name),
-        },
-    )
-    Membership.objects.create(
-        account=account,
-        user=user,
-        has_seat=seat,
-        is_super_admin=super_admin,
-        hue=(user.pk * 47) % 360,
-        role=roles.preset(account.pk, "agent" if seat else "light_agent"),
-    )
+    return make_users(account, [NewUser(name, seat, super_admin, main)], team)[0]
+
+
+@dataclass(frozen=True)
+class NewUser:
+    name: str
+    seat: bool = True
+    super_admin: bool = False
+    main: bool = True  # whether the team is their main one
+
+
+def make_users(account: Account, people: Sequence[NewUser], team: Team | None = None) -> list[User]:
+    """Each with what belongs to them, in as many statements for many as for one."""
+    named = {_username(account, one.name): one for one in people}
+    users = {one.username: one for one in User.objects.filter(username__in=named)}
+    new = [
+        User(
+            username=username, email=f"{_first_name(one.name)}@{account.slug}.example", name=one.name,
+            sort_key=sort_key(one.name),
+        )
+        for username, one in named.items() if username not in users
+    ]  # fmt: skip
+    users |= {one.username: one for one in User.objects.bulk_create(new)}
+    presets = {role.key: role for role in Role.objects.filter(account=account)}
+    Membership.objects.bulk_create(
+        Membership(
+            account=account, user=users[username], has_seat=one.seat, is_super_admin=one.super_admin,
+            hue=(users[username].pk * 47) % 360, role=presets.get("agent" if one.seat else "light_agent"),
+        )
+        for username, one in named.items()
+    )  # fmt: skip
     if team:
-        TeamMember.objects.create(account_id=account.pk, team=team, user=user, is_main=main)
-    return user
+        TeamMember.objects.bulk_create(
+            TeamMember(account_id=account.pk, team=team, user=users[username], is_main=one.main)
+            for username, one in named.items()
+        )
+    return [users[username] for username in named]
+
+
+def _username(account: Account, name: str) -> str:
+    first = _first_name(name)
+    return first if account.slug == "demo" else f"{first}-{account.slug}"
+
+
+def _first_name(name: str) -> str:
+    return name.split()[0].lower()
+
+
+PEOPLE = (
+    NewUser("Ada Lovelace", super_admin=True),
+    NewUser("Grace Hopper"),
+    NewUser("Bob Noyce"),
+    NewUser("Eve Curie", main=False),
+    NewUser("Nils Bohr", seat=False),
+)
 
 
 def make_world(slug: str = "nordlys", **account: Any) -> World:
@@ -106,11 +143,7 @@ def make_world(slug: str = "nordlys", **account: Any) -> World:
         pipelines.ensure_defaults(made.pk)
         desk = inboxes.ensure_defaults(made.pk)
         team = Team.objects.create(account=made, name="Support")
-        ada = make_user(made, "Ada Lovelace", super_admin=True, team=team)
-        grace = make_user(made, "Grace Hopper", team=team)
-        bob = make_user(made, "Bob Noyce", team=team)
-        eve = make_user(made, "Eve Curie", team=team, main=False)
-        nils = make_user(made, "Nils Bohr", seat=False, team=team)
+        ada, grace, bob, eve, nils = make_users(made, PEOPLE, team)
         channel = inboxes.add_channel_account(
             desk, channel="email", name="Support", address=f"support@{slug}.example"
         )
