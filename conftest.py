@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from django.test import override_settings
 
+from deskhand.testing import emptying
 from deskhand.testing.fixtures import django_db_setup, noon, world
 from tests.mailstack.fixtures import mail_stack
 from tests.turns import is_due
@@ -14,6 +15,10 @@ from tests.turns import is_due
 SHARES = {"debian": 6, "pgbouncer": 3}
 
 __all__ = ["django_db_setup", "mail_stack", "noon", "settle", "wired", "world"]
+
+
+def pytest_configure() -> None:
+    emptying.install()
 
 
 @pytest.hookimpl(tryfirst=True)
