@@ -12,7 +12,7 @@ from tests.mailstack.fixtures import mail_stack
 from tests.turns import is_due
 
 #: {kind of server: of how many commits each takes a test once}
-SHARES = {"debian": 6, "pgbouncer": 3}
+SHARES = {"debian": 12, "pgbouncer": 6}
 
 __all__ = ["django_db_setup", "mail_stack", "noon", "settle", "wired", "world"]
 

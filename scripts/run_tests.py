@@ -131,12 +131,12 @@ STAGES: dict[str, Callable[[Told], Result]] = {
     "mail": lambda told: pytest(
         "(mail or faults or slow) and not browser", "-n", "2", "--dist", "loadfile", "-q", told=told
     ),
-    # PostgreSQL 15, a sixth of the tests a commit (conftest.py). One that commits nothing has one connection, so a
+    # PostgreSQL 15, a twelfth of the tests a commit (conftest.py). One that commits nothing has one connection, so a
     # pooler before it would show nothing.
     "debian": lambda told: pytest(
         f"{UNIT} and not commits", "-n", "2", "-q", told=told, server="debian", of=SPEAKING
     ),
-    # That one behind PgBouncer, which gives each transaction another connection: a third of the tests a commit.
+    # That one behind PgBouncer, which gives each transaction another connection: a sixth of the tests a commit.
     "pooled": lambda told: pytest(
         f"{UNIT} and commits", "-n", "2", "-q", told=told, server="pgbouncer", of=SPEAKING
     ),

@@ -15,11 +15,13 @@ from deskhand.bench.faults import Sink
 from deskhand.bench.ledgers import Copy, Ledgers
 from deskhand.testing.product import Product
 from deskhand.testing.session import SHOWN
+from tests.turns import turn
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(300)]
 
 SECONDS = 20.0
-SEEDS = (1, 2, 3)
+#: One of three storms with each commit: `deskhand bench faults` is the same, for longer.
+SEEDS = (turn() % 3 + 1,)
 
 
 @pytest.fixture(scope="module")
