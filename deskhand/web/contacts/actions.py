@@ -62,13 +62,13 @@ def finish_task(request: AccountRequest, kind: str, record_id: int, task_id: int
     """An open task about it is done. Also for whose task it is."""
     found = kind_of(request, kind)
     record = directory.get(request.viewer, found.key, record_id)
-    task = tasks.find(found.key, record_id, task_id)
+    task = tasks.find(found.key, record.pk, task_id)
     may_edit = policy.visible(request.viewer, found.key, Verb.EDIT).reaches(record)
     if not tasking.may_finish_task(request.viewer, task, may_edit):
         raise Forbidden(_("You may not change this."))
     tasks.finish(task_id, True, by=actor(request))
     messages.success(request, _("Task done: %(title)s") % {"title": task.title})
-    return redirect(found.url("", record_id))
+    return redirect(found.url("", record.pk))
 
 
 # ── properties ───────────────────────────────────────────────────────────────────────────────────────────────────────

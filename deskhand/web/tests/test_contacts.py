@@ -538,6 +538,19 @@ def test_mail_to_the_old_conversation_and_from_the_old_address_is_the_survivors(
         assert set(Thread.objects.values_list("contact_id", flat=True)) == {astrid}
 
 
+def test_a_task_of_who_was_merged_is_done_from_the_old_page_R_MERGE_6(office, ada, astrid, twin):
+    with office.inside() as world:
+        new = NewTask("contact", twin, Wanted("Call"), Actor.user(world.ada.pk))
+        [task] = tasks.create_many([new])
+    ada.post(reverse("contact-merged", args=[astrid, twin]))
+
+    done = ada.post(reverse("contact-task-done", args=[twin, task]))
+
+    assert done.headers["Location"] == reverse("contact", args=[astrid])
+    with office.inside():
+        assert tasks.find("contact", astrid, task).completed_at is not None
+
+
 def test_a_merge_is_undone_from_the_page(office, ada, astrid, twin, wired):
     """R-MERGE-8: conversations too are the other one's again."""
     ada.post(reverse("contact-merged", args=[astrid, twin]))
