@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from urllib.parse import urlencode
-from zoneinfo import ZoneInfo
 
 from django.contrib import messages
 from django.http import HttpResponse, QueryDict
@@ -12,15 +11,13 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
-from deskhand.crm.records import filterable, selecting
-from deskhand.crm.records.selecting import CAP, Selection, require_in_reach
+from deskhand.crm.records import filterable
+from deskhand.crm.records.selecting import CAP, require_in_reach
 from deskhand.crm.segments import tag_rules as verbs
 from deskhand.crm.segments.tag_rules import TagRule
 from deskhand.events.types import Actor
 from deskhand.kernel.errors import Conflict, Invalid
-from deskhand.web.filters import editing
-from deskhand.web.filters.bar import BarOf
-from deskhand.web.filters.words import Words
+from deskhand.web.filters.choosing import Choosing, saved
 from deskhand.web.inbox.rows import Label
 from deskhand.web.jinja import render
 from deskhand.web.middleware import AccountRequest
@@ -42,43 +39,32 @@ def progress_of(rule: TagRule) -> str:
     }
 
 
-class _Editing:
-    """The filters in an address, and the tag that they are for. Raises Forbidden, NotFound."""
+class _Editing(Choosing):
+    """The filters, and the tag that they are for. Raises Forbidden, NotFound."""
 
     def __init__(self, request: AccountRequest, given: QueryDict, tag: str) -> None:
         self.sort = allowed(request, KEY)
-        self.request, self.tag = request, tag
+        self.tag = tag
         self.option = verbs.find(tag)
         self.rule = verbs.rules().get(tag)
         parts = {
             "editor": reverse("tag-rule-editor", args=[tag]),
             "count": reverse("tag-rule-count", args=[tag]),
         }
-        self.bar = BarOf(Words(request.viewer, "ticket"), given, reverse("tag-rule", args=[tag]), parts)
+        super().__init__(request, given, "ticket", reverse("tag-rule", args=[tag]), parts)
 
     def show(self, status: int = 200, *, refusal: Invalid | None = None, error: str = "") -> HttpResponse:
-        count, reason = self.count(self.bar.groups)
+        count = self.count()
         page = TagRulePage(
             _("Rule of the tag “%(name)s”") % {"name": self.option.label},
             Label(self.option.label, self.option.tone or None),  # type: ignore[arg-type]
-            self.bar.bar(refusal), (("f", editing.write(self.bar.groups, "ticket")), (BEGUN, "1")),
+            self.bar.bar(refusal), (self.field(), (BEGUN, "1")),
             reverse("tag-rule-save", args=[self.tag]), reverse("ticket-tags"),
-            reverse("tag-rule-remove", args=[self.tag]) if self.rule else "", count, reason,
+            reverse("tag-rule-remove", args=[self.tag]) if self.rule else "", count.number or 0, count.why_not,
             self.rule.problem if self.rule else "", progress_of(self.rule) if self.rule else "", error,
             usage.of_tag(self.request.viewer, self.request.account, self.tag),
         )  # fmt: skip
         return show(self.request, self.sort, "tag_rule", status, tab="tags", page=page, cap=CAP)
-
-    def count(self, groups: editing.Groups) -> tuple[int, str]:
-        """How many tickets of the viewer's reach meet them, or why that can't be told."""
-        if not groups:
-            return 0, ""
-        asked = editing.condition(groups, "ticket")
-        zone = ZoneInfo(self.request.account.zone)
-        try:
-            return selecting.count(self.request.viewer, Selection("ticket", zone, condition=asked)), ""
-        except Invalid as refusal:
-            return 0, words_of(refusal)
 
 
 @require_GET
@@ -86,26 +72,18 @@ def rule(request: AccountRequest, tag: str) -> HttpResponse:
     """Begins with the filters as they are saved; from then on they stand in the address."""
     edited = _Editing(request, request.GET, tag)
     if edited.rule and BEGUN not in request.GET:
-        asked = {BEGUN: "1"} | _saved(edited.rule)
+        asked = {BEGUN: "1"} | saved(edited.rule.condition, "ticket")
         return redirect(f"{reverse('tag-rule', args=[tag])}?{urlencode(asked)}")
     answer, refusal = edited.bar.answer(request)
     return answer or edited.show(422 if refusal else 200, refusal=refusal)
 
 
-def _saved(found: TagRule) -> dict[str, str]:
-    try:
-        return {"f": editing.write(editing.groups_of(found.condition, "ticket"), "ticket")}
-    except Invalid:
-        return {}  # made elsewhere, in a way that the bar can't show
-
-
 @require_POST
 def save(request: AccountRequest, tag: str) -> HttpResponse:
     edited = _Editing(request, request.POST, tag)
-    condition = editing.condition(edited.bar.groups, "ticket")
     try:
-        require_in_reach(request.viewer, "ticket", condition)
-        verbs.set_rule(tag, condition, by=Actor.user(request.user.pk))
+        require_in_reach(request.viewer, "ticket", edited.condition())
+        verbs.set_rule(tag, edited.condition(), by=Actor.user(request.user.pk))
     except (Invalid, Conflict) as refusal:
         return edited.show(status_of(refusal), error=words_of(refusal))
     messages.success(request, _("The rule is saved. All tickets are being looked at."))
@@ -131,9 +109,6 @@ def editor(request: AccountRequest, tag: str) -> HttpResponse:
 @require_GET
 def count(request: AccountRequest, tag: str) -> HttpResponse:
     """How many meet the filters with what stands in the form."""
-    edited = _Editing(request, request.GET, tag)
-    try:
-        found, reason = edited.count(edited.bar.applied())
-    except Invalid as refusal:
-        found, reason = 0, words_of(refusal)
-    return render(request, "filters/count_fragment.html", {"count": found, "reason": reason, "cap": CAP})
+    found = _Editing(request, request.GET, tag).typed_count()
+    context = {"count": found.number or 0, "reason": found.why_not, "cap": CAP}
+    return render(request, "filters/count_fragment.html", context)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
-from zoneinfo import ZoneInfo
 
 from django.conf import settings as product
 from django.contrib import messages
@@ -22,24 +21,20 @@ from deskhand.accounts.policy import Action
 from deskhand.channels.portal import portals
 from deskhand.channels.portal.models import Portal, Reach
 from deskhand.channels.portal.portals import Settings
-from deskhand.crm.filters.types import EVERYTHING, Condition
+from deskhand.crm.filters.types import EVERYTHING
 from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.records import selecting
-from deskhand.crm.records.selecting import Selection
 from deskhand.events.types import Actor
 from deskhand.kernel.errors import Invalid, NotFound
 from deskhand.kernel.text import storable, whole
 from deskhand.web.choices import Choice, offered
-from deskhand.web.filters import editing
 from deskhand.web.filters.asked import Asked
-from deskhand.web.filters.bar import BarOf
-from deskhand.web.filters.words import Words
+from deskhand.web.filters.choosing import Choosing, saved
 from deskhand.web.frame import framed
 from deskhand.web.jinja import render
 from deskhand.web.middleware import AccountRequest
 from deskhand.web.portal.rows import ContactsPage, PipelinePart, SettingsPage, StageLine
 from deskhand.web.refusals import words_of
-from deskhand.web.segments.building import count_words
 
 AREA = "portal"
 REACHES = {
@@ -150,30 +145,15 @@ def _pipelines(
 # ── chosen contacts ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-class _Contacts:
-    """The filters that choose contacts, as they stand in an address."""
+class _Contacts(Choosing):
+    """The filters that choose contacts."""
 
     def __init__(self, request: AccountRequest, given: QueryDict) -> None:
-        self.request = request
         parts = {"editor": reverse("portal-contacts-editor"), "count": reverse("portal-contacts-count")}
-        self.bar = BarOf(Words(request.viewer, "contact"), given, reverse("portal-contacts"), parts)
-
-    def condition(self) -> Condition:
-        return editing.condition(self.bar.groups, "contact")
-
-    def count(self, groups: editing.Groups) -> str:
-        if not groups:
-            return ""
-        zone = ZoneInfo(self.request.account.zone)
-        asked = Selection("contact", zone, condition=editing.condition(groups, "contact"))
-        try:
-            return count_words(selecting.count(self.request.viewer, asked))
-        except Invalid as refusal:
-            return words_of(refusal)
+        super().__init__(request, given, "contact", reverse("portal-contacts"), parts)
 
     def answer(self, refusal: Invalid | None = None, error: str = "") -> HttpResponse:
-        fields = (("f", editing.write(self.bar.groups, "contact")),)
-        page = ContactsPage(self.bar.bar(refusal), fields, self.count(self.bar.groups), error)
+        page = ContactsPage(self.bar.bar(refusal), (self.field(),), self.count().words, error)
         status = 422 if refusal or error else 200
         return framed(self.request, AREA, "portal/contacts.html", {"page": page}, status)
 
@@ -183,19 +163,13 @@ def contacts(request: AccountRequest) -> HttpResponse:
     """Begins with the filters as they are saved; from then on they stand in the address."""
     _require(request)
     if "begun" not in request.GET:
-        asked = {"begun": "1"} | _saved(portals.of_account(request.account.pk))
+        asked = {"begun": "1"} | saved(
+            portals.condition_of(portals.of_account(request.account.pk)), "contact"
+        )
         return redirect(f"{reverse('portal-contacts')}?{urlencode(asked)}")
     building = _Contacts(request, request.GET)
     answer, refusal = building.bar.answer(request)
     return answer or building.answer(refusal)
-
-
-def _saved(portal: Portal) -> dict[str, str]:
-    try:
-        groups = editing.groups_of(portals.condition_of(portal), "contact")
-    except Invalid:
-        return {}  # made elsewhere, in a way that the bar can't show
-    return {"f": editing.write(groups, "contact")} if groups else {}
 
 
 @require_POST
@@ -226,9 +200,5 @@ def editor(request: AccountRequest) -> HttpResponse:
 def count(request: AccountRequest) -> HttpResponse:
     """How many meet the filters with what stands in the form."""
     _require(request)
-    building = _Contacts(request, request.GET)
-    try:
-        text = building.count(building.bar.applied())
-    except Invalid as refusal:
-        text = words_of(refusal)
+    text = _Contacts(request, request.GET).typed_count().words
     return render(request, "segments/fragments/count.html", {"text": text})

@@ -3,28 +3,22 @@
 from __future__ import annotations
 
 from urllib.parse import urlencode
-from zoneinfo import ZoneInfo
 
 from django.contrib import messages
 from django.http import HttpResponse, QueryDict
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_POST
 
-from deskhand.crm.filters.types import Condition
-from deskhand.crm.records import selecting
-from deskhand.crm.records.selecting import CAP, Selection, require_in_reach
+from deskhand.crm.records.selecting import require_in_reach
 from deskhand.crm.segments import segments
 from deskhand.crm.segments.models import Segment, SegmentKind
 from deskhand.crm.segments.segments import condition_of
 from deskhand.events.types import Actor
 from deskhand.kernel.errors import Invalid, NotFound
 from deskhand.kernel.text import whole
-from deskhand.web.filters import editing
-from deskhand.web.filters.bar import BarOf
-from deskhand.web.filters.words import Words
+from deskhand.web.filters.choosing import Choosing, saved
 from deskhand.web.jinja import render
 from deskhand.web.middleware import AccountRequest
 from deskhand.web.refusals import words_of
@@ -32,38 +26,19 @@ from deskhand.web.segments.common import find, plural, require_editing, show, ty
 from deskhand.web.segments.rows import BuildPage
 
 
-class Building:
-    """The filters in an address, of a new segment or of one that is there."""
+class Building(Choosing):
+    """The filters of a new segment, or of one that is there."""
 
     def __init__(
         self, request: AccountRequest, given: QueryDict, object_type: str, segment: Segment | None, name: str
     ) -> None:
-        self.request, self.object_type, self.segment, self.name = request, object_type, segment, name
+        self.segment, self.name = segment, name
         path = reverse("segment-filters", args=[segment.pk]) if segment else reverse("segment-build")
         parts = {"editor": reverse("segment-editor"), "count": reverse("segment-count")}
-        self.bar = BarOf(Words(request.viewer, object_type), given, path, parts)
-
-    def condition(self) -> Condition:
-        return editing.condition(self.bar.groups, self.object_type)
-
-    def count(self, groups: editing.Groups) -> str:
-        """How many records of the viewer's reach meet them, in words; "" where that can't be asked."""
-        if not groups:
-            return ""
-        asked = editing.condition(groups, self.object_type)
-        zone = ZoneInfo(self.request.account.zone)
-        try:
-            found = selecting.count(self.request.viewer, Selection(self.object_type, zone, condition=asked))
-        except Invalid as refusal:
-            return words_of(refusal)
-        return count_words(found)
+        super().__init__(request, given, object_type, path, parts)
 
     def page(self, refusal: Invalid | None = None, error: str = "") -> BuildPage:
-        fields = [
-            ("f", editing.write(self.bar.groups, self.object_type)),
-            ("type", self.object_type),
-            ("name", self.name),
-        ]
+        fields = (self.field(), ("type", self.object_type), ("name", self.name))
         title, save, back = _("New segment"), reverse("segment-built"), self._back()
         if self.segment:
             title = _("Filters of “%(segment)s”") % {"segment": self.segment.name}
@@ -74,18 +49,12 @@ class Building:
         return BuildPage(
             title if self.segment else self.name,
             _("%(records)s that meet these filters are in the segment, and leave it when they don't.") % {"records": plural(self.object_type)},
-            self.bar.bar(refusal), save, back, tuple(fields), self.count(self.bar.groups), bool(self.bar.groups), error,
+            self.bar.bar(refusal), save, back, fields, self.count().words, bool(self.bar.groups), error,
         )  # fmt: skip
 
     def _back(self) -> str:
         asked = {"name": self.name, "type": self.object_type, "kind": SegmentKind.FILTER.value}
         return f"{reverse('segment-new')}?{urlencode(asked)}"
-
-
-def count_words(found: int) -> str:
-    if found >= CAP:
-        return _("999+ records match now")
-    return ngettext("%(num)s record matches now", "%(num)s records match now", found) % {"num": found}
 
 
 def _type_of(request: AccountRequest, given: QueryDict) -> str:
@@ -120,17 +89,11 @@ def change(request: AccountRequest, segment_id: int) -> HttpResponse:
     require_editing(request)
     found = find(request, segment_id)
     if "begun" not in request.GET and found.kind == SegmentKind.FILTER:
-        asked = {"begun": str(segment_id), "type": found.object_type} | _saved(found)
+        asked = {"begun": str(segment_id), "type": found.object_type} | saved(
+            condition_of(found), found.object_type
+        )
         return redirect(f"{reverse('segment-filters', args=[segment_id])}?{urlencode(asked)}")
     return _answer(request, _of(request, request.GET, segment_id))
-
-
-def _saved(segment: Segment) -> dict[str, str]:
-    try:
-        groups = editing.groups_of(condition_of(segment), segment.object_type)
-    except Invalid:
-        return {}  # made elsewhere, in a way that the bar can't show
-    return {"f": editing.write(groups, segment.object_type)}
 
 
 def _answer(request: AccountRequest, building: Building) -> HttpResponse:
@@ -179,9 +142,4 @@ def editor(request: AccountRequest) -> HttpResponse:
 @require_GET
 def count(request: AccountRequest) -> HttpResponse:
     """How many meet the filters with what stands in the form."""
-    building = _begun(request)
-    try:
-        text = building.count(building.bar.applied())
-    except Invalid as refusal:
-        text = words_of(refusal)
-    return render(request, "segments/fragments/count.html", {"text": text})
+    return render(request, "segments/fragments/count.html", {"text": _begun(request).typed_count().words})
