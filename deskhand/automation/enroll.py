@@ -134,10 +134,8 @@ def take_baseline(job: Job) -> None:
         try:
             with account_scope(job.account_id):
                 is_done = baseline.go_on(job.account_id, workflow_id, baseline_id, _zone(job.account_id))
-                if is_done and _is_swept(entry_of(job.account_id, workflow_id, clock.now())):
-                    standing.sweep_soon(
-                        job.account_id, [workflow_id], clock.now()
-                    )  # time is looked after from now on
+                if is_done:  # time is looked after from now on
+                    standing.sweep_soon(job.account_id, [workflow_id], clock.now())
         except baseline.Behind:
             raise Later(timedelta(seconds=2)) from None
         except Invalid:

@@ -8,18 +8,21 @@ import threading
 from functools import partial
 
 import pytest
+from django.db import connection
 
 from deskhand.automation import enroll, workflows
 from deskhand.automation.engine.definition import Definition, Edge, WhenTrue
-from deskhand.automation.enrolling import baseline
+from deskhand.automation.enrolling import baseline, standing
 from deskhand.automation.models import Baseline, Enrollment, TriggerMatch
 from deskhand.automation.tests.enrolling_cases import TASK, has
 from deskhand.bench import kills
 from deskhand.crm.records import tickets
 from deskhand.events.dispatch import Dispatcher
 from deskhand.events.types import SYSTEM
+from deskhand.kernel import clock, timers
 from deskhand.kernel.database.scope import account_scope
 from deskhand.kernel.jobs import Job, Later
+from deskhand.kernel.models import Timer
 from deskhand.testing.world import make_world
 
 HIGH = has("hs_ticket_priority", "HIGH")
@@ -65,6 +68,38 @@ def test_killed_again_and_again_while_records_change_nobody_is_lost_and_nobody_e
         assert memory(flow) == memory(twin)
         assert sorted(entered(flow)) == sorted(entered(twin))
         assert len(entered(flow)) == len(set(entered(flow)))
+
+
+@pytest.mark.race
+@pytest.mark.django_db(transaction=True)
+def test_who_comes_to_meet_it_while_it_is_being_committed_enters(wired):
+    """R-TRIG-1: those who told of the change did not know of the workflow yet."""
+    made = make_world()
+    account_id = made.account.pk
+    with account_scope(account_id):
+        flow = flow_of(made)
+        before, meanwhile = made.ticket("Before", priority="HIGH").pk, made.ticket("Meanwhile").pk
+    rest()
+
+    def change() -> None:
+        with account_scope(account_id):
+            tickets.update(meanwhile, {"hs_ticket_priority": "HIGH"}, by=SYSTEM)
+        rest()
+        connection.close()
+
+    other = threading.Thread(target=change)
+    with account_scope(account_id):
+        workflows.switch(flow, True)
+        other.start()
+        other.join()
+    with account_scope(account_id):
+        assert entered(flow) == []
+        assert Timer.objects.filter(kind=standing.SWEEP, key=str(flow.pk)).update(due_at=clock.now()) == 1
+    timers.TimerLoop().run_once()
+
+    with account_scope(account_id):
+        assert memory(flow) == [before, meanwhile]
+        assert entered(flow) == [meanwhile]
 
 
 def do_until(given, at, after, live):

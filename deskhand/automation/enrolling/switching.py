@@ -16,6 +16,8 @@ from deskhand.kernel.database import sql
 from deskhand.kernel.errors import Invalid
 
 SWEEP_EVERY = timedelta(minutes=5)
+#: After the switching on, for all filters: whoever told events while it committed did not know of it.
+FIRST_SWEEP = timedelta(minutes=1)
 
 
 def begin(account_id: int, workflow_id: int, now: datetime, *, include_present: bool) -> None:
@@ -45,8 +47,8 @@ def follow(account_id: int, workflow_id: int, now: datetime, *, include_present:
             _("The trigger names something that is no more: %(why)s") % {"why": refusal.message},
             field="trigger",
         ) from refusal
-    if is_done and standing.depends_on_time(entry.trigger.condition):
-        standing.sweep_soon(account_id, [workflow_id], now + SWEEP_EVERY)
+    if is_done:
+        standing.sweep_soon(account_id, [workflow_id], now + FIRST_SWEEP)
 
 
 def end(account_id: int, workflow_id: int) -> None:

@@ -168,10 +168,8 @@ def visitor(portal: Portal, token: str, now: datetime, zone: ZoneInfo) -> Visito
     if contact_id is None:
         return None
     if contact_id != session.contact_id:
-        became = directory.survivors("contact", [session.contact_id])
-        if (
-            became.get(session.contact_id) != contact_id
-        ):  # whoever has a deleted contact's address is somebody else
+        became = directory.survivors("contact", [session.contact_id]).get(session.contact_id)
+        if became != contact_id:  # whoever has a deleted contact's address is somebody else
             return None
     contact = Contact.objects.select_related("company").get(account_id=portal.account_id, pk=contact_id)
     further = contact.addresses.values_list("email", flat=True)
