@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
 
 from django.contrib import messages
 from django.http import HttpResponse
@@ -38,14 +40,14 @@ def _page(
     status: int = 200,
     *,
     new: Mapping[str, str] | None = None,
-    changed: LabelLine | None = None,
+    refused: tuple[int, Mapping[str, Any]] | None = None,
     error: str = "",
     field: str = "",
 ) -> HttpResponse:
-    """`new` is what was typed for one more and refused; `changed` the line that was."""
+    """`new` is what was typed for one more and refused; `refused` the number of a label, and what of its line differs by that."""
     new = {"to": sort.object_type, "label": "", "inverse": ""} | dict(new or {})
     return show(
-        request, sort, "labels", status, tab="labels", groups=tuple(_groups(sort, changed)), new=new, error=error, field=field,
+        request, sort, "labels", status, tab="labels", groups=tuple(_groups(sort, refused)), new=new, error=error, field=field,
         add_url=reverse("object-label-add", args=[sort.key]),
         kinds=tuple(Choice(kind, sort_for(kind).singular, kind == new["to"]) for kind in _linkable(sort)),
     )  # fmt: skip
@@ -55,14 +57,16 @@ def _linkable(sort: Sort) -> list[str]:
     return [kind for kind in object_types.every() if association_labels.may_link(sort.object_type, kind)]
 
 
-def _groups(sort: Sort, changed: LabelLine | None) -> Iterable[LabelGroup]:
+def _groups(sort: Sort, refused: tuple[int, Mapping[str, Any]] | None) -> Iterable[LabelGroup]:
     counts = labeling.how_many(sort.object_type)
     for kind in _linkable(sort):
         other = sort_for(kind)
         found = association_labels.labels_of(sort.object_type, kind)
         lines = (_line(sort, other, label, counts.get((kind, label.type_id), 0)) for label in found)
         if found:
-            shown = tuple(changed if changed and line.id == changed.id else line for line in lines)
+            shown = tuple(
+                replace(line, **refused[1]) if refused and line.id == refused[0] else line for line in lines
+            )
             yield LabelGroup(f"{sort.label} – {other.label}", other.icon, shown)
 
 
@@ -107,12 +111,10 @@ def save(request: AccountRequest, key: str, other: str, type_id: int) -> HttpRes
             sort.object_type, to.object_type, type_id, *typed, by=Actor.user(request.user.pk)
         )
     except Invalid as refusal:
-        line = _line(sort, to, label, labeling.how_many(sort.object_type, type_id)[to.object_type, type_id])
-        refused = LabelLine(
-            line.id, typed[0], typed[1] if label.is_paired else "", line.name, line.count_text, line.save_url, line.delete_url,
-            words_of(refusal), refusal.field,
-        )  # fmt: skip
-        return _page(request, sort, status_of(refusal), changed=refused)
+        differs = {
+            "label": typed[0], "inverse": typed[1] if label.is_paired else "", "error": words_of(refusal), "error_field": refusal.field,
+        }  # fmt: skip
+        return _page(request, sort, status_of(refusal), refused=(type_id, differs))
     messages.success(request, _("The label is saved."))
     return redirect("object-labels", key)
 

@@ -76,7 +76,10 @@ def test_a_label_is_renamed(office, client, boss):
     """R-PIPE-7"""
     url = f"{URL}/contacts/{boss.type_id}/save"
 
-    assert client.post(url, {"label": " ", "inverse": "Report"}).status_code == 422
+    refused = client.post(url, {"label": " ", "inverse": "Report"})
+    assert refused.status_code == 422
+    assert f'id="label-{boss.type_id}-error"' in refused.content.decode()
+    assert 'value="Report"' in refused.content.decode()
     client.post(url, {"label": "Head", "inverse": "Report"})
 
     assert words(office, "contact", "contact") == ["Head", "Report"]
