@@ -56,14 +56,7 @@ def of_pipeline(pipeline: PipelineValue) -> tuple[Dependent, ...]:
 
 def of_tag(viewer: Viewer, account: Account, tag: str) -> tuple[Dependent, ...]:
     """What asks for a tag, or puts it on: workflows, views, segments, the rules of other tags."""
-    account_id = current_account_id()
-    found = [
-        Dependent(
-            "workflow", _("Workflow “%(name)s”") % {"name": one.name}, ways.seen(viewer, account, one.pk)
-        )
-        for one in workflows.naming(account_id, TAGS, tag)
-    ]
-    found += _views(custom_views.naming(account_id, "ticket", TAGS, {tag}))
+    found = _asking(viewer, account, "ticket", TAGS, tag)
     for use in segments.asking_for_tag(tag):
         text = _("Segment “%(name)s”") if use.kind == SEGMENT else _("The rule of the tag “%(name)s”")
         url = reverse("segment", args=[use.id]) if use.kind == SEGMENT else ""
@@ -73,15 +66,8 @@ def of_tag(viewer: Viewer, account: Account, tag: str) -> tuple[Dependent, ...]:
 
 def of_property(viewer: Viewer, account: Account, object_type: str, name: str) -> tuple[Dependent, ...]:
     """Where an account's own property is named."""
-    account_id = current_account_id()
-    found = [
-        Dependent(
-            "workflow", _("Workflow “%(name)s”") % {"name": one.name}, ways.seen(viewer, account, one.pk)
-        )
-        for one in workflows.naming(account_id, name)
-    ]
-    found += _views(custom_views.naming(account_id, object_type, name))
-    if any(name in section.properties for section in layouts.layout_of(account_id, object_type).sections):
+    found = _asking(viewer, account, object_type, name)
+    if any(name in section.properties for section in layouts.layout_of(account.pk, object_type).sections):
         found.append(Dependent("panel-right", _("Sidebar layout")))
     for pipeline in pipelines_of(object_type).pipelines:
         asking = [
@@ -93,6 +79,18 @@ def of_property(viewer: Viewer, account: Account, object_type: str, name: str) -
             for stage in asking
         ]
     return tuple(found)
+
+
+def _asking(
+    viewer: Viewer, account: Account, object_type: str, name: str, value: str = ""
+) -> list[Dependent]:
+    """Workflows and views that name a property, or this value of it."""
+    named = workflows.naming(account.pk, name, value)
+    views = custom_views.naming(account.pk, object_type, name, {value} if value else ())
+    return [
+        *(Dependent("workflow", _("Workflow “%(name)s”") % {"name": one.name}, ways.seen(viewer, account, one.pk)) for one in named),
+        *_views(views),
+    ]  # fmt: skip
 
 
 def _workflows(found: Iterable[Workflow], url: str) -> tuple[Dependent, ...]:
