@@ -78,7 +78,7 @@ def test_a_label_is_renamed(office, client, boss):
 
     refused = client.post(url, {"label": " ", "inverse": "Report"})
     assert refused.status_code == 422
-    assert f'id="label-{boss.type_id}-error"' in refused.content.decode()
+    assert f'aria-describedby="label-{boss.type_id}-error"' in refused.content.decode()
     assert 'value="Report"' in refused.content.decode()
     client.post(url, {"label": "Head", "inverse": "Report"})
 

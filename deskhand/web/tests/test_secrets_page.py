@@ -39,6 +39,8 @@ def test_what_is_wrong_stands_at_its_field_and_the_value_is_not_sent_back(office
     page = refused.content.decode()
     assert 'value="bad name"' in page
     assert "begins with a letter" in page
+    assert 'aria-describedby="new-name-help new-name-error" aria-invalid="true"' in page
+    assert 'id="new-value" name="value" type="password" value="" autocomplete="new-password"' in page
     assert "sesame" not in page
 
     client.post("/settings/secrets/add", {"name": "KEY", "value": "v"})
