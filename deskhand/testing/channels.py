@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from deskhand.delivery.types import Answer, Entry, Pair, Transport, Verdict
-from deskhand.desk import channels, surveys
+from deskhand.desk import channels, inboxes, surveys
 from deskhand.desk.channels import ApprovedTemplate
-from deskhand.desk.models import ChannelAccount
+from deskhand.desk.models import ChannelAccount, Inbox
 from deskhand.desk.surveys import Invitation, Refusal, Survey
 
+NUMBERS = {"sms": "+4520000001", "whatsapp": "+4520000002"}
 DAY = timedelta(hours=24)  # in which WhatsApp takes free text (R-WA-2)
 
 
@@ -84,3 +85,11 @@ def plugged_in(*ways: Phones, keeper: Surveys | None = None) -> Iterator[None]:
         for way in ways:
             del channels.known[way.key]
         surveys.keepers.clear()
+
+
+def connect(inbox: Inbox) -> dict[str, ChannelAccount]:
+    """A number of ours on each channel to phones, by the channel's key."""
+    return {
+        key: inboxes.add_channel_account(inbox, channel=key, name="Nordlys", address=number)
+        for key, number in NUMBERS.items()
+    }

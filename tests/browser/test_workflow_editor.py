@@ -12,9 +12,8 @@ from deskhand.automation.engine import edit
 from deskhand.automation.engine.definition import Action, Definition, Delay, ForAmount
 from deskhand.automation.engine.edit import START, Place
 from deskhand.automation.models import Workflow
-from deskhand.desk import inboxes
 from deskhand.desk.channels import ApprovedTemplate
-from deskhand.testing.channels import DAY, Phones, plugged_in
+from deskhand.testing.channels import DAY, Phones, connect, plugged_in
 from deskhand.web.tests.conftest import being_switched_on, look_up
 
 pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("ignore:StreamingHttpResponse must consume")]
@@ -115,10 +114,7 @@ def numbers(office):
     approved = [ApprovedTemplate("parcel_sent", "Hello {{1}}, your parcel {{2}} is on its way.")]
     with plugged_in(Phones("sms"), Phones("whatsapp", window=DAY, approved=approved)):
         with office.inside() as world:
-            for channel, address in (("sms", "+4520000001"), ("whatsapp", "+4520000002")):
-                inboxes.add_channel_account(
-                    world.channel.inbox, channel=channel, name="Nordlys", address=address
-                )
+            connect(world.channel.inbox)
         yield
 
 

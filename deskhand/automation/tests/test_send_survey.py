@@ -15,7 +15,7 @@ from deskhand.desk.channels import ApprovedTemplate
 from deskhand.desk.models import Message
 from deskhand.desk.surveys import Survey
 from deskhand.events.types import SYSTEM, Actor
-from deskhand.testing.channels import DAY, Phones, Surveys, plugged_in
+from deskhand.testing.channels import DAY, Phones, Surveys, connect, plugged_in
 
 DONE, SKIPPED, FAILED = StepStatus.SUCCEEDED, StepStatus.SKIPPED, StepStatus.FAILED
 ACTION = ACTIONS["send_survey"]
@@ -46,10 +46,7 @@ def plugged(keeper, sms, whatsapp):
 
 @pytest.fixture
 def numbers(world, plugged):
-    return {
-        channel: inboxes.add_channel_account(world.channel.inbox, channel=channel, name="N", address=address)
-        for channel, address in (("sms", "+4520000001"), ("whatsapp", "+4520000002"))
-    }
+    return connect(world.channel.inbox)
 
 
 @pytest.fixture

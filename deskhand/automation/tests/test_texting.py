@@ -38,7 +38,7 @@ from deskhand.events.types import SYSTEM
 from deskhand.kernel import clock
 from deskhand.kernel.database.scope import settle
 from deskhand.kernel.errors import Invalid
-from deskhand.testing.channels import DAY, Phones, plugged_in
+from deskhand.testing.channels import DAY, Phones, connect, plugged_in
 
 DONE, SKIPPED, FAILED = StepStatus.SUCCEEDED, StepStatus.SKIPPED, StepStatus.FAILED
 SHIPPED = ApprovedTemplate("parcel_sent", "Hello {{1}}, your parcel {{2}} is on its way.")
@@ -64,10 +64,7 @@ def plugged(sms, whatsapp):
 
 @pytest.fixture
 def numbers(world, plugged):
-    return {
-        channel: inboxes.add_channel_account(world.channel.inbox, channel=channel, name=name, address=address)
-        for channel, name, address in (("sms", "Texts", "+4520000001"), ("whatsapp", "Chat", "+4520000002"))
-    }
+    return connect(world.channel.inbox)
 
 
 @pytest.fixture
