@@ -63,7 +63,8 @@ OVERFLOW = """() => {
     .filter((e) => e.checkVisibility({ visibilityProperty: true, opacityProperty: true }) && !e.closest(".sr, .skip"))
     .map((e) => [e, e.getBoundingClientRect()])
     .filter(([e, box]) => box.width > 1 && (box.right > innerWidth + 1 || box.left < -1) && !scrolls(e.parentElement));
-  return [...wide > 0 ? [`the page is ${wide}px too wide`] : [], ...outside.map(([e]) => `${e.outerHTML.slice(0, 90)} is outside`)];
+  const high = document.querySelector(".app-body") ? document.documentElement.scrollHeight - innerHeight : 0;  // its panes scroll
+  return [...wide > 0 ? [`the page is ${wide}px too wide`] : [], ...high > 0 ? [`the page is ${high}px too high`] : [], ...outside.map(([e]) => `${e.outerHTML.slice(0, 90)} is outside`)];
 }"""
 # Targets under 24 × 24 CSS pixels that are neither in a sentence nor enlarged by a label or a pseudo-element.
 SMALL = """() => [...document.querySelectorAll("button, a[href], select, input:not([type=hidden]), summary, textarea")]
