@@ -4,7 +4,7 @@ that made it is not entered by it (R-EXEC-20)."""
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -175,9 +175,10 @@ def _made(kind: str, group: Sequence[Doing]) -> dict[int, Done]:
     """One set of new records. What a record can't be made of is refused alone."""
     answers: dict[int, Done] = {}
     wanted: dict[int, tuple[Doing, dict[str, Any]]] = {}
+    seats = choices.seats(group[0].account_id)
     for doing in group:
         try:
-            wanted[doing.enrollment_id] = doing, _properties(kind, doing)
+            wanted[doing.enrollment_id] = doing, _properties(kind, doing, seats)
         except Invalid as refusal:
             answers[doing.enrollment_id] = failed(refusal.message)
     for depth in sorted({doing.depth for doing, _values in wanted.values()}):
@@ -190,12 +191,12 @@ def _made(kind: str, group: Sequence[Doing]) -> dict[int, Done]:
     return answers
 
 
-def _properties(kind: str, doing: Doing) -> dict[str, Any]:
+def _properties(kind: str, doing: Doing, seats: Collection[int]) -> dict[str, Any]:
     """By the names of the API. Raises Invalid."""
     settings = doing.settings
     names = dict.fromkeys([*_needed(kind), *reading.several(settings, "also")])
     found = {name: _filled(doing, settings.get(f"value_{name}")) for name in names}
-    stage, owner = _stage_of(kind), _owner(doing)
+    stage, owner = _stage_of(kind), _owner(doing, seats)
     found |= {stage.name: settings["stage"]} if stage and settings.get("stage") else {}
     found |= {choices.OWNER: owner} if owner else {}
     checked = tickets.checked(kind, found)
@@ -208,11 +209,17 @@ def _filled(doing: Doing, value: Any) -> Any:
     return doing.fill(value) if isinstance(value, str) else value
 
 
-def _owner(doing: Doing) -> int | None:
+def _owner(doing: Doing, seats: Collection[int]) -> int | None:
+    """Raises Invalid for a chosen person who can own nothing any more; such an owner of the record is left out (R-WFA-9)."""
     wanted = str(doing.settings.get("owner") or NOBODY)
     if wanted == OWNER:
-        return doing.record.get("owner_id")
-    return int(wanted) if wanted.isdigit() else None
+        owner = doing.record.get("owner_id")
+        return owner if owner in seats else None
+    if not wanted.isdigit():
+        return None
+    if int(wanted) not in seats:
+        raise Invalid(_("This person has no seat or is not active any more."))
+    return int(wanted)
 
 
 def _create(kind: str, pairs: Sequence[tuple[Doing, dict[str, Any]]]) -> list[int]:

@@ -8,6 +8,7 @@ from django.apps import apps
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from deskhand.accounts.models import Membership
 from deskhand.automation import templates, tokens, workflows
 from deskhand.automation.actions import reading
 from deskhand.automation.actions.forms import Input, Setting
@@ -463,6 +464,20 @@ def test_a_record_without_what_it_needs_fails_alone(world):
 
     assert [answer.status for answer in done] == [FAILED, DONE]
     assert Deal.objects.get().name == "Billing issue"
+
+
+def test_who_can_own_nothing_any_more_owns_no_new_record_R_WFA_9(world):
+    ticket = world.ticket(owner_id=world.bob.pk)
+    settings = {"record_type": "deal", "value_dealname": "Boat"}
+    Membership.objects.filter(user=world.bob).update(has_seat=False)
+
+    [by_name] = do(world.account.pk, "create_record", {**settings, "owner": str(world.bob.pk)}, [ticket.pk])
+    assert (by_name.status, Deal.objects.count()) == (FAILED, 0)
+    assert "no seat" in by_name.message
+
+    for who, owner in ((str(world.grace.pk), world.grace.pk), ("owner", None)):
+        [done] = do(world.account.pk, "create_record", {**settings, "owner": who}, [ticket.pk])
+        assert Deal.objects.get(pk=done.outputs["record_id"]).owner_id == owner
 
 
 # ── links, deleting, formatting ──────────────────────────────────────────────────────────────────────────────────────
