@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy
 from deskhand.accounts.plans import Feature
 from deskhand.automation import tokens
 from deskhand.automation.actions.forms import Around, Input, Option, Setting
-from deskhand.automation.actions.types import Action, Doing, Done, Group, Output, failed
+from deskhand.automation.actions.types import Action, Doing, Done, Group, Output, Then, failed
 from deskhand.kernel.calendars import zone_named
 from deskhand.kernel.errors import Invalid
 
@@ -48,6 +48,9 @@ class FormatData(Action):
 
     def outputs(self, settings: Mapping[str, Any]) -> Sequence[Output]:
         return (Output("result", _("Result")),)
+
+    def foretell(self, doing: Doing, then: Then) -> tuple[Done, Mapping[str, Any]]:
+        return _answer(doing), {}
 
     def run(self, batch: Sequence[Doing]) -> list[Done]:
         return [_answer(doing) for doing in batch]

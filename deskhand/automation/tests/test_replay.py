@@ -686,6 +686,19 @@ def test_only_one_at_a_time_and_a_cancelled_one_does_nothing_more(life):
     assert (found.state, lines(found), replays.cancel(found, until)) == ("CANCELLED", [], False)
 
 
+def test_formatted_data_are_there_for_later_steps(life):
+    """What an action only works out is worked out in a replay, too."""
+    formatted = Action("1", "format_data", {"function": "upper", "value": "{{ ticket.subject }}"}, Edge("2"))
+    flow = life.flow(
+        WhenEvent((EventMatch("ticket.created"),)), formatted, task(2, title="{{ step_1.result }}")
+    )
+    life.do(MONDAY, lambda: life.world.ticket("Chair"))
+
+    effects, _runs = play(flow, MONDAY + timedelta(days=1))
+
+    assert [one.message for one in effects] == ["CHAIR", "CHAIR"]
+
+
 @pytest.mark.parametrize("days", [0, 8, 365])
 def test_other_spans_are_refused(life, days):
     flow = life.flow(WhenEvent((EventMatch("ticket.created"),)), task(1))
