@@ -111,7 +111,11 @@ def look(extent: Extent, *, after: Place = BEGINNING, limit: int = BATCH, hold: 
 
 def stays(extent: Extent) -> list[Stays]:
     """What was done and can't be taken back, most often first."""
-    kinds = [kind for kind, action in ACTIONS.items() if not action.changes or action.is_left]
+    kinds = [
+        kind
+        for kind, action in ACTIONS.items()
+        if not action.changes or action.is_left or action.is_destructive
+    ]
     asked = {**_asked(extent), "kinds": kinds, "done": StepStatus.SUCCEEDED.value}
     return [Stays(kind, count, tuple(messages)) for kind, count, messages in sql.rows(_STAYS, asked)]
 

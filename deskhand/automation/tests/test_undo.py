@@ -10,11 +10,14 @@ from django.test.utils import CaptureQueriesContext
 
 from deskhand.accounts.models import Membership
 from deskhand.automation import lanes, undo, workflows
+from deskhand.automation.engine.definition import Action, Definition, Edge, WhenTrue
 from deskhand.automation.models import Enrollment
 from deskhand.automation.undo import Extent, Why
+from deskhand.crm.filters.types import Filter, Operator
 from deskhand.crm.pipelines import pipelines
 from deskhand.crm.records import archive, store
-from deskhand.crm.records.models import Task, Ticket
+from deskhand.crm.records.models import Contact, Task, Ticket
+from deskhand.crm.schema.types import Kind
 from deskhand.events.types import Actor, ActorKind
 from deskhand.kernel import clock
 from deskhand.kernel.database.scope import account_scope
@@ -117,6 +120,22 @@ def test_a_bad_hour_is_taken_back_in_sets_and_only_once(world, closing, settle, 
     assert number == 5 * 4
     assert {Ticket.objects.get(pk=one.pk).stage_id for one in tickets} == {world.stage("New")}
     assert undo.undo(extent(closing), by=by, at=clock.now())[0] == 0
+
+
+def test_deleted_contacts_are_told_too(world, settle):
+    contact = world.contact()
+    always = WhenTrue(Filter("email", Kind.TEXT, Operator.KNOWN))
+    steps = (Action("1", "delete_contact", {}),)
+    flow = workflows.create(
+        world.account.pk, "Forget", Definition("contact", always, start=Edge("1"), steps=steps, next_id=2), by=world.ada.pk
+    )  # fmt: skip
+    workflows.switch(flow, True, include_present=True)
+    settle()
+    assert Contact.objects.get(pk=contact.pk).archived_at is not None
+
+    left = undo.stays(Extent(flow.pk, clock.now() - timedelta(hours=1), clock.now() + timedelta(hours=1)))
+
+    assert [(one.kind, one.count) for one in left] == [("delete_contact", 1)]
 
 
 def test_what_can_not_be_taken_back_is_told(world, closing, settle):
