@@ -6,14 +6,16 @@ import pytest
 
 from deskhand.crm.pipelines import pipelines
 from deskhand.crm.pipelines.models import Pipeline
+from deskhand.crm.pipelines.rules import Rules
 from deskhand.crm.records import archive, tickets
 from deskhand.crm.records.models import Contact, PropertyChange, Ticket
 from deskhand.desk import inboxes, threads, tokens
 from deskhand.desk.models import Message, Thread
 from deskhand.desk.types import Automatic, InboundMessage, Incoming, Mailbox, Outcome
 from deskhand.events.models import EventRow
-from deskhand.events.types import SYSTEM
+from deskhand.events.types import SYSTEM, Actor
 from deskhand.kernel import clock
+from deskhand.kernel.errors import Invalid
 
 ASTRID = Mailbox("astrid@fjallbo.example", "Astrid Lindqvist")
 
@@ -244,9 +246,10 @@ def test_t_stat_11_out_of_office_leaves_a_closed_ticket_closed(world, receive):
 
 def test_t_stat_13_status_rules_do_not_bind_the_mail(world, receive):
     pipeline = Pipeline.objects.get(key="0")
-    pipeline.rules = {"no_skipping": True, "no_backwards": True}
-    pipeline.save(update_fields=["rules"])
+    pipelines.set_rules(pipeline, Rules(forbids_skipping=True, forbids_going_back=True), by=SYSTEM)
     first = receive()
+    with pytest.raises(Invalid):
+        tickets.move(first.ticket_id, to=world.stage("Waiting on us"), by=Actor.user(world.grace.pk))
 
     receive("And?", answers=("m0@fjallbo.example",))
 
