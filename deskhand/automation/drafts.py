@@ -14,15 +14,12 @@ from django.db.models import Count
 from django.utils.translation import gettext as _
 
 from deskhand.accounts import audit
-from deskhand.automation import triggers, workflows
+from deskhand.automation import workflows
 from deskhand.automation.actions.once import reading_once
-from deskhand.automation.actions.registry import ACTIONS
 from deskhand.automation.engine import edit
-from deskhand.automation.engine.definition import Definition, Delay
-from deskhand.automation.engine.validate import Problem, Surroundings, validate
+from deskhand.automation.engine.definition import Definition
+from deskhand.automation.engine.validate import Problem, validate
 from deskhand.automation.models import DraftVersion, Enrollment, EnrollmentState, Workflow, WorkflowDraft
-from deskhand.crm.filters.types import Condition, leaves_by_type
-from deskhand.crm.schema.queries import properties_of
 from deskhand.events.types import Actor
 from deskhand.kernel import clock
 from deskhand.kernel.errors import Conflict, Invalid, NotFound
@@ -206,32 +203,7 @@ def _forget(workflow: Workflow) -> None:
 def problems(definition: Definition) -> list[Problem]:
     """What must be put right before this can run, live references included (R-EDIT-6)."""
     with reading_once():
-        return validate(definition, surroundings(definition))
-
-
-def surroundings(definition: Definition) -> Surroundings:
-    """What exists around the workflow: actions, and properties of every kind of record that it looks at."""
-    types = {definition.object_type, *(one for condition in conditions_of(definition) for one, _leaf in leaves_by_type(condition, definition.object_type))}  # fmt: skip
-    return Surroundings(
-        actions={kind: workflows.complaints_of(action) for kind, action in ACTIONS.items()},
-        events=triggers.kinds(definition.object_type),
-        properties={one: {name: prop.kind for name, prop in properties_of(one).items()} for one in types},
-    )
-
-
-def conditions_of(definition: Definition) -> list[Condition]:
-    """Every condition of the trigger, of leaving, and of the branches."""
-    trigger, leaving = definition.trigger, definition.leaving
-    asked = [
-        getattr(trigger, "condition", None),
-        getattr(trigger, "refine", None),
-        leaving.condition,
-        leaving.goal,
-    ]
-    asked += [event.about for event in getattr(trigger, "events", ())]
-    asked += [step.cancel_if for step in definition.steps if isinstance(step, Delay)]
-    asked += [branch.when for step in definition.steps for branch in getattr(step, "branches", ())]
-    return [condition for condition in asked if condition is not None]
+        return validate(definition, workflows.surroundings(definition))
 
 
 @dataclass(frozen=True)

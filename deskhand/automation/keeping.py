@@ -212,6 +212,9 @@ def restore_revision(
 ) -> Workflow:
     """Bring an earlier revision back as a new one (R-EDIT-4); ids that were used since are not used again.
 
+    Into the draft of a workflow that is on: what it names may be gone, who is inside may have to go on elsewhere, and
+    what can't be taken back is confirmed at publishing (R-EDIT-6, R-WF-21).
+
     Raises Conflict for the newest one, or when somebody saved since `seen_revision`.
     """
     if number == workflow.revision_number:
@@ -219,6 +222,9 @@ def restore_revision(
     old = Definition.from_json(revision(workflow, number).definition)
     next_id = max(old.next_id, workflows.definition_of(workflow).next_id)
     brought = Definition.from_json({**old.to_json(), "next_id": next_id})
+    if workflow.is_on:
+        drafts.change(workflow, lambda _now: brought, did={"did": "restore", "number": number}, by=by)
+        return workflow
     saved = workflows.save(workflow, brought, by=by, seen_revision=seen_revision)
     WorkflowRevision.objects.filter(
         account_id=saved.account_id, workflow=saved, number=saved.revision_number

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from django.utils.translation import gettext as _
 
@@ -10,12 +10,16 @@ from deskhand.accounts import audit
 from deskhand.automation import emptying, enroll, gating, hooks, timing, triggers
 from deskhand.automation.actions.registry import ACTIONS
 from deskhand.automation.actions.types import Action
-from deskhand.automation.engine.definition import Definition
+from deskhand.automation.engine.definition import Definition, Delay
 from deskhand.automation.engine.validate import CheckSettings, Complaint, Surroundings, validate
 from deskhand.automation.enrolling import switching
 from deskhand.automation.models import Workflow, WorkflowRevision
 from deskhand.automation.pausing import pause as pause
 from deskhand.automation.pausing import resume as resume
+from deskhand.crm.filters.types import Condition, MemberOf, leaves, leaves_by_type
+from deskhand.crm.schema.queries import properties_of
+from deskhand.crm.segments.looks import SEGMENT
+from deskhand.crm.segments.models import Segment
 from deskhand.events.types import SYSTEM, Actor
 from deskhand.kernel import clock, jobs
 from deskhand.kernel.database.scope import attempt
@@ -182,17 +186,55 @@ def refuse_what_cannot_work(definition: Definition) -> None:
     if definition.start is None:
         raise Invalid(_("There is nothing to do yet."), field="steps", hint=_("Add an action first."))
     hooks.check(definition.object_type, definition.trigger)
-    around = Surroundings(
-        actions={kind: complaints_of(action) for kind, action in ACTIONS.items()},
-        events=triggers.kinds(definition.object_type),
-    )
-    for problem in validate(definition, around):
+    for problem in validate(definition, surroundings(definition)):
         sentence = _(problem.message)
         raise Invalid(
             sentence % problem.values if problem.values else sentence,
             field=problem.field,
             value=problem.step_id,
         )
+
+
+def surroundings(definition: Definition) -> Surroundings:
+    """What exists around the workflow: actions, and properties and segments that it looks at."""
+    types = {definition.object_type, *(one for condition in conditions_of(definition) for one, _leaf in leaves_by_type(condition, definition.object_type))}  # fmt: skip
+    return Surroundings(
+        actions={kind: complaints_of(action) for kind, action in ACTIONS.items()},
+        events=triggers.kinds(definition.object_type),
+        properties={one: {name: prop.kind for name, prop in properties_of(one).items()} for one in types},
+        segments=_there({*segments_of(definition)}),
+    )
+
+
+def segments_of(definition: Definition) -> list[int]:
+    """Those whose members stay out, and those that its conditions ask for."""
+    asked = [leaf for condition in conditions_of(definition) for leaf in leaves(condition)]
+    return [
+        *definition.leaving.segments,
+        *(pk for leaf in asked if isinstance(leaf, MemberOf) and leaf.of == SEGMENT for pk in leaf.ids),
+    ]
+
+
+def _there(segment_ids: Collection[int]) -> frozenset[int]:
+    if not segment_ids:
+        return frozenset()
+    found = Segment.objects.filter(pk__in=segment_ids, archived_at=None)
+    return frozenset(found.values_list("pk", flat=True))
+
+
+def conditions_of(definition: Definition) -> list[Condition]:
+    """Every condition of the trigger, of leaving, and of the branches."""
+    trigger, leaving = definition.trigger, definition.leaving
+    asked = [
+        getattr(trigger, "condition", None),
+        getattr(trigger, "refine", None),
+        leaving.condition,
+        leaving.goal,
+    ]
+    asked += [event.about for event in getattr(trigger, "events", ())]
+    asked += [step.cancel_if for step in definition.steps if isinstance(step, Delay)]
+    asked += [branch.when for step in definition.steps for branch in getattr(step, "branches", ())]
+    return [condition for condition in asked if condition is not None]
 
 
 def complaints_of(action: Action) -> CheckSettings:

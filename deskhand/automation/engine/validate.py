@@ -81,12 +81,13 @@ class Limits:
 class Surroundings:
     """What exists around the workflow. A mapping that is None is not checked.
 
-    `actions` by kind; `properties` as {object type: {name: kind}}; `events` are the kinds that are told.
+    `actions` by kind; `properties` as {object type: {name: kind}}; `events` are the kinds that are told; `segments` by id.
     """
 
     actions: Mapping[str, CheckSettings] | None = None
     properties: Mapping[str, Mapping[str, Kind]] | None = None
     events: frozenset[str] | None = None
+    segments: frozenset[int] | None = None
     limits: Limits = made_by(default_factory=Limits)
 
 
@@ -161,6 +162,8 @@ def _enrollment(definition: Definition, around: Surroundings) -> Iterator[Proble
     if leaving.when_trigger_fails and not isinstance(definition.trigger, WhenTrue):
         message = N_("Only records enrolled by filters can leave when the filters no longer hold.")
         yield Problem("", "leaving", message)
+    if around.segments is not None and not around.segments.issuperset(leaving.segments):
+        yield Problem("", "leaving", N_("A segment whose members stay out is there no more."))
     yield from _optional_condition(definition, "leaving", leaving.condition, around)
     yield from _optional_condition(definition, "goal", leaving.goal, around)
 
@@ -361,6 +364,10 @@ def _condition(
     for looked_at, leaf in leaves_by_type(condition, object_type):
         if isinstance(leaf, Filter):
             yield from _property(step_id, name, looked_at, leaf.property, around, leaf.kind)
+        elif (
+            leaf.of == "segment" and around.segments is not None and not around.segments.issuperset(leaf.ids)
+        ):
+            yield Problem(step_id, name, N_("A segment that it asks for is there no more."))
 
 
 def _date_property(

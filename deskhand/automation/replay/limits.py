@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeVar
 
+from deskhand.automation import workflows
 from deskhand.automation.actions.registry import ACTIONS
-from deskhand.automation.drafts import conditions_of
 from deskhand.automation.engine.definition import (
     Action,
     Definition,
@@ -66,7 +66,7 @@ class Limits:
 def limits_of(definition: Definition) -> Limits:
     """Only what concerns this definition is named."""
     kinds = {step.kind for step in definition.steps if isinstance(step, Action)}
-    conditions = conditions_of(definition)
+    conditions = workflows.conditions_of(definition)
     trigger = definition.trigger
     untold = _without_history(definition, conditions)
     memberships = {leaf.of for one in conditions for leaf in leaves(one) if not isinstance(leaf, Filter)}

@@ -16,13 +16,21 @@ from deskhand.automation.engine.definition import (
     Delay,
     Edge,
     ForAmount,
+    Leaving,
+    Manual,
     Part,
     RandomSplit,
+    WhenTrue,
 )
 from deskhand.automation.engine.diff import difference, reading_order
 from deskhand.automation.engine.edit import START, Place
 from deskhand.automation.models import DraftVersion, Enrollment, Workflow, WorkflowDraft, WorkflowRevision
-from deskhand.events.types import Actor
+from deskhand.crm.filters.types import Filter, MemberOf, Operator
+from deskhand.crm.schema import properties
+from deskhand.crm.schema.types import Kind
+from deskhand.crm.segments import segments
+from deskhand.crm.segments.models import Segment, SegmentKind
+from deskhand.events.types import SYSTEM, Actor
 from deskhand.kernel import clock
 from deskhand.kernel.errors import Invalid
 
@@ -95,6 +103,31 @@ def test_another_edit_takes_the_place_of_what_was_undone(world, flow):
 
     assert not draft.can_redo
     assert [type(step) for step in draft.definition.steps] == [Action, Delay]
+
+
+def test_what_is_there_no_more_is_not_switched_on_R_EDIT_6(world):
+    """By the list, a lane or a file as little as by publishing."""
+    account_id = world.account.pk
+    properties.create("ticket", "mood", "Mood", Kind.TEXT, by=SYSTEM)
+    vip = segments.create("ticket", "VIP", SegmentKind.STATIC, by=SYSTEM)
+    glad = Filter("mood", Kind.TEXT, Operator.KNOWN)
+    task = replace(TASK, id="1")
+    whole = Definition("ticket", WhenTrue(glad), start=Edge("1"), steps=(task,), next_id=2)
+    cases = {
+        "trigger": whole,
+        "goal": replace(whole, trigger=Manual(), leaving=Leaving(goal=glad)),
+        "leaving": replace(whole, trigger=Manual(), leaving=Leaving(segments=(vip.pk,))),
+        "condition": replace(whole, trigger=WhenTrue(MemberOf("segment", (vip.pk,)))),
+    }
+    made = {name: workflows.create(account_id, name, one, by=world.ada.pk) for name, one in cases.items()}
+    for flow in made.values():
+        workflows.switch(workflows.switch(flow, True), False)
+    properties.archive("ticket", "mood", by=SYSTEM)
+    Segment.objects.filter(pk=vip.pk).update(archived_at=clock.now())
+
+    for flow in made.values():
+        with pytest.raises(Invalid):
+            workflows.switch(flow, True)
 
 
 def test_nobody_changes_what_they_did_not_see(world, flow):

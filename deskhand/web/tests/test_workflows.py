@@ -14,7 +14,17 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from deskhand.accounts.models import Plan
-from deskhand.automation import emptying, folders, history, lanes, retention, secrets, templates, workflows
+from deskhand.automation import (
+    drafts,
+    emptying,
+    folders,
+    history,
+    lanes,
+    retention,
+    secrets,
+    templates,
+    workflows,
+)
 from deskhand.automation.engine.definition import Action, Definition, Edge, Manual, WhenTrue
 from deskhand.automation.models import Enrollment, StepLog, Workflow, WorkflowFolder, WorkflowRevision
 from deskhand.automation.runner import Runner
@@ -712,6 +722,25 @@ def test_a_version_is_read_and_brought_back_as_a_new_one_R_EDIT_4(office, admin,
         rows = {row.number: row for row in WorkflowRevision.objects.filter(workflow=changed)}
     assert rows[3].definition == {**rows[1].definition, "next_id": 3}
     assert (rows[3].restores, now(office, changed).revision_number) == (1, 3)
+
+
+def test_a_version_comes_back_to_a_workflow_that_is_on_as_its_draft_R_WF_21_R_EDIT_6(office, admin, changed):
+    """What it names may be gone by now, and who is inside may have to go on elsewhere: that is asked at publishing."""
+    with office.inside() as world:
+        workflows.switch(changed, True, by=world.ada.pk)
+
+    page = admin.post(f"/workflows/{changed.pk}/revisions/1/restore", follow=True)
+
+    assert "Version 1 is in the draft. Look it over, then publish it." in texts(page)
+    with office.inside() as world:
+        draft = drafts.of(now(office, changed))
+        assert (draft.published, now(office, changed).revision_number) == (
+            workflows.definition_of(changed),
+            2,
+        )
+        first = WorkflowRevision.objects.get(workflow=changed, number=1)
+        assert draft.definition.to_json() == {**first.definition, "next_id": 3}
+        assert drafts.publish(changed, by=world.ada.pk).revision_number == 3
 
 
 @pytest.mark.parametrize("path", ["revisions/9", "revisions/compare?older=1&newer=9"])

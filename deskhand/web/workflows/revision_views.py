@@ -106,6 +106,10 @@ def restore(request: AccountRequest, workflow_id: int, number: int) -> HttpRespo
     except (Conflict, NotFound) as refusal:
         messages.error(request, str(refusal))
     else:
+        if saved.is_on:
+            said = _("Version %(number)s is in the draft. Look it over, then publish it.")
+            messages.success(request, said % {"number": number})
+            return redirect("workflow-edit-review", workflow.pk)
         said = _(
             "Version %(number)s is back, as version %(new)s. Runs follow it from the step they stand at."
         )
