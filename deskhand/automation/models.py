@@ -227,6 +227,8 @@ class Enrollment(models.Model):
     due_at = models.DateTimeField(null=True)
     #: The kind of event, or "property:<name>", whose arrival goes on at `happened` before the time is up.
     waits_for = models.TextField(default="")
+    #: The last event there was when the wait began: that one and earlier ones do not end it (R-DELAY-6).
+    waits_since = models.BigIntegerField(null=True)
     happened = models.TextField(default="")
     attempts = models.SmallIntegerField(default=0)
     depth = models.SmallIntegerField(default=0)

@@ -85,6 +85,7 @@ class Run:
     waits_for: str = ""
     happened: str = ""
     tries: int = 0  # of the step that is to be tried again
+    is_kept: bool = False  # it waits on for what it waited for
 
     @property
     def is_going(self) -> bool:
@@ -102,6 +103,10 @@ class Run:
     def hold(self) -> None:
         """Leave it as it was claimed, also its time (R-EXEC-17)."""
         self.is_held = True
+        self.stay()
+
+    def stay(self) -> None:
+        self.is_kept = True
         self.waits_for, self.happened, self.tries = self.waited_for, self.way_on, self.attempts
 
 
@@ -228,7 +233,7 @@ class _Batch:
 
     def _put_off(self, run: Run) -> None:
         """What this release can't read, the one that wrote it can: the run stays as it was claimed, until that is back."""
-        run.waits_for, run.happened, run.tries = run.waited_for, run.way_on, run.attempts
+        run.stay()
         run.due_at = self.now + UNREADABLE
         self.troubles.add(
             run.workflow_id,
@@ -404,6 +409,7 @@ class _Batch:
             (
                 run.id, run.state, None if run.ended else run.due_at, run.position,
                 step_at(run.position), run.revision, run.ended, sql.dumps(run.outputs) if run.outputs else "{}", "" if run.ended else run.waits_for, "" if run.ended else run.happened, run.acted, run.tries,
+                run.is_kept,
             )
             for run in self.runs
         ]  # fmt: skip
@@ -473,13 +479,16 @@ _TRY_LATER = """
 update automation_enrollment set attempts = attempts + 1, due_at = now() + (%s * (attempts + 1)) where account_id = %s and id = %s
 """
 
+# What a step of this transaction told has its number by now, and is told after the commit: a wait that begins here is not for it.
 _WRITE = """
 update automation_enrollment e set state = x.state, due_at = case when x.state = 'HELD' then coalesce(x.due, e.due_at) else x.due end,
     position = x.position, step_id = x.step, revision_number = x.revision,
     end_reason = x.reason,
-    ended_at = case when x.state = 'ENDED' then %s::timestamptz end, outputs = x.outputs, waits_for = x.waits, happened = x.happened, acted = x.acted, attempts = x.tries
+    ended_at = case when x.state = 'ENDED' then %s::timestamptz end, outputs = x.outputs, waits_for = x.waits, happened = x.happened, acted = x.acted, attempts = x.tries,
+    waits_since = case when x.waits = '' then null when x.is_kept then e.waits_since
+                       else (select pg_sequence_last_value('events_event_id_seq')) end
 from (select %s::bigint as account_id, u.* from unnest(%s::bigint[], %s::text[], %s::timestamptz[], %s::text[], %s::text[], %s::int[], %s::text[],
-      %s::jsonb[], %s::text[], %s::text[], %s::int[], %s::smallint[])
-      u(id, state, due, position, step, revision, reason, outputs, waits, happened, acted, tries)) x
+      %s::jsonb[], %s::text[], %s::text[], %s::int[], %s::smallint[], %s::boolean[])
+      u(id, state, due, position, step, revision, reason, outputs, waits, happened, acted, tries, is_kept)) x
 where e.account_id = x.account_id and e.id = x.id
 """

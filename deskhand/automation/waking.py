@@ -84,8 +84,11 @@ def _about_holds(account_id: int, enrollment: Enrollment, event: Event) -> bool:
     wait = step.wait if isinstance(step, Delay) else None
     if not isinstance(wait, UntilEvent):
         return False
-    if wait.of_step and event.object_id != made_by(wait, enrollment.outputs):
-        return False
+    if wait.of_step:
+        if event.object_id != made_by(wait, enrollment.outputs):
+            return False
+    elif enrollment.waits_since is not None and event.id <= enrollment.waits_since:
+        return False  # it happened before the wait began, and is told late or again (R-DELAY-6)
     if wait.event.about is None:
         return True
     chosen = triggers.choice(enrollment.object_type, enrollment.waits_for)

@@ -320,6 +320,7 @@ class Migration(migrations.Migration):
                 ('state', models.TextField(choices=[('DUE', 'Due'), ('WAITING', 'Waiting'), ('QUEUED', 'Queued'), ('HELD', 'Held'), ('ENDED', 'Ended')], default='DUE')),
                 ('due_at', models.DateTimeField(null=True)),
                 ('waits_for', models.TextField(default='')),
+                ('waits_since', models.BigIntegerField(null=True)),
                 ('happened', models.TextField(default='')),
                 ('attempts', models.SmallIntegerField(default=0)),
                 ('depth', models.SmallIntegerField(default=0)),

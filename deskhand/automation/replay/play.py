@@ -119,6 +119,7 @@ class Run:
     path: list[Line] = field(default_factory=list)
     end_reason: str = ""
     ended_at: datetime | None = None
+    waits_since: int = 0  # what was told last before it began to wait for an event, counted within the page
 
 
 @dataclass
@@ -166,6 +167,7 @@ class Play:
         self.times: dict[int, list[datetime]] = {}  # when each record entered
         self._before: dict[int, datetime | None] = {}
         self._moved: dict[int, Run] = {}  # within the page
+        self._tellings = 0  # so far, of things that happened at once
         self.mailing = Mailing(account_id, entry.workflow_id, entry.object_type, self.since)
         self.held = 0  # sendings that waited for the next hour's budget
         self.held_at: datetime | None = None
@@ -326,15 +328,18 @@ class Play:
         for one in [*self._wanted(events, before), *put_in]:
             self._admit(one, at)
 
-    def _tell(self, events: Sequence[Event], at: datetime) -> None:
-        """Those inside hear what happens to their records: they leave, or go on."""
+    def _tell(self, events: Sequence[Event], at: datetime, by: Run | None = None) -> None:
+        """Those inside hear what happens to their records: they leave, or go on. Who waits for an event since one of
+        these, or for what it did itself before it waited, goes on waiting (R-DELAY-6)."""
         if not self._inside:
             return
+        self._tellings += 1
+        telling = self._tellings
         for event in events:
             for run in list(self._inside.get(self._about(event), ())):
-                self._hear(run, event, at)
+                self._hear(run, event, at, is_new=run is not by and run.waits_since < telling)
 
-    def _hear(self, run: Run, event: Event, at: datetime) -> None:
+    def _hear(self, run: Run, event: Event, at: datetime, *, is_new: bool) -> None:
         if self._is_watched and self._lets_go(run, at):
             return
         if not run.waits_for:
@@ -346,7 +351,8 @@ class Play:
             wait = step.wait if isinstance(step, Delay) else None
             chosen = triggers.choice(self.entry.object_type, run.waits_for)
             is_meant = (
-                isinstance(wait, UntilEvent)
+                is_new
+                and isinstance(wait, UntilEvent)
                 and not wait.of_step
                 and triggers.is_meant(event, chosen, wait.event.about, triggers.UTC)
             )
@@ -591,6 +597,7 @@ class Play:
                     return
                 case WaitEvent():
                     run.waits_for, run.happened = outcome.event.kind, outcome.happened
+                    run.waits_since = self._tellings
                     self._sleep(run, outcome.timed_out or outcome.happened, outcome.until)
                     return
                 case Finished(reason):
@@ -711,7 +718,7 @@ class Play:
     def _follow(self, run: Run, done: Sequence[_Did], at: datetime) -> None:
         """What it would have changed itself is heard as everybody's changes are."""
         events = [self._event(run, one.changes, at) for one in done]
-        self._tell(events, at)
+        self._tell(events, at, run)
         wanted = []
         if any(event.kind in self.index.heard for event in events):
             wanted = happening.wanted_by(self.index, events, self)

@@ -66,6 +66,7 @@ from deskhand.events.types import SYSTEM, Actor
 from deskhand.kernel import clock, timers
 from deskhand.kernel.calendars import Block, WeeklyHours
 from deskhand.kernel.database.scope import account_scope
+from deskhand.kernel.database.scope import settle as run_hooks
 from deskhand.kernel.errors import Invalid
 from deskhand.routing import default_hours
 from deskhand.testing.world import make_world
@@ -415,6 +416,83 @@ def test_a_wait_without_end_waits_R_DELAY_5(world):
 
     run.refresh_from_db()
     assert (run.state, run.step_id, run.due_at) == ("WAITING", "1", None)
+
+
+def entered(*to):
+    """A wait until the ticket reaches one of these statuses, or any."""
+    about = Filter("hs_pipeline_stage", Kind.ENUM, Operator.ANY_OF, tuple(map(str, to))) if to else None
+    return UntilEvent(EventMatch("ticket.stage_entered", about), timedelta(days=3))
+
+
+def moves(world, step_id, following, to):
+    values = {"property": "hs_pipeline_stage", "value": str(world.stage(to))}
+    return Action(str(step_id), "set_property", values, Edge(str(following)) if following else None)
+
+
+def test_what_a_step_does_itself_does_not_end_the_wait_behind_it_R_DELAY_6(world):
+    """A change by somebody else does, and what a later step does a second time round does not either."""
+    closed, waiting = "Closed", "Waiting on us"
+    back = Delay("4", entered(), Edge("1", is_goto=True), Edge("5"))
+    steps = (moves(world, 1, 2, closed), wait(2, 3, entered()), moves(world, 3, 4, waiting), back, task(5))
+    ticket = world.ticket()
+    run = enroll(make(world, *steps), ticket.pk)
+    go()
+    run.refresh_from_db()
+    assert (run.step_id, run.acted) == ("2", 1)
+
+    for step_id, acted in (("4", 2), ("2", 3)):
+        tickets.move(ticket.pk, to=world.stage("Waiting on contact"), by=SYSTEM)
+        go()
+        run.refresh_from_db()
+        assert (run.step_id, run.acted) == (step_id, acted)
+
+
+def test_an_event_from_before_the_wait_that_is_told_late_or_again_does_not_end_it_R_DELAY_6(world):
+    made = make(
+        world, wait(wait=entered(), otherwise=Edge("3")), task(2, title="Moved"), task(3, title="Not")
+    )
+    ticket = world.ticket()
+    tickets.move(ticket.pk, to=world.stage("Closed"), by=SYSTEM)
+    run_hooks()
+    early = [(one.pk, one.occurred_at) for one in EventRow.objects.filter(kind="ticket.moved")]
+    run = enroll(made, ticket.pk)
+    while Runner().run_once():  # faster than the dispatcher
+        pass
+    go()
+
+    for _again in range(2):
+        run.refresh_from_db()
+        assert (run.state, run.waits_for) == ("DUE", "ticket.stage_entered")
+        for pk, at in early:
+            PendingEvent.objects.create(
+                account_id=world.account.pk, id=pk, object_type="ticket", object_id=ticket.pk, occurred_at=at, due_at=at
+            )  # fmt: skip
+        go()
+    tickets.move(ticket.pk, to=world.stage("Waiting on us"), by=SYSTEM)
+    go()
+    assert [one.title for one in Task.objects.all()] == ["Moved"]
+
+
+def test_a_wait_that_a_pause_holds_is_the_same_wait_R_DELAY_6_R_EXEC_17(world):
+    """What happens before its time is up ends it, also where that is told after the pause took hold of the run."""
+    made = make(
+        world, wait(wait=entered(), otherwise=Edge("3")), task(2, title="Moved"), task(3, title="Not")
+    )
+    ticket = world.ticket()
+    run = enroll(made, ticket.pk)
+    go()
+    pausing.pause(made, by=world.ada.pk)
+    tickets.move(ticket.pk, to=world.stage("Closed"), by=SYSTEM)
+    run_hooks()
+    Enrollment.objects.filter(pk=run.pk).update(due_at=datetime.now(UTC) - timedelta(seconds=1))
+    assert Runner().run_once() == 1
+    run.refresh_from_db()
+    assert run.state == "HELD"
+
+    pausing.resume(made, by=world.ada.pk)
+    go()
+
+    assert [one.title for one in Task.objects.all()] == ["Moved"]
 
 
 @pytest.mark.parametrize("is_done", [False, True])

@@ -188,9 +188,13 @@ def sets(step_id, following=None, **values):
     )  # fmt: skip
 
 
-def changed(property, *after):
+def changes(property, *after):
     kind, about = triggers.property_changed("ticket", properties_of("ticket")[property], after=after)
-    return WhenEvent((EventMatch(kind, about),))
+    return EventMatch(kind, about)
+
+
+def changed(property, *after):
+    return WhenEvent((changes(property, *after),))
 
 
 def stories(world):
@@ -260,12 +264,23 @@ def stories(world):
             (
                 Delay(
                     "1",
-                    UntilEvent(EventMatch(*triggers.property_changed("ticket", properties_of("ticket")["hs_ticket_category"])), timedelta(days=1)),
+                    UntilEvent(changes("hs_ticket_category"), timedelta(days=1)),
                     Edge("2"),
                     Edge("3"),
                 ),
                 task(2, title="It happened"),
                 task(3, title="It did not"),
+            ),
+            {},
+        ),
+        "a wait for what it does itself, in a circle": (
+            WhenEvent((created,)),
+            (
+                sets(1, 2, hs_ticket_priority="HIGH"),
+                Delay("2", UntilEvent(changes("hs_ticket_priority"), timedelta(hours=30)), Edge("3"), Edge("5")),
+                sets(3, 4, hs_ticket_priority="LOW"),
+                Delay("4", UntilEvent(changes("hs_ticket_priority"), timedelta(hours=30)), Edge("1", is_goto=True), Edge("5", is_goto=True)),
+                task(5, title="It rests"),
             ),
             {},
         ),
@@ -381,7 +396,7 @@ def live_a_week(life, seed, *, with_dates=False):
 NAMES = (
     "event, branch and task", "a delay, then what stands then", "a change, again each time", "a change, one after another",
     "beside each other", "a standing condition", "a standing condition, again", "who no longer meets it leaves", "a goal",
-    "a wait for something", "a wait that is cancelled", "what it does starts it again", "a status, with all that it brings", "a mail",
+    "a wait for something", "a wait for what it does itself, in a circle", "a wait that is cancelled", "what it does starts it again", "a status, with all that it brings", "a mail",
     "every day", "some days of the week, once each", "a day of the month", "a day of the year", "days after a date",
     "when it has been there for two days", "the day after", "a date that comes near", "ways by age",
 )  # fmt: skip
