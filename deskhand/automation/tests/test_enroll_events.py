@@ -7,7 +7,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from deskhand.automation import enroll, lanes, templates, triggers, workflows
-from deskhand.automation.engine.definition import EventMatch, Leaving, Manual, WhenEvent
+from deskhand.automation.engine.definition import Action, EventMatch, Leaving, Manual, WhenEvent
 from deskhand.automation.enrolling import guards
 from deskhand.automation.models import Enrollment, StepLog, Workflow
 from deskhand.automation.tests.enrolling_cases import has, is_known, office
@@ -28,6 +28,7 @@ from deskhand.desk import merging, replies, snoozing, spam
 from deskhand.desk.replies import NewReply
 from deskhand.events.types import DEPTH_LIMIT, SYSTEM, Actor, ActorKind, Cause, Event
 from deskhand.kernel import timers
+from deskhand.kernel.database.scope import settle as settle_hooks
 from deskhand.testing.fixtures import NOON
 
 __all__ = ["office"]
@@ -303,6 +304,21 @@ def test_t_wf_11_what_a_workflow_makes_itself_it_does_not_take_in(world, office)
     note = StepLog.objects.get(kind="enroll")
     assert (note.enrollment_id, note.record_id, note.status) == (inside.pk, made.id, "SKIPPED")
     assert "Infinite loop" in note.message
+
+
+def test_t_wf_11_the_step_itself_makes_the_record_which_stays_out(world, office, settle):
+    """R-EXEC-20, decision 0011."""
+    again = Action("1", "create_record", {"record_type": "ticket", "value_subject": "Again", "link": True})
+    office.flow(on("ticket.created"), steps=(again,))
+    first = world.ticket("Refund")
+    for _round in range(5):
+        settle_hooks()
+        settle()
+
+    assert office.inside() == [first.pk]
+    made = Ticket.objects.exclude(pk=first.pk).get()
+    notes = [(one.kind, one.record_id, one.status) for one in StepLog.objects.order_by("id")]
+    assert notes == [("create_record", first.pk, "SUCCEEDED"), ("enroll", made.pk, "SKIPPED")]
 
 
 def test_another_workflow_takes_it_in(world, office):
