@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from django.utils import translation
@@ -43,7 +43,10 @@ class _Run:
 
 
 def note(account_id: int, answered: Sequence[Answered]) -> None:
-    """Called in the transaction that records the answers of one account, in its scope. Safe to repeat."""
+    """Called in the transaction that records the answers of one account, in its scope. Safe to repeat.
+
+    A call whose callback came first is settled: what its sending came to is nobody's news any more.
+    """
     told = {
         one.entry.reference_id: one
         for one in answered
@@ -51,12 +54,12 @@ def note(account_id: int, answered: Sequence[Answered]) -> None:
     }
     if not told:
         return
-    # Runs before their calls: the runner holds them in this order, too.
-    found = list(StepCall.objects.filter(account_id=account_id, pk__in=told.keys()).order_by("enrollment_id"))
-    runs = _runs(account_id, found)
-    found = [call for call in found if call.enrollment_id in runs]
+    asked = StepCall.objects.filter(account_id=account_id, pk__in=told.keys()).order_by("enrollment_id", "id")
+    # Runs before their calls: the runner and callbacks hold them in this order, too. Then nobody changes a call.
+    runs = _runs(account_id, asked)
+    found = [call for call in asked.all() if call.pk in runs and call.state != webcalls.ANSWERED]
     with translation.override(Account.objects.values_list("locale", flat=True).get(pk=account_id)):
-        _go_on(account_id, [(call, runs[call.enrollment_id], told[call.pk]) for call in found])
+        _go_on(account_id, [(call, runs[call.pk], told[call.pk]) for call in found])
 
 
 def _go_on(account_id: int, heard: Sequence[tuple[StepCall, _Run, Answered]]) -> None:
@@ -105,18 +108,23 @@ def _keep(call: StepCall, one: Answered) -> None:
     call.save(update_fields=["state", "answer"])
 
 
-def _runs(account_id: int, found: Sequence[StepCall]) -> dict[int, _Run]:
-    """By id, as they stand at the steps that called; locked."""
-    step_of = {call.enrollment_id: call.step_id for call in found}
+def _runs(account_id: int, asked: Iterable[StepCall]) -> dict[int, _Run]:
+    """By call: its run, locked, with the step that called; one run may have called at several."""
+    step_of = {call.pk: (call.enrollment_id, call.step_id) for call in asked}
     rows = (
-        Enrollment.objects.filter(account_id=account_id, pk__in=step_of)
+        Enrollment.objects.filter(
+            account_id=account_id, pk__in={run_id for run_id, _step in step_of.values()}
+        )
         .order_by("id")
         .select_for_update(of=("self",))
     )
-    names = ("id", "workflow_id", "object_type", "record_id", "revision_number")
+    names = ("workflow_id", "object_type", "record_id", "revision_number")
+    locked = {pk: row for pk, *row in rows.values_list("id", *names)}
     runs = {}
-    for pk, workflow_id, object_type, record_id, revision in rows.values_list(*names):
-        step = definition_of(account_id, workflow_id, revision).by_id.get(step_of[pk])
-        known = (step.kind, step.settings) if isinstance(step, ActionStep) else ("", {})
-        runs[pk] = _Run(pk, workflow_id, object_type, record_id, revision, *known)
+    for call_id, (pk, step_id) in step_of.items():
+        if pk in locked:
+            workflow_id, object_type, record_id, revision = locked[pk]
+            step = definition_of(account_id, workflow_id, revision).by_id.get(step_id)
+            known = (step.kind, step.settings) if isinstance(step, ActionStep) else ("", {})
+            runs[call_id] = _Run(pk, workflow_id, object_type, record_id, revision, *known)
     return runs

@@ -21,8 +21,8 @@ from deskhand.delivery.types import Reply
 from deskhand.kernel.errors import Invalid
 
 REFERENCE = "automation.call"
-#: The state of a call whose answer its run waits for (calls.py), and of others: out, taken, refused.
-WAITING, OUT, DONE, FAILED = "WAITING", "OUT", "DONE", "FAILED"
+#: The state of a call whose answer its run waits for, and then has (calls.py), and of others: out, taken, refused.
+WAITING, ANSWERED, OUT, DONE, FAILED = "WAITING", "ANSWERED", "OUT", "DONE", "FAILED"
 PATIENCE = timedelta(days=4)  # with a call that is tried again for three (R-WFA-11)
 SHOWN = 2_000  # characters of a picked value
 

@@ -139,6 +139,41 @@ def test_who_answers_later_is_waited_for_until_the_callback_R_WFA_4(flow, there,
     assert Task.objects.count() == 1
 
 
+def test_a_callback_before_the_answer_to_its_call_is_all_that_the_step_says_R_WFA_4(
+    flow, there, send, settle
+):
+    """It may be quick, or whoever called was killed before it noted the answer."""
+    there.says(said(hs_execution_state="BLOCK"))
+    settle_in_scope(settle)
+    integrations.complete({StepCall.objects.get().token: {"outputFields": {"score": 3}}})
+    send()
+
+    lines = StepLog.objects.filter(workflow_id=flow.pk, kind="custom_action").order_by("id")
+    assert [line.status for line in lines] == ["SCHEDULED", "SUCCEEDED"]
+    assert lines[1].data["outputs"] == {"score": 3}
+    call, run = StepCall.objects.get(), Enrollment.objects.get()
+    assert (call.state, call.answer["outputs"]) == ("ANSWERED", {"score": 3})
+    assert (run.outputs["1"], run.end_reason) == ({"score": 3}, "completed")
+
+
+def test_answers_to_two_calls_of_a_run_are_each_heard_by_its_own_step(world, there, send):
+    """The first did not wait for its own, so both may come at once."""
+    flow = workflow_of(
+        world.account.pk,
+        step(1, "send_webhook", 2, url=f"{there.url}/told"),
+        step(2, "custom_action", 3, **STEP),
+        step(3, "create_task", title="Score {{ step_2.score }}"),
+    )
+    world.ticket("Otto")
+    there.says(said(hs_execution_state="BLOCK"))
+    send()
+
+    run = Enrollment.objects.get()
+    assert (len(there.asked), run.step_id, run.waits_for) == (2, "2", "call")
+    kinds = StepLog.objects.filter(workflow_id=flow.pk, status="SUCCEEDED").values_list("kind", flat=True)
+    assert set(kinds) == {"send_webhook"}
+
+
 def test_callbacks_come_in_batches_all_or_none(flow, there, send, settle, world):
     there.says(said(hs_execution_state="ASYNC"))
     world.ticket("Emma")
