@@ -18,7 +18,7 @@ from deskhand.kernel.database.scope import account_scope
 from deskhand.testing.sites import calling_site
 from deskhand.testing.world import make_world
 
-SEEDS = 20
+SEEDS = 6
 
 
 @pytest.fixture
@@ -33,6 +33,7 @@ def no_pool(monkeypatch: pytest.MonkeyPatch, transactional_db: None) -> Iterator
         connection.close()
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.usefixtures("no_pool")
 def test_t_wf_14_a_worker_that_is_killed_at_a_step_doubles_nothing(
     monkeypatch: pytest.MonkeyPatch, settings: Any
@@ -44,7 +45,7 @@ def test_t_wf_14_a_worker_that_is_killed_at_a_step_doubles_nothing(
     settings.CUSTOM_CODE = True
     killed, violations = 0, []
     with calling_site() as there:
-        office = kills.lay_out(world.account.pk, there.url)
+        office = kills.lay_out(world.account.pk, there)
         for seed in range(SEEDS):
             count, found = kills.storm(office, seed)
             killed += count

@@ -1,10 +1,12 @@
 """kill -9 of whoever moves runs along, at a chosen statement or commit; afterwards every effect is there once (R-EXEC-23).
 
 A child claims and works; before or after its Nth statement, or its commit, it kills itself. Then the next child goes on.
+When all runs are through, what they did to records is taken back in the same way.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
@@ -14,14 +16,26 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from deskhand.bench.harness import Result, percentiles, scratch
 
-RECORDS = 3
-KILLS = 3  # of one seed, at most
-STATEMENTS = 90  # the last one at which a child may be killed
-PATIENCE = 60.0
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from deskhand.testing.sites import Site
+
+RECORDS = 5
+KILLS = 4  # of one seed's runs, at most; and as many of whoever takes them back
+LETHAL = 0.7  # how likely a child is one to be killed, so that some are left for those that come late
+#: The last statement at which it may be killed: the first child has 50 of them, one that calls back 80, some have 360.
+STATEMENTS = (50, 80, 360)
+STATEMENTS_BACK = (35,)  # of one that asks to take back, and of a job that does the rest
+PATIENCE = 300.0  # seconds
+#: The integration says first that it will call back, and then what came of it.
+ERP = "Erp"
+LATER = json.dumps({"outputFields": {"hs_execution_state": "BLOCK"}})
+BOOKED = {"outputFields": {"booked": "yes"}}
 CODE = """def main(event):
     return {"outputFields": {"parts": len(event["inputFields"]["subject"].split("."))}}
 """
@@ -29,11 +43,12 @@ CODE = """def main(event):
 
 @dataclass(frozen=True)
 class Office:
-    """An account, the workflow whose steps are killed at, and whom it tells."""
+    """An account, the workflow whose steps are killed at, whom it tells, and the other system."""
 
     account_id: int
     workflow_id: int
     user_id: int
+    there: Site
 
 
 def run(seeds: int = 1000, seed: int | None = None) -> Result:
@@ -48,7 +63,7 @@ def run(seeds: int = 1000, seed: int | None = None) -> Result:
         spent: list[float] = []
         killed = 0
         with calling_site() as there:
-            office = lay_out(company(), there.url)
+            office = lay_out(company(), there)
             for one in range(first, first + seeds):
                 started = time.monotonic()
                 kills, found = storm(office, one)
@@ -60,14 +75,15 @@ def run(seeds: int = 1000, seed: int | None = None) -> Result:
     return Result("kills", 1000 * seeds / sum(spent), p50, p95, p99, 0.0, 0.0, 0.0, 0.0, details)
 
 
-def lay_out(account_id: int, url: str) -> Office:
+def lay_out(account_id: int, there: Site) -> Office:
     """A workflow with a step of each sort: a property, a task, forks by a filter, by what a step returned and by chance, a
-    delay, a mail, a wait for an event, code that runs beside, a call to another system, and another workflow."""
+    delay, a mail, a wait for an event, code that runs beside, a call to another system, another workflow, and an integration
+    that calls back."""
     from datetime import timedelta
 
     from deskhand.accounts.models import Account, Membership
     from deskhand.accounts.plans import Feature
-    from deskhand.automation import workflows
+    from deskhand.automation import integrations, workflows
     from deskhand.automation.engine.definition import (
         Action,
         Branch,
@@ -88,6 +104,7 @@ def lay_out(account_id: int, url: str) -> Office:
     from deskhand.automation.models import Workflow
     from deskhand.crm.filters.types import Filter, Operator
     from deskhand.crm.schema.types import Kind
+    from deskhand.events.types import SYSTEM
     from deskhand.kernel import clock
     from deskhand.kernel.database.scope import account_scope
 
@@ -101,6 +118,9 @@ def lay_out(account_id: int, url: str) -> Office:
         other = workflows.create(
             account_id, "Other", Definition("ticket", Manual(), start=Edge("1"), steps=(called,), next_id=2)
         )
+        there.says((200, {}, LATER))
+        erp = {"url": f"{there.url}/erp", "outputs": [{"name": "booked", "value": "string"}]}
+        integrations.add(account_id, ERP, erp, by=SYSTEM)
         code = {"code": CODE, "properties": ["subject"], "outputs": [{"name": "parts", "value": "number"}]}
         steps = (
             Action("1", "set_property", {"property": "hs_ticket_priority", "value": "HIGH"}, Edge("2")),
@@ -112,28 +132,36 @@ def lay_out(account_id: int, url: str) -> Office:
             Delay("7", UntilEvent(EventMatch("ticket.moved")), Edge("8")),
             Action("8", "custom_code", code, Edge("9")),
             ValueEquals("9", OutputOf("8", "parts"), (Case("2", Edge("10")),)),
-            Action("10", "send_webhook", {"url": url}, Edge("11")),
+            Action("10", "send_webhook", {"url": there.url}, Edge("11")),
             RandomSplit("11", (Part(1, "", Edge("12")), Part(1, "", Edge("12", is_goto=True)))),
             Action("12", "enroll_in_workflow", {"workflow": other.pk}, Edge("13")),
-            Action("13", "create_task", {"title": "Last"}),
+            Action("13", "custom_action", {"integration": ERP}, Edge("14")),
+            ValueEquals("14", OutputOf("13", "booked"), (Case("yes", Edge("15")),)),
+            Action("15", "create_task", {"title": "Last"}),
         )
         definition = Definition("ticket", Manual(), start=Edge("1"), steps=steps, next_id=len(steps) + 1)
         made = workflows.create(account_id, "Killed", definition)
         Workflow.objects.filter(pk__in=[made.pk, other.pk]).update(is_on=True, on_since=clock.now())
-    return Office(account_id, made.pk, member.user_id)
+    return Office(account_id, made.pk, member.user_id, there)
 
 
 def storm(office: Office, seed: int) -> tuple[int, list[str]]:
-    """Send a few records through; returns how many were killed on the way, and what is missing or too much."""
+    """Send a few records through, and take it back; returns how many were killed on the way, and what is missing or too
+    much."""
+    from deskhand.kernel import clock
+
+    office.there.asked.clear()
     chance = random.Random(seed)
+    began_at = clock.now()
     tickets = _enroll(office, seed)
     killed, until = 0, time.monotonic() + PATIENCE
     while _inside(office, tickets):
         if time.monotonic() > until:
             return killed, [f"seed {seed}: not done within {PATIENCE:g} seconds"]
-        at = chance.randint(1, STATEMENTS) if killed < KILLS else None
-        killed += child(partial(_work, at, chance.random() < 0.5))
+        fate = _fate(chance, STATEMENTS) if killed < KILLS else ()
+        killed += child(partial(_work, _called(office, tickets), *fate))
         _elapse(office, tickets)
+    killed += _take_back(office, tickets, began_at, chance)
     return killed, [f"seed {seed}: {what}" for what in check(office, tickets)]
 
 
@@ -149,12 +177,14 @@ def check(office: Office, ticket_ids: Sequence[int]) -> list[str]:
         own = {"account_id": office.account_id, "object_type": "ticket", "record_id__in": ticket_ids}
         found.update((task.record_id, task.title) for task in Task.objects.filter(**own))
         changes = PropertyChange.objects.filter(**own, property="hs_ticket_priority")
-        found.update((change.record_id, "priority") for change in changes)
+        found.update((change.record_id, f"priority {change.new}") for change in changes)
         runs = dict(
             Enrollment.objects.filter(**own, workflow_id=office.workflow_id).values_list("pk", "record_id")
         )
         lines = StepLog.objects.filter(account_id=office.account_id, enrollment_id__in=runs)
-        lines = lines.exclude(status=StepStatus.SCHEDULED, kind__in=("custom_code", "send_webhook"))
+        lines = lines.exclude(
+            status=StepStatus.SCHEDULED, kind__in=("custom_code", "send_webhook", "custom_action")
+        )
         lines = lines.exclude(status=StepStatus.RETRYING)  # a try whose end nobody saw
         found.update((line.record_id, f"step {line.step_id}") for line in lines)
         for key, transport in sql.rows(
@@ -164,15 +194,34 @@ def check(office: Office, ticket_ids: Sequence[int]) -> list[str]:
             enrollment_id = int(key.split(":")[1])
             if enrollment_id in runs:
                 found[runs[enrollment_id], "mail" if transport == "mail" else "call"] += 1
-    effects = ("Before", "After", "Called", "Last", "priority", "mail", "call")
-    wanted = dict.fromkeys((*effects, *(f"step {number}" for number in range(1, 14))), 1)
+    found.update((ticket_id, "callback") for ticket_id, _token in _called(office, ticket_ids))
+    effects = ("Before", "After", "Called", "Last", "priority HIGH", "mail", "callback")
+    wanted = dict.fromkeys((*effects, *(f"step {number}" for number in range(1, 16))), 1)
     wanted["step 10"] = 2  # the call, and its answer
+    wanted["call"] = 2  # steps 10 and 13
+    edited = _edited(ticket_ids)
     return [
         f"ticket {ticket_id}: {what} {found[ticket_id, what]} times instead of {times}"
         for ticket_id in ticket_ids
-        for what, times in wanted.items()
+        for what, times in (
+            *wanted.items(),
+            ("priority LOW", int(ticket_id == edited)),
+            ("priority None", int(ticket_id != edited)),
+        )
         if found[ticket_id, what] != times
     ]
+
+
+def _edited(ticket_ids: Sequence[int]) -> int:
+    """The one that a person changes while it is taken back."""
+    return ticket_ids[-1]
+
+
+def _called(office: Office, ticket_ids: Sequence[int]) -> set[tuple[int, str]]:
+    """Each of these tickets that the integration was asked about, and the callback that it was given."""
+    asked = [one.json for one in list(office.there.asked) if one.path == "/erp"]
+    found = {(one["object"]["objectId"], one["callbackId"]) for one in asked}
+    return {(ticket_id, token) for ticket_id, token in found if ticket_id in ticket_ids}
 
 
 def _enroll(office: Office, seed: int) -> list[int]:
@@ -241,6 +290,75 @@ select record_id from automation_enrollment where account_id = %s and record_id 
 """
 
 
+def _take_back(office: Office, ticket_ids: Sequence[int], began_at: datetime, chance: random.Random) -> int:
+    """Undo one run, and then the hour, whose slow job goes on after a person's change; returns how many were killed."""
+    from deskhand.crm.records import store
+    from deskhand.events.types import Actor
+    from deskhand.kernel.database import sql
+    from deskhand.kernel.database.scope import account_scope
+
+    ask = partial(_ask_back, office, ticket_ids[1], began_at)
+    killed = int(child(partial(ask, *_fate(chance, STATEMENTS_BACK))))
+    if killed:  # who sees that it broke asks again
+        child(ask)
+    with account_scope(office.account_id):
+        by = Actor.user(office.user_id)
+        store.change("ticket", _edited(ticket_ids), {"priority": "LOW"}, by=by)
+    of_jobs, until = 0, time.monotonic() + PATIENCE
+    while _open_jobs() and time.monotonic() < until:
+        of_jobs += child(
+            partial(_work_off_jobs, *(_fate(chance, STATEMENTS_BACK) if of_jobs < KILLS else ()))
+        )
+        sql.execute("update procrastinate_workers set last_heartbeat = now() - interval '1 hour'")
+    return killed + of_jobs
+
+
+def _fate(chance: random.Random, statements: Sequence[int]) -> tuple[int | None, bool]:
+    """At which statement a child dies, if it does, and whether after it."""
+    at = chance.randint(1, chance.choice(statements))
+    return at if chance.random() < LETHAL else None, chance.random() < 0.5
+
+
+def _ask_back(
+    office: Office, ticket_id: int, began_at: datetime, kill_at: int | None = None, after: bool = False
+) -> None:
+    """What a person asks for: take back this ticket's run, and then all that the workflow did since."""
+    from deskhand.automation import undo
+    from deskhand.automation.models import Enrollment
+    from deskhand.events.types import Actor
+    from deskhand.kernel import clock
+    from deskhand.kernel.database.scope import account_scope
+
+    undo.BATCH = 1  # of this child: the rest is for the slow job
+    now, by = clock.now(), Actor.user(office.user_id)
+    with dying(kill_at, after):
+        with account_scope(office.account_id):
+            run = Enrollment.objects.get(workflow_id=office.workflow_id, record_id=ticket_id)
+            undo.undo(undo.extent_of_run(run, now), by=by, at=now)
+        with account_scope(office.account_id):
+            undo.undo(undo.Extent(office.workflow_id, began_at, now), by=by, at=now)
+
+
+def _open_jobs() -> int:
+    from deskhand.kernel.database import sql
+
+    return len(sql.rows("select id from procrastinate_jobs where status in ('todo', 'doing')"))
+
+
+def _work_off_jobs(kill_at: int | None = None, after: bool = False) -> None:
+    from threading import Event
+
+    from deskhand.automation import undo
+    from deskhand.kernel.jobs import Job, JobLoop, handlers
+
+    def undo_rest(job: Job) -> None:
+        with dying(kill_at, after):
+            undo.undo_rest(job)
+
+    undo.BATCH, handlers[undo.JOB] = 1, undo_rest
+    JobLoop(Event()).run_once()
+
+
 def child(work: Callable[[], None]) -> bool:
     """Do it in a process of its own; returns whether that was killed."""
     from django.db import connection, connections
@@ -267,10 +385,11 @@ def child(work: Callable[[], None]) -> bool:
     return False
 
 
-def _work(kill_at: int | None, after: bool) -> None:
-    """Move along whatever is due, run code, call, and tell of events; die at this statement, before or after it is done."""
+def _work(called: set[tuple[int, str]], kill_at: int | None = None, after: bool = False) -> None:
+    """Call back, move along whatever is due, run code, call, and tell of events; die at this statement, before or after it is
+    done."""
     from deskhand import wiring
-    from deskhand.automation import coderuns
+    from deskhand.automation import coderuns, integrations
     from deskhand.automation.runner import Runner
     from deskhand.delivery import calls
     from deskhand.delivery.sender import Sender
@@ -283,6 +402,8 @@ def _work(kill_at: int | None, after: bool) -> None:
     out = {calls.TRANSPORT: wiring.transports()[calls.TRANSPORT]}
     sender = Sender(out, threads=0, jitter=lambda: 0.0)
     with dying(kill_at, after):
+        for _ticket_id, token in sorted(called):  # until a child lives, each calls back again
+            integrations.complete({token: BOOKED})
         while any([Runner().run_once(), Dispatcher().run_once(), run_code(), sender.run_once()]):
             pass
 
