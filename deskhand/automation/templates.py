@@ -137,6 +137,12 @@ def create(account_id: int, name: str, *, by: Actor) -> MailTemplate:
     return made
 
 
+def offered(account_id: int, object_type: str) -> list[MailTemplate]:
+    """The mails that may be chosen for such records, in the order they were made: the built-in ones speak of a ticket."""
+    found = MailTemplate.objects.filter(account_id=account_id, archived_at=None).order_by("id")
+    return list(found if object_type == "ticket" else found.filter(key=""))
+
+
 def _keep_revision(template: MailTemplate) -> None:
     """What it says now, for ever."""
     MailRevision.objects.create(

@@ -79,6 +79,17 @@ def offered(object_type: str) -> dict[str, str]:
     return notes[key]  # type: ignore[return-value]
 
 
+def offered_of_any() -> dict[str, str]:
+    """For texts that are not made for one kind: what may be named of a ticket, and then of every other kind of record."""
+    found = dict(offered("ticket"))
+    for kind in object_types.every():
+        if kind not in ("ticket", *_AROUND):
+            word = f"{word_of(kind)}."
+            own = {name: label for name, label in offered(kind).items() if name.startswith(word)}
+            found |= {name: _label(kind, label, True) for name, label in own.items()}
+    return found
+
+
 def _offered(object_type: str) -> dict[str, str]:
     found: dict[str, str] = {}
     for kind in dict.fromkeys((object_type, *_AROUND)):

@@ -1,4 +1,5 @@
-"""Send a template to the ticket's requester: Ticket received, Ticket closed, or the account's own (R-ACT-21).
+"""Send a template to the contacts of a record: for tickets Ticket received and Ticket closed, for all the account's own
+(R-ACT-21, R-OBJ-8).
 
 The step decides who gets it and stores what it will say (`mailing`); the words are made when it is sent."""
 
@@ -14,7 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from deskhand.accounts.plans import Feature
-from deskhand.automation import mailing, records
+from deskhand.automation import mailing, records, templates
 from deskhand.automation.actions import choices, reaching
 from deskhand.automation.actions.forms import Around, Input, Option, Setting
 from deskhand.automation.actions.once import once
@@ -43,12 +44,11 @@ class SendEmail(Action):
     label = gettext_lazy("Send email")
     about = gettext_lazy("To the customer: one of your mails.")
     icon, tone, group = "mail", "blue", Group.TELL
-    object_types = frozenset({"ticket"})
     costs = True
     feature = Feature.LANE_EMAILS  # R-ACT-26
 
     def form(self, around: Around, settings: Mapping[str, Any]) -> Sequence[Setting]:
-        mails = _offered(around.account_id)
+        mails = _offered(around.account_id, around.object_type)
         whom = (
             Option(FIRST, _("The contact it is about")),
             Option(ALL, _("All contacts that are linked to it")),
@@ -214,8 +214,8 @@ def _about(doing: Doing) -> str:
 
 
 @once
-def _offered(account_id: int) -> list[MailTemplate]:
-    return list(MailTemplate.objects.filter(account_id=account_id, archived_at=None).order_by("id"))
+def _offered(account_id: int, object_type: str) -> list[MailTemplate]:
+    return templates.offered(account_id, object_type)
 
 
 @once

@@ -30,9 +30,15 @@ def enroll(workflow, record_id, **values):
     """Put a record in, by hand and past all checks."""
     first = workflows.definition_of(workflow).start.to
     now = clock.now()
-    given = {"state": "DUE", "position": first, "step_id": first, "due_at": now} | values
+    given = {
+        "object_type": "ticket",
+        "state": "DUE",
+        "position": first,
+        "step_id": first,
+        "due_at": now,
+    } | values
     return Enrollment.objects.create(
-        account_id=workflow.account_id, workflow=workflow, object_type="ticket", record_id=record_id,
+        account_id=workflow.account_id, workflow=workflow, record_id=record_id,
         revision_number=workflow.revision_number, enrolled_at=now, **given,
     )  # fmt: skip
 

@@ -22,7 +22,7 @@ from deskhand.crm.pipelines.pipelines import CLOSED, OPEN, NewStage
 from deskhand.crm.records import associations, labeling, objects, tasks
 from deskhand.crm.records.associations import Why
 from deskhand.crm.records.labeling import Labeling
-from deskhand.crm.records.models import Company, Contact, Deal, Task, Ticket
+from deskhand.crm.records.models import Company, Contact, Deal, PropertyChange, Task, Ticket
 from deskhand.crm.schema import association_labels, properties
 from deskhand.crm.schema.types import Kind
 from deskhand.desk.models import Message
@@ -415,6 +415,35 @@ def test_a_note_stands_in_the_conversation_and_says_who_wrote_it(world):
     assert (note.kind, note.direction, note.text) == ("COMMENT", "NONE", "Look: Refund still missing")
     assert (note.actor_kind, note.actor_id, note.cause["workflow_id"]) == ("workflow", made.pk, made.pk)
     assert note.sender_name == "Tell the shop"  # or people would read “Unknown sender”
+
+
+def test_notes_about_other_records_are_written_in_a_set(world):
+    """R-OBJ-8; one that can't be written fails alone."""
+    deals = [objects.create("deal", {"dealname": f"D{n}"}, by=SYSTEM).id for n in range(12)]
+    settings = {"text": "Look: {{ deal.name }}"}
+
+    def asked(ids, first):
+        batch = doings(world.account.pk, "create_note", settings, ids, "deal", first=first)
+        with CaptureQueriesContext(connection) as found:
+            done = ACTIONS["create_note"].run(batch)
+        assert {(one.status, one.message) for one in done} == {(DONE, "Added a note")}
+        return len(found)
+
+    assert asked(deals[:2], 1) == asked(deals[2:], 20)
+    texts = ("{{ deal.amount }}", "x" * 10_001, "Fine")
+    mixed = [
+        replace(one, settings={"text": text})
+        for one, text in zip(
+            doings(world.account.pk, "create_note", settings, deals[:3], "deal", first=50), texts, strict=True
+        )
+    ]
+    done = ACTIONS["create_note"].run(mixed)
+    assert [one.status for one in done] == [SKIPPED, FAILED, DONE]
+    kept = PropertyChange.objects.filter(object_type="deal", property="@note").order_by("id")
+    assert [one.new["text"] for one in kept] == [*(f"Look: D{n}" for n in range(12)), "Fine"]
+    assert {(one.kind, one.actor_kind, one.actor_id, one.depth) for one in EventRow.objects.filter(kind="deal.noted")} == {
+        ("deal.noted", "workflow", 7, 1)
+    }  # fmt: skip
 
 
 def test_t_wf_11_a_new_record_names_the_workflow_that_made_it_and_its_depth(world):

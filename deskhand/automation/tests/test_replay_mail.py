@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from deskhand.automation import budget, workflows
+from deskhand.automation import budget, triggers, workflows
 from deskhand.automation.engine.definition import (
     Action,
     Definition,
@@ -22,10 +22,12 @@ from deskhand.automation.models import Budget, MailTemplate
 from deskhand.automation.replay import replays
 from deskhand.automation.tests.test_replay import MONDAY, changed, play, replayed, ways, would_go
 from deskhand.automation.tests.test_replay import life as life  # a fixture
-from deskhand.crm.records import store, subscriptions
+from deskhand.crm.records import associations, objects, store, subscriptions
 from deskhand.crm.records.subscriptions import Choice
+from deskhand.crm.schema.queries import properties_of
 from deskhand.desk import blocking
 from deskhand.events.types import Actor
+from deskhand.kernel import clock
 from deskhand.kernel.jobs import Job
 
 HOUR = timedelta(hours=1)
@@ -77,6 +79,24 @@ def test_who_had_the_mail_within_a_day_gets_it_no_second_time(life, contact):
     assert other.pk != flow.pk
     effects, runs = play(flow, MONDAY + 40 * HOUR)
     assert told(effects) == [("SKIPPED", TWICE), ("SUCCEEDED", SENT), ("SKIPPED", TWICE)]
+    assert would_go(runs) == ways(flow)
+
+
+def test_mail_and_notes_about_a_deal_are_told_as_they_went(life, contact, news):
+    """R-MAIL-9, R-MAIL-12"""
+    becomes(life, contact, MONDAY - HOUR, True)
+    steps = (mail(1, news.pk, 2), Action("2", "create_note", {"text": "Told them"}))
+    definition = Definition("deal", WhenEvent((EventMatch(*triggers.property_changed("deal", properties_of("deal")["amount"])),)), Reenrollment(True), start=Edge("1"), steps=steps, next_id=3)  # fmt: skip
+    flow = workflows.create(life.account_id, "Deals", definition)
+    with clock.stopped(MONDAY - HOUR):
+        flow = workflows.switch(flow, True)
+    deal = life.do(MONDAY, lambda: objects.create("deal", {"dealname": "Boat"}, by=Actor.user(1)))
+    life.do(MONDAY, lambda: associations.connect("deal", deal.id, "contact", contact.pk, by=Actor.user(1)))
+    for hours in (1, 2, 40):
+        life.do(MONDAY + hours * HOUR, lambda amount=hours: store.change("deal", deal.id, {"amount": amount}, by=Actor.user(1)))  # fmt: skip
+    effects, runs = play(flow, MONDAY + 50 * HOUR)
+    assert told([one for one in effects if one.kind == "send_email"]) == [("SUCCEEDED", SENT), ("SKIPPED", TWICE), ("SUCCEEDED", SENT)]  # fmt: skip
+    assert len([one for one in effects if one.kind == "create_note"]) == 3
     assert would_go(runs) == ways(flow)
 
 

@@ -133,7 +133,7 @@ def mail_page(
     notice: str = "",
 ) -> MailPage:
     """The editor as typed, with the preview."""
-    menu = token_menu(tokens.offered("ticket"))
+    menu = token_menu(tokens.offered("ticket") if mail.key else tokens.offered_of_any())
     fields: tuple[Field, ...] = (
         Field("name", _("Name"), value=typed["name"]),
         Field("subject", _("Subject"), value=typed["subject"], tokens=menu),

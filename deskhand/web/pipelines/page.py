@@ -79,7 +79,7 @@ def automate_page(account: Account, pipeline: PipelineValue, *, opens: bool = Fa
         lanes=lane_columns(account, pipeline, opens=opens),
         mails=tuple(
             (mail.name, reverse("mail-template", args=[mail.pk]))
-            for mail in (steps.mails_of_account() if pipeline.object_type == "ticket" else ())
+            for mail in steps.mails_of_account(pipeline.object_type)
         ),
     )
 

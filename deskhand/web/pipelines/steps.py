@@ -8,7 +8,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from deskhand.automation import lanes
+from deskhand.automation import lanes, templates
 from deskhand.automation.actions import reading
 from deskhand.automation.actions.forms import Around, Input, Setting
 from deskhand.automation.actions.reading import Typed
@@ -55,6 +55,6 @@ def read(kind: str, typed: Typed, pipeline: PipelineValue) -> dict[str, Any]:
     return reading.read(form(kind, typed, around(pipeline)), typed)
 
 
-def mails_of_account() -> list[MailTemplate]:
-    """Those to choose from."""
-    return list(MailTemplate.objects.filter(account_id=current_account_id(), archived_at=None).order_by("id"))
+def mails_of_account(object_type: str) -> list[MailTemplate]:
+    """Those to choose from for such records."""
+    return templates.offered(current_account_id(), object_type)

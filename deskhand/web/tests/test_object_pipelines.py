@@ -4,13 +4,16 @@ import pytest
 from django.urls import reverse
 
 from deskhand.accounts.models import Account, Plan
-from deskhand.automation import lanes, workflows
+from deskhand.automation import lanes, templates, workflows
+from deskhand.automation.models import StepLog
+from deskhand.automation.tests.runs import go
 from deskhand.crm.pipelines import pipelines, rules
 from deskhand.crm.pipelines.queries import pipelines_of
-from deskhand.crm.records import objects
+from deskhand.crm.records import associations, objects
 from deskhand.crm.records.checking import required_of
 from deskhand.crm.records.tables import model_of
 from deskhand.crm.schema import object_types
+from deskhand.delivery.models import OutboxEntry
 from deskhand.events.types import SYSTEM
 
 HTMX = {"HX-Request": "true"}
@@ -88,7 +91,70 @@ def test_steps_are_deleted_moved_and_copied_alike_R_OBJ_2(office, admin, kind, p
 def test_what_only_tickets_have_is_not_there(admin, place):
     assert admin.post(url("automate-close-date", place[0]), {"on": "1"}).status_code == 404
     assert admin.post(url("automate-status", place[0], "sent"), {"on": "1"}).status_code == 404
-    assert "Send email" not in text(admin.get(url("lane-step-new", *place)))
+    assert "Send survey" not in text(admin.get(url("lane-step-new", *place)))
+
+
+def linked_record(kind, *contacts):
+    """A record of the kind that stands in its first status, and its contacts."""
+    name = {"deal": "dealname", "project": "hs_name"}.get(kind, object_types.NAME)
+    made = objects.create(kind, {name: "Boat"}, by=SYSTEM).id
+    for contact in contacts:
+        associations.connect(kind, made, "contact", contact.pk, by=SYSTEM)
+    return made
+
+
+def test_a_lane_mails_contacts_and_writes_notes_R_OBJ_8_R_MAIL_9(office, admin, kind, place, wired):
+    with office.inside() as world:
+        templates.ensure_defaults(world.account.pk)
+        own = templates.create(world.account.pk, "Welcome", by=SYSTEM)
+        templates.edit(own, subject="Hello {{ contact.first_name }}", body="We have {{ record.dealname }}.")
+        people = world.contact(), world.contact("bo@x.example", "Bo")
+    offered = text(admin.get(url("lane-step-new", *place)))
+    assert "Send email" in offered
+    assert "Add a note" in offered
+    form = text(admin.get(url("lane-step-new", *place) + "?kind=send_email"))
+    assert "Welcome" in form
+    assert "Ticket received" not in form
+
+    admin.post(
+        url("lane-step-add", *place), {"kind": "send_email", "template": str(own.pk), "recipients": "all"}
+    )
+    note = {"kind": "create_note", "text": "Told {{ contact.name }}", "after": "1"}
+    admin.post(url("lane-step-add", *place), note)
+    admin.post(url("lane-switch", *place), {"on": "1"})
+    page = text(admin.get(url("automate", place[0])))
+    assert "Welcome" in page
+    with office.inside():
+        record = linked_record(kind, *people)
+        go()
+        sent = [one.recipients[0] for one in OutboxEntry.objects.order_by("id")]
+        steps = list(StepLog.objects.order_by("id").values_list("kind", "status", "message"))
+
+    assert sent == ["astrid@fjallbo.example", "bo@x.example"]
+    assert steps == [
+        ("send_email", "SUCCEEDED", "Sent to astrid@fjallbo.example, bo@x.example"),
+        ("create_note", "SUCCEEDED", "Added a note"),
+    ]
+    sort = {"deal": "deals", "project": "projects"}.get(kind, kind)
+    assert "Told Astrid Lindqvist" in text(admin.get(url("record", sort, record)))
+
+
+def test_a_lane_that_mails_is_tried_on_a_record_R_MAIL_9(office, admin, kind, place, wired):
+    with office.inside() as world:
+        own = templates.create(world.account.pk, "Welcome", by=SYSTEM)
+        templates.edit(own, subject="Hello {{ contact.first_name }}", body="We have it.")
+        lane = lanes.add_step(kind, place[1], "send_email", {"template": str(own.pk)}, by=world.ada.pk)
+        lanes.add_step(kind, place[1], "create_note", {"text": "Told them"}, after="1", by=world.ada.pk)
+        record, alone = linked_record(kind, world.contact()), linked_record(kind)
+
+    told = text(admin.get(url("workflow-try", lane.pk), {"record": record}))
+    nobody = text(admin.get(url("workflow-try", lane.pk), {"record": alone}))
+
+    assert "Hello Astrid" in told
+    assert "Added a note" in told
+    assert "There is no contact with an address." in nobody
+    with office.inside():
+        assert not OutboxEntry.objects.exists()
 
 
 @pytest.mark.parametrize("part", ["pipeline", "pipeline-rules", "automate"])

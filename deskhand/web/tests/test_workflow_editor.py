@@ -22,19 +22,24 @@ from deskhand.automation.engine.definition import (
     EventMatch,
     ForAmount,
     IfThen,
+    Manual,
     Reenrollment,
     WhenEvent,
     WhenTrue,
 )
 from deskhand.automation.engine.edit import START
-from deskhand.automation.models import Enrollment, Workflow, WorkflowRevision
+from deskhand.automation.models import Enrollment, StepLog, Workflow, WorkflowRevision
+from deskhand.automation.tests.runs import enroll, go
 from deskhand.crm.filters.as_json import to_json
 from deskhand.crm.filters.types import Filter, MemberOf, Operator, leaves
+from deskhand.crm.records import associations, companies, objects
+from deskhand.crm.records.models import PropertyChange
 from deskhand.crm.schema import object_types, tags
 from deskhand.crm.schema.types import Kind
 from deskhand.crm.schema.types import Option as Tag
 from deskhand.crm.segments import segments
 from deskhand.crm.segments.models import SegmentKind
+from deskhand.events.models import EventRow
 from deskhand.events.types import SYSTEM
 from deskhand.web.tests.conftest import being_switched_on, look_up
 
@@ -131,6 +136,49 @@ def test_actions_are_added_edited_and_deleted_in_the_draft(editor):
     assert [step.id for step in editor.definition().steps] == ["2"]
     with editor.office.inside():
         assert WorkflowRevision.objects.filter(workflow=editor.workflow).count() == 1
+
+
+NAMED = {"deal": {"dealname": "Boat"}, "project": {"hs_name": "Boat"}}
+
+
+@pytest.mark.parametrize("object_type", ["contact", "company", "deal", "project"])
+def test_every_kind_of_record_has_mail_and_notes_R_MAIL_9(office, admin, wired, object_type):
+    with office.inside() as world:
+        own = templates.create(world.account.pk, "Welcome", by=SYSTEM)
+        flow = workflows.create(world.account.pk, "All", Definition(object_type, Manual()), by=world.ada.pk)
+        contact = world.contact()
+        record = contact.pk
+        if object_type != "contact":
+            record = (
+                companies.create("Fjällbo", by=SYSTEM).pk
+                if object_type == "company"
+                else objects.create(object_type, NAMED[object_type], by=SYSTEM).id
+            )
+            associations.connect(object_type, record, "contact", contact.pk, by=SYSTEM)
+    editor = Editor(office, admin, flow)
+    offered = editor.page("add")
+    assert "Send email" in offered
+    assert "Add a note" in offered
+
+    editor.add("send_email", template=str(own.pk), recipients="first")
+    editor.add("create_note", "1", text="Told {{ contact.email }}")
+    assert "Welcome" in editor.page()
+    with office.inside() as world:
+        drafts.publish(Workflow.objects.get(pk=flow.pk), by=world.ada.pk)
+        workflows.switch(Workflow.objects.get(pk=flow.pk), True, by=world.ada.pk)
+        run = enroll(Workflow.objects.get(pk=flow.pk), record, object_type=object_type)
+        go()
+        steps = list(
+            StepLog.objects.filter(enrollment_id=run.pk).order_by("id").values_list("status", "message")
+        )
+        notes = PropertyChange.objects.filter(object_type=object_type, record_id=record, property="@note")
+        assert [one.new["text"] for one in notes] == ["Told astrid@fjallbo.example"]
+        assert EventRow.objects.get(kind=f"{object_type}.noted").cause["workflow_id"] == flow.pk
+
+    assert steps == [("SUCCEEDED", "Sent to astrid@fjallbo.example"), ("SUCCEEDED", "Added a note")]
+    if object_type in ("contact", "company"):
+        page = admin.get(reverse(object_type, args=[record])).content.decode()
+        assert "Told astrid@fjallbo.example" in page
 
 
 def test_all_panels_open(editor):
