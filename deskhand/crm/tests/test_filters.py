@@ -23,6 +23,7 @@ from deskhand.crm.filters.types import (
     Window,
     leaves,
     leaves_by_type,
+    link_types,
 )
 from deskhand.crm.schema.types import Kind
 from deskhand.kernel.errors import Invalid
@@ -345,6 +346,15 @@ def test_json_that_never_ends_is_refused():
 
     with pytest.raises(Invalid, match="nested less deeply"):
         from_json(deep)
+
+
+def test_the_labels_that_a_condition_names_are_found_wherever_they_stand():
+    boss = Associated("contact", HIGH, type_id=1001)
+    named = AllOf(
+        (HIGH, AnyOf((boss, Associated("company", AllOf((Associated("contact", HIGH, type_id=7),))))))
+    )
+
+    assert link_types(named) == {1001, 7}
 
 
 def test_folding_keeps_length_and_is_settled_after_one_pass():
