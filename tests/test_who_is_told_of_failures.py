@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
-from dataclasses import replace
 from datetime import timedelta
 from unittest.mock import Mock
 
@@ -108,8 +107,8 @@ def test_telling_it_again_changes_nothing(world):
 def test_of_one_thing_all_that_fails_at_once_is_one_failure():
     at = clock.now()
     first = Event("workflow.failed", "workflow", 7, 0, SYSTEM, at, {"name": "New", "number": 2}, None, 0, 41)
-    other = replace(first, object_id=8, id=42)
-    later = replace(first, data={"name": "Renamed"}, id=43)
+    other = first._replace(object_id=8, id=42)
+    later = first._replace(data={"name": "Renamed"}, id=43)
 
     assert failures.gather([first, other, later]) == [
         Failure(Kind.AUTOMATION, 7, "Renamed", 3, 43),

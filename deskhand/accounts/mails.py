@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import replace
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -83,7 +82,7 @@ def send_address_changed(member: Membership, former: str, *, changed_by: str) ->
 
 def _enqueue(account: Account | None, to: Address, subject: str, text: str) -> None:
     key = f"accounts:{secrets.token_hex(16)}"
-    outbox.enqueue([replace(_letter(account, to, subject, text, key), is_new=True)])
+    outbox.enqueue([_letter(account, to, subject, text, key)._replace(is_new=True)])
 
 
 def letter(account: Account, to: User, subject: str, text: str, *, key: str) -> NewSend:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from deskhand.crm.filters.evaluate import Fact, Facts
 from deskhand.crm.records import associations, store
@@ -215,8 +215,7 @@ where t.account_id = %s and t.id = any(%s)
 """
 
 
-@dataclass(frozen=True)
-class LoadedFacts:
+class LoadedFacts(NamedTuple):
     """A loaded record as facts, by the names of the API. History and neighbours are read when asked for."""
 
     object_type: str

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from deskhand.automation.models import StepStatus
 from deskhand.kernel.database import sql
@@ -30,14 +29,13 @@ class Going(Protocol):
     def revision(self) -> int: ...
 
 
-@dataclass(frozen=True)
-class LogLine:
+class LogLine(NamedTuple):
     run: Going
     step_id: str
     kind: str
     status: StepStatus
     message: str = ""
-    data: Mapping[str, Any] = field(default_factory=dict)
+    data: Mapping[str, Any] = {}
 
 
 def write(account_id: int, lines: Sequence[LogLine], at: datetime) -> None:

@@ -6,14 +6,13 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 #: True in the payload of a mail whose words are made before it is first sent (`sender.writers`); it lacks them.
 UNWRITTEN = "unwritten"
 
 
-@dataclass(frozen=True, slots=True)
-class NewSend:
+class NewSend(NamedTuple):
     """One send to put into the outbox. The same `idempotency_key` in one account is one send for ever."""
 
     account_id: int
@@ -123,14 +122,12 @@ class Transport(Protocol):
         """Close everything that is idle: the process ends."""
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
+class Address(NamedTuple):
     email: str
     name: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Attached:
+class Attached(NamedTuple):
     """A file of the store that goes along. With a `content_id` (no angle brackets) it is shown inside the HTML."""
 
     sha256: str
@@ -140,12 +137,7 @@ class Attached:
     content_id: str = ""
 
 
-def _flat(one: Address | Attached) -> dict[str, Any]:
-    return {name: getattr(one, name) for name in one.__slots__}
-
-
-@dataclass(frozen=True, slots=True)
-class Mail:
+class Mail(NamedTuple):
     """A mail before it is rendered. Bcc has no place here: it is an entry's recipient and nothing else (O5)."""
 
     sender: Address
@@ -162,10 +154,10 @@ class Mail:
     headers: tuple[tuple[str, str], ...] = ()  # X-… and List-… only
 
     def payload(self) -> dict[str, Any]:
-        flat = {name: getattr(self, name) for name in self.__slots__}
-        flat["sender"] = _flat(self.sender)
+        flat = self._asdict()
+        flat["sender"] = self.sender._asdict()
         for name in ("to", "cc", "reply_to", "attachments"):
-            flat[name] = tuple(_flat(one) for one in flat[name])
+            flat[name] = tuple([one._asdict() for one in flat[name]])
         return flat
 
     @classmethod

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.utils.translation import gettext as _
 
@@ -354,8 +354,7 @@ def references_of(thread_ids: Sequence[int]) -> dict[int, list[str]]:
 # ── automatic mail ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@dataclass(frozen=True)
-class AutomaticMessage:
+class AutomaticMessage(NamedTuple):
     """What a rule or workflow sends to a customer; `ticket_id` None in a conversation that belongs to no ticket.
 
     A mail's words may be made when it is sent: `filling` is what of (`unwritten`). `key` makes it leave once. Mail:

@@ -50,12 +50,7 @@ def record_many(new: Sequence[NewEvent]) -> list[Event]:
     scope = current_scope()
     account_id = scope.account_id
     drawn = sql.rows(_INSERT, [*_columns(new), account_id, account_id])
-    recorded = [
-        Event(
-            e.kind, e.object_type, e.object_id, e.version, e.by, e.at, e.data, e.cause, e.depth, event_id, account_id
-        )
-        for (event_id,), e in zip(drawn, new, strict=True)
-    ]  # fmt: skip
+    recorded = [Event(*e, event_id, account_id) for (event_id,), e in zip(drawn, new, strict=True)]
     _collect(recorded)
     wake(WAKE)
     return recorded

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 #: Past this depth automation is no longer told (screens, notifications and webhooks still are).
 DEPTH_LIMIT = 10
@@ -21,8 +20,7 @@ class ActorKind(StrEnum):
     SYSTEM = "system"
 
 
-@dataclass(frozen=True)
-class Actor:
+class Actor(NamedTuple):
     """Who did it. `id` is a user, contact, workflow or channel id, as `kind` says; None for the system."""
 
     kind: ActorKind
@@ -36,8 +34,7 @@ class Actor:
 SYSTEM = Actor(ActorKind.SYSTEM)
 
 
-@dataclass(frozen=True)
-class Cause:
+class Cause(NamedTuple):
     """Why it was done: the event before it, and the rule or workflow step that reacted."""
 
     event_id: int | None = None
@@ -49,15 +46,14 @@ class Cause:
     rule: str | None = None
 
     def as_json(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if value is not None}
+        return {name: value for name, value in zip(self._fields, self, strict=True) if value is not None}
 
     @classmethod
     def from_json(cls, data: dict[str, Any] | None) -> Cause | None:
         return cls(**data) if data else None
 
 
-@dataclass(frozen=True)
-class NewEvent:
+class NewEvent(NamedTuple):
     """An event about to be recorded. `version` is the record's, raised under its row lock."""
 
     kind: str
@@ -66,12 +62,22 @@ class NewEvent:
     version: int
     by: Actor
     at: datetime
-    data: dict[str, Any] = field(default_factory=dict)
+    data: dict[str, Any] = {}
     cause: Cause | None = None
     depth: int = 0
 
 
-@dataclass(frozen=True)
-class Event(NewEvent):
+class Event(NamedTuple):
+    """A recorded one: what was new, and its number in the log."""
+
+    kind: str
+    object_type: str
+    object_id: int
+    version: int
+    by: Actor
+    at: datetime
+    data: dict[str, Any] = {}
+    cause: Cause | None = None
+    depth: int = 0
     id: int = 0
     account_id: int = 0

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from django.conf import settings as django_settings
 from django.utils.translation import gettext as _
@@ -138,8 +138,7 @@ def _channels(account_id: int) -> dict[int, ChannelAccount]:
     return reaching.mail_channels(account_id)
 
 
-@dataclass(frozen=True)
-class _Mail:
+class _Mail(NamedTuple):
     """One mail to one contact; its conversation is not known yet where it begins one."""
 
     doing: Doing

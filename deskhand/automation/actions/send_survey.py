@@ -175,7 +175,7 @@ class _Sending:
             return failed(_("The survey is not there any more. Choose another one in the step."))
         text = str(doing.settings.get("text") or "")
         if text.strip() and _LINK not in text:
-            doing = replace(doing, settings={**doing.settings, "text": f"{text.rstrip()}\n{_TOKEN}"})
+            doing = doing._replace(settings={**doing.settings, "text": f"{text.rstrip()}\n{_TOKEN}"})
         if _is_mail(doing.settings, self.ways):
             return self._mail(doing)
         return self.phones.text(doing, _unconnected, self._filler(doing))

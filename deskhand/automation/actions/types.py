@@ -5,10 +5,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
 from deskhand.accounts.models import TeamMember
 from deskhand.accounts.plans import Feature
@@ -51,8 +51,7 @@ def keys_of(enrollment_id: int) -> str:
     return f"step:{enrollment_id}:"
 
 
-@dataclass(frozen=True)
-class Doing:
+class Doing(NamedTuple):
     """One record at one action."""
 
     account_id: int
@@ -107,8 +106,7 @@ class Waits:
     token: str = ""
 
 
-@dataclass(frozen=True)
-class Done:
+class Done(NamedTuple):
     """How it went, in words for the log; `outputs` feed tokens and branches (R-WFA-2).
 
     RETRYING: did nothing for a passing reason; the step is tried again under the same key, at `again_at` if that is
@@ -117,7 +115,7 @@ class Done:
 
     status: StepStatus = StepStatus.SUCCEEDED
     message: str = ""
-    outputs: Mapping[str, Any] = field(default_factory=dict)
+    outputs: Mapping[str, Any] = {}
     waits: Waits | None = None
     ends: str = ""  # the run is over by this, for this reason
     again_at: datetime | None = None

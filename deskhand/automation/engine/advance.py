@@ -7,11 +7,10 @@ Keep the latter while a record waits in step 3: if people insert a step after it
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from deskhand.automation.engine.chance import share
 from deskhand.automation.engine.definition import (
@@ -43,8 +42,7 @@ Position = str
 LONGEST_WALK = 1000
 
 
-@dataclass(frozen=True, slots=True)
-class EnrollmentFacts:
+class EnrollmentFacts(NamedTuple):
     """What the engine must know of one enrollment. `zone` is the account's; `outputs` are {step id: {name: value}}.
 
     `happened`: the delays that wait for something of an earlier step's that has happened already (R-DELAY-6).
@@ -53,7 +51,7 @@ class EnrollmentFacts:
     id: int
     zone: str = "UTC"
     is_on: bool = True
-    outputs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    outputs: Mapping[str, Mapping[str, Any]] = {}
     working_hours: WeeklyHours | None = None
     happened: Collection[str] = ()
 
@@ -70,8 +68,7 @@ class Reason(StrEnum):
     CIRCLES = "circles"
 
 
-@dataclass(frozen=True, slots=True)
-class Perform:
+class Perform(NamedTuple):
     """Do the action, then advance from `next`."""
 
     step: Action
@@ -79,8 +76,7 @@ class Perform:
     trace: tuple[TraceItem, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Sleep:
+class Sleep(NamedTuple):
     """Advance from `next` at `until`. The step is a delay, or an action held by the window (`is_held`)."""
 
     until: datetime
@@ -90,8 +86,7 @@ class Sleep:
     trace: tuple[TraceItem, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class WaitEvent:
+class WaitEvent(NamedTuple):
     """Advance from `happened` when an event matches, or from `timed_out` at `until` if that is given."""
 
     step: Delay
@@ -102,8 +97,7 @@ class WaitEvent:
     trace: tuple[TraceItem, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Finished:
+class Finished(NamedTuple):
     reason: Reason
     trace: tuple[TraceItem, ...] = ()
 

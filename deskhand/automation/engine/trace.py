@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from deskhand.kernel.text import N_
 
@@ -27,13 +26,12 @@ class What(StrEnum):
     ENDED = "ended"  # values: reason
 
 
-@dataclass(frozen=True, slots=True)
-class TraceItem:
+class TraceItem(NamedTuple):
     """`step_id` is empty where there is no step: an end before the first."""
 
     step_id: str
     what: What
-    values: Mapping[str, Any] = field(default_factory=dict)
+    values: Mapping[str, Any] = {}
 
 
 def sentence(item: TraceItem) -> str:

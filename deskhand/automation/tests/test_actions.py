@@ -1,6 +1,5 @@
 """What holds for every action, and what those on records do."""
 
-from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -409,7 +408,7 @@ def test_a_note_stands_in_the_conversation_and_says_who_wrote_it(world):
     made = workflows.create(world.account.pk, "Tell the shop", Definition("ticket"))
     [one] = doings(world.account.pk, "create_note", {"text": "Look: {{ ticket.subject }}"}, [ticket.pk])
 
-    ACTIONS["create_note"].run([replace(one, workflow_id=made.pk)])
+    ACTIONS["create_note"].run([one._replace(workflow_id=made.pk)])
 
     note = Message.objects.get(ticket_id=ticket.pk)
     assert (note.kind, note.direction, note.text) == ("COMMENT", "NONE", "Look: Refund still missing")
@@ -432,7 +431,7 @@ def test_notes_about_other_records_are_written_in_a_set(world):
     assert asked(deals[:2], 1) == asked(deals[2:], 20)
     texts = ("{{ deal.amount }}", "x" * 10_001, "Fine")
     mixed = [
-        replace(one, settings={"text": text})
+        one._replace(settings={"text": text})
         for one, text in zip(
             doings(world.account.pk, "create_note", settings, deals[:3], "deal", first=50), texts, strict=True
         )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -183,7 +181,7 @@ def test_addresses_of_others_are_mailed_only_where_the_account_lets_it_R_WFA_5(w
         "body": "Look",
     }
     doing = doing_of(world, world.ticket(), settings)
-    doing = replace(doing, record={**doing.record, "originating_thread_id": 7})
+    doing = doing._replace(record={**doing.record, "originating_thread_id": 7})
     (done,) = MAIL.run([doing])
     assert (done.status, OutboxEntry.objects.count()) == (StepStatus.FAILED, 0)
     assert "only its own people" in done.message

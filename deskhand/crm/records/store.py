@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.utils.translation import gettext as _
 
@@ -47,14 +46,13 @@ SOURCES = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Change:
+class Change(NamedTuple):
     """New values for one record. `values` (by column, or by property name where there is no column) have history;
     `facts` are columns that only follow what happened (last message, counters)."""
 
     record_id: int
-    values: Mapping[str, Any] = field(default_factory=dict)
-    facts: Mapping[str, Any] = field(default_factory=dict)
+    values: Mapping[str, Any] = {}
+    facts: Mapping[str, Any] = {}
     #: Set only where the column is empty now; R-ROUTE-71 fills an empty owner and no other.
     only_if_empty: tuple[str, ...] = ()
     rule: str | None = None
@@ -62,8 +60,7 @@ class Change:
     depth: int | None = None  # likewise
 
 
-@dataclass(frozen=True)
-class Applied:
+class Applied(NamedTuple):
     """What a change came to: {property: (old, new)}, empty when nothing was new."""
 
     record_id: int
@@ -433,7 +430,7 @@ def _record_events(
 
 
 def _with_rule(cause: Cause | None, rule: str | None) -> Cause | None:
-    return replace(cause or Cause(), rule=rule) if rule else cause
+    return (cause or Cause())._replace(rule=rule) if rule else cause
 
 
 def _facts_of_change(draft: _Draft) -> dict[str, Any]:

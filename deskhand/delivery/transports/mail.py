@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Collection
-from dataclasses import replace
 
 from django.conf import settings
 from django.db import connection
@@ -108,4 +107,4 @@ def _from(relay: Relay, mail: Mail) -> Mail:
     """Few servers let somebody's log-in write in another's name: what leaves by an address's server leaves from it."""
     if not relay.sender or settings.MAIL_FROM:
         return mail
-    return replace(mail, sender=replace(mail.sender, email=relay.sender))
+    return mail._replace(sender=mail.sender._replace(email=relay.sender))
