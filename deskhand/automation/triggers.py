@@ -2,8 +2,9 @@
 
 What is chosen is stored as `EventMatch.kind`: a kind of the log ("ticket.snoozed"), or one of ours that is made of
 several ("ticket.closed"). A condition about an event names its facts: a property is its new value, `from:` before it
-means the one it had, "changed" are the names of all that changed, and "by" and "by_user" say who did it. "tag_added" and "tag_removed" are the tags
-that came and went.
+means the one it had, "changed" are the names of all that changed, and "by" and "by_user" say who did it. Of a property
+that has several values, `came:` and `gone:` before it mean those that it got and lost; "tag_added" and "tag_removed" are
+the tags that came and went.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from deskhand.automation.records import as_fact
 from deskhand.crm.filters.evaluate import Fact as Value
 from deskhand.crm.filters.evaluate import Facts, holds
 from deskhand.crm.filters.types import AllOf, Condition, Filter, Operator, leaves
+from deskhand.crm.filters.types import Value as Filtered
 from deskhand.crm.records.store import FILED
 from deskhand.crm.records.tables import TABLES
 from deskhand.crm.schema.defaults import BUILT_IN
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from django.utils.functional import _StrPromise as StrPromise
 
 CHANGED, BY, BY_USER, WAS = "changed", "by", "by_user", "from:"
+CAME, GONE = "came:", "gone:"
 TAG_ADDED, TAG_REMOVED = "tag_added", "tag_removed"
 STAGE_PROPERTY = {"deal": "dealstage"}
 _CHANGES = ("updated", "moved", "assigned")
@@ -93,14 +96,37 @@ def kinds(object_type: str) -> frozenset[str]:
 
 
 def property_changed(
-    object_type: str, property: Property, before: Iterable[str] = (), after: Iterable[str] = ()
+    object_type: str, property: Property, before: Iterable[Filtered] = (), after: Iterable[Filtered] = ()
 ) -> tuple[str, Condition]:
-    """The kind and the condition of "this property changed from one of these to one of those" (R-TRIG-18)."""
+    """The kind and the condition of "this property changed from one of these to one of those" (R-TRIG-18).
+
+    Values are of the property's kind; of a date it is one day. Raises Invalid for others.
+    """
     parts: list[Condition] = [Filter(CHANGED, Kind.MULTI, Operator.ANY_OF, (property.name,))]
-    for name, values in ((f"{WAS}{property.name}", tuple(before)), (property.name, tuple(after))):
+    operator = Operator.ON if property.kind in (Kind.DATE, Kind.DATETIME) else Operator.ANY_OF
+    for name, values in zip(_sides(property), (tuple(before), tuple(after)), strict=True):
         if values:
-            parts.append(Filter(name, Kind.ENUM, Operator.ANY_OF, values))
+            parts.append(Filter(name, property.kind, operator, values))
     return f"{object_type}.property_changed", AllOf(tuple(parts))
+
+
+def _sides(property: Property) -> tuple[str, str]:
+    """Where conditions find what was and what is. Of several values the others that stay are no change."""
+    if property.kind in (Kind.MULTI, Kind.REFS):
+        return f"{GONE}{property.name}", f"{CAME}{property.name}"
+    return f"{WAS}{property.name}", property.name
+
+
+def is_before(fact: str) -> bool:
+    """Whether it tells what was, of what `property_changed` asks for."""
+    return fact.startswith((WAS, GONE))
+
+
+def property_of(fact: str) -> str:
+    """The property whose values it has."""
+    for side in (WAS, CAME, GONE):
+        fact = fact.removeprefix(side)
+    return fact
 
 
 @lru_cache(maxsize=256)
@@ -361,7 +387,9 @@ class EventFacts:
         if property == BY_USER:
             return self.event.by.id if self.event.by.kind is ActorKind.USER else None
         if property in (TAG_ADDED, TAG_REMOVED):
-            return self._tags_moved(property == TAG_ADDED)
+            return self._moved(TAGS, self.event.data.get(TAGS), property == TAG_ADDED)
+        if property.startswith((CAME, GONE)):
+            return self._moved(property_of(property), None, property.startswith(CAME))
         name = property.removeprefix(WAS)
         changes = self.event.data.get("changes", {})
         if name in changes:
@@ -382,11 +410,11 @@ class EventFacts:
     def memberships(self, of: str) -> Collection[int]:
         return ()
 
-    def _tags_moved(self, is_on: bool) -> Value:
-        data = self.event.data
-        old, new = data.get("changes", {}).get(TAGS) or (None, data.get(TAGS))
-        came, went = (new, old) if is_on else (old, new)
-        return tuple(tag for tag in came or () if tag not in (went or ())) or None
+    def _moved(self, name: str, whole: Any, did_come: bool) -> Value:
+        """What came or went of several values; a record that is new got the `whole`."""
+        old, new = self.event.data.get("changes", {}).get(name) or (None, whole)
+        came, went = (new, old) if did_come else (old, new)
+        return tuple(one for one in came or () if one not in (went or ())) or None
 
     def _changed(self) -> tuple[str, ...]:
         """A new record's values count as changes."""

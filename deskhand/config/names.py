@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from deskhand.accounts.models import Membership, Team
-from deskhand.automation import secrets
+from deskhand.automation import secrets, triggers
 from deskhand.automation.models import MailTemplate, Workflow
 from deskhand.config import stand_ins
 from deskhand.config.things import Thing
@@ -101,8 +101,8 @@ class Names:
         return made
 
     def of_property(self, object_type: str, name: str) -> Thing | None:
-        """What the values of a property name, if they are ids."""
-        prop = properties_of(object_type).get(name)
+        """What the values of a property name, if they are ids; also of what an event tells of one (`triggers`)."""
+        prop = properties_of(object_type).get(triggers.property_of(name))
         if prop is None:
             return None
         if prop.column in _COLUMNS:

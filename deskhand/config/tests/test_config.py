@@ -8,17 +8,17 @@ from typing import Any
 import pytest
 
 from deskhand.accounts import teams
-from deskhand.accounts.models import AuditEntry
-from deskhand.automation import folders, integrations, lanes, secrets, templates, timing, workflows
+from deskhand.accounts.models import AuditEntry, Team
+from deskhand.automation import folders, integrations, lanes, secrets, templates, timing, triggers, workflows
 from deskhand.automation.actions.forms import Around, Input
 from deskhand.automation.actions.registry import ACTIONS
-from deskhand.automation.engine.definition import Definition, Leaving, Manual, WhenTrue
+from deskhand.automation.engine.definition import Definition, EventMatch, Leaving, Manual, WhenEvent, WhenTrue
 from deskhand.automation.models import Workflow
 from deskhand.channels.portal import portals
 from deskhand.channels.portal.models import Portal, Reach
 from deskhand.config import definitions, document, plan
 from deskhand.config.plan import Did, Difference, differences
-from deskhand.crm.filters.types import AnyOf, Associated, Filter, MemberOf, Operator
+from deskhand.crm.filters.types import AnyOf, Associated, Filter, MemberOf, Operator, leaves
 from deskhand.crm.pipelines import pipelines
 from deskhand.crm.pipelines.models import Pipeline
 from deskhand.crm.pipelines.pipelines import CLOSED, OPEN, NewStage
@@ -28,6 +28,7 @@ from deskhand.crm.records import objects, subscriptions, tickets
 from deskhand.crm.records.models import Ticket
 from deskhand.crm.schema import association_labels, groups, object_types, properties, tags
 from deskhand.crm.schema.models import PropertyDefinition
+from deskhand.crm.schema.queries import properties_of
 from deskhand.crm.schema.types import Kind
 from deskhand.crm.schema.types import Option as Tag
 from deskhand.crm.segments import segments, tag_rules
@@ -122,6 +123,14 @@ def fill(world: World) -> World:
         ),
         by=by,
     )
+    known = properties_of("ticket")
+    moves = (
+        triggers.property_changed("ticket", known["hubspot_owner_id"], [world.grace.pk], [by]),
+        triggers.property_changed("ticket", known["hs_assigned_team_ids"], after=[sub.pk]),
+        triggers.property_changed("ticket", known["hs_pipeline_stage"], [str(new)]),
+    )
+    handed = WhenEvent(tuple(EventMatch(kind, about) for kind, about in moves))
+    workflows.create(account, "Handed over", Definition("ticket", handed), by=by)
     held = workflows.create(account, "By hand", Definition("deal", Manual()), by=by)
     workflows.pin(workflows.pause(held, by=by), True, by=by)
     timing.alert(held, errors=False, rate_per_hour=50, by=Actor.user(by))
@@ -167,6 +176,13 @@ def test_an_empty_account_becomes_the_same() -> None:
         steps = workflows.definition_of(lane).to_json()["steps"]
         assert steps[2]["settings"]["value"] == other.stage("Closed")
         assert steps[1]["settings"]["users"] == [other.ada.pk]
+        handed = workflows.definition_of(
+            Workflow.objects.get(account_id=other.account.pk, name="Handed over")
+        )
+        named = [leaf.values for event in handed.trigger.events for leaf in leaves(event.about)]
+        sub = Team.objects.get(account_id=other.account.pk, name="Returns")
+        assert named[1:3] == [(other.grace.pk,), (other.ada.pk,)]  # R-TRIG-18
+        assert named[4::2] == [(sub.pk,), (str(other.stage("New")),)]
 
 
 def test_a_portal_is_opened_and_closed_by_a_file(full: World) -> None:

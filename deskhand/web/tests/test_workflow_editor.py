@@ -10,7 +10,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from deskhand.accounts.models import Account, Plan
+from deskhand.accounts.models import Account, Plan, Team
 from deskhand.automation import drafts, lanes, templates, uses, workflows
 from deskhand.automation.actions.registry import ACTIONS
 from deskhand.automation.engine import edit
@@ -32,9 +32,10 @@ from deskhand.automation.models import Enrollment, StepLog, Workflow, WorkflowRe
 from deskhand.automation.tests.runs import enroll, go
 from deskhand.crm.filters.as_json import to_json
 from deskhand.crm.filters.types import Filter, MemberOf, Operator, leaves
-from deskhand.crm.records import associations, companies, objects
+from deskhand.crm.records import associations, companies, objects, tickets
 from deskhand.crm.records.models import PropertyChange
-from deskhand.crm.schema import object_types, tags
+from deskhand.crm.records.tickets import NewTicket
+from deskhand.crm.schema import object_types, properties, tags
 from deskhand.crm.schema.types import Kind
 from deskhand.crm.schema.types import Option as Tag
 from deskhand.crm.segments import segments
@@ -497,6 +498,89 @@ def test_a_property_change_is_an_event_with_values_R_TRIG_18(editor):
     assert 'Priority <i>changed</i> <span class="tag">to High</span>' in re.sub(
         r"<span>|(?<=Priority)</span>", "", editor.page()
     )
+
+
+OWN = {
+    "hubspot_owner_id": None, "hs_assigned_team_ids": None, tags.TAGS: None, "subject": None, "closed_date": None,
+    "vip": Kind.BOOL, "parts": Kind.MULTI, "weight": Kind.NUMBER, "due": Kind.DATE,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "typed", "was", "meant", "other"),
+    [
+        ("hubspot_owner_id", {"after": "ada"}, None, "ada", "grace"),
+        ("hubspot_owner_id", {"before": "grace", "after": "ada"}, "grace", "ada", None),
+        ("hs_assigned_team_ids", {"after": "front"}, ["back"], ["back", "front"], []),
+        ("hs_assigned_team_ids", {"before": "front"}, ["front", "back"], ["back"], ["front"]),
+        (tags.TAGS, {"after": "1"}, ["2"], ["2", "1"], []),
+        ("vip", {"after": "true"}, False, True, None),
+        ("vip", {"before": "true", "after": "false"}, True, False, None),
+        ("parts", {"after": "lamp"}, ["bulb"], ["bulb", "lamp"], []),
+        ("parts", {"before": "bulb", "after": "lamp"}, ["bulb"], ["lamp"], ["bulb", "lamp"]),
+        ("subject", {"after": "Refund; return"}, "Lamp", "REFUND", "Refund of a lamp"),
+        ("weight", {"before": "1,5", "after": "0; 2"}, 1.5, 0, 3),
+        ("due", {"after": "2026-03-01"}, "2026-02-01", "2026-03-01", "2026-03-02"),
+        ("due", {"before": "2026-02-01", "after": "2026-03-01"}, "2026-02-01", "2026-03-01", None),
+        ("closed_date", {"after": "2026-03-01"}, None, "2026-03-01T15:00:00Z", "2026-03-02T15:00:00Z"),
+    ],
+)  # fmt: skip
+def test_any_property_may_be_asked_from_what_to_what_it_changed_R_TRIG_18(
+    office, editor, settle, name, typed, was, meant, other
+):
+    """As it is typed in the form and heard by the worker. Of two tickets one comes to be as it is `meant`."""
+    with office.inside() as world:
+        ids = {"ada": world.ada.pk, "grace": world.grace.pk}
+        ids |= {key: Team.objects.create(account=world.account, name=key).pk for key in ("front", "back")}
+        tags.arrange([Tag("", "Billing"), Tag("", "VIP")], by=SYSTEM)
+        if OWN.get(name):
+            options = [{"value": one, "label": one} for one in ("lamp", "bulb")] if name == "parts" else []
+            properties.create("ticket", name, name.title(), OWN[name], options=options)
+        one, two = (tickets.create(NewTicket("Lamp"), by=SYSTEM).id for _ in range(2))
+        for ticket in (one, two):
+            tickets.update(ticket, {name: _with_ids(was, ids)}, by=SYSTEM)
+    sides = {f"event0-{side}": str(ids.get(value, value)) for side, value in typed.items()}
+    asked = {"kind": "event", "event": "0", "event0-kind": "ticket.property_changed", "event0-property": name}
+    assert editor.post("trigger-save", data=asked | sides).status_code == 302
+    editor.add("create_task", title="Call", assignee="owner")
+    again = editor.page("trigger")
+    assert editor.post("publish").status_code == 200
+    settle()
+    with office.inside() as world:
+        workflows.switch(Workflow.objects.get(pk=editor.workflow.pk), True, by=world.ada.pk)
+        for ticket, to in ((one, meant), (two, other)):
+            tickets.update(ticket, {name: _with_ids(to, ids)}, by=SYSTEM)
+    settle()
+
+    with office.inside():
+        found = Enrollment.objects.filter(workflow=editor.workflow)
+        assert list(found.values_list("record_id", flat=True)) == [one]
+    for field, value in sides.items():
+        chosen = re.search(rf'name="{field}"[^>]* value="{value.replace(",", ".")}"( checked)?', again)
+        assert chosen is not None, field
+
+
+def _with_ids(value, ids):
+    return [ids.get(one, one) for one in value] if isinstance(value, list) else ids.get(value, value)
+
+
+def test_a_wrong_value_is_told_at_its_field_and_another_property_begins_empty_R_TRIG_18(office, editor):
+    with office.inside():
+        properties.create("ticket", "weight", "Weight", Kind.NUMBER)
+    typed = {
+        "kind": "event", "event": "0", "event0-kind": "ticket.property_changed", "event0-property": "weight", "event0-after": "heavy",
+    }  # fmt: skip
+    refused = editor.post("trigger-save", data=typed)
+    assert refused.status_code == 422
+    said = re.search(r'id="error-event0-after".*?</svg>(.{,120})', refused.content.decode(), re.DOTALL)
+    assert said is not None
+    assert "This is not a number." in said.group(1)
+
+    drawn = editor.post(
+        "trigger-save", data=typed | {"event0-property": "subject", "redraw": "event0-property"}
+    )
+    assert "heavy" not in drawn.content.decode()
+    assert 'name="event0-after"' in drawn.content.decode()
 
 
 def test_a_tag_that_is_put_on_is_an_event_of_its_own_R_TRIG_18(office, editor):

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+
 from django.utils.translation import gettext as _
 
+from deskhand.automation import triggers
 from deskhand.automation.actions import reading
 from deskhand.automation.actions.forms import Input, Option, Setting
 from deskhand.automation.engine.definition import EventMatch
+from deskhand.crm.filters.types import Value
 from deskhand.crm.schema.queries import properties_of
+from deskhand.crm.schema.types import Kind, Property
 from deskhand.kernel.errors import Invalid
 from deskhand.web.automation.fields import fields_of, with_refusal
 from deskhand.web.filters.building import Building, Typed
@@ -25,6 +30,8 @@ class Eventful:
         self.object_type = opened.definition.object_type
         self.is_typed = typed is not None and f"{name}-kind" in typed
         self.typed: Typed = typed if typed is not None and self.is_typed else self._typed_of(event)
+        if f"{name}-property" in self.typed.get("redraw", ()):  # the values are those of another property
+            self.typed = {**self.typed, f"{name}-before": (), f"{name}-after": ()}
         asked = AskedOfEvent(opened.viewer, self.object_type, self.kind)
         is_same = event is not None and event.kind == self.kind
         if typed is not None and self.is_typed and next(iter(typed.get(f"{name}-was", ())), "") == self.kind:
@@ -39,12 +46,12 @@ class Eventful:
     def _typed_of(self, event: EventMatch | None) -> Typed:
         if event is None:
             return {}
-        name, before, after = events.change_of(event) or ("", (), ())
+        name, before, after = events.change_of(event) or ("", None, None)
         return {
             f"{self.name}-kind": [event.kind],
             f"{self.name}-property": [name],
-            f"{self.name}-before": [*before],
-            f"{self.name}-after": [*after],
+            f"{self.name}-before": events.values_typed(before),
+            f"{self.name}-after": events.values_typed(after),
         }
 
     @property
@@ -54,6 +61,13 @@ class Eventful:
     @property
     def asks_property(self) -> bool:
         return bool(self.kind) and events.asks_property(self.kind, self.object_type)
+
+    @property
+    def property(self) -> Property | None:
+        """Whose change is meant."""
+        return properties_of(self.object_type).get(
+            next(iter(self.typed.get(f"{self.name}-property", ())), "")
+        )
 
     def press(self, what: str) -> None:
         self.about.press(what)
@@ -91,31 +105,21 @@ class Eventful:
                 options=properties,
             )
         )
-        prop = properties_of(self.object_type).get(
-            next(iter(self.typed.get(f"{self.name}-property", ())), "")
-        )
-        values = asked.choices_of(self.object_type, prop) if prop else []
-        if values:
-            options = tuple(Option(one.value, one.label) for one in values)
-            found.append(
-                Setting(
-                    f"{self.name}-before",
-                    _("From one of these"),
-                    Input.MANY,
-                    options=options,
-                    help=_("None chosen: from any value."),
-                )
-            )
-            found.append(
-                Setting(
-                    f"{self.name}-after",
-                    _("To one of these"),
-                    Input.MANY,
-                    options=options,
-                    help=_("None chosen: to any value."),
-                )
-            )
+        if prop := self.property:
+            found += [one for side in _sides() if (one := self._side(prop, side)) is not None]
         return tuple(found)
+
+    def _side(self, prop: Property, side: Side) -> Setting | None:
+        """What its value was, or is: chosen where there is a choice, else written; of dates a day."""
+        name = f"{self.name}-{side.name}"
+        if prop.kind in (Kind.DATE, Kind.DATETIME):
+            day = replace(prop, kind=Kind.DATE, options=())
+            return Setting(name, side.day, Input.VALUE, prop=day, help=side.if_empty)
+        if prop.kind in (Kind.TEXT, Kind.NUMBER, Kind.DURATION):
+            return Setting(name, side.label, help=side.if_written)
+        found = self.opened.asked.choices_of(self.object_type, prop)
+        options = tuple(Option(one.value, one.label) for one in found)
+        return Setting(name, side.label, Input.MANY, options=options, help=side.if_none) if options else None
 
     def parts(self, refusal: Invalid | None = None) -> tuple[Part, ...]:
         own = refusal if refusal is not None and self.names(refusal.field) else None
@@ -137,12 +141,40 @@ class Eventful:
     def read(self) -> EventMatch:
         """Raises Invalid, naming the field."""
         given = reading.read(self.settings(), self.typed)
-        if self.asks_property:
-            kind, about = events.changed(
-                self.object_type,
-                given[f"{self.name}-property"],
-                given.get(f"{self.name}-before") or (),
-                given.get(f"{self.name}-after") or (),
-            )
-            return EventMatch(kind, about)
+        prop = self.property
+        if self.asks_property and prop is not None:
+            values = (self._read(prop, side.name) for side in _sides())
+            return EventMatch(*triggers.property_changed(self.object_type, prop, *values))
         return EventMatch(given[f"{self.name}-kind"], self.about.optional())
+
+    def _read(self, prop: Property, side: str) -> tuple[Value, ...]:
+        name = f"{self.name}-{side}"
+        try:
+            return events.values_of(prop, self.typed.get(name, ()))
+        except Invalid as refusal:
+            raise Invalid(refusal.message, field=name, value=refusal.value, hint=refusal.hint) from refusal
+
+
+@dataclass(frozen=True)
+class Side:
+    """Before or after a change, in words."""
+
+    name: str
+    label: str
+    day: str
+    if_none: str
+    if_empty: str
+    if_written: str
+
+
+def _sides() -> tuple[Side, Side]:
+    return (
+        Side(
+            "before", _("From one of these"), _("From this day"), _("None chosen: from any value."), _("Empty: from any value."),
+            _("Several are separated by semicolons. Empty: from any value."),
+        ),
+        Side(
+            "after", _("To one of these"), _("To this day"), _("None chosen: to any value."), _("Empty: to any value."),
+            _("Several are separated by semicolons. Empty: to any value."),
+        ),
+    )  # fmt: skip

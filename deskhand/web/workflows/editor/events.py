@@ -10,7 +10,7 @@ from deskhand.accounts.types import Viewer
 from deskhand.automation import triggers
 from deskhand.automation.actions.forms import Option
 from deskhand.automation.engine.definition import EventMatch
-from deskhand.crm.filters.types import AllOf, Condition, Filter, Operator
+from deskhand.crm.filters.types import AllOf, Filter, Operator, Value
 from deskhand.crm.schema.queries import properties_of
 from deskhand.crm.schema.types import Kind, Property
 from deskhand.crm.schema.types import Option as PropertyOption
@@ -18,6 +18,7 @@ from deskhand.desk.models import ChannelAccount
 from deskhand.kernel.database.scope import current_account_id
 from deskhand.kernel.text import N_
 from deskhand.web.choices import Choice, ChoiceGroup, in_short
+from deskhand.web.filters import editing
 from deskhand.web.filters.asked import Asked, Said
 
 _RAW = {"moved": N_("Status changed"), "updated": N_("Property changed"), "assigned": N_("Owner changed")}
@@ -92,20 +93,19 @@ def asks_property(kind: str, object_type: str) -> bool:
     return triggers.choice(object_type, kind).asks_property
 
 
-def change_of(event: EventMatch) -> tuple[str, tuple[str, ...], tuple[str, ...]] | None:
-    """The property, and its values before and after, of "this property changed"; None for another condition."""
+def change_of(event: EventMatch) -> tuple[str, Filter | None, Filter | None] | None:
+    """The property, and what is asked of its values before and after, of "this property changed"; None for another condition."""
     parts = event.about.parts if isinstance(event.about, AllOf) else (event.about,) if event.about else ()
-    name, before, after = "", (), ()  # type: tuple[str, tuple[str, ...], tuple[str, ...]]
+    name, before, after = "", None, None  # type: tuple[str, Filter | None, Filter | None]
     for part in parts:
-        if not isinstance(part, Filter) or part.operator is not Operator.ANY_OF:
+        if not isinstance(part, Filter) or part.operator not in (Operator.ANY_OF, Operator.ON):
             return None
-        values = tuple(str(value) for value in part.values)
-        if part.property == triggers.CHANGED and len(values) == 1:
-            name = values[0]
-        elif part.property.startswith(triggers.WAS):
-            before = values
+        if part.property == triggers.CHANGED and len(part.values) == 1:
+            name = str(part.values[0])
+        elif triggers.is_before(part.property):
+            before = part
         else:
-            after = values
+            after = part
     return (name, before, after) if name else None
 
 
@@ -119,7 +119,10 @@ def change_said(event: EventMatch, asked: Asked) -> Said | None:
     if prop is None:
         return Said(name, _("changed"), "")
     labels = {choice.value: choice.label for choice in asked.choices_of(asked.object_type, prop)}
-    came_from, to = (in_short([labels.get(value, value) for value in values]) for values in (before, after))
+    came_from, to = (
+        in_short([asked.value_said(value, labels) for value in one.values]) if one else ""
+        for one in (before, after)
+    )
     if before and after:
         values = _("from %(before)s to %(after)s") % {"before": came_from, "after": to}
     elif before:
@@ -129,7 +132,14 @@ def change_said(event: EventMatch, asked: Asked) -> Said | None:
     return Said(_(prop.label), _("changed"), values)
 
 
-def changed(
-    object_type: str, name: str, before: Sequence[str], after: Sequence[str]
-) -> tuple[str, Condition]:
-    return triggers.property_changed(object_type, properties_of(object_type)[name], before, after)
+def values_typed(asked: Filter | None) -> list[str]:
+    """The values of one side of a change, as its field has them."""
+    return list(editing.values_typed(editing.Item("", asked) if asked else None))
+
+
+def values_of(prop: Property, typed: Sequence[str]) -> tuple[Value, ...]:
+    """What is typed for one side of a change. Raises Invalid."""
+    if not any(text.strip() for text in typed):
+        return ()
+    operator = Operator.ON if prop.kind in (Kind.DATE, Kind.DATETIME) else Operator.ANY_OF
+    return editing.made_of(prop, operator, typed, "", "").values
