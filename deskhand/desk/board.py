@@ -26,13 +26,14 @@ class Card:
     subject: str
     stage_id: int
     sort_at: datetime
-    created_at: datetime
+    stage_entered_at: datetime
     priority: str | None
     source_type: str | None
     owner_name: str
     contact_name: str
     company_name: str
     tag_ids: Sequence[str]
+    next_due: datetime | None  # of its open tasks
     may_edit: bool
 
     @property
@@ -41,9 +42,11 @@ class Card:
 
 
 _CARDS = """
-select t.id, t.number, t.subject, t.stage_id, t.sort_at, t.created_at, t.priority, t.source_type, coalesce(u.name, ''),
+select t.id, t.number, t.subject, t.stage_id, t.sort_at, t.stage_entered_at, t.priority, t.source_type, coalesce(u.name, ''),
        coalesce(nullif(c.name, ''), c.email, ''), coalesce(f.name, ''),
-       array(select jsonb_array_elements_text(t.properties->'hs_tag_ids')), t.owner_id, t.assigned_team_ids
+       array(select jsonb_array_elements_text(t.properties->'hs_tag_ids')),
+       (select min(k.due_at) from crm_task k where k.account_id = t.account_id and k.object_type = 'ticket'
+            and k.record_id = t.id and k.completed_at is null and k.archived_at is null), t.owner_id, t.assigned_team_ids
 from ({found}) p join crm_ticket t on t.id = p.id and t.account_id = %s
 left join crm_contact c on c.account_id = t.account_id and c.id = t.contact_id
 left join crm_company f on f.account_id = c.account_id and f.id = c.company_id

@@ -193,7 +193,7 @@ class BoardOf:
         return rows.Card(
             id=one.id, place=one.place, subject=one.subject, url=reverse("inbox-ticket", args=["all-open", one.id]),
             who=" · ".join(part for part in (one.contact_name or _("Unknown sender"), one.company_name) if part),
-            number=f"#{one.number}", created_at=one.created_at, channel_icon=channel_icon,
+            number=f"#{one.number}", since=one.stage_entered_at, next_due=one.next_due, channel_icon=channel_icon,
             channel_label=channel_label, priority=labels.priority(one.priority),
             owner=Person.named(one.owner_name) if one.owner_name else None,
             move_url=self._url("card-move", one.id) if one.may_edit else "",

@@ -26,7 +26,7 @@ class Card:
     url: str
     who: str
     number: str
-    created_at: datetime
+    since: datetime  # it stands in its status
     channel_icon: str
     channel_label: str
     priority: Label | None

@@ -131,7 +131,7 @@ class BoardOf(ScreenOf):
     def card(self, one: listing.Card) -> rows.Card:
         return rows.Card(
             id=one.id, place=one.place, subject=one.name or _("No name"), url=url(self.kind, "record", one.id),
-            who=values.money(one.amount, one.currency), number="", created_at=one.stage_entered_at, channel_icon="", channel_label="",
+            who=values.money(one.amount, one.currency), number="", since=one.stage_entered_at, channel_icon="", channel_label="",
             priority=None, owner=Person.named(one.owner_name) if one.owner_name else None, next_due=one.next_due,
             move_url=url(self.kind, "record-move", one.id) if one.may_edit else "",
             moved_url=url(self.kind, "record-moved", one.id) if one.may_edit else "",

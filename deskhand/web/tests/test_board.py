@@ -11,9 +11,11 @@ from django.test.utils import CaptureQueriesContext
 
 from deskhand.crm.pipelines import pipelines
 from deskhand.crm.pipelines.pipelines import NewStage
-from deskhand.crm.records import archive, tickets
+from deskhand.crm.records import archive, tasks, tickets
+from deskhand.crm.records.tasks import NewTask, Wanted
 from deskhand.desk import board, spam
 from deskhand.events.types import SYSTEM, Actor
+from deskhand.web import times
 from deskhand.web.tests.test_inbox import HTMX, texts
 
 
@@ -55,6 +57,25 @@ def test_the_tickets_of_a_pipeline_stand_in_their_statuses_latest_activity_first
     assert re.findall(r"data-count>(\d+)<", page) == ["2", "0", "0", "1"]
     for part in ("Astrid Lindqvist", f"#{first.number}", "High", "Owner: Grace Hopper", "Email"):
         assert part in page
+
+
+def test_a_card_tells_how_long_it_stands_there_and_what_is_to_be_done_next_R_BOARD_2(office, board_of):
+    ticket = office.mail()
+    later = office.at + timedelta(hours=3)
+    with office.inside() as world:
+        due, by = (office.at + timedelta(days=days) for days in (1, 4)), Actor.user(world.ada.pk)
+        sooner, _last = tasks.create_many(
+            [NewTask("ticket", ticket.pk, Wanted("Call", due_at=at), by) for at in due]
+        )
+        tickets.move(ticket.pk, to=world.stage("Waiting on us"), by=SYSTEM, at=later)
+
+    page = board_of(office.world.ada)
+    assert re.findall(r'<time datetime="([^"]*)"', page) == [times.iso(later)]
+    assert "In this status since" in page
+    assert "17 Nov, 12:00" in page  # the task that is due first
+    with office.inside():
+        tasks.finish(sooner, True, by=SYSTEM)
+    assert "20 Nov, 12:00" in board_of(office.world.ada)
 
 
 def test_the_door_leads_to_the_first_pipeline_and_the_others_are_a_menu_away(office, sign_in):
