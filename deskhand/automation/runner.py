@@ -379,6 +379,8 @@ class _Batch:
             self._log(run, step, done)
         if done.outputs:
             run.outputs = {**run.outputs, step.id: dict(done.outputs)}
+            if run.definition and run.id in self.happened:
+                self.happened[run.id] = waking.without_made(run.definition, self.happened[run.id], step.id)
         run.ended = run.ended or done.ends
         if done.waits and not run.ended:
             self.calls.append(calls.NewCall(run.id, step.id, doing.key, done.waits.token, done.waits.until))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from deskhand.accounts import audit
@@ -132,6 +132,18 @@ def happened(
             if made in over:
                 found.setdefault(run_id, set()).add(step_id)
     return found
+
+
+def without_made(definition: Definition, over: Collection[str], step_id: str) -> set[str]:
+    """The delays of `over` but for those that look at what this step made, which has just made something else."""
+    delays = {one: definition.by_id.get(one) for one in over}
+    return {
+        one
+        for one, step in delays.items()
+        if not (
+            isinstance(step, Delay) and isinstance(step.wait, UntilEvent) and step.wait.of_step == step_id
+        )
+    }
 
 
 # ── a changed delay (R-DELAY-11) ─────────────────────────────────────────────────────────────────────────────────────

@@ -522,6 +522,21 @@ def test_what_happened_to_an_earlier_steps_task_counts_R_DELAY_6(world, is_done)
         assert Task.objects.filter(title="Then").exists()
 
 
+def test_a_new_task_is_not_taken_for_the_one_before_it_R_DELAY_6(world):
+    """Where the way leads back: the task of this round is waited for, although that of the last one is done."""
+    waiting = UntilEvent(EventMatch("task.done"), None, of_step="1")
+    made = make(world, task(1, 2), wait(2, 3, waiting), Delay("3", TWO_HOURS, Edge("1", is_goto=True)))
+    run = enroll(made, world.ticket().pk)
+    go()
+
+    for count in (2, 3):
+        tasks.finish(Task.objects.latest("pk").pk, True, by=Actor.user(world.ada.pk))
+        go()
+        elapse(run)
+        run.refresh_from_db()
+        assert (Task.objects.count(), run.step_id, run.state) == (count, "2", "WAITING")
+
+
 def test_a_date_that_changes_is_waited_for_anew_R_DELAY_4(world):
     made = make(world, wait(wait=UntilProperty("closed_date")), task(2))
     now = clock.now()
