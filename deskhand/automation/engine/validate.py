@@ -19,6 +19,7 @@ from deskhand.automation.engine.definition import (
     Manual,
     OutputOf,
     RandomSplit,
+    Slot,
     Step,
     UntilEvent,
     UntilProperty,
@@ -190,7 +191,9 @@ def _shape(definition: Definition) -> Iterator[Problem]:
     yield from _hanging(definition)
     yield from _unreachable(definition)
     for step_id in _in_circles(definition):
-        message = N_("This goes in a circle without a delay of a set amount or until an event.")
+        message = N_(
+            "A record may go round this circle without waiting. Add a delay of a set amount or until an event that nothing ends at once."
+        )
         yield Problem(step_id, "next", message)
 
 
@@ -247,19 +250,28 @@ def _in_circles(definition: Definition) -> list[str]:
             if current in on_path:
                 found.append(path[-1])
                 continue
-            if current in done or _breaks_circle(definition.by_id.get(current)):
+            if current in done or current not in definition.by_id:
                 continue
             path.append(current)
             on_path.add(current)
             waiting.append((current, True))
-            edges = edges_of(definition.by_id[current]).values()
-            waiting.extend((edge.to, False) for edge in edges if edge is not None)
+            edges = edges_of(definition.by_id[current])
+            at_once = (edges[slot] for slot in _ways_at_once(definition.by_id[current]))
+            waiting.extend((edge.to, False) for edge in at_once if edge is not None)
     return list(dict.fromkeys(found))
 
 
-def _breaks_circle(step: Step | None) -> bool:
-    """Whether every walk through the step really waits. A date or weekday may already be here."""
-    return step is None or (isinstance(step, Delay) and isinstance(step.wait, ForAmount | UntilEvent))
+def _ways_at_once(step: Step) -> Iterable[Slot]:
+    """The ways out that a record may take without waiting. A date or weekday may already be here; a delay may be cancelled
+    as it begins, and what it waits for may have happened to what an earlier step made."""
+    if not isinstance(step, Delay) or not isinstance(step.wait, ForAmount | UntilEvent):
+        return edges_of(step)
+    ways: set[Slot] = set()
+    if step.cancel_if is not None:
+        ways.add(step.if_cancelled.value)
+    if isinstance(step.wait, UntilEvent) and step.wait.of_step:
+        ways.add("next")
+    return ways
 
 
 # ── one step ─────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -146,12 +146,21 @@ WAITS = st.one_of(
     ),
     st.builds(UntilTime, st.integers(0, 1439)),
     st.builds(
-        UntilEvent, st.just(EventMatch("ticket.moved")), st.one_of(st.none(), st.just(timedelta(hours=1)))
+        UntilEvent,
+        st.sampled_from([EventMatch("ticket.moved"), EventMatch("task.done")]),
+        st.one_of(st.none(), st.just(timedelta(hours=1))),
+        st.sampled_from(["", "", "1"]),  # by chance the task of the first step
     ),
 )
 STEPS: st.SearchStrategy[Step] = st.one_of(
     st.builds(action, st.sampled_from(["send_email", "create_task"])),
-    st.builds(Delay, st.just(""), WAITS),
+    st.builds(
+        Delay,
+        st.just(""),
+        WAITS,
+        cancel_if=st.one_of(st.none(), st.builds(when, st.just("priority"), st.sampled_from("xyz"))),
+        if_cancelled=st.sampled_from(Missed),
+    ),
     st.builds(IfThen, st.just(""), st.lists(BRANCH, min_size=1, max_size=3).map(tuple)),
     st.builds(
         ValueEquals,

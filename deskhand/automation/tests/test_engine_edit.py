@@ -62,11 +62,11 @@ def forked() -> Definition:
 
 
 def shape_problems(definition: Definition) -> list[str]:
-    """What is wrong but for circles, which people may make and are told about."""
+    """What is wrong but for circles and actions that are missed, which people may make and are told about."""
     return [
         p.sentence
         for p in validate(definition)
-        if "circle" not in p.message and "one action" not in p.message
+        if "circle" not in p.message and "one action" not in p.message and p.field != "of_step"
     ]
 
 

@@ -17,6 +17,7 @@ from deskhand.automation.engine.definition import (
     ForAmount,
     IfThen,
     Leaving,
+    Missed,
     OutputOf,
     Part,
     RandomSplit,
@@ -119,6 +120,30 @@ def test_a_circle_needs_a_delay_that_always_waits():
     assert problems(waits) == []
     assert problems(awaits) == []
     assert problems(may_not_wait) == [("2", "next")]
+
+
+HOUR = timedelta(hours=1)
+MOVED, DONE = UntilEvent(EventMatch("ticket.moved"), HOUR), UntilEvent(EventMatch("task.done"), HOUR, "1")
+
+
+@pytest.mark.parametrize(
+    ("delay", "way", "is_circle"),
+    [
+        (Delay("", ForAmount(HOUR), cancel_if=HIGH, if_cancelled=Missed.NEXT), "next", True),
+        (Delay("", ForAmount(HOUR), cancel_if=HIGH), "next", False),
+        (Delay("", ForAmount(HOUR), cancel_if=HIGH), "otherwise", True),
+        (Delay("", MOVED, cancel_if=HIGH, if_cancelled=Missed.NEXT), "next", True),
+        (Delay("", MOVED, cancel_if=HIGH, if_cancelled=Missed.NEXT), "otherwise", False),
+        (Delay("", MOVED), "otherwise", False),
+        (Delay("", DONE), "next", True),
+        (Delay("", DONE), "otherwise", False),
+        (Delay("", DONE, cancel_if=HIGH), "otherwise", True),
+    ],
+)
+def test_a_way_out_of_a_delay_that_may_be_taken_at_once_breaks_no_circle(delay, way, is_circle):
+    """The catalogue's note on go-to, where a wait is cancelled or over before it begins (R-DELAY-6)"""
+    definition = go_to(chain(action(), delay), Place("2", way), "1")
+    assert problems(definition) == ([("2", "next")] if is_circle else [])
 
 
 def test_a_circle_is_found_behind_forks_and_beside_waiting_ones():
