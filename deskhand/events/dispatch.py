@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
 
 from deskhand.events import log
-from deskhand.events.queries import COLUMNS, event_of
+from deskhand.events.queries import COLUMNS, events_of
 from deskhand.events.types import Event
 from deskhand.kernel import clock
 from deskhand.kernel.claimer import BatchClaimer, words_of
@@ -39,7 +39,7 @@ class Dispatcher(BatchClaimer[Event]):
         found = sql.rows(_CLAIM, [account_id, only, only, limit])
         if not found:
             return []
-        events = [event_of(account_id, row) for row in found]
+        events = events_of(account_id, found)
         earlier = _earlier(account_id, events)
         behind = [e for e in events if earlier.get((e.object_type, e.object_id), e.id) < e.id]
         if not behind:
@@ -74,7 +74,7 @@ with mine as (
     where account_id = %s and quarantined_at is null and due_at <= statement_timestamp() and (%s::bigint is null or id = %s)
     order by id limit %s for update skip locked
 )
-select e.id, e.kind, e.object_type, e.object_id, e.version, e.actor_kind, e.actor_id, e.occurred_at, e.data, e.cause, e.depth
+select e.id, e.kind, e.object_type, e.object_id, e.version, e.actor_kind, e.actor_id, e.occurred_at, e.depth, e.data, e.cause
 from mine join events_event e on e.id = mine.id and e.occurred_at = mine.occurred_at order by e.id
 """
 
@@ -87,7 +87,7 @@ def unheard(account_id: int, limit: int) -> list[Event]:
         " where p.account_id = %s and p.quarantined_at is null order by p.id limit %s",
         [account_id, limit],
     )
-    return [event_of(account_id, row) for row in rows]
+    return events_of(account_id, rows)
 
 
 def stored(account_id: int, event_ids: Collection[int], since: datetime) -> list[Event]:
@@ -96,7 +96,7 @@ def stored(account_id: int, event_ids: Collection[int], since: datetime) -> list
         f"select {COLUMNS} from events_event where account_id = %s and id = any(%s) and occurred_at >= %s order by id",
         [account_id, sorted(event_ids), since],
     )
-    return [event_of(account_id, row) for row in found]
+    return events_of(account_id, found)
 
 
 def _earlier(account_id: int, events: Sequence[Event]) -> dict[tuple[str, int], int]:

@@ -4,21 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from deskhand.events.types import Actor, ActorKind, Cause, Event
 from deskhand.kernel.database import sql
 
-#: The columns that `event_of` reads, in its order.
-COLUMNS = "id, kind, object_type, object_id, version, actor_kind, actor_id, occurred_at, data, cause, depth"
+#: The columns that `events_of` reads, in its order.
+COLUMNS = "id, kind, object_type, object_id, version, actor_kind, actor_id, occurred_at, depth, data, cause"
 
 
-def event_of(account_id: int, row: tuple[Any, ...]) -> Event:
-    event_id, kind, object_type, object_id, version, actor_kind, actor_id, at, data, cause, depth = row
-    return Event(
-        kind, object_type, object_id, version, Actor(ActorKind(actor_kind), actor_id), at, sql.loads(data),
-        Cause.from_json(sql.loads(cause)), depth, event_id, account_id,
-    )  # fmt: skip
+def events_of(account_id: int, rows: Sequence[tuple[Any, ...]]) -> list[Event]:
+    read = zip(
+        rows, sql.loads_all(row[-2] for row in rows), sql.loads_all(row[-1] for row in rows), strict=True
+    )
+    return [
+        Event(
+            kind, object_type, object_id, version, _actor(actor_kind, actor_id), at, data, Cause.from_json(cause), depth,
+            event_id, account_id,
+        )
+        for (event_id, kind, object_type, object_id, version, actor_kind, actor_id, at, depth, _, _), data, cause in read
+    ]  # fmt: skip
+
+
+@lru_cache(maxsize=1024)
+def _actor(kind: str, actor_id: int | None) -> Actor:
+    return Actor(ActorKind(kind), actor_id)
 
 
 class Log:
@@ -62,7 +73,7 @@ class Log:
             " order by occurred_at, id limit %s",
             [self.account_id, since, until, limit],
         )
-        return [event_of(self.account_id, row) for row in rows]
+        return events_of(self.account_id, rows)
 
 
 def since(account_id: int, at: datetime, after: int, kinds: Sequence[str]) -> list[Event]:
@@ -71,7 +82,7 @@ def since(account_id: int, at: datetime, after: int, kinds: Sequence[str]) -> li
         f"select {COLUMNS} from events_event where account_id = %s and occurred_at >= %s and id > %s and kind = any(%s) order by id",
         [account_id, at, after, list(kinds)],
     )
-    return [event_of(account_id, row) for row in rows]
+    return events_of(account_id, rows)
 
 
 def begins_at(account_id: int) -> datetime | None:
@@ -110,4 +121,4 @@ def of_record(account_id: int, object_type: str, object_id: int, kind: str, *, l
         " order by id desc limit %s",
         [account_id, object_type, object_id, kind, limit],
     )
-    return [event_of(account_id, row) for row in rows]
+    return events_of(account_id, rows)

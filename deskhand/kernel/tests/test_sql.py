@@ -47,3 +47,12 @@ def test_numbers_times_and_truths_arrive_as_they_were():
 def test_a_text_with_nul_is_refused_and_does_not_become_two():
     with pytest.raises(DataError, match="NUL"):
         sent(["a\0b", "c"], "text")
+
+
+def test_a_column_of_json_is_read_as_its_values_are_one_by_one():
+    values = ['{"a": [1, "x,]"], "b": null}', None, "null", "[]", "12345678901234567890123", '"{"', "-1.5"]
+    stored = [found[0] for found in sql.rows("select value::jsonb from unnest(%s::text[]) value", [values])]
+
+    assert sql.loads_all(stored) == [sql.loads(value) for value in stored]
+    assert sql.loads_all(stored)[-3] == 12345678901234567890123
+    assert sql.loads_all([]) == []
