@@ -13,7 +13,7 @@ from deskhand.events import log
 from deskhand.events.queries import COLUMNS, events_of
 from deskhand.events.types import Event
 from deskhand.kernel import clock
-from deskhand.kernel.claimer import BatchClaimer, words_of
+from deskhand.kernel.claimer import LARGE, BatchClaimer, words_of
 from deskhand.kernel.database import sql
 
 Subscriber = Callable[[int, Sequence[Event]], None]
@@ -27,6 +27,7 @@ BACK_OFF = timedelta(seconds=2)
 class Dispatcher(BatchClaimer[Event]):
     name = "events"
     wake = log.WAKE
+    most = 4 * LARGE  # of most events little is made: what a batch costs as such weighs more than they do
 
     def next_account(self) -> int | None:
         found = sql.row(

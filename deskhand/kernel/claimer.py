@@ -26,7 +26,10 @@ log = structlog.get_logger()
 
 Row = TypeVar("Row")
 
-SMALL, LARGE = 100, 500  # rows claimed at most: after a pause, and under backlog
+SMALL, LARGE = (
+    100,
+    500,
+)  # rows claimed at most: after a pause, and under backlog, where a queue doesn't say otherwise
 GROWTH = 4  # times the last batch's rows is the next one's limit
 #: SQLSTATEs that are no row's fault: no disk, memory or connections left; shutting down; I/O errors.
 SERVERS_TROUBLE = ("53", "57P", "58")
@@ -44,6 +47,7 @@ class BatchClaimer(ABC, Generic[Row]):
 
     name: str
     wake: str  # the wake-up that means "there is something new"
+    most = LARGE  # rows claimed at most
 
     @abstractmethod
     def next_account(self) -> int | None:
@@ -71,15 +75,15 @@ class BatchClaimer(ABC, Generic[Row]):
     def prepare(self, account_id: int, limit: int) -> None:
         """Do what is slow and needs no transaction before the claim; nothing by default."""
 
-    def run_once(self, limit: int = LARGE) -> int:
-        """Work one batch of one account; return how many rows it had.
+    def run_once(self, limit: int | None = None) -> int:
+        """Work one batch of one account (the largest, if no `limit` is given); return how many rows it had.
 
         Raises OperationalError or InterfaceError when the database itself is away: nothing is counted then.
         """
         account_id = self.next_account()
         if account_id is None:
             return 0
-        started = time.monotonic()
+        started, limit = time.monotonic(), limit or self.most
         rows: list[Row] = []
         try:
             self.prepare(account_id, limit)
@@ -162,7 +166,7 @@ class ClaimLoop:
                     self.stop.wait(pause)
                     pause = min(pause * 2, 5.0)
                     continue
-                limit = min(LARGE, max(SMALL, GROWTH * done))
+                limit = min(self.claimer.most, max(SMALL, GROWTH * done))
                 if patience:
                     self.woken.wait(patience)
         finally:

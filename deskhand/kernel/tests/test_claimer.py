@@ -94,5 +94,35 @@ def test_a_loop_at_rest_wakes_when_the_next_row_is_due() -> None:
     assert looks <= 4  # it slept meanwhile
 
 
+class Backlogged(Failing):
+    """It always has as many rows as are asked for."""
+
+    most = 2_000
+
+    def __init__(self) -> None:
+        super().__init__("")
+        self.limits: list[int] = []
+        self.had_enough = threading.Event()
+
+    def claim(self, account_id: int, limit: int, only: int | None = None) -> list[int]:
+        self.limits.append(limit)
+        if len(self.limits) == 5:
+            self.had_enough.set()
+        return [1] * limit
+
+
+def test_batches_grow_under_backlog_up_to_what_the_queue_says() -> None:
+    claimer, stop = Backlogged(), threading.Event()
+    loop = threading.Thread(target=ClaimLoop(claimer, stop).run)
+
+    loop.start()
+    assert claimer.had_enough.wait(POLL * 2)
+    stop.set()
+    loop.join(POLL * 2)
+
+    assert claimer.limits[:5] == [100, 400, 1_600, 2_000, 2_000]
+    assert claimer.run_once() == 2_000
+
+
 def test_how_long_a_queue_sleeps() -> None:
     assert [until_due(seconds) for seconds in (None, -1, 0, 0.5, 99)] == [POLL, SOON, SOON, 0.5, POLL]
