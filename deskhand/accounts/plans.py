@@ -39,6 +39,7 @@ class Feature(StrEnum):
     AI_CATEGORY = "ai_category"
     DEFAULT_NOTIFICATIONS = "default_notifications"
     LANE_CUSTOM_EMAILS = "lane_custom_emails"  # other products' plans there, from here down
+    OWN_TRANSACTIONAL_EMAILS = "own_transactional_emails"  # own mails that reach every contact (R-MAIL-6)
     WEBHOOKS = "webhooks"
     CUSTOM_CODE = "custom_code"
     FORMAT_DATA = "format_data"

@@ -20,19 +20,28 @@ DISCONNECTED = N_("A number that this workflow writes from is not connected any 
 
 def needed(workflow: Workflow, definition: Definition) -> frozenset[Feature]:
     """What a plan must have for it (R-ACT-26, R-OBJ-4, R-WF-10)."""
-    found = {feature for step in definition.steps if (feature := _needed_by(step)) is not None}
-    if workflow.origin_pipeline_id is None:
+    is_lane = workflow.origin_pipeline_id is not None
+    found = {
+        one
+        for step in definition.steps
+        for one in _needed_by(step, definition.object_type if is_lane else "")
+    }
+    if not is_lane:
         found.add(Feature.LANE_ACTIONS)
     if workflow.object_type not in BUILT_IN:
         found.add(Feature.CUSTOM_OBJECT_AUTOMATION)
     return frozenset(found)
 
 
-def _needed_by(step: Step) -> Feature | None:
-    """An action that is not there any more needs nothing."""
-    if isinstance(step, Action):
-        return ACTIONS[step.kind].feature if step.kind in ACTIONS else None
-    return Feature.RANDOM_SPLIT if isinstance(step, RandomSplit) else Feature.LANE_ACTIONS
+def _needed_by(step: Step, lane_of: str) -> frozenset[Feature]:
+    """`lane_of`: the kind of record whose lane it stands in. An action that is not there any more needs nothing."""
+    if not isinstance(step, Action):
+        return frozenset({Feature.RANDOM_SPLIT if isinstance(step, RandomSplit) else Feature.LANE_ACTIONS})
+    action = ACTIONS.get(step.kind)
+    if action is None:
+        return frozenset()
+    besides = action.needs_in_lane(lane_of, step.settings) if lane_of else frozenset()
+    return besides | ({action.feature} if action.feature else set())
 
 
 def is_beyond(workflow: Workflow, definition: Definition) -> bool:
@@ -41,8 +50,15 @@ def is_beyond(workflow: Workflow, definition: Definition) -> bool:
 
 
 def refuse(workflow: Workflow, definition: Definition) -> None:
-    """Raises Invalid for what the account's plan does not have."""
-    if is_beyond(workflow, definition):
+    """Raises Invalid for what the account's plan does not have. One query."""
+    lacking = needed(workflow, definition) - plans.features_of(workflow.account_id)
+    if lacking == {Feature.LANE_CUSTOM_EMAILS}:
+        raise Invalid(
+            _("The account's plan has no mails of your own in the automation of statuses."),
+            field="steps",
+            hint=_("Choose a ready-made mail, or a larger plan."),
+        )
+    if lacking:
         raise Invalid(
             _(BEYOND),
             field="steps",

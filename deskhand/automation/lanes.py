@@ -139,7 +139,7 @@ def offered(account: Account, object_type: str = "ticket") -> tuple[str, ...]:
         kind
         for kind, action in ACTIONS.items()
         if _is_for(action, object_type)
-        and _has(account, action.feature)
+        and _has(account, action, object_type)
         and action.is_offered(account.pk)
         and action.permission is None
     ]
@@ -160,8 +160,9 @@ def _is_for(action: ActionKind, object_type: str) -> bool:
     return action.object_types is None or object_type in action.object_types
 
 
-def _has(account: Account, feature: plans.Feature | None) -> bool:
-    return feature is None or plans.has_feature(account, feature)
+def _has(account: Account, action: ActionKind, object_type: str) -> bool:
+    needed = action.needs_in_lane(object_type, {}) | ({action.feature} if action.feature else set())
+    return needed <= plans.features(account.plan, account.features)
 
 
 def may_rearrange(account: Account) -> bool:

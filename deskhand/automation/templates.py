@@ -12,8 +12,9 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
-from deskhand.accounts import audit
+from deskhand.accounts import audit, plans
 from deskhand.accounts.models import User
+from deskhand.accounts.plans import Feature
 from deskhand.automation import tokens, uses
 from deskhand.automation.models import MailRevision, MailTemplate
 from deskhand.delivery import outbox
@@ -82,7 +83,14 @@ def edit(
     """Save a template (R-MAIL-1). Raises Invalid, naming the field, when it can't be read or would be empty.
 
     One that is not transactional goes to marketing contacts only (R-MAIL-4); the built-in ones always are (R-MAIL-2).
+    That one's own become so is a plan's matter (R-MAIL-6); those that are stay so.
     """
+    if is_transactional and not may_be_transactional(template):
+        raise Invalid(
+            _("The account's plan sends mails of your own to marketing contacts only."),
+            field="is_transactional",
+            hint=_("Choose marketing contacts, or a larger plan."),
+        )
     for field, text in (("subject", subject), ("body", body)):
         if not text.strip():
             raise Invalid(
@@ -123,12 +131,24 @@ def edit(
     return template
 
 
+def may_be_transactional(template: MailTemplate) -> bool:
+    """Whether every contact may get it: the built-in ones, those that are so, and new ones as the plan says (R-MAIL-6)."""
+    return bool(template.key) or template.is_transactional or _has_transactional(template.account_id)
+
+
+def _has_transactional(account_id: int) -> bool:
+    return Feature.OWN_TRANSACTIONAL_EMAILS in plans.features_of(account_id)
+
+
 def create(account_id: int, name: str, *, by: Actor) -> MailTemplate:
-    """A new mail with a greeting, for somebody to write. Raises Invalid without a name, or for one that is taken."""
+    """A new mail with a greeting, for somebody to write; for every contact if the plan has that (R-MAIL-6).
+
+    Raises Invalid without a name, or for one that is taken.
+    """
     made = MailTemplate.objects.create(
         account_id=account_id, name=_free_name(account_id, name), subject=_("Your request [#{{ ticket.number }}]"),
         body=_("Hello {{ contact.first_name | default: 'there' }},\n\n\n\nKind regards,\n{{ channel.name }}"),
-        updated_at=clock.now(),
+        is_transactional=_has_transactional(account_id), updated_at=clock.now(),
     )  # fmt: skip
     _keep_revision(made)
     audit.record(

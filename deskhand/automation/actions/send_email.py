@@ -14,6 +14,7 @@ from django.conf import settings as django_settings
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from deskhand.accounts import plans
 from deskhand.accounts.plans import Feature
 from deskhand.automation import mailing, records, templates
 from deskhand.automation.actions import choices, reaching
@@ -47,8 +48,16 @@ class SendEmail(Action):
     costs = True
     feature = Feature.LANE_EMAILS  # R-ACT-26
 
+    def needs_in_lane(self, object_type: str, settings: Mapping[str, Any]) -> frozenset[Feature]:
+        """The account's own mails are a plan's matter there (R-MAIL-5); of other records than tickets there are no others."""
+        template = str(settings.get("template") or "")
+        is_own = not _is_built_in(template) if template else object_type != "ticket"
+        return frozenset({Feature.LANE_CUSTOM_EMAILS} if is_own else ())
+
     def form(self, around: Around, settings: Mapping[str, Any]) -> Sequence[Setting]:
-        mails = _offered(around.account_id, around.object_type)
+        mails, may_be_own = _offered(around.account_id, around.object_type), _may_be_own(around)
+        if not may_be_own:
+            mails = [mail for mail in mails if mail.key]
         whom = (
             Option(FIRST, _("The contact it is about")),
             Option(ALL, _("All contacts that are linked to it")),
@@ -63,12 +72,14 @@ class SendEmail(Action):
             if around.object_type == "ticket"
             else _("It leaves from your default address and begins a conversation of its own.")
         )
+        if not may_be_own:
+            help = " ".join((help, _("Mails of your own are not in your plan here.")))
         return (
             Setting(
                 "template", _("Mail"), Input.CHOICE, options=choices.options((mail.key or mail.pk, mail.name) for mail in mails), help=help,
                 links=(
                     *((_("Edit “%(mail)s”") % {"mail": one.name}, "mail-template", one.pk) for one in mails if (one.key or str(one.pk)) == str(settings.get("template"))),
-                    (_("Write a new mail"), "mail-templates", 0),
+                    *([(_("Write a new mail"), "mail-templates", 0)] if may_be_own else []),
                 ),
             ),
             *several,
@@ -212,6 +223,15 @@ def _about(doing: Doing) -> str:
     return f"{doing.object_type}:{doing.record_id}"
 
 
+def _may_be_own(around: Around) -> bool:
+    return around.pipeline_id is None or Feature.LANE_CUSTOM_EMAILS in _features(around.account_id)
+
+
+@once
+def _features(account_id: int) -> frozenset[Feature]:
+    return plans.features_of(account_id)
+
+
 @once
 def _offered(account_id: int, object_type: str) -> list[MailTemplate]:
     return templates.offered(account_id, object_type)
@@ -222,6 +242,17 @@ def _templates(account_id: int) -> dict[str, MailTemplate]:
     """By key for the built-in ones, by id for the account's own."""
     found = MailTemplate.objects.filter(account_id=account_id)
     return {key: row for row in found for key in (row.key, str(row.pk)) if key}
+
+
+def _is_built_in(template: str) -> bool:
+    """By its key, or by its id as configuration in files writes it. Read once per transaction."""
+    if template in templates.BUILT_IN:
+        return True
+    notes = current_scope().notes
+    if "automation.built_in_mails" not in notes:
+        found = MailTemplate.objects.filter(account_id=current_account_id()).exclude(key="")
+        notes["automation.built_in_mails"] = {str(pk) for pk in found.values_list("pk", flat=True)}
+    return template in notes["automation.built_in_mails"]  # type: ignore[operator]
 
 
 def _names() -> dict[str, str]:

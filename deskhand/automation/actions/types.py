@@ -192,6 +192,10 @@ class Action(ABC):
         """Whether the account can use it, beside what its plan says: a switch, a channel of its kind."""
         return True
 
+    def needs_in_lane(self, object_type: str, settings: Mapping[str, Any]) -> frozenset[Feature]:
+        """What a plan must have besides for it to stand in a lane; of no settings, for it to be offered there."""
+        return frozenset()
+
     def form(self, around: Around, settings: Mapping[str, Any]) -> Sequence[Setting]:
         """The fields of its panel, given what is chosen so far."""
         return ()

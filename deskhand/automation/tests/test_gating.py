@@ -3,9 +3,9 @@
 import pytest
 
 from deskhand.accounts import accounts
-from deskhand.accounts.models import Plan
+from deskhand.accounts.models import Account, Plan
 from deskhand.accounts.plans import PRESETS, Feature
-from deskhand.automation import drafts, gating, lanes, workflows
+from deskhand.automation import drafts, gating, lanes, templates, workflows
 from deskhand.automation.engine import edit
 from deskhand.automation.engine.definition import (
     Action,
@@ -18,7 +18,7 @@ from deskhand.automation.engine.definition import (
     RandomSplit,
 )
 from deskhand.automation.lanes import LanePlace
-from deskhand.automation.models import Workflow
+from deskhand.automation.models import MailTemplate, Workflow
 from deskhand.crm.filters.types import Filter, Operator
 from deskhand.crm.schema.types import Kind
 from deskhand.events.types import SYSTEM
@@ -133,6 +133,81 @@ def test_what_is_on_is_not_published_with_what_the_plan_does_not_have(world):
         drafts.publish(flow, by=world.ada.pk)
 
     assert now(flow).is_on
+
+
+@pytest.fixture
+def own(world):
+    templates.ensure_defaults(world.account.pk)
+    return templates.create(world.account.pk, "Welcome", by=SYSTEM)
+
+
+def test_own_mails_in_lanes_are_a_plans_matter_R_MAIL_5(world, own):
+    by, received = world.ada.pk, MailTemplate.objects.get(key="ticket_received")
+    ready = lanes.add_step(
+        "ticket", world.stage("Closed"), "send_email", {"template": str(received.pk)}, by=by
+    )
+    ready = workflows.switch(ready, True, by=by)
+    made = lanes.add_step("ticket", world.stage("New"), "send_email", {"template": str(own.pk)}, by=by)
+    made = workflows.switch(made, True, by=by)
+    flow = alone(world, Action("1", "send_email", {"template": str(own.pk)}))
+
+    change(world, plan=Plan.PROFESSIONAL)
+
+    assert (now(made).is_on, now(made).needs_review) == (False, gating.BEYOND)
+    assert now(ready).is_on
+    assert now(flow).is_on
+    with pytest.raises(Invalid, match="no mails of your own") as refusal:
+        workflows.switch(now(made), True, by=by)
+    assert "ready-made mail" in refusal.value.hint
+    change(world, features={Feature.LANE_CUSTOM_EMAILS: True})
+    assert workflows.switch(now(made), True, by=by).is_on
+
+
+def test_what_was_on_before_the_plan_was_asked_runs_on_until_it_is_changed_R_MAIL_5(world, own):
+    by = world.ada.pk
+    made = lanes.add_step("ticket", world.stage("New"), "send_email", {"template": str(own.pk)}, by=by)
+    made = workflows.switch(made, True, by=by)
+    Account.objects.filter(pk=world.account.pk).update(plan=Plan.PROFESSIONAL)  # as by an earlier release
+
+    change(world, name="Nordlys Ski")
+
+    assert now(made).is_on
+    with pytest.raises(Forbidden):
+        lanes.change_step(now(made), "1", {"template": str(own.pk), "recipients": "all"}, by=by)
+
+
+@pytest.mark.parametrize(
+    ("object_type", "plan", "switches", "is_offered"),
+    [
+        ("ticket", Plan.STARTER, {}, True),
+        ("deal", Plan.STARTER, {}, False),
+        ("deal", Plan.PROFESSIONAL, {}, False),
+        ("deal", Plan.STARTER, {Feature.LANE_CUSTOM_EMAILS: True}, True),
+        ("deal", Plan.EVERYTHING, {}, True),
+    ],
+)
+def test_mail_is_offered_where_the_plan_has_one_to_send_R_ACT_26_R_MAIL_5(
+    world, object_type, plan, switches, is_offered
+):
+    account = Account(pk=world.account.pk, plan=plan, features=switches)
+
+    assert ("send_email" in lanes.offered(account, object_type)) is is_offered
+
+
+def test_own_mails_to_everybody_are_a_plans_matter_R_MAIL_6(world, own):
+    assert own.is_transactional
+    change(world, plan=Plan.ENTERPRISE)
+    kept = templates.edit(own, subject="Hello", body="Hello", is_transactional=True)
+    assert kept.is_transactional
+
+    news = templates.create(world.account.pk, "News", by=SYSTEM)
+
+    assert not news.is_transactional
+    with pytest.raises(Invalid, match="marketing contacts only") as refusal:
+        templates.edit(news, subject="Hello", body="Hello", is_transactional=True)
+    assert refusal.value.field == "is_transactional"
+    change(world, features={Feature.OWN_TRANSACTIONAL_EMAILS: True})
+    assert templates.edit(news, subject="Hello", body="Hello", is_transactional=True).is_transactional
 
 
 def test_own_kinds_of_records_take_a_plan_of_their_own_R_OBJ_4(world):

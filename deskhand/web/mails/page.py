@@ -111,15 +111,17 @@ def reach_of(mail: MailTemplate) -> str:
     return f"{KIND}{mail.subscription_type_id}" if mail.subscription_type_id else MARKETING
 
 
-def _reach(chosen: str) -> Field:
-    pairs = [(EVERYBODY, _("Every contact")), (MARKETING, _("Marketing contacts only"))]
+def _reach(chosen: str, may_be_everybody: bool) -> Field:
+    pairs = [(EVERYBODY, _("Every contact"))] if may_be_everybody else []
+    pairs += [(MARKETING, _("Marketing contacts only"))]
     pairs += [
         (f"{KIND}{one.pk}", _("Marketing contacts who want “%(kind)s”") % {"kind": one.name})
         for one in subscriptions.kinds(current_account_id())
     ]
     return Field(
         "reach", _("Who gets it"), "choice", value=chosen, choices=offered(pairs, chosen),
-        help=_("Mail about somebody's own request goes to every contact. Anything else goes to contacts that are set as marketing contacts."),
+        help=_("Mail about somebody's own request goes to every contact. Anything else goes to contacts that are set as marketing contacts.")
+        if may_be_everybody else _("The account's plan sends mails of your own to marketing contacts only."),
     )  # fmt: skip
 
 
@@ -138,7 +140,7 @@ def mail_page(
         Field("name", _("Name"), value=typed["name"]),
         Field("subject", _("Subject"), value=typed["subject"], tokens=menu),
         Field("body", _("Text"), "long", value=typed["body"], tokens=menu),
-        *([] if mail.key else [_reach(typed["reach"])]),
+        *([] if mail.key else [_reach(typed["reach"], templates.may_be_transactional(mail))]),
     )
     ticket = Field(
         "ticket", _("Number of a ticket"), value=typed["ticket"], help=_("Empty: a sample."),
@@ -152,6 +154,8 @@ def mail_page(
     if refusal and refusal.field == "ticket":
         ticket = replace(ticket, error=words_of(refusal))
     elif refusal:
+        if refusal.field == "is_transactional":
+            refusal = Invalid(refusal.message, field="reach", hint=refusal.hint)
         fields = with_refusal(fields, refusal)
     contact = record.get("contact") or {}
     is_sample = not typed["ticket"].strip()

@@ -53,6 +53,7 @@ FEATURES = {
     Feature.AI_CATEGORY: gettext_lazy("Categories found by AI"),
     Feature.DEFAULT_NOTIFICATIONS: gettext_lazy("Default notifications"),
     Feature.LANE_CUSTOM_EMAILS: gettext_lazy("Own e-mails in automation"),
+    Feature.OWN_TRANSACTIONAL_EMAILS: gettext_lazy("Own e-mails to every contact"),
     Feature.WEBHOOKS: gettext_lazy("Webhooks"),
     Feature.CUSTOM_CODE: gettext_lazy("Own code"),
     Feature.FORMAT_DATA: gettext_lazy("Formatting data"),

@@ -7,7 +7,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from deskhand.accounts.models import AuditEntry
+from deskhand.accounts.models import Account, AuditEntry, Plan
 from deskhand.automation import lanes, templates
 from deskhand.automation.models import DraftVersion, MailTemplate, WorkflowDraft
 from deskhand.delivery.models import OutboxEntry
@@ -262,6 +262,25 @@ def test_a_mail_that_only_a_draft_names_is_in_use_too(office, ada, received):
 
     with office.inside():
         assert MailTemplate.objects.get(pk=received.pk).archived_at is None
+
+
+def test_a_plan_without_own_mails_to_everybody_offers_and_takes_none(office, ada, received):
+    """R-MAIL-6; those that are so stay so"""
+    ada.post("/settings/mails/add", {"name": "Kept"})
+    Account.objects.filter(pk=office.world.account.pk).update(plan=Plan.PROFESSIONAL)
+    ada.post("/settings/mails/add", {"name": "News"})
+    with office.inside():
+        kept, news = (MailTemplate.objects.get(name=name) for name in ("Kept", "News"))
+    assert "Every contact" in ada.get(to("mail-template", kept)).content.decode()
+    assert "Every contact" not in ada.get(to("mail-template", news)).content.decode()
+
+    saved = ada.post(to("mail-template-save", kept), typed(kept, reach="everybody", subject="Changed"))
+    refused = ada.post(to("mail-template-save", news), typed(news, reach="everybody"))
+
+    assert saved.status_code == 302
+    assert refused.status_code == 422
+    assert 'id="error-reach"' in refused.content.decode()
+    assert "marketing contacts only. Choose marketing contacts" in refused.content.decode()
 
 
 def test_a_mail_of_ones_own_may_be_for_marketing_contacts_only(office, ada, received):

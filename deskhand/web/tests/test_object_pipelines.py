@@ -139,6 +139,25 @@ def test_a_lane_mails_contacts_and_writes_notes_R_OBJ_8_R_MAIL_9(office, admin, 
     assert "Told Astrid Lindqvist" in text(admin.get(url("record", sort, record)))
 
 
+def test_a_plan_without_own_mails_offers_none_in_lanes_R_MAIL_5(office, admin):
+    with office.inside() as world:
+        templates.ensure_defaults(world.account.pk)
+        own = templates.create(world.account.pk, "Welcome", by=SYSTEM)
+        ticket, deal = ([p.id, p.stages[0].id] for p in (pipelines_of("ticket").default, pipelines_of("deal").default))  # fmt: skip
+    Account.objects.filter(pk=office.world.account.pk).update(plan=Plan.PROFESSIONAL)
+
+    form = text(admin.get(url("lane-step-new", *ticket) + "?kind=send_email"))
+    refused = admin.post(url("lane-step-add", *ticket), {"kind": "send_email", "template": str(own.pk)})
+
+    assert "Ticket received" in form
+    assert "Welcome" not in form
+    assert "Mails of your own are not in your plan here." in form
+    assert refused.status_code == 422
+    assert "Mails of your own are not in your plan here." in text(refused)
+    assert "Send email" not in text(admin.get(url("lane-step-new", *deal)))
+    assert admin.get(url("lane-step-new", *deal) + "?kind=send_email").status_code == 404
+
+
 def test_a_lane_that_mails_is_tried_on_a_record_R_MAIL_9(office, admin, kind, place, wired):
     with office.inside() as world:
         own = templates.create(world.account.pk, "Welcome", by=SYSTEM)
