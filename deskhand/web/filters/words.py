@@ -23,6 +23,7 @@ from deskhand.crm.schema.types import Kind, Property
 from deskhand.crm.segments import segments
 from deskhand.kernel.errors import Invalid
 from deskhand.kernel.text import whole
+from deskhand.web import times
 from deskhand.web.choices import Choice, in_short
 from deskhand.web.filters import membership
 from deskhand.web.filters.editing import Item
@@ -225,7 +226,7 @@ class Words:
             case bool():
                 return labels["true" if value else "false"]
             case datetime() | date():
-                return formats.date_format(value, "SHORT_DATE_FORMAT")
+                return times.day(value)
             case Decimal():
                 return formats.number_format(value.normalize())
         return labels.get(str(value), str(value))

@@ -10,7 +10,7 @@ from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
-from django.utils import formats, timezone
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
@@ -129,4 +129,4 @@ def _coming(request: AccountRequest, country: str, region: str) -> Iterator[str]
         return
     today = timezone.localtime(clock.now(), ZoneInfo(request.account.zone)).date()
     days = [day for day in default_hours.days_off(country, region, today.year) if day >= today]
-    yield from (formats.date_format(day, "SHORT_DATE_FORMAT") for day in days[:COMING])
+    yield from (times.day(day) for day in days[:COMING])

@@ -9,7 +9,6 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
-from django.utils import formats
 
 from deskhand.accounts.models import Account, Plan, User
 from deskhand.events.types import SYSTEM, Actor
@@ -19,6 +18,7 @@ from deskhand.routing import availability, away_states, default_hours, queries
 from deskhand.routing.models import OutOfOffice, WorkingHours
 from deskhand.routing.types import Status
 from deskhand.testing.world import make_user
+from deskhand.web import times
 from deskhand.web.tests.test_inbox import texts
 
 MINE = "/settings/availability"
@@ -415,7 +415,7 @@ def test_the_accounts_public_holidays_are_those_of_a_region_R_DELAY_9(office, sh
         days_off = {day.day for day in default_hours.with_holidays(world.account.pk, today).special_days}
     page = admin.get(SHARED).content.decode()
     assert '<option value="BY" selected>' in page
-    assert formats.date_format(min(day for day in days_off if day > today), "SHORT_DATE_FORMAT") in page
+    assert times.day(min(day for day in days_off if day > today)) in page
 
 
 @pytest.mark.parametrize(

@@ -622,6 +622,15 @@ def test_the_review_tells_what_differs_and_publishes_R_EDIT_4(editor):
     assert "<ins>Write</ins>" in review
 
 
+def test_the_review_names_days_so_that_nobody_takes_the_month_for_the_day_R_EDIT_4(editor):
+    editor.post("settings-save", data={"name": "Triage", "pauses": "2026-12-10", "off_after": "2027-02-03"})
+
+    review = editor.page("review")
+
+    assert "10 Dec 2026" in review
+    assert "3 Feb 2027" in review
+
+
 def test_the_review_shows_a_change_in_the_midst_of_a_long_list_R_EDIT_4(office, editor):
     """Elsewhere only the first three values of a filter are told."""
 
@@ -657,7 +666,9 @@ def test_switching_on_asks_and_off_can_be_undone_R_WF_20(editor):
     assert "Add at least one action." in editor.page("switch")
     editor.add("create_task", title="Call", assignee="owner")
     editor.post("publish")
-    assert "Who enrolls" in editor.page("switch")
+    asked = editor.page("switch")
+    assert "People and other workflows choose which." in asked
+    assert "No record meets the trigger now." not in asked
 
     on = editor.client.post(editor.url("switched"), {"to": "on", "present": "0"}).content.decode()
     assert "The workflow is on." in on

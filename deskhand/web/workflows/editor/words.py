@@ -9,7 +9,6 @@ from functools import cached_property
 from typing import Any
 
 from babel.dates import get_day_names, get_month_names
-from django.utils import formats
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext, pgettext
 
@@ -219,8 +218,7 @@ class Telling:
                     return _("Wait %(time)s of working time") % {"time": time}
                 return _("Wait %(time)s") % {"time": time}
             case UntilDate(day, minute):
-                at = formats.date_format(day, "DATE_FORMAT")
-                return _("Until %(day)s, %(time)s") % {"day": at, "time": at_time(minute)}
+                return _("Until %(day)s, %(time)s") % {"day": times.day(day), "time": at_time(minute)}
             case UntilProperty():
                 return self._until_property(wait)
             case UntilWeekday(days, minute):
@@ -426,17 +424,12 @@ class Telling:
                 f"{names[one.weekday]} {at_time(one.start)}–{at_time(one.end)}"
                 for one in sorted(timing.window)
             ]
-            pauses = [formats.date_format(day, "SHORT_DATE_FORMAT") for day in timing.pause_days]
+            pauses = [times.day(day) for day in timing.pause_days]
             found = [
                 (_("Hours"), in_short(hours)),
                 (_("Days without actions"), in_short(pauses)),
             ]
-            found.append(
-                (
-                    _("Switch off after"),
-                    formats.date_format(timing.off_after, "SHORT_DATE_FORMAT") if timing.off_after else "",
-                )
-            )
+            found.append((_("Switch off after"), times.day(timing.off_after) if timing.off_after else ""))
         else:
             known = dict(self.asked.segments)
             fails = (
