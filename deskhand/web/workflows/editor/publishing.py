@@ -13,7 +13,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from deskhand.automation import circles, drafts, emptying, enroll, workflows
 from deskhand.automation.actions.registry import ACTIONS
-from deskhand.automation.engine.definition import Action, Definition
+from deskhand.automation.engine.definition import Action, Definition, Manual
 from deskhand.automation.engine.diff import difference
 from deskhand.automation.enrolling import baseline
 from deskhand.kernel import clock
@@ -247,7 +247,7 @@ def _switching(opened: Opened, notice: str = "") -> Panel:
     present = 0 if wrong else enroll.count_present(workflow.account_id, workflow.pk, clock.now())
     return Panel(
         "switch", _("Switch the workflow on"), "power", "green", close_url=opened.url(""), url=opened.url("switched"), notice=notice, problems=problems,
-        inside=present, present=_counted(present), chosen=("on",), submit="" if problems else _("Switch on"),
+        inside=present, present=_counted(present), by_hand=isinstance(opened.draft.published.trigger, Manual), chosen=("on",), submit="" if problems else _("Switch on"),
         lead=_("The draft is not published: switching on runs version %(number)s.") % {"number": workflow.revision_number} if opened.draft.has_changes else "",
         review_url=opened.url("review") if opened.draft.has_changes else "",
     )  # fmt: skip

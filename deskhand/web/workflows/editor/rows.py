@@ -313,6 +313,7 @@ class Panel:
     text: str = ""
     error: str = ""
     present: str = ""
+    by_hand: bool = False
     discard_url: str = ""
     replay_url: str = ""
     review_url: str = ""
