@@ -431,20 +431,16 @@ class _Round:
 
     def _touch_tickets(self, events: dict[int, int]) -> None:
         changes = [
-            self._change(case, case.known.ticket) for case in self.cases if case.known and case.known.ticket
+            self._change(case, case.known.ticket, events[case.message_id])
+            for case in self.cases
+            if case.known and case.known.ticket
         ]
-        first = next((events[case.message_id] for case in self.cases if case.move), None)
-        tickets.change_many(
-            changes,
-            by=Actor(ActorKind.SYSTEM),
-            cause=Cause(event_id=first) if first else self.cause,
-            at=self.at,
-        )
+        tickets.change_many(changes, by=Actor(ActorKind.SYSTEM), cause=self.cause, at=self.at)
         _link_newcomers(
             [case for case in self.cases if case.known and case.known.ticket and case.contact_id], self.at
         )
 
-    def _change(self, case: _Case, ticket: Ticket) -> Change:
+    def _change(self, case: _Case, ticket: Ticket, event_id: int) -> Change:
         facts: dict[str, Any] = {"message_count": ticket.message_count + 1}
         if (
             case.message.automatic is Automatic.NO
@@ -458,7 +454,8 @@ class _Round:
             }  # fmt: skip
         if case.move is None:
             return Change(ticket.pk, {}, facts)
-        return Change(ticket.pk, {"stage_id": case.move.stage_id}, facts, rule=case.move.rule)
+        cause = Cause(event_id=event_id)
+        return Change(ticket.pk, {"stage_id": case.move.stage_id}, facts, rule=case.move.rule, cause=cause)
 
 
 _TOUCH_THREADS = """

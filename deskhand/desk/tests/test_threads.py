@@ -414,6 +414,28 @@ def test_answers_on_two_threads_of_one_ticket_in_one_set_all_count(world, receiv
     assert Ticket.objects.get(pk=first.ticket_id).message_count == before + 2
 
 
+def test_each_move_of_a_set_names_its_own_mail_R_STAT_16(world, receive, noon):
+    """R-CLOSE-12: one event each, with what caused it."""
+    first, second = receive(), receive(sender=Mailbox("bo@x.example"), subject="Other")
+
+    answers = threads.receive_many(
+        [
+            Incoming(
+                world.channel.pk,
+                InboundMessage(f"n{n}@x", sender, "Re", "More", noon, answers=(f"m{n}@fjallbo.example",)),
+            )
+            for n, sender in enumerate([ASTRID, Mailbox("bo@x.example")])
+        ]
+    )
+
+    came = {event.version: event.pk for event in EventRow.objects.filter(kind="message.received")}
+    moves = EventRow.objects.filter(kind="ticket.moved").order_by("object_id")
+    assert [(move.object_id, move.cause["event_id"]) for move in moves] == [
+        (first.ticket_id, came[answers[0].message_id]),
+        (second.ticket_id, came[answers[1].message_id]),
+    ]
+
+
 @pytest.mark.parametrize(("plan", "stage"), [("free", "New"), ("starter", "Waiting on us")])
 def test_t_stat_14_statuses_follow_emails_from_the_starter_plan_on(world, receive, plan, stage):
     from deskhand.crm.pipelines import queries
