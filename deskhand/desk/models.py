@@ -79,7 +79,7 @@ class Thread(models.Model):
     message_count = models.IntegerField(default=0)
     #: The conversation that it was split off from, and whose tokens its older messages carry; always the first one.
     split_from_id = models.BigIntegerField(null=True)
-    #: Lower-case addresses of the people in it; only they count as known (R-STAT-17).
+    #: Lower-case addresses of the people in it; who else is no stranger is in `senders` (R-STAT-17).
     participants = ArrayField(models.TextField(), default=list)
 
     class Meta:

@@ -59,7 +59,7 @@ def _threads(ticket_ids: Sequence[int], at: datetime) -> dict[int, int]:
     found = {thread.ticket_id: thread.pk for thread in latest if thread.ticket_id}
     lacking = [pk for pk in dict.fromkeys(ticket_ids) if pk not in found]
     if lacking and replies.default_channel_if_any(current_account_id()):
-        found |= {pk: replies.thread_for(pk, at=at) for pk in lacking}
+        found |= replies.threads_for(dict.fromkeys(lacking, ()), at=at)
     return found
 
 

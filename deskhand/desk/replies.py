@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from deskhand.accounts.models import User
@@ -169,8 +170,12 @@ def lock(ticket_id: int) -> Ticket:
         .first()
     )
     if found is None:
-        raise NotFound(_("There is no ticket %(ticket_id)s.") % {"ticket_id": ticket_id})
+        raise _no_ticket(ticket_id)
     return found
+
+
+def _no_ticket(ticket_id: int) -> NotFound:
+    return NotFound(_("There is no ticket %(ticket_id)s.") % {"ticket_id": ticket_id})
 
 
 def _refuse_when_deleted(ticket: Ticket) -> None:
@@ -219,27 +224,46 @@ def _nobody() -> Invalid:
 
 
 def _latest_thread(ticket: Ticket) -> Thread | None:
+    return _latest_threads([ticket.pk]).select_related("channel_account").first()
+
+
+def _latest_threads(ticket_ids: Collection[int]) -> QuerySet[Thread]:
     """By mail, in which agents answer; what automation wrote to the customer's phone is no place for it."""
-    threads = Thread.objects.select_related("channel_account").filter(
-        account_id=ticket.account_id, ticket_id=ticket.pk, is_side=False, channel_account__channel=EMAIL
+    threads = Thread.objects.filter(
+        account_id=current_account_id(),
+        ticket_id__in=ticket_ids,
+        is_side=False,
+        channel_account__channel=EMAIL,
     )
-    return threads.order_by("-last_message_at", "-id").first()
+    return threads.order_by("ticket_id", "-last_message_at", "-id").distinct("ticket_id")
 
 
 def _thread_to_answer(ticket: Ticket, at: datetime) -> Thread:
     """The ticket's latest thread, or a new one on the account's default address."""
-    thread = _latest_thread(ticket)
-    if thread:
-        return thread
-    channel = default_channel(ticket.account_id)
-    made = Thread.objects.create(
-        account_id=ticket.account_id, inbox_id=channel.inbox_id, channel_account=channel, ticket_id=ticket.pk,
-        contact_id=ticket.contact_id, subject=ticket.subject, created_at=at, last_message_at=at,
-    )  # fmt: skip
-    Ticket.objects.filter(account_id=ticket.account_id, pk=ticket.pk, originating_thread_id=None).update(
-        originating_thread_id=made.pk
-    )
+    return _latest_thread(ticket) or _begin([ticket], {}, at)[0]
+
+
+def _begin(begun: Sequence[Ticket], people: Mapping[int, Collection[str]], at: datetime) -> list[Thread]:
+    """A thread for each ticket, on the default address, with its people. Raises Invalid where there is no address."""
+    channel = default_channel(current_account_id())
+    made = [
+        Thread(
+            id=thread_id, account_id=ticket.account_id, inbox_id=channel.inbox_id, channel_account=channel, ticket_id=ticket.pk,
+            contact_id=ticket.contact_id, subject=ticket.subject, created_at=at, last_message_at=at,
+            participants=list(dict.fromkeys(people.get(ticket.pk, ()))),
+        )
+        for ticket, thread_id in zip(begun, sql.ids("desk_thread", len(begun)), strict=True)
+    ]  # fmt: skip
+    Thread.objects.bulk_create(made)
+    sql.execute(_ORIGINATE, [current_account_id(), [t.ticket_id for t in made], [t.pk for t in made]])
     return made
+
+
+_ORIGINATE = """
+update crm_ticket t set originating_thread_id = x.thread_id
+from (select %s::bigint as account_id, u.* from unnest(%s::bigint[], %s::bigint[]) u(ticket_id, thread_id)) x
+where t.account_id = x.account_id and t.id = x.ticket_id and t.originating_thread_id is null
+"""
 
 
 def _channel_of(thread: Thread | None, account_id: int) -> ChannelAccount | None:
@@ -250,7 +274,29 @@ def _channel_of(thread: Thread | None, account_id: int) -> ChannelAccount | None
 
 def thread_for(ticket_id: int, *, at: datetime) -> int:
     """The conversation in which to write about a ticket, begun if there is none. Raises NotFound, and Invalid without an address."""
-    return int(_thread_to_answer(lock(ticket_id), at).pk)
+    return threads_for({ticket_id: ()}, at=at)[ticket_id]
+
+
+def threads_for(people: Mapping[int, Collection[str]], *, at: datetime) -> dict[int, int]:
+    """{ticket: the conversation in which to write about it}, begun with these people where there is none.
+
+    People are named by their addresses, in lower case. Raises as `thread_for`. As many statements for a hundred as for one.
+    """
+    held = Ticket.objects.filter(account_id=current_account_id(), pk__in=people).order_by("id")
+    known = {ticket.pk: ticket for ticket in held.select_for_update(no_key=True)}
+    for ticket_id in people:
+        if ticket_id not in known:
+            raise _no_ticket(ticket_id)
+    found = {
+        ticket_id: thread_id
+        for ticket_id, thread_id in _latest_threads(known).values_list("ticket_id", "pk")
+        if ticket_id
+    }
+    lacking = [ticket for ticket in known.values() if ticket.pk not in found]
+    if lacking:
+        begun = _begin(lacking, people, at)
+        found |= {ticket.pk: thread.pk for ticket, thread in zip(lacking, begun, strict=True)}
+    return found
 
 
 def default_channel(account_id: int) -> ChannelAccount:

@@ -9,7 +9,6 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from deskhand.accounts.models import Membership
 from deskhand.crm.pipelines.policy import IncomingReply, Move, ReplyEffect, Sender, Standing, after_reply
 from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.records import associations, contacts, tickets
@@ -17,7 +16,7 @@ from deskhand.crm.records.contacts import Person
 from deskhand.crm.records.models import Ticket, TicketType
 from deskhand.crm.records.store import Change
 from deskhand.crm.records.tickets import NewTicket
-from deskhand.desk import blocking, tokens
+from deskhand.desk import blocking, senders, tokens
 from deskhand.desk.models import (
     Attachment,
     ChannelAccount,
@@ -213,12 +212,13 @@ class _Round:
         self.own = {channel.address for channel in channels.values()}
         self.cases = [_Case(item, channels[item.channel_account_id]) for item in self.batch]
         known = _load_known({thread_id for thread_id in self.answered if thread_id})
-        senders = {case.message.sender.key for case in self.cases}
-        colleagues, blocked = _colleagues(senders), blocking.blocked(senders)
+        blocked = blocking.blocked({case.message.sender.key for case in self.cases})
         for case, thread_id in zip(self.cases, self.answered, strict=True):
             case.known = known.get(thread_id) if thread_id else None
-            case.sender = _who(case, colleagues)
             case.is_blocked = case.message.sender.key in blocked
+        who = senders.of([(case.message, case.known.thread if case.known else None) for case in self.cases])
+        for case, sender in zip(self.cases, who, strict=True):
+            case.sender = sender
 
     # ── deciding ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -583,27 +583,10 @@ def _load_known(thread_ids: set[int]) -> dict[int, _Known]:
     }
 
 
-def _colleagues(addresses: set[str]) -> set[str]:
-    members = Membership.objects.filter(
-        account_id=current_account_id(), is_active=True, user__email__in=addresses
-    )
-    return set(members.values_list("user__email", flat=True))
-
-
 def _told_along(message: InboundMessage) -> dict[str, Any] | None:
     """What its reader learns besides its words: what could not be read, and how it came if not by its channel account."""
     told: dict[str, Any] = {"notices": list(message.notices)} if message.notices else {}
     return (told | {"source": message.source_type} if message.source_type else told) or None
-
-
-def _who(case: _Case, colleagues: set[str]) -> Sender:
-    if case.message.is_verified:
-        return Sender.CONTACT
-    if case.message.sender.key in colleagues:
-        return Sender.COLLEAGUE
-    if case.known is None or case.message.sender.key in case.known.thread.participants:
-        return Sender.CONTACT
-    return Sender.STRANGER
 
 
 def _participants(case: _Case, own: set[str]) -> list[str]:

@@ -13,6 +13,7 @@ from deskhand.automation.actions.types import Doing, Done
 from deskhand.desk import replies
 from deskhand.desk.channels import EMAIL
 from deskhand.desk.models import ChannelAccount
+from deskhand.desk.types import Mailbox
 from deskhand.kernel.database import sql
 
 PER_ADDRESS = 5  # an hour (R-MAIL-12)
@@ -58,14 +59,20 @@ def channel_for(doing: Doing, channels: Mapping[int, ChannelAccount]) -> Channel
     return channels.get(own or 0) or next((one for one in channels.values() if one.is_default), None)
 
 
-def threads_of(tickets: Iterable[Doing], at: datetime) -> dict[int, int]:
-    """{ticket: the conversation in which mail about it is written}; begun where there is none."""
+def threads_of(mails: Iterable[tuple[Doing, Mailbox]], at: datetime) -> dict[int, int]:
+    """{ticket: the conversation in which mail about it is written}; begun where there is none, with its readers in it.
+
+    A fixed number of queries; none where all have one.
+    """
     found: dict[int, int] = {}
-    for doing in tickets:
-        if doing.record_id not in found:
-            own = doing.record["originating_thread_id"]
-            found[doing.record_id] = own or replies.thread_for(doing.record_id, at=at)
-    return found
+    lacking: dict[int, list[str]] = {}
+    for doing, to in mails:
+        own = doing.record["originating_thread_id"]
+        if own:
+            found[doing.record_id] = own
+        else:
+            lacking.setdefault(doing.record_id, []).append(to.key)
+    return found | replies.threads_for(lacking, at=at) if lacking else found
 
 
 def too_many(address: str, count: int) -> str:

@@ -203,7 +203,7 @@ def _with_threads(mails: Sequence[_Mail], at: datetime) -> list[AutomaticMessage
     of_ticket = [mail for mail in mails if mail.doing.object_type == "ticket"]
     others = [mail for mail in mails if mail.doing.object_type != "ticket"]
     begun = letters.begin_many([(one.channel, one.contact["id"], one.to, one.subject) for one in others], at)
-    threads = reaching.threads_of([mail.doing for mail in of_ticket], at)
+    threads = reaching.threads_of([(mail.doing, mail.to) for mail in of_ticket], at)
     return [
         *(_automatic(mail, threads[mail.doing.record_id], mail.doing.record_id) for mail in of_ticket),
         *(_automatic(mail, thread_id, None) for mail, thread_id in zip(others, begun, strict=True)),

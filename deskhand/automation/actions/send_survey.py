@@ -248,7 +248,7 @@ def _put(mails: Sequence[_Mail]) -> None:
     if not mails:
         return
     at = mails[0].doing.now
-    threads = reaching.threads_of([mail.doing for mail in mails], at)
+    threads = reaching.threads_of([(mail.doing, mail.to) for mail in mails], at)
     replies.send_automatic([_automatic(mail, threads[mail.doing.record_id]) for mail in mails], at=at)
 
 

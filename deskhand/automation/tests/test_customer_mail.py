@@ -149,6 +149,27 @@ def test_an_address_gets_five_an_hour_whatever_they_are_about(world, astrid, new
     assert [one.status for one in made] == [StepStatus.SUCCEEDED] * 5 + [StepStatus.SKIPPED]
 
 
+def test_mail_begins_the_conversations_of_many_tickets_with_as_many_queries(world, news):
+    """R-MAIL-10: with whom it goes to in them."""
+    tickets = [world.ticket(f"T{n}", contact_id=world.contact(f"c{n}@x.example", "C").pk) for n in range(9)]
+    Contact.objects.update(properties={"hs_marketable_status": True})
+    made = [
+        doing_of(world, one, {"template": str(news.pk)}, enrollment_id=n) for n, one in enumerate(tickets)
+    ]
+
+    def asked(batch):
+        with CaptureQueriesContext(connection) as found:
+            assert all(done.status == StepStatus.SUCCEEDED for done in MAIL.run(batch))
+        return len(found)
+
+    asked(made[:1])
+    assert asked(made[1:3]) == asked(made[3:9])
+    threads = Thread.objects.order_by("ticket_id")
+    assert [(t.ticket_id, t.participants) for t in threads] == [
+        (ticket.pk, [f"c{n}@x.example"]) for n, ticket in enumerate(tickets)
+    ]
+
+
 def test_a_rehearsal_sends_nothing_and_says_who_would_get_it(world, astrid, news):
     settings = {"template": str(news.pk)}
     (done,) = MAIL.rehearse([doing_of(world, world.ticket(contact_id=astrid.pk), settings)])
