@@ -149,6 +149,37 @@ def test_an_address_gets_five_an_hour_whatever_they_are_about(world, astrid, new
     assert [one.status for one in made] == [StepStatus.SUCCEEDED] * 5 + [StepStatus.SKIPPED]
 
 
+def test_an_address_gets_five_an_hour_in_other_people_s_tickets_too(world, astrid, news):
+    """R-MAIL-12: whoever's the tickets are in which a contact is written to."""
+    bo = world.contact("bo@x.example", "Bo")
+    Contact.objects.filter(pk=bo.pk).update(properties={"hs_marketable_status": True})
+    for number in range(5):
+        other = world.contact(f"c{number}@x.example", "C")
+        ticket = world.ticket(f"T{number}", contact_id=other.pk)
+        associations.connect("ticket", ticket.pk, "contact", bo.pk, by=SYSTEM)
+        done = send(world, ticket, news, number, settings={"recipients": "all"})
+        assert done.message == "Sent to bo@x.example"
+
+    own = send(world, world.ticket("Own", contact_id=bo.pk), news, 5)
+    assert (own.status, own.message) == (
+        StepStatus.SKIPPED, "bo@x.example got 5 automatic messages within an hour.",
+    )  # fmt: skip
+    assert send(world, bo, news, 6, object_type="contact").status == StepStatus.SKIPPED
+    ticket = world.ticket("Astrid's", contact_id=astrid.pk)
+    associations.connect("ticket", ticket.pk, "contact", bo.pk, by=SYSTEM)
+    assert send(world, ticket, news, 7, settings={"recipients": "all"}).outputs == {"sent": 1}
+
+
+def test_a_mail_to_two_contacts_of_a_ticket_counts_once_for_each(world, astrid, news):
+    """R-MAIL-12"""
+    bo = world.contact("bo@x.example", "Bo")
+    Contact.objects.update(properties={"hs_marketable_status": True})
+    for number in range(5):
+        ticket = world.ticket(f"T{number}", contact_id=astrid.pk)
+        associations.connect("ticket", ticket.pk, "contact", bo.pk, by=SYSTEM)
+        assert send(world, ticket, news, number, settings={"recipients": "all"}).outputs == {"sent": 2}
+
+
 def test_mail_begins_the_conversations_of_many_tickets_with_as_many_queries(world, news):
     """R-MAIL-10: with whom it goes to in them."""
     tickets = [world.ticket(f"T{n}", contact_id=world.contact(f"c{n}@x.example", "C").pk) for n in range(9)]
