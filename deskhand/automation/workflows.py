@@ -80,6 +80,7 @@ def _names(part: object, property: str, value: str) -> bool:
     if not isinstance(part, dict):
         return False
     words = [one for given in part.values() for one in (given if isinstance(given, list) else [given])]
+    words = [triggers.property_of(one) if isinstance(one, str) else one for one in words]
     if property in words and (not value or value in map(str, words)):
         return True
     return any(_names(one, property, value) for one in part.values())

@@ -13,6 +13,7 @@ from deskhand.automation.enrolling.insert import Pair, Wanted
 from deskhand.automation.records import FactsBefore, LoadedFacts
 from deskhand.crm.filters.evaluate import holds
 from deskhand.crm.filters.types import Condition
+from deskhand.crm.records.joining import MERGED_IDS
 from deskhand.events.types import ActorKind, Event
 from deskhand.kernel.errors import DeskhandError
 
@@ -36,7 +37,6 @@ def wanted_by(index: Index, events: Sequence[Event], moment: Moment | None = Non
     """Who enters by these events, each record once a workflow: its first event counts, or each (`takes_each`)."""
     candidates = list(candidates_of(index, events))
     moment = moment or _Moment(candidates)
-    merged = {(one.object_type, one.object_id, one.at) for one in events if one.kind.endswith(".merged")}
     found: dict[tuple[Pair, int], Wanted] = {}
     for one in candidates:
         entry, refine = one.listener.entry, one.listener.refine
@@ -44,8 +44,7 @@ def wanted_by(index: Index, events: Sequence[Event], moment: Moment | None = Non
         key = (entry.workflow_id, one.record_id), one.event.id if each else 0
         if key in found or (refine is not None and not moment.holds(refine, one, index)):
             continue
-        is_merge = (entry.object_type, one.record_id, one.event.at) in merged  # R-UN-9
-        is_again = entry.is_again and (not is_merge or one.event.kind.endswith(".merged"))
+        is_again = entry.is_again and (not is_of_merge(one.event) or tells_merge(one.event))  # R-UN-9
         found[key] = Wanted(
             entry, one.record_id, reason_of(one.event, "event") | {"chosen": one.listener.choice.kind},
             depth_of(one.event), one.event.id,
@@ -106,6 +105,16 @@ def reason_of(event: Event, by: str) -> dict[str, Any]:
     if event.by.id is not None:
         reason["actor_id"] = event.by.id
     return reason
+
+
+def tells_merge(event: Event) -> bool:
+    """Whether it says that records were merged, or parted again."""
+    return event.kind.endswith((".merged", ".unmerged"))
+
+
+def is_of_merge(event: Event) -> bool:
+    """Whether it is a part of merging records or of parting them, which bring nobody back by themselves (R-UN-9)."""
+    return tells_merge(event) or MERGED_IDS in event.data.get("changes", {})
 
 
 def depth_of(event: Event) -> int:

@@ -16,7 +16,7 @@ from typing import Any
 from deskhand.automation import triggers
 from deskhand.automation.engine.definition import WhenTrue
 from deskhand.automation.enrolling import guards, matching
-from deskhand.automation.enrolling.happening import depth_of, made_by, reason_of
+from deskhand.automation.enrolling.happening import depth_of, is_of_merge, made_by, reason_of
 from deskhand.automation.enrolling.index import Entry, Index
 from deskhand.automation.enrolling.insert import Pair, Wanted
 from deskhand.crm.filters.evaluate import RecordFacts, holds
@@ -142,7 +142,7 @@ def wanted_by(account_id: int, index: Index, events: Sequence[Event], now: datet
         again = fired(entry, ways) & met if entry.is_again else set()
         for record_id in sorted({r for w, r in come if w == pk} | again):
             event = telling(touching[pk][record_id], entry)
-            is_again = record_id in again or (entry.is_again and not entry.definition.reenrollment.on)
+            is_again = record_id in again or comes_back(entry, touching[pk][record_id])
             wanted.append(
                 Wanted(
                     entry, record_id, reason_of(event, "filter"), depth_of(event), event.id,
@@ -244,6 +244,13 @@ def telling(events: Sequence[Event], entry: Entry) -> Event:
     return (made or sorted(events, key=lambda event: event.id))[-1]
 
 
+def comes_back(entry: Entry, events: Iterable[Event]) -> bool:
+    """Whether a record that came to meet the condition by these events may have been inside before. Where filters are
+    chosen for that, `fired` tells."""
+    is_asked = entry.is_again and not entry.definition.reenrollment.on
+    return is_asked and not all(is_of_merge(event) for event in events)
+
+
 # ── once more ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -268,7 +275,9 @@ def fired(entry: Entry, ways: Ways) -> set[int]:
 
 
 def fires(leaf: Filter, object_type: str, event: Event) -> bool:
-    """Whether this event made the filter hold. "Is known" is fired by every new value (R-RE-5)."""
+    """Whether this event made the filter hold. "Is known" is fired by every new value (R-RE-5); by a merge nothing is."""
+    if is_of_merge(event):
+        return False
     key = _key(object_type, leaf.property)
     for name, (old, new) in event.data.get("changes", {}).items():
         if _key(object_type, name) == key:

@@ -465,14 +465,15 @@ class Play:
             fired = self.entry.is_again and record_id in standing.fired(self.entry, ways)
             if was and not fired:
                 continue
-            wanted.append(self._wanted_by_filter(standing.telling(own, self.entry), record_id, fired))
+            wanted.append(self._wanted_by_filter(own, record_id, fired))
         return wanted
 
-    def _wanted_by_filter(self, event: Event, record_id: int, fired: bool) -> Wanted:
+    def _wanted_by_filter(self, events: Sequence[Event], record_id: int, fired: bool) -> Wanted:
         entry = self.entry
+        event = standing.telling(events, entry)
         return Wanted(
             entry, record_id, happening.reason_of(event, "filter"), happening.depth_of(event), event.id,
-            is_again=fired or (entry.is_again and not entry.definition.reenrollment.on),
+            is_again=fired or standing.comes_back(entry, events),
             made_by=happening.made_by(event) if event.object_type == entry.object_type else {},
         )  # fmt: skip
 
@@ -727,7 +728,7 @@ class Play:
             ways = standing.Ways(standing.changed_by(events))
             fired = self.entry.is_again and run.record_id in standing.fired(self.entry, ways)
             if fired or not done[0].stood:
-                wanted.append(self._wanted_by_filter(events[-1], run.record_id, fired))
+                wanted.append(self._wanted_by_filter(events[-1:], run.record_id, fired))
         for one in wanted:
             self._admit(one, at)
 

@@ -367,6 +367,34 @@ def test_what_would_leave_at_once_does_not_enter_R_UN_4(world, office):
     assert office.inside() == [calm.pk]
 
 
+def test_a_merge_brings_nobody_back_by_event_R_UN_9(world, office):
+    """What it changes in the survivor lets in who was never inside; a workflow that waits for merges hears each."""
+    tags.arrange([Tag("", "Billing")], by=SYSTEM)
+    changed = office.flow(on("ticket.property_changed"), again=True)
+    tagged = office.flow(on("ticket.tag_added"), again=True)
+    merged = office.flow(on("ticket.merged"), again=True)
+    known, new, *parts = (world.ticket() for _ in range(5))
+    for ticket in (known, *parts):
+        tickets.update(ticket.pk, {tags.TAGS: ["1"]}, by=SYSTEM)
+    tickets.update(known.pk, {tags.TAGS: []}, by=SYSTEM)
+    office.rest()
+    was = {flow.pk: office.inside(flow).count(known.pk) for flow in (changed, tagged)}
+    assert min(was.values()) > 0
+
+    with office.at(NOON + HOUR):  # another change, at the same moment, is heard
+        for survivor, part in ((known, parts[0]), (known, parts[1]), (new, parts[2])):
+            merging.merge(survivor.pk, part.pk, by=Actor.user(world.ada.pk))
+        office.rest()
+        assert {flow.pk: office.inside(flow).count(known.pk) for flow in (changed, tagged)} == was
+        assert [office.inside(flow).count(new.pk) for flow in (changed, tagged)] == [1, 1]
+        assert [office.inside(merged).count(one.pk) for one in (known, new)] == [1, 1]
+        tickets.update(known.pk, {tags.TAGS: []}, by=SYSTEM)
+        office.rest()
+        tickets.update(known.pk, {tags.TAGS: ["1"]}, by=SYSTEM)
+        office.rest()
+    assert office.inside(tagged).count(known.pk) == was[tagged.pk] + 1
+
+
 def test_deleted_and_merged_records_leave_everything_R_UN_7_R_UN_9(world, office):
     from deskhand.automation.engine.definition import Delay, ForAmount
 

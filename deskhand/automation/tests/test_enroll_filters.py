@@ -17,10 +17,13 @@ from deskhand.crm.filters.types import AllOf, AnyOf, Associated, Filter, MemberO
 from deskhand.crm.records import contacts, tickets
 from deskhand.crm.records.models import Ticket
 from deskhand.crm.records.tickets import NewTicket
+from deskhand.crm.schema import tags
 from deskhand.crm.schema.types import Kind
+from deskhand.crm.schema.types import Option as Tag
 from deskhand.crm.segments import members, segments
 from deskhand.crm.segments.models import SegmentKind
-from deskhand.events.types import SYSTEM
+from deskhand.desk import merging
+from deskhand.events.types import SYSTEM, Actor
 from deskhand.kernel import timers
 from deskhand.kernel.errors import Invalid
 from deskhand.kernel.models import Timer
@@ -361,3 +364,27 @@ def test_reenrollment_can_be_switched_on_later_without_running_anybody(world, of
     office.rest()
 
     assert len(office.inside()) == 1
+
+
+@pytest.mark.parametrize("chosen", [False, True])
+def test_a_merge_brings_nobody_back_by_filters_R_UN_9(world, office, chosen):
+    """The survivor that meets them now was inside before; one that never was comes in, and later changes count again."""
+    tags.arrange([Tag("", "Billing")], by=SYSTEM)
+    billing = Filter(tags.TAGS, Kind.MULTI, Operator.ANY_OF, ("1",))
+    flow = office.flow(WhenTrue(billing), again=True, on=(billing,) if chosen else ())
+    known, new, *parts = (world.ticket() for _ in range(4))
+    for ticket in (known, *parts):
+        tickets.update(ticket.pk, {tags.TAGS: ["1"]}, by=SYSTEM)
+    office.rest()
+    tickets.update(known.pk, {tags.TAGS: []}, by=SYSTEM)
+    office.rest()
+    for survivor, part in ((known, parts[0]), (new, parts[1])):
+        merging.merge(survivor.pk, part.pk, by=Actor.user(world.ada.pk))
+    office.rest()
+    assert [office.inside(flow).count(one.pk) for one in (known, new)] == [1, 1]
+
+    tickets.update(known.pk, {tags.TAGS: []}, by=SYSTEM)
+    office.rest()
+    tickets.update(known.pk, {tags.TAGS: ["1"]}, by=SYSTEM)
+    office.rest()
+    assert office.inside(flow).count(known.pk) == 2
