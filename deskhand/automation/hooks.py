@@ -389,18 +389,19 @@ def _create(object_type: str, values: dict[str, Any], by: Actor, cause: Cause) -
 
 
 def _let_in(account_id: int, index: Index, entry: Entry, calls: Sequence[_Read]) -> None:
-    """Of several calls for one record the first counts."""
-    first: dict[int, _Read] = {}
+    """Of several calls for one record the first counts, or each (`takes_each`)."""
+    each = entry.definition.reenrollment.takes_each
+    counted: dict[tuple[int, int], _Read] = {}
     for call in calls:
         assert call.record_id is not None
-        first.setdefault(call.record_id, call)
+        counted.setdefault((call.record_id, call.row.pk if each else 0), call)
     wanted = [
-        Wanted(entry, pk, {"by": "call", "call": call.row.pk}, is_again=entry.is_again)
-        for pk, call in first.items()
+        Wanted(entry, record_id, {"by": "call", "call": call.row.pk}, is_again=entry.is_again)
+        for (record_id, _pk), call in counted.items()
     ]
     done = by_hand.let_in(account_id, wanted, clock.now(), index)
     for call in calls:
         assert call.record_id is not None
         call.error = done.sentence(call.record_id)
-        if first[call.record_id] is not call and not call.error:
+        if call not in counted.values() and not call.error:
             call.error = str(by_hand.SENTENCES[by_hand.INSIDE])

@@ -1,6 +1,7 @@
 """Calls from outside enroll (R-TRIG-21)."""
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -9,10 +10,17 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from deskhand.automation import hooks
-from deskhand.automation.engine.definition import WhenCalled
+from deskhand.automation import hooks, workflows
+from deskhand.automation.engine.definition import (
+    Delay,
+    Edge,
+    ForAmount,
+    Reenrollment,
+    WhenCalled,
+    WhileInside,
+)
 from deskhand.automation.models import Enrollment, HookCall, Workflow, WorkflowHook
-from deskhand.automation.tests.enrolling_cases import office
+from deskhand.automation.tests.enrolling_cases import TASK, office
 from deskhand.crm.records import companies
 from deskhand.crm.records.models import Contact, Ticket
 from deskhand.crm.schema import properties
@@ -115,6 +123,32 @@ def test_the_same_key_counts_once(world, office, hook):
 
     assert [answer.status_code for answer in answers] == [202, 202]
     assert HookCall.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("mode", "found"),
+    [
+        (WhileInside.SKIP, ["DUE"]), (WhileInside.RESTART, ["DUE"]), (WhileInside.QUEUE, ["DUE", "QUEUED"]), (WhileInside.PARALLEL, ["DUE", "DUE"]),
+    ],
+)  # fmt: skip
+def test_each_of_two_calls_at_once_counts_where_the_workflow_says_so_R_TRIG_21(world, office, mode, found):
+    """Heard in one batch. Where it does not, the second one says that the record is inside."""
+    contact = world.contact()
+    wait = Delay("2", ForAmount(timedelta(days=3650)), Edge(TASK.id))
+    flow = office.flow(WhenCalled("email", "email"), object_type="contact", is_on=False, steps=(wait, TASK))
+    definition = replace(workflows.definition_of(flow), reenrollment=Reenrollment(True, while_inside=mode))
+    flow = workflows.switch(workflows.save(flow, definition, by=world.ada.pk), True)
+    hook = Hook(flow, hooks.make_address(flow, by=world.ada.pk))
+    for number in (1, 2):
+        hook.post({"email": contact.email, "number": number})
+    office.rest()
+
+    runs = Enrollment.objects.order_by("id")
+    assert [run.state for run in runs] == found
+    assert [run.reason["call"] for run in runs] == list(
+        HookCall.objects.order_by("id").values_list("pk", flat=True)
+    )[: len(found)]
+    assert ["already" in error for _state, error in states()] == [False, len(found) == 1]
 
 
 def test_limits_of_size_and_number(world, office, hook, monkeypatch):
