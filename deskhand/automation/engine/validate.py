@@ -30,7 +30,6 @@ from deskhand.automation.engine.definition import (
     WhenEvent,
     WhenScheduled,
     WhenTrue,
-    WhileInside,
     edges_of,
 )
 from deskhand.crm.filters.types import Condition, Filter, leaves, leaves_by_type
@@ -156,10 +155,6 @@ def _enrollment(definition: Definition, around: Surroundings) -> Iterator[Proble
         _filters_of(definition.trigger.condition)
     ):
         yield Problem("", "reenrollment", N_("Choose what enrolls again from the triggers."))
-    if again.while_inside is not WhileInside.SKIP and not again.is_on:
-        yield Problem(
-            "", "reenrollment", N_("Records that enroll only once can't enroll while they are inside.")
-        )
     if leaving.when_trigger_fails and not isinstance(definition.trigger, WhenTrue):
         message = N_("Only records enrolled by filters can leave when the filters no longer hold.")
         yield Problem("", "leaving", message)

@@ -13,7 +13,16 @@ from deskhand.accounts.models import Account, AuditEntry, Plan
 from deskhand.accounts.policy import viewer_for
 from deskhand.automation import access, lanes, templates, workflows
 from deskhand.automation.actions.registry import ACTIONS
-from deskhand.automation.engine.definition import Branch, Case, Edge, Part, RandomSplit, ValueEquals
+from deskhand.automation.engine.definition import (
+    Branch,
+    Case,
+    Edge,
+    Part,
+    RandomSplit,
+    Reenrollment,
+    ValueEquals,
+    WhileInside,
+)
 from deskhand.automation.models import Enrollment, MailTemplate, StepComment, StepLog, Workflow
 from deskhand.crm.filters.as_json import to_json
 from deskhand.crm.filters.types import AllOf, AnyOf, Filter, Operator
@@ -532,6 +541,22 @@ def test_a_lane_may_run_every_time_R_ACT_11(office, admin, place, chain):
 
     with office.inside():
         assert workflows.definition_of(lanes.lane_of(place[1], "ticket")).reenrollment.is_on
+
+
+def test_a_lane_that_queued_and_runs_once_now_can_be_switched_on_R_RE_6_R_ACT_11(office, admin, place, chain):
+    with office.inside() as world:
+        queued = replace(
+            workflows.definition_of(chain), reenrollment=Reenrollment(True, while_inside=WhileInside.QUEUE)
+        )
+        workflows.save(chain, queued, by=world.ada.pk)
+        workflows.switch(chain, False)
+    admin.post(url("lane-every-time", *place), {"on": ""})
+    admin.post(url("lane-switch", *place), {"on": "1"})
+
+    with office.inside():
+        lane = lanes.lane_of(place[1], "ticket")
+        assert lane.is_on
+        assert not workflows.definition_of(lane).reenrollment.is_on
 
 
 def test_failures_and_what_needs_a_look_are_said(office, admin, place, chain):

@@ -605,6 +605,28 @@ def test_a_tag_that_is_put_on_is_an_event_of_its_own_R_TRIG_18(office, editor):
     assert "Tag is any of Billing" in shown
 
 
+@pytest.mark.parametrize("mode", ["restart", "queue", "parallel"])
+def test_what_is_chosen_for_who_is_inside_is_in_nobodys_way_once_records_come_no_more_R_RE_6(
+    office, editor, mode
+):
+    """Once that is not ticked any more, its field is hidden."""
+    event = {"kind": "event", "event": "0", "event0-kind": "ticket.closed"}
+    editor.add("create_task", title="Call", assignee="owner")
+    editor.post("trigger-save", data=event | {"again": "1", "while_inside": mode})
+    editor.post("publish")
+    assert editor.post("trigger-save", data=event).status_code == 302
+    assert not editor.definition().reenrollment.is_on
+    assert 'name="while_inside"' not in editor.page("trigger")
+
+    assert "is published" in editor.post("publish").content.decode()
+    assert (
+        editor.client.post(reverse("workflow-switch", args=[editor.workflow.pk]), {"on": "1"}).status_code
+        == 302
+    )
+    with office.inside():
+        assert Workflow.objects.get(pk=editor.workflow.pk).is_on
+
+
 # ── publishing, on and off ───────────────────────────────────────────────────────────────────────────────────────────
 
 
