@@ -8,7 +8,7 @@ BIN := .venv/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tests run test check lint types bench shots axe pseudo debian cover lock messages
+.PHONY: help setup setup-tests run test check lint types bench shots axe pseudo debian cover stored lock messages
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -59,6 +59,9 @@ cover: setup-tests ## the decisions of automation and of filters: every branch o
 	    deskhand/automation/tests/test_drafts.py deskhand/automation/tests/test_stored_definitions.py \
 	    deskhand/crm/tests/test_filter*.py
 	@$(BIN)/python -m coverage report
+
+stored: setup-tests ## with a release: keep an installation of it, which the next one must upgrade
+	@$(BIN)/python -m tests.upgrade
 
 messages: setup-tests ## bring the translations up to the source
 	@$(BIN)/python scripts/messages.py extract

@@ -35,8 +35,8 @@ class Site:
 
 
 @contextmanager
-def calling_site() -> Iterator[Site]:
-    """Needs ALLOW_PRIVATE_HOSTS to name 127.0.0.1."""
+def calling_site(host: str = "127.0.0.1", port: int = 0) -> Iterator[Site]:
+    """Needs ALLOW_PRIVATE_HOSTS to name the host. Port 0 is a free one."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -55,8 +55,8 @@ def calling_site() -> Iterator[Site]:
         def log_message(self, *_args: Any) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    here = Site(f"http://127.0.0.1:{server.server_address[1]}")
+    server = ThreadingHTTPServer((host, port), Handler)
+    here = Site(f"http://{host}:{server.server_address[1]}")
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     try:

@@ -1,15 +1,21 @@
-"""An installation with runs in every kind of waiting, killed in the midst of it, and what it comes to afterwards."""
+"""An installation with runs in every kind of waiting, killed in the midst of it, and what it comes to afterwards.
+
+`python -m tests.upgrade` keeps one as `tests/stored/installation.tar.xz`: what the next release must read.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import json
+import lzma
 import os
 import signal
+import tarfile
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -21,7 +27,9 @@ from deskhand.testing.product import Product, free_port, lay_out, wait_until
 from deskhand.testing.sites import Site, calling_site
 from tests.upgrade.works import BUSY_STEPS, CAPTAINS, HANGING, STUMBLING
 
-HOST = "127.0.0.1"
+STORED = Path(__file__).resolve().parents[1] / "stored" / "installation.tar.xz"
+#: Where the stored one's other systems are; the whole of 127.0.0.0/8 is this machine.
+HOST, HOOK_PORT, ERP_PORT = "127.31.7.9", 20111, 20112
 LATER = timedelta(hours=2)  # more than any pause, delay or lease of its runs
 PATIENCE = 90.0  # seconds
 BLOCKED = json.dumps({"outputFields": {"hs_execution_state": "BLOCK"}})
@@ -42,8 +50,8 @@ class Around:
 
 
 @contextlib.contextmanager
-def world() -> Iterator[Around]:
-    with calling_site() as hook, calling_site() as erp, smtp_peer() as mail:
+def world(hook_port: int = 0, erp_port: int = 0) -> Iterator[Around]:
+    with calling_site(HOST, hook_port) as hook, calling_site(HOST, erp_port) as erp, smtp_peer() as mail:
         hook.says(503)
         erp.says((200, {}, BLOCKED))
         yield Around(hook, erp, mail)
@@ -258,3 +266,34 @@ def missing_or_too_much(product: Product, around: Around) -> list[str]:
         for what, (there, due) in counts.items()
         if there != due
     ]
+
+
+# ── the one that is kept ─────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def keep(file: Path) -> None:
+    """Make one, kill it, and write its backup to the file."""
+    with world(HOOK_PORT, ERP_PORT) as around, installation() as product:
+        interrupt(product, around)
+        backup = product.folder / "backup.tar"
+        done = product.run("backup", str(backup))
+        if done.returncode:
+            raise RuntimeError(done.stderr)
+        file.write_bytes(lzma.compress(backup.read_bytes(), preset=9))  # a restore reads it as it is
+    print(f"{file.name}: {file.stat().st_size / 1000:.0f} kB")
+
+
+def bring_back(product: Product, file: Path) -> datetime:
+    """Restore it; returns when it was made."""
+    done = product.run("restore", str(file))
+    assert done.returncode == 0, done.stderr
+    with tarfile.open(file) as archive:
+        manifest = archive.extractfile("manifest.json")
+        assert manifest is not None
+        return datetime.fromisoformat(json.load(manifest)["made_at"])
+
+
+def lower_fence(product: Product) -> None:
+    """Say that nothing of it has left since."""
+    done = product.run("outbox", "release")
+    assert done.returncode == 0, done.stderr
