@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from itertools import dropwhile, takewhile
 from typing import Any
 
 from deskhand.accounts import audit
@@ -297,18 +298,13 @@ def _reversal(triple: _Triple, changes: Sequence[_Entry]) -> Reversal | None:
     if prop is None or prop.read_only or prop.is_computed or name in _FILING or name in DATES:
         return None
     newest = changes[0]
+    ours = list(dropwhile(lambda entry: not entry.is_ours, changes))
+    back = list(takewhile(lambda entry: entry.is_ours, ours))[-1].old
+    if back == newest.new:  # it stands there again
+        return None
     if not newest.is_ours:
         return Reversal(object_type, record_id, name, newest.new, None, Why.CHANGED_SINCE, newest.by)
-    back = newest.old
-    for entry in changes[1:]:
-        if not entry.is_ours:
-            break
-        back = entry.old
-    return (
-        None
-        if back == newest.new
-        else Reversal(object_type, record_id, name, newest.new, back, None, newest.by)
-    )
+    return Reversal(object_type, record_id, name, newest.new, back, None, newest.by)
 
 
 def _checked(found: Sequence[Reversal], alive: Collection[tuple[str, int]]) -> list[Reversal]:

@@ -122,6 +122,15 @@ def test_a_bad_hour_is_taken_back_in_sets_and_only_once(world, closing, settle, 
     assert undo.undo(extent(closing), by=by, at=clock.now())[0] == 0
 
 
+def test_what_stands_again_as_before_is_not_listed_any_more(world, closing, settle):
+    """Nobody changed it since: it was taken back."""
+    world.ticket()
+    run_all(settle)
+    undo.undo(extent(closing), by=Actor.user(world.ada.pk), at=clock.now())
+
+    assert undo.look(extent(closing)).reversals == ()
+
+
 def test_deleted_contacts_are_told_too(world, settle):
     contact = world.contact()
     always = WhenTrue(Filter("email", Kind.TEXT, Operator.KNOWN))
