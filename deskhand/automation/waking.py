@@ -11,8 +11,11 @@ from deskhand.automation.engine.definition import Definition, Delay, UntilEvent
 from deskhand.automation.engine.waits import Until, end_of
 from deskhand.automation.enrolling.index import definition_of
 from deskhand.automation.enrolling.insert import WAKE
+from deskhand.automation.enrolling.standing import changed_by
 from deskhand.automation.models import Enrollment, Workflow
 from deskhand.automation.records import LoadedFacts
+from deskhand.crm.schema.queries import properties_of
+from deskhand.crm.schema.types import Kind
 from deskhand.events.types import SYSTEM, Actor, Event
 from deskhand.kernel import clock, jobs
 from deskhand.kernel.calendars import local_day, zone_named
@@ -28,7 +31,8 @@ def hear(account_id: int, events: Sequence[Event]) -> None:
     """AFTER_COMMIT: release who waits for one of these events, or for a date that changed. Safe to repeat."""
     if sql.row(_ANYBODY, [account_id]) is None:
         return
-    told = [(event, name) for event in events for name in _names(event)]
+    dates = Dates()
+    told = [(event, name) for event in events for name in _names(event, dates)]
     asked = {(*_subject(event), name) for event, name in told}
     columns = [list(column) for column in zip(*asked, strict=True)]
     waiting = [row[0] for row in sql.rows(_WAITING, [account_id, *columns])]
@@ -60,8 +64,54 @@ where account_id = %s and id = any(%s)
 """
 
 
-def _names(event: Event) -> list[str]:
-    return [*triggers.names_of(event), *(f"property:{name}" for name in event.data.get("changes", {}))]
+def _names(event: Event, dates: Dates) -> list[str]:
+    return [*triggers.names_of(event), *(f"property:{name}" for name in dates.changed_by(event))]
+
+
+#: The dates that a message sets in its ticket, of which the event says nothing.
+_BY_MESSAGE = {
+    "message.received": frozenset({"last_received_at", "sort_at"}),
+    "message.sent": frozenset({"last_sent_at", "first_agent_reply_at", "sort_at"}),
+}
+#: Ways in which many dates of a record may change at once, of which the event does not name each.
+_ANY_DATE = ("restored", "merged", "unmerged", "split")
+
+
+class Dates:
+    """Which dates of a record an event may have changed (R-DELAY-4), also those that it does not name."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, dict[str, str]] = {}
+
+    def changed_by(self, event: Event) -> list[str]:
+        """The names of the properties. Reads the properties of each kind of record once."""
+        object_type, record_id = _subject(event)
+        if event.object_type == "thread":
+            keys = _BY_MESSAGE.get(event.kind, frozenset())
+            return [name for name, key in self._of(object_type).items() if key in keys] if keys else []
+        if event.kind in [f"{object_type}.{did}" for did in _ANY_DATE]:
+            return [*self._of(object_type)]
+        changes = event.data.get("changes", {})
+        found = changed_by([event]).get(object_type, {}).get(record_id or 0) if changes else None
+        if found is None:
+            return []
+        if found.keys is None:
+            return [*self._of(object_type)]
+        keys = frozenset(found.keys)
+        if "is_spam" in changes:  # what arrived meanwhile counts from now on
+            keys = keys.union(*_BY_MESSAGE.values())
+        return [name for name, key in self._of(object_type).items() if key in keys]
+
+    def _of(self, object_type: str) -> dict[str, str]:
+        """{date property: its column, else its name}"""
+        if object_type not in self._known:
+            properties = properties_of(object_type).values()
+            self._known[object_type] = {
+                prop.name: prop.column or prop.name
+                for prop in properties
+                if prop.kind in (Kind.DATE, Kind.DATETIME)
+            }
+        return self._known[object_type]
 
 
 def _subject(event: Event) -> tuple[str, int | None]:

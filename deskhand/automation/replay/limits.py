@@ -12,6 +12,8 @@ from deskhand.automation.actions.registry import ACTIONS
 from deskhand.automation.engine.definition import (
     Action,
     Definition,
+    Delay,
+    UntilProperty,
     ValueEquals,
     WhenDated,
     WhenScheduled,
@@ -114,6 +116,11 @@ def _without_history(definition: Definition, conditions: Collection[Condition]) 
         (kind, step.of)
         for step in definition.steps
         if isinstance(step, ValueEquals) and isinstance(step.of, str)
+    ]
+    asked += [
+        (kind, step.wait.property)
+        for step in definition.steps
+        if isinstance(step, Delay) and isinstance(step.wait, UntilProperty)
     ]
     if isinstance(definition.trigger, WhenDated):
         asked.append((kind, definition.trigger.property))

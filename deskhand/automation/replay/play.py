@@ -54,6 +54,7 @@ from deskhand.automation.past import Cut, FactsThen, Memory, Past
 from deskhand.automation.replay import time_alone
 from deskhand.automation.replay.mailing import Mailing
 from deskhand.automation.replay.time_alone import TICK, Turning
+from deskhand.automation.waking import Dates
 from deskhand.crm.filters.evaluate import holds
 from deskhand.crm.filters.types import Condition
 from deskhand.crm.records.undoing import RUN_UNDONE
@@ -167,6 +168,7 @@ class Play:
         self.times: dict[int, list[datetime]] = {}  # when each record entered
         self._before: dict[int, datetime | None] = {}
         self._moved: dict[int, Run] = {}  # within the page
+        self._dates = Dates()
         self._tellings = 0  # so far, of things that happened at once
         self.mailing = Mailing(account_id, entry.workflow_id, entry.object_type, self.since)
         self.held = 0  # sendings that waited for the next hour's budget
@@ -345,7 +347,7 @@ class Play:
         if not run.waits_for:
             return
         if run.waits_for.startswith("property:"):
-            is_meant = run.waits_for.removeprefix("property:") in event.data.get("changes", {})
+            is_meant = run.waits_for.removeprefix("property:") in self._dates.changed_by(event)
         else:
             step = self.definition.by_id.get(step_at(run.position))
             wait = step.wait if isinstance(step, Delay) else None

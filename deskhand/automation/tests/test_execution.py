@@ -57,10 +57,14 @@ from deskhand.crm.records import associations, contacts, objects, tasks, tickets
 from deskhand.crm.records.models import Task, Ticket
 from deskhand.crm.records.store import Change
 from deskhand.crm.schema import tags
+from deskhand.crm.schema.queries import properties_of
 from deskhand.crm.schema.types import Kind, Option
 from deskhand.crm.segments import members, segments, tag_rules
 from deskhand.crm.segments.models import SegmentKind
 from deskhand.delivery.models import OutboxEntry
+from deskhand.desk import merging, replies, spam, threads
+from deskhand.desk.replies import NewReply
+from deskhand.desk.types import InboundMessage, Incoming, Mailbox
 from deskhand.events.models import EventRow, PendingEvent
 from deskhand.events.types import SYSTEM, Actor
 from deskhand.kernel import clock, timers
@@ -552,6 +556,67 @@ def test_a_date_that_changes_is_waited_for_anew_R_DELAY_4(world):
 
     run.refresh_from_db()
     assert run.due_at == now + timedelta(days=5)
+
+
+def writes(world, number, *answers):
+    sender = Mailbox("astrid@fjallbo.example", "Astrid Lindqvist")
+    message = InboundMessage(f"{number}@x", sender, "Refund", "Where is it?", clock.now(), answers=answers)
+    return threads.receive(Incoming(world.channel.pk, message))
+
+
+@pytest.mark.parametrize(
+    ("name", "happens"),
+    [
+        ("last_reply_date", "wrote"),
+        ("hs_last_message_received_at", "merged"),
+        ("last_reply_date", "no spam"),
+        ("hs_last_message_sent_at", "answered"),
+        ("hs_helpdesk_sort_timestamp", "answered"),
+        ("hs_lastmodifieddate", "changed"),
+    ],
+)
+def test_a_date_that_changes_without_being_named_is_waited_for_anew_R_DELAY_4(world, name, happens):
+    """Dates that messages set, and those of a record's last change: their events don't name them."""
+    came = writes(world, 1)
+    by = Actor.user(world.ada.pk)
+    ticket = Ticket.objects.get(pk=came.ticket_id)
+    replies.reply(NewReply(ticket.pk, "Soon."), by=world.ada)
+    other = writes(world, 2).ticket_id if happens == "merged" else 0
+    if happens == "no spam":
+        spam.mark(ticket.pk, by=by)
+        writes(world, 3, "1@x")
+    run = enroll(make(world, wait(wait=UntilProperty(name, days=3)), task(2)), ticket.pk)
+    go()
+    run.refresh_from_db()
+    before = run.due_at
+
+    match happens:
+        case "wrote":
+            writes(world, 3, "1@x")
+        case "merged":
+            merging.merge(ticket.pk, other, by=by)
+        case "no spam":
+            spam.unmark(ticket.pk, by=by)
+        case "answered":
+            replies.reply(NewReply(ticket.pk, "It left."), by=world.ada)
+        case "changed":
+            set_to(ticket, priority="HIGH")
+    go()
+
+    run.refresh_from_db()
+    ticket.refresh_from_db()
+    column = properties_of("ticket")[name].column
+    assert run.due_at == getattr(ticket, column) + timedelta(days=3) != before
+
+
+def test_a_comment_begins_no_wait_for_a_date_anew_R_DELAY_4(world):
+    came = writes(world, 1)
+    run = enroll(make(world, wait(wait=UntilProperty("last_reply_date", days=3)), task(2)), came.ticket_id)
+    go()
+    replies.comment(came.ticket_id, "Who knows him?", by=world.ada)
+    tickets.move(came.ticket_id, to=world.stage("Waiting on contact"), by=SYSTEM)
+    go()
+    assert log_of(run) == [("1", "delayed", "SCHEDULED")]
 
 
 @pytest.mark.parametrize(("way", "titles"), [(Missed.OTHERWISE, ["Off"]), (Missed.NEXT, ["On"])])

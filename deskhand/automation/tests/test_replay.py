@@ -27,6 +27,7 @@ from deskhand.automation.engine.definition import (
     Manual,
     Reenrollment,
     UntilEvent,
+    UntilProperty,
     WhenDated,
     WhenEvent,
     WhenScheduled,
@@ -37,6 +38,7 @@ from deskhand.automation.enrolling import by_hand, schedules, standing
 from deskhand.automation.enrolling.index import Entry
 from deskhand.automation.models import Enrollment, Replay, ReplayEffect, ReplayRun, StepLog, Workflow
 from deskhand.automation.replay import keeping, replays
+from deskhand.automation.replay.limits import limits_of
 from deskhand.automation.replay.play import Play, Surroundings
 from deskhand.automation.runner import Runner
 from deskhand.automation.runner import go as move
@@ -411,6 +413,13 @@ def test_a_replay_of_what_happened_tells_what_happened(life, name):
     assert would(effects) == did(flow)
     assert would_go(runs) == ways(flow)
     assert len(effects) > 1
+
+
+def test_a_replay_tells_that_a_delay_looks_at_a_date_without_history(world):
+    """R-DELAY-4: messages set it, so that only its value of today is known"""
+    delays = [Delay("1", UntilProperty(name, days=3)) for name in ("last_reply_date", "closed_date")]
+    without = [limits_of(Definition("ticket", steps=(delay,))).without_history for delay in delays]
+    assert without == [("Last customer reply date",), ()]
 
 
 # ── the past ─────────────────────────────────────────────────────────────────────────────────────────────────────────
