@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from deskhand.accounts import audit
@@ -12,7 +13,7 @@ from deskhand.automation.engine.waits import Until, end_of
 from deskhand.automation.enrolling.index import definition_of
 from deskhand.automation.enrolling.insert import WAKE
 from deskhand.automation.enrolling.standing import changed_by
-from deskhand.automation.models import Enrollment, Workflow
+from deskhand.automation.models import Workflow
 from deskhand.automation.records import LoadedFacts
 from deskhand.crm.schema.queries import properties_of
 from deskhand.crm.schema.types import Kind
@@ -35,24 +36,39 @@ def hear(account_id: int, events: Sequence[Event]) -> None:
     told = [(event, name) for event in events for name in _names(event, dates)]
     asked = {(*_subject(event), name) for event, name in told}
     columns = [list(column) for column in zip(*asked, strict=True)]
-    waiting = [row[0] for row in sql.rows(_WAITING, [account_id, *columns])]
-    if not waiting:
-        return
     released = [
-        enrollment.pk
-        for enrollment in Enrollment.objects.filter(account_id=account_id, pk__in=waiting)
-        if any(_releases(account_id, enrollment, event, name) for event, name in told)
+        waiting.id
+        for waiting in (_Waiting(*row) for row in sql.rows(_WAITING, [account_id, *columns]))
+        if any(_releases(account_id, waiting, event, name) for event, name in told)
     ]
     if released:
         sql.execute(_RELEASE, [clock.now(), account_id, released])
         wake(WAKE)
 
 
+@dataclass(frozen=True)
+class _Waiting:
+    """A run that may wait for what is told, in the order of _WAITING."""
+
+    id: int
+    workflow_id: int
+    object_type: str
+    record_id: int
+    step_id: str
+    waits_for: str
+    waits_since: int | None
+    revision: int  # that it follows
+    outputs: str
+    zone: str
+
+
 # By the index of those who wait: what events are called need not be worked out for nobody.
 _ANYBODY = "select 1 from automation_enrollment where account_id = %s and waits_for <> '' limit 1"
 
 _WAITING = """
-select e.id from automation_enrollment e
+select e.id, e.workflow_id, e.object_type, e.record_id, e.step_id, e.waits_for, e.waits_since,
+    case when w.is_pinned then e.revision_number else w.revision_number end, e.outputs::text, a.zone
+from automation_enrollment e join automation_workflow w on w.id = e.workflow_id join accounts_account a on a.id = e.account_id
 where e.account_id = %s and e.waits_for <> '' and e.state <> 'ENDED'
   and (e.object_type, e.record_id, e.waits_for) in (select * from unnest(%s::text[], %s::bigint[], %s::text[]))
 order by e.id for update of e
@@ -118,31 +134,29 @@ def _subject(event: Event) -> tuple[str, int | None]:
     return triggers.subject_of(event) or (event.object_type, None)
 
 
-def _releases(account_id: int, enrollment: Enrollment, event: Event, name: str) -> bool:
-    if name != enrollment.waits_for or _subject(event) != (enrollment.object_type, enrollment.record_id):
+def _releases(account_id: int, waiting: _Waiting, event: Event, name: str) -> bool:
+    if name != waiting.waits_for or _subject(event) != (waiting.object_type, waiting.record_id):
         return False
     if name.startswith("property:"):
         return True
-    return _about_holds(account_id, enrollment, event)
+    return _about_holds(account_id, waiting, event)
 
 
-def _about_holds(account_id: int, enrollment: Enrollment, event: Event) -> bool:
+def _about_holds(account_id: int, waiting: _Waiting, event: Event) -> bool:
     """Whether the event is the one the step means: its new values meet the step's condition."""
-    workflow = Workflow.objects.get(account_id=account_id, pk=enrollment.workflow_id)
-    number = enrollment.revision_number if workflow.is_pinned else workflow.revision_number
-    step = definition_of(account_id, workflow.pk, number).by_id.get(enrollment.step_id)
+    step = definition_of(account_id, waiting.workflow_id, waiting.revision).by_id.get(waiting.step_id)
     wait = step.wait if isinstance(step, Delay) else None
     if not isinstance(wait, UntilEvent):
         return False
     if wait.of_step:
-        if event.object_id != made_by(wait, enrollment.outputs):
+        if event.object_id != made_by(wait, sql.loads(waiting.outputs)):
             return False
-    elif enrollment.waits_since is not None and event.id <= enrollment.waits_since:
+    elif waiting.waits_since is not None and event.id <= waiting.waits_since:
         return False  # it happened before the wait began, and is told late or again (R-DELAY-6)
     if wait.event.about is None:
         return True
-    chosen = triggers.choice(enrollment.object_type, enrollment.waits_for)
-    return triggers.is_meant(event, chosen, wait.event.about, zone_named("UTC"))
+    chosen = triggers.choice(waiting.object_type, waiting.waits_for)
+    return triggers.is_meant(event, chosen, wait.event.about, zone_named(waiting.zone))
 
 
 # ── what an earlier step made (R-DELAY-6) ────────────────────────────────────────────────────────────────────────────

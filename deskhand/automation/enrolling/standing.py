@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from deskhand.automation import triggers
 from deskhand.automation.engine.definition import WhenTrue
@@ -139,7 +140,7 @@ def wanted_by(account_id: int, index: Index, events: Sequence[Event], now: datet
     wanted = []
     for pk, met in sorted(known.items()):
         entry = entries[pk]
-        again = fired(entry, ways) & met if entry.is_again else set()
+        again = fired(entry, ways, index.zone) & met if entry.is_again else set()
         for record_id in sorted({r for w, r in come if w == pk} | again):
             event = telling(touching[pk][record_id], entry)
             is_again = record_id in again or comes_back(entry, touching[pk][record_id])
@@ -254,7 +255,7 @@ def comes_back(entry: Entry, events: Iterable[Event]) -> bool:
 # ── once more ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def fired(entry: Entry, ways: Ways) -> set[int]:
+def fired(entry: Entry, ways: Ways, zone: ZoneInfo) -> set[int]:
     """Records of which a filter that was chosen to enroll again came to hold just now (R-RE-2 … R-RE-5)."""
     assert isinstance(entry.trigger, WhenTrue)
     chosen = set(entry.definition.reenrollment.on)
@@ -266,7 +267,7 @@ def fired(entry: Entry, ways: Ways) -> set[int]:
         fired = {
             pk
             for pk, one in ways.changed.get(end, {}).items()
-            if any(fires(leaf, end, event) for event in one.events)
+            if any(fires(leaf, end, event, zone) for event in one.events)
         }
         if fired:
             back = ways.back(entry.object_type, path)
@@ -274,8 +275,9 @@ def fired(entry: Entry, ways: Ways) -> set[int]:
     return found
 
 
-def fires(leaf: Filter, object_type: str, event: Event) -> bool:
-    """Whether this event made the filter hold. "Is known" is fired by every new value (R-RE-5); by a merge nothing is."""
+def fires(leaf: Filter, object_type: str, event: Event, zone: ZoneInfo) -> bool:
+    """Whether this event made the filter hold, by days of the zone. "Is known" is fired by every new value (R-RE-5); by a
+    merge nothing is."""
     if is_of_merge(event):
         return False
     key = _key(object_type, leaf.property)
@@ -284,7 +286,7 @@ def fires(leaf: Filter, object_type: str, event: Event) -> bool:
             before, after = (_value(object_type, name, raw) for raw in (old, new))
             if leaf.operator is Operator.KNOWN:
                 return after is not None and before != after
-            return not _holds(leaf, before, event) and _holds(leaf, after, event)
+            return not _holds(leaf, before, event, zone) and _holds(leaf, after, event, zone)
     return False
 
 
@@ -295,9 +297,9 @@ def _value(object_type: str, name: str, raw: Any) -> Any:
     return as_fact(prop, raw) if prop else raw
 
 
-def _holds(leaf: Filter, value: Any, event: Event) -> bool:
+def _holds(leaf: Filter, value: Any, event: Event, zone: ZoneInfo) -> bool:
     try:
-        return holds(leaf, RecordFacts({leaf.property: value}), now=event.at, zone=triggers.UTC)
+        return holds(leaf, RecordFacts({leaf.property: value}), now=event.at, zone=zone)
     except DeskhandError:
         return False
 

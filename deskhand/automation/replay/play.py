@@ -356,7 +356,7 @@ class Play:
                 is_new
                 and isinstance(wait, UntilEvent)
                 and not wait.of_step
-                and triggers.is_meant(event, chosen, wait.event.about, triggers.UTC)
+                and triggers.is_meant(event, chosen, wait.event.about, self.index.zone)
             )
         if is_meant:
             self._wake(run, run.happened, at)
@@ -464,7 +464,7 @@ class Play:
             was = not is_new and self._stands(record_id, before, at)
             if not self._stands(record_id, self.cut, at):
                 continue
-            fired = self.entry.is_again and record_id in standing.fired(self.entry, ways)
+            fired = self.entry.is_again and record_id in standing.fired(self.entry, ways, self.index.zone)
             if was and not fired:
                 continue
             wanted.append(self._wanted_by_filter(own, record_id, fired))
@@ -728,7 +728,7 @@ class Play:
         self._look_ahead(run.record_id, at)
         if self.index.standing and self._stands(run.record_id, self.cut, at):
             ways = standing.Ways(standing.changed_by(events))
-            fired = self.entry.is_again and run.record_id in standing.fired(self.entry, ways)
+            fired = self.entry.is_again and run.record_id in standing.fired(self.entry, ways, self.index.zone)
             if fired or not done[0].stood:
                 wanted.append(self._wanted_by_filter(events[-1:], run.record_id, fired))
         for one in wanted:

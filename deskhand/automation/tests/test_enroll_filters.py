@@ -1,13 +1,14 @@
 """Filter triggers: who comes to meet a standing condition enters (behaviour.md §10.2, §10.5, §10.6)."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from deskhand.accounts.models import Account
 from deskhand.automation import enroll, workflows
 from deskhand.automation.engine.definition import Delay, Edge, ForAmount, Leaving, Reenrollment, WhenTrue
 from deskhand.automation.enrolling import baseline, guards, standing
@@ -388,3 +389,17 @@ def test_a_merge_brings_nobody_back_by_filters_R_UN_9(world, office, chosen):
     tickets.update(known.pk, {tags.TAGS: ["1"]}, by=SYSTEM)
     office.rest()
     assert office.inside(flow).count(known.pk) == 2
+
+
+def test_a_filter_comes_to_hold_by_the_days_of_the_accounts_zone_R_RE_4(world, office):
+    """1 January, 13:00 in UTC is the 2nd in Auckland, as is the 2nd, 5:00."""
+    Account.objects.filter(pk=world.account.pk).update(zone="Pacific/Auckland")
+    second = Filter("closed_date", Kind.DATETIME, Operator.ON, (date(2026, 1, 2),))
+    flow = office.flow(WhenTrue(second), again=True, on=(second,))
+    ticket = world.ticket()
+    found = []
+    for day, hour in ((1, 5), (1, 13), (2, 5), (2, 13), (1, 13)):
+        put(ticket, closed_date=datetime(2026, 1, day, hour, tzinfo=UTC).isoformat())
+        office.rest()
+        found.append(len(office.inside(flow)))
+    assert found == [0, 1, 1, 1, 2]

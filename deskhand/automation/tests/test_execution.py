@@ -9,6 +9,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from deskhand.accounts.models import Account
 from deskhand.automation import (
     budget,
     circles,
@@ -497,6 +498,24 @@ def test_a_wait_that_a_pause_holds_is_the_same_wait_R_DELAY_6_R_EXEC_17(world):
     go()
 
     assert [one.title for one in Task.objects.all()] == ["Moved"]
+
+
+def test_what_an_event_tells_of_days_is_told_in_the_accounts_zone_R_DELAY_5(world):
+    """1 January, 13:00 in UTC is the 2nd in Auckland."""
+    Account.objects.filter(pk=world.account.pk).update(zone="Pacific/Auckland")
+    second = Filter("closed_date", Kind.DATETIME, Operator.ON, (date(2026, 1, 2),))
+    made = make(world, wait(wait=UntilEvent(EventMatch("ticket.property_changed", second))), task(2))
+    ticket = world.ticket()
+    enroll(made, ticket.pk)
+    go()
+
+    for moment, released in (
+        (datetime(2026, 1, 2, 13, tzinfo=UTC), 0),
+        (datetime(2026, 1, 1, 13, tzinfo=UTC), 1),
+    ):
+        set_to(ticket, closed_at=moment)
+        go()
+        assert Task.objects.count() == released
 
 
 @pytest.mark.parametrize("is_done", [False, True])

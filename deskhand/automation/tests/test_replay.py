@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import random
 import threading
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from django.db import DatabaseError, connection
 from django.test.utils import CaptureQueriesContext
 
+from deskhand.accounts.models import Account
 from deskhand.accounts.policy import viewer_for
 from deskhand.automation import enroll, templates, triggers, workflows
 from deskhand.automation.actions.once import reading_once
@@ -141,10 +142,10 @@ def life(world, wired):
     return Life(world)
 
 
-def play(flow, until, definition=None, since=MONDAY - timedelta(hours=1)):
+def play(flow, until, definition=None, since=MONDAY - timedelta(hours=1), zone="UTC"):
     definition = definition or workflows.definition_of(flow)
     entry = Entry(flow.pk, flow.object_type, flow.revision_number, since, definition)
-    playing = Play(flow.account_id, entry, until, Surroundings("UTC"))
+    playing = Play(flow.account_id, entry, until, Surroundings(zone))
     effects, runs = [], {}
     while not playing.is_over:
         with reading_once(), read_only():
@@ -413,6 +414,27 @@ def test_a_replay_of_what_happened_tells_what_happened(life, name):
     assert would(effects) == did(flow)
     assert would_go(runs) == ways(flow)
     assert len(effects) > 1
+
+
+def test_a_replay_knows_days_in_the_accounts_zone(life):
+    """R-DELAY-5, R-RE-4: 1 March, 13:00 in UTC is the 2nd in Auckland."""
+    Account.objects.filter(pk=life.account_id).update(zone="Pacific/Auckland")
+    second = Filter("closed_date", Kind.DATETIME, Operator.ON, (date(2026, 3, 2),))
+    waits = Delay("1", UntilEvent(EventMatch("ticket.property_changed", second)), Edge("2"))
+    flows = [
+        life.flow(WhenEvent((EventMatch("ticket.created"),)), waits, task(2)),
+        life.flow(WhenTrue(second), task(1), reenrollment=Reenrollment(True, (second,))),
+    ]
+    ticket = life.do(MONDAY, lambda: life.world.ticket("No. 1"))
+    moment = MONDAY
+    for day, hour in ((1, 5), (1, 13), (2, 5)):
+        moment += timedelta(hours=1)
+        life.do(moment, lambda at=datetime(2026, 3, day, hour, tzinfo=UTC): life.set(ticket, closed_at=at))
+    for flow in flows:
+        effects, runs = play(flow, moment + timedelta(hours=1), zone="Pacific/Auckland")
+        assert would(effects) == did(flow)
+        assert would_go(runs) == ways(flow)
+        assert [one.at for one in effects] == [MONDAY + timedelta(hours=2)]
 
 
 def test_a_replay_tells_that_a_delay_looks_at_a_date_without_history(world):
