@@ -11,13 +11,14 @@ from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from deskhand.automation import records
+from deskhand.automation import records, triggers
 from deskhand.automation.engine.definition import Definition, WhenEvent, WhenTrue
 from deskhand.automation.enrolling import baseline, guards, happening, leaving, schedules, standing, switching
 from deskhand.automation.enrolling.guards import TOO_DEEP, TOO_OFTEN
 from deskhand.automation.enrolling.index import Entry, definition_of, entry_of, index_of
 from deskhand.automation.enrolling.insert import WAKE, Wanted
 from deskhand.crm.filters.evaluate import holds
+from deskhand.crm.filters.types import AllOf, AnyOf, Condition
 from deskhand.crm.records.tables import of_this_type, table_of
 from deskhand.crm.records.undoing import RUN_UNDONE
 from deskhand.events.types import Event
@@ -76,7 +77,8 @@ def _is_swept(entry: Entry | None) -> bool:
 
 
 def enroll_present(account_id: int, workflow_id: int, on_since: datetime, after: int = 0) -> int | None:
-    """Enroll the next STEP records that are in a lane's status since before `on_since` (R-ACT-12). Safe to repeat.
+    """Enroll the next STEP records that are in a lane's status since before `on_since` (R-ACT-12), while that is what its
+    trigger asks for. Safe to repeat.
 
     Returns the last one's id when there may be more, None at the end or when the workflow is no longer on since then.
     """
@@ -84,7 +86,7 @@ def enroll_present(account_id: int, workflow_id: int, on_since: datetime, after:
     entry = entry_of(account_id, workflow_id, on_since) if held else None
     if held is None or entry is None or not entry.first_step:
         return None
-    if held[1] != on_since or held[0] is None:
+    if held[1] != on_since or not _follows_status(entry, held[0]):
         return None
     found, zone = _present(account_id, entry, held[0], after), _zone(account_id)
     wanted = [
@@ -99,7 +101,7 @@ def count_present(
     account_id: int, workflow_id: int, now: datetime, definition: Definition | None = None
 ) -> int:
     """How many records would enter if the workflow were switched on now with those who are there; of a lane at most
-    STEP. With `definition`: how many if that were published (R-WF-22). Raises Invalid when it names what is no more.
+    STEP. Who would be kept out or leave at once does not count. With `definition`: how many if that were published (R-WF-22). Raises Invalid when it names what is no more.
     """
     entry = entry_of(account_id, workflow_id, now)
     if entry is None:
@@ -107,11 +109,14 @@ def count_present(
     if definition is not None:
         entry = Entry(entry.workflow_id, entry.object_type, entry.revision, now, definition)
     held = sql.row("select origin_stage_id from automation_workflow where id = %s", [workflow_id])
-    if held is None or held[0] is None:
+    if held is None or definition is not None or not _follows_status(entry, held[0]):
         return switching.count(account_id, entry, now)
     if not entry.first_step:
         return 0
-    return len(_refined(entry, _present(account_id, entry, held[0], 0), _zone(account_id)))
+    zone = _zone(account_id)
+    there = _refined(entry, _present(account_id, entry, held[0], 0), zone)
+    wanted = [Wanted(entry, record_id, {"by": "present"}, is_again=entry.is_again) for record_id in there]
+    return len(there) - len(guards.barred(account_id, wanted, now, zone))
 
 
 def include_present(job: Job) -> None:
@@ -185,6 +190,21 @@ where t.account_id = %(account)s and t.stage_id = %(stage)s and t.id > %(after)s
       and (not %(every_time)s or e.state <> 'ENDED' or e.enrolled_at >= %(on_since)s))
 order by t.id limit %(limit)s
 """
+
+
+def _follows_status(entry: Entry, stage_id: int | None) -> bool:
+    """Whether its trigger still is that of the status's lane: somebody may have changed it in the editor (R-ACT-10)."""
+    if stage_id is None or not isinstance(entry.trigger, WhenEvent):
+        return False
+    asked = [(event.kind, _bare(event.about)) for event in entry.trigger.events]
+    return asked == [(event.kind, event.about) for event in triggers.reaching(entry.object_type, stage_id)]
+
+
+def _bare(condition: Condition | None) -> Condition | None:
+    """Without the groups that a form puts around a single filter."""
+    while isinstance(condition, AllOf | AnyOf) and len(condition.parts) == 1:
+        condition = condition.parts[0]
+    return condition
 
 
 def _refined(entry: Entry, record_ids: Sequence[int], zone: ZoneInfo) -> list[int]:

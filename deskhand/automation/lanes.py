@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from deskhand.accounts import plans, policy
 from deskhand.accounts.models import Account
 from deskhand.accounts.types import Viewer
-from deskhand.automation import gating, workflows
+from deskhand.automation import gating, triggers, workflows
 from deskhand.automation.actions.registry import ACTIONS
 from deskhand.automation.actions.types import Action as ActionKind
 from deskhand.automation.actions.types import in_words
@@ -26,7 +26,6 @@ from deskhand.automation.engine.definition import (
     Definition,
     Delay,
     Edge,
-    EventMatch,
     ForAmount,
     IfThen,
     Slot,
@@ -517,12 +516,8 @@ def _create(object_type: str, stage_id: int, by: int) -> Workflow:
 
 def lane_trigger(object_type: str, stage_id: int) -> WhenEvent:
     """Reached the stage; tickets of live chat and Messenger are left out (R-ACT-30, R-ACT-32, R-OBJ-7)."""
-    at_stage = Filter(stage_property(object_type), Kind.ENUM, Operator.ANY_OF, (str(stage_id),))
     not_chat = NOT_CHAT if object_type == "ticket" else None
-    return WhenEvent(
-        (EventMatch(f"{object_type}.created", at_stage), EventMatch(f"{object_type}.moved", at_stage)),
-        not_chat,
-    )
+    return WhenEvent(triggers.reaching(object_type, stage_id), not_chat)
 
 
 def _step(kind: str, settings: Mapping[str, Any]) -> Step:

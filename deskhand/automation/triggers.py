@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 
 from django.utils.translation import gettext_lazy as _
 
+from deskhand.automation.engine.definition import EventMatch
 from deskhand.automation.records import as_fact
 from deskhand.crm.filters.evaluate import Fact as Value
 from deskhand.crm.filters.evaluate import Facts, holds
@@ -115,6 +116,12 @@ def _sides(property: Property) -> tuple[str, str]:
     if property.kind in (Kind.MULTI, Kind.REFS):
         return f"{GONE}{property.name}", f"{CAME}{property.name}"
     return f"{WAS}{property.name}", property.name
+
+
+def reaching(object_type: str, stage_id: int) -> tuple[EventMatch, ...]:
+    """The events of a record that reaches a status: made in it, or moved there (R-ACT-13)."""
+    at_stage = Filter(stage_property(object_type), Kind.ENUM, Operator.ANY_OF, (str(stage_id),))
+    return EventMatch(f"{object_type}.created", at_stage), EventMatch(f"{object_type}.moved", at_stage)
 
 
 def is_before(fact: str) -> bool:

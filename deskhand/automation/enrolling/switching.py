@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 from deskhand.automation.engine.definition import WhenTrue
 from deskhand.automation.enrolling import baseline, matching, schedules, standing
 from deskhand.automation.enrolling.index import Entry, entry_of
+from deskhand.crm.filters.types import NOTHING
 from deskhand.crm.records.tables import table_of
 from deskhand.kernel import timers
 from deskhand.kernel.calendars import zone_named
@@ -59,14 +60,16 @@ def end(account_id: int, workflow_id: int) -> None:
 
 
 def count(account_id: int, entry: Entry, now: datetime) -> int:
-    """How many records would enter if the workflow were switched on, or published, with who is there (R-WF-22)."""
+    """How many records would enter if the workflow were switched on, or published, with who is there (R-WF-22); who meets
+    what keeps out does not. Raises Invalid when it names what is no more."""
     if not isinstance(entry.trigger, WhenTrue):
         return 0
     zone = zone_named(zone_of(account_id))
     test = matching.where(account_id, entry.object_type, entry.trigger.condition, now, zone)
+    blocks = matching.where(account_id, entry.object_type, entry.blocks or NOTHING, now, zone)
     found = sql.row(
-        _COUNT.format(table=table_of(entry.object_type), test=test.text),
-        [*test.params, account_id, entry.workflow_id, account_id, entry.workflow_id, entry.object_type, entry.is_again],
+        _COUNT.format(table=table_of(entry.object_type), test=test.text, blocks=blocks.text),
+        [*test.params, *blocks.params, account_id, entry.workflow_id, account_id, entry.workflow_id, entry.object_type, entry.is_again],
     )  # fmt: skip
     assert found is not None
     return int(found[0])
@@ -74,6 +77,7 @@ def count(account_id: int, entry: Entry, now: datetime) -> int:
 
 _COUNT = """
 select count(*) from {table} t where {test}
+and t.id not in (select t.id from {table} t where {blocks})
 and not exists (
     select from automation_baseline b join automation_triggermatch m on m.account_id = b.account_id and m.baseline_id = b.id
     where b.account_id = %s and b.workflow_id = %s and m.record_id = t.id and m.is_met)

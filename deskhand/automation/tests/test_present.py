@@ -1,5 +1,6 @@
 """Records that are in a status already when its lane is switched on (R-ACT-12)."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -8,10 +9,13 @@ from django.test.utils import CaptureQueriesContext
 
 from deskhand.accounts.models import AuditEntry
 from deskhand.automation import enroll, lanes, workflows
+from deskhand.automation.engine.definition import EventMatch, Leaving, Manual, WhenCalled, WhenEvent, WhenTrue
 from deskhand.automation.models import Enrollment, Workflow
+from deskhand.crm.filters.types import AllOf, AnyOf, Filter, Operator
 from deskhand.crm.records import tickets
 from deskhand.crm.records.models import Task, Ticket
 from deskhand.crm.records.tickets import NewTicket
+from deskhand.crm.schema.types import Kind
 from deskhand.events.types import SYSTEM
 from deskhand.kernel import clock
 from deskhand.kernel.database.scope import settle as run_hooks
@@ -119,6 +123,59 @@ def test_who_comes_after_the_switch_runs_by_their_event(world, lane, rest):
     rest()
 
     assert enrolled() == [before, after]
+
+
+def test_who_would_be_kept_out_is_not_counted_R_WF_22_R_UN_4(world, lane, rest):
+    urgent = Filter("hs_ticket_priority", Kind.ENUM, Operator.ANY_OF, ("URGENT",))
+    inside = new(world, 2)
+    Ticket.objects.filter(pk=inside[1]).update(priority="URGENT")
+    definition = replace(workflows.definition_of(lane), leaving=Leaving(condition=urgent))
+    lane = workflows.save(lane, definition, by=world.ada.pk)
+    rest()
+    assert enroll.count_present(world.account.pk, lane.pk, NOON) == 1
+
+    workflows.switch(lane, True, include_present=True)
+    rest()
+    assert enrolled() == inside[:1]
+
+
+@pytest.mark.parametrize(("trigger", "met"), [
+    (Manual(), False), (WhenCalled("number", "hs_ticket_id"), False), (WhenEvent((EventMatch("ticket.closed"),)), False),
+    (WhenTrue(Filter("hs_ticket_priority", Kind.ENUM, Operator.ANY_OF, ("URGENT",))), True),
+])  # fmt: skip
+def test_a_lane_whose_trigger_was_changed_lets_its_old_status_be_R_ACT_12_R_WF_20_R_WF_22(
+    world, lane, rest, trigger, met
+):
+    """Who counts and who enters are those whom the trigger means now."""
+    new(world, 2)
+    [urgent] = new(world, stage_id=world.stage("Waiting on us"))
+    Ticket.objects.filter(pk=urgent).update(priority="URGENT")
+    rest()
+    lane = workflows.save(lane, replace(workflows.definition_of(lane), trigger=trigger), by=world.ada.pk)
+    assert enroll.count_present(world.account.pk, lane.pk, NOON) == met
+
+    workflows.switch(lane, True, include_present=True)
+    rest()
+    assert enrolled() == [urgent] * met
+
+
+def test_a_lane_that_asks_for_more_is_one_still_and_another_status_is_not_R_ACT_12(world, lane, rest):
+    """As the editor saves it: each filter in a group of its own."""
+    inside, [elsewhere] = new(world, 2), new(world, stage_id=world.stage("Waiting on us"))
+    Ticket.objects.filter(pk__in=(inside[1], elsewhere)).update(priority="URGENT")
+    rest()
+    old = workflows.definition_of(lane)
+    urgent = Filter("hs_ticket_priority", Kind.ENUM, Operator.ANY_OF, ("URGENT",))
+    grouped = tuple(replace(one, about=AnyOf((AllOf((one.about,)),))) for one in old.trigger.events)
+    lane = workflows.save(lane, replace(old, trigger=WhenEvent(grouped, urgent)), by=world.ada.pk)
+    assert enroll.count_present(world.account.pk, lane.pk, NOON) == 1
+
+    other = lanes.lane_trigger("ticket", world.stage("Waiting on us"))
+    lane = workflows.save(lane, replace(old, trigger=other), by=world.ada.pk)
+    assert enroll.count_present(world.account.pk, lane.pk, NOON) == 0
+    workflows.switch(lane, True, include_present=True)
+    rest()
+    assert enrolled() == []
 
 
 def test_many_go_on_in_a_slow_job(world, lane, rest, monkeypatch):
