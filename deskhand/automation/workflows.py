@@ -12,7 +12,7 @@ from deskhand.automation.actions.registry import ACTIONS
 from deskhand.automation.actions.types import Action
 from deskhand.automation.engine.definition import Definition, Delay
 from deskhand.automation.engine.validate import CheckSettings, Complaint, Surroundings, validate
-from deskhand.automation.enrolling import switching
+from deskhand.automation.enrolling import standing, switching
 from deskhand.automation.models import Workflow, WorkflowRevision
 from deskhand.automation.pausing import pause as pause
 from deskhand.automation.pausing import resume as resume
@@ -204,6 +204,7 @@ def surroundings(definition: Definition) -> Surroundings:
         events=triggers.kinds(definition.object_type),
         properties={one: {name: prop.kind for name, prop in properties_of(one).items()} for one in types},
         segments=_there({*segments_of(definition)}),
+        may_fire_again=standing.may_fire_again,
     )
 
 

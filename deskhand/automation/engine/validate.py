@@ -88,6 +88,8 @@ class Surroundings:
     properties: Mapping[str, Mapping[str, Kind]] | None = None
     events: frozenset[str] | None = None
     segments: frozenset[int] | None = None
+    #: Whether a filter on such a record can be chosen to enroll again.
+    may_fire_again: Callable[[str, Filter], bool] | None = None
     limits: Limits = made_by(default_factory=Limits)
 
 
@@ -151,10 +153,8 @@ def _enrollment(definition: Definition, around: Surroundings) -> Iterator[Proble
     again, leaving = definition.reenrollment, definition.leaving
     if again.on and not isinstance(definition.trigger, WhenTrue):
         yield Problem("", "reenrollment", N_("Only filters can be chosen to enroll again."))
-    elif isinstance(definition.trigger, WhenTrue) and not set(again.on) <= set(
-        _filters_of(definition.trigger.condition)
-    ):
-        yield Problem("", "reenrollment", N_("Choose what enrolls again from the triggers."))
+    elif isinstance(definition.trigger, WhenTrue):
+        yield from _chosen(definition, definition.trigger.condition, around)
     if leaving.when_trigger_fails and not isinstance(definition.trigger, WhenTrue):
         message = N_("Only records enrolled by filters can leave when the filters no longer hold.")
         yield Problem("", "leaving", message)
@@ -164,8 +164,16 @@ def _enrollment(definition: Definition, around: Surroundings) -> Iterator[Proble
     yield from _optional_condition(definition, "goal", leaving.goal, around)
 
 
-def _filters_of(condition: Condition) -> Iterator[Filter]:
-    return (leaf for leaf in leaves(condition) if isinstance(leaf, Filter))
+def _chosen(definition: Definition, condition: Condition, around: Surroundings) -> Iterator[Problem]:
+    """Filters that are chosen to enroll again are among the trigger's, and can do so (R-RE-2, R-RE-10)."""
+    chosen = set(definition.reenrollment.on)
+    asked = [pair for pair in leaves_by_type(condition, definition.object_type) if pair[1] in chosen]
+    if len({leaf for _kind, leaf in asked}) < len(chosen):
+        yield Problem("", "reenrollment", N_("Choose what enrolls again from the triggers."))
+    may = around.may_fire_again
+    if may is not None and any(isinstance(leaf, Filter) and not may(kind, leaf) for kind, leaf in asked):
+        message = N_("A filter on a value that is calculated or set by messages can't enroll again.")
+        yield Problem("", "reenrollment", message)
 
 
 def _whole(definition: Definition, around: Surroundings) -> Iterator[Problem]:

@@ -305,9 +305,12 @@ def _holds(leaf: Filter, value: Any, event: Event, zone: ZoneInfo) -> bool:
 
 
 def may_fire_again(object_type: str, leaf: Filter) -> bool:
-    """Whether a filter can be chosen to enroll again: its changes are told, it is not calculated (R-RE-10)."""
+    """Whether a filter can be chosen to enroll again (R-RE-10): it is not calculated, and time makes it hold, or a change
+    that is told."""
     prop = properties_of(object_type).get(leaf.property)
-    return prop is not None and not prop.is_computed and _key(object_type, leaf.property) not in BY_MESSAGES
+    if prop is None or prop.is_computed:
+        return False
+    return leaf.operator in MOVING or _key(object_type, leaf.property) not in BY_MESSAGES | {"updated_at"}
 
 
 # ── memory ───────────────────────────────────────────────────────────────────────────────────────────────────────────

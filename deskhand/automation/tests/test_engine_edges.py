@@ -327,6 +327,22 @@ def test_what_is_new_is_checked():
     assert problems(once) == []  # kept for when records may come again
 
 
+def test_a_filter_that_can_not_fire_is_not_chosen_to_enroll_again_R_RE_10():
+    own, other = Filter("priority", Kind.ENUM, Operator.KNOWN), Filter("email", Kind.TEXT, Operator.KNOWN)
+    condition = AllOf((own, Associated("contact", other), MemberOf("segment", (1,))))
+
+    def found(*chosen, asked=None):
+        may = None if asked is None else lambda *given: given != asked
+        wanted = chain(action(), trigger=WhenTrue(condition), reenrollment=Reenrollment(True, chosen))
+        return problems(wanted, may_fire_again=may)
+
+    assert found(own, other) == found(own, other, asked=("ticket", other)) == []
+    assert found(own, asked=("contact", other)) == []
+    for asked in (("ticket", own), ("contact", other)):
+        assert found(own, other, asked=asked) == [("", "reenrollment")]
+    assert found(Filter("x", Kind.TEXT, Operator.KNOWN), asked=("ticket", own)) == [("", "reenrollment")]
+
+
 def test_properties_and_events_that_are_gone_are_told():
     known = {"ticket": {"priority": Kind.ENUM, "due": Kind.DATE}}
     dated = chain(action(), trigger=WhenDated(HIGH, "due", 0, 0))

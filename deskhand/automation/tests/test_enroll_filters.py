@@ -191,6 +191,25 @@ def test_what_can_be_chosen_to_enroll_again_R_RE_10(world):
     assert standing.may_fire_again("ticket", HIGH)
     for name, kind in (("time_to_close", Kind.DURATION), ("hs_last_message_received_at", Kind.DATETIME)):
         assert not standing.may_fire_again("ticket", is_known(name, kind))
+    changed = is_known("hs_lastmodifieddate", Kind.DATETIME)
+    quiet = Filter("hs_last_message_received_at", Kind.DATETIME, Operator.MORE_THAN_AGO, (Span(2, Unit.DAY),))
+    assert [standing.may_fire_again("ticket", leaf) for leaf in (changed, quiet)] == [False, True]
+
+
+@pytest.mark.parametrize("what", ["condition", "goal", "segments"])
+def test_who_would_be_kept_out_is_not_counted_R_WF_22_R_UN_3_R_UN_5(world, office, what):
+    there, billing = world.ticket(priority="HIGH"), world.ticket(priority="HIGH", category="BILLING_ISSUE")
+    office.rest()
+    if what == "segments":
+        away = segments.create("ticket", "Away", SegmentKind.STATIC, by=SYSTEM)
+        members.add(away.pk, [billing.pk], by=SYSTEM)
+    leaving = Leaving(segments=(away.pk,)) if what == "segments" else Leaving(**{what: BILLING})
+    flow = office.flow(WhenTrue(HIGH), is_on=False, leaving=leaving)
+
+    assert enroll.count_present(world.account.pk, flow.pk, NOON) == 1
+    workflows.switch(flow, True, include_present=True)
+    office.rest()
+    assert office.inside() == [there.pk]
 
 
 # ── linked records, messages, time ───────────────────────────────────────────────────────────────────────────────────

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from datetime import timedelta
 from html import unescape
 
@@ -31,7 +32,7 @@ from deskhand.automation.engine.edit import START
 from deskhand.automation.models import Enrollment, StepLog, Workflow, WorkflowRevision
 from deskhand.automation.tests.runs import enroll, go
 from deskhand.crm.filters.as_json import to_json
-from deskhand.crm.filters.types import Filter, MemberOf, Operator, leaves
+from deskhand.crm.filters.types import AllOf, Associated, Filter, MemberOf, Operator, leaves
 from deskhand.crm.records import associations, companies, objects, tickets
 from deskhand.crm.records.models import PropertyChange
 from deskhand.crm.records.tickets import NewTicket
@@ -395,6 +396,29 @@ def test_filters_are_built_without_scripts_R_TRIG_2(editor):
     assert definition.reenrollment.is_on
     assert len(definition.reenrollment.on) == 1
     assert "is any of" in editor.page()
+
+
+def test_only_filters_that_can_fire_are_offered_to_bring_records_back_R_RE_10(office, editor):
+    """What messages set is told by no change; of a linked contact any filter may be chosen."""
+    condition = AllOf((
+        Filter("hs_last_message_received_at", Kind.DATETIME, Operator.KNOWN),
+        Filter("hs_ticket_priority", Kind.ENUM, Operator.ANY_OF, ("HIGH",)),
+        Associated("contact", Filter("city", Kind.TEXT, Operator.KNOWN)),
+    ))  # fmt: skip
+    typed = {"kind": "filter", "when-f": json.dumps(to_json(condition)), "again": "1"}
+    drawn = editor.post("trigger-save", data=typed | {"redraw": "again"}).content.decode()
+    assert re.findall(r'name="again_on"[^>]* value="(\d)"', drawn) == ["1", "2"]
+    assert "calculated or set by messages" in drawn
+
+    editor.post("trigger-save", data=typed | {"again_on": ["0", "1"]})
+    again = editor.definition().reenrollment
+    assert [leaf.property for leaf in again.on] == ["hs_ticket_priority"]
+
+    editor.add("create_task", title="Call", assignee="owner")
+    late = replace(editor.definition(), reenrollment=replace(again, on=(condition.parts[0],)))
+    with office.inside() as world:
+        drafts.change(Workflow.objects.get(pk=editor.workflow.pk), lambda _old: late, did={}, by=world.ada.pk)
+    assert "set by messages can't enroll again" in unescape(editor.post("publish").content.decode())
 
 
 def test_being_in_a_segment_or_a_workflow_is_asked_like_a_property_R_TRIG_4(office, editor):

@@ -27,7 +27,8 @@ from deskhand.automation.engine.definition import (
     WhenTrue,
     WhileInside,
 )
-from deskhand.crm.filters.types import EVERYTHING, Condition, Filter, leaves
+from deskhand.automation.enrolling import standing
+from deskhand.crm.filters.types import EVERYTHING, Condition, Filter, leaves, leaves_by_type
 from deskhand.kernel.errors import Invalid
 from deskhand.kernel.text import whole
 from deskhand.web import times
@@ -187,20 +188,40 @@ class TriggerForm:
         }.get(kind, _("Otherwise only the first time."))
         found = [Setting("again", _("A record may come again"), Input.CHECK, help=help_text, redraws=True)]
         if kind == "filter" and self.is_again:
-            filters = _filters(self.when.standing)
+            filters = self._bringing_back(self.when.standing)
             options = tuple(
-                Option(str(n), str(self.opened.asked.groups_said(leaf)[0][0]))
-                for n, leaf in enumerate(filters)
+                Option(str(n), str(self.opened.asked.groups_said(leaf)[0][0])) for n, leaf in filters
             )
+            told = _("One of them must come to hold anew, and all filters must hold then.")
+            if len(options) < len(_filters(self.when.standing)):
+                told += " " + _(
+                    "Filters on values that are calculated or set by messages can't bring it back."
+                )
             if options:
-                found.append(Setting("again_on", _("Which of the filters bring it back"), Input.MANY, options=options,
-                                     help=_("One of them must come to hold anew, and all filters must hold then.")))  # fmt: skip
+                found.append(
+                    Setting(
+                        "again_on",
+                        _("Which of the filters bring it back"),
+                        Input.MANY,
+                        options=options,
+                        help=told,
+                    )
+                )
         if self.is_again:
             found.append(Setting("while_inside", _("If it is still inside"), Input.CHOICE, default="skip", options=(
                 Option("skip", _("It does not begin again")), Option("restart", _("It begins anew, and the run before ends")),
                 Option("queue", _("It begins again when the run before is over")), Option("parallel", _("It goes through twice at once")),
             )))  # fmt: skip
         return tuple(found)
+
+    def _bringing_back(self, condition: Condition) -> list[tuple[int, Filter]]:
+        """The filters that can be chosen to enroll again, and their places among all (R-RE-10)."""
+        kinds = {leaf: kind for kind, leaf in leaves_by_type(condition, self.object_type)}
+        return [
+            (n, leaf)
+            for n, leaf in enumerate(_filters(condition))
+            if standing.may_fire_again(kinds[leaf], leaf)
+        ]
 
     @property
     def is_again(self) -> bool:
@@ -328,8 +349,8 @@ class TriggerForm:
             return replace(old, is_on=False, on=())
         on: tuple[Filter, ...] = ()
         if isinstance(trigger, WhenTrue):
-            filters = _filters(trigger.condition)
-            on = tuple(leaf for n, leaf in enumerate(filters) if str(n) in self.answers.get("again_on", ()))
+            chosen = self.answers.get("again_on", ())
+            on = tuple(leaf for n, leaf in self._bringing_back(trigger.condition) if str(n) in chosen)
         inside = self.one("while_inside")
         return replace(
             old,
