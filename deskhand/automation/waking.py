@@ -170,10 +170,14 @@ _MADE = {
 }
 
 
+def output_of(event: str) -> str:
+    """The output in which an action tells what it made that such an event happens to; "" where there is none."""
+    return _MADE.get(event, ("", ""))[0]
+
+
 def made_by(wait: UntilEvent, outputs: Mapping[str, Any]) -> int | None:
     """The id of what the earlier step made, for a delay that waits for something to happen to it."""
-    output, _query = _MADE.get(wait.event.kind, ("", ""))
-    value = outputs.get(wait.of_step, {}).get(output)
+    value = outputs.get(wait.of_step, {}).get(output_of(wait.event.kind))
     return int(value) if isinstance(value, int | str) and str(value).isdigit() else None
 
 

@@ -366,6 +366,25 @@ def test_all_kinds_of_delay_are_set_R_DELAY_1(editor, typed, wait):
     assert "panel-form" in editor.page("step", 1)
 
 
+def test_a_delay_waits_for_the_task_of_an_earlier_step_R_DELAY_6(editor):
+    editor.add("create_task", title="Call back", assignee="owner")
+    editor.add("delay", "1", wait="event", **{"event-kind": "task.done", "of_step": "any"})
+    assert editor.definition().by_id["2"].wait.of_step == ""
+    drawn = unescape(editor.page("step", 2))
+    assert "Any task of the record" in drawn
+    assert re.search(r'<option value="1"[^>]*>1\. Create task: ', drawn)
+
+    editor.post("step-save", 2, data={"wait": "event", "event-kind": "task.done", "of_step": "1"})
+    assert editor.definition().by_id["2"].wait.of_step == "1"
+    assert re.search(r'<option value="1"[^>]*selected', editor.page("step", 2))
+
+    gone = editor.post("step-save", 2, data={"wait": "event", "event-kind": "task.done", "of_step": "9"})
+    assert gone.status_code == 422
+    editor.post("step-save", 2, data={"wait": "event", "event-kind": "ticket.reply_sent", "of_step": "1"})
+    assert editor.definition().by_id["2"].wait.of_step == ""
+    assert "Any task of the record" not in editor.page("step", 2)
+
+
 # ── the trigger ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 

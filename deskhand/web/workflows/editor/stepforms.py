@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from babel.dates import get_day_names
 from django.utils.translation import gettext as _
 
+from deskhand.automation import waking
 from deskhand.automation.actions import reading
 from deskhand.automation.actions.forms import Around, Input, Option, Setting
 from deskhand.automation.actions.reading import Typed
@@ -50,6 +51,7 @@ from deskhand.web.workflows.editor.opened import Opened
 from deskhand.web.workflows.editor.rows import Part
 from deskhand.web.workflows.editor.words import look_of
 
+ANY_TASK = "any"
 TIMES = ("time",)  # fields that hold a time of the day
 
 
@@ -280,7 +282,30 @@ class DelayForm(SettingsForm):
                     required=self._kind == "time", only_if=("wait", ("date", "property", "weekday", "time"))),
             Setting("if_past", _("If that is past already"), Input.CHOICE, default="next", options=ways, only_if=("wait", ("date", "property"))),
             Setting("if_empty", _("If the record has no such date"), Input.CHOICE, default="next", options=ways, only_if=("wait", ("property",))),
+            *self._of_which(),
             Setting("at_most", _("At most"), Input.SPAN, help=_("Empty: until it happens, however long that takes."), only_if=("wait", ("event",))),
+        )  # fmt: skip
+
+    def _of_which(self) -> tuple[Setting, ...]:
+        """R-DELAY-6: what one of the steps before makes, where the event happens to such a thing."""
+        output = waking.output_of(self.event.kind) if self._kind == "event" else ""
+        made = {
+            step_id
+            for step_id, name, _label in outputs_before(self.opened, self.place, self.old)
+            if name == output
+        }
+        if not made:
+            return ()
+        steps = tuple(
+            Option(step_id, f"{place + 1}. {self.opened.telling.name(step_id)}")
+            for place, step_id in enumerate(reading_order(self.opened.definition))
+            if step_id in made
+        )
+        anything = Option(ANY_TASK, _("Any task of the record"))
+        help_text = _("If the task of that step is done already, the record goes on at once.")
+        return (
+            Setting("of_step", _("Which task"), Input.CHOICE, default=ANY_TASK, options=(anything, *steps), help=help_text,
+                    only_if=("wait", ("event",))),
         )  # fmt: skip
 
     @property
@@ -315,8 +340,9 @@ class DelayForm(SettingsForm):
                 }
             case UntilTime(minute):
                 return {"wait": "time", "time": clock(minute)}
-            case UntilEvent(_event, at_most):
-                return {"wait": "event", "at_most": _minutes(at_most) if at_most else 0}
+            case UntilEvent(_event, at_most, of_step):
+                longest = _minutes(at_most) if at_most else 0
+                return {"wait": "event", "at_most": longest, "of_step": of_step or ANY_TASK}
         return {"wait": "amount"}
 
     def parts(self, refusal: Invalid | None = None) -> tuple[Part, ...]:
@@ -337,13 +363,10 @@ class DelayForm(SettingsForm):
     def _wait(self) -> Wait:
         if self._kind == "event":
             event = self.event.read()
-            at_most = self.read().get("at_most")
-            old = self.old.wait if isinstance(self.old, Delay) else None
-            return UntilEvent(
-                event,
-                timedelta(minutes=at_most) if at_most else None,
-                old.of_step if isinstance(old, UntilEvent) else "",
-            )
+            given = self.read()
+            at_most, of_step = given.get("at_most"), given.get("of_step") or ANY_TASK
+            longest = timedelta(minutes=at_most) if at_most else None
+            return UntilEvent(event, longest, "" if of_step == ANY_TASK else of_step)
         given = self.read()
         minute = minute_of(given["time"], "time") if given.get("time") else None
         match given["wait"]:

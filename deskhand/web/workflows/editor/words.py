@@ -385,7 +385,12 @@ class Telling:
                     if step.cancel_if
                     else []
                 )
-                return [(_("Wait"), self.wait(wait)), *_missed_said(wait), *cancels]
+                made = (
+                    [(_("Which task"), self.name(wait.of_step))]
+                    if isinstance(wait, UntilEvent) and wait.of_step
+                    else []
+                )
+                return [(_("Wait"), self.wait(wait)), *made, *_missed_said(wait), *cancels]
             case IfThen(branches=branches):
                 return [
                     (label, self.asked.in_words(branch.when))
