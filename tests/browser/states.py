@@ -815,6 +815,15 @@ def automate(page: Page) -> None:
     page.goto("/settings/pipelines/automate")
 
 
+def automate_closed(page: Page) -> None:
+    """What an answer to a closed ticket does, with a number of days."""
+    automate(page)
+    page.get_by_label("What to do").select_option("within_days")
+    page.get_by_label("Days after closing").wait_for()
+    page.locator("#rule-reopening-title").evaluate("one => one.scrollIntoView({block: 'center'})")
+    settle(page)
+
+
 def lanes(page: Page) -> None:
     automate(page)
     page.locator("#lanes-title").scroll_into_view_if_needed()
@@ -1257,6 +1266,7 @@ STATES: dict[str, Step] = {
     "tagged-list": tagged_list,
     "sidebar-layout": sidebar_layout,
     "automate": automate,
+    "automate-closed": automate_closed,
     "lanes": lanes,
     "drawer": drawer,
     "step-form": step_form,

@@ -209,7 +209,7 @@ def _stage_out(stage_id: int | None, of: PipelineValue, names: Names) -> str | N
 def _options_out(one: PipelineValue, names: Names) -> dict[str, Any]:
     options = dict(one.options)
     reopen = options.get("reopen")
-    if reopen and reopen.get("stage_id"):
+    if isinstance(reopen, dict) and reopen.get("stage_id"):
         rest = {name: value for name, value in reopen.items() if name != "stage_id"}
         options["reopen"] = rest | {"status": _stage_out(reopen["stage_id"], one, names)}
     return options
@@ -299,10 +299,12 @@ def _set_policy(row: Pipeline, object_type: str, item: Mapping[str, Any], names:
 
 def _options_back(options: Mapping[str, Any], object_type: str, names: Names) -> dict[str, Any]:
     reopen = options.get("reopen")
-    if not isinstance(reopen, dict) or not reopen.get("status"):
+    if not isinstance(reopen, dict) or "status" not in reopen:
         return dict(options)
+    rest = {name: value for name, value in reopen.items() if name != "status"}
+    if not reopen["status"]:
+        return {**options, "reopen": rest}
     stage_id = names.back(
         Thing.STAGE, reopen["status"], "pipelines.automation.options.reopen.status", object_type
     )
-    rest = {name: value for name, value in reopen.items() if name != "status"}
     return {**options, "reopen": rest | {"stage_id": stage_id}}

@@ -402,6 +402,35 @@ def test_what_is_no_address_is_refused_with_its_place(full: World) -> None:
     assert refused.value.field == "teams[0].main_members[0]"
 
 
+@pytest.mark.parametrize(
+    ("options", "field"),
+    [
+        ({"reopen": {"mode": "within_days", "days": "x"}}, "options.reopen.days"),
+        ({"reopen": {"mode": "sometimes"}}, "options.reopen.mode"),
+        ({"reopen": {"status": "Closed"}}, "options.reopen.stage_id"),
+        ({"reopen": "always"}, "options.reopen"),
+        ({"stays_closed": True}, "options"),
+        ({"all_channels": "yes"}, "options.all_channels"),
+    ],
+)
+def test_options_of_a_pipeline_are_checked_R_REOPEN_2(
+    full: World, options: dict[str, Any], field: str
+) -> None:
+    given = exported(full)
+    support = next(one for one in given["pipelines"] if one["of"] == "ticket")
+    closed = next(one["id"] for one in support["statuses"] if one["state"] == "CLOSED")
+    if options.get("reopen") == {"status": "Closed"}:
+        options = {"reopen": {"status": closed}}
+    support["automation"]["options"] = options
+
+    with pytest.raises(Invalid) as refusal:
+        plan.apply(full.account.pk, given)
+
+    assert refusal.value.field == f"pipelines.{field}"
+    assert refusal.value.hint
+    assert exported(full)["pipelines"] != given["pipelines"]
+
+
 def test_a_kind_of_a_property_stays(full: World) -> None:
     given = exported(full)
     size = next(one for one in given["properties"] if one["name"] == "size")

@@ -13,6 +13,7 @@ from django.utils.translation import gettext_noop, ngettext
 
 from deskhand.accounts import audit, plans
 from deskhand.accounts.plans import Feature
+from deskhand.crm.pipelines import options as pipeline_options
 from deskhand.crm.pipelines import queries
 from deskhand.crm.pipelines import rules as pipeline_rules
 from deskhand.crm.pipelines.models import Pipeline, Stage, StageState
@@ -338,8 +339,11 @@ POLICY_FIELDS = (
 def set_policy(pipeline: Pipeline, *, by: Actor = SYSTEM, **changes: Any) -> Pipeline:
     """Change the templated automations of a ticket pipeline (R-CLOSE-3, R-STAT-1, R-STAT-2).
 
-    Raises Invalid for a target status of another pipeline.
+    Raises Invalid for a target status of another pipeline, and for options that can't be.
     """
+    if "options" in changes:
+        is_open = {stage.pk: stage.is_open for stage in pipeline.stages.all()}
+        changes["options"] = pipeline_options.checked(changes["options"], is_open)
     before = {name: getattr(pipeline, name, None) for name in changes}
     for name, value in changes.items():
         if name not in POLICY_FIELDS:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
 
+from deskhand.crm.pipelines.options import Mode, parse
 from deskhand.crm.pipelines.types import PipelineValue, StageValue
 
 
@@ -85,7 +85,7 @@ def after_reply(
         return ReplyEffect.STAY, None
     if standing.is_closed:
         return _reopen(standing, pipeline, now)
-    if not pipeline.moves_on_reply or not (reply.is_email or pipeline.options.get("all_channels")):
+    if not pipeline.moves_on_reply or not (reply.is_email or parse(pipeline.options).all_channels):
         return ReplyEffect.STAY, None
     if not (reply.on_originating_thread or standing.was_reopened):
         return ReplyEffect.STAY, None
@@ -96,28 +96,34 @@ def after_reply(
 
 
 def _reopen(standing: Standing, pipeline: PipelineValue, now: datetime) -> tuple[ReplyEffect, Move | None]:
-    policy: dict[str, Any] = pipeline.options.get("reopen") or {}
-    mode = policy.get("mode", "always")
-    if mode == "never":
+    options = parse(pipeline.options)
+    if options.mode is Mode.NEVER:
         return ReplyEffect.FOLLOW_UP, None
-    window = timedelta(days=int(policy.get("days", 14)))
+    window = timedelta(days=options.days)
     if (
-        mode == "within_days"
+        options.mode is Mode.WITHIN_DAYS
         and standing.last_closed_at is not None
         and now - standing.last_closed_at > window
     ):
         return ReplyEffect.FOLLOW_UP, None
-    target = pipeline.stage(policy.get("stage_id")) or pipeline.first_open
-    if pipeline.options.get("reopen_then_apply_reply_target") and pipeline.moves_on_reply:
-        target = pipeline.stage(pipeline.reply_stage_id) or target
-    return ReplyEffect.MOVE, Move(target.id, "reopen_on_reply")
+    return ReplyEffect.MOVE, Move(reopens_as(pipeline).id, "reopen_on_reply")
+
+
+def reopens_as(pipeline: PipelineValue) -> StageValue:
+    """The status of a ticket that an answer reopens: as the options say, where that one is there and open."""
+    options = parse(pipeline.options)
+    chosen = [options.reopen_stage_id]
+    if options.reopen_then_apply_reply_target and pipeline.moves_on_reply:
+        chosen.insert(0, pipeline.reply_stage_id)
+    found = (pipeline.stage(stage_id) for stage_id in chosen)
+    return next((stage for stage in found if stage and stage.is_open), pipeline.first_open)
 
 
 def after_sending(standing: Standing, pipeline: PipelineValue, *, is_email: bool = True) -> Move | None:
     """Decide the status after one of our people wrote to the customer from the ticket (R-STAT-4, 12, 13)."""
-    if not pipeline.moves_on_sent or not (is_email or pipeline.options.get("all_channels")):
+    if not pipeline.moves_on_sent or not (is_email or parse(pipeline.options).all_channels):
         return None
-    if standing.is_closed and pipeline.options.get("stay_closed_on_sent"):
+    if standing.is_closed and parse(pipeline.options).stay_closed_on_sent:
         return None
     target = pipeline.stage(pipeline.sent_stage_id)
     if target is None or target.id == standing.stage_id:

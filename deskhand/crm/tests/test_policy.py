@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from deskhand.crm.pipelines import options
 from deskhand.crm.pipelines.policy import (
     IncomingReply,
     Move,
@@ -15,6 +16,7 @@ from deskhand.crm.pipelines.policy import (
     after_sending,
 )
 from deskhand.crm.pipelines.types import PipelineValue, StageValue
+from deskhand.kernel.errors import Invalid
 
 NOW = datetime(2026, 11, 16, 12, tzinfo=UTC)
 NEW, CONTACT, US, CLOSED = 1, 2, 3, 4
@@ -91,6 +93,70 @@ def test_other_channels_move_only_when_asked_R_STAT_21():
 )
 def test_reopening_is_a_policy_R_REOPEN_2(reopen, answer):
     assert after_reply(REPLY, SHUT, with_options(reopen=reopen), NOW) == answer
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        {"reopen": {"mode": "within_days", "days": days}} for days in ("x", None, 0, -3, 10**12, 2.5, True, [], {})
+    ]
+    + [{"reopen": reopen} for reopen in ("always", 7, [], {"mode": "sometimes"}, {"mode": []}, {"stage_id": "1"}, {"stage_id": 99}, {"stage_id": CLOSED})]
+    + [None, [], "x", {"all_channels": "yes", "stay_closed_on_sent": 1, "reopen_then_apply_reply_target": []}],
+)  # fmt: skip
+def test_what_can_not_be_read_is_as_if_it_were_not_there_R_REOPEN_2(stored):
+    """Mail is filed whatever is stored."""
+    pipeline = replace(PIPELINE, options=stored)
+
+    assert after_reply(REPLY, replace(SHUT, last_closed_at=NOW), pipeline, NOW) == moves(
+        NEW, "reopen_on_reply"
+    )
+    assert after_sending(SHUT, pipeline) == Move(CONTACT, "status_from_sent")
+    assert after_reply(replace(REPLY, is_email=False), OPEN, pipeline, NOW) == STAYS
+
+
+def test_a_closed_target_of_replies_reopens_nothing_into_it():
+    pipeline = replace(with_options(reopen_then_apply_reply_target=True), reply_stage_id=CLOSED)
+
+    assert after_reply(REPLY, SHUT, pipeline, NOW) == moves(NEW, "reopen_on_reply")
+
+
+IS_OPEN = {stage.id: stage.is_open for stage in STAGES}
+
+
+@pytest.mark.parametrize(
+    ("given", "field"),
+    [
+        ([], "options"),
+        ({"reopening": {}}, "options"),
+        ({"reopen": "always"}, "options.reopen"),
+        ({"reopen": {"after": 3}}, "options.reopen"),
+        ({"reopen": {"mode": "sometimes"}}, "options.reopen.mode"),
+        ({"reopen": {"mode": []}}, "options.reopen.mode"),
+        *(({"reopen": {"days": days}}, "options.reopen.days") for days in ("x", 0, 3651, True, 2.5, [])),
+        *(
+            ({"reopen": {"stage_id": stage}}, "options.reopen.stage_id")
+            for stage in (CLOSED, 99, "1", True, {})
+        ),
+        *(({flag: "yes"}, f"options.{flag}") for flag in options.FLAGS),
+    ],
+)
+def test_options_are_checked_when_they_are_written_R_REOPEN_2(given, field):
+    with pytest.raises(Invalid) as refusal:
+        options.checked(given, IS_OPEN)
+
+    assert refusal.value.field == field
+    assert refusal.value.hint
+
+
+def test_options_come_back_as_they_were_written():
+    whole = {
+        "reopen": {"mode": "within_days", "days": 3, "stage_id": US}, "all_channels": True, "stay_closed_on_sent": True,
+        "reopen_then_apply_reply_target": False,
+    }  # fmt: skip
+
+    assert options.checked(whole, IS_OPEN) == whole
+    assert options.as_json(options.parse(whole)) == whole
+    assert options.checked(options.as_json(options.parse({})), IS_OPEN) == options.as_json(options.Options())
 
 
 def test_reopening_may_go_on_to_the_replys_target():

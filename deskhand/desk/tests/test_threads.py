@@ -362,6 +362,19 @@ def test_a_closed_ticket_past_its_window_is_followed_up(world, receive, noon):
     assert stage_of(first) == "Closed"
 
 
+def test_an_answer_is_filed_whatever_the_pipeline_says_of_reopening_R_REOPEN_2(world, receive):
+    Pipeline.objects.filter(key="0").update(
+        options={"reopen": {"mode": "within_days", "days": "x"}, "all_channels": []}
+    )
+    first = receive()
+    tickets.move(first.ticket_id, to=world.stage("Closed"), by=SYSTEM)
+
+    again = receive("Me again", answers=("m0@fjallbo.example",))
+
+    assert again.ticket_id == first.ticket_id
+    assert stage_of(first) == "New"
+
+
 def test_a_colleagues_forward_names_the_customer_R_EM_7(world, receive):
     receive(
         "See below",

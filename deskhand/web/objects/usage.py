@@ -12,7 +12,7 @@ from deskhand.accounts.models import Account, User
 from deskhand.accounts.types import Viewer
 from deskhand.automation import lanes, workflows
 from deskhand.automation.models import Workflow
-from deskhand.crm.pipelines import rules
+from deskhand.crm.pipelines import options, rules
 from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.pipelines.types import PipelineValue, StageValue
 from deskhand.crm.schema import layouts
@@ -118,7 +118,7 @@ def _triggers(pipeline: PipelineValue, stage: StageValue) -> Iterable[str]:
         yield _("It is set when an email is sent to a customer.")
     if pipeline.reply_stage_id == stage.id:
         yield _("It is set when a customer replies to an email.")
-    if (pipeline.options.get("reopen") or {}).get("stage_id") == stage.id:
+    if options.parse(pipeline.options).reopen_stage_id == stage.id:
         yield _("Tickets that are reopened begin in it.")
 
 

@@ -20,6 +20,8 @@ from deskhand.automation.actions.reading import Typed
 from deskhand.automation.engine.edit import Place
 from deskhand.automation.lanes import Lane, LaneStep
 from deskhand.automation.models import StepComment, Workflow
+from deskhand.crm.pipelines import options, policy
+from deskhand.crm.pipelines.options import Mode
 from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.pipelines.types import PipelineValue, StageValue
 from deskhand.desk.models import ChannelAccount
@@ -28,7 +30,7 @@ from deskhand.kernel.errors import Invalid, NotFound
 from deskhand.routing import queries as routing
 from deskhand.web import troubles
 from deskhand.web.automation.fields import with_tokens_named
-from deskhand.web.choices import Choice, statuses
+from deskhand.web.choices import Choice, offered, statuses
 from deskhand.web.objects.tabs import sort_for
 from deskhand.web.pipelines import branching, steps
 from deskhand.web.pipelines.branching import LaneSurroundings
@@ -41,7 +43,9 @@ from deskhand.web.pipelines.rows import (
     LaneColumn,
     LaneSpots,
     Offer,
+    OptionSwitch,
     Panel,
+    Reopening,
     Spot,
     StatusRule,
     Templated,
@@ -88,10 +92,14 @@ def automate_page(account: Account, pipeline: PipelineValue, *, opens: bool = Fa
 
 
 def templated(account: Account, pipeline: PipelineValue) -> Templated:
+    follows = follows_emails(account)
     return Templated(
         channels=_channels(pipeline),
-        status_rules=(_sent_rule(pipeline), _reply_rule(pipeline)) if follows_emails(account) else (),
+        status_rules=(_sent_rule(pipeline), _reply_rule(pipeline)) if follows else (),
         close_date=_close_date(pipeline),
+        reopening=_reopening(pipeline),
+        channel_option=_channel_option(pipeline) if follows else None,
+        closed_options=_closed_options(pipeline) if follows else (),
     )
 
 
@@ -139,11 +147,13 @@ def _label(pipeline: PipelineValue, stage_id: int | None) -> str:
 
 def _sent_rule(pipeline: PipelineValue) -> StatusRule:
     status = _label(pipeline, pipeline.sent_stage_id)
+    stays = options.parse(pipeline.options).stay_closed_on_sent
     return StatusRule(
         "sent", _("An email is sent to a customer"), pipeline.moves_on_sent, reverse("automate-status", args=[pipeline.id, "sent"]),
         explains=(
             _("Somebody answers a ticket of this pipeline by email."),
             _("The status becomes “%(status)s”, unless another one is chosen with the answer.") % {"status": status},
+            *([_("A closed ticket stays closed.")] if stays else []),
         ),
         never=(
             _("internal comments"), _("mail that automation sends"), _("forwarded emails"),
@@ -154,13 +164,13 @@ def _sent_rule(pipeline: PipelineValue) -> StatusRule:
 
 
 def _reply_rule(pipeline: PipelineValue) -> StatusRule:
-    status, first = _label(pipeline, pipeline.reply_stage_id), _(pipeline.first_open.label)
+    status = _label(pipeline, pipeline.reply_stage_id)
     return StatusRule(
         "reply", _("A customer replies to an email"), pipeline.moves_on_reply, reverse("automate-status", args=[pipeline.id, "reply"]),
         explains=(
             _("A contact answers in the conversation that the ticket began with; once a ticket was reopened, in any of its conversations."),
             _("The status becomes “%(status)s”.") % {"status": status},
-            _("An answer to a closed ticket reopens it as “%(status)s”, whatever is set here.") % {"status": first},
+            _said_of_reopening(pipeline),
         ),
         never=(
             _("forwarded emails and answers to them"), _("other emails of the contact"), _("automatic replies and mail that came back"),
@@ -168,6 +178,82 @@ def _reply_rule(pipeline: PipelineValue) -> StatusRule:
         ),
         targets=_targets(pipeline, pipeline.reply_stage_id), trouble=_gone(pipeline, pipeline.reply_stage_id),
     )  # fmt: skip
+
+
+def _reopening(pipeline: PipelineValue) -> Reopening:
+    """R-REOPEN-2"""
+    found = options.parse(pipeline.options)
+    modes: dict[str, str] = {
+        Mode.ALWAYS: _("Reopen the ticket"),
+        Mode.WITHIN_DAYS: _("Reopen the ticket for some days, then open a new one"),
+        Mode.NEVER: _("Open a new ticket"),
+    }
+    stage = pipeline.stage(found.reopen_stage_id)
+    is_lost = found.reopen_stage_id is not None and not (stage and stage.is_open)
+    first = _("The first open status (%(status)s)") % {"status": _(pipeline.first_open.label)}
+    pairs = [("", first), *((str(one.id), _(one.label)) for one in pipeline.stages if one.is_open)]
+    chosen = "" if stage is None or is_lost else str(stage.id)
+    return Reopening(
+        reverse("automate-reopening", args=[pipeline.id]), _said_of_reopening(pipeline), offered(modes, found.mode),
+        days=str(found.days) if found.mode is Mode.WITHIN_DAYS else "",
+        targets=offered(pairs, chosen) if found.mode is not Mode.NEVER else (),
+        trouble=_("The status chosen here was deleted or closed, so the first open one is taken.") if is_lost else "",
+    )  # fmt: skip
+
+
+def _said_of_reopening(pipeline: PipelineValue) -> str:
+    found, status = options.parse(pipeline.options), _(policy.reopens_as(pipeline).label)
+    if found.mode is Mode.NEVER:
+        return _("An answer to a closed ticket opens a new ticket, which is linked to the closed one. The closed one stays closed.")  # fmt: skip
+    if found.mode is Mode.ALWAYS:
+        return _("An answer to a closed ticket reopens it as “%(status)s”.") % {"status": status}
+    return ngettext(
+        "An answer within %(n)s day of closing reopens the ticket as “%(status)s”. Later ones open a new ticket, which is linked to the closed one.",
+        "An answer within %(n)s days of closing reopens the ticket as “%(status)s”. Later ones open a new ticket, which is linked to the closed one.",
+        found.days,
+    ) % {"n": number_format(found.days, force_grouping=True), "status": status}
+
+
+def _channel_option(pipeline: PipelineValue) -> OptionSwitch:
+    """R-STAT-21"""
+    is_on = options.parse(pipeline.options).all_channels
+    return _option(
+        pipeline, "all_channels", _("Follow every channel, not email alone"),
+        _("Answers by chat, WhatsApp, SMS and every other channel change the status as emails do.")
+        if is_on else _("Answers by chat, WhatsApp, SMS and other channels leave the status of open tickets as it is."),
+        is_on=is_on,
+    )  # fmt: skip
+
+
+def _closed_options(pipeline: PipelineValue) -> tuple[OptionSwitch, ...]:
+    """R-STAT-13; and what R-STAT-11 leaves out, for who wants it."""
+    found = options.parse(pipeline.options)
+    sent = {"status": _label(pipeline, pipeline.sent_stage_id)}
+    reply = {"status": _label(pipeline, pipeline.reply_stage_id)}
+    stays = _option(
+        pipeline, "stay_closed_on_sent", _("Keep a closed ticket closed when somebody writes to the customer"),
+        _("The ticket stays closed.") if found.stay_closed_on_sent or not pipeline.moves_on_sent
+        else _("The status becomes “%(status)s”, as the switch for sent emails says.") % sent,
+        is_on=found.stay_closed_on_sent,
+    )  # fmt: skip
+    if found.mode is Mode.NEVER:
+        return (stays,)
+    goes_on, target = found.reopen_then_apply_reply_target, pipeline.stage(pipeline.reply_stage_id)
+    if not pipeline.moves_on_reply or target is None or not target.is_open:
+        says = _("No open status is set for replies, so this changes nothing.")
+    elif goes_on:
+        says = _("A reopened ticket gets “%(status)s”.") % {"status": _(policy.reopens_as(pipeline).label)}
+    else:
+        says = _("Switched on, a reopened ticket gets “%(status)s”.") % reply
+    applies = _option(
+        pipeline, "reopen_then_apply_reply_target", _("Give a reopened ticket the status set for replies"), says, is_on=goes_on
+    )  # fmt: skip
+    return stays, applies
+
+
+def _option(pipeline: PipelineValue, key: str, title: str, says: str, *, is_on: bool) -> OptionSwitch:
+    key = key.replace("_", "-")
+    return OptionSwitch(key, title, says, is_on, reverse("automate-option", args=[pipeline.id, key]))
 
 
 def _close_date(pipeline: PipelineValue) -> StatusRule:
@@ -200,9 +286,9 @@ def _column(
     lane: Lane, stage: StageValue, pipeline: PipelineValue, account: Account, opens: bool = False
 ) -> LaneColumn:
     place = [pipeline.id, stage.id]
-    offered = lanes.offered(account, pipeline.object_type)
+    actions = lanes.offered(account, pipeline.object_type)
     may_change = lane.needs <= plans.features(account.plan, account.features)
-    may_add, may_place = bool(offered) and may_change, lanes.may_rearrange(account) and may_change
+    may_add, may_place = bool(actions) and may_change, lanes.may_rearrange(account) and may_change
     return LaneColumn(
         sort=sort_for(pipeline.object_type), stage_id=stage.id, label=_(stage.label), tone=stage.tone, closes=not stage.is_open,
         bubbles=tuple(_bubble(step, place, pipeline, may_add, may_place, may_change) for step in lane.steps),

@@ -41,10 +41,36 @@ class StatusRule:
 
 
 @dataclass(frozen=True)
+class Reopening:
+    """What an answer to a closed ticket does. `says` it in a sentence; `url` gets a POST with one of the fields or all."""
+
+    url: str
+    says: str
+    modes: tuple[Choice, ...]
+    days: str  # "" where it does not count them
+    targets: tuple[Choice, ...]  # none where nothing is reopened
+    trouble: str = ""
+
+
+@dataclass(frozen=True)
+class OptionSwitch:
+    """An option of the pipeline that is on or off. `url` gets a POST with on=1 or on=0."""
+
+    key: str
+    title: str
+    says: str
+    is_on: bool
+    url: str
+
+
+@dataclass(frozen=True)
 class Templated:
     channels: tuple[Channel, ...]
     status_rules: tuple[StatusRule, ...]
     close_date: StatusRule
+    reopening: Reopening
+    channel_option: OptionSwitch | None = None  # with the status rules
+    closed_options: tuple[OptionSwitch, ...] = ()  # with what happens to closed tickets
 
     @property
     def count_on(self) -> int:

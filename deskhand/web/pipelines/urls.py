@@ -32,6 +32,8 @@ automate: list[URLPattern | URLResolver] = [
     path("", views.automate, name="automate"),
     path("/channels/<id:channel_id>", views.set_channel, name="automate-channel"),
     path("/statuses/<key:rule>", views.set_status_rule, name="automate-status"),
+    path("/reopening", views.set_reopening, name="automate-reopening"),
+    path("/options/<key:option>", views.set_option, name="automate-option"),
     path("/close-date", views.set_close_date, name="automate-close-date"),
     path("/lanes/<id:stage_id>", include(lane)),
 ]

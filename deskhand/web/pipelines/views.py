@@ -23,8 +23,8 @@ from deskhand.automation.engine import edit
 from deskhand.automation.engine.edit import Place
 from deskhand.automation.lanes import Lane, LanePlace, LaneStep
 from deskhand.automation.models import Workflow
-from deskhand.crm.pipelines import pipelines
-from deskhand.crm.pipelines.models import Pipeline
+from deskhand.crm.pipelines import options, pipelines
+from deskhand.crm.pipelines.models import Pipeline, StageState
 from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.pipelines.types import PipelineValue, StageValue
 from deskhand.desk import inboxes
@@ -129,6 +129,42 @@ def set_status_rule(request: AccountRequest, pipeline_id: int, rule: str) -> Htt
     if "stage" in request.POST:
         changes[target] = number(request.POST["stage"], "stage")
     return _set_policy(request, pipeline_id, changes)
+
+
+@require_POST
+def set_reopening(request: AccountRequest, pipeline_id: int) -> HttpResponse:
+    """`mode`, `days` and `stage` ("" for the first open one), each saved by itself; what is not sent stays (R-REOPEN-2)."""
+    _ticket_pipeline(request, pipeline_id)
+    kept = _kept_options(pipeline_id)
+    if "mode" in request.POST:
+        kept["reopen"]["mode"] = request.POST["mode"]
+    if "days" in request.POST:
+        kept["reopen"]["days"] = number(request.POST["days"], "options.reopen.days")
+    if "stage" in request.POST:
+        stage = request.POST["stage"]
+        kept["reopen"]["stage_id"] = number(stage, "options.reopen.stage_id") if stage else None
+    return _set_policy(request, pipeline_id, {"options": kept})
+
+
+@require_POST
+def set_option(request: AccountRequest, pipeline_id: int, option: str) -> HttpResponse:
+    """R-STAT-13, R-STAT-21"""
+    _ticket_pipeline(request, pipeline_id)
+    name = option.replace("-", "_")
+    if name not in options.FLAGS or not pages.follows_emails(request.account):
+        raise NotFound(_("There is no such automation."))
+    kept = _kept_options(pipeline_id) | {name: request.POST.get("on") == "1"}
+    return _set_policy(request, pipeline_id, {"options": kept})
+
+
+def _kept_options(pipeline_id: int) -> dict[str, Any]:
+    """Those of a pipeline, locked, without a status that is gone or closed by now."""
+    row = pipelines.find("ticket", pipeline_id)
+    found = options.parse(row.options)
+    open_ones = row.stages.filter(state=StageState.OPEN).values_list("pk", flat=True)
+    if found.reopen_stage_id not in list(open_ones):
+        found = replace(found, reopen_stage_id=None)
+    return options.as_json(found)
 
 
 @require_POST

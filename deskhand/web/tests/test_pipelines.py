@@ -29,9 +29,10 @@ from deskhand.crm.filters.types import AllOf, AnyOf, Filter, Operator
 from deskhand.crm.pipelines import pipelines
 from deskhand.crm.pipelines.models import Pipeline, StageState
 from deskhand.crm.pipelines.pipelines import NewStage
+from deskhand.crm.records import tickets
 from deskhand.crm.schema.types import Kind
 from deskhand.desk.models import ChannelAccount
-from deskhand.events.types import Actor
+from deskhand.events.types import SYSTEM, Actor
 from deskhand.kernel import clock
 from deskhand.routing import rules
 from deskhand.routing.types import Option
@@ -195,6 +196,92 @@ def test_a_target_of_no_pipeline_is_refused(office, admin, place, stage):
 
     assert admin.post(url("automate-status", place[0], "sent"), {"stage": stage}).status_code == 400
     assert policy(office, place).sent_stage_id == before
+
+
+def test_what_an_answer_to_a_closed_ticket_does_is_chosen_and_said_R_REOPEN_2(office, admin, place):
+    address = url("automate-reopening", place[0])
+    with office.inside() as world:
+        us, closed = world.stage("Waiting on us"), world.stage("Closed")
+    assert "An answer to a closed ticket reopens it as “New”." in text(admin.get(url("automate", place[0])))
+
+    part = admin.post(address, {"mode": "within_days"}, headers=HTMX)
+    assert "<html" not in text(part)
+    assert "An answer within 14 days of closing reopens the ticket as “New”." in text(part)
+    admin.post(address, {"mode": "within_days", "days": "1", "stage": str(us)})
+    assert policy(office, place).options["reopen"] == {"mode": "within_days", "days": 1, "stage_id": us}
+    page = text(admin.get(url("automate", place[0])))
+    assert page.count("An answer within 1 day of closing reopens the ticket as “Waiting on us”.") == 2
+    assert 'name="days" value="1"' in page
+
+    for wrong in (
+        {"days": "x"},
+        {"days": "0"},
+        {"mode": "sometimes"},
+        {"stage": str(closed)},
+        {"stage": "999999"},
+    ):
+        assert admin.post(address, wrong).status_code == 400
+    assert policy(office, place).options["reopen"]["days"] == 1
+
+    never = text(admin.post(address, {"mode": "never"}, headers=HTMX))
+    assert "opens a new ticket, which is linked to the closed one. The closed one stays closed." in never
+    assert "reopening-stage" not in never
+    again = text(admin.post(address, {"mode": "always", "stage": ""}, headers=HTMX))
+    assert "An answer to a closed ticket reopens it as “New”." in again
+
+
+@pytest.mark.parametrize("option", ["all-channels", "stay-closed-on-sent", "reopen-then-apply-reply-target"])
+def test_options_are_switched_one_by_one_R_STAT_13_R_STAT_21(office, admin, place, option):
+    admin.post(url("automate-reopening", place[0]), {"days": "5"})
+
+    admin.post(url("automate-option", place[0], option), {"on": "1"})
+
+    kept = policy(office, place).options
+    assert [name for name, value in kept.items() if value is True] == [option.replace("-", "_")]
+    assert kept["reopen"]["days"] == 5
+    page = text(admin.get(url("automate", place[0])))
+    assert f'id="option-{option}" role="switch" aria-checked="true"' in page
+    assert page.count('aria-checked="true"') == text(admin.post(url("automate-option", place[0], option), {"on": "0"}, headers=HTMX)).count('aria-checked="true"') + 1  # fmt: skip
+    assert admin.post(url("automate-option", place[0], "nonsense"), {"on": "1"}).status_code == 404
+
+
+def test_what_is_said_of_reopening_is_what_happens(office, admin, place):
+    admin.post(url("automate-option", place[0], "reopen-then-apply-reply-target"), {"on": "1"})
+    admin.post(url("automate-option", place[0], "stay-closed-on-sent"), {"on": "1"})
+
+    page = text(admin.get(url("automate", place[0])))
+    assert "A reopened ticket gets “Waiting on us”." in page
+    assert "An answer to a closed ticket reopens it as “Waiting on us”." in page
+    assert "A closed ticket stays closed." in page
+    ticket = office.mail()
+    with office.inside() as world:
+        tickets.move(ticket.pk, to=world.stage("Closed"), by=SYSTEM)
+        us = world.stage("Waiting on us")
+    office.mail(external_id="again@fjallbo.example", answers=("Refund still missing@fjallbo.example",))
+    assert office.again(ticket).stage_id == us
+
+
+def test_a_status_chosen_for_reopened_tickets_that_is_gone_is_told(office, admin, place):
+    with office.inside():
+        Pipeline.objects.filter(pk=place[0]).update(options={"reopen": {"stage_id": 999999, "days": "x"}})
+
+    page = text(admin.get(url("automate", place[0])))
+    assert "The status chosen here was deleted or closed, so the first open one is taken." in page
+    assert "An answer to a closed ticket reopens it as “New”." in page
+    assert admin.post(url("automate-option", place[0], "all-channels"), {"on": "1"}).status_code == 302
+    assert "was deleted or closed" not in text(admin.get(url("automate", place[0])))
+
+
+def test_reopening_is_set_in_every_plan_the_other_options_with_the_statuses(office, admin, place):
+    Account.objects.filter(pk=office.world.account.pk).update(plan=Plan.FREE)
+
+    page = text(admin.get(url("automate", place[0])))
+
+    assert "A customer answers a closed ticket" in page
+    assert "option-all-channels" not in page
+    assert "option-stay-closed-on-sent" not in page
+    assert admin.post(url("automate-option", place[0], "all-channels"), {"on": "1"}).status_code == 404
+    assert admin.post(url("automate-reopening", place[0]), {"mode": "never"}).status_code == 302
 
 
 def test_the_close_date_has_a_switch_for_setting_and_none_for_clearing_R_CLOSE_3_R_CLOSE_5(office, admin, place):  # fmt: skip
