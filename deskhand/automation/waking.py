@@ -220,6 +220,12 @@ RECALCULATE = "automation.recalculate"
 STEP = 2000
 
 
+def can_recalculate(workflow: Workflow, step_id: str) -> bool:
+    """Whether the step is a delay that gives a time to who waits in it."""
+    step = definition_of(workflow.account_id, workflow.pk, workflow.revision_number).by_id.get(step_id)
+    return isinstance(step, Delay) and not isinstance(step.wait, UntilEvent)
+
+
 def recalculate(workflow: Workflow, step_id: str, *, by: int | None = None) -> int:
     """Let those who wait in a delay wait as it says now, counted from when they came to it: without this they keep the
     time that it gave them then. Returns how many were looked at; many go on in a slow job. Raises NotFound.

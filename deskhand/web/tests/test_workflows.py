@@ -25,7 +25,17 @@ from deskhand.automation import (
     templates,
     workflows,
 )
-from deskhand.automation.engine.definition import Action, Definition, Edge, Manual, WhenTrue
+from deskhand.automation.engine.definition import (
+    Action,
+    Definition,
+    Delay,
+    Edge,
+    EventMatch,
+    ForAmount,
+    Manual,
+    UntilEvent,
+    WhenTrue,
+)
 from deskhand.automation.models import Enrollment, StepLog, Workflow, WorkflowFolder, WorkflowRevision
 from deskhand.automation.runner import Runner
 from deskhand.crm.filters.types import AllOf, Associated, Filter, MemberOf, Operator
@@ -610,6 +620,41 @@ def test_those_chosen_leave_or_go_on_at_once_R_UN_8(office, admin):
     assert again(office, leaves).end_reason == "by_hand"
     assert again(office, goes).due_at == office.at
     assert again(office, stays).due_at == office.at + timedelta(days=999)
+
+
+def test_a_changed_delay_is_counted_anew_for_who_waits_when_that_is_pressed_R_DELAY_11(office, admin):
+    """Offered for delays that give a time, to those who may edit the workflow."""
+    flow = make(office)
+    moved = Edge("2")
+    with office.inside():
+        steps = (
+            Delay("1", ForAmount(timedelta(hours=5)), moved),
+            Delay("2", UntilEvent(EventMatch("ticket.moved"))),
+        )
+        workflows.save(
+            flow, Definition("ticket", start=Edge("1"), steps=steps, next_id=3), by=office.world.ada.pk
+        )
+    run = enrolled(
+        office, flow, office.mail().pk, state="DUE", position="1>next", due_at=office.at + timedelta(hours=2)
+    )
+    began = again(office, run).enrolled_at
+    page = f"/workflows/{flow.pk}/waiting"
+    assert "Recalculate for all" in texts(admin.get(f"{page}?step=1"))
+    assert again(office, run).due_at == office.at + timedelta(hours=2)
+
+    done = admin.post(
+        f"/workflows/{flow.pk}/runs", {"step": "1", "do": "recalculate", "back": f"{page}?step=1"}
+    )
+
+    assert done.url == f"{page}?step=1"
+    assert again(office, run).due_at == began + timedelta(hours=5)
+    other = enrolled(
+        office, flow, office.mail("Other").pk, step_id="2", position="2>next", waits_for="ticket.moved"
+    )
+    assert "Other" in texts(admin.get(f"{page}?step=2"))
+    assert "Recalculate" not in texts(admin.get(f"{page}?step=2"))
+    assert admin.post(f"/workflows/{flow.pk}/runs", {"step": "7", "do": "recalculate"}).status_code == 404
+    assert again(office, other).due_at is None
 
 
 def test_who_waits_for_an_event_goes_on_as_if_it_happened(office, admin):

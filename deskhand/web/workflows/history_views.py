@@ -19,7 +19,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_GET
 
 from deskhand.accounts.types import Viewer
-from deskhand.automation import access, history
+from deskhand.automation import access, history, waking
 from deskhand.automation.history import Asked, Ended
 from deskhand.automation.models import StepStatus, Workflow
 from deskhand.kernel.database.scope import account_scope
@@ -276,10 +276,11 @@ def waiting(request: AccountRequest, workflow_id: int) -> HttpResponse:
     found = history.waiting(request.viewer, workflow, step_id, after=after, limit=SHOWN + 1)
     steps, reasons = told.Steps(workflow), told.Reasons(workflow.account_id, [one.reason for one in found])
     shown = tuple(told.run_line(one, steps, reasons) for one in found[:SHOWN])
+    may_act = access.may_edit(request.viewer, workflow) and workflow.archived_at is None
     page = WaitingPage(
         steps.name(step_id, workflow.revision_number), tuple(replace(one, step=None) for one in shown),
         lists.number(history.counts(workflow).get(step_id, history.Counts()).waiting), step_id,
         ways.with_query("workflow-waiting", [workflow.pk], step=step_id, after=shown[-1].id) if len(found) > SHOWN else "",
-        access.may_edit(request.viewer, workflow) and workflow.archived_at is None, ways.with_query("workflow-waiting", [workflow.pk], step=step_id),
+        may_act, ways.with_query("workflow-waiting", [workflow.pk], step=step_id), may_act and waking.can_recalculate(workflow, step_id),
     )  # fmt: skip
     return one_page(request, workflow, "history", "workflows/waiting.html", page=page)

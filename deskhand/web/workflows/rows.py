@@ -237,6 +237,7 @@ class WaitingPage:
     more_url: str
     may_act: bool
     here: str
+    may_recalculate: bool  # R-DELAY-11
 
 
 @dataclass(frozen=True)

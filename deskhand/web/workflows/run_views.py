@@ -10,7 +10,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_POST
 
 from deskhand.accounts.types import Verb
-from deskhand.automation import access, again, history, keeping, listing
+from deskhand.automation import access, again, history, keeping, listing, waking
 from deskhand.automation.enrolling import leaving
 from deskhand.automation.listing import Asked, State
 from deskhand.events.types import Actor
@@ -29,7 +29,8 @@ from deskhand.web.workflows.rows import ReviewLine, ReviewPage
 
 @require_POST
 def runs_do(request: AccountRequest, workflow_id: int) -> HttpResponse:
-    """`do` says what with the runs in `ids`: leave, go or again; "all" runs all that failed once more."""
+    """`do` says what with the runs in `ids`: leave, go or again; "all" runs all that failed once more, "recalculate" gives
+    all who wait in the delay `step` the time that it says now (R-DELAY-11)."""
     workflow = editable(request, workflow_id)
     ids = reading.numbers(request.POST, "ids")[: again.MOST]
     match request.POST.get("do"):
@@ -40,6 +41,9 @@ def runs_do(request: AccountRequest, workflow_id: int) -> HttpResponse:
         case "go":
             number = again.go_on(request.viewer, workflow, ids)
             said = ngettext("%(num)s record goes on now.", "%(num)s records go on now.", number)
+        case "recalculate":
+            number = waking.recalculate(workflow, request.POST.get("step", "")[:20], by=request.user.pk)
+            said = _("Who waits here waits as the delay says now.")
         case "all":
             number = again.run_again(request.viewer, workflow)
             said = ngettext("%(num)s run goes on from the step that failed.", "%(num)s runs go on from the step that failed.", number)  # fmt: skip
