@@ -19,7 +19,6 @@ from deskhand.accounts.types import Viewer
 from deskhand.automation import gating, triggers, workflows
 from deskhand.automation.actions.registry import ACTIONS
 from deskhand.automation.actions.types import Action as ActionKind
-from deskhand.automation.actions.types import in_words
 from deskhand.automation.engine import edit
 from deskhand.automation.engine.definition import (
     Action,
@@ -60,7 +59,6 @@ class LaneStep:
     """A bubble on the tab."""
 
     step: Step
-    summary: str
     comments: int
     waiting: int  # records inside this step now (R-LOG-4)
     ways: tuple[LaneWay, ...] = ()  # those that fork here; nothing stands after them in this chain
@@ -74,6 +72,11 @@ class LaneStep:
         return kind_of(self.step)
 
     @property
+    def is_told_only(self) -> bool:
+        """Whether it is read here, and changed in the editor of workflows: a wait for something else than a span of time."""
+        return isinstance(self.step, Delay) and not isinstance(self.step.wait, ForAmount)
+
+    @property
     def settings(self) -> Mapping[str, Any]:
         return settings_of(self.step)
 
@@ -84,6 +87,7 @@ class LaneWay:
 
     slot: Slot
     steps: tuple[LaneStep, ...]
+    leads_on: bool  # to its steps, or by a go-to
 
 
 def every(steps: Sequence[LaneStep]) -> Iterator[LaneStep]:
@@ -227,13 +231,11 @@ def _lane(
         while edge is not None and not edge.is_goto:
             step = definition.by_id[edge.to]
             key = (workflow.pk, step.id)
-            one = LaneStep(
-                step, summary_of(step, definition.object_type), comments.get(key, 0), waiting.get(key, 0)
-            )
-            if not isinstance(step, Action | Delay):
-                ways = edges_of(step).items()
-                one = replace(one, ways=tuple(LaneWay(slot, told(way)) for slot, way in ways))  # fmt: skip
-                return (*found, one)
+            one = LaneStep(step, comments.get(key, 0), waiting.get(key, 0))
+            ways = edges_of(step)
+            if not isinstance(step, Action | Delay) or len(ways) > 1:
+                forks = tuple(LaneWay(slot, told(way), way is not None) for slot, way in ways.items())
+                return (*found, replace(one, ways=forks))
             found.append(one)
             edge = step.next
         return tuple(found)
@@ -263,16 +265,6 @@ def settings_of(step: Step) -> Mapping[str, Any]:
     if isinstance(step, Delay) and isinstance(step.wait, ForAmount):
         return {"minutes": int(step.wait.amount.total_seconds() // 60)}
     return {}
-
-
-def summary_of(step: Step, object_type: str) -> str:
-    """One short line under the bubble's title."""
-    if isinstance(step, Action):
-        action = ACTIONS.get(step.kind)
-        return in_words(action, step.settings, object_type) if action else step.kind
-    if isinstance(step, Delay) and isinstance(step.wait, ForAmount):
-        return spoken(step.wait.amount)
-    return ""
 
 
 def spoken(amount: timedelta) -> str:
@@ -346,10 +338,15 @@ def change_step(
     by: int,
     seen_revision: int | None = None,
 ) -> Workflow:
-    """Give a step other settings; records waiting in it keep their time (R-DELAY-11)."""
+    """Give a step other settings; records waiting in it keep their time (R-DELAY-11).
+
+    Of a delay only the amount changes. Raises Invalid for one that waits for something else than a span of time.
+    """
     definition = _changeable(workflow)
     old = _existing(definition, step_id)
     new = _step(kind_of(old), settings)
+    if isinstance(old, Delay) and isinstance(new, Delay):
+        new = _of_amount(old, new)
     if isinstance(old, Action) and isinstance(new, Action):
         return workflows.save(
             workflow,
@@ -360,6 +357,18 @@ def change_step(
     return workflows.save(
         workflow, edit.update(definition, replace(new, id=step_id)), by=by, seen_revision=seen_revision
     )
+
+
+def _of_amount(old: Delay, new: Delay) -> Delay:
+    """A delay for as long as another one; what cancels it, its ways and how time counts stay."""
+    if not isinstance(old.wait, ForAmount) or not isinstance(new.wait, ForAmount):
+        raise Invalid(
+            _(
+                "This delay waits for something else than a span of time. Change it in the editor of workflows."
+            ),
+            field="minutes",
+        )
+    return replace(old, wait=replace(old.wait, amount=new.wait.amount))
 
 
 def delete_step(

@@ -1,7 +1,7 @@
 """The Automate tab's lanes (behaviour.md §7)."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 
@@ -11,10 +11,26 @@ from deskhand.accounts.policy import viewer_for
 from deskhand.automation import comments, lanes, templates, workflows
 from deskhand.automation.actions.registry import ACTIONS
 from deskhand.automation.engine import edit
-from deskhand.automation.engine.definition import Reenrollment, WhileInside
+from deskhand.automation.engine.definition import (
+    Action,
+    Delay,
+    Edge,
+    EventMatch,
+    ForAmount,
+    Missed,
+    Reenrollment,
+    UntilDate,
+    UntilEvent,
+    UntilProperty,
+    UntilTime,
+    UntilWeekday,
+    WhileInside,
+)
 from deskhand.automation.lanes import LanePlace
 from deskhand.automation.models import Enrollment, StepComment, Workflow
+from deskhand.crm.filters.types import Filter, Operator
 from deskhand.crm.records.models import Task
+from deskhand.crm.schema.types import Kind
 from deskhand.events.types import Actor
 from deskhand.kernel import clock
 from deskhand.kernel.errors import Conflict, Forbidden, Invalid
@@ -156,10 +172,63 @@ def test_what_somebody_else_changed_is_neither_moved_nor_copied(world, new, chai
         act(chain, "3", LanePlace(world.stage(status)), by=world.ada.pk, seen_revision=seen)
 
 
-def test_a_delay_is_shown_in_words(world, new, chain):
+CANCELLED = Filter("hs_ticket_priority", Kind.ENUM, Operator.ANY_OF, ("HIGH",))
+
+
+@pytest.fixture
+def delayed(world, new, chain):
+    """[mail, delay of working time], on which the task stands, and a second task where the wait is cancelled."""
+    delay = Delay("2", ForAmount(timedelta(minutes=90), is_working_time=True), cancel_if=CANCELLED)
+    definition = edit.update(workflows.definition_of(chain), delay)
+    grown, _id = edit.insert(
+        definition, Action("", "create_task", {"title": "Hurry"}), edit.Place("2", "otherwise")
+    )
+    return workflows.save(chain, grown, by=world.ada.pk)
+
+
+def test_a_delay_of_another_length_keeps_all_else_R_ACT_5_R_DELAY_1(world, delayed):
+    before = workflows.definition_of(delayed).by_id["2"]
+
+    saved = lanes.change_step(delayed, "2", {"minutes": 5}, by=world.ada.pk)
+
+    longer = replace(before, wait=ForAmount(timedelta(minutes=5), is_working_time=True))
+    assert workflows.definition_of(saved).by_id["2"] == longer
+    assert (longer.next, longer.otherwise) == (Edge("3"), Edge("4"))
+
+
+@pytest.mark.parametrize(
+    "wait",
+    [
+        UntilDate(date(2026, 12, 24), if_past=Missed.OTHERWISE),
+        UntilProperty("closed_date", days=-1),
+        UntilWeekday((0, 4)),
+        UntilTime(540),
+        UntilEvent(EventMatch("ticket.closed"), at_most=timedelta(days=3)),
+    ],
+)
+def test_a_delay_for_something_else_never_becomes_a_span_of_time_R_ACT_5_R_DELAY_1(world, chain, wait):
+    made = workflows.save(chain, edit.update(workflows.definition_of(chain), Delay("2", wait)))
+
+    with pytest.raises(Invalid, match="something else than a span of time") as refusal:
+        lanes.change_step(made, "2", {"minutes": 5}, by=world.ada.pk)
+
+    assert refusal.value.field == "minutes"
+    assert workflows.definition_of(lanes.lane_of(made.origin_stage_id, "ticket")).by_id["2"].wait == wait
+
+
+def test_both_ways_of_a_delay_are_in_its_lane_R_DELAY_5(world, new, delayed):
     lane = lanes.lanes_of(world.tickets.default)[0]
 
-    assert lane.steps[1].summary == "1 hour 30 minutes"
+    assert kinds(world, new) == ["send_email", "delay"]
+    assert [(way.slot, [one.id for one in way.steps]) for way in lane.steps[1].ways] == [("next", ["3"]), ("otherwise", ["4"])]  # fmt: skip
+
+
+@pytest.mark.parametrize(("keep", "left"), [("next", "3"), ("otherwise", "4")])
+def test_a_delay_of_two_ways_is_deleted_with_one_of_them_R_ACT_8(world, new, delayed, keep, left):
+    lanes.delete_step(delayed, "2", and_following=False, keep=keep, by=world.ada.pk)
+
+    lane = lanes.lanes_of(world.tickets.default)[0]
+    assert [step.id for step in lane.steps] == ["1", left]
 
 
 def test_an_empty_lane_cannot_be_switched_on_R_EDIT_6(world, new, chain):

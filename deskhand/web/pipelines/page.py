@@ -15,8 +15,9 @@ from django.utils.translation import ngettext
 from deskhand.accounts import plans
 from deskhand.accounts.models import Account, User
 from deskhand.accounts.types import Viewer
-from deskhand.automation import comments, enroll, lanes, tokens
+from deskhand.automation import access, comments, enroll, lanes, tokens
 from deskhand.automation.actions.reading import Typed
+from deskhand.automation.engine.definition import Action, Definition, Delay, ForAmount, Step
 from deskhand.automation.engine.edit import Place
 from deskhand.automation.lanes import Lane, LaneStep
 from deskhand.automation.models import StepComment, Workflow
@@ -29,7 +30,6 @@ from deskhand.kernel.database.scope import current_account_id
 from deskhand.kernel.errors import Invalid, NotFound
 from deskhand.routing import queries as routing
 from deskhand.web import troubles
-from deskhand.web.automation.fields import with_tokens_named
 from deskhand.web.choices import Choice, offered, statuses
 from deskhand.web.objects.tabs import sort_for
 from deskhand.web.pipelines import branching, steps
@@ -54,6 +54,7 @@ from deskhand.web.pipelines.rows import (
 from deskhand.web.shell import Person
 from deskhand.web.workflows import ways
 from deskhand.web.workflows.editor.forkforms import IfThenForm
+from deskhand.web.workflows.editor.words import Telling
 from deskhand.web.workflows.outlines import way_name
 
 CHANNEL_ICONS = {
@@ -74,13 +75,13 @@ def stage_with(pipeline: PipelineValue, stage_id: int) -> StageValue:
     return found
 
 
-def automate_page(account: Account, pipeline: PipelineValue, *, opens: bool = False) -> AutomatePage:
+def automate_page(viewer: Viewer, account: Account, pipeline: PipelineValue) -> AutomatePage:
     return AutomatePage(
         title=_(pipeline.label),
         url=reverse("automate", args=[pipeline.id]),
         sort=sort_for(pipeline.object_type),
         templated=templated(account, pipeline) if pipeline.object_type == "ticket" else None,
-        lanes=lane_columns(account, pipeline, opens=opens),
+        lanes=lane_columns(viewer, account, pipeline),
         mails=tuple(
             (mail.name, reverse("mail-template", args=[mail.pk]))
             for mail in steps.mails_of_account(pipeline.object_type)
@@ -270,20 +271,23 @@ def _close_date(pipeline: PipelineValue) -> StatusRule:
 # ── lanes ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def lane_columns(account: Account, pipeline: PipelineValue, *, opens: bool = False) -> tuple[LaneColumn, ...]:
-    """`opens`: with the way into the editor of workflows (R-ACT-2)."""
+def lane_columns(viewer: Viewer, account: Account, pipeline: PipelineValue) -> tuple[LaneColumn, ...]:
+    """With the way into the editor of workflows for who may go it (R-ACT-2, R-ACT-42)."""
+    telling, opens = telling_of(viewer, pipeline), access.may_open(viewer, account)
     return tuple(
-        _column(lane, stage, pipeline, account, opens)
+        _column(lane, stage, pipeline, account, opens, telling)
         for lane, stage in zip(lanes.lanes_of(pipeline), pipeline.stages, strict=True)
     )
 
 
-def lane_column(account: Account, pipeline: PipelineValue, stage_id: int) -> LaneColumn:
-    return next(one for one in lane_columns(account, pipeline) if one.stage_id == stage_id)
+def telling_of(viewer: Viewer, pipeline: PipelineValue) -> Telling:
+    """What puts actions and delays of all lanes into words."""
+    kind = pipeline.object_type
+    return Telling(viewer, Definition(kind), tokens.offered(kind))
 
 
 def _column(
-    lane: Lane, stage: StageValue, pipeline: PipelineValue, account: Account, opens: bool = False
+    lane: Lane, stage: StageValue, pipeline: PipelineValue, account: Account, opens: bool, telling: Telling
 ) -> LaneColumn:
     place = [pipeline.id, stage.id]
     actions = lanes.offered(account, pipeline.object_type)
@@ -291,7 +295,7 @@ def _column(
     may_add, may_place = bool(actions) and may_change, lanes.may_rearrange(account) and may_change
     return LaneColumn(
         sort=sort_for(pipeline.object_type), stage_id=stage.id, label=_(stage.label), tone=stage.tone, closes=not stage.is_open,
-        bubbles=tuple(_bubble(step, place, pipeline, may_add, may_place, may_change) for step in lane.steps),
+        bubbles=tuple(_bubble(step, place, telling, may_add, may_place, may_change) for step in lane.steps),
         add_url=reverse("lane-step-new", args=place) if may_add else "", exists=lane.workflow is not None,
         is_on=lane.is_on, may_change=may_change, every_time=lane.every_time, failures=lane.failures, needs_review=troubles.of_workflow(lane.workflow.needs_review if lane.workflow else ""),
         switch_url=reverse("lane-switch", args=place), every_time_url=reverse("lane-every-time", args=place),
@@ -299,7 +303,7 @@ def _column(
     )  # fmt: skip
 
 
-def _bubble(step: LaneStep, place: list[int], pipeline: PipelineValue, may_add: bool, may_place: bool, may_change: bool) -> Bubble:  # fmt: skip
+def _bubble(step: LaneStep, place: list[int], telling: Telling, may_add: bool, may_place: bool, may_change: bool) -> Bubble:  # fmt: skip
     title, icon, tone, _text = steps.LOOKS.get(step.kind, steps.LOOKS[lanes.FORK])
     is_editable = lanes.is_editable(step.kind)
     urls = {
@@ -309,13 +313,13 @@ def _bubble(step: LaneStep, place: list[int], pipeline: PipelineValue, may_add: 
     forks = tuple(
         Way(
             f"{step.id}-{way.slot}", way_name(step.step, way.slot), sum(1 for _one in lanes.every(way.steps)),
-            tuple(_bubble(one, place, pipeline, may_add, may_place, may_change) for one in way.steps),
+            tuple(_bubble(one, place, telling, may_add, may_place, may_change) for one in way.steps),
             _new_url(place, step.id, way.slot) if may_add else "",
         )
         for way in step.ways
     )  # fmt: skip
     return Bubble(
-        id=step.id, icon=icon, tone=tone, title=str(title), summary=_summary(step, pipeline), comments=step.comments, waiting=step.waiting,
+        id=step.id, icon=icon, tone=tone, title=str(title), summary=_summary(step, telling), comments=step.comments, waiting=step.waiting,
         edit_url=urls["edit"] if is_editable and may_change else "", delete_url=urls["delete"], comments_url=urls["comments"],
         place_url=urls["place"] if is_editable and may_place else "",
         add_url=_new_url(place, step.id) if not forks and may_add else "", ways=forks,
@@ -328,8 +332,9 @@ def _new_url(place: list[int], after: str, slot: str = "", **more: str) -> str:
     )
 
 
-def _summary(step: LaneStep, pipeline: PipelineValue) -> tuple[tuple[str, bool], ...]:
-    return with_tokens_named(step.summary, tokens.offered(pipeline.object_type))
+def _summary(step: LaneStep, telling: Telling) -> tuple[tuple[str, bool], ...]:
+    """One short line under the title; forks are told by their ways."""
+    return telling.parts(step.step) if isinstance(step.step, Action | Delay) else ()
 
 
 # ── the drawer ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -357,6 +362,10 @@ class Drawer:
     def surroundings(self) -> LaneSurroundings:
         """The lane as this request found it; `workflow` is as it is now."""
         return LaneSurroundings(self.viewer, self.pipeline.object_type, self.stage.id, self.workflow)
+
+    @cached_property
+    def telling(self) -> Telling:
+        return telling_of(self.viewer, self.pipeline)
 
     def _new_url(self, at: Place, **more: str) -> str:
         return _new_url(self.place_ids, at.after, at.slot, **more)
@@ -386,7 +395,30 @@ class Drawer:
 
     def edit(self, step: LaneStep, typed: Typed, workflow: Workflow, **more: Any) -> Panel:
         fields = more.pop("fields", None) or steps.fields(step.kind, typed, self.pipeline)
-        return self._editing("form", step, workflow, fields=fields, **more)
+        told = self._kept(step.step)
+        return self._editing(
+            "form", step, workflow, fields=fields, told=told, open_url=self._open_url(step, workflow), **more
+        )
+
+    def told(self, step: LaneStep, workflow: Workflow) -> Panel:
+        """What a step says that only the editor of workflows changes."""
+        return self._editing(
+            "told", step, workflow, told=self._details(step), open_url=self._open_url(step, workflow)
+        )
+
+    def _kept(self, step: Step) -> tuple[tuple[str, str], ...]:
+        """What a delay says beside how long it lasts."""
+        if not isinstance(step, Delay) or not isinstance(step.wait, ForAmount):
+            return ()
+        return tuple(self.telling.details(step))[0 if step.wait.is_working_time else 1 :]
+
+    def _details(self, step: LaneStep) -> tuple[tuple[str, str], ...]:
+        return tuple(self.telling.details(step.step))
+
+    def _open_url(self, step: LaneStep, workflow: Workflow) -> str:
+        """Its form in the editor; empty for who may not open that (R-ACT-42)."""
+        opens = access.may_open(self.viewer, self.account)
+        return reverse("workflow-edit-step", args=[workflow.pk, step.id]) if opens else ""
 
     def edit_branch(
         self, form: IfThenForm, step: LaneStep, workflow: Workflow, refusal: Invalid | None = None, **more: Any
@@ -405,7 +437,7 @@ class Drawer:
         keep = [
             Choice(f"keep:{way.slot}", _("Only this, and keep the steps of “%(branch)s”") % {"branch": way_name(step.step, way.slot)})
             for way in step.ways
-            if way.steps
+            if way.leads_on
         ]  # fmt: skip
         return self._panel(
             "delete", title, url=reverse("lane-step-deleted", args=[*self.place_ids, step.id]), revision=str(workflow.revision_number),
@@ -425,7 +457,7 @@ class Drawer:
             LaneSpots(
                 _(stage.label),
                 stage.tone,
-                _spots(lane, step.id if stage.id == self.stage.id else "", self.pipeline, chosen),
+                _spots(lane, step.id if stage.id == self.stage.id else "", self.telling, chosen),
             )
             for lane, stage in zip(found, self.pipeline.stages, strict=True)
         )
@@ -477,7 +509,7 @@ def chain_with(chain: Sequence[LaneStep], step_id: str) -> Sequence[LaneStep]:
     return next((found for way in forks if (found := chain_with(way.steps, step_id))), ())
 
 
-def _spots(lane: Lane, step_id: str, pipeline: PipelineValue, chosen: str) -> tuple[Spot, ...]:
+def _spots(lane: Lane, step_id: str, telling: Telling, chosen: str) -> tuple[Spot, ...]:
     """The places of a lane, from the top. A step of it that is moved can't come to where it stands."""
 
     def walk(chain: Sequence[LaneStep], first: Spot, inside: Blocks) -> Iterator[Spot]:
@@ -493,7 +525,7 @@ def _spots(lane: Lane, step_id: str, pipeline: PipelineValue, chosen: str) -> tu
                 continue
             before = chain[number - 1]
             label = _("After “%(step)s”") % {"step": steps.LOOKS[before.kind][0]}
-            yield spot(before.id, label, _summary(before, pipeline), blocks)
+            yield spot(before.id, label, _summary(before, telling), blocks)
         for way in forks:
             within: Blocks = inside or (
                 "step" if ids[-1] == step_id else "following" if own < len(ids) else ""

@@ -199,7 +199,7 @@ class LaneSpots:
 class Panel:
     """What stands in the drawer, or on a page of its own without scripts."""
 
-    kind: Literal["choose", "form", "branches", "delete", "comments", "place", "switch"]
+    kind: Literal["choose", "form", "branches", "told", "delete", "comments", "place", "switch"]
     title: str
     stage_label: str
     stage_tone: str
@@ -212,6 +212,8 @@ class Panel:
     notice: str = ""
     fields: tuple[Field, ...] = ()
     parts: tuple[Part, ...] = ()  # of the form of branches
+    told: tuple[tuple[str, str], ...] = ()  # what only the editor of workflows changes
+    open_url: str = ""  # the step there
     is_redrawn: bool = False  # it was drawn anew with what was typed
     hidden: tuple[tuple[str, str], ...] = ()
     offers: tuple[Offer, ...] = ()

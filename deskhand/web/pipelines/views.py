@@ -17,8 +17,8 @@ from django.views.decorators.http import require_GET, require_POST
 
 from deskhand.accounts import policy
 from deskhand.accounts.policy import Action
-from deskhand.automation import access, enroll, lanes, workflows
 from deskhand.automation import comments as step_comments
+from deskhand.automation import enroll, lanes, workflows
 from deskhand.automation.engine import edit
 from deskhand.automation.engine.edit import Place
 from deskhand.automation.lanes import Lane, LanePlace, LaneStep
@@ -66,11 +66,6 @@ def _plain(text: str) -> str:
     return text.replace("\r\n", "\n").replace("\x00", "")
 
 
-def _opens(request: AccountRequest) -> bool:
-    """Whether lanes lead on to the editor of workflows (R-ACT-42)."""
-    return access.may_open(request.viewer, request.account)
-
-
 @require_GET
 def home(request: AccountRequest) -> HttpResponse:
     """The pipeline that `?pipeline=` names, else the default one."""
@@ -83,7 +78,7 @@ def home(request: AccountRequest) -> HttpResponse:
 @require_GET
 def automate(request: AccountRequest, pipeline_id: int) -> HttpResponse:
     pipeline = _allowed_pipeline(request, pipeline_id)
-    page = pages.automate_page(request.account, pipeline, opens=_opens(request))
+    page = pages.automate_page(request.viewer, request.account, pipeline)
     context = {
         "shell": shell(request, area=page.sort.area), "page": page,
         "tabs": tabs(request.viewer, page.sort, "pipelines"),
@@ -192,7 +187,7 @@ def _lane(
         return redirect(f"{reverse('automate', args=[pipeline_id])}#lane-{stage_id}")
     columns = {
         lane.stage_id: lane
-        for lane in pages.lane_columns(request.account, pipeline_with(pipeline_id), opens=_opens(request))
+        for lane in pages.lane_columns(request.viewer, request.account, pipeline_with(pipeline_id))
     }
     other = columns[also] if also and also != stage_id else None
     context = {"lane": columns[stage_id], "other": other, "panel": panel}
@@ -367,6 +362,8 @@ def edit_step(request: AccountRequest, pipeline_id: int, stage_id: int, step_id:
     if step.kind == lanes.BRANCH:
         form = branching.existing(drawer.surroundings, step_id, None)
         return _show(request, drawer.edit_branch(form, step, workflow))
+    if step.is_told_only:
+        return _show(request, drawer.told(step, workflow))
     return _show(
         request, drawer.edit(step, steps.typed_of(step.kind, step.settings, drawer.pipeline), workflow)
     )
@@ -384,6 +381,8 @@ def save_step(request: AccountRequest, pipeline_id: int, stage_id: int, step_id:
     """R-ACT-5"""
     drawer = _drawer(request, pipeline_id, stage_id)
     workflow, _chain, step = _editable(drawer, step_id)
+    if step.is_told_only:
+        raise NotFound(_("This step can't be changed here."))
     typed = _typed(request)
     if step.kind == lanes.BRANCH:
         form = branching.existing(drawer.surroundings, step_id, typed)

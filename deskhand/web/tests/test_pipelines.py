@@ -3,7 +3,7 @@
 import json
 import re
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 from django.urls import reverse
@@ -13,13 +13,24 @@ from deskhand.accounts.models import Account, AuditEntry, Plan
 from deskhand.accounts.policy import viewer_for
 from deskhand.automation import access, lanes, templates, workflows
 from deskhand.automation.actions.registry import ACTIONS
+from deskhand.automation.engine import edit
 from deskhand.automation.engine.definition import (
+    Action,
     Branch,
     Case,
+    Delay,
     Edge,
+    EventMatch,
+    ForAmount,
+    Missed,
     Part,
     RandomSplit,
     Reenrollment,
+    UntilDate,
+    UntilEvent,
+    UntilProperty,
+    UntilTime,
+    UntilWeekday,
     ValueEquals,
     WhileInside,
 )
@@ -1014,3 +1025,151 @@ def test_a_lane_in_the_editor_leads_back_to_its_pipeline_R_ACT_2(office, admin, 
     page = text(admin.get(reverse("workflow-edit", args=[chain.pk])))
 
     assert f'href="{reverse("automate", args=[place[0]])}#lane-{place[1]}" aria-label="Back"' in page
+
+
+# ── delays that the editor of workflows made ─────────────────────────────────────────────────────────────────────────
+
+
+def delaying(office, place, delay, *others):
+    """Put a delay in the place of that of the lane New, and actions on its second way."""
+    with office.inside():
+        workflow = lanes.lane_of(place[1], "ticket")
+        grown, at = edit.update(workflows.definition_of(workflow), delay), edit.Place("2", "otherwise")
+        for title in others:
+            grown, added = edit.insert(grown, Action("", "create_task", {"title": title}), at)
+            at = edit.Place(added)
+        return workflows.save(workflow, grown)
+
+
+IN_THREE_DAYS = UntilEvent(EventMatch("ticket.closed"), at_most=timedelta(days=3))
+WAITS = [
+    (UntilDate(date(2026, 12, 24), 540), "Until 24 Dec 2026, 09:00"),
+    (UntilProperty("closed_date", days=-2), "Until 2 days before Close date"),
+    (UntilWeekday((0,), 540), "Until Monday, 09:00"),
+    (UntilTime(540), "Until 09:00"),
+    (IN_THREE_DAYS, "at most 3 days"),
+]
+
+
+def test_a_longer_delay_is_still_cancelled_and_counted_as_before_R_ACT_5_R_DELAY_1(office, admin, place, chain):  # fmt: skip
+    made = Delay("2", ForAmount(timedelta(minutes=90), is_working_time=True), cancel_if=ONE_GROUP)
+    delaying(office, place, made, "Hurry")
+
+    form = text(admin.get(url("lane-step-edit", *place, "2")))
+    before = text(admin.get(url("automate", place[0])))
+    saved = admin.post(url("lane-step-save", *place, "2"), {"minutes_hours": "5"})
+
+    assert saved.status_code == 302
+    assert "Wait 1 hour 30 minutes of working time" in before
+    assert "Wait 1 hour 30 minutes of working time" in form
+    assert "This was set in the editor of workflows, and stays as it is:" in form
+    with office.inside():
+        delay = definition_of(place).by_id["2"]
+    assert delay.wait == ForAmount(timedelta(hours=5), is_working_time=True)
+    assert (delay.cancel_if, delay.next, delay.otherwise) == (ONE_GROUP, Edge("3"), Edge("4"))
+
+
+@pytest.mark.parametrize(("wait", "words"), WAITS)
+def test_other_delays_are_told_and_changed_in_the_editor_alone_R_ACT_5_R_DELAY_1(office, admin, place, chain, wait, words):  # fmt: skip
+    delaying(office, place, Delay("2", wait, cancel_if=ONE_GROUP))
+
+    drawer = text(admin.get(url("lane-step-edit", *place, "2"), headers=HTMX))
+    saved = admin.post(url("lane-step-save", *place, "2"), {"minutes_hours": "5"})
+
+    assert words in text(admin.get(url("automate", place[0])))
+    assert words in drawer
+    assert "Cancel the wait as soon as" in drawer
+    assert f'href="{reverse("workflow-edit-step", args=[chain.pk, 2])}">Open in workflows' in drawer
+    assert "How long" not in drawer
+    assert saved.status_code == 404
+    with office.inside():
+        assert definition_of(place).by_id["2"] == Delay("2", wait, Edge("3"), cancel_if=ONE_GROUP)
+
+
+def test_who_has_no_workflows_reads_such_a_delay_and_is_led_nowhere_R_ACT_42(office, admin, sign_in, place, chain):  # fmt: skip
+    delaying(office, place, Delay("2", UntilTime(540)))
+    office.role(office.world.grace, records={}, capabilities=["account_access"])
+
+    drawer = text(sign_in(office.world.grace).get(url("lane-step-edit", *place, "2"), headers=HTMX))
+
+    assert "Until 09:00" in drawer
+    assert "by somebody who may open workflows" in drawer
+    assert "/workflows/" not in drawer
+
+
+@pytest.mark.parametrize(
+    ("delay", "names"),
+    [
+        (Delay("2", IN_THREE_DAYS), ["It happened", "Time is up"]),
+        (Delay("2", UntilProperty("closed_date", if_empty=Missed.OTHERWISE)), ["The date came", "No date"]),
+        (Delay("2", ForAmount(timedelta(hours=1)), cancel_if=ONE_GROUP), ["Time is up", "Cancelled"]),
+    ],
+)
+def test_both_ways_of_a_delay_are_shown_and_their_steps_open_R_DELAY_1(office, admin, place, chain, delay, names):  # fmt: skip
+    delaying(office, place, delay, "Hurry", "Run")
+
+    page = text(admin.get(url("automate", place[0])))
+
+    ways = re.findall(
+        r'<b class="truncate" title="([^"]*)">[^<]*</b><span class="muted num">(\d+) step', page
+    )
+    assert ways == [(names[0], "1"), (names[1], "2")]
+    assert f'id="bubble-{place[1]}-5"' in page
+    assert 'value="Run"' in text(admin.get(url("lane-step-edit", *place, "5")))
+
+
+def test_steps_are_added_and_moved_to_both_ways_of_a_delay_R_ACT_9(office, admin, place, chain):
+    delaying(office, place, Delay("2", IN_THREE_DAYS))
+
+    for slot in ("next", "otherwise"):
+        form = {"kind": "create_task", "title": slot, "after": "2", "slot": slot}
+        assert admin.post(url("lane-step-add", *place), form).status_code == 302
+    spots = text(admin.get(url("lane-step-place", *place, "1")))
+    assert "In “Time is up” of: Delay" in spots
+    moved = admin.post(url("lane-step-placed", *place, "3"), {"to": f"{place[1]}:2.otherwise"})
+
+    assert moved.status_code == 302
+    with office.inside():
+        definition = definition_of(place)
+    assert (definition.by_id["2"].next, definition.by_id["2"].otherwise) == (Edge("4"), Edge("3"))
+    assert definition.by_id["3"].next == Edge("5")
+
+
+@pytest.mark.parametrize(("what", "left"), [("keep:next", ["1", "3"]), ("keep:otherwise", ["1", "4", "5"]), ("1", ["1"])])  # fmt: skip
+def test_a_delay_of_two_ways_is_deleted_as_the_drawer_says_R_ACT_7_R_ACT_8(office, admin, place, chain, what, left):  # fmt: skip
+    made = delaying(office, place, Delay("2", IN_THREE_DAYS), "Hurry", "Run")
+    with office.inside() as world:
+        for step_id in ("2", "3", "5"):
+            Enrollment.objects.create(
+                account_id=world.account.pk, workflow=made, object_type="ticket", record_id=world.ticket().pk, revision_number=1, step_id=step_id,
+                enrolled_at=office.at,
+            )  # fmt: skip
+
+    asked = text(admin.get(url("lane-step-delete", *place, "2")))
+    assert "Only this, and keep the steps of “It happened”" in asked
+    assert "Only this, and keep the steps of “Time is up”" in asked
+    assert "This step and the 3 after it" in asked
+    assert "3 tickets are inside now" in asked
+    done = admin.post(url("lane-step-deleted", *place, "2"), {"following": what})
+
+    assert done.status_code == 302
+    with office.inside():
+        assert sorted(definition_of(place).by_id) == left
+
+
+def test_a_delay_whose_ways_lead_elsewhere_is_deleted_with_one_of_them_R_ACT_8_R_BR_9(office, admin, place, chain):  # fmt: skip
+    delaying(office, place, Delay("2", IN_THREE_DAYS))
+    with office.inside():
+        workflow = lanes.lane_of(place[1], "ticket")
+        cut = edit.delete_from(workflows.definition_of(workflow), "3")
+        for slot in ("next", "otherwise"):
+            cut = edit.go_to(cut, edit.Place("2", slot), "1")
+        workflows.save(workflow, cut)
+
+    asked = text(admin.get(url("lane-step-delete", *place, "2")))
+    kept = re.findall(r'name="following" value="([^"]*)"', asked)
+    done = admin.post(url("lane-step-deleted", *place, "2"), {"following": kept[0]})
+
+    assert kept == ["keep:next", "keep:otherwise"]
+    assert done.status_code == 302
+    assert [kind for kind, _settings in steps_of(office, place)] == ["send_email"]

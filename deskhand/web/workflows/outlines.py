@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from deskhand.automation.engine.definition import (
     Action,
     Definition,
+    Delay,
     Edge,
     IfThen,
     RandomSplit,
@@ -80,7 +81,10 @@ def way_name(step: Step, slot: Slot) -> str:
         case RandomSplit(parts=parts):
             part = parts[int(slot)]
             return part.name or _("Part %(number)s") % {"number": int(slot) + 1}
-    return _("Else") if slot == "otherwise" else ""
+        case Delay(wait=wait):
+            return words.otherwise_name(step) if slot == "otherwise" else words.next_name(wait)
+        case Action():
+            return ""
 
 
 # ── two of them ──────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import time
 
 from babel.dates import format_time, get_day_names, get_month_names
@@ -14,13 +15,20 @@ from deskhand.automation import triggers
 from deskhand.automation.emptying import Progress as Left
 from deskhand.automation.engine.definition import (
     Definition,
+    Delay,
     Every,
+    ForAmount,
     Manual,
+    Missed,
+    UntilEvent,
+    UntilProperty,
+    Wait,
     WhenCalled,
     WhenDated,
     WhenEvent,
     WhenScheduled,
     WhenTrue,
+    has_second_way,
 )
 from deskhand.automation.enrolling.baseline import Progress
 from deskhand.automation.models import Workflow
@@ -190,3 +198,28 @@ SORTS: dict[str, str | Promise] = {
     "changed": gettext_lazy("Changed last"),
     "created": gettext_lazy("Newest first"),
 }
+
+
+# ── the ways of delays ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def next_name(wait: Wait) -> str:
+    """What the way is called on which a delay goes on when it is over, where it has two."""
+    if isinstance(wait, UntilEvent):
+        return _("It happened")
+    return _("Time is up") if isinstance(wait, ForAmount) else _("The date came")
+
+
+def otherwise_name(step: Delay) -> str:
+    """What the other way of a delay is called (R-DELAY-3 … R-DELAY-5)."""
+    if step.cancel_if is not None and step.if_cancelled is Missed.OTHERWISE:
+        return _("Cancelled") if not has_second_way(replace(step, cancel_if=None)) else _("Otherwise")
+    match step.wait:
+        case UntilEvent():
+            return _("Time is up")
+        case UntilProperty(if_past=if_past, if_empty=if_empty):
+            if if_past is Missed.OTHERWISE and if_empty is Missed.OTHERWISE:
+                return _("Past or no date")
+            return _("Past already") if if_past is Missed.OTHERWISE else _("No date")
+        case _:
+            return _("Past already")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
 from typing import Any
@@ -47,7 +47,6 @@ from deskhand.automation.engine.definition import (
     WhenScheduled,
     WhenTrue,
     edges_of,
-    has_second_way,
 )
 from deskhand.automation.lanes import spoken
 from deskhand.crm.filters.types import Filter, leaves_by_type
@@ -201,7 +200,7 @@ class Telling:
             case Delay(wait=wait):
                 if len(edges_of(step)) < 2:
                     return []
-                return [("next", _next_name(wait)), ("otherwise", _otherwise_name(step))]
+                return [("next", words.next_name(wait)), ("otherwise", words.otherwise_name(step))]
             case _:
                 return []
 
@@ -492,26 +491,6 @@ def _field_said(field: Field) -> str:
 class TriggerLine:
     joined: str  # how it goes with the line before: and, or
     said: Said
-
-
-def _next_name(wait: Wait) -> str:
-    if isinstance(wait, UntilEvent):
-        return _("It happened")
-    return _("Time is up") if isinstance(wait, ForAmount) else _("The date came")
-
-
-def _otherwise_name(step: Delay) -> str:
-    if step.cancel_if is not None and step.if_cancelled is Missed.OTHERWISE:
-        return _("Cancelled") if not has_second_way(replace(step, cancel_if=None)) else _("Otherwise")
-    match step.wait:
-        case UntilEvent():
-            return _("Time is up")
-        case UntilProperty(if_past=if_past, if_empty=if_empty):
-            if if_past is Missed.OTHERWISE and if_empty is Missed.OTHERWISE:
-                return _("Past or no date")
-            return _("Past already") if if_past is Missed.OTHERWISE else _("No date")
-        case _:
-            return _("Past already")
 
 
 def _missed_said(wait: Wait) -> list[tuple[str, str]]:
