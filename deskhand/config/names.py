@@ -29,6 +29,14 @@ _COLUMNS = {
     "channel_account_id": Thing.CHANNEL,
 }
 
+#: What an event tells that is no property of the record.
+_FACTS = {
+    triggers.BY_USER: Thing.USER,
+    "assignee_id": Thing.USER,
+    "mentioned": Thing.USER,
+    "channel_account_id": Thing.CHANNEL,
+}
+
 
 class Names:
     """Both ways between ids and names in the open account. Read once; `forget` what was changed since.
@@ -104,7 +112,7 @@ class Names:
         """What the values of a property name, if they are ids; also of what an event tells of one (`triggers`)."""
         prop = properties_of(object_type).get(triggers.property_of(name))
         if prop is None:
-            return None
+            return _FACTS.get(name)
         if prop.column in _COLUMNS:
             return _COLUMNS[prop.column]
         return Thing.USER if prop.kind is Kind.REF and not prop.column and not prop.read_only else None

@@ -129,6 +129,11 @@ def fill(world: World) -> World:
         triggers.property_changed("ticket", known["hs_assigned_team_ids"], after=[sub.pk]),
         triggers.property_changed("ticket", known["hs_pipeline_stage"], [str(new)]),
     )
+    told = (
+        ("comment.added", triggers.BY_USER, Kind.REF, by), ("comment.added", "mentioned", Kind.REFS, world.grace.pk),
+        ("task.done", "assignee_id", Kind.REF, by), ("message.received", "channel_account_id", Kind.REF, world.channel.pk),
+    )  # fmt: skip
+    moves += tuple((event, Filter(fact, kind, Operator.ANY_OF, (pk,))) for event, fact, kind, pk in told)
     handed = WhenEvent(tuple(EventMatch(kind, about) for kind, about in moves))
     workflows.create(account, "Handed over", Definition("ticket", handed), by=by)
     held = workflows.create(account, "By hand", Definition("deal", Manual()), by=by)
@@ -182,7 +187,8 @@ def test_an_empty_account_becomes_the_same() -> None:
         named = [leaf.values for event in handed.trigger.events for leaf in leaves(event.about)]
         sub = Team.objects.get(account_id=other.account.pk, name="Returns")
         assert named[1:3] == [(other.grace.pk,), (other.ada.pk,)]  # R-TRIG-18
-        assert named[4::2] == [(sub.pk,), (str(other.stage("New")),)]
+        assert named[4:7:2] == [(sub.pk,), (str(other.stage("New")),)]
+        assert named[7:] == [(other.ada.pk,), (other.grace.pk,), (other.ada.pk,), (other.channel.pk,)]
 
 
 def test_a_portal_is_opened_and_closed_by_a_file(full: World) -> None:
