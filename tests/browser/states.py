@@ -896,7 +896,7 @@ def switch_on(page: Page) -> None:
 
 def step_comments(page: Page) -> None:
     automate(page)
-    page.locator("a.badge").first.click()
+    page.locator("a.badge[id^=comment-]").first.click()
     page.locator("#drawer textarea").wait_for()
 
 

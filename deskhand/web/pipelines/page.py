@@ -292,10 +292,11 @@ def _column(
     place = [pipeline.id, stage.id]
     actions = lanes.offered(account, pipeline.object_type)
     may_change = lane.needs <= plans.features(account.plan, account.features)
+    inside = reverse("workflow-waiting", args=[lane.workflow.pk]) if opens and lane.workflow else ""
     may_add, may_place = bool(actions) and may_change, lanes.may_rearrange(account) and may_change
     return LaneColumn(
         sort=sort_for(pipeline.object_type), stage_id=stage.id, label=_(stage.label), tone=stage.tone, closes=not stage.is_open,
-        bubbles=tuple(_bubble(step, place, telling, may_add, may_place, may_change) for step in lane.steps),
+        bubbles=tuple(_bubble(step, place, telling, may_add, may_place, may_change, inside) for step in lane.steps),
         add_url=reverse("lane-step-new", args=place) if may_add else "", exists=lane.workflow is not None,
         is_on=lane.is_on, may_change=may_change, every_time=lane.every_time, failures=lane.failures, needs_review=troubles.of_workflow(lane.workflow.needs_review if lane.workflow else ""),
         switch_url=reverse("lane-switch", args=place), every_time_url=reverse("lane-every-time", args=place),
@@ -303,7 +304,7 @@ def _column(
     )  # fmt: skip
 
 
-def _bubble(step: LaneStep, place: list[int], telling: Telling, may_add: bool, may_place: bool, may_change: bool) -> Bubble:  # fmt: skip
+def _bubble(step: LaneStep, place: list[int], telling: Telling, may_add: bool, may_place: bool, may_change: bool, inside_url: str) -> Bubble:  # fmt: skip
     title, icon, tone, _text = steps.LOOKS.get(step.kind, steps.LOOKS[lanes.FORK])
     is_editable = lanes.is_editable(step.kind)
     urls = {
@@ -313,7 +314,7 @@ def _bubble(step: LaneStep, place: list[int], telling: Telling, may_add: bool, m
     forks = tuple(
         Way(
             f"{step.id}-{way.slot}", way_name(step.step, way.slot), sum(1 for _one in lanes.every(way.steps)),
-            tuple(_bubble(one, place, telling, may_add, may_place, may_change) for one in way.steps),
+            tuple(_bubble(one, place, telling, may_add, may_place, may_change, inside_url) for one in way.steps),
             _new_url(place, step.id, way.slot) if may_add else "",
         )
         for way in step.ways
@@ -321,6 +322,7 @@ def _bubble(step: LaneStep, place: list[int], telling: Telling, may_add: bool, m
     return Bubble(
         id=step.id, icon=icon, tone=tone, title=str(title), summary=_summary(step, telling), comments=step.comments, waiting=step.waiting,
         edit_url=urls["edit"] if is_editable and may_change else "", delete_url=urls["delete"], comments_url=urls["comments"],
+        waiting_url=f"{inside_url}?step={step.id}" if inside_url and step.waiting else "",
         place_url=urls["place"] if is_editable and may_place else "",
         add_url=_new_url(place, step.id) if not forks and may_add else "", ways=forks,
     )  # fmt: skip

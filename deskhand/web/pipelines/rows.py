@@ -98,6 +98,7 @@ class Bubble:
     comments_url: str
     place_url: str  # moving and copying it
     add_url: str  # a new step after this one
+    waiting_url: str = ""  # who is inside, for who may open workflows
     ways: tuple[Way, ...] = ()  # those that fork here
 
 

@@ -512,6 +512,22 @@ def test_deleting_asks_and_says_how_many_are_inside(office, admin, place, chain)
     assert len(steps_of(office, place)) == 3
 
 
+def test_who_is_inside_a_step_is_listed_for_who_may_open_workflows_R_LOG_4_R_ACT_42(office, admin, sign_in, place, chain):  # fmt: skip
+    with office.inside() as world:
+        ticket = world.ticket("Broken lamp")
+        Enrollment.objects.create(
+            account_id=world.account.pk, workflow=chain, object_type="ticket", record_id=ticket.pk, revision_number=1, step_id="2",
+            enrolled_at=office.at,
+        )  # fmt: skip
+    office.role(office.world.grace, records={}, capabilities=["account_access"])
+
+    pages = [text(client.get(url("automate", place[0]))) for client in (admin, sign_in(office.world.grace))]
+    there = url("workflow-waiting", chain.pk, step="2")
+
+    assert [page.count(f'href="{there}"') for page in pages] == [1, 0]
+    assert all("1 inside" in page for page in pages)
+
+
 @pytest.mark.parametrize(("following", "left"), [("0", ["send_email", "create_task"]), ("1", ["send_email"])])
 def test_one_step_goes_or_all_after_it_too_R_ACT_7(office, admin, place, chain, following, left):
     admin.post(url("lane-step-deleted", *place, "2"), {"following": following, "revision": chain.revision_number})  # fmt: skip
