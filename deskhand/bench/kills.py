@@ -305,7 +305,7 @@ def _take_back(office: Office, ticket_ids: Sequence[int], began_at: datetime, ch
         by = Actor.user(office.user_id)
         store.change("ticket", _edited(ticket_ids), {"priority": "LOW"}, by=by)
     of_jobs, until = 0, time.monotonic() + PATIENCE
-    while _open_jobs() and time.monotonic() < until:
+    while _open_jobs(office.account_id) and time.monotonic() < until:
         of_jobs += child(
             partial(_work_off_jobs, *(_fate(chance, STATEMENTS_BACK) if of_jobs < KILLS else ()))
         )
@@ -339,10 +339,15 @@ def _ask_back(
             undo.undo(undo.Extent(office.workflow_id, began_at, now), by=by, at=now)
 
 
-def _open_jobs() -> int:
+def _open_jobs(account_id: int) -> int:
     from deskhand.kernel.database import sql
 
-    return len(sql.rows("select id from procrastinate_jobs where status in ('todo', 'doing')"))
+    return len(sql.rows(_OPEN_JOBS, [account_id]))
+
+
+_OPEN_JOBS = """
+select id from procrastinate_jobs where status in ('todo', 'doing') and (args ->> 'account_id')::bigint = %s
+"""
 
 
 def _work_off_jobs(kill_at: int | None = None, after: bool = False) -> None:

@@ -16,6 +16,9 @@ from deskhand.kernel.database import sql
 #: What `migrate` fills, and no test changes.
 KEPT = {"django_content_type", "auth_permission", "django_migrations"}
 
+#: Tables that Django does not know as its own: a job that a test leaves would be the next one's.
+QUEUE = "procrastinate_"
+
 _FILLED = """
 select c.oid::regclass::text from pg_class c
 where c.relkind = 'r' and pg_relation_size(c.oid) > 0
@@ -37,5 +40,6 @@ def _empty(_test: TransactionTestCase) -> None:
 
 @cache
 def _tables() -> list[str]:
-    names = connection.introspection.django_table_names(only_existing=True, include_views=False)
-    return sorted(set(names) - KEPT)
+    names = connection.introspection.table_names()
+    known = connection.introspection.django_table_names(only_existing=True, include_views=False)
+    return sorted({*known, *(name for name in names if name.startswith(QUEUE))} - KEPT)
