@@ -325,9 +325,10 @@ def _remember(
     yes = sorted((pk, record_id) for pk, ids in met.items() for record_id in ids)
     no = sorted((pk, record_id) for pk, ids in met.items() for record_id in touched[pk].keys() - ids)
     if no:
-        sql.execute(_FORGET, [*_columns_of(no), account_id])
+        # In this order: a switching on may come to its end between the two.
         if any(pk in opening for pk, _record in no):
             sql.execute(_UNMEET, [*_columns_of(no), account_id])
+        sql.execute(_FORGET, [*_columns_of(no), account_id])
     if not yes:
         return set()
     return {(pk, record_id) for pk, record_id in sql.rows(_NOTE, [account_id, now, *_columns_of(yes)])}
