@@ -83,9 +83,7 @@ def tab(window: Callable[..., BrowserContext]) -> Open:
         context.add_cookies([{"name": "sessionid", "value": session, "url": page.url}])
         page.goto(path)
         if more.get("java_script_enabled", True) and page.locator("#live").count():
-            # Before its scripts are at work, a page does what it does without them.
-            page.locator("#live[data-up]").wait_for(state="attached")
-            page.locator("html[data-started]").wait_for(state="attached")
+            stage.live_is_up(page)
         return page
 
     return of

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from playwright.sync_api import Browser, BrowserContext, Playwright, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
 
 CHROMIUM = shutil.which("chromium")
 ARGUMENTS = [
@@ -19,6 +19,7 @@ ARGUMENTS = [
 ]  # fmt: skip
 SIZES = {1440: (1440, 900), 390: (390, 844), 320: (320, 720)}  # CSS pixels
 PATIENCE = 30.0  # seconds until the server answers
+STARTED = "html[data-started], html:not(:has(script[type=module]))"
 
 
 @contextlib.contextmanager
@@ -95,4 +96,28 @@ def window(
         **more,
     )
     context.set_default_timeout(10_000)  # milliseconds
+    if more.get("java_script_enabled", True):
+        new_page = context.new_page
+        context.new_page = lambda: patient(new_page())  # type: ignore[method-assign]
     return context
+
+
+def patient(page: Page) -> Page:
+    """Make it wait, wherever it is sent, until the page's scripts are at work: before, it does what it does without."""
+    for name in ("goto", "reload"):
+        setattr(page, name, _until_started(page, getattr(page, name)))
+    return page
+
+
+def _until_started(page: Page, go: Any) -> Any:
+    def goes(*args: Any, **options: Any) -> Any:
+        answer = go(*args, **options)
+        page.locator(STARTED).wait_for(state="attached")
+        return answer
+
+    return goes
+
+
+def live_is_up(page: Page) -> None:
+    """Wait until the stream of signals is open, and until the page has read again what the stream began with."""
+    page.locator("html:not(:has(.htmx-request)) #live[data-up]").wait_for(state="attached")

@@ -8,6 +8,8 @@ from urllib.parse import urlsplit
 
 from playwright.sync_api import Page
 
+from tests.browser.stage import live_is_up
+
 Step = Callable[[Page], None]
 
 
@@ -249,7 +251,7 @@ def thread_owner(page: Page) -> None:
 
 def board(page: Page) -> None:
     page.goto("/tickets")
-    page.locator("#live[data-up]").wait_for(state="attached")
+    live_is_up(page)
 
 
 def move_menu(page: Page) -> None:
@@ -294,7 +296,7 @@ def table(page: Page) -> None:
     board(page)
     page.get_by_role("link", name="Table", exact=True).click()
     page.locator(".ticket-table").wait_for()
-    page.locator("#live[data-up]").wait_for(state="attached")
+    live_is_up(page)
 
 
 def cell_editor(page: Page) -> None:

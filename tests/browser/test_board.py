@@ -72,7 +72,6 @@ def test_what_the_server_refuses_goes_back_and_says_why(tab, office) -> None:
         lambda route: route.continue_() if route.request.is_navigation_request() else None,
     )
     page.goto("/tickets")
-    page.locator("html[data-started]").wait_for(state="attached")
     office.role(office.world.grace, records={"ticket": {"view": "all"}}, capabilities=["service_access"])
 
     drag(page, "Refund still missing", "Closed")

@@ -177,7 +177,6 @@ def test_two_agents_see_each_other_look_and_write_and_leave(tab, office) -> None
     """R-WORK-2"""
     ticket = office.mail("Refund still missing")
     bob = tab(office.world.bob, f"/inbox/all-open/{ticket.pk}")
-    expect(bob.locator("#live[data-up]")).to_be_attached()
     grace = tab(office.world.grace, f"/inbox/all-open/{ticket.pk}")
 
     expect(bob.locator("#room")).to_contain_text("Grace Hopper is looking at this")

@@ -18,11 +18,6 @@ pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("ignore:StreamingH
 PASSWORD = "correct horse battery"
 
 
-def live_is_up(page) -> None:
-    """Wait until the stream of signals is open."""
-    expect(page.locator("#live[data-up]")).to_be_attached()
-
-
 def subject(page):
     return page.locator("#subject")
 
@@ -201,7 +196,6 @@ def test_keys_do_nothing_while_somebody_types(tab, office) -> None:
 def test_another_tab_shows_what_happened_without_being_touched(tab, office) -> None:
     ticket = office.mail("Refund still missing")
     other = tab(office.world.bob, f"/inbox/all-open/{ticket.pk}")
-    live_is_up(other)
     mine = tab(office.world.grace, f"/inbox/all-open/{ticket.pk}")
     other.get_by_role("textbox", name="Message", exact=True).fill("Half a sentence")
 
@@ -235,7 +229,6 @@ def test_what_happens_before_the_stream_is_open_shows_too(tab, office) -> None:
 def test_what_happens_while_a_ticket_is_on_its_way_shows_too(tab, office) -> None:
     ticket = office.mail("Refund still missing")
     page = tab(office.world.ada, "/inbox/all-open")
-    live_is_up(page)
     drawn = []
 
     def late(route) -> None:
@@ -259,7 +252,6 @@ def test_what_happens_while_a_ticket_is_on_its_way_shows_too(tab, office) -> Non
 def test_new_tickets_wait_behind_a_button(tab, office) -> None:
     office.mail("The first question")
     page = tab(office.world.ada, "/inbox/all-open")
-    live_is_up(page)
 
     office.mail("The second question", external_id="2@x")
     tell(office, "views")

@@ -9,6 +9,7 @@ from playwright.sync_api import expect
 
 from deskhand.desk import replies
 from deskhand.events.dispatch import Dispatcher
+from tests.browser.stage import live_is_up
 
 pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("ignore:StreamingHttpResponse must consume")]
 
@@ -112,7 +113,7 @@ def test_two_keys_lead_to_places(tab, office) -> None:
     page.keyboard.press("g")
     page.keyboard.press("u")
     expect(page).to_have_url(re.compile("/inbox/unassigned$"))
-    page.locator("#live[data-up]").wait_for(state="attached")
+    live_is_up(page)
     page.keyboard.press("g")
     page.keyboard.press("m")
     expect(page).to_have_url(re.compile("/inbox/my-open$"))
@@ -177,7 +178,7 @@ def test_single_keys_are_off_for_who_switched_them_off(tab, office) -> None:
     page = tab(office.world.grace, "/settings/profile")
     page.get_by_label("Keyboard shortcuts of a single key").uncheck()
     page.get_by_role("button", name="Save").click()
-    page.locator("#live[data-up]").wait_for(state="attached")
+    live_is_up(page)
 
     page.keyboard.press("?")
     expect(page.locator("#keys")).to_be_hidden()

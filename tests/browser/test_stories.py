@@ -18,6 +18,7 @@ from deskhand.desk.types import InboundMessage, Incoming, Mailbox
 from deskhand.kernel import clock
 from deskhand.kernel.database.scope import account_scope
 from deskhand.web.tests.conftest import Office
+from tests.browser.stage import live_is_up
 
 pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("ignore:StreamingHttpResponse must consume")]
 
@@ -44,11 +45,6 @@ def said(page: Page, text: str) -> Locator:
 
 def row(page: Page, text: str) -> Locator:
     return page.locator(".row-link", has_text=text)
-
-
-def ready(page: Page) -> None:
-    """A page that was come to by a link or a form has its scripts at work."""
-    page.locator("#live[data-up]").wait_for(state="attached")
 
 
 def is_focused(found: Locator) -> bool:
@@ -238,22 +234,22 @@ def test_an_admin_sets_up_a_pipeline_and_its_automation_from_nothing(tab, office
     """A pipeline, its statuses, what happens in one of them, a ticket in it, and the happening."""
     page = tab(office.world.ada, "/inbox/all-open")
     page.get_by_role("link", name="Settings").first.click()
-    ready(page)
+    live_is_up(page)
     page.locator("#side").get_by_role("link", name="Tickets", exact=True).click()
     page.get_by_role("link", name="All pipelines").click()
     page.get_by_label("Name").fill("Returns")
     page.get_by_role("button", name="Create pipeline").click()
     expect(page.locator("#pipeline option:checked")).to_have_text("Returns")
-    ready(page)
+    live_is_up(page)
 
     page.get_by_role("button", name="Add status").click()
     page.keyboard.type("Parcel arrived")
     page.get_by_role("button", name="Save statuses").click()
     expect(page.get_by_label("Name of “Parcel arrived”")).to_have_value("Parcel arrived")
-    ready(page)
+    live_is_up(page)
 
     page.get_by_role("link", name="Automate", exact=True).click()
-    ready(page)
+    live_is_up(page)
     lane = page.locator(".lane").filter(has=page.get_by_role("heading", name="Parcel arrived"))
     lane.locator(".lane-plus").click()
     page.locator("#drawer .offer", has_text="Create task").click()
@@ -264,18 +260,18 @@ def test_an_admin_sets_up_a_pipeline_and_its_automation_from_nothing(tab, office
     expect(lane.get_by_role("switch", name=re.compile("Workflow is on"))).to_be_checked()
 
     page.goto("/tickets")
-    ready(page)
+    live_is_up(page)
     page.locator(".work-title").click()
     page.locator("#pipelines").get_by_role("link", name="Returns").click()
     expect(page.get_by_role("heading", name="Parcel arrived")).to_be_visible()
-    ready(page)
+    live_is_up(page)
     page.get_by_role("link", name="Create a ticket in Parcel arrived").click()
     page.locator("#new-subject").fill("Return of order 7")
     page.locator("#new-email").fill("eva@fjord.example")
     page.locator("#drawer").get_by_role("button", name="Create ticket").click()
     expect(subject(page)).to_have_text("Return of order 7")
     expect(status(page, "Parcel arrived")).to_be_visible()
-    ready(page)  # what happens before the stream is open is not heard
+    live_is_up(page)  # what happens before the stream is open is not heard
 
     settle()
     expect(page.locator("#properties")).to_contain_text("Check the parcel")
@@ -315,9 +311,9 @@ def test_a_new_users_first_ten_minutes(window, address, wired, settings, settle)
 
     mail("Tent has not arrived", 1)
     page.get_by_role("link", name="Inbox").first.click()
-    ready(page)
+    live_is_up(page)
     page.locator("#view-all-open").click()
-    ready(page)
+    live_is_up(page)
     row(page, "Tent has not arrived").click()
     written(page).fill("It leaves today.")
     page.locator("[data-send]").click()
@@ -325,11 +321,11 @@ def test_a_new_users_first_ten_minutes(window, address, wired, settings, settle)
     expect(status(page, "Waiting on contact")).to_be_visible()
 
     page.get_by_role("link", name="Settings").first.click()
-    ready(page)
+    live_is_up(page)
     page.locator("#side").get_by_role("link", name="Tickets", exact=True).click()
-    ready(page)
+    live_is_up(page)
     page.get_by_role("link", name="Automate", exact=True).click()
-    ready(page)
+    live_is_up(page)
     lane = page.locator(".lane").first
     lane.locator(".lane-plus").last.click()
     page.locator("#drawer .offer", has_text="Create task").click()
@@ -364,7 +360,7 @@ def test_an_agent_with_a_phone_alone(tab, office: Office, settle) -> None:
     page.get_by_role("button", name="Views").tap()
     page.locator("#view-unassigned").tap()
     expect(page.locator(".row-link")).to_have_count(2)
-    ready(page)
+    live_is_up(page)
     row(page, "Refund still missing").tap()
     expect(subject(page)).to_have_text("Refund still missing")
     expect(page.locator("#tickets")).to_be_hidden()
@@ -424,12 +420,12 @@ def test_an_agent_with_a_keyboard_alone(window, office: Office, settle) -> None:
     page.keyboard.type("correct horse battery")
     page.keyboard.press("Enter")
     page.wait_for_url("**/inbox/my-open")
-    ready(page)
+    live_is_up(page)
 
     page.keyboard.press("g")
     page.keyboard.press("u")
     expect(page).to_have_url(re.compile("/inbox/unassigned$"))
-    ready(page)
+    live_is_up(page)
     page.keyboard.press("j")
     expect(row(page, "Parcel is broken")).to_be_focused()
     page.keyboard.press("Enter")

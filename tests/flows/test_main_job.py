@@ -133,7 +133,7 @@ def sign_in(page: Page) -> None:
 
 
 def answer(page: Page, text: str) -> None:
-    expect(page.locator("#live[data-up]")).to_be_attached()
+    stage.live_is_up(page)
     page.get_by_role("textbox", name="Message", exact=True).fill(text)
     page.locator("[data-send]").click()
     expect(page.locator("#thread article", has_text=text)).to_be_visible()

@@ -26,7 +26,8 @@ export function connect(element) {
   const cut = () => { say(); notice.hidden = navigator.onLine && "up" in element.dataset; };
 
   const forget = catchUp(element);
-  element.addEventListener("htmx:after:sse:connection", up);
+  // A stream begins with what the page has missed, or says that it is nothing: it is up when that has been heard.
+  element.addEventListener("htmx:after:sse:message", up);
   for (const name of ["htmx:sse:error", "htmx:error", "htmx:response:error"]) element.addEventListener(name, down);
   for (const name of ["offline", "online"]) addEventListener(name, cut);
   document.addEventListener("htmx:after:process", open, { once: true });
