@@ -3,11 +3,15 @@ looked at and taken out (A34)."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from django.utils.translation import gettext as _
 
 from deskhand.accounts import plans
 from deskhand.accounts.plans import Feature
 from deskhand.automation.actions.registry import ACTIONS
+from deskhand.automation.actions.types import Action as ActionKind
 from deskhand.automation.engine.definition import Action, Definition, RandomSplit, Step
 from deskhand.automation.models import Workflow
 from deskhand.crm.schema.defaults import BUILT_IN
@@ -38,9 +42,12 @@ def _needed_by(step: Step, lane_of: str) -> frozenset[Feature]:
     if not isinstance(step, Action):
         return frozenset({Feature.RANDOM_SPLIT if isinstance(step, RandomSplit) else Feature.LANE_ACTIONS})
     action = ACTIONS.get(step.kind)
-    if action is None:
-        return frozenset()
-    besides = action.needs_in_lane(lane_of, step.settings) if lane_of else frozenset()
+    return needed_by(action, step.settings, lane_of) if action else frozenset()
+
+
+def needed_by(action: ActionKind, settings: Mapping[str, Any], lane_of: str = "") -> frozenset[Feature]:
+    """What one action needs, in the lane of that kind of record or in a workflow of its own."""
+    besides = action.needs_in_lane(lane_of, settings) if lane_of else frozenset()
     return besides | ({action.feature} if action.feature else set())
 
 

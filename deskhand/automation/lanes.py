@@ -164,8 +164,7 @@ def _is_for(action: ActionKind, object_type: str) -> bool:
 
 
 def _has(account: Account, action: ActionKind, object_type: str) -> bool:
-    needed = action.needs_in_lane(object_type, {}) | ({action.feature} if action.feature else set())
-    return needed <= plans.features(account.plan, account.features)
+    return gating.needed_by(action, {}, object_type) <= plans.features(account.plan, account.features)
 
 
 def may_rearrange(account: Account) -> bool:
