@@ -69,13 +69,13 @@ class Dispatcher(BatchClaimer[Event]):
 
 
 # The pending row's moment finds the event's partition.
-_CLAIM = """
+_CLAIM = f"""
 with mine as (
     select id, occurred_at from events_pendingevent
     where account_id = %s and quarantined_at is null and due_at <= statement_timestamp() and (%s::bigint is null or id = %s)
     order by id limit %s for update skip locked
 )
-select e.id, e.kind, e.object_type, e.object_id, e.version, e.actor_kind, e.actor_id, e.occurred_at, e.depth, e.data, e.cause
+select {COLUMNS}
 from mine join events_event e on e.id = mine.id and e.occurred_at = mine.occurred_at order by e.id
 """
 
@@ -83,7 +83,7 @@ from mine join events_event e on e.id = mine.id and e.occurred_at = mine.occurre
 def unheard(account_id: int, limit: int) -> list[Event]:
     """The first events that were not told yet, whoever has them in hand; not those that were put aside."""
     rows = sql.rows(
-        f"select {', '.join(f'e.{name}' for name in COLUMNS.split(', '))} from events_pendingevent p"
+        f"select {COLUMNS} from events_pendingevent p"
         " join events_event e on e.id = p.id and e.occurred_at = p.occurred_at"
         " where p.account_id = %s and p.quarantined_at is null order by p.id limit %s",
         [account_id, limit],
@@ -94,7 +94,7 @@ def unheard(account_id: int, limit: int) -> list[Event]:
 def stored(account_id: int, event_ids: Collection[int], since: datetime) -> list[Event]:
     """Events of the log as they were told, oldest first; those before `since` are not looked for."""
     found = sql.rows(
-        f"select {COLUMNS} from events_event where account_id = %s and id = any(%s) and occurred_at >= %s order by id",
+        f"select {COLUMNS} from events_event e where account_id = %s and id = any(%s) and occurred_at >= %s order by id",
         [account_id, sorted(event_ids), since],
     )
     return events_of(account_id, found)

@@ -11,7 +11,7 @@ from deskhand.events.types import Actor, ActorKind, Cause, Event
 from deskhand.kernel.database import sql
 
 #: The columns that `events_of` reads, in its order.
-COLUMNS = "id, kind, object_type, object_id, version, actor_kind, actor_id, occurred_at, depth, data, cause"
+COLUMNS = "e.id, e.kind, e.object_type, e.object_id, e.version, e.actor_kind, e.actor_id, e.occurred_at, e.depth, e.data, e.cause"
 
 
 def events_of(account_id: int, rows: Sequence[tuple[Any, ...]]) -> list[Event]:
@@ -69,7 +69,7 @@ class Log:
 
     def _read(self, since: datetime, until: datetime, limit: int | None) -> list[Event]:
         rows = sql.rows(
-            f"select {COLUMNS} from events_event where account_id = %s and occurred_at >= %s and occurred_at < %s"
+            f"select {COLUMNS} from events_event e where account_id = %s and occurred_at >= %s and occurred_at < %s"
             " order by occurred_at, id limit %s",
             [self.account_id, since, until, limit],
         )
@@ -79,7 +79,7 @@ class Log:
 def since(account_id: int, at: datetime, after: int, kinds: Sequence[str]) -> list[Event]:
     """Events of these kinds that got a number after this one, in their order; none is older than `at`."""
     rows = sql.rows(
-        f"select {COLUMNS} from events_event where account_id = %s and occurred_at >= %s and id > %s and kind = any(%s) order by id",
+        f"select {COLUMNS} from events_event e where account_id = %s and occurred_at >= %s and id > %s and kind = any(%s) order by id",
         [account_id, at, after, list(kinds)],
     )
     return events_of(account_id, rows)
@@ -117,7 +117,7 @@ def causes_of(account_id: int, event_ids: Sequence[int]) -> dict[int, dict[str, 
 def of_record(account_id: int, object_type: str, object_id: int, kind: str, *, limit: int) -> list[Event]:
     """The last events of one kind about one thing, the latest first. One query."""
     rows = sql.rows(
-        f"select {COLUMNS} from events_event where account_id = %s and object_type = %s and object_id = %s and kind = %s"
+        f"select {COLUMNS} from events_event e where account_id = %s and object_type = %s and object_id = %s and kind = %s"
         " order by id desc limit %s",
         [account_id, object_type, object_id, kind, limit],
     )
