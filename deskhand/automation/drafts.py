@@ -254,8 +254,7 @@ def publish(
             field="note",
             value=note[:40],
         )
-    for problem in problems(current.definition):
-        raise Invalid(said(problem), field=problem.field, value=problem.step_id)
+    workflows.refuse(problems(current.definition))
     saved = workflows.save(
         held, current.definition, by=by, note=note.strip(), include_present=include_present
     )
@@ -265,9 +264,3 @@ def publish(
         before={"revision": saved.revision_number - 1}, after={"name": saved.name, "revision": saved.revision_number, "note": note.strip()},
     )  # fmt: skip
     return saved
-
-
-def said(problem: Problem) -> str:
-    """The problem in the reader's language."""
-    sentence = _(problem.message)
-    return sentence % problem.values if problem.values else sentence

@@ -11,15 +11,15 @@ from deskhand.automation import emptying, enroll, gating, hooks, timing, trigger
 from deskhand.automation.actions.registry import ACTIONS
 from deskhand.automation.actions.types import Action
 from deskhand.automation.engine.definition import Definition, Delay
-from deskhand.automation.engine.validate import CheckSettings, Complaint, Surroundings, validate
+from deskhand.automation.engine.validate import CheckSettings, Complaint, Problem, Surroundings, validate
 from deskhand.automation.enrolling import standing, switching
 from deskhand.automation.models import Workflow, WorkflowRevision
 from deskhand.automation.pausing import pause as pause
 from deskhand.automation.pausing import resume as resume
-from deskhand.crm.filters.types import Condition, MemberOf, leaves, leaves_by_type
+from deskhand.crm.filters.types import Condition, leaves_by_type
 from deskhand.crm.schema.queries import properties_of
-from deskhand.crm.segments.looks import SEGMENT
 from deskhand.crm.segments.models import Segment
+from deskhand.crm.segments.segments import asked_for
 from deskhand.events.types import SYSTEM, Actor
 from deskhand.kernel import clock, jobs
 from deskhand.kernel.database.scope import attempt
@@ -187,13 +187,19 @@ def refuse_what_cannot_work(definition: Definition) -> None:
     if definition.start is None:
         raise Invalid(_("There is nothing to do yet."), field="steps", hint=_("Add an action first."))
     hooks.check(definition.object_type, definition.trigger)
-    for problem in validate(definition, surroundings(definition)):
-        sentence = _(problem.message)
-        raise Invalid(
-            sentence % problem.values if problem.values else sentence,
-            field=problem.field,
-            value=problem.step_id,
-        )
+    refuse(validate(definition, surroundings(definition)))
+
+
+def refuse(problems: Sequence[Problem]) -> None:
+    """Raises Invalid with the first of them, naming the step."""
+    for problem in problems:
+        raise Invalid(said(problem), field=problem.field, value=problem.step_id)
+
+
+def said(problem: Problem) -> str:
+    """The problem in the reader's language."""
+    sentence = _(problem.message)
+    return sentence % problem.values if problem.values else sentence
 
 
 def surroundings(definition: Definition) -> Surroundings:
@@ -203,18 +209,14 @@ def surroundings(definition: Definition) -> Surroundings:
         actions={kind: complaints_of(action) for kind, action in ACTIONS.items()},
         events=triggers.kinds(definition.object_type),
         properties={one: {name: prop.kind for name, prop in properties_of(one).items()} for one in types},
-        segments=_there({*segments_of(definition)}),
+        segments=_there(segments_of(definition)),
         may_fire_again=standing.may_fire_again,
     )
 
 
-def segments_of(definition: Definition) -> list[int]:
+def segments_of(definition: Definition) -> set[int]:
     """Those whose members stay out, and those that its conditions ask for."""
-    asked = [leaf for condition in conditions_of(definition) for leaf in leaves(condition)]
-    return [
-        *definition.leaving.segments,
-        *(pk for leaf in asked if isinstance(leaf, MemberOf) and leaf.of == SEGMENT for pk in leaf.ids),
-    ]
+    return set(definition.leaving.segments).union(*map(asked_for, conditions_of(definition)))
 
 
 def _there(segment_ids: Collection[int]) -> frozenset[int]:

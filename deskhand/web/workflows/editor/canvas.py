@@ -14,7 +14,7 @@ from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from deskhand.automation import drafts
+from deskhand.automation import workflows
 from deskhand.automation.drafts import Draft
 from deskhand.automation.engine.definition import Action, Definition, Delay, Edge, Slot, Step, edges_of
 from deskhand.automation.engine.edit import branch_below
@@ -92,7 +92,7 @@ class _Tree:
     def __post_init__(self) -> None:
         self.wrong = {}
         for problem in self.problems:
-            self.wrong.setdefault(problem.step_id, drafts.said(problem))
+            self.wrong.setdefault(problem.step_id, workflows.said(problem))
         self.waiting_url = reverse("workflow-waiting", args=[self.draft.workflow.pk])
 
     @property
@@ -110,7 +110,7 @@ class _Tree:
     def _trigger(self) -> TriggerNode:
         trigger = self.definition.trigger
         wrong = next(
-            (drafts.said(one) for one in self.problems if not one.step_id and one.field == "trigger"), ""
+            (workflows.said(one) for one in self.problems if not one.step_id and one.field == "trigger"), ""
         )
         enrolled = self.found.enrolled
         return TriggerNode(

@@ -92,7 +92,7 @@ def _wrong(opened: Opened) -> Iterable[Wrong]:
             url = opened.url("settings")
         else:
             url = opened.url("trigger")
-        yield Wrong(where, drafts.said(problem), url)
+        yield Wrong(where, workflows.said(problem), url)
 
 
 def _changes(opened: Opened) -> Iterable[Change]:
@@ -241,7 +241,9 @@ def _switching(opened: Opened, notice: str = "") -> Panel:
         )  # fmt: skip
     wrong = drafts.problems(opened.draft.published)
     problems = tuple(
-        Wrong(opened.telling.name(one.step_id) or _("The workflow"), drafts.said(one), opened.url("review"))
+        Wrong(
+            opened.telling.name(one.step_id) or _("The workflow"), workflows.said(one), opened.url("review")
+        )
         for one in wrong
     )
     present = 0 if wrong else enroll.count_present(workflow.account_id, workflow.pk, clock.now())

@@ -10,7 +10,7 @@ from typing import Any
 from django.http import QueryDict
 from django.utils.translation import gettext as _
 
-from deskhand.automation import drafts, keeping, workflows
+from deskhand.automation import keeping, workflows
 from deskhand.automation.actions import choices, reading
 from deskhand.automation.actions.forms import Input, Setting
 from deskhand.automation.actions.reading import Typed
@@ -31,7 +31,7 @@ MOST_PAUSES = 400
 
 
 def problem_line(problems: Sequence[Problem]) -> str:
-    return " ".join(dict.fromkeys(drafts.said(one) for one in problems))
+    return " ".join(dict.fromkeys(workflows.said(one) for one in problems))
 
 
 class WorkflowForm:
