@@ -101,7 +101,8 @@ def count_present(
     account_id: int, workflow_id: int, now: datetime, definition: Definition | None = None
 ) -> int:
     """How many records would enter if the workflow were switched on now with those who are there; of a lane at most
-    STEP. Who would be kept out or leave at once does not count. With `definition`: how many if that were published (R-WF-22). Raises Invalid when it names what is no more.
+    STEP. Who would be kept out or leave at once does not count. With `definition`: how many if that were published
+    (R-WF-22). Raises Invalid when it names what is no more.
     """
     entry = entry_of(account_id, workflow_id, now)
     if entry is None:

@@ -26,10 +26,8 @@ log = structlog.get_logger()
 
 Row = TypeVar("Row")
 
-SMALL, LARGE = (
-    100,
-    500,
-)  # rows claimed at most: after a pause, and under backlog, where a queue doesn't say otherwise
+#: Rows claimed at most, after a pause and under backlog, where a queue doesn't say otherwise.
+SMALL, LARGE = 100, 500
 GROWTH = 4  # times the last batch's rows is the next one's limit
 #: SQLSTATEs that are no row's fault: no disk, memory or connections left; shutting down; I/O errors.
 SERVERS_TROUBLE = ("53", "57P", "58")

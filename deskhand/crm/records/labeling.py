@@ -257,9 +257,8 @@ def labels_of_record(from_type: str, from_id: int) -> dict[tuple[str, int], list
         " and label_type_id is not null order by label_type_id",
         [current_account_id(), from_type, from_id],
     ):
-        if label := known.get(
-            (to_type, type_id)
-        ):  # one that was made since the labels were read is not known
+        # One that was made since the labels were read is not known.
+        if label := known.get((to_type, type_id)):
             found[to_type, to_id].append(label)
     return found
 
