@@ -68,7 +68,8 @@ class NewEvent(NamedTuple):
 
 
 class Event(NamedTuple):
-    """A recorded one: what was new, and its number in the log."""
+    """A recorded one: what was new, and its number in the log. It names NewEvent's fields once more, as named tuples can't
+    take them over; they are made by the thousand, and three to four times as fast as frozen dataclasses."""
 
     kind: str
     object_type: str

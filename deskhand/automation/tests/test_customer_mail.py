@@ -180,6 +180,13 @@ def test_a_mail_to_two_contacts_of_a_ticket_counts_once_for_each(world, astrid, 
         assert send(world, ticket, news, number, settings={"recipients": "all"}).outputs == {"sent": 2}
 
 
+def queries_of(batch):
+    """How many it takes to send these mails."""
+    with CaptureQueriesContext(connection) as found:
+        assert all(done.status == StepStatus.SUCCEEDED for done in MAIL.run(batch))
+    return len(found)
+
+
 def test_mail_begins_the_conversations_of_many_tickets_with_as_many_queries(world, news):
     """R-MAIL-10: with whom it goes to in them."""
     tickets = [world.ticket(f"T{n}", contact_id=world.contact(f"c{n}@x.example", "C").pk) for n in range(9)]
@@ -188,13 +195,8 @@ def test_mail_begins_the_conversations_of_many_tickets_with_as_many_queries(worl
         doing_of(world, one, {"template": str(news.pk)}, enrollment_id=n) for n, one in enumerate(tickets)
     ]
 
-    def asked(batch):
-        with CaptureQueriesContext(connection) as found:
-            assert all(done.status == StepStatus.SUCCEEDED for done in MAIL.run(batch))
-        return len(found)
-
-    asked(made[:1])
-    assert asked(made[1:3]) == asked(made[3:9])
+    queries_of(made[:1])
+    assert queries_of(made[1:3]) == queries_of(made[3:9])
     threads = Thread.objects.order_by("ticket_id")
     assert [(t.ticket_id, t.participants) for t in threads] == [
         (ticket.pk, [f"c{n}@x.example"]) for n, ticket in enumerate(tickets)
@@ -219,13 +221,8 @@ def test_many_mails_cost_no_more_queries_than_few(world, news):
         )
         assert made[-1].record["contact"]["email"]
 
-    def asked(batch):
-        with CaptureQueriesContext(connection) as found:
-            assert all(done.status == StepStatus.SUCCEEDED for done in MAIL.run(batch))
-        return len(found)
-
-    asked(made[:1])
-    assert asked(made[1:3]) == asked(made[3:9])
+    queries_of(made[:1])
+    assert queries_of(made[1:3]) == queries_of(made[3:9])
 
 
 # ── who wants what ───────────────────────────────────────────────────────────────────────────────────────────────────
