@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime
 from functools import cache
 from typing import Any
 
-from django.utils import formats
+from babel.dates import format_date, format_time
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
@@ -26,6 +26,7 @@ from deskhand.crm.schema.types import Kind, Property
 from deskhand.kernel.calendars import zone_named
 from deskhand.kernel.database import sql
 from deskhand.kernel.database.scope import current_account_id, current_scope
+from deskhand.kernel.locales import babel_name
 from deskhand.kernel.text import storable
 
 OWNER = "hubspot_owner_id"
@@ -255,7 +256,7 @@ class _Moment(datetime):
         return cls(at.year, at.month, at.day, at.hour, at.minute, at.second, tzinfo=at.tzinfo)
 
     def __str__(self) -> str:
-        return formats.date_format(datetime.combine(self.date(), self.time()), "SHORT_DATETIME_FORMAT")
+        return f"{_written(self.date())}, {format_time(self, 'short', locale=_language())}"
 
 
 class _Day(date):
@@ -267,7 +268,16 @@ class _Day(date):
         return cls(day.year, day.month, day.day)
 
     def __str__(self) -> str:
-        return formats.date_format(date(self.year, self.month, self.day), "SHORT_DATE_FORMAT")
+        return _written(self)
+
+
+def _written(day: date) -> str:
+    """With the name of its month, in the language that the text is in, as the quotes of older mails write it."""
+    return format_date(day, "medium", locale=_language())
+
+
+def _language() -> str:
+    return babel_name((get_language() or "en").split("-")[0])
 
 
 def zone() -> str:

@@ -10,7 +10,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from deskhand.accounts.policy import viewer_for
-from deskhand.automation import mailing, templates
+from deskhand.automation import mailing, templates, tokens
 from deskhand.automation.actions.registry import ACTIONS
 from deskhand.automation.models import MailRevision, MailTemplate, Workflow
 from deskhand.automation.tests.doings import doing_of
@@ -367,3 +367,21 @@ def test_it_is_written_in_the_language_of_its_step(world, hello):
         in_danish = templates.render("x", hello.body, mailing.tokens.values(doing.record)).text
 
     assert mailing.write(filling).text == in_danish
+
+
+@pytest.mark.parametrize(
+    ("language", "told"),
+    [
+        ("en", "20 Nov 2026, 10:30 / 1 Dec 2026"),
+        ("da", "20. nov. 2026, 10.30 / 1. dec. 2026"),
+        ("de", "20.11.2026, 10:30 / 01.12.2026"),
+        ("it", "20 nov 2026, 10:30 / 1 dic 2026"),
+        ("nb", "20. nov. 2026, 10:30 / 1. des. 2026"),
+    ],
+)
+def test_dates_are_written_as_the_language_of_the_mail_writes_them_r_mail_11(language, told):
+    from django.utils import translation
+
+    moment = tokens.moment_of("2026-11-20T09:30:00+00:00", "Europe/Copenhagen")
+    with translation.override(language):
+        assert f"{moment} / {tokens.day_of('2026-12-01')}" == told

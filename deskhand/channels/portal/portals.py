@@ -162,7 +162,7 @@ def _accent(field: str, typed: str) -> str:
         color = f"#{color}"
     if not colors.is_color(color):
         raise Invalid(
-            _("“%(color)s” is not a color.") % {"color": typed[:20]}, field=field, value=typed[:20],
+            _("“%(color)s” is not a colour.") % {"color": typed[:20]}, field=field, value=typed[:20],
             hint=_("Write it like #1a5fb4."),
         )  # fmt: skip
     is_dark = field == "accent_dark"

@@ -50,6 +50,7 @@ from deskhand.web.pipelines.rows import (
     StatusRule,
     Templated,
     Way,
+    WayToKeep,
 )
 from deskhand.web.shell import Person
 from deskhand.web.workflows import ways
@@ -434,17 +435,19 @@ class Drawer:
         )  # fmt: skip
 
     def delete(self, chain: Sequence[LaneStep], step: LaneStep, workflow: Workflow, **more: Any) -> Panel:
-        rest = list(lanes.every(chain[chain.index(step) :]))
+        rest = chain[chain.index(step) :]
         title = _("Delete “%(step)s”") % {"step": steps.LOOKS[step.kind][0]}
-        keep = [
-            Choice(f"keep:{way.slot}", _("Only this, and keep the steps of “%(branch)s”") % {"branch": way_name(step.step, way.slot)})
-            for way in step.ways
-            if way.leads_on
-        ]  # fmt: skip
+        of_fork = _waiting([step])
+        keep = tuple(
+            WayToKeep(
+                f"keep:{way.slot}", _("Only this, and keep the steps of “%(branch)s”") % {"branch": way_name(step.step, way.slot)},
+                of_fork - _waiting(way.steps),
+            )
+            for way in step.ways if way.leads_on
+        )  # fmt: skip
         return self._panel(
             "delete", title, url=reverse("lane-step-deleted", args=[*self.place_ids, step.id]), revision=str(workflow.revision_number),
-            inside=step.waiting, inside_following=sum(one.waiting for one in rest), followers=len(rest) - 1,
-            ways_to_keep=tuple(replace(one, chosen=place == 0) for place, one in enumerate(keep)), **more,
+            inside=step.waiting, inside_following=_waiting(rest), followers=len(list(lanes.every(rest))) - 1, ways_to_keep=keep, **more,
         )  # fmt: skip
 
     def place(self, step: LaneStep, workflow: Workflow, typed: Typed, **more: Any) -> Panel:
@@ -509,6 +512,10 @@ def chain_with(chain: Sequence[LaneStep], step_id: str) -> Sequence[LaneStep]:
         return chain
     forks = (way for one in chain for way in one.ways)
     return next((found for way in forks if (found := chain_with(way.steps, step_id))), ())
+
+
+def _waiting(chain: Sequence[LaneStep]) -> int:
+    return sum(one.waiting for one in lanes.every(chain))
 
 
 def _spots(lane: Lane, step_id: str, telling: Telling, chosen: str) -> tuple[Spot, ...]:

@@ -197,6 +197,15 @@ class LaneSpots:
 
 
 @dataclass(frozen=True)
+class WayToKeep:
+    """One way of a fork that is deleted; the steps of the others go with it."""
+
+    value: str
+    label: str
+    inside: int  # records in what goes
+
+
+@dataclass(frozen=True)
 class Panel:
     """What stands in the drawer, or on a page of its own without scripts."""
 
@@ -224,7 +233,7 @@ class Panel:
     inside: int = 0  # records in this step now
     inside_following: int = 0  # in it and everything after it
     followers: int = 0
-    ways_to_keep: tuple[Choice, ...] = ()  # of a fork that is deleted alone
+    ways_to_keep: tuple[WayToKeep, ...] = ()  # of a fork that is deleted alone
     spots: tuple[LaneSpots, ...] = ()
     chosen: tuple[str, ...] = ()  # of the boxes that "place" has: copy, following
     present: str = ""  # how many tickets are in the status now

@@ -208,7 +208,7 @@ def test_who_gives_a_ticket_away_and_loses_sight_of_it_is_told(office, sign_in, 
 
 @pytest.fixture
 def asking(office):
-    """“New” asks for a number and a priority; “Waiting on us” may be told a color. Tickets begin in these two."""
+    """“New” asks for a number and a priority; “Waiting on us” may be told a colour. Tickets begin in these two."""
     with office.inside() as world:
         for name, label, kind in (
             ("order_number", "Order number", Kind.NUMBER),

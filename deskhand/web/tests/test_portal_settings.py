@@ -76,8 +76,8 @@ def test_the_portal_bears_name_and_colors(office, sign_in, client):
     [
         ({"accent": "#ffcc00"}, "its contrast is 1.3, and it takes 4.5. Choose a darker one."),
         ({"accent_dark": "#1a5fb4"}, "Choose a lighter one."),
-        ({"accent": "blue; } body { display: none"}, "is not a color. Write it like #1a5fb4."),
-        ({"accent": "#12345"}, "is not a color."),
+        ({"accent": "blue; } body { display: none"}, "is not a colour. Write it like #1a5fb4."),
+        ({"accent": "#12345"}, "is not a colour."),
         ({"name": "x" * 81}, "The name is too long. It has at most 80 characters."),
         ({"reach": "EVERYBODY"}, "Choose whose requests customers see."),
         ({"channel": "999999"}, "This address is not connected any more."),
