@@ -100,7 +100,9 @@ def change(viewer: Viewer, ticket_ids: Sequence[int], plan: Plan, *, at: datetim
             changes[ticket.id] = Change(ticket.id, values)
     by = Actor.user(viewer.user_id)
     for ticket_id, refusal in store.refusals("ticket", list(changes.values()), by=by).items():
-        why[ticket_id] = refusal.message  # a rule of the pipeline (R-REQ-3)
+        why[ticket_id] = (
+            f"{refusal.message} {refusal.hint}".strip()
+        )  # a rule of the pipeline (R-RULE-12, R-REQ-3)
         del changes[ticket_id]
     done = tickets.change_many(list(changes.values()), by=by, at=at)
     refused = tuple(Refused(known[pk].number, known[pk].subject, why[pk]) for pk in sorted(why))

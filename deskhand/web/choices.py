@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from django.conf import settings
 from django.utils.translation import gettext as _
@@ -21,6 +22,7 @@ class Choice:
     value: str
     label: str
     chosen: bool = False
+    reason: str = ""  # why it can't be chosen
 
 
 @dataclass(frozen=True)
@@ -71,14 +73,21 @@ def in_short(parts: Sequence[str]) -> str:
     return joined(shown)
 
 
-def statuses(pipeline: PipelineValue, *chosen: str) -> tuple[Choice, ...]:
-    return offered(((str(stage.id), _(stage.label)) for stage in pipeline.stages), *chosen)
+def statuses(
+    pipeline: PipelineValue, *chosen: str, reasons: Mapping[int, str] = MappingProxyType({})
+) -> tuple[Choice, ...]:
+    """`reasons` say of which status why it can't be chosen."""
+    return tuple(
+        Choice(str(stage.id), _(stage.label), str(stage.id) in chosen, reasons.get(stage.id, ""))
+        for stage in pipeline.stages
+    )
 
 
-def all_statuses(*chosen: str) -> tuple[ChoiceGroup, ...]:
+def all_statuses(*chosen: str, reasons: Mapping[int, str] = MappingProxyType({})) -> tuple[ChoiceGroup, ...]:
     """Of the pipelines of tickets: one of them is chosen by a status in it (R-PIPE-11)."""
     return tuple(
-        ChoiceGroup(_(one.label), statuses(one, *chosen)) for one in pipelines_of("ticket").pipelines
+        ChoiceGroup(_(one.label), statuses(one, *chosen, reasons=reasons))
+        for one in pipelines_of("ticket").pipelines
     )
 
 

@@ -259,3 +259,38 @@ def test_the_order_of_pipelines_is_saved_as_it_is_made(tab, office) -> None:
         page.locator("[data-row]", has_text="Returns").locator("[data-move=up]").click()
     page.reload()
     expect(page.locator("[data-row]").first).to_contain_text("Returns")
+
+
+def test_a_card_goes_nowhere_the_rules_forbid_and_says_why_R_RULE_8(tab, office) -> None:
+    ticket = office.mail("Refund still missing")
+    with office.inside() as world:
+        pipeline = Pipeline.objects.get(key="0", object_type="ticket")
+        pipelines.set_rules(pipeline, Rules(forbids_skipping=True), by=Actor.user(world.ada.pk))
+    page = tab(office.world.grace, "/tickets")
+    sent = []
+    page.on("request", lambda request: sent.append(request.url) if request.method == "POST" else None)
+    why = "Records of “Support pipeline” can't skip a status. Allowed: Waiting on contact."
+
+    page.get_by_role("link", name="Move “Refund still missing”").press("Enter")
+    item = page.locator("#move-menu").get_by_role("button", name="Closed")
+    expect(item).to_be_disabled()
+    expect(item).to_contain_text(why)
+    expect(
+        page.locator("#move-menu").get_by_role("button", name="Waiting on contact", exact=True)
+    ).to_be_enabled()
+    page.keyboard.press("Escape")
+
+    drag(page, "Refund still missing", "Closed")
+    expect(column(page, "New").locator(".ticket-card")).to_have_count(1)
+    expect(page.locator("#toasts")).to_contain_text(why)
+    page.locator("[data-close-toast]").click()
+
+    page.locator(".card-link").focus()
+    for key in (" ", "ArrowRight", "ArrowRight"):
+        page.keyboard.press(key)
+    expect(page.locator("#announce")).to_have_text(f"Waiting on us, status 3 of 4. It can't go here: {why}")
+    page.keyboard.press(" ")
+    expect(page.locator("#toasts")).to_contain_text(why)
+    expect(page.locator(".card-link")).to_be_focused()
+    expect(column(page, "New").locator("[data-count]")).to_have_text("1")
+    assert (stands_in(office, ticket), [url for url in sent if "moved" in url]) == ("New", [])

@@ -62,6 +62,18 @@ def refusals(
     return {} if found and may_bypass(by) else found
 
 
+def barred(pipeline: PipelineValue, from_id: int, by: Actor) -> dict[int, Invalid]:
+    """By status: why a rule keeps this person from moving a record of the pipeline there from `from_id` (R-RULE-8).
+
+    What a status asks for is not spoken of: whoever moves the record can give it.
+    """
+    if by.kind is not ActorKind.USER or not pipeline.rules:
+        return {}
+    refused = {stage.id: rules.refusal_of_move(pipeline, from_id, stage) for stage in pipeline.stages}
+    found = {stage_id: refusal for stage_id, refusal in refused.items() if refusal is not None}
+    return {} if found and may_bypass(by) else found
+
+
 def _moves(
     object_type: str, changes: Iterable[Wish], by: Actor
 ) -> Iterable[tuple[Wish, PipelineValue, StageValue]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
@@ -20,7 +21,7 @@ from deskhand.desk.custom_views import SavedView, What
 from deskhand.desk.selection import Selection
 from deskhand.kernel.errors import Invalid, NotFound
 from deskhand.kernel.text import whole
-from deskhand.web import gone, labels
+from deskhand.web import gone, labels, moving
 from deskhand.web.board import creating, rows
 from deskhand.web.filters import editing
 from deskhand.web.filters.bar import OWN, BarOf
@@ -150,7 +151,7 @@ class BoardOf:
             "url": reverse("board", args=[self.pipeline.id]) + kept,
             "table_url": reverse("table", args=[self.pipeline.id]) + kept,
             "automate_url": reverse("automate", args=[self.pipeline.id]) if is_automating else "",
-            "create_url": self._create_url(self.pipeline.first_open),
+            "create_url": creating.url(moving.first(self.viewer, self.pipeline).id) if self.may_create else "",
             "view": view_bar(self.viewer, self.view, self.screen, self.shows(self.view)) if self.view else None,
         }  # fmt: skip
 
@@ -158,8 +159,13 @@ class BoardOf:
         """What the page shows; a board has no columns and no order of its own."""
         return What(self.pipeline.id, condition(self.filters.groups), *columns_and_sort(view))
 
-    def _create_url(self, stage: StageValue) -> str:
-        return creating.url(stage.id) if new_tickets.may_create(self.viewer) else ""
+    @cached_property
+    def may_create(self) -> bool:
+        return new_tickets.may_create(self.viewer)
+
+    @cached_property
+    def creatable(self) -> frozenset[int]:
+        return moving.creatable(self.viewer, self.pipeline) if self.may_create else frozenset()
 
     def _pipelines(self) -> tuple[rows.PipelineLink, ...]:
         return tuple(
@@ -174,7 +180,8 @@ class BoardOf:
         return rows.Column(
             stage_id=stage.id, status=labels.status(stage), count_text=count_text(count) or "0",
             cards=tuple(self.card(one) for one in found), more_url=self._more_url(stage, after, shown),
-            shown=shown, create_url=self._create_url(stage), sort=sort_for("ticket"),
+            shown=shown, create_url=creating.url(stage.id) if stage.id in self.creatable else "", sort=sort_for("ticket"),
+            reasons=moving.reasons(self.viewer, self.pipeline, stage.id),
         )  # fmt: skip
 
     def _more_url(self, stage: StageValue, after: str, shown: str) -> str:
@@ -209,8 +216,10 @@ class BoardOf:
         return rows.MovePage(_("Move to"), "", "", "", options, enroll)
 
     def move_page(self, one: board.Card) -> rows.MovePage:
+        reasons = moving.reasons(self.viewer, self.pipeline, one.stage_id)
         options = tuple(
-            rows.StatusOption(s.id, labels.status(s), s.id == one.stage_id) for s in self.pipeline.stages
+            rows.StatusOption(s.id, labels.status(s), s.id == one.stage_id, reasons.get(s.id, ""))
+            for s in self.pipeline.stages
         )
         title = _("Move “%(ticket)s”") % {"ticket": one.subject}
         back = self._url("board", self.pipeline.id)

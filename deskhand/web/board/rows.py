@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -45,8 +46,9 @@ class Column:
     cards: tuple[Card, ...]
     more_url: str
     shown: str  # "stage:count": what a refresh shows again
-    create_url: str
+    create_url: str  # empty where the viewer may not begin one
     sort: Sort
+    reasons: Mapping[int, str]  # by status: why its cards can't go there
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,7 @@ class StatusOption:
     id: int
     status: Label
     current: bool
+    reason: str = ""  # why it can't go there
 
 
 @dataclass(frozen=True)

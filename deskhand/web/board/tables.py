@@ -128,7 +128,7 @@ class Cells:
 
     def __init__(self, request: AccountRequest, columns: tuple[str, ...]) -> None:
         account_id = request.viewer.account_id
-        self.columns = columns
+        self.columns, self.viewer = columns, request.viewer
         self.people = People(
             {member.user_id: member.name for member in accounts.members(account_id)},
             {team.id: team.name for team in accounts.teams(account_id)},
@@ -158,7 +158,7 @@ class Cells:
             status=labels.status(pipelines_of("ticket").stage(value)) if name == STATUS else None,
             priority=labels.priority(value) if name == "hs_ticket_priority" else None,
             person=Person.named(text) if name == OWNER and value in self.people.users else None,
-            editor=property_values.editor(prop, ticket, self.people, urls, typed) if is_edited and may_edit else None,
+            editor=property_values.editor(self.viewer, prop, ticket, self.people, urls, typed) if is_edited and may_edit else None,
             is_number=is_number(prop), tags=labels.tags(value or ()) if name == TAGS else (),
         )  # fmt: skip
 

@@ -17,19 +17,16 @@ from deskhand.accounts.models import Team, User
 from deskhand.accounts.policy import Action
 from deskhand.accounts.types import Verb
 from deskhand.crm.pipelines.queries import pipelines_of
-from deskhand.crm.pipelines.types import StageValue
-from deskhand.crm.records import guard
 from deskhand.crm.records.models import PropertyChange, Ticket
-from deskhand.crm.records.store import TAG_RULE, Change
+from deskhand.crm.records.store import TAG_RULE
 from deskhand.crm.schema.defaults import PRIORITIES
 from deskhand.desk import following, mentions, preferences
 from deskhand.desk import views as desk_views
 from deskhand.desk.models import Attachment, ChannelAccount, Mention, Message, Seen
 from deskhand.events.queries import rules_of
-from deskhand.events.types import Actor
 from deskhand.kernel.text import paragraphs
 from deskhand.routing import queries as routing
-from deskhand.web import gone, troubles
+from deskhand.web import gone, moving, troubles
 from deskhand.web.files import has_remote_pictures, stands_inline, with_own_pictures
 from deskhand.web.frame import VIEW_SENTENCES, count_text, view_counts, view_words
 from deskhand.web.inbox import (
@@ -307,18 +304,17 @@ class TicketPageOf:
         )  # fmt: skip
 
     def statuses(self) -> tuple[rows.StatusOption, ...]:
-        return tuple(self._status_option(stage) for stage in self.pipeline.stages)
-
-    def _status_option(self, stage: StageValue) -> rows.StatusOption:
-        """With the reason, where a rule of the pipeline forbids this person the move (R-RULE-12)."""
-        stands = {self.ticket.pk: vars(self.ticket)}
-        wish = Change(self.ticket.pk, {"stage_id": stage.id})
-        refused = guard.refusals("ticket", [wish], stands, Actor.user(self.viewer.user_id))
-        reason = refused[self.ticket.pk].message if refused else ""
-        is_current = stage.id == self.ticket.stage_id
-        return rows.StatusOption(
-            str(stage.id), _(stage.label), words.tone(stage), is_current, bool(reason), reason
+        """With the reason, where a rule of the pipeline forbids this person the move (R-RULE-8)."""
+        reasons, stands = (
+            moving.reasons(self.viewer, self.pipeline, self.ticket.stage_id),
+            self.ticket.stage_id,
         )
+        return tuple(
+            rows.StatusOption(
+                str(stage.id), _(stage.label), words.tone(stage), stage.id == stands, stage.id in reasons, reasons.get(stage.id, "")
+            )
+            for stage in self.pipeline.stages
+        )  # fmt: skip
 
     def priorities(self) -> tuple[rows.StatusOption, ...]:
         stands = self.ticket.priority or ""

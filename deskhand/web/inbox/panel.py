@@ -262,7 +262,7 @@ class PanelOf:
         if prop.name == property_values.OWNER:
             agents = routing.agents_with_state(self.viewer.account_id)
             people = replace(people, users={agent.user_id: agent.name for agent in agents})
-        return property_values.editor(prop, self.ticket, people, urls, self.wish.editing.typed)
+        return property_values.editor(self.viewer, prop, self.ticket, people, urls, self.wish.editing.typed)
 
     # ── around the ticket ────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -24,6 +24,13 @@ class Editor:
     groups: tuple[ChoiceGroup, ...] = ()
     error: str = ""
 
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Why some of the choices are none, each said once."""
+        return tuple(
+            dict.fromkeys(one.reason for group in self.groups for one in group.choices if one.reason)
+        )
+
 
 @dataclass(frozen=True)
 class PropertyLine:

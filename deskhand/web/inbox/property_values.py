@@ -11,13 +11,14 @@ from django.http import QueryDict
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from deskhand.accounts.types import Viewer
 from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.records import computed
 from deskhand.crm.records.models import Ticket
 from deskhand.crm.schema.tags import TAGS
 from deskhand.crm.schema.types import Kind, Property
 from deskhand.crm.segments import tag_rules
-from deskhand.web import times
+from deskhand.web import moving, times
 from deskhand.web.asked import moment
 from deskhand.web.choices import ChoiceGroup, all_statuses, offered, statuses
 from deskhand.web.inbox.panel_rows import Editor
@@ -116,13 +117,13 @@ class Typed:
 
 
 def editor(
-    prop: Property, ticket: Ticket, people: People, urls: tuple[str, str], typed: Typed | None = None
-) -> Editor:
+    viewer: Viewer, prop: Property, ticket: Ticket, people: People, urls: tuple[str, str], typed: Typed | None = None
+) -> Editor:  # fmt: skip
     """`urls` are where it is saved, and where it is left."""
     stored = value_of(ticket, prop)
     given = list(typed.values) if typed else _as_form(prop, stored)
     error = typed.error if typed else ""
-    groups = _groups(prop, ticket, people, given)
+    groups = _groups(viewer, prop, ticket, people, given)
     kind: Any = (
         "checks"
         if prop.kind in (Kind.MULTI, Kind.REFS)
@@ -152,12 +153,11 @@ def _as_form(prop: Property, value: Any) -> list[str]:
     return [str(value)]
 
 
-def _groups(prop: Property, ticket: Ticket, people: People, given: Sequence[str]) -> tuple[ChoiceGroup, ...]:
-    if prop.name == PIPELINE:
-        given = [str(ticket.stage_id)] if given == [str(ticket.pipeline_id)] else given
-        return all_statuses(*given)
-    if prop.name == STATUS:
-        return (ChoiceGroup("", statuses(pipelines_of("ticket").pipeline(ticket.pipeline_id), *given)),)
+def _groups(
+    viewer: Viewer, prop: Property, ticket: Ticket, people: People, given: Sequence[str]
+) -> tuple[ChoiceGroup, ...]:
+    if prop.name in (PIPELINE, STATUS):
+        return _statuses(viewer, prop, ticket, given)
     if prop.name == OWNER:
         return _choices([("", _("No owner")), *_named(people.users)], given)
     if prop.name == TEAMS:
@@ -174,6 +174,17 @@ def _groups(prop: Property, ticket: Ticket, people: People, given: Sequence[str]
     if prop.kind is Kind.ENUM and prop.options:
         return _choices([("", DASH), *((one.value, _(one.label)) for one in prop.offered(given))], given)
     return ()
+
+
+def _statuses(
+    viewer: Viewer, prop: Property, ticket: Ticket, given: Sequence[str]
+) -> tuple[ChoiceGroup, ...]:
+    pipeline = pipelines_of("ticket").pipeline(ticket.pipeline_id)
+    reasons = moving.reasons(viewer, pipeline, ticket.stage_id)
+    if prop.name == STATUS:
+        return (ChoiceGroup("", statuses(pipeline, *given, reasons=reasons)),)
+    chosen = [str(ticket.stage_id)] if given == [str(ticket.pipeline_id)] else given
+    return all_statuses(*chosen, reasons=reasons)
 
 
 def _named(names: Mapping[int, str]) -> list[tuple[str, str]]:

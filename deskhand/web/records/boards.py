@@ -17,7 +17,7 @@ from deskhand.crm.records import listing
 from deskhand.crm.records.selecting import Selection, Which
 from deskhand.kernel.errors import Invalid
 from deskhand.kernel.text import whole
-from deskhand.web import labels
+from deskhand.web import labels, moving
 from deskhand.web.board import rows
 from deskhand.web.filters import editing
 from deskhand.web.filters.bar import OWN, BarOf
@@ -99,6 +99,7 @@ class BoardOf(ScreenOf):
     def __init__(self, request: AccountRequest, kind: Sort) -> None:
         super().__init__(request, kind, "records-board")
         self.own = pipeline_of(kind, self.pipeline.id if self.pipeline else None)
+        self.creatable = moving.creatable(self.viewer, self.own)
 
     def page(self, shown: Mapping[int, int] | None = None, refusal: Invalid | None = None) -> rows.BoardPage:
         """`shown` says how many cards of a status stand there already, by its id."""
@@ -120,7 +121,9 @@ class BoardOf(ScreenOf):
             more = f"{url(self.kind, 'records-more', stage.id, after)}?{query}&shown={shown}"
         return rows.Column(
             stage_id=stage.id, status=labels.status(stage), count_text=count_text(count) or "0", shown=shown,
-            cards=tuple(self.card(one) for one in found), more_url=more, create_url=self.create_url(stage), sort=self.kind,
+            cards=tuple(self.card(one) for one in found), more_url=more, sort=self.kind,
+            create_url=self.create_url(stage) if stage.id in self.creatable else "",
+            reasons=moving.reasons(self.viewer, self.own, stage.id),
         )  # fmt: skip
 
     def more(self, stage: StageValue, after: int, before: int) -> rows.Column:

@@ -18,7 +18,7 @@ from deskhand.crm.schema.queries import properties_of
 from deskhand.crm.schema.types import Property
 from deskhand.events.types import Actor
 from deskhand.kernel.errors import Forbidden, Invalid, NotFound
-from deskhand.web import labels
+from deskhand.web import labels, moving
 from deskhand.web.asked import number
 from deskhand.web.board.tables import Cell, Row, is_number
 from deskhand.web.choices import ChoiceGroup, statuses
@@ -51,6 +51,7 @@ class Cells:
 
     def __init__(self, request: AccountRequest, kind: Sort, columns: tuple[str, ...]) -> None:
         self.kind, self.columns, self.known = kind, columns, properties_of(kind.object_type)
+        self.viewer = request.viewer
         account_id = request.viewer.account_id
         self.names = Names(
             {one.user_id: one.name for one in accounts.members(account_id)}, {}, {one.id: one.name for one in accounts.teams(account_id)}
@@ -92,7 +93,8 @@ class Cells:
         if prop.column == "stage_id":
             chosen = typed.values[0] if typed and typed.values else str(value)
             pipeline = pipelines_of(self.kind.object_type).pipeline(record.pipeline_id)
-            return Editor("select", *urls, chosen, (ChoiceGroup("", statuses(pipeline, chosen)),), error)
+            reasons = moving.reasons(self.viewer, pipeline, record.stage_id)
+            return Editor("select", *urls, chosen, (ChoiceGroup("", statuses(pipeline, chosen, reasons=reasons)),), error)  # fmt: skip
         control: Control = typed_values.control(
             prop, value, typed=typed.values if typed else None, error=error
         )

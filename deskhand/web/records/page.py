@@ -23,7 +23,7 @@ from deskhand.crm.schema.types import Property as PropertyOf
 from deskhand.events.queries import rules_of
 from deskhand.kernel import clock
 from deskhand.kernel.text import paragraphs
-from deskhand.web import labels, tasking
+from deskhand.web import labels, moving, tasking
 from deskhand.web.choices import Choice
 from deskhand.web.contacts import values as typed_values
 from deskhand.web.contacts.rows import Control, HistoryLine, Property, Section, Timeline, TimelineItem
@@ -110,9 +110,10 @@ class RecordPageOf:
             return ()
         pipeline = pipelines_of(self.kind.object_type).pipeline(self.stage.pipeline_id)
         here = [stage.id for stage in pipeline.stages].index(self.stage.id)
+        reasons = moving.reasons(self.viewer, pipeline, self.stage.id) if self.may_edit else {}
         states = ["past" if n < here else "now" if n == here else "ahead" for n in range(len(pipeline.stages))]  # fmt: skip
         return tuple(
-            Step(stage.id, labels.status(stage), state, stage.is_open)
+            Step(stage.id, labels.status(stage), state, stage.is_open, reasons.get(stage.id, ""))
             for stage, state in zip(pipeline.stages, states, strict=True)
         )
 

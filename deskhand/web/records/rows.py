@@ -22,6 +22,7 @@ class Step:
     status: Label
     state: str
     is_open: bool
+    reason: str = ""  # why it can't go there
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,11 @@ class RecordPage:
     automation: Card | None = None
     note: str = ""
     note_error: str = ""
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Why it can't go to some statuses, each said once."""
+        return tuple(dict.fromkeys(step.reason for step in self.steps if step.reason))
 
 
 @dataclass(frozen=True)

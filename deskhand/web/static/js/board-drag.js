@@ -1,5 +1,5 @@
 // Dragging cards with the mouse, or with a finger after a moment's rest; the list scrolls under any other touch.
-import { columnOf, commit, place } from "app/board-move";
+import { columnOf, columnsOf, commit, place, whyNot } from "app/board-move";
 import { complain } from "app/toast";
 
 const FAR = 6; // pixels that make a press a drag
@@ -30,6 +30,7 @@ export function dragCards(board) {
     held = { ...held, ghost, dx: x - box.left, dy: y - box.top };
     document.body.append(ghost);
     card.dataset.leaving = "";
+    for (const column of columnsOf(board)) if (whyNot(columnOf(card), column)) column.dataset.barred = "";
     board.dataset.busy = "";
     board.dataset.dragging = "";
     follow(x, y);
@@ -80,6 +81,7 @@ export function dragCards(board) {
       held.ghost.remove();
       delete board.dataset.busy;
       delete board.dataset.dragging;
+      for (const column of columnsOf(board)) delete column.dataset.barred;
     }
     held = undefined;
   }

@@ -7,6 +7,9 @@ export const columnsOf = (board) => [...board.querySelectorAll("[data-stage]")];
 export const columnOf = (card) => card.closest("[data-stage]");
 export const linkOf = (card) => card.querySelector(".card-link");
 
+// Why the rules keep cards of one column out of another; empty where they don't.
+export const whyNot = (from, to) => JSON.parse(from.dataset.reasons)[to.dataset.stage] ?? "";
+
 export function say(board, what, card, more = {}) {
   const values = { ticket: linkOf(card).textContent, status: columnOf(card).querySelector("h2").textContent, ...more };
   document.getElementById("announce").textContent = board.dataset[what].replace(/\{(\w+)\}/g, (_all, name) => values[name]);
@@ -49,10 +52,8 @@ function offerWayBack(text) {
   window.htmx.process(toast);
 }
 
-function refuse(card, from, to, reason) {
+function goBack(card, from, reason) {
   place(card, from);
-  count(from, 1);
-  count(to, -1);
   card.dataset.refused = "";
   card.scrollIntoView({ block: "nearest", inline: "nearest" });
   setTimeout(() => delete card.dataset.refused, SHAKEN);
@@ -63,13 +64,21 @@ function refuse(card, from, to, reason) {
 export async function commit(board, card, from) {
   const to = columnOf(card);
   const hadFocus = card.contains(document.activeElement);
+  const reason = whyNot(from, to);
+  if (reason) {
+    goBack(card, from, reason);
+    if (hadFocus) linkOf(card).focus({ preventScroll: true });
+    return;
+  }
   board.dataset.busy = "";
   count(from, -1);
   count(to, 1);
   try {
     offerWayBack(await send(card, from, to));
   } catch (refusal) {
-    refuse(card, from, to, refusal.message);
+    count(from, 1);
+    count(to, -1);
+    goBack(card, from, refusal.message);
   }
   delete board.dataset.busy;
   if (hadFocus) linkOf(card).focus({ preventScroll: true });

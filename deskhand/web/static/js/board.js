@@ -1,6 +1,6 @@
 // The board by keyboard and by menu; and when it is read again: at signals, but never while somebody holds a card.
 import { dragCards } from "app/board-drag";
-import { columnOf, columnsOf, commit, linkOf, place, say, walk } from "app/board-move";
+import { columnOf, columnsOf, commit, linkOf, place, say, walk, whyNot } from "app/board-move";
 
 const CALM = 2000; // milliseconds between two readings
 
@@ -65,7 +65,8 @@ export function connect(board) {
     const all = columnsOf(board);
     const to = all[all.indexOf(columnOf(card)) + step];
     if (to) put(card, to);
-    say(board, "sayOver", card, { number: all.indexOf(columnOf(card)) + 1, count: all.length });
+    const reason = whyNot(lifted.from, columnOf(card));
+    say(board, reason ? "sayBarred" : "sayOver", card, { number: all.indexOf(columnOf(card)) + 1, count: all.length, reason });
   }
 
   function put(card, column) {
@@ -102,10 +103,13 @@ export function connect(board) {
     if (!opener) return;
     event.preventDefault();
     chosen = opener.closest("[data-card]");
-    const here = columnOf(chosen).dataset.stage;
     for (const item of menu.querySelectorAll("[name=status]")) {
-      item.disabled = item.value === here;
-      item.querySelector("[data-here]").hidden = item.value !== here;
+      const to = board.querySelector(`[data-stage="${CSS.escape(item.value)}"]`);
+      const words = item.querySelector("[data-reason]");
+      words.textContent = whyNot(columnOf(chosen), to);
+      words.hidden = !words.textContent;
+      item.disabled = to === columnOf(chosen) || !words.hidden;
+      item.querySelector("[data-here]").hidden = to !== columnOf(chosen);
     }
     const enroll = menu.querySelector("[data-enroll]");
     if (enroll) {
