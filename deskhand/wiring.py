@@ -116,6 +116,7 @@ def let_go_of_stages(account_id: int, events: Sequence[Event]) -> None:
     statuses, pipelines_gone = _gone(events)
     if statuses or pipelines_gone:
         inboxes.let_go_of_stages(account_id, statuses.keys(), pipelines_gone.keys())
+        uses.let_go_of(account_id, statuses.keys(), pipelines_gone.keys())
         lanes.let_go_of_stages(account_id, statuses.keys())
         custom_views.let_go_of(account_id, statuses, pipelines_gone)
         portals.let_go_of_stages(account_id, statuses.keys())

@@ -1,11 +1,16 @@
-"""What workflows ask for: which of them name a segment, a label or another workflow, in conditions or in actions (R-EDIT-9)."""
+"""What workflows ask for: which of them name a segment, a label, a status or another workflow, in conditions or in actions
+(R-EDIT-9, R-PIPE-10)."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
+from deskhand.automation.models import Workflow
 from deskhand.crm.segments.segments import Use
 from deskhand.kernel.database import sql
+from deskhand.kernel.text import N_
+
+NAMES_GONE = N_("It names a status or a pipeline that was deleted.")
 
 #: How a query begins that asks all definitions of an %(account)s: what runs, and what people are working on beside it.
 DEFINITIONS = """
@@ -43,7 +48,25 @@ def labels(account_id: int, numbers: Sequence[int]) -> dict[int, list[Use]]:
     return _found(_LABELS, account_id, numbers)
 
 
-def _found(query: str, account_id: int, ids: Sequence[int]) -> dict[int, list[Use]]:
+def stages(account_id: int, stage_ids: Collection[int]) -> dict[int, list[Use]]:
+    """{status: the workflows that look at it, or put records into it; lanes name their own}. One query."""
+    return _found(_STAGES, account_id, stage_ids)
+
+
+def pipelines(account_id: int, pipeline_ids: Collection[int]) -> dict[int, list[Use]]:
+    """{pipeline: the workflows that look at it}. One query."""
+    return _found(_PIPELINES, account_id, pipeline_ids)
+
+
+def let_go_of(account_id: int, stage_ids: Collection[int], pipeline_ids: Collection[int]) -> None:
+    """The workflows that name deleted statuses or pipelines ask for a look, and do what else they do (R-PIPE-10)."""
+    found = [*stages(account_id, stage_ids).values(), *pipelines(account_id, pipeline_ids).values()]
+    naming = {use.id for uses in found for use in uses}
+    if naming:
+        Workflow.objects.filter(account_id=account_id, pk__in=naming).update(needs_review=NAMES_GONE)
+
+
+def _found(query: str, account_id: int, ids: Collection[int]) -> dict[int, list[Use]]:
     found: dict[int, list[Use]] = {}
     for named, workflow_id, name in sql.rows(query, {"account": account_id, "ids": [str(pk) for pk in ids]}):
         found.setdefault(named, []).append(Use("workflow", workflow_id, name))
@@ -80,3 +103,26 @@ _LABELS = f"""{_NAMED}
     union all
     select id, name, jsonb_path_query(definition, 'lax $.steps[*].settings.label') from definitions
 {_DISTINCT}"""
+
+
+def _values_of(*properties: str) -> str:
+    """The values that definitions give for one of these properties: in filters, also of what it was before, in branches by
+    value, and in the settings of actions."""
+    named = f'like_regex "^([a-z]+:)?({"|".join(properties)})$"'
+    paths = (
+        f"strict $.** ? (exists(@.operator) && exists(@.values) && @.property {named}).values[*]",
+        f'strict $.** ? (@.type == "value_equals" && exists(@.cases) && @.of {named}).cases[*].value',
+        f"lax $.steps[*].settings ? (@.property {named}).value",
+        *(f"lax $.steps[*].settings.value_{name}" for name in properties),
+    )
+    return _each(*paths)
+
+
+def _each(*paths: str) -> str:
+    return " union all ".join(
+        f"select id, name, jsonb_path_query(definition, '{path}') as named from definitions" for path in paths
+    )
+
+
+_STAGES = f"{_NAMED} {_values_of('hs_pipeline_stage', 'dealstage')} union all {_each('lax $.steps[*].settings.stage')} {_DISTINCT}"
+_PIPELINES = f"{_NAMED} {_values_of('hs_pipeline', 'pipeline')} {_DISTINCT}"

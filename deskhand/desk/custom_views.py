@@ -222,7 +222,8 @@ def _tell(viewer: Viewer, view_id: int, kind: str) -> None:
 
 # ── what views ask for ───────────────────────────────────────────────────────────────────────────────────────────────
 
-STATUS = "hs_pipeline_stage"
+#: What says, of one kind of record or another, in which status and pipeline it stands.
+STATUSES, PIPELINES = {"hs_pipeline_stage", "dealstage"}, {"hs_pipeline", "pipeline"}
 
 
 def naming(account_id: int, object_type: str, name: str, values: Collection[str] = ()) -> list[CustomView]:
@@ -240,12 +241,13 @@ def _names(one: CustomView, object_type: str, name: str, values: Collection[str]
 
 def _filters(one: CustomView, object_type: str, name: str) -> list[Filter]:
     """Its filters by this property."""
+    return [leaf for kind, leaf in _leaves_by_type(one) if (kind, leaf.property) == (object_type, name)]
+
+
+def _leaves_by_type(one: CustomView) -> list[tuple[str, Filter]]:
+    """Its filters, with the kind of record each looks at."""
     leaves = leaves_by_type(from_json(one.condition, "condition"), "ticket") if one.condition else ()
-    return [
-        leaf
-        for kind, leaf in leaves
-        if isinstance(leaf, Filter) and (kind, leaf.property) == (object_type, name)
-    ]
+    return [(kind, leaf) for kind, leaf in leaves if isinstance(leaf, Filter)]
 
 
 def asking_for_segments(account_id: int, segment_ids: Sequence[int]) -> dict[int, list[Use]]:
@@ -277,12 +279,22 @@ def let_go_of(account_id: int, statuses: Mapping[int, Gone], pipelines: Mapping[
     """Views that ask for what is deleted say so; what they ask for stays for their owners to change (R-PIPE-10)."""
     for one in CustomView.objects.select_for_update().filter(account_id=account_id).order_by("id"):
         pipeline = pipelines.get(one.pipeline_id or 0)
-        lost = [pipeline] if pipeline else _asked_for(one, statuses)
+        lost = [pipeline] if pipeline else _asked_for(one, statuses, pipelines)
         if lost:
             one.gone = [*one.gone, *(vars(gone) for gone in lost if vars(gone) not in one.gone)]
             one.save(update_fields=["gone"])
 
 
-def _asked_for(one: CustomView, statuses: Mapping[int, Gone]) -> list[Gone]:
-    asked = {str(value) for leaf in _filters(one, "ticket", STATUS) for value in leaf.values}
-    return list(dict.fromkeys(gone for stage_id, gone in statuses.items() if str(stage_id) in asked))
+def _asked_for(one: CustomView, statuses: Mapping[int, Gone], pipelines: Mapping[int, Gone]) -> list[Gone]:
+    def named(properties: Collection[str]) -> set[str]:
+        return {
+            str(value)
+            for _kind, leaf in _leaves_by_type(one)
+            if leaf.property in properties
+            for value in leaf.values
+        }
+
+    asked, asked_pipelines = named(STATUSES), named(PIPELINES)
+    found = [gone for pk, gone in statuses.items() if str(pk) in asked]
+    found += [gone for pk, gone in pipelines.items() if str(pk) in asked_pipelines]
+    return list(dict.fromkeys(found))

@@ -9,7 +9,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from deskhand.automation import enroll, gating, hooks, lanes
+from deskhand.automation import enroll, gating, hooks, lanes, uses
 from deskhand.automation.enrolling import guards
 from deskhand.delivery import outbox
 
@@ -73,6 +73,7 @@ _REVIEWS: dict[str, Promise] = {
     guards.BROKEN: gettext_lazy("What enrolls records names something that is no more."),
     hooks.FAILED: gettext_lazy("A call from outside could not be used. Its reason stands with the call."),
     lanes.STAGE_GONE: gettext_lazy("Its status was deleted."),
+    uses.NAMES_GONE: gettext_lazy("It names a status or a pipeline that was deleted."),
     gating.BEYOND: gettext_lazy("The account's plan does not have all that this workflow does."),
     gating.DISCONNECTED: gettext_lazy("A number that this workflow writes from is not connected any more."),
 }

@@ -16,6 +16,7 @@ from deskhand.crm.filters.as_json import from_json, to_json
 from deskhand.crm.filters.schema_source import SchemaSource, Tables
 from deskhand.crm.filters.sql import to_sql
 from deskhand.crm.filters.types import NOTHING, Condition, Filter, MemberOf, leaves_by_type, link_types
+from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.schema import object_types
 from deskhand.crm.schema.queries import properties_of
 from deskhand.crm.schema.tags import TAGS, tags
@@ -41,6 +42,7 @@ class Use:
     kind: str
     id: int
     name: str
+    tag: str = ""  # whose rule it is
 
 
 #: (account id, segment ids) → what asks for which. Filled by wiring with the areas above.
@@ -82,6 +84,40 @@ def asking_for_tag(tag: str) -> list[Use]:
     return [use for one, use in _conditional() if tag in _tags_asked_for(condition_of(one), one.object_type)]
 
 
+def asking_for_values(object_type: str, property: str, values: Collection[str]) -> list[Use]:
+    """The segments and the rules of tags with a filter by one of these values, of their own records or of linked ones."""
+    asked = set(values)
+    return [
+        use for one, use in _conditional()
+        if any(
+            (kind, leaf.property) == (object_type, property) and asked.intersection(map(str, leaf.values))
+            for kind, leaf in leaves_by_type(condition_of(one), one.object_type) if isinstance(leaf, Filter)
+        )
+    ]  # fmt: skip
+
+
+def asks_for_gone_status(condition: Condition, object_type: str) -> bool:
+    """Whether a filter names a status or a pipeline that is not there any more (R-PIPE-10)."""
+    return any(
+        not _are_there(kind, leaf)
+        for kind, leaf in leaves_by_type(condition, object_type)
+        if isinstance(leaf, Filter)
+    )
+
+
+def _are_there(object_type: str, leaf: Filter) -> bool:
+    prop = properties_of(object_type).get(leaf.property)
+    if prop is None or prop.column not in ("stage_id", "pipeline_id"):
+        return True
+    known = pipelines_of(object_type).pipelines
+    ids = (
+        {one.id for one in known}
+        if prop.column == "pipeline_id"
+        else {stage.id for one in known for stage in one.stages}
+    )
+    return {str(value) for value in leaf.values} <= set(map(str, ids))
+
+
 def _conditional() -> list[tuple[Segment, Use]]:
     """All that have a condition: segments by filter, and the rules of tags by the tags' names."""
     found = Segment.objects.filter(account_id=current_account_id(), archived_at=None).exclude(
@@ -89,7 +125,7 @@ def _conditional() -> list[tuple[Segment, Use]]:
     )
     labels = {one.value: one.label for one in tags()}
     return [
-        (one, Use("tag", one.pk, labels.get(one.name, one.name)) if one.kind == TAG_RULE else Use(SEGMENT, one.pk, one.name))
+        (one, Use("tag", one.pk, labels.get(one.name, one.name), one.name) if one.kind == TAG_RULE else Use(SEGMENT, one.pk, one.name))
         for one in found.order_by("name")
     ]  # fmt: skip
 

@@ -299,7 +299,7 @@ def _ask(
 def _ask_stage(request: AccountRequest, pipeline: PipelineValue, stage: StageValue, status: int = 200, error: str = "") -> HttpResponse:  # fmt: skip
     return _ask(
         request, pipeline, status, [stage.id], error=error, title=_("Delete “%(name)s”") % {"name": _(stage.label)},
-        dependents=usage.of_status(pipeline, stage), back_url=reverse("pipeline", args=[pipeline.id]),
+        dependents=usage.of_status(request.viewer, request.account, pipeline, stage), back_url=reverse("pipeline", args=[pipeline.id]),
         action_url=reverse("status-deleted", args=[pipeline.id, stage.id]), label=_("Delete status"),
     )  # fmt: skip
 
@@ -335,7 +335,7 @@ def _destination(request: AccountRequest) -> int | None:
 def _ask_pipeline(request: AccountRequest, pipeline: PipelineValue, status: int = 200, error: str = "") -> HttpResponse:  # fmt: skip
     return _ask(
         request, pipeline, status, [stage.id for stage in pipeline.stages], error=error, title=_("Delete “%(name)s”") % {"name": _(pipeline.label)},
-        dependents=usage.of_pipeline(pipeline), back_url=reverse("pipelines", args=[of_pipeline(pipeline).key]),
+        dependents=usage.of_pipeline(request.viewer, request.account, pipeline), back_url=reverse("pipelines", args=[of_pipeline(pipeline).key]),
         action_url=reverse("pipeline-deleted", args=[pipeline.id]), label=_("Delete pipeline"),
     )  # fmt: skip
 

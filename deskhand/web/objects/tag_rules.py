@@ -14,6 +14,7 @@ from django.views.decorators.http import require_GET, require_POST
 from deskhand.crm.records import filterable
 from deskhand.crm.records.selecting import CAP, require_in_reach
 from deskhand.crm.segments import tag_rules as verbs
+from deskhand.crm.segments.segments import asks_for_gone_status
 from deskhand.crm.segments.tag_rules import TagRule
 from deskhand.events.types import Actor
 from deskhand.kernel.errors import Conflict, Invalid
@@ -61,10 +62,19 @@ class _Editing(Choosing):
             self.bar.bar(refusal), (self.field(), (BEGUN, "1")),
             reverse("tag-rule-save", args=[self.tag]), reverse("ticket-tags"),
             reverse("tag-rule-remove", args=[self.tag]) if self.rule else "", count.number or 0, count.why_not,
-            self.rule.problem if self.rule else "", progress_of(self.rule) if self.rule else "", error,
+            _problem(self.rule), progress_of(self.rule) if self.rule else "", error,
             usage.of_tag(self.request.viewer, self.request.account, self.tag),
         )  # fmt: skip
         return show(self.request, self.sort, "tag_rule", status, tab="tags", page=page, cap=CAP)
+
+
+def _problem(rule: TagRule | None) -> str:
+    if rule is None:
+        return ""
+    if rule.problem:
+        return _("The saved rule can't be asked any more: %(problem)s") % {"problem": rule.problem}
+    is_gone = asks_for_gone_status(rule.condition, "ticket")
+    return _("Its filters ask for a status or a pipeline that was deleted. Choose another one.") if is_gone else ""  # fmt: skip
 
 
 @require_GET

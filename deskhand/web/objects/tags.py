@@ -14,6 +14,7 @@ from django.views.decorators.http import require_GET, require_POST
 from deskhand.crm.schema import tags as verbs
 from deskhand.crm.schema.types import Option
 from deskhand.crm.segments import tag_rules
+from deskhand.crm.segments.segments import asks_for_gone_status
 from deskhand.events.types import Actor
 from deskhand.kernel.errors import Conflict, Invalid
 from deskhand.web.middleware import AccountRequest
@@ -54,7 +55,7 @@ def _with_rule(line: OptionLine, known: Mapping[str, tag_rules.TagRule]) -> TagL
             _("Rests")
             if line.is_hidden
             else _("Check the rule")
-            if rule.problem
+            if rule.problem or asks_for_gone_status(rule.condition, "ticket")
             else progress_of(rule) or _("By rule")
         )
     return TagLine(**vars(line), rule_url=url, rule_text=text, has_rule=rule is not None)

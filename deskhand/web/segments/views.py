@@ -78,7 +78,12 @@ def listed(request: AccountRequest) -> HttpResponse:
 
 def _problem(segment: Segment) -> str:
     if not segment.problem:
-        return ""
+        is_gone = segments.asks_for_gone_status(segments.condition_of(segment), segment.object_type)
+        return (
+            _("Its filters ask for a status or a pipeline that was deleted. Choose another one.")
+            if is_gone
+            else ""
+        )
     return _("Its filters ask for something that is not there any more. Its members stay as they were: %(problem)s") % {
         "problem": segment.problem
     }  # fmt: skip

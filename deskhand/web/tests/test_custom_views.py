@@ -382,9 +382,15 @@ def test_what_is_to_go_names_the_views_that_would_miss_it(returns, office, clien
         assert [
             d.text
             for d in usage.of_status(
-                pipelines_of("ticket").pipelines[-1], pipelines_of("ticket").stage(stage.pk)
+                ada,
+                world.account,
+                pipelines_of("ticket").pipelines[-1],
+                pipelines_of("ticket").stage(stage.pk),
             )
         ][-1] == "View “Asked ones”"
-        assert [d.text for d in usage.of_pipeline(pipelines_of("ticket").pipelines[-1])] == [
-            "View “Returned”"
+        assert [
+            d.text for d in usage.of_pipeline(ada, world.account, pipelines_of("ticket").pipelines[-1])
+        ] == [
+            "View “Asked ones”",
+            "View “Returned”",
         ]

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from deskhand.accounts import queries
-from deskhand.automation import calls, enroll, gating, lanes, tokens, trial
+from deskhand.automation import calls, enroll, gating, lanes, tokens, trial, uses
 from deskhand.automation.actions import choices
 from deskhand.automation.actions.registry import ACTIONS
 from deskhand.automation.actions.types import Output, in_words
@@ -402,6 +402,9 @@ _WAYS: dict[str, str | Promise] = {
     ),
     lanes.STAGE_GONE: gettext_lazy(
         "Make a copy of the workflow and give it another trigger, or leave it as it is."
+    ),
+    uses.NAMES_GONE: gettext_lazy(
+        "Choose another one wherever it is named: in the trigger, in conditions and in steps. What else the workflow does goes on."
     ),
     gating.BEYOND: gettext_lazy("Take out the steps that it does not have, or choose a larger plan."),
     gating.DISCONNECTED: gettext_lazy(

@@ -1,0 +1,284 @@
+"""R-PIPE-10: what names a status or a pipeline that is to go: listed with its place, and marked when it is gone."""
+
+from __future__ import annotations
+
+import html
+import re
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from deskhand.accounts import policy
+from deskhand.automation import drafts, lanes, uses, workflows
+from deskhand.automation.engine import edit
+from deskhand.automation.engine.definition import (
+    Action,
+    Branch,
+    Case,
+    Definition,
+    EventMatch,
+    IfThen,
+    ValueEquals,
+    WhenEvent,
+    WhenTrue,
+)
+from deskhand.automation.engine.edit import START
+from deskhand.automation.models import Workflow
+from deskhand.channels.portal import portals
+from deskhand.crm.filters.as_json import to_json
+from deskhand.crm.filters.types import AllOf, AnyOf, Associated, Condition, Filter, Operator
+from deskhand.crm.pipelines import pipelines, rules
+from deskhand.crm.pipelines.models import Pipeline
+from deskhand.crm.pipelines.pipelines import NewStage
+from deskhand.crm.pipelines.queries import pipelines_of
+from deskhand.crm.records import refiling
+from deskhand.crm.schema import tags
+from deskhand.crm.schema.types import Kind, Option
+from deskhand.crm.segments import segments, tag_rules
+from deskhand.crm.segments.models import SegmentKind
+from deskhand.desk.custom_views import Gone
+from deskhand.desk.models import ChannelAccount, CustomView, Sharing
+from deskhand.events.types import SYSTEM, Actor
+from deskhand.kernel import clock
+from deskhand.web.objects import usage
+
+NAMES_IT = "It names a status or a pipeline that was deleted."
+ASKS_FOR_IT = "Its filters ask for a status or a pipeline that was deleted. Choose another one."
+
+
+@pytest.fixture
+def admin(office, sign_in):
+    return sign_in(office.world.ada)
+
+
+@pytest.fixture
+def returns(wired, office):
+    """A second pipeline; nothing names it."""
+    with office.inside() as world:
+        stages = [NewStage("Asked", "OPEN"), NewStage("On hold", "OPEN"), NewStage("Back", "CLOSED")]
+        made = pipelines.create(world.account.pk, "ticket", "Returns", stages, by=SYSTEM)
+        return pipelines_of("ticket").pipeline(made.pk)
+
+
+def on_hold(returns) -> int:
+    return returns.stages[1].id
+
+
+def is_in(stage_id, name="hs_pipeline_stage") -> Filter:
+    return Filter(name, Kind.ENUM, Operator.ANY_OF, (str(stage_id),))
+
+
+def first(step) -> Definition:
+    return edit.insert(Definition("ticket"), step, START)[0]
+
+
+def action(kind="set_property", **settings) -> Definition:
+    return first(Action("", kind, settings))
+
+
+def groups(leaf: Condition) -> AnyOf:
+    return AnyOf((AllOf((leaf,)),))
+
+
+#: Each place in a workflow where an id of a status may stand.
+WAYS = {
+    "event": lambda at: Definition("ticket", WhenEvent((EventMatch("ticket.stage_entered", is_in(at)),))),
+    "event, before": lambda at: Definition(
+        "ticket", WhenEvent((EventMatch("ticket.stage_left", is_in(at, "from:hs_pipeline_stage")),))
+    ),
+    "filters": lambda at: Definition("ticket", WhenTrue(groups(is_in(at)))),
+    "linked tickets": lambda at: Definition("contact", WhenTrue(groups(Associated("ticket", is_in(at))))),
+    "branch": lambda at: first(IfThen("", (Branch("", groups(is_in(at))),))),
+    "branch by value": lambda at: first(ValueEquals("", "hs_pipeline_stage", (Case(str(at)),))),
+    "set": lambda at: action(object_type="ticket", property="hs_pipeline_stage", value=str(at)),
+    "create": lambda at: action("create_record", record_type="ticket", stage=str(at)),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_workflow_that_names_a_deleted_status_stays_on_and_asks_for_a_look(office, returns, way):
+    with office.inside() as world:
+        at = on_hold(returns)
+        flow = workflows.create(world.account.pk, "Chase", WAYS[way](at), by=world.ada.pk)
+        other = workflows.create(world.account.pk, "Other", WAYS[way](returns.stages[0].id), by=world.ada.pk)
+        Workflow.objects.filter(pk=flow.pk).update(is_on=True)
+        assert [use.id for use in uses.stages(world.account.pk, [at])[at]] == [flow.pk]
+
+        refiling.delete_stage(_row(returns, at), move_to=None, by=SYSTEM)
+
+    with office.inside():
+        found = Workflow.objects.get(pk=flow.pk)
+        assert (found.is_on, found.needs_review) == (True, uses.NAMES_GONE)
+        assert Workflow.objects.get(pk=other.pk).needs_review == ""
+
+
+def test_a_draft_that_names_a_deleted_status_counts(office, returns):
+    with office.inside() as world:
+        at = on_hold(returns)
+        flow = workflows.create(world.account.pk, "Triage", Definition("ticket"), by=world.ada.pk)
+        step = Action("", "set_property", {"property": "hs_pipeline_stage", "value": str(at)})
+        drafts.change(
+            flow, lambda one: edit.insert(one, step, START)[0], did={"did": "insert"}, by=world.ada.pk
+        )
+        assert list(uses.stages(world.account.pk, [at])) == [at]
+
+        refiling.delete_stage(_row(returns, at), move_to=None, by=SYSTEM)
+
+    with office.inside():
+        assert Workflow.objects.get(pk=flow.pk).needs_review == uses.NAMES_GONE
+
+
+def test_a_workflow_that_looks_at_a_deleted_pipeline_asks_for_a_look(office, returns):
+    with office.inside() as world:
+        by_pipeline = Definition("ticket", WhenTrue(groups(is_in(returns.id, "hs_pipeline"))))
+        by_status = WAYS["filters"](on_hold(returns))
+        flows = [
+            workflows.create(world.account.pk, "One", one, by=world.ada.pk)
+            for one in (by_pipeline, by_status)
+        ]
+        refiling.delete_pipeline(pipelines.find("ticket", returns.id), move_to=None, by=SYSTEM)
+
+    with office.inside():
+        assert [Workflow.objects.get(pk=one.pk).needs_review for one in flows] == [uses.NAMES_GONE] * 2
+
+
+@pytest.fixture
+def named(office, returns):
+    """The status "On hold", and something of each kind that names it."""
+    with office.inside() as world:
+        at, by = on_hold(returns), Actor.user(world.ada.pk)
+        chase = workflows.create(world.account.pk, "Chase", WAYS["filters"](at), by=world.ada.pk)
+        lanes.add_step("ticket", at, "create_task", {"title": "Call"}, by=world.ada.pk)
+        setting = {"property": "hs_pipeline_stage", "value": str(at)}
+        lanes.add_step("ticket", world.stage("New"), "set_property", setting, by=world.ada.pk)
+        row = Pipeline.objects.get(pk=returns.id)
+        pipelines.set_policy(
+            row, by=by, sent_stage_id=at, reply_stage_id=at, options={"reopen": {"stage_id": at}}
+        )
+        asks = rules.Rules(True, (at,), asks={at: (rules.Ask("content", True),)})
+        pipelines.set_rules(row, asks, by=by)
+        segment = segments.create("ticket", "On hold now", SegmentKind.FILTER, groups(is_in(at)), by=by)
+        tags.arrange([Option("", "Slow", "red")], by=by)
+        tag = tags.tags()[0].value
+        tag_rules.set_rule(tag, groups(is_in(at)), by=by)
+        portals.change(portals.Settings(True, stages={str(at): {"label": "Your turn"}}), by=by)
+        channel = ChannelAccount.objects.order_by("pk")[0]
+        ChannelAccount.objects.filter(pk=channel.pk).update(pipeline_id=returns.id, stage_id=at)
+        view = CustomView.objects.create(
+            account_id=world.account.pk, owner_id=world.ada.pk, name="Held", sharing=Sharing.EVERYONE, created_at=clock.now(),
+            condition=to_json(groups(is_in(at))), pipeline_id=None,
+        )  # fmt: skip
+        return {
+            "Workflow “Returns: On hold”": f"{reverse('automate', args=[returns.id])}#lane-{at}",
+            "Workflow “Chase”": reverse("workflow-edit", args=[chase.pk]),
+            "Workflow “Support pipeline: New”": f"{reverse('automate', args=[world.tickets.default.id])}#lane-{world.stage('New')}",
+            "It is set when an email is sent to a customer.": f"{reverse('automate', args=[returns.id])}#rule-sent",
+            "It is set when a customer replies to an email.": f"{reverse('automate', args=[returns.id])}#rule-reply",
+            "Tickets that are reopened begin in it.": f"{reverse('automate', args=[returns.id])}#rule-reopening",
+            "Tickets may be created in it by a rule.": reverse("pipeline-rules", args=[returns.id]),
+            "It asks for properties.": reverse("pipeline-rules", args=[returns.id]),
+            "Segment “On hold now”": reverse("segment", args=[segment.pk]),
+            "The rule of the tag “Slow”": reverse("tag-rule", args=[tag]),
+            "View “Held”": reverse("view-table", args=[view.pk]),
+            f"New tickets of “{channel.name}” begin in it.": reverse("channel", args=[channel.pk]),
+            "In the portal customers read “Your turn” for it.": reverse("portal-settings"),
+        }
+
+
+def test_every_use_of_a_status_is_listed_and_leads_to_where_it_stands(office, admin, returns, named):
+    page = html.unescape(
+        admin.get(reverse("status-delete", args=[returns.id, on_hold(returns)])).content.decode()
+    )
+
+    found = {
+        words: url for url, words in re.findall(r'<a class="link" href="([^"]*)">([^<]*)</a></li>', page)
+    }
+    assert found == named
+    for url in set(named.values()):
+        assert admin.get(url, follow=True).status_code == 200, url
+
+
+def test_a_pipeline_lists_what_names_its_statuses_once(office, admin, returns, named):
+    page = html.unescape(admin.get(reverse("pipeline-delete", args=[returns.id])).content.decode())
+
+    of_status_alone = {
+        "It is set when an email is sent to a customer.", "It is set when a customer replies to an email.",
+        "Tickets that are reopened begin in it.", "Tickets may be created in it by a rule.", "It asks for properties.",
+    }  # fmt: skip
+    listed = re.findall(r'<a class="link" href="[^"]*">([^<]*)</a></li>', page)
+    assert sorted(listed) == sorted(set(named) - of_status_alone)
+
+
+def test_who_may_not_go_there_sees_what_it_is_without_the_way(office, returns, named):
+    with office.inside() as world:
+        grace = policy.viewer_for(world.account.pk, world.grace.pk)
+        now = pipelines_of("ticket").pipeline(returns.id)
+        found = usage.of_status(grace, world.account, now, now.stages[1])
+
+    assert {one.text for one in found} == set(named)
+    ways = {one.text: one.url for one in found}
+    assert ways["Workflow “Chase”"] == ways["It asks for properties."] == ""
+    assert ways["In the portal customers read “Your turn” for it."] == ""
+    assert ways["View “Held”"] == named["View “Held”"]
+
+
+def test_what_named_a_deleted_status_says_so_where_it_stands(office, admin, returns, named):
+    admin.post(reverse("status-deleted", args=[returns.id, on_hold(returns)]))
+
+    def said(words):
+        return html.unescape(admin.get(named[words].partition("#")[0], follow=True).content.decode())
+
+    assert NAMES_IT in said("Workflow “Chase”")
+    assert NAMES_IT in said("Workflow “Support pipeline: New”")
+    assert ASKS_FOR_IT in said("Segment “On hold now”")
+    assert ASKS_FOR_IT in said("The rule of the tag “Slow”")
+    assert "The status “On hold” is deleted, and this view asks for it." in said("View “Held”")
+    assert "The status that this set was deleted." in said("It is set when an email is sent to a customer.")
+    assert "Needs a look" in html.unescape(admin.get(reverse("segments")).content.decode())
+    assert "Check the rule" in html.unescape(admin.get(reverse("ticket-tags")).content.decode())
+
+
+def test_a_view_of_deals_in_a_deleted_status_or_pipeline_says_so(office, wired):
+    with office.inside() as world:
+        made = pipelines.create(
+            world.account.pk, "deal", "Rent", [NewStage("A", "OPEN"), NewStage("B", "OPEN")], by=SYSTEM
+        )
+        rent = pipelines_of("deal").pipeline(made.pk)
+        asked = [
+            Associated("deal", is_in(rent.stages[1].id, "dealstage")), Associated("deal", is_in(rent.id, "pipeline")),
+        ]  # fmt: skip
+        views = [
+            CustomView.objects.create(
+                account_id=world.account.pk, owner_id=world.ada.pk, name=str(place), sharing=Sharing.EVERYONE, created_at=clock.now(),
+                condition=to_json(groups(one)),
+            )
+            for place, one in enumerate(asked)
+        ]  # fmt: skip
+        refiling.delete_stage(_row(rent, rent.stages[1].id), move_to=None, by=SYSTEM)
+        refiling.delete_pipeline(pipelines.find("deal", rent.id), move_to=None, by=SYSTEM)
+
+    with office.inside():
+        found = [CustomView.objects.get(pk=one.pk).gone for one in views]
+    assert found == [[vars(Gone("status", "B"))], [vars(Gone("pipeline", "Rent"))]]
+
+
+def test_the_list_takes_as_many_queries_for_many_workflows(
+    office, admin, returns, django_assert_max_num_queries
+):
+    address = reverse("status-delete", args=[returns.id, on_hold(returns)])
+    with office.inside() as world:
+        workflows.create(world.account.pk, "One", WAYS["filters"](on_hold(returns)), by=world.ada.pk)
+    admin.get(address)
+    with CaptureQueriesContext(connection) as few:
+        admin.get(address)
+    with office.inside() as world:
+        for way in WAYS.values():
+            workflows.create(world.account.pk, "More", way(on_hold(returns)), by=world.ada.pk)
+    with django_assert_max_num_queries(len(few)):
+        admin.get(address)
+
+
+def _row(pipeline, stage_id):
+    return Pipeline.objects.get(pk=pipeline.id).stages.get(pk=stage_id)
