@@ -84,8 +84,8 @@ def clone(workflow: Workflow, *, by: int) -> Workflow:
     (R-ACT-10). What somebody works on is copied as it is shown, for that is what they see."""  # fmt: skip
     name = _("%(name)s (copy)") % {"name": workflow.name[: LONGEST - 40]}
     made = workflows.create(workflow.account_id, name, drafts.of(workflow).definition, by=by)
-    made.description, made.folder_id, made.owner_id = workflow.description, workflow.folder_id, by
-    made.save(update_fields=["description", "folder", "owner_id"])
+    made.description, made.folder_id = workflow.description, workflow.folder_id
+    made.save(update_fields=["description", "folder"])
     _record("copied", made, Actor.user(by), after={"name": made.name})
     return made
 

@@ -35,11 +35,12 @@ def create(
     pipeline_id: int | None = None,
     stage_id: int | None = None,
 ) -> Workflow:
-    """Make a workflow with its first revision. It is off (R-ACT-4)."""
+    """Make a workflow with its first revision. It is off (R-ACT-4), and whoever makes it owns it: somebody is told of its
+    errors (R-EXEC-9)."""
     now = clock.now()
     workflow = Workflow.objects.create(
         account_id=account_id, name=name, object_type=definition.object_type, revision_number=1, origin_pipeline_id=pipeline_id,
-        origin_stage_id=stage_id, created_at=now, created_by_id=by, watches=definition.watches,
+        origin_stage_id=stage_id, created_at=now, created_by_id=by, owner_id=by, watches=definition.watches,
     )  # fmt: skip
     _add_revision(workflow, definition, by)
     return workflow

@@ -795,6 +795,8 @@ def test_a_workflow_is_begun_from_a_ready_made_start(office, admin):
     assert empty.status_code == 422
     deal = admin.post(reverse("workflow-made"), {"start": "scratch", "type": "deal", "name": "Deals"})
     assert "Deals" in admin.get(deal.headers["Location"]).content.decode()
+    with office.inside() as world:
+        assert set(Workflow.objects.values_list("owner_id", flat=True)) == {world.ada.pk}  # R-EXEC-9
 
 
 SETTINGS = {

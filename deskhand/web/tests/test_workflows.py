@@ -953,6 +953,8 @@ def test_records_are_found_for_a_workflow(office, admin, running):
     index(office.world.account.pk, "ticket", {ticket.pk}, office)
 
     assert "Lamp broken" in texts(admin.get(f"/workflows/{running.pk}/enroll?q=lamp"))
+    assert "Lamp broken" in texts(admin.get(f"/workflows/{running.pk}/enroll"))  # the newest, for no words
+    assert "Lamp broken" not in texts(admin.get(f"/workflows/{running.pk}/enroll?q=chair"))
 
 
 def index(account_id, object_type, ids, office):
@@ -964,7 +966,14 @@ def test_the_tester_says_why_R_LOG_5(office, admin, running):
     ticket = office.mail("Lamp broken")
     index(office.world.account.pk, "ticket", {ticket.pk}, office)
 
-    assert "Lamp broken" in texts(admin.get(f"/workflows/{running.pk}/why?q=lamp"))
+    found = f'href="/workflows/{running.pk}/why?record={ticket.pk}"'
+    for query, is_listed in (
+        ("", True),
+        ("?q=lamp", True),
+        ("?q=chair", False),
+        (f"?record={ticket.pk}", False),
+    ):
+        assert (found in admin.get(f"/workflows/{running.pk}/why{query}").content.decode()) is is_listed
     shown = texts(admin.get(f"/workflows/{running.pk}/why?record={ticket.pk}"))
     assert "Nothing starts this workflow by itself" in shown
     assert admin.get(f"/workflows/{running.pk}/why?record=999999").status_code == 404

@@ -32,10 +32,12 @@ def why(request: AccountRequest, workflow_id: int) -> HttpResponse:
     """Search for a record, or see what decides about the one in `?record=`."""
     workflow = seen(request, workflow_id)
     text = storable(request.GET.get("q", "")).strip()[: lists.LONGEST_SEARCH]
-    found = picking.found(request.viewer, workflow.object_type, text)
+    record_id = whole(request.GET.get("record", ""))
+    is_looking = bool(text) or record_id is None
+    found = picking.found(request.viewer, workflow.object_type, text) if is_looking else []
     url = reverse("workflow-why", args=[workflow.pk])
     page = WhyPage(text, tuple((f"{url}?record={one.id}", told.record_name(one).title) for one in found), url)
-    if (record_id := whole(request.GET.get("record", ""))) is not None:
+    if record_id is not None:
         page = _explained(request, workflow, record_id, page)
     return one_page(request, workflow, "why", "workflows/why.html", page=page)
 
