@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from decimal import Decimal, InvalidOperation
 from itertools import pairwise
 
 from deskhand.automation.engine.definition import Definition, EventMatch, WhenEvent, WhenTrue
-from deskhand.crm.filters.types import Condition, Filter, MemberOf, Operator, leaves, leaves_by_path
+from deskhand.crm.filters.folding import fold
+from deskhand.crm.filters.types import Condition, Filter, MemberOf, Operator, Value, leaves, leaves_by_path
+from deskhand.crm.schema.types import Kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +191,26 @@ def _agrees(leaf: Filter, write: Write) -> bool:
 def _fits(leaf: Filter, value: str | None) -> bool:
     if value is None or leaf.operator is not Operator.ANY_OF:
         return True
-    return value in {str(one) for one in leaf.values}
+    if leaf.kind is Kind.TEXT:
+        return fold(value) in {fold(str(one)) for one in leaf.values}
+    written = _as_kind(leaf.kind, value)
+    return written is None or written in leaf.values
+
+
+def _as_kind(kind: Kind, text: str) -> Value | None:
+    """What is written, as conditions hold it: 5 and 5.0 are one number. None for what the kind can't be."""
+    match kind:
+        case Kind.NUMBER | Kind.DURATION:
+            try:
+                number = Decimal(text)
+            except InvalidOperation:
+                return None
+            return number if number.is_finite() else None
+        case Kind.BOOL:
+            return {"true": True, "false": False}.get(text.lower())
+        case Kind.REF | Kind.REFS:
+            return int(text) if text.isascii() and text.isdigit() else None
+    return text
 
 
 def _strongly_joined(calls: Mapping[int, Sequence[int]]) -> Iterator[list[int]]:

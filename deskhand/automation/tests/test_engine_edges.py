@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 
 import pytest
 from hypothesis import given
@@ -387,6 +388,37 @@ def test_one_that_sets_off_itself_is_a_circle():
 def test_a_longer_way_round_is_one_circle_and_a_way_into_it_none():
     ring = [player(pk, Manual(), enrolls=[pk % 3 + 1]) for pk in (1, 2, 3)]
     assert circles([*ring, player(4, Manual(), enrolls=[1])]) == [Circle((1, 2, 3), False)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "asked", "written", "is_called"),
+    [
+        (Kind.NUMBER, Decimal("5"), "5.0", True),
+        (Kind.NUMBER, Decimal("5"), "6", False),
+        (Kind.NUMBER, Decimal("5"), "many", True),
+        (Kind.NUMBER, Decimal("5"), "NaN", True),
+        (Kind.DURATION, Decimal("60000"), "6E+4", True),
+        (Kind.BOOL, True, "true", True),
+        (Kind.BOOL, True, "False", False),
+        (Kind.REF, 7, "07", True),
+        (Kind.REF, 7, "8", False),
+        (Kind.REFS, 7, "somebody", True),
+        (Kind.TEXT, "Malmö", "MALMÖ", True),
+        (Kind.TEXT, "Malmö", "Lund", False),
+        (Kind.ENUM, "HIGH", "high", False),
+    ],
+)
+def test_values_are_compared_as_what_they_are_and_not_as_they_are_written_R_EXEC_21(
+    kind, asked, written, is_called
+):
+    """What can't be told may be; a day is compared by ranges, which may hold."""
+    one = player(
+        1, WhenTrue(Filter("x", kind, Operator.ANY_OF, (asked,))), writes=[Write("ticket", "x", written)]
+    )
+
+    assert bool(circles([one])) is is_called
+    on_day = WhenTrue(Filter("x", Kind.DATE, Operator.ON, (date(2026, 3, 2),)))
+    assert circles([player(1, on_day, writes=[Write("ticket", "x", "2/3/2026")])])
 
 
 def tag(value):
