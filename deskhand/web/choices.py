@@ -47,6 +47,13 @@ def offered(labels: Mapping[str, object] | Iterable[tuple[str, str]], *chosen: s
     return tuple(Choice(value, str(label), value in chosen) for value, label in pairs)
 
 
+def gone_said(name: str, value: str) -> str:
+    """What is chosen and can be chosen no more: by its name, if that is known still."""
+    return _("%(value)s (not there any more)") % {
+        "value": name or (f"#{value}" if value.isdigit() else value)
+    }
+
+
 def joined(parts: Iterable[str]) -> str:
     """As a list in a sentence."""
     return pgettext("between the parts of a list", ", ").join(parts)

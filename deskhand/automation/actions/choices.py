@@ -40,6 +40,12 @@ def people(*, with_seat: bool = False) -> tuple[Option, ...]:
     return tuple(Option(str(one.user_id), one.name) for one in find(current_account_id()))
 
 
+def everybody() -> tuple[Option, ...]:
+    """By name, also those who left."""
+    found = accounts.members(current_account_id(), active_only=False)
+    return tuple(Option(str(one.user_id), one.name) for one in found)
+
+
 @once
 def teams(*, with_seat: bool = False) -> tuple[Option, ...]:
     """Teams by name; `with_seat` those that have somebody who can be given records (R-ROT-5)."""

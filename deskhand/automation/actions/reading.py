@@ -161,6 +161,13 @@ def options_of(setting: Setting) -> tuple[Option, ...]:
     return choices.people() if setting.input is Input.USERS else choices.teams()
 
 
+def former_names(setting: Setting) -> dict[str, str]:
+    """What it may have held before, by what is stored: of people also those who left, of a property hidden options."""
+    if setting.input is Input.USERS or (setting.prop is not None and choices.is_user(setting.prop)):
+        return {option.value: option.label for option in choices.everybody()}
+    return {option.value: _(option.label) for option in setting.prop.options} if setting.prop else {}
+
+
 def _text(setting: Setting, typed: Typed) -> str:
     text = storable(_one(setting, typed)).strip()
     if len(text) > (setting.at_most or LONGEST):

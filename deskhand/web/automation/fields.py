@@ -26,7 +26,7 @@ from deskhand.automation.actions.forms import Around, Input, Option, Setting
 from deskhand.automation.actions.reading import Typed
 from deskhand.crm.schema.types import Kind
 from deskhand.kernel.errors import Invalid
-from deskhand.web.choices import Choice, ChoiceGroup
+from deskhand.web.choices import Choice, ChoiceGroup, gone_said
 from deskhand.web.refusals import words_of
 
 FieldKind = Literal[
@@ -136,6 +136,8 @@ def _field(setting: Setting, typed: Typed, tokens: tuple[tuple[str, str], ...], 
         links=tuple((label, reverse(page, args=[pk] if pk else [])) for label, page, pk in setting.links),
         is_drawn_again=setting.redraws and again == setting.name,
     )  # fmt: skip
+    # Drawn again, it may have what was chosen for another one.
+    lost = () if again else _lost(setting, values)
     match setting.input:
         case Input.CHECK:
             return replace(field, choices=(Choice("1", setting.label, bool(value)),))
@@ -148,10 +150,20 @@ def _field(setting: Setting, typed: Typed, tokens: tuple[tuple[str, str], ...], 
                 choices=tuple(Choice(one.value, one.label) for one in setting.options),
             )
         case Input.CHOICE | Input.PROPERTY | Input.MANY | Input.USERS | Input.TEAMS:
-            return _with_options(field, setting, reading.options_of(setting), values)
+            return _with_options(field, setting, (*reading.options_of(setting), *lost), values)
         case Input.VALUE:
-            return _value(field, setting, values)
+            return _value(field, replace(setting, options=(*setting.options, *lost)), values)
     return field
+
+
+def _lost(setting: Setting, values: Sequence[str]) -> tuple[Option, ...]:
+    """What is chosen and not offered any more: it stays chosen, and whoever saves it is told so."""
+    if setting.input is Input.VALUE and not setting.options:
+        return ()
+    known = {option.value for option in reading.options_of(setting)}
+    lost = [value for value in values if value and value not in known]
+    names = reading.former_names(setting) if lost else {}
+    return tuple(Option(value, gone_said(names.get(value, ""), value)) for value in lost)
 
 
 def _plain_kind(setting: Setting) -> FieldKind:

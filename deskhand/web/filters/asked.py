@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -10,20 +10,22 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
+from deskhand.accounts import queries as people
 from deskhand.accounts.policy import visible
 from deskhand.accounts.types import Reach, Viewer
 from deskhand.automation import listing
-from deskhand.crm.filters.types import EVERYTHING, Condition, Operator
+from deskhand.crm.filters.types import EVERYTHING, Condition, Operator, Value
 from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.schema import object_types
 from deskhand.crm.schema.queries import properties_of
 from deskhand.crm.schema.types import Kind, Property
 from deskhand.kernel.errors import Invalid
-from deskhand.web.choices import Choice, ChoiceGroup, in_short
+from deskhand.web.choices import Choice, ChoiceGroup, gone_said, in_short
 from deskhand.web.filters import membership
-from deskhand.web.filters.editing import Item, groups_of
+from deskhand.web.filters.editing import Item, as_typed, groups_of
 from deskhand.web.filters.words import Words, operator_words
 
+_CHOSEN = (Kind.ENUM, Kind.MULTI, Kind.REF, Kind.REFS)
 _PEOPLE, _TEAMS = "owner_id", "assigned_team_ids"  # ids that are chosen from a list of names
 
 
@@ -124,12 +126,33 @@ class Asked(Words):
             return self._teams if prop.column == _TEAMS else self._members
         return super().choices(prop)
 
+    def chosen_of(self, object_type: str, prop: Property, values: Iterable[str]) -> list[Choice]:
+        """What may be chosen, and behind it those of the values that can be chosen no more, marked so: a condition that
+        names one keeps it until somebody takes it out."""
+        found = self.choices_of(object_type, prop)
+        known = {choice.value for choice in found}
+        lost = [value for value in dict.fromkeys(values) if value not in known]
+        if not lost or prop.kind not in _CHOSEN:
+            return found
+        names = self._former if found is self._members else {}
+        return [*found, *(Choice(value, gone_said(names.get(value, ""), value)) for value in lost)]
+
+    @cached_property
+    def _former(self) -> dict[str, str]:
+        """Also of those who left."""
+        found = people.members(self.viewer.account_id, active_only=False)
+        return {str(one.user_id): one.name for one in found}
+
+    def labels(self, object_type: str, prop: Property, values: Iterable[Value]) -> dict[str, str]:
+        found = self.chosen_of(object_type, prop, [as_typed(value) for value in values])
+        return {choice.value: choice.label for choice in found}
+
     def line_of(self, item: Item) -> Said:
         prop = self.find(item.object_type, item.filter.property)
         operator = str(operator_words(item.filter.property)[item.filter.operator])
         if prop is None:
             return Said(item.filter.property, operator, "")
-        labels = {choice.value: choice.label for choice in self.choices_of(item.object_type, prop)}
+        labels = self.labels(item.object_type, prop, item.filter.values)
         values = [self.value_said(value, labels) for value in item.filter.values]
         if item.filter.operator is Operator.BETWEEN:
             joined = _("%(low)s and %(high)s") % {"low": values[0], "high": values[1]}

@@ -220,6 +220,7 @@ class Building:
             return OpenLine(str(spot), "", "", self.asked.property_groups())
         if there is not None and name != f"{there.object_type}.{there.filter.property}":
             there = None
+        stood = editing.values_typed(there)
         typed_operator = _one(self.typed, f"{self.name}-op")
         operator = there.filter.operator if there else default_operator(prop)
         if typed_operator in OPERATORS[prop.kind]:
@@ -239,7 +240,7 @@ class Building:
             else editing.span_typed(there)
         )
         label = whole(_one(self.typed, f"{self.name}-label")) if is_sent else there.label if there else None
-        choices = self.asked.choices_of(object_type, prop)
+        choices = self.asked.chosen_of(object_type, prop, stood)
         if takes is Takes.WINDOW:
             choices = [Choice(one.value, str(WINDOW_WORDS[one])) for one in Window]
         return OpenLine(

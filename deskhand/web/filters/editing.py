@@ -164,8 +164,10 @@ def made_of(prop: Property, operator: str, values: Sequence[str], amount: str, u
     ):
         raise Invalid(_("Choose how to compare."), field="op", value=operator[:40])
     given = [text.strip() for text in values if text.strip()]
-    if prop.name in membership.SORTS and not {option.value for option in prop.options}.issuperset(given):
-        raise Invalid(_("Choose from the list."), field="value", value=given[0][:40])
+    if prop.name in membership.SORTS:
+        known = {option.value for option in prop.options}
+        if gone := [text for text in given if text not in known]:
+            raise Invalid(_("Choose from the list."), field="value", value=gone[0][:40])
     return Filter(prop.name, prop.kind, Operator(operator), _values(prop, takes, given, amount, unit))
 
 
@@ -253,6 +255,11 @@ def values_typed(there: Item | None) -> tuple[str, ...]:
     if in_a_line and OPERATORS[there.filter.kind][there.filter.operator] is Takes.SOME:
         return ("; ".join(said),)
     return said
+
+
+def as_typed(value: Value) -> str:
+    """One value of a list that is chosen from."""
+    return ("true" if value else "false") if isinstance(value, bool) else str(value)
 
 
 def _plain(value: object) -> str:

@@ -11,7 +11,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from deskhand.accounts.models import Account, Plan, Team
+from deskhand.accounts.models import Account, Membership, Plan, Team
 from deskhand.automation import drafts, lanes, templates, uses, workflows
 from deskhand.automation.actions.registry import ACTIONS
 from deskhand.automation.engine import edit
@@ -541,6 +541,83 @@ def test_a_property_change_is_an_event_with_values_R_TRIG_18(editor):
     assert 'Priority <i>changed</i> <span class="tag">to High</span>' in re.sub(
         r"<span>|(?<=Priority)</span>", "", editor.page()
     )
+
+
+def left(office, person):
+    with office.inside():
+        Membership.objects.filter(user=person).update(is_active=False)
+
+
+def boxes(page, name):
+    """{value: whether it is ticked} of check boxes."""
+    found = re.findall(rf'<input type="checkbox" name="{name}"[^>]* value="([^"]*)"([^>]*)>', page)
+    return {value: "checked" in rest for value, rest in found}
+
+
+def test_who_left_stays_in_a_trigger_and_is_shown_so_R_TRIG_18(office, editor):
+    """The event would answer to any owner, if the one that can't be chosen any more fell out with the next save."""
+    grace = office.world.grace
+    typed = {
+        "kind": "event",
+        "event": "0",
+        "event0-kind": "ticket.property_changed",
+        "event0-property": "hubspot_owner_id",
+    }
+    editor.post("trigger-save", data=typed | {"event0-after": [str(grace.pk)]})
+    before = editor.definition().trigger
+    left(office, grace)
+
+    drawn = editor.page("trigger")
+    assert boxes(drawn, "event0-after")[str(grace.pk)]
+    assert "Grace Hopper (not there any more)" in drawn
+    assert "to Grace Hopper (not there any more)" in editor.page()
+    kept = [value for value, ticked in boxes(drawn, "event0-after").items() if ticked]
+    editor.post("trigger-save", data=typed | {"event0-after": kept, "again": "1"})
+    assert editor.definition().trigger == before
+
+    editor.post("trigger-save", data=typed)
+    assert "Grace" not in editor.page("trigger")
+    wrong = editor.post("trigger-save", data=typed | {"event0-after": [str(office.world.eve.pk), "999"]})
+    assert wrong.status_code == 422
+
+
+def test_a_deleted_segment_and_status_stay_in_filters_until_they_are_unticked_R_TRIG_4(office, editor):
+    with office.inside() as world:
+        vip = segments.create("ticket", "Watched", SegmentKind.STATIC, by=SYSTEM)
+        stage = world.stage("Closed")
+    condition = AllOf((
+        Filter("hs_pipeline_stage", Kind.ENUM, Operator.NONE_OF, (str(stage), "999")), MemberOf("segment", (vip.pk, 998)),
+    ))  # fmt: skip
+    typed = {"kind": "filter", "when-f": json.dumps(to_json(condition))}
+    assert editor.post("trigger-save", data=typed).status_code == 302
+    assert "#999 (not there any more)" in editor.page()
+
+    drawn = unescape(editor.post("trigger-save", data=typed | {"redraw": "when edit 0.0"}).content.decode())
+    ticked = [value for value, on in boxes(drawn, "when-value").items() if on]
+    assert ticked == [str(stage), "999"]
+    opened = typed | {"when-edit": "0.0", "when-prop": "ticket.hs_pipeline_stage", "when-op": "none_of"}
+    editor.post("trigger-save", data=opened | {"when-value": ticked})
+    assert next(iter(leaves(editor.definition().trigger.condition))).values == (str(stage), "999")
+
+    drawn = unescape(editor.post("trigger-save", data=typed | {"redraw": "when edit 0.1"}).content.decode())
+    assert boxes(drawn, "when-value") == {str(vip.pk): True, "998": True}
+    opened = typed | {"when-edit": "0.1", "when-prop": "ticket.*segment", "when-op": "any_of"}
+    wrong = editor.post("trigger-save", data=opened | {"when-value": [str(vip.pk), "998"]})
+    assert "Choose from the list." in unescape(wrong.content.decode())
+
+
+def test_what_a_step_names_and_is_gone_is_not_dropped_without_a_word_R_WFA_7(office, editor):
+    grace, ada = office.world.grace, office.world.ada
+    editor.add("notify", users=[str(grace.pk), str(ada.pk)], subject="Look")
+    (step,) = editor.definition().steps
+    left(office, grace)
+
+    drawn = editor.page("step", step.id)
+    assert boxes(drawn, "users") == boxes(drawn, "users") | {str(grace.pk): True, str(ada.pk): True}
+    assert "Grace Hopper (not there any more)" in drawn
+    saved = editor.post("step-save", step.id, data={"users": [str(grace.pk), str(ada.pk)], "subject": "Look"})
+    assert saved.status_code == 422
+    assert "This choice is not there any more." in unescape(saved.content.decode())
 
 
 OWN = {

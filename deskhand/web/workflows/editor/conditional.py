@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from deskhand.automation import triggers
 from deskhand.automation.actions import reading
 from deskhand.automation.actions.forms import Input, Option, Setting
-from deskhand.automation.engine.definition import EventMatch
+from deskhand.automation.engine.definition import Delay, EventMatch, UntilEvent, WhenEvent
 from deskhand.crm.filters.types import Value
 from deskhand.crm.schema.queries import properties_of
 from deskhand.crm.schema.types import Kind, Property
@@ -117,9 +117,19 @@ class Eventful:
             return Setting(name, side.day, Input.VALUE, prop=day, help=side.if_empty)
         if prop.kind in (Kind.TEXT, Kind.NUMBER, Kind.DURATION):
             return Setting(name, side.label, help=side.if_written)
-        found = self.opened.asked.choices_of(self.object_type, prop)
+        found = self.opened.asked.chosen_of(self.object_type, prop, self._stood(prop))
         options = tuple(Option(one.value, one.label) for one in found)
         return Setting(name, side.label, Input.MANY, options=options, help=side.if_none) if options else None
+
+    def _stood(self, prop: Property) -> list[str]:
+        """All values of the property that events of the workflow ask for: what is gone of them stays until it is unticked."""
+        definition = self.opened.definition
+        asked = [*definition.trigger.events] if isinstance(definition.trigger, WhenEvent) else []
+        waits = (step.wait for step in definition.steps if isinstance(step, Delay))
+        asked += [wait.event for wait in waits if isinstance(wait, UntilEvent)]
+        changes = [found for event in asked if (found := events.change_of(event)) is not None]
+        sides = [side for name, *both in changes if name == prop.name for side in both]
+        return [value for side in sides for value in events.values_typed(side)]
 
     def parts(self, refusal: Invalid | None = None) -> tuple[Part, ...]:
         own = refusal if refusal is not None and self.names(refusal.field) else None

@@ -118,18 +118,19 @@ def change_said(event: EventMatch, asked: Asked) -> Said | None:
     prop = properties_of(asked.object_type).get(name)
     if prop is None:
         return Said(name, _("changed"), "")
-    labels = {choice.value: choice.label for choice in asked.choices_of(asked.object_type, prop)}
+    values = [value for one in (before, after) if one for value in one.values]
+    labels = asked.labels(asked.object_type, prop, values)
     came_from, to = (
         in_short([asked.value_said(value, labels) for value in one.values]) if one else ""
         for one in (before, after)
     )
     if before and after:
-        values = _("from %(before)s to %(after)s") % {"before": came_from, "after": to}
+        said = _("from %(before)s to %(after)s") % {"before": came_from, "after": to}
     elif before:
-        values = _("from %(before)s") % {"before": came_from}
+        said = _("from %(before)s") % {"before": came_from}
     else:
-        values = _("to %(after)s") % {"after": to} if after else ""
-    return Said(_(prop.label), _("changed"), values)
+        said = _("to %(after)s") % {"after": to} if after else ""
+    return Said(_(prop.label), _("changed"), said)
 
 
 def values_typed(asked: Filter | None) -> list[str]:

@@ -36,7 +36,7 @@ from deskhand.crm.schema.types import Kind
 from deskhand.kernel.errors import Invalid
 from deskhand.kernel.text import one_line, whole
 from deskhand.web.automation.fields import Field, fields_of, with_refusal
-from deskhand.web.choices import Choice
+from deskhand.web.choices import Choice, gone_said
 from deskhand.web.filters.building import Building
 from deskhand.web.workflows.editor import rows
 from deskhand.web.workflows.editor.rows import WayField
@@ -325,7 +325,7 @@ class ValueForm(ForkForm):
         if values:
             known = [Choice(one.value, one.label, one.value == row.value) for one in values]
             if row.value and row.value not in {one.value for one in values}:
-                known.append(Choice(row.value, row.value, True))
+                known.append(Choice(row.value, gone_said("", row.value), True))
             chosen = Field(name, _("Value"), "choice", choices=(Choice("", _("Choose one")), *known))
         else:
             chosen = Field(name, _("Value"), value=row.value)
