@@ -17,6 +17,7 @@ from deskhand.automation.enrolling import baseline, guards, happening, leaving, 
 from deskhand.automation.enrolling.guards import TOO_DEEP, TOO_OFTEN
 from deskhand.automation.enrolling.index import Entry, definition_of, entry_of, index_of
 from deskhand.automation.enrolling.insert import WAKE, Wanted
+from deskhand.automation.models import Workflow
 from deskhand.crm.filters.evaluate import holds
 from deskhand.crm.filters.types import AllOf, AnyOf, Condition
 from deskhand.crm.records.tables import of_this_type, table_of
@@ -43,6 +44,7 @@ def enroll_matching(account_id: int, events: Sequence[Event]) -> None:
     index = index_of(account_id)
     if index is None:
         return
+    guards.flag(account_id, dict.fromkeys(index.unreadable, guards.UNREADABLE))
     now = clock.now()
     wanted = baseline.look_back(account_id, index, events) if index.opening else []
     wanted += happening.wanted_by(index, events) + standing.wanted_by(account_id, index, events, now)
@@ -146,8 +148,23 @@ def take_baseline(job: Job) -> None:
             raise Later(timedelta(seconds=2)) from None
         except Invalid:
             with account_scope(job.account_id):
-                guards.flag(job.account_id, {workflow_id: guards.BROKEN})
-            raise
+                _give_up(job.account_id, workflow_id, baseline_id)
+            return
+
+
+def _give_up(account_id: int, workflow_id: int, baseline_id: int) -> None:
+    """What it is to be switched on with names what is no more: it is off, and says why. Who is inside from before is held
+    rather than led past its actions. Unless it was switched off, or published anew, meanwhile."""
+    from deskhand.automation import workflows  # it switches on by this
+
+    workflow = Workflow.objects.select_for_update().get(account_id=account_id, pk=workflow_id)
+    opening = baseline.progress(account_id, [workflow_id], baseline_id).get(workflow_id)
+    if opening is None or not workflow.is_on:
+        return
+    if opening.is_change:
+        workflows.pause(workflow)
+    workflows.switch(workflow, False)
+    guards.flag(account_id, {workflow_id: guards.SWITCHED_OFF})
 
 
 def forget_matches(job: Job) -> None:

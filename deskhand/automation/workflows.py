@@ -12,7 +12,7 @@ from deskhand.automation.actions.registry import ACTIONS
 from deskhand.automation.actions.types import Action
 from deskhand.automation.engine.definition import Definition, Delay
 from deskhand.automation.engine.validate import CheckSettings, Complaint, Problem, Surroundings, validate
-from deskhand.automation.enrolling import standing, switching
+from deskhand.automation.enrolling import index, standing, switching
 from deskhand.automation.models import Workflow, WorkflowRevision
 from deskhand.automation.pausing import pause as pause
 from deskhand.automation.pausing import resume as resume
@@ -104,7 +104,8 @@ def save(
     """
     seen = workflow.revision_number if seen_revision is None else seen_revision
     current = hold(workflow.account_id, {workflow.pk: seen})[workflow.pk]
-    before = definition_of(current) if current.is_on else None
+    seen_now = (current.account_id, current.pk, current.revision_number)
+    before = index.find_definition(*seen_now) if current.is_on else None
     if current.is_on:
         gating.refuse(current, definition)
     with attempt():  # who is told why it can't be may go on in the same transaction
@@ -113,7 +114,7 @@ def save(
         current.watches = definition.watches or (current.is_pinned and current.watches)
         current.save(update_fields=["revision_number", "needs_review", "watches"])
         _add_revision(current, definition, by, note)
-        if before is not None and before.trigger != definition.trigger:
+        if current.is_on and (before is None or before.trigger != definition.trigger):
             switching.follow(current.account_id, current.pk, clock.now(), include_present=include_present)
         timing.plan(current, definition)
     return current
@@ -164,7 +165,7 @@ def switch(workflow: Workflow, on: bool, *, by: int | None = None, include_prese
             switching.begin(current.account_id, current.pk, current.on_since, include_present=include_present)
             if include_present and current.origin_stage_id is not None:
                 _include_present(current)
-    timing.plan(current, definition_of(current))
+    timing.plan(current, definition_of(current) if on else None)
     audit.record(
         "workflow.enabled" if on else "workflow.disabled", by=Actor.user(by) if by else SYSTEM, target_type="workflow",
         target_id=current.pk,

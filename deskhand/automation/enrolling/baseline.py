@@ -52,9 +52,13 @@ class Progress:
         return min(99, 100 * self.seen // self.total) if self.total else 0
 
 
-def progress(account_id: int, workflow_ids: Collection[int]) -> dict[int, Progress]:
-    """Of those that are being switched on. One query."""
+def progress(
+    account_id: int, workflow_ids: Collection[int], baseline_id: int | None = None
+) -> dict[int, Progress]:
+    """Of those that are being switched on; with `baseline_id` only by this beginning. One query."""
     found = Baseline.objects.filter(account_id=account_id, workflow_id__in=workflow_ids, is_done=False)
+    if baseline_id is not None:
+        found = found.filter(pk=baseline_id)
     return {
         one.workflow_id: Progress(one.seen, one.total, one.previous is not None)
         for one in found.order_by("workflow_id")

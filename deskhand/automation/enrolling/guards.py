@@ -22,6 +22,10 @@ TOO_DEEP = N_("Started by more than 10 automatic changes in a row.")  # R-EXEC-2
 TOO_OFTEN = N_("One record was enrolled 20 times within an hour; it was not enrolled again.")
 LOOP = N_("Infinite loop: this workflow made the record itself.")  # R-EXEC-20
 BROKEN = N_("What enrolls records names something that is no more.")
+SWITCHED_OFF = N_("It was switched off: what is to enroll records names something that is no more.")
+UNREADABLE = N_(
+    "A newer release stored this workflow, and this release can't read it. Its runs wait until the newer one is back."
+)
 
 
 class Barred(StrEnum):

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property, lru_cache
 from zoneinfo import ZoneInfo
 
 import structlog
+from django.utils.translation import gettext as _
 
 from deskhand.automation import triggers
 from deskhand.automation.engine.definition import (
@@ -111,9 +112,9 @@ class Index:
     heard: Mapping[str, Ears]  # by the log's kinds
     standing: tuple[Entry, ...]  # those with filters
     timed: tuple[Entry, ...]  # those that begin at a time
-    opening: Mapping[int, Opening] = field(
-        default_factory=dict
-    )  # those with filters that are being switched on
+    #: Those with filters that are being switched on.
+    opening: Mapping[int, Opening] = field(default_factory=dict)
+    unreadable: frozenset[int] = frozenset()  # that are on, and whose newest revision can't be read
 
 
 def index_of(account_id: int) -> Index | None:
@@ -133,7 +134,10 @@ where a.id = %s and w.is_on and w.on_since is not null and w.archived_at is null
 @lru_cache(maxsize=256)
 def _built(account_id: int, zone: str, state: str) -> Index:
     opening = {pk: Opening(*values) for pk, *values in sql.rows(_OPENING, [account_id])}
-    return index_for(_entries(account_id, sql.rows(_ON, [account_id])), zone_named(zone), opening)
+    on = sql.rows(_ON, [account_id])
+    readable = definitions_of(account_id, {(pk, revision) for pk, _type, revision, _since in on})
+    unreadable = frozenset(pk for pk, _type, revision, _since in on if (pk, revision) not in readable)
+    return replace(index_for(_entries(account_id, on), zone_named(zone), opening), unreadable=unreadable)
 
 
 _OPENING = """
@@ -227,8 +231,17 @@ _MOST = 4096
 
 
 def definition_of(account_id: int, workflow_id: int, number: int) -> Definition:
-    """A revision never changes, so it is read and checked once per process. Raises KeyError."""
-    return definitions_of(account_id, {(workflow_id, number)})[workflow_id, number]
+    """A revision never changes, so it is read and checked once per process. Raises Invalid for one that can't be read;
+    who works for many workflows asks `find_definition`."""
+    found = find_definition(account_id, workflow_id, number)
+    if found is None:
+        raise Invalid(_("This version of the workflow can't be read."), field="revision", value=number)
+    return found
+
+
+def find_definition(account_id: int, workflow_id: int, number: int) -> Definition | None:
+    """None for a revision that can't be read."""
+    return definitions_of(account_id, {(workflow_id, number)}).get((workflow_id, number))
 
 
 def definitions_of(account_id: int, wanted: set[tuple[int, int]]) -> dict[tuple[int, int], Definition]:
@@ -247,10 +260,18 @@ def definitions_of(account_id: int, wanted: set[tuple[int, int]]) -> dict[tuple[
     return {pair: _read[account_id, *pair] for pair in wanted if (account_id, *pair) in _read}
 
 
-def _keep(account_id: int, row: WorkflowRevision) -> None:
+def read_or_none(row: WorkflowRevision) -> Definition | None:
+    """Of a revision that somebody has at hand; None for one that can't be read."""
     try:
-        _read[account_id, row.workflow_id, row.number] = Definition.from_json(row.definition)
+        return Definition.from_json(row.definition)
     except Invalid as refusal:  # written by a release that knew more
         logger.warning(
             "revision can't be read", workflow=row.workflow_id, number=row.number, why=str(refusal)
         )
+        return None
+
+
+def _keep(account_id: int, row: WorkflowRevision) -> None:
+    definition = read_or_none(row)
+    if definition is not None:
+        _read[account_id, row.workflow_id, row.number] = definition

@@ -25,7 +25,7 @@ from deskhand.crm.records import archive, associations, contacts, labeling, tick
 from deskhand.crm.records.labeling import Labeling
 from deskhand.crm.records.models import Ticket
 from deskhand.crm.records.tickets import NewTicket
-from deskhand.crm.schema import association_labels
+from deskhand.crm.schema import association_labels, properties
 from deskhand.crm.schema.types import Kind
 from deskhand.crm.segments import members, segments
 from deskhand.crm.segments.models import SegmentKind
@@ -396,3 +396,29 @@ def test_a_restored_one_goes_on_though_the_server_counts_its_transactions_anew_R
         pass
 
     assert memory(flow) == tickets_there
+
+
+@pytest.mark.parametrize("is_change", [False, True])
+def test_what_can_not_be_switched_on_is_off_and_says_why_R_WF_20(world, office, monkeypatch, is_change):
+    """What the filters name was deleted before the job was through. Who is inside from before is held."""
+    many(office)
+    flow = office.flow(WhenTrue(HIGH)) if is_change else None
+    monkeypatch.setattr(baseline, "STEP", 2)
+    properties.create("ticket", "plan", "Plan", Kind.TEXT, by=SYSTEM)
+    asked = WhenTrue(Filter("plan", Kind.TEXT, Operator.UNKNOWN))
+    if flow is None:
+        flow = office.flow(asked)
+    else:
+        flow = workflows.save(flow, replace(workflows.definition_of(flow), trigger=asked))
+    own = job(flow)
+    properties.archive("ticket", "plan", by=SYSTEM)
+
+    enroll.take_baseline(own)
+
+    flow.refresh_from_db()
+    assert (flow.is_on, flow.is_paused) == (False, is_change)
+    assert "switched off" in flow.needs_review
+    assert not baseline.progress(world.account.pk, [flow.pk])
+    Workflow.objects.filter(pk=flow.pk).update(needs_review="")
+    enroll.take_baseline(own)  # once more: nothing is left of it
+    assert Workflow.objects.get(pk=flow.pk).needs_review == ""
