@@ -12,7 +12,8 @@ from deskhand.automation import calls, steplog, webcalls
 from deskhand.automation.actions.registry import ACTIONS
 from deskhand.automation.calls import Answer
 from deskhand.automation.engine.definition import Action as ActionStep
-from deskhand.automation.enroll import definition_of
+from deskhand.automation.enrolling import guards
+from deskhand.automation.enrolling.index import definitions_of
 from deskhand.automation.models import Enrollment, StepCall, StepStatus
 from deskhand.automation.steplog import LogLine
 from deskhand.automation.troubles import Troubles
@@ -40,6 +41,7 @@ class _Run:
     revision: int
     kind: str
     settings: Mapping[str, object]
+    is_readable: bool  # whether the revision is that says what the step is
 
 
 def note(account_id: int, answered: Sequence[Answered]) -> None:
@@ -63,8 +65,9 @@ def note(account_id: int, answered: Sequence[Answered]) -> None:
 
 
 def _go_on(account_id: int, heard: Sequence[tuple[StepCall, _Run, Answered]]) -> None:
-    """Those who wait for a final answer get it, and it is their line in the log; all else leaves a line here."""
-    final = {call.key: _answer(call, run, one) for call, run, one in heard if _is_awaited(call, one)}
+    """Those who wait for a final answer get it, and it is their line in the log; all else leaves a line here. Where nobody
+    can read what the step makes of an answer, that is kept with the call, and the run waits on."""
+    final = {call.key: _answer(call, run, one) for call, run, one in heard if _is_awaited(call, run, one)}
     still = {key for key, answer in final.items() if answer is None}
     waited_for = calls.answered_many(account_id, [answer for answer in final.values() if answer is not None])
     troubles, lines = Troubles(), []
@@ -79,10 +82,12 @@ def _go_on(account_id: int, heard: Sequence[tuple[StepCall, _Run, Answered]]) ->
             troubles.add(run.workflow_id, one.error)
     steplog.write(account_id, lines, clock.now())
     troubles.tell(account_id, clock.now())
+    unread = [run.workflow_id for _call, run, _one in heard if not run.is_readable]
+    guards.flag(account_id, dict.fromkeys(unread, guards.UNREADABLE))
 
 
-def _is_awaited(call: StepCall, one: Answered) -> bool:
-    return call.state == webcalls.WAITING and one.state in (State.SENT, State.FAILED)
+def _is_awaited(call: StepCall, run: _Run, one: Answered) -> bool:
+    return call.state == webcalls.WAITING and run.is_readable and one.state in (State.SENT, State.FAILED)
 
 
 def _answer(call: StepCall, run: _Run, one: Answered) -> Answer | None:
@@ -120,11 +125,14 @@ def _runs(account_id: int, asked: Iterable[StepCall]) -> dict[int, _Run]:
     )
     names = ("workflow_id", "object_type", "record_id", "revision_number")
     locked = {pk: row for pk, *row in rows.values_list("id", *names)}
+    definitions = definitions_of(account_id, {(row[0], row[3]) for row in locked.values()})
     runs = {}
     for call_id, (pk, step_id) in step_of.items():
         if pk in locked:
             workflow_id, object_type, record_id, revision = locked[pk]
-            step = definition_of(account_id, workflow_id, revision).by_id.get(step_id)
+            definition = definitions.get((workflow_id, revision))
+            step = definition.by_id.get(step_id) if definition else None
             known = (step.kind, step.settings) if isinstance(step, ActionStep) else ("", {})
-            runs[call_id] = _Run(pk, workflow_id, object_type, record_id, revision, *known)
+            is_readable = definition is not None
+            runs[call_id] = _Run(pk, workflow_id, object_type, record_id, revision, *known, is_readable)
     return runs

@@ -10,8 +10,9 @@ from typing import Any
 
 from deskhand.automation import endings, steplog
 from deskhand.automation.engine.advance import step_at
-from deskhand.automation.engine.definition import Action, OnFailure
-from deskhand.automation.enrolling.index import definition_of
+from deskhand.automation.engine.definition import Action, Definition, OnFailure
+from deskhand.automation.enrolling import guards
+from deskhand.automation.enrolling.index import definitions_of
 from deskhand.automation.enrolling.insert import WAKE
 from deskhand.automation.models import StepStatus
 from deskhand.automation.steplog import LogLine
@@ -94,10 +95,17 @@ def answered_many(account_id: int, answers: Sequence[Answer]) -> set[str]:
             _WAITING, [account_id, WAITS_FOR, list(told)]
         )
     ]
+    definitions = definitions_of(account_id, {(run.workflow_id, run.revision) for run in found})
+    unread = [run for run in found if (run.workflow_id, run.revision) not in definitions]
+    guards.flag(account_id, {run.workflow_id: guards.UNREADABLE for run in unread})
+    # What a failure leads to says the definition: without it the run waits on, until the step has failed by time.
+    found = [run for run in found if run not in unread or not told[run.key].failed]
     if not found:
         return set()
     troubles = Troubles()
-    heard = [_hear(account_id, run, told[run.key], troubles) for run in found]
+    heard = [
+        _hear(definitions.get((run.workflow_id, run.revision)), run, told[run.key], troubles) for run in found
+    ]
     columns = zip(
         _COLUMNS, ([*column] for column in zip(*(row for row, _line in heard), strict=True)), strict=True
     )
@@ -111,11 +119,11 @@ def answered_many(account_id: int, answers: Sequence[Answer]) -> set[str]:
 
 
 def _hear(
-    account_id: int, run: _Run, answer: Answer, troubles: Troubles
+    definition: Definition | None, run: _Run, answer: Answer, troubles: Troubles
 ) -> tuple[tuple[int, str, str, str, str], LogLine]:
     """What becomes of the run and its call, in the order of _COLUMNS, and the line for the log."""
     step_id = step_at(run.position)
-    step = definition_of(account_id, run.workflow_id, run.revision).by_id.get(step_id)
+    step = definition.by_id.get(step_id) if definition else None
     kind = step.kind if isinstance(step, Action) else ""
     reason = ""
     if answer.failed:

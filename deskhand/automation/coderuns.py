@@ -29,7 +29,8 @@ from deskhand.automation import calls, secrets
 from deskhand.automation.actions.giving import as_mapping
 from deskhand.automation.calls import Answer
 from deskhand.automation.engine.definition import Action
-from deskhand.automation.enrolling.index import definition_of
+from deskhand.automation.enrolling.guards import UNREADABLE
+from deskhand.automation.enrolling.index import find_definition
 from deskhand.automation.models import CodeRun
 from deskhand.kernel import sandbox
 from deskhand.kernel.database import sql, wake
@@ -173,7 +174,10 @@ class _Code:
 
 def _code_of(due: Due) -> _Code | Answer:
     """What is to be run, as its step says; or why nothing is."""
-    step = definition_of(due.account_id, due.workflow_id, due.revision).by_id.get(due.step_id)
+    definition = find_definition(due.account_id, due.workflow_id, due.revision)
+    if definition is None:  # nothing is run; calls.py leaves the run waiting
+        return Answer(due.key, failed=_(UNREADABLE))
+    step = definition.by_id.get(due.step_id)
     settings = step.settings if isinstance(step, Action) else {}
     if due.tries > TRIES:
         return Answer(due.key, failed=_("The worker ended each time while the code was running."))

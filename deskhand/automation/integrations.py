@@ -22,7 +22,7 @@ from deskhand.automation import calls, coderuns, secrets, uses
 from deskhand.automation.actions.giving import as_mapping
 from deskhand.automation.calls import Answer
 from deskhand.automation.engine.definition import Action
-from deskhand.automation.enrolling.index import definition_of
+from deskhand.automation.enrolling.index import find_definition
 from deskhand.automation.models import CustomAction, Enrollment, StepCall
 from deskhand.delivery import calls as delivery_calls
 from deskhand.delivery.calls import Call
@@ -265,11 +265,10 @@ def complete(told: Mapping[str, Mapping[str, Any]]) -> None:
 def _answer(account_id: int, call: StepCall, given: Mapping[str, Any]) -> Answer | None:
     """None: it says once more that it will call back."""
     run = Enrollment.objects.filter(account_id=account_id, pk=call.enrollment_id).first()
-    step = (
-        definition_of(account_id, run.workflow_id, run.revision_number).by_id.get(call.step_id)
-        if run
-        else None
-    )
+    definition = find_definition(account_id, run.workflow_id, run.revision_number) if run else None
+    if run and definition is None:
+        raise Conflict(_("The workflow that waits for this can't be read at present. Call back later."))
+    step = definition.by_id.get(call.step_id) if definition else None
     name = str(step.settings.get("integration") or "") if isinstance(step, Action) else ""
     said = heard(named(account_id, name), given)
     return None if said.is_later else Answer(call.key, said.outputs, said.failed, said.message)

@@ -13,6 +13,7 @@ from deskhand.automation import drafts, emptying, gating, uses, workflows
 from deskhand.automation.actions import texting
 from deskhand.automation.engine.definition import Definition
 from deskhand.automation.enrolling import guards
+from deskhand.automation.enrolling.index import definitions_of
 from deskhand.automation.models import Workflow, WorkflowRevision
 from deskhand.desk.models import ChannelAccount
 from deskhand.events.types import Actor, Event
@@ -155,10 +156,9 @@ def rest_beyond_plan(account_id: int, events: Sequence[Event]) -> None:
         return
     features = plans.features_of(account_id)
     on = list(Workflow.objects.filter(account_id=account_id, is_on=True, archived_at=None).order_by("id"))
-    definitions = {
-        row.workflow_id: Definition.from_json(row.definition) for row in workflows.newest_revisions(account_id, on)
-    }  # fmt: skip
-    beyond = [one for one in on if not gating.needed(one, definitions[one.pk]) <= features]
+    definitions = definitions_of(account_id, {(one.pk, one.revision_number) for one in on})
+    known = ((one, definitions.get((one.pk, one.revision_number))) for one in on)
+    beyond = [one for one, read in known if read is not None and not gating.needed(one, read) <= features]
     for workflow in beyond:
         workflows.switch(workflow, False)
     guards.flag(account_id, {workflow.pk: gating.BEYOND for workflow in beyond})

@@ -33,6 +33,7 @@ from deskhand.automation.engine.definition import (
     edges_of,
 )
 from deskhand.automation.engine.edit import Place
+from deskhand.automation.enrolling.index import read_or_none
 from deskhand.automation.models import Enrollment, StepComment, StepLog, StepStatus, Workflow
 from deskhand.crm.filters.types import Filter, Operator
 from deskhand.crm.pipelines.queries import pipelines_of
@@ -181,10 +182,9 @@ def lanes_of(pipeline: PipelineValue) -> list[Lane]:
     found = Workflow.objects.filter(account_id=account_id, origin_pipeline_id=pipeline.id, archived_at=None)
     by_stage = {workflow.origin_stage_id: workflow for workflow in found}
     ids = [workflow.pk for workflow in by_stage.values()]
-    definitions = {
-        row.workflow_id: Definition.from_json(row.definition)
-        for row in workflows.newest_revisions(account_id, list(by_stage.values()))
-    }
+    newest = workflows.newest_revisions(account_id, list(by_stage.values()))
+    read = {row.workflow_id: read_or_none(row) for row in newest}
+    definitions = {pk: definition for pk, definition in read.items() if definition is not None}
     comments = _count(
         StepComment.objects.filter(account_id=account_id, workflow_id__in=ids, resolved_at=None)
     )
@@ -220,8 +220,8 @@ def _lane(
     stage_id: int, workflow: Workflow | None, definitions: Mapping[int, Definition], comments: Mapping[tuple[int, str], int],
     waiting: Mapping[tuple[int, str], int], failures: Mapping[int, int],
 ) -> Lane:  # fmt: skip
-    if workflow is None:
-        return Lane(stage_id, None, (), False, 0)
+    if workflow is None or workflow.pk not in definitions:  # that can't be read says so by its trouble
+        return Lane(stage_id, workflow, (), False, 0)
     definition = definitions[workflow.pk]
 
     def told(edge: Edge | None) -> tuple[LaneStep, ...]:

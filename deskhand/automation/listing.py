@@ -11,6 +11,7 @@ from typing import Any
 
 from deskhand.automation import workflows
 from deskhand.automation.engine.definition import Definition
+from deskhand.automation.enrolling.index import read_or_none
 from deskhand.automation.models import Workflow, WorkflowRevision
 from deskhand.crm.pipelines.models import Pipeline, Stage
 from deskhand.kernel.database import sql
@@ -68,7 +69,7 @@ class Activity:
 class Row:
     workflow: Workflow
     revision: WorkflowRevision
-    definition: Definition
+    definition: Definition | None  # None: it can't be read
     activity: Activity
 
 
@@ -100,11 +101,8 @@ def rows_of(account_id: int, ids: Sequence[int], now: datetime) -> tuple[Row, ..
     found = {pk: one for pk, one in found.items() if one.account_id == account_id}
     revisions = {row.workflow_id: row for row in workflows.newest_revisions(account_id, list(found.values()))}
     lately = activity(account_id, list(found), now)
-    return tuple(
-        Row(found[pk], revisions[pk], Definition.from_json(revisions[pk].definition), lately[pk])
-        for pk in ids
-        if pk in revisions
-    )
+    read = {pk: read_or_none(row) for pk, row in revisions.items()}
+    return tuple(Row(found[pk], revisions[pk], read[pk], lately[pk]) for pk in ids if pk in revisions)
 
 
 def _matching(account_id: int, asked: Asked, after: int | None, limit: int) -> list[tuple[Any, ...]]:

@@ -36,6 +36,7 @@ from deskhand.automation.engine.definition import Action as ActionStep
 from deskhand.automation.engine.definition import Definition, OnFailure
 from deskhand.automation.engine.edit import resume_at
 from deskhand.automation.engine.trace import TraceItem, What
+from deskhand.automation.enrolling import guards
 from deskhand.automation.enrolling.index import definitions_of
 from deskhand.automation.enrolling.insert import WAKE
 from deskhand.automation.models import StepStatus
@@ -235,12 +236,7 @@ class _Batch:
         """What this release can't read, the one that wrote it can: the run stays as it was claimed, until that is back."""
         run.stay()
         run.due_at = self.now + UNREADABLE
-        self.troubles.add(
-            run.workflow_id,
-            gettext(
-                "A newer release stored this workflow, and this release can't read it. Its runs wait until the newer one is back."
-            ),
-        )
+        self.troubles.add(run.workflow_id, gettext(guards.UNREADABLE))
 
     def _cancel(self, run: Run) -> None:
         """Who wakes from a wait that is cancelled by now goes on as that says."""

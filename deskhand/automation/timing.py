@@ -9,7 +9,8 @@ from typing import Any
 from deskhand.accounts import audit
 from deskhand.accounts.models import Account
 from deskhand.automation.engine.definition import Definition
-from deskhand.automation.enrolling.index import definition_of
+from deskhand.automation.enrolling import guards
+from deskhand.automation.enrolling.index import find_definition
 from deskhand.automation.models import Workflow
 from deskhand.events import log as events
 from deskhand.events.types import SYSTEM, Actor, NewEvent
@@ -47,7 +48,10 @@ def switch_off(account_id: int, due: Sequence[DueTimer]) -> None:
     for workflow in Workflow.objects.filter(
         account_id=account_id, pk__in=[int(timer.key) for timer in due], is_on=True, archived_at=None
     ):
-        definition = definition_of(account_id, workflow.pk, workflow.revision_number)
+        definition = find_definition(account_id, workflow.pk, workflow.revision_number)
+        if definition is None:  # the timer is spent: the next revision sets its own
+            guards.flag(account_id, {workflow.pk: guards.UNREADABLE})
+            continue
         zone = zone_named(Account.objects.values_list("zone", flat=True).get(pk=account_id))
         last = definition.timing.off_after
         if last is not None and start_of_day(zone, last + timedelta(days=1)) <= clock.now():

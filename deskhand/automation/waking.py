@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from deskhand.accounts import audit
 from deskhand.automation import records, triggers
 from deskhand.automation.engine.definition import Definition, Delay, UntilEvent
 from deskhand.automation.engine.waits import Until, end_of
-from deskhand.automation.enrolling.index import definition_of
+from deskhand.automation.enrolling import guards
+from deskhand.automation.enrolling.index import definition_of, find_definition
 from deskhand.automation.enrolling.insert import WAKE
 from deskhand.automation.enrolling.standing import changed_by
 from deskhand.automation.models import Workflow
@@ -25,6 +27,7 @@ from deskhand.kernel.database.scope import account_scope
 from deskhand.kernel.database.wake import wake
 from deskhand.kernel.errors import NotFound
 from deskhand.kernel.jobs import Job
+from deskhand.kernel.text import N_
 from deskhand.routing import default_hours
 
 
@@ -36,14 +39,42 @@ def hear(account_id: int, events: Sequence[Event]) -> None:
     told = [(event, name) for event in events for name in _names(event, dates)]
     asked = {(*_subject(event), name) for event, name in told}
     columns = [list(column) for column in zip(*asked, strict=True)]
-    released = [
-        waiting.id
-        for waiting in (_Waiting(*row) for row in sql.rows(_WAITING, [account_id, *columns]))
-        if any(_releases(account_id, waiting, event, name) for event, name in told)
-    ]
+    waiting = [_Waiting(*row) for row in sql.rows(_WAITING, [account_id, *columns])]
+    by = {run: [e for e, name in told if _releases(account_id, run, e, name)] for run in waiting}
+    now = clock.now()
+    too_often = _too_often(account_id, {run: found for run, found in by.items() if found}, now)
+    released = [run.id for run, found in by.items() if found and run not in too_often]
     if released:
-        sql.execute(_RELEASE, [clock.now(), account_id, released])
+        sql.execute(_RELEASE, [now, account_id, released])
         wake(WAKE)
+
+
+def _too_often(
+    account_id: int, releasing: Mapping[_Waiting, Sequence[Event]], now: datetime
+) -> set[_Waiting]:
+    """Runs that wait for what each other does go round together, and no run enrolls anew: so what workflows do lets one go
+    on PER_HOUR times within an hour, as often as one record may enroll (R-EXEC-21). It waits on, and is to be looked at."""
+    own = {run for run, found in releasing.items() if all(event.depth for event in found)}
+    if not own:
+        return set()
+    ids = [run.id for run in own]
+    often = {pk for (pk,) in sql.rows(_WAITED, [account_id, ids, now - guards.HOUR, guards.PER_HOUR])}
+    found = {run for run in own if run.id in often}
+    guards.flag(account_id, {run.workflow_id: TOO_OFTEN for run in found})
+    return found
+
+
+# Each wait that begins leaves a line.
+_WAITED = """
+select enrollment_id from automation_steplog
+where account_id = %s and enrollment_id = any(%s) and kind in ('awaited', 'delayed') and at > %s
+group by enrollment_id having count(*) > %s
+"""
+
+
+TOO_OFTEN = N_(
+    "Workflows let one record go on 20 times within an hour, as if they waited for each other. It waits for its time now."
+)
 
 
 @dataclass(frozen=True)
@@ -144,7 +175,10 @@ def _releases(account_id: int, waiting: _Waiting, event: Event, name: str) -> bo
 
 def _about_holds(account_id: int, waiting: _Waiting, event: Event) -> bool:
     """Whether the event is the one the step means: its new values meet the step's condition."""
-    step = definition_of(account_id, waiting.workflow_id, waiting.revision).by_id.get(waiting.step_id)
+    definition = find_definition(account_id, waiting.workflow_id, waiting.revision)
+    if definition is None:
+        guards.flag(account_id, {waiting.workflow_id: guards.UNREADABLE})
+    step = definition.by_id.get(waiting.step_id) if definition else None
     wait = step.wait if isinstance(step, Delay) else None
     if not isinstance(wait, UntilEvent):
         return False
@@ -161,11 +195,13 @@ def _about_holds(account_id: int, waiting: _Waiting, event: Event) -> bool:
 
 # ── what an earlier step made (R-DELAY-6) ────────────────────────────────────────────────────────────────────────────
 
-#: By event: the output in which an action tells what it made, and how to find those it has happened to already.
+#: By event: the output in which an action tells what it made, and how to find those it has happened to already. They are
+#: held meanwhile: to what is looked at here nothing happens before a wait for it can be seen by who tells of it.
 _MADE = {
     "task.done": (
         "task_id",
-        "select id from crm_task where account_id = %s and id = any(%s) and completed_at is not null and archived_at is null",
+        "select id, completed_at is not null and archived_at is null from crm_task"
+        " where account_id = %s and id = any(%s) order by id for share",
     ),
 }
 
@@ -195,7 +231,7 @@ def happened(
     found: dict[int, set[str]] = {}
     for kind, wanted in asked.items():
         ids = [made for _run, _step, made in wanted]
-        over = {row[0] for row in sql.rows(_MADE[kind][1], [account_id, ids])}
+        over = {pk for pk, is_over in sql.rows(_MADE[kind][1], [account_id, ids]) if is_over}
         for run_id, step_id, made in wanted:
             if made in over:
                 found.setdefault(run_id, set()).add(step_id)

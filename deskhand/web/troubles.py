@@ -9,7 +9,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from deskhand.automation import enroll, gating, hooks, lanes, uses
+from deskhand.automation import enroll, gating, hooks, lanes, uses, waking
 from deskhand.automation.enrolling import guards
 from deskhand.delivery import outbox
 
@@ -71,6 +71,15 @@ _REVIEWS: dict[str, Promise] = {
         "One record was enrolled 20 times within an hour; it was not enrolled again."
     ),
     guards.BROKEN: gettext_lazy("What enrolls records names something that is no more."),
+    guards.SWITCHED_OFF: gettext_lazy(
+        "It was switched off: what is to enroll records names something that is no more."
+    ),
+    guards.UNREADABLE: gettext_lazy(
+        "A newer release stored this workflow, and this release can't read it. Its runs wait until the newer one is back."
+    ),
+    waking.TOO_OFTEN: gettext_lazy(
+        "Workflows let one record go on 20 times within an hour, as if they waited for each other. It waits for its time now."
+    ),
     hooks.FAILED: gettext_lazy("A call from outside could not be used. Its reason stands with the call."),
     lanes.STAGE_GONE: gettext_lazy("Its status was deleted."),
     uses.NAMES_GONE: gettext_lazy("It names a status or a pipeline that was deleted."),

@@ -4,7 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 from deskhand.automation import workflows
 from deskhand.automation.engine.definition import Action, Definition, Edge
-from deskhand.automation.models import Enrollment, StepLog, Workflow
+from deskhand.automation.enrolling import index
+from deskhand.automation.models import Enrollment, StepLog, Workflow, WorkflowRevision
 from deskhand.automation.runner import Runner
 from deskhand.events.dispatch import Dispatcher
 from deskhand.kernel import clock
@@ -71,3 +72,18 @@ def log_of(run):
         (line.step_id, line.kind, line.status)
         for line in StepLog.objects.filter(enrollment_id=run.pk).order_by("id")
     ]
+
+
+def make_unreadable(workflow):
+    """As if a newer release had stored it; returns what was stored."""
+    stored = WorkflowRevision.objects.get(workflow=workflow, number=workflow.revision_number)
+    readable = stored.definition
+    WorkflowRevision.objects.filter(pk=stored.pk).update(definition={**readable, "format": 999})
+    index._read.clear()
+    return readable
+
+
+def make_readable(workflow, stored):
+    WorkflowRevision.objects.filter(workflow=workflow, number=workflow.revision_number).update(
+        definition=stored
+    )

@@ -41,7 +41,7 @@ from deskhand.automation.engine.definition import (
     WhenTrue,
     WhileInside,
 )
-from deskhand.automation.enrolling import index
+from deskhand.automation.enrolling import guards
 from deskhand.automation.models import (
     Budget,
     Enrollment,
@@ -49,10 +49,18 @@ from deskhand.automation.models import (
     StepCall,
     StepLog,
     Workflow,
-    WorkflowRevision,
 )
 from deskhand.automation.runner import Runner
-from deskhand.automation.tests.runs import elapse, enroll, go, log_of, make, task
+from deskhand.automation.tests.runs import (
+    elapse,
+    enroll,
+    go,
+    log_of,
+    make,
+    make_readable,
+    make_unreadable,
+    task,
+)
 from deskhand.crm.filters.types import Associated, Filter, MemberOf, Operator
 from deskhand.crm.records import associations, contacts, objects, tasks, tickets
 from deskhand.crm.records.models import Task, Ticket
@@ -66,11 +74,12 @@ from deskhand.delivery.models import OutboxEntry
 from deskhand.desk import merging, replies, spam, threads
 from deskhand.desk.replies import NewReply
 from deskhand.desk.types import InboundMessage, Incoming, Mailbox
+from deskhand.events.dispatch import Dispatcher
 from deskhand.events.models import EventRow, PendingEvent
 from deskhand.events.types import SYSTEM, Actor
 from deskhand.kernel import clock, timers
 from deskhand.kernel.calendars import Block, WeeklyHours
-from deskhand.kernel.database.scope import account_scope
+from deskhand.kernel.database.scope import account_scope, current_scope
 from deskhand.kernel.database.scope import settle as run_hooks
 from deskhand.kernel.errors import Invalid
 from deskhand.routing import default_hours
@@ -558,6 +567,93 @@ def test_a_new_task_is_not_taken_for_the_one_before_it_R_DELAY_6(world):
         elapse(run)
         run.refresh_from_db()
         assert (Task.objects.count(), run.step_id, run.state) == (count, "2", "WAITING")
+
+
+@pytest.mark.race
+@pytest.mark.django_db(transaction=True)
+def test_a_task_that_is_done_while_a_batch_looks_at_it_is_not_missed_R_DELAY_6(monkeypatch):
+    """Who does it waits until the batch has committed, so that whoever tells of it finds the run waiting."""
+    made = make_world()
+    waiting = UntilEvent(EventMatch("task.done"), None, of_step="1")
+    steps = (task(1, 2, title="First"), wait(2, 3, TWO_HOURS), wait(3, 4, waiting), task(4, title="Then"))
+    with account_scope(made.account.pk):
+        enroll(make(made, *steps), made.ticket().pk)
+    Runner().run_once()
+    with account_scope(made.account.pk):
+        first = Task.objects.get()
+        Enrollment.objects.update(due_at=datetime.now(UTC) - timedelta(seconds=1))
+    looked, may_end, really = threading.Event(), threading.Event(), waking.happened
+
+    def slowly(*given):
+        found = really(*given)
+        looked.set()
+        may_end.wait(30)
+        return found
+
+    monkeypatch.setattr(waking, "happened", slowly)
+    batch = ThreadPoolExecutor(1).submit(Runner().run_once)
+    assert looked.wait(30)
+    done = of_its_own(made, lambda: tasks.finish(first.pk, True, by=Actor.user(made.ada.pk)))
+    with pytest.raises(TimeoutError):
+        done.result(0.5)
+    may_end.set()
+    batch.result(30)
+    done.result(30)
+
+    while Dispatcher().run_once() or Runner().run_once():
+        pass
+
+    with account_scope(made.account.pk):
+        assert [one.title for one in Task.objects.order_by("id")] == ["First", "Then"]
+
+
+def priority_is(value):
+    return EventMatch(
+        "ticket.property_changed", Filter("hs_ticket_priority", Kind.ENUM, Operator.ANY_OF, (value,))
+    )
+
+
+def sets_to(step_id, value, following):
+    settings = {"property": "hs_ticket_priority", "value": value}
+    return Action(step_id, "set_property", settings, Edge(following))
+
+
+def go_on():
+    """As go(), with each batch in a transaction of its own as far as the log is concerned."""
+    for _ in range(100):
+        current_scope().notes.pop("events.rounds", None)
+        run_hooks()
+        if not Dispatcher().run_once() + Runner().run_once():
+            return
+
+
+def test_runs_that_wait_for_each_other_do_not_go_round_for_ever_R_EXEC_21(world):
+    """What one does lets the other go on, and no run begins anew: each is let go on as often as a record may enroll
+    within an hour, and then waits. What a person does lets it go on all the same."""
+    ping = make(
+        world, sets_to("1", "HIGH", "2"), Delay("2", UntilEvent(priority_is("LOW")), Edge("1", is_goto=True))
+    )
+    pong = make(world, Delay("1", UntilEvent(priority_is("HIGH")), Edge("2")), sets_to("2", "LOW", "3"),
+                Delay("3", UntilEvent(priority_is("HIGH")), Edge("2", is_goto=True)))  # fmt: skip
+    ticket = world.ticket()
+    runs = []
+    for one in (pong, ping):
+        runs.append(enroll(one, ticket.pk))
+        go_on()
+
+    times = [StepLog.objects.filter(enrollment_id=run.pk, kind="set_property").count() for run in runs]
+    assert max(times) in (guards.PER_HOUR, guards.PER_HOUR + 1)
+    assert states() == ["WAITING", "WAITING"]
+    flagged = Workflow.objects.get(needs_review=waking.TOO_OFTEN)
+    stopped = next(run for run, flow in zip(runs, (pong, ping), strict=True) if flow.pk == flagged.pk)
+    wanted = "LOW" if flagged == ping else "HIGH"
+
+    other = "MEDIUM"
+    for value in (other, wanted):
+        tickets.update(ticket.pk, {"hs_ticket_priority": value}, by=Actor.user(world.ada.pk))
+        go_on()
+    again = StepLog.objects.filter(enrollment_id=stopped.pk, kind="set_property").count()
+    assert again > times[runs.index(stopped)]
 
 
 def test_a_date_that_changes_is_waited_for_anew_R_DELAY_4(world):
@@ -1092,11 +1188,8 @@ def test_runs_of_what_this_release_can_not_read_wait_and_lose_nothing(world):
     run = enroll(made, world.ticket().pk)
     go()
     before = Enrollment.objects.get(pk=run.pk).position
-    stored = WorkflowRevision.objects.get(workflow=made)
     Workflow.objects.filter(pk=made.pk).update(watches=True)
-    readable, stored.definition = stored.definition, {**stored.definition, "format": 999}
-    stored.save(update_fields=["definition"])
-    index._read.clear()
+    readable = make_unreadable(made)
     late = enroll(other, world.ticket("other").pk)
     set_to(Ticket.objects.get(pk=run.record_id), priority="HIGH")  # of which others hear
 
@@ -1110,7 +1203,7 @@ def test_runs_of_what_this_release_can_not_read_wait_and_lose_nothing(world):
     assert Task.objects.count() == 1
     assert not PendingEvent.objects.exists()
 
-    WorkflowRevision.objects.filter(pk=stored.pk).update(definition=readable)
+    make_readable(made, readable)
     elapse(run)
 
     assert Task.objects.count() == 2

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect
@@ -12,6 +14,7 @@ from django.views.decorators.http import require_GET, require_POST
 from deskhand.accounts import queries
 from deskhand.automation import access, keeping
 from deskhand.automation.engine.definition import Definition
+from deskhand.automation.enrolling.index import read_or_none
 from deskhand.automation.models import Workflow, WorkflowRevision
 from deskhand.kernel.errors import Conflict, NotFound
 from deskhand.kernel.text import whole
@@ -32,7 +35,7 @@ def listed(request: AccountRequest, workflow_id: int) -> HttpResponse:
     before = whole(request.GET.get("before", ""))
     found = keeping.revisions(workflow, before=before, limit=SHOWN + 1)
     names = queries.names_of({row.created_by_id for row in found if row.created_by_id})
-    definitions = {row.number: Definition.from_json(row.definition) for row in found}
+    definitions = {row.number: read_or_none(row) for row in found}
     lines = tuple(_line(workflow, row, names, definitions) for row in found[:SHOWN])
     more = ways.with_query("workflow-revisions", [workflow.pk], before=found[SHOWN - 1].number) if len(found) > SHOWN else ""  # fmt: skip
     return one_page(
@@ -41,10 +44,17 @@ def listed(request: AccountRequest, workflow_id: int) -> HttpResponse:
 
 
 def _line(
-    workflow: Workflow, row: WorkflowRevision, names: dict[int, str], definitions: dict[int, Definition]
+    workflow: Workflow,
+    row: WorkflowRevision,
+    names: dict[int, str],
+    definitions: Mapping[int, Definition | None],
 ) -> RevisionLine:
-    older = definitions.get(row.number - 1)
-    changes = outlines.in_short(older, definitions[row.number]) if older else (_("The first version"),)
+    older, own = definitions.get(row.number - 1), definitions[row.number]
+    changes: tuple[str, ...] = () if row.number > 1 else (_("The first version"),)
+    if own is None:
+        changes = (words.trigger(None),)
+    elif older is not None:
+        changes = outlines.in_short(older, own)
     return RevisionLine(
         row.number, row.created_at, names.get(row.created_by_id or 0, ""), row.note,
         _("Brings version %(number)s back") % {"number": row.restores} if row.restores else "",

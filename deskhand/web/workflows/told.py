@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from deskhand.accounts import queries
-from deskhand.automation import calls, enroll, gating, lanes, tokens, trial, uses
+from deskhand.automation import calls, gating, lanes, tokens, trial, uses, waking
 from deskhand.automation.actions import choices
 from deskhand.automation.actions.registry import ACTIONS
 from deskhand.automation.actions.types import Output, in_words
@@ -34,6 +34,7 @@ from deskhand.automation.engine.definition import (
     ValueEquals,
 )
 from deskhand.automation.enrolling import guards
+from deskhand.automation.enrolling.index import find_definition
 from deskhand.automation.history import Line, Named, Run
 from deskhand.automation.models import EnrollmentState, StepStatus, Workflow
 from deskhand.crm.schema.types import Kind, Property
@@ -88,16 +89,21 @@ class Steps:
 
     def __init__(self, workflow: Workflow) -> None:
         self.workflow = workflow
-        self._known: dict[int, Definition] = {}
+        self._known: dict[int, Definition | None] = {}
 
-    def definition(self, number: int) -> Definition:
+    def definition(self, number: int) -> Definition | None:
+        """None for one that can't be read."""
         if number not in self._known:
-            self._known[number] = enroll.definition_of(self.workflow.account_id, self.workflow.pk, number)
+            self._known[number] = find_definition(self.workflow.account_id, self.workflow.pk, number)
         return self._known[number]
+
+    def step(self, number: int, step_id: str) -> Step | None:
+        definition = self.definition(number)
+        return definition.by_id.get(step_id) if definition else None
 
     def name(self, step_id: str, revision: int, kind: str = "") -> StepName:
         for number in (self.workflow.revision_number, revision):
-            found = self.definition(number).by_id.get(step_id)
+            found = self.step(number, step_id)
             if found is not None:
                 return step_name(found, self.workflow.object_type)
         action = ACTIONS.get(kind)
@@ -118,7 +124,7 @@ class Steps:
 
     def _outputs(self, step_id: str, revision: int) -> dict[str, Output]:
         for number in (self.workflow.revision_number, revision):
-            step = self.definition(number).by_id.get(step_id)
+            step = self.step(number, step_id)
             if isinstance(step, Action) and step.kind in ACTIONS:
                 return {one.name: one for one in ACTIONS[step.kind].outputs(step.settings)}
         return {}
@@ -126,7 +132,8 @@ class Steps:
     def choices(self) -> list[tuple[str, str]]:
         """The steps that are there now, to choose one by."""
         definition = self.definition(self.workflow.revision_number)
-        return [(one.id, label(step_name(one, self.workflow.object_type))) for one in definition.steps]
+        steps = definition.steps if definition else ()
+        return [(one.id, label(step_name(one, self.workflow.object_type))) for one in steps]
 
 
 def label(step: StepName) -> str:
@@ -399,6 +406,15 @@ _WAYS: dict[str, str | Promise] = {
     ),
     guards.BROKEN: gettext_lazy(
         "Open the workflow and choose anew what its trigger names. Then switch it on again."
+    ),
+    guards.SWITCHED_OFF: gettext_lazy(
+        "Open the workflow and choose anew what its trigger names. Then switch it on again, and let go on whom it holds."
+    ),
+    guards.UNREADABLE: gettext_lazy(
+        "Install the release that stored it again. Its runs go on by themselves then."
+    ),
+    waking.TOO_OFTEN: gettext_lazy(
+        "Let one of the workflows end by itself, or wait for something that the others don't do."
     ),
     lanes.STAGE_GONE: gettext_lazy(
         "Make a copy of the workflow and give it another trigger, or leave it as it is."

@@ -104,8 +104,10 @@ def lane(place: tuple[str, str]) -> str:
     return _("%(pipeline)s › %(status)s") % {"pipeline": _(pipeline), "status": _(stage)}
 
 
-def trigger(definition: Definition, place: tuple[str, str] | None = None) -> str:
+def trigger(definition: Definition | None, place: tuple[str, str] | None = None) -> str:
     """What starts the workflow, in one line."""
+    if definition is None:
+        return _("This version of the workflow can't be read.")
     if place is not None and place[1]:
         return _("When it reaches “%(status)s” in %(pipeline)s") % {
             "status": _(place[1]), "pipeline": _(place[0]),

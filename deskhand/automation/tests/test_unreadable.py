@@ -1,0 +1,161 @@
+"""What a newer release stored, or nobody can read: its workflow asks for a look, the others go on beside it (R-LOG-7)."""
+
+from datetime import date, timedelta
+
+import pytest
+
+from deskhand.automation import calls, integrations, keeping, listing, timing, waking, workflows
+from deskhand.automation.engine.definition import (
+    Action,
+    Delay,
+    Edge,
+    EventMatch,
+    OnFailure,
+    Timing,
+    UntilEvent,
+    WhenEvent,
+)
+from deskhand.automation.enrolling import guards
+from deskhand.automation.models import Enrollment, StepCall, Workflow
+from deskhand.automation.tests.enrolling_cases import office
+from deskhand.automation.tests.runs import elapse, enroll, go, make, make_readable, make_unreadable, task
+from deskhand.crm.records import tickets
+from deskhand.crm.records.models import Task
+from deskhand.events.models import PendingEvent
+from deskhand.events.types import SYSTEM
+from deskhand.kernel import clock
+from deskhand.kernel.errors import Conflict, Invalid
+from deskhand.kernel.timers import DueTimer
+
+__all__ = ["office"]
+pytestmark = pytest.mark.usefixtures("wired")
+
+
+def needs_a_look(workflow):
+    workflow.refresh_from_db()
+    return "can't read it" in workflow.needs_review
+
+
+def calling(run, key, **more):
+    """As if the run had called another system and waited for the answer."""
+    until = clock.now() + timedelta(days=1)
+    Enrollment.objects.filter(pk=run.pk).update(
+        waits_for=calls.WAITS_FOR, happened="2", position="1", step_id="1", due_at=until
+    )
+    return StepCall.objects.create(
+        account_id=run.account_id, enrollment_id=run.pk, step_id="1", key=key, created_at=clock.now(),
+        expires_at=until, **more,
+    )  # fmt: skip
+
+
+def test_what_is_on_and_can_not_be_read_takes_nobody_in_and_the_others_do(office):
+    created = WhenEvent((EventMatch("ticket.created"),))
+    broken, sound = office.flow(created), office.flow(created)
+    make_unreadable(broken)
+
+    ticket = office.world.ticket()
+    office.rest()
+
+    assert office.inside() == [ticket.pk]
+    assert Enrollment.objects.get().workflow_id == sound.pk
+    assert needs_a_look(broken)
+    assert not needs_a_look(sound)
+
+
+def test_an_event_that_a_run_waits_for_lets_the_others_go_on(world):
+    waiting = Delay("1", UntilEvent(EventMatch("ticket.moved")), Edge("2"))
+    broken, sound = make(world, waiting, task(2)), make(world, waiting, task(2))
+    ticket = world.ticket()
+    for one in (broken, sound):
+        enroll(one, ticket.pk)
+    go()
+    make_unreadable(broken)
+
+    tickets.move(ticket.pk, to=world.stage("Closed"), by=SYSTEM)
+    go()
+
+    assert Task.objects.count() == 1
+    assert not PendingEvent.objects.exists()
+    assert needs_a_look(broken)
+
+
+@pytest.mark.parametrize("failed", ["", "No route"])
+def test_an_answer_is_heard_and_what_a_failure_leads_to_is_left_open_R_WFA_4(world, failed):
+    """A run that may have to end waits on: once it can be read, its step has failed by time."""
+    stops = Action("1", "create_task", {"title": "A"}, Edge("2"), OnFailure.STOP)
+    broken, sound = (make(world, stops, task(2, title=name)) for name in ("Broken", "Sound"))
+    runs = [enroll(one, world.ticket(f"{one.pk}").pk) for one in (broken, sound)]
+    for run, key in zip(runs, "ab", strict=True):
+        calling(run, key)
+    stored = make_unreadable(broken)
+
+    heard = calls.answered_many(
+        world.account.pk, [calls.Answer("a", {"n": 1}, failed), calls.Answer("b", {"n": 1})]
+    )
+    go()
+
+    assert heard == ({"b"} if failed else {"a", "b"})
+    assert needs_a_look(broken)
+    assert [one.title for one in Task.objects.all()] == ["Sound"]
+    make_readable(broken, stored)
+    elapse(runs[0])
+    ended = Enrollment.objects.get(pk=runs[0].pk)
+    assert (ended.state, ended.end_reason) == ("ENDED", "step_failed" if failed else "completed")
+
+
+def test_who_calls_back_is_asked_to_come_again_R_WFA_4(world):
+    broken = make(world, task(1, 2), task(2))
+    calling(enroll(broken, world.ticket().pk), "a", token="secret")
+    stored = make_unreadable(broken)
+
+    with pytest.raises(Conflict, match="Call back later"):
+        integrations.complete({"secret": {"outputFields": {}}})
+
+    make_readable(broken, stored)
+    integrations.complete({"secret": {"outputFields": {}}})
+    assert StepCall.objects.get().state == "ANSWERED"
+
+
+def test_its_last_day_keeps_no_other_from_going_off_R_EXEC_8(world):
+    last = Timing(off_after=date(2026, 3, 5))
+    broken, sound = make(world, task(1), timing=last), make(world, task(1), timing=last)
+    make_unreadable(broken)
+
+    now = clock.now()
+    timing.switch_off(
+        world.account.pk,
+        [DueTimer(0, world.account.pk, timing.OFF, str(one.pk), now, {}) for one in (broken, sound)],
+    )
+
+    assert needs_a_look(broken)
+    assert [Workflow.objects.get(pk=one.pk).is_on for one in (broken, sound)] == [True, False]
+
+
+def test_it_is_listed_switched_off_and_says_what_it_can_not(world):
+    broken, sound = make(world, Delay("1", UntilEvent(EventMatch("ticket.moved")))), make(world, task(1))
+    make_unreadable(broken)
+
+    rows = listing.rows_of(world.account.pk, [broken.pk, sound.pk], clock.now())
+    assert [row.definition is None for row in rows] == [True, False]
+    with pytest.raises(Invalid, match="can't be read"):
+        waking.recalculate(broken, "1")
+    workflows.switch(broken, False)
+    assert not Workflow.objects.get(pk=broken.pk).is_on
+    with pytest.raises(Invalid):
+        workflows.switch(broken, True)
+
+
+def test_what_the_plan_has_not_any_more_is_looked_for_in_the_others(world, monkeypatch):
+    """A34"""
+    broken, sound = make(world, task(1)), make(world, task(1))
+    make_unreadable(broken)
+    monkeypatch.setattr(keeping, "_has_fewer_features", lambda _event: True)
+    monkeypatch.setattr(keeping.gating, "needed", lambda *_given: {"something"})
+
+    class Changed:
+        kind = "account.updated"
+
+    keeping.rest_beyond_plan(world.account.pk, [Changed()])
+
+    assert [Workflow.objects.get(pk=one.pk).is_on for one in (broken, sound)] == [True, False]
+    assert guards.UNREADABLE not in Workflow.objects.get(pk=sound.pk).needs_review
