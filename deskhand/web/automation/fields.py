@@ -198,6 +198,8 @@ def _with_options(field: Field, setting: Setting, options: Sequence[Option], cho
     if field.kind == "choice" and (not setting.required or not field.value) and setting.default is None:
         empty = _("Choose one") if setting.required or setting.input is not Input.VALUE else _("No value")
         options = (Option("", empty), *options)
+    if field.kind == "many" and not any(one.group for one in options):
+        options = sorted(options, key=lambda one: one.value not in chosen)  # long lists scroll
     groups = tuple(
         ChoiceGroup(label, tuple(Choice(one.value, one.label, one.value in chosen) for one in found))
         for label, found in groupby(options, key=lambda one: one.group)

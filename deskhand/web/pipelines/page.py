@@ -15,7 +15,7 @@ from django.utils.translation import ngettext
 from deskhand.accounts import plans
 from deskhand.accounts.models import Account, User
 from deskhand.accounts.types import Viewer
-from deskhand.automation import access, comments, enroll, lanes, tokens
+from deskhand.automation import access, comments, enroll, lanes
 from deskhand.automation.actions.reading import Typed
 from deskhand.automation.engine.definition import Action, Definition, Delay, ForAmount, Step
 from deskhand.automation.engine.edit import Place
@@ -284,7 +284,7 @@ def lane_columns(viewer: Viewer, account: Account, pipeline: PipelineValue) -> t
 def telling_of(viewer: Viewer, pipeline: PipelineValue) -> Telling:
     """What puts actions and delays of all lanes into words."""
     kind = pipeline.object_type
-    return Telling(viewer, Definition(kind), tokens.offered(kind))
+    return Telling(viewer, Definition(kind))
 
 
 def _column(

@@ -43,6 +43,7 @@ from deskhand.crm.segments import segments
 from deskhand.crm.segments.models import SegmentKind
 from deskhand.events.models import EventRow
 from deskhand.events.types import SYSTEM
+from deskhand.routing.types import Strategy
 from deskhand.web.tests.conftest import being_switched_on, look_up
 
 HTMX = {"HX-Request": "true"}
@@ -859,6 +860,34 @@ def test_a_lane_keeps_its_trigger_until_that_is_unlocked_R_ACT_10(office, admin)
     assert (editor.definition().trigger, editor.definition().reenrollment.is_on) == (before, True)
     editor.post("trigger-save", data={"unlock": "1", "kind": "manual"})
     assert editor.definition().trigger != before
+
+
+def test_whom_one_chose_stands_first_in_a_long_list(office, editor):
+    with office.inside() as world:
+        chosen = [str(world.grace.pk)]
+    editor.add("rotate_owner", property="hubspot_owner_id", users=chosen, strategy=Strategy.RANDOM.value)
+
+    people = re.findall(
+        r'name="users" value="\d+"( checked)?[^>]*>(?:<[^>]*>)*([^<]+)', editor.page("step", 1)
+    )
+
+    assert people[0] == (" checked", "Grace Hopper")
+    assert [name for _chosen, name in people[1:]] == ["Ada Lovelace", "Bob Noyce", "Eve Curie"]
+
+
+def test_what_earlier_steps_tell_is_named_wherever_the_step_is_told_R_WFA_2(office, editor):
+    editor.add("format_data", function="upper", value="{{ ticket.subject }}")
+    editor.add("create_note", "1", text="Said {{ step_1.result }}")
+    assert [one.kind for one in editor.definition().steps] == ["format_data", "create_note"]
+
+    editor.post("publish")
+    pages = [
+        editor.page(),
+        editor.client.get(f"/workflows/{editor.workflow.pk}/revisions/2").content.decode(),
+    ]
+    for page in pages:
+        assert "(Format data)" in page
+        assert "step_1." not in page
 
 
 def test_a_workflow_is_begun_from_a_ready_made_start(office, admin):

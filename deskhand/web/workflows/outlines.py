@@ -49,7 +49,7 @@ def _walk(
 ) -> Iterator[OutlineLine]:
     while edge is not None and edge.to in definition.by_id:
         step = definition.by_id[edge.to]
-        name = told.step_name(step, definition.object_type)
+        name = told.step_name(step, definition)
         if edge.is_goto or step.id in seen:
             yield OutlineLine(depth, way, StepName(_("Goes to"), told.label(name), "corner-down-right"))
             return
@@ -117,13 +117,13 @@ def _compared(old: Definition, new: Definition) -> Compared:
     steps: list[tuple[Label, StepName, tuple[tuple[str, str, str], ...]]] = []
     for step_id in order:
         after, before = new.by_id.get(step_id), old.by_id.get(step_id)
-        name = told.step_name(after or before, new.object_type)  # type: ignore[arg-type]  # it is in one of them
+        name = told.step_name(after or before, new if after else old)  # type: ignore[arg-type]  # it is in one of them
         if step_id in found.added:
             steps.append((Label(_("Added"), "green"), name, ()))
         elif step_id in found.removed:
             steps.append((Label(_("Deleted"), "red"), name, ()))
         elif step_id in found.changed and before is not None and after is not None:
-            steps.append((Label(_("Changed"), "amber"), name, tuple(_inside(before, after, new.object_type))))
+            steps.append((Label(_("Changed"), "amber"), name, tuple(_inside((old, new), before, after))))
         elif step_id in found.moved:
             steps.append((Label(_("Moved"), "blue"), name, ()))
     return parts, tuple(steps)
@@ -138,17 +138,22 @@ def _part(definition: Definition, name: str) -> str:
     return ""
 
 
-def _inside(before: Step, after: Step, object_type: str) -> Iterator[tuple[str, str, str]]:
+def _inside(of: tuple[Definition, Definition], before: Step, after: Step) -> Iterator[tuple[str, str, str]]:
     """The settings that differ, by the names they have in the form."""
     if isinstance(before, Action) and isinstance(after, Action) and before.kind == after.kind:
         if before.settings != after.settings:
-            was, became = (told.step_name(one, object_type).summary for one in (before, after))
+            was, became = (
+                told.step_name(one, its).summary for one, its in zip((before, after), of, strict=True)
+            )
             yield _("Step"), was, became
             yield from _texts(before.settings, after.settings, (was, became))
         if before.on_failure != after.on_failure:
             yield _("When it fails"), _on_failure(before), _on_failure(after)
         return
-    was, became = (told.label(told.step_name(without_edges(one), object_type)) for one in (before, after))
+    was, became = (
+        told.label(told.step_name(without_edges(one), its))
+        for one, its in zip((before, after), of, strict=True)
+    )
     yield _("Step"), was, became
 
 

@@ -458,7 +458,7 @@ class _Steps:
     """Names of steps, each worked out once."""
 
     def __init__(self, workflow: Workflow, one: Replay, definition: Definition) -> None:
-        self.definition, self.object_type = definition, workflow.object_type
+        self.definition = definition
         self._others = told.Steps(workflow)
         self._revision = one.revision_number
         self._known: dict[tuple[str, str], StepName] = {}
@@ -467,7 +467,7 @@ class _Steps:
         key = (step_id, kind)
         if key not in self._known:
             step = self.definition.by_id.get(step_id)
-            self._known[key] = told.step_name(step, self.object_type) if step else self._others.name(step_id, self._revision, kind)  # fmt: skip
+            self._known[key] = told.step_name(step, self.definition) if step else self._others.name(step_id, self._revision, kind)  # fmt: skip
         return self._known[key]
 
 

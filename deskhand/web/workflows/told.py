@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -97,15 +97,16 @@ class Steps:
             self._known[number] = find_definition(self.workflow.account_id, self.workflow.pk, number)
         return self._known[number]
 
-    def step(self, number: int, step_id: str) -> Step | None:
-        definition = self.definition(number)
-        return definition.by_id.get(step_id) if definition else None
+    def _found(self, step_id: str, revision: int) -> Iterator[tuple[Step, Definition]]:
+        """The step as it is now, then as it was; with what it stands in."""
+        for number in (self.workflow.revision_number, revision):
+            definition = self.definition(number)
+            if definition and (step := definition.by_id.get(step_id)):
+                yield step, definition
 
     def name(self, step_id: str, revision: int, kind: str = "") -> StepName:
-        for number in (self.workflow.revision_number, revision):
-            found = self.step(number, step_id)
-            if found is not None:
-                return step_name(found, self.workflow.object_type)
+        for step, definition in self._found(step_id, revision):
+            return step_name(step, definition)
         action = ACTIONS.get(kind)
         return StepName(str(action.label), "", action.icon, action.tone) if action else StepName(_("The workflow"), icon="workflow")  # fmt: skip
 
@@ -123,8 +124,7 @@ class Steps:
         )
 
     def _outputs(self, step_id: str, revision: int) -> dict[str, Output]:
-        for number in (self.workflow.revision_number, revision):
-            step = self.step(number, step_id)
+        for step, _definition in self._found(step_id, revision):
             if isinstance(step, Action) and step.kind in ACTIONS:
                 return {one.name: one for one in ACTIONS[step.kind].outputs(step.settings)}
         return {}
@@ -132,8 +132,7 @@ class Steps:
     def choices(self) -> list[tuple[str, str]]:
         """The steps that are there now, to choose one by."""
         definition = self.definition(self.workflow.revision_number)
-        steps = definition.steps if definition else ()
-        return [(one.id, label(step_name(one, self.workflow.object_type))) for one in steps]
+        return [(one.id, label(step_name(one, definition))) for one in definition.steps] if definition else []
 
 
 def label(step: StepName) -> str:
@@ -142,7 +141,9 @@ def label(step: StepName) -> str:
     return _("%(step)s: %(summary)s") % {"step": step.title, "summary": step.summary}
 
 
-def step_name(step: Step, object_type: str) -> StepName:
+def step_name(step: Step, definition: Definition) -> StepName:
+    """`definition` is the one that it stands in: its texts may have outputs of other steps as tokens."""
+    object_type = definition.object_type
     match step:
         case Action(_id, kind, settings):
             action = ACTIONS.get(kind)
@@ -150,7 +151,7 @@ def step_name(step: Step, object_type: str) -> StepName:
                 return StepName(kind)
             return StepName(
                 str(action.label),
-                _tokens_named(in_words(action, settings, object_type), object_type),
+                _tokens_named(in_words(action, settings, object_type), definition),
                 action.icon,
                 action.tone,
             )
@@ -166,10 +167,30 @@ def step_name(step: Step, object_type: str) -> StepName:
             return StepName(_("Random split"), "", "split", "violet")
 
 
-def _tokens_named(text: str, object_type: str) -> str:
+def _tokens_named(text: str, definition: Definition) -> str:
     if not tokens.has_tokens(text):
         return text
-    return "".join(part for part, _is_token in with_tokens_named(text, tokens.offered(object_type)))
+    return "".join(part for part, _is_token in with_tokens_named(text, token_names(definition)))
+
+
+def token_names(definition: Definition) -> dict[str, str]:
+    """{token: its name}, of the record and of what its steps tell others (R-WFA-2)."""
+    outputs = {
+        f"step_{step.id}.{name}": label for step in definition.steps for name, label in outputs_of(step)
+    }
+    return tokens.offered(definition.object_type) | outputs
+
+
+def outputs_of(step: Step) -> list[tuple[str, str]]:
+    """(name, label) of each output of an action that is there."""
+    action = ACTIONS.get(step.kind) if isinstance(step, Action) else None
+    if action is None or not isinstance(step, Action):
+        return []
+    said = _("%(output)s (%(action)s)")
+    return [
+        (one.name, said % {"action": action.label, "output": one.label})
+        for one in action.outputs(step.settings)
+    ]
 
 
 def delay(step: Delay, object_type: str) -> str:

@@ -171,9 +171,7 @@ def _result(request: AccountRequest, definition: Definition, tried: Tried, now: 
 def _line(line: trial.Line, definition: Definition, now: datetime) -> TriedLine:
     text, tone = told.STATUSES[line.status]
     step = definition.by_id.get(line.step_id)
-    name = (
-        told.step_name(step, definition.object_type) if step else StepName(_("The workflow"), icon="workflow")
-    )
+    name = told.step_name(step, definition) if step else StepName(_("The workflow"), icon="workflow")
     return TriedLine(name, Label(str(text), tone), told.trial_words(line), _after(line.at - now))
 
 

@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from deskhand.accounts import plans
 from deskhand.accounts import queries as people
 from deskhand.accounts.plans import Feature
-from deskhand.automation import access, drafts, tokens
+from deskhand.automation import access, drafts
 from deskhand.automation.actions.once import reading_once
 from deskhand.automation.drafts import Draft, Overtaken
 from deskhand.automation.engine.definition import Definition
@@ -68,7 +68,7 @@ class Opened:
 
     @cached_property
     def telling(self) -> Telling:
-        return Telling(self.viewer, self.definition, tokens.offered(self.definition.object_type))
+        return Telling(self.viewer, self.definition)
 
     @property
     def asked(self) -> Asked:

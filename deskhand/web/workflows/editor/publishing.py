@@ -97,7 +97,7 @@ def _wrong(opened: Opened) -> Iterable[Wrong]:
 
 def _changes(opened: Opened) -> Iterable[Change]:
     old, new = opened.draft.published, opened.draft.definition
-    before, after = Telling(opened.viewer, old, opened.telling.tokens), opened.telling
+    before, after = Telling(opened.viewer, old), opened.telling
     found = difference(old, new)
     for name in found.parts:
         was, now = part_said(name, before), part_said(name, after)
@@ -156,7 +156,7 @@ def part_said(name: str, telling: Telling) -> str:
 
 
 def _goes_on(opened: Opened) -> Iterable[str]:
-    before = Telling(opened.viewer, opened.draft.published, opened.telling.tokens)
+    before = Telling(opened.viewer, opened.draft.published)
     for inside in drafts.in_flight(opened.draft):
         named = {
             "count": number_format(inside.count, force_grouping=True),

@@ -46,10 +46,10 @@ from deskhand.web.automation.fields import Field, fields_of, with_refusal
 from deskhand.web.filters.asked import Asked
 from deskhand.web.filters.building import Building
 from deskhand.web.hours.week import clock
+from deskhand.web.workflows import told
 from deskhand.web.workflows.editor.conditional import Eventful
 from deskhand.web.workflows.editor.opened import Opened
 from deskhand.web.workflows.editor.rows import Part
-from deskhand.web.workflows.editor.words import look_of
 
 ANY_TASK = "any"
 TIMES = ("time",)  # fields that hold a time of the day
@@ -153,11 +153,7 @@ def outputs_before(opened: Surroundings, place: Place | None, old: Step | None) 
     seen: set[str] = set()
     while current is not None and current.id not in seen:
         seen.add(current.id)
-        if isinstance(current, Action) and current.kind in ACTIONS:
-            title = look_of(current).title
-            for output in ACTIONS[current.kind].outputs(current.settings):
-                named = {"action": title, "output": output.label}
-                found.append((current.id, output.name, _("%(output)s (%(action)s)") % named))
+        found += [(current.id, name, label) for name, label in told.outputs_of(current)]
         current = above.get(current.id)
     return found
 

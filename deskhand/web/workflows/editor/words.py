@@ -55,7 +55,7 @@ from deskhand.web import times
 from deskhand.web.automation.fields import Field, fields_of, with_tokens_named
 from deskhand.web.choices import in_short, joined
 from deskhand.web.filters.asked import Asked, Said
-from deskhand.web.workflows import words
+from deskhand.web.workflows import told, words
 from deskhand.web.workflows.editor import events
 
 #: Texts, and whether each is a token's name.
@@ -88,12 +88,13 @@ def look_of(step: Step) -> Look:
 class Telling:
     """What one definition says, to one viewer."""
 
-    def __init__(
-        self, viewer: Viewer, definition: Definition, tokens: Mapping[str, str] | None = None
-    ) -> None:
+    def __init__(self, viewer: Viewer, definition: Definition) -> None:
         self.viewer, self.definition = viewer, definition
         self.asked = Asked(viewer, definition.object_type)
-        self.tokens = tokens or {}
+
+    @cached_property
+    def tokens(self) -> Mapping[str, str]:
+        return told.token_names(self.definition)
 
     # ── steps ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
