@@ -87,7 +87,7 @@ from deskhand.kernel.claimer import BatchClaimer, ClaimLoop
 from deskhand.kernel.database import wake
 from deskhand.kernel.database.scope import account_scope
 from deskhand.kernel.errors import DeskhandError, Invalid
-from deskhand.notifications import failures, telling, wishes
+from deskhand.notifications import deciding, failures, telling, wishes
 from deskhand.notifications import tasks as tasks_told
 from deskhand.notifications.types import Concerned, Topic
 from deskhand.routing import assign, availability, default_hours, loads, rerouting, rules, waiting
@@ -313,6 +313,19 @@ def hand_on(account_id: int, events: Sequence[Event]) -> None:
         _give(made, causes, now, is_over=True)
 
 
+def find_owners_again(account_id: int, events: Sequence[Event]) -> None:
+    """AFTER_COMMIT: a reopened ticket is routed if it belongs to nobody, or to somebody who can't own it any more (R-REOPEN-3)."""
+    causes = {e.object_id: e.id for e in events if deciding.was_reopened(e)}
+    if not causes:
+        return
+    now = clock.now()
+    asked = rerouting.reopened(account_id, causes, now)
+    nobodys = [one for one in asked if one.leaving is None]
+    _give(assign.route(account_id, nobodys, now, after_workflows=None), causes, now)
+    lost = [one for one in asked if one.leaving]
+    _give(assign.route(account_id, lost, now, after_workflows=None), causes, now, is_over=True)
+
+
 def _has_gone(event: Event) -> bool:
     if event.kind == availability.CHANGED:
         return bool(event.data["to"] == Status.AWAY != event.data["from"])
@@ -437,6 +450,7 @@ AFTER_COMMIT: list[dispatch.Subscriber] = [
     leaving.hear,
     give_hours,
     hand_on,
+    find_owners_again,
     route_after_workflows,
     route_no_spam,
     serve_waiting,

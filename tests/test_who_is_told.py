@@ -21,7 +21,7 @@ from deskhand.desk.models import Follower
 from deskhand.desk.types import Automatic, InboundMessage, Incoming, Mailbox
 from deskhand.events import dispatch
 from deskhand.events.models import EventRow
-from deskhand.events.types import SYSTEM, Actor, Event
+from deskhand.events.types import SYSTEM, Actor, ActorKind, Event
 from deskhand.kernel import clock, timers
 from deskhand.kernel.database import scope, sql
 from deskhand.kernel.timers import DueTimer, TimerLoop
@@ -86,6 +86,58 @@ def test_the_owner_is_told_of_messages_and_comments(world, owned, settle):
     settle()
 
     assert told(world, world.grace) == [(Topic.MESSAGE, "Astrid Lindqvist"), (Topic.COMMENT, "Ada Lovelace")]
+
+
+@pytest.fixture
+def shut(world, owned, settle):
+    """It is closed, and nobody was told of that."""
+    tickets.move(owned.ticket_id, to=world.stage("Closed"), by=SYSTEM)
+    settle()
+    Notification.objects.all().delete()
+    return owned
+
+
+WORKFLOW = Actor(ActorKind.WORKFLOW, 7)
+
+
+@pytest.mark.parametrize(("by", "name"), [("ada", "Ada Lovelace"), (None, "")])
+def test_the_owner_hears_that_somebody_or_a_workflow_reopened_it_R_REOPEN_3(world, shut, settle, by, name):
+    actor = Actor.user(world.ada.pk) if by else WORKFLOW
+    tickets.move(shut.ticket_id, to=world.stage("New"), by=actor)
+    settle()
+
+    assert told(world, world.grace) == [(Topic.REOPENED, name)]
+    assert told(world, world.ada) == []
+
+
+def test_who_reopens_their_own_ticket_is_told_nothing_R_REOPEN_3(world, shut, settle):
+    """R-NOT-9"""
+    tickets.move(shut.ticket_id, to=world.stage("New"), by=Actor.user(world.grace.pk))
+    settle()
+
+    assert told(world, world.grace) == []
+
+
+def test_an_answer_that_reopens_is_told_once_R_REOPEN_3(world, shut, settle):
+    """R-NOT-15: as a message."""
+    mail(world, "Re: Refund", answers=("Refund@x",))
+    settle()
+
+    assert told(world, world.grace) == [(Topic.MESSAGE, "Astrid Lindqvist")]
+
+
+def test_a_reply_that_reopens_is_told_once_R_REOPEN_3(world, shut, settle):
+    replies.reply(replies.NewReply(shut.ticket_id, "Here it is", stage_id=world.stage("New")), by=world.ada)
+    settle()
+
+    assert told(world, world.grace) == [(Topic.MESSAGE, "Ada Lovelace")]
+
+
+def test_closing_a_ticket_is_no_news_R_REOPEN_3(world, owned, settle):
+    tickets.move(owned.ticket_id, to=world.stage("Closed"), by=Actor.user(world.ada.pk))
+    settle()
+
+    assert told(world, world.grace) == []
 
 
 def test_what_machines_answer_is_no_news(world, owned, settle):

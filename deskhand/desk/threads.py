@@ -7,16 +7,20 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from django.utils import translation
 from django.utils.translation import gettext as _
 
+from deskhand.accounts.models import Account
 from deskhand.crm.pipelines.policy import IncomingReply, Move, ReplyEffect, Sender, Standing, after_reply
 from deskhand.crm.pipelines.queries import pipelines_of
-from deskhand.crm.records import associations, contacts, tickets
+from deskhand.crm.records import associations, contacts, labeling, tickets
+from deskhand.crm.records.associations import Why
 from deskhand.crm.records.contacts import Person
 from deskhand.crm.records.models import Ticket, TicketType
 from deskhand.crm.records.store import Change
 from deskhand.crm.records.tickets import NewTicket
-from deskhand.desk import blocking, senders, tokens
+from deskhand.crm.schema import association_labels
+from deskhand.desk import acknowledgements, blocking, senders, tokens
 from deskhand.desk.models import (
     Attachment,
     ChannelAccount,
@@ -36,6 +40,8 @@ from deskhand.kernel.database.scope import current_account_id
 
 RECEIVED = "message.received"
 FILTERED = "message.filtered"  # received into Spam: nobody is called
+FOLLOW_UP = "follow_up_of"  # the label between a new ticket and the closed one; the rule that made the link
+KEEPS_CLOSED = "keeps_closed"  # in a message's cause: it only says thanks (R-REOPEN-2)
 PREVIEW = 140  # characters shown in lists
 
 SOURCE_OF_CHANNEL = {
@@ -149,6 +155,7 @@ class _Case:
     outcome: Outcome = Outcome.CREATED
     is_blocked: bool = False
     is_spam: bool = False  # it stays in Spam: filed and counted, and causes nothing (R-CC-12)
+    keeps_closed: bool = False  # it only says thanks (R-REOPEN-2)
     thread_id: int = 0
     message_id: int = 0
     ticket_id: int | None = None
@@ -200,6 +207,7 @@ class _Round:
         self._touch_threads()
         events = self._record()
         self._touch_tickets(events)
+        self._link_follow_ups(events)
         return [Received(c.outcome, c.message_id, c.thread_id, c.ticket_id, c.why) for c in self.cases]
 
     # ── finding out ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -259,10 +267,13 @@ class _Round:
             on_originating_thread=ticket.originating_thread_id in (None, thread.pk),
             on_side_thread=thread.is_side,
             is_email=case.message.is_email,
+            is_acknowledgement=ticket.is_closed and _only_says_thanks(case.message),
         )
         effect, case.move = after_reply(
             reply, standing_of(ticket), pipelines_of("ticket").pipeline(ticket.pipeline_id), self.at
         )
+        if effect is ReplyEffect.ACKNOWLEDGED:
+            case.keeps_closed, case.why = True, "only says thanks, so the closed ticket stays closed"
         if effect is not ReplyEffect.FOLLOW_UP:
             return
         case.known = None
@@ -326,12 +337,6 @@ class _Round:
         )
         for case, ticket in zip(opening, made, strict=True):
             case.ticket_id = ticket.id
-        links = [
-            ("ticket", c.ticket_id, "ticket", c.follow_up_of)
-            for c in opening
-            if c.ticket_id and c.follow_up_of
-        ]
-        associations.link_many(links, self.at)
 
     def _new_ticket(self, case: _Case) -> NewTicket:
         message = case.message
@@ -392,7 +397,7 @@ class _Round:
             "recipients": {"to": [vars(box) for box in m.to], "cc": [vars(box) for box in m.cc]}, "subject": m.subject, "text": m.text,
             "quoted": m.quoted, "html": m.html, "external_id": m.external_id, "in_reply_to": m.answers[0] if m.answers else "",
             "is_automatic": m.automatic is not Automatic.NO, "is_forward": m.is_forward, "is_unverified": case.is_unverified,
-            "cause": _told_along(m), "created_at": self.at, "date_text": m.date_text,
+            "cause": _told_along(case), "created_at": self.at, "date_text": m.date_text,
             "filtered": {"requester": vars(case.requester), "is_machine": case.is_report_or_answer} if case.is_spam else None,
         }  # fmt: skip
 
@@ -428,6 +433,22 @@ class _Round:
         return {
             case.message_id: event.id for case, event in zip(self.cases, log.record_many(new), strict=True)
         }
+
+    def _link_follow_ups(self, events: dict[int, int]) -> None:
+        """New tickets with the closed ones that they follow up; both say so (R-REOPEN-2)."""
+        links = {
+            ("ticket", case.ticket_id, "ticket", case.follow_up_of): Why(Cause(events[case.message_id], rule=FOLLOW_UP))
+            for case in self.cases if case.ticket_id and case.follow_up_of
+        }  # fmt: skip
+        if not links:
+            return
+        by = Actor(ActorKind.SYSTEM)
+        locale = Account.objects.values_list("locale", flat=True).get(pk=current_account_id())
+        with translation.override(locale):
+            label = association_labels.ensure(
+                "ticket", "ticket", FOLLOW_UP, _("Follow-up of"), _("Followed up by"), by=by
+            )
+        labeling.connect_many(links, [label.type_id] if label else (), by=by, at=self.at)
 
     def _touch_tickets(self, events: dict[int, int]) -> None:
         changes = [
@@ -583,10 +604,18 @@ def _load_known(thread_ids: set[int]) -> dict[int, _Known]:
     }
 
 
-def _told_along(message: InboundMessage) -> dict[str, Any] | None:
-    """What its reader learns besides its words: what could not be read, and how it came if not by its channel account."""
+def _told_along(case: _Case) -> dict[str, Any] | None:
+    """What its reader learns besides its words: what could not be read, how it came if not by its channel account, and why
+    it did not reopen its ticket."""
+    message = case.message
     told: dict[str, Any] = {"notices": list(message.notices)} if message.notices else {}
-    return (told | {"source": message.source_type} if message.source_type else told) or None
+    told |= {"source": message.source_type} if message.source_type else {}
+    return told | ({KEEPS_CLOSED: True} if case.keeps_closed else {}) or None
+
+
+def _only_says_thanks(message: InboundMessage) -> bool:
+    is_text = all(file.is_inline for file in message.files)
+    return is_text and acknowledgements.is_acknowledgement(message.text, name=message.sender.name)
 
 
 def _participants(case: _Case, own: set[str]) -> list[str]:

@@ -21,7 +21,25 @@ def ticket_of(event: Event) -> int | None:
     if event.kind in (RECEIVED, SENT, COMMENTED):
         is_by_machine = event.data.get("automatic") not in (None, False, "no")
         return None if is_by_machine else event.data.get("ticket_id")
-    return event.object_id if new_owner(event) or is_new(event) else None
+    is_news = new_owner(event) or is_new(event) or (was_reopened(event) and not _is_of_message(event))
+    return event.object_id if is_news else None
+
+
+def was_reopened(event: Event) -> bool:
+    """A closed ticket is open again, whoever or whatever did it (R-REOPEN-3)."""
+    return event.object_type == "ticket" and event.data.get("changes", {}).get("hs_is_closed") == [
+        True,
+        False,
+    ]
+
+
+def _is_of_message(event: Event) -> bool:
+    """The message that reopened it is news itself."""
+    cause = event.cause
+    return cause is not None and cause.event_id is not None and cause.rule in _BY_MESSAGE
+
+
+_BY_MESSAGE = {"reopen_on_reply", "status_from_reply", "status_from_sent", "chosen_with_reply"}
 
 
 def is_new(event: Event) -> bool:
@@ -71,6 +89,9 @@ def _told(
     if is_new(event):
         if owner_id is None and ticket_id not in concerned.undecided:
             yield from ((Topic.UNASSIGNED, user_id) for user_id in concerned.watchers)
+        return
+    if was_reopened(event):
+        yield from ((Topic.REOPENED, user_id) for user_id in [owner_id] if user_id)
         return
     if event.kind == COMMENTED:
         for user_id in concerned.mentioned.get(event.data["message_id"], ()):

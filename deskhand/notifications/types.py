@@ -14,6 +14,7 @@ class Topic(StrEnum):
     REMINDER = "reminder"  # a task of mine is to be done soon
     MESSAGE = "message"  # a customer or colleague wrote on a ticket of mine
     COMMENT = "comment"  # a colleague commented on a ticket of mine
+    REOPENED = "reopened"  # a closed ticket of mine is open again
     FOLLOWED = "followed"  # a message or comment on a ticket that I follow
     UNASSIGNED = "unassigned"  # a new ticket is nobody's
     NOTICE = "notice"  # a workflow tells me something about a record

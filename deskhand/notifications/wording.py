@@ -25,6 +25,7 @@ def sentence(topic: Topic, name: str, task: str = "") -> str:
             Topic.MENTION: _("You were mentioned"),
             Topic.MESSAGE: _("There is a new message on your ticket"),
             Topic.COMMENT: _("There is a new comment on your ticket"),
+            Topic.REOPENED: _("Your ticket was reopened"),
             Topic.FOLLOWED: _("There is news on a ticket that you follow"),
             Topic.UNASSIGNED: _("A new ticket is nobody's"),
         }[topic]
@@ -33,6 +34,7 @@ def sentence(topic: Topic, name: str, task: str = "") -> str:
         Topic.MENTION: _("%(name)s mentioned you"),
         Topic.MESSAGE: _("%(name)s wrote on your ticket"),
         Topic.COMMENT: _("%(name)s commented on your ticket"),
+        Topic.REOPENED: _("%(name)s reopened your ticket"),
         Topic.FOLLOWED: _("%(name)s wrote on a ticket that you follow"),
         Topic.UNASSIGNED: _("A new ticket of %(name)s is nobody's"),
     }[topic]

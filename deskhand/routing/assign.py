@@ -52,7 +52,9 @@ def route(
         if not due:
             return []
         leaving = {ticket.ticket_id for ticket in due if ticket.leaving}
-        if leaving:  # whoever is away goes on to nobody who is
+        if any(
+            one.leaving and not one.leaving.is_reopened for one in due
+        ):  # from who is away to nobody who is
             rules = {channel: replace(rule, only_available=True) for channel, rule in rules.items()}
         has_owner = frozenset(pk for pk, (owner_id, _) in locked.items() if owner_id and pk not in leaving)
         to_pick = [t for t in due if _may_pick(rules, t) and t.ticket_id not in has_owner]
@@ -75,7 +77,7 @@ def _may_pick(rules: dict[int, Rule], ticket: NewTicket) -> bool:
 def _is_meant(
     rules: dict[int, Rule], ticket: NewTicket, locked: Mapping[int, tuple[int | None, bool]]
 ) -> bool:
-    """A ticket that leaves somebody is open, theirs, and of a rule that wants it so and names people."""
+    """A ticket that leaves somebody is open, theirs, and of a rule that names people and wants it so, if it is asked."""
     if ticket.leaving is None:
         return True
     owner_id, is_closed = locked[ticket.ticket_id]
@@ -85,15 +87,17 @@ def _is_meant(
         and not is_closed
         and rule is not None
         and rule.may_pick
-        and rule.reroute is not Reroute.NEVER
+        and (ticket.leaving.is_reopened or rule.reroute is not Reroute.NEVER)
     )
 
 
 def _is_back(roster: Roster, ticket: NewTicket) -> bool:
-    """Whom the ticket leaves is there again, now that the locks are held."""
+    """Whom the ticket leaves is there again, or can own it again, now that the locks are held."""
     if ticket.leaving is None:
         return False
     person = roster.person(ticket.leaving.user_id)
+    if ticket.leaving.is_reopened:
+        return person.can_own
     return person.is_member and person.is_active and person.is_available
 
 

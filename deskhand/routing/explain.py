@@ -44,11 +44,15 @@ REROUTED = {
     Left.AWAY: gettext_lazy("Re-routed because %(name)s went away."),
     Left.OUT_OF_OFFICE: gettext_lazy("Re-routed because %(name)s is out of office."),
     Left.DEACTIVATED: gettext_lazy("Re-routed because %(name)s was deactivated."),
+    Left.UNABLE: gettext_lazy("Re-routed because %(name)s can't own tickets any more."),
 }
 KEPT = {
     Left.AWAY: gettext_lazy("Stays with %(name)s, who went away: nobody else could take it."),
     Left.OUT_OF_OFFICE: gettext_lazy("Stays with %(name)s, who is out of office: nobody else could take it."),
     Left.DEACTIVATED: gettext_lazy("Stays with %(name)s, who was deactivated: nobody else could take it."),
+    Left.UNABLE: gettext_lazy(
+        "Stays with %(name)s, who can't own tickets any more: nobody else could take it."
+    ),
 }
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from deskhand.kernel.database import sql
-from deskhand.routing import availability
+from deskhand.routing import availability, rosters
 from deskhand.routing.models import RoutingRule
 from deskhand.routing.types import Leaving, Left, NewTicket, Reroute, Source, Status
 
@@ -125,6 +125,31 @@ def answered(account_id: int, ticket_ids: Collection[int], now: datetime) -> lis
     left = gone(account_id, owners, now)
     when = [Reroute.AT_ONCE, Reroute.ON_REPLY]
     return _theirs(account_id, left, [0] * len(left), when, sorted(ticket_ids))
+
+
+_REOPENED = """
+select t.id, t.channel_account_id, t.ticket_type, c.owner_id, t.owner_id from crm_ticket t
+left join crm_contact c on c.account_id = t.account_id and c.id = t.contact_id
+where t.account_id = %s and t.id = any(%s) and t.channel_account_id is not null
+  and not t.is_closed and not t.is_spam and t.archived_at is null and t.merged_into_id is null
+order by t.id
+"""
+
+
+def reopened(account_id: int, ticket_ids: Collection[int], now: datetime) -> list[NewTicket]:
+    """Those of these tickets, which are open again, that have no owner, or one who can't own tickets any more, whatever their
+    channels' rules say of owners who are gone; by id (R-REOPEN-2, R-REOPEN-3). Who is only away keeps theirs here."""
+    found = sql.rows(_REOPENED, [account_id, sorted(ticket_ids)])
+    roster = rosters.read(account_id, {row[4] for row in found if row[4]}, (), now)
+    asked = []
+    for ticket_id, channel, kind, of_contact, owner_id in found:
+        if owner_id is None:
+            asked.append(NewTicket(ticket_id, channel, kind, of_contact))
+        elif not (owner := roster.person(owner_id)).can_own:
+            is_here = owner.is_member and owner.is_active
+            leaving = Leaving(owner_id, Left.UNABLE if is_here else Left.DEACTIVATED, is_reopened=True)
+            asked.append(NewTicket(ticket_id, channel, kind, of_contact, leaving))
+    return asked
 
 
 def _theirs(

@@ -38,6 +38,7 @@ class Left(StrEnum):
     AWAY = "AWAY"
     OUT_OF_OFFICE = "OUT_OF_OFFICE"
     DEACTIVATED = "DEACTIVATED"
+    UNABLE = "UNABLE"  # has lost the seat, or may not see tickets any more
 
 
 class Status(StrEnum):
@@ -107,6 +108,11 @@ class Person:
     is_extra_only: bool = False
     main_team_id: int | None = None
 
+    @property
+    def can_own(self) -> bool:
+        """Whether tickets can be theirs, there or away."""
+        return self.is_member and self.is_active and self.has_seat and self.has_access
+
 
 @dataclass(frozen=True)
 class Roster:
@@ -142,11 +148,16 @@ class Sifted:
 
 @dataclass(frozen=True, slots=True)
 class Leaving:
-    """The owner whom a ticket leaves (R-ROUTE-54). `is_told`: that nobody else could take it is kept already."""
+    """The owner whom a ticket leaves (R-ROUTE-54). `is_told`: that nobody else could take it is kept already.
+
+    `is_reopened`: it is open again, and they can't own tickets any more; then it leaves whatever its channel's rule says
+    of owners who are gone (R-REOPEN-3).
+    """
 
     user_id: int
     because: Left
     is_told: bool = False
+    is_reopened: bool = False
 
 
 @dataclass(frozen=True, slots=True)

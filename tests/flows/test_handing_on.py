@@ -1,22 +1,25 @@
 """Tickets of who is no longer there, through the whole product (R-ROUTE-54)."""
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from deskhand import wiring
 from deskhand.accounts import users
+from deskhand.accounts.models import Membership
 from deskhand.crm.records import tickets
 from deskhand.crm.records.models import Ticket
 from deskhand.crm.records.tickets import NewTicket
 from deskhand.desk import threads
 from deskhand.desk.types import InboundMessage, Incoming, Mailbox
 from deskhand.events.models import EventRow
-from deskhand.events.types import SYSTEM, Actor
+from deskhand.events.types import SYSTEM, Actor, Event
 from deskhand.kernel import clock, timers
 from deskhand.kernel.database.scope import settle as run_hooks
 from deskhand.kernel.models import Timer
-from deskhand.routing import availability, loads, rerouting, rules
+from deskhand.routing import availability, explain, loads, queries, rerouting, rules
 from deskhand.routing.models import Decision
-from deskhand.routing.types import Option, Reroute, Status
+from deskhand.routing.types import Left, Option, Reroute, Status
 
 
 @pytest.fixture
@@ -134,3 +137,101 @@ def test_a_timer_told_twice_changes_nothing_more(office, settle):
 
     assert (owner(first), owner(second)) == (world.grace.pk, world.bob.pk)
     assert Decision.objects.filter(left_user_id__isnull=False).count() == 2
+
+
+def reopen(world, settle, ticket_id, *, by=SYSTEM):
+    tickets.move(ticket_id, to=world.stage("New"), by=by)
+    run_hooks()
+    settle()
+    run_hooks()
+
+
+def closed(world, settle, ticket_id):
+    tickets.move(ticket_id, to=world.stage("Closed"), by=SYSTEM)
+    run_hooks()
+    settle()
+
+
+@pytest.mark.parametrize("because", ["deactivated", "no seat", "out of the account"])
+def test_a_reopened_ticket_leaves_who_can_not_own_it_whatever_the_rule_says_R_REOPEN_3(
+    office, settle, because
+):
+    world = office(Reroute.NEVER)
+    ticket = arrive(world, settle, "m1@x")
+    closed(world, settle, ticket)
+    be(world, Status.AVAILABLE, world.bob)
+    mine = Membership.objects.filter(account=world.account, user=world.grace)
+    if because == "deactivated":
+        users.deactivate(world.account.pk, world.grace.pk, by=SYSTEM)
+    elif because == "no seat":
+        mine.update(has_seat=False)
+    else:
+        mine.delete()
+
+    assert arrive(world, settle, "m2@x", "m1@x") == ticket
+
+    assert owner(ticket) == world.bob.pk
+    told = Decision.objects.filter(ticket_id=ticket).latest("id")
+    assert (told.left_user_id, told.left_because) == (world.grace.pk, Left.UNABLE if because == "no seat" else Left.DEACTIVATED)  # fmt: skip
+    why = explain.explain(queries.decision_for_ticket(world.account.pk, ticket)).headline
+    assert why.startswith("Re-routed because Grace")
+    assert loads.recount(world.account.pk, clock.now()) == {}
+
+
+def test_a_reopened_ticket_stays_with_who_is_only_away_R_REOPEN_2(office, settle):
+    world = office(Reroute.NEVER)
+    ticket = arrive(world, settle, "m1@x")
+    closed(world, settle, ticket)
+    be(world, Status.AVAILABLE, world.bob)
+    be(world, Status.AWAY, world.grace)
+
+    reopen(world, settle, ticket)
+
+    assert owner(ticket) == world.grace.pk
+
+
+@pytest.mark.parametrize("by_hand", [True, False])
+def test_a_reopened_ticket_of_nobody_is_routed_once_R_REOPEN_3(office, settle, by_hand):
+    world = office(Reroute.NEVER)
+    ticket = arrive(world, settle, "m1@x")
+    closed(world, settle, ticket)
+    tickets.assign(ticket, owner_id=None, by=SYSTEM)
+    before = Decision.objects.count()
+
+    if by_hand:
+        reopen(world, settle, ticket, by=Actor.user(world.ada.pk))
+    else:
+        arrive(world, settle, "m2@x", "m1@x")
+
+    assert owner(ticket) == world.grace.pk
+    assert Decision.objects.count() == before + 1
+    moved = EventRow.objects.filter(kind="ticket.moved", object_id=ticket).latest("id")
+    assigned = EventRow.objects.filter(kind="ticket.assigned", object_id=ticket).latest("id")
+    assert assigned.cause == {"event_id": moved.pk, "rule": "channel_routing"}
+
+
+def test_the_queries_of_reopening_do_not_grow_with_the_tickets_R_REOPEN_3(office, settle):
+    world = office(Reroute.NEVER)
+    be(world, Status.AVAILABLE, world.bob)
+    users.deactivate(world.account.pk, world.grace.pk, by=SYSTEM)
+    Membership.objects.filter(account=world.account, user=world.bob).update(has_seat=True)
+
+    def count(number):
+        made = [
+            tickets.create(
+                NewTicket(f"T{n}", channel_account_id=world.channel.pk, owner_id=world.grace.pk if n % 2 else None),
+                by=SYSTEM,
+            ).id
+            for n in range(number)
+        ]  # fmt: skip
+        events = [
+            Event("ticket.moved", "ticket", pk, 2, SYSTEM, clock.now(), {"changes": {"hs_is_closed": [True, False]}}, None, 0, pk, world.account.pk)
+            for pk in made
+        ]  # fmt: skip
+        with CaptureQueriesContext(connection) as made_queries:
+            wiring.find_owners_again(world.account.pk, events)
+        assert {owner(pk) for pk in made} == {world.bob.pk}
+        return len(made_queries)
+
+    count(2)
+    assert count(4) == count(20)

@@ -21,6 +21,7 @@ from deskhand.config.plan import Did, Difference, differences
 from deskhand.crm.filters.types import AnyOf, Associated, Filter, MemberOf, Operator, leaves
 from deskhand.crm.pipelines import pipelines
 from deskhand.crm.pipelines.models import Pipeline
+from deskhand.crm.pipelines.options import parse
 from deskhand.crm.pipelines.pipelines import CLOSED, OPEN, NewStage
 from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.pipelines.rules import Ask, Rules
@@ -403,6 +404,18 @@ def test_what_a_document_can_not_make_is_told_at_once_and_nothing_is_done(full: 
     assert {one.thing for one in plan.plan(full.account.pk, given).lacking} == {"user", "channel"}
 
 
+def test_whether_thanks_reopen_tickets_is_kept_in_files_R_REOPEN_2(full: World) -> None:
+    given = exported(full)
+    support = next(one for one in given["pipelines"] if one["of"] == "ticket")
+    support["automation"]["options"] = {"ignore_acknowledgements": True}
+
+    plan.apply(full.account.pk, given)
+
+    assert exported(full)["pipelines"] == given["pipelines"]
+    stored = Pipeline.objects.filter(account_id=full.account.pk, object_type="ticket").order_by("pk")[0]
+    assert parse(stored.options).ignore_acknowledgements
+
+
 def test_what_is_no_address_is_refused_with_its_place(full: World) -> None:
     with pytest.raises(Invalid) as refused:
         plan.plan(full.account.pk, {"teams": [{"name": "X", "main_members": ["not an address"]}]})
@@ -418,6 +431,7 @@ def test_what_is_no_address_is_refused_with_its_place(full: World) -> None:
         ({"reopen": "always"}, "options.reopen"),
         ({"stays_closed": True}, "options"),
         ({"all_channels": "yes"}, "options.all_channels"),
+        ({"ignore_acknowledgements": 1}, "options.ignore_acknowledgements"),
     ],
 )
 def test_options_of_a_pipeline_are_checked_R_REOPEN_2(

@@ -25,7 +25,12 @@ class Mode(StrEnum):
 
 
 DAYS, MOST_DAYS = 14, 3650
-FLAGS = ("all_channels", "stay_closed_on_sent", "reopen_then_apply_reply_target")
+FLAGS = (
+    "all_channels",
+    "stay_closed_on_sent",
+    "reopen_then_apply_reply_target",
+    "ignore_acknowledgements",
+)
 _REOPEN = ("mode", "days", "stage_id")
 
 
@@ -37,6 +42,7 @@ class Options:
     all_channels: bool = False
     stay_closed_on_sent: bool = False
     reopen_then_apply_reply_target: bool = False
+    ignore_acknowledgements: bool = False  # who only says thanks reopens nothing
 
 
 def parse(stored: object) -> Options:

@@ -47,6 +47,7 @@ class IncomingReply:
     on_originating_thread: bool
     on_side_thread: bool
     is_email: bool = True
+    is_acknowledgement: bool = False  # says thanks and nothing else
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,7 @@ class ReplyEffect(StrEnum):
     STAY = "stay"
     MOVE = "move"
     FOLLOW_UP = "follow_up"  # a new ticket, linked to the closed one (R-REOPEN-2)
+    ACKNOWLEDGED = "acknowledged"  # only says thanks: the ticket stays closed (R-REOPEN-2)
 
 
 def after_reply(
@@ -84,6 +86,8 @@ def after_reply(
     if ignored:
         return ReplyEffect.STAY, None
     if standing.is_closed:
+        if reply.is_acknowledgement and parse(pipeline.options).ignore_acknowledgements:
+            return ReplyEffect.ACKNOWLEDGED, None
         return _reopen(standing, pipeline, now)
     if not pipeline.moves_on_reply or not (reply.is_email or parse(pipeline.options).all_channels):
         return ReplyEffect.STAY, None

@@ -115,6 +115,29 @@ def require(from_type: str, to_type: str, type_ids: Collection[int]) -> None:
 # ── verbs ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
+def ensure(
+    from_type: str, to_type: str, name: str, label: str, inverse_label: str, *, by: Actor
+) -> Label | None:
+    """The account's label of this name, or of these words; made where there is none. None where there are too many."""
+    found = _known(from_type, to_type, name, label)
+    if found is None:
+        _lock()  # somebody else may have made it
+        found = _known(from_type, to_type, name, label)
+    if found is not None:
+        return found
+    try:
+        return create(from_type, to_type, label, inverse_label, name=name, category=INTEGRATOR_DEFINED, by=by)
+    except Invalid:
+        return None
+
+
+def _known(from_type: str, to_type: str, name: str, word: str) -> Label | None:
+    own = own_of(from_type, to_type)
+    return next((one for one in own if one.name == name), None) or next(
+        (one for one in own if one.label.casefold() == word.casefold()), None
+    )
+
+
 def create(
     from_type: str,
     to_type: str,

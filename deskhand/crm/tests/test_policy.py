@@ -95,6 +95,18 @@ def test_reopening_is_a_policy_R_REOPEN_2(reopen, answer):
     assert after_reply(REPLY, SHUT, with_options(reopen=reopen), NOW) == answer
 
 
+@pytest.mark.parametrize("mode", ["always", "within_days", "never"])
+def test_thanks_reopen_nothing_and_open_nothing_where_that_is_asked_R_REOPEN_2(mode):
+    thanks = replace(REPLY, is_acknowledgement=True)
+    asked = with_options(reopen={"mode": mode, "days": 1}, ignore_acknowledgements=True)
+    not_asked = with_options(reopen={"mode": mode, "days": 1})
+
+    assert after_reply(thanks, SHUT, asked, NOW) == (ReplyEffect.ACKNOWLEDGED, None)
+    assert after_reply(REPLY, SHUT, asked, NOW) == after_reply(REPLY, SHUT, not_asked, NOW) != STAYS
+    assert after_reply(thanks, SHUT, not_asked, NOW) == after_reply(REPLY, SHUT, not_asked, NOW)
+    assert after_reply(thanks, OPEN, asked, NOW) == moves(US, "status_from_reply")
+
+
 @pytest.mark.parametrize(
     "stored",
     [
@@ -151,7 +163,7 @@ def test_options_are_checked_when_they_are_written_R_REOPEN_2(given, field):
 def test_options_come_back_as_they_were_written():
     whole = {
         "reopen": {"mode": "within_days", "days": 3, "stage_id": US}, "all_channels": True, "stay_closed_on_sent": True,
-        "reopen_then_apply_reply_target": False,
+        "reopen_then_apply_reply_target": False, "ignore_acknowledgements": True,
     }  # fmt: skip
 
     assert options.checked(whole, IS_OPEN) == whole

@@ -7,11 +7,12 @@ import pytest
 from deskhand.crm.pipelines import pipelines
 from deskhand.crm.pipelines.models import Pipeline
 from deskhand.crm.pipelines.rules import Rules
-from deskhand.crm.records import archive, tickets
+from deskhand.crm.records import archive, associations, history, labeling, tickets
 from deskhand.crm.records.models import Contact, PropertyChange, Ticket
+from deskhand.crm.schema import association_labels
 from deskhand.desk import inboxes, threads, tokens
 from deskhand.desk.models import Message, Thread
-from deskhand.desk.types import Automatic, InboundMessage, Incoming, Mailbox, Outcome
+from deskhand.desk.types import Automatic, InboundMessage, Incoming, Mailbox, Outcome, StoredFile
 from deskhand.events.models import EventRow
 from deskhand.events.types import SYSTEM, Actor
 from deskhand.kernel import clock
@@ -360,6 +361,96 @@ def test_a_closed_ticket_past_its_window_is_followed_up(world, receive, noon):
     assert later.outcome is Outcome.CREATED
     assert later.ticket_id != first.ticket_id
     assert stage_of(first) == "Closed"
+
+
+def followed_up(world, receive, noon, text="Me again"):
+    """A closed ticket and the one that follows it up."""
+    pipelines.set_policy(Pipeline.objects.get(key="0"), options={"reopen": {"mode": "never"}})
+    first = receive(external_id="old@x")
+    tickets.move(first.ticket_id, to=world.stage("Closed"), by=SYSTEM)
+    return first, receive(text, answers=("old@x",))
+
+
+def words_between(one, other):
+    found = labeling.labels_of_record("ticket", one.ticket_id)["ticket", other.ticket_id]
+    return [label.label for label in found]
+
+
+def test_a_follow_up_and_the_closed_ticket_say_what_they_are_to_each_other_R_REOPEN_2(world, receive, noon):
+    first, later = followed_up(world, receive, noon)
+
+    assert words_between(later, first) == ["Follow-up of"]
+    assert words_between(first, later) == ["Followed up by"]
+    linked = EventRow.objects.filter(kind="ticket.linked", object_id=later.ticket_id).get()
+    received = EventRow.objects.filter(kind="message.received", object_id=later.thread_id).get()
+    assert linked.cause == {"event_id": received.pk, "rule": "follow_up_of"}
+    assert PropertyChange.objects.filter(record_id=first.ticket_id, property=history.LINK).exists()
+
+
+def test_the_label_of_follow_ups_is_made_once_and_may_be_called_otherwise_R_REOPEN_2(world, receive, noon):
+    first, later = followed_up(world, receive, noon)
+    [label] = [one for one in association_labels.own_of("ticket", "ticket") if one.label == "Follow-up of"]
+    association_labels.rename("ticket", "ticket", label.type_id, "Continues", "Continued by", by=SYSTEM)
+
+    again = receive("And again", answers=("old@x",))
+
+    assert words_between(again, first) == words_between(later, first) == ["Continues"]
+    assert len(association_labels.own_of("ticket", "ticket")) == 2
+
+
+def test_a_follow_up_is_linked_without_a_label_where_there_are_too_many_R_REOPEN_2(world, receive, noon, monkeypatch):  # fmt: skip
+    monkeypatch.setattr(association_labels, "LIMIT", 0)
+
+    first, later = followed_up(world, receive, noon)
+
+    assert associations.linked_ids("ticket", [later.ticket_id], "ticket") == {
+        later.ticket_id: [first.ticket_id]
+    }
+
+
+@pytest.fixture
+def ignoring(world):
+    pipelines.set_policy(Pipeline.objects.get(key="0"), options={"ignore_acknowledgements": True})
+
+
+def test_thanks_leave_a_closed_ticket_closed_and_are_filed_with_the_reason_R_REOPEN_2(world, receive, ignoring):  # fmt: skip
+    first = receive()
+    tickets.move(first.ticket_id, to=world.stage("Closed"), by=SYSTEM)
+
+    thanks = receive("Tusind tak for hjælpen!\n\nMvh\nAstrid", answers=("m0@fjallbo.example",))
+
+    ticket = Ticket.objects.get()
+    assert (thanks.outcome, thanks.ticket_id) == (Outcome.JOINED, first.ticket_id)
+    assert thanks.why == "only says thanks, so the closed ticket stays closed"
+    assert (stage_of(first), ticket.reopened_at, ticket.message_count) == ("Closed", None, 2)
+    assert ticket.preview.startswith("Tusind tak")
+    assert Message.objects.get(pk=thanks.message_id).cause == {"keeps_closed": True}
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"text": "Thanks, but it flickers again"},
+        {"text": "Thanks!", "files": (StoredFile("a.pdf", "application/pdf", 3, "a" * 64),)},
+    ],
+)
+def test_whoever_says_more_than_thanks_reopens_R_REOPEN_2(world, receive, ignoring, more):
+    first = receive()
+    tickets.move(first.ticket_id, to=world.stage("Closed"), by=SYSTEM)
+
+    again = receive(more.pop("text"), answers=("m0@fjallbo.example",), **more)
+
+    assert stage_of(first) == "New"
+    assert Message.objects.get(pk=again.message_id).cause is None
+
+
+def test_thanks_for_an_open_ticket_move_it_as_any_answer_R_REOPEN_2(world, receive, ignoring):
+    first = receive()
+    tickets.move(first.ticket_id, to=world.stage("Waiting on contact"), by=SYSTEM)
+
+    receive("Thanks!", answers=("m0@fjallbo.example",))
+
+    assert stage_of(first) == "Waiting on us"
 
 
 def test_an_answer_is_filed_whatever_the_pipeline_says_of_reopening_R_REOPEN_2(world, receive):

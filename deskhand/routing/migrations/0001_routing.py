@@ -277,7 +277,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='decision',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('left_because', ''), ('left_user_id', None)), models.Q(('left_because__in', ['AWAY', 'OUT_OF_OFFICE', 'DEACTIVATED']), ('left_user_id__isnull', False)), _connector='OR'), name='decision_left_whole'),
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('left_because', ''), ('left_user_id', None)), models.Q(('left_because__in', ['AWAY', 'OUT_OF_OFFICE', 'DEACTIVATED', 'UNABLE']), ('left_user_id__isnull', False)), _connector='OR'), name='decision_left_whole'),
         ),
         migrations.AddConstraint(
             model_name='roundrobinstate',

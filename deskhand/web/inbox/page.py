@@ -23,6 +23,7 @@ from deskhand.crm.schema.defaults import PRIORITIES
 from deskhand.desk import following, mentions, preferences
 from deskhand.desk import views as desk_views
 from deskhand.desk.models import Attachment, ChannelAccount, Mention, Message, Seen
+from deskhand.desk.threads import FOLLOW_UP, KEEPS_CLOSED
 from deskhand.events.queries import rules_of
 from deskhand.kernel.text import paragraphs
 from deskhand.routing import queries as routing
@@ -65,13 +66,14 @@ RULES = {
     "status_from_reply": gettext_lazy("the customer replied"),
     "status_from_sent": gettext_lazy("an email was sent to the customer"),
     "reopen_on_reply": gettext_lazy("the customer replied to a closed ticket"),
+    FOLLOW_UP: gettext_lazy("the customer replied to a closed ticket"),
     "chosen_with_reply": gettext_lazy("chosen while sending"),
     "channel_routing": gettext_lazy("the channel's routing"),
     "taken_back": gettext_lazy("taken back"),
     "run_undone": gettext_lazy("an automation taken back"),
     TAG_RULE: gettext_lazy("the rule of a tag"),
 }
-STATUS_RULES = RULES.keys() - {"channel_routing", "taken_back", "run_undone", TAG_RULE}
+STATUS_RULES = RULES.keys() - {FOLLOW_UP, "channel_routing", "taken_back", "run_undone", TAG_RULE}
 _CALL = re.compile(r"(?:(?<=\s)|^)(@[\w.-]{1,100})")
 _TAGS = re.compile(r"(<[^>]*>)")
 HISTORY = 30  # lines shown
@@ -570,6 +572,11 @@ def _via(m: Message) -> str:
 
 
 def _notice(m: Message) -> str:
+    kept = _("It only says thanks, so the ticket stayed closed.") if (m.cause or {}).get(KEEPS_CLOSED) else ""
+    return " ".join(one for one in (_notice_of_reading(m), kept) if one)
+
+
+def _notice_of_reading(m: Message) -> str:
     if m.is_unverified:
         return _("From outside this conversation and not verified. Nothing was done because of it.")
     found = set(m.cause.get("notices", ())) if m.cause and m.direction == "IN" else set()

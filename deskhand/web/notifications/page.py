@@ -42,6 +42,10 @@ TOPICS = {
         gettext_lazy("Comments on my tickets"),
         gettext_lazy("A colleague comments on a ticket that you own."),
     ),
+    Topic.REOPENED: (
+        gettext_lazy("Reopened tickets of mine"),
+        gettext_lazy("Somebody, or an automation, opens a closed ticket that you own."),
+    ),
     Topic.FOLLOWED: (
         gettext_lazy("Tickets that I follow"),
         gettext_lazy("There is a message or a comment on a ticket that you follow."),

@@ -101,7 +101,7 @@ def templated(account: Account, pipeline: PipelineValue) -> Templated:
         close_date=_close_date(pipeline),
         reopening=_reopening(pipeline),
         channel_option=_channel_option(pipeline) if follows else None,
-        closed_options=_closed_options(pipeline) if follows else (),
+        closed_options=(_acknowledging(pipeline), *(_closed_options(pipeline) if follows else ())),
     )
 
 
@@ -223,6 +223,17 @@ def _channel_option(pipeline: PipelineValue) -> OptionSwitch:
         pipeline, "all_channels", _("Follow every channel, not email alone"),
         _("Answers by chat, WhatsApp, SMS and every other channel change the status as emails do.")
         if is_on else _("Answers by chat, WhatsApp, SMS and other channels leave the status of open tickets as it is."),
+        is_on=is_on,
+    )  # fmt: skip
+
+
+def _acknowledging(pipeline: PipelineValue) -> OptionSwitch:
+    """R-REOPEN-2"""
+    is_on = options.parse(pipeline.options).ignore_acknowledgements
+    return _option(
+        pipeline, "ignore_acknowledgements", _("Keep a closed ticket closed when the answer only says thanks"),
+        _("“Thanks!” or “OK” is filed in the closed ticket, and nothing opens. Whatever asks for more counts as an answer.")
+        if is_on else _("Switched on, “Thanks!” or “OK” is only filed in the closed ticket."),
         is_on=is_on,
     )  # fmt: skip
 

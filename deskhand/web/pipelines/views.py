@@ -143,10 +143,11 @@ def set_reopening(request: AccountRequest, pipeline_id: int) -> HttpResponse:
 
 @require_POST
 def set_option(request: AccountRequest, pipeline_id: int, option: str) -> HttpResponse:
-    """R-STAT-13, R-STAT-21"""
+    """R-REOPEN-2, in every plan; R-STAT-13, R-STAT-21"""
     _ticket_pipeline(request, pipeline_id)
     name = option.replace("-", "_")
-    if name not in options.FLAGS or not pages.follows_emails(request.account):
+    is_there = name == "ignore_acknowledgements" or pages.follows_emails(request.account)
+    if name not in options.FLAGS or not is_there:
         raise NotFound(_("There is no such automation."))
     kept = _kept_options(pipeline_id) | {name: request.POST.get("on") == "1"}
     return _set_policy(request, pipeline_id, {"options": kept})

@@ -241,7 +241,10 @@ def test_what_an_answer_to_a_closed_ticket_does_is_chosen_and_said_R_REOPEN_2(of
     assert "An answer to a closed ticket reopens it as “New”." in again
 
 
-@pytest.mark.parametrize("option", ["all-channels", "stay-closed-on-sent", "reopen-then-apply-reply-target"])
+@pytest.mark.parametrize(
+    "option",
+    ["all-channels", "stay-closed-on-sent", "reopen-then-apply-reply-target", "ignore-acknowledgements"],
+)
 def test_options_are_switched_one_by_one_R_STAT_13_R_STAT_21(office, admin, place, option):
     admin.post(url("automate-reopening", place[0]), {"days": "5"})
 
@@ -254,6 +257,28 @@ def test_options_are_switched_one_by_one_R_STAT_13_R_STAT_21(office, admin, plac
     assert f'id="option-{option}" role="switch" aria-checked="true"' in page
     assert page.count('aria-checked="true"') == text(admin.post(url("automate-option", place[0], option), {"on": "0"}, headers=HTMX)).count('aria-checked="true"') + 1  # fmt: skip
     assert admin.post(url("automate-option", place[0], "nonsense"), {"on": "1"}).status_code == 404
+
+
+@pytest.mark.parametrize("plan", [Plan.FREE, Plan.EVERYTHING])
+def test_thanks_that_reopen_nothing_are_switched_on_in_every_plan_and_say_so_R_REOPEN_2(
+    office, admin, place, plan
+):
+    Account.objects.filter(pk=office.world.account.pk).update(plan=plan)
+    title = "Keep a closed ticket closed when the answer only says thanks"
+    assert title in text(admin.get(url("automate", place[0])))
+
+    admin.post(url("automate-option", place[0], "ignore-acknowledgements"), {"on": "1"})
+
+    assert policy(office, place).options["ignore_acknowledgements"] is True
+    page = text(admin.get(url("automate", place[0])))
+    assert 'id="option-ignore-acknowledgements" role="switch" aria-checked="true"' in page
+    ticket = office.mail()
+    with office.inside() as world:
+        tickets.move(ticket.pk, to=world.stage("Closed"), by=SYSTEM)
+    office.mail(external_id="ta@x.example", text="Thanks!", answers=("Refund still missing@fjallbo.example",))
+    assert office.again(ticket).is_closed
+    read = text(admin.get(url("inbox-ticket", "all-closed", ticket.pk)))
+    assert "It only says thanks, so the ticket stayed closed." in read
 
 
 def test_what_is_said_of_reopening_is_what_happens(office, admin, place):
