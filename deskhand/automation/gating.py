@@ -12,7 +12,15 @@ from deskhand.accounts import plans
 from deskhand.accounts.plans import Feature
 from deskhand.automation.actions.registry import ACTIONS
 from deskhand.automation.actions.types import Action as ActionKind
-from deskhand.automation.engine.definition import Action, Definition, RandomSplit, Step
+from deskhand.automation.engine.definition import (
+    Action,
+    Definition,
+    Delay,
+    IfThen,
+    RandomSplit,
+    Step,
+    ValueEquals,
+)
 from deskhand.automation.models import Workflow
 from deskhand.crm.schema.defaults import BUILT_IN
 from deskhand.kernel.errors import Invalid
@@ -20,6 +28,23 @@ from deskhand.kernel.text import N_
 
 BEYOND = N_("The account's plan does not have all that this workflow does.")
 DISCONNECTED = N_("A number that this workflow writes from is not connected any more.")
+
+GO_TO = "go-to"
+_SORTS: Mapping[type, str] = {
+    Delay: "delay",
+    IfThen: "if-then",
+    ValueEquals: "value-equals",
+    RandomSplit: "random-split",
+}
+#: What holds and directs the way, as forms and addresses call it, and what a plan must have for it.
+FLOW: Mapping[str, Feature] = dict.fromkeys((*_SORTS.values(), GO_TO), Feature.LANE_ACTIONS) | {
+    _SORTS[RandomSplit]: Feature.RANDOM_SPLIT
+}
+
+
+def kind_of(step: Step) -> str:
+    """The kind of an action, or one of FLOW."""
+    return step.kind if isinstance(step, Action) else _SORTS[type(step)]
 
 
 def needed(workflow: Workflow, definition: Definition) -> frozenset[Feature]:
@@ -40,7 +65,7 @@ def needed(workflow: Workflow, definition: Definition) -> frozenset[Feature]:
 def _needed_by(step: Step, lane_of: str) -> frozenset[Feature]:
     """`lane_of`: the kind of record whose lane it stands in. An action that is not there any more needs nothing."""
     if not isinstance(step, Action):
-        return frozenset({Feature.RANDOM_SPLIT if isinstance(step, RandomSplit) else Feature.LANE_ACTIONS})
+        return frozenset({FLOW[kind_of(step)]})
     action = ACTIONS.get(step.kind)
     return needed_by(action, step.settings, lane_of) if action else frozenset()
 

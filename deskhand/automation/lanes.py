@@ -17,7 +17,7 @@ from deskhand.accounts import plans, policy
 from deskhand.accounts.models import Account
 from deskhand.accounts.types import Viewer
 from deskhand.automation import gating, triggers, workflows
-from deskhand.automation.actions.registry import ACTIONS
+from deskhand.automation.actions.registry import ACTIONS, may_use
 from deskhand.automation.actions.types import Action as ActionKind
 from deskhand.automation.engine import edit
 from deskhand.automation.engine.definition import (
@@ -26,7 +26,6 @@ from deskhand.automation.engine.definition import (
     Delay,
     Edge,
     ForAmount,
-    IfThen,
     Slot,
     Step,
     WhenEvent,
@@ -44,8 +43,7 @@ from deskhand.kernel import clock
 from deskhand.kernel.database.scope import current_account_id
 from deskhand.kernel.errors import Conflict, Forbidden, Invalid, NotFound
 
-DELAY, BRANCH = "delay", "branch"
-FORK = "fork"  # by value or by chance: made and changed in the editor of workflows
+DELAY = "delay"
 STAGE_GONE = "Its status was deleted."
 NOT_CHAT = Filter("source_type", Kind.ENUM, Operator.NONE_OF, ("CHAT",))  # Messenger comes as chat, too
 
@@ -63,6 +61,7 @@ class LaneStep:
     comments: int
     waiting: int  # records inside this step now (R-LOG-4)
     ways: tuple[LaneWay, ...] = ()  # those that fork here; nothing stands after them in this chain
+    jump: str = ""  # the step that it goes to, if it ends in a go-to
 
     @property
     def id(self) -> str:
@@ -70,12 +69,7 @@ class LaneStep:
 
     @property
     def kind(self) -> str:
-        return kind_of(self.step)
-
-    @property
-    def is_told_only(self) -> bool:
-        """Whether it is read here, and changed in the editor of workflows: a wait for something else than a span of time."""
-        return isinstance(self.step, Delay) and not isinstance(self.step.wait, ForAmount)
+        return gating.kind_of(self.step)
 
     @property
     def settings(self) -> Mapping[str, Any]:
@@ -88,7 +82,11 @@ class LaneWay:
 
     slot: Slot
     steps: tuple[LaneStep, ...]
-    leads_on: bool  # to its steps, or by a go-to
+    jump: str = ""  # the step that it goes to, where nothing stands on it
+
+    @property
+    def leads_on(self) -> bool:
+        return bool(self.steps or self.jump)
 
 
 def every(steps: Sequence[LaneStep]) -> Iterator[LaneStep]:
@@ -103,6 +101,7 @@ def every(steps: Sequence[LaneStep]) -> Iterator[LaneStep]:
 class Lane:
     stage_id: int
     workflow: Workflow | None
+    definition: Definition | None
     steps: tuple[LaneStep, ...]
     every_time: bool
     failures: int  # steps that failed in the last 30 days
@@ -132,10 +131,10 @@ def _edits(object_type: str) -> policy.Action:
     return policy.Action.EDIT_LANES if object_type == "ticket" else policy.Action.EDIT_OBJECT_AUTOMATION
 
 
-def offered(account: Account, object_type: str = "ticket") -> tuple[str, ...]:
-    """The kinds of action that the account's plan offers in lanes of such records (T-ACT-10, R-OBJ-4).
+def offered(account: Account, object_type: str = "ticket", viewer: Viewer | None = None) -> tuple[str, ...]:
+    """The kinds of step that the account's plan offers in lanes of such records, and that the viewer may use (T-ACT-10, R-OBJ-4).
 
-    Who edits lanes may not edit workflows, so what needs more than that is only in the editor of workflows.
+    Without a viewer those that ask for no permission beside that for lanes.
     """
     if not _has_lanes(account, object_type):
         return ()
@@ -145,14 +144,14 @@ def offered(account: Account, object_type: str = "ticket") -> tuple[str, ...]:
         if _is_for(action, object_type)
         and _has(account, action, object_type)
         and action.is_offered(account.pk)
-        and action.permission is None
+        and (action.permission is None if viewer is None else may_use(viewer, kind))
     ]
-    return (*found, DELAY, BRANCH) if may_rearrange(account) else tuple(found)
+    return (*found, *(kind for kind, feature in gating.FLOW.items() if plans.has_feature(account, feature)))
 
 
-def is_editable(kind: str) -> bool:
-    """Whether a step of this kind can be changed and moved here; other forks than by conditions can only be deleted."""
-    return kind in ACTIONS or kind in (DELAY, BRANCH)
+def is_known(kind: str) -> bool:
+    """Whether there is such a kind of step still; others can only be deleted."""
+    return kind in ACTIONS or kind in gating.FLOW
 
 
 def _has_lanes(account: Account, object_type: str) -> bool:
@@ -221,26 +220,31 @@ def _lane(
     waiting: Mapping[tuple[int, str], int], failures: Mapping[int, int],
 ) -> Lane:  # fmt: skip
     if workflow is None or workflow.pk not in definitions:  # that can't be read says so by its trouble
-        return Lane(stage_id, workflow, (), False, 0)
+        return Lane(stage_id, workflow, None, (), False, 0)
     definition = definitions[workflow.pk]
 
     def told(edge: Edge | None) -> tuple[LaneStep, ...]:
         """What stands from here down; jumps are not followed."""
         found: list[LaneStep] = []
-        while edge is not None and not edge.is_goto:
+        while edge is not None:
+            if edge.is_goto:
+                return (*found[:-1], replace(found[-1], jump=edge.to)) if found else ()
             step = definition.by_id[edge.to]
             key = (workflow.pk, step.id)
             one = LaneStep(step, comments.get(key, 0), waiting.get(key, 0))
             ways = edges_of(step)
             if not isinstance(step, Action | Delay) or len(ways) > 1:
-                forks = tuple(LaneWay(slot, told(way), way is not None) for slot, way in ways.items())
+                forks = tuple(
+                    LaneWay(slot, told(way), way.to if way and way.is_goto else "")
+                    for slot, way in ways.items()
+                )
                 return (*found, replace(one, ways=forks))
             found.append(one)
             edge = step.next
         return tuple(found)
 
     return Lane(
-        stage_id, workflow, told(definition.start), definition.reenrollment.is_on, failures.get(workflow.pk, 0),
+        stage_id, workflow, definition, told(definition.start), definition.reenrollment.is_on, failures.get(workflow.pk, 0),
         _leaves_out_chat(definition), gating.needed(workflow, definition),
     )  # fmt: skip
 
@@ -250,12 +254,6 @@ def _leaves_out_chat(definition: Definition) -> bool | None:
     if definition.object_type != "ticket" or not isinstance(trigger, WhenEvent):
         return None
     return trigger.refine == NOT_CHAT if trigger.refine in (NOT_CHAT, None) else None
-
-
-def kind_of(step: Step) -> str:
-    if isinstance(step, Action):
-        return step.kind
-    return DELAY if isinstance(step, Delay) else BRANCH if isinstance(step, IfThen) else FORK
 
 
 def settings_of(step: Step) -> Mapping[str, Any]:
@@ -321,53 +319,15 @@ def put_step(
     by: int,
     seen_revision: int | None = None,
 ) -> Workflow:
-    """Do one of the engine's edits to a stage's lane, which is made if there is none: put in a step that was read
-    already, or change a fork's branches (R-ACT-23).
+    """Do one of the engine's edits to a stage's lane, which is made if there is none: a step is put in, or becomes
+    another one of its sort (R-ACT-5, R-ACT-23). Records waiting in a step keep their time (R-DELAY-11).
     """  # fmt: skip
-    workflow = lane_of(stage_id, object_type) or _create(object_type, stage_id, by)
+    workflow = lane_of(stage_id, object_type)
+    if workflow is None:
+        put(Definition(object_type, lane_trigger(object_type, stage_id)))  # what is refused makes no lane
+        workflow = _create(object_type, stage_id, by)
     definition, _id = put(_changeable(workflow))
     return workflows.save(workflow, definition, by=by, seen_revision=seen_revision)
-
-
-def change_step(
-    workflow: Workflow,
-    step_id: str,
-    settings: Mapping[str, Any],
-    *,
-    by: int,
-    seen_revision: int | None = None,
-) -> Workflow:
-    """Give a step other settings; records waiting in it keep their time (R-DELAY-11).
-
-    Of a delay only the amount changes. Raises Invalid for one that waits for something else than a span of time.
-    """
-    definition = _changeable(workflow)
-    old = _existing(definition, step_id)
-    new = _step(kind_of(old), settings)
-    if isinstance(old, Delay) and isinstance(new, Delay):
-        new = _of_amount(old, new)
-    if isinstance(old, Action) and isinstance(new, Action):
-        return workflows.save(
-            workflow,
-            edit.update_settings(definition, step_id, new.settings),
-            by=by,
-            seen_revision=seen_revision,
-        )
-    return workflows.save(
-        workflow, edit.update(definition, replace(new, id=step_id)), by=by, seen_revision=seen_revision
-    )
-
-
-def _of_amount(old: Delay, new: Delay) -> Delay:
-    """A delay for as long as another one; what cancels it, its ways and how time counts stay."""
-    if not isinstance(old.wait, ForAmount) or not isinstance(new.wait, ForAmount):
-        raise Invalid(
-            _(
-                "This delay waits for something else than a span of time. Change it in the editor of workflows."
-            ),
-            field="minutes",
-        )
-    return replace(old, wait=replace(old.wait, amount=new.wait.amount))
 
 
 def delete_step(

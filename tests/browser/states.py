@@ -851,7 +851,7 @@ def tokens(page: Page) -> None:
 
 def step_refused(page: Page) -> None:
     drawer(page)
-    page.locator("#drawer .offer", has_text="Delay").click()
+    page.locator("#drawer .offer[href*='kind=delay']").click()
     page.locator("#drawer [inputmode]").first.wait_for()
     page.locator("#drawer .drawer-foot [type=submit]").click()
     page.locator("#drawer .field-error").wait_for()
@@ -859,11 +859,32 @@ def step_refused(page: Page) -> None:
 
 def lane_branch(page: Page) -> None:
     drawer(page)
-    page.locator("#drawer .offer", has_text="Branch").click()
+    page.locator("#drawer .offer[href*='kind=if-then']").click()
     page.locator("#drawer [id=way0-name]").fill("Urgent ones")
     page.locator("#drawer .condition [name=redraw]").first.click()
     page.locator("#drawer .condition-open select").select_option("ticket.hs_ticket_priority")
     page.locator("#drawer .condition-open [type=checkbox]").last.check()
+
+
+def lane_delay(page: Page) -> None:
+    """Until a date of the record, cancelled by a condition."""
+    drawer(page)
+    page.locator("#drawer .offer[href*='kind=delay']").click()
+    page.locator("#field-wait").select_option("property")
+    page.locator("#field-side").wait_for()
+    page.locator("#field-side").select_option("before")
+    page.get_by_text("How long before or after").wait_for()
+    page.locator("#field-property").select_option("closed_date")
+    page.locator("#field-offset_days").fill("2")
+    page.locator("#drawer .condition [name=redraw]").first.click()
+    page.locator("#drawer .condition-open select").select_option("ticket.hs_ticket_priority")
+    page.locator("#drawer .condition-open [type=checkbox]").last.check()
+
+
+def lane_forks(page: Page) -> None:
+    """A lane with branches by value, a way that goes on elsewhere, and steps on both ways of a delay."""
+    automate(page)
+    page.locator(".lane:has(.jump) .lane-ways").first.scroll_into_view_if_needed()
 
 
 def discard(page: Page) -> None:
@@ -1277,6 +1298,8 @@ STATES: dict[str, Step] = {
     "discard": discard,
     "lane-tools": lane_tools,
     "lane-branch": lane_branch,
+    "lane-delay": lane_delay,
+    "lane-forks": lane_forks,
     "delete-step": delete_step,
     "place-step": place_step,
     "switch-on": switch_on,

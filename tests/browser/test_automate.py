@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from deskhand.automation import lanes, templates
+from deskhand.automation import lanes, templates, workflows
+from deskhand.automation.engine.definition import Edge, Missed, UntilDate
 
 pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("ignore:StreamingHttpResponse must consume")]
 
@@ -143,13 +145,7 @@ def test_a_step_is_added_with_the_keyboard_alone(page, lane) -> None:
     plus = page.locator(".lane-plus").nth(1)  # after the first step
     plus.focus()
     page.keyboard.press("Enter")
-    expect(drawer(page).get_by_role("heading", name="Choose an action")).to_be_focused()
-    offer = drawer(page).get_by_role("link", name=re.compile("^Create task"))
-    for _press in range(12):
-        page.keyboard.press("Tab")
-        if offer.evaluate("element => element === document.activeElement"):
-            break
-    page.keyboard.press("Enter")
+    choose(page, "create task")
     expect(page.get_by_label("Title")).to_be_focused()
     page.keyboard.type("Call Astrid")
     page.keyboard.press("Enter")
@@ -158,6 +154,77 @@ def test_a_step_is_added_with_the_keyboard_alone(page, lane) -> None:
     expect(page.locator(".bubble").nth(1)).to_contain_text("Call Astrid")
     expect(plus).to_be_focused()
     assert titles(lane) == ["", "Call Astrid", "Call"]
+
+
+def choose(page: Page, words: str) -> None:
+    """An action by its words, in the drawer that was just opened."""
+    expect(drawer(page).get_by_role("searchbox", name="Find an action")).to_be_focused()
+    page.keyboard.type(words)
+    page.keyboard.press("Enter")
+
+
+def tab_to(page: Page, wanted) -> None:
+    for _press in range(40):
+        page.keyboard.press("Tab")
+        if wanted.count() and wanted.first.evaluate("element => element === document.activeElement"):
+            return
+    raise AssertionError("The keyboard does not get there.")
+
+
+def test_a_lane_with_a_date_a_cancelled_wait_and_a_go_to_is_built_by_keyboard_R_ACT_23(page, lane) -> None:
+    """R-DELAY-1, R-DELAY-3, R-BR-9"""
+    page.locator(".lane-plus").nth(1).focus()  # between the mail and the task
+    page.keyboard.press("Enter")
+    choose(page, "delay")
+    kind = page.get_by_label("Wait", exact=True)
+    expect(kind).to_be_focused()
+    page.keyboard.press("ArrowDown")
+    expect(page.get_by_label("Date", exact=True)).to_be_visible()
+    expect(kind).to_be_focused()  # the form was drawn anew
+    expect(kind).to_have_value("date")
+    page.keyboard.press("Tab")
+    page.keyboard.type("12242026")
+    tab_to(page, page.get_by_label("If that is past already"))
+    page.keyboard.press("ArrowDown")
+    tab_to(page, drawer(page).locator(".condition [name=redraw]"))
+    page.keyboard.press("Enter")
+    asked = drawer(page).locator(".condition-open")
+    prop, high = asked.get_by_label("Property"), asked.get_by_role("checkbox", name="High")
+    expect(prop).to_be_focused()
+    page.keyboard.press("Alt+ArrowDown")  # the list stays open until one is chosen
+    page.keyboard.type("Priority")
+    page.keyboard.press("Enter")
+    expect(high).to_be_visible()
+    tab_to(page, high)
+    page.keyboard.press("Space")
+    by_escape(page)
+    expect(question(page)).to_be_visible()  # what was typed before the form was drawn anew is not lost either
+    page.keyboard.press("Escape")
+    tab_to(page, drawer(page).get_by_role("button", name="Save"))
+    page.keyboard.press("Enter")
+    expect(drawer(page)).to_be_hidden()
+    expect(page.locator(".bubble").nth(1)).to_contain_text("Until 24 Dec 2026")
+
+    page.locator(".lane-way").nth(1).locator(".lane-plus").focus()
+    page.keyboard.press("Enter")
+    choose(page, "another step")
+    expect(page.get_by_label("Which step")).to_be_focused()
+    page.keyboard.type("3")
+    tab_to(page, drawer(page).get_by_role("button", name="Save"))
+    page.keyboard.press("Enter")
+    expect(drawer(page)).to_be_hidden()
+    jump = page.locator(".lane-way").nth(1).get_by_role("link", name="Go to Create task: Call")
+    expect(jump).to_be_visible()
+
+    with lane.inside() as world:
+        delay = workflows.definition_of(lanes.lane_of(world.stage("New"), "ticket")).by_id["3"]
+    assert delay.wait == UntilDate(date(2026, 12, 24), if_past=Missed.OTHERWISE)
+    assert delay.cancel_if is not None
+    assert (delay.next, delay.otherwise) == (Edge("2"), Edge("2", is_goto=True))
+
+    page.get_by_role("button", name="End here instead of going to Create task: Call").focus()
+    page.keyboard.press("Enter")
+    expect(jump).to_be_hidden()
 
 
 def test_a_card_shows_what_can_be_done_with_it_when_it_has_focus(page) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from deskhand.accounts import policy
+from deskhand.accounts.types import Viewer
 from deskhand.automation.actions.assign_conversation import AssignConversation
 from deskhand.automation.actions.change_labels import RemoveAssociationLabels, UpdateAssociationLabels
 from deskhand.automation.actions.change_links import CreateAssociation, RemoveAssociation
@@ -61,3 +63,9 @@ ACTIONS: dict[str, Action] = {
         CustomCode(),
     )
 }
+
+
+def may_use(viewer: Viewer, kind: str) -> bool:
+    """Whether somebody may add and change such steps: of some actions only those may who have a permission for them."""
+    action = ACTIONS.get(kind)
+    return action is None or action.permission is None or policy.can(viewer, action.permission)

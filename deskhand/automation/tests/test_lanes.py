@@ -1,29 +1,21 @@
 """The Automate tab's lanes (behaviour.md §7)."""
 
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import timedelta
 
 import pytest
 
 from deskhand.accounts import plans, roles, users
 from deskhand.accounts.models import Plan
 from deskhand.accounts.policy import viewer_for
-from deskhand.automation import comments, lanes, templates, workflows
+from deskhand.automation import comments, gating, lanes, templates, workflows
 from deskhand.automation.actions.registry import ACTIONS
 from deskhand.automation.engine import edit
 from deskhand.automation.engine.definition import (
     Action,
     Delay,
-    Edge,
-    EventMatch,
     ForAmount,
-    Missed,
     Reenrollment,
-    UntilDate,
-    UntilEvent,
-    UntilProperty,
-    UntilTime,
-    UntilWeekday,
     WhileInside,
 )
 from deskhand.automation.lanes import LanePlace
@@ -40,6 +32,15 @@ from deskhand.kernel.errors import Conflict, Forbidden, Invalid
 def new(world):
     templates.ensure_defaults(world.account.pk)
     return world.stage("New")
+
+
+def retitled(stage, title, **more):
+    """Give the task of a lane another title."""
+
+    def put(definition):
+        return edit.update_settings(definition, "3", {"title": title}), "3"
+
+    return lanes.put_step("ticket", stage, put, **more)
 
 
 @pytest.fixture
@@ -166,7 +167,7 @@ def test_a_step_that_would_not_move_is_refused(world, new, chain, step, after, f
 @pytest.mark.parametrize("status", ["New", "Closed"])
 def test_what_somebody_else_changed_is_neither_moved_nor_copied(world, new, chain, act, status):
     seen = chain.revision_number
-    lanes.change_step(chain, "3", {"title": "Write"}, by=world.grace.pk)
+    retitled(new, "Write", by=world.grace.pk)
 
     with pytest.raises(Conflict):
         act(chain, "3", LanePlace(world.stage(status)), by=world.ada.pk, seen_revision=seen)
@@ -184,36 +185,6 @@ def delayed(world, new, chain):
         definition, Action("", "create_task", {"title": "Hurry"}), edit.Place("2", "otherwise")
     )
     return workflows.save(chain, grown, by=world.ada.pk)
-
-
-def test_a_delay_of_another_length_keeps_all_else_R_ACT_5_R_DELAY_1(world, delayed):
-    before = workflows.definition_of(delayed).by_id["2"]
-
-    saved = lanes.change_step(delayed, "2", {"minutes": 5}, by=world.ada.pk)
-
-    longer = replace(before, wait=ForAmount(timedelta(minutes=5), is_working_time=True))
-    assert workflows.definition_of(saved).by_id["2"] == longer
-    assert (longer.next, longer.otherwise) == (Edge("3"), Edge("4"))
-
-
-@pytest.mark.parametrize(
-    "wait",
-    [
-        UntilDate(date(2026, 12, 24), if_past=Missed.OTHERWISE),
-        UntilProperty("closed_date", days=-1),
-        UntilWeekday((0, 4)),
-        UntilTime(540),
-        UntilEvent(EventMatch("ticket.closed"), at_most=timedelta(days=3)),
-    ],
-)
-def test_a_delay_for_something_else_never_becomes_a_span_of_time_R_ACT_5_R_DELAY_1(world, chain, wait):
-    made = workflows.save(chain, edit.update(workflows.definition_of(chain), Delay("2", wait)))
-
-    with pytest.raises(Invalid, match="something else than a span of time") as refusal:
-        lanes.change_step(made, "2", {"minutes": 5}, by=world.ada.pk)
-
-    assert refusal.value.field == "minutes"
-    assert workflows.definition_of(lanes.lane_of(made.origin_stage_id, "ticket")).by_id["2"].wait == wait
 
 
 def test_both_ways_of_a_delay_are_in_its_lane_R_DELAY_5(world, new, delayed):
@@ -263,9 +234,16 @@ def test_t_act_10_starter_offers_mail_and_notification_only(world):
     world.account.plan = Plan.STARTER
     assert lanes.offered(world.account) == MAILS
     world.account.plan = Plan.PROFESSIONAL
-    assert {*MAILS, "create_task", "set_property", "rotate_owner", lanes.DELAY, lanes.BRANCH} <= set(
-        lanes.offered(world.account)
-    )
+    assert {
+        *MAILS,
+        "create_task",
+        "set_property",
+        "rotate_owner",
+        "delay",
+        "if-then",
+        "value-equals",
+        "go-to",
+    } <= set(lanes.offered(world.account))
     assert not {"send_webhook", "format_data", "delete_contact"} & set(lanes.offered(world.account))
     world.account.plan = Plan.EVERYTHING
     on_tickets = {
@@ -278,7 +256,7 @@ def test_t_act_10_starter_offers_mail_and_notification_only(world):
         "send_sms",
         "send_survey",
     }  # as long as nothing of the kind is connected
-    assert set(lanes.offered(world.account)) == {*on_tickets, lanes.DELAY, lanes.BRANCH}
+    assert set(lanes.offered(world.account)) == {*on_tickets, *gating.FLOW}
     world.account.plan = Plan.FREE
     assert lanes.offered(world.account) == ()
 
@@ -336,10 +314,20 @@ def test_what_is_missing_is_named(world, new, kind, settings, field):
 
 def test_two_editors_do_not_overwrite_each_other(world, new, chain):
     seen = chain.revision_number
-    lanes.change_step(chain, "3", {"title": "Write"}, by=world.ada.pk, seen_revision=seen)
+    retitled(new, "Write", by=world.ada.pk, seen_revision=seen)
 
     with pytest.raises(Conflict):
-        lanes.change_step(chain, "3", {"title": "Shout"}, by=world.grace.pk, seen_revision=seen)
+        retitled(new, "Shout", by=world.grace.pk, seen_revision=seen)
+
+
+def test_what_is_refused_makes_no_lane_R_ACT_4(world, new):
+    def refused(definition):
+        raise Invalid("No", field="title")
+
+    with pytest.raises(Invalid):
+        lanes.put_step("ticket", new, refused, by=world.ada.pk)
+
+    assert not Workflow.objects.exists()
 
 
 def test_of_two_who_begin_a_lane_at_once_one_is_told(world, new, chain, monkeypatch):

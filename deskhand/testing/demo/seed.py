@@ -8,6 +8,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from importlib.resources import files
 from typing import Any
 
@@ -16,9 +17,13 @@ from django.utils import translation
 from deskhand.accounts import accounts, teams, users
 from deskhand.accounts.models import Account, Team, User
 from deskhand.automation import comments, lanes, workflows
+from deskhand.automation.engine import edit
+from deskhand.automation.engine.definition import Action, Branch, Delay, EventMatch, IfThen, UntilEvent
+from deskhand.automation.engine.edit import Place
 from deskhand.automation.models import Workflow
 from deskhand.channels.portal import portals
 from deskhand.channels.portal.models import Reach
+from deskhand.crm.filters.types import AllOf, AnyOf, Filter, Operator
 from deskhand.crm.pipelines import pipelines
 from deskhand.crm.pipelines.models import StageState
 from deskhand.crm.pipelines.pipelines import NewStage
@@ -26,6 +31,7 @@ from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.records import companies, contacts, tickets
 from deskhand.crm.records.models import Company, Contact, Ticket
 from deskhand.crm.records.store import Change
+from deskhand.crm.schema.types import Kind
 from deskhand.desk import inboxes, replies, threads
 from deskhand.desk.models import ChannelAccount, Follower, Inbox
 from deskhand.desk.replies import NewReply
@@ -353,6 +359,7 @@ def _automate(account: Account, staff: Staff, now: datetime) -> None:
         {"owner": True, "subject": "{{ contact.name }} answered #{{ ticket.number }}"},
         by=by,
     )
+    _fork(stages["3"], by)
     closed = lanes.add_step("ticket", stages["4"], "send_email", {"template": "ticket_closed"}, by=by)
     comments.add(closed, "1", "Shall we add the survey link here?", by=staff.by_username["mette"].pk)
     for stage in ("1", "2", "4"):
@@ -360,6 +367,18 @@ def _automate(account: Account, staff: Staff, now: datetime) -> None:
         assert lane is not None
         workflows.switch(lane, True)
     Workflow.objects.filter(pk=waiting.pk).update(on_since=now - LIVE)
+
+
+def _fork(stage_id: int, by: int) -> None:
+    """What is urgent becomes a task at once, the rest after a day without an answer; that lane is off."""
+    is_high = AnyOf((AllOf((Filter("hs_ticket_priority", Kind.ENUM, Operator.ANY_OF, ("HIGH",)),)),))
+    urgent = IfThen("", (Branch("Urgent", is_high),))
+    task = Action("", "create_task", {"title": "Call {{ contact.first_name }}", "assignee": "owner"})
+    wait = Delay("", UntilEvent(EventMatch("ticket.reply_sent"), timedelta(days=1)))
+    for step, place in ((urgent, Place("1")), (task, Place("2", "0")), (wait, Place("2", "default"))):
+        lanes.put_step("ticket", stage_id, partial(edit.insert, step=step, at=place), by=by)
+    late = Place("4", "otherwise")
+    lanes.put_step("ticket", stage_id, lambda found: (edit.go_to(found, late, "3"), ""), by=by)
 
 
 def _set_hours(account: Account, staff: Staff, now: datetime) -> None:

@@ -15,11 +15,13 @@ from django.utils.translation import ngettext
 from deskhand.accounts import plans
 from deskhand.accounts.models import Account, User
 from deskhand.accounts.types import Viewer
-from deskhand.automation import access, comments, enroll, lanes
+from deskhand.automation import access, comments, enroll, gating, lanes, templates
+from deskhand.automation.actions.once import reading_once
 from deskhand.automation.actions.reading import Typed
-from deskhand.automation.engine.definition import Action, Definition, Delay, ForAmount, Step
+from deskhand.automation.actions.registry import may_use
+from deskhand.automation.engine.definition import Definition
 from deskhand.automation.engine.edit import Place
-from deskhand.automation.lanes import Lane, LaneStep
+from deskhand.automation.lanes import Lane, LaneStep, LaneWay
 from deskhand.automation.models import StepComment, Workflow
 from deskhand.crm.pipelines import options, policy
 from deskhand.crm.pipelines.options import Mode
@@ -30,19 +32,19 @@ from deskhand.kernel.database.scope import current_account_id
 from deskhand.kernel.errors import Invalid, NotFound
 from deskhand.routing import queries as routing
 from deskhand.web import troubles
+from deskhand.web.automation.fields import Field
 from deskhand.web.choices import Choice, offered, statuses
 from deskhand.web.objects.tabs import sort_for
-from deskhand.web.pipelines import branching, steps
-from deskhand.web.pipelines.branching import LaneSurroundings
+from deskhand.web.pipelines import steps
 from deskhand.web.pipelines.rows import (
     AutomatePage,
     Blocks,
     Bubble,
     Channel,
     Comment,
+    Jump,
     LaneColumn,
     LaneSpots,
-    Offer,
     OptionSwitch,
     Panel,
     Reopening,
@@ -52,11 +54,12 @@ from deskhand.web.pipelines.rows import (
     Way,
     WayToKeep,
 )
+from deskhand.web.pipelines.steps import LaneSurroundings
 from deskhand.web.shell import Person
 from deskhand.web.workflows import ways
-from deskhand.web.workflows.editor.forkforms import IfThenForm
-from deskhand.web.workflows.editor.words import Telling
-from deskhand.web.workflows.outlines import way_name
+from deskhand.web.workflows.editor.offers import offers_at
+from deskhand.web.workflows.editor.stepforms import StepForm
+from deskhand.web.workflows.editor.words import Telling, look_of
 
 CHANNEL_ICONS = {
     "email": "mail",
@@ -85,7 +88,7 @@ def automate_page(viewer: Viewer, account: Account, pipeline: PipelineValue) -> 
         lanes=lane_columns(viewer, account, pipeline),
         mails=tuple(
             (mail.name, reverse("mail-template", args=[mail.pk]))
-            for mail in steps.mails_of_account(pipeline.object_type)
+            for mail in templates.offered(current_account_id(), pipeline.object_type)
         ),
     )
 
@@ -285,70 +288,79 @@ def _close_date(pipeline: PipelineValue) -> StatusRule:
 
 def lane_columns(viewer: Viewer, account: Account, pipeline: PipelineValue) -> tuple[LaneColumn, ...]:
     """With the way into the editor of workflows for who may go it (R-ACT-2, R-ACT-42)."""
-    telling, opens = telling_of(viewer, pipeline), access.may_open(viewer, account)
-    return tuple(
-        _column(lane, stage, pipeline, account, opens, telling)
-        for lane, stage in zip(lanes.lanes_of(pipeline), pipeline.stages, strict=True)
-    )
-
-
-def telling_of(viewer: Viewer, pipeline: PipelineValue) -> Telling:
-    """What puts actions and delays of all lanes into words."""
-    kind = pipeline.object_type
-    return Telling(viewer, Definition(kind))
-
-
-def _column(
-    lane: Lane, stage: StageValue, pipeline: PipelineValue, account: Account, opens: bool, telling: Telling
-) -> LaneColumn:
-    place = [pipeline.id, stage.id]
-    actions = lanes.offered(account, pipeline.object_type)
-    may_change = lane.needs <= plans.features(account.plan, account.features)
-    inside = reverse("workflow-waiting", args=[lane.workflow.pk]) if opens and lane.workflow else ""
-    may_add, may_place = bool(actions) and may_change, lanes.may_rearrange(account) and may_change
-    return LaneColumn(
-        sort=sort_for(pipeline.object_type), stage_id=stage.id, label=_(stage.label), tone=stage.tone, closes=not stage.is_open,
-        bubbles=tuple(_bubble(step, place, telling, may_add, may_place, may_change, inside) for step in lane.steps),
-        add_url=reverse("lane-step-new", args=place) if may_add else "", exists=lane.workflow is not None,
-        is_on=lane.is_on, may_change=may_change, every_time=lane.every_time, failures=lane.failures, needs_review=troubles.of_workflow(lane.workflow.needs_review if lane.workflow else ""),
-        switch_url=reverse("lane-switch", args=place), every_time_url=reverse("lane-every-time", args=place),
-        leaves_out_chat=lane.leaves_out_chat, chat_url=reverse("lane-chat", args=place), open_url=reverse("workflow-edit", args=[lane.workflow.pk]) if opens and lane.workflow else "",
-    )  # fmt: skip
-
-
-def _bubble(step: LaneStep, place: list[int], telling: Telling, may_add: bool, may_place: bool, may_change: bool, inside_url: str) -> Bubble:  # fmt: skip
-    title, icon, tone, _text = steps.LOOKS.get(step.kind, steps.LOOKS[lanes.FORK])
-    is_editable = lanes.is_editable(step.kind)
-    urls = {
-        name: reverse(f"lane-step-{name}", args=[*place, step.id])
-        for name in ("edit", "delete", "comments", "place")
-    }
-    forks = tuple(
-        Way(
-            f"{step.id}-{way.slot}", way_name(step.step, way.slot), sum(1 for _one in lanes.every(way.steps)),
-            tuple(_bubble(one, place, telling, may_add, may_place, may_change, inside_url) for one in way.steps),
-            _new_url(place, step.id, way.slot) if may_add else "",
+    telling = Telling(viewer, Definition(pipeline.object_type))
+    found = zip(lanes.lanes_of(pipeline), pipeline.stages, strict=True)
+    with reading_once():
+        return tuple(
+            _Column(viewer, account, pipeline, lane, stage, telling).drawn() for lane, stage in found
         )
-        for way in step.ways
-    )  # fmt: skip
-    return Bubble(
-        id=step.id, icon=icon, tone=tone, title=str(title), summary=_summary(step, telling), comments=step.comments, waiting=step.waiting,
-        edit_url=urls["edit"] if is_editable and may_change else "", delete_url=urls["delete"], comments_url=urls["comments"],
-        waiting_url=f"{inside_url}?step={step.id}" if inside_url and step.waiting else "",
-        place_url=urls["place"] if is_editable and may_place else "",
-        add_url=_new_url(place, step.id) if not forks and may_add else "", ways=forks,
-    )  # fmt: skip
+
+
+class _Column:
+    """One lane as it is drawn; all of a page share what was asked to put them into words."""
+
+    def __init__(
+        self, viewer: Viewer, account: Account, pipeline: PipelineValue, lane: Lane, stage: StageValue, telling: Telling
+    ) -> None:  # fmt: skip
+        self.lane, self.stage, self.sort = lane, stage, sort_for(pipeline.object_type)
+        self.place = [pipeline.id, stage.id]
+        self.telling = telling.over(lane.definition) if lane.definition is not None else telling
+        self.may_change = lane.needs <= plans.features(account.plan, account.features)
+        self.may_add = self.may_change and bool(lanes.offered(account, pipeline.object_type, viewer))
+        self.may_place = self.may_change and lanes.may_rearrange(account)
+        self.opens = access.may_open(viewer, account)
+
+    def drawn(self) -> LaneColumn:
+        lane, stage, place, workflow = self.lane, self.stage, self.place, self.lane.workflow
+        return LaneColumn(
+            sort=self.sort, stage_id=stage.id, label=_(stage.label), tone=stage.tone, closes=not stage.is_open,
+            bubbles=tuple(self._bubble(step) for step in lane.steps),
+            add_url=reverse("lane-step-new", args=place) if self.may_add else "", exists=workflow is not None,
+            is_on=lane.is_on, may_change=self.may_change, every_time=lane.every_time, failures=lane.failures,
+            needs_review=troubles.of_workflow(workflow.needs_review if workflow else ""),
+            switch_url=reverse("lane-switch", args=place), every_time_url=reverse("lane-every-time", args=place),
+            leaves_out_chat=lane.leaves_out_chat, chat_url=reverse("lane-chat", args=place),
+            open_url=reverse("workflow-edit", args=[workflow.pk]) if self.opens and workflow else "",
+        )  # fmt: skip
+
+    def _bubble(self, step: LaneStep) -> Bubble:
+        look, is_known = look_of(step.step), lanes.is_known(step.kind)
+        urls = {
+            name: reverse(f"lane-step-{name}", args=[*self.place, step.id])
+            for name in ("edit", "delete", "comments", "place")
+        }
+        inside = self.lane.workflow if self.opens and step.waiting else None
+        return Bubble(
+            id=step.id, icon=look.icon, tone=look.tone, title=look.title, summary=self.telling.parts(step.step), comments=step.comments,
+            waiting=step.waiting, edit_url=urls["edit"] if is_known and self.may_change else "", delete_url=urls["delete"],
+            comments_url=urls["comments"], waiting_url=ways.with_query("workflow-waiting", [inside.pk], step=step.id) if inside else "",
+            place_url=urls["place"] if is_known and self.may_place else "", add_url=self._add_url(step.id) if not step.ways else "",
+            ways=tuple(self._way(step, way) for way in step.ways), jump=self._jump(step.jump, step.id, "next"),
+        )  # fmt: skip
+
+    def _way(self, step: LaneStep, way: LaneWay) -> Way:
+        return Way(
+            f"{step.id}-{way.slot}", self.telling.way(step.step, way.slot), sum(1 for _one in lanes.every(way.steps)),
+            tuple(self._bubble(one) for one in way.steps), self._add_url(step.id, way.slot), self._jump(way.jump, step.id, way.slot),
+        )  # fmt: skip
+
+    def _add_url(self, after: str, slot: str = "next") -> str:
+        return _new_url(self.place, after, slot) if self.may_add else ""
+
+    def _jump(self, target: str, after: str, slot: str) -> Jump | None:
+        if not target:
+            return None
+        end = ways.with_query("lane-jump-end", [*self.place], after=after, slot=slot)
+        return Jump(
+            f"{after}-{slot}", self.telling.name(target), _new_url(self.place, after, slot, kind=gating.GO_TO) if self.may_add else "",
+            end if self.may_change else "",
+        )  # fmt: skip
 
 
 def _new_url(place: list[int], after: str, slot: str = "", **more: str) -> str:
     return ways.with_query(
         "lane-step-new", [*place], after=after, slot="" if slot == "next" else slot, **more
     )
-
-
-def _summary(step: LaneStep, telling: Telling) -> tuple[tuple[str, bool], ...]:
-    """One short line under the title; forks are told by their ways."""
-    return telling.parts(step.step) if isinstance(step.step, Action | Delay) else ()
 
 
 # ── the drawer ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -375,83 +387,64 @@ class Drawer:
     @cached_property
     def surroundings(self) -> LaneSurroundings:
         """The lane as this request found it; `workflow` is as it is now."""
-        return LaneSurroundings(self.viewer, self.pipeline.object_type, self.stage.id, self.workflow)
+        return LaneSurroundings(self.viewer, self.pipeline, self.stage.id, self.workflow)
+
+    @property
+    def telling(self) -> Telling:
+        return self.surroundings.telling
 
     @cached_property
-    def telling(self) -> Telling:
-        return telling_of(self.viewer, self.pipeline)
+    def offered(self) -> tuple[str, ...]:
+        return lanes.offered(self.account, self.pipeline.object_type, self.viewer)
 
     def _new_url(self, at: Place, **more: str) -> str:
         return _new_url(self.place_ids, at.after, at.slot, **more)
 
-    def choose(self, at: Place) -> Panel:
-        offers = []
-        for kind in lanes.offered(self.account, self.pipeline.object_type):
-            title, icon, tone, text = steps.LOOKS[kind]
-            offers.append(Offer(icon, tone, str(title), str(text), self._new_url(at, kind=kind)))
-        return self._panel("choose", _("Choose an action"), offers=tuple(offers))
-
-    def new(self, kind: str, at: Place, typed: Typed, **more: Any) -> Panel:
-        fields = more.pop("fields", None) or steps.fields(kind, typed, self.pipeline)
-        return self._adding("form", kind, at, self.workflow, fields=fields, **more)
-
-    def new_branch(self, form: IfThenForm, at: Place, refusal: Invalid | None = None, **more: Any) -> Panel:
-        parts = (*branching.notes(form), *form.parts(refusal))
-        return self._adding(
-            "branches", lanes.BRANCH, at, self.workflow, parts=parts, is_redrawn=form.is_typed, **more
-        )
-
-    def _adding(self, form: Any, kind: str, at: Place, workflow: Workflow | None, **more: Any) -> Panel:
+    def choose(self, at: Place, wanted: str = "") -> Panel:
+        offers = offers_at(
+            self.surroundings.definition, at, self.offered, lambda kind: self._new_url(at, kind=kind), wanted=wanted
+        )  # fmt: skip
         return self._panel(
-            form, str(steps.LOOKS[kind][0]), hidden=(("kind", kind), ("after", at.after), ("slot", at.slot)), back_url=self._new_url(at),
+            "choose", _("Choose an action"), offers=offers, typed=wanted, hidden=(("after", at.after), ("slot", at.slot)),
+            url=reverse("lane-step-new", args=self.place_ids),
+        )  # fmt: skip
+
+    def new(self, form: StepForm, kind: str, at: Place, refusal: Invalid | None = None, **more: Any) -> Panel:
+        workflow = self.workflow
+        return self._form(
+            form, refusal, hidden=(("kind", kind), ("after", at.after), ("slot", at.slot)), back_url=self._new_url(at),
             url=reverse("lane-step-add", args=self.place_ids), revision=str(workflow.revision_number) if workflow else "", **more,
         )  # fmt: skip
 
-    def edit(self, step: LaneStep, typed: Typed, workflow: Workflow, **more: Any) -> Panel:
-        fields = more.pop("fields", None) or steps.fields(step.kind, typed, self.pipeline)
-        told = self._kept(step.step)
-        return self._editing(
-            "form", step, workflow, fields=fields, told=told, open_url=self._open_url(step, workflow), **more
-        )
+    def edit(
+        self, form: StepForm, step: LaneStep, workflow: Workflow, refusal: Invalid | None = None, **more: Any
+    ) -> Panel:
+        url = reverse("lane-step-save", args=[*self.place_ids, step.id])
+        return self._form(form, refusal, url=url, revision=str(workflow.revision_number), **more)
 
-    def told(self, step: LaneStep, workflow: Workflow) -> Panel:
-        """What a step says that only the editor of workflows changes."""
-        return self._editing(
-            "told", step, workflow, told=self._details(step), open_url=self._open_url(step, workflow)
-        )
-
-    def _kept(self, step: Step) -> tuple[tuple[str, str], ...]:
-        """What a delay says beside how long it lasts."""
-        if not isinstance(step, Delay) or not isinstance(step.wait, ForAmount):
-            return ()
-        return tuple(self.telling.details(step))[0 if step.wait.is_working_time else 1 :]
-
-    def _details(self, step: LaneStep) -> tuple[tuple[str, str], ...]:
-        return tuple(self.telling.details(step.step))
-
-    def _open_url(self, step: LaneStep, workflow: Workflow) -> str:
-        """Its form in the editor; empty for who may not open that (R-ACT-42)."""
-        opens = access.may_open(self.viewer, self.account)
-        return reverse("workflow-edit-step", args=[workflow.pk, step.id]) if opens else ""
-
-    def edit_branch(
-        self, form: IfThenForm, step: LaneStep, workflow: Workflow, refusal: Invalid | None = None, **more: Any
-    ) -> Panel:  # fmt: skip
-        return self._editing("branches", step, workflow, parts=form.parts(refusal), is_redrawn=form.is_typed, **more)  # fmt: skip
-
-    def _editing(self, form: Any, step: LaneStep, workflow: Workflow, **more: Any) -> Panel:
+    def _form(self, form: StepForm, refusal: Invalid | None, **more: Any) -> Panel:
+        """Drawn anew, focus is where the form changed: in the field that did it, else in the condition that is open."""
+        parts = steps.drawn(form, *form.drawn(refusal))
+        has_focus = any(isinstance(one, Field) and one.is_drawn_again for one in parts)
+        is_redrawn = "redraw" in form.typed and not has_focus
         return self._panel(
-            form, str(steps.LOOKS[step.kind][0]), revision=str(workflow.revision_number),
-            url=reverse("lane-step-save", args=[*self.place_ids, step.id]), **more,
-        )  # fmt: skip
+            "form", form.title, parts=parts, is_redrawn=is_redrawn, is_typed=form.is_typed, **more
+        )
+
+    def may_change(self, step: LaneStep) -> bool:
+        return may_use(self.viewer, step.kind)
+
+    def told(self, step: LaneStep) -> Panel:
+        """What a step says that only somebody with a permission for it changes."""
+        return self._panel("told", look_of(step.step).title, told=tuple(self.telling.details(step.step)))
 
     def delete(self, chain: Sequence[LaneStep], step: LaneStep, workflow: Workflow, **more: Any) -> Panel:
         rest = chain[chain.index(step) :]
-        title = _("Delete “%(step)s”") % {"step": steps.LOOKS[step.kind][0]}
+        title = _("Delete “%(step)s”") % {"step": look_of(step.step).title}
         of_fork = _waiting([step])
         keep = tuple(
             WayToKeep(
-                f"keep:{way.slot}", _("Only this, and keep the steps of “%(branch)s”") % {"branch": way_name(step.step, way.slot)},
+                f"keep:{way.slot}", _("Only this, and keep the steps of “%(branch)s”") % {"branch": self.telling.way(step.step, way.slot)},
                 of_fork - _waiting(way.steps),
             )
             for way in step.ways if way.leads_on
@@ -473,12 +466,17 @@ class Drawer:
             LaneSpots(
                 _(stage.label),
                 stage.tone,
-                _spots(lane, step.id if stage.id == self.stage.id else "", self.telling, chosen),
+                _spots(
+                    lane,
+                    step.id if stage.id == self.stage.id else "",
+                    self.telling.over(lane.definition) if lane.definition else self.telling,
+                    chosen,
+                ),
             )
             for lane, stage in zip(found, self.pipeline.stages, strict=True)
         )
         return self._panel(
-            "place", _("Move or copy “%(step)s”") % {"step": steps.LOOKS[step.kind][0]}, revision=str(workflow.revision_number),
+            "place", _("Move or copy “%(step)s”") % {"step": look_of(step.step).title}, revision=str(workflow.revision_number),
             url=reverse("lane-step-placed", args=[*self.place_ids, step.id]), followers=len(rest) - 1 - rest.index(step.id), spots=spots,
             chosen=tuple(name for name in ("copy", "following") if typed.get(name, ["0"])[0] == "1"), **more,
         )  # fmt: skip
@@ -495,7 +493,7 @@ class Drawer:
         self, step: LaneStep, workflow: Workflow, viewer_id: int, asked: Mapping[str, str], *, text: str = "", error: str = ""
     ) -> Panel:  # fmt: skip
         """`asked` names the comment whose form is open: to `edit`, or to `reply` to."""
-        title, _icon, _tone, _text = steps.LOOKS.get(step.kind, steps.LOOKS["branch"])
+        title = look_of(step.step).title
         place = [*self.place_ids, step.id]
         threads = comments.threads_of(workflow, step.id)
         everybody = [one for thread in threads for one in (thread.comment, *thread.replies)]
@@ -544,13 +542,13 @@ def _spots(lane: Lane, step_id: str, telling: Telling, chosen: str) -> tuple[Spo
                 yield replace(first, blocks=blocks)
                 continue
             before = chain[number - 1]
-            label = _("After “%(step)s”") % {"step": steps.LOOKS[before.kind][0]}
-            yield spot(before.id, label, _summary(before, telling), blocks)
+            label = _("After “%(step)s”") % {"step": look_of(before.step).title}
+            yield spot(before.id, label, telling.parts(before.step), blocks)
         for way in forks:
             within: Blocks = inside or (
                 "step" if ids[-1] == step_id else "following" if own < len(ids) else ""
             )
-            named = {"branch": way_name(chain[-1].step, way.slot), "step": steps.LOOKS[chain[-1].kind][0]}
+            named = {"branch": telling.way(chain[-1].step, way.slot), "step": look_of(chain[-1].step).title}
             label = _("In “%(branch)s” of: %(step)s") % named
             yield from walk(way.steps, spot(f"{chain[-1].id}.{way.slot}", label), within)
 

@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from deskhand.web.automation.fields import Field
 from deskhand.web.choices import Choice
 from deskhand.web.objects.tabs import Sort
 from deskhand.web.shell import Person
 from deskhand.web.troubles import Trouble
-from deskhand.web.workflows.editor.rows import Part
+from deskhand.web.workflows.editor.rows import Offers, Part
 
 
 @dataclass(frozen=True)
@@ -100,6 +99,7 @@ class Bubble:
     add_url: str  # a new step after this one
     waiting_url: str = ""  # who is inside, for who may open workflows
     ways: tuple[Way, ...] = ()  # those that fork here
+    jump: Jump | None = None
 
 
 @dataclass(frozen=True)
@@ -111,6 +111,17 @@ class Way:
     count: int  # steps on it, those of its own forks too
     bubbles: tuple[Bubble, ...]
     add_url: str  # a new first step on it
+    jump: Jump | None = None
+
+
+@dataclass(frozen=True)
+class Jump:
+    """A go-to at the end of a chain: what it leads to. Addresses are empty for what can only be shown."""
+
+    key: str  # in the ids of the page
+    label: str
+    edit_url: str
+    end_url: str  # gets a POST; then the chain ends there
 
 
 @dataclass(frozen=True)
@@ -143,17 +154,6 @@ class AutomatePage:
     templated: Templated | None  # of tickets only
     lanes: tuple[LaneColumn, ...]
     mails: tuple[tuple[str, str], ...]  # name and address of its editor
-
-
-@dataclass(frozen=True)
-class Offer:
-    """An action that may be added."""
-
-    icon: str
-    tone: str
-    title: str
-    text: str
-    url: str
 
 
 @dataclass(frozen=True)
@@ -209,7 +209,7 @@ class WayToKeep:
 class Panel:
     """What stands in the drawer, or on a page of its own without scripts."""
 
-    kind: Literal["choose", "form", "branches", "told", "delete", "comments", "place", "switch"]
+    kind: Literal["choose", "form", "told", "delete", "comments", "place", "switch"]
     title: str
     stage_label: str
     stage_tone: str
@@ -220,15 +220,14 @@ class Panel:
     url: str = ""  # where the form goes
     revision: str = ""
     notice: str = ""
-    fields: tuple[Field, ...] = ()
-    parts: tuple[Part, ...] = ()  # of the form of branches
-    told: tuple[tuple[str, str], ...] = ()  # what only the editor of workflows changes
-    open_url: str = ""  # the step there
-    is_redrawn: bool = False  # it was drawn anew with what was typed
+    parts: tuple[Part, ...] = ()
+    told: tuple[tuple[str, str], ...] = ()  # what others may change
+    is_redrawn: bool = False  # focus goes to what is open in it
+    is_typed: bool = False  # it has what was typed, and nothing of it is saved
     hidden: tuple[tuple[str, str], ...] = ()
-    offers: tuple[Offer, ...] = ()
+    offers: tuple[Offers, ...] = ()
     comments: tuple[Comment, ...] = ()
-    typed: str = ""  # of a comment that was refused
+    typed: str = ""  # of a comment that was refused, or the words that are looked for
     error: str = ""
     inside: int = 0  # records in this step now
     inside_following: int = 0  # in it and everything after it

@@ -1,60 +1,82 @@
-"""A lane's steps in forms: actions as they describe themselves, and delays."""
+"""A lane's steps in the forms that the editor of workflows has for them (R-ACT-5, R-ACT-23)."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
+from functools import cached_property
 
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 
-from deskhand.automation import lanes, templates
-from deskhand.automation.actions import reading
-from deskhand.automation.actions.forms import Around, Input, Setting
+from deskhand.accounts.types import Viewer
+from deskhand.automation import lanes, workflows
 from deskhand.automation.actions.reading import Typed
-from deskhand.automation.actions.registry import ACTIONS
-from deskhand.automation.models import MailTemplate
+from deskhand.automation.engine.definition import Definition, RandomSplit
+from deskhand.automation.engine.edit import Place, edge_at
+from deskhand.automation.models import Workflow
+from deskhand.crm.filters.types import Condition
 from deskhand.crm.pipelines.types import PipelineValue
-from deskhand.kernel.database.scope import current_account_id
-from deskhand.web.automation.fields import Field, fields_of
-
-#: Name, icon, tone and what it does, by kind of step.
-LOOKS = {
-    **{kind: (action.label, action.icon, action.tone, action.about) for kind, action in ACTIONS.items()},
-    lanes.DELAY: (gettext_lazy("Delay"), "hourglass", "amber", gettext_lazy("Wait before the next step.")),
-    lanes.BRANCH: (gettext_lazy("Branch"), "git-branch", "violet", gettext_lazy("Split the records by conditions.")),
-    lanes.FORK: (gettext_lazy("Branch"), "git-branch", "violet", gettext_lazy("The way forks here.")),
-}  # fmt: skip
+from deskhand.web.filters.asked import Asked
+from deskhand.web.filters.building import Building
+from deskhand.web.workflows.editor import rows, stepforms
+from deskhand.web.workflows.editor.forkforms import ForkForm
+from deskhand.web.workflows.editor.stepforms import StepForm
+from deskhand.web.workflows.editor.words import Telling
 
 
-def around(pipeline: PipelineValue) -> Around:
-    return reading.around(pipeline.object_type, pipeline.id)
+@dataclass(frozen=True)
+class LaneSurroundings:
+    """A lane as forms ask about it; one that is to be made with its first step has no workflow yet."""
+
+    viewer: Viewer
+    pipeline: PipelineValue
+    stage_id: int
+    workflow: Workflow | None
+
+    @property
+    def is_live(self) -> bool:
+        """A lane has no draft."""
+        return True
+
+    @property
+    def pipeline_id(self) -> int:
+        return self.pipeline.id
+
+    @cached_property
+    def definition(self) -> Definition:
+        if self.workflow is None:
+            kind = self.pipeline.object_type
+            return Definition(kind, lanes.lane_trigger(kind, self.stage_id))
+        return workflows.definition_of(self.workflow)
+
+    @cached_property
+    def telling(self) -> Telling:
+        return Telling(self.viewer, self.definition)
+
+    @property
+    def asked(self) -> Asked:
+        return self.telling.asked
+
+    def building(self, name: str, condition: Condition | None, typed: Typed | None) -> Building:
+        return Building.of(self.asked, name, condition, typed)
 
 
-def form(kind: str, typed: Typed, around: Around) -> tuple[Setting, ...]:
-    if kind == lanes.DELAY:
-        return (Setting("minutes", _("How long"), Input.SPAN),)
-    return reading.form_of(ACTIONS[kind], around, typed)
+def new(lane: LaneSurroundings, kind: str, place: Place, typed: Typed | None) -> StepForm:
+    return stepforms.form_for(lane, kind, typed, place)
 
 
-def fields(kind: str, typed: Typed, pipeline: PipelineValue) -> tuple[Field, ...]:
-    where = around(pipeline)
-    return fields_of(form(kind, typed, where), typed, where)
+def existing(lane: LaneSurroundings, step_id: str, typed: Typed | None) -> StepForm:
+    return stepforms.form_of(lane, lane.definition.by_id[step_id], typed)
 
 
-def typed_of(kind: str, settings: Mapping[str, Any], pipeline: PipelineValue) -> dict[str, list[str]]:
-    """Settings as they would be typed."""
-    where = around(pipeline)
-    if kind == lanes.DELAY:
-        return reading.typed_of(form(kind, {}, where), settings)
-    return reading.settings_typed(ACTIONS[kind], where, settings)
-
-
-def read(kind: str, typed: Typed, pipeline: PipelineValue) -> dict[str, Any]:
-    """Settings out of what was typed. Raises Invalid, naming the field."""
-    return reading.read(form(kind, typed, around(pipeline)), typed)
-
-
-def mails_of_account(object_type: str) -> list[MailTemplate]:
-    """Those to choose from for such records."""
-    return templates.offered(current_account_id(), object_type)
+def drawn(form: StepForm, *more: rows.Part) -> tuple[rows.Part, ...]:
+    """Its fields, under what a new fork does with what stands at its place."""
+    if form.old is not None or form.place is None or not isinstance(form, ForkForm):
+        return more
+    if edge_at(form.opened.definition, form.place) is None:
+        return more
+    text = (
+        _("What follows here goes on in the first part.")
+        if form.sort is RandomSplit
+        else _("What follows here goes on in the branch for all others.")
+    )
+    return (rows.Alert(text, "info"), *more)

@@ -24,6 +24,7 @@ lane: list[URLPattern | URLResolver] = [
     path("/every-time", views.set_every_time, name="lane-every-time"),
     path("/chat", views.set_chat, name="lane-chat"),
     path("/steps", views.add_step, name="lane-step-add"),
+    path("/end", views.end_here, name="lane-jump-end"),
     path("/steps/new", views.new_step, name="lane-step-new"),
     path("/steps/<key:step_id>", include(lane_step)),
 ]

@@ -19,7 +19,9 @@ from deskhand.accounts import policy
 from deskhand.accounts.policy import Action
 from deskhand.automation import comments as step_comments
 from deskhand.automation import enroll, lanes, workflows
+from deskhand.automation.actions.reading import Typed
 from deskhand.automation.engine import edit
+from deskhand.automation.engine.definition import Definition
 from deskhand.automation.engine.edit import Place
 from deskhand.automation.lanes import Lane, LanePlace, LaneStep
 from deskhand.automation.models import Workflow
@@ -30,19 +32,19 @@ from deskhand.crm.pipelines.types import PipelineValue, StageValue
 from deskhand.desk import inboxes
 from deskhand.events.types import Actor
 from deskhand.kernel import clock
-from deskhand.kernel.errors import Conflict, Invalid, NotFound
+from deskhand.kernel.errors import Conflict, Forbidden, Invalid, NotFound
 from deskhand.web.asked import number
-from deskhand.web.automation.fields import with_refusal
 from deskhand.web.frame import shell
 from deskhand.web.jinja import render, wants_fragment
 from deskhand.web.middleware import AccountRequest
 from deskhand.web.objects.tabs import bar, pipeline_with, tabs
-from deskhand.web.pipelines import branching, steps
 from deskhand.web.pipelines import page as pages
+from deskhand.web.pipelines import steps
 from deskhand.web.pipelines.page import Drawer
 from deskhand.web.pipelines.rows import Panel
 from deskhand.web.refusals import status_of, words_of
-from deskhand.web.workflows.editor.forkforms import IfThenForm
+from deskhand.web.workflows.editor.stepforms import StepForm
+from deskhand.web.workflows.lists import LONGEST_SEARCH
 
 STATUS_RULES = {"sent": ("moves_on_sent", "sent_stage_id"), "reply": ("moves_on_reply", "reply_stage_id")}
 
@@ -282,11 +284,11 @@ def _place(drawer: Drawer, asked: Mapping[str, str]) -> Place:
     return at
 
 
-def _offered(request: AccountRequest, drawer: Drawer, kind: str) -> str:
-    """Raises NotFound for what the plan does not offer (R-ACT-26)."""
-    if kind not in lanes.offered(request.account, drawer.pipeline.object_type):
+def _new(drawer: Drawer, kind: str, at: Place, typed: Typed | None) -> StepForm:
+    """The form of a new step. Raises NotFound for what the plan or the viewer does not have (R-ACT-26, R-TIER-1)."""
+    if kind not in drawer.offered:
         raise NotFound(_("There is no such action."))
-    return kind
+    return steps.new(drawer.surroundings, kind, at, typed)
 
 
 @require_GET
@@ -295,49 +297,30 @@ def new_step(request: AccountRequest, pipeline_id: int, stage_id: int) -> HttpRe
     drawer = _drawer(request, pipeline_id, stage_id)
     kind, at = request.GET.get("kind", ""), _place(drawer, request.GET.dict())
     if not kind:
-        return _show(request, drawer.choose(at))
-    _offered(request, drawer, kind)
-    if kind == lanes.BRANCH:
-        return _show(request, drawer.new_branch(branching.new(drawer.surroundings, at, None), at))
-    return _show(request, drawer.new(kind, at, steps.typed_of(kind, {}, drawer.pipeline)))
+        return _show(request, drawer.choose(at, request.GET.get("q", "")[:LONGEST_SEARCH]))
+    return _show(request, drawer.new(_new(drawer, kind, at, None), kind, at))
 
 
 @require_POST
 def add_step(request: AccountRequest, pipeline_id: int, stage_id: int) -> HttpResponse:
     drawer = _drawer(request, pipeline_id, stage_id)
-    kind, at, typed = request.POST.get("kind", ""), _place(drawer, request.POST.dict()), _typed(request)
-    _offered(request, drawer, kind)
-    if kind == lanes.BRANCH:
-        form = branching.new(drawer.surroundings, at, typed)
-        return _branches(request, drawer, form, lambda **more: drawer.new_branch(form, at, **more))
-    if "redraw" in typed:
-        return _show(request, drawer.new(kind, at, typed))
-    try:
-        settings = steps.read(kind, typed, drawer.pipeline)
-        lanes.add_step(
-            drawer.pipeline.object_type, stage_id, kind, settings, after=at.after, slot=at.slot, by=request.user.pk, seen_revision=_seen(request)
-        )  # fmt: skip
-    except (Invalid, Conflict) as refusal:
-        more = _refused(steps.fields(kind, typed, drawer.pipeline), refusal)
-        return _show(request, drawer.new(kind, at, typed, **more), status_of(refusal))
-    return _lane(request, pipeline_id, stage_id)
+    kind, at = request.POST.get("kind", ""), _place(drawer, request.POST.dict())
+    form = _new(drawer, kind, at, _typed(request))
+    return _saved(request, drawer, form, lambda **more: drawer.new(form, kind, at, **more))
 
 
-def _branches(
-    request: AccountRequest, drawer: Drawer, form: IfThenForm, draw: Callable[..., Panel]
+def _saved(
+    request: AccountRequest, drawer: Drawer, form: StepForm, draw: Callable[..., Panel]
 ) -> HttpResponse:
-    """Draw the form of branches anew, or put what it says into the lane (R-ACT-23).
+    """Draw the form anew, or put what it says into the lane (R-ACT-5, R-ACT-23).
 
-    Drawn anew it stays one of the version that it began with: its rows are numbered by that one's branches.
+    Drawn anew it stays one of the version that it began with: rows of branches are numbered by that one's.
     """
     if "redraw" in request.POST:
         form.press(request.POST["redraw"])
         return _show(request, replace(draw(), revision=request.POST.get("revision", "")))
     try:
-        form.step()
-        lanes.put_step(
-            drawer.pipeline.object_type, drawer.stage.id, form.put, by=request.user.pk, seen_revision=_seen(request)
-        )  # fmt: skip
+        _put(request, drawer, form.put)
     except Invalid as refusal:
         return _show(request, draw(refusal=refusal), status_of(refusal))
     except Conflict as refusal:
@@ -345,11 +328,10 @@ def _branches(
     return _lane(request, drawer.pipeline.id, drawer.stage.id)
 
 
-def _refused(fields: Any, refusal: Invalid | Conflict) -> dict[str, Any]:
-    """A wrong value stands under its field; that somebody was faster stands above them all."""
-    if isinstance(refusal, Conflict):
-        return {"fields": fields, "notice": _again(refusal)}
-    return {"fields": with_refusal(fields, refusal)}
+def _put(request: AccountRequest, drawer: Drawer, put: Callable[[Definition], tuple[Definition, str]]) -> None:  # fmt: skip
+    lanes.put_step(
+        drawer.pipeline.object_type, drawer.stage.id, put, by=request.user.pk, seen_revision=_seen(request)
+    )  # fmt: skip
 
 
 def _again(what: object) -> str:
@@ -359,45 +341,36 @@ def _again(what: object) -> str:
 @require_GET
 def edit_step(request: AccountRequest, pipeline_id: int, stage_id: int, step_id: str) -> HttpResponse:
     drawer = _drawer(request, pipeline_id, stage_id)
-    workflow, _chain, step = _editable(drawer, step_id)
-    if step.kind == lanes.BRANCH:
-        form = branching.existing(drawer.surroundings, step_id, None)
-        return _show(request, drawer.edit_branch(form, step, workflow))
-    if step.is_told_only:
-        return _show(request, drawer.told(step, workflow))
-    return _show(
-        request, drawer.edit(step, steps.typed_of(step.kind, step.settings, drawer.pipeline), workflow)
-    )
+    workflow, step = _known(drawer, step_id)
+    if not drawer.may_change(step):
+        return _show(request, drawer.told(step))
+    return _show(request, drawer.edit(steps.existing(drawer.surroundings, step_id, None), step, workflow))
 
 
-def _editable(drawer: Drawer, step_id: str) -> tuple[Workflow, Sequence[LaneStep], LaneStep]:
-    found = _step(drawer, step_id)
-    if not lanes.is_editable(found[2].kind):
+def _known(drawer: Drawer, step_id: str) -> tuple[Workflow, LaneStep]:
+    workflow, _chain, step = _step(drawer, step_id)
+    if not lanes.is_known(step.kind):
         raise NotFound(_("This step can't be changed here."))
-    return found
+    return workflow, step
 
 
 @require_POST
 def save_step(request: AccountRequest, pipeline_id: int, stage_id: int, step_id: str) -> HttpResponse:
     """R-ACT-5"""
     drawer = _drawer(request, pipeline_id, stage_id)
-    workflow, _chain, step = _editable(drawer, step_id)
-    if step.is_told_only:
-        raise NotFound(_("This step can't be changed here."))
-    typed = _typed(request)
-    if step.kind == lanes.BRANCH:
-        form = branching.existing(drawer.surroundings, step_id, typed)
-        return _branches(
-            request, drawer, form, lambda **more: drawer.edit_branch(form, step, workflow, **more)
-        )
-    if "redraw" in typed:
-        return _show(request, drawer.edit(step, typed, workflow))
-    try:
-        settings = steps.read(step.kind, typed, drawer.pipeline)
-        lanes.change_step(workflow, step_id, settings, by=request.user.pk, seen_revision=_seen(request))
-    except (Invalid, Conflict) as refusal:
-        more = _refused(steps.fields(step.kind, typed, drawer.pipeline), refusal)
-        return _show(request, drawer.edit(step, typed, workflow, **more), status_of(refusal))
+    workflow, step = _known(drawer, step_id)
+    if not drawer.may_change(step):
+        raise Forbidden(_("You don't have permission to use this."))
+    form = steps.existing(drawer.surroundings, step_id, _typed(request))
+    return _saved(request, drawer, form, lambda **more: drawer.edit(form, step, workflow, **more))
+
+
+@require_POST
+def end_here(request: AccountRequest, pipeline_id: int, stage_id: int) -> HttpResponse:
+    """Take away the go-to at the place that the address names (R-BR-9)."""
+    drawer = _drawer(request, pipeline_id, stage_id)
+    at = _place(drawer, request.GET.dict())
+    _put(request, drawer, lambda definition: (edit.end_here(definition, at), ""))
     return _lane(request, pipeline_id, stage_id)
 
 
@@ -429,8 +402,7 @@ def _placeable(request: AccountRequest, drawer: Drawer, step_id: str) -> tuple[W
     """Raises NotFound where the plan has no moving and copying (R-ACT-9)."""
     if not lanes.may_rearrange(request.account):
         raise NotFound(_("Your plan has no moving and copying of steps."))
-    workflow, _chain, step = _editable(drawer, step_id)
-    return workflow, step
+    return _known(drawer, step_id)
 
 
 @require_GET

@@ -3,14 +3,14 @@
 import { isChanged, remember } from "app/unsaved";
 
 const CONTROL = ":is(input:not([type=hidden]), select, textarea)";
-const FIRST = [`[data-drawn-again] .condition-open ${CONTROL}`, "[data-drawn-again]", "[aria-invalid]", `.field:has(.field-error) ${CONTROL}`, `.field ${CONTROL}`, "h2"]; // the most wanted first
+const FIRST = [".panel-search [type=search]", `[data-drawn-again] .condition-open ${CONTROL}`, "[data-drawn-again]", "[aria-invalid]", `.field:has(.field-error) ${CONTROL}`, `.field ${CONTROL}`, "h2"]; // the most wanted first
 
 export function connect(drawer) {
   const question = document.getElementById("discard");
   let opener;
   let then;
 
-  const form = () => drawer.querySelector("form");
+  const form = () => drawer.querySelector("form[method=post]");
   const changed = () => Boolean(form()) && isChanged(form());
   const follow = new MutationObserver(() => {
     if (drawer.querySelector(".drawer-head")) filled();
@@ -19,7 +19,7 @@ export function connect(drawer) {
 
   function filled() {
     if (!drawer.open) drawer.showModal();
-    if (form() && !drawer.querySelector("[data-drawn-again]")) remember(form());
+    if (form()) remember(form());
     FIRST.map((wanted) => drawer.querySelector(wanted)).find(Boolean)?.focus();
   }
 

@@ -3,7 +3,7 @@ const state = (form) => JSON.stringify([...new FormData(form)].map(([name, value
 const kept = new WeakMap();
 
 export function remember(form) {
-  kept.set(form, form.querySelector("[aria-invalid], .field-error, [role=alert]") ? "" : state(form));
+  kept.set(form, form.querySelector("[aria-invalid], .field-error, [role=alert], [data-typed]") ? "" : state(form));
 }
 
 export const isChanged = (form) => kept.has(form) && kept.get(form) !== state(form);

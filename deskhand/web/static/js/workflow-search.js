@@ -1,6 +1,6 @@
 // The search above the list of actions: what does not have all the words is hidden at once.
 export function connect(search) {
-  const body = search.closest(".panel-body");
+  const body = search.parentElement;
   const field = search.querySelector("input[type=search]");
 
   function filter() {

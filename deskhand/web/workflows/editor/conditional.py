@@ -18,14 +18,16 @@ from deskhand.web.automation.fields import fields_of, with_refusal
 from deskhand.web.filters.building import Building, Typed
 from deskhand.web.workflows.editor import events
 from deskhand.web.workflows.editor.events import AskedOfEvent
-from deskhand.web.workflows.editor.opened import Opened
 from deskhand.web.workflows.editor.rows import Part
+from deskhand.web.workflows.editor.surroundings import Surroundings
 
 
 class Eventful:
     """`name` begins the names of its fields."""
 
-    def __init__(self, opened: Opened, name: str, event: EventMatch | None, typed: Typed | None) -> None:
+    def __init__(
+        self, opened: Surroundings, name: str, event: EventMatch | None, typed: Typed | None
+    ) -> None:
         self.opened, self.name = opened, name
         self.object_type = opened.definition.object_type
         self.is_typed = typed is not None and f"{name}-kind" in typed

@@ -40,7 +40,8 @@ from deskhand.web.choices import Choice, gone_said
 from deskhand.web.filters.building import Building
 from deskhand.web.workflows.editor import rows
 from deskhand.web.workflows.editor.rows import WayField
-from deskhand.web.workflows.editor.stepforms import FORMS, StepForm, Surroundings, outputs_before
+from deskhand.web.workflows.editor.stepforms import FORMS, StepForm, outputs_before
+from deskhand.web.workflows.editor.surroundings import Surroundings
 from deskhand.web.workflows.editor.words import LOOKS
 
 LIMITS = Limits()
@@ -178,7 +179,7 @@ class ForkForm(StepForm):
 
     # ── as it is kept ────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def put(self, definition: Definition) -> tuple[Definition, str]:
+    def grown(self, definition: Definition) -> tuple[Definition, str]:
         made = self.step()
         if self.old is None:
             return edit.insert(definition, made, self.place or edit.START)

@@ -9,52 +9,29 @@ from urllib.parse import urlencode
 from django.http import HttpResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, pgettext
+from django.utils.translation import pgettext
 from django.views.decorators.http import require_GET, require_POST
 
-from deskhand.accounts import plans, policy
-from deskhand.accounts.plans import Feature
-from deskhand.automation import hooks
-from deskhand.automation.actions.registry import ACTIONS
-from deskhand.automation.actions.types import Action, Group
+from deskhand.accounts import plans
+from deskhand.automation import gating, hooks
+from deskhand.automation.actions.registry import ACTIONS, may_use
+from deskhand.automation.actions.types import Action
 from deskhand.automation.engine import edit
-from deskhand.automation.engine.definition import Action as ActionStep
-from deskhand.automation.engine.definition import (
-    Definition,
-    IfThen,
-    RandomSplit,
-    Step,
-    ValueEquals,
-    WhenCalled,
-)
+from deskhand.automation.engine.definition import Definition, Step, WhenCalled
 from deskhand.automation.engine.edit import Place
 from deskhand.kernel.errors import Conflict, Forbidden, Invalid, NotFound
 from deskhand.web.middleware import AccountRequest
 from deskhand.web.refusals import status_of, words_of
 from deskhand.web.workflows.editor import forkforms as forkforms  # registers its forms
 from deskhand.web.workflows.editor import stepforms, workflowforms
+from deskhand.web.workflows.editor.offers import offers_at
 from deskhand.web.workflows.editor.opened import Opened
-from deskhand.web.workflows.editor.rows import Offer, Offers, Panel, Secret
+from deskhand.web.workflows.editor.rows import Panel, Secret
 from deskhand.web.workflows.editor.stepforms import StepForm
 from deskhand.web.workflows.editor.triggerform import TriggerForm
 from deskhand.web.workflows.editor.views import step_of
-from deskhand.web.workflows.editor.words import LOOKS, look_of
+from deskhand.web.workflows.editor.words import look_of
 from deskhand.web.workflows.editor.workflowforms import WorkflowForm
-
-GROUPS = {
-    Group.TELL: gettext_lazy("Tell somebody"),
-    Group.RECORD: gettext_lazy("The record"),
-    Group.ASSIGN: gettext_lazy("Assign"),
-    Group.AUDIENCE: gettext_lazy("Audience"),
-    Group.OUTSIDE: gettext_lazy("Other systems"),
-}
-FLOW = (
-    ("delay", gettext_lazy("Delay"), "hourglass", "amber", gettext_lazy("Wait for a time, a date or an event."), None),
-    ("if-then", LOOKS[IfThen][0], "git-branch", "violet", gettext_lazy("Split the records by conditions."), None),
-    ("value-equals", LOOKS[ValueEquals][0], "list-filter", "violet", gettext_lazy("One branch for each value of a property."), None),
-    ("random-split", LOOKS[RandomSplit][0], "shuffle", "violet", gettext_lazy("By chance, in shares that you set."), Feature.RANDOM_SPLIT),
-    ("go-to", gettext_lazy("Go to another step"), "corner-down-right", "amber", gettext_lazy("Join another branch, or begin again after a delay."), None),
-)  # fmt: skip
 
 
 def typed_of(request: AccountRequest) -> dict[str, list[str]]:
@@ -79,7 +56,7 @@ def add(request: AccountRequest, workflow_id: int) -> HttpResponse:
     kind = request.GET.get("kind", "")
     if not kind:
         return opened.show(_choosing(opened, place, request.GET.get("q", "")))
-    _require_offered(opened, kind, place)
+    _require_offered(opened, kind)
     return opened.show(_new_form(opened, stepforms.form_for(opened, kind, None, place), kind, place))
 
 
@@ -89,7 +66,7 @@ def save_new(request: AccountRequest, workflow_id: int) -> HttpResponse:
     typed = typed_of(request)
     kind = request.POST.get("kind", "")
     place = _place(opened, request.POST.get("after", ""), request.POST.get("slot", ""))
-    _require_offered(opened, kind, place)
+    _require_offered(opened, kind)
     form = stepforms.form_for(opened, kind, typed, place)
     if "redraw" in typed:
         form.press(request.POST["redraw"])
@@ -127,39 +104,23 @@ def _query(place: Place, **more: str) -> str:
 
 
 def _choosing(opened: Opened, place: Place, wanted: str) -> Panel:
-    groups = [*_action_groups(opened, place), Offers(_("Flow"), tuple(_flow_offers(opened, place)))]
-    words = wanted.casefold().split()
-    found = [
-        Offers(
-            group.label,
-            tuple(
-                one
-                for one in group.offers
-                if all(word in f"{one.title} {one.text}".casefold() for word in words)
-            ),
-        )
-        for group in groups
-    ]
+    offers = offers_at(
+        opened.definition, place, _kinds(opened), lambda kind: f"{opened.url('add')}?{_query(place, kind=kind)}",
+        why_not=lambda kind: "" if may_use(opened.viewer, kind) else _("You don't have permission to use this."), wanted=wanted,
+    )  # fmt: skip
     return Panel(
-        "choose", _("Choose an action"), close_url=opened.url(""), offers=tuple(group for group in found if group.offers),
-        search=wanted, search_url=opened.url("add"), hidden=(("after", place.after), ("slot", place.slot)),
+        "choose", _("Choose an action"), close_url=opened.url(""), offers=offers, search=wanted, search_url=opened.url("add"),
+        hidden=(("after", place.after), ("slot", place.slot)),
     )  # fmt: skip
 
 
-def _action_groups(opened: Opened, place: Place) -> list[Offers]:
-    found = []
-    for group, label in GROUPS.items():
-        offers = [
-            _action_offer(opened, one, place)
-            for one in ACTIONS.values()
-            if one.group is group and _fits(opened, one)
-        ]
-        found.append(Offers(str(label), tuple(offers)))
-    return [group for group in found if group.offers]
+def _kinds(opened: Opened) -> set[str]:
+    """What the plan lacks, or is for other records, is left out (T-ACT-10)."""
+    flow = {kind for kind, feature in gating.FLOW.items() if plans.has_feature(opened.account, feature)}
+    return flow | {kind for kind, action in ACTIONS.items() if _fits(opened, action)}
 
 
 def _fits(opened: Opened, action: Action) -> bool:
-    """What the plan lacks, or is for other records, is left out (T-ACT-10)."""
     if action.object_types is not None and opened.definition.object_type not in action.object_types:
         return False
     if action.feature is not None and not plans.has_feature(opened.account, action.feature):
@@ -167,41 +128,12 @@ def _fits(opened: Opened, action: Action) -> bool:
     return action.is_offered(opened.account.pk)
 
 
-def _action_offer(opened: Opened, action: Action, place: Place) -> Offer:
-    why_not = ""
-    if action.permission is not None and not policy.can(opened.viewer, action.permission):
-        why_not = _("You don't have permission to use this.")
-    url = "" if why_not else f"{opened.url('add')}?{_query(place, kind=action.kind)}"
-    return Offer(action.icon, action.tone, str(action.label), str(action.about), url, why_not)
-
-
-def _flow_offers(opened: Opened, place: Place) -> list[Offer]:
-    found = []
-    edge = edit.edge_at(opened.definition, place)
-    for kind, label, icon, tone, text, feature in FLOW:
-        if feature is not None and not plans.has_feature(opened.account, feature):
-            continue
-        why_not = ""
-        if kind == "go-to" and (place == edit.START or (edge is not None and not edge.is_goto)):
-            why_not = _("Only at the end of a branch.")
-        url = "" if why_not else f"{opened.url('add')}?{_query(place, kind=kind)}"
-        found.append(Offer(icon, tone, str(label), str(text), url, why_not))
-    return found
-
-
-def _require_offered(opened: Opened, kind: str, place: Place) -> None:
+def _require_offered(opened: Opened, kind: str) -> None:
     """Raises NotFound for what is not offered here, Forbidden for what others may use."""
-    action = ACTIONS.get(kind)
-    if action is not None:
-        if not _fits(opened, action):
-            raise NotFound(_("There is no such action."))
-        if action.permission is not None:
-            policy.require(opened.viewer, action.permission)
-    elif not any(
-        kind == one and (feature is None or plans.has_feature(opened.account, feature))
-        for one, _l, _i, _t, _x, feature in FLOW
-    ):
+    if kind not in _kinds(opened):
         raise NotFound(_("There is no such action."))
+    if not may_use(opened.viewer, kind):
+        raise Forbidden(_("You don't have permission to use this."))
 
 
 def _new_form(
@@ -221,7 +153,7 @@ def _new_form(
 def step(request: AccountRequest, workflow_id: int, step_id: int) -> HttpResponse:
     opened = Opened(request, workflow_id)
     found = step_of(opened, step_id)
-    if not opened.may_edit or not _may_write(opened, found):
+    if not opened.may_edit or not may_use(opened.viewer, gating.kind_of(found)):
         return opened.show(_told(opened, found))
     return opened.show(_edit_form(opened, found, stepforms.form_of(opened, found, None)))
 
@@ -230,7 +162,7 @@ def step(request: AccountRequest, workflow_id: int, step_id: int) -> HttpRespons
 def save_step(request: AccountRequest, workflow_id: int, step_id: int) -> HttpResponse:
     opened = Opened(request, workflow_id, to_edit=True)
     found, typed = step_of(opened, step_id), typed_of(request)
-    if not _may_write(opened, found):
+    if not may_use(opened.viewer, gating.kind_of(found)):
         raise Forbidden(_("You don't have permission to use this."))
     form = stepforms.form_of(opened, found, typed)
     if "redraw" in typed:
@@ -249,12 +181,6 @@ def save_step(request: AccountRequest, workflow_id: int, step_id: int) -> HttpRe
             status_of(refusal),
         )
     return opened.changed(at=found.id)
-
-
-def _may_write(opened: Opened, found: Step) -> bool:
-    """What only some may add, only they may change."""
-    action = ACTIONS.get(found.kind) if isinstance(found, ActionStep) else None
-    return action is None or action.permission is None or policy.can(opened.viewer, action.permission)
 
 
 def _edit_form(

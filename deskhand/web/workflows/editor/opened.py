@@ -55,6 +55,15 @@ class Opened:
         return self.workflow.origin_stage_id is not None
 
     @property
+    def pipeline_id(self) -> int | None:
+        return self.workflow.origin_pipeline_id
+
+    @property
+    def is_live(self) -> bool:
+        """What is saved is a draft."""
+        return False
+
+    @property
     def may_edit(self) -> bool:
         return access.may_edit(self.viewer, self.workflow)
 

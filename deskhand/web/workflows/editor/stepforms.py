@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date, timedelta
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any
 
 from babel.dates import get_day_names
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from deskhand.automation import waking
 from deskhand.automation.actions import reading
@@ -37,33 +38,22 @@ from deskhand.automation.engine.definition import (
 from deskhand.automation.engine.diff import reading_order
 from deskhand.automation.engine.edit import Place
 from deskhand.automation.engine.validate import validate
-from deskhand.crm.filters.types import Condition
+from deskhand.automation.gating import kind_of
 from deskhand.crm.schema.queries import properties_of
 from deskhand.crm.schema.types import Kind, Property
 from deskhand.kernel.errors import Invalid, NotFound
 from deskhand.web import times
 from deskhand.web.automation.fields import Field, fields_of, with_refusal
-from deskhand.web.filters.asked import Asked
-from deskhand.web.filters.building import Building
+from deskhand.web.choices import in_short
 from deskhand.web.hours.week import clock
 from deskhand.web.workflows import told
 from deskhand.web.workflows.editor.conditional import Eventful
-from deskhand.web.workflows.editor.opened import Opened
 from deskhand.web.workflows.editor.rows import Part
+from deskhand.web.workflows.editor.surroundings import Surroundings
 
 ANY_TASK = "any"
+LOSS = "loss"  # agrees that other steps go
 TIMES = ("time",)  # fields that hold a time of the day
-
-
-class Surroundings(Protocol):
-    """What a form asks of where its step stands: a workflow open in the editor, or a lane in its drawer."""
-
-    @property
-    def definition(self) -> Definition: ...
-    @property
-    def asked(self) -> Asked: ...
-    def building(self, name: str, condition: Condition | None, typed: Typed | None) -> Building:
-        """A condition of a form: as it was sent, else as it stands."""
 
 
 class StepForm(ABC):
@@ -93,7 +83,31 @@ class StepForm(ABC):
         return
 
     def put(self, definition: Definition) -> tuple[Definition, str]:
-        """The definition with the step in its place, and the step's id."""
+        """The definition with the step in its place, and the step's id.
+
+        Raises Invalid where other steps go with what was changed, runs begin at once and nobody agreed to that.
+        """
+        grown, step_id = self.grown(definition)
+        lost = definition.by_id.keys() - grown.by_id.keys()
+        if lost and self.opened.is_live and not self.typed.get(LOSS):
+            names = in_short(
+                [self.opened.telling.name(one) for one in reading_order(definition) if one in lost]
+            )
+            text = ngettext("This also deletes %(num)s step: %(names)s", "This also deletes %(num)s steps: %(names)s", len(lost))  # fmt: skip
+            raise Invalid(text % {"num": len(lost), "names": names}, field=LOSS)
+        return grown, step_id
+
+    def drawn(self, refusal: Invalid | None = None) -> tuple[Part, ...]:
+        """Its fields, with the question whether steps may go where they would."""
+        is_loss = refusal is not None and refusal.field == LOSS
+        found = self.parts(None if is_loss else refusal)
+        if not is_loss and not self.typed.get(LOSS):
+            return found
+        setting = Setting(LOSS, _("Delete these steps"), Input.CHECK)
+        asked = fields_of([setting], self.typed, reading.around(self.opened.definition.object_type))
+        return (*found, *(with_refusal(asked, refusal) if refusal is not None and is_loss else asked))
+
+    def grown(self, definition: Definition) -> tuple[Definition, str]:
         made = self.step()
         if self.old is None:
             return edit.insert(definition, made, self.place or edit.START)
@@ -159,17 +173,15 @@ def outputs_before(opened: Surroundings, place: Place | None, old: Step | None) 
 
 
 class ActionForm(StepForm):
-    opened: Opened
-
     def __init__(
-        self, opened: Opened, old: Step | None, typed: Typed | None, place: Place | None, kind: str
+        self, opened: Surroundings, old: Step | None, typed: Typed | None, place: Place | None, kind: str
     ) -> None:
         super().__init__(opened, old, typed, place)
         self.action = ACTIONS[kind]
         self.title, self.icon, self.tone = str(self.action.label), self.action.icon, self.action.tone
         self.around = reading.around(
             opened.definition.object_type,
-            opened.workflow.origin_pipeline_id,
+            opened.pipeline_id,
             outputs_before(opened, place, old),
         )
         if typed is None:
@@ -184,14 +196,17 @@ class ActionForm(StepForm):
         found = fields_of(self.form, self.typed, self.around)
         return (*(with_refusal(found, refusal) if refusal else found), self._on_failure())
 
-    def _on_failure(self) -> Field:
+    @property
+    def _after_failure(self) -> str:
         stays = (self.old.on_failure if isinstance(self.old, Action) else OnFailure.CONTINUE).value
-        chosen = next(iter(self.typed.get("on_failure", ())), stays)
+        return next(iter(self.typed.get("on_failure", ())), stays)
+
+    def _on_failure(self) -> Field:
         setting = Setting(
             "on_failure", _("If it fails"), Input.CHOICE, default=OnFailure.CONTINUE.value,
             options=(Option("continue", _("Go on with the next step")), Option("stop", _("Stop here"))),
         )  # fmt: skip
-        return fields_of([setting], {"on_failure": [chosen]}, self.around)[0]
+        return fields_of([setting], {"on_failure": [self._after_failure]}, self.around)[0]
 
     def step(self) -> Step:
         settings = reading.read(self.form, self.typed)
@@ -199,7 +214,7 @@ class ActionForm(StepForm):
             raise Invalid(sentence, field=name, value=settings.get(name))
         kept = self.old.settings if isinstance(self.old, Action) else {}
         unasked = {name: value for name, value in kept.items() if name not in {one.name for one in self.form}}
-        stops = next(iter(self.typed.get("on_failure", ())), "") == "stop"
+        stops = self._after_failure == OnFailure.STOP
         return Action(
             "",
             self.action.kind,
@@ -241,9 +256,10 @@ class DelayForm(SettingsForm):
     """R-DELAY-1: six kinds of waiting."""
 
     icon, tone = "hourglass", "amber"
-    opened: Opened
 
-    def __init__(self, opened: Opened, old: Step | None, typed: Typed | None, place: Place | None) -> None:
+    def __init__(
+        self, opened: Surroundings, old: Step | None, typed: Typed | None, place: Place | None
+    ) -> None:
         super().__init__(opened, old, typed, place)
         self.title = _("Delay")
         wait = old.wait if isinstance(old, Delay) else None
@@ -407,9 +423,10 @@ class GoToForm(SettingsForm):
     """R-BR-9: lead an open end to a step that stands elsewhere."""
 
     icon, tone = "corner-down-right", "amber"
-    opened: Opened
 
-    def __init__(self, opened: Opened, old: Step | None, typed: Typed | None, place: Place | None) -> None:
+    def __init__(
+        self, opened: Surroundings, old: Step | None, typed: Typed | None, place: Place | None
+    ) -> None:
         super().__init__(opened, old, typed, place)
         self.title = _("Go to another step")
 
@@ -427,12 +444,14 @@ class GoToForm(SettingsForm):
         )
 
     def told(self) -> Mapping[str, Any]:
-        return {}
+        """Where the place leads already."""
+        edge = edit.edge_at(self.opened.definition, self.place or edit.START)
+        return {"target": edge.to} if edge is not None and edge.is_goto else {}
 
     def step(self) -> Step:
         raise NotFound(_("There is no such step."))
 
-    def put(self, definition: Definition) -> tuple[Definition, str]:
+    def grown(self, definition: Definition) -> tuple[Definition, str]:
         """Raises Invalid for a circle without a delay."""
         target = self.read()["target"]
         place = self.place or edit.START
@@ -447,7 +466,7 @@ class GoToForm(SettingsForm):
 FORMS: dict[str, type[StepForm]] = {"delay": DelayForm, "go-to": GoToForm}
 
 
-def form_for(opened: Opened, kind: str, typed: Typed | None, place: Place | None) -> StepForm:
+def form_for(opened: Surroundings, kind: str, typed: Typed | None, place: Place | None) -> StepForm:
     """The form of a new step. Raises NotFound for what there is not."""
     if kind in FORMS:
         return FORMS[kind](opened, None, typed, place)
@@ -456,21 +475,10 @@ def form_for(opened: Opened, kind: str, typed: Typed | None, place: Place | None
     return ActionForm(opened, None, typed, place, kind)
 
 
-def form_of(opened: Opened, step: Step, typed: Typed | None) -> StepForm:
+def form_of(opened: Surroundings, step: Step, typed: Typed | None) -> StepForm:
     """The form of a step that stands there."""
     if isinstance(step, Action):
         if step.kind not in ACTIONS:
             raise NotFound(_("There is no such action any more."))
         return ActionForm(opened, step, typed, None, step.kind)
     return FORMS[kind_of(step)](opened, step, typed, None)
-
-
-def kind_of(step: Step) -> str:
-    if isinstance(step, Action):
-        return step.kind
-    return {
-        "Delay": "delay",
-        "IfThen": "if-then",
-        "ValueEquals": "value-equals",
-        "RandomSplit": "random-split",
-    }[type(step).__name__]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from copy import copy
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
@@ -95,6 +96,13 @@ class Telling:
     @cached_property
     def tokens(self) -> Mapping[str, str]:
         return told.token_names(self.definition)
+
+    def over(self, definition: Definition) -> Telling:
+        """The same for another definition on the same kind of record."""
+        found = copy(self)
+        found.definition = definition
+        found.__dict__.pop("tokens", None)
+        return found
 
     # ── steps ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
