@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -12,13 +13,17 @@ from django.utils.translation import gettext as _
 from deskhand.accounts.policy import visible
 from deskhand.accounts.types import Verb, Viewer
 from deskhand.crm.pipelines.queries import pipelines_of
-from deskhand.crm.records import store, tickets
+from deskhand.crm.pipelines.types import StageValue
+from deskhand.crm.records import guard, store, tickets
+from deskhand.crm.records.checking import checked
+from deskhand.crm.records.models import Ticket
 from deskhand.crm.records.store import Change
 from deskhand.crm.schema import tags
 from deskhand.crm.segments import tag_rules
 from deskhand.desk import spam
 from deskhand.events.types import Actor
 from deskhand.kernel.database import sql
+from deskhand.kernel.database.scope import current_account_id
 
 
 @dataclass(frozen=True)
@@ -86,18 +91,22 @@ def to_values(values: Mapping[str, Any]) -> Plan:
     return lambda ticket: values
 
 
-def change(viewer: Viewer, ticket_ids: Sequence[int], plan: Plan, *, at: datetime) -> Done:
-    """Change those that the viewer may change; what the viewer may not see is not spoken of."""
-    reach, changes = visible(viewer, "ticket", Verb.EDIT), dict[int, Change]()
+def change(
+    viewer: Viewer,
+    ticket_ids: Sequence[int],
+    plan: Plan,
+    *,
+    at: datetime,
+    given: Mapping[str, Any] = MappingProxyType({}),
+) -> Done:
+    """Change those that the viewer may change; what the viewer may not see is not spoken of.
+
+    `given`, by property, goes to those that lack it and move into a status that asks for it, in the same change (R-REQ-3).
+    """
     known = {ticket.id: ticket for ticket in _known(viewer, ticket_ids)}
-    why: dict[int, str] = {}
-    for ticket in known.values():
-        may_edit = reach.allows(ticket.owner_id, ticket.team_ids)
-        values = plan(ticket) if may_edit else _("You may not change this ticket.")
-        if isinstance(values, str):
-            why[ticket.id] = values
-        else:
-            changes[ticket.id] = Change(ticket.id, values)
+    changes, why = _planned(viewer, known.values(), plan)
+    if given:
+        changes = _filled_in(changes, given)
     by = Actor.user(viewer.user_id)
     for ticket_id, refusal in store.refusals("ticket", list(changes.values()), by=by).items():
         why[ticket_id] = (
@@ -107,6 +116,51 @@ def change(viewer: Viewer, ticket_ids: Sequence[int], plan: Plan, *, at: datetim
     done = tickets.change_many(list(changes.values()), by=by, at=at)
     refused = tuple(Refused(known[pk].number, known[pk].subject, why[pk]) for pk in sorted(why))
     return Done(tuple(one.record_id for one in done if one.changes), refused)
+
+
+def _planned(viewer: Viewer, found: Iterable[Known], plan: Plan) -> tuple[dict[int, Change], dict[int, str]]:
+    """By ticket: how it is to change; or why it stays as it is."""
+    reach, changes, why = visible(viewer, "ticket", Verb.EDIT), dict[int, Change](), dict[int, str]()
+    for ticket in found:
+        may_edit = reach.allows(ticket.owner_id, ticket.team_ids)
+        values = plan(ticket) if may_edit else _("You may not change this ticket.")
+        if isinstance(values, str):
+            why[ticket.id] = values
+        else:
+            changes[ticket.id] = Change(ticket.id, values)
+    return changes, why
+
+
+def moves(viewer: Viewer, ticket_ids: Sequence[int], plan: Plan) -> list[tuple[Ticket, StageValue]]:
+    """The tickets that would go to a status that asks for something, and to which; without those that a rule keeps back."""
+    changes, _why = _planned(viewer, _known(viewer, ticket_ids), plan)
+    by, stages = Actor.user(viewer.user_id), pipelines_of("ticket")
+    wanted = {pk: change.values.get("stage_id") for pk, change in changes.items()}
+    asking = {
+        to: stages.stage(to) for to in set(wanted.values()) if to and guard.asks("ticket", stages.stage(to))
+    }
+    going = [pk for pk, to in wanted.items() if to in asking]
+    found = Ticket.objects.filter(account_id=viewer.account_id, pk__in=going).order_by("id") if going else ()
+    return [
+        (ticket, asking[wanted[ticket.pk]])
+        for ticket in found
+        if wanted[ticket.pk] not in guard.barred(stages.pipeline(ticket.pipeline_id), ticket.stage_id, by)
+    ]
+
+
+def _filled_in(changes: Mapping[int, Change], given: Mapping[str, Any]) -> dict[int, Change]:
+    """With what is given, where the ticket lacks it and its new status asks for it. The rows are locked, so that nothing is overwritten."""
+    values, filled, stages = checked("ticket", given), dict(changes), pipelines_of("ticket")
+    mine = Ticket.objects.filter(account_id=current_account_id(), pk__in=list(changes))
+    for ticket in mine.order_by("id").select_for_update(no_key=True):
+        to = changes[ticket.pk].values.get("stage_id")
+        if to is None or to == ticket.stage_id:
+            continue
+        lacking = guard.lacking("ticket", stages.stage(to), {**ticket.properties, **vars(ticket)})
+        keys = [prop.column or prop.name for prop in lacking]
+        more = {key: values[key] for key in keys if key in values}
+        filled[ticket.pk] = Change(ticket.pk, {**changes[ticket.pk].values, **more})
+    return filled
 
 
 def set_spam(viewer: Viewer, ticket_ids: Sequence[int], is_spam: bool, *, at: datetime) -> Done:

@@ -18,6 +18,7 @@ from deskhand.accounts.policy import Action
 from deskhand.accounts.types import Verb, Viewer
 from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.records import store
+from deskhand.crm.records.checking import checked
 from deskhand.crm.records.models import Ticket
 from deskhand.crm.records.store import Change
 from deskhand.desk import addresses, drafts, replies, uploads
@@ -46,13 +47,13 @@ def plan(new: NewReply, *, by: User, leaves_at: datetime, is_planned: bool) -> L
         if twin:
             return twin
     replies.refuse_when_moved_on(new)
-    _refuse_status(ticket, new.stage_id, by)
     to = new.to or replies.whom_to_answer(ticket)
+    _refuse_status(ticket, new, by)
     later = LaterReply.objects.create(
         account_id=ticket.account_id, ticket_id=ticket.pk, user_id=by.pk, text=new.text, html=new.html,
         recipients={"to": [vars(b) for b in to], "cc": [vars(b) for b in new.cc], "bcc": [vars(b) for b in new.bcc]},
         files=[asdict(file) for file in new.files], stage_id=new.stage_id, send_key=new.send_key,
-        is_planned=is_planned, leaves_at=leaves_at, created_at=clock.now(),
+        properties=dict(new.properties), is_planned=is_planned, leaves_at=leaves_at, created_at=clock.now(),
     )  # fmt: skip
     timers.set_timer(ticket.account_id, KIND, str(later.pk), leaves_at)
     drafts.drop(ticket.account_id, by.pk, ticket.pk, "reply")
@@ -60,14 +61,17 @@ def plan(new: NewReply, *, by: User, leaves_at: datetime, is_planned: bool) -> L
     return later
 
 
-def _refuse_status(ticket: Ticket, stage_id: int | None, by: User) -> None:
+def _refuse_status(ticket: Ticket, new: NewReply, by: User) -> None:
     """What the pipeline would refuse when the reply leaves is refused while its writer is still there."""
+    stage_id = new.stage_id
     if not stage_id:
         return
     stages = pipelines_of("ticket").pipeline(ticket.pipeline_id).stages
     if stage_id not in {stage.id for stage in stages}:
         raise Invalid(_("There is no such status."), field="set_status", value=stage_id)
-    move = Change(ticket.pk, {"stage_id": stage_id}, rule="chosen_with_reply")
+    move = Change(
+        ticket.pk, {**checked("ticket", new.properties), "stage_id": stage_id}, rule="chosen_with_reply"
+    )
     for refusal in store.refusals("ticket", [move], by=Actor.user(by.pk)).values():
         raise refusal
 
@@ -134,7 +138,7 @@ def _reply(later: LaterReply, at: datetime) -> None:
     replies.reply(
         NewReply(
             ticket_id=later.ticket_id, text=later.text, html=later.html, to=_boxes(later, "to"), cc=_boxes(later, "cc"),
-            bcc=_boxes(later, "bcc"), files=_files(later), stage_id=later.stage_id, send_key=later.send_key,
+            bcc=_boxes(later, "bcc"), files=_files(later), stage_id=later.stage_id, properties=later.properties, send_key=later.send_key,
         ),
         by=User.objects.get(pk=later.user_id),
         at=at,

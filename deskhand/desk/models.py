@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib.postgres.fields import ArrayField
+from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 from django.db.models import Q
 
@@ -251,6 +252,7 @@ class LaterReply(models.Model):
     recipients = models.JSONField(default=dict)  # {"to": [{"name","email"}], "cc": […], "bcc": […]}
     files = models.JSONField(default=list)  # StoredFile, flat
     stage_id = models.BigIntegerField(null=True)
+    properties = models.JSONField(default=dict, encoder=DjangoJSONEncoder)  # what that status asks for
     send_key = models.TextField(null=True)
     is_planned = models.BooleanField(default=False)  # else it only waits to be taken back
     leaves_at = models.DateTimeField()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -14,6 +14,7 @@ from deskhand.accounts.models import User
 from deskhand.crm.pipelines.policy import Move, after_sending
 from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.records import tickets
+from deskhand.crm.records.checking import checked
 from deskhand.crm.records.models import Ticket
 from deskhand.crm.records.store import Change
 from deskhand.delivery import outbox
@@ -56,6 +57,8 @@ class NewReply:
     bcc: tuple[Mailbox, ...] = ()
     files: tuple[StoredFile, ...] = ()
     stage_id: int | None = None  # "send and set status" (R-WORK-7)
+    #: What that status asks for, by property (R-REQ-1): set with it.
+    properties: Mapping[str, Any] = field(default_factory=dict)
     #: The last message the writer had seen; a newer public one refuses the send (R-WORK-3).
     last_seen_message_id: int | None = None
     #: The same key never sends twice: the first message is returned again.
@@ -368,7 +371,9 @@ def _move_and_assign(
         move = after_sending(standing_of(ticket), pipelines_of("ticket").pipeline(ticket.pipeline_id))
     if move:
         values["stage_id"], rule = move.stage_id, move.rule
-    if ticket.owner_id is None:
+    if new.stage_id:
+        values |= checked("ticket", new.properties)
+    if ticket.owner_id is None and "owner_id" not in values:
         values |= {"owner_id": by.pk, "assignment_method": "reply"}
     facts: dict[str, Any] = {
         "last_sent_at": at, "message_count": ticket.message_count + 1, "last_message_from_visitor": False, "sort_at": at,

@@ -294,3 +294,111 @@ def test_a_card_goes_nowhere_the_rules_forbid_and_says_why_R_RULE_8(tab, office)
     expect(page.locator(".card-link")).to_be_focused()
     expect(column(page, "New").locator("[data-count]")).to_have_text("1")
     assert (stands_in(office, ticket), [url for url in sent if "moved" in url]) == ("New", [])
+
+
+@pytest.fixture
+def closing_asks(office) -> None:
+    """“Closed” requires a resolution and shows a note."""
+    with office.inside() as world:
+        properties.create("ticket", "note", "Note", Kind.TEXT, by=SYSTEM)
+        asks = {world.stage("Closed"): (Ask("hs_resolution", True), Ask("note", False))}
+        pipelines.set_rules(
+            Pipeline.objects.get(key="0", object_type="ticket"), Rules(asks=asks), by=Actor.user(world.ada.pk)
+        )
+
+
+def test_a_dragged_card_waits_until_what_its_status_asks_for_is_given_R_REQ_1(
+    tab, office, closing_asks
+) -> None:
+    ticket = office.mail("Refund still missing")
+    page = tab(office.world.grace, "/tickets")
+    drawer = page.locator("#drawer")
+
+    drag(page, "Refund still missing", "Closed")
+    expect(drawer.get_by_role("heading", name="Move “Refund still missing”")).to_be_visible()
+    expect(drawer.get_by_label("Resolution")).to_be_focused()
+    expect(column(page, "New").locator(".ticket-card")).to_have_count(1)
+    expect(column(page, "New").locator("[data-count]")).to_have_text("1")
+    assert Axe().run(page, options=RULES).response["violations"] == []
+    drawer.get_by_role("link", name="Cancel").click()
+    expect(drawer).not_to_be_visible()
+    assert stands_in(office, ticket) == "New"
+
+    drag(page, "Refund still missing", "Closed")
+    drawer.get_by_label("Note").fill("Paid by hand")
+    drawer.get_by_role("button", name="Move", exact=True).last.click()
+    expect(drawer.locator(".field-error")).to_have_count(1)
+    expect(drawer.get_by_label("Resolution")).to_be_focused()
+    expect(drawer.get_by_label("Note")).to_have_value("Paid by hand")
+    drawer.get_by_label("Resolution").select_option(index=1)
+    drawer.get_by_role("button", name="Move", exact=True).last.click()
+
+    expect(column(page, "Closed").locator(".ticket-card")).to_have_count(1)
+    expect(drawer).not_to_be_visible()
+    expect(page.locator("#toasts")).to_contain_text("Moved to Closed")
+    assert stands_in(office, ticket) == "Closed"
+    assert office.again(ticket).properties == {"note": "Paid by hand"}
+
+
+def test_by_keyboard_alone_a_status_asks_and_is_answered_or_left_R_REQ_1(tab, office, closing_asks) -> None:
+    ticket = office.mail("Refund still missing")
+    page = tab(office.world.grace, "/tickets")
+    drawer = page.locator("#drawer")
+    page.locator(".card-link").focus()
+
+    for key in (" ", "ArrowRight", "ArrowRight", "ArrowRight", " "):
+        page.keyboard.press(key)
+    expect(drawer.get_by_label("Resolution")).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(drawer).not_to_be_visible()
+    expect(page.locator(".card-link")).to_be_focused()
+    assert stands_in(office, ticket) == "New"
+
+    for key in (" ", "ArrowRight", "ArrowRight", "ArrowRight", " "):
+        page.keyboard.press(key)
+    expect(drawer.get_by_label("Resolution")).to_be_focused()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Tab")
+    page.keyboard.type("Paid by hand")
+    page.keyboard.press("Enter")
+
+    expect(column(page, "Closed").locator(".ticket-card")).to_have_count(1)
+    expect(drawer).not_to_be_visible()
+    assert stands_in(office, ticket) == "Closed"
+
+
+def test_the_inbox_asks_in_the_drawer_for_status_reply_and_many_R_REQ_1_R_REQ_3(
+    tab, office, closing_asks
+) -> None:
+    first, second = office.mail("Refund still missing"), office.mail("Parcel is broken")
+    page = tab(office.world.grace, f"/inbox/all-open/{first.pk}")
+    drawer = page.locator("#drawer")
+
+    page.keyboard.press("s")
+    page.locator("#status-menu").get_by_role("button", name="Closed").click()
+    expect(drawer.get_by_label("Resolution")).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(drawer).not_to_be_visible()
+    assert stands_in(office, first) == "New"
+
+    page.locator("textarea.composer-text").fill("It is on its way.")
+    page.get_by_role("button", name="Send and set the status").click()
+    page.locator("#send-menu").get_by_role("button", name="Closed").click()
+    expect(drawer.get_by_role("heading", name="Send and set the status")).to_be_visible()
+    drawer.get_by_label("Resolution").select_option(index=1)
+    drawer.get_by_role("button", name="Send", exact=True).last.click()
+    expect(page.locator("#conversation")).to_contain_text("It is on its way.")
+    expect(drawer).not_to_be_visible()
+    expect(page.locator("textarea.composer-text")).to_have_value("")
+    assert stands_in(office, first) == "Closed"
+
+    page.goto("/inbox/all-open")
+    page.locator(f"#row-{second.pk} .row-check input").check()
+    page.locator("#bulk").get_by_role("button", name="Close", exact=True).click()
+    expect(drawer.get_by_role("heading", name="Move 1 ticket")).to_be_visible()
+    expect(page.locator(f"#row-{second.pk} .row-check input")).to_be_checked()
+    drawer.get_by_label("Resolution").select_option(index=1)
+    drawer.get_by_role("button", name="Move", exact=True).last.click()
+    expect(page.locator(f"#row-{second.pk}")).to_have_count(0)
+    expect(drawer).not_to_be_visible()
+    assert stands_in(office, second) == "Closed"

@@ -16,6 +16,7 @@ from deskhand.accounts.policy import Action
 from deskhand.crm.pipelines import rules
 from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.pipelines.types import PipelineValue, StageValue
+from deskhand.crm.records.checking import is_empty
 from deskhand.crm.schema.queries import properties_of
 from deskhand.crm.schema.types import Property
 from deskhand.events.types import Actor, ActorKind
@@ -90,11 +91,22 @@ def _moves(
             yield wish, pipeline, to
 
 
+def asks(object_type: str, to: StageValue) -> list[tuple[Property, bool]]:
+    """What the status asks for, and whether it is required (R-REQ-1)."""
+    asked = rules.asks_of(pipelines_of(object_type).pipeline(to.pipeline_id), to.id)
+    known = properties_of(object_type) if asked else {}
+    return [(known[ask.property], ask.is_required) for ask in asked if ask.property in known]
+
+
+def lacking(object_type: str, to: StageValue, values: Mapping[str, Any]) -> list[Property]:
+    """What the status asks for, required or not, and these values, by column or property, don't have."""
+    return [
+        prop for prop, _required in asks(object_type, to) if is_empty(values.get(prop.column or prop.name))
+    ]
+
+
 def _required(object_type: str, to: StageValue) -> list[Property]:
-    pipeline = pipelines_of(object_type).pipeline(to.pipeline_id)
-    names = [ask.property for ask in rules.asks_of(pipeline, to.id) if ask.is_required]
-    known = properties_of(object_type) if names else {}
-    return [known[name] for name in names if name in known]
+    return [prop for prop, is_required in asks(object_type, to) if is_required]
 
 
 def _missing(object_type: str, wish: Wish, row: Mapping[str, Any], to: StageValue) -> Invalid | None:
@@ -105,11 +117,7 @@ def _missing(object_type: str, wish: Wish, row: Mapping[str, Any], to: StageValu
 def refusal_for_empty(object_type: str, to: StageValue, values: Mapping[str, Any]) -> Incomplete | None:
     """What the status asks for and these values, by column or property, don't have (R-REQ-1)."""
     required = _required(object_type, to)
-    empty = {
-        prop.name: _(prop.label)
-        for prop in required
-        if values.get(prop.column or prop.name) in (None, "", [])
-    }
+    empty = {prop.name: _(prop.label) for prop in required if is_empty(values.get(prop.column or prop.name))}
     return rules.refusal_for_missing(to, empty) if empty else None
 
 

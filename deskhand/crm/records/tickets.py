@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -168,15 +168,24 @@ def change_many(changes: Sequence[Change], *, by: Actor, **more: Any) -> list[Ap
 
 
 def move(
-    ticket_id: int, *, to: int, by: Actor, seen_in: int | None = None, rule: str | None = None, **more: Any
+    ticket_id: int,
+    *,
+    to: int,
+    by: Actor,
+    seen_in: int | None = None,
+    properties: Mapping[str, Any] | None = None,
+    rule: str | None = None,
+    **more: Any,
 ) -> Applied:
     """Move a ticket to stage `to`, with its close date and clocks (§4). No event when it stands there already.
 
     `seen_in` is the stage that the mover saw it in. Raises Conflict when somebody has moved it elsewhere since.
+    `properties` are what the stage asks for, written in the same change (R-REQ-1).
     """
     if seen_in is not None:
         _refuse_when_moved_since(ticket_id, seen_in, to)
-    return _one(Change(ticket_id, {"stage_id": to}, rule=rule), by=by, **more)
+    values = {**checked("ticket", properties or {}), "stage_id": to}
+    return _one(Change(ticket_id, values, rule=rule), by=by, **more)
 
 
 def _refuse_when_moved_since(ticket_id: int, seen_in: int, to: int) -> None:

@@ -22,6 +22,7 @@ from deskhand.kernel.errors import Forbidden, Invalid, NotFound
 from deskhand.web.board.page import pipeline_of
 from deskhand.web.board.tables import Cells, TableOf, label_of
 from deskhand.web.board.views import AREA
+from deskhand.web.entering import Way
 from deskhand.web.frame import framed, shell
 from deskhand.web.inbox import property_values
 from deskhand.web.inbox.panel_views import set_property
@@ -131,13 +132,17 @@ def _cell_page(
 def save(request: AccountRequest, ticket_id: int, name: str) -> HttpResponse:
     """What was refused is given back with the reason beside it (422)."""
     found, prop = _editable(request, ticket_id, name)
+    back = reverse("table", args=[found.ticket.pipeline_id])
+    way = Way(request.get_full_path(), back, AREA, f"#ticket-{ticket_id}", "outerHTML")
     try:
-        set_property(request, ticket_id, prop, by=Actor.user(request.user.pk), at=clock.now())
+        done = set_property(request, found.ticket, prop, way, by=Actor.user(request.user.pk), at=clock.now())
     except Invalid as refusal:
         typed = Typed(request.POST.getlist("value"), refusal.hint or refusal.message)
         if wants_fragment(request):
             return _row(request, found, name, typed, 422)
         return _cell_page(request, found, prop, typed, 422)
+    if isinstance(done, HttpResponse):
+        return done
     if not wants_fragment(request):
         return redirect("table", found.ticket.pipeline_id)
     try:

@@ -23,6 +23,7 @@ from deskhand.kernel.errors import Forbidden, Invalid, NotFound
 from deskhand.web.asked import number
 from deskhand.web.board import creating
 from deskhand.web.board.page import BoardOf, pipeline_of, shown_of, stage_of
+from deskhand.web.entering import Entering, Way
 from deskhand.web.frame import framed, shell
 from deskhand.web.jinja import go_to, render, wants_fragment
 from deskhand.web.middleware import AccountRequest
@@ -43,11 +44,11 @@ def board(request: AccountRequest, pipeline_id: int) -> HttpResponse:
     return _board(request, BoardOf(request, pipeline_of(pipeline_id)))
 
 
-def _board(request: AccountRequest, of: BoardOf) -> HttpResponse:
+def _board(request: AccountRequest, of: BoardOf, toast: Toast | None = None) -> HttpResponse:
     answer, refusal = of.filters.answer(request)
     if answer:
         return answer
-    context = {"page": of.page(shown_of(request), refusal), "menu": of.menu()}
+    context = {"page": of.page(shown_of(request), refusal), "menu": of.menu(), "toast": toast}
     status = 422 if refusal else 200
     if wants_fragment(request):
         return render(request, "board/fragments/board.html", context, status=status)
@@ -88,11 +89,11 @@ def more(request: AccountRequest, pipeline_id: int, stage_id: int, after: str) -
 @require_GET
 def ask_move(request: AccountRequest, ticket_id: int) -> HttpResponse:
     """Without scripts: the statuses that one ticket may go to."""
-    of, card = _card(request, ticket_id)
+    of, card, _ticket = _card(request, ticket_id)
     return framed(request, AREA, "board/move.html", {"page": of.move_page(card)})
 
 
-def _card(request: AccountRequest, ticket_id: int) -> tuple[BoardOf, boards.Card]:
+def _card(request: AccountRequest, ticket_id: int) -> tuple[BoardOf, boards.Card, Ticket]:
     """A card that may be moved. Raises NotFound when the viewer may not see it, Forbidden when it is not theirs to move."""
     policy.require(request.viewer, Action.OPEN_HELP_DESK)
     reach = policy.visible(request.viewer, "ticket")
@@ -106,29 +107,33 @@ def _card(request: AccountRequest, ticket_id: int) -> tuple[BoardOf, boards.Card
     card = boards.card(request.viewer, everything, ticket_id)
     if card is None:
         raise NotFound(_("This ticket is not on the board."))
-    return of, card
+    return of, card, found
 
 
 @require_POST
 def move(request: AccountRequest, ticket_id: int) -> HttpResponse:
     """`status` is where to, `from` where it was seen; `part` says what a script wants back: a toast, or the board."""
-    of, card = _card(request, ticket_id)
+    of, card, ticket = _card(request, ticket_id)
     to, seen_in = number(request.POST.get("status", ""), "status"), request.POST.get("from")
     stage = pipelines_of("ticket").stage(to)
-    by = Actor.user(request.user.pk)
-    tickets.move(
-        ticket_id, to=to, by=by, seen_in=number(request.POST.get("from", ""), "from") if seen_in else None
+    by, since = Actor.user(request.user.pk), number(seen_in, "from") if seen_in else None
+    back = reverse("board", args=[of.pipeline.id]) + of.query
+    way = Way(request.get_full_path(), back, AREA, "#board", include="#board [name=shown]")
+    done = Entering(request, "ticket", [(ticket, stage)], way).enter(
+        lambda given: tickets.move(ticket_id, to=to, seen_in=since, properties=given, by=by)
     )
+    if isinstance(done, HttpResponse):
+        return done
     if not wants_fragment(request):
-        return redirect(reverse("board", args=[of.pipeline.id]) + of.query)
-    if request.POST.get("part") != "toast":
-        return _board(request, of)
+        return redirect(back)
     toast = Toast(
         _("Moved to %(status)s") % {"status": _(stage.label)},
         undo_url=reverse("card-moved", args=[ticket_id]) + of.query,
         undo_fields=(("status", str(card.stage_id)), ("from", str(to))),
     )
-    return render(request, "board/fragments/moved.html", {"toast": toast})
+    if request.POST.get("part") == "toast":
+        return render(request, "board/fragments/moved.html", {"toast": toast})
+    return _board(request, of, toast if "asked" in request.POST else None)
 
 
 # ── new tickets ──────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -36,14 +36,17 @@ UNDO_WITHIN = timedelta(minutes=10)
 @require_POST
 def set_status(request: AccountRequest, view: str, ticket_id: int) -> HttpResponse:
     """`then` next: who closes a ticket goes on with the one below it."""
-    common.changeable(request, view, ticket_id, Verb.EDIT)
+    ticket = common.changeable(request, view, ticket_id, Verb.EDIT)
     to = number(request.POST.get("status", ""), "status")
     beside = _beside(request, view, ticket_id)
-    at = clock.now()
+    at, by = clock.now(), Actor.user(request.user.pk)
     try:
-        done = tickets.move(ticket_id, to=to, by=Actor.user(request.user.pk), at=at)
+        entering = common.entering(request, view, ticket, to)
+        done = entering.enter(lambda given: tickets.move(ticket_id, to=to, properties=given, by=by, at=at))
     except Invalid as refusal:  # a rule of the pipeline, as a rule
         return common.refused(request, refusal)
+    if isinstance(done, HttpResponse):
+        return done
     then = request.user.after_close if request.POST.get("then") == "next" else ""
     if then == "list":
         return go_on(request, view, ticket_id, None, common.undo_toast(view, done, at))

@@ -26,6 +26,7 @@ from deskhand.desk.bulk import Done
 from deskhand.kernel import clock
 from deskhand.kernel.errors import Invalid
 from deskhand.web.asked import number
+from deskhand.web.entering import Entering, Way
 from deskhand.web.inbox import actions, common, words
 from deskhand.web.inbox import page as pages
 from deskhand.web.jinja import go_to, render, wants_fragment
@@ -57,10 +58,10 @@ def change(request: AccountRequest, view: str) -> HttpResponse:
         here = reverse("inbox-view", args=[view])
         return go_to(request, card.address("ticket", ids, here))
     try:
-        toast, refused = _do(request, view, ids)
+        done = _do(request, view, ids)
     except Invalid as refusal:
         return common.refused(request, refusal)
-    return _answer(request, view, ids, toast, refused)
+    return done if isinstance(done, HttpResponse) else _answer(request, view, ids, *done)
 
 
 def _ask_which_goes_on(request: AccountRequest, view: str, ids: Sequence[int]) -> HttpResponse:
@@ -68,7 +69,7 @@ def _ask_which_goes_on(request: AccountRequest, view: str, ids: Sequence[int]) -
     return go_to(request, url)
 
 
-def _do(request: AccountRequest, view: str, ids: Sequence[int]) -> tuple[Toast, str]:
+def _do(request: AccountRequest, view: str, ids: Sequence[int]) -> tuple[Toast, str] | HttpResponse:
     at, form = clock.now(), request.POST
     if "seen" in form:
         desk_views.mark_many(request.viewer, ids, at if form["seen"] == "1" else None)
@@ -87,14 +88,20 @@ def _do(request: AccountRequest, view: str, ids: Sequence[int]) -> tuple[Toast, 
         text = _told_of_deletion(len(done.changed), is_deleted)
         return _toast(text, done, reverse("inbox-bulk", args=[view]), back), _refusals(done)
     plan, told = _plan(request)
-    done = desk_bulk.change(request.viewer, ids, plan, at=at)
-    back = (("at", at.isoformat()), ("ids", _joined(done)))
-    count = len(done.changed)
+    moves = desk_bulk.moves(request.viewer, ids, plan) if {"status", "close"} & form.keys() else []
+    way = Way(request.get_full_path(), reverse("inbox-view", args=[view]))
+    changed = Entering(request, "ticket", moves, way, is_many=True).enter(
+        lambda given: desk_bulk.change(request.viewer, ids, plan, at=at, given=given)
+    )
+    if isinstance(changed, HttpResponse):
+        return changed
+    back = (("at", at.isoformat()), ("ids", _joined(changed)))
+    count = len(changed.changed)
     text = ngettext("%(num)s ticket: %(what)s", "%(num)s tickets: %(what)s", count) % {
         "num": count,
         "what": told,
     }
-    return _toast(text, done, reverse("inbox-undo", args=[view]), back), _refusals(done)
+    return _toast(text, changed, reverse("inbox-undo", args=[view]), back), _refusals(changed)
 
 
 def _plan(request: AccountRequest) -> tuple[desk_bulk.Plan, str]:

@@ -25,6 +25,7 @@ from deskhand.kernel.errors import Conflict, Forbidden, Invalid
 from deskhand.notifications import reading
 from deskhand.routing import queries as routing
 from deskhand.web.asked import number
+from deskhand.web.entering import Entering, Way
 from deskhand.web.frame import shell
 from deskhand.web.inbox import page as pages
 from deskhand.web.inbox import words
@@ -210,6 +211,12 @@ def agent(request: AccountRequest, text: str, field: str) -> int:
 def ids_of(text: str) -> list[int]:
     """Ids with commas between them. Raises Invalid."""
     return [number(one, "ids") for one in text.split(",") if one]
+
+
+def entering(request: AccountRequest, view: str, ticket: Ticket, to: int, **more: str) -> Entering:
+    """The ticket on its way into a status (R-REQ-1). Raises Invalid for a status that there is not."""
+    way = Way(request.get_full_path(), reverse("inbox-ticket", args=[view, ticket.pk]), **more)
+    return Entering(request, "ticket", [(ticket, pipelines_of("ticket").stage(to))], way)
 
 
 def refused(request: AccountRequest, refusal: Invalid) -> HttpResponse:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -17,6 +18,7 @@ from django.views.decorators.http import require_POST
 from deskhand.accounts import policy
 from deskhand.accounts.policy import Action
 from deskhand.accounts.types import Verb
+from deskhand.crm.records.models import Ticket
 from deskhand.desk import addresses, checks, drafts, later, mentions, preferences, replies, uploads, writing
 from deskhand.desk import views as desk_views
 from deskhand.desk.models import LaterReply
@@ -27,6 +29,7 @@ from deskhand.kernel.database.scope import attempt
 from deskhand.kernel.errors import Conflict, Invalid
 from deskhand.kernel.written import Written
 from deskhand.web.asked import number
+from deskhand.web.entering import Entering
 from deskhand.web.files import stored
 from deskhand.web.inbox import common, composing, later_times, picks
 from deskhand.web.inbox import page as pages
@@ -65,7 +68,8 @@ def answer(request: AccountRequest, view: str, ticket_id: int) -> HttpResponse:
     """Reply or comment. What was typed is never lost: 409 and 422 give it back with the reason."""
     form = request.POST
     mode = _mode(form)
-    common.changeable(request, view, ticket_id, Verb.COMMUNICATE if mode == "reply" else Verb.VIEW)
+    ticket = common.changeable(request, view, ticket_id, Verb.COMMUNICATE if mode == "reply" else Verb.VIEW)
+    entering = None
     if mode == "reply":
         policy.require(request.viewer, Action.REPLY)
         if form.get("set_status"):
@@ -76,11 +80,19 @@ def answer(request: AccountRequest, view: str, ticket_id: int) -> HttpResponse:
             _keep(request, ticket_id, upload)
         if form.get("attach"):
             return _only_attached(request, view, ticket_id, words)
+        if mode == "reply" and form.get("set_status"):
+            entering = _entering(request, view, ticket, number(form["set_status"], "set_status"))
         with attempt():
-            waiting = _say(request, ticket_id, mode, words)
+            waiting = _say(request, ticket_id, mode, words, entering.given() if entering else {})
             if not isinstance(waiting, Notice):
+                if entering:
+                    entering.require_asked()
                 drafts.forget(request.viewer, ticket_id, _kept_as(form) - {mode})
     except (Conflict, Invalid) as refusal:
+        asks = entering.answer(refusal) if entering and isinstance(refusal, Invalid) else None
+        if asks:
+            _save(request, ticket_id, words)  # who leaves the form finds what they wrote
+            return keeping_writes(asks)
         notice = Notice("collision" if isinstance(refusal, Conflict) else "error", _said(refusal))
         return _not_sent(request, view, ticket_id, notice)
     if isinstance(waiting, Notice):
@@ -89,13 +101,20 @@ def answer(request: AccountRequest, view: str, ticket_id: int) -> HttpResponse:
     return common.thread_parts(request, view, ticket_id, "sent", **more)
 
 
+def _entering(request: AccountRequest, view: str, ticket: Ticket, to: int) -> Entering:
+    """The status that is set with the reply. What it asks for is asked when nothing else keeps the reply back."""
+    return common.entering(request, view, ticket, to, title=_("Send and set the status"), label=_("Send"))
+
+
 def _said(refusal: Conflict | Invalid) -> str:
     """With the way out, but for a form that was simply empty."""
     is_more = isinstance(refusal, Invalid) and (refusal.field != "body" or refusal.value)
     return words_of(refusal) if is_more else str(refusal)
 
 
-def _say(request: AccountRequest, ticket_id: int, mode: Mode, words: Written) -> LaterReply | Notice | None:
+def _say(
+    request: AccountRequest, ticket_id: int, mode: Mode, words: Written, properties: Mapping[str, Any]
+) -> LaterReply | Notice | None:
     """Say it now, let it leave in a moment or later, or hold it back because something seems to be missing."""
     if "{{" in words.text + words.html:
         words = writing.filled(words, picks.values_of(picks.ticket_of(request, ticket_id), request.user))
@@ -103,7 +122,7 @@ def _say(request: AccountRequest, ticket_id: int, mode: Mode, words: Written) ->
     if mode == "comment":
         replies.comment(ticket_id, words.text, html=words.html, by=request.user, files=along)
         return None
-    new = _new_reply(request, ticket_id, words, along)
+    new = _new_reply(request, ticket_id, words, along, properties)
     doubt = None if request.POST.get("checked") else _doubt(request, new)
     if doubt:
         return doubt
@@ -116,8 +135,8 @@ def _say(request: AccountRequest, ticket_id: int, mode: Mode, words: Written) ->
 
 
 def _new_reply(
-    request: AccountRequest, ticket_id: int, words: Written, along: tuple[StoredFile, ...]
-) -> NewReply:
+    request: AccountRequest, ticket_id: int, words: Written, along: tuple[StoredFile, ...], properties: Mapping[str, Any]
+) -> NewReply:  # fmt: skip
     form = request.POST
     seen, status, key = form.get("last_seen_message_id"), form.get("set_status"), form.get("send_key")
     to, cc, bcc = (addresses.read(form.get(line, ""), line) for line in drafts.LINES)
@@ -130,6 +149,7 @@ def _new_reply(
         bcc=bcc,
         files=along,
         stage_id=number(status, "set_status") if status else None,
+        properties=properties,
         last_seen_message_id=number(seen, "last_seen_message_id")
         if seen and not form.get("anyway")
         else None,

@@ -15,7 +15,9 @@ from deskhand.accounts import policy
 from deskhand.accounts.models import Team
 from deskhand.accounts.policy import Action
 from deskhand.accounts.types import Verb
+from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.records import tickets
+from deskhand.crm.records.models import Ticket
 from deskhand.crm.records.store import Applied
 from deskhand.crm.schema.layouts import SECTIONS_LIMIT
 from deskhand.crm.schema.queries import properties_of
@@ -25,6 +27,7 @@ from deskhand.events.types import Actor
 from deskhand.kernel import clock
 from deskhand.kernel.errors import Invalid, NotFound
 from deskhand.web.asked import number
+from deskhand.web.entering import Entering, Way
 from deskhand.web.inbox import common, property_values
 from deskhand.web.inbox import page as pages
 from deskhand.web.inbox.panel import LAYOUT, Editing, Wish
@@ -52,7 +55,8 @@ def history(request: AccountRequest, view: str, ticket_id: int, before: int | No
 
 @require_GET
 def edit(request: AccountRequest, view: str, ticket_id: int, name: str) -> HttpResponse:
-    _editable(request, view, ticket_id, name)
+    common.changeable(request, view, ticket_id, Verb.EDIT)
+    _settable(name)
     return _line(request, view, ticket_id, Editing(name))
 
 
@@ -96,8 +100,7 @@ def _property(name: str) -> Property:
     return found
 
 
-def _editable(request: AccountRequest, view: str, ticket_id: int, name: str) -> Property:
-    common.changeable(request, view, ticket_id, Verb.EDIT)
+def _settable(name: str) -> Property:
     prop = _property(name)
     if not property_values.is_editable(prop):
         raise NotFound(_("This property can't be set here."))
@@ -107,24 +110,31 @@ def _editable(request: AccountRequest, view: str, ticket_id: int, name: str) -> 
 @require_POST
 def save(request: AccountRequest, view: str, ticket_id: int, name: str) -> HttpResponse:
     """Set one property. What was refused is given back with the reason beside it (422)."""
-    prop = _editable(request, view, ticket_id, name)
+    ticket = common.changeable(request, view, ticket_id, Verb.EDIT)
+    prop = _settable(name)
     at, by = clock.now(), Actor.user(request.user.pk)
+    way = Way(request.get_full_path(), reverse("inbox-ticket", args=[view, ticket_id]))
     try:
-        done = set_property(request, ticket_id, prop, by=by, at=at)
+        done = set_property(request, ticket, prop, way, by=by, at=at)
     except Invalid as refusal:
         return _refused(request, view, ticket_id, name, refusal)
+    if isinstance(done, HttpResponse):
+        return done
     if not common.may_see(request, ticket_id):
         return common.leave(request, view)
     return common.changed(request, view, ticket_id, done, at, template="property_saved", name=name)
 
 
 def set_property(
-    request: AccountRequest, ticket_id: int, prop: Property, *, by: Actor, at: datetime
-) -> Applied:
-    """Write what an editor was filled with. Raises Invalid."""
-    value = property_values.read(prop, request.POST)
+    request: AccountRequest, ticket: Ticket, prop: Property, way: Way, *, by: Actor, at: datetime
+) -> Applied | HttpResponse:
+    """Write what an editor was filled with; or answer with the form of what a status asks for. Raises Invalid."""
+    ticket_id, value = ticket.pk, property_values.read(prop, request.POST)
     if prop.name in (PIPELINE, STATUS):  # R-PIPE-11: a status brings its pipeline along
-        return tickets.move(ticket_id, to=number(str(value), prop.name), by=by, at=at)
+        stage = pipelines_of("ticket").stage(number(str(value), prop.name))
+        return Entering(request, "ticket", [(ticket, stage)], way).enter(
+            lambda given: tickets.move(ticket_id, to=stage.id, properties=given, by=by, at=at)
+        )
     if prop.name == OWNER:
         return tickets.assign(
             ticket_id, owner_id=common.agent(request, value, OWNER) if value else None, by=by, at=at

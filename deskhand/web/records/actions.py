@@ -13,7 +13,6 @@ from django.views.decorators.http import require_GET, require_POST
 from deskhand.accounts import policy
 from deskhand.accounts import queries as people
 from deskhand.accounts.types import Verb
-from deskhand.crm.pipelines import rules
 from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.pipelines.types import StageValue
 from deskhand.crm.records import archive as archives
@@ -28,20 +27,21 @@ from deskhand.kernel.text import whole
 from deskhand.web import tasking
 from deskhand.web.asked import number
 from deskhand.web.contacts import values as typed_values
+from deskhand.web.entering import Entering, Way
 from deskhand.web.frame import UNDO
 from deskhand.web.inbox import links
 from deskhand.web.jinja import go_to, render, wants_fragment
 from deskhand.web.middleware import AccountRequest
 from deskhand.web.objects.tabs import Sort
 from deskhand.web.records.boards import BoardOf, viewer_sees
-from deskhand.web.records.creating import FormOf
-from deskhand.web.records.kinds import kind_of, may_make, url
+from deskhand.web.records.creating import FormOf, status_property
+from deskhand.web.records.kinds import area, kind_of, may_make, url
 from deskhand.web.records.linking import Urls, link_page
 from deskhand.web.records.page import RecordPageOf
-from deskhand.web.records.rows import AskField, MovePage
+from deskhand.web.records.rows import MovePage
 from deskhand.web.records.values import is_editable
 from deskhand.web.records.views import show, show_board
-from deskhand.web.refusals import by_field, status_of, words_of
+from deskhand.web.refusals import status_of, words_of
 from deskhand.web.shell import Toast
 
 
@@ -124,84 +124,63 @@ def save(request: AccountRequest, key: str, record_id: int) -> HttpResponse:
 # ── where it stands ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _asks(kind: Sort, stage: StageValue) -> tuple[rules.Ask, ...]:
-    pipeline = pipelines_of(kind.object_type).pipeline(stage.pipeline_id)
-    return tuple(rules.asks_of(pipeline, stage.id))
-
-
 def _move_page(
-    request: AccountRequest, kind: Sort, record_id: int, to: int | None, refusal: Invalid | Conflict | None = None
-) -> HttpResponse:  # fmt: skip
+    request: AccountRequest, kind: Sort, record_id: int, refusal: Invalid | Conflict | None = None
+) -> HttpResponse:
     of = RecordPageOf(request, kind, record_id)
-    steps = of.steps()
-    chosen = next((step for step in steps if step.id == to), None)
-    fields: list[AskField] = []
-    errors = by_field(refusal) if isinstance(refusal, Invalid) else {}
-    if chosen is not None:
-        for ask in _asks(kind, pipelines_of(kind.object_type).stage(chosen.id)):
-            prop = of.known.get(ask.property)
-            if prop is not None and is_editable(prop):
-                typed = request.POST.getlist(f"ask-{prop.name}") if request.method == "POST" else None
-                control = typed_values.control(prop, typed_values.value_of(of.record, prop), typed=typed or None, error=errors.get(prop.name, ""))  # fmt: skip
-                fields.append(AskField(prop.name, _(prop.label), control, ask.is_required))
-    page = MovePage(
-        _("Move “%(record)s”") % {"record": of.record.name or _("No name")}, of.url("record-moved"), of.url(), steps, chosen,
-        str(of.record.stage_id or ""), tuple(fields), words_of(refusal) if refusal else "",
-    )  # fmt: skip
+    title = _("Move “%(record)s”") % {"record": of.record.name or _("No name")}
+    page = MovePage(title, of.url("record-moved"), of.url(), of.steps(), words_of(refusal) if refusal else "")
     return show(request, kind, "move", page, status_of(refusal) if refusal else 200)
 
 
 @require_GET
 def ask_move(request: AccountRequest, key: str, record_id: int) -> HttpResponse:
-    """The statuses that a record may go to; with `to`, what that one asks for (R-REQ-1)."""
+    """Without scripts: the statuses that a record may go to."""
     kind = kind_of(request.viewer, key)
     changeable(request, kind, record_id)
-    return _move_page(request, kind, record_id, whole(request.GET.get("to", "")))
+    return _move_page(request, kind, record_id)
 
 
 @require_POST
 def move(request: AccountRequest, key: str, record_id: int) -> HttpResponse:
-    """`status` is where to, `from` where it was seen, `ask-…` what the status asks for; `part` says what a script wants back."""
+    """`status` is where to, `from` where it was seen; `part` says what a script wants back: a toast, the record's page, or the board."""
     kind = kind_of(request.viewer, key)
     record = changeable(request, kind, record_id)
     to = number(request.POST.get("status", ""), "status")
     before, seen_in = record.stage_id, request.POST.get("from", "")
     stage = pipelines_of(kind.object_type).stage(to)
-    is_asked_for = not wants_fragment(request) and "asked" not in request.POST and before != to
-    if is_asked_for and any(ask.property in properties_of(kind.object_type) for ask in _asks(kind, stage)):
-        return redirect(f"{url(kind, 'record-move', record_id)}?to={to}")
+    place = {status_property(kind.object_type): stage.id}
     try:
         if seen_in and before != whole(seen_in) and before != to:
             raise Conflict(_("Somebody else moved it in the meantime."))
-        _moved(request, kind, record_id, stage)
+        done = Entering(request, kind.object_type, [(record, stage)], _way(request, kind, record)).enter(
+            lambda given: objects.update(kind.object_type, record_id, {**given, **place}, by=actor(request))
+        )
     except (Invalid, Conflict) as refusal:
         if wants_fragment(request):
             raise
-        return _move_page(request, kind, record_id, to, refusal)
-    return _after_move(request, kind, record_id, stage, before)
+        return _move_page(request, kind, record_id, refusal)
+    return done if isinstance(done, HttpResponse) else _after_move(request, kind, record_id, stage, before)
 
 
-def _moved(request: AccountRequest, kind: Sort, record_id: int, stage: StageValue) -> None:
-    """In one write, so that a status gets what it asks for."""
-    given: dict[str, Any] = {"dealstage" if kind.object_type == "deal" else "hs_pipeline_stage": stage.id}
-    known = properties_of(kind.object_type)
-    for ask in _asks(kind, stage):
-        field = f"ask-{ask.property}"
-        if field in request.POST and is_editable(known[ask.property]):
-            given[ask.property] = typed_values.read(kind.object_type, ask.property, request.POST.getlist(field))  # fmt: skip
-    objects.update(kind.object_type, record_id, given, by=actor(request))
+def _way(request: AccountRequest, kind: Sort, record: Any) -> Way:
+    here = url(kind, "record", record.pk)
+    if request.POST.get("part") == "page" or not wants_fragment(request):
+        return Way(request.get_full_path(), here, area(kind))
+    back = f"{url(kind, 'records-board')}?pipeline={record.pipeline_id}"
+    return Way(request.get_full_path(), back, area(kind), "#board", include="#board [name=shown]")
 
 
 def _after_move(request: AccountRequest, kind: Sort, record_id: int, stage: StageValue, before: int | None) -> HttpResponse:  # fmt: skip
-    text = _("Moved to %(status)s") % {"status": _(stage.label)}
-    if not wants_fragment(request):
+    text, part = _("Moved to %(status)s") % {"status": _(stage.label)}, request.POST.get("part")
+    if not wants_fragment(request) or part == "page":
         messages.success(request, text)
-        return redirect(url(kind, "record", record_id))
-    if request.POST.get("part") != "toast":
-        return show_board(request, kind, BoardOf(request, kind))
+        return go_to(request, url(kind, "record", record_id))
     fields = (("status", str(before)), ("from", str(stage.id)))
-    toast = Toast(text, undo_url=url(kind, "record-moved", record_id), undo_fields=fields)
-    return render(request, "board/fragments/moved.html", {"toast": toast})
+    toast = Toast(text, undo_url=request.get_full_path(), undo_fields=fields)
+    if part == "toast":
+        return render(request, "board/fragments/moved.html", {"toast": toast})
+    return show_board(request, kind, BoardOf(request, kind), toast if "asked" in request.POST else None)
 
 
 # ── away and back ────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -99,6 +99,7 @@ class BoardOf(ScreenOf):
     def __init__(self, request: AccountRequest, kind: Sort) -> None:
         super().__init__(request, kind, "records-board")
         self.own = pipeline_of(kind, self.pipeline.id if self.pipeline else None)
+        self.query = self.address("records-board").removeprefix(url(kind, "records-board"))
         self.creatable = moving.creatable(self.viewer, self.own)
 
     def page(self, shown: Mapping[int, int] | None = None, refusal: Invalid | None = None) -> rows.BoardPage:
@@ -137,7 +138,7 @@ class BoardOf(ScreenOf):
             who=values.money(one.amount, one.currency), number="", since=one.stage_entered_at, channel_icon="", channel_label="",
             priority=None, owner=Person.named(one.owner_name) if one.owner_name else None, next_due=one.next_due,
             move_url=url(self.kind, "record-move", one.id) if one.may_edit else "",
-            moved_url=url(self.kind, "record-moved", one.id) if one.may_edit else "",
+            moved_url=url(self.kind, "record-moved", one.id) + self.query if one.may_edit else "",
         )  # fmt: skip
 
     def menu(self) -> rows.MovePage:

@@ -14,6 +14,7 @@ from deskhand.accounts.policy import visible
 from deskhand.accounts.types import Verb
 from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.records import listing, objects
+from deskhand.crm.records.store import Applied
 from deskhand.crm.schema.queries import properties_of
 from deskhand.crm.schema.types import Property
 from deskhand.events.types import Actor
@@ -25,6 +26,7 @@ from deskhand.web.choices import ChoiceGroup, statuses
 from deskhand.web.contacts import values as typed_values
 from deskhand.web.contacts.rows import Control
 from deskhand.web.contacts.values import OWNER, Names
+from deskhand.web.entering import Entering, Way
 from deskhand.web.frame import framed
 from deskhand.web.inbox.panel_rows import Editor
 from deskhand.web.inbox.property_values import Typed
@@ -162,14 +164,14 @@ def save(request: AccountRequest, key: str, record_id: int, name: str) -> HttpRe
     record, prop = _editable(request, kind, record_id, name)
     given = request.POST.getlist("value")
     try:
-        objects.update(
-            kind.object_type, record_id, {name: _read(kind, prop, given)}, by=Actor.user(request.user.pk)
-        )
+        done = _write(request, kind, record, prop, given)
     except Invalid as refusal:
         typed = Typed(given, words_of(refusal))
         if wants_fragment(request):
             return _row(request, kind, record, name, typed, 422)
         return _page(request, kind, record, prop, typed, 422)
+    if isinstance(done, HttpResponse):
+        return done
     if not wants_fragment(request):
         return redirect(_table_url(kind, record))
     found = listing.seen(
@@ -178,7 +180,18 @@ def save(request: AccountRequest, key: str, record_id: int, name: str) -> HttpRe
     return _row(request, kind, found[0]) if found else HttpResponse("")
 
 
-def _read(kind: Sort, prop: Property, given: list[str]) -> Any:
-    if prop.column == "stage_id":
-        return number(given[0] if given else "", prop.name)
-    return typed_values.read(kind.object_type, prop.name, given)
+def _write(
+    request: AccountRequest, kind: Sort, record: Any, prop: Property, given: list[str]
+) -> Applied | HttpResponse:
+    """Or the form of what the status asks for, where the cell says where the record stands. Raises Invalid."""
+    by = Actor.user(request.user.pk)
+    if prop.column != "stage_id":
+        value = {prop.name: typed_values.read(kind.object_type, prop.name, given)}
+        return objects.update(kind.object_type, record.pk, value, by=by)
+    stage = pipelines_of(kind.object_type).stage(number(given[0] if given else "", prop.name))
+    way = Way(
+        request.get_full_path(), _table_url(kind, record), area(kind), f"#ticket-{record.pk}", "outerHTML"
+    )
+    return Entering(request, kind.object_type, [(record, stage)], way).enter(
+        lambda typed: objects.update(kind.object_type, record.pk, {**typed, prop.name: stage.id}, by=by)
+    )

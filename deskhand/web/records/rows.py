@@ -91,19 +91,17 @@ class AskField:
     label: str
     control: Control
     is_required: bool
+    note: str = ""
 
 
 @dataclass(frozen=True)
 class MovePage:
-    """Where a record may go, or, once that is chosen, what the status asks for."""
+    """Where a record may go."""
 
     title: str
     url: str
     back_url: str
-    statuses: tuple[Step, ...] = ()
-    chosen: Step | None = None
-    seen_in: str = ""
-    fields: tuple[AskField, ...] = ()
+    statuses: tuple[Step, ...]
     error: str = ""
 
 

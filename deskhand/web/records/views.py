@@ -24,6 +24,7 @@ from deskhand.web.records.columns import chosen_columns, preference
 from deskhand.web.records.kinds import area, kind_of, url
 from deskhand.web.records.page import RecordPageOf
 from deskhand.web.records.tables import TableOf
+from deskhand.web.shell import Toast
 
 
 def show(request: AccountRequest, kind: Sort, template: str, page: Any, status: int = 200, **more: Any) -> HttpResponse:  # fmt: skip
@@ -49,11 +50,11 @@ def board(request: AccountRequest, key: str) -> HttpResponse:
     return show_board(request, kind, BoardOf(request, kind))
 
 
-def show_board(request: AccountRequest, kind: Sort, of: BoardOf) -> HttpResponse:
+def show_board(request: AccountRequest, kind: Sort, of: BoardOf, toast: Toast | None = None) -> HttpResponse:  # fmt: skip
     answer, refusal = of.filters.answer(request)
     if answer:
         return answer
-    context = {"page": of.page(shown_of(request), refusal), "menu": of.menu()}
+    context = {"page": of.page(shown_of(request), refusal), "menu": of.menu(), "toast": toast}
     status = 422 if refusal else 200
     if wants_fragment(request):
         return render(request, "board/fragments/board.html", context, status=status)

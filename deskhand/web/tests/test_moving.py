@@ -13,9 +13,13 @@ from django.urls import reverse
 
 from deskhand.crm.pipelines import pipelines
 from deskhand.crm.pipelines.queries import pipelines_of
-from deskhand.crm.pipelines.rules import Rules
+from deskhand.crm.pipelines.rules import Ask, Rules
 from deskhand.crm.records import objects, tickets
+from deskhand.crm.schema import properties
+from deskhand.crm.schema.types import Kind
+from deskhand.desk.models import Draft
 from deskhand.events.types import SYSTEM
+from deskhand.web.tests.test_compose import leave, waiting
 
 HTMX = {"HX-Request": "true"}
 NAMES = ["New", "Waiting on contact", "Waiting on us", "Closed"]
@@ -205,3 +209,292 @@ def test_of_many_each_is_told_what_is_allowed_R_RULE_12(office, grace, ticket, s
 
     assert SKIPS in text(answer)
     assert stands_in(office, ticket) == "Waiting on contact"
+
+
+# ── what a status asks for ───────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def asking(office):
+    """“Closed” requires a resolution, and shows a note that may stay empty."""
+    with office.inside():
+        properties.create("ticket", "note", "Note", Kind.TEXT, by=SYSTEM)
+    rules(office, "ticket", asks={"Closed": (Ask("hs_resolution", True), Ask("note", False))})
+
+
+def form_of(answer) -> tuple[str, dict[str, list[str]]]:
+    """The address of the form that asks, and what it carries along."""
+    page = text(answer)
+    form = page[page.index('<form class="drawer-form"') :]
+    kept: dict[str, list[str]] = {}
+    for name, value in re.findall(r'(?s)<input type="hidden" name="([^"]*)" value="([^"]*)">', form):
+        kept.setdefault(name, []).append(value)
+    return re.search(r'action="([^"]*)"', form)[1], kept
+
+
+def fields_of(answer) -> list[str]:
+    return list(dict.fromkeys(re.findall(r'name="ask-(\w+)"', text(answer))))
+
+
+def went(client, asked, headers=None, **typed):
+    """Send the form with what was typed."""
+    url, kept = form_of(asked)
+    return client.post(
+        url, {**kept, **{f"ask-{name}": value for name, value in typed.items()}}, headers=headers or {}
+    )
+
+
+SURFACES = {
+    "board": ("/tickets/{pk}/moved", {"status": "{to}", "from": "{here}", "part": "toast"}),
+    "inbox": ("/inbox/all-open/{pk}/status", {"status": "{to}"}),
+    "panel": ("/inbox/all-open/{pk}/properties/hs_pipeline_stage/save", {"value": "{to}"}),
+    "pipeline": ("/inbox/all-open/{pk}/properties/hs_pipeline/save", {"value": "{to}"}),
+    "table": ("/tickets/{pk}/cells/hs_pipeline_stage/save", {"value": "{to}", "cols": "hs_pipeline_stage"}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("headers", [HTMX, {}], ids=["part", "page"])
+@pytest.mark.parametrize("surface", SURFACES)
+def test_wherever_a_ticket_is_moved_the_status_asks_and_all_is_done_in_one_write_R_REQ_1(
+    office, grace, ticket, asking, surface, headers
+):
+    url, form = SURFACES[surface]
+    to, here = stage_of(office, "Closed"), stage_of(office, "Waiting on contact")
+    before = office.again(ticket)
+
+    asked = grace.post(
+        url.format(pk=ticket.pk), {name: value.format(to=to, here=here) for name, value in form.items()}, headers=headers,
+    )  # fmt: skip
+    kept = office.again(ticket)
+    empty = went(grace, asked, headers, hs_resolution="", note="Talked to her")
+    again = office.again(ticket)
+    done = went(grace, empty, headers, hs_resolution="ISSUE_FIXED", note="Talked to her")
+
+    assert (asked.status_code, empty.status_code) == (422, 422)
+    assert fields_of(asked) == ["hs_resolution", "note"]
+    assert ('hx-target="#drawer"' in text(asked)) is bool(headers)
+    assert ("Required" in text(asked), "Optional" in text(asked)) == (True, True)
+    assert "aria-invalid" not in text(asked)  # nothing was typed yet
+    assert 'id="ask-hs_resolution-error"' in text(empty)
+    assert 'value="Talked to her"' in text(empty)
+    assert kept.version == again.version == before.version  # who cancels leaves the ticket where it was
+    assert done.status_code == (200 if headers else 302)
+    moved = office.again(ticket)
+    assert (moved.stage_id, moved.resolution, moved.properties["note"]) == (
+        to,
+        "ISSUE_FIXED",
+        "Talked to her",
+    )
+    assert moved.version == before.version + 1
+
+
+def test_what_is_optional_is_shown_and_may_stay_empty_R_REQ_1(office, grace, ticket, asking):
+    with office.inside():
+        tickets.update(ticket.pk, {"hs_resolution": "ISSUE_FIXED"}, by=SYSTEM)
+    url, form = f"/inbox/all-open/{ticket.pk}/status", {"status": stage_of(office, "Closed")}
+
+    asked = grace.post(url, form, headers=HTMX)
+    went(grace, asked, HTMX, hs_resolution="ISSUE_FIXED", note="")
+
+    assert '<option value="ISSUE_FIXED" selected' in text(asked)
+    assert stands_in(office, ticket) == "Closed"
+
+
+def test_nobody_is_asked_for_what_is_there_R_REQ_1(office, grace, ticket, asking):
+    with office.inside():
+        tickets.update(ticket.pk, {"hs_resolution": "ISSUE_FIXED", "note": "Known"}, by=SYSTEM)
+
+    grace.post(f"/inbox/all-open/{ticket.pk}/status", {"status": stage_of(office, "Closed")}, headers=HTMX)
+
+    assert stands_in(office, ticket) == "Closed"
+
+
+def test_whom_rules_do_not_bind_is_shown_the_form_and_may_leave_it_empty_R_REQ_2(office, ada, ticket, asking):
+    asked = ada.post(f"/tickets/{ticket.pk}/moved", {"status": stage_of(office, "Closed")}, headers=HTMX)
+
+    assert "Required" not in text(asked)
+    went(ada, asked, HTMX, hs_resolution="", note="")
+    assert stands_in(office, ticket) == "Closed"
+
+
+def test_a_rule_that_forbids_the_move_is_said_before_anything_is_asked_R_RULE_12(office, grace, ticket):
+    rules(
+        office,
+        "ticket",
+        forbids_skipping=True,
+        forbids_going_back=True,
+        asks={"Closed": (Ask("hs_resolution", True),)},
+    )
+
+    refused = grace.post(f"/tickets/{ticket.pk}/moved", {"status": stage_of(office, "Closed")}, headers=HTMX)
+
+    assert (refused.status_code, text(refused)) == (400, SKIPS)
+
+
+def test_a_form_that_comes_back_late_does_not_move_what_somebody_else_moved(office, grace, ticket, asking):
+    form = {
+        "status": stage_of(office, "Closed"),
+        "from": stage_of(office, "Waiting on contact"),
+        "part": "toast",
+    }
+    asked = grace.post(f"/tickets/{ticket.pk}/moved", form, headers=HTMX)
+    with office.inside() as world:
+        tickets.move(ticket.pk, to=world.stage("New"), by=SYSTEM)
+
+    late = went(grace, asked, HTMX, hs_resolution="ISSUE_FIXED")
+
+    assert (late.status_code, stands_in(office, ticket)) == (409, "New")
+    assert office.again(ticket).resolution is None
+
+
+def test_after_the_form_the_board_is_drawn_and_can_be_taken_back_R_REQ_1(office, grace, ticket, asking):
+    form = {
+        "status": stage_of(office, "Closed"),
+        "from": stage_of(office, "Waiting on contact"),
+        "part": "toast",
+    }
+    asked = grace.post(f"/tickets/{ticket.pk}/moved", form, headers=HTMX)
+
+    done = text(went(grace, asked, HTMX, hs_resolution="ISSUE_FIXED"))
+
+    assert 'hx-target="#board"' in text(asked)
+    assert f'id="card-{ticket.pk}"' in done.partition(f'id="column-{stage_of(office, "Closed")}"')[2]
+    assert "Moved to Closed" in done
+    assert 'hx-target="#toasts"' in done
+
+
+@pytest.mark.parametrize("key", ["deals", "projects"])
+def test_other_records_are_asked_on_board_page_and_cell_alike_R_REQ_1(office, grace, key):
+    kind, name = key[:-1], "dealname" if key == "deals" else "hs_name"
+    with office.inside():
+        made = [objects.create(kind, {name: str(number)}, by=SYSTEM).id for number in range(3)]
+        properties.create(kind, "colour", "Colour", Kind.TEXT, by=SYSTEM)
+        second = pipelines_of(kind).default.stages[1]
+    rules(office, kind, asks={second.label: (Ask("colour", True),)})
+    status = "dealstage" if kind == "deal" else "hs_pipeline_stage"
+    there = [reverse("record-moved", args=[key, pk]) for pk in made[:2]]
+    cell = reverse("record-cell-save", args=[key, made[2], status])
+
+    asked = [
+        grace.post(there[0], {"status": second.id, "part": "toast"}, headers=HTMX),
+        grace.post(there[1], {"status": second.id, "part": "page"}, headers=HTMX),
+        grace.post(cell, {"value": second.id}, headers=HTMX),
+    ]
+    done = [went(grace, one, HTMX, colour="Red") for one in asked]
+
+    assert [one.status_code for one in asked] == [422] * 3
+    assert [one.status_code for one in done] == [200] * 3
+    assert "Moved to" in text(done[0])
+    assert done[1].headers["HX-Redirect"] == reverse("record", args=[key, made[1]])
+    with office.inside():
+        found = [objects.model_of(kind).objects.get(pk=pk) for pk in made]
+    assert {(one.stage_id, one.properties["colour"]) for one in found} == {(second.id, "Red")}
+
+
+# ── together with a reply ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def reply(office, client, ticket, headers=HTMX, **more):
+    form = {
+        "body": "All is well.",
+        "set_status": stage_of(office, "Closed"),
+        "kept_as": "reply",
+        "send_key": "k1",
+    }
+    return client.post(f"/inbox/all-open/{ticket.pk}/answer", form | more, headers=headers)
+
+
+@pytest.mark.parametrize("seconds", [0, 10])
+@pytest.mark.parametrize("headers", [HTMX, {}], ids=["part", "page"])
+def test_a_reply_that_sets_a_status_brings_what_that_asks_for_R_REQ_1(
+    office, grace, ticket, asking, settings, seconds, headers
+):
+    settings.UNDO_SEND_SECONDS = seconds
+
+    asked = reply(office, grace, ticket, headers)
+    before = (len(office.messages(ticket)), waiting(office), stands_in(office, ticket))
+    with office.inside():
+        kept = Draft.objects.get(ticket_id=ticket.pk).body
+    done = went(grace, asked, headers, hs_resolution="ISSUE_FIXED", note="Talked to her")
+    leave(office)
+
+    assert fields_of(asked) == ["hs_resolution", "note"]
+    assert before == (1, [], "Waiting on contact")
+    assert kept == "All is well."
+    assert done.status_code == (200 if headers else 302)
+    assert [one.text for one in office.messages(ticket)][1:] == ["All is well."]
+    moved = office.again(ticket)
+    assert (stands_in(office, ticket), moved.resolution, moved.properties["note"]) == (
+        "Closed", "ISSUE_FIXED", "Talked to her",
+    )  # fmt: skip
+
+
+def test_what_keeps_a_reply_back_is_said_before_its_status_asks(office, grace, ticket, asking):
+    empty = reply(office, grace, ticket, body=" ")
+    doubted = reply(office, grace, ticket, body="See the attached invoice.")
+
+    for answer in (empty, doubted):
+        assert answer.status_code == 422
+        assert "composer-notice" in text(answer)
+        assert fields_of(answer) == []
+
+
+# ── many at once ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_many_tickets_are_asked_for_once_and_those_that_lack_it_get_it_R_REQ_3(office, grace, ticket, asking):
+    known = office.mail("Known")
+    with office.inside():
+        tickets.update(known.pk, {"note": "Mine"}, by=SYSTEM)
+    form = {"ids": [ticket.pk, known.pk], "status": stage_of(office, "Closed")}
+
+    asked = grace.post("/inbox/all-open/bulk", form, headers=HTMX)
+    done = went(grace, asked, HTMX, hs_resolution="ISSUE_FIXED", note="Everybody's")
+
+    assert asked.status_code == 422
+    assert "Move 2 tickets" in text(asked)
+    assert ("2 tickets lack it." in text(asked), "1 ticket lacks it." in text(asked)) == (True, True)
+    assert done.status_code == 200
+    assert [stands_in(office, one) for one in (ticket, known)] == ["Closed", "Closed"]
+    assert [office.again(one).properties["note"] for one in (ticket, known)] == ["Everybody's", "Mine"]
+    assert {office.again(one).resolution for one in (ticket, known)} == {"ISSUE_FIXED"}
+
+
+@pytest.mark.parametrize("form", [{"status": "{to}"}, {"close": "1"}], ids=["status", "close"])
+def test_of_many_those_that_still_lack_something_are_told_and_the_rest_goes_R_REQ_3(
+    office, grace, ticket, asking, form
+):
+    ready = office.mail("Ready")
+    with office.inside():
+        tickets.update(ready.pk, {"hs_resolution": "ISSUE_FIXED"}, by=SYSTEM)
+    to = stage_of(office, "Closed")
+    form = {name: value.format(to=to) for name, value in form.items()}
+
+    asked = grace.post("/inbox/all-open/bulk", {"ids": [ticket.pk, ready.pk], **form}, headers=HTMX)
+    done = went(grace, asked, HTMX, hs_resolution="", note="")
+
+    assert f"#{ticket.number} {ticket.subject}: “Closed” asks for: Resolution. Fill this in first." in text(
+        done
+    )
+    assert [stands_in(office, one) for one in (ticket, ready)] == ["Waiting on contact", "Closed"]
+
+
+def test_what_is_asked_of_many_costs_as_many_queries_as_of_few_R_REQ_3(office, grace, asking):
+    def count(number):
+        ids = [office.mail(f"Question {number} {one}").pk for one in range(number)]
+        with CaptureQueriesContext(connection) as first:
+            asked = grace.post("/inbox/all-open/bulk", {"ids": ids, "close": "1"}, headers=HTMX)
+        with CaptureQueriesContext(connection) as second:
+            went(grace, asked, HTMX, hs_resolution="ISSUE_FIXED", note="Done")
+        return len(first), len(second)
+
+    count(2)  # what is asked for once in a process
+    assert count(2) == count(9)
+
+
+def test_without_scripts_many_are_asked_on_a_page_R_REQ_3(office, grace, ticket, asking):
+    asked = grace.post("/inbox/all-open/bulk", {"ids": [ticket.pk], "close": "1"})
+
+    assert "<html" in text(asked)
+    assert went(grace, asked, hs_resolution="ISSUE_FIXED").status_code == 302
+    assert stands_in(office, ticket) == "Closed"

@@ -8,6 +8,7 @@ const FIRST = [".panel-search [type=search]", `[data-drawn-again] .condition-ope
 export function connect(drawer) {
   const question = document.getElementById("discard");
   let opener;
+  let sent;
   let then;
 
   const form = () => drawer.querySelector("form[method=post]");
@@ -25,9 +26,11 @@ export function connect(drawer) {
 
   function emptied() {
     drawer.replaceChildren();
+    if (!opener) return; // the dialog itself has given the focus back
     const back = document.getElementById(opener?.id);
     const lane = document.getElementById(opener?.lane);
     (back ?? lane?.querySelector("a, button"))?.focus();
+    opener = undefined;
   }
 
   // Do it at once, or after the answer when something was typed.
@@ -81,13 +84,22 @@ export function connect(drawer) {
     if (link && !drawer.contains(link)) opener = { id: link.id, lane: link.closest(".lane")?.id };
   }
 
-  const leaving = (event) => { if (changed()) event.preventDefault(); };
+  const sending = (event) => { sent = event.target; };
+  const leaving = (event) => { if (changed() && form() !== sent) event.preventDefault(); };
+
+  // A form whose answer belongs on the page is done when that has come, also when it says there what is wrong.
+  function swapped({ target, detail: { ctx } }) {
+    const isSaid = ctx.response.status < 400 || !ctx.response.headers.get("content-type").startsWith("text/plain");
+    if (target.matches("[data-closes]") && isSaid && ctx.response.status < 500) drawer.close();
+  }
 
   follow.observe(drawer, { childList: true });
   drawer.addEventListener("close", emptied);
   drawer.addEventListener("click", clicked, true);
   drawer.addEventListener("keydown", pressed);
   drawer.addEventListener("cancel", cancelled);
+  drawer.addEventListener("submit", sending);
+  drawer.addEventListener("htmx:after:swap", swapped);
   question.addEventListener("close", answered);
   document.addEventListener("click", opening, true);
   addEventListener("beforeunload", leaving);

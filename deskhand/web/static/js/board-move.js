@@ -42,18 +42,26 @@ async function send(card, from, to) {
   const headers = { "HX-Request": "true" };
   const answer = await fetch(card.dataset.move, { method: "POST", body, headers }).catch(() => { throw new Error(unreachable); });
   const text = await answer.text();
-  if (answer.ok) return text;
+  if (answer.ok || answer.status === 422) return { text, asks: !answer.ok };
   throw new Error(answer.headers.get("Content-Type")?.startsWith("text/plain") ? text : failed);
 }
 
+const parsed = (text) => document.adoptNode(new DOMParser().parseFromString(text, "text/html").body.firstElementChild);
+
 function offerWayBack(text) {
-  const toast = document.adoptNode(new DOMParser().parseFromString(text, "text/html").body.firstElementChild);
+  const toast = parsed(text);
   document.getElementById("toasts").append(toast);
   window.htmx.process(toast);
 }
 
-function goBack(card, from, reason) {
-  place(card, from);
+// The status asks for something first: the drawer opens by itself.
+function ask(text) {
+  const drawer = document.getElementById("drawer");
+  drawer.replaceChildren(...parsed(text).childNodes);
+  window.htmx.process(drawer);
+}
+
+function refuse(card, reason) {
   card.dataset.refused = "";
   card.scrollIntoView({ block: "nearest", inline: "nearest" });
   setTimeout(() => delete card.dataset.refused, SHAKEN);
@@ -66,22 +74,27 @@ export async function commit(board, card, from) {
   const hadFocus = card.contains(document.activeElement);
   const reason = whyNot(from, to);
   if (reason) {
-    goBack(card, from, reason);
+    place(card, from);
+    refuse(card, reason);
     if (hadFocus) linkOf(card).focus({ preventScroll: true });
     return;
   }
+  const goBack = () => { place(card, from); count(from, 1); count(to, -1); };
+  let form;
   board.dataset.busy = "";
   count(from, -1);
   count(to, 1);
   try {
-    offerWayBack(await send(card, from, to));
+    const { text, asks } = await send(card, from, to);
+    if (asks) { form = text; goBack(); }
+    else offerWayBack(text);
   } catch (refusal) {
-    count(from, 1);
-    count(to, -1);
-    goBack(card, from, refusal.message);
+    goBack();
+    refuse(card, refusal.message);
   }
   delete board.dataset.busy;
   if (hadFocus) linkOf(card).focus({ preventScroll: true });
+  if (form) ask(form);
   board.dispatchEvent(new Event("moved"));
 }
 

@@ -54,7 +54,9 @@ export function connect(form) {
   };
   // What was done with them is done; one whose request failed is still selected.
   const swapped = (event) => {
-    if (event.detail.ctx?.sourceElement === form && event.detail.ctx.response?.status < 400) clear();
+    const { sourceElement: source, response } = event.detail.ctx ?? {};
+    const isOurs = source?.getAttribute("action") === form.getAttribute("action"); // also from the drawer
+    if (isOurs && response?.status < 400) clear();
     else tell();
   };
 

@@ -49,12 +49,11 @@ export function complain(text) {
 
 const box = document.getElementById("toasts");
 const byHand = (context) => ["click", "submit", "change"].includes(context?.sourceEvent?.type);
-const inPlace = [409, 422]; // the answer itself says what is wrong
-
 const inWords = (ctx) => ctx.response.headers?.get("content-type")?.startsWith("text/plain") && ctx.text.trim();
+const inPlace = (ctx) => [409, 422].includes(ctx.response.status) && !inWords(ctx); // the answer itself says what is wrong
 
 document.addEventListener("htmx:response:error", ({ detail: { ctx } }) => {
-  if (byHand(ctx) && !inPlace.includes(ctx.response.status)) complain(inWords(ctx) || box.dataset.failed);
+  if (byHand(ctx) && !inPlace(ctx)) complain(inWords(ctx) || box.dataset.failed);
 });
 document.addEventListener("htmx:error", ({ detail: { ctx } }) => {
   if (byHand(ctx) && ctx.status !== "dropped" && !ctx.request.signal?.aborted) complain(box.dataset.unreachable);
