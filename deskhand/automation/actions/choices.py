@@ -97,6 +97,12 @@ def seats(account_id: int) -> set[int]:
     return accounts.can_own(account_id)
 
 
+@once
+def working(account_id: int) -> set[int]:
+    """Who works here: who may be given a task, with a seat or without."""
+    return {one.user_id for one in accounts.members(account_id)}
+
+
 def values(object_type: str, prop: Property, pipeline_id: int | None = None) -> tuple[Option, ...]:
     """The values of a property to choose from; none where one writes. The pipeline's own statuses come first."""
     if is_stage(prop):

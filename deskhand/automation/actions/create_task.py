@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -63,12 +63,13 @@ class CreateTask(Action):
     def run(self, batch: Sequence[Doing]) -> list[Done]:
         new: list[NewTask] = []
         answers: list[Done | None] = []
+        there = choices.working(batch[0].account_id) if batch else frozenset()
         for doing in batch:
             try:
-                new.append(self._task(doing))
+                new.append(self._task(doing, there))
                 answers.append(None)
             except Invalid as unreadable:
-                answers.append(failed(str(unreadable)))
+                answers.append(failed(unreadable.message))
         made = zip(tasks.create_many(new, at=batch[0].now if batch else None), new, strict=True)
         return [answer or _done(*next(made)) for answer in answers]
 
@@ -78,11 +79,11 @@ class CreateTask(Action):
         except Invalid as unreadable:
             return failed(str(unreadable)), {}
 
-    def _task(self, doing: Doing) -> NewTask:
+    def _task(self, doing: Doing, there: Collection[int]) -> NewTask:
         s = doing.settings
         due = due_at(s, doing.now)
         wanted = Wanted(
-            title=doing.fill(s["title"])[:TITLE], notes=doing.fill(s.get("notes"))[:NOTES], assignee_id=_assignee(doing),
+            title=doing.fill(s["title"])[:TITLE], notes=doing.fill(s.get("notes"))[:NOTES], assignee_id=_assignee(doing, there),
             due_at=due, priority=str(s.get("priority") or tasks.NO_PRIORITY), kind=str(s.get("task_type") or "TODO"),
             remind_at=remind_at(s, due, doing.now),
         )  # fmt: skip
@@ -152,18 +153,22 @@ def _roles() -> tuple[Option, ...]:
 # ── working it out ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _assignee(doing: Doing) -> int | None:
+def _assignee(doing: Doing, there: Collection[int]) -> int | None:
+    """Raises Invalid for a chosen person who left (R-WFA-7); an owner who left is left out, as in new records."""
     match str(doing.settings.get("assignee") or OWNER):
         case "owner":
-            return doing.record.get("owner_id")
+            found = doing.record.get("owner_id")
         case "contact_owner":
-            return (doing.record.get("contact") or {}).get("owner_id")
+            found = (doing.record.get("contact") or {}).get("owner_id")
         case "company_owner":
-            return (doing.record.get("company") or {}).get("owner_id")
+            found = (doing.record.get("company") or {}).get("owner_id")
         case "nobody":
             return None
         case user_id:
+            if not user_id.isdigit() or int(user_id) not in there:
+                raise Invalid(_("This person does not work here."))
             return int(user_id)
+    return found if found in there else None
 
 
 def due_at(settings: Mapping[str, Any], now: datetime) -> datetime | None:

@@ -16,6 +16,7 @@ from deskhand.automation.actions.types import Action, in_words
 from deskhand.automation.engine.definition import Definition
 from deskhand.automation.models import StepStatus
 from deskhand.automation.tests.doing import do, doings
+from deskhand.automation.tests.doings import doing_of
 from deskhand.crm.pipelines import pipelines
 from deskhand.crm.pipelines.pipelines import CLOSED, OPEN, NewStage
 from deskhand.crm.records import associations, labeling, objects, tasks
@@ -336,6 +337,23 @@ def test_a_copy_offers_only_what_fits(world):
 
 
 # ── create task, note, record ────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("left", ["deactivated", "without a seat"])
+def test_a_task_is_not_given_to_who_left_R_WFA_7(world, left):
+    """Chosen by name it fails; an owner who left is left out. A task needs no seat, as by hand."""
+    gone = {"is_active": False} if left == "deactivated" else {"has_seat": False}
+    ticket = world.ticket(owner_id=world.grace.pk)
+    Membership.objects.filter(user=world.grace).update(**gone)
+    asked = [doing_of(world, ticket, {"title": "Call", "assignee": to}, step_id=f"{n}")
+             for n, to in enumerate((str(world.grace.pk), "owner", str(world.ada.pk), "contact_owner", "x"))]  # fmt: skip
+
+    said = [one.status for one in ACTIONS["create_task"].run(asked)]
+
+    named = [StepStatus.FAILED, None] if left == "deactivated" else [StepStatus.SUCCEEDED, world.grace.pk]
+    assert said == [named[0], *[StepStatus.SUCCEEDED] * 3, StepStatus.FAILED]
+    given = list(Task.objects.order_by("id").values_list("assignee_id", flat=True))
+    assert given == [*([] if left == "deactivated" else [world.grace.pk]), named[1], world.ada.pk, None]
 
 
 @pytest.mark.parametrize(
