@@ -48,6 +48,8 @@ def enroll_matching(account_id: int, events: Sequence[Event]) -> None:
     now = clock.now()
     wanted = baseline.look_back(account_id, index, events) if index.opening else []
     wanted += happening.wanted_by(index, events) + standing.wanted_by(account_id, index, events, now)
+    place = {pk: number for number, pk in enumerate(index.entries)}
+    wanted.sort(key=lambda one: place.get(one.entry.workflow_id, 0))  # in which they act (R-EXEC-10)
     undone = {event.id for event in events if event.cause and event.cause.rule == RUN_UNDONE}
     guards.admit(account_id, [one for one in wanted if one.event_id not in undone], now, index.zone)
 

@@ -6,7 +6,7 @@ transaction records go through several actions, until each sleeps or ends.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -87,6 +87,7 @@ class Run:
     happened: str = ""
     tries: int = 0  # of the step that is to be tried again
     is_kept: bool = False  # it waits on for what it waited for
+    follows: bool = False  # another workflow took the record in first, by the same event
 
     @property
     def is_going(self) -> bool:
@@ -126,13 +127,14 @@ class Runner(BatchClaimer[Run]):
 
     def claim(self, account_id: int, limit: int, only: int | None = None) -> list[Run]:
         found = sql.rows(CLAIM, [account_id, only, only, limit])
-        return [
+        claimed = [
             Run(
                 run_id, workflow, kind, record, position, depth, event, sql.loads(outputs), attempts, acted, revision,
-                waited_for=waits_for, way_on=happened,
+                waited_for=waits_for, way_on=happened, follows=follows,
             )
-            for run_id, workflow, kind, record, position, depth, event, outputs, attempts, acted, revision, waits_for, happened in found
+            for run_id, workflow, kind, record, position, depth, event, outputs, attempts, acted, revision, waits_for, happened, follows in found
         ]  # fmt: skip
+        return _without_overtakers(account_id, claimed)
 
     def work(self, account_id: int, rows: Sequence[Run]) -> None:
         go(account_id, rows, clock.now())
@@ -153,6 +155,17 @@ class Runner(BatchClaimer[Run]):
 
     def row_id(self, row: Run) -> int:
         return row.id
+
+
+def _without_overtakers(account_id: int, claimed: list[Run]) -> list[Run]:
+    """What one event began begins in the order of the workflows (R-EXEC-10): who follows comes later, if another worker
+    still holds who goes first. Costs nothing where one workflow answers to an event."""
+    following = [run.id for run in claimed if run.follows and not run.acted]
+    if not following:
+        return claimed
+    found = sql.rows(_OVERTAKING, [account_id, following, [run.id for run in claimed]])
+    overtaking = {run_id for (run_id,) in found}
+    return [run for run in claimed if run.id not in overtaking]
 
 
 def go(account_id: int, rows: Sequence[Run], now: datetime) -> None:
@@ -206,17 +219,18 @@ class _Batch:
             self._cancel(run)
         active = [run for run in active if run.is_going]
         self._look_around(active)
+        is_shared = len({(run.object_type, run.record_id) for run in active}) < len(active)
         for _wave in range(WAVES):
-            performing = [pair for run in active if (pair := self._advance(run))]
-            if not performing:
-                break
+            turn = _first_of_each_record(active) if is_shared else active
+            performing = [pair for run in turn if (pair := self._advance(run))]
             self._perform(performing)
-            active = [run for run, _perform in performing if run.is_going]
+            active = [run for run in active if run.is_going]
+            if not active:
+                break
             if any(_changes(perform.step.kind) for _run, perform in performing) and not _all_over(active):
                 self._load()
-        for run in active:
-            if run.is_going:  # walked far enough for one transaction
-                run.due_at = self.now
+        for place, run in enumerate(active):  # walked far enough for one transaction
+            run.due_at = self.now + timedelta(microseconds=place)
         self._write()
 
     def _may_go(self, run: Run) -> bool:
@@ -328,8 +342,8 @@ class _Batch:
                 pairs = self._afford(pairs)
             if action:
                 self._introduce(action, pairs)
-            for apart in _one_by_record(pairs):
-                self._run(action, kind, apart)
+            if pairs:
+                self._run(action, kind, pairs)
 
     def _run(self, action: Action | None, kind: str, pairs: Sequence[tuple[Run, Perform]]) -> None:
         batch = [self._doing(run, perform) for run, perform in pairs]
@@ -425,19 +439,12 @@ class _Batch:
             wake(WAKE)
 
 
-def _one_by_record(pairs: Sequence[tuple[Run, Perform]]) -> list[Sequence[tuple[Run, Perform]]]:
-    """Runs of one workflow beside each other in one record act one after the other."""
-    if pairs and len({(run.workflow_id, run.record_id) for run, _perform in pairs}) == len(pairs):
-        return [pairs]
-    times: Counter[tuple[int, int]] = Counter()
-    rounds: list[list[tuple[Run, Perform]]] = []
-    for run, perform in pairs:
-        place = times[run.workflow_id, run.record_id]
-        times[run.workflow_id, run.record_id] += 1
-        if place == len(rounds):
-            rounds.append([])
-        rounds[place].append((run, perform))
-    return list(rounds)
+def _first_of_each_record(runs: Sequence[Run]) -> list[Run]:
+    """Runs in one record go one after the other, each as far as it comes: the next one sees what it did (R-EXEC-10)."""
+    first: dict[tuple[str, int], Run] = {}
+    for run in runs:
+        first.setdefault((run.object_type, run.record_id), run)
+    return list(first.values())
 
 
 def _changes(kind: str) -> bool:
@@ -454,10 +461,18 @@ for update skip locked
 """
 
 CLAIM = """
-select id, workflow_id, object_type, record_id, position, depth, event_id, outputs, attempts, acted, revision_number, waits_for, happened
+select id, workflow_id, object_type, record_id, position, depth, event_id, outputs, attempts, acted, revision_number, waits_for, happened,
+    jsonb_exists(reason, 'follows')
 from automation_enrollment
 where account_id = %s and state = 'DUE' and due_at <= statement_timestamp() and (%s::bigint is null or id = %s)
 order by due_at limit %s for update skip locked
+"""
+
+_OVERTAKING = """
+select e.id from automation_enrollment e where e.account_id = %s and e.id = any(%s) and exists (
+    select from automation_enrollment o
+    where o.account_id = e.account_id and o.object_type = e.object_type and o.record_id = e.record_id and o.event_id = e.event_id
+      and o.due_at < e.due_at and o.state = 'DUE' and o.acted = 0 and o.attempts = 0 and o.id <> all(%s))
 """
 
 _NEXT_DUE = """

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from deskhand.automation.engine.definition import WhileInside
@@ -50,18 +50,25 @@ def _insert(account_id: int, wanted: Sequence[Wanted]) -> set[Pair]:
     now = clock.now()
     _make_room(account_id, wanted, now)
     seen: Counter[Pair] = Counter()
+    before: Counter[tuple[str, int, int]] = (
+        Counter()
+    )  # workflows that take the record in by the event, so far
     rows = []
     for one in wanted:
+        begun_by = (one.entry.object_type, one.record_id, one.event_id or 0)
+        place = before[begun_by] if one.event_id else 0
+        reason = dict(one.reason) | ({"follows": place} if place else {})
         rows.append(
             (
                 one.entry.workflow_id, one.entry.object_type, one.record_id, one.entry.revision, one.entry.first_step,
-                one.is_again, one.depth, one.event_id, sql.Jsonb(dict(one.reason)), one.since, one.while_inside.value,
-                seen[one.pair],
+                one.is_again, one.depth, one.event_id, sql.Jsonb(reason), one.since, one.while_inside.value,
+                seen[one.pair], now + timedelta(microseconds=place),
             )
         )  # fmt: skip
         seen[one.pair] += 1
+        before[begun_by] += 1
     columns = [list(column) for column in zip(*rows, strict=True)]
-    found = sql.rows(_INSERT, [account_id, now, now, *columns, account_id, account_id])
+    found = sql.rows(_INSERT, [account_id, now, *columns, account_id, account_id])
     if found:
         wake(WAKE)
     return {(workflow_id, record_id) for workflow_id, record_id in found}
@@ -105,17 +112,18 @@ update automation_enrollment e set state = 'ENDED', ended_at = %(now)s::timestam
 from held where e.id = held.id
 """
 
+# Who follows another workflow by the same event is due a microsecond later, so that it is claimed behind it (R-EXEC-10).
 # In a workflow that is paused they wait at its door (R-EXEC-17).
 _INSERT = """
 insert into automation_enrollment (account_id, state, attempts, outputs, end_reason, waits_for, happened, due_at, enrolled_at, workflow_id,
                                    object_type, record_id, revision_number, position, step_id, depth, event_id, reason, run_key)
 select %s, case when x.mode = 'queue' and (x.place > 0 or o.id is not null) then 'QUEUED' when w.is_paused then 'HELD' else 'DUE' end,
-       0, '{}', '', '', '', %s::timestamptz, %s::timestamptz,
+       0, '{}', '', '', '', x.due, %s::timestamptz,
        x.workflow, x.type, x.record, x.revision, x.step, x.step, x.depth, x.event, x.reason,
        case when x.mode = 'parallel' then nextval(pg_get_serial_sequence('automation_enrollment', 'id')) else 0 end
 from unnest(%s::bigint[], %s::text[], %s::bigint[], %s::int[], %s::text[], %s::boolean[], %s::smallint[], %s::bigint[], %s::jsonb[], %s::timestamptz[],
-            %s::text[], %s::int[])
-     x(workflow, type, record, revision, step, again, depth, event, reason, since, mode, place)
+            %s::text[], %s::int[], %s::timestamptz[])
+     x(workflow, type, record, revision, step, again, depth, event, reason, since, mode, place, due)
 join automation_workflow w on w.account_id = %s and w.id = x.workflow
 left join lateral (
     select i.id from automation_enrollment i where x.mode = 'queue' and i.account_id = w.account_id and i.workflow_id = w.id
