@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django.db.models import F
 from django.utils.translation import gettext as _
@@ -20,6 +21,7 @@ from deskhand.accounts.types import Verb, Viewer
 from deskhand.automation.models import Enrollment, EnrollmentState, StepStatus, Workflow
 from deskhand.crm.records.tables import of_this_type, table_of
 from deskhand.kernel import clock
+from deskhand.kernel.calendars import local_day, start_of_day
 from deskhand.kernel.database import sql
 from deskhand.kernel.errors import NotFound
 
@@ -435,3 +437,58 @@ def failed_runs(viewer: Viewer, workflow_ids: Collection[int], object_type: str)
         [*params, viewer.account_id, list(workflow_ids)],
     )
     return dict(found)
+
+
+# ── the goal ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+WEEKS = 12
+
+
+@dataclass(frozen=True)
+class Week:
+    """Those who entered in it, and who of them reached the goal and are inside still."""
+
+    begins_on: date
+    entered: int = 0
+    met: int = 0
+    inside: int = 0
+
+
+@dataclass(frozen=True)
+class Goal:
+    """How many of those who entered lately reached the goal (R-UN-5), by the weeks in which they entered, the oldest first."""
+
+    weeks: tuple[Week, ...]
+
+    @property
+    def entered(self) -> int:
+        return sum(week.entered for week in self.weeks)
+
+    @property
+    def met(self) -> int:
+        return sum(week.met for week in self.weeks)
+
+    @property
+    def inside(self) -> int:
+        return sum(week.inside for week in self.weeks)
+
+    @property
+    def percent(self) -> int:
+        return round(100 * self.met / self.entered) if self.entered else 0
+
+
+def goal_of(workflow: Workflow, now: datetime, zone: ZoneInfo) -> Goal:
+    """Of the last WEEKS weeks of the zone, this one included. One query; everybody counts, whoever may see them."""
+    today = local_day(zone, now)
+    monday = today - timedelta(days=today.weekday())
+    begins = [monday - timedelta(weeks=ago) for ago in range(WEEKS - 1, -1, -1)]
+    given = [zone.key, workflow.account_id, workflow.pk, start_of_day(zone, begins[0])]
+    found = {day: Week(day, *counted) for day, *counted in sql.rows(_GOAL, given)}
+    return Goal(tuple(found.get(day, Week(day)) for day in begins))
+
+
+_GOAL = """
+select date_trunc('week', enrolled_at at time zone %s)::date, count(*), count(*) filter (where end_reason = 'goal'),
+    count(*) filter (where state <> 'ENDED')
+from automation_enrollment where account_id = %s and workflow_id = %s and enrolled_at >= %s group by 1
+"""

@@ -7,6 +7,7 @@ import re
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.db import connection
@@ -32,6 +33,7 @@ from deskhand.automation.engine.definition import (
     Edge,
     EventMatch,
     ForAmount,
+    Leaving,
     Manual,
     UntilEvent,
     WhenTrue,
@@ -572,6 +574,35 @@ def test_the_file_is_read_in_parts(office, admin, monkeypatch):
         logged(office, flow, run)
 
     assert bytes_of(admin.get(f"/workflows/{flow.pk}/log/file")).count(b"\r\n") == 6
+
+
+def test_the_history_says_how_many_reach_the_goal_by_the_week_of_entering_R_UN_5(office, admin):
+    """Of those who entered, not of those who left; who entered before the twelve weeks is in no figure."""
+    high = Filter("hs_ticket_priority", Kind.ENUM, Operator.ANY_OF, ("HIGH",))
+    flow, plain = make(office), make(office, "Plain")
+    with office.inside():
+        workflows.save(flow, replace(task(), leaving=Leaving(goal=high)))
+    address = reverse("workflow-history", args=[flow.pk])
+    assert "Nobody entered in the last 12 weeks." in admin.get(address).content.decode()
+
+    for number, (days, ended) in enumerate(
+        [(0, "goal"), (0, ""), (8, "goal"), (8, "completed"), (8, "goal"), (100, "goal")]
+    ):
+        enrolled(office, flow, number + 1, days=days, ended=ended)
+
+    page = html.unescape(admin.get(address).content.decode())
+    assert "Priority is any of High" in re.sub(r"\s+", " ", page)
+    assert "3 of 5 records that entered in the last 12 weeks reached it: 60 %" in page
+    assert "1 record is still inside" in page
+    with office.inside():
+        found = history.goal_of(flow, clock.now(), ZoneInfo("Europe/Berlin"))
+    assert [(week.entered, week.met, week.inside) for week in found.weeks[-3:] if week.entered][-1] == (
+        2,
+        1,
+        1,
+    )
+    assert len(found.weeks) == history.WEEKS
+    assert "Goal" not in admin.get(reverse("workflow-history", args=[plain.pk])).content.decode()
 
 
 def test_who_waits_at_a_step_is_listed_R_LOG_4(office, admin):

@@ -7,6 +7,7 @@ import io
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
 
 from asgiref.sync import sync_to_async
 from django.http import HttpResponse, StreamingHttpResponse
@@ -20,18 +21,22 @@ from django.views.decorators.http import require_GET
 
 from deskhand.accounts.types import Viewer
 from deskhand.automation import access, history, waking
-from deskhand.automation.history import Asked, Ended
+from deskhand.automation.history import Asked as AskedRuns
+from deskhand.automation.history import Ended
 from deskhand.automation.models import StepStatus, Workflow
+from deskhand.kernel import clock
 from deskhand.kernel.database.scope import account_scope
 from deskhand.kernel.errors import NotFound
 from deskhand.kernel.text import storable, whole
+from deskhand.web import times
 from deskhand.web.choices import Choice, offered
 from deskhand.web.contacts.lists import one_of
+from deskhand.web.filters.asked import Asked
 from deskhand.web.frame import shell
 from deskhand.web.jinja import render
 from deskhand.web.middleware import AccountRequest
 from deskhand.web.workflows import lists, told, ways
-from deskhand.web.workflows.rows import Filters, HistoryPage, LogPage, RunPage, WaitingPage
+from deskhand.web.workflows.rows import Filters, GoalBox, GoalWeek, HistoryPage, LogPage, RunPage, WaitingPage
 
 SHOWN = 50
 LONGEST_PATH = 500
@@ -64,10 +69,10 @@ def one_page(
     return render(request, template, {**frame, **context}, status=status)
 
 
-def asked_of(request: AccountRequest) -> Asked:
+def asked_of(request: AccountRequest) -> AskedRuns:
     """What the address asks for; days are those of the reader's time zone."""
     given = request.GET
-    return Asked(
+    return AskedRuns(
         ended=one_of(Ended, given.get("state", ""), Ended.ALL),
         status=given.get("status", "") if given.get("status") in set(StepStatus) else "",
         step_id=given.get("step", "") if whole(given.get("step", "")) is not None else "",
@@ -102,11 +107,11 @@ def _kept(request: AccountRequest, *names: str) -> dict[str, object]:
     return {name: request.GET.get(name, "") for name in ("q", "since", "until", "record", *names)}
 
 
-def _filters(request: AccountRequest, asked: Asked, name: str, workflow: Workflow, **choices: tuple[Choice, ...]) -> Filters:  # fmt: skip
+def _filters(request: AccountRequest, asked: AskedRuns, name: str, workflow: Workflow, **choices: tuple[Choice, ...]) -> Filters:  # fmt: skip
     url = reverse(name, args=[workflow.pk])
     return Filters(
         url, asked.text, _date_text(request.GET.get("since", "")), _date_text(request.GET.get("until", "")),
-        clear_url=url if asked != Asked() else "", **choices,
+        clear_url=url if asked != AskedRuns() else "", **choices,
     )  # fmt: skip
 
 
@@ -126,10 +131,43 @@ def runs(request: AccountRequest, workflow_id: int) -> HttpResponse:
         tuple(told.run_line(one, steps, reasons) for one in shown),
         _filters(request, asked, "workflow-history", workflow, states=offered(RUN_STATES, asked.ended)),
         ways.with_query("workflow-history", [workflow.pk], **kept, before=shown[-1].id) if len(found) > SHOWN else "",
+        _goal(request, workflow, steps),
         reverse("workflow-enroll", args=[workflow.pk]) if may and workflow.is_on else "",
         reverse("workflow-runs", args=[workflow.pk]) if may and history.failed_runs(request.viewer, [workflow.pk], workflow.object_type) else "",
     )  # fmt: skip
     return one_page(request, workflow, "history", "workflows/history.html", page=page)
+
+
+#: Of the picture of the weeks.
+BAR, GAP, TALL = 10, 4, 36
+
+
+def _goal(request: AccountRequest, workflow: Workflow, steps: told.Steps) -> GoalBox | None:
+    """None for a workflow without one."""
+    definition = steps.definition(workflow.revision_number)
+    if definition is None or definition.leaving.goal is None:
+        return None
+    found = history.goal_of(workflow, clock.now(), ZoneInfo(timezone.get_current_timezone_name()))
+    most = max(week.entered for week in found.weeks)
+    weeks = tuple(
+        GoalWeek(
+            times.day(week.begins_on), lists.number(week.entered), lists.number(week.met), place * (BAR + GAP),
+            round(TALL * week.entered / most, 1), round(TALL * week.met / most, 1),
+        )
+        for place, week in enumerate(found.weeks)
+    ) if most else ()  # fmt: skip
+    named = {"met": lists.number(found.met), "num": lists.number(found.entered), "percent": found.percent}
+    result = ngettext(
+        "%(met)s of %(num)s record that entered in the last 12 weeks reached it: %(percent)s %%",
+        "%(met)s of %(num)s records that entered in the last 12 weeks reached it: %(percent)s %%",
+        found.entered,
+    )
+    inside = ngettext("%(num)s record is still inside", "%(num)s records are still inside", found.inside)
+    return GoalBox(
+        Asked(request.viewer, workflow.object_type).in_words(definition.leaving.goal),
+        result % named if found.entered else _("Nobody entered in the last 12 weeks."),
+        inside % {"num": lists.number(found.inside)} if found.inside else "", weeks,
+    )  # fmt: skip
 
 
 @require_GET
@@ -214,7 +252,7 @@ def file(request: AccountRequest, workflow_id: int) -> StreamingHttpResponse:
 class _File:
     """Reads part after part, each in a transaction of its own: the request's is over when the file travels."""
 
-    def __init__(self, viewer: Viewer, workflow: Workflow, asked: Asked) -> None:
+    def __init__(self, viewer: Viewer, workflow: Workflow, asked: AskedRuns) -> None:
         self._viewer, self._workflow, self._asked = viewer, workflow, asked
         self._language, self._zone = translation.get_language() or "en", timezone.get_current_timezone()
 

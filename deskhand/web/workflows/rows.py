@@ -201,10 +201,33 @@ class Filters:
 
 
 @dataclass(frozen=True)
+class GoalWeek:
+    """A bar: of those who entered in the week, who reached the goal. Measured in the picture's own units."""
+
+    day: str  # on which it begins
+    entered_text: str
+    met_text: str
+    x: int
+    height: float
+    met_height: float
+
+
+@dataclass(frozen=True)
+class GoalBox:
+    """The goal in words, and how many reach it (R-UN-5)."""
+
+    said: str
+    result: str
+    inside: str
+    weeks: tuple[GoalWeek, ...]  # none where nobody entered
+
+
+@dataclass(frozen=True)
 class HistoryPage:
     lines: tuple[RunLine, ...]
     filters: Filters
     more_url: str
+    goal: GoalBox | None
     enroll_url: str = ""
     again_url: str = ""  # runs all that failed once more
 
