@@ -25,7 +25,7 @@ class Workflow(models.Model):
     description = models.TextField(default="")
     folder = models.ForeignKey(WorkflowFolder, models.SET_NULL, null=True, related_name="workflows")
     owner_id = models.BigIntegerField(null=True)  # who is told of its errors (R-EXEC-9)
-    #: {"errors": bool, "rate_per_hour": int}: what its owner is told of; missing means errors only (R-EXEC-9).
+    #: {"errors": bool, "rate_per_hour": int, "rate_change": percent}: what its owner is told of; missing means errors only (R-EXEC-9).
     alerts = models.JSONField(default=dict)
     object_type = models.TextField()
     is_on = models.BooleanField(default=False)  # R-ACT-4

@@ -43,9 +43,10 @@ SEEN_BY = {
     Kind.WORK: Action.EDIT_ACCOUNT,
     Kind.BUDGET: Action.EDIT_ACCOUNT,
     Kind.RATE: Action.EDIT_LANES,
+    Kind.PACE: Action.EDIT_LANES,
 }
 #: What its owner is told of, too, who may edit workflows (R-EXEC-9).
-OWNED = (Kind.AUTOMATION, Kind.RATE)
+OWNED = (Kind.AUTOMATION, Kind.RATE, Kind.PACE)
 FAILED = {
     "workflow.failed": Kind.AUTOMATION,
     "channel.stopped": Kind.RECEIVING,
@@ -54,6 +55,7 @@ FAILED = {
     "job.given_up": Kind.WORK,
     "automation.stopped": Kind.BUDGET,
     "workflow.busy": Kind.RATE,
+    "workflow.pace_changed": Kind.PACE,
 }
 
 
@@ -68,7 +70,7 @@ def kinds_for(viewer: Viewer) -> list[Kind]:
 def url_of(kind: Kind, object_id: int) -> str:
     """The page on which it is set right, or run again."""
     match kind:
-        case Kind.AUTOMATION | Kind.RATE:
+        case Kind.AUTOMATION | Kind.RATE | Kind.PACE:
             return pages.workflow(object_id)
         case Kind.RECEIVING:
             return pages.channel(object_id)
@@ -121,7 +123,7 @@ def _is_told(viewer: Viewer, failure: Failure) -> bool:
     """A busy workflow's owner asked to be told; where it has none, the administrators are."""
     if failure.owner_id == viewer.user_id and policy.can(viewer, Action.EDIT_WORKFLOWS):
         return True
-    is_asked_for = failure.kind is Kind.RATE and failure.owner_id is not None
+    is_asked_for = failure.kind in (Kind.RATE, Kind.PACE) and failure.owner_id is not None
     return not is_asked_for and policy.can(viewer, SEEN_BY[failure.kind])
 
 

@@ -31,6 +31,7 @@ class Kind(StrEnum):
     WORK = "job"
     BUDGET = "budget"
     RATE = "rate"
+    PACE = "pace"
 
 
 #: What is told of records of all kinds, not of tickets alone.

@@ -45,7 +45,7 @@ def heading(kind: Kind, name: str) -> str:
     """`name`: of the automation or the channel."""
     if kind is Kind.WORK:
         return _("Background work")
-    if kind in (Kind.AUTOMATION, Kind.RATE, Kind.BUDGET):
+    if kind in (Kind.AUTOMATION, Kind.RATE, Kind.PACE, Kind.BUDGET):
         return _("Automation “%(name)s”") % {"name": name}
     return name
 
@@ -69,6 +69,12 @@ def failed(kind: Kind, number: int) -> str:
             )
         case Kind.RATE:
             words = _("More records than usual are enrolled")
+        case Kind.PACE:
+            words = ngettext(
+                "Another pace than in the week before: %(num)s record enrolled within a day",
+                "Another pace than in the week before: %(num)s records enrolled within a day",
+                number,
+            )
     return words % {"num": number}
 
 

@@ -172,6 +172,110 @@ def test_owners_are_told_of_unusual_rates_once_an_hour_R_EXEC_9(world):
         timing.alert(made, rate_per_hour=0, by=Actor.user(world.ada.pk))
 
 
+def test_owners_are_told_of_another_pace_than_usual_once_a_day_R_EXEC_9(world):
+    """Seven days with twenty enrollments each, then one with 32, and one with none. What began lately has nothing usual."""
+    made, young = make(world, wait(following=None)), make(world, wait(following=None))
+    by, now, day = Actor.user(world.ada.pk), datetime(2026, 3, 20, 12, tzinfo=UTC), timedelta(days=1)
+    for one in (made, young):
+        timing.alert(one, rate_change=50, by=by)
+    Workflow.objects.filter(pk=made.pk).update(on_since=now - 30 * day)
+    Workflow.objects.filter(pk=young.pk).update(on_since=now - 5 * day)
+    ticket = world.ticket().pk
+
+    def enrolled(flow, number, ago):
+        for _ in range(number):
+            run = enroll(flow, ticket, state="ENDED")
+            Enrollment.objects.filter(pk=run.pk).update(enrolled_at=now - ago * day)
+
+    def look(at):
+        with clock.stopped(at):
+            timing.look_at_rates(world.account.pk, _timers(timing.RATES))
+        return [
+            (one.object_id, one.data["number"])
+            for one in EventRow.objects.filter(kind=timing.CHANGED).order_by("id")
+        ]
+
+    for ago in range(1, 8):
+        enrolled(made, 20, ago + 0.5)
+    enrolled(made, 28, 0.5)
+    enrolled(young, 40, 0.5)
+    assert look(now) == []
+    enrolled(made, 4, 0.3)
+    assert look(now + timedelta(minutes=30)) == []  # looked at within the hour
+    assert look(now + timedelta(hours=1)) == [(made.pk, 32)]
+    assert look(now + timedelta(hours=3)) == [(made.pk, 32)]
+    assert look(now + 2 * day) == [(made.pk, 32), (made.pk, 0)]
+    with pytest.raises(Invalid, match="percent"):
+        timing.alert(made, rate_change=0, by=by)
+
+
+# ── the order of several ─────────────────────────────────────────────────────────────────────────────────────────────
+
+
+CREATED = WhenEvent((EventMatch("ticket.created"),))
+
+
+def two_in_order(world):
+    """The second looks at what the first did. By their ids they stand the other way round."""
+    second = make(
+        world, IfThen("1", (Branch("High", HIGH, Edge("2")),)), task(2, title="Saw it"), trigger=CREATED
+    )
+    first = make(world, sets_to("1", "HIGH", "2"), task(2, title="Did it"), trigger=CREATED)
+    Workflow.objects.filter(pk=first.pk).update(created_at=clock.now() - timedelta(days=2))
+    return first, second
+
+
+def test_what_one_event_begins_acts_in_the_order_of_the_workflows_R_EXEC_10(world):
+    """By when they were made; each goes as far as it comes before the next one looks. A third that begins with another
+    action, and another record, change nothing in that."""
+    first, second = two_in_order(world)
+    third = make(world, task(1, title="Third"), trigger=CREATED)
+
+    tickets_made = [world.ticket("One").pk, world.ticket("Two").pk]
+    go()
+
+    for ticket in tickets_made:
+        assert [one.title for one in Task.objects.filter(record_id=ticket).order_by("id")] == [
+            "Did it",
+            "Saw it",
+            "Third",
+        ]
+    places = {
+        flow_id: reason.get("follows", 0)
+        for flow_id, reason in Enrollment.objects.values_list("workflow_id", "reason")
+    }
+    assert places == {first.pk: 0, second.pk: 1, third.pk: 2}
+    assert states() == ["ENDED"] * 6
+    assert second.pk < first.pk
+
+
+@pytest.mark.race
+@pytest.mark.django_db(transaction=True)
+def test_who_follows_waits_for_another_worker_that_holds_who_goes_first_R_EXEC_10():
+    made = make_world()
+    with account_scope(made.account.pk):
+        two_in_order(made)
+        made.ticket()
+    Dispatcher().run_once()
+    claimed, may_end = threading.Event(), threading.Event()
+
+    class Slow(Runner):
+        def work(self, account_id, rows):
+            claimed.set()
+            may_end.wait(30)
+            super().work(account_id, rows)
+
+    batch = ThreadPoolExecutor(1).submit(Slow().run_once, 1)
+    assert claimed.wait(30)
+    assert Runner().run_once() == 0
+    may_end.set()
+    assert batch.result(30) == 1
+
+    assert Runner().run_once() == 1
+    with account_scope(made.account.pk):
+        assert [one.title for one in Task.objects.order_by("id")] == ["Did it", "Saw it"]
+
+
 # ── branches ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 

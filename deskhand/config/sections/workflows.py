@@ -201,14 +201,16 @@ def _origin(item: Item, object_type: str, names: Names) -> tuple[int | None, int
 
 
 def _alerts(reading: Reading, before: Mapping[str, Any]) -> dict[str, Any]:
-    given = reading.fields(optional=("errors", "rate_per_hour"))
+    most = {"rate_per_hour": timing.MOST_PER_HOUR, "rate_change": timing.MOST_PERCENT}
+    given = reading.fields(optional=("errors", *most))
     found = dict(before)
     if "errors" in given:
         found["errors"] = given["errors"].flag()
-    if "rate_per_hour" in given and given["rate_per_hour"].value is None:
-        found.pop("rate_per_hour", None)
-    elif "rate_per_hour" in given:
-        found["rate_per_hour"] = given["rate_per_hour"].whole(at_least=1, at_most=timing.MOST_PER_HOUR)
+    for name in most.keys() & given.keys():
+        if given[name].value is None:
+            found.pop(name, None)
+        else:
+            found[name] = given[name].whole(at_least=1, at_most=most[name])
     return found
 
 

@@ -16,7 +16,7 @@ from deskhand.automation.actions.forms import Input, Setting
 from deskhand.automation.actions.reading import Typed
 from deskhand.automation.engine.definition import Definition, Leaving, Timing, WhenTrue
 from deskhand.automation.engine.validate import Problem
-from deskhand.automation.timing import MOST_PER_HOUR, alert
+from deskhand.automation.timing import MOST_PER_HOUR, MOST_PERCENT, alert
 from deskhand.crm.schema.types import Kind, Property
 from deskhand.events.types import Actor
 from deskhand.kernel.calendars import WeeklyHours
@@ -70,7 +70,7 @@ class WorkflowForm:
         )
         return {
             "name": own.name, "description": own.description, "owner": [own.owner_id] if own.owner_id else [], "tells_errors": own.alerts.get("errors", True),
-            "rate_per_hour": own.alerts.get("rate_per_hour"), "pinned": self.opened.workflow.is_pinned, "pauses": "\n".join(day.isoformat() for day in timing.pause_days),
+            "rate_per_hour": own.alerts.get("rate_per_hour"), "rate_change": own.alerts.get("rate_change"), "pinned": self.opened.workflow.is_pinned, "pauses": "\n".join(day.isoformat() for day in timing.pause_days),
             "off_after": timing.off_after.isoformat() if timing.off_after else "", "trigger_fails": leaving.when_trigger_fails, "segments": [str(pk) for pk in leaving.segments],
         }  # fmt: skip
 
@@ -93,6 +93,8 @@ class WorkflowForm:
                     help=_("Is told when something goes wrong.")),
             Setting("tells_errors", _("Tell the owner of errors"), Input.CHECK, default=True),
             Setting("rate_per_hour", _("Tell the owner when more records than this enroll in an hour"), Input.NUMBER, at_least=1, at_most=MOST_PER_HOUR, help=_("Empty: never.")),
+            Setting("rate_change", _("Tell the owner when a day has so many percent more or fewer than usual"), Input.NUMBER, at_least=1, at_most=MOST_PERCENT,
+                    help=_("Compared with the week before. Empty: never.")),
         )  # fmt: skip
 
     def _when(self) -> tuple[Setting, ...]:
@@ -170,7 +172,13 @@ class WorkflowForm:
         keeping.describe(
             held, name=given["name"], description=given["description"] or "", owner_id=whole(given["owner"] or ""), folder_id=held.folder_id, by=by
         )  # fmt: skip
-        alert(held, errors=bool(given["tells_errors"]), rate_per_hour=given["rate_per_hour"], by=by)
+        alert(
+            held,
+            errors=bool(given["tells_errors"]),
+            rate_per_hour=given["rate_per_hour"],
+            rate_change=given["rate_change"],
+            by=by,
+        )
         workflows.pin(held, bool(given["pinned"]), by=self.opened.by)
         self.opened.reread()
 
