@@ -10,12 +10,14 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from deskhand.crm.filters.evaluate import Fact, Facts
-from deskhand.crm.records import associations, store
+from deskhand.crm.records import associations, computed, store
 from deskhand.crm.records.models import PropertyChange
+from deskhand.crm.schema import clock_names
 from deskhand.crm.schema.queries import properties_of
 from deskhand.crm.schema.types import Kind, Property
 from deskhand.crm.segments import members
 from deskhand.crm.segments.looks import SEGMENT
+from deskhand.kernel import clock
 from deskhand.kernel.database import sql
 from deskhand.kernel.database.bulk import columns_of
 from deskhand.kernel.database.scope import current_account_id
@@ -36,6 +38,7 @@ class Loaded(dict[int, "Row"]):
         self._segments: dict[int, set[int]] | None = None
         self._workflows: dict[int, set[int]] | None = None
         self._links: dict[tuple[str, int | None], dict[int, list[Row]]] = {}
+        self._clocks: computed.Clocks | None = None
 
     def memberships(self, record_id: int, of: str) -> Collection[int]:
         """The segments of one of them, or the workflows that it is in; read for all at once."""
@@ -55,6 +58,12 @@ class Loaded(dict[int, "Row"]):
             ):
                 self._workflows.setdefault(record_id, set()).add(workflow_id)
         return self._workflows
+
+    def clocks(self) -> computed.Clocks:
+        """When all of them came to which statuses; read once."""
+        if self._clocks is None:
+            self._clocks = computed.clocks_of(self.object_type, list(self))
+        return self._clocks
 
     def linked(self, record_id: int, to: str, type_id: int | None) -> list[Row]:
         """The records of type `to` that one of them is linked to; read for all at once."""
@@ -76,6 +85,7 @@ class Loaded(dict[int, "Row"]):
             row.among = self
         self.update(others)
         self.has_all, self._segments, self._workflows, self._links = False, None, None, {}
+        self._clocks = None
 
     def read_all(self) -> None:
         self.has_all = True
@@ -105,6 +115,13 @@ class Row(dict[str, Any]):
     @property
     def object_type(self) -> str:
         return self.among.object_type
+
+    def computed(self, prop: Property) -> Any:
+        """What is worked out as it is read (R-PROP-5)."""
+        named = clock_names.parse(prop.name)
+        if named is not None:
+            return computed.of_clock(named, self["id"], self.among.clocks(), clock.now())
+        return computed.span(prop, self) if prop.until else None
 
     def __missing__(self, column: str) -> Any:
         if self.among.has_all:
@@ -225,6 +242,8 @@ class LoadedFacts(NamedTuple):
         prop = properties_of(self.object_type).get(property)
         if prop is None:
             return None
+        if prop.is_computed:
+            return as_fact(prop, self._row.computed(prop))
         raw = self.record[prop.column] if prop.column else self.record["properties"].get(property)
         return as_fact(prop, raw)
 
@@ -248,11 +267,15 @@ class LoadedFacts(NamedTuple):
 
     @property
     def _among(self) -> Loaded:
+        return self._row.among
+
+    @property
+    def _row(self) -> Row:
         if isinstance(self.record, Row):
-            return self.record.among
+            return self.record
         alone = Loaded(self.object_type)
         alone[self.record["id"]] = Row(self.record, alone)
-        return alone
+        return alone[self.record["id"]]
 
 
 def as_fact(prop: Property, value: Any) -> Fact:

@@ -18,10 +18,11 @@ from django.utils.translation import gettext as _
 
 from deskhand.accounts.models import Account, User
 from deskhand.automation import kinds
+from deskhand.automation.records import Row
 from deskhand.crm.pipelines.queries import pipelines_of
-from deskhand.crm.schema import object_types
+from deskhand.crm.schema import durations, object_types
 from deskhand.crm.schema.defaults import BUILT_IN
-from deskhand.crm.schema.queries import properties_of
+from deskhand.crm.schema.queries import everything, properties_of
 from deskhand.crm.schema.types import Kind, Property
 from deskhand.kernel.calendars import zone_named
 from deskhand.kernel.database import sql
@@ -98,7 +99,7 @@ def _offered(object_type: str) -> dict[str, str]:
         word = word_of(kind)
         found |= {f"{word}.{name}": label for name, label in _short_labels(kind, is_other).items()}
         short = set(SHORT.get(kind, {}).values())
-        for prop in sorted(properties_of(kind).values(), key=lambda one: _(one.label).casefold()):
+        for prop in sorted(everything(kind), key=lambda one: _(one.label).casefold()):
             if prop.name not in short and is_common(prop):
                 found[f"{word}.{prop.name}"] = _label(kind, _(prop.label), is_other)
     found |= {"owner.name": _("Owner"), "owner.email": _("Email of the owner")}
@@ -122,11 +123,11 @@ def _label(kind: str, label: str, is_other: bool) -> str:
 
 def is_common(prop: Property) -> bool:
     """Whether people name it; the others are for machines."""
-    if prop.is_computed or prop.kind is Kind.REFS or (prop.kind is Kind.REF and prop.name != OWNER):
+    if prop.kind is Kind.REFS or (prop.kind is Kind.REF and prop.name != OWNER):
         return False
     if _TECHNICAL.match(prop.name):
         return False
-    return bool(prop.column) or prop.is_custom or not prop.read_only
+    return bool(prop.column) or prop.is_custom or prop.is_computed or not prop.read_only
 
 
 # ── what stands in their place ───────────────────────────────────────────────────────────────────────────────────────
@@ -162,7 +163,10 @@ class Named(Mapping[str, Any]):
         wanted = SHORT.get(self.object_type, {}).get(name, name)
         prop = _built_in(self.object_type).get(wanted) or properties_of(self.object_type).get(wanted)
         if prop is not None:
-            found = in_words(self.object_type, prop, stored(self.record, prop))
+            value = stored(self.record, prop)
+            if self.as_stored and prop.kind is Kind.DURATION:
+                return "" if value is None else value
+            found = in_words(self.object_type, prop, value)
             return found.isoformat() if self.as_stored and isinstance(found, date) else found
         if name in ("name", "id"):
             return self.record.get(name, "")
@@ -191,7 +195,7 @@ def _built_in(object_type: str) -> dict[str, Property]:
 def stored(record: Mapping[str, Any], prop: Property) -> Any:
     """A property's value as it is stored; None for what the record was not loaded with."""
     if prop.is_computed:
-        return None
+        return record.computed(prop) if isinstance(record, Row) else None
     if not prop.column:
         return _properties(record).get(prop.name)
     try:
@@ -221,6 +225,8 @@ def in_words(object_type: str, prop: Property, value: Any) -> Any:
         return _Moment.of(value)
     if prop.kind is Kind.DATE:
         return _Day.of(value)
+    if prop.kind is Kind.DURATION:
+        return durations.words(int(value))
     if prop.kind is Kind.REF and (prop.name == OWNER or prop.is_custom):
         return User.objects.filter(pk=value, memberships__account_id=current_account_id()).values_list("name", flat=True).first() or ""  # fmt: skip
     return value

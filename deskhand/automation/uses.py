@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from deskhand.automation.models import Workflow
+from deskhand.crm.schema import clock_names
 from deskhand.crm.segments.segments import Use
 from deskhand.kernel.database import sql
 from deskhand.kernel.text import N_
@@ -124,5 +125,10 @@ def _each(*paths: str) -> str:
     )
 
 
-_STAGES = f"{_NAMED} {_values_of('hs_pipeline_stage', 'dealstage')} union all {_each('lax $.steps[*].settings.stage')} {_DISTINCT}"
+#: The statuses in the names of clocks, wherever they stand: in filters, settings, texts.
+_CLOCKS = f"""
+select id, name, to_jsonb(clock[1]) from definitions
+cross join regexp_matches(definition::text, '\\m(?:{"|".join(clock_names.SORTS)})_([0-9]+)\\M', 'g') clock"""
+_OF_STAGES = (_values_of("hs_pipeline_stage", "dealstage"), _each("lax $.steps[*].settings.stage"), _CLOCKS)
+_STAGES = f"{_NAMED} {' union all '.join(_OF_STAGES)} {_DISTINCT}"
 _PIPELINES = f"{_NAMED} {_values_of('hs_pipeline', 'pipeline')} {_DISTINCT}"

@@ -17,7 +17,7 @@ from deskhand.automation.models import Workflow, WorkflowRevision
 from deskhand.automation.pausing import pause as pause
 from deskhand.automation.pausing import resume as resume
 from deskhand.crm.filters.types import Condition, leaves_by_type
-from deskhand.crm.schema.queries import properties_of
+from deskhand.crm.schema.queries import everything
 from deskhand.crm.segments.models import Segment
 from deskhand.crm.segments.segments import asked_for
 from deskhand.events.types import SYSTEM, Actor
@@ -210,7 +210,9 @@ def surroundings(definition: Definition) -> Surroundings:
     return Surroundings(
         actions={kind: complaints_of(action) for kind, action in ACTIONS.items()},
         events=triggers.kinds(definition.object_type),
-        properties={one: {name: prop.kind for name, prop in properties_of(one).items()} for one in types},
+        properties={
+            one: {prop.name: prop.kind for prop in everything(one, with_aliases=True)} for one in types
+        },
         segments=_there(segments_of(definition)),
         may_fire_again=standing.may_fire_again,
     )

@@ -9,6 +9,7 @@ from deskhand.config.names import BUILT_IN, Names, bare
 from deskhand.config.things import Thing
 from deskhand.crm.filters import as_json
 from deskhand.crm.filters.types import Condition
+from deskhand.crm.schema import clock_names
 from deskhand.crm.schema.defaults import FIRST_OWN_TYPE
 from deskhand.crm.schema.types import Kind
 
@@ -146,9 +147,17 @@ class _Walk:
         """Whether events of this kind are about an own kind of record; others are about built-in ones and threads."""
         return kind.startswith("2-") or (self.is_back and self.names.is_own(kind))
 
+    def _clock(self, name: str, object_type: str, path: str) -> str:
+        """The name of a property, with the other side of the status in it if it is a clock (R-PROP-3)."""
+        begins, stage = clock_names.split(name)
+        return f"{begins}_{self.turn(Thing.STAGE, stage, path, object_type)}" if begins else name
+
     def _filter(self, value: Mapping[str, Any], object_type: str, path: str) -> dict[str, Any]:
         thing = self.names.of_property(object_type, str(value.get("property")))
-        if thing is None or "values" not in value:
+        if thing is None:
+            name = self._clock(str(value.get("property")), object_type, f"{path}.property")
+            return {**value, "property": name}
+        if "values" not in value:
             return dict(value)
         as_text = value.get("kind") in (Kind.ENUM, Kind.MULTI)
         turned = [self.turn(thing, one, f"{path}.values", object_type) for one in value["values"]]
@@ -211,6 +220,11 @@ class _Walk:
             of_value = self.names.of_property(here, asked)
             if of_value is not None:
                 return self._each(of_value, value, path, here, int)
+        if name == "properties" and isinstance(value, list):
+            return [self._clock(one, here, path) if isinstance(one, str) else one for one in value]
+        if name == "from" and isinstance(value, str):
+            word, dot, own = value.partition(".")
+            return f"{word}{dot}{self._clock(own, here, path)}"
         return self.of(value, here, path)
 
     def _each(self, thing: Thing, value: Any, path: str, object_type: str, as_type: type) -> Any:

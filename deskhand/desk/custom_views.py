@@ -226,10 +226,22 @@ def _tell(viewer: Viewer, view_id: int, kind: str) -> None:
 STATUSES, PIPELINES = {"hs_pipeline_stage", "dealstage"}, {"hs_pipeline", "pipeline"}
 
 
-def naming(account_id: int, object_type: str, name: str, values: Collection[str] = ()) -> list[CustomView]:
-    """The views that filter by a property, or show it; with `values` those that filter by one of these."""
+def naming(
+    account_id: int,
+    object_type: str,
+    name: str,
+    values: Collection[str] = (),
+    *,
+    clocks: Collection[str] = (),
+) -> list[CustomView]:
+    """The views that filter by a property, or show it; with `values` those that filter by one of these. The same of `clocks`."""
     found = CustomView.objects.filter(account_id=account_id).order_by("id")
-    return [one for one in found if _names(one, object_type, name, values)]
+    return [
+        one
+        for one in found
+        if _names(one, object_type, name, values)
+        or any(_names(one, object_type, clock, ()) for clock in clocks)
+    ]
 
 
 def _names(one: CustomView, object_type: str, name: str, values: Collection[str]) -> bool:

@@ -13,6 +13,7 @@ from deskhand.accounts.types import Verb, Viewer
 from deskhand.crm.records import sorting
 from deskhand.crm.records.models import Ticket
 from deskhand.crm.records.sorting import Sort
+from deskhand.crm.schema import clocks
 from deskhand.crm.schema.queries import properties_of
 from deskhand.desk.selection import Selection, where
 from deskhand.desk.views import place_of, position_of
@@ -90,16 +91,18 @@ def _position(by: str, text: str) -> list[Any]:
 
 
 def columns_offered() -> list[str]:
-    """Names of all columns that a table may have: the common ones first, then the account's own."""
+    """Names of all columns that a table may have: the common ones first, then the account's own, then the times by status."""
     known = properties_of("ticket")
-    own = [name for name, prop in known.items() if prop.is_custom and not prop.is_computed]
-    return [*(name for name in _COMMON if name in (CONTACT, COMPANY) or name in known), *own]
+    own = [name for name, prop in known.items() if prop.is_custom]
+    times = [prop.name for prop in clocks.of("ticket")]
+    return [*(name for name in _COMMON if name in (CONTACT, COMPANY) or name in known), *own, *times]
 
 
 _COMMON = (
     "hs_ticket_id", "subject", CONTACT, COMPANY, "hs_pipeline_stage", "hs_ticket_priority", "hubspot_owner_id",
     "hs_assigned_team_ids", "hs_ticket_category", "hs_resolution", "source_type", "createdate", "hs_helpdesk_sort_timestamp",
     "hs_last_message_received_at", "hs_last_message_sent_at", "closed_date", "hs_num_times_contacted",
+    "time_to_close", "time_to_first_agent_reply", "hs_time_to_first_assign", "hs_time_to_first_rep_assignment",
 )  # fmt: skip
 
 

@@ -142,6 +142,12 @@ def all_properties(page: Page) -> None:
         page.locator("[popovertarget=properties]").click()
 
 
+def times_by_status(page: Page) -> None:
+    all_properties(page)
+    page.locator("#section-times").scroll_into_view_if_needed()
+    page.locator("#section-times dd").last.scroll_into_view_if_needed()
+
+
 def task_form(page: Page) -> None:
     """A task that is overdue, one that is done, and the form for a third one."""
     ticket(page)
@@ -278,6 +284,18 @@ def filter_form(page: Page) -> None:
     page.locator("[popovertarget=filter-offers]").click()
     page.locator("#filter-offers [href*=priority]").click()
     page.locator(".filter-editor [value=HIGH]").check()
+    page.get_by_text("Matches").wait_for()
+
+
+def duration_filter(page: Page) -> None:
+    board(page)
+    page.locator("[popovertarget=filter-offers]").click()
+    page.locator("#filter-offers [href*=v2_cumulative]").first.click()
+    page.locator(".filter-editor [name=op]").select_option("between")
+    page.locator(".filter-editor [name=value]").nth(1).wait_for()
+    for place, hours in enumerate(("1", "36")):
+        page.locator(".filter-editor [name=value]").nth(place).fill(hours)
+    page.locator(".filter-editor [name=unit]").select_option("hour")
     page.get_by_text("Matches").wait_for()
 
 
@@ -1207,6 +1225,7 @@ STATES: dict[str, Step] = {
     "history": history,
     "selected-menu": selected_menu,
     "all-properties": all_properties,
+    "times-by-status": times_by_status,
     "empty-view": empty_view,
     "contacts": contacts,
     "contacts-none": contacts_none,
@@ -1233,6 +1252,7 @@ STATES: dict[str, Step] = {
     "move-page": move_page,
     "filter-offers": filter_offers,
     "filter-form": filter_form,
+    "duration-filter": duration_filter,
     "filtered-board": filtered_board,
     "table": table,
     "cell-editor": cell_editor,

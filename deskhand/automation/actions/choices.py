@@ -12,7 +12,7 @@ from deskhand.automation import secrets
 from deskhand.automation.actions.forms import Around, Input, Option, Setting
 from deskhand.automation.actions.once import once
 from deskhand.crm.pipelines.queries import pipelines_of
-from deskhand.crm.schema.queries import properties_of
+from deskhand.crm.schema.queries import everything, properties_of
 from deskhand.crm.schema.tags import TAGS
 from deskhand.crm.schema.types import Kind, Property
 from deskhand.crm.segments import tag_rules
@@ -83,8 +83,7 @@ def settable(object_type: str) -> list[Property]:
 
 def readable(object_type: str) -> list[Property]:
     """Properties that have a value to read, by label."""
-    found = (prop for prop in properties_of(object_type).values() if not prop.is_computed)
-    return sorted(found, key=lambda prop: _(prop.label).casefold())
+    return sorted(everything(object_type), key=lambda prop: _(prop.label).casefold())
 
 
 def properties(found: Iterable[Property], group: str = "") -> tuple[Option, ...]:

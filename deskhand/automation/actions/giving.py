@@ -13,13 +13,13 @@ from deskhand.automation import tokens
 from deskhand.automation.actions.forms import Option
 from deskhand.automation.actions.types import Doing
 from deskhand.automation.records import LoadedFacts
-from deskhand.crm.schema.queries import properties_of
+from deskhand.crm.schema.queries import everything, properties_of
 
 
 def offered(object_type: str) -> tuple[Option, ...]:
     """The properties to choose from by label, those for machines last."""
     known = sorted(
-        properties_of(object_type).values(),
+        everything(object_type),
         key=lambda one: (not tokens.is_common(one), _(one.label).casefold(), one.name),
     )
     return tuple(Option(prop.name, _(prop.label)) for prop in known)

@@ -34,9 +34,10 @@ from deskhand.crm.filters.types import (
 )
 from deskhand.crm.records import associations
 from deskhand.crm.records.tables import table_of
+from deskhand.crm.schema import clock_names
 from deskhand.crm.schema.defaults import BUILT_IN
 from deskhand.crm.schema.queries import properties_of
-from deskhand.crm.segments.looks import MOVING, SEGMENT
+from deskhand.crm.segments.looks import MOVING, SEGMENT, is_moved_by_time
 from deskhand.crm.segments.members import JOINED, LEFT
 from deskhand.events.types import Event
 from deskhand.kernel.database import sql
@@ -80,7 +81,7 @@ def _looks(object_type: str, condition: Condition) -> tuple[Look, ...]:
     keys: dict[Path, set[str]] = defaultdict(set)
     for path, leaf in leaves_by_path(condition):
         if isinstance(leaf, Filter):
-            keys[path].add(_key(path[-1] if path else object_type, leaf.property))
+            keys[path].update(_keys(path[-1] if path else object_type, leaf.property))
         elif leaf.of == SEGMENT:
             keys[path].update(f"{SEGMENT}:{pk}" for pk in leaf.ids)
     return tuple(Look(path, frozenset(found)) for path, found in keys.items())
@@ -100,8 +101,20 @@ def depends_on_time(condition: Condition) -> bool:
             return True
         case MemberOf(of):
             return of != SEGMENT
-        case Filter(_, _, operator):
-            return operator in MOVING
+        case Filter():
+            return is_moved_by_time(condition)
+
+
+def _keys(object_type: str, name: str) -> tuple[str, ...]:
+    """Whose changes change the property's value."""
+    if clock_names.parse(name) is not None:
+        return (clock_names.STAGE,)
+    return _computed(object_type).get(name) or (_key(object_type, name),)
+
+
+@lru_cache(maxsize=256)
+def _computed(object_type: str) -> Mapping[str, tuple[str, ...]]:
+    return {p.name: p.follows for p in BUILT_IN.get(object_type, BUILT_IN["custom"]) if p.is_computed}
 
 
 def _key(object_type: str, name: str) -> str:

@@ -1,6 +1,6 @@
 """What holds for every action, and what those on records do."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.apps import apps
@@ -9,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 
 from deskhand.accounts.models import Membership
 from deskhand.automation import templates, tokens, workflows
-from deskhand.automation.actions import reading
+from deskhand.automation.actions import choices, reading
 from deskhand.automation.actions.forms import Input, Setting
 from deskhand.automation.actions.registry import ACTIONS
 from deskhand.automation.actions.types import Action, in_words
@@ -19,7 +19,7 @@ from deskhand.automation.tests.doing import do, doings
 from deskhand.automation.tests.doings import doing_of
 from deskhand.crm.pipelines import pipelines
 from deskhand.crm.pipelines.pipelines import CLOSED, OPEN, NewStage
-from deskhand.crm.records import associations, labeling, objects, tasks
+from deskhand.crm.records import associations, labeling, objects, tasks, tickets
 from deskhand.crm.records.associations import Why
 from deskhand.crm.records.labeling import Labeling
 from deskhand.crm.records.models import Company, Contact, Deal, PropertyChange, Task, Ticket
@@ -235,6 +235,49 @@ def test_tokens_of_other_kinds_of_records(world):
         == "Boat 5 astrid@fjallbo.example Boat"
     )
     assert "deal.amount" in tokens.offered("deal")
+
+
+@pytest.fixture
+def closed(world, noon):
+    """A ticket that was new for two hours and was closed then, with a number and a text to copy to."""
+    properties.create("ticket", "took", "Took", Kind.NUMBER)
+    properties.create("ticket", "said", "Said", Kind.TEXT)
+    properties.create("ticket", "since", "Since", Kind.DATETIME)
+    ticket = world.ticket()
+    with clock.stopped(noon + timedelta(hours=2)):
+        tickets.move(ticket.pk, to=world.stage("Closed"), by=SYSTEM)
+    return ticket
+
+
+def test_times_by_status_and_durations_can_be_named_in_texts_R_PROP_3_R_PROP_5(world, closed):
+    new = world.stage("New")
+    text = f"{{{{ ticket.time_to_close }}}}/{{{{ ticket.hs_v2_latest_time_in_{new} }}}}/{{{{ ticket.hs_v2_date_exited_{new} }}}}"
+    text += f"/{{{{ ticket.hs_time_in_{world.stage('Waiting on us')} }}}}"
+
+    [one] = doings(world.account.pk, "create_note", {"text": text}, [closed.pk])
+
+    assert one.fill(text) == "2 hours/2 hours/16 Nov 2026, 14:00/"
+    assert {"ticket.time_to_close", f"ticket.hs_v2_date_exited_{new}"} <= set(tokens.offered("ticket"))
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "value"),
+    [
+        ("time_to_close", "took", 7_200_000), ("hs_v2_cumulative_time_in_{new}", "took", 7_200_000),
+        ("hs_time_in_{new}", "said", "2 hours"), ("hs_v2_date_exited_{new}", "since", "2026-11-16T14:00:00+00:00"),
+    ],
+)  # fmt: skip
+def test_times_by_status_and_durations_can_be_copied_R_PROP_3_R_PROP_5(world, closed, source, target, value):
+    source = source.format(new=world.stage("New"))
+    offered = {prop.name for prop in choices.readable("ticket")}
+
+    [done] = do(
+        world.account.pk, "set_property", {"property": target, "how": "copy", "from": f"ticket.{source}"}, [closed.pk]
+    )  # fmt: skip
+
+    assert done.status is DONE, done.message
+    assert Ticket.objects.get(pk=closed.pk).properties[target] == value
+    assert source.startswith("hs_time_in") or source in offered
 
 
 # ── set property ─────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -13,6 +13,7 @@ from deskhand.crm.filters.evaluate import holds
 from deskhand.crm.filters.schema_source import SchemaSource, Tables
 from deskhand.crm.filters.sql import to_where
 from deskhand.crm.filters.types import (
+    OPERATORS,
     AllOf,
     AnyOf,
     Associated,
@@ -20,6 +21,7 @@ from deskhand.crm.filters.types import (
     MemberOf,
     Operator,
     Span,
+    Takes,
     Unit,
     Window,
 )  # fmt: skip
@@ -27,7 +29,7 @@ from deskhand.crm.records import associations, companies, labeling, store, ticke
 from deskhand.crm.records.associations import Why
 from deskhand.crm.records.labeling import Labeling
 from deskhand.crm.records.models import Contact, Ticket
-from deskhand.crm.schema import association_labels
+from deskhand.crm.schema import association_labels, clock_names
 from deskhand.crm.schema.defaults import PRIMARY_TYPES
 from deskhand.crm.schema.models import PropertyDefinition
 from deskhand.crm.schema.queries import forget, properties_of
@@ -35,7 +37,9 @@ from deskhand.crm.schema.types import Kind
 from deskhand.crm.segments import members, segments
 from deskhand.crm.segments.models import SegmentKind
 from deskhand.events.types import SYSTEM
+from deskhand.kernel import clock
 from deskhand.kernel.errors import Invalid
+from deskhand.testing.fixtures import NOON
 
 ZONE = ZoneInfo("Europe/Copenhagen")
 
@@ -335,11 +339,71 @@ def test_a_status_is_found_by_its_id_now_and_before(world, shop, noon):
         assert in_python(shop, condition, noon) == found
 
 
-@pytest.mark.parametrize("name", ["time_to_close", "properties", "id", 'id" or 1=1 --'])
+@pytest.mark.parametrize("name", ["hs_v2_date_entered_999999", "properties", "id", 'id" or 1=1 --'])
 def test_what_is_no_stored_property_can_not_be_asked(world, noon, name):
     """S16"""
     with pytest.raises(Invalid, match="no property"):
         in_sql(world, Filter(name, Kind.TEXT, Operator.KNOWN), noon)
+
+
+@pytest.fixture
+def moved(world, noon):
+    """Five tickets on their ways: there again, never away, answered, closed, in another pipeline's status."""
+    new, us, closed = (world.stage(label) for label in ("New", "Waiting on us", "Closed"))
+    made = [world.ticket(str(number), stage_id=new) for number in range(5)]
+    ways = [[us, new, us, new], [], [us], [closed, new], [us, closed]]
+    for number, (ticket, way) in enumerate(zip(made, ways, strict=True)):
+        for place, stage in enumerate(way, 1):
+            with clock.stopped(
+                noon - timedelta(hours=5) + timedelta(minutes=50 * place + number, microseconds=7)
+            ):
+                tickets.move(ticket.pk, to=stage, by=SYSTEM)
+    tickets.assign(made[0].pk, owner_id=world.ada.pk, by=SYSTEM)
+    Ticket.objects.filter(pk=made[2].pk).update(first_agent_reply_at=noon + timedelta(minutes=3))
+    return [ticket.pk for ticket in made]
+
+
+SPANS = ("time_to_close", "time_to_first_agent_reply", "hs_time_to_first_assign")
+HOURS = [Decimal(number * 600_000) for number in range(-2, 40)]
+AROUND = [NOON + timedelta(minutes=10 * number) for number in range(-40, 10)]
+
+
+@st.composite
+def computed_filters(draw):
+    """On a clock of a status, by its place, or on a span; under new names and those of old."""
+    name = draw(st.sampled_from([*clock_names.SORTS, *SPANS]))
+    clock_of = clock_names.parse(f"{name}_1")
+    kind = Kind.DATETIME if clock_of and not clock_of.is_running else Kind.DURATION
+    operator = draw(st.sampled_from(sorted(OPERATORS[kind])))
+    pool = HOURS if kind is Kind.DURATION else AROUND
+    values = {
+        Takes.NOTHING: st.just(()),
+        Takes.SOME: st.tuples(st.sampled_from(pool), st.sampled_from(pool)),
+        Takes.ONE: st.tuples(st.sampled_from(pool)),
+        Takes.TWO: st.tuples(st.sampled_from(pool), st.sampled_from(pool)).map(
+            lambda pair: tuple(sorted(pair))
+        ),
+        Takes.DAY: st.tuples(st.sampled_from([NOON.date(), NOON.date() - timedelta(days=1)])),
+        Takes.SPAN: st.tuples(st.builds(Span, st.integers(1, 6), st.sampled_from(Unit))),
+        Takes.WINDOW: st.tuples(st.sampled_from(Window)),
+    }[OPERATORS[kind][operator]]
+    return name, draw(st.sampled_from(["New", "Waiting on us", "Closed"])), kind, operator, draw(values)
+
+
+def test_what_is_computed_is_the_same_in_python_and_postgresql_R_PROP_3_R_PROP_5(world, moved, noon):
+    """R-PROP-3, R-PROP-5, B16: whatever is asked of the times by status and of durations, at any moment"""
+
+    @settings(max_examples=300, deadline=None)
+    @given(computed_filters(), st.integers(0, 90))
+    def agree(asked, minutes) -> None:
+        name, label, kind, operator, values = asked
+        whole = name if name in SPANS else f"{name}_{world.stage(label)}"
+        condition = Filter(whole, kind, operator, values)
+        at = noon + timedelta(minutes=minutes)
+        with clock.stopped(at + timedelta(hours=1)):
+            assert in_sql(world, condition, at) == in_python(moved, condition, at)
+
+    agree()
 
 
 def in_python(ids, condition, now) -> list[int]:

@@ -254,6 +254,48 @@ def test_time_alone_lets_in_by_the_sweep(world, office):
     assert timers.waiting(world.account.pk, standing.SWEEP) == [{}]
 
 
+def test_who_was_in_a_status_long_enough_comes_by_the_sweep_R_PROP_3(world, office):
+    """A clock grows by itself; and whoever leaves the status before does not come."""
+    new = world.stage("New")
+    asked = Filter(f"hs_v2_latest_time_in_{new}", Kind.DURATION, Operator.GREATER, (Decimal(7_200_000),))
+    office.flow(WhenTrue(asked))
+    slow, quick = world.ticket(), world.ticket()
+    with office.at(NOON + timedelta(hours=1)):
+        tickets.move(quick.pk, to=world.stage("Closed"), by=SYSTEM)
+        enroll.sweep(world.account.pk, due())
+    assert office.inside() == []
+
+    with office.at(NOON + timedelta(hours=3)):
+        enroll.sweep(world.account.pk, due())
+    assert office.inside() == [slow.pk]
+
+
+@pytest.mark.parametrize("begins", ["hs_v2_date_entered", "hs_date_entered"])
+def test_who_comes_to_a_status_comes_by_its_clock_R_PROP_3_B16(world, office, begins):
+    office.flow(WhenTrue(Filter(f"{begins}_{world.stage('Closed')}", Kind.DATETIME, Operator.KNOWN)))
+    ticket = world.ticket()
+    world.ticket()
+    office.rest()
+
+    tickets.move(ticket.pk, to=world.stage("Closed"), by=SYSTEM)
+    office.rest()
+
+    assert office.inside() == [ticket.pk]
+
+
+def test_who_was_closed_quickly_comes_by_a_duration_R_PROP_5(world, office):
+    office.flow(WhenTrue(Filter("time_to_close", Kind.DURATION, Operator.AT_MOST, (Decimal(3_600_000),))))
+    quick, slow = world.ticket(), world.ticket()
+    office.rest()
+
+    for hours, ticket in ((1, quick), (2, slow)):
+        with office.at(NOON + timedelta(hours=hours)):
+            tickets.move(ticket.pk, to=world.stage("Closed"), by=SYSTEM)
+            office.rest()
+
+    assert office.inside() == [quick.pk]
+
+
 def due():
     flow = Workflow.objects.get()
     return [timers.DueTimer(1, flow.account_id, standing.SWEEP, str(flow.pk), NOON, {})]

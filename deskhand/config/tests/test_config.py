@@ -85,7 +85,10 @@ def fill(world: World) -> World:
     )
     urgent = segments.create(
         "ticket", "Urgent", SegmentKind.FILTER,
-        Filter("hs_pipeline_stage", Kind.ENUM, Operator.ANY_OF, (str(new),)), by=Actor.user(world.ada.pk),
+        AnyOf((
+            Filter("hs_pipeline_stage", Kind.ENUM, Operator.ANY_OF, (str(new),)),
+            Filter(f"hs_v2_date_entered_{closed}", Kind.DATETIME, Operator.KNOWN),
+        )), by=Actor.user(world.ada.pk),
     )  # fmt: skip
     tag_rules.set_rule("1", MemberOf("segment", (urgent.pk,)), by=SYSTEM)
     watched = segments.create("ticket", "Watched", SegmentKind.STATIC, by=Actor.user(world.ada.pk))

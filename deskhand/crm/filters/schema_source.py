@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from deskhand.crm.filters.sql import Coarse, Column, Link, Sql
+from deskhand.crm.schema import clock_names
+from deskhand.crm.schema.clock_names import Clock, Sort
 from deskhand.crm.schema.defaults import PRIMARY_TYPES, Primary
 from deskhand.crm.schema.types import Kind, Property
 
@@ -35,6 +38,17 @@ _CASTS = {
 }
 
 
+_MILLISECONDS = "floor(extract(epoch FROM {}) * 1000)"
+_SO_FAR = f"greatest(0, {_MILLISECONDS.format('%s::timestamptz - clock.entered_at')})"
+#: What each sort of clock reads; while the record stands in the status, time goes on.
+_CLOCKS = {
+    Sort.ENTERED: "clock.entered_at",
+    Sort.EXITED: "clock.exited_at",
+    Sort.LATEST: f"CASE WHEN clock.exited_at IS NULL THEN {_SO_FAR} ELSE clock.latest_ms END",
+    Sort.CUMULATIVE: f"(clock.cumulative_ms + CASE WHEN clock.exited_at IS NULL THEN {_SO_FAR} ELSE 0 END)",
+}
+
+
 @dataclass(frozen=True)
 class Tables:
     """The tables of an account. `names` by object type; `properties` tells the schema of an object type."""
@@ -52,10 +66,12 @@ class SchemaSource:
     object_type: str
     alias: str
 
-    def column(self, property: str) -> Column | None:
+    def column(self, property: str, now: datetime) -> Column | None:
         prop = self.tables.properties(self.object_type).get(property)
-        if prop is None or prop.is_computed:
+        if prop is None:
             return None
+        if prop.is_computed:
+            return self._computed(prop, now)
         is_id = prop.kind is Kind.ENUM and prop.column.endswith("_id")
         value = Sql(f'"{self.alias}"."{prop.column}"') if prop.column else self._from_json(prop)
         history = self._history(prop) if prop.kind in _HISTORIC else None
@@ -115,6 +131,26 @@ class SchemaSource:
         return Column(
             prop.kind, value, prop.kind is Kind.TEXT, history=history, rows=(before, Sql(")")), coarse=coarse
         )
+
+    def _computed(self, prop: Property, now: datetime) -> Column | None:
+        clock = clock_names.parse(prop.name)
+        if clock is not None:
+            return self._of_clock(prop, clock, now)
+        if not prop.until:
+            return None
+        return Column(
+            prop.kind, Sql(_MILLISECONDS.format(f'"{self.alias}".{prop.until} - "{self.alias}".created_at'))
+        )
+
+    def _of_clock(self, prop: Property, clock: Clock, now: datetime) -> Column:
+        """In the table of clocks, where a status that a record never was in has no row."""
+        before = Sql(
+            f'"{self.alias}".id IN (SELECT clock.record_id FROM crm_stagetime clock'
+            " WHERE clock.account_id = %s AND clock.object_type = %s AND clock.stage_id = %s AND ",
+            (self.tables.account_id, self.object_type, clock.stage_id),
+        )
+        params = (now,) if clock.is_running else ()
+        return Column(prop.kind, Sql(_CLOCKS[clock.sort], params), rows=(before, Sql(")")))
 
     def _from_json(self, prop: Property) -> Sql:
         at, name = f'"{self.alias}"."properties"', prop.name

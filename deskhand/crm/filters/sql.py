@@ -77,7 +77,7 @@ class Link:
 class Source(Protocol):
     """One kind of record under one alias, with what may be asked of it. None means: there is no such thing."""
 
-    def column(self, property: str) -> Column | None: ...
+    def column(self, property: str, now: datetime) -> Column | None: ...
 
     def link(self, to: str, type_id: int | None) -> Link | None: ...
 
@@ -122,7 +122,7 @@ def to_where(condition: Condition, source: Source, *, now: datetime, zone: ZoneI
 
 
 def _filter(leaf: Filter, source: Source, now: datetime, zone: ZoneInfo) -> Sql:
-    column = source.column(leaf.property)
+    column = source.column(leaf.property, now)
     if column is None:
         raise Invalid(
             _("There is no property %(property)r here.") % {"property": leaf.property},

@@ -155,7 +155,8 @@ OPERATORS: dict[Kind, dict[Operator, Takes]] = {
     Kind.REF: {**_ALWAYS, **_SAME, **_PAST},
     Kind.REFS: {**_ALWAYS, **_SAME, Operator.ALL_OF: Takes.SOME},
 }
-OPERATORS[Kind.DURATION] = OPERATORS[Kind.NUMBER]
+#: Of what is worked out there is no past.
+OPERATORS[Kind.DURATION] = {one: takes for one, takes in OPERATORS[Kind.NUMBER].items() if one not in _PAST}
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 from deskhand.accounts.plans import Feature, features
 from deskhand.crm.pipelines.models import StageState
 from deskhand.crm.pipelines.types import PipelineSet, PipelineValue, StageValue
+from deskhand.crm.schema import clocks
 from deskhand.kernel.database import sql
 from deskhand.kernel.database.scope import current_scope
 from deskhand.kernel.errors import NotFound
@@ -41,6 +42,7 @@ def forget() -> None:
     notes = current_scope().notes
     for key in [key for key in notes if key.startswith("crm.pipelines.")]:
         del notes[key]
+    clocks.forget()
 
 
 def _read(account_id: int, object_type: str) -> PipelineSet:

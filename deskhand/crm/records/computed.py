@@ -2,22 +2,95 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import timedelta
-from typing import Any
+from collections.abc import Collection, Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from deskhand.crm.records.models import Record
+from deskhand.crm.schema import clock_names
+from deskhand.crm.schema.clock_names import Clock, Sort
+from deskhand.crm.schema.queries import properties_of
+from deskhand.crm.schema.types import Property
+from deskhand.kernel import clock
+from deskhand.kernel.database import sql
+from deskhand.kernel.database.scope import current_account_id
 
 MILLISECOND = timedelta(milliseconds=1)
 
-#: Property → the column whose moment ends the span that began with the record (R-PROP-1).
-_SINCE_CREATION = {
-    "time_to_close": "closed_at",
-    "time_to_first_agent_reply": "first_agent_reply_at",
-    "hs_time_to_first_assign": "first_assigned_at",
-    "hs_time_to_first_rep_assignment": "first_assigned_at",
-}
+
+class Times(NamedTuple):
+    """The clock of one record in one status."""
+
+    entered_at: datetime
+    exited_at: datetime | None
+    latest_ms: int | None
+    cumulative_ms: int
+
+    def read(self, sort: Sort, now: datetime) -> datetime | int | None:
+        """What it shows; while the record stands in the status, time goes on (R-PROP-3)."""
+        match sort:
+            case Sort.ENTERED:
+                return self.entered_at
+            case Sort.EXITED:
+                return self.exited_at
+        so_far = max(0, (now - self.entered_at) // MILLISECOND) if self.exited_at is None else None
+        if sort is Sort.CUMULATIVE:
+            return self.cumulative_ms + (so_far or 0)
+        return self.latest_ms if so_far is None else so_far
 
 
-def value(name: str, columns: Mapping[str, Any]) -> int | None:
-    """The computed property `name` of a record with these columns; None while it is not known."""
-    until = columns[_SINCE_CREATION[name]] if name in _SINCE_CREATION else None
+#: {record: {status: its clock}}
+Clocks = Mapping[int, Mapping[int, Times]]
+
+
+def clocks_of(object_type: str, record_ids: Collection[int]) -> Clocks:
+    """The clocks of all statuses in which these records ever were. One query."""
+    found: dict[int, dict[int, Times]] = {}
+    for record_id, stage_id, *times in sql.rows(
+        _CLOCKS, [current_account_id(), object_type, list(record_ids)]
+    ):
+        found.setdefault(record_id, {})[stage_id] = Times(*times)
+    return found
+
+
+_CLOCKS = """
+select record_id, stage_id, entered_at, exited_at, latest_ms, cumulative_ms from crm_stagetime
+where account_id = %s and object_type = %s and record_id = any(%s)
+"""
+
+
+def span(prop: Property, columns: Mapping[str, Any]) -> int | None:
+    """A span that began with the record, of one with these columns; None while it lasts (R-PROP-1)."""
+    until = columns[prop.until]
     return None if until is None else (until - columns["created_at"]) // MILLISECOND
+
+
+def of_clock(clock: Clock, record_id: int, clocks: Clocks, now: datetime) -> datetime | int | None:
+    """What a clock tells of a record; None for a status in which it never was."""
+    times = clocks.get(record_id, {}).get(clock.stage_id)
+    return times.read(clock.sort, now) if times else None
+
+
+def attach(object_type: str, records: Iterable[Record], names: Iterable[str]) -> None:
+    """Work out those of the named properties that are computed, for `value_of`. One query at most, none without any."""
+    known = properties_of(object_type)
+    wanted = [prop for name in names if (prop := known.get(name)) is not None and prop.is_computed]
+    if not wanted:
+        return
+    now, found = clock.now(), list(records)
+    are_asked = any(clock_names.parse(prop.name) for prop in wanted)
+    clocks = clocks_of(object_type, [record.pk for record in found]) if are_asked else {}
+    for record in found:
+        record.computed = {prop.name: _value(prop, record, clocks, now) for prop in wanted}
+
+
+def _value(prop: Property, record: Record, clocks: Clocks, now: datetime) -> Any:
+    clock = clock_names.parse(prop.name)
+    return of_clock(clock, record.pk, clocks, now) if clock else span(prop, vars(record))
+
+
+def value_of(record: Record, prop: Property) -> Any:
+    """A property of a record as it is stored, or as `attach` worked it out."""
+    if prop.is_computed:
+        return record.computed.get(prop.name)
+    return getattr(record, prop.column) if prop.column else record.properties.get(prop.name)

@@ -18,7 +18,7 @@ from deskhand.crm.filters.schema_source import SchemaSource
 from deskhand.crm.filters.sql import Sql, to_sql
 from deskhand.crm.filters.types import Condition
 from deskhand.crm.records import joining, tagging
-from deskhand.crm.records.store import event_name_of
+from deskhand.crm.records.store import event_names_of
 from deskhand.crm.records.tables import TABLES, of_this_type, table_of, tables_of
 from deskhand.crm.segments.looks import LINKS, Look, looks_of, pause_of
 from deskhand.crm.segments.members import JOINED, LEFT, Moved, Why, settle
@@ -106,16 +106,16 @@ def _read(account_id: int, stamp: int) -> Index:
     by_type: dict[str, list[tuple[int, Look]]] = defaultdict(list)
     for one in watched.values():
         for look in looks_of(one.condition, one.object_type):
-            names = frozenset(_event_name(look.object_type, name) for name in look.properties)
+            names = frozenset(name for one in look.properties for name in _event_names(look.object_type, one))
             by_type[look.object_type].append(
                 (one.id, Look(look.path, look.object_type, names, look.segments))
             )
     return Index(stamp, watched, by_type)
 
 
-def _event_name(object_type: str, name: str) -> str:
-    """What events call a property's value; "" for one that never changes."""
-    return name if name == LINKS else event_name_of(object_type, name) or ANY
+def _event_names(object_type: str, name: str) -> Collection[str]:
+    """What events call the values that a property's value follows; that any change changes it, where they don't name it."""
+    return {LINKS} if name == LINKS else event_names_of(object_type, name) or {ANY}
 
 
 # ── following events ─────────────────────────────────────────────────────────────────────────────────────────────────

@@ -5,6 +5,10 @@ What lists, rules or clocks need is a column; other properties live in `properti
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Case, F, Q, When
@@ -23,6 +27,8 @@ class Record(models.Model):
     properties = models.JSONField(default=dict)
     created_by_kind = models.TextField(default="system")
     created_by_id = models.BigIntegerField(null=True)
+    #: Values that are not stored, where `computed.attach` worked them out.
+    computed: Mapping[str, Any] = MappingProxyType({})
 
     class Meta:
         abstract = True

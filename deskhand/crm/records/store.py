@@ -335,6 +335,15 @@ def event_name_of(object_type: str, name: str) -> str:
     return _names_in_history(object_type).get(prop.column, "")
 
 
+def event_names_of(object_type: str, name: str) -> frozenset[str]:
+    """The same, and for what is computed the values that it follows; none for what nothing tells."""
+    prop = properties_of(object_type).get(name)
+    if prop is None or not prop.is_computed:
+        return frozenset({event_name_of(object_type, name)} - {""})
+    told = _names_in_history(object_type)
+    return frozenset(told[column] for column in prop.follows if column in told)
+
+
 #: Second names of a column that has its history under another one.
 _TWINS = {
     "createdate",

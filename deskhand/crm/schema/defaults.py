@@ -43,8 +43,8 @@ def _stored(name: str, label: str, kind: Kind, column: str, **more: object) -> P
     return Property(name, label, kind, column, **more)  # type: ignore[arg-type]
 
 
-def _computed(kind: Kind, *names: tuple[str, str]) -> Iterable[Property]:
-    return (Property(name, label, kind, read_only=True, is_computed=True) for name, label in names)
+def _span(name: str, label: str, until: str, follows: str) -> Property:
+    return Property(name, label, MS, read_only=True, is_computed=True, until=until, follows=(follows,))
 
 
 def _kept(kind: Kind, *names: tuple[str, str], read_only: bool = True) -> Iterable[Property]:
@@ -108,9 +108,10 @@ TICKET = (
     _stored("hs_helpdesk_sort_timestamp", _("Sort date"), DT, "sort_at", read_only=True),
     _stored("hs_num_times_contacted", _("Number of messages"), N, "message_count", read_only=True),
     _stored("hs_ticket_id", _("Ticket number"), N, "number", read_only=True),
-    *_computed(MS, ("time_to_close", _("Time to close")), ("time_to_first_agent_reply", _("Time to first agent email reply")),
-               ("hs_time_to_first_assign", _("Time to first assignment")),
-               ("hs_time_to_first_rep_assignment", _("Time to first agent assignment"))),
+    _span("time_to_close", _("Time to close"), "closed_at", "closed_at"),
+    _span("time_to_first_agent_reply", _("Time to first agent email reply"), "first_agent_reply_at", "first_agent_reply_at"),
+    _span("hs_time_to_first_assign", _("Time to first assignment"), "first_assigned_at", "owner_id"),
+    _span("hs_time_to_first_rep_assignment", _("Time to first agent assignment"), "first_assigned_at", "owner_id"),
     *_kept(MS, ("hs_time_to_close_in_operating_hours", _("Time to close in SLA hours")),
            ("hs_time_to_first_response_in_operating_hours", _("Time to first response in SLA hours"))),
     *_kept(T, ("source_ref", _("Source reference")), ("source_thread_id", _("Source thread")),

@@ -11,7 +11,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from deskhand.accounts import audit
-from deskhand.crm.schema import queries
+from deskhand.crm.schema import clock_names, queries
 from deskhand.crm.schema.defaults import BUILT_IN, COLUMNS
 from deskhand.crm.schema.models import PropertyDefinition, PropertyGroup
 from deskhand.crm.schema.types import Kind
@@ -184,7 +184,11 @@ def _is_taken(object_type: str, name: str, kind_of: Kind) -> bool:
     if _OWN_OPTIONS.get((object_type, name)) is kind_of:
         return False
     kind = object_type if object_type in BUILT_IN else "custom"
-    return name in COLUMNS[kind] or any(prop.name == name for prop in BUILT_IN[kind])
+    return (
+        clock_names.parse(name) is not None
+        or name in COLUMNS[kind]
+        or any(prop.name == name for prop in BUILT_IN[kind])
+    )
 
 
 def _label(label: str) -> str:

@@ -1,13 +1,38 @@
-"""Reading the schema: built-in properties with the account's own on top."""
+"""Reading the schema: built-in properties with the account's own on top, and the clocks of statuses by name."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
+from deskhand.crm.schema import clock_names, clocks
 from deskhand.crm.schema.defaults import BUILT_IN
 from deskhand.crm.schema.types import Kind, Option, Property
 from deskhand.kernel.database import sql
 from deskhand.kernel.database.scope import current_scope
+
+
+class Schema(Mapping[str, Property]):
+    """The properties of a kind of record by name. The clocks of its statuses are found by name, and not among all: there
+
+    are many, and who does not name one pays nothing for them.
+    """
+
+    def __init__(self, object_type: str, found: Mapping[str, Property]) -> None:
+        self._object_type, self._found = object_type, found
+
+    def __getitem__(self, name: str) -> Property:
+        found = self._found.get(name)
+        if found is None and clock_names.parse(name) is not None:
+            found = clocks.find(self._object_type, name)
+        if found is None:
+            raise KeyError(name)
+        return found
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._found)
+
+    def __len__(self) -> int:
+        return len(self._found)
 
 
 def properties_of(object_type: str) -> Mapping[str, Property]:
@@ -15,11 +40,17 @@ def properties_of(object_type: str) -> Mapping[str, Property]:
     notes = current_scope().notes
     key = f"crm.schema.{object_type}"
     found = notes.get(key)
-    if not isinstance(found, dict):
-        found = {p.name: p for p in BUILT_IN.get(object_type, BUILT_IN["custom"])}
-        found.update(_custom(object_type))
-        notes[key] = found
+    if not isinstance(found, Schema):
+        known = {p.name: p for p in BUILT_IN.get(object_type, BUILT_IN["custom"])}
+        known.update(_custom(object_type))
+        notes[key] = found = Schema(object_type, known)
     return found
+
+
+def everything(object_type: str, *, with_aliases: bool = False) -> list[Property]:
+    """All that people choose from: the properties, then the clocks of the statuses; with the names of old, if asked."""
+    found = [*properties_of(object_type).values(), *clocks.of(object_type)]
+    return [*found, *clocks.aliases_of(object_type)] if with_aliases else found
 
 
 def forget(object_type: str) -> None:

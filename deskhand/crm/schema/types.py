@@ -49,6 +49,10 @@ class Property:
     is_filled: bool = False  # filters may use the side table
     #: Made from other values on read; never stored.
     is_computed: bool = False
+    #: The columns whose changes are told and change a computed value.
+    follows: tuple[str, ...] = ()
+    #: Of a computed span that begins with the record: the column with the moment that ends it.
+    until: str = ""
 
     def offered(self, given: Collection[str] = ()) -> tuple[Option, ...]:
         """What may be chosen: nothing hidden, but for who has it already."""

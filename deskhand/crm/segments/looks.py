@@ -15,6 +15,7 @@ from deskhand.crm.filters.types import (
     leaves,
     leaves_by_path,
 )
+from deskhand.crm.schema import clock_names
 
 SEGMENT = "segment"
 LINKS = "*links"  # looked at where the condition goes on to associated records
@@ -57,12 +58,17 @@ def looks_of(condition: Condition, object_type: str) -> tuple[Look, ...]:
     )
 
 
+def is_moved_by_time(leaf: Filter) -> bool:
+    """Whether time alone changes the answer: it is compared with now, or it grows while the record stands in a status."""
+    return leaf.operator in MOVING or clock_names.is_running(leaf.property)
+
+
 def pause_of(condition: Condition) -> timedelta:
     """How long its members may stand before they are looked at again for no other reason than time."""
     pauses = [
         SOON if isinstance(value, Span) and value.unit in (Unit.MINUTE, Unit.HOUR) else OFTEN
         for leaf in leaves(condition)
-        if isinstance(leaf, Filter) and leaf.operator in MOVING
+        if isinstance(leaf, Filter) and is_moved_by_time(leaf)
         for value in leaf.values
     ]
     return min(pauses, default=NIGHTLY)

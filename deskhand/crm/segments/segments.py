@@ -17,7 +17,7 @@ from deskhand.crm.filters.schema_source import SchemaSource, Tables
 from deskhand.crm.filters.sql import to_sql
 from deskhand.crm.filters.types import NOTHING, Condition, Filter, MemberOf, leaves_by_type, link_types
 from deskhand.crm.pipelines.queries import pipelines_of
-from deskhand.crm.schema import object_types
+from deskhand.crm.schema import clock_names, object_types
 from deskhand.crm.schema.queries import properties_of
 from deskhand.crm.schema.tags import TAGS, tags
 from deskhand.crm.segments.looks import SEGMENT, pause_of
@@ -84,13 +84,17 @@ def asking_for_tag(tag: str) -> list[Use]:
     return [use for one, use in _conditional() if tag in _tags_asked_for(condition_of(one), one.object_type)]
 
 
-def asking_for_values(object_type: str, property: str, values: Collection[str]) -> list[Use]:
-    """The segments and the rules of tags with a filter by one of these values, of their own records or of linked ones."""
+def asking_for_values(
+    object_type: str, property: str, values: Collection[str], *, clocks: Collection[str] = ()
+) -> list[Use]:
+    """The segments and the rules of tags with a filter by one of these values or `clocks`, of their own records or of
+    linked ones."""
     asked = set(values)
     return [
         use for one, use in _conditional()
         if any(
-            (kind, leaf.property) == (object_type, property) and asked.intersection(map(str, leaf.values))
+            kind == object_type
+            and (leaf.property in clocks or (leaf.property == property and asked.intersection(map(str, leaf.values))))
             for kind, leaf in leaves_by_type(condition_of(one), one.object_type) if isinstance(leaf, Filter)
         )
     ]  # fmt: skip
@@ -107,6 +111,8 @@ def asks_for_gone_status(condition: Condition, object_type: str) -> bool:
 
 def _are_there(object_type: str, leaf: Filter) -> bool:
     prop = properties_of(object_type).get(leaf.property)
+    if prop is None and clock_names.parse(leaf.property):
+        return False
     if prop is None or prop.column not in ("stage_id", "pipeline_id"):
         return True
     known = pipelines_of(object_type).pipelines

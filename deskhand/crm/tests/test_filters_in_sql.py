@@ -88,7 +88,7 @@ class Rows:
         found = f"{self.alias}.id IN (SELECT v.row_id FROM filter_value v WHERE v.property = %s AND "
         return Sql(found, (name,)), Sql(")")
 
-    def column(self, property: str) -> Column | None:
+    def column(self, property: str, now: datetime) -> Column | None:
         return self.columns.get(property)
 
     def link(self, to: str, type_id: int | None) -> Link | None:
@@ -354,7 +354,7 @@ def test_a_condition_filters_a_queryset():
     from django.contrib.contenttypes.models import ContentType
 
     class Types:
-        def column(self, property: str) -> Column | None:
+        def column(self, property: str, now: datetime) -> Column | None:
             return Column(Kind.TEXT, Sql('"django_content_type"."model"')) if property == "model" else None
 
         def link(self, to: str, type_id: int | None) -> Link | None:

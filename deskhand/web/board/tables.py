@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from urllib.parse import urlencode
 
@@ -12,6 +13,7 @@ from django.utils.translation import gettext_lazy
 from deskhand.accounts import queries as accounts
 from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.pipelines.types import PipelineValue
+from deskhand.crm.records import computed
 from deskhand.crm.records.models import Ticket
 from deskhand.crm.records.sorting import Sort
 from deskhand.crm.schema.queries import properties_of
@@ -134,7 +136,15 @@ class Cells:
             {team.id: team.name for team in accounts.teams(account_id)},
         )
 
+    def rows(self, found: Sequence[table.Row]) -> tuple[Row, ...]:
+        computed.attach("ticket", [one.ticket for one in found], self.columns)
+        return tuple(self._row(one) for one in found)
+
     def row(self, found: table.Row, editing: str = "", typed: Typed | None = None) -> Row:
+        computed.attach("ticket", [found.ticket], self.columns)
+        return self._row(found, editing, typed)
+
+    def _row(self, found: table.Row, editing: str = "", typed: Typed | None = None) -> Row:
         ticket = found.ticket
         return Row(
             ticket.pk, reverse("table-row", args=[ticket.pk]),
@@ -190,7 +200,7 @@ class TableOf(BoardOf):
         board = self.page_frame()
         return TablePage(
             **board, bar=self.filters.bar(refusal), heads=tuple(self._head(name) for name in self.columns),
-            rows=tuple(self.cells.row(one) for one in found),
+            rows=self.cells.rows(found),
             more_url=self._url("table-more", pipeline_id, following) if following else "",
             columns=tuple(ColumnChoice(n, label_of(n), n in self.columns) for n in table.columns_offered()),
             columns_url=reverse("table-columns", args=[pipeline_id]),

@@ -14,7 +14,9 @@ from django.utils.translation import gettext as _
 
 from deskhand.accounts import queries as people
 from deskhand.accounts.models import Team
+from deskhand.crm.records import computed
 from deskhand.crm.records.models import Company, Contact
+from deskhand.crm.schema import durations
 from deskhand.crm.schema.queries import properties_of
 from deskhand.crm.schema.types import Kind, Property
 from deskhand.kernel.database.scope import current_account_id
@@ -61,9 +63,7 @@ class Names:
 
 
 def value_of(record: Contact | Company, prop: Property) -> Any:
-    if prop.column:
-        return getattr(record, prop.column)
-    return record.properties.get(prop.name)
+    return computed.value_of(record, prop)
 
 
 def spoken(prop: Property | None, value: Any, names: Names) -> str:
@@ -140,8 +140,13 @@ def as_moment(value: Any) -> datetime | None:
         return None
 
 
+def _span(_prop: Property, value: Any) -> str:
+    return durations.words(int(value))
+
+
 _SPOKEN = {
     Kind.NUMBER: _number, Kind.ENUM: _choice, Kind.MULTI: _choice, Kind.DATE: _day, Kind.DATETIME: _moment,
+    Kind.DURATION: _span,
 }  # fmt: skip
 
 

@@ -16,14 +16,14 @@ from deskhand.accounts.types import Reach, Viewer
 from deskhand.automation import listing
 from deskhand.crm.filters.types import EVERYTHING, Condition, Operator, Value
 from deskhand.crm.pipelines.queries import pipelines_of
-from deskhand.crm.schema import object_types
-from deskhand.crm.schema.queries import properties_of
+from deskhand.crm.schema import durations, object_types
+from deskhand.crm.schema.queries import everything, properties_of
 from deskhand.crm.schema.types import Kind, Property
 from deskhand.kernel.errors import Invalid
 from deskhand.web.choices import Choice, ChoiceGroup, gone_said, in_short
 from deskhand.web.filters import membership
 from deskhand.web.filters.editing import Item, as_typed, groups_of
-from deskhand.web.filters.words import Words, operator_words
+from deskhand.web.filters.words import Words, operator_words, said_of
 
 _CHOSEN = (Kind.ENUM, Kind.MULTI, Kind.REF, Kind.REFS)
 _PEOPLE, _TEAMS = "owner_id", "assigned_team_ids"  # ids that are chosen from a list of names
@@ -58,7 +58,7 @@ class Asked(Words):
         return visible(self.viewer, object_type).reach is Reach.ALL
 
     def offered(self, object_type: str) -> list[Property]:
-        return sorted((p for p in properties_of(object_type).values() if _is_askable(p)), key=lambda p: _(p.label).casefold())  # fmt: skip
+        return sorted((p for p in everything(object_type) if _is_askable(p)), key=lambda p: _(p.label).casefold())  # fmt: skip
 
     def property(self, name: str) -> tuple[str, Property]:
         object_type, _dot, own_name = name.partition(".")
@@ -153,7 +153,7 @@ class Asked(Words):
         if prop is None:
             return Said(item.filter.property, operator, "")
         labels = self.labels(item.object_type, prop, item.filter.values)
-        values = [self.value_said(value, labels) for value in item.filter.values]
+        values = [said_of(prop, value) or self.value_said(value, labels) for value in item.filter.values]
         if item.filter.operator is Operator.BETWEEN:
             joined = _("%(low)s and %(high)s") % {"low": values[0], "high": values[1]}
         else:
@@ -167,6 +167,8 @@ class Asked(Words):
             found if isinstance(found, list | tuple | set | frozenset) else [] if found is None else [found]
         )
         labels = {choice.value: choice.label for choice in self.choices_of(object_type, prop)} if prop else {}
+        if prop and prop.kind is Kind.DURATION:
+            return in_short([durations.words(int(value)) for value in several])
         return in_short([self.value_said(value, labels) for value in several])
 
     def groups_said(self, condition: Condition | None) -> tuple[tuple[Said, ...], ...]:
@@ -186,8 +188,8 @@ class Asked(Words):
 
 
 def _is_askable(prop: Property) -> bool:
-    """Stored with the record, and its values can be typed or chosen."""
-    if prop.is_computed or not (prop.column or prop.is_custom):
+    """It has values, and they can be typed or chosen."""
+    if not (prop.column or prop.is_custom or prop.is_computed):
         return False
     if prop.kind in (Kind.REF, Kind.REFS):
         return prop.column in (_PEOPLE, _TEAMS)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
@@ -11,6 +11,7 @@ from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 
 from deskhand.crm.filters.types import OPERATORS, Operator, Takes, Unit, Window
+from deskhand.crm.schema.types import Kind, Property
 from deskhand.kernel.errors import Invalid
 from deskhand.kernel.text import whole
 from deskhand.web.choices import Choice
@@ -59,6 +60,7 @@ class Editor:
     values: tuple[str, ...]
     amount: str
     cancel_url: str
+    has_unit: bool = False  # what is typed is in one of the units
     labels: tuple[Choice, ...] = ()  # what a linked record may be linked as
     error: str = ""
     error_field: str = ""
@@ -146,20 +148,20 @@ class BarOf:
         )  # fmt: skip
 
     def _offers(self, spot: Spot) -> tuple[Offers, ...]:
-        found = (
-            Offers(
-                self.words.type_label(object_type),
-                tuple(
-                    Offer(
-                        _(prop.label),
-                        self.url(self.groups, edit=str(spot), prop=f"{object_type}.{prop.name}"),
-                    )
-                    for prop in self.words.offered(object_type)
-                ),
-            )
-            for object_type in self.words.types
-        )
+        found: list[Offers] = []
+        for object_type in self.words.types:
+            label = self.words.type_label(object_type)
+            times = _("%(kind)s: times by status") % {"kind": label}
+            found.append(self._offer(label, object_type, self.words.offered(object_type), spot))
+            found.append(self._offer(times, object_type, self.words.clocks(object_type), spot))
         return tuple(one for one in found if one.offers)
+
+    def _offer(self, label: str, object_type: str, properties: Sequence[Property], spot: Spot) -> Offers:
+        names = ((_(prop.label), f"{object_type}.{prop.name}") for prop in properties)
+        return Offers(
+            label,
+            tuple(Offer(said, self.url(self.groups, edit=str(spot), prop=name)) for said, name in names),
+        )
 
     def editor(self, refusal: Invalid | None = None) -> Editor | None:
         if self.spot is None:
@@ -193,7 +195,7 @@ class BarOf:
             input_type=editing.input_type(prop.kind, takes),
             choices=tuple(Choice(c.value, c.label, c.value in values) for c in choices),
             units=units_of(prop, unit),
-            values=values, amount=amount, cancel_url=self.url(self.groups), labels=self.words.linked_choices(object_type, label),
+            values=values, amount=amount, cancel_url=self.url(self.groups), has_unit=prop.kind is Kind.DURATION, labels=self.words.linked_choices(object_type, label),
             error=words_of(refusal) if refusal else "", error_field=refusal.field if refusal else "",
         )  # fmt: skip
 
@@ -202,7 +204,7 @@ class BarOf:
         return tuple(self.query.getlist("value")) if is_typed else editing.values_typed(there)
 
     def _span(self, there: Item | None) -> tuple[str, str]:
-        if "amount" in self.query or there is None:
+        if "unit" in self.query or there is None:
             return self.query.get("amount", ""), self.query.get("unit", Unit.DAY.value)
         return editing.span_typed(there)
 

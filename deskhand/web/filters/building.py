@@ -50,6 +50,7 @@ class OpenLine:
     input_type: str = "text"
     choices: tuple[Choice, ...] = ()
     units: tuple[Choice, ...] = ()
+    has_unit: bool = False  # what is typed is in one of the units
     values: tuple[str, ...] = ()
     amount: str = ""
     labels: tuple[Choice, ...] = ()  # what a linked record may be linked as
@@ -246,7 +247,7 @@ class Building:
         return OpenLine(
             str(spot), name, self.asked.label(object_type, prop), operators=tuple(self.asked.operators(prop, operator)), takes=takes.name,
             input_type=editing.input_type(prop.kind, takes), choices=tuple(replace(one, chosen=one.value in values) for one in choices),
-            units=units_of(prop, unit), values=values, amount=amount, labels=self.asked.linked_choices(object_type, label),
+            units=units_of(prop, unit), values=values, amount=amount, has_unit=prop.kind is Kind.DURATION, labels=self.asked.linked_choices(object_type, label),
         )  # fmt: skip
 
 

@@ -184,7 +184,7 @@ def _values(prop: Property, takes: Takes, given: list[str], amount: str, unit: s
         return (Window(given[0]),)
     if takes is Takes.SOME and prop.kind in (Kind.TEXT, Kind.NUMBER, Kind.DURATION):
         given = [part.strip() for text in given for part in text.split(";") if part.strip()]
-    read_all = tuple(_value(prop, text) for text in given)
+    read_all = tuple(_value(prop, text, unit) for text in given)
     if takes is Takes.TWO:
         low, high = read_all[:2]
         if low > high:  # type: ignore[operator]
@@ -202,10 +202,12 @@ def _span(prop: Property, amount: str, unit: str) -> Span:
     return Span(int(amount), Unit(unit))
 
 
-def _value(prop: Property, text: str) -> Value:
+def _value(prop: Property, text: str, unit: str = "") -> Value:
     match prop.kind:
-        case Kind.NUMBER | Kind.DURATION:
+        case Kind.NUMBER:
             return _number(text)
+        case Kind.DURATION:
+            return _number(text) * _in_milliseconds(unit)
         case Kind.DATE | Kind.DATETIME:
             return _day(text)
         case Kind.BOOL:
@@ -215,6 +217,26 @@ def _value(prop: Property, text: str) -> Value:
                 raise Invalid(_("Choose from the list."), field="value", value=text[:40])
             return found
     return text
+
+
+#: Milliseconds of each unit, the longest first (R-PROP-1).
+_LENGTHS = {
+    Unit.WEEK: 7 * 86_400_000, Unit.DAY: 86_400_000, Unit.HOUR: 3_600_000, Unit.MINUTE: 60_000,
+}  # fmt: skip
+
+
+def _in_milliseconds(unit: str) -> int:
+    if unit not in set(Unit):
+        raise Invalid(_("Choose a unit."), field="unit", value=unit[:40])
+    return _LENGTHS[Unit(unit)]
+
+
+def in_units(milliseconds: Sequence[Decimal]) -> tuple[list[Decimal], Unit]:
+    """Durations in the longest unit that all of them are whole of; in minutes where there is none."""
+    for unit, length in _LENGTHS.items():
+        if all(one % length == 0 for one in milliseconds) and any(milliseconds):
+            return [one / length for one in milliseconds], unit
+    return [one / _LENGTHS[Unit.MINUTE] for one in milliseconds], Unit.MINUTE
 
 
 def _number(text: str) -> Decimal:
@@ -251,6 +273,8 @@ def values_typed(there: Item | None) -> tuple[str, ...]:
     if there is None:
         return ()
     said = tuple(_plain(value) for value in to_json(there.filter).get("values", []))
+    if there.filter.kind is Kind.DURATION:
+        said = tuple(f"{amount.normalize():f}" for amount in in_units(_durations(there))[0])
     in_a_line = there.filter.kind in (Kind.TEXT, Kind.NUMBER, Kind.DURATION)
     if in_a_line and OPERATORS[there.filter.kind][there.filter.operator] is Takes.SOME:
         return ("; ".join(said),)
@@ -268,8 +292,14 @@ def _plain(value: object) -> str:
     return str(value.get("window", "")) if isinstance(value, dict) else str(value)
 
 
+def _durations(there: Item) -> list[Decimal]:
+    return [value for value in there.filter.values if isinstance(value, Decimal)]
+
+
 def span_typed(there: Item | None) -> tuple[str, str]:
-    """Its amount and its unit."""
+    """Its amount and its unit; of durations the unit alone."""
+    if there and there.filter.kind is Kind.DURATION:
+        return "", in_units(_durations(there))[1].value
     written = to_json(there.filter).get("values", [{}]) if there else [{}]
     first = written[0] if written else {}
     if isinstance(first, dict) and "amount" in first:

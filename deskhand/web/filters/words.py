@@ -17,7 +17,7 @@ from deskhand.accounts.types import Viewer
 from deskhand.crm.filters.types import OPERATORS, Operator, Span, Unit, Value, Window
 from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.records.selecting import associated_with, may_filter_by
-from deskhand.crm.schema import association_labels, object_types
+from deskhand.crm.schema import association_labels, clock_names, clocks, object_types
 from deskhand.crm.schema.queries import properties_of
 from deskhand.crm.schema.types import Kind, Property
 from deskhand.crm.segments import segments
@@ -25,7 +25,7 @@ from deskhand.kernel.errors import Invalid
 from deskhand.kernel.text import whole
 from deskhand.web import times
 from deskhand.web.choices import Choice, in_short
-from deskhand.web.filters import membership
+from deskhand.web.filters import editing, membership
 from deskhand.web.filters.editing import Item
 
 OPERATOR_WORDS = {
@@ -76,7 +76,8 @@ OFFERED = {
         "hs_pipeline_stage", "hubspot_owner_id", "hs_assigned_team_ids", "hs_ticket_priority", "hs_is_closed", "source_type",
         "hs_ticket_category", "hs_resolution", "subject", "content", "createdate", "closed_date", "hs_last_message_received_at",
         "hs_last_message_sent_at", "hs_last_message_from_visitor", "hs_first_agent_message_sent_at", "hs_ticket_reopened_at",
-        "hs_num_times_contacted", "hs_ticket_id",
+        "hs_num_times_contacted", "hs_ticket_id", "time_to_close", "time_to_first_agent_reply", "hs_time_to_first_assign",
+        "hs_time_to_first_rep_assignment",
     ),
     "contact": (
         "email", "firstname", "lastname", "hubspot_owner_id", "phone", "jobtitle", "city", "country", "hs_language",
@@ -128,15 +129,25 @@ class Words:
         if not may_filter_by(self.viewer, object_type, self.root):
             return []
         known = properties_of(object_type)
-        own = [p for p in known.values() if p.is_custom and p.kind not in _UNLISTED and not p.is_computed]
+        own = [p for p in known.values() if p.is_custom and p.kind not in _UNLISTED]
         built_in = [known[name] for name in OFFERED.get(object_type, _OWN_KINDS) if name in known]
         return [*built_in, *own, *membership.property_in(self._segments, object_type)]
+
+    def clocks(self, object_type: str) -> Sequence[Property]:
+        """What one may filter by of the statuses of such records (R-PROP-3)."""
+        return clocks.of(object_type) if may_filter_by(self.viewer, object_type, self.root) else ()
 
     def property(self, name: str) -> tuple[str, Property]:
         """By "ticket.subject". Raises Invalid."""
         object_type, _dot, own_name = name.partition(".")
         offered = self.offered(object_type) if object_type in self.types else []
         found = next((prop for prop in offered if prop.name == own_name), None)
+        if (
+            found is None
+            and clock_names.parse(own_name)
+            and may_filter_by(self.viewer, object_type, self.root)
+        ):
+            found = properties_of(object_type).get(own_name)
         if found is None:
             raise Invalid(_("You may not filter by this."), field="prop", value=name[:80])
         return object_type, found
@@ -205,7 +216,7 @@ class Words:
         """What was chosen, as it is read."""
         _kind, prop = self.property(f"{item.object_type}.{item.filter.property}")
         labels = {choice.value: choice.label for choice in self.choices(prop)}
-        said = [self.value_said(value, labels) for value in item.filter.values]
+        said = [said_of(prop, value) or self.value_said(value, labels) for value in item.filter.values]
         if item.filter.operator is Operator.BETWEEN:
             return _("%(low)s and %(high)s") % {"low": said[0], "high": said[1]}
         return in_short(said)
@@ -242,9 +253,10 @@ class Words:
 
 
 def _in_order(prop: Property) -> Sequence[Operator]:
-    """Known and unknown come last."""
+    """Known and unknown come last. Of what is worked out there is no past."""
     last = (Operator.KNOWN, Operator.UNKNOWN)
-    return [*(one for one in OPERATORS[prop.kind] if one not in last), *last]
+    without = (*last, Operator.EVER, Operator.NEVER) if prop.is_computed else last
+    return [*(one for one in OPERATORS[prop.kind] if one not in without), *last]
 
 
 def operator_words(name: str) -> Mapping[Operator, Promise]:
@@ -262,6 +274,16 @@ def units_of(prop: Property, chosen: str) -> tuple[Choice, ...]:
 
 def default_operator(prop: Property) -> Operator:
     return Operator.CONTAINS if prop.kind is Kind.TEXT else _in_order(prop)[0]
+
+
+def said_of(prop: Property, value: Value) -> str:
+    """A duration in the largest unit that it is whole of; "" for values of other kinds."""
+    if prop.kind is not Kind.DURATION or not isinstance(value, Decimal):
+        return ""
+    amount, unit = editing.in_units([value])
+    if amount[0] == amount[0].to_integral_value():
+        return span_words(int(amount[0]), unit)
+    return f"{formats.number_format(amount[0].normalize())} {UNIT_WORDS[unit]}"
 
 
 def span_words(amount: int, unit: Unit) -> str:

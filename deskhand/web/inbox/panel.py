@@ -13,9 +13,10 @@ from deskhand.accounts import policy
 from deskhand.accounts.models import Team
 from deskhand.automation.history import Named
 from deskhand.crm.pipelines.queries import pipelines_of
+from deskhand.crm.records import computed
 from deskhand.crm.records.history import LINK
 from deskhand.crm.records.models import PropertyChange, Ticket
-from deskhand.crm.schema import layouts
+from deskhand.crm.schema import clock_names, clocks, layouts
 from deskhand.crm.schema.queries import properties_of
 from deskhand.crm.schema.tags import TAGS
 from deskhand.crm.schema.types import Property
@@ -184,8 +185,11 @@ class PanelOf:
         pinned = [name for name in self.chosen.pinned if name in self.known]
         if pinned:
             yield self._section("pinned", _("Pinned"), self._lines(pinned))
-        placed = list(pinned)
-        for number, section in enumerate(self._layout()):
+        placed, layout = list(pinned), self._layout()
+        times = [prop.name for prop in clocks.of("ticket")] if self.wish.is_all else []
+        chosen = [name for section in layout for name in section.properties]
+        computed.attach("ticket", [self.ticket], [*self.known, *pinned, *chosen, *times])
+        for number, section in enumerate(layout):
             names = [name for name in section.properties if name not in placed]
             placed += names
             if names or not number:
@@ -194,6 +198,9 @@ class PanelOf:
         rest = [name for name in self._all() if name not in placed]
         if self.wish.is_all or self._edits_one_of(rest):
             yield self._section("rest", _("More properties"), self._lines(rest))
+        there = [name for name in times if name not in placed and self._has_value(self.known[name])]
+        if there:
+            yield self._section("times", _("Times by status"), self._lines(there))
 
     def _layout(self) -> list[layouts.Section]:
         """As the account arranged it; in the product's own the account's properties come last. Nothing is open and closed."""
@@ -241,6 +248,7 @@ class PanelOf:
         found = rows.PropertyLine(
             name, str(SHORT.get(name) or _(prop.label)), text, edit_url=reverse("ticket-property", args=here) if is_editable else "",
             pin_url=reverse("ticket-pin", args=here), is_pinned=name in self.chosen.pinned, help=prop.description,
+            wraps=clock_names.parse(name) is not None,
         )  # fmt: skip
         found = self._with_mark(found)
         if is_editable and self.wish.editing is not None and self.wish.editing.name == name:

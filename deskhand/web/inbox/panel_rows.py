@@ -42,6 +42,7 @@ class PropertyLine:
     edit_url: str = ""
     pin_url: str = ""  # POST name, pinned=1|0
     is_pinned: bool = False
+    wraps: bool = False  # its label is shown in full
     tone: Tone | None = None
     icon: str = ""
     help: str = ""

@@ -36,7 +36,7 @@ from deskhand.web.jinja import render, wants_fragment
 from deskhand.web.middleware import AccountRequest
 
 SECTIONS = {
-    "tasks", "links", "merged", "followers", "pinned", "ticket", "rest", "why", "others", "history", "contact",
+    "tasks", "links", "merged", "followers", "pinned", "ticket", "rest", "why", "others", "history", "contact", "times",
     *(f"{LAYOUT}{number}" for number in range(SECTIONS_LIMIT)),
 }  # fmt: skip
 

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from django.http import QueryDict
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 
 from deskhand.accounts.types import Viewer
 from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.records import computed
 from deskhand.crm.records.models import Ticket
+from deskhand.crm.schema import durations
 from deskhand.crm.schema.tags import TAGS
 from deskhand.crm.schema.types import Kind, Property
 from deskhand.crm.segments import tag_rules
@@ -49,9 +49,7 @@ def is_editable(prop: Property) -> bool:
 
 
 def value_of(ticket: Ticket, prop: Property) -> Any:
-    if prop.is_computed:
-        return computed.value(prop.name, vars(ticket))
-    return getattr(ticket, prop.column) if prop.column else ticket.properties.get(prop.name)
+    return computed.value_of(ticket, prop)
 
 
 def words(prop: Property, value: Any, people: People) -> str:
@@ -75,7 +73,7 @@ def words(prop: Property, value: Any, people: People) -> str:
         case Kind.DATETIME:
             return times.moment(_as_moment(value))
         case Kind.DURATION:
-            return _duration(int(value))
+            return durations.words(int(value))
         case Kind.REF if prop.name == OWNER:
             return people.users.get(value, str(value))
         case Kind.REFS if prop.name == TEAMS:
@@ -92,17 +90,6 @@ def _label(prop: Property, value: Any) -> str:
 def _as_moment(value: Any) -> datetime:
     found = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
     return found if found.tzinfo else found.replace(tzinfo=UTC)
-
-
-def _duration(milliseconds: int) -> str:
-    minutes = milliseconds // 60_000
-    if minutes < 60:
-        return ngettext("%(num)s minute", "%(num)s minutes", minutes) % {"num": minutes}
-    if minutes < 48 * 60:
-        hours = minutes // 60
-        return ngettext("%(num)s hour", "%(num)s hours", hours) % {"num": hours}
-    days = timedelta(minutes=minutes).days
-    return ngettext("%(num)s day", "%(num)s days", days) % {"num": days}
 
 
 # ── while it is edited ───────────────────────────────────────────────────────────────────────────────────────────────

@@ -15,7 +15,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from deskhand.crm.schema import layouts
 from deskhand.crm.schema.layouts import Layout, Section
-from deskhand.crm.schema.queries import properties_of
+from deskhand.crm.schema.queries import everything, properties_of
 from deskhand.events.types import Actor
 from deskhand.kernel.errors import Invalid
 from deskhand.kernel.text import whole
@@ -51,7 +51,7 @@ def _page(
 ) -> HttpResponse:
     known = properties_of(sort.object_type)
     used = {name for section in layout.sections for name in section.properties}
-    offers = sorted((prop for prop in known.values() if prop.name not in used), key=lambda prop: _(prop.label).casefold())  # fmt: skip
+    offers = sorted((prop for prop in everything(sort.object_type) if prop.name not in used), key=lambda prop: _(prop.label).casefold())  # fmt: skip
     return show(
         request, sort, "layout", status, tab="layout", error=error, is_own=layout.is_own,
         sections=tuple(

@@ -16,9 +16,9 @@ from django.views.decorators.http import require_GET, require_POST
 from deskhand.accounts import policy
 from deskhand.accounts.policy import Action
 from deskhand.crm.records import filterable
-from deskhand.crm.schema import groups, properties
+from deskhand.crm.schema import clock_names, groups, properties
 from deskhand.crm.schema.models import PropertyDefinition
-from deskhand.crm.schema.queries import properties_of
+from deskhand.crm.schema.queries import everything, properties_of
 from deskhand.crm.schema.types import Kind, Property
 from deskhand.events.types import Actor
 from deskhand.kernel.database.scope import current_account_id
@@ -34,7 +34,7 @@ from deskhand.web.objects.rows import GroupLine, OptionLine, PropertyForm, Prope
 from deskhand.web.objects.tabs import Sort, sort_of, tabs
 from deskhand.web.refusals import status_of, words_of
 
-SET_BY_PRODUCT = "product"
+SET_BY_PRODUCT, TIMES = "product", "times"
 #: Empty rows of the form for a new property, so that it needs no scripts.
 FIRST_OPTIONS = tuple(
     OptionLine(f"first{n}", "", "", tone) for n, tone in enumerate(("blue", "teal", "amber"))
@@ -76,7 +76,7 @@ def overview(request: AccountRequest, key: str) -> HttpResponse:
     sort = allowed(request, key)
     query, kind = request.GET.get("q", "").strip()[:100], request.GET.get("type", "")
     is_sought = bool(query or kind)
-    found = [prop for prop in properties_of(sort.object_type).values() if _fits(prop, query, kind)]
+    found = [prop for prop in everything(sort.object_type) if _fits(prop, query, kind)]
     return show(
         request, sort, "properties", parts=_parts(sort, found, is_sought), query=query, kinds=_kind_choices(sort, kind),
         is_sought=is_sought, archived=_archived(sort), new_url=reverse("property-new", args=[key]),
@@ -103,11 +103,11 @@ def _parts(sort: Sort, found: Sequence[Property], is_sought: bool) -> tuple[Prop
     names = {group.name for group in own}
     by_group: dict[str, list[PropertyLine]] = {}
     for prop in sorted(found, key=lambda prop: _(prop.label).casefold()):
-        group = prop.group if prop.group in names else SET_BY_PRODUCT if _is_kept(prop) else ""
+        group = prop.group if prop.group in names else _own_place(prop)
         by_group.setdefault(group, []).append(_line(sort, prop, filling))
-    named = [("", _main_label(sort)), *((group.name, group.label) for group in own), (SET_BY_PRODUCT, _("Set by the product"))]  # fmt: skip
+    named = [("", _main_label(sort)), *((group.name, group.label) for group in own), (SET_BY_PRODUCT, _("Set by the product")), (TIMES, _("Times by status"))]  # fmt: skip
     return tuple(
-        PropertyPart(name or "main", label, tuple(by_group[name]), name == SET_BY_PRODUCT and not is_sought)
+        PropertyPart(name or "main", label, tuple(by_group[name]), name in (SET_BY_PRODUCT, TIMES) and not is_sought)
         for name, label in named if name in by_group
     )  # fmt: skip
 
@@ -115,6 +115,13 @@ def _parts(sort: Sort, found: Sequence[Property], is_sought: bool) -> tuple[Prop
 def _main_label(sort: Sort) -> str:
     labels = {"tickets": _("About the ticket"), "contacts": _("About the contact"), "companies": _("About the company")}  # fmt: skip
     return labels.get(sort.key, sort.singular)
+
+
+def _own_place(prop: Property) -> str:
+    """Where it stands as long as it is in no group of the account."""
+    if clock_names.parse(prop.name):
+        return TIMES
+    return SET_BY_PRODUCT if _is_kept(prop) else ""
 
 
 def _is_kept(prop: Property) -> bool:

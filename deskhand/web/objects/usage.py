@@ -19,7 +19,7 @@ from deskhand.channels.portal import portals
 from deskhand.crm.pipelines import options, rules
 from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.pipelines.types import PipelineValue, StageValue
-from deskhand.crm.schema import layouts
+from deskhand.crm.schema import clock_names, layouts
 from deskhand.crm.schema.queries import properties_of
 from deskhand.crm.schema.tags import TAGS
 from deskhand.crm.segments import segments
@@ -38,7 +38,7 @@ def of_status(viewer: Viewer, account: Account, pipeline: PipelineValue, stage: 
         *_workflows(viewer, account, named, Workflow.objects.filter(origin_stage_id=stage.id)),
         *_mail_rules(viewer, pipeline, stage),
         *_rules(viewer, pipeline, stage),
-        *_conditional(pipeline.object_type, _property(pipeline, "stage_id"), [stage.id]),
+        *_conditional(pipeline, "stage_id", [stage.id]),
         *_views(viewer, _views_naming(pipeline, "stage_id", [stage.id])),
     ]
     if pipeline.object_type == "ticket":
@@ -55,8 +55,8 @@ def of_pipeline(viewer: Viewer, account: Account, pipeline: PipelineValue) -> tu
     ]
     found = [
         *_workflows(viewer, account, chain.from_iterable(named), Workflow.objects.filter(origin_pipeline_id=pipeline.id)),
-        *_conditional(pipeline.object_type, _property(pipeline, "pipeline_id"), [pipeline.id]),
-        *_conditional(pipeline.object_type, _property(pipeline, "stage_id"), ids),
+        *_conditional(pipeline, "pipeline_id", [pipeline.id]),
+        *_conditional(pipeline, "stage_id", ids),
     ]  # fmt: skip
     views = _views_naming(pipeline, "pipeline_id", [pipeline.id]) + _views_naming(pipeline, "stage_id", ids)
     if pipeline.object_type == "ticket":
@@ -76,8 +76,13 @@ def _property(pipeline: PipelineValue, column: str) -> str:
 def _views_naming(pipeline: PipelineValue, column: str, ids: Sequence[int]) -> list[CustomView]:
     values = {str(pk) for pk in ids}
     return custom_views.naming(
-        current_account_id(), pipeline.object_type, _property(pipeline, column), values
-    )
+        current_account_id(), pipeline.object_type, _property(pipeline, column), values, clocks=_clocks(column, ids)
+    )  # fmt: skip
+
+
+def _clocks(column: str, ids: Iterable[int]) -> list[str]:
+    """The names of the clocks of these statuses."""
+    return [name for pk in ids for name in clock_names.names_of(pk)] if column == "stage_id" else []
 
 
 def of_tag(viewer: Viewer, account: Account, tag: str) -> tuple[Dependent, ...]:
@@ -132,9 +137,13 @@ def _workflows(
         yield Dependent("workflow", _("Workflow “%(name)s”") % {"name": workflow.name}, url)
 
 
-def _conditional(object_type: str, property: str, ids: Iterable[int]) -> Iterable[Dependent]:
+def _conditional(pipeline: PipelineValue, column: str, ids: Sequence[int]) -> Iterable[Dependent]:
     """Segments and rules of tags that look at it."""
-    return map(_conditioned, segments.asking_for_values(object_type, property, {str(pk) for pk in ids}))
+    values = {str(pk) for pk in ids}
+    found = segments.asking_for_values(
+        pipeline.object_type, _property(pipeline, column), values, clocks=_clocks(column, ids)
+    )
+    return map(_conditioned, found)
 
 
 def _conditioned(use: Use) -> Dependent:

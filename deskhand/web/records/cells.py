@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.http import HttpResponse
@@ -13,7 +14,7 @@ from deskhand.accounts import queries as accounts
 from deskhand.accounts.policy import visible
 from deskhand.accounts.types import Verb
 from deskhand.crm.pipelines.queries import pipelines_of
-from deskhand.crm.records import listing, objects
+from deskhand.crm.records import computed, listing, objects
 from deskhand.crm.records.store import Applied
 from deskhand.crm.schema.queries import properties_of
 from deskhand.crm.schema.types import Property
@@ -64,7 +65,15 @@ class Cells:
     def may_edit(self, record: Any) -> bool:
         return record.archived_at is None and self._edits.reaches(record)
 
+    def rows(self, found: Sequence[Any]) -> tuple[Row, ...]:
+        computed.attach(self.kind.object_type, found, self.columns)
+        return tuple(self._row(one) for one in found)
+
     def row(self, record: Any, editing: str = "", typed: Typed | None = None) -> Row:
+        computed.attach(self.kind.object_type, [record], self.columns)
+        return self._row(record, editing, typed)
+
+    def _row(self, record: Any, editing: str = "", typed: Typed | None = None) -> Row:
         may_edit = self.may_edit(record)
         cells = tuple(self._cell(record, name, may_edit, name == editing, typed) for name in self.columns)
         ticked_for = "enroll" if self.may_enroll and record.archived_at is None else ""

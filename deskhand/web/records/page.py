@@ -15,8 +15,9 @@ from deskhand.accounts.types import Verb
 from deskhand.automation.history import Named
 from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.pipelines.types import StageValue
-from deskhand.crm.records import history, listing, tasks
+from deskhand.crm.records import computed, history, listing, tasks
 from deskhand.crm.records.models import PropertyChange, Task
+from deskhand.crm.schema import clocks
 from deskhand.crm.schema.layouts import layout_of
 from deskhand.crm.schema.queries import properties_of
 from deskhand.crm.schema.types import Property as PropertyOf
@@ -123,6 +124,8 @@ class RecordPageOf:
         """The layout's, then all the others folded away: those that can be changed, and those that have a value."""
         layout = layout_of(self.viewer.account_id, self.kind.object_type).sections
         placed = {name for section in layout for name in section.properties}
+        times = [prop.name for prop in clocks.of(self.kind.object_type)] if self.stage else []
+        computed.attach(self.kind.object_type, [self.record], (*placed, *times))
         rest = [p.name for p in self.known.values() if p.name not in placed and not p.is_computed and self._is_worth_a_line(p)]  # fmt: skip
         sections = [
             Section(f"section-{number}", _(section.label), self._lines(section.properties, control))
@@ -130,6 +133,14 @@ class RecordPageOf:
         ]
         sections.append(
             Section("section-more", _("More properties"), self._lines(rest, control), self.opened not in rest)
+        )
+        there = [
+            name for name in times if name not in placed and computed.value_of(self.record, self.known[name])
+        ]
+        sections.append(
+            Section(
+                "section-times", _("Times by status"), self._lines(there, control), self.opened not in there
+            )
         )
         return tuple(section for section in sections if section.properties)
 

@@ -46,7 +46,7 @@ class TableOf(ScreenOf):
         more = f"{url(self.kind, 'records-table-more', following)}?{urlencode(self.kept())}" if following else ""  # fmt: skip
         return TablePage(
             **self.frame(), bar=self.filters.bar(refusal), heads=tuple(self._head(name) for name in self.columns),
-            rows=tuple(self.cells.row(one) for one in found), more_url=more, columns_url=url(self.kind, "records-columns"),
+            rows=self.cells.rows(found), more_url=more, columns_url=url(self.kind, "records-columns"),
             columns=tuple(ColumnChoice(n, self._label(n), n in self.columns) for n in columns_offered(self.kind)),
             kept=tuple(self.kept("cols")), text=self.text, lists=self._lists(), search_url=url(self.kind, "records-table"), enroll=self.enroll,
         )  # fmt: skip

@@ -103,7 +103,7 @@ def test_a_filter_is_made_by_links_and_a_form(desk):
 EVERY_KIND = {
     Kind.TEXT: ("subject", "Refund"), Kind.NUMBER: ("hs_ticket_id", "1"), Kind.DATETIME: ("createdate", "2026-01-31"),
     Kind.ENUM: ("hs_ticket_priority", "HIGH"), Kind.BOOL: ("hs_is_closed", "false"), Kind.REF: ("hubspot_owner_id", "1"),
-    Kind.REFS: ("hs_assigned_team_ids", "1"), Kind.DATE: ("visit", "2026-01-31"), Kind.MULTI: ("colours", "red"),
+    Kind.REFS: ("hs_assigned_team_ids", "1"), Kind.DURATION: ("time_to_close", "2"), Kind.DATE: ("visit", "2026-01-31"), Kind.MULTI: ("colours", "red"),
 }  # fmt: skip
 
 
@@ -135,6 +135,40 @@ def test_every_operator_of_every_kind_can_be_chosen_and_is_read_again(desk, kind
         page = client.get(done.headers["Location"])
         assert page.status_code == 200
         assert 'class="filter-chip"' in page.content.decode()
+
+
+def test_a_duration_is_typed_in_a_unit_and_read_as_it_was_typed_R_PROP_1(desk):
+    office, client, board = desk
+    with office.inside() as world:
+        name = f"hs_v2_cumulative_time_in_{world.stage('New')}"
+    asked = {
+        "edit": "0.0",
+        "prop": f"ticket.{name}",
+        "op": "less",
+        "value": "90",
+        "unit": "minute",
+        "apply": "1",
+    }
+
+    done = client.get(f"{board}/board", asked)
+    shown = client.get(done.headers["Location"])
+
+    assert "5400000" in parse_qs(urlsplit(done.headers["Location"]).query)["f"][0]
+    assert "Total time in “New” is less than 90 minutes" in texts(shown)
+    again = html.unescape(re.search(r'class="filter-text" href="([^"]*)"', shown.content.decode())[1])
+    form = client.get(again).content.decode()
+    assert 'value="90"' in form
+    assert re.search(r'value="minute" selected', form)
+    assert client.get(f"{board}/board", asked | {"unit": "eon"}).content.decode().count("Choose a unit.") == 1
+
+
+def test_times_by_status_are_offered_under_a_heading_of_their_own_R_PROP_3(desk):
+    _office, client, board = desk
+
+    page = texts(new(client, board, {}))
+
+    assert "Ticket: times by status" in page
+    assert "Date entered “Waiting on us”" in page
 
 
 def test_the_form_says_how_many_it_finds_now(desk):

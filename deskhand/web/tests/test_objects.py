@@ -6,16 +6,20 @@ import pytest
 from django.urls import reverse
 
 from deskhand.accounts.models import Account, AuditEntry, Plan
-from deskhand.automation import lanes
+from deskhand.automation import lanes, workflows
+from deskhand.automation.engine.definition import Action, Definition, Edge, Manual, WhenTrue
 from deskhand.automation.models import Workflow
+from deskhand.crm.filters.types import Filter, Operator
 from deskhand.crm.pipelines import pipelines, rules
 from deskhand.crm.pipelines.models import Pipeline, StageState
 from deskhand.crm.pipelines.pipelines import NewStage
 from deskhand.crm.pipelines.rules import Ask, Rules
 from deskhand.crm.records.models import Ticket
 from deskhand.crm.schema import groups, layouts, properties
-from deskhand.crm.schema.queries import properties_of
+from deskhand.crm.schema.queries import everything, properties_of
 from deskhand.crm.schema.types import Kind
+from deskhand.crm.segments import segments
+from deskhand.crm.segments.models import SegmentKind
 from deskhand.events.types import Actor
 from deskhand.testing.world import World, add_stage
 from deskhand.web.objects import kinds
@@ -301,9 +305,27 @@ def test_a_status_says_who_would_miss_it_R_PIPE_10(office, admin, default, wired
         given = Rules(limits_creation=True, creation=(us,), asks={us: (Ask("content", True),)})
         pipelines.set_rules(Pipeline.objects.get(pk=default.id), given, by=Actor.user(world.ada.pk))
 
+        definition = Definition(
+            "ticket", WhenTrue(Filter(f"hs_v2_date_entered_{us}", Kind.DATETIME, Operator.KNOWN))
+        )
+        workflows.create(world.account.pk, "By the clock", definition, by=world.ada.pk)
+        told = Definition(
+            "ticket",
+            Manual(),
+            start=Edge("1"),
+            next_id=2,
+            steps=(Action("1", "create_note", {"text": f"Since {{{{ ticket.hs_date_entered_{us} }}}}"}),),
+        )
+        workflows.create(world.account.pk, "By a text", told, by=world.ada.pk)
+        gone = Filter(f"hs_time_in_{us}", Kind.DURATION, Operator.KNOWN)
+        segments.create("ticket", "There once", SegmentKind.FILTER, gone, by=Actor.user(world.ada.pk))
+
     page = text(admin.get(url("status-delete", default.id, us)))
 
     assert "Workflow “Support pipeline: Waiting on us”" in page
+    assert "Workflow “By the clock”" in page
+    assert "Workflow “By a text”" in page
+    assert "Segment “There once”" in page
     assert "Workflow “Support pipeline: New”" in page
     assert "It is set when a customer replies to an email." in page
     assert "It is set when an email is sent to a customer." not in page
@@ -314,6 +336,7 @@ def test_a_status_says_who_would_miss_it_R_PIPE_10(office, admin, default, wired
     admin.post(url("status-deleted", default.id, us))
     with office.inside():
         assert Workflow.objects.get(origin_stage_id=us).needs_review
+        assert all(one.needs_review for one in Workflow.objects.filter(name__startswith="By "))
     automate = text(admin.get(url("automate", default.id)))
     assert "The status that this set was deleted." in automate
 
@@ -447,6 +470,11 @@ def colour(office):
         )  # fmt: skip
 
 
+def everything_of(office, object_type):
+    with office.inside():
+        return everything(object_type)
+
+
 def known(office, object_type="ticket"):
     with office.inside():
         return properties_of(object_type)
@@ -460,11 +488,19 @@ def test_the_list_shows_every_property_and_marks_what_is_built_in(office, admin,
     page = text(admin.get(url("properties", key)))
 
     names = re.findall(r"<code>([a-z0-9_]+)</code>", page)
-    assert sorted(names) == sorted(known(office, object_type))
+    assert sorted(names) == sorted(prop.name for prop in everything_of(office, object_type))
     own = page[page.index("<code>serial</code>") :].split("</tr>")[0]
     assert "Built-in" not in own
     assert "Filterable" in own
     assert page.count("Built-in") == len(names) - 1
+
+
+def test_times_by_status_are_in_the_list_R_PROP_3(office, admin):
+    page = text(admin.get(url("properties", "tickets")))
+
+    assert "Times by status" in page
+    assert f"<code>hs_v2_cumulative_time_in_{stage(office, 'Closed')}</code>" in page
+    assert "hs_date_entered_" not in page  # an old name
 
 
 def test_the_list_is_searched_by_words_and_type(admin, colour):

@@ -204,6 +204,23 @@ def test_all_properties_cost_no_query_more_than_the_usual_ones(office, ticket, c
     assert count() == before
 
 
+def test_times_by_status_stand_in_a_section_of_their_own_R_PROP_3(office, ticket, client):
+    with office.inside() as world:
+        new = world.stage("New")
+        tickets.move(ticket.pk, to=world.stage("Closed"), by=SYSTEM)
+
+    usual = texts(client.get(f"/inbox/all-open/{ticket.pk}"))
+    every = texts(client.get(f"/inbox/all-open/{ticket.pk}/properties"))
+
+    assert "Times by status" not in usual
+    assert "Date left “New”" in every
+    assert "Total time in “Closed”" in every
+    assert "Waiting on contact”" not in every  # it never was there
+    client.post(f"/inbox/all-open/{ticket.pk}/properties/hs_v2_date_exited_{new}/pin", {"pinned": "1"})
+    assert "Date left “New”" in texts(client.get(f"/inbox/all-open/{ticket.pk}"))
+    assert client.post("/me/panel", {"section": "times", "folded": "1"}).status_code == 204
+
+
 # ── taking back ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -15,6 +15,7 @@ from deskhand.crm.schema import properties
 from deskhand.crm.schema.types import Kind
 from deskhand.desk import table
 from deskhand.events.types import SYSTEM
+from deskhand.kernel import clock
 from deskhand.web.tests.test_filters import HIGH, condition
 from deskhand.web.tests.test_inbox import HTMX, texts
 
@@ -40,6 +41,29 @@ def path(office) -> str:
 @pytest.fixture
 def client(office, sign_in):
     return sign_in(office.world.grace)
+
+
+def test_times_by_status_and_durations_can_be_columns_R_PROP_3_R_PROP_5(office, client, path):
+    first = office.mail("Refund")
+    with office.inside() as world:
+        new = world.stage("New")
+        with clock.stopped(first.created_at + timedelta(hours=3)):
+            tickets.move(first.pk, to=world.stage("Closed"), by=SYSTEM)
+    asked = {"cols": [f"hs_v2_latest_time_in_{new}", "time_to_close"]}
+
+    page = client.get(path, asked)
+
+    assert heads(page.content.decode())[1:] == ["Time to close", "Latest time in “New”"]
+    assert texts(page).count("3 hours") == 2
+    with CaptureQueriesContext(connection) as one:
+        client.get(path, asked)
+    for number in range(4):
+        office.mail(f"More {number}")
+    with CaptureQueriesContext(connection) as several:
+        client.get(
+            path, asked | {"cols": [*asked["cols"], f"hs_v2_date_entered_{new}", f"hs_v2_date_exited_{new}"]}
+        )
+    assert len(several) == len(one)
 
 
 def test_tickets_are_rows_with_the_usual_columns(office, client, path):

@@ -96,7 +96,8 @@ class Eventful:
         if not self.asks_property:
             return tuple(found)
         asked = self.opened.asked
-        properties = tuple(Option(prop.name, _(prop.label)) for prop in asked.offered(self.object_type))
+        told = (prop for prop in asked.offered(self.object_type) if not prop.is_computed)
+        properties = tuple(Option(prop.name, _(prop.label)) for prop in told)
         found.append(
             Setting(
                 f"{self.name}-property",

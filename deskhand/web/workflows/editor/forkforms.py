@@ -284,7 +284,7 @@ class ValueForm(ForkForm):
         properties = [
             Option(prop.name, _(prop.label), _("Properties"))
             for prop in self.opened.asked.offered(object_type)
-            if prop.kind not in (Kind.MULTI, Kind.REFS)
+            if prop.kind not in (Kind.MULTI, Kind.REFS) and not prop.is_computed
         ]
         told = [
             Option(f"output:{step}:{name}", label, _("Results of earlier actions"))
