@@ -79,9 +79,7 @@ def _any_of(listed: str) -> str:
     return "|".join(re.escape(one) for one in words)
 
 
-_SAYS = _any_of(_WORDS)
-_WITH = _any_of(_BESIDE)
-_THANKS = re.compile(rf"(?:(?:{_WITH}) )*(?:{_SAYS})(?: (?:{_SAYS}|{_WITH}))*")
+_PHRASE = re.compile(rf"(?:(?P<thanks>{_any_of(_WORDS)})|{_any_of(_BESIDE)})(?: |$)")
 _GREETS = re.compile(rf"(?:{_any_of(_GREETINGS)})(?: [^\W\d_]+)?")
 _ENDS = re.compile(rf"(?:{_any_of(_ENDINGS)})")
 
@@ -120,10 +118,21 @@ def _parts(text: str) -> list[str]:
 
 
 def _says_thanks(part: str) -> bool:
-    if part in _THUMBS or _THANKS.fullmatch(_plain(part)):
+    if part in _THUMBS or _is_thanks(_plain(part)):
         return True
     before, _blank, last = part.rpartition(" ")  # "Thanks Grace", as names are written
-    return last.istitle() and last.isalpha() and bool(before) and bool(_THANKS.fullmatch(_plain(before)))
+    return last.istitle() and last.isalpha() and _is_thanks(_plain(before))
+
+
+def _is_thanks(plain: str) -> bool:
+    """Phrase by phrase and never back: one pattern for the whole would try all ways to divide "danke sehr danke sehr …"."""
+    at, says = 0, False
+    while at < len(plain):
+        found = _PHRASE.match(plain, at)
+        if found is None:
+            return False
+        at, says = found.end(), says or found["thanks"] is not None
+    return says
 
 
 def _says_nothing(part: str, own: set[str]) -> bool:
