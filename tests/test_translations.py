@@ -283,6 +283,15 @@ def test_no_text_of_a_page_is_unmarked(speaking, desk, address, status):
     assert unmarked(page) == []
 
 
+def test_no_text_of_a_pipelines_cards_is_unmarked(speaking, desk):
+    client = speak(desk.ada, pseudo.CODE)
+    page = client.get("/settings/tickets", follow=True).content.decode()
+    part = re.search(r'href="(/settings/pipelines/\d+/cards)"', page)
+    assert part
+
+    assert unmarked(client.get(part[1]).content.decode()) == []
+
+
 def test_no_text_of_a_ticket_is_unmarked(speaking, desk):
     client = speak(desk.ada, pseudo.CODE)
     page = client.get("/inbox/all-open", follow=True).content.decode()

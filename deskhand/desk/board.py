@@ -9,6 +9,8 @@ from typing import Any
 
 from deskhand.accounts.policy import visible
 from deskhand.accounts.types import Verb, Viewer
+from deskhand.crm.records.tables import as_json
+from deskhand.crm.schema.types import Property
 from deskhand.desk.selection import CAP, Selection, where
 from deskhand.desk.views import place_of, position_of
 from deskhand.kernel.database import sql
@@ -22,18 +24,16 @@ class Card:
     """A ticket on the board, as it is stored; screens put it into words."""
 
     id: int
-    number: int
     subject: str
     stage_id: int
     sort_at: datetime
     stage_entered_at: datetime
-    priority: str | None
-    source_type: str | None
     owner_name: str
     contact_name: str
     company_name: str
     tag_ids: Sequence[str]
     next_due: datetime | None  # of its open tasks
+    values: Mapping[str, Any]  # of the properties that were asked for
     may_edit: bool
 
     @property
@@ -42,11 +42,10 @@ class Card:
 
 
 _CARDS = """
-select t.id, t.number, t.subject, t.stage_id, t.sort_at, t.stage_entered_at, t.priority, t.source_type, coalesce(u.name, ''),
-       coalesce(nullif(c.name, ''), c.email, ''), coalesce(f.name, ''),
+select t.id, t.subject, t.stage_id, t.sort_at, t.stage_entered_at, coalesce(u.name, ''), coalesce(nullif(c.name, ''), c.email, ''), coalesce(f.name, ''),
        array(select jsonb_array_elements_text(t.properties->'hs_tag_ids')),
        (select min(k.due_at) from crm_task k where k.account_id = t.account_id and k.object_type = 'ticket'
-            and k.record_id = t.id and k.completed_at is null and k.archived_at is null), t.owner_id, t.assigned_team_ids
+            and k.record_id = t.id and k.completed_at is null and k.archived_at is null), {values}, t.owner_id, t.assigned_team_ids
 from ({found}) p join crm_ticket t on t.id = p.id and t.account_id = %s
 left join crm_contact c on c.account_id = t.account_id and c.id = t.contact_id
 left join crm_company f on f.account_id = c.account_id and f.id = c.company_id
@@ -56,13 +55,16 @@ order by t.sort_at desc, t.id desc
 
 
 def cards(
-    viewer: Viewer, selection: Selection, shown: Mapping[int, int]
+    viewer: Viewer, selection: Selection, shown: Mapping[int, int], props: Sequence[Property] = ()
 ) -> dict[int, tuple[list[Card], str]]:
-    """By stage: as many cards as `shown` says, latest activity first, and the place to go on from ("" at the end)."""
+    """By stage: as many cards as `shown` says, latest activity first, and the place to go on from ("" at the end).
+
+    Each with its values of `props`.
+    """
     wanted = {stage_id: max(PAGE, min(count, MOST)) for stage_id, count in shown.items()}
     text, params = where(viewer, selection)
     page = _lateral(f"t.id, t.sort_at from crm_ticket t where {text}", max(wanted.values(), default=PAGE))
-    found = _read(viewer, page, [list(wanted), *params])
+    found = _read(viewer, page, [list(wanted), *params], props)
     by_stage: dict[int, list[Card]] = {stage_id: [] for stage_id in wanted}
     for card in found:
         by_stage[card.stage_id].append(card)
@@ -77,14 +79,16 @@ def _lateral(select: str, limit: int) -> str:
     )
 
 
-def column(viewer: Viewer, selection: Selection, stage_id: int, after: str) -> tuple[list[Card], str]:
+def column(
+    viewer: Viewer, selection: Selection, stage_id: int, after: str, props: Sequence[Property] = ()
+) -> tuple[list[Card], str]:
     """The next cards of one status. Raises NotFound for a place that is none of ours."""
     text, params = where(viewer, selection)
     page = (
         f"select t.id from crm_ticket t where {text} and t.stage_id = %s and (t.sort_at, t.id) < (%s, %s)"
         f" order by t.sort_at desc, t.id desc limit {PAGE + 1}"
     )
-    return _cut(_read(viewer, page, [*params, stage_id, *position_of(after)]), PAGE)
+    return _cut(_read(viewer, page, [*params, stage_id, *position_of(after)], props), PAGE)
 
 
 def card(viewer: Viewer, selection: Selection, ticket_id: int) -> Card | None:
@@ -94,11 +98,13 @@ def card(viewer: Viewer, selection: Selection, ticket_id: int) -> Card | None:
     return next(iter(_read(viewer, page, [*params, ticket_id])), None)
 
 
-def _read(viewer: Viewer, page: str, params: Sequence[Any]) -> list[Card]:
+def _read(viewer: Viewer, page: str, params: Sequence[Any], props: Sequence[Property] = ()) -> list[Card]:
     editable = visible(viewer, "ticket", Verb.EDIT)
+    values, of_values = as_json(props)
+    found = sql.rows(_CARDS.format(found=page, values=values), [*of_values, *params, viewer.account_id])
     return [
-        Card(*(*row, editable.allows(owner_id, team_ids)))
-        for *row, owner_id, team_ids in sql.rows(_CARDS.format(found=page), [*params, viewer.account_id])
+        Card(*(*row, sql.loads(told), editable.allows(owner_id, team_ids)))
+        for *row, told, owner_id, team_ids in found
     ]
 
 

@@ -388,6 +388,9 @@ class Preferences(models.Model):
     folded = ArrayField(models.TextField(), default=list)  # keys of sections
     columns = models.JSONField(default=dict)  # of tables, by what they show: {"pipeline-7": [property, …]}
     view_order = ArrayField(models.BigIntegerField(), default=list)  # custom views; others come after
+    collapsed = models.JSONField(
+        default=dict
+    )  # columns of boards, by status: {"12": true}; others as R-BOARD-4 says
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["account_id", "user_id"], name="preferences_once")]

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from deskhand.accounts.types import Viewer
+from deskhand.crm.pipelines.types import StageValue
 from deskhand.desk.models import Preferences
 from deskhand.kernel.database.scope import current_scope
 
@@ -44,6 +45,16 @@ def fold(viewer: Viewer, section: str, on: bool) -> None:
 def set_columns(viewer: Viewer, table: str, names: Sequence[str]) -> None:
     """Remember the columns of a table. Safe to repeat."""
     _set(viewer, columns=of(viewer).columns | {table: list(names)[:MOST]})
+
+
+def collapse(viewer: Viewer, stage_id: int, on: bool) -> None:
+    """Remember that the column of a status is collapsed on its board, or open (R-BOARD-4). Safe to repeat."""
+    _set(viewer, collapsed=of(viewer).collapsed | {str(stage_id): on})
+
+
+def is_collapsed(viewer: Viewer, stage: StageValue) -> bool:
+    """As the viewer left it; at first those of closed statuses are (R-BOARD-4)."""
+    return bool(of(viewer).collapsed.get(str(stage.id), not stage.is_open))
 
 
 def set_view_order(viewer: Viewer, view_ids: Sequence[int]) -> None:

@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 
 from deskhand.accounts.policy import visible
 from deskhand.accounts.types import Verb, Viewer
+from deskhand.crm.pipelines.cards import COMPANY, CONTACT
 from deskhand.crm.records import sorting
 from deskhand.crm.records.models import Ticket
 from deskhand.crm.records.sorting import Sort
@@ -28,8 +29,6 @@ PAGE = 50
 SORTS = {"hs_helpdesk_sort_timestamp": "sort_at", "hs_ticket_id": "number", "createdate": "number"}
 DEFAULT_SORT = "-hs_helpdesk_sort_timestamp"
 
-#: Columns that are no property of the ticket.
-CONTACT, COMPANY = "contact", "company"
 DEFAULT_COLUMNS = (
     "hs_ticket_id", "subject", CONTACT, "hs_pipeline_stage", "hs_ticket_priority", "hubspot_owner_id",
     "createdate", "hs_helpdesk_sort_timestamp",

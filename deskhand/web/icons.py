@@ -13,7 +13,7 @@ _NAMES = """
 copy activity alarm-clock archive arrow-down arrow-left arrow-up arrow-up-down at-sign bell bell-ring
 activity alarm-clock archive arrow-down arrow-left arrow-left-right arrow-up arrow-up-down at-sign bell bell-ring
 book-open bot braces building-2 calendar chart-column check chevron-down chevron-right chevrons-up-down
-circle circle-alert circle-check circle-dashed circle-dot clipboard-list clock corner-down-right download ellipsis
+circle circle-alert fold-horizontal unfold-horizontal circle-check circle-dashed circle-dot clipboard-list clock corner-down-right download ellipsis
 external-link eye file-text flag folder git-branch globe grid-2x2 grip-vertical history hourglass inbox info key-round
 external-link eye file-text flag folder git-branch git-merge globe grid-2x2 history hourglass inbox info key-round
 keyboard languages layout-grid link list list-filter lock log-out mail mail-open mail-warning menu

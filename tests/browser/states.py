@@ -710,6 +710,12 @@ def statuses(page: Page) -> None:
     page.goto("/settings/tickets")
 
 
+def pipeline_cards(page: Page) -> None:
+    statuses(page)
+    page.locator(".pipeline-parts").get_by_role("link", name="Cards").click()
+    page.locator("#cards-title").wait_for()
+
+
 def pipelines(page: Page) -> None:
     page.goto("/settings/tickets/pipelines")
 
@@ -1247,6 +1253,7 @@ STATES: dict[str, Step] = {
     "conversations": conversations,
     "thread-owner": thread_owner,
     "board": board,
+    "pipeline-cards": pipeline_cards,
     "move-menu": move_menu,
     "lifted": lifted,
     "move-page": move_page,

@@ -32,7 +32,7 @@ def drag(page: Page, subject: str, to: str) -> None:
     page.mouse.move(start["x"] + 40, start["y"] + 30)
     page.mouse.down()
     page.mouse.move(start["x"] + 60, start["y"] + 40)
-    page.mouse.move(end["x"] + 80, end["y"] + 120, steps=5)
+    page.mouse.move(end["x"] + min(80, end["width"] / 2), end["y"] + 120, steps=5)
     expect(page.locator(".ticket-card--ghost")).to_be_visible()
     page.mouse.up()
 
@@ -161,8 +161,9 @@ def test_the_menu_of_a_card_does_what_dragging_does(tab, office) -> None:
     expect(page.locator("#move-menu")).to_be_visible()
     page.locator("#move-menu").get_by_role("button", name="Closed").click()
 
-    expect(column(page, "Closed").locator(".ticket-card")).to_have_count(1)
+    expect(column(page, "Closed").locator("[data-count]")).to_have_text("1")
     expect(page.locator("#toasts")).to_contain_text("Moved to Closed")
+    expect(page.get_by_role("button", name="Open “Closed”")).to_be_focused()
     assert stands_in(office, ticket) == "Closed"
 
 
@@ -174,7 +175,7 @@ def test_without_scripts_the_same_link_leads_to_a_page(tab, office) -> None:
     page.keyboard.press("Enter")
     page.get_by_role("button", name="Closed").click()
 
-    expect(column(page, "Closed").locator(".ticket-card")).to_have_count(1)
+    expect(column(page, "Closed").locator("[data-count]")).to_have_text("1")
     assert stands_in(office, ticket) == "Closed"
 
 
@@ -192,7 +193,7 @@ def test_what_others_do_shows_but_not_while_a_card_is_held(tab, office) -> None:
     expect(column(page, "New").locator(".ticket-card")).to_have_count(2)
     page.keyboard.press("Escape")
 
-    expect(column(page, "Closed").locator(".ticket-card")).to_have_count(1)
+    expect(column(page, "Closed").locator("[data-count]")).to_have_text("1")
     expect(card(page, "Refund still missing").locator(".card-link")).to_be_focused()
 
 
@@ -333,7 +334,7 @@ def test_a_dragged_card_waits_until_what_its_status_asks_for_is_given_R_REQ_1(
     drawer.get_by_label("Resolution").select_option(index=1)
     drawer.get_by_role("button", name="Move", exact=True).last.click()
 
-    expect(column(page, "Closed").locator(".ticket-card")).to_have_count(1)
+    expect(column(page, "Closed").locator("[data-count]")).to_have_text("1")
     expect(drawer).not_to_be_visible()
     expect(page.locator("#toasts")).to_contain_text("Moved to Closed")
     assert stands_in(office, ticket) == "Closed"
@@ -362,7 +363,7 @@ def test_by_keyboard_alone_a_status_asks_and_is_answered_or_left_R_REQ_1(tab, of
     page.keyboard.type("Paid by hand")
     page.keyboard.press("Enter")
 
-    expect(column(page, "Closed").locator(".ticket-card")).to_have_count(1)
+    expect(column(page, "Closed").locator("[data-count]")).to_have_text("1")
     expect(drawer).not_to_be_visible()
     assert stands_in(office, ticket) == "Closed"
 
@@ -402,3 +403,58 @@ def test_the_inbox_asks_in_the_drawer_for_status_reply_and_many_R_REQ_1_R_REQ_3(
     expect(page.locator(f"#row-{second.pk}")).to_have_count(0)
     expect(drawer).not_to_be_visible()
     assert stands_in(office, second) == "Closed"
+
+
+def test_a_collapsed_column_takes_cards_and_opens_by_mouse_and_by_key_R_BOARD_4(tab, office) -> None:
+    first = office.mail("Refund still missing")
+    second = office.mail("Parcel is broken", external_id="2@x")
+    page = tab(office.world.grace, "/tickets")
+    closed = column(page, "Closed")
+    expect(closed).to_have_attribute("data-collapsed", "")
+    assert closed.bounding_box()["width"] < 60
+
+    drag(page, "Refund still missing", "Closed")
+    expect(page.locator("#toasts")).to_contain_text("Moved to Closed")
+    expect(closed.locator("[data-count]")).to_have_text("1")
+    expect(closed.locator(".ticket-card")).to_have_count(0)
+    assert stands_in(office, first) == "Closed"
+
+    # In the hand a card can be seen over the column, and after the drop its opener has the focus.
+    card(page, "Parcel is broken").locator(".card-link").focus()
+    page.keyboard.press(" ")
+    for _step in range(3):
+        page.keyboard.press("ArrowRight")
+    expect(page.locator("#announce")).to_have_text("Closed, status 4 of 4")
+    expect(closed.locator(".ticket-card")).to_be_visible()
+    page.keyboard.press(" ")
+    expect(closed.locator("[data-count]")).to_have_text("2")
+    expect(closed.locator(".ticket-card")).to_have_count(0)
+    opener = page.get_by_role("button", name="Open “Closed”")
+    expect(opener).to_be_focused()
+    assert stands_in(office, second) == "Closed"
+    assert Axe().run(page, options=RULES).response["violations"] == []
+
+    page.keyboard.press("Enter")
+    expect(closed.locator(".ticket-card")).to_have_count(2)
+    closing = page.get_by_role("button", name="Collapse “Closed”")
+    expect(closing).to_be_focused()
+    assert Axe().run(page, options=RULES).response["violations"] == []
+    page.reload()
+    expect(closed.locator(".ticket-card")).to_have_count(2)  # it is remembered
+
+    closing.click()
+    expect(closed).to_have_attribute("data-collapsed", "")
+    expect(closed.locator(".ticket-card")).to_have_count(0)
+    box = closed.bounding_box()
+    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    expect(closed.locator(".ticket-card")).to_have_count(2)
+
+
+def test_a_collapsed_column_opens_without_scripts_R_BOARD_4(tab, office) -> None:
+    office.mail("Refund still missing")
+    page = tab(office.world.grace, "/tickets", java_script_enabled=False)
+
+    page.get_by_role("button", name="Collapse “New”").click()
+    expect(page.locator(".ticket-card")).to_have_count(0)
+    page.get_by_role("button", name="Open “New”").click()
+    expect(page.locator(".ticket-card")).to_have_count(1)

@@ -8,7 +8,7 @@ from typing import Any
 from deskhand.config.names import BUILT_IN, Names, bare
 from deskhand.config.sections.types import Item, Section
 from deskhand.config.things import Thing
-from deskhand.crm.pipelines import pipelines, rules
+from deskhand.crm.pipelines import cards, pipelines, rules
 from deskhand.crm.pipelines.models import Pipeline, Stage, StageState
 from deskhand.crm.pipelines.pipelines import NewStage, StageRow
 from deskhand.crm.pipelines.queries import pipelines_of
@@ -38,7 +38,9 @@ class Pipelines(Section):
         return f"{item['of']} {item['id']}"
 
     def read(self, reading: Reading, before: Mapping[str, Item], names: Names) -> Item:
-        given = reading.fields("of", "id", optional=("label", "statuses", "moved", "automation", "rules"))
+        given = reading.fields(
+            "of", "id", optional=("label", "statuses", "moved", "automation", "rules", "cards")
+        )
         of, key = given["of"].text(at_most=100), given["id"].text(at_most=100)
         old = before.get(f"{of} {key}")
         item: Item = dict(old) if old else {"of": of, "id": key, "label": key, "statuses": []}
@@ -50,6 +52,8 @@ class Pipelines(Section):
             item["automation"] = _automation(given["automation"], item.get("automation", {}))
         if "rules" in given:
             item["rules"] = _rules(given["rules"], item.get("rules", {}))
+        if "cards" in given:
+            item["cards"] = [one.text(at_most=200) for one in given["cards"].items()]
         if "moved" in given:
             item["moved"] = {old_id: str(new_id) for old_id, new_id in given["moved"].mapping().items()}
         return item
@@ -70,6 +74,8 @@ class Pipelines(Section):
         names.forget()
         if "automation" in item:
             _set_policy(row, object_type, item["automation"], names, by)
+        if "cards" in item:
+            pipelines.set_cards(row, item["cards"], by=by)
         pipelines.set_rules(row, _rules_of(object_type, item.get("rules", {}), names), by=by)
 
     def _arrange(self, row: Pipeline, item: Item, names: Names, by: Actor) -> None:
@@ -199,6 +205,7 @@ def _item(one: PipelineValue, names: Names) -> Item:
             for pk, asks in found.asks.items() if asks
         },
     }  # fmt: skip
+    item["cards"] = list(cards.shown(one))
     return item
 
 

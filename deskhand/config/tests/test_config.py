@@ -68,6 +68,7 @@ def fill(world: World) -> World:
         support,
         Rules(True, (new,), True, False, {closed: (Ask("hs_resolution", True),)}), by=SYSTEM,
     )  # fmt: skip
+    pipelines.set_cards(support, ["hs_ticket_priority", "size", "contact"], by=SYSTEM)
     pipelines.set_policy(support, options={"reopen": {"mode": "within_days", "days": 3, "stage_id": new}})
     pipelines.create(account, "ticket", "Returns", [NewStage("Open", OPEN), NewStage("Done", CLOSED)])
     news = subscriptions.add_kind("News", "What is new", by=SYSTEM)
@@ -453,6 +454,22 @@ def test_options_of_a_pipeline_are_checked_R_REOPEN_2(
     assert refusal.value.field == f"pipelines.{field}"
     assert refusal.value.hint
     assert exported(full)["pipelines"] != given["pipelines"]
+
+
+def test_what_cards_show_is_kept_in_files_and_checked_R_BOARD_2(full: World) -> None:
+    given = exported(full)
+    support = next(one for one in given["pipelines"] if one["of"] == "ticket")
+    assert support["cards"] == ["hs_ticket_priority", "size", "contact"]
+    assert next(one for one in given["pipelines"] if one["of"] == "deal")["cards"][0] == "amount"
+
+    support["cards"] = ["nonsense"]
+    with pytest.raises(Invalid) as refusal:
+        plan.apply(full.account.pk, given)
+    assert refusal.value.field == "pipelines.cards[0]"
+
+    support["cards"] = []
+    plan.apply(full.account.pk, given)
+    assert exported(full)["pipelines"] == given["pipelines"]
 
 
 def test_a_kind_of_a_property_stays(full: World) -> None:

@@ -28,6 +28,7 @@ class Migration(migrations.Migration):
                 ('moves_on_reply', models.BooleanField(default=True)),
                 ('options', models.JSONField(default=dict)),
                 ('rules', models.JSONField(default=dict)),
+                ('card_properties', models.JSONField(null=True)),
             ],
         ),
         migrations.CreateModel(

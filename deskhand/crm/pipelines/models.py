@@ -29,6 +29,8 @@ class Pipeline(models.Model):
     options = models.JSONField(default=dict)
     #: Which of the three rules are on, and the stages they name (R-RULE-1).
     rules = models.JSONField(default=dict)
+    #: What its cards show, by property name and in order (R-BOARD-2); None: the product's own choice.
+    card_properties = models.JSONField(null=True)
 
     class Meta:
         constraints = [

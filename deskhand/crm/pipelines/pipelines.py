@@ -13,8 +13,8 @@ from django.utils.translation import gettext_noop, ngettext
 
 from deskhand.accounts import audit, plans
 from deskhand.accounts.plans import Feature
+from deskhand.crm.pipelines import cards, queries
 from deskhand.crm.pipelines import options as pipeline_options
-from deskhand.crm.pipelines import queries
 from deskhand.crm.pipelines import rules as pipeline_rules
 from deskhand.crm.pipelines.models import Pipeline, Stage, StageState
 from deskhand.crm.pipelines.rules import Rules
@@ -281,6 +281,18 @@ def set_rules(pipeline: Pipeline, rules: Rules, *, by: Actor) -> Pipeline:
     if before != pipeline.rules:
         pipeline.save(update_fields=["rules"])
         _changed("pipeline.updated", pipeline, by, {"rules": before}, {"rules": pipeline.rules})
+    return pipeline
+
+
+def set_cards(pipeline: Pipeline, names: Sequence[str], *, by: Actor) -> Pipeline:
+    """Which properties the cards of its board show, in this order (R-BOARD-2). Safe to repeat.
+
+    Raises Invalid for what cards can't show, what is named twice, and more than `cards.MOST`.
+    """
+    before, pipeline.card_properties = pipeline.card_properties, cards.checked(pipeline.object_type, names)
+    if before != pipeline.card_properties:
+        pipeline.save(update_fields=["card_properties"])
+        _changed("pipeline.updated", pipeline, by, {"cards": before}, {"cards": pipeline.card_properties})
     return pipeline
 
 

@@ -57,8 +57,9 @@ def _read(account_id: int, object_type: str) -> PipelineSet:
                 pipeline_id, key, label, object_type, tuple(stages.get(pipeline_id, ())), closes,
                 on_sent and _follows_emails(plan, switches), sent, on_reply and _follows_emails(plan, switches), reply,
                 sql.loads(options), sql.loads(rules) if _has_rules(plan, switches) else {},
+                None if on_cards is None else tuple(sql.loads(on_cards)),
             )
-            for pipeline_id, key, label, closes, on_sent, sent, on_reply, reply, options, rules, plan, switches in sql.rows(
+            for pipeline_id, key, label, closes, on_sent, sent, on_reply, reply, options, rules, on_cards, plan, switches in sql.rows(
                 _PIPELINES, [account_id, object_type]
             )
         ),
@@ -82,7 +83,7 @@ where account_id = %s and object_type = %s order by display_order, label, id
 
 _PIPELINES = """
 select p.id, p.key, p.label, p.sets_close_date, p.moves_on_sent, p.sent_stage_id, p.moves_on_reply, p.reply_stage_id, p.options, p.rules,
-       a.plan, a.features
+       p.card_properties, a.plan, a.features
 from crm_pipeline p join accounts_account a on a.id = p.account_id
 where p.account_id = %s and p.object_type = %s and p.archived_at is null order by p.display_order, p.label, p.id
 """

@@ -38,6 +38,7 @@ class PipelineValue:
     reply_stage_id: int | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     rules: Mapping[str, Any] = field(default_factory=dict)
+    card_properties: tuple[str, ...] | None = None  # `cards.shown` says what that means
 
     def stage(self, stage_id: int | None) -> StageValue | None:
         return next((stage for stage in self.stages if stage.id == stage_id), None)

@@ -16,8 +16,9 @@ from deskhand.accounts.types import Verb, Viewer
 from deskhand.crm.records import sorting
 from deskhand.crm.records.selecting import CAP, Selection, where
 from deskhand.crm.records.sorting import Sort
-from deskhand.crm.records.tables import TABLES, model_of, table_of
+from deskhand.crm.records.tables import TABLES, as_json, model_of, table_of
 from deskhand.crm.schema import object_types
+from deskhand.crm.schema.types import Property
 from deskhand.kernel import places
 from deskhand.kernel.database import sql
 from deskhand.kernel.errors import NotFound
@@ -96,9 +97,8 @@ class Card:
     sort_at: datetime
     stage_entered_at: datetime
     owner_name: str
-    amount: str | None
-    currency: str | None
     next_due: datetime | None  # of its open tasks
+    values: Mapping[str, Any]  # of the properties that were asked for
     may_edit: bool
 
     @property
@@ -107,19 +107,23 @@ class Card:
 
 
 _CARDS = """
-select t.id, t.name, t.stage_id, t.sort_at, t.stage_entered_at, coalesce(u.name, ''), t.properties->>'amount',
-       t.properties->>'deal_currency_code',
+select t.id, t.name, t.stage_id, t.sort_at, t.stage_entered_at, coalesce(u.name, ''),
        (select min(k.due_at) from crm_task k where k.account_id = t.account_id and k.object_type = %s and k.record_id = t.id
         and k.completed_at is null and k.archived_at is null),
-       t.owner_id, t.assigned_team_ids
+       {values}, t.owner_id, t.assigned_team_ids
 from ({found}) p join {table} t on t.id = p.id and t.account_id = %s
 left join accounts_user u on u.id = t.owner_id
 order by t.sort_at desc, t.id desc
 """
 
 
-def cards(viewer: Viewer, selection: Selection, shown: Mapping[int, int]) -> dict[int, tuple[list[Card], int | None]]:  # fmt: skip
-    """By stage: as many cards as `shown` says, newest first, and the id of the last one where there are more."""
+def cards(
+    viewer: Viewer, selection: Selection, shown: Mapping[int, int], props: Sequence[Property] = ()
+) -> dict[int, tuple[list[Card], int | None]]:
+    """By stage: as many cards as `shown` says, newest first, and the id of the last one where there are more.
+
+    Each with its values of `props`.
+    """
     wanted = {stage_id: max(IN_COLUMN, min(count, MOST)) for stage_id, count in shown.items()}
     text, params = where(viewer, selection)
     limit = max(wanted.values(), default=IN_COLUMN) + 1
@@ -129,12 +133,14 @@ def cards(viewer: Viewer, selection: Selection, shown: Mapping[int, int]) -> dic
         f" order by t.sort_at desc, t.id desc limit {limit}) p"
     )
     by_stage: dict[int, list[Card]] = {stage_id: [] for stage_id in wanted}
-    for card in _read(viewer, selection.object_type, page, [list(wanted), *params]):
+    for card in _read(viewer, selection.object_type, page, [list(wanted), *params], props):
         by_stage[card.stage_id].append(card)
     return {stage_id: _cut(own, wanted[stage_id]) for stage_id, own in by_stage.items()}
 
 
-def column(viewer: Viewer, selection: Selection, stage_id: int, after: int) -> tuple[list[Card], int | None]:
+def column(
+    viewer: Viewer, selection: Selection, stage_id: int, after: int, props: Sequence[Property] = ()
+) -> tuple[list[Card], int | None]:
     """The next cards of one status."""
     text, params = where(viewer, selection)
     table = table_of(selection.object_type)
@@ -143,16 +149,20 @@ def column(viewer: Viewer, selection: Selection, stage_id: int, after: int) -> t
         f" (select x.sort_at, x.id from {table} x where x.account_id = %s and x.id = %s)"
         f" order by t.sort_at desc, t.id desc limit {IN_COLUMN + 1}"
     )
-    found = _read(viewer, selection.object_type, page, [*params, stage_id, viewer.account_id, after])
+    found = _read(viewer, selection.object_type, page, [*params, stage_id, viewer.account_id, after], props)
     return _cut(found, IN_COLUMN)
 
 
-def _read(viewer: Viewer, object_type: str, page: str, params: Sequence[Any]) -> list[Card]:
+def _read(
+    viewer: Viewer, object_type: str, page: str, params: Sequence[Any], props: Sequence[Property]
+) -> list[Card]:
     editable = visible(viewer, object_type, Verb.EDIT)
-    query = _CARDS.format(found=page, table=table_of(object_type))
+    values, of_values = as_json(props)
+    query = _CARDS.format(found=page, table=table_of(object_type), values=values)
+    found = sql.rows(query, [object_type, *of_values, *params, viewer.account_id])
     return [
-        Card(*(*row, editable.allows(owner_id, team_ids)))
-        for *row, owner_id, team_ids in sql.rows(query, [object_type, *params, viewer.account_id])
+        Card(*(*row, sql.loads(told), editable.allows(owner_id, team_ids)))
+        for *row, told, owner_id, team_ids in found
     ]
 
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 from deskhand.crm.filters.schema_source import Tables
 from deskhand.crm.records.models import Company, Contact, CustomObject, Deal, Project, Record, Ticket
 from deskhand.crm.schema import object_types
 from deskhand.crm.schema.queries import properties_of
+from deskhand.crm.schema.types import Kind, Property
 
 TABLES: dict[str, type[Record]] = {
     "ticket": Ticket, "contact": Contact, "company": Company, "deal": Deal, "project": Project,
@@ -31,3 +35,18 @@ def of_this_type(object_type: str, alias: str = "t") -> str:
     if object_type in TABLES:
         return "true"
     return f"{alias}.object_type_id = {int(object_type.removeprefix('2-'))}"
+
+
+def as_json(props: Sequence[Property], alias: str = "t") -> tuple[str, list[Any]]:
+    """SQL of one JSON value that has these properties of a record by name, and its parameters. Teams and people in
+    properties of the account's own are given by their names."""
+    pairs, params = list[str](), list[Any]()
+    for prop in props:
+        value = f"{alias}.{prop.column}" if prop.column else f"{alias}.properties->%s"
+        if prop.kind is Kind.REFS:
+            value = f"array(select m.name from accounts_team m where m.account_id = {alias}.account_id and m.id = any({value}) order by m.name)"  # fmt: skip
+        elif prop.kind is Kind.REF:
+            value = f"(select u.name from accounts_user u where u.id = ({value}#>>'{{}}')::bigint)"
+        pairs.append(f"%s::text, {value}")
+        params += [prop.name] if prop.column else [prop.name, prop.name]
+    return f"jsonb_build_object({', '.join(pairs)})", params

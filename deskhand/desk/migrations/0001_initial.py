@@ -119,6 +119,7 @@ class Migration(migrations.Migration):
                 ('folded', django.contrib.postgres.fields.ArrayField(base_field=models.TextField(), default=list, size=None)),
                 ('columns', models.JSONField(default=dict)),
                 ('view_order', django.contrib.postgres.fields.ArrayField(base_field=models.BigIntegerField(), default=list, size=None)),
+                ('collapsed', models.JSONField(default=dict)),
             ],
             options={
                 'constraints': [models.UniqueConstraint(fields=('account_id', 'user_id'), name='preferences_once')],

@@ -51,7 +51,10 @@ def make(people: Sequence[int], now: datetime) -> None:
     rentals = _rentals(by)
     firms = list(Company.objects.order_by("id").values_list("pk", flat=True)[: len(DEALS)])
     for n, (name, amount, status, days) in enumerate(DEALS):
-        given = {"dealname": name, "amount": amount, "deal_currency_code": "EUR", "hubspot_owner_id": people[n % len(people)]}  # fmt: skip
+        given = {
+            "dealname": name, "amount": amount, "deal_currency_code": "EUR", "hubspot_owner_id": people[n % len(people)],
+            "closedate": now + timedelta(days=30 - days), **({"hs_priority": "high"} if n % 3 == 1 else {}),
+        }  # fmt: skip
         made = _make("deal", given, status, now - timedelta(days=days), by)
         if n < len(firms):
             associations.connect("deal", made, "company", firms[n], by=by, at=now)

@@ -8,21 +8,28 @@ from typing import Any
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
+from django.http import QueryDict
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from deskhand.accounts import policy
 from deskhand.accounts.policy import Action
 from deskhand.accounts.types import Viewer
+from deskhand.crm.pipelines import cards
 from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.pipelines.types import PipelineValue, StageValue
-from deskhand.desk import board, custom_views, new_tickets, table
+from deskhand.crm.schema.queries import properties_of
+from deskhand.crm.schema.types import Property
+from deskhand.desk import board, custom_views, new_tickets, preferences, table
 from deskhand.desk.custom_views import SavedView, What
 from deskhand.desk.selection import Selection
 from deskhand.kernel.errors import Invalid, NotFound
 from deskhand.kernel.text import whole
 from deskhand.web import gone, labels, moving
+from deskhand.web.asked import number
 from deskhand.web.board import creating, rows
+from deskhand.web.board.cells import NOBODY, facts, on_card, told
+from deskhand.web.board.rows import Mark
 from deskhand.web.filters import editing
 from deskhand.web.filters.bar import OWN, BarOf
 from deskhand.web.filters.editing import Groups, condition
@@ -99,6 +106,13 @@ def shown_of(request: AccountRequest) -> dict[int, int]:
     return shown
 
 
+def keep_collapsed(viewer: Viewer, pipeline: PipelineValue, form: QueryDict) -> None:
+    """Keep which column was pressed: `collapse` or `open` names its status (R-BOARD-4). Raises NotFound, Invalid."""
+    name = "collapse" if "collapse" in form else "open"
+    stage = stage_of(pipeline, number(form.get(name, ""), name))
+    preferences.collapse(viewer, stage.id, name == "collapse")
+
+
 class BoardOf:
     """One pipeline as the viewer sees it, with a fixed number of queries."""
 
@@ -113,6 +127,16 @@ class BoardOf:
         self.words = Words(self.viewer)
         self.filters = BarOf(self.words, request.GET, reverse(screen, args=args), parts)
         self.selection = self.select(self.filters.groups)
+
+    @cached_property
+    def _shown(self) -> tuple[str, ...]:
+        return cards.shown(self.pipeline)
+
+    @cached_property
+    def _read(self) -> list[Property]:
+        """Of the cards' tickets, whose contacts and companies are read anyway."""
+        known = properties_of("ticket")
+        return [known[name] for name in self._shown if name in known]
 
     def select(self, groups: Groups) -> Selection:
         return Selection(ZoneInfo(self.request.account.zone), self.pipeline.id, condition(groups))
@@ -130,13 +154,18 @@ class BoardOf:
 
     def page(self, shown: Mapping[int, int] | None = None, refusal: Invalid | None = None) -> rows.BoardPage:
         """`shown` says how many cards of a status stand there already, by its id; `refusal` is of the filters' form."""
-        wanted = {stage.id: (shown or {}).get(stage.id, 0) for stage in self.pipeline.stages}
-        cards = board.cards(self.viewer, self.selection, wanted)
-        counts = board.counts(self.viewer, self.selection, list(wanted))
+        stages = self.pipeline.stages
+        wanted = {
+            stage.id: (shown or {}).get(stage.id, 0)
+            for stage in stages
+            if not preferences.is_collapsed(self.viewer, stage)
+        }
+        found = board.cards(self.viewer, self.selection, wanted, self._read)
+        counts = board.counts(self.viewer, self.selection, [stage.id for stage in stages])
         return rows.BoardPage(
             **self.page_frame(),
-            columns=tuple(self._column(stage, counts[stage.id], *cards[stage.id]) for stage in self.pipeline.stages),
-            bar=self.filters.bar(refusal),
+            columns=tuple(self._column(stage, counts[stage.id], *found.get(stage.id, ([], ""))) for stage in stages),
+            columns_url=self._url("board-collapse", self.pipeline.id), bar=self.filters.bar(refusal),
         )  # fmt: skip
 
     def page_frame(self) -> dict[str, Any]:
@@ -182,6 +211,7 @@ class BoardOf:
             cards=tuple(self.card(one) for one in found), more_url=self._more_url(stage, after, shown),
             shown=shown, create_url=creating.url(stage.id) if stage.id in self.creatable else "", sort=sort_for("ticket"),
             reasons=moving.reasons(self.viewer, self.pipeline, stage.id),
+            is_collapsed=preferences.is_collapsed(self.viewer, stage),
         )  # fmt: skip
 
     def _more_url(self, stage: StageValue, after: str, shown: str) -> str:
@@ -192,20 +222,27 @@ class BoardOf:
 
     def more(self, stage: StageValue, after: str, before: int) -> rows.Column:
         """The next cards, after `before` others."""
-        found, following = board.column(self.viewer, self.selection, stage.id, after)
+        found, following = board.column(self.viewer, self.selection, stage.id, after, self._read)
         return self._column(stage, 0, found, following, before)
 
     def card(self, one: board.Card) -> rows.Card:
-        channel_icon, channel_label = labels.channel(one.source_type)
         return rows.Card(
             id=one.id, place=one.place, subject=one.subject, url=reverse("inbox-ticket", args=["all-open", one.id]),
-            who=" · ".join(part for part in (one.contact_name or _("Unknown sender"), one.company_name) if part),
-            number=f"#{one.number}", since=one.stage_entered_at, next_due=one.next_due, channel_icon=channel_icon,
-            channel_label=channel_label, priority=labels.priority(one.priority),
-            owner=Person.named(one.owner_name) if one.owner_name else None,
+            since=one.stage_entered_at, next_due=one.next_due, chosen=self._chosen(one), owner=Person.named(one.owner_name) if one.owner_name else None,
             move_url=self._url("card-move", one.id) if one.may_edit else "",
             moved_url=self._url("card-moved", one.id) if one.may_edit else "", tags=labels.tags(one.tag_ids),
         )  # fmt: skip
+
+    def _chosen(self, one: board.Card) -> rows.Chosen:
+        who = {cards.CONTACT: one.contact_name or _("Unknown sender"), cards.COMPANY: one.company_name}
+        found = facts(self._read, one.values, lambda prop, value: told(prop, value, NOBODY))
+        marks = {name: Mark(chip=cell.priority) for name, cell in found.items() if cell.priority}
+        if (number := found.get("hs_ticket_id")) is not None:
+            marks["hs_ticket_id"] = Mark(number.text)
+        if "source_type" in self._shown:
+            icon, name = labels.channel(one.values["source_type"])
+            marks["source_type"] = Mark(name, icon)
+        return on_card(self._shown, who, marks, found)
 
     def menu(self) -> rows.MovePage:
         """The menu that all cards share."""

@@ -19,8 +19,9 @@ from deskhand.desk import table as tables
 from deskhand.events.types import Actor
 from deskhand.kernel import clock
 from deskhand.kernel.errors import Forbidden, Invalid, NotFound
+from deskhand.web.board.cells import Cells, label_of
 from deskhand.web.board.page import pipeline_of
-from deskhand.web.board.tables import Cells, TableOf, label_of
+from deskhand.web.board.tables import TableOf
 from deskhand.web.board.views import AREA
 from deskhand.web.entering import Way
 from deskhand.web.frame import framed, shell

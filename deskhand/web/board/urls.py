@@ -12,6 +12,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("tickets/create", views.create, name="ticket-create"),
     path("pipelines/<id:pipeline_id>/board", views.board, name="board"),
     path("pipelines/<id:pipeline_id>/board/<id:stage_id>/after/<key:after>", views.more, name="board-more"),
+    path("pipelines/<id:pipeline_id>/board/collapse", views.collapse, name="board-collapse"),
     path("pipelines/<id:pipeline_id>/table", table_views.table, name="table"),
     path("pipelines/<id:pipeline_id>/table/after/<key:after>", table_views.more, name="table-more"),
     path("pipelines/<id:pipeline_id>/table/columns", table_views.set_columns, name="table-columns"),

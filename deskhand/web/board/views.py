@@ -22,7 +22,7 @@ from deskhand.events.types import Actor
 from deskhand.kernel.errors import Forbidden, Invalid, NotFound
 from deskhand.web.asked import number
 from deskhand.web.board import creating
-from deskhand.web.board.page import BoardOf, pipeline_of, shown_of, stage_of
+from deskhand.web.board.page import BoardOf, keep_collapsed, pipeline_of, shown_of, stage_of
 from deskhand.web.entering import Entering, Way
 from deskhand.web.frame import framed, shell
 from deskhand.web.jinja import go_to, render, wants_fragment
@@ -53,6 +53,17 @@ def _board(request: AccountRequest, of: BoardOf, toast: Toast | None = None) -> 
     if wants_fragment(request):
         return render(request, "board/fragments/board.html", context, status=status)
     return render(request, "board/board.html", context | {"shell": shell(request, area=AREA)}, status=status)
+
+
+@require_POST
+def collapse(request: AccountRequest, pipeline_id: int) -> HttpResponse:
+    policy.require(request.viewer, Action.OPEN_HELP_DESK)
+    pipeline = pipeline_of(pipeline_id)
+    keep_collapsed(request.viewer, pipeline, request.POST)
+    of = BoardOf(request, pipeline)
+    if wants_fragment(request):
+        return _board(request, of)
+    return redirect(reverse("board", args=[pipeline_id]) + of.query)
 
 
 @require_GET

@@ -72,7 +72,7 @@ def spoken(prop: Property | None, value: Any, names: Names) -> str:
         return NOTHING
     if prop is None:
         return _plain(value)
-    if prop.name == OWNER:
+    if prop.name == OWNER or (prop.kind is Kind.REF and prop.is_custom):
         return names.users.get(value, str(value))
     if prop.name == COMPANY:
         return names.companies.get(value, NOTHING)

@@ -74,7 +74,7 @@ def words(prop: Property, value: Any, people: People) -> str:
             return times.moment(_as_moment(value))
         case Kind.DURATION:
             return durations.words(int(value))
-        case Kind.REF if prop.name == OWNER:
+        case Kind.REF if prop.name == OWNER or prop.is_custom:
             return people.users.get(value, str(value))
         case Kind.REFS if prop.name == TEAMS:
             return ", ".join(people.teams[one] for one in value if one in people.teams) or DASH

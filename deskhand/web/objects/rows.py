@@ -93,6 +93,15 @@ class StatusRules:
 
 
 @dataclass(frozen=True)
+class CardLine:
+    """A property in the form that chooses what cards show, and in which part of them it stands."""
+
+    name: str
+    label: str
+    where: str
+
+
+@dataclass(frozen=True)
 class PropertyLine:
     label: str
     name: str

@@ -108,6 +108,7 @@ def segments(
     found = []
     if policy.can(viewer, Action.EDIT_PIPELINES):
         found.append(Tab(_("Configure"), reverse("pipeline", args=[pipeline.id]), current == "configure"))
+        found.append(Tab(_("Cards"), reverse("pipeline-cards", args=[pipeline.id]), current == "cards"))
     if account is not None and may_edit_rules(viewer, account):
         found.append(Tab(_("Rules"), reverse("pipeline-rules", args=[pipeline.id]), current == "rules"))
     if lanes.may_edit(viewer, pipeline.object_type):

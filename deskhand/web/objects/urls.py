@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, include, path
 
-from deskhand.web.objects import labels, layouts, own, pipelines, properties, rules, setup, tag_rules, tags
+from deskhand.web.objects import (
+    cards,
+    labels,
+    layouts,
+    own,
+    pipelines,
+    properties,
+    rules,
+    setup,
+    tag_rules,
+    tags,
+)
 
 pipeline: list[URLPattern | URLResolver] = [
     path("", pipelines.configure, name="pipeline"),
@@ -14,6 +25,8 @@ pipeline: list[URLPattern | URLResolver] = [
     path("/statuses/<id:stage_id>/deleted", pipelines.delete_stage, name="status-deleted"),
     path("/delete", pipelines.ask_delete, name="pipeline-delete"),
     path("/deleted", pipelines.delete, name="pipeline-deleted"),
+    path("/cards", cards.choose, name="pipeline-cards"),
+    path("/cards/save", cards.save, name="pipeline-cards-save"),
     path("/rules", rules.rules, name="pipeline-rules"),
     path("/rules/save", rules.save_rules, name="pipeline-rules-save"),
 ]

@@ -16,7 +16,7 @@ from deskhand.accounts.types import Viewer
 from deskhand.automation import lanes, uses, workflows
 from deskhand.automation.models import Workflow
 from deskhand.channels.portal import portals
-from deskhand.crm.pipelines import options, rules
+from deskhand.crm.pipelines import cards, options, rules
 from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.pipelines.types import PipelineValue, StageValue
 from deskhand.crm.schema import clock_names, layouts
@@ -99,6 +99,9 @@ def of_property(viewer: Viewer, account: Account, object_type: str, name: str) -
     if any(name in section.properties for section in layouts.layout_of(account.pk, object_type).sections):
         found.append(Dependent("panel-right", _("Sidebar layout")))
     for pipeline in pipelines_of(object_type).pipelines:
+        if name in cards.shown(pipeline):
+            text = _("Cards of the pipeline “%(pipeline)s”") % {"pipeline": _(pipeline.label)}
+            found.append(Dependent("square-kanban", text, reverse("pipeline-cards", args=[pipeline.id])))
         asking = [
             stage for stage in pipeline.stages
             if any(ask.property == name for ask in rules.asks_of(pipeline, stage.id))

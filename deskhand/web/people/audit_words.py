@@ -188,6 +188,7 @@ LABELS: dict[str, str | Promise] = {
     "include_extra_members": gettext_lazy("Extra members too"),
     "include_nested_teams": gettext_lazy("Nested teams too"),
     "rules": gettext_lazy("Rules"),
+    "cards": gettext_lazy("Cards"),
     "stages": gettext_lazy("Statuses"),
     "pipelines": gettext_lazy("Pipelines"),
     "revision": gettext_lazy("Version"),

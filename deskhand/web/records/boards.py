@@ -11,14 +11,19 @@ from django.utils.translation import gettext as _
 
 from deskhand.accounts.types import Viewer
 from deskhand.automation import lanes
+from deskhand.crm.pipelines import cards
 from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.pipelines.types import PipelineValue, StageValue
 from deskhand.crm.records import listing
 from deskhand.crm.records.selecting import Selection, Which
+from deskhand.crm.schema.queries import properties_of
+from deskhand.desk.preferences import is_collapsed
 from deskhand.kernel.errors import Invalid
 from deskhand.kernel.text import whole
 from deskhand.web import labels, moving
 from deskhand.web.board import rows
+from deskhand.web.board.cells import facts, on_card
+from deskhand.web.contacts.values import Names
 from deskhand.web.filters import editing
 from deskhand.web.filters.bar import OWN, BarOf
 from deskhand.web.filters.editing import Groups, condition
@@ -27,6 +32,7 @@ from deskhand.web.frame import count_text
 from deskhand.web.middleware import AccountRequest
 from deskhand.web.objects.tabs import Sort
 from deskhand.web.records import values
+from deskhand.web.records.cells import told
 from deskhand.web.records.kinds import may_make, pipeline_of, url
 from deskhand.web.shell import Person
 from deskhand.web.workflows import card
@@ -101,15 +107,24 @@ class BoardOf(ScreenOf):
         self.own = pipeline_of(kind, self.pipeline.id if self.pipeline else None)
         self.query = self.address("records-board").removeprefix(url(kind, "records-board"))
         self.creatable = moving.creatable(self.viewer, self.own)
+        self._shown = cards.shown(self.own)
+        known = properties_of(kind.object_type)
+        names = [*self._shown, *([values.CURRENCY] if values.AMOUNT in self._shown else [])]
+        self._read = [known[name] for name in dict.fromkeys(names)]
 
     def page(self, shown: Mapping[int, int] | None = None, refusal: Invalid | None = None) -> rows.BoardPage:
         """`shown` says how many cards of a status stand there already, by its id."""
-        wanted = {stage.id: (shown or {}).get(stage.id, 0) for stage in self.own.stages}
-        cards = listing.cards(self.viewer, self.selection, wanted)
-        counts = listing.counts(self.viewer, self.selection, list(wanted))
+        stages = self.own.stages
+        wanted = {
+            stage.id: (shown or {}).get(stage.id, 0)
+            for stage in stages
+            if not is_collapsed(self.viewer, stage)
+        }
+        found = listing.cards(self.viewer, self.selection, wanted, self._read)
+        counts = listing.counts(self.viewer, self.selection, [stage.id for stage in stages])
         return rows.BoardPage(
-            **self.frame(), bar=self.filters.bar(refusal), signal="records",
-            columns=tuple(self._column(stage, counts[stage.id], *cards[stage.id]) for stage in self.own.stages),
+            **self.frame(), bar=self.filters.bar(refusal), signal="records", columns_url=self.address("records-board-collapse"),
+            columns=tuple(self._column(stage, counts[stage.id], *found.get(stage.id, ([], None))) for stage in stages),
         )  # fmt: skip
 
     def _column(
@@ -125,21 +140,28 @@ class BoardOf(ScreenOf):
             cards=tuple(self.card(one) for one in found), more_url=more, sort=self.kind,
             create_url=self.create_url(stage) if stage.id in self.creatable else "",
             reasons=moving.reasons(self.viewer, self.own, stage.id),
+            is_collapsed=is_collapsed(self.viewer, stage),
         )  # fmt: skip
 
     def more(self, stage: StageValue, after: int, before: int) -> rows.Column:
         """The next cards, after `before` others."""
-        found, following = listing.column(self.viewer, self.selection, stage.id, after)
+        found, following = listing.column(self.viewer, self.selection, stage.id, after, self._read)
         return self._column(stage, 0, found, following, before)
 
     def card(self, one: listing.Card) -> rows.Card:
         return rows.Card(
             id=one.id, place=one.place, subject=one.name or _("No name"), url=url(self.kind, "record", one.id),
-            who=values.money(one.amount, one.currency), number="", since=one.stage_entered_at, channel_icon="", channel_label="",
-            priority=None, owner=Person.named(one.owner_name) if one.owner_name else None, next_due=one.next_due,
+            since=one.stage_entered_at, chosen=self._chosen(one), owner=Person.named(one.owner_name) if one.owner_name else None, next_due=one.next_due,
             move_url=url(self.kind, "record-move", one.id) if one.may_edit else "",
             moved_url=url(self.kind, "record-moved", one.id) + self.query if one.may_edit else "",
         )  # fmt: skip
+
+    def _chosen(self, one: listing.Card) -> rows.Chosen:
+        found = facts(self._read, one.values, lambda prop, value: told(self.kind, prop, value, Names()))
+        amount = one.values.get(values.AMOUNT)
+        who = {} if amount is None else {values.AMOUNT: values.money(str(amount), one.values[values.CURRENCY])}  # fmt: skip
+        marks = {name: rows.Mark(chip=cell.priority) for name, cell in found.items() if cell.priority}
+        return on_card(self._shown, who, marks, found)
 
     def menu(self) -> rows.MovePage:
         """The menu that all cards share."""

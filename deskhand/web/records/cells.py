@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from django.http import HttpResponse
@@ -22,7 +23,8 @@ from deskhand.events.types import Actor
 from deskhand.kernel.errors import Forbidden, Invalid, NotFound
 from deskhand.web import labels, moving
 from deskhand.web.asked import number
-from deskhand.web.board.tables import Cell, Row, is_number
+from deskhand.web.board.cells import is_number
+from deskhand.web.board.rows import Cell, Row
 from deskhand.web.choices import ChoiceGroup, statuses
 from deskhand.web.contacts import values as typed_values
 from deskhand.web.contacts.rows import Control
@@ -47,6 +49,17 @@ _KINDS: dict[str, Any] = {"area": "long", "choice": "select", "choices": "checks
 def is_editable(kind: Sort, prop: Property) -> bool:
     """Where it stands is one of a list here; on the record's page it has a way of its own."""
     return values.is_editable(prop) or (prop.column == "stage_id" and kind.has_pipelines)
+
+
+def told(kind: Sort, prop: Property, value: Any, names: Names) -> Cell:
+    """A value as it is read."""
+    name, text = prop.name, values.spoken(kind.object_type, prop, value, names)
+    return Cell(
+        name, _(prop.label), (value or _("No name")) if name == name_of(kind) else text,
+        status=labels.status(pipelines_of(kind.object_type).stage(value)) if prop.column == "stage_id" and value else None,
+        priority=values.priority(value) if name == values.PRIORITY else None,
+        person=Person.named(text) if name == OWNER and value in names.users else None, is_number=is_number(prop),
+    )  # fmt: skip
 
 
 class Cells:
@@ -82,17 +95,12 @@ class Cells:
     def _cell(self, record: Any, name: str, may_edit: bool, is_edited: bool, typed: Typed | None) -> Cell:
         prop = self.known[name]
         value = typed_values.value_of(record, prop)
-        text = values.spoken(self.kind.object_type, prop, value, self.names)
-        is_name = name == name_of(self.kind)
-        is_status = prop.column == "stage_id" and value
         may_edit = may_edit and is_editable(self.kind, prop)
-        return Cell(
-            name, _(prop.label), (value or _("No name")) if is_name else text,
+        return replace(
+            told(self.kind, prop, value, self.names),
             edit_url=url(self.kind, "record-cell", record.pk, name) if may_edit else "",
-            link_url=url(self.kind, "record", record.pk) if is_name else "",
-            status=labels.status(pipelines_of(self.kind.object_type).stage(value)) if is_status else None,
-            person=Person.named(text) if name == OWNER and value in self.names.users else None,
-            editor=self._editor(record, prop, value, typed) if is_edited and may_edit else None, is_number=is_number(prop),
+            link_url=url(self.kind, "record", record.pk) if name == name_of(self.kind) else "",
+            editor=self._editor(record, prop, value, typed) if is_edited and may_edit else None,
         )  # fmt: skip
 
     def _editor(self, record: Any, prop: Property, value: Any, typed: Typed | None) -> Editor:

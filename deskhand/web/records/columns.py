@@ -22,7 +22,14 @@ def columns_offered(kind: Sort) -> list[str]:
     known = properties_of(kind.object_type)
     own = [name for name, prop in known.items() if prop.is_custom]
     own += [prop.name for prop in clocks.of(kind.object_type)] if kind.has_pipelines else []
-    listed = [name_of(kind), *_COMMON, *OFFERED.get(kind.object_type, ()), "hs_is_closed", *own]
+    listed = [
+        name_of(kind),
+        *_COMMON,
+        *OFFERED.get(kind.object_type, ()),
+        values.PRIORITY,
+        "hs_is_closed",
+        *own,
+    ]
     listed = [name for name in listed if name != "hs_createdate" or "createdate" not in known]
     return [name for name in dict.fromkeys(listed) if name in known and (kind.has_pipelines or known[name].column not in values.PLACE)]  # fmt: skip
 

@@ -14,7 +14,8 @@ from deskhand.crm.records.sorting import Sort as Order
 from deskhand.crm.schema.queries import properties_of
 from deskhand.desk import preferences
 from deskhand.kernel.errors import Invalid
-from deskhand.web.board.tables import ColumnChoice, Head, TablePage, is_number
+from deskhand.web.board.cells import is_number
+from deskhand.web.board.tables import ColumnChoice, Head, TablePage
 from deskhand.web.choices import Tab
 from deskhand.web.middleware import AccountRequest
 from deskhand.web.objects.tabs import Sort

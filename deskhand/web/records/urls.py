@@ -33,6 +33,7 @@ of_a_kind: list[URLPattern | URLResolver] = [
     path("", views.home, name="records"),
     path("/board", views.board, name="records-board"),
     path("/board/<id:stage_id>/after/<id:after>", views.more_cards, name="records-more"),
+    path("/board/collapse", views.collapse, name="records-board-collapse"),
     path("/table", views.table, name="records-table"),
     path("/table/after/<id:after>", views.more_rows, name="records-table-more"),
     path("/table/columns", views.set_columns, name="records-columns"),

@@ -12,10 +12,13 @@ from django.utils.translation import gettext as _
 from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.pipelines.types import PipelineValue
 from deskhand.crm.schema.types import Kind, Property
+from deskhand.web import labels
 from deskhand.web.contacts import values
+from deskhand.web.inbox.rows import Label
 
 #: Where a record stands is told and changed in its own way.
 PLACE = ("pipeline_id", "stage_id")
+AMOUNT, CURRENCY, PRIORITY = "amount", "deal_currency_code", "hs_priority"
 
 
 def automate_url(pipeline: PipelineValue) -> str:
@@ -32,6 +35,11 @@ def money(amount: str | None, currency: str | None) -> str:
         return amount
     text = str(number_format(number.normalize() if number != number.to_integral() else number.quantize(Decimal(1)), force_grouping=True))  # fmt: skip
     return f"{text} {currency}" if currency else text
+
+
+def priority(value: Any) -> Label | None:
+    """The mark of a priority; None for a word that no mark has."""
+    return labels.priority(value.upper()) if isinstance(value, str) else None
 
 
 def is_editable(prop: Property) -> bool:

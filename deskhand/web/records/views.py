@@ -14,7 +14,7 @@ from deskhand.crm.records.selecting import CAP, count
 from deskhand.desk import preferences
 from deskhand.kernel.errors import Invalid, NotFound
 from deskhand.kernel.text import whole
-from deskhand.web.board.page import shown_of, stage_of
+from deskhand.web.board.page import keep_collapsed, shown_of, stage_of
 from deskhand.web.frame import framed
 from deskhand.web.jinja import render, wants_fragment
 from deskhand.web.middleware import AccountRequest
@@ -59,6 +59,14 @@ def show_board(request: AccountRequest, kind: Sort, of: BoardOf, toast: Toast | 
     if wants_fragment(request):
         return render(request, "board/fragments/board.html", context, status=status)
     return framed(request, area(kind), "board/board.html", context, status)
+
+
+@require_POST
+def collapse(request: AccountRequest, key: str) -> HttpResponse:
+    kind = kind_of(request.viewer, key)
+    of = BoardOf(request, kind)
+    keep_collapsed(request.viewer, of.own, request.POST)
+    return show_board(request, kind, of) if wants_fragment(request) else redirect(of.address("records-board"))
 
 
 @require_GET

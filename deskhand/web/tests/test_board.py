@@ -9,12 +9,18 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from deskhand.accounts.models import AuditEntry
+from deskhand.accounts.policy import viewer_for
 from deskhand.crm.pipelines import pipelines
 from deskhand.crm.pipelines.pipelines import NewStage
 from deskhand.crm.records import archive, tasks, tickets
 from deskhand.crm.records.tasks import NewTask, Wanted
-from deskhand.desk import board, spam
+from deskhand.crm.schema import properties
+from deskhand.crm.schema.types import Kind
+from deskhand.desk import board, preferences, spam
 from deskhand.events.types import SYSTEM, Actor
+from deskhand.kernel.database.scope import current_account_id
+from deskhand.kernel.errors import Invalid
 from deskhand.web import times
 from deskhand.web.tests.test_inbox import HTMX, texts
 
@@ -26,6 +32,11 @@ def cards(page: str) -> dict[str, list[str]]:
         re.search(r"<h2[^>]*>([^<]*)<", column)[1]: re.findall(r'class="card-link"[^>]*>([^<]*)<', column)
         for column in columns
     }
+
+
+def opened(user, stage_id: int) -> None:
+    """Somebody has opened the column of a status."""
+    preferences.collapse(viewer_for(current_account_id(), user.pk), stage_id, False)
 
 
 @pytest.fixture
@@ -48,6 +59,7 @@ def test_the_tickets_of_a_pipeline_stand_in_their_statuses_latest_activity_first
         tickets.move(third.pk, to=world.stage("Closed"), by=SYSTEM)
         tickets.assign(first.pk, owner_id=world.grace.pk, by=SYSTEM)
         tickets.update(first.pk, {"hs_ticket_priority": "HIGH"}, by=SYSTEM)
+        opened(world.grace, world.stage("Closed"))
 
     page = board_of(office.world.grace)
 
@@ -250,3 +262,200 @@ def test_a_board_of_another_account_is_not_found_S9(office, neighbour, sign_in):
 
     assert client.get(f"/pipelines/{pipeline}/board").status_code == 404
     assert client.get(f"/pipelines/{pipeline}/board/{stage}/after/1-1").status_code == 404
+
+
+# ── what stands on cards ─────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def card_of(page: str) -> str:
+    """What one reads on the only card, from top to bottom."""
+    found = re.search(r'(?s)<li class="ticket-card".*?</li>', page)[0]
+    return " | ".join(re.sub(r"<[^>]+>", "|", found).replace("\n", " ").split("|")).strip()
+
+
+def words_of_card(page: str) -> list[str]:
+    return [word for part in card_of(page).split("|") if (word := part.strip())]
+
+
+@pytest.fixture
+def own_properties(office) -> None:
+    with office.inside():
+        properties.create("ticket", "order_number", "Order number", Kind.NUMBER, by=SYSTEM)
+        properties.create("ticket", "deliver_on", "Deliver on", Kind.DATE, by=SYSTEM)
+        properties.create("ticket", "is_paid", "Paid", Kind.BOOL, by=SYSTEM)
+        properties.create("ticket", "checker", "Checked by", Kind.REF, by=SYSTEM)
+
+
+def choose(office, *names: str) -> None:
+    with office.inside() as world:
+        row = pipelines.find("ticket", world.tickets.default.id)
+        pipelines.set_cards(row, names, by=Actor.user(world.ada.pk))
+
+
+def test_cards_show_what_the_admins_of_a_pipeline_choose_in_their_order_R_BOARD_2(office, board_of, own_properties):  # fmt: skip
+    ticket = office.mail("Refund")
+    with office.inside() as world:
+        told = {
+            "order_number": 30783, "deliver_on": "2026-12-01", "is_paid": False, "checker": world.bob.pk,
+            "hs_assigned_team_ids": [world.team.pk], "hs_ticket_priority": "HIGH",
+        }  # fmt: skip
+        tickets.update(ticket.pk, told, by=SYSTEM)
+    choose(office, "deliver_on", "hs_ticket_priority", "checker", "hs_assigned_team_ids", "contact", "is_paid", "order_number", "hs_resolution")  # fmt: skip
+
+    words = words_of_card(board_of(office.world.grace))
+
+    assert words[:14] == [
+        "Refund", "Astrid Lindqvist", "Deliver on", "1 Dec 2026", "Checked by", "Bob Noyce", "Team", "Support",
+        "Paid", "No", "Order number", "30783", "High", "In this status since",
+    ]  # fmt: skip
+    assert f"#{ticket.number}" not in words
+
+
+def test_without_a_choice_stand_who_asks_channel_number_and_priority_R_BOARD_2(office, board_of):
+    ticket = office.mail("Refund")
+    with office.inside():
+        tickets.update(ticket.pk, {"hs_ticket_priority": "LOW"}, by=SYSTEM)
+
+    words = words_of_card(board_of(office.world.grace))
+
+    assert words[:5] == ["Refund", "Astrid Lindqvist", "Email", f"#{ticket.number}", "Low"]
+    choose(office)
+    assert words_of_card(board_of(office.world.grace))[:2] == ["Refund", "In this status since"]
+
+
+def test_fields_on_cards_ask_the_database_nothing_more_R_BOARD_2(office, sign_in, own_properties):
+    client = sign_in(office.world.ada)
+
+    def queries() -> int:
+        with CaptureQueriesContext(connection) as seen:
+            assert client.get("/tickets", follow=True).status_code == 200
+        return len(seen)
+
+    office.mail("The first")
+    choose(office)
+    none = queries()
+    choose(office, "contact", "order_number", "deliver_on", "is_paid", "checker", "hs_assigned_team_ids", "hs_ticket_priority", "createdate")  # fmt: skip
+    assert queries() == none
+    for number in range(10):
+        ticket = office.mail(f"Question {number}")
+        with office.inside() as world:
+            tickets.update(
+                ticket.pk, {"checker": world.bob.pk, "hs_assigned_team_ids": [world.team.pk], "order_number": number}, by=SYSTEM
+            )  # fmt: skip
+    assert queries() == none
+
+
+def test_a_property_that_is_archived_leaves_the_cards_R_BOARD_2(office, board_of, own_properties):
+    ticket = office.mail("Refund")
+    with office.inside():
+        tickets.update(ticket.pk, {"order_number": 30783}, by=SYSTEM)
+    choose(office, "order_number", "contact")
+    assert "30783" in words_of_card(board_of(office.world.grace))
+
+    with office.inside():
+        properties.archive("ticket", "order_number", by=SYSTEM)
+
+    assert words_of_card(board_of(office.world.grace))[:2] == ["Refund", "Astrid Lindqvist"]
+
+
+@pytest.mark.parametrize(
+    ("names", "field", "told"),
+    [
+        (["nonsense"], "cards[0]", "Cards can't show “nonsense”."),
+        (["contact", "hubspot_owner_id"], "cards[1]", "Cards can't show “hubspot_owner_id”."),
+        (["time_to_close"], "cards[0]", "Cards can't show “time_to_close”."),
+        (["contact", "createdate", "contact"], "cards[2]", "“contact” stands on the cards already."),
+        (
+            ["contact", "company", "createdate", "hs_ticket_id", "source_type", "hs_ticket_priority", "closed_date", "hs_resolution", "hs_ticket_category"],
+            "cards", "A card shows at most 8 properties.",
+        ),
+    ],
+)  # fmt: skip
+def test_what_cards_cannot_show_is_refused_in_words_R_BOARD_2(office, names, field, told):
+    with pytest.raises(Invalid) as refused:
+        choose(office, *names)
+
+    assert (refused.value.field, refused.value.message) == (field, told)
+
+
+def test_an_admin_adds_orders_and_removes_on_the_page_of_the_pipeline_R_BOARD_2(office, sign_in):
+    with office.inside() as world:
+        path = f"/settings/pipelines/{world.tickets.default.id}/cards"
+    client = sign_in(office.world.ada)
+
+    def chosen() -> list[str]:
+        return re.findall(r'name="property" value="([^"]*)"', client.get(path).content.decode())
+
+    def press(names, **more) -> int:
+        return client.post(f"{path}/save", {"property": names} | more).status_code
+
+    standard = ["contact", "company", "source_type", "hs_ticket_id", "hs_ticket_priority"]
+    assert chosen() == standard
+    assert press(["contact", "hs_ticket_id"], add="createdate") == 302
+    assert chosen() == ["contact", "hs_ticket_id", "createdate"]
+    assert press(chosen(), move="up:createdate") == 302
+    assert press(chosen(), remove="hs_ticket_id") == 302
+    assert chosen() == ["contact", "createdate"]
+    refused = client.post(f"{path}/save", {"property": ["contact"], "add": "nonsense"})
+    assert refused.status_code == 422
+    assert "Cards can&#39;t show “nonsense”." in refused.content.decode()
+    assert press(chosen(), reset="1") == 302
+    assert chosen() == standard
+    with office.inside():
+        told = AuditEntry.objects.filter(action="pipeline.updated").order_by("-pk").first()
+    assert told.before["cards"] == ["contact", "createdate"]
+    assert sign_in(office.world.grace).get(path).status_code == 403
+
+
+# ── collapsed columns ────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def collapsed(page: str) -> list[str]:
+    """The columns that are collapsed, with their counts."""
+    columns = re.findall(r'(?s)<section class="board-column"[^>]* data-collapsed.*?</section>', page)
+    return [f"{re.search(r'<h2[^>]*>([^<]*)<', one)[1]} {re.search(r'data-count>([^<]*)<', one)[1]}" for one in columns]  # fmt: skip
+
+
+def test_columns_of_closed_statuses_are_collapsed_counted_and_not_read_R_BOARD_4(office, board_of):
+    done = office.mail("Parcel is broken")
+    with office.inside() as world:
+        tickets.move(done.pk, to=world.stage("Closed"), by=SYSTEM)
+
+    with CaptureQueriesContext(connection) as seen:
+        page = board_of(office.world.grace)
+
+    assert collapsed(page) == ["Closed 1"]
+    assert "Parcel is broken" not in page
+    with office.inside() as world:
+        read = next(one["sql"] for one in seen if "cross join lateral" in one["sql"])
+        assert str(world.stage("New")) in read
+        assert str(world.stage("Closed")) not in read.partition("unnest")[2].partition("]")[0]
+
+
+def test_what_somebody_opened_stays_open_for_them_alone_R_BOARD_4(office, board_of, sign_in):
+    done = office.mail("Parcel is broken")
+    with office.inside() as world:
+        tickets.move(done.pk, to=world.stage("Closed"), by=SYSTEM)
+        new, closed, path = world.stage("New"), world.stage("Closed"), f"/pipelines/{world.tickets.default.id}/board"  # fmt: skip
+    client = sign_in(office.world.grace)
+
+    answer = client.post(f"{path}/collapse?view=7", {"open": closed})
+    assert answer.headers["Location"] == f"{path}?view=7"
+    assert cards(board_of(office.world.grace))["Closed"] == ["Parcel is broken"]
+    assert collapsed(board_of(office.world.ada)) == ["Closed 1"]
+
+    part = client.post(f"{path}/collapse", {"collapse": new}, headers=HTMX).content.decode()
+    assert collapsed(part) == ["New 0"]
+    assert "<html" not in part
+    assert collapsed(board_of(office.world.grace)) == ["New 0"]
+    client.post(f"{path}/collapse", {"collapse": closed})
+    client.post(f"{path}/collapse", {"open": new})
+    assert collapsed(board_of(office.world.grace)) == ["Closed 1"]
+
+
+@pytest.mark.parametrize(("form", "status"), [({}, 400), ({"open": "x"}, 400), ({"collapse": "999999"}, 404)])
+def test_a_column_that_is_none_is_refused_R_BOARD_4(office, sign_in, form, status):
+    with office.inside() as world:
+        path = f"/pipelines/{world.tickets.default.id}/board/collapse"
+
+    assert sign_in(office.world.grace).post(path, form).status_code == status

@@ -248,11 +248,11 @@ def test_filters_stay_while_cards_move_and_are_shown(desk):
         re.search(r'action="(/tickets/\d+/moved[^"]*)"', client.get(move).content.decode())[1]
     )
     with office.inside() as world:
-        closed = world.stage("Closed")
+        ours = world.stage("Waiting on us")
 
-    back = client.post(form, {"status": closed}).headers["Location"]
+    back = client.post(form, {"status": ours}).headers["Location"]
 
-    assert cards(client.get(back).content.decode())["Closed"] == ["Parcel"]
+    assert cards(client.get(back).content.decode())["Waiting on us"] == ["Parcel"]
     assert "f=" in back
 
 

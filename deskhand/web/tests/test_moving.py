@@ -109,6 +109,8 @@ def test_columns_offer_a_new_ticket_where_one_may_begin_R_RULE_5(office, grace, 
     assert list(map(int, adds.findall(text(grace.get(board_url(office)))))) == [
         stage_of(office, label) for label in NAMES[:2]
     ]
+    assert len(adds.findall(text(ada.get(board_url(office))))) == 3  # “Closed” is collapsed
+    ada.post(f"{board_url(office)}/collapse", {"open": stage_of(office, "Closed")})
     assert len(adds.findall(text(ada.get(board_url(office))))) == 4
 
 
@@ -353,6 +355,7 @@ def test_after_the_form_the_board_is_drawn_and_can_be_taken_back_R_REQ_1(office,
         "from": stage_of(office, "Waiting on contact"),
         "part": "toast",
     }
+    grace.post(f"{board_url(office)}/collapse", {"open": form["status"]})
     asked = grace.post(f"/tickets/{ticket.pk}/moved", form, headers=HTMX)
 
     done = text(went(grace, asked, HTMX, hs_resolution="ISSUE_FIXED"))

@@ -2,6 +2,7 @@
 
 import html
 import json
+import re
 from datetime import timedelta
 
 import pytest
@@ -623,3 +624,57 @@ def test_a_link_needs_kinds_that_are_known(office, deal):
         ticket = tickets.create(tickets.NewTicket("Refund"), by=SYSTEM).id
         assert associations.connect("deal", deal, "ticket", ticket, by=Actor.user(world.ada.pk))
         assert not associations.connect("deal", deal, "ticket", ticket, by=Actor.user(world.ada.pk))
+
+
+def test_cards_of_deals_show_amount_close_date_and_priority_R_BOARD_2(office, ada, deal):
+    with office.inside():
+        told = {"amount": "12500", "deal_currency_code": "DKK", "closedate": "2026-12-01T09:00:00Z", "hs_priority": "high"}  # fmt: skip
+        objects.update("deal", deal, told, by=SYSTEM)
+
+    def words() -> list[str]:
+        card = re.search(rf'(?s)id="card-{deal}".*?</li>', text(ada.get(url("records-board", "deals"))))[0]
+        return [word for part in re.sub(r"<[^>]+>", "|", card).split("|") if (word := part.strip())][1:]
+
+    assert words()[:5] == ["Fjällbo", "12,500 DKK", "Close date", "1 Dec, 09:00", "High"]
+    with office.inside():
+        row = pipelines.find("deal", pipelines_of("deal").default.id)
+        pipelines.set_cards(row, ["deal_currency_code"], by=SYSTEM)
+    assert words()[:3] == ["Fjällbo", "Currency", "DKK"]
+
+
+def test_columns_of_closed_statuses_are_collapsed_on_boards_of_records_R_BOARD_4(
+    office, ada, kind, key, make
+):
+    with office.inside():
+        stages = pipelines_of(kind).default.stages
+    closed = next(stage.id for stage in stages if not stage.is_open)
+    pk = make("Press 5")
+    with office.inside():
+        objects.move(kind, pk, to=closed, by=SYSTEM)
+
+    page = text(ada.get(url("records-board", key)))
+    assert page.count(" data-collapsed") == sum(not stage.is_open for stage in stages)
+    assert "Press 5" not in page
+
+    opened = ada.post(url("records-board-collapse", key), {"open": closed}).headers["Location"]
+    assert "Press 5" in text(ada.get(opened))
+
+
+def test_fields_on_cards_of_records_ask_the_database_nothing_more_R_BOARD_2(office, ada, kind, key, make):
+    make("The first")
+
+    def queries() -> int:
+        with CaptureQueriesContext(connection) as seen:
+            assert ada.get(url("records-board", key)).status_code == 200
+        return len(seen)
+
+    def choose(*names: str) -> None:
+        with office.inside():
+            row = pipelines.find(kind, pipelines_of(kind).default.id)
+            pipelines.set_cards(row, names, by=SYSTEM)
+
+    choose()
+    none = queries()
+    choose("hs_assigned_team_ids", "hs_is_closed", "createdate" if kind == "deal" else "hs_createdate")
+    make("The second")
+    assert queries() == none

@@ -10,6 +10,13 @@ export const linkOf = (card) => card.querySelector(".card-link");
 // Why the rules keep cards of one column out of another; empty where they don't.
 export const whyNot = (from, to) => JSON.parse(from.dataset.reasons)[to.dataset.stage] ?? "";
 
+// Where a card's focus is at home: in a collapsed column nothing shows but its opener.
+export function focusOn(card, options) {
+  const column = columnOf(card);
+  const isHidden = "collapsed" in column.dataset && !("lifted" in card.dataset);
+  (isHidden ? column.querySelector(".board-turn") : linkOf(card)).focus(options);
+}
+
 export function say(board, what, card, more = {}) {
   const values = { ticket: linkOf(card).textContent, status: columnOf(card).querySelector("h2").textContent, ...more };
   document.getElementById("announce").textContent = board.dataset[what].replace(/\{(\w+)\}/g, (_all, name) => values[name]);
@@ -71,7 +78,7 @@ function refuse(card, reason) {
 // `card` stands in its new column already, and came out of `from`.
 export async function commit(board, card, from) {
   const to = columnOf(card);
-  const hadFocus = card.contains(document.activeElement);
+  const hadFocus = to.contains(document.activeElement);
   const reason = whyNot(from, to);
   if (reason) {
     place(card, from);
@@ -93,7 +100,7 @@ export async function commit(board, card, from) {
     refuse(card, refusal.message);
   }
   delete board.dataset.busy;
-  if (hadFocus) linkOf(card).focus({ preventScroll: true });
+  if (hadFocus) focusOn(card, { preventScroll: true });
   if (form) ask(form);
   board.dispatchEvent(new Event("moved"));
 }

@@ -1,6 +1,6 @@
 // The board by keyboard and by menu; and when it is read again: at signals, but never while somebody holds a card.
 import { dragCards } from "app/board-drag";
-import { columnOf, columnsOf, commit, linkOf, place, say, walk, whyNot } from "app/board-move";
+import { columnOf, columnsOf, commit, focusOn, linkOf, place, say, walk, whyNot } from "app/board-move";
 
 const CALM = 2000; // milliseconds between two readings
 
@@ -72,7 +72,7 @@ export function connect(board) {
   function put(card, column) {
     card.dataset.moving = ""; // its focus leaves and comes back
     place(card, column);
-    linkOf(card).focus();
+    focusOn(card);
     delete card.dataset.moving;
     column.scrollIntoView({ block: "nearest", inline: "nearest" });
   }
