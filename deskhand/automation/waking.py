@@ -121,7 +121,7 @@ _BY_MESSAGE = {
     "message.sent": frozenset({"last_sent_at", "first_agent_reply_at", "sort_at"}),
 }
 #: Ways in which many dates of a record may change at once, of which the event does not name each.
-_ANY_DATE = ("restored", "merged", "unmerged", "split")
+_ANY_DATE = ("restored", "merged", "unmerged", "split", "split_taken_back")
 
 
 class Dates:

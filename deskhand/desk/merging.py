@@ -17,6 +17,7 @@ from deskhand.crm.records import associations, directory, labeling, tickets
 from deskhand.crm.records.models import Association, Task, Ticket
 from deskhand.crm.records.store import Change
 from deskhand.desk.models import Draft, Follower, LaterReply, Mention, Merge, Message, Snooze, Thread
+from deskhand.desk.splitting import facts_of, said_in
 from deskhand.events import log
 from deskhand.events.types import Actor, NewEvent
 from deskhand.kernel import clock
@@ -219,18 +220,16 @@ def _move_back(account_id: int, made: Merge) -> None:
 
 
 def _count_again(account_id: int, made: Merge, survivor: Ticket, by: Actor, at: datetime) -> None:
-    said = {
-        pk: Message.objects.filter(account_id=account_id, ticket_id=pk, kind="MESSAGE").count()
-        for pk in (made.survivor_id, made.merged_id)
-    }
+    """Each knows again of what was said in it, and of nothing else: how much, what last, and when (R-MERGE-8)."""
+    said = said_in(account_id, [made.survivor_id, made.merged_id])
     rest = [pk for pk in survivor.properties.get("hs_merged_object_ids", []) if pk != made.merged_id]
     changes = [
         Change(
             made.survivor_id,
             {"hs_merged_object_ids": rest or None},
-            {"message_count": said[made.survivor_id], "created_at": _age(account_id, made)},
+            {**facts_of(said[made.survivor_id]), "created_at": _age(account_id, made)},
         ),
-        Change(made.merged_id, {}, {"message_count": said[made.merged_id]}),
+        Change(made.merged_id, {}, facts_of(said[made.merged_id])),
     ]
     tickets.change_many(changes, by=by, at=at, source="MERGE")
 

@@ -316,14 +316,21 @@ def _begin_anew(old: Ticket) -> None:
     )
 
 
+def said_in(account_id: int, ticket_ids: Sequence[int]) -> dict[int, list[Message]]:
+    """What was said in each of these tickets, oldest first, with what `facts_of` asks for. One query."""
+    found: dict[int, list[Message]] = {pk: [] for pk in ticket_ids}
+    said = Message.objects.filter(account_id=account_id, ticket_id__in=found).exclude(kind=MessageKind.EVENT)
+    light = ("ticket_id", "thread_id", "kind", "direction", "actor_kind", "actor_id", "is_automatic", "is_unverified", "text", "filling", "delivery", "created_at")  # fmt: skip
+    for message in said.only("id", *light).order_by("id"):
+        found[message.ticket_id or 0].append(message)
+    return found
+
+
 def _count_again(account_id: int, ticket_id: int, thread_ids: Sequence[int]) -> None:
     """Let a ticket and its conversations know what is left in them."""
-    of_ticket: list[Message] = []
+    of_ticket = said_in(account_id, [ticket_id])[ticket_id]
     of_threads: dict[int, list[Message]] = {pk: [] for pk in thread_ids}
-    rest = Message.objects.filter(account_id=account_id, ticket_id=ticket_id).exclude(kind=MessageKind.EVENT)
-    light = ("ticket_id", "thread_id", "kind", "direction", "actor_kind", "actor_id", "is_automatic", "is_unverified", "text", "filling", "delivery", "created_at")  # fmt: skip
-    for message in rest.only("id", *light).order_by("id"):
-        of_ticket.append(message)
+    for message in of_ticket:
         of_threads.setdefault(message.thread_id, []).append(message)
     Ticket.objects.filter(account_id=account_id, pk=ticket_id).update(**facts_of(of_ticket))
     names = ("message_count", "preview", "last_received_at", "last_sent_at")

@@ -50,6 +50,8 @@ BY_MESSAGES = frozenset({
 })  # fmt: skip
 #: These may change anything about their record.
 _ANYTHING = ("created", "restored", "merged", "unmerged", "linked", "unlinked", "relabeled")
+#: Messages of a ticket became another's, `split_id`, or came back from it: both, and how they are linked, may differ.
+_PARTINGS = ("ticket.split", "ticket.copied", "ticket.split_taken_back")
 _CHANGES = ("updated", "moved", "assigned")
 #: So many records that one change may concern are looked at by the sweep instead.
 MANY = 5000
@@ -192,7 +194,9 @@ def _touches(event: Event) -> Iterator[tuple[str, int, set[str] | None]]:
         return
     object_type, record_id = subject
     did = event.kind.rpartition(".")[2]
-    if event.object_type == "thread":
+    if event.kind in _PARTINGS:
+        yield from ((object_type, pk, None) for pk in (record_id, event.data["split_id"]))
+    elif event.object_type == "thread":
         yield object_type, record_id, set(BY_MESSAGES)
     elif event.kind == f"{object_type}.{did}" and did in _ANYTHING:
         yield object_type, record_id, None

@@ -23,9 +23,10 @@ from deskhand.crm.schema.types import Kind
 from deskhand.crm.schema.types import Option as Tag
 from deskhand.crm.segments import members, segments
 from deskhand.crm.segments.models import SegmentKind
-from deskhand.desk import merging
+from deskhand.desk import merging, splitting, threads
+from deskhand.desk.types import InboundMessage, Incoming, Mailbox
 from deskhand.events.types import SYSTEM, Actor
-from deskhand.kernel import timers
+from deskhand.kernel import clock, timers
 from deskhand.kernel.errors import Invalid
 from deskhand.kernel.models import Timer
 from deskhand.testing.fixtures import NOON
@@ -228,6 +229,33 @@ def test_a_change_of_a_linked_record_counts_R_TRIG_4_R_TRIG_5(world, office):
     contacts.update(contact.pk, {"jobtitle": "Captain"}, by=SYSTEM)
     office.rest()
     assert office.inside() == [ticket.pk]
+
+
+def test_a_split_asks_again_about_both_tickets_and_so_does_taking_it_back_R_TRIG_1(world, office):
+    """What messages change in a ticket has no event of its own there."""
+    sender = Mailbox("astrid@fjallbo.example", "Astrid")
+    said = [
+        InboundMessage(f"m{n}@x", sender, "Refund", f"Text {n}", clock.now(), answers=("m0@x",) if n else ())
+        for n in range(2)
+    ]
+    received = [threads.receive(Incoming(world.channel.pk, one)) for one in said]
+    ticket_id = received[0].ticket_id
+    one = Filter("hs_num_times_contacted", Kind.NUMBER, Operator.ANY_OF, (Decimal(1),))
+    two = Filter("hs_num_times_contacted", Kind.NUMBER, Operator.ANY_OF, (Decimal(2),))
+    office.rest()
+    flows = [office.flow(WhenTrue(filters), again=True) for filters in (one, two)]
+    for flow in flows:
+        timers.drop_timer(world.account.pk, standing.SWEEP, str(flow.pk))
+
+    wanted = splitting.Wanted("Other", world.stage("New"), (received[1].message_id,))
+    made = splitting.split(ticket_id, wanted, by=Actor.user(world.ada.pk))
+    office.rest()
+    assert sorted(office.inside(flows[0])) == [ticket_id, made.ticket_id]
+    assert office.inside(flows[1]) == []
+
+    splitting.take_back(made.ticket_id, by=Actor.user(world.ada.pk))
+    office.rest()
+    assert office.inside(flows[1]) == [ticket_id]
 
 
 def test_blank_is_not_zero_R_TRIG_6(world, office):

@@ -13,10 +13,11 @@ from deskhand.crm.records.associations import Why
 from deskhand.crm.records.models import Task, Ticket
 from deskhand.crm.records.store import Change
 from deskhand.crm.schema import association_labels
-from deskhand.desk import following, merging, threads
+from deskhand.desk import following, merging, replies, threads
 from deskhand.desk.models import Merge, Message
+from deskhand.desk.replies import NewReply
 from deskhand.desk.types import InboundMessage, Incoming, Mailbox
-from deskhand.events.types import SYSTEM
+from deskhand.events.types import SYSTEM, Actor
 from deskhand.kernel import clock
 from deskhand.web.tests.test_inbox import texts
 
@@ -161,6 +162,28 @@ def test_for_thirty_days_they_can_be_parted_again_R_MERGE_8(office, two, client)
         assert Message.objects.filter(ticket_id=older.pk).count() == 2
     assert answer(office, older) == older.pk
     assert client.post(f"/inbox/all-open/{newer.pk}/merged/{made.pk}/part").status_code == 404
+
+
+WHAT_WAS_SAID = (
+    "message_count", "preview", "last_received_at", "last_sent_at", "last_message_from_visitor", "first_agent_reply_at", "first_agent_reply_by",
+)  # fmt: skip
+
+
+def test_each_knows_again_when_and_what_was_said_in_it_R_MERGE_8(office, two, client):
+    older, newer = two
+    office.at += timedelta(minutes=1)
+    with office.inside() as world:
+        replies.reply(NewReply(newer.pk, "It left today."), by=world.grace, at=office.at)
+    before = [{name: getattr(office.again(one), name) for name in WHAT_WAS_SAID} for one in (older, newer)]
+    merge(client, older, newer)
+    assert office.again(older).last_sent_at == before[1]["last_sent_at"] is not None
+
+    with office.inside() as world:
+        merging.unmerge(Merge.objects.get().pk, by=Actor.user(world.grace.pk))
+
+    after = [{name: getattr(office.again(one), name) for name in WHAT_WAS_SAID} for one in (older, newer)]
+    assert after == before
+    assert before[0]["last_sent_at"] is None
 
 
 def test_after_thirty_days_they_stay_one(office, two, client):
