@@ -310,7 +310,7 @@ def test_no_text_of_a_conversation_without_a_ticket_is_unmarked(speaking, desk, 
         sales = inboxes.add_channel_account(
             desk.channel.inbox, channel="email", name="Sales", address="sales@nordlys.example"
         )
-        inboxes.set_creates_tickets(sales, False)
+        inboxes.change(sales, by=SYSTEM, creates_tickets=False)
         mail = InboundMessage(
             external_id="2@fjallbo.example", sender=CUSTOMER, subject=SUBJECT, text=SAID, received_at=noon
         )

@@ -11,7 +11,7 @@ from django.utils.translation import gettext_noop
 
 from deskhand.accounts import audit
 from deskhand.desk.models import ChannelAccount, Inbox, InboxKind
-from deskhand.events.types import SYSTEM, Actor
+from deskhand.events.types import Actor
 from deskhand.kernel import clock
 from deskhand.kernel.errors import Invalid
 from deskhand.kernel.text import one_line
@@ -144,12 +144,6 @@ def _record(account: ChannelAccount, by: Actor, before: Mapping[str, Any], after
         "channel_account.updated", by=by, target_type="channel_account", target_id=account.pk, before=before,
         after=after,
     )  # fmt: skip
-
-
-def set_creates_tickets(account: ChannelAccount, on: bool, *, by: Actor = SYSTEM) -> ChannelAccount:
-    """R-CC-3: off stops new tickets from this channel; existing ones stay. Help-desk channels always create (R-CC-6)
-    unless the account chose otherwise here."""
-    return change(account, by=by, creates_tickets=on)
 
 
 def let_go_of_stages(account_id: int, stage_ids: Collection[int], pipeline_ids: Collection[int]) -> None:

@@ -100,14 +100,14 @@ def test_the_answer_joins_the_conversation_and_asks_for_a_ticket_where_the_chann
     answer = receive(world, noon, external_id="2@fjallbo.example", answers=(message.external_id,))
 
     assert (answer.thread_id, answer.ticket_id) == (message.thread_id, None)
-    inboxes.set_creates_tickets(world.channel, False)
+    inboxes.change(world.channel, by=SYSTEM, creates_tickets=False)
     assert letters.wanting_tickets([message.thread_id]) == []
 
 
 def test_a_conversation_that_the_customer_began_is_not_asked_for(world, noon):
-    inboxes.set_creates_tickets(world.channel, False)
+    inboxes.change(world.channel, by=SYSTEM, creates_tickets=False)
     received = receive(world, noon)
-    inboxes.set_creates_tickets(world.channel, True)
+    inboxes.change(world.channel, by=SYSTEM, creates_tickets=True)
 
     assert letters.wanting_tickets([received.thread_id]) == []
     assert Message.objects.get().ticket_id is None

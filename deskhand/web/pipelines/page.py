@@ -121,7 +121,7 @@ def channels_of(pipeline: PipelineValue) -> list[ChannelAccount]:
 
 
 def _channels(pipeline: PipelineValue) -> tuple[Channel, ...]:
-    found = channels_of(pipeline)
+    found = [one for one in channels_of(pipeline) if one.creates_tickets]
     gone = routing.deleted_teams(current_account_id(), [one.pk for one in found])
     return tuple(_channel(one, pipeline, gone.get(one.pk, 0)) for one in found)
 
@@ -129,8 +129,8 @@ def _channels(pipeline: PipelineValue) -> tuple[Channel, ...]:
 def _channel(one: ChannelAccount, pipeline: PipelineValue, gone: int) -> Channel:
     trouble = ngettext("Its routing names %(n)s team that was deleted.", "Its routing names %(n)s teams that were deleted.", gone) % {"n": gone}  # fmt: skip
     return Channel(
-        one.name, one.address, CHANNEL_ICONS.get(one.channel, "message-square"), one.creates_tickets,
-        reverse("automate-channel", args=[pipeline.id, one.pk]), trouble if gone else "",
+        one.name, one.address, CHANNEL_ICONS.get(one.channel, "message-square"),
+        reverse("channel-automation", args=[one.pk]), trouble if gone else "",
     )  # fmt: skip
 
 

@@ -15,12 +15,11 @@ from deskhand.web.workflows.editor.rows import Offers, Part
 
 @dataclass(frozen=True)
 class Channel:
-    """A way in whose conversations belong to this pipeline. `url` gets a POST with on=1 or on=0."""
+    """A way in whose new conversations become tickets of this pipeline. `url`: where that is switched off (R-CC-2)."""
 
     name: str
     address: str
     icon: str
-    is_on: bool
     url: str
     trouble: str = ""  # what is wrong with its routing
 

@@ -31,7 +31,6 @@ lane: list[URLPattern | URLResolver] = [
 
 automate: list[URLPattern | URLResolver] = [
     path("", views.automate, name="automate"),
-    path("/channels/<id:channel_id>", views.set_channel, name="automate-channel"),
     path("/statuses/<key:rule>", views.set_status_rule, name="automate-status"),
     path("/reopening", views.set_reopening, name="automate-reopening"),
     path("/options/<key:option>", views.set_option, name="automate-option"),

@@ -15,8 +15,6 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
-from deskhand.accounts import policy
-from deskhand.accounts.policy import Action
 from deskhand.automation import comments as step_comments
 from deskhand.automation import enroll, lanes, workflows
 from deskhand.automation.actions.reading import Typed
@@ -29,7 +27,6 @@ from deskhand.crm.pipelines import options, pipelines
 from deskhand.crm.pipelines.models import Pipeline, StageState
 from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.pipelines.types import PipelineValue, StageValue
-from deskhand.desk import inboxes
 from deskhand.events.types import Actor
 from deskhand.kernel import clock
 from deskhand.kernel.errors import Conflict, Forbidden, Invalid, NotFound
@@ -97,20 +94,6 @@ def _templated(request: AccountRequest, pipeline_id: int) -> HttpResponse:
         return redirect("automate", pipeline_id)
     shown = pages.templated(request.account, pipeline_with(pipeline_id))
     return render(request, "pipelines/fragments/templated.html", {"templated": shown})
-
-
-@require_POST
-def set_channel(request: AccountRequest, pipeline_id: int, channel_id: int) -> HttpResponse:
-    """Whether new conversations of a channel become tickets (R-CC-2, R-CC-3)."""
-    pipeline = _ticket_pipeline(request, pipeline_id)
-    policy.require(request.viewer, Action.CONNECT_CHANNELS)
-    for channel in pages.channels_of(pipeline):
-        if channel.pk == channel_id:
-            inboxes.set_creates_tickets(
-                channel, request.POST.get("on") == "1", by=Actor.user(request.user.pk)
-            )
-            return _templated(request, pipeline_id)
-    raise NotFound(_("There is no such channel in this pipeline."))
 
 
 @require_POST

@@ -38,8 +38,11 @@ from deskhand.crm.pipelines import pipelines
 from deskhand.crm.pipelines.models import Pipeline, StageState
 from deskhand.crm.pipelines.pipelines import NewStage
 from deskhand.crm.records import tickets
+from deskhand.crm.records.models import Ticket
 from deskhand.crm.schema.types import Kind
-from deskhand.desk.models import ChannelAccount
+from deskhand.desk import threads
+from deskhand.desk.models import Thread
+from deskhand.desk.types import InboundMessage, Incoming, Mailbox
 from deskhand.events.types import SYSTEM, Actor
 from deskhand.kernel import clock
 from deskhand.routing import rules
@@ -153,16 +156,31 @@ def test_the_page_takes_as_many_queries_with_long_lanes_as_with_short_ones(offic
 # ── templated automations ────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_channel_is_switched_off_and_on_R_CC_2_R_CC_3(office, admin, place):
-    address = url("automate-channel", place[0], office.world.channel.pk)
+def test_t_cc_5_a_channel_without_the_ticket_switch_is_not_listed_under_the_pipeline(office, admin, place):
+    """R-CC-2, R-CC-3: the list is for reading; each line leads to the switch."""
+    channel = office.world.channel
+    switch = url("channel-automation", channel.pk)
+    before = office.mail()
+    page = text(admin.get(url("automate", place[0])))
+    assert f'<a class="link" href="{switch}"><b>{channel.address}</b></a>' in page
 
-    response = admin.post(address, {"on": "0"})
+    admin.post(url("channel-tickets", channel.pk), {"begins": ""})
 
-    assert response.headers["Location"] == url("automate", place[0])
+    page = text(admin.get(url("automate", place[0])))
+    assert channel.address not in page
+    assert "No channel makes tickets in this pipeline." in page
+    assert office.again(before).is_closed is False
     with office.inside():
-        assert not ChannelAccount.objects.get().creates_tickets
-    assert "Makes no tickets" in text(admin.get(url("automate", place[0])))
-    assert "Each new conversation becomes a ticket" in text(admin.post(address, {"on": "1"}, headers=HTMX))
+        sender = Mailbox("bo@x.example", "Bo")
+        received = threads.receive(
+            Incoming(channel.pk, InboundMessage("off@x.example", sender, "Another", "Hello", office.at))
+        )
+        assert received.ticket_id is None
+        assert Thread.objects.get(pk=received.thread_id).ticket_id is None
+        assert Ticket.objects.count() == 1
+
+    admin.post(url("channel-tickets", channel.pk), {"creates_tickets": "1", "begins": ""})
+    assert channel.address in text(admin.get(url("automate", place[0])))
 
 
 @pytest.mark.parametrize(("rule", "switch"), [("sent", "moves_on_sent"), ("reply", "moves_on_reply")])
@@ -781,7 +799,7 @@ def test_who_changed_what_here_is_kept_and_only_what_changed(office, admin, plac
         mail = MailTemplate.objects.get(key="ticket_closed")
     for _again in range(2):
         admin.post(url("lane-switch", *place), {"on": "1"})
-        admin.post(url("automate-channel", place[0], office.world.channel.pk), {"on": "0"})
+        admin.post(url("channel-tickets", office.world.channel.pk), {"begins": ""})
     admin.post(url("automate-close-date", place[0]), {"on": "0"})
     admin.post(
         url("mail-template-save", mail.pk), {"subject": "Bye", "body": "Bye", "revision": mail.revision}

@@ -355,7 +355,7 @@ def test_a_new_request_becomes_a_ticket_of_its_source_in_the_chosen_inbox(office
         sales = inboxes.add_channel_account(
             world.channel.inbox, channel="email", name="Sales", address="sales@nordlys.example"
         )
-        inboxes.set_creates_tickets(sales, False)
+        inboxes.change(sales, by=SYSTEM, creates_tickets=False)
     open_portal(office, channel_account_id=sales.pk)
     client = customer(office)
     file = SimpleUploadedFile("photo.png", b"\x89PNG\r\n\x1a\n" + b"0" * 40, "image/png")
