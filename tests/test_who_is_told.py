@@ -11,7 +11,7 @@ from django.utils.translation import get_language
 
 from deskhand import wiring
 from deskhand.accounts import users
-from deskhand.accounts.models import Membership, Role, User
+from deskhand.accounts.models import AuditEntry, Membership, Role, User
 from deskhand.accounts.policy import viewer_for
 from deskhand.crm.records import objects, tasks, tickets
 from deskhand.crm.records.tasks import Wanted
@@ -193,6 +193,79 @@ def test_what_is_a_day_old_is_no_news(world, owned):
     telling.tell(world.account.pk, [event], Concerned())
 
     assert told(world, world.grace) == []
+
+
+def default(world, topic, bell, mail):
+    wishes.set_defaults(world.account.pk, {topic: Ways(bell, mail)}, by=Actor.user(world.ada.pk))
+
+
+def test_t_not_1_who_chose_is_told_as_they_chose_and_who_did_not_as_the_account_has_it(world, owned, settle):
+    """R-NOT-3, R-NOT-12"""
+    for user in (world.bob, world.eve):
+        Follower.objects.create(account_id=world.account.pk, ticket_id=owned.ticket_id, user_id=user.pk)
+    wishes.choose(world.account.pk, world.bob.pk, {Topic.FOLLOWED: Ways(False, False)})
+    default(world, Topic.FOLLOWED, True, True)
+
+    mail(world, "Re: Refund", answers=("Refund@x",))
+    settle()
+
+    assert told(world, world.bob) == mails_to(world.bob) == []
+    assert told(world, world.eve) == [(Topic.FOLLOWED, "Astrid Lindqvist")]
+    assert len(mails_to(world.eve)) == 1
+
+
+def test_t_not_1_who_wants_what_the_account_leaves_out_is_told(world, owned, settle):
+    """R-NOT-3"""
+    wishes.choose(world.account.pk, world.grace.pk, {Topic.MESSAGE: Ways(True, True)})
+    default(world, Topic.MESSAGE, False, False)
+    default(world, Topic.COMMENT, False, False)
+
+    mail(world, "Re: Refund", answers=("Refund@x",))
+    replies.comment(owned.ticket_id, "Look at this", by=world.ada)
+    settle()
+
+    assert told(world, world.grace) == [(Topic.MESSAGE, "Astrid Lindqvist")]
+
+
+def test_t_not_1_what_is_left_as_it_is_shown_is_no_choice(world, owned, settle):
+    """R-NOT-3: it follows what the account says later."""
+    shown = {
+        topic: wishes.of_many(world.account.pk, [world.grace.pk]).ways(world.grace.pk, topic)
+        for topic in Topic
+    }
+    wishes.choose(world.account.pk, world.grace.pk, shown)
+    default(world, Topic.MESSAGE, False, False)
+
+    mail(world, "Re: Refund", answers=("Refund@x",))
+    settle()
+
+    assert told(world, world.grace) == []
+
+
+def test_t_not_1_nobodys_tickets_are_told_to_all_but_who_said_no(world, settle):
+    """R-NOT-1, R-NOT-3, R-NOT-13"""
+    default(world, Topic.UNASSIGNED, True, False)
+    assert wishes.asking_for(world.account.pk, Topic.UNASSIGNED) == set(
+        Membership.objects.filter(account=world.account, is_active=True).values_list("user_id", flat=True)
+    )
+    wishes.choose(world.account.pk, world.bob.pk, {Topic.UNASSIGNED: Ways(False, False)})
+
+    mail(world, "Chair")
+    settle()
+
+    assert told(world, world.bob) == []
+    assert told(world, world.grace) == [(Topic.UNASSIGNED, "Astrid Lindqvist")]
+
+
+def test_what_an_account_says_is_its_own_and_is_kept_in_the_log_R_NOT_3(world):
+    default(world, Topic.MESSAGE, False, True)
+    default(world, Topic.MESSAGE, False, True)
+
+    assert wishes.defaults_of(world.account.pk + 1)[Topic.MESSAGE] == Ways(True, False)
+    [entry] = AuditEntry.objects.filter(action="notification_defaults.updated")
+    assert (entry.before, entry.after) == (
+        {"message": {"bell": True, "mail": False}}, {"message": {"bell": False, "mail": True}}
+    )  # fmt: skip
 
 
 def mails_to(user):

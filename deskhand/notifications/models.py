@@ -41,8 +41,21 @@ class Notification(models.Model):
         ]
 
 
+class DefaultWish(models.Model):
+    """By which ways those of an account are told of a topic who chose nothing themselves, where an administrator said so
+    (R-NOT-3)."""
+
+    account_id = models.BigIntegerField()
+    topic = models.TextField()
+    bell = models.BooleanField()
+    mail = models.BooleanField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["account_id", "topic"], name="default_wish_once")]
+
+
 class Wish(models.Model):
-    """By which ways somebody is told of a topic, where that is not as Deskhand has it."""
+    """By which ways somebody is told of a topic, where they chose."""
 
     account_id = models.BigIntegerField()
     user_id = models.BigIntegerField()

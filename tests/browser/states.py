@@ -1043,6 +1043,10 @@ def notification_settings(page: Page) -> None:
     page.goto("/settings/notifications")
 
 
+def notification_defaults(page: Page) -> None:
+    page.goto("/settings/notifications/defaults")
+
+
 def bell(page: Page) -> None:
     page.goto("/inbox/all-open")
     if page.locator("#bell-button").is_visible():
@@ -1369,5 +1373,6 @@ STATES: dict[str, Step] = {
     "profile": profile,
     "notifications": notifications,
     "notification-settings": notification_settings,
+    "notification-defaults": notification_defaults,
     "bell": bell,
 }

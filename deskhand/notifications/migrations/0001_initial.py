@@ -12,6 +12,19 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
+            name='DefaultWish',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('account_id', models.BigIntegerField()),
+                ('topic', models.TextField()),
+                ('bell', models.BooleanField()),
+                ('mail', models.BooleanField()),
+            ],
+            options={
+                'constraints': [models.UniqueConstraint(fields=('account_id', 'topic'), name='default_wish_once')],
+            },
+        ),
+        migrations.CreateModel(
             name='Notification',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),

@@ -5,13 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from django.urls import reverse
+from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from deskhand.accounts import plans, policy
+from deskhand.accounts.models import Account
+from deskhand.accounts.plans import Feature
+from deskhand.accounts.policy import Action
 from deskhand.accounts.types import Viewer
 from deskhand.notifications import failures, pages, reading, wishes
 from deskhand.notifications.reading import Line
 from deskhand.notifications.types import ABOUT_RECORDS, Kind, Topic
+from deskhand.notifications.wishes import Ways
 from deskhand.notifications.wording import failed, heading, sentence
+from deskhand.web.choices import Tab
 from deskhand.web.frame import unread_text
 from deskhand.web.notifications.rows import BellList, Group, Told, TopicLine
 from deskhand.web.shell import Person
@@ -154,13 +161,29 @@ def offered(viewer: Viewer) -> list[Topic]:
 
 def topics(viewer: Viewer) -> list[TopicLine]:
     chosen = wishes.of_many(viewer.account_id, {viewer.user_id})
-    return [
-        TopicLine(
-            topic.value,
-            str(TOPICS[topic][0]),
-            str(TOPICS[topic][1]),
-            chosen.bell(viewer.user_id, topic),
-            chosen.mail(viewer.user_id, topic),
-        )
-        for topic in offered(viewer)
-    ]
+    return [_line(topic, chosen.ways(viewer.user_id, topic)) for topic in offered(viewer)]
+
+
+def default_topics(account_id: int) -> list[TopicLine]:
+    """What is told to who chose nothing (R-NOT-3)."""
+    found = wishes.defaults_of(account_id)
+    return [_line(topic, found[topic]) for topic in TOPICS]
+
+
+def _line(topic: Topic, ways: Ways) -> TopicLine:
+    label, help_text = TOPICS[topic]
+    return TopicLine(topic.value, str(label), str(help_text), ways.bell, ways.mail)
+
+
+def may_set_defaults(viewer: Viewer, account: Account) -> bool:
+    """Super admins, in plans that have it (R-NOT-3)."""
+    has_it = plans.has_feature(account, Feature.DEFAULT_NOTIFICATIONS)
+    return has_it and policy.can(viewer, Action.EDIT_DEFAULT_NOTIFICATIONS)
+
+
+def tabs(viewer: Viewer, account: Account, current: str) -> tuple[Tab, ...]:
+    """One's own, and those of the account for who may set them."""
+    if not may_set_defaults(viewer, account):
+        return ()
+    pages = {"notification-settings": _("Mine"), "notification-defaults": _("For everybody")}
+    return tuple(Tab(label, reverse(name), name == current) for name, label in pages.items())

@@ -18,4 +18,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     ),
     path("settings/notifications", views.settings, name="notification-settings"),
     path("settings/notifications/save", views.save_settings, name="notification-settings-save"),
+    path("settings/notifications/defaults", views.defaults, name="notification-defaults"),
+    path("settings/notifications/defaults/save", views.save_defaults, name="notification-defaults-save"),
 ]

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
+from deskhand.accounts import policy
+from deskhand.accounts.policy import Action
+from deskhand.events.types import Actor
 from deskhand.kernel import clock
 from deskhand.kernel.errors import NotFound
 from deskhand.kernel.text import whole
 from deskhand.notifications import reading, wishes
+from deskhand.notifications.types import Topic
 from deskhand.notifications.wishes import Ways
 from deskhand.web.frame import framed, shell
 from deskhand.web.jinja import render, wants_fragment
@@ -66,19 +72,58 @@ def read_failure(request: AccountRequest, kind: str, object_id: int) -> HttpResp
 @require_GET
 def settings(request: AccountRequest) -> HttpResponse:
     context = {
-        "shell": shell(request, area="my-notifications"),
         "topics": page.topics(request.viewer),
         "is_quiet": wishes.is_quiet(request.viewer.account_id, request.viewer.user_id),
     }
-    return render(request, "notifications/settings.html", context)
+    return _settings(request, "settings", "notification-settings", context)
+
+
+def _settings(request: AccountRequest, template: str, name: str, context: dict[str, object]) -> HttpResponse:
+    frame = {
+        "shell": shell(request, area="my-notifications"),
+        "tabs": page.tabs(request.viewer, request.account, name),
+    }
+    return render(request, f"notifications/{template}.html", frame | context)
 
 
 @require_POST
 def save_settings(request: AccountRequest) -> HttpResponse:
     """`bell` and `mail` name the topics that are switched on; the others that are offered are off."""
-    bell, mail = set(request.POST.getlist("bell")), set(request.POST.getlist("mail"))
-    chosen = {topic: Ways(topic.value in bell, topic.value in mail) for topic in page.offered(request.viewer)}
+    chosen = _chosen(request, page.offered(request.viewer))
     wishes.choose(request.viewer.account_id, request.viewer.user_id, chosen)
     wishes.keep_quiet(request.viewer.account_id, request.viewer.user_id, "quiet" in request.POST)
     messages.info(request, _("Saved"))
     return redirect("notification-settings")
+
+
+def _chosen(request: AccountRequest, offered: Iterable[Topic]) -> dict[Topic, Ways]:
+    bell, mail = set(request.POST.getlist("bell")), set(request.POST.getlist("mail"))
+    return {topic: Ways(topic.value in bell, topic.value in mail) for topic in offered}
+
+
+# ── for everybody ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _require_defaults(request: AccountRequest) -> None:
+    """R-NOT-3. Raises Forbidden, and NotFound where the plan does not have it."""
+    policy.require(request.viewer, Action.EDIT_DEFAULT_NOTIFICATIONS)
+    if not page.may_set_defaults(request.viewer, request.account):
+        raise NotFound(_("There is no such page."))
+
+
+@require_GET
+def defaults(request: AccountRequest) -> HttpResponse:
+    _require_defaults(request)
+    topics = page.default_topics(request.viewer.account_id)
+    return _settings(request, "defaults", "notification-defaults", {"topics": topics})
+
+
+@require_POST
+def save_defaults(request: AccountRequest) -> HttpResponse:
+    """As `save_settings`, for who chose nothing themselves."""
+    _require_defaults(request)
+    wishes.set_defaults(
+        request.viewer.account_id, _chosen(request, page.TOPICS), by=Actor.user(request.user.pk)
+    )
+    messages.info(request, _("Saved"))
+    return redirect("notification-defaults")

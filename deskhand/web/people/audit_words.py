@@ -32,6 +32,7 @@ from deskhand.web.people.rows import AuditLine, Changed
 SENTENCES: dict[str, str | Promise] = {
     "account.created": gettext_lazy("%(who)s made the account."),
     "account.updated": gettext_lazy("%(who)s changed the account."),
+    "notification_defaults.updated": gettext_lazy("%(who)s changed what people are told who chose nothing."),
     "user.added": gettext_lazy("%(who)s added %(what)s."),
     "user.invited": gettext_lazy("%(who)s invited %(what)s."),
     "user.invited_again": gettext_lazy("%(who)s sent %(what)s a new invitation."),

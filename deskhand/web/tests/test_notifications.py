@@ -9,7 +9,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from deskhand.accounts.models import User
+from deskhand.accounts.models import Account, Plan, User
 from deskhand.automation import lanes
 from deskhand.automation.models import Workflow
 from deskhand.channels.email import alarms
@@ -212,6 +212,50 @@ def test_what_must_be_asked_for_is_off_and_quiet_is_on(grace):
     page = grace.get("/settings/notifications").content.decode()
     assert re.search(r'name="bell" value="unassigned" checked', page)
     assert re.search(r'name="quiet" value="1" checked', page)
+
+
+@pytest.fixture
+def ada(office, sign_in):
+    return sign_in(office.world.ada)
+
+
+DEFAULTS = "/settings/notifications/defaults"
+
+
+def test_super_admins_set_what_is_told_to_who_chose_nothing(ada, grace, office):
+    """R-NOT-3, T-NOT-1"""
+    grace.post("/settings/notifications/save", {"bell": ["mention"], "mail": [], "quiet": "1"})
+    assert f'href="{DEFAULTS}"' in ada.get("/settings/notifications").content.decode()
+    assert 'name="bell" value="failure" checked' in ada.get(DEFAULTS).content.decode()
+
+    answer = ada.post(
+        f"{DEFAULTS}/save", {"bell": ["unassigned"], "mail": ["message", "mention", "nonsense"]}
+    )
+
+    assert answer["Location"] == DEFAULTS
+    ways = r'name="(\w+)" value="(\w+)" checked'
+    assert re.findall(ways, ada.get(DEFAULTS).content.decode()) == [
+        ("mail", "mention"),
+        ("mail", "message"),
+        ("bell", "unassigned"),
+    ]
+    assert re.findall(ways, grace.get("/settings/notifications").content.decode())[:1] == [
+        ("bell", "mention")
+    ]
+    mine = re.findall(ways, ada.get("/settings/notifications").content.decode())
+    assert mine == [("mail", "mention"), ("mail", "message"), ("bell", "unassigned"), ("quiet", "1")]
+    log = texts(ada.get("/settings/audit"))
+    assert "Ada Lovelace changed what people are told who chose nothing." in log
+
+
+def test_who_is_no_super_admin_or_has_another_plan_sets_no_defaults(ada, grace, office):
+    """R-NOT-3"""
+    assert grace.get(DEFAULTS).status_code == grace.post(f"{DEFAULTS}/save").status_code == 403
+    assert DEFAULTS not in grace.get("/settings/notifications").content.decode()
+    Account.objects.filter(pk=office.world.account.pk).update(plan=Plan.PROFESSIONAL)
+
+    assert ada.get(DEFAULTS).status_code == ada.post(f"{DEFAULTS}/save").status_code == 404
+    assert DEFAULTS not in ada.get("/settings/notifications").content.decode()
 
 
 # ── the profile ──────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -266,6 +266,8 @@ TABLE: dict[str, Wall] = {
     "notification-read-failure": Wall("POST", nobody=404),
     "notification-settings": OPEN,
     "notification-settings-save": OWN,
+    "notification-defaults": OF_THE_LIST,
+    "notification-defaults-save": Wall("POST", neighbour=None),
     "profile": OPEN,
     "settings": OPEN,
     "profile-save": OWN,
