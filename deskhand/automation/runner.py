@@ -328,7 +328,7 @@ class _Batch:
             if item.what in (What.DELAYED, What.HELD, What.AWAITED):
                 status = StepStatus.SCHEDULED
             values = {name: value for name, value in item.values.items() if value}
-            told = ", ".join(f"{name} {value}" for name, value in values.items())
+            told = ", ".join(f"{name} {value}" for name, value in values.items() if name != "seen")
             self.log.append(LogLine(run, item.step_id, item.what.value, status, told, values))
 
     def _perform(self, performing: Sequence[tuple[Run, Perform]]) -> None:

@@ -12,6 +12,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any, NamedTuple
 
+from deskhand.automation.engine import trace as tracing
 from deskhand.automation.engine.chance import share
 from deskhand.automation.engine.definition import (
     Action,
@@ -32,7 +33,7 @@ from deskhand.automation.engine.definition import (
 from deskhand.automation.engine.trace import TraceItem, What
 from deskhand.automation.engine.waits import Until, end_of
 from deskhand.automation.engine.window import held_until
-from deskhand.crm.filters.evaluate import Facts, holds
+from deskhand.crm.filters.evaluate import Facts, Seen, holds, weigh
 from deskhand.crm.filters.folding import fold
 from deskhand.kernel.calendars import WeeklyHours, zone_named
 
@@ -284,33 +285,39 @@ def _fork(
 ) -> Position:
     match step:
         case IfThen():
-            slot, name = _first_that_holds(step, facts, now, enrollment.zone)
+            slot, name, seen = _first_that_holds(step, facts, now, enrollment.zone)
         case ValueEquals():
-            slot, name = _case(step, facts, enrollment)
+            slot, name, seen = _case(step, facts, enrollment)
         case RandomSplit():
             slot, name = _drawn(step, enrollment.id)
+            seen = []
     what = What.DEFAULT if slot == "default" else What.BRANCH
-    trace.append(TraceItem(step.id, what, {"slot": slot, "name": name}))
+    trace.append(TraceItem(step.id, what, {"slot": slot, "name": name, "seen": seen}))
     return _leave_by(step, slot)
 
 
-def _first_that_holds(step: IfThen, facts: Facts, now: datetime, zone: str) -> tuple[Slot, str]:
+def _first_that_holds(step: IfThen, facts: Facts, now: datetime, zone: str) -> tuple[Slot, str, list[Any]]:
+    failed: list[Seen] = []
     for place, branch in enumerate(step.branches):
-        if holds(branch.when, facts, now=now, zone=zone_named(zone)):
-            return str(place), branch.name
-    return "default", step.default_name
+        is_met, seen = weigh(branch.when, facts, now=now, zone=zone_named(zone))
+        if is_met:
+            return str(place), branch.name, tracing.seen(seen)
+        failed += seen
+    return "default", step.default_name, tracing.seen(failed)
 
 
-def _case(step: ValueEquals, facts: Facts, enrollment: EnrollmentFacts) -> tuple[Slot, str]:
+def _case(step: ValueEquals, facts: Facts, enrollment: EnrollmentFacts) -> tuple[Slot, str, list[Any]]:
     if isinstance(step.of, OutputOf):
         value = enrollment.outputs.get(step.of.step_id, {}).get(step.of.name)
+        seen = {"output": step.of.name, "step": step.of.step_id, "value": tracing.plain(value)}
     else:
         value = facts.value(step.of)
+        seen = {"property": step.of, "value": tracing.plain(value)}
     found = {fold(text) for text in _texts(value)}
     for place, case in enumerate(step.cases):
         if fold(case.value) in found:
-            return str(place), case.value
-    return "default", ""
+            return str(place), case.value, [seen]
+    return "default", "", [seen]
 
 
 def _texts(value: Any) -> list[str]:

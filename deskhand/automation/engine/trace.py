@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
+from datetime import date
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any, NamedTuple
 
+from deskhand.crm.filters.evaluate import Seen
+from deskhand.crm.filters.types import Filter, MemberOf, Operator
 from deskhand.kernel.text import N_
+
+MOST_SEEN, MOST_VALUES, LONGEST = (
+    6,
+    10,
+    200,
+)  # of what a branch keeps: properties, values of one, letters of one
 
 
 class What(StrEnum):
-    BRANCH = "branch"  # values: slot, name
-    DEFAULT = "default"  # values: name
+    BRANCH = "branch"  # values: slot, name, seen
+    DEFAULT = "default"  # values: slot, name, seen
     DELAYED = "delayed"  # values: until
     PAST = "past"  # the date to wait for is over
     NO_DATE = "no_date"  # values: property
@@ -36,9 +46,50 @@ class TraceItem(NamedTuple):
 
 def sentence(item: TraceItem) -> str:
     """What to read about the item: a message to be translated, then formatted (%) with the item's values."""
+    if item.what is What.AWAITED and item.values.get("until"):
+        return _AWAITED_FOR_SO_LONG
     return _SENTENCES[item.what]
 
 
+def seen(found: Iterable[Seen]) -> list[dict[str, Any]]:
+    """What a branch looked at, fit for JSON: {"property" or "member_of", "value"}, of linked records their "type";
+    "ever" where `value` is all it has been."""
+    kept: dict[tuple[str, str], dict[str, Any]] = {}
+    for leaf, value, object_type in found:
+        one: dict[str, Any] = {"value": plain(value)}
+        if object_type:
+            one["type"] = object_type
+        match leaf:
+            case MemberOf(of):
+                one["member_of"] = of
+            case Filter(name, operator=operator):
+                one["property"] = name
+                if operator in (Operator.EVER, Operator.NEVER):
+                    one["ever"] = True
+        kept.setdefault((object_type, str(one.get("property") or one["member_of"])), one)
+        if len(kept) == MOST_SEEN:
+            break
+    return list(kept.values())
+
+
+def plain(value: Any) -> Any:
+    """A record's value as JSON says it, no longer than there is any use for."""
+    match value:
+        case None | bool() | int():
+            return value
+        case str():
+            return value[:LONGEST]
+        case date():
+            return value.isoformat()
+        case Decimal():
+            return str(value)
+        case Collection():
+            return [plain(one) for one in list(value)[:MOST_VALUES]]
+        case _:
+            return str(value)[:LONGEST]
+
+
+_AWAITED_FOR_SO_LONG = N_("Waiting for the event “%(event)s”, until %(until)s at the latest.")
 _SENTENCES = {
     What.BRANCH: N_("Took the branch “%(name)s”."),
     What.DEFAULT: N_("No branch matched; took the default."),

@@ -142,6 +142,35 @@ def test_the_first_branch_that_holds_is_taken_else_the_default(values, taken):
     assert outcome.step.kind == taken
 
 
+@pytest.mark.parametrize(
+    ("values", "seen"),
+    [
+        ({"priority": "HIGH", "source": "CHAT"}, [{"property": "priority", "value": "HIGH"}]),
+        ({"priority": "LOW", "source": "CHAT"}, [{"property": "source", "value": "CHAT"}]),
+        (
+            {"priority": "LOW"},
+            [{"property": "priority", "value": "LOW"}, {"property": "source", "value": None}],
+        ),
+    ],
+)
+def test_a_branch_keeps_the_values_that_decided(values, seen):
+    """R-LOG-2, R-BR-1: of the branch that is taken those that made it hold, of the default those of all that did not."""
+    fork = IfThen("", (Branch("VIP", when("priority", "HIGH")), Branch("Chat", when("source", "CHAT"))))
+
+    assert first(forked(fork), facts=values).trace[0].values["seen"] == seen
+
+
+def test_a_branch_by_value_keeps_the_value():
+    """R-LOG-2, R-BR-4"""
+    fork = ValueEquals("", "score", (Case("7"),))
+
+    assert first(forked(fork), facts={"score": Decimal("7.0")}).trace[0].values == {
+        "slot": "0",
+        "name": "7",
+        "seen": [{"property": "score", "value": "7.0"}],
+    }
+
+
 def test_an_empty_branch_ends_the_run():
     """R-BR-10"""
     fork = IfThen("", (Branch("VIP", when("priority", "HIGH")),))

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from math import isfinite
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 from zoneinfo import ZoneInfo
 
 from deskhand.crm.filters.folding import fold
 from deskhand.crm.filters.ranges import range_of
-from deskhand.crm.filters.types import AllOf, AnyOf, Associated, Condition, Filter, MemberOf, Operator
+from deskhand.crm.filters.types import AllOf, AnyOf, Associated, Condition, Filter, Leaf, MemberOf, Operator
 from deskhand.crm.schema.types import Kind
 from deskhand.kernel.errors import Invalid
 
@@ -72,15 +72,69 @@ def holds(condition: Condition, facts: Facts, *, now: datetime, zone: ZoneInfo) 
         case MemberOf(of, ids, is_member):
             return (not set(ids).isdisjoint(facts.memberships(of))) == is_member
         case Filter():
-            return _filter_holds(condition, facts, now, zone)
+            return _filter_holds(condition, _looked_up(condition, facts), now, zone)
 
 
-def _filter_holds(leaf: Filter, facts: Facts, now: datetime, zone: ZoneInfo) -> bool:
+class Seen(NamedTuple):
+    """A leaf that decided, and what it found: all the values there ever were, where it asks for those.
+
+    `object_type` is of the linked record that was asked; empty for the record itself.
+    """
+
+    leaf: Leaf
+    value: Any
+    object_type: str = ""
+
+
+def weigh(
+    condition: Condition, facts: Facts, *, now: datetime, zone: ZoneInfo, object_type: str = ""
+) -> tuple[bool, tuple[Seen, ...]]:
+    """Whether it holds, as `holds` says, and the leaves that decided it: the first that was enough, or all that were not."""
+    match condition:
+        case AllOf(parts) | AnyOf(parts):
+            return _weigh_all(parts, isinstance(condition, AnyOf), facts, now, zone, object_type)
+        case Associated(to, where, type_id):
+            every: list[Seen] = []
+            for other in facts.associated(to, type_id):
+                is_met, seen = weigh(where, other, now=now, zone=zone, object_type=to)
+                if is_met:
+                    return True, seen
+                every += seen
+            return False, tuple(every)
+        case MemberOf(of):
+            found = sorted(facts.memberships(of))
+            return holds(condition, facts, now=now, zone=zone), (Seen(condition, found, object_type),)
+        case Filter():
+            value = _looked_up(condition, facts)
+            return _filter_holds(condition, value, now, zone), (Seen(condition, value, object_type),)
+
+
+def _weigh_all(
+    parts: Iterable[Condition], enough: bool, facts: Facts, now: datetime, zone: ZoneInfo, object_type: str
+) -> tuple[bool, tuple[Seen, ...]]:
+    """One part that comes out as `enough` decides alone."""
+    every: list[Seen] = []
+    for part in parts:
+        is_met, seen = weigh(part, facts, now=now, zone=zone, object_type=object_type)
+        if is_met is enough:
+            return enough, seen
+        every += seen
+    return not enough, tuple(every)
+
+
+def _looked_up(leaf: Filter, facts: Facts) -> Any:
+    """The value that the leaf asks about; all there ever were, where it asks for those."""
+    value = facts.value(leaf.property)
     if leaf.operator in (Operator.EVER, Operator.NEVER):
-        every = [facts.value(leaf.property), *facts.past_values(leaf.property)]
-        was = any(_matches(leaf, _known(leaf, value), now, zone) for value in every)
+        return [value, *facts.past_values(leaf.property)]
+    return value
+
+
+def _filter_holds(leaf: Filter, value: Any, now: datetime, zone: ZoneInfo) -> bool:
+    if leaf.operator in (Operator.EVER, Operator.NEVER):
+        was = any(_matches(leaf, _known(leaf, one), now, zone) for one in value)
         return was == (leaf.operator is Operator.EVER)
-    return _matches(leaf, _known(leaf, facts.value(leaf.property)), now, zone)
+    return _matches(leaf, _known(leaf, value), now, zone)
 
 
 def _matches(leaf: Filter, value: Any, now: datetime, zone: ZoneInfo) -> bool:

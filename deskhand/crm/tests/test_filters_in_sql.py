@@ -14,7 +14,7 @@ from django.db import connection
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deskhand.crm.filters.evaluate import RecordFacts, holds
+from deskhand.crm.filters.evaluate import RecordFacts, holds, weigh
 from deskhand.crm.filters.folding import LARGE
 from deskhand.crm.filters.sql import Column, Link, Sql, to_sql, to_where
 from deskhand.crm.filters.types import (
@@ -29,6 +29,7 @@ from deskhand.crm.filters.types import (
     Takes,
     Unit,
     Window,
+    leaves,
 )
 from deskhand.crm.schema.types import Kind
 from deskhand.kernel.errors import Invalid
@@ -307,6 +308,10 @@ def test_python_and_postgresql_agree():
     def agree(condition: Any) -> None:
         in_python = {id for id, fact in enumerate(facts) if holds(condition, fact, now=NOW, zone=ZONE)}
         assert found_by_sql(condition) == in_python
+        weighed = [weigh(condition, fact, now=NOW, zone=ZONE) for fact in facts]
+        assert {id for id, (is_met, _seen) in enumerate(weighed) if is_met} == in_python
+        asked = set(leaves(condition))
+        assert all(one.leaf in asked for _is_met, seen in weighed for one in seen)
 
     agree()
 

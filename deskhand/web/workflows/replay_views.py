@@ -249,7 +249,7 @@ def _way_line(line: dict[str, Any], steps: _Steps) -> WayLine:
     at, values = datetime.fromisoformat(line["at"]), line["values"]
     if line["what"] == "performed":
         return WayLine(at, steps.name(line["step"]), values["message"], _outcome(values["status"]))
-    said = ", ".join(f"{name} {value}" for name, value in values.items() if value)
+    said = ", ".join(f"{name} {value}" for name, value in values.items() if value and name != "seen")
     status = StepStatus.SUCCEEDED
     message = told.trial_words(trial.Line(line["step"], line["what"], status, said, values, at))
     return WayLine(at, steps.name(line["step"]), message, None)
