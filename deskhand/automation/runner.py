@@ -136,19 +136,25 @@ class Runner(BatchClaimer[Run]):
         ]  # fmt: skip
         return _without_overtakers(account_id, claimed)
 
+    def __init__(self) -> None:
+        self._performing: dict[int, str] = {}  # the step that each run of the last batch acted at
+
     def work(self, account_id: int, rows: Sequence[Run]) -> None:
-        go(account_id, rows, clock.now())
+        self._performing = {}
+        go(account_id, rows, clock.now(), self._performing)
 
     def failed(self, account_id: int, row: Run, error: Exception) -> None:
-        """Try later; after the last try the run ends as failed and its workflow asks for a look (R-LOG-7)."""
-        if row.attempts + 1 < TRIES:
-            sql.execute(_TRY_LATER, [BACK_OFF, account_id, row.id])
-            return
+        """Put it back for later, with the reason in its log (R-LOG-2); after the last try the run ends as failed and its
+        workflow asks for a look (R-LOG-7)."""
         now, text = clock.now(), words_of(error, 1000)
+        step_id = self._performing.get(row.id) or step_at(row.position)
+        if row.attempts + 1 < TRIES:
+            later = sql.row(_TRY_LATER, [BACK_OFF, account_id, row.id])
+            told = {"until": later[0].isoformat()} if later else {}
+            steplog.write(account_id, [LogLine(row, step_id, "error", StepStatus.RETRYING, text, told)], now)
+            return
         endings.end(account_id, [row.id], "failed", now)
-        steplog.write(
-            account_id, [LogLine(row, step_at(row.position), "error", StepStatus.FAILED, text)], now
-        )
+        steplog.write(account_id, [LogLine(row, step_id, "error", StepStatus.FAILED, text)], now)
         found = troubles.Troubles()
         found.add(row.workflow_id, text)
         found.tell(account_id, now)
@@ -168,9 +174,9 @@ def _without_overtakers(account_id: int, claimed: list[Run]) -> list[Run]:
     return [run for run in claimed if run.id not in overtaking]
 
 
-def go(account_id: int, rows: Sequence[Run], now: datetime) -> None:
-    """Move claimed runs along as far as they come at `now`."""
-    batch = _Batch(account_id, list(rows), now)
+def go(account_id: int, rows: Sequence[Run], now: datetime, performing: dict[int, str] | None = None) -> None:
+    """Move claimed runs along as far as they come at `now`. `performing` is told the step of each run that acts."""
+    batch = _Batch(account_id, list(rows), now, {} if performing is None else performing)
     with translation.override(batch.locale):
         batch.go()
 
@@ -178,8 +184,8 @@ def go(account_id: int, rows: Sequence[Run], now: datetime) -> None:
 class _Batch:
     """One transaction's worth of runs of one account."""
 
-    def __init__(self, account_id: int, runs: list[Run], now: datetime) -> None:
-        self.account_id, self.runs, self.now = account_id, runs, now
+    def __init__(self, account_id: int, runs: list[Run], now: datetime, performing: dict[int, str]) -> None:
+        self.account_id, self.runs, self.now, self.performing = account_id, runs, now, performing
         self.loaded: dict[str, records.Loaded] = {}
         self.log: list[LogLine] = []
         self.troubles = troubles.Troubles()
@@ -347,6 +353,7 @@ class _Batch:
 
     def _run(self, action: Action | None, kind: str, pairs: Sequence[tuple[Run, Perform]]) -> None:
         batch = [self._doing(run, perform) for run, perform in pairs]
+        self.performing.update({run.id: perform.step.id for run, perform in pairs})
         answers = action.run(batch) if action else [failed(f"There is no action {kind}.")] * len(batch)
         for (run, perform), doing, done in zip(pairs, batch, answers, strict=True):
             self._take(run, perform, doing, done)
@@ -490,6 +497,7 @@ where w.account_id = %s and w.id = any(%s)
 
 _TRY_LATER = """
 update automation_enrollment set attempts = attempts + 1, due_at = now() + (%s * (attempts + 1)) where account_id = %s and id = %s
+returning due_at
 """
 
 # What a step of this transaction told has its number by now, and is told after the commit: a wait that begins here is not for it.

@@ -21,6 +21,8 @@ from deskhand.automation import (
     waking,
     workflows,
 )
+from deskhand.automation.actions.create_task import CreateTask
+from deskhand.automation.actions.registry import ACTIONS
 from deskhand.automation.engine import edit
 from deskhand.automation.engine.definition import (
     Action,
@@ -1282,6 +1284,44 @@ def test_who_meets_the_end_by_a_linked_record_of_its_own_kind_leaves_R_UN_1(worl
 
     run.refresh_from_db()
     assert (run.state, run.end_reason) == ("ENDED", "goal")
+
+
+# ── what raises ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Broken(CreateTask):
+    def run(self, batch):
+        raise RuntimeError("The disk is full")
+
+
+def test_a_run_that_is_put_back_says_why_and_when_it_goes_on_R_LOG_2_R_LOG_6(world, monkeypatch):
+    """Each try leaves a line; the last one ends the run and asks for a look (R-LOG-7). Others of the batch go on."""
+    monkeypatch.setitem(ACTIONS, "create_task", Broken())
+    made = make(world, wait(), task(2))
+    run, beside = enroll(made, world.ticket().pk), enroll(make(world, wait(1, 0)), world.ticket("other").pk)
+    go()
+
+    elapse(run, beside)
+
+    run.refresh_from_db()
+    beside.refresh_from_db()
+    line = StepLog.objects.get(enrollment_id=run.pk, kind="error")
+    assert (line.step_id, line.status, line.message) == ("2", "RETRYING", "RuntimeError: The disk is full")
+    assert datetime.fromisoformat(line.data["until"]) == run.due_at > clock.now()
+    assert (run.state, run.attempts, beside.end_reason) == ("DUE", 1, "completed")
+
+    for _try in range(4):
+        elapse(run)
+    run.refresh_from_db()
+    made.refresh_from_db()
+    told = (
+        StepLog.objects.filter(enrollment_id=run.pk, kind="error")
+        .order_by("id")
+        .values_list("status", flat=True)
+    )
+    assert list(told) == ["RETRYING"] * 4 + ["FAILED"]
+    assert (run.state, run.end_reason) == ("ENDED", "failed")
+    assert "The disk is full" in made.needs_review
 
 
 # ── what a newer release stored ──────────────────────────────────────────────────────────────────────────────────────
