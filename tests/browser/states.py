@@ -1117,6 +1117,12 @@ def workflow_run(page: Page) -> None:
     page.get_by_role("link", name="The whole run of").first.click()
 
 
+def workflow_run_canvas(page: Page) -> None:
+    workflow_run(page)
+    page.get_by_role("link", name="Show on the canvas").click()
+    page.locator("#path-title").wait_for()
+
+
 def workflow_log(page: Page) -> None:
     workflow_history(page)
     page.get_by_role("link", name="Log", exact=True).click()
@@ -1346,6 +1352,7 @@ STATES: dict[str, Step] = {
     "workflow-folders": workflow_folders,
     "workflow-history": workflow_history,
     "workflow-run": workflow_run,
+    "workflow-run-canvas": workflow_run_canvas,
     "workflow-log": workflow_log,
     "workflow-try": workflow_try,
     "workflow-replay": workflow_replay,

@@ -397,6 +397,7 @@ TABLE: dict[str, Wall] = {
             "archive",
             "history",
             "run",
+            "run-canvas",
             "log",
             "log-file",
             "waiting",
@@ -690,7 +691,7 @@ def places(office) -> dict[str, str]:
         **{name: [role.pk] for name in ("role-save", "role-copy", "role-delete")},
         **{name: [free.pk] for name in TABLE if name.startswith("workflow-") and TABLE[name].neighbour},
         **{name: [free.pk, *(["1"] if name.startswith("workflow-edit-step") else [])] for name in TABLE if name.startswith("workflow-edit")},
-        "workflow-run": [free.pk, run.pk], "workflow-replay-way": [free.pk, replayed.pk, 1], "workflow-revision": [free.pk, 1], "workflow-revision-restore": [free.pk, 1], "workflow-folder-rename": [kept_in.pk], "workflow-folder-delete": [kept_in.pk],
+        "workflow-run": [free.pk, run.pk], "workflow-run-canvas": [free.pk, run.pk], "workflow-replay-way": [free.pk, replayed.pk, 1], "workflow-revision": [free.pk, 1], "workflow-revision-restore": [free.pk, 1], "workflow-folder-rename": [kept_in.pk], "workflow-folder-delete": [kept_in.pk],
         "system-mail-again": [entry.pk], "system-quarantined": [kept.pk], "system-quarantine-one-again": [kept.pk], "system-job-again": [job_id],
     }  # fmt: skip
     return {name: reverse(name, args=given.get(name, [])) for name in TABLE}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
@@ -180,7 +180,7 @@ def run(request: AccountRequest, workflow_id: int, run_id: int) -> HttpResponse:
     page = RunPage(
         told.run_line(found, steps, reasons), tuple(told.log_line(one, steps) for one in lines[:LONGEST_PATH]),
         len(lines) > LONGEST_PATH, _retries(found), _("Version %(number)s") % {"number": found.revision},
-        _verbs(request, workflow, found),
+        _verbs(request, workflow, found), why_again=_why_again(found, lines),
     )  # fmt: skip
     if access.may_edit(request.viewer, workflow):
         undo_url = ways.with_query("workflow-undo", [workflow.pk], run=found.id)
@@ -213,6 +213,13 @@ def _retries(found: history.Run) -> str:
         ngettext("%(num)s try failed; the next is at %(time)s.", "%(num)s tries failed; the next is at %(time)s.", found.attempts)
         % said
     )  # fmt: skip
+
+
+def _why_again(found: history.Run, lines: Sequence[history.Line]) -> str:
+    """What the last try failed of."""
+    if found.is_over or not found.attempts:
+        return ""
+    return next((one.message for one in reversed(lines) if one.status is StepStatus.RETRYING), "")
 
 
 # ── steps ────────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -249,6 +249,7 @@ class RunPage:
     revision_text: str
     verbs: tuple[Choice, ...] = ()  # what can be done with it by hand
     undo_url: str = ""
+    why_again: str = ""  # what the last try failed of
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,5 @@
-"""What is done with runs by hand: taking them out, letting them go on, running them once more (R-UN-8, R-LOG-7)."""
+"""Runs on the canvas, and what is done with them by hand: taking them out, letting them go on, running them once more
+(R-UN-8, R-LOG-7)."""
 
 from __future__ import annotations
 
@@ -22,7 +23,10 @@ from deskhand.web.frame import shell
 from deskhand.web.jinja import render
 from deskhand.web.middleware import AccountRequest
 from deskhand.web.people import reading
-from deskhand.web.workflows import lists, told, ways
+from deskhand.web.workflows import lists, told, ways, words
+from deskhand.web.workflows.editor.path import Line, path_of
+from deskhand.web.workflows.editor.rows import RunPathPage
+from deskhand.web.workflows.history_views import LONGEST_PATH, one_page, seen
 from deskhand.web.workflows.list_views import back, editable
 from deskhand.web.workflows.rows import ReviewLine, ReviewPage
 
@@ -52,6 +56,48 @@ def runs_do(request: AccountRequest, workflow_id: int) -> HttpResponse:
             said = ngettext("%(num)s run goes on from the step that failed.", "%(num)s runs go on from the step that failed.", number)  # fmt: skip
     messages.success(request, said % {"num": number} if number else _("There was nothing to do."))
     return redirect(back(request))
+
+
+# ── one on the canvas ────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@require_GET
+def canvas(request: AccountRequest, workflow_id: int, run_id: int) -> HttpResponse:
+    """The way that a run took, on the steps as they were in the version it ran by."""
+    workflow = seen(request, workflow_id)
+    found = history.run(request.viewer, workflow, run_id)
+    lines = history.path(request.viewer, workflow, run_id, LONGEST_PATH + 1)
+    steps, reasons = told.Steps(workflow), told.Reasons(workflow.account_id, [found.reason])
+    line, shown = told.run_line(found, steps, reasons), lines[:LONGEST_PATH]
+    definition = steps.definition(found.revision)
+    if definition is None:
+        messages.error(request, words.trigger(None))
+        return redirect(line.url)
+    path = path_of(
+        request.viewer, workflow, definition, [_step(one, steps) for one in shown], end=line.ended or line.until,
+        is_completed=found.end_reason == "completed", is_over=found.is_over, here=request.path, start=request.GET.get("from", ""),
+    )  # fmt: skip
+    page = RunPathPage(
+        line, path, len(lines) > LONGEST_PATH, _("Version %(number)s") % {"number": found.revision},
+        _("Version %(number)s runs now.") % {"number": workflow.revision_number} if found.revision != workflow.revision_number else "",
+    )  # fmt: skip
+    return one_page(request, workflow, "history", "workflows/ran.html", page=page)
+
+
+def _step(line: history.Line, steps: told.Steps) -> Line:
+    said, detail = told.said(line)
+    name = steps.name(line.step_id, line.revision, line.kind)
+    return Line(
+        line.step_id,
+        line.kind,
+        line.status,
+        said,
+        line.data,
+        told.moment(line.at),
+        detail,
+        steps.outputs(line),
+        name,
+    )
 
 
 # ── what needs a look ────────────────────────────────────────────────────────────────────────────────────────────────

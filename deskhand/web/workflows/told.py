@@ -336,14 +336,15 @@ def log_line(line: Line, steps: Steps) -> LogLine:
 def said(line: Line) -> tuple[str, str]:
     """The message of a line, and what a machine said as the detail."""
     if line.kind == "error":
-        return _("It could not be done."), line.message
+        again = {"time": readable("until", line.data.get("until", ""))}
+        return (_("It could not be done; the next try is at %(time)s.") % again if again["time"] else _("It could not be done.")), line.message  # fmt: skip
     try:
         what = trace.What(line.kind)
     except ValueError:
         return line.message, str(line.data.get("printed", ""))
     values = {name: readable(name, value) for name, value in line.data.items()}
     try:
-        return _(trace.sentence(trace.TraceItem(line.step_id, what))) % values, ""
+        return _(trace.sentence(trace.TraceItem(line.step_id, what, values))) % values, ""
     except (KeyError, ValueError):
         return str(_PLAIN.get(what, what)), _MOMENT.sub(_as_moment, line.message)
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.db import OperationalError
 from django.http import HttpResponse
+from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -23,26 +24,20 @@ from deskhand.kernel import clock
 from deskhand.kernel.errors import DeskhandError, NotFound
 from deskhand.kernel.text import storable, whole
 from deskhand.web.choices import Choice
-from deskhand.web.inbox.rows import Label
 from deskhand.web.middleware import AccountRequest
 from deskhand.web.refusals import words_of
 from deskhand.web.workflows import lists, told, ways, words
+from deskhand.web.workflows.editor.opened import offers_editor
+from deskhand.web.workflows.editor.path import Line, path_of
+from deskhand.web.workflows.editor.rows import Path
 from deskhand.web.workflows.history_views import one_page, seen
-from deskhand.web.workflows.rows import RecordName, StepName
+from deskhand.web.workflows.rows import RecordName
 
 ENDS: dict[str, str | Promise] = {
     Stopped.WAITS: gettext_lazy("It would stand here until something happens."),
     Stopped.HELD: gettext_lazy("It would be held: the hour's budget is used up."),
     Stopped.TOO_LONG: gettext_lazy("It went on and on; only the first steps were tried."),
 }
-
-
-@dataclass(frozen=True)
-class TriedLine:
-    step: StepName
-    status: Label
-    message: str
-    after: str  # the time from the beginning
 
 
 @dataclass(frozen=True)
@@ -64,11 +59,10 @@ class ChangedLine:
 
 @dataclass(frozen=True)
 class Result:
-    lines: tuple[TriedLine, ...]
+    path: Path
     sent: tuple[trial.Sent, ...]
     changed: tuple[ChangedLine, ...]
     tasks: tuple[str, ...]
-    end: str
 
 
 @dataclass(frozen=True)
@@ -81,6 +75,8 @@ class TrialPage:
     waits: tuple[Wait, ...] = ()
     notice: str = ""
     is_draft: bool = False
+    here: str = ""
+    leave_url: str = ""  # back to the canvas as it is edited
 
 
 @require_GET
@@ -111,17 +107,20 @@ def definition_to_try(workflow: Workflow) -> tuple[Definition, bool]:
 
 
 def _page(request: AccountRequest, workflow: Workflow, page: TrialPage) -> HttpResponse:
-    return one_page(request, workflow, "try", "workflows/try.html", page=page)
+    template = "workflows/try.html" if page.record is None else "workflows/tried.html"
+    return one_page(request, workflow, "try", template, page=page)
 
 
 def _tried(
     request: AccountRequest, workflow: Workflow, definition: Definition, is_draft: bool, record: Named
 ) -> TrialPage:
     expected = {step.id: _expected(request, step.id) for step in _waiting(definition)}
-    waits = tuple(_wait(step, definition, expected[step.id]) for step in _waiting(definition))
+    waits = tuple(_wait(step, expected[step.id]) for step in _waiting(definition))
+    chosen = {f"wait-{pk}": one for pk, one in expected.items() if one is Expected.HAPPENS}
+    here = ways.with_query("workflow-try", [workflow.pk], record=record.id, **chosen)
     page: dict[str, Any] = {
         "text": "", "found": (), "record": told.record_name(record), "record_id": record.id, "waits": waits,
-        "is_draft": is_draft,
+        "is_draft": is_draft, "here": here, "leave_url": _editor(request, workflow),
     }  # fmt: skip
     now = clock.now()
     try:
@@ -130,7 +129,17 @@ def _tried(
         return TrialPage(**page, notice=_("Somebody is changing this record. Try again in a moment."))
     except DeskhandError as refusal:
         return TrialPage(**page, notice=words_of(refusal))
-    return TrialPage(**page, result=_result(request, definition, tried, now))
+    path = path_of(
+        request.viewer, workflow, definition, [_line(one, now) for one in tried.lines], end=_end(tried),
+        is_completed=tried.reason == "completed", is_over=tried.stopped is Stopped.ENDED, here=here, start=request.GET.get("from", ""),
+    )  # fmt: skip
+    return TrialPage(**page, result=_result(request, path, tried))
+
+
+def _editor(request: AccountRequest, workflow: Workflow) -> str:
+    """The canvas as it is edited; who has none goes back to choosing a record."""
+    has_one = workflow.archived_at is None and offers_editor(request.account, workflow.object_type)
+    return ways.editor(workflow) if has_one else reverse("workflow-try", args=[workflow.pk])
 
 
 def _waiting(definition: Definition) -> list[Delay]:
@@ -143,7 +152,7 @@ def _expected(request: AccountRequest, step_id: str) -> Expected:
     return Expected.HAPPENS if request.GET.get(f"wait-{step_id}") == Expected.HAPPENS else Expected.TIMES_OUT
 
 
-def _wait(step: Delay, definition: Definition, expected: Expected) -> Wait:
+def _wait(step: Delay, expected: Expected) -> Wait:
     assert isinstance(step.wait, UntilEvent)
     return Wait(
         f"wait-{step.id}", _("“%(event)s”") % {"event": words.event(step.wait.event.kind)},
@@ -154,25 +163,27 @@ def _wait(step: Delay, definition: Definition, expected: Expected) -> Wait:
     )  # fmt: skip
 
 
-def _result(request: AccountRequest, definition: Definition, tried: Tried, now: datetime) -> Result:
+def _end(tried: Tried) -> str:
+    return told.end_words(tried.reason) if tried.stopped is Stopped.ENDED else str(ENDS[tried.stopped])
+
+
+def _result(request: AccountRequest, path: Path, tried: Tried) -> Result:
     names = history.named(request.viewer, [(one.object_type, one.record_id) for one in tried.changed])
-    end = told.end_words(tried.reason) if tried.stopped is Stopped.ENDED else str(ENDS[tried.stopped])
     return Result(
-        tuple(_line(line, definition, now) for line in tried.lines), tried.sent,
+        path, tried.sent,
         tuple(
             _changed(one, names[one.object_type, one.record_id])
             for one in tried.changed
             if (one.object_type, one.record_id) in names and one.property in properties_of(one.object_type)
         ),
-        tried.tasks, end,
+        tried.tasks,
     )  # fmt: skip
 
 
-def _line(line: trial.Line, definition: Definition, now: datetime) -> TriedLine:
-    text, tone = told.STATUSES[line.status]
-    step = definition.by_id.get(line.step_id)
-    name = told.step_name(step, definition) if step else StepName(_("The workflow"), icon="workflow")
-    return TriedLine(name, Label(str(text), tone), told.trial_words(line), _after(line.at - now))
+def _line(line: trial.Line, now: datetime) -> Line:
+    return Line(
+        line.step_id, line.kind, line.status, told.trial_words(line), line.data, _after(line.at - now)
+    )
 
 
 def _after(passed: timedelta) -> str:

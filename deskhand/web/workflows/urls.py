@@ -30,6 +30,7 @@ one: list[URLPattern | URLResolver] = [
     path("/restore", list_views.restore, name="workflow-restore"),
     path("/history", history_views.runs, name="workflow-history"),
     path("/history/<id:run_id>", history_views.run, name="workflow-run"),
+    path("/history/<id:run_id>/canvas", run_views.canvas, name="workflow-run-canvas"),
     path("/runs", run_views.runs_do, name="workflow-runs"),
     path("/looked", run_views.looked, name="workflow-looked"),
     path("/revisions", revision_views.listed, name="workflow-revisions"),

@@ -71,10 +71,11 @@ def canvas_of(
     may_edit: bool,
     current: str = "",
     start: str = "",
+    here: str = "",
 ) -> Canvas:
-    """`start` names the step to begin with, for what is nested too deeply for one picture."""
+    """`start` names the step to begin with, for what is nested too deeply for one picture: that is drawn at `here`."""
     return _Tree(
-        draft, telling, found, problems, may_edit, start if start in draft.definition.by_id else ""
+        draft, telling, found, problems, may_edit, start if start in draft.definition.by_id else "", here
     ).canvas(current)
 
 
@@ -86,6 +87,7 @@ class _Tree:
     problems: Sequence[Problem]
     may_edit: bool
     start: str = ""  # the step to begin with, for what is nested very deeply
+    here: str = ""  # where that is drawn; empty: in the editor
     depth: int = 0
     wrong: dict[str, str] = field(init=False)
 
@@ -93,6 +95,7 @@ class _Tree:
         self.wrong = {}
         for problem in self.problems:
             self.wrong.setdefault(problem.step_id, workflows.said(problem))
+        self.here = self.here or reverse("workflow-edit", args=[self.draft.workflow.pk])
         self.waiting_url = reverse("workflow-waiting", args=[self.draft.workflow.pk])
 
     @property
@@ -185,7 +188,7 @@ class _Tree:
             "",
             _plus_id(after, slot),
             (),
-            deeper_url=f"{reverse('workflow-edit', args=[self.draft.workflow.pk])}?from={edge.to}",
+            deeper_url=f"{self.here}{'&' if '?' in self.here else '?'}from={edge.to}",
             deeper=count,
         )
 

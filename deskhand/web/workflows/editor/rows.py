@@ -11,9 +11,22 @@ from deskhand.web.choices import ChoiceGroup, Tab
 from deskhand.web.filters.asked import Said
 from deskhand.web.filters.building import ConditionField
 from deskhand.web.hours.rows import Week
+from deskhand.web.inbox.rows import Label
 from deskhand.web.shell import Person
+from deskhand.web.workflows.rows import RunLine, StepName
 
 # ── the canvas ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True)
+class Mark:
+    """What a test or a run says of a step: when it came by, how that went and why. Without `places` it never did."""
+
+    places: str = ""  # "2", or "2, 5" for one that it came by again
+    status: Label | None = None  # None where what is said tells it
+    said: str = ""
+    url: str = ""  # its line beside the canvas
+    goes_on: bool = False  # to the step after it
 
 
 @dataclass(frozen=True)
@@ -35,6 +48,8 @@ class Chain:
     add_id: str
     nodes: tuple[Node, ...]
     jump: Jump | None = None
+    is_ended: bool = False  # a test or a run came to its end
+    is_entered: bool = False  # it came to its first step
     deeper: int = 0  # steps that are drawn by themselves, at `deeper_url`
     deeper_url: str = ""
 
@@ -52,6 +67,7 @@ class Way:
     tone: str
     count: int
     chain: Chain
+    is_taken: bool = False  # by a test or a run
 
 
 @dataclass(frozen=True)
@@ -75,6 +91,7 @@ class Node:
     add_url: str = ""
     add_label: str = ""
     ways: tuple[Way, ...] = ()
+    mark: Mark | None = None  # of a test or a run
 
 
 @dataclass(frozen=True)
@@ -96,6 +113,44 @@ class Canvas:
     is_folded: bool  # so many steps that branches begin closed
     current: str = ""  # what the panel is about: a step's id, or "trigger"
     is_part: bool = False  # it begins somewhere below
+    is_path: bool = False  # it shows what a test or a run came by
+
+
+# ── a test or a run on the canvas ────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True)
+class Passed:
+    """A step that a test or a run came by: how that went, and why."""
+
+    place: int
+    step_id: str
+    step: StepName
+    status: Label
+    when: str
+    said: str
+    detail: str = ""
+    outputs: tuple[tuple[str, str], ...] = ()
+    is_on_canvas: bool = True
+
+
+@dataclass(frozen=True)
+class Path:
+    """`end` says how it ended, or what it waits for."""
+
+    canvas: Canvas
+    passed: tuple[Passed, ...]
+    end: str
+    is_over: bool = True
+
+
+@dataclass(frozen=True)
+class RunPathPage:
+    run: RunLine
+    path: Path
+    is_cut: bool  # only the first steps are shown
+    version: str
+    now: str  # which version runs now, where that is another one
 
 
 # ── the head ─────────────────────────────────────────────────────────────────────────────────────────────────────────
