@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from django.utils.translation import gettext as _
 
+from deskhand.accounts.models import User
 from deskhand.accounts.policy import viewers_of
+from deskhand.accounts.types import Viewer
 from deskhand.automation import access, drafts, workflows
 from deskhand.automation.models import StepComment, Workflow
 from deskhand.crm.records.checking import refuse_long
@@ -37,6 +40,17 @@ def threads_of(workflow: Workflow, step_id: str) -> list[Thread]:
         if row.reply_to_id is None
     ]
     return sorted(threads, key=lambda thread: thread.comment.resolved_at is not None)
+
+
+def find(workflow: Workflow, comment_id: int) -> StepComment | None:
+    return StepComment.objects.filter(account_id=workflow.account_id, workflow=workflow, pk=comment_id).first()  # fmt: skip
+
+
+def last_calling(workflow: Workflow, user: User) -> StepComment | None:
+    """The newest comment that calls somebody, by name or with their team."""
+    found = StepComment.objects.filter(account_id=workflow.account_id, workflow=workflow).order_by("-id")
+    words = mentions.words_for(user)
+    return next((one for one in found if one.author_id != user.pk and words & mentions.said(one.text)), None)
 
 
 def add(workflow: Workflow, step_id: str, text: str, *, by: int, reply_to: int | None = None) -> StepComment:
@@ -89,7 +103,7 @@ def _settle(thread_id: int, is_resolved: bool) -> None:
 
 
 def _of(workflow: Workflow, comment_id: int) -> StepComment:
-    found = StepComment.objects.filter(account_id=workflow.account_id, workflow=workflow, pk=comment_id).first()  # fmt: skip
+    found = find(workflow, comment_id)
     if found is None:
         raise NotFound(_("This comment is not there any more."))
     return found
@@ -113,8 +127,23 @@ def _checked(text: str) -> str:
 def _called(workflow: Workflow, comment: StepComment) -> set[int]:
     """Who is named and may open the workflow; never its writer (R-WORK-5)."""
     wanted = mentions.users_called(comment.text, but=comment.author_id)
-    viewers = viewers_of(workflow.account_id, wanted) if wanted else []
-    return {one.user_id for one in viewers if access.may_edit(one, workflow)}
+    return who_may_edit(lambda viewer: access.may_edit(viewer, workflow), wanted) if wanted else set()
+
+
+def who_may_edit(may: Callable[[Viewer], bool], only: Collection[int] | None = None) -> set[int]:
+    """The users of this account, or those of `only`, who may: they can be called in comments."""
+    return {one.user_id for one in viewers_of(current_account_id(), only) if may(one)}
+
+
+def not_told(workflow: Workflow, comment: StepComment) -> list[str]:
+    """Names of colleagues who are called and may not open the workflow, and of teams of which nobody may."""
+    whom = mentions.called(comment.text, but=comment.author_id)
+    if not whom.names:
+        return []
+    told = who_may_edit(lambda viewer: access.may_edit(viewer, workflow))
+    teams = {team.pk for _word, team in mentions.callable_teams(told)}
+    users = [user.name for user in whom.users if user.pk not in told]
+    return sorted([*users, *(team.name for team in whom.teams if team.pk not in teams)])
 
 
 def _tell(workflow: Workflow, comment: StepComment, told: set[int]) -> None:

@@ -63,6 +63,13 @@ def teams_by_word() -> dict[str, Team]:
     return {word(team.name): team for team in found if word(team.name)}
 
 
+def words_for(user: User) -> set[str]:
+    """By which somebody is called, also with their team."""
+    own = TeamMember.objects.filter(account_id=current_account_id(), user=user).values_list("team_id", flat=True)  # fmt: skip
+    mine = set(own)
+    return {user.username.lower(), *(word for word, team in teams_by_word().items() if team.pk in mine)}
+
+
 def callable_teams(seeing: Collection[int]) -> list[tuple[str, Team]]:
     """Teams of which somebody is among those who may see it, each with its word, in the order of the words."""
     theirs = set(

@@ -57,7 +57,7 @@ def _mail(account_id: int, user_ids: Sequence[int], about: InWorkflow, by: Actor
         user = people[user_id]
         with translation.override(user.locale or account.locale):
             said = sentence(Topic.MENTION, writer)
-            link = settings.SITE_URL + pages.workflow(about.workflow_id)
+            link = settings.SITE_URL + pages.step_comment(about.workflow_id, about.comment_id)
             text = mail_of(f"{said}: {about.name}\n\n{about.text}\n\n{link}")
             sends.append(letter(account, user, f"{said}: {about.name}", text, key=f"step-comment:{about.comment_id}:{user_id}"))  # fmt: skip
     outbox.enqueue(sends)

@@ -32,5 +32,10 @@ def workflow(workflow_id: int) -> str:
     return f"/settings/pipelines/workflows/{workflow_id}"
 
 
+def step_comment(workflow_id: int, comment_id: int | None = None) -> str:
+    """The comments with this one; without it with the one that called the reader last."""
+    return f"{workflow(workflow_id)}?comment={comment_id or 'last'}"
+
+
 def channel(channel_account_id: int) -> str:
     return f"/settings/channels/{channel_account_id}"

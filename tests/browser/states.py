@@ -911,6 +911,13 @@ def lane_forks(page: Page) -> None:
     page.locator(".lane:has(.jump) .lane-ways").first.scroll_into_view_if_needed()
 
 
+def lane_inside(page: Page) -> None:
+    """Who stands at a step."""
+    automate(page)
+    page.locator("a.badge[id^=inside-]").first.click()
+    page.locator("#drawer .inside").wait_for()
+
+
 def discard(page: Page) -> None:
     step_form(page)
     page.get_by_label("Subject").fill("A new ticket")
@@ -1337,6 +1344,7 @@ STATES: dict[str, Step] = {
     "lane-branch": lane_branch,
     "lane-delay": lane_delay,
     "lane-forks": lane_forks,
+    "lane-inside": lane_inside,
     "delete-step": delete_step,
     "place-step": place_step,
     "switch-on": switch_on,

@@ -10,6 +10,7 @@ from playwright.sync_api import Page, expect
 
 from deskhand.automation import lanes, templates, workflows
 from deskhand.automation.engine.definition import Edge, Missed, UntilDate
+from deskhand.automation.models import Enrollment
 
 pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("ignore:StreamingHttpResponse must consume")]
 
@@ -365,6 +366,51 @@ def test_escape_closes_the_list_of_tokens_before_the_drawer(page) -> None:
 
     expect(page.locator("#tokens-title")).to_be_hidden()
     expect(drawer(page)).to_be_visible()
+
+
+def test_a_colleague_is_called_by_keyboard_and_led_to_the_comment_R_ACT_6(page, tab, lane) -> None:
+    """Who has Account access alone, and may open no workflows (R-ACT-42)."""
+    lane.role(lane.world.grace, records={}, capabilities=["account_access"])
+    page.locator(".bubble-main").nth(1).focus()
+    page.get_by_role("link", name="Comment on Create task").press("Enter")
+    text = page.get_by_label("Your comment")
+    text.press("Control+End")
+    page.keyboard.type("Look here @")
+    offered = drawer(page).get_by_role("option")
+    expect(offered).to_contain_text([lane.world.grace.name, "Support"])
+    page.keyboard.press("Escape")
+    expect(offered).to_have_count(0)
+    expect(drawer(page)).to_be_visible()
+    page.keyboard.type(lane.world.grace.username[:2])
+    expect(offered).to_have_count(1)
+    page.keyboard.press("Enter")
+    expect(text).to_have_value(f"Look here @{lane.world.grace.username} ")
+    drawer(page).get_by_role("button", name="Add comment").press("Enter")
+    expect(drawer(page)).to_contain_text("Look here")
+
+    with lane.inside() as world:
+        workflow = lanes.lane_of(world.stage("New"), "ticket")
+    reader = tab(lane.world.grace, f"/settings/pipelines/workflows/{workflow.pk}?comment=last")
+    expect(drawer(reader)).to_contain_text("Look here")
+    by_escape(reader)
+
+    expect(reader.get_by_role("link", name="1 comment on Create task")).to_be_focused()
+
+
+def test_who_is_inside_a_step_is_listed_in_the_drawer_R_LOG_4(tab, lane) -> None:
+    with lane.inside() as world:
+        workflow = lanes.lane_of(world.stage("New"), "ticket")
+        Enrollment.objects.create(
+            account_id=world.account.pk, workflow=workflow, object_type="ticket", record_id=world.ticket("Broken lamp").pk, revision_number=1,
+            step_id="2", enrolled_at=lane.at,
+        )  # fmt: skip
+    page = tab(lane.world.ada, PATH)
+
+    page.get_by_role("link", name="1 inside").click()
+
+    expect(drawer(page).get_by_role("link", name=re.compile("Broken lamp"))).to_be_visible()
+    by_escape(page)
+    expect(page.get_by_role("link", name="1 inside")).to_be_focused()
 
 
 def test_another_pipeline_is_shown_as_soon_as_it_is_chosen(tab, lane) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from django.http import HttpResponse, JsonResponse
 from django.views.decorators.http import require_GET
 
@@ -21,7 +23,6 @@ def picks(request: AccountRequest, ticket_id: int) -> HttpResponse:
     ticket = ticket_of(request, ticket_id)
     values = values_of(ticket, request.user)
     others = mentions.who_may_see(ticket) - {request.user.pk}
-    called = User.objects.filter(pk__in=others)
     return JsonResponse(
         {
             "/": [
@@ -32,16 +33,17 @@ def picks(request: AccountRequest, ticket_id: int) -> HttpResponse:
                 {"name": str(label), "hint": values.get(key, ""), "text": values.get(key, "") or f"{{{{ {key} }}}}"}
                 for key, label in fillings.LABELS.items()
             ],
-            "@": [
-                {"name": user.name, "hint": f"@{user.username}", "text": f"@{user.username} "}
-                for user in called.order_by("sort_key", "name", "id")
-            ]
-            + [
-                {"name": team.name, "hint": f"@{word}", "text": f"@{word} "}
-                for word, team in mentions.callable_teams(others)
-            ],
+            "@": people(others),
         }
     )  # fmt: skip
+
+
+def people(others: Collection[int]) -> list[dict[str, str]]:
+    """These, and the teams of which somebody is among them, as "@" offers them."""
+    called = User.objects.filter(pk__in=others).order_by("sort_key", "name", "id")
+    teams = mentions.callable_teams(others)
+    named = [*((user.name, user.username) for user in called), *((team.name, word) for word, team in teams)]
+    return [{"name": name, "hint": f"@{word}", "text": f"@{word} "} for name, word in named]
 
 
 def ticket_of(request: AccountRequest, ticket_id: int) -> Ticket:

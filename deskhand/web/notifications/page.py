@@ -135,7 +135,7 @@ def _workflow(first: Line, told: tuple[Told, ...], is_unread: bool) -> Group:
     """A colleague named somebody in a comment on a step."""
     workflow_id = first.about_id or 0
     return Group(
-        number="", subject=heading(Kind.AUTOMATION, first.about_name), url=pages.workflow(workflow_id),
+        number="", subject=heading(Kind.AUTOMATION, first.about_name), url=pages.step_comment(workflow_id),
         read_url=reverse("notification-read-failure", args=[Kind.AUTOMATION.value, workflow_id]), told=told, is_unread=is_unread,
     )  # fmt: skip
 

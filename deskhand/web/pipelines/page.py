@@ -15,7 +15,7 @@ from django.utils.translation import ngettext
 from deskhand.accounts import plans
 from deskhand.accounts.models import Account, User
 from deskhand.accounts.types import Viewer
-from deskhand.automation import access, comments, enroll, gating, lanes, templates
+from deskhand.automation import access, comments, enroll, gating, history, lanes, templates, waking
 from deskhand.automation.actions.once import reading_once
 from deskhand.automation.actions.reading import Typed
 from deskhand.automation.actions.registry import may_use
@@ -56,7 +56,7 @@ from deskhand.web.pipelines.rows import (
 )
 from deskhand.web.pipelines.steps import LaneSurroundings
 from deskhand.web.shell import Person
-from deskhand.web.workflows import ways
+from deskhand.web.workflows import told, ways
 from deskhand.web.workflows.editor.offers import offers_at
 from deskhand.web.workflows.editor.stepforms import StepForm
 from deskhand.web.workflows.editor.words import Telling, look_of
@@ -69,6 +69,8 @@ CHANNEL_ICONS = {
     "whatsapp": "message-circle",
     "sms": "smartphone",
 }
+
+INSIDE = 50  # records of a step that are listed together
 
 
 def stage_with(pipeline: PipelineValue, stage_id: int) -> StageValue:
@@ -327,13 +329,12 @@ class _Column:
         look, is_known = look_of(step.step), lanes.is_known(step.kind)
         urls = {
             name: reverse(f"lane-step-{name}", args=[*self.place, step.id])
-            for name in ("edit", "delete", "comments", "place")
+            for name in ("edit", "delete", "comments", "place", "inside")
         }
-        inside = self.lane.workflow if self.opens and step.waiting else None
         return Bubble(
             id=step.id, icon=look.icon, tone=look.tone, title=look.title, summary=self.telling.parts(step.step), comments=step.comments,
             waiting=step.waiting, edit_url=urls["edit"] if is_known and self.may_change else "", delete_url=urls["delete"],
-            comments_url=urls["comments"], waiting_url=ways.with_query("workflow-waiting", [inside.pk], step=step.id) if inside else "",
+            comments_url=urls["comments"], waiting_url=urls["inside"] if step.waiting else "",
             place_url=urls["place"] if is_known and self.may_place else "", add_url=self._add_url(step.id) if not step.ways else "",
             ways=tuple(self._way(step, way) for way in step.ways), jump=self._jump(step.jump, step.id, "next"),
         )  # fmt: skip
@@ -489,6 +490,21 @@ class Drawer:
             inside=present, present=f"{number_format(present, force_grouping=True)}{'+' if many else ''}",
         )  # fmt: skip
 
+    def inside(self, step: LaneStep, workflow: Workflow, after: int | None, *, notice: str = "") -> Panel:
+        """Who stands at the step, those that the viewer may see (R-LOG-4); with all of them for who may open workflows."""
+        place, name = [*self.place_ids, step.id], "lane-step-inside"
+        found = history.waiting(self.viewer, workflow, step.id, after=after, limit=INSIDE + 1)
+        shown = found[:INSIDE]
+        steps_, reasons = told.Steps(workflow), told.Reasons(workflow.account_id, [])
+        opens = access.may_open(self.viewer, self.account)
+        return self._panel(
+            "inside", look_of(step.step).title, lead=self.telling.summary(step.step), inside=step.waiting, notice=notice,
+            runs=tuple(told.run_line(one, steps_, reasons) for one in shown),
+            more_url=ways.with_query(name, place, after=shown[-1].id) if len(found) > INSIDE else "", is_all=len(found) == step.waiting,
+            open_url=ways.with_query("workflow-waiting", [workflow.pk], step=step.id) if opens else "",
+            url=reverse("lane-step-recalculate", args=place) if shown and waking.can_recalculate(workflow, step.id) else "",
+        )  # fmt: skip
+
     def comments(
         self, step: LaneStep, workflow: Workflow, viewer_id: int, asked: Mapping[str, str], *, text: str = "", error: str = ""
     ) -> Panel:  # fmt: skip
@@ -512,6 +528,7 @@ class Drawer:
         return self._panel(
             "comments", _("Comments on “%(step)s”") % {"step": title}, url=reverse("lane-step-comment", args=place), back_url="",
             comments=tuple(row(one.comment, tuple(row(reply) for reply in one.replies)) for one in threads), typed=text, error=error,
+            callable_url=reverse("automate-callable", args=[self.pipeline.id]),
         )  # fmt: skip
 
 

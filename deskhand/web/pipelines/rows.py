@@ -11,6 +11,7 @@ from deskhand.web.objects.tabs import Sort
 from deskhand.web.shell import Person
 from deskhand.web.troubles import Trouble
 from deskhand.web.workflows.editor.rows import Offers, Part
+from deskhand.web.workflows.rows import RunLine
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,7 @@ class Bubble:
     comments_url: str
     place_url: str  # moving and copying it
     add_url: str  # a new step after this one
-    waiting_url: str = ""  # who is inside, for who may open workflows
+    waiting_url: str = ""  # who is inside
     ways: tuple[Way, ...] = ()  # those that fork here
     jump: Jump | None = None
 
@@ -208,7 +209,7 @@ class WayToKeep:
 class Panel:
     """What stands in the drawer, or on a page of its own without scripts."""
 
-    kind: Literal["choose", "form", "told", "delete", "comments", "place", "switch"]
+    kind: Literal["choose", "form", "told", "delete", "comments", "place", "switch", "inside"]
     title: str
     stage_label: str
     stage_tone: str
@@ -234,4 +235,11 @@ class Panel:
     ways_to_keep: tuple[WayToKeep, ...] = ()  # of a fork that is deleted alone
     spots: tuple[LaneSpots, ...] = ()
     chosen: tuple[str, ...] = ()  # of the boxes that "place" has: copy, following
+    lead: str = ""  # what the step does
+    runs: tuple[RunLine, ...] = ()  # who is inside
+    is_all: bool = True  # those are all there are
+    more_url: str = ""
+    open_url: str = ""  # the same with all that can be done, for who may open workflows
+    untold: str = ""  # that somebody who was called is not told
+    callable_url: str = ""  # who can be called, as JSON
     present: str = ""  # how many tickets are in the status now

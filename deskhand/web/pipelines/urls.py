@@ -14,6 +14,8 @@ lane_step: list[URLPattern | URLResolver] = [
     path("/deleted", views.delete_step, name="lane-step-deleted"),
     path("/place", views.ask_place, name="lane-step-place"),
     path("/placed", views.place_step, name="lane-step-placed"),
+    path("/inside", views.inside, name="lane-step-inside"),
+    path("/recalculated", views.recalculate, name="lane-step-recalculate"),
     path("/comments", views.comments, name="lane-step-comments"),
     path("/comment", views.add_comment, name="lane-step-comment"),
     path("/comments/<id:comment_id>", views.change_comment, name="lane-comment"),
@@ -34,6 +36,7 @@ automate: list[URLPattern | URLResolver] = [
     path("/statuses/<key:rule>", views.set_status_rule, name="automate-status"),
     path("/reopening", views.set_reopening, name="automate-reopening"),
     path("/options/<key:option>", views.set_option, name="automate-option"),
+    path("/callable", views.callable_people, name="automate-callable"),
     path("/close-date", views.set_close_date, name="automate-close-date"),
     path("/lanes/<id:stage_id>", include(lane)),
 ]

@@ -9,20 +9,21 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from django.http import HttpResponse
+from django.contrib import messages
+from django.http import HttpResponse, JsonResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from deskhand.automation import comments as step_comments
-from deskhand.automation import enroll, lanes, workflows
+from deskhand.automation import enroll, lanes, waking, workflows
 from deskhand.automation.actions.reading import Typed
 from deskhand.automation.engine import edit
 from deskhand.automation.engine.definition import Definition
 from deskhand.automation.engine.edit import Place
 from deskhand.automation.lanes import Lane, LanePlace, LaneStep
-from deskhand.automation.models import Workflow
+from deskhand.automation.models import StepComment, Workflow
 from deskhand.crm.pipelines import options, pipelines
 from deskhand.crm.pipelines.models import Pipeline, StageState
 from deskhand.crm.pipelines.queries import pipelines_of
@@ -30,8 +31,10 @@ from deskhand.crm.pipelines.types import PipelineValue, StageValue
 from deskhand.events.types import Actor
 from deskhand.kernel import clock
 from deskhand.kernel.errors import Conflict, Forbidden, Invalid, NotFound
+from deskhand.kernel.text import whole
 from deskhand.web.asked import number
 from deskhand.web.frame import shell
+from deskhand.web.inbox import picks
 from deskhand.web.jinja import render, wants_fragment
 from deskhand.web.middleware import AccountRequest
 from deskhand.web.objects.tabs import bar, pipeline_with, tabs
@@ -40,6 +43,7 @@ from deskhand.web.pipelines import steps
 from deskhand.web.pipelines.page import Drawer
 from deskhand.web.pipelines.rows import Panel
 from deskhand.web.refusals import status_of, words_of
+from deskhand.web.workflows import words
 from deskhand.web.workflows.editor.stepforms import StepForm
 from deskhand.web.workflows.lists import LONGEST_SEARCH
 
@@ -431,6 +435,37 @@ def _is_place(lane: Lane, after: str, slot: str) -> bool:
 
 
 @require_GET
+def inside(request: AccountRequest, pipeline_id: int, stage_id: int, step_id: str) -> HttpResponse:
+    """R-LOG-4"""
+    drawer = _drawer(request, pipeline_id, stage_id)
+    workflow, _chain, step = _step(drawer, step_id)
+    return _show(request, drawer.inside(step, workflow, whole(request.GET.get("after", ""))))
+
+
+@require_POST
+def recalculate(request: AccountRequest, pipeline_id: int, stage_id: int, step_id: str) -> HttpResponse:
+    """Give all who wait in a delay the time that it says now (R-DELAY-11)."""
+    drawer = _drawer(request, pipeline_id, stage_id)
+    workflow, _chain, step = _step(drawer, step_id)
+    waking.recalculate(workflow, step_id, by=request.user.pk)
+    said = _("Who waits here waits as the delay says now.")
+    if not wants_fragment(request):
+        messages.success(request, said)
+        return redirect("lane-step-inside", pipeline_id, stage_id, step_id)
+    return _show(request, drawer.inside(step, workflow, None, notice=said))
+
+
+@require_GET
+def callable_people(request: AccountRequest, pipeline_id: int) -> HttpResponse:
+    """Whom "@" offers in comments on lanes: colleagues and teams who may open this page (R-ACT-6, R-WORK-5)."""
+    pipeline = _allowed_pipeline(request, pipeline_id)
+    others = step_comments.who_may_edit(lambda viewer: lanes.may_edit(viewer, pipeline.object_type)) - {
+        request.user.pk
+    }
+    return JsonResponse({"@": picks.people(others)})
+
+
+@require_GET
 def comments(request: AccountRequest, pipeline_id: int, stage_id: int, step_id: str) -> HttpResponse:
     """`edit` or `reply` names the comment whose form is open."""
     drawer = _drawer(request, pipeline_id, stage_id)
@@ -445,12 +480,12 @@ def add_comment(request: AccountRequest, pipeline_id: int, stage_id: int, step_i
     workflow, _chain, _found = _step(drawer, step_id)
     text, reply_to = _plain(request.POST.get("text", "")), request.POST.get("reply_to", "")
     try:
-        step_comments.add(
+        made = step_comments.add(
             workflow, step_id, text, by=request.user.pk, reply_to=number(reply_to, "reply_to") if reply_to else None
         )  # fmt: skip
     except Invalid as refusal:
         return _comment_refused(request, drawer, step_id, {"reply": reply_to}, text, refusal)
-    return _commented(request, drawer, step_id)
+    return _commented(request, drawer, step_id, made)
 
 
 @require_POST
@@ -461,9 +496,10 @@ def change_comment(
     drawer = _drawer(request, pipeline_id, stage_id)
     workflow, _chain, _found = _step(drawer, step_id)
     do, text = request.POST.get("do", ""), _plain(request.POST.get("text", ""))
+    changed = None
     try:
         if do == "edit":
-            step_comments.edit(workflow, comment_id, text, by=request.user.pk)
+            changed = step_comments.edit(workflow, comment_id, text, by=request.user.pk)
         elif do == "delete":
             step_comments.delete(workflow, comment_id, by=request.user.pk)
         elif do in ("resolve", "reopen"):
@@ -472,7 +508,7 @@ def change_comment(
             raise Invalid(_("There is no such action."), field="do", value=do[:40])
     except Invalid as refusal:
         return _comment_refused(request, drawer, step_id, {"edit": str(comment_id)}, text, refusal)
-    return _commented(request, drawer, step_id)
+    return _commented(request, drawer, step_id, changed)
 
 
 def _comment_refused(
@@ -483,9 +519,15 @@ def _comment_refused(
     return _show(request, panel, 422)
 
 
-def _commented(request: AccountRequest, drawer: Drawer, step_id: str) -> HttpResponse:
-    if not wants_fragment(request):
-        return redirect("lane-step-comments", drawer.pipeline.id, drawer.stage.id, step_id)
+def _commented(
+    request: AccountRequest, drawer: Drawer, step_id: str, written: StepComment | None
+) -> HttpResponse:
+    """The comments as they are by now, and who was called in what was written and is not told."""
     workflow, _chain, step = _step(drawer, step_id)
-    panel = drawer.comments(step, workflow, request.user.pk, {})
+    untold = words.untold(step_comments.not_told(workflow, written)) if written is not None else ""
+    if not wants_fragment(request):
+        if untold:
+            messages.warning(request, untold)
+        return redirect("lane-step-comments", drawer.pipeline.id, drawer.stage.id, step_id)
+    panel = replace(drawer.comments(step, workflow, request.user.pk, {}), untold=untold)
     return _lane(request, drawer.pipeline.id, drawer.stage.id, panel)

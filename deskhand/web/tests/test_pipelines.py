@@ -18,10 +18,12 @@ from deskhand.automation.engine.definition import (
     Action,
     Branch,
     Case,
+    Definition,
     Delay,
     Edge,
     EventMatch,
     ForAmount,
+    Manual,
     Missed,
     Part,
     RandomSplit,
@@ -45,6 +47,7 @@ from deskhand.desk.models import Thread
 from deskhand.desk.types import InboundMessage, Incoming, Mailbox
 from deskhand.events.types import SYSTEM, Actor
 from deskhand.kernel import clock
+from deskhand.notifications.models import Notification
 from deskhand.routing import rules
 from deskhand.routing.types import Option
 
@@ -552,20 +555,51 @@ def test_deleting_asks_and_says_how_many_are_inside(office, admin, place, chain)
     assert len(steps_of(office, place)) == 3
 
 
-def test_who_is_inside_a_step_is_listed_for_who_may_open_workflows_R_LOG_4_R_ACT_42(office, admin, sign_in, place, chain):  # fmt: skip
+def test_who_is_inside_a_step_is_listed_for_who_sees_the_lane_R_LOG_4_R_ACT_42(office, admin, sign_in, place, chain):  # fmt: skip
     with office.inside() as world:
-        ticket = world.ticket("Broken lamp")
+        for subject, owner in (("Broken lamp", world.grace), ("Hidden one", world.bob)):
+            Enrollment.objects.create(
+                account_id=world.account.pk, workflow=chain, object_type="ticket", record_id=world.ticket(subject, owner_id=owner.pk).pk, revision_number=1,
+                step_id="2", enrolled_at=office.at,
+            )  # fmt: skip
+    office.role(office.world.grace, records={"ticket": {"view": "own"}}, capabilities=["account_access"])
+    others = sign_in(office.world.grace)
+    there, all_there = url("lane-step-inside", *place, "2"), url("workflow-waiting", chain.pk, step="2")
+
+    pages = [text(client.get(url("automate", place[0]))) for client in (admin, others)]
+    lists = [text(client.get(there, headers=HTMX)) for client in (admin, others)]
+
+    assert all(page.count(f'href="{there}"') == 1 for page in pages)
+    assert all("2 inside" in page for page in pages)
+    assert all("2 records are here" in shown and "Broken lamp" in shown for shown in lists)
+    assert ["Hidden one" in shown for shown in lists] == [True, False]
+    assert ["Only records that you may see are listed." in shown for shown in lists] == [False, True]
+    assert [f'href="{all_there}"' in shown for shown in lists] == [True, False]
+    assert "/workflows/" not in lists[1]
+
+
+def test_who_waits_gets_the_time_of_a_changed_delay_when_somebody_asks_R_DELAY_11(
+    office, admin, place, chain
+):
+    with office.inside() as world:
         Enrollment.objects.create(
-            account_id=world.account.pk, workflow=chain, object_type="ticket", record_id=ticket.pk, revision_number=1, step_id="2",
-            enrolled_at=office.at,
+            account_id=world.account.pk, workflow=chain, object_type="ticket", record_id=world.ticket().pk, revision_number=chain.revision_number,
+            step_id="2", position="2>next", enrolled_at=office.at, state="DUE", due_at=office.at + timedelta(minutes=90),
         )  # fmt: skip
-    office.role(office.world.grace, records={}, capabilities=["account_access"])
 
-    pages = [text(client.get(url("automate", place[0]))) for client in (admin, sign_in(office.world.grace))]
-    there = url("workflow-waiting", chain.pk, step="2")
+    def due():
+        with office.inside():
+            return Enrollment.objects.get().due_at
 
-    assert [page.count(f'href="{there}"') for page in pages] == [1, 0]
-    assert all("1 inside" in page for page in pages)
+    admin.post(url("lane-step-save", *place, "2"), {"wait": "amount", "amount_hours": "5"})
+    assert due() == office.at + timedelta(minutes=90)
+    assert "Recalculate for all" in text(admin.get(url("lane-step-inside", *place, "2")))
+
+    done = admin.post(url("lane-step-recalculate", *place, "2"), headers=HTMX)
+
+    assert "Who waits here waits as the delay says now." in text(done)
+    assert due() == office.at + timedelta(hours=5)
+    assert admin.post(url("lane-step-recalculate", *place, "1")).status_code == 404
 
 
 @pytest.mark.parametrize(("following", "left"), [("0", ["send_email", "create_task"]), ("1", ["send_email"])])
@@ -852,15 +886,71 @@ def test_t_act_13_a_comment_is_seen_answered_settled_and_changed(office, admin, 
         assert not StepComment.objects.exists()
 
 
-def test_a_mention_on_a_step_stands_in_the_bell(office, admin, place, chain, sign_in):
-    with office.inside() as world:
-        users.set_role(world.account.pk, world.grace.pk, role_id=roles.preset(world.account.pk, "admin").pk, by=Actor.user(world.ada.pk))  # fmt: skip
-    admin.post(url("lane-step-comment", *place, "1"), {"text": f"@{office.world.grace.username} look"})
+def test_a_mention_on_a_step_leads_from_the_bell_to_the_comment_R_ACT_6(office, admin, place, chain, sign_in):
+    office.role(office.world.grace, records={}, capabilities=["account_access"])
+    grace = office.world.grace.username
+    admin.post(url("lane-step-comment", *place, "1"), {"text": f"@{grace} look"})
+    admin.post(url("lane-step-comment", *place, "3"), {"text": f"@{grace} and here"})
+    reader = sign_in(office.world.grace)
 
-    page = text(sign_in(office.world.grace).get(url("notifications")))
-
+    page = text(reader.get(url("notifications")))
     assert "mentioned you" in page
-    assert f"/settings/pipelines/workflows/{chain.pk}" in page
+    link = re.search(rf'href="(/settings/pipelines/workflows/{chain.pk}[^"]*)"', page)[1]
+    with office.inside():
+        first = StepComment.objects.order_by("id").first()
+    there = [
+        reader.get(one).headers["Location"] for one in (link, f"{link.partition('?')[0]}?comment={first.pk}")
+    ]
+
+    assert there == [f"{url('automate', place[0])}#comment-{place[1]}-{step}" for step in ("3", "1")]
+    drawn = text(reader.get(url("automate", place[0])))
+    assert f'id="comment-{place[1]}-3"' in drawn
+    with office.inside():
+        StepComment.objects.all().delete()
+    assert reader.get(link).headers["Location"] == f"{url('automate', place[0])}#lane-{place[1]}"
+
+
+def test_a_mention_in_a_workflow_that_stands_alone_leads_to_its_editor_R_EDIT_1(office, admin, sign_in):
+    with office.inside() as world:
+        task = Action("1", "create_task", {"title": "Call"})
+        flow = workflows.create(world.account.pk, "Calls", Definition("ticket", Manual(), start=Edge("1"), steps=(task,), next_id=2))  # fmt: skip
+        users.set_role(world.account.pk, world.grace.pk, role_id=roles.preset(world.account.pk, "workflow_editor").pk, by=Actor.user(world.ada.pk))  # fmt: skip
+    said = {"text": f"@{office.world.grace.username} and @{office.world.bob.username} look"}
+    answer = text(admin.post(reverse("workflow-edit-step-comment", args=[flow.pk, 1]), said, headers=HTMX))
+    assert f"{office.world.bob.name} may not open this page and was not told." in answer
+
+    link = reverse("automate-workflow", args=[flow.pk]) + "?comment=last"
+
+    assert sign_in(office.world.grace).get(link).headers["Location"] == reverse("workflow-edit-step-comments", args=[flow.pk, 1])  # fmt: skip
+    assert sign_in(office.world.bob).get(link).status_code == 403
+
+
+@pytest.mark.parametrize("headers", [{}, HTMX])
+def test_who_writes_is_told_who_cannot_be_reached_R_ACT_6_R_WORK_5(office, admin, place, chain, headers):
+    grace, bob = office.world.grace, office.world.bob
+    office.role(grace, records={}, capabilities=["account_access"])
+    said = {"text": f"@{grace.username} @{bob.username} @support look"}
+
+    answer = admin.post(url("lane-step-comment", *place, "1"), said, headers=headers)
+    shown = text(answer if headers else admin.get(answer.headers["Location"]))
+
+    with office.inside():
+        assert {one.user_id for one in Notification.objects.all()} == {grace.pk}
+    assert f"{bob.name} may not open this page and was not told." in shown
+    assert f"{grace.name} may not" not in shown
+
+
+def test_only_who_may_open_the_page_can_be_called_R_ACT_6(office, admin, sign_in, place, chain):
+    there = url("automate-callable", place[0])
+    assert admin.get(there).json()["@"] == []  # agents may not
+
+    office.role(office.world.grace, records={}, capabilities=["account_access"])
+
+    names = [one["name"] for one in admin.get(there).json()["@"]]
+    assert office.world.grace.name in names
+    assert office.world.bob.name not in names
+    assert sign_in(office.world.bob).get(there).status_code == 403
+    assert f'data-picks="{there}"' in text(admin.get(url("lane-step-comments", *place, "1")))
 
 
 def test_the_chat_exclusion_is_seen_and_taken_away_on_the_lane_R_ACT_32(office, admin, place, chain):

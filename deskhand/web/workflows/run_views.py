@@ -11,9 +11,10 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_POST
 
 from deskhand.accounts.types import Verb
-from deskhand.automation import access, again, history, keeping, listing, waking
+from deskhand.automation import access, again, comments, drafts, history, keeping, listing, waking
 from deskhand.automation.enrolling import leaving
 from deskhand.automation.listing import Asked, State
+from deskhand.automation.models import StepComment, Workflow
 from deskhand.events.types import Actor
 from deskhand.kernel import clock
 from deskhand.kernel.text import whole
@@ -134,13 +135,31 @@ def looked(request: AccountRequest, workflow_id: int) -> HttpResponse:
     return redirect(back(request))
 
 
+def _asked_comment(request: AccountRequest, workflow: Workflow) -> StepComment | None:
+    """The comment that the address asks for, while its step is there."""
+    asked = request.GET.get("comment", "")
+    if asked == "last":
+        said = comments.last_calling(workflow, request.user)
+    else:
+        number = whole(asked)
+        said = comments.find(workflow, number) if number is not None else None
+    is_there = said is not None and said.step_id in drafts.of(workflow).definition.by_id
+    return said if is_there else None
+
+
 @require_GET
 def told_of(request: AccountRequest, workflow_id: int) -> HttpResponse:
-    """Where a notice about a workflow leads: to the lane, to what failed, or to the archived one's history."""
+    """Where a notice about a workflow leads: to the lane, to what failed, or to the archived one's history.
+
+    `comment` asks for that comment, or for the `last` that called who reads it (R-ACT-6).
+    """
     found = access.find(request.viewer, workflow_id)
-    where = ways.lane(found)
-    if not where or found.archived_at or not access.may_edit(request.viewer, found):
+    where, said = ways.lane(found), _asked_comment(request, found)
+    edits_lane = bool(where) and not found.archived_at and access.may_edit(request.viewer, found)
+    if not edits_lane:
         access.require_open(request.viewer, request.account)
         where = ways.with_query("workflow-history", [found.pk], state="failed")
+    if said is not None and (edits_lane or not found.archived_at):
+        where = ways.step_comments(found, said.step_id, on_lane=edits_lane)
     notices.mark_about(request.viewer, clock.now(), [Kind.AUTOMATION], [found.pk])
     return redirect(where)

@@ -29,6 +29,13 @@ def lane(workflow: Workflow) -> str:
     return f"{reverse('automate', args=[workflow.origin_pipeline_id])}#lane-{workflow.origin_stage_id}"
 
 
+def step_comments(workflow: Workflow, step_id: str, *, on_lane: bool) -> str:
+    """The comments on a step: on the Automate tab, which opens them, or in the editor."""
+    if on_lane:
+        return f"{lane(workflow).partition('#')[0]}#comment-{workflow.origin_stage_id}-{step_id}"
+    return reverse("workflow-edit-step-comments", args=[workflow.pk, step_id])
+
+
 def new() -> str:
     return reverse("workflow-new")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import time
 
@@ -225,3 +226,11 @@ def otherwise_name(step: Delay) -> str:
             return _("Past already") if if_past is Missed.OTHERWISE else _("No date")
         case _:
             return _("Past already")
+
+
+def untold(names: Sequence[str]) -> str:
+    """Who was called in a comment and is not told of it."""
+    if not names:
+        return ""
+    said = ngettext("%(names)s may not open this page and was not told.", "%(names)s may not open this page and were not told.", len(names))  # fmt: skip
+    return said % {"names": in_short(names)}

@@ -93,6 +93,12 @@ export function connect(drawer) {
     if (target.matches("[data-closes]") && isSaid && ctx.response.status < 500) drawer.close();
   }
 
+  // A link to a step's comments opens them.
+  function asked() {
+    const link = document.getElementById(location.hash.slice(1));
+    if (link?.matches("a[hx-target='#drawer']")) link.click();
+  }
+
   follow.observe(drawer, { childList: true });
   drawer.addEventListener("close", emptied);
   drawer.addEventListener("click", clicked, true);
@@ -103,9 +109,13 @@ export function connect(drawer) {
   question.addEventListener("close", answered);
   document.addEventListener("click", opening, true);
   addEventListener("beforeunload", leaving);
+  addEventListener("hashchange", asked);
+  if (document.readyState === "complete") asked();
+  else addEventListener("load", asked, { once: true });
   return () => {
     follow.disconnect();
     document.removeEventListener("click", opening, true);
     removeEventListener("beforeunload", leaving);
+    removeEventListener("hashchange", asked);
   };
 }

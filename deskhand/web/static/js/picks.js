@@ -23,7 +23,7 @@ export function connect(form) {
     return known.lists;
   }
 
-  const isReply = () => form.elements.mode.value === "reply";
+  const isReply = () => form.elements.mode?.value === "reply";
 
   function matching(list, wanted) {
     const words = wanted.toLowerCase();

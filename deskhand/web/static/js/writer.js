@@ -2,7 +2,7 @@
 // stands in front of the cursor, `put(words, from)` writes in place of what stands there since `from`.
 const writers = new WeakMap();
 
-export const writerOf = (form) => writers.get(form) ?? plain(form.elements.body);
+export const writerOf = (form) => writers.get(form) ?? plain(form.elements.body ?? form.elements.text);
 export const setWriter = (form, writer) => (writer ? writers.set(form, writer) : writers.delete(form));
 
 function plain(text) {

@@ -26,6 +26,7 @@ from deskhand.web.jinja import render
 from deskhand.web.middleware import AccountRequest
 from deskhand.web.refusals import status_of, words_of
 from deskhand.web.shell import Person
+from deskhand.web.workflows import words
 from deskhand.web.workflows.editor.opened import Opened
 from deskhand.web.workflows.editor.rows import Choosable, Note, Panel
 from deskhand.web.workflows.editor.words import look_of
@@ -261,15 +262,16 @@ def add_comment(request: AccountRequest, workflow_id: int, step_id: int) -> Http
     opened = Opened(request, workflow_id, to_edit=True)
     step_of(opened, step_id)
     text, thread = request.POST.get("text", ""), whole(request.POST.get("thread", ""))
-    settles = request.POST.get("settle", "")
+    settles, untold = request.POST.get("settle", ""), ""
     try:
         if thread is not None and settles in ("0", "1"):
             step_comments.resolve(opened.workflow, thread, settles == "1")
         else:
-            step_comments.add(opened.workflow, str(step_id), text, by=opened.by, reply_to=thread)
+            made = step_comments.add(opened.workflow, str(step_id), text, by=opened.by, reply_to=thread)
+            untold = words.untold(step_comments.not_told(opened.workflow, made))
     except Invalid as refusal:
         return opened.show(_commenting(opened, str(step_id), text, words_of(refusal)), 422)
-    return opened.changed(_commenting(opened, str(step_id)))
+    return opened.changed(replace(_commenting(opened, str(step_id)), notice=untold))
 
 
 def _commenting(opened: Opened, step_id: str, text: str = "", error: str = "") -> Panel:
