@@ -15,7 +15,7 @@ from typing import Any
 
 from deskhand.automation import records
 from deskhand.automation.actions.once import once
-from deskhand.automation.records import Loaded, Row, as_fact
+from deskhand.automation.records import Loaded, LoadedFacts, Row, as_fact
 from deskhand.crm.filters.evaluate import Fact, Facts
 from deskhand.crm.records.store import event_name_of
 from deskhand.crm.schema.defaults import BUILT_IN
@@ -258,6 +258,8 @@ class FactsThen:
         prop = properties_of(self.object_type).get(property)
         if prop is None:
             return None
+        if prop.is_computed:  # there is no past of it: as it stands now
+            return LoadedFacts(self.object_type, self.record).value(property)
         name = told_as(self.object_type, property)
         if not name:  # the moment of the last change: history does not name it
             return as_fact(prop, self.record[prop.column])

@@ -39,6 +39,7 @@ class Loaded(dict[int, "Row"]):
         self._workflows: dict[int, set[int]] | None = None
         self._links: dict[tuple[str, int | None], dict[int, list[Row]]] = {}
         self._clocks: computed.Clocks | None = None
+        self._worked: dict[str, dict[int, Any]] = {}
 
     def memberships(self, record_id: int, of: str) -> Collection[int]:
         """The segments of one of them, or the workflows that it is in; read for all at once."""
@@ -65,6 +66,18 @@ class Loaded(dict[int, "Row"]):
             self._clocks = computed.clocks_of(self.object_type, list(self))
         return self._clocks
 
+    def worked_out(self, prop: Property) -> Mapping[int, Any]:
+        """{record: what the property's formula comes to}; read once."""
+        self.prepare([prop])
+        return self._worked[prop.name]
+
+    def prepare(self, properties: Iterable[Property]) -> None:
+        """Read at once what the formulas of these come to, of all records."""
+        new = [prop for prop in properties if prop.name not in self._worked]
+        found = computed.worked_out(self.object_type, list(self), new)
+        for prop in new:
+            self._worked[prop.name] = {pk: told.get(prop.name) for pk, told in found.items()}
+
     def linked(self, record_id: int, to: str, type_id: int | None) -> list[Row]:
         """The records of type `to` that one of them is linked to; read for all at once."""
         return self.all_linked(to, type_id).get(record_id, [])
@@ -85,7 +98,7 @@ class Loaded(dict[int, "Row"]):
             row.among = self
         self.update(others)
         self.has_all, self._segments, self._workflows, self._links = False, None, None, {}
-        self._clocks = None
+        self._clocks, self._worked = None, {}
 
     def read_all(self) -> None:
         self.has_all = True
@@ -121,7 +134,7 @@ class Row(dict[str, Any]):
         named = clock_names.parse(prop.name)
         if named is not None:
             return computed.of_clock(named, self["id"], self.among.clocks(), clock.now())
-        return computed.span(prop, self) if prop.until else None
+        return computed.span(prop, self) if prop.until else self.among.worked_out(prop).get(self["id"])
 
     def __missing__(self, column: str) -> Any:
         if self.among.has_all:

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from deskhand.automation import tokens
 from deskhand.automation.actions.forms import Option
 from deskhand.automation.actions.types import Doing
-from deskhand.automation.records import LoadedFacts
+from deskhand.automation.records import LoadedFacts, Row
 from deskhand.crm.schema.queries import everything, properties_of
 
 
@@ -28,6 +28,8 @@ def offered(object_type: str) -> tuple[Option, ...]:
 def values(doing: Doing, names: Sequence[str]) -> dict[str, Any]:
     """The named properties of the record, by name; a name that is not known any more is left out."""
     facts, known = LoadedFacts(doing.object_type, doing.record), properties_of(doing.object_type)
+    if isinstance(doing.record, Row):
+        doing.record.among.prepare(prop for name in names if (prop := known.get(name)) and prop.is_formula)
     return {name: plain(facts.value(name)) for name in names if name in known}
 
 

@@ -172,7 +172,8 @@ def _sources(around: Around, prop: Property) -> tuple[Option, ...]:
         found += (
             Option(f"{kind}.{other.name}", _(other.label), group)
             for other in choices.readable(kind)
-            if fits(prop, other) and (kind != around.object_type or other.name != prop.name)
+            if fits(prop, other)
+            and (not other.is_computed if kind != around.object_type else other.name != prop.name)
         )
     told = (Option(f"step_{step}.{name}", label, _("Earlier steps")) for step, name, label in around.outputs)
     return (*found, *told)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from deskhand.crm.filters.sql import Coarse, Column, Link, Sql
-from deskhand.crm.schema import clock_names
+from deskhand.crm.schema import clock_names, formulas
 from deskhand.crm.schema.clock_names import Clock, Sort
 from deskhand.crm.schema.defaults import PRIMARY_TYPES, Primary
 from deskhand.crm.schema.types import Kind, Property
@@ -137,7 +137,8 @@ class SchemaSource:
         if clock is not None:
             return self._of_clock(prop, clock, now)
         if not prop.until:
-            return None
+            formula = formulas.sql_of(prop.name, self.object_type, self.alias)
+            return Column(prop.kind, Sql(formula)) if formula else None
         return Column(
             prop.kind, Sql(_MILLISECONDS.format(f'"{self.alias}".{prop.until} - "{self.alias}".created_at'))
         )

@@ -32,6 +32,17 @@ RESOLUTIONS = _options(
     ("ISSUE_FIXED", _("Issue fixed")), ("FEATURE_REQUEST_TRACKED", _("Feature request tracked")),
     ("REFUND_APPLIED", _("Refund applied")), ("SENT_KNOWLEDGE_DOCUMENT_LINK", _("Sent a knowledge article")),
 )  # fmt: skip
+OWNER_TYPES = _options(("HUMAN", _("Person")), ("NONE", _("Nobody")))
+EMAIL_TYPES = _options(
+    ("ORIGINAL_FROM_CONTACT", _("First email of a customer")), ("REPLY_FROM_CONTACT", _("Reply of a customer")),
+    ("SENT_TO_CONTACT", _("Sent to a customer")),
+)  # fmt: skip
+#: Kinds of channels, as accounts of ours on them name them.
+CHANNELS = _options(
+    ("email", _("Email")), ("portal", _("Customer portal")), ("form", _("Form")), ("chat", _("Chat")), ("whatsapp", _("WhatsApp")),
+)  # fmt: skip
+#: A column that every message changes.
+BY_MESSAGES = ("message_count",)
 SOURCES = _options(
     ("CHAT", _("Chat")), ("EMAIL", _("Email")), ("FORM", _("Form")), ("PHONE", _("Phone")),
     ("WHATSAPP", _("WhatsApp")), ("CUSTOM_CHANNEL", _("Custom channel")), ("API", _("API")), ("MANUAL", _("Manual")),
@@ -51,24 +62,38 @@ def _kept(kind: Kind, *names: tuple[str, str], read_only: bool = True) -> Iterab
     return (Property(name, label, kind, read_only=read_only) for name, label in names)
 
 
+def _worked(kind: Kind, *names: tuple[str, str], follows: tuple[str, ...] = (), options: tuple[Option, ...] = ()) -> Iterable[Property]:  # fmt: skip
+    """Worked out by `formulas`. What no told change changes can't be asked for by triggers: `follows` is empty."""
+    return (
+        Property(name, label, kind, read_only=True, is_computed=True, follows=follows, options=options)
+        for name, label in names
+    )
+
+
+def _awaited(kind: Kind, *names: tuple[str, str]) -> Iterable[Property]:
+    """Who comes to set one takes it out of here."""
+    return (Property(name, label, kind, read_only=True, is_awaited=True) for name, label in names)
+
+
 COMMON = (
     _stored("hs_object_id", _("Record ID"), N, "id", read_only=True),
     _stored("hs_createdate", _("Object create date"), DT, "created_at", read_only=True),
     _stored("hs_lastmodifieddate", _("Last modified date"), DT, "updated_at", read_only=True),
     _stored("hubspot_owner_id", _("Owner"), R, "owner_id"),
     _stored("hs_assigned_team_ids", _("Assigned teams"), RS, "assigned_team_ids"),
-    *_kept(T, ("hs_object_source", _("Record source")), ("hs_object_source_label", _("Record source label")),
-           ("hs_object_source_id", _("Record source ID")), ("hs_object_source_detail_1", _("Record source detail 1")),
-           ("hs_object_source_detail_2", _("Record source detail 2")), ("hs_object_source_detail_3", _("Record source detail 3")),
-           ("hs_external_object_ids", _("External ids"))),
-    *_kept(R, ("hs_created_by_user_id", _("Created by")), ("hs_updated_by_user_id", _("Updated by")),
-           ("hs_object_source_user_id", _("Record source user"))),
-    *_kept(B, ("hs_was_imported", _("Imported"))),
-    *_kept(RS, ("hs_merged_object_ids", _("Merged record ids")), ("hs_all_owner_ids", _("All owner ids")),
-           ("hs_user_ids_of_all_owners", _("Users of all owners")), ("hs_owning_teams", _("Owning teams")),
-           ("hs_all_team_ids", _("All team ids")), ("hs_all_accessible_team_ids", _("All accessible team ids")),
-           ("hs_shared_team_ids", _("Shared teams")), ("hs_shared_user_ids", _("Shared users"))),
-    *_kept(T, ("hs_unique_creation_key", _("Unique creation key"))),
+    *_worked(T, ("hs_object_source", _("Record source")), ("hs_object_source_label", _("Record source label")),
+             ("hs_object_source_id", _("Record source ID"))),
+    *_worked(R, ("hs_created_by_user_id", _("Created by")), ("hs_object_source_user_id", _("Record source user"))),
+    *_worked(R, ("hs_updated_by_user_id", _("Updated by")), follows=("updated_at",)),
+    *_worked(RS, ("hs_all_owner_ids", _("All owner ids")), ("hs_user_ids_of_all_owners", _("Users of all owners")), follows=("owner_id",)),
+    *_kept(RS, ("hs_merged_object_ids", _("Merged record ids"))),
+    *_awaited(T, ("hs_object_source_detail_1", _("Record source detail 1")), ("hs_object_source_detail_2", _("Record source detail 2")),
+              ("hs_object_source_detail_3", _("Record source detail 3")), ("hs_external_object_ids", _("External ids")),
+              ("hs_unique_creation_key", _("Unique creation key"))),
+    *_awaited(B, ("hs_was_imported", _("Imported"))),
+    *_awaited(RS, ("hs_owning_teams", _("Owning teams")), ("hs_all_team_ids", _("All team ids")),
+              ("hs_all_accessible_team_ids", _("All accessible team ids")), ("hs_shared_team_ids", _("Shared teams")),
+              ("hs_shared_user_ids", _("Shared users"))),
 )  # fmt: skip
 
 FILED = (
@@ -112,57 +137,71 @@ TICKET = (
     _span("time_to_first_agent_reply", _("Time to first agent email reply"), "first_agent_reply_at", "first_agent_reply_at"),
     _span("hs_time_to_first_assign", _("Time to first assignment"), "first_assigned_at", "owner_id"),
     _span("hs_time_to_first_rep_assignment", _("Time to first agent assignment"), "first_assigned_at", "owner_id"),
-    *_kept(MS, ("hs_time_to_close_in_operating_hours", _("Time to close in SLA hours")),
-           ("hs_time_to_first_response_in_operating_hours", _("Time to first response in SLA hours"))),
-    *_kept(T, ("source_ref", _("Source reference")), ("source_thread_id", _("Source thread")),
-           ("hs_form_submission_conversion_id", _("Form submission")), ("hs_primary_company_name", _("Primary company name")),
-           ("hs_all_associated_contact_emails", _("Contact emails")), ("hs_all_associated_contact_phones", _("Contact phones")),
-           ("hs_last_csat_comment", _("Last CSAT comment")), ("nps_follow_up_answer", _("Last NPS comment")),
-           ("hs_feedback_last_ces_follow_up", _("Last CES comment")), ("hs_cx_score_range", _("CX score range")),
-           ("hs_predicted_cx_score_evidence", _("CX score evidence")), ("hs_primary_topic", _("Primary topic")),
-           ("hs_all_topics_labels", _("Topics")), ("hs_customer_agent_matched_segment", _("Customer agent segment")),
-           ("hs_copied_ticket_source", _("Copied ticket source")), ("hs_file_upload", _("File upload"))),
-    *_kept(E, ("hs_originating_generic_channel_id", _("Originating channel")),
-           ("hs_current_generic_channel_id", _("Current channel")), ("hs_ticket_owner_type", _("Owner type")),
-           ("hs_summarized_ticket_owner_type", _("Owner type summary")), ("hs_first_assignee_type", _("First assignee type")),
-           ("hs_last_email_activity", _("Last email activity")), ("hs_last_email_type", _("Last email type")),
-           ("hs_time_to_first_response_sla_status", _("First response SLA status")),
-           ("hs_time_to_next_response_sla_status", _("Next response SLA status")),
-           ("hs_time_to_close_sla_status", _("Time to close SLA status")),
-           ("hs_most_relevant_sla_status", _("SLA status")), ("hs_most_relevant_sla_type", _("SLA type")),
-           ("hs_sla_pause_status", _("SLA pause status")), ("hs_customer_agent_ticket_status", _("Customer agent status")),
-           ("hs_last_csat_rating", _("Last CSAT rating")), ("hs_feedback_last_ces_rating", _("Last CES rating")),
-           ("hs_ticket_language_ai_tag", _("Language"))),
-    *_kept(B, ("hs_outbound_ticket", _("Outbound ticket")), ("hs_latest_message_is_forwarded_email", _("Latest message is a forward")),
-           ("hs_latest_message_is_thread_comment", _("Latest message is a comment")),
-           ("hs_is_one_touch_ticket", _("First contact resolution")), ("hs_in_waitlist", _("In wait-list")),
-           ("hs_snoozed_for_portal", _("Snoozed for the account"))),
-    *_kept(DT, ("hs_last_email_date", _("Last email date")), ("hs_lastactivitydate", _("Last activity date")),
-           ("hs_lastcontacted", _("Last contacted")), ("hs_nextactivitydate", _("Next activity date")),
-           ("notes_last_updated", _("Notes last updated")), ("notes_last_contacted", _("Last contacted by note")),
-           ("notes_next_activity_date", _("Next activity by note")), ("last_engagement_date", _("Last engagement date")),
-           ("hs_time_to_first_response_sla_at", _("First response due")), ("hs_time_to_next_response_sla_at", _("Next response due")),
-           ("hs_time_to_close_sla_at", _("Close due")), ("hs_applied_sla_rule_config_at", _("SLA rule applied")),
-           ("hs_applied_sla_schedule_at", _("SLA schedule applied")), ("hs_retroactive_sla_update_at", _("SLA applied later")),
-           ("hs_added_to_waitlist_at", _("Added to wait-list")), ("hs_customer_agent_escalated_time", _("Customer agent hand-off")),
-           ("hs_last_csat_date", _("Last CSAT date")), ("hs_feedback_last_survey_date", _("Last survey date")),
-           ("hs_copied_at", _("Copied at"))),
-    *_kept(N, ("hs_num_associated_conversations", _("Number of conversations")), ("num_contacted_notes", _("Number of times contacted")),
-           ("num_notes", _("Number of notes")), ("hs_number_of_touches", _("Number of touches")), ("nps_score", _("Last NPS score")),
-           ("hs_feedback_last_nps_rating_number", _("Last NPS rating")), ("hs_predicted_cx_score", _("CX score")),
-           ("hs_first_visitor_message_sentiment_score", _("First message sentiment")),
-           ("hs_last_visitor_message_sentiment_score", _("Last message sentiment")),
-           ("hs_overall_visitor_messages_sentiment_score", _("Overall sentiment")),
-           ("hs_waitlist_sort_value", _("Wait-list position"))),
-    *_kept(R, ("hs_form_id", _("Form")), ("hs_applied_sla_rule_config_id", _("SLA rule")), ("hs_applied_sla_schedule_id", _("SLA schedule")),
-           ("hs_copied_from_ticket", _("Copied from ticket")), ("hs_copied_by_user", _("Copied by")), ("hs_primary_company_id", _("Primary company"))),
-    *_kept(RS, ("hs_latest_message_seen_by_agent_ids", _("Latest message seen by")), ("hs_seen_by_agent_ids", _("Seen by")),
-           ("hs_draft_user_ids", _("Users with drafts")), ("hs_waitlist_routing_targets", _("Wait-list targets")),
-           ("hs_snoozed_by_user_ids", _("Snoozed by")), ("hs_user_ids_of_all_notification_followers", _("Followers")),
-           ("hs_user_ids_of_all_notification_unfollowers", _("Unfollowers")), ("hs_mentions_user_ids", _("Mentions")),
-           ("hs_mentions_resolved_user_ids", _("Resolved mentions")), ("hs_all_conversation_mentions", _("All mentions"))),
+    *_worked(T, ("source_ref", _("Source reference")), ("source_thread_id", _("Source thread")),
+             ("hs_primary_company_name", _("Primary company name")), ("hs_all_associated_contact_emails", _("Contact emails")),
+             ("hs_all_associated_contact_phones", _("Contact phones")), ("hs_last_email_details", _("Last email subject"))),
+    *_worked(R, ("hs_primary_company_id", _("Primary company"))),
+    *_worked(E, ("hs_originating_generic_channel_id", _("Originating channel")), follows=("channel_account_id",), options=CHANNELS),
+    *_worked(E, ("hs_current_generic_channel_id", _("Current channel")), follows=BY_MESSAGES, options=CHANNELS),
+    *_worked(E, ("hs_ticket_owner_type", _("Owner type")), ("hs_summarized_ticket_owner_type", _("Owner type summary")),
+             follows=("owner_id",), options=OWNER_TYPES),
+    *_worked(E, ("hs_first_assignee_type", _("First assignee type")), follows=("owner_id",), options=OWNER_TYPES[:1]),
+    *_worked(E, ("hs_last_email_activity", _("Last email activity")), ("hs_last_email_type", _("Last email type")),
+             follows=BY_MESSAGES, options=EMAIL_TYPES),
+    *_worked(B, ("hs_outbound_ticket", _("Outbound ticket")), ("hs_latest_message_is_forwarded_email", _("Latest message is a forward")),
+             ("hs_latest_message_is_thread_comment", _("Latest message is a comment")), follows=BY_MESSAGES),
+    *_worked(B, ("hs_is_one_touch_ticket", _("First contact resolution")), follows=("is_closed", "reopened_at", *BY_MESSAGES)),
+    *_worked(B, ("hs_snoozed_for_portal", _("Snoozed for the account"))),
+    *_worked(DT, ("hs_last_email_date", _("Last email date")), ("hs_lastactivitydate", _("Last activity date")),
+             ("last_engagement_date", _("Last engagement date")), ("notes_last_updated", _("Notes last updated")), follows=BY_MESSAGES),
+    *_worked(DT, ("hs_lastcontacted", _("Last contacted")), ("notes_last_contacted", _("Last contacted by note")), follows=("last_sent_at",)),
+    *_worked(DT, ("hs_nextactivitydate", _("Next activity date")), ("notes_next_activity_date", _("Next activity by note"))),
+    *_worked(N, ("hs_num_associated_conversations", _("Number of conversations")), ("num_contacted_notes", _("Number of times contacted")),
+             ("num_notes", _("Number of notes")), ("hs_number_of_touches", _("Number of touches")), follows=BY_MESSAGES),
+    *_worked(RS, ("hs_latest_message_seen_by_agent_ids", _("Latest message seen by")), ("hs_seen_by_agent_ids", _("Seen by")),
+             ("hs_draft_user_ids", _("Users with drafts")), ("hs_snoozed_by_user_ids", _("Snoozed by")),
+             ("hs_user_ids_of_all_notification_followers", _("Followers")),
+             ("hs_user_ids_of_all_notification_unfollowers", _("Unfollowers")), ("hs_mentions_user_ids", _("Mentions")),
+             ("hs_mentions_resolved_user_ids", _("Resolved mentions")), ("hs_all_conversation_mentions", _("All mentions"))),
+    *_kept(R, ("hs_copied_from_ticket", _("Copied from ticket")), ("hs_copied_by_user", _("Copied by"))),
+    *_kept(DT, ("hs_copied_at", _("Copied at"))),
     *_kept(M, ("hs_tag_ids", _("Ticket tags")), read_only=False),
-    *_kept(T, ("tags", _("Tags")), ("hs_sla_operating_hours", _("SLA operating hours")), read_only=False),
+    # SLAs
+    *_awaited(MS, ("hs_time_to_close_in_operating_hours", _("Time to close in SLA hours")),
+              ("hs_time_to_first_response_in_operating_hours", _("Time to first response in SLA hours"))),
+    *_awaited(E, ("hs_time_to_first_response_sla_status", _("First response SLA status")),
+              ("hs_time_to_next_response_sla_status", _("Next response SLA status")),
+              ("hs_time_to_close_sla_status", _("Time to close SLA status")), ("hs_most_relevant_sla_status", _("SLA status")),
+              ("hs_most_relevant_sla_type", _("SLA type")), ("hs_sla_pause_status", _("SLA pause status"))),
+    *_awaited(DT, ("hs_time_to_first_response_sla_at", _("First response due")), ("hs_time_to_next_response_sla_at", _("Next response due")),
+              ("hs_time_to_close_sla_at", _("Close due")), ("hs_applied_sla_rule_config_at", _("SLA rule applied")),
+              ("hs_applied_sla_schedule_at", _("SLA schedule applied")), ("hs_retroactive_sla_update_at", _("SLA applied later"))),
+    *_awaited(R, ("hs_applied_sla_rule_config_id", _("SLA rule")), ("hs_applied_sla_schedule_id", _("SLA schedule"))),
+    *_awaited(T, ("hs_sla_operating_hours", _("SLA operating hours"))),
+    # the wait-list
+    *_awaited(B, ("hs_in_waitlist", _("In wait-list"))),
+    *_awaited(DT, ("hs_added_to_waitlist_at", _("Added to wait-list"))),
+    *_awaited(N, ("hs_waitlist_sort_value", _("Wait-list position"))),
+    *_awaited(RS, ("hs_waitlist_routing_targets", _("Wait-list targets"))),
+    # surveys
+    *_awaited(T, ("hs_last_csat_comment", _("Last CSAT comment")), ("nps_follow_up_answer", _("Last NPS comment")),
+              ("hs_feedback_last_ces_follow_up", _("Last CES comment"))),
+    *_awaited(E, ("hs_last_csat_rating", _("Last CSAT rating")), ("hs_feedback_last_ces_rating", _("Last CES rating"))),
+    *_awaited(DT, ("hs_last_csat_date", _("Last CSAT date")), ("hs_feedback_last_survey_date", _("Last survey date"))),
+    *_awaited(N, ("nps_score", _("Last NPS score")), ("hs_feedback_last_nps_rating_number", _("Last NPS rating"))),
+    # what a machine reads out of the words
+    *_awaited(T, ("hs_cx_score_range", _("CX score range")), ("hs_predicted_cx_score_evidence", _("CX score evidence")),
+              ("hs_primary_topic", _("Primary topic")), ("hs_all_topics_labels", _("Topics")),
+              ("hs_customer_agent_matched_segment", _("Customer agent segment"))),
+    *_awaited(E, ("hs_customer_agent_ticket_status", _("Customer agent status")), ("hs_ticket_language_ai_tag", _("Language"))),
+    *_awaited(DT, ("hs_customer_agent_escalated_time", _("Customer agent hand-off"))),
+    *_awaited(N, ("hs_predicted_cx_score", _("CX score")), ("hs_first_visitor_message_sentiment_score", _("First message sentiment")),
+              ("hs_last_visitor_message_sentiment_score", _("Last message sentiment")),
+              ("hs_overall_visitor_messages_sentiment_score", _("Overall sentiment"))),
+    # forms, and what only other programs know
+    *_awaited(R, ("hs_form_id", _("Form"))),
+    *_awaited(T, ("hs_form_submission_conversion_id", _("Form submission")), ("hs_copied_ticket_source", _("Copied ticket source")),
+              ("hs_file_upload", _("File upload")), ("tags", _("Tags"))),
 )  # fmt: skip
 
 CONTACT = (

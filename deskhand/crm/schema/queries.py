@@ -41,7 +41,7 @@ def properties_of(object_type: str) -> Mapping[str, Property]:
     key = f"crm.schema.{object_type}"
     found = notes.get(key)
     if not isinstance(found, Schema):
-        known = {p.name: p for p in BUILT_IN.get(object_type, BUILT_IN["custom"])}
+        known = {p.name: p for p in BUILT_IN.get(object_type, BUILT_IN["custom"]) if not p.is_awaited}
         known.update(_custom(object_type))
         notes[key] = found = Schema(object_type, known)
     return found

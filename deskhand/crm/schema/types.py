@@ -6,6 +6,8 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from deskhand.crm.schema import clock_names
+
 
 class Kind(StrEnum):
     """How a value is stored and compared. DURATION is whole milliseconds (R-PROP-1)."""
@@ -53,6 +55,13 @@ class Property:
     follows: tuple[str, ...] = ()
     #: Of a computed span that begins with the record: the column with the moment that ends it.
     until: str = ""
+    #: Nothing sets it yet: its name is kept, and it is nowhere.
+    is_awaited: bool = False
+
+    @property
+    def is_formula(self) -> bool:
+        """Whether it is worked out by `formulas`."""
+        return self.is_computed and not self.until and clock_names.parse(self.name) is None
 
     def offered(self, given: Collection[str] = ()) -> tuple[Option, ...]:
         """What may be chosen: nothing hidden, but for who has it already."""

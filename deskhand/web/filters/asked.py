@@ -188,8 +188,8 @@ class Asked(Words):
 
 
 def _is_askable(prop: Property) -> bool:
-    """It has values, and they can be typed or chosen."""
-    if not (prop.column or prop.is_custom or prop.is_computed):
+    """It has values whose changes are told, and they can be typed or chosen."""
+    if not (prop.column or prop.is_custom or prop.follows):
         return False
     if prop.kind in (Kind.REF, Kind.REFS):
         return prop.column in (_PEOPLE, _TEAMS)

@@ -77,7 +77,8 @@ OFFERED = {
         "hs_ticket_category", "hs_resolution", "subject", "content", "createdate", "closed_date", "hs_last_message_received_at",
         "hs_last_message_sent_at", "hs_last_message_from_visitor", "hs_first_agent_message_sent_at", "hs_ticket_reopened_at",
         "hs_num_times_contacted", "hs_ticket_id", "time_to_close", "time_to_first_agent_reply", "hs_time_to_first_assign",
-        "hs_time_to_first_rep_assignment",
+        "hs_time_to_first_rep_assignment", "hs_is_one_touch_ticket", "hs_outbound_ticket", "hs_current_generic_channel_id",
+        "hs_last_email_type", "hs_lastactivitydate", "hs_nextactivitydate", "hs_num_associated_conversations",
     ),
     "contact": (
         "email", "firstname", "lastname", "hubspot_owner_id", "phone", "jobtitle", "city", "country", "hs_language",

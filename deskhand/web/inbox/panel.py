@@ -41,7 +41,10 @@ HIDDEN = {
     "hs_object_id", "hs_createdate", "hs_is_visible_in_help_desk", "hs_is_closed", "hs_inbox_id", "hs_merged_object_ids",
     "hs_conversations_originating_thread_id", "hs_conversations_originating_message_id", "hs_helpdesk_sort_timestamp",
     "hs_originating_channel_instance_id", "hs_first_agent_message_sent_by", "hs_unique_creation_key",
-    "hs_assignment_method", "first_agent_reply_date", "last_reply_date",
+    "hs_assignment_method", "first_agent_reply_date", "last_reply_date", "hs_object_source_label", "hs_object_source_id",
+    "hs_object_source_user_id", "hs_user_ids_of_all_owners", "hs_summarized_ticket_owner_type", "source_ref", "source_thread_id",
+    "hs_primary_company_id", "last_engagement_date", "notes_last_updated", "notes_last_contacted", "notes_next_activity_date",
+    "hs_last_email_activity", "num_contacted_notes", "hs_all_conversation_mentions",
 }  # fmt: skip
 #: Changes that only come along with another one.
 SILENT = {
@@ -188,7 +191,8 @@ class PanelOf:
         placed, layout = list(pinned), self._layout()
         times = [prop.name for prop in clocks.of("ticket")] if self.wish.is_all else []
         chosen = [name for section in layout for name in section.properties]
-        computed.attach("ticket", [self.ticket], [*self.known, *pinned, *chosen, *times])
+        every = self.known if self.wish.is_all else ()
+        computed.attach("ticket", [self.ticket], [*every, *pinned, *chosen, *times])
         for number, section in enumerate(layout):
             names = [name for name in section.properties if name not in placed]
             placed += names

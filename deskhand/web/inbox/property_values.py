@@ -29,6 +29,7 @@ PIPELINE, STATUS, OWNER, TEAMS = (
     "hubspot_owner_id",
     "hs_assigned_team_ids",
 )
+COMPANY = "hs_primary_company_id"
 LONG = {"content"}
 DASH = "–"
 
@@ -78,6 +79,10 @@ def words(prop: Property, value: Any, people: People) -> str:
             return people.users.get(value, str(value))
         case Kind.REFS if prop.name == TEAMS:
             return ", ".join(people.teams[one] for one in value if one in people.teams) or DASH
+        case Kind.REF if prop.is_formula and prop.name != COMPANY:
+            return people.users.get(value, str(value))
+        case Kind.REFS if prop.is_formula:
+            return ", ".join(people.users.get(one, str(one)) for one in value)
         case Kind.REFS:
             return ", ".join(map(str, value))
     return str(value)
