@@ -748,6 +748,21 @@ def pipeline_rules(page: Page) -> None:
     page.get_by_role("link", name="Rules", exact=True).click()
 
 
+def status_asks(page: Page) -> None:
+    """The next status of a deal asks for something; whoever moves one there is shown the form."""
+    page.goto("/settings/deals")
+    page.get_by_role("link", name="Rules", exact=True).click()
+    offers = page.locator(".ask-block").nth(1).locator("select").nth(-2)
+    if offers.locator("option[value=description]").count():
+        offers.select_option("description")
+        page.locator(".rules-form .button--primary").click()
+    page.goto("/records/deals/board")
+    card = page.locator(".board-column").first.locator(".card-link").first
+    page.goto(card.get_attribute("href") or "")
+    page.locator(".progress-step button").first.click()
+    page.locator("#drawer .field").first.wait_for()
+
+
 def status_goes(page: Page) -> None:
     statuses(page)
     page.get_by_role("link", name="Delete “Waiting on us”").click()
@@ -1321,6 +1336,7 @@ STATES: dict[str, Step] = {
     "deal": deal,
     "own-objects": own_objects,
     "pipeline-rules": pipeline_rules,
+    "status-asks": status_asks,
     "status-goes": status_goes,
     "ticket-setup": ticket_setup,
     "ticket-properties": ticket_properties,

@@ -19,7 +19,9 @@ from deskhand.desk import board as boards
 from deskhand.desk import new_tickets
 from deskhand.desk.selection import CAP, Selection, count
 from deskhand.events.types import Actor
+from deskhand.kernel import clock
 from deskhand.kernel.errors import Forbidden, Invalid, NotFound
+from deskhand.web import moving
 from deskhand.web.asked import number
 from deskhand.web.board import creating
 from deskhand.web.board.page import BoardOf, keep_collapsed, pipeline_of, shown_of, stage_of
@@ -123,15 +125,21 @@ def _card(request: AccountRequest, ticket_id: int) -> tuple[BoardOf, boards.Card
 
 @require_POST
 def move(request: AccountRequest, ticket_id: int) -> HttpResponse:
-    """`status` is where to, `from` where it was seen; `part` says what a script wants back: a toast, or the board."""
-    of, card, ticket = _card(request, ticket_id)
+    """`status` is where to, `from` where it was seen; `part` says what a script wants back: a toast, or the board.
+
+    With `at` the viewer's move of that moment is taken back.
+    """
+    of, _found, ticket = _card(request, ticket_id)
+    back = reverse("board", args=[of.pipeline.id]) + of.query
+    if "at" in request.POST:
+        moving.take_back(request.viewer, "ticket", ticket_id, request.POST["at"])
+        return _board(request, of) if wants_fragment(request) else redirect(back)
     to, seen_in = number(request.POST.get("status", ""), "status"), request.POST.get("from")
     stage = pipelines_of("ticket").stage(to)
-    by, since = Actor.user(request.user.pk), number(seen_in, "from") if seen_in else None
-    back = reverse("board", args=[of.pipeline.id]) + of.query
+    at, by, since = clock.now(), Actor.user(request.user.pk), number(seen_in, "from") if seen_in else None
     way = Way(request.get_full_path(), back, AREA, "#board", include="#board [name=shown]")
     done = Entering(request, "ticket", [(ticket, stage)], way).enter(
-        lambda given: tickets.move(ticket_id, to=to, seen_in=since, properties=given, by=by)
+        lambda given: tickets.move(ticket_id, to=to, seen_in=since, properties=given, by=by, at=at)
     )
     if isinstance(done, HttpResponse):
         return done
@@ -140,7 +148,7 @@ def move(request: AccountRequest, ticket_id: int) -> HttpResponse:
     toast = Toast(
         _("Moved to %(status)s") % {"status": _(stage.label)},
         undo_url=reverse("card-moved", args=[ticket_id]) + of.query,
-        undo_fields=(("status", str(card.stage_id)), ("from", str(to))),
+        undo_fields=(("at", at.isoformat()),),
     )
     if request.POST.get("part") == "toast":
         return render(request, "board/fragments/moved.html", {"toast": toast})

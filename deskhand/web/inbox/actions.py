@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib import messages
@@ -23,14 +22,13 @@ from deskhand.desk import views as desk_views
 from deskhand.events.types import Actor
 from deskhand.kernel import clock
 from deskhand.kernel.errors import Invalid
+from deskhand.web import moving
 from deskhand.web.asked import number
 from deskhand.web.inbox import common
 from deskhand.web.inbox import page as pages
 from deskhand.web.jinja import render, wants_fragment
 from deskhand.web.middleware import AccountRequest
 from deskhand.web.shell import Toast
-
-UNDO_WITHIN = timedelta(minutes=10)
 
 
 @require_POST
@@ -186,12 +184,12 @@ def undo(request: AccountRequest, view: str) -> HttpResponse:
     """Take back what one did to the tickets `ids` at the moment `at`; what changed again since stays."""
     policy.require(request.viewer, Action.OPEN_HELP_DESK)
     desk_views.view_of(request.viewer, view)
-    made_at, ids = _moment(request.POST.get("at", "")), common.ids_of(request.POST.get("ids", ""))
+    made_at, ids = moving.made_moment(request.POST.get("at", "")), common.ids_of(request.POST.get("ids", ""))
     now = clock.now()
     reach = policy.visible(request.viewer, "ticket", Verb.EDIT).q()
     mine = Ticket.objects.filter(reach, account_id=request.viewer.account_id, pk__in=ids)
     back: list[int] = []
-    if now - made_at < UNDO_WITHIN:
+    if now - made_at < moving.UNDO_WITHIN:
         allowed = list(mine.values_list("pk", flat=True))
         back = undoing.undo(allowed, made_at=made_at, by=Actor.user(request.user.pk), at=now)
     text = _("Taken back") if back else _("This has changed since and could not be taken back.")
@@ -203,13 +201,3 @@ def undo(request: AccountRequest, view: str) -> HttpResponse:
     if current in back:
         return common.thread_parts(request, shown, current, toast=Toast(text), tickets=listed)
     return common.elsewhere(request, current, toast=Toast(text), tickets=listed)
-
-
-def _moment(text: str) -> datetime:
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        found = None
-    if found is None or found.tzinfo is None:
-        raise Invalid(_("There is nothing to take back."), field="at", value=text[:40])
-    return found

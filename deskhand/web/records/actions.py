@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from django.contrib import messages
@@ -21,10 +22,11 @@ from deskhand.crm.records.models import Task
 from deskhand.crm.records.tasks import Wanted
 from deskhand.crm.schema.queries import properties_of
 from deskhand.events.types import Actor
+from deskhand.kernel import clock
 from deskhand.kernel.database.scope import current_account_id
 from deskhand.kernel.errors import Conflict, Forbidden, Invalid, NotFound
 from deskhand.kernel.text import whole
-from deskhand.web import tasking
+from deskhand.web import moving, tasking
 from deskhand.web.asked import number
 from deskhand.web.contacts import values as typed_values
 from deskhand.web.entering import Entering, Way
@@ -143,10 +145,16 @@ def ask_move(request: AccountRequest, key: str, record_id: int) -> HttpResponse:
 
 @require_POST
 def move(request: AccountRequest, key: str, record_id: int) -> HttpResponse:
-    """`status` is where to, `from` where it was seen; `part` says what a script wants back: a toast, the record's page, or the board."""
+    """`status` is where to, `from` where it was seen; `part` says what a script wants back: a toast, the record's page, or the board.
+
+    With `at` the viewer's move of that moment is taken back.
+    """
     kind = kind_of(request.viewer, key)
     record = changeable(request, kind, record_id)
-    to = number(request.POST.get("status", ""), "status")
+    if "at" in request.POST:
+        moving.take_back(request.viewer, kind.object_type, record_id, request.POST["at"])
+        return show_board(request, kind, BoardOf(request, kind))
+    to, at = number(request.POST.get("status", ""), "status"), clock.now()
     before, seen_in = record.stage_id, request.POST.get("from", "")
     stage = pipelines_of(kind.object_type).stage(to)
     place = {status_property(kind.object_type): stage.id}
@@ -154,13 +162,15 @@ def move(request: AccountRequest, key: str, record_id: int) -> HttpResponse:
         if seen_in and before != whole(seen_in) and before != to:
             raise Conflict(_("Somebody else moved it in the meantime."))
         done = Entering(request, kind.object_type, [(record, stage)], _way(request, kind, record)).enter(
-            lambda given: objects.update(kind.object_type, record_id, {**given, **place}, by=actor(request))
+            lambda given: objects.update(
+                kind.object_type, record_id, {**given, **place}, by=actor(request), at=at
+            )
         )
     except (Invalid, Conflict) as refusal:
         if wants_fragment(request):
             raise
         return _move_page(request, kind, record_id, refusal)
-    return done if isinstance(done, HttpResponse) else _after_move(request, kind, record_id, stage, before)
+    return done if isinstance(done, HttpResponse) else _after_move(request, kind, record_id, stage, at)
 
 
 def _way(request: AccountRequest, kind: Sort, record: Any) -> Way:
@@ -171,13 +181,12 @@ def _way(request: AccountRequest, kind: Sort, record: Any) -> Way:
     return Way(request.get_full_path(), back, area(kind), "#board", include="#board [name=shown]")
 
 
-def _after_move(request: AccountRequest, kind: Sort, record_id: int, stage: StageValue, before: int | None) -> HttpResponse:  # fmt: skip
+def _after_move(request: AccountRequest, kind: Sort, record_id: int, stage: StageValue, at: datetime) -> HttpResponse:  # fmt: skip
     text, part = _("Moved to %(status)s") % {"status": _(stage.label)}, request.POST.get("part")
     if not wants_fragment(request) or part == "page":
         messages.success(request, text)
         return go_to(request, url(kind, "record", record_id))
-    fields = (("status", str(before)), ("from", str(stage.id)))
-    toast = Toast(text, undo_url=request.get_full_path(), undo_fields=fields)
+    toast = Toast(text, undo_url=request.get_full_path(), undo_fields=(("at", at.isoformat()),))
     if part == "toast":
         return render(request, "board/fragments/moved.html", {"toast": toast})
     return show_board(request, kind, BoardOf(request, kind), toast if "asked" in request.POST else None)

@@ -202,11 +202,10 @@ def test_a_script_gets_a_way_back_and_taking_it_gives_the_board(office, sign_in)
     toast = client.post(
         f"/tickets/{ticket.pk}/moved", {"status": to, "from": new, "part": "toast"}, headers=HTMX
     )
-    fields = dict(re.findall(r'type="hidden" name="(status|from)" value="(\d+)"', toast.content.decode()))
+    fields = dict(re.findall(r'type="hidden" name="(at)" value="([^"]+)"', toast.content.decode()))
     back = client.post(f"/tickets/{ticket.pk}/moved", fields, headers=HTMX)
 
     assert "Moved to Closed" in texts(toast)
-    assert fields == {"status": str(new), "from": str(to)}
     assert cards(back.content.decode())["New"] == ["Refund"]
     assert office.again(ticket).stage_id == new
 

@@ -204,6 +204,18 @@ def test_the_page_of_a_record_and_its_cell_say_why_R_RULE_8(office, grace, ada):
     assert "menu-reason" not in text(ada.get(reverse("record-move", args=["deals", deal])))
 
 
+def test_the_button_that_closes_says_why_it_can_not_R_RULE_8_R_RULE_12(office, grace, ticket, strict):
+    answer = grace.post(
+        f"/inbox/all-open/{ticket.pk}/status",
+        {"status": stage_of(office, "Closed"), "then": "next"},
+        headers=HTMX,
+    )
+
+    assert answer.status_code == 422
+    assert SKIPS in text(answer)
+    assert stands_in(office, ticket) == "Waiting on contact"
+
+
 def test_of_many_each_is_told_what_is_allowed_R_RULE_12(office, grace, ticket, strict):
     answer = grace.post(
         "/inbox/all-open/bulk", {"ids": [ticket.pk], "status": stage_of(office, "Closed")}, headers=HTMX
@@ -392,6 +404,35 @@ def test_other_records_are_asked_on_board_page_and_cell_alike_R_REQ_1(office, gr
     with office.inside():
         found = [objects.model_of(kind).objects.get(pk=pk) for pk in made]
     assert {(one.stage_id, one.properties["colour"]) for one in found} == {(second.id, "Red")}
+
+
+@pytest.mark.parametrize("headers", [HTMX, {}], ids=["part", "page"])
+def test_a_move_on_the_board_is_taken_back_whatever_the_rules_say_R_RULE_9(office, grace, ticket, headers):
+    asks = {"Waiting on contact": (Ask("hs_resolution", True),)}
+    rules(office, "ticket", forbids_going_back=True, asks=asks)
+    there, here = f"/tickets/{ticket.pk}/moved", stage_of(office, "Waiting on contact")
+    moved = grace.post(
+        there, {"status": stage_of(office, "Closed"), "from": here, "part": "toast"}, headers=HTMX
+    )
+    at = re.search(r'name="at" value="([^"]*)"', text(moved))[1]
+
+    back = grace.post(there, {"at": at}, headers=headers)
+
+    assert back.status_code == (200 if headers else 302)
+    stands = office.again(ticket)
+    assert (stands.stage_id, stands.closed_at) == (here, None)
+
+
+def test_what_is_not_ones_own_move_of_just_now_is_not_taken_back(office, grace, ada, ticket):
+    there, us = f"/tickets/{ticket.pk}/moved", stage_of(office, "Waiting on us")
+    moved = grace.post(there, {"status": us, "part": "toast"}, headers=HTMX)
+    at = re.search(r'name="at" value="([^"]*)"', text(moved))[1]
+    long_ago = "2026-01-01T00:00:00+00:00"
+
+    answers = [ada.post(there, {"at": at}, headers=HTMX), grace.post(there, {"at": long_ago}, headers=HTMX), grace.post(there, {"at": "now"}, headers=HTMX)]  # fmt: skip
+
+    assert [one.status_code for one in answers] == [409, 409, 400]
+    assert stands_in(office, ticket) == "Waiting on us"
 
 
 # ── together with a reply ────────────────────────────────────────────────────────────────────────────────────────────

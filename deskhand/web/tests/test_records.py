@@ -120,15 +120,19 @@ def test_the_rail_and_the_side_lead_there_by_their_own_names_R_OBJ_5(office, ada
     assert page.count(called) >= 2
 
 
-def test_a_card_is_moved_and_taken_back(office, ada, kind, key, make):
+def test_a_card_is_moved_and_taken_back_whatever_the_rules_say_R_RULE_9(office, bob, kind, key, make):
     pk, (first, second, *_rest) = make(), stages_of(office, kind)
+    rules(office, kind, Rules(forbids_going_back=True))
+    there, before = url("record-moved", key, pk), again(office, kind, pk)
 
-    moved = ada.post(url("record-moved", key, pk), {"status": second, "from": first, "part": "toast"}, headers=HTMX)  # fmt: skip
+    moved = bob.post(there, {"status": second, "from": first, "part": "toast"}, headers=HTMX)
+    at = re.search(r'name="at" value="([^"]*)"', text(moved))[1]
     assert again(office, kind, pk).stage_id == second
-    assert f'name="status" value="{first}"' in text(moved)
-    ada.post(url("record-moved", key, pk), {"status": first, "from": second}, headers=HTMX)
+    back = bob.post(there, {"at": at}, headers=HTMX)
 
-    assert again(office, kind, pk).stage_id == first
+    assert back.status_code == 200
+    stands = again(office, kind, pk)
+    assert (stands.stage_id, stands.is_closed, stands.last_closed_at) == (first, False, before.last_closed_at)
 
 
 def test_who_was_faster_is_not_overrun(office, ada, deal):
