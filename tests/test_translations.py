@@ -423,6 +423,7 @@ def test_no_page_that_links_lead_to_has_unmarked_texts(speaking, desk):
             "/workflows/folders",
             "/workflows/review",
             "/workflows/new",
+            "/settings/automation-sending",
             "/settings/users",
             "/mailbox",
             "/search?q=a",

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from django.conf import settings
+from django.utils.translation import gettext as _
 
 from deskhand.accounts import audit
 from deskhand.automation.models import Budget, Workflow
@@ -14,9 +17,11 @@ from deskhand.events.types import SYSTEM, Actor
 from deskhand.kernel import clock
 from deskhand.kernel.claimer import LARGE
 from deskhand.kernel.database import sql
+from deskhand.kernel.errors import Invalid
 
 STOPPED = "automation.stopped"
 HOUR = timedelta(hours=1)
+HIGHEST = 1_000_000  # an hour
 
 
 #: With less than this left, batches take what they send one after the other: five full ones fit in.
@@ -37,30 +42,55 @@ class Allowance:
     def __init__(self, account_id: int, now: datetime) -> None:
         self.account_id, self.now = account_id, now
         self.left: int | None = None
-        self.taken = 0
+        self.limit = 0  # of the whole hour
+        self.taken: Counter[int] = Counter()  # by workflow
         self.past_by: int | None = None  # the workflow that asked for more than there was
         self.is_held = False
 
-    def take(self, workflow_id: int, wanted: int) -> int:
-        """How many of so many may be sent."""
+    def is_used_up(self, workflow_id: int, runs: int = 1) -> bool:
+        """Whether nothing can be sent any more, for who would send for so many runs."""
+        if self._look(runs) <= 0 and self.past_by is None:
+            self.past_by = workflow_id
+        return self._look() <= 0
+
+    def has(self, wanted: int) -> bool:
+        """Whether so many may be sent, as far as is known without waiting for others."""
+        return self._look() >= wanted
+
+    def take(self, wanted: Sequence[tuple[int, int]]) -> int:
+        """For how many runs, from the first on, what each wants to send may be sent: (workflow, messages)."""
+        self._look(sum(count for _workflow, count in wanted))
+        for place, (workflow_id, count) in enumerate(wanted):
+            if count > self._look():
+                self.past_by = self.past_by or workflow_id
+                return place
+            self.left = self._look() - count
+            self.taken[workflow_id] += count
+        return len(wanted)
+
+    def _look(self, wanted: int = 0) -> int:
+        """What is left; near the end as it is while nobody else takes from it."""
         if self.left is None:
-            self.left = _left(of(self.account_id), self.now)
+            self._read(of(self.account_id))
+        assert self.left is not None
         if self.left - wanted < NEAR and not self.is_held:
             self.is_held = True
-            self.left = max(0, _left(_hold(self.account_id), self.now) - self.taken)
-        room = min(wanted, self.left)
-        self.left -= room
-        self.taken += room
-        if room < wanted and self.past_by is None:
-            self.past_by = workflow_id
-        return room
+            self._read(_hold(self.account_id))
+        return self.left
+
+    def _read(self, budget: Budget) -> None:
+        self.limit = per_hour(budget)
+        self.left = max(0, _left(budget, self.now) - self.taken.total())
 
     def book(self) -> None:
         """Keep what was taken; to be called last, for others wait from here to the commit. Raises Overrun."""
-        if self.taken or self.past_by is not None:
+        total, hour = self.taken.total(), _hour(self.now)
+        if total or self.past_by is not None:
             default = int(settings.AUTOMATION_SENDS_PER_HOUR)
-            if not sql.execute(_BOOK, [self.account_id, _hour(self.now), self.taken, default]):
+            if not sql.execute(_BOOK, [self.account_id, hour, total, default]):
                 raise Overrun
+        if total:
+            sql.execute(_BOOK_EACH, [self.account_id, hour, list(self.taken), list(self.taken.values())])
         if self.past_by is not None and sql.execute(_STOP, [self.now, self.past_by, self.account_id]):
             _tell(self.past_by, self.now)
 
@@ -75,8 +105,20 @@ def per_hour(budget: Budget) -> int:
     return int(settings.AUTOMATION_SENDS_PER_HOUR) if budget.per_hour is None else budget.per_hour
 
 
+def used(budget: Budget, now: datetime) -> int:
+    """What was sent within the hour that it is."""
+    return budget.used if budget.hour == _hour(now) else 0
+
+
+def begins_anew(now: datetime) -> datetime:
+    return _hour(now) + HOUR
+
+
 def change(account_id: int, per_hour: int | None, *, by: Actor) -> None:
-    """Allow so many an hour; None: as many as the installation allows."""
+    """Allow so many an hour; None: as many as the installation allows. Raises Invalid."""
+    if per_hour is not None and not 1 <= per_hour <= HIGHEST:
+        text = _("Automation can be let send 1 to %(most)s messages an hour.") % {"most": HIGHEST}
+        raise Invalid(text, field="per_hour", value=per_hour)
     before = of(account_id).per_hour
     Budget.objects.update_or_create(account_id=account_id, defaults={"per_hour": per_hour})
     audit.record(
@@ -145,6 +187,12 @@ insert into automation_budget as b (account_id, hour, used) values (%s, %s, %s)
 on conflict (account_id) do update set
     used = case when {_IS_NOW} then b.used else 0 end + excluded.used, hour = case when {_IS_NOW} then b.hour else excluded.hour end
 where case when {_IS_NOW} then b.used else 0 end + excluded.used <= coalesce(b.per_hour, %s)
+"""
+
+_BOOK_EACH = """
+insert into automation_sendinghour as s (account_id, hour, workflow_id, count)
+select %s, %s, x.workflow_id, x.count from unnest(%s::bigint[], %s::int[]) x(workflow_id, count) where x.count > 0
+on conflict (account_id, hour, workflow_id) do update set count = s.count + excluded.count
 """
 
 # Two batches may find the budget used up at once; one of them tells.

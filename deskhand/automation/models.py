@@ -566,6 +566,20 @@ class Budget(models.Model):
     stopped_by_id = models.BigIntegerField(null=True)  # the workflow that went past it
 
 
+class SendingHour(models.Model):
+    """What one workflow sent within one hour, for who looks where the budget goes; kept as long as the log."""
+
+    account_id = models.BigIntegerField()
+    workflow_id = models.BigIntegerField()
+    hour = models.DateTimeField()  # when it began
+    count = models.IntegerField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["account_id", "hour", "workflow_id"], name="sending_hour_once")
+        ]
+
+
 class Retention(models.Model):
     """How long an account keeps what its workflows noted of their steps, where that is not the usual time (R-LOG-3)."""
 

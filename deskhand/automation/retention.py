@@ -68,6 +68,10 @@ def forget_some(account_id: int, now: datetime) -> int:
 
 _FORGET = (
     """
+    delete from automation_sendinghour where id in (
+        select id from automation_sendinghour where account_id = %(account)s and hour < %(before)s limit %(limit)s)
+    """,
+    """
     delete from automation_steplog l using (
         select o.id from automation_workflow w cross join lateral (
             select s.id from automation_steplog s where s.account_id = w.account_id and s.workflow_id = w.id and s.at < %(before)s limit %(limit)s) o

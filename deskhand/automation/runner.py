@@ -46,6 +46,7 @@ from deskhand.kernel import clock
 from deskhand.kernel.calendars import WeeklyHours, local_day, zone_named
 from deskhand.kernel.claimer import BatchClaimer, until_due, words_of
 from deskhand.kernel.database import sql
+from deskhand.kernel.database.scope import attempt
 from deskhand.kernel.database.wake import wake
 from deskhand.routing import default_hours
 
@@ -179,6 +180,10 @@ def go(account_id: int, rows: Sequence[Run], now: datetime, performing: dict[int
     batch = _Batch(account_id, list(rows), now, {} if performing is None else performing)
     with translation.override(batch.locale):
         batch.go()
+
+
+class _TooMany(Exception):
+    """Takes back messages that the budget does not serve."""
 
 
 class _Batch:
@@ -344,8 +349,6 @@ class _Batch:
             by_kind[perform.step.kind].append((run, perform))
         for kind, pairs in by_kind.items():
             action = ACTIONS.get(kind)
-            if action and action.costs:
-                pairs = self._afford(pairs)
             if action:
                 self._introduce(action, pairs)
             if pairs:
@@ -354,19 +357,47 @@ class _Batch:
     def _run(self, action: Action | None, kind: str, pairs: Sequence[tuple[Run, Perform]]) -> None:
         batch = [self._doing(run, perform) for run, perform in pairs]
         self.performing.update({run.id: perform.step.id for run, perform in pairs})
-        answers = action.run(batch) if action else [failed(f"There is no action {kind}.")] * len(batch)
-        for (run, perform), doing, done in zip(pairs, batch, answers, strict=True):
+        if action and action.costs:
+            answers = self._send(action, pairs, batch)
+        else:
+            answers = action.run(batch) if action else [failed(f"There is no action {kind}.")] * len(batch)
+        for (run, perform), doing, done in zip(pairs, batch, answers, strict=False):  # others are held
             self._take(run, perform, doing, done)
 
-    def _afford(self, pairs: list[tuple[Run, Perform]]) -> list[tuple[Run, Perform]]:
-        """Those whom the account's budget still serves; the others are held before the step."""
-        room = self.budget.take(pairs[0][0].workflow_id, len(pairs))
-        for run, perform in pairs[room:]:
+    def _send(
+        self, action: Action, pairs: Sequence[tuple[Run, Perform]], batch: Sequence[Doing]
+    ) -> list[Done]:
+        """What the hour's budget still serves, from the first on; the others are held before the step.
+
+        How many messages leave is known when they have been written: what is too much is taken back, and less is written.
+        """
+        if self.budget.is_used_up(batch[0].workflow_id, len(batch)):
+            self._hold_back(pairs)
+            return []
+        try:
+            with attempt():
+                answers = action.run(batch)
+                wanted = [(doing.workflow_id, done.sent) for doing, done in zip(batch, answers, strict=True)]
+                if not self.budget.has(sum(count for _workflow, count in wanted)):
+                    raise _TooMany
+        except _TooMany:
+            fitting = self.budget.take(wanted)
+            self._hold_back(pairs[fitting:], wanted[fitting][1] if fitting < len(wanted) else 0)
+            return action.run(batch[:fitting]) if fitting else []
+        if self.budget.take(wanted) < len(wanted):  # others took from it meanwhile
+            raise budget.Overrun
+        return answers
+
+    def _hold_back(self, pairs: Sequence[tuple[Run, Perform]], wanted: int = 0) -> None:
+        """`wanted` is what the first would send."""
+        why = gettext("Held: the hour's budget is used up.")
+        if wanted > self.budget.limit:
+            why = gettext(
+                "Held: it would send %(count)s messages at once, more than the %(limit)s that automation may send within an hour."
+            ) % {"count": wanted, "limit": self.budget.limit}
+        for run, perform in pairs:
             run.position, run.is_held, run.due_at = perform.step.id, True, self.now
-            self._log(
-                run, perform.step, Done(StepStatus.SCHEDULED, gettext("Held: the hour's budget is used up."))
-            )
-        return pairs[:room]
+            self._log(run, perform.step, Done(StepStatus.SCHEDULED, why))
 
     def _introduce(self, action: Action, pairs: Sequence[tuple[Run, Perform]]) -> None:
         meeting: dict[str, list[Row]] = defaultdict(list)

@@ -89,6 +89,7 @@ AUTOMATION = [
     ),
     Page("integrations", gettext_lazy("Integrations"), "boxes", "integrations", Action.EDIT_WORKFLOWS),
     Page("secrets", gettext_lazy("Secrets"), "lock", "secrets", Action.EDIT_WORKFLOWS),
+    Page("sending", gettext_lazy("Sending"), "send", "automation-sending", Action.EDIT_ACCOUNT),
     Page("workflow-log", gettext_lazy("Workflow log"), "history", "workflow-log-kept", Action.EDIT_ACCOUNT),
 ]
 OBJECTS = [

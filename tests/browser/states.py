@@ -973,6 +973,10 @@ def subscription_types(page: Page) -> None:
     page.goto("/settings/subscriptions")
 
 
+def automation_sending(page: Page) -> None:
+    page.goto("/settings/automation-sending")
+
+
 def workflow_log_kept(page: Page) -> None:
     page.goto("/settings/workflow-log")
 
@@ -1218,6 +1222,7 @@ STATES: dict[str, Step] = {
     "start": start,
     "default-hours": default_hours,
     "holidays": holidays,
+    "automation-sending": automation_sending,
     "workflow-log-kept": workflow_log_kept,
     "list": the_list,
     "ticket": ticket,

@@ -121,11 +121,8 @@ def _worked_out(batch: Sequence[Doing]) -> tuple[list[Done], list[NewSend]]:
             sends += [_send(doing, channel, people.active[user]) for user in users]
             sends += [_send(doing, channel, one, is_ours=False) for one in others]
             names = ", ".join(filter(None, [people.names(users), *(one.name or one.email for one in others)]))
-            answers.append(
-                Done(
-                    message=_("Told %(names)s") % {"names": names}, outputs={"told": len(users) + len(others)}
-                )
-            )
+            told, count = _("Told %(names)s") % {"names": names}, len(users) + len(others)
+            answers.append(Done(message=told, outputs={"told": count}, sent=count))
     return answers, sends
 
 

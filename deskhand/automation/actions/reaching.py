@@ -42,9 +42,8 @@ def why_not_mail_to(contact: Mapping[str, Any]) -> str:
 
 
 def sent(*addresses: str) -> Done:
-    return Done(
-        message=_("Sent to %(address)s") % {"address": ", ".join(addresses)}, outputs={"sent": len(addresses)}
-    )
+    told, count = _("Sent to %(address)s") % {"address": ", ".join(addresses)}, len(addresses)
+    return Done(message=told, outputs={"sent": count}, sent=count)
 
 
 def mail_channels(account_id: int) -> dict[int, ChannelAccount]:

@@ -119,6 +119,7 @@ class Done(NamedTuple):
     waits: Waits | None = None
     ends: str = ""  # the run is over by this, for this reason
     again_at: datetime | None = None
+    sent: int = 0  # messages that leave by it: they count against the hour's budget
 
 
 def skipped(why: str) -> Done:
@@ -179,7 +180,7 @@ class Action(ABC):
     feature: ClassVar[Feature | None] = Feature.LANE_ACTIONS
     #: What its editor needs besides editing the workflow.
     permission: ClassVar[PolicyAction | None] = None
-    #: Whether it sends something: it counts against the account's budget.
+    #: Whether it sends something: what `Done.sent` says counts against the account's budget.
     costs: ClassVar[bool] = False
     #: Whether the record must be read again after it.
     changes: ClassVar[bool] = False

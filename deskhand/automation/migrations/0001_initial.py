@@ -25,6 +25,19 @@ class Migration(migrations.Migration):
             ],
         ),
         migrations.CreateModel(
+            name='SendingHour',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('account_id', models.BigIntegerField()),
+                ('workflow_id', models.BigIntegerField()),
+                ('hour', models.DateTimeField()),
+                ('count', models.IntegerField()),
+            ],
+            options={
+                'constraints': [models.UniqueConstraint(fields=('account_id', 'hour', 'workflow_id'), name='sending_hour_once')],
+            },
+        ),
+        migrations.CreateModel(
             name='Retention',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),

@@ -13,7 +13,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from deskhand.automation import budget, records
-from deskhand.automation.actions.registry import ACTIONS
 from deskhand.automation.actions.types import Doing
 from deskhand.automation.past import Cut, Past
 from deskhand.crm.records import associations
@@ -160,19 +159,21 @@ class Mailing:
     # ── the budget ───────────────────────────────────────────────────────────────────────────────────────────────────
 
     def spend(self, at: datetime) -> datetime | None:
-        """Take one sending out of the hour's budget; when there is none left, the moment at which the next hour begins."""
+        """Nothing, while something of the hour's budget is left; else the moment at which the next hour begins."""
         hour = at.replace(minute=0, second=0, microsecond=0)
         if self._hour != hour:
             self._hour, self._used = hour, 0
         if self._others is None or self._per_hour is None:
             self._per_hour = budget.per_hour(budget.of(self.account_id))
-            kinds = [kind for kind, action in ACTIONS.items() if action.costs]
-            asked = [self.account_id, kinds, self._from - HOUR, self._until, self.workflow_id, self.since]
+            asked = [self.account_id, self._from - HOUR, self._until, self.workflow_id, self.since - HOUR]
             self._others = dict(sql.rows(_SPENT, asked))
         if self._used + self._others.get(hour, 0) >= self._per_hour:
             return hour + HOUR
-        self._used += 1
         return None
+
+    def count(self, sent: int) -> None:
+        """What a step sent in the hour that was asked for last counts."""
+        self._used += sent
 
     # ── between two pages ────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -222,7 +223,6 @@ select contact_id, type_id, is_on, changed_at from crm_subscription
 where account_id = %s and contact_id = any(%s) and changed_at < %s
 """
 _SPENT = """
-select date_trunc('hour', at), count(*) from automation_steplog
-where account_id = %s and kind = any(%s) and status in ('SUCCEEDED', 'SKIPPED', 'FAILED') and at >= %s and at < %s
-  and not (workflow_id = %s and at >= %s) group by 1
+select hour, sum(count)::int from automation_sendinghour
+where account_id = %s and hour >= %s and hour < %s and not (workflow_id = %s and hour > %s) group by 1
 """

@@ -657,6 +657,7 @@ class Play:
         writes: Mapping[str, Any] = {}
         if action is not None:
             done, writes = action.foretell(doing, self.mailing)
+            self.mailing.count(done.sent)
         if not done.message and action is not None:
             done = Done(done.status, self._said(step), done.outputs, ends=done.ends)
         run.acted += 1

@@ -17,6 +17,7 @@ from deskhand.automation import (
     leaving,
     pausing,
     retention,
+    templates,
     timing,
     waking,
     workflows,
@@ -48,6 +49,7 @@ from deskhand.automation.models import (
     Budget,
     Enrollment,
     EnrollmentState,
+    SendingHour,
     StepCall,
     StepLog,
     Workflow,
@@ -74,6 +76,7 @@ from deskhand.crm.segments import members, segments, tag_rules
 from deskhand.crm.segments.models import SegmentKind
 from deskhand.delivery.models import OutboxEntry
 from deskhand.desk import merging, replies, spam, threads
+from deskhand.desk.models import Message
 from deskhand.desk.replies import NewReply
 from deskhand.desk.types import InboundMessage, Incoming, Mailbox
 from deskhand.events.dispatch import Dispatcher
@@ -1135,6 +1138,53 @@ def test_past_the_budget_what_would_send_is_held_until_somebody_resumes(world, m
     assert EventRow.objects.filter(kind="automation.resumed").count() == 1
 
 
+@pytest.fixture
+def circular(world):
+    """A mail to all contacts of a ticket: to three of the first, to none of the second, to two of the third."""
+    templates.ensure_defaults(world.account.pk)
+    made = make(world, Action("1", "send_email", {"template": "ticket_received", "recipients": "all"}))
+    runs = []
+    for count in (3, 0, 2):
+        ticket = world.ticket(f"For {count}")
+        for number in range(count):
+            reader = world.contact(f"{number}of{count}@ship.example")
+            associations.connect("ticket", ticket.pk, "contact", reader.pk, by=SYSTEM)
+        runs.append(enroll(made, ticket.pk))
+    return made, runs
+
+
+def test_the_budget_counts_each_mail_that_leaves_and_none_that_does_not(world, circular):
+    """R-MAIL-9: a step to all contacts sends several at once; one that is skipped sends none."""
+    made, _runs = circular
+
+    go()
+
+    assert OutboxEntry.objects.count() == 5 == Budget.objects.get().used
+    [row] = SendingHour.objects.all()
+    assert (row.workflow_id, row.count) == (made.pk, 5)
+
+
+@pytest.mark.parametrize(
+    ("limit", "sent", "held"),
+    [(5, 5, 0), (4, 3, 1), (3, 3, 1), (2, 0, 3)],
+    ids=["all", "not-half", "just", "none"],
+)
+def test_a_step_that_writes_to_several_is_held_whole_where_not_all_fit(world, circular, limit, sent, held):
+    """Nobody's mail goes to half of them; what was written to find out is taken back."""
+    budget.change(world.account.pk, limit, by=SYSTEM)
+
+    go()
+
+    assert (OutboxEntry.objects.count(), Budget.objects.get().used) == (sent, sent)
+    assert Enrollment.objects.filter(state="HELD").count() == held
+    assert Message.objects.filter(direction="OUT").count() == sent
+    told = (
+        StepLog.objects.filter(status="SCHEDULED").order_by("id").values_list("message", flat=True).first()
+        or ""
+    )
+    assert ("send 3 messages at once, more than the 2" in told) == (limit == 2)
+
+
 def test_a_new_hour_has_a_new_budget(world, mailing):
     budget.change(world.account.pk, 5, by=SYSTEM)
     Budget.objects.update(hour=clock.now() - timedelta(hours=2), used=5)
@@ -1153,11 +1203,11 @@ def test_who_began_in_the_hour_before_and_books_late_does_not_bring_it_back(worl
     flow, _runs = mailing
 
     for one in (after, before):
-        assert one.take(flow.pk, 2) == 2
+        assert one.take([(flow.pk, 1)] * 2) == 2
         one.book()
 
     assert (Budget.objects.get().hour, Budget.objects.get().used) == (now, 4)
-    assert last.take(flow.pk, 2) == 1
+    assert last.take([(flow.pk, 1)] * 2) == 1
 
 
 def test_by_default_the_installation_says_how_much_may_be_sent(world, mailing, settings):
@@ -1194,7 +1244,7 @@ def test_batches_beside_each_other_never_go_past_the_budget():
 
     def take():
         own = budget.Allowance(account_id, now)
-        room = own.take(flow.pk, 3)
+        room = own.take([(flow.pk, 1)] * 3)
         taken.set()
         may_end.wait(30)
         own.book()
@@ -1223,7 +1273,7 @@ def test_far_from_its_end_nobody_waits_and_who_does_not_fit_any_more_is_undone(m
 
     def take():
         own = budget.Allowance(account_id, now)
-        room = own.take(1, 3)
+        room = own.take([(1, 1)] * 3)
         both.wait(30)  # neither knows of the other
         own.book()
         return room

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.contrib import messages
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_POST
@@ -68,7 +69,9 @@ def resume_automation(request: AccountRequest) -> HttpResponse:
     policy.require(request.viewer, Action.EDIT_ACCOUNT)
     budget.resume(request.viewer.account_id, by=Actor.user(request.viewer.user_id))
     messages.info(request, _("Automation sends again."))
-    return redirect("system")
+    return redirect(
+        "automation-sending" if request.POST.get("back") == reverse("automation-sending") else "system"
+    )
 
 
 @require_GET

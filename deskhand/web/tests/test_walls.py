@@ -384,6 +384,8 @@ TABLE: dict[str, Wall] = {
     "workflows-review": OF_THE_LIST,
     "workflow-choose": OF_THE_LIST,
     "workflow-ticked": Wall("POST", neighbour=None),
+    "automation-sending": OF_THE_LIST,
+    "automation-sending-save": Wall("POST", neighbour=None),
     "workflow-log-kept": OF_THE_LIST,
     "workflow-log-kept-save": Wall("POST", neighbour=None),
     "workflow-enrolled": Wall("POST", neighbour=None),

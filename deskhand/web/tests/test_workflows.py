@@ -7,6 +7,7 @@ import re
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
+from html import unescape
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -16,6 +17,7 @@ from django.urls import reverse
 
 from deskhand.accounts.models import Plan
 from deskhand.automation import (
+    budget,
     drafts,
     emptying,
     folders,
@@ -38,8 +40,16 @@ from deskhand.automation.engine.definition import (
     UntilEvent,
     WhenTrue,
 )
-from deskhand.automation.models import Enrollment, StepLog, Workflow, WorkflowFolder, WorkflowRevision
+from deskhand.automation.models import (
+    Enrollment,
+    SendingHour,
+    StepLog,
+    Workflow,
+    WorkflowFolder,
+    WorkflowRevision,
+)
 from deskhand.automation.runner import Runner
+from deskhand.automation.tests.runs import enroll, go
 from deskhand.crm.filters.types import AllOf, Associated, Filter, MemberOf, Operator
 from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.records import archive, associations, contacts, objects, search
@@ -1098,6 +1108,60 @@ def test_secrets_mails_and_properties_lead_to_the_workflows_that_name_them_R_EDI
 
 
 # ── how long it is kept ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_where_the_budget_goes_what_is_held_and_the_way_on_R_MAIL_12(office, admin):
+    """What is used now, the last 24 hours by workflow, the limit, what is held back, and the resume button."""
+
+    def page():
+        found = admin.get("/settings/automation-sending").content.decode()
+        return " ".join(unescape(re.sub("<[^>]+>", " ", found)).split())
+
+    assert "Workflows have sent nothing in the last 24 hours." in page()
+    assert admin.post("/settings/automation-sending/save", {"per_hour": "3"}).status_code == 302
+    with office.inside() as world:
+        mails = Action("1", "internal_email", {"users": [world.ada.pk, world.grace.pk]})
+        flow = workflows.create(
+            world.account.pk, "Tell two", Definition("ticket", start=Edge("1"), steps=(mails,), next_id=2)
+        )
+        other = workflows.create(world.account.pk, "Silent", Definition("ticket"))
+        Workflow.objects.filter(pk=flow.pk).update(is_on=True)
+        flow.refresh_from_db()
+        for subject in ("one", "two", "three"):
+            enroll(flow, world.ticket(subject).pk)
+        go()
+        SendingHour.objects.create(
+            account_id=world.account.pk, workflow_id=999, hour=clock.now() - timedelta(hours=5), count=70
+        )
+        SendingHour.objects.create(
+            account_id=world.account.pk, workflow_id=other.pk, hour=clock.now() - timedelta(hours=30), count=8
+        )
+
+    said = page()
+    assert "2 of 3 Begins anew:" in said
+    assert "“Tell two” would have sent more (" in said
+    assert "Held back Tell two 2 runs" in said
+    assert re.search("A workflow that was deleted 70 70 Tell two 2 2 All together: 72", said), said
+    assert "Silent" not in said
+    answer = admin.post("/settings/system/automation/resume", {"back": "/settings/automation-sending"})
+    assert answer.headers["Location"] == "/settings/automation-sending"
+    assert "Held back" not in page()
+    with office.inside():
+        assert Enrollment.objects.filter(state="DUE").count() == 2
+
+
+@pytest.mark.parametrize(
+    ("typed", "says"), [("0", "1 to 1000000"), ("1000001", "1 to 1000000"), ("many", "not a number")]
+)
+def test_a_limit_that_is_none_is_refused_and_an_empty_one_is_the_installation_s(office, admin, typed, says):
+    answer = admin.post("/settings/automation-sending/save", {"per_hour": typed})
+    assert (answer.status_code, says in answer.content.decode()) == (422, True)
+    assert f'value="{typed}"' in answer.content.decode()
+    admin.post("/settings/automation-sending/save", {"per_hour": "7"})
+    assert admin.post("/settings/automation-sending/save", {"per_hour": ""}).status_code == 302
+    with office.inside() as world:
+        assert budget.of(world.account.pk).per_hour is None
+    assert "0 of 20,000" in admin.get("/settings/automation-sending").content.decode()
 
 
 def test_how_long_the_log_is_kept_is_the_accounts_choice_R_LOG_3(office, admin):

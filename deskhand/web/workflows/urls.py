@@ -13,6 +13,7 @@ from deskhand.web.workflows import (
     replay_views,
     revision_views,
     run_views,
+    sending_views,
     trial_views,
     undo_views,
     why_views,
@@ -59,6 +60,8 @@ folders: list[URLPattern | URLResolver] = [
 ]
 
 urlpatterns: list[URLPattern | URLResolver] = [
+    path("settings/automation-sending", sending_views.page, name="automation-sending"),
+    path("settings/automation-sending/save", sending_views.save, name="automation-sending-save"),
     path("settings/workflow-log", kept_views.page, name="workflow-log-kept"),
     path("settings/workflow-log/save", kept_views.save, name="workflow-log-kept-save"),
     path("workflows", list_views.listed, name="workflows"),
