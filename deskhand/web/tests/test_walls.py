@@ -405,6 +405,7 @@ TABLE: dict[str, Wall] = {
             "run-canvas",
             "log",
             "log-file",
+            "history-file",
             "waiting",
             "try",
             "replay",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import html
+import io
 import re
 from dataclasses import replace
 from datetime import timedelta
@@ -528,7 +530,7 @@ def test_what_one_may_not_see_is_in_no_list_and_no_file(office, sign_in):
     office.role(office.world.bob, capabilities=["workflow_view"], records={"ticket": {"view": "own"}})
     client = sign_in(office.world.bob)
 
-    for path in ("history", "log", "waiting?step=1", "log/file"):
+    for path in ("history", "log", "waiting?step=1", "log/file", "history/file"):
         assert b"Secret" not in bytes_of(client.get(f"/workflows/{flow.pk}/{path}"))
     assert client.get(f"/workflows/{flow.pk}/history/{run.pk}").status_code == 404
 
@@ -574,6 +576,58 @@ def test_the_log_is_a_file_too_and_no_formula_R_LOG_2(office, admin):
 
     assert file.count("\r\n") == 2
     assert "'=cmd()" in file
+
+
+def test_the_history_is_a_file_by_the_same_filters_and_no_formula_R_LOG_1(office, admin):
+    flow, ticket = make(office), office.mail("=1+1")
+    enrolled(office, flow, ticket.pk, days=1, ended="completed")
+    enrolled(office, flow, office.mail("Other").pk)
+
+    file = bytes_of(admin.get(f"/workflows/{flow.pk}/history/file")).decode()
+    ended = bytes_of(admin.get(f"/workflows/{flow.pk}/history/file?state=completed")).decode()
+    page = admin.get(f"/workflows/{flow.pk}/history?state=completed").content.decode()
+
+    head, *lines = csv.reader(io.StringIO(file))
+    assert head == [
+        "Record",
+        "Why",
+        "Enrolled",
+        "State",
+        "Step",
+        "Waits for",
+        "Ended",
+        "How it ended",
+        "Run",
+        "Version",
+    ]
+    assert [line[3] for line in lines] == ["Inside", "Completed"]
+    assert "It went through to the end." in ended
+    assert "Other" not in ended
+    assert f"/workflows/{flow.pk}/history/file?state=completed" in page
+
+
+def test_a_name_that_is_a_formula_is_text_in_the_history_s_file_R_LOG_1(office, admin):
+    with office.inside() as world:
+        flow = workflows.create(world.account.pk, "Greet", Definition("contact", Manual()))
+        contact = contacts.create(Person("x@y.example", "=HYPERLINK(1)"), by=SYSTEM)
+        Enrollment.objects.create(
+            account_id=world.account.pk, workflow=flow, object_type="contact", record_id=contact.pk, revision_number=1, enrolled_at=office.at
+        )  # fmt: skip
+    file = bytes_of(admin.get(f"/workflows/{flow.pk}/history/file")).decode()
+    assert list(csv.reader(io.StringIO(file)))[1][0] == "'=HYPERLINK(1)"
+
+
+@pytest.mark.parametrize("number", [1, 5])
+def test_the_history_s_file_is_read_in_parts(office, admin, monkeypatch, number):
+    """One query a part for the runs, however many there are in it."""
+    monkeypatch.setattr("deskhand.automation.history.PART", 2)
+    flow = make(office)
+    for one in range(number):
+        enrolled(office, flow, office.mail(f"Nr {one}").pk)
+    with CaptureQueriesContext(connection) as found:
+        answer = admin.get(f"/workflows/{flow.pk}/history/file")
+        assert bytes_of(answer).count(b"\r\n") == number + 1
+    assert sum("from automation_enrollment e join" in one["sql"] for one in found) == number // 2 + 1
 
 
 def test_the_file_is_read_in_parts(office, admin, monkeypatch):

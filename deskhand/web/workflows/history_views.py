@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from asgiref.sync import sync_to_async
-from django.http import HttpResponse, StreamingHttpResponse
+from django.http import HttpResponse
 from django.urls import reverse
-from django.utils import timezone, translation
+from django.utils import timezone
 from django.utils.dateparse import parse_date
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_GET
 
-from deskhand.accounts.types import Viewer
 from deskhand.automation import access, history, waking
 from deskhand.automation.history import Asked as AskedRuns
 from deskhand.automation.history import Ended
 from deskhand.automation.models import StepStatus, Workflow
 from deskhand.kernel import clock
-from deskhand.kernel.database.scope import account_scope
 from deskhand.kernel.errors import NotFound
 from deskhand.kernel.text import storable, whole
 from deskhand.web import times
@@ -40,7 +35,6 @@ from deskhand.web.workflows.rows import Filters, GoalBox, GoalWeek, HistoryPage,
 
 SHOWN = 50
 LONGEST_PATH = 500
-_STARTS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 RUN_STATES: dict[str, str | Promise] = {
     Ended.ALL: gettext_lazy("All runs"),
     Ended.INSIDE: gettext_lazy("Inside now"),
@@ -134,6 +128,7 @@ def runs(request: AccountRequest, workflow_id: int) -> HttpResponse:
         _goal(request, workflow, steps),
         reverse("workflow-enroll", args=[workflow.pk]) if may and workflow.is_on else "",
         reverse("workflow-runs", args=[workflow.pk]) if may and history.failed_runs(request.viewer, [workflow.pk], workflow.object_type) else "",
+        file_url=ways.with_query("workflow-history-file", [workflow.pk], **kept),
     )  # fmt: skip
     return one_page(request, workflow, "history", "workflows/history.html", page=page)
 
@@ -242,69 +237,6 @@ def log(request: AccountRequest, workflow_id: int) -> HttpResponse:
         ways.with_query("workflow-log-file", [workflow.pk], **kept),
     )  # fmt: skip
     return one_page(request, workflow, "log", "workflows/log.html", page=page)
-
-
-@require_GET
-def file(request: AccountRequest, workflow_id: int) -> StreamingHttpResponse:
-    """All that is asked for, written as it is read and never held whole."""
-    workflow, asked = seen(request, workflow_id), asked_of(request)
-    response = StreamingHttpResponse(
-        _File(request.viewer, workflow, asked).parts(), content_type="text/csv; charset=utf-8"
-    )
-    response.headers["Content-Disposition"] = f'attachment; filename="workflow-{workflow.pk}.csv"'
-    response.headers["Cache-Control"] = "private, no-store"
-    return response
-
-
-class _File:
-    """Reads part after part, each in a transaction of its own: the request's is over when the file travels."""
-
-    def __init__(self, viewer: Viewer, workflow: Workflow, asked: AskedRuns) -> None:
-        self._viewer, self._workflow, self._asked = viewer, workflow, asked
-        self._language, self._zone = translation.get_language() or "en", timezone.get_current_timezone()
-
-    async def parts(self) -> AsyncIterator[bytes]:
-        with translation.override(self._language):
-            head = [_("Time"), _("Record"), _("Step"), _("Outcome"), _("Message"), _("Run"), _("Version")]
-        yield _csv([head])
-        before: int | None = None
-        while True:
-            part, before = await sync_to_async(self._part)(before)
-            if part:
-                yield part
-            if before is None:
-                return
-
-    def _part(self, before: int | None) -> tuple[bytes, int | None]:
-        with (
-            account_scope(self._workflow.account_id),
-            translation.override(self._language),
-            timezone.override(self._zone),
-        ):
-            found = history.steps(
-                self._viewer, self._workflow, self._asked, before=before, limit=history.PART
-            )
-            steps = told.Steps(self._workflow)
-            lines = [_cells(line, steps) for line in found]
-        return _csv(lines), found[-1].id if len(found) == history.PART else None
-
-
-def _cells(line: history.Line, steps: told.Steps) -> list[str]:
-    shown = told.log_line(line, steps)
-    return [
-        timezone.localtime(line.at).isoformat(timespec="seconds"), shown.record.title, told.label(shown.step),
-        shown.status.text, " ".join(part for part in (shown.message, shown.detail) if part), str(line.run_id),
-        str(line.revision),
-    ]  # fmt: skip
-
-
-def _csv(lines: list[list[str]]) -> bytes:
-    """A cell that a spreadsheet would take for a formula is made text."""
-    written = io.StringIO()
-    csv.writer(written).writerows(
-        [f"'{cell}" if cell.startswith(_STARTS_A_FORMULA) else cell for cell in line] for line in lines
-    )
-    return written.getvalue().encode()
 
 
 # ── who waits ────────────────────────────────────────────────────────────────────────────────────────────────────────

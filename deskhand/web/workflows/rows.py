@@ -230,6 +230,7 @@ class HistoryPage:
     goal: GoalBox | None
     enroll_url: str = ""
     again_url: str = ""  # runs all that failed once more
+    file_url: str = ""
 
 
 @dataclass(frozen=True)

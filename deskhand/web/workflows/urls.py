@@ -6,6 +6,7 @@ from django.urls import URLPattern, URLResolver, include, path
 
 from deskhand.web.workflows import (
     enroll_views,
+    file_views,
     folder_views,
     history_views,
     kept_views,
@@ -30,6 +31,7 @@ one: list[URLPattern | URLResolver] = [
     path("/archived", list_views.archived, name="workflow-archived"),
     path("/restore", list_views.restore, name="workflow-restore"),
     path("/history", history_views.runs, name="workflow-history"),
+    path("/history/file", file_views.runs, name="workflow-history-file"),
     path("/history/<id:run_id>", history_views.run, name="workflow-run"),
     path("/history/<id:run_id>/canvas", run_views.canvas, name="workflow-run-canvas"),
     path("/runs", run_views.runs_do, name="workflow-runs"),
@@ -41,7 +43,7 @@ one: list[URLPattern | URLResolver] = [
     path("/why", why_views.why, name="workflow-why"),
     path("/enroll", enroll_views.pick, name="workflow-enroll"),
     path("/log", history_views.log, name="workflow-log"),
-    path("/log/file", history_views.file, name="workflow-log-file"),
+    path("/log/file", file_views.log, name="workflow-log-file"),
     path("/waiting", history_views.waiting, name="workflow-waiting"),
     path("/try", trial_views.try_out, name="workflow-try"),
     path("/replay", replay_views.replay, name="workflow-replay"),
