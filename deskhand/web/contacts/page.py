@@ -240,6 +240,7 @@ class RecordPageOf:
         """The layout's, then all the others folded away: those that can be changed, and those that have a value."""
         layout = layout_of(self.viewer.account_id, self.kind.key).sections
         placed = {name for section in layout for name in section.properties}
+        values.work_out(self.kind.key, self.record, placed, self.names)
         rest = [
             prop.name
             for prop in self.known.values()
@@ -262,6 +263,7 @@ class RecordPageOf:
 
     def line(self, prop: PropertyOf, control: Control | None = None) -> Property:
         is_open = prop.name == self.opened
+        values.work_out(self.kind.key, self.record, [prop.name], self.names)
         value = values.value_of(self.record, prop)
         may_edit = self.may_edit and values.is_editable(prop)
         return Property(

@@ -66,6 +66,29 @@ def value_of(record: Contact | Company, prop: Property) -> Any:
     return computed.value_of(record, prop)
 
 
+def work_out(object_type: str, record: Any, wanted: Iterable[str], names: Names) -> None:
+    """Read those of the wanted properties that are computed, once, and the names of the people in them."""
+    known = properties_of(object_type)
+    new = [known[name] for name in wanted if known[name].is_computed and name not in record.computed]
+    if not new:
+        return
+    before = record.computed
+    computed.attach(object_type, [record], [prop.name for prop in new])
+    record.computed = {**before, **record.computed}
+    people_in = {one for prop in new if is_of_people(prop) for one in _several(value_of(record, prop))}
+    if missing := people_in - names.users.keys():
+        names.users = {**names.users, **people.names_of(missing)}
+
+
+def is_of_people(prop: Property) -> bool:
+    """Whether the product keeps ids of our people in it, beside the owner."""
+    return prop.is_formula and prop.kind in (Kind.REF, Kind.REFS)
+
+
+def _several(value: Any) -> Sequence[Any]:
+    return value if isinstance(value, list) else [] if value is None else [value]
+
+
 def spoken(prop: Property | None, value: Any, names: Names) -> str:
     """A value as people read it; NOTHING for none."""
     if value in (None, "", []):
@@ -78,6 +101,8 @@ def spoken(prop: Property | None, value: Any, names: Names) -> str:
         return names.companies.get(value, NOTHING)
     if prop.name == TEAMS and isinstance(value, list):
         return ", ".join(names.teams.get(one, str(one)) for one in value)
+    if is_of_people(prop):
+        return ", ".join(names.users.get(one, str(one)) for one in _several(value))
     return _SPOKEN.get(prop.kind, _text)(prop, value)
 
 

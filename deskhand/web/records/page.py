@@ -125,7 +125,7 @@ class RecordPageOf:
         layout = layout_of(self.viewer.account_id, self.kind.object_type).sections
         placed = {name for section in layout for name in section.properties}
         times = [prop.name for prop in clocks.of(self.kind.object_type)] if self.stage else []
-        computed.attach(self.kind.object_type, [self.record], (*placed, *times))
+        typed_values.work_out(self.kind.object_type, self.record, (*placed, *times), self.names)
         rest = [p.name for p in self.known.values() if p.name not in placed and not p.is_computed and self._is_worth_a_line(p)]  # fmt: skip
         sections = [
             Section(f"section-{number}", _(section.label), self._lines(section.properties, control))
@@ -155,6 +155,7 @@ class RecordPageOf:
 
     def line(self, prop: PropertyOf, control: Control | None = None) -> Property:
         is_open = prop.name == self.opened
+        typed_values.work_out(self.kind.object_type, self.record, [prop.name], self.names)
         value = typed_values.value_of(self.record, prop)
         may_edit = self.may_edit and values.is_editable(prop)
         return Property(

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
 
 from deskhand.accounts.models import Membership
 from deskhand.automation import records, tokens
@@ -15,12 +16,14 @@ from deskhand.crm.filters.evaluate import holds
 from deskhand.crm.filters.schema_source import SchemaSource
 from deskhand.crm.filters.sql import to_sql
 from deskhand.crm.filters.types import Filter, Operator
-from deskhand.crm.records import associations, companies, computed, contacts, tasks, tickets
+from deskhand.crm.records import associations, companies, computed, contacts, objects, tasks, tickets
+from deskhand.crm.records.contacts import Person
 from deskhand.crm.records.models import Ticket
 from deskhand.crm.records.tables import table_of, tables_of
 from deskhand.crm.records.tasks import Wanted
-from deskhand.crm.schema import formulas
+from deskhand.crm.schema import formulas, layouts
 from deskhand.crm.schema.defaults import BUILT_IN
+from deskhand.crm.schema.layouts import Section
 from deskhand.crm.schema.queries import everything, properties_of
 from deskhand.crm.schema.types import Kind
 from deskhand.desk import replies
@@ -235,3 +238,23 @@ def test_the_panel_names_people_and_hides_numbers(office, sign_in):
     assert "First email of a customer" in page
     assert office.world.bob.name in page
     assert "Source reference" not in page
+
+
+@pytest.mark.parametrize("object_type", ["contact", "deal"])
+def test_pages_of_other_records_show_what_is_worked_out_where_the_layout_has_it(office, sign_in, object_type):
+    """R-PROP-3, R-PROP-5: a record's times by status, and who made it by name."""
+    with office.inside() as world:
+        by = Actor.user(world.bob.pk)
+        if object_type == "contact":
+            pk = contacts.create(Person("bo@fjallbo.example", "Bo"), by=by).pk
+        else:
+            pk = objects.create("deal", {"dealname": "Boat"}, by=by).id
+        section = Section("About", ("hs_created_by_user_id", "hs_object_source"))
+        layouts.arrange(object_type, [section], by=Actor.user(world.ada.pk))
+    url = reverse("contact", args=[pk]) if object_type == "contact" else reverse("record", args=["deals", pk])
+
+    page = texts(sign_in(office.world.ada).get(url))
+
+    assert f"Created by {office.world.bob.name}" in page
+    assert "Record source CRM_UI" in page
+    assert ("Date entered “" in page) is (object_type == "deal")
