@@ -3,7 +3,7 @@
 import { isChanged, remember } from "app/unsaved";
 
 const CONTROL = ":is(input:not([type=hidden]), select, textarea)";
-const FIRST = [".panel-search [type=search]", `[data-drawn-again] .condition-open ${CONTROL}`, "[data-drawn-again]", "[aria-invalid]", `.field:has(.field-error) ${CONTROL}`, `.field ${CONTROL}`, "h2"]; // the most wanted first
+const FIRST = [`[data-drawn-again] .condition-open ${CONTROL}`, "[data-drawn-again]", "[aria-invalid]", `.field:has(.field-error) ${CONTROL}`, `.field ${CONTROL}`, "h2"]; // the most wanted first
 
 export function connect(drawer) {
   const question = document.getElementById("discard");
@@ -21,7 +21,9 @@ export function connect(drawer) {
   function filled() {
     if (!drawer.open) drawer.showModal();
     if (form()) remember(form());
-    FIRST.map((wanted) => drawer.querySelector(wanted)).find(Boolean)?.focus();
+    // On touch screens a keyboard would hide the list.
+    const first = matchMedia("(hover: hover)").matches ? [".panel-search [type=search]", ...FIRST] : FIRST;
+    first.map((wanted) => drawer.querySelector(wanted)).find(Boolean)?.focus();
   }
 
   function emptied() {
@@ -111,7 +113,7 @@ export function connect(drawer) {
   addEventListener("beforeunload", leaving);
   addEventListener("hashchange", asked);
   if (document.readyState === "complete") asked();
-  else addEventListener("load", asked, { once: true });
+  else addEventListener("load", asked);
   return () => {
     follow.disconnect();
     document.removeEventListener("click", opening, true);
