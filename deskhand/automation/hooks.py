@@ -6,6 +6,7 @@ A call's address is its password. Who wants more signs the calls, as Standard We
 from __future__ import annotations
 
 import json
+import re
 import secrets
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
@@ -15,12 +16,13 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 from urllib.parse import parse_qsl
 
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from deskhand.accounts import audit
 from deskhand.automation.engine.definition import Trigger, WhenCalled
 from deskhand.automation.enrolling import by_hand, matching
-from deskhand.automation.enrolling.guards import flag
+from deskhand.automation.enrolling.guards import HOUR, flag
 from deskhand.automation.enrolling.index import Entry, Index, index_of
 from deskhand.automation.enrolling.insert import Wanted
 from deskhand.automation.models import CallState, HookCall, Workflow, WorkflowHook
@@ -44,6 +46,9 @@ CALLED = "workflow.called"
 FAILED = N_("A call from outside could not be used. Its reason stands with the call.")
 MOST_BYTES = 256 * 1024
 PER_MINUTE = 600
+NOT_GENUINE = N_("The signature is missing, wrong or too old.")
+TOO_LARGE = N_("The call is larger than 256 kB.")
+MOST_REFUSED = 100  # an hour, of each workflow, that are kept
 SKEW = timedelta(minutes=5)
 _KEY = 200  # characters of an idempotency key
 _PURPOSE = "workflow hook"
@@ -160,13 +165,38 @@ def receive(token: str, call: Call) -> bool:
             raise NotFound(_("There is nothing at this address."))
         _limit(hook, now)
         address = _opened(hook)
-        if address.is_signed and not _is_genuine(address.key, call, now):
-            raise Forbidden(_("The signature is missing, wrong or too old."))
-        return _store(hook, call, now)
+        if not address.is_signed or _is_genuine(address.key, call, now):
+            return _store(hook, call, now)
+        _note_refused(hook, call, NOT_GENUINE, now)
+    raise Forbidden(_(NOT_GENUINE))
+
+
+def refuse_large(token: str, headers: Mapping[str, str]) -> None:
+    """Note that a call was larger than MOST_BYTES; its body is not kept. Works without an account scope."""
+    hook = WorkflowHook.objects.filter(token_hash=crypto.digest(token)).first()
+    if hook is not None:
+        with account_scope(hook.account_id):
+            _note_refused(hook, Call(b"", headers), TOO_LARGE, clock.now())
+
+
+def _note_refused(hook: WorkflowHook, call: Call, why: str, now: datetime) -> None:
+    """Under a key of its own: the same call may come again, and be taken."""
+    refused = HookCall.objects.filter(
+        account_id=hook.account_id,
+        workflow_id=hook.workflow_id,
+        state=CallState.REFUSED,
+        received_at__gt=now - HOUR,
+    )
+    if refused[:MOST_REFUSED].count() < MOST_REFUSED:
+        HookCall.objects.create(
+            account_id=hook.account_id, workflow_id=hook.workflow_id, key=f"refused {secrets.token_urlsafe(16)}", received_at=now,
+            content_type=storable(call.headers.get("content-type", ""))[:200], body=call.body, state=CallState.REFUSED, error=why,
+        )  # fmt: skip
 
 
 def _limit(hook: WorkflowHook, now: datetime) -> None:
-    latest = HookCall.objects.filter(account_id=hook.account_id, workflow_id=hook.workflow_id).order_by("-id")
+    taken = HookCall.objects.filter(account_id=hook.account_id, workflow_id=hook.workflow_id)
+    latest = taken.exclude(state=CallState.REFUSED).order_by("-id")
     nth = latest.values_list("received_at", flat=True)[PER_MINUTE - 1 : PER_MINUTE].first()
     if nth is not None and nth > now - timedelta(minutes=1):
         raise Limited(_("Too many calls within a minute."), retry_after=60)
@@ -209,16 +239,74 @@ def _tell(workflow_id: int, call_ids: Sequence[int], by: Actor | None = None) ->
     )  # fmt: skip
 
 
-def repeat(workflow: Workflow, call_ids: Collection[int], *, by: int) -> int:
-    """Read calls again that could not be used. Returns how many."""
-    failed = HookCall.objects.filter(
-        account_id=workflow.account_id, workflow=workflow, pk__in=call_ids, state=CallState.FAILED
+def repeat(workflow: Workflow, call_ids: Collection[int] | None = None, *, by: int) -> int:
+    """Read calls again that could not be used, or were refused and are here: these, or the next MOST_AGAIN. Returns how
+    many."""
+    failed = unused(workflow).exclude(body=b"")
+    failed = failed if call_ids is None else failed.filter(pk__in=call_ids)
+    ids = sorted(failed.order_by("id").values_list("pk", flat=True)[:MOST_AGAIN])
+    HookCall.objects.filter(account_id=workflow.account_id, pk__in=ids).update(
+        state=CallState.RECEIVED, error=""
     )
-    ids = sorted(failed.values_list("pk", flat=True))
-    failed.filter(pk__in=ids).update(state=CallState.RECEIVED, error="")
     if ids:
         _tell(workflow.pk, ids, Actor.user(by))
     return len(ids)
+
+
+# ── showing them ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+MOST_AGAIN = 500
+SHOWN = 4_000  # characters of a body
+MASK = "•••"
+_SECRET = re.compile(r"pass(?:wor[dt]|wd|phrase)?|secret|token|api[-_ ]?key|authorization|credential|cookie|signature|\bpin\b|iban|card", re.IGNORECASE)  # fmt: skip
+_SECRET_IN_TEXT = re.compile(
+    rf"((?:{_SECRET.pattern})[\w-]*[\"']?\s*[:=]\s*)(\"[^\"]*\"|'[^']*'|[^\s,&;]+)", re.IGNORECASE
+)
+
+
+def unused(workflow: Workflow) -> QuerySet[HookCall]:
+    """Calls that could not be used, and those that were refused."""
+    return HookCall.objects.filter(
+        account_id=workflow.account_id, workflow=workflow, state__in=(CallState.FAILED, CallState.REFUSED)
+    )
+
+
+def calls_of(
+    workflow: Workflow, *, only_unused: bool = False, before: int | None = None, limit: int = 30
+) -> list[HookCall]:
+    """The newest first, as long as the log is kept (R-LOG-3)."""
+    found = HookCall.objects.filter(account_id=workflow.account_id, workflow=workflow)
+    found = unused(workflow) if only_unused else found
+    found = found.filter(pk__lt=before) if before is not None else found
+    return list(found.order_by("-id")[:limit])
+
+
+def is_called(workflow: Workflow) -> bool:
+    """Whether it has an address, or was called when it had one."""
+    return WorkflowHook.objects.filter(account_id=workflow.account_id, workflow=workflow).exists()
+
+
+def body_of(call: HookCall) -> str:
+    """What it said, to read: at most SHOWN characters, with what is named like a secret hidden. "" for what is no text."""
+    raw = bytes(call.body)
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError:
+        return ""
+    try:
+        text = json.dumps(_hidden(_parsed(raw, call.content_type)), ensure_ascii=False, indent=2)
+    except (ValueError, RecursionError):
+        text = _SECRET_IN_TEXT.sub(rf"\1{MASK}", text)
+    return storable(text) if len(text) <= SHOWN else f"{storable(text[:SHOWN])} …"
+
+
+def _hidden(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {
+            name: MASK if _SECRET.search(str(name)) and inner not in (None, "") else _hidden(inner)
+            for name, inner in value.items()
+        }
+    return [_hidden(one) for one in value] if isinstance(value, list) else value
 
 
 # ── reading them ─────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -185,10 +185,11 @@ class CallState(models.TextChoices):
     RECEIVED = "RECEIVED"
     DONE = "DONE"
     FAILED = "FAILED"
+    REFUSED = "REFUSED"  # at the door; its caller was told
 
 
 class HookCall(models.Model):
-    """A call as it came, stored before it is read."""
+    """A call as it came, stored before it is read; one that was refused, too, as long as they are few."""
 
     account_id = models.BigIntegerField()
     workflow = models.ForeignKey(Workflow, models.CASCADE, related_name="calls", db_index=False)

@@ -1154,6 +1154,12 @@ def workflow_log(page: Page) -> None:
     page.get_by_role("link", name="Log", exact=True).click()
 
 
+def workflow_calls(page: Page) -> None:
+    """Of a workflow that nobody has called."""
+    workflow_history(page)
+    page.goto(page.url.partition("?")[0].removesuffix("history") + "calls")
+
+
 def workflow_try(page: Page) -> None:
     workflow_history(page)
     page.get_by_role("link", name="Try it", exact=True).click()
@@ -1383,6 +1389,7 @@ STATES: dict[str, Step] = {
     "workflow-run": workflow_run,
     "workflow-run-canvas": workflow_run_canvas,
     "workflow-log": workflow_log,
+    "workflow-calls": workflow_calls,
     "workflow-try": workflow_try,
     "workflow-replay": workflow_replay,
     "workflow-replay-stopped": workflow_replay_stopped,

@@ -310,7 +310,7 @@ class Migration(migrations.Migration):
                 ('received_at', models.DateTimeField()),
                 ('content_type', models.TextField(default='')),
                 ('body', models.BinaryField()),
-                ('state', models.TextField(choices=[('RECEIVED', 'Received'), ('DONE', 'Done'), ('FAILED', 'Failed')], default='RECEIVED')),
+                ('state', models.TextField(choices=[('RECEIVED', 'Received'), ('DONE', 'Done'), ('FAILED', 'Failed'), ('REFUSED', 'Refused')], default='RECEIVED')),
                 ('error', models.TextField(default='')),
                 ('record_id', models.BigIntegerField(null=True)),
                 ('workflow', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='calls', to='automation.workflow')),

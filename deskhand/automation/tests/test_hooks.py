@@ -1,6 +1,7 @@
 """Calls from outside enroll (R-TRIG-21)."""
 
 import json
+import re
 from dataclasses import replace
 from datetime import timedelta
 
@@ -26,6 +27,7 @@ from deskhand.crm.records.models import Contact, Ticket
 from deskhand.crm.schema import properties
 from deskhand.crm.schema.types import Kind
 from deskhand.delivery.calls import signature
+from deskhand.kernel import clock
 from deskhand.kernel.errors import Invalid
 from deskhand.testing.fixtures import NOON
 
@@ -116,6 +118,57 @@ def test_what_failed_can_be_read_again(world, office, hook):
     office.rest()
     assert states() == [("DONE", "")]
     assert len(office.inside()) == 1
+
+
+def test_what_was_refused_at_the_door_is_kept_with_the_reason_R_TRIG_21(world, office, hook, monkeypatch):
+    """A wrong signature and a call that is too large, a hundred an hour at most; neither keeps others out."""
+    hook.address = hooks.demand_signature(hook.flow, True, by=world.ada.pk)
+    monkeypatch.setattr(hooks, "MOST_REFUSED", 2)
+    monkeypatch.setattr(hooks, "PER_MINUTE", 1)
+    monkeypatch.setattr(hooks, "MOST_BYTES", 100)
+    body = {"who": {"email": "new@x.example"}}
+    assert hook.post(body, idempotency_key="a").status_code == 403
+    assert hook.post({"long": "x" * 100}).status_code == 413
+    assert hook.post(body).status_code == 403
+    assert (
+        Client()
+        .post(reverse("workflow-hook", args=["nobody"]), "x" * 200, content_type="text/plain")
+        .status_code
+        == 413
+    )
+
+    assert states() == [("REFUSED", hooks.NOT_GENUINE), ("REFUSED", hooks.TOO_LARGE)]
+    assert [bytes(call.body) for call in HookCall.objects.order_by("id")] == [json.dumps(body).encode(), b""]
+    assert hooks.repeat(hook.flow, by=world.ada.pk) == 1  # what is not here can't be read
+    office.rest()
+    assert states()[0] == ("DONE", "")
+    with clock.stopped(NOON + hooks.HOUR + timedelta(seconds=1)):
+        assert hook.post(body).status_code == 403
+    assert len(states()) == 3
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "said"),
+    [
+        ('{"who": {"email": "a@x.example", "Password": "x1"}, "items": [{"api_key": 7, "n": 1}], "token": ""}', "application/json",
+         '"email": "a@x.example" "Password": "•••" "api_key": "•••" "n": 1 "token": ""'),
+        ("email=a%40x.example&auth_token=abc", "application/x-www-form-urlencoded", '"email": "a@x.example" "auth_token": "•••"'),
+        ('{"password": "x1", "name": ', "application/json", '"password": ••• "name":'),
+        ("secret: abc; name: A", "text/plain", "secret: •••; name: A"),
+    ],
+)  # fmt: skip
+def test_a_body_is_shown_without_what_is_named_like_a_secret_R_TRIG_21(body, content_type, said):
+    shown = hooks.body_of(HookCall(body=body.encode(), content_type=content_type))
+
+    assert all(part in shown for part in re.findall(r'"[^"]*": \S+|\S+', said))
+    assert not re.search(r"x1|abc|: 7", shown)
+
+
+def test_a_body_is_shown_as_far_as_it_is_text_and_short_R_TRIG_21():
+    assert hooks.body_of(HookCall(body=b"\xff\xfe")) == ""
+    assert len(hooks.body_of(HookCall(body=b"a" * 10_000))) == hooks.SHOWN + 2
+    deep = hooks.body_of(HookCall(body=("[" * 100_000).encode()))
+    assert len(deep) == hooks.SHOWN + 2
 
 
 def test_the_same_key_counts_once(world, office, hook):

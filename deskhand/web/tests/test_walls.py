@@ -406,6 +406,7 @@ TABLE: dict[str, Wall] = {
             "log",
             "log-file",
             "history-file",
+            "calls",
             "waiting",
             "try",
             "replay",
@@ -421,6 +422,7 @@ TABLE: dict[str, Wall] = {
     **{
         f"workflow-{name}": Wall("POST")
         for name in (
+            "calls-again",
             "switch",
             "details-save",
             "clone",

@@ -24,6 +24,7 @@ from deskhand.automation import (
     emptying,
     folders,
     history,
+    hooks,
     lanes,
     retention,
     secrets,
@@ -44,6 +45,7 @@ from deskhand.automation.engine.definition import (
 )
 from deskhand.automation.models import (
     Enrollment,
+    HookCall,
     SendingHour,
     StepLog,
     Workflow,
@@ -66,6 +68,7 @@ from deskhand.kernel import clock
 from deskhand.web.tests.conftest import being_switched_on, look_up
 from deskhand.web.tests.test_inbox import texts
 from deskhand.web.tests.test_walls import bytes_of
+from deskhand.web.workflows import call_views
 
 
 def task(title="Call"):
@@ -667,6 +670,74 @@ def test_the_history_says_how_many_reach_the_goal_by_the_week_of_entering_R_UN_5
     )
     assert len(found.weeks) == history.WEEKS
     assert "Goal" not in admin.get(reverse("workflow-history", args=[plain.pk])).content.decode()
+
+
+def called(office, flow, **values):
+    given = {
+        "key": f"{HookCall.objects.count()}",
+        "received_at": office.at,
+        "body": b'{"email": "a@x.example", "token": "abc"}',
+    } | values
+    with office.inside() as world:
+        return HookCall.objects.create(account_id=world.account.pk, workflow=flow, **given)
+
+
+def test_calls_from_outside_are_listed_with_the_reason_and_read_again_R_TRIG_21(office, admin, sign_in):
+    flow = make(office)
+    address = reverse("workflow-calls", args=[flow.pk])
+    assert "Nobody has called yet" in admin.get(address).content.decode()
+    assert address not in admin.get(reverse("workflow-history", args=[flow.pk])).content.decode()
+    with office.inside() as world:
+        hooks.make_address(flow, by=world.ada.pk)
+    wrong = [
+        called(office, flow, state="FAILED", error="No record has this value: 7"),
+        called(office, flow, state="REFUSED", error=hooks.NOT_GENUINE),
+    ]
+    called(office, flow, state="REFUSED", error=hooks.TOO_LARGE, body=b"")
+    called(office, flow, state="DONE")
+
+    page = html.unescape(admin.get(address).content.decode())
+    assert all(
+        said in page
+        for said in ("No record has this value: 7", hooks.NOT_GENUINE, hooks.TOO_LARGE, "Used", "a@x.example")
+    )
+    assert "abc" not in page
+    assert re.findall(r'name="ids" value="(\d+)"', page) == [str(one.pk) for one in reversed(wrong)]
+    narrowed = html.unescape(admin.get(address, {"state": "unused"}).content.decode())
+    assert "Used" not in re.findall(r'<span class="pill[^>]*>([^<]*)', narrowed)
+
+    again = reverse("workflow-calls-again", args=[flow.pk])
+    admin.post(again, {"ids": [wrong[0].pk], "back": address})
+    with office.inside():
+        assert [HookCall.objects.get(pk=one.pk).state for one in wrong] == ["RECEIVED", "REFUSED"]
+    answer = admin.post(again, {"do": "all", "back": address})
+    assert answer["Location"] == address
+    with office.inside():
+        assert [HookCall.objects.get(pk=one.pk).state for one in wrong] == ["RECEIVED", "RECEIVED"]
+        assert list(HookCall.objects.filter(state="REFUSED").values_list("error", flat=True)) == [
+            hooks.TOO_LARGE
+        ]
+    office.role(office.world.bob, capabilities=["workflow_view"])
+    looking = sign_in(office.world.bob).get(address).content.decode()
+    assert "No record has this value: 7" not in looking  # it is read again by now
+    assert "a@x.example" not in looking
+    assert 'name="do"' not in looking
+    assert "There was nothing to do." in html.unescape(
+        admin.post(again, {"do": "all", "back": address}, follow=True).content.decode()
+    )
+
+
+def test_calls_follow_each_other_page_by_page_R_TRIG_21(office, admin, monkeypatch):
+    monkeypatch.setattr(call_views, "SHOWN", 2)
+    flow = make(office)
+    for number in range(5):
+        called(office, flow, key=f"{number}", state="FAILED", error=f"Reason {number}")
+    seen, address = [], reverse("workflow-calls", args=[flow.pk])
+    while address:
+        page = html.unescape(admin.get(address).content.decode())
+        seen += re.findall(r"Reason (\d)", page)
+        address = following(page)
+    assert seen == list("43210")
 
 
 def test_who_waits_at_a_step_is_listed_R_LOG_4(office, admin):

@@ -23,12 +23,12 @@ HEADERS = ("content-type", "idempotency-key", "webhook-id", "webhook-timestamp",
 @require_POST
 def receive(request: HttpRequest, token: str) -> HttpResponse:
     """202 for what is kept, also for what was kept before."""
-    if int(request.META.get("CONTENT_LENGTH") or 0) > hooks.MOST_BYTES:
-        return _answer(413, "The call is larger than 256 kB.")
-    body = request.read(hooks.MOST_BYTES + 1)
-    if len(body) > hooks.MOST_BYTES:
-        return _answer(413, "The call is larger than 256 kB.")
     headers = {name: request.headers.get(name, "") for name in HEADERS}
+    is_large = int(request.META.get("CONTENT_LENGTH") or 0) > hooks.MOST_BYTES
+    body = b"" if is_large else request.read(hooks.MOST_BYTES + 1)
+    if is_large or len(body) > hooks.MOST_BYTES:
+        hooks.refuse_large(token, headers)
+        return _answer(413, hooks.TOO_LARGE)
     try:
         is_new = hooks.receive(token, hooks.Call(body, headers))
     except Limited as refusal:

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy
 
 from deskhand.accounts import policy, queries
 from deskhand.accounts.types import Viewer
-from deskhand.automation import access, emptying, folders, listing
+from deskhand.automation import access, emptying, folders, hooks, listing
 from deskhand.automation.enrolling import baseline
 from deskhand.automation.listing import Activity, Asked, Row, Sort, State
 from deskhand.automation.models import Workflow
@@ -213,6 +213,8 @@ def tabs(workflow: Workflow, current: str) -> tuple[Tab, ...]:
     """The pages about one workflow; the editor is the first of them."""
     editor = ways.editor(workflow) if workflow.archived_at is None else ""
     pages = [(name, label, reverse(f"workflow-{name}", args=[workflow.pk])) for name, label in PAGES.items()]
+    if hooks.is_called(workflow):
+        pages.append(("calls", gettext_lazy("Calls"), reverse("workflow-calls", args=[workflow.pk])))
     first = [Tab(_("Steps"), editor, current == "editor")] if editor else []
     return (*first, *(Tab(str(label), url, name == current) for name, label, url in pages))
 

@@ -266,6 +266,29 @@ class WaitingPage:
 
 
 @dataclass(frozen=True)
+class CallLine:
+    """A call from outside."""
+
+    id: int
+    at: datetime
+    state: Label
+    why: str
+    body: str  # empty where it is no text, and for who may not read it
+    size: str
+    may_repeat: bool
+
+
+@dataclass(frozen=True)
+class CallsPage:
+    lines: tuple[CallLine, ...]
+    more_url: str
+    states: tuple[Choice, ...]
+    may_repeat: bool
+    may_read: bool
+    here: str
+
+
+@dataclass(frozen=True)
 class ReviewLine:
     line: Line
     way: str  # how to put it right

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from deskhand.accounts import queries
-from deskhand.automation import calls, gating, lanes, tokens, trial, uses, waking
+from deskhand.automation import calls, gating, hooks, lanes, tokens, trial, uses, waking
 from deskhand.automation.actions import choices
 from deskhand.automation.actions.registry import ACTIONS
 from deskhand.automation.actions.types import Output, in_words
@@ -437,6 +437,9 @@ _WAYS: dict[str, str | Promise] = {
     ),
     waking.TOO_OFTEN: gettext_lazy(
         "Let one of the workflows end by itself, or wait for something that the others don't do."
+    ),
+    hooks.FAILED: gettext_lazy(
+        "Its page “Calls” says what came and why it was not used. Read it again when the cause is gone."
     ),
     lanes.STAGE_GONE: gettext_lazy(
         "Make a copy of the workflow and give it another trigger, or leave it as it is."

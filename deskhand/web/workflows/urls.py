@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import URLPattern, URLResolver, include, path
 
 from deskhand.web.workflows import (
+    call_views,
     enroll_views,
     file_views,
     folder_views,
@@ -44,6 +45,8 @@ one: list[URLPattern | URLResolver] = [
     path("/enroll", enroll_views.pick, name="workflow-enroll"),
     path("/log", history_views.log, name="workflow-log"),
     path("/log/file", file_views.log, name="workflow-log-file"),
+    path("/calls", call_views.listed, name="workflow-calls"),
+    path("/calls/again", call_views.again, name="workflow-calls-again"),
     path("/waiting", history_views.waiting, name="workflow-waiting"),
     path("/try", trial_views.try_out, name="workflow-try"),
     path("/replay", replay_views.replay, name="workflow-replay"),
