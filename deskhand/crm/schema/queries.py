@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from deskhand.crm.schema import clock_names, clocks
 from deskhand.crm.schema.defaults import BUILT_IN
@@ -21,12 +22,17 @@ class Schema(Mapping[str, Property]):
         self._object_type, self._found = object_type, found
 
     def __getitem__(self, name: str) -> Property:
-        found = self._found.get(name)
-        if found is None and clock_names.parse(name) is not None:
-            found = clocks.find(self._object_type, name)
+        found: Property | None = self.get(name)
         if found is None:
             raise KeyError(name)
         return found
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """Directly, because conditions ask for each property that they name."""
+        found = self._found.get(name)
+        if found is None and clock_names.parse(name) is not None:
+            found = clocks.find(self._object_type, name)
+        return default if found is None else found
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._found)
