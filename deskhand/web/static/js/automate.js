@@ -91,8 +91,9 @@ export function connect(drawer) {
 
   // A form whose answer belongs on the page is done when that has come, also when it says there what is wrong.
   function swapped({ target, detail: { ctx } }) {
-    const isSaid = ctx.response.status < 400 || !ctx.response.headers.get("content-type").startsWith("text/plain");
-    if (target.matches("[data-closes]") && isSaid && ctx.response.status < 500) drawer.close();
+    if (!target.matches("[data-closes]") || ctx.response.status >= 500) return;
+    const isPlain = ctx.response.headers.get("content-type")?.startsWith("text/plain"); // told in the drawer
+    if (ctx.response.status < 400 || !isPlain) drawer.close();
   }
 
   // A link to a step's comments opens them.
