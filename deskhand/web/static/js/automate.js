@@ -29,8 +29,8 @@ export function connect(drawer) {
   function emptied() {
     drawer.replaceChildren();
     if (!opener) return; // the dialog itself has given the focus back
-    const back = document.getElementById(opener?.id);
-    const lane = document.getElementById(opener?.lane);
+    const back = document.getElementById(opener.id);
+    const lane = document.getElementById(opener.lane);
     (back ?? lane?.querySelector("a, button"))?.focus();
     opener = undefined;
   }
@@ -90,10 +90,9 @@ export function connect(drawer) {
   const leaving = (event) => { if (changed() && form() !== sent) event.preventDefault(); };
 
   // A form whose answer belongs on the page is done when that has come, also when it says there what is wrong.
-  function swapped({ target, detail: { ctx } }) {
-    if (!target.matches("[data-closes]") || ctx.response.status >= 500) return;
-    const isPlain = ctx.response.headers.get("content-type")?.startsWith("text/plain"); // told in the drawer
-    if (ctx.response.status < 400 || !isPlain) drawer.close();
+  function swapped({ target, detail: { ctx: { response: { status, headers } } } }) {
+    const isSaid = status < 400 || !headers.get("content-type")?.startsWith("text/plain");
+    if (target.matches("[data-closes]") && isSaid && status < 500) drawer.close();
   }
 
   // A link to a step's comments opens them.
