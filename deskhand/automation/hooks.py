@@ -240,10 +240,10 @@ def _tell(workflow_id: int, call_ids: Sequence[int], by: Actor | None = None) ->
 
 
 def repeat(workflow: Workflow, call_ids: Collection[int] | None = None, *, by: int) -> int:
-    """Read calls again that could not be used, or were refused and are here: these, or the next MOST_AGAIN. Returns how
-    many."""
+    """Read calls again: these that could not be used or were refused, or the next MOST_AGAIN that could not be used. Who
+    sent a refused one is not known, so nobody takes those unseen. Returns how many."""
     failed = unused(workflow).exclude(body=b"")
-    failed = failed if call_ids is None else failed.filter(pk__in=call_ids)
+    failed = failed.filter(state=CallState.FAILED) if call_ids is None else failed.filter(pk__in=call_ids)
     ids = sorted(failed.order_by("id").values_list("pk", flat=True)[:MOST_AGAIN])
     HookCall.objects.filter(account_id=workflow.account_id, pk__in=ids).update(
         state=CallState.RECEIVED, error=""

@@ -707,10 +707,14 @@ def test_calls_from_outside_are_listed_with_the_reason_and_read_again_R_TRIG_21(
     assert "Used" not in re.findall(r'<span class="pill[^>]*>([^<]*)', narrowed)
 
     again = reverse("workflow-calls-again", args=[flow.pk])
-    admin.post(again, {"ids": [wrong[0].pk], "back": address})
+    assert 'value="all"' in page
+    admin.post(again, {"do": "all", "back": address})
     with office.inside():
         assert [HookCall.objects.get(pk=one.pk).state for one in wrong] == ["RECEIVED", "REFUSED"]
-    answer = admin.post(again, {"do": "all", "back": address})
+    assert (
+        'value="all"' not in admin.get(address).content.decode()
+    )  # what was refused is taken by choice alone
+    answer = admin.post(again, {"do": "chosen", "ids": [wrong[1].pk], "back": address})
     assert answer["Location"] == address
     with office.inside():
         assert [HookCall.objects.get(pk=one.pk).state for one in wrong] == ["RECEIVED", "RECEIVED"]

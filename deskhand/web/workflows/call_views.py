@@ -34,10 +34,12 @@ def listed(request: AccountRequest, workflow_id: int) -> HttpResponse:
     may_read = access.may_edit(request.viewer, workflow)
     state = UNUSED if only_unused else ""
     more = ways.with_query("workflow-calls", [workflow.pk], state=state, before=found[SHOWN - 1].pk) if len(found) > SHOWN else ""  # fmt: skip
+    may_repeat = may_read and workflow.archived_at is None
+    unused = set(hooks.unused(workflow).exclude(body=b"").values_list("state", flat=True).distinct()) if may_repeat else set()  # fmt: skip
     page = CallsPage(
         tuple(_line(one, may_read=may_read) for one in found[:SHOWN]), more,
         (Choice("", _("All calls"), not only_unused), Choice(UNUSED, _("Not used or refused"), only_unused)),
-        may_read and workflow.archived_at is None and hooks.unused(workflow).exclude(body=b"").exists(), may_read,
+        bool(unused), CallState.FAILED in unused, may_read,
         ways.with_query("workflow-calls", [workflow.pk], state=state),
     )  # fmt: skip
     return one_page(request, workflow, "calls", "workflows/calls.html", page=page)
@@ -65,7 +67,7 @@ def _line(call: HookCall, *, may_read: bool) -> CallLine:
 
 @require_POST
 def again(request: AccountRequest, workflow_id: int) -> HttpResponse:
-    """`do=all`, or those in `ids`."""
+    """`do=all` that could not be used, or those in `ids`."""
     workflow = editable(request, workflow_id)
     ids = (
         None if request.POST.get("do") == "all" else reading.numbers(request.POST, "ids")[: hooks.MOST_AGAIN]

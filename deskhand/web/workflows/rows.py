@@ -284,6 +284,7 @@ class CallsPage:
     more_url: str
     states: tuple[Choice, ...]
     may_repeat: bool
+    may_repeat_all: bool  # some could not be used, other than refused
     may_read: bool
     here: str
 
