@@ -18,7 +18,7 @@ from deskhand.crm.filters.types import AllOf, AnyOf, Associated, Filter, MemberO
 from deskhand.crm.records import contacts, tickets
 from deskhand.crm.records.models import Ticket
 from deskhand.crm.records.tickets import NewTicket
-from deskhand.crm.schema import tags
+from deskhand.crm.schema import properties, tags
 from deskhand.crm.schema.types import Kind
 from deskhand.crm.schema.types import Option as Tag
 from deskhand.crm.segments import members, segments
@@ -259,8 +259,9 @@ def test_a_split_asks_again_about_both_tickets_and_so_does_taking_it_back_R_TRIG
 
 
 def test_blank_is_not_zero_R_TRIG_6(world, office):
-    office.flow(WhenTrue(Filter("num_notes", Kind.NUMBER, Operator.ANY_OF, (Decimal(0),))))
-    blank, zero = world.ticket(), world.ticket(properties={"num_notes": 0})
+    properties.create("ticket", "weight", "Weight", Kind.NUMBER)
+    office.flow(WhenTrue(Filter("weight", Kind.NUMBER, Operator.ANY_OF, (Decimal(0),))))
+    blank, zero = world.ticket(), world.ticket(properties={"weight": 0})
     office.rest()
 
     assert office.inside() == [zero.pk]

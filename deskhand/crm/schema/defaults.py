@@ -32,6 +32,11 @@ RESOLUTIONS = _options(
     ("ISSUE_FIXED", _("Issue fixed")), ("FEATURE_REQUEST_TRACKED", _("Feature request tracked")),
     ("REFUND_APPLIED", _("Refund applied")), ("SENT_KNOWLEDGE_DOCUMENT_LINK", _("Sent a knowledge article")),
 )  # fmt: skip
+#: In the words of the history (R-DM-13), as `formulas` has them.
+RECORD_SOURCES = _options(
+    ("CRM_UI", _("Person")), ("AUTOMATION_PLATFORM", _("Workflow")), ("ROUTING", _("Routing")), ("INTEGRATION", _("Integration")),
+    ("CONVERSATIONS", _("Customer")), ("AI", _("AI")), ("EMAIL_AUTOMATION", _("System")),
+)  # fmt: skip
 OWNER_TYPES = _options(("HUMAN", _("Person")), ("NONE", _("Nobody")))
 EMAIL_TYPES = _options(
     ("ORIGINAL_FROM_CONTACT", _("First email of a customer")), ("REPLY_FROM_CONTACT", _("Reply of a customer")),
@@ -81,8 +86,9 @@ COMMON = (
     _stored("hs_lastmodifieddate", _("Last modified date"), DT, "updated_at", read_only=True),
     _stored("hubspot_owner_id", _("Owner"), R, "owner_id"),
     _stored("hs_assigned_team_ids", _("Assigned teams"), RS, "assigned_team_ids"),
-    *_worked(T, ("hs_object_source", _("Record source")), ("hs_object_source_label", _("Record source label")),
-             ("hs_object_source_id", _("Record source ID"))),
+    *_worked(E, ("hs_object_source", _("Record source")), ("hs_object_source_label", _("Record source label")),
+             options=RECORD_SOURCES),
+    *_worked(T, ("hs_object_source_id", _("Record source ID"))),
     *_worked(R, ("hs_created_by_user_id", _("Created by")), ("hs_object_source_user_id", _("Record source user"))),
     *_worked(R, ("hs_updated_by_user_id", _("Updated by")), follows=("updated_at",)),
     *_worked(RS, ("hs_all_owner_ids", _("All owner ids")), ("hs_user_ids_of_all_owners", _("Users of all owners")), follows=("owner_id",)),

@@ -256,5 +256,5 @@ def test_pages_of_other_records_show_what_is_worked_out_where_the_layout_has_it(
     page = texts(sign_in(office.world.ada).get(url))
 
     assert f"Created by {office.world.bob.name}" in page
-    assert "Record source CRM_UI" in page
+    assert "Record source Person" in page
     assert ("Date entered “" in page) is (object_type == "deal")

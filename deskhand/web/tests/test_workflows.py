@@ -673,12 +673,10 @@ def test_the_history_says_how_many_reach_the_goal_by_the_week_of_entering_R_UN_5
 
 
 def called(office, flow, **values):
-    given = {
-        "key": f"{HookCall.objects.count()}",
-        "received_at": office.at,
-        "body": b'{"email": "a@x.example", "token": "abc"}',
-    } | values
     with office.inside() as world:
+        given = {
+            "key": f"{HookCall.objects.count()}", "received_at": office.at, "body": b'{"email": "a@x.example", "token": "abc"}',
+        } | values  # fmt: skip
         return HookCall.objects.create(account_id=world.account.pk, workflow=flow, **given)
 
 
