@@ -531,6 +531,7 @@ update automation_enrollment set attempts = attempts + 1, due_at = now() + (%s *
 returning due_at
 """
 
+# What a step of it ended stays so: one that began anew, or that another workflow took over (R-UN-6).
 # What a step of this transaction told has its number by now, and is told after the commit: a wait that begins here is not for it.
 _WRITE = """
 update automation_enrollment e set state = x.state, due_at = case when x.state = 'HELD' then coalesce(x.due, e.due_at) else x.due end,
@@ -542,5 +543,5 @@ update automation_enrollment e set state = x.state, due_at = case when x.state =
 from (select %s::bigint as account_id, u.* from unnest(%s::bigint[], %s::text[], %s::timestamptz[], %s::text[], %s::text[], %s::int[], %s::text[],
       %s::jsonb[], %s::text[], %s::text[], %s::int[], %s::smallint[], %s::boolean[])
       u(id, state, due, position, step, revision, reason, outputs, waits, happened, acted, tries, is_kept)) x
-where e.account_id = x.account_id and e.id = x.id
+where e.account_id = x.account_id and e.id = x.id and e.state <> 'ENDED'
 """

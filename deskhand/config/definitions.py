@@ -34,6 +34,8 @@ _KINDS = ("record_type", "on", "target", "object_type", "to")
 #: What stands in place of an id.
 _WORDS = {"", "all", "owner", "nobody", "contact_owner"}
 _MEMBERS = {"workflow": Thing.WORKFLOW, "segment": Thing.SEGMENT}
+#: Of leaving: segments that are kept out, and workflows whose records are taken over.
+_NAMED = {"segments": Thing.SEGMENT, "workflows": Thing.WORKFLOW}
 
 
 def out(definition: Mapping[str, Any], names: Names) -> dict[str, Any]:
@@ -127,9 +129,11 @@ class _Walk:
                 **inside,
                 "settings": self._settings(value.get("settings") or {}, object_type, f"{path}.settings"),
             }
-        if isinstance(value.get("segments"), list):  # those kept out
-            turned = [self.turn(Thing.SEGMENT, one, f"{path}.segments", "") for one in value["segments"]]
-            return {**inside, "segments": turned}
+        if named := [name for name in _NAMED if isinstance(value.get(name), list)]:
+            return inside | {
+                name: [self.turn(_NAMED[name], one, f"{path}.{name}", "") for one in value[name]]
+                for name in named
+            }
         if value.get("type") == "value_equals" and isinstance(value.get("of"), str):
             return {
                 **inside,

@@ -299,13 +299,18 @@ def _reenrollment(reading: Reading) -> d.Reenrollment:
 
 
 def _leaving(reading: Reading) -> d.Leaving:
-    given = reading.fields(optional=("condition", "when_trigger_fails", "goal", "segments"))
+    given = reading.fields(optional=("condition", "when_trigger_fails", "goal", "segments", "ends"))
     return d.Leaving(
         _optional(given, "condition", filters.read),
         _optional(given, "when_trigger_fails", Reading.flag) or False,
         _optional(given, "goal", filters.read),
         _many(given, "segments", Reading.whole),
+        _optional(given, "ends", _ends),
     )
+
+
+def _ends(reading: Reading) -> d.Ends:
+    return d.Ends(_many(reading.fields(optional=("workflows",)), "workflows", Reading.whole))
 
 
 def _timing(reading: Reading) -> d.Timing:

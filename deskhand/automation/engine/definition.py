@@ -287,6 +287,13 @@ class Reenrollment:
 
 
 @dataclass(frozen=True, slots=True)
+class Ends:
+    """R-UN-6. Who enters leaves these other workflows, or, where none is named, all others."""
+
+    workflows: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Leaving:
     """What pulls a record out before its next action, and keeps it out (R-UN-1…5)."""
 
@@ -294,6 +301,7 @@ class Leaving:
     when_trigger_fails: bool = False  # R-UN-2, filters only
     goal: Condition | None = None  # R-UN-5
     segments: tuple[int, ...] = ()  # suppressed (R-UN-3)
+    ends: Ends | None = None
 
 
 @dataclass(frozen=True, slots=True)

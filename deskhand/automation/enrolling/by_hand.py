@@ -13,7 +13,7 @@ from deskhand.accounts import audit, policy
 from deskhand.accounts.types import Verb, Viewer
 from deskhand.automation import access
 from deskhand.automation.engine.definition import WhileInside
-from deskhand.automation.enrolling import guards
+from deskhand.automation.enrolling import guards, leaving
 from deskhand.automation.enrolling.guards import Barred
 from deskhand.automation.enrolling.index import Entry, Index, index_of
 from deskhand.automation.enrolling.insert import Wanted, _insert
@@ -131,10 +131,9 @@ def let_in(account_id: int, wanted: Sequence[Wanted], at: datetime, index: Index
     barred = guards.barred(account_id, wanted, at, index.zone)
     guards.flag_barred(account_id, wanted, barred)
     why = {record_id: reason for (_pk, record_id), reason in barred.items()} | why
-    got_in = {
-        record_id
-        for _pk, record_id in _insert(account_id, [one for one in wanted if one.record_id not in why])
-    }
+    entered = _insert(account_id, [one for one in wanted if one.record_id not in why])
+    leaving.take_over(account_id, wanted, entered, at)
+    got_in = {record_id for _pk, record_id in entered}
     late = {
         one.record_id: INSIDE for one in wanted if one.record_id not in why and one.record_id not in got_in
     }

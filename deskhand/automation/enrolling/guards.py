@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
-from deskhand.automation.enrolling import matching
+from deskhand.automation.enrolling import leaving, matching
 from deskhand.automation.enrolling.index import Entry
 from deskhand.automation.enrolling.insert import Pair, Wanted, _insert
 from deskhand.automation.models import StepLog, StepStatus, Workflow
@@ -45,7 +45,9 @@ def admit(account_id: int, wanted: Sequence[Wanted], now: datetime, zone: ZoneIn
     why = barred(account_id, wanted, now, zone)
     _note_loops(account_id, [one for one in wanted if why.get(one.pair) is Barred.LOOP], now)
     flag_barred(account_id, wanted, why)
-    return _insert(account_id, [one for one in wanted if one.pair not in why])
+    entered = _insert(account_id, [one for one in wanted if one.pair not in why])
+    leaving.take_over(account_id, wanted, entered, now)
+    return entered
 
 
 def flag_barred(account_id: int, wanted: Sequence[Wanted], why: Mapping[Pair, Barred]) -> None:

@@ -1,6 +1,7 @@
 """Definitions as JSON: what is written is read again, and what is wrong is refused with its path."""
 
 import json
+from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
@@ -13,6 +14,7 @@ from deskhand.automation.engine.definition import (
     Definition,
     Delay,
     Edge,
+    Ends,
     EventMatch,
     Every,
     IfThen,
@@ -56,14 +58,14 @@ def test_a_workflow_with_everything_survives_its_json(trigger):
         IfThen("", (Branch("VIP", HIGH),), default_name="Others"),
         trigger=trigger,
         reenrollment=Reenrollment(True, (HIGH,)),
-        leaving=Leaving(HIGH, True, HIGH, (5, 6)),
+        leaving=Leaving(HIGH, True, HIGH, (5, 6), Ends((7, 8))),
         timing=Timing((Block(0, 540, 1440),), (date(2026, 12, 24),), date(2027, 1, 1)),
     )
 
-    stored = json.loads(json.dumps(definition.to_json()))
-
-    assert Definition.from_json(stored) == definition
-    assert Definition.from_json(stored).to_json() == stored
+    for one in (definition, replace(definition, leaving=Leaving(ends=Ends()))):
+        stored = json.loads(json.dumps(one.to_json()))
+        assert Definition.from_json(stored) == one
+        assert Definition.from_json(stored).to_json() == stored
 
 
 @given(definitions(with_gotos=True))

@@ -9,6 +9,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from deskhand.accounts import policy
 from deskhand.accounts.models import Account
 from deskhand.automation import (
     budget,
@@ -31,6 +32,7 @@ from deskhand.automation.engine.definition import (
     Definition,
     Delay,
     Edge,
+    Ends,
     EventMatch,
     ForAmount,
     IfThen,
@@ -44,7 +46,7 @@ from deskhand.automation.engine.definition import (
     WhenTrue,
     WhileInside,
 )
-from deskhand.automation.enrolling import guards
+from deskhand.automation.enrolling import by_hand, guards
 from deskhand.automation.models import (
     Budget,
     Enrollment,
@@ -79,6 +81,7 @@ from deskhand.desk import merging, replies, spam, threads
 from deskhand.desk.models import Message
 from deskhand.desk.replies import NewReply
 from deskhand.desk.types import InboundMessage, Incoming, Mailbox
+from deskhand.events import log
 from deskhand.events.dispatch import Dispatcher
 from deskhand.events.models import EventRow, PendingEvent
 from deskhand.events.types import SYSTEM, Actor
@@ -1313,6 +1316,51 @@ def test_a_batch_that_does_not_fit_is_worked_anew_and_sends_what_does(monkeypatc
         assert states == ["ENDED"] * 3 + ["HELD"] * 2
         assert OutboxEntry.objects.filter(account_id=made.account.pk).count() == 3
         assert Budget.objects.get().used == 3
+
+
+@pytest.mark.parametrize("named", ["all", "one", "by hand"])
+def test_who_enters_leaves_other_workflows_R_UN_6(world, named):
+    """All of them, or those that are named; not one that is entered by the same event, and nobody else's."""
+    left, kept = make(world, wait(following=None)), make(world, wait(following=None))
+    also = make(world, wait(following=None), trigger=CREATED)
+    taking = {"ends": Ends((left.pk,) if named == "one" else ())}
+    over = make(world, wait(following=None), trigger=CREATED, leaving=Leaving(**taking))
+    ticket, other = world.ticket("One").pk, world.ticket("Two").pk
+    Enrollment.objects.all().delete()
+    EventRow.objects.all().delete()
+    PendingEvent.objects.all().delete()
+    runs = [enroll(flow, pk) for flow in (left, kept) for pk in (ticket, other)]
+    go()
+
+    if named == "by hand":
+        viewer = policy.viewer_for(world.account.pk, world.ada.pk)
+        assert by_hand.enroll_by_hand(viewer, over.pk, [ticket]).enrolled == {ticket}
+    else:
+        log.record("ticket.created", object_type="ticket", object_id=ticket, version=9, by=SYSTEM, data={})
+    go()
+
+    ended = [Enrollment.objects.get(pk=run.pk).end_reason for run in runs]
+    assert ended == ["taken_over", "", "" if named == "one" else "taken_over", ""]
+    inside = Enrollment.objects.filter(workflow__in=[also, over], state="DUE").values_list(
+        "workflow_id", flat=True
+    )
+    assert set(inside) == {over.pk} if named == "by hand" else {also.pk, over.pk}
+    line = StepLog.objects.get(enrollment_id=runs[0].pk, kind="left")
+    assert line.data == {"reason": "taken_over", "workflow": over.pk}
+
+
+def test_who_passes_a_record_on_can_be_left_by_that_R_UN_6(world):
+    """The step that enrolls it ends its own run: it goes no step further in another batch."""
+    over = make(world, wait(following=None), leaving=Leaving(ends=Ends()))
+    passing = make(
+        world, Action("1", "enroll_in_workflow", {"workflow": str(over.pk)}, Edge("2")), wait(2, 3), task(3)
+    )
+    run = enroll(passing, world.ticket().pk)
+    go()
+
+    run.refresh_from_db()
+    assert (run.state, run.end_reason) == ("ENDED", "taken_over")
+    assert Enrollment.objects.get(workflow=over).state == "DUE"
 
 
 def test_who_meets_the_end_by_a_linked_record_of_its_own_kind_leaves_R_UN_1(world):

@@ -12,7 +12,15 @@ from deskhand.accounts.models import AuditEntry, Team
 from deskhand.automation import folders, integrations, lanes, secrets, templates, timing, triggers, workflows
 from deskhand.automation.actions.forms import Around, Input
 from deskhand.automation.actions.registry import ACTIONS
-from deskhand.automation.engine.definition import Definition, EventMatch, Leaving, Manual, WhenEvent, WhenTrue
+from deskhand.automation.engine.definition import (
+    Definition,
+    Ends,
+    EventMatch,
+    Leaving,
+    Manual,
+    WhenEvent,
+    WhenTrue,
+)
 from deskhand.automation.models import Workflow
 from deskhand.channels.portal import portals
 from deskhand.channels.portal.models import Portal, Reach
@@ -120,14 +128,6 @@ def fill(world: World) -> World:
     segments.create("ticket", "Seen by somebody", SegmentKind.FILTER, AnyOf(parts), by=Actor.user(by))
     own = pipelines_of(machine.key).default.first_open.id
     lanes.add_step(machine.key, own, "create_task", {"title": "Look at it", "assignee": str(by)}, by=by)
-    workflows.create(
-        account,
-        "By hand",
-        Definition(
-            "ticket", WhenTrue(MemberOf("segment", (urgent.pk,))), leaving=Leaving(segments=(watched.pk,))
-        ),
-        by=by,
-    )
     known = properties_of("ticket")
     moves = (
         triggers.property_changed("ticket", known["hubspot_owner_id"], [world.grace.pk], [by]),
@@ -140,7 +140,17 @@ def fill(world: World) -> World:
     )  # fmt: skip
     moves += tuple((event, Filter(fact, kind, Operator.ANY_OF, (pk,))) for event, fact, kind, pk in told)
     handed = WhenEvent(tuple(EventMatch(kind, about) for kind, about in moves))
-    workflows.create(account, "Handed over", Definition("ticket", handed), by=by)
+    over = workflows.create(account, "Handed over", Definition("ticket", handed), by=by)
+    workflows.create(
+        account,
+        "By hand",
+        Definition(
+            "ticket",
+            WhenTrue(MemberOf("segment", (urgent.pk,))),
+            leaving=Leaving(segments=(watched.pk,), ends=Ends((over.pk,))),
+        ),
+        by=by,
+    )
     held = workflows.create(account, "By hand", Definition("deal", Manual()), by=by)
     workflows.pin(workflows.pause(held, by=by), True, by=by)
     timing.alert(held, errors=False, rate_per_hour=50, by=Actor.user(by))
@@ -191,6 +201,9 @@ def test_an_empty_account_becomes_the_same() -> None:
         )
         named = [leaf.values for event in handed.trigger.events for leaf in leaves(event.about)]
         sub = Team.objects.get(account_id=other.account.pk, name="Returns")
+        over = Workflow.objects.get(account_id=other.account.pk, name="Handed over")
+        by_hand = Workflow.objects.get(account_id=other.account.pk, name="By hand", object_type="ticket")
+        assert workflows.definition_of(by_hand).leaving.ends == Ends((over.pk,))  # R-UN-6
         assert named[1:3] == [(other.grace.pk,), (other.ada.pk,)]  # R-TRIG-18
         assert named[4:7:2] == [(sub.pk,), (str(other.stage("New")),)]
         assert named[7:] == [(other.ada.pk,), (other.grace.pk,), (other.ada.pk,), (other.channel.pk,)]

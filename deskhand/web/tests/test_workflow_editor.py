@@ -20,6 +20,7 @@ from deskhand.automation.engine.definition import (
     Branch,
     Definition,
     Edge,
+    Ends,
     EventMatch,
     ForAmount,
     IfThen,
@@ -465,6 +466,24 @@ def test_being_in_a_segment_or_a_workflow_is_asked_like_a_property_R_TRIG_4(offi
     assert all(said in editor.page() for said in ("Segment", "is in none of", "Watched"))
     with office.inside() as world:
         assert [use.name for use in uses.segments(world.account.pk, [vip.pk])[vip.pk]] == ["Triage"]
+
+
+def test_who_enters_leaves_the_workflows_that_are_chosen_R_UN_6(office, editor):
+    with office.inside() as world:
+        other = workflows.create(world.account.pk, "Reminders", Definition("ticket"), by=world.ada.pk)
+        workflows.create(world.account.pk, "Of contacts", Definition("contact"), by=world.ada.pk)
+    typed = {"name": "Triage", "others": "these"}
+    drawn = editor.post("settings-save", data=typed | {"redraw": "others"}).content.decode()
+    assert list(boxes(drawn, "ends")) == [str(other.pk)]
+    assert editor.post("settings-save", data=typed).status_code == 422
+
+    editor.post("settings-save", data=typed | {"ends": [str(other.pk)]})
+    assert editor.definition().leaving.ends == Ends((other.pk,))
+    page = editor.page("settings")
+    assert boxes(page, "ends") == {str(other.pk): True}
+
+    editor.post("settings-save", data={"name": "Triage", "others": "all"})
+    assert editor.definition().leaving.ends == Ends()
 
 
 def test_segments_stay_out_of_a_workflow_R_UN_3(office, editor):

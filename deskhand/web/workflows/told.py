@@ -69,6 +69,7 @@ ENDS: dict[str, str | Promise] = {
     "step_failed": gettext_lazy("A step failed, and the run was to stop then."),
     "cancelled": gettext_lazy("A condition cancelled its wait."),
     "restarted": gettext_lazy("It began anew."),
+    "taken_over": gettext_lazy("Another workflow took the record over."),
     "went_on": gettext_lazy("It went over to another workflow."),
 }
 FAILED = "failed: "

@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext, pgettext
 
 from deskhand.accounts.types import Viewer
+from deskhand.automation import listing
 from deskhand.automation.actions import reading
 from deskhand.automation.actions.registry import ACTIONS
 from deskhand.automation.actions.types import in_words
@@ -27,6 +28,7 @@ from deskhand.automation.engine.definition import (
     Every,
     ForAmount,
     IfThen,
+    Leaving,
     Manual,
     Missed,
     OnFailure,
@@ -54,7 +56,7 @@ from deskhand.crm.filters.types import Filter, leaves_by_type
 from deskhand.crm.schema.queries import properties_of
 from deskhand.web import times
 from deskhand.web.automation.fields import Field, fields_of, with_tokens_named
-from deskhand.web.choices import in_short, joined
+from deskhand.web.choices import gone_said, in_short, joined
 from deskhand.web.filters.asked import Asked, Said
 from deskhand.web.workflows import told, words
 from deskhand.web.workflows.editor import events
@@ -455,8 +457,18 @@ class Telling:
                 (_("Goal"), self.asked.in_words(leaving.goal)),
                 (_("Leave"), fails),
                 (_("Segments that stay out"), in_short([known.get(pk, "?") for pk in leaving.segments])),
+                (_("Who enters leaves"), self._left(leaving)),
             ]
         return [(label, value) for label, value in found if value]
+
+    def _left(self, leaving: Leaving) -> str:
+        """The workflows that who enters leaves (R-UN-6)."""
+        if leaving.ends is None:
+            return ""
+        if not leaving.ends.workflows:
+            return _("All other workflows")
+        known = dict(listing.names(self.asked.viewer.account_id).get(self.definition.object_type, []))
+        return in_short([known.get(pk, gone_said("", str(pk))) for pk in leaving.ends.workflows])
 
     def goes_to(self, edge: Edge | None) -> str:
         return self.name(edge.to) if edge is not None else pgettext("of a workflow", "End")

@@ -10,11 +10,11 @@ from typing import Any
 from django.http import QueryDict
 from django.utils.translation import gettext as _
 
-from deskhand.automation import keeping, workflows
+from deskhand.automation import keeping, listing, workflows
 from deskhand.automation.actions import choices, reading
-from deskhand.automation.actions.forms import Input, Setting
+from deskhand.automation.actions.forms import Input, Option, Setting
 from deskhand.automation.actions.reading import Typed
-from deskhand.automation.engine.definition import Definition, Leaving, Timing, WhenTrue
+from deskhand.automation.engine.definition import Definition, Ends, Leaving, Timing, WhenTrue
 from deskhand.automation.engine.validate import Problem
 from deskhand.automation.timing import MOST_PER_HOUR, MOST_PERCENT, alert
 from deskhand.crm.schema.types import Kind, Property
@@ -72,10 +72,12 @@ class WorkflowForm:
             "name": own.name, "description": own.description, "owner": [own.owner_id] if own.owner_id else [], "tells_errors": own.alerts.get("errors", True),
             "rate_per_hour": own.alerts.get("rate_per_hour"), "rate_change": own.alerts.get("rate_change"), "pinned": self.opened.workflow.is_pinned, "pauses": "\n".join(day.isoformat() for day in timing.pause_days),
             "off_after": timing.off_after.isoformat() if timing.off_after else "", "trigger_fails": leaving.when_trigger_fails, "segments": [str(pk) for pk in leaving.segments],
+            "others": "" if leaving.ends is None else "these" if leaving.ends.workflows else "all",
+            "ends": [str(pk) for pk in (leaving.ends or Ends()).workflows],
         }  # fmt: skip
 
     def _settings(self) -> tuple[Setting, ...]:
-        return (*self._own(), *self._when(), *self._ending(), *self._running())
+        return (*self._own(), *self._when(), *self._ending(), *self._others(), *self._running())
 
     def _own(self) -> tuple[Setting, ...]:
         owner = self.opened.workflow.owner_id
@@ -110,6 +112,17 @@ class WorkflowForm:
                        help=_("Who is in one of them never enrolls; who comes into one leaves at once.")),) if kept_out else ()),
             *((Setting("trigger_fails", _("Leave as soon as the filters of the trigger no longer hold"), Input.CHECK),)
               if isinstance(self.definition.trigger, WhenTrue) else ()),
+        )  # fmt: skip
+
+    def _others(self) -> tuple[Setting, ...]:
+        """What becomes of the runs of who enters (R-UN-6)."""
+        own, kind = self.opened.workflow, self.definition.object_type
+        found = [(pk, name) for pk, name in listing.names(own.account_id).get(kind, []) if pk != own.pk]
+        return (
+            Setting("others", _("Who enters leaves"), Input.CHOICE, default="", redraws=True, options=(
+                Option("", _("No other workflow")), Option("all", _("All other workflows")), Option("these", _("These workflows")),
+            ), help=_("Before their next step. What they enter at the same moment goes on.")),
+            Setting("ends", _("Workflows that are left"), Input.MANY, required=True, options=choices.options(found), only_if=("others", ("these",))),
         )  # fmt: skip
 
     def _running(self) -> tuple[Setting, ...]:
@@ -153,6 +166,8 @@ class WorkflowForm:
             self.leave.field(_("Leave as soon as"), help=_("Such records are taken out before their next action, and don't enroll."), error=wrong.get("leave", "")),
             self.goal.field(_("Goal"), help=_("Who reaches it leaves, and counts as a success."), error=wrong.get("goal", "")),
             *drawn(self._ending()),
+            Heading(_("Other workflows")),
+            *drawn(self._others()),
             Heading(_("Running")),
             *drawn(self._running()),
         )  # fmt: skip
@@ -199,6 +214,7 @@ class WorkflowForm:
             goal=self.goal.optional(),
             when_trigger_fails=bool(given.get("trigger_fails")),
             segments=tuple(int(pk) for pk in given.get("segments") or ()),
+            ends=Ends(tuple(int(pk) for pk in given.get("ends") or ())) if given["others"] else None,
         )
 
 
