@@ -12,11 +12,8 @@ from deskhand.crm.filters.evaluate import Seen
 from deskhand.crm.filters.types import Filter, MemberOf, Operator
 from deskhand.kernel.text import N_
 
-MOST_SEEN, MOST_VALUES, LONGEST = (
-    6,
-    10,
-    200,
-)  # of what a branch keeps: properties, values of one, letters of one
+#: Of what a branch keeps: properties, values of one, letters of one.
+MOST_SEEN, MOST_VALUES, LONGEST = 6, 10, 200
 
 
 class What(StrEnum):

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deskhand.automation.engine import loops
+from deskhand.automation.engine import loops, trace
 from deskhand.automation.engine.advance import (
     EnrollmentFacts,
     Finished,
@@ -80,7 +80,7 @@ from deskhand.automation.engine.validate import Limits, Surroundings, validate
 from deskhand.automation.engine.waits import end_of
 from deskhand.automation.engine.window import held_until
 from deskhand.automation.tests.engine_cases import NOW, action, chain, hours, when
-from deskhand.crm.filters.evaluate import RecordFacts
+from deskhand.crm.filters.evaluate import RecordFacts, Seen
 from deskhand.crm.filters.types import AllOf, Associated, Filter, MemberOf, Operator
 from deskhand.crm.schema.types import Kind
 from deskhand.kernel.errors import Invalid
@@ -513,3 +513,27 @@ def test_conditions_about_linked_records_listen_to_those():
     together = calls | Touches(enrolls=frozenset({7}))
     assert (together.enrolls, together.writes) == (frozenset({7}), calls.writes)
     assert isinstance(chain(action()).steps[0], Action)
+
+
+def test_what_a_branch_looked_at_is_kept_short_and_fit_for_JSON_R_LOG_2():
+    text = Filter("x", Kind.TEXT, Operator.KNOWN)
+    values = [
+        None, True, 7, "a" * 900, date(2026, 1, 2), datetime(2026, 1, 2, 3, tzinfo=UTC), Decimal("1.50"), tuple(range(90)), timedelta(hours=2),
+    ]  # fmt: skip
+    told = ["None", "True", "7", "a" * trace.LONGEST, "2026-01-02", "2026-01-02T03:00:00+00:00", "1.50", str(list(range(trace.MOST_VALUES))), "2:00:00"]  # fmt: skip
+    assert [str(trace.seen([Seen(text, value)])[0]["value"]) for value in values] == told
+
+    ever = Filter("y", Kind.TEXT, Operator.EVER, ("a",))
+    found = [
+        Seen(text, "a", "contact"),
+        Seen(text, "b", "contact"),
+        Seen(ever, ("a", "b")),
+        Seen(MemberOf("segment", (1,)), False),
+    ]
+    assert trace.seen(found) == [
+        {"property": "x", "value": "a", "type": "contact"},
+        {"property": "y", "value": ["a", "b"], "ever": True},
+        {"member_of": "segment", "value": False},
+    ]
+    many = [Seen(Filter(f"p{n}", Kind.TEXT, Operator.KNOWN), n) for n in range(trace.MOST_SEEN + 3)]
+    assert len(trace.seen(many)) == trace.MOST_SEEN

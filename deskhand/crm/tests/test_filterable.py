@@ -307,3 +307,12 @@ def test_another_account_sees_none_of_it(world):
     sql.rows("select set_config('deskhand.account', %s, true)", [str(world.account.pk + 1)])
 
     assert not PropertyValue.objects.exists()
+
+
+def test_what_a_formula_works_out_is_asked_as_any_value_R_PROP_5(world, noon):
+    mine, unknown = world.ticket(), world.ticket()
+    Ticket.objects.filter(pk=mine.pk).update(owner_id=world.ada.pk)
+    owned = Filter("hs_ticket_owner_type", Kind.ENUM, Operator.ANY_OF, ("HUMAN",))
+
+    assert found_by(world, owned, noon) == [mine.pk]
+    assert unknown.pk not in found_by(world, owned, noon)
