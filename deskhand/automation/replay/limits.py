@@ -56,6 +56,7 @@ class Today(StrEnum):
     TURNS = "turns"
     ANSWERS = "answers"
     ELSEWHERE = "elsewhere"
+    OTHERS = "others"
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,7 @@ def limits_of(definition: Definition) -> Limits:
         Today.ANSWERS: _any(kinds, _ANSWERED),
         Today.ELSEWHERE: _any(kinds, _ELSEWHERE)
         or any(kind in ACTIONS and ACTIONS[kind].is_left for kind in kinds),
+        Today.OTHERS: definition.leaving.ends is not None,
     }
     return Limits(_true(past), _true(today), untold)
 

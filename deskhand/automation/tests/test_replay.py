@@ -20,6 +20,7 @@ from deskhand.automation.engine.definition import (
     Definition,
     Delay,
     Edge,
+    Ends,
     EventMatch,
     Every,
     ForAmount,
@@ -39,7 +40,7 @@ from deskhand.automation.enrolling import by_hand, schedules, standing
 from deskhand.automation.enrolling.index import Entry
 from deskhand.automation.models import Enrollment, Replay, ReplayEffect, ReplayRun, StepLog, Workflow
 from deskhand.automation.replay import keeping, replays
-from deskhand.automation.replay.limits import limits_of
+from deskhand.automation.replay.limits import Today, limits_of
 from deskhand.automation.replay.play import Play, Surroundings
 from deskhand.automation.runner import Runner
 from deskhand.automation.runner import go as move
@@ -414,6 +415,12 @@ def test_a_replay_of_what_happened_tells_what_happened(life, name):
     assert would(effects) == did(flow)
     assert would_go(runs) == ways(flow)
     assert len(effects) > 1
+
+
+@pytest.mark.parametrize(("ends", "is_said"), [(None, False), (Ends(), True), (Ends((7,)), True)])
+def test_that_others_are_left_is_not_played_and_said_R_UN_6(world, ends, is_said):
+    told = limits_of(Definition("ticket", leaving=Leaving(ends=ends))).today
+    assert (Today.OTHERS in told) is is_said
 
 
 def test_a_replay_knows_days_in_the_accounts_zone(life):

@@ -72,6 +72,7 @@ AS_OF_TODAY: dict[Today, str | Promise] = {
     Today.TURNS: gettext_lazy("Whose turn it would have been is not known: no new owner is set."),
     Today.ANSWERS: gettext_lazy("What other systems or your code would have answered is not known: the run goes on without it."),
     Today.ELSEWHERE: gettext_lazy("What would be changed elsewhere is told, but no later step finds it."),
+    Today.OTHERS: gettext_lazy("Who would have left other workflows on entering this one is not told."),
 }  # fmt: skip
 STATES: dict[str, str | Promise] = {
     ReplayState.QUEUED: gettext_lazy("It begins in a moment."),
