@@ -91,6 +91,8 @@ _WORKFLOWS = f"""{_NAMED}
     select id, name, jsonb_path_query(definition, 'strict $.** ? (exists(@.member_of)) ? (@.member_of == "workflow").ids[*]') as named from definitions
     union all
     select id, name, jsonb_path_query(definition, 'lax $.steps[*].settings.workflow') from definitions
+    union all
+    select id, name, jsonb_path_query(definition, 'lax $.leaving.ends.workflows[*]') from definitions
 {_DISTINCT}"""
 
 _WRITING = f"""{DEFINITIONS}

@@ -479,6 +479,8 @@ def test_who_enters_leaves_the_workflows_that_are_chosen_R_UN_6(office, editor):
 
     editor.post("settings-save", data=typed | {"ends": [str(other.pk)]})
     assert editor.definition().leaving.ends == Ends((other.pk,))
+    with office.inside() as world:
+        assert [use.name for use in uses.workflows(world.account.pk, [other.pk])[other.pk]] == ["Triage"]
     page = editor.page("settings")
     assert boxes(page, "ends") == {str(other.pk): True}
 
