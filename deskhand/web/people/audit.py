@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 from urllib.parse import urlencode
 
-from asgiref.sync import sync_to_async
 from django.http import HttpResponse, StreamingHttpResponse
 from django.urls import reverse
-from django.utils import timezone, translation
+from django.utils import timezone
 from django.utils.dateparse import parse_date
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -22,8 +18,8 @@ from django.views.decorators.http import require_GET
 from deskhand.accounts import audit, policy, queries
 from deskhand.accounts.audit import Asked
 from deskhand.accounts.policy import Action
-from deskhand.kernel.database.scope import account_scope
 from deskhand.web.choices import Choice
+from deskhand.web.csv_file import CsvFile, moment
 from deskhand.web.frame import framed
 from deskhand.web.middleware import AccountRequest
 from deskhand.web.people import audit_words, reading
@@ -32,7 +28,6 @@ from deskhand.web.people.rows import AuditPage
 
 SHOWN = 50
 AT_ONCE = 500  # lines of the file that are read together
-_STARTS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 @require_GET
@@ -127,63 +122,33 @@ def _checked(account_id: int, page: AuditPage) -> AuditPage:
 def file(request: AccountRequest) -> StreamingHttpResponse:
     """All that is asked for, oldest memory of the account included: written as it is read, never held whole."""
     policy.require(request.viewer, Action.READ_AUDIT)
-    lines = _File(request.viewer.account_id, _asked(request))
-    response = StreamingHttpResponse(lines.parts(), content_type="text/csv; charset=utf-8")
-    response.headers["Content-Disposition"] = 'attachment; filename="audit.csv"'
-    response.headers["Cache-Control"] = "private, no-store"
-    return response
+    return _File(request.viewer.account_id, _asked(request)).response("audit.csv")
 
 
-class _File:
-    """Reads part after part, each in a transaction of its own: the request's is over when the file travels."""
-
+class _File(CsvFile):
     def __init__(self, account_id: int, asked: Asked) -> None:
-        self._account_id, self._asked = account_id, asked
-        self._language, self._zone = translation.get_language() or "en", timezone.get_current_timezone()
+        super().__init__(account_id)
+        self._asked = asked
 
-    async def parts(self) -> AsyncIterator[bytes]:
-        with translation.override(self._language):
-            head = [
-                _("Number"),
-                _("Time"),
-                _("Who"),
-                _("What happened"),
-                _("Action"),
-                _("Before"),
-                _("After"),
+    def head(self) -> list[str]:
+        return [
+            _("Number"),
+            _("Time"),
+            _("Who"),
+            _("What happened"),
+            _("Action"),
+            _("Before"),
+            _("After"),
+        ]
+
+    def lines(self, before: int | None) -> tuple[list[list[str]], int | None]:
+        found = audit.entries(self.account_id, self._asked, before=before, limit=AT_ONCE)
+        names = Names(self.account_id, found)
+        lines = [
+            [
+                str(entry.number), moment(entry.at), audit_words.who(entry, names), audit_words.sentence(entry, names), entry.action,
+                json.dumps(entry.before, ensure_ascii=False), json.dumps(entry.after, ensure_ascii=False),
             ]
-        yield _csv([head])
-        before: int | None = None
-        while True:
-            part, before = await sync_to_async(self._part)(before)
-            if part:
-                yield part
-            if before is None:
-                return
-
-    def _part(self, before: int | None) -> tuple[bytes, int | None]:
-        with (
-            account_scope(self._account_id),
-            translation.override(self._language),
-            timezone.override(self._zone),
-        ):
-            found = audit.entries(self._account_id, self._asked, before=before, limit=AT_ONCE)
-            names = Names(self._account_id, found)
-            lines = [
-                [
-                    str(entry.number), timezone.localtime(entry.at).isoformat(timespec="seconds"),
-                    audit_words.who(entry, names), audit_words.sentence(entry, names), entry.action,
-                    json.dumps(entry.before, ensure_ascii=False), json.dumps(entry.after, ensure_ascii=False),
-                ]
-                for entry in found
-            ]  # fmt: skip
-        return _csv(lines), found[-1].number if len(found) == AT_ONCE else None
-
-
-def _csv(lines: list[list[str]]) -> bytes:
-    """A cell that a spreadsheet would take for a formula is made text."""
-    written = io.StringIO()
-    csv.writer(written).writerows(
-        [f"'{cell}" if cell.startswith(_STARTS_A_FORMULA) else cell for cell in line] for line in lines
-    )
-    return written.getvalue().encode()
+            for entry in found
+        ]  # fmt: skip
+        return lines, found[-1].number if len(found) == AT_ONCE else None

@@ -13,18 +13,15 @@ from deskhand.automation.actions.reading import Typed
 from deskhand.automation.engine.definition import Definition, RandomSplit
 from deskhand.automation.engine.edit import Place, edge_at
 from deskhand.automation.models import Workflow
-from deskhand.crm.filters.types import Condition
 from deskhand.crm.pipelines.types import PipelineValue
-from deskhand.web.filters.asked import Asked
-from deskhand.web.filters.building import Building
 from deskhand.web.workflows.editor import rows, stepforms
 from deskhand.web.workflows.editor.forkforms import ForkForm
 from deskhand.web.workflows.editor.stepforms import StepForm
-from deskhand.web.workflows.editor.words import Telling
+from deskhand.web.workflows.editor.surroundings import Surroundings
 
 
 @dataclass(frozen=True)
-class LaneSurroundings:
+class LaneSurroundings(Surroundings):
     """A lane as forms ask about it; one that is to be made with its first step has no workflow yet."""
 
     viewer: Viewer
@@ -47,17 +44,6 @@ class LaneSurroundings:
             kind = self.pipeline.object_type
             return Definition(kind, lanes.lane_trigger(kind, self.stage_id))
         return workflows.definition_of(self.workflow)
-
-    @cached_property
-    def telling(self) -> Telling:
-        return Telling(self.viewer, self.definition)
-
-    @property
-    def asked(self) -> Asked:
-        return self.telling.asked
-
-    def building(self, name: str, condition: Condition | None, typed: Typed | None) -> Building:
-        return Building.of(self.asked, name, condition, typed)
 
 
 def new(lane: LaneSurroundings, kind: str, place: Place, typed: Typed | None) -> StepForm:

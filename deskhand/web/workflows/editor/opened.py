@@ -20,23 +20,20 @@ from deskhand.automation.drafts import Draft, Overtaken
 from deskhand.automation.engine.definition import Definition
 from deskhand.automation.engine.validate import Problem
 from deskhand.automation.enrolling import baseline
-from deskhand.crm.filters.types import Condition
 from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.kernel.errors import Conflict, NotFound
 from deskhand.web import troubles
 from deskhand.web.choices import Tab
-from deskhand.web.filters.asked import Asked
-from deskhand.web.filters.building import Building, Typed
 from deskhand.web.frame import shell
 from deskhand.web.jinja import render, wants_fragment
 from deskhand.web.middleware import AccountRequest
 from deskhand.web.workflows import lists, ways, words
 from deskhand.web.workflows.editor.canvas import canvas_of, figures
 from deskhand.web.workflows.editor.rows import Canvas, Head, Panel, Standing
-from deskhand.web.workflows.editor.words import Telling
+from deskhand.web.workflows.editor.surroundings import Surroundings
 
 
-class Opened:
+class Opened(Surroundings):
     """One request's view of one workflow. Raises Forbidden, or NotFound for what is not there for this viewer."""
 
     def __init__(self, request: AccountRequest, workflow_id: int, *, to_edit: bool = False) -> None:
@@ -74,18 +71,6 @@ class Opened:
     @property
     def definition(self) -> Definition:
         return self.draft.definition
-
-    @cached_property
-    def telling(self) -> Telling:
-        return Telling(self.viewer, self.definition)
-
-    @property
-    def asked(self) -> Asked:
-        return self.telling.asked
-
-    def building(self, name: str, condition: Condition | None, typed: Typed | None) -> Building:
-        """A condition of a form: as it was sent, else as it stands."""
-        return Building.of(self.asked, name, condition, typed)
 
     @cached_property
     def problems(self) -> list[Problem]:
