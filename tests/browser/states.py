@@ -511,6 +511,12 @@ def default_hours(page: Page) -> None:
 
 def holidays(page: Page) -> None:
     default_hours(page)
+    if not page.locator("#country").count():  # they are of working hours
+        page.get_by_role("button", name="Monday to Friday, 9 to 17").click()
+        page.locator("[name=fill]").wait_for(state="detached")
+        page.get_by_role("button", name="Save the hours").click()
+        page.locator(".toast").first.wait_for()
+        default_hours(page)
     page.locator("#country").select_option("DE")
     page.locator("#region").wait_for()
 

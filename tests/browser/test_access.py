@@ -34,6 +34,7 @@ from deskhand.events.types import SYSTEM
 from deskhand.kernel import clock, files
 from deskhand.routing import availability, away_states, rules
 from deskhand.routing.types import Option, Status
+from deskhand.testing.demo import seed
 from deskhand.web.tests.conftest import Office
 from deskhand.web.tests.portals import customer, home
 from deskhand.web.tests.test_system import entry, kept
@@ -147,6 +148,8 @@ def busy(office):
         lanes.add_step("ticket", new, "send_email", {"template": "ticket_received"}, by=by)
         lane = lanes.add_step("ticket", new, "create_task", {"title": LONG}, after="1", by=by)
         comments.add(lane, "2", "Is this still needed?", by=world.grace.pk)
+        lanes.add_step("ticket", world.stage("Waiting on us"), "create_task", {"title": LONG}, by=by)
+        seed.fork_lane(world.stage("Waiting on us"), by)
         objects.create("deal", {"dealname": LONG, "amount": "1234567"}, by=SYSTEM)
         lane.needs_review = f"Invalid: {LONG}"
         lane.save()

@@ -359,7 +359,7 @@ def _automate(account: Account, staff: Staff, now: datetime) -> None:
         {"owner": True, "subject": "{{ contact.name }} answered #{{ ticket.number }}"},
         by=by,
     )
-    _fork(stages["3"], by)
+    fork_lane(stages["3"], by)
     closed = lanes.add_step("ticket", stages["4"], "send_email", {"template": "ticket_closed"}, by=by)
     comments.add(closed, "1", "Shall we add the survey link here?", by=staff.by_username["mette"].pk)
     for stage in ("1", "2", "4"):
@@ -369,8 +369,8 @@ def _automate(account: Account, staff: Staff, now: datetime) -> None:
     Workflow.objects.filter(pk=waiting.pk).update(on_since=now - LIVE)
 
 
-def _fork(stage_id: int, by: int) -> None:
-    """What is urgent becomes a task at once, the rest after a day without an answer; that lane is off."""
+def fork_lane(stage_id: int, by: int) -> None:
+    """Behind the first step of a lane: what is urgent becomes a task at once, the rest after a day without an answer; that lane is off."""
     is_high = AnyOf((AllOf((Filter("hs_ticket_priority", Kind.ENUM, Operator.ANY_OF, ("HIGH",)),)),))
     urgent = IfThen("", (Branch("Urgent", is_high),))
     task = Action("", "create_task", {"title": "Call {{ contact.first_name }}", "assignee": "owner"})
