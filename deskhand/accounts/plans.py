@@ -16,6 +16,7 @@ class Feature(StrEnum):
     TICKETS_FROM_CHANNELS = "tickets_from_channels"
     CLOSE_DATE = "close_date"
     WORKING_HOURS = "working_hours"
+    RANDOM_SPLIT = "random_split"
     STATUS_FROM_EMAILS = "status_from_emails"
     LANE_EMAILS = "lane_emails"  # the ready-made e-mail and the internal notification
     EXTRA_TICKET_PIPELINES = "extra_ticket_pipelines"
@@ -43,7 +44,6 @@ class Feature(StrEnum):
     WEBHOOKS = "webhooks"
     CUSTOM_CODE = "custom_code"
     FORMAT_DATA = "format_data"
-    RANDOM_SPLIT = "random_split"
     RAW_ADDRESSES = "raw_addresses"  # internal mail to any address (R-WFA-5)
 
 
@@ -51,7 +51,12 @@ class Feature(StrEnum):
 OPT_IN = frozenset({Feature.CUSTOM_CODE, Feature.RAW_ADDRESSES})
 
 
-_FREE = {Feature.TICKETS_FROM_CHANNELS, Feature.CLOSE_DATE, Feature.WORKING_HOURS}
+_FREE = {
+    Feature.TICKETS_FROM_CHANNELS,
+    Feature.CLOSE_DATE,
+    Feature.WORKING_HOURS,
+    Feature.RANDOM_SPLIT,  # only larger plans of other products have it (R-BR-5)
+}
 _STARTER = _FREE | {
     Feature.STATUS_FROM_EMAILS,
     Feature.LANE_EMAILS,

@@ -221,3 +221,15 @@ def test_own_kinds_of_records_take_a_plan_of_their_own_R_OBJ_4(world):
 
     assert not gating.needed(own, definition) <= PRESETS[Plan.PROFESSIONAL]
     assert gating.needed(own, definition) <= PRESETS[Plan.ENTERPRISE]
+
+
+@pytest.mark.parametrize("plan", [Plan.STARTER, Plan.PROFESSIONAL, Plan.ENTERPRISE])
+def test_a_lane_that_splits_at_random_is_of_every_plan_R_BR_5(world, plan):
+    change(world, plan=plan)
+    split = RandomSplit("", (Part(50, "A"), Part(50, "B")))
+    made = lanes.add_step("ticket", world.stage("New"), "internal_email", mail(world), by=world.ada.pk)
+    made = lanes.put_step(
+        "ticket", world.stage("New"), lambda old: edit.insert(old, split, edit.Place("1")), by=world.ada.pk
+    )
+
+    assert workflows.switch(made, True, by=world.ada.pk).is_on

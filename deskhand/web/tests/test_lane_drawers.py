@@ -403,14 +403,14 @@ def test_what_a_form_does_not_ask_for_stays_as_it_is_R_ACT_5(office, client, lan
 @pytest.mark.parametrize(
     ("name", "features", "there"),
     [
-        (Plan.FREE, {}, ()),
-        (Plan.STARTER, {}, ()),
-        (Plan.PROFESSIONAL, {}, ("delay", "if-then", "value-equals", "go-to")),
-        (Plan.ENTERPRISE, {Feature.RANDOM_SPLIT: True}, FLOW),
+        (Plan.FREE, {}, ("random-split",)),
+        (Plan.STARTER, {}, ("random-split",)),
+        (Plan.PROFESSIONAL, {}, FLOW),
+        (Plan.ENTERPRISE, {}, FLOW),
         (Plan.EVERYTHING, {Feature.RANDOM_SPLIT: False}, ("delay", "if-then", "value-equals", "go-to")),
     ],
 )
-def test_the_plan_says_what_holds_and_directs_a_lane_T_ACT_10_R_TIER_1(
+def test_the_plan_says_what_holds_and_directs_a_lane_T_ACT_10_R_TIER_1_R_BR_5(
     office, client, forked, name, features, there
 ):
     drawn_before = text(client.get(url("lane-step-new", *forked, after="5")))
