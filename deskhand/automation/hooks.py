@@ -9,7 +9,7 @@ import json
 import re
 import secrets
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
@@ -244,7 +244,9 @@ def repeat(workflow: Workflow, call_ids: Collection[int] | None = None, *, by: i
     sent a refused one is not known, so nobody takes those unseen. Returns how many."""
     failed = unused(workflow).exclude(body=b"")
     failed = failed.filter(state=CallState.FAILED) if call_ids is None else failed.filter(pk__in=call_ids)
-    ids = sorted(failed.order_by("id").values_list("pk", flat=True)[:MOST_AGAIN])
+    # What somebody else lets be read again at the same time is left to them.
+    held = failed.select_for_update().order_by("id")
+    ids = list(held.values_list("pk", flat=True)[:MOST_AGAIN])
     HookCall.objects.filter(account_id=workflow.account_id, pk__in=ids).update(
         state=CallState.RECEIVED, error=""
     )
@@ -260,7 +262,9 @@ SHOWN = 4_000  # characters of a body
 MASK = "•••"
 _SECRET = re.compile(r"pass(?:wor[dt]|wd|phrase)?|secret|token|api[-_ ]?key|authorization|credential|cookie|signature|\bpin\b|iban|card", re.IGNORECASE)  # fmt: skip
 _SECRET_IN_TEXT = re.compile(
-    rf"((?:{_SECRET.pattern})[\w-]*[\"']?\s*[:=]\s*)(\"[^\"]*\"|'[^']*'|[^\s,&;]+)", re.IGNORECASE
+    rf"((?:{_SECRET.pattern})[\w-]{{0,100}}[\"']?\s*[:=]\s*)"
+    r"(\"(?:[^\"\\]|\\.)*(?:\"|\\?\Z)|'(?:[^'\\]|\\.)*(?:'|\\?\Z)|[^\s,&;]+)",
+    re.IGNORECASE | re.DOTALL,
 )
 
 
@@ -293,11 +297,25 @@ def body_of(call: HookCall) -> str:
         text = raw.decode()
     except UnicodeDecodeError:
         return ""
+    rest = ""
     try:
-        text = json.dumps(_hidden(_parsed(raw, call.content_type)), ensure_ascii=False, indent=2)
+        found = _hidden(_said(text, call.content_type))
+        shown = _beginning(json.JSONEncoder(ensure_ascii=False, indent=2).iterencode(found))
     except (ValueError, RecursionError):
-        text = _SECRET_IN_TEXT.sub(rf"\1{MASK}", text)
-    return storable(text) if len(text) <= SHOWN else f"{storable(text[:SHOWN])} …"
+        text, rest = text[: 2 * SHOWN], text[2 * SHOWN :]
+        shown = _SECRET_IN_TEXT.sub(rf"\1{MASK}", text)
+    return f"{storable(shown[:SHOWN])} …" if rest or len(shown) > SHOWN else storable(shown)
+
+
+def _beginning(pieces: Iterable[str]) -> str:
+    """All of a text, or a little more of it than is shown: written with its indents it may be long without end."""
+    found, size = [], 0
+    for piece in pieces:
+        found.append(piece)
+        size += len(piece)
+        if size > SHOWN:
+            break
+    return "".join(found)
 
 
 def _hidden(value: Any) -> Any:
@@ -379,12 +397,19 @@ def _open(call: _Read, trigger: WhenCalled) -> None:
 
 
 def _parsed(body: bytes, content_type: str) -> Mapping[str, Any]:
-    text = body.decode()
+    found = _said(body.decode(), content_type)
+    if not isinstance(found, dict):
+        raise ValueError("no object")
+    return found
+
+
+def _said(text: str, content_type: str) -> dict[str, Any] | list[Any]:
+    """Raises ValueError for what says neither fields nor a list."""
     if "form-urlencoded" in content_type:
         return dict(parse_qsl(text, keep_blank_values=True, max_num_fields=1000))
     found = json.loads(text)
-    if not isinstance(found, dict):
-        raise ValueError("no object")
+    if not isinstance(found, dict | list):
+        raise ValueError("a single value")
     return found
 
 

@@ -1,6 +1,9 @@
 """Workflows and runs for tests: made, enrolled and moved along by hand."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+
+from django.db import connection
 
 from deskhand.automation import workflows
 from deskhand.automation.engine.definition import Action, Definition, Edge
@@ -9,6 +12,7 @@ from deskhand.automation.models import Enrollment, StepLog, Workflow, WorkflowRe
 from deskhand.automation.runner import Runner
 from deskhand.events.dispatch import Dispatcher
 from deskhand.kernel import clock
+from deskhand.kernel.database.scope import account_scope
 from deskhand.kernel.database.scope import settle as run_hooks
 
 
@@ -87,3 +91,16 @@ def make_readable(workflow, stored):
     WorkflowRevision.objects.filter(workflow=workflow, number=workflow.revision_number).update(
         definition=stored
     )
+
+
+def of_its_own(made, work):
+    """Do something in a transaction of the account, beside others; its result comes when it has committed."""
+
+    def inside():
+        try:
+            with account_scope(made.account.pk):
+                return work()
+        finally:
+            connection.close()
+
+    return ThreadPoolExecutor(1).submit(inside)

@@ -65,6 +65,7 @@ from deskhand.automation.tests.runs import (
     make,
     make_readable,
     make_unreadable,
+    of_its_own,
     task,
 )
 from deskhand.crm.filters.types import Associated, Filter, MemberOf, Operator
@@ -1220,19 +1221,6 @@ def test_by_default_the_installation_says_how_much_may_be_sent(world, mailing, s
 
     assert Enrollment.objects.filter(state="HELD").count() == 1
     assert EnrollmentState.HELD == "HELD"
-
-
-def of_its_own(made, work):
-    """Do something in a transaction of the account, beside others; its result comes when it has committed."""
-
-    def inside():
-        try:
-            with account_scope(made.account.pk):
-                return work()
-        finally:
-            connection.close()
-
-    return ThreadPoolExecutor(1).submit(inside)
 
 
 @pytest.mark.race

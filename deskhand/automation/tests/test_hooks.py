@@ -2,6 +2,9 @@
 
 import json
 import re
+import threading
+import time
+import tracemalloc
 from dataclasses import replace
 from datetime import timedelta
 
@@ -22,14 +25,17 @@ from deskhand.automation.engine.definition import (
 )
 from deskhand.automation.models import Enrollment, HookCall, Workflow, WorkflowHook
 from deskhand.automation.tests.enrolling_cases import TASK, office
+from deskhand.automation.tests.runs import make, of_its_own, task
 from deskhand.crm.records import companies
 from deskhand.crm.records.models import Contact, Ticket
 from deskhand.crm.schema import properties
 from deskhand.crm.schema.types import Kind
 from deskhand.delivery.calls import signature
 from deskhand.kernel import clock
+from deskhand.kernel.database.scope import account_scope
 from deskhand.kernel.errors import Invalid
 from deskhand.testing.fixtures import NOON
+from deskhand.testing.world import make_world
 
 __all__ = ["office"]
 
@@ -157,6 +163,9 @@ def test_what_was_refused_at_the_door_is_kept_with_the_reason_R_TRIG_21(world, o
         ("email=a%40x.example&auth_token=abc", "application/x-www-form-urlencoded", '"email": "a@x.example" "auth_token": "•••"'),
         ('{"password": "x1", "name": ', "application/json", '"password": ••• "name":'),
         ("secret: abc; name: A", "text/plain", "secret: •••; name: A"),
+        ('[{"token": "x1 \\" abc", "n": 1}]', "application/json", '"token": "•••" "n": 1'),
+        ('{"token": "x1 \\" abc", "name": ', "application/json", '"token": ••• "name":'),
+        ('{"token": "x1 and abc', "application/json", '"token": •••'),
     ],
 )  # fmt: skip
 def test_a_body_is_shown_without_what_is_named_like_a_secret_R_TRIG_21(body, content_type, said):
@@ -171,6 +180,56 @@ def test_a_body_is_shown_as_far_as_it_is_text_and_short_R_TRIG_21():
     assert len(hooks.body_of(HookCall(body=b"a" * 10_000))) == hooks.SHOWN + 2
     deep = hooks.body_of(HookCall(body=("[" * 100_000).encode()))
     assert len(deep) == hooks.SHOWN + 2
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"token" * 50_000, b'{"a": ' + b"[" * 400 + b"1," * 120_000 + b"1" + b"]" * 400 + b"}"],
+    ids=["names-of-secrets", "deeply-indented"],
+)
+def test_a_body_that_is_made_to_be_slow_is_shown_at_once_R_TRIG_21(body):
+    """Whoever has the address can store one, and each look at the list would go through it."""
+    tracemalloc.start()
+    began = time.process_time()
+
+    shown = hooks.body_of(HookCall(body=body))
+
+    spent, (_now, most) = time.process_time() - began, tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(shown) == hooks.SHOWN + 2
+    assert spent < 15
+    assert most < 50_000_000
+
+
+@pytest.mark.race
+@pytest.mark.django_db(transaction=True)
+def test_what_is_read_again_by_two_is_used_once_R_TRIG_21():
+    """Who comes second waits for the first, and finds nothing left to read."""
+    made = make_world()
+    with account_scope(made.account.pk):
+        flow = make(made, task(1), trigger=WhenCalled("who.email", "email"))
+        call = HookCall.objects.create(
+            account_id=made.account.pk, workflow=flow, key="a", received_at=NOON, body=b"{}", state="FAILED"
+        )
+    held, may_end = threading.Event(), threading.Event()
+
+    def read_again_and_used():
+        assert hooks.repeat(flow, [call.pk], by=made.ada.pk) == 1
+        HookCall.objects.filter(pk=call.pk).update(state="DONE")
+        held.set()
+        may_end.wait(30)
+
+    first = of_its_own(made, read_again_and_used)
+    assert held.wait(30)
+    second = of_its_own(made, lambda: hooks.repeat(flow, [call.pk], by=made.ada.pk))
+    with pytest.raises(TimeoutError):
+        second.result(0.5)
+    may_end.set()
+    first.result(30)
+
+    assert second.result(30) == 0
+    with account_scope(made.account.pk):
+        assert HookCall.objects.get().state == "DONE"
 
 
 def test_the_same_key_counts_once(world, office, hook):
