@@ -235,6 +235,8 @@ class _Batch:
             turn = _first_of_each_record(active) if is_shared else active
             performing = [pair for run in turn if (pair := self._advance(run))]
             self._perform(performing)
+            if any(_enrolls(perform.step.kind) for _run, perform in performing):
+                self._let_go(active)
             active = [run for run in active if run.is_going]
             if not active:
                 break
@@ -324,6 +326,12 @@ class _Batch:
             case Finished(reason):
                 run.ended = reason.value
         return None
+
+    def _let_go(self, active: Sequence[Run]) -> None:
+        """Whom a step took out of their workflows, its own run or others of the batch, goes no step further (R-UN-6)."""
+        over = dict(sql.rows(_OVER, [self.account_id, [run.id for run in active if run.is_going]]))
+        for run in active:
+            run.ended = run.ended or over.get(run.id, "")
 
     def _facts(self, run: Run) -> LoadedFacts:
         return LoadedFacts(run.object_type, self.loaded[run.object_type][run.record_id])
@@ -489,6 +497,10 @@ def _changes(kind: str) -> bool:
     return kind in ACTIONS and ACTIONS[kind].changes
 
 
+def _enrolls(kind: str) -> bool:
+    return kind in ACTIONS and ACTIONS[kind].enrolls
+
+
 def _all_over(runs: Sequence[Run]) -> bool:
     return all(run.definition is not None and is_over(run.definition, run.position) for run in runs)
 
@@ -511,6 +523,10 @@ select e.id from automation_enrollment e where e.account_id = %s and e.id = any(
     select from automation_enrollment o
     where o.account_id = e.account_id and o.object_type = e.object_type and o.record_id = e.record_id and o.event_id = e.event_id
       and o.due_at < e.due_at and o.state = 'DUE' and o.acted = 0 and o.attempts = 0 and o.id <> all(%s))
+"""
+
+_OVER = """
+select id, end_reason from automation_enrollment where account_id = %s and id = any(%s) and state = 'ENDED'
 """
 
 _NEXT_DUE = """

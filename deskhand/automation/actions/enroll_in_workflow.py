@@ -28,6 +28,7 @@ class EnrollInWorkflow(Action):
     label = gettext_lazy("Enroll in another workflow")
     about = gettext_lazy("The record enters another workflow, whatever starts that one.")
     icon, tone, group = "workflow", "violet", Group.AUDIENCE
+    enrolls = True
 
     def form(self, around: Around, settings: Mapping[str, Any]) -> Sequence[Setting]:
         found = Workflow.objects.filter(

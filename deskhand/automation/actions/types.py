@@ -184,6 +184,8 @@ class Action(ABC):
     costs: ClassVar[bool] = False
     #: Whether the record must be read again after it.
     changes: ClassVar[bool] = False
+    #: Whether it lets records into workflows: runs, also of the same batch, may be over by that (R-RE-6, R-UN-6).
+    enrolls: ClassVar[bool] = False
     #: Whether taking a run back tells of it and leaves it, though the record changes: links are no properties.
     is_left: ClassVar[bool] = False
     #: Whether what it does can't be undone; who publishes it is asked first.

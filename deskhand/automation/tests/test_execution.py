@@ -1338,17 +1338,37 @@ def test_who_enters_leaves_other_workflows_R_UN_6(world, named):
 
 
 def test_who_passes_a_record_on_can_be_left_by_that_R_UN_6(world):
-    """The step that enrolls it ends its own run: it goes no step further in another batch."""
+    """The step that enrolls it ends its own run and the one beside it: neither goes a step further, in this batch or another."""
     over = make(world, wait(following=None), leaving=Leaving(ends=Ends()))
     passing = make(
-        world, Action("1", "enroll_in_workflow", {"workflow": str(over.pk)}, Edge("2")), wait(2, 3), task(3)
+        world, Action("1", "enroll_in_workflow", {"workflow": str(over.pk)}, Edge("2")), task(2, 3), wait(3)
     )
-    run = enroll(passing, world.ticket().pk)
+    beside = make(world, wait(1, 2), task(2))
+    ticket = world.ticket().pk
+    runs = enroll(passing, ticket), enroll(beside, ticket, position="2", step_id="2")
     go()
 
-    run.refresh_from_db()
-    assert (run.state, run.end_reason) == ("ENDED", "taken_over")
+    for run in runs:
+        run.refresh_from_db()
+        assert (run.state, run.end_reason) == ("ENDED", "taken_over")
     assert Enrollment.objects.get(workflow=over).state == "DUE"
+    assert not Task.objects.exists()
+
+
+def test_who_is_begun_anew_by_a_run_beside_it_acts_once_R_RE_6(world):
+    """The run that ended by that goes no step further in the batch that both are of."""
+    anew = Reenrollment(True, while_inside=WhileInside.RESTART)
+    other = make(world, wait(1, 2), task(2), reenrollment=anew)
+    passing = make(world, Action("1", "enroll_in_workflow", {"workflow": str(other.pk)}))
+    ticket = world.ticket().pk
+    enroll(passing, ticket)
+    inside = enroll(other, ticket, position="2", step_id="2")
+    go()
+
+    inside.refresh_from_db()
+    assert inside.end_reason == "restarted"
+    assert Enrollment.objects.filter(workflow=other, state="DUE").count() == 1
+    assert not Task.objects.exists()
 
 
 def test_who_meets_the_end_by_a_linked_record_of_its_own_kind_leaves_R_UN_1(world):
