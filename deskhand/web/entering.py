@@ -27,7 +27,6 @@ from deskhand.web.inbox.rows import Label
 from deskhand.web.jinja import render, wants_fragment
 from deskhand.web.middleware import AccountRequest
 from deskhand.web.records.rows import AskField
-from deskhand.web.records.values import is_editable
 from deskhand.web.refusals import by_field
 
 Done = TypeVar("Done")
@@ -79,8 +78,7 @@ class Entering:
         asked: dict[str, tuple[Property, bool]] = {}
         for stage in {stage.id: stage for _record, stage in self.moves}.values():
             for prop, is_required in guard.asks(object_type, stage):
-                if is_editable(prop):
-                    asked[prop.name] = prop, is_required or asked.get(prop.name, (prop, False))[1]
+                asked[prop.name] = prop, is_required or asked.get(prop.name, (prop, False))[1]
         self.asked = asked
 
     def enter(self, act: Callable[[Mapping[str, Any]], Done]) -> Done | HttpResponse:
@@ -111,12 +109,11 @@ class Entering:
                 raise refusal
 
     def _lacking(self) -> dict[str, int]:
-        """How many of the records lack what, of that which can be typed."""
+        """How many of the records lack what."""
         found: dict[str, int] = {}
         for record, stage in self.moves:
             for prop in guard.lacking(self.object_type, stage, {**record.properties, **vars(record)}):
-                if prop.name in self.asked:
-                    found[prop.name] = found.get(prop.name, 0) + 1
+                found[prop.name] = found.get(prop.name, 0) + 1
         return found
 
     def given(self) -> dict[str, Any]:
@@ -126,7 +123,10 @@ class Entering:
         form, found = self.request.POST, {}
         for name, (prop, _is_required) in self.asked.items():
             field = f"ask-{name}"
-            if field in form or prop.kind is Kind.MULTI:  # of boxes, none is posted when none is ticked
+            if field in form or prop.kind in (
+                Kind.MULTI,
+                Kind.REFS,
+            ):  # of boxes, none is posted when none is ticked
                 found[name] = typed_values.read(self.object_type, name, form.getlist(field))
         return {
             name: value for name, value in found.items() if not self.is_many or value not in (None, "", [])

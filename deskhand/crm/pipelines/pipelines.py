@@ -270,7 +270,7 @@ def set_rules(pipeline: Pipeline, rules: Rules, *, by: Actor) -> Pipeline:
     for asks in rules.asks.values():
         for ask in asks:
             prop = known.get(ask.property)
-            if prop is None or prop.read_only or prop.column in _FILING:
+            if prop is None or not pipeline_rules.may_be_asked(prop):
                 raise Invalid(
                     _("“%(property)s” can't be asked for.")
                     % {"property": _(prop.label) if prop else ask.property},
@@ -294,9 +294,6 @@ def set_cards(pipeline: Pipeline, names: Sequence[str], *, by: Actor) -> Pipelin
         pipeline.save(update_fields=["card_properties"])
         _changed("pipeline.updated", pipeline, by, {"cards": before}, {"cards": pipeline.card_properties})
     return pipeline
-
-
-_FILING = {"pipeline_id", "stage_id"}  # given with every move anyway
 
 
 def find(object_type: str, pipeline_id: int) -> Pipeline:

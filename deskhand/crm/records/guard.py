@@ -92,10 +92,14 @@ def _moves(
 
 
 def asks(object_type: str, to: StageValue) -> list[tuple[Property, bool]]:
-    """What the status asks for, and whether it is required (R-REQ-1)."""
+    """What the status asks for, and whether it is required (R-REQ-1); not what nobody can give any more."""
     asked = rules.asks_of(pipelines_of(object_type).pipeline(to.pipeline_id), to.id)
     known = properties_of(object_type) if asked else {}
-    return [(known[ask.property], ask.is_required) for ask in asked if ask.property in known]
+    return [
+        (known[ask.property], ask.is_required)
+        for ask in asked
+        if ask.property in known and rules.may_be_asked(known[ask.property])
+    ]
 
 
 def lacking(object_type: str, to: StageValue, values: Mapping[str, Any]) -> list[Property]:

@@ -55,7 +55,7 @@ from deskhand.web.contacts.rows import (
     Timeline,
     TimelineItem,
 )
-from deskhand.web.contacts.values import COMPANY, OWNER, TEAMS, Names
+from deskhand.web.contacts.values import COMPANY, TEAMS, Names
 from deskhand.web.contacts.words import KINDS, Kind
 from deskhand.web.inbox import causes, told
 from deskhand.web.inbox import links as record_links
@@ -206,12 +206,13 @@ class RecordPageOf:
     @cached_property
     def names(self) -> Names:
         """Of everybody that the values and the history name."""
-        users: set[Any] = {self.record.owner_id, *(task.assignee_id for task in self.open_tasks)}
+        persons = values.persons_of(self.kind.key, self.record)
+        users: set[Any] = {*persons.values(), *(task.assignee_id for task in self.open_tasks)}
         companies: set[Any] = {getattr(self.record, "company_id", None)}
         teams: set[Any] = set(self.record.assigned_team_ids)
         for change in self.changes:
             users.add(change.actor_id if change.actor_kind == "user" else None)
-            if change.property == OWNER:
+            if change.property in persons:
                 users |= {change.old, change.new}
             elif change.property == COMPANY:
                 companies |= {change.old, change.new}

@@ -18,7 +18,9 @@ from deskhand.crm.records import computed
 from deskhand.crm.records.models import Company, Contact
 from deskhand.crm.schema import durations
 from deskhand.crm.schema.queries import properties_of
+from deskhand.crm.schema.tags import TAGS
 from deskhand.crm.schema.types import Kind, Property
+from deskhand.crm.segments import tag_rules
 from deskhand.kernel.database.scope import current_account_id
 from deskhand.kernel.errors import Invalid
 from deskhand.kernel.text import whole
@@ -95,7 +97,7 @@ def spoken(prop: Property | None, value: Any, names: Names) -> str:
         return NOTHING
     if prop is None:
         return _plain(value)
-    if prop.name == OWNER or (prop.kind is Kind.REF and prop.is_custom):
+    if is_person(prop):
         return names.users.get(value, str(value))
     if prop.name == COMPANY:
         return names.companies.get(value, NOTHING)
@@ -182,9 +184,20 @@ def is_editable(prop: Property) -> bool:
     """Whether people change it here; lists without options and numbers of other records are for programs."""
     if prop.read_only or prop.is_computed:
         return False
-    if prop.kind is Kind.MULTI:
-        return bool(prop.options)
-    return prop.kind not in (Kind.REF, Kind.REFS, Kind.DURATION) or prop.name == OWNER
+    if prop.kind in (Kind.MULTI, Kind.REFS):
+        return bool(prop.options) or prop.name == TEAMS
+    return is_person(prop) or prop.kind not in (Kind.REF, Kind.DURATION)
+
+
+def is_person(prop: Property) -> bool:
+    """Whether it holds one of our people, whom somebody chooses."""
+    return prop.name == OWNER or (prop.kind is Kind.REF and prop.is_custom)
+
+
+def persons_of(object_type: str, record: Any) -> dict[str, Any]:
+    """The people whom a record names, by property."""
+    found = [prop for prop in properties_of(object_type).values() if is_person(prop)]
+    return {prop.name: value_of(record, prop) for prop in found}
 
 
 def control(
@@ -200,11 +213,23 @@ def control(
     now = list(typed) if typed is not None else _as_typed(prop, value)
     first = now[0] if now else ""
     kind, choices = "text", tuple[Choice, ...]()
-    if prop.name == OWNER:
-        kind, choices = "choice", _owners(first)
+    if is_person(prop):
+        kind, choices = "choice", _people(first, _("No owner") if prop.name == OWNER else NOTHING)
+    elif prop.name == TEAMS:
+        kind, choices = (
+            "choices",
+            tuple(Choice(value, name, value in now) for value, name in _teams().items()),
+        )
     elif prop.kind in (Kind.ENUM, Kind.MULTI) and prop.options:
         kind = "choice" if prop.kind is Kind.ENUM else "choices"
-        choices = tuple(Choice(one.value, _(one.label), one.value in now) for one in prop.offered(now))
+        automatic = (
+            tag_rules.automatic() if prop.name == TAGS else ()
+        )  # those that follow rules are nobody's choice
+        choices = tuple(
+            Choice(one.value, _(one.label), one.value in now)
+            for one in prop.offered(now)
+            if one.value not in automatic
+        )
         choices = choices if kind == "choices" else (Choice("", NOTHING, not first), *choices)
     elif prop.kind is Kind.BOOL:
         kind = "choice"
@@ -229,10 +254,14 @@ def _as_typed(prop: Property, value: Any) -> list[str]:
     return [str(value).lower() if isinstance(value, bool) else str(value)]
 
 
-def _owners(current: str) -> tuple[Choice, ...]:
+def _teams() -> dict[str, str]:
+    return {str(team.id): team.name for team in people.teams(current_account_id())}
+
+
+def _people(current: str, nobody: str) -> tuple[Choice, ...]:
     members = people.members(current_account_id())
     return (
-        Choice("", _("No owner"), not current),
+        Choice("", nobody, not current),
         *(Choice(str(one.user_id), one.name, str(one.user_id) == current) for one in members),
     )
 
@@ -243,8 +272,10 @@ def read(object_type: str, name: str, typed: Sequence[str]) -> Any:
     if prop is None or not is_editable(prop):
         raise Invalid(_("This can't be changed here."), field=name)
     first = typed[0].strip() if typed else ""
-    if prop.name == OWNER:
-        return _owner(first)
+    if is_person(prop):
+        return _person(name, first)
+    if prop.name == TEAMS:
+        return _typed_teams(typed)
     if prop.kind is Kind.MULTI:
         return [one for one in typed if one]
     if prop.kind is Kind.NUMBER and first:
@@ -256,14 +287,22 @@ def read(object_type: str, name: str, typed: Sequence[str]) -> Any:
     return first or None
 
 
-def _owner(typed: str) -> int | None:
+def _person(name: str, typed: str) -> int | None:
     if not typed:
         return None
     if (user_id := whole(typed)) is not None:
         member = people.find_member(current_account_id(), user_id)
         if member and member.is_active:
             return member.user_id
-    raise Invalid(_("Choose somebody of this account."), field=OWNER, value=typed)
+    raise Invalid(_("Choose somebody of this account."), field=name, value=typed)
+
+
+def _typed_teams(typed: Sequence[str]) -> list[int]:
+    there, chosen = _teams(), [one for one in typed if one]
+    unknown = next((one for one in chosen if one not in there), None)
+    if unknown is not None:
+        raise Invalid(_("There is no such team."), field=TEAMS, value=unknown[:40])
+    return sorted({int(one) for one in chosen})
 
 
 def _typed_number(prop: Property, typed: str) -> str:

@@ -43,10 +43,10 @@ class People:
 
 
 def is_editable(prop: Property) -> bool:
-    """References other than owner and teams are set where their records are."""
+    """References other than people and teams are set where their records are."""
     if prop.read_only or prop.is_computed:
         return False
-    return prop.kind not in (Kind.REF, Kind.REFS) or prop.name in (OWNER, TEAMS)
+    return prop.kind not in (Kind.REF, Kind.REFS) or prop.name in (OWNER, TEAMS) or prop.is_custom
 
 
 def value_of(ticket: Ticket, prop: Property) -> Any:
@@ -152,6 +152,8 @@ def _groups(
         return _statuses(viewer, prop, ticket, given)
     if prop.name == OWNER:
         return _choices([("", _("No owner")), *_named(people.users)], given)
+    if prop.kind is Kind.REF and prop.is_custom:
+        return _choices([("", DASH), *_named(people.users)], given)
     if prop.name == TEAMS:
         return _choices(_named(people.teams), given)
     if prop.kind is Kind.BOOL:

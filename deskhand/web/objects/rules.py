@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from django.contrib import messages
 from django.http import HttpResponse
@@ -22,7 +22,7 @@ from deskhand.crm.schema.queries import properties_of
 from deskhand.crm.schema.types import Property
 from deskhand.events.types import Actor
 from deskhand.kernel.errors import Invalid, NotFound
-from deskhand.web.choices import Choice
+from deskhand.web.choices import Choice, joined
 from deskhand.web.middleware import AccountRequest
 from deskhand.web.objects.pipelines import show
 from deskhand.web.objects.rows import AskLine, StatusRules
@@ -41,11 +41,23 @@ def _require(request: AccountRequest) -> None:
 
 def askable(object_type: str) -> list[Property]:
     """Properties that a status may ask for, by label."""
-    found = [
-        prop for prop in properties_of(object_type).values()
-        if not prop.read_only and prop.column not in ("pipeline_id", "stage_id")
-    ]  # fmt: skip
-    return sorted(found, key=lambda prop: _(prop.label).casefold())
+    return _by_label(
+        prop for prop in properties_of(object_type).values() if pipeline_rules.may_be_asked(prop)
+    )
+
+
+def _by_label(props: Iterable[Property]) -> list[Property]:
+    return sorted(props, key=lambda prop: _(prop.label).casefold())
+
+
+def _not_offered(object_type: str) -> str:
+    """What a status can't ask for, and why; most of what is set by the product goes without saying."""
+    found = _by_label(filter(pipeline_rules.lacks_options, properties_of(object_type).values()))
+    if not found:
+        return ""
+    return _("Not offered, because they have no options to choose from yet: %(properties)s.") % {
+        "properties": joined(_(prop.label) for prop in found)
+    }
 
 
 def _page(
@@ -54,7 +66,7 @@ def _page(
     return show(
         request, sort_for(pipeline.object_type), "rules", status, pipeline_label=_(pipeline.label),
         bar=bar(request.viewer, request.account, pipeline, "rules"),
-        rules=given, statuses=_statuses(pipeline, given), error=error, save_url=reverse("pipeline-rules-save", args=[pipeline.id]),
+        rules=given, statuses=_statuses(pipeline, given), error=error, not_offered=_not_offered(pipeline.object_type), save_url=reverse("pipeline-rules-save", args=[pipeline.id]),
     )  # fmt: skip
 
 

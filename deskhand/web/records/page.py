@@ -28,7 +28,7 @@ from deskhand.web import labels, moving, tasking
 from deskhand.web.choices import Choice
 from deskhand.web.contacts import values as typed_values
 from deskhand.web.contacts.rows import Control, HistoryLine, Property, Section, Timeline, TimelineItem
-from deskhand.web.contacts.values import OWNER, TEAMS, Names
+from deskhand.web.contacts.values import TEAMS, Names
 from deskhand.web.inbox import causes, links, told
 from deskhand.web.inbox.page import RULES
 from deskhand.web.inbox.panel_rows import LinkGroup
@@ -199,12 +199,15 @@ class RecordPageOf:
     @cached_property
     def names(self) -> Names:
         """Of everybody that values, tasks and history name; one query for people, one for teams."""
-        users: set[Any] = {self.record.owner_id, self.record.created_by_id}
+        persons = typed_values.persons_of(self.kind.object_type, self.record)
+        users: set[Any] = {self.record.created_by_id, *persons.values()}
         teams: set[Any] = set(self.record.assigned_team_ids)
         for change in (*self.changes, *self.opened_changes):
             users.add(change.actor_id if change.actor_kind == "user" else None)
-            if change.property == OWNER:
+            if change.property in persons:
                 users |= {change.old, change.new}
+            elif change.property == TEAMS:
+                teams.update(*(value for value in (change.old, change.new) if isinstance(value, list)))
         users |= {task.assignee_id for task in self.found_tasks}
         return Names.of(users, (), teams)
 

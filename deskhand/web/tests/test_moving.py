@@ -15,10 +15,16 @@ from deskhand.crm.pipelines import pipelines
 from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.pipelines.rules import Ask, Rules
 from deskhand.crm.records import objects, tickets
-from deskhand.crm.schema import properties
-from deskhand.crm.schema.types import Kind
+from deskhand.crm.records.checking import required_of
+from deskhand.crm.records.computed import value_of
+from deskhand.crm.records.tables import model_of
+from deskhand.crm.schema import properties, tags
+from deskhand.crm.schema.types import Kind, Option
 from deskhand.desk.models import Draft
 from deskhand.events.types import SYSTEM
+from deskhand.kernel.errors import Invalid
+from deskhand.web.objects.kinds import CHOICES, OFFERED
+from deskhand.web.objects.rules import askable
 from deskhand.web.tests.test_compose import leave, waiting
 
 HTMX = {"HX-Request": "true"}
@@ -542,3 +548,86 @@ def test_without_scripts_many_are_asked_on_a_page_R_REQ_3(office, grace, ticket,
     assert "<html" in text(asked)
     assert went(grace, asked, hs_resolution="ISSUE_FIXED").status_code == 302
     assert stands_in(office, ticket) == "Closed"
+
+
+def chosen(page: str, name: str) -> list[str]:
+    """What somebody may choose in the form for a property; empty where it is typed."""
+    select = page.partition(f'name="ask-{name}"><option')[2].partition("</select>")[0]
+    return [
+        value for value in (
+            *re.findall(rf'<input type="checkbox" name="ask-{name}" value="([^"]*)"', page),
+            *re.findall(r' value="([^"]*)"', select),
+        ) if value
+    ]  # fmt: skip
+
+
+TYPED = {Kind.TEXT: "Words", Kind.NUMBER: "12", Kind.DATE: "2026-11-24", Kind.DATETIME: "2026-11-24T09:30"}
+
+
+@pytest.mark.parametrize("kind", ["ticket", "deal", "project"])
+def test_whatever_a_status_may_ask_for_can_be_given_R_REQ_1(office, grace, kind):
+    record = office.mail().pk if kind == "ticket" else 0
+    with office.inside():
+        for own, shown, label in OFFERED:
+            options = [{"value": one, "label": one} for one in ("a", "b")] if own in CHOICES else []
+            properties.create(kind, f"own_{own.value}_{shown}", str(label), own, options=options, field_type=shown, by=SYSTEM)  # fmt: skip
+        if kind == "ticket":
+            tags.arrange([Option("", "Urgent", "red")], by=SYSTEM)
+        else:
+            record = objects.create(kind, {required_of(kind)[0]: "Fjällbo"}, by=SYSTEM).id
+        known, to = askable(kind), pipelines_of(kind).default.stages[1]
+    rules(office, kind, asks={to.label: tuple(Ask(prop.name, True) for prop in known)})
+    there = (
+        f"/tickets/{record}/moved" if kind == "ticket" else reverse("record-moved", args=[f"{kind}s", record])
+    )
+
+    asked = grace.post(there, {"status": to.id, "part": "toast"}, headers=HTMX)
+    page = text(asked)
+    given = {prop.name: (chosen(page, prop.name) or [TYPED.get(prop.kind, "")])[-1] for prop in known}
+    done = went(grace, asked, HTMX, **given)
+
+    assert fields_of(asked) == [prop.name for prop in known]
+    assert done.status_code == 200, text(done)
+    with office.inside():
+        moved = model_of(kind).objects.get(pk=record)
+        values = {prop.name: value_of(moved, prop) for prop in known}
+    assert moved.stage_id == to.id
+    assert [name for name, value in values.items() if value in (None, "", [])] == []
+    assert {prop.kind for prop in known} >= {*TYPED, Kind.ENUM, Kind.MULTI, Kind.BOOL, Kind.REF, Kind.REFS}
+
+
+def test_what_has_nothing_to_choose_from_is_not_asked_for_and_the_settings_say_why_R_REQ_1(office, ada):
+    with office.inside():
+        pipeline = pipelines_of("deal").default.id
+
+    page = text(ada.get(reverse("pipeline-rules", args=[pipeline])))
+
+    assert "Not offered, because they have no options to choose from yet: Deal type, Priority." in page
+    with pytest.raises(Invalid):
+        rules(office, "deal", asks={stage_label(office, "deal"): (Ask("dealtype", True),)})
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("own_person", "0", "Choose somebody of this account."),
+        ("hs_assigned_team_ids", "0", "There is no such team."),
+    ],
+)
+def test_what_is_nobody_here_is_refused_in_its_field_R_REQ_1(office, grace, name, value, said):
+    with office.inside():
+        properties.create("deal", "own_person", "Person", Kind.REF, by=SYSTEM)
+        deal = objects.create("deal", {"dealname": "Fjällbo"}, by=SYSTEM).id
+        to = pipelines_of("deal").default.stages[1]
+    rules(office, "deal", asks={to.label: (Ask(name, True),)})
+    asked = grace.post(reverse("record-moved", args=["deals", deal]), {"status": to.id}, headers=HTMX)
+
+    refused = went(grace, asked, HTMX, **{name: value})
+
+    assert refused.status_code == 422
+    assert said in text(refused).partition(f'id="ask-{name}-error"')[2]
+
+
+def stage_label(office, kind) -> str:
+    with office.inside():
+        return pipelines_of(kind).default.stages[1].label
