@@ -14,8 +14,7 @@ from deskhand.accounts.policy import visible
 from deskhand.accounts.types import Verb, Viewer
 from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.pipelines.types import StageValue
-from deskhand.crm.records import guard, store, tickets
-from deskhand.crm.records.checking import checked
+from deskhand.crm.records import guard, moving, tickets
 from deskhand.crm.records.models import Ticket
 from deskhand.crm.records.store import Change
 from deskhand.crm.schema import tags
@@ -23,7 +22,6 @@ from deskhand.crm.segments import tag_rules
 from deskhand.desk import spam
 from deskhand.events.types import Actor
 from deskhand.kernel.database import sql
-from deskhand.kernel.database.scope import current_account_id
 
 
 @dataclass(frozen=True)
@@ -105,13 +103,10 @@ def change(
     """
     known = {ticket.id: ticket for ticket in _known(viewer, ticket_ids)}
     changes, why = _planned(viewer, known.values(), plan)
-    if given:
-        changes = _filled_in(changes, given)
+    changes = moving.filled_in("ticket", changes, given)
     by = Actor.user(viewer.user_id)
-    for ticket_id, refusal in store.refusals("ticket", list(changes.values()), by=by).items():
-        why[ticket_id] = (
-            f"{refusal.message} {refusal.hint}".strip()
-        )  # a rule of the pipeline (R-RULE-12, R-REQ-3)
+    for ticket_id, reason in moving.kept_back("ticket", changes.values(), by).items():
+        why[ticket_id] = reason
         del changes[ticket_id]
     done = tickets.change_many(list(changes.values()), by=by, at=at)
     refused = tuple(Refused(known[pk].number, known[pk].subject, why[pk]) for pk in sorted(why))
@@ -139,28 +134,9 @@ def moves(viewer: Viewer, ticket_ids: Sequence[int], plan: Plan) -> list[tuple[T
     asking = {
         to: stages.stage(to) for to in set(wanted.values()) if to and guard.asks("ticket", stages.stage(to))
     }
-    going = [pk for pk, to in wanted.items() if to in asking]
-    found = Ticket.objects.filter(account_id=viewer.account_id, pk__in=going).order_by("id") if going else ()
-    return [
-        (ticket, asking[wanted[ticket.pk]])
-        for ticket in found
-        if wanted[ticket.pk] not in guard.barred(stages.pipeline(ticket.pipeline_id), ticket.stage_id, by)
-    ]
-
-
-def _filled_in(changes: Mapping[int, Change], given: Mapping[str, Any]) -> dict[int, Change]:
-    """With what is given, where the ticket lacks it and its new status asks for it. The rows are locked, so that nothing is overwritten."""
-    values, filled, stages = checked("ticket", given), dict(changes), pipelines_of("ticket")
-    mine = Ticket.objects.filter(account_id=current_account_id(), pk__in=list(changes))
-    for ticket in mine.order_by("id").select_for_update(no_key=True):
-        to = changes[ticket.pk].values.get("stage_id")
-        if to is None or to == ticket.stage_id:
-            continue
-        lacking = guard.lacking("ticket", stages.stage(to), {**ticket.properties, **vars(ticket)})
-        keys = [prop.column or prop.name for prop in lacking]
-        more = {key: values[key] for key in keys if key in values}
-        filled[ticket.pk] = Change(ticket.pk, {**changes[ticket.pk].values, **more})
-    return filled
+    there = {pk: to for pk, to in wanted.items() if to is not None and to in asking}
+    found = Ticket.objects.filter(account_id=viewer.account_id, pk__in=there).order_by("id") if there else ()
+    return moving.going("ticket", found, there, by)
 
 
 def set_spam(viewer: Viewer, ticket_ids: Sequence[int], is_spam: bool, *, at: datetime) -> Done:

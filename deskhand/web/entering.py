@@ -58,6 +58,7 @@ class EnteringForm:
     fields: tuple[AskField, ...]
     error: str
     is_many: bool
+    is_of_tickets: bool
 
 
 class Unasked(Invalid):
@@ -158,13 +159,15 @@ class Entering:
                 self._field(prop, is_required, errors.get(name, "") if self.was_asked else "", lacking.get(name))
                 for name, (prop, is_required) in self.asked.items()
             ),
-            " ".join(elsewhere), self.is_many,
+            " ".join(elsewhere), self.is_many, self.object_type == "ticket",
         )  # fmt: skip
 
     def _title(self) -> str:
         if self.is_many:
             count = len(self.moves)
-            return ngettext("Move %(num)s ticket", "Move %(num)s tickets", count) % {"num": count}
+            if self.object_type == "ticket":
+                return ngettext("Move %(num)s ticket", "Move %(num)s tickets", count) % {"num": count}
+            return ngettext("Move %(num)s record", "Move %(num)s records", count) % {"num": count}
         record = self.moves[0][0]
         name = record.subject if self.object_type == "ticket" else record.name
         return _("Move “%(record)s”") % {"record": name or _("No name")}
@@ -175,9 +178,12 @@ class Entering:
         control = typed_values.control(prop, value, typed=typed, error=error)
         note = ""
         if lacking is not None:
-            note = ngettext("%(num)s ticket lacks it.", "%(num)s tickets lack it.", lacking) % {
-                "num": lacking
-            }
+            note = self._lacked(lacking) % {"num": lacking}
         return AskField(
             prop.name, _(prop.label), control, is_required and not guard.may_bypass(self.by), note
         )
+
+    def _lacked(self, count: int) -> str:
+        if self.object_type == "ticket":
+            return ngettext("%(num)s ticket lacks it.", "%(num)s tickets lack it.", count)
+        return ngettext("%(num)s record lacks it.", "%(num)s records lack it.", count)

@@ -737,7 +737,7 @@ def deals_table(page: Page) -> None:
 def deals_ticked(page: Page) -> None:
     deals_table(page)
     page.locator("#rows [name=ids]").first.check()
-    page.locator("#enroll").wait_for()
+    page.locator("#ticked").wait_for()
 
 
 def deal(page: Page) -> None:

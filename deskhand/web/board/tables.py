@@ -15,7 +15,7 @@ from deskhand.desk.custom_views import SavedView, What
 from deskhand.kernel.errors import Invalid
 from deskhand.web.board.cells import Cells, is_number, label_of
 from deskhand.web.board.page import BoardOf, columns_and_sort
-from deskhand.web.board.rows import PipelineLink, Row, ViewBar
+from deskhand.web.board.rows import PipelineLink, Row, StatusOption, ViewBar
 from deskhand.web.choices import Tab
 from deskhand.web.filters.bar import OWN, Bar
 from deskhand.web.filters.editing import condition
@@ -54,12 +54,14 @@ class TablePage:
     more_url: str
     columns: tuple[ColumnChoice, ...]
     columns_url: str
+    ticked_url: str = ""  # takes what is done with the rows that are ticked
+    statuses: tuple[StatusOption, ...] = ()  # that they can be moved to
+    enrolls: bool = False
     kept: tuple[tuple[str, str], ...] = field(default_factory=tuple)  # of the address
     view: ViewBar | None = None
     text: str = ""  # that is looked for, where names can be searched
     lists: tuple[Tab, ...] = ()
     search_url: str = ""
-    enroll: tuple[tuple[str, str], ...] = ()  # of the form that enrolls rows: what it carries along
 
 
 class TableOf(BoardOf):

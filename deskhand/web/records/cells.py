@@ -89,8 +89,8 @@ class Cells:
     def _row(self, record: Any, editing: str = "", typed: Typed | None = None) -> Row:
         may_edit = self.may_edit(record)
         cells = tuple(self._cell(record, name, may_edit, name == editing, typed) for name in self.columns)
-        ticked_for = "enroll" if self.may_enroll and record.archived_at is None else ""
-        return Row(record.pk, "", cells, record.name or _("No name"), ticked_for)
+        may_tick = record.archived_at is None and (self.may_enroll or (self.kind.has_pipelines and may_edit))
+        return Row(record.pk, "", cells, record.name or _("No name"), "ticked" if may_tick else "")
 
     def _cell(self, record: Any, name: str, may_edit: bool, is_edited: bool, typed: Typed | None) -> Cell:
         prop = self.known[name]

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+from typing import Any
 from urllib.parse import urlencode
 
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from deskhand.accounts.policy import reaches_any
+from deskhand.accounts.types import Verb
 from deskhand.crm.records import listing
 from deskhand.crm.records.selecting import Which
 from deskhand.crm.records.sorting import Sort as Order
 from deskhand.crm.schema.queries import properties_of
 from deskhand.desk import preferences
 from deskhand.kernel.errors import Invalid
+from deskhand.web import labels
 from deskhand.web.board.cells import is_number
+from deskhand.web.board.rows import StatusOption
 from deskhand.web.board.tables import ColumnChoice, Head, TablePage
 from deskhand.web.choices import Tab
 from deskhand.web.middleware import AccountRequest
@@ -49,15 +53,20 @@ class TableOf(ScreenOf):
             **self.frame(), bar=self.filters.bar(refusal), heads=tuple(self._head(name) for name in self.columns),
             rows=self.cells.rows(found), more_url=more, columns_url=url(self.kind, "records-columns"),
             columns=tuple(ColumnChoice(n, self._label(n), n in self.columns) for n in columns_offered(self.kind)),
-            kept=tuple(self.kept("cols")), text=self.text, lists=self._lists(), search_url=url(self.kind, "records-table"), enroll=self.enroll,
+            kept=tuple(self.kept("cols")), text=self.text, lists=self._lists(), search_url=url(self.kind, "records-table"),
+            **self._ticked(),
         )  # fmt: skip
 
-    @cached_property
-    def enroll(self) -> tuple[tuple[str, str], ...]:
-        """What the form carries along that enrolls rows by hand (R-EDIT-7); nothing for who may not."""
-        here = self.address("records-table")
-        may = self.which is not Which.DELETED and self.cells.may_enroll
-        return (("type", self.kind.object_type), ("back", here)) if may else ()
+    def _ticked(self) -> dict[str, Any]:
+        """What can be done with rows: enrolled by hand (R-EDIT-7), moved (R-REQ-3)."""
+        if self.which is Which.DELETED:
+            return {}
+        may_move = self.pipeline is not None and reaches_any(self.viewer, self.kind.object_type, Verb.EDIT)
+        stages = self.pipeline.stages if self.pipeline and may_move else ()
+        statuses = tuple(StatusOption(one.id, labels.status(one), False) for one in stages)
+        enrolls = self.cells.may_enroll
+        here = url(self.kind, "records-ticked") + (f"?{urlencode(self.kept())}" if self.kept() else "")
+        return {"ticked_url": here if statuses or enrolls else "", "statuses": statuses, "enrolls": enrolls}
 
     def _lists(self) -> tuple[Tab, ...]:
         kept = self.kept("list")

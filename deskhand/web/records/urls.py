@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, include, path
 
-from deskhand.web.records import actions, cells, views
+from deskhand.web.records import actions, cells, many, views
 
 one: list[URLPattern | URLResolver] = [
     path("", views.record, name="record"),
@@ -36,6 +36,7 @@ of_a_kind: list[URLPattern | URLResolver] = [
     path("/board/collapse", views.collapse, name="records-board-collapse"),
     path("/table", views.table, name="records-table"),
     path("/table/after/<id:after>", views.more_rows, name="records-table-more"),
+    path("/table/ticked", many.change, name="records-ticked"),
     path("/table/columns", views.set_columns, name="records-columns"),
     path("/filter", views.filter_editor, name="records-filter"),
     path("/matches", views.filter_count, name="records-matches"),

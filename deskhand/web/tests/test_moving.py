@@ -631,3 +631,130 @@ def test_what_is_nobody_here_is_refused_in_its_field_R_REQ_1(office, grace, name
 def stage_label(office, kind) -> str:
     with office.inside():
         return pipelines_of(kind).default.stages[1].label
+
+
+# ── many rows of a table at once ─────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def make(office):
+    """Records of a kind, by their names, with these properties."""
+
+    def made(key, *names, **values):
+        with office.inside():
+            kind = key[:-1]
+            named = required_of(kind)[0]
+            return [objects.create(kind, {named: name, **values}, by=SYSTEM).id for name in names]
+
+    return made
+
+
+def ticked(key) -> str:
+    return reverse("records-ticked", args=[key])
+
+
+def stages_of(office, kind, ids) -> list[int]:
+    with office.inside():
+        rows = model_of(kind).objects.filter(pk__in=ids).order_by("pk")
+        return [row.stage_id for row in rows]
+
+
+@pytest.mark.parametrize(("key", "kind"), [("deals", "deal"), ("projects", "project")])
+def test_many_rows_move_and_those_that_lack_what_is_required_are_told_R_REQ_3(office, grace, make, key, kind):
+    with office.inside():
+        properties.create(kind, "colour", "Colour", Kind.TEXT, by=SYSTEM)
+        first, to = pipelines_of(kind).default.stages[:2]
+    rules(office, kind, asks={to.label: (Ask("colour", True),)})
+    ready, lacking = make(key, "Ready", colour="Red"), make(key, "Lamps", "Chairs")
+
+    asked = grace.post(ticked(key), {"ids": [*ready, *lacking], "status": to.id}, headers=HTMX)
+    untouched = stages_of(office, kind, [*ready, *lacking])
+    empty = went(grace, asked, HTMX, colour="")
+
+    assert (asked.status_code, untouched) == (422, [first.id] * 3)
+    assert "Move 3 records" in text(asked)
+    assert "2 records lack it." in text(asked)
+    assert "What you fill in goes to the records that lack it." in text(asked)
+    assert 'hx-target="#table-part"' in text(asked)
+    assert "1 record: " + to.label in text(empty)
+    assert "2 records were not changed." in text(empty)
+    assert f"Chairs: “{to.label}” asks for: Colour. Fill this in first." in text(empty)
+    assert stages_of(office, kind, [*ready, *lacking]) == [to.id, first.id, first.id]
+
+
+def test_what_is_filled_in_goes_to_those_that_lack_it_and_all_is_taken_back_R_REQ_3(office, grace, make):
+    with office.inside():
+        first, to = pipelines_of("deal").default.stages[:2]
+    rules(office, "deal", asks={to.label: (Ask("description", True),)})
+    ids = [*make("deals", "Ready", description="Lamps"), *make("deals", "Lacking")]
+
+    asked = grace.post(ticked("deals"), {"ids": ids, "status": to.id}, headers=HTMX)
+    done = went(grace, asked, HTMX, description="Chairs")
+    moved = stages_of(office, "deal", ids)
+    with office.inside():
+        said = [model_of("deal").objects.get(pk=pk).properties["description"] for pk in ids]
+    undo = dict(re.findall(r'<input type="hidden" name="(at|ids)" value="([^"]*)"', text(done)))
+    back = grace.post(ticked("deals"), undo, headers=HTMX)
+
+    assert (moved, said) == ([to.id] * 2, ["Lamps", "Chairs"])
+    assert 'id="table-part"' in text(done)
+    assert "Taken back" in text(back)
+    assert stages_of(office, "deal", ids) == [first.id] * 2
+
+
+def test_rules_and_rights_hold_for_each_of_many_rows_R_RULE_12(office, grace, make):
+    with office.inside():
+        first, _second, third = pipelines_of("deal").default.stages[:3]
+    rules(office, "deal", forbids_skipping=True)
+    behind, ahead = make("deals", "Behind"), make("deals", "Ahead", dealstage=third.id)
+
+    done = text(grace.post(ticked("deals"), {"ids": [*behind, *ahead, 987654], "status": third.id}, headers=HTMX))  # fmt: skip
+
+    assert "Behind: Records of" in done
+    assert "Nothing changed" in done
+    assert "987654" not in done
+    assert stages_of(office, "deal", behind) == [first.id]
+
+
+def test_without_scripts_rows_are_moved_and_the_page_says_so_R_REQ_3(office, grace, make):
+    with office.inside():
+        to = pipelines_of("deal").default.stages[1]
+    ids = make("deals", "One", "Two")
+
+    page = grace.post(ticked("deals") + "?list=mine", {"ids": ids, "status": to.id}, follow=True)
+
+    assert page.redirect_chain[-1][0] == "/records/deals/table?list=mine"
+    assert f"2 records: {to.label}" in text(page)
+    assert grace.post(ticked("deals"), {"status": to.id}).status_code == 400
+    assert grace.post(ticked("deals"), {"ids": ids, "status": "987654"}).status_code == 400
+
+
+def test_many_rows_cost_no_more_queries_than_two_R_REQ_3(office, grace, make):
+    with office.inside():
+        _first, to = pipelines_of("deal").default.stages[:2]
+    rules(office, "deal", asks={to.label: (Ask("description", True),)})
+
+    def queries(ids) -> int:
+        asked = grace.post(ticked("deals"), {"ids": ids, "status": to.id}, headers=HTMX)
+        with CaptureQueriesContext(connection) as captured:
+            went(grace, asked, HTMX, description="Lamps")
+        assert stages_of(office, "deal", ids) == [to.id] * len(ids)
+        return len(captured)
+
+    queries(make("deals", "First", "Second"))
+    few = queries(make("deals", "One", "Two"))
+
+    assert queries(make("deals", *map(str, range(30)))) <= few
+
+
+def test_tables_offer_to_tick_what_the_viewer_may_move_R_REQ_3(office, grace, make):
+    one = make("deals", "One")[0]
+    page = text(grace.get(reverse("records-table", args=["deals"])))
+
+    assert f'name="ids" value="{one}" form="ticked"' in page
+    assert 'name="enroll"' not in page  # an agent has no workflows
+    with office.inside():
+        assert page.count('class="menu-item" name="status"') == len(pipelines_of("deal").default.stages)
+    office.role(office.world.grace, records={"deal": {"view": "all"}})
+    seen = grace.get(reverse("records-table", args=["deals"]))
+    assert (seen.status_code, "One" in text(seen), 'form="ticked"' in text(seen)) == (200, True, False)

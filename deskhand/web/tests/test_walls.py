@@ -445,6 +445,7 @@ TABLE: dict[str, Wall] = {
         for part in ("", "-board", "-more", "-table", "-table-more", "-filter", "-matches")
     },
     "records-columns": Wall("POST", neighbour=None),
+    "records-ticked": Wall("POST", neighbour=None),
     "record-new": OF_THE_LIST,
     "record-add": Wall("POST", neighbour=None),
     **{f"record{part}": Wall() for part in ("", "-timeline", "-property", "-move", "-link", "-row", "-cell")},

@@ -1040,14 +1040,13 @@ def test_deals_are_enrolled_from_their_table_and_their_board_R_EDIT_7(office, ad
         pipeline = pipelines_of("deal").default.id
     page = admin.get("/records/deals/table").content.decode()
     for deal in deals:
-        assert f'name="ids" value="{deal}" form="enroll"' in page
-    sent = dict(re.findall(r'<input type="hidden" name="(type|back)" value="([^"]*)"', page.split('id="enroll"')[1].split("</form>")[0]))  # fmt: skip
+        assert f'name="ids" value="{deal}" form="ticked"' in page
 
-    choosing = admin.post("/workflows/ticked", sent | {"ids": deals})
+    choosing = admin.post("/records/deals/table/ticked", {"enroll": "1", "ids": deals})
 
     assert choosing.url.startswith("/workflows/choose?type=deal&ids=")
     assert all(said in texts(admin.get(choosing.url)) for said in ("One", "Two", "Offers"))
-    assert admin.post("/workflows/ticked", sent).url == f"/records/deals/table?pipeline={pipeline}"
+    assert admin.post("/records/deals/table/ticked", {"enroll": "1"}).status_code == 400
     board = html.unescape(admin.get("/records/deals/board").content.decode())
     assert (
         f'href="/workflows/choose?type=deal&back=%2Frecords%2Fdeals%2Fboard%3Fpipeline%3D{pipeline}" data-enroll'

@@ -1,13 +1,15 @@
-// Selecting tickets in the list: one by one, a range with Shift, all that are shown, and X for the one at hand.
+// Selecting tickets in the list, or the rows of a table: one by one, a range with Shift, all that are shown, and X for
+// the ticket at hand.
 export function connect(form) {
-  const list = form.closest(".pane-list");
+  const list = form.closest(form.dataset.within ?? ".pane-list");
+  const BOX = form.dataset.boxes ?? ".row-check input";
   const counter = form.querySelector("[data-count]");
   const allShown = form.querySelector("[data-all-shown]");
   const none = counter.textContent;
   let last = null;
   let shift = false;
 
-  const boxes = () => [...list.querySelectorAll(".row-check input")];
+  const boxes = () => [...list.querySelectorAll(BOX)];
 
   function tell() {
     const all = boxes();
@@ -28,7 +30,7 @@ export function connect(form) {
   }
 
   function clear() {
-    for (const box of [...boxes(), form.elements.namedItem("all")]) box.checked = false;
+    for (const box of [...boxes(), form.querySelector("[name=all]")]) if (box) box.checked = false;
     last = null;
     tell();
   }
@@ -40,7 +42,7 @@ export function connect(form) {
 
   const clicked = (event) => {
     const { target } = event;
-    if (target.matches(".row-check input")) return choose(target, target.checked, event.shiftKey);
+    if (target.matches(BOX)) return choose(target, target.checked, event.shiftKey);
     if (target === allShown) { for (const box of boxes()) box.checked = allShown.checked; return tell(); }
     if (target.closest("[data-clear]")) return clear();
     if (target.closest("[data-select-current]")) {

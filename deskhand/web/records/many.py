@@ -1,0 +1,121 @@
+"""What is done with rows of a table that are ticked: moved into a status, taken back, enrolled by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from urllib.parse import urlencode
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import redirect
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_POST
+
+from deskhand.accounts.policy import visible
+from deskhand.accounts.types import Verb
+from deskhand.crm.pipelines.queries import pipelines_of
+from deskhand.crm.records import listing, moving, undoing
+from deskhand.crm.records.moving import Moved
+from deskhand.events.types import Actor
+from deskhand.kernel import clock
+from deskhand.kernel.errors import Invalid
+from deskhand.web.asked import number
+from deskhand.web.entering import Entering, Way
+from deskhand.web.inbox.bulk import TOLD
+from deskhand.web.jinja import go_to, render, wants_fragment
+from deskhand.web.middleware import AccountRequest
+from deskhand.web.moving import UNDO_WITHIN, made_moment
+from deskhand.web.objects.tabs import Sort
+from deskhand.web.records.kinds import area, kind_of, url
+from deskhand.web.records.tables import TableOf
+from deskhand.web.shell import Toast
+from deskhand.web.workflows import card
+
+MOST = 1000  # rows at once
+
+
+@require_POST
+def change(request: AccountRequest, key: str) -> HttpResponse:
+    """Do it to the records `ids`: `status` moves them, `at` takes back the viewer's move of that moment, `enroll` asks for the workflow.
+
+    Each record that can't be moved is told with the reason; the others are moved (R-REQ-3), and a toast takes them back.
+    """
+    kind = kind_of(request.viewer, key)
+    ids = [number(one, "ids") for text in request.POST.getlist("ids") for one in text.split(",") if one][
+        :MOST
+    ]
+    if not ids:
+        raise Invalid(_("Choose records first."), field="ids", value="")
+    if "enroll" in request.POST:
+        return go_to(request, card.address(kind.object_type, ids, _table(request, kind)))
+    if "at" in request.POST:
+        return _taken_back(request, kind, ids)
+    to, at = number(request.POST.get("status", ""), "status"), clock.now()
+    moves = moving.moves(request.viewer, kind.object_type, ids, to)
+    way = Way(request.get_full_path(), _table(request, kind), area(kind), "#table-part", "outerHTML")
+    done = Entering(request, kind.object_type, moves, way, is_many=True).enter(
+        lambda given: moving.move_many(request.viewer, kind.object_type, ids, to, at=at, given=given)
+    )
+    return (
+        done
+        if isinstance(done, HttpResponse)
+        else _answer(request, kind, *_told(request, kind, to, at, done))
+    )
+
+
+def _taken_back(request: AccountRequest, kind: Sort, ids: Sequence[int]) -> HttpResponse:
+    """What changed again since stays."""
+    made_at, now = made_moment(request.POST["at"]), clock.now()
+    reach = visible(request.viewer, kind.object_type, Verb.EDIT)
+    mine = [one.pk for one in listing.seen(request.viewer, kind.object_type, ids) if reach.reaches(one)]
+    back = now - made_at < UNDO_WITHIN and undoing.undo(
+        mine, made_at=made_at, by=Actor.user(request.user.pk), at=now, object_type=kind.object_type
+    )
+    text = _("Taken back") if back else _("This has changed since and could not be taken back.")
+    return _answer(request, kind, Toast(text), None)
+
+
+def _told(
+    request: AccountRequest, kind: Sort, to: int, at: datetime, done: Moved
+) -> tuple[Toast, Toast | None]:
+    status, count = _(pipelines_of(kind.object_type).stage(to).label), len(done.changed)
+    text = ngettext("%(num)s record: %(what)s", "%(num)s records: %(what)s", count) % {
+        "num": count,
+        "what": status,
+    }
+    fields = (("at", at.isoformat()), ("ids", ",".join(map(str, done.changed))))
+    toast = (
+        Toast(text, undo_url=request.get_full_path(), undo_fields=fields)
+        if count
+        else Toast(_("Nothing changed"))
+    )
+    return toast, Toast(_refusals(done), "error") if done.refused else None
+
+
+def _refusals(done: Moved) -> str:
+    """The records that stay as they are, each with its reason."""
+    lines = [f"{one.name or _('No name')}: {one.why}" for one in done.refused[:TOLD]]
+    count, more = len(done.refused), len(done.refused) - TOLD
+    if more > 0:
+        lines.append(ngettext("%(num)s more", "%(num)s more", more) % {"num": more})
+    head = ngettext("%(num)s record was not changed.", "%(num)s records were not changed.", count) % {
+        "num": count
+    }
+    return "\n".join((head, *lines))
+
+
+def _answer(request: AccountRequest, kind: Sort, toast: Toast, refusal: Toast | None) -> HttpResponse:
+    if not wants_fragment(request):
+        messages.info(request, toast.text)
+        if refusal:
+            messages.error(request, refusal.text)
+        return redirect(_table(request, kind))
+    context = {"page": TableOf(request, kind).table(), "toast": toast, "refusal": refusal}
+    return render(request, "records/fragments/ticked.html", context)
+
+
+def _table(request: AccountRequest, kind: Sort) -> str:
+    kept = [(name, value) for name, values in request.GET.lists() for value in values]
+    return url(kind, "records-table") + (f"?{urlencode(kept)}" if kept else "")
