@@ -479,7 +479,7 @@ class Drawer:
         return self._panel(
             "place", _("Move or copy “%(step)s”") % {"step": look_of(step.step).title}, revision=str(workflow.revision_number),
             url=reverse("lane-step-placed", args=[*self.place_ids, step.id]), followers=len(rest) - 1 - rest.index(step.id), spots=spots,
-            chosen=tuple(name for name in ("copy", "following") if typed.get(name, ["0"])[0] == "1"), **more,
+            chosen=tuple(name for name in ("copy", "following") if typed.get(name, ["0"])[0] == "1"), may_copy=self.may_change(step), **more,
         )  # fmt: skip
 
     def switch(self, present: int) -> Panel:

@@ -235,6 +235,7 @@ class Panel:
     ways_to_keep: tuple[WayToKeep, ...] = ()  # of a fork that is deleted alone
     spots: tuple[LaneSpots, ...] = ()
     chosen: tuple[str, ...] = ()  # of the boxes that "place" has: copy, following
+    may_copy: bool = True
     lead: str = ""  # what the step does
     runs: tuple[RunLine, ...] = ()  # who is inside
     is_all: bool = True  # those are all there are

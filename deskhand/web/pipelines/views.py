@@ -30,7 +30,7 @@ from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.pipelines.types import PipelineValue, StageValue
 from deskhand.events.types import Actor
 from deskhand.kernel import clock
-from deskhand.kernel.errors import Conflict, Forbidden, Invalid, NotFound
+from deskhand.kernel.errors import Conflict, Invalid, NotFound
 from deskhand.kernel.text import whole
 from deskhand.web.asked import number
 from deskhand.web.frame import shell
@@ -44,6 +44,7 @@ from deskhand.web.pipelines.page import Drawer
 from deskhand.web.pipelines.rows import Panel
 from deskhand.web.refusals import status_of, words_of
 from deskhand.web.workflows import words
+from deskhand.web.workflows.editor.offers import kinds_from, require_use
 from deskhand.web.workflows.editor.stepforms import StepForm
 from deskhand.web.workflows.lists import LONGEST_SEARCH
 
@@ -346,8 +347,7 @@ def save_step(request: AccountRequest, pipeline_id: int, stage_id: int, step_id:
     """R-ACT-5"""
     drawer = _drawer(request, pipeline_id, stage_id)
     workflow, step = _known(drawer, step_id)
-    if not drawer.may_change(step):
-        raise Forbidden(_("You don't have permission to use this."))
+    require_use(request.viewer, step.kind)
     form = steps.existing(drawer.surroundings, step_id, _typed(request))
     return _saved(request, drawer, form, lambda **more: drawer.edit(form, step, workflow, **more))
 
@@ -408,6 +408,9 @@ def place_step(request: AccountRequest, pipeline_id: int, stage_id: int, step_id
     following = request.POST.get("following") == "1"
     try:
         to = _spot(drawer, request.POST.get("to", ""))
+        if act is lanes.copy_step or to.stage_id != stage_id:
+            definition = drawer.surroundings.definition
+            require_use(request.viewer, *kinds_from(definition, step_id, with_following=following))
         act(workflow, step_id, to, with_following=following, by=request.user.pk, seen_revision=_seen(request))
     except (Invalid, Conflict) as refusal:
         notice = str(refusal) if isinstance(refusal, Conflict) else _(refusal.message)

@@ -440,13 +440,18 @@ def test_a_lane_beyond_the_plan_keeps_its_go_to_A34(office, client, forked):
     assert definition_of(office, forked).by_id["5"].next == Edge("2", is_goto=True)
 
 
-def test_what_takes_a_permission_of_its_own_is_for_who_has_it_R_WFA_12(
-    office, client, sign_in, lane, settings
-):
+@pytest.fixture
+def coded(office, lane, settings):
+    """The lane New; its fourth step takes a permission of its own."""
     settings.CUSTOM_CODE = True
     plan(office, Plan.EVERYTHING, **{Feature.CUSTOM_CODE: True})
     code = Action("", "custom_code", {"code": "def main(event): return {}"})
     saved(office, lane, lambda d: edit.insert(d, code, edit.Place("3"))[0])
+    return lane
+
+
+def test_what_takes_a_permission_of_its_own_is_for_who_has_it_R_WFA_12(office, client, sign_in, coded):
+    lane = coded
     before = definition_of(office, lane)
     boss = sign_in(office.world.ada)
 
@@ -460,6 +465,40 @@ def test_what_takes_a_permission_of_its_own_is_for_who_has_it_R_WFA_12(
     assert "kind=custom_code" in text(boss.get(url("lane-step-new", *lane)))
     assert "drawer-form" in text(boss.get(url("lane-step-edit", *lane, "4")))
     assert definition_of(office, lane) == before
+
+
+@pytest.mark.parametrize(
+    ("step", "to", "sent"),
+    [("4", "", {"copy": "1"}), ("3", "", {"copy": "1", "following": "1"}), ("4", "Waiting on contact", {}),
+     ("2", "Waiting on contact", {"following": "1"})],
+)  # fmt: skip
+def test_what_takes_a_permission_of_its_own_is_put_elsewhere_by_who_has_it_R_WFA_12_R_ACT_9(
+    office, client, sign_in, coded, step, to, sent
+):
+    before = definition_of(office, coded)
+    with office.inside() as world:
+        stage = world.stage(to) if to else coded[1]
+    placed = {"to": f"{stage}:", **sent}
+    address = url("lane-step-placed", *coded, step)
+
+    refused = client.post(address, placed)
+
+    assert refused.status_code == 403
+    assert "You don't have permission to use this." in text(refused)
+    assert definition_of(office, coded) == before
+    with office.inside():
+        assert stage == coded[1] or lanes.lane_of(stage, "ticket") is None
+    assert sign_in(office.world.ada).post(address, placed).status_code == 302
+    assert definition_of(office, coded) != before or stage != coded[1]
+
+
+def test_a_step_that_takes_a_permission_is_moved_within_its_lane_by_anybody_R_ACT_9(office, client, coded):
+    asked = text(client.get(url("lane-step-place", *coded, "4")))
+
+    assert re.search(r'name="copy" value="1"[^>]* disabled', asked)
+    assert "You don't have permission to copy this." in asked
+    assert client.post(url("lane-step-placed", *coded, "4"), {"to": f"{coded[1]}:"}).status_code == 302
+    assert definition_of(office, coded).start == Edge("4")
 
 
 def test_lanes_of_deals_have_the_same_drawers_for_who_edits_workflows_R_ACT_41_R_OBJ_2(

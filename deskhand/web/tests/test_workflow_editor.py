@@ -12,6 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from deskhand.accounts.models import Account, Membership, Plan, Team
+from deskhand.accounts.plans import Feature
 from deskhand.automation import drafts, lanes, templates, uses, workflows
 from deskhand.automation.actions.registry import ACTIONS
 from deskhand.automation.engine import edit
@@ -1009,3 +1010,35 @@ def test_a_lane_leads_to_its_workflow_for_who_may_open_it_R_ACT_2(office, sign_i
     assert address in admin.get(tab).content.decode()
     office.role(office.world.grace, capabilities=["account_access"])
     assert address not in sign_in(office.world.grace).get(tab).content.decode()
+
+
+# ── what takes a permission of its own ───────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_step_that_takes_a_permission_is_copied_by_who_may_add_it_R_WFA_12(
+    office, editor, sign_in, settings
+):
+    """Others move it, for that adds nothing."""
+    settings.CUSTOM_CODE = True
+    Account.objects.filter(pk=office.world.account.pk).update(features={Feature.CUSTOM_CODE: True})
+    editor.add("create_task", title="Ring")
+    editor.add("custom_code", after="1", code="def main(event): return {}")
+    before = editor.definition()
+    assert [step.kind for step in before.steps] == ["create_task", "custom_code"]
+    office.role(office.world.bob, "workflow_editor")
+    other = Editor(office, sign_in(office.world.bob), editor.workflow)
+
+    asked = other.page("step-place", 2)
+    copied = [
+        other.post("step-placed", 2, data={"to": "start.next", "copy": "1"}),
+        other.post("step-placed", 1, data={"to": "2.next", "copy": "1", "following": "1"}),
+    ]
+
+    assert "You don't have permission to copy this." in asked
+    assert "You don't have permission to copy this." not in other.page("step-place", 1)
+    assert [answer.status_code for answer in copied] == [403, 403]
+    assert editor.definition() == before
+    assert other.post("step-placed", 2, data={"to": "start.next"}).status_code == 302
+    assert editor.definition().start == Edge("2")
+    assert editor.post("step-placed", 2, data={"to": "1.next", "copy": "1"}).status_code == 302
+    assert len(editor.definition().steps) == 3

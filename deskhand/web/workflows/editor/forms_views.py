@@ -19,12 +19,12 @@ from deskhand.automation.actions.types import Action
 from deskhand.automation.engine import edit
 from deskhand.automation.engine.definition import Definition, Step, WhenCalled
 from deskhand.automation.engine.edit import Place
-from deskhand.kernel.errors import Conflict, Forbidden, Invalid, NotFound
+from deskhand.kernel.errors import Conflict, Invalid, NotFound
 from deskhand.web.middleware import AccountRequest
 from deskhand.web.refusals import status_of, words_of
 from deskhand.web.workflows.editor import forkforms as forkforms  # registers its forms
 from deskhand.web.workflows.editor import stepforms, workflowforms
-from deskhand.web.workflows.editor.offers import offers_at
+from deskhand.web.workflows.editor.offers import offers_at, require_use, why_not
 from deskhand.web.workflows.editor.opened import Opened
 from deskhand.web.workflows.editor.rows import Panel, Secret
 from deskhand.web.workflows.editor.stepforms import StepForm
@@ -106,7 +106,7 @@ def _query(place: Place, **more: str) -> str:
 def _choosing(opened: Opened, place: Place, wanted: str) -> Panel:
     offers = offers_at(
         opened.definition, place, _kinds(opened), lambda kind: f"{opened.url('add')}?{_query(place, kind=kind)}",
-        why_not=lambda kind: "" if may_use(opened.viewer, kind) else _("You don't have permission to use this."), wanted=wanted,
+        why_not=lambda kind: why_not(opened.viewer, kind), wanted=wanted,
     )  # fmt: skip
     return Panel(
         "choose", _("Choose an action"), close_url=opened.url(""), offers=offers, search=wanted, search_url=opened.url("add"),
@@ -132,8 +132,7 @@ def _require_offered(opened: Opened, kind: str) -> None:
     """Raises NotFound for what is not offered here, Forbidden for what others may use."""
     if kind not in _kinds(opened):
         raise NotFound(_("There is no such action."))
-    if not may_use(opened.viewer, kind):
-        raise Forbidden(_("You don't have permission to use this."))
+    require_use(opened.viewer, kind)
 
 
 def _new_form(
@@ -162,8 +161,7 @@ def step(request: AccountRequest, workflow_id: int, step_id: int) -> HttpRespons
 def save_step(request: AccountRequest, workflow_id: int, step_id: int) -> HttpResponse:
     opened = Opened(request, workflow_id, to_edit=True)
     found, typed = step_of(opened, step_id), typed_of(request)
-    if not may_use(opened.viewer, gating.kind_of(found)):
-        raise Forbidden(_("You don't have permission to use this."))
+    require_use(opened.viewer, gating.kind_of(found))
     form = stepforms.form_of(opened, found, typed)
     if "redraw" in typed:
         form.press(request.POST["redraw"])

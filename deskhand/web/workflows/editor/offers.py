@@ -1,4 +1,4 @@
-"""What may be added at a place: actions by what they are about, and what holds and directs the way."""
+"""What may be added at a place: actions by what they are about, and what holds and directs the way; and who may."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from deskhand.automation.actions.registry import ACTIONS
+from deskhand.accounts.types import Viewer
+from deskhand.automation.actions.registry import ACTIONS, may_use
 from deskhand.automation.actions.types import Group
 from deskhand.automation.engine import edit
 from deskhand.automation.engine.definition import Definition, Delay, IfThen, RandomSplit, ValueEquals
 from deskhand.automation.engine.edit import Place
-from deskhand.automation.gating import GO_TO
+from deskhand.automation.gating import GO_TO, kind_of
+from deskhand.kernel.errors import Forbidden
 from deskhand.web.workflows.editor.rows import Offer, Offers
 from deskhand.web.workflows.editor.words import LOOKS
 
@@ -87,3 +89,24 @@ def _where_not(kind: str, definition: Definition, place: Place) -> str:
 
 def _has(offer: Offer, words: list[str]) -> bool:
     return all(word in f"{offer.title} {offer.text}".casefold() for word in words)
+
+
+# ── who may ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def why_not(viewer: Viewer, kind: str) -> str:
+    """Why somebody can't have such a step, or nothing."""
+    return "" if may_use(viewer, kind) else _("You don't have permission to use this.")
+
+
+def require_use(viewer: Viewer, *kinds: str) -> None:
+    """What only some may add, only they may change, and put where it would be added. Raises Forbidden."""
+    for kind in kinds:
+        if said := why_not(viewer, kind):
+            raise Forbidden(said)
+
+
+def kinds_from(definition: Definition, step_id: str, *, with_following: bool) -> set[str]:
+    """The kinds of a step and, if they come along, of all that hang on it."""
+    ids = edit.branch_below(definition, step_id) if with_following else {step_id}
+    return {kind_of(definition.by_id[one]) for one in ids}

@@ -361,6 +361,7 @@ class Panel:
     followers: int = 0
     spots: tuple[ChoiceGroup, ...] = ()
     chosen: tuple[str, ...] = ()
+    may_copy: bool = True
     notes: tuple[Note, ...] = ()
     changes: tuple[Change, ...] = ()
     problems: tuple[Wrong, ...] = ()

@@ -15,6 +15,7 @@ from deskhand.automation.engine import edit
 from deskhand.automation.engine.definition import Definition, Delay, Slot, Step, edges_of
 from deskhand.automation.engine.diff import reading_order
 from deskhand.automation.engine.edit import Place
+from deskhand.automation.gating import kind_of
 from deskhand.automation.models import Enrollment, StepComment
 from deskhand.kernel import clock
 from deskhand.kernel.errors import Conflict, Invalid, NotFound
@@ -27,6 +28,7 @@ from deskhand.web.middleware import AccountRequest
 from deskhand.web.refusals import status_of, words_of
 from deskhand.web.shell import Person
 from deskhand.web.workflows import words
+from deskhand.web.workflows.editor.offers import kinds_from, require_use, why_not
 from deskhand.web.workflows.editor.opened import Opened
 from deskhand.web.workflows.editor.rows import Choosable, Note, Panel
 from deskhand.web.workflows.editor.words import look_of
@@ -170,6 +172,8 @@ def place_step(request: AccountRequest, workflow_id: int, step_id: int) -> HttpR
     step = step_of(opened, step_id)
     copies, following = request.POST.get("copy") == "1", request.POST.get("following") == "1"
     name = opened.telling.name(step.id)
+    if copies:
+        require_use(opened.viewer, *kinds_from(opened.definition, step.id, with_following=following))
 
     def placed(definition: Definition) -> Definition:
         to = _spot(definition, request.POST.get("to", ""))
@@ -227,6 +231,7 @@ def _placing(opened: Opened, step: Step, notice: str = "") -> Panel:
         back_url=opened.url("step", step.id), url=opened.url("step-placed", step.id), token=opened.draft.token, notice=notice,
         lead=opened.telling.summary(step), followers=followers, spots=places(opened, set()), text=post.get("to", ""),
         chosen=(*chosen, "following") if is_fork and followers and "following" not in chosen else chosen,
+        may_copy=not why_not(opened.viewer, kind_of(step)),
     )  # fmt: skip
 
 
