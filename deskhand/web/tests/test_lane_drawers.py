@@ -150,6 +150,25 @@ def test_a_delay_saved_as_it_stands_is_the_same_R_ACT_5_R_DELAY_1(office, client
     assert definition_of(office, lane) == before
 
 
+def test_what_cancels_a_delay_is_said_where_the_delay_is_R_DELAY_4(office, client, sign_in, lane):
+    """A long condition by what it looks at; names of steps stay short."""
+    named = Filter("subject", Kind.TEXT, Operator.CONTAINS, ("the refund that nobody has seen yet",))
+    long = AnyOf((AllOf((*URGENT.parts[0].parts, named)),))
+    boss = sign_in(office.world.ada)
+    for cancels, words in (
+        (URGENT, "Wait 3 days, unless Priority is any of High"),
+        (long, "Wait 3 days, unless filters on Priority, Subject are met"),
+    ):
+        step = Delay("2", ForAmount(THREE_DAYS), cancel_if=cancels)
+        workflow = saved(office, lane, lambda d, step=step: edit.update(d, step))
+        canvas = text(boss.get(reverse("workflow-edit", args=[workflow.pk])))
+
+        assert words in text(client.get(url("automate", lane[0])))
+        assert words in canvas
+        spots = text(boss.get(reverse("workflow-edit-step-place", args=[workflow.pk, 1])))
+        assert "In “Cancelled” of: Wait 3 days<" in spots
+
+
 def test_a_delay_becomes_one_of_another_kind_and_keeps_what_cancels_it_R_DELAY_1(office, client, lane):
     saved(office, lane, lambda d: edit.update(d, Delay("2", UntilTime(540), cancel_if=URGENT)))
     sent = as_drawn(client, lane, "2") | {"wait": "amount", "redraw": "wait"}

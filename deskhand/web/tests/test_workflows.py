@@ -7,7 +7,7 @@ import html
 import io
 import re
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from html import unescape
 from zoneinfo import ZoneInfo
@@ -33,14 +33,20 @@ from deskhand.automation import (
 )
 from deskhand.automation.engine.definition import (
     Action,
+    Branch,
+    Case,
     Definition,
     Delay,
     Edge,
     EventMatch,
     ForAmount,
+    IfThen,
     Leaving,
     Manual,
+    Timing,
     UntilEvent,
+    UntilProperty,
+    ValueEquals,
     WhenTrue,
 )
 from deskhand.automation.models import (
@@ -53,7 +59,7 @@ from deskhand.automation.models import (
     WorkflowRevision,
 )
 from deskhand.automation.runner import Runner
-from deskhand.automation.tests.runs import enroll, go
+from deskhand.automation.tests.runs import enroll, go, make_unreadable
 from deskhand.crm.filters.types import AllOf, Associated, Filter, MemberOf, Operator
 from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.records import archive, associations, contacts, objects, search
@@ -954,6 +960,63 @@ def test_a_version_comes_back_to_a_workflow_that_is_on_as_its_draft_R_WF_21_R_ED
         first = WorkflowRevision.objects.get(workflow=changed, number=1)
         assert draft.definition.to_json() == {**first.definition, "next_id": 3}
         assert drafts.publish(changed, by=world.ada.pk).revision_number == 3
+
+
+def test_versions_say_all_that_a_step_says_and_what_differs_in_it_R_EDIT_4_R_DELAY_4(office, admin):
+    urgent, low = (
+        AllOf((Filter("hs_ticket_priority", Kind.ENUM, Operator.ANY_OF, (name,)),))
+        for name in ("HIGH", "LOW")
+    )
+    first = Definition(
+        "ticket", start=Edge("1"), next_id=5,
+        steps=(
+            Delay("1", ForAmount(timedelta(days=2)), next=Edge("2"), cancel_if=urgent),
+            ValueEquals("2", "hs_ticket_priority", (Case("HIGH", Edge("3")),)),
+            IfThen("3", (Branch("Urgent", urgent, Edge("4")),)),
+            Delay("4", UntilProperty("closed_date", days=-1)),
+        ),
+    )  # fmt: skip
+    changes = {
+        "1": {"cancel_if": low}, "3": {"branches": (Branch("Urgent", low, Edge("4")),)}, "4": {"wait": UntilProperty("closed_date", days=-3)},
+    }  # fmt: skip
+    steps = tuple(replace(step, **changes.get(step.id, {})) for step in first.steps)
+    with office.inside() as world:
+        flow = workflows.create(world.account.pk, "Onboarding", first, by=world.ada.pk)
+        later = replace(first, steps=steps, timing=Timing(pause_days=(date(2026, 12, 24),)))
+        workflows.save(flow, later, by=world.ada.pk)
+
+    read = texts(admin.get(f"/workflows/{flow.pk}/revisions/1"))
+    differs = texts(admin.get(f"/workflows/{flow.pk}/revisions/compare?older=1&newer=2"))
+
+    assert "Wait 2 days, unless Priority is any of High" in read
+    assert "By Priority" in read
+    assert "Branch by value By Priority High If/then branch" in read
+    for was, became in (
+        ("Cancel the wait as soon as Priority is any of High", "Priority is any of Low"),
+        ("Urgent Priority is any of High", "Priority is any of Low"),
+        ("Wait Until 1 day before Close date", "Until 3 days before Close date"),
+        ("When actions run Nothing set", "Days without actions: 24 Dec 2026"),
+    ):
+        assert f"{was} → {became}" in differs
+
+
+def test_a_version_that_can_not_be_read_says_so(office, admin, changed):
+    with office.inside():
+        make_unreadable(changed)
+
+    read = admin.get(f"/workflows/{changed.pk}/revisions/2")
+    compared = admin.get(f"/workflows/{changed.pk}/revisions/compare?older=1&newer=2", follow=True)
+    with office.inside():
+        WorkflowRevision.objects.filter(workflow=changed, number=1).update(definition={"format": 999})
+    restored = admin.post(f"/workflows/{changed.pk}/revisions/1/restore", follow=True)
+
+    assert read.status_code == 200
+    assert "This version of the workflow can't be read." in unescape(texts(read))
+    assert "It has no steps." not in texts(read)
+    for answer in (compared, restored):
+        assert answer.redirect_chain == [(f"/workflows/{changed.pk}/revisions", 302)]
+        assert "read" in unescape(texts(answer))
+    assert "Bring this version back" not in texts(admin.get(f"/workflows/{changed.pk}/revisions/1"))
 
 
 @pytest.mark.parametrize("path", ["revisions/9", "revisions/compare?older=1&newer=9"])

@@ -16,11 +16,13 @@ from deskhand.automation import access, keeping
 from deskhand.automation.engine.definition import Definition
 from deskhand.automation.enrolling.index import read_or_none
 from deskhand.automation.models import Workflow, WorkflowRevision
-from deskhand.kernel.errors import Conflict, NotFound
+from deskhand.kernel.errors import Conflict, Invalid, NotFound
 from deskhand.kernel.text import whole
 from deskhand.web.choices import Choice
 from deskhand.web.middleware import AccountRequest
+from deskhand.web.refusals import words_of
 from deskhand.web.workflows import outlines, ways, words
+from deskhand.web.workflows.editor.words import Telling
 from deskhand.web.workflows.history_views import one_page, seen
 from deskhand.web.workflows.list_views import editable
 from deskhand.web.workflows.rows import ComparePage, RevisionLine, RevisionPage, RevisionsPage
@@ -68,13 +70,18 @@ def one(request: AccountRequest, workflow_id: int, number: int) -> HttpResponse:
     """A version as it was, to read."""
     workflow = seen(request, workflow_id)
     row = keeping.revision(workflow, number)
-    definition = Definition.from_json(row.definition)
+    definition = read_or_none(row)
     is_current = number == workflow.revision_number
-    may = access.may_edit(request.viewer, workflow) and workflow.archived_at is None and not is_current
+    may = (
+        access.may_edit(request.viewer, workflow)
+        and workflow.archived_at is None
+        and not is_current
+        and definition is not None
+    )
     names = queries.names_of({row.created_by_id} if row.created_by_id else ())
     page = RevisionPage(
         number, row.created_at, names.get(row.created_by_id or 0, ""), row.note, words.trigger(definition),
-        outlines.outline(definition), is_current,
+        outlines.outline(Telling(request.viewer, definition)) if definition else None, is_current,
         reverse("workflow-revision-restore", args=[workflow.pk, number]) if may else "",
         reverse("workflow-revisions", args=[workflow.pk]),
     )  # fmt: skip
@@ -90,9 +97,11 @@ def compare(request: AccountRequest, workflow_id: int) -> HttpResponse:
     older = whole(request.GET.get("older", "")) or max(newer - 1, 1)
     if older > newer:
         older, newer = newer, older
-    both = {row.number: row for row in (keeping.revision(workflow, older), keeping.revision(workflow, newer))}
-    first, last = (Definition.from_json(both[number].definition) for number in (older, newer))
-    parts, steps = outlines.compared(first, last)
+    first, last = (read_or_none(keeping.revision(workflow, number)) for number in (older, newer))
+    if first is None or last is None:
+        messages.error(request, words.trigger(None))
+        return redirect("workflow-revisions", workflow.pk)
+    parts, steps = outlines.compared(Telling(request.viewer, first), Telling(request.viewer, last))
     numbers = sorted({*range(newest, max(newest - OFFERED, 0), -1), older, newer}, reverse=True)
     page = ComparePage(
         older, newer, _numbers(numbers, older), _numbers(numbers, newer), reverse("workflow-compare", args=[workflow.pk]), parts, steps
@@ -113,8 +122,8 @@ def restore(request: AccountRequest, workflow_id: int, number: int) -> HttpRespo
     keeping.revision(workflow, number)
     try:
         saved = keeping.restore_revision(workflow, number, by=request.user.pk)
-    except (Conflict, NotFound) as refusal:
-        messages.error(request, str(refusal))
+    except (Conflict, NotFound, Invalid) as refusal:
+        messages.error(request, words_of(refusal))
     else:
         if saved.is_on:
             said = _("Version %(number)s is in the draft. Look it over, then publish it.")

@@ -387,7 +387,7 @@ class RevisionPage:
     by: str
     note: str
     trigger: str
-    lines: tuple[OutlineLine, ...]
+    lines: tuple[OutlineLine, ...] | None  # None: it can't be read
     is_current: bool
     restore_url: str
     back_url: str

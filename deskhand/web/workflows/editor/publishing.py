@@ -100,7 +100,7 @@ def _changes(opened: Opened) -> Iterable[Change]:
     before, after = Telling(opened.viewer, old), opened.telling
     found = difference(old, new)
     for name in found.parts:
-        was, now = part_said(name, before), part_said(name, after)
+        was, now = before.part(name), after.part(name)
         title = {
             "trigger": pgettext("of a workflow", "Trigger"),
             "reenrollment": _("Coming again"),
@@ -125,7 +125,7 @@ def _changes(opened: Opened) -> Iterable[Change]:
             after.name(step_id),
             look.icon,
             look.tone,
-            tuple(_fields(before, after, step_id)),
+            tuple(after.differing(step_id, before)),
             opened.url("step", step_id),
         )
     for step_id in found.moved:
@@ -135,24 +135,6 @@ def _changes(opened: Opened) -> Iterable[Change]:
     for step_id in found.removed:
         look = look_of(old.by_id[step_id])
         yield Change("removed", before.name(step_id), look.icon, look.tone)
-
-
-def _fields(before: Telling, after: Telling, step_id: str) -> Iterable[tuple[str, str, str]]:
-    was = dict(before.details(before.definition.by_id[step_id]))
-    now = dict(after.details(after.definition.by_id[step_id]))
-    for label in {**was, **now}:
-        if was.get(label, "") != now.get(label, ""):
-            yield label, was.get(label, ""), now.get(label, "")
-
-
-def part_said(name: str, telling: Telling) -> str:
-    """One part of a definition beside its steps, in a line."""
-    definition = telling.definition
-    if name == "trigger":
-        return telling.trigger(definition.trigger)
-    if name == "reenrollment":
-        return _("A record may come again") if definition.reenrollment.is_on else _("Each record once")
-    return "; ".join(f"{label}: {value}" for label, value in telling.whole(name)) or _("Nothing set")
 
 
 def _goes_on(opened: Opened) -> Iterable[str]:

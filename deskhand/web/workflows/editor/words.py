@@ -20,7 +20,6 @@ from deskhand.automation.actions.registry import ACTIONS
 from deskhand.automation.actions.types import in_words
 from deskhand.automation.engine.definition import (
     Action,
-    Branch,
     Definition,
     Delay,
     Edge,
@@ -52,7 +51,7 @@ from deskhand.automation.engine.definition import (
     edges_of,
 )
 from deskhand.automation.lanes import spoken
-from deskhand.crm.filters.types import Filter, leaves_by_type
+from deskhand.crm.filters.types import Condition, Filter, leaves_by_type
 from deskhand.crm.schema.queries import properties_of
 from deskhand.web import times
 from deskhand.web.automation.fields import Field, fields_of, with_tokens_named
@@ -60,9 +59,11 @@ from deskhand.web.choices import gone_said, in_short, joined
 from deskhand.web.filters.asked import Asked, Said
 from deskhand.web.workflows import told, words
 from deskhand.web.workflows.editor import events
+from deskhand.web.workflows.rows import StepName
 
 #: Texts, and whether each is a token's name.
 Parts = tuple[tuple[str, bool], ...]
+SHORT = 60  # letters of a condition that a summary has
 
 
 @dataclass(frozen=True)
@@ -113,11 +114,16 @@ class Telling:
         step = self.definition.by_id.get(step_id)
         if step is None:
             return ""
+        if isinstance(step, Delay):
+            return self.wait(step.wait)
         summary = self.summary(step)
         title = look_of(step).title
-        if isinstance(step, Delay):
-            return summary
         return _("%(action)s: %(summary)s") % {"action": title, "summary": summary} if summary else title
+
+    def step(self, step: Step) -> StepName:
+        """As lists of steps have it."""
+        look = look_of(step)
+        return StepName(look.title, self.summary(step), look.icon, look.tone)
 
     def summary(self, step: Step) -> str:
         return "".join(text for text, _is_token in self.parts(step))
@@ -129,24 +135,19 @@ class Telling:
                 if action is None:
                     return ()
                 return with_tokens_named(in_words(action, settings, self.definition.object_type), self.tokens)
-            case Delay(wait=wait):
-                return ((self.wait(wait), False),)
+            case Delay():
+                return ((self.delay(step), False),)
             case IfThen(branches=branches):
-                return (
-                    ((_("By %(property)s") % {"property": self._looked_at(branches)}, False),)
-                    if branches
-                    else ()
-                )
+                looked_at = self._looked_at(*(branch.when for branch in branches))
+                return ((_("By %(property)s") % {"property": looked_at}, False),) if branches else ()
             case ValueEquals(of=of):
                 return ((_("By %(property)s") % {"property": self.source(of)}, False),)
             case RandomSplit(parts=parts):
                 return ((self.shares(step), False),) if parts else ()
 
-    def _looked_at(self, branches: tuple[Branch, ...]) -> str:
-        """The properties that the branches ask for."""
-        found = [
-            leaf for branch in branches for leaf in leaves_by_type(branch.when, self.definition.object_type)
-        ]
+    def _looked_at(self, *conditions: Condition) -> str:
+        """The properties that conditions ask for."""
+        found = [leaf for one in conditions for leaf in leaves_by_type(one, self.definition.object_type)]
         labels = [
             self.asked.label(one, prop)
             for one, leaf in found
@@ -219,6 +220,17 @@ class Telling:
         return next((label for name, label in self.ways(step) if name == slot), "")
 
     # ── waiting ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def delay(self, step: Delay) -> str:
+        """How long it waits, and what cancels that: as it stands where that is short, else by what it looks at."""
+        waits = self.wait(step.wait)
+        if step.cancel_if is None:
+            return waits
+        condition = self.asked.in_words(step.cancel_if)
+        if len(condition) <= SHORT:
+            return _("%(wait)s, unless %(condition)s") % {"wait": waits, "condition": condition}
+        named = {"wait": waits, "properties": self._looked_at(step.cancel_if)}
+        return _("%(wait)s, unless filters on %(properties)s are met") % named
 
     def wait(self, wait: Wait) -> str:
         match wait:
@@ -456,10 +468,30 @@ class Telling:
                 (_("Leave as soon as"), self.asked.in_words(leaving.condition)),
                 (_("Goal"), self.asked.in_words(leaving.goal)),
                 (_("Leave"), fails),
-                (_("Segments that stay out"), in_short([known.get(pk, "?") for pk in leaving.segments])),
+                (
+                    _("Segments that stay out"),
+                    in_short([known.get(pk, gone_said("", str(pk))) for pk in leaving.segments]),
+                ),
                 (_("Who enters leaves"), self._left(leaving)),
             ]
         return [(label, value) for label, value in found if value]
+
+    def part(self, name: str) -> str:
+        """One part beside the steps, in a line."""
+        if name == "trigger":
+            return self.trigger(self.definition.trigger)
+        if name == "reenrollment":
+            again = self.definition.reenrollment.is_on
+            return _("A record may come again") if again else _("Each record once")
+        return "; ".join(f"{label}: {value}" for label, value in self.whole(name)) or _("Nothing set")
+
+    def differing(self, step_id: str, older: Telling) -> Iterator[tuple[str, str, str]]:
+        """What the step says otherwise than in an older definition: its label, as it was and as it is."""
+        was = dict(older.details(older.definition.by_id[step_id]))
+        now = dict(self.details(self.definition.by_id[step_id]))
+        for label in {**was, **now}:
+            if was.get(label, "") != now.get(label, ""):
+                yield label, was.get(label, ""), now.get(label, "")
 
     def _left(self, leaving: Leaving) -> str:
         """The workflows that who enters leaves (R-UN-6)."""
