@@ -234,8 +234,9 @@ def _in_milliseconds(unit: str) -> int:
 def in_units(milliseconds: Sequence[Decimal]) -> tuple[list[Decimal], Unit]:
     """Durations in the longest unit that all of them are whole of; in minutes where there is none."""
     for unit, length in _LENGTHS.items():
-        if all(one % length == 0 for one in milliseconds) and any(milliseconds):
-            return [one / length for one in milliseconds], unit
+        found = [one / length for one in milliseconds]
+        if all(one == one.to_integral_value() for one in found) and any(found):
+            return found, unit
     return [one / _LENGTHS[Unit.MINUTE] for one in milliseconds], Unit.MINUTE
 
 

@@ -162,6 +162,16 @@ def test_a_duration_is_typed_in_a_unit_and_read_as_it_was_typed_R_PROP_1(desk):
     assert client.get(f"{board}/board", asked | {"unit": "eon"}).content.decode().count("Choose a unit.") == 1
 
 
+@pytest.mark.parametrize("unit", ["minute", "hour", "week"])
+def test_a_duration_beyond_all_counting_is_a_filter_too_R_PROP_1(desk, unit):
+    _office, client, board = desk
+    asked = {"edit": "0.0", "prop": "ticket.time_to_close", "op": "less", "value": "1e30", "unit": unit, "apply": "1"}  # fmt: skip
+
+    done = client.get(f"{board}/board", asked)
+
+    assert "Time to close is less than" in texts(client.get(done.headers["Location"]))
+
+
 def test_times_by_status_are_offered_under_a_heading_of_their_own_R_PROP_3(desk):
     _office, client, board = desk
 
