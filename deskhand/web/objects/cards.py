@@ -26,10 +26,10 @@ from deskhand.web.objects.pipelines import of_pipeline, require, show
 from deskhand.web.objects.rows import CardLine
 from deskhand.web.objects.tabs import bar, pipeline_with
 from deskhand.web.records.columns import columns_offered
-from deskhand.web.records.values import AMOUNT, PRIORITY
+from deskhand.web.records.values import PRIORITY, is_money
 from deskhand.web.refusals import words_of
 
-_BELOW_THE_NAME = (cards.CONTACT, cards.COMPANY, AMOUNT)
+_BELOW_THE_NAME = (cards.CONTACT, cards.COMPANY)
 _AT_THE_FOOT = ("source_type", "hs_ticket_id", "hs_ticket_priority", PRIORITY)
 
 
@@ -40,7 +40,7 @@ def _page(
     named = dict.fromkeys(names)
     return show(
         request, sort, "cards", status, pipeline_label=_(pipeline.label), bar=bar(request.viewer, request.account, pipeline, "cards"),
-        lines=tuple(CardLine(name, label(pipeline.object_type, name), _where(name)) for name in named),
+        lines=tuple(CardLine(name, label(pipeline.object_type, name), _where(pipeline.object_type, name)) for name in named),
         offers=tuple(Choice(name, label(pipeline.object_type, name)) for name in offered(pipeline) if name not in named),
         most=cards.MOST, is_full=len(named) >= cards.MOST, error=error, is_own=pipeline.card_properties is not None,
         save_url=reverse("pipeline-cards-save", args=[pipeline.id]),
@@ -55,8 +55,8 @@ def label(object_type: str, name: str) -> str:
     return _(prop.label) if prop else name
 
 
-def _where(name: str) -> str:
-    if name in _BELOW_THE_NAME:
+def _where(object_type: str, name: str) -> str:
+    if name in _BELOW_THE_NAME or is_money(object_type, name):
         return _("Below the name")
     return _("At the foot") if name in _AT_THE_FOOT else _("With its label")
 

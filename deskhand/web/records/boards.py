@@ -109,7 +109,8 @@ class BoardOf(ScreenOf):
         self.creatable = moving.creatable(self.viewer, self.own)
         self._shown = cards.shown(self.own)
         known = properties_of(kind.object_type)
-        names = [*self._shown, *([values.CURRENCY] if values.AMOUNT in self._shown else [])]
+        self._tells_money = any(values.is_money(kind.object_type, name) for name in self._shown)
+        names = [*self._shown, *([values.CURRENCY] if self._tells_money else [])]
         self._read = [known[name] for name in dict.fromkeys(names)]
 
     def page(self, shown: Mapping[int, int] | None = None, refusal: Invalid | None = None) -> rows.BoardPage:
@@ -158,7 +159,7 @@ class BoardOf(ScreenOf):
 
     def _chosen(self, one: listing.Card) -> rows.Chosen:
         found = facts(self._read, one.values, lambda prop, value: told(self.kind, prop, value, Names()))
-        amount = one.values.get(values.AMOUNT)
+        amount = one.values.get(values.AMOUNT) if self._tells_money else None
         who = {} if amount is None else {values.AMOUNT: values.money(str(amount), one.values[values.CURRENCY])}  # fmt: skip
         marks = {name: rows.Mark(chip=cell.priority) for name, cell in found.items() if cell.priority}
         return on_card(self._shown, who, marks, found)

@@ -87,7 +87,7 @@ class RecordPageOf:
             id=r.pk, name=r.name or _("No name"), kind=self.kind.singular, icon=self.kind.icon, url=self.url(), list_url=url(self.kind, "records"),
             list_label=self.kind.label, pipeline=_(mine.label) if mine and len(pipelines) > 1 else "",
             age=r.stage_entered_at if self.stage else None, owner=Person.named(owner) if owner else None,
-            money=values.money(r.properties.get("amount"), r.properties.get("deal_currency_code")), steps=self.steps(),
+            money=values.money(r.properties.get(values.AMOUNT), r.properties.get(values.CURRENCY)) if values.is_money(self.kind.object_type, values.AMOUNT) else "", steps=self.steps(),
             moved_url=self.url("record-moved") if self.may_edit else "", archived_at=r.archived_at,
             archive_url=self.url("record-archive") if may_delete and not away else "",
             restore_url=self.url("record-restore") if may_delete and away else "",

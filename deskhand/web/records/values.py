@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 
 from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.pipelines.types import PipelineValue
+from deskhand.crm.schema.queries import properties_of
 from deskhand.crm.schema.types import Kind, Property
 from deskhand.web import labels
 from deskhand.web.contacts import values
@@ -23,6 +24,11 @@ AMOUNT, CURRENCY, PRIORITY = "amount", "deal_currency_code", "hs_priority"
 
 def automate_url(pipeline: PipelineValue) -> str:
     return reverse("automate", args=[pipeline.id])
+
+
+def is_money(object_type: str, name: str) -> bool:
+    """Whether this is the amount of a deal, told with its currency; a property of one's own may be called so, too."""
+    return name == AMOUNT and CURRENCY in properties_of(object_type)
 
 
 def money(amount: str | None, currency: str | None) -> str:

@@ -646,6 +646,24 @@ def test_cards_of_deals_show_amount_close_date_and_priority_R_BOARD_2(office, ad
     assert words()[:3] == ["Fjällbo", "Currency", "DKK"]
 
 
+@pytest.mark.parametrize(
+    ("sort", "value", "told"), [(Kind.NUMBER, 12, "12"), (Kind.MULTI, ["b"], "Beds")], ids=["number", "several"]
+)  # fmt: skip
+def test_what_is_called_amount_and_is_no_money_is_a_property_like_others_R_BOARD_2(office, ada, sort, value, told):  # fmt: skip
+    options = [{"value": "b", "label": "Beds"}] if sort is Kind.MULTI else []
+    with office.inside():
+        properties.create("project", "amount", "Amount", sort, options=options, by=SYSTEM)
+        pipeline = pipelines.find("project", pipelines_of("project").default.id)
+        pipelines.set_cards(pipeline, ["amount"], by=SYSTEM)
+        pk = objects.create("project", {"hs_name": "Barn", "amount": value}, by=SYSTEM).id
+
+    card = re.search(rf'(?s)id="card-{pk}".*?</dl>', text(ada.get(url("records-board", "projects"))))[0]
+
+    assert re.sub(r"<[^>]+>|\s+", " ", card).split()[-2:] == ["Amount", told]
+    assert ada.get(url("record", "projects", pk)).status_code == 200
+    assert "With its label" in text(ada.get(url("pipeline-cards", pipeline.pk)))
+
+
 def test_columns_of_closed_statuses_are_collapsed_on_boards_of_records_R_BOARD_4(
     office, ada, kind, key, make
 ):
