@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import urlencode
 
 from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
@@ -40,6 +41,21 @@ from deskhand.web.middleware import AccountRequest, keeping_writes
 from deskhand.web.refusals import words_of
 from deskhand.web.shell import Toast
 
+#: How a reply is to leave: what was pressed, and which doubts were dispelled. "Send anyway" brings it along.
+HOW = ("set_status", "later", "leaves_at", "checked", "anyway")
+
+
+def _form(request: AccountRequest) -> QueryDict:
+    """What is posted, with how the reply was to leave when it was held back, in `again`."""
+    form = request.POST.copy()
+    before = QueryDict(form.get("again", ""))
+    form.update({name: before[name] for name in HOW if name in before})
+    return form
+
+
+def _again(form: QueryDict, dispelled: str) -> str:
+    return urlencode({name: form[name] for name in HOW if form.get(name)} | {dispelled: "1"})
+
 
 def _mode(form: QueryDict) -> Mode:
     return "comment" if form.get("mode") == "comment" or form.get("as_comment") else "reply"
@@ -66,7 +82,7 @@ def _lines(form: QueryDict) -> dict[str, str]:
 @require_POST
 def answer(request: AccountRequest, view: str, ticket_id: int) -> HttpResponse:
     """Reply or comment. What was typed is never lost: 409 and 422 give it back with the reason."""
-    form = request.POST
+    form = _form(request)
     mode = _mode(form)
     ticket = common.changeable(request, view, ticket_id, Verb.COMMUNICATE if mode == "reply" else Verb.VIEW)
     entering = None
@@ -81,9 +97,9 @@ def answer(request: AccountRequest, view: str, ticket_id: int) -> HttpResponse:
         if form.get("attach"):
             return _only_attached(request, view, ticket_id, words)
         if mode == "reply" and form.get("set_status"):
-            entering = _entering(request, view, ticket, number(form["set_status"], "set_status"))
+            entering = _entering(request, view, ticket, number(form.get("set_status", ""), "set_status"))
         with attempt():
-            waiting = _say(request, ticket_id, mode, words, entering.given() if entering else {})
+            waiting = _say(request, form, ticket_id, words, entering.given() if entering else {})
             if not isinstance(waiting, Notice):
                 if entering:
                     entering.require_asked()
@@ -93,8 +109,9 @@ def answer(request: AccountRequest, view: str, ticket_id: int) -> HttpResponse:
         if asks:
             _save(request, ticket_id, words)  # who leaves the form finds what they wrote
             return keeping_writes(asks)
-        notice = Notice("collision" if isinstance(refusal, Conflict) else "error", _said(refusal))
-        return _not_sent(request, view, ticket_id, notice)
+        is_collision = isinstance(refusal, Conflict)
+        again = _again(form, "anyway") if is_collision else ""
+        return _not_sent(request, view, ticket_id, Notice("collision" if is_collision else "error", _said(refusal), again))  # fmt: skip
     if isinstance(waiting, Notice):
         return _not_sent(request, view, ticket_id, waiting)
     more: dict[str, Any] = {"toast": _undo(view, waiting)} if waiting else {}
@@ -113,20 +130,20 @@ def _said(refusal: Conflict | Invalid) -> str:
 
 
 def _say(
-    request: AccountRequest, ticket_id: int, mode: Mode, words: Written, properties: Mapping[str, Any]
+    request: AccountRequest, form: QueryDict, ticket_id: int, words: Written, properties: Mapping[str, Any]
 ) -> LaterReply | Notice | None:
     """Say it now, let it leave in a moment or later, or hold it back because something seems to be missing."""
     if "{{" in words.text + words.html:
         words = writing.filled(words, picks.values_of(picks.ticket_of(request, ticket_id), request.user))
     along = uploads.stored(uploads.of_draft(request.viewer, ticket_id))
-    if mode == "comment":
+    if _mode(form) == "comment":
         replies.comment(ticket_id, words.text, html=words.html, by=request.user, files=along)
         return None
-    new = _new_reply(request, ticket_id, words, along, properties)
-    doubt = None if request.POST.get("checked") else _doubt(request, new)
+    new = _new_reply(request, form, ticket_id, words, along, properties)
+    doubt = None if form.get("checked") else _doubt(request, new, _again(form, "checked"))
     if doubt:
         return doubt
-    planned = _planned(request.POST)
+    planned = _planned(form)
     if planned is None and not settings.UNDO_SEND_SECONDS:
         replies.reply(new, by=request.user)
         return None
@@ -135,9 +152,9 @@ def _say(
 
 
 def _new_reply(
-    request: AccountRequest, ticket_id: int, words: Written, along: tuple[StoredFile, ...], properties: Mapping[str, Any]
+    request: AccountRequest, form: QueryDict, ticket_id: int, words: Written, along: tuple[StoredFile, ...],
+    properties: Mapping[str, Any],
 ) -> NewReply:  # fmt: skip
-    form = request.POST
     seen, status, key = form.get("last_seen_message_id"), form.get("set_status"), form.get("send_key")
     to, cc, bcc = (addresses.read(form.get(line, ""), line) for line in drafts.LINES)
     return NewReply(
@@ -157,14 +174,13 @@ def _new_reply(
     )
 
 
-def _doubt(request: AccountRequest, new: NewReply) -> Notice | None:
+def _doubt(request: AccountRequest, new: NewReply, again: str) -> Notice | None:
     if not new.files and checks.speaks_of_a_file(new.text):
-        return Notice("file", _("You write of an attachment, but there is no file."))
+        return Notice("file", _("You write of an attachment, but there is no file."), again)
     names = ", ".join(mentions.called(new.text, but=request.user.pk).names)
     if names:
-        return Notice(
-            "mention", _("This reply goes to the customer, and it calls %(names)s.") % {"names": names}
-        )
+        said = _("This reply goes to the customer, and it calls %(names)s.") % {"names": names}
+        return Notice("mention", said, again)
     return None
 
 

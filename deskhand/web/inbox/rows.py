@@ -293,10 +293,11 @@ Item = Said | Happened | Divider | Later | Earlier
 @dataclass(frozen=True)
 class Notice:
     """Something in the way of sending. `collision`: the thread moved on while the agent was writing; `file`: it speaks of
-    a file that is not there; `mention`: a reply that calls a colleague."""
+    a file that is not there; `mention`: a reply that calls a colleague. `again` is what whoever sends it anyway posts."""
 
     kind: Literal["collision", "error", "file", "mention"]
     text: str
+    again: str = ""
 
 
 @dataclass(frozen=True)

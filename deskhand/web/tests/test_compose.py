@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -482,6 +483,34 @@ def test_an_announced_file_that_is_not_there_is_asked_about_once(office, sign_in
     upload(client, ticket)
     assert answer(client, ticket, "The label is attached.").status_code == 302
     assert len(office.messages(ticket)) == 3
+
+
+@pytest.mark.parametrize("htmx", [True, False], ids=["part", "page"])
+def test_who_sends_anyway_sends_as_they_had_chosen_R_WORK_7(office, sign_in, htmx):
+    """What holds a reply back is asked one after the other; neither the status nor the time is lost on the way."""
+    ticket, client = office.mail(), sign_in(office.world.grace)
+    seen = office.messages(ticket)[-1].pk
+    office.mail(
+        external_id="more@x", text="One thing more", answers=("Refund still missing@fjallbo.example",)
+    )
+    with office.inside() as world:
+        how = {"set_status": world.stage("Closed"), "later": "chosen", "leaves_at": "2026-12-24T09:00"}
+    form = {"last_seen_message_id": seen, "send_key": "k1", "htmx": htmx}
+
+    def anyway(asked):
+        return {"again": html.unescape(re.search(r'name="again" value="([^"]*)"', asked.content.decode())[1])}
+
+    doubted = answer(client, ticket, "The label is attached.", **form, **how)
+    late = answer(client, ticket, "The label is attached.", **form, **anyway(doubted))
+    assert "there is no file" in doubted.content.decode()
+    assert (doubted.status_code, late.status_code) == (422, 409)
+    sent = answer(client, ticket, "The label is attached.", **form, **anyway(late))
+
+    assert sent.status_code == (200 if htmx else 302)
+    (one,) = waiting(office)
+    assert (one.is_planned, one.leaves_at.isoformat()) == (True, "2026-12-24T09:00:00+00:00")
+    leave(office)
+    assert office.again(ticket).is_closed
 
 
 def test_a_reply_that_calls_a_colleague_is_offered_to_be_a_comment(office, sign_in):
