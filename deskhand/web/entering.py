@@ -134,8 +134,9 @@ class Entering:
         }
 
     def answer(self, refusal: Invalid) -> HttpResponse | None:
-        """The form, with what was typed and refused; None for a refusal that isn't about its fields."""
-        if not isinstance(refusal, Unasked | Incomplete) and refusal.field not in self.asked:
+        """The form, with what was typed and refused; None for a refusal that isn't about its fields, or where nothing moves."""
+        is_about_it = isinstance(refusal, Unasked | Incomplete) or refusal.field in self.asked
+        if not self.moves or not is_about_it:
             return None
         form = self._form(refusal)
         if wants_fragment(self.request):

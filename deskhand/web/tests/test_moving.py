@@ -367,6 +367,22 @@ def test_a_form_that_comes_back_late_does_not_move_what_somebody_else_moved(offi
     assert office.again(ticket).resolution is None
 
 
+def test_what_was_no_move_when_it_was_begun_is_refused_in_words_R_REQ_1(office, grace, ticket, asking, monkeypatch):  # fmt: skip
+    """Somebody reopens a ticket while a colleague, who sees it closed, closes it."""
+    move, new, closed = tickets.move, stage_of(office, "New"), stage_of(office, "Closed")
+    with office.inside():
+        move(ticket.pk, to=closed, by=SYSTEM)
+
+    def after_another(ticket_id, **how):
+        move(ticket_id, to=new, by=SYSTEM)
+        return move(ticket_id, **how)
+
+    monkeypatch.setattr(tickets, "move", after_another)
+    answer = grace.post(f"/inbox/all-open/{ticket.pk}/status", {"status": closed}, headers=HTMX)
+
+    assert (answer.status_code, "“Closed” asks for: Resolution" in text(answer)) == (422, True)
+
+
 def test_after_the_form_the_board_is_drawn_and_can_be_taken_back_R_REQ_1(office, grace, ticket, asking):
     form = {
         "status": stage_of(office, "Closed"),
