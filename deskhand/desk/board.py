@@ -10,6 +10,7 @@ from typing import Any
 from deskhand.accounts.policy import visible
 from deskhand.accounts.types import Verb, Viewer
 from deskhand.crm.records.tables import as_json
+from deskhand.crm.schema import formulas
 from deskhand.crm.schema.types import Property
 from deskhand.desk.selection import CAP, Selection, where
 from deskhand.desk.views import place_of, position_of
@@ -44,8 +45,7 @@ class Card:
 _CARDS = """
 select t.id, t.subject, t.stage_id, t.sort_at, t.stage_entered_at, coalesce(u.name, ''), coalesce(nullif(c.name, ''), c.email, ''), coalesce(f.name, ''),
        array(select jsonb_array_elements_text(t.properties->'hs_tag_ids')),
-       (select min(k.due_at) from crm_task k where k.account_id = t.account_id and k.object_type = 'ticket'
-            and k.record_id = t.id and k.completed_at is null and k.archived_at is null), {values}, t.owner_id, t.assigned_team_ids
+       {next_task}, {values}, t.owner_id, t.assigned_team_ids
 from ({found}) p join crm_ticket t on t.id = p.id and t.account_id = %s
 left join crm_contact c on c.account_id = t.account_id and c.id = t.contact_id
 left join crm_company f on f.account_id = c.account_id and f.id = c.company_id
@@ -101,7 +101,10 @@ def card(viewer: Viewer, selection: Selection, ticket_id: int) -> Card | None:
 def _read(viewer: Viewer, page: str, params: Sequence[Any], props: Sequence[Property] = ()) -> list[Card]:
     editable = visible(viewer, "ticket", Verb.EDIT)
     values, of_values = as_json(props)
-    found = sql.rows(_CARDS.format(found=page, values=values), [*of_values, *params, viewer.account_id])
+    found = sql.rows(
+        _CARDS.format(found=page, values=values, next_task=formulas.next_task("ticket", "t")),
+        [*of_values, *params, viewer.account_id],
+    )
     return [
         Card(*(*row, sql.loads(told), editable.allows(owner_id, team_ids)))
         for *row, told, owner_id, team_ids in found

@@ -17,7 +17,7 @@ from deskhand.crm.records import sorting
 from deskhand.crm.records.selecting import CAP, Selection, where
 from deskhand.crm.records.sorting import Sort
 from deskhand.crm.records.tables import TABLES, as_json, model_of, table_of
-from deskhand.crm.schema import object_types
+from deskhand.crm.schema import formulas, object_types
 from deskhand.crm.schema.types import Property
 from deskhand.kernel import places
 from deskhand.kernel.database import sql
@@ -108,9 +108,7 @@ class Card:
 
 _CARDS = """
 select t.id, t.name, t.stage_id, t.sort_at, t.stage_entered_at, coalesce(u.name, ''),
-       (select min(k.due_at) from crm_task k where k.account_id = t.account_id and k.object_type = %s and k.record_id = t.id
-        and k.completed_at is null and k.archived_at is null),
-       {values}, t.owner_id, t.assigned_team_ids
+       {next_task}, {values}, t.owner_id, t.assigned_team_ids
 from ({found}) p join {table} t on t.id = p.id and t.account_id = %s
 left join accounts_user u on u.id = t.owner_id
 order by t.sort_at desc, t.id desc
@@ -158,8 +156,9 @@ def _read(
 ) -> list[Card]:
     editable = visible(viewer, object_type, Verb.EDIT)
     values, of_values = as_json(props)
-    query = _CARDS.format(found=page, table=table_of(object_type), values=values)
-    found = sql.rows(query, [object_type, *of_values, *params, viewer.account_id])
+    next_task = formulas.next_task(object_type, "t")
+    query = _CARDS.format(found=page, table=table_of(object_type), values=values, next_task=next_task)
+    found = sql.rows(query, [*of_values, *params, viewer.account_id])
     return [
         Card(*(*row, sql.loads(told), editable.allows(owner_id, team_ids)))
         for *row, told, owner_id, team_ids in found

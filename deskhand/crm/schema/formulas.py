@@ -33,9 +33,10 @@ _COMPANY = (
     " AND company.id = person.company_id AND company.archived_at IS NULL"
     " WHERE person.account_id = {{t}}.account_id AND person.id = {{t}}.contact_id)"
 )
+#: Their ids first: with an "or" instead, all contacts would be looked at.
 _CONTACTS = (
     "(SELECT string_agg(person.{0}, ';' ORDER BY person.id) FROM crm_contact person WHERE person.account_id = {{t}}.account_id"
-    " AND person.archived_at IS NULL AND person.{0} <> '' AND (person.id = {{t}}.contact_id OR person.id IN (SELECT link.to_id"
+    " AND person.archived_at IS NULL AND person.{0} <> '' AND person.id = ANY (ARRAY(SELECT {{t}}.contact_id UNION ALL SELECT link.to_id"
     " FROM crm_association link WHERE link.account_id = {{t}}.account_id AND link.from_type = 'ticket' AND link.from_id = {{t}}.id"
     " AND link.to_type = 'contact')))"
 )
@@ -77,6 +78,15 @@ def add(more: Mapping[str, str]) -> None:
 def sql_of(name: str, object_type: str, alias: str) -> str | None:
     """The formula of a property for a row called so; None where it has none."""
     found = _FORMULAS.get(name)
-    if found is None or not _KIND.fullmatch(object_type):
-        return None
-    return found.replace("{t}", f'"{alias}"').replace("{type}", object_type)
+    return found and _filled(found, object_type, alias)
+
+
+def next_task(object_type: str, alias: str) -> str:
+    """When the first of the open tasks of a row called so is due."""
+    return _filled(_NEXT_TASK, object_type, alias)
+
+
+def _filled(formula: str, object_type: str, alias: str) -> str:
+    if not _KIND.fullmatch(object_type):
+        raise ValueError(f"{object_type!r} is no kind of record.")
+    return formula.replace("{t}", f'"{alias}"').replace("{type}", object_type)

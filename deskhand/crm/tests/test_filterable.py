@@ -17,7 +17,7 @@ from deskhand.crm.records import associations, filterable, store, tickets
 from deskhand.crm.records.models import PropertyValue, Ticket
 from deskhand.crm.records.store import Change
 from deskhand.crm.records.tickets import NewTicket
-from deskhand.crm.schema import properties
+from deskhand.crm.schema import formulas, properties
 from deskhand.crm.schema.models import PropertyDefinition
 from deskhand.crm.schema.queries import forget, properties_of
 from deskhand.crm.schema.types import Kind
@@ -316,3 +316,18 @@ def test_what_a_formula_works_out_is_asked_as_any_value_R_PROP_5(world, noon):
 
     assert found_by(world, owned, noon) == [mine.pk]
     assert unknown.pk not in found_by(world, owned, noon)
+
+
+@pytest.mark.parametrize("name", ["hs_all_associated_contact_emails", "hs_all_associated_contact_phones"])
+def test_the_contacts_of_a_ticket_are_read_by_their_ids_R_PROP_5(world, name):
+    """However many others the account has."""
+    ticket = world.ticket()
+    sql.execute("set local enable_seqscan = off")
+    formula = formulas.sql_of(name, "ticket", "t")
+
+    plan = [
+        line
+        for (line,) in sql.rows(f"explain select {formula} from crm_ticket t where t.id = %s", [ticket.pk])
+    ]
+
+    assert any("Index Cond" in line and "id = ANY (" in line for line in plan)
