@@ -94,18 +94,19 @@ def attach(object_type: str, records: Iterable[Record], names: Iterable[str]) ->
     if not wanted:
         return
     now, found = clock.now(), list(records)
-    are_asked = any(clock_names.parse(prop.name) for prop in wanted)
-    clocks = clocks_of(object_type, [record.pk for record in found]) if are_asked else {}
-    others = [prop for prop in wanted if prop.is_formula]
-    made = worked_out(object_type, [record.pk for record in found], others)
+    ids = [record.pk for record in found]
+    named = {prop.name: one for prop in wanted if (one := clock_names.parse(prop.name)) is not None}
+    clocks = clocks_of(object_type, ids) if named else {}
+    spans = [prop for prop in wanted if prop.until]
+    made = worked_out(
+        object_type, ids, (prop for prop in wanted if not prop.until and prop.name not in named)
+    )
     for record in found:
-        told = {prop.name: _value(prop, record, clocks, now) for prop in wanted if prop not in others}
-        record.computed = told | made.get(record.pk, {})
-
-
-def _value(prop: Property, record: Record, clocks: Clocks, now: datetime) -> Any:
-    clock = clock_names.parse(prop.name)
-    return of_clock(clock, record.pk, clocks, now) if clock else span(prop, vars(record))
+        record.computed = {
+            **{name: of_clock(one, record.pk, clocks, now) for name, one in named.items()},
+            **{prop.name: span(prop, vars(record)) for prop in spans},
+            **made.get(record.pk, {}),
+        }
 
 
 def value_of(record: Record, prop: Property) -> Any:

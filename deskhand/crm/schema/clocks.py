@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from django.utils.translation import get_language
+from django.utils.translation import get_language, gettext_noop
 from django.utils.translation import gettext as _
 
 from deskhand.crm.schema.clock_names import ALIASES, STAGE, Clock, Sort, name_of, parse
@@ -19,10 +19,15 @@ from deskhand.kernel.database.scope import current_scope
 
 
 def find(object_type: str, name: str) -> Property | None:
-    """The clock of this name; None where records of this kind have no such status."""
+    """The clock of this name; None where records of this kind have no such status. Made once per transaction."""
     clock = parse(name)
     place = _places(object_type).get(clock.stage_id) if clock else None
-    return _property(name, clock, place) if clock and place else None
+    if clock is None or place is None:
+        return None
+    notes, key = current_scope().notes, f"crm.clocks.{object_type}.{get_language()}.{name}"
+    if key not in notes:
+        notes[key] = _property(name, clock, place)
+    return notes[key]  # type: ignore[return-value]
 
 
 def of(object_type: str) -> Sequence[Property]:
@@ -84,13 +89,15 @@ order by p.display_order, p.label, p.id, s.display_order, s.label, s.id
 """
 
 
+_LABELS = {
+    Sort.ENTERED: gettext_noop("Date entered “%(status)s”"),
+    Sort.EXITED: gettext_noop("Date left “%(status)s”"),
+    Sort.LATEST: gettext_noop("Latest time in “%(status)s”"),
+    Sort.CUMULATIVE: gettext_noop("Total time in “%(status)s”"),
+}
+
+
 def _property(name: str, clock: Clock, place: _Place) -> Property:
-    labels = {
-        Sort.ENTERED: _("Date entered “%(status)s”"),
-        Sort.EXITED: _("Date left “%(status)s”"),
-        Sort.LATEST: _("Latest time in “%(status)s”"),
-        Sort.CUMULATIVE: _("Total time in “%(status)s”"),
-    }
     kind = Kind.DURATION if clock.is_running else Kind.DATETIME
-    label = labels[clock.sort] % {"status": place}
+    label = _(_LABELS[clock.sort]) % {"status": place}
     return Property(name, label, kind, read_only=True, is_computed=True, follows=(STAGE,))

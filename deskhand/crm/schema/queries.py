@@ -2,43 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from deskhand.crm.schema import clock_names, clocks
+from deskhand.crm.schema import clocks
 from deskhand.crm.schema.defaults import BUILT_IN
 from deskhand.crm.schema.types import Kind, Option, Property
 from deskhand.kernel.database import sql
 from deskhand.kernel.database.scope import current_scope
 
 
-class Schema(Mapping[str, Property]):
-    """The properties of a kind of record by name. The clocks of its statuses are found by name, and not among all: there
+class Schema(dict[str, Property]):
+    """The properties of a kind of record by name. The clocks of its statuses are found by name, and not among all.
 
-    are many, and who does not name one pays nothing for them.
+    There are many of them, and who names none pays nothing for them.
     """
 
     def __init__(self, object_type: str, found: Mapping[str, Property]) -> None:
-        self._object_type, self._found = object_type, found
+        super().__init__(found)
+        self._object_type = object_type
 
-    def __getitem__(self, name: str) -> Property:
-        found: Property | None = self.get(name)
+    def __missing__(self, name: str) -> Property:
+        found = clocks.find(self._object_type, name)
         if found is None:
             raise KeyError(name)
         return found
 
+    def __contains__(self, name: object) -> bool:
+        return super().__contains__(name) or (isinstance(name, str) and self.get(name) is not None)
+
     def get(self, name: str, default: Any = None) -> Any:
-        """Directly, because conditions ask for each property that they name."""
-        found = self._found.get(name)
-        if found is None and clock_names.parse(name) is not None:
+        found = super().get(name)
+        if found is None:
             found = clocks.find(self._object_type, name)
         return default if found is None else found
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._found)
-
-    def __len__(self) -> int:
-        return len(self._found)
 
 
 def properties_of(object_type: str) -> Mapping[str, Property]:
