@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence, Set
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
@@ -14,6 +14,7 @@ from deskhand.accounts.policy import Action, can, require
 from deskhand.accounts.types import Viewer
 from deskhand.crm.filters.as_json import from_json, to_json
 from deskhand.crm.filters.types import EVERYTHING, Condition, Filter, leaves_by_type, link_types
+from deskhand.crm.schema import clock_names
 from deskhand.crm.segments.segments import Use, asked_for
 from deskhand.desk import preferences
 from deskhand.desk.models import CustomView, Sharing
@@ -236,24 +237,20 @@ def naming(
 ) -> list[CustomView]:
     """The views that filter by a property, or show it; with `values` those that filter by one of these. The same of `clocks`."""
     found = CustomView.objects.filter(account_id=account_id).order_by("id")
-    return [
-        one
-        for one in found
-        if _names(one, object_type, name, values)
-        or any(_names(one, object_type, clock, ()) for clock in clocks)
-    ]
+    whole = set(clocks) if values else {name, *clocks}
+    return [one for one in found if _names(one, object_type, name, values, whole)]
 
 
-def _names(one: CustomView, object_type: str, name: str, values: Collection[str]) -> bool:
-    if not values and object_type == "ticket" and name in one.columns:
+def _names(one: CustomView, object_type: str, name: str, values: Collection[str], whole: Set[str]) -> bool:
+    """Whether it shows one of these properties or filters by it; or by one of the values of the property `name`."""
+    if object_type == "ticket" and not whole.isdisjoint(one.columns):
         return True
-    filters = _filters(one, object_type, name)
-    return any(not values or any(str(value) in values for value in leaf.values) for leaf in filters)
-
-
-def _filters(one: CustomView, object_type: str, name: str) -> list[Filter]:
-    """Its filters by this property."""
-    return [leaf for kind, leaf in _leaves_by_type(one) if (kind, leaf.property) == (object_type, name)]
+    return any(
+        leaf.property in whole
+        or (leaf.property == name and any(str(value) in values for value in leaf.values))
+        for kind, leaf in _leaves_by_type(one)
+        if kind == object_type
+    )
 
 
 def _leaves_by_type(one: CustomView) -> list[tuple[str, Filter]]:
@@ -298,15 +295,13 @@ def let_go_of(account_id: int, statuses: Mapping[int, Gone], pipelines: Mapping[
 
 
 def _asked_for(one: CustomView, statuses: Mapping[int, Gone], pipelines: Mapping[int, Gone]) -> list[Gone]:
+    leaves = [leaf for _kind, leaf in _leaves_by_type(one)]
+
     def named(properties: Collection[str]) -> set[str]:
-        return {
-            str(value)
-            for _kind, leaf in _leaves_by_type(one)
-            if leaf.property in properties
-            for value in leaf.values
-        }
+        return {str(value) for leaf in leaves if leaf.property in properties for value in leaf.values}
 
     asked, asked_pipelines = named(STATUSES), named(PIPELINES)
-    found = [gone for pk, gone in statuses.items() if str(pk) in asked]
+    timed = {clock.stage_id for leaf in leaves if (clock := clock_names.parse(leaf.property)) is not None}
+    found = [gone for pk, gone in statuses.items() if str(pk) in asked or pk in timed]
     found += [gone for pk, gone in pipelines.items() if str(pk) in asked_pipelines]
     return list(dict.fromkeys(found))

@@ -340,6 +340,18 @@ def test_a_view_says_which_status_was_deleted_and_is_mended_by_saving(returns, o
     assert "is deleted" not in said(client.get(f"/inbox/custom-{view.pk}"))
 
 
+def test_a_view_by_the_times_of_a_deleted_status_says_so(returns, office, client):
+    """R-PIPE-10 with R-PROP-3"""
+    with office.inside():
+        extra = add_stage(returns, "On hold", StageState.OPEN)
+    create(client, filters=condition([one(f"hs_v2_date_entered_{extra.pk}", "datetime", "known")]))
+    with office.inside():
+        pipelines.delete_stage(extra, in_use=0, by=SYSTEM)
+
+    assert saved(office).gone == [{"kind": "status", "label": "On hold"}]
+    assert "The status “On hold” is deleted, and this view asks for it." in said(client.get("/views"))
+
+
 def test_a_view_of_a_deleted_pipeline_says_so_once_and_opens_on_another(returns, office, client):
     """R-PIPE-10"""
     with office.inside():
