@@ -32,7 +32,7 @@ from deskhand.automation.engine.definition import (
     edges_of,
 )
 from deskhand.automation.engine.edit import Place
-from deskhand.automation.enrolling.index import read_or_none
+from deskhand.automation.enrolling.index import definitions_of
 from deskhand.automation.models import Enrollment, StepComment, StepLog, StepStatus, Workflow
 from deskhand.crm.filters.types import Filter, Operator
 from deskhand.crm.pipelines.queries import pipelines_of
@@ -181,9 +181,8 @@ def lanes_of(pipeline: PipelineValue) -> list[Lane]:
     found = Workflow.objects.filter(account_id=account_id, origin_pipeline_id=pipeline.id, archived_at=None)
     by_stage = {workflow.origin_stage_id: workflow for workflow in found}
     ids = [workflow.pk for workflow in by_stage.values()]
-    newest = workflows.newest_revisions(account_id, list(by_stage.values()))
-    read = {row.workflow_id: read_or_none(row) for row in newest}
-    definitions = {pk: definition for pk, definition in read.items() if definition is not None}
+    read = definitions_of(account_id, {(one.pk, one.revision_number) for one in by_stage.values()})
+    definitions = {pk: definition for (pk, _number), definition in read.items()}
     comments = _count(
         StepComment.objects.filter(account_id=account_id, workflow_id__in=ids, resolved_at=None)
     )

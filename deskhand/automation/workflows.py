@@ -56,11 +56,7 @@ def definition_of(workflow: Workflow) -> Definition:
 
 def newest_revisions(account_id: int, of: Sequence[Workflow]) -> list[WorkflowRevision]:
     """The newest revision of each workflow, in one query."""
-    wanted = {workflow.pk: workflow.revision_number for workflow in of}
-    found = WorkflowRevision.objects.filter(
-        account_id=account_id, workflow_id__in=wanted, number__in=set(wanted.values())
-    )
-    return [row for row in found if row.number == wanted[row.workflow_id]]
+    return index.revisions(account_id, {(workflow.pk, workflow.revision_number) for workflow in of})
 
 
 def naming(account_id: int, property: str, value: str = "") -> list[Workflow]:

@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from django.db import connection
+from django.db.models.signals import post_init
 from django.test.utils import CaptureQueriesContext
 
 from deskhand.accounts import policy
@@ -46,7 +47,7 @@ from deskhand.automation.engine.definition import (
     WhenTrue,
     WhileInside,
 )
-from deskhand.automation.enrolling import by_hand, guards
+from deskhand.automation.enrolling import by_hand, guards, index
 from deskhand.automation.models import (
     Budget,
     Enrollment,
@@ -55,6 +56,7 @@ from deskhand.automation.models import (
     StepCall,
     StepLog,
     Workflow,
+    WorkflowRevision,
 )
 from deskhand.automation.runner import Runner
 from deskhand.automation.tests.runs import (
@@ -945,6 +947,31 @@ def test_many_are_recalculated_in_sets(world):
 
 
 # ── revisions ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_of_many_workflows_no_revision_is_read_but_the_newest_R_EDIT_4(world):
+    """Three with eight revisions each, the newest of one is a number that the others have, too."""
+    flows = [make(world, task(1)) for _ in range(3)]
+    for place, flow in enumerate(flows):
+        for _ in range(8 - place):
+            flow = workflows.save(flow, workflows.definition_of(flow))
+    flows = list(Workflow.objects.order_by("id"))
+    index._read.clear()
+    read = []
+
+    def note(instance, **_given):
+        read.append((instance.workflow_id, instance.number))
+
+    newest = sorted((flow.pk, flow.revision_number) for flow in flows)
+    post_init.connect(note, sender=WorkflowRevision)
+    try:
+        assert index.definitions_of(world.account.pk, {*newest}).keys() == {*newest}
+        assert sorted(read) == newest
+        read.clear()
+        workflows.newest_revisions(world.account.pk, flows)
+        assert sorted(read) == newest
+    finally:
+        post_init.disconnect(note, sender=WorkflowRevision)
 
 
 @pytest.mark.parametrize(("is_pinned", "title"), [(False, "New"), (True, "Old")])
