@@ -9,6 +9,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
 
+from deskhand.automation import standings
 from deskhand.crm.filters.evaluate import Fact, Facts
 from deskhand.crm.records import associations, computed, store
 from deskhand.crm.records.models import PropertyChange
@@ -36,29 +37,22 @@ class Loaded(dict[int, "Row"]):
         self.object_type = object_type
         self.has_all = False
         self._segments: dict[int, set[int]] | None = None
-        self._workflows: dict[int, set[int]] | None = None
+        self._standings: standings.Standings | None = None
         self._links: dict[tuple[str, int | None], dict[int, list[Row]]] = {}
         self._clocks: computed.Clocks | None = None
         self._worked: dict[str, dict[int, Any]] = {}
 
     def memberships(self, record_id: int, of: str) -> Collection[int]:
-        """The segments of one of them, or the workflows that it is in; read for all at once."""
-        if of == "workflow":
-            return self._inside().get(record_id, ())
+        """The segments of one of them, or the workflows that it stands so to; read for all at once."""
+        if of in standings.ALL:
+            if self._standings is None:
+                self._standings = standings.of_records(self.object_type, list(self))
+            return self._standings[of].get(record_id, ())
         if of != SEGMENT:
             return ()
         if self._segments is None:
             self._segments = members.of_records(self.object_type, list(self))
         return self._segments.get(record_id, ())
-
-    def _inside(self) -> dict[int, set[int]]:
-        if self._workflows is None:
-            self._workflows = {}
-            for record_id, workflow_id in sql.rows(
-                _INSIDE, [current_account_id(), self.object_type, list(self)]
-            ):
-                self._workflows.setdefault(record_id, set()).add(workflow_id)
-        return self._workflows
 
     def clocks(self) -> computed.Clocks:
         """When all of them came to which statuses; read once."""
@@ -97,7 +91,7 @@ class Loaded(dict[int, "Row"]):
         for row in others.values():
             row.among = self
         self.update(others)
-        self.has_all, self._segments, self._workflows, self._links = False, None, None, {}
+        self.has_all, self._segments, self._standings, self._links = False, None, None, {}
         self._clocks, self._worked = None, {}
 
     def read_all(self) -> None:
@@ -110,12 +104,6 @@ class Loaded(dict[int, "Row"]):
             row = dict(zip(names, values, strict=True))
             row["properties"] = sql.loads(row["properties"])
             self[row["id"]].update(row)
-
-
-_INSIDE = """
-select record_id, workflow_id from automation_enrollment
-where account_id = %s and object_type = %s and record_id = any(%s) and state <> 'ENDED'
-"""
 
 
 class Row(dict[str, Any]):

@@ -88,7 +88,7 @@ _SEGMENTS = f"""{_NAMED}
     select id, name, jsonb_path_query(definition, 'lax $.steps[*] ? (@.kind starts with "add_to_segment" || @.kind starts with "remove_from_segment").settings.segment') from definitions
 {_DISTINCT}"""
 _WORKFLOWS = f"""{_NAMED}
-    select id, name, jsonb_path_query(definition, 'strict $.** ? (exists(@.member_of)) ? (@.member_of == "workflow").ids[*]') as named from definitions
+    select id, name, jsonb_path_query(definition, 'strict $.** ? (exists(@.member_of)) ? (@.member_of starts with "workflow").ids[*]') as named from definitions
     union all
     select id, name, jsonb_path_query(definition, 'lax $.steps[*].settings.workflow') from definitions
     union all

@@ -16,13 +16,14 @@ from deskhand.automation.enrolling import index, standing, switching
 from deskhand.automation.models import Workflow, WorkflowRevision
 from deskhand.automation.pausing import pause as pause
 from deskhand.automation.pausing import resume as resume
-from deskhand.crm.filters.types import Condition, leaves_by_type
+from deskhand.crm.filters.types import Condition, MemberOf, leaves, leaves_by_type
 from deskhand.crm.schema.queries import everything
+from deskhand.crm.segments.looks import SEGMENT
 from deskhand.crm.segments.models import Segment
 from deskhand.crm.segments.segments import asked_for
 from deskhand.events.types import SYSTEM, Actor
 from deskhand.kernel import clock, jobs
-from deskhand.kernel.database.scope import attempt
+from deskhand.kernel.database.scope import attempt, current_account_id
 from deskhand.kernel.errors import Conflict, Invalid
 
 
@@ -210,6 +211,7 @@ def surroundings(definition: Definition) -> Surroundings:
             one: {prop.name: prop.kind for prop in everything(one, with_aliases=True)} for one in types
         },
         segments=_there(segments_of(definition)),
+        workflows=_workflows_there(definition),
         may_fire_again=standing.may_fire_again,
     )
 
@@ -223,6 +225,21 @@ def _there(segment_ids: Collection[int]) -> frozenset[int]:
     if not segment_ids:
         return frozenset()
     found = Segment.objects.filter(pk__in=segment_ids, archived_at=None)
+    return frozenset(found.values_list("pk", flat=True))
+
+
+def _workflows_there(definition: Definition) -> frozenset[int]:
+    """Of those that its conditions ask for."""
+    asked = {
+        workflow_id
+        for condition in conditions_of(definition)
+        for leaf in leaves(condition)
+        if isinstance(leaf, MemberOf) and leaf.of != SEGMENT
+        for workflow_id in leaf.ids
+    }
+    if not asked:
+        return frozenset()
+    found = Workflow.objects.filter(account_id=current_account_id(), pk__in=asked, archived_at=None)
     return frozenset(found.values_list("pk", flat=True))
 
 

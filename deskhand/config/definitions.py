@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from deskhand.automation import standings
 from deskhand.config.names import BUILT_IN, Names, bare
 from deskhand.config.things import Thing
 from deskhand.crm.filters import as_json
@@ -33,7 +34,7 @@ AMOUNTS = {"remind"}
 _KINDS = ("record_type", "on", "target", "object_type", "to")
 #: What stands in place of an id.
 _WORDS = {"", "all", "owner", "nobody", "contact_owner"}
-_MEMBERS = {"workflow": Thing.WORKFLOW, "segment": Thing.SEGMENT}
+_MEMBERS = {**dict.fromkeys(standings.ALL, Thing.WORKFLOW), "segment": Thing.SEGMENT}
 #: Of leaving: segments that are kept out, and workflows whose records are taken over.
 _NAMED = {"segments": Thing.SEGMENT, "workflows": Thing.WORKFLOW}
 

@@ -16,7 +16,7 @@ from deskhand.crm.schema import association_labels, object_types
 from deskhand.crm.schema.queries import properties_of
 from deskhand.crm.schema.types import Kind
 from deskhand.crm.segments import segments
-from deskhand.desk.models import ChannelAccount
+from deskhand.desk.models import ChannelAccount, Inbox
 from deskhand.kernel.database.scope import current_account_id
 from deskhand.kernel.errors import Invalid
 
@@ -27,7 +27,10 @@ _COLUMNS = {
     "owner_id": Thing.USER,
     "assigned_team_ids": Thing.TEAM,
     "channel_account_id": Thing.CHANNEL,
+    "inbox_id": Thing.INBOX,
 }
+#: What is worked out and names people.
+_MADE_BY = ("hs_created_by_user_id", "hs_object_source_user_id", "hs_updated_by_user_id")
 
 #: What an event tells that is no property of the record.
 _FACTS = {
@@ -115,6 +118,8 @@ class Names:
             return _FACTS.get(name)
         if prop.column in _COLUMNS:
             return _COLUMNS[prop.column]
+        if name in _MADE_BY:
+            return Thing.USER
         return Thing.USER if prop.kind is Kind.REF and not prop.column and not prop.read_only else None
 
     def _of(self, thing: Thing, object_type: str) -> Mapping[int, str]:
@@ -158,6 +163,9 @@ def _read(thing: Thing, object_type: str) -> dict[int, str]:
         case Thing.CHANNEL:
             channels = ChannelAccount.objects.filter(**account, archived_at=None)
             return dict(channels.values_list("pk", "address"))
+        case Thing.INBOX:
+            inboxes = Inbox.objects.filter(**account, archived_at=None)
+            return dict(inboxes.values_list("pk", "name"))
         case Thing.SEGMENT:
             return dict(segments.segments().values_list("pk", "name"))
         case Thing.LABEL:

@@ -1,4 +1,4 @@
-"""What a document needs and does not make: people, channels, secrets. Stand-ins let a plan go on, to be undone with it."""
+"""What a document needs and does not make: people, channels, inboxes, secrets. Stand-ins let a plan go on, to be undone with it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from deskhand.accounts import users
 from deskhand.automation import secrets
 from deskhand.config.things import Thing
 from deskhand.desk import inboxes
+from deskhand.desk.models import InboxKind
 from deskhand.events.types import SYSTEM
 
 
@@ -33,11 +34,15 @@ def _channel(account_id: int, address: str) -> int:
     return inboxes.add_channel_account(desk, channel="email", name=address, address=address).pk
 
 
+def _inbox(account_id: int, name: str) -> int:
+    return inboxes.add_inbox(account_id, name, InboxKind.HELP_DESK, by=SYSTEM).pk
+
+
 def _secret(account_id: int, name: str) -> int:
     return secrets.add(account_id, name, random.token_hex(8), by=SYSTEM)
 
 
 #: How each is made, by the account and its name. They raise Invalid for a name that can't be right.
 MADE_ELSEWHERE: Mapping[Thing, Callable[[int, str], int]] = {
-    Thing.USER: _user, Thing.CHANNEL: _channel, Thing.SECRET: _secret,
+    Thing.USER: _user, Thing.CHANNEL: _channel, Thing.INBOX: _inbox, Thing.SECRET: _secret,
 }  # fmt: skip

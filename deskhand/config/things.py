@@ -15,6 +15,7 @@ class Thing(StrEnum):
     MAIL = "mail"  # key of a built-in one, name of another
     WORKFLOW = "workflow"  # name; a lane is named by its status
     CHANNEL = "channel"  # address
+    INBOX = "inbox"  # name
     SEGMENT = "segment"  # name
     SUBSCRIPTION = "kind of mail"  # name
     LABEL = (

@@ -71,6 +71,21 @@ def add_inbox(account_id: int, name: str, kind: InboxKind, *, by: Actor) -> Inbo
     return made
 
 
+def names(account_id: int) -> list[tuple[int, str]]:
+    """The inboxes that are there, as people call them. One query."""
+    found = Inbox.objects.filter(account_id=account_id, archived_at=None).order_by("display_order", "id")
+    return [(pk, _(name)) for pk, name in found.values_list("pk", "name")]
+
+
+def channel_names(account_id: int) -> list[tuple[int, str]]:
+    """The addresses of ours that are connected, by their names. One query."""
+    found = ChannelAccount.objects.filter(account_id=account_id, archived_at=None).order_by("name", "id")
+    return [
+        (pk, name if name == address else f"{name} ({address})")
+        for pk, name, address in found.values_list("pk", "name", "address")
+    ]
+
+
 def makes_tickets(inbox: Inbox) -> bool:
     """What a new channel of the inbox does at first (R-CC-6)."""
     return inbox.kind == InboxKind.HELP_DESK

@@ -116,7 +116,8 @@ def may_call(one: Player, other: Player) -> bool:
         return True
     trigger, object_type = other.definition.trigger, other.definition.object_type
     if isinstance(trigger, WhenTrue):
-        return _may_meet(trigger.condition, object_type, one.touches)
+        its_own = Touches(enrolls=frozenset({one.id}))  # who is in it, was, or finished it
+        return _may_meet(trigger.condition, object_type, one.touches | its_own)
     if isinstance(trigger, WhenEvent):
         return any(_may_tell(event, object_type, one.touches) for event in trigger.events)
     return False
@@ -133,7 +134,7 @@ def _may_meet(condition: Condition, object_type: str, touches: Touches) -> bool:
         if way[-1] in touches.creates or any(frozenset(hop) in touches.links for hop in pairwise(way)):
             return True
         if isinstance(leaf, MemberOf):
-            if leaf.of == _SEGMENT and not touches.segments.isdisjoint(leaf.ids):
+            if not (touches.segments if leaf.of == _SEGMENT else touches.enrolls).isdisjoint(leaf.ids):
                 return True
         elif any(
             (write.object_type, write.property) == (way[-1], leaf.property) and _fits(leaf, write.value)

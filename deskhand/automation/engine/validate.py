@@ -81,13 +81,15 @@ class Limits:
 class Surroundings:
     """What exists around the workflow. A mapping that is None is not checked.
 
-    `actions` by kind; `properties` as {object type: {name: kind}}; `events` are the kinds that are told; `segments` by id.
+    `actions` by kind; `properties` as {object type: {name: kind}}; `events` are the kinds that are told; `segments` and
+    `workflows` by id.
     """
 
     actions: Mapping[str, CheckSettings] | None = None
     properties: Mapping[str, Mapping[str, Kind]] | None = None
     events: frozenset[str] | None = None
     segments: frozenset[int] | None = None
+    workflows: frozenset[int] | None = None
     #: Whether a filter on such a record can be chosen to enroll again.
     may_fire_again: Callable[[str, Filter], bool] | None = None
     limits: Limits = made_by(default_factory=Limits)
@@ -379,10 +381,15 @@ def _condition(
     for looked_at, leaf in leaves_by_type(condition, object_type):
         if isinstance(leaf, Filter):
             yield from _property(step_id, name, looked_at, leaf.property, around, leaf.kind)
-        elif (
-            leaf.of == "segment" and around.segments is not None and not around.segments.issuperset(leaf.ids)
-        ):
-            yield Problem(step_id, name, N_("A segment that it asks for is there no more."))
+            continue
+        known = around.segments if leaf.of == "segment" else around.workflows
+        if known is not None and not known.issuperset(leaf.ids):
+            message = _GONE_SEGMENT if leaf.of == "segment" else _GONE_WORKFLOW
+            yield Problem(step_id, name, message)
+
+
+_GONE_SEGMENT = N_("A segment that it asks for is there no more.")
+_GONE_WORKFLOW = N_("A workflow that it asks for is there no more.")
 
 
 def _date_property(

@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from deskhand.automation import records
+from deskhand.automation import records, standings
 from deskhand.automation.engine.definition import WhenTrue
 from deskhand.automation.enrolling import standing
 from deskhand.automation.enrolling.index import Entry, Opening
@@ -163,20 +163,20 @@ class _Then(Past):
     def memberships(self, row: Row, of: str) -> Collection[int]:
         kind, pk = row.object_type, row["id"]
         if of != SEGMENT:
-            return self._inside(kind, pk)
+            return self._stood(kind, pk, of)
         found = set(row.among.memberships(pk, of))
         for segment_id, first in self._segments.get((kind, pk), {}).items():
             (found.discard if first == JOINED else found.add)(segment_id)
         return found
 
-    def _inside(self, kind: str, pk: int) -> set[int]:
-        """The workflows that it was in."""
-        return self._told_for(
-            ("runs", kind),
-            kind,
-            pk,
-            lambda ids: sql.rows(_INSIDE, [self.account_id, kind, ids, self.at, self.at]),
-        )
+    def _stood(self, kind: str, pk: int, of: str) -> set[int]:
+        """The workflows that it stood so to."""
+
+        def ask(ids: list[int]) -> list[tuple[int, int]]:
+            found = standings.of_records_at(kind, ids, self.at).get(of, {})
+            return [(one, workflow_id) for one, there in found.items() for workflow_id in there]
+
+        return self._told_for(("runs", kind, of), kind, pk, ask)
 
     def linked(self, row: Row, to: str, type_id: int | None, cut: Cut) -> list[Row]:
         own, pk = row.object_type, row["id"]
@@ -260,8 +260,4 @@ _NEW_LINKS = """
 select from_id, to_id from crm_association
 where account_id = %s and from_type = %s and from_id = any(%s) and to_type = %s and created_at > %s
 and (label_type_id is null or label_type_id = %s)
-"""
-_INSIDE = """
-select distinct record_id, workflow_id from automation_enrollment
-where account_id = %s and object_type = %s and record_id = any(%s) and enrolled_at <= %s and (ended_at is null or ended_at > %s)
 """

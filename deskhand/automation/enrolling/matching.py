@@ -14,8 +14,6 @@ from deskhand.crm.records.tables import of_this_type, table_of, tables_of
 from deskhand.kernel.database import sql
 from deskhand.kernel.errors import Invalid
 
-INSIDE = "workflow"  # conditions may ask who is in a workflow now (R-TRIG-4)
-
 
 @dataclass(frozen=True)
 class Asked:
@@ -35,24 +33,11 @@ class Answer:
     broken: Mapping[int, str]
 
 
-@dataclass(frozen=True)
-class _Source(SchemaSource):
-    def members(self, of: str, ids: Sequence[int]) -> Sql | None:
-        if of != INSIDE:
-            return super().members(of, ids)
-        return Sql(
-            "EXISTS (SELECT 1 FROM automation_enrollment inside WHERE inside.account_id = %s AND inside.object_type = %s"
-            f' AND inside.record_id = "{self.alias}".id AND inside.workflow_id = ANY(%s::bigint[])'
-            " AND inside.state <> 'ENDED')",
-            (self.tables.account_id, self.object_type, list(ids)),
-        )
-
-
 def where(
     account_id: int, object_type: str, condition: Condition, now: datetime, zone: ZoneInfo, *, with_spam: bool = False
 ) -> Sql:  # fmt: skip
     """SQL on the table `t`: records that are there, no spam unless that is asked for, and meet it. Raises Invalid."""
-    source = _Source(tables_of(account_id), object_type, "t")
+    source = SchemaSource(tables_of(account_id), object_type, "t")
     found = to_sql(condition, source, now=now, zone=zone)
     alive = f"t.account_id = %s and t.archived_at is null and {of_this_type(object_type)}"
     if object_type == "ticket":

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeVar
 
-from deskhand.automation import workflows
+from deskhand.automation import standings, workflows
 from deskhand.automation.actions.registry import ACTIONS
 from deskhand.automation.engine.definition import (
     Action,
@@ -84,7 +84,7 @@ def limits_of(definition: Definition) -> Limits:
         Today.PROPERTIES: bool(untold),
         Today.LINKS: any(path for one in conditions for path, _leaf in leaves_by_path(one)),
         Today.SEGMENTS: SEGMENT in memberships or bool(definition.leaving.segments),
-        Today.WORKFLOWS: "workflow" in memberships,
+        Today.WORKFLOWS: not memberships.isdisjoint(standings.ALL),
         Today.MAILS: _any(kinds, _MAILS),
         Today.BUDGET: any(kind in ACTIONS and ACTIONS[kind].costs for kind in kinds),
         Today.HOURS: definition.counts_working_time,

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from deskhand.crm.filters import memberships
 from deskhand.crm.filters.sql import Coarse, Column, Link, Sql
 from deskhand.crm.schema import clock_names, formulas
 from deskhand.crm.schema.clock_names import Clock, Sort
@@ -108,7 +109,8 @@ class SchemaSource:
 
     def members(self, of: str, ids: Sequence[int]) -> Sql | None:
         if of != "segment":
-            return None
+            ours = (self.tables.account_id, self.object_type, self.alias)
+            return memberships.sql_of(of, *ours, ids)
         return Sql(
             f'"{self.alias}".id IN (SELECT member.record_id FROM crm_segmentmember member'
             " WHERE member.account_id = %s AND member.segment_id = ANY(%s::bigint[]) AND member.object_type = %s)",

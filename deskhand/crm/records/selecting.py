@@ -9,13 +9,15 @@ from zoneinfo import ZoneInfo
 
 from django.utils.translation import gettext as _
 
+from deskhand.accounts import policy
 from deskhand.accounts.policy import visible
 from deskhand.accounts.types import Reach, Viewer
 from deskhand.crm.filters.schema_source import SchemaSource, Tables
 from deskhand.crm.filters.sql import Sql, to_sql
-from deskhand.crm.filters.types import EVERYTHING, Condition, Filter, leaves_by_type
+from deskhand.crm.filters.types import EVERYTHING, Condition, Filter, MemberOf, leaves_by_type
 from deskhand.crm.records.tables import of_this_type, table_of
 from deskhand.crm.schema.queries import properties_of
+from deskhand.crm.segments.looks import SEGMENT
 from deskhand.kernel import clock
 from deskhand.kernel.database import sql
 from deskhand.kernel.errors import Invalid
@@ -88,9 +90,17 @@ def may_filter_by(viewer: Viewer, object_type: str, of: str) -> bool:
     )
 
 
+def may_filter_by_workflows(viewer: Viewer) -> bool:
+    """Who doesn't see workflows could find out who is in which."""
+    return policy.can(viewer, policy.Action.VIEW_WORKFLOWS)
+
+
 def require_in_reach(viewer: Viewer, of: str, condition: Condition) -> None:
     for object_type, leaf in leaves_by_type(condition, of):
-        if not may_filter_by(viewer, object_type, of):
+        is_of_workflows = isinstance(leaf, MemberOf) and leaf.of != SEGMENT
+        if not may_filter_by(viewer, object_type, of) or (
+            is_of_workflows and not may_filter_by_workflows(viewer)
+        ):
             raise Invalid(
                 _("You may not filter by this."),
                 field="filter",

@@ -46,6 +46,8 @@ EMAIL_TYPES = _options(
 CHANNELS = _options(
     ("email", _("Email")), ("portal", _("Customer portal")), ("form", _("Form")), ("chat", _("Chat")), ("whatsapp", _("WhatsApp")),
 )  # fmt: skip
+#: A column that the record's making alone sets.
+MAKING = ("created_at",)
 #: A column that every message changes.
 BY_MESSAGES = ("message_count",)
 SOURCES = _options(
@@ -87,9 +89,9 @@ COMMON = (
     _stored("hubspot_owner_id", _("Owner"), R, "owner_id"),
     _stored("hs_assigned_team_ids", _("Assigned teams"), RS, "assigned_team_ids"),
     *_worked(E, ("hs_object_source", _("Record source")), ("hs_object_source_label", _("Record source label")),
-             options=RECORD_SOURCES),
-    *_worked(T, ("hs_object_source_id", _("Record source ID"))),
-    *_worked(R, ("hs_created_by_user_id", _("Created by")), ("hs_object_source_user_id", _("Record source user"))),
+             options=RECORD_SOURCES, follows=MAKING),
+    *_worked(T, ("hs_object_source_id", _("Record source ID")), follows=MAKING),
+    *_worked(R, ("hs_created_by_user_id", _("Created by")), ("hs_object_source_user_id", _("Record source user")), follows=MAKING),
     *_worked(R, ("hs_updated_by_user_id", _("Updated by")), follows=("updated_at",)),
     *_worked(RS, ("hs_all_owner_ids", _("All owner ids")), ("hs_user_ids_of_all_owners", _("Users of all owners")), follows=("owner_id",)),
     *_kept(RS, ("hs_merged_object_ids", _("Merged record ids"))),
@@ -145,7 +147,8 @@ TICKET = (
     _span("hs_time_to_first_rep_assignment", _("Time to first agent assignment"), "first_assigned_at", "owner_id"),
     *_worked(T, ("source_ref", _("Source reference")), ("source_thread_id", _("Source thread")),
              ("hs_primary_company_name", _("Primary company name")), ("hs_all_associated_contact_emails", _("Contact emails")),
-             ("hs_all_associated_contact_phones", _("Contact phones")), ("hs_last_email_details", _("Last email subject"))),
+             ("hs_all_associated_contact_phones", _("Contact phones"))),
+    *_worked(T, ("hs_last_email_details", _("Last email subject")), follows=BY_MESSAGES),
     *_worked(R, ("hs_primary_company_id", _("Primary company"))),
     *_worked(E, ("hs_originating_generic_channel_id", _("Originating channel")), follows=("channel_account_id",), options=CHANNELS),
     *_worked(E, ("hs_current_generic_channel_id", _("Current channel")), follows=BY_MESSAGES, options=CHANNELS),

@@ -8,6 +8,7 @@ from datetime import timedelta
 from deskhand.crm.filters.types import (
     Condition,
     Filter,
+    MemberOf,
     Operator,
     Path,
     Span,
@@ -71,4 +72,6 @@ def pause_of(condition: Condition) -> timedelta:
         if isinstance(leaf, Filter) and is_moved_by_time(leaf)
         for value in leaf.values
     ]
+    # Of workflows no event tells who comes and goes.
+    pauses += [OFTEN for leaf in leaves(condition) if isinstance(leaf, MemberOf) and leaf.of != SEGMENT]
     return min(pauses, default=NIGHTLY)

@@ -13,7 +13,6 @@ from django.utils.translation import pgettext
 from deskhand.accounts import queries as people
 from deskhand.accounts.policy import visible
 from deskhand.accounts.types import Reach, Viewer
-from deskhand.automation import listing
 from deskhand.crm.filters.types import EVERYTHING, Condition, Operator, Value
 from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.schema import durations, object_types
@@ -26,7 +25,9 @@ from deskhand.web.filters.editing import Item, as_typed, groups_of
 from deskhand.web.filters.words import Words, operator_words, said_of
 
 _CHOSEN = (Kind.ENUM, Kind.MULTI, Kind.REF, Kind.REFS)
-_PEOPLE, _TEAMS = "owner_id", "assigned_team_ids"  # ids that are chosen from a list of names
+#: Ids that are chosen from a list of names: the columns, and what is worked out.
+_LISTED = ("owner_id", "assigned_team_ids", "inbox_id", "channel_account_id")
+_MADE_BY = ("hs_created_by_user_id", "hs_updated_by_user_id")
 
 
 @dataclass(frozen=True)
@@ -76,13 +77,8 @@ class Asked(Words):
         return _is_askable(prop) or prop.name in membership.SORTS
 
     def _membership(self, object_type: str, name: str) -> Property:
-        of = membership.SORTS[name]
-        found = self._workflows if of == membership.WORKFLOW else self._segments
-        return membership.property_of(found.get(object_type, ()), of)
-
-    @cached_property
-    def _workflows(self) -> dict[str, list[tuple[int, str]]]:
-        return listing.names(self.viewer.account_id)
+        found = self._workflows if name in membership.OF_WORKFLOWS else self._segments
+        return membership.property_of(found.get(object_type, ()), membership.SORTS[name])
 
     @cached_property
     def segments(self) -> list[tuple[int, str]]:
@@ -123,7 +119,7 @@ class Asked(Words):
                 for stage in one.stages
             ]
         if prop.kind in (Kind.REF, Kind.REFS):
-            return self._teams if prop.column == _TEAMS else self._members
+            return self.named(prop)
         return super().choices(prop)
 
     def chosen_of(self, object_type: str, prop: Property, values: Iterable[str]) -> list[Choice]:
@@ -192,7 +188,7 @@ def _is_askable(prop: Property) -> bool:
     if not (prop.column or prop.is_custom or prop.follows):
         return False
     if prop.kind in (Kind.REF, Kind.REFS):
-        return prop.column in (_PEOPLE, _TEAMS)
+        return prop.column in _LISTED or prop.name in _MADE_BY
     if prop.kind in (Kind.ENUM, Kind.MULTI):
         return bool(prop.options) or prop.column in ("stage_id", "pipeline_id")
     return True

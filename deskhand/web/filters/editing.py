@@ -160,7 +160,7 @@ def made_of(prop: Property, operator: str, values: Sequence[str], amount: str, u
     """Raises Invalid, naming the field."""
     takes = OPERATORS[prop.kind].get(Operator(operator)) if operator in set(Operator) else None
     if takes is None or (
-        prop.name in membership.SORTS and Operator(operator) not in membership.OPERATOR_WORDS
+        prop.name in membership.SORTS and Operator(operator) not in membership.operator_words(prop.name)
     ):
         raise Invalid(_("Choose how to compare."), field="op", value=operator[:40])
     given = [text.strip() for text in values if text.strip()]

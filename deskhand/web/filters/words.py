@@ -14,13 +14,15 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from deskhand.accounts import queries as people
 from deskhand.accounts.types import Viewer
+from deskhand.automation import listing
 from deskhand.crm.filters.types import OPERATORS, Operator, Span, Unit, Value, Window
 from deskhand.crm.pipelines.queries import pipelines_of
-from deskhand.crm.records.selecting import associated_with, may_filter_by
+from deskhand.crm.records.selecting import associated_with, may_filter_by, may_filter_by_workflows
 from deskhand.crm.schema import association_labels, clock_names, clocks, object_types
 from deskhand.crm.schema.queries import properties_of
 from deskhand.crm.schema.types import Kind, Property
 from deskhand.crm.segments import segments
+from deskhand.desk import inboxes
 from deskhand.kernel.errors import Invalid
 from deskhand.kernel.text import whole
 from deskhand.web import times
@@ -70,6 +72,8 @@ UNIT_WORDS = {
     Unit.MINUTE: gettext_lazy("minutes"), Unit.HOUR: gettext_lazy("hours"),
     Unit.DAY: gettext_lazy("days"), Unit.WEEK: gettext_lazy("weeks"),
 }  # fmt: skip
+#: What or who made a record (R-TRIG-4: there are no imports from files yet, so no source says that).
+_MADE_BY = ("hs_object_source", "hs_created_by_user_id")
 #: Built-in properties that one may filter by; the account's own come after them.
 OFFERED = {
     "ticket": (
@@ -78,26 +82,29 @@ OFFERED = {
         "hs_last_message_sent_at", "hs_last_message_from_visitor", "hs_first_agent_message_sent_at", "hs_ticket_reopened_at",
         "hs_num_times_contacted", "hs_ticket_id", "time_to_close", "time_to_first_agent_reply", "hs_time_to_first_assign",
         "hs_time_to_first_rep_assignment", "hs_is_one_touch_ticket", "hs_outbound_ticket", "hs_current_generic_channel_id",
-        "hs_last_email_type", "hs_lastactivitydate", "hs_nextactivitydate", "hs_num_associated_conversations",
+        "hs_last_email_type", "hs_last_email_details", "hs_lastactivitydate", "hs_nextactivitydate", "hs_num_associated_conversations",
+        "hs_inbox_id", "hs_originating_channel_instance_id", "hs_originating_generic_channel_id", *_MADE_BY,
     ),
     "contact": (
         "email", "firstname", "lastname", "hubspot_owner_id", "phone", "jobtitle", "city", "country", "hs_language",
-        "hs_marketable_status", "createdate", "lastmodifieddate",
+        "hs_marketable_status", "createdate", "lastmodifieddate", *_MADE_BY,
     ),
     "company": (
         "name", "domain", "hubspot_owner_id", "industry", "city", "country", "numberofemployees", "annualrevenue", "createdate",
+        *_MADE_BY,
     ),
     "deal": (
         "dealstage", "hubspot_owner_id", "hs_assigned_team_ids", "dealname", "amount", "closedate", "hs_is_closed", "description",
-        "deal_currency_code", "createdate", "hs_lastmodifieddate",
+        "deal_currency_code", "createdate", "hs_lastmodifieddate", *_MADE_BY,
     ),
     "project": (
         "hs_pipeline_stage", "hubspot_owner_id", "hs_assigned_team_ids", "hs_name", "hs_start_date", "hs_target_due_date",
-        "hs_is_closed", "hs_description", "hs_createdate", "hs_lastmodifieddate",
+        "hs_is_closed", "hs_description", "hs_createdate", "hs_lastmodifieddate", *_MADE_BY,
     ),
 }  # fmt: skip
 _OWN_KINDS = (
     "hs_pipeline_stage", "hubspot_owner_id", "hs_assigned_team_ids", "hs_name", "hs_is_closed", "hs_createdate", "hs_lastmodifieddate",
+    *_MADE_BY,
 )  # fmt: skip
 _STAGES = ("hs_pipeline_stage", "dealstage")
 _UNLISTED = (Kind.REF, Kind.REFS)  # the account's own with ids in them can't be chosen from a list
@@ -123,8 +130,29 @@ class Words:
         return [Choice(str(team.id), team.name) for team in people.teams(self.viewer.account_id)]
 
     @cached_property
+    def _inboxes(self) -> list[Choice]:
+        return [Choice(str(pk), name) for pk, name in inboxes.names(self.viewer.account_id)]
+
+    @cached_property
+    def _channels(self) -> list[Choice]:
+        return [Choice(str(pk), name) for pk, name in inboxes.channel_names(self.viewer.account_id)]
+
+    def named(self, prop: Property) -> list[Choice]:
+        """What the ids of a property may be of: inboxes, channels, teams or people."""
+        match prop.column:
+            case "inbox_id":
+                return self._inboxes
+            case "channel_account_id":
+                return self._channels
+        return self._teams if prop.kind is Kind.REFS else self._members
+
+    @cached_property
     def _segments(self) -> dict[str, list[tuple[int, str]]]:
         return segments.names()
+
+    @cached_property
+    def _workflows(self) -> dict[str, list[tuple[int, str]]]:
+        return listing.names(self.viewer.account_id)
 
     def offered(self, object_type: str) -> list[Property]:
         if not may_filter_by(self.viewer, object_type, self.root):
@@ -132,7 +160,10 @@ class Words:
         known = properties_of(object_type)
         own = [p for p in known.values() if p.is_custom and p.kind not in _UNLISTED]
         built_in = [known[name] for name in OFFERED.get(object_type, _OWN_KINDS) if name in known]
-        return [*built_in, *own, *membership.property_in(self._segments, object_type)]
+        inside = membership.property_in(self._segments, object_type)
+        if object_type == self.root and may_filter_by_workflows(self.viewer):
+            inside += membership.of_workflows(self._workflows.get(object_type, ()))
+        return [*built_in, *own, *inside]
 
     def clocks(self, object_type: str) -> Sequence[Property]:
         """What one may filter by of the statuses of such records (R-PROP-3)."""
@@ -203,10 +234,8 @@ class Words:
             ]
         if prop.kind is Kind.BOOL:
             return [Choice("true", _("Yes")), Choice("false", _("No"))]
-        if prop.kind is Kind.REF:
-            return self._members
-        if prop.kind is Kind.REFS:
-            return self._teams
+        if prop.kind in (Kind.REF, Kind.REFS):
+            return self.named(prop)
         return [Choice(option.value, _(option.label)) for option in prop.options]
 
     def operators(self, prop: Property, chosen: Operator) -> list[Choice]:
@@ -262,7 +291,7 @@ def _in_order(prop: Property) -> Sequence[Operator]:
 
 def operator_words(name: str) -> Mapping[Operator, Promise]:
     """How the property may be compared."""
-    return membership.OPERATOR_WORDS if name in membership.SORTS else OPERATOR_WORDS
+    return membership.operator_words(name) if name in membership.SORTS else OPERATOR_WORDS
 
 
 def units_of(prop: Property, chosen: str) -> tuple[Choice, ...]:

@@ -10,8 +10,12 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from deskhand.accounts.models import Membership
+from deskhand.accounts.policy import viewer_for
 from deskhand.automation import records, tokens
 from deskhand.automation.actions import choices, giving
+from deskhand.config import definitions
+from deskhand.config.names import Names
+from deskhand.crm.filters.as_json import to_json
 from deskhand.crm.filters.evaluate import holds
 from deskhand.crm.filters.schema_source import SchemaSource
 from deskhand.crm.filters.sql import to_sql
@@ -27,12 +31,14 @@ from deskhand.crm.schema.layouts import Section
 from deskhand.crm.schema.queries import everything, properties_of
 from deskhand.crm.schema.types import Kind
 from deskhand.desk import replies
-from deskhand.desk.models import Follower, Seen, Snooze
+from deskhand.desk.models import Follower, Inbox, Seen, Snooze
 from deskhand.desk.replies import NewReply
 from deskhand.events.types import SYSTEM, Actor
 from deskhand.kernel import clock
 from deskhand.kernel.database import sql
 from deskhand.kernel.errors import Invalid
+from deskhand.web.filters.asked import Asked
+from deskhand.web.filters.words import Words
 from deskhand.web.tests.test_inbox import texts
 
 HOUR = timedelta(hours=1)
@@ -201,6 +207,32 @@ def test_python_and_postgresql_agree_on_what_is_worked_out_R_PROP_5(office, noon
                 if holds(asked, records.LoadedFacts("ticket", loaded[pk]), now=noon, zone=ZoneInfo("UTC"))
             }
             assert in_sql == in_python, asked
+
+
+def test_where_a_record_came_in_and_who_made_it_can_be_asked_everywhere_R_TRIG_4(office):
+    """In conditions of workflows and in views; the ids of inboxes and channels have names, also in a configuration."""
+    with office.inside() as world:
+        viewer = viewer_for(world.account.pk, world.ada.pk)
+        for words in (Asked(viewer, "ticket"), Words(viewer, "ticket")):
+            for name, label in {
+                "hs_inbox_id": "Help desk", "hs_originating_channel_instance_id": "Support", "hs_object_source": "Workflow",
+                "hs_created_by_user_id": world.ada.name, "hs_last_email_details": None,
+            }.items():  # fmt: skip
+                _kind, prop = words.property(f"ticket.{name}")
+                choices = (
+                    words.choices_of("ticket", prop) if isinstance(words, Asked) else words.choices(prop)
+                )
+                assert label is None or any(one.label.startswith(label) for one in choices), name
+        names = Names()
+        asked = {
+            "property": "hs_inbox_id",
+            "kind": "ref",
+            "operator": "any_of",
+            "values": [Inbox.objects.get().pk],
+        }
+        written = definitions.condition_out(asked, "ticket", names)
+        assert written["values"] == ["Help desk"]
+        assert to_json(definitions.condition_back(written, "ticket", names, "f")) == asked
 
 
 def test_what_nothing_sets_yet_is_nowhere_R_PROP_2(office):

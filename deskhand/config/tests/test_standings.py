@@ -1,0 +1,20 @@
+"""Conditions on other workflows, in a configuration (R-TRIG-4)."""
+
+import pytest
+
+from deskhand.automation import standings
+from deskhand.automation.tests.runs import make, task
+from deskhand.config import definitions
+from deskhand.config.names import Names
+from deskhand.crm.filters.as_json import to_json
+from deskhand.crm.filters.types import MemberOf
+
+
+@pytest.mark.parametrize("of", standings.ALL)
+def test_a_workflow_is_named_however_it_is_asked_for_R_TRIG_4(world, of):
+    asked = MemberOf(of, (make(world, task(1)).pk,), False)
+
+    written = definitions.condition_out(to_json(asked), "ticket", Names())
+
+    assert written["ids"] == ["Flow"]
+    assert definitions.condition_back(written, "ticket", Names(), "f") == asked
