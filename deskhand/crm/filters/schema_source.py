@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from functools import partial
 
 from deskhand.crm.filters import memberships
 from deskhand.crm.filters.sql import Coarse, Column, Link, Sql
@@ -48,6 +49,8 @@ _CLOCKS = {
     Sort.LATEST: f"CASE WHEN clock.exited_at IS NULL THEN {_SO_FAR} ELSE clock.latest_ms END",
     Sort.CUMULATIVE: f"(clock.cumulative_ms + CASE WHEN clock.exited_at IS NULL THEN {_SO_FAR} ELSE 0 END)",
 }
+#: In milliseconds, some 1,500 years: nothing stood anywhere longer.
+_LONGEST = 50_000_000_000_000
 
 
 @dataclass(frozen=True)
@@ -152,8 +155,10 @@ class SchemaSource:
             " WHERE clock.account_id = %s AND clock.object_type = %s AND clock.stage_id = %s AND ",
             (self.tables.account_id, self.object_type, clock.stage_id),
         )
-        params = (now,) if clock.is_running else ()
-        return Column(prop.kind, Sql(_CLOCKS[clock.sort], params), rows=(before, Sql(")")))
+        if not clock.is_running:
+            return Column(prop.kind, Sql(_CLOCKS[clock.sort]), rows=(before, Sql(")")))
+        within = partial(_ran, clock.sort, now)
+        return Column(prop.kind, Sql(_CLOCKS[clock.sort], (now,)), rows=(before, Sql(")")), within=within)
 
     def _from_json(self, prop: Property) -> Sql:
         at, name = f'"{self.alias}"."properties"', prop.name
@@ -173,3 +178,30 @@ class SchemaSource:
             " AND change.property = %s AND past_json <> 'null' AND past_json <> '\"\"'",
             (self.tables.account_id, self.object_type, prop.name),
         )
+
+
+def _ran(sort: Sort, now: datetime, low: int | None, high: int | None) -> Sql:
+    """Whether a clock ran so many milliseconds. Those that run are found by their beginning, those that rest by their total,
+    which is never less than the latest time: the table's two partial indexes."""
+    if high is not None and high < 0:
+        return Sql("FALSE")
+    low, high = min(low or 0, _LONGEST), None if high is None else min(high, _LONGEST)
+    running, resting = [Sql("clock.exited_at IS NULL")], [Sql("clock.exited_at IS NOT NULL")]
+    total, latest = (
+        sort is Sort.CUMULATIVE,
+        "clock.cumulative_ms" if sort is Sort.CUMULATIVE else "clock.latest_ms",
+    )
+    if low > 0:
+        begun = Sql("clock.entered_at <= %s::timestamptz", (now - timedelta(milliseconds=low),))
+        so_far = Sql(f"clock.cumulative_ms + {_SO_FAR} >= %s::bigint", (now, low))
+        running.append(so_far if total else begun)
+        resting.append(Sql("clock.cumulative_ms >= %s::bigint", (low,)))
+        if not total:
+            resting.append(Sql("clock.latest_ms >= %s::bigint", (low,)))
+    if high is not None:
+        running.append(Sql("clock.entered_at > %s::timestamptz", (now - timedelta(milliseconds=high + 1),)))
+        if total:
+            running.append(Sql(f"clock.cumulative_ms + {_SO_FAR} <= %s::bigint", (now, high)))
+        resting.append(Sql(f"{latest} <= %s::bigint", (high,)))
+    text = " OR ".join(" AND ".join(test.text for test in tests) for tests in (running, resting))
+    return Sql(text, tuple(param for test in (*running, *resting) for param in test.params))

@@ -6,9 +6,11 @@ wrote goes in as a parameter. Every piece of SQL holds `%s` for its parameters a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
+from decimal import Decimal
+from math import ceil, floor
 from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
@@ -54,6 +56,8 @@ class Column:
     `history`: a query with one column `value` of the same type (text for ENUM), the values it had before.
     `rows`: set where the value stands in a side table, one row a value: SQL around a test on `value`, such as
     ("t.id IN (SELECT v.record_id FROM v WHERE v.property = %s AND ", ")"). A MULTI's or REFS's `value` is then one text or bigint.
+    `within`: set for a DURATION that no index has, but what it is made of: SQL that tells whether it is one of the whole
+    numbers from the first to the second, both included; None is no end.
     """
 
     kind: Kind
@@ -63,6 +67,7 @@ class Column:
     history: Sql | None = None
     rows: tuple[Sql, Sql] | None = None
     coarse: Coarse | None = None
+    within: Callable[[int | None, int | None], Sql] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,6 +283,8 @@ _SIGNS = {Operator.GREATER: ">", Operator.AT_LEAST: ">=", Operator.LESS: "<", Op
 
 
 def _number(leaf: Filter, column: Column) -> Sql:
+    if column.within is not None:
+        return column.within(*_ends(leaf))
     if leaf.operator is Operator.BETWEEN:
         exact = _cat(column.value, Sql(" BETWEEN %s::numeric AND %s::numeric", leaf.values))
         near = " BETWEEN %s::numeric::float8 AND %s::numeric::float8 AND "
@@ -286,6 +293,21 @@ def _number(leaf: Filter, column: Column) -> Sql:
         exact = _cat(column.value, Sql(f" {sign} %s::numeric", leaf.values))
         near = f" {sign[0]}= %s::numeric::float8 AND "
     return _cat(column.coarse.value, Sql(near, leaf.values), exact) if column.coarse else exact
+
+
+def _ends(leaf: Filter) -> tuple[int | None, int | None]:
+    """The first and the last whole number that it takes."""
+    low, high = (Decimal(str(value)) for value in (leaf.values[0], leaf.values[-1]))
+    match leaf.operator:
+        case Operator.GREATER:
+            return floor(low) + 1, None
+        case Operator.AT_LEAST:
+            return ceil(low), None
+        case Operator.LESS:
+            return None, ceil(high) - 1
+        case Operator.AT_MOST:
+            return None, floor(high)
+    return ceil(low), floor(high)
 
 
 def _time(leaf: Filter, column: Column, now: datetime, zone: ZoneInfo) -> Sql:

@@ -340,6 +340,7 @@ class Migration(migrations.Migration):
                 ('cumulative_ms', models.BigIntegerField(default=0)),
             ],
             options={
+                'indexes': [models.Index(condition=models.Q(('exited_at', None)), fields=['account_id', 'stage_id', 'entered_at'], name='clock_running'), models.Index(condition=models.Q(('exited_at__isnull', False)), fields=['account_id', 'stage_id', 'cumulative_ms'], name='clock_resting')],
                 'constraints': [models.UniqueConstraint(fields=('account_id', 'object_type', 'record_id', 'stage_id'), name='stage_time_once')],
             },
         ),

@@ -505,6 +505,19 @@ class StageTime(models.Model):
                 fields=["account_id", "object_type", "record_id", "stage_id"], name="stage_time_once"
             )
         ]
+        # Filters on how long look for those that run by their beginning, and for those that rest by their total.
+        indexes = [
+            models.Index(
+                fields=["account_id", "stage_id", "entered_at"],
+                name="clock_running",
+                condition=Q(exited_at=None),
+            ),
+            models.Index(
+                fields=["account_id", "stage_id", "cumulative_ms"],
+                name="clock_resting",
+                condition=Q(exited_at__isnull=False),
+            ),
+        ]
 
 
 class Association(models.Model):

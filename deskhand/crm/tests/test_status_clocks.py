@@ -9,6 +9,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import translation
 
+from deskhand.crm.filters.evaluate import RecordFacts, holds
 from deskhand.crm.filters.schema_source import SchemaSource
 from deskhand.crm.filters.sql import to_sql
 from deskhand.crm.filters.types import Filter, Operator
@@ -209,3 +210,59 @@ def test_the_search_of_a_clock_uses_the_index_of_the_record(world, travelled):
     )  # fmt: skip
 
     assert "stage_time_once" in plan
+
+
+UTC = ZoneInfo("UTC")
+_RANGES = (Operator.GREATER, Operator.AT_LEAST, Operator.LESS, Operator.AT_MOST)
+_BOUNDS = [
+    *(HOUR_MS * hours + more for hours in (0, 1, 3, 4) for more in (-1, 0, 1)),
+    *(Decimal(HOUR_MS) + Decimal("0.5"), Decimal("1e90"), Decimal("-1e90")),
+]
+
+
+@pytest.mark.parametrize("begins", ["hs_v2_latest_time_in", "hs_v2_cumulative_time_in"])
+@pytest.mark.parametrize("hours", [-1, 6])
+def test_how_long_is_asked_of_sql_as_of_python_to_the_millisecond_R_PROP_5(world, noon, travelled, begins, hours):  # fmt: skip
+    """Of what rests, runs on, and begins a moment later only."""
+    now, stays = noon + hours * HOUR, world.ticket("Stays")
+    records = [Ticket.objects.get(pk=pk) for pk in (travelled.pk, stays.pk)]
+    source = SchemaSource(tables_of(world.account.pk), "ticket", "t")
+    ranges = [(operator, (Decimal(bound),)) for operator in _RANGES for bound in _BOUNDS]
+    ranges += [
+        (Operator.BETWEEN, (Decimal(low), Decimal(high))) for low in _BOUNDS[:6] for high in _BOUNDS[6:12]
+    ]
+    names = [f"{begins}_{world.stage(label)}" for label in ("New", "Waiting on us", "Closed")]
+    with clock.stopped(now):
+        computed.attach("ticket", records, names)
+    for name in names:
+        for operator, values in ranges:
+            asked = Filter(name, Kind.DURATION, operator, values)
+            test = to_sql(asked, source, now=now, zone=UTC)
+
+            found = {
+                pk for (pk,) in sql.rows(f"select t.id from crm_ticket t where {test.text}", test.params)
+            }
+
+            facts = {one.pk: RecordFacts({name: one.computed[name]}) for one in records}
+            assert found == {pk for pk, fact in facts.items() if holds(asked, fact, now=now, zone=UTC)}, asked
+
+
+@pytest.mark.parametrize("begins", ["hs_v2_latest_time_in", "hs_v2_cumulative_time_in"])
+def test_how_long_is_found_by_index_among_many(world, noon, begins):
+    sql.execute(
+        "insert into crm_stagetime (account_id, object_type, record_id, stage_id, entered_at, exited_at, latest_ms, cumulative_ms)"
+        " select %s, 'ticket', n, %s, %s::timestamptz - n * interval '1 minute', case when n %% 50 > 0 then %s::timestamptz end, n, n"
+        " from generate_series(1, 20000) n",
+        [world.account.pk, world.stage("New"), noon, noon],
+    )
+    sql.execute("analyze crm_stagetime")
+    source = SchemaSource(tables_of(world.account.pk), "ticket", "t")
+    long = Filter(
+        f"{begins}_{world.stage('New')}", Kind.DURATION, Operator.AT_LEAST, (Decimal(300 * HOUR_MS),)
+    )
+    test = to_sql(long, source, now=noon, zone=UTC)
+
+    plan = str(sql.rows(f"explain select t.id from crm_ticket t where {test.text}", test.params))
+
+    assert "clock_running" in plan
+    assert "clock_resting" in plan
