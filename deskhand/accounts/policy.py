@@ -208,6 +208,7 @@ class Action(StrEnum):
     EDIT_CUSTOM_VIEWS = "views.edit_custom"
     EDIT_SEGMENTS = "segments.edit"
     SEE_SLAS = "slas.see"
+    EDIT_TASK_QUEUES = "task_queues.edit"
     EDIT_SLAS = "slas.edit"
     EDIT_SKILLS = "skills.edit"
     EDIT_PIPELINES = "pipelines.edit"
@@ -269,6 +270,9 @@ RULES: Mapping[Action, Rule] = {
     Action.EDIT_SEGMENTS: _seated(
         _with(_ADMIN, Capability.SERVICE_ACCESS, Capability.SALES_ACCESS, Capability.WORKFLOW_EDIT)
     ),
+    Action.EDIT_TASK_QUEUES: _seated(
+        _HELP_DESK
+    ),  # R-WFA-8; each to change for who made it and administrators
     Action.SEE_SLAS: _seated(_HELP_DESK),  # R-VIEW-7
     Action.EDIT_SLAS: _super_admin,
     Action.EDIT_SKILLS: _super_admin,

@@ -25,6 +25,7 @@ SETTINGS: dict[str, tuple[Thing, type]] = {
     "segment": (Thing.SEGMENT, str),
     "subscription": (Thing.SUBSCRIPTION, str),
     "stage": (Thing.STAGE, str),
+    "queue": (Thing.QUEUE, str),
     "label": (Thing.LABEL, str),
     "labels": (Thing.LABEL, str),
 }

@@ -11,6 +11,7 @@ from deskhand.automation.models import MailTemplate, Workflow
 from deskhand.config import stand_ins
 from deskhand.config.things import Thing
 from deskhand.crm.pipelines.models import Pipeline, Stage
+from deskhand.crm.records import task_queues
 from deskhand.crm.records.models import SubscriptionType
 from deskhand.crm.schema import association_labels, object_types
 from deskhand.crm.schema.queries import properties_of
@@ -173,6 +174,8 @@ def _read(thing: Thing, object_type: str) -> dict[int, str]:
         case Thing.SUBSCRIPTION:
             kinds = SubscriptionType.objects.filter(**account, archived_at=None)
             return dict(kinds.values_list("pk", "name"))
+        case Thing.QUEUE:
+            return {queue.pk: queue.name for queue in task_queues.queues()}
         case Thing.SECRET:
             return {one.id: one.name for one in secrets.known(current_account_id())}
 

@@ -23,6 +23,7 @@ from deskhand.config.sections.routing import Routing
 from deskhand.config.sections.segments import Segments
 from deskhand.config.sections.subscriptions import Subscriptions
 from deskhand.config.sections.tag_rules import TagRules
+from deskhand.config.sections.task_queues import TaskQueues
 from deskhand.config.sections.teams import Teams
 from deskhand.config.sections.types import Item, Section
 from deskhand.config.sections.workflows import Workflows
@@ -43,6 +44,7 @@ SECTIONS: tuple[Section, ...] = (
     Segments(),
     TagRules(),
     Subscriptions(),
+    TaskQueues(),
     Mails(),
     Integrations(),
     Workflows(),

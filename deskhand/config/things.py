@@ -18,6 +18,7 @@ class Thing(StrEnum):
     INBOX = "inbox"  # name
     SEGMENT = "segment"  # name
     SUBSCRIPTION = "kind of mail"  # name
+    QUEUE = "task queue"  # name
     LABEL = (
         "label"  # the kinds of records that it leads from and to, and its name: "contact/company/reseller"
     )

@@ -65,16 +65,26 @@ def set_timers_at(account_id: int, kind: str, moments: Mapping[str, datetime]) -
 
 
 def drop_timer(account_id: int, kind: str, key: str) -> None:
+    drop_timers(account_id, kind, [key])
+
+
+def drop_timers(account_id: int, kind: str, keys: Sequence[str]) -> None:
     sql.execute(
-        "delete from kernel_timer where account_id = %s and kind = %s and key = %s", [account_id, kind, key]
+        "delete from kernel_timer where account_id = %s and kind = %s and key = any(%s)",
+        [account_id, kind, list(keys)],
     )
 
 
 def hold_timer(account_id: int, kind: str, key: str) -> None:
     """Lock the timer, if it is there, before what its handler locks; the loop holds the timer first, too."""
+    hold_timers(account_id, kind, [key])
+
+
+def hold_timers(account_id: int, kind: str, keys: Sequence[str]) -> None:
+    """As `hold_timer`, in the order of the ids; one statement."""
     sql.rows(
-        "select id from kernel_timer where account_id = %s and kind = %s and key = %s for update",
-        [account_id, kind, key],
+        "select id from kernel_timer where account_id = %s and kind = %s and key = any(%s) order by id for update",
+        [account_id, kind, list(keys)],
     )
 
 

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from django.utils.translation import gettext as _
 
 from deskhand.accounts.types import Viewer
-from deskhand.crm.records import tasks
+from deskhand.crm.records import task_queues, tasks
 from deskhand.crm.records.models import Task
 from deskhand.crm.records.tasks import Wanted
 from deskhand.kernel.errors import Invalid
@@ -19,7 +19,7 @@ from deskhand.web.choices import Choice
 from deskhand.web.inbox.rows import Label
 from deskhand.web.inbox.words import PRIORITY_TONES
 
-FIELDS = ("title", "notes", "kind", "priority", "assignee", "due_at", "reminder", "remind_at")
+FIELDS = ("title", "notes", "kind", "priority", "assignee", "queue", "due_at", "reminder", "remind_at")
 AT = "at"  # reminder: at a moment of its own
 KIND_ICONS = {"CALL": "phone", "EMAIL": "mail"}
 
@@ -32,6 +32,7 @@ class TaskFields:
     kinds: tuple[Choice, ...]
     priorities: tuple[Choice, ...]
     reminders: tuple[Choice, ...]
+    queues: tuple[Choice, ...] = ()  # empty: the account has none
     title: str = ""
     notes: str = ""
     due_at: str = ""
@@ -74,6 +75,7 @@ def stored(task: Task) -> dict[str, str]:
     reminder = _reminder(task)
     return {
         "title": task.title, "notes": task.notes, "kind": task.kind, "priority": task.priority, "assignee": str(task.assignee_id or ""),
+        "queue": str(task.queue_id or ""),
         "due_at": times.field(task.due_at), "reminder": reminder, "remind_at": times.field(task.remind_at) if reminder == AT else "",
     }  # fmt: skip
 
@@ -85,7 +87,9 @@ def _reminder(task: Task) -> str:
     return next((str(minutes) for minutes in tasks.LEADS if lead == timedelta(minutes=minutes)), AT)
 
 
-def fields(given: Mapping[str, str], people: Sequence[Choice], errors: Mapping[str, str]) -> TaskFields:
+def fields(
+    viewer: Viewer, given: Mapping[str, str], people: Sequence[Choice], errors: Mapping[str, str]
+) -> TaskFields:
     reminder = given.get("reminder", "")
     offered = {
         "": _("No reminder"),
@@ -97,16 +101,40 @@ def fields(given: Mapping[str, str], people: Sequence[Choice], errors: Mapping[s
         kinds=_choices(tasks.KINDS, given.get("kind", "TODO")),
         priorities=_choices(tasks.PRIORITIES, given.get("priority", tasks.NO_PRIORITY)),
         reminders=_choices(offered, reminder),
+        queues=queue_choices(viewer, given.get("queue", "")),
         title=given.get("title", ""), notes=given.get("notes", ""), due_at=given.get("due_at", ""),
         remind_at=given.get("remind_at", ""), errors=errors,
     )  # fmt: skip
+
+
+def queue_choices(viewer: Viewer, chosen: str) -> tuple[Choice, ...]:
+    """Those that the viewer may use, and the one that is chosen; nothing where there is none."""
+    found = [
+        queue
+        for queue in task_queues.queues()
+        if str(queue.pk) == chosen or task_queues.may_use(viewer, queue)
+    ]
+    if not found:
+        return ()
+    return _choices({"": _("No task queue"), **{str(queue.pk): queue.name for queue in found}}, chosen)
+
+
+def chosen_queue(viewer: Viewer, text: str, kept: int | None = None) -> int | None:
+    """Raises Invalid for a queue that the viewer may not use, but for the one that the task is in already."""
+    if not text or text == str(kept):
+        return kept if text else None
+    if text in {str(queue.pk) for queue in task_queues.usable(viewer)}:
+        return int(text)
+    raise Invalid(_("There is no such task queue."), field="queue", value=text[:40], hint=_("Choose one of the list."))  # fmt: skip
 
 
 def _choices(offered: Mapping[str, object], chosen: str) -> tuple[Choice, ...]:
     return tuple(Choice(value, str(words), value == chosen) for value, words in offered.items())
 
 
-def wanted(form: Mapping[str, str], assignee_id: int | None, task: Task | None = None) -> Wanted:
+def wanted(
+    viewer: Viewer, form: Mapping[str, str], assignee_id: int | None, task: Task | None = None
+) -> Wanted:
     """`task`: as it stands, of which stays what the form does not name. Raises Invalid, naming the field."""
     before = stored(task) if task else {}
 
@@ -118,6 +146,7 @@ def wanted(form: Mapping[str, str], assignee_id: int | None, task: Task | None =
         title=said("title"), notes=said("notes"), assignee_id=assignee_id, due_at=_kept(due_at, task.due_at if task else None),
         priority=said("priority", tasks.NO_PRIORITY), kind=said("kind", "TODO"),
         remind_at=_kept(_remind_at(said("reminder"), said("remind_at"), due_at), task.remind_at if task else None),
+        queue_id=chosen_queue(viewer, said("queue"), task.queue_id if task else None),
     )  # fmt: skip
 
 

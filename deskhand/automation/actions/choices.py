@@ -12,6 +12,7 @@ from deskhand.automation import secrets
 from deskhand.automation.actions.forms import Around, Input, Option, Setting
 from deskhand.automation.actions.once import once
 from deskhand.crm.pipelines.queries import pipelines_of
+from deskhand.crm.records import task_queues as queues
 from deskhand.crm.schema.queries import everything, properties_of
 from deskhand.crm.schema.tags import TAGS
 from deskhand.crm.schema.types import Kind, Property
@@ -38,6 +39,11 @@ def people(*, with_seat: bool = False) -> tuple[Option, ...]:
     """Active members of the account by name."""
     find = accounts.seated_members if with_seat else accounts.members
     return tuple(Option(str(one.user_id), one.name) for one in find(current_account_id()))
+
+
+@once
+def task_queues() -> tuple[Option, ...]:
+    return options((queue.pk, queue.name) for queue in queues.queues())
 
 
 def everybody() -> tuple[Option, ...]:

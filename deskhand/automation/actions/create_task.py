@@ -14,7 +14,7 @@ from deskhand.automation.actions import choices, reading
 from deskhand.automation.actions.forms import Around, Input, Option, Setting
 from deskhand.automation.actions.types import Action, Doing, Done, Group, Output, Then, failed
 from deskhand.automation.engine.loops import Tell, Touches
-from deskhand.crm.records import tasks
+from deskhand.crm.records import task_queues, tasks
 from deskhand.crm.records.tasks import NOTES, TITLE, NewTask, Wanted
 from deskhand.kernel.calendars import zone_named
 from deskhand.kernel.errors import Invalid
@@ -41,11 +41,18 @@ class CreateTask(Action):
             *(_due_settings(due)),
             *_reminder_settings(due, str(settings.get("remind") or "")),
             Setting("assignee", _("Assign to"), Input.CHOICE, options=(*_roles(), *choices.people()), default=OWNER),
+            Setting(
+                "queue", _("Task queue"), Input.CHOICE, options=(Option("", _("No task queue")), *choices.task_queues()),
+                help=_("In a queue a task needs no owner: whoever works it off takes it."),
+            ),
         )  # fmt: skip
 
     def problems(self, settings: Mapping[str, Any]) -> list[tuple[str, str]]:
         if not str(settings.get("title") or "").strip():
             return [("title", _("Give the task a title."))]
+        queue = str(settings.get("queue") or "")
+        if queue and queue not in {option.value for option in choices.task_queues()}:
+            return [("queue", _("This task queue was deleted."))]
         return templates.problems(settings, "title", "notes") or super().problems(settings)
 
     def summary(self, settings: Mapping[str, Any]) -> str:
@@ -64,9 +71,14 @@ class CreateTask(Action):
         new: list[NewTask] = []
         answers: list[Done | None] = []
         there = choices.working(batch[0].account_id) if batch else frozenset()
+        queues = (
+            {queue.pk for queue in task_queues.queues()}
+            if any(one.settings.get("queue") for one in batch)
+            else set()
+        )
         for doing in batch:
             try:
-                new.append(self._task(doing, there))
+                new.append(self._task(doing, there, queues))
                 answers.append(None)
             except Invalid as unreadable:
                 answers.append(failed(unreadable.message))
@@ -79,13 +91,13 @@ class CreateTask(Action):
         except Invalid as unreadable:
             return failed(str(unreadable)), {}
 
-    def _task(self, doing: Doing, there: Collection[int]) -> NewTask:
+    def _task(self, doing: Doing, there: Collection[int], queues: Collection[int]) -> NewTask:
         s = doing.settings
         due = due_at(s, doing.now)
         wanted = Wanted(
             title=doing.fill(s["title"])[:TITLE], notes=doing.fill(s.get("notes"))[:NOTES], assignee_id=_assignee(doing, there),
             due_at=due, priority=str(s.get("priority") or tasks.NO_PRIORITY), kind=str(s.get("task_type") or "TODO"),
-            remind_at=remind_at(s, due, doing.now),
+            remind_at=remind_at(s, due, doing.now), queue_id=_queue(s, queues),
         )  # fmt: skip
         return NewTask(
             doing.object_type, doing.record_id, wanted, doing.by, key=doing.key, cause=doing.cause, depth=doing.depth + 1
@@ -169,6 +181,16 @@ def _assignee(doing: Doing, there: Collection[int]) -> int | None:
                 raise Invalid(_("This person does not work here."))
             return int(user_id)
     return found if found in there else None
+
+
+def _queue(settings: Mapping[str, Any], there: Collection[int]) -> int | None:
+    """Raises Invalid for one that was deleted."""
+    chosen = str(settings.get("queue") or "")
+    if not chosen:
+        return None
+    if not chosen.isdigit() or int(chosen) not in there:
+        raise Invalid(_("This task queue was deleted."))
+    return int(chosen)
 
 
 def due_at(settings: Mapping[str, Any], now: datetime) -> datetime | None:

@@ -19,10 +19,11 @@ from deskhand.automation.tests.doing import do, doings
 from deskhand.automation.tests.doings import doing_of
 from deskhand.crm.pipelines import pipelines
 from deskhand.crm.pipelines.pipelines import CLOSED, OPEN, NewStage
-from deskhand.crm.records import associations, labeling, objects, tasks, tickets
+from deskhand.crm.records import associations, labeling, objects, task_queues, tasks, tickets
 from deskhand.crm.records.associations import Why
 from deskhand.crm.records.labeling import Labeling
 from deskhand.crm.records.models import Company, Contact, Deal, PropertyChange, Task, Ticket
+from deskhand.crm.records.task_queues import NewQueue
 from deskhand.crm.schema import association_labels, properties
 from deskhand.crm.schema.types import Kind
 from deskhand.desk.models import Message
@@ -421,6 +422,28 @@ def test_a_task_is_due_as_it_says_and_tells_its_id_R_WFA_8(world, settings, due)
     task = Task.objects.get()
     assert (task.due_at, task.kind, task.priority, task.assignee_id) == (due, "CALL", "HIGH", world.grace.pk)
     assert done.outputs == {"task_id": task.pk}
+
+
+def test_a_task_goes_to_a_queue_where_it_needs_no_owner_R_WFA_8(world):
+    queue = task_queues.create(NewQueue("Calls"), by=SYSTEM).pk
+    settings = {"title": "Call", "assignee": "nobody", "queue": str(queue)}
+    tickets_of = [world.ticket().pk for _n in range(2)]
+
+    made = do(world.account.pk, "create_task", settings, tickets_of)
+    problems = ACTIONS["create_task"].problems(settings)
+    task_queues.delete(queue, by=SYSTEM)
+    late = do(world.account.pk, "create_task", settings, [world.ticket().pk])
+
+    assert [one.status for one in made] == [DONE] * 2
+    assert set(Task.objects.values_list("record_id", "assignee_id")) == {(pk, None) for pk in tickets_of}
+    assert problems == []
+    assert [(one.status, one.message) for one in late] == [(FAILED, "This task queue was deleted.")]
+
+
+def test_a_step_whose_queue_was_deleted_says_so_R_WFA_8(world):
+    settings = {"title": "Call", "queue": "987654"}
+
+    assert ACTIONS["create_task"].problems(settings) == [("queue", "This task queue was deleted.")]
 
 
 @pytest.mark.parametrize(

@@ -33,8 +33,9 @@ from deskhand.crm.pipelines.options import parse
 from deskhand.crm.pipelines.pipelines import CLOSED, OPEN, NewStage
 from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.pipelines.rules import Ask, Rules
-from deskhand.crm.records import objects, subscriptions, tickets
-from deskhand.crm.records.models import Ticket
+from deskhand.crm.records import objects, subscriptions, task_queues, tasks, tickets
+from deskhand.crm.records.models import Task, Ticket
+from deskhand.crm.records.task_queues import NewQueue
 from deskhand.crm.schema import association_labels, groups, object_types, properties, tags
 from deskhand.crm.schema.models import PropertyDefinition
 from deskhand.crm.schema.queries import properties_of
@@ -127,7 +128,14 @@ def fill(world: World) -> World:
     parts = tuple(Associated("contact", named, number) for number in (twin.type_id, 9001))
     segments.create("ticket", "Seen by somebody", SegmentKind.FILTER, AnyOf(parts), by=Actor.user(by))
     own = pipelines_of(machine.key).default.first_open.id
-    lanes.add_step(machine.key, own, "create_task", {"title": "Look at it", "assignee": str(by)}, by=by)
+    calls = task_queues.create(NewQueue("Calls", False, [world.bob.pk], [sub.pk]), by=SYSTEM).pk
+    lanes.add_step(
+        machine.key,
+        own,
+        "create_task",
+        {"title": "Look at it", "assignee": str(by), "queue": str(calls)},
+        by=by,
+    )
     known = properties_of("ticket")
     moves = (
         triggers.property_changed("ticket", known["hubspot_owner_id"], [world.grace.pk], [by]),
@@ -332,6 +340,25 @@ def test_what_the_file_does_not_name_stays_unless_it_is_to_go(full: World) -> No
     done = plan.apply(full.account.pk, given, delete=True)
     assert [change.did for change in done.changes] == [Did.DELETE] * 3
     assert not Workflow.objects.filter(name__in=("By hand", "Handed over"), archived_at=None).exists()
+
+
+def test_a_task_queue_that_goes_leaves_its_tasks_R_WFA_8(full: World) -> None:
+    [item] = exported(full)["task_queues"]
+    assert item == {
+        "name": "Calls",
+        "everyone": False,
+        "users": ["bob@nordlys.example"],
+        "teams": ["Returns"],
+    }
+    assert plan.apply(full.account.pk, {"task_queues": [item, {"name": "Letters"}]}).changes
+    letters = task_queues.queues()[1]
+    assert letters.is_for_everyone
+    tasks.create("ticket", full.ticket().pk, tasks.Wanted("Write", queue_id=letters.pk), by=SYSTEM)
+
+    [change] = plan.apply(full.account.pk, {"task_queues": [item]}, delete=True).changes
+
+    assert (change.did, change.effects) == (Did.DELETE, ("1 tasks stay, in no queue",))
+    assert Task.objects.get().queue_id is None
 
 
 def test_half_of_a_file_is_never_applied(full: World) -> None:

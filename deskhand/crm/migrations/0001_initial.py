@@ -345,6 +345,23 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='TaskQueue',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('account_id', models.BigIntegerField()),
+                ('name', models.TextField()),
+                ('is_for_everyone', models.BooleanField(default=True)),
+                ('user_ids', django.contrib.postgres.fields.ArrayField(base_field=models.BigIntegerField(), default=list, size=None)),
+                ('team_ids', django.contrib.postgres.fields.ArrayField(base_field=models.BigIntegerField(), default=list, size=None)),
+                ('created_at', models.DateTimeField()),
+                ('created_by_id', models.BigIntegerField(null=True)),
+                ('archived_at', models.DateTimeField(null=True)),
+            ],
+            options={
+                'constraints': [models.UniqueConstraint(condition=models.Q(('archived_at', None)), fields=('account_id', 'name'), name='task_queue_once')],
+            },
+        ),
+        migrations.CreateModel(
             name='Task',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -356,6 +373,7 @@ class Migration(migrations.Migration):
                 ('priority', models.TextField(default='NONE')),
                 ('kind', models.TextField(default='TODO')),
                 ('assignee_id', models.BigIntegerField(null=True)),
+                ('queue_id', models.BigIntegerField(null=True)),
                 ('due_at', models.DateTimeField(null=True)),
                 ('remind_at', models.DateTimeField(null=True)),
                 ('created_at', models.DateTimeField()),
@@ -367,7 +385,7 @@ class Migration(migrations.Migration):
                 ('archived_at', models.DateTimeField(null=True)),
             ],
             options={
-                'indexes': [models.Index(fields=['account_id', 'object_type', 'record_id'], name='task_of_record'), models.Index(fields=['account_id', 'assignee_id', 'due_at'], name='task_of_assignee')],
+                'indexes': [models.Index(fields=['account_id', 'object_type', 'record_id'], name='task_of_record'), models.Index(fields=['account_id', 'assignee_id', 'due_at'], name='task_of_assignee'), models.Index(fields=['account_id', 'queue_id', 'due_at'], name='task_of_queue')],
                 'constraints': [models.UniqueConstraint(fields=('account_id', 'creation_key'), name='task_creation_key_once')],
             },
         ),

@@ -392,6 +392,28 @@ class CustomObject(Record):
         ]
 
 
+class TaskQueue(models.Model):
+    """A named list of tasks that people work off one after another."""
+
+    account_id = models.BigIntegerField()
+    name = models.TextField()
+    is_for_everyone = models.BooleanField(default=True)
+    user_ids = ArrayField(
+        models.BigIntegerField(), default=list
+    )  # who may use it, where it is not for everyone
+    team_ids = ArrayField(models.BigIntegerField(), default=list)
+    created_at = models.DateTimeField()
+    created_by_id = models.BigIntegerField(null=True)
+    archived_at = models.DateTimeField(null=True)  # deleted
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["account_id", "name"], name="task_queue_once", condition=models.Q(archived_at=None)
+            )
+        ]
+
+
 class Task(models.Model):
     """Something one of our people has to do, about a record (R-WFA-8)."""
 
@@ -403,6 +425,7 @@ class Task(models.Model):
     priority = models.TextField(default="NONE")  # tasks.PRIORITIES
     kind = models.TextField(default="TODO")  # tasks.KINDS
     assignee_id = models.BigIntegerField(null=True)  # accounts.User
+    queue_id = models.BigIntegerField(null=True)  # TaskQueue
     due_at = models.DateTimeField(null=True)
     remind_at = models.DateTimeField(null=True)  # whom it is for; a timer does it
     created_at = models.DateTimeField()
@@ -421,6 +444,7 @@ class Task(models.Model):
         indexes = [
             models.Index(fields=["account_id", "object_type", "record_id"], name="task_of_record"),
             models.Index(fields=["account_id", "assignee_id", "due_at"], name="task_of_assignee"),
+            models.Index(fields=["account_id", "queue_id", "due_at"], name="task_of_queue"),
         ]
 
 

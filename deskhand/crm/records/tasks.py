@@ -18,13 +18,13 @@ from deskhand.accounts.models import Membership
 from deskhand.crm.records import history
 from deskhand.crm.records.checking import refuse_long
 from deskhand.crm.records.history import Line
-from deskhand.crm.records.models import Task
+from deskhand.crm.records.models import Task, TaskQueue
 from deskhand.events import log
 from deskhand.events.types import SYSTEM, Actor, Cause, NewEvent
 from deskhand.kernel import clock, timers
 from deskhand.kernel.database import bulk, sql
 from deskhand.kernel.database.scope import current_account_id
-from deskhand.kernel.errors import Invalid, NotFound
+from deskhand.kernel.errors import Conflict, Invalid, NotFound
 from deskhand.kernel.text import one_line, storable
 from deskhand.kernel.timers import DueTimer
 
@@ -56,6 +56,7 @@ class Wanted:
     priority: str = NO_PRIORITY
     kind: str = "TODO"
     remind_at: datetime | None = None
+    queue_id: int | None = None
 
 
 @dataclass(frozen=True)
@@ -133,6 +134,38 @@ def finish(task_id: int, is_done: bool, *, by: Actor, at: datetime | None = None
         _write(task, "done" if is_done else "reopened", by, at, completed_at=at if is_done else None)
 
 
+def finish_many(task_ids: Sequence[int], *, by: Actor, at: datetime | None = None) -> list[int]:
+    """Tick off those that are open; returns their ids. Safe to repeat."""
+    at = at or clock.now()
+    found = [task for task in _locked_many(task_ids) if task.completed_at is None]
+    for task in found:
+        task.completed_at = at
+    _write_many(found, "done", by, at, "completed_at")
+    timers.drop_timers(current_account_id(), REMINDER, [str(task.pk) for task in found])
+    return [task.pk for task in found]
+
+
+def put_many(
+    task_ids: Sequence[int], queue_id: int | None, *, by: Actor, at: datetime | None = None
+) -> list[int]:
+    """Put tasks into a queue, or with None out of theirs; returns the ids of those that were elsewhere. Safe to repeat."""
+    found = [task for task in _locked_many(task_ids) if task.queue_id != queue_id]
+    for task in found:
+        task.queue_id = queue_id
+    _write_many(found, "edited", by, at or clock.now(), "queue_id")
+    return [task.pk for task in found]
+
+
+def take(task_id: int, *, by: Actor, at: datetime | None = None) -> None:
+    """Give it to whoever takes it. Safe to repeat. Raises Conflict where somebody else has it, and NotFound."""
+    task = _locked(task_id)
+    if task.assignee_id == by.id:
+        return
+    if task.assignee_id is not None:
+        raise Conflict(_("Somebody else has taken this task."))
+    _write(task, "edited", by, at or clock.now(), True, assignee_id=by.id)
+
+
 def remove(task_id: int, *, by: Actor, at: datetime | None = None) -> None:
     """Delete it; `restore` brings it back. Raises NotFound."""
     at = at or clock.now()
@@ -181,6 +214,8 @@ def _checked(wanted: Wanted, at: datetime, task: Task | None = None) -> Wanted:
     refuse_long(notes, NOTES, field="notes", message=_("The notes are too long."))
     if wanted.assignee_id is not None and wanted.assignee_id != keeps and not _works_here(wanted.assignee_id):
         raise Invalid(_("This person does not work here."), field="assignee_id", value=wanted.assignee_id)
+    if wanted.queue_id is not None and wanted.queue_id != (task.queue_id if task else None):
+        _require_queue(wanted.queue_id)
     _refuse_other(wanted.priority, PRIORITIES, "priority", _("“%(value)s” is no priority."))
     _refuse_other(wanted.kind, KINDS, "kind", _("“%(value)s” is no type of task."))
     is_kept = task is not None and wanted.remind_at == task.remind_at
@@ -197,6 +232,11 @@ def _refuse_other(value: str, known: Iterable[str], field: str, words: str) -> N
         raise Invalid(
             words % {"value": value[:40]}, field=field, value=value[:40], hint=_("Choose one of the list.")
         )
+
+
+def _require_queue(queue_id: int) -> None:
+    if not TaskQueue.objects.filter(account_id=current_account_id(), pk=queue_id, archived_at=None).exists():
+        raise Invalid(_("There is no such task queue."), field="queue_id", value=queue_id, hint=_("Choose one of the list."))  # fmt: skip
 
 
 def _works_here(user_id: int) -> bool:
@@ -218,6 +258,23 @@ def _locked(task_id: int, is_deleted: bool = False) -> Task:
     if found is None:
         raise NotFound(_("There is no such task."))
     return found
+
+
+def _locked_many(task_ids: Sequence[int]) -> list[Task]:
+    """In the order of their ids; those that are there."""
+    ids = sorted(set(task_ids))
+    timers.hold_timers(current_account_id(), REMINDER, [str(task_id) for task_id in ids])
+    found = Task.objects.select_for_update(no_key=True).filter(
+        account_id=current_account_id(), pk__in=ids, archived_at=None
+    )
+    return list(found.order_by("pk"))
+
+
+def _write_many(found: Sequence[Task], did: str, by: Actor, at: datetime, column: str) -> None:
+    for task in found:
+        task.version += 1
+    Task.objects.bulk_update(found, ["version", column])
+    _tell([_Told(task, did, by) for task in found], at)
 
 
 def _write(task: Task, did: str, by: Actor, at: datetime, is_given: bool = False, /, **values: Any) -> None:

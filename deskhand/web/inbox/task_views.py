@@ -115,7 +115,7 @@ def _wanted(request: AccountRequest, task: Task | None = None) -> Wanted:
     given = request.POST.get("assignee", "")
     is_kept = given in ("", str((task and task.assignee_id) or ""))
     assignee = whole(given) if is_kept else common.agent(request, given, "assignee")
-    return tasking.wanted(request.POST.dict(), assignee, task)
+    return tasking.wanted(request.viewer, request.POST.dict(), assignee, task)
 
 
 def _refused(

@@ -97,7 +97,7 @@ class TasksOf:
         given = stored if self.writing.typed is None else self.writing.typed
         return rows.TaskForm(
             save_url=self._url(save, *task_id), cancel_url=self._url(leave, *task_id),
-            fields=tasking.fields(given, self._people(given.get("assignee", "")), self.writing.errors),
+            fields=tasking.fields(self.viewer, given, self._people(given.get("assignee", "")), self.writing.errors),
             delete_url=self._url("ticket-task-delete", *task_id) if task_id else "",
         )  # fmt: skip
 

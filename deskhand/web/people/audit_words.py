@@ -18,6 +18,7 @@ from deskhand.accounts.permissions import ANY_TYPE, Capability
 from deskhand.accounts.types import Reach, Verb
 from deskhand.automation.models import MailTemplate, Workflow, WorkflowFolder
 from deskhand.crm.pipelines.models import Pipeline, Stage
+from deskhand.crm.records.models import TaskQueue
 from deskhand.crm.schema.models import ObjectType
 from deskhand.desk.models import ChannelAccount, Inbox
 from deskhand.events.types import ActorKind
@@ -57,6 +58,9 @@ SENTENCES: dict[str, str | Promise] = {
     "pipeline.created": gettext_lazy("%(who)s made the pipeline %(what)s."),
     "pipeline.updated": gettext_lazy("%(who)s changed the pipeline %(what)s."),
     "pipeline.deleted": gettext_lazy("%(who)s deleted the pipeline %(what)s."),
+    "task_queue.created": gettext_lazy("%(who)s made the task queue %(what)s."),
+    "task_queue.updated": gettext_lazy("%(who)s changed the task queue %(what)s."),
+    "task_queue.deleted": gettext_lazy("%(who)s deleted the task queue %(what)s."),
     "stage.created": gettext_lazy("%(who)s made the status %(what)s."),
     "stage.updated": gettext_lazy("%(who)s changed the status %(what)s."),
     "stage.deleted": gettext_lazy("%(who)s deleted the status %(what)s."),
@@ -138,6 +142,7 @@ KINDS: dict[str, str | Promise] = {
     "workflow": gettext_lazy("Workflows"),
     "mail_template": gettext_lazy("Mails of the automation"),
     "portal": gettext_lazy("Customer portal"),
+    "task_queue": gettext_lazy("Task queues"),
     "subscription_type": gettext_lazy("Email subscriptions"),
     "secret": gettext_lazy("Secrets"),
     "channel_account": gettext_lazy("Channels"),
@@ -229,6 +234,7 @@ _TABLES: Mapping[str, tuple[type[Model], str]] = {
     "channel_account": (ChannelAccount, "name"),
     "inbox": (Inbox, "name"),
     "away_state": (AwayState, "name"),
+    "task_queue": (TaskQueue, "name"),
 }
 _LONGEST = 300  # characters of a value
 

@@ -256,7 +256,9 @@ def save_task(request: AccountRequest, key: str, record_id: int, task_id: int) -
 
 
 def _wanted(request: AccountRequest, task: Task | None = None) -> Wanted:
-    return tasking.wanted(request.POST.dict(), _assignee(request.POST.get("assignee", ""), task), task)
+    return tasking.wanted(
+        request.viewer, request.POST.dict(), _assignee(request.POST.get("assignee", ""), task), task
+    )
 
 
 def _task_refused(request: AccountRequest, kind: Sort, record_id: int, task_id: int | None, refusal: Invalid) -> HttpResponse:  # fmt: skip

@@ -305,7 +305,7 @@ class RecordPageOf:
         )
         return TaskForm(
             self.url("record-task-save", task.pk) if task else self.url("record-task-add"),
-            tasking.fields(given, offered, self.task_errors if is_refused else {}),
+            tasking.fields(self.viewer, given, offered, self.task_errors if is_refused else {}),
         )
 
     # ── links ────────────────────────────────────────────────────────────────────────────────────────────────────────
