@@ -279,6 +279,11 @@ class Enrollment(models.Model):
                 name="enrollment_failed",
                 condition=Q(end_reason__contains="failed"),
             ),
+            models.Index(  # of how many who entered reached it
+                fields=["account_id", "workflow", "enrolled_at"],
+                name="enrollment_of_goal",
+                condition=Q(end_reason="goal"),
+            ),
         ]
 
 

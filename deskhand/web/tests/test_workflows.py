@@ -71,6 +71,7 @@ from deskhand.crm.segments import members, segments
 from deskhand.crm.segments.models import SegmentKind
 from deskhand.events.types import SYSTEM
 from deskhand.kernel import clock
+from deskhand.kernel.database import sql
 from deskhand.web.tests.conftest import being_switched_on, look_up
 from deskhand.web.tests.test_inbox import texts
 from deskhand.web.tests.test_walls import bytes_of
@@ -676,6 +677,24 @@ def test_the_history_says_how_many_reach_the_goal_by_the_week_of_entering_R_UN_5
     )
     assert len(found.weeks) == history.WEEKS
     assert "Goal" not in admin.get(reverse("workflow-history", args=[plain.pk])).content.decode()
+
+
+def test_the_goal_is_counted_by_indexes_and_who_waits_for_a_run_before_is_inside_R_UN_5(office):
+    flow = make(office)
+    for number, state in enumerate(("WAITING", "DUE", "HELD", "QUEUED")):
+        enrolled(office, flow, number + 1, state=state)
+    enrolled(office, flow, 9, ended="goal")
+
+    with office.inside():
+        sql.execute("set local enable_seqscan = off")
+        sql.execute("set local enable_bitmapscan = off")
+        with CaptureQueriesContext(connection) as queries:
+            found = history.goal_of(flow, clock.now(), ZoneInfo("UTC"))
+        plan = str(sql.rows("explain " + queries[-1]["sql"].replace("%", "%%")))
+
+    assert (found.entered, found.met, found.inside) == (5, 1, 4)
+    for index in ("enrollment_of_workflow", "enrollment_of_goal"):
+        assert f"Index Only Scan using {index}" in plan
 
 
 def called(office, flow, **values):
