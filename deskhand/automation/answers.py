@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from django.utils import translation
+from django.utils.translation import gettext as _
 
 from deskhand.accounts.models import Account
 from deskhand.automation import calls, steplog, webcalls
@@ -75,7 +76,8 @@ def _go_on(account_id: int, heard: Sequence[tuple[StepCall, _Run, Answered]]) ->
         if call.key in waited_for:
             continue
         status = StepStatus.SCHEDULED if call.key in still else _SAID[State(one.state)]
-        lines.append(LogLine(run, call.step_id, run.kind, status, one.error or one.answer.text))
+        message = _("It answers later.") if call.key in still else one.error or one.answer.text
+        lines.append(LogLine(run, call.step_id, run.kind, status, message))
         if call.key not in still:
             _keep(call, one)
         if status is StepStatus.FAILED:

@@ -94,12 +94,7 @@ class CreateRecord(Action):
             if kinds.is_known(kind)
             else []
         )
-        named = next((name for name in names if name), "")
-        return (
-            _("%(kind)s: %(property)s") % {"kind": kinds.label(kind), "property": named}
-            if named
-            else kinds.label(kind)
-        )
+        return _said(kind, names)
 
     def outputs(self, settings: Mapping[str, Any]) -> Sequence[Output]:
         return (Output("record_id", _("ID of the new record")),)
@@ -185,10 +180,20 @@ def _made(kind: str, group: Sequence[Doing]) -> dict[int, Done]:
         some = [pair for pair in wanted.values() if pair[0].depth == depth]
         ids = _create(kind, some)
         _link_all(kind, [doing for doing, _values in some], ids)
-        for (doing, _values), record_id in zip(some, ids, strict=True):
-            message = CreateRecord().summary(doing.settings)
-            answers[doing.enrollment_id] = Done(message=message, outputs={"record_id": record_id})
+        for (doing, values), record_id in zip(some, ids, strict=True):
+            said = _said(kind, [str(values.get(name) or "") for name in _needed(kind)])
+            answers[doing.enrollment_id] = Done(message=said, outputs={"record_id": record_id})
     return answers
+
+
+def _said(kind: str, names: Sequence[str]) -> str:
+    """The kind of record, and the first of what it must have that is not empty."""
+    named = next((name for name in names if name), "")
+    return (
+        _("%(kind)s: %(property)s") % {"kind": kinds.label(kind), "property": named}
+        if named
+        else kinds.label(kind)
+    )
 
 
 def _properties(kind: str, doing: Doing, seats: Collection[int]) -> dict[str, Any]:

@@ -548,6 +548,7 @@ def test_t_wf_11_a_new_record_names_the_workflow_that_made_it_and_its_depth(worl
     assert associations.linked_ids("ticket", [made.pk], "ticket") == {made.pk: [ticket.pk]}
     event = EventRow.objects.get(kind="ticket.created", object_id=made.pk)
     assert (event.cause["workflow_id"], event.depth, event.actor_kind) == (7, 4, "workflow")
+    assert done.message == "Ticket: Again: Refund still missing"
 
 
 @pytest.mark.parametrize(

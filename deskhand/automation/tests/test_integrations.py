@@ -123,6 +123,7 @@ def test_who_answers_later_is_waited_for_until_the_callback_R_WFA_4(flow, there,
     send()
     run = Enrollment.objects.get()
     assert (run.step_id, run.waits_for) == ("1", "call")
+    assert last_line(flow).message == "It answers later."
     assert timedelta(days=6) < run.due_at - clock.now() <= timedelta(days=7)
     token = there.asked[0].json["callbackId"]
 

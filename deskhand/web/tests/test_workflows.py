@@ -25,6 +25,7 @@ from deskhand.automation import (
     folders,
     history,
     hooks,
+    integrations,
     lanes,
     retention,
     secrets,
@@ -573,6 +574,26 @@ def test_a_step_and_what_it_told_are_named_as_people_know_them_R_WFA_2(office, a
         assert "old" in shown
         assert "Call about Subject" in shown
         assert not any("{{" in said or said == "task_id" for said in shown)
+
+
+def test_what_an_integration_told_is_said_in_words_and_what_it_left_out_is_not_there_R_WFA_3(office, admin):
+    with office.inside() as world:
+        outputs = [{"name": "is_good", "value": "boolean"}, {"name": "score", "value": "number"}]
+        integrations.add(
+            world.account.pk, "Bank", {"url": "https://bank.example/", "outputs": outputs}, by=SYSTEM
+        )
+        step = Action("1", "custom_action", {"integration": "Bank"})
+        flow = workflows.create(
+            world.account.pk, "Ask", Definition("ticket", Manual(), start=Edge("1"), steps=(step,), next_id=2), by=world.ada.pk
+        )  # fmt: skip
+    run = enrolled(office, flow, office.mail().pk)
+    told = {"is_good": True, "score": None, "old": False}
+    logged(office, flow, run, "SUCCEEDED", data={"outputs": told}, kind="custom_action")
+
+    shown = texts(admin.get(f"/workflows/{flow.pk}/log"))
+
+    assert "is_good Yes old false" in shown
+    assert "score" not in shown
 
 
 def test_the_log_is_a_file_too_and_no_formula_R_LOG_2(office, admin):

@@ -118,10 +118,11 @@ class Steps:
             return ()
         known = self._outputs(line.step_id, line.revision)
         return tuple(
-            (known[name].label, dict(known[name].values).get(str(value), str(value)))
+            (known[name].label, dict(known[name].values).get(_plain(value), _plain(value)))
             if name in known
-            else (str(name), str(value))
+            else (str(name), _plain(value))
             for name, value in told.items()
+            if value is not None
         )
 
     def _outputs(self, step_id: str, revision: int) -> dict[str, Output]:
@@ -134,6 +135,10 @@ class Steps:
         """The steps that are there now, to choose one by."""
         definition = self.definition(self.workflow.revision_number)
         return [(one.id, label(step_name(one, definition))) for one in definition.steps] if definition else []
+
+
+def _plain(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def label(step: StepName) -> str:
