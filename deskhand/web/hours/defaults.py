@@ -38,7 +38,7 @@ class Holidays:
     countries: tuple[Choice, ...]
     regions: tuple[Choice, ...]
     coming: tuple[str, ...]
-    is_drawn_again: bool = False
+    drawn_by: str = ""  # the control that had the form drawn again
     error: str = ""
     error_field: str = ""
 
@@ -46,7 +46,7 @@ class Holidays:
         """What a control says about its error; what is wrong, or was chosen, has focus on a new page."""
         if name == self.error_field:
             return {"aria-invalid": "true", "aria-describedby": f"{name}-error", "autofocus": ""}
-        return {"autofocus": ""} if self.is_drawn_again and name == "country" else {}
+        return {"autofocus": ""} if self.drawn_by == name else {}
 
 
 @require_GET
@@ -94,13 +94,13 @@ def save(request: AccountRequest) -> HttpResponse:
 
 @require_POST
 def save_holidays(request: AccountRequest) -> HttpResponse:
-    """With `redraw` nothing is saved: another country has other regions."""
+    """With `redraw` nothing is saved: another country has other regions, and both have other days."""
     policy.require(request.viewer, Action.EDIT_ACCOUNT)
     country, region = request.POST.get("country", "")[:40], request.POST.get("region", "")[:40]
     if "redraw" in request.POST:
-        return _page(
-            request, _week(request), holidays=replace(_holidays(request, country, ""), is_drawn_again=True)
-        )
+        kept = region if region in default_hours.regions(country) else ""
+        drawn = replace(_holidays(request, country, kept), drawn_by=request.POST["redraw"])
+        return _page(request, _week(request), holidays=drawn)
     try:
         default_hours.observe(request.viewer.account_id, country, region, by=Actor.user(request.user.pk))
     except Invalid as refusal:

@@ -404,6 +404,11 @@ def test_the_accounts_public_holidays_are_those_of_a_region_R_DELAY_9(office, sh
 
     drawn = admin.post(f"{SHARED}/holidays", {"country": "DE", "redraw": "country"}).content.decode()
     assert '<option value="BY">Bayern</option>' in drawn
+    asked = {"country": "DE", "region": "BY", "redraw": "region"}
+    chosen = admin.post(f"{SHARED}/holidays", asked).content.decode()
+    assert '<option value="BY" selected>' in chosen
+    days = [[times.day(day) for day in default_hours.days_off("DE", of, 2026)] for of in ("", "BY")]
+    assert {day for day in days[1] if day in chosen} - {day for day in days[0] if day in drawn}
     with office.inside() as world:
         assert default_hours.observed(world.account.pk) == ("", "")
 
