@@ -263,12 +263,13 @@ def settings_of(step: Step) -> Mapping[str, Any]:
     return {}
 
 
-def spoken(amount: timedelta) -> str:
-    """A span in words: days, hours, minutes."""
+def spoken(amount: timedelta, *, of_working_time: bool = False) -> str:
+    """A span in words: days, hours, minutes. Of working time there are only hours: a day of it is no day of 24 hours."""
     from django.utils.translation import ngettext
 
     minutes = int(amount.total_seconds() // 60)
-    days, hours, rest = minutes // 1440, minutes % 1440 // 60, minutes % 60
+    days = 0 if of_working_time else minutes // 1440
+    hours, rest = minutes // 60 - days * 24, minutes % 60
     parts = []
     if days:
         parts.append(ngettext("%(n)s day", "%(n)s days", days) % {"n": days})

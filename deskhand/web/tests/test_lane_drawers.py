@@ -114,7 +114,7 @@ def as_drawn(client, place, step_id):
 
 THREE_DAYS = timedelta(days=3)
 DELAYS = [
-    ({"wait": "amount", "amount_days": "3", "working": "1"}, ForAmount(THREE_DAYS, is_working_time=True), "Wait 3 days of working time"),
+    ({"wait": "amount", "amount_days": "3", "working": "1"}, ForAmount(THREE_DAYS, is_working_time=True), "Wait 72 hours of working time"),
     ({"wait": "date", "day": "2026-12-24", "time": "09:00", "if_past": "otherwise"}, UntilDate(date(2026, 12, 24), 540, Missed.OTHERWISE), "Until 24 Dec 2026, 09:00"),
     ({"wait": "property", "property": "closed_date", "side": "before", "offset_days": "2", "if_past": "next", "if_empty": "otherwise"},
      UntilProperty("closed_date", days=-2, if_empty=Missed.OTHERWISE), "Until 2 days before Close date"),

@@ -592,8 +592,23 @@ def test_what_an_integration_told_is_said_in_words_and_what_it_left_out_is_not_t
 
     shown = texts(admin.get(f"/workflows/{flow.pk}/log"))
 
-    assert "is_good Yes old false" in shown
+    assert "old false is_good Yes" in shown
     assert "score" not in shown
+
+
+def test_a_delay_of_working_time_says_so_in_hours_R_DELAY_9(office, admin):
+    """Ten hours of work a day make no day of 24."""
+    with office.inside() as world:
+        step = Delay("1", ForAmount(timedelta(hours=49), is_working_time=True))
+        flow = workflows.create(
+            world.account.pk, "Wait", Definition("ticket", Manual(), start=Edge("1"), steps=(step,), next_id=2), by=world.ada.pk
+        )  # fmt: skip
+    run = enrolled(office, flow, office.mail().pk)
+
+    shown = texts(admin.get(f"/workflows/{flow.pk}/history/{run.pk}"))
+
+    assert "49 hours of working time" in shown
+    assert "2 days" not in shown
 
 
 def test_the_log_is_a_file_too_and_no_formula_R_LOG_2(office, admin):
@@ -1372,6 +1387,7 @@ def test_where_the_budget_goes_what_is_held_and_the_way_on_R_MAIL_12(office, adm
     assert "Held back Tell two 2 runs" in said
     assert re.search("A workflow that was deleted 70 70 Tell two 2 2 All together: 72", said), said
     assert "Silent" not in said
+    assert "Until automation may send again" in texts(admin.get(f"/workflows/{flow.pk}/history"))
     answer = admin.post("/settings/system/automation/resume", {"back": "/settings/automation-sending"})
     assert answer.headers["Location"] == "/settings/automation-sending"
     assert "Held back" not in page()

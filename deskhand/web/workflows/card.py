@@ -68,6 +68,6 @@ def _line(viewer: Viewer, one: Enrollment, record: Named, may_open: bool) -> Car
     may_leave = not run.is_over and may_open and access.may_edit(viewer, one.workflow)
     return CardLine(
         one.workflow.name, reverse("workflow-run", args=[one.workflow_id, one.pk]) if may_open else "",
-        told.run_state(run), told.label(step) if step else "", told.end_words(run.end_reason) if run.is_over else told.until(run),
+        told.run_state(run), told.label(step) if step else "", told.end_words(run.end_reason) if run.is_over else told.until(run, one.workflow),
         one.ended_at or one.enrolled_at, reverse("workflow-runs", args=[one.workflow_id]) if may_leave else "", one.pk,
     )  # fmt: skip

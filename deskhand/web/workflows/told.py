@@ -202,8 +202,9 @@ def outputs_of(step: Step) -> list[tuple[str, str]]:
 def delay(step: Delay, object_type: str) -> str:
     """What a delay waits for, in few words."""
     match step.wait:
-        case ForAmount(amount):
-            return lanes.spoken(amount)
+        case ForAmount(amount, is_working_time):
+            time = lanes.spoken(amount, of_working_time=is_working_time)
+            return _("%(time)s of working time") % {"time": time} if is_working_time else time
         case UntilDate(day):
             return _("Until %(date)s") % {"date": times.day(day)}
         case UntilProperty(name):
@@ -295,14 +296,14 @@ def end_words(end_reason: str) -> str:
     return str(ENDS.get(end_reason, end_reason))
 
 
-def until(run: Run) -> str:
-    """What a run that is under way waits for."""
+def until(run: Run, workflow: Workflow) -> str:
+    """What a run that is under way waits for; who is held and not by a pause waits for the account's budget."""
     if run.is_over:
         return ""
     if run.state == EnrollmentState.QUEUED:
         return _("Until the run before it is over")
     if run.state == EnrollmentState.HELD:
-        return _("Until the workflow goes on")
+        return _("Until the workflow goes on") if workflow.is_paused else _("Until automation may send again")
     if run.waits_for == calls.WAITS_FOR:
         return _("Until another system answers")
     when = {"time": moment(run.due_at), "event": words.event(run.waits_for)}
@@ -323,7 +324,7 @@ def run_line(run: Run, steps: Steps, reasons: Reasons) -> RunLine:
     return RunLine(
         run.id, record_name(run.record), reverse("workflow-run", args=[workflow.pk, run.id]),
         reasons.words(run.reason, run.event_id), run.enrolled_at, run_state(run), at_step, run.ended_at,
-        end_words(run.end_reason) if run.is_over else "", until(run), run.since,
+        end_words(run.end_reason) if run.is_over else "", until(run, workflow), run.since,
     )  # fmt: skip
 
 

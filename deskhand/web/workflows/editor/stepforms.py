@@ -282,7 +282,7 @@ class DelayForm(SettingsForm):
             )),
             Setting("amount", _("How long"), Input.SPAN, required=True, only_if=("wait", ("amount",))),
             Setting("working", _("Count only working time"), Input.CHECK, only_if=("wait", ("amount",)),
-                    help=_("As the account's working hours and holidays have it.")),
+                    help=_("As the account's working hours and holidays have it: a day is 24 hours of them.")),
             Setting("day", _("Date"), Input.VALUE, required=True, prop=Property("day", _("Date"), Kind.DATE), only_if=("wait", ("date",))),
             Setting("property", _("Which date"), Input.CHOICE, required=True, options=dates, only_if=("wait", ("property",))),
             Setting("side", _("When"), Input.CHOICE, default="on", redraws=True, only_if=("wait", ("property",)), options=(

@@ -235,7 +235,7 @@ class Telling:
     def wait(self, wait: Wait) -> str:
         match wait:
             case ForAmount(amount, is_working_time):
-                time = spoken(amount)
+                time = spoken(amount, of_working_time=is_working_time)
                 if is_working_time:
                     return _("Wait %(time)s of working time") % {"time": time}
                 return _("Wait %(time)s") % {"time": time}
