@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -41,6 +42,7 @@ class Loaded(dict[int, "Row"]):
         self._links: dict[tuple[str, int | None], dict[int, list[Row]]] = {}
         self._clocks: computed.Clocks | None = None
         self._worked: dict[str, dict[int, Any]] = {}
+        self._past: dict[str, dict[int, list[Any]]] = {}
 
     def memberships(self, record_id: int, of: str) -> Collection[int]:
         """The segments of one of them, or the workflows that it stands so to; read for all at once."""
@@ -72,6 +74,17 @@ class Loaded(dict[int, "Row"]):
         for prop in new:
             self._worked[prop.name] = {pk: told.get(prop.name) for pk, told in found.items()}
 
+    def past(self, property: str) -> Mapping[int, Sequence[Any]]:
+        """{record: all that the property was before or became, as history has it}; read once."""
+        if property not in self._past:
+            self._past[property] = found = defaultdict(list)
+            changes = PropertyChange.objects.filter(
+                account_id=current_account_id(), object_type=self.object_type, record_id__in=list(self), property=property
+            )  # fmt: skip
+            for record_id, old, new in changes.values_list("record_id", "old", "new"):
+                found[record_id] += (old, new)
+        return self._past[property]
+
     def linked(self, record_id: int, to: str, type_id: int | None) -> list[Row]:
         """The records of type `to` that one of them is linked to; read for all at once."""
         return self.all_linked(to, type_id).get(record_id, [])
@@ -92,7 +105,7 @@ class Loaded(dict[int, "Row"]):
             row.among = self
         self.update(others)
         self.has_all, self._segments, self._standings, self._links = False, None, None, {}
-        self._clocks, self._worked = None, {}
+        self._clocks, self._worked, self._past = None, {}, {}
 
     def read_all(self) -> None:
         self.has_all = True
@@ -252,13 +265,7 @@ class LoadedFacts(NamedTuple):
         prop = properties_of(self.object_type).get(property)
         if prop is None:
             return []
-        changes = PropertyChange.objects.filter(
-            account_id=current_account_id(),
-            object_type=self.object_type,
-            record_id=self.record["id"],
-            property=property,
-        )
-        return [as_fact(prop, value) for pair in changes.values_list("old", "new") for value in pair]
+        return [as_fact(prop, value) for value in self._among.past(property).get(self.record["id"], ())]
 
     def associated(self, to: str, type_id: int | None) -> Iterable[Facts]:
         return [LoadedFacts(to, other) for other in self._among.linked(self.record["id"], to, type_id)]

@@ -70,7 +70,7 @@ from deskhand.automation.tests.runs import (
     of_its_own,
     task,
 )
-from deskhand.crm.filters.types import Associated, Filter, MemberOf, Operator
+from deskhand.crm.filters.types import AllOf, Associated, Filter, MemberOf, Operator
 from deskhand.crm.records import associations, contacts, objects, tasks, tickets
 from deskhand.crm.records.models import Task, Ticket
 from deskhand.crm.records.store import Change
@@ -487,6 +487,36 @@ def test_ten_who_leave_cost_as_much_as_two(world):
     asked(1)
     assert asked(10) == asked(2)
     assert not Enrollment.objects.exclude(state="ENDED").exists()
+
+
+def test_what_ten_records_ever_were_is_read_as_often_as_what_two_were(world):
+    """In a branch of theirs, and in one on the contact that each is linked to."""
+    was_low = Filter("hs_ticket_priority", Kind.ENUM, Operator.EVER, ("LOW",))
+    was_captain = Associated("contact", Filter("jobtitle", Kind.TEXT, Operator.EVER, ("Captain",)))
+    made = make(
+        world,
+        IfThen("1", (Branch("Low", AllOf((was_low, was_captain)), Edge("2")),)),
+        task(2),
+    )
+
+    def asked(count):
+        for n in range(count):
+            reader = world.contact(f"{count}.{n}@ship.example")
+            objects.update("contact", reader.pk, {"jobtitle": "Captain"}, by=SYSTEM)
+            objects.update("contact", reader.pk, {"jobtitle": "Cook"}, by=SYSTEM)
+            ticket = world.ticket(f"{count}.{n}", priority="LOW", contact_id=reader.pk)
+            associations.connect("ticket", ticket.pk, "contact", reader.pk, by=SYSTEM)
+            tickets.update(ticket.pk, {"hs_ticket_priority": "HIGH"}, by=SYSTEM)
+            enroll(made, ticket.pk)
+        while Dispatcher().run_once():
+            pass
+        with CaptureQueriesContext(connection) as queries:
+            assert Runner().run_once() == count
+        return len(queries)
+
+    asked(1)
+    assert asked(10) == asked(2)
+    assert Task.objects.count() == 13
 
 
 def test_a_deleted_record_leaves_before_it_can_be_restored_R_UN_7(world):
