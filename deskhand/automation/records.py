@@ -77,12 +77,13 @@ class Loaded(dict[int, "Row"]):
     def past(self, property: str) -> Mapping[int, Sequence[Any]]:
         """{record: all that the property was before or became, as history has it}; read once."""
         if property not in self._past:
-            self._past[property] = found = defaultdict(list)
+            found: dict[int, list[Any]] = defaultdict(list)
             changes = PropertyChange.objects.filter(
                 account_id=current_account_id(), object_type=self.object_type, record_id__in=list(self), property=property
             )  # fmt: skip
             for record_id, old, new in changes.values_list("record_id", "old", "new"):
                 found[record_id] += (old, new)
+            self._past[property] = found
         return self._past[property]
 
     def linked(self, record_id: int, to: str, type_id: int | None) -> list[Row]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,7 +13,7 @@ from deskhand.automation import records, triggers
 from deskhand.automation.engine.definition import Definition, Delay, UntilEvent
 from deskhand.automation.engine.waits import Until, end_of
 from deskhand.automation.enrolling import guards
-from deskhand.automation.enrolling.index import definition_of, find_definition
+from deskhand.automation.enrolling.index import definition_of, definitions_of
 from deskhand.automation.enrolling.insert import WAKE
 from deskhand.automation.enrolling.standing import changed_by
 from deskhand.automation.models import Workflow
@@ -36,11 +37,19 @@ def hear(account_id: int, events: Sequence[Event]) -> None:
     if sql.row(_ANYBODY, [account_id]) is None:
         return
     dates = Dates()
-    told = [(event, name) for event in events for name in _names(event, dates)]
-    asked = {(*_subject(event), name) for event, name in told}
-    columns = [list(column) for column in zip(*asked, strict=True)]
+    told: dict[tuple[str, int | None, str], list[Event]] = defaultdict(list)
+    for event in events:
+        for name in _names(event, dates):
+            told[(*_subject(event), name)].append(event)
+    columns = [list(column) for column in zip(*told, strict=True)]
     waiting = [_Waiting(*row) for row in sql.rows(_WAITING, [account_id, *columns])]
-    by = {run: [e for e, name in told if _releases(account_id, run, e, name)] for run in waiting}
+    definitions = definitions_of(account_id, {run.version for run in waiting})
+    unread = [run.workflow_id for run in waiting if run.version not in definitions]
+    guards.flag(account_id, dict.fromkeys(unread, guards.UNREADABLE))
+    by = {
+        run: [event for event in told[run.asked] if _releases(definitions.get(run.version), run, event)]
+        for run in waiting
+    }
     now = clock.now()
     too_often = _too_often(account_id, {run: found for run, found in by.items() if found}, now)
     released = [run.id for run, found in by.items() if found and run not in too_often]
@@ -91,6 +100,14 @@ class _Waiting:
     revision: int  # that it follows
     outputs: str
     zone: str
+
+    @property
+    def asked(self) -> tuple[str, int | None, str]:
+        return self.object_type, self.record_id, self.waits_for
+
+    @property
+    def version(self) -> tuple[int, int]:
+        return self.workflow_id, self.revision
 
 
 # By the index of those who wait: what events are called need not be worked out for nobody.
@@ -165,19 +182,10 @@ def _subject(event: Event) -> tuple[str, int | None]:
     return triggers.subject_of(event) or (event.object_type, None)
 
 
-def _releases(account_id: int, waiting: _Waiting, event: Event, name: str) -> bool:
-    if name != waiting.waits_for or _subject(event) != (waiting.object_type, waiting.record_id):
-        return False
-    if name.startswith("property:"):
+def _releases(definition: Definition | None, waiting: _Waiting, event: Event) -> bool:
+    """Whether what is told is what the step waits for: the new values of an event meet its condition."""
+    if waiting.waits_for.startswith("property:"):
         return True
-    return _about_holds(account_id, waiting, event)
-
-
-def _about_holds(account_id: int, waiting: _Waiting, event: Event) -> bool:
-    """Whether the event is the one the step means: its new values meet the step's condition."""
-    definition = find_definition(account_id, waiting.workflow_id, waiting.revision)
-    if definition is None:
-        guards.flag(account_id, {waiting.workflow_id: guards.UNREADABLE})
     step = definition.by_id.get(waiting.step_id) if definition else None
     wait = step.wait if isinstance(step, Delay) else None
     if not isinstance(wait, UntilEvent):

@@ -3,6 +3,8 @@
 from datetime import date, timedelta
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from deskhand.automation import calls, integrations, keeping, listing, timing, waking, workflows
 from deskhand.automation.engine.definition import (
@@ -21,9 +23,12 @@ from deskhand.automation.tests.enrolling_cases import office
 from deskhand.automation.tests.runs import elapse, enroll, go, make, make_readable, make_unreadable, task
 from deskhand.crm.records import tickets
 from deskhand.crm.records.models import Task
+from deskhand.events import dispatch
+from deskhand.events.dispatch import Dispatcher
 from deskhand.events.models import PendingEvent
 from deskhand.events.types import SYSTEM
 from deskhand.kernel import clock
+from deskhand.kernel.database.scope import settle as run_hooks
 from deskhand.kernel.errors import Conflict, Invalid
 from deskhand.kernel.timers import DueTimer
 
@@ -76,6 +81,32 @@ def test_an_event_that_a_run_waits_for_lets_the_others_go_on(world):
 
     assert Task.objects.count() == 1
     assert not PendingEvent.objects.exists()
+    assert needs_a_look(broken)
+
+
+def test_many_runs_that_wait_in_it_cost_no_more_than_few(world):
+    broken = make(world, Delay("1", UntilEvent(EventMatch("ticket.moved")), Edge("2")), task(2))
+
+    def asked(count):
+        tickets_made = [world.ticket(f"{count}.{n}").pk for n in range(count)]
+        for pk in tickets_made:
+            enroll(
+                broken, pk, state="WAITING", due_at=None, waits_for="ticket.moved", position="1", step_id="1"
+            )
+        while Dispatcher().run_once():
+            pass
+        stored = make_unreadable(broken)
+        for pk in tickets_made:
+            tickets.move(pk, to=world.stage("Closed"), by=SYSTEM)
+        run_hooks()
+        events = dispatch.unheard(world.account.pk, 100)
+        with CaptureQueriesContext(connection) as queries:
+            waking.hear(world.account.pk, events)
+        make_readable(broken, stored)
+        return len(queries)
+
+    asked(1)
+    assert asked(8) == asked(2)
     assert needs_a_look(broken)
 
 
