@@ -87,7 +87,11 @@ def alert(
         return
     current.save(update_fields=["alerts"])
     if rate_per_hour or rate_change:
-        timers.set_timer(current.account_id, RATES, "", clock.now() + LOOK_EVERY)
+        timers.hold_timer(
+            current.account_id, RATES, ""
+        )  # a look that is under way notes first what it has told
+        known = timers.waiting(current.account_id, RATES)
+        timers.set_timer(current.account_id, RATES, "", clock.now() + LOOK_EVERY, known[0] if known else None)
     audit.record(
         "workflow.alerts_changed", by=by, target_type="workflow", target_id=current.pk, before=before,
         after=current.alerts,

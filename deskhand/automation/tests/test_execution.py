@@ -183,6 +183,19 @@ def test_owners_are_told_of_unusual_rates_once_an_hour_R_EXEC_9(world):
         timing.alert(made, rate_per_hour=0, by=Actor.user(world.ada.pk))
 
 
+def test_who_asks_for_another_workflow_has_nobody_told_again_R_EXEC_9(world):
+    made, other = make(world, wait(following=None)), make(world, wait(following=None))
+    timing.alert(made, rate_per_hour=1, by=Actor.user(world.ada.pk))
+    for n in range(2):
+        enroll(made, world.ticket(f"{n}").pk)
+    timing.look_at_rates(world.account.pk, _timers(timing.RATES))
+
+    timing.alert(other, rate_per_hour=1, rate_change=50, by=Actor.user(world.ada.pk))
+    timing.look_at_rates(world.account.pk, _timers(timing.RATES))
+
+    assert EventRow.objects.filter(kind="workflow.busy").count() == 1
+
+
 def test_owners_are_told_of_another_pace_than_usual_once_a_day_R_EXEC_9(world):
     """Seven days with twenty enrollments each, then one with 32, and one with none. What began lately has nothing usual."""
     made, young = make(world, wait(following=None)), make(world, wait(following=None))
