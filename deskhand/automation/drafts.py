@@ -14,7 +14,7 @@ from django.db.models import Count
 from django.utils.translation import gettext as _
 
 from deskhand.accounts import audit
-from deskhand.automation import workflows
+from deskhand.automation import uses, workflows
 from deskhand.automation.actions.once import reading_once
 from deskhand.automation.engine import edit
 from deskhand.automation.engine.definition import Definition
@@ -117,6 +117,7 @@ def change(workflow: Workflow, make: Change, *, did: Mapping[str, Any], by: int,
     )  # fmt: skip
     _versions(held).filter(number__lte=row.version + 1 - KEPT).delete()
     _show(row, row.version + 1, now, by)
+    uses.recheck(held)
     return of(held)
 
 
@@ -138,6 +139,7 @@ def _step(workflow: Workflow, by_one: int, by: int, seen: str) -> Draft:
             _("There is nothing to undo.") if by_one < 0 else _("There is nothing to redo."), field="version"
         )
     _show(row, row.version + by_one, clock.now(), by)
+    uses.recheck(held)
     return of(held)
 
 
@@ -146,6 +148,7 @@ def discard(workflow: Workflow, *, by: int, seen: str = "") -> None:
     held, current = _hold(workflow, seen)
     if current.version_id:
         _forget(held)
+        uses.recheck(held)
         audit.record(
             "workflow_draft.discarded", by=Actor.user(by), target_type="workflow", target_id=held.pk, after={"name": held.name}
         )  # fmt: skip

@@ -128,17 +128,24 @@ def restore(workflow: Workflow, *, by: Actor) -> Workflow:
         held.origin_pipeline_id = held.origin_stage_id = None
     held.archived_at, held.is_on, held.on_since = None, False, None
     held.save(update_fields=["archived_at", "is_on", "on_since", "origin_pipeline_id", "origin_stage_id"])
+    uses.recheck(held)
     _record("restored", held, by, after={"name": held.name})
     return held
 
 
 def looked_at(workflow: Workflow, *, by: Actor) -> None:
-    """Somebody has seen what is wrong and it is well (R-LOG-7). Safe to repeat."""
+    """Somebody has seen what is wrong and it is well (R-LOG-7). Safe to repeat. Raises Conflict while it names a status or
+    a pipeline that was deleted (R-PIPE-10)."""
     held = _held(workflow)
-    if held.needs_review:
-        before, held.needs_review = held.needs_review, ""
-        held.save(update_fields=["needs_review"])
-        _record("looked_at", held, by, before={"needs_review": before})
+    if not held.needs_review:
+        return
+    if uses.reason_to_look(held):
+        raise Conflict(
+            _("It still names a status or a pipeline that was deleted. Choose another one, or archive it.")
+        )
+    before, held.needs_review = held.needs_review, ""
+    held.save(update_fields=["needs_review"])
+    _record("looked_at", held, by, before={"needs_review": before})
 
 
 def switch_off(account_id: int, workflow_ids: Collection[int], *, by: int) -> int:

@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from deskhand.accounts import plans, policy
 from deskhand.accounts.models import Account
 from deskhand.accounts.types import Viewer
-from deskhand.automation import gating, triggers, workflows
+from deskhand.automation import gating, triggers, uses, workflows
 from deskhand.automation.actions.registry import ACTIONS, may_use
 from deskhand.automation.actions.types import Action as ActionKind
 from deskhand.automation.engine import edit
@@ -44,7 +44,6 @@ from deskhand.kernel.database.scope import current_account_id
 from deskhand.kernel.errors import Conflict, Forbidden, Invalid, NotFound
 
 DELAY = "delay"
-STAGE_GONE = "Its status was deleted."
 NOT_CHAT = Filter("source_type", Kind.ENUM, Operator.NONE_OF, ("CHAT",))  # Messenger comes as chat, too
 
 
@@ -134,7 +133,7 @@ def _edits(object_type: str) -> policy.Action:
 def offered(account: Account, object_type: str = "ticket", viewer: Viewer | None = None) -> tuple[str, ...]:
     """The kinds of step that the account's plan offers in lanes of such records, and that the viewer may use (T-ACT-10, R-OBJ-4).
 
-    Without a viewer those that ask for no permission beside that for lanes.
+    Without a viewer those that ask for no permission beside that for lanes. Where nothing can be done, nothing directs the way.
     """
     if not _has_lanes(account, object_type):
         return ()
@@ -146,7 +145,8 @@ def offered(account: Account, object_type: str = "ticket", viewer: Viewer | None
         and action.is_offered(account.pk)
         and (action.permission is None if viewer is None else may_use(viewer, kind))
     ]
-    return (*found, *(kind for kind, feature in gating.FLOW.items() if plans.has_feature(account, feature)))
+    flow = [kind for kind, feature in gating.FLOW.items() if plans.has_feature(account, feature)]
+    return (*found, *flow) if found else ()
 
 
 def is_known(kind: str) -> bool:
@@ -450,7 +450,7 @@ def leave_out_chat(workflow: Workflow, out: bool, *, by: int) -> Workflow:
 def let_go_of_stages(account_id: int, stage_ids: Collection[int]) -> None:
     """The lanes of deleted stages are off and ask for a look (R-PIPE-10)."""
     Workflow.objects.filter(account_id=account_id, origin_stage_id__in=stage_ids, archived_at=None).update(
-        is_on=False, on_since=None, needs_review=STAGE_GONE
+        is_on=False, on_since=None, needs_review=uses.STAGE_GONE
     )
 
 

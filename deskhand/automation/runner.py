@@ -7,7 +7,7 @@ transaction records go through several actions, until each sleeps or ends.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,10 +15,11 @@ from typing import Any
 from django.utils import translation
 from django.utils.translation import gettext
 
-from deskhand.automation import budget, calls, endings, records, steplog, troubles, waking
+from deskhand.automation import budget, calls, endings, gone, records, steplog, troubles, waking
 from deskhand.automation.actions.registry import ACTIONS
 from deskhand.automation.actions.types import Action, Doing, Done, failed, is_trial
 from deskhand.automation.engine.advance import (
+    Broken,
     EnrollmentFacts,
     Finished,
     Perform,
@@ -195,6 +196,7 @@ class _Batch:
         self.log: list[LogLine] = []
         self.troubles = troubles.Troubles()
         self.calls: list[calls.NewCall] = []
+        self.gone: dict[int, Mapping[tuple[str, str], Collection[str]]] = {}
         found = sql.rows(_WORKFLOWS, [account_id, list({run.workflow_id for run in runs})])
         workflows = {workflow_id: rest for workflow_id, *rest in found}
         newest_of = {
@@ -307,8 +309,8 @@ class _Batch:
             run.ended = Reason.COMPLETED.value
             return None
         enrollment = EnrollmentFacts(
-            run.id, self.zone, run.is_on, run.outputs, self.hours, self.happened.get(run.id, ())
-        )
+            run.id, self.zone, run.is_on, run.outputs, self.hours, self.happened.get(run.id, ()), self._gone_for(run.definition)
+        )  # fmt: skip
         outcome = advance(run.definition, run.position, self._facts(run), self.now, enrollment)
         self._note(run, outcome.trace)
         match outcome:
@@ -325,6 +327,8 @@ class _Batch:
                 run.waits_for, run.happened = outcome.event.kind, outcome.happened
             case Finished(reason):
                 run.ended = reason.value
+            case Broken():
+                self._break(run, outcome)
         return None
 
     def _let_go(self, active: Sequence[Run]) -> None:
@@ -332,6 +336,19 @@ class _Batch:
         over = dict(sql.rows(_OVER, [self.account_id, [run.id for run in active if run.is_going]]))
         for run in active:
             run.ended = run.ended or over.get(run.id, "")
+
+    def _break(self, run: Run, broken: Broken) -> None:
+        """The run has failed before the step, from which it can be run again (R-PIPE-10, R-LOG-7)."""
+        why = gone.sentence(broken.object_type, broken.property, broken.values)
+        run.position, run.ended = broken.step.id, "failed"
+        self.log.append(LogLine(run, broken.step.id, "error", StepStatus.FAILED, why))
+        self.troubles.add(run.workflow_id, why)
+
+    def _gone_for(self, definition: Definition) -> Mapping[tuple[str, str], Collection[str]]:
+        """What its branches name that was deleted, worked out once."""
+        if id(definition) not in self.gone:
+            self.gone[id(definition)] = gone.places_of(definition)
+        return self.gone[id(definition)]
 
     def _facts(self, run: Run) -> LoadedFacts:
         return LoadedFacts(run.object_type, self.loaded[run.object_type][run.record_id])

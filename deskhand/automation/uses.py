@@ -12,19 +12,33 @@ from deskhand.kernel.database import sql
 from deskhand.kernel.text import N_
 
 NAMES_GONE = N_("It names a status or a pipeline that was deleted.")
+STAGE_GONE = "Its status was deleted."  # of a lane
 
-#: How a query begins that asks all definitions of an %(account)s: what runs, and what people are working on beside it.
-DEFINITIONS = """
+
+def _definitions(of: str = "") -> str:
+    """How a query begins that asks all definitions of an %(account)s, or `of` some of its workflows: what runs, also older
+    revisions that runs keep, and what people are working on beside it."""
+    which = f"where w.account_id = %(account)s and w.archived_at is null {of}"
+    return f"""
 with definitions as (
     select w.id, w.name, r.definition from automation_workflow w
     join automation_workflowrevision r on r.workflow_id = w.id and r.account_id = w.account_id and r.number = w.revision_number
-    where w.account_id = %(account)s and w.archived_at is null
+    {which}
+    union all
+    select w.id, w.name, r.definition from automation_workflow w
+    join automation_workflowrevision r on r.workflow_id = w.id and r.account_id = w.account_id and r.number <> w.revision_number
+    {which} and w.is_pinned and exists (
+        select from automation_enrollment e where e.account_id = w.account_id and e.workflow_id = w.id
+        and e.revision_number = r.number and e.state <> 'ENDED')
     union all
     select w.id, w.name, v.definition from automation_workflow w
     join automation_workflowdraft d on d.workflow_id = w.id and d.account_id = w.account_id
     join automation_draftversion v on v.workflow_id = w.id and v.account_id = w.account_id and v.number = d.version
-    where w.account_id = %(account)s and w.archived_at is null
+    {which}
 )"""
+
+
+DEFINITIONS = _definitions()
 
 
 def segments(account_id: int, segment_ids: Sequence[int]) -> dict[int, list[Use]]:
@@ -65,6 +79,33 @@ def let_go_of(account_id: int, stage_ids: Collection[int], pipeline_ids: Collect
     naming = {use.id for uses in found for use in uses}
     if naming:
         Workflow.objects.filter(account_id=account_id, pk__in=naming).update(needs_review=NAMES_GONE)
+
+
+def reason_to_look(workflow: Workflow) -> str:
+    """Why it asks for a look as it stands: it is the lane of a status, or names one or a pipeline, that was deleted. One
+    query (R-PIPE-10)."""
+    facts = {"account": workflow.account_id, "workflow": workflow.pk, "lane_of": workflow.origin_stage_id}
+    found = sql.row(_NAMES_GONE, facts)
+    assert found is not None
+    is_lane_of_gone, names_gone = found
+    return STAGE_GONE if is_lane_of_gone else NAMES_GONE if names_gone else ""
+
+
+def ask_for_a_look(workflow: Workflow) -> None:
+    """Somebody saw to it: what was wrong is well, but for what it still names that is gone (R-LOG-7, R-PIPE-10)."""
+    _mark(workflow, reason_to_look(workflow))
+
+
+def recheck(workflow: Workflow) -> None:
+    """What it names may have changed: it asks for a look because of that, or does so no more."""
+    if workflow.needs_review in ("", NAMES_GONE, STAGE_GONE):
+        _mark(workflow, reason_to_look(workflow))
+
+
+def _mark(workflow: Workflow, why: str) -> None:
+    if workflow.needs_review != why:
+        workflow.needs_review = why
+        workflow.save(update_fields=["needs_review"])
 
 
 def _found(query: str, account_id: int, ids: Collection[int]) -> dict[int, list[Use]]:
@@ -133,4 +174,21 @@ select id, name, to_jsonb(clock[1]) from definitions
 cross join regexp_matches(definition::text, '\\m(?:{"|".join(clock_names.SORTS)})_([0-9]+)\\M', 'g') clock"""
 _OF_STAGES = (_values_of("hs_pipeline_stage", "dealstage"), _each("lax $.steps[*].settings.stage"), _CLOCKS)
 _STAGES = f"{_NAMED} {' union all '.join(_OF_STAGES)} {_DISTINCT}"
-_PIPELINES = f"{_NAMED} {_values_of('hs_pipeline', 'pipeline')} {_DISTINCT}"
+_OF_PIPELINES = _values_of("hs_pipeline", "pipeline")
+_PIPELINES = f"{_NAMED} {_OF_PIPELINES} {_DISTINCT}"
+
+
+def _gone(of: str, there: str) -> str:
+    """Whether the workflow names an id, which is digits, that is not among those that are there."""
+    return f"""exists (
+        select from ({of}) n(id, name, named) where n.named #>> '{{}}' ~ '^[0-9]+$' and n.named #>> '{{}}' not in ({there}))"""
+
+
+_STAGES_THERE = """
+    select s.id::text from crm_stage s join crm_pipeline p on p.account_id = s.account_id and p.id = s.pipeline_id
+    where s.account_id = %(account)s and p.archived_at is null"""
+_PIPELINES_THERE = "select id::text from crm_pipeline where account_id = %(account)s and archived_at is null"
+_NAMES_GONE = f"""{_definitions("and w.id = %(workflow)s")}
+select coalesce(%(lane_of)s::bigint::text not in ({_STAGES_THERE}), false),
+    {_gone(" union all ".join(_OF_STAGES), _STAGES_THERE)} or {_gone(_OF_PIPELINES, _PIPELINES_THERE)}
+"""

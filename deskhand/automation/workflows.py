@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any
 
 from django.utils.translation import gettext as _
 
 from deskhand.accounts import audit
-from deskhand.automation import emptying, enroll, gating, hooks, timing, triggers
+from deskhand.automation import emptying, enroll, gating, gone, hooks, timing, triggers, uses
 from deskhand.automation.actions.registry import ACTIONS
 from deskhand.automation.actions.types import Action
 from deskhand.automation.engine.definition import Definition, Delay
-from deskhand.automation.engine.validate import CheckSettings, Complaint, Problem, Surroundings, validate
+from deskhand.automation.engine.validate import (
+    NAMES_GONE,
+    CheckSettings,
+    Complaint,
+    Problem,
+    Surroundings,
+    validate,
+)
 from deskhand.automation.enrolling import index, standing, switching
 from deskhand.automation.models import Workflow, WorkflowRevision
 from deskhand.automation.pausing import pause as pause
@@ -107,10 +115,10 @@ def save(
         gating.refuse(current, definition)
     with attempt():  # who is told why it can't be may go on in the same transaction
         current.revision_number += 1
-        current.needs_review = ""
-        current.watches = definition.watches or (current.is_pinned and current.watches)
-        current.save(update_fields=["revision_number", "needs_review", "watches"])
         _add_revision(current, definition, by, note)
+        current.watches = definition.watches or (current.is_pinned and current.watches)
+        current.save(update_fields=["revision_number", "watches"])
+        uses.ask_for_a_look(current)
         if current.is_on and (before is None or before.trigger != definition.trigger):
             switching.follow(current.account_id, current.pk, clock.now(), include_present=include_present)
         timing.plan(current, definition)
@@ -153,9 +161,10 @@ def switch(workflow: Workflow, on: bool, *, by: int | None = None, include_prese
         refuse_what_cannot_work(definition_of(current))
     current.is_on = on
     current.on_since = clock.now() if on else None
-    current.needs_review = "" if on else current.needs_review
     with attempt():
-        current.save(update_fields=["is_on", "on_since", "needs_review"])
+        current.save(update_fields=["is_on", "on_since"])
+        if on:
+            uses.ask_for_a_look(current)
         if current.on_since is None:
             switching.end(current.account_id, current.pk)
         else:
@@ -205,13 +214,14 @@ def surroundings(definition: Definition) -> Surroundings:
     """What exists around the workflow: actions, and properties and segments that it looks at."""
     types = {definition.object_type, *(one for condition in conditions_of(definition) for one, _leaf in leaves_by_type(condition, definition.object_type))}  # fmt: skip
     return Surroundings(
-        actions={kind: complaints_of(action) for kind, action in ACTIONS.items()},
+        actions={kind: complaints_of(action, definition.object_type) for kind, action in ACTIONS.items()},
         events=triggers.kinds(definition.object_type),
         properties={
             one: {prop.name: prop.kind for prop in everything(one, with_aliases=True)} for one in types
         },
         segments=_there(segments_of(definition)),
         workflows=_workflows_there(definition),
+        gone=gone.named,
         may_fire_again=standing.may_fire_again,
     )
 
@@ -258,11 +268,17 @@ def conditions_of(definition: Definition) -> list[Condition]:
     return [condition for condition in asked if condition is not None]
 
 
-def complaints_of(action: Action) -> CheckSettings:
-    """The action's own checks, as the validator asks for them."""
-    return lambda settings: [
-        Complaint(field, "%(why)s", {"why": why}) for field, why in action.problems(settings)
-    ]
+def complaints_of(action: Action, object_type: str) -> CheckSettings:
+    """The action's own checks, as the validator asks for them, and whether its texts name what is gone (R-PIPE-10)."""
+
+    def check(settings: Mapping[str, Any]) -> Iterator[Complaint]:
+        given = {**settings, "object_type": settings.get("object_type") or object_type}
+        for field, why in action.problems(given):
+            yield Complaint(field, "%(why)s", {"why": why})
+        for property, value in gone.clocks_in(settings, object_type):
+            yield Complaint("", NAMES_GONE, {"property": property, "value": value})
+
+    return check
 
 
 def delete(workflow: Workflow) -> int:
@@ -283,6 +299,7 @@ def pin(workflow: Workflow, is_pinned: bool, *, by: int | None = None) -> Workfl
     current.is_pinned = is_pinned
     current.watches = definition_of(current).watches or (is_pinned and current.watches)
     current.save(update_fields=["is_pinned", "watches"])
+    uses.recheck(current)
     audit.record(
         "workflow.pinned" if is_pinned else "workflow.unpinned", by=Actor.user(by) if by else SYSTEM,
         target_type="workflow", target_id=current.pk, after={"name": current.name},

@@ -9,7 +9,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from deskhand.automation import enroll, gating, hooks, lanes, uses, waking
+from deskhand.automation import enroll, gating, hooks, uses, waking
 from deskhand.automation.enrolling import guards
 from deskhand.delivery import outbox
 
@@ -81,7 +81,7 @@ _REVIEWS: dict[str, Promise] = {
         "Workflows let one record go on 20 times within an hour, as if they waited for each other. It waits for its time now."
     ),
     hooks.FAILED: gettext_lazy("A call from outside could not be used. Its reason stands with the call."),
-    lanes.STAGE_GONE: gettext_lazy("Its status was deleted."),
+    uses.STAGE_GONE: gettext_lazy("Its status was deleted."),
     uses.NAMES_GONE: gettext_lazy("It names a status or a pipeline that was deleted."),
     gating.BEYOND: gettext_lazy("The account's plan does not have all that this workflow does."),
     gating.DISCONNECTED: gettext_lazy("A number that this workflow writes from is not connected any more."),

@@ -46,6 +46,7 @@ def task_queues() -> tuple[Option, ...]:
     return options((queue.pk, queue.name) for queue in queues.queues())
 
 
+@once
 def everybody() -> tuple[Option, ...]:
     """By name, also those who left."""
     found = accounts.members(current_account_id(), active_only=False)

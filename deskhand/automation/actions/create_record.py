@@ -11,7 +11,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from deskhand.automation import kinds
+from deskhand.automation import gone, kinds
 from deskhand.automation.actions import choices, reading
 from deskhand.automation.actions.forms import Around, Input, Option, Setting
 from deskhand.automation.actions.types import (
@@ -202,7 +202,9 @@ def _properties(kind: str, doing: Doing, seats: Collection[int]) -> dict[str, An
     names = dict.fromkeys([*_needed(kind), *reading.several(settings, "also")])
     found = {name: _filled(doing, settings.get(f"value_{name}")) for name in names}
     stage, owner = _stage_of(kind), _owner(doing, seats)
-    found |= {stage.name: settings["stage"]} if stage and settings.get("stage") else {}
+    if stage and settings.get("stage"):
+        gone.refuse(kind, stage.name, settings["stage"])
+        found[stage.name] = settings["stage"]
     found |= {choices.OWNER: owner} if owner else {}
     checked = tickets.checked(kind, found)
     if not all(checked.get(properties_of(kind)[name].column or name) for name in _needed(kind)):

@@ -20,6 +20,8 @@ from django.utils.translation import gettext as _
 from deskhand.automation import templates, tokens
 from deskhand.automation.actions import choices
 from deskhand.automation.actions.forms import Around, Input, Option, Setting
+from deskhand.automation.engine.validate import NAMES_GONE
+from deskhand.crm.filters import gone
 from deskhand.crm.schema.types import Kind, Property
 from deskhand.crm.schema.values import normal
 from deskhand.kernel.database.scope import current_account_id
@@ -216,12 +218,15 @@ def _check(setting: Setting, typed: Typed) -> bool:
 def _choice(setting: Setting, typed: Typed) -> str:
     value = _one(setting, typed)
     if value and value not in {option.value for option in options_of(setting)}:
-        raise gone(setting.name, value)
+        raise lacking(setting, value)
     return value
 
 
-def gone(field: str, value: Any) -> Invalid:
-    return Invalid(_("This choice is not there any more."), field=field, value=value)
+def lacking(setting: Setting, value: Any) -> Invalid:
+    """For a value that can't be chosen any more: says which, and of what (R-PIPE-10)."""
+    prop, text = setting.prop, str(value)
+    names = {"property": _(prop.label) if prop else setting.label, "value": former_names(setting).get(text) or gone.label(prop, text)}  # fmt: skip
+    return Invalid(_(NAMES_GONE) % names, field=setting.name, value=value)
 
 
 def _many(setting: Setting, typed: Typed) -> list[Any]:
@@ -229,7 +234,7 @@ def _many(setting: Setting, typed: Typed) -> list[Any]:
     given = list(dict.fromkeys(value for value in typed.get(setting.name, ()) if value))
     for value in given:
         if value not in known:
-            raise gone(setting.name, value)
+            raise lacking(setting, value)
     return given if setting.input is Input.MANY else [int(value) for value in given]
 
 
@@ -259,7 +264,7 @@ def _pairs(setting: Setting, typed: Typed) -> list[dict[str, str]]:
         if not pair["name"] and pair["value"] and not setting.options:
             raise Invalid(_("A value has no name."), field=setting.name, value=pair["value"][:40])
         if pair["name"] and setting.options and pair["value"] not in {one.value for one in setting.options}:
-            raise gone(setting.name, pair["value"])
+            raise lacking(setting, pair["value"])
         if setting.takes_tokens:
             templates.require_readable(pair["value"], setting.name)
         found += [pair] if pair["name"] else []
@@ -304,7 +309,7 @@ def _value(setting: Setting, typed: Typed) -> Any:
     known = {option.value for option in setting.options}
     for value in given:
         if known and value not in known:
-            raise gone(setting.name, value)
+            raise lacking(setting, value)
     if is_several(prop):
         return [int(value) for value in given] if prop.kind is Kind.REFS else given
     return _single(setting, prop, given[0]) if given else None
@@ -318,7 +323,7 @@ def _single(setting: Setting, prop: Property, text: str) -> Any:
         return text == "true"
     if choices.is_stage(prop) or prop.kind is Kind.REF:
         if (number := whole(text)) is None:
-            raise gone(setting.name, text)
+            raise lacking(setting, text)
         return number
     if prop.kind is Kind.NUMBER:
         text = text.replace(",", ".")

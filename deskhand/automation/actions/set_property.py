@@ -13,7 +13,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from deskhand.automation import kinds, records, tokens
+from deskhand.automation import gone, kinds, records, tokens
 from deskhand.automation.actions import choices, others
 from deskhand.automation.actions.forms import Around, Input, Option, Setting
 from deskhand.automation.actions.types import (
@@ -322,6 +322,7 @@ class _Round:
         name = str(doing.settings["property"])
         prop = properties_of(self.kind).get(name)
         value = self._value(doing, prop, row) if prop else doing.settings.get("value")
+        gone.refuse(self.kind, name, value)
         values = tickets.checked(self.kind, {name: value})
         if self.kind not in kinds.LABELS:
             values = objects.named(self.kind, values)

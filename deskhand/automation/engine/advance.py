@@ -35,6 +35,8 @@ from deskhand.automation.engine.waits import Until, end_of
 from deskhand.automation.engine.window import held_until
 from deskhand.crm.filters.evaluate import Facts, Seen, holds, weigh
 from deskhand.crm.filters.folding import fold
+from deskhand.crm.filters.types import Filter, Operator
+from deskhand.crm.schema import clock_names
 from deskhand.kernel.calendars import WeeklyHours, zone_named
 
 Position = str
@@ -46,7 +48,8 @@ LONGEST_WALK = 1000
 class EnrollmentFacts(NamedTuple):
     """What the engine must know of one enrollment. `zone` is the account's; `outputs` are {step id: {name: value}}.
 
-    `happened`: the delays that wait for something of an earlier step's that has happened already (R-DELAY-6).
+    `happened`: the delays that wait for something of an earlier step's that has happened already (R-DELAY-6). `gone`: the
+    statuses and pipelines by id that its conditions name and that were deleted, by (kind of record, property).
     """
 
     id: int
@@ -55,6 +58,7 @@ class EnrollmentFacts(NamedTuple):
     outputs: Mapping[str, Mapping[str, Any]] = {}
     working_hours: WeeklyHours | None = None
     happened: Collection[str] = ()
+    gone: Mapping[tuple[str, str], Collection[str]] = {}
 
 
 class Reason(StrEnum):
@@ -103,7 +107,17 @@ class Finished(NamedTuple):
     trace: tuple[TraceItem, ...] = ()
 
 
-Outcome = Perform | Sleep | WaitEvent | Finished
+class Broken(NamedTuple):
+    """The step can't be decided: it rests on statuses or pipelines that were deleted (R-PIPE-10)."""
+
+    step: Step
+    object_type: str
+    property: str
+    values: tuple[str, ...]
+    trace: tuple[TraceItem, ...] = ()
+
+
+Outcome = Perform | Sleep | WaitEvent | Finished | Broken
 
 
 def beginning(definition: Definition) -> Position:
@@ -134,9 +148,9 @@ def advance(
             case Action():
                 outcome = _act(definition, step, facts, now, enrollment, trace)
             case Delay():
-                outcome = _wait(step, facts, now, enrollment, trace)
+                outcome = _wait(definition, step, facts, now, enrollment, trace)
             case _:
-                outcome = _fork(step, facts, now, enrollment, trace)
+                outcome = _fork(definition, step, facts, now, enrollment, trace)
         if not isinstance(outcome, Position):
             return outcome
         at = outcome
@@ -245,11 +259,20 @@ def _act(
 
 
 def _wait(
-    step: Delay, facts: Facts, now: datetime, enrollment: EnrollmentFacts, trace: list[TraceItem]
+    definition: Definition,
+    step: Delay,
+    facts: Facts,
+    now: datetime,
+    enrollment: EnrollmentFacts,
+    trace: list[TraceItem],
 ) -> Outcome | Position:
-    if _is_cancelled(step, facts, now, enrollment.zone):
-        trace.append(TraceItem(step.id, What.CANCELLED))
-        return _leave_by(step, step.if_cancelled.value)
+    if step.cancel_if is not None:
+        is_met, seen = weigh(step.cancel_if, facts, now=now, zone=zone_named(enrollment.zone))
+        if broken := _broken(definition, step, is_met, seen, enrollment, trace):
+            return broken
+        if is_met:
+            trace.append(TraceItem(step.id, What.CANCELLED))
+            return _leave_by(step, step.if_cancelled.value)
     if isinstance(step.wait, UntilEvent):
         if step.id in enrollment.happened:
             trace.append(TraceItem(step.id, What.HAPPENED, {"event": step.wait.event.kind}))
@@ -276,18 +299,46 @@ def _await(step: Delay, wait: UntilEvent, now: datetime, trace: list[TraceItem])
     return WaitEvent(step, wait.event, _leave_by(step, "next"), until, timed_out, tuple(trace))
 
 
+def _broken(
+    definition: Definition,
+    step: Step,
+    is_met: bool,
+    seen: Collection[Seen],
+    enrollment: EnrollmentFacts,
+    trace: list[TraceItem],
+) -> Broken | None:
+    """That the answer rests on what was deleted, if it does. One value that is there and was met is enough."""
+    for leaf, _value, kind in seen if enrollment.gone else ():
+        if not isinstance(leaf, Filter) or (is_met and leaf.operator is Operator.ANY_OF):
+            continue
+        object_type = kind or definition.object_type
+        lost = enrollment.gone.get((object_type, leaf.property), ())
+        if clock_names.parse(leaf.property) is None:
+            lost = [str(value) for value in leaf.values if str(value) in lost]
+        if lost:
+            return Broken(step, object_type, leaf.property, tuple(lost), tuple(trace))
+    return None
+
+
 def _fork(
+    definition: Definition,
     step: IfThen | ValueEquals | RandomSplit,
     facts: Facts,
     now: datetime,
     enrollment: EnrollmentFacts,
     trace: list[TraceItem],
-) -> Position:
+) -> Position | Broken:
     match step:
         case IfThen():
-            slot, name, seen = _first_that_holds(step, facts, now, enrollment.zone)
+            found = _first_that_holds(definition, step, facts, now, enrollment, trace)
+            if isinstance(found, Broken):
+                return found
+            slot, name, seen = found
         case ValueEquals():
             slot, name, seen = _case(step, facts, enrollment)
+            lost = _lost_cases(definition, step, enrollment) if slot == "default" else ()
+            if lost:
+                return Broken(step, definition.object_type, str(step.of), lost, tuple(trace))
         case RandomSplit():
             slot, name = _drawn(step, enrollment.id)
             seen = []
@@ -296,10 +347,29 @@ def _fork(
     return _leave_by(step, slot)
 
 
-def _first_that_holds(step: IfThen, facts: Facts, now: datetime, zone: str) -> tuple[Slot, str, list[Any]]:
+def _lost_cases(definition: Definition, step: ValueEquals, enrollment: EnrollmentFacts) -> tuple[str, ...]:
+    """Its cases that nothing can equal any more; all of a clock's, whose status is gone."""
+    if not isinstance(step.of, str):
+        return ()
+    lost = enrollment.gone.get((definition.object_type, step.of), ())
+    if clock_names.parse(step.of) is not None:
+        return tuple(lost)
+    return tuple(case.value for case in step.cases if case.value in lost)
+
+
+def _first_that_holds(
+    definition: Definition,
+    step: IfThen,
+    facts: Facts,
+    now: datetime,
+    enrollment: EnrollmentFacts,
+    trace: list[TraceItem],
+) -> tuple[Slot, str, list[Any]] | Broken:
     failed: list[Seen] = []
     for place, branch in enumerate(step.branches):
-        is_met, seen = weigh(branch.when, facts, now=now, zone=zone_named(zone))
+        is_met, seen = weigh(branch.when, facts, now=now, zone=zone_named(enrollment.zone))
+        if broken := _broken(definition, step, is_met, seen, enrollment, trace):
+            return broken
         if is_met:
             return str(place), branch.name, tracing.seen(seen)
         failed += seen

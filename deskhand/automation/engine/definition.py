@@ -13,8 +13,12 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Any
 
-from deskhand.crm.filters.types import Condition, Filter
+from deskhand.crm.filters.types import Condition, Filter, leaves_by_type
+from deskhand.crm.schema import clock_names
 from deskhand.kernel.calendars import Block
+
+#: What says in which status and pipeline a record of one kind or another stands.
+PLACES = frozenset({"hs_pipeline_stage", "dealstage", "hs_pipeline", "pipeline"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -353,6 +357,20 @@ class Definition:
         return any(isinstance(step, Delay) and step.cancel_if is not None for step in self.steps)
 
     @cached_property
+    def places(self) -> tuple[tuple[str, str, tuple[str, ...]], ...]:
+        """What its branches, and the conditions that end its waits, ask of statuses and pipelines: (kind of record,
+        property, values); of the clock of a status no values."""
+        found: dict[tuple[str, str, tuple[str, ...]], None] = {}
+        for step in self.steps:
+            if isinstance(step, ValueEquals) and isinstance(step.of, str):
+                found[self.object_type, step.of, tuple(case.value for case in step.cases)] = None
+            for condition in _conditions(step):
+                for kind, leaf in leaves_by_type(condition, self.object_type):
+                    if isinstance(leaf, Filter):
+                        found[kind, leaf.property, tuple(map(str, leaf.values))] = None
+        return tuple(one for one in found if one[1] in PLACES or clock_names.parse(one[1]) is not None)
+
+    @cached_property
     def counts_working_time(self) -> bool:
         return any(
             isinstance(step, Delay) and isinstance(step.wait, ForAmount) and step.wait.is_working_time
@@ -378,6 +396,15 @@ class Definition:
         from deskhand.automation.engine import as_json
 
         return as_json.definition_to_json(self)
+
+
+def _conditions(step: Step) -> tuple[Condition, ...]:
+    match step:
+        case IfThen(branches=branches):
+            return tuple(branch.when for branch in branches)
+        case Delay(cancel_if=condition) if condition is not None:
+            return (condition,)
+    return ()
 
 
 # ── the ways out of a step ───────────────────────────────────────────────────────────────────────────────────────────

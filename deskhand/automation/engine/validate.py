@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import field as made_by
 from datetime import timedelta
@@ -13,6 +13,7 @@ from deskhand.automation.engine.definition import (
     Action,
     Definition,
     Delay,
+    EventMatch,
     Every,
     ForAmount,
     IfThen,
@@ -66,6 +67,7 @@ class Complaint:
 
 #: Checks the settings of one kind of action: required fields, live references.
 CheckSettings = Callable[[Mapping[str, Any]], Iterable[Complaint]]
+NAMES_GONE = N_("“%(property)s” names “%(value)s”, which is not there any more. Choose another one.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +92,8 @@ class Surroundings:
     events: frozenset[str] | None = None
     segments: frozenset[int] | None = None
     workflows: frozenset[int] | None = None
+    #: Of a property of such records, or of what an event tells, and values: what of them was deleted, both in words.
+    gone: Callable[[str, str, Sequence[object]], tuple[str, str] | None] | None = None
     #: Whether a filter on such a record can be chosen to enroll again.
     may_fire_again: Callable[[str, Filter], bool] | None = None
     limits: Limits = made_by(default_factory=Limits)
@@ -119,7 +123,7 @@ def _trigger(definition: Definition, around: Surroundings) -> Iterator[Problem]:
             if not events:
                 yield Problem("", "trigger", N_("Choose at least one event."))
             for event in events:
-                yield from _event("", "trigger", event.kind, around)
+                yield from _event("", "trigger", definition.object_type, event, around)
             yield from _optional_condition(definition, "trigger", refine, around)
         case WhenTrue(condition):
             if not list(leaves(condition)):
@@ -323,7 +327,7 @@ def _delay(definition: Definition, step: Delay, around: Surroundings) -> Iterato
         case UntilWeekday(days) if not days:
             yield Problem(step.id, "days", N_("Choose at least one day of the week."))
         case UntilEvent(event, at_most, of_step):
-            yield from _event(step.id, "event", event.kind, around)
+            yield from _event(step.id, "event", definition.object_type, event, around)
             if of_step and not isinstance(definition.by_id.get(of_step), Action):
                 yield Problem(step.id, "of_step", N_("The action that this waits for is missing."))
             if at_most is not None and at_most < minute:
@@ -352,6 +356,8 @@ def _value_equals(definition: Definition, step: ValueEquals, around: Surrounding
             yield Problem(step.id, "of", N_("The action whose result is compared is missing."))
         return
     yield from _property(step.id, "of", definition.object_type, step.of, around)
+    values = [case.value for case in step.cases]
+    yield from _gone(step.id, "cases", definition.object_type, step.of, values, around)
 
 
 def _too_many(step_id: str, name: str, count: int, limit: int) -> Iterator[Problem]:
@@ -363,9 +369,14 @@ def _too_many(step_id: str, name: str, count: int, limit: int) -> Iterator[Probl
 # ── what they refer to ───────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _event(step_id: str, name: str, kind: str, around: Surroundings) -> Iterator[Problem]:
-    if around.events is not None and kind not in around.events:
-        yield Problem(step_id, name, N_("There is no event “%(event)s”."), {"event": kind})
+def _event(
+    step_id: str, name: str, object_type: str, event: EventMatch, around: Surroundings
+) -> Iterator[Problem]:
+    if around.events is not None and event.kind not in around.events:
+        yield Problem(step_id, name, N_("There is no event “%(event)s”."), {"event": event.kind})
+    for leaf in leaves(event.about) if event.about is not None else ():
+        if isinstance(leaf, Filter):
+            yield from _gone(step_id, name, object_type, leaf.property, leaf.values, around)
 
 
 def _optional_condition(
@@ -381,6 +392,8 @@ def _condition(
     for looked_at, leaf in leaves_by_type(condition, object_type):
         if isinstance(leaf, Filter):
             yield from _property(step_id, name, looked_at, leaf.property, around, leaf.kind)
+            if _kind(looked_at, leaf.property, around) is leaf.kind:
+                yield from _gone(step_id, name, looked_at, leaf.property, leaf.values, around)
             continue
         known = around.segments if leaf.of == "segment" else around.workflows
         if known is not None and not known.issuperset(leaf.ids):
@@ -408,11 +421,22 @@ def _property(
         return
     found = _kind(object_type, wanted, around)
     if found is None:
-        yield Problem(step_id, name, N_("There is no property “%(property)s”."), {"property": wanted})
+        status = list(_gone(step_id, name, object_type, wanted, (), around))  # that its clock tells of
+        lacking = Problem(step_id, name, N_("There is no property “%(property)s”."), {"property": wanted})
+        yield from status or [lacking]
     elif kind is not None and found is not kind:
         yield Problem(
             step_id, name, N_("“%(property)s” is now of another kind; choose it again."), {"property": wanted}
         )
+
+
+def _gone(
+    step_id: str, name: str, object_type: str, wanted: str, values: Sequence[object], around: Surroundings
+) -> Iterator[Problem]:
+    """Values that were deleted: a status, a pipeline, an option, a team (R-PIPE-10)."""
+    found = around.gone(object_type, wanted, values) if around.gone is not None else None
+    if found is not None:
+        yield Problem(step_id, name, NAMES_GONE, {"property": found[0], "value": found[1]})
 
 
 def _kind(object_type: str, wanted: str, around: Surroundings) -> Kind | None:

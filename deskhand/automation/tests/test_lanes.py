@@ -231,8 +231,9 @@ MAILS = ("send_email", "internal_email")
 
 
 def test_t_act_10_starter_offers_mail_and_notification_only(world):
+    """And the random split, which is of all plans where something can be done (R-BR-5)."""
     world.account.plan = Plan.STARTER
-    assert lanes.offered(world.account) == MAILS
+    assert lanes.offered(world.account) == (*MAILS, "random-split")
     world.account.plan = Plan.PROFESSIONAL
     assert {
         *MAILS,
@@ -242,6 +243,7 @@ def test_t_act_10_starter_offers_mail_and_notification_only(world):
         "delay",
         "if-then",
         "value-equals",
+        "random-split",
         "go-to",
     } <= set(lanes.offered(world.account))
     assert not {"send_webhook", "format_data", "delete_contact"} & set(lanes.offered(world.account))

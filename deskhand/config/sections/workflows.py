@@ -103,7 +103,7 @@ class Workflows(Section):
             item["definition"], names
         ):
             if item["is_on"]:
-                workflows.refuse_what_cannot_work(definition)
+                _check(definition, path)
             row = workflows.save(row, definition, by=_user(by))
         owner_id = names.back(Thing.USER, item["owner"], f"{path}.owner") if item["owner"] else None
         keeping.describe(
@@ -112,6 +112,8 @@ class Workflows(Section):
         timing.alert(row, by=by, **item["alerts"])
         workflows.pin(row, item["is_pinned"], by=_user(by))
         (workflows.pause if item["is_paused"] else workflows.resume)(row, by=_user(by))
+        if item["is_on"] and not row.is_on:
+            _check(definition, path)
         workflows.switch(row, item["is_on"], by=_user(by))
 
     def compared(self, item: Item, names: Names) -> Item:
@@ -156,6 +158,17 @@ def _definition(item: Item, key: str, names: Names) -> Definition:
     except Invalid as refusal:
         raise Invalid(
             f"{path}: {refusal.message}", field=f"{path}.definition.{refusal.field}", value=refusal.value, hint=refusal.hint
+        ) from refusal  # fmt: skip
+
+
+def _check(definition: Definition, path: str) -> None:
+    """Raises Invalid, naming the workflow and the step, for what can't work."""
+    try:
+        workflows.refuse_what_cannot_work(definition)
+    except Invalid as refusal:
+        at = f"{path} step {refusal.value}" if str(refusal.value or "").isdigit() else path
+        raise Invalid(
+            f"{at}: {refusal.message}", field=f"{path}.definition.{refusal.field}", value=refusal.value, hint=refusal.hint
         ) from refusal  # fmt: skip
 
 

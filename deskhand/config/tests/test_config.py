@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,9 +14,13 @@ from deskhand.automation import folders, integrations, lanes, secrets, templates
 from deskhand.automation.actions.forms import Around, Input
 from deskhand.automation.actions.registry import ACTIONS
 from deskhand.automation.engine.definition import (
+    Action,
+    Branch,
     Definition,
+    Edge,
     Ends,
     EventMatch,
+    IfThen,
     Leaving,
     Manual,
     WhenEvent,
@@ -446,6 +451,26 @@ def test_what_a_document_can_not_make_is_told_at_once_and_nothing_is_done(full: 
     for name in ("BANK", "PATH", "SIGN"):
         secrets.add(full.account.pk, name, "x", by=SYSTEM)
     assert {one.thing for one in plan.plan(full.account.pk, given).lacking} == {"user", "channel"}
+
+
+def test_what_a_workflow_names_that_is_gone_is_refused_with_its_place_R_PIPE_10(full: World) -> None:
+    """Off it may come; a status is looked up by its name either way."""
+    asks = Filter("size", Kind.ENUM, Operator.ANY_OF, ("xl",))
+    step = IfThen("1", (Branch("", asks, Edge("2")),))
+    found = Definition(
+        "ticket", start=Edge("1"), steps=(step, Action("2", "create_task", {"title": "Call"})), next_id=3
+    )
+    given: dict[str, Any] = {"of": "ticket", "id": "Large", "is_on": False, "definition": found.to_json()}
+    plan.apply(full.account.pk, {"workflows": [given]})
+
+    with pytest.raises(Invalid, match="workflows ticket Large step 1: “Size” names “xl”, which"):
+        plan.apply(full.account.pk, {"workflows": [{**given, "is_on": True}]})
+    with pytest.raises(Invalid, match="workflows ticket New step 1: “Size” names “xl”, which"):
+        plan.apply(full.account.pk, {"workflows": [{**given, "id": "New", "is_on": True}]})
+    asks = Filter("hs_pipeline_stage", Kind.ENUM, Operator.ANY_OF, ("gone: 12",))
+    found = replace(found, steps=(IfThen("1", (Branch("", asks, Edge("2")),)), *found.steps[1:]))
+    with pytest.raises(Invalid, match=r"workflows ticket Large.definition.* “gone: 12”"):
+        plan.apply(full.account.pk, {"workflows": [{**given, "definition": found.to_json()}]})
 
 
 def test_whether_thanks_reopen_tickets_is_kept_in_files_R_REOPEN_2(full: World) -> None:

@@ -12,12 +12,12 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from deskhand.accounts import audit
+from deskhand.crm.filters import gone
 from deskhand.crm.filters.as_json import from_json, to_json
 from deskhand.crm.filters.schema_source import SchemaSource, Tables
 from deskhand.crm.filters.sql import to_sql
 from deskhand.crm.filters.types import NOTHING, Condition, Filter, MemberOf, leaves_by_type, link_types
-from deskhand.crm.pipelines.queries import pipelines_of
-from deskhand.crm.schema import clock_names, object_types
+from deskhand.crm.schema import object_types
 from deskhand.crm.schema.queries import properties_of
 from deskhand.crm.schema.tags import TAGS, tags
 from deskhand.crm.segments.looks import SEGMENT, pause_of
@@ -103,25 +103,10 @@ def asking_for_values(
 def asks_for_gone_status(condition: Condition, object_type: str) -> bool:
     """Whether a filter names a status or a pipeline that is not there any more (R-PIPE-10)."""
     return any(
-        not _are_there(kind, leaf)
+        gone.places(kind, leaf.property, leaf.values)
         for kind, leaf in leaves_by_type(condition, object_type)
         if isinstance(leaf, Filter)
     )
-
-
-def _are_there(object_type: str, leaf: Filter) -> bool:
-    prop = properties_of(object_type).get(leaf.property)
-    if prop is None and clock_names.parse(leaf.property):
-        return False
-    if prop is None or prop.column not in ("stage_id", "pipeline_id"):
-        return True
-    known = pipelines_of(object_type).pipelines
-    ids = (
-        {one.id for one in known}
-        if prop.column == "pipeline_id"
-        else {stage.id for one in known for stage in one.stages}
-    )
-    return {str(value) for value in leaf.values} <= set(map(str, ids))
 
 
 def _conditional() -> list[tuple[Segment, Use]]:

@@ -422,7 +422,7 @@ def test_what_a_form_does_not_ask_for_stays_as_it_is_R_ACT_5(office, client, lan
 @pytest.mark.parametrize(
     ("name", "features", "there"),
     [
-        (Plan.FREE, {}, ("random-split",)),
+        (Plan.FREE, {}, ()),
         (Plan.STARTER, {}, ("random-split",)),
         (Plan.PROFESSIONAL, {}, FLOW),
         (Plan.ENTERPRISE, {}, FLOW),

@@ -282,3 +282,42 @@ def test_the_list_takes_as_many_queries_for_many_workflows(
 
 def _row(pipeline, stage_id):
     return Pipeline.objects.get(pk=pipeline.id).stages.get(pk=stage_id)
+
+
+@pytest.mark.parametrize("way", ["event", "filters", "branch", "branch by value", "set"])
+def test_the_editor_the_review_and_the_switch_say_what_is_gone_R_PIPE_10_R_EDIT_6(
+    office, admin, returns, way
+):
+    with office.inside() as world:
+        flow = workflows.create(world.account.pk, "Chase", WAYS[way](on_hold(returns)), by=world.ada.pk)
+        refiling.delete_stage(_row(returns, on_hold(returns)), move_to=None, by=SYSTEM)
+
+    def said(name, **more):
+        return html.unescape(admin.get(reverse(name, args=[flow.pk]), **more).content.decode())
+
+    for name in ("workflow-edit", "workflow-edit-review", "workflow-edit-switch"):
+        assert "names “On hold”, which is not there any more. Choose another one." in said(name), name
+    refused = admin.post(reverse("workflow-edit-switched", args=[flow.pk]), {"on": "1", "token": "1.0"})
+    assert "On hold" in html.unescape(refused.content.decode())
+    admin.post(reverse("workflow-looked", args=[flow.pk]))
+    with office.inside():
+        found = Workflow.objects.get(pk=flow.pk)
+        assert (found.is_on, found.needs_review) == (False, uses.NAMES_GONE)
+    assert "It still names a status or a pipeline that was deleted." in html.unescape(
+        admin.get(reverse("workflows-review")).content.decode()
+    )
+
+
+def test_a_lane_whose_step_names_what_is_gone_is_not_switched_on_R_PIPE_10(office, admin, returns):
+    with office.inside() as world:
+        setting = {"property": "hs_pipeline_stage", "value": str(on_hold(returns))}
+        new = world.stage("New")
+        lanes.add_step("ticket", new, "set_property", setting, by=world.ada.pk)
+        refiling.delete_stage(_row(returns, on_hold(returns)), move_to=None, by=SYSTEM)
+        place = [world.tickets.default.id, new]
+
+    answer = html.unescape(admin.post(reverse("lane-switch", args=place), {"on": "1"}).content.decode())
+
+    assert "“Ticket status” names “On hold”, which is not there any more. Choose another one." in answer
+    with office.inside():
+        assert not Workflow.objects.get().is_on

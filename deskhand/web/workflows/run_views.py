@@ -17,6 +17,7 @@ from deskhand.automation.listing import Asked, State
 from deskhand.automation.models import StepComment, Workflow
 from deskhand.events.types import Actor
 from deskhand.kernel import clock
+from deskhand.kernel.errors import Conflict
 from deskhand.kernel.text import whole
 from deskhand.notifications import reading as notices
 from deskhand.notifications.types import Kind
@@ -130,7 +131,11 @@ def review(request: AccountRequest) -> HttpResponse:
 @require_POST
 def looked(request: AccountRequest, workflow_id: int) -> HttpResponse:
     workflow = editable(request, workflow_id)
-    keeping.looked_at(workflow, by=Actor.user(request.user.pk))
+    try:
+        keeping.looked_at(workflow, by=Actor.user(request.user.pk))
+    except Conflict as refusal:  # what it names is gone still
+        messages.error(request, str(refusal))
+        return redirect(back(request))
     messages.success(request, _("“%(name)s” no longer asks for a look.") % {"name": workflow.name})
     return redirect(back(request))
 

@@ -448,11 +448,9 @@ _WAYS: dict[str, str | Promise] = {
     hooks.FAILED: gettext_lazy(
         "Its page “Calls” says what came and why it was not used. Read it again when the cause is gone."
     ),
-    lanes.STAGE_GONE: gettext_lazy(
-        "Make a copy of the workflow and give it another trigger, or leave it as it is."
-    ),
+    uses.STAGE_GONE: gettext_lazy("Make a copy of the workflow and give it another trigger, or archive it."),
     uses.NAMES_GONE: gettext_lazy(
-        "Choose another one wherever it is named: in the trigger, in conditions and in steps. What else the workflow does goes on."
+        "Choose another one wherever it is named: in the trigger, in conditions and in steps, also of a draft. Runs that keep an older version can follow the newest instead. What else the workflow does goes on."
     ),
     gating.BEYOND: gettext_lazy("Take out the steps that it does not have, or choose a larger plan."),
     gating.DISCONNECTED: gettext_lazy(

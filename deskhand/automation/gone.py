@@ -1,0 +1,91 @@
+"""What a workflow names that is not there any more, in people's words (R-PIPE-10): told before it may run, and to the runs
+that come to it all the same."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from deskhand.automation import kinds, triggers
+from deskhand.automation.actions import choices
+from deskhand.automation.engine.definition import Definition
+from deskhand.automation.engine.validate import NAMES_GONE
+from deskhand.crm.filters import gone
+from deskhand.crm.schema import clock_names
+from deskhand.crm.schema.queries import properties_of
+from deskhand.crm.schema.tags import TAGS
+from deskhand.crm.schema.types import Property
+from deskhand.kernel.errors import Invalid
+
+_TAGS = {triggers.TAG_ADDED: TAGS, triggers.TAG_REMOVED: TAGS}
+_CLOCK = re.compile(rf"(?:\b(\w+)\.)?\b((?:{'|'.join(clock_names.SORTS)})_[0-9]+)\b")
+
+
+def named(object_type: str, name: str, values: Sequence[object] = ()) -> tuple[str, str] | None:
+    """The property and those of these values, in words, that a condition names and that are gone; None where all are there.
+
+    `name` may be what an event tells: of a property, or the names of those that changed.
+    """
+    if name == triggers.CHANGED:
+        lost = [str(one) for one in values if properties_of(object_type).get(str(one)) is None]
+        return (_("Property"), ", ".join(lost)) if lost else None
+    name = _TAGS.get(name) or triggers.property_of(name)
+    prop = properties_of(object_type).get(name)
+    lost = [*gone.places(object_type, name, values), *(_others(prop, values) if prop else ())]
+    return _in_words(prop, name, lost) if lost else None
+
+
+def sentence(object_type: str, name: str, values: Iterable[str]) -> str:
+    """What to say of a status or pipeline that a step names, for the log."""
+    prop = properties_of(object_type).get(name)
+    property_label, lost = _in_words(prop, name, values)
+    return _(NAMES_GONE) % {"property": property_label, "value": lost}
+
+
+def refuse(object_type: str, name: str, value: object) -> None:
+    """Raises Invalid for a status that was deleted, so that the step says which."""
+    if value and (lost := gone.places(object_type, name, [value])):
+        raise Invalid(sentence(object_type, name, lost), field=name, value=value)
+
+
+def clocks_in(settings: Any, object_type: str) -> Iterator[tuple[str, str]]:
+    """The clocks of deleted statuses that the texts of settings name, each with the status's name."""
+    if isinstance(settings, str):
+        for kind, name in _CLOCK.findall(settings):
+            found = named(kind if kind and kinds.is_known(kind) else object_type, name)
+            if found is not None:
+                yield found
+        return
+    inner = settings.values() if isinstance(settings, Mapping) else settings
+    for one in inner if isinstance(inner, Collection) else ():
+        yield from clocks_in(one, object_type)
+
+
+def places_of(definition: Definition) -> dict[tuple[str, str], frozenset[str]]:
+    """{kind of record, property: ids} of the statuses and pipelines that its branches and cancelled delays name and that are
+    gone. Costs nothing for a definition that names none."""
+    found: dict[tuple[str, str], frozenset[str]] = {}
+    for object_type, name, values in definition.places:
+        if lost := gone.places(object_type, name, values):
+            found[object_type, name] = found.get((object_type, name), frozenset()) | {*lost}
+    return found
+
+
+def _others(prop: Property, values: Sequence[object]) -> tuple[str, ...]:
+    """People who left are meant still: what was theirs is."""
+    if prop.column in (gone.STAGE, gone.PIPELINE) or not values:
+        return ()
+    if choices.is_user(prop) or prop.name == choices.TEAMS:
+        known = choices.everybody() if choices.is_user(prop) else choices.teams()
+        there = {one.value for one in known}
+        return tuple(str(value) for value in values if str(value) not in there)
+    return gone.options(prop, values)
+
+
+def _in_words(prop: Property | None, name: str, values: Iterable[str]) -> tuple[str, str]:
+    if prop is None:  # the clock of a status
+        return name, ", ".join(map(gone.status, values))
+    return _(prop.label), ", ".join(gone.label(prop, one) for one in values)

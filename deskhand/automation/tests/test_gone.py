@@ -1,0 +1,385 @@
+"""R-PIPE-10: what names a deleted status or pipeline is not published nor switched on, and keeps asking for a look until
+nothing that is gone is named; runs that come to it fail with a reason."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from deskhand.accounts import policy
+from deskhand.automation import again, drafts, keeping, lanes, uses, workflows
+from deskhand.automation.engine import edit
+from deskhand.automation.engine.definition import (
+    Action,
+    Branch,
+    Case,
+    Definition,
+    Delay,
+    Edge,
+    EventMatch,
+    ForAmount,
+    IfThen,
+    Leaving,
+    OnFailure,
+    Reenrollment,
+    UntilEvent,
+    UntilProperty,
+    ValueEquals,
+    WhenEvent,
+    WhenTrue,
+)
+from deskhand.automation.engine.edit import START
+from deskhand.automation.models import Enrollment, StepLog, Workflow
+from deskhand.automation.tests.runs import elapse, enroll, go, make, task
+from deskhand.crm.filters.types import AllOf, AnyOf, Associated, Filter, MemberOf, Operator
+from deskhand.crm.pipelines import pipelines
+from deskhand.crm.pipelines.models import Pipeline
+from deskhand.crm.pipelines.pipelines import NewStage
+from deskhand.crm.pipelines.queries import pipelines_of
+from deskhand.crm.records import refiling
+from deskhand.crm.records.models import Task
+from deskhand.crm.schema.types import Kind
+from deskhand.events.types import SYSTEM, Actor
+from deskhand.kernel.database.scope import settle
+from deskhand.kernel.errors import Conflict, Invalid
+
+pytestmark = pytest.mark.usefixtures("wired")
+CALL = Action("", "create_task", {"title": "Call"})
+HOUR = ForAmount(timedelta(hours=1))
+
+
+@pytest.fixture
+def returns(world):
+    """A second pipeline of tickets, whose status "On hold" is deleted by `delete`."""
+    stages = [NewStage("Asked", "OPEN"), NewStage("On hold", "OPEN"), NewStage("Back", "CLOSED")]
+    made = pipelines.create(world.account.pk, "ticket", "Returns", stages, by=SYSTEM)
+    return pipelines_of("ticket").pipeline(made.pk)
+
+
+def delete(returns):
+    row = Pipeline.objects.get(pk=returns.id).stages.get(pk=returns.stages[1].id)
+    refiling.delete_stage(row, move_to=None, by=SYSTEM)
+    settle()
+
+
+def is_in(stage_id, name="hs_pipeline_stage", operator=Operator.ANY_OF):
+    return Filter(name, Kind.ENUM, operator, (str(stage_id),))
+
+
+def groups(*leaves):
+    return AnyOf((AllOf(leaves),))
+
+
+def with_call(definition):
+    """A step that works, behind what there is."""
+    place = edit.Place(definition.steps[-1].id, "0" if isinstance(definition.steps[-1], IfThen | ValueEquals) else "next") if definition.steps else START  # fmt: skip
+    return edit.insert(definition, CALL, place)[0]
+
+
+def first(step, **more):
+    return with_call(edit.insert(Definition("ticket", **more), step, START)[0])
+
+
+#: Each place that may name a status; the field that the problem names.
+WAYS = {
+    "event": ("trigger", lambda at: with_call(Definition("ticket", WhenEvent((EventMatch("ticket.stage_entered", is_in(at)),))))),
+    "event, before": ("trigger", lambda at: with_call(Definition("ticket", WhenEvent((EventMatch("ticket.stage_left", is_in(at, "from:hs_pipeline_stage")),))))),
+    "refined": ("trigger", lambda at: with_call(Definition("ticket", WhenEvent((EventMatch("ticket.created"),), groups(is_in(at)))))),
+    "filters": ("trigger", lambda at: with_call(Definition("ticket", WhenTrue(groups(is_in(at)))))),
+    "again": ("trigger", lambda at: with_call(Definition("ticket", WhenTrue(groups(is_in(at))), Reenrollment(True, (is_in(at),))))),
+    "linked tickets": ("trigger", lambda at: with_call(Definition("contact", WhenTrue(groups(Associated("ticket", is_in(at))))))),
+    "goal": ("goal", lambda at: with_call(Definition("ticket", leaving=Leaving(goal=groups(is_in(at)))))),
+    "leaving": ("leaving", lambda at: with_call(Definition("ticket", leaving=Leaving(condition=groups(is_in(at)))))),
+    "branch": ("branches[0].when", lambda at: first(IfThen("", (Branch("", groups(is_in(at))),)))),
+    "branch by value": ("cases", lambda at: first(ValueEquals("", "hs_pipeline_stage", (Case(str(at)),)))),
+    "cancelled": ("cancel_if", lambda at: first(Delay("", HOUR, cancel_if=groups(is_in(at))))),
+    "awaited": ("event", lambda at: first(Delay("", UntilEvent(EventMatch("ticket.stage_entered", is_in(at)))))),
+    "until its clock": ("property", lambda at: first(Delay("", UntilProperty(f"hs_v2_date_entered_{at}")))),
+    "set": ("value", lambda at: first(Action("", "set_property", {"property": "hs_pipeline_stage", "value": str(at)}))),
+    "create": ("stage", lambda at: first(Action("", "create_record", {"record_type": "ticket", "value_subject": "A", "stage": str(at)}))),
+    "clock in a text": ("", lambda at: first(Action("", "create_task", {"title": f"Since {{{{ ticket.hs_v2_date_entered_{at} }}}}"}))),
+}  # fmt: skip
+
+
+def named(problem):
+    return workflows.said(problem)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_what_names_a_deleted_status_is_refused_and_its_mark_stays_until_it_does_not_R_PIPE_10(
+    world, returns, way
+):
+    """One round: fine before, refused after, by name; the mark outlives "It is well", other edits and drafts, and goes with
+    the last name."""
+    field, make_of = WAYS[way]
+    at, other = returns.stages[1].id, returns.stages[0].id
+    flow = workflows.create(world.account.pk, "Chase", make_of(at), by=world.ada.pk)
+    assert drafts.problems(make_of(at)) == []
+
+    delete(returns)
+
+    found = [one for one in drafts.problems(make_of(at)) if "not there any more" in named(one)]
+    assert field in [one.field for one in found]
+    assert all("“On hold”" in named(one) for one in found)
+    flow.refresh_from_db()
+    assert flow.needs_review == uses.NAMES_GONE
+    with pytest.raises(Invalid, match="On hold"):
+        workflows.switch(flow, True)
+    with pytest.raises(Conflict):
+        keeping.looked_at(flow, by=Actor.user(world.ada.pk))
+    drafts.change(flow, with_call, did={}, by=world.ada.pk)
+    with pytest.raises(Invalid, match="On hold"):
+        drafts.publish(flow, by=world.ada.pk)
+    flow.refresh_from_db()
+    assert flow.needs_review == uses.NAMES_GONE
+
+    drafts.change(flow, lambda _old: make_of(other), did={}, by=world.ada.pk)
+    assert (
+        Workflow.objects.get(pk=flow.pk).needs_review == uses.NAMES_GONE
+    )  # what is published names it still
+    drafts.publish(flow, by=world.ada.pk)
+    assert Workflow.objects.get(pk=flow.pk).needs_review == ""
+
+
+def test_the_clock_of_a_linked_record_and_its_name_of_old_are_found_R_PIPE_10(world, returns):
+    clock_name = f"hs_date_entered_{returns.stages[1].id}"
+    known = groups(Associated("ticket", Filter(clock_name, Kind.DATETIME, Operator.KNOWN)))
+    flow = workflows.create(world.account.pk, "Chase", with_call(Definition("contact", WhenTrue(known))))
+
+    delete(returns)
+
+    assert [named(one) for one in drafts.problems(workflows.definition_of(flow))] == [
+        f"“{clock_name}” names “On hold”, which is not there any more. Choose another one."
+    ]
+
+
+def test_a_deleted_pipeline_is_named_R_PIPE_10(world, returns):
+    by_pipeline = with_call(Definition("ticket", WhenTrue(groups(is_in(returns.id, "hs_pipeline")))))
+    flow = workflows.create(world.account.pk, "Chase", by_pipeline, by=world.ada.pk)
+
+    refiling.delete_pipeline(Pipeline.objects.get(pk=returns.id), move_to=None, by=SYSTEM)
+    settle()
+
+    with pytest.raises(Invalid, match="“Pipeline” names “Returns”"):
+        workflows.switch(flow, True)
+    assert Workflow.objects.get(pk=flow.pk).needs_review == uses.NAMES_GONE
+
+
+def test_options_teams_and_people_that_are_not_there_are_named_too(world):
+    """People who left are meant still; what was theirs is."""
+    asks = groups(
+        Filter("hs_ticket_priority", Kind.ENUM, Operator.NONE_OF, ("SOMETIME",)),
+        Filter("hs_assigned_team_ids", Kind.REFS, Operator.ANY_OF, (world.team.pk, 999_999)),
+        Filter("hubspot_owner_id", Kind.REF, Operator.ANY_OF, (world.ada.pk, 888_888)),
+        Filter("hs_tag_ids", Kind.MULTI, Operator.ANY_OF, ("x",)),
+    )  # fmt: skip
+    came = EventMatch("ticket.property_changed", Filter("changed", Kind.MULTI, Operator.ANY_OF, ("nowhere",)))
+
+    found = [named(one) for one in drafts.problems(with_call(Definition("ticket", WhenEvent((came,), asks))))]
+
+    assert [one.partition(", which")[0] for one in found if "any more" in one] == [
+        "“Property” names “nowhere”", "“Priority” names “SOMETIME”", "“Assigned teams” names “999999”", "“Owner” names “888888”",
+    ]  # fmt: skip
+
+
+# ── the mark ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_draft_alone_that_names_it_is_thrown_away_with_the_mark_R_PIPE_10(world, returns):
+    at = returns.stages[1].id
+    flow = workflows.create(world.account.pk, "Chase", with_call(Definition("ticket")), by=world.ada.pk)
+    drafts.change(flow, lambda _old: WAYS["set"][1](at), did={}, by=world.ada.pk)
+    delete(returns)
+    assert Workflow.objects.get(pk=flow.pk).needs_review == uses.NAMES_GONE
+
+    drafts.undo(flow, by=world.ada.pk)
+    assert Workflow.objects.get(pk=flow.pk).needs_review == ""
+    drafts.redo(flow, by=world.ada.pk)
+    assert Workflow.objects.get(pk=flow.pk).needs_review == uses.NAMES_GONE
+    drafts.discard(flow, by=world.ada.pk)
+    assert Workflow.objects.get(pk=flow.pk).needs_review == ""
+
+
+def test_a_failure_that_was_looked_at_leaves_the_name_that_is_gone_R_LOG_7_R_PIPE_10(world, returns):
+    flow = workflows.create(world.account.pk, "Chase", WAYS["set"][1](returns.stages[1].id))
+    delete(returns)
+    Workflow.objects.filter(pk=flow.pk).update(needs_review="No route")
+
+    with pytest.raises(Conflict, match="deleted"):
+        keeping.looked_at(flow, by=SYSTEM)
+    workflows.save(Workflow.objects.get(pk=flow.pk), WAYS["set"][1](returns.stages[0].id))
+    keeping.looked_at(flow, by=SYSTEM)
+
+    assert Workflow.objects.get(pk=flow.pk).needs_review == ""
+
+
+def test_a_restored_workflow_that_names_it_asks_for_a_look_R_PIPE_10(world, returns):
+    flow = workflows.create(world.account.pk, "Chase", WAYS["set"][1](returns.stages[1].id))
+    keeping.archive(flow, by=SYSTEM)
+    delete(returns)
+    assert Workflow.objects.get(pk=flow.pk).needs_review == ""
+
+    keeping.restore(Workflow.objects.get(pk=flow.pk), by=SYSTEM)
+
+    assert Workflow.objects.get(pk=flow.pk).needs_review == uses.NAMES_GONE
+
+
+def test_a_lane_is_edited_step_by_step_and_asks_until_the_last_is_put_right_R_PIPE_10(world, returns):
+    """Its edits hold at once: none is refused for what another step names."""
+    at, by, new = returns.stages[1].id, world.ada.pk, world.stage("New")
+    sets = {"property": "hs_pipeline_stage", "value": str(at)}
+    lane = lanes.add_step("ticket", new, "set_property", sets, by=by)
+    lane = lanes.add_step("ticket", new, "set_property", sets, after="1", by=by)
+    workflows.switch(lane, True, by=by)
+    delete(returns)
+
+    right = {**sets, "object_type": "ticket", "value": str(returns.stages[0].id)}
+    for step, mark in (("1", uses.NAMES_GONE), ("2", "")):
+        lane = lanes.put_step(
+            "ticket", new, lambda old, step=step: (edit.update_settings(old, step, right), step), by=by
+        )
+        assert (lane.is_on, lane.needs_review) == (True, mark)
+
+
+def test_the_lane_of_a_deleted_status_stays_marked_and_off_R_PIPE_10(world, returns):
+    at, by = returns.stages[1].id, world.ada.pk
+    lane = lanes.add_step("ticket", at, "create_task", {"title": "Call"}, by=by)
+    delete(returns)
+
+    lane = workflows.save(Workflow.objects.get(pk=lane.pk), with_call(workflows.definition_of(lane)), by=by)
+
+    assert lane.needs_review == uses.STAGE_GONE
+    with pytest.raises(Invalid, match="On hold"):
+        workflows.switch(lane, True, by=by)
+
+
+# ── runs ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def run_of(run):
+    return Enrollment.objects.get(pk=run.pk)
+
+
+def failures(run):
+    return list(
+        StepLog.objects.filter(enrollment_id=run.pk, status="FAILED").values_list("message", flat=True)
+    )
+
+
+WAITS = Delay("1", HOUR, Edge("2"))
+ASKING = {
+    "branch": lambda at: IfThen("2", (Branch("Held", groups(is_in(at)), Edge("3")),), Edge("3")),
+    "branch without it": lambda at: IfThen("2", (Branch("Other", groups(is_in(at, operator=Operator.NONE_OF)), Edge("3")),)),
+    "clock": lambda at: IfThen("2", (Branch("Was", groups(Filter(f"hs_v2_date_entered_{at}", Kind.DATETIME, Operator.KNOWN)), Edge("3")),)),
+    "by value": lambda at: ValueEquals("2", "hs_pipeline_stage", (Case(str(at), Edge("3")),), Edge("3")),
+    "by a clock's value": lambda at: ValueEquals("2", f"hs_v2_date_entered_{at}", (Case("2026", Edge("3")),), Edge("3")),
+    "cancelled": lambda at: Delay("2", HOUR, Edge("3"), cancel_if=groups(is_in(at))),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("way", ASKING)
+def test_a_run_that_comes_to_a_step_that_rests_on_it_fails_and_can_be_run_again_R_PIPE_10(
+    world, returns, way
+):
+    at, make_of = returns.stages[1].id, ASKING[way]
+    flow = make(world, WAITS, make_of(at), task(3))
+    run = enroll(flow, world.ticket().pk)
+    go()
+    delete(returns)
+
+    elapse(run)
+
+    assert (run_of(run).state, run_of(run).end_reason) == ("ENDED", "failed")
+    (why,) = failures(run)
+    assert "“On hold”, which is not there any more" in why
+    assert not Task.objects.exists()
+    other = workflows.definition_of(flow)
+    other = replace(other, steps=(WAITS, make_of(world.stage("New")), task(3)))
+    flow = workflows.save(Workflow.objects.get(pk=flow.pk), other)
+    assert again.run_again(policy.viewer_for(world.account.pk, world.ada.pk), flow, [run.pk]) == 1
+    go()
+    assert failures(run) == [why]
+    assert run_of(run).end_reason != "failed"
+
+
+def test_a_run_whose_way_another_branch_decides_goes_on_R_PIPE_10(world, returns):
+    """So it does where one of several statuses is there, and is met."""
+    at, new = returns.stages[1].id, world.stage("New")
+    either = Filter("hs_pipeline_stage", Kind.ENUM, Operator.ANY_OF, (str(at), str(new)))
+    flow = make(
+        world,
+        IfThen("1", (Branch("New", groups(is_in(new)), Edge("2")), Branch("Held", groups(is_in(at))))),
+        IfThen("2", (Branch("Either", groups(either), Edge("3")),)),
+        ValueEquals("3", "hs_pipeline_stage", (Case(str(at)), Case(str(new), Edge("4")))),
+        IfThen("4", (Branch("In none", groups(MemberOf("segment", (1,), is_member=False)), Edge("5")),)),
+        ValueEquals("5", "subject", (Case("x"),), Edge("6")),
+        task(6),
+    )
+    delete(returns)
+    run = enroll(flow, world.ticket().pk)
+    go()
+
+    assert run_of(run).end_reason == "completed"
+    assert Task.objects.count() == 1
+
+
+@pytest.mark.parametrize("kind", ["set_property", "create_record"])
+def test_an_action_that_names_it_fails_in_words_and_its_run_can_be_run_again_R_PIPE_10_R_LOG_8(
+    world, returns, kind
+):
+    at = returns.stages[1].id
+    settings = {
+        "set_property": {"property": "hs_pipeline_stage", "value": str(at)},
+        "create_record": {"record_type": "ticket", "value_subject": "A", "stage": str(at)},
+    }[kind]
+    flow = make(world, Action("1", kind, settings, on_failure=OnFailure.STOP))
+    delete(returns)
+    run = enroll(flow, world.ticket().pk)
+    go()
+
+    assert failures(run) == [
+        "“Ticket status” names “On hold”, which is not there any more. Choose another one."
+    ]
+    assert again.run_again(policy.viewer_for(world.account.pk, world.ada.pk), flow, [run.pk]) == 1
+
+
+def test_runs_that_keep_an_older_revision_are_searched_and_fail_by_name_R_EDIT_5_R_PIPE_10(world, returns):
+    """The mark outlives the revision that is published, while somebody is inside the older one."""
+    at = returns.stages[1].id
+    flow = make(world, WAITS, ASKING["branch"](at), task(3))
+    workflows.pin(flow, True)
+    run = enroll(flow, world.ticket().pk)
+    go()
+    flow = workflows.save(
+        Workflow.objects.get(pk=flow.pk), replace(workflows.definition_of(flow), steps=(WAITS, task(2)))
+    )
+    assert [one.id for one in uses.stages(world.account.pk, [at])[at]] == [flow.pk]
+
+    delete(returns)
+    assert Workflow.objects.get(pk=flow.pk).needs_review == uses.NAMES_GONE
+    with pytest.raises(Conflict):
+        keeping.looked_at(flow, by=SYSTEM)
+    elapse(run)
+
+    assert "On hold" in failures(run)[0]
+    keeping.looked_at(flow, by=SYSTEM)  # nobody is inside that revision any more
+    assert Workflow.objects.get(pk=flow.pk).needs_review == ""
+
+
+def test_the_mark_goes_when_runs_follow_the_newest_revision_again_R_EDIT_5_R_PIPE_10(world, returns):
+    flow = make(world, WAITS, ASKING["branch"](returns.stages[1].id), task(3))
+    workflows.pin(flow, True)
+    run = enroll(flow, world.ticket().pk)
+    go()
+    workflows.save(
+        Workflow.objects.get(pk=flow.pk), replace(workflows.definition_of(flow), steps=(WAITS, task(2)))
+    )
+    delete(returns)
+
+    workflows.pin(Workflow.objects.get(pk=flow.pk), False)
+
+    assert Workflow.objects.get(pk=flow.pk).needs_review == ""
+    elapse(run)
+    assert run_of(run).end_reason in ("completed", "step_gone")
