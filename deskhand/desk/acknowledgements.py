@@ -59,6 +59,23 @@ _DEVICES = re.compile(
     r"(?:sent|sendt|skickat|gesendet|inviato|von mein\w*) [\w ]{0,30}\b(?:iphone|ipad|android|galaxy|samsung|huawei|outlook|gmail"
     r"|yahoo|mobil\w*|handy|smartphone|cellulare|telefono)\b[\w ]{0,20}"
 )
+#: Only whom one thanks is called by name.
+_THANKED = re.compile(r"thank|thx|cheers|dank|tak|grazie|ringrazio")
+_REFUSALS = {
+    "no",
+    "not",
+    "nope",
+    "never",
+    "stop",
+    "cancel",
+    "nein",
+    "nicht",
+    "storno",
+    "nej",
+    "nei",
+    "ikke",
+    "non",
+}
 _THUMBS = "👍👌🙏✅🙌"
 #: Signs that say nothing by themselves; any other may say more than thanks.
 _KIND = "😊🙂😀😃😄😁😉😍🥰☺🤗❤💕💙💚💛🧡💜♥🎉🎊💐🌷🌸🌞☀✨⭐🌟💪"
@@ -120,8 +137,11 @@ def _parts(text: str) -> list[str]:
 def _says_thanks(part: str) -> bool:
     if part in _THUMBS or _is_thanks(_plain(part)):
         return True
-    before, _blank, last = part.rpartition(" ")  # "Thanks Grace", as names are written
-    return last.istitle() and last.isalpha() and _is_thanks(_plain(before))
+    before, _blank, last = part.rpartition(
+        " "
+    )  # "Thanks Grace", as names are written; "Ok Stop" names nobody
+    may_name = last.istitle() and last.isalpha() and _plain(last) not in _REFUSALS
+    return may_name and _THANKED.search(_plain(before)) is not None and _is_thanks(_plain(before))
 
 
 def _is_thanks(plain: str) -> bool:
