@@ -33,11 +33,10 @@ _ACTIVITY = _messages("max(said.created_at)", _TALKED)
 
 
 def _people(table: str, which: str = "true") -> str:
-    """Whose row of a table there is for the ticket. The members come first: the tables are found by their users."""
+    """Whose row of a table there is for the ticket."""
     return (
-        "(SELECT array_agg(DISTINCT one.user_id ORDER BY one.user_id) FROM accounts_membership member"
-        f" JOIN {table} one ON one.account_id = member.account_id AND one.user_id = member.user_id AND one.ticket_id = {{t}}.id"
-        f" WHERE member.account_id = {{t}}.account_id AND {which})"
+        f"(SELECT array_agg(DISTINCT one.user_id ORDER BY one.user_id) FROM {table} one"
+        f" {_OF_TICKET.format('one')} AND one.user_id IS NOT NULL AND {which})"
     )
 
 

@@ -218,6 +218,7 @@ class Draft(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["account_id", "user_id", "ticket_id", "mode"], name="draft_once")
         ]
+        indexes = [models.Index(fields=["account_id", "ticket_id"], name="draft_of_ticket")]
 
 
 class DraftFile(models.Model):
@@ -316,6 +317,7 @@ class Follower(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["account_id", "user_id", "ticket_id"], name="follower_once")
         ]
+        indexes = [models.Index(fields=["account_id", "ticket_id"], name="follower_of_ticket")]
 
 
 class Mention(models.Model):
@@ -330,7 +332,10 @@ class Mention(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["account_id", "message", "user_id"], name="mention_once")
         ]
-        indexes = [models.Index(fields=["account_id", "user_id", "ticket_id"], name="mention_of_user")]
+        indexes = [
+            models.Index(fields=["account_id", "user_id", "ticket_id"], name="mention_of_user"),
+            models.Index(fields=["account_id", "ticket_id"], name="mention_of_ticket"),
+        ]
 
 
 class Seen(models.Model):
@@ -345,6 +350,7 @@ class Seen(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["account_id", "user_id", "ticket_id"], name="seen_once")
         ]
+        indexes = [models.Index(fields=["account_id", "ticket_id"], name="seen_of_ticket")]
 
 
 class Sharing(models.TextChoices):

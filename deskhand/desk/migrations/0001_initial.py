@@ -170,6 +170,7 @@ class Migration(migrations.Migration):
                 ('updated_at', models.DateTimeField()),
             ],
             options={
+                'indexes': [models.Index(fields=['account_id', 'ticket_id'], name='draft_of_ticket')],
                 'constraints': [models.UniqueConstraint(fields=('account_id', 'user_id', 'ticket_id', 'mode'), name='draft_once')],
             },
         ),
@@ -183,6 +184,7 @@ class Migration(migrations.Migration):
                 ('follows', models.BooleanField(default=True)),
             ],
             options={
+                'indexes': [models.Index(fields=['account_id', 'ticket_id'], name='follower_of_ticket')],
                 'constraints': [models.UniqueConstraint(fields=('account_id', 'user_id', 'ticket_id'), name='follower_once')],
             },
         ),
@@ -245,6 +247,7 @@ class Migration(migrations.Migration):
                 ('seen_at', models.DateTimeField()),
             ],
             options={
+                'indexes': [models.Index(fields=['account_id', 'ticket_id'], name='seen_of_ticket')],
                 'constraints': [models.UniqueConstraint(fields=('account_id', 'user_id', 'ticket_id'), name='seen_once')],
             },
         ),
@@ -293,6 +296,10 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='mention',
             index=models.Index(fields=['account_id', 'user_id', 'ticket_id'], name='mention_of_user'),
+        ),
+        migrations.AddIndex(
+            model_name='mention',
+            index=models.Index(fields=['account_id', 'ticket_id'], name='mention_of_ticket'),
         ),
         migrations.AddConstraint(
             model_name='mention',

@@ -290,3 +290,28 @@ def test_pages_of_other_records_show_what_is_worked_out_where_the_layout_has_it(
     assert f"Created by {office.world.bob.name}" in page
     assert "Record source Person" in page
     assert ("Date entered “" in page) is (object_type == "deal")
+
+
+@pytest.mark.parametrize(
+    ("name", "table", "more", "values"),
+    [
+        ("hs_seen_by_agent_ids", "seen", "seen_at", "now()"),
+        ("hs_user_ids_of_all_notification_followers", "follower", "follows", "true"),
+        ("hs_draft_user_ids", "draft", "mode, body, html, recipients, updated_at", "'reply', '', '', '{}', now()"),
+    ],
+)  # fmt: skip
+def test_who_is_around_a_ticket_is_found_by_the_ticket_however_many_people_there_are_R_PROP_5(office, name, table, more, values):  # fmt: skip
+    ticket = office.mail("Refund")
+    with office.inside() as world:
+        sql.execute(
+            f"insert into desk_{table} (account_id, user_id, ticket_id, {more})"
+            f" select %s, n / 20, n, {values} from generate_series(1, 10000) n",
+            [world.account.pk],
+        )
+        sql.execute(f"analyze desk_{table}")
+        sql.execute("set local enable_seqscan = off")
+        formula = formulas.sql_of(name, "ticket", "t")
+
+        plan = str(sql.rows(f"explain select {formula} from crm_ticket t where t.id = %s", [ticket.pk]))
+
+    assert f"{table}_of_ticket" in plan
