@@ -8,11 +8,13 @@ from playwright.sync_api import Page, expect
 
 from deskhand.crm.pipelines import pipelines
 from deskhand.crm.pipelines.models import Pipeline
+from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.pipelines.rules import Ask, Rules
-from deskhand.crm.records import tickets
+from deskhand.crm.records import objects, refiling, tickets
 from deskhand.crm.records.models import Ticket
 from deskhand.crm.schema import properties
 from deskhand.crm.schema.types import Kind
+from deskhand.events.live import signal
 from deskhand.events.types import SYSTEM, Actor
 from tests.browser.test_access import RULES
 
@@ -167,6 +169,21 @@ def test_the_menu_of_a_card_does_what_dragging_does(tab, office) -> None:
     assert stands_in(office, ticket) == "Closed"
 
 
+def test_the_menu_of_a_card_leaves_out_a_status_that_was_deleted(tab, office) -> None:
+    office.mail("Refund still missing")
+    page = tab(office.world.grace, "/tickets")
+    with office.inside() as world:
+        gone = Pipeline.objects.get(key="0", object_type="ticket").stages.get(pk=world.stage("Waiting on us"))
+        refiling.delete_stage(gone, move_to=None, by=SYSTEM)
+        signal(world.account.pk, ["views"])
+    expect(column(page, "Waiting on us")).to_have_count(0)
+
+    page.get_by_role("link", name="Move “Refund still missing”").press("Enter")
+
+    expect(page.locator("#move-menu").get_by_role("button", name="Closed")).to_be_enabled()
+    expect(page.locator("#move-menu").get_by_text("Waiting on us")).to_be_hidden()
+
+
 def test_without_scripts_the_same_link_leads_to_a_page(tab, office) -> None:
     ticket = office.mail("Refund still missing")
     page = tab(office.world.grace, "/tickets", java_script_enabled=False)
@@ -215,15 +232,19 @@ def test_a_ticket_is_created_from_its_column_and_opened(tab, office) -> None:
     assert page.url.endswith(f"/inbox/all-open/{ticket.pk}")
 
 
+def asks_for(office, status: str, *asked: Ask) -> None:
+    """What a status asks for; “Order number” and “Note” are the account's own."""
+    with office.inside() as world:
+        properties.create("ticket", "order_number", "Order number", Kind.NUMBER, by=SYSTEM)
+        properties.create("ticket", "note", "Note", Kind.TEXT, by=SYSTEM)
+        pipeline = Pipeline.objects.get(key="0", object_type="ticket")
+        pipelines.set_rules(pipeline, Rules(asks={world.stage(status): asked}), by=Actor.user(world.ada.pk))
+
+
 @pytest.fixture
 def asking(office) -> None:
     """“New” asks for an order number and a priority."""
-    with office.inside() as world:
-        properties.create("ticket", "order_number", "Order number", Kind.NUMBER, by=SYSTEM)
-        asks = {world.stage("New"): (Ask("order_number", True), Ask("hs_ticket_priority", True))}
-        pipelines.set_rules(
-            Pipeline.objects.get(key="0", object_type="ticket"), Rules(asks=asks), by=Actor.user(world.ada.pk)
-        )
+    asks_for(office, "New", Ask("order_number", True), Ask("hs_ticket_priority", True))
 
 
 def test_the_form_asks_for_what_the_chosen_status_requires_R_REQ_1(tab, office, asking) -> None:
@@ -300,12 +321,7 @@ def test_a_card_goes_nowhere_the_rules_forbid_and_says_why_R_RULE_8(tab, office)
 @pytest.fixture
 def closing_asks(office) -> None:
     """“Closed” requires a resolution and shows a note."""
-    with office.inside() as world:
-        properties.create("ticket", "note", "Note", Kind.TEXT, by=SYSTEM)
-        asks = {world.stage("Closed"): (Ask("hs_resolution", True), Ask("note", False))}
-        pipelines.set_rules(
-            Pipeline.objects.get(key="0", object_type="ticket"), Rules(asks=asks), by=Actor.user(world.ada.pk)
-        )
+    asks_for(office, "Closed", Ask("hs_resolution", True), Ask("note", False))
 
 
 def test_a_dragged_card_waits_until_what_its_status_asks_for_is_given_R_REQ_1(
@@ -403,6 +419,27 @@ def test_the_inbox_asks_in_the_drawer_for_status_reply_and_many_R_REQ_1_R_REQ_3(
     expect(page.locator(f"#row-{second.pk}")).to_have_count(0)
     expect(drawer).not_to_be_visible()
     assert stands_in(office, second) == "Closed"
+
+
+def test_the_page_of_a_record_asks_in_the_drawer_R_REQ_1(tab, office) -> None:
+    with office.inside() as world:
+        deal = objects.create("deal", {"dealname": "Barn"}, by=SYSTEM).id
+        pipeline = pipelines_of("deal").default
+        second = pipeline.stages[1]
+        rules = Rules(asks={second.id: (Ask("description", True),)})
+        pipelines.set_rules(pipelines.find("deal", pipeline.id), rules, by=Actor.user(world.ada.pk))
+    page = tab(office.world.grace, f"/records/deals/{deal}")
+    drawer = page.locator("#drawer")
+
+    page.locator(".progress").get_by_role("button", name=second.label).click()
+    expect(drawer.locator("#ask-description")).to_be_focused()
+    drawer.get_by_role("button", name="Move", exact=True).last.click()
+    expect(drawer.locator(".field-error")).to_have_count(1)
+    drawer.locator("#ask-description").fill("A red one")
+    drawer.get_by_role("button", name="Move", exact=True).last.click()
+
+    expect(page.locator(".progress [aria-current=step]")).to_contain_text(second.label)
+    expect(drawer).not_to_be_visible()
 
 
 def test_a_collapsed_column_takes_cards_and_opens_by_mouse_and_by_key_R_BOARD_4(tab, office) -> None:

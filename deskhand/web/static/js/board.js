@@ -105,6 +105,8 @@ export function connect(board) {
     chosen = opener.closest("[data-card]");
     for (const item of menu.querySelectorAll("[name=status]")) {
       const to = board.querySelector(`[data-stage="${CSS.escape(item.value)}"]`);
+      item.hidden = !to; // it was deleted since the page was opened
+      if (!to) continue;
       const words = item.querySelector("[data-reason]");
       words.textContent = whyNot(columnOf(chosen), to);
       words.hidden = !words.textContent;
