@@ -70,7 +70,7 @@ function openPalette() {
   field.value = "";
   dialog.showModal();
   field.focus();
-  dialog.dispatchEvent(new Event("opened"));
+  import(dialog.dataset.script).then(({ open }) => dialog.open && open(dialog));
 }
 
 const asksForPalette = (event) =>

@@ -4,7 +4,15 @@ import { actions } from "app/actions";
 
 const PAUSE = 120; // milliseconds without typing before the server is asked
 
-export function connect(dialog) {
+const connected = new WeakMap();
+
+// The dialog has been opened: what it does is fetched then (keys.js).
+export function open(dialog) {
+  if (!connected.has(dialog)) connected.set(dialog, connect(dialog));
+  connected.get(dialog)();
+}
+
+function connect(dialog) {
   const field = dialog.querySelector("input");
   const list = dialog.querySelector("[role=listbox]");
   const said = dialog.querySelector("[role=status]");
@@ -84,6 +92,5 @@ export function connect(dialog) {
   list.addEventListener("pointermove", moved);
   list.addEventListener("click", (event) => event.target.closest("a") && dialog.close());
   dialog.addEventListener("close", () => { asking?.abort(); clearTimeout(timer); });
-  dialog.addEventListener("opened", opened);
-  if (dialog.open) opened();
+  return opened;
 }
