@@ -9,7 +9,9 @@ from datetime import datetime
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from deskhand.accounts import roles
 from deskhand.accounts.models import Membership, User
@@ -26,6 +28,13 @@ from deskhand.desk.types import InboundMessage, Incoming, Mailbox
 from deskhand.kernel.calendars import zone_named
 from deskhand.kernel.database.scope import account_scope
 from deskhand.testing.world import World, make_world
+
+
+def queries_of(client: Client, path: str, **more: Any) -> int:
+    """How many statements it takes to show a page."""
+    with CaptureQueriesContext(connection) as seen:
+        assert client.get(path, **more).status_code == 200
+    return len(seen)
 
 
 @dataclass

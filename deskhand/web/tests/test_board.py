@@ -22,6 +22,7 @@ from deskhand.events.types import SYSTEM, Actor
 from deskhand.kernel.database.scope import current_account_id
 from deskhand.kernel.errors import Invalid
 from deskhand.web import times
+from deskhand.web.tests.conftest import queries_of
 from deskhand.web.tests.test_inbox import HTMX, texts
 
 
@@ -239,19 +240,14 @@ def test_a_status_that_is_not_there_is_refused_in_words(office, sign_in, status)
 def test_the_number_of_queries_does_not_grow_with_the_tickets(office, sign_in):
     client = sign_in(office.world.ada)
 
-    def queries() -> int:
-        with CaptureQueriesContext(connection) as seen:
-            assert client.get("/tickets", follow=True).status_code == 200
-        return len(seen)
-
     office.mail("The first")
-    few = queries()
+    few = queries_of(client, "/tickets", follow=True)
     for number in range(20):
         ticket = office.mail(f"Question {number}")
         with office.inside() as world:
             tickets.move(ticket.pk, to=world.stage("Closed"), by=SYSTEM)
 
-    assert queries() == few
+    assert queries_of(client, "/tickets", follow=True) == few
 
 
 def test_a_board_of_another_account_is_not_found_S9(office, neighbour, sign_in):
@@ -325,23 +321,18 @@ def test_without_a_choice_stand_who_asks_channel_number_and_priority_R_BOARD_2(o
 def test_fields_on_cards_ask_the_database_nothing_more_R_BOARD_2(office, sign_in, own_properties):
     client = sign_in(office.world.ada)
 
-    def queries() -> int:
-        with CaptureQueriesContext(connection) as seen:
-            assert client.get("/tickets", follow=True).status_code == 200
-        return len(seen)
-
     office.mail("The first")
     choose(office)
-    none = queries()
+    none = queries_of(client, "/tickets", follow=True)
     choose(office, "contact", "order_number", "deliver_on", "is_paid", "checker", "hs_assigned_team_ids", "hs_ticket_priority", "createdate")  # fmt: skip
-    assert queries() == none
+    assert queries_of(client, "/tickets", follow=True) == none
     for number in range(10):
         ticket = office.mail(f"Question {number}")
         with office.inside() as world:
             tickets.update(
                 ticket.pk, {"checker": world.bob.pk, "hs_assigned_team_ids": [world.team.pk], "order_number": number}, by=SYSTEM
             )  # fmt: skip
-    assert queries() == none
+    assert queries_of(client, "/tickets", follow=True) == none
 
 
 def test_a_property_that_is_archived_leaves_the_cards_R_BOARD_2(office, board_of, own_properties):

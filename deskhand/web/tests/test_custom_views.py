@@ -6,8 +6,6 @@ import html
 import re
 
 import pytest
-from django.db import connection
-from django.test.utils import CaptureQueriesContext
 
 from deskhand.accounts import policy
 from deskhand.accounts.models import Membership
@@ -23,6 +21,7 @@ from deskhand.desk.models import CustomView
 from deskhand.events.types import SYSTEM
 from deskhand.testing.world import add_stage
 from deskhand.web.objects import usage
+from deskhand.web.tests.conftest import queries_of
 from deskhand.web.tests.test_filters import HIGH, condition, one
 from deskhand.web.tests.test_inbox import texts
 from deskhand.web.tests.test_table import subjects
@@ -192,17 +191,12 @@ def test_a_view_whose_filter_is_gone_is_kept_and_says_so(office, client):
 def test_counting_views_takes_one_statement_however_many(office, client):
     """R-VIEW-6"""
 
-    def queries() -> int:
-        with CaptureQueriesContext(connection) as seen:
-            assert client.get("/inbox/all-open").status_code == 200
-        return len(seen)
-
     create(client, "One")
-    few = queries()
+    few = queries_of(client, "/inbox/all-open")
     for number in range(6):
         create(client, f"View {number}")
 
-    assert queries() == few
+    assert queries_of(client, "/inbox/all-open") == few
     assert len(side(client)) == 7
     assert custom_views.MOST > 7
 

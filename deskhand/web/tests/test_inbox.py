@@ -5,8 +5,6 @@ import re
 from datetime import timedelta
 
 import pytest
-from django.db import connection
-from django.test.utils import CaptureQueriesContext
 
 from deskhand.accounts.models import User
 from deskhand.crm.records import tickets
@@ -18,6 +16,7 @@ from deskhand.events.types import SYSTEM
 from deskhand.kernel import files
 from deskhand.kernel.database.scope import account_scope
 from deskhand.web import assets
+from deskhand.web.tests.conftest import queries_of
 
 HTMX = {"HX-Request": "true"}
 
@@ -234,24 +233,17 @@ def test_notices_for_the_reader_are_shown(office, sign_in):
 def test_the_number_of_queries_does_not_grow_with_the_rows(office, sign_in):
     client = sign_in(office.world.ada)
 
-    def queries(path: str) -> int:
-        with CaptureQueriesContext(
-            connection,
-        ) as seen:
-            assert client.get(path).status_code == 200
-        return len(seen)
-
     first = office.mail("Question 1")
     office.mail("Question 2")
-    lists, page = queries("/inbox/all-open"), queries(f"/inbox/all-open/{first.pk}")
+    lists, page = queries_of(client, "/inbox/all-open"), queries_of(client, f"/inbox/all-open/{first.pk}")
     for number in range(3, 21):
         office.mail(f"Question {number}")
     with office.inside() as world:
         for number in range(18):
             replies.comment(first.pk, f"Comment {number}", by=world.bob)
 
-    assert queries("/inbox/all-open") == lists
-    assert queries(f"/inbox/all-open/{first.pk}") == page
+    assert queries_of(client, "/inbox/all-open") == lists
+    assert queries_of(client, f"/inbox/all-open/{first.pk}") == page
     assert lists <= 20
     assert page <= 48
 

@@ -25,6 +25,7 @@ from deskhand.events.types import SYSTEM
 from deskhand.kernel.errors import Invalid
 from deskhand.web.objects.kinds import CHOICES, OFFERED
 from deskhand.web.objects.rules import askable
+from deskhand.web.tests.conftest import queries_of
 from deskhand.web.tests.test_compose import leave, waiting
 
 HTMX = {"HX-Request": "true"}
@@ -132,19 +133,12 @@ def test_the_board_of_other_records_keeps_the_rules_too_R_RULE_5_R_RULE_8(office
 
 
 def test_many_columns_and_cards_cost_no_more_for_the_rules_R_RULE_8(office, grace, strict):
-    def queries():
-        with CaptureQueriesContext(
-            connection,
-        ) as captured:
-            assert grace.get(board_url(office)).status_code == 200
-        return len(captured)
-
     office.mail("First")
-    few = queries()
+    few = queries_of(grace, board_url(office))
     for number in range(12):
         office.mail(f"Question {number}")
 
-    assert queries() <= few
+    assert queries_of(grace, board_url(office)) <= few
 
 
 def offered(page: str, name: str = "status") -> dict[str, str]:

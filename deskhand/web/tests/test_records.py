@@ -6,8 +6,6 @@ import re
 from datetime import timedelta
 
 import pytest
-from django.db import connection
-from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from deskhand.crm.filters.as_json import to_json
@@ -27,6 +25,7 @@ from deskhand.kernel import clock
 from deskhand.kernel.errors import Incomplete
 from deskhand.testing.world import add_stage
 from deskhand.web import times
+from deskhand.web.tests.conftest import queries_of
 
 HTMX = {"HX-Request": "true"}
 KEYS = {"deal": "deals", "project": "projects"}
@@ -308,20 +307,13 @@ def test_pages_follow_each_other(ada, kind, key, make, monkeypatch):
 
 @pytest.mark.parametrize("screen", ["records-board", "records-table"])
 def test_asks_no_more_for_more_records(ada, kind, key, make, screen):
-    def asked():
-        with CaptureQueriesContext(
-            connection,
-        ) as caught:
-            assert ada.get(url(screen, key)).status_code == 200
-        return len(caught)
-
     make()
     ada.get(url(screen, key))
-    few = asked()
+    few = queries_of(ada, url(screen, key))
     for n in range(6):
         make(f"More {n}")
 
-    assert asked() == few
+    assert queries_of(ada, url(screen, key)) == few
 
 
 # ── making ───────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -685,18 +677,13 @@ def test_columns_of_closed_statuses_are_collapsed_on_boards_of_records_R_BOARD_4
 def test_fields_on_cards_of_records_ask_the_database_nothing_more_R_BOARD_2(office, ada, kind, key, make):
     make("The first")
 
-    def queries() -> int:
-        with CaptureQueriesContext(connection) as seen:
-            assert ada.get(url("records-board", key)).status_code == 200
-        return len(seen)
-
     def choose(*names: str) -> None:
         with office.inside():
             row = pipelines.find(kind, pipelines_of(kind).default.id)
             pipelines.set_cards(row, names, by=SYSTEM)
 
     choose()
-    none = queries()
+    none = queries_of(ada, url("records-board", key))
     choose("hs_assigned_team_ids", "hs_is_closed", "createdate" if kind == "deal" else "hs_createdate")
     make("The second")
-    assert queries() == none
+    assert queries_of(ada, url("records-board", key)) == none

@@ -6,8 +6,6 @@ import re
 from datetime import timedelta
 
 import pytest
-from django.db import connection
-from django.test.utils import CaptureQueriesContext
 
 from deskhand.crm.records import tickets
 from deskhand.crm.records.models import Ticket
@@ -16,6 +14,7 @@ from deskhand.desk import views as desk_views
 from deskhand.desk.models import Thread
 from deskhand.desk.types import InboundMessage, Incoming, Mailbox
 from deskhand.events.types import SYSTEM
+from deskhand.web.tests.conftest import queries_of
 from deskhand.web.tests.test_inbox import texts
 
 HTMX = {"HX-Request": "true"}
@@ -221,11 +220,6 @@ def test_filtered_mail_is_paged_with_scripts_and_without(office, sign_in, arrive
 def test_the_view_of_spam_asks_as_often_whatever_is_in_it(office, sign_in, arrive):
     client = sign_in(office.world.grace)
 
-    def queries() -> int:
-        with CaptureQueriesContext(connection) as seen:
-            assert client.get("/inbox/spam").status_code == 200
-        return len(seen)
-
     def fill(numbers):
         for number in numbers:
             arrive(f"Offer {number}")
@@ -234,7 +228,7 @@ def test_the_view_of_spam_asks_as_often_whatever_is_in_it(office, sign_in, arriv
                 spam.mark(ticket.pk, by=SYSTEM)
 
     fill(range(2))
-    few = queries()
+    few = queries_of(client, "/inbox/spam")
     fill(range(2, 20))
 
-    assert queries() == few
+    assert queries_of(client, "/inbox/spam") == few

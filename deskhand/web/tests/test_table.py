@@ -16,6 +16,7 @@ from deskhand.crm.schema.types import Kind
 from deskhand.desk import table
 from deskhand.events.types import SYSTEM
 from deskhand.kernel import clock
+from deskhand.web.tests.conftest import queries_of
 from deskhand.web.tests.test_filters import HIGH, condition
 from deskhand.web.tests.test_inbox import HTMX, texts
 
@@ -228,14 +229,9 @@ def test_what_one_may_not_change_has_no_editor(office, client):
 
 
 def test_the_number_of_queries_does_not_grow_with_the_tickets(office, client, path):
-    def queries() -> int:
-        with CaptureQueriesContext(connection) as seen:
-            assert client.get(path).status_code == 200
-        return len(seen)
-
     office.mail("The first")
-    few = queries()
+    few = queries_of(client, path)
     for number in range(20):
         office.mail(f"Question {number}")
 
-    assert queries() == few
+    assert queries_of(client, path) == few
