@@ -114,7 +114,8 @@ def _who(ticket: Ticket, name: str) -> str:
 def on_card(
     shown: Sequence[str], who: Mapping[str, str], marks: Mapping[str, Mark], facts: Mapping[str, Cell]
 ) -> Chosen:
-    """Each in its part of a card, in the order that was chosen."""
+    """Each in its part of a card, in the order that was chosen. A priority is a mark, too."""
+    marks = {name: Mark(chip=cell.priority) for name, cell in facts.items() if cell.priority} | dict(marks)
     return Chosen(
         " · ".join(who[name] for name in shown if who.get(name)),
         tuple(facts[name] for name in shown if name in facts and name not in {*who, *marks}),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 from urllib.parse import urlencode
@@ -106,6 +106,12 @@ def shown_of(request: AccountRequest) -> dict[int, int]:
     return shown
 
 
+def read_of(viewer: Viewer, stages: Sequence[StageValue], shown: Mapping[int, int] | None) -> dict[int, int]:
+    """By status: how many cards to read, of the columns that are not collapsed (R-BOARD-4)."""
+    found = shown or {}
+    return {stage.id: found.get(stage.id, 0) for stage in stages if not preferences.is_collapsed(viewer, stage)}  # fmt: skip
+
+
 def keep_collapsed(viewer: Viewer, pipeline: PipelineValue, form: QueryDict) -> None:
     """Keep which column was pressed: `collapse` or `open` names its status (R-BOARD-4). Raises NotFound, Invalid."""
     name = "collapse" if "collapse" in form else "open"
@@ -155,12 +161,7 @@ class BoardOf:
     def page(self, shown: Mapping[int, int] | None = None, refusal: Invalid | None = None) -> rows.BoardPage:
         """`shown` says how many cards of a status stand there already, by its id; `refusal` is of the filters' form."""
         stages = self.pipeline.stages
-        wanted = {
-            stage.id: (shown or {}).get(stage.id, 0)
-            for stage in stages
-            if not preferences.is_collapsed(self.viewer, stage)
-        }
-        found = board.cards(self.viewer, self.selection, wanted, self._read)
+        found = board.cards(self.viewer, self.selection, read_of(self.viewer, stages, shown), self._read)
         counts = board.counts(self.viewer, self.selection, [stage.id for stage in stages])
         return rows.BoardPage(
             **self.page_frame(),
@@ -236,7 +237,7 @@ class BoardOf:
     def _chosen(self, one: board.Card) -> rows.Chosen:
         who = {cards.CONTACT: one.contact_name or _("Unknown sender"), cards.COMPANY: one.company_name}
         found = facts(self._read, one.values, lambda prop, value: told(prop, value, NOBODY))
-        marks = {name: Mark(chip=cell.priority) for name, cell in found.items() if cell.priority}
+        marks = {}
         if (number := found.get("hs_ticket_id")) is not None:
             marks["hs_ticket_id"] = Mark(number.text)
         if "source_type" in self._shown:
@@ -250,7 +251,7 @@ class BoardOf:
         enroll = card.url_for(
             self.viewer, self.request.account, "ticket", [], self._url("board", self.pipeline.id)
         )
-        return rows.MovePage(_("Move to"), "", "", "", options, enroll)
+        return rows.MovePage(_("Move to"), "", "", options, enroll)
 
     def move_page(self, one: board.Card) -> rows.MovePage:
         reasons = moving.reasons(self.viewer, self.pipeline, one.stage_id)
@@ -260,4 +261,4 @@ class BoardOf:
         )
         title = _("Move “%(ticket)s”") % {"ticket": one.subject}
         back = self._url("board", self.pipeline.id)
-        return rows.MovePage(title, one.subject, self._url("card-moved", one.id), back, options)
+        return rows.MovePage(title, self._url("card-moved", one.id), back, options)

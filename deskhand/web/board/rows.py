@@ -140,11 +140,11 @@ class StatusOption:
 
 @dataclass(frozen=True)
 class MovePage:
-    """Where one ticket may go; also the shared menu of the board, then without a ticket."""
+    """Where one record may go; also the shared menu of the board, then of none."""
 
     title: str
-    subject: str
     url: str
     back_url: str
     statuses: tuple[StatusOption, ...]
     enroll_url: str = ""  # of the shared menu; the script adds whose card it is
+    error: str = ""

@@ -28,6 +28,7 @@ from deskhand.kernel.errors import Conflict, Forbidden, Invalid, NotFound
 from deskhand.kernel.text import whole
 from deskhand.web import moving, tasking
 from deskhand.web.asked import number
+from deskhand.web.board.rows import MovePage, StatusOption
 from deskhand.web.contacts import values as typed_values
 from deskhand.web.entering import Entering, Way
 from deskhand.web.frame import UNDO
@@ -40,7 +41,6 @@ from deskhand.web.records.creating import FormOf, status_property
 from deskhand.web.records.kinds import area, kind_of, may_make, url
 from deskhand.web.records.linking import Urls, link_page
 from deskhand.web.records.page import RecordPageOf
-from deskhand.web.records.rows import MovePage
 from deskhand.web.records.values import is_editable
 from deskhand.web.records.views import show, show_board
 from deskhand.web.refusals import status_of, words_of
@@ -131,7 +131,8 @@ def _move_page(
 ) -> HttpResponse:
     of = RecordPageOf(request, kind, record_id)
     title = _("Move “%(record)s”") % {"record": of.record.name or _("No name")}
-    page = MovePage(title, of.url("record-moved"), of.url(), of.steps(), words_of(refusal) if refusal else "")
+    options = tuple(StatusOption(one.id, one.status, one.state == "now", one.reason) for one in of.steps())
+    page = MovePage(title, of.url("record-moved"), of.url(), options, error=words_of(refusal) if refusal else "")  # fmt: skip
     return show(request, kind, "move", page, status_of(refusal) if refusal else 200)
 
 

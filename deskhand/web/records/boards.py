@@ -23,6 +23,7 @@ from deskhand.kernel.text import whole
 from deskhand.web import labels, moving
 from deskhand.web.board import rows
 from deskhand.web.board.cells import facts, on_card
+from deskhand.web.board.page import read_of
 from deskhand.web.contacts.values import Names
 from deskhand.web.filters import editing
 from deskhand.web.filters.bar import OWN, BarOf
@@ -116,12 +117,7 @@ class BoardOf(ScreenOf):
     def page(self, shown: Mapping[int, int] | None = None, refusal: Invalid | None = None) -> rows.BoardPage:
         """`shown` says how many cards of a status stand there already, by its id."""
         stages = self.own.stages
-        wanted = {
-            stage.id: (shown or {}).get(stage.id, 0)
-            for stage in stages
-            if not is_collapsed(self.viewer, stage)
-        }
-        found = listing.cards(self.viewer, self.selection, wanted, self._read)
+        found = listing.cards(self.viewer, self.selection, read_of(self.viewer, stages, shown), self._read)
         counts = listing.counts(self.viewer, self.selection, [stage.id for stage in stages])
         return rows.BoardPage(
             **self.frame(), bar=self.filters.bar(refusal), signal="records", columns_url=self.address("records-board-collapse"),
@@ -161,8 +157,7 @@ class BoardOf(ScreenOf):
         found = facts(self._read, one.values, lambda prop, value: told(self.kind, prop, value, Names()))
         amount = one.values.get(values.AMOUNT) if self._tells_money else None
         who = {} if amount is None else {values.AMOUNT: values.money(str(amount), one.values[values.CURRENCY])}  # fmt: skip
-        marks = {name: rows.Mark(chip=cell.priority) for name, cell in found.items() if cell.priority}
-        return on_card(self._shown, who, marks, found)
+        return on_card(self._shown, who, {}, found)
 
     def menu(self) -> rows.MovePage:
         """The menu that all cards share."""
@@ -170,7 +165,7 @@ class BoardOf(ScreenOf):
         enroll = card.url_for(
             self.viewer, self.request.account, self.kind.object_type, [], self.address("records-board")
         )
-        return rows.MovePage(_("Move to"), "", "", "", options, enroll)
+        return rows.MovePage(_("Move to"), "", "", options, enroll)
 
 
 def viewer_sees(viewer: Viewer, kind: Sort, record_id: int) -> bool:

@@ -95,17 +95,6 @@ class AskField:
 
 
 @dataclass(frozen=True)
-class MovePage:
-    """Where a record may go."""
-
-    title: str
-    url: str
-    back_url: str
-    statuses: tuple[Step, ...]
-    error: str = ""
-
-
-@dataclass(frozen=True)
 class LinkPage:
     title: str
     url: str
