@@ -1,15 +1,24 @@
-"""What a saved view asks for and is deleted, in a sentence."""
+"""What is asked for and is deleted, in a sentence."""
 
 from __future__ import annotations
 
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from deskhand.crm.filters.types import Condition
+from deskhand.crm.segments.segments import asks_for_gone_status
 from deskhand.desk.custom_views import SavedView
 
 
+def said_of(condition: Condition, object_type: str) -> str:
+    """Of the filters of a segment or of a tag's rule (R-PIPE-10); empty where nothing is missing."""
+    if not asks_for_gone_status(condition, object_type):
+        return ""
+    return _("Its filters ask for a status or a pipeline that was deleted. Choose another one.")
+
+
 def said(view: SavedView) -> str:
-    """Empty where nothing is missing. A pipeline is the greater loss: nothing is found without it."""
+    """Of a saved view; empty where nothing is missing. A pipeline is the greater loss: nothing is found without it."""
     pipelines = [one.label for one in view.gone if one.kind == "pipeline"]
     statuses = [one.label for one in view.gone if one.kind == "status"]
     if pipelines:

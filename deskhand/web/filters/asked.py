@@ -13,7 +13,7 @@ from django.utils.translation import pgettext
 from deskhand.accounts import queries as people
 from deskhand.accounts.policy import visible
 from deskhand.accounts.types import Reach, Viewer
-from deskhand.crm.filters.types import EVERYTHING, Condition, Operator, Value
+from deskhand.crm.filters.types import EVERYTHING, Condition, Value
 from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.schema import durations, object_types
 from deskhand.crm.schema.queries import everything, properties_of
@@ -22,7 +22,7 @@ from deskhand.kernel.errors import Invalid
 from deskhand.web.choices import Choice, ChoiceGroup, gone_said, in_short
 from deskhand.web.filters import membership
 from deskhand.web.filters.editing import Item, as_typed, groups_of
-from deskhand.web.filters.words import Words, operator_words, said_of
+from deskhand.web.filters.words import Words, operator_words
 
 _CHOSEN = (Kind.ENUM, Kind.MULTI, Kind.REF, Kind.REFS)
 #: Ids that are chosen from a list of names: the columns, and what is worked out.
@@ -149,12 +149,8 @@ class Asked(Words):
         if prop is None:
             return Said(item.filter.property, operator, "")
         labels = self.labels(item.object_type, prop, item.filter.values)
-        values = [said_of(prop, value) or self.value_said(value, labels) for value in item.filter.values]
-        if item.filter.operator is Operator.BETWEEN:
-            joined = _("%(low)s and %(high)s") % {"low": values[0], "high": values[1]}
-        else:
-            joined = in_short(values)
-        return Said(self.label(item.object_type, prop, item.label), operator, joined)
+        said = self.chosen_said(prop, item.filter, labels)
+        return Said(self.label(item.object_type, prop, item.label), operator, said)
 
     def values_said(self, object_type: str, name: str, found: Any) -> str:
         """What a record has there, or in all it is a member of; empty for nothing."""

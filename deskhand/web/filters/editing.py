@@ -273,7 +273,7 @@ def values_typed(there: Item | None) -> tuple[str, ...]:
     """As they are typed; several texts stand in one line."""
     if there is None:
         return ()
-    said = tuple(_plain(value) for value in to_json(there.filter).get("values", []))
+    said = tuple(as_typed(value) for value in to_json(there.filter).get("values", []))
     if there.filter.kind is Kind.DURATION:
         said = tuple(f"{amount.normalize():f}" for amount in in_units(_durations(there))[0])
     in_a_line = there.filter.kind in (Kind.TEXT, Kind.NUMBER, Kind.DURATION)
@@ -282,12 +282,8 @@ def values_typed(there: Item | None) -> tuple[str, ...]:
     return said
 
 
-def as_typed(value: Value) -> str:
-    """One value of a list that is chosen from."""
-    return ("true" if value else "false") if isinstance(value, bool) else str(value)
-
-
-def _plain(value: object) -> str:
+def as_typed(value: object) -> str:
+    """One value, as the form posts it."""
     if isinstance(value, bool):
         return "true" if value else "false"
     return str(value.get("window", "")) if isinstance(value, dict) else str(value)

@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from deskhand.accounts import queries as people
 from deskhand.accounts.types import Viewer
 from deskhand.automation import listing
-from deskhand.crm.filters.types import OPERATORS, Operator, Span, Unit, Value, Window
+from deskhand.crm.filters.types import OPERATORS, Filter, Operator, Span, Unit, Value, Window
 from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.records.selecting import associated_with, may_filter_by, may_filter_by_workflows
 from deskhand.crm.schema import association_labels, clock_names, clocks, object_types
@@ -246,8 +246,11 @@ class Words:
         """What was chosen, as it is read."""
         _kind, prop = self.property(f"{item.object_type}.{item.filter.property}")
         labels = {choice.value: choice.label for choice in self.choices(prop)}
-        said = [said_of(prop, value) or self.value_said(value, labels) for value in item.filter.values]
-        if item.filter.operator is Operator.BETWEEN:
+        return self.chosen_said(prop, item.filter, labels)
+
+    def chosen_said(self, prop: Property, chosen: Filter, labels: dict[str, str]) -> str:
+        said = [said_of(prop, value) or self.value_said(value, labels) for value in chosen.values]
+        if chosen.operator is Operator.BETWEEN:
             return _("%(low)s and %(high)s") % {"low": said[0], "high": said[1]}
         return in_short(said)
 

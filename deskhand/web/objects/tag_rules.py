@@ -14,10 +14,10 @@ from django.views.decorators.http import require_GET, require_POST
 from deskhand.crm.records import filterable
 from deskhand.crm.records.selecting import CAP, require_in_reach
 from deskhand.crm.segments import tag_rules as verbs
-from deskhand.crm.segments.segments import asks_for_gone_status
 from deskhand.crm.segments.tag_rules import TagRule
 from deskhand.events.types import Actor
 from deskhand.kernel.errors import Conflict, Invalid
+from deskhand.web import gone
 from deskhand.web.filters.choosing import Choosing, saved
 from deskhand.web.inbox.rows import Label
 from deskhand.web.jinja import render
@@ -73,8 +73,7 @@ def _problem(rule: TagRule | None) -> str:
         return ""
     if rule.problem:
         return _("The saved rule can't be asked any more: %(problem)s") % {"problem": rule.problem}
-    is_gone = asks_for_gone_status(rule.condition, "ticket")
-    return _("Its filters ask for a status or a pipeline that was deleted. Choose another one.") if is_gone else ""  # fmt: skip
+    return gone.said_of(rule.condition, "ticket")
 
 
 @require_GET

@@ -21,6 +21,7 @@ from deskhand.crm.segments.models import Segment, SegmentKind
 from deskhand.crm.segments.segments import condition_of
 from deskhand.kernel import clock
 from deskhand.kernel.errors import DeskhandError, Invalid
+from deskhand.web import gone
 from deskhand.web.choices import offered
 from deskhand.web.filters import editing
 from deskhand.web.filters.words import Words
@@ -78,12 +79,7 @@ def listed(request: AccountRequest) -> HttpResponse:
 
 def _problem(segment: Segment) -> str:
     if not segment.problem:
-        is_gone = segments.asks_for_gone_status(segments.condition_of(segment), segment.object_type)
-        return (
-            _("Its filters ask for a status or a pipeline that was deleted. Choose another one.")
-            if is_gone
-            else ""
-        )
+        return gone.said_of(segments.condition_of(segment), segment.object_type)
     return _("Its filters ask for something that is not there any more. Its members stay as they were: %(problem)s") % {
         "problem": segment.problem
     }  # fmt: skip
