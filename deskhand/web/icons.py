@@ -11,11 +11,11 @@ from markupsafe import Markup
 
 _NAMES = """
 copy activity alarm-clock archive arrow-down arrow-left arrow-up arrow-up-down at-sign bell bell-ring
-activity alarm-clock archive arrow-down arrow-left arrow-left-right arrow-up arrow-up-down at-sign bell bell-ring
+arrow-left-right
 book-open bot braces building-2 calendar chart-column check chevron-down chevron-right chevrons-up-down
 circle circle-alert fold-horizontal unfold-horizontal circle-check circle-dashed circle-dot clipboard-list clock corner-down-right download ellipsis
 external-link eye file-text flag folder git-branch globe grid-2x2 grip-vertical history hourglass inbox info key-round
-external-link eye file-text flag folder git-branch git-merge globe grid-2x2 history hourglass inbox info key-round
+git-merge
 keyboard languages layout-grid link list list-filter lock log-out mail mail-open mail-warning menu
 merge party-popper rocket message-circle message-square message-square-quote message-square-text messages-square moon move panel-left panel-right
 paperclip pencil phone pin pin-off plus refresh-cw reply rotate-ccw route rows-2 rows-4 search send settings shield-alert shield-check
@@ -25,7 +25,6 @@ box package truck warehouse hammer wrench cpu laptop car house map-pin receipt c
 stethoscope leaf handshake folder-kanban boxes message-square-reply
 triangle-alert unlink user user-check user-round user-round-x user-plus user-x users users-round webhook workflow x zap
 list-checks maximize minus power redo-2 shuffle
-triangle-alert user user-check user-round user-round-x user-plus user-x users users-round webhook workflow x zap
 """
 #: Every icon the screens may use. A name missing here stops the page, so that no hole appears in silence.
 NAMES = frozenset(_NAMES.split())

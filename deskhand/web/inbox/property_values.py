@@ -75,12 +75,10 @@ def words(prop: Property, value: Any, people: People) -> str:
             return times.moment(_as_moment(value))
         case Kind.DURATION:
             return durations.words(int(value))
-        case Kind.REF if prop.name == OWNER or prop.is_custom:
+        case Kind.REF if prop.name == OWNER or prop.is_custom or (prop.is_formula and prop.name != COMPANY):
             return people.users.get(value, str(value))
         case Kind.REFS if prop.name == TEAMS:
             return ", ".join(people.teams[one] for one in value if one in people.teams) or DASH
-        case Kind.REF if prop.is_formula and prop.name != COMPANY:
-            return people.users.get(value, str(value))
         case Kind.REFS if prop.is_formula:
             return ", ".join(people.users.get(one, str(one)) for one in value)
         case Kind.REFS:
