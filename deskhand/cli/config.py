@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from deskhand.config.plan import Change, Plan
 
 SHOWN = 60  # characters of a value
+AROUND = 20  # of a long text, before what is other
 
 
 def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -107,12 +109,21 @@ def _show_change(change: Change) -> None:
     print(f"{ {'create': '+', 'change': '~', 'delete': '-'}[change.did] } {change.section}: {change.key}")
     if change.did == "change":
         for one in change.differences:
-            print(f"    {one.path}: {_value(one.old)} → {_value(one.new)}")
+            start = _alike(one.old, one.new)
+            print(f"    {one.path}: {_value(one.old, start)} → {_value(one.new, start)}")
     for effect in change.effects:
         print(f"    ! {effect}")
 
 
-def _value(value: Any) -> str:
+def _alike(old: Any, new: Any) -> int:
+    """Where two long texts begin to differ, a few words before; 0 for all that can be shown whole."""
+    if not (isinstance(old, str) and isinstance(new, str)) or max(len(old), len(new)) <= SHOWN:
+        return 0
+    alike = sum(1 for _both in takewhile(lambda pair: pair[0] == pair[1], zip(old, new, strict=False)))
+    return max(0, alike - AROUND) if alike > AROUND else 0
+
+
+def _value(value: Any, start: int = 0) -> str:
     text = "–" if value is None else value if isinstance(value, str) else repr(value)
-    text = " ⏎ ".join(text.splitlines()) or "“”"
+    text = ("…" if start else "") + " ⏎ ".join(text[start:].splitlines()) or "“”"
     return text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from deskhand.accounts.models import Team
+from deskhand.automation import templates
 from deskhand.cli import config
 from deskhand.kernel.database.scope import account_scope
 from deskhand.kernel.errors import Invalid
@@ -52,6 +53,22 @@ def test_a_file_goes_out_is_changed_shown_and_applied(tmp_path: Path, capsys: An
     assert "Night" in teams_of(account)
     assert run("apply", "--yes", str(file)) == 0
     assert "Nothing to do" in capsys.readouterr().out
+
+
+def test_of_long_texts_that_part_is_shown_which_is_other(tmp_path: Path, capsys: Any) -> None:
+    account, file = make_world().account.pk, tmp_path / "nordlys.yaml"
+    with account_scope(account):
+        templates.ensure_defaults(account)
+    assert run("export", str(file)) == 0
+    text = file.read_text(encoding="utf-8")
+    assert text.count("We have closed your request") == 1
+    file.write_text(
+        text.replace("We have closed your request", "We have solved your request"), encoding="utf-8"
+    )
+    assert run("plan", str(file)) == 0
+    [line] = [line for line in capsys.readouterr().out.splitlines() if line.strip().startswith("body:")]
+    assert "We have closed your" in line.partition("→")[0]
+    assert "We have solved your" in line.partition("→")[2]
 
 
 def test_standard_input_and_output_will_do(capsys: Any, monkeypatch: Any) -> None:
