@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from deskhand.automation import uses
+from deskhand.automation.models import Workflow
 from deskhand.config.names import BUILT_IN, Names, bare
 from deskhand.config.sections.types import Item, Section
 from deskhand.config.things import Thing
@@ -126,7 +128,7 @@ class Pipelines(Section):
             pipelines.order(object_type, [*first, *(pk for pk in found.values() if pk not in first)], by=by)
 
     def effects(self, before: Item, after: Item | None, names: Names) -> list[str]:
-        """How many records stand where something changes."""
+        """How many records stand where something changes, and which workflows name what goes (R-PIPE-10)."""
         object_type = names.type_back(before["of"], self.name)
         row = _row(object_type, before["id"])
         if row is None:
@@ -138,13 +140,20 @@ class Pipelines(Section):
         for one in before["statuses"]:
             number = counts.get(stages.get(one["id"], 0), 0)
             if number and one["id"] not in kept:
-                to = (after or {}).get("moved", {}).get(one["id"])
-                told.append(
-                    f"{_many(number)} in “{one['label']}” " + (f"go to {to}" if to else "have nowhere to go")
-                )
+                to = bare(Thing.STAGE, (after or {}).get("moved", {}).get(one["id"], ""))
+                where = f"go to “{kept[to]['label']}”" if to in kept else "have nowhere to go"
+                told.append(f"{_many(number)} in “{one['label']}” {where}")
             elif number and kept[one["id"]]["state"] != one["state"]:
                 verb = "are closed" if kept[one["id"]]["state"] == StageState.CLOSED else "are opened again"
                 told.append(f"{_many(number)} in “{one['label']}” {verb}")
+        gone = [pk for key, pk in stages.items() if key not in kept]
+        own = dict(
+            Workflow.objects.filter(origin_stage_id__in=gone, archived_at=None).values_list("pk", "name")
+        )
+        told += [f"the automation “{name}” goes with its status" for name in sorted(own.values())]
+        named = {use for found in uses.stages(row.account_id, gone).values() for use in found}
+        naming = sorted({use.name for use in named if use.id not in own})
+        told += [f"the workflow “{name}” names a status that goes, and asks for a look" for name in naming]
         if after and after.get("rules") != before.get("rules"):
             told.append(f"the rules hold for {_many(sum(counts.values()))} from their next move on")
         return told

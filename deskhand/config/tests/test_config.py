@@ -319,9 +319,13 @@ def counts() -> list[tuple[Any, ...]]:
 
 
 def test_a_status_with_tickets_goes_when_it_is_said_where_they_go(full: World) -> None:
-    """R-PIPE-8"""
-    ticket = full.ticket(stage="Waiting on us")
+    """R-PIPE-8, R-PIPE-10"""
+    ticket, account, gone = full.ticket(stage="Waiting on us"), full.account.pk, full.stage("Waiting on us")
+    stands = Filter("hs_pipeline_stage", Kind.ENUM, Operator.ANY_OF, (str(gone),))
+    workflows.create(account, "Remind us", Definition("ticket", WhenTrue(stands)), by=full.ada.pk)
+    lanes.add_step("ticket", gone, "create_task", {"title": "Answer"}, by=full.ada.pk)
     given = exported(full)
+    given["workflows"] = []
     support = given["pipelines"][0]
     support["statuses"] = [one for one in support["statuses"] if one["label"] != "Waiting on us"]
     support["automation"]["reply_status"] = "1"
@@ -330,7 +334,11 @@ def test_a_status_with_tickets_goes_when_it_is_said_where_they_go(full: World) -
     assert "moved" in refused.value.hint
     support["moved"] = {"3": "2"}
     found = plan.apply(full.account.pk, given)
-    assert found.changes[0].effects == ("1 record in “Waiting on us” go to 2",)
+    assert found.changes[0].effects == (
+        "1 record in “Waiting on us” go to “Waiting on contact”",
+        "the automation “Support pipeline: Waiting on us” goes with its status",
+        "the workflow “Remind us” names a status that goes, and asks for a look",
+    )
     assert Ticket.objects.get(pk=ticket.pk).stage_id == full.stage("Waiting on contact")
     assert plan.plan(full.account.pk, given).changes == []
 
