@@ -515,6 +515,7 @@ TIMERS: dict[str, timers.Handler] = {
     schedules.FIRE: schedules.on_due,
     retention.NIGHTLY: retention.nightly,
     timing.OFF: timing.switch_off,
+    waking.HEAR_AGAIN: waking.hear_again,
     timing.RATES: timing.look_at_rates,
 }
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 
 from django.utils import translation
 from django.utils.translation import gettext as _
 
 from deskhand.accounts.models import Account
-from deskhand.automation import calls, steplog, webcalls
+from deskhand.automation import calls, integrations, steplog, webcalls
 from deskhand.automation.actions.registry import ACTIONS
 from deskhand.automation.calls import Answer
 from deskhand.automation.engine.definition import Action as ActionStep
@@ -72,20 +74,71 @@ def _go_on(account_id: int, heard: Sequence[tuple[StepCall, _Run, Answered]]) ->
     still = {key for key, answer in final.items() if answer is None}
     waited_for = calls.answered_many(account_id, [answer for answer in final.values() if answer is not None])
     troubles, lines = Troubles(), []
+    unheard = {
+        call.key: _as_kept(one)
+        for call, run, one in heard
+        if call.state == webcalls.WAITING and not run.is_readable and one.state in (State.SENT, State.FAILED)
+    }
     for call, run, one in heard:
         if call.key in waited_for:
             continue
-        status = StepStatus.SCHEDULED if call.key in still else _SAID[State(one.state)]
+        is_open = call.key in still or call.key in unheard
+        status = StepStatus.SCHEDULED if is_open else _SAID[State(one.state)]
         message = _("It answers later.") if call.key in still else one.error or one.answer.text
         lines.append(LogLine(run, call.step_id, run.kind, status, message))
-        if call.key not in still:
+        if not is_open:
             _keep(call, one)
         if status is StepStatus.FAILED:
             troubles.add(run.workflow_id, one.error)
+    calls.keep_unheard(account_id, unheard, clock.now())
     steplog.write(account_id, lines, clock.now())
     troubles.tell(account_id, clock.now())
     unread = [run.workflow_id for _call, run, _one in heard if not run.is_readable]
     guards.flag(account_id, dict.fromkeys(unread, guards.UNREADABLE))
+
+
+def hear_kept(account_id: int, run_ids: Sequence[int]) -> tuple[set[int], dict[int, datetime]]:
+    """Answers that came to these runs while nobody could read what their steps make of them are heard now, the first that
+    is one. Returns the runs that go on by that, and of those that are told to wait for a callback until when they do."""
+    asked = StepCall.objects.filter(
+        account_id=account_id,
+        enrollment_id__in=run_ids,
+        state=webcalls.WAITING,
+        answer__has_key=calls.UNHEARD,
+    ).order_by("enrollment_id", "id")
+    waiting = list(asked)
+    if not waiting:
+        return set(), {}
+    runs = _runs(account_id, asked)
+    found = {
+        call.key: _first(account_id, call, runs[call.pk]) for call in waiting if runs[call.pk].is_readable
+    }
+    heard = calls.answered_many(account_id, [answer for answer in found.values() if answer is not None])
+    going = {call.enrollment_id for call in waiting if call.key in heard}
+    still = {one.enrollment_id: one.expires_at for one in waiting if one.expires_at is not None}
+    return going, {pk: until for pk, until in still.items() if pk not in going}
+
+
+def _first(account_id: int, call: StepCall, run: _Run) -> Answer | None:
+    """What was kept, in the order in which it came: a callback, the reply to a call, or what failed besides."""
+    for kept in call.answer[calls.UNHEARD]:
+        if "given" in kept:
+            name = str(run.settings.get("integration") or "")
+            answer = integrations.answer_of(account_id, call, name, kept["given"])
+        elif "key" in kept:
+            answer = Answer(**kept)
+        else:
+            reply = Reply(**kept["reply"]) if kept["reply"] else None
+            answer = _made_of(call, run, State(kept["state"]), reply, kept["error"], kept["text"])
+        if answer is not None:
+            return answer
+    return None
+
+
+def _as_kept(one: Answered) -> dict[str, Any]:
+    reply = one.answer.reply
+    body = {"status": reply.status, "body": reply.body.replace("\0", "")} if reply else None
+    return {"state": State(one.state).value, "reply": body, "error": one.error, "text": one.answer.text}
 
 
 def _is_awaited(call: StepCall, run: _Run, one: Answered) -> bool:
@@ -93,18 +146,24 @@ def _is_awaited(call: StepCall, run: _Run, one: Answered) -> bool:
 
 
 def _answer(call: StepCall, run: _Run, one: Answered) -> Answer | None:
+    return _made_of(call, run, State(one.state), one.answer.reply, one.error, one.answer.text)
+
+
+def _made_of(
+    call: StepCall, run: _Run, state: State, reply: Reply | None, error: str, text: str
+) -> Answer | None:
     """What the run is told; None when the other side says that it will call back (R-WFA-4)."""
-    action, reply = ACTIONS.get(run.kind), one.answer.reply
+    action = ACTIONS.get(run.kind)
     if not isinstance(action, Caller):
-        return Answer(call.key, failed=one.error) if one.state == State.FAILED else Answer(call.key)
-    if one.state == State.FAILED:
-        return Answer(call.key, action.refused(reply), failed=one.error)
+        return Answer(call.key, failed=error) if state == State.FAILED else Answer(call.key)
+    if state == State.FAILED:
+        return Answer(call.key, action.refused(reply), failed=error)
     done = action.hear(run.settings, reply or Reply(200))
     if done is None:
         return None
     if done.status is StepStatus.FAILED:
         return Answer(call.key, done.outputs, failed=done.message)
-    return Answer(call.key, done.outputs, message=done.message or one.answer.text)
+    return Answer(call.key, done.outputs, message=done.message or text)
 
 
 def _keep(call: StepCall, one: Answered) -> None:

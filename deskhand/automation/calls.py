@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -22,6 +22,7 @@ from deskhand.kernel.database import sql
 from deskhand.kernel.database.wake import wake
 
 WAITS_FOR = "call"
+UNHEARD = "unheard"  # in a call's answer: what came while nobody could read what its step makes of it
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,15 @@ def expire(account_id: int, enrollment_ids: Sequence[int]) -> None:
         sql.execute(_EXPIRE, [account_id, list(enrollment_ids)])
 
 
+def keep_unheard(account_id: int, kept: Mapping[str, Mapping[str, Any]], now: datetime) -> None:
+    """Answers by their keys that wait until their workflows can be read; their runs look for that every LOOK_AGAIN. Two
+    statements."""
+    if kept:
+        columns = [list(kept), [json.dumps([one]) for one in kept.values()]]
+        sql.execute(_KEEP, [*columns, account_id])
+        sql.execute(_LOOK_AGAIN, [now + guards.LOOK_AGAIN, account_id, WAITS_FOR, list(kept)])
+
+
 def answered(
     account_id: int,
     key: str,
@@ -98,8 +108,10 @@ def answered_many(account_id: int, answers: Sequence[Answer]) -> set[str]:
     definitions = definitions_of(account_id, {(run.workflow_id, run.revision) for run in found})
     unread = [run for run in found if (run.workflow_id, run.revision) not in definitions]
     guards.flag(account_id, {run.workflow_id: guards.UNREADABLE for run in unread})
-    # What a failure leads to says the definition: without it the run waits on, until the step has failed by time.
-    found = [run for run in found if run not in unread or not told[run.key].failed]
+    # What a failure leads to says the definition: without it the answer is kept, and the run waits on.
+    later = {run.key: told[run.key] for run in unread if told[run.key].failed}
+    keep_unheard(account_id, {key: asdict(answer) for key, answer in later.items()}, now)
+    found = [run for run in found if run.key not in later]
     if not found:
         return set()
     troubles = Troubles()
@@ -146,6 +158,16 @@ on conflict (account_id, key) do nothing
 
 _EXPIRE = """
 update automation_stepcall set state = 'EXPIRED' where account_id = %s and enrollment_id = any(%s) and state = 'WAITING'
+"""
+
+_KEEP = """
+update automation_stepcall c set answer = c.answer || jsonb_build_object('unheard', coalesce(c.answer->'unheard', '[]') || x.kept)
+from unnest(%s::text[], %s::jsonb[]) x(key, kept) where c.account_id = %s and c.key = x.key and c.state = 'WAITING'
+"""
+_LOOK_AGAIN = """
+update automation_enrollment e set due_at = least(e.due_at, %s) from automation_stepcall c
+where c.account_id = %s and e.account_id = c.account_id and e.id = c.enrollment_id and e.waits_for = %s and e.state = 'DUE'
+  and c.key = any(%s)
 """
 
 # The run first, then its call: the runner holds them in this order, too.

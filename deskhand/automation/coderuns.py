@@ -29,7 +29,7 @@ from deskhand.automation import calls, secrets
 from deskhand.automation.actions.giving import as_mapping
 from deskhand.automation.calls import Answer
 from deskhand.automation.engine.definition import Action
-from deskhand.automation.enrolling.guards import UNREADABLE
+from deskhand.automation.enrolling import guards
 from deskhand.automation.enrolling.index import find_definition
 from deskhand.automation.models import CodeRun
 from deskhand.kernel import sandbox
@@ -117,6 +117,9 @@ def run_one(due: Due) -> bool:
     """Run it and let its record go on; False when nobody waited any more. Raises DatabaseError."""
     with account_scope(due.account_id), translation.override(_locale(due.account_id)):
         code = _code_of(due)
+        if code is None:
+            _put_off(due)
+            return False
     with translation.override(_locale(due.account_id)):
         answer = code if isinstance(code, Answer) else _answer(due, code)
         with account_scope(due.account_id):
@@ -172,11 +175,31 @@ class _Code:
     secrets: Mapping[str, str]
 
 
-def _code_of(due: Due) -> _Code | Answer:
-    """What is to be run, as its step says; or why nothing is."""
+def _put_off(due: Due) -> None:
+    """Nobody can read what is to be run: it stays in the queue until somebody can, and its run waits on for it."""
+    guards.flag(due.account_id, {due.workflow_id: guards.UNREADABLE})
+    later = guards.LOOK_AGAIN.total_seconds()
+    sql.execute(_PUT_OFF, [later, due.account_id, due.id])
+    sql.execute(_WAIT_ON, [2 * later, due.account_id, calls.WAITS_FOR, due.key])
+
+
+_PUT_OFF = """
+update automation_coderun set tries = tries - 1, lease_until = clock_timestamp() + %s * interval '1 second'
+where account_id = %s and id = %s
+"""
+_WAIT_ON = """
+update automation_enrollment e set due_at = greatest(e.due_at, clock_timestamp() + %s * interval '1 second')
+from automation_stepcall c
+where c.account_id = %s and e.account_id = c.account_id and e.id = c.enrollment_id and e.waits_for = %s and e.state = 'DUE'
+  and c.key = %s
+"""
+
+
+def _code_of(due: Due) -> _Code | Answer | None:
+    """What is to be run, as its step says; or why nothing is; None while nobody can read that."""
     definition = find_definition(due.account_id, due.workflow_id, due.revision)
-    if definition is None:  # nothing is run; calls.py leaves the run waiting
-        return Answer(due.key, failed=_(UNREADABLE))
+    if definition is None:
+        return None
     step = definition.by_id.get(due.step_id)
     settings = step.settings if isinstance(step, Action) else {}
     if due.tries > TRIES:

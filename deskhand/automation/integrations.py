@@ -22,6 +22,7 @@ from deskhand.automation import calls, coderuns, secrets, uses
 from deskhand.automation.actions.giving import as_mapping
 from deskhand.automation.calls import Answer
 from deskhand.automation.engine.definition import Action
+from deskhand.automation.enrolling import guards
 from deskhand.automation.enrolling.index import find_definition
 from deskhand.automation.models import CustomAction, Enrollment, StepCall
 from deskhand.delivery import calls as delivery_calls
@@ -266,10 +267,17 @@ def _answer(account_id: int, call: StepCall, given: Mapping[str, Any]) -> Answer
     """None: it says once more that it will call back."""
     run = Enrollment.objects.filter(account_id=account_id, pk=call.enrollment_id).first()
     definition = find_definition(account_id, run.workflow_id, run.revision_number) if run else None
-    if run and definition is None:
-        raise Conflict(_("The workflow that waits for this can't be read at present. Call back later."))
+    if run and definition is None:  # it is heard when somebody can read what waits for it
+        guards.flag(account_id, {run.workflow_id: guards.UNREADABLE})
+        calls.keep_unheard(account_id, {call.key: {"given": dict(given)}}, clock.now())
+        return None
     step = definition.by_id.get(call.step_id) if definition else None
     name = str(step.settings.get("integration") or "") if isinstance(step, Action) else ""
+    return answer_of(account_id, call, name, given)
+
+
+def answer_of(account_id: int, call: StepCall, name: str, given: Mapping[str, Any]) -> Answer | None:
+    """What a callback tells the run whose step has this integration; None: it says once more that it will call back."""
     said = heard(named(account_id, name), given)
     return None if said.is_later else Answer(call.key, said.outputs, said.failed, said.message)
 

@@ -15,7 +15,7 @@ from typing import Any
 from django.utils import translation
 from django.utils.translation import gettext
 
-from deskhand.automation import budget, calls, endings, gone, records, steplog, troubles, waking
+from deskhand.automation import answers, budget, calls, endings, gone, records, steplog, troubles, waking
 from deskhand.automation.actions.registry import ACTIONS
 from deskhand.automation.actions.types import Action, Doing, Done, failed, is_trial
 from deskhand.automation.engine.advance import (
@@ -53,7 +53,6 @@ from deskhand.routing import default_hours
 
 WAVES = 20  # actions one record goes through in one transaction
 TRIES = 5
-UNREADABLE = timedelta(hours=1)  # from one look at a workflow that can't be read to the next
 BACK_OFF = timedelta(seconds=10)
 #: Pauses before a step is tried again that could not be done for a passing reason; after the last it has failed.
 PAUSES = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 15, 60, 240))
@@ -227,7 +226,15 @@ class _Batch:
     def go(self) -> None:
         self._load(lock=True)
         active = [run for run in self.runs if self._may_go(run)]
-        self._expire([run for run in active if run.waited_for == calls.WAITS_FOR])
+        self._answer([run for run in active if run.waited_for == calls.WAITS_FOR])
+        self._hear_kept(
+            [
+                run
+                for run in active
+                if run.waited_for and ":" not in run.waited_for and run.waited_for != calls.WAITS_FOR
+            ]
+        )
+        active = [run for run in active if run.is_going]
         for run in active:
             self._cancel(run)
         active = [run for run in active if run.is_going]
@@ -264,7 +271,7 @@ class _Batch:
     def _put_off(self, run: Run) -> None:
         """What this release can't read, the one that wrote it can: the run stays as it was claimed, until that is back."""
         run.stay()
-        run.due_at = self.now + UNREADABLE
+        run.due_at = self.now + guards.LOOK_AGAIN
         self.troubles.add(run.workflow_id, gettext(guards.UNREADABLE))
 
     def _cancel(self, run: Run) -> None:
@@ -286,6 +293,31 @@ class _Batch:
             )
         looking = [(run.id, run.definition, run.outputs) for run in active if run.definition and run.outputs]
         self.happened = waking.happened(self.account_id, [one for one in looking if one[1].looks_back])
+
+    def _answer(self, waiting: Sequence[Run]) -> None:
+        """Runs whose step called another system: an answer that came while their workflow could not be read is heard now, and
+        they go on in a batch of its own; for the others time is up."""
+        going, still = (
+            answers.hear_kept(self.account_id, [run.id for run in waiting]) if waiting else (set(), {})
+        )
+        self.runs = [run for run in self.runs if run.id not in going]
+        late = []
+        for run in waiting:
+            if run.id in going:
+                run.is_held = True
+            elif still.get(run.id, self.now) > self.now:  # a callback is to come
+                run.stay()
+                run.due_at = still[run.id]
+            else:
+                late.append(run)
+        self._expire(late)
+
+    def _hear_kept(self, late: Sequence[Run]) -> None:
+        """Whose event came while their workflow could not be read go on by that, in a batch of its own."""
+        going = waking.hear_kept(self.account_id, {run.id for run in late}) if late else set()
+        self.runs = [run for run in self.runs if run.id not in going]
+        for run in late:
+            run.is_held = run.id in going
 
     def _expire(self, late: Sequence[Run]) -> None:
         """No answer came in time: the step has failed."""

@@ -20,8 +20,9 @@ from deskhand.automation.models import Workflow
 from deskhand.automation.records import LoadedFacts
 from deskhand.crm.schema.queries import properties_of
 from deskhand.crm.schema.types import Kind
+from deskhand.events import queries as log
 from deskhand.events.types import SYSTEM, Actor, Event
-from deskhand.kernel import clock, jobs
+from deskhand.kernel import clock, jobs, timers
 from deskhand.kernel.calendars import local_day, zone_named
 from deskhand.kernel.database import sql
 from deskhand.kernel.database.scope import account_scope
@@ -29,13 +30,37 @@ from deskhand.kernel.database.wake import wake
 from deskhand.kernel.errors import NotFound
 from deskhand.kernel.jobs import Job
 from deskhand.kernel.text import N_
+from deskhand.kernel.timers import DueTimer
 from deskhand.routing import default_hours
+
+HEAR_AGAIN = "automation.hear_again"  # the timer's kind; its key is the run and the event, "7:12"
 
 
 def hear(account_id: int, events: Sequence[Event]) -> None:
     """AFTER_COMMIT: release who waits for one of these events, or for a date that changed. Safe to repeat."""
+    _hear(account_id, events)
+
+
+def hear_again(account_id: int, due: Sequence[DueTimer]) -> None:
+    """Events that came while nobody could read what waited for them are heard once more, or kept on."""
+    _hear(account_id, log.of_ids(account_id, {_event_of(timer.key) for timer in due}))
+
+
+def hear_kept(account_id: int, run_ids: Collection[int]) -> set[int]:
+    """The same for these runs, before their time is taken to be up. Returns those that go on by that."""
+    keys = timers.keys(account_id, HEAR_AGAIN)
+    kept = {_event_of(key) for key in keys if int(key.partition(":")[0]) in run_ids}
+    return set(_hear(account_id, log.of_ids(account_id, kept))) if kept else set()
+
+
+def _event_of(key: str) -> int:
+    return int(key.partition(":")[2])
+
+
+def _hear(account_id: int, events: Sequence[Event]) -> list[int]:
+    """Returns the runs that go on."""
     if sql.row(_ANYBODY, [account_id]) is None:
-        return
+        return []
     dates = Dates()
     told: dict[tuple[str, int | None, str], list[Event]] = defaultdict(list)
     for event in events:
@@ -46,16 +71,25 @@ def hear(account_id: int, events: Sequence[Event]) -> None:
     definitions = definitions_of(account_id, {run.version for run in waiting})
     unread = [run.workflow_id for run in waiting if run.version not in definitions]
     guards.flag(account_id, dict.fromkeys(unread, guards.UNREADABLE))
+    unheard = [
+        f"{run.id}:{event.id}"
+        for run in waiting
+        if run.version not in definitions and not run.waits_for.startswith("property:")
+        for event in told[run.asked]
+    ]
     by = {
         run: [event for event in told[run.asked] if _releases(definitions.get(run.version), run, event)]
         for run in waiting
     }
     now = clock.now()
+    if unheard:
+        timers.set_timers(account_id, HEAR_AGAIN, unheard, now + guards.LOOK_AGAIN)
     too_often = _too_often(account_id, {run: found for run, found in by.items() if found}, now)
     released = [run.id for run, found in by.items() if found and run not in too_often]
     if released:
         sql.execute(_RELEASE, [now, account_id, released])
         wake(WAKE)
+    return released
 
 
 def _too_often(

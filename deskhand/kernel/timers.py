@@ -97,6 +97,15 @@ def waiting(account_id: int, kind: str) -> list[dict[str, Any]]:
     return [sql.loads(payload) for (payload,) in found]
 
 
+def keys(account_id: int, kind: str) -> list[str]:
+    """The keys of the timers of this kind that have not rung yet. One query."""
+    found = sql.rows(
+        "select key from kernel_timer where account_id = %s and kind = %s and quarantined_at is null",
+        [account_id, kind],
+    )
+    return [key for (key,) in found]
+
+
 class TimerLoop(BatchClaimer[DueTimer]):
     name = "timers"
     wake = WAKE

@@ -23,6 +23,7 @@ TOO_OFTEN = N_("One record was enrolled 20 times within an hour; it was not enro
 LOOP = N_("Infinite loop: this workflow made the record itself.")  # R-EXEC-20
 BROKEN = N_("What enrolls records names something that is no more.")
 SWITCHED_OFF = N_("It was switched off: what is to enroll records names something that is no more.")
+LOOK_AGAIN = timedelta(hours=1)  # from one look at a workflow that can't be read to the next
 UNREADABLE = N_(
     "A newer release stored this workflow, and this release can't read it. Its runs wait until the newer one is back."
 )

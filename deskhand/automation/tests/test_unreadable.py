@@ -1,12 +1,24 @@
 """What a newer release stored, or nobody can read: its workflow asks for a look, the others go on beside it (R-LOG-7)."""
 
 from datetime import date, timedelta
+from types import SimpleNamespace
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from deskhand.automation import calls, integrations, keeping, listing, timing, waking, workflows
+from deskhand.automation import (
+    answers,
+    calls,
+    coderuns,
+    integrations,
+    keeping,
+    listing,
+    timing,
+    waking,
+    webcalls,
+    workflows,
+)
 from deskhand.automation.engine.definition import (
     Action,
     Delay,
@@ -18,18 +30,30 @@ from deskhand.automation.engine.definition import (
     WhenEvent,
 )
 from deskhand.automation.enrolling import guards
-from deskhand.automation.models import Enrollment, StepCall, Workflow
+from deskhand.automation.models import CodeRun, Enrollment, StepCall, StepLog, Workflow
 from deskhand.automation.tests.enrolling_cases import office
-from deskhand.automation.tests.runs import elapse, enroll, go, make, make_readable, make_unreadable, task
+from deskhand.automation.tests.runs import (
+    elapse,
+    enroll,
+    go,
+    log_of,
+    make,
+    make_readable,
+    make_unreadable,
+    task,
+)
 from deskhand.crm.records import tickets
 from deskhand.crm.records.models import Task
+from deskhand.delivery.models import State
+from deskhand.delivery.types import Answer as OutboxAnswer
+from deskhand.delivery.types import Answered, Reply, Verdict
 from deskhand.events import dispatch
 from deskhand.events.dispatch import Dispatcher
 from deskhand.events.models import PendingEvent
 from deskhand.events.types import SYSTEM
-from deskhand.kernel import clock
+from deskhand.kernel import clock, timers
 from deskhand.kernel.database.scope import settle as run_hooks
-from deskhand.kernel.errors import Conflict, Invalid
+from deskhand.kernel.errors import Invalid
 from deskhand.kernel.timers import DueTimer
 
 __all__ = ["office"]
@@ -111,8 +135,8 @@ def test_many_runs_that_wait_in_it_cost_no_more_than_few(world):
 
 
 @pytest.mark.parametrize("failed", ["", "No route"])
-def test_an_answer_is_heard_and_what_a_failure_leads_to_is_left_open_R_WFA_4(world, failed):
-    """A run that may have to end waits on: once it can be read, its step has failed by time."""
+def test_an_answer_is_heard_and_what_a_failure_leads_to_when_it_can_be_read_R_WFA_4(world, failed):
+    """A run that may have to end waits on, and hears it then."""
     stops = Action("1", "create_task", {"title": "A"}, Edge("2"), OnFailure.STOP)
     broken, sound = (make(world, stops, task(2, title=name)) for name in ("Broken", "Sound"))
     runs = [enroll(one, world.ticket(f"{one.pk}").pk) for one in (broken, sound)]
@@ -128,23 +152,84 @@ def test_an_answer_is_heard_and_what_a_failure_leads_to_is_left_open_R_WFA_4(wor
     assert heard == ({"b"} if failed else {"a", "b"})
     assert needs_a_look(broken)
     assert [one.title for one in Task.objects.all()] == ["Sound"]
+    elapse(runs[0])  # it looks, and can't be read still
+    assert Enrollment.objects.get(pk=runs[0].pk).state == "DUE"
     make_readable(broken, stored)
     elapse(runs[0])
     ended = Enrollment.objects.get(pk=runs[0].pk)
     assert (ended.state, ended.end_reason) == ("ENDED", "step_failed" if failed else "completed")
+    if failed:
+        assert StepLog.objects.get(enrollment_id=ended.pk, status="FAILED").message == failed
 
 
-def test_who_calls_back_is_asked_to_come_again_R_WFA_4(world):
+def test_who_calls_back_is_heard_when_it_can_be_read_R_WFA_4(world):
     broken = make(world, task(1, 2), task(2))
-    calling(enroll(broken, world.ticket().pk), "a", token="secret")
+    run = enroll(broken, world.ticket().pk)
+    calling(run, "a", token="secret")
     stored = make_unreadable(broken)
 
-    with pytest.raises(Conflict, match="Call back later"):
-        integrations.complete({"secret": {"outputFields": {}}})
+    integrations.complete({"secret": {"outputFields": {"n": 7}}})
 
+    assert StepCall.objects.get().state == "WAITING"
+    assert needs_a_look(broken)
+    due = Enrollment.objects.get().due_at
+    assert due <= clock.now() + guards.LOOK_AGAIN
     make_readable(broken, stored)
-    integrations.complete({"secret": {"outputFields": {}}})
+    elapse(run)
     assert StepCall.objects.get().state == "ANSWERED"
+    ended = Enrollment.objects.get()
+    assert (ended.state, ended.end_reason) == ("ENDED", "completed")
+
+
+@pytest.mark.parametrize("later", [False, True])
+def test_the_reply_to_a_call_is_heard_when_it_can_be_read_R_WFA_4(world, later):
+    """Where it says that a callback comes, the run waits for that until its time."""
+    broken = make(world, Action("1", "custom_action", {"integration": "none"}, Edge("2")), task(2))
+    run = enroll(broken, world.ticket().pk)
+    call = calling(run, "a", token="secret")
+    stored = make_unreadable(broken)
+    body = '{"outputFields": {"hs_execution_state": "BLOCK"}}' if later else '{"outputFields": {"n": 1}}'
+    sent = SimpleNamespace(reference_type=webcalls.REFERENCE, reference_id=call.pk)
+    told = Answered(
+        sent, OutboxAnswer(Verdict.ACCEPTED, "200", reply=Reply(200, body)), State.SENT, clock.now(), ""
+    )
+
+    answers.note(world.account.pk, [told])
+
+    assert needs_a_look(broken)
+    assert log_of(run) == [("1", "", "SCHEDULED")]
+    make_readable(broken, stored)
+    elapse(run)
+    found = Enrollment.objects.get()
+    assert (found.state, Task.objects.count()) == (("DUE", 0) if later else ("ENDED", 1))
+    if later:
+        assert found.due_at == call.expires_at
+        integrations.complete({"secret": {"outputFields": {}}})
+        go()
+        assert Enrollment.objects.get().end_reason == "completed"
+
+
+def test_code_stays_in_its_queue_until_it_can_be_read_R_WFA_12(world):
+    broken = make(
+        world, Action("1", "custom_code", {"code": "def main(event): return {}"}, Edge("2")), task(2)
+    )
+    run = enroll(broken, world.ticket().pk)
+    call = calling(run, "a")
+    coderuns.place([coderuns.NewRun(run.pk, broken.pk, 1, "1", "a", {})], clock.now())
+    stored = make_unreadable(broken)
+
+    due = coderuns.claim()
+    assert not coderuns.run_one(due)
+
+    assert coderuns.claim() is None
+    queued = CodeRun.objects.get()
+    assert queued.tries == 0
+    assert call.expires_at <= Enrollment.objects.get().due_at
+    assert needs_a_look(broken)
+    make_readable(broken, stored)
+    CodeRun.objects.update(lease_until=None)
+    assert coderuns.run_one(coderuns.claim())
+    assert not CodeRun.objects.exists()
 
 
 def test_its_last_day_keeps_no_other_from_going_off_R_EXEC_8(world):
@@ -190,3 +275,37 @@ def test_what_the_plan_has_not_any_more_is_looked_for_in_the_others(world, monke
 
     assert [Workflow.objects.get(pk=one.pk).is_on for one in (broken, sound)] == [True, False]
     assert guards.UNREADABLE not in Workflow.objects.get(pk=sound.pk).needs_review
+
+
+@pytest.mark.parametrize("at_most", [None, timedelta(days=1)])
+def test_an_event_that_came_meanwhile_is_heard_when_it_can_be_read_R_DELAY_5(world, at_most):
+    """By the clock, and before a wait's time is taken to be up."""
+    waiting = Delay(
+        "1", UntilEvent(EventMatch("ticket.moved"), at_most), Edge("2"), Edge("3") if at_most else None
+    )
+    broken = make(world, waiting, task(2, title="Moved"), task(3, title="Too late"))
+    ticket = world.ticket()
+    run = enroll(broken, ticket.pk)
+    go()
+    stored = make_unreadable(broken)
+    tickets.move(ticket.pk, to=world.stage("Closed"), by=SYSTEM)
+    go()
+    (key,) = timers.keys(world.account.pk, waking.HEAR_AGAIN)
+    again = DueTimer(0, world.account.pk, waking.HEAR_AGAIN, key, clock.now(), {})
+
+    waking.hear_again(world.account.pk, [again])
+    go()
+    assert not Task.objects.exists()
+    assert timers.keys(world.account.pk, waking.HEAR_AGAIN) == [key]
+
+    make_readable(broken, stored)
+    if at_most:
+        elapse(run)
+    else:
+        waking.hear_again(world.account.pk, [again])
+        go()
+
+    assert [one.title for one in Task.objects.all()] == ["Moved"]
+    waking.hear_again(world.account.pk, [again])
+    go()
+    assert Task.objects.count() == 1
