@@ -513,8 +513,17 @@ def test_pages_of_the_history_and_the_log_follow_each_other(office, admin, monke
         assert seen == ["No 4", "No 2", "No 0", "No 3", "No 1"]
 
 
-def test_more_runs_take_no_more_queries(office, admin):
+@pytest.mark.parametrize("kind", ["create_task", "enroll_in_workflow"])
+def test_more_runs_take_no_more_queries(office, admin, kind):
+    """Nor where what a step does is told by a name that is looked up."""
     flow = make(office)
+    with office.inside() as world:
+        settings = {"title": "Call"} if kind == "create_task" else {"workflow": flow.pk}
+        workflows.save(
+            flow,
+            Definition("ticket", start=Edge("1"), steps=(Action("1", kind, settings),), next_id=2),
+            by=world.ada.pk,
+        )
 
     def queries(path):
         with CaptureQueriesContext(connection) as asked:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -20,7 +21,7 @@ from deskhand.accounts import queries
 from deskhand.automation import access, history, lanes, retention, trial, workflows
 from deskhand.automation.actions.once import reading_once
 from deskhand.automation.actions.registry import ACTIONS
-from deskhand.automation.engine.definition import Definition
+from deskhand.automation.engine.definition import Definition, Step
 from deskhand.automation.models import (
     Replay,
     ReplayEffect,
@@ -235,25 +236,24 @@ def way(request: AccountRequest, workflow_id: int, replay_id: int, number: int) 
     record = history.named(request.viewer, [key]).get(key)
     if run is None or record is None:
         raise NotFound(_("There is no such run."))
-    definition = Definition.from_json(found.definition)
-    steps = _Steps(workflow, found, definition)
+    steps = _Steps(workflow, found)
     end = told.end_words(run.end_reason) if run.end_reason else _("It would still be inside.")
     page = WayPage(
         told.record_name(record), told.Reasons(workflow.account_id, [run.reason]).words(run.reason, None), run.entered_at,
-        tuple(_way_line(line, steps) for line in run.path), end,
+        tuple(_way_line(line, steps, found.revision_number) for line in run.path), end,
         ways.with_query("workflow-replay", [workflow.pk], replay=found.pk),
     )  # fmt: skip
     return one_page(request, workflow, "replay", "workflows/replay_way.html", page=page)
 
 
-def _way_line(line: dict[str, Any], steps: _Steps) -> WayLine:
-    at, values = datetime.fromisoformat(line["at"]), line["values"]
+def _way_line(line: dict[str, Any], steps: _Steps, revision: int) -> WayLine:
+    at, values, name = datetime.fromisoformat(line["at"]), line["values"], steps.name(line["step"], revision)
     if line["what"] == "performed":
-        return WayLine(at, steps.name(line["step"]), values["message"], _outcome(values["status"]))
+        return WayLine(at, name, values["message"], _outcome(values["status"]))
     said = ", ".join(f"{name} {value}" for name, value in values.items() if value and name != "seen")
     status = StepStatus.SUCCEEDED
     message = told.trial_words(trial.Line(line["step"], line["what"], status, said, values, at))
-    return WayLine(at, steps.name(line["step"]), message, None)
+    return WayLine(at, name, message, None)
 
 
 def _allowed(request: AccountRequest, workflow_id: int) -> Workflow:
@@ -455,21 +455,17 @@ def _notes(request: AccountRequest, workflow: Workflow, one: Replay) -> list[str
 # ── lines ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-class _Steps:
-    """Names of steps, each worked out once."""
+class _Steps(told.Steps):
+    """Those of the definition that was played come first."""
 
-    def __init__(self, workflow: Workflow, one: Replay, definition: Definition) -> None:
-        self.definition = definition
-        self._others = told.Steps(workflow)
-        self._revision = one.revision_number
-        self._known: dict[tuple[str, str], StepName] = {}
+    def __init__(self, workflow: Workflow, one: Replay) -> None:
+        super().__init__(workflow)
+        self._played = Definition.from_json(one.definition)
 
-    def name(self, step_id: str, kind: str = "") -> StepName:
-        key = (step_id, kind)
-        if key not in self._known:
-            step = self.definition.by_id.get(step_id)
-            self._known[key] = told.step_name(step, self.definition) if step else self._others.name(step_id, self._revision, kind)  # fmt: skip
-        return self._known[key]
+    def _found(self, step_id: str, revision: int) -> Iterator[tuple[Step, Definition]]:
+        if step := self._played.by_id.get(step_id):
+            yield step, self._played
+        yield from super()._found(step_id, revision)
 
 
 def _lines(
@@ -477,7 +473,7 @@ def _lines(
 ) -> tuple[EffectLine, ...]:
     kind = workflow.object_type
     names = history.named(request.viewer, [(kind, effect.record_id) for effect in those])
-    steps = _Steps(workflow, one, Definition.from_json(one.definition))
+    steps = _Steps(workflow, one)
     next_ones = replays.afterwards(one, kind, those)
     people = queries.names_of([found.user_id for found in next_ones.values() if found.user_id])
     return tuple(
@@ -491,7 +487,7 @@ def _line(
     workflow: Workflow, one: Replay, effect: ReplayEffect, record: RecordName, steps: _Steps, then: str
 ) -> EffectLine:
     label, tone = VERDICTS[effect.verdict]
-    step = steps.name(effect.step_id, effect.kind)
+    step = steps.name(effect.step_id, one.revision_number, effect.kind)
     is_gone = effect.verdict == Verdict.GONE
     would = _("Nothing") if is_gone else effect.message
     way_url = reverse("workflow-replay-way", args=[workflow.pk, one.pk, effect.run_number]) if effect.run_number else ""  # fmt: skip

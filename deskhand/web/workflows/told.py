@@ -86,11 +86,12 @@ def record_name(record: Named) -> RecordName:
 
 
 class Steps:
-    """Names of steps by revision; a step that is gone is named by what it was then."""
+    """Names of steps by revision, each worked out once; a step that is gone is named by what it was then."""
 
     def __init__(self, workflow: Workflow) -> None:
         self.workflow = workflow
         self._known: dict[int, Definition | None] = {}
+        self._names: dict[tuple[str, int, str], StepName] = {}
 
     def definition(self, number: int) -> Definition | None:
         """None for one that can't be read."""
@@ -106,6 +107,13 @@ class Steps:
                 yield step, definition
 
     def name(self, step_id: str, revision: int, kind: str = "") -> StepName:
+        """`kind` is the action's, for a step that is nowhere."""
+        key = (step_id, revision, kind)
+        if key not in self._names:
+            self._names[key] = self._named(*key)
+        return self._names[key]
+
+    def _named(self, step_id: str, revision: int, kind: str) -> StepName:
         for step, definition in self._found(step_id, revision):
             return step_name(step, definition)
         action = ACTIONS.get(kind)
