@@ -32,6 +32,7 @@ from deskhand.web.refusals import words_of
 FieldKind = Literal[
     "text", "long", "code", "number", "decimal", "date", "datetime", "time", "choice", "many", "check", "span", "pairs", "fixed", "hidden"
 ]  # fmt: skip
+IN_VIEW = 7  # boxes of a list; longer ones scroll. Short ones keep their order, as days and statuses do
 _TOKEN = re.compile(r"\{\{\s*([\w.]+)\s*(?:\|[^{}]*)?\}\}")
 
 
@@ -198,8 +199,9 @@ def _with_options(field: Field, setting: Setting, options: Sequence[Option], cho
     if field.kind == "choice" and (not setting.required or not field.value) and setting.default is None:
         empty = _("Choose one") if setting.required or setting.input is not Input.VALUE else _("No value")
         options = (Option("", empty), *options)
-    if field.kind == "many" and not any(one.group for one in options):
-        options = sorted(options, key=lambda one: one.value not in chosen)  # long lists scroll
+    is_long = len(options) > IN_VIEW or setting.input in (Input.USERS, Input.TEAMS)
+    if field.kind == "many" and is_long and not any(one.group for one in options):
+        options = sorted(options, key=lambda one: one.value not in chosen)
     groups = tuple(
         ChoiceGroup(label, tuple(Choice(one.value, one.label, one.value in chosen) for one in found))
         for label, found in groupby(options, key=lambda one: one.group)

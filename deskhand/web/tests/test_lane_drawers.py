@@ -137,6 +137,14 @@ def test_all_six_kinds_of_delay_are_made_in_the_drawer_R_ACT_23_R_DELAY_1(office
     assert "/workflows/" not in page
 
 
+def test_days_stand_in_their_order_whichever_are_chosen_R_DELAY_7(office, client, lane):
+    saved(office, lane, lambda d: edit.update(d, Delay("2", UntilWeekday((2, 4), 540))))
+
+    drawn = text(client.get(url("lane-step-edit", *lane, "2")))
+
+    assert re.findall(r'name="days" value="(\d)"', drawn) == list("0123456")
+
+
 @pytest.mark.parametrize("wait", [wait for _typed, wait, _words in DELAYS])
 @pytest.mark.parametrize("cancels", [None, URGENT])
 def test_a_delay_saved_as_it_stands_is_the_same_R_ACT_5_R_DELAY_1(office, client, lane, wait, cancels):
