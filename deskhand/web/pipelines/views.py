@@ -356,6 +356,7 @@ def save_step(request: AccountRequest, pipeline_id: int, stage_id: int, step_id:
 def end_here(request: AccountRequest, pipeline_id: int, stage_id: int) -> HttpResponse:
     """Take away the go-to at the place that the address names (R-BR-9)."""
     drawer = _drawer(request, pipeline_id, stage_id)
+    _workflow(drawer.pipeline, drawer.stage)
     at = _place(drawer, request.GET.dict())
     _put(request, drawer, lambda definition: (edit.end_here(definition, at), ""))
     return _lane(request, pipeline_id, stage_id)

@@ -454,6 +454,14 @@ def test_the_plan_says_what_holds_and_directs_a_lane_T_ACT_10_R_TIER_1_R_BR_5(
             assert client.post(url("lane-step-add", *forked), {"kind": kind, "after": "5"}).status_code == 404
 
 
+def test_ending_a_way_of_a_status_without_a_workflow_makes_none_R_ACT_4(office, client, place):
+    answer = client.post(url("lane-jump-end", *place))
+
+    assert answer.status_code == 404
+    with office.inside():
+        assert lanes.lane_of(place[1], "ticket") is None
+
+
 def test_a_lane_beyond_the_plan_keeps_its_go_to_A34(office, client, forked):
     client.post(url("lane-step-add", *forked), {"kind": "go-to", "target": "2", "after": "5"})
     plan(office, Plan.STARTER)
