@@ -14,7 +14,8 @@ from django.utils.translation import ngettext
 
 from deskhand.accounts import plans
 from deskhand.accounts.models import Account, User
-from deskhand.accounts.types import Viewer
+from deskhand.accounts.policy import visible
+from deskhand.accounts.types import Reach, Viewer
 from deskhand.automation import access, comments, enroll, gating, history, lanes, templates, waking
 from deskhand.automation.actions.once import reading_once
 from deskhand.automation.actions.reading import Typed
@@ -500,7 +501,8 @@ class Drawer:
         return self._panel(
             "inside", look_of(step.step).title, lead=self.telling.summary(step.step), inside=step.waiting, notice=notice,
             runs=tuple(told.run_line(one, steps_, reasons) for one in shown),
-            more_url=ways.with_query(name, place, after=shown[-1].id) if len(found) > INSIDE else "", is_all=len(found) == step.waiting,
+            more_url=ways.with_query(name, place, after=shown[-1].id) if len(found) > INSIDE else "",
+            is_all=visible(self.viewer, self.pipeline.object_type).reach is Reach.ALL,
             open_url=ways.with_query("workflow-waiting", [workflow.pk], step=step.id) if opens else "",
             url=reverse("lane-step-recalculate", args=place) if shown and waking.can_recalculate(workflow, step.id) else "",
         )  # fmt: skip

@@ -238,7 +238,7 @@ class Panel:
     may_copy: bool = True
     lead: str = ""  # what the step does
     runs: tuple[RunLine, ...] = ()  # who is inside
-    is_all: bool = True  # those are all there are
+    is_all: bool = True  # the viewer may see all there are
     more_url: str = ""
     open_url: str = ""  # the same with all that can be done, for who may open workflows
     untold: str = ""  # that somebody who was called is not told

@@ -50,6 +50,7 @@ from deskhand.kernel import clock
 from deskhand.notifications.models import Notification
 from deskhand.routing import rules
 from deskhand.routing.types import Option
+from deskhand.web.pipelines import page as pages
 
 HTMX = {"HX-Request": "true"}
 
@@ -576,6 +577,25 @@ def test_who_is_inside_a_step_is_listed_for_who_sees_the_lane_R_LOG_4_R_ACT_42(o
     assert ["Only records that you may see are listed." in shown for shown in lists] == [False, True]
     assert [f'href="{all_there}"' in shown for shown in lists] == [True, False]
     assert "/workflows/" not in lists[1]
+
+
+def test_a_page_of_who_is_inside_does_not_claim_that_others_are_kept_back_R_LOG_4(
+    office, admin, place, chain, monkeypatch
+):
+    """Nor does one who is counted and still waits for the run before."""
+    monkeypatch.setattr(pages, "INSIDE", 1)
+    with office.inside() as world:
+        for state in ("WAITING", "WAITING", "QUEUED"):
+            Enrollment.objects.create(
+                account_id=world.account.pk, workflow=chain, object_type="ticket", record_id=world.ticket().pk, revision_number=1, step_id="2",
+                enrolled_at=office.at, state=state,
+            )  # fmt: skip
+
+    first = text(admin.get(url("lane-step-inside", *place, "2")))
+    second = text(admin.get(re.search(r'href="([^"]*inside\?after=\d+)"', first)[1]))
+
+    assert first.count("inside-run") == second.count("inside-run") == 1
+    assert "Only records that you may see are listed." not in first + second
 
 
 def test_who_waits_gets_the_time_of_a_changed_delay_when_somebody_asks_R_DELAY_11(
