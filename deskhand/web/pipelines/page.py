@@ -107,7 +107,7 @@ def templated(account: Account, pipeline: PipelineValue) -> Templated:
         close_date=_close_date(pipeline),
         reopening=_reopening(pipeline),
         channel_option=_channel_option(pipeline) if follows else None,
-        closed_options=(_acknowledging(pipeline), *(_closed_options(pipeline) if follows else ())),
+        closed_options=tuple(_closed_options(pipeline, follows=follows)),
     )
 
 
@@ -224,55 +224,45 @@ def _said_of_reopening(pipeline: PipelineValue) -> str:
 
 def _channel_option(pipeline: PipelineValue) -> OptionSwitch:
     """R-STAT-21"""
-    is_on = options.parse(pipeline.options).all_channels
     return _option(
         pipeline, "all_channels", _("Follow every channel, not email alone"),
-        _("Answers by chat, WhatsApp, SMS and every other channel change the status as emails do.")
-        if is_on else _("Answers by chat, WhatsApp, SMS and other channels leave the status of open tickets as it is."),
-        is_on=is_on,
+        on=_("Answers by chat, WhatsApp, SMS and every other channel change the status as emails do."),
+        off=_("Answers by chat, WhatsApp, SMS and other channels leave the status of open tickets as it is."),
     )  # fmt: skip
 
 
-def _acknowledging(pipeline: PipelineValue) -> OptionSwitch:
-    """R-REOPEN-2"""
-    is_on = options.parse(pipeline.options).ignore_acknowledgements
-    return _option(
+def _closed_options(pipeline: PipelineValue, *, follows: bool) -> Iterator[OptionSwitch]:
+    """R-REOPEN-2, R-STAT-13; and what R-STAT-11 leaves out, for who wants it."""
+    yield _option(
         pipeline, "ignore_acknowledgements", _("Keep a closed ticket closed when the answer only says thanks"),
-        _("“Thanks!” or “OK” is filed in the closed ticket, and nothing opens. Whatever asks for more counts as an answer.")
-        if is_on else _("Switched on, “Thanks!” or “OK” is only filed in the closed ticket."),
-        is_on=is_on,
+        on=_("“Thanks!” or “OK” is filed in the closed ticket, and nothing opens. Whatever asks for more counts as an answer."),
+        off=_("Switched on, “Thanks!” or “OK” is only filed in the closed ticket."),
     )  # fmt: skip
-
-
-def _closed_options(pipeline: PipelineValue) -> tuple[OptionSwitch, ...]:
-    """R-STAT-13; and what R-STAT-11 leaves out, for who wants it."""
-    found = options.parse(pipeline.options)
-    sent = {"status": _label(pipeline, pipeline.sent_stage_id)}
-    reply = {"status": _label(pipeline, pipeline.reply_stage_id)}
-    stays = _option(
+    if not follows:
+        return
+    stays = _("The ticket stays closed.")
+    sent = _("The status becomes “%(status)s”, as the switch for sent emails says.") % {"status": _label(pipeline, pipeline.sent_stage_id)}  # fmt: skip
+    yield _option(
         pipeline, "stay_closed_on_sent", _("Keep a closed ticket closed when somebody writes to the customer"),
-        _("The ticket stays closed.") if found.stay_closed_on_sent or not pipeline.moves_on_sent
-        else _("The status becomes “%(status)s”, as the switch for sent emails says.") % sent,
-        is_on=found.stay_closed_on_sent,
+        on=stays, off=sent if pipeline.moves_on_sent else stays,
     )  # fmt: skip
-    if found.mode is Mode.NEVER:
-        return (stays,)
-    goes_on, target = found.reopen_then_apply_reply_target, pipeline.stage(pipeline.reply_stage_id)
+    if options.parse(pipeline.options).mode is Mode.NEVER:
+        return
+    target = pipeline.stage(pipeline.reply_stage_id)
+    on = _("A reopened ticket gets “%(status)s”.") % {"status": _(policy.reopens_as(pipeline).label)}
+    off = _("Switched on, a reopened ticket gets “%(status)s”.") % {"status": _label(pipeline, pipeline.reply_stage_id)}  # fmt: skip
     if not pipeline.moves_on_reply or target is None or not target.is_open:
-        says = _("No open status is set for replies, so this changes nothing.")
-    elif goes_on:
-        says = _("A reopened ticket gets “%(status)s”.") % {"status": _(policy.reopens_as(pipeline).label)}
-    else:
-        says = _("Switched on, a reopened ticket gets “%(status)s”.") % reply
-    applies = _option(
-        pipeline, "reopen_then_apply_reply_target", _("Give a reopened ticket the status set for replies"), says, is_on=goes_on
+        on = off = _("No open status is set for replies, so this changes nothing.")
+    yield _option(
+        pipeline, "reopen_then_apply_reply_target", _("Give a reopened ticket the status set for replies"), on=on, off=off
     )  # fmt: skip
-    return stays, applies
 
 
-def _option(pipeline: PipelineValue, key: str, title: str, says: str, *, is_on: bool) -> OptionSwitch:
-    key = key.replace("_", "-")
-    return OptionSwitch(key, title, says, is_on, reverse("automate-option", args=[pipeline.id, key]))
+def _option(pipeline: PipelineValue, name: str, title: str, *, on: str, off: str) -> OptionSwitch:
+    """One of options.FLAGS, with what it comes to `on` and `off`."""
+    is_on, key = getattr(options.parse(pipeline.options), name), name.replace("_", "-")
+    url = reverse("automate-option", args=[pipeline.id, key])
+    return OptionSwitch(key, title, on if is_on else off, is_on, url)
 
 
 def _close_date(pipeline: PipelineValue) -> StatusRule:
