@@ -60,7 +60,8 @@ from deskhand.web.shell import Person
 from deskhand.web.workflows import told, ways
 from deskhand.web.workflows.editor.offers import offers_at
 from deskhand.web.workflows.editor.stepforms import StepForm
-from deskhand.web.workflows.editor.words import Telling, look_of
+from deskhand.web.workflows.editor.words import Telling
+from deskhand.web.workflows.looks import look_of
 
 CHANNEL_ICONS = {
     "email": "mail",

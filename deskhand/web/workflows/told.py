@@ -24,7 +24,6 @@ from deskhand.automation.engine.definition import (
     Delay,
     ForAmount,
     IfThen,
-    RandomSplit,
     Step,
     UntilDate,
     UntilEvent,
@@ -45,6 +44,7 @@ from deskhand.web.inbox.rows import Label
 from deskhand.web.records.kinds import record_url
 from deskhand.web.shell import Tone
 from deskhand.web.workflows import words
+from deskhand.web.workflows.looks import look_of
 from deskhand.web.workflows.rows import LogLine, RecordName, RunLine, StepName
 
 STATUSES: dict[str, tuple[str | Promise, Tone | None]] = {
@@ -134,10 +134,8 @@ class Steps:
         )
 
     def _outputs(self, step_id: str, revision: int) -> dict[str, Output]:
-        for step, _definition in self._found(step_id, revision):
-            if isinstance(step, Action) and step.kind in ACTIONS:
-                return {one.name: one for one in ACTIONS[step.kind].outputs(step.settings)}
-        return {}
+        step = next((step for step, _definition in self._found(step_id, revision)), None)
+        return {one.name: one for one in outputs(step)}
 
     def choices(self) -> list[tuple[str, str]]:
         """The steps that are there now, to choose one by."""
@@ -157,28 +155,23 @@ def label(step: StepName) -> str:
 
 def step_name(step: Step, definition: Definition) -> StepName:
     """`definition` is the one that it stands in: its texts may have outputs of other steps as tokens."""
+    look = look_of(step)
+    return StepName(look.title, _summary(step, definition), look.icon, look.tone)
+
+
+def _summary(step: Step, definition: Definition) -> str:
     object_type = definition.object_type
     match step:
         case Action(_id, kind, settings):
             action = ACTIONS.get(kind)
-            if action is None:
-                return StepName(kind)
-            return StepName(
-                str(action.label),
-                _tokens_named(in_words(action, settings, object_type), definition),
-                action.icon,
-                action.tone,
-            )
+            return _tokens_named(in_words(action, settings, object_type), definition) if action else ""
         case Delay():
-            return StepName(_("Delay"), delay(step, object_type), "hourglass", "amber")
+            return delay(step, object_type)
         case IfThen(branches=branches):
-            names = [one.name for one in branches if one.name]
-            return StepName(_("If/then branch"), in_short(names), "git-branch", "violet")
-        case ValueEquals(of=of):
-            told = words.property_label(object_type, of) if isinstance(of, str) else ""
-            return StepName(_("Branch by value"), told, "git-branch", "violet")
-        case RandomSplit():
-            return StepName(_("Random split"), "", "split", "violet")
+            return in_short([one.name for one in branches if one.name])
+        case ValueEquals(of=str(name)):
+            return words.property_label(object_type, name)
+    return ""
 
 
 def _tokens_named(text: str, definition: Definition) -> str:
@@ -195,16 +188,17 @@ def token_names(definition: Definition) -> dict[str, str]:
     return tokens.offered(definition.object_type) | outputs
 
 
+def outputs(step: Step | None) -> tuple[Output, ...]:
+    """What an action that is there tells later steps."""
+    if not isinstance(step, Action) or step.kind not in ACTIONS:
+        return ()
+    return tuple(ACTIONS[step.kind].outputs(step.settings))
+
+
 def outputs_of(step: Step) -> list[tuple[str, str]]:
-    """(name, label) of each output of an action that is there."""
-    action = ACTIONS.get(step.kind) if isinstance(step, Action) else None
-    if action is None or not isinstance(step, Action):
-        return []
-    said = _("%(output)s (%(action)s)")
-    return [
-        (one.name, said % {"action": action.label, "output": one.label})
-        for one in action.outputs(step.settings)
-    ]
+    """(name, label) of each, with the action's name."""
+    said, title = _("%(output)s (%(action)s)"), look_of(step).title
+    return [(one.name, said % {"action": title, "output": one.label}) for one in outputs(step)]
 
 
 def delay(step: Delay, object_type: str) -> str:

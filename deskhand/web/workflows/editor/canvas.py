@@ -23,7 +23,8 @@ from deskhand.automation.models import Enrollment, StepComment, StepLog, StepSta
 from deskhand.kernel import clock
 from deskhand.web.choices import joined
 from deskhand.web.workflows.editor.rows import Canvas, Chain, Jump, Node, TriggerNode, Way
-from deskhand.web.workflows.editor.words import Telling, look_of
+from deskhand.web.workflows.editor.words import Telling
+from deskhand.web.workflows.looks import look_of
 
 FOLDED_FROM = 150  # steps; then branches begin closed
 DEEPEST = 40  # forks in forks; what is deeper is drawn by itself

@@ -12,10 +12,8 @@ from django.utils.translation import gettext as _
 from deskhand.automation.actions import reading
 from deskhand.automation.actions.forms import Input, Option, Setting
 from deskhand.automation.actions.reading import Typed
-from deskhand.automation.actions.registry import ACTIONS
 from deskhand.automation.engine import edit
 from deskhand.automation.engine.definition import (
-    Action,
     Branch,
     Case,
     Definition,
@@ -38,11 +36,12 @@ from deskhand.kernel.text import one_line, whole
 from deskhand.web.automation.fields import Field, fields_of, with_refusal
 from deskhand.web.choices import Choice, gone_said
 from deskhand.web.filters.building import Building
+from deskhand.web.workflows import told
 from deskhand.web.workflows.editor import rows
 from deskhand.web.workflows.editor.rows import WayField
 from deskhand.web.workflows.editor.stepforms import FORMS, StepForm, outputs_before
 from deskhand.web.workflows.editor.surroundings import Surroundings
-from deskhand.web.workflows.editor.words import LOOKS
+from deskhand.web.workflows.looks import LOOKS
 
 LIMITS = Limits()
 NAME = 200
@@ -306,9 +305,7 @@ class ValueForm(ForkForm):
         kind, _colon, rest = self.of.partition(":")
         if kind == "output":
             step_id, _colon, name = rest.partition(":")
-            step = self.opened.definition.by_id.get(step_id)
-            action = ACTIONS.get(step.kind) if isinstance(step, Action) else None
-            outputs = action.outputs(step.settings) if action and isinstance(step, Action) else ()
+            outputs = told.outputs(self.opened.definition.by_id.get(step_id))
             return [
                 Choice(value, label) for one in outputs if one.name == name for value, label in one.values
             ]

@@ -30,8 +30,8 @@ from deskhand.web.workflows.editor.rows import Panel, Secret
 from deskhand.web.workflows.editor.stepforms import StepForm
 from deskhand.web.workflows.editor.triggerform import TriggerForm
 from deskhand.web.workflows.editor.views import step_of
-from deskhand.web.workflows.editor.words import look_of
 from deskhand.web.workflows.editor.workflowforms import WorkflowForm
+from deskhand.web.workflows.looks import look_of
 
 
 def typed_of(request: AccountRequest) -> dict[str, list[str]]:

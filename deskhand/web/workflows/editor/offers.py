@@ -17,7 +17,7 @@ from deskhand.automation.engine.edit import Place
 from deskhand.automation.gating import GO_TO, kind_of
 from deskhand.kernel.errors import Forbidden
 from deskhand.web.workflows.editor.rows import Offer, Offers
-from deskhand.web.workflows.editor.words import LOOKS
+from deskhand.web.workflows.looks import LOOKS
 
 GROUPS: dict[Group, str | Promise] = {
     Group.TELL: gettext_lazy("Tell somebody"),

@@ -24,7 +24,8 @@ from deskhand.web.refusals import status_of, words_of
 from deskhand.web.workflows.editor.opened import Opened
 from deskhand.web.workflows.editor.rows import Change, Panel, Wrong
 from deskhand.web.workflows.editor.views import told
-from deskhand.web.workflows.editor.words import Telling, look_of
+from deskhand.web.workflows.editor.words import Telling
+from deskhand.web.workflows.looks import look_of
 
 
 @require_GET

@@ -31,7 +31,7 @@ from deskhand.web.workflows import words
 from deskhand.web.workflows.editor.offers import kinds_from, require_use, why_not
 from deskhand.web.workflows.editor.opened import Opened
 from deskhand.web.workflows.editor.rows import Choosable, Note, Panel
-from deskhand.web.workflows.editor.words import look_of
+from deskhand.web.workflows.looks import look_of
 
 
 @require_GET

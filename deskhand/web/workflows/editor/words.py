@@ -11,7 +11,7 @@ from typing import Any
 
 from babel.dates import get_day_names, get_month_names
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext, pgettext
+from django.utils.translation import ngettext, pgettext
 
 from deskhand.accounts.types import Viewer
 from deskhand.automation import listing
@@ -59,34 +59,12 @@ from deskhand.web.choices import gone_said, in_short, joined
 from deskhand.web.filters.asked import Asked, Said
 from deskhand.web.workflows import told, words
 from deskhand.web.workflows.editor import events
+from deskhand.web.workflows.looks import look_of
 from deskhand.web.workflows.rows import StepName
 
 #: Texts, and whether each is a token's name.
 Parts = tuple[tuple[str, bool], ...]
 SHORT = 60  # letters of a condition that a summary has
-
-
-@dataclass(frozen=True)
-class Look:
-    title: str
-    icon: str
-    tone: str
-
-
-LOOKS: Mapping[type, tuple[object, str, str]] = {
-    Delay: (gettext_lazy("Delay"), "hourglass", "amber"),
-    IfThen: (gettext_lazy("If/then branch"), "git-branch", "violet"),
-    ValueEquals: (gettext_lazy("Branch by value"), "list-filter", "violet"),
-    RandomSplit: (gettext_lazy("Random split"), "shuffle", "violet"),
-}
-
-
-def look_of(step: Step) -> Look:
-    if isinstance(step, Action):
-        action = ACTIONS.get(step.kind)
-        return Look(str(action.label), action.icon, action.tone) if action else Look(step.kind, "zap", "red")
-    title, icon, tone = LOOKS[type(step)]
-    return Look(str(title), icon, tone)
 
 
 class Telling:
@@ -161,13 +139,7 @@ class Telling:
 
     def source(self, of: str | OutputOf) -> str:
         if isinstance(of, OutputOf):
-            step = self.definition.by_id.get(of.step_id)
-            action = ACTIONS.get(step.kind) if isinstance(step, Action) else None
-            labels = (
-                {one.name: one.label for one in action.outputs(step.settings)}
-                if action and isinstance(step, Action)
-                else {}
-            )
+            labels = {one.name: one.label for one in told.outputs(self.definition.by_id.get(of.step_id))}
             return _("%(output)s of “%(step)s”") % {
                 "output": labels.get(of.name, of.name),
                 "step": self.name(of.step_id),
@@ -181,9 +153,7 @@ class Telling:
     def value(self, of: str | OutputOf, value: str) -> str:
         """A case's value by its label."""
         if isinstance(of, OutputOf):
-            step = self.definition.by_id.get(of.step_id)
-            action = ACTIONS.get(step.kind) if isinstance(step, Action) else None
-            outputs = action.outputs(step.settings) if action and isinstance(step, Action) else ()
+            outputs = told.outputs(self.definition.by_id.get(of.step_id))
             known = next((dict(one.values) for one in outputs if one.name == of.name), {})
             return known.get(value, value)
         prop = properties_of(self.definition.object_type).get(of)
