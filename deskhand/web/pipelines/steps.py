@@ -9,12 +9,11 @@ from django.utils.translation import gettext as _
 
 from deskhand.accounts.types import Viewer
 from deskhand.automation import lanes, workflows
-from deskhand.automation.actions.reading import Typed
 from deskhand.automation.engine.definition import Definition, RandomSplit
-from deskhand.automation.engine.edit import Place, edge_at
+from deskhand.automation.engine.edit import edge_at
 from deskhand.automation.models import Workflow
 from deskhand.crm.pipelines.types import PipelineValue
-from deskhand.web.workflows.editor import rows, stepforms
+from deskhand.web.workflows.editor import rows
 from deskhand.web.workflows.editor.forkforms import ForkForm
 from deskhand.web.workflows.editor.stepforms import StepForm
 from deskhand.web.workflows.editor.surroundings import Surroundings
@@ -44,14 +43,6 @@ class LaneSurroundings(Surroundings):
             kind = self.pipeline.object_type
             return Definition(kind, lanes.lane_trigger(kind, self.stage_id))
         return workflows.definition_of(self.workflow)
-
-
-def new(lane: LaneSurroundings, kind: str, place: Place, typed: Typed | None) -> StepForm:
-    return stepforms.form_for(lane, kind, typed, place)
-
-
-def existing(lane: LaneSurroundings, step_id: str, typed: Typed | None) -> StepForm:
-    return stepforms.form_of(lane, lane.definition.by_id[step_id], typed)
 
 
 def drawn(form: StepForm, *more: rows.Part) -> tuple[rows.Part, ...]:

@@ -39,11 +39,11 @@ from deskhand.web.jinja import render, wants_fragment
 from deskhand.web.middleware import AccountRequest
 from deskhand.web.objects.tabs import bar, pipeline_with, tabs
 from deskhand.web.pipelines import page as pages
-from deskhand.web.pipelines import steps
 from deskhand.web.pipelines.page import Drawer
 from deskhand.web.pipelines.rows import Panel
 from deskhand.web.refusals import status_of, words_of
 from deskhand.web.workflows import words
+from deskhand.web.workflows.editor import stepforms
 from deskhand.web.workflows.editor.offers import kinds_from, require_use
 from deskhand.web.workflows.editor.stepforms import StepForm
 from deskhand.web.workflows.lists import LONGEST_SEARCH
@@ -276,7 +276,7 @@ def _new(drawer: Drawer, kind: str, at: Place, typed: Typed | None) -> StepForm:
     """The form of a new step. Raises NotFound for what the plan or the viewer does not have (R-ACT-26, R-TIER-1)."""
     if kind not in drawer.offered:
         raise NotFound(_("There is no such action."))
-    return steps.new(drawer.surroundings, kind, at, typed)
+    return stepforms.form_for(drawer.surroundings, kind, typed, at)
 
 
 @require_GET
@@ -332,7 +332,9 @@ def edit_step(request: AccountRequest, pipeline_id: int, stage_id: int, step_id:
     workflow, step = _known(drawer, step_id)
     if not drawer.may_change(step):
         return _show(request, drawer.told(step))
-    return _show(request, drawer.edit(steps.existing(drawer.surroundings, step_id, None), step, workflow))
+    return _show(
+        request, drawer.edit(stepforms.form_of(drawer.surroundings, step.step, None), step, workflow)
+    )
 
 
 def _known(drawer: Drawer, step_id: str) -> tuple[Workflow, LaneStep]:
@@ -348,7 +350,7 @@ def save_step(request: AccountRequest, pipeline_id: int, stage_id: int, step_id:
     drawer = _drawer(request, pipeline_id, stage_id)
     workflow, step = _known(drawer, step_id)
     require_use(request.viewer, step.kind)
-    form = steps.existing(drawer.surroundings, step_id, _typed(request))
+    form = stepforms.form_of(drawer.surroundings, step.step, _typed(request))
     return _saved(request, drawer, form, lambda **more: drawer.edit(form, step, workflow, **more))
 
 
