@@ -149,11 +149,13 @@ def test_the_page_takes_as_many_queries_with_long_lanes_as_with_short_ones(offic
     admin.get(page)
     with django_assert_max_num_queries(30) as few:
         admin.get(page)
+    asked = len(few.captured_queries)
     with office.inside() as world:
         for stage in world.tickets.default.stages:
             lanes.add_step("ticket", stage.id, "create_task", {"title": "More"}, by=world.ada.pk)
+    admin.get(page)  # a version is read once a process
 
-    with django_assert_max_num_queries(len(few.captured_queries)):
+    with django_assert_max_num_queries(asked):
         admin.get(page)
 
 
