@@ -183,6 +183,22 @@ def test_owners_are_told_of_unusual_rates_once_an_hour_R_EXEC_9(world):
         timing.alert(made, rate_per_hour=0, by=Actor.user(world.ada.pk))
 
 
+def test_rates_of_many_workflows_are_looked_at_as_often_as_that_of_one(world):
+    def asked(count):
+        for number in range(count):
+            made = make(world, wait(following=None))
+            timing.alert(made, rate_per_hour=1 + number % 2, by=Actor.user(world.ada.pk))
+            for n in range(2):
+                enroll(made, world.ticket(f"{number}.{n}").pk)
+        with CaptureQueriesContext(connection) as queries:
+            timing.look_at_rates(world.account.pk, _timers(timing.RATES))
+        return len(queries)
+
+    asked(1)
+    assert asked(4) == asked(2)
+    assert EventRow.objects.filter(kind="workflow.busy").count() == 1 + 2 + 1
+
+
 def test_who_asks_for_another_workflow_has_nobody_told_again_R_EXEC_9(world):
     made, other = make(world, wait(following=None)), make(world, wait(following=None))
     timing.alert(made, rate_per_hour=1, by=Actor.user(world.ada.pk))
