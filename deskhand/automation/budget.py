@@ -84,7 +84,7 @@ class Allowance:
 
     def book(self) -> None:
         """Keep what was taken; to be called last, for others wait from here to the commit. Raises Overrun."""
-        total, hour = self.taken.total(), _hour(self.now)
+        total, hour = self.taken.total(), hour_of(self.now)
         if total or self.past_by is not None:
             default = int(settings.AUTOMATION_SENDS_PER_HOUR)
             if not sql.execute(_BOOK, [self.account_id, hour, total, default]):
@@ -107,11 +107,11 @@ def per_hour(budget: Budget) -> int:
 
 def used(budget: Budget, now: datetime) -> int:
     """What was sent within the hour that it is."""
-    return budget.used if budget.hour == _hour(now) else 0
+    return budget.used if budget.hour == hour_of(now) else 0
 
 
 def begins_anew(now: datetime) -> datetime:
-    return _hour(now) + HOUR
+    return hour_of(now) + HOUR
 
 
 def change(account_id: int, per_hour: int | None, *, by: Actor) -> None:
@@ -136,7 +136,7 @@ def resume(account_id: int, *, by: Actor) -> None:
     if stopped is None:
         return
     workflow_id = stopped.stopped_by_id
-    stopped.stopped_at, stopped.stopped_by_id, stopped.hour, stopped.used = None, None, _hour(now), 0
+    stopped.stopped_at, stopped.stopped_by_id, stopped.hour, stopped.used = None, None, hour_of(now), 0
     stopped.save(update_fields=["stopped_at", "stopped_by_id", "hour", "used"])
     release(account_id)
     audit.record(
@@ -159,11 +159,12 @@ def _hold(account_id: int) -> Budget:
 def _left(budget: Budget, now: datetime) -> int:
     if budget.stopped_at is not None:
         return 0
-    is_now = budget.hour is not None and _hour(now) <= budget.hour <= _hour(now) + HOUR
+    is_now = budget.hour is not None and hour_of(now) <= budget.hour <= hour_of(now) + HOUR
     return max(0, per_hour(budget) - (budget.used if is_now else 0))
 
 
-def _hour(at: datetime) -> datetime:
+def hour_of(at: datetime) -> datetime:
+    """When the hour of a moment began: what is sent counts in it."""
     return at.replace(minute=0, second=0, microsecond=0)
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from deskhand.automation.budget import HOUR
+from deskhand.automation.budget import HOUR, hour_of
 from deskhand.kernel.database import sql
 
 HOURS = 24
@@ -35,12 +35,11 @@ class Held:
 
 def lately(account_id: int, now: datetime) -> list[Spent]:
     """Of the last HOURS hours, who sent most first. One query."""
-    last = now.replace(minute=0, second=0, microsecond=0)
-    first = last - (HOURS - 1) * HOUR
+    first = hour_of(now) - (HOURS - 1) * HOUR
     found: dict[int, tuple[str, list[int]]] = {}
     for workflow_id, name, hour, count in sql.rows(_LATELY, [account_id, first]):
         _name, counts = found.setdefault(workflow_id, (name, [0] * HOURS))
-        counts[min((hour - first) // timedelta(hours=1), HOURS - 1)] += count
+        counts[min((hour - first) // HOUR, HOURS - 1)] += count
     spent = [Spent(workflow_id, name, counts) for workflow_id, (name, counts) in found.items()]
     return sorted(spent, key=lambda one: (-one.total, one.workflow_id))
 

@@ -91,7 +91,8 @@ def _told(
             yield from ((Topic.UNASSIGNED, user_id) for user_id in concerned.watchers)
         return
     if was_reopened(event):
-        yield from ((Topic.REOPENED, user_id) for user_id in [owner_id] if user_id)
+        if owner_id:
+            yield Topic.REOPENED, owner_id
         return
     if event.kind == COMMENTED:
         for user_id in concerned.mentioned.get(event.data["message_id"], ()):

@@ -50,12 +50,11 @@ def _insert(account_id: int, wanted: Sequence[Wanted]) -> set[Pair]:
     now = clock.now()
     _make_room(account_id, wanted, now)
     seen: Counter[Pair] = Counter()
-    before: Counter[tuple[str, int, int]] = (
-        Counter()
-    )  # workflows that take the record in by the event, so far
+    #: How many workflows take the record in by the event, so far.
+    before: Counter[tuple[str, int, int | None]] = Counter()
     rows = []
     for one in wanted:
-        begun_by = (one.entry.object_type, one.record_id, one.event_id or 0)
+        begun_by = (one.entry.object_type, one.record_id, one.event_id)
         place = before[begun_by] if one.event_id else 0
         reason = dict(one.reason) | ({"follows": place} if place else {})
         rows.append(

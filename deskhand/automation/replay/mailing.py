@@ -160,7 +160,7 @@ class Mailing:
 
     def spend(self, at: datetime) -> datetime | None:
         """Nothing, while something of the hour's budget is left; else the moment at which the next hour begins."""
-        hour = at.replace(minute=0, second=0, microsecond=0)
+        hour = budget.hour_of(at)
         if self._hour != hour:
             self._hour, self._used = hour, 0
         if self._others is None or self._per_hour is None:
