@@ -52,6 +52,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("deskhand.web.snippets.urls")),
     path("", include("deskhand.web.start.urls")),
     path("", include("deskhand.web.system.urls")),
+    path("", include("deskhand.web.tasks.urls")),
     path("", include("deskhand.web.workflows.hook_urls")),
     path("", include("deskhand.web.workflows.urls")),
     path("", include("deskhand.web.workflows.editor.urls")),

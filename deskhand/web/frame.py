@@ -27,6 +27,7 @@ from deskhand.web.jinja import render
 from deskhand.web.middleware import AccountRequest
 from deskhand.web.records import kinds as record_kinds
 from deskhand.web.shell import NavItem, Person, Shell, SideLink, SideSection, Toast, Viewer
+from deskhand.web.tasks import side as tasks_side
 from deskhand.web.workflows import side as workflows_side
 
 RECORDS = "record-"  # and the key of a kind: the area of its screens
@@ -135,6 +136,8 @@ def shell(request: AccountRequest, *, area: str = "inbox", view: str = "") -> Sh
         side = (*contacts_side.sections(request.viewer, view), *record_kinds.sections(request.viewer, ""))
     if area == "workflows" and view:
         side = workflows_side.sections(request.viewer, view)
+    if area == "tasks":
+        side = tasks_side.sections(request.viewer, view)
     if area.startswith(RECORDS):
         side = record_kinds.sections(request.viewer, area.removeprefix(RECORDS))
     unread = reading.unread(request.viewer)
@@ -173,7 +176,9 @@ def shell(request: AccountRequest, *, area: str = "inbox", view: str = "") -> Sh
 def _side_title(area: str) -> str:
     if area.startswith(RECORDS):
         return _("Records")
-    return {"contacts": _("Contacts"), "workflows": _("Workflows")}.get(area) or _("Settings")
+    return {"contacts": _("Contacts"), "workflows": _("Workflows"), "tasks": _("Tasks")}.get(area) or _(
+        "Settings"
+    )
 
 
 def _create_url(request: AccountRequest) -> str:
@@ -197,6 +202,8 @@ def _nav(request: AccountRequest, area: str) -> tuple[NavItem, ...]:
     if policy.can(request.viewer, Action.OPEN_HELP_DESK):
         items.insert(0, NavItem("inbox", _("Inbox"), "inbox", reverse("inbox")))
         items.insert(1, NavItem("tickets", _("Tickets"), "square-kanban", reverse("tickets")))
+    if tasks_side.may_open(request.viewer):
+        items.insert(-1, NavItem("tasks", _("Tasks"), "clipboard-list", reverse("tasks")))
     if contacts_url := contacts_side.first_url(request.viewer):
         items.insert(-1, NavItem("contacts", _("Contacts"), "users-round", contacts_url))
     if access.may_open(request.viewer, request.account):

@@ -24,7 +24,7 @@ bold calendar-clock code-xml file-archive file-spreadsheet image italic list-ord
 box package truck warehouse hammer wrench cpu laptop car house map-pin receipt credit-card shopping-cart graduation-cap
 stethoscope leaf handshake folder-kanban boxes message-square-reply
 triangle-alert unlink user user-check user-round user-round-x user-plus user-x users users-round webhook workflow x zap
-list-checks maximize minus power redo-2 shuffle
+arrow-right list-checks maximize minus play power redo-2 shuffle
 """
 #: Every icon the screens may use. A name missing here stops the page, so that no hole appears in silence.
 NAMES = frozenset(_NAMES.split())

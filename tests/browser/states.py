@@ -740,6 +740,45 @@ def deals_ticked(page: Page) -> None:
     page.locator("#ticked").wait_for()
 
 
+def tasks_list(page: Page) -> None:
+    page.goto("/tasks?list=all")
+    page.locator(".worklist-line").first.wait_for()
+
+
+def tasks_ticked(page: Page) -> None:
+    tasks_list(page)
+    page.locator(".worklist-check input").first.check()
+    page.get_by_role("button", name="Task queue …").click()
+
+
+def task_queues(page: Page) -> None:
+    page.goto("/tasks/queues")
+
+
+def task_queue_new(page: Page) -> None:
+    page.goto("/tasks/queues/new")
+    page.get_by_label("Chosen people and teams").check()
+
+
+def task_queue_work(page: Page) -> None:
+    task_queues(page)
+    page.get_by_role("link", name="Start queue: Calls").click()
+
+
+def task_queue_end(page: Page) -> None:
+    """All of it was skipped."""
+    task_queue_work(page)
+    while page.get_by_role("link", name="Skip", exact=True).count():
+        page.get_by_role("link", name="Skip", exact=True).click()
+    page.get_by_role("link", name="Start again").wait_for()
+
+
+def task_queue_delete(page: Page) -> None:
+    task_queues(page)
+    page.get_by_role("link", name="Edit: Calls").click()
+    page.get_by_role("link", name="Delete task queue").click()
+
+
 def deal(page: Page) -> None:
     deals_board(page)
     page.goto(page.locator(".card-link").first.get_attribute("href") or "")
@@ -1349,6 +1388,13 @@ STATES: dict[str, Step] = {
     "deals-board": deals_board,
     "deals-table": deals_table,
     "deals-ticked": deals_ticked,
+    "tasks": tasks_list,
+    "tasks-ticked": tasks_ticked,
+    "task-queues": task_queues,
+    "task-queue-new": task_queue_new,
+    "task-queue-work": task_queue_work,
+    "task-queue-end": task_queue_end,
+    "task-queue-delete": task_queue_delete,
     "deal-cell-editor": deal_cell_editor,
     "deal": deal,
     "own-objects": own_objects,

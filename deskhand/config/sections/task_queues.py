@@ -21,8 +21,8 @@ class TaskQueues(Section):
     def export(self, names: Names) -> list[Item]:
         return [
             {
-                "name": row.name, "everyone": row.is_for_everyone, "users": sorted(names.out(Thing.USER, one) for one in row.user_ids),
-                "teams": sorted(names.out(Thing.TEAM, one) for one in row.team_ids),
+                "name": row.name, "everyone": row.is_for_everyone, "users": _there(names, Thing.USER, row.user_ids),
+                "teams": _there(names, Thing.TEAM, row.team_ids),
             }
             for row in task_queues.queues()
         ]  # fmt: skip
@@ -64,3 +64,8 @@ class TaskQueues(Section):
             return []
         count = task_queues.how_many(names.back(Thing.QUEUE, before["name"], self.name))
         return [f"{count} tasks stay, in no queue"] if count else []
+
+
+def _there(names: Names, thing: Thing, ids: list[int]) -> list[str]:
+    """A team that was deleted is for nobody any more; it is named no more."""
+    return sorted(name for name in (names.out(thing, one) for one in ids) if not name.startswith("gone: "))

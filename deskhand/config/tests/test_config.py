@@ -374,6 +374,16 @@ def test_a_task_queue_that_goes_leaves_its_tasks_R_WFA_8(full: World) -> None:
     assert Task.objects.get().queue_id is None
 
 
+def test_a_task_queue_of_a_team_that_is_gone_names_it_no_more_R_WFA_8(full: World) -> None:
+    sub = Team.objects.get(account_id=full.account.pk, name="Returns")
+    teams.delete(full.account.pk, sub.pk, by=SYSTEM)
+
+    given = exported(full)
+
+    assert given["task_queues"][0]["teams"] == []
+    assert plan.plan(full.account.pk, {"task_queues": given["task_queues"]}).changes == []
+
+
 def test_half_of_a_file_is_never_applied(full: World) -> None:
     given = exported(full)
     given["teams"].append({"name": "Night"})

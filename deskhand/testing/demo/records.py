@@ -10,8 +10,9 @@ from deskhand.automation import lanes, workflows
 from deskhand.crm.filters.types import AllOf, AnyOf, Associated, Filter, Operator
 from deskhand.crm.pipelines.pipelines import CLOSED, OPEN, StageRow, find
 from deskhand.crm.pipelines.queries import pipelines_of
-from deskhand.crm.records import associations, notes, objects, refiling, tasks
+from deskhand.crm.records import associations, notes, objects, refiling, task_queues, tasks
 from deskhand.crm.records.models import Company, Contact
+from deskhand.crm.records.task_queues import NewQueue
 from deskhand.crm.records.tasks import Wanted
 from deskhand.crm.schema import object_types, properties
 from deskhand.crm.schema.types import Kind
@@ -106,7 +107,15 @@ def _make(object_type: str, given: Mapping[str, Any], status: str, at: datetime,
     if object_type == "deal" and stage.is_open:
         notes.add("deal", made, "They asked for delivery before the season.", by=by, at=at + timedelta(hours=31))  # fmt: skip
         tasks.create("deal", made, Wanted("Send the offer", assignee_id=given["hubspot_owner_id"], due_at=at + timedelta(days=14)), by=by)  # fmt: skip
+        call = Wanted("Call about delivery", "They asked for it before the season.", due_at=at + timedelta(days=16), kind="CALL", queue_id=_calls(by))  # fmt: skip
+        tasks.create("deal", made, call, by=by)
     return made
+
+
+def _calls(by: Actor) -> int:
+    """The queue of calls that nobody has yet."""
+    there = next((queue.pk for queue in task_queues.queues() if queue.name == "Calls"), None)
+    return there or task_queues.create(NewQueue("Calls"), by=by).pk
 
 
 def _lanes(rentals: str, stages: Sequence[int], by: int) -> None:

@@ -17,6 +17,7 @@ from django.views.decorators.http import require_GET, require_POST
 from deskhand.accounts import policy, queries, teams
 from deskhand.accounts.policy import Action
 from deskhand.accounts.queries import Member, TeamRow
+from deskhand.crm.records import task_queues
 from deskhand.desk.models import ChannelAccount
 from deskhand.events.types import Actor
 from deskhand.kernel.errors import Conflict, Invalid, NotFound
@@ -234,6 +235,9 @@ def _touched(account_id: int, team: TeamRow, every: list[TeamRow]) -> Iterator[s
     """R-TEAM-5, R-TEAM-3, a sentence each."""
     for name in _channels_that_name(account_id, team.id):
         yield _("The routing of %(channel)s names this team. It is marked there, and nobody gets tickets through it.") % {"channel": name}  # fmt: skip
+    for queue in task_queues.queues():
+        if team.id in queue.team_ids:
+            yield _("The task queue “%(queue)s” is for this team. Who uses it through the team only, no longer does.") % {"queue": queue.name}  # fmt: skip
     members = len(team.main_user_ids) + len(team.extra_user_ids)
     if members:
         yield ngettext(

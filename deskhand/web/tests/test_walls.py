@@ -20,7 +20,8 @@ from deskhand.automation.engine.definition import Definition
 from deskhand.automation.models import Enrollment, MailTemplate, Replay, ReplayRun, Workflow
 from deskhand.channels.email.models import InboundMail, MailState
 from deskhand.crm.pipelines.queries import pipelines_of
-from deskhand.crm.records import companies, contacts, objects, subscriptions, tasks, tickets
+from deskhand.crm.records import companies, contacts, objects, subscriptions, task_queues, tasks, tickets
+from deskhand.crm.records.task_queues import NewQueue
 from deskhand.crm.records.tasks import Wanted
 from deskhand.crm.schema import association_labels, object_types, properties
 from deskhand.crm.schema.types import Kind
@@ -446,6 +447,18 @@ TABLE: dict[str, Wall] = {
     },
     "records-columns": Wall("POST", neighbour=None),
     "records-ticked": Wall("POST", neighbour=None),
+    "tasks": OF_THE_LIST,
+    "tasks-many": Wall("POST", neighbour=None),
+    "task-done": Wall("POST"),
+    "task-take": Wall("POST"),
+    "task-queues": OF_THE_LIST,
+    "task-queue-new": OF_THE_LIST,
+    "task-queue-add": Wall("POST", neighbour=None),
+    "task-queue": Wall(),
+    "task-queue-save": Wall("POST"),
+    "task-queue-ask-delete": Wall(),
+    "task-queue-delete": Wall("POST"),
+    "task-queue-work": Wall(),
     "record-new": OF_THE_LIST,
     "record-add": Wall("POST", neighbour=None),
     **{f"record{part}": Wall() for part in ("", "-timeline", "-property", "-move", "-link", "-row", "-cell")},
@@ -634,6 +647,7 @@ def places(office) -> dict[str, str]:
         objects.switch_pipelines(kind.key, True, by=SYSTEM)
         deal = objects.create("deal", {"dealname": "Canary 7f3a"}, by=SYSTEM).id
         deal_task = tasks.create("deal", deal, Wanted("Canary 7f3a"), by=SYSTEM)
+        queue = task_queues.create(NewQueue("Canary 7f3a", False, [world.bob.pk]), by=SYSTEM)
         deal_stage = pipelines_of("deal").default.first_open.id
         tag_rules.arrange([Tag("", "Canary 7f3a")], by=SYSTEM)
         segment = segments.create("contact", "Canary 7f3a", SegmentKind.STATIC, by=SYSTEM)
@@ -644,7 +658,8 @@ def places(office) -> dict[str, str]:
     given = {
         **{name: [segment.pk] for name in TABLE if name == "segment" or (name.startswith("segment-") and name not in SEGMENTS)},
         **{name: ["1"] for name in TABLE if name.startswith("tag-rule")},
-        "segment-why": [segment.pk, ticket.contact_id],
+        "segment-why": [segment.pk, ticket.contact_id], "task-done": [task_id], "task-take": [task_id],
+        **{name: [queue.pk] for name in ("task-queue", "task-queue-save", "task-queue-ask-delete", "task-queue-delete", "task-queue-work")},
         **{f"view-{name}": [saved.pk] for name in ("edit", "table", "save", "keep", "move", "delete")},
         **dict.fromkeys(("board", "filter-editor", "filter-count", "table", "table-columns"), lane[:1]), "board-more": [*lane, "1-1"],
         **{name: [ticket.pk] for name in ("card-move", "card-moved", "table-row")}, "table-more": [lane[0], "1-1"],

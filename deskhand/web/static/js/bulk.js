@@ -1,5 +1,4 @@
-// Selecting tickets in the list, or the rows of a table: one by one, a range with Shift, all that are shown, and X for
-// the ticket at hand.
+// Selecting in a list: one by one, a range with Shift, all that are shown, and X for the one at hand.
 export function connect(form) {
   const list = form.closest(form.dataset.within ?? ".pane-list");
   const BOX = form.dataset.boxes ?? ".row-check input";
@@ -30,7 +29,7 @@ export function connect(form) {
   }
 
   function clear() {
-    for (const box of [...boxes(), form.querySelector("[name=all]")]) if (box) box.checked = false;
+    for (const box of [...boxes(), ...form.querySelectorAll("[name=all]")]) box.checked = false;
     last = null;
     tell();
   }

@@ -1,0 +1,166 @@
+"""Tasks of all the records that somebody sees: lists of them, and which comes next in a queue (R-WFA-8)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from deskhand.accounts.policy import visible
+from deskhand.accounts.types import Reach, Verb, Viewer
+from deskhand.crm.records.models import Task, Ticket
+from deskhand.crm.records.tables import TABLES, model_of, of_this_type, table_of
+from deskhand.crm.schema import object_types
+from deskhand.kernel.database import sql
+
+PAGE = 50
+CAP = 1000  # a count stops here
+SOON = timedelta(days=7)
+
+
+class Which(StrEnum):
+    MINE = "mine"
+    UNASSIGNED = "unassigned"
+    ALL = "all"
+    DONE = "done"
+
+
+class Due(StrEnum):
+    ANY = ""
+    LATE = "late"
+    SOON = "soon"  # late ones too
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Which tasks; what is empty is not asked for."""
+
+    which: Which = Which.MINE
+    queue_id: int | None = None
+    kind: str = ""
+    priority: str = ""
+    due: Due = Due.ANY
+
+
+def within(viewer: Viewer, verb: Verb = Verb.VIEW) -> tuple[str, list[Any]]:
+    """SQL on `crm_task k`: tasks of records that are there and that the viewer may treat so."""
+    parts, params = list[str](), list[Any]()
+    for object_type in (*TABLES, *object_types.all_of_them()):
+        reach = visible(viewer, object_type, verb)
+        if reach.reach is Reach.NONE:
+            continue
+        text, more = reach.sql("t")
+        spam = " and not t.is_spam" if object_type == "ticket" else ""
+        parts.append(
+            f"k.object_type = %s and exists (select 1 from {table_of(object_type)} t where t.account_id = k.account_id"
+            f" and t.id = k.record_id and t.archived_at is null{spam} and {of_this_type(object_type)} and {text})"
+        )
+        params += [object_type, *more]
+    return (f"({' or '.join(parts)})" if parts else "false"), params
+
+
+def rows(
+    viewer: Viewer, asked: Asked, now: datetime, after: int | None = None
+) -> tuple[list[Task], int | None]:
+    """One page, and the id of its last one where there are more; open ones by when they are due, done ones the latest first."""
+    is_done = asked.which is Which.DONE
+    by = "coalesce({0}.completed_at, '-infinity')" if is_done else "coalesce({0}.due_at, 'infinity')"
+    text, params = _where(viewer, asked, now)
+    if after is not None:
+        sign = "<" if is_done else ">"
+        text += (
+            f" and ({by.format('k')}, k.id) {sign}"
+            f" (select {by.format('x')}, x.id from crm_task x where x.account_id = %s and x.id = %s)"
+        )
+        params += [viewer.account_id, after]
+    way = "desc" if is_done else "asc"
+    page = f"select k.id from crm_task k where {text} order by {by.format('k')} {way}, k.id {way} limit {PAGE + 1}"
+    ids = [task_id for (task_id,) in sql.rows(page, params)]
+    found = Task.objects.filter(account_id=viewer.account_id).in_bulk(ids[:PAGE])
+    return [found[pk] for pk in ids[:PAGE] if pk in found], ids[PAGE - 1] if len(ids) > PAGE else None
+
+
+def _where(viewer: Viewer, asked: Asked, now: datetime) -> tuple[str, list[Any]]:
+    parts, params = ["k.account_id = %s and k.archived_at is null"], list[Any]([viewer.account_id])
+    parts.append("k.completed_at is not null" if asked.which is Which.DONE else "k.completed_at is null")
+    if asked.which is Which.MINE:
+        parts.append("k.assignee_id = %s")
+        params.append(viewer.user_id)
+    if asked.which is Which.UNASSIGNED:
+        parts.append("k.assignee_id is null")
+    for column, value in (("queue_id", asked.queue_id), ("kind", asked.kind), ("priority", asked.priority)):
+        if value:
+            parts.append(f"k.{column} = %s")
+            params.append(value)
+    if asked.due is not Due.ANY:
+        parts.append("k.due_at < %s")
+        params.append(now if asked.due is Due.LATE else now + SOON)
+    text, more = within(viewer)
+    return " and ".join([*parts, text]), [*params, *more]
+
+
+def find(viewer: Viewer, task_id: int) -> Task | None:
+    """A task that is there, of a record that the viewer sees."""
+    found = seen(viewer, [task_id])
+    return found[0] if found else None
+
+
+def seen(viewer: Viewer, task_ids: Sequence[int], verb: Verb = Verb.VIEW) -> list[Task]:
+    """Those of these tasks that are there, of records that the viewer may treat so; two queries."""
+    text, params = within(viewer, verb)
+    page = f"select k.id from crm_task k where k.account_id = %s and k.archived_at is null and k.id = any(%s) and {text}"
+    ids = [pk for (pk,) in sql.rows(page, [viewer.account_id, list(task_ids), *params])]
+    return list(Task.objects.filter(account_id=viewer.account_id, pk__in=ids).order_by("pk"))
+
+
+# ── queues ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+#: What somebody works off in a queue: theirs, and what nobody has.
+_WORK = "k.account_id = %s and k.archived_at is null and k.completed_at is null and (k.assignee_id is null or k.assignee_id = %s)"
+
+
+def waiting(viewer: Viewer, queue_ids: Collection[int]) -> dict[int, int]:
+    """How many tasks of these queues wait for the viewer, none counted past CAP; one query."""
+    text, params = within(viewer)
+    found = sql.rows(
+        f"select q.id, (select count(*) from (select 1 from crm_task k where {_WORK} and k.queue_id = q.id and {text} limit {CAP}) n)"
+        " from unnest(%s::bigint[]) q(id)",
+        [viewer.account_id, viewer.user_id, *params, sorted(queue_ids)],
+    )
+    return dict(found)
+
+
+def following(viewer: Viewer, queue_id: int, after: int | None = None) -> Task | None:
+    """The task of the queue that is due first and waits for the viewer; behind the task `after`, if one is named."""
+    text, params = within(viewer)
+    asked = [viewer.account_id, viewer.user_id, queue_id, *params]
+    behind = ""
+    if after is not None:
+        behind = (
+            " and (coalesce(k.due_at, 'infinity'), k.id) >"
+            " (select coalesce(x.due_at, 'infinity'), x.id from crm_task x where x.account_id = %s and x.id = %s)"
+        )
+        asked += [viewer.account_id, after]
+    found = sql.row(
+        f"select k.id from crm_task k where {_WORK} and k.queue_id = %s and {text}{behind}"
+        " order by coalesce(k.due_at, 'infinity'), k.id limit 1",
+        asked,
+    )
+    return Task.objects.get(account_id=viewer.account_id, pk=found[0]) if found else None
+
+
+def names(account_id: int, tasks: Iterable[Task]) -> Mapping[tuple[str, int], str]:
+    """What the records of tasks are called; one query for each kind of them."""
+    ids: dict[str, set[int]] = {}
+    for task in tasks:
+        ids.setdefault(task.object_type, set()).add(task.record_id)
+    found: dict[tuple[str, int], str] = {}
+    for object_type, wanted in ids.items():
+        for row in model_of(object_type)._default_manager.filter(account_id=account_id, pk__in=wanted):
+            name = (
+                f"#{row.number} {row.subject}" if isinstance(row, Ticket) else str(getattr(row, "name", ""))
+            )
+            found[object_type, row.pk] = name
+    return found

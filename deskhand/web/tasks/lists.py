@@ -1,0 +1,143 @@
+"""The list of tasks in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from urllib.parse import urlencode
+
+from django.http import QueryDict
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from deskhand.accounts import queries as people
+from deskhand.accounts.policy import reaches_any
+from deskhand.accounts.types import Verb, Viewer
+from deskhand.crm.records import task_queues, tasks, worklist
+from deskhand.crm.records.models import Task, TaskQueue
+from deskhand.crm.records.worklist import Asked, Due, Which
+from deskhand.kernel import clock
+from deskhand.kernel.text import whole
+from deskhand.web import tasking
+from deskhand.web.choices import Choice, Tab, offered
+from deskhand.web.records.kinds import record_url
+from deskhand.web.shell import Person
+from deskhand.web.tasks.side import LISTS
+from deskhand.web.tasks.side import address as side_address
+
+
+@dataclass(frozen=True)
+class Line:
+    id: int
+    title: str
+    notes: str
+    url: str
+    record: str
+    queue: str
+    who: Person | None
+    due_at: datetime | None
+    done_at: datetime | None
+    is_late: bool
+    marks: tasking.Marks
+    done_url: str  # empty: not for the viewer to tick off
+
+
+@dataclass(frozen=True)
+class ListPage:
+    title: str
+    key: str  # of the side
+    which: str
+    lines: tuple[Line, ...]
+    more_url: str
+    url: str  # this list
+    queues: tuple[Choice, ...]
+    kinds: tuple[Choice, ...]
+    priorities: tuple[Choice, ...]
+    dues: tuple[Choice, ...]
+    is_filtered: bool
+    many_url: str  # empty: nothing can be changed here
+    work_url: str  # empty: no queue is chosen, or nothing waits in it
+    waiting: int
+    edit_url: str
+    lists: tuple[Tab, ...]  # where there is no side
+
+
+def read(asked: QueryDict) -> Asked:
+    """What the address says; what it does not know is not asked for."""
+
+    def one(name: str, known: Mapping[str, object]) -> str:
+        given = asked.get(name, "")
+        return given if given in known else ""
+
+    which, due = asked.get("list", ""), asked.get("due", "")
+    return Asked(
+        Which(which) if which in set(Which) else Which.MINE, whole(asked.get("queue", "")), one("type", tasks.KINDS),
+        one("priority", tasks.PRIORITIES), Due(due) if due in set(Due) else Due.ANY,
+    )  # fmt: skip
+
+
+def address(asked: Asked, **more: object) -> str:
+    values = {
+        "list": asked.which.value, "queue": asked.queue_id, "type": asked.kind, "priority": asked.priority,
+        "due": asked.due.value, **more,
+    }  # fmt: skip
+    return f"{reverse('tasks')}?{urlencode({name: value for name, value in values.items() if value})}"
+
+
+def list_page(viewer: Viewer, asked: Asked, after: int | None = None) -> ListPage:
+    """Raises NotFound for a queue that the viewer may not use."""
+    now = clock.now()
+    queue = task_queues.get(viewer, asked.queue_id) if asked.queue_id else None
+    found, following = worklist.rows(viewer, asked, now, after)
+    known = task_queues.usable(viewer)
+    waits = worklist.waiting(viewer, [queue.pk])[queue.pk] if queue else 0
+    may_edit = any(reaches_any(viewer, one.object_type, Verb.EDIT) for one in found) or _has_own(
+        viewer, found
+    )
+    return ListPage(
+        title=queue.name if queue else str(LISTS[asked.which][0]), key=f"queue-{queue.pk}" if queue else asked.which.value,
+        which=asked.which.value, lines=lines(viewer, found, known, now), more_url=address(asked, after=following) if following else "",
+        url=address(asked), queues=_queues(known, str(asked.queue_id or "")),
+        kinds=_any(_("Any type"), tasks.KINDS, asked.kind), priorities=_any(_("Any priority"), tasks.PRIORITIES, asked.priority),
+        dues=offered([("", _("Due at any time")), (Due.LATE, _("Overdue")), (Due.SOON, _("Due within 7 days"))], asked.due.value),
+        is_filtered=bool(asked.kind or asked.priority or asked.due or asked.queue_id),
+        many_url=reverse("tasks-many") if may_edit and asked.which is not Which.DONE else "",
+        work_url=reverse("task-queue-work", args=[queue.pk]) if queue and waits else "", waiting=waits,
+        lists=tuple(Tab(str(label), side_address(list=one.value), one is asked.which and not queue) for one, (label, _icon) in LISTS.items()),
+        edit_url=reverse("task-queue", args=[queue.pk]) if queue and task_queues.may_change(viewer, queue) else "",
+    )  # fmt: skip
+
+
+def _has_own(viewer: Viewer, found: Sequence[Task]) -> bool:
+    return any(task.assignee_id == viewer.user_id for task in found)
+
+
+def _any(label: str, labels: Mapping[str, object], chosen: str) -> tuple[Choice, ...]:
+    return offered([("", label), *((value, str(text)) for value, text in labels.items())], chosen)
+
+
+def _queues(known: Sequence[TaskQueue], chosen: str) -> tuple[Choice, ...]:
+    own = [(str(queue.pk), queue.name) for queue in known]
+    return offered([("", _("Any task queue")), *own], chosen) if own else ()
+
+
+def lines(
+    viewer: Viewer, found: Sequence[Task], queues: Sequence[TaskQueue], now: datetime
+) -> tuple[Line, ...]:
+    """With as many queries for a hundred tasks as for one."""
+    names = worklist.names(viewer.account_id, found)
+    users = people.names_of(task.assignee_id for task in found if task.assignee_id)
+    titles = {queue.pk: queue.name for queue in queues}
+    editable = {task.pk for task in worklist.seen(viewer, [task.pk for task in found], Verb.EDIT)}
+    return tuple(
+        Line(
+            id=task.pk, title=task.title, notes=task.notes, url=f"{record_url(task.object_type, task.record_id)}#task-{task.pk}",
+            record=names.get((task.object_type, task.record_id)) or _("No name"), queue=titles.get(task.queue_id or 0, ""),
+            who=Person.named(users[task.assignee_id]) if task.assignee_id in users else None, due_at=task.due_at,
+            done_at=task.completed_at, is_late=bool(task.due_at and task.due_at < now and task.completed_at is None),
+            marks=tasking.marks(task, now),
+            done_url=reverse("task-done", args=[task.pk]) if tasking.may_finish_task(viewer, task, task.pk in editable) else "",
+        )
+        for task in found
+    )  # fmt: skip
