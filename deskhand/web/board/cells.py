@@ -48,15 +48,18 @@ NOBODY = People({}, {})
 
 
 class Cells:
-    """Rows of tickets in words, whatever table they are in. People are read once."""
+    """Rows of tickets in words, whatever table they are in. People are read once, also those who left."""
 
     def __init__(self, request: AccountRequest, columns: tuple[str, ...]) -> None:
         account_id = request.viewer.account_id
         self.columns, self.viewer = columns, request.viewer
+        members = accounts.members(account_id, active_only=False)
         self.people = People(
-            {member.user_id: member.name for member in accounts.members(account_id)},
+            {member.user_id: member.name for member in members},
             {team.id: team.name for team in accounts.teams(account_id)},
         )
+        there = {member.user_id: member.name for member in members if member.is_active}
+        self._to_choose = replace(self.people, users=there)
 
     def rows(self, found: Sequence[table.Row]) -> tuple[Row, ...]:
         computed.attach("ticket", [one.ticket for one in found], self.columns)
@@ -86,7 +89,7 @@ class Cells:
             told(prop, value, self.people),
             edit_url=reverse("cell-edit", args=[ticket.pk, name]) if may_edit else "",
             link_url=reverse("inbox-ticket", args=["all-open", ticket.pk]) if name == "subject" else "",
-            editor=property_values.editor(self.viewer, prop, ticket, self.people, urls, typed) if is_edited and may_edit else None,
+            editor=property_values.editor(self.viewer, prop, ticket, self._to_choose, urls, typed) if is_edited and may_edit else None,
         )  # fmt: skip
 
 

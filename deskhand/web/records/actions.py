@@ -154,7 +154,8 @@ def move(request: AccountRequest, key: str, record_id: int) -> HttpResponse:
     record = changeable(request, kind, record_id)
     if "at" in request.POST:
         moving.take_back(request.viewer, kind.object_type, record_id, request.POST["at"])
-        return show_board(request, kind, BoardOf(request, kind))
+        of = BoardOf(request, kind)
+        return show_board(request, kind, of) if wants_fragment(request) else redirect(of.address("records-board"))  # fmt: skip
     to, at = number(request.POST.get("status", ""), "status"), clock.now()
     before, seen_in = record.stage_id, request.POST.get("from", "")
     stage = pipelines_of(kind.object_type).stage(to)

@@ -63,14 +63,14 @@ def told(kind: Sort, prop: Property, value: Any, names: Names) -> Cell:
 
 
 class Cells:
-    """Rows in words, whatever page they are on. People are read once."""
+    """Rows in words, whatever page they are on. People are read once, also those who left."""
 
     def __init__(self, request: AccountRequest, kind: Sort, columns: tuple[str, ...]) -> None:
         self.kind, self.columns, self.known = kind, columns, properties_of(kind.object_type)
         self.viewer = request.viewer
         account_id = request.viewer.account_id
         self.names = Names(
-            {one.user_id: one.name for one in accounts.members(account_id)}, {}, {one.id: one.name for one in accounts.teams(account_id)}
+            {one.user_id: one.name for one in accounts.members(account_id, active_only=False)}, {}, {one.id: one.name for one in accounts.teams(account_id)}
         )  # fmt: skip
         self._edits = visible(request.viewer, kind.object_type, Verb.EDIT)
         self.may_enroll = card.may_choose(request.viewer, request.account, kind.object_type)

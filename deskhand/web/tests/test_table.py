@@ -10,6 +10,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from deskhand.accounts import users
 from deskhand.crm.records import tickets
 from deskhand.crm.schema import properties
 from deskhand.crm.schema.types import Kind
@@ -226,6 +227,21 @@ def test_what_one_may_not_change_has_no_editor(office, client):
 
     assert client.get(f"/tickets/{ticket.pk}/cells/subject").status_code == 403
     assert client.post(f"/tickets/{ticket.pk}/cells/subject/save", {"value": "x"}).status_code == 403
+
+
+def test_who_left_is_named_in_the_table_and_can_be_chosen_no_more(office, client, path):
+    ticket = office.mail("Refund")
+    with office.inside() as world:
+        properties.create("ticket", "checker", "Checked by", Kind.REF, by=SYSTEM)
+        tickets.update(ticket.pk, {"hubspot_owner_id": world.bob.pk, "checker": world.bob.pk}, by=SYSTEM)
+        users.deactivate(world.account.pk, world.bob.pk, by=SYSTEM)
+
+    page = texts(client.get(path, {"cols": ["hubspot_owner_id", "checker"]}))
+    editor = texts(client.get(f"/tickets/{ticket.pk}/cells/hubspot_owner_id"))
+
+    assert page.count("Bob Noyce") == 2
+    assert "Grace Hopper" in editor
+    assert "Bob Noyce" not in editor
 
 
 def test_the_number_of_queries_does_not_grow_with_the_tickets(office, client, path):
