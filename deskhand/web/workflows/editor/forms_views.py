@@ -298,6 +298,6 @@ def save_settings(request: AccountRequest, workflow_id: int) -> HttpResponse:
 def _settings_form(opened: Opened, form: WorkflowForm, refusal: Invalid | Conflict | None = None) -> Panel:
     return Panel(
         "form", _("Settings"), "settings", "teal", step_id="settings", close_url=opened.url(""), url=opened.url("settings-save"),
-        token=opened.draft.token, fields=form.parts(refusal if isinstance(refusal, Invalid) else None), submit=_("Save"), is_wide=True,
+        token=opened.draft.token, fields=form.parts(refusal if isinstance(refusal, Invalid) else None), submit=_("Save"),
         notice=words_of(refusal) if isinstance(refusal, Invalid) and not form.shows(refusal) else "",
     )  # fmt: skip

@@ -151,7 +151,7 @@ class Opened(Surroundings):
         workflow, draft = self.workflow, self.draft
         wrong = len(self.problems)
         return Head(
-            url=self.url(""), name=workflow.name, object_label=words.type_label(workflow.object_type),
+            url=self.url(""), name=workflow.name,
             back_url=self._back(), tabs=self._tabs(), token=draft.token, has_changes=draft.has_changes, can_undo=draft.can_undo,
             can_redo=draft.can_redo, may_edit=self.may_edit, undo_url=self.url("undo"), redo_url=self.url("redo"), review_url=self.url("review"),
             switch_url=self.url("switch"), saved_at=draft.at if draft.has_changes else None, saved_by=self.name_of(draft.by_id) if draft.has_changes else "",

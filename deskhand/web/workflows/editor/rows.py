@@ -170,7 +170,6 @@ class Standing:
 class Head:
     url: str
     name: str
-    object_label: str
     back_url: str
     tabs: tuple[Tab, ...]
     token: str
@@ -373,6 +372,5 @@ class Panel:
     discard_url: str = ""
     replay_url: str = ""
     review_url: str = ""
-    is_wide: bool = False
     secret: Secret | None = None
     circles: tuple[str, ...] = ()

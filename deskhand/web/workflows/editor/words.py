@@ -11,7 +11,7 @@ from typing import Any
 
 from babel.dates import get_day_names, get_month_names
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext, pgettext
+from django.utils.translation import ngettext
 
 from deskhand.accounts.types import Viewer
 from deskhand.automation import listing
@@ -22,7 +22,6 @@ from deskhand.automation.engine.definition import (
     Action,
     Definition,
     Delay,
-    Edge,
     EventMatch,
     Every,
     ForAmount,
@@ -471,9 +470,6 @@ class Telling:
             return _("All other workflows")
         known = dict(listing.names(self.asked.viewer.account_id).get(self.definition.object_type, []))
         return in_short([known.get(pk, gone_said("", str(pk))) for pk in leaving.ends.workflows])
-
-    def goes_to(self, edge: Edge | None) -> str:
-        return self.name(edge.to) if edge is not None else pgettext("of a workflow", "End")
 
 
 def _without_twins(matches: tuple[EventMatch, ...], object_type: str) -> list[EventMatch]:
