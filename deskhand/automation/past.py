@@ -15,9 +15,11 @@ from typing import Any
 
 from deskhand.automation import records
 from deskhand.automation.actions.once import once
-from deskhand.automation.records import Loaded, LoadedFacts, Row, as_fact
+from deskhand.automation.records import ActivityFacts, Loaded, LoadedFacts, Row, as_fact
 from deskhand.crm.filters.evaluate import Fact, Facts
 from deskhand.crm.records.store import event_name_of
+from deskhand.crm.schema import activities
+from deskhand.crm.schema.activities import CREATED, Activity
 from deskhand.crm.schema.defaults import BUILT_IN
 from deskhand.crm.schema.queries import properties_of
 from deskhand.crm.schema.types import Property
@@ -216,6 +218,15 @@ class Past:
         self.read(to, {other["id"] for found in among.values() for other in found})
         return [other for other in among.get(row["id"], ()) if other["id"] in self.all_rows(to)]
 
+    def activities(self, row: Row, activity: Activity, cut: Cut) -> list[ActivityFacts]:
+        """Those of today that were there then, as they stand today."""
+        found = row.among.activities(row["id"], activity)
+        return [one for one in found if not _is_later(one.value(CREATED), cut[0])]
+
+
+def _is_later(made: Fact, at: datetime) -> bool:
+    return isinstance(made, datetime) and made > at
+
 
 # The order in which things happened, which is that of each record's versions too.
 _HISTORY = """
@@ -274,6 +285,9 @@ class FactsThen:
         return [as_fact(prop, value) for value in values]
 
     def associated(self, to: str, type_id: int | None) -> Iterable[Facts]:
+        activity = activities.find(to)
+        if activity is not None:
+            return self.past.activities(self.record, activity, self.cut)
         others = self.past.linked(self.record, to, type_id, self.cut)
         return [FactsThen(self.past, to, other, self.cut) for other in others]
 

@@ -14,7 +14,8 @@ from deskhand.automation import standings
 from deskhand.crm.filters.evaluate import Fact, Facts
 from deskhand.crm.records import associations, computed, store
 from deskhand.crm.records.models import PropertyChange
-from deskhand.crm.schema import clock_names
+from deskhand.crm.schema import activities, clock_names
+from deskhand.crm.schema.activities import Activity
 from deskhand.crm.schema.queries import properties_of
 from deskhand.crm.schema.types import Kind, Property
 from deskhand.crm.segments import members
@@ -43,6 +44,7 @@ class Loaded(dict[int, "Row"]):
         self._clocks: computed.Clocks | None = None
         self._worked: dict[str, dict[int, Any]] = {}
         self._past: dict[str, dict[int, list[Any]]] = {}
+        self._around: dict[str, Around] = {}
 
     def memberships(self, record_id: int, of: str) -> Collection[int]:
         """The segments of one of them, or the workflows that it stands so to; read for all at once."""
@@ -86,6 +88,12 @@ class Loaded(dict[int, "Row"]):
             self._past[property] = found
         return self._past[property]
 
+    def activities(self, record_id: int, activity: Activity) -> list[ActivityFacts]:
+        """Those of one of them; which there are is read for all at once."""
+        if activity.name not in self._around:
+            self._around[activity.name] = Around(activity, self.object_type, list(self))
+        return self._around[activity.name].of(record_id)
+
     def linked(self, record_id: int, to: str, type_id: int | None) -> list[Row]:
         """The records of type `to` that one of them is linked to; read for all at once."""
         return self.all_linked(to, type_id).get(record_id, [])
@@ -106,7 +114,7 @@ class Loaded(dict[int, "Row"]):
             row.among = self
         self.update(others)
         self.has_all, self._segments, self._standings, self._links = False, None, None, {}
-        self._clocks, self._worked, self._past = None, {}, {}
+        self._clocks, self._worked, self._past, self._around = None, {}, {}, {}
 
     def read_all(self) -> None:
         self.has_all = True
@@ -118,6 +126,63 @@ class Loaded(dict[int, "Row"]):
             row = dict(zip(names, values, strict=True))
             row["properties"] = sql.loads(row["properties"])
             self[row["id"]].update(row)
+
+
+class Around:
+    """The activities of one sort of some records. One query, and one for each of their texts that is asked for: those may be
+    long."""
+
+    def __init__(self, activity: Activity, object_type: str, record_ids: Sequence[int]) -> None:
+        self.activity, self._object_type, self._record_ids = activity, object_type, record_ids
+        self._values: dict[str, dict[int, Any]] = {}
+        self._ids: dict[int, list[int]] = {}
+        names = [prop.name for prop in activity.properties if prop.kind is not Kind.TEXT]
+        for record_id, pk, *values in self._read(names):
+            self._ids.setdefault(record_id, []).append(pk)
+            for name, value in zip(names, values, strict=True):
+                self._values.setdefault(name, {})[pk] = value
+
+    def of(self, record_id: int) -> list[ActivityFacts]:
+        return [ActivityFacts(self, pk) for pk in self._ids.get(record_id, ())]
+
+    def value(self, pk: int, name: str) -> Any:
+        if name not in self._values:
+            self._values[name] = {found: value for _record, found, value in self._read([name])}
+        return self._values[name][pk]
+
+    def _read(self, names: Sequence[str]) -> list[tuple[Any, ...]]:
+        if not self.activity.is_of(self._object_type):
+            return []
+        values = "".join(f", {self.activity.value_of(name, 'a')}" for name in names)
+        rows = self.activity.rows_of(self._object_type, "a", "x.id")
+        return sql.rows(
+            f'select x.id, a.* from unnest(%s::bigint[]) x(id) cross join lateral (select "a".id{values} from {rows}) a order by 1, 2',
+            [self._record_ids, current_account_id()],
+        )
+
+
+class ActivityFacts(NamedTuple):
+    """One activity as facts."""
+
+    around: Around
+    pk: int
+
+    @property
+    def object_type(self) -> str:
+        return self.around.activity.name
+
+    def value(self, property: str) -> Fact:
+        prop = self.around.activity.by_name.get(property)
+        return as_fact(prop, self.around.value(self.pk, property)) if prop else None
+
+    def past_values(self, property: str) -> Iterable[Fact]:
+        return ()
+
+    def associated(self, to: str, type_id: int | None) -> Iterable[Facts]:
+        return ()
+
+    def memberships(self, of: str) -> Collection[int]:
+        return ()
 
 
 class Row(dict[str, Any]):
@@ -269,6 +334,9 @@ class LoadedFacts(NamedTuple):
         return [as_fact(prop, value) for value in self._among.past(property).get(self.record["id"], ())]
 
     def associated(self, to: str, type_id: int | None) -> Iterable[Facts]:
+        activity = activities.find(to)
+        if activity is not None:
+            return self._among.activities(self.record["id"], activity)
         return [LoadedFacts(to, other) for other in self._among.linked(self.record["id"], to, type_id)]
 
     def memberships(self, of: str) -> Collection[int]:

@@ -13,7 +13,7 @@ from deskhand.config.things import Thing
 from deskhand.crm.pipelines.models import Pipeline, Stage
 from deskhand.crm.records import task_queues
 from deskhand.crm.records.models import SubscriptionType
-from deskhand.crm.schema import association_labels, object_types
+from deskhand.crm.schema import activities, association_labels, object_types
 from deskhand.crm.schema.queries import properties_of
 from deskhand.crm.schema.types import Kind
 from deskhand.crm.segments import segments
@@ -65,8 +65,8 @@ class Names:
         return found.name if found else object_type
 
     def type_back(self, name: str, path: str) -> str:
-        """Raises Invalid for a kind that there is not."""
-        if name in BUILT_IN:
+        """Activities, too, are called the same everywhere. Raises Invalid for a kind that there is not."""
+        if name in BUILT_IN or activities.find(name) is not None:
             return name
         for key, own in object_types.all_of_them().items():
             if own.name == name:

@@ -282,9 +282,21 @@ def move_page(page: Page) -> None:
 def filter_form(page: Page) -> None:
     board(page)
     page.locator("[popovertarget=filter-offers]").click()
-    page.locator("#filter-offers [href*=priority]").click()
+    page.locator("#filter-offers [href*=ticket_priority]").click()
     page.locator(".filter-editor [value=HIGH]").check()
     page.get_by_text("Matches").wait_for()
+
+
+def activity_filter(page: Page) -> None:
+    board(page)
+    page.locator("[popovertarget=filter-offers]").click()
+    page.locator("#filter-offers [href*='task.hs_task_status']").click()
+    page.locator(".filter-editor [value=NOT_STARTED]").check()
+    page.get_by_role("button", name="Apply").click()
+    page.locator(".filter-chip").wait_for()
+    page.locator("[popovertarget=filter-offers]").click()
+    page.locator("#filter-offers [href*='task.hs_timestamp']").click()
+    page.locator(".filter-editor [name=label]").wait_for()
 
 
 def duration_filter(page: Page) -> None:
@@ -1347,6 +1359,7 @@ STATES: dict[str, Step] = {
     "move-page": move_page,
     "filter-offers": filter_offers,
     "filter-form": filter_form,
+    "activity-filter": activity_filter,
     "duration-filter": duration_filter,
     "filtered-board": filtered_board,
     "table": table,

@@ -2,7 +2,7 @@
 
 Known to the letter are their properties, what messages told them, their links with their labels, segments, runs, and
 whether they were there. Of a link that was undone since, the labels are not known: it counts as bearing any. What is
-calculated counts as it stands now, and so does the moment of their last change.
+calculated counts as it stands now, without activities that were made since, and so does the moment of their last change.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from deskhand.crm.filters.evaluate import holds
 from deskhand.crm.filters.types import AllOf, AnyOf, Associated, Condition, MemberOf, leaves_by_path
 from deskhand.crm.records import associations, joining
 from deskhand.crm.records.labeling import RELABELED
-from deskhand.crm.schema import association_labels
+from deskhand.crm.schema import activities, association_labels
 from deskhand.crm.schema.queries import properties_of
 from deskhand.crm.segments.looks import SEGMENT
 from deskhand.crm.segments.members import JOINED, LEFT
@@ -245,7 +245,7 @@ def _linked_kinds(condition: Condition) -> set[str]:
         case AllOf(parts) | AnyOf(parts):
             return {kind for part in parts for kind in _linked_kinds(part)}
         case Associated(to, where):
-            return {to, *_linked_kinds(where)}
+            return _linked_kinds(where) | (set() if activities.find(to) else {to})
     return set()
 
 

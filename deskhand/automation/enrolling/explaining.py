@@ -25,7 +25,7 @@ from deskhand.automation.enrolling.index import Entry, entry_of
 from deskhand.automation.enrolling.insert import Wanted
 from deskhand.automation.enrolling.switching import zone_of
 from deskhand.automation.models import Baseline, Enrollment, TriggerMatch, Workflow
-from deskhand.automation.records import LoadedFacts
+from deskhand.automation.records import ActivityFacts, LoadedFacts
 from deskhand.crm.filters.evaluate import Facts, holds
 from deskhand.crm.filters.types import AllOf, AnyOf, Associated, Condition, Filter, MemberOf
 from deskhand.crm.schema.queries import properties_of
@@ -202,7 +202,7 @@ class _Tests:
             case AnyOf(parts):
                 tested = tuple(self._of(part, facts) for part in parts)
                 return Tested(condition, any(one.holds for one in tested), parts=tested)
-            case Associated(to, inner, type_id):
+            case Associated(to, inner, type_id, _has):
                 return self._linked(condition, facts.associated(to, type_id), inner)
             case MemberOf(of):
                 return self._leaf(condition, facts, lambda: sorted(facts.memberships(of)))
@@ -211,13 +211,17 @@ class _Tests:
 
     def _linked(self, condition: Associated, others: Any, inner: Condition) -> Tested:
         tested = []
-        for other in list(others)[:LINKED]:
+        others = list(others)
+        for other in others[:LINKED]:
             found = self._of(inner, other)
             record_id = other.record["id"] if isinstance(other, LoadedFacts) else None
             tested.append(
                 Tested(found.condition, found.holds, found.value, found.parts, record_id, found.error)
             )
-        return Tested(condition, any(one.holds for one in tested), parts=tuple(tested))
+        is_met = any(one.holds for one in tested) or any(
+            self._of(inner, other).holds for other in others[LINKED:]
+        )
+        return Tested(condition, is_met == condition.has, parts=tuple(tested))
 
     def _leaf(self, leaf: Filter | MemberOf, facts: Facts, read: Callable[[], Any]) -> Tested:
         if isinstance(leaf, Filter) and not self._is_there(leaf, facts):
@@ -228,7 +232,7 @@ class _Tests:
             return Tested(leaf, False, error=str(refusal))
 
     def _is_there(self, leaf: Filter, facts: Facts) -> bool:
-        kind = facts.object_type if isinstance(facts, LoadedFacts) else self.facts.object_type
+        kind = facts.object_type if isinstance(facts, LoadedFacts | ActivityFacts) else self.facts.object_type
         return leaf.property in properties_of(kind)
 
 

@@ -7,7 +7,7 @@ could notice, also where it looks at records linked to them; what time alone cha
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -34,7 +34,7 @@ from deskhand.crm.filters.types import (
 )
 from deskhand.crm.records import associations
 from deskhand.crm.records.tables import table_of
-from deskhand.crm.schema import clock_names
+from deskhand.crm.schema import activities, clock_names
 from deskhand.crm.schema.defaults import BUILT_IN
 from deskhand.crm.schema.queries import properties_of
 from deskhand.crm.segments.looks import MOVING, SEGMENT, is_moved_by_time
@@ -48,6 +48,8 @@ BY_MESSAGES = frozenset({
     "last_received_at", "last_sent_at", "message_count", "last_message_from_visitor", "last_message_failed",
     "first_agent_reply_at", "first_agent_reply_by", "sort_at", "preview",
 })  # fmt: skip
+#: What conditions ask for of the messages themselves.
+_SAID = frozenset({"*message", "*comment"})
 #: These may change anything about their record.
 _ANYTHING = ("created", "restored", "merged", "unmerged", "linked", "unlinked", "relabeled")
 #: Messages of a ticket became another's, `split_id`, or came back from it: both, and how they are linked, may differ.
@@ -69,7 +71,7 @@ class Look:
 class Changed:
     """What happened to one record: which of its keys changed (None: perhaps all), and by which events."""
 
-    keys: set[str] | None
+    keys: Set[str] | None
     events: list[Event]
 
 
@@ -81,8 +83,11 @@ def looks(entry: Entry) -> tuple[Look, ...]:
 @lru_cache(maxsize=4096)
 def _looks(object_type: str, condition: Condition) -> tuple[Look, ...]:
     keys: dict[Path, set[str]] = defaultdict(set)
-    for path, leaf in leaves_by_path(condition):
-        if isinstance(leaf, Filter):
+    for way, leaf in leaves_by_path(condition):
+        path, activity = activities.split(way)
+        if activity is not None:
+            keys[path].add(activity.key)
+        elif isinstance(leaf, Filter):
             keys[path].update(_keys(path[-1] if path else object_type, leaf.property))
         elif leaf.of == SEGMENT:
             keys[path].update(f"{SEGMENT}:{pk}" for pk in leaf.ids)
@@ -99,8 +104,8 @@ def depends_on_time(condition: Condition) -> bool:
     match condition:
         case AllOf(parts) | AnyOf(parts):
             return any(depends_on_time(part) for part in parts)
-        case Associated():
-            return True
+        case Associated(to, where):
+            return activities.find(to) is None or depends_on_time(where)
         case MemberOf(of):
             return of != SEGMENT
         case Filter():
@@ -184,20 +189,25 @@ def changed_by(events: Iterable[Event]) -> dict[str, dict[int, Changed]]:
     return found
 
 
-def _touches(event: Event) -> Iterator[tuple[str, int, set[str] | None]]:
+def _touches(event: Event) -> Iterator[tuple[str, int, Set[str] | None]]:
     if event.kind in (JOINED, LEFT):
         for record_id in event.data["record_ids"]:
             yield event.data["object_type"], record_id, {f"{SEGMENT}:{event.object_id}"}
         return
     subject = triggers.subject_of(event)
-    if subject is None or event.object_type == "task":
+    if subject is None:
         return
     object_type, record_id = subject
+    if event.object_type == "task":
+        yield object_type, record_id, {activities.TASK.key}
+        return
     did = event.kind.rpartition(".")[2]
     if event.kind in _PARTINGS:
         yield from ((object_type, pk, None) for pk in (record_id, event.data["split_id"]))
     elif event.object_type == "thread":
-        yield object_type, record_id, set(BY_MESSAGES)
+        yield object_type, record_id, BY_MESSAGES | _SAID
+    elif event.kind == f"{object_type}.noted":
+        yield object_type, record_id, {activities.NOTE.key}
     elif event.kind == f"{object_type}.{did}" and did in _ANYTHING:
         yield object_type, record_id, None
         if "to_type" in event.data:

@@ -23,6 +23,7 @@ from deskhand.automation.enrolling.standing import BY_MESSAGES
 from deskhand.automation.past import told_as
 from deskhand.automation.replay import time_alone
 from deskhand.crm.filters.types import Condition, Filter, leaves, leaves_by_path, leaves_by_type
+from deskhand.crm.schema import activities
 from deskhand.crm.schema.queries import properties_of
 from deskhand.crm.segments.looks import SEGMENT
 
@@ -48,6 +49,7 @@ class Today(StrEnum):
     STEPS = "steps"
     PROPERTIES = "properties"
     LINKS = "links"
+    ACTIVITIES = "activities"
     SEGMENTS = "segments"
     WORKFLOWS = "workflows"
     MAILS = "mails"
@@ -82,7 +84,12 @@ def limits_of(definition: Definition) -> Limits:
     today = {
         Today.STEPS: True,
         Today.PROPERTIES: bool(untold),
-        Today.LINKS: any(path for one in conditions for path, _leaf in leaves_by_path(one)),
+        Today.LINKS: any(
+            activities.split(path)[0] for one in conditions for path, _leaf in leaves_by_path(one)
+        ),
+        Today.ACTIVITIES: any(
+            activities.split(path)[1] for one in conditions for path, _leaf in leaves_by_path(one)
+        ),
         Today.SEGMENTS: SEGMENT in memberships or bool(definition.leaving.segments),
         Today.WORKFLOWS: not memberships.isdisjoint(standings.ALL),
         Today.MAILS: _any(kinds, _MAILS),

@@ -2,6 +2,7 @@
 
 {"any": [{"all": [{"property": "priority", "kind": "enumeration", "operator": "any_of", "values": ["HIGH"]},
                   {"associated": "contact", "where": {…}},
+                  {"associated": "task", "has": false, "where": {…}},
                   {"member_of": "segment", "ids": [7], "is_member": false}]}]}
 """
 
@@ -37,9 +38,10 @@ def to_json(condition: Condition) -> dict[str, Any]:
             return {"all": [to_json(part) for part in parts]}
         case AnyOf(parts):
             return {"any": [to_json(part) for part in parts]}
-        case Associated(to, where, type_id):
+        case Associated(to, where, type_id, has):
             wanted = {} if type_id is None else {"type_id": type_id}
-            return {"associated": to, **wanted, "where": to_json(where)}
+            lacks = {} if has else {"has": False}
+            return {"associated": to, **wanted, **lacks, "where": to_json(where)}
         case MemberOf(of, ids, is_member):
             return {"member_of": of, "ids": list(ids), "is_member": is_member}
         case Filter(name, kind, operator, values):
@@ -60,12 +62,13 @@ def read(reading: Reading, depth: int = 0) -> Condition:
     if reading.has("any"):
         return AnyOf(tuple(read(part, depth + 1) for part in reading.fields("any")["any"].items()))
     if reading.has("associated"):
-        fields = reading.fields("associated", "where", optional=("type_id",))
-        type_id = fields.given("type_id")
+        fields = reading.fields("associated", "where", optional=("type_id", "has"))
+        type_id, has = fields.given("type_id"), fields.given("has")
         return Associated(
             fields["associated"].text(at_most=100),
             read(fields["where"], depth + 1),
             type_id.whole() if type_id else None,
+            has.flag() if has else True,
         )
     if reading.has("member_of"):
         fields = reading.fields("member_of", "ids", optional=("is_member",))

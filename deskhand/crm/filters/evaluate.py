@@ -67,8 +67,9 @@ def holds(condition: Condition, facts: Facts, *, now: datetime, zone: ZoneInfo) 
             return all(holds(part, facts, now=now, zone=zone) for part in parts)
         case AnyOf(parts):
             return any(holds(part, facts, now=now, zone=zone) for part in parts)
-        case Associated(to, where, type_id):
-            return any(holds(where, other, now=now, zone=zone) for other in facts.associated(to, type_id))
+        case Associated(to, where, type_id, has):
+            others = facts.associated(to, type_id)
+            return any(holds(where, other, now=now, zone=zone) for other in others) == has
         case MemberOf(of, ids, is_member):
             return (not set(ids).isdisjoint(facts.memberships(of))) == is_member
         case Filter():
@@ -93,14 +94,14 @@ def weigh(
     match condition:
         case AllOf(parts) | AnyOf(parts):
             return _weigh_all(parts, isinstance(condition, AnyOf), facts, now, zone, object_type)
-        case Associated(to, where, type_id):
+        case Associated(to, where, type_id, has):
             every: list[Seen] = []
             for other in facts.associated(to, type_id):
                 is_met, seen = weigh(where, other, now=now, zone=zone, object_type=to)
                 if is_met:
-                    return True, seen
+                    return has, seen
                 every += seen
-            return False, tuple(every)
+            return not has, tuple(every)
         case MemberOf(of):
             found = sorted(facts.memberships(of))
             return holds(condition, facts, now=now, zone=zone), (Seen(condition, found, object_type),)

@@ -9,7 +9,8 @@ from functools import partial
 
 from deskhand.crm.filters import memberships
 from deskhand.crm.filters.sql import Coarse, Column, Link, Sql
-from deskhand.crm.schema import clock_names, formulas
+from deskhand.crm.schema import activities, clock_names, formulas
+from deskhand.crm.schema.activities import Activity
 from deskhand.crm.schema.clock_names import Clock, Sort
 from deskhand.crm.schema.defaults import PRIMARY_TYPES, Primary
 from deskhand.crm.schema.types import Kind, Property
@@ -84,6 +85,9 @@ class SchemaSource:
         return Column(prop.kind, value, prop.column in _LOWERED, is_id, history)
 
     def link(self, to: str, type_id: int | None) -> Link | None:
+        activity = activities.find(to)
+        if activity is not None:
+            return self._activity(activity) if activity.is_of(self.object_type) and type_id is None else None
         table = self.tables.names.get(to)
         if table is None:
             return None
@@ -101,6 +105,12 @@ class SchemaSource:
             (*ours, to) if type_id is None else (*ours, to, type_id),
         )
         return Link(other, before)
+
+    def _activity(self, activity: Activity) -> Link:
+        alias = f"{self.alias[:40]}_a"
+        rows = activity.rows_of(self.object_type, alias, f'"{self.alias}".id')
+        before = Sql(f"EXISTS (SELECT 1 FROM {rows} AND ", (self.tables.account_id,))
+        return Link(ActivitySource(activity, alias), before)
 
     def _primary(self, primary: Primary, table: str, other: str) -> Sql:
         ours, theirs = (primary.column, "id") if primary.is_ours else ("id", primary.column)
@@ -205,3 +215,21 @@ def _ran(sort: Sort, now: datetime, low: int | None, high: int | None) -> Sql:
         resting.append(Sql(f"{latest} <= %s::bigint", (high,)))
     text = " OR ".join(" AND ".join(test.text for test in tests) for tests in (running, resting))
     return Sql(text, tuple(param for test in (*running, *resting) for param in test.params))
+
+
+@dataclass(frozen=True)
+class ActivitySource:
+    """Activities of one sort under `alias`."""
+
+    activity: Activity
+    alias: str
+
+    def column(self, property: str, now: datetime) -> Column | None:
+        prop = self.activity.by_name.get(property)
+        return Column(prop.kind, Sql(self.activity.value_of(property, self.alias))) if prop else None
+
+    def link(self, to: str, type_id: int | None) -> Link | None:
+        return None
+
+    def members(self, of: str, ids: Sequence[int]) -> Sql | None:
+        return None

@@ -72,7 +72,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """Associated records: SQL around a test on `source`, such as ("EXISTS (SELECT 1 FROM … WHERE … AND ", ")")."""
+    """Associated records: SQL around a test on `source`, such as ("EXISTS (SELECT 1 FROM … WHERE … AND ", ")"); never NULL."""
 
     source: Source
     before: Sql
@@ -100,7 +100,7 @@ def to_sql(condition: Condition, source: Source, *, now: datetime, zone: ZoneInf
             return _joined(" AND ", [to_sql(part, source, now=now, zone=zone) for part in parts], "TRUE")
         case AnyOf(parts):
             return _joined(" OR ", [to_sql(part, source, now=now, zone=zone) for part in parts], "FALSE")
-        case Associated(to, where, type_id):
+        case Associated(to, where, type_id, has):
             link = source.link(to, type_id)
             if link is None:
                 raise Invalid(
@@ -108,7 +108,8 @@ def to_sql(condition: Condition, source: Source, *, now: datetime, zone: ZoneInf
                     field="associated",
                     value=to,
                 )
-            return _cat(link.before, to_sql(where, link.source, now=now, zone=zone), link.after)
+            test = _cat(link.before, to_sql(where, link.source, now=now, zone=zone), link.after)
+            return test if has else _cat(Sql("NOT "), test)
         case MemberOf(of, ids, is_member):
             members = source.members(of, ids)
             if members is None:

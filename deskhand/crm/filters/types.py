@@ -187,11 +187,15 @@ class Filter:
 
 @dataclass(frozen=True, slots=True)
 class Associated:
-    """Holds if any one associated record of type `to` meets all of `where` (R-TRIG-5)."""
+    """Holds if any one associated record of type `to` meets all of `where` (R-TRIG-5); without `has`, if none does.
+
+    `to` may be an activity of the record, too, which `schema/activities.py` knows (R-TRIG-4).
+    """
 
     to: str
     where: Condition
     type_id: int | None = None  # an association type such as "primary"; None takes them all
+    has: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from deskhand.crm.filters.types import Condition
 from deskhand.crm.records import joining, tagging
 from deskhand.crm.records.store import event_names_of
 from deskhand.crm.records.tables import TABLES, of_this_type, table_of, tables_of
+from deskhand.crm.schema.defaults import BY_TASKS
 from deskhand.crm.segments.looks import LINKS, Look, looks_of, pause_of
 from deskhand.crm.segments.members import JOINED, LEFT, Moved, Why, settle
 from deskhand.crm.segments.models import TAG_RULE
@@ -39,7 +40,7 @@ OF_MESSAGES = frozenset(
     {
         "hs_helpdesk_sort_timestamp", "hs_num_times_contacted", "hs_last_message_received_at", "hs_last_message_sent_at",
         "hs_first_agent_message_sent_at", "hs_first_agent_message_sent_by", "hs_last_message_from_visitor", "hs_is_latest_message_failed",
-        ANY, LINKS,
+        ANY, LINKS, "*message", "*comment",
     }
 )  # fmt: skip
 COMPANY = "associatedcompanyid"
@@ -115,7 +116,7 @@ def _read(account_id: int, stamp: int) -> Index:
 
 def _event_names(object_type: str, name: str) -> Collection[str]:
     """What events call the values that a property's value follows; that any change changes it, where they don't name it."""
-    return {LINKS} if name == LINKS else event_names_of(object_type, name) or {ANY}
+    return {name} if name.startswith("*") else event_names_of(object_type, name) or {ANY}
 
 
 # ── following events ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -156,6 +157,10 @@ def _changes(event: Event) -> Iterator[Change]:
     if event.object_type == "thread":
         if data.get("ticket_id"):
             yield Change("ticket", data["ticket_id"], OF_MESSAGES, event)
+        return
+    if event.object_type == "task":
+        if "record_id" in data:
+            yield Change(data["object_type"], data["record_id"], frozenset(BY_TASKS), event)
         return
     if not _is_of_record(event.object_type):
         return

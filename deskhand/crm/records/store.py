@@ -341,7 +341,7 @@ def event_names_of(object_type: str, name: str) -> frozenset[str]:
     if prop is None or not prop.is_computed:
         return frozenset({event_name_of(object_type, name)} - {""})
     told = _names_in_history(object_type)
-    return frozenset(told[column] for column in prop.follows if column in told)
+    return frozenset(told.get(one, one) for one in prop.follows if one in told or one.startswith("*"))
 
 
 #: Second names of a column that has its history under another one.

@@ -46,6 +46,8 @@ EMAIL_TYPES = _options(
 CHANNELS = _options(
     ("email", _("Email")), ("portal", _("Customer portal")), ("form", _("Form")), ("chat", _("Chat")), ("whatsapp", _("WhatsApp")),
 )  # fmt: skip
+#: What every task about a record changes of it, as `activities` call it.
+BY_TASKS = ("*task",)
 #: A column that the record's making alone sets.
 MAKING = ("created_at",)
 #: A column that every message changes.
@@ -164,7 +166,7 @@ TICKET = (
     *_worked(DT, ("hs_last_email_date", _("Last email date")), ("hs_lastactivitydate", _("Last activity date")),
              ("last_engagement_date", _("Last engagement date")), ("notes_last_updated", _("Notes last updated")), follows=BY_MESSAGES),
     *_worked(DT, ("hs_lastcontacted", _("Last contacted")), ("notes_last_contacted", _("Last contacted by note")), follows=("last_sent_at",)),
-    *_worked(DT, ("hs_nextactivitydate", _("Next activity date")), ("notes_next_activity_date", _("Next activity by note"))),
+    *_worked(DT, ("hs_nextactivitydate", _("Next activity date")), ("notes_next_activity_date", _("Next activity by note")), follows=BY_TASKS),
     *_worked(N, ("hs_num_associated_conversations", _("Number of conversations")), ("num_contacted_notes", _("Number of times contacted")),
              ("num_notes", _("Number of notes")), ("hs_number_of_touches", _("Number of touches")), follows=BY_MESSAGES),
     *_worked(RS, ("hs_latest_message_seen_by_agent_ids", _("Latest message seen by")), ("hs_seen_by_agent_ids", _("Seen by")),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from deskhand.crm.schema import clocks
+from deskhand.crm.schema import activities, clocks
 from deskhand.crm.schema.defaults import BUILT_IN
 from deskhand.crm.schema.types import Kind, Option, Property
 from deskhand.kernel.database import sql
@@ -39,7 +39,10 @@ class Schema(dict[str, Property]):
 
 
 def properties_of(object_type: str) -> Mapping[str, Property]:
-    """All properties of this kind of record in the open account, by name. Read once per transaction."""
+    """All properties of this kind of record in the open account, or of activities, by name. Read once per transaction."""
+    activity = activities.find(object_type)
+    if activity is not None:
+        return activity.by_name
     notes = current_scope().notes
     key = f"crm.schema.{object_type}"
     found = notes.get(key)
@@ -52,6 +55,8 @@ def properties_of(object_type: str) -> Mapping[str, Property]:
 
 def everything(object_type: str, *, with_aliases: bool = False) -> list[Property]:
     """All that people choose from: the properties, then the clocks of the statuses; with the names of old, if asked."""
+    if activities.find(object_type) is not None:
+        return list(properties_of(object_type).values())
     found = [*properties_of(object_type).values(), *clocks.of(object_type)]
     return [*found, *clocks.aliases_of(object_type)] if with_aliases else found
 

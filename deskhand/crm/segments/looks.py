@@ -16,7 +16,7 @@ from deskhand.crm.filters.types import (
     leaves,
     leaves_by_path,
 )
-from deskhand.crm.schema import clock_names
+from deskhand.crm.schema import activities, clock_names
 
 SEGMENT = "segment"
 LINKS = "*links"  # looked at where the condition goes on to associated records
@@ -44,9 +44,12 @@ class Look:
 def looks_of(condition: Condition, object_type: str) -> tuple[Look, ...]:
     """One for the records themselves, and one for each way to others."""
     paths: dict[Path, tuple[set[str], set[int]]] = {(): (set(), set())}
-    for path, leaf in leaves_by_path(condition):
+    for way, leaf in leaves_by_path(condition):
+        path, activity = activities.split(way)
         properties, segments = paths.setdefault(path, (set(), set()))
-        if isinstance(leaf, Filter):
+        if activity is not None:
+            properties.add(activity.key)
+        elif isinstance(leaf, Filter):
             properties.add(leaf.property)
         elif leaf.of == SEGMENT:
             segments.update(leaf.ids)

@@ -48,7 +48,7 @@ def test_a_span_must_be_one():
         Filter("due", Kind.DATE, Operator.LESS_THAN_AGO, (date(2026, 1, 1),))
 
 
-def test_what_has_no_table_has_no_links_and_only_segments_have_members():
+def test_what_has_no_table_has_no_links_and_what_nobody_keeps_no_members():
     source = SchemaSource(Tables(1, {}, lambda _type: {}), "ticket", "t")
     assert source.link("nothing", None) is None
-    assert source.members("workflow", [1]) is None
+    assert source.members("club", [1]) is None

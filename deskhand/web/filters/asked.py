@@ -15,7 +15,7 @@ from deskhand.accounts.policy import visible
 from deskhand.accounts.types import Reach, Viewer
 from deskhand.crm.filters.types import EVERYTHING, Condition, Value
 from deskhand.crm.pipelines.queries import pipelines_of
-from deskhand.crm.schema import durations, object_types
+from deskhand.crm.schema import activities, durations, object_types
 from deskhand.crm.schema.queries import everything, properties_of
 from deskhand.crm.schema.types import Kind, Property
 from deskhand.kernel.errors import Invalid
@@ -53,18 +53,26 @@ class Asked(Words):
     def record_types(self) -> list[str]:
         """The kind itself first."""
         others = object_types.every()
-        return [self.object_type, *(one for one in others if one != self.object_type and self._may(one))]
+        around = [one.name for one in activities.of(self.object_type)]
+        return [
+            self.object_type,
+            *around,
+            *(one for one in others if one != self.object_type and self._may(one)),
+        ]
 
     def _may(self, object_type: str) -> bool:
         return visible(self.viewer, object_type).reach is Reach.ALL
 
     def offered(self, object_type: str) -> list[Property]:
+        activity = activities.find(object_type)
+        if activity is not None:
+            return list(activity.properties)
         return sorted((p for p in everything(object_type) if _is_askable(p)), key=lambda p: _(p.label).casefold())  # fmt: skip
 
     def property(self, name: str) -> tuple[str, Property]:
         object_type, _dot, own_name = name.partition(".")
         found = self.find(object_type, own_name) if object_type in self.record_types else None
-        if found is None or not self.is_offered(found):
+        if found is None or not (activities.find(object_type) or self.is_offered(found)):
             raise Invalid(_("Choose a property."), field="prop", value=name[:80])
         return object_type, found
 
@@ -150,7 +158,7 @@ class Asked(Words):
             return Said(item.filter.property, operator, "")
         labels = self.labels(item.object_type, prop, item.filter.values)
         said = self.chosen_said(prop, item.filter, labels)
-        return Said(self.label(item.object_type, prop, item.label), operator, said)
+        return Said(self.label(item.object_type, prop, item.label, item.how), operator, said)
 
     def values_said(self, object_type: str, name: str, found: Any) -> str:
         """What a record has there, or in all it is a member of; empty for nothing."""

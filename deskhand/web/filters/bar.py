@@ -17,7 +17,7 @@ from deskhand.kernel.text import whole
 from deskhand.web.choices import Choice
 from deskhand.web.filters import editing
 from deskhand.web.filters.editing import Groups, Item, Spot
-from deskhand.web.filters.words import WINDOW_WORDS, Words, default_operator, units_of
+from deskhand.web.filters.words import WINDOW_WORDS, Words, default_operator, first_how, how_of, units_of
 from deskhand.web.refusals import words_of
 
 #: What of an address belongs to the form and goes when it is done.
@@ -62,6 +62,7 @@ class Editor:
     cancel_url: str
     has_unit: bool = False  # what is typed is in one of the units
     labels: tuple[Choice, ...] = ()  # what a linked record may be linked as
+    hows: tuple[Choice, ...] = ()  # what may be asked of an activity
     error: str = ""
     error_field: str = ""
 
@@ -117,7 +118,8 @@ class BarOf:
         made = editing.made_of(
             prop, q.get("op", ""), q.getlist("value"), q.get("amount", ""), q.get("unit", "")
         )
-        return Item(object_type, made, self.words.linked_as(object_type, q.get("label", "")))
+        before = editing.before(self.groups, self.spot) if self.spot else None
+        return self.words.made(object_type, made, q.get("label", ""), before)
 
     def bar(self, refusal: Invalid | None = None) -> Bar:
         last = max(len(self.groups) - 1, 0)
@@ -142,7 +144,7 @@ class BarOf:
         _kind, prop = self.words.property(f"{item.object_type}.{item.filter.property}")
         operator = item.filter.operator
         return Chip(
-            self.words.label(item.object_type, prop, item.label), dict_of(self.words.operators(prop, operator))[operator.value],
+            self.words.label(item.object_type, prop, item.label, item.how), dict_of(self.words.operators(prop, operator))[operator.value],
             self.words.values(item), self.url(self.groups, edit=str(spot)), self.url(editing.put(self.groups, spot, None)),
             spot == self.spot,
         )  # fmt: skip
@@ -184,7 +186,10 @@ class BarOf:
             ("prop", f"{object_type}.{prop.name}"),
         ]
         takes = OPERATORS[prop.kind][operator]
-        label = whole(self.query.get("label", "")) if "op" in self.query else there.label if there else None
+        typed, is_typed = self.query.get("label", ""), "op" in self.query
+        label = whole(typed) if is_typed else there.label if there else None
+        before = editing.before(self.groups, self.spot)
+        how = how_of(typed) if is_typed else there.how if there else first_how(object_type, before)
         choices = self.words.choices(prop)
         if takes is Takes.WINDOW:
             choices = [Choice(one.value, str(WINDOW_WORDS[one])) for one in Window]
@@ -195,7 +200,7 @@ class BarOf:
             input_type=editing.input_type(prop.kind, takes),
             choices=tuple(Choice(c.value, c.label, c.value in values) for c in choices),
             units=units_of(prop, unit),
-            values=values, amount=amount, cancel_url=self.url(self.groups), has_unit=prop.kind is Kind.DURATION, labels=self.words.linked_choices(object_type, label),
+            values=values, amount=amount, cancel_url=self.url(self.groups), has_unit=prop.kind is Kind.DURATION, labels=self.words.linked_choices(object_type, label), hows=self.words.hows(object_type, how, before),
             error=words_of(refusal) if refusal else "", error_field=refusal.field if refusal else "",
         )  # fmt: skip
 

@@ -20,7 +20,7 @@ from deskhand.web.choices import Choice, ChoiceGroup
 from deskhand.web.filters import editing
 from deskhand.web.filters.asked import Asked, Said
 from deskhand.web.filters.editing import Groups, Item, Spot
-from deskhand.web.filters.words import WINDOW_WORDS, default_operator, units_of
+from deskhand.web.filters.words import WINDOW_WORDS, default_operator, first_how, how_of, units_of
 from deskhand.web.refusals import words_of
 
 LONGEST = 60_000  # characters of one condition
@@ -54,6 +54,7 @@ class OpenLine:
     values: tuple[str, ...] = ()
     amount: str = ""
     labels: tuple[Choice, ...] = ()  # what a linked record may be linked as
+    hows: tuple[Choice, ...] = ()  # what may be asked of an activity
 
 
 @dataclass(frozen=True)
@@ -169,9 +170,8 @@ class Building:
         made = editing.made_of(
             prop, operator, self.typed.get(f"{self.name}-value", ()), _one(self.typed, f"{self.name}-amount"), _one(self.typed, f"{self.name}-unit")
         )  # fmt: skip
-        return Item(
-            object_type, made, self.asked.linked_as(object_type, _one(self.typed, f"{self.name}-label"))
-        )
+        before = editing.before(self.groups, self.spot) if self.spot else None
+        return self.asked.made(object_type, made, _one(self.typed, f"{self.name}-label"), before)
 
     # ── as it is drawn ───────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -240,14 +240,17 @@ class Building:
             if is_sent
             else editing.span_typed(there)
         )
-        label = whole(_one(self.typed, f"{self.name}-label")) if is_sent else there.label if there else None
+        typed = _one(self.typed, f"{self.name}-label")
+        label = whole(typed) if is_sent else there.label if there else None
+        before = editing.before(self.groups, spot)
+        how = how_of(typed) if is_sent else there.how if there else first_how(object_type, before)
         choices = self.asked.chosen_of(object_type, prop, stood)
         if takes is Takes.WINDOW:
             choices = [Choice(one.value, str(WINDOW_WORDS[one])) for one in Window]
         return OpenLine(
             str(spot), name, self.asked.label(object_type, prop), operators=tuple(self.asked.operators(prop, operator)), takes=takes.name,
             input_type=editing.input_type(prop.kind, takes), choices=tuple(replace(one, chosen=one.value in values) for one in choices),
-            units=units_of(prop, unit), values=values, amount=amount, has_unit=prop.kind is Kind.DURATION, labels=self.asked.linked_choices(object_type, label),
+            units=units_of(prop, unit), values=values, amount=amount, has_unit=prop.kind is Kind.DURATION, labels=self.asked.linked_choices(object_type, label), hows=self.asked.hows(object_type, how, before),
         )  # fmt: skip
 
 

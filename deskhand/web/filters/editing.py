@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal, InvalidOperation
+from enum import StrEnum
 from itertools import chain, islice, product
 
 from django.utils.translation import gettext as _
@@ -27,6 +28,7 @@ from deskhand.crm.filters.types import (
     Value,
     Window,
 )
+from deskhand.crm.schema import activities
 from deskhand.crm.schema.types import Kind, Property
 from deskhand.kernel.errors import Invalid
 from deskhand.kernel.text import whole
@@ -36,13 +38,24 @@ LONGEST = 6000  # characters of filters in an address
 MOST_GROUPS = 50  # that conditions in conditions may come to
 
 
+class How(StrEnum):
+    """What is asked of activities: whether the record has one that meets the filter, or none, or whether the one of the
+    filter before it does so too."""
+
+    HAS = ""
+    NONE = "none"
+    SAME = "same"
+
+
 @dataclass(frozen=True)
 class Item:
-    """One filter, on the record or on a linked one; `label` is the number of what that must be linked as (R-TRIG-5)."""
+    """One filter, on the record, on a linked one, or on an activity of it (R-TRIG-4); `label` is the number of what a linked
+    one must be linked as (R-TRIG-5), `how` is said of activities alone."""
 
     object_type: str
     filter: Filter
     label: int | None = None
+    how: How = How.HAS
 
 
 Groups = tuple[tuple[Item, ...], ...]
@@ -53,7 +66,22 @@ def condition(groups: Groups, root: str = "ticket") -> Condition:
     filled = [group for group in groups if group]
     if not filled:
         return EVERYTHING
-    return AnyOf(tuple(AllOf(tuple(_part(item, root) for item in group)) for group in filled))
+    return AnyOf(tuple(AllOf(tuple(_parts(group, root))) for group in filled))
+
+
+def _parts(group: Sequence[Item], root: str) -> list[Condition]:
+    """Filters on the same activity become one part."""
+    found: list[Condition] = []
+    for item in group:
+        last = found[-1] if found else None
+        if item.how is How.SAME and isinstance(last, Associated) and last.to == item.object_type:
+            before = last.where.parts if isinstance(last.where, AllOf) else (last.where,)
+            found[-1] = replace(last, where=AllOf((*before, item.filter)))
+        elif activities.find(item.object_type) is not None:
+            found.append(Associated(item.object_type, item.filter, has=item.how is not How.NONE))
+        else:
+            found.append(_part(item, root))
+    return found
 
 
 def _part(item: Item, root: str) -> Condition:
@@ -73,7 +101,11 @@ def _apart(part: Condition, root: str) -> Groups:
             found = tuple(group for one in parts for group in _apart(one, root))
         case AllOf(parts) if parts:
             ways = product(*(_apart(one, root) for one in parts))
-            found = tuple(tuple(dict.fromkeys(chain(*way))) for way in islice(ways, MOST_GROUPS + 1))
+            found = tuple(_joined(way) for way in islice(ways, MOST_GROUPS + 1))
+        case Associated(to, where, None, has) if activities.find(to) is not None:
+            found = (_of_activity(to, where, has),)
+        case Associated(to, has=has) if not has or activities.find(to) is not None:
+            raise _unreadable()
         case Associated(to, AnyOf(parts), label) if parts:
             found = tuple(group for one in parts for group in _apart(Associated(to, one, label), root))
         case Associated(to, AllOf((single,)), label):
@@ -85,6 +117,22 @@ def _apart(part: Condition, root: str) -> Groups:
     if len(found) > MOST_GROUPS:
         raise _unreadable()
     return found
+
+
+def _joined(way: Sequence[tuple[Item, ...]]) -> tuple[Item, ...]:
+    """Once what must hold twice; of filters that follow each other on one activity, all."""
+    apart = dict.fromkeys(way) if any(item.how is How.SAME for part in way for item in part) else way
+    found = tuple(chain(*apart))
+    return found if apart is not way else tuple(dict.fromkeys(found))
+
+
+def _of_activity(name: str, where: Condition, has: bool) -> tuple[Item, ...]:
+    parts = where.parts if isinstance(where, AllOf) else (where,)
+    filters = [part for part in parts if isinstance(part, Filter)]
+    if not filters or len(filters) < len(parts):
+        raise _unreadable()
+    first = How.HAS if has else How.NONE
+    return tuple(Item(name, one, how=How.SAME if place else first) for place, one in enumerate(filters))
 
 
 def _item(object_type: str, part: Condition, label: int | None = None) -> Item:
@@ -146,6 +194,11 @@ def put(groups: Groups, spot: Spot, item: Item | None) -> Groups:
     group = made[min(spot.group, len(made) - 1)]
     group[spot.index : spot.index + 1] = [item] if item else []
     return tuple(tuple(group) for group in made if group)
+
+
+def before(groups: Groups, spot: Spot) -> Item | None:
+    """The filter in front of a place, in its group."""
+    return at(groups, Spot(spot.group, spot.index - 1)) if spot.index else None
 
 
 def at(groups: Groups, spot: Spot) -> Item | None:

@@ -18,7 +18,7 @@ from deskhand.automation import listing
 from deskhand.crm.filters.types import OPERATORS, Filter, Operator, Span, Unit, Value, Window
 from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.records.selecting import associated_with, may_filter_by, may_filter_by_workflows
-from deskhand.crm.schema import association_labels, clock_names, clocks, object_types
+from deskhand.crm.schema import activities, association_labels, clock_names, clocks, object_types
 from deskhand.crm.schema.queries import properties_of
 from deskhand.crm.schema.types import Kind, Property
 from deskhand.crm.segments import segments
@@ -28,7 +28,7 @@ from deskhand.kernel.text import whole
 from deskhand.web import times
 from deskhand.web.choices import Choice, in_short
 from deskhand.web.filters import editing, membership
-from deskhand.web.filters.editing import Item
+from deskhand.web.filters.editing import How, Item
 
 OPERATOR_WORDS = {
     Operator.KNOWN: gettext_lazy("is known"),
@@ -116,9 +116,12 @@ class Words:
     def __init__(self, viewer: Viewer, root: str = "ticket") -> None:
         """`root` is the kind of record that is filtered."""
         self.viewer, self.root = viewer, root
-        self.types = (root, *associated_with(root))
+        self.types = (root, *(one.name for one in activities.of(root)), *associated_with(root))
 
     def type_label(self, object_type: str) -> str:
+        activity = activities.find(object_type)
+        if activity is not None:
+            return _(activity.label)
         return _(object_types.labels_of(object_type).singular)
 
     @cached_property
@@ -155,6 +158,9 @@ class Words:
         return listing.names(self.viewer.account_id)
 
     def offered(self, object_type: str) -> list[Property]:
+        activity = activities.find(object_type)
+        if activity is not None:
+            return list(activity.properties)
         if not may_filter_by(self.viewer, object_type, self.root):
             return []
         known = properties_of(object_type)
@@ -184,9 +190,15 @@ class Words:
             raise Invalid(_("You may not filter by this."), field="prop", value=name[:80])
         return object_type, found
 
-    def label(self, object_type: str, prop: Property, linked_as: int | None = None) -> str:
-        """`linked_as` is the number of the label that the record must be linked as."""
+    def label(
+        self, object_type: str, prop: Property, linked_as: int | None = None, how: How = How.HAS
+    ) -> str:
+        """`linked_as` is the number of the label that the record must be linked as, `how` is of activities."""
         label = _(prop.label)
+        activity = activities.find(object_type)
+        if activity is not None:
+            kind = {How.HAS: activity.label, How.NONE: activity.none, How.SAME: activity.same}[how]
+            return _("%(kind)s: %(property)s") % {"kind": _(kind), "property": label}
         if object_type == self.root and linked_as is None:
             return label
         names = {"kind": self.linked_label(object_type, linked_as), "property": label}
@@ -205,12 +217,33 @@ class Words:
 
     def linked_choices(self, object_type: str, chosen: int | None) -> tuple[Choice, ...]:
         """What such a record may be linked as; nothing where there is nothing to choose."""
+        if activities.find(object_type) is not None:
+            return ()
         found = association_labels.labels_of(self.root, object_type)
         if not found:
             return ()
         every = _("The record itself") if object_type == self.root else _("Any label, or none")
         labels = (Choice(str(one.type_id), _(one.label), one.type_id == chosen) for one in found)
         return (Choice("", every, chosen is None), *labels)
+
+    def hows(self, object_type: str, chosen: How, before: Item | None) -> tuple[Choice, ...]:
+        """What may be asked of an activity, behind the filter before it; nothing of records."""
+        activity = activities.find(object_type)
+        if activity is None:
+            return ()
+        words = {How.HAS: _("At least one"), How.NONE: _(activity.none)}
+        if before is not None and before.object_type == object_type:
+            words[How.SAME] = _(activity.same)
+        return tuple(Choice(one.value, said, one is chosen) for one, said in words.items())
+
+    def made(self, object_type: str, made: Filter, typed: str, before: Item | None) -> Item:
+        """A filter of the form; `typed` is what a record is linked as, or what is asked of an activity. Raises Invalid."""
+        hows = self.hows(object_type, How.HAS, before)
+        if not hows:
+            return Item(object_type, made, self.linked_as(object_type, typed))
+        if typed not in {one.value for one in hows}:
+            raise Invalid(_("Choose from the list."), field="label", value=typed[:40])
+        return Item(object_type, made, how=How(typed))
 
     def linked_as(self, object_type: str, typed: str) -> int | None:
         """The number that was chosen. Raises Invalid for none of them."""
@@ -258,7 +291,7 @@ class Words:
         """A filter as it is read. Raises Invalid for what is not offered to this viewer."""
         kind, prop = self.property(f"{item.object_type}.{item.filter.property}")
         operator = next(one.label for one in self.operators(prop, item.filter.operator) if one.chosen)
-        parts = (self.label(kind, prop, item.label), operator, self.values(item))
+        parts = (self.label(kind, prop, item.label, item.how), operator, self.values(item))
         return " ".join(part for part in parts if part)
 
     def value_said(self, value: Value, labels: dict[str, str]) -> str:
@@ -303,6 +336,16 @@ def units_of(prop: Property, chosen: str) -> tuple[Choice, ...]:
     return tuple(
         Choice(one.value, str(UNIT_WORDS[one]), one.value == (chosen or Unit.DAY.value)) for one in units
     )
+
+
+def how_of(typed: str) -> How:
+    """What a form asks of an activity."""
+    return How(typed) if typed in set(How) else How.HAS
+
+
+def first_how(object_type: str, before: Item | None) -> How:
+    """What a new filter asks at first: who names an activity twice mostly means the same one."""
+    return How.SAME if before is not None and before.object_type == object_type else How.HAS
 
 
 def default_operator(prop: Property) -> Operator:

@@ -24,7 +24,9 @@ from deskhand.crm.filters.types import (
     Operator,
     Takes,
 )
-from deskhand.crm.records import tickets
+from deskhand.crm.records import tasks, tickets
+from deskhand.crm.records.models import Ticket
+from deskhand.crm.records.tasks import Wanted
 from deskhand.crm.schema import properties
 from deskhand.crm.schema.types import Kind
 from deskhand.events.types import SYSTEM
@@ -98,6 +100,39 @@ def test_a_filter_is_made_by_links_and_a_form(desk):
     assert re.search(r'value="HIGH" checked', client.get(again).content.decode())
     gone = html.unescape(re.search(r'class="filter-remove" href="([^"]*)"', shown.content.decode())[1])
     assert gone == f"{board}/board"
+
+
+def test_filters_on_one_task_are_made_one_after_the_other_R_TRIG_4(desk):
+    """Has one, has none, and the same one: each is asked in the form, kept in the address and read as a sentence."""
+    office, client, board = desk
+    with office.inside() as world:
+        refund = Ticket.objects.get(subject="Refund")
+        tasks.create("ticket", refund.pk, Wanted("Call the bank"), by=SYSTEM)
+        tasks.create("ticket", Ticket.objects.get(subject="Parcel").pk, Wanted("Send it"), by=SYSTEM)
+        assert world
+
+    def apply(page_url, **typed):
+        asked = parse_qs(urlsplit(page_url).query) | typed | {"apply": ["1"]}
+        return client.get(f"{board}/board?{urlencode(asked, doseq=True)}")
+
+    offer = html.unescape(re.search(r'href="([^"]*prop=task.hs_task_status[^"]*)"', new(client, board, {}).content.decode())[1])  # fmt: skip
+    form = client.get(offer).content.decode()
+    assert "No task" in form
+    assert "The same task" not in form
+
+    first = client.get(apply(offer, op=["any_of"], value=["NOT_STARTED"], label=[""]).headers["Location"])
+    assert sorted(subjects(first)) == ["Parcel", "Refund"]
+    offer = html.unescape(re.search(r'href="([^"]*prop=task.hs_task_subject[^"]*)"', first.content.decode())[1])  # fmt: skip
+    assert re.search(r'value="same" selected', client.get(offer).content.decode())
+
+    same = client.get(apply(offer, op=["contains"], value=["bank"], label=["same"]).headers["Location"])
+    none = client.get(apply(offer, op=["contains"], value=["bank"], label=["none"]).headers["Location"])
+    wrong = apply(offer, op=["contains"], value=["bank"], label=["7"])
+
+    assert (subjects(same), subjects(none)) == (["Refund"], ["Parcel"])
+    assert "The same task: Title contains any of bank" in texts(same)
+    assert "No task: Title contains any of bank" in texts(none)
+    assert "Choose from the list." in texts(wrong)
 
 
 EVERY_KIND = {
@@ -272,6 +307,8 @@ A, B, C, D = (Filter(name, Kind.BOOL, Operator.ANY_OF, (True,)) for name in "abc
 NESTED = [
     A, AllOf((A, B)), AnyOf((A, B)), AllOf((A, AnyOf((B, C)))), AllOf((AnyOf((A, B)), AnyOf((C, D)))), AnyOf((A, AllOf((B, AnyOf((C, AllOf((A, D)))))))),
     AllOf((MemberOf("segment", (7,)), AnyOf((A, MemberOf("workflow", (8,), False))))), AllOf((A, Associated("contact", AnyOf((C, D))))),
+    Associated("task", A), Associated("task", AllOf((A, B)), has=False), AllOf((C, Associated("task", AllOf((A, B))), Associated("task", AllOf((D, B))), A)),
+    AllOf((AnyOf((Associated("task", AllOf((A, B))), C)), Associated("note", A, has=False))),
     Associated("contact", A, 7), AllOf((A, Associated("contact", AnyOf((C, AllOf((D,)))), 1))), AnyOf((Associated("ticket", A, 7), B)),
 ]  # fmt: skip
 
@@ -284,7 +321,8 @@ def test_groups_say_what_conditions_in_conditions_say_R_TRIG_2(given):
     for a, b, c, d, segments, workflows in product((True, False), repeat=6):
         values = dict(zip("abcd", (a, b, c, d), strict=True))
         member_of = {"segment": [7] * segments, "workflow": [8] * workflows}
-        links = {("contact", 1): [RecordFacts(values)], ("contact", 7): [RecordFacts({"a": b})], ("ticket", 7): [RecordFacts({"a": c})]}  # fmt: skip
+        links = {("contact", 1): [RecordFacts(values)], ("contact", 7): [RecordFacts({"a": b})], ("ticket", 7): [RecordFacts({"a": c})],
+                 ("task", 0): [RecordFacts(values), RecordFacts({"a": c, "b": d})], ("note", 0): [RecordFacts({"a": d})]}  # fmt: skip
         facts = RecordFacts(values, links=links, member_of=member_of)
         told = [holds(one, facts, now=clock.now(), zone=ZoneInfo("UTC")) for one in (given, as_groups)]
         assert told[0] == told[1]
@@ -293,6 +331,7 @@ def test_groups_say_what_conditions_in_conditions_say_R_TRIG_2(given):
 @pytest.mark.parametrize(
     "given",
     [
+        Associated("task", AnyOf((A, B))), Associated("contact", A, has=False), Associated("task", A, 7), Associated("task", MemberOf("segment", (1,))),
         NOTHING, AnyOf((A, EVERYTHING)), AllOf((A, NOTHING)), Associated("contact", AllOf((A, B))), Associated("contact", AllOf((A, B)), 7), Associated("ticket", A), MemberOf("import", (1,)),
         AllOf(tuple(AnyOf((A, B, C, Filter(f"p{n}", Kind.BOOL, Operator.UNKNOWN))) for n in range(12))),
     ],

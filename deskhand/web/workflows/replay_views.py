@@ -65,6 +65,7 @@ AS_OF_TODAY: dict[Today, str | Promise] = {
     Today.STEPS: gettext_lazy("The trigger and the steps: they stay the same for the whole time."),
     Today.PROPERTIES: gettext_lazy("Properties that have no history: %(names)s."),
     Today.LINKS: gettext_lazy("Which records are linked to each other."),
+    Today.ACTIVITIES: gettext_lazy("What tasks, notes and messages say; those that came later are left out."),
     Today.SEGMENTS: gettext_lazy("Who is in which segment."),
     Today.WORKFLOWS: gettext_lazy("Who is in which other workflow."),
     Today.MAILS: gettext_lazy("The words of mails, the addresses they leave from, and whom you no longer block."),

@@ -82,8 +82,9 @@ def _lines(asked: Asked, object_type: str, tested: Tested, depth: int) -> Iterat
             title = _("All of these")
         case AnyOf():
             title = _("At least one of these")
-        case Associated(to, _where, label):
+        case Associated(to, _where, label, has):
             title = asked.linked_label(to, label) if object_type == asked.root else asked.type_label(to)
+            title = title if has else _("None of these: %(kind)s") % {"kind": title}
             object_type = to
     yield TestLine(depth, title, "", "", tested.holds, error=_broken(tested))
     for part in tested.parts:
