@@ -640,7 +640,7 @@ def test_what_a_step_names_and_is_gone_is_not_dropped_without_a_word_R_WFA_7(off
     assert "Grace Hopper (not there any more)" in drawn
     saved = editor.post("step-save", step.id, data={"users": [str(grace.pk), str(ada.pk)], "subject": "Look"})
     assert saved.status_code == 422
-    assert "This choice is not there any more." in unescape(saved.content.decode())
+    assert "names “Grace Hopper”, which is not there any more." in unescape(saved.content.decode())
 
 
 OWN = {
