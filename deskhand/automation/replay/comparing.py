@@ -9,10 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from deskhand.automation.actions.registry import ACTIONS
 from deskhand.automation.engine.definition import Action, Definition
 from deskhand.automation.enrolling.index import definitions_of
 from deskhand.automation.models import Replay
+from deskhand.automation.replay.play import TAKES_OVER
 from deskhand.kernel.database import sql
 
 #: Of these the log says what came of it in the very words of the replay.
@@ -24,6 +27,7 @@ def compare(replay: Replay, definition: Definition, zone: str) -> None:
     facts = {
         "account": replay.account_id, "replay": replay.pk, "workflow": replay.workflow_id, "since": replay.since,
         "until": replay.until, "kinds": list(ACTIONS), "type": definition.object_type, "words": list(_IN_WORDS),
+        "taken": TAKES_OVER, "left": _("Left “%(name)s”.") % {"name": "{name}"},
     }  # fmt: skip
     revisions, steps = _different(replay, definition, facts)
     facts |= {"revisions": revisions, "steps": steps}
@@ -63,12 +67,21 @@ def _totals(facts: Mapping[str, Any]) -> dict[str, Any]:
 
 
 _DID = """
-did as (
-    select l.record_id, l.step_id, l.revision_number, l.kind, l.status, l.message, l.at,
-        row_number() over (partition by l.record_id, l.step_id order by l.at, l.id) as n
+happened as (
+    select l.id, l.record_id, l.step_id, l.revision_number, l.kind, l.status, l.message, l.at
     from automation_steplog l join automation_enrollment e on e.account_id = l.account_id and e.id = l.enrollment_id
     where l.account_id = %(account)s and l.workflow_id = %(workflow)s and l.at >= %(since)s and l.at < %(until)s
       and l.object_type = %(type)s and l.kind = any(%(kinds)s) and l.status in ('SUCCEEDED', 'SKIPPED', 'FAILED') and e.enrolled_at >= %(since)s
+    union all
+    select l.id, l.record_id, '@' || l.workflow_id, 0, %(taken)s, 'SUCCEEDED', replace(%(left)s, '{name}', w.name), l.at
+    from automation_enrollment e
+    join automation_steplog l on l.account_id = e.account_id and l.enrollment_id = e.id and l.kind = 'left'
+    join automation_workflow w on w.account_id = l.account_id and w.id = l.workflow_id
+    where e.account_id = %(account)s and e.object_type = %(type)s and e.end_reason = 'taken_over'
+      and e.ended_at >= %(since)s and e.ended_at < %(until)s and l.data->>'workflow' = %(workflow)s::bigint::text
+), did as (
+    select record_id, step_id, revision_number, kind, status, message, at,
+        row_number() over (partition by record_id, step_id order by at, id) as n from happened
 ), would as (
     select id, record_id, step_id, row_number() over (partition by record_id, step_id order by at, id) as n
     from automation_replayeffect where account_id = %(account)s and replay_id = %(replay)s and verdict <> 'GONE'

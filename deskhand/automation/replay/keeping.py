@@ -72,6 +72,7 @@ def _kept(play: Play) -> dict[str, Any]:
         "stretch": play.log.stretch.total_seconds(),
         "left_out": sorted(play.left_out),
         "gone": sorted(play.memory.gone),
+        "taken": sorted(play.taken),
         "queued": [_queued(one, at) for waiting in play.queued.values() for one, at in waiting],
         "recent": [[pk, [one.isoformat() for one in times]] for pk, times in play.recent().items()],
         "mailing": play.mailing.as_json(),
@@ -97,6 +98,7 @@ def go_on(replay: Replay, play: Play) -> None:
     play.log.stretch = timedelta(seconds=kept["stretch"])
     play.cut = datetime.fromisoformat(kept["cut"][0]), kept["cut"][1]
     play.left_out, play.memory.gone = set(kept["left_out"]), set(kept["gone"])
+    play.taken = set(kept["taken"])
     play.count, play.is_full = replay.runs, replay.is_full
     play.held, play.held_at = replay.held, replay.held_at
     play.mailing.read_json(kept["mailing"])

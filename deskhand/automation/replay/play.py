@@ -15,6 +15,8 @@ from datetime import datetime
 from itertools import islice
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from deskhand.automation import records, triggers
 from deskhand.automation.actions.registry import ACTIONS
 from deskhand.automation.actions.types import Doing, Done, failed, in_words
@@ -72,6 +74,8 @@ MOST_MOVES = 200
 STEP = 2000
 #: Lines of a run's way that are kept.
 LONGEST_PATH = 200
+#: The kind of effect that is a record's leaving of another workflow; its step is "@" and that workflow's id (R-UN-6).
+TAKES_OVER = "take_over"
 #: Why records entered that neither the log nor the calendar lets in: they enter as they really did.
 _FROM_OUTSIDE = ("manual", "workflow", "present")
 
@@ -141,6 +145,21 @@ class Surroundings:
 
 
 @dataclass(frozen=True)
+class _Other:
+    """A run of another workflow that enrolling may end, as it really was; `ended_at` is None where this workflow ended it."""
+
+    id: int
+    workflow_id: int
+    name: str
+    record_id: int
+    entered_at: datetime
+    ended_at: datetime | None
+
+    def is_inside(self, at: datetime) -> bool:
+        return self.entered_at < at and (self.ended_at is None or self.ended_at > at)
+
+
+@dataclass(frozen=True)
 class _Did:
     """What a run changed in its record, and whether that met the standing condition before."""
 
@@ -163,6 +182,8 @@ class Play:
         self.is_full = False
         self.count = 0
         self.left_out: set[int] = set()  # records that are deleted by now
+        self.taken: set[int] = set()  # runs of other workflows that ended by records' entering this one
+        self._others: dict[int, list[_Other]] = {}  # by record, of the page
         self._inside: dict[int, list[Run]] = {}
         self.queued: dict[int, list[tuple[Wanted, datetime]]] = defaultdict(list)
         self.times: dict[int, list[datetime]] = {}  # when each record entered
@@ -275,11 +296,28 @@ class Play:
         if self._inside and (self._waits or self._is_watched):
             wanted |= {pk for event in events if (pk := self._about(event)) in self._inside}
         self.past.read(kind, wanted)
+        self._others = {}
+        self._read_others(wanted | self.queued.keys())
         there = self.past.all_rows(kind)
         self.left_out |= {pk for pk in wanted if pk not in there}
         self._turns = []
         for pk, made_at in made.items():
             self._look_ahead(pk, max(since - TICK, made_at))
+
+    def _read_others(self, record_ids: Iterable[int]) -> None:
+        """The runs of these records in the workflows that they leave on entering this one, until the page's end."""
+        ends = self.definition.leaving.ends
+        wanted = [pk for pk in record_ids if pk not in self._others]
+        if ends is None or not wanted:
+            return
+        self._others |= {pk: [] for pk in wanted}
+        facts = {
+            "account": self.account_id, "type": self.entry.object_type, "records": wanted, "workflow": self.entry.workflow_id,
+            "all": not ends.workflows, "ends": list(ends.workflows), "since": self.since, "until": self.log.reached,
+        }  # fmt: skip
+        for row in sql.rows(_OTHERS, facts):
+            one = _Other(*row)
+            self._others[one.record_id].append(one)
 
     def _about(self, event: Event) -> int:
         """The record of the workflow's kind that an event is about; 0 for none."""
@@ -402,6 +440,7 @@ class Play:
         ids = sorted([*met.sure, *self._really_met(met.unsure, condition, at)])
         for part in batched(ids, STEP):
             self.past.read(kind, part)
+            self._read_others(part)
             self._before |= self._entered_before(part)
             for record_id in part:
                 reason = {
@@ -524,6 +563,7 @@ class Play:
                     self._end(run, "restarted", at)
             case WhileInside.QUEUE if inside:
                 self.queued[one.record_id].append((one, at))
+                self._take_over(one.record_id, at)
                 return
             case WhileInside.SKIP if inside or self._was_still_inside(one.record_id, at):
                 return
@@ -558,7 +598,24 @@ class Play:
         self._inside.setdefault(one.record_id, []).append(run)
         times = self.times.setdefault(one.record_id, [])
         times[:] = [*times[-guards.PER_HOUR :], at]
+        if wanted_at is None:  # who queued has left the others already
+            self._take_over(run.record_id, at, run)
         self._go(run, at)
+
+    def _take_over(self, record_id: int, at: datetime, run: Run | None = None) -> None:
+        """R-UN-6: the record leaves the others that it is in at this moment, but for those that it enters together with this."""
+        for one in self._others.get(record_id, ()):
+            if one.id in self.taken or not one.is_inside(at):
+                continue
+            self.taken.add(one.id)
+            message = _("Leaves “%(name)s”.") % {"name": one.name}
+            step_id = f"@{one.workflow_id}"
+            self.told.effects.append(
+                Effect(run.number if run else 0, record_id, at, step_id, TAKES_OVER, StepStatus.SUCCEEDED, message, {}, self.cut[1])
+            )  # fmt: skip
+            if run is not None and len(run.path) < LONGEST_PATH:
+                values = {"status": StepStatus.SUCCEEDED.value, "message": message}
+                run.path.append(Line(step_id, "performed", at, values))
 
     # ── moving along ─────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -754,6 +811,19 @@ def batched(ids: Iterable[int], size: int) -> Iterator[list[int]]:
         yield part
 
 
+# One that this workflow really ended is inside for as long as the replay does not end it.
+_OTHERS = """
+select x.id, x.workflow_id, x.name, x.record_id, x.enrolled_at, case when x.is_taken then null else x.ended_at end from (
+    select e.id, e.workflow_id, w.name, e.record_id, e.enrolled_at, e.ended_at,
+        e.end_reason = 'taken_over' and e.ended_at >= %(since)s and exists (
+            select from automation_steplog l where l.account_id = e.account_id and l.enrollment_id = e.id and l.kind = 'left'
+            and l.data->>'workflow' = %(workflow)s::bigint::text) as is_taken
+    from automation_enrollment e join automation_workflow w on w.account_id = e.account_id and w.id = e.workflow_id
+    where e.account_id = %(account)s and e.object_type = %(type)s and e.record_id = any(%(records)s)
+      and e.workflow_id <> %(workflow)s and (%(all)s or e.workflow_id = any(%(ends)s))
+      and e.enrolled_at < %(until)s and (e.ended_at is null or e.ended_at >= %(since)s)) x
+order by x.id
+"""
 _BEFORE = """
 select record_id, max(ended_at), bool_or(state <> 'ENDED') from automation_enrollment
 where account_id = %s and workflow_id = %s and object_type = %s and record_id = any(%s) and enrolled_at < %s group by 1

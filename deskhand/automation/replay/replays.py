@@ -110,7 +110,8 @@ def run(job: Job) -> None:
         return
     with account_scope(job.account_id):
         if _is_wanted(replay):
-            comparing.compare(replay, play.definition, play.around.zone)
+            with translation.override(locale):
+                comparing.compare(replay, play.definition, play.around.zone)
             _end(replay, ReplayState.DONE, totals=replay.totals)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -41,7 +42,7 @@ from deskhand.automation.enrolling.index import Entry
 from deskhand.automation.models import Enrollment, Replay, ReplayEffect, ReplayRun, StepLog, Workflow
 from deskhand.automation.replay import keeping, replays
 from deskhand.automation.replay.limits import Today, limits_of
-from deskhand.automation.replay.play import Play, Surroundings
+from deskhand.automation.replay.play import TAKES_OVER, Play, Surroundings
 from deskhand.automation.runner import Runner
 from deskhand.automation.runner import go as move
 from deskhand.automation.tests.test_trial import everything
@@ -418,9 +419,112 @@ def test_a_replay_of_what_happened_tells_what_happened(life, name):
 
 
 @pytest.mark.parametrize(("ends", "is_said"), [(None, False), (Ends(), True), (Ends((7,)), True)])
-def test_that_others_are_left_is_not_played_and_said_R_UN_6(world, ends, is_said):
+def test_that_others_that_are_left_go_on_as_they_did_is_said_R_UN_6(world, ends, is_said):
     told = limits_of(Definition("ticket", leaving=Leaving(ends=ends))).today
     assert (Today.OTHERS in told) is is_said
+
+
+@pytest.fixture
+def leavers(life):
+    """Two workflows that hold new tickets for days, and one that takes those over that become urgent."""
+    waits = Delay("1", ForAmount(timedelta(days=3)), Edge("2"))
+    first, second = (
+        life.flow(WhenEvent((EventMatch("ticket.created"),)), waits, task(2, title=name))
+        for name in ("A", "B")
+    )
+    for one, name in ((first, "First"), (second, "Second")):
+        Workflow.objects.filter(pk=one.pk).update(name=name)
+    over = life.flow(
+        WhenEvent((changes("hs_ticket_priority", "HIGH"),)), task(1), leaving=Leaving(ends=Ends())
+    )
+    return first, second, over
+
+
+def take_overs(effects):
+    return sorted(
+        (one.record_id, one.at, one.step_id, one.message) for one in effects if one.kind == TAKES_OVER
+    )
+
+
+def urgent(life):
+    """A ticket that becomes urgent after an hour, one after four days, and one that never does."""
+    tickets = [life.do(MONDAY, lambda name=name: life.world.ticket(name)) for name in ("1", "2", "3")]
+    life.do(MONDAY + timedelta(hours=1), lambda: life.set(tickets[0], priority="HIGH"))
+    life.do(MONDAY + timedelta(days=4), lambda: life.set(tickets[1], priority="HIGH"))
+    return tickets
+
+
+def test_who_enters_leaves_the_others_in_a_replay_too_R_UN_6(life, leavers):
+    """As it happened; whoever is not inside any more leaves nothing, and named ones alone are left where some are named."""
+    first, second, over = leavers
+    ticket, *_others = urgent(life)
+    until = MONDAY + timedelta(days=5)
+
+    effects, runs = play(over, until)
+
+    at = MONDAY + timedelta(hours=1)
+    assert take_overs(effects) == [
+        (ticket.pk, at, f"@{first.pk}", "Leaves “First”."), (ticket.pk, at, f"@{second.pk}", "Leaves “Second”."),
+    ]  # fmt: skip
+    really = Enrollment.objects.filter(end_reason="taken_over").values_list(
+        "record_id", "ended_at", "workflow_id"
+    )
+    assert sorted(really) == [(ticket.pk, at, first.pk), (ticket.pk, at, second.pk)]
+    assert [line.step_id for line in runs[0].path][:3] == [f"@{first.pk}", f"@{second.pk}", "1"]
+    some = replace(workflows.definition_of(over), leaving=Leaving(ends=Ends((second.pk,))))
+    effects, _runs = play(over, until, some)
+    assert [one[2] for one in take_overs(effects)] == [f"@{second.pk}"]
+
+
+def test_one_leaves_another_once_and_those_queued_leave_at_once_in_a_replay_R_UN_6(life, leavers):
+    first, second, over = leavers
+    stays = Delay("1", ForAmount(timedelta(days=1)), Edge("2"))
+    again = Definition(
+        "ticket", WhenEvent((EventMatch("ticket.updated"),)), Reenrollment(True, while_inside=WhileInside.QUEUE), Leaving(ends=Ends()),
+        start=Edge("1"), steps=(stays, task(2)), next_id=3,
+    )  # fmt: skip
+    ticket = life.do(MONDAY, lambda: life.world.ticket("1"))
+    life.do(MONDAY + timedelta(hours=1), lambda: life.set(ticket, priority="HIGH"))
+    third = life.flow(Manual(), Delay("1", ForAmount(timedelta(days=9)), Edge("2")), task(2))
+    life.do(
+        MONDAY + timedelta(hours=2),
+        lambda: by_hand.enroll_by_hand(viewer_for(life.account_id, life.world.ada.pk), third.pk, [ticket.pk]),
+    )
+    life.do(MONDAY + timedelta(hours=3), lambda: life.set(ticket, category="BILLING_ISSUE"))
+
+    effects, runs = play(over, MONDAY + timedelta(days=5), again)
+
+    mine = [one[1:3] for one in take_overs(effects) if one[0] == ticket.pk]
+    assert mine == [
+        (MONDAY + timedelta(hours=1), f"@{first.pk}"), (MONDAY + timedelta(hours=1), f"@{second.pk}"),
+        (MONDAY + timedelta(hours=3), f"@{third.pk}"),
+    ]  # fmt: skip
+    assert len([one for one in runs if one.record_id == ticket.pk]) == 2
+
+
+def test_leaving_others_stands_beside_what_happened_and_survives_a_kill_R_UN_6(life, leavers):
+    first, second, over = leavers
+    ticket, *_others = urgent(life)
+    now = MONDAY + timedelta(days=5)
+    some = replace(workflows.definition_of(over), leaving=Leaving(ends=Ends((first.pk,))))
+    with clock.stopped(now):
+        replay = replays.start(over, some, days=7, is_draft=True, by=life.world.ada.pk, now=now)
+        replays.run(Job(1, life.account_id, {"replay": replay.pk}, threading.Event()))
+
+    replay.refresh_from_db()
+    assert replay.totals["kinds"][TAKES_OVER] == {"SAME": 1, "GONE": 1}
+    found = ReplayEffect.objects.filter(replay=replay, kind=TAKES_OVER).order_by("step_id")
+    assert [(one.step_id, one.verdict, one.really) for one in found] == [
+        (f"@{first.pk}", "SAME", "Left “First”."), (f"@{second.pk}", "GONE", "Left “Second”."),
+    ]  # fmt: skip
+    entry = Entry(over.pk, "ticket", 1, replay.since, some)
+    playing, again = (Play(life.account_id, entry, replay.until, Surroundings("UTC")) for _ in range(2))
+    while not playing.taken:
+        with reading_once():
+            playing.page()
+    replay.kept = keeping._kept(playing)
+    keeping.go_on(replay, again)
+    assert again.taken == playing.taken == {Enrollment.objects.get(workflow=first, record_id=ticket.pk).pk}
 
 
 def test_a_replay_knows_days_in_the_accounts_zone(life):

@@ -32,6 +32,7 @@ from deskhand.automation.models import (
 )
 from deskhand.automation.replay import replays
 from deskhand.automation.replay.limits import Past, Today, limits_of
+from deskhand.automation.replay.play import TAKES_OVER
 from deskhand.automation.replay.replays import Afterwards, Place
 from deskhand.events.queries import begins_at
 from deskhand.kernel import clock
@@ -74,7 +75,7 @@ AS_OF_TODAY: dict[Today, str | Promise] = {
     Today.TURNS: gettext_lazy("Whose turn it would have been is not known: no new owner is set."),
     Today.ANSWERS: gettext_lazy("What other systems or your code would have answered is not known: the run goes on without it."),
     Today.ELSEWHERE: gettext_lazy("What would be changed elsewhere is told, but no later step finds it."),
-    Today.OTHERS: gettext_lazy("Who would have left other workflows on entering this one is not told."),
+    Today.OTHERS: gettext_lazy("What other workflows did with records that would have left them by then: it stays as it happened."),
 }  # fmt: skip
 STATES: dict[str, str | Promise] = {
     ReplayState.QUEUED: gettext_lazy("It begins in a moment."),
@@ -410,6 +411,8 @@ def _bars(one: Replay) -> tuple[tuple[Bar, ...], int]:
 
 
 def _action(kind: str) -> tuple[str, str, str]:
+    if kind == TAKES_OVER:
+        return _("Leave other workflows"), "log-out", "amber"
     action = ACTIONS.get(kind)
     return (str(action.label), action.icon, action.tone) if action else (kind, "zap", "")
 
@@ -462,6 +465,12 @@ class _Steps(told.Steps):
     def __init__(self, workflow: Workflow, one: Replay) -> None:
         super().__init__(workflow)
         self._played = Definition.from_json(one.definition)
+
+    def name(self, step_id: str, revision: int, kind: str = "") -> StepName:
+        if step_id.startswith("@"):  # another workflow that is left
+            label, icon, tone = _action(TAKES_OVER)
+            return StepName(label, "", icon, tone)
+        return super().name(step_id, revision, kind)
 
     def _found(self, step_id: str, revision: int) -> Iterator[tuple[Step, Definition]]:
         if step := self._played.by_id.get(step_id):
