@@ -20,8 +20,10 @@ from deskhand.automation.models import Enrollment, StepLog
 from deskhand.channels.email.models import EmailAccount
 from deskhand.channels.portal import portals
 from deskhand.channels.portal.models import Reach
-from deskhand.crm.records import companies, objects
+from deskhand.crm.records import companies, objects, task_queues, tasks
 from deskhand.crm.records.models import Contact
+from deskhand.crm.records.task_queues import NewQueue
+from deskhand.crm.records.tasks import Wanted
 from deskhand.crm.segments import members as segment_members
 from deskhand.crm.segments import segments
 from deskhand.crm.segments.models import SegmentKind
@@ -150,7 +152,12 @@ def busy(office):
         comments.add(lane, "2", "Is this still needed?", by=world.grace.pk)
         lanes.add_step("ticket", world.stage("Waiting on us"), "create_task", {"title": LONG}, by=by)
         seed.fork_lane(world.stage("Waiting on us"), by)
-        objects.create("deal", {"dealname": LONG, "amount": "1234567"}, by=SYSTEM)
+        deal = objects.create("deal", {"dealname": LONG, "amount": "1234567"}, by=SYSTEM).id
+        calls, _other = (task_queues.create(NewQueue(name), by=SYSTEM).pk for name in ("Calls", LONG))
+        for who in (None, world.ada.pk):
+            tasks.create(
+                "deal", deal, Wanted(LONG, LONG, who, office.at, "HIGH", "CALL", queue_id=calls), by=SYSTEM
+            )
         lane.needs_review = f"Invalid: {LONG}"
         lane.save()
         run = Enrollment.objects.create(
