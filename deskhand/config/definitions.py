@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from deskhand.automation import standings
+from deskhand.automation import standings, tokens
 from deskhand.config.names import BUILT_IN, Names, bare
 from deskhand.config.things import Thing
 from deskhand.crm.filters import as_json
@@ -38,6 +39,8 @@ _WORDS = {"", "all", "owner", "nobody", "contact_owner"}
 _MEMBERS = {**dict.fromkeys(standings.ALL, Thing.WORKFLOW), "segment": Thing.SEGMENT}
 #: Of leaving: segments that are kept out, and workflows whose records are taken over.
 _NAMED = {"segments": Thing.SEGMENT, "workflows": Thing.WORKFLOW}
+#: A clock that a text names, with a status's id or, in brackets, its name: `ticket.hs_v2_date_entered_<open>`.
+_CLOCK = re.compile(rf"(?:\b(\w+)\.)?\b({'|'.join(clock_names.SORTS)})_(?:([0-9]+)\b|<([^<>{{}}]*)>)")
 
 
 def out(definition: Mapping[str, Any], names: Names) -> dict[str, Any]:
@@ -64,6 +67,16 @@ def condition_back(condition: Mapping[str, Any], object_type: str, names: Names,
 
 def condition_compared(condition: Mapping[str, Any], object_type: str, names: Names) -> Any:
     return _bared(names).of(condition, object_type, "")
+
+
+def text_out(text: str, names: Names) -> str:
+    """A text whose tokens name statuses by what they are called."""
+    return _outwards(names).text(text, "", "")
+
+
+def text_back(text: str, names: Names, path: str) -> str:
+    """The text with ids in its tokens. Raises Invalid, naming the path."""
+    return _backwards(names).text(text, "", path)
 
 
 def compared(definition: Mapping[str, Any], names: Names) -> dict[str, Any]:
@@ -114,6 +127,8 @@ class _Walk:
         self.names, self.turn, self.turn_type, self.is_back = names, turn, turn_type, is_back
 
     def of(self, value: Any, object_type: str, path: str) -> Any:
+        if isinstance(value, str):
+            return self.text(value, object_type, path)
         if isinstance(value, list):
             return [self.of(one, object_type, f"{path}[{place}]") for place, one in enumerate(value)]
         if not isinstance(value, dict):
@@ -157,6 +172,30 @@ class _Walk:
         """The name of a property, with the other side of the status in it if it is a clock (R-PROP-3)."""
         begins, stage = clock_names.split(name)
         return f"{begins}_{self.turn(Thing.STAGE, stage, path, object_type)}" if begins else name
+
+    def text(self, text: str, object_type: str, path: str) -> str:
+        """The name of a property, or a text with those of clocks in its tokens; any other text as it is."""
+        if not tokens.has_tokens(text):
+            return self._clock(text, object_type, path)
+
+        def turned(found: re.Match[str]) -> str:
+            word, begins, stage_id, name = found.groups()
+            kind = self._spoken_of(word, object_type)
+            if not kind or (stage_id is None) != self.is_back:
+                return found[0]
+            stage = self.turn(Thing.STAGE, name if self.is_back else stage_id, path, kind)
+            token = str(stage) if self.is_back else f"<{bare(Thing.STAGE, stage)}>"
+            return f"{word}.{begins}_{token}" if word else f"{begins}_{token}"
+
+        return _CLOCK.sub(turned, text)
+
+    def _spoken_of(self, word: str | None, object_type: str) -> str:
+        """The kind of record that a token is about."""
+        if not word or word == tokens.word_of(object_type):
+            return object_type
+        if word in BUILT_IN:
+            return word
+        return self.names.type_back(word, "") if self.names.is_own(word) else object_type
 
     def _filter(self, value: Mapping[str, Any], object_type: str, path: str) -> dict[str, Any]:
         thing = self.names.of_property(object_type, str(value.get("property")))
@@ -226,8 +265,6 @@ class _Walk:
             of_value = self.names.of_property(here, asked)
             if of_value is not None:
                 return self._each(of_value, value, path, here, int)
-        if name == "properties" and isinstance(value, list):
-            return [self._clock(one, here, path) if isinstance(one, str) else one for one in value]
         if name == "from" and isinstance(value, str):
             word, dot, own = value.partition(".")
             return f"{word}{dot}{self._clock(own, here, path)}"

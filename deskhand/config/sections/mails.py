@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from deskhand.automation import templates
 from deskhand.automation.models import MailTemplate
+from deskhand.config import definitions
 from deskhand.config.names import Names
 from deskhand.config.sections.types import Item, Section
 from deskhand.config.things import Thing
@@ -20,7 +21,8 @@ class Mails(Section):
     def export(self, names: Names) -> list[Item]:
         found = MailTemplate.objects.filter(account_id=current_account_id(), archived_at=None)
         return [
-            {"id": row.key or row.name, "name": row.name, "subject": row.subject, "body": row.body, "is_transactional": row.is_transactional,
+            {"id": row.key or row.name, "name": row.name, "subject": definitions.text_out(row.subject, names),
+             "body": definitions.text_out(row.body, names), "is_transactional": row.is_transactional,
              "kind_of_mail": names.out(Thing.SUBSCRIPTION, row.subscription_type_id) if row.subscription_type_id else ""}
             for row in found.order_by("-key", "name", "pk")
         ]  # fmt: skip
@@ -61,10 +63,13 @@ class Mails(Section):
             templates.rename(row, item["name"], by=by)
         asked = item["kind_of_mail"]
         kind = names.back(Thing.SUBSCRIPTION, asked, f"{self.name}.kind_of_mail") if asked else None
-        told = (item["subject"], item["body"], item["is_transactional"], kind)
+        subject, body = (
+            definitions.text_back(item[part], names, f"{self.name}.{part}") for part in ("subject", "body")
+        )
+        told = (subject, body, item["is_transactional"], kind)
         if (row.subject, row.body, row.is_transactional, row.subscription_type_id) != told:
             templates.edit(
-                row, subject=item["subject"], body=item["body"], is_transactional=item["is_transactional"], subscription_type_id=kind,
+                row, subject=subject, body=body, is_transactional=item["is_transactional"], subscription_type_id=kind,
                 by=by,
             )  # fmt: skip
 

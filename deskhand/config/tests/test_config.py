@@ -16,17 +16,21 @@ from deskhand.automation.actions.registry import ACTIONS
 from deskhand.automation.engine.definition import (
     Action,
     Branch,
+    Case,
     Definition,
+    Delay,
     Edge,
     Ends,
     EventMatch,
     IfThen,
     Leaving,
     Manual,
+    UntilProperty,
+    ValueEquals,
     WhenEvent,
     WhenTrue,
 )
-from deskhand.automation.models import Workflow
+from deskhand.automation.models import MailTemplate, Workflow
 from deskhand.channels.portal import portals
 from deskhand.channels.portal.models import Portal, Reach
 from deskhand.config import definitions, document, plan
@@ -94,7 +98,7 @@ def fill(world: World) -> World:
     templates.edit(
         mail,
         subject="How was it",
-        body="Hello,\n\nplease say.",
+        body=f"Hello,\n\nplease say. It took {{{{ ticket.hs_v2_latest_time_in_{new} }}}}.",
         is_transactional=False,
         subscription_type_id=news.pk,
     )
@@ -164,6 +168,14 @@ def fill(world: World) -> World:
         ),
         by=by,
     )
+    entered = f"hs_v2_date_entered_{closed}"
+    steps = (
+        Action("1", "create_task", {"title": f"Since {{{{ ticket.{entered} | default: '-' }}}}"}, Edge("2")),
+        Delay("2", UntilProperty(entered), Edge("3")),
+        ValueEquals("3", f"hs_v2_date_exited_{new}", (Case("2026-11-16", Edge("4")),)),
+        Action("4", "create_task", {"title": "Gone"}),
+    )
+    workflows.create(account, "Times", Definition("ticket", Manual(), start=Edge("1"), steps=steps, next_id=5), by=by)  # fmt: skip
     held = workflows.create(account, "By hand", Definition("deal", Manual()), by=by)
     workflows.pin(workflows.pause(held, by=by), True, by=by)
     timing.alert(held, errors=False, rate_per_hour=50, by=Actor.user(by))
@@ -209,6 +221,13 @@ def test_an_empty_account_becomes_the_same() -> None:
         steps = workflows.definition_of(lane).to_json()["steps"]
         assert steps[2]["settings"]["value"] == other.stage("Closed")
         assert steps[1]["settings"]["users"] == [other.ada.pk]
+        times = workflows.definition_of(Workflow.objects.get(account_id=other.account.pk, name="Times"))
+        title, until, value = times.steps[0].settings["title"], times.steps[1].wait, times.steps[2].of
+        entered = f"hs_v2_date_entered_{other.stage('Closed')}"  # R-PROP-3, wherever a status is named
+        assert title == f"Since {{{{ ticket.{entered} | default: '-' }}}}"
+        assert (until.property, value) == (entered, f"hs_v2_date_exited_{other.stage('New')}")
+        rated = MailTemplate.objects.get(account_id=other.account.pk, name="Please rate us")
+        assert f"ticket.hs_v2_latest_time_in_{other.stage('New')} " in rated.body
         handed = workflows.definition_of(
             Workflow.objects.get(account_id=other.account.pk, name="Handed over")
         )
@@ -348,11 +367,13 @@ def test_what_the_file_does_not_name_stays_unless_it_is_to_go(full: World) -> No
     given = {"workflows": [one for one in given["workflows"] if "lane" in one]}
     found = plan.plan(full.account.pk, given)
     assert not found.changes
-    alone = ["deal By hand", "ticket By hand", "ticket Handed over"]
+    alone = ["deal By hand", "ticket By hand", "ticket Handed over", "ticket Times"]
     assert sorted(found.left_alone) == [("workflows", name) for name in alone]
     done = plan.apply(full.account.pk, given, delete=True)
-    assert [change.did for change in done.changes] == [Did.DELETE] * 3
-    assert not Workflow.objects.filter(name__in=("By hand", "Handed over"), archived_at=None).exists()
+    assert [change.did for change in done.changes] == [Did.DELETE] * 4
+    assert not Workflow.objects.filter(
+        name__in=("By hand", "Handed over", "Times"), archived_at=None
+    ).exists()
 
 
 def test_a_task_queue_that_goes_leaves_its_tasks_R_WFA_8(full: World) -> None:
