@@ -506,10 +506,11 @@ def test_conditions_about_linked_records_listen_to_those():
     assert loops.may_call(Player(1, chain(action()), Touches(segments=frozenset({1}))), listening)
     assert not loops.may_call(Player(1, chain(action()), Touches(segments=frozenset({2}))), listening)
     inside = player(2, WhenTrue(MemberOf("workflow", (1,))))
-    assert not loops.may_call(Player(1, chain(action()), Touches(segments=frozenset({1}))), inside)
+    assert not loops.may_call(Player(3, chain(action()), Touches(segments=frozenset({1}))), inside)
+    assert loops.may_call(Player(1, chain(action()), Touches()), inside)  # who enters it is in it
     linked = Touches(links=frozenset({frozenset({"ticket", "contact"})}))
     assert loops.may_call(Player(1, chain(action()), linked), listening)
-    assert not loops.may_call(Player(1, chain(action()), linked), inside)
+    assert not loops.may_call(Player(3, chain(action()), linked), inside)
     together = calls | Touches(enrolls=frozenset({7}))
     assert (together.enrolls, together.writes) == (frozenset({7}), calls.writes)
     assert isinstance(chain(action()).steps[0], Action)
