@@ -1,5 +1,5 @@
 """What the account's plan has of what workflows do (R-TIER-1). One that does more is off, and a lane's steps can only be
-looked at and taken out (A34)."""
+looked at and taken out (A34). And who may let run what it does."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from django.utils.translation import gettext as _
 
 from deskhand.accounts import plans
 from deskhand.accounts.plans import Feature
-from deskhand.automation.actions.registry import ACTIONS
+from deskhand.accounts.types import Viewer
+from deskhand.automation.actions.registry import ACTIONS, may_use
 from deskhand.automation.actions.types import Action as ActionKind
 from deskhand.automation.engine.definition import (
     Action,
@@ -23,7 +24,7 @@ from deskhand.automation.engine.definition import (
 )
 from deskhand.automation.models import Workflow
 from deskhand.crm.schema.defaults import BUILT_IN
-from deskhand.kernel.errors import Invalid
+from deskhand.kernel.errors import Forbidden, Invalid
 from deskhand.kernel.text import N_
 
 BEYOND = N_("The account's plan does not have all that this workflow does.")
@@ -95,4 +96,19 @@ def refuse(workflow: Workflow, definition: Definition) -> None:
             _(BEYOND),
             field="steps",
             hint=_("Take out the steps that it does not have, or choose a larger plan."),
+        )
+
+
+def denied(viewer: Viewer, definition: Definition) -> list[str]:
+    """The steps that somebody may not add; who may not, lets none of them run either: a copy of a workflow has them too."""
+    return [step.id for step in definition.steps if not may_use(viewer, kind_of(step))]
+
+
+def require_steps(viewer: Viewer, definition: Definition) -> None:
+    """Of who publishes a workflow or switches it on (R-WFA-12). Raises Forbidden."""
+    if denied(viewer, definition):
+        raise Forbidden(
+            _(
+                "A step of this workflow takes a permission that you don't have. Ask somebody who has it to let it run."
+            )
         )

@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from deskhand.automation import comments as step_comments
-from deskhand.automation import enroll, lanes, waking, workflows
+from deskhand.automation import enroll, gating, lanes, waking, workflows
 from deskhand.automation.actions.reading import Typed
 from deskhand.automation.engine import edit
 from deskhand.automation.engine.definition import Definition
@@ -197,6 +197,8 @@ def switch_lane(request: AccountRequest, pipeline_id: int, stage_id: int) -> Htt
     """Switching on asks first when tickets are in the status already (R-ACT-3, R-ACT-12)."""
     drawer = _drawer(request, pipeline_id, stage_id)
     workflow, on = _workflow(drawer.pipeline, drawer.stage), request.POST.get("on") == "1"
+    if on:
+        gating.require_steps(request.viewer, workflows.definition_of(workflow))
     if on and not workflow.is_on and "present" not in request.POST:
         present = enroll.count_present(workflow.account_id, workflow.pk, clock.now())
         if present:

@@ -529,6 +529,17 @@ def test_what_takes_a_permission_of_its_own_is_put_elsewhere_by_who_has_it_R_WFA
     assert definition_of(office, coded) != before or stage != coded[1]
 
 
+def test_a_lane_that_takes_a_permission_is_switched_on_by_who_has_it_R_WFA_12(office, client, sign_in, coded):
+    refused = client.post(url("lane-switch", *coded), {"on": "1", "present": "0"})
+
+    assert refused.status_code == 403
+    assert "takes a permission that you don't have" in text(refused)
+    sign_in(office.world.ada).post(url("lane-switch", *coded), {"on": "1", "present": "0"})
+    with office.inside():
+        assert lanes.lane_of(coded[1], "ticket").is_on
+    assert client.post(url("lane-switch", *coded), {"on": "0"}).status_code == 302
+
+
 def test_a_step_that_takes_a_permission_is_moved_within_its_lane_by_anybody_R_ACT_9(office, client, coded):
     asked = text(client.get(url("lane-step-place", *coded, "4")))
 

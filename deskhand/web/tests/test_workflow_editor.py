@@ -1042,3 +1042,28 @@ def test_a_step_that_takes_a_permission_is_copied_by_who_may_add_it_R_WFA_12(
     assert editor.definition().start == Edge("2")
     assert editor.post("step-placed", 2, data={"to": "1.next", "copy": "1"}).status_code == 302
     assert len(editor.definition().steps) == 3
+
+
+def test_a_step_that_takes_a_permission_runs_only_when_who_has_it_lets_it_R_WFA_12(
+    office, editor, sign_in, settings
+):
+    """However it came there: a copy of a workflow has it too."""
+    settings.CUSTOM_CODE = True
+    Account.objects.filter(pk=office.world.account.pk).update(features={Feature.CUSTOM_CODE: True})
+    editor.add("custom_code", code="def main(event): return {}")
+    office.role(office.world.bob, "workflow_editor")
+    bob = sign_in(office.world.bob)
+    other = Editor(office, bob, editor.workflow)
+
+    assert "You don't have permission to use this." in other.page("review")
+    assert other.post("publish").status_code == 403
+    assert "is published" in unescape(editor.post("publish").content.decode())
+    assert "You don't have permission to use this." in other.page("switch")
+    assert other.post("switched", data={"to": "on"}).status_code == 403
+    listed = bob.post(reverse("workflow-switch", args=[editor.workflow.pk]), {"on": "1"}, follow=True)
+    assert "takes a permission that you don't have" in unescape(listed.content.decode())
+    assert not Workflow.objects.get(pk=editor.workflow.pk).is_on
+    editor.post("switched", data={"to": "on"})
+    assert Workflow.objects.get(pk=editor.workflow.pk).is_on
+    other.post("switched", data={"to": "off"})
+    assert not Workflow.objects.get(pk=editor.workflow.pk).is_on

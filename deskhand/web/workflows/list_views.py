@@ -12,7 +12,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_POST
 
 from deskhand.accounts import policy, queries
-from deskhand.automation import access, emptying, enroll, folders, keeping, listing, uses, workflows
+from deskhand.automation import access, emptying, enroll, folders, gating, keeping, listing, uses, workflows
 from deskhand.automation.models import Workflow
 from deskhand.events.types import Actor
 from deskhand.kernel import clock
@@ -84,12 +84,14 @@ def switch(request: AccountRequest, workflow_id: int) -> HttpResponse:
     workflow, on = editable(request, workflow_id), request.POST.get("on") == "1"
     include = request.POST.get("present") == "1"
     try:
+        if on:
+            gating.require_steps(request.viewer, workflows.definition_of(workflow))
         asks = on and not workflow.is_on and "present" not in request.POST
         if asks and enroll.count_present(workflow.account_id, workflow.pk, clock.now()):
             asking_url = ways.with_query("workflow-switch-on", [workflow.pk], back=back(request))
             return go_to(request, asking_url)
         workflows.switch(workflow, on, by=request.user.pk, include_present=include)
-    except Invalid as refusal:
+    except (Forbidden, Invalid) as refusal:
         messages.error(request, words_of(refusal))
         return go_to(request, back(request))
     if wants_fragment(request):

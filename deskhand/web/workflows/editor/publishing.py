@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, pgettext
 from django.views.decorators.http import require_GET, require_POST
 
-from deskhand.automation import circles, drafts, emptying, enroll, workflows
+from deskhand.automation import circles, drafts, emptying, enroll, gating, workflows
 from deskhand.automation.actions.registry import ACTIONS
 from deskhand.automation.engine.definition import Action, Definition, Manual
 from deskhand.automation.engine.diff import difference
@@ -21,6 +21,7 @@ from deskhand.kernel.errors import Conflict, Invalid
 from deskhand.web.choices import in_full, in_short
 from deskhand.web.middleware import AccountRequest
 from deskhand.web.refusals import status_of, words_of
+from deskhand.web.workflows.editor.offers import why_not
 from deskhand.web.workflows.editor.opened import Opened
 from deskhand.web.workflows.editor.rows import Change, Panel, Wrong
 from deskhand.web.workflows.editor.views import told
@@ -83,6 +84,7 @@ def _lead(opened: Opened) -> str:
 
 
 def _wrong(opened: Opened) -> Iterable[Wrong]:
+    yield from _denied(opened, opened.draft.definition)
     for problem in opened.problems:
         where = opened.telling.name(problem.step_id) if problem.step_id else _("The workflow")
         if problem.step_id:
@@ -94,6 +96,11 @@ def _wrong(opened: Opened) -> Iterable[Wrong]:
         else:
             url = opened.url("trigger")
         yield Wrong(where, workflows.said(problem), url)
+
+
+def _denied(opened: Opened, definition: Definition) -> Iterable[Wrong]:
+    for step_id in gating.denied(opened.viewer, definition):
+        yield Wrong(opened.telling.name(step_id), why_not(opened.viewer, gating.kind_of(definition.by_id[step_id])), opened.url("step", step_id))  # fmt: skip
 
 
 def _changes(opened: Opened) -> Iterable[Change]:
@@ -173,6 +180,7 @@ def _destructive(definition: Definition, telling: Telling) -> Iterable[tuple[str
 def publish(request: AccountRequest, workflow_id: int) -> HttpResponse:
     opened = Opened(request, workflow_id, to_edit=True)
     note = request.POST.get("note", "").replace("\x00", "")
+    gating.require_steps(opened.viewer, opened.definition)
     if any(_destructive(opened.definition, opened.telling)) and request.POST.get("sure") != "1":
         refusal: Invalid | Conflict = Invalid(_("Confirm what can't be undone."), field="sure")
         return opened.show(_reviewing(opened, notice=words_of(refusal), note=note), 422)
@@ -229,6 +237,7 @@ def _switching(opened: Opened, notice: str = "") -> Panel:
         )
         for one in wrong
     )
+    problems = (*_denied(opened, opened.draft.published), *problems)
     present = 0 if wrong else enroll.count_present(workflow.account_id, workflow.pk, clock.now())
     return Panel(
         "switch", _("Switch the workflow on"), "power", "green", close_url=opened.url(""), url=opened.url("switched"), notice=notice, problems=problems,
@@ -278,6 +287,8 @@ def _switched(opened: Opened, to: str) -> Panel:
 def _do_switch(opened: Opened, to: str, present: bool) -> None:
     match to:
         case "on" | "off":
+            if to == "on":
+                gating.require_steps(opened.viewer, opened.draft.published)
             workflows.switch(opened.workflow, to == "on", by=opened.by, include_present=present)
         case "pause":
             workflows.pause(opened.workflow, by=opened.by)
