@@ -2,7 +2,7 @@
 
 import pytest
 
-from deskhand.automation import lanes, workflows
+from deskhand.automation import lanes, uses, workflows
 from deskhand.automation.models import StepLog, Workflow
 from deskhand.crm.pipelines.models import Stage
 from deskhand.crm.records import refiling
@@ -38,7 +38,7 @@ def test_a_deleted_status_lets_go_of_channels_and_lanes_R_PIPE_10(world, gone, s
 
     assert Ticket.objects.get(pk=received.ticket_id).stage_id == world.stage("New")
     lane = Workflow.objects.get(origin_stage_id=gone)
-    assert (lane.is_on, lane.needs_review) == (False, lanes.STAGE_GONE)
+    assert (lane.is_on, lane.needs_review) == (False, uses.STAGE_GONE)
     log = StepLog.objects.get()
     assert (log.kind, log.status) == ("set_property", "FAILED")
     assert Workflow.objects.get(pk=log.workflow_id).needs_review

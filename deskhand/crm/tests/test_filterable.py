@@ -14,7 +14,7 @@ from deskhand.crm.filters.schema_source import SchemaSource, Tables
 from deskhand.crm.filters.sql import to_sql, to_where
 from deskhand.crm.filters.types import OPERATORS, AllOf, Associated, Filter, Operator
 from deskhand.crm.records import associations, filterable, store, tickets
-from deskhand.crm.records.models import PropertyValue, Ticket
+from deskhand.crm.records.models import Contact, PropertyValue, Ticket
 from deskhand.crm.records.store import Change
 from deskhand.crm.records.tickets import NewTicket
 from deskhand.crm.schema import formulas, properties
@@ -319,10 +319,20 @@ def test_what_a_formula_works_out_is_asked_as_any_value_R_PROP_5(world, noon):
 
 
 @pytest.mark.parametrize("name", ["hs_all_associated_contact_emails", "hs_all_associated_contact_phones"])
-def test_the_contacts_of_a_ticket_are_read_by_their_ids_R_PROP_5(world, name):
+def test_the_contacts_of_a_ticket_are_read_by_their_ids_R_PROP_5(world, noon, name):
     """However many others the account has."""
     ticket = world.ticket()
-    sql.execute("set local enable_seqscan = off")
+    Contact.objects.bulk_create(
+        Contact(
+            account_id=world.account.pk,
+            email=f"{n}@many.example",
+            phone=f"+45 {n}",
+            created_at=noon,
+            updated_at=noon,
+        )
+        for n in range(3000)
+    )
+    sql.execute("analyze crm_contact")
     formula = formulas.sql_of(name, "ticket", "t")
 
     plan = [
@@ -330,4 +340,4 @@ def test_the_contacts_of_a_ticket_are_read_by_their_ids_R_PROP_5(world, name):
         for (line,) in sql.rows(f"explain select {formula} from crm_ticket t where t.id = %s", [ticket.pk])
     ]
 
-    assert any("Index Cond" in line and "id = ANY (" in line for line in plan)
+    assert any("Index Cond" in line and "id = ANY (" in line for line in plan), plan
