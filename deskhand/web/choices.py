@@ -15,6 +15,7 @@ from django.utils.translation import pgettext
 from deskhand.accounts import accounts
 from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.pipelines.types import PipelineValue
+from deskhand.kernel.text import whole
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,13 @@ def gone_said(name: str, value: str) -> str:
     return _("%(value)s (not there any more)") % {
         "value": name or (f"#{value}" if value.isdigit() else value)
     }
+
+
+def with_kept(there: Mapping[str, str], chosen: Iterable[str], names: Mapping[str, str] = MappingProxyType({})) -> dict[str, str]:  # fmt: skip
+    """What may be chosen, and behind it what is chosen and may be no more, marked so: saved unchanged, it stays. `names`
+    are those that are known still."""
+    lost = [value for value in dict.fromkeys(chosen) if value not in there and whole(value) is not None]
+    return {**there, **{value: gone_said(names.get(value, ""), value) for value in lost}}
 
 
 def joined(parts: Iterable[str]) -> str:

@@ -128,7 +128,8 @@ class Entering:
                 Kind.MULTI,
                 Kind.REFS,
             ):  # of boxes, none is posted when none is ticked
-                found[name] = typed_values.read(self.object_type, name, form.getlist(field))
+                kept = None if self.is_many else typed_values.value_of(self.moves[0][0], prop)
+                found[name] = typed_values.read(self.object_type, name, form.getlist(field), kept)
         return {
             name: value for name, value in found.items() if not self.is_many or value not in (None, "", [])
         }

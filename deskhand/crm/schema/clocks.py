@@ -97,7 +97,13 @@ _LABELS = {
 }
 
 
+def label_of(sort: Sort, status: object) -> str:
+    """What a clock of a status is called."""
+    return _(_LABELS[sort]) % {"status": status}
+
+
 def _property(name: str, clock: Clock, place: _Place) -> Property:
     kind = Kind.DURATION if clock.is_running else Kind.DATETIME
-    label = _(_LABELS[clock.sort]) % {"status": place}
-    return Property(name, label, kind, read_only=True, is_computed=True, follows=(STAGE,))
+    return Property(
+        name, label_of(clock.sort, place), kind, read_only=True, is_computed=True, follows=(STAGE,)
+    )

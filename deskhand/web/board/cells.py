@@ -89,7 +89,7 @@ class Cells:
             told(prop, value, self.people),
             edit_url=reverse("cell-edit", args=[ticket.pk, name]) if may_edit else "",
             link_url=reverse("inbox-ticket", args=["all-open", ticket.pk]) if name == "subject" else "",
-            editor=property_values.editor(self.viewer, prop, ticket, self._to_choose, urls, typed) if is_edited and may_edit else None,
+            editor=property_values.editor(self.viewer, prop, ticket, self._to_choose, self.people.users, urls, typed) if is_edited and may_edit else None,
         )  # fmt: skip
 
 

@@ -145,7 +145,7 @@ class BoardOf:
         return [known[name] for name in self._shown if name in known]
 
     def select(self, groups: Groups) -> Selection:
-        return Selection(ZoneInfo(self.request.account.zone), self.pipeline.id, condition(groups))
+        return Selection(ZoneInfo(self.request.account.zone), self.pipeline.id, self.filters.asked(groups))
 
     def _kept_query(self) -> str:
         """What of the address stays the same on the way to a part of the page and back."""

@@ -28,6 +28,7 @@ from deskhand.web.board.page import address_of, pipeline_of
 from deskhand.web.board.views import AREA
 from deskhand.web.choices import Choice, offered
 from deskhand.web.filters import editing
+from deskhand.web.filters.words import Words
 from deskhand.web.frame import framed
 from deskhand.web.middleware import AccountRequest
 from deskhand.web.refusals import words_of
@@ -83,17 +84,26 @@ def _require(request: AccountRequest) -> None:
 @require_GET
 def listed(request: AccountRequest) -> HttpResponse:
     _require(request)
-    usable = custom_views.usable(request.viewer)
+    usable, words = custom_views.usable(request.viewer), Words(request.viewer)
     labels = {choice.value: choice.label for choice in _shared(request, "")}
     lines = [
         Line(
-            one.id, one.name, labels.get(_chosen(one), ""), reverse("inbox-view", args=[one.key]), reverse("view-table", args=[one.id]),
+            one.id, one.name, labels.get(_chosen(one), ""), reverse("inbox-view", args=[one.key]), reverse("view-table", args=[one.id]) if _opens(words, one) else "",
             reverse("view-edit", args=[one.id]) if custom_views.may_change(request.viewer, one) else "",
             reverse("view-move", args=[one.id]), one in usable, gone.said(one),
         )
         for one in custom_views.of(request.viewer)
     ]  # fmt: skip
     return framed(request, AREA, "board/views.html", {"lines": lines})
+
+
+def _opens(words: Words, one: SavedView) -> bool:
+    """Whether a table shows it: also what asks for something deleted, which can be taken out there."""
+    try:
+        words.require(item for group in editing.groups_of(one.selection.condition) for item in group)
+    except Invalid:
+        return False
+    return True
 
 
 @require_GET

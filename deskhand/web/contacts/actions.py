@@ -81,10 +81,11 @@ def save(request: AccountRequest, kind: str, record_id: int) -> HttpResponse:
     record = changeable(request, found, record_id)
     name = request.POST.get("property", "")
     typed = request.POST.getlist("value")
-    if name not in properties_of(kind):
+    prop = properties_of(kind).get(name)
+    if prop is None:
         raise NotFound(_("There is no such property."))
     try:
-        value = values.read(kind, name, typed)
+        value = values.read(kind, name, typed, values.value_of(record, prop))
         UPDATES[kind](record.pk, {name: value}, by=actor(request))
     except (Invalid, Taken) as refusal:
         return _refused(request, found, record.pk, name, typed, refusal)

@@ -25,7 +25,7 @@ from deskhand.kernel.database.scope import current_account_id
 from deskhand.kernel.errors import Invalid
 from deskhand.kernel.text import whole
 from deskhand.web import times
-from deskhand.web.choices import Choice
+from deskhand.web.choices import Choice, offered, with_kept
 from deskhand.web.contacts.rows import Control
 
 OWNER, COMPANY, TEAMS, LANGUAGE = (
@@ -216,10 +216,7 @@ def control(
     if is_person(prop):
         kind, choices = "choice", _people(first, _("No owner") if prop.name == OWNER else NOTHING)
     elif prop.name == TEAMS:
-        kind, choices = (
-            "choices",
-            tuple(Choice(value, name, value in now) for value, name in _teams().items()),
-        )
+        kind, choices = "choices", offered(with_kept(_teams(), now), *now)
     elif prop.kind in (Kind.ENUM, Kind.MULTI) and prop.options:
         kind = "choice" if prop.kind is Kind.ENUM else "choices"
         automatic = (
@@ -259,23 +256,24 @@ def _teams() -> dict[str, str]:
 
 
 def _people(current: str, nobody: str) -> tuple[Choice, ...]:
-    members = people.members(current_account_id())
-    return (
-        Choice("", nobody, not current),
-        *(Choice(str(one.user_id), one.name, str(one.user_id) == current) for one in members),
-    )
+    """Who is there, and behind them who is chosen and left: who changes nothing keeps them."""
+    everybody = people.members(current_account_id(), active_only=False)
+    there = {str(one.user_id): one.name for one in everybody if one.is_active}
+    names = {str(one.user_id): one.name for one in everybody}
+    return offered({"": nobody, **with_kept(there, [current], names)}, current)
 
 
-def read(object_type: str, name: str, typed: Sequence[str]) -> Any:
-    """What was typed for a property, as the verbs take it. Raises Invalid for what people can't change here."""
+def read(object_type: str, name: str, typed: Sequence[str], kept: Any = None) -> Any:
+    """What was typed for a property, as the verbs take it. Raises Invalid for what people can't change here; `kept` is what
+    the record has, which it may keep though it could be chosen no more."""
     prop = properties_of(object_type).get(name)
     if prop is None or not is_editable(prop):
         raise Invalid(_("This can't be changed here."), field=name)
     first = typed[0].strip() if typed else ""
     if is_person(prop):
-        return _person(name, first)
+        return _person(name, first, kept)
     if prop.name == TEAMS:
-        return _typed_teams(typed)
+        return _typed_teams(typed, kept or ())
     if prop.kind is Kind.MULTI:
         return [one for one in typed if one]
     if prop.kind is Kind.NUMBER and first:
@@ -287,9 +285,11 @@ def read(object_type: str, name: str, typed: Sequence[str]) -> Any:
     return first or None
 
 
-def _person(name: str, typed: str) -> int | None:
+def _person(name: str, typed: str, kept: int | None) -> int | None:
     if not typed:
         return None
+    if typed == str(kept):
+        return kept
     if (user_id := whole(typed)) is not None:
         member = people.find_member(current_account_id(), user_id)
         if member and member.is_active:
@@ -297,8 +297,8 @@ def _person(name: str, typed: str) -> int | None:
     raise Invalid(_("Choose somebody of this account."), field=name, value=typed)
 
 
-def _typed_teams(typed: Sequence[str]) -> list[int]:
-    there, chosen = _teams(), [one for one in typed if one]
+def _typed_teams(typed: Sequence[str], kept: Iterable[int]) -> list[int]:
+    there, chosen = {*_teams(), *map(str, kept)}, [one for one in typed if one]
     unknown = next((one for one in chosen if one not in there), None)
     if unknown is not None:
         raise Invalid(_("There is no such team."), field=TEAMS, value=unknown[:40])

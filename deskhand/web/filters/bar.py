@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 
-from deskhand.crm.filters.types import OPERATORS, Operator, Takes, Unit, Window
+from deskhand.crm.filters.types import OPERATORS, AnyOf, Condition, Operator, Takes, Unit, Window
 from deskhand.crm.schema.types import Kind, Property
 from deskhand.kernel.errors import Invalid
 from deskhand.kernel.text import whole
@@ -29,7 +29,7 @@ class Chip:
     property: str
     operator: str
     values: str
-    edit_url: str
+    edit_url: str  # empty for what was deleted
     remove_url: str
     is_edited: bool
 
@@ -101,6 +101,11 @@ class BarOf:
         item = self._typed()
         return editing.put(self.groups, self.spot, item) if self.spot and item else self.groups
 
+    def asked(self, groups: Groups) -> Condition:
+        """What these filters ask for. No record meets one on what was deleted, so a group with such a one finds nothing."""
+        there = tuple(group for group in groups if not any(map(self.words.lost, group)))
+        return AnyOf(()) if groups and not there else editing.condition(there, self.root)
+
     def answer(self, request: HttpRequest) -> tuple[HttpResponse | None, Invalid | None]:
         """Where the form of a filter leads when it is done, or what is wrong with it."""
         if request.method != "GET" or not self.query.get("apply"):
@@ -141,11 +146,10 @@ class BarOf:
         return f"{self.parts['save']}&{urlencode([pair for pair in asked if pair[1]])}"
 
     def _chip(self, item: Item, spot: Spot) -> Chip:
-        _kind, prop = self.words.property(f"{item.object_type}.{item.filter.property}")
-        operator = item.filter.operator
+        prop, operator = self.words.shown(item), item.filter.operator
         return Chip(
             self.words.label(item.object_type, prop, item.label, item.how), dict_of(self.words.operators(prop, operator))[operator.value],
-            self.words.values(item), self.url(self.groups, edit=str(spot)), self.url(editing.put(self.groups, spot, None)),
+            self.words.values(item), "" if self.words.lost(item) else self.url(self.groups, edit=str(spot)), self.url(editing.put(self.groups, spot, None)),
             spot == self.spot,
         )  # fmt: skip
 
@@ -169,7 +173,7 @@ class BarOf:
         if self.spot is None:
             return None
         there, name = editing.at(self.groups, self.spot), self.query.get("prop", "")
-        if there and not name:
+        if there and not name and self.words.lost(there) is None:
             name = f"{there.object_type}.{there.filter.property}"
         if not name:
             return None

@@ -15,18 +15,19 @@ from django.utils.translation import gettext_lazy, ngettext
 from deskhand.accounts import queries as people
 from deskhand.accounts.types import Viewer
 from deskhand.automation import listing
+from deskhand.crm.filters import gone
 from deskhand.crm.filters.types import OPERATORS, Filter, Operator, Span, Unit, Value, Window
 from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.records.selecting import associated_with, may_filter_by, may_filter_by_workflows
 from deskhand.crm.schema import activities, association_labels, clock_names, clocks, object_types
-from deskhand.crm.schema.queries import properties_of
+from deskhand.crm.schema.queries import archived_label, properties_of
 from deskhand.crm.schema.types import Kind, Property
 from deskhand.crm.segments import segments
 from deskhand.desk import inboxes
 from deskhand.kernel.errors import Invalid
 from deskhand.kernel.text import whole
 from deskhand.web import times
-from deskhand.web.choices import Choice, in_short
+from deskhand.web.choices import Choice, gone_said, in_short
 from deskhand.web.filters import editing, membership
 from deskhand.web.filters.editing import How, Item
 
@@ -115,6 +116,7 @@ class Words:
 
     def __init__(self, viewer: Viewer, root: str = "ticket") -> None:
         """`root` is the kind of record that is filtered."""
+        self._lost: dict[tuple[str, str], str] = {}
         self.viewer, self.root = viewer, root
         self.types = (root, *(one.name for one in activities.of(root)), *associated_with(root))
 
@@ -189,6 +191,26 @@ class Words:
         if found is None:
             raise Invalid(_("You may not filter by this."), field="prop", value=name[:80])
         return object_type, found
+
+    def shown(self, item: Item) -> Property:
+        """What a filter asks for, also where that was deleted. Raises Invalid for what is not offered to this viewer."""
+        lost = self.lost(item)
+        return lost or self.property(f"{item.object_type}.{item.filter.property}")[1]
+
+    def lost(self, item: Item) -> Property | None:
+        """What a filter asks for and was deleted: the clock of a status, or a property of the account's own (R-PIPE-10). No
+        record meets it."""
+        name, root = item.filter.property, self.root
+        of_records = item.object_type in self.types and activities.find(item.object_type) is None
+        if not of_records or name in membership.SORTS or name in properties_of(item.object_type):
+            return None
+        if not may_filter_by(self.viewer, item.object_type, root):
+            return None
+        key = item.object_type, name
+        if key not in self._lost:
+            self._lost[key] = _lost_label(*key)
+        label = self._lost[key]
+        return Property(name, gone_said(label, name), item.filter.kind) if label else None
 
     def label(
         self, object_type: str, prop: Property, linked_as: int | None = None, how: How = How.HAS
@@ -277,7 +299,7 @@ class Words:
 
     def values(self, item: Item) -> str:
         """What was chosen, as it is read."""
-        _kind, prop = self.property(f"{item.object_type}.{item.filter.property}")
+        prop = self.shown(item)
         labels = {choice.value: choice.label for choice in self.choices(prop)}
         return self.chosen_said(prop, item.filter, labels)
 
@@ -311,11 +333,16 @@ class Words:
     def require(self, items: Iterable[Item]) -> None:
         """Raise Invalid for filters on what is not offered to this viewer."""
         for item in items:
-            _kind, prop = self.property(f"{item.object_type}.{item.filter.property}")
+            prop = self.shown(item)
             if prop.kind is not item.filter.kind:
                 raise Invalid(_("You may not filter by this."), field="prop", value=prop.name)
             if item.label is not None:
                 self.linked_as(item.object_type, str(item.label))
+
+
+def _lost_label(object_type: str, name: str) -> str:
+    clock = clock_names.parse(name)
+    return clocks.label_of(clock.sort, gone.status(str(clock.stage_id))) if clock else archived_label(object_type, name)  # fmt: skip
 
 
 def _in_order(prop: Property) -> Sequence[Operator]:

@@ -200,10 +200,10 @@ def elsewhere(
     return render(request, "inbox/fragments/elsewhere.html", context)
 
 
-def agent(request: AccountRequest, text: str, field: str) -> int:
-    """The id of somebody whom tickets can be given to. Raises Invalid."""
+def agent(request: AccountRequest, text: str, field: str, kept: int | None = None) -> int:
+    """The id of somebody whom tickets can be given to, or of whom it was given to before. Raises Invalid."""
     user_id = number(text, field)
-    if not routing.may_own(request.viewer.account_id, user_id):
+    if user_id != kept and not routing.may_own(request.viewer.account_id, user_id):
         raise Invalid(_("This person may not see tickets."), field=field, value=user_id)
     return user_id
 

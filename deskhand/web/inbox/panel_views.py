@@ -137,18 +137,28 @@ def set_property(
         )
     if prop.name == OWNER:
         return tickets.assign(
-            ticket_id, owner_id=common.agent(request, value, OWNER) if value else None, by=by, at=at
+            ticket_id,
+            owner_id=common.agent(request, value, OWNER, ticket.owner_id) if value else None,
+            by=by,
+            at=at,
         )
-    return tickets.update(ticket_id, {prop.name: _checked(request, prop, value)}, by=by, at=at)
+    return tickets.update(
+        ticket_id,
+        {prop.name: _checked(request, prop, value, property_values.value_of(ticket, prop))},
+        by=by,
+        at=at,
+    )
 
 
-def _checked(request: AccountRequest, prop: Property, value: Any) -> Any:
+def _checked(request: AccountRequest, prop: Property, value: Any, kept: Any) -> Any:
+    """`kept` is what the ticket has: it may stay, though it could be chosen no more."""
     if prop.kind is Kind.REF and value:
-        return common.agent(request, value, prop.name)
+        return common.agent(request, value, prop.name, kept)
     if prop.name != TEAMS:
         return value
     ids = {number(one, TEAMS) for one in value}
-    if Team.objects.filter(account_id=request.viewer.account_id, pk__in=ids).count() < len(ids):
+    new = ids.difference(kept or ())
+    if Team.objects.filter(account_id=request.viewer.account_id, pk__in=new).count() < len(new):
         raise Invalid(_("There is no such team."), field=TEAMS, value=value)
     return sorted(ids)
 

@@ -20,7 +20,7 @@ from deskhand.crm.schema.types import Kind, Property
 from deskhand.crm.segments import tag_rules
 from deskhand.web import moving, times
 from deskhand.web.asked import moment
-from deskhand.web.choices import ChoiceGroup, all_statuses, offered, statuses
+from deskhand.web.choices import ChoiceGroup, all_statuses, offered, statuses, with_kept
 from deskhand.web.inbox.panel_rows import Editor
 
 PIPELINE, STATUS, OWNER, TEAMS = (
@@ -107,13 +107,14 @@ class Typed:
 
 
 def editor(
-    viewer: Viewer, prop: Property, ticket: Ticket, people: People, urls: tuple[str, str], typed: Typed | None = None
+    viewer: Viewer, prop: Property, ticket: Ticket, people: People, names: Mapping[int, str], urls: tuple[str, str],
+    typed: Typed | None = None,
 ) -> Editor:  # fmt: skip
-    """`urls` are where it is saved, and where it is left."""
+    """`people` may be chosen, `names` are also of those who left; `urls` are where it is saved, and where it is left."""
     stored = value_of(ticket, prop)
     given = list(typed.values) if typed else _as_form(prop, stored)
     error = typed.error if typed else ""
-    groups = _groups(viewer, prop, ticket, people, given)
+    groups = _groups(viewer, prop, ticket, people, names, given)
     kind: Any = (
         "checks"
         if prop.kind in (Kind.MULTI, Kind.REFS)
@@ -144,16 +145,21 @@ def _as_form(prop: Property, value: Any) -> list[str]:
 
 
 def _groups(
-    viewer: Viewer, prop: Property, ticket: Ticket, people: People, given: Sequence[str]
+    viewer: Viewer,
+    prop: Property,
+    ticket: Ticket,
+    people: People,
+    names: Mapping[int, str],
+    given: Sequence[str],
 ) -> tuple[ChoiceGroup, ...]:
     if prop.name in (PIPELINE, STATUS):
         return _statuses(viewer, prop, ticket, given)
-    if prop.name == OWNER:
-        return _choices([("", _("No owner")), *_named(people.users)], given)
-    if prop.kind is Kind.REF and prop.is_custom:
-        return _choices([("", DASH), *_named(people.users)], given)
+    if prop.name == OWNER or (prop.kind is Kind.REF and prop.is_custom):
+        nobody = _("No owner") if prop.name == OWNER else DASH
+        users = with_kept(_named(people.users), given, _named(names))
+        return _choices([("", nobody), *users.items()], given)
     if prop.name == TEAMS:
-        return _choices(_named(people.teams), given)
+        return _choices(list(with_kept(_named(people.teams), given).items()), given)
     if prop.kind is Kind.BOOL:
         return _choices([("", DASH), ("true", _("Yes")), ("false", _("No"))], given)
     if prop.name == TAGS:  # those that follow rules are nobody's choice
@@ -179,8 +185,8 @@ def _statuses(
     return all_statuses(*chosen, reasons=reasons)
 
 
-def _named(names: Mapping[int, str]) -> list[tuple[str, str]]:
-    return [(str(pk), name) for pk, name in names.items()]
+def _named(names: Mapping[int, str]) -> dict[str, str]:
+    return {str(pk): name for pk, name in names.items()}
 
 
 def _choices(pairs: Sequence[tuple[str, str]], given: Sequence[str]) -> tuple[ChoiceGroup, ...]:

@@ -24,7 +24,7 @@ from deskhand.events import queries as events
 from deskhand.events.types import Actor, ActorKind
 from deskhand.kernel.errors import Conflict
 from deskhand.routing import queries as routing
-from deskhand.web.choices import offered
+from deskhand.web.choices import offered, with_kept
 from deskhand.web.frame import shell
 from deskhand.web.inbox import causes, common
 from deskhand.web.jinja import render
@@ -48,12 +48,13 @@ class Line:
 def ask(request: AccountRequest, thread_id: int) -> HttpResponse:
     thread = _thread(request, thread_id)
     agents = routing.agents_with_state(request.viewer.account_id)
-    people = [("", _("No owner")), *((f"user:{one.user_id}", one.name) for one in agents)]
-    owner = f"user:{thread.assignee_id}" if thread.assignee_id else ""
+    owner = str(thread.assignee_id or "")
+    names = {str(pk): name for pk, name in names_of([thread.assignee_id or 0]).items()}
+    people = {"": _("No owner"), **with_kept({str(one.user_id): one.name for one in agents}, [owner], names)}
     context = {
         "url": reverse("thread-owner-save", args=[thread_id]), "back_url": reverse("inbox-view", args=[desk_views.CONVERSATIONS]),
         "subject": thread.subject or _("(no subject)"), "lines": _lines(thread), "shell": shell(request, view=desk_views.CONVERSATIONS),
-        "choices": offered(people, owner),
+        "choices": offered({f"user:{pk}" if pk else "": name for pk, name in people.items()}, f"user:{owner}" if owner else ""),
     }  # fmt: skip
     return render(request, "inbox/thread_owner.html", context)
 
@@ -61,9 +62,9 @@ def ask(request: AccountRequest, thread_id: int) -> HttpResponse:
 @require_POST
 def save(request: AccountRequest, thread_id: int) -> HttpResponse:
     """`owner` is user:<id> or empty."""
-    _thread(request, thread_id)
+    thread = _thread(request, thread_id)
     text = request.POST.get("owner", "")
-    user_id = common.agent(request, text.removeprefix("user:"), "owner") if text else None
+    user_id = common.agent(request, text.removeprefix("user:"), "owner", thread.assignee_id) if text else None
     conversations.assign_many([Owner(thread_id, user_id, Actor.user(request.user.pk))])
     said = _("Assigned to %(name)s") % {"name": names_of([user_id])[user_id]} if user_id else ""
     messages.info(request, said or _("It has no owner now"))

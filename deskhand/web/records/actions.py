@@ -98,13 +98,13 @@ def add(request: AccountRequest, key: str) -> HttpResponse:
 def save(request: AccountRequest, key: str, record_id: int) -> HttpResponse:
     """One property of a record; what is refused stays in its place, with the reason beside it."""
     kind = kind_of(request.viewer, key)
-    changeable(request, kind, record_id)
+    record = changeable(request, kind, record_id)
     name, typed = request.POST.get("property", ""), request.POST.getlist("value")
     prop = properties_of(kind.object_type).get(name)
     if prop is None or not is_editable(prop):
         raise NotFound(_("There is no such property."))
     try:
-        value = typed_values.read(kind.object_type, name, typed)
+        value = typed_values.read(kind.object_type, name, typed, typed_values.value_of(record, prop))
         objects.update(kind.object_type, record_id, {name: value}, by=actor(request))
     except Invalid as refusal:
         control = typed_values.control(prop, None, typed=typed or [""], error=words_of(refusal))

@@ -27,7 +27,7 @@ from deskhand.web.board.page import read_of
 from deskhand.web.contacts.values import Names
 from deskhand.web.filters import editing
 from deskhand.web.filters.bar import OWN, BarOf
-from deskhand.web.filters.editing import Groups, condition
+from deskhand.web.filters.editing import Groups
 from deskhand.web.filters.words import Words
 from deskhand.web.frame import count_text
 from deskhand.web.middleware import AccountRequest
@@ -59,7 +59,7 @@ class ScreenOf:
         self.selection = self.select(self.filters.groups)
 
     def select(self, groups: Groups) -> Selection:
-        found = condition(groups, self.kind.object_type)
+        found = self.filters.asked(groups)
         pipeline_id = self.pipeline.id if self.pipeline else None
         zone = ZoneInfo(self.request.account.zone)
         return Selection(self.kind.object_type, zone, pipeline_id, found, self.text, self.which)

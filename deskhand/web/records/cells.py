@@ -203,7 +203,11 @@ def _write(
     """Or the form of what the status asks for, where the cell says where the record stands. Raises Invalid."""
     by = Actor.user(request.user.pk)
     if prop.column != "stage_id":
-        value = {prop.name: typed_values.read(kind.object_type, prop.name, given)}
+        value = {
+            prop.name: typed_values.read(
+                kind.object_type, prop.name, given, typed_values.value_of(record, prop)
+            )
+        }
         return objects.update(kind.object_type, record.pk, value, by=by)
     stage = pipelines_of(kind.object_type).stage(number(given[0] if given else "", prop.name))
     way = Way(

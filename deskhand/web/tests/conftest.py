@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,6 +12,7 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.http import HttpResponse
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
@@ -35,6 +38,12 @@ def queries_of(client: Client, path: str, **more: Any) -> int:
     with CaptureQueriesContext(connection) as seen:
         assert client.get(path, **more).status_code == 200
     return len(seen)
+
+
+def selected(answer: HttpResponse) -> list[tuple[str, str]]:
+    """What is chosen in the lists of a page or a part of one: values with their words."""
+    page = html.unescape(answer.content.decode())
+    return re.findall(r'<option value="([^"]*)"[^>]* selected[^>]*>([^<]*)</option>', page)
 
 
 @dataclass

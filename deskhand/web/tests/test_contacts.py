@@ -10,6 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from deskhand import wiring
+from deskhand.accounts import users
 from deskhand.automation import workflows
 from deskhand.automation.engine.definition import Definition
 from deskhand.crm.records import archive, companies, contacts, tasks, tickets
@@ -21,6 +22,7 @@ from deskhand.desk import customers, threads
 from deskhand.desk.models import Message, Thread
 from deskhand.desk.types import InboundMessage, Incoming, Mailbox
 from deskhand.events.types import SYSTEM, Actor, ActorKind, Event
+from deskhand.web.tests.conftest import selected
 
 HTMX = {"HX-Request": "true"}
 
@@ -305,6 +307,26 @@ def test_a_property_is_changed_in_its_place_with_and_without_a_script(office, ad
     assert plain.headers["Location"].endswith("#property-jobtitle")
     row = again(office, astrid)
     assert (row.phone, row.properties["jobtitle"]) == ("+47 1", "Owner")
+
+
+def test_an_owner_who_left_stays_until_somebody_chooses_another(office, ada, astrid):
+    with office.inside() as world:
+        contacts.update(astrid, {"hubspot_owner_id": world.bob.pk}, by=SYSTEM)
+        users.deactivate(world.account.pk, world.bob.pk, by=SYSTEM)
+    bob, place = office.world.bob.pk, reverse("contact-save", args=[astrid])
+    before = again(office, astrid)
+
+    editor = ada.get(
+        reverse("contact-property", args=[astrid]), {"name": "hubspot_owner_id", "open": ""}, headers=HTMX
+    )
+    assert (str(bob), "Bob Noyce (not there any more)") in selected(editor)
+    assert ada.post(place, {"property": "hubspot_owner_id", "value": bob}).status_code == 302
+    kept = again(office, astrid)
+    assert (kept.owner_id, kept.version) == (bob, before.version)
+
+    ada.post(place, {"property": "hubspot_owner_id", "value": ""})
+    assert ada.post(place, {"property": "hubspot_owner_id", "value": bob}).status_code == 422
+    assert again(office, astrid).owner_id is None
 
 
 def test_who_changed_it_stands_beside_the_value(office, ada, astrid):

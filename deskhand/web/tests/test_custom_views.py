@@ -187,6 +187,24 @@ def test_a_view_whose_filter_is_gone_is_kept_and_says_so(office, client):
     assert side(client) == {}
     assert "It filters by something that is gone." in texts(client.get("/views"))
 
+    view = saved(office)
+    page = client.get(f"/views/{view.pk}/table", follow=True)
+    assert page.status_code == 200
+    assert "Colour (not there any more) contains any of red" in said(page)
+    assert subjects(page.content.decode()) == []
+    mended = mend(client, view, page)
+    assert sorted(subjects(mended.content.decode())) == ["Parcel", "Refund"]
+    assert side(client) == {"High ones": "2"}
+
+
+def mend(client, view, page):
+    """Take the only filter out and save what the page shows."""
+    assert 'class="filter-text" href' not in page.content.decode()
+    without = html.unescape(re.search(r'class="filter-remove" href="([^"]*)"', page.content.decode())[1])
+    page = client.get(without).content.decode()
+    fields = {name: values for name, values in bar_of(page).items() if name != "text"}
+    return client.post(f"/views/{view.pk}/keep", fields, follow=True)
+
 
 def test_counting_views_takes_one_statement_however_many(office, client):
     """R-VIEW-6"""
@@ -334,16 +352,49 @@ def test_a_view_says_which_status_was_deleted_and_is_mended_by_saving(returns, o
     assert "is deleted" not in said(client.get(f"/inbox/custom-{view.pk}"))
 
 
-def test_a_view_by_the_times_of_a_deleted_status_says_so(returns, office, client):
+@pytest.mark.parametrize(
+    ("sort", "kind", "operator", "values", "words"),
+    [
+        ("hs_v2_date_entered", "datetime", "known", (), "Date entered “On hold” (not there any more) is known"),
+        ("hs_v2_cumulative_time_in", "duration", "greater", (3_600_000,), "Total time in “On hold” (not there any more) is greater than 1 hour"),
+    ],
+)  # fmt: skip
+def test_a_view_by_the_times_of_a_deleted_status_says_so(
+    returns, office, client, sort, kind, operator, values, words
+):
     """R-PIPE-10 with R-PROP-3"""
     with office.inside():
         extra = add_stage(returns, "On hold", StageState.OPEN)
-    create(client, filters=condition([one(f"hs_v2_date_entered_{extra.pk}", "datetime", "known")]))
+    clock = f"{sort}_{extra.pk}"
+    create(client, filters=condition([one(clock, kind, operator, *values)]), cols=["subject", clock])
     with office.inside():
         pipelines.delete_stage(extra, in_use=0, by=SYSTEM)
 
     assert saved(office).gone == [{"kind": "status", "label": "On hold"}]
     assert "The status “On hold” is deleted, and this view asks for it." in said(client.get("/views"))
+    view = saved(office)
+    for screen in ("table", "board"):
+        address = client.get(f"/views/{view.pk}/table").headers["Location"].replace("/table?", f"/{screen}?")
+        page = client.get(address)
+        assert page.status_code == 200
+        assert words in said(page)
+        assert subjects(page.content.decode()) == []
+    mend(client, view, client.get(f"/views/{view.pk}/table", follow=True))
+    assert (saved(office).gone, saved(office).condition, clock in saved(office).columns) == ([], {}, False)
+    assert side(client) == {"High ones": "2"}
+
+
+def test_what_was_deleted_finds_nothing_and_what_may_hold_instead_does_R_PIPE_10(returns, office, client):
+    with office.inside():
+        extra = add_stage(returns, "On hold", StageState.OPEN)
+    gone = one(f"hs_v2_date_exited_{extra.pk}", "datetime", "unknown")
+    create(client, filters=condition([gone, HIGH], [HIGH]))
+    with office.inside():
+        pipelines.delete_stage(extra, in_use=0, by=SYSTEM)
+
+    page = client.get(f"/views/{saved(office).pk}/table", follow=True)
+
+    assert subjects(page.content.decode()) == ["Parcel"]
 
 
 def test_a_view_of_a_deleted_pipeline_says_so_once_and_opens_on_another(returns, office, client):

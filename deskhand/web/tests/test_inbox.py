@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from deskhand.accounts import users
 from deskhand.accounts.models import User
 from deskhand.crm.records import tickets
 from deskhand.desk import replies, threads
@@ -16,7 +17,7 @@ from deskhand.events.types import SYSTEM
 from deskhand.kernel import files
 from deskhand.kernel.database.scope import account_scope
 from deskhand.web import assets
-from deskhand.web.tests.conftest import queries_of
+from deskhand.web.tests.conftest import queries_of, selected
 
 HTMX = {"HX-Request": "true"}
 
@@ -701,6 +702,23 @@ def test_a_conversation_is_given_to_somebody_and_its_page_says_who_had_it_R_DM_1
     assert past.index("<b>No owner</b>") < past.index("<b>Grace Hopper</b>")
     with office.inside():
         assert Thread.objects.get(pk=conversation).assignee_id is None
+
+
+def test_an_owner_of_a_conversation_who_left_stays_until_somebody_chooses_another(
+    office, sign_in, conversation
+):
+    client, place = sign_in(office.world.ada), f"/conversations/{conversation}/owner"
+    grace = office.world.grace.pk
+    client.post(f"{place}/save", {"owner": f"user:{grace}"})
+    with office.inside() as world:
+        users.deactivate(world.account.pk, grace, by=SYSTEM)
+
+    assert selected(client.get(place)) == [(f"user:{grace}", "Grace Hopper (not there any more)")]
+    client.post(f"{place}/save", {"owner": f"user:{grace}"})
+    with office.inside():
+        assert Thread.objects.get(pk=conversation).assignee_id == grace
+    client.post(f"{place}/save", {"owner": ""})
+    assert client.post(f"{place}/save", {"owner": f"user:{grace}"}).status_code == 400
 
 
 @pytest.mark.parametrize("owner", ["user:0", "user:x", "team:1", "user:99999"])

@@ -9,6 +9,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from deskhand.accounts import users
 from deskhand.crm.pipelines import pipelines
 from deskhand.crm.pipelines.models import StageState
 from deskhand.crm.pipelines.pipelines import NewStage
@@ -20,6 +21,7 @@ from deskhand.events.types import SYSTEM
 from deskhand.kernel import clock
 from deskhand.routing.models import Decision
 from deskhand.routing.types import Reason
+from deskhand.web.tests.conftest import selected
 from deskhand.web.tests.test_inbox import texts
 
 HTMX = {"HX-Request": "true"}
@@ -72,6 +74,26 @@ def test_a_value_of_any_kind_turns_into_its_editor_and_is_saved_without_scripts(
 
     assert response.headers["Location"] == f"/inbox/all-open/{ticket.pk}"
     assert office.again(ticket).properties["made"] == stored
+
+
+def test_an_owner_who_left_stays_until_somebody_chooses_another(office, ticket, client):
+    with office.inside() as world:
+        properties.create("ticket", "checker", "Checked by", Kind.REF, by=SYSTEM)
+        values = {"hubspot_owner_id": world.bob.pk, "checker": world.bob.pk}
+        tickets.update(ticket.pk, values, by=SYSTEM)
+        users.deactivate(world.account.pk, world.bob.pk, by=SYSTEM)
+    bob, before = office.world.bob.pk, office.again(ticket)
+
+    for name in values:
+        assert (str(bob), "Bob Noyce (not there any more)") in selected(client.get(url(ticket, name)))
+        assert save(client, ticket, name, bob).status_code == 302
+    kept = office.again(ticket)
+    assert (kept.owner_id, kept.properties["checker"], kept.version) == (bob, bob, before.version)
+
+    for name in values:
+        save(client, ticket, name, "")
+        assert "Bob Noyce (" not in texts(client.get(url(ticket, name)))
+        assert save(client, ticket, name, bob).status_code == 422
 
 
 def test_a_moment_is_typed_in_ones_own_zone(office, ticket, client):

@@ -26,7 +26,7 @@ from deskhand.kernel import clock
 from deskhand.kernel.errors import Incomplete
 from deskhand.testing.world import add_stage
 from deskhand.web import times
-from deskhand.web.tests.conftest import queries_of
+from deskhand.web.tests.conftest import queries_of, selected
 
 HTMX = {"HX-Request": "true"}
 KEYS = {"deal": "deals", "project": "projects"}
@@ -315,6 +315,27 @@ def test_who_left_is_named_in_the_table(office, ada, deal):
     table = text(ada.get(url("records-table", "deals")))
 
     assert "Bob Noyce" in table[table.index("<tbody") :]
+
+
+def test_an_owner_who_left_stays_until_somebody_chooses_another(office, ada, kind, key, make):
+    pk = make()
+    with office.inside() as world:
+        objects.update(kind, pk, {"hubspot_owner_id": world.bob.pk}, by=SYSTEM)
+        users.deactivate(world.account.pk, world.bob.pk, by=SYSTEM)
+    bob, before = office.world.bob.pk, again(office, kind, pk)
+    cell, page = url("record-cell", key, pk, "hubspot_owner_id"), url("record", key, pk)
+
+    for editor in (ada.get(cell), ada.get(page, {"open": "hubspot_owner_id"})):
+        assert (str(bob), "Bob Noyce (not there any more)") in selected(editor)
+    ada.post(f"{cell}/save", {"value": bob})
+    ada.post(url("record-save", key, pk), {"property": "hubspot_owner_id", "value": bob})
+    kept = again(office, kind, pk)
+    assert (kept.owner_id, kept.version) == (bob, before.version)
+
+    ada.post(url("record-save", key, pk), {"property": "hubspot_owner_id", "value": office.world.ada.pk})
+    answer = ada.post(url("record-save", key, pk), {"property": "hubspot_owner_id", "value": bob})
+    assert answer.status_code == 422
+    assert again(office, kind, pk).owner_id == office.world.ada.pk
 
 
 @pytest.mark.parametrize("screen", ["records-board", "records-table"])

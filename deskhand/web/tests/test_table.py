@@ -10,14 +10,14 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from deskhand.accounts import users
+from deskhand.accounts import teams, users
 from deskhand.crm.records import tickets
 from deskhand.crm.schema import properties
 from deskhand.crm.schema.types import Kind
 from deskhand.desk import table
 from deskhand.events.types import SYSTEM
 from deskhand.kernel import clock
-from deskhand.web.tests.conftest import queries_of
+from deskhand.web.tests.conftest import queries_of, selected
 from deskhand.web.tests.test_filters import HIGH, condition
 from deskhand.web.tests.test_inbox import HTMX, texts
 
@@ -229,19 +229,45 @@ def test_what_one_may_not_change_has_no_editor(office, client):
     assert client.post(f"/tickets/{ticket.pk}/cells/subject/save", {"value": "x"}).status_code == 403
 
 
-def test_who_left_is_named_in_the_table_and_can_be_chosen_no_more(office, client, path):
+def test_who_left_is_named_in_the_table_and_chosen_where_they_stand_alone(office, client, path):
     ticket = office.mail("Refund")
     with office.inside() as world:
         properties.create("ticket", "checker", "Checked by", Kind.REF, by=SYSTEM)
         tickets.update(ticket.pk, {"hubspot_owner_id": world.bob.pk, "checker": world.bob.pk}, by=SYSTEM)
         users.deactivate(world.account.pk, world.bob.pk, by=SYSTEM)
+    before = office.again(ticket)
 
     page = texts(client.get(path, {"cols": ["hubspot_owner_id", "checker"]}))
-    editor = texts(client.get(f"/tickets/{ticket.pk}/cells/hubspot_owner_id"))
+    cells = [f"/tickets/{ticket.pk}/cells/{name}" for name in ("hubspot_owner_id", "checker")]
 
     assert page.count("Bob Noyce") == 2
-    assert "Grace Hopper" in editor
-    assert "Bob Noyce" not in editor
+    for cell in cells:
+        assert selected(client.get(cell)) == [(str(office.world.bob.pk), "Bob Noyce (not there any more)")]
+        assert "Grace Hopper" in texts(client.get(cell))
+        assert client.post(f"{cell}/save", {"value": office.world.bob.pk}).status_code == 302
+    kept = office.again(ticket)
+    assert (kept.owner_id, kept.properties["checker"]) == (office.world.bob.pk, office.world.bob.pk)
+    assert kept.version == before.version
+    for cell in cells:
+        assert client.post(f"{cell}/save", {"value": ""}).status_code == 302
+        assert "Bob Noyce" not in texts(client.get(cell))
+        assert client.post(f"{cell}/save", {"value": office.world.bob.pk}).status_code == 422
+
+
+def test_a_team_that_was_deleted_stays_until_somebody_takes_it_out(office, client):
+    ticket = office.mail("Refund")
+    with office.inside() as world:
+        gone = teams.create(world.account.pk, "Night", by=SYSTEM).pk
+        tickets.update(ticket.pk, {"hs_assigned_team_ids": [gone]}, by=SYSTEM)
+        teams.delete(world.account.pk, gone, by=SYSTEM)
+    cell = f"/tickets/{ticket.pk}/cells/hs_assigned_team_ids"
+
+    assert f"#{gone} (not there any more)" in texts(client.get(cell))
+    client.post(f"{cell}/save", {"value": [gone, office.world.team.pk]})
+    assert office.again(ticket).assigned_team_ids == sorted([gone, office.world.team.pk])
+    client.post(f"{cell}/save", {"value": [office.world.team.pk]})
+    assert client.post(f"{cell}/save", {"value": [gone]}).status_code == 422
+    assert office.again(ticket).assigned_team_ids == [office.world.team.pk]
 
 
 def test_the_number_of_queries_does_not_grow_with_the_tickets(office, client, path):
