@@ -1,5 +1,5 @@
-"""What workflows ask for: which of them name a segment, a label, a status or another workflow, in conditions or in actions
-(R-EDIT-9, R-PIPE-10)."""
+"""What workflows ask for: which of them name a segment, a label, a status, a task queue or another workflow, in
+conditions or in actions (R-EDIT-9, R-PIPE-10)."""
 
 from __future__ import annotations
 
@@ -61,6 +61,11 @@ def writing_from(account_id: int, names: Sequence[str]) -> list[int]:
 def labels(account_id: int, numbers: Sequence[int]) -> dict[int, list[Use]]:
     """{association label: the workflows that name it}. One query."""
     return _found(_LABELS, account_id, numbers)
+
+
+def task_queues(account_id: int, queue_ids: Sequence[int]) -> dict[int, list[Use]]:
+    """{task queue: the workflows, lanes too, with steps that put tasks into it (R-WFA-8)}. One query."""
+    return _found(_TASK_QUEUES, account_id, queue_ids)
 
 
 def stages(account_id: int, stage_ids: Collection[int]) -> dict[int, list[Use]]:
@@ -146,6 +151,9 @@ _LABELS = f"""{_NAMED}
     select id, name, jsonb_path_query(definition, 'lax $.steps[*].settings.labels[*]') from definitions
     union all
     select id, name, jsonb_path_query(definition, 'lax $.steps[*].settings.label') from definitions
+{_DISTINCT}"""
+_TASK_QUEUES = f"""{_NAMED}
+    select id, name, jsonb_path_query(definition, 'lax $.steps[*] ? (@.kind == "create_task").settings.queue') as named from definitions
 {_DISTINCT}"""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from deskhand.automation import uses
 from deskhand.config.names import Names
 from deskhand.config.sections.types import Item, Section
 from deskhand.config.things import Thing
@@ -62,8 +63,16 @@ class TaskQueues(Section):
     def effects(self, before: Item, after: Item | None, names: Names) -> list[str]:
         if after is not None:
             return []
-        count = task_queues.how_many(names.back(Thing.QUEUE, before["name"], self.name))
-        return [f"{count} tasks stay, in no queue"] if count else []
+        queue = task_queues.find(names.back(Thing.QUEUE, before["name"], self.name))
+        count = task_queues.how_many(queue.pk)
+        naming = uses.task_queues(queue.account_id, [queue.pk]).get(queue.pk, ())
+        return [
+            *([f"{count} tasks stay, in no queue"] if count else ()),
+            *(
+                f"steps of the workflow “{one.name}” name it, and fail until another one is chosen"
+                for one in naming
+            ),
+        ]
 
 
 def _there(names: Names, thing: Thing, ids: list[int]) -> list[str]:

@@ -395,6 +395,16 @@ def test_a_task_queue_that_goes_leaves_its_tasks_R_WFA_8(full: World) -> None:
     assert Task.objects.get().queue_id is None
 
 
+def test_the_plan_names_the_workflows_that_miss_a_task_queue_R_WFA_8_R_EDIT_9(full: World) -> None:
+    [change] = plan.plan(full.account.pk, {"task_queues": []}, delete=True).changes
+
+    [lane] = [one for one in Workflow.objects.all() if "'queue'" in str(workflows.definition_of(one))]
+    assert (change.did, change.effects) == (
+        Did.DELETE,
+        (f"steps of the workflow “{lane.name}” name it, and fail until another one is chosen",),
+    )
+
+
 def test_a_task_queue_of_a_team_that_is_gone_names_it_no_more_R_WFA_8(full: World) -> None:
     sub = Team.objects.get(account_id=full.account.pk, name="Returns")
     teams.delete(full.account.pk, sub.pk, by=SYSTEM)

@@ -1,4 +1,4 @@
-"""What would miss a status, a pipeline or a property that is to go (R-PIPE-10)."""
+"""What would miss a status, a pipeline, a property or a task queue that is to go (R-PIPE-10, R-EDIT-9)."""
 
 from __future__ import annotations
 
@@ -83,6 +83,12 @@ def _views_naming(pipeline: PipelineValue, column: str, ids: Sequence[int]) -> l
 def _clocks(column: str, ids: Iterable[int]) -> list[str]:
     """The names of the clocks of these statuses."""
     return [name for pk in ids for name in clock_names.names_of(pk)] if column == "stage_id" else []
+
+
+def of_task_queue(viewer: Viewer, account: Account, queue_id: int) -> tuple[Dependent, ...]:
+    """The workflows whose steps put tasks into it (R-WFA-8)."""
+    named = uses.task_queues(account.pk, [queue_id]).get(queue_id, [])
+    return tuple(_workflows(viewer, account, named, Workflow.objects.none()))
 
 
 def of_tag(viewer: Viewer, account: Account, tag: str) -> tuple[Dependent, ...]:

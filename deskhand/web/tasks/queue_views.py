@@ -24,6 +24,7 @@ from deskhand.kernel.errors import Invalid
 from deskhand.kernel.text import whole
 from deskhand.web.choices import Choice, in_short
 from deskhand.web.middleware import AccountRequest
+from deskhand.web.objects import usage
 from deskhand.web.refusals import words_of
 from deskhand.web.tasks.side import address
 from deskhand.web.tasks.views import require_open, show
@@ -118,9 +119,11 @@ def save(request: AccountRequest, queue_id: int) -> HttpResponse:
 
 @require_GET
 def ask_delete(request: AccountRequest, queue_id: int) -> HttpResponse:
-    """What becomes of its tasks."""
+    """What becomes of its tasks, and which workflows would miss it."""
     queue = _mine(request, queue_id)
-    return show(request, "delete", "queues", queue=queue, count=task_queues.how_many(queue_id))
+    dependents = usage.of_task_queue(request.viewer, request.account, queue_id)
+    count = task_queues.how_many(queue_id)
+    return show(request, "delete", "queues", queue=queue, count=count, dependents=dependents)
 
 
 @require_POST

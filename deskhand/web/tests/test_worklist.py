@@ -1,4 +1,4 @@
-"""The tasks of all records: lists, many at once, and queues that are worked off (R-WFA-8)."""
+"""The tasks of all records: lists, many at once, and queues that are worked off (R-WFA-8, R-EDIT-9)."""
 
 from __future__ import annotations
 
@@ -9,13 +9,20 @@ from datetime import timedelta
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
 
+from deskhand.accounts import policy
+from deskhand.automation import lanes, workflows
+from deskhand.automation.engine.definition import Action, Definition, Edge
+from deskhand.automation.models import Workflow
+from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.records import archive, objects, task_queues, tasks
 from deskhand.crm.records.models import Task, TaskQueue
 from deskhand.crm.records.task_queues import NewQueue
 from deskhand.crm.records.tasks import Wanted
 from deskhand.events.types import SYSTEM, Actor
 from deskhand.kernel import clock
+from deskhand.web.objects import usage
 
 
 @pytest.fixture
@@ -232,6 +239,37 @@ def test_a_queue_is_made_renamed_and_deleted_by_who_made_it_R_WFA_8(office, grac
     assert "1 open task stays, in no queue." in asked
     assert "“Mail” was deleted. 1 open task stays, in no queue." in told
     assert stored(office, task_id).queue_id is None
+
+
+def test_what_would_miss_a_queue_is_named_before_it_goes_R_WFA_8_R_EDIT_9(office, ada, grace, queue):
+    other = {"title": "Call", "assignee": "nobody"}
+    into = other | {"queue": str(queue)}
+    with office.inside() as world:
+        stage = pipelines_of("ticket").default.first_open.id
+        pipeline_id = pipelines_of("ticket").default.id
+        lane = lanes.add_step("ticket", stage, "create_task", into, by=world.ada.pk)
+        step = Action("1", "create_task", into)
+        flow = workflows.create(world.account.pk, "Call back", Definition("ticket", start=Edge("1"), steps=(step,), next_id=2))  # fmt: skip
+        loose = Action("1", "create_task", other)
+        workflows.create(world.account.pk, "Loose", Definition("ticket", start=Edge("1"), steps=(loose,), next_id=2))  # fmt: skip
+        named = workflows.create(world.account.pk, "Archived", Definition("ticket", start=Edge("1"), steps=(step,), next_id=2))  # fmt: skip
+        Workflow.objects.filter(pk=named.pk).update(archived_at=clock.now())
+        unused = task_queues.create(NewQueue("Letters"), by=Actor.user(world.grace.pk)).pk
+        viewer = policy.viewer_for(world.account.pk, world.grace.pk)
+        seen_by_grace = usage.of_task_queue(viewer, world.account, queue)
+
+    page = html.unescape(ada.get(f"/tasks/queues/{queue}/delete").content.decode())
+
+    found = {
+        words: url for url, words in re.findall(r'<a class="link" href="([^"]*)">([^<]*)</a></li>', page)
+    }
+    assert found == {
+        f"Workflow “{lane.name}”": f"{reverse('automate', args=[pipeline_id])}#lane-{stage}",
+        "Workflow “Call back”": reverse("workflow-edit", args=[flow.pk]),
+    }
+    assert "Steps that name the queue fail until another one is chosen there." in page
+    assert {one.text: one.url for one in seen_by_grace} == dict.fromkeys(found, "")
+    assert "Steps that name the queue" not in text(grace.get(f"/tasks/queues/{unused}/delete"))
 
 
 def test_queues_of_others_are_only_used_R_WFA_8(office, grace, queue):
