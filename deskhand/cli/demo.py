@@ -58,7 +58,7 @@ def _seed() -> int:
         wiring.connect()
         if seed.seed(lambda text: print(text, file=sys.stderr, flush=True)) and settings.DEMO:
             sender = Sender(wiring.transports())
-            sender.drain()
+            sender.drain(600.0)  # seconds; small machines take theirs
             sender.close()
             seed.date_mail()
     for colleague in company.COLLEAGUES[:3]:
