@@ -13,12 +13,12 @@ from enum import StrEnum
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from django.db.models import F
+from django.db.models import Exists, F, OuterRef
 from django.utils.translation import gettext as _
 
 from deskhand.accounts import policy
 from deskhand.accounts.types import Verb, Viewer
-from deskhand.automation.models import Enrollment, EnrollmentState, StepStatus, Workflow
+from deskhand.automation.models import Enrollment, EnrollmentState, StepLog, StepStatus, Workflow
 from deskhand.crm.records.tables import of_this_type, table_of
 from deskhand.kernel import clock
 from deskhand.kernel.calendars import local_day, start_of_day
@@ -83,7 +83,8 @@ class Run:
     reason: Mapping[str, Any]
     event_id: int | None
     outputs: Mapping[str, Any]
-    since: datetime | None = None  # it stands at its step, where that was asked for
+    has_failed: bool = False  # a step on the way, after which it went on; where that was asked for
+    since: datetime | None = None  # it stands at its step, likewise
 
     @property
     def is_over(self) -> bool:
@@ -93,7 +94,7 @@ class Run:
     def of(cls, one: Enrollment, record: Named) -> Run:
         return cls(
             one.pk, record, one.revision_number, EnrollmentState(one.state), one.step_id, one.enrolled_at, one.due_at, one.waits_for,
-            one.attempts, one.ended_at, one.end_reason, one.reason, one.event_id, one.outputs,
+            one.attempts, one.ended_at, one.end_reason, one.reason, one.event_id, one.outputs, getattr(one, "has_failed", False),
         )  # fmt: skip
 
 
@@ -156,7 +157,8 @@ def _about(query: _Query, workflow: Workflow, asked: Asked, at: str) -> None:
 
 _RUN = (
     "e.id, e.record_id, {title}, t.archived_at is not null, e.revision_number, e.state, e.step_id, e.enrolled_at, e.due_at,"
-    " e.waits_for, e.attempts, e.ended_at, e.end_reason, e.reason, e.event_id, e.outputs"
+    " e.waits_for, e.attempts, e.ended_at, e.end_reason, e.reason, e.event_id, e.outputs,"
+    " exists (select 1 from automation_steplog s where s.account_id = e.account_id and s.enrollment_id = e.id and s.status = 'FAILED')"
 )
 _ENDED = {
     Ended.INSIDE: "e.state <> 'ENDED'",
@@ -213,11 +215,12 @@ def _run(object_type: str, row: Sequence[Any]) -> Run:
         reason,
         event_id,
         outputs,
+        has_failed,
         *more,
     ) = rest
     return Run(
         pk, Named(object_type, record_id, title, is_gone), revision, EnrollmentState(state), step_id, enrolled_at,
-        due_at, waits_for, attempts, ended_at, end_reason, sql.loads(reason), event_id, sql.loads(outputs),
+        due_at, waits_for, attempts, ended_at, end_reason, sql.loads(reason), event_id, sql.loads(outputs), has_failed,
         more[0] if more else None,
     )  # fmt: skip
 
@@ -373,7 +376,11 @@ where account_id = %s and workflow_id = %s and at >= %s and status in ('SUCCEEDE
 
 def of_record(account_id: int, object_type: str, record_id: int, limit: int = 12) -> list[Enrollment]:
     """The runs of a record that are under way, the latest first, then the last ones that are over. One query."""
+    failures = StepLog.objects.filter(
+        account_id=account_id, enrollment_id=OuterRef("pk"), status=StepStatus.FAILED
+    )
     found = Enrollment.objects.filter(account_id=account_id, object_type=object_type, record_id=record_id)
+    found = found.annotate(has_failed=Exists(failures))
     return list(
         found.select_related("workflow").order_by(F("ended_at").desc(nulls_first=True), "-id")[:limit]
     )

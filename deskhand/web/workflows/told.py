@@ -267,7 +267,7 @@ class Reasons:
 def run_state(run: Run) -> Label:
     if run.is_over:
         if run.end_reason == "completed":
-            return Label(_("Completed"), "green")
+            return Label(_("With failures"), "amber") if run.has_failed else Label(_("Completed"), "green")
         if is_failure(run.end_reason):
             return Label(_("Failed"), "red")
         return Label(_("Left"))
