@@ -57,6 +57,7 @@ debian: setup-tests ## everything that speaks to the database on Debian's Postgr
 cover: setup-tests ## the decisions of automation and of filters: every branch of them must be run by their tests
 	@$(BIN)/python -m coverage run -m pytest -q -n0 deskhand/automation/tests/test_engine_*.py \
 	    deskhand/automation/tests/test_drafts.py deskhand/automation/tests/test_gone.py deskhand/automation/tests/test_stored_definitions.py \
+	    deskhand/automation/tests/test_activities.py \
 	    deskhand/crm/tests/test_filter*.py
 	@$(BIN)/python -m coverage report
 

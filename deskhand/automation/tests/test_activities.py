@@ -20,6 +20,7 @@ from deskhand.crm.filters.types import (
     AnyOf,
     Associated,
     Filter,
+    MemberOf,
     Operator,
     Span,
     Takes,
@@ -38,6 +39,7 @@ from deskhand.desk import replies
 from deskhand.desk.models import Attachment, ChannelAccount, Inbox, Message, Thread
 from deskhand.events.types import SYSTEM, Actor
 from deskhand.kernel.database import sql
+from deskhand.kernel.errors import Invalid
 from deskhand.testing.fixtures import NOON
 
 ZONE = ZoneInfo("Europe/Copenhagen")
@@ -299,3 +301,17 @@ def test_a_segment_notices_at_once_what_is_done_around_a_record_R_TRIG_4(world, 
     told()
 
     assert inside(pk) == [ticket.pk]
+
+
+@pytest.mark.parametrize(
+    "where",
+    [Associated("contact", Filter("firstname", Kind.TEXT, Operator.KNOWN)), MemberOf("segment", (1,))],
+)
+def test_of_an_activity_only_what_it_says_itself_is_asked_R_TRIG_4(world, where):
+    with pytest.raises(Invalid):
+        to_sql(
+            Associated("task", where),
+            SchemaSource(tables_of(world.account.pk), "ticket", "t"),
+            now=NOON,
+            zone=ZONE,
+        )

@@ -558,3 +558,5 @@ def test_every_item_of_a_trace_has_a_sentence(what):
     from deskhand.automation.engine.trace import TraceItem
 
     assert sentence(TraceItem("1", what)) % values
+    is_longer = sentence(TraceItem("1", what, values)) != sentence(TraceItem("1", what))
+    assert is_longer == (what is What.AWAITED)  # it may say how long at most
