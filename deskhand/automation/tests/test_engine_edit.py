@@ -1,5 +1,7 @@
 """Changing a workflow: adding, deleting, moving, copying; ids stay, and so does a shape that can run."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -101,6 +103,17 @@ def test_deleting_only_a_branch_keeps_the_way_that_is_chosen():
 
     assert kinds(kept) == ["mail", "call", "delay"]
     assert {step.id for step in kept.steps} == {"1", "3", "6"}
+
+
+def test_a_kept_way_that_goes_to_what_is_deleted_ends_there():
+    ways = (replace(HIGH, next=Edge("2", is_goto=True)), replace(LOW, next=Edge("2")))
+    fork = Definition(
+        "ticket", start=Edge("1"), steps=(IfThen("1", ways), replace(action("note"), id="2")), next_id=3
+    )
+
+    left = delete_one(fork, "1", keep="0")
+
+    assert (left.start, left.steps) == (None, ())
 
 
 def test_deleting_only_a_branch_without_a_choice_is_refused():
