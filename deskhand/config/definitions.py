@@ -133,11 +133,11 @@ class _Walk:
             return [self.of(one, object_type, f"{path}[{place}]") for place, one in enumerate(value)]
         if not isinstance(value, dict):
             return value
-        inside = {name: self.of(one, object_type, f"{path}.{name}") for name, one in value.items()}
         if "operator" in value:
             return self._filter(value, object_type, path)
         if "associated" in value:
             return self._associated(value, object_type, path)
+        inside = {name: self.of(one, object_type, f"{path}.{name}") for name, one in value.items()}
         if value.get("member_of") in _MEMBERS:
             thing = _MEMBERS[value["member_of"]]
             return {**inside, "ids": [self.turn(thing, one, f"{path}.ids", "") for one in value["ids"]]}

@@ -135,6 +135,9 @@ def fill(world: World) -> World:
     lanes.add_step("ticket", new, "remove_association", {"to": "contact", "label": str(twin.type_id)}, by=by)
     named = Filter("email", Kind.TEXT, Operator.KNOWN)
     parts = tuple(Associated("contact", named, number) for number in (twin.type_id, 9001))
+    won = pipelines_of("deal").default.stages[-1].id  # a status of the linked record's kind
+    sold = Associated("deal", Filter(f"hs_v2_date_entered_{won}", Kind.DATETIME, Operator.KNOWN))
+    segments.create("ticket", "Of a deal that was won", SegmentKind.FILTER, AnyOf((sold,)), by=Actor.user(by))
     segments.create("ticket", "Seen by somebody", SegmentKind.FILTER, AnyOf(parts), by=Actor.user(by))
     own = pipelines_of(machine.key).default.first_open.id
     calls = task_queues.create(NewQueue("Calls", False, [world.bob.pk], [sub.pk]), by=SYSTEM).pk
