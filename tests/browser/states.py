@@ -1268,8 +1268,9 @@ def workflow_compare(page: Page) -> None:
 
 def workflow_why(page: Page) -> None:
     workflow_history(page)
+    been = page.locator(".wf-record").first.inner_text()
     page.get_by_role("link", name="Who enters", exact=True).click()
-    page.get_by_label("Search by record").fill("Question")
+    page.get_by_label("Search by record").fill(been)
     page.get_by_role("button", name="Search", exact=True).click()
     page.locator(".wf-found .link").first.click()
 

@@ -309,7 +309,11 @@ def test_mail_waits_for_a_server_that_is_away_and_says_why(product: Product, mai
         # A try may have begun before the server came, so two pauses may be ahead.
         tries = product.value("select attempts from delivery_outboxentry where recipients[1] = %s", patient)
         pauses = sum(retries.wait_after(tries + more, 1.0, 1.0) for more in (0, 1))
-        wait_until(lambda: product.rows(entry, patient)[0][0] == "SENT", "the mail to leave", pauses + 30)
+        try:
+            wait_until(lambda: product.rows(entry, patient)[0][0] == "SENT", "the mail to leave", pauses + 30)
+        except TimeoutError as error:
+            error.add_note(product.run("outbox", "list").stdout)
+            raise
     assert [copy.customer for copy in sink.copies].count(patient) == 1
     assert "The mail server does not answer." not in shown(product, "Is anybody there?")
 
