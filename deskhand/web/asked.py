@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from django.utils.translation import gettext as _
@@ -19,6 +20,11 @@ def number(text: str, field: str) -> int:
             _("%(value)s is not a number.") % {"value": text[:40] or "–"}, field=field, value=text[:40]
         )
     return found
+
+
+def numbers(texts: Iterable[str], field: str) -> list[int]:
+    """Each text holds one or several with commas between them. Raises Invalid as `number` does."""
+    return [number(one, field) for text in texts for one in text.split(",") if one]
 
 
 def moment(text: str, field: str) -> datetime:

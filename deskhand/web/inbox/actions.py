@@ -23,7 +23,7 @@ from deskhand.events.types import Actor
 from deskhand.kernel import clock
 from deskhand.kernel.errors import Invalid
 from deskhand.web import moving
-from deskhand.web.asked import number
+from deskhand.web.asked import number, numbers
 from deskhand.web.inbox import common
 from deskhand.web.inbox import page as pages
 from deskhand.web.jinja import render, wants_fragment
@@ -184,7 +184,7 @@ def undo(request: AccountRequest, view: str) -> HttpResponse:
     """Take back what one did to the tickets `ids` at the moment `at`; what changed again since stays."""
     policy.require(request.viewer, Action.OPEN_HELP_DESK)
     desk_views.view_of(request.viewer, view)
-    made_at, ids = moving.made_moment(request.POST.get("at", "")), common.ids_of(request.POST.get("ids", ""))
+    made_at, ids = moving.made_moment(request.POST.get("at", "")), numbers(request.POST.getlist("ids"), "ids")
     now = clock.now()
     reach = policy.visible(request.viewer, "ticket", Verb.EDIT).q()
     mine = Ticket.objects.filter(reach, account_id=request.viewer.account_id, pk__in=ids)

@@ -25,7 +25,7 @@ from deskhand.desk import views as desk_views
 from deskhand.desk.bulk import Done
 from deskhand.kernel import clock
 from deskhand.kernel.errors import Invalid
-from deskhand.web.asked import number
+from deskhand.web.asked import number, numbers
 from deskhand.web.entering import Entering, Way
 from deskhand.web.inbox import actions, common, words
 from deskhand.web.inbox import page as pages
@@ -49,7 +49,7 @@ def change(request: AccountRequest, view: str) -> HttpResponse:
     if request.POST.get("all") == "1":
         ids = desk_views.ids(request.viewer, where, desk_views.CAP)
     else:
-        ids = [one for text in request.POST.getlist("ids") for one in common.ids_of(text)]
+        ids = numbers(request.POST.getlist("ids"), "ids")
     if not ids:
         raise Invalid(_("Select a ticket first."), field="ids", value="")
     if "merge" in request.POST:

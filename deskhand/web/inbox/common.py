@@ -208,11 +208,6 @@ def agent(request: AccountRequest, text: str, field: str, kept: int | None = Non
     return user_id
 
 
-def ids_of(text: str) -> list[int]:
-    """Ids with commas between them. Raises Invalid."""
-    return [number(one, "ids") for one in text.split(",") if one]
-
-
 def entering(request: AccountRequest, view: str, ticket: Ticket, to: int, **more: str) -> Entering:
     """The ticket on its way into a status (R-REQ-1). Raises Invalid for a status that there is not."""
     way = Way(request.get_full_path(), reverse("inbox-ticket", args=[view, ticket.pk]), **more)

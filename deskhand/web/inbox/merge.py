@@ -25,7 +25,7 @@ from deskhand.desk import views as desk_views
 from deskhand.desk.models import Merge
 from deskhand.events.types import Actor
 from deskhand.kernel.errors import Conflict, Invalid, NotFound
-from deskhand.web.asked import number
+from deskhand.web.asked import number, numbers
 from deskhand.web.frame import shell
 from deskhand.web.inbox import common, words
 from deskhand.web.inbox.rows import Label
@@ -151,7 +151,7 @@ def choose_one(request: AccountRequest, view: str) -> HttpResponse:
     """Which of the selected tickets, `ids` with commas between, goes on."""
     policy.require(request.viewer, Action.OPEN_HELP_DESK)
     desk_views.view_of(request.viewer, view)
-    ids = list(dict.fromkeys(common.ids_of(request.GET.get("ids", ""))))
+    ids = list(dict.fromkeys(numbers(request.GET.getlist("ids"), "ids")))
     return _many(request, view, ids)
 
 
@@ -179,7 +179,7 @@ def merge_selected(request: AccountRequest, view: str) -> HttpResponse:
     """The tickets `ids` go into the one of them that `keep` names."""
     policy.require(request.viewer, Action.OPEN_HELP_DESK)
     desk_views.view_of(request.viewer, view)
-    ids = list(dict.fromkeys(common.ids_of(request.POST.get("ids", ""))))
+    ids = list(dict.fromkeys(numbers(request.POST.getlist("ids"), "ids")))
     keep = number(request.POST.get("keep", ""), "keep")
     allowed = {one.id: one for one in _candidates(request, ids)}
     if keep not in ids or len(ids) < 2 or len(ids) > TOGETHER or len(allowed) < len(ids):

@@ -21,7 +21,7 @@ from deskhand.crm.records.moving import Moved
 from deskhand.events.types import Actor
 from deskhand.kernel import clock
 from deskhand.kernel.errors import Invalid
-from deskhand.web.asked import number
+from deskhand.web.asked import number, numbers
 from deskhand.web.entering import Entering, Way
 from deskhand.web.inbox.bulk import TOLD
 from deskhand.web.jinja import go_to, render, wants_fragment
@@ -43,9 +43,7 @@ def change(request: AccountRequest, key: str) -> HttpResponse:
     Each record that can't be moved is told with the reason; the others are moved (R-REQ-3), and a toast takes them back.
     """
     kind = kind_of(request.viewer, key)
-    ids = [number(one, "ids") for text in request.POST.getlist("ids") for one in text.split(",") if one][
-        :MOST
-    ]
+    ids = numbers(request.POST.getlist("ids"), "ids")[:MOST]
     if not ids:
         raise Invalid(_("Choose records first."), field="ids", value="")
     if "enroll" in request.POST:

@@ -19,7 +19,7 @@ from deskhand.events.types import Actor
 from deskhand.kernel.errors import Forbidden, Invalid, NotFound
 from deskhand.kernel.text import whole
 from deskhand.web import tasking
-from deskhand.web.asked import number
+from deskhand.web.asked import numbers
 from deskhand.web.frame import shell
 from deskhand.web.jinja import render
 from deskhand.web.middleware import AccountRequest
@@ -92,9 +92,7 @@ def require_finish(request: AccountRequest, task: Task) -> None:
 def change_many(request: AccountRequest) -> HttpResponse:
     """Of the tasks `ids`: `done` ticks them off, `queue` puts them into one or, empty, out of theirs. What may not be changed is told."""
     require_open(request)
-    ids = [number(one, "ids") for text in request.POST.getlist("ids") for one in text.split(",") if one][
-        :MOST
-    ]
+    ids = numbers(request.POST.getlist("ids"), "ids")[:MOST]
     if not ids:
         raise Invalid(_("Choose tasks first."), field="ids", value="")
     by, wanted = Actor.user(request.user.pk), worklist.seen(request.viewer, ids)
