@@ -214,7 +214,7 @@ def control(
     first = now[0] if now else ""
     kind, choices = "text", tuple[Choice, ...]()
     if is_person(prop):
-        kind, choices = "choice", _people(first, _("No owner") if prop.name == OWNER else NOTHING)
+        kind, choices = "choice", people_offered(first, _("No owner") if prop.name == OWNER else NOTHING)
     elif prop.name == TEAMS:
         kind, choices = "choices", offered(with_kept(_teams(), now), *now)
     elif prop.kind in (Kind.ENUM, Kind.MULTI) and prop.options:
@@ -255,7 +255,7 @@ def _teams() -> dict[str, str]:
     return {str(team.id): team.name for team in people.teams(current_account_id())}
 
 
-def _people(current: str, nobody: str) -> tuple[Choice, ...]:
+def people_offered(current: str, nobody: str) -> tuple[Choice, ...]:
     """Who is there, and behind them who is chosen and left: who changes nothing keeps them."""
     everybody = people.members(current_account_id(), active_only=False)
     there = {str(one.user_id): one.name for one in everybody if one.is_active}
@@ -271,7 +271,7 @@ def read(object_type: str, name: str, typed: Sequence[str], kept: Any = None) ->
         raise Invalid(_("This can't be changed here."), field=name)
     first = typed[0].strip() if typed else ""
     if is_person(prop):
-        return _person(name, first, kept)
+        return chosen_person(name, first, kept)
     if prop.name == TEAMS:
         return _typed_teams(typed, kept or ())
     if prop.kind is Kind.MULTI:
@@ -285,7 +285,8 @@ def read(object_type: str, name: str, typed: Sequence[str], kept: Any = None) ->
     return first or None
 
 
-def _person(name: str, typed: str, kept: int | None) -> int | None:
+def chosen_person(name: str, typed: str, kept: int | None) -> int | None:
+    """Somebody who is there, or whom the field `name` had before. Raises Invalid."""
     if not typed:
         return None
     if typed == str(kept):
@@ -294,7 +295,7 @@ def _person(name: str, typed: str, kept: int | None) -> int | None:
         member = people.find_member(current_account_id(), user_id)
         if member and member.is_active:
             return member.user_id
-    raise Invalid(_("Choose somebody of this account."), field=name, value=typed)
+    raise Invalid(_("Choose somebody of this account."), field=name, value=typed[:40])
 
 
 def _typed_teams(typed: Sequence[str], kept: Iterable[int]) -> list[int]:

@@ -16,7 +16,6 @@ from deskhand.crm.records.models import Task
 from deskhand.crm.records.tasks import Wanted
 from deskhand.events.types import Actor
 from deskhand.kernel.errors import Forbidden, Invalid
-from deskhand.kernel.text import whole
 from deskhand.web import tasking
 from deskhand.web.inbox import common
 from deskhand.web.inbox import page as pages
@@ -113,8 +112,8 @@ def _saved(request: AccountRequest, view: str, ticket_id: int, place: str) -> Ht
 def _wanted(request: AccountRequest, task: Task | None = None) -> Wanted:
     """Raises Invalid for a person who may not see tickets, but for whom the task is already, and a moment that is none."""
     given = request.POST.get("assignee", "")
-    is_kept = given in ("", str((task and task.assignee_id) or ""))
-    assignee = whole(given) if is_kept else common.agent(request, given, "assignee")
+    before = task.assignee_id if task else None
+    assignee = common.agent(request, given, "assignee", before) if given else None
     return tasking.wanted(request.viewer, request.POST.dict(), assignee, task)
 
 

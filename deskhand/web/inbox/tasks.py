@@ -12,10 +12,9 @@ from deskhand.accounts.types import Viewer
 from deskhand.crm.records import tasks
 from deskhand.crm.records.models import Task, Ticket
 from deskhand.kernel import clock
-from deskhand.kernel.text import whole
 from deskhand.routing import queries as routing
 from deskhand.web import tasking
-from deskhand.web.choices import Choice
+from deskhand.web.choices import Choice, offered, with_kept
 from deskhand.web.inbox import panel_rows as rows
 from deskhand.web.inbox.causes import workflow_names
 from deskhand.web.shell import Person
@@ -101,13 +100,9 @@ class TasksOf:
             delete_url=self._url("ticket-task-delete", *task_id) if task_id else "",
         )  # fmt: skip
 
-    def _people(self, chosen: str) -> list[Choice]:
+    def _people(self, chosen: str) -> tuple[Choice, ...]:
         """Who may see tickets, and who has the task already."""
-        names = {
-            str(agent.user_id): agent.name for agent in routing.agents_with_state(self.viewer.account_id)
-        }
-        user_id = whole(chosen)
-        if user_id is not None and user_id in self.names:
-            names.setdefault(chosen, self.names[user_id])
-        found = [Choice(value, name, value == chosen) for value, name in names.items()]
-        return [Choice("", _("Nobody"), not chosen), *found]
+        agents = routing.agents_with_state(self.viewer.account_id)
+        there = {str(agent.user_id): agent.name for agent in agents}
+        names = {str(user_id): name for user_id, name in self.names.items()}
+        return offered({"": _("Nobody"), **with_kept(there, [chosen], names)}, chosen)

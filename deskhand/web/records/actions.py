@@ -12,7 +12,6 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from deskhand.accounts import policy
-from deskhand.accounts import queries as people
 from deskhand.accounts.types import Verb
 from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.pipelines.types import StageValue
@@ -23,7 +22,6 @@ from deskhand.crm.records.tasks import Wanted
 from deskhand.crm.schema.queries import properties_of
 from deskhand.events.types import Actor
 from deskhand.kernel import clock
-from deskhand.kernel.database.scope import current_account_id
 from deskhand.kernel.errors import Conflict, Forbidden, Invalid, NotFound
 from deskhand.kernel.text import whole
 from deskhand.web import moving, tasking
@@ -258,28 +256,15 @@ def save_task(request: AccountRequest, key: str, record_id: int, task_id: int) -
 
 
 def _wanted(request: AccountRequest, task: Task | None = None) -> Wanted:
-    return tasking.wanted(
-        request.viewer, request.POST.dict(), _assignee(request.POST.get("assignee", ""), task), task
-    )
+    before = task.assignee_id if task else None
+    assignee = typed_values.chosen_person("assignee", request.POST.get("assignee", ""), before)
+    return tasking.wanted(request.viewer, request.POST.dict(), assignee, task)
 
 
 def _task_refused(request: AccountRequest, kind: Sort, record_id: int, task_id: int | None, refusal: Invalid) -> HttpResponse:  # fmt: skip
     page = RecordPageOf(request, kind, record_id, task=task_id)
     page.typed_task, page.task_errors = request.POST.dict(), {tasking.field_of(refusal): words_of(refusal)}
     return show(request, kind, "record", page.build(), 422)
-
-
-def _assignee(text: str, task: Task | None = None) -> int | None:
-    """Whose the task is already may keep it."""
-    if not text:
-        return None
-    user_id = whole(text)
-    if user_id is not None and (
-        (task is not None and task.assignee_id == user_id)
-        or any(m.user_id == user_id for m in people.members(current_account_id()))
-    ):
-        return user_id
-    raise Invalid(_("Choose somebody of this account."), field="assignee", value=text[:40])
 
 
 @require_POST

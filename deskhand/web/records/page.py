@@ -10,7 +10,6 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from deskhand.accounts import policy
-from deskhand.accounts import queries as people
 from deskhand.accounts.types import Verb
 from deskhand.automation.history import Named
 from deskhand.crm.pipelines.queries import pipelines_of
@@ -25,7 +24,6 @@ from deskhand.events.queries import rules_of
 from deskhand.kernel import clock
 from deskhand.kernel.text import paragraphs
 from deskhand.web import labels, moving, tasking
-from deskhand.web.choices import Choice
 from deskhand.web.contacts import values as typed_values
 from deskhand.web.contacts.rows import Control, HistoryLine, Property, Section, Timeline, TimelineItem
 from deskhand.web.contacts.values import TEAMS, Names
@@ -295,14 +293,7 @@ class RecordPageOf:
         """The form for a new one, or for a task; with what was typed and refused there."""
         is_refused = self.typed_task is not None and self.task == (task and task.pk)
         given = (self.typed_task if is_refused else tasking.stored(task) if task else {}) or {}
-        chosen = given.get("assignee", "")
-        names = {str(m.user_id): m.name for m in people.members(self.viewer.account_id)}
-        if task and task.assignee_id and chosen == str(task.assignee_id):  # also who has left
-            names.setdefault(chosen, self.names.users.get(task.assignee_id, chosen))
-        offered = (
-            Choice("", _("Nobody"), not chosen),
-            *(Choice(pk, name, pk == chosen) for pk, name in names.items()),
-        )
+        offered = typed_values.people_offered(given.get("assignee", ""), _("Nobody"))
         return TaskForm(
             self.url("record-task-save", task.pk) if task else self.url("record-task-add"),
             tasking.fields(self.viewer, given, offered, self.task_errors if is_refused else {}),
