@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
+from django.http import HttpRequest
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 
 from deskhand.kernel.errors import Invalid
@@ -35,3 +37,10 @@ def moment(text: str, field: str) -> datetime:
         raise Invalid(
             _("“%(value)s” is no date and time.") % {"value": text[:40]}, field=field, value=text[:40]
         ) from None
+
+
+def way_back(request: HttpRequest, otherwise: str) -> str:
+    """Where the form stood: what it or the address has as `back`, if that is a page of ours."""
+    origin = request.POST.get("back") or request.GET.get("back") or ""
+    is_ours = origin.startswith("/") and url_has_allowed_host_and_scheme(origin, {request.get_host()})
+    return origin if is_ours else otherwise

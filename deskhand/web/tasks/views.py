@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect
-from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_POST
@@ -19,7 +18,7 @@ from deskhand.events.types import Actor
 from deskhand.kernel.errors import Forbidden, Invalid, NotFound
 from deskhand.kernel.text import whole
 from deskhand.web import tasking
-from deskhand.web.asked import numbers
+from deskhand.web.asked import numbers, way_back
 from deskhand.web.frame import shell
 from deskhand.web.jinja import render
 from deskhand.web.middleware import AccountRequest
@@ -63,10 +62,8 @@ def found(request: AccountRequest, task_id: int) -> Task:
 
 
 def back(request: AccountRequest) -> str:
-    """Where the form was."""
-    given = request.POST.get("back", "")
-    is_ours = url_has_allowed_host_and_scheme(given, allowed_hosts=None) and given.startswith("/tasks")
-    return given if is_ours else side.address()
+    """Where the form stood, if that was a page of ours."""
+    return way_back(request, side.address())
 
 
 @require_POST

@@ -160,7 +160,7 @@ def test_many_are_ticked_off_or_put_into_a_queue_and_who_may_not_is_told_R_WFA_8
     assert grace.post("/tasks/many", {"ids": [mine], "queue": "987654"}).status_code == 400
 
 
-def test_a_form_leads_back_to_the_tasks_and_nowhere_else(office, grace, make):
+def test_a_form_leads_back_to_where_it_stood_and_never_away_from_us(office, grace, make):
     task_id = make("Mine", assignee_id=office.world.grace.pk)
 
     assert grace.post(f"/tasks/{task_id}/done", {"done": "1", "back": "//evil.example"}).url == "/tasks"

@@ -6,7 +6,6 @@ from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
-from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_POST
@@ -18,6 +17,7 @@ from deskhand.events.types import Actor
 from deskhand.kernel import clock
 from deskhand.kernel.errors import Conflict, Forbidden, Invalid
 from deskhand.kernel.text import whole
+from deskhand.web.asked import way_back
 from deskhand.web.choices import Choice
 from deskhand.web.frame import shell
 from deskhand.web.jinja import go_to, render, wants_fragment
@@ -70,9 +70,7 @@ def editable(request: AccountRequest, workflow_id: int) -> Workflow:
 
 def back(request: AccountRequest) -> str:
     """Where the form stood, if that was a page of ours."""
-    origin = request.POST.get("back") or request.GET.get("back") or ""
-    is_ours = origin.startswith("/") and url_has_allowed_host_and_scheme(origin, {request.get_host()})
-    return origin if is_ours else reverse("workflows")
+    return way_back(request, reverse("workflows"))
 
 
 # ── on and off ───────────────────────────────────────────────────────────────────────────────────────────────────────
