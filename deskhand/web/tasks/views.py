@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from django.contrib import messages
 from django.http import HttpResponse
@@ -19,6 +19,7 @@ from deskhand.kernel.errors import Forbidden, Invalid, NotFound
 from deskhand.kernel.text import whole
 from deskhand.web import tasking
 from deskhand.web.asked import numbers, way_back
+from deskhand.web.choices import joined
 from deskhand.web.frame import shell
 from deskhand.web.jinja import render
 from deskhand.web.middleware import AccountRequest
@@ -95,23 +96,23 @@ def change_many(request: AccountRequest) -> HttpResponse:
     by, wanted = Actor.user(request.user.pk), worklist.seen(request.viewer, ids)
     editable = {task.pk for task in worklist.seen(request.viewer, ids, Verb.EDIT)}
     if "done" in request.POST:
-        may = [
+        may = {
             task.pk for task in wanted if tasking.may_finish_task(request.viewer, task, task.pk in editable)
-        ]
-        count = len(tasks.finish_many(may, by=by))
+        }
+        count = len(tasks.finish_many(sorted(may), by=by))
         text = ngettext("%(num)s task is done", "%(num)s tasks are done", count)
     else:
         queue_id = tasking.chosen_queue(request.viewer, request.POST.get("queue", ""))
-        may = sorted(editable)
-        count = len(tasks.put_many(may, queue_id, by=by))
+        may = editable
+        count = len(tasks.put_many(sorted(may), queue_id, by=by))
         text = ngettext("%(num)s task was moved", "%(num)s tasks were moved", count)
     messages.success(request, text % {"num": count})
     _tell_kept(request, wanted, may)
     return redirect(back(request))
 
 
-def _tell_kept(request: AccountRequest, wanted: Sequence[Task], may: Sequence[int]) -> None:
-    kept = [task.title for task in wanted if task.pk not in set(may)]
+def _tell_kept(request: AccountRequest, wanted: Sequence[Task], may: Collection[int]) -> None:
+    kept = [task.title for task in wanted if task.pk not in may]
     if kept:
         text = ngettext("You may not change %(num)s of the tasks: %(names)s", "You may not change %(num)s of the tasks: %(names)s", len(kept))  # fmt: skip
-        messages.error(request, text % {"num": len(kept), "names": ", ".join(kept[:5])})
+        messages.error(request, text % {"num": len(kept), "names": joined(kept[:5])})
