@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from urllib.parse import urlencode
 
 from django.http import QueryDict
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from deskhand.accounts import queries as people
-from deskhand.accounts.policy import reaches_any
 from deskhand.accounts.types import Verb, Viewer
 from deskhand.crm.records import task_queues, tasks, worklist
 from deskhand.crm.records.models import Task, TaskQueue
@@ -23,8 +21,7 @@ from deskhand.web import tasking
 from deskhand.web.choices import Choice, Tab, offered
 from deskhand.web.records.kinds import record_url
 from deskhand.web.shell import Person
-from deskhand.web.tasks.side import LISTS
-from deskhand.web.tasks.side import address as side_address
+from deskhand.web.tasks.side import LISTS, address
 
 
 @dataclass(frozen=True)
@@ -58,7 +55,6 @@ class ListPage:
     is_filtered: bool
     many_url: str  # empty: nothing can be changed here
     work_url: str  # empty: no queue is chosen, or nothing waits in it
-    waiting: int
     edit_url: str
     lists: tuple[Tab, ...]  # where there is no side
 
@@ -77,12 +73,10 @@ def read(asked: QueryDict) -> Asked:
     )  # fmt: skip
 
 
-def address(asked: Asked, **more: object) -> str:
-    values = {
-        "list": asked.which.value, "queue": asked.queue_id, "type": asked.kind, "priority": asked.priority,
-        "due": asked.due.value, **more,
-    }  # fmt: skip
-    return f"{reverse('tasks')}?{urlencode({name: value for name, value in values.items() if value})}"
+def _address(asked: Asked, **more: object) -> str:
+    return address(
+        list=asked.which.value, queue=asked.queue_id, type=asked.kind, priority=asked.priority, due=asked.due.value, **more
+    )  # fmt: skip
 
 
 def list_page(viewer: Viewer, asked: Asked, after: int | None = None) -> ListPage:
@@ -91,35 +85,28 @@ def list_page(viewer: Viewer, asked: Asked, after: int | None = None) -> ListPag
     queue = task_queues.get(viewer, asked.queue_id) if asked.queue_id else None
     found, following = worklist.rows(viewer, asked, now, after)
     known = task_queues.usable(viewer)
-    waits = worklist.waiting(viewer, [queue.pk])[queue.pk] if queue else 0
-    may_edit = any(reaches_any(viewer, one.object_type, Verb.EDIT) for one in found) or _has_own(
-        viewer, found
-    )
+    waits = queue is not None and worklist.waiting(viewer, [queue.pk])[queue.pk] > 0
+    shown = lines(viewer, found, known, now)
     return ListPage(
         title=queue.name if queue else str(LISTS[asked.which][0]), key=f"queue-{queue.pk}" if queue else asked.which.value,
-        which=asked.which.value, lines=lines(viewer, found, known, now), more_url=address(asked, after=following) if following else "",
-        url=address(asked), queues=_queues(known, str(asked.queue_id or "")),
+        which=asked.which.value, lines=shown, more_url=_address(asked, after=following) if following else "",
+        url=_address(asked), queues=_queues(known, str(asked.queue_id or "")),
         kinds=_any(_("Any type"), tasks.KINDS, asked.kind), priorities=_any(_("Any priority"), tasks.PRIORITIES, asked.priority),
-        dues=offered([("", _("Due at any time")), (Due.LATE, _("Overdue")), (Due.SOON, _("Due within 7 days"))], asked.due.value),
+        dues=_any(_("Due at any time"), {Due.LATE: _("Overdue"), Due.SOON: _("Due within 7 days")}, asked.due.value),
         is_filtered=bool(asked.kind or asked.priority or asked.due or asked.queue_id),
-        many_url=reverse("tasks-many") if may_edit and asked.which is not Which.DONE else "",
-        work_url=reverse("task-queue-work", args=[queue.pk]) if queue and waits else "", waiting=waits,
-        lists=tuple(Tab(str(label), side_address(list=one.value), one is asked.which and not queue) for one, (label, _icon) in LISTS.items()),
+        many_url=reverse("tasks-many") if asked.which is not Which.DONE and any(line.done_url for line in shown) else "",
+        work_url=reverse("task-queue-work", args=[queue.pk]) if queue and waits else "",
+        lists=tuple(Tab(str(label), address(list=one.value), one is asked.which and not queue) for one, (label, _icon) in LISTS.items()),
         edit_url=reverse("task-queue", args=[queue.pk]) if queue and task_queues.may_change(viewer, queue) else "",
     )  # fmt: skip
 
 
-def _has_own(viewer: Viewer, found: Sequence[Task]) -> bool:
-    return any(task.assignee_id == viewer.user_id for task in found)
-
-
 def _any(label: str, labels: Mapping[str, object], chosen: str) -> tuple[Choice, ...]:
-    return offered([("", label), *((value, str(text)) for value, text in labels.items())], chosen)
+    return offered({"": label, **labels}, chosen)
 
 
 def _queues(known: Sequence[TaskQueue], chosen: str) -> tuple[Choice, ...]:
-    own = [(str(queue.pk), queue.name) for queue in known]
-    return offered([("", _("Any task queue")), *own], chosen) if own else ()
+    return _any(_("Any task queue"), {str(queue.pk): queue.name for queue in known}, chosen) if known else ()
 
 
 def lines(
