@@ -15,7 +15,7 @@ from deskhand.crm.records.tasks import Wanted
 from deskhand.kernel.errors import Invalid
 from deskhand.web import times
 from deskhand.web.asked import moment
-from deskhand.web.choices import Choice
+from deskhand.web.choices import Choice, offered
 from deskhand.web.inbox.rows import Label
 from deskhand.web.inbox.words import PRIORITY_TONES
 
@@ -91,16 +91,16 @@ def fields(
     viewer: Viewer, given: Mapping[str, str], people: Sequence[Choice], errors: Mapping[str, str]
 ) -> TaskFields:
     reminder = given.get("reminder", "")
-    offered = {
+    leads = {
         "": _("No reminder"),
         **{str(n): str(words) for n, words in tasks.LEADS.items()},
         AT: _("At a moment"),
     }
     return TaskFields(
         people=tuple(people),
-        kinds=_choices(tasks.KINDS, given.get("kind", "TODO")),
-        priorities=_choices(tasks.PRIORITIES, given.get("priority", tasks.NO_PRIORITY)),
-        reminders=_choices(offered, reminder),
+        kinds=offered(tasks.KINDS, given.get("kind", "TODO")),
+        priorities=offered(tasks.PRIORITIES, given.get("priority", tasks.NO_PRIORITY)),
+        reminders=offered(leads, reminder),
         queues=queue_choices(viewer, given.get("queue", "")),
         title=given.get("title", ""), notes=given.get("notes", ""), due_at=given.get("due_at", ""),
         remind_at=given.get("remind_at", ""), errors=errors,
@@ -116,7 +116,7 @@ def queue_choices(viewer: Viewer, chosen: str) -> tuple[Choice, ...]:
     ]
     if not found:
         return ()
-    return _choices({"": _("No task queue"), **{str(queue.pk): queue.name for queue in found}}, chosen)
+    return offered({"": _("No task queue"), **{str(queue.pk): queue.name for queue in found}}, chosen)
 
 
 def chosen_queue(viewer: Viewer, text: str, kept: int | None = None) -> int | None:
@@ -126,10 +126,6 @@ def chosen_queue(viewer: Viewer, text: str, kept: int | None = None) -> int | No
     if text in {str(queue.pk) for queue in task_queues.usable(viewer)}:
         return int(text)
     raise Invalid(_("There is no such task queue."), field="queue", value=text[:40], hint=_("Choose one of the list."))  # fmt: skip
-
-
-def _choices(offered: Mapping[str, object], chosen: str) -> tuple[Choice, ...]:
-    return tuple(Choice(value, str(words), value == chosen) for value, words in offered.items())
 
 
 def wanted(
