@@ -55,7 +55,7 @@ from deskhand.web.contacts.rows import (
     Timeline,
     TimelineItem,
 )
-from deskhand.web.contacts.values import COMPANY, TEAMS, Names
+from deskhand.web.contacts.values import COMPANY, Names
 from deskhand.web.contacts.words import KINDS, Kind
 from deskhand.web.inbox import causes, told
 from deskhand.web.inbox import links as record_links
@@ -206,19 +206,8 @@ class RecordPageOf:
     @cached_property
     def names(self) -> Names:
         """Of everybody that the values and the history name."""
-        persons = values.persons_of(self.kind.key, self.record)
-        users: set[Any] = {*persons.values(), *(task.assignee_id for task in self.open_tasks)}
-        companies: set[Any] = {getattr(self.record, "company_id", None)}
-        teams: set[Any] = set(self.record.assigned_team_ids)
-        for change in self.changes:
-            users.add(change.actor_id if change.actor_kind == "user" else None)
-            if change.property in persons:
-                users |= {change.old, change.new}
-            elif change.property == COMPANY:
-                companies |= {change.old, change.new}
-            elif change.property == TEAMS:
-                teams.update(*(value for value in (change.old, change.new) if isinstance(value, list)))
-        return Names.of(users, companies, teams)
+        others = (task.assignee_id for task in self.open_tasks)
+        return Names.about(self.kind.key, self.record, self.changes, others)
 
     def merged(self) -> tuple[Merged, ...]:
         """What became part of it, newest first, by name."""

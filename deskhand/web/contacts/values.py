@@ -47,6 +47,25 @@ class Names:
     teams: Mapping[int, str] = field(default_factory=dict)
 
     @classmethod
+    def about(
+        cls, object_type: str, record: Any, changes: Iterable[Any], others: Iterable[int | None]
+    ) -> Names:
+        """Of what a record's values and changes of it point at, and of `others`: people whom its page names besides."""
+        persons = {prop.name: prop for prop in properties_of(object_type).values() if is_person(prop)}
+        users: set[Any] = {*others, *(value_of(record, prop) for prop in persons.values())}
+        companies: set[Any] = {getattr(record, "company_id", None)}
+        teams: set[Any] = set(record.assigned_team_ids)
+        for change in changes:
+            users.add(change.actor_id if change.actor_kind == "user" else None)
+            if change.property in persons:
+                users |= {change.old, change.new}
+            elif change.property == COMPANY:
+                companies |= {change.old, change.new}
+            elif change.property == TEAMS:
+                teams.update(*(value for value in (change.old, change.new) if isinstance(value, list)))
+        return cls.of(users, companies, teams)
+
+    @classmethod
     def of(cls, users: Iterable[Any], companies: Iterable[Any], teams: Iterable[Any] = ()) -> Names:
         account_id = current_account_id()
         return cls(
@@ -192,12 +211,6 @@ def is_editable(prop: Property) -> bool:
 def is_person(prop: Property) -> bool:
     """Whether it holds one of our people, whom somebody chooses."""
     return prop.name == OWNER or (prop.kind is Kind.REF and prop.is_custom)
-
-
-def persons_of(object_type: str, record: Any) -> dict[str, Any]:
-    """The people whom a record names, by property."""
-    found = [prop for prop in properties_of(object_type).values() if is_person(prop)]
-    return {prop.name: value_of(record, prop) for prop in found}
 
 
 def control(

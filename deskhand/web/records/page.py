@@ -197,17 +197,8 @@ class RecordPageOf:
     @cached_property
     def names(self) -> Names:
         """Of everybody that values, tasks and history name; one query for people, one for teams."""
-        persons = typed_values.persons_of(self.kind.object_type, self.record)
-        users: set[Any] = {self.record.created_by_id, *persons.values()}
-        teams: set[Any] = set(self.record.assigned_team_ids)
-        for change in (*self.changes, *self.opened_changes):
-            users.add(change.actor_id if change.actor_kind == "user" else None)
-            if change.property in persons:
-                users |= {change.old, change.new}
-            elif change.property == TEAMS:
-                teams.update(*(value for value in (change.old, change.new) if isinstance(value, list)))
-        users |= {task.assignee_id for task in self.found_tasks}
-        return Names.of(users, (), teams)
+        others = (self.record.created_by_id, *(task.assignee_id for task in self.found_tasks))
+        return Names.about(self.kind.object_type, self.record, (*self.changes, *self.opened_changes), others)
 
     @cached_property
     def workflows(self) -> Mapping[int, str]:
