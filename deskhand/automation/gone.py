@@ -78,8 +78,8 @@ def _others(prop: Property, values: Sequence[object]) -> tuple[str, ...]:
     """People who left are meant still: what was theirs is."""
     if prop.column in (gone.STAGE, gone.PIPELINE) or not values:
         return ()
-    if choices.is_user(prop) or prop.name == choices.TEAMS:
-        known = choices.everybody() if choices.is_user(prop) else choices.teams()
+    if prop.is_user or prop.name == choices.TEAMS:
+        known = choices.everybody() if prop.is_user else choices.teams()
         there = {one.value for one in known}
         return tuple(str(value) for value in values if str(value) not in there)
     return gone.options(prop, values)

@@ -227,7 +227,7 @@ def in_words(object_type: str, prop: Property, value: Any) -> Any:
         return _Day.of(value)
     if prop.kind is Kind.DURATION:
         return durations.words(int(value))
-    if prop.kind is Kind.REF and (prop.name == OWNER or prop.is_custom):
+    if prop.is_user:
         return User.objects.filter(pk=value, memberships__account_id=current_account_id()).values_list("name", flat=True).first() or ""  # fmt: skip
     return value
 

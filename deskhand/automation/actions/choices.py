@@ -63,11 +63,6 @@ def teams(*, with_seat: bool = False) -> tuple[Option, ...]:
 # ── properties ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def is_user(prop: Property) -> bool:
-    """Whether its value is one of our people: the owner, or a property of the account's own for users."""
-    return prop.kind is Kind.REF and (prop.name == OWNER or prop.is_custom)
-
-
 def is_stage(prop: Property) -> bool:
     return prop.column == "stage_id"
 
@@ -77,7 +72,7 @@ def is_settable(prop: Property) -> bool:
     address belongs to one contact only."""
     if prop.read_only or prop.is_computed or prop.name in PIPELINES or prop.column == "email":
         return False
-    return prop.kind in _WRITABLE or is_user(prop) or prop.name == TEAMS
+    return prop.kind in _WRITABLE or prop.is_user or prop.name == TEAMS
 
 
 def settable(object_type: str) -> list[Property]:
@@ -113,7 +108,7 @@ def values(object_type: str, prop: Property, pipeline_id: int | None = None) -> 
     """The values of a property to choose from; none where one writes. The pipeline's own statuses come first."""
     if is_stage(prop):
         return _stages(object_type, pipeline_id)
-    if is_user(prop):
+    if prop.is_user:
         return people(with_seat=prop.name == OWNER)
     if prop.name == TEAMS:
         return teams()

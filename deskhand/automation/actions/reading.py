@@ -165,7 +165,7 @@ def options_of(setting: Setting) -> tuple[Option, ...]:
 
 def former_names(setting: Setting) -> dict[str, str]:
     """What it may have held before, by what is stored: of people also those who left, of a property hidden options."""
-    if setting.input is Input.USERS or (setting.prop is not None and choices.is_user(setting.prop)):
+    if setting.input is Input.USERS or (setting.prop is not None and setting.prop.is_user):
         return {option.value: option.label for option in choices.everybody()}
     return {option.value: _(option.label) for option in setting.prop.options} if setting.prop else {}
 

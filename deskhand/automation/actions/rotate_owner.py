@@ -95,9 +95,7 @@ class RotateOwner(Action):
 
 def _user_properties(around: Around) -> tuple[Option, ...]:
     found = [
-        prop
-        for prop in properties_of(around.object_type).values()
-        if choices.is_user(prop) and not prop.read_only
+        prop for prop in properties_of(around.object_type).values() if prop.is_user and not prop.read_only
     ]
     return choices.properties(found)
 

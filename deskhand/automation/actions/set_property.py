@@ -186,7 +186,7 @@ def fits(target: Property, source: Property) -> bool:
     if source.kind not in FITS.get(target.kind, ()):
         return False
     if target.kind is Kind.REF:
-        return choices.is_user(source)
+        return source.is_user
     return target.kind is not Kind.REFS or source.name == target.name
 
 

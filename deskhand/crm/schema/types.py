@@ -59,6 +59,11 @@ class Property:
     is_awaited: bool = False
 
     @property
+    def is_user(self) -> bool:
+        """Whether it holds one of our people whom somebody chooses: the owner, or a property of the account's own for users."""
+        return self.kind is Kind.REF and (self.name == "hubspot_owner_id" or self.is_custom)
+
+    @property
     def is_formula(self) -> bool:
         """Whether it is worked out by `formulas`."""
         return self.is_computed and not self.until and clock_names.parse(self.name) is None

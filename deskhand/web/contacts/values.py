@@ -51,7 +51,7 @@ class Names:
         cls, object_type: str, record: Any, changes: Iterable[Any], others: Iterable[int | None]
     ) -> Names:
         """Of what a record's values and changes of it point at, and of `others`: people whom its page names besides."""
-        persons = {prop.name: prop for prop in properties_of(object_type).values() if is_person(prop)}
+        persons = {prop.name: prop for prop in properties_of(object_type).values() if prop.is_user}
         users: set[Any] = {*others, *(value_of(record, prop) for prop in persons.values())}
         companies: set[Any] = {getattr(record, "company_id", None)}
         teams: set[Any] = set(record.assigned_team_ids)
@@ -116,7 +116,7 @@ def spoken(prop: Property | None, value: Any, names: Names) -> str:
         return NOTHING
     if prop is None:
         return _plain(value)
-    if is_person(prop):
+    if prop.is_user:
         return names.users.get(value, str(value))
     if prop.name == COMPANY:
         return names.companies.get(value, NOTHING)
@@ -205,12 +205,7 @@ def is_editable(prop: Property) -> bool:
         return False
     if prop.kind in (Kind.MULTI, Kind.REFS):
         return bool(prop.options) or prop.name == TEAMS
-    return is_person(prop) or prop.kind not in (Kind.REF, Kind.DURATION)
-
-
-def is_person(prop: Property) -> bool:
-    """Whether it holds one of our people, whom somebody chooses."""
-    return prop.name == OWNER or (prop.kind is Kind.REF and prop.is_custom)
+    return prop.is_user or prop.kind not in (Kind.REF, Kind.DURATION)
 
 
 def control(
@@ -226,7 +221,7 @@ def control(
     now = list(typed) if typed is not None else _as_typed(prop, value)
     first = now[0] if now else ""
     kind, choices = "text", tuple[Choice, ...]()
-    if is_person(prop):
+    if prop.is_user:
         kind, choices = "choice", people_offered(first, _("No owner") if prop.name == OWNER else NOTHING)
     elif prop.name == TEAMS:
         kind, choices = "choices", offered(with_kept(_teams(), now), *now)
@@ -283,7 +278,7 @@ def read(object_type: str, name: str, typed: Sequence[str], kept: Any = None) ->
     if prop is None or not is_editable(prop):
         raise Invalid(_("This can't be changed here."), field=name)
     first = typed[0].strip() if typed else ""
-    if is_person(prop):
+    if prop.is_user:
         return chosen_person(name, first, kept)
     if prop.name == TEAMS:
         return _typed_teams(typed, kept or ())

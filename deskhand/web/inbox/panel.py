@@ -19,7 +19,7 @@ from deskhand.crm.records.models import PropertyChange, Ticket
 from deskhand.crm.schema import clock_names, clocks, layouts
 from deskhand.crm.schema.queries import properties_of
 from deskhand.crm.schema.tags import TAGS
-from deskhand.crm.schema.types import Kind, Property
+from deskhand.crm.schema.types import Property
 from deskhand.desk import merging, preferences
 from deskhand.kernel import clock
 from deskhand.routing import explain
@@ -271,7 +271,7 @@ class PanelOf:
         here = [self.view, self.ticket.pk, prop.name]
         urls = reverse("ticket-property-save", args=here), reverse("ticket-property-shown", args=here)
         people = self.people
-        if prop.kind is Kind.REF:
+        if prop.is_user:
             agents = routing.agents_with_state(self.viewer.account_id)
             people = replace(people, users={agent.user_id: agent.name for agent in agents})
         return property_values.editor(

@@ -21,7 +21,7 @@ from deskhand.crm.records.models import Ticket
 from deskhand.crm.records.store import Applied
 from deskhand.crm.schema.layouts import SECTIONS_LIMIT
 from deskhand.crm.schema.queries import properties_of
-from deskhand.crm.schema.types import Kind, Property
+from deskhand.crm.schema.types import Property
 from deskhand.desk import preferences
 from deskhand.events.types import Actor
 from deskhand.kernel import clock
@@ -152,7 +152,7 @@ def set_property(
 
 def _checked(request: AccountRequest, prop: Property, value: Any, kept: Any) -> Any:
     """`kept` is what the ticket has: it may stay, though it could be chosen no more."""
-    if prop.kind is Kind.REF and value:
+    if prop.is_user and value:
         return common.agent(request, value, prop.name, kept)
     if prop.name != TEAMS:
         return value

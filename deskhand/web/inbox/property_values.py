@@ -46,7 +46,7 @@ def is_editable(prop: Property) -> bool:
     """References other than people and teams are set where their records are."""
     if prop.read_only or prop.is_computed:
         return False
-    return prop.kind not in (Kind.REF, Kind.REFS) or prop.name in (OWNER, TEAMS) or prop.is_custom
+    return prop.kind not in (Kind.REF, Kind.REFS) or prop.is_user or prop.name == TEAMS
 
 
 def value_of(ticket: Ticket, prop: Property) -> Any:
@@ -75,7 +75,7 @@ def words(prop: Property, value: Any, people: People) -> str:
             return times.moment(_as_moment(value))
         case Kind.DURATION:
             return durations.words(int(value))
-        case Kind.REF if prop.name == OWNER or prop.is_custom or (prop.is_formula and prop.name != COMPANY):
+        case Kind.REF if prop.is_user or (prop.is_formula and prop.name != COMPANY):
             return people.users.get(value, str(value))
         case Kind.REFS if prop.name == TEAMS:
             return ", ".join(people.teams[one] for one in value if one in people.teams) or DASH
@@ -154,7 +154,7 @@ def _groups(
 ) -> tuple[ChoiceGroup, ...]:
     if prop.name in (PIPELINE, STATUS):
         return _statuses(viewer, prop, ticket, given)
-    if prop.name == OWNER or (prop.kind is Kind.REF and prop.is_custom):
+    if prop.is_user:
         nobody = _("No owner") if prop.name == OWNER else DASH
         users = with_kept(_named(people.users), given, _named(names))
         return _choices([("", nobody), *users.items()], given)
