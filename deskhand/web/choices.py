@@ -13,8 +13,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
 from deskhand.accounts import accounts
+from deskhand.accounts import queries as people
 from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.pipelines.types import PipelineValue
+from deskhand.kernel.database.scope import current_account_id
 from deskhand.kernel.text import whole
 
 
@@ -60,6 +62,13 @@ def with_kept(there: Mapping[str, str], chosen: Iterable[str], names: Mapping[st
     are those that are known still."""
     lost = [value for value in dict.fromkeys(chosen) if value not in there and whole(value) is not None]
     return {**there, **{value: gone_said(names.get(value, ""), value) for value in lost}}
+
+
+def colleagues(*chosen: str) -> dict[str, str]:
+    """Who is there, and behind them who is chosen and left."""
+    everybody = people.members(current_account_id(), active_only=False)
+    names = {str(one.user_id): one.name for one in everybody}
+    return with_kept({str(one.user_id): one.name for one in everybody if one.is_active}, chosen, names)
 
 
 def joined(parts: Iterable[str]) -> str:

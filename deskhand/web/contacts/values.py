@@ -25,7 +25,7 @@ from deskhand.kernel.database.scope import current_account_id
 from deskhand.kernel.errors import Invalid
 from deskhand.kernel.text import whole
 from deskhand.web import times
-from deskhand.web.choices import Choice, offered, with_kept
+from deskhand.web.choices import Choice, colleagues, offered, with_kept
 from deskhand.web.contacts.rows import Control
 
 OWNER, COMPANY, TEAMS, LANGUAGE = (
@@ -264,11 +264,7 @@ def _teams() -> dict[str, str]:
 
 
 def people_offered(current: str, nobody: str) -> tuple[Choice, ...]:
-    """Who is there, and behind them who is chosen and left: who changes nothing keeps them."""
-    everybody = people.members(current_account_id(), active_only=False)
-    there = {str(one.user_id): one.name for one in everybody if one.is_active}
-    names = {str(one.user_id): one.name for one in everybody}
-    return offered({"": nobody, **with_kept(there, [current], names)}, current)
+    return offered({"": nobody, **colleagues(current)}, current)
 
 
 def read(object_type: str, name: str, typed: Sequence[str], kept: Any = None) -> Any:

@@ -22,7 +22,7 @@ from deskhand.crm.records.task_queues import NewQueue
 from deskhand.events.types import Actor
 from deskhand.kernel.errors import Invalid
 from deskhand.kernel.text import whole
-from deskhand.web.choices import Choice, in_short
+from deskhand.web.choices import Choice, colleagues, in_short, offered
 from deskhand.web.middleware import AccountRequest
 from deskhand.web.objects import usage
 from deskhand.web.refusals import words_of
@@ -160,13 +160,13 @@ def _ids(texts: Iterable[str]) -> list[int]:
 
 
 def _form(request: AccountRequest, typed: NewQueue, queue_id: int | None = None, refusal: Invalid | None = None) -> HttpResponse:  # fmt: skip
-    account_id, place = request.viewer.account_id, [queue_id] if queue_id else []
+    place, users = [queue_id] if queue_id else [], [str(pk) for pk in typed.user_ids]
     form = Form(
         title=_("Edit task queue") if queue_id else _("New task queue"),
         action=reverse("task-queue-save" if queue_id else "task-queue-add", args=place),
         name=typed.name, is_for_everyone=typed.is_for_everyone,
-        users=tuple(Choice(str(one.user_id), one.name, one.user_id in typed.user_ids) for one in people.members(account_id)),
-        teams=tuple(Choice(str(one.id), one.name, one.id in typed.team_ids) for one in people.teams(account_id)),
+        users=offered(colleagues(*users), *users),
+        teams=tuple(Choice(str(one.id), one.name, one.id in typed.team_ids) for one in people.teams(request.viewer.account_id)),
         errors={refusal.field: words_of(refusal)} if refusal else {},
         delete_url=reverse("task-queue-ask-delete", args=place) if queue_id else "",
     )  # fmt: skip

@@ -11,7 +11,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from deskhand.accounts import policy
+from deskhand.accounts import policy, users
 from deskhand.automation import lanes, workflows
 from deskhand.automation.engine.definition import Action, Definition, Edge
 from deskhand.automation.models import Workflow
@@ -199,6 +199,22 @@ def test_a_queue_is_worked_off_one_task_after_another_R_WFA_8(office, grace, mak
     assert "That was the last one Tasks that you skipped wait in the queue." in end
     assert heading(grace.get(here)) == "First"
     assert stored(office, first).assignee_id is None  # reading changes nothing
+
+
+def test_who_left_stays_in_a_queue_until_somebody_takes_them_out_R_WFA_8(office, ada):
+    bob, grace = office.world.bob.pk, office.world.grace.pk
+    with office.inside():
+        made = task_queues.create(NewQueue("Calls", False, [bob, grace]), by=SYSTEM).pk
+        users.deactivate(office.world.account.pk, bob, by=SYSTEM)
+
+    page = html.unescape(ada.get(f"/tasks/queues/{made}").content.decode())
+    ticked = re.findall(r'name="users" value="(\d+)" checked>([^<]*)<', page)
+    assert set(ticked) == {(str(grace), "Grace Hopper"), (str(bob), "Bob Noyce (not there any more)")}
+    ada.post(
+        f"/tasks/queues/{made}/save", {"name": "Calls", "who": "some", "users": [pk for pk, _name in ticked]}
+    )
+    with office.inside():
+        assert set(TaskQueue.objects.get(pk=made).user_ids) == {bob, grace}
 
 
 def test_what_nobody_has_is_taken_by_who_may_use_the_queue_R_WFA_8(office, grace, make, queue):
