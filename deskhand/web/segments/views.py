@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from django.http import HttpResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext
 from django.views.decorators.http import require_GET
 
 from deskhand.accounts import policy
@@ -137,10 +137,12 @@ def _sentence(request: AccountRequest, segment: Segment) -> tuple[tuple[str, ...
 
 
 def said(words: Words, part: Condition, object_type: str) -> str:
-    """One filter as a sentence; what the viewer may not filter by, or what no form makes, in few words."""
+    """One filter as a sentence, of an activity all that it must meet; what the viewer may not filter by, or what no form makes, in few words."""
     try:
-        ((item,),) = editing.groups_of(AnyOf((AllOf((part,)),)), object_type)
-        return words.sentence(item)
+        (items,) = editing.groups_of(AnyOf((AllOf((part,)),)), object_type)
+        return pgettext("between filters that must hold", " and ").join(
+            words.sentence(item) for item in items
+        )
     except (DeskhandError, ValueError):
         return _("A filter that you may not see")
 

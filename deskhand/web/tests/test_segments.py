@@ -10,9 +10,10 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from deskhand.crm.filters.types import AllOf, AnyOf, Filter, MemberOf, Operator
-from deskhand.crm.records import contacts, membership
+from deskhand.crm.filters.types import AllOf, AnyOf, Associated, Filter, MemberOf, Operator
+from deskhand.crm.records import contacts, membership, tasks
 from deskhand.crm.records.contacts import Person
+from deskhand.crm.records.tasks import Wanted
 from deskhand.crm.schema.types import Kind
 from deskhand.crm.segments import members, segments
 from deskhand.crm.segments.models import Segment, SegmentKind, SegmentMember
@@ -153,6 +154,22 @@ def test_why_a_record_is_a_member(office, ada, oslo, friends, people):
     assert 'data-tone="amber"' in page_of(ada, "segment-why", oslo, people[0])
     assert "It was put there" in page_of(ada, "segment-why", friends, people[0])
     assert ada.get(reverse("segment-why", args=[friends, people[2]])).status_code == 404
+
+
+def test_filters_that_one_activity_must_meet_are_told_together_R_TRIG_4(office, ada, people, monkeypatch):
+    monkeypatch.setitem(jobs.handlers, segments.FILL, membership.fill)
+    urgent_call = AllOf((
+        Filter("hs_task_type", Kind.ENUM, Operator.ANY_OF, ("CALL",)), Filter("hs_task_priority", Kind.ENUM, Operator.ANY_OF, ("HIGH",)),
+    ))  # fmt: skip
+    with office.inside():
+        tasks.create("contact", people[0], Wanted("Call back", kind="CALL", priority="HIGH"), by=SYSTEM)
+        of_task = AnyOf((AllOf((Associated("task", urgent_call),)),))
+        calls = segments.create("contact", "To be called", SegmentKind.FILTER, of_task, by=SYSTEM).pk
+    run_jobs()
+
+    told = "Task: Type of task is any of Call and The same task: Priority is any of High"
+    assert told in page_of(ada, "segment", calls)
+    assert told in page_of(ada, "segment-why", calls, people[0])
 
 
 # ── making and changing ──────────────────────────────────────────────────────────────────────────────────────────────
