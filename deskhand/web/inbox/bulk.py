@@ -31,10 +31,9 @@ from deskhand.web.inbox import actions, common, words
 from deskhand.web.inbox import page as pages
 from deskhand.web.jinja import go_to, render, wants_fragment
 from deskhand.web.middleware import AccountRequest
+from deskhand.web.refusals import listed
 from deskhand.web.shell import Toast
 from deskhand.web.workflows import card
-
-TOLD = 5  # refusals told one by one
 
 
 @require_POST
@@ -170,15 +169,11 @@ def _refusals(done: Done) -> str:
     """The tickets that stay as they are, each with its reason."""
     if not done.refused:
         return ""
-    lines = [f"#{one.number} {one.subject}: {one.why}" for one in done.refused[:TOLD]]
-    more = len(done.refused) - TOLD
-    if more > 0:
-        lines.append(ngettext("%(num)s more", "%(num)s more", more) % {"num": more})
     count = len(done.refused)
     head = ngettext("%(num)s ticket was not changed.", "%(num)s tickets were not changed.", count) % {
         "num": count
     }
-    return "\n".join((head, *lines))
+    return listed(head, [f"#{one.number} {one.subject}: {one.why}" for one in done.refused])
 
 
 def _answer(

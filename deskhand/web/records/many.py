@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.http import HttpResponse
@@ -23,13 +22,13 @@ from deskhand.kernel import clock
 from deskhand.kernel.errors import Invalid
 from deskhand.web.asked import number, numbers
 from deskhand.web.entering import Entering, Way
-from deskhand.web.inbox.bulk import TOLD
 from deskhand.web.jinja import go_to, render, wants_fragment
 from deskhand.web.middleware import AccountRequest
 from deskhand.web.moving import UNDO_WITHIN, made_moment
 from deskhand.web.objects.tabs import Sort
 from deskhand.web.records.kinds import area, kind_of, url
 from deskhand.web.records.tables import TableOf
+from deskhand.web.refusals import listed
 from deskhand.web.shell import Toast
 from deskhand.web.workflows import card
 
@@ -94,14 +93,11 @@ def _told(
 
 def _refusals(done: Moved) -> str:
     """The records that stay as they are, each with its reason."""
-    lines = [f"{one.name or _('No name')}: {one.why}" for one in done.refused[:TOLD]]
-    count, more = len(done.refused), len(done.refused) - TOLD
-    if more > 0:
-        lines.append(ngettext("%(num)s more", "%(num)s more", more) % {"num": more})
+    count = len(done.refused)
     head = ngettext("%(num)s record was not changed.", "%(num)s records were not changed.", count) % {
         "num": count
     }
-    return "\n".join((head, *lines))
+    return listed(head, [f"{one.name or _('No name')}: {one.why}" for one in done.refused])
 
 
 def _answer(request: AccountRequest, kind: Sort, toast: Toast, refusal: Toast | None) -> HttpResponse:
@@ -115,5 +111,5 @@ def _answer(request: AccountRequest, kind: Sort, toast: Toast, refusal: Toast | 
 
 
 def _table(request: AccountRequest, kind: Sort) -> str:
-    kept = [(name, value) for name, values in request.GET.lists() for value in values]
-    return url(kind, "records-table") + (f"?{urlencode(kept)}" if kept else "")
+    kept = request.GET.urlencode()
+    return url(kind, "records-table") + (f"?{kept}" if kept else "")
