@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from django.utils.translation import gettext as _
@@ -39,13 +39,19 @@ def take_back(viewer: Viewer, object_type: str, record_id: int, made_at: str) ->
 
     Raises Conflict where the record was moved again since, or too long ago; Invalid for what is no moment.
     """
-    at, now, by = made_moment(made_at), clock.now(), Actor.user(viewer.user_id)
-    is_recent = now - at < UNDO_WITHIN
-    if not is_recent or not undoing.undo([record_id], made_at=at, by=by, at=now, object_type=object_type):
+    if not taken_back(viewer, object_type, [record_id], made_at):
         raise Conflict(_("This has changed since and could not be taken back."))
 
 
-def made_moment(text: str) -> datetime:
+def taken_back(viewer: Viewer, object_type: str, ids: Sequence[int], made_at: str) -> list[int]:
+    """As `take_back`, of many: returns the ids of those that came back. What has changed again since stays."""
+    at, now = _made_moment(made_at), clock.now()
+    if now - at >= UNDO_WITHIN:
+        return []
+    return undoing.undo(ids, made_at=at, by=Actor.user(viewer.user_id), at=now, object_type=object_type)
+
+
+def _made_moment(text: str) -> datetime:
     """The moment of what is to be taken back. Raises Invalid."""
     try:
         found = datetime.fromisoformat(text)

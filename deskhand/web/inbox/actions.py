@@ -15,7 +15,7 @@ from deskhand.accounts import policy
 from deskhand.accounts.models import Team
 from deskhand.accounts.policy import Action
 from deskhand.accounts.types import Verb
-from deskhand.crm.records import tickets, undoing
+from deskhand.crm.records import tickets
 from deskhand.crm.records.models import Ticket
 from deskhand.desk import spam
 from deskhand.desk import views as desk_views
@@ -184,14 +184,10 @@ def undo(request: AccountRequest, view: str) -> HttpResponse:
     """Take back what one did to the tickets `ids` at the moment `at`; what changed again since stays."""
     policy.require(request.viewer, Action.OPEN_HELP_DESK)
     desk_views.view_of(request.viewer, view)
-    made_at, ids = moving.made_moment(request.POST.get("at", "")), numbers(request.POST.getlist("ids"), "ids")
-    now = clock.now()
+    ids = numbers(request.POST.getlist("ids"), "ids")
     reach = policy.visible(request.viewer, "ticket", Verb.EDIT).q()
     mine = Ticket.objects.filter(reach, account_id=request.viewer.account_id, pk__in=ids)
-    back: list[int] = []
-    if now - made_at < moving.UNDO_WITHIN:
-        allowed = list(mine.values_list("pk", flat=True))
-        back = undoing.undo(allowed, made_at=made_at, by=Actor.user(request.user.pk), at=now)
+    back = moving.taken_back(request.viewer, "ticket", list(mine.values_list("pk", flat=True)), request.POST.get("at", ""))  # fmt: skip
     text = _("Taken back") if back else _("This has changed since and could not be taken back.")
     if not wants_fragment(request):
         messages.info(request, text)

@@ -15,16 +15,15 @@ from django.views.decorators.http import require_POST
 from deskhand.accounts.policy import visible
 from deskhand.accounts.types import Verb
 from deskhand.crm.pipelines.queries import pipelines_of
-from deskhand.crm.records import listing, moving, undoing
+from deskhand.crm.records import listing, moving
 from deskhand.crm.records.moving import Moved
-from deskhand.events.types import Actor
 from deskhand.kernel import clock
 from deskhand.kernel.errors import Invalid
 from deskhand.web.asked import number, numbers
 from deskhand.web.entering import Entering, Way
 from deskhand.web.jinja import go_to, render, wants_fragment
 from deskhand.web.middleware import AccountRequest
-from deskhand.web.moving import UNDO_WITHIN, made_moment
+from deskhand.web.moving import taken_back
 from deskhand.web.objects.tabs import Sort
 from deskhand.web.records.kinds import area, kind_of, url
 from deskhand.web.records.tables import TableOf
@@ -64,12 +63,9 @@ def change(request: AccountRequest, key: str) -> HttpResponse:
 
 def _taken_back(request: AccountRequest, kind: Sort, ids: Sequence[int]) -> HttpResponse:
     """What changed again since stays."""
-    made_at, now = made_moment(request.POST["at"]), clock.now()
     reach = visible(request.viewer, kind.object_type, Verb.EDIT)
     mine = [one.pk for one in listing.seen(request.viewer, kind.object_type, ids) if reach.reaches(one)]
-    back = now - made_at < UNDO_WITHIN and undoing.undo(
-        mine, made_at=made_at, by=Actor.user(request.user.pk), at=now, object_type=kind.object_type
-    )
+    back = taken_back(request.viewer, kind.object_type, mine, request.POST["at"])
     text = _("Taken back") if back else _("This has changed since and could not be taken back.")
     return _answer(request, kind, Toast(text), None)
 
