@@ -121,9 +121,8 @@ def _apart(part: Condition, root: str) -> Groups:
 
 def _joined(way: Sequence[tuple[Item, ...]]) -> tuple[Item, ...]:
     """Once what must hold twice; of filters that follow each other on one activity, all."""
-    apart = dict.fromkeys(way) if any(item.how is How.SAME for part in way for item in part) else way
-    found = tuple(chain(*apart))
-    return found if apart is not way else tuple(dict.fromkeys(found))
+    found = tuple(chain(*dict.fromkeys(way)))
+    return found if any(item.how is How.SAME for item in found) else tuple(dict.fromkeys(found))
 
 
 def _of_activity(name: str, where: Condition, has: bool) -> tuple[Item, ...]:
