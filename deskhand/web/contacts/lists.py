@@ -51,7 +51,7 @@ def list_page(request: AccountRequest, kind: Kind) -> ListPage:
     return ListPage(
         kind=kind.key, title=str(kind.lists[which]), url=kind.url("s"), count_text=count_text(directory.count(viewer, kind.key, which, text=text)),
         rows=list_rows(viewer, kind, page.rows), by_name=_heading(kind, _("Name"), sort, (Sort.NAME, Sort.NAME_BACK), here),
-        by_age=_heading(kind, _("Created"), sort, (Sort.NEWEST, Sort.OLDEST), here), text=text, which=which, sort=sort,
+        text=text, which=which, sort=sort,
         more_url=_url(kind, here | {"sort": sort, "after": page.following}) if page.following else "",
         new_url=kind.url("new") if may_make(viewer, kind) else "", new_label=str(kind.new), search_label=str(kind.search), empty_title=title, empty_text=explains,
         segments=offered_for(viewer, kind.key) if which is not List.ARCHIVED else (),

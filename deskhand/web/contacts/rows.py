@@ -49,7 +49,6 @@ class ListPage:
     count_text: str
     rows: tuple[ListRow, ...]
     by_name: Heading
-    by_age: Heading
     text: str
     which: str
     sort: str

@@ -376,7 +376,6 @@ class OutlineLine:
     depth: int
     way: str
     step: StepName
-    mark: Label | None = None  # what a comparison says of it
 
 
 @dataclass(frozen=True)
