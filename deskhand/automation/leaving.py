@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from deskhand.automation import endings, records, steplog
+from deskhand.automation import endings, records, steplog, triggers
 from deskhand.automation.engine.advance import cancelled, reason_to_leave, step_at
 from deskhand.automation.engine.definition import Definition, Delay
 from deskhand.automation.engine.trace import What
@@ -18,6 +18,7 @@ from deskhand.automation.records import LoadedFacts
 from deskhand.automation.steplog import LogLine
 from deskhand.crm.filters.types import Condition, leaves_by_path
 from deskhand.crm.records import associations
+from deskhand.crm.schema import activities
 from deskhand.crm.segments import members
 from deskhand.events.types import Event
 from deskhand.kernel import clock
@@ -63,13 +64,11 @@ def look_at(account_id: int, changed: Collection[Key], now: datetime) -> None:
 
 
 def _subjects(event: Event) -> Iterable[Key]:
-    """The records that an event changes: of a message its ticket, of a segment those who came or went."""
-    if event.object_type == "thread":
-        ticket_id = event.data.get("ticket_id")
-        return [("ticket", ticket_id)] if ticket_id else []
+    """The records that an event changes: of a segment those who came or went, of all else its subject."""
     if event.kind in (members.JOINED, members.LEFT):
         return [(event.data["object_type"], record_id) for record_id in event.data["record_ids"]]
-    return [(event.object_type, event.object_id)]
+    subject = triggers.subject_of(event)
+    return [subject] if subject else []
 
 
 def _watching(account_id: int) -> dict[int, Definition]:
@@ -96,7 +95,8 @@ def _linked(changed: Collection[Key], definitions: Iterable[Definition]) -> set[
 
 def _looks_along(definition: Definition) -> Iterable[tuple[str, str]]:
     for condition in _conditions(definition):
-        for path, _leaf in leaves_by_path(condition):
+        for way, _leaf in leaves_by_path(condition):
+            path, _activity = activities.split(way)
             if path:
                 yield definition.object_type, path[-1]
 

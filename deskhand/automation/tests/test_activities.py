@@ -8,8 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deskhand.automation import records
-from deskhand.automation.engine.definition import WhenTrue
+from deskhand.automation.engine.definition import Delay, Edge, ForAmount, Leaving, WhenTrue
+from deskhand.automation.models import Enrollment
 from deskhand.automation.tests.enrolling_cases import office  # noqa: F401
+from deskhand.automation.tests.runs import enroll, go, make, task
 from deskhand.crm.filters.as_json import from_json, to_json
 from deskhand.crm.filters.evaluate import holds
 from deskhand.crm.filters.schema_source import SchemaSource
@@ -315,3 +317,30 @@ def test_of_an_activity_only_what_it_says_itself_is_asked_R_TRIG_4(world, where)
             now=NOON,
             zone=ZONE,
         )
+
+
+DONE = any_of("task", "hs_task_status", "COMPLETED")
+
+
+@pytest.mark.usefixtures("wired")
+@pytest.mark.parametrize(
+    ("of", "leaving", "reason"),
+    [
+        ("ticket", Leaving(goal=Associated("task", DONE)), "goal"),
+        ("ticket", Leaving(condition=Associated("task", OPEN, has=False)), "unenrolled"),
+        ("contact", Leaving(goal=Associated("contact", Associated("task", DONE))), "goal"),
+    ],
+)
+def test_a_run_leaves_at_once_by_a_task_of_its_record_or_of_a_linked_one_R_UN_5(world, of, leaving, reason):
+    person = world.contact("bo@x.example")
+    ticket = world.ticket(contact_id=person.pk)
+    about = person.pk if of == "contact" else ticket.pk
+    task_id = tasks.create(of, about, Wanted("Call"), by=SYSTEM)
+    run = enroll(make(world, Delay("1", ForAmount(DAY), Edge("2")), task(2), leaving=leaving), ticket.pk)
+    go()
+    assert Enrollment.objects.get(pk=run.pk).state == "DUE"
+
+    tasks.finish(task_id, True, by=SYSTEM)
+    go()
+
+    assert Enrollment.objects.get(pk=run.pk).end_reason == reason
