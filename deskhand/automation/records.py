@@ -130,7 +130,7 @@ class Loaded(dict[int, "Row"]):
 
 class Around:
     """The activities of one sort of some records. One query, and one for each of their texts that is asked for: those may be
-    long."""
+    long. What was put away meanwhile says none."""
 
     def __init__(self, activity: Activity, object_type: str, record_ids: Sequence[int]) -> None:
         self.activity, self._object_type, self._record_ids = activity, object_type, record_ids
@@ -148,7 +148,7 @@ class Around:
     def value(self, pk: int, name: str) -> Any:
         if name not in self._values:
             self._values[name] = {found: value for _record, found, value in self._read([name])}
-        return self._values[name][pk]
+        return self._values[name].get(pk)
 
     def _read(self, names: Sequence[str]) -> list[tuple[Any, ...]]:
         if not self.activity.is_of(self._object_type):

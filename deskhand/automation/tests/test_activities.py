@@ -235,6 +235,16 @@ def test_activities_are_read_for_all_records_at_once(world, talk, noon, django_a
     assert not any(found)
 
 
+def test_a_text_of_what_was_put_away_since_it_was_found_is_unknown(world, talk, noon):
+    loaded = records.load("ticket", talk)
+    (task_id,) = [one.pk for one in tasks.of("ticket", talk[1])]
+    (found,) = records.LoadedFacts("ticket", loaded[talk[1]]).associated("task", None)
+
+    tasks.remove(task_id, by=SYSTEM)
+
+    assert found.value("hs_task_subject") is None
+
+
 # ── who notices ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
