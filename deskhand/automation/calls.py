@@ -74,10 +74,15 @@ def expire(account_id: int, enrollment_ids: Sequence[int]) -> None:
 def keep_unheard(account_id: int, kept: Mapping[str, Mapping[str, Any]], now: datetime) -> None:
     """Answers by their keys that wait until their workflows can be read; their runs look for that every LOOK_AGAIN. Two
     statements."""
-    if kept:
+    if kept:  # runs before their calls, as the runner holds them
+        sql.execute(_DUE.format("least"), [now + guards.LOOK_AGAIN, account_id, WAITS_FOR, list(kept)])
         columns = [list(kept), [json.dumps([one]) for one in kept.values()]]
         sql.execute(_KEEP, [*columns, account_id])
-        sql.execute(_LOOK_AGAIN, [now + guards.LOOK_AGAIN, account_id, WAITS_FOR, list(kept)])
+
+
+def wait_on(account_id: int, key: str, until: datetime) -> None:
+    """The run that waits for this answer waits until then, if its time would be up before."""
+    sql.execute(_DUE.format("greatest"), [until, account_id, WAITS_FOR, [key]])
 
 
 def answered(
@@ -164,8 +169,8 @@ _KEEP = """
 update automation_stepcall c set answer = c.answer || jsonb_build_object('unheard', coalesce(c.answer->'unheard', '[]') || x.kept)
 from unnest(%s::text[], %s::jsonb[]) x(key, kept) where c.account_id = %s and c.key = x.key and c.state = 'WAITING'
 """
-_LOOK_AGAIN = """
-update automation_enrollment e set due_at = least(e.due_at, %s) from automation_stepcall c
+_DUE = """
+update automation_enrollment e set due_at = {}(e.due_at, %s) from automation_stepcall c
 where c.account_id = %s and e.account_id = c.account_id and e.id = c.enrollment_id and e.waits_for = %s and e.state = 'DUE'
   and c.key = any(%s)
 """

@@ -32,7 +32,7 @@ from deskhand.automation.engine.definition import Action
 from deskhand.automation.enrolling import guards
 from deskhand.automation.enrolling.index import find_definition
 from deskhand.automation.models import CodeRun
-from deskhand.kernel import sandbox
+from deskhand.kernel import clock, sandbox
 from deskhand.kernel.database import sql, wake
 from deskhand.kernel.database.scope import account_scope, current_account_id
 from deskhand.kernel.sandbox import SECONDS, Ran, Unwalled
@@ -114,7 +114,7 @@ def claim(after: int = 0) -> Due | None:
 
 
 def run_one(due: Due) -> bool:
-    """Run it and let its record go on; False when nobody waited any more. Raises DatabaseError."""
+    """Run it and let its record go on; False when nobody waits any more, or can read it. Raises DatabaseError."""
     with account_scope(due.account_id), translation.override(_locale(due.account_id)):
         code = _code_of(due)
         if code is None:
@@ -177,21 +177,14 @@ class _Code:
 
 def _put_off(due: Due) -> None:
     """Nobody can read what is to be run: it stays in the queue until somebody can, and its run waits on for it."""
+    calls.wait_on(due.account_id, due.key, clock.now() + 2 * guards.LOOK_AGAIN)
+    sql.execute(_PUT_OFF, [guards.LOOK_AGAIN.total_seconds(), due.account_id, due.id])
     guards.flag(due.account_id, {due.workflow_id: guards.UNREADABLE})
-    later = guards.LOOK_AGAIN.total_seconds()
-    sql.execute(_PUT_OFF, [later, due.account_id, due.id])
-    sql.execute(_WAIT_ON, [2 * later, due.account_id, calls.WAITS_FOR, due.key])
 
 
 _PUT_OFF = """
 update automation_coderun set tries = tries - 1, lease_until = clock_timestamp() + %s * interval '1 second'
 where account_id = %s and id = %s
-"""
-_WAIT_ON = """
-update automation_enrollment e set due_at = greatest(e.due_at, clock_timestamp() + %s * interval '1 second')
-from automation_stepcall c
-where c.account_id = %s and e.account_id = c.account_id and e.id = c.enrollment_id and e.waits_for = %s and e.state = 'DUE'
-  and c.key = %s
 """
 
 

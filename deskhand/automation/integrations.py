@@ -268,8 +268,8 @@ def _answer(account_id: int, call: StepCall, given: Mapping[str, Any]) -> Answer
     run = Enrollment.objects.filter(account_id=account_id, pk=call.enrollment_id).first()
     definition = find_definition(account_id, run.workflow_id, run.revision_number) if run else None
     if run and definition is None:  # it is heard when somebody can read what waits for it
-        guards.flag(account_id, {run.workflow_id: guards.UNREADABLE})
         calls.keep_unheard(account_id, {call.key: {"given": dict(given)}}, clock.now())
+        guards.flag(account_id, {run.workflow_id: guards.UNREADABLE})
         return None
     step = definition.by_id.get(call.step_id) if definition else None
     name = str(step.settings.get("integration") or "") if isinstance(step, Action) else ""

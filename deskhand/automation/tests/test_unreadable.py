@@ -1,5 +1,6 @@
 """What a newer release stored, or nobody can read: its workflow asks for a look, the others go on beside it (R-LOG-7)."""
 
+import time
 from datetime import date, timedelta
 from types import SimpleNamespace
 
@@ -40,6 +41,7 @@ from deskhand.automation.tests.runs import (
     make,
     make_readable,
     make_unreadable,
+    of_its_own,
     task,
 )
 from deskhand.crm.records import tickets
@@ -52,9 +54,12 @@ from deskhand.events.dispatch import Dispatcher
 from deskhand.events.models import PendingEvent
 from deskhand.events.types import SYSTEM
 from deskhand.kernel import clock, timers
+from deskhand.kernel.database import sql
+from deskhand.kernel.database.scope import account_scope
 from deskhand.kernel.database.scope import settle as run_hooks
 from deskhand.kernel.errors import Invalid
 from deskhand.kernel.timers import DueTimer
+from deskhand.testing.world import make_world
 
 __all__ = ["office"]
 pytestmark = pytest.mark.usefixtures("wired")
@@ -179,6 +184,36 @@ def test_who_calls_back_is_heard_when_it_can_be_read_R_WFA_4(world):
     assert StepCall.objects.get().state == "ANSWERED"
     ended = Enrollment.objects.get()
     assert (ended.state, ended.end_reason) == ("ENDED", "completed")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_calls_back_waits_for_the_run_before_it_holds_anything_else_R_WFA_4():
+    """The runner holds a run, then its call and its workflow: so the two never wait for each other."""
+    made = make_world()
+    with account_scope(made.account.pk):
+        broken = make(made, task(1, 2), task(2))
+        run = enroll(broken, made.ticket().pk)
+        calling(run, "a", token="secret")
+        make_unreadable(broken)
+
+    with account_scope(made.account.pk):
+        Enrollment.objects.select_for_update().get(pk=run.pk)
+        back = of_its_own(made, lambda: integrations.complete({"secret": {}}))
+        while not blocked():
+            assert not back.done()
+            time.sleep(0.02)
+        assert StepCall.objects.select_for_update(nowait=True).get().answer == {}
+        assert Workflow.objects.select_for_update(nowait=True).get(pk=broken.pk).needs_review == ""
+
+    back.result(30)
+    with account_scope(made.account.pk):
+        assert StepCall.objects.get().answer[calls.UNHEARD] == [{"given": {}}]
+
+
+def blocked():
+    """Whether somebody waits for what this transaction holds."""
+    asked = "select 1 from pg_stat_activity where pg_backend_pid() = any(pg_blocking_pids(pid))"
+    return sql.row(asked, []) is not None
 
 
 @pytest.mark.parametrize("later", [False, True])
