@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from django.db.models import Exists, F, OuterRef
+from django.db.models import Exists, F, OuterRef, QuerySet
 from django.utils.translation import gettext as _
 
 from deskhand.accounts import policy
@@ -83,8 +83,8 @@ class Run:
     reason: Mapping[str, Any]
     event_id: int | None
     outputs: Mapping[str, Any]
-    has_failed: bool = False  # a step on the way, after which it went on; where that was asked for
-    since: datetime | None = None  # it stands at its step, likewise
+    has_failed: bool  # a step on the way, after which it went on
+    since: datetime | None = None  # it stands at its step, where that was asked for
 
     @property
     def is_over(self) -> bool:
@@ -92,9 +92,10 @@ class Run:
 
     @classmethod
     def of(cls, one: Enrollment, record: Named) -> Run:
+        """Of one of `enrollments`."""
         return cls(
             one.pk, record, one.revision_number, EnrollmentState(one.state), one.step_id, one.enrolled_at, one.due_at, one.waits_for,
-            one.attempts, one.ended_at, one.end_reason, one.reason, one.event_id, one.outputs, getattr(one, "has_failed", False),
+            one.attempts, one.ended_at, one.end_reason, one.reason, one.event_id, one.outputs, one.has_failed,  # type: ignore[attr-defined]
         )  # fmt: skip
 
 
@@ -376,14 +377,18 @@ where account_id = %s and workflow_id = %s and at >= %s and status in ('SUCCEEDE
 
 def of_record(account_id: int, object_type: str, record_id: int, limit: int = 12) -> list[Enrollment]:
     """The runs of a record that are under way, the latest first, then the last ones that are over. One query."""
-    failures = StepLog.objects.filter(
-        account_id=account_id, enrollment_id=OuterRef("pk"), status=StepStatus.FAILED
-    )
-    found = Enrollment.objects.filter(account_id=account_id, object_type=object_type, record_id=record_id)
-    found = found.annotate(has_failed=Exists(failures))
+    found = enrollments(account_id, object_type=object_type, record_id=record_id)
     return list(
         found.select_related("workflow").order_by(F("ended_at").desc(nulls_first=True), "-id")[:limit]
     )
+
+
+def enrollments(account_id: int, **those: Any) -> QuerySet[Enrollment]:
+    """With what `Run.of` tells of them: whether a step has failed."""
+    failures = StepLog.objects.filter(
+        account_id=account_id, enrollment_id=OuterRef("pk"), status=StepStatus.FAILED
+    )
+    return Enrollment.objects.filter(account_id=account_id, **those).annotate(has_failed=Exists(failures))
 
 
 def within(

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from django.utils.translation import gettext_lazy as _
 
-from deskhand.automation import records, triggers
+from deskhand.automation import history, records, triggers
 from deskhand.automation.engine.definition import (
     Manual,
     WhenCalled,
@@ -101,8 +101,8 @@ def explain(workflow: Workflow, record_id: int, now: datetime) -> Explanation:
     """What would decide at `now`, and what was. A fixed number of queries, but for records that are linked to others."""
     account_id = workflow.account_id
     runs = list(
-        Enrollment.objects.filter(
-            account_id=account_id, workflow=workflow, object_type=workflow.object_type, record_id=record_id
+        history.enrollments(
+            account_id, workflow=workflow, object_type=workflow.object_type, record_id=record_id
         ).order_by("-id")[:RUNS]
     )
     entry = entry_of(account_id, workflow.pk, workflow.on_since or now)

@@ -473,11 +473,12 @@ def test_the_history_tells_who_was_enrolled_why_and_how_it_ended_R_LOG_1(office,
 
 
 def test_a_run_that_went_on_after_a_failure_says_so_R_LOG_1_R_LOG_8(office, admin):
-    """In the history, on its own page and beside its record."""
+    """In the history, on its own page, beside its record, and where somebody asks why it entered."""
     flow = make(office)
     ticket = office.mail("Refund")
     run = enrolled(office, flow, ticket.pk, ended="completed")
-    pages = [reverse("workflow-run", args=[flow.pk, run.pk]), f"/inbox/all-open/{ticket.pk}"]
+    why = f"/workflows/{flow.pk}/why?record={ticket.pk}"
+    pages = [reverse("workflow-run", args=[flow.pk, run.pk]), f"/inbox/all-open/{ticket.pk}", why]
     rows = r'class="truncate">(Completed|With failures)</span>'
     history = f"/workflows/{flow.pk}/history"
     assert re.findall(rows, admin.get(history).content.decode()) == ["Completed"]
