@@ -87,6 +87,7 @@ def clone(workflow: Workflow, *, by: int) -> Workflow:
     made = workflows.create(workflow.account_id, name, drafts.of(workflow).definition, by=by)
     made.description, made.folder_id = workflow.description, workflow.folder_id
     made.save(update_fields=["description", "folder"])
+    uses.recheck(made)
     _record("copied", made, Actor.user(by), after={"name": made.name})
     return made
 

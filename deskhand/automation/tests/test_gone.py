@@ -227,6 +227,15 @@ def test_a_restored_workflow_that_names_it_asks_for_a_look_R_PIPE_10(world, retu
     assert Workflow.objects.get(pk=flow.pk).needs_review == uses.NAMES_GONE
 
 
+def test_a_copy_of_what_names_it_asks_for_a_look_R_EDIT_3_R_PIPE_10(world, returns):
+    flow = workflows.create(world.account.pk, "Chase", WAYS["set"][1](returns.stages[1].id))
+    delete(returns)
+
+    made = keeping.clone(Workflow.objects.get(pk=flow.pk), by=world.ada.pk)
+
+    assert Workflow.objects.get(pk=made.pk).needs_review == uses.NAMES_GONE
+
+
 def test_a_lane_is_edited_step_by_step_and_asks_until_the_last_is_put_right_R_PIPE_10(world, returns):
     """Its edits hold at once: none is refused for what another step names."""
     at, by, new = returns.stages[1].id, world.ada.pk, world.stage("New")
