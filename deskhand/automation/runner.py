@@ -226,14 +226,7 @@ class _Batch:
     def go(self) -> None:
         self._load(lock=True)
         active = [run for run in self.runs if self._may_go(run)]
-        self._answer([run for run in active if run.waited_for == calls.WAITS_FOR])
-        self._hear_kept(
-            [
-                run
-                for run in active
-                if run.waited_for and ":" not in run.waited_for and run.waited_for != calls.WAITS_FOR
-            ]
-        )
+        self._hear_kept(active)
         active = [run for run in active if run.is_going]
         for run in active:
             self._cancel(run)
@@ -294,30 +287,21 @@ class _Batch:
         looking = [(run.id, run.definition, run.outputs) for run in active if run.definition and run.outputs]
         self.happened = waking.happened(self.account_id, [one for one in looking if one[1].looks_back])
 
-    def _answer(self, waiting: Sequence[Run]) -> None:
-        """Runs whose step called another system: an answer that came while their workflow could not be read is heard now, and
-        they go on in a batch of its own; for the others time is up."""
-        going, still = (
-            answers.hear_kept(self.account_id, [run.id for run in waiting]) if waiting else (set(), {})
-        )
+    def _hear_kept(self, active: Sequence[Run]) -> None:
+        """Runs to which an answer or an event came while their workflow could not be read go on by that, in a batch of its
+        own. For others that called another system time is up, unless it calls back later."""
+        asking = [run for run in active if run.waited_for == calls.WAITS_FOR]
+        going, later = answers.hear_kept(self.account_id, [run.id for run in asking])
+        waiting = {run.id for run in active if waking.is_event(run.waited_for)}
+        going |= waking.hear_kept(self.account_id, waiting)
         self.runs = [run for run in self.runs if run.id not in going]
-        late = []
-        for run in waiting:
-            if run.id in going:
-                run.is_held = True
-            elif still.get(run.id, self.now) > self.now:  # a callback is to come
-                run.stay()
-                run.due_at = still[run.id]
-            else:
-                late.append(run)
-        self._expire(late)
-
-    def _hear_kept(self, late: Sequence[Run]) -> None:
-        """Whose event came while their workflow could not be read go on by that, in a batch of its own."""
-        going = waking.hear_kept(self.account_id, {run.id for run in late}) if late else set()
-        self.runs = [run for run in self.runs if run.id not in going]
-        for run in late:
+        for run in active:
             run.is_held = run.id in going
+        for run in asking:
+            if later.get(run.id, self.now) > self.now:
+                run.stay()
+                run.due_at = later[run.id]
+        self._expire([run for run in asking if run.is_going])
 
     def _expire(self, late: Sequence[Run]) -> None:
         """No answer came in time: the step has failed."""

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from deskhand.accounts import audit
-from deskhand.automation import records, triggers
+from deskhand.automation import calls, records, triggers
 from deskhand.automation.engine.definition import Definition, Delay, UntilEvent
 from deskhand.automation.engine.waits import Until, end_of
 from deskhand.automation.enrolling import guards
@@ -48,9 +48,14 @@ def hear_again(account_id: int, due: Sequence[DueTimer]) -> None:
 
 def hear_kept(account_id: int, run_ids: Collection[int]) -> set[int]:
     """The same for these runs, before their time is taken to be up. Returns those that go on by that."""
-    keys = timers.keys(account_id, HEAR_AGAIN)
+    keys = timers.keys(account_id, HEAR_AGAIN) if run_ids else ()
     kept = {_event_of(key) for key in keys if int(key.partition(":")[0]) in run_ids}
     return set(_hear(account_id, log.of_ids(account_id, kept))) if kept else set()
+
+
+def is_event(waits_for: str) -> bool:
+    """Whether who waits for this waits for an event: neither for a date that changes nor for an answer."""
+    return waits_for not in ("", calls.WAITS_FOR) and not waits_for.startswith("property:")
 
 
 def _event_of(key: str) -> int:
@@ -74,7 +79,7 @@ def _hear(account_id: int, events: Sequence[Event]) -> list[int]:
     unheard = [
         f"{run.id}:{event.id}"
         for run in waiting
-        if run.version not in definitions and not run.waits_for.startswith("property:")
+        if run.version not in definitions and is_event(run.waits_for)
         for event in told[run.asked]
     ]
     by = {
