@@ -70,15 +70,20 @@ def note(account_id: int, answered: Sequence[Answered]) -> None:
 def _go_on(account_id: int, heard: Sequence[tuple[StepCall, _Run, Answered]]) -> None:
     """Those who wait for a final answer get it, and it is their line in the log; all else leaves a line here. Where nobody
     can read what the step makes of an answer, that is kept with the call, and the run waits on."""
-    final = {call.key: _answer(call, run, one) for call, run, one in heard if _is_awaited(call, run, one)}
+    awaited = [
+        (call, run, one)
+        for call, run, one in heard
+        if call.state == webcalls.WAITING and one.state in (State.SENT, State.FAILED)
+    ]
+    final = {
+        call.key: _answer(call, run, State(one.state), one.answer.reply, one.error, one.answer.text)
+        for call, run, one in awaited
+        if run.is_readable
+    }
+    unheard = {call.key: _as_kept(one) for call, run, one in awaited if not run.is_readable}
     still = {key for key, answer in final.items() if answer is None}
     waited_for = calls.answered_many(account_id, [answer for answer in final.values() if answer is not None])
     troubles, lines = Troubles(), []
-    unheard = {
-        call.key: _as_kept(one)
-        for call, run, one in heard
-        if call.state == webcalls.WAITING and not run.is_readable and one.state in (State.SENT, State.FAILED)
-    }
     for call, run, one in heard:
         if call.key in waited_for:
             continue
@@ -129,27 +134,18 @@ def _first(account_id: int, call: StepCall, run: _Run) -> Answer | None:
             answer = Answer(**kept)
         else:
             reply = Reply(**kept["reply"]) if kept["reply"] else None
-            answer = _made_of(call, run, State(kept["state"]), reply, kept["error"], kept["text"])
+            answer = _answer(call, run, State(kept["state"]), reply, kept["error"], kept["text"])
         if answer is not None:
             return answer
     return None
 
 
 def _as_kept(one: Answered) -> dict[str, Any]:
-    reply = one.answer.reply
-    body = {"status": reply.status, "body": reply.body.replace("\0", "")} if reply else None
-    return {"state": State(one.state).value, "reply": body, "error": one.error, "text": one.answer.text}
+    reply = _stored(one.answer.reply) if one.answer.reply is not None else None
+    return {"state": State(one.state).value, "reply": reply, "error": one.error, "text": one.answer.text}
 
 
-def _is_awaited(call: StepCall, run: _Run, one: Answered) -> bool:
-    return call.state == webcalls.WAITING and run.is_readable and one.state in (State.SENT, State.FAILED)
-
-
-def _answer(call: StepCall, run: _Run, one: Answered) -> Answer | None:
-    return _made_of(call, run, State(one.state), one.answer.reply, one.error, one.answer.text)
-
-
-def _made_of(
+def _answer(
     call: StepCall, run: _Run, state: State, reply: Reply | None, error: str, text: str
 ) -> Answer | None:
     """What the run is told; None when the other side says that it will call back (R-WFA-4)."""
@@ -170,8 +166,12 @@ def _keep(call: StepCall, one: Answered) -> None:
     if call.state != webcalls.WAITING:
         call.state = _BECOMES[State(one.state)]
     if one.answer.reply is not None:
-        call.answer = {"status": one.answer.reply.status, "body": one.answer.reply.body.replace("\0", "")}
+        call.answer = _stored(one.answer.reply)
     call.save(update_fields=["state", "answer"])
+
+
+def _stored(reply: Reply) -> dict[str, Any]:
+    return {"status": reply.status, "body": reply.body.replace("\0", "")}
 
 
 def _runs(account_id: int, asked: Iterable[StepCall]) -> dict[int, _Run]:
