@@ -6,7 +6,7 @@ Keep the latter while a record waits in step 3: if people insert a step after it
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -187,7 +187,9 @@ def cancelled(
 ) -> tuple[Position, TraceItem] | None:
     """Where a record goes on whose wait at the position is cancelled, if it is. Ask before it goes on for any reason."""
     step = wait_at(definition, at)
-    if step is None or not _is_cancelled(step, facts, now, zone):
+    if step is None or step.cancel_if is None:
+        return None
+    if not holds(step.cancel_if, facts, now=now, zone=zone_named(zone)):
         return None
     return _leave_by(step, step.if_cancelled.value), TraceItem(step.id, What.CANCELLED)
 
@@ -287,10 +289,6 @@ def _wait(
     return _leave_by(step, end.slot)
 
 
-def _is_cancelled(step: Delay, facts: Facts, now: datetime, zone: str) -> bool:
-    return step.cancel_if is not None and holds(step.cancel_if, facts, now=now, zone=zone_named(zone))
-
-
 def _await(step: Delay, wait: UntilEvent, now: datetime, trace: list[TraceItem]) -> WaitEvent:
     until = None if wait.at_most is None else now + wait.at_most
     values = {"event": wait.event.kind, "until": until.isoformat() if until else None}
@@ -312,12 +310,19 @@ def _broken(
         if not isinstance(leaf, Filter) or (is_met and leaf.operator is Operator.ANY_OF):
             continue
         object_type = kind or definition.object_type
-        lost = enrollment.gone.get((object_type, leaf.property), ())
-        if clock_names.parse(leaf.property) is None:
-            lost = [str(value) for value in leaf.values if str(value) in lost]
-        if lost:
-            return Broken(step, object_type, leaf.property, tuple(lost), tuple(trace))
+        if lost := _lost(enrollment, object_type, leaf.property, leaf.values):
+            return Broken(step, object_type, leaf.property, lost, tuple(trace))
     return None
+
+
+def _lost(
+    enrollment: EnrollmentFacts, object_type: str, name: str, values: Iterable[object]
+) -> tuple[str, ...]:
+    """Those of the values that were deleted; of a clock its status, whatever the values are."""
+    lost = enrollment.gone.get((object_type, name), ())
+    if clock_names.parse(name) is not None:
+        return tuple(lost)
+    return tuple(text for value in values if (text := str(value)) in lost)
 
 
 def _fork(
@@ -336,25 +341,16 @@ def _fork(
             slot, name, seen = found
         case ValueEquals():
             slot, name, seen = _case(step, facts, enrollment)
-            lost = _lost_cases(definition, step, enrollment) if slot == "default" else ()
-            if lost:
-                return Broken(step, definition.object_type, str(step.of), lost, tuple(trace))
+            if slot == "default" and isinstance(step.of, str):
+                of, values = definition.object_type, (case.value for case in step.cases)
+                if lost := _lost(enrollment, of, step.of, values):
+                    return Broken(step, of, step.of, lost, tuple(trace))
         case RandomSplit():
             slot, name = _drawn(step, enrollment.id)
             seen = []
     what = What.DEFAULT if slot == "default" else What.BRANCH
     trace.append(TraceItem(step.id, what, {"slot": slot, "name": name, "seen": seen}))
     return _leave_by(step, slot)
-
-
-def _lost_cases(definition: Definition, step: ValueEquals, enrollment: EnrollmentFacts) -> tuple[str, ...]:
-    """Its cases that nothing can equal any more; all of a clock's, whose status is gone."""
-    if not isinstance(step.of, str):
-        return ()
-    lost = enrollment.gone.get((definition.object_type, step.of), ())
-    if clock_names.parse(step.of) is not None:
-        return tuple(lost)
-    return tuple(case.value for case in step.cases if case.value in lost)
 
 
 def _first_that_holds(
