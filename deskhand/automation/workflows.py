@@ -11,7 +11,7 @@ from deskhand.accounts import audit
 from deskhand.automation import emptying, enroll, gating, gone, hooks, timing, triggers, uses
 from deskhand.automation.actions.registry import ACTIONS
 from deskhand.automation.actions.types import Action
-from deskhand.automation.engine.definition import Definition, Delay
+from deskhand.automation.engine.definition import Definition, conditions
 from deskhand.automation.engine.validate import (
     NAMES_GONE,
     CheckSettings,
@@ -254,7 +254,7 @@ def _workflows_there(definition: Definition) -> frozenset[int]:
 
 
 def conditions_of(definition: Definition) -> list[Condition]:
-    """Every condition of the trigger, of leaving, and of the branches."""
+    """Every condition of the trigger, of leaving, and of the steps."""
     trigger, leaving = definition.trigger, definition.leaving
     asked = [
         getattr(trigger, "condition", None),
@@ -263,8 +263,7 @@ def conditions_of(definition: Definition) -> list[Condition]:
         leaving.goal,
     ]
     asked += [event.about for event in getattr(trigger, "events", ())]
-    asked += [step.cancel_if for step in definition.steps if isinstance(step, Delay)]
-    asked += [branch.when for step in definition.steps for branch in getattr(step, "branches", ())]
+    asked += [condition for step in definition.steps for condition in conditions(step)]
     return [condition for condition in asked if condition is not None]
 
 

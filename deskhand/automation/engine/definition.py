@@ -364,7 +364,7 @@ class Definition:
         for step in self.steps:
             if isinstance(step, ValueEquals) and isinstance(step.of, str):
                 found[self.object_type, step.of, tuple(case.value for case in step.cases)] = None
-            for condition in _conditions(step):
+            for condition in conditions(step):
                 for kind, leaf in leaves_by_type(condition, self.object_type):
                     if isinstance(leaf, Filter):
                         found[kind, leaf.property, tuple(map(str, leaf.values))] = None
@@ -398,7 +398,8 @@ class Definition:
         return as_json.definition_to_json(self)
 
 
-def _conditions(step: Step) -> tuple[Condition, ...]:
+def conditions(step: Step) -> tuple[Condition, ...]:
+    """What the step asks of the record: those of its branches, or that which ends its wait."""
     match step:
         case IfThen(branches=branches):
             return tuple(branch.when for branch in branches)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 from itertools import pairwise
 
-from deskhand.automation.engine.definition import Definition, EventMatch, WhenEvent, WhenTrue
+from deskhand.automation.engine.definition import PLACES, Definition, EventMatch, WhenEvent, WhenTrue
 from deskhand.crm.filters.folding import fold
 from deskhand.crm.filters.types import Condition, Filter, MemberOf, Operator, Value, leaves, leaves_by_path
 from deskhand.crm.schema.types import Kind
@@ -146,11 +146,10 @@ def _may_meet(condition: Condition, object_type: str, touches: Touches) -> bool:
 
 _SEGMENT = "segment"
 #: The properties whose change raises an event, by the event's kind without the record's.
-_STAGE = frozenset({"hs_pipeline_stage", "hs_pipeline", "dealstage", "pipeline"})
 _OWNER = frozenset({"hubspot_owner_id"})
 _TAGS = frozenset({"hs_tag_ids"})
 _TOLD: Mapping[str, frozenset[str]] = {
-    "moved": _STAGE, "stage_entered": _STAGE, "stage_left": _STAGE, "closed": _STAGE, "reopened": _STAGE,
+    "moved": PLACES, "stage_entered": PLACES, "stage_left": PLACES, "closed": PLACES, "reopened": PLACES,
     "assigned": _OWNER, "owner_set": _OWNER, "owner_removed": _OWNER, "teams_changed": frozenset({"hs_assigned_team_ids"}),
     "tag_added": _TAGS, "tag_removed": _TAGS,
 }  # fmt: skip
