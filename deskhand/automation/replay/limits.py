@@ -74,6 +74,7 @@ def limits_of(definition: Definition) -> Limits:
     conditions = workflows.conditions_of(definition)
     trigger = definition.trigger
     untold = _without_history(definition, conditions)
+    ways = [activities.split(way) for one in conditions for way, _leaf in leaves_by_path(one)]
     memberships = {leaf.of for one in conditions for leaf in leaves(one) if not isinstance(leaf, Filter)}
     past = {
         Past.RECORDS: True,
@@ -84,12 +85,8 @@ def limits_of(definition: Definition) -> Limits:
     today = {
         Today.STEPS: True,
         Today.PROPERTIES: bool(untold),
-        Today.LINKS: any(
-            activities.split(path)[0] for one in conditions for path, _leaf in leaves_by_path(one)
-        ),
-        Today.ACTIVITIES: any(
-            activities.split(path)[1] for one in conditions for path, _leaf in leaves_by_path(one)
-        ),
+        Today.LINKS: any(path for path, _activity in ways),
+        Today.ACTIVITIES: any(activity for _path, activity in ways),
         Today.SEGMENTS: SEGMENT in memberships or bool(definition.leaving.segments),
         Today.WORKFLOWS: not memberships.isdisjoint(standings.ALL),
         Today.MAILS: _any(kinds, _MAILS),

@@ -609,13 +609,8 @@ class Play:
                 continue
             self.taken.add(one.id)
             message = _("Leaves “%(name)s”.") % {"name": one.name}
-            step_id = f"@{one.workflow_id}"
-            self.told.effects.append(
-                Effect(run.number if run else 0, record_id, at, step_id, TAKES_OVER, StepStatus.SUCCEEDED, message, {}, self.cut[1])
-            )  # fmt: skip
-            if run is not None and len(run.path) < LONGEST_PATH:
-                values = {"status": StepStatus.SUCCEEDED.value, "message": message}
-                run.path.append(Line(step_id, "performed", at, values))
+            done = Done(message=message)
+            self._note_effect(run, record_id, at, f"@{one.workflow_id}", TAKES_OVER, done)
 
     # ── moving along ─────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -721,22 +716,7 @@ class Play:
         was, changes = self._write(run, writes, at)
         if changes:
             did.append(_Did(was, changes))
-        line = Line(step.id, "performed", at, {"status": done.status.value, "message": done.message})
-        if len(run.path) < LONGEST_PATH:
-            run.path.append(line)
-        self.told.effects.append(
-            Effect(
-                run.number,
-                run.record_id,
-                at,
-                step.id,
-                step.kind,
-                done.status,
-                done.message,
-                changes,
-                self.cut[1],
-            )
-        )
+        self._note_effect(run, run.record_id, at, step.id, step.kind, done, changes)
         if done.outputs:
             run.outputs = {**run.outputs, step.id: dict(done.outputs)}
         if done.status is StepStatus.FAILED and step.on_failure is OnFailure.STOP:
@@ -744,6 +724,18 @@ class Play:
         elif done.ends:
             self.memory.gone |= {run.record_id} if done.ends == "record_gone" else set()
             self._end(run, done.ends, at)
+
+    def _note_effect(
+        self, run: Run | None, record_id: int, at: datetime, step_id: str, kind: str, done: Done, writes: Mapping[str, Any] | None = None
+    ) -> None:  # fmt: skip
+        """Of a run it stands on its way, too."""
+        number = run.number if run else 0
+        self.told.effects.append(
+            Effect(number, record_id, at, step_id, kind, done.status, done.message, writes or {}, self.cut[1])
+        )
+        if run is not None and len(run.path) < LONGEST_PATH:
+            values = {"status": done.status.value, "message": done.message}
+            run.path.append(Line(step_id, "performed", at, values))
 
     def _introduce(self, record_id: int) -> None:
         """Bring the people around all records of the page, where they are not known yet."""
