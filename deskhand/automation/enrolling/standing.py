@@ -39,6 +39,7 @@ from deskhand.crm.schema.defaults import BUILT_IN
 from deskhand.crm.schema.queries import properties_of
 from deskhand.crm.segments.looks import MOVING, SEGMENT, is_moved_by_time
 from deskhand.crm.segments.members import JOINED, LEFT
+from deskhand.desk.activities import COMMENT, MESSAGE
 from deskhand.events.types import Event
 from deskhand.kernel.database import sql
 from deskhand.kernel.errors import DeskhandError
@@ -49,7 +50,7 @@ BY_MESSAGES = frozenset({
     "first_agent_reply_at", "first_agent_reply_by", "sort_at", "preview",
 })  # fmt: skip
 #: What conditions ask for of the messages themselves.
-_SAID = frozenset({"*message", "*comment"})
+_SAID = frozenset({MESSAGE.key, COMMENT.key})
 #: These may change anything about their record.
 _ANYTHING = ("created", "restored", "merged", "unmerged", "linked", "unlinked", "relabeled")
 #: Messages of a ticket became another's, `split_id`, or came back from it: both, and how they are linked, may differ.
