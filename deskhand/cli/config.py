@@ -92,17 +92,21 @@ def _show(found: Plan) -> None:
         print(f"{counted['create']} to create, {counted['change']} to change, {counted['delete']} to delete.")
 
 
+#: How people make what a file names and does not hold: all of `stand_ins.MADE_ELSEWHERE`.
+WAYS = {
+    "user": "deskhand user create --account {slug} --email {name} --name NAME",
+    "channel": "in the browser: Settings › Channels",
+    "inbox": "in the browser: Settings › Channels, with its first channel",
+    "secret": "deskhand secret set --account {slug} {name}",
+}
+
+
 def _show_lacking(found: Plan, slug: str) -> None:
     """What has to be made by hand, and how."""
-    ways = {
-        "user": f"deskhand user create --account {slug} --email {{name}} --name NAME",
-        "channel": "in the browser: Settings › Channels",
-        "secret": f"deskhand secret set --account {slug} {{name}}",
-    }
     print("Nothing can be applied yet. Make these first; a file does not hold people, passwords and secrets:")
     for one in found.lacking:
         print(f"  {one.thing} {one.name} ({one.path})")
-        print(f"      {ways[one.thing].format(name=one.name)}")
+        print(f"      {WAYS[one.thing].format(slug=slug, name=one.name)}")
 
 
 def _show_change(change: Change) -> None:
@@ -120,7 +124,7 @@ def _alike(old: Any, new: Any) -> int:
     if not (isinstance(old, str) and isinstance(new, str)) or max(len(old), len(new)) <= SHOWN:
         return 0
     alike = sum(1 for _both in takewhile(lambda pair: pair[0] == pair[1], zip(old, new, strict=False)))
-    return max(0, alike - AROUND) if alike > AROUND else 0
+    return max(0, alike - AROUND)
 
 
 def _value(value: Any, start: int = 0) -> str:

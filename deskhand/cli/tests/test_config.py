@@ -12,6 +12,7 @@ import pytest
 from deskhand.accounts.models import Team
 from deskhand.automation import templates
 from deskhand.cli import config
+from deskhand.config import stand_ins
 from deskhand.kernel.database.scope import account_scope
 from deskhand.kernel.errors import Invalid
 from deskhand.testing.world import make_world
@@ -95,6 +96,11 @@ teams:
     main_members: [trudy@nordlys.example, mallory@nordlys.example]
 routing:
   - channel: night@nordlys.example
+segments:
+  - of: ticket
+    name: At night
+    kind: FILTER
+    condition: {property: hs_inbox_id, kind: ref, operator: any_of, values: [Night desk]}
 """
 
 
@@ -107,5 +113,8 @@ def test_what_must_be_made_first_is_told_at_once_with_the_way(tmp_path: Path, ca
     assert "user trudy@nordlys.example (teams[0].main_members[0])" in said
     assert "deskhand user create --account nordlys --email mallory@nordlys.example --name NAME" in said
     assert "channel night@nordlys.example (routing[0].channel)" in said
+    assert "inbox Night desk (segments" in said
+    assert "Settings › Channels, with its first channel" in said
+    assert {str(one) for one in stand_ins.MADE_ELSEWHERE} == config.WAYS.keys()
     assert run("apply", "--yes", str(file)) == 1
     assert "Night" not in teams_of(account)
