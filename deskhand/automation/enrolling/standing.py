@@ -31,6 +31,7 @@ from deskhand.crm.filters.types import (
     Operator,
     Path,
     leaves_by_path,
+    looked_at,
 )
 from deskhand.crm.records import associations
 from deskhand.crm.records.tables import table_of
@@ -84,14 +85,15 @@ def looks(entry: Entry) -> tuple[Look, ...]:
 @lru_cache(maxsize=4096)
 def _looks(object_type: str, condition: Condition) -> tuple[Look, ...]:
     keys: dict[Path, set[str]] = defaultdict(set)
-    for way, leaf in leaves_by_path(condition):
+    for way, leaf in looked_at(condition):
         path, activity = activities.split(way)
+        here = keys[path]
         if activity is not None:
-            keys[path].add(activity.key)
+            here.add(activity.key)
         elif isinstance(leaf, Filter):
-            keys[path].update(_keys(path[-1] if path else object_type, leaf.property))
-        elif leaf.of == SEGMENT:
-            keys[path].update(f"{SEGMENT}:{pk}" for pk in leaf.ids)
+            here.update(_keys(path[-1] if path else object_type, leaf.property))
+        elif leaf is not None and leaf.of == SEGMENT:
+            here.update(f"{SEGMENT}:{pk}" for pk in leaf.ids)
     return tuple(Look(path, frozenset(found)) for path, found in keys.items())
 
 

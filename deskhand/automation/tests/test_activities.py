@@ -17,6 +17,7 @@ from deskhand.crm.filters.evaluate import holds
 from deskhand.crm.filters.schema_source import SchemaSource
 from deskhand.crm.filters.sql import to_sql
 from deskhand.crm.filters.types import (
+    EVERYTHING,
     OPERATORS,
     AllOf,
     AnyOf,
@@ -268,6 +269,7 @@ def do_comment(world, ticket):
 NOTICED = [
     (do_task, Associated("task", OPEN)),
     (do_task, Filter("hs_nextactivitydate", Kind.DATETIME, Operator.KNOWN)),
+    (do_task, AllOf((Filter("subject", Kind.TEXT, Operator.KNOWN), Associated("task", EVERYTHING)))),
     (do_finish, Associated("task", any_of("task", "hs_task_status", "COMPLETED"))),
     (do_note, Associated("note", leaf("note", "hs_note_body", Operator.CONTAINS, "vip"))),
     (do_comment, Associated("comment", leaf("comment", "text", Operator.CONTAINS, "vip"))),

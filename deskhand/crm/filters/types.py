@@ -241,14 +241,22 @@ def leaves_by_type(condition: Condition, object_type: str) -> Iterator[tuple[str
         yield path[-1] if path else object_type, leaf
 
 
-def leaves_by_path(condition: Condition, path: Path = ()) -> Iterator[tuple[Path, Leaf]]:
+def leaves_by_path(condition: Condition) -> Iterator[tuple[Path, Leaf]]:
     """Each leaf with the way to the records that it looks at."""
+    for path, leaf in looked_at(condition):
+        if leaf is not None:
+            yield path, leaf
+
+
+def looked_at(condition: Condition, path: Path = ()) -> Iterator[tuple[Path, Leaf | None]]:
+    """The same, and each way to linked records once by itself: it may ask whether there are any, by no leaf at all."""
     match condition:
         case AllOf(parts) | AnyOf(parts):
             for part in parts:
-                yield from leaves_by_path(part, path)
+                yield from looked_at(part, path)
         case Associated(to, where):
-            yield from leaves_by_path(where, (*path, to))
+            yield from looked_at(where, (*path, to))
+            yield (*path, to), None
         case leaf:
             yield path, leaf
 

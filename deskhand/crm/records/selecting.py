@@ -14,7 +14,7 @@ from deskhand.accounts.policy import visible
 from deskhand.accounts.types import Reach, Viewer
 from deskhand.crm.filters.schema_source import SchemaSource, Tables
 from deskhand.crm.filters.sql import Sql, to_sql
-from deskhand.crm.filters.types import EVERYTHING, Condition, Filter, MemberOf, leaves_by_path
+from deskhand.crm.filters.types import EVERYTHING, Condition, Filter, MemberOf, looked_at
 from deskhand.crm.records.tables import of_this_type, table_of
 from deskhand.crm.schema import activities
 from deskhand.crm.schema.queries import properties_of
@@ -97,11 +97,11 @@ def may_filter_by_workflows(viewer: Viewer) -> bool:
 
 
 def require_in_reach(viewer: Viewer, of: str, condition: Condition) -> None:
-    for way, leaf in leaves_by_path(condition):
+    for way, leaf in looked_at(condition):
         path, _activity = activities.split(way)  # who sees a record sees what was done around it
         object_type = path[-1] if path else of
         is_of_workflows = isinstance(leaf, MemberOf) and leaf.of != SEGMENT
-        if not all(may_filter_by(viewer, one, of) for one in (*path, of)) or (
+        if not all(may_filter_by(viewer, one, of) for one in path) or (
             is_of_workflows and not may_filter_by_workflows(viewer)
         ):
             raise Invalid(

@@ -14,7 +14,7 @@ from deskhand.crm.filters.types import (
     Span,
     Unit,
     leaves,
-    leaves_by_path,
+    looked_at,
 )
 from deskhand.crm.schema import activities, clock_names
 
@@ -44,14 +44,14 @@ class Look:
 def looks_of(condition: Condition, object_type: str) -> tuple[Look, ...]:
     """One for the records themselves, and one for each way to others."""
     paths: dict[Path, tuple[set[str], set[int]]] = {(): (set(), set())}
-    for way, leaf in leaves_by_path(condition):
+    for way, leaf in looked_at(condition):
         path, activity = activities.split(way)
         properties, segments = paths.setdefault(path, (set(), set()))
         if activity is not None:
             properties.add(activity.key)
         elif isinstance(leaf, Filter):
             properties.add(leaf.property)
-        elif leaf.of == SEGMENT:
+        elif leaf is not None and leaf.of == SEGMENT:
             segments.update(leaf.ids)
     for path in [path for path in paths if path]:
         for end in range(len(path)):

@@ -10,10 +10,12 @@ from django.test.utils import CaptureQueriesContext
 
 from deskhand.accounts.policy import viewer_for
 from deskhand.accounts.types import Permissions, Reach, RecordPermissions, Verb
-from deskhand.crm.records import archive, companies, contacts, directory, store, words
+from deskhand.crm.filters.types import EVERYTHING, Associated, Filter, Operator
+from deskhand.crm.records import archive, companies, contacts, directory, selecting, store, words
 from deskhand.crm.records.contacts import Person, Taken
 from deskhand.crm.records.directory import List, Sort
 from deskhand.crm.records.models import Contact
+from deskhand.crm.schema.types import Kind
 from deskhand.events.types import SYSTEM, Actor
 from deskhand.kernel.errors import Invalid, NotFound
 
@@ -159,6 +161,16 @@ def test_a_company_that_may_not_be_seen_is_not_named_beside_its_contacts(world, 
     assert {row.company for row in directory.rows(bob, "contact").rows} == {"Fjällbo AB", ""}
     blind = replace(bob, permissions=seen)
     assert {row.company for row in directory.rows(blind, "contact").rows} == {""}
+
+
+@pytest.mark.parametrize("where", [Filter("domain", Kind.TEXT, Operator.KNOWN), EVERYTHING])
+def test_who_does_not_see_all_companies_may_not_ask_for_them_either(world, where):
+    seen = Permissions({"contact": RecordPermissions({Verb.VIEW: Reach.ALL})})
+    bob = viewer_for(world.account.pk, world.bob.pk)
+
+    selecting.require_in_reach(bob, "contact", Associated("company", where))
+    with pytest.raises(Invalid):
+        selecting.require_in_reach(replace(bob, permissions=seen), "contact", Associated("company", where))
 
 
 def test_a_list_costs_one_query_and_a_search_two_however_long(world, ada):

@@ -11,6 +11,7 @@ from django.test.utils import CaptureQueriesContext
 
 from deskhand.accounts.models import AuditEntry
 from deskhand.crm.filters.types import (
+    EVERYTHING,
     AllOf,
     AnyOf,
     Associated,
@@ -493,6 +494,12 @@ def test_what_a_condition_looks_at():
     assert looks["company",].properties == {LINKS}
     assert looks["company", "ticket"].properties == {"hs_ticket_priority"}
     assert looks["company", "ticket"].object_type == "ticket"
+
+
+def test_whether_there_is_any_linked_record_is_looked_at_too():
+    paths = {look.path: look.properties for look in looks_of(Associated("company", EVERYTHING), "contact")}
+
+    assert paths == {(): {LINKS}, ("company",): set()}
 
 
 @pytest.mark.parametrize(
