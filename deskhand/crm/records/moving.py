@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from deskhand.accounts.policy import visible
 from deskhand.accounts.types import Verb, Viewer
 from deskhand.crm.pipelines.queries import pipelines_of
-from deskhand.crm.pipelines.types import PipelineValue, StageValue
+from deskhand.crm.pipelines.types import StageValue
 from deskhand.crm.records import guard, listing, objects, store
 from deskhand.crm.records.checking import checked
 from deskhand.crm.records.store import Change
@@ -99,7 +99,7 @@ def going(
     def why_not(record: Any) -> Mapping[int, Any]:
         place = record.pipeline_id, record.stage_id
         if place not in barred:
-            barred[place] = guard.barred(_pipeline(object_type, place[0]), place[1], by)
+            barred[place] = guard.barred(stages.pipeline(record.pipeline_id), record.stage_id, by)
         return barred[place]
 
     return [
@@ -107,10 +107,6 @@ def going(
         for record in records
         if wanted[record.pk] not in why_not(record)
     ]
-
-
-def _pipeline(object_type: str, pipeline_id: int) -> PipelineValue:
-    return pipelines_of(object_type).pipeline(pipeline_id)
 
 
 def kept_back(object_type: str, changes: Iterable[Change], by: Actor) -> dict[int, str]:
@@ -137,7 +133,6 @@ def filled_in(object_type: str, changes: Mapping[int, Change], given: Mapping[st
             continue
         lacking = guard.lacking(object_type, stages.stage(to), {**record.properties, **vars(record)})
         keys = {prop.column or prop.name for prop in lacking}
-        more: Mapping[str, Any] = {key: value for key, value in values.items() if key in keys}
-        more = more if object_type == "ticket" else objects.named(object_type, more)
+        more = objects.named(object_type, {key: value for key, value in values.items() if key in keys})
         filled[record.pk] = Change(record.pk, {**changes[record.pk].values, **more})
     return filled
