@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from deskhand.automation import standings
 from deskhand.crm.filters.evaluate import Fact, Facts
 from deskhand.crm.records import associations, computed, store
 from deskhand.crm.records.models import PropertyChange
-from deskhand.crm.schema import activities, clock_names
+from deskhand.crm.schema import activities, clock_names, formulas
 from deskhand.crm.schema.activities import Activity
 from deskhand.crm.schema.queries import properties_of
 from deskhand.crm.schema.types import Kind, Property
@@ -24,8 +23,6 @@ from deskhand.kernel import clock
 from deskhand.kernel.database import sql
 from deskhand.kernel.database.bulk import columns_of
 from deskhand.kernel.database.scope import current_account_id
-
-_KEY = re.compile(r"[a-z0-9-]+")
 
 
 class Loaded(dict[int, "Row"]):
@@ -295,12 +292,11 @@ _FIRST = (
 
 def _people_of(object_type: str) -> str:
     """The query for every kind of record but tickets."""
-    if not _KEY.fullmatch(object_type):
-        raise ValueError(f"{object_type} is no kind of record.")
-    contact = "t.id" if object_type == "contact" else _FIRST.format(of=object_type, to="contact")
-    company = _FIRST.format(of=object_type, to="company")
+    of = formulas.as_sql(object_type)
+    contact = "t.id" if of == "contact" else _FIRST.format(of=of, to="contact")
+    company = _FIRST.format(of=of, to="company")
     company = {"company": "t.id", "contact": f"coalesce(t.company_id, {company})"}.get(
-        object_type, f"coalesce({company}, c.company_id)"
+        of, f"coalesce({company}, c.company_id)"
     )
     return f"""
 select t.id, {_WHO}

@@ -7,16 +7,15 @@ start-up.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
 from django.utils.translation import gettext_noop as _
 
+from deskhand.crm.schema.formulas import as_sql
 from deskhand.crm.schema.types import Kind, Option, Property
 
-_KIND = re.compile(r"[a-z0-9-]+")
 CREATED = "hs_createdate"  # when it was made; every activity has that
 
 
@@ -47,10 +46,8 @@ class Activity:
 
     def rows_of(self, object_type: str, alias: str, record: str) -> str:
         """SQL from a table's name on, that ends in a test: the activities of the record with that id."""
-        if not _KIND.fullmatch(object_type):
-            raise ValueError(f"{object_type} is no kind of record.")
         rows = self.rows.get(object_type) or self.rows[""]
-        return rows.replace("{a}", f'"{alias}"').replace("{r}", record).replace("{type}", object_type)
+        return rows.replace("{a}", f'"{alias}"').replace("{r}", record).replace("{type}", as_sql(object_type))
 
     def value_of(self, name: str, alias: str) -> str:
         return self.values[name].replace("{a}", f'"{alias}"')

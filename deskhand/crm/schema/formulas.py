@@ -87,6 +87,11 @@ def next_task(object_type: str, alias: str) -> str:
 
 
 def _filled(formula: str, object_type: str, alias: str) -> str:
+    return formula.replace("{t}", f'"{alias}"').replace("{type}", as_sql(object_type))
+
+
+def as_sql(object_type: str) -> str:
+    """A kind of record as SQL may hold it between quotes. Raises ValueError for what is none."""
     if not _KIND.fullmatch(object_type):
         raise ValueError(f"{object_type!r} is no kind of record.")
-    return formula.replace("{t}", f'"{alias}"').replace("{type}", object_type)
+    return object_type
