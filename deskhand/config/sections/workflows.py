@@ -99,11 +99,10 @@ class Workflows(Section):
             )
         if item["is_on"]:
             names.need_secrets(secrets.named_in(definition.to_json()), f"{path}.definition")
-        if before is None or definitions.compared(before["definition"], names) != definitions.compared(
-            item["definition"], names
-        ):
-            if item["is_on"]:
-                _check(definition, path)
+        is_other = before is None or _differ(before, item, names)
+        if item["is_on"] and (is_other or not row.is_on):
+            _check(definition, path)
+        if is_other:
             row = workflows.save(row, definition, by=_user(by))
         owner_id = names.back(Thing.USER, item["owner"], f"{path}.owner") if item["owner"] else None
         keeping.describe(
@@ -112,8 +111,6 @@ class Workflows(Section):
         timing.alert(row, by=by, **item["alerts"])
         workflows.pin(row, item["is_pinned"], by=_user(by))
         (workflows.pause if item["is_paused"] else workflows.resume)(row, by=_user(by))
-        if item["is_on"] and not row.is_on:
-            _check(definition, path)
         workflows.switch(row, item["is_on"], by=_user(by))
 
     def compared(self, item: Item, names: Names) -> Item:
@@ -125,9 +122,7 @@ class Workflows(Section):
 
     def effects(self, before: Item, after: Item | None, names: Names) -> list[str]:
         """How many records are inside, and what becomes of them."""
-        if after and definitions.compared(after["definition"], names) == definitions.compared(
-            before["definition"], names
-        ):
+        if after and not _differ(before, after, names):
             return []
         number = keeping.inside(self._row(before, names))
         if not number:
@@ -159,6 +154,12 @@ def _definition(item: Item, key: str, names: Names) -> Definition:
         raise Invalid(
             f"{path}: {refusal.message}", field=f"{path}.definition.{refusal.field}", value=refusal.value, hint=refusal.hint
         ) from refusal  # fmt: skip
+
+
+def _differ(before: Item, after: Item, names: Names) -> bool:
+    """Whether they do something else."""
+    old, new = (definitions.compared(one["definition"], names) for one in (before, after))
+    return old != new
 
 
 def _check(definition: Definition, path: str) -> None:
