@@ -115,6 +115,8 @@ def _mark(workflow: Workflow, why: str) -> None:
 
 def _found(query: str, account_id: int, ids: Collection[int]) -> dict[int, list[Use]]:
     found: dict[int, list[Use]] = {}
+    if not ids:
+        return found
     for named, workflow_id, name in sql.rows(query, {"account": account_id, "ids": [str(pk) for pk in ids]}):
         found.setdefault(named, []).append(Use("workflow", workflow_id, name))
     return found
