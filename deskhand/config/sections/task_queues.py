@@ -11,6 +11,7 @@ from deskhand.config.things import Thing
 from deskhand.crm.records import task_queues
 from deskhand.crm.records.task_queues import NewQueue
 from deskhand.events.types import Actor
+from deskhand.kernel.database.scope import current_account_id
 from deskhand.kernel.strict_json import Reading
 
 _WHO = {"users": Thing.USER, "teams": Thing.TEAM}
@@ -63,11 +64,12 @@ class TaskQueues(Section):
     def effects(self, before: Item, after: Item | None, names: Names) -> list[str]:
         if after is not None:
             return []
-        queue = task_queues.find(names.back(Thing.QUEUE, before["name"], self.name))
-        count = task_queues.how_many(queue.pk)
-        naming = uses.task_queues(queue.account_id, [queue.pk]).get(queue.pk, ())
+        queue_id = names.back(Thing.QUEUE, before["name"], self.name)
+        count = task_queues.how_many(queue_id)
+        naming = uses.task_queues(current_account_id(), [queue_id]).get(queue_id, ())
+        stay = "1 task stays" if count == 1 else f"{count} tasks stay"
         return [
-            *([f"{count} tasks stay, in no queue"] if count else ()),
+            *([f"{stay}, in no queue"] if count else ()),
             *(
                 f"steps of the workflow “{one.name}” name it, and fail until another one is chosen"
                 for one in naming

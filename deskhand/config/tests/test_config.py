@@ -394,7 +394,7 @@ def test_a_task_queue_that_goes_leaves_its_tasks_R_WFA_8(full: World) -> None:
 
     [change] = plan.apply(full.account.pk, {"task_queues": [item]}, delete=True).changes
 
-    assert (change.did, change.effects) == (Did.DELETE, ("1 tasks stay, in no queue",))
+    assert (change.did, change.effects) == (Did.DELETE, ("1 task stays, in no queue",))
     assert Task.objects.get().queue_id is None
 
 
