@@ -225,7 +225,7 @@ _SENDERS = (
 
 
 def _of_tickets() -> Iterable[Choice]:
-    channel = Fact("channel_account_id", _("Channel"), Kind.REF)
+    channel = Fact("channel_account_id", _("Channel"), Kind.REF, of="hs_originating_channel_instance_id")
     yield Choice(
         "message.received", _("Message received"), _("Somebody wrote in a conversation that was there already."),
         ("message.received",),

@@ -14,8 +14,6 @@ from deskhand.crm.filters.types import AllOf, Filter, Operator, Value
 from deskhand.crm.schema.queries import properties_of
 from deskhand.crm.schema.types import Kind, Property
 from deskhand.crm.schema.types import Option as PropertyOption
-from deskhand.desk.models import ChannelAccount
-from deskhand.kernel.database.scope import current_account_id
 from deskhand.kernel.text import N_
 from deskhand.web.choices import Choice, ChoiceGroup, in_short
 from deskhand.web.filters import editing
@@ -76,14 +74,7 @@ class AskedOfEvent(Asked):
 
     def choices_of(self, object_type: str, prop: Property) -> list[Choice]:
         stands_for = properties_of(object_type).get(self.of.get(prop.name, ""))
-        if stands_for is not None:
-            return super().choices_of(object_type, stands_for)
-        if prop.name == "channel_account_id":
-            rows = ChannelAccount.objects.filter(account_id=current_account_id(), archived_at=None).order_by(
-                "name"
-            )
-            return [Choice(str(one.pk), one.name) for one in rows]
-        return super().choices_of(object_type, prop)
+        return super().choices_of(object_type, stands_for or prop)
 
 
 # ── a property that changed ──────────────────────────────────────────────────────────────────────────────────────────
