@@ -90,11 +90,11 @@ def _position(by: str, text: str) -> list[Any]:
 
 
 def columns_offered() -> list[str]:
-    """Names of all columns that a table may have: the common ones first, then the account's own, then the times by status."""
+    """Names of the columns that a table may have: the common ones first, then the account's own. The clocks of statuses
+    may be columns, too, and are chosen by their statuses."""
     known = properties_of("ticket")
     own = [name for name, prop in known.items() if prop.is_custom]
-    times = [prop.name for prop in clocks.of("ticket")]
-    return [*(name for name in _COMMON if name in (CONTACT, COMPANY) or name in known), *own, *times]
+    return [*(name for name in _COMMON if name in (CONTACT, COMPANY) or name in known), *own]
 
 
 _COMMON = (
@@ -106,6 +106,6 @@ _COMMON = (
 
 
 def chosen_columns(asked: Sequence[str]) -> tuple[str, ...]:
-    """In the order of what is offered; the subject is always there. Unknown ones are passed over."""
+    """In the order of what is offered, the times by status last; the subject is always there. Unknown ones are passed over."""
     wanted = set(asked) | {"subject"} if asked else set(DEFAULT_COLUMNS)
-    return tuple(name for name in columns_offered() if name in wanted)
+    return (*(name for name in columns_offered() if name in wanted), *clocks.among("ticket", wanted))

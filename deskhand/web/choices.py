@@ -107,11 +107,13 @@ def statuses(
     )
 
 
-def all_statuses(*chosen: str, reasons: Mapping[int, str] = MappingProxyType({})) -> tuple[ChoiceGroup, ...]:
-    """Of the pipelines of tickets: one of them is chosen by a status in it (R-PIPE-11)."""
+def all_statuses(
+    *chosen: str, of: str = "ticket", reasons: Mapping[int, str] = MappingProxyType({})
+) -> tuple[ChoiceGroup, ...]:
+    """Of the pipelines of this kind of record: one of them is chosen by a status in it (R-PIPE-11)."""
     return tuple(
         ChoiceGroup(_(one.label), statuses(one, *chosen, reasons=reasons))
-        for one in pipelines_of("ticket").pipelines
+        for one in pipelines_of(of).pipelines
     )
 
 

@@ -303,6 +303,7 @@ def duration_filter(page: Page) -> None:
     board(page)
     page.locator("[popovertarget=filter-offers]").click()
     page.locator("#filter-offers [href*=v2_cumulative]").first.click()
+    page.locator(".filter-editor [name=status]").select_option(label="Waiting on us")
     page.locator(".filter-editor [name=op]").select_option("between")
     page.locator(".filter-editor [name=value]").nth(1).wait_for()
     for place, hours in enumerate(("1", "36")):
@@ -962,6 +963,16 @@ def lane_branch(page: Page) -> None:
     page.locator("#drawer .condition-open [type=checkbox]").last.check()
 
 
+def lane_status_time(page: Page) -> None:
+    """A branch by the time in a status, which is chosen in the filter."""
+    drawer(page)
+    page.locator("#drawer .offer[href*='kind=if-then']").click()
+    page.locator("#drawer [id=way0-name]").fill("Waited long")
+    page.locator("#drawer .condition [name=redraw]").first.click()
+    page.locator("#drawer .condition-open select").select_option("ticket.hs_v2_cumulative_time_in")
+    page.locator("#drawer .condition-open [name$=-status]").select_option(label="Waiting on us")
+
+
 def lane_delay(page: Page) -> None:
     """Until a date of the record, cancelled by a condition."""
     drawer(page)
@@ -1435,6 +1446,7 @@ STATES: dict[str, Step] = {
     "discard": discard,
     "lane-tools": lane_tools,
     "lane-branch": lane_branch,
+    "lane-status-time": lane_status_time,
     "lane-delay": lane_delay,
     "lane-forks": lane_forks,
     "lane-inside": lane_inside,

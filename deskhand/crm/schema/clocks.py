@@ -6,13 +6,13 @@ there go on growing, so that they are right whenever they are read (R-PROP-5).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from django.utils.translation import get_language, gettext_noop
 from django.utils.translation import gettext as _
 
-from deskhand.crm.schema.clock_names import ALIASES, STAGE, Clock, Sort, name_of, parse
+from deskhand.crm.schema.clock_names import ALIASES, RUNNING, SORTS, STAGE, Clock, Sort, name_of, parse
 from deskhand.crm.schema.types import Kind, Property
 from deskhand.kernel.database import sql
 from deskhand.kernel.database.scope import current_scope
@@ -39,6 +39,24 @@ def of(object_type: str) -> Sequence[Property]:
         clocks = [Clock(sort, stage_id) for sort in Sort for stage_id in places]
         notes[key] = [_property(name_of(one), one, places[one.stage_id]) for one in clocks]
     return notes[key]  # type: ignore[return-value]
+
+
+def among(object_type: str, names: Collection[str]) -> list[str]:
+    """Those of these names that are clocks of this kind of record, by what they tell."""
+    if not any(map(parse, names)):
+        return []
+    return [prop.name for prop in of(object_type) if prop.name in names]
+
+
+def sorts(object_type: str) -> Sequence[Property]:
+    """What may be asked of a status, whichever it is; nothing where there are no statuses."""
+    return [_sort(one.value, one) for one in Sort] if _places(object_type) else ()
+
+
+def sort_of(object_type: str, beginning: str) -> Property | None:
+    """One of them by how its clocks' names begin, also by a name of old."""
+    found = SORTS.get(beginning)
+    return _sort(beginning, found) if found and _places(object_type) else None
 
 
 def aliases_of(object_type: str) -> list[Property]:
@@ -97,13 +115,27 @@ _LABELS = {
 }
 
 
+_LABELS_OF_ANY = {
+    Sort.ENTERED: gettext_noop("Date entered a status"),
+    Sort.EXITED: gettext_noop("Date left a status"),
+    Sort.LATEST: gettext_noop("Latest time in a status"),
+    Sort.CUMULATIVE: gettext_noop("Total time in a status"),
+}
+
+
 def label_of(sort: Sort, status: object) -> str:
     """What a clock of a status is called."""
     return _(_LABELS[sort]) % {"status": status}
 
 
 def _property(name: str, clock: Clock, place: _Place) -> Property:
-    kind = Kind.DURATION if clock.is_running else Kind.DATETIME
-    return Property(
-        name, label_of(clock.sort, place), kind, read_only=True, is_computed=True, follows=(STAGE,)
-    )
+    return _made(name, label_of(clock.sort, place), clock.sort)
+
+
+def _sort(name: str, sort: Sort) -> Property:
+    return _made(name, _LABELS_OF_ANY[sort], sort)
+
+
+def _made(name: str, label: str, sort: Sort) -> Property:
+    kind = Kind.DURATION if sort in RUNNING else Kind.DATETIME
+    return Property(name, label, kind, read_only=True, is_computed=True, follows=(STAGE,))

@@ -186,6 +186,7 @@ def _is_taken(object_type: str, name: str, kind_of: Kind) -> bool:
     kind = object_type if object_type in BUILT_IN else "custom"
     return (
         clock_names.parse(name) is not None
+        or name in clock_names.SORTS
         or name in COLUMNS[kind]
         or any(prop.name == name for prop in BUILT_IN[kind])
     )

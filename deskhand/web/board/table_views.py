@@ -24,6 +24,7 @@ from deskhand.web.board.page import pipeline_of
 from deskhand.web.board.tables import TableOf
 from deskhand.web.board.views import AREA
 from deskhand.web.entering import Way
+from deskhand.web.filters import timed
 from deskhand.web.frame import framed, shell
 from deskhand.web.inbox import property_values
 from deskhand.web.inbox.panel_views import set_property
@@ -62,7 +63,7 @@ def set_columns(request: AccountRequest, pipeline_id: int) -> HttpResponse:
     """`cols` are kept for this pipeline, and the address goes on without them; those of a view go on in the address."""
     policy.require(request.viewer, Action.OPEN_HELP_DESK)
     pipeline = pipeline_of(pipeline_id)
-    chosen = tables.chosen_columns(request.POST.getlist("cols"))
+    chosen = tables.chosen_columns(timed.columns(request.POST))
     kept = [(name, value) for name in ("view", "f", "sort") for value in request.POST.getlist(name) if value]
     if request.POST.get("view"):
         kept += [("cols", name) for name in chosen]

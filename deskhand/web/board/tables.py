@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import urlencode
 
@@ -17,8 +18,10 @@ from deskhand.web.board.cells import Cells, is_number, label_of
 from deskhand.web.board.page import BoardOf, columns_and_sort
 from deskhand.web.board.rows import PipelineLink, Row, StatusOption, ViewBar
 from deskhand.web.choices import Tab
+from deskhand.web.filters import timed
 from deskhand.web.filters.bar import OWN, Bar
 from deskhand.web.filters.editing import condition
+from deskhand.web.filters.timed import Picker
 from deskhand.web.middleware import AccountRequest
 from deskhand.web.objects.tabs import Sort as RecordSort
 
@@ -54,6 +57,7 @@ class TablePage:
     more_url: str
     columns: tuple[ColumnChoice, ...]
     columns_url: str
+    picker: Picker
     ticked_url: str = ""  # takes what is done with the rows that are ticked
     statuses: tuple[StatusOption, ...] = ()  # that they can be moved to
     enrolls: bool = False
@@ -62,6 +66,13 @@ class TablePage:
     text: str = ""  # that is looked for, where names can be searched
     lists: tuple[Tab, ...] = ()
     search_url: str = ""
+
+
+def column_choices(
+    offered: Sequence[str], chosen: Sequence[str], label: Callable[[str], str]
+) -> tuple[ColumnChoice, ...]:
+    """What is offered, and behind it what else was chosen."""
+    return tuple(ColumnChoice(name, label(name), name in chosen) for name in dict.fromkeys((*offered, *chosen)))  # fmt: skip
 
 
 class TableOf(BoardOf):
@@ -84,8 +95,8 @@ class TableOf(BoardOf):
             **board, bar=self.filters.bar(refusal), heads=tuple(self._head(name) for name in self.columns),
             rows=self.cells.rows(found),
             more_url=self._url("table-more", pipeline_id, following) if following else "",
-            columns=tuple(ColumnChoice(n, label_of(n), n in self.columns) for n in table.columns_offered()),
-            columns_url=reverse("table-columns", args=[pipeline_id]),
+            columns=column_choices(table.columns_offered(), self.columns, label_of),
+            columns_url=reverse("table-columns", args=[pipeline_id]), picker=timed.picker("ticket"),
             kept=tuple((n, v) for n, vs in self.request.GET.lists() if n not in (*OWN[1:], "cols") for v in vs),
         )  # fmt: skip
 

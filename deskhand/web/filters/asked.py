@@ -16,7 +16,7 @@ from deskhand.accounts.types import Reach, Viewer
 from deskhand.crm.filters.types import EVERYTHING, Condition, Value
 from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.schema import activities, durations, object_types
-from deskhand.crm.schema.queries import everything, properties_of
+from deskhand.crm.schema.queries import properties_of
 from deskhand.crm.schema.types import Kind, Property
 from deskhand.kernel.errors import Invalid
 from deskhand.web.choices import Choice, ChoiceGroup, gone_said, in_short
@@ -60,6 +60,9 @@ class Asked(Words):
             *(one for one in others if one != self.object_type and self._may(one)),
         ]
 
+    def may_ask(self, object_type: str) -> bool:
+        return object_type in self.record_types
+
     def _may(self, object_type: str) -> bool:
         return visible(self.viewer, object_type).reach is Reach.ALL
 
@@ -67,7 +70,8 @@ class Asked(Words):
         activity = activities.find(object_type)
         if activity is not None:
             return list(activity.properties)
-        return sorted((p for p in everything(object_type) if _is_askable(p)), key=lambda p: _(p.label).casefold())  # fmt: skip
+        found = (prop for prop in properties_of(object_type).values() if _is_askable(prop))
+        return sorted((*found, *self.clocks(object_type)), key=lambda prop: _(prop.label).casefold())
 
     def property(self, name: str) -> tuple[str, Property]:
         object_type, _dot, own_name = name.partition(".")
@@ -152,7 +156,7 @@ class Asked(Words):
         return {choice.value: choice.label for choice in found}
 
     def line_of(self, item: Item) -> Said:
-        prop = self.find(item.object_type, item.filter.property)
+        prop = self.find(item.object_type, item.filter.property) or self.lost(item)
         operator = str(operator_words(item.filter.property)[item.filter.operator])
         if prop is None:
             return Said(item.filter.property, operator, "")

@@ -11,17 +11,18 @@ from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 
 from deskhand.crm.filters.types import OPERATORS, AnyOf, Condition, Operator, Takes, Unit, Window
+from deskhand.crm.schema import clock_names
 from deskhand.crm.schema.types import Kind, Property
 from deskhand.kernel.errors import Invalid
 from deskhand.kernel.text import whole
-from deskhand.web.choices import Choice
-from deskhand.web.filters import editing
+from deskhand.web.choices import Choice, ChoiceGroup
+from deskhand.web.filters import editing, timed
 from deskhand.web.filters.editing import Groups, Item, Spot
 from deskhand.web.filters.words import WINDOW_WORDS, Words, default_operator, first_how, how_of, units_of
 from deskhand.web.refusals import words_of
 
 #: What of an address belongs to the form and goes when it is done.
-OWN = ("f", "edit", "prop", "op", "value", "amount", "unit", "label", "apply", "shown", "after")
+OWN = ("f", "edit", "prop", "status", "op", "value", "amount", "unit", "label", "apply", "shown", "after")
 
 
 @dataclass(frozen=True)
@@ -29,9 +30,10 @@ class Chip:
     property: str
     operator: str
     values: str
-    edit_url: str  # empty for what was deleted
+    edit_url: str  # empty where there is nothing left to change
     remove_url: str
     is_edited: bool
+    is_gone: bool = False  # what it asks for was deleted
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,7 @@ class Editor:
     amount: str
     cancel_url: str
     has_unit: bool = False  # what is typed is in one of the units
+    statuses: tuple[ChoiceGroup, ...] = ()  # of which one is asked for
     labels: tuple[Choice, ...] = ()  # what a linked record may be linked as
     hows: tuple[Choice, ...] = ()  # what may be asked of an activity
     error: str = ""
@@ -118,8 +121,11 @@ class BarOf:
     def _typed(self) -> Item | None:
         if not self.query.get("prop"):
             return None
-        object_type, prop = self.words.property(self.query.get("prop", ""))
         q = self.query
+        name, status = timed.apart(q.get("prop", ""))
+        object_type, prop = self.words.of_form(name)
+        there = editing.at(self.groups, self.spot) if self.spot else None
+        prop = timed.with_status(object_type, prop, q.get("status", status), there)
         made = editing.made_of(
             prop, q.get("op", ""), q.getlist("value"), q.get("amount", ""), q.get("unit", "")
         )
@@ -149,9 +155,14 @@ class BarOf:
         prop, operator = self.words.shown(item), item.filter.operator
         return Chip(
             self.words.label(item.object_type, prop, item.label, item.how), dict_of(self.words.operators(prop, operator))[operator.value],
-            self.words.values(item), "" if self.words.lost(item) else self.url(self.groups, edit=str(spot)), self.url(editing.put(self.groups, spot, None)),
-            spot == self.spot,
+            self.words.values(item), self.url(self.groups, edit=str(spot)) if self._opens(item) else "", self.url(editing.put(self.groups, spot, None)),
+            spot == self.spot, is_gone=self.words.lost(item) is not None,
         )  # fmt: skip
+
+    def _opens(self, item: Item) -> bool:
+        """In a form: also what asks for the times of a deleted status, where another one can be chosen."""
+        is_clock = clock_names.parse(item.filter.property) is not None
+        return self.words.lost(item) is None or (is_clock and bool(self.words.clocks(item.object_type)))
 
     def _offers(self, spot: Spot) -> tuple[Offers, ...]:
         found: list[Offers] = []
@@ -173,11 +184,14 @@ class BarOf:
         if self.spot is None:
             return None
         there, name = editing.at(self.groups, self.spot), self.query.get("prop", "")
-        if there and not name and self.words.lost(there) is None:
-            name = f"{there.object_type}.{there.filter.property}"
+        if there and not name and self._opens(there):
+            name = there.name
         if not name:
             return None
-        object_type, prop = self.words.property(name)
+        name, status = timed.apart(name)
+        object_type, prop = self.words.of_form(name)
+        if there and timed.apart(there.name)[0] != name:
+            there = None
         asked = self.query.get("op", "")
         operator = there.filter.operator if there else default_operator(prop)
         if asked in OPERATORS[prop.kind]:
@@ -204,7 +218,8 @@ class BarOf:
             input_type=editing.input_type(prop.kind, takes),
             choices=tuple(Choice(c.value, c.label, c.value in values) for c in choices),
             units=units_of(prop, unit),
-            values=values, amount=amount, cancel_url=self.url(self.groups), has_unit=prop.kind is Kind.DURATION, labels=self.words.linked_choices(object_type, label), hows=self.words.hows(object_type, how, before),
+            values=values, amount=amount, cancel_url=self.url(self.groups), has_unit=prop.kind is Kind.DURATION,
+            statuses=timed.statuses(object_type, self.query.get("status", status)) if timed.asks_status(prop) else (), labels=self.words.linked_choices(object_type, label), hows=self.words.hows(object_type, how, before),
             error=words_of(refusal) if refusal else "", error_field=refusal.field if refusal else "",
         )  # fmt: skip
 

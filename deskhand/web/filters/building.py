@@ -17,7 +17,7 @@ from deskhand.crm.schema.types import Kind
 from deskhand.kernel.errors import Invalid
 from deskhand.kernel.text import whole
 from deskhand.web.choices import Choice, ChoiceGroup
-from deskhand.web.filters import editing
+from deskhand.web.filters import editing, timed
 from deskhand.web.filters.asked import Asked, Said
 from deskhand.web.filters.editing import Groups, Item, Spot
 from deskhand.web.filters.words import WINDOW_WORDS, default_operator, first_how, how_of, units_of
@@ -51,6 +51,7 @@ class OpenLine:
     choices: tuple[Choice, ...] = ()
     units: tuple[Choice, ...] = ()
     has_unit: bool = False  # what is typed is in one of the units
+    statuses: tuple[ChoiceGroup, ...] = ()  # of which one is asked for
     values: tuple[str, ...] = ()
     amount: str = ""
     labels: tuple[Choice, ...] = ()  # what a linked record may be linked as
@@ -165,13 +166,20 @@ class Building:
         return None if found == EVERYTHING else found
 
     def _typed_item(self) -> Item:
-        object_type, prop = self.asked.property(_one(self.typed, f"{self.name}-prop"))
+        name, status = timed.apart(_one(self.typed, f"{self.name}-prop"))
+        object_type, prop = self.asked.of_form(name)
+        there = editing.at(self.groups, self.spot) if self.spot else None
+        prop = timed.with_status(object_type, prop, self._status(status), there)
         operator = _one(self.typed, f"{self.name}-op") or default_operator(prop).value
         made = editing.made_of(
             prop, operator, self.typed.get(f"{self.name}-value", ()), _one(self.typed, f"{self.name}-amount"), _one(self.typed, f"{self.name}-unit")
         )  # fmt: skip
         before = editing.before(self.groups, self.spot) if self.spot else None
         return self.asked.made(object_type, made, _one(self.typed, f"{self.name}-label"), before)
+
+    def _status(self, stood: str) -> str:
+        """That was chosen, else the one that stood there."""
+        return _one(self.typed, f"{self.name}-status") if f"{self.name}-status" in self.typed else stood
 
     # ── as it is drawn ───────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -212,14 +220,12 @@ class Building:
 
     def _open(self, spot: Spot) -> OpenLine:
         there = editing.at(self.groups, spot)
-        name = _one(self.typed, f"{self.name}-prop") or (
-            f"{there.object_type}.{there.filter.property}" if there else ""
-        )
+        name, status = timed.apart(_one(self.typed, f"{self.name}-prop") or (there.name if there else ""))
         try:
-            object_type, prop = self.asked.property(name)
+            object_type, prop = self.asked.of_form(name)
         except Invalid:
             return OpenLine(str(spot), "", "", self.asked.property_groups())
-        if there is not None and name != f"{there.object_type}.{there.filter.property}":
+        if there is not None and name != timed.apart(there.name)[0]:
             there = None
         stood = editing.values_typed(there)
         typed_operator = _one(self.typed, f"{self.name}-op")
@@ -250,7 +256,8 @@ class Building:
         return OpenLine(
             str(spot), name, self.asked.label(object_type, prop), operators=tuple(self.asked.operators(prop, operator)), takes=takes.name,
             input_type=editing.input_type(prop.kind, takes), choices=tuple(replace(one, chosen=one.value in values) for one in choices),
-            units=units_of(prop, unit), values=values, amount=amount, has_unit=prop.kind is Kind.DURATION, labels=self.asked.linked_choices(object_type, label), hows=self.asked.hows(object_type, how, before),
+            units=units_of(prop, unit), values=values, amount=amount, has_unit=prop.kind is Kind.DURATION,
+            statuses=timed.statuses(object_type, self._status(status)) if timed.asks_status(prop) else (), labels=self.asked.linked_choices(object_type, label), hows=self.asked.hows(object_type, how, before),
         )  # fmt: skip
 
 

@@ -57,6 +57,11 @@ class Item:
     label: int | None = None
     how: How = How.HAS
 
+    @property
+    def name(self) -> str:
+        """Of what it asks for, as forms have it: "ticket.subject"."""
+        return f"{self.object_type}.{self.filter.property}"
+
 
 Groups = tuple[tuple[Item, ...], ...]
 

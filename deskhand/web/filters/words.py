@@ -174,8 +174,18 @@ class Words:
         return [*built_in, *own, *inside]
 
     def clocks(self, object_type: str) -> Sequence[Property]:
-        """What one may filter by of the statuses of such records (R-PROP-3)."""
-        return clocks.of(object_type) if may_filter_by(self.viewer, object_type, self.root) else ()
+        """What one may filter by of the statuses of such records; which status, the form of a filter asks (R-PROP-3)."""
+        return clocks.sorts(object_type) if self.may_ask(object_type) else ()
+
+    def may_ask(self, object_type: str) -> bool:
+        """Whether filters may look at such records."""
+        return object_type in self.types and may_filter_by(self.viewer, object_type, self.root)
+
+    def of_form(self, name: str) -> tuple[str, Property]:
+        """What a form asks for by "ticket.subject", or without a status by "ticket.hs_v2_date_entered". Raises Invalid."""
+        object_type, _dot, own_name = name.partition(".")
+        asked = clocks.sort_of(object_type, own_name) if self.clocks(object_type) else None
+        return (object_type, asked) if asked else self.property(name)
 
     def property(self, name: str) -> tuple[str, Property]:
         """By "ticket.subject". Raises Invalid."""
@@ -195,16 +205,15 @@ class Words:
     def shown(self, item: Item) -> Property:
         """What a filter asks for, also where that was deleted. Raises Invalid for what is not offered to this viewer."""
         lost = self.lost(item)
-        return lost or self.property(f"{item.object_type}.{item.filter.property}")[1]
+        return lost or self.property(item.name)[1]
 
     def lost(self, item: Item) -> Property | None:
         """What a filter asks for and was deleted: the clock of a status, or a property of the account's own (R-PIPE-10). No
         record meets it."""
-        name, root = item.filter.property, self.root
-        of_records = item.object_type in self.types and activities.find(item.object_type) is None
-        if not of_records or name in membership.SORTS or name in properties_of(item.object_type):
+        name, of_records = item.filter.property, activities.find(item.object_type) is None
+        if not of_records or name in membership.SORTS or not self.may_ask(item.object_type):
             return None
-        if not may_filter_by(self.viewer, item.object_type, root):
+        if name in properties_of(item.object_type):
             return None
         key = item.object_type, name
         if key not in self._lost:
@@ -311,7 +320,7 @@ class Words:
 
     def sentence(self, item: Item) -> str:
         """A filter as it is read. Raises Invalid for what is not offered to this viewer."""
-        kind, prop = self.property(f"{item.object_type}.{item.filter.property}")
+        kind, prop = self.property(item.name)
         operator = next(one.label for one in self.operators(prop, item.filter.operator) if one.chosen)
         parts = (self.label(kind, prop, item.label, item.how), operator, self.values(item))
         return " ".join(part for part in parts if part)

@@ -19,9 +19,9 @@ def name_of(kind: Sort) -> str:
 
 
 def columns_offered(kind: Sort) -> list[str]:
+    """Without the clocks of statuses, which are chosen by their statuses."""
     known = properties_of(kind.object_type)
     own = [name for name, prop in known.items() if prop.is_custom]
-    own += [prop.name for prop in clocks.of(kind.object_type)] if kind.has_pipelines else []
     listed = [
         name_of(kind),
         *_COMMON,
@@ -35,10 +35,11 @@ def columns_offered(kind: Sort) -> list[str]:
 
 
 def chosen_columns(kind: Sort, asked: list[str]) -> tuple[str, ...]:
-    """In the order of what is offered; the name is always there. Unknown ones are passed over."""
+    """In the order of what is offered, the times by status last; the name is always there. Unknown ones are passed over."""
     offered = columns_offered(kind)
     wanted = {*asked, name_of(kind)} if asked else {name_of(kind), *_COMMON, *_own(kind)[:3]}
-    return tuple(name for name in offered if name in wanted)
+    times = clocks.among(kind.object_type, wanted) if kind.has_pipelines else []
+    return (*(name for name in offered if name in wanted), *times)
 
 
 def _own(kind: Sort) -> list[str]:

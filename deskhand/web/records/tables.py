@@ -19,8 +19,10 @@ from deskhand.kernel.errors import Invalid
 from deskhand.web import labels
 from deskhand.web.board.cells import is_number
 from deskhand.web.board.rows import StatusOption
-from deskhand.web.board.tables import ColumnChoice, Head, TablePage
+from deskhand.web.board.tables import Head, TablePage, column_choices
 from deskhand.web.choices import Tab
+from deskhand.web.filters import timed
+from deskhand.web.filters.timed import Picker
 from deskhand.web.middleware import AccountRequest
 from deskhand.web.objects.tabs import Sort
 from deskhand.web.records.boards import ScreenOf
@@ -52,7 +54,8 @@ class TableOf(ScreenOf):
         return TablePage(
             **self.frame(), bar=self.filters.bar(refusal), heads=tuple(self._head(name) for name in self.columns),
             rows=self.cells.rows(found), more_url=more, columns_url=url(self.kind, "records-columns"),
-            columns=tuple(ColumnChoice(n, self._label(n), n in self.columns) for n in columns_offered(self.kind)),
+            columns=column_choices(columns_offered(self.kind), self.columns, self._label),
+            picker=timed.picker(self.kind.object_type) if self.kind.has_pipelines else Picker(),
             kept=tuple(self.kept("cols")), text=self.text, lists=self._lists(), search_url=url(self.kind, "records-table"),
             **self._ticked(),
         )  # fmt: skip

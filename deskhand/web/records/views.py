@@ -15,6 +15,7 @@ from deskhand.desk import preferences
 from deskhand.kernel.errors import Invalid, NotFound
 from deskhand.kernel.text import whole
 from deskhand.web.board.page import keep_collapsed, shown_of, stage_of
+from deskhand.web.filters import timed
 from deskhand.web.frame import framed
 from deskhand.web.jinja import render, wants_fragment
 from deskhand.web.middleware import AccountRequest
@@ -105,7 +106,7 @@ def more_rows(request: AccountRequest, key: str, after: int) -> HttpResponse:
 def set_columns(request: AccountRequest, key: str) -> HttpResponse:
     """They are remembered for the viewer."""
     kind = kind_of(request.viewer, key)
-    preferences.set_columns(request.viewer, preference(kind), chosen_columns(kind, request.POST.getlist("cols")))  # fmt: skip
+    preferences.set_columns(request.viewer, preference(kind), chosen_columns(kind, timed.columns(request.POST)))  # fmt: skip
     kept = [(n, v) for n in ("pipeline", "list", "q", "f", "sort") for v in request.POST.getlist(n) if v]
     return redirect(with_query(url(kind, "records-table"), kept))
 

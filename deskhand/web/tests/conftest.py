@@ -23,14 +23,18 @@ from deskhand.automation.engine.definition import Action, Definition, Edge, When
 from deskhand.automation.enrolling import baseline
 from deskhand.automation.models import Baseline, Workflow
 from deskhand.crm.filters.types import Filter, Operator
+from deskhand.crm.pipelines import pipelines
+from deskhand.crm.pipelines.models import StageState
+from deskhand.crm.pipelines.pipelines import StageRow
 from deskhand.crm.records.models import Ticket
 from deskhand.crm.schema.types import Kind
 from deskhand.desk import threads
 from deskhand.desk.models import Message
 from deskhand.desk.types import InboundMessage, Incoming, Mailbox
+from deskhand.events.types import SYSTEM
 from deskhand.kernel.calendars import zone_named
 from deskhand.kernel.database.scope import account_scope
-from deskhand.testing.world import World, make_world
+from deskhand.testing.world import World, make_world, rows_of
 
 
 def queries_of(client: Client, path: str, **more: Any) -> int:
@@ -91,6 +95,16 @@ class Office:
 
 def make_office(at: datetime, slug: str) -> Office:
     return Office(make_world(slug), at)
+
+
+def add_statuses(office: Office, count: int) -> str:
+    """That many more in the first pipeline, as the options of a list."""
+    with office.inside() as world:
+        pipeline = pipelines.find("ticket", world.tickets.default.id)
+        added = [StageRow(f"Station {number}", StageState.OPEN, "blue") for number in range(count)]
+        pipelines.arrange_stages(pipeline, [*rows_of(pipeline), *added], by=SYSTEM)
+        found = pipeline.stages.filter(label__startswith="Station ").order_by("display_order")
+        return "".join(f'<option value="{one.pk}">{one.label}</option>' for one in found)
 
 
 def being_switched_on(office: Office, monkeypatch: pytest.MonkeyPatch) -> Workflow:

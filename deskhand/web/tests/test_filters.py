@@ -33,6 +33,7 @@ from deskhand.events.types import SYSTEM
 from deskhand.kernel import clock
 from deskhand.kernel.errors import Invalid
 from deskhand.web.filters import editing
+from deskhand.web.tests.conftest import add_statuses, queries_of
 from deskhand.web.tests.test_board import cards
 from deskhand.web.tests.test_inbox import HTMX, texts
 
@@ -207,13 +208,116 @@ def test_a_duration_beyond_all_counting_is_a_filter_too_R_PROP_1(desk, unit):
     assert "Time to close is less than" in texts(client.get(done.headers["Location"]))
 
 
-def test_times_by_status_are_offered_under_a_heading_of_their_own_R_PROP_3(desk):
+def offers(page: str) -> str:
+    """The menu of what one may filter by."""
+    return re.search(r'(?s)id="filter-offers".*?</a>\s*</div>', page)[0]
+
+
+def shown_statuses(page: str) -> list[tuple[str, str]]:
+    """What the form of a filter offers by pipeline, and what of it is chosen: ("Waiting on us", "selected")."""
+    field = re.search(r'(?s)<select class="input" name="status".*?</select>', page)[0]
+    return re.findall(r'<option value="[0-9]+"( selected)?>([^<]*)<', field)
+
+
+def test_times_by_status_are_offered_once_and_the_form_asks_for_the_status_R_PROP_3(desk):
+    office, client, board = desk
+    with office.inside() as world:
+        waiting, pipeline = world.stage("Waiting on us"), world.tickets.default.label
+    page = new(client, board, {})
+    menu = offers(page.content.decode())
+
+    assert "Ticket: times by status" in menu
+    assert "Waiting on us" not in menu
+    said = [
+        "Date entered a status",
+        "Date left a status",
+        "Latest time in a status",
+        "Total time in a status",
+    ]
+    assert re.findall(r"prop=ticket\.hs_v2[^>]*>([^<]*)<", menu) == said
+
+    offer = html.unescape(re.search(r'href="([^"]*prop=ticket\.hs_v2_date_entered[^"]*)"', menu)[1])
+    form = client.get(offer).content.decode()
+    assert f'<optgroup label="{pipeline}">' in form
+    assert [label for chosen, label in shown_statuses(form) if chosen] == []
+    assert "Waiting on us" in [label for _chosen, label in shown_statuses(form)]
+
+    asked = parse_qs(urlsplit(offer).query) | {"op": ["known"], "status": [str(waiting)], "apply": ["1"]}
+    assert "Matches 2 tickets now" not in texts(client.get(f"{board}/matches", asked, headers=HTMX))
+    done = client.get(f"{board}/board", asked).headers["Location"]
+    assert f"hs_v2_date_entered_{waiting}" in parse_qs(urlsplit(done).query)["f"][0]
+    assert set(parse_qs(urlsplit(done).query)) == {"f"}
+    shown = client.get(done)
+    assert "Date entered “Waiting on us” is known" in texts(shown)
+    again = html.unescape(re.search(r'class="filter-text" href="([^"]*)"', shown.content.decode())[1])
+    assert [label for chosen, label in shown_statuses(client.get(again).content.decode()) if chosen] == ["Waiting on us"]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [("", "Choose a status."), ("999999", "Choose from the list."), ("x", "Choose from the list.")],
+)
+def test_a_time_without_a_status_of_these_records_is_refused_in_its_form_R_PROP_3(desk, status, said):
     _office, client, board = desk
+    asked = {
+        "edit": "0.0",
+        "prop": "ticket.hs_v2_cumulative_time_in",
+        "op": "less",
+        "value": "2",
+        "unit": "day",
+    }
 
-    page = texts(new(client, board, {}))
+    answer = new(client, board, asked | {"status": status, "apply": "1"})
 
-    assert "Ticket: times by status" in page
-    assert "Date entered “Waiting on us”" in page
+    assert answer.status_code == 422
+    assert said in texts(answer)
+    assert 'name="status" aria-label="Status" aria-invalid="true"' in answer.content.decode()
+    assert 'value="2"' in answer.content.decode()
+    assert said in texts(client.get(f"{board}/matches", asked | {"status": status}, headers=HTMX))
+
+
+def test_another_way_to_compare_keeps_the_status_R_PROP_3(desk):
+    office, client, board = desk
+    with office.inside() as world:
+        waiting = world.stage("Waiting on us")
+    asked = {"edit": "0.0", "prop": "ticket.hs_v2_latest_time_in", "op": "between", "status": str(waiting)}
+
+    part = client.get(f"{board}/filter", asked, headers=HTMX).content.decode()
+
+    assert [label for chosen, label in shown_statuses(part) if chosen] == ["Waiting on us"]
+    assert 'aria-label="Second value"' in part
+
+
+@pytest.mark.parametrize("begins", ["hs_v2_date_entered", "hs_date_entered"])
+def test_filters_and_addresses_that_name_a_status_open_with_it_chosen_R_PROP_3(desk, begins):
+    office, client, board = desk
+    with office.inside() as world:
+        fresh, waiting = world.stage("New"), world.stage("Waiting on us")
+    kept = condition([one(f"{begins}_{fresh}", "datetime", "known")])
+
+    page = new(client, board, {"f": kept})
+    assert "Date entered “New” is known" in texts(page)
+    forms = (
+        new(client, board, {"f": kept, "edit": "0.0"}),
+        new(client, board, {"edit": "0.0", "prop": f"ticket.{begins}_{fresh}"}),
+    )
+    for form in forms:
+        assert [label for chosen, label in shown_statuses(form.content.decode()) if chosen] == ["New"]
+    hidden = html.unescape(re.search(r'name="prop" value="([^"]*)"', forms[0].content.decode())[1])
+    asked = {"f": kept, "edit": "0.0", "prop": hidden, "op": "unknown", "status": str(waiting), "apply": "1"}
+    done = new(client, board, asked).headers["Location"]
+    assert f"{begins}_{waiting}" in parse_qs(urlsplit(done).query)["f"][0]
+
+
+def test_the_menu_of_filters_is_as_long_with_many_statuses_as_with_few_R_PROP_3(desk):
+    """Nor does it take more queries."""
+    office, client, board = desk
+    few, asked = offers(new(client, board, {}).content.decode()), queries_of(client, f"{board}/board")
+
+    add_statuses(office, 60)
+
+    assert offers(new(client, board, {}).content.decode()) == few
+    assert queries_of(client, f"{board}/board") == asked
 
 
 def test_the_form_says_how_many_it_finds_now(desk):

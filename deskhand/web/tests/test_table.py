@@ -17,7 +17,7 @@ from deskhand.crm.schema.types import Kind
 from deskhand.desk import table
 from deskhand.events.types import SYSTEM
 from deskhand.kernel import clock
-from deskhand.web.tests.conftest import queries_of, selected
+from deskhand.web.tests.conftest import add_statuses, queries_of, selected
 from deskhand.web.tests.test_filters import HIGH, condition
 from deskhand.web.tests.test_inbox import HTMX, texts
 
@@ -66,6 +66,41 @@ def test_times_by_status_and_durations_can_be_columns_R_PROP_3_R_PROP_5(office, 
             path, asked | {"cols": [*asked["cols"], f"hs_v2_date_entered_{new}", f"hs_v2_date_exited_{new}"]}
         )
     assert len(several) == len(one)
+
+
+def test_a_time_by_status_becomes_a_column_when_its_status_is_chosen_R_PROP_3(office, client, path):
+    office.mail("Refund")
+    with office.inside() as world:
+        new, closed = world.stage("New"), world.stage("Closed")
+    kept = f"hs_v2_date_entered_{closed}"
+
+    client.post(f"{path}/columns", {"cols": ["hs_pipeline_stage", kept], "time": "hs_v2_latest_time_in", "status": str(new)})  # fmt: skip
+    page = client.get(path).content.decode()
+
+    assert heads(page) == ["Subject", "Status", "Date entered “Closed”", "Latest time in “New”"]
+    picker = re.search(r'(?s)<form class="menu menu--end columns".*?</form>', page)[0]
+    ticked = re.findall(r'value="(hs_v2_\w+)" checked', picker)
+    assert ticked == [kept, f"hs_v2_latest_time_in_{new}"]
+    assert picker.count("“New”") == 1
+    for nothing in (
+        {"time": "hs_v2_latest_time_in", "status": ""},
+        {"time": "nonsense", "status": str(new)},
+        {"status": "x"},
+    ):
+        client.post(f"{path}/columns", {"cols": ["hs_pipeline_stage"]} | nothing)
+        assert heads(client.get(path).content.decode()) == ["Subject", "Status"]
+
+
+def test_a_table_grows_with_the_statuses_by_their_list_alone_R_PROP_3(office, client, path):
+    """Nor does it take more queries."""
+    few, queries = len(client.get(path).content), queries_of(client, path)
+
+    options = add_statuses(office, 60)
+
+    many = client.get(path).content.decode()
+    assert options in many
+    assert len(many.encode()) - few <= len(options) + 64  # the seconds of times, at most
+    assert queries_of(client, path) == queries
 
 
 def test_tickets_are_rows_with_the_usual_columns(office, client, path):

@@ -4,6 +4,7 @@ import json
 import re
 from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 from html import unescape
 
 import pytest
@@ -35,6 +36,8 @@ from deskhand.automation.models import Enrollment, StepLog, Workflow, WorkflowRe
 from deskhand.automation.tests.runs import enroll, go
 from deskhand.crm.filters.as_json import to_json
 from deskhand.crm.filters.types import AllOf, Associated, Filter, MemberOf, Operator, leaves
+from deskhand.crm.pipelines import pipelines
+from deskhand.crm.pipelines.models import StageState
 from deskhand.crm.records import associations, companies, objects, tickets
 from deskhand.crm.records.models import PropertyChange
 from deskhand.crm.records.tickets import NewTicket
@@ -46,7 +49,8 @@ from deskhand.crm.segments.models import SegmentKind
 from deskhand.events.models import EventRow
 from deskhand.events.types import SYSTEM
 from deskhand.routing.types import Strategy
-from deskhand.web.tests.conftest import being_switched_on, look_up
+from deskhand.testing.world import add_stage
+from deskhand.web.tests.conftest import add_statuses, being_switched_on, look_up
 
 HTMX = {"HX-Request": "true"}
 
@@ -627,6 +631,90 @@ def test_a_deleted_segment_and_status_stay_in_filters_until_they_are_unticked_R_
     opened = typed | {"when-edit": "0.1", "when-prop": "ticket.*segment", "when-op": "any_of"}
     wrong = editor.post("trigger-save", data=opened | {"when-value": [str(vip.pk), "998"]})
     assert "Choose from the list." in unescape(wrong.content.decode())
+
+
+def statuses_of(drawn: str, name: str) -> dict[str, bool]:
+    """The statuses that an open filter offers, and which one is chosen."""
+    field = re.search(rf'(?s)<select class="input" id="{name}-status".*?</select>', drawn)[0]
+    return {pk: bool(on) for pk, on in re.findall(r'<option value="([0-9]+)"( selected)?>', field)}
+
+
+def test_times_by_status_are_offered_once_and_the_filter_asks_for_the_status_R_PROP_3(office, editor):
+    with office.inside() as world:
+        new, closed = world.stage("New"), world.stage("Closed")
+    typed = {"kind": "filter", "when-f": "", "when-edit": "0.0"}
+
+    offered = unescape(editor.post("trigger-save", data=typed | {"redraw": "when draw"}).content.decode())
+    assert re.findall(r'<option value="(ticket\.hs_v2\w*)">([^<]*)<', offered) == [
+        ("ticket.hs_v2_date_entered", "Date entered a status"),
+        ("ticket.hs_v2_date_exited", "Date left a status"),
+        ("ticket.hs_v2_latest_time_in", "Latest time in a status"),
+        ("ticket.hs_v2_cumulative_time_in", "Total time in a status"),
+    ]
+    typed |= {"when-prop": "ticket.hs_v2_cumulative_time_in"}
+    drawn = unescape(editor.post("trigger-save", data=typed | {"redraw": "when draw"}).content.decode())
+    assert statuses_of(drawn, "when")[str(new)] is False
+    assert True not in statuses_of(drawn, "when").values()
+
+    typed |= {"when-op": "greater", "when-value": "2", "when-unit": "hour"}
+    for status, refusal in (("", "Choose a status."), ("999", "Choose from the list.")):
+        wrong = editor.post("trigger-save", data=typed | {"when-status": status})
+        assert wrong.status_code == 422
+        assert refusal in unescape(wrong.content.decode())
+    assert editor.post("trigger-save", data=typed | {"when-status": str(closed)}).status_code == 302
+    (leaf,) = leaves(editor.definition().trigger.condition)
+    assert leaf == Filter(f"hs_v2_cumulative_time_in_{closed}", Kind.DURATION, Operator.GREATER, (Decimal(7_200_000),))  # fmt: skip
+    assert "Total time in “Closed” is greater than 2 hours" in words_of(editor.page())
+
+    kept = {"kind": "filter", "when-f": json.dumps(to_json(leaf)), "redraw": "when edit 0.0"}
+    again = unescape(editor.post("trigger-save", data=kept).content.decode())
+    assert [pk for pk, is_chosen in statuses_of(again, "when").items() if is_chosen] == [str(closed)]
+
+
+def test_a_filter_by_the_times_of_a_deleted_status_says_so_and_takes_another_R_PIPE_10(office, editor):
+    with office.inside() as world:
+        held = add_stage(pipelines.find("ticket", world.tickets.default.id), "On hold", StageState.OPEN)
+        new, old = world.stage("New"), str(held.pk)
+    leaf = Filter(f"hs_v2_date_entered_{old}", Kind.DATETIME, Operator.KNOWN)
+    typed = {"kind": "filter", "when-f": json.dumps(to_json(leaf))}
+    assert editor.post("trigger-save", data=typed).status_code == 302
+    with office.inside():
+        pipelines.delete_stage(held, in_use=0, by=SYSTEM)
+
+    assert "Date entered “On hold” (not there any more) is known" in words_of(editor.page())
+    drawn = unescape(editor.post("trigger-save", data=typed | {"redraw": "when edit 0.0"}).content.decode())
+    assert statuses_of(drawn, "when")[old] is True
+    assert "On hold (not there any more)</option>" in drawn
+    opened = typed | {"when-edit": "0.0", "when-prop": "ticket.hs_v2_date_entered", "when-op": "known"}
+    editor.post("trigger-save", data=opened | {"when-status": old})
+    assert next(iter(leaves(editor.definition().trigger.condition))) == leaf
+    editor.post("trigger-save", data=opened | {"when-status": str(new)})
+    assert next(iter(leaves(editor.definition().trigger.condition))).property == f"hs_v2_date_entered_{new}"
+
+
+def test_a_condition_is_as_long_with_many_statuses_as_with_few_R_PROP_3(office, editor):
+    """Until a time by status is asked for, and then by their list alone; nor does it take more queries."""
+    typed = {"kind": "filter", "when-f": "", "when-edit": "0.0", "redraw": "when draw"}
+    of_a_status = typed | {"when-prop": "ticket.hs_v2_date_entered"}
+
+    def drawn(data):
+        with CaptureQueriesContext(connection) as seen:
+            page = editor.post("trigger-save", data=data).content.decode()
+        return page, len(seen)
+
+    few, few_of_a_status = drawn(typed), drawn(of_a_status)
+    options = add_statuses(office, 60)
+    many, many_of_a_status = drawn(typed), drawn(of_a_status)
+
+    assert "Station 7" not in many[0]
+    assert options in many_of_a_status[0]
+    assert len(many[0]) == len(few[0])
+    assert len(many_of_a_status[0]) - len(few_of_a_status[0]) == len(options)
+    assert (many[1], many_of_a_status[1]) == (few[1], few_of_a_status[1])
+
+
+def words_of(page: str) -> str:
+    return " ".join(re.sub(r"<[^>]*>", " ", page).split())
 
 
 def test_what_a_step_names_and_is_gone_is_not_dropped_without_a_word_R_WFA_7(office, editor):

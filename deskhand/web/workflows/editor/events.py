@@ -59,6 +59,9 @@ class AskedOfEvent(Asked):
     def offered(self, object_type: str) -> list[Property]:
         return list(self.facts.values())
 
+    def clocks(self, object_type: str) -> list[Property]:
+        return []
+
     def find(self, object_type: str, name: str) -> Property | None:
         return self.facts.get(name) or properties_of(object_type).get(name)
 
