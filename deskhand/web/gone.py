@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -15,6 +17,16 @@ def said_of(condition: Condition, object_type: str) -> str:
     if not asks_for_gone_status(condition, object_type):
         return ""
     return _("Its filters ask for a status or a pipeline that was deleted. Choose another one.")
+
+
+def lost_said(filters: Sequence[str]) -> str:
+    """Of filters on what is not there any more, each as a sentence; empty for none."""
+    text = ngettext(
+        "This filter asks for something deleted: %(filters)s.",
+        "These filters ask for something deleted: %(filters)s.",
+        len(filters),
+    )
+    return text % {"filters": "; ".join(filters)} if filters else ""
 
 
 def said(view: SavedView) -> str:

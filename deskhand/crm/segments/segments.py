@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -26,7 +26,7 @@ from deskhand.events.types import Actor
 from deskhand.kernel import clock, jobs, timers
 from deskhand.kernel.database.scope import current_account_id
 from deskhand.kernel.errors import Conflict, Invalid, NotFound
-from deskhand.kernel.text import one_line
+from deskhand.kernel.text import one_line, whole
 
 NAME = 100  # characters
 MOST = 1000  # segments of an account
@@ -167,6 +167,13 @@ def names() -> dict[str, list[tuple[int, str]]]:
     for object_type, segment_id, name in known.values_list("object_type", "pk", "name"):
         found.setdefault(object_type, []).append((segment_id, name))
     return found
+
+
+def names_of(ids: Iterable[str]) -> dict[str, str]:
+    """Also of those that were put away. One query."""
+    asked = [number for text in ids if (number := whole(text)) is not None]
+    found = Segment.objects.filter(account_id=current_account_id(), pk__in=asked).exclude(kind=TAG_RULE)
+    return {str(pk): name for pk, name in found.values_list("pk", "name")}
 
 
 # ── verbs ────────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -79,8 +79,9 @@ def address_of(view: SavedView, screen: str = "table") -> str:
     return f"{reverse(screen, args=[pipeline_id])}?{urlencode([pair for pair in asked if pair[1]])}"
 
 
-def view_bar(viewer: Viewer, view: SavedView, screen: str, shown: What) -> rows.ViewBar:
+def view_bar(viewer: Viewer, view: SavedView, screen: str, shown: What, filters: BarOf) -> rows.ViewBar:
     """How the page differs from the view, and what may be done about it."""
+    lost = filters.lost()
     saved = What(view.selection.pipeline_id, view.selection.condition, *columns_and_sort(view))
     fields = [
         ("pipeline", str(shown.pipeline_id)), ("f", editing.write(editing.groups_of(shown.condition))), ("sort", shown.sort),
@@ -92,6 +93,7 @@ def view_bar(viewer: Viewer, view: SavedView, screen: str, shown: What) -> rows.
         name=view.name, is_changed=shown != saved or (may and bool(view.gone)), gone=gone.said(view), fields=(*given, ("screen", screen)),
         save_url=reverse("view-keep", args=[view.id]) if may else "", new_url=f"{reverse('view-new')}?{urlencode(given)}",
         discard_url=address_of(view, screen), edit_url=reverse("view-edit", args=[view.id]) if may else "",
+        lost=gone.lost_said([filters.words.sentence(item) for item in lost]), lost_count=len(lost), without_url=filters.without(lost) if lost else "",
     )  # fmt: skip
 
 
@@ -182,7 +184,7 @@ class BoardOf:
             "table_url": reverse("table", args=[self.pipeline.id]) + kept,
             "automate_url": reverse("automate", args=[self.pipeline.id]) if is_automating else "",
             "create_url": creating.url(moving.first(self.viewer, self.pipeline).id) if self.may_create else "",
-            "view": view_bar(self.viewer, self.view, self.screen, self.shows(self.view)) if self.view else None,
+            "view": view_bar(self.viewer, self.view, self.screen, self.shows(self.view), self.filters) if self.view else None,
         }  # fmt: skip
 
     def shows(self, view: SavedView) -> What:

@@ -112,6 +112,9 @@ class ViewBar:
     new_url: str
     discard_url: str
     edit_url: str
+    lost: str = ""  # the filters of the page that ask for what is deleted: with these it can't be saved
+    lost_count: int = 0
+    without_url: str = ""  # the page without them
 
 
 @dataclass(frozen=True)

@@ -167,10 +167,20 @@ def _what(request: AccountRequest) -> What:
 def keep(request: AccountRequest, view_id: int) -> HttpResponse:
     """Let the view show what the page shows, and go back to it."""
     _require(request)
-    custom_views.show_otherwise(request.viewer, view_id, _what(request))
-    found = custom_views.find(request.viewer, view_id)
+    what, found = _what(request), custom_views.find(request.viewer, view_id)
+    screen = "board" if request.POST.get("screen") == "board" else "table"
+    try:
+        custom_views.show_otherwise(request.viewer, view_id, what)
+    except Invalid:  # what a filter asks for is deleted meanwhile: the page says which one, and takes it out
+        messages.error(request, _("The view “%(view)s” is not saved.") % {"view": found.name})
+        return redirect(_as_sent(request, what, view_id, screen))
     messages.success(request, _("The view “%(view)s” is saved.") % {"view": found.name})
-    return redirect(address_of(found, "board" if request.POST.get("screen") == "board" else "table"))
+    return redirect(address_of(custom_views.find(request.viewer, view_id), screen))
+
+
+def _as_sent(request: AccountRequest, what: What, view_id: int, screen: str) -> str:
+    sent = [(name, value) for name in ("f", "sort", "cols") for value in request.POST.getlist(name) if value]
+    return f"{reverse(screen, args=[what.pipeline_id])}?{urlencode([('view', str(view_id)), *sent])}"
 
 
 @require_GET

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -10,21 +9,18 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
-from deskhand.accounts import queries as people
 from deskhand.accounts.policy import visible
 from deskhand.accounts.types import Reach, Viewer
-from deskhand.crm.filters.types import EVERYTHING, Condition, Value
-from deskhand.crm.pipelines.queries import pipelines_of
+from deskhand.crm.filters.types import EVERYTHING, Condition
 from deskhand.crm.schema import activities, durations, object_types
 from deskhand.crm.schema.queries import properties_of
 from deskhand.crm.schema.types import Kind, Property
 from deskhand.kernel.errors import Invalid
-from deskhand.web.choices import Choice, ChoiceGroup, gone_said, in_short
+from deskhand.web.choices import Choice, ChoiceGroup, in_short
 from deskhand.web.filters import membership
-from deskhand.web.filters.editing import Item, as_typed, groups_of
+from deskhand.web.filters.editing import Item, groups_of
 from deskhand.web.filters.words import Words, operator_words
 
-_CHOSEN = (Kind.ENUM, Kind.MULTI, Kind.REF, Kind.REFS)
 #: Ids that are chosen from a list of names: the columns, and what is worked out.
 _LISTED = ("owner_id", "assigned_team_ids", "inbox_id", "channel_account_id")
 _MADE_BY = ("hs_created_by_user_id", "hs_updated_by_user_id")
@@ -88,10 +84,6 @@ class Asked(Words):
     def is_offered(self, prop: Property) -> bool:
         return _is_askable(prop) or prop.name in membership.SORTS
 
-    def _membership(self, object_type: str, name: str) -> Property:
-        found = self._workflows if name in membership.OF_WORKFLOWS else self._segments
-        return membership.property_of(found.get(object_type, ()), membership.SORTS[name])
-
     @cached_property
     def segments(self) -> list[tuple[int, str]]:
         """That such records may be in."""
@@ -103,57 +95,18 @@ class Asked(Words):
         found = (self._membership(object_type, name) for name in names)
         return [prop for prop in found if prop.options]
 
-    def property_groups(self, chosen: str = "", *, kinds: Sequence[Kind] = (), own_only: bool = False) -> tuple[ChoiceGroup, ...]:  # fmt: skip
+    def property_groups(self) -> tuple[ChoiceGroup, ...]:
         """All that may be asked, by kind of record; the values are "ticket.subject"."""
         return tuple(
             ChoiceGroup(
                 self.type_label(one),
                 tuple(
-                    Choice(f"{one}.{prop.name}", _(prop.label), f"{one}.{prop.name}" == chosen)
+                    Choice(f"{one}.{prop.name}", _(prop.label))
                     for prop in (*self.offered(one), *self.memberships(one))
-                    if not kinds or prop.kind in kinds
                 ),
             )
-            for one in (self.record_types[:1] if own_only else self.record_types)
+            for one in self.record_types
         )
-
-    def choices_of(self, object_type: str, prop: Property) -> list[Choice]:
-        """What may be chosen; nothing where one writes."""
-        if prop.column in ("stage_id", "pipeline_id"):
-            found = pipelines_of(object_type).pipelines
-            if prop.column == "pipeline_id":
-                return [Choice(str(one.id), _(one.label)) for one in found]
-            return [
-                Choice(
-                    str(stage.id), f"{_(stage.label)} ({_(one.label)})" if len(found) > 1 else _(stage.label)
-                )
-                for one in found
-                for stage in one.stages
-            ]
-        if prop.kind in (Kind.REF, Kind.REFS):
-            return self.named(prop)
-        return super().choices(prop)
-
-    def chosen_of(self, object_type: str, prop: Property, values: Iterable[str]) -> list[Choice]:
-        """What may be chosen, and behind it those of the values that can be chosen no more, marked so: a condition that
-        names one keeps it until somebody takes it out."""
-        found = self.choices_of(object_type, prop)
-        known = {choice.value for choice in found}
-        lost = [value for value in dict.fromkeys(values) if value not in known]
-        if not lost or prop.kind not in _CHOSEN:
-            return found
-        names = self._former if found is self._members else {}
-        return [*found, *(Choice(value, gone_said(names.get(value, ""), value)) for value in lost)]
-
-    @cached_property
-    def _former(self) -> dict[str, str]:
-        """Also of those who left."""
-        found = people.members(self.viewer.account_id, active_only=False)
-        return {str(one.user_id): one.name for one in found}
-
-    def labels(self, object_type: str, prop: Property, values: Iterable[Value]) -> dict[str, str]:
-        found = self.chosen_of(object_type, prop, [as_typed(value) for value in values])
-        return {choice.value: choice.label for choice in found}
 
     def line_of(self, item: Item) -> Said:
         prop = self.find(item.object_type, item.filter.property) or self.lost(item)

@@ -16,7 +16,7 @@ from deskhand.crm.schema.types import Kind, Property
 from deskhand.kernel.errors import Invalid
 from deskhand.kernel.text import whole
 from deskhand.web.choices import Choice, ChoiceGroup
-from deskhand.web.filters import editing, timed
+from deskhand.web.filters import editing, membership, timed
 from deskhand.web.filters.editing import Groups, Item, Spot
 from deskhand.web.filters.words import WINDOW_WORDS, Words, default_operator, first_how, how_of, units_of
 from deskhand.web.refusals import words_of
@@ -151,18 +151,29 @@ class BarOf:
         asked = [("f", editing.write(self.groups, self.root)), ("sort", self.query.get("sort", ""))]
         return f"{self.parts['save']}&{urlencode([pair for pair in asked if pair[1]])}"
 
+    def lost(self) -> tuple[Item, ...]:
+        """The filters that nothing can meet any more: what they ask for was deleted (R-PIPE-10)."""
+        return tuple(item for group in self.groups for item in group if self.words.lost(item))
+
+    def without(self, items: Sequence[Item]) -> str:
+        """The address without these filters."""
+        kept = (tuple(item for item in group if item not in items) for group in self.groups)
+        return self.url(tuple(group for group in kept if group))
+
     def _chip(self, item: Item, spot: Spot) -> Chip:
         prop, operator = self.words.shown(item), item.filter.operator
         return Chip(
             self.words.label(item.object_type, prop, item.label, item.how), dict_of(self.words.operators(prop, operator))[operator.value],
             self.words.values(item), self.url(self.groups, edit=str(spot)) if self._opens(item) else "", self.url(editing.put(self.groups, spot, None)),
-            spot == self.spot, is_gone=self.words.lost(item) is not None,
+            spot == self.spot, is_gone=self.words.has_gone(item),
         )  # fmt: skip
 
     def _opens(self, item: Item) -> bool:
         """In a form: also what asks for the times of a deleted status, where another one can be chosen."""
-        is_clock = clock_names.parse(item.filter.property) is not None
-        return self.words.lost(item) is None or (is_clock and bool(self.words.clocks(item.object_type)))
+        if self.words.lost(item) is not None:
+            is_clock = clock_names.parse(item.filter.property) is not None
+            return is_clock and bool(self.words.clocks(item.object_type))
+        return item.filter.property not in membership.SORTS or bool(self.words.shown(item).options)
 
     def _offers(self, spot: Spot) -> tuple[Offers, ...]:
         found: list[Offers] = []
@@ -208,7 +219,7 @@ class BarOf:
         label = whole(typed) if is_typed else there.label if there else None
         before = editing.before(self.groups, self.spot)
         how = how_of(typed) if is_typed else there.how if there else first_how(object_type, before)
-        choices = self.words.choices(prop)
+        choices = self.words.chosen_of(object_type, prop, editing.values_typed(there))
         if takes is Takes.WINDOW:
             choices = [Choice(one.value, str(WINDOW_WORDS[one])) for one in Window]
         amount, unit = self._span(there)

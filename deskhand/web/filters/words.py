@@ -23,13 +23,14 @@ from deskhand.crm.schema import activities, association_labels, clock_names, clo
 from deskhand.crm.schema.queries import archived_label, properties_of
 from deskhand.crm.schema.types import Kind, Property
 from deskhand.crm.segments import segments
+from deskhand.crm.segments.looks import SEGMENT
 from deskhand.desk import inboxes
 from deskhand.kernel.errors import Invalid
 from deskhand.kernel.text import whole
 from deskhand.web import times
 from deskhand.web.choices import Choice, gone_said, in_short
 from deskhand.web.filters import editing, membership
-from deskhand.web.filters.editing import How, Item
+from deskhand.web.filters.editing import How, Item, as_typed
 
 OPERATOR_WORDS = {
     Operator.KNOWN: gettext_lazy("is known"),
@@ -107,7 +108,6 @@ _OWN_KINDS = (
     "hs_pipeline_stage", "hubspot_owner_id", "hs_assigned_team_ids", "hs_name", "hs_is_closed", "hs_createdate", "hs_lastmodifieddate",
     *_MADE_BY,
 )  # fmt: skip
-_STAGES = ("hs_pipeline_stage", "dealstage")
 _UNLISTED = (Kind.REF, Kind.REFS)  # the account's own with ids in them can't be chosen from a list
 
 
@@ -198,9 +198,21 @@ class Words:
             and may_filter_by(self.viewer, object_type, self.root)
         ):
             found = properties_of(object_type).get(own_name)
+        if found is None and self._may_ask_in(object_type, own_name):
+            found = self._membership(object_type, own_name)
         if found is None:
             raise Invalid(_("You may not filter by this."), field="prop", value=name[:80])
         return object_type, found
+
+    def _may_ask_in(self, object_type: str, name: str) -> bool:
+        """Also where nothing is left to choose from: the last one was deleted."""
+        if name in membership.OF_WORKFLOWS:
+            return object_type == self.root and may_filter_by_workflows(self.viewer)
+        return name in membership.SORTS and self.may_ask(object_type)
+
+    def _membership(self, object_type: str, name: str) -> Property:
+        found = self._workflows if name in membership.OF_WORKFLOWS else self._segments
+        return membership.property_of(found.get(object_type, ()), membership.SORTS[name])
 
     def shown(self, item: Item) -> Property:
         """What a filter asks for, also where that was deleted. Raises Invalid for what is not offered to this viewer."""
@@ -285,22 +297,63 @@ class Words:
             raise Invalid(_("Choose from the list."), field="label", value=typed[:40])
         return number
 
-    def choices(self, prop: Property) -> list[Choice]:
+    def choices_of(self, object_type: str, prop: Property) -> list[Choice]:
         """What may be chosen; nothing where one writes."""
         if prop.name in membership.SORTS:
             return [Choice(option.value, option.label) for option in prop.options]
-        if prop.name in _STAGES:
-            several = len(pipelines_of(self.root).pipelines) > 1
+        if prop.column in ("stage_id", "pipeline_id"):
+            found = pipelines_of(object_type).pipelines
+            if prop.column == "pipeline_id":
+                return [Choice(str(one.id), _(one.label)) for one in found]
             return [
-                Choice(str(s.id), f"{_(s.label)} ({_(p.label)})" if several else _(s.label))
-                for p in pipelines_of(self.root).pipelines
-                for s in p.stages
+                Choice(
+                    str(stage.id), f"{_(stage.label)} ({_(one.label)})" if len(found) > 1 else _(stage.label)
+                )
+                for one in found
+                for stage in one.stages
             ]
         if prop.kind is Kind.BOOL:
             return [Choice("true", _("Yes")), Choice("false", _("No"))]
         if prop.kind in (Kind.REF, Kind.REFS):
             return self.named(prop)
         return [Choice(option.value, _(option.label)) for option in prop.options]
+
+    def chosen_of(self, object_type: str, prop: Property, values: Iterable[str]) -> list[Choice]:
+        """What may be chosen, and behind it those of the values that can be chosen no more, marked so: a condition that
+        names one keeps it until somebody takes it out."""
+        found = self.choices_of(object_type, prop)
+        known = {choice.value for choice in found}
+        lost = [value for value in dict.fromkeys(values) if value not in known]
+        if not lost or not _is_chosen(prop):
+            return found
+        names = self._former_of(prop, lost)
+        return [*found, *(Choice(value, gone_said(names.get(value, ""), value)) for value in lost)]
+
+    def _former_of(self, prop: Property, values: Sequence[str]) -> Mapping[str, str]:
+        if self._is_of_people(prop):
+            return self._former
+        return segments.names_of(values) if membership.SORTS.get(prop.name) == SEGMENT else {}
+
+    def _is_of_people(self, prop: Property) -> bool:
+        return prop.kind in (Kind.REF, Kind.REFS) and self.named(prop) is self._members
+
+    @cached_property
+    def _former(self) -> dict[str, str]:
+        """Also of those who left."""
+        found = people.members(self.viewer.account_id, active_only=False)
+        return {str(one.user_id): one.name for one in found}
+
+    def labels(self, object_type: str, prop: Property, values: Iterable[Value]) -> dict[str, str]:
+        found = self.chosen_of(object_type, prop, [as_typed(value) for value in values])
+        return {choice.value: choice.label for choice in found}
+
+    def has_gone(self, item: Item) -> bool:
+        """Whether what it asks for was deleted, or one of its values (R-PIPE-10). Who left still has records."""
+        prop, is_lost = self.shown(item), self.lost(item) is not None
+        if is_lost or not _is_chosen(prop) or self._is_of_people(prop):
+            return is_lost
+        known = {choice.value for choice in self.choices_of(item.object_type, prop)}
+        return any(as_typed(value) not in known for value in item.filter.values)
 
     def operators(self, prop: Property, chosen: Operator) -> list[Choice]:
         words = operator_words(prop.name)
@@ -309,8 +362,7 @@ class Words:
     def values(self, item: Item) -> str:
         """What was chosen, as it is read."""
         prop = self.shown(item)
-        labels = {choice.value: choice.label for choice in self.choices(prop)}
-        return self.chosen_said(prop, item.filter, labels)
+        return self.chosen_said(prop, item.filter, self.labels(item.object_type, prop, item.filter.values))
 
     def chosen_said(self, prop: Property, chosen: Filter, labels: dict[str, str]) -> str:
         said = [said_of(prop, value) or self.value_said(value, labels) for value in chosen.values]
@@ -320,7 +372,7 @@ class Words:
 
     def sentence(self, item: Item) -> str:
         """A filter as it is read. Raises Invalid for what is not offered to this viewer."""
-        kind, prop = self.property(item.name)
+        kind, prop = item.object_type, self.shown(item)
         operator = next(one.label for one in self.operators(prop, item.filter.operator) if one.chosen)
         parts = (self.label(kind, prop, item.label, item.how), operator, self.values(item))
         return " ".join(part for part in parts if part)
@@ -347,6 +399,12 @@ class Words:
                 raise Invalid(_("You may not filter by this."), field="prop", value=prop.name)
             if item.label is not None:
                 self.linked_as(item.object_type, str(item.label))
+
+
+def _is_chosen(prop: Property) -> bool:
+    """Its values are chosen from a list; of others any may be written."""
+    listed = prop.options or prop.name in membership.SORTS or prop.column in ("stage_id", "pipeline_id")
+    return prop.kind in (Kind.REF, Kind.REFS) or (prop.kind in (Kind.ENUM, Kind.MULTI) and bool(listed))
 
 
 def _lost_label(object_type: str, name: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import json
 import re
 
 import pytest
@@ -45,6 +46,12 @@ def create(client, name="High ones", sharing="PRIVATE", filters=None, **more):
         "sort": "hs_ticket_id",
     } | more
     return client.post("/views/create", form)
+
+
+def selected_of(form: str) -> list[tuple[str, str]]:
+    """Which status is chosen in the form of a filter."""
+    field = re.search(r'(?s)class="filter-editor".*?<select class="input" name="status".*?</select>', form)[0]
+    return re.findall(r'<option value="([0-9]+)" selected>([^<]*)<', field)
 
 
 def side(client) -> dict[str, str]:
@@ -381,6 +388,69 @@ def test_a_view_by_the_times_of_a_deleted_status_says_so(
     mend(client, view, client.get(f"/views/{view.pk}/table", follow=True))
     assert (saved(office).gone, saved(office).condition, clock in saved(office).columns) == ([], {}, False)
     assert side(client) == {"High ones": "2"}
+
+
+def test_the_filter_by_a_deleted_status_opens_and_takes_another_one_R_PIPE_10(returns, office, client):
+    with office.inside() as world:
+        extra, new = add_stage(returns, "On hold", StageState.OPEN), world.stage("New")
+    held = str(extra.pk)
+    clock = f"hs_v2_date_exited_{held}"
+    create(client, filters=condition([one(clock, "datetime", "unknown")]))
+    with office.inside():
+        pipelines.delete_stage(extra, in_use=0, by=SYSTEM)
+    page = client.get(f"/views/{saved(office).pk}/table", follow=True)
+    chip = re.search(r'(?s)<span class="filter-chip" data-tone="amber">.*?</span>', page.content.decode())[0]
+
+    form = client.get(html.unescape(re.search(r'href="([^"]*)"', chip)[1])).content.decode()
+    assert selected_of(form) == [(held, "On hold (not there any more)")]
+    hidden = dict(
+        re.findall(
+            r'type="hidden" name="(f|edit|prop|view)" value="([^"]*)"',
+            form.split('class="filter-editor"')[-1],
+        )
+    )
+    asked = {name: html.unescape(value) for name, value in hidden.items()} | {"op": "known", "apply": "1"}
+    table = page.redirect_chain[-1][0].split("?")[0]
+    as_it_was = client.get(table, asked | {"status": held})
+    assert clock in as_it_was.headers["Location"]
+    mended = client.get(client.get(table, asked | {"status": str(new)}).headers["Location"])
+    assert "Date left “New (Support pipeline)” is known" in said(mended)
+    assert 'class="filter-chip" data-tone' not in mended.content.decode()
+
+
+def test_a_filter_by_what_was_deleted_is_named_beside_the_view_and_taken_out_at_once_R_PIPE_10(
+    returns, office, client
+):
+    """Until then the view is not saved, whatever else was changed."""
+    with office.inside():
+        extra = add_stage(returns, "On hold", StageState.OPEN)
+    gone = one(f"hs_v2_date_exited_{extra.pk}", "datetime", "unknown")
+    refund = one("subject", "string", "contains", "refund")
+    create(client, filters=condition([gone, HIGH]))
+    view = saved(office)
+    with office.inside():
+        pipelines.delete_stage(extra, in_use=0, by=SYSTEM)
+    table = client.get(f"/views/{view.pk}/table").headers["Location"].split("?")[0]
+
+    page = client.get(table, {"view": view.pk, "f": condition([gone, HIGH, refund])})
+    (bar,) = bar_of(page.content.decode())["text"]
+    words = "This filter asks for something deleted: Date left “On hold” (not there any more) is unknown."
+    assert words in html.unescape(bar)
+    assert "<button" not in bar
+    fields = {name: values for name, values in bar_of(page.content.decode()).items() if name != "text"}
+    refused = client.post(f"/views/{view.pk}/keep", fields, follow=True)
+    assert "The view “High ones” is not saved." in said(refused)
+    assert words in said(refused)
+    assert saved(office).condition == view.condition
+
+    without = html.unescape(re.search(r'href="([^"]*)">Remove the filter<', bar)[1])
+    page = client.get(without)
+    assert "asks for something deleted" not in said(page)
+    fields = {name: values for name, values in bar_of(page.content.decode()).items() if name != "text"}
+    assert "The view “High ones” is saved." in said(
+        client.post(f"/views/{view.pk}/keep", fields, follow=True)
+    )
+    assert (saved(office).gone, saved(office).condition) == ([], json.loads(condition([HIGH, refund])))
 
 
 def test_what_was_deleted_finds_nothing_and_what_may_hold_instead_does_R_PIPE_10(returns, office, client):

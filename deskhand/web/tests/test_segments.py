@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -360,6 +361,17 @@ def test_filters_of_tickets_offer_segments(office, ada, friends, people):
     assert "Matches 1 ticket now" in page_of(ada, "filter-count", pipeline, **typed)
     applied = ada.get(reverse("table", args=[pipeline]), typed | {"apply": "1"})
     assert "is_member%22%3Afalse" in applied.url
+    with office.inside():
+        segments.archive(friends, by=SYSTEM)
+    for is_member, words in ((True, "is in any of"), (False, "is in none of")):
+        where = {"member_of": "segment", "ids": [friends], "is_member": is_member}
+        gone = json.dumps({"any": [{"all": [{"associated": "contact", "where": where}]}]})
+        bar = page_of(ada, "table", pipeline, f=gone)
+        chip = re.search(r'(?s)<span class="filter-chip" data-tone="amber">.*?</a>', bar)[0]
+        assert "Contact: Segment" in chip
+        assert f"<i>{words}</i> <b>Friends (not there any more)</b>" in chip
+        assert 'filter-text" href' not in chip
+        assert page_of(ada, "table", pipeline, f=gone, edit="0.0").count('class="filter-editor"') == 0
     crafted = json.dumps(
         {"any": [{"all": [{"property": "*segment", "kind": "enumeration", "operator": "known"}]}]}
     )

@@ -68,11 +68,8 @@ class AskedOfEvent(Asked):
     def is_offered(self, prop: Property) -> bool:
         return prop.name in self.facts
 
-    def property_groups(self, chosen: str = "", *, kinds: Sequence[Kind] = (), own_only: bool = False) -> tuple[ChoiceGroup, ...]:  # fmt: skip
-        found = (
-            Choice(f"{self.object_type}.{name}", _(fact.label), f"{self.object_type}.{name}" == chosen)
-            for name, fact in self.facts.items()
-        )
+    def property_groups(self) -> tuple[ChoiceGroup, ...]:
+        found = (Choice(f"{self.object_type}.{name}", _(fact.label)) for name, fact in self.facts.items())
         return (ChoiceGroup("", tuple(found)),)
 
     def choices_of(self, object_type: str, prop: Property) -> list[Choice]:
