@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy
 
 from deskhand.automation.actions.forms import Around, Input, Option, Setting
 from deskhand.automation.actions.once import once
-from deskhand.automation.actions.types import Action, Doing, Done, Group, failed, skipped
+from deskhand.automation.actions.types import Action, Doing, Done, Group, Then, failed, skipped
 from deskhand.automation.engine.loops import Touches
 from deskhand.automation.enrolling import by_hand
 from deskhand.automation.enrolling.by_hand import OFF, Sent
@@ -85,6 +85,13 @@ class EnrollInWorkflow(Action):
             else:
                 answers |= self._send(target, group)
         return [answers[doing.enrollment_id] for doing in batch]
+
+    def foretell(self, doing: Doing, then: Then) -> tuple[Done, Mapping[str, Any]]:
+        """As if that workflow let the record in."""
+        _name, archived_at = _names(doing.account_id).get(_workflow_id(doing.settings) or 0, ("", doing.now))
+        if archived_at is not None:
+            return failed(_("The workflow is not there any more.")), {}
+        return Done(ends=WENT if doing.settings.get("then") == GO else ""), {}
 
     def _send(self, target: Workflow, group: Sequence[Doing]) -> dict[int, Done]:
         """A record that two runs send at the same time goes with the first."""

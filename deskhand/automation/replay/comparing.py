@@ -14,8 +14,9 @@ from django.utils.translation import gettext as _
 from deskhand.automation.actions.registry import ACTIONS
 from deskhand.automation.engine.definition import Action, Definition
 from deskhand.automation.enrolling.index import definitions_of
+from deskhand.automation.enrolling.leaving import TAKEN_OVER
 from deskhand.automation.models import Replay
-from deskhand.automation.replay.play import TAKES_OVER
+from deskhand.automation.replay.others import SIGNS, TAKES_OVER
 from deskhand.kernel.database import sql
 
 #: Of these the log says what came of it in the very words of the replay.
@@ -27,7 +28,9 @@ def compare(replay: Replay, definition: Definition, zone: str) -> None:
     facts = {
         "account": replay.account_id, "replay": replay.pk, "workflow": replay.workflow_id, "since": replay.since,
         "until": replay.until, "kinds": list(ACTIONS), "type": definition.object_type, "words": list(_IN_WORDS),
-        "taken": TAKES_OVER, "left": _("Left “%(name)s”.") % {"name": "{name}"},
+        "takes": TAKES_OVER, "takes_sign": SIGNS[TAKES_OVER], "left": _("Left “%(name)s”.") % {"name": "{name}"},
+        "taken": TAKEN_OVER, "taken_sign": SIGNS[TAKEN_OVER],
+        "gave_up": _("Left on entering “%(name)s”.") % {"name": "{name}"},
     }  # fmt: skip
     revisions, steps = _different(replay, definition, facts)
     facts |= {"revisions": revisions, "steps": steps}
@@ -63,7 +66,11 @@ def _totals(facts: Mapping[str, Any]) -> dict[str, Any]:
     kinds: dict[str, dict[str, int]] = {}
     for kind, verdict, count in sql.rows(_KINDS, facts):
         kinds.setdefault(kind, {})[verdict] = count
-    return {"days": days, "kinds": kinds}
+    others: dict[str, list[list[Any]]] = {}
+    if not kinds.keys().isdisjoint(SIGNS):
+        for kind, name, count in sql.rows(_BESIDE, facts):
+            others.setdefault(kind, []).append([name, count])
+    return {"days": days, "kinds": kinds} | ({"others": others} if others else {})
 
 
 _DID = """
@@ -73,12 +80,19 @@ happened as (
     where l.account_id = %(account)s and l.workflow_id = %(workflow)s and l.at >= %(since)s and l.at < %(until)s
       and l.object_type = %(type)s and l.kind = any(%(kinds)s) and l.status in ('SUCCEEDED', 'SKIPPED', 'FAILED') and e.enrolled_at >= %(since)s
     union all
-    select l.id, l.record_id, '@' || l.workflow_id, 0, %(taken)s, 'SUCCEEDED', replace(%(left)s, '{name}', w.name), l.at
+    select l.id, l.record_id, %(takes_sign)s || l.workflow_id, 0, %(takes)s, 'SUCCEEDED', replace(%(left)s, '{name}', w.name), l.at
     from automation_enrollment e
     join automation_steplog l on l.account_id = e.account_id and l.enrollment_id = e.id and l.kind = 'left'
     join automation_workflow w on w.account_id = l.account_id and w.id = l.workflow_id
     where e.account_id = %(account)s and e.object_type = %(type)s and e.end_reason = 'taken_over'
       and e.ended_at >= %(since)s and e.ended_at < %(until)s and l.data->>'workflow' = %(workflow)s::bigint::text
+    union all
+    select l.id, l.record_id, %(taken_sign)s || w.id, 0, %(taken)s, 'SUCCEEDED', replace(%(gave_up)s, '{name}', w.name), l.at
+    from automation_enrollment e
+    join automation_steplog l on l.account_id = e.account_id and l.enrollment_id = e.id and l.kind = 'left'
+    join automation_workflow w on w.account_id = l.account_id and w.id::text = l.data->>'workflow'
+    where e.account_id = %(account)s and e.workflow_id = %(workflow)s and e.object_type = %(type)s and e.end_reason = 'taken_over'
+      and e.enrolled_at >= %(since)s and e.ended_at < %(until)s
 ), did as (
     select record_id, step_id, revision_number, kind, status, message, at,
         row_number() over (partition by record_id, step_id order by at, id) as n from happened
@@ -107,11 +121,19 @@ insert into automation_replayeffect
 select %(account)s, %(replay)s, did.at, did.record_id, did.step_id, did.kind, did.status, '', '{{}}', 0, 'GONE', did.at, did.message
 from did left join would using (record_id, step_id, n) where would.id is null and did.status <> 'SKIPPED' order by did.at
 """
+# Being taken over is nothing that the workflow does.
 _DAYS = """
 select (at at time zone %(zone)s)::date, count(*) filter (where verdict <> 'GONE'), count(*) filter (where verdict <> 'NEW')
-from automation_replayeffect where account_id = %(account)s and replay_id = %(replay)s and status <> 'SKIPPED' group by 1 order by 1
+from automation_replayeffect where account_id = %(account)s and replay_id = %(replay)s and status <> 'SKIPPED' and kind <> %(taken)s group by 1 order by 1
 """
 _KINDS = """
 select kind, verdict, count(*) from automation_replayeffect
 where account_id = %(account)s and replay_id = %(replay)s and status <> 'SKIPPED' group by 1, 2 order by 1, 2
+"""
+# How many runs would have left which other workflow, and this one for which.
+_BESIDE = """
+select r.kind, w.name, count(*) from automation_replayeffect r
+join automation_workflow w on w.account_id = r.account_id and w.id = substr(r.step_id, 2)::bigint
+where r.account_id = %(account)s and r.replay_id = %(replay)s and r.kind in (%(takes)s, %(taken)s) and r.verdict <> 'GONE'
+group by 1, w.id, w.name order by 1, 3 desc, w.id
 """

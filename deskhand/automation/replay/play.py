@@ -50,11 +50,13 @@ from deskhand.automation.enrolling import guards, happening, schedules, standing
 from deskhand.automation.enrolling.happening import Candidate
 from deskhand.automation.enrolling.index import Entry, Index, index_for
 from deskhand.automation.enrolling.insert import Wanted
+from deskhand.automation.enrolling.leaving import TAKEN_OVER
 from deskhand.automation.enrolling.matching import names_spam
 from deskhand.automation.models import StepStatus
 from deskhand.automation.past import Cut, FactsThen, Memory, Past
 from deskhand.automation.replay import time_alone
 from deskhand.automation.replay.mailing import Mailing
+from deskhand.automation.replay.others import SIGNS, TAKES_OVER, Entered, Other, Takers, runs_beside
 from deskhand.automation.replay.time_alone import TICK, Turning
 from deskhand.automation.waking import Dates
 from deskhand.crm.filters.evaluate import holds
@@ -74,8 +76,6 @@ MOST_MOVES = 200
 STEP = 2000
 #: Lines of a run's way that are kept.
 LONGEST_PATH = 200
-#: The kind of effect that is a record's leaving of another workflow; its step is "@" and that workflow's id (R-UN-6).
-TAKES_OVER = "take_over"
 #: Why records entered that neither the log nor the calendar lets in: they enter as they really did.
 _FROM_OUTSIDE = ("manual", "workflow", "present")
 
@@ -126,6 +126,9 @@ class Run:
     ended_at: datetime | None = None
     waits_since: int = 0  # what was told last before it began to wait for an event, counted within the page
 
+    def has_done(self, step_id: str) -> bool:
+        return any(line.step_id == step_id and line.what == "performed" for line in self.path)
+
 
 @dataclass
 class Page:
@@ -142,21 +145,6 @@ class Surroundings:
 
     zone: str
     hours: WeeklyHours | None = None
-
-
-@dataclass(frozen=True)
-class _Other:
-    """A run of another workflow that enrolling may end, as it really was; `ended_at` is None where this workflow ended it."""
-
-    id: int
-    workflow_id: int
-    name: str
-    record_id: int
-    entered_at: datetime
-    ended_at: datetime | None
-
-    def is_inside(self, at: datetime) -> bool:
-        return self.entered_at < at and (self.ended_at is None or self.ended_at > at)
 
 
 @dataclass(frozen=True)
@@ -183,7 +171,9 @@ class Play:
         self.count = 0
         self.left_out: set[int] = set()  # records that are deleted by now
         self.taken: set[int] = set()  # runs of other workflows that ended by records' entering this one
-        self._others: dict[int, list[_Other]] = {}  # by record, of the page
+        self._others: dict[int, list[Other]] = {}  # by record, of the page
+        self._takers = Takers(account_id, entry.workflow_id, entry.object_type, self.since)
+        self._sent_on: dict[int, list[Entered]] = {}  # by record, of the page: by this workflow's own doing
         self._inside: dict[int, list[Run]] = {}
         self.queued: dict[int, list[tuple[Wanted, datetime]]] = defaultdict(list)
         self.times: dict[int, list[datetime]] = {}  # when each record entered
@@ -233,12 +223,18 @@ class Play:
         for at, one in by_hand:
             moments[at][1].append(one)
         rings = dict(self._rings(begins, self.log.reached))
-        for at in sorted({*moments, *rings}):
+        taken: dict[datetime, list[Entered]] = defaultdict(list)
+        self._sent_on = defaultdict(list)
+        for other in self._takers.between(begins, self.log.reached):
+            taken[other.at].append(other)
+            if other.step_id is not None:
+                self._sent_on[other.record_id].append(other)
+        for at in sorted({*moments, *rings, *taken}):
             self._go_until(at)
             if at in rings:
                 self._ring(at, rings[at])
-            if at in moments:
-                self._happen(at, *moments[at])
+            if at in moments or at in taken:
+                self._happen(at, *moments[at], taken[at])
         self._go_until(self.log.reached)
         self.told.runs = list(self._moved.values())
         return self.told
@@ -311,12 +307,10 @@ class Play:
         if ends is None or not wanted:
             return
         self._others |= {pk: [] for pk in wanted}
-        facts = {
-            "account": self.account_id, "type": self.entry.object_type, "records": wanted, "workflow": self.entry.workflow_id,
-            "all": not ends.workflows, "ends": list(ends.workflows), "since": self.since, "until": self.log.reached,
-        }  # fmt: skip
-        for row in sql.rows(_OTHERS, facts):
-            one = _Other(*row)
+        found = runs_beside(
+            self.account_id, self.entry.workflow_id, self.entry.object_type, wanted, ends.workflows, self.since, self.log.reached
+        )  # fmt: skip
+        for one in found:
             self._others[one.record_id].append(one)
 
     def _about(self, event: Event) -> int:
@@ -360,13 +354,25 @@ class Play:
                 self.cut = max(self.cut, (due, 0))
                 self._go(run, due)
 
-    def _happen(self, at: datetime, events: Sequence[Event], put_in: Sequence[Wanted]) -> None:
+    def _happen(
+        self, at: datetime, events: Sequence[Event], put_in: Sequence[Wanted], taken: Sequence[Entered]
+    ) -> None:
+        """Who enters another workflow leaves before anybody who is woken acts; but for those whom this one's own doing sent."""
         before = self.cut = max(self.cut, (at, 0))
+        wanted: list[Wanted] = []
         if events:
             self.cut = max(self.cut, (at, events[-1].id))
+            wanted = self._wanted(events, before)
+        for other in taken:
+            if other.step_id is None:
+                wanted = self._give_up(other, wanted)
+        if events:
             self._tell(events, at)
-        for one in [*self._wanted(events, before), *put_in]:
+        for one in [*wanted, *put_in]:
             self._admit(one, at)
+        for other in taken:
+            if other.step_id is not None:
+                self._give_up(other, [])
 
     def _tell(self, events: Sequence[Event], at: datetime, by: Run | None = None) -> None:
         """Those inside hear what happens to their records: they leave, or go on. Who waits for an event since one of
@@ -610,7 +616,34 @@ class Play:
             self.taken.add(one.id)
             message = _("Leaves “%(name)s”.") % {"name": one.name}
             done = Done(message=message)
-            self._note_effect(run, record_id, at, f"@{one.workflow_id}", TAKES_OVER, done)
+            self._note_effect(run, record_id, at, f"{SIGNS[TAKES_OVER]}{one.workflow_id}", TAKES_OVER, done)
+
+    def _give_up(self, other: Entered, wanted: Sequence[Wanted]) -> list[Wanted]:
+        """R-UN-6, the other way round: the record leaves this workflow, and who queues too; but for whom the same event let
+        in here. What this workflow's own doing brought about counts where the replay did it as well. Returns who is wanted
+        still: whoever was inside, and would have stayed, does not enter by what ended that."""
+        inside, waiting = self._inside.get(other.record_id, []), self.queued.get(other.record_id, [])
+        begun_by = {run.event_id for run in inside} | {one.event_id for one, _at in waiting}
+        begun_by |= {
+            one.event_id
+            for one in wanted
+            if one.record_id == other.record_id and one.while_inside is not WhileInside.SKIP
+        }
+        if other.event_id is not None and other.event_id in begun_by:
+            return list(wanted)
+        leaving = [run for run in inside if other.step_id is None or run.has_done(other.step_id)]
+        if not leaving:
+            return list(wanted)
+        waiting.clear()
+        for run in leaving:
+            self._hand_over(run, other, other.at)
+        return [one for one in wanted if one.record_id != other.record_id or one.event_id != other.event_id]
+
+    def _hand_over(self, run: Run, other: Entered, at: datetime) -> None:
+        done = Done(message=_("Leaves on entering “%(name)s”.") % {"name": other.name})
+        step_id = f"{SIGNS[TAKEN_OVER]}{other.workflow_id}"
+        self._note_effect(run, run.record_id, at, step_id, TAKEN_OVER, done)
+        self._end(run, TAKEN_OVER, at)
 
     # ── moving along ─────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -724,6 +757,12 @@ class Play:
         elif done.ends:
             self.memory.gone |= {run.record_id} if done.ends == "record_gone" else set()
             self._end(run, done.ends, at)
+        elif action is not None and action.enrolls:  # no later step of it comes before it is taken over
+            sent = [
+                one for one in self._sent_on.get(run.record_id, ()) if one.step_id == step.id and one.at >= at
+            ]
+            if sent:
+                self._hand_over(run, sent[0], at)
 
     def _note_effect(
         self, run: Run | None, record_id: int, at: datetime, step_id: str, kind: str, done: Done, writes: Mapping[str, Any] | None = None
@@ -803,19 +842,6 @@ def batched(ids: Iterable[int], size: int) -> Iterator[list[int]]:
         yield part
 
 
-# One that this workflow really ended is inside for as long as the replay does not end it.
-_OTHERS = """
-select x.id, x.workflow_id, x.name, x.record_id, x.enrolled_at, case when x.is_taken then null else x.ended_at end from (
-    select e.id, e.workflow_id, w.name, e.record_id, e.enrolled_at, e.ended_at,
-        e.end_reason = 'taken_over' and e.ended_at >= %(since)s and exists (
-            select from automation_steplog l where l.account_id = e.account_id and l.enrollment_id = e.id and l.kind = 'left'
-            and l.data->>'workflow' = %(workflow)s::bigint::text) as is_taken
-    from automation_enrollment e join automation_workflow w on w.account_id = e.account_id and w.id = e.workflow_id
-    where e.account_id = %(account)s and e.object_type = %(type)s and e.record_id = any(%(records)s)
-      and e.workflow_id <> %(workflow)s and (%(all)s or e.workflow_id = any(%(ends)s))
-      and e.enrolled_at < %(until)s and (e.ended_at is null or e.ended_at >= %(since)s)) x
-order by x.id
-"""
 _BEFORE = """
 select record_id, max(ended_at), bool_or(state <> 'ENDED') from automation_enrollment
 where account_id = %s and workflow_id = %s and object_type = %s and record_id = any(%s) and enrolled_at < %s group by 1

@@ -39,10 +39,12 @@ from deskhand.automation.engine.definition import (
 )
 from deskhand.automation.enrolling import by_hand, schedules, standing
 from deskhand.automation.enrolling.index import Entry
+from deskhand.automation.enrolling.leaving import TAKEN_OVER
 from deskhand.automation.models import Enrollment, Replay, ReplayEffect, ReplayRun, StepLog, Workflow
 from deskhand.automation.replay import keeping, replays
 from deskhand.automation.replay.limits import Today, limits_of
-from deskhand.automation.replay.play import TAKES_OVER, Play, Surroundings
+from deskhand.automation.replay.others import TAKES_OVER
+from deskhand.automation.replay.play import Play, Surroundings
 from deskhand.automation.runner import Runner
 from deskhand.automation.runner import go as move
 from deskhand.automation.tests.test_trial import everything
@@ -525,6 +527,190 @@ def test_leaving_others_stands_beside_what_happened_and_survives_a_kill_R_UN_6(l
     replay.kept = keeping._kept(playing)
     keeping.go_on(replay, again)
     assert again.taken == playing.taken == {Enrollment.objects.get(workflow=first, record_id=ticket.pk).pk}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "a delay, then what stands then", "a change, again each time", "a change, one after another", "beside each other",
+        "a standing condition", "who no longer meets it leaves", "a goal", "a wait for something", "what it does starts it again",
+    ],
+)  # fmt: skip
+def test_whom_others_took_over_leaves_in_a_replay_too_R_UN_6(life, name):
+    """Runs that wait or queue end as their record enters the other, but for those that begin by the very same event."""
+    trigger, steps, more = stories(life.world)[name]
+    flow = life.flow(trigger, *steps, **more)
+    life.flow(
+        WhenEvent((changes("hs_ticket_category"), changes("subject"))), task(1), reenrollment=Reenrollment(True), leaving=Leaving(ends=Ends())
+    )  # fmt: skip
+    until = live_a_week(life, name)
+
+    effects, runs = play(flow, until)
+
+    given_up = [(one.record_id, one.at) for one in effects if one.kind == TAKEN_OVER]
+    assert would(one for one in effects if one.kind != TAKEN_OVER) == did(flow)
+    assert would_go(runs) == ways(flow)
+    assert sorted(given_up) == sorted((one[0], one[3]) for one in ways(flow) if one[2] == TAKEN_OVER)
+    assert given_up
+
+
+def test_a_run_that_is_taken_over_says_by_whom_and_when_R_UN_6(life, leavers):
+    """Who entered the other only after its run here was over has nothing to leave."""
+    first, _second, over = leavers
+    ticket, *_others = urgent(life)
+
+    effects, runs = play(first, MONDAY + timedelta(days=5))
+
+    at, said = MONDAY + timedelta(hours=1), "Leaves on entering “Flow”."
+    given_up = [
+        (one.record_id, one.run, one.at, one.step_id, one.message)
+        for one in effects
+        if one.kind == TAKEN_OVER
+    ]
+    assert given_up == [(ticket.pk, 1, at, f"^{over.pk}", said)]
+    assert (runs[0].path[-1].values["message"], runs[0].end_reason, runs[0].ended_at) == (
+        said,
+        TAKEN_OVER,
+        at,
+    )
+    assert [one.end_reason for one in runs] == [TAKEN_OVER, "completed", "completed"]
+
+
+def test_only_those_that_named_it_then_take_records_over_R_UN_6(life, leavers):
+    """One names another workflow alone; one began to take over later than its first record came."""
+    first, second, over = leavers
+    definition = workflows.definition_of(over)
+    named = replace(definition, leaving=Leaving(ends=Ends((second.pk,))))
+    with clock.stopped(MONDAY - timedelta(hours=2)):
+        over = workflows.save(over, named)
+    one, other, _third = [life.do(MONDAY, lambda name=name: life.world.ticket(name)) for name in "123"]
+    life.do(MONDAY + timedelta(hours=1), lambda: life.set(one, priority="HIGH"))
+    life.do(MONDAY + timedelta(hours=2), lambda: workflows.save(over, definition))
+    life.do(MONDAY + timedelta(hours=3), lambda: life.set(other, priority="HIGH"))
+    until = MONDAY + timedelta(days=5)
+    life.go_to(until)
+
+    assert [run.record_id for run in play(second, until)[1] if run.end_reason == TAKEN_OVER] == [
+        one.pk,
+        other.pk,
+    ]
+    _effects, runs = play(first, until)
+    assert [run.record_id for run in runs if run.end_reason == TAKEN_OVER] == [other.pk]
+    assert would_go(runs) == ways(first)
+
+
+def test_what_was_heard_late_takes_over_nobody_who_came_by_something_later_R_UN_6(life):
+    """The other let the record in ten minutes late; meanwhile something newer would have begun a run here."""
+    waits = Delay("1", ForAmount(timedelta(days=1)), Edge("2"))
+    flow = life.flow(changed("hs_ticket_category"), waits, task(2))
+    over = life.flow(changed("hs_ticket_priority"), task(1), leaving=Leaving(ends=Ends()))
+    ticket, other = (life.do(MONDAY, lambda name=name: life.world.ticket(name)) for name in "12")
+    for minute, one, values in (
+        (0, ticket, {"priority": "HIGH"}), (0, other, {"category": "BILLING_ISSUE"}), (1, other, {"priority": "HIGH"}),
+        (5, ticket, {"category": "BILLING_ISSUE"}),
+    ):  # fmt: skip
+        life.do(MONDAY + timedelta(minutes=minute), lambda one=one, values=values: life.set(one, **values))
+    Enrollment.objects.filter(workflow=over).update(enrolled_at=MONDAY + timedelta(minutes=10))
+
+    _effects, runs = play(flow, MONDAY + timedelta(days=2))
+
+    assert [(run.record_id, run.end_reason) for run in runs] == [
+        (other.pk, TAKEN_OVER),
+        (ticket.pk, "completed"),
+    ]
+
+
+def test_what_it_brought_about_itself_takes_over_where_it_would_again_R_UN_6(life):
+    """It set the category, which let the ticket into another workflow that took it over. A draft that sets none goes on."""
+    created = WhenEvent((EventMatch("ticket.created"),))
+    waits = Delay("2", ForAmount(timedelta(days=1)), Edge("3"))
+    flow = life.flow(created, sets(1, 2, hs_ticket_category="BILLING_ISSUE"), waits, task(3))
+    life.flow(changed("hs_ticket_category", "BILLING_ISSUE"), task(1), leaving=Leaving(ends=Ends()))
+    life.do(MONDAY, lambda: life.world.ticket())
+    until = MONDAY + timedelta(days=2)
+
+    assert would_go(play(flow, until)[1]) == ways(flow)
+    assert [end for _pk, _at, end, *_rest in ways(flow)] == [TAKEN_OVER]
+    draft = Definition("ticket", created, start=Edge("2"), steps=(waits, task(3)), next_id=4)
+    assert [run.end_reason for run in play(flow, until, draft)[1]] == ["completed"]
+
+
+def test_who_is_sent_to_a_workflow_that_takes_over_does_no_later_step_R_UN_6(life):
+    over = life.flow(Manual(), task(1), leaving=Leaving(ends=Ends()))
+    sends = Action("1", "enroll_in_workflow", {"workflow": str(over.pk)}, Edge("2"))
+    flow = life.flow(WhenEvent((EventMatch("ticket.created"),)), sends, task(2))
+    life.do(MONDAY, lambda: life.world.ticket())
+
+    effects, runs = play(flow, MONDAY + timedelta(days=1))
+
+    assert would_go(runs) == ways(flow)
+    assert [(one.kind, one.step_id) for one in effects] == [
+        ("enroll_in_workflow", "1"),
+        (TAKEN_OVER, f"^{over.pk}"),
+    ]
+
+
+def test_who_goes_over_to_another_workflow_leaves_this_one_in_a_replay(life):
+    other = life.flow(Manual(), task(1))
+    goes = Action("1", "enroll_in_workflow", {"workflow": str(other.pk), "then": "go"}, Edge("2"))
+    flow = life.flow(WhenEvent((EventMatch("ticket.created"),)), goes, task(2))
+    life.do(MONDAY, lambda: life.world.ticket())
+
+    effects, runs = play(flow, MONDAY + timedelta(days=1))
+
+    assert would_go(runs) == ways(flow)
+    assert [one.message for one in effects] == ["Go over to “Flow”"]
+    with clock.stopped(MONDAY + timedelta(days=1)):
+        Workflow.objects.filter(pk=other.pk).update(archived_at=clock.now())
+        [gone] = play(flow, MONDAY + timedelta(days=1))[0][:1]
+    assert (gone.status.value, gone.message) == ("FAILED", "The workflow is not there any more.")
+
+
+def test_being_taken_over_stands_beside_what_happened_R_UN_6(life, leavers):
+    """The draft waits five days: the ticket that became urgent on the fourth would have left, too. It is no step of a day."""
+    first, _second, over = leavers
+    urgent(life)
+    steps = (Delay("1", ForAmount(timedelta(days=5)), Edge("2")), task(2))
+    draft = replace(workflows.definition_of(first), steps=steps)
+    now = MONDAY + timedelta(days=6)
+    life.go_to(now)
+    with clock.stopped(now):
+        before = {table: rows for table, rows in everything().items() if table not in OWN}
+        found = replayed(first, draft, now)
+        assert {table: rows for table, rows in everything().items() if table not in OWN} == before
+
+    assert found.totals["kinds"][TAKEN_OVER] == {"SAME": 1, "NEW": 1}
+    assert found.totals["others"] == {TAKEN_OVER: [["Flow", 2]]}
+    assert found.totals["days"] == {"2026-03-05": [0, 1], "2026-03-07": [1, 1]}
+    rows = ReplayEffect.objects.filter(replay=found, kind=TAKEN_OVER).order_by("at")
+    assert [(one.verdict, one.really) for one in rows] == [("SAME", "Left on entering “Flow”."), ("NEW", "")]
+    with clock.stopped(now):
+        short = replace(draft, steps=(Delay("1", ForAmount(timedelta(minutes=5)), Edge("2")), task(2)))
+        found = replayed(first, short, now)
+    gone = ReplayEffect.objects.get(replay=found, kind=TAKEN_OVER)
+    assert (gone.verdict, gone.message, gone.step_id) == ("GONE", "", f"^{over.pk}")
+
+
+def test_the_questions_do_not_grow_with_those_who_were_taken_over_R_UN_6(life, leavers):
+    first, _second, _over = leavers
+
+    def live(first_minute, count):
+        for number in range(count):
+            moment = MONDAY + timedelta(minutes=first_minute + number)
+            ticket = life.do(moment, lambda: life.world.ticket())
+            life.do(moment + timedelta(seconds=30), lambda ticket=ticket: life.set(ticket, priority="HIGH"))
+
+    def asked():
+        with CaptureQueriesContext(connection) as found:
+            effects, _runs = play(first, MONDAY + timedelta(hours=1), since=MONDAY)
+        return len([one for one in effects if one.kind == TAKEN_OVER]), len(found)
+
+    live(0, 2)
+    few = asked()
+    live(10, 20)
+    many = asked()
+    assert (few[0], many[0]) == (2, 22)
+    assert many[1] == few[1]
 
 
 def test_a_replay_knows_days_in_the_accounts_zone(life):

@@ -7,18 +7,24 @@ from datetime import timedelta
 import pytest
 from django.urls import reverse
 
+from deskhand.accounts.policy import viewer_for
 from deskhand.automation import workflows
 from deskhand.automation.engine.definition import (
     Action,
     Definition,
+    Delay,
     Edge,
+    Ends,
     EventMatch,
     Every,
+    ForAmount,
+    Leaving,
     Manual,
     WhenEvent,
     WhenScheduled,
 )
-from deskhand.automation.models import Replay, ReplayEffect, ReplayRun, Verdict
+from deskhand.automation.enrolling import by_hand
+from deskhand.automation.models import Enrollment, Replay, ReplayEffect, ReplayRun, Verdict
 from deskhand.automation.replay import replays
 from deskhand.crm.filters.types import Filter, Operator, Span, Unit
 from deskhand.crm.schema.types import Kind
@@ -137,6 +143,43 @@ def test_what_was_held_is_told(office, flow, sign_in):
         Replay.objects.filter(pk=found.pk).update(held=2, held_at=office.at)
     page = client.get(f"/workflows/{flow.pk}/replay").content.decode()
     assert "2 sendings wait for the next hour here" in page
+
+
+def test_who_leaves_for_whom_is_told_both_ways_round_R_UN_6(office, sign_in):
+    ticket = office.mail("Where is it?")
+    steps = (
+        Delay("1", ForAmount(timedelta(days=1)), Edge("2")),
+        Action("2", "create_task", {"title": "Call"}),
+    )
+    with office.inside() as world, clock.stopped(office.at):
+        viewer, account_id = viewer_for(world.account.pk, world.ada.pk), world.account.pk
+        made = []
+        for name, ends in (("Chase", None), ("Urgent", Ends())):
+            definition = Definition("ticket", Manual(), leaving=Leaving(ends=ends), start=Edge("1"), steps=steps, next_id=3)  # fmt: skip
+            one = workflows.switch(
+                workflows.create(account_id, name, definition, by=world.ada.pk), True, by=world.ada.pk
+            )
+            by_hand.enroll_by_hand(viewer, one.pk, [ticket.pk], at=office.at)
+            made.append(one)
+    with office.inside():  # one after the other
+        Enrollment.objects.filter(workflow=made[1]).update(enrolled_at=office.at + timedelta(minutes=30))
+        Enrollment.objects.filter(workflow=made[0]).update(ended_at=office.at + timedelta(minutes=30))
+    client = sign_in(office.world.ada)
+    pages, found = [], []
+    for one in made:
+        begin(office, client, one)
+        found.append(work(office))
+        pages.append(html.unescape(client.get(f"/workflows/{one.pk}/replay").content.decode()))
+
+    chase, urgent = pages
+    assert "1 run would have ended early because its record entered “Urgent”." in chase
+    assert "Leaves on entering “Urgent”." in chase
+    assert "Leave this workflow for another" in chase
+    assert "It would have taken 1 run out of “Chase”." in urgent
+    assert "Leaves “Chase”." in urgent
+    way = html.unescape(client.get(f"/workflows/{made[0].pk}/replay/{found[0].pk}/1").content.decode())
+    assert "Leaves on entering “Urgent”." in way
+    assert "Another workflow took the record over." in way
 
 
 def test_a_failed_one_says_why_and_can_be_begun_again(office, flow, sign_in):

@@ -22,6 +22,7 @@ from deskhand.automation import access, history, lanes, retention, trial, workfl
 from deskhand.automation.actions.once import reading_once
 from deskhand.automation.actions.registry import ACTIONS
 from deskhand.automation.engine.definition import Definition, Step
+from deskhand.automation.enrolling.leaving import TAKEN_OVER
 from deskhand.automation.models import (
     Replay,
     ReplayEffect,
@@ -32,7 +33,7 @@ from deskhand.automation.models import (
 )
 from deskhand.automation.replay import replays
 from deskhand.automation.replay.limits import Past, Today, limits_of
-from deskhand.automation.replay.play import TAKES_OVER
+from deskhand.automation.replay.others import SIGNS, TAKES_OVER
 from deskhand.automation.replay.replays import Afterwards, Place
 from deskhand.events.queries import begins_at
 from deskhand.kernel import clock
@@ -49,6 +50,7 @@ from deskhand.web.workflows.history_views import one_page, seen
 from deskhand.web.workflows.rows import RecordName, StepName
 
 SHOWN = 50
+NAMED = 5  # other workflows, those with the most runs first
 VERDICTS: dict[str, tuple[str | Promise, Tone | None]] = {
     Verdict.SAME: (gettext_lazy("As it happened"), "green"),
     Verdict.OTHER: (gettext_lazy("Otherwise than it happened"), "amber"),
@@ -413,6 +415,8 @@ def _bars(one: Replay) -> tuple[tuple[Bar, ...], int]:
 def _action(kind: str) -> tuple[str, str, str]:
     if kind == TAKES_OVER:
         return _("Leave other workflows"), "log-out", "amber"
+    if kind == TAKEN_OVER:
+        return _("Leave this workflow for another"), "log-out", "amber"
     action = ACTIONS.get(kind)
     return (str(action.label), action.icon, action.tone) if action else (kind, "zap", "")
 
@@ -440,6 +444,7 @@ def _notes(request: AccountRequest, workflow: Workflow, one: Replay) -> list[str
             one.held,
         )  # fmt: skip
         notes.append(said % {"num": lists.number(one.held), "time": times.moment(one.held_at)})
+    notes += _beside(one)
     if one.left_out:
         said = ngettext(
             "%(num)s record was deleted since and is left out.", "%(num)s records were deleted since and are left out.", one.left_out
@@ -456,6 +461,24 @@ def _notes(request: AccountRequest, workflow: Workflow, one: Replay) -> list[str
     return notes
 
 
+def _beside(one: Replay) -> list[str]:
+    """How many runs of which other workflows would have ended by this one, and how many of this one by which others."""
+    others, notes = one.totals.get("others", {}), []
+    for name, count in others.get(TAKES_OVER, ())[:NAMED]:
+        said = ngettext(
+            "It would have taken %(num)s run out of “%(name)s”.", "It would have taken %(num)s runs out of “%(name)s”.", count
+        )  # fmt: skip
+        notes.append(said % {"num": lists.number(count), "name": name})
+    for name, count in others.get(TAKEN_OVER, ())[:NAMED]:
+        said = ngettext(
+            "%(num)s run would have ended early because its record entered “%(name)s”. Who entered that is as it happened.",
+            "%(num)s runs would have ended early because their records entered “%(name)s”. Who entered that is as it happened.",
+            count,
+        )  # fmt: skip
+        notes.append(said % {"num": lists.number(count), "name": name})
+    return notes
+
+
 # ── lines ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -467,9 +490,10 @@ class _Steps(told.Steps):
         self._played = Definition.from_json(one.definition)
 
     def name(self, step_id: str, revision: int, kind: str = "") -> StepName:
-        if step_id.startswith("@"):  # another workflow that is left
-            label, icon, tone = _action(TAKES_OVER)
-            return StepName(label, "", icon, tone)
+        for left, sign in SIGNS.items():
+            if step_id.startswith(sign):
+                label, icon, tone = _action(left)
+                return StepName(label, "", icon, tone)
         return super().name(step_id, revision, kind)
 
     def _found(self, step_id: str, revision: int) -> Iterator[tuple[Step, Definition]]:
