@@ -58,7 +58,7 @@ class Allowance:
         return self._look() >= wanted
 
     def take(self, wanted: Sequence[tuple[int, int]]) -> int:
-        """For how many runs, from the first on, what each wants to send may be sent: (workflow, messages)."""
+        """For how many runs, from the first on, what each wants to send may be sent: (workflow, messages and calls)."""
         self._look(sum(count for _workflow, count in wanted))
         for place, (workflow_id, count) in enumerate(wanted):
             if count > self._look():
@@ -117,7 +117,7 @@ def begins_anew(now: datetime) -> datetime:
 def change(account_id: int, per_hour: int | None, *, by: Actor) -> None:
     """Allow so many an hour; None: as many as the installation allows. Raises Invalid."""
     if per_hour is not None and not 1 <= per_hour <= HIGHEST:
-        text = _("Automation can be let send 1 to %(most)s messages an hour.") % {"most": HIGHEST}
+        text = _("Automation can be let send 1 to %(most)s messages and calls an hour.") % {"most": HIGHEST}
         raise Invalid(text, field="per_hour", value=per_hour)
     before = of(account_id).per_hour
     Budget.objects.update_or_create(account_id=account_id, defaults={"per_hour": per_hour})

@@ -13,7 +13,7 @@ from urllib.parse import quote
 from django.utils.translation import gettext as _
 
 from deskhand.automation import secrets, templates, tokens
-from deskhand.automation.actions.types import Action, Doing, Done
+from deskhand.automation.actions.types import Action, Doing, Done, Then
 from deskhand.automation.models import StepCall
 from deskhand.delivery import calls, outbox
 from deskhand.delivery.calls import Call
@@ -42,9 +42,12 @@ class Wanted:
 
 
 class Caller(Action):
-    """An action that calls another system, and may wait for what that says."""
+    """An action that calls another system, and may wait for what that says. A call counts once, however often it is tried."""
 
     costs = True
+
+    def foretell(self, doing: Doing, then: Then) -> tuple[Done, Mapping[str, Any]]:
+        return Done(sent=1), {}
 
     def hear(self, settings: Mapping[str, Any], reply: Reply) -> Done | None:
         """What a yes comes to; None when the other side will call back later."""

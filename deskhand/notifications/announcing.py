@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from django.conf import settings
 from django.utils import translation
@@ -48,10 +49,17 @@ class Announcement:
     depth: int = 0
 
 
+class Heard(NamedTuple):
+    """Who heard of an announcement, however they have chosen to, and how many mails leave for it."""
+
+    users: set[int]
+    mails: int
+
+
 def announce(
     account_id: int, said: Sequence[Announcement], at: datetime, *, away: Away = nobody
-) -> list[set[int]]:
-    """Tell them; returns who heard of each, however they have chosen to. A fixed number of queries.
+) -> list[Heard]:
+    """Tell them; returns who heard of each. A fixed number of queries.
 
     `away` as for telling.tell.
     """
@@ -67,15 +75,9 @@ def announce(
         {user_id for user_id in who if wanted.bell(user_id, Topic.NOTICE) or user_id in still} for who in told
     ]
     _ring(account_id, said, rings, at)
-    _mail(
-        account_id,
-        [
-            (one, user_id)
-            for one, who in zip(said, told, strict=True)
-            for user_id in sorted(who & (by_mail - still))
-        ],
-    )
-    return told
+    mailed = [sorted(who & (by_mail - still)) for who in told]
+    _mail(account_id, [(one, user_id) for one, users in zip(said, mailed, strict=True) for user_id in users])
+    return [Heard(who, len(users)) for who, users in zip(told, mailed, strict=True)]
 
 
 def _may_see(viewer: Viewer | None, one: Announcement) -> bool:

@@ -80,7 +80,8 @@ class Integration(Caller):
             one = keys[str(doing.settings["integration"])]
             call = integrations.call_of(one[0], {"callbackId": token, **body}, one[1])
             wanted.append(Wanted(doing, call, _until(doing), token))
-            answers.append(waiting(_until(doing), _("Asked %(name)s") % {"name": one[0].name}, token=token))
+            told = _("Asked %(name)s") % {"name": one[0].name}
+            answers.append(waiting(_until(doing), told, token=token, sent=1))
         webcalls.place(wanted)
         return answers
 

@@ -16,7 +16,7 @@ from deskhand.automation.actions.types import Action, Doing, Done, Group, Output
 from deskhand.kernel.errors import Invalid
 from deskhand.kernel.text import one_line
 from deskhand.notifications import announcing
-from deskhand.notifications.announcing import Announcement
+from deskhand.notifications.announcing import Announcement, Heard
 from deskhand.routing import availability
 
 
@@ -25,6 +25,7 @@ class Notify(Action):
     label = gettext_lazy("In-app notification")
     about = gettext_lazy("A line in the bell of colleagues, a team or the owner.")
     icon, tone, group = "bell", "blue", Group.TELL
+    costs = True  # of those who want such news by mail
 
     def form(self, around: Around, settings: Mapping[str, Any]) -> Sequence[Setting]:
         return (
@@ -60,15 +61,17 @@ class Notify(Action):
     def rehearse(self, batch: Sequence[Doing]) -> list[Done]:
         people, made = _made(batch)
         return [
-            _done(one, set(one.user_ids), people) if isinstance(one, Announcement) else one for one in made
+            _done(one, Heard(set(one.user_ids), 0), people) if isinstance(one, Announcement) else one
+            for one in made
         ]
 
 
-def _done(one: Announcement, told: set[int], people: Recipients) -> Done:
+def _done(one: Announcement, heard: Heard, people: Recipients) -> Done:
+    told = heard.users
     if not told:
         return skipped(_("None of them may see this record."))
     names = people.names([user for user in one.user_ids if user in told])
-    return Done(message=_("Told %(names)s") % {"names": names}, outputs={"told": len(told)})
+    return Done(message=_("Told %(names)s") % {"names": names}, outputs={"told": len(told)}, sent=heard.mails)
 
 
 def _made(batch: Sequence[Doing]) -> tuple[Recipients, list[Announcement | Done]]:

@@ -155,7 +155,7 @@ def _told(call: Call | str, until: datetime | None = None) -> Done:
     if isinstance(call, str):
         return failed(call)
     words = _("%(method)s to %(place)s") % {"method": call.method, "place": call.place}
-    return waiting(until, words) if until else Done(message=words)
+    return waiting(until, words, sent=1) if until else Done(message=words, sent=1)
 
 
 def _calls(batch: Sequence[Doing]) -> list[Call | str]:

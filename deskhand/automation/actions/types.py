@@ -119,7 +119,7 @@ class Done(NamedTuple):
     waits: Waits | None = None
     ends: str = ""  # the run is over by this, for this reason
     again_at: datetime | None = None
-    sent: int = 0  # messages that leave by it: they count against the hour's budget
+    sent: int = 0  # messages and calls that leave by it: they count against the hour's budget
 
 
 def skipped(why: str) -> Done:
@@ -130,9 +130,9 @@ def failed(why: str) -> Done:
     return Done(StepStatus.FAILED, why)
 
 
-def waiting(until: datetime, message: str = "", *, token: str = "") -> Done:
-    """For the answer to a call that leaves by the outbox."""
-    return Done(StepStatus.SCHEDULED, message, waits=Waits(until, token))
+def waiting(until: datetime, message: str = "", *, token: str = "", sent: int = 0) -> Done:
+    """For the answer to a call that leaves by the outbox, or of code that runs beside."""
+    return Done(StepStatus.SCHEDULED, message, waits=Waits(until, token), sent=sent)
 
 
 def try_later(why: str, again_at: datetime | None = None) -> Done:
@@ -180,7 +180,8 @@ class Action(ABC):
     feature: ClassVar[Feature | None] = Feature.LANE_ACTIONS
     #: What its editor needs besides editing the workflow.
     permission: ClassVar[PolicyAction | None] = None
-    #: Whether it sends something: what `Done.sent` says counts against the account's budget.
+    #: Whether something leaves by it, a message or a call: what `Done.sent` says counts against the account's budget, and
+    #: it is held when that is used up.
     costs: ClassVar[bool] = False
     #: Whether the record must be read again after it.
     changes: ClassVar[bool] = False

@@ -8,7 +8,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from deskhand.accounts.models import Membership
-from deskhand.automation import templates, tokens, workflows
+from deskhand.automation import integrations, secrets, templates, tokens, workflows
 from deskhand.automation.actions import choices, reading
 from deskhand.automation.actions.forms import Input, Setting
 from deskhand.automation.actions.registry import ACTIONS
@@ -26,12 +26,16 @@ from deskhand.crm.records.models import Company, Contact, Deal, PropertyChange, 
 from deskhand.crm.records.task_queues import NewQueue
 from deskhand.crm.schema import association_labels, properties
 from deskhand.crm.schema.types import Kind
+from deskhand.delivery.models import OutboxEntry
 from deskhand.desk.models import Message
 from deskhand.events.models import EventRow
 from deskhand.events.types import SYSTEM
 from deskhand.kernel import clock
 from deskhand.kernel.database import sql
 from deskhand.kernel.errors import Invalid
+from deskhand.notifications import wishes
+from deskhand.notifications.types import Topic
+from deskhand.notifications.wishes import Ways
 from deskhand.routing import assign, availability, explain, queries
 from deskhand.routing.models import Decision
 from deskhand.routing.types import Status
@@ -911,6 +915,50 @@ def test_every_action_says_what_it_calls_R_EXEC_21():
         "custom_action", "custom_code", "delete_contact", "format_data", "internal_email", "manage_subscription", "notify",
         "post_to_chat", "send_webhook",
     }  # fmt: skip
+
+
+#: What leaves by an action is a message to somebody, or a call to another system. Custom code can do nothing but compute.
+LEAVING = {
+    "send_email", "send_survey", "send_sms", "send_whatsapp", "internal_email", "notify", "post_to_chat", "send_webhook",
+    "custom_action",
+}  # fmt: skip
+
+
+def test_every_action_by_which_something_leaves_counts_in_the_hours_budget_R_MAIL_12():
+    assert {kind for kind, action in ACTIONS.items() if action.costs} == LEAVING
+
+
+@pytest.mark.parametrize("kind", [*ON_RECORDS, "internal_email", "notify", "post_to_chat", "send_webhook", "custom_action"])  # fmt: skip
+def test_an_action_counts_what_it_puts_into_the_outbox_R_MAIL_12(world, kind):
+    """Each message that leaves, and each call; one that is not made counts for nothing."""
+    account_id = world.account.pk
+    for name, value in (("ROOM", "https://chat.example/hook"), ("SIGN", "sesame")):
+        secrets.add(account_id, name, value, by=SYSTEM)
+    check = {
+        "url": "https://check.example",
+        "secret": "SIGN",
+        "object_types": [],
+        "inputs": [],
+        "outputs": [],
+    }
+    integrations.add(account_id, "Check", check, by=SYSTEM)
+    wishes.choose(account_id, world.ada.pk, {Topic.NOTICE: Ways(bell=True, mail=True)})
+    settings = {
+        "internal_email": {"users": [world.ada.pk, world.grace.pk]},
+        "notify": {"users": [world.ada.pk, world.grace.pk], "subject": "Look"},
+        "post_to_chat": {"service": "slack", "secret": "ROOM", "text": "Look"},
+        "send_webhook": {"url": "https://shop.example/hear", "waits": True},
+        "custom_action": {"integration": "Check"},
+    }
+    contact = world.contact()
+    tickets = [world.ticket(contact_id=contact.pk, channel_account_id=world.channel.pk) for _ in range(2)]
+    object_type, ids = ("contact", [contact.pk]) if kind == "delete_contact" else ("ticket", [one.pk for one in tickets])  # fmt: skip
+
+    done = do(account_id, kind, settings.get(kind) or settings_of(kind, world), ids, object_type)
+
+    assert sum(one.sent for one in done) == OutboxEntry.objects.count()
+    assert bool(OutboxEntry.objects.count()) is (kind in LEAVING)
+    assert {one.sent for one in done} == {{"internal_email": 2}.get(kind, int(kind in LEAVING))}
 
 
 def test_settings_written_by_hand_are_told_by_the_workflows_own_kind_of_record_R_WFA_1(world):

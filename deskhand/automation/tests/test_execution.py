@@ -1275,6 +1275,28 @@ def test_a_step_that_writes_to_several_is_held_whole_where_not_all_fit(world, ci
     assert ("send 3 messages at once, more than the 2" in told) == (limit == 2)
 
 
+@pytest.mark.parametrize("waits", [False, True])
+def test_webhooks_are_counted_as_they_are_held(world, waits):
+    """A fan-out of calls is stopped like one of mails, says who made it, and goes on when somebody lets it."""
+    budget.change(world.account.pk, 3, by=SYSTEM)
+    calls = Action("1", "send_webhook", {"url": "https://shop.example/hear", "waits": waits})
+    made = make(world, calls)
+    for number in range(5):
+        enroll(made, world.ticket(f"{number}").pk)
+
+    go()
+
+    kept = Budget.objects.get()
+    assert (OutboxEntry.objects.count(), kept.used, kept.stopped_by_id) == (3, 3, made.pk)
+    assert Enrollment.objects.filter(state="HELD").count() == 2
+    assert EventRow.objects.filter(kind=budget.STOPPED, object_id=made.pk).count() == 1
+    assert [row.count for row in SendingHour.objects.all()] == [3]
+    budget.change(world.account.pk, 5, by=SYSTEM)
+    budget.resume(world.account.pk, by=SYSTEM)
+    go()
+    assert (OutboxEntry.objects.count(), Budget.objects.get().used) == (5, 2)  # it counts anew from then on
+
+
 def test_a_new_hour_has_a_new_budget(world, mailing):
     budget.change(world.account.pk, 5, by=SYSTEM)
     Budget.objects.update(hour=clock.now() - timedelta(hours=2), used=5)

@@ -61,7 +61,7 @@ def _automation(request: AccountRequest) -> Part | None:
     workflow = Workflow.objects.filter(
         account_id=request.viewer.account_id, pk=found.stopped_by_id or 0
     ).first()
-    text = _("“%(name)s” would have sent more than %(limit)s messages within an hour. What workflows would send is held until you let it go on; switch the workflow off first if it should not.")  # fmt: skip
+    text = _("“%(name)s” would have sent more than %(limit)s messages and calls within an hour. What workflows would send is held until you let it go on; switch the workflow off first if it should not.")  # fmt: skip
     told = text % {"name": workflow.name if workflow else "", "limit": number_format(budget.per_hour(found), force_grouping=True)}  # fmt: skip
     return Part(
         "automation", _("Automation"), _("Nothing of it is lost."), "", all_url=reverse("system-automation-resume"),
