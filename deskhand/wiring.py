@@ -517,6 +517,7 @@ TIMERS: dict[str, timers.Handler] = {
     timing.OFF: timing.switch_off,
     waking.HEAR_AGAIN: waking.hear_again,
     timing.RATES: timing.look_at_rates,
+    uses.LOOK: uses.look_again,
 }
 
 

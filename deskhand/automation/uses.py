@@ -4,15 +4,20 @@ conditions or in actions (R-EDIT-9, R-PIPE-10)."""
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from datetime import timedelta
 
 from deskhand.automation.models import Workflow
 from deskhand.crm.schema import clock_names
 from deskhand.crm.segments.segments import Use
+from deskhand.kernel import clock, timers
 from deskhand.kernel.database import sql
 from deskhand.kernel.text import N_
+from deskhand.kernel.timers import DueTimer
 
 NAMES_GONE = N_("It names a status or a pipeline that was deleted.")
 STAGE_GONE = "Its status was deleted."  # of a lane
+LOOK = "automation.look"  # a timer, for each workflow whose runs may keep what names it
+LOOK_EVERY = timedelta(minutes=10)
 
 
 def _definitions(of: str = "") -> str:
@@ -83,7 +88,9 @@ def let_go_of(account_id: int, stage_ids: Collection[int], pipeline_ids: Collect
     found = [*stages(account_id, stage_ids).values(), *pipelines(account_id, pipeline_ids).values()]
     naming = {use.id for uses in found for use in uses}
     if naming:
-        Workflow.objects.filter(account_id=account_id, pk__in=naming).update(needs_review=NAMES_GONE)
+        marked = Workflow.objects.filter(account_id=account_id, pk__in=naming)
+        marked.update(needs_review=NAMES_GONE)
+        _look_again(account_id, list(marked.filter(is_pinned=True).values_list("pk", flat=True)))
 
 
 def reason_to_look(workflow: Workflow) -> str:
@@ -107,10 +114,28 @@ def recheck(workflow: Workflow) -> None:
         _mark(workflow, reason_to_look(workflow))
 
 
+def look_again(account_id: int, due: Sequence[DueTimer]) -> None:
+    """A timer's: the mark goes when the last run is over that kept an older revision. Until then it comes again, as nobody
+    else would look: a run ends without asking what its revision names. Safe to repeat."""
+    found = Workflow.objects.select_for_update().filter(
+        account_id=account_id, pk__in=[int(one.key) for one in due], is_pinned=True, archived_at=None, needs_review=NAMES_GONE
+    )  # fmt: skip
+    for workflow in found.order_by("id"):
+        recheck(workflow)
+
+
 def _mark(workflow: Workflow, why: str) -> None:
     if workflow.needs_review != why:
         workflow.needs_review = why
         workflow.save(update_fields=["needs_review"])
+    if why == NAMES_GONE and workflow.is_pinned:
+        _look_again(workflow.account_id, [workflow.pk])
+
+
+def _look_again(account_id: int, workflow_ids: Collection[int]) -> None:
+    if workflow_ids:
+        keys = [str(pk) for pk in sorted(workflow_ids)]
+        timers.set_timers(account_id, LOOK, keys, clock.now() + LOOK_EVERY)
 
 
 def _found(query: str, account_id: int, ids: Collection[int]) -> dict[int, list[Use]]:

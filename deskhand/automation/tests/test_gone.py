@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import pytest
 
+from deskhand import wiring
 from deskhand.accounts import policy
 from deskhand.automation import again, drafts, keeping, lanes, uses, workflows
 from deskhand.automation.engine import edit
@@ -31,6 +32,7 @@ from deskhand.automation.engine.definition import (
     WhenTrue,
 )
 from deskhand.automation.engine.edit import START
+from deskhand.automation.enrolling import leaving
 from deskhand.automation.models import Enrollment, StepLog, Workflow
 from deskhand.automation.tests.runs import elapse, enroll, go, make, task
 from deskhand.crm.filters.types import AllOf, AnyOf, Associated, Filter, MemberOf, Operator
@@ -42,8 +44,10 @@ from deskhand.crm.records import refiling
 from deskhand.crm.records.models import Task
 from deskhand.crm.schema.types import Kind
 from deskhand.events.types import SYSTEM, Actor
+from deskhand.kernel import clock, timers
 from deskhand.kernel.database.scope import settle
 from deskhand.kernel.errors import Conflict, Invalid
+from deskhand.kernel.models import Timer as KernelTimer
 
 pytestmark = pytest.mark.usefixtures("wired")
 CALL = Action("", "create_task", {"title": "Call"})
@@ -388,6 +392,57 @@ def test_runs_that_keep_an_older_revision_are_searched_and_fail_by_name_R_EDIT_5
     assert "On hold" in failures(run)[0]
     keeping.looked_at(flow, by=SYSTEM)  # nobody is inside that revision any more
     assert Workflow.objects.get(pk=flow.pk).needs_review == ""
+
+
+@pytest.mark.parametrize("is_pinned_later", [False, True])
+def test_the_mark_goes_by_itself_when_the_last_run_of_an_older_revision_is_over_R_EDIT_5_R_PIPE_10(
+    world, returns, is_pinned_later
+):
+    """Nobody else looks then: a timer comes again as long as the mark is there for it."""
+    flow = make(world, WAITS, ASKING["branch"](returns.stages[1].id), task(3))
+    run = enroll(flow, world.ticket().pk)
+    if is_pinned_later:
+        delete(returns)
+    workflows.pin(flow, True)
+    go()
+    if not is_pinned_later:
+        published = replace(workflows.definition_of(flow), steps=(WAITS, task(2)))
+        workflows.save(Workflow.objects.get(pk=flow.pk), published)
+        delete(returns)
+    else:
+        flow = Workflow.objects.get(pk=flow.pk)
+        workflows.save(flow, replace(workflows.definition_of(flow), steps=(WAITS, task(2))))
+
+    def look():
+        """As the timer does, if there is one."""
+        due = KernelTimer.objects.filter(kind=uses.LOOK)
+        found = [timers.DueTimer(one.pk, one.account_id, one.kind, one.key, one.due_at, {}) for one in due]
+        due.delete()
+        if found:
+            wiring.TIMERS[uses.LOOK](world.account.pk, found)
+        return len(found), Workflow.objects.get(pk=flow.pk).needs_review
+
+    assert look() == (1, uses.NAMES_GONE)
+    assert look() == (1, uses.NAMES_GONE)
+    leaving.unenroll(world.account.pk, [run.pk], by=world.ada.pk)
+    assert look() == (1, "")
+    assert look() == (0, "")
+
+
+def test_the_look_leaves_what_else_is_wrong_and_drops_what_is_archived_R_LOG_7(world, returns):
+    flow = make(world, WAITS, ASKING["branch"](returns.stages[1].id), task(3))
+    workflows.pin(flow, True)
+    delete(returns)
+    due = [timers.DueTimer(1, world.account.pk, uses.LOOK, str(flow.pk), clock.now(), {})]
+    KernelTimer.objects.filter(kind=uses.LOOK).delete()
+    for values in (
+        {"needs_review": "A step failed."},
+        {"needs_review": uses.NAMES_GONE, "archived_at": clock.now()},
+    ):
+        Workflow.objects.filter(pk=flow.pk).update(**values)
+        uses.look_again(world.account.pk, due)
+        assert Workflow.objects.get(pk=flow.pk).needs_review == values["needs_review"]
+        assert not KernelTimer.objects.filter(kind=uses.LOOK).exists()
 
 
 def test_the_mark_goes_when_runs_follow_the_newest_revision_again_R_EDIT_5_R_PIPE_10(world, returns):
