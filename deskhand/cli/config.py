@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from argparse import _SubParsersAction
 
     from deskhand.accounts.models import Account
-    from deskhand.config.plan import Change, Plan
+    from deskhand.config.plan import Change, Difference, Plan
 
 SHOWN = 60  # characters of a value
 AROUND = 20  # of a long text, before what is other
@@ -113,10 +113,20 @@ def _show_change(change: Change) -> None:
     print(f"{ {'create': '+', 'change': '~', 'delete': '-'}[change.did] } {change.section}: {change.key}")
     if change.did == "change":
         for one in change.differences:
-            start = _alike(one.old, one.new)
-            print(f"    {one.path}: {_value(one.old, start)} → {_value(one.new, start)}")
+            print(f"    {one.path}: {_said(one)}")
     for effect in change.effects:
         print(f"    ! {effect}")
+
+
+def _said(one: Difference) -> str:
+    """What becomes of a value; something new with all that it is, but for the name that its place has already."""
+    if one.old is None and isinstance(one.new, dict):
+        told = {name: value for name, value in one.new.items() if not one.path.endswith(f"[{value}]")}
+        return f"new ({_value(told)})" if told else "new"
+    if one.new is None and isinstance(one.old, dict):
+        return "goes"
+    start = _alike(one.old, one.new)
+    return f"{_value(one.old, start)} → {_value(one.new, start)}"
 
 
 def _alike(old: Any, new: Any) -> int:
@@ -128,6 +138,8 @@ def _alike(old: Any, new: Any) -> int:
 
 
 def _value(value: Any, start: int = 0) -> str:
-    text = "–" if value is None else value if isinstance(value, str) else repr(value)
+    from deskhand.config.document import inline
+
+    text = inline(value)
     text = ("…" if start else "") + " ⏎ ".join(text[start:].splitlines()) or "“”"
     return text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
@@ -65,6 +66,29 @@ def write(document: Document) -> str:
     return yaml.dump(
         {HEAD: FORMAT, **document}, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100, default_flow_style=False
     )  # fmt: skip
+
+
+def inline(value: Any) -> str:
+    """A value in one line, as a file could have it; “–” for none. A text is as it is."""
+    match value:
+        case None:
+            return "–"
+        case str():
+            return value
+        case [*items] if items and all(isinstance(one, str) for one in items):
+            return ", ".join(items)
+    text = exact(value)
+    return text[1:-1] if isinstance(value, dict) and value else text
+
+
+def exact(value: Any) -> str:
+    """A value in one line that the file can't take for another: a text that looks like a number stands in quotes."""
+    if isinstance(value, str) and "\n" in value:  # in the file they stand as blocks
+        return json.dumps(value, ensure_ascii=False)
+    text = yaml.dump(
+        value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=float("inf"), default_flow_style=True
+    )  # fmt: skip
+    return text.removesuffix("...\n").strip()
 
 
 def read(text: str) -> dict[str, Any]:

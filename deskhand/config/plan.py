@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from deskhand.accounts.models import Account
-from deskhand.config.document import Document
+from deskhand.config.document import Document, exact
 from deskhand.config.names import Names
 from deskhand.config.sections.association_labels import AssociationLabels
 from deskhand.config.sections.integrations import Integrations
@@ -211,7 +211,7 @@ def _prove(section: Section, items: Mapping[str, Item], names: Names) -> None:
     for key, item in items.items():
         for one in _differences(section, now.get(key, {}), item, names):
             raise Invalid(
-                f"{section.name} {key}: {one.path} can't be {one.new!r}; it would be stored as {one.old!r}.",
+                f"{section.name} {key}: {one.path} can't be {exact(one.new)}; it would be stored as {exact(one.old)}.",
                 field=f"{section.name}.{one.path}", value=one.new, hint="Write it as it is stored.",
             )  # fmt: skip
 
@@ -233,9 +233,10 @@ def _named(section: Section, key: str) -> Iterator[None]:
     except Invalid as refusal:
         if str(refusal).startswith(section.name):
             raise
+        place = f"{section.name}.{refusal.field}" if refusal.field else section.name
         raise Invalid(
-            f"{section.name} {key}: {refusal.message}", field=f"{section.name}.{refusal.field}", value=refusal.value, hint=refusal.hint
-        ) from refusal  # fmt: skip
+            f"{section.name} {key}: {refusal.message}", field=place, value=refusal.value, hint=refusal.hint
+        ) from refusal
     except (Conflict, Forbidden, NotFound) as refusal:
         raise Invalid(f"{section.name} {key}: {refusal}", field=section.name, value=key) from refusal
 

@@ -56,6 +56,28 @@ def test_a_file_goes_out_is_changed_shown_and_applied(tmp_path: Path, capsys: An
     assert "Nothing to do" in capsys.readouterr().out
 
 
+def test_what_is_new_or_goes_is_told_in_words(tmp_path: Path, capsys: Any) -> None:
+    """A status is shown with all that it is, as a file has it; one that goes by its place alone."""
+    make_world()
+    file = tmp_path / "nordlys.yaml"
+    assert run("export", str(file)) == 0
+    text = file.read_text(encoding="utf-8")
+    first = text.index("    statuses:\n") + len("    statuses:\n")
+    given = "      - id: later\n        label: Later\n        state: OPEN\n        tone: blue\n"
+    file.write_text(text[:first] + given + text[first:], encoding="utf-8")
+
+    assert run("plan", str(file)) == 0
+
+    lines = capsys.readouterr().out.splitlines()
+    assert "    statuses[later]: new (label: Later, state: OPEN, tone: blue)" in lines
+    assert not [line for line in lines if "{" in line or "'" in line]
+    assert run("apply", "--yes", str(file)) == 0
+    capsys.readouterr()
+    file.write_text(text, encoding="utf-8")
+    assert run("plan", str(file)) == 0
+    assert "    statuses[later]: goes" in capsys.readouterr().out.splitlines()
+
+
 def test_of_long_texts_that_part_is_shown_which_is_other(tmp_path: Path, capsys: Any) -> None:
     account, file = make_world().account.pk, tmp_path / "nordlys.yaml"
     with account_scope(account):

@@ -100,7 +100,7 @@ class Pipelines(Section):
                 refiling.delete_stage(stage, move_to=target, by=by)
             except Conflict as full:
                 hint = f'Say where they go: moved: {{"{stage.key}": "…"}}.'
-                raise Invalid(f"{self.key(item)}: {full}", field=path, value=stage.key, hint=hint) from full
+                raise Invalid(str(full), field="moved", value=stage.key, hint=hint) from full
 
     def compared(self, item: Item, names: Names) -> Item:
         automation, demands = dict(item.get("automation", {})), dict(item.get("rules", {}))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from deskhand.config.document import exact
 from deskhand.config.names import Names
 from deskhand.config.sections.types import Item, Section
 from deskhand.crm.schema import properties
@@ -64,8 +65,8 @@ class Properties(Section):
         for field in _FIXED:
             if item[field] != before[field]:
                 raise Invalid(
-                    f"{self.key(item)}: {field} can't be changed, because values are stored by it.", field=field, value=item[field],
-                    hint=f"Leave it as {before[field]!r}, or make another property.",
+                    f"{field} can't be changed, because values are stored by it.", field=field, value=item[field],
+                    hint=f"Leave it as {exact(before[field])}, or make another property.",
                 )  # fmt: skip
         changed = {
             field: item[field]

@@ -354,6 +354,9 @@ def test_a_status_with_tickets_goes_when_it_is_said_where_they_go(full: World) -
     with pytest.raises(Invalid) as refused:
         plan.plan(full.account.pk, given)
     assert "moved" in refused.value.hint
+    said = str(refused.value)
+    assert said.startswith("pipelines ticket 0: ")
+    assert (said.count("ticket 0"), refused.value.field) == (1, "pipelines.moved")
     support["moved"] = {"3": "2"}
     found = plan.apply(full.account.pk, given)
     assert found.changes[0].effects == (
@@ -593,8 +596,11 @@ def test_a_kind_of_a_property_stays(full: World) -> None:
     given = exported(full)
     size = next(one for one in given["properties"] if one["name"] == "size")
     size["kind"] = "number"
-    with pytest.raises(Invalid, match="can't be changed"):
+    with pytest.raises(Invalid) as refused:
         plan.plan(full.account.pk, given)
+    said = "properties ticket.size: kind can't be changed, because values are stored by it."
+    assert (str(refused.value), refused.value.field) == (said, "properties.kind")
+    assert refused.value.hint == "Leave it as enumeration, or make another property."
     row = PropertyDefinition.objects.get(name="size")
     assert row.kind == Kind.ENUM
 
@@ -634,6 +640,18 @@ def test_what_older_yaml_took_for_yes_or_no_is_a_text() -> None:
         "deskhand: 1\nteams:\n  - on: record\n    country: NO\n    is_on: true\n    was: False\n"
     )
     assert read == {"teams": [{"on": "record", "country": "NO", "is_on": True, "was": False}]}
+
+
+@pytest.mark.parametrize(
+    ("value", "text", "exact"),
+    [
+        (None, "–", "null"), (True, "true", "true"), (3, "3", "3"), ("3", "3", "'3'"), ("two\nlines", "two\nlines", '"two\\nlines"'),
+        (["1", "2"], "1, 2", "['1', '2']"), ([], "[]", "[]"), ({}, "{}", "{}"), ([{"id": 1}], "[{id: 1}]", "[{id: 1}]"),
+        ({"label": "Über", "is_on": False}, "label: Über, is_on: false", "{label: Über, is_on: false}"),
+    ],
+)  # fmt: skip
+def test_values_are_said_as_a_file_has_them(value: Any, text: str, exact: str) -> None:
+    assert (document.inline(value), document.exact(value)) == (text, exact)
 
 
 def test_texts_come_back_as_they_were() -> None:
