@@ -73,6 +73,7 @@ from deskhand.crm.segments.models import SegmentKind
 from deskhand.events.types import SYSTEM
 from deskhand.kernel import clock
 from deskhand.kernel.database import sql
+from deskhand.web.records.kinds import record_url
 from deskhand.web.tests.conftest import being_switched_on, look_up
 from deskhand.web.tests.test_inbox import texts
 from deskhand.web.tests.test_walls import bytes_of
@@ -815,6 +816,39 @@ def test_calls_from_outside_are_listed_with_the_reason_and_read_again_R_TRIG_21(
     assert "There was nothing to do." in html.unescape(
         admin.post(again, {"do": "all", "back": address}, follow=True).content.decode()
     )
+
+
+def test_a_call_leads_to_its_record_for_who_may_see_that_R_TRIG_21(office, admin, sign_in):
+    """Whoever may look at the workflow, but not at the record, reads that there is one."""
+    flow = make(office)
+    with office.inside() as world:
+        hooks.make_address(flow, by=world.ada.pk)
+        hers, his = world.ticket("Hers", owner_id=world.ada.pk), world.ticket("His", owner_id=world.bob.pk)
+        gone = world.ticket("Gone")
+        Ticket.objects.filter(pk=gone.pk).update(archived_at=office.at)
+    for ticket in (hers, his, gone):
+        called(office, flow, state="DONE", record_id=ticket.pk)
+    called(office, flow, state="FAILED", error="The call has no “email”.")
+    office.role(office.world.bob, capabilities=["workflow_view"], records={"ticket": {"view": "own"}})
+    address = reverse("workflow-calls", args=[flow.pk])
+
+    def shown(client):
+        page = html.unescape(client.get(address).content.decode())
+        cells = re.findall(r'<td data-label="Record">(.*?)</td>', page)
+        return [(re.findall(r'href="([^"]*)"', cell), re.sub(r"<[^>]+>", "", cell)) for cell in cells]
+
+    none, deleted = ([], "–"), ([], f"#{gone.number} Gone")
+    one, other = (([record_url("ticket", one.pk)], f"#{one.number} {one.subject}") for one in (hers, his))
+    assert shown(admin) == [none, deleted, other, one]
+    unseen = ([], "A record that you may not see")
+    assert shown(sign_in(office.world.bob)) == [none, unseen, other, unseen]
+    with CaptureQueriesContext(connection) as few:
+        admin.get(address)
+    for _number in range(20):
+        called(office, flow, state="DONE", record_id=hers.pk)
+    with CaptureQueriesContext(connection) as many:
+        admin.get(address)
+    assert len(many) == len(few)
 
 
 def test_calls_follow_each_other_page_by_page_R_TRIG_21(office, admin, monkeypatch):

@@ -9,17 +9,18 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, pgettext
 from django.views.decorators.http import require_GET, require_POST
 
-from deskhand.automation import access, hooks
+from deskhand.automation import access, history, hooks
+from deskhand.automation.history import Named
 from deskhand.automation.models import CallState, HookCall
 from deskhand.kernel.text import whole
 from deskhand.web.choices import Choice
 from deskhand.web.inbox.rows import Label
 from deskhand.web.middleware import AccountRequest
 from deskhand.web.people import reading
-from deskhand.web.workflows import ways
+from deskhand.web.workflows import told, ways
 from deskhand.web.workflows.history_views import one_page, seen
 from deskhand.web.workflows.list_views import back, editable
-from deskhand.web.workflows.rows import CallLine, CallsPage
+from deskhand.web.workflows.rows import CallLine, CallsPage, RecordName
 
 SHOWN = 30
 UNUSED = "unused"
@@ -36,8 +37,10 @@ def listed(request: AccountRequest, workflow_id: int) -> HttpResponse:
     more = ways.with_query("workflow-calls", [workflow.pk], state=state, before=found[SHOWN - 1].pk) if len(found) > SHOWN else ""  # fmt: skip
     may_repeat = may_read and workflow.archived_at is None
     unused = set(hooks.unused(workflow).exclude(body=b"").values_list("state", flat=True).distinct()) if may_repeat else set()  # fmt: skip
+    kind = workflow.object_type
+    names = history.named(request.viewer, {(kind, one.record_id) for one in found[:SHOWN] if one.record_id})
     page = CallsPage(
-        tuple(_line(one, may_read=may_read) for one in found[:SHOWN]), more,
+        tuple(_line(one, _record(one, names.get((kind, one.record_id or 0))), may_read=may_read) for one in found[:SHOWN]), more,
         (Choice("", _("All calls"), not only_unused), Choice(UNUSED, _("Not used or refused"), only_unused)),
         bool(unused), CallState.FAILED in unused, may_read,
         ways.with_query("workflow-calls", [workflow.pk], state=state),
@@ -56,10 +59,16 @@ def state_of(call: HookCall) -> Label:
     return Label(_("Waits"), "blue")
 
 
-def _line(call: HookCall, *, may_read: bool) -> CallLine:
+def _record(call: HookCall, found: Named | None) -> RecordName | None:
+    if call.record_id is None:
+        return None
+    return told.record_name(found) if found else RecordName(_("A record that you may not see"), "")
+
+
+def _line(call: HookCall, record: RecordName | None, *, may_read: bool) -> CallLine:
     body, is_unused = bytes(call.body), call.state in (CallState.FAILED, CallState.REFUSED)
     return CallLine(
-        call.pk, call.received_at, state_of(call), _(call.error) if call.error else "",
+        call.pk, call.received_at, state_of(call), record, _(call.error) if call.error else "",
         hooks.body_of(call) if may_read else "",
         ngettext("%(num)s byte", "%(num)s bytes", len(body)) % {"num": len(body)}, may_read and is_unused and bool(body),
     )  # fmt: skip

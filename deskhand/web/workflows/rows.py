@@ -272,6 +272,7 @@ class CallLine:
     id: int
     at: datetime
     state: Label
+    record: RecordName | None  # that it means; without an address where the viewer may not see it
     why: str
     body: str  # empty where it is no text, and for who may not read it
     size: str
