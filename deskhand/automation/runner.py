@@ -45,7 +45,7 @@ from deskhand.automation.records import LoadedFacts, Row
 from deskhand.automation.steplog import LogLine
 from deskhand.kernel import clock
 from deskhand.kernel.calendars import WeeklyHours, local_day, zone_named
-from deskhand.kernel.claimer import BatchClaimer, until_due, words_of
+from deskhand.kernel.claimer import SOON, BatchClaimer, until_due, words_of
 from deskhand.kernel.database import sql
 from deskhand.kernel.database.scope import attempt
 from deskhand.kernel.database.wake import wake
@@ -118,11 +118,15 @@ class Runner(BatchClaimer[Run]):
     wake = WAKE
 
     def next_account(self) -> int | None:
+        self._is_behind = False
         found = sql.row(NEXT_ACCOUNT)
         return found[0] if found else None
 
     def patience(self) -> float:
-        """Nothing tells when a delay is over: until the next one is. What is due and held by others is theirs."""
+        """Nothing tells when a delay is over: until the next one is. What is due and held by others is theirs; but who
+        follows what they hold is free as soon as they are through, or killed, and nothing tells of that either."""
+        if self._is_behind:
+            return SOON
         found = sql.row(_NEXT_DUE)
         return until_due(found[0] if found else None)
 
@@ -135,9 +139,12 @@ class Runner(BatchClaimer[Run]):
             )
             for run_id, workflow, kind, record, position, depth, event, outputs, attempts, acted, revision, waits_for, happened, follows in found
         ]  # fmt: skip
-        return _without_overtakers(account_id, claimed)
+        free = _without_overtakers(account_id, claimed)
+        self._is_behind = len(free) < len(claimed)
+        return free
 
     def __init__(self) -> None:
+        self._is_behind = False  # whether the last claim left out who follows a run that another worker holds
         self._performing: dict[int, str] = {}  # the step that each run of the last batch acted at
 
     def work(self, account_id: int, rows: Sequence[Run]) -> None:
