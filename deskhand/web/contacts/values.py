@@ -25,6 +25,7 @@ from deskhand.kernel.database.scope import current_account_id
 from deskhand.kernel.errors import Invalid
 from deskhand.kernel.text import whole
 from deskhand.web import times
+from deskhand.web.asked import number
 from deskhand.web.choices import Choice, colleagues, offered, with_kept
 from deskhand.web.contacts.rows import Control
 
@@ -277,7 +278,7 @@ def read(object_type: str, name: str, typed: Sequence[str], kept: Any = None) ->
     if prop.is_user:
         return chosen_person(name, first, kept)
     if prop.name == TEAMS:
-        return _typed_teams(typed, kept or ())
+        return chosen_teams(typed, kept or ())
     if prop.kind is Kind.MULTI:
         return [one for one in typed if one]
     if prop.kind is Kind.NUMBER and first:
@@ -302,12 +303,13 @@ def chosen_person(name: str, typed: str, kept: int | None) -> int | None:
     raise Invalid(_("Choose somebody of this account."), field=name, value=typed[:40])
 
 
-def _typed_teams(typed: Sequence[str], kept: Iterable[int]) -> list[int]:
-    there, chosen = {*_teams(), *map(str, kept)}, [one for one in typed if one]
-    unknown = next((one for one in chosen if one not in there), None)
-    if unknown is not None:
-        raise Invalid(_("There is no such team."), field=TEAMS, value=unknown[:40])
-    return sorted({int(one) for one in chosen})
+def chosen_teams(typed: Iterable[str], kept: Iterable[int]) -> list[int]:
+    """Teams that there are, or that the record had before. Raises Invalid."""
+    chosen = {number(one, TEAMS) for one in typed if one}
+    new = chosen.difference(kept)
+    if Team.objects.filter(account_id=current_account_id(), pk__in=new).count() < len(new):
+        raise Invalid(_("There is no such team."), field=TEAMS, value=sorted(new))
+    return sorted(chosen)
 
 
 def _typed_number(prop: Property, typed: str) -> str:

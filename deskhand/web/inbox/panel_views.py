@@ -12,7 +12,6 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from deskhand.accounts import policy
-from deskhand.accounts.models import Team
 from deskhand.accounts.policy import Action
 from deskhand.accounts.types import Verb
 from deskhand.crm.pipelines.queries import pipelines_of
@@ -27,6 +26,7 @@ from deskhand.events.types import Actor
 from deskhand.kernel import clock
 from deskhand.kernel.errors import Invalid, NotFound
 from deskhand.web.asked import number
+from deskhand.web.contacts.values import chosen_teams
 from deskhand.web.entering import Entering, Way
 from deskhand.web.inbox import common, property_values
 from deskhand.web.inbox import page as pages
@@ -154,13 +154,7 @@ def _checked(request: AccountRequest, prop: Property, value: Any, kept: Any) -> 
     """`kept` is what the ticket has: it may stay, though it could be chosen no more."""
     if prop.is_user and value:
         return common.agent(request, value, prop.name, kept)
-    if prop.name != TEAMS:
-        return value
-    ids = {number(one, TEAMS) for one in value}
-    new = ids.difference(kept or ())
-    if Team.objects.filter(account_id=request.viewer.account_id, pk__in=new).count() < len(new):
-        raise Invalid(_("There is no such team."), field=TEAMS, value=value)
-    return sorted(ids)
+    return chosen_teams(value, kept or ()) if prop.name == TEAMS else value
 
 
 def _refused(request: AccountRequest, view: str, ticket_id: int, name: str, refusal: Invalid) -> HttpResponse:
