@@ -33,7 +33,7 @@ from deskhand.kernel import clock
 from deskhand.kernel.database import sql
 from deskhand.kernel.database.scope import account_scope, attempt
 from deskhand.kernel.errors import Conflict, DeskhandError, Invalid, NotFound
-from deskhand.kernel.text import one_line, storable
+from deskhand.kernel.text import one_line, plain, storable
 
 KIND = "custom_action"
 LONGEST_NAME = 60
@@ -203,13 +203,9 @@ def heard_reply(one: CustomAction | None, reply: Reply) -> Heard:
 def _said(one: CustomAction, fields: Mapping[str, Any]) -> str:
     for message in one.messages:
         name, _equals, value = str(message["name"]).partition("=")
-        if name.strip() in fields and _plain(fields[name.strip()]) == value.strip():
+        if name.strip() in fields and plain(fields[name.strip()]) == value.strip():
             return str(message["value"])
     return ""
-
-
-def _plain(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def try_out(one: CustomAction) -> str:

@@ -48,6 +48,11 @@ def whole(text: str) -> int | None:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
 
 
+def plain(value: object) -> str:
+    """Return a value as options and forms write it: yes and no in small letters."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
 def cut_to_bytes(text: str, limit: int) -> str:
     """Return as much of `text` as fits in `limit` bytes of UTF-8, never half a character."""
     encoded = text.encode("utf-8", "replace")

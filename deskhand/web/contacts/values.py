@@ -23,7 +23,7 @@ from deskhand.crm.schema.types import Kind, Property
 from deskhand.crm.segments import tag_rules
 from deskhand.kernel.database.scope import current_account_id
 from deskhand.kernel.errors import Invalid
-from deskhand.kernel.text import whole
+from deskhand.kernel.text import plain, whole
 from deskhand.web import times
 from deskhand.web.asked import number
 from deskhand.web.choices import Choice, colleagues, offered, with_kept
@@ -257,7 +257,7 @@ def _as_typed(prop: Property, value: Any) -> list[str]:
         return [str(one) for one in value]
     if prop.kind is Kind.DATETIME and (found := as_moment(value)):
         return [times.field(found)]
-    return [str(value).lower() if isinstance(value, bool) else str(value)]
+    return [plain(value)]
 
 
 def _teams() -> dict[str, str]:

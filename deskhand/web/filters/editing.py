@@ -31,7 +31,7 @@ from deskhand.crm.filters.types import (
 from deskhand.crm.schema import activities
 from deskhand.crm.schema.types import Kind, Property
 from deskhand.kernel.errors import Invalid
-from deskhand.kernel.text import whole
+from deskhand.kernel.text import plain, whole
 from deskhand.web.filters import membership
 
 LONGEST = 6000  # characters of filters in an address
@@ -341,9 +341,7 @@ def values_typed(there: Item | None) -> tuple[str, ...]:
 
 def as_typed(value: object) -> str:
     """One value, as the form posts it."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return str(value.get("window", "")) if isinstance(value, dict) else str(value)
+    return str(value.get("window", "")) if isinstance(value, dict) else plain(value)
 
 
 def _durations(there: Item) -> list[Decimal]:

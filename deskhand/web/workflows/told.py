@@ -37,6 +37,7 @@ from deskhand.automation.enrolling.index import find_definition
 from deskhand.automation.history import Line, Named, Run
 from deskhand.automation.models import EnrollmentState, StepStatus, Workflow
 from deskhand.crm.schema.types import Kind, Property
+from deskhand.kernel.text import plain
 from deskhand.web import times
 from deskhand.web.automation.fields import with_tokens_named
 from deskhand.web.choices import in_short
@@ -126,9 +127,9 @@ class Steps:
             return ()
         known = self._outputs(line.step_id, line.revision)
         return tuple(
-            (known[name].label, dict(known[name].values).get(_plain(value), _plain(value)))
+            (known[name].label, dict(known[name].values).get(plain(value), plain(value)))
             if name in known
-            else (str(name), _plain(value))
+            else (str(name), plain(value))
             for name, value in told.items()
             if value is not None
         )
@@ -141,10 +142,6 @@ class Steps:
         """The steps that are there now, to choose one by."""
         definition = self.definition(self.workflow.revision_number)
         return [(one.id, label(step_name(one, definition))) for one in definition.steps] if definition else []
-
-
-def _plain(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def label(step: StepName) -> str:
