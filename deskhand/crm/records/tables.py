@@ -26,7 +26,7 @@ def table_of(object_type: str) -> str:
 
 def tables_of(account_id: int) -> Tables:
     """All of an account, for filters that may go on to any kind of record. Needs the account's scope."""
-    names = {kind: table_of(kind) for kind in (*TABLES, *object_types.all_of_them())}
+    names = {kind: table_of(kind) for kind in object_types.every()}
     return Tables(account_id, names, properties_of)
 
 

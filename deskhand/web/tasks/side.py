@@ -11,7 +11,6 @@ from django.utils.translation import gettext_lazy
 from deskhand.accounts.policy import reaches_any
 from deskhand.accounts.types import Viewer
 from deskhand.crm.records import task_queues, worklist
-from deskhand.crm.records.tables import TABLES
 from deskhand.crm.records.worklist import CAP, Which
 from deskhand.crm.schema import object_types
 from deskhand.web.shell import SideLink, SideSection
@@ -24,7 +23,7 @@ LISTS = {
 
 def may_open(viewer: Viewer) -> bool:
     """Who sees any records sees their tasks."""
-    return any(reaches_any(viewer, one) for one in (*TABLES, *object_types.all_of_them()))
+    return any(reaches_any(viewer, one) for one in object_types.every())
 
 
 def address(**asked: object) -> str:
