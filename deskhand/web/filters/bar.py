@@ -14,11 +14,10 @@ from deskhand.crm.filters.types import OPERATORS, AnyOf, Condition, Operator, Ta
 from deskhand.crm.schema import clock_names
 from deskhand.crm.schema.types import Kind, Property
 from deskhand.kernel.errors import Invalid
-from deskhand.kernel.text import whole
 from deskhand.web.choices import Choice, ChoiceGroup
 from deskhand.web.filters import editing, membership, timed
 from deskhand.web.filters.editing import Groups, Item, Spot
-from deskhand.web.filters.words import WINDOW_WORDS, Words, default_operator, first_how, how_of, units_of
+from deskhand.web.filters.words import WINDOW_WORDS, Words, default_operator, units_of
 from deskhand.web.refusals import words_of
 
 #: What of an address belongs to the form and goes when it is done.
@@ -215,10 +214,8 @@ class BarOf:
             ("prop", f"{object_type}.{prop.name}"),
         ]
         takes = OPERATORS[prop.kind][operator]
-        typed, is_typed = self.query.get("label", ""), "op" in self.query
-        label = whole(typed) if is_typed else there.label if there else None
-        before = editing.before(self.groups, self.spot)
-        how = how_of(typed) if is_typed else there.how if there else first_how(object_type, before)
+        typed = self.query.get("label", "") if "op" in self.query else None
+        labels, hows = self.words.menus(object_type, typed, there, editing.before(self.groups, self.spot))
         choices = self.words.chosen_of(object_type, prop, editing.values_typed(there))
         if takes is Takes.WINDOW:
             choices = [Choice(one.value, str(WINDOW_WORDS[one])) for one in Window]
@@ -230,7 +227,7 @@ class BarOf:
             choices=tuple(Choice(c.value, c.label, c.value in values) for c in choices),
             units=units_of(prop, unit),
             values=values, amount=amount, cancel_url=self.url(self.groups), has_unit=prop.kind is Kind.DURATION,
-            statuses=timed.statuses(object_type, self.query.get("status", status)) if timed.asks_status(prop) else (), labels=self.words.linked_choices(object_type, label), hows=self.words.hows(object_type, how, before),
+            statuses=timed.statuses(object_type, self.query.get("status", status)) if timed.asks_status(prop) else (), labels=labels, hows=hows,
             error=words_of(refusal) if refusal else "", error_field=refusal.field if refusal else "",
         )  # fmt: skip
 

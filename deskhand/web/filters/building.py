@@ -15,12 +15,11 @@ from deskhand.crm.filters.as_json import from_json, to_json
 from deskhand.crm.filters.types import EVERYTHING, OPERATORS, Condition, Operator, Takes, Window
 from deskhand.crm.schema.types import Kind
 from deskhand.kernel.errors import Invalid
-from deskhand.kernel.text import whole
 from deskhand.web.choices import Choice, ChoiceGroup
 from deskhand.web.filters import editing, timed
 from deskhand.web.filters.asked import Asked, Said
 from deskhand.web.filters.editing import Groups, Item, Spot
-from deskhand.web.filters.words import WINDOW_WORDS, default_operator, first_how, how_of, units_of
+from deskhand.web.filters.words import WINDOW_WORDS, default_operator, units_of
 from deskhand.web.refusals import words_of
 
 LONGEST = 60_000  # characters of one condition
@@ -246,10 +245,8 @@ class Building:
             if is_sent
             else editing.span_typed(there)
         )
-        typed = _one(self.typed, f"{self.name}-label")
-        label = whole(typed) if is_sent else there.label if there else None
-        before = editing.before(self.groups, spot)
-        how = how_of(typed) if is_sent else there.how if there else first_how(object_type, before)
+        typed = _one(self.typed, f"{self.name}-label") if is_sent else None
+        labels, hows = self.asked.menus(object_type, typed, there, editing.before(self.groups, spot))
         choices = self.asked.chosen_of(object_type, prop, stood)
         if takes is Takes.WINDOW:
             choices = [Choice(one.value, str(WINDOW_WORDS[one])) for one in Window]
@@ -257,7 +254,7 @@ class Building:
             str(spot), name, self.asked.label(object_type, prop), operators=tuple(self.asked.operators(prop, operator)), takes=takes.name,
             input_type=editing.input_type(prop.kind, takes), choices=tuple(replace(one, chosen=one.value in values) for one in choices),
             units=units_of(prop, unit), values=values, amount=amount, has_unit=prop.kind is Kind.DURATION,
-            statuses=timed.statuses(object_type, self._status(status)) if timed.asks_status(prop) else (), labels=self.asked.linked_choices(object_type, label), hows=self.asked.hows(object_type, how, before),
+            statuses=timed.statuses(object_type, self._status(status)) if timed.asks_status(prop) else (), labels=labels, hows=hows,
         )  # fmt: skip
 
 

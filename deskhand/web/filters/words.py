@@ -258,6 +258,18 @@ class Words:
             "labels": _(known.label) if known else f"#{linked_as}",
         }
 
+    def menus(
+        self, object_type: str, typed: str | None, there: Item | None, before: Item | None
+    ) -> tuple[tuple[Choice, ...], tuple[Choice, ...]]:
+        """What a linked record may be linked as, and what may be asked of an activity. `typed` is what the form sent, None
+        before that; `there` stands at the place, `before` in front of it."""
+        label = whole(typed) if typed is not None else there.label if there else None
+        if typed is not None:
+            how = How(typed) if typed in set(How) else How.HAS
+        else:
+            how = there.how if there else _first_how(object_type, before)
+        return self.linked_choices(object_type, label), self.hows(object_type, how, before)
+
     def linked_choices(self, object_type: str, chosen: int | None) -> tuple[Choice, ...]:
         """What such a record may be linked as; nothing where there is nothing to choose."""
         if activities.find(object_type) is not None:
@@ -432,12 +444,7 @@ def units_of(prop: Property, chosen: str) -> tuple[Choice, ...]:
     )
 
 
-def how_of(typed: str) -> How:
-    """What a form asks of an activity."""
-    return How(typed) if typed in set(How) else How.HAS
-
-
-def first_how(object_type: str, before: Item | None) -> How:
+def _first_how(object_type: str, before: Item | None) -> How:
     """What a new filter asks at first: who names an activity twice mostly means the same one."""
     return How.SAME if before is not None and before.object_type == object_type else How.HAS
 
