@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlencode
-
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -14,6 +12,7 @@ from deskhand.crm.records import task_queues, worklist
 from deskhand.crm.records.worklist import CAP, Which
 from deskhand.crm.schema import object_types
 from deskhand.web.shell import SideLink, SideSection
+from deskhand.web.workflows.ways import with_query
 
 LISTS = {
     Which.MINE: (gettext_lazy("My tasks"), "user-round"), Which.UNASSIGNED: (gettext_lazy("For nobody yet"), "circle-dashed"),
@@ -27,8 +26,7 @@ def may_open(viewer: Viewer) -> bool:
 
 
 def address(**asked: object) -> str:
-    query = urlencode({name: value for name, value in asked.items() if value})
-    return reverse("tasks") + (f"?{query}" if query else "")
+    return with_query("tasks", [], **asked)
 
 
 def sections(viewer: Viewer, current: str) -> tuple[SideSection, ...]:
