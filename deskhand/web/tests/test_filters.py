@@ -309,6 +309,16 @@ def test_filters_and_addresses_that_name_a_status_open_with_it_chosen_R_PROP_3(d
     assert f"{begins}_{waiting}" in parse_qs(urlsplit(done).query)["f"][0]
 
 
+def test_the_form_of_a_filter_may_ask_for_something_else_than_what_stands_there(desk):
+    _office, client, board = desk
+    there = condition([one("createdate", "datetime", "before", "2026-01-01")])
+
+    form = new(client, board, {"f": there, "edit": "0.0", "prop": "ticket.subject"})
+
+    assert form.status_code == 200
+    assert re.search(r'value="contains" selected', form.content.decode())
+
+
 def test_the_menu_of_filters_is_as_long_with_many_statuses_as_with_few_R_PROP_3(desk):
     """Nor does it take more queries."""
     office, client, board = desk

@@ -345,6 +345,17 @@ def test_from_the_list_of_contacts_and_from_a_contact(office, ada, sign_in, frie
     assert inside(office, friends) == people[:1]
 
 
+def test_the_status_of_a_linked_ticket_is_chosen_from_those_of_tickets_R_TRIG_4(office, ada, people):
+    with office.inside() as world:
+        closed = world.stage("Closed")
+    asked = {"name": "Done", "type": "contact", "edit": "0.0"}
+
+    form = page_of(ada, "segment-build", **asked, prop="ticket.hs_pipeline_stage", op="any_of")
+    assert re.search(rf'<input type="checkbox" name="value" value="{closed}">Closed<', form)
+    of_a_time = page_of(ada, "segment-build", **asked, prop="ticket.hs_v2_date_entered", op="known")
+    assert f'<option value="{closed}">Closed</option>' in of_a_time
+
+
 def test_filters_of_tickets_offer_segments(office, ada, friends, people):
     """R-TRIG-4"""
     with office.inside() as world:
