@@ -760,7 +760,7 @@ def tasks_list(page: Page) -> None:
 
 def tasks_ticked(page: Page) -> None:
     tasks_list(page)
-    page.locator(".worklist-check input").first.check()
+    page.locator(".worklist [name=ids]").first.check()
     page.get_by_role("button", name="Task queue …").click()
 
 

@@ -46,7 +46,7 @@ class Row:
     url: str
     cells: tuple[Cell, ...]
     subject: str
-    form: str = ""  # that the row can be ticked for
+    may_tick: bool = False
 
     @property
     def is_edited(self) -> bool:

@@ -90,7 +90,7 @@ class Cells:
         may_edit = self.may_edit(record)
         cells = tuple(self._cell(record, name, may_edit, name == editing, typed) for name in self.columns)
         may_tick = record.archived_at is None and (self.may_enroll or (self.kind.has_pipelines and may_edit))
-        return Row(record.pk, "", cells, record.name or _("No name"), "ticked" if may_tick else "")
+        return Row(record.pk, "", cells, record.name or _("No name"), may_tick)
 
     def _cell(self, record: Any, name: str, may_edit: bool, is_edited: bool, typed: Typed | None) -> Cell:
         prop = self.known[name]

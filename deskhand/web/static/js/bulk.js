@@ -1,14 +1,14 @@
 // Selecting in a list: one by one, a range with Shift, all that are shown, and X for the one at hand.
 export function connect(form) {
-  const list = form.closest(form.dataset.within ?? ".pane-list");
-  const BOX = form.dataset.boxes ?? ".row-check input";
+  const list = form.closest(".pane-list, .ticked-part");
   const counter = form.querySelector("[data-count]");
   const allShown = form.querySelector("[data-all-shown]");
   const none = counter.textContent;
   let last = null;
   let shift = false;
 
-  const boxes = () => [...list.querySelectorAll(BOX)];
+  const isBox = (field) => field.form === form && field.name === "ids";
+  const boxes = () => [...form.elements].filter(isBox);
 
   function tell() {
     const all = boxes();
@@ -41,7 +41,7 @@ export function connect(form) {
 
   const clicked = (event) => {
     const { target } = event;
-    if (target.matches(BOX)) return choose(target, target.checked, event.shiftKey);
+    if (isBox(target)) return choose(target, target.checked, event.shiftKey);
     if (target === allShown) { for (const box of boxes()) box.checked = allShown.checked; return tell(); }
     if (target.closest("[data-clear]")) return clear();
     if (target.closest("[data-select-current]")) {
