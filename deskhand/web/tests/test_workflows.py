@@ -1243,9 +1243,11 @@ def test_contacts_are_enrolled_from_their_list_and_their_page_R_EDIT_7(office, a
         in admin.get(f"/contacts/{astrid}").content.decode()
     )
 
-    answer = admin.post("/workflows/ticked?type=contact&back=/contacts", {"ids": astrid, "segment": ""})
+    there = "/workflows/ticked?type=contact&back=/contacts"
+    answer = admin.post(there, {"ids": astrid, "segment": ""})
 
     assert answer.url == f"/workflows/choose?type=contact&ids={astrid}&back=%2Fcontacts"
+    assert "Choose records first." in texts(admin.post(there, {"segment": ""}, follow=True))
 
 
 def test_who_may_not_enroll_is_offered_it_nowhere_R_EDIT_7(office, sign_in, offers):

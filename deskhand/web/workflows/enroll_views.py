@@ -42,14 +42,13 @@ def choose(request: AccountRequest) -> HttpResponse:
 
 @require_POST
 def ticked(request: AccountRequest) -> HttpResponse:
-    """Leads on with the records that are ticked in a list; `type` and `back` stand in the form or in the address."""
+    """Leads on with the records that are ticked in a list; `type` and `back` stand in the address."""
     access.require_open(request.viewer, request.account)
     ids = [pk for text in request.POST.getlist("ids") for pk in _ids(text)]
     if not ids:
         messages.info(request, _("Choose records first."))
         return redirect(back(request))
-    kind = request.POST.get("type") or request.GET.get("type", "")
-    return redirect(card.address(kind, ids, back(request)))
+    return redirect(card.address(request.GET.get("type", ""), ids, back(request)))
 
 
 def _ids(text: str) -> list[int]:
