@@ -1,7 +1,6 @@
 """Taking back what a run, or a workflow's bad hour, did to records."""
 
 import threading
-import time
 from datetime import timedelta
 
 import pytest
@@ -22,6 +21,7 @@ from deskhand.events.types import Actor, ActorKind
 from deskhand.kernel import clock
 from deskhand.kernel.database.scope import account_scope
 from deskhand.kernel.database.scope import settle as settle_hooks
+from deskhand.testing.races import until_somebody_waits
 from deskhand.testing.world import make_world
 
 
@@ -217,7 +217,7 @@ def test_what_somebody_changes_while_it_comes_back_is_not_lost():
     writer = in_thread(bob)
     assert has_changed.wait(30)
     taker = in_thread(take_back)
-    time.sleep(0.5)
+    until_somebody_waits()
     may_end.set()
     writer.join(30)
     taker.join(30)
