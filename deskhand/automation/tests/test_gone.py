@@ -4,7 +4,6 @@ nothing that is gone is named; runs that come to it fail with a reason."""
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
 
 import pytest
 
@@ -20,26 +19,18 @@ from deskhand.automation.engine.definition import (
     Delay,
     Edge,
     EventMatch,
-    ForAmount,
     IfThen,
-    Leaving,
     OnFailure,
-    Reenrollment,
-    UntilEvent,
-    UntilProperty,
     ValueEquals,
     WhenEvent,
     WhenTrue,
 )
-from deskhand.automation.engine.edit import START
 from deskhand.automation.enrolling import leaving
 from deskhand.automation.models import Enrollment, StepLog, Workflow
+from deskhand.automation.tests.naming import HOUR, WAYS, groups, is_in, second_pipeline, with_call
 from deskhand.automation.tests.runs import elapse, enroll, go, make, task
-from deskhand.crm.filters.types import AllOf, AnyOf, Associated, Filter, MemberOf, Operator
-from deskhand.crm.pipelines import pipelines
+from deskhand.crm.filters.types import AllOf, Associated, Filter, MemberOf, Operator
 from deskhand.crm.pipelines.models import Pipeline
-from deskhand.crm.pipelines.pipelines import NewStage
-from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.records import refiling
 from deskhand.crm.records.models import Task
 from deskhand.crm.schema.types import Kind
@@ -50,16 +41,11 @@ from deskhand.kernel.errors import Conflict, Invalid
 from deskhand.kernel.models import Timer as KernelTimer
 
 pytestmark = pytest.mark.usefixtures("wired")
-CALL = Action("", "create_task", {"title": "Call"})
-HOUR = ForAmount(timedelta(hours=1))
 
 
 @pytest.fixture
 def returns(world):
-    """A second pipeline of tickets, whose status "On hold" is deleted by `delete`."""
-    stages = [NewStage("Asked", "OPEN"), NewStage("On hold", "OPEN"), NewStage("Back", "CLOSED")]
-    made = pipelines.create(world.account.pk, "ticket", "Returns", stages, by=SYSTEM)
-    return pipelines_of("ticket").pipeline(made.pk)
+    return second_pipeline(world.account.pk)
 
 
 def delete(returns):
@@ -68,67 +54,29 @@ def delete(returns):
     settle()
 
 
-def is_in(stage_id, name="hs_pipeline_stage", operator=Operator.ANY_OF):
-    return Filter(name, Kind.ENUM, operator, (str(stage_id),))
-
-
-def groups(*leaves):
-    return AnyOf((AllOf(leaves),))
-
-
-def with_call(definition):
-    """A step that works, behind what there is."""
-    place = edit.Place(definition.steps[-1].id, "0" if isinstance(definition.steps[-1], IfThen | ValueEquals) else "next") if definition.steps else START  # fmt: skip
-    return edit.insert(definition, CALL, place)[0]
-
-
-def first(step, **more):
-    return with_call(edit.insert(Definition("ticket", **more), step, START)[0])
-
-
-#: Each place that may name a status; the field that the problem names.
-WAYS = {
-    "event": ("trigger", lambda at: with_call(Definition("ticket", WhenEvent((EventMatch("ticket.stage_entered", is_in(at)),))))),
-    "event, before": ("trigger", lambda at: with_call(Definition("ticket", WhenEvent((EventMatch("ticket.stage_left", is_in(at, "from:hs_pipeline_stage")),))))),
-    "refined": ("trigger", lambda at: with_call(Definition("ticket", WhenEvent((EventMatch("ticket.created"),), groups(is_in(at)))))),
-    "filters": ("trigger", lambda at: with_call(Definition("ticket", WhenTrue(groups(is_in(at)))))),
-    "again": ("trigger", lambda at: with_call(Definition("ticket", WhenTrue(groups(is_in(at))), Reenrollment(True, (is_in(at),))))),
-    "linked tickets": ("trigger", lambda at: with_call(Definition("contact", WhenTrue(groups(Associated("ticket", is_in(at))))))),
-    "goal": ("goal", lambda at: with_call(Definition("ticket", leaving=Leaving(goal=groups(is_in(at)))))),
-    "leaving": ("leaving", lambda at: with_call(Definition("ticket", leaving=Leaving(condition=groups(is_in(at)))))),
-    "branch": ("branches[0].when", lambda at: first(IfThen("", (Branch("", groups(is_in(at))),)))),
-    "branch by value": ("cases", lambda at: first(ValueEquals("", "hs_pipeline_stage", (Case(str(at)),)))),
-    "cancelled": ("cancel_if", lambda at: first(Delay("", HOUR, cancel_if=groups(is_in(at))))),
-    "awaited": ("event", lambda at: first(Delay("", UntilEvent(EventMatch("ticket.stage_entered", is_in(at)))))),
-    "until its clock": ("property", lambda at: first(Delay("", UntilProperty(f"hs_v2_date_entered_{at}")))),
-    "set": ("value", lambda at: first(Action("", "set_property", {"property": "hs_pipeline_stage", "value": str(at)}))),
-    "create": ("stage", lambda at: first(Action("", "create_record", {"record_type": "ticket", "value_subject": "A", "stage": str(at)}))),
-    "clock in a text": ("", lambda at: first(Action("", "create_task", {"title": f"Since {{{{ ticket.hs_v2_date_entered_{at} }}}}"}))),
-}  # fmt: skip
-
-
-def named(problem):
-    return workflows.said(problem)
-
-
 @pytest.mark.parametrize("way", WAYS)
 def test_what_names_a_deleted_status_is_refused_and_its_mark_stays_until_it_does_not_R_PIPE_10(
     world, returns, way
 ):
-    """One round: fine before, refused after, by name; the mark outlives "It is well", other edits and drafts, and goes with
-    the last name."""
+    """One round: fine before, refused after, by name; it stays on, and the mark outlives "It is well", other edits and
+    drafts, and goes with the last name."""
     field, make_of = WAYS[way]
     at, other = returns.stages[1].id, returns.stages[0].id
     flow = workflows.create(world.account.pk, "Chase", make_of(at), by=world.ada.pk)
+    beside = workflows.create(world.account.pk, "Beside", make_of(other), by=world.ada.pk)
+    Workflow.objects.filter(pk=flow.pk).update(is_on=True)
     assert drafts.problems(make_of(at)) == []
+    assert [use.id for use in uses.stages(world.account.pk, [at])[at]] == [flow.pk]
 
     delete(returns)
 
-    found = [one for one in drafts.problems(make_of(at)) if "not there any more" in named(one)]
+    found = [one for one in drafts.problems(make_of(at)) if "not there any more" in workflows.said(one)]
     assert field in [one.field for one in found]
-    assert all("“On hold”" in named(one) for one in found)
+    assert all("“On hold”" in workflows.said(one) for one in found)
     flow.refresh_from_db()
-    assert flow.needs_review == uses.NAMES_GONE
+    assert (flow.is_on, flow.needs_review) == (True, uses.NAMES_GONE)
+    assert Workflow.objects.get(pk=beside.pk).needs_review == ""
+    flow = workflows.switch(flow, False)
     with pytest.raises(Invalid, match="On hold"):
         workflows.switch(flow, True)
     with pytest.raises(Conflict):
@@ -154,7 +102,7 @@ def test_the_clock_of_a_linked_record_and_its_name_of_old_are_found_R_PIPE_10(wo
 
     delete(returns)
 
-    assert [named(one) for one in drafts.problems(workflows.definition_of(flow))] == [
+    assert [workflows.said(one) for one in drafts.problems(workflows.definition_of(flow))] == [
         f"“{clock_name}” names “On hold”, which is not there any more. Choose another one."
     ]
 
@@ -162,13 +110,15 @@ def test_the_clock_of_a_linked_record_and_its_name_of_old_are_found_R_PIPE_10(wo
 def test_a_deleted_pipeline_is_named_R_PIPE_10(world, returns):
     by_pipeline = with_call(Definition("ticket", WhenTrue(groups(is_in(returns.id, "hs_pipeline")))))
     flow = workflows.create(world.account.pk, "Chase", by_pipeline, by=world.ada.pk)
+    by_status = WAYS["filters"].naming(returns.stages[1].id)
+    other = workflows.create(world.account.pk, "Its status", by_status, by=world.ada.pk)
 
     refiling.delete_pipeline(Pipeline.objects.get(pk=returns.id), move_to=None, by=SYSTEM)
     settle()
 
     with pytest.raises(Invalid, match="“Pipeline” names “Returns”"):
         workflows.switch(flow, True)
-    assert Workflow.objects.get(pk=flow.pk).needs_review == uses.NAMES_GONE
+    assert [Workflow.objects.get(pk=one.pk).needs_review for one in (flow, other)] == [uses.NAMES_GONE] * 2
 
 
 def test_options_teams_and_people_that_are_not_there_are_named_too(world):
@@ -182,7 +132,10 @@ def test_options_teams_and_people_that_are_not_there_are_named_too(world):
     nowhere = Filter("changed", Kind.MULTI, Operator.ANY_OF, ("nowhere",))
     came = EventMatch("ticket.property_changed", AllOf((MemberOf("segment", (1,)), nowhere)))
 
-    found = [named(one) for one in drafts.problems(with_call(Definition("ticket", WhenEvent((came,), asks))))]
+    found = [
+        workflows.said(one)
+        for one in drafts.problems(with_call(Definition("ticket", WhenEvent((came,), asks))))
+    ]
 
     assert [one.partition(", which")[0] for one in found if "any more" in one] == [
         "“Property” names “nowhere”", "“Priority” names “SOMETIME”", "“Assigned teams” names “999999”", "“Owner” names “888888”",
@@ -195,7 +148,8 @@ def test_options_teams_and_people_that_are_not_there_are_named_too(world):
 def test_a_draft_alone_that_names_it_is_thrown_away_with_the_mark_R_PIPE_10(world, returns):
     at = returns.stages[1].id
     flow = workflows.create(world.account.pk, "Chase", with_call(Definition("ticket")), by=world.ada.pk)
-    drafts.change(flow, lambda _old: WAYS["set"][1](at), did={}, by=world.ada.pk)
+    drafts.change(flow, lambda _old: WAYS["set"].naming(at), did={}, by=world.ada.pk)
+    assert list(uses.stages(world.account.pk, [at])) == [at]
     delete(returns)
     assert Workflow.objects.get(pk=flow.pk).needs_review == uses.NAMES_GONE
 
@@ -208,20 +162,20 @@ def test_a_draft_alone_that_names_it_is_thrown_away_with_the_mark_R_PIPE_10(worl
 
 
 def test_a_failure_that_was_looked_at_leaves_the_name_that_is_gone_R_LOG_7_R_PIPE_10(world, returns):
-    flow = workflows.create(world.account.pk, "Chase", WAYS["set"][1](returns.stages[1].id))
+    flow = workflows.create(world.account.pk, "Chase", WAYS["set"].naming(returns.stages[1].id))
     delete(returns)
     Workflow.objects.filter(pk=flow.pk).update(needs_review="No route")
 
     with pytest.raises(Conflict, match="deleted"):
         keeping.looked_at(flow, by=SYSTEM)
-    workflows.save(Workflow.objects.get(pk=flow.pk), WAYS["set"][1](returns.stages[0].id))
+    workflows.save(Workflow.objects.get(pk=flow.pk), WAYS["set"].naming(returns.stages[0].id))
     keeping.looked_at(flow, by=SYSTEM)
 
     assert Workflow.objects.get(pk=flow.pk).needs_review == ""
 
 
 def test_a_restored_workflow_that_names_it_asks_for_a_look_R_PIPE_10(world, returns):
-    flow = workflows.create(world.account.pk, "Chase", WAYS["set"][1](returns.stages[1].id))
+    flow = workflows.create(world.account.pk, "Chase", WAYS["set"].naming(returns.stages[1].id))
     keeping.archive(flow, by=SYSTEM)
     delete(returns)
     assert Workflow.objects.get(pk=flow.pk).needs_review == ""
@@ -232,7 +186,7 @@ def test_a_restored_workflow_that_names_it_asks_for_a_look_R_PIPE_10(world, retu
 
 
 def test_a_copy_of_what_names_it_asks_for_a_look_R_EDIT_3_R_PIPE_10(world, returns):
-    flow = workflows.create(world.account.pk, "Chase", WAYS["set"][1](returns.stages[1].id))
+    flow = workflows.create(world.account.pk, "Chase", WAYS["set"].naming(returns.stages[1].id))
     delete(returns)
 
     made = keeping.clone(Workflow.objects.get(pk=flow.pk), by=world.ada.pk)
@@ -459,4 +413,4 @@ def test_the_mark_goes_when_runs_follow_the_newest_revision_again_R_EDIT_5_R_PIP
 
     assert Workflow.objects.get(pk=flow.pk).needs_review == ""
     elapse(run)
-    assert run_of(run).end_reason in ("completed", "step_gone")
+    assert run_of(run).end_reason == "completed"

@@ -11,31 +11,19 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from deskhand.accounts import policy
-from deskhand.automation import drafts, lanes, uses, workflows
-from deskhand.automation.engine import edit
-from deskhand.automation.engine.definition import (
-    Action,
-    Branch,
-    Case,
-    Definition,
-    EventMatch,
-    IfThen,
-    ValueEquals,
-    WhenEvent,
-    WhenTrue,
-)
-from deskhand.automation.engine.edit import START
+from deskhand.automation import lanes, uses, workflows
 from deskhand.automation.models import Workflow
+from deskhand.automation.tests.naming import WAYS, groups, is_in, second_pipeline
 from deskhand.channels.portal import portals
 from deskhand.crm.filters.as_json import to_json
-from deskhand.crm.filters.types import AllOf, AnyOf, Associated, Condition, Filter, Operator
+from deskhand.crm.filters.types import Associated
 from deskhand.crm.pipelines import pipelines, rules
 from deskhand.crm.pipelines.models import Pipeline
 from deskhand.crm.pipelines.pipelines import NewStage
 from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.records import refiling
 from deskhand.crm.schema import tags
-from deskhand.crm.schema.types import Kind, Option
+from deskhand.crm.schema.types import Option
 from deskhand.crm.segments import segments, tag_rules
 from deskhand.crm.segments.models import SegmentKind
 from deskhand.desk.custom_views import Gone
@@ -55,93 +43,12 @@ def admin(office, sign_in):
 
 @pytest.fixture
 def returns(wired, office):
-    """A second pipeline; nothing names it."""
     with office.inside() as world:
-        stages = [NewStage("Asked", "OPEN"), NewStage("On hold", "OPEN"), NewStage("Back", "CLOSED")]
-        made = pipelines.create(world.account.pk, "ticket", "Returns", stages, by=SYSTEM)
-        return pipelines_of("ticket").pipeline(made.pk)
+        return second_pipeline(world.account.pk)
 
 
 def on_hold(returns) -> int:
     return returns.stages[1].id
-
-
-def is_in(stage_id, name="hs_pipeline_stage") -> Filter:
-    return Filter(name, Kind.ENUM, Operator.ANY_OF, (str(stage_id),))
-
-
-def first(step) -> Definition:
-    return edit.insert(Definition("ticket"), step, START)[0]
-
-
-def action(kind="set_property", **settings) -> Definition:
-    return first(Action("", kind, settings))
-
-
-def groups(leaf: Condition) -> AnyOf:
-    return AnyOf((AllOf((leaf,)),))
-
-
-#: Each place in a workflow where an id of a status may stand.
-WAYS = {
-    "event": lambda at: Definition("ticket", WhenEvent((EventMatch("ticket.stage_entered", is_in(at)),))),
-    "event, before": lambda at: Definition(
-        "ticket", WhenEvent((EventMatch("ticket.stage_left", is_in(at, "from:hs_pipeline_stage")),))
-    ),
-    "filters": lambda at: Definition("ticket", WhenTrue(groups(is_in(at)))),
-    "linked tickets": lambda at: Definition("contact", WhenTrue(groups(Associated("ticket", is_in(at))))),
-    "branch": lambda at: first(IfThen("", (Branch("", groups(is_in(at))),))),
-    "branch by value": lambda at: first(ValueEquals("", "hs_pipeline_stage", (Case(str(at)),))),
-    "set": lambda at: action(object_type="ticket", property="hs_pipeline_stage", value=str(at)),
-    "create": lambda at: action("create_record", record_type="ticket", stage=str(at)),
-}
-
-
-@pytest.mark.parametrize("way", WAYS)
-def test_a_workflow_that_names_a_deleted_status_stays_on_and_asks_for_a_look(office, returns, way):
-    with office.inside() as world:
-        at = on_hold(returns)
-        flow = workflows.create(world.account.pk, "Chase", WAYS[way](at), by=world.ada.pk)
-        other = workflows.create(world.account.pk, "Other", WAYS[way](returns.stages[0].id), by=world.ada.pk)
-        Workflow.objects.filter(pk=flow.pk).update(is_on=True)
-        assert [use.id for use in uses.stages(world.account.pk, [at])[at]] == [flow.pk]
-
-        refiling.delete_stage(_row(returns, at), move_to=None, by=SYSTEM)
-
-    with office.inside():
-        found = Workflow.objects.get(pk=flow.pk)
-        assert (found.is_on, found.needs_review) == (True, uses.NAMES_GONE)
-        assert Workflow.objects.get(pk=other.pk).needs_review == ""
-
-
-def test_a_draft_that_names_a_deleted_status_counts(office, returns):
-    with office.inside() as world:
-        at = on_hold(returns)
-        flow = workflows.create(world.account.pk, "Triage", Definition("ticket"), by=world.ada.pk)
-        step = Action("", "set_property", {"property": "hs_pipeline_stage", "value": str(at)})
-        drafts.change(
-            flow, lambda one: edit.insert(one, step, START)[0], did={"did": "insert"}, by=world.ada.pk
-        )
-        assert list(uses.stages(world.account.pk, [at])) == [at]
-
-        refiling.delete_stage(_row(returns, at), move_to=None, by=SYSTEM)
-
-    with office.inside():
-        assert Workflow.objects.get(pk=flow.pk).needs_review == uses.NAMES_GONE
-
-
-def test_a_workflow_that_looks_at_a_deleted_pipeline_asks_for_a_look(office, returns):
-    with office.inside() as world:
-        by_pipeline = Definition("ticket", WhenTrue(groups(is_in(returns.id, "hs_pipeline"))))
-        by_status = WAYS["filters"](on_hold(returns))
-        flows = [
-            workflows.create(world.account.pk, "One", one, by=world.ada.pk)
-            for one in (by_pipeline, by_status)
-        ]
-        refiling.delete_pipeline(pipelines.find("ticket", returns.id), move_to=None, by=SYSTEM)
-
-    with office.inside():
-        assert [Workflow.objects.get(pk=one.pk).needs_review for one in flows] == [uses.NAMES_GONE] * 2
 
 
 @pytest.fixture
@@ -149,7 +56,7 @@ def named(office, returns):
     """The status "On hold", and something of each kind that names it."""
     with office.inside() as world:
         at, by = on_hold(returns), Actor.user(world.ada.pk)
-        chase = workflows.create(world.account.pk, "Chase", WAYS["filters"](at), by=world.ada.pk)
+        chase = workflows.create(world.account.pk, "Chase", WAYS["filters"].naming(at), by=world.ada.pk)
         lanes.add_step("ticket", at, "create_task", {"title": "Call"}, by=world.ada.pk)
         setting = {"property": "hs_pipeline_stage", "value": str(at)}
         lanes.add_step("ticket", world.stage("New"), "set_property", setting, by=world.ada.pk)
@@ -269,13 +176,13 @@ def test_the_list_takes_as_many_queries_for_many_workflows(
 ):
     address = reverse("status-delete", args=[returns.id, on_hold(returns)])
     with office.inside() as world:
-        workflows.create(world.account.pk, "One", WAYS["filters"](on_hold(returns)), by=world.ada.pk)
+        workflows.create(world.account.pk, "One", WAYS["filters"].naming(on_hold(returns)), by=world.ada.pk)
     admin.get(address)
     with CaptureQueriesContext(connection) as few:
         admin.get(address)
     with office.inside() as world:
         for way in WAYS.values():
-            workflows.create(world.account.pk, "More", way(on_hold(returns)), by=world.ada.pk)
+            workflows.create(world.account.pk, "More", way.naming(on_hold(returns)), by=world.ada.pk)
     with django_assert_max_num_queries(len(few)):
         admin.get(address)
 
@@ -289,7 +196,9 @@ def test_the_editor_the_review_and_the_switch_say_what_is_gone_R_PIPE_10_R_EDIT_
     office, admin, returns, way
 ):
     with office.inside() as world:
-        flow = workflows.create(world.account.pk, "Chase", WAYS[way](on_hold(returns)), by=world.ada.pk)
+        flow = workflows.create(
+            world.account.pk, "Chase", WAYS[way].naming(on_hold(returns)), by=world.ada.pk
+        )
         refiling.delete_stage(_row(returns, on_hold(returns)), move_to=None, by=SYSTEM)
 
     def said(name, **more):
