@@ -1,7 +1,6 @@
 """What was done, said and is to be done around a record, as conditions ask for it (R-TRIG-4)."""
 
 from datetime import timedelta
-from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given, settings
@@ -10,12 +9,11 @@ from hypothesis import strategies as st
 from deskhand.automation import records
 from deskhand.automation.engine.definition import Delay, Edge, ForAmount, Leaving, WhenTrue
 from deskhand.automation.models import Enrollment
+from deskhand.automation.tests.asking import ZONE, in_python, in_sql
 from deskhand.automation.tests.enrolling_cases import office  # noqa: F401
 from deskhand.automation.tests.runs import enroll, go, make, task
 from deskhand.crm.filters.as_json import from_json, to_json
 from deskhand.crm.filters.evaluate import holds
-from deskhand.crm.filters.schema_source import SchemaSource
-from deskhand.crm.filters.sql import to_sql
 from deskhand.crm.filters.types import (
     EVERYTHING,
     OPERATORS,
@@ -31,7 +29,6 @@ from deskhand.crm.filters.types import (
     Window,
 )
 from deskhand.crm.records import notes, tasks
-from deskhand.crm.records.tables import tables_of
 from deskhand.crm.records.tasks import Wanted
 from deskhand.crm.schema import activities
 from deskhand.crm.schema.types import Kind
@@ -41,11 +38,9 @@ from deskhand.crm.tests.test_segments import inside, told
 from deskhand.desk import replies
 from deskhand.desk.models import Attachment, ChannelAccount, Inbox, Message, Thread
 from deskhand.events.types import SYSTEM, Actor
-from deskhand.kernel.database import sql
 from deskhand.kernel.errors import Invalid
 from deskhand.testing.fixtures import NOON
 
-ZONE = ZoneInfo("Europe/Copenhagen")
 DAY = timedelta(days=1)
 NAMES = ("task", "note", "message", "comment")
 
@@ -103,16 +98,6 @@ def talk(world, noon):
     Attachment.objects.create(**files, name="a.txt")
     say(third, "", sender_address="")
     return [one.pk for one in (every, other, poor, bare)]
-
-
-def in_sql(world, condition, now):
-    test = to_sql(condition, SchemaSource(tables_of(world.account.pk), "ticket", "t"), now=now, zone=ZONE)
-    return [pk for (pk,) in sql.rows(f"select t.id from crm_ticket t where {test.text} order by t.id", test.params)]  # fmt: skip
-
-
-def in_python(ids, condition, now):
-    loaded = records.load("ticket", ids)
-    return [pk for pk in ids if holds(condition, records.LoadedFacts("ticket", loaded[pk]), now=now, zone=ZONE)]  # fmt: skip
 
 
 OPEN = any_of("task", "hs_task_status", "NOT_STARTED")
@@ -323,12 +308,7 @@ def test_a_segment_notices_at_once_what_is_done_around_a_record_R_TRIG_4(world, 
 )
 def test_of_an_activity_only_what_it_says_itself_is_asked_R_TRIG_4(world, where):
     with pytest.raises(Invalid):
-        to_sql(
-            Associated("task", where),
-            SchemaSource(tables_of(world.account.pk), "ticket", "t"),
-            now=NOON,
-            zone=ZONE,
-        )
+        in_sql(world, Associated("task", where), NOON)
 
 
 DONE = any_of("task", "hs_task_status", "COMPLETED")

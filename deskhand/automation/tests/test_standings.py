@@ -1,7 +1,6 @@
 """How records stand to workflows: in them, ever in them, through them, their goal met (R-TRIG-4)."""
 
 from datetime import timedelta
-from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given, settings
@@ -12,20 +11,15 @@ from deskhand.automation import records, standings, workflows
 from deskhand.automation.engine.definition import Definition, WhenTrue
 from deskhand.automation.engine.validate import validate
 from deskhand.automation.enrolling import standing
+from deskhand.automation.tests.asking import ZONE, in_python, in_sql
 from deskhand.automation.tests.runs import enroll, make, task
 from deskhand.crm.filters.as_json import from_json, to_json
 from deskhand.crm.filters.evaluate import holds
-from deskhand.crm.filters.schema_source import SchemaSource
-from deskhand.crm.filters.sql import to_sql
 from deskhand.crm.filters.types import AllOf, AnyOf, MemberOf
 from deskhand.crm.records import selecting
-from deskhand.crm.records.tables import tables_of
 from deskhand.crm.segments.looks import OFTEN, pause_of
-from deskhand.kernel.database import sql
 from deskhand.kernel.errors import Invalid
-from deskhand.testing.world import World
 
-ZONE = ZoneInfo("UTC")
 OVER = {"state": "ENDED", "due_at": None}
 INSIDE, EVER, FINISHED, GOAL = standings.ALL
 
@@ -44,16 +38,6 @@ def runs(world, noon):
     enroll(first, ids[4], state="WAITING", due_at=None, waits_for="ticket.moved")
     enroll(second, ids[4], **OVER, end_reason="completed", ended_at=noon)
     return ids, [first.pk, second.pk, 999_999]
-
-
-def in_sql(world: World, condition, now):
-    test = to_sql(condition, SchemaSource(tables_of(world.account.pk), "ticket", "t"), now=now, zone=ZONE)
-    return [pk for (pk,) in sql.rows(f"select t.id from crm_ticket t where {test.text} order by t.id", test.params)]  # fmt: skip
-
-
-def in_python(ids, condition, now):
-    loaded = records.load("ticket", ids)
-    return [pk for pk in ids if holds(condition, records.LoadedFacts("ticket", loaded[pk]), now=now, zone=ZONE)]  # fmt: skip
 
 
 @pytest.mark.parametrize(
