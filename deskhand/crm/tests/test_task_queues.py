@@ -42,8 +42,7 @@ def test_a_queue_is_for_everyone_or_for_people_and_teams_R_WFA_8(world, ada):
     def names(user):
         return [queue.name for queue in task_queues.usable(viewer(world, user))]
 
-    inside = world.team.pk in viewer(world, world.grace).team_ids
-    assert inside
+    assert world.team.pk in viewer(world, world.grace).team_ids
     assert names(world.ada) == ["All", "Of Bob", "Of the team"]  # an administrator
     assert names(world.grace) == ["All", "Of the team"]
     assert "Of Bob" in names(world.bob)

@@ -106,11 +106,9 @@ def test_a_filter_is_made_by_links_and_a_form(desk):
 def test_filters_on_one_task_are_made_one_after_the_other_R_TRIG_4(desk):
     """Has one, has none, and the same one: each is asked in the form, kept in the address and read as a sentence."""
     office, client, board = desk
-    with office.inside() as world:
-        refund = Ticket.objects.get(subject="Refund")
-        tasks.create("ticket", refund.pk, Wanted("Call the bank"), by=SYSTEM)
-        tasks.create("ticket", Ticket.objects.get(subject="Parcel").pk, Wanted("Send it"), by=SYSTEM)
-        assert world
+    with office.inside():
+        for subject, title in (("Refund", "Call the bank"), ("Parcel", "Send it")):
+            tasks.create("ticket", Ticket.objects.get(subject=subject).pk, Wanted(title), by=SYSTEM)
 
     def apply(page_url, **typed):
         asked = parse_qs(urlsplit(page_url).query) | typed | {"apply": ["1"]}
