@@ -151,3 +151,15 @@ def sign_in() -> Callable[[User], Client]:
         return client
 
     return of
+
+
+@pytest.fixture
+def ada(office: Office, sign_in: Callable[[User], Client]) -> Client:
+    """A Super Admin, signed in: rules of pipelines don't bind her (R-RULE-4)."""
+    return sign_in(office.world.ada)
+
+
+@pytest.fixture
+def grace(office: Office, sign_in: Callable[[User], Client]) -> Client:
+    """An agent, signed in."""
+    return sign_in(office.world.grace)

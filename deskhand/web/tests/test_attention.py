@@ -6,8 +6,6 @@ import re
 from datetime import datetime, timedelta
 
 import pytest
-from django.db import connection
-from django.test.utils import CaptureQueriesContext
 
 from deskhand.crm.records import tickets
 from deskhand.desk import snoozing, threads
@@ -17,6 +15,7 @@ from deskhand.events.types import SYSTEM, Actor, ActorKind, Event
 from deskhand.kernel import clock
 from deskhand.kernel.database import sql
 from deskhand.kernel.timers import DueTimer
+from deskhand.web.tests.conftest import queries_of
 from deskhand.web.tests.test_inbox import texts
 
 HTMX = {"HX-Request": "true"}
@@ -159,17 +158,12 @@ def test_without_a_seat_nobody_loses_sight_of_a_ticket_R_VIEW_4(office, ticket, 
 
 
 def test_a_list_with_snoozed_tickets_costs_no_query_more(office, client):
-    def count():
-        with CaptureQueriesContext(connection) as queries:
-            client.get("/inbox/all-open")
-        return len(queries)
-
     for number in range(2):
         snooze(client, office.mail(f"Question {number}"))
-    before = count()
+    before = queries_of(client, "/inbox/all-open")
     for number in range(2, 6):
         snooze(client, office.mail(f"Question {number}"))
-    assert count() == before
+    assert queries_of(client, "/inbox/all-open") == before
 
 
 # ── following ────────────────────────────────────────────────────────────────────────────────────────────────────────

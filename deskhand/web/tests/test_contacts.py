@@ -32,11 +32,6 @@ def astrid(office) -> int:
     return office.mail().contact_id
 
 
-@pytest.fixture
-def ada(office, sign_in):
-    return sign_in(office.world.ada)
-
-
 def page_of(client, name: str, *args, **query) -> str:
     response = client.get(reverse(name, args=args), query)
     assert response.status_code == 200

@@ -336,7 +336,7 @@ def returns(wired, office):
 
 
 def said(answer) -> str:
-    return html.unescape(" ".join(texts(answer).split()))
+    return html.unescape(texts(answer))
 
 
 def test_a_view_says_which_status_was_deleted_and_is_mended_by_saving(returns, office, client):

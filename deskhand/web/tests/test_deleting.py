@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-import pytest
-
 from deskhand.crm.records.models import Ticket
 from deskhand.desk import later, replies
 from deskhand.desk.models import LaterReply, Message
@@ -14,18 +12,6 @@ from deskhand.web.tests.test_bulk import bulk
 from deskhand.web.tests.test_inbox import texts
 
 HTMX = {"HX-Request": "true", "HX-Current-URL": "http://testserver/inbox/all-open"}
-
-
-@pytest.fixture
-def ada(office, sign_in):
-    """An admin, who may delete."""
-    return sign_in(office.world.ada)
-
-
-@pytest.fixture
-def grace(office, sign_in):
-    """An agent, who may not."""
-    return sign_in(office.world.grace)
 
 
 def delete(client, ticket, deleted="1", **more):

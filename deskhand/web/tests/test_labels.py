@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 
 import pytest
-from django.db import connection
-from django.test.utils import CaptureQueriesContext
 
 from deskhand.accounts.policy import viewer_for
 from deskhand.automation import workflows
@@ -21,6 +19,7 @@ from deskhand.crm.segments.models import SegmentKind
 from deskhand.events.types import SYSTEM
 from deskhand.web.filters.asked import Asked
 from deskhand.web.filters.building import Building
+from deskhand.web.tests.conftest import queries_of
 from deskhand.web.tests.test_board import cards
 from deskhand.web.tests.test_inbox import HTMX, texts
 
@@ -308,14 +307,9 @@ def test_a_condition_of_a_workflow_names_it_too_R_TRIG_5(office, boss):
 
 
 def test_the_page_asks_no_more_for_many_labels(office, client, boss):
-    def count() -> int:
-        with CaptureQueriesContext(connection) as asked:
-            client.get(URL)
-        return len(asked)
-
-    few = count()
+    few = queries_of(client, URL)
     with office.inside():
         for n in range(20):
             association_labels.create("contact", "deal", f"Part {n}", by=SYSTEM)
 
-    assert count() == few
+    assert queries_of(client, URL) == few

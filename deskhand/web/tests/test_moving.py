@@ -33,18 +33,6 @@ NAMES = ["New", "Waiting on contact", "Waiting on us", "Closed"]
 
 
 @pytest.fixture
-def grace(office, sign_in):
-    """An agent, whom rules bind."""
-    return sign_in(office.world.grace)
-
-
-@pytest.fixture
-def ada(office, sign_in):
-    """A Super Admin, whom they don't bind (R-RULE-4)."""
-    return sign_in(office.world.ada)
-
-
-@pytest.fixture
 def ticket(office):
     """It waits on the contact, the second of four statuses."""
     made = office.mail()
@@ -608,13 +596,13 @@ def test_whatever_a_status_may_ask_for_can_be_given_R_REQ_1(office, grace, kind)
 
 def test_what_has_nothing_to_choose_from_is_not_asked_for_and_the_settings_say_why_R_REQ_1(office, ada):
     with office.inside():
-        pipeline = pipelines_of("deal").default.id
+        pipeline = pipelines_of("deal").default
 
-    page = text(ada.get(reverse("pipeline-rules", args=[pipeline])))
+    page = text(ada.get(reverse("pipeline-rules", args=[pipeline.id])))
 
     assert "Not offered, because they have no options to choose from yet: Deal type, Priority." in page
     with pytest.raises(Invalid):
-        rules(office, "deal", asks={stage_label(office, "deal"): (Ask("dealtype", True),)})
+        rules(office, "deal", asks={pipeline.stages[1].label: (Ask("dealtype", True),)})
 
 
 @pytest.mark.parametrize(
@@ -636,11 +624,6 @@ def test_what_is_nobody_here_is_refused_in_its_field_R_REQ_1(office, grace, name
 
     assert refused.status_code == 422
     assert said in text(refused).partition(f'id="ask-{name}-error"')[2]
-
-
-def stage_label(office, kind) -> str:
-    with office.inside():
-        return pipelines_of(kind).default.stages[1].label
 
 
 # ── many rows of a table at once ─────────────────────────────────────────────────────────────────────────────────────

@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 
 import pytest
-from django.db import connection
-from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from deskhand.accounts.models import Account, Plan, User
@@ -21,12 +19,8 @@ from deskhand.events.types import SYSTEM, Actor
 from deskhand.kernel import clock
 from deskhand.notifications import pages
 from deskhand.notifications.models import Notification
+from deskhand.web.tests.conftest import queries_of
 from deskhand.web.tests.test_inbox import texts
-
-
-@pytest.fixture
-def grace(office, sign_in):
-    return sign_in(office.world.grace)
 
 
 @pytest.fixture
@@ -120,16 +114,11 @@ def test_nobody_reads_or_marks_what_others_were_told(told, office, sign_in):
 
 
 def test_the_bell_asks_as_often_for_many_as_for_few(told, grace):
-    def asked():
-        with CaptureQueriesContext(connection) as queries:
-            grace.get("/notifications")
-        return len(queries)
-
     told()
-    few = asked()
+    few = queries_of(grace, "/notifications")
     for n in range(4):
         told(f"Lamp {n}")
-    assert asked() == few
+    assert queries_of(grace, "/notifications") == few
 
 
 def test_a_failure_leads_to_where_it_is_set_right_and_is_read_there(office, sign_in, wired):
@@ -212,11 +201,6 @@ def test_what_must_be_asked_for_is_off_and_quiet_is_on(grace):
     page = grace.get("/settings/notifications").content.decode()
     assert re.search(r'name="bell" value="unassigned" checked', page)
     assert re.search(r'name="quiet" value="1" checked', page)
-
-
-@pytest.fixture
-def ada(office, sign_in):
-    return sign_in(office.world.ada)
 
 
 DEFAULTS = "/settings/notifications/defaults"

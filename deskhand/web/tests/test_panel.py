@@ -6,8 +6,6 @@ import re
 from datetime import timedelta
 
 import pytest
-from django.db import connection
-from django.test.utils import CaptureQueriesContext
 
 from deskhand.accounts import users
 from deskhand.crm.pipelines import pipelines
@@ -21,7 +19,7 @@ from deskhand.events.types import SYSTEM
 from deskhand.kernel import clock
 from deskhand.routing.models import Decision
 from deskhand.routing.types import Reason
-from deskhand.web.tests.conftest import selected
+from deskhand.web.tests.conftest import queries_of, selected
 from deskhand.web.tests.test_inbox import texts
 
 HTMX = {"HX-Request": "true"}
@@ -215,15 +213,10 @@ def test_folded_sections_stay_folded_for_oneself(office, ticket, client):
 
 
 def test_all_properties_cost_no_query_more_than_the_usual_ones(office, ticket, client):
-    def count():
-        with CaptureQueriesContext(connection) as queries:
-            client.get(f"/inbox/all-open/{ticket.pk}/properties")
-        return len(queries)
-
-    before = count()
+    before = queries_of(client, f"/inbox/all-open/{ticket.pk}/properties")
     for number in range(6):
         own(office, f"made_{number}", "string")
-    assert count() == before
+    assert queries_of(client, f"/inbox/all-open/{ticket.pk}/properties") == before
 
 
 def test_times_by_status_stand_in_a_section_of_their_own_R_PROP_3(office, ticket, client):

@@ -6,9 +6,7 @@ import re
 from datetime import timedelta
 
 import pytest
-from django.db import connection
 from django.test import Client
-from django.test.utils import CaptureQueriesContext
 
 from deskhand.accounts import invitations, queries, users
 from deskhand.accounts.models import AuditEntry, Membership, Role, User
@@ -21,6 +19,7 @@ from deskhand.routing import rules
 from deskhand.routing.types import Option, Reroute
 from deskhand.testing.world import make_user
 from deskhand.web.people import users as pages
+from deskhand.web.tests.conftest import queries_of
 from deskhand.web.tests.test_inbox import texts
 
 USERS = "/settings/users"
@@ -104,9 +103,7 @@ def test_nonsense_in_the_address_is_no_error(admin, asked):
 def test_it_asks_as_often_however_many_there_are(office, admin):
     counts = []
     for round in range(2):
-        with CaptureQueriesContext(connection) as asked:
-            admin.get(USERS)
-        counts.append(len(asked))
+        counts.append(queries_of(admin, USERS))
         with office.inside() as world:
             for n in range(10):
                 make_user(world.account, f"More{round}{n} People", team=world.team)

@@ -33,11 +33,6 @@ KEYS = {"deal": "deals", "project": "projects"}
 
 
 @pytest.fixture
-def ada(office, sign_in):
-    return sign_in(office.world.ada)
-
-
-@pytest.fixture
 def bob(office, sign_in):
     """An agent, whom rules bind."""
     return sign_in(office.world.bob)

@@ -30,11 +30,6 @@ F = json.dumps(
 
 
 @pytest.fixture
-def ada(office, sign_in):
-    return sign_in(office.world.ada)
-
-
-@pytest.fixture
 def people(office) -> list[int]:
     with office.inside() as world:
         made = contacts.upsert_many(

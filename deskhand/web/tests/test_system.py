@@ -6,8 +6,6 @@ import re
 from datetime import timedelta
 
 import pytest
-from django.db import connection
-from django.test.utils import CaptureQueriesContext
 
 from deskhand.accounts.models import AuditEntry
 from deskhand.automation import enroll
@@ -23,6 +21,7 @@ from deskhand.kernel import jobs
 from deskhand.kernel.database import sql
 from deskhand.kernel.models import JobFailure
 from deskhand.web.system import page
+from deskhand.web.tests.conftest import queries_of
 from deskhand.web.tests.test_inbox import texts
 
 RAW = b"Subject: Where is it?\r\n\r\nHello.\r\n"
@@ -246,9 +245,7 @@ def test_it_asks_as_often_whatever_failed(office, admin):
                 n = OutboxEntry.objects.count()
                 made, _mail, _job = failures(world.account.pk, office.at, n)
                 OutboxEntry.objects.filter(pk=made.pk).update(reference_type=REFERENCE, reference_id=n)
-        with CaptureQueriesContext(connection) as asked:
-            admin.get("/settings/system")
-        counts.append(len(asked))
+        counts.append(queries_of(admin, "/settings/system"))
     assert counts[0] == counts[1]
 
 

@@ -6,8 +6,6 @@ import re
 from zoneinfo import ZoneInfo
 
 import pytest
-from django.db import connection
-from django.test.utils import CaptureQueriesContext
 
 from deskhand.automation import lanes
 from deskhand.automation.actions import choices
@@ -32,6 +30,7 @@ from deskhand.kernel.errors import Conflict, Invalid
 from deskhand.testing.jobs import run_jobs
 from deskhand.web.filters import editing
 from deskhand.web.filters.editing import Item
+from deskhand.web.tests.conftest import queries_of
 from deskhand.web.tests.test_inbox import texts
 
 URL = "/settings/tickets/tags"
@@ -221,9 +220,7 @@ def test_the_board_asks_as_often_for_many_tags_as_for_none(office, client, two):
     def queries(count):
         for n in range(count):
             tag(office, office.mail(f"Chair {n} {count}"), *two)
-        with CaptureQueriesContext(connection) as asked:
-            client.get(board)
-        return len(asked)
+        return queries_of(client, board)
 
     with office.inside():
         pipeline = pipelines_of("ticket").default.id
@@ -270,9 +267,7 @@ def test_the_list_asks_as_often_for_many_tags_as_for_none(office, client, two):
     def queries(count, *values):
         for n in range(count):
             tag(office, office.mail(f"Chair {n} {count}"), *values)
-        with CaptureQueriesContext(connection) as asked:
-            client.get("/inbox/all-open")
-        return len(asked)
+        return queries_of(client, "/inbox/all-open")
 
     client.get("/inbox/all-open")
     assert queries(1) == queries(8, *two) <= 21

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from django.db import connection
-from django.test.utils import CaptureQueriesContext
 
 from deskhand.accounts import invitations, policy, queries, roles, teams
 from deskhand.accounts.models import AuditEntry, Membership, Role, Team
@@ -13,6 +11,7 @@ from deskhand.accounts.types import Reach, Verb
 from deskhand.events.types import SYSTEM
 from deskhand.routing import rules
 from deskhand.routing.types import Option
+from deskhand.web.tests.conftest import queries_of
 from deskhand.web.tests.test_inbox import texts
 
 TEAMS, ROLES = "/settings/teams", "/settings/roles"
@@ -60,9 +59,7 @@ def test_teams_are_listed_as_a_tree(office, admin):
 def test_the_list_asks_as_often_however_many_teams_there_are(office, admin):
     counts = []
     for round in range(2):
-        with CaptureQueriesContext(connection) as asked:
-            admin.get(TEAMS)
-        counts.append(len(asked))
+        counts.append(queries_of(admin, TEAMS))
         for n in range(5):
             make_team(office, f"Team {round}{n}")
     assert counts[0] == counts[1]

@@ -6,8 +6,6 @@ from datetime import timedelta
 from html import unescape
 
 import pytest
-from django.db import connection
-from django.test.utils import CaptureQueriesContext
 
 from deskhand.automation import lanes, templates, workflows
 from deskhand.automation.actions.create_task import CreateTask
@@ -30,6 +28,7 @@ from deskhand.crm.filters.types import Associated, Filter, Operator
 from deskhand.crm.records.models import Task, Ticket
 from deskhand.crm.schema.types import Kind
 from deskhand.kernel.database.scope import settle as settle_hooks
+from deskhand.web.tests.conftest import queries_of
 
 
 @pytest.fixture
@@ -222,9 +221,7 @@ def test_the_picture_costs_the_same_for_two_steps_and_for_forty(office, sign_in)
             ticket = world.ticket()
             flow = workflows.switch(flow, True, by=world.ada.pk)
             run = enroll(flow, ticket.pk)
-        with CaptureQueriesContext(connection) as found:
-            assert client.get(f"/workflows/{flow.pk}/history/{run.pk}/canvas").status_code == 200
-        return len(found)
+        return queries_of(client, f"/workflows/{flow.pk}/history/{run.pk}/canvas")
 
     counted(2)  # what is read once
     assert counted(2) == counted(40)

@@ -74,7 +74,7 @@ from deskhand.events.types import SYSTEM
 from deskhand.kernel import clock
 from deskhand.kernel.database import sql
 from deskhand.web.records.kinds import record_url
-from deskhand.web.tests.conftest import being_switched_on, look_up
+from deskhand.web.tests.conftest import being_switched_on, look_up, queries_of
 from deskhand.web.tests.test_inbox import texts
 from deskhand.web.tests.test_walls import bytes_of
 from deskhand.web.workflows import call_views
@@ -202,20 +202,13 @@ def test_pages_follow_each_other_without_gap_or_repetition(office, admin, sort, 
 
 
 def test_a_longer_list_takes_no_more_queries(office, admin):
-    def queries():
-        with CaptureQueriesContext(
-            connection,
-        ) as asked:
-            admin.get("/workflows")
-        return len(asked)
-
     first = make(office, owner_id=office.world.ada.pk)
     enrolled(office, first)
-    few = queries()
+    few = queries_of(admin, "/workflows")
     for number in range(6):
         enrolled(office, make(office, f"More {number}", owner_id=office.world.bob.pk))
 
-    assert queries() == few
+    assert queries_of(admin, "/workflows") == few
 
 
 def test_without_the_permission_there_is_no_list_R_ACT_42(office, sign_in):
@@ -544,20 +537,15 @@ def test_more_runs_take_no_more_queries(office, admin, kind):
             by=world.ada.pk,
         )
 
-    def queries(path):
-        with CaptureQueriesContext(connection) as asked:
-            admin.get(f"/workflows/{flow.pk}/{path}")
-        return len(asked)
-
-    pages = ("history", "log", "waiting?step=1")
-    admin.get(f"/workflows/{flow.pk}/log")  # the definition is read once a process
+    pages = [f"/workflows/{flow.pk}/{path}" for path in ("history", "log", "waiting?step=1")]
+    admin.get(pages[1])  # the definition is read once a process
     logged(office, flow, enrolled(office, flow, office.mail("First").pk))
-    few = [queries(page) for page in pages]
+    few = [queries_of(admin, page) for page in pages]
     for number in range(4):
         reason = {"by": "event", "kind": "ticket.created", "actor": "user", "actor_id": office.world.bob.pk}
         logged(office, flow, enrolled(office, flow, office.mail(f"More {number}").pk, reason=reason))
 
-    assert [queries(page) for page in pages] == [few[0] + 1, few[1], few[2] + 1]  # the name of Bob
+    assert [queries_of(admin, page) for page in pages] == [few[0] + 1, few[1], few[2] + 1]  # the name of Bob
 
 
 def test_what_one_may_not_see_is_in_no_list_and_no_file(office, sign_in):

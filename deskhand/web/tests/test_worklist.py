@@ -7,8 +7,6 @@ import re
 from datetime import timedelta
 
 import pytest
-from django.db import connection
-from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from deskhand.accounts import policy, users
@@ -23,16 +21,8 @@ from deskhand.crm.records.tasks import Wanted
 from deskhand.events.types import SYSTEM, Actor
 from deskhand.kernel import clock
 from deskhand.web.objects import usage
-
-
-@pytest.fixture
-def grace(office, sign_in):
-    return sign_in(office.world.grace)
-
-
-@pytest.fixture
-def ada(office, sign_in):
-    return sign_in(office.world.ada)
+from deskhand.web.tests.conftest import queries_of
+from deskhand.web.tests.test_inbox import texts
 
 
 @pytest.fixture
@@ -61,7 +51,7 @@ def titles(response) -> list[str]:
 
 
 def text(response) -> str:
-    return " ".join(re.sub("<[^>]*>", " ", html.unescape(response.content.decode())).split())
+    return html.unescape(texts(response))
 
 
 def stored(office, task_id) -> Task:
@@ -119,19 +109,14 @@ def test_tasks_of_deleted_records_are_in_no_list_R_WFA_8(office, grace, make):
 
 
 def test_a_list_goes_on_where_its_page_ends_and_asks_no_more_for_more_tasks_R_WFA_8(office, ada, make):
-    def queries() -> int:
-        with CaptureQueriesContext(connection) as captured:
-            ada.get("/tasks?list=all")
-        return len(captured)
-
     now = clock.now()
     for number in range(3):
         make(f"First {number}", due_at=now)
-    few = queries()
+    few = queries_of(ada, "/tasks?list=all")
     for number in range(60):
         make(f"Task {number}", due_at=now + timedelta(hours=number % 3) if number % 2 else None)
 
-    assert queries() <= few
+    assert queries_of(ada, "/tasks?list=all") <= few
     first = ada.get("/tasks?list=all")
     more = re.search(r'href="(/tasks\?[^"]*after=[^"]*)"', html.unescape(first.content.decode()))[1]
     found = [*titles(first), *titles(ada.get(more))]
