@@ -261,7 +261,7 @@ def test_automation_that_was_stopped_is_told_and_goes_on_by_a_button(office, adm
     with office.inside() as world:
         stopped = Budget.objects.create(account_id=world.account.pk, per_hour=3, used=3, stopped_at=office.at)
 
-    assert "more than 3 messages within an hour" in opened(admin)
+    assert "more than 3 messages and calls within an hour" in opened(admin)
     answer = admin.post("/settings/system/automation/resume", follow=True)
 
     assert "Automation sends again." in texts(answer)
