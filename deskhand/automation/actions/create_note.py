@@ -11,11 +11,13 @@ from django.utils.translation import gettext_lazy
 
 from deskhand.automation.actions.forms import Around, Input, Setting
 from deskhand.automation.actions.types import Action, Doing, Done, Group, failed, skipped
-from deskhand.automation.engine.loops import Tell, Touches
+from deskhand.automation.engine.loops import Adds, Tell, Touches
 from deskhand.automation.models import Workflow
 from deskhand.crm.records import notes
 from deskhand.crm.records.notes import NewNote
+from deskhand.crm.schema.activities import NOTE
 from deskhand.desk import notes as comments
+from deskhand.desk.activities import COMMENT
 from deskhand.desk.notes import Note
 from deskhand.kernel.errors import Invalid
 
@@ -36,8 +38,11 @@ class CreateNote(Action):
         return str(settings.get("text") or _("Note"))
 
     def touches(self, object_type: str, settings: Mapping[str, Any]) -> Touches:
-        """Comments alone enroll: notes are told by no trigger."""
-        return Touches(tells=frozenset({Tell("comment.added")}) if object_type == "ticket" else frozenset())
+        """Conditions ask for comments and for notes; an event tells of comments alone. Nobody of the account wrote them."""
+        if object_type == "ticket":
+            comment = Adds(COMMENT.name, object_type, (("author", ()),))
+            return Touches(tells=frozenset({Tell("comment.added")}), adds=frozenset({comment}))
+        return Touches(adds=frozenset({Adds(NOTE.name, object_type, (("hs_created_by", ()),))}))
 
     def run(self, batch: Sequence[Doing]) -> list[Done]:
         tickets = [doing for doing in batch if doing.object_type == "ticket"]

@@ -13,9 +13,10 @@ from deskhand.automation import templates, tokens
 from deskhand.automation.actions import choices, reading
 from deskhand.automation.actions.forms import Around, Input, Option, Setting
 from deskhand.automation.actions.types import Action, Doing, Done, Group, Output, Then, failed
-from deskhand.automation.engine.loops import Tell, Touches
+from deskhand.automation.engine.loops import Adds, Tell, Touches
 from deskhand.crm.records import task_queues, tasks
 from deskhand.crm.records.tasks import NOTES, TITLE, NewTask, Wanted
+from deskhand.crm.schema.activities import TASK
 from deskhand.kernel.calendars import zone_named
 from deskhand.kernel.errors import Invalid
 
@@ -65,7 +66,13 @@ class CreateTask(Action):
         return settings.get("assignee") in (CONTACT_OWNER, COMPANY_OWNER) or super().meets(settings)
 
     def touches(self, object_type: str, settings: Mapping[str, Any]) -> Touches:
-        return Touches(tells=frozenset({Tell("task.created")}))
+        """Of which kind of records a condition asks for it does not matter: a task may be about several."""
+        facts = (
+            ("hs_task_status", ("NOT_STARTED",)),
+            ("hs_task_type", (str(settings.get("task_type") or "TODO"),)),
+            ("hs_task_priority", (str(settings.get("priority") or tasks.NO_PRIORITY),)),
+        )
+        return Touches(tells=frozenset({Tell("task.created")}), adds=frozenset({Adds(TASK.name, "", facts)}))
 
     def run(self, batch: Sequence[Doing]) -> list[Done]:
         new: list[NewTask] = []

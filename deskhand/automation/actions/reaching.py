@@ -10,13 +10,27 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from deskhand.automation.actions.types import Doing, Done
+from deskhand.automation.engine.loops import Adds, Tell, Touches
 from deskhand.desk import replies
+from deskhand.desk.activities import MESSAGE
 from deskhand.desk.channels import EMAIL
 from deskhand.desk.models import ChannelAccount
 from deskhand.desk.types import Mailbox
 from deskhand.kernel.database import sql
 
 PER_ADDRESS = 5  # an hour (R-MAIL-12)
+#: A message of automation in a ticket's conversation, which makes the latest one there the latest no more.
+_SAID = Adds(
+    MESSAGE.name, "ticket",
+    (("direction", ("OUT",)), ("is_automatic", ("true",)), ("place", ("FIRST", "LAST", "FIRST_SENT", "LAST_SENT"))),
+    frozenset({("place", "LAST"), ("place", "LAST_SENT")}),
+)  # fmt: skip
+
+
+def touched(object_type: str) -> Touches:
+    """What a message about such a record may enroll: it is in a conversation of its own unless that is a ticket (R-EXEC-21)."""
+    told = Touches(tells=frozenset({Tell("message.sent", "automatic", "True")}))
+    return told | Touches(adds=frozenset({_SAID})) if object_type == "ticket" else told
 
 
 def why_not_mail_about(object_type: str, record: Mapping[str, Any]) -> str:

@@ -22,7 +22,7 @@ from deskhand.automation.actions.forms import Around, Input, Option, Setting
 from deskhand.automation.actions.once import once
 from deskhand.automation.actions.reaching import Lately
 from deskhand.automation.actions.types import Action, Doing, Done, Group, Output, Then, failed, skipped
-from deskhand.automation.engine.loops import Tell, Touches
+from deskhand.automation.engine.loops import Touches
 from deskhand.automation.models import MailTemplate
 from deskhand.crm.records import associations, subscriptions
 from deskhand.crm.records.subscriptions import Link
@@ -108,7 +108,7 @@ class SendEmail(Action):
         return _answer(doing, known, _channels(doing.account_id), _Then(then, known), []), {}
 
     def touches(self, object_type: str, settings: Mapping[str, Any]) -> Touches:
-        return Touches(tells=frozenset({Tell("message.sent", "automatic", "True")}))
+        return reaching.touched(object_type)
 
     def run(self, batch: Sequence[Doing]) -> list[Done]:
         answers, mails = _worked_out(batch)

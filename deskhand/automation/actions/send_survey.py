@@ -20,7 +20,7 @@ from deskhand.automation.actions.once import once
 from deskhand.automation.actions.reaching import Lately
 from deskhand.automation.actions.texting import FROM, Fill, Phones, Text
 from deskhand.automation.actions.types import Action, Doing, Done, Group, Output, Then, failed, skipped
-from deskhand.automation.engine.loops import Tell, Touches
+from deskhand.automation.engine.loops import Touches
 from deskhand.desk import blocking, replies, surveys
 from deskhand.desk.channels import EMAIL
 from deskhand.desk.models import ChannelAccount
@@ -83,7 +83,7 @@ class SendSurvey(Action):
         return True
 
     def touches(self, object_type: str, settings: Mapping[str, Any]) -> Touches:
-        return Touches(tells=frozenset({Tell("message.sent", "automatic", "True")}))
+        return reaching.touched(object_type)
 
     def run(self, batch: Sequence[Doing]) -> list[Done]:
         sending = _Sending(batch)

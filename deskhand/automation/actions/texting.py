@@ -12,9 +12,9 @@ from django.utils.translation import gettext as _
 from deskhand.automation import templates
 from deskhand.automation.actions.forms import Around, Input, Option, Setting
 from deskhand.automation.actions.once import once
-from deskhand.automation.actions.reaching import Lately, sent, too_many
+from deskhand.automation.actions.reaching import Lately, sent, too_many, touched
 from deskhand.automation.actions.types import Action, Doing, Done, Group, Output, Then, failed, skipped
-from deskhand.automation.engine.loops import Tell, Touches
+from deskhand.automation.engine.loops import Touches
 from deskhand.crm.records import subscriptions
 from deskhand.desk import channels, replies, texts
 from deskhand.desk.channels import ApprovedTemplate, Texted
@@ -71,7 +71,7 @@ class Texting(Action):
         return True
 
     def touches(self, object_type: str, settings: Mapping[str, Any]) -> Touches:
-        return Touches(tells=frozenset({Tell("message.sent", "automatic", "True")}))
+        return touched(object_type)
 
     def run(self, batch: Sequence[Doing]) -> list[Done]:
         answers, messages = self._worked_out(batch)

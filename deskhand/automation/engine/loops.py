@@ -13,7 +13,18 @@ from itertools import pairwise
 
 from deskhand.automation.engine.definition import PLACES, Definition, EventMatch, WhenEvent, WhenTrue
 from deskhand.crm.filters.folding import fold
-from deskhand.crm.filters.types import Condition, Filter, MemberOf, Operator, Value, leaves, leaves_by_path
+from deskhand.crm.filters.types import (
+    AllOf,
+    AnyOf,
+    Associated,
+    Condition,
+    Filter,
+    MemberOf,
+    Operator,
+    Value,
+    leaves,
+    looked_at,
+)
 from deskhand.crm.schema.types import Kind
 
 
@@ -35,10 +46,25 @@ class Tell:
     value: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Adds:
+    """An activity that an action adds to records of a kind, "" for any: a task, a note … (decision 0014).
+
+    `facts` are its properties that are known, each with all the values that it can have; without any it is empty.
+    `takes` are the values of properties that others before it lose by it: the latest message is the latest no more.
+    """
+
+    activity: str
+    object_type: str = ""
+    facts: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    takes: frozenset[tuple[str, str]] = frozenset()
+
+
 @dataclass(frozen=True)
 class Touches:
     """What an action does that may enroll: into these workflows, by these properties, by making such records, by events
-    that it raises for the record, by who is in these segments, and by links between these two kinds of records."""
+    that it raises for the record, by who is in these segments, by links between these two kinds of records, and by
+    activities that it adds to records."""
 
     enrolls: frozenset[int] = frozenset()
     writes: frozenset[Write] = frozenset()
@@ -46,11 +72,12 @@ class Touches:
     tells: frozenset[Tell] = frozenset()
     segments: frozenset[int] = frozenset()
     links: frozenset[frozenset[str]] = frozenset()
+    adds: frozenset[Adds] = frozenset()
 
     def __or__(self, other: Touches) -> Touches:
         return Touches(
             self.enrolls | other.enrolls, self.writes | other.writes, self.creates | other.creates,
-            self.tells | other.tells, self.segments | other.segments, self.links | other.links,
+            self.tells | other.tells, self.segments | other.segments, self.links | other.links, self.adds | other.adds,
         )  # fmt: skip
 
 
@@ -92,7 +119,7 @@ def with_followers(touches: Touches, followers: Sequence[Follower]) -> Touches:
         for one in followers:
             if _may_meet(one.condition, one.object_type, touches):
                 found |= one.when_met
-            elif _may_meet(one.condition, one.object_type, to_anything):
+            elif _may_meet(one.condition, one.object_type, to_anything, no_more=True):
                 found |= one.when_not
         if found == touches:
             return found
@@ -128,22 +155,76 @@ def _comes_again(player: Player) -> bool:
     return player.definition.reenrollment.is_on or bool(player.touches.creates)
 
 
-def _may_meet(condition: Condition, object_type: str, touches: Touches) -> bool:
-    for path, leaf in leaves_by_path(condition):
+def _may_meet(condition: Condition, object_type: str, touches: Touches, *, no_more: bool = False) -> bool:
+    """Whether a record may come to meet it by that; `no_more`: or may come to meet it no more by an activity that is added."""
+    for path, leaf in looked_at(condition):
         way = (object_type, *path)
-        if way[-1] in touches.creates or any(frozenset(hop) in touches.links for hop in pairwise(way)):
+        if not touches.creates.isdisjoint(way) or any(
+            frozenset(hop) in touches.links for hop in pairwise(way)
+        ):
             return True
         if isinstance(leaf, MemberOf):
             if not (touches.segments if leaf.of == _SEGMENT else touches.enrolls).isdisjoint(leaf.ids):
                 return True
-        elif any(
+        elif leaf is not None and any(
             (write.object_type, write.property) == (way[-1], leaf.property) and _fits(leaf, write.value)
             for write in touches.writes
         ):
             return True
+    return any(_may_turn(condition, object_type, added, to=not no_more) for added in touches.adds)
+
+
+def _may_turn(condition: Condition, object_type: str, added: Adds, *, to: bool) -> bool:
+    """Whether one more activity may make the condition hold, or, `to` being False, may make it hold no more."""
+    match condition:
+        case AllOf(parts) | AnyOf(parts):
+            return any(_may_turn(part, object_type, added, to=to) for part in parts)
+        case Associated(kind, where, has=has) if kind != added.activity:
+            return _may_turn(where, kind, added, to=to is has)
+        case Associated(_, where, has=has) if added.object_type in ("", object_type):
+            return (to is has and _may_be(where, added)) or _loses(where, added, to=to is has)
     return False
 
 
+def _may_be(where: Condition, added: Adds) -> bool:
+    """Whether the activity that is added may be one that is asked for."""
+    match where:
+        case AllOf(parts):
+            return all(_may_be(part, added) for part in parts)
+        case AnyOf(parts):
+            return any(_may_be(part, added) for part in parts)
+        case Filter(name, operator=operator):
+            known = dict(added.facts).get(name)
+            if known is None:
+                return True
+            match operator:
+                case Operator.ANY_OF:
+                    return any(_fits(where, value) for value in known)
+                case Operator.NONE_OF:
+                    named = replace(where, operator=Operator.ANY_OF)
+                    return not known or not all(_fits(named, value) for value in known)
+                case Operator.KNOWN:
+                    return bool(known)
+                case Operator.UNKNOWN:
+                    return not known
+    return True
+
+
+def _loses(where: Condition, added: Adds, *, to: bool) -> bool:
+    """Whether what those before it lose may make one of them be what is asked for, or, `to` being False, be it no more."""
+    turning = _WITHOUT if to else _WITH
+    return any(
+        isinstance(leaf, Filter)
+        and leaf.operator in turning
+        and any(
+            leaf.property == name and (not leaf.values or value in leaf.values) for name, value in added.takes
+        )
+        for leaf in leaves(where)
+    )
+
+
+_WITH = frozenset({Operator.ANY_OF, Operator.ALL_OF, Operator.KNOWN})
+_WITHOUT = frozenset({Operator.NONE_OF, Operator.UNKNOWN})
 _SEGMENT = "segment"
 #: The properties whose change raises an event, by the event's kind without the record's.
 _OWNER = frozenset({"hubspot_owner_id"})

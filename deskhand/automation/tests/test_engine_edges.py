@@ -66,6 +66,7 @@ from deskhand.automation.engine.edit import (
     update,
 )
 from deskhand.automation.engine.loops import (
+    Adds,
     Circle,
     Follower,
     Player,
@@ -81,7 +82,7 @@ from deskhand.automation.engine.waits import end_of
 from deskhand.automation.engine.window import held_until
 from deskhand.automation.tests.engine_cases import NOW, action, chain, hours, when
 from deskhand.crm.filters.evaluate import RecordFacts, Seen
-from deskhand.crm.filters.types import AllOf, Associated, Filter, MemberOf, Operator
+from deskhand.crm.filters.types import AllOf, AnyOf, Associated, Filter, MemberOf, Operator
 from deskhand.crm.schema.types import Kind
 from deskhand.kernel.errors import Invalid
 
@@ -514,6 +515,91 @@ def test_conditions_about_linked_records_listen_to_those():
     together = calls | Touches(enrolls=frozenset({7}))
     assert (together.enrolls, together.writes) == (frozenset({7}), calls.writes)
     assert isinstance(chain(action()).steps[0], Action)
+
+
+OPEN = Filter("status", Kind.ENUM, Operator.ANY_OF, ("OPEN",))
+DONE = Filter("status", Kind.ENUM, Operator.ANY_OF, ("DONE",))
+IS_LATEST = Filter("place", Kind.MULTI, Operator.ANY_OF, ("LAST",))
+RECEIVED = Filter("direction", Kind.ENUM, Operator.ANY_OF, ("IN",))
+A_TASK = Adds("task", "", (("status", ("OPEN",)), ("author", ())))
+A_MESSAGE = Adds("message", "ticket", (("direction", ("OUT",)), ("place", ("FIRST", "LAST"))), frozenset({("place", "LAST")}))  # fmt: skip
+
+
+def negated(leaf):
+    return replace(leaf, operator=Operator.NONE_OF)
+
+
+def has_task(*asked, has=True):
+    return Associated("task", AllOf(asked), has=has)
+
+
+def has_message(*asked, has=True):
+    return Associated("message", AllOf(asked), has=has)
+
+
+@pytest.mark.parametrize(
+    ("asks", "added", "calls"),
+    [
+        (has_task(), A_TASK, True),
+        (has_task(OPEN), A_TASK, True),
+        (has_task(DONE), A_TASK, False),
+        (has_task(negated(OPEN)), A_TASK, False),
+        (has_task(negated(DONE)), A_TASK, True),
+        (has_task(AnyOf((OPEN, DONE))), A_TASK, True),
+        (has_task(when("title", "Call")), A_TASK, True),
+        (has_task(MemberOf("segment", (1,))), A_TASK, True),
+        (has_task(Filter("status", Kind.ENUM, Operator.KNOWN)), A_TASK, True),
+        (has_task(Filter("author", Kind.REF, Operator.KNOWN)), A_TASK, False),
+        (has_task(Filter("author", Kind.REF, Operator.UNKNOWN)), A_TASK, True),
+        (has_task(Filter("author", Kind.REF, Operator.ANY_OF, (7,))), A_TASK, False),
+        (has_task(Filter("author", Kind.REF, Operator.NONE_OF, (7,))), A_TASK, True),
+        (has_task(Filter("status", Kind.TEXT, Operator.CONTAINS, ("E",))), A_TASK, True),
+        (has_task(OPEN, has=False), A_TASK, False),  # it is what ends it
+        (AnyOf((has_message(), has_task(OPEN))), A_TASK, True),
+        (has_message(), A_TASK, False),
+        (Associated("contact", has_task(OPEN)), A_TASK, True),
+        (Associated("contact", has_task(OPEN), has=False), A_TASK, False),
+        (Associated("contact", has_task(OPEN, has=False), has=False), A_TASK, True),
+        (Associated("contact", has_task(OPEN)), replace(A_TASK, object_type="ticket"), False),
+        (when("subject", "A"), A_TASK, False),
+        (has_message(IS_LATEST), A_MESSAGE, True),
+        (has_message(RECEIVED, IS_LATEST), A_MESSAGE, False),
+        (has_message(RECEIVED, negated(IS_LATEST)), A_MESSAGE, True),
+        (has_message(RECEIVED, IS_LATEST, has=False), A_MESSAGE, True),
+        (has_message(RECEIVED, has=False), A_MESSAGE, False),
+        (has_message(RECEIVED, Filter("place", Kind.MULTI, Operator.UNKNOWN)), A_MESSAGE, True),
+        (has_message(RECEIVED, Filter("place", Kind.MULTI, Operator.ANY_OF, ("NEXT",)), has=False), A_MESSAGE, False),
+    ],
+)  # fmt: skip
+def test_who_asks_for_an_activity_is_called_by_what_adds_such_a_one_R_EXEC_21_R_TRIG_4(asks, added, calls):
+    """A message takes from the one before it that it is the latest."""
+    one = Player(1, chain(action(), trigger=WhenTrue(asks)), Touches(adds=frozenset({added})))
+
+    assert bool(circles([one])) is calls
+
+
+def test_a_tag_whose_rule_asks_for_activities_is_put_on_and_taken_off_by_them_R_EXEC_21():
+    idle = Follower("ticket", has_task(OPEN, has=False), tag("1"), tag(""))
+    busy = Follower("ticket", has_task(OPEN), tag("2"), tag(""))
+    adds = Touches(adds=frozenset({A_TASK}))
+
+    assert with_followers(adds, [idle]) == adds | tag("")
+    assert with_followers(adds, [busy]) == adds | tag("2")
+    assert (adds | adds).adds == adds.adds
+
+
+def test_who_asks_whether_there_are_any_is_called_by_new_ones_and_by_new_links_R_EXEC_21():
+    """Without a filter on them; and a record that is new itself has none."""
+    asks = player(2, WhenTrue(Associated("contact", AllOf())))
+    none = player(3, WhenTrue(has_task(has=False)))
+
+    for touches, called in (
+        (Touches(creates=frozenset({"contact"})), [True, False]),
+        (Touches(creates=frozenset({"ticket"})), [True, True]),
+        (Touches(links=frozenset({frozenset({"ticket", "contact"})})), [True, False]),
+        (Touches(creates=frozenset({"deal"})), [False, False]),
+    ):
+        assert [loops.may_call(Player(1, chain(action()), touches), one) for one in (asks, none)] == called
 
 
 def test_what_a_branch_looked_at_is_kept_short_and_fit_for_JSON_R_LOG_2():

@@ -1174,6 +1174,48 @@ def test_what_follows_filters_by_itself_is_a_part_of_a_circle_R_EXEC_21(world, b
     assert (circles.of(low, workflows.definition_of(low)) == []) is (by == "tag")
 
 
+@pytest.mark.parametrize(
+    ("kind", "settings", "activity", "leaf", "other"),
+    [
+        ("create_task", {"title": "Call"}, "task", ("hs_task_status", Kind.ENUM, ("NOT_STARTED",)), ("hs_task_status", Kind.ENUM, ("COMPLETED",))),
+        ("create_task", {"title": "Call", "task_type": "CALL"}, "task", ("hs_task_type", Kind.ENUM, ("CALL",)), ("hs_task_type", Kind.ENUM, ("TODO",))),
+        ("create_note", {"text": "Hm"}, "comment", ("text", Kind.TEXT, ("Hm",)), ("author", Kind.REF, (7,))),
+        ("send_email", {"template": "x"}, "message", ("direction", Kind.ENUM, ("OUT",)), ("direction", Kind.ENUM, ("IN",))),
+        ("send_sms", {"text": "Hi"}, "message", ("is_automatic", Kind.BOOL, (True,)), ("is_automatic", Kind.BOOL, (False,))),
+        ("send_survey", {}, "message", ("place", Kind.MULTI, ("LAST",)), ("place", Kind.MULTI, ("LAST_RECEIVED",))),
+    ],
+)  # fmt: skip
+def test_who_asks_for_what_its_own_steps_add_is_told_of_when_publishing_R_EXEC_21_R_TRIG_4(
+    world, kind, settings, activity, leaf, other
+):
+    def warned(asked):
+        name, kind_of, values = asked
+        trigger = WhenTrue(Associated(activity, Filter(name, kind_of, Operator.ANY_OF, values)))
+        definition = Definition(
+            "ticket",
+            trigger,
+            Reenrollment(True),
+            start=Edge("1"),
+            steps=(Action("1", kind, settings),),
+            next_id=2,
+        )
+        return circles.of(Workflow(account_id=world.account.pk, pk=1), definition)
+
+    assert [one.is_endless for one in warned(leaf)] == [True]
+    assert warned(other) == []
+
+
+def test_a_note_calls_who_asks_for_notes_of_such_records_R_EXEC_21_R_TRIG_4(world):
+    def warned(object_type):
+        trigger = WhenTrue(Associated("note", AllOf()))
+        step = Action("1", "create_note", {"text": "Hm"})
+        definition = Definition(object_type, trigger, start=Edge("1"), steps=(step,), next_id=2)
+        return circles.of(Workflow(account_id=world.account.pk, pk=1), definition)
+
+    assert warned("contact")
+    assert not warned("ticket")  # there it is a comment
+
+
 def test_who_queues_begins_when_the_run_before_is_over(world, each_time):
     each_time(WhileInside.QUEUE)
     elapse(Enrollment.objects.earliest("id"))
