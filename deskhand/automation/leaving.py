@@ -16,7 +16,7 @@ from deskhand.automation.enrolling.insert import WAKE
 from deskhand.automation.models import StepStatus
 from deskhand.automation.records import LoadedFacts
 from deskhand.automation.steplog import LogLine
-from deskhand.crm.filters.types import Condition, leaves_by_path
+from deskhand.crm.filters.types import Condition, looked_at
 from deskhand.crm.records import associations
 from deskhand.crm.schema import activities
 from deskhand.crm.segments import members
@@ -95,7 +95,7 @@ def _linked(changed: Collection[Key], definitions: Iterable[Definition]) -> set[
 
 def _looks_along(definition: Definition) -> Iterable[tuple[str, str]]:
     for condition in _conditions(definition):
-        for way, _leaf in leaves_by_path(condition):
+        for way, _leaf in looked_at(condition):
             path, _activity = activities.split(way)
             if path:
                 yield definition.object_type, path[-1]

@@ -20,7 +20,7 @@ from deskhand.automation.enrolling.matching import names_spam
 from deskhand.automation.past import Cut, Memory, Past
 from deskhand.automation.records import Row
 from deskhand.crm.filters.evaluate import holds
-from deskhand.crm.filters.types import AllOf, AnyOf, Associated, Condition, MemberOf, leaves_by_path
+from deskhand.crm.filters.types import Condition, MemberOf, leaves_by_path, looked_at
 from deskhand.crm.records import associations, joining
 from deskhand.crm.records.labeling import RELABELED
 from deskhand.crm.schema import activities, association_labels
@@ -241,12 +241,7 @@ class _Then(Past):
 
 def _linked_kinds(condition: Condition) -> set[str]:
     """The kinds of the linked records that it asks for, also where any such record will do."""
-    match condition:
-        case AllOf(parts) | AnyOf(parts):
-            return {kind for part in parts for kind in _linked_kinds(part)}
-        case Associated(to, where):
-            return _linked_kinds(where) | (set() if activities.find(to) else {to})
-    return set()
+    return {kind for way, _leaf in looked_at(condition) for kind in activities.split(way)[0]}
 
 
 def _seen_from_there(kind: str, *, to: str, number: int) -> int:

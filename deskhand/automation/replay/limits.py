@@ -22,7 +22,7 @@ from deskhand.automation.engine.definition import (
 from deskhand.automation.enrolling.standing import BY_MESSAGES
 from deskhand.automation.past import told_as
 from deskhand.automation.replay import time_alone
-from deskhand.crm.filters.types import Condition, Filter, leaves, leaves_by_path, leaves_by_type
+from deskhand.crm.filters.types import Condition, Filter, leaves, leaves_by_type, looked_at
 from deskhand.crm.schema import activities
 from deskhand.crm.schema.queries import properties_of
 from deskhand.crm.segments.looks import SEGMENT
@@ -74,7 +74,7 @@ def limits_of(definition: Definition) -> Limits:
     conditions = workflows.conditions_of(definition)
     trigger = definition.trigger
     untold = _without_history(definition, conditions)
-    ways = [activities.split(way) for one in conditions for way, _leaf in leaves_by_path(one)]
+    ways = [activities.split(way) for one in conditions for way, _leaf in looked_at(one)]
     memberships = {leaf.of for one in conditions for leaf in leaves(one) if not isinstance(leaf, Filter)}
     past = {
         Past.RECORDS: True,

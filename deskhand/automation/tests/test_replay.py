@@ -48,7 +48,17 @@ from deskhand.automation.replay.play import Play, Surroundings
 from deskhand.automation.runner import Runner
 from deskhand.automation.runner import go as move
 from deskhand.automation.tests.test_trial import everything
-from deskhand.crm.filters.types import EVERYTHING, AllOf, AnyOf, Filter, Operator, Span, Unit, Window
+from deskhand.crm.filters.types import (
+    EVERYTHING,
+    AllOf,
+    AnyOf,
+    Associated,
+    Filter,
+    Operator,
+    Span,
+    Unit,
+    Window,
+)
 from deskhand.crm.records import store
 from deskhand.crm.records.models import Ticket
 from deskhand.crm.schema.queries import properties_of
@@ -424,6 +434,19 @@ def test_a_replay_of_what_happened_tells_what_happened(life, name):
 def test_that_others_that_are_left_go_on_as_they_did_is_said_R_UN_6(world, ends, is_said):
     told = limits_of(Definition("ticket", leaving=Leaving(ends=ends))).today
     assert (Today.OTHERS in told) is is_said
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (Associated("contact", EVERYTHING), {Today.LINKS}),
+        (Associated("task", EVERYTHING), {Today.ACTIVITIES}),
+        (Associated("contact", Associated("task", EVERYTHING)), {Today.LINKS, Today.ACTIVITIES}),
+    ],
+)
+def test_that_what_is_linked_is_read_as_it_is_today_is_said_where_any_of_it_will_do(world, asked, said):
+    told = limits_of(Definition("ticket", leaving=Leaving(goal=asked))).today
+    assert {one for one in told if one in (Today.LINKS, Today.ACTIVITIES)} == said
 
 
 @pytest.fixture
