@@ -14,6 +14,7 @@ from django.urls import reverse
 
 from deskhand.accounts.models import Account, Membership, Plan, Team
 from deskhand.accounts.plans import Feature
+from deskhand.accounts.policy import viewer_for
 from deskhand.automation import drafts, lanes, templates, uses, workflows
 from deskhand.automation.actions.registry import ACTIONS
 from deskhand.automation.engine import edit
@@ -51,6 +52,7 @@ from deskhand.events.types import SYSTEM
 from deskhand.routing.types import Strategy
 from deskhand.testing.world import add_stage
 from deskhand.web.tests.conftest import add_statuses, being_switched_on, look_up, queries_of
+from deskhand.web.workflows.editor.events import AskedOfEvent
 
 HTMX = {"HX-Request": "true"}
 
@@ -568,6 +570,15 @@ def test_a_property_change_is_an_event_with_values_R_TRIG_18(editor):
     assert 'Priority <i>changed</i> <span class="tag">to High</span>' in re.sub(
         r"<span>|(?<=Priority)</span>", "", editor.page()
     )
+
+
+def test_the_channel_of_a_message_is_chosen_as_in_filters_R_TRIG_18(office):
+    with office.inside():
+        ours, me = office.world.channel, viewer_for(office.world.account.pk, office.world.ada.pk)
+        asked = AskedOfEvent(me, "ticket", "message.received")
+        offered = asked.choices_of("ticket", asked.facts["channel_account_id"])
+
+    assert [(one.value, one.label) for one in offered] == [(str(ours.pk), f"{ours.name} ({ours.address})")]
 
 
 def left(office, person):
