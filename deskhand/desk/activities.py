@@ -26,14 +26,14 @@ def _is_end(which: str, more: str = "") -> str:
     )
 
 
-_IN, _OUT = ({"more": f" AND said.direction = '{one}'"} for one in ("IN", "OUT"))
+_IN, _OUT = (f" AND said.direction = '{one}'" for one in ("IN", "OUT"))
 _PLACES = {
     "FIRST": _is_end("first"),
     "LAST": _is_end("last"),
-    "FIRST_RECEIVED": "{a}.direction = 'IN' AND " + _is_end("first", **_IN),
-    "LAST_RECEIVED": "{a}.direction = 'IN' AND " + _is_end("last", **_IN),
-    "FIRST_SENT": "{a}.direction = 'OUT' AND " + _is_end("first", **_OUT),
-    "LAST_SENT": "{a}.direction = 'OUT' AND " + _is_end("last", **_OUT),
+    "FIRST_RECEIVED": "{a}.direction = 'IN' AND " + _is_end("first", _IN),
+    "LAST_RECEIVED": "{a}.direction = 'IN' AND " + _is_end("last", _IN),
+    "FIRST_SENT": "{a}.direction = 'OUT' AND " + _is_end("first", _OUT),
+    "LAST_SENT": "{a}.direction = 'OUT' AND " + _is_end("last", _OUT),
 }
 _PLACE = "array_remove(ARRAY[{}], NULL)".format(
     ", ".join(f"CASE WHEN {test} THEN '{place}' END" for place, test in _PLACES.items())
