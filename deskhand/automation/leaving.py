@@ -64,11 +64,11 @@ def look_at(account_id: int, changed: Collection[Key], now: datetime) -> None:
 
 
 def _subjects(event: Event) -> Iterable[Key]:
-    """The records that an event changes: of a segment those who came or went, of all else its subject."""
+    """The records that an event changes: of a message its ticket, of a task its records, of a segment those who came or
+    went."""
     if event.kind in (members.JOINED, members.LEFT):
         return [(event.data["object_type"], record_id) for record_id in event.data["record_ids"]]
-    subject = triggers.subject_of(event)
-    return [subject] if subject else []
+    return triggers.subjects_of(event)
 
 
 def _watching(account_id: int) -> dict[int, Definition]:

@@ -23,6 +23,7 @@ from deskhand.crm.filters.evaluate import Fact as Value
 from deskhand.crm.filters.evaluate import Facts, holds
 from deskhand.crm.filters.types import AllOf, Condition, Filter, Operator, leaves
 from deskhand.crm.filters.types import Value as Filtered
+from deskhand.crm.records import tasks
 from deskhand.crm.records.store import FILED
 from deskhand.crm.records.tables import TABLES
 from deskhand.crm.schema.defaults import BUILT_IN
@@ -330,13 +331,18 @@ def stage_property(object_type: str) -> str:
 
 
 def subject_of(event: Event) -> tuple[str, int] | None:
-    """The record that an event is about: of a message its ticket, of a task what it is about."""
+    """The record that an event is about: of a message its ticket, of a task its main one."""
+    return next(iter(subjects_of(event)), None)
+
+
+def subjects_of(event: Event) -> list[tuple[str, int]]:
+    """All of them: a task has further ones besides its main one (R-WFA-8)."""
     if event.object_type == "thread":
         ticket_id = event.data.get("ticket_id")
-        return ("ticket", ticket_id) if ticket_id else None
+        return [("ticket", ticket_id)] if ticket_id else []
     if event.object_type == "task":
-        return (event.data["object_type"], event.data["record_id"]) if "record_id" in event.data else None
-    return event.object_type, event.object_id
+        return tasks.told_of(event)
+    return [(event.object_type, event.object_id)]
 
 
 def names_of(event: Event) -> list[str]:

@@ -70,7 +70,8 @@ def _hear(account_id: int, events: Sequence[Event]) -> list[int]:
     told: dict[tuple[str, int | None, str], list[Event]] = defaultdict(list)
     for event in events:
         for name in _names(event, dates):
-            told[(*_subject(event), name)].append(event)
+            for subject in _subjects(event):
+                told[(*subject, name)].append(event)
     columns = [list(column) for column in zip(*told, strict=True)]
     waiting = [_Waiting(*row) for row in sql.rows(_WAITING, [account_id, *columns])]
     definitions = definitions_of(account_id, {run.version for run in waiting})
@@ -188,7 +189,7 @@ class Dates:
 
     def changed_by(self, event: Event) -> list[str]:
         """The names of the properties. Reads the properties of each kind of record once."""
-        object_type, record_id = _subject(event)
+        object_type, record_id = _subjects(event)[0]
         if event.object_type == "thread":
             keys = _BY_MESSAGE.get(event.kind, frozenset())
             return [name for name, key in self._of(object_type).items() if key in keys] if keys else []
@@ -217,8 +218,8 @@ class Dates:
         return self._known[object_type]
 
 
-def _subject(event: Event) -> tuple[str, int | None]:
-    return triggers.subject_of(event) or (event.object_type, None)
+def _subjects(event: Event) -> list[tuple[str, int | None]]:
+    return [*triggers.subjects_of(event)] or [(event.object_type, None)]
 
 
 def _releases(definition: Definition | None, waiting: _Waiting, event: Event) -> bool:

@@ -95,6 +95,7 @@ _TABLES: Mapping[tuple[str, str], tuple[str, Mapping[str, str]]] = {
     ("crm_task", "create_task"): (
         "true", {"record_id": "x.record", "creation_key": "'floor:' || x.own", "created_at": "now()"},
     ),
+    ("crm_tasklink", "create_task"): ("true", {"task_id": "x.own", "record_id": "x.record"}),
 }  # fmt: skip
 
 
@@ -158,7 +159,7 @@ def _set(account_id: int, ways: Mapping[int, Way], sample: _Samples) -> int:
 _TELLING = {
     "set_property": ("events_event", "crm_propertychange"),
     "send_email": ("events_event", "desk_message", "delivery_outboxentry"),
-    "create_task": ("events_event", "crm_task", "crm_propertychange"),
+    "create_task": ("events_event", "crm_task", "crm_tasklink", "crm_propertychange"),
 }
 
 _LOCK = "select id from crm_ticket where account_id = %s and id = any(%s) order by id for no key update"

@@ -17,6 +17,7 @@ from deskhand.crm.records.models import (
     Subscription,
     SubscriptionType,
     Task,
+    TaskLink,
     Ticket,
     TicketCounter,
     TicketType,
@@ -34,5 +35,6 @@ __all__ = [
     "Association", "AssociationLabel", "Company", "Contact", "ContactAddress", "CustomObject", "Deal",
     "Joined", "ObjectType", "Pipeline", "Project", "PropertyChange", "PropertyDefinition",
     "PropertyGroup", "PropertyValue", "RecordWord", "Segment", "SegmentMember", "SidebarLayout", "Stage",
-    "StageState", "StageTime", "Subscription", "SubscriptionType", "Task", "Ticket", "TicketCounter", "TicketType",
+    "StageState", "StageTime", "Subscription", "SubscriptionType", "Task", "TaskLink", "Ticket", "TicketCounter",
+    "TicketType",
 ]  # fmt: skip

@@ -13,8 +13,8 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from deskhand.crm.records import associations, directory, labeling, tickets
-from deskhand.crm.records.models import Association, Task, Ticket
+from deskhand.crm.records import associations, directory, labeling, tasks, tickets
+from deskhand.crm.records.models import Association, Ticket
 from deskhand.crm.records.store import Change
 from deskhand.desk.models import Draft, Follower, LaterReply, Mention, Merge, Message, Snooze, Thread
 from deskhand.desk.splitting import facts_of, said_in
@@ -82,9 +82,7 @@ Moved = dict[int, dict[str, Any]]  # by the ticket that goes away
 
 
 def _move(account_id: int, primary_id: int, other_ids: Sequence[int]) -> Moved:
-    moved: Moved = {
-        pk: {"tasks": [], "drafts": [], "followers": [], "links": [], "labels": []} for pk in other_ids
-    }
+    moved: Moved = {pk: {"drafts": [], "followers": [], "links": [], "labels": []} for pk in other_ids}
     for name, model in _MOVING.items():
         found = model.objects.filter(account_id=account_id, ticket_id__in=other_ids)
         for one in moved.values():
@@ -92,10 +90,8 @@ def _move(account_id: int, primary_id: int, other_ids: Sequence[int]) -> Moved:
         for pk, ticket_id in found.order_by("pk").values_list("pk", "ticket_id"):
             moved[ticket_id][name].append(pk)
         found.update(ticket_id=primary_id)
-    tasks = Task.objects.filter(account_id=account_id, object_type="ticket", record_id__in=other_ids)
-    for pk, ticket_id in tasks.order_by("pk").values_list("pk", "record_id"):
-        moved[ticket_id]["tasks"].append(pk)
-    tasks.update(record_id=primary_id)
+    for ticket_id, of_tasks in tasks.hand_over("ticket", other_ids, primary_id).items():
+        moved[ticket_id] |= of_tasks
     _move_drafts(account_id, primary_id, moved)
     return moved
 
@@ -208,7 +204,7 @@ def _move_back(account_id: int, made: Merge) -> None:
     Message.objects.filter(account_id=account_id, thread_id__in=moved["threads"]).update(ticket_id=to)
     for name, model in (*_MOVING.items(), ("drafts", Draft)):
         model.objects.filter(account_id=account_id, pk__in=moved[name]).update(ticket_id=to)
-    Task.objects.filter(account_id=account_id, pk__in=moved["tasks"]).update(record_id=to)
+    tasks.hand_back("ticket", made.survivor_id, to, moved)
     followers = Follower.objects.filter(account_id=account_id, ticket_id=made.survivor_id)
     followers.filter(user_id__in=moved["followers"]).delete()
     associations.unlink_many(

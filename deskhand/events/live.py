@@ -25,6 +25,8 @@ def tell_pages(account_id: int, events: Sequence[Event]) -> None:
     names: list[str] = []
     for event in events:
         ticket_id = event.object_id if event.object_type == "ticket" else event.data.get("ticket_id")
+        of_task = [pk for kind, pk in event.data.get("also", ()) if kind == "ticket"] if event.object_type == "task" else ()  # fmt: skip
+        names += [f"ticket-{pk}" for pk in of_task]
         if ticket_id:
             names += [f"ticket-{ticket_id}", "views"]
         elif event.object_type == "thread":

@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 from deskhand.accounts import policy
 from deskhand.accounts.mails import letter
 from deskhand.accounts.models import Account, User
+from deskhand.crm.records import tasks
 from deskhand.crm.records.models import Record, Ticket
 from deskhand.crm.records.tables import model_of
 from deskhand.crm.records.tasks import REMINDED
@@ -37,11 +38,8 @@ class _Told:
     event: Event
     topic: Topic
     user_id: int
+    about: tuple[str, int]
     record: Record
-
-    @property
-    def about(self) -> tuple[str, int]:
-        return self.event.data["object_type"], self.event.data["record_id"]
 
     @property
     def task(self) -> str:
@@ -53,7 +51,8 @@ def tell(
 ) -> None:
     """Tell whom they are for; a reminder of what nobody has goes to who owns the record. Safe to repeat.
 
-    `away` as for telling.tell. Nobody hears of records that they may not see (R-NOT-16).
+    `away` as for telling.tell. Nobody hears of records that they may not see (R-NOT-16): of a task's records the first that
+    they see is named.
     """
     at = at or clock.now()
     news = [event for event in events if event.at > at - OLD and _topic(event)]
@@ -63,10 +62,12 @@ def tell(
     viewers = {
         viewer.user_id: viewer for viewer in policy.viewers_of(account_id, {one.user_id for one in wanted})
     }
-    told = [
-        one for one in wanted
-        if one.user_id in viewers and policy.visible(viewers[one.user_id], one.about[0]).reaches(one.record)
-    ]  # fmt: skip
+    by_event: dict[int, _Told] = {}
+    for one in wanted:
+        viewer = viewers.get(one.user_id)
+        if viewer is not None and policy.visible(viewer, one.about[0]).reaches(one.record):
+            by_event.setdefault(one.event.id, one)
+    told = list(by_event.values())
     ways = wishes.of_many(account_id, {one.user_id for one in told})
     by_mail = [one for one in told if ways.mail(one.user_id, one.topic)]
     still = in_quiet(account_id, {one.user_id for one in by_mail}, away)
@@ -85,22 +86,24 @@ def _topic(event: Event) -> Topic | None:
 
 
 def _wanted(account_id: int, news: Sequence[Event]) -> Iterator[_Told]:
+    """By each record of a task, the main one first. What nobody has reminds the owner of the first that is there."""
     records = _records(account_id, news)
     for event in news:
-        topic, record = _topic(event), records.get((event.data["object_type"], event.data["record_id"]))
-        if topic is None or record is None:
+        topic, about = _topic(event), [one for one in tasks.told_of(event) if one in records]
+        if topic is None or not about:
             continue
-        user_id = event.data["assignee_id"] or (record.owner_id if topic is Topic.REMINDER else None)
+        owner_id = records[about[0]].owner_id if topic is Topic.REMINDER else None
+        user_id = event.data["assignee_id"] or owner_id
         is_own_doing = event.by.kind is ActorKind.USER and event.by.id == user_id  # R-NOT-9
         if user_id and not is_own_doing:
-            yield _Told(event, topic, user_id, record)
+            yield from (_Told(event, topic, user_id, one, records[one]) for one in about)
 
 
 def _records(account_id: int, news: Sequence[Event]) -> Mapping[tuple[str, int], Record]:
     """What the tasks are about and is still there; one query for each kind."""
     ids: dict[str, set[int]] = {}
-    for event in news:
-        ids.setdefault(event.data["object_type"], set()).add(event.data["record_id"])
+    for object_type, record_id in (one for event in news for one in tasks.told_of(event)):
+        ids.setdefault(object_type, set()).add(record_id)
     found: dict[tuple[str, int], Record] = {}
     for object_type, wanted in ids.items():
         rows = model_of(object_type)._default_manager.filter(

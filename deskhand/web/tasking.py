@@ -9,19 +9,60 @@ from datetime import datetime, timedelta
 from django.utils.translation import gettext as _
 
 from deskhand.accounts.types import Viewer
-from deskhand.crm.records import task_queues, tasks
+from deskhand.crm.records import task_queues, tasks, worklist
 from deskhand.crm.records.models import Task
 from deskhand.crm.records.tasks import Wanted
-from deskhand.kernel.errors import Invalid
+from deskhand.kernel.errors import Forbidden, Invalid
 from deskhand.web import times
 from deskhand.web.asked import moment
 from deskhand.web.choices import Choice, offered
 from deskhand.web.inbox.rows import Label
 from deskhand.web.inbox.words import PRIORITY_TONES
+from deskhand.web.records.kinds import record_url
 
-FIELDS = ("title", "notes", "kind", "priority", "assignee", "queue", "due_at", "reminder", "remind_at")
+FIELDS = (
+    "title",
+    "notes",
+    "kind",
+    "priority",
+    "assignee",
+    "queue",
+    "due_at",
+    "reminder",
+    "remind_at",
+    "also",
+)
 AT = "at"  # reminder: at a moment of its own
 KIND_ICONS = {"CALL": "phone", "EMAIL": "mail"}
+
+
+@dataclass(frozen=True)
+class FurtherLine:
+    """A record that a task may be about too. `value` is its kind and id."""
+
+    value: str
+    title: str
+    line: str
+    icon: str
+    chosen: bool
+
+
+@dataclass(frozen=True)
+class Further:
+    """The further records of a task while it is written, and the search for more of them."""
+
+    lines: tuple[FurtherLine, ...]
+    kinds: tuple[Choice, ...]
+    text: str = ""
+    told: str = ""  # of the search
+
+
+@dataclass(frozen=True)
+class About:
+    """Another record of a task, beside the line that shows it."""
+
+    name: str
+    url: str
 
 
 @dataclass(frozen=True)
@@ -38,6 +79,7 @@ class TaskFields:
     due_at: str = ""
     remind_at: str = ""
     errors: Mapping[str, str] = field(default_factory=dict)
+    further: Further | None = None
 
 
 @dataclass(frozen=True)
@@ -70,6 +112,33 @@ def may_finish_task(viewer: Viewer, task: Task, may_edit: bool) -> bool:
     return may_edit or task.assignee_id == viewer.user_id
 
 
+def editable(viewer: Viewer, found: Sequence[Task], here: tuple[str, int], may_edit: bool) -> set[int]:
+    """Those of the tasks of a record that the viewer may change; no query for those whose main record it is."""
+    own = {task.pk for task in found if (task.object_type, task.record_id) == here}
+    others = worklist.changeable(viewer, [task for task in found if task.pk not in own])
+    return others | (own if may_edit else set())
+
+
+def require_change(viewer: Viewer, task: Task) -> None:
+    """Raises Forbidden for who may not change the main record of the task."""
+    if task.pk not in worklist.changeable(viewer, [task]):
+        raise Forbidden(_("You may not change this."))
+
+
+def require_finish(viewer: Viewer, task: Task) -> None:
+    """Raises Forbidden for who may neither change the main record nor has the task."""
+    if not may_finish_task(viewer, task, task.pk in worklist.changeable(viewer, [task])):
+        raise Forbidden(_("You may not change this."))
+
+
+def others_of(viewer: Viewer, found: Sequence[Task], here: tuple[str, int]) -> dict[int, tuple[About, ...]]:
+    """{task: its records but for the one `here`}, of those that the viewer sees; as many queries for many as for one."""
+    return {
+        pk: tuple(About(one.name or _("No name"), record_url(one.object_type, one.record_id)) for one in records)
+        for pk, records in worklist.records(viewer, found, but=here).items()
+    }  # fmt: skip
+
+
 def stored(task: Task) -> dict[str, str]:
     """The task as its form has it."""
     reminder = _reminder(task)
@@ -88,7 +157,11 @@ def _reminder(task: Task) -> str:
 
 
 def fields(
-    viewer: Viewer, given: Mapping[str, str], people: Sequence[Choice], errors: Mapping[str, str]
+    viewer: Viewer,
+    given: Mapping[str, str],
+    people: Sequence[Choice],
+    errors: Mapping[str, str],
+    further: Further | None = None,
 ) -> TaskFields:
     reminder = given.get("reminder", "")
     leads = {
@@ -103,7 +176,7 @@ def fields(
         reminders=offered(leads, reminder),
         queues=queue_choices(viewer, given.get("queue", "")),
         title=given.get("title", ""), notes=given.get("notes", ""), due_at=given.get("due_at", ""),
-        remind_at=given.get("remind_at", ""), errors=errors,
+        remind_at=given.get("remind_at", ""), errors=errors, further=further,
     )  # fmt: skip
 
 

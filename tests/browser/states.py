@@ -157,6 +157,7 @@ def task_form(page: Page) -> None:
             page.locator("[popovertarget=properties]").click()
         page.get_by_label("What is to be done?").fill(title)
         page.get_by_label("Due", exact=True).fill(due)
+        page.locator("#task-new [name=also][type=checkbox]").first.check()
         page.locator("#task-new").get_by_role("button", name="Save").click()
         page.locator(".task-title", has_text=title).first.wait_for(state="attached")
     page.locator("#section-tasks").get_by_role("button", name="Tick off: Thank").last.click()

@@ -258,7 +258,7 @@ def _happened(account_id: int, entry: Entry, record_id: int, zone: ZoneInfo) -> 
 
 
 _ABOUT = """
-(select 'task', id from crm_task where account_id = %(account)s and object_type = %(type)s and record_id = %(id)s order by id desc limit %(most)s)
+(select 'task', task_id from crm_tasklink where account_id = %(account)s and object_type = %(type)s and record_id = %(id)s order by task_id desc limit %(most)s)
 union all
 (select 'thread', id from desk_thread where account_id = %(account)s and ticket_id = %(id)s and %(type)s = 'ticket' order by id desc limit %(most)s)
 union all select %(type)s, %(id)s::bigint

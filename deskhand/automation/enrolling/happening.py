@@ -57,15 +57,13 @@ def candidates_of(index: Index, events: Iterable[Event]) -> Iterable[Candidate]:
     """The events that workflows asked for, before anybody looked at the records."""
     for event in events:
         ears = index.heard.get(event.kind)
-        subject = triggers.subject_of(event) if ears else None
-        if ears is None or subject is None:
-            continue
-        for listener in ears.of(triggers.EventFacts(event, subject[0])):
-            entry = listener.entry
-            if entry.object_type != subject[0] or event.at < entry.on_since:
-                continue
-            if triggers.is_meant(event, listener.choice, listener.about, index.zone):
-                yield Candidate(listener, subject[1], event)
+        for object_type, record_id in triggers.subjects_of(event) if ears else ():
+            for listener in ears.of(triggers.EventFacts(event, object_type)) if ears else ():
+                entry = listener.entry
+                if entry.object_type != object_type or event.at < entry.on_since:
+                    continue
+                if triggers.is_meant(event, listener.choice, listener.about, index.zone):
+                    yield Candidate(listener, record_id, event)
 
 
 class _Moment:

@@ -202,7 +202,7 @@ def _touches(event: Event) -> Iterator[tuple[str, int, Set[str] | None]]:
         return
     object_type, record_id = subject
     if event.object_type == "task":
-        yield object_type, record_id, {activities.TASK.key}
+        yield from ((kind, pk, {activities.TASK.key}) for kind, pk in triggers.subjects_of(event))
         return
     did = event.kind.rpartition(".")[2]
     if event.kind in _PARTINGS:

@@ -290,7 +290,7 @@ class Play:
             self._before = self._entered_before(wanted)
         wanted |= {run.record_id for due, _number, run in self._due if due < until and not run.end_reason}
         if self._inside and (self._waits or self._is_watched):
-            wanted |= {pk for event in events if (pk := self._about(event)) in self._inside}
+            wanted |= {pk for event in events for pk in self._about(event) if pk in self._inside}
         self.past.read(kind, wanted)
         self._others = {}
         self._read_others(wanted | self.queued.keys())
@@ -313,10 +313,9 @@ class Play:
         for one in found:
             self._others[one.record_id].append(one)
 
-    def _about(self, event: Event) -> int:
-        """The record of the workflow's kind that an event is about; 0 for none."""
-        subject = triggers.subject_of(event)
-        return subject[1] if subject is not None and subject[0] == self.entry.object_type else 0
+    def _about(self, event: Event) -> list[int]:
+        """The records of the workflow's kind that an event is about."""
+        return [pk for kind, pk in triggers.subjects_of(event) if kind == self.entry.object_type]
 
     def _entered_before(self, ids: Iterable[int]) -> dict[int, datetime | None]:
         """{record that was in the workflow before: when it had left, None while it is inside}."""
@@ -382,7 +381,7 @@ class Play:
         self._tellings += 1
         telling = self._tellings
         for event in events:
-            for run in list(self._inside.get(self._about(event), ())):
+            for run in [run for pk in self._about(event) for run in self._inside.get(pk, ())]:
                 self._hear(run, event, at, is_new=run is not by and run.waits_since < telling)
 
     def _hear(self, run: Run, event: Event, at: datetime, *, is_new: bool) -> None:

@@ -7,7 +7,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deskhand.automation import records
-from deskhand.automation.engine.definition import Delay, Edge, ForAmount, Leaving, WhenTrue
+from deskhand.automation.engine.definition import (
+    Action,
+    Delay,
+    Edge,
+    EventMatch,
+    ForAmount,
+    Leaving,
+    WhenEvent,
+    WhenTrue,
+)
 from deskhand.automation.models import Enrollment
 from deskhand.automation.tests.asking import ZONE, in_python, in_sql
 from deskhand.automation.tests.enrolling_cases import office  # noqa: F401
@@ -202,6 +211,43 @@ def test_python_and_postgresql_agree_whatever_is_asked_of_activities_R_TRIG_4(wo
     agree()
 
 
+def test_a_further_record_has_the_task_for_both_ways_of_asking_R_TRIG_4_R_WFA_8(world, talk, noon):
+    """Whatever is asked of tasks, in PostgreSQL and in Python: those of two tickets are main tasks of another record."""
+    person = ("contact", world.contact("bo@x.example").pk)
+    bare, poor = ("ticket", talk[3]), ("ticket", talk[2])
+    by = Actor.user(world.ada.pk)
+    call = Wanted("Call the bank", due_at=noon - DAY, assignee_id=world.ada.pk, priority="HIGH", kind="CALL")
+    tasks.create(*person, call, by=by, also=[bare, poor], at=noon - DAY)
+    gone = tasks.create(*person, Wanted("Gone"), by=by, also=[("ticket", talk[1])])
+    tasks.remove(gone, by=by)
+    users = [world.ada.pk, world.bob.pk]
+
+    asked = [
+        (Associated("task", OPEN), [0, 1, 2, 3]), (Associated("task", AllOf((OPEN, OVERDUE))), [0, 2, 3]),
+        (Associated("task", AllOf((OPEN, OVERDUE)), has=False), [1]),
+        (Filter("hs_nextactivitydate", Kind.DATETIME, Operator.KNOWN), [0, 1, 2, 3]),
+    ]  # fmt: skip
+    for condition, found in asked:
+        expected = [talk[place] for place in found]
+        assert in_sql(world, condition, noon) == in_python(talk, condition, noon) == expected
+
+    def real(condition):
+        match condition:
+            case Filter(name, Kind.REF, operator, values):
+                return Filter(name, Kind.REF, operator, tuple(users[place] for place in values))
+            case AllOf(parts) | AnyOf(parts):
+                return type(condition)(tuple(map(real, parts)))
+        return condition
+
+    @settings(max_examples=100, deadline=None)
+    @given(inner("task"), st.booleans())
+    def agree(where, has) -> None:
+        condition = Associated("task", real(where), has=has)
+        assert in_sql(world, condition, noon) == in_python(talk, condition, noon)
+
+    agree()
+
+
 def test_tasks_of_linked_records_are_asked_too(world, noon):
     person = world.contact("bo@x.example")
     near, far = world.ticket("near", contact_id=person.pk), world.ticket("far")
@@ -242,6 +288,21 @@ def do_finish(world, ticket):
     tasks.finish(tasks.create("ticket", ticket.pk, Wanted("Call"), by=SYSTEM), True, by=SYSTEM)
 
 
+def do_further(world, ticket):
+    """A task of somebody else's is about the ticket too, from the beginning."""
+    other = world.contact("other@x.example")
+    tasks.create(
+        "contact", other.pk, Wanted("Call", due_at=NOON + DAY), by=SYSTEM, also=[("ticket", ticket.pk)]
+    )
+
+
+def do_link(world, ticket):
+    """And from later on."""
+    other, wanted = world.contact("other@x.example"), Wanted("Call", due_at=NOON + DAY)
+    task_id = tasks.create("contact", other.pk, wanted, by=SYSTEM)
+    tasks.edit(task_id, wanted, by=SYSTEM, also=[("ticket", ticket.pk)])
+
+
 def do_note(world, ticket):
     notes.add("ticket", ticket.pk, "A VIP", by=SYSTEM)
 
@@ -255,6 +316,9 @@ NOTICED = [
     (do_task, Associated("task", OPEN)),
     (do_task, Filter("hs_nextactivitydate", Kind.DATETIME, Operator.KNOWN)),
     (do_task, AllOf((Filter("subject", Kind.TEXT, Operator.KNOWN), Associated("task", EVERYTHING)))),
+    (do_further, Associated("task", OPEN)),
+    (do_further, Filter("hs_nextactivitydate", Kind.DATETIME, Operator.KNOWN)),
+    (do_link, Associated("task", OPEN)),
     (do_finish, Associated("task", any_of("task", "hs_task_status", "COMPLETED"))),
     (do_note, Associated("note", leaf("note", "hs_note_body", Operator.CONTAINS, "vip"))),
     (do_comment, Associated("comment", leaf("comment", "text", Operator.CONTAINS, "vip"))),
@@ -287,6 +351,57 @@ def test_finishing_the_last_open_task_is_noticed_too_R_TRIG_4(world, office):  #
     office.rest()
 
     assert office.inside(flow) == [ticket.pk]
+
+
+def test_a_record_that_its_task_is_taken_from_is_noticed_R_TRIG_4_R_WFA_8(world, office):  # noqa: F811
+    ticket, person = world.ticket(), world.contact("bo@x.example")
+    also = [("ticket", ticket.pk)]
+    task_id = tasks.create("contact", person.pk, Wanted("Call"), by=SYSTEM, also=also)
+    office.rest()
+    flow = office.flow(WhenTrue(Associated("task", OPEN, has=False)))
+    office.rest()
+    assert office.inside(flow) == []
+
+    tasks.edit(task_id, Wanted("Call"), by=SYSTEM, also=[])
+    office.rest()
+
+    assert office.inside(flow) == [ticket.pk]
+
+
+def test_an_event_of_a_task_is_one_of_each_of_its_records_R_TRIG_18_R_WFA_8(world, office):  # noqa: F811
+    """Two tickets enter by one task, and a contact's workflow too."""
+    one, two, person = world.ticket(), world.ticket(), world.contact("bo@x.example")
+    made = (EventMatch("task.created"),)
+    flow, of_people = office.flow(WhenEvent(made)), office.flow(WhenEvent(made), object_type="contact")
+    office.rest()
+
+    tasks.create(
+        "ticket", one.pk, Wanted("Call"), by=SYSTEM, also=[("ticket", two.pk), ("contact", person.pk)]
+    )
+    office.rest()
+
+    assert (office.inside(flow), office.inside(of_people)) == ([one.pk, two.pk], [person.pk])
+
+
+def test_a_goal_that_looks_at_tasks_is_met_at_once_R_UN_5_R_WFA_8(world, office):  # noqa: F811
+    ticket, person = world.ticket(), world.contact("bo@x.example")
+    done = Associated("task", any_of("task", "hs_task_status", "COMPLETED"))
+    waits = (
+        Delay("1", ForAmount(timedelta(days=9)), Edge("2")),
+        Action("2", "create_note", {"text": "Late"}),
+    )
+    office.flow(WhenEvent((EventMatch("task.created"),)), leaving=Leaving(goal=done), steps=waits)
+    office.rest()
+    task_id = tasks.create("contact", person.pk, Wanted("Call"), by=SYSTEM, also=[("ticket", ticket.pk)])
+    office.rest()
+    run = Enrollment.objects.get()
+    assert (run.record_id, run.end_reason) == (ticket.pk, "")
+
+    tasks.finish(task_id, True, by=SYSTEM)
+    office.rest()
+
+    run.refresh_from_db()
+    assert run.end_reason == "goal"
 
 
 @pytest.mark.parametrize(("do", "condition"), NOTICED)

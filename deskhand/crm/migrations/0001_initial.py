@@ -385,8 +385,22 @@ class Migration(migrations.Migration):
                 ('archived_at', models.DateTimeField(null=True)),
             ],
             options={
-                'indexes': [models.Index(fields=['account_id', 'object_type', 'record_id'], name='task_of_record'), models.Index(fields=['account_id', 'assignee_id', 'due_at'], name='task_of_assignee'), models.Index(fields=['account_id', 'queue_id', 'due_at'], name='task_of_queue')],
+                'indexes': [models.Index(fields=['account_id', 'assignee_id', 'due_at'], name='task_of_assignee'), models.Index(fields=['account_id', 'queue_id', 'due_at'], name='task_of_queue')],
                 'constraints': [models.UniqueConstraint(fields=('account_id', 'creation_key'), name='task_creation_key_once')],
+            },
+        ),
+        migrations.CreateModel(
+            name='TaskLink',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('account_id', models.BigIntegerField()),
+                ('task_id', models.BigIntegerField()),
+                ('object_type', models.TextField()),
+                ('record_id', models.BigIntegerField()),
+            ],
+            options={
+                'indexes': [models.Index(fields=['account_id', 'task_id'], name='task_link_of_task')],
+                'constraints': [models.UniqueConstraint(fields=('account_id', 'object_type', 'record_id', 'task_id'), name='task_link_once')],
             },
         ),
         migrations.CreateModel(

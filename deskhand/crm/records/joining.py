@@ -13,7 +13,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from deskhand.accounts import audit
-from deskhand.crm.records import associations, contacts, labeling, store, subscriptions
+from deskhand.crm.records import associations, contacts, labeling, store, subscriptions, tasks
 from deskhand.crm.records.models import Company, Contact, ContactAddress, Joined
 from deskhand.crm.records.store import Change
 from deskhand.crm.records.tables import model_of, table_of
@@ -298,14 +298,10 @@ def _move_all(object_type: str, from_id: int, to_id: int, by: Actor, at: datetim
             [account_id, from_id],
         )
         _set_company(people, to_id, by, at)
-    tasks = _ids(
-        "update crm_task set record_id = %s where account_id = %s and object_type = %s and record_id = %s returning id",
-        [to_id, account_id, object_type, from_id],
-    )
     return {
         "tickets": tickets,
         "contacts": people,
-        "tasks": tasks,
+        **tasks.hand_over(object_type, [from_id], to_id)[from_id],
         **_move_links(object_type, from_id, to_id, at),
     }
 
@@ -381,11 +377,7 @@ def _move_back(
     still = Contact.objects.filter(account_id=account_id, company_id=primary_id, pk__in=moved["contacts"])
     if moved["contacts"]:
         _set_company(sorted(still.values_list("pk", flat=True)), secondary_id, by, at)
-    if moved["tasks"]:
-        sql.execute(
-            "update crm_task set record_id = %s where account_id = %s and object_type = %s and record_id = %s and id = any(%s)",
-            [secondary_id, account_id, object_type, primary_id, moved["tasks"]],
-        )
+    tasks.hand_back(object_type, primary_id, secondary_id, moved)
     new = moved["new_links"]
     whole = {(object_type, primary_id, link[0], link[1]) for link in new if link[3] == PRODUCT_DEFINED}
     associations.unlink_many(sorted(whole))

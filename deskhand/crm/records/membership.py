@@ -17,7 +17,7 @@ from deskhand.crm.filters.as_json import from_json
 from deskhand.crm.filters.schema_source import SchemaSource
 from deskhand.crm.filters.sql import Sql, to_sql
 from deskhand.crm.filters.types import Condition
-from deskhand.crm.records import joining, tagging
+from deskhand.crm.records import joining, tagging, tasks
 from deskhand.crm.records.store import event_names_of
 from deskhand.crm.records.tables import TABLES, of_this_type, table_of, tables_of
 from deskhand.crm.schema.defaults import BY_TASKS
@@ -159,8 +159,8 @@ def _changes(event: Event) -> Iterator[Change]:
             yield Change("ticket", data["ticket_id"], OF_MESSAGES, event)
         return
     if event.object_type == "task":
-        if "record_id" in data:
-            yield Change(data["object_type"], data["record_id"], frozenset(BY_TASKS), event)
+        for object_type, record_id in tasks.told_of(event):
+            yield Change(object_type, record_id, frozenset(BY_TASKS), event)
         return
     if not _is_of_record(event.object_type):
         return

@@ -415,10 +415,10 @@ class TaskQueue(models.Model):
 
 
 class Task(models.Model):
-    """Something one of our people has to do, about a record (R-WFA-8)."""
+    """Something one of our people has to do, about a record (R-WFA-8), and about further ones as its `TaskLink`s say."""
 
     account_id = models.BigIntegerField()
-    object_type = models.TextField()
+    object_type = models.TextField()  # of the main record, whose rights are asked when the task is changed
     record_id = models.BigIntegerField()
     title = models.TextField()
     notes = models.TextField(default="")
@@ -442,10 +442,27 @@ class Task(models.Model):
             models.UniqueConstraint(fields=["account_id", "creation_key"], name="task_creation_key_once")
         ]
         indexes = [
-            models.Index(fields=["account_id", "object_type", "record_id"], name="task_of_record"),
             models.Index(fields=["account_id", "assignee_id", "due_at"], name="task_of_assignee"),
             models.Index(fields=["account_id", "queue_id", "due_at"], name="task_of_queue"),
         ]
+
+
+class TaskLink(models.Model):
+    """A record that a task is about: its main one, which every task has, or a further one. By these rows alone are the tasks
+    of a record found."""
+
+    account_id = models.BigIntegerField()
+    task_id = models.BigIntegerField()  # Task
+    object_type = models.TextField()
+    record_id = models.BigIntegerField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["account_id", "object_type", "record_id", "task_id"], name="task_link_once"
+            )
+        ]
+        indexes = [models.Index(fields=["account_id", "task_id"], name="task_link_of_task")]
 
 
 class PropertyChange(models.Model):

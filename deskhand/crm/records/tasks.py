@@ -1,16 +1,20 @@
-"""Tasks: what one of our people has to do about a record (R-WFA-8). All that happens to one stands in the record's history.
+"""Tasks: what one of our people has to do about records (R-WFA-8). All that happens to one stands in their history.
+
+A task has one main record and may have further ones. It is each one's task: on its page, in its history, in filters and
+triggers. Whoever sees one of them sees the task; who may change it is asked of the main record alone. While a record is put
+away its tasks are not shown there; the links stay, and are back with it.
 
 A reminder is a timer of the task: it rings once, and goes when the task is done or deleted.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -18,9 +22,11 @@ from deskhand.accounts.models import Membership
 from deskhand.crm.records import history
 from deskhand.crm.records.checking import refuse_long
 from deskhand.crm.records.history import Line
-from deskhand.crm.records.models import Task, TaskQueue
+from deskhand.crm.records.models import Task, TaskLink, TaskQueue
+from deskhand.crm.records.tables import TABLES
+from deskhand.crm.schema import object_types
 from deskhand.events import log
-from deskhand.events.types import SYSTEM, Actor, Cause, NewEvent
+from deskhand.events.types import SYSTEM, Actor, Cause, Event, NewEvent
 from deskhand.kernel import clock, timers
 from deskhand.kernel.database import bulk, sql
 from deskhand.kernel.database.scope import current_account_id
@@ -43,6 +49,9 @@ LEADS = {
 }  # fmt: skip
 TITLE, NOTES = 250, 10_000  # characters
 MOST = 200  # of a record that are read
+MOST_FURTHER = 50  # records of a task besides its main one
+
+Record = tuple[str, int]  # kind and id
 
 
 @dataclass(frozen=True)
@@ -70,6 +79,16 @@ class NewTask:
     key: str | None = None
     cause: Cause | None = None
     depth: int = 0
+    also: Sequence[Record] = ()  # the further records
+
+    @property
+    def main(self) -> Record:
+        return self.object_type, self.record_id
+
+    @property
+    def records(self) -> list[Record]:
+        """All of them, each once, the main one first."""
+        return list(dict.fromkeys([self.main, *self.also]))
 
 
 def create_many(new: Sequence[NewTask], *, at: datetime | None = None) -> list[int]:
@@ -82,14 +101,15 @@ def create_many(new: Sequence[NewTask], *, at: datetime | None = None) -> list[i
     went_in = bulk.insert(Task, rows, on_conflict="do nothing")
     kept = set(ids) if went_in == len(ids) else _there(ids)
     made = {row["id"]: Task(**row) for row in rows if row["id"] in kept}
+    _link([(pk, record) for pk, n in zip(ids, new, strict=True) if pk in made for record in n.records])
     _tell(
         [
-            _Told(made[pk], "created", n.by, n.cause, n.depth, n.wanted.assignee_id is not None)
+            _Told(made[pk], "created", n.by, n.cause, n.depth, n.wanted.assignee_id is not None, tuple(n.records[1:]))
             for pk, n in zip(ids, new, strict=True)
             if pk in made
         ],
         at,
-    )
+    )  # fmt: skip
     _remind([task for task in made.values() if task.remind_at])
     return [pk if pk in made else _made_before(item) for pk, item in zip(ids, new, strict=True)]
 
@@ -111,20 +131,39 @@ def _row(item: NewTask, task_id: int, at: datetime) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def create(object_type: str, record_id: int, wanted: Wanted, *, by: Actor, at: datetime | None = None) -> int:
-    """Raises Invalid that names the field as `Wanted` does."""
+def create(
+    object_type: str,
+    record_id: int,
+    wanted: Wanted,
+    *,
+    by: Actor,
+    also: Sequence[Record] = (),
+    at: datetime | None = None,
+) -> int:
+    """`also` are further records. Raises Invalid that names the field as `Wanted` does, or `also`."""
     at = at or clock.now()
-    return create_many([NewTask(object_type, record_id, _checked(wanted, at), by)], at=at)[0]
+    new = NewTask(object_type, record_id, _checked(wanted, at), by, also=also)
+    _refuse_many(new.records)
+    return create_many([new], at=at)[0]
 
 
-def edit(task_id: int, wanted: Wanted, *, by: Actor, at: datetime | None = None) -> None:
-    """Say it anew. Who has it already keeps it, also after leaving. Raises Invalid as `create`, and NotFound."""
+def edit(
+    task_id: int,
+    wanted: Wanted,
+    *,
+    by: Actor,
+    also: Sequence[Record] | None = None,
+    at: datetime | None = None,
+) -> None:
+    """Say it anew; `also` are its further records from now on, None leaves them. Who has it already keeps it, also after
+    leaving. Raises Invalid as `create`, and NotFound."""
     task, at = _locked(task_id), at or clock.now()
     wanted = _checked(wanted, at, task)
     is_given = wanted.assignee_id not in (None, task.assignee_id)
-    if all(getattr(task, name) == value for name, value in vars(wanted).items()):
+    left = _relink(task, also) if also is not None else None
+    if left is None and all(getattr(task, name) == value for name, value in vars(wanted).items()):
         return
-    _write(task, "edited", by, at, is_given, **vars(wanted))
+    _write(task, "edited", by, at, is_given, left or (), **vars(wanted))
 
 
 def finish(task_id: int, is_done: bool, *, by: Actor, at: datetime | None = None) -> None:
@@ -178,9 +217,12 @@ def restore(task_id: int, *, by: Actor, at: datetime | None = None) -> None:
 
 
 def of(object_type: str, record_id: int) -> list[Task]:
-    """The tasks of a record: open ones first, by when they are due; then what is done, the latest first."""
+    """The tasks of a record, also those that have another main one: open ones first, by when they are due; then what is
+    done, the latest first."""
     found = Task.objects.filter(
-        account_id=current_account_id(), object_type=object_type, record_id=record_id, archived_at=None
+        account_id=current_account_id(),
+        pk__in=_links_of(object_type, record_id).values("task_id"),
+        archived_at=None,
     )
     order = (
         F("completed_at").desc(nulls_first=True),
@@ -193,12 +235,108 @@ def of(object_type: str, record_id: int) -> list[Task]:
 def find(object_type: str, record_id: int, task_id: int, *, is_deleted: bool = False) -> Task:
     """A task of a record, however many it has. Raises NotFound."""
     found = Task.objects.filter(
-        account_id=current_account_id(), object_type=object_type, record_id=record_id, pk=task_id,
+        account_id=current_account_id(), pk__in=_links_of(object_type, record_id).filter(task_id=task_id).values("task_id"),
         archived_at__isnull=not is_deleted,
     ).first()  # fmt: skip
     if found is None:
         raise NotFound(_("There is no such task."))
     return found
+
+
+def records_of(task_ids: Collection[int]) -> dict[int, list[Record]]:
+    """{task: its records, in the order in which they came to it}; one query, none for none."""
+    found: dict[int, list[Record]] = {pk: [] for pk in task_ids}
+    links = TaskLink.objects.filter(account_id=current_account_id(), task_id__in=found) if found else ()
+    for link in sorted(links, key=lambda one: one.pk):
+        found[link.task_id].append((link.object_type, link.record_id))
+    return found
+
+
+def _links_of(object_type: str, record_id: int) -> QuerySet[TaskLink]:
+    return TaskLink.objects.filter(
+        account_id=current_account_id(), object_type=object_type, record_id=record_id
+    )
+
+
+# ── the records of a task ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _link(pairs: Sequence[tuple[int, Record]]) -> None:
+    """Of tasks and their records."""
+    rows = [
+        {"account_id": current_account_id(), "task_id": pk, "object_type": kind, "record_id": record_id}
+        for pk, (kind, record_id) in pairs
+    ]
+    bulk.insert(TaskLink, rows, on_conflict="do nothing")
+
+
+def _relink(task: Task, also: Sequence[Record]) -> list[Record] | None:
+    """Make these its further records; returns those that it is about no more, None where nothing changed."""
+    main = (task.object_type, task.record_id)
+    wanted, have = dict.fromkeys([main, *also]), records_of([task.pk])[task.pk]
+    if set(wanted) == set(have):
+        return None
+    _refuse_many(wanted)
+    left = [record for record in have if record not in wanted]
+    for kind, record_id in left:
+        _links_of(kind, record_id).filter(task_id=task.pk).delete()
+    _link([(task.pk, record) for record in wanted if record not in have])
+    return left
+
+
+def hand_over(object_type: str, from_ids: Collection[int], to_id: int) -> dict[int, dict[str, list[int]]]:
+    """What these records were to tasks, another of the kind is from now on; returns of each what `hand_back` needs.
+
+    A fixed number of queries. Nobody is told: merging tells it.
+    """
+    account_id, ids = current_account_id(), sorted(from_ids)
+    moved: dict[int, dict[str, list[int]]] = {
+        pk: {"tasks": [], "task_links": [], "new_task_links": []} for pk in ids
+    }
+    asked = [account_id, object_type, ids]
+    links = sql.rows("select record_id, task_id, id from crm_tasklink where account_id = %s and object_type = %s and record_id = any(%s) order by id", asked)  # fmt: skip
+    if not links:
+        return moved
+    of_both = _links_of(object_type, to_id).filter(task_id__in=[task_id for _from, task_id, _id in links])
+    has = set(of_both.values_list("task_id", flat=True))
+    for from_id, task_id, _id in links:
+        moved[from_id]["task_links"].append(task_id)
+        if task_id not in has:
+            has.add(task_id)
+            moved[from_id]["new_task_links"].append(task_id)
+    mains = sql.rows(
+        "select id, record_id from crm_task where account_id = %s and object_type = %s and record_id = any(%s) and id = any(%s) order by id for no key update",
+        [*asked, sorted(has)],
+    )  # fmt: skip
+    for task_id, from_id in mains:
+        moved[from_id]["tasks"].append(task_id)
+    Task.objects.filter(account_id=account_id, pk__in=[pk for pk, _from in mains]).update(record_id=to_id)
+    sql.execute("delete from crm_tasklink where account_id = %s and id = any(%s)", [account_id, [link_id for *_rest, link_id in links]])  # fmt: skip
+    _link([(pk, (object_type, to_id)) for one in moved.values() for pk in one["new_task_links"]])
+    return moved
+
+
+def hand_back(object_type: str, from_id: int, to_id: int, moved: Mapping[str, Sequence[int]]) -> None:
+    """Undo of one record what `hand_over` moved; what it is no part of any more since stays so."""
+    of_primary = _links_of(object_type, from_id)
+    still = list(of_primary.filter(task_id__in=moved["task_links"]).values_list("task_id", flat=True))
+    own = Task.objects.filter(account_id=current_account_id(), object_type=object_type, record_id=from_id)
+    own.filter(pk__in=moved["tasks"]).update(record_id=to_id)
+    kept = set(own.filter(pk__in=moved["new_task_links"]).values_list("pk", flat=True))
+    of_primary.filter(task_id__in=set(moved["new_task_links"]) - kept).delete()
+    _link([(task_id, (object_type, to_id)) for task_id in still])
+
+
+def _refuse_many(records: Collection[Record]) -> None:
+    if len(records) > MOST_FURTHER + 1:
+        raise Invalid(
+            _("A task is about %(count)s further records at most.") % {"count": MOST_FURTHER}, field="also",
+            value=len(records) - 1, hint=_("Take some away first."),
+        )  # fmt: skip
+    known = (*TABLES, *object_types.all_of_them())
+    unknown = next((kind for kind, _id in records if kind not in known), None)
+    if unknown is not None:
+        raise Invalid(_("There is no such kind of record."), field="also", value=unknown)
 
 
 # ── checking ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -274,15 +412,28 @@ def _write_many(found: Sequence[Task], did: str, by: Actor, at: datetime, column
     for task in found:
         task.version += 1
     Task.objects.bulk_update(found, ["version", column])
-    _tell([_Told(task, did, by) for task in found], at)
+    also = _further(found)
+    _tell([_Told(task, did, by, also=also[task.pk]) for task in found], at)
 
 
-def _write(task: Task, did: str, by: Actor, at: datetime, is_given: bool = False, /, **values: Any) -> None:
+def _further(found: Sequence[Task]) -> dict[int, tuple[Record, ...]]:
+    """{task: its records but for the main one}"""
+    records = records_of([task.pk for task in found])
+    return {
+        task.pk: tuple(one for one in records[task.pk] if one != (task.object_type, task.record_id))
+        for task in found
+    }
+
+
+def _write(
+    task: Task, did: str, by: Actor, at: datetime, is_given: bool = False, left: Sequence[Record] = (), /, **values: Any
+) -> None:  # fmt: skip
+    """`left` are the records that it is about no more."""
     task.version += 1
     for name, value in values.items():
         setattr(task, name, value)
     task.save(update_fields=["version", *values])
-    _tell([_Told(task, did, by, is_given=is_given)], at)
+    _tell([_Told(task, did, by, is_given=is_given, also=(*_further([task])[task.pk], *left))], at)
     if task.remind_at and task.remind_at > at and task.completed_at is None and task.archived_at is None:
         _remind([task])
     else:
@@ -309,9 +460,10 @@ def on_due(account_id: int, due: Sequence[DueTimer]) -> None:
     Task.objects.filter(account_id=account_id, pk__in=[task.pk for task in found]).update(
         version=F("version") + 1
     )
+    also = _further(found)
     log.record_many(
         [
-            NewEvent(REMINDED, "task", task.pk, task.version + 1, SYSTEM, now, _about(task) | {"title": task.title})
+            NewEvent(REMINDED, "task", task.pk, task.version + 1, SYSTEM, now, _about(task, also[task.pk]) | {"title": task.title})
             for task in found
         ]
     )  # fmt: skip
@@ -325,10 +477,11 @@ class _Told:
     cause: Cause | None = None
     depth: int = 0
     is_given: bool = False  # somebody has it who did not have it before
+    also: Sequence[Record] = ()  # the further records, also those that it is about no more
 
 
 def _tell(told: Sequence[_Told], at: datetime) -> None:
-    """One event each, and a line in the record's history."""
+    """One event each, and a line in the history of each of its records."""
     events = log.record_many(
         [
             NewEvent(
@@ -346,23 +499,27 @@ def _tell(told: Sequence[_Told], at: datetime) -> None:
         ]
     )
     lines = [
-        Line(
-            one.task.object_type,
-            one.task.record_id,
-            history.TASK,
-            {"did": one.did, "title": one.task.title},
-            one.by,
-            event.id,
-        )
+        Line(object_type, record_id, history.TASK, {"did": one.did, "title": one.task.title}, one.by, event.id)
         for one, event in zip(told, events, strict=True)
-    ]
+        for object_type, record_id in ((one.task.object_type, one.task.record_id), *one.also)
+    ]  # fmt: skip
     history.note_many(lines, at)
 
 
 def _facts(told: _Told) -> dict[str, Any]:
-    return _about(told.task) | ({"title": told.task.title, "given": True} if told.is_given else {})
+    facts = _about(told.task, told.also)
+    return facts | ({"title": told.task.title, "given": True} if told.is_given else {})
 
 
-def _about(task: Task) -> dict[str, Any]:
+def _about(task: Task, also: Sequence[Record]) -> dict[str, Any]:
     facts = {"object_type": task.object_type, "record_id": task.record_id, "assignee_id": task.assignee_id}
-    return facts | ({"ticket_id": task.record_id} if task.object_type == "ticket" else {})
+    more = {"also": [list(record) for record in also]} if also else {}
+    return facts | more | ({"ticket_id": task.record_id} if task.object_type == "ticket" else {})
+
+
+def told_of(event: Event) -> list[Record]:
+    """The records that an event of a task is about, the main one first."""
+    if "record_id" not in event.data:
+        return []
+    main = event.data["object_type"], event.data["record_id"]
+    return [main, *((kind, record_id) for kind, record_id in event.data.get("also", ()))]

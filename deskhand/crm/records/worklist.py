@@ -1,8 +1,12 @@
-"""Tasks of all the records that somebody sees: lists of them, and which comes next in a queue (R-WFA-8)."""
+"""Tasks of all the records that somebody sees: lists of them, and which comes next in a queue (R-WFA-8).
+
+Who sees one of a task's records sees the task, and of its records those alone. Who may change it is asked of its main record,
+also while that is put away.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -10,6 +14,8 @@ from typing import Any
 
 from deskhand.accounts.policy import visible
 from deskhand.accounts.types import Reach, Verb, Viewer
+from deskhand.crm.records import tasks
+from deskhand.crm.records.listing import of_kind
 from deskhand.crm.records.models import Task, Ticket
 from deskhand.crm.records.tables import TABLES, model_of, of_this_type, table_of
 from deskhand.crm.schema import object_types
@@ -44,21 +50,26 @@ class Asked:
     due: Due = Due.ANY
 
 
-def within(viewer: Viewer, verb: Verb = Verb.VIEW) -> tuple[str, list[Any]]:
-    """SQL on `crm_task k`: tasks of records that are there and that the viewer may treat so."""
+def within(viewer: Viewer) -> tuple[str, list[Any]]:
+    """SQL on `crm_task k`: tasks that have a record that is there and that the viewer sees."""
     parts, params = list[str](), list[Any]()
     for object_type in (*TABLES, *object_types.all_of_them()):
-        reach = visible(viewer, object_type, verb)
+        reach = visible(viewer, object_type)
         if reach.reach is Reach.NONE:
             continue
         text, more = reach.sql("t")
         spam = " and not t.is_spam" if object_type == "ticket" else ""
         parts.append(
-            f"k.object_type = %s and exists (select 1 from {table_of(object_type)} t where t.account_id = k.account_id"
-            f" and t.id = k.record_id and t.archived_at is null{spam} and {of_this_type(object_type)} and {text})"
+            f"about.object_type = %s and exists (select 1 from {table_of(object_type)} t where t.account_id = k.account_id"
+            f" and t.id = about.record_id and t.archived_at is null{spam} and {of_this_type(object_type)} and {text})"
         )
         params += [object_type, *more]
-    return (f"({' or '.join(parts)})" if parts else "false"), params
+    if not parts:
+        return "false", []
+    return (
+        "exists (select 1 from crm_tasklink about where about.account_id = k.account_id and about.task_id = k.id"
+        f" and ({' or '.join(parts)}))"
+    ), params
 
 
 def rows(
@@ -107,12 +118,74 @@ def find(viewer: Viewer, task_id: int) -> Task | None:
     return found[0] if found else None
 
 
-def seen(viewer: Viewer, task_ids: Sequence[int], verb: Verb = Verb.VIEW) -> list[Task]:
-    """Those of these tasks that are there, of records that the viewer may treat so; two queries."""
-    text, params = within(viewer, verb)
+def seen(viewer: Viewer, task_ids: Sequence[int]) -> list[Task]:
+    """Those of these tasks that are there, of records that the viewer sees; two queries."""
+    text, params = within(viewer)
     page = f"select k.id from crm_task k where k.account_id = %s and k.archived_at is null and k.id = any(%s) and {text}"
     ids = [pk for (pk,) in sql.rows(page, [viewer.account_id, list(task_ids), *params])]
     return list(Task.objects.filter(account_id=viewer.account_id, pk__in=ids).order_by("pk"))
+
+
+def changeable(viewer: Viewer, found: Iterable[Task]) -> set[int]:
+    """Those of these tasks whose main record the viewer may change, away or not; one query for each kind of them."""
+    by_main: dict[tuple[str, int], list[int]] = {}
+    for task in found:
+        by_main.setdefault((task.object_type, task.record_id), []).append(task.pk)
+    may = _those(viewer, by_main, Verb.EDIT)
+    return {pk for main, ids in by_main.items() if main in may for pk in ids}
+
+
+@dataclass(frozen=True)
+class About:
+    """A record that a task is about."""
+
+    object_type: str
+    record_id: int
+    name: str
+
+
+def records(
+    viewer: Viewer, found: Collection[Task], *, but: tuple[str, int] | None = None
+) -> dict[int, list[About]]:
+    """{task: its records that are there and that the viewer sees, the main one first}, without the one that is named; one
+    query, and one for each kind."""
+    of_tasks = tasks.records_of([task.pk for task in found])
+    there = _those(viewer, {record for own in of_tasks.values() for record in own if record != but})
+    ordered = {
+        task.pk: dict.fromkeys([(task.object_type, task.record_id), *of_tasks[task.pk]]) for task in found
+    }
+    return {
+        pk: [About(*record, there[record]) for record in own if record in there]
+        for pk, own in ordered.items()
+    }
+
+
+def _those(
+    viewer: Viewer, wanted: Iterable[tuple[str, int]], verb: Verb = Verb.VIEW
+) -> dict[tuple[str, int], str]:
+    """{record that the viewer may treat so: what it is called}; those that one only wants to see must be there."""
+    ids: dict[str, set[int]] = {}
+    for object_type, record_id in wanted:
+        ids.setdefault(object_type, set()).add(record_id)
+    found: dict[tuple[str, int], str] = {}
+    for object_type, some in ids.items():
+        reach = visible(viewer, object_type, verb)
+        if reach.reach is Reach.NONE:
+            continue
+        rows = model_of(object_type)._default_manager.filter(
+            reach.q(), of_kind(object_type), account_id=viewer.account_id, pk__in=some
+        )
+        for row in rows:
+            is_spam = isinstance(row, Ticket) and row.is_spam
+            if verb is not Verb.VIEW or not (row.archived_at or is_spam):
+                found[object_type, row.pk] = _name(row)
+    return found
+
+
+def _name(row: Any) -> str:
+    if isinstance(row, Ticket):
+        return f"#{row.number} {row.subject}"
+    return str(row.name or getattr(row, "email", "") or getattr(row, "domain", ""))
 
 
 # ── queues ───────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -149,18 +222,3 @@ def following(viewer: Viewer, queue_id: int, after: int | None = None) -> Task |
         asked,
     )
     return Task.objects.get(account_id=viewer.account_id, pk=found[0]) if found else None
-
-
-def names(account_id: int, tasks: Iterable[Task]) -> Mapping[tuple[str, int], str]:
-    """What the records of tasks are called; one query for each kind of them."""
-    ids: dict[str, set[int]] = {}
-    for task in tasks:
-        ids.setdefault(task.object_type, set()).add(task.record_id)
-    found: dict[tuple[str, int], str] = {}
-    for object_type, wanted in ids.items():
-        for row in model_of(object_type)._default_manager.filter(account_id=account_id, pk__in=wanted):
-            name = (
-                f"#{row.number} {row.subject}" if isinstance(row, Ticket) else str(getattr(row, "name", ""))
-            )
-            found[object_type, row.pk] = name
-    return found

@@ -104,7 +104,10 @@ TASK = Activity(
         "hs_task_type": "{a}.kind", "hs_task_priority": "{a}.priority", "hs_task_completion_date": "{a}.completed_at", CREATED: "{a}.created_at",
     },
     {
-        "": "crm_task {a} WHERE {a}.account_id = %s AND {a}.object_type = '{type}' AND {a}.record_id = {r} AND {a}.archived_at IS NULL",
+        "": (
+            "crm_tasklink about JOIN crm_task {a} ON {a}.account_id = about.account_id AND {a}.id = about.task_id"
+            " WHERE about.account_id = %s AND about.object_type = '{type}' AND about.record_id = {r} AND {a}.archived_at IS NULL"
+        ),
     },
 )  # fmt: skip
 #: Notes stand in the history of their record.

@@ -41,8 +41,9 @@ _CONTACTS = (
     " AND link.to_type = 'contact')))"
 )
 _NEXT_TASK = (
-    "(SELECT min(task.due_at) FROM crm_task task WHERE task.account_id = {t}.account_id AND task.object_type = '{type}'"
-    " AND task.record_id = {t}.id AND task.completed_at IS NULL AND task.archived_at IS NULL)"
+    "(SELECT min(task.due_at) FROM crm_tasklink about JOIN crm_task task ON task.account_id = about.account_id AND task.id = about.task_id"
+    " WHERE about.account_id = {t}.account_id AND about.object_type = '{type}' AND about.record_id = {t}.id"
+    " AND task.completed_at IS NULL AND task.archived_at IS NULL)"
 )
 
 _FORMULAS: dict[str, str] = {

@@ -17,10 +17,12 @@ from deskhand.crm.records import (
     joining,
     labeling,
     store,
+    tasks,
 )
 from deskhand.crm.records.associations import Why
 from deskhand.crm.records.contacts import Person
 from deskhand.crm.records.models import Company, Contact, Joined, PropertyChange, Task, Ticket
+from deskhand.crm.records.tasks import Wanted
 from deskhand.crm.schema import association_labels
 from deskhand.events.types import SYSTEM, Actor
 from deskhand.kernel import clock
@@ -87,7 +89,7 @@ def test_tickets_tasks_and_links_follow(world, pair, noon):
     associations.link_many([("ticket", mine.pk, "contact", pair[1])], noon)  # a link of both
     firm = companies.create("Fjällbo AB", by=SYSTEM)
     companies.add_contact(firm.pk, pair[1], by=SYSTEM)
-    task = Task.objects.create(account_id=world.account.pk, object_type="contact", record_id=pair[1], title="Call", created_at=noon, created_by_kind="system")  # fmt: skip
+    task_id = tasks.create("contact", pair[1], Wanted("Call"), by=SYSTEM)
 
     join(pair, world)
 
@@ -97,7 +99,39 @@ def test_tickets_tasks_and_links_follow(world, pair, noon):
     assert associations.linked_ids("ticket", [mine.pk, theirs.pk], "contact") == {mine.pk: [pair[0]], theirs.pk: [pair[0]]}  # fmt: skip
     assert associations.linked_ids("company", [firm.pk], "contact") == {firm.pk: [pair[0]]}
     assert contact(pair[0]).company_id == firm.pk
-    assert Task.objects.get(pk=task.pk).record_id == pair[0]
+    assert Task.objects.get(pk=task_id).record_id == pair[0]
+    assert [task.pk for task in tasks.of("contact", pair[0])] == [task_id]
+
+
+def test_the_records_of_tasks_follow_a_merge_and_come_back_R_MERGE_7_R_MERGE_8_R_WFA_8(world, pair):
+    """Of the one, of the other, of both, as the main record and as a further one."""
+    ticket = ("ticket", world.ticket().pk)
+    mine, theirs = (("contact", pk) for pk in pair)
+    before = {
+        tasks.create(*main, Wanted("Call"), by=SYSTEM, also=also): [main, *also]
+        for main, also in (
+            (theirs, [ticket]), (ticket, [theirs]), (ticket, [mine, theirs]), (theirs, [mine]), (mine, [theirs]), (mine, []),
+        )
+    }  # fmt: skip
+    lost = tasks.create(*ticket, Wanted("Not for her"), by=SYSTEM, also=[theirs])
+
+    joined = join(pair, world)
+
+    ids = [*before, lost]
+    united = [{mine if one == theirs else one for one in records} for records in before.values()]
+    assert [set(found) for found in tasks.records_of(ids).values()] == [*united, {ticket, mine}]
+    mains = {task.pk: (task.object_type, task.record_id) for task in Task.objects.filter(pk__in=ids)}
+    assert [mains[pk] for pk in ids] == [mine, ticket, ticket, mine, mine, mine, ticket]
+    assert tasks.of(*theirs) == []
+
+    tasks.edit(lost, Wanted("Not for her"), by=SYSTEM, also=[])
+    joining.part(joined.pk, by=SYSTEM)
+
+    found = tasks.records_of(ids)
+    assert {pk: set(found[pk]) for pk in before} == {pk: set(records) for pk, records in before.items()}
+    assert found[lost] == [ticket]  # taken away since
+    mains = {task.pk: (task.object_type, task.record_id) for task in Task.objects.filter(pk__in=ids)}
+    assert [mains[pk] for pk in ids] == [theirs, ticket, ticket, theirs, mine, mine, ticket]
 
 
 def test_the_labels_of_links_are_united_and_come_back(world, pair, noon):

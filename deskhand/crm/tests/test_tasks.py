@@ -148,6 +148,83 @@ def test_many_tasks_are_made_by_as_many_statements_as_one(ticket, ada, django_as
         assert len(tasks.create_many(new)) == 50
 
 
+# ── further records ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def others(world):
+    """Two more records that a task may be about."""
+    return [("contact", world.contact("bo@x.example").pk), ("ticket", world.ticket("Another").pk)]
+
+
+def lines_of(*record):
+    found = PropertyChange.objects.filter(object_type=record[0], record_id=record[1], property="@task")
+    return [line.new["did"] for line in found.order_by("id")]
+
+
+def test_a_task_is_each_of_its_records_task_R_WFA_8(world, ticket, ada, others):
+    """On their pages, in their history, in what is told."""
+    main = ("ticket", ticket.pk)
+    task_id = tasks.create(*main, Wanted("Call"), by=ada, also=[*others, others[0], main])
+    tasks.finish(task_id, True, by=ada)
+    tasks.finish_many([tasks.create(*main, Wanted("Else"), by=ada)], by=ada)
+
+    assert tasks.records_of([task_id]) == {task_id: [main, *others]}
+    assert [[task.pk for task in tasks.of(*record)] for record in others] == [[task_id]] * 2
+    assert tasks.find(*others[0], task_id).record_id == ticket.pk
+    assert [lines_of(*record) for record in others] == [["created", "done"]] * 2
+    told = EventRow.objects.filter(object_type="task", object_id=task_id).order_by("id")
+    assert [event.data["also"] for event in told] == [[list(one) for one in others]] * 2
+    assert not any("also" in event.data for event in EventRow.objects.exclude(object_id=task_id).filter(object_type="task"))  # fmt: skip
+
+
+def test_further_records_come_and_go_and_both_hear_of_it_R_WFA_8(ticket, ada, others):
+    wanted, main = Wanted("Call"), ("ticket", ticket.pk)
+    task_id = tasks.create(*main, wanted, by=ada, also=[others[0]])
+
+    tasks.edit(task_id, wanted, by=ada)  # says nothing of them
+    tasks.edit(task_id, wanted, by=ada, also=[others[0]])  # the same
+    assert lines_of(*others[0]) == ["created"]
+
+    tasks.edit(task_id, wanted, by=ada, also=[others[1]])
+    assert tasks.records_of([task_id]) == {task_id: [main, others[1]]}
+    assert (lines_of(*others[0]), lines_of(*others[1])) == (["created", "edited"], ["edited"])
+    told = EventRow.objects.filter(kind="task.edited").get()
+    assert sorted(map(tuple, told.data["also"])) == sorted(others)
+    assert tasks.of(*others[0]) == []
+    with pytest.raises(NotFound):
+        tasks.find(*others[0], task_id)
+
+    tasks.edit(task_id, wanted, by=ada, also=[])
+    assert tasks.records_of([task_id]) == {task_id: [main]}
+    assert [task.pk for task in tasks.of(*main)] == [task_id]
+
+
+@pytest.mark.parametrize("also", [[("planet", 1)], [("contact", n) for n in range(tasks.MOST_FURTHER + 1)]])
+def test_what_a_task_can_not_be_about_is_refused_R_WFA_8(ticket, ada, also):
+    task_id = tasks.create("ticket", ticket.pk, Wanted("Call"), by=ada)
+    for attempt in (
+        lambda: tasks.create("ticket", ticket.pk, Wanted("Call"), by=ada, also=also),
+        lambda: tasks.edit(task_id, Wanted("Call"), by=ada, also=also),
+    ):
+        with pytest.raises(Invalid) as refusal:
+            attempt()
+        assert refusal.value.field == "also"
+
+
+def test_tasks_of_many_records_are_made_by_as_many_statements_as_one_R_WFA_8(
+    ticket, ada, others, django_assert_max_num_queries
+):
+    new = [NewTask("ticket", ticket.pk, Wanted(f"Call {n}"), ada, also=others) for n in range(50)]
+    sql.ids("crm_task", 1)
+
+    with django_assert_max_num_queries(12):
+        made = tasks.create_many(new)
+    with django_assert_max_num_queries(12):
+        tasks.finish_many(made, by=ada)
+    assert len(tasks.of(*others[0])) == 50
+
+
 # ── type, priority, reminder ─────────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -11,7 +11,6 @@ from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 from django.views.decorators.http import require_GET, require_POST
 
-from deskhand.accounts import policy
 from deskhand.accounts.types import Verb
 from deskhand.crm.records import archive as archives
 from deskhand.crm.records import companies, contacts, directory, tasks
@@ -63,9 +62,7 @@ def finish_task(request: AccountRequest, kind: str, record_id: int, task_id: int
     found = kind_of(request, kind)
     record = directory.get(request.viewer, found.key, record_id)
     task = tasks.find(found.key, record.pk, task_id)
-    may_edit = policy.visible(request.viewer, found.key, Verb.EDIT).reaches(record)
-    if not tasking.may_finish_task(request.viewer, task, may_edit):
-        raise Forbidden(_("You may not change this."))
+    tasking.require_finish(request.viewer, task)
     tasks.finish(task_id, True, by=actor(request))
     messages.success(request, _("Task done: %(title)s") % {"title": task.title})
     return redirect(found.url("", record.pk))

@@ -9,7 +9,7 @@ from typing import Literal
 from deskhand.web.choices import Choice, ChoiceGroup
 from deskhand.web.inbox.rows import Label
 from deskhand.web.shell import Person, Tone
-from deskhand.web.tasking import Marks, TaskFields
+from deskhand.web.tasking import About, Marks, TaskFields
 from deskhand.web.workflows.rows import Card
 
 
@@ -168,6 +168,7 @@ class TaskLine:
     done_url: str = ""
     edit_url: str = ""
     form: TaskForm | None = None
+    others: tuple[About, ...] = ()  # its further records, and the main one where it is not this
 
 
 @dataclass(frozen=True)

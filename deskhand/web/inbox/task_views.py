@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect
@@ -9,15 +11,14 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
-from deskhand.accounts import policy
 from deskhand.accounts.types import Verb
 from deskhand.crm.records import tasks
 from deskhand.crm.records.models import Task
 from deskhand.crm.records.tasks import Wanted
 from deskhand.events.types import Actor
-from deskhand.kernel.errors import Forbidden, Invalid
+from deskhand.kernel.errors import Invalid
 from deskhand.web import tasking
-from deskhand.web.inbox import common
+from deskhand.web.inbox import common, further
 from deskhand.web.inbox import page as pages
 from deskhand.web.inbox.panel import Wish
 from deskhand.web.inbox.panel_views import with_panel
@@ -43,17 +44,25 @@ def left(request: AccountRequest, view: str, ticket_id: int) -> HttpResponse:
 
 @require_GET
 def edit(request: AccountRequest, view: str, ticket_id: int, task_id: int) -> HttpResponse:
-    common.changeable(request, view, ticket_id, Verb.EDIT)
-    tasks.find("ticket", ticket_id, task_id)
+    _task(request, view, ticket_id, task_id)
     return _part(request, view, ticket_id, Writing(task_id))
 
 
 @require_GET
 def shown(request: AccountRequest, view: str, ticket_id: int, task_id: int) -> HttpResponse:
     """The task as it stands, when its form is left."""
-    common.changeable(request, view, ticket_id, Verb.EDIT)
-    tasks.find("ticket", ticket_id, task_id)
+    _task(request, view, ticket_id, task_id)
     return _left(request, view, ticket_id, task_id)
+
+
+def _task(
+    request: AccountRequest, view: str, ticket_id: int, task_id: int, *, is_deleted: bool = False
+) -> Task:
+    """A task of the ticket, which the viewer may change. Raises NotFound and Forbidden."""
+    common.changeable(request, view, ticket_id, Verb.VIEW)
+    task = tasks.find("ticket", ticket_id, task_id, is_deleted=is_deleted)
+    tasking.require_change(request.viewer, task)
+    return task
 
 
 def _left(request: AccountRequest, view: str, ticket_id: int, task_id: int | None) -> HttpResponse:
@@ -84,10 +93,15 @@ def _part(
 
 @require_POST
 def create(request: AccountRequest, view: str, ticket_id: int) -> HttpResponse:
-    """The fields of tasking.FIELDS. What was refused is given back with the reason beside it (422)."""
+    """The fields of tasking.FIELDS. What was refused is given back with the reason beside it, and what is not saved yet with
+    the records that were looked for (422)."""
     common.changeable(request, view, ticket_id, Verb.EDIT)
+    if further.is_search(request.POST):
+        return _again(request, view, ticket_id, None)
+    by = Actor.user(request.user.pk)
     try:
-        tasks.create("ticket", ticket_id, _wanted(request), by=Actor.user(request.user.pk))
+        also = further.wanted(request.viewer, request.POST, ("ticket", ticket_id)) or ()
+        tasks.create("ticket", ticket_id, _wanted(request), by=by, also=also)
     except Invalid as refusal:
         return _refused(request, view, ticket_id, None, refusal)
     return _saved(request, view, ticket_id, "task-new")
@@ -96,10 +110,13 @@ def create(request: AccountRequest, view: str, ticket_id: int) -> HttpResponse:
 @require_POST
 def save(request: AccountRequest, view: str, ticket_id: int, task_id: int) -> HttpResponse:
     """As `create`."""
-    common.changeable(request, view, ticket_id, Verb.EDIT)
-    task = tasks.find("ticket", ticket_id, task_id)
+    task = _task(request, view, ticket_id, task_id)
+    if further.is_search(request.POST):
+        return _again(request, view, ticket_id, task_id)
+    by, main = Actor.user(request.user.pk), (task.object_type, task.record_id)
     try:
-        tasks.edit(task_id, _wanted(request, task), by=Actor.user(request.user.pk))
+        also = further.wanted(request.viewer, request.POST, main, task)
+        tasks.edit(task_id, _wanted(request, task), by=by, also=also)
     except Invalid as refusal:
         return _refused(request, view, ticket_id, task_id, refusal)
     return _saved(request, view, ticket_id, f"task-{task_id}")
@@ -120,49 +137,53 @@ def _wanted(request: AccountRequest, task: Task | None = None) -> Wanted:
 def _refused(
     request: AccountRequest, view: str, ticket_id: int, task_id: int | None, refusal: Invalid
 ) -> HttpResponse:
+    return _again(request, view, ticket_id, task_id, {tasking.field_of(refusal): words_of(refusal)})
+
+
+def _again(
+    request: AccountRequest,
+    view: str,
+    ticket_id: int,
+    task_id: int | None,
+    errors: Mapping[str, str] | None = None,
+) -> HttpResponse:
+    """The form with what was typed in it."""
     typed = {name: request.POST.get(name, "") for name in tasking.FIELDS}
-    errors = {tasking.field_of(refusal): words_of(refusal)}
-    return _part(request, view, ticket_id, Writing(task_id, typed, errors), status=422)
+    writing = Writing(task_id, typed, errors or {}, further.typed(request.POST))
+    return _part(request, view, ticket_id, writing, status=422)
 
 
 @require_POST
 def finish(request: AccountRequest, view: str, ticket_id: int, task_id: int) -> HttpResponse:
     """`done` is 1 or 0: ticked off, or open again. Also for whose task it is."""
-    ticket = common.changeable(request, view, ticket_id, Verb.VIEW)
+    common.changeable(request, view, ticket_id, Verb.VIEW)
     task = tasks.find("ticket", ticket_id, task_id)
-    may_edit = policy.visible(request.viewer, "ticket", Verb.EDIT).reaches(ticket)
-    if not tasking.may_finish_task(request.viewer, task, may_edit):
-        raise Forbidden(_("You may not change this ticket."))
+    tasking.require_finish(request.viewer, task)
     is_done = request.POST.get("done") == "1"
     tasks.finish(task_id, is_done, by=Actor.user(request.user.pk))
     text = _("Done: %(task)s") if is_done else _("Reopened: %(task)s")
-    return _told(
-        request, view, task, text % {"task": task.title}, "ticket-task-done", "done", "0" if is_done else "1"
-    )
+    said, back = text % {"task": task.title}, "0" if is_done else "1"
+    return _told(request, view, ticket_id, task, said, "ticket-task-done", "done", back)
 
 
 @require_POST
 def delete(request: AccountRequest, view: str, ticket_id: int, task_id: int) -> HttpResponse:
     """`deleted` 0 brings it back."""
-    common.changeable(request, view, ticket_id, Verb.EDIT)
     is_back = request.POST.get("deleted") == "0"
-    task = tasks.find("ticket", ticket_id, task_id, is_deleted=is_back)
+    task = _task(request, view, ticket_id, task_id, is_deleted=is_back)
     change = tasks.restore if is_back else tasks.remove
     change(task_id, by=Actor.user(request.user.pk))
     if is_back:
         return common.thread_parts(request, view, ticket_id)
-    return _told(request, view, task, _("Task deleted"), "ticket-task-delete", "deleted", "0")
+    return _told(request, view, ticket_id, task, _("Task deleted"), "ticket-task-delete", "deleted", "0")
 
 
 def _told(
-    request: AccountRequest, view: str, task: Task, text: str, name: str, field: str, back: str
-) -> HttpResponse:
-    toast = Toast(text, undo_url=_url(name, view, task), undo_fields=((field, back),))
+    request: AccountRequest, view: str, ticket_id: int, task: Task, text: str, name: str, field: str, back: str
+) -> HttpResponse:  # fmt: skip
+    undo_url = reverse(name, args=[view, ticket_id, task.pk])
+    toast = Toast(text, undo_url=undo_url, undo_fields=((field, back),))
     if not wants_fragment(request):
         messages.info(request, text)
     place = f"task-{task.pk}"
-    return common.thread_parts(request, view, task.record_id, "form_saved", toast=toast, place=place)
-
-
-def _url(name: str, view: str, task: Task) -> str:
-    return reverse(name, args=[view, task.record_id, task.pk])
+    return common.thread_parts(request, view, ticket_id, "form_saved", toast=toast, place=place)

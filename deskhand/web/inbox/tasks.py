@@ -15,6 +15,7 @@ from deskhand.kernel import clock
 from deskhand.routing import queries as routing
 from deskhand.web import tasking
 from deskhand.web.choices import Choice, offered, with_kept
+from deskhand.web.inbox import further, links
 from deskhand.web.inbox import panel_rows as rows
 from deskhand.web.inbox.causes import workflow_names
 from deskhand.web.shell import Person
@@ -27,6 +28,7 @@ class Writing:
     task_id: int | None = None
     typed: Mapping[str, str] | None = None
     errors: Mapping[str, str] = field(default_factory=dict)
+    further: further.Typed | None = None
 
 
 class TasksOf:
@@ -45,8 +47,9 @@ class TasksOf:
         self.writing, self.now = writing, clock.now()
 
     def build(self) -> rows.Tasks:
-        found = tasks.of("ticket", self.ticket.pk)
-        causes = self._causes(found)
+        found, here = tasks.of("ticket", self.ticket.pk), ("ticket", self.ticket.pk)
+        causes, self.others = self._causes(found), tasking.others_of(self.viewer, found, here)
+        self.editable = tasking.editable(self.viewer, found, here, self.may_edit)
         lines = [self._line(task, causes.get(task.pk, "")) for task in found]
         new_url = self._url("ticket-task-new") if self.may_edit else ""
         return rows.Tasks(
@@ -73,15 +76,16 @@ class TasksOf:
     def _line(self, task: Task, cause: str) -> rows.TaskLine:
         name = self.names.get(task.assignee_id or 0)
         is_done = task.completed_at is not None
-        may_finish = tasking.may_finish_task(self.viewer, task, self.may_edit)
+        may_edit = task.pk in self.editable
+        may_finish = tasking.may_finish_task(self.viewer, task, may_edit)
         is_open = self.writing is not None and self.writing.task_id == task.pk
         return rows.TaskLine(
             id=task.pk, title=task.title, notes=task.notes, due_at=task.due_at, is_done=is_done,
             is_overdue=not is_done and task.due_at is not None and task.due_at < self.now,
             assignee=Person.named(name) if name else None, cause=cause, marks=tasking.marks(task, self.now),
             done_url=self._url("ticket-task-done", task.pk) if may_finish else "",
-            edit_url=self._url("ticket-task", task.pk) if self.may_edit else "",
-            form=self._form_of(task) if self.may_edit and is_open else None,
+            edit_url=self._url("ticket-task", task.pk) if may_edit else "",
+            form=self._form_of(task) if may_edit and is_open else None, others=self.others[task.pk],
         )  # fmt: skip
 
     def _new(self) -> rows.TaskForm:
@@ -89,16 +93,30 @@ class TasksOf:
         return self._form("ticket-task-create", "ticket-task-left", given)
 
     def _form_of(self, task: Task) -> rows.TaskForm:
-        return self._form("ticket-task-save", "ticket-task-shown", tasking.stored(task), task.pk)
+        return self._form("ticket-task-save", "ticket-task-shown", tasking.stored(task), task)
 
-    def _form(self, save: str, leave: str, stored: Mapping[str, str], *task_id: int) -> rows.TaskForm:
+    def _form(
+        self, save: str, leave: str, stored: Mapping[str, str], task: Task | None = None
+    ) -> rows.TaskForm:
         assert self.writing is not None
+        task_id = (task.pk,) if task else ()
+        main = (task.object_type, task.record_id) if task else ("ticket", self.ticket.pk)
         given = stored if self.writing.typed is None else self.writing.typed
         return rows.TaskForm(
             save_url=self._url(save, *task_id), cancel_url=self._url(leave, *task_id),
-            fields=tasking.fields(self.viewer, given, self._people(given.get("assignee", "")), self.writing.errors),
+            fields=tasking.fields(self.viewer, given, self._people(given.get("assignee", "")), self.writing.errors,
+                further.part(self.viewer, main, self._near(), task, self.writing.further)),
             delete_url=self._url("ticket-task-delete", *task_id) if task_id else "",
         )  # fmt: skip
+
+    def _near(self) -> dict[str, list[int]]:
+        """What is linked to the ticket, whose customer comes first, and the ticket itself for tasks of others."""
+        found = links.linked_ids(self.viewer.account_id, "ticket", self.ticket.pk, links.kinds())
+        own = [self.ticket.contact_id] if self.ticket.contact_id else []
+        return found | {
+            "contact": list(dict.fromkeys([*own, *found.get("contact", ())])),
+            "ticket": [self.ticket.pk, *found.get("ticket", ())],
+        }
 
     def _people(self, chosen: str) -> tuple[Choice, ...]:
         """Who may see tickets, and who has the task already."""

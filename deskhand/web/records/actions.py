@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -11,7 +12,6 @@ from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
-from deskhand.accounts import policy
 from deskhand.accounts.types import Verb
 from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.pipelines.types import StageValue
@@ -30,7 +30,7 @@ from deskhand.web.board.rows import MovePage, StatusOption
 from deskhand.web.contacts import values as typed_values
 from deskhand.web.entering import Entering, Way
 from deskhand.web.frame import UNDO
-from deskhand.web.inbox import links
+from deskhand.web.inbox import further, links
 from deskhand.web.jinja import go_to, render, wants_fragment
 from deskhand.web.middleware import AccountRequest
 from deskhand.web.objects.tabs import Sort
@@ -232,11 +232,15 @@ def add_note(request: AccountRequest, key: str, record_id: int) -> HttpResponse:
 
 @require_POST
 def add_task(request: AccountRequest, key: str, record_id: int) -> HttpResponse:
-    """The fields of tasking.FIELDS. What is refused is given back with the reason beside it (422)."""
+    """The fields of tasking.FIELDS. What is refused is given back with the reason beside it, and what is not saved yet with the
+    records that were looked for (422)."""
     kind = kind_of(request.viewer, key)
     changeable(request, kind, record_id)
+    if further.is_search(request.POST):
+        return _task_again(request, kind, record_id, None)
     try:
-        tasks.create(kind.object_type, record_id, _wanted(request), by=actor(request))
+        also = further.wanted(request.viewer, request.POST, (kind.object_type, record_id)) or ()
+        tasks.create(kind.object_type, record_id, _wanted(request), by=actor(request), also=also)
     except Invalid as refusal:
         return _task_refused(request, kind, record_id, None, refusal)
     return redirect(f"{url(kind, 'record', record_id)}#tasks")
@@ -245,14 +249,26 @@ def add_task(request: AccountRequest, key: str, record_id: int) -> HttpResponse:
 @require_POST
 def save_task(request: AccountRequest, key: str, record_id: int, task_id: int) -> HttpResponse:
     """As `add_task`."""
-    kind = kind_of(request.viewer, key)
-    changeable(request, kind, record_id)
-    task = tasks.find(kind.object_type, record_id, task_id)
+    kind, task = _task(request, key, record_id, task_id)
+    if further.is_search(request.POST):
+        return _task_again(request, kind, record_id, task_id)
     try:
-        tasks.edit(task_id, _wanted(request, task), by=actor(request))
+        also = further.wanted(request.viewer, request.POST, (task.object_type, task.record_id), task)
+        tasks.edit(task_id, _wanted(request, task), by=actor(request), also=also)
     except Invalid as refusal:
         return _task_refused(request, kind, record_id, task_id, refusal)
     return redirect(f"{url(kind, 'record', record_id)}#tasks")
+
+
+def _task(
+    request: AccountRequest, key: str, record_id: int, task_id: int, *, is_deleted: bool = False
+) -> tuple[Sort, Task]:
+    """A task of the record, which the viewer may change. Raises NotFound and Forbidden."""
+    kind = kind_of(request.viewer, key)
+    changeable(request, kind, record_id, Verb.VIEW)
+    task = tasks.find(kind.object_type, record_id, task_id, is_deleted=is_deleted)
+    tasking.require_change(request.viewer, task)
+    return kind, task
 
 
 def _wanted(request: AccountRequest, task: Task | None = None) -> Wanted:
@@ -262,8 +278,20 @@ def _wanted(request: AccountRequest, task: Task | None = None) -> Wanted:
 
 
 def _task_refused(request: AccountRequest, kind: Sort, record_id: int, task_id: int | None, refusal: Invalid) -> HttpResponse:  # fmt: skip
+    return _task_again(request, kind, record_id, task_id, {tasking.field_of(refusal): words_of(refusal)})
+
+
+def _task_again(
+    request: AccountRequest,
+    kind: Sort,
+    record_id: int,
+    task_id: int | None,
+    errors: Mapping[str, str] | None = None,
+) -> HttpResponse:
+    """The form with what was typed in it."""
     page = RecordPageOf(request, kind, record_id, task=task_id)
-    page.typed_task, page.task_errors = request.POST.dict(), {tasking.field_of(refusal): words_of(refusal)}
+    page.typed_task, page.task_errors = request.POST.dict(), errors or {}
+    page.typed_further = further.typed(request.POST)
     return show(request, kind, "record", page.build(), 422)
 
 
@@ -271,11 +299,9 @@ def _task_refused(request: AccountRequest, kind: Sort, record_id: int, task_id: 
 def finish_task(request: AccountRequest, key: str, record_id: int, task_id: int) -> HttpResponse:
     """`done` is 1 or 0. Also for whose task it is."""
     kind = kind_of(request.viewer, key)
-    record = listing.get(request.viewer, kind.object_type, record_id)
+    listing.get(request.viewer, kind.object_type, record_id)
     task = tasks.find(kind.object_type, record_id, task_id)
-    may_edit = policy.visible(request.viewer, kind.object_type, Verb.EDIT).reaches(record)
-    if not tasking.may_finish_task(request.viewer, task, may_edit):
-        raise Forbidden(_("You may not change this."))
+    tasking.require_finish(request.viewer, task)
     tasks.finish(task_id, request.POST.get("done") == "1", by=actor(request))
     return redirect(f"{url(kind, 'record', record_id)}#tasks")
 
@@ -283,10 +309,8 @@ def finish_task(request: AccountRequest, key: str, record_id: int, task_id: int)
 @require_POST
 def delete_task(request: AccountRequest, key: str, record_id: int, task_id: int) -> HttpResponse:
     """A toast offers the way back, which is the same address with `restored`."""
-    kind = kind_of(request.viewer, key)
-    changeable(request, kind, record_id)
     is_back = request.GET.get("restored") == "1"
-    tasks.find(kind.object_type, record_id, task_id, is_deleted=is_back)
+    kind, _found = _task(request, key, record_id, task_id, is_deleted=is_back)
     (tasks.restore if is_back else tasks.remove)(task_id, by=actor(request))
     if not is_back:
         back = f"{url(kind, 'record-task-delete', record_id, task_id)}?restored=1"

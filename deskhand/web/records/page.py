@@ -27,7 +27,7 @@ from deskhand.web import labels, moving, tasking
 from deskhand.web.contacts import values as typed_values
 from deskhand.web.contacts.rows import Control, HistoryLine, Property, Section, Timeline, TimelineItem
 from deskhand.web.contacts.values import TEAMS, Names
-from deskhand.web.inbox import causes, links, told
+from deskhand.web.inbox import causes, further, links, told
 from deskhand.web.inbox.page import RULES
 from deskhand.web.inbox.panel_rows import LinkGroup
 from deskhand.web.middleware import AccountRequest
@@ -56,6 +56,7 @@ class RecordPageOf:
         self.known = properties_of(kind.object_type)
         self.opened, self.before, self.task = opened if opened in self.known else "", before, task
         self.typed_task: Mapping[str, str] | None = None
+        self.typed_further: further.Typed | None = None
         self.task_errors: Mapping[str, str] = {}
 
     def may(self, verb: Verb) -> bool:
@@ -263,21 +264,24 @@ class RecordPageOf:
         return list(tasks.of(self.kind.object_type, self.record.pk))
 
     def tasks(self) -> tuple[TaskLine, ...]:
-        now = clock.now()
+        now, here = clock.now(), (self.kind.object_type, self.record.pk)
+        self.task_others = tasking.others_of(self.viewer, self.found_tasks, here)
+        self.editable_tasks = tasking.editable(self.viewer, self.found_tasks, here, self.may_edit)
         return tuple(self._task(task, now) for task in sorted(self.found_tasks, key=lambda one: one.completed_at is not None))  # fmt: skip
 
     def _task(self, task: Task, now: Any) -> TaskLine:
         name = self.names.users.get(task.assignee_id or 0, "")
         is_done = task.completed_at is not None
-        may_finish = tasking.may_finish_task(self.viewer, task, self.may_edit)
+        may_edit = task.pk in self.editable_tasks
+        may_finish = tasking.may_finish_task(self.viewer, task, may_edit)
         return TaskLine(
             task.pk, task.title, task.notes, Person.named(name) if name else None, task.due_at, is_done,
             is_late=bool(task.due_at and task.due_at < now and not is_done),
             cause=self._actor("workflow", task.created_by_id) if task.created_by_kind == "workflow" else "",
             marks=tasking.marks(task, now), done_url=self.url("record-task-done", task.pk) if may_finish else "",
-            edit_url=f"{self.url()}?task={task.pk}#tasks" if self.may_edit else "",
-            form=self.task_form(task) if self.may_edit and self.task == task.pk else None,
-            delete_url=self.url("record-task-delete", task.pk) if self.may_edit else "",
+            edit_url=f"{self.url()}?task={task.pk}#tasks" if may_edit else "",
+            form=self.task_form(task) if may_edit and self.task == task.pk else None,
+            delete_url=self.url("record-task-delete", task.pk) if may_edit else "", others=self.task_others[task.pk],
         )  # fmt: skip
 
     def task_form(self, task: Task | None = None) -> TaskForm:
@@ -287,8 +291,18 @@ class RecordPageOf:
         offered = typed_values.people_offered(given.get("assignee", ""), _("Nobody"))
         return TaskForm(
             self.url("record-task-save", task.pk) if task else self.url("record-task-add"),
-            tasking.fields(self.viewer, given, offered, self.task_errors if is_refused else {}),
-        )
+            tasking.fields(
+                self.viewer, given, offered, self.task_errors if is_refused else {},
+                self._further(task, self.typed_further if is_refused else None),
+            ),
+            is_open=is_refused,
+        )  # fmt: skip
+
+    def _further(self, task: Task | None, typed: further.Typed | None) -> tasking.Further:
+        here = (self.kind.object_type, self.record.pk)
+        main = (task.object_type, task.record_id) if task else here
+        near: dict[str, list[int]] = {**self.linked, here[0]: [here[1], *self.linked.get(here[0], ())]}
+        return further.part(self.viewer, main, near, task, typed)
 
     # ── links ────────────────────────────────────────────────────────────────────────────────────────────────────────
 

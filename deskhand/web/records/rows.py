@@ -10,7 +10,7 @@ from deskhand.web.contacts.rows import Control, Section, Timeline
 from deskhand.web.inbox.panel_rows import Linked, LinkGroup
 from deskhand.web.inbox.rows import Label
 from deskhand.web.shell import Person
-from deskhand.web.tasking import Marks, TaskFields
+from deskhand.web.tasking import About, Marks, TaskFields
 from deskhand.web.workflows.rows import Card
 
 
@@ -40,12 +40,14 @@ class TaskLine:
     edit_url: str
     delete_url: str
     form: TaskForm | None = None
+    others: tuple[About, ...] = ()  # its further records, and the main one where it is not this
 
 
 @dataclass(frozen=True)
 class TaskForm:
     url: str
     fields: TaskFields
+    is_open: bool = False  # something was typed into it already
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from deskhand.accounts import queries as people
-from deskhand.accounts.types import Verb, Viewer
+from deskhand.accounts.types import Viewer
 from deskhand.crm.records import task_queues, tasks, worklist
 from deskhand.crm.records.models import Task, TaskQueue
 from deskhand.crm.records.worklist import Asked, Due, Which
@@ -30,7 +30,8 @@ class Line:
     title: str
     notes: str
     url: str
-    record: str
+    record: str  # the first of its records that the viewer sees
+    others: tuple[tasking.About, ...]  # the rest of them
     queue: str
     who: Person | None
     due_at: datetime | None
@@ -113,18 +114,19 @@ def lines(
     viewer: Viewer, found: Sequence[Task], queues: Sequence[TaskQueue], now: datetime
 ) -> tuple[Line, ...]:
     """With as many queries for a hundred tasks as for one."""
-    names = worklist.names(viewer.account_id, found)
+    records = worklist.records(viewer, found)
     users = people.names_of(task.assignee_id for task in found if task.assignee_id)
     titles = {queue.pk: queue.name for queue in queues}
-    editable = {task.pk for task in worklist.seen(viewer, [task.pk for task in found], Verb.EDIT)}
+    editable = worklist.changeable(viewer, found)
     return tuple(
         Line(
-            id=task.pk, title=task.title, notes=task.notes, url=f"{record_url(task.object_type, task.record_id)}#task-{task.pk}",
-            record=names.get((task.object_type, task.record_id)) or _("No name"), queue=titles.get(task.queue_id or 0, ""),
+            id=task.pk, title=task.title, notes=task.notes, url=f"{record_url(first.object_type, first.record_id)}#task-{task.pk}",
+            record=first.name or _("No name"), queue=titles.get(task.queue_id or 0, ""),
+            others=tuple(tasking.About(one.name or _("No name"), record_url(one.object_type, one.record_id)) for one in rest),
             who=Person.named(users[task.assignee_id]) if task.assignee_id in users else None, due_at=task.due_at,
             done_at=task.completed_at, is_late=bool(task.due_at and task.due_at < now and task.completed_at is None),
             marks=tasking.marks(task, now),
             done_url=reverse("task-done", args=[task.pk]) if tasking.may_finish_task(viewer, task, task.pk in editable) else "",
         )
-        for task in found
+        for task in found if records[task.pk] for first, *rest in [records[task.pk]]
     )  # fmt: skip

@@ -11,7 +11,6 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_POST
 
-from deskhand.accounts.types import Verb
 from deskhand.crm.records import tasks, worklist
 from deskhand.crm.records.models import Task
 from deskhand.events.types import Actor
@@ -71,19 +70,12 @@ def back(request: AccountRequest) -> str:
 def finish(request: AccountRequest, task_id: int) -> HttpResponse:
     """`done` is 1 or 0: ticked off, or open again."""
     task, is_done = found(request, task_id), request.POST.get("done") == "1"
-    require_finish(request, task)
+    tasking.require_finish(request.viewer, task)
     tasks.finish(task_id, is_done, by=Actor.user(request.user.pk))
     messages.success(
         request, (_("Done: %(task)s") if is_done else _("Reopened: %(task)s")) % {"task": task.title}
     )
     return redirect(back(request))
-
-
-def require_finish(request: AccountRequest, task: Task) -> None:
-    """Raises Forbidden for who may neither change the record nor has the task."""
-    may_edit = bool(worklist.seen(request.viewer, [task.pk], Verb.EDIT))
-    if not tasking.may_finish_task(request.viewer, task, may_edit):
-        raise Forbidden(_("You may not change this."))
 
 
 @require_POST
@@ -94,7 +86,7 @@ def change_many(request: AccountRequest) -> HttpResponse:
     if not ids:
         raise Invalid(_("Choose tasks first."), field="ids", value="")
     by, wanted = Actor.user(request.user.pk), worklist.seen(request.viewer, ids)
-    editable = {task.pk for task in worklist.seen(request.viewer, ids, Verb.EDIT)}
+    editable = worklist.changeable(request.viewer, wanted)
     if "done" in request.POST:
         may = {
             task.pk for task in wanted if tasking.may_finish_task(request.viewer, task, task.pk in editable)

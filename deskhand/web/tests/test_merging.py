@@ -8,10 +8,11 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from deskhand.crm.records import associations, labeling, tickets
+from deskhand.crm.records import associations, labeling, tasks, tickets
 from deskhand.crm.records.associations import Why
 from deskhand.crm.records.models import Task, Ticket
 from deskhand.crm.records.store import Change
+from deskhand.crm.records.tasks import Wanted
 from deskhand.crm.schema import association_labels
 from deskhand.desk import following, merging, replies, threads
 from deskhand.desk.models import Merge, Message
@@ -101,10 +102,10 @@ def test_followers_links_and_tasks_are_united_and_parted_R_MERGE_7(office, two, 
         following.follow(older.pk, world.bob.pk, True, by=SYSTEM)
         following.follow(older.pk, world.eve.pk, True, by=SYSTEM)
         following.follow(newer.pk, world.eve.pk, False, by=SYSTEM)  # said no
-        task = Task.objects.create(
-            account_id=world.account.pk, object_type="ticket", record_id=older.pk, title="Ring", created_at=office.at, created_by_kind="system"
-        )  # fmt: skip
         third = world.ticket("Third")
+        both = [("ticket", third.pk), ("ticket", newer.pk)]
+        task = Task.objects.get(pk=tasks.create("ticket", older.pk, Wanted("Ring"), by=SYSTEM, also=both))
+        further = tasks.create("ticket", third.pk, Wanted("Write"), by=SYSTEM, also=[("ticket", older.pk)])
         associations.link_many([("ticket", older.pk, "ticket", third.pk)], office.at)
 
     merge(client, newer, older)
@@ -113,11 +114,18 @@ def test_followers_links_and_tasks_are_united_and_parted_R_MERGE_7(office, two, 
         assert following.followers(newer.pk) == {office.world.bob.pk}
         task.refresh_from_db()
         assert task.record_id == newer.pk
+        of_both = {(one, pk) for pk in (task.pk, further) for one in (newer.pk, third.pk)}
+        assert {
+            (one, found.pk) for one in (older.pk, newer.pk, third.pk) for found in tasks.of("ticket", one)
+        } == of_both
         assert associations.linked_ids("ticket", [newer.pk], "ticket") == {newer.pk: [third.pk]}
         merging.unmerge(Merge.objects.get().pk, by=SYSTEM)
         assert following.followers(newer.pk) == set()
         task.refresh_from_db()
         assert task.record_id == older.pk
+        assert {pk: {one for _kind, one in found} for pk, found in tasks.records_of([task.pk, further]).items()} == {
+            task.pk: {older.pk, newer.pk, third.pk}, further: {older.pk, third.pk},
+        }  # fmt: skip
         linked = associations.linked_ids("ticket", [older.pk, newer.pk, third.pk], "ticket")
         assert linked == {older.pk: [third.pk], third.pk: [older.pk]}
 

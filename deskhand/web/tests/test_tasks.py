@@ -10,8 +10,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from deskhand.automation.models import Workflow
-from deskhand.crm.records import tasks, tickets
-from deskhand.crm.records.models import Task, Ticket
+from deskhand.crm.records import associations, companies, objects, tasks, tickets
+from deskhand.crm.records.models import Contact, Task, Ticket
 from deskhand.crm.records.tasks import NewTask, Wanted
 from deskhand.events.types import SYSTEM, Actor, ActorKind
 from deskhand.kernel import clock
@@ -288,3 +288,157 @@ def test_type_priority_and_reminder_are_chosen_shown_and_kept(office, ticket, cl
     )
     assert stored(office).remind_at is None
     assert "Reminder" not in panel(client, ticket)
+
+
+# ── further records ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+FORM = {"title": "Call back", "assignee": "", "notes": "", "due_at": ""}
+
+
+def boxes(response):
+    """{name beside it: (its value, whether it is ticked)} of the records that the form offers."""
+    found = re.findall(
+        r'name="also" value="(\w+:\d+)"( checked)?>.*?<span class="linked-words"><span>([^<]*)<', response.content.decode()
+    )  # fmt: skip
+    return {name: (value, bool(ticked)) for value, ticked, name in found}
+
+
+def records(office, task_id):
+    with office.inside():
+        return tasks.records_of([task_id])[task_id]
+
+
+def test_further_records_are_found_ticked_and_taken_away_in_the_form_R_WFA_8(office, ticket, client):
+    """Without scripts, and with them: what is linked is offered, all else is looked for."""
+    with office.inside():
+        firm = companies.create("Fjällbo AB", by=SYSTEM)
+        far = companies.create("Faraway Ltd", by=SYSTEM)
+        associations.link_many([("ticket", ticket.pk, "company", firm.pk)], office.at)
+        person = Contact.objects.get(pk=ticket.contact_id)
+    astrid = f"contact:{person.pk}"
+    offered = boxes(client.get(url(ticket, "/new"), headers=HTMX))
+    assert offered == {person.name: (astrid, False), "Fjällbo AB": (f"company:{firm.pk}", False)}
+
+    find = FORM | {"also": ["", astrid], "also_kind": "company", "also_text": "Faraway", "find": "1"}
+    again = client.post(url(ticket), find, headers=HTMX)
+    assert again.status_code == 422
+    assert boxes(again)["Faraway Ltd"] == (f"company:{far.pk}", False)
+    assert boxes(again)[person.name] == (astrid, True)
+    assert 'value="Call back"' in again.content.decode()
+    with office.inside():
+        assert not Task.objects.exists()
+
+    client.post(
+        url(ticket), FORM | {"also": ["", astrid, f"company:{far.pk}"], "find": "1", "also_text": " "}
+    )
+    task = stored(office)
+    assert records(office, task.pk) == [("ticket", ticket.pk), ("contact", person.pk), ("company", far.pk)]
+    shown = panel(client, ticket)
+    assert (person.name in shown, "Faraway Ltd" in shown, "Fjällbo AB" in shown) == (True, True, False)
+
+    ticked = boxes(client.get(url(ticket, f"/{task.pk}"), headers=HTMX))
+    assert {name for name, (_value, is_ticked) in ticked.items() if is_ticked} == {person.name, "Faraway Ltd"}
+    client.post(url(ticket, f"/{task.pk}/save"), FORM | {"also": ["", f"company:{far.pk}"]})
+    assert records(office, task.pk) == [("ticket", ticket.pk), ("company", far.pk)]
+    client.post(url(ticket, f"/{task.pk}/save"), FORM)  # a form that says nothing of them
+    assert len(records(office, task.pk)) == 2
+    client.post(url(ticket, f"/{task.pk}/save"), FORM | {"also": ""})
+    assert records(office, task.pk) == [("ticket", ticket.pk)]
+
+
+def test_nothing_found_is_said_and_what_is_no_record_is_refused_in_its_place_R_WFA_8(office, ticket, client):
+    find = FORM | {"also_kind": "company", "also_text": "Nobody", "find": "1"}
+    assert "Nothing else was found." in client.post(url(ticket), find, headers=HTMX).content.decode()
+
+    for wrong in ("company:999999", "planet:1", "company", "1"):
+        answer = client.post(url(ticket), FORM | {"also": ["", wrong]}, headers=HTMX)
+        assert answer.status_code == 422
+        assert 'id="task-new-also-error"' in answer.content.decode()
+    with office.inside():
+        assert not Task.objects.exists()
+
+
+def test_of_the_records_of_a_task_everybody_sees_what_they_may_and_the_rest_stays_R_WFA_8(
+    office, ticket, sign_in
+):
+    """Nils sees no companies: they are not named, not offered, and not lost when he saves."""
+    with office.inside():
+        firm = companies.create("Secret AB", by=SYSTEM)
+        task_id = tasks.create("ticket", ticket.pk, Wanted("Call"), by=SYSTEM, also=[("company", firm.pk)])
+    may = {"ticket": {"view": "all", "edit": "all"}}
+    office.role(office.world.nils, records=may, capabilities=["service_access"])
+    nils = sign_in(office.world.nils)
+
+    assert "Call" in panel(nils, ticket)
+    for address in (f"/inbox/all-open/{ticket.pk}", url(ticket, f"/{task_id}"), "/tasks?list=all"):
+        assert "Secret AB" not in nils.get(address).content.decode()
+    assert (
+        nils.post(url(ticket), FORM | {"also": ["", f"company:{firm.pk}"]}, headers=HTMX).status_code == 422
+    )
+    nils.post(url(ticket, f"/{task_id}/save"), FORM | {"title": "Write", "also": ""})
+    assert records(office, task_id) == [("ticket", ticket.pk), ("company", firm.pk)]
+    assert stored(office).title == "Write"
+
+
+def test_a_task_is_changed_by_who_may_change_its_main_record_R_WFA_8(office, ticket, sign_in):
+    """At another of its records it is shown, with the way to the main one, and whose it is ticks it off there."""
+    with office.inside() as world:
+        other = world.ticket("The other")
+        deal = objects.create("deal", {"dealname": "Big order"}, by=SYSTEM).id
+        also = [("ticket", ticket.pk), ("ticket", other.pk)]
+        ids = [
+            tasks.create("deal", deal, Wanted(title, assignee_id=who), by=SYSTEM, also=also)
+            for title, who in (("Theirs", world.nils.pk), ("Nobody's", None))
+        ]
+    see = {"ticket": {"view": "all", "edit": "all"}, "deal": {"view": "all"}}
+    office.role(office.world.nils, records=see, capabilities=["service_access"])
+    nils, grace = sign_in(office.world.nils), sign_in(office.world.grace)
+
+    shown = page(nils, ticket)
+    assert "Big order" in panel(nils, ticket)
+    assert "The other" in panel(nils, ticket)
+    theirs, nobodys = (url(ticket, f"/{pk}") for pk in ids)
+    assert (f"{theirs}/done" in shown, f"{nobodys}/done" in shown) == (True, False)
+    assert not any(f'href="{one}"' in shown for one in (theirs, nobodys))
+    for rest in ("/save", "/delete", "/done"):
+        assert nils.post(nobodys + rest, FORM | {"done": "1"}).status_code == 403
+    assert nils.get(theirs).status_code == 403
+    assert nils.post(f"{theirs}/done", {"done": "1"}).status_code == 302
+
+    assert f'href="{nobodys}"' in page(grace, ticket)
+    grace.post(f"{nobodys}/save", FORM | {"title": "Ours", "also": ["", f"ticket:{ticket.pk}"]})
+    assert records(office, ids[1]) == [("deal", deal), ("ticket", ticket.pk)]
+    grace.post(f"{nobodys}/delete", {"deleted": "1"})
+    assert "Ours" not in panel(grace, ticket)
+    grace.post(f"{nobodys}/delete", {"deleted": "0"})
+    assert "Ours" in panel(grace, ticket)
+    assert (
+        grace.post(url(other, f"/{ids[1]}/save"), FORM).status_code == 404
+    )  # it is not about that one any more
+
+
+def test_the_records_of_many_tasks_are_read_by_as_many_queries_as_those_of_one_R_WFA_8(
+    office, ticket, client
+):
+    def more(count):
+        with office.inside() as world:
+            for n in range(count):
+                person = world.contact(f"{office.at:%H}{count}{n}@x.example").pk
+                also = [("contact", person), ("ticket", world.ticket().pk)]
+                tasks.create("ticket", ticket.pk, Wanted("Call"), by=SYSTEM, also=also)
+                tasks.create("contact", person, Wanted("Write"), by=SYSTEM, also=[("ticket", ticket.pk)])
+
+    def counts():
+        found = []
+        for address in (f"/inbox/all-open/{ticket.pk}", "/tasks?list=all", f"/contacts/{ticket.contact_id}"):
+            client.get(address)
+            with CaptureQueriesContext(connection) as queries:
+                assert client.get(address).status_code == 200
+            found.append(len(queries))
+        return found
+
+    more(1)
+    few = counts()
+    more(12)
+    assert counts() == few

@@ -98,6 +98,49 @@ def test_nobody_hears_of_tasks_of_records_that_they_do_not_see_R_WFA_8(office, g
     assert stored(office, hidden).completed_at is None
 
 
+def test_a_task_is_in_the_lists_of_who_sees_any_of_its_records_which_names_those_R_WFA_8(
+    office, grace, ada, make
+):
+    """Main record unseen: the line leads to the one that is seen, and only whose task it is may tick it off."""
+    with office.inside() as world:
+        deal = objects.create("deal", {"dealname": "Secret"}, by=SYSTEM).id
+        ticket, other = world.ticket("Refund"), world.ticket("Again")
+        also = [("ticket", ticket.pk), ("ticket", other.pk)]
+        ids = [
+            tasks.create("deal", deal, Wanted(title, assignee_id=who), by=SYSTEM, also=also)
+            for title, who in (("Hers", world.grace.pk), ("Nobody’s", None))
+        ]
+    office.role(
+        office.world.grace,
+        records={"ticket": {"view": "all", "edit": "all"}},
+        capabilities=["service_access"],
+    )
+
+    page = grace.get("/tasks?list=all")
+    assert titles(page) == ["Hers", "Nobody’s"]
+    assert "Secret" not in text(page)
+    assert f'href="/inbox/all-open/{ticket.pk}#task-{ids[0]}"' in page.content.decode()
+    assert text(page).count("Refund") == text(page).count("Again") == 2
+    assert "Secret" in text(ada.get("/tasks?list=all"))
+    grace.post("/tasks/many", {"ids": ids, "done": "1"})
+    assert [stored(office, pk).completed_at is None for pk in ids] == [False, True]
+
+    with office.inside():
+        archive.archive("ticket", [ticket.pk], by=SYSTEM)
+    page = grace.get("/tasks?list=all")
+    assert titles(page) == ["Nobody’s"]
+    assert "Refund" not in text(page)
+    with office.inside():
+        archive.archive("ticket", [other.pk], by=SYSTEM)
+    assert titles(grace.get("/tasks?list=all")) == []
+    with office.inside():
+        archive.restore("ticket", [ticket.pk], by=SYSTEM)
+        archive.archive("deal", [deal], by=SYSTEM)
+    assert titles(grace.get("/tasks?list=all")) == ["Nobody’s"]  # its links are back, too
+    ada.post(f"/tasks/{ids[1]}/done", {"done": "1"})  # and who might change the main record may still do so
+    assert stored(office, ids[1]).completed_at is not None
+
+
 def test_tasks_of_deleted_records_are_in_no_list_R_WFA_8(office, grace, make):
     with office.inside():
         deal = objects.create("deal", {"dealname": "Gone"}, by=SYSTEM).id
