@@ -112,7 +112,8 @@ def set_up_accounts(account_id: int, events: Sequence[Event]) -> None:
 
 
 def let_go_of_stages(account_id: int, events: Sequence[Event]) -> None:
-    """What named a deleted status or pipeline does so no more, in the transaction that deletes it (R-PIPE-10)."""
+    """What named a deleted status or pipeline does so no more, in the transaction that deletes it; workflows that named it,
+    or a deleted task queue, ask for a look (R-PIPE-10, R-WFA-8)."""
     statuses, pipelines_gone = _gone(events)
     if statuses or pipelines_gone:
         inboxes.let_go_of_stages(account_id, statuses.keys(), pipelines_gone.keys())
@@ -120,6 +121,9 @@ def let_go_of_stages(account_id: int, events: Sequence[Event]) -> None:
         lanes.let_go_of_stages(account_id, statuses.keys())
         custom_views.let_go_of(account_id, statuses, pipelines_gone)
         portals.let_go_of_stages(account_id, statuses.keys())
+    queues_gone = [event.object_id for event in events if event.kind == "task_queue.deleted"]
+    if queues_gone:
+        uses.let_go_of(account_id, queue_ids=queues_gone)
 
 
 def _gone(events: Sequence[Event]) -> tuple[dict[int, Gone], dict[int, Gone]]:

@@ -14,11 +14,13 @@ from deskhand.automation.actions import choices
 from deskhand.automation.engine.definition import Definition
 from deskhand.automation.engine.validate import NAMES_GONE
 from deskhand.crm.filters import gone
+from deskhand.crm.records import task_queues
 from deskhand.crm.schema import clock_names
 from deskhand.crm.schema.queries import properties_of
 from deskhand.crm.schema.tags import TAGS
 from deskhand.crm.schema.types import Property
 from deskhand.kernel.errors import Invalid
+from deskhand.kernel.text import whole
 
 _TAGS = {triggers.TAG_ADDED: TAGS, triggers.TAG_REMOVED: TAGS}
 _CLOCK = re.compile(rf"(?:\b(\w+)\.)?\b((?:{'|'.join(clock_names.SORTS)})_[0-9]+)\b")
@@ -43,6 +45,12 @@ def sentence(object_type: str, name: str, values: Iterable[str]) -> str:
     prop = properties_of(object_type).get(name)
     property_label, lost = _in_words(prop, name, values)
     return _(NAMES_GONE) % {"property": property_label, "value": lost}
+
+
+def queue_sentence(queue_id: str) -> str:
+    """What to say of a task queue that a step names, and that was deleted."""
+    former = task_queues.former_name(whole(queue_id) or 0) or queue_id
+    return _(NAMES_GONE) % {"property": _("Task queue"), "value": former}
 
 
 def refuse(object_type: str, name: str, value: object) -> None:

@@ -135,14 +135,16 @@ def restore(workflow: Workflow, *, by: Actor) -> Workflow:
 
 
 def looked_at(workflow: Workflow, *, by: Actor) -> None:
-    """Somebody has seen what is wrong and it is well (R-LOG-7). Safe to repeat. Raises Conflict while it names a status or
-    a pipeline that was deleted (R-PIPE-10)."""
+    """Somebody has seen what is wrong and it is well (R-LOG-7). Safe to repeat. Raises Conflict while it names a status, a
+    pipeline or a task queue that was deleted (R-PIPE-10)."""
     held = _held(workflow)
     if not held.needs_review:
         return
     if uses.reason_to_look(held):
         raise Conflict(
-            _("It still names a status or a pipeline that was deleted. Choose another one, or archive it.")
+            _(
+                "It still names a status, a pipeline or a task queue that was deleted. Choose another one, or archive it."
+            )
         )
     before, held.needs_review = held.needs_review, ""
     held.save(update_fields=["needs_review"])

@@ -14,7 +14,7 @@ from deskhand.kernel.database import sql
 from deskhand.kernel.text import N_
 from deskhand.kernel.timers import DueTimer
 
-NAMES_GONE = N_("It names a status or a pipeline that was deleted.")
+NAMES_GONE = N_("It names a status, a pipeline or a task queue that was deleted.")
 STAGE_GONE = "Its status was deleted."  # of a lane
 LOOK = "automation.look"  # a timer, for each workflow whose runs may keep what names it
 LOOK_EVERY = timedelta(minutes=10)
@@ -68,7 +68,7 @@ def labels(account_id: int, numbers: Sequence[int]) -> dict[int, list[Use]]:
     return _found(_LABELS, account_id, numbers)
 
 
-def task_queues(account_id: int, queue_ids: Sequence[int]) -> dict[int, list[Use]]:
+def task_queues(account_id: int, queue_ids: Collection[int]) -> dict[int, list[Use]]:
     """{task queue: the workflows, lanes too, with steps that put tasks into it (R-WFA-8)}. One query."""
     return _found(_TASK_QUEUES, account_id, queue_ids)
 
@@ -83,10 +83,16 @@ def pipelines(account_id: int, pipeline_ids: Collection[int]) -> dict[int, list[
     return _found(_PIPELINES, account_id, pipeline_ids)
 
 
-def let_go_of(account_id: int, stage_ids: Collection[int], pipeline_ids: Collection[int]) -> None:
-    """The workflows that name deleted statuses or pipelines ask for a look, and do what else they do (R-PIPE-10)."""
-    found = [*stages(account_id, stage_ids).values(), *pipelines(account_id, pipeline_ids).values()]
-    naming = {use.id for uses in found for use in uses}
+def let_go_of(
+    account_id: int,
+    stage_ids: Collection[int] = (),
+    pipeline_ids: Collection[int] = (),
+    queue_ids: Collection[int] = (),
+) -> None:
+    """The workflows that name deleted statuses, pipelines or task queues ask for a look, and do what else they do
+    (R-PIPE-10, R-WFA-8)."""
+    asked = ((stages, stage_ids), (pipelines, pipeline_ids), (task_queues, queue_ids))
+    naming = {use.id for find, ids in asked if ids for uses in find(account_id, ids).values() for use in uses}
     if naming:
         marked = Workflow.objects.filter(account_id=account_id, pk__in=naming)
         marked.update(needs_review=NAMES_GONE)
@@ -94,8 +100,8 @@ def let_go_of(account_id: int, stage_ids: Collection[int], pipeline_ids: Collect
 
 
 def reason_to_look(workflow: Workflow) -> str:
-    """Why it asks for a look as it stands: it is the lane of a status, or names one or a pipeline, that was deleted. One
-    query (R-PIPE-10)."""
+    """Why it asks for a look as it stands: it is the lane of a status, or names one, a pipeline or a task queue, that was
+    deleted. One query (R-PIPE-10)."""
     facts = {"account": workflow.account_id, "workflow": workflow.pk, "lane_of": workflow.origin_stage_id}
     found = sql.row(_NAMES_GONE, facts)
     assert found is not None
@@ -178,9 +184,9 @@ _LABELS = f"""{_NAMED}
     select id, name, jsonb_path_query(definition, 'lax $.steps[*].settings.labels[*]') from definitions
     union all
     select id, name, jsonb_path_query(definition, 'lax $.steps[*].settings.label') from definitions
-{_DISTINCT}"""
-_TASK_QUEUES = f"""{_NAMED}
-    select id, name, jsonb_path_query(definition, 'lax $.steps[*] ? (@.kind == "create_task").settings.queue') as named from definitions
+    union all
+    select id, name, to_jsonb(split_part(one #>> '{{}}', ':', 2)) from definitions
+    cross join jsonb_path_query(definition, 'lax $.steps[*].settings.associate[*]') one
 {_DISTINCT}"""
 
 
@@ -211,6 +217,8 @@ _OF_STAGES = (_values_of("hs_pipeline_stage", "dealstage"), _each("lax $.steps[*
 _STAGES = f"{_NAMED} {' union all '.join(_OF_STAGES)} {_DISTINCT}"
 _OF_PIPELINES = _values_of("hs_pipeline", "pipeline")
 _PIPELINES = f"{_NAMED} {_OF_PIPELINES} {_DISTINCT}"
+_OF_QUEUES = _each('lax $.steps[*] ? (@.kind == "create_task").settings.queue')
+_TASK_QUEUES = f"{_NAMED} {_OF_QUEUES} {_DISTINCT}"
 
 
 def _gone(of: str, there: str) -> str:
@@ -223,7 +231,9 @@ _STAGES_THERE = """
     select s.id::text from crm_stage s join crm_pipeline p on p.account_id = s.account_id and p.id = s.pipeline_id
     where s.account_id = %(account)s and p.archived_at is null"""
 _PIPELINES_THERE = "select id::text from crm_pipeline where account_id = %(account)s and archived_at is null"
+_QUEUES_THERE = "select id::text from crm_taskqueue where account_id = %(account)s and archived_at is null"
 _NAMES_GONE = f"""{_definitions("and w.id = %(workflow)s")}
 select coalesce(%(lane_of)s::bigint::text not in ({_STAGES_THERE}), false),
     {_gone(" union all ".join(_OF_STAGES), _STAGES_THERE)} or {_gone(_OF_PIPELINES, _PIPELINES_THERE)}
+    or {_gone(_OF_QUEUES, _QUEUES_THERE)}
 """

@@ -82,7 +82,7 @@ _REVIEWS: dict[str, Promise] = {
     ),
     hooks.FAILED: gettext_lazy("A call from outside could not be used. Its reason stands with the call."),
     uses.STAGE_GONE: gettext_lazy("Its status was deleted."),
-    uses.NAMES_GONE: gettext_lazy("It names a status or a pipeline that was deleted."),
+    uses.NAMES_GONE: gettext_lazy("It names a status, a pipeline or a task queue that was deleted."),
     gating.BEYOND: gettext_lazy("The account's plan does not have all that this workflow does."),
     gating.DISCONNECTED: gettext_lazy("A number that this workflow writes from is not connected any more."),
 }

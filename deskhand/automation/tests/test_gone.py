@@ -31,8 +31,9 @@ from deskhand.automation.tests.naming import HOUR, WAYS, groups, is_in, second_p
 from deskhand.automation.tests.runs import elapse, enroll, go, make, task
 from deskhand.crm.filters.types import AllOf, Associated, Filter, MemberOf, Operator
 from deskhand.crm.pipelines.models import Pipeline
-from deskhand.crm.records import refiling
+from deskhand.crm.records import refiling, task_queues
 from deskhand.crm.records.models import Task
+from deskhand.crm.records.task_queues import NewQueue
 from deskhand.crm.schema.types import Kind
 from deskhand.events.types import SYSTEM, Actor
 from deskhand.kernel import clock, timers
@@ -414,3 +415,39 @@ def test_the_mark_goes_when_runs_follow_the_newest_revision_again_R_EDIT_5_R_PIP
     assert Workflow.objects.get(pk=flow.pk).needs_review == ""
     elapse(run)
     assert run_of(run).end_reason == "completed"
+
+
+# ── task queues ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_deleted_task_queue_is_named_and_its_mark_stays_until_it_is_not_R_PIPE_10_R_WFA_8(world):
+    """As with statuses: fine before, refused after, by name; a step that comes to it fails in words."""
+    queue, other = (task_queues.create(NewQueue(name), by=SYSTEM).pk for name in ("Calls", "Letters"))
+    into = {"title": "Call", "assignee": "nobody"}
+    flow = make(world, Action("1", "create_task", {**into, "queue": str(queue)}, on_failure=OnFailure.STOP))
+    loose = make(world, Action("1", "create_task", into))
+    asks = workflows.definition_of(flow)
+    assert drafts.problems(asks) == []
+
+    task_queues.delete(queue, by=SYSTEM)
+    settle()
+
+    for one in (flow, loose):
+        one.refresh_from_db()
+    assert (flow.needs_review, loose.needs_review) == (uses.NAMES_GONE, "")
+    why = "“Task queue” names “Calls”, which is not there any more. Choose another one."
+    assert [(one.field, workflows.said(one)) for one in drafts.problems(asks)] == [("queue", why)]
+    with pytest.raises(Conflict, match="task queue that was deleted"):
+        keeping.looked_at(flow, by=SYSTEM)
+    drafts.change(flow, with_call, did={}, by=world.ada.pk)
+    with pytest.raises(Invalid, match="“Calls”"):
+        drafts.publish(flow, by=world.ada.pk)
+
+    run = enroll(flow, world.ticket().pk)
+    go()
+    assert failures(run) == [why]
+
+    right = edit.update_settings(asks, "1", {**into, "queue": str(other)})
+    drafts.change(flow, lambda _old: right, did={}, by=world.ada.pk)
+    drafts.publish(flow, by=world.ada.pk)
+    assert Workflow.objects.get(pk=flow.pk).needs_review == ""

@@ -58,6 +58,14 @@ def find(queue_id: int) -> TaskQueue:
     return found
 
 
+def former_name(queue_id: int) -> str:
+    """What a queue is called, or was before it was deleted; "" for one that never was."""
+    found = TaskQueue.objects.filter(account_id=current_account_id(), pk=queue_id).values_list(
+        "name", flat=True
+    )
+    return found.first() or ""
+
+
 def may_use(viewer: Viewer, queue: TaskQueue) -> bool:
     return (
         queue.is_for_everyone

@@ -32,7 +32,7 @@ from deskhand.events.types import SYSTEM, Actor
 from deskhand.kernel import clock
 from deskhand.web.objects import usage
 
-NAMES_IT = "It names a status or a pipeline that was deleted."
+NAMES_IT = "It names a status, a pipeline or a task queue that was deleted."
 ASKS_FOR_IT = "Its filters ask for a status or a pipeline that was deleted. Choose another one."
 
 
@@ -212,7 +212,7 @@ def test_the_editor_the_review_and_the_switch_say_what_is_gone_R_PIPE_10_R_EDIT_
     with office.inside():
         found = Workflow.objects.get(pk=flow.pk)
         assert (found.is_on, found.needs_review) == (False, uses.NAMES_GONE)
-    assert "It still names a status or a pipeline that was deleted." in html.unescape(
+    assert "It still names a status, a pipeline or a task queue that was deleted." in html.unescape(
         admin.get(reverse("workflows-review")).content.decode()
     )
 
