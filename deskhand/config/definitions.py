@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from deskhand.automation import standings, tokens
+from deskhand.automation.actions.others import AS
 from deskhand.config.names import BUILT_IN, Names, bare
 from deskhand.config.things import Thing
 from deskhand.crm.filters import as_json
@@ -260,6 +261,8 @@ class _Walk:
         if name in SETTINGS:
             thing, as_type = SETTINGS[name]
             return self._each(thing, value, path, here, as_type)
+        if name == "associate" and isinstance(value, list):
+            return [self._linked(str(one), path) for one in value]
         if name == "value" or name.startswith("value_"):
             asked = str(settings.get("property")) if name == "value" else name.removeprefix("value_")
             of_value = self.names.of_property(here, asked)
@@ -269,6 +272,14 @@ class _Walk:
             word, dot, own = value.partition(".")
             return f"{word}{dot}{self._clock(own, here, path)}"
         return self.of(value, here, path)
+
+    def _linked(self, value: str, path: str) -> str:
+        """A kind of linked records, with the label of their links if there is one: "contact:12" (actions/others.py)."""
+        kind, colon, label = value.partition(AS)
+        turned = self.turn_type(kind, path) if self._is_own(kind) else kind
+        if not label or (label.isdigit() and int(label) <= FIRST_OWN_TYPE):
+            return f"{turned}{colon}{label}"
+        return f"{turned}{colon}{self.turn(Thing.LABEL, label, path, '')}"
 
     def _each(self, thing: Thing, value: Any, path: str, object_type: str, as_type: type) -> Any:
         if isinstance(value, list):

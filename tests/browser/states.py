@@ -942,6 +942,15 @@ def step_form(page: Page) -> None:
     page.locator("#drawer textarea").wait_for()
 
 
+def task_step(page: Page) -> None:
+    """The task of a workflow, which is about linked records, too."""
+    drawer(page)
+    page.locator("#drawer .offer[href*='kind=create_task']").click()
+    page.locator("#drawer [name=title]").fill("Call them")
+    page.locator("#drawer [name=associate]").first.check()
+    page.locator("#drawer [name=which]").scroll_into_view_if_needed()
+
+
 def tokens(page: Page) -> None:
     step_form(page)
     page.locator("[popovertarget=tokens-subject]").click()
@@ -1336,6 +1345,7 @@ STATES: dict[str, Step] = {
     "blocked-senders": blocked_senders,
     "merge": merge,
     "task-form": task_form,
+    "task-step": task_step,
     "links": links,
     "merge-many": merge_many,
     "split": split,

@@ -1,28 +1,50 @@
-"""Make a task about the record, for a person or an owner (R-ACT-24, R-WFA-8)."""
+"""Make a task about the record, for a person or an owner (R-ACT-24, R-WFA-8).
+
+The task may be about records that are linked to this one too, as they are linked when the step runs. When it is due is said
+in one of two ways: after a time, whose days are those of the calendar, so that the time of day stays; or on a day at a time
+of day. Both are in the account's time zone. A time of day goes with days alone: with hours it is refused.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from deskhand.automation import templates, tokens
-from deskhand.automation.actions import choices, reading
+from deskhand.automation import gone, templates, tokens
+from deskhand.automation.actions import choices, others, reading
 from deskhand.automation.actions.forms import Around, Input, Option, Setting
-from deskhand.automation.actions.types import Action, Doing, Done, Group, Output, Then, failed
+from deskhand.automation.actions.types import (
+    Action,
+    Doing,
+    Done,
+    Group,
+    Output,
+    Then,
+    failed,
+    here,
+    object_type_of,
+)
 from deskhand.automation.engine.loops import Adds, Tell, Touches
 from deskhand.crm.records import task_queues, tasks
 from deskhand.crm.records.tasks import NOTES, TITLE, NewTask, Wanted
 from deskhand.crm.schema.activities import TASK
-from deskhand.kernel.calendars import zone_named
+from deskhand.kernel.calendars import wall_time, zone_named
 from deskhand.kernel.errors import Invalid
 
 REMIND_AFTER, MINUTES_BEFORE = "after", "{}min"  # no bare number: those are ids (config/definitions.py)
 OWNER, CONTACT_OWNER, COMPANY_OWNER, NOBODY = "owner", "contact_owner", "company_owner", "nobody"
 _SATURDAY = 5
+_DAY = 24 * 60  # minutes
+#: Which settings say when it is due, by how that is said.
+_DUE_SETTINGS = {
+    "in": {"due_in_minutes"},
+    "day": {"due_days", "due_working", "due_time"},
+    "never": set[str](),
+}
 
 
 class CreateTask(Action):
@@ -34,6 +56,7 @@ class CreateTask(Action):
     def form(self, around: Around, settings: Mapping[str, Any]) -> Sequence[Setting]:
         due = str(settings.get("due") or "in")
         return (
+            here(around),
             Setting("title", _("Title"), at_most=TITLE, takes_tokens=True),
             Setting("notes", _("Notes"), Input.LONG, at_most=NOTES, takes_tokens=True),
             Setting("task_type", _("Type"), Input.CHOICE, options=_kinds(), default="TODO"),
@@ -46,6 +69,7 @@ class CreateTask(Action):
                 "queue", _("Task queue"), Input.CHOICE, options=(Option("", _("No task queue")), *choices.task_queues()),
                 help=_("In a queue a task needs no owner: whoever works it off takes it."),
             ),
+            *others.several_setting(around, _("Also associate with")),
         )  # fmt: skip
 
     def problems(self, settings: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -53,11 +77,13 @@ class CreateTask(Action):
             return [("title", _("Give the task a title."))]
         queue = str(settings.get("queue") or "")
         if queue and queue not in {option.value for option in choices.task_queues()}:
-            return [("queue", _("This task queue was deleted."))]
-        return templates.problems(settings, "title", "notes") or super().problems(settings)
+            return [("queue", gone.queue_sentence(queue))]
+        return _of_other_way(settings) or templates.problems(settings, "title", "notes") or super().problems(settings)  # fmt: skip
 
     def summary(self, settings: Mapping[str, Any]) -> str:
-        return str(settings.get("title") or _("Task"))
+        title = str(settings.get("title") or _("Task"))
+        also = others.several_said(object_type_of(settings), settings)
+        return _("%(task)s – also about: %(records)s") % {"task": title, "records": ", ".join(also)} if also else title  # fmt: skip
 
     def outputs(self, settings: Mapping[str, Any]) -> Sequence[Output]:
         return (Output("task_id", _("ID of the task")),)
@@ -83,9 +109,10 @@ class CreateTask(Action):
             if any(one.settings.get("queue") for one in batch)
             else set()
         )
+        also = others.of_several(batch)
         for doing in batch:
             try:
-                new.append(self._task(doing, there, queues))
+                new.append(self._task(doing, there, queues, also[doing.key]))
                 answers.append(None)
             except Invalid as unreadable:
                 answers.append(failed(unreadable.message))
@@ -98,7 +125,9 @@ class CreateTask(Action):
         except Invalid as unreadable:
             return failed(str(unreadable)), {}
 
-    def _task(self, doing: Doing, there: Collection[int], queues: Collection[int]) -> NewTask:
+    def _task(
+        self, doing: Doing, there: Collection[int], queues: Collection[int], also: Sequence[tuple[str, int]]
+    ) -> NewTask:
         s = doing.settings
         due = due_at(s, doing.now)
         wanted = Wanted(
@@ -107,7 +136,8 @@ class CreateTask(Action):
             remind_at=remind_at(s, due, doing.now), queue_id=_queue(s, queues),
         )  # fmt: skip
         return NewTask(
-            doing.object_type, doing.record_id, wanted, doing.by, key=doing.key, cause=doing.cause, depth=doing.depth + 1
+            doing.object_type, doing.record_id, wanted, doing.by, key=doing.key, cause=doing.cause, depth=doing.depth + 1,
+            also=also[: tasks.MOST_FURTHER],
         )  # fmt: skip
 
 
@@ -141,7 +171,7 @@ def _due_settings(due: str) -> tuple[Setting, ...]:
         return (
             Setting("due_days", _("Days from then"), Input.NUMBER, default=1, at_most=3650, help=_("0 is the same day.")),
             Setting("due_working", _("Count Monday to Friday only"), Input.CHECK),
-            Setting("due_time", _("At"), Input.TIME, default="09:00", help=_("In the account's time zone.")),
+            Setting("due_time", _("At"), Input.TIME, required=True, default="09:00", help=_("In the account's time zone.")),
         )  # fmt: skip
     return (Setting("due_in_minutes", _("Due in"), Input.SPAN, help=_("Empty: no due date.")),)
 
@@ -196,7 +226,7 @@ def _queue(settings: Mapping[str, Any], there: Collection[int]) -> int | None:
     if not chosen:
         return None
     if not chosen.isdigit() or int(chosen) not in there:
-        raise Invalid(_("This task queue was deleted."))
+        raise Invalid(gone.queue_sentence(chosen))
     return int(chosen)
 
 
@@ -208,7 +238,14 @@ def due_at(settings: Mapping[str, Any], now: datetime) -> datetime | None:
         case "day":
             return _on_day(settings, now)
     minutes = settings.get("due_in_minutes")
-    return now + timedelta(minutes=int(minutes)) if minutes else None
+    return _later(now, int(minutes)) if minutes else None
+
+
+def _later(now: datetime, minutes: int) -> datetime:
+    """Days are those of the calendar: the time of day stays when the clocks change."""
+    days, rest = divmod(minutes, _DAY)
+    day = now.astimezone(zone_named(tokens.zone())) + timedelta(days=days)
+    return day.astimezone(UTC) + timedelta(minutes=rest)
 
 
 def remind_at(settings: Mapping[str, Any], due: datetime | None, now: datetime) -> datetime | None:
@@ -228,4 +265,14 @@ def _on_day(settings: Mapping[str, Any], now: datetime) -> datetime:
         day += timedelta(days=1)
         left -= 1 if left and not (working and day.weekday() >= _SATURDAY) else 0
     time = reading.minute_of(str(settings.get("due_time") or "09:00"), "due_time")
-    return there.replace(year=day.year, month=day.month, day=day.day, hour=time // 60, minute=time % 60, second=0, microsecond=0)  # fmt: skip
+    return wall_time(zone_named(tokens.zone()), day, time)
+
+
+def _of_other_way(settings: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What was set for another way of saying when it is due, and would be passed over: a time of day goes with days alone."""
+    own = _DUE_SETTINGS.get(str(settings.get("due") or "in"), set())
+    others_ = sorted(set().union(*_DUE_SETTINGS.values()) - own)
+    given = [name for name in others_ if settings.get(name) not in (None, "", False)]
+    if not given:
+        return []
+    return [(given[0], _("This does not go with how it is due. A time of day goes with days alone: choose “On a day, at a time”."))]  # fmt: skip

@@ -28,13 +28,58 @@ def settings_for(around: Around, settings: Mapping[str, Any]) -> tuple[Setting, 
         Option(ITSELF, kinds.this_record(around.object_type)),
         *(Option(kind, _("Linked: %(kind)s") % {"kind": kinds.label(kind)}) for kind in linked),
     )
-    which = (Option("all", _("All of them")), Option("first", _("The first one, or the primary one")))
     on = str(settings.get("on") or ITSELF)
     return (
         Setting("on", _("Which record"), Input.CHOICE, options=options, default=ITSELF, redraws=True),
         *(label_setting(around.object_type, on) if on in linked else ()),
-        Setting("which", _("If several are linked"), Input.CHOICE, options=which, default="all", only_if=("on", tuple(linked))),
+        _which(only_if=("on", tuple(linked))),
     )  # fmt: skip
+
+
+def _which(only_if: tuple[str, tuple[str, ...]] | None = None) -> Setting:
+    which = (Option("all", _("All of them")), Option("first", _("The first one, or the primary one")))
+    return Setting("which", _("If several are linked"), Input.CHOICE, options=which, default="all", only_if=only_if)  # fmt: skip
+
+
+#: Between a kind of records and the number of the label that links to them must have.
+AS = ":"
+
+
+def several_setting(around: Around, label: str) -> tuple[Setting, ...]:
+    """Linked records of as many kinds as are chosen: "contact" are all contacts, "contact:12" those whose link has the
+    label 12. Under "associate"."""
+    options: list[Option] = []
+    for kind in kinds.linkable(around.object_type):
+        options.append(Option(kind, _("Linked: %(kind)s") % {"kind": kinds.label(kind)}))
+        for one in association_labels.labels_of(around.object_type, kind):
+            named = said(around.object_type, kind, {"label": one.type_id})
+            options.append(Option(f"{kind}{AS}{one.type_id}", _("Linked: %(kind)s") % {"kind": named}))
+    if not options:
+        return ()
+    return Setting("associate", label, Input.MANY, options=tuple(options)), _which()
+
+
+def of_several(batch: Sequence[Doing]) -> dict[str, list[tuple[str, int]]]:
+    """{key of each: the linked records that its settings choose under "associate", each once}. A query for each way to
+    choose them."""
+    found: dict[str, list[tuple[str, int]]] = {doing.key: [] for doing in batch}
+    asked: dict[tuple[str, str, bool], list[Doing]] = {}
+    for doing in batch:
+        for one in doing.settings.get("associate") or ():
+            way = doing.object_type, str(one), doing.settings.get("which") == "first"
+            asked.setdefault(way, []).append(doing)
+    for (_of, one, only_first), group in asked.items():
+        kind, _as, label = one.partition(AS)
+        ids = of(group, kind, only_first=only_first, label=whole(label))
+        for doing in group:
+            found[doing.key] += [(kind, pk) for pk in ids[doing.record_id]]
+    return {key: list(dict.fromkeys(records)) for key, records in found.items()}
+
+
+def several_said(object_type: str, settings: Mapping[str, Any]) -> list[str]:
+    """What is chosen under "associate", in words."""
+    parts = [str(one).partition(AS) for one in settings.get("associate") or ()]
+    return [said(object_type, kind, {"label": label}) for kind, _as, label in parts]
 
 
 def label_setting(object_type: str, to: str, *, own_only: bool = False) -> tuple[Setting, ...]:

@@ -1,6 +1,7 @@
 """What holds for every action, and what those on records do."""
 
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.apps import apps
@@ -8,18 +9,19 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from deskhand.accounts.models import Membership
-from deskhand.automation import integrations, secrets, templates, tokens, workflows
+from deskhand.automation import integrations, secrets, templates, tokens, uses, workflows
 from deskhand.automation.actions import choices, reading
-from deskhand.automation.actions.forms import Input, Setting
+from deskhand.automation.actions.forms import Around, Input, Setting
 from deskhand.automation.actions.registry import ACTIONS
 from deskhand.automation.actions.types import Action, in_words
-from deskhand.automation.engine.definition import Definition
+from deskhand.automation.engine.definition import Action as Step
+from deskhand.automation.engine.definition import Definition, Edge
 from deskhand.automation.models import StepStatus
 from deskhand.automation.tests.doing import do, doings
 from deskhand.automation.tests.doings import doing_of
 from deskhand.crm.pipelines import pipelines
 from deskhand.crm.pipelines.pipelines import CLOSED, OPEN, NewStage
-from deskhand.crm.records import associations, labeling, objects, task_queues, tasks, tickets
+from deskhand.crm.records import associations, companies, labeling, objects, task_queues, tasks, tickets
 from deskhand.crm.records.associations import Why
 from deskhand.crm.records.labeling import Labeling
 from deskhand.crm.records.models import Company, Contact, Deal, PropertyChange, Task, Ticket
@@ -428,6 +430,119 @@ def test_a_task_is_due_as_it_says_and_tells_its_id_R_WFA_8(world, settings, due)
     assert done.outputs == {"task_id": task.pk}
 
 
+#: Noon in Copenhagen on the days before the clocks change, and what is said.
+ACROSS = [
+    (datetime(2026, 3, 28, 11, tzinfo=UTC), {"due_in_minutes": 1440}, "2026-03-29 12:00"),
+    (datetime(2026, 3, 28, 11, tzinfo=UTC), {"due_in_minutes": 1440 + 90}, "2026-03-29 13:30"),
+    (datetime(2026, 3, 28, 11, tzinfo=UTC), {"due_in_minutes": 1439}, "2026-03-29 12:59"),
+    (datetime(2026, 3, 28, 11, tzinfo=UTC), {"due": "day", "due_days": 1, "due_time": "09:00"}, "2026-03-29 09:00"),
+    (datetime(2026, 3, 28, 11, tzinfo=UTC), {"due": "day", "due_days": 1, "due_time": "02:30"}, "2026-03-29 03:00"),
+    (datetime(2026, 10, 24, 10, tzinfo=UTC), {"due_in_minutes": 2 * 1440}, "2026-10-26 12:00"),
+    (datetime(2026, 10, 24, 10, tzinfo=UTC), {"due": "day", "due_days": 1, "due_time": "09:00"}, "2026-10-25 09:00"),
+    (datetime(2026, 10, 25, 1, 10, tzinfo=UTC), {"due": "day", "due_days": 0, "due_time": "02:30"}, "2026-10-25 02:30"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("now", "settings", "due"), ACROSS)
+def test_days_are_those_of_the_calendar_when_the_clocks_change_R_WFA_8(world, now, settings, due):
+    """The time of day stays; hours pass as they pass; a time that is left out is the moment of the jump, and one that comes
+    twice is the first."""
+    zone = ZoneInfo("Europe/Copenhagen")
+    world.account.zone = zone.key
+    world.account.save()
+
+    do(world.account.pk, "create_task", {"title": "Call", **settings}, [world.ticket().pk], now=now)
+
+    found = Task.objects.get().due_at.astimezone(zone)
+    assert (f"{found:%Y-%m-%d %H:%M}", found.fold) == (due, 0)
+
+
+@pytest.mark.parametrize(
+    ("settings", "field"),
+    [
+        ({"due": "in", "due_in_minutes": 120, "due_time": "09:00"}, "due_time"),
+        ({"due_in_minutes": 120, "due_days": 1}, "due_days"),
+        ({"due": "day", "due_days": 1, "due_in_minutes": 60}, "due_in_minutes"),
+        ({"due": "day", "due_days": 1, "due_time": "25:00"}, "due_time"),
+        ({"due": "day", "due_days": 4000, "due_time": "09:00"}, "due_days"),
+        ({"due": "never", "due_working": True}, "due_working"),
+        ({"due": "soon"}, "due"),
+    ],
+)
+def test_a_time_of_day_goes_with_days_alone_R_WFA_8(world, settings, field):
+    found = ACTIONS["create_task"].problems({"title": "Call", "object_type": "ticket", **settings})
+
+    assert [name for name, _why in found] == [field]
+
+
+def test_a_task_is_about_what_is_linked_too_by_kind_and_label_R_WFA_8(world, noon):
+    """All of a kind, those with a label, or the first; each once, and none of what is not linked."""
+    role = association_labels.create("ticket", "contact", "Witness", by=SYSTEM)
+    astrid, bo, cleo = (world.contact(f"{name}@x.example") for name in ("astrid", "bo", "cleo"))
+    firm = companies.create("Fjällbo AB", by=SYSTEM)
+    ticket, bare = world.ticket(contact_id=astrid.pk), world.ticket()
+    of = ("ticket", ticket.pk)
+    associations.link_many(
+        [(*of, "contact", astrid.pk), (*of, "contact", bo.pk), (*of, "company", firm.pk)], noon
+    )
+    labeling.connect_many({(*of, "contact", cleo.pk): Why()}, [role.type_id], by=SYSTEM)
+    people = [("contact", one.pk) for one in (astrid, bo, cleo)]
+    labeled, company = f"contact:{role.type_id}", ("company", firm.pk)
+
+    def about(associate, **more) -> list[list[tuple[str, int]]]:
+        settings = {"title": "Call", "associate": associate, **more}
+        first = Task.objects.count() * 10 + 1
+        done = do(world.account.pk, "create_task", settings, [ticket.pk, bare.pk], first=first)
+        found = tasks.records_of([one.outputs["task_id"] for one in done])
+        return [records[1:] for records in found.values()]
+
+    assert about([]) == [[], []]
+    assert about(["contact"]) == [people, []]
+    assert about([labeled, "company"]) == [[people[2], company], []]
+    assert about(["contact", labeled, "company"]) == [[*people, company], []]
+    assert about(["contact", "company"], which="first") == [[people[0], company], []]
+    assert about([labeled], which="first") == [[people[2]], []]
+    assert [task.title for task in tasks.of(*people[2])] == ["Call"] * 4
+
+
+def test_the_form_of_a_task_offers_what_is_linked_and_names_what_is_gone_R_WFA_8_R_EDIT_9(world):
+    role = association_labels.create("ticket", "contact", "Witness", by=SYSTEM)
+    action, around = ACTIONS["create_task"], Around(world.account.pk, "ticket")
+    chosen = [f"contact:{role.type_id}", "company"]
+    settings = {"title": "Call", "associate": chosen, "object_type": "ticket"}
+
+    fields = {setting.name: setting for setting in action.form(around, settings)}
+    offered = {option.value: option.label for option in fields["associate"].options}
+    assert offered["contact"] == "Linked: Contact"
+    assert offered[chosen[0]] == "Linked: Contact (Witness)"
+    assert "which" in fields
+    assert action.problems(settings) == []
+    assert action.summary(settings) == "Call – also about: Contact (Witness), Company"
+    assert action.summary({"title": "Call"}) == "Call"
+    assert list(uses.labels(world.account.pk, [role.type_id])) == []
+
+    step = Step("1", "create_task", {"title": "Call", "associate": chosen})
+    flow = workflows.create(world.account.pk, "Ask", Definition("ticket", start=Edge("1"), steps=(step,), next_id=2))  # fmt: skip
+    assert [use.id for use in uses.labels(world.account.pk, [role.type_id])[role.type_id]] == [flow.pk]
+    [(field, why)] = action.problems({**settings, "associate": ["contact:999999"]})
+    assert (field, "contact:999999" in why) == ("associate", True)
+
+
+def test_tasks_about_what_is_linked_ask_the_database_no_oftener_for_many_R_WFA_8(world, noon):
+    def made(count: int) -> int:
+        ids = [world.ticket().pk for _n in range(count)]
+        people = [world.contact(f"{pk}@x.example").pk for pk in ids]
+        pairs = zip(ids, people, strict=True)
+        associations.link_many([("ticket", pk, "contact", person) for pk, person in pairs], noon)
+        batch = doings(world.account.pk, "create_task", {"title": "Call", "associate": ["contact", "company"]}, ids, first=ids[0])  # fmt: skip
+        with CaptureQueriesContext(connection) as queries:
+            ACTIONS["create_task"].run(batch)
+        return len(queries)
+
+    made(1)
+    assert made(1) == made(20)
+
+
 def test_a_task_goes_to_a_queue_where_it_needs_no_owner_R_WFA_8(world):
     queue = task_queues.create(NewQueue("Calls"), by=SYSTEM).pk
     settings = {"title": "Call", "assignee": "nobody", "queue": str(queue)}
@@ -441,13 +556,15 @@ def test_a_task_goes_to_a_queue_where_it_needs_no_owner_R_WFA_8(world):
     assert [one.status for one in made] == [DONE] * 2
     assert set(Task.objects.values_list("record_id", "assignee_id")) == {(pk, None) for pk in tickets_of}
     assert problems == []
-    assert [(one.status, one.message) for one in late] == [(FAILED, "This task queue was deleted.")]
+    why = "“Task queue” names “Calls”, which is not there any more. Choose another one."
+    assert [(one.status, one.message) for one in late] == [(FAILED, why)]
 
 
 def test_a_step_whose_queue_was_deleted_says_so_R_WFA_8(world):
     settings = {"title": "Call", "queue": "987654"}
 
-    assert ACTIONS["create_task"].problems(settings) == [("queue", "This task queue was deleted.")]
+    why = "“Task queue” names “987654”, which is not there any more. Choose another one."
+    assert ACTIONS["create_task"].problems(settings) == [("queue", why)]
 
 
 @pytest.mark.parametrize(

@@ -133,6 +133,14 @@ def fill(world: World) -> World:
         "ticket", new, "update_association_labels", {"to": machine.key, "labels": [str(broken.type_id)], "label": "", "how": "add"}, by=by
     )  # fmt: skip
     lanes.add_step("ticket", new, "remove_association", {"to": "contact", "label": str(twin.type_id)}, by=by)
+    also = [
+        "contact",
+        f"contact:{twin.type_id}",
+        "contact:9001",
+        machine.key,
+        f"{machine.key}:{broken.type_id}",
+    ]
+    lanes.add_step("ticket", new, "create_task", {"title": "Ask them", "associate": also}, by=by)
     named = Filter("email", Kind.TEXT, Operator.KNOWN)
     parts = tuple(Associated("contact", named, number) for number in (twin.type_id, 9001))
     won = pipelines_of("deal").default.stages[-1].id  # a status of the linked record's kind
@@ -285,6 +293,16 @@ def test_labels_are_named_by_the_kinds_that_they_join(full: World) -> None:
     assert told["update_association_labels"]["labels"] == ["ticket/machine/broken"]
     assert told["update_association_labels"]["to"] == "machine"
     assert told["remove_association"]["label"] == "contact/ticket/witness"
+    also = [step["settings"]["associate"] for step in steps if step.get("settings", {}).get("associate")]
+    assert also == [
+        [
+            "contact",
+            "contact:contact/ticket/witness",
+            "contact:9001",
+            "machine",
+            "machine:ticket/machine/broken",
+        ]
+    ]
 
 
 def test_a_label_is_renamed_and_one_that_is_used_stays(full: World, wired: None) -> None:
