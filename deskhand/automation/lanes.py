@@ -47,11 +47,6 @@ DELAY = "delay"
 NOT_CHAT = Filter("source_type", Kind.ENUM, Operator.NONE_OF, ("CHAT",))  # Messenger comes as chat, too
 
 
-def stage_property(object_type: str) -> str:
-    """What says in which status a record of this kind stands."""
-    return "dealstage" if object_type == "deal" else "hs_pipeline_stage"
-
-
 @dataclass(frozen=True)
 class LaneStep:
     """A bubble on the tab."""

@@ -23,6 +23,7 @@ from deskhand.crm.filters.evaluate import Fact as Value
 from deskhand.crm.filters.evaluate import Facts, holds
 from deskhand.crm.filters.types import AllOf, Condition, Filter, Operator, leaves
 from deskhand.crm.filters.types import Value as Filtered
+from deskhand.crm.pipelines.types import stage_property
 from deskhand.crm.records import tasks
 from deskhand.crm.records.store import FILED
 from deskhand.crm.records.tables import TABLES
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
 CHANGED, BY, BY_USER, WAS = "changed", "by", "by_user", "from:"
 CAME, GONE = "came:", "gone:"
 TAG_ADDED, TAG_REMOVED = "tag_added", "tag_removed"
-STAGE_PROPERTY = {"deal": "dealstage"}
 _CHANGES = ("updated", "moved", "assigned")
 
 
@@ -321,10 +321,6 @@ def _of_tasks() -> Iterable[Choice]:
         ("task.deleted", _("Task deleted"), _("A task about the record was deleted.")),
     ):
         yield Choice(kind, label, about, (kind,), (assignee, *_WHO))
-
-
-def stage_property(object_type: str) -> str:
-    return STAGE_PROPERTY.get(object_type, "hs_pipeline_stage")
 
 
 # ── hearing ──────────────────────────────────────────────────────────────────────────────────────────────────────────

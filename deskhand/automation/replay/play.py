@@ -61,6 +61,7 @@ from deskhand.automation.replay.time_alone import TICK, Turning
 from deskhand.automation.waking import Dates
 from deskhand.crm.filters.evaluate import holds
 from deskhand.crm.filters.types import Condition
+from deskhand.crm.pipelines.types import stage_property
 from deskhand.crm.records.undoing import RUN_UNDONE
 from deskhand.events.queries import Log
 from deskhand.events.types import DEPTH_LIMIT, Actor, ActorKind, Event
@@ -824,7 +825,7 @@ class Play:
 
     def _event(self, run: Run, changes: Mapping[str, Any], at: datetime) -> Event:
         kind, did = self.entry.object_type, "updated"
-        if triggers.stage_property(kind) in changes:
+        if stage_property(kind) in changes:
             did = "moved"
         elif "hubspot_owner_id" in changes or "hs_assigned_team_ids" in changes:
             did = "assigned"

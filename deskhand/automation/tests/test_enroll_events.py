@@ -13,6 +13,7 @@ from deskhand.automation.models import Enrollment, StepLog, Workflow
 from deskhand.automation.tests.enrolling_cases import has, is_known, office
 from deskhand.crm.filters.types import AllOf, Filter, Operator
 from deskhand.crm.pipelines.queries import pipelines_of
+from deskhand.crm.pipelines.types import stage_property
 from deskhand.crm.records import companies, objects, tasks, tickets
 from deskhand.crm.records.models import Ticket
 from deskhand.crm.records.tasks import Wanted as NewTask
@@ -239,7 +240,7 @@ def test_other_kinds_of_records_enter_too_R_OBJ_1_R_OBJ_8(world, office):
     }  # fmt: skip
     flows = {
         kind: office.flow(
-            on(f"{kind}.stage_entered", about=has(triggers.stage_property(kind), str(to))), object_type=kind
+            on(f"{kind}.stage_entered", about=has(stage_property(kind), str(to))), object_type=kind
         )
         for kind, to in stage.items()
     }

@@ -11,7 +11,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from deskhand.crm.pipelines.types import PipelineValue, StageValue
+from deskhand.crm.pipelines.types import PipelineValue, StageValue, stage_property
 from deskhand.crm.schema.types import Kind, Property
 from deskhand.kernel.errors import Incomplete, Invalid
 
@@ -123,7 +123,7 @@ def refusal_of_creation(pipeline: PipelineValue, stage: StageValue) -> Invalid |
     return Invalid(
         _("In “%(pipeline)s” nothing can be created as “%(status)s”.")
         % {"pipeline": _(pipeline.label), "status": _(stage.label)},
-        field="hs_pipeline_stage",
+        field=stage_property(pipeline.object_type),
         value=stage.id,
         hint=_allowed(allowed),
     )
@@ -161,7 +161,7 @@ def refusal_of_move(pipeline: PipelineValue, from_id: int, to: StageValue) -> In
     if not why:
         return None
     allowed = [stage for stage, reason in choices(pipeline, from_id) if not reason and stage.id != from_id]
-    return Invalid(why, field="hs_pipeline_stage", value=to.id, hint=_allowed(allowed))
+    return Invalid(why, field=stage_property(pipeline.object_type), value=to.id, hint=_allowed(allowed))
 
 
 def _allowed(stages: Iterable[StageValue]) -> str:

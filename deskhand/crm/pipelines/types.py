@@ -11,6 +11,15 @@ from django.utils.translation import gettext as _
 from deskhand.kernel.errors import Invalid
 
 
+def stage_property(object_type: str) -> str:
+    """What says in which status a record of this kind stands."""
+    return "dealstage" if object_type == "deal" else "hs_pipeline_stage"
+
+
+def pipeline_property(object_type: str) -> str:
+    return "pipeline" if object_type == "deal" else "hs_pipeline"
+
+
 @dataclass(frozen=True)
 class StageValue:
     id: int
@@ -74,7 +83,7 @@ class PipelineSet:
                 return pipeline
         raise Invalid(
             _("There is no status %(stage_id)s.") % {"stage_id": stage_id},
-            field="hs_pipeline_stage",
+            field=stage_property(self.object_type),
             value=stage_id,
             hint=_("Choose one of the pipeline's statuses."),
         )

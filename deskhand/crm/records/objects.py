@@ -15,7 +15,13 @@ from django.utils.translation import gettext as _
 from deskhand.crm.pipelines import pipelines
 from deskhand.crm.pipelines.pipelines import CLOSED, OPEN, NewStage
 from deskhand.crm.pipelines.queries import pipelines_of
-from deskhand.crm.pipelines.types import PipelineSet, PipelineValue, StageValue
+from deskhand.crm.pipelines.types import (
+    PipelineSet,
+    PipelineValue,
+    StageValue,
+    pipeline_property,
+    stage_property,
+)
 from deskhand.crm.records import associations, filterable, guard, store
 from deskhand.crm.records.checking import cant_be_empty, checked, is_empty, required_of
 from deskhand.crm.records.store import FILED, Applied, Change
@@ -199,7 +205,7 @@ def _beginning(
         if named is None:
             raise Invalid(
                 _("There is no pipeline %(pipeline_id)s.") % {"pipeline_id": pipeline_id},
-                field="pipeline",
+                field=pipeline_property(known.object_type),
                 value=pipeline_id,
             )
         pipeline = named
@@ -209,7 +215,7 @@ def _beginning(
     if stage is None:  # R-DM-6: a status of another pipeline needs its pipeline named
         raise Invalid(
             _("That status is not in this pipeline."),
-            field="hs_pipeline_stage",
+            field=stage_property(known.object_type),
             value=stage_id,
             hint=_("Choose one of its statuses."),
         )
@@ -224,7 +230,7 @@ def _is_filed(object_type: str) -> bool:
 def _no_pipelines(object_type: str) -> Invalid:
     return Invalid(
         _("Records of this type stand in no pipeline."),
-        field="hs_pipeline_stage",
+        field=stage_property(object_type),
         hint=_("Switch pipelines on for the type first."),
     )
 

@@ -151,3 +151,4 @@ class MovePage:
     statuses: tuple[StatusOption, ...]
     enroll_url: str = ""  # of the shared menu; the script adds whose card it is
     error: str = ""
+    elsewhere: tuple[tuple[str, tuple[StatusOption, ...]], ...] = ()  # other pipelines, with their statuses

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from deskhand.accounts.types import Verb
 from deskhand.crm.pipelines.queries import pipelines_of
-from deskhand.crm.pipelines.types import StageValue
+from deskhand.crm.pipelines.types import StageValue, stage_property
 from deskhand.crm.records import archive as archives
 from deskhand.crm.records import associations, labeling, listing, notes, objects, tasks
 from deskhand.crm.records.models import Task
@@ -24,7 +24,7 @@ from deskhand.events.types import Actor
 from deskhand.kernel import clock
 from deskhand.kernel.errors import Conflict, Forbidden, Invalid, NotFound
 from deskhand.kernel.text import whole
-from deskhand.web import moving, tasking
+from deskhand.web import labels, moving, tasking
 from deskhand.web.asked import number
 from deskhand.web.board.rows import MovePage, StatusOption
 from deskhand.web.contacts import values as typed_values
@@ -35,7 +35,7 @@ from deskhand.web.jinja import go_to, render, wants_fragment
 from deskhand.web.middleware import AccountRequest
 from deskhand.web.objects.tabs import Sort
 from deskhand.web.records.boards import BoardOf, viewer_sees
-from deskhand.web.records.creating import FormOf, status_property
+from deskhand.web.records.creating import FormOf
 from deskhand.web.records.kinds import area, kind_of, may_make, url
 from deskhand.web.records.linking import Urls, link_page
 from deskhand.web.records.page import RecordPageOf
@@ -130,13 +130,18 @@ def _move_page(
     of = RecordPageOf(request, kind, record_id)
     title = _("Move “%(record)s”") % {"record": of.record.name or _("No name")}
     options = tuple(StatusOption(one.id, one.status, one.state == "now", one.reason) for one in of.steps())
-    page = MovePage(title, of.url("record-moved"), of.url(), options, error=words_of(refusal) if refusal else "")  # fmt: skip
+    page = MovePage(
+        title, of.url("record-moved"), of.url(), options, error=words_of(refusal) if refusal else "",
+        elsewhere=tuple(
+            (_(other.label), tuple(StatusOption(one.id, labels.status(one), False) for one in other.stages)) for other in of.other_pipelines()
+        ),
+    )  # fmt: skip
     return show(request, kind, "move", page, status_of(refusal) if refusal else 200)
 
 
 @require_GET
 def ask_move(request: AccountRequest, key: str, record_id: int) -> HttpResponse:
-    """Without scripts: the statuses that a record may go to."""
+    """The statuses that a record may go to, and those of other pipelines (R-PIPE-11)."""
     kind = kind_of(request.viewer, key)
     changeable(request, kind, record_id)
     return _move_page(request, kind, record_id)
@@ -157,7 +162,7 @@ def move(request: AccountRequest, key: str, record_id: int) -> HttpResponse:
     to, at = number(request.POST.get("status", ""), "status"), clock.now()
     before, seen_in = record.stage_id, request.POST.get("from", "")
     stage = pipelines_of(kind.object_type).stage(to)
-    place = {status_property(kind.object_type): stage.id}
+    place = {stage_property(kind.object_type): stage.id}  # its pipeline comes along (R-PIPE-11)
     try:
         if seen_in and before != whole(seen_in) and before != to:
             raise Conflict(_("Somebody else moved it in the meantime."))

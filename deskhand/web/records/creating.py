@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 
 from deskhand.crm.pipelines import rules
 from deskhand.crm.pipelines.queries import pipelines_of
-from deskhand.crm.pipelines.types import PipelineValue, StageValue
+from deskhand.crm.pipelines.types import PipelineValue, StageValue, pipeline_property, stage_property
 from deskhand.crm.records import guard
 from deskhand.crm.records.checking import required_of
 from deskhand.crm.schema.layouts import layout_of
@@ -30,10 +30,6 @@ from deskhand.web.refusals import by_field
 STATUS = "status"
 TYPES = {Kind.DATE: "date", Kind.DATETIME: "datetime-local"}
 MOST = 12  # properties of the layout that the form has
-
-
-def status_property(object_type: str) -> str:
-    return "dealstage" if object_type == "deal" else "hs_pipeline_stage"
 
 
 def stages_offered(kind: Sort, by: Actor) -> list[tuple[PipelineValue, StageValue]]:
@@ -93,7 +89,7 @@ class FormOf:
         )  # fmt: skip
 
     def _status_name(self) -> str:
-        return status_property(self.kind.object_type)
+        return stage_property(self.kind.object_type)
 
     def _status(self, error: str) -> FormField:
         several = len({pipeline.id for pipeline, _stage in self.offered}) > 1
@@ -122,4 +118,7 @@ class FormOf:
             for name, typed in self.typed.items()
             if any(text.strip() for text in typed)
         }
-        return read | ({self._status_name(): self.stage.id} if self.stage else {})
+        if self.stage is None:
+            return read
+        pipeline = pipeline_property(self.kind.object_type)
+        return {**read, pipeline: self.stage.pipeline_id, self._status_name(): self.stage.id}

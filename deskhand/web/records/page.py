@@ -13,7 +13,7 @@ from deskhand.accounts import policy
 from deskhand.accounts.types import Verb
 from deskhand.automation.history import Named
 from deskhand.crm.pipelines.queries import pipelines_of
-from deskhand.crm.pipelines.types import StageValue
+from deskhand.crm.pipelines.types import PipelineValue, StageValue
 from deskhand.crm.records import computed, history, listing, tasks
 from deskhand.crm.records.models import PropertyChange, Task
 from deskhand.crm.schema import clocks
@@ -75,16 +75,26 @@ class RecordPageOf:
             return None
         return pipelines_of(self.kind.object_type).find(self.record.stage_id)
 
+    @property
+    def pipeline(self) -> PipelineValue | None:
+        return pipelines_of(self.kind.object_type).pipeline(self.stage.pipeline_id) if self.stage else None
+
+    def other_pipelines(self) -> tuple[PipelineValue, ...]:
+        """Into which the record may be moved, too."""
+        if self.stage is None:
+            return ()
+        known = pipelines_of(self.kind.object_type).pipelines
+        return tuple(one for one in known if one.id != self.stage.pipeline_id)
+
     def build(self, control: Control | None = None, **more: Any) -> RecordPage:
         """`control` stands in for that of the open property, when what was typed is refused."""
         r = self.record
         away, may_delete = r.archived_at is not None, self.may(Verb.DELETE)
-        pipelines = pipelines_of(self.kind.object_type).pipelines if self.stage else ()
-        mine = next((one for one in pipelines if self.stage and one.id == self.stage.pipeline_id), None)
+        others, mine = self.other_pipelines(), self.pipeline
         owner = self.names.users.get(r.owner_id or 0, "")
         page = RecordPage(
             id=r.pk, name=r.name or _("No name"), kind=self.kind.singular, icon=self.kind.icon, url=self.url(), list_url=url(self.kind, "records"),
-            list_label=self.kind.label, pipeline=_(mine.label) if mine and len(pipelines) > 1 else "",
+            list_label=self.kind.label, pipeline=_(mine.label) if mine and others else "", move_url=self.url("record-move") if others and self.may_edit else "",
             age=r.stage_entered_at if self.stage else None, owner=Person.named(owner) if owner else None,
             money=values.money(r.properties.get(values.AMOUNT), r.properties.get(values.CURRENCY)) if values.is_money(self.kind.object_type, values.AMOUNT) else "", steps=self.steps(),
             moved_url=self.url("record-moved") if self.may_edit else "", archived_at=r.archived_at,
@@ -106,9 +116,9 @@ class RecordPageOf:
 
     def steps(self) -> tuple[Step, ...]:
         """The way through the pipeline. Of the closed statuses at its end, those that it did not come to are ahead."""
-        if self.stage is None:
+        pipeline = self.pipeline
+        if self.stage is None or pipeline is None:
             return ()
-        pipeline = pipelines_of(self.kind.object_type).pipeline(self.stage.pipeline_id)
         here = [stage.id for stage in pipeline.stages].index(self.stage.id)
         reasons = moving.reasons(self.viewer, pipeline, self.stage.id) if self.may_edit else {}
         states = ["past" if n < here else "now" if n == here else "ahead" for n in range(len(pipeline.stages))]  # fmt: skip

@@ -60,6 +60,7 @@ class RecordPage:
     list_url: str
     list_label: str
     pipeline: str
+    move_url: str  # to other pipelines; empty where there are none
     age: datetime | None  # since when it stands in its status
     owner: Person | None
     money: str

@@ -13,6 +13,7 @@ from deskhand.crm.filters.as_json import to_json
 from deskhand.crm.filters.types import AllOf, AnyOf, Filter, Operator
 from deskhand.crm.pipelines import pipelines
 from deskhand.crm.pipelines.models import StageState
+from deskhand.crm.pipelines.pipelines import NewStage
 from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.pipelines.rules import Ask, Rules
 from deskhand.crm.records import associations, objects, tasks, tickets
@@ -23,7 +24,7 @@ from deskhand.crm.schema import object_types, properties
 from deskhand.crm.schema.types import Kind
 from deskhand.events.types import SYSTEM, Actor
 from deskhand.kernel import clock
-from deskhand.kernel.errors import Incomplete
+from deskhand.kernel.errors import Incomplete, Invalid
 from deskhand.testing.world import add_stage
 from deskhand.web import times
 from deskhand.web.tests.conftest import queries_of, selected
@@ -430,6 +431,67 @@ def test_t_rule_2_people_create_records_in_the_listed_statuses_only_R_RULE_5(off
             objects.create(kind, {named: "No", **_status(kind, first)}, by=Actor.user(office.world.bob.pk))
     assert f'<option value="{first}"' not in form
     assert stages == {"Mine": second, "Hers": first}
+
+
+@pytest.fixture
+def second(office, kind):
+    """Another pipeline of the kind."""
+    stages = [NewStage("Asked", StageState.OPEN), NewStage("Renewed", StageState.CLOSED)]
+    with office.inside() as world:
+        made = pipelines.create(world.account.pk, kind, "Renewals", stages, by=SYSTEM)
+        return next(one for one in pipelines_of(kind).pipelines if one.id == made.pk)
+
+
+def test_records_begin_in_every_pipeline_R_OBJ_8(office, ada, kind, key, second):
+    named = "dealname" if kind == "deal" else "hs_name"
+
+    form = text(ada.get(url("record-new", key), {"pipeline": second.id}))
+    asked, renewed = second.stages
+    ada.post(url("record-add", key), {named: "First", "status": asked.id})
+    ada.post(url("record-add", key), {named: "Closed", "status": renewed.id})
+
+    with office.inside():
+        found = model_of(kind).objects.values_list("name", "pipeline_id", "stage_id", "is_closed")
+        assert set(found) == {
+            ("First", second.id, asked.id, False),
+            ("Closed", second.id, renewed.id, True),
+        }
+    assert f'<option value="{asked.id}" selected' in form
+
+
+def test_a_status_of_another_pipeline_is_refused_by_its_own_name_R_DM_6(office, kind, second):
+    named, status = "dealname" if kind == "deal" else "hs_name", _status(kind, second.stages[0].id)
+    with office.inside(), pytest.raises(Invalid, match="not in this pipeline") as refusal:
+        objects.create(kind, {named: "Lost", **status}, by=SYSTEM)
+
+    assert refusal.value.field in status
+
+
+def test_a_record_moves_to_another_pipeline_and_back_R_PIPE_11(office, ada, kind, key, make, second):
+    pk, (first, *_rest), asked = make(), stages_of(office, kind), second.stages[0]
+    before = again(office, kind, pk)
+
+    page = text(ada.get(url("record", key, pk)))
+    offered = text(ada.get(url("record-move", key, pk)))
+    ada.post(url("record-moved", key, pk), {"status": asked.id, "from": first})
+    there = again(office, kind, pk)
+    board = text(ada.get(url("records-board", key), {"pipeline": second.id}))
+    ada.post(url("record-moved", key, pk), {"status": first, "from": asked.id})
+
+    assert f'href="{url("record-move", key, pk)}"' in page
+    assert "Renewals" in offered
+    assert f'value="{asked.id}"' in offered
+    assert (there.pipeline_id, there.stage_id) == (second.id, asked.id)
+    assert "Press 4" in board
+    back = again(office, kind, pk)
+    assert (back.pipeline_id, back.stage_id) == (before.pipeline_id, first)
+
+
+def test_with_one_pipeline_nothing_is_said_of_others(ada, key, make):
+    pk = make()
+
+    assert "another pipeline" not in text(ada.get(url("record", key, pk)))
+    assert "<h2 class=\"menu-label\"" not in text(ada.get(url("record-move", key, pk)))
 
 
 def _status(kind, stage):
