@@ -115,7 +115,7 @@ def stays(extent: Extent) -> list[Stays]:
     kinds = [
         kind
         for kind, action in ACTIONS.items()
-        if not action.changes or action.is_left or action.is_destructive
+        if not action.is_pure and (not action.changes or action.is_left or action.is_destructive)
     ]
     asked = {**_asked(extent), "kinds": kinds, "done": StepStatus.SUCCEEDED.value}
     return [Stays(kind, count, tuple(messages)) for kind, count, messages in sql.rows(_STAYS, asked)]

@@ -32,6 +32,7 @@ class FormatData(Action):
     about = gettext_lazy("Work out a text, number or date for later steps.")
     icon, tone, group = "braces", "violet", Group.RECORD
     feature = Feature.FORMAT_DATA
+    is_pure = True
 
     def form(self, around: Around, settings: Mapping[str, Any]) -> Sequence[Setting]:
         function = str(settings.get("function") or "upper")

@@ -37,7 +37,7 @@ Move = Callable[[int, Sequence[int], Doing], list[int]]
 
 class _SegmentAction(Action):
     group = Group.AUDIENCE
-    changes = True  # branches after it may ask for the segment
+    changes = is_left = True  # branches after it may ask for the segment
     nothing: ClassVar[StrPromise | str]  # what the log says where nothing was to be done
 
     def form(self, around: Around, settings: Mapping[str, Any]) -> Sequence[Setting]:

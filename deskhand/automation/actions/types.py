@@ -187,8 +187,10 @@ class Action(ABC):
     changes: ClassVar[bool] = False
     #: Whether it lets records into workflows: runs, also of the same batch, may be over by that (R-RE-6, R-UN-6).
     enrolls: ClassVar[bool] = False
-    #: Whether taking a run back tells of it and leaves it, though the record changes: links are no properties.
+    #: Whether taking a run back tells of it and leaves it, though the record changes: links and segments are no properties.
     is_left: ClassVar[bool] = False
+    #: Whether it only works something out for later steps: there is nothing to take back.
+    is_pure: ClassVar[bool] = False
     #: Whether what it does can't be undone; who publishes it is asked first.
     is_destructive: ClassVar[bool] = False
 

@@ -17,6 +17,8 @@ from deskhand.crm.pipelines import pipelines
 from deskhand.crm.records import archive, store
 from deskhand.crm.records.models import Contact, Task, Ticket
 from deskhand.crm.schema.types import Kind
+from deskhand.crm.segments import members, segments
+from deskhand.crm.segments.models import SegmentKind
 from deskhand.events.types import Actor, ActorKind
 from deskhand.kernel import clock
 from deskhand.kernel.database.scope import account_scope
@@ -145,6 +147,26 @@ def test_deleted_contacts_are_told_too(world, settle):
     left = undo.stays(Extent(flow.pk, clock.now() - timedelta(hours=1), clock.now() + timedelta(hours=1)))
 
     assert [(one.kind, one.count) for one in left] == [("delete_contact", 1)]
+
+
+def test_segments_stay_and_are_told_and_what_was_only_worked_out_is_not(world, settle):
+    ticket = world.ticket()
+    segment = segments.create("ticket", "Loyal", SegmentKind.STATIC, by=Actor.user(world.ada.pk))
+    steps = (
+        Action("1", "format_data", {"function": "upper", "value": "loyal"}, next=Edge("2")),
+        Action("2", "add_to_segment", {"segment": str(segment.pk)}),
+    )
+    always = WhenTrue(Filter("subject", Kind.TEXT, Operator.KNOWN))
+    flow = workflows.create(
+        world.account.pk, "Loyal", Definition("ticket", always, start=Edge("1"), steps=steps, next_id=3), by=world.ada.pk
+    )  # fmt: skip
+    workflows.switch(flow, True, include_present=True)
+    run_all(settle)
+
+    left = undo.stays(extent(flow))
+
+    assert members.of_records("ticket", [ticket.pk]) == {ticket.pk: {segment.pk}}
+    assert [(one.kind, one.count) for one in left] == [("add_to_segment", 1)]
 
 
 def test_what_can_not_be_taken_back_is_told(world, closing, settle):

@@ -491,7 +491,7 @@ def test_with_one_pipeline_nothing_is_said_of_others(ada, key, make):
     pk = make()
 
     assert "another pipeline" not in text(ada.get(url("record", key, pk)))
-    assert "<h2 class=\"menu-label\"" not in text(ada.get(url("record-move", key, pk)))
+    assert '<h2 class="menu-label"' not in text(ada.get(url("record-move", key, pk)))
 
 
 def _status(kind, stage):
