@@ -163,24 +163,21 @@ def edit(
     left = _relink(task, also) if also is not None else None
     if left is None and all(getattr(task, name) == value for name, value in vars(wanted).items()):
         return
-    _write(task, "edited", by, at, is_given, left or (), **vars(wanted))
+    _write([task], "edited", by, at, is_given, left or (), **vars(wanted))
 
 
 def finish(task_id: int, is_done: bool, *, by: Actor, at: datetime | None = None) -> None:
     """Tick it off, or open it again. Safe to repeat. Raises NotFound."""
     task, at = _locked(task_id), at or clock.now()
     if (task.completed_at is not None) != is_done:
-        _write(task, "done" if is_done else "reopened", by, at, completed_at=at if is_done else None)
+        _write([task], "done" if is_done else "reopened", by, at, completed_at=at if is_done else None)
 
 
 def finish_many(task_ids: Sequence[int], *, by: Actor, at: datetime | None = None) -> list[int]:
     """Tick off those that are open; returns their ids. Safe to repeat."""
     at = at or clock.now()
     found = [task for task in _locked_many(task_ids) if task.completed_at is None]
-    for task in found:
-        task.completed_at = at
-    _write_many(found, "done", by, at, "completed_at")
-    timers.drop_timers(current_account_id(), REMINDER, [str(task.pk) for task in found])
+    _write(found, "done", by, at, completed_at=at)
     return [task.pk for task in found]
 
 
@@ -189,9 +186,7 @@ def put_many(
 ) -> list[int]:
     """Put tasks into a queue, or with None out of theirs; returns the ids of those that were elsewhere. Safe to repeat."""
     found = [task for task in _locked_many(task_ids) if task.queue_id != queue_id]
-    for task in found:
-        task.queue_id = queue_id
-    _write_many(found, "edited", by, at or clock.now(), "queue_id")
+    _write(found, "edited", by, at or clock.now(), queue_id=queue_id)
     return [task.pk for task in found]
 
 
@@ -202,18 +197,18 @@ def take(task_id: int, *, by: Actor, at: datetime | None = None) -> None:
         return
     if task.assignee_id is not None:
         raise Conflict(_("Somebody else has taken this task."))
-    _write(task, "edited", by, at or clock.now(), True, assignee_id=by.id)
+    _write([task], "edited", by, at or clock.now(), True, assignee_id=by.id)
 
 
 def remove(task_id: int, *, by: Actor, at: datetime | None = None) -> None:
     """Delete it; `restore` brings it back. Raises NotFound."""
     at = at or clock.now()
-    _write(_locked(task_id), "deleted", by, at, archived_at=at)
+    _write([_locked(task_id)], "deleted", by, at, archived_at=at)
 
 
 def restore(task_id: int, *, by: Actor, at: datetime | None = None) -> None:
     """Raises NotFound, also for a task that is there."""
-    _write(_locked(task_id, is_deleted=True), "restored", by, at or clock.now(), archived_at=None)
+    _write([_locked(task_id, is_deleted=True)], "restored", by, at or clock.now(), archived_at=None)
 
 
 def of(object_type: str, record_id: int) -> list[Task]:
@@ -387,33 +382,20 @@ def _works_here(user_id: int) -> bool:
 
 
 def _locked(task_id: int, is_deleted: bool = False) -> Task:
-    timers.hold_timer(current_account_id(), REMINDER, str(task_id))
-    found = (
-        Task.objects.select_for_update(no_key=True)
-        .filter(account_id=current_account_id(), pk=task_id, archived_at__isnull=not is_deleted)
-        .first()
-    )
-    if found is None:
+    found = _locked_many([task_id], is_deleted)
+    if not found:
         raise NotFound(_("There is no such task."))
-    return found
+    return found[0]
 
 
-def _locked_many(task_ids: Sequence[int]) -> list[Task]:
+def _locked_many(task_ids: Sequence[int], is_deleted: bool = False) -> list[Task]:
     """In the order of their ids; those that are there."""
     ids = sorted(set(task_ids))
     timers.hold_timers(current_account_id(), REMINDER, [str(task_id) for task_id in ids])
     found = Task.objects.select_for_update(no_key=True).filter(
-        account_id=current_account_id(), pk__in=ids, archived_at=None
+        account_id=current_account_id(), pk__in=ids, archived_at__isnull=not is_deleted
     )
     return list(found.order_by("pk"))
-
-
-def _write_many(found: Sequence[Task], did: str, by: Actor, at: datetime, column: str) -> None:
-    for task in found:
-        task.version += 1
-    Task.objects.bulk_update(found, ["version", column])
-    also = _further(found)
-    _tell([_Told(task, did, by, also=also[task.pk]) for task in found], at)
 
 
 def _further(found: Sequence[Task]) -> dict[int, tuple[Record, ...]]:
@@ -426,21 +408,32 @@ def _further(found: Sequence[Task]) -> dict[int, tuple[Record, ...]]:
 
 
 def _write(
-    task: Task, did: str, by: Actor, at: datetime, is_given: bool = False, left: Sequence[Record] = (), /, **values: Any
+    found: Sequence[Task], did: str, by: Actor, at: datetime, is_given: bool = False, left: Sequence[Record] = (), /, **values: Any
 ) -> None:  # fmt: skip
-    """`left` are the records that it is about no more."""
-    task.version += 1
-    for name, value in values.items():
-        setattr(task, name, value)
-    task.save(update_fields=["version", *values])
-    _tell([_Told(task, did, by, is_given=is_given, also=(*_further([task])[task.pk], *left))], at)
-    if task.remind_at and task.remind_at > at and task.completed_at is None and task.archived_at is None:
-        _remind([task])
-    else:
-        timers.drop_timer(task.account_id, REMINDER, str(task.pk))
+    """The same values to all of them, which are locked; `left` are the records that they are about no more."""
+    if not found:
+        return
+    mine = Task.objects.filter(account_id=current_account_id(), pk__in=[task.pk for task in found])
+    mine.update(version=F("version") + 1, **values)
+    for task in found:
+        task.version += 1
+        for name, value in values.items():
+            setattr(task, name, value)
+    also = _further(found)
+    _tell([_Told(task, did, by, is_given=is_given, also=(*also[task.pk], *left)) for task in found], at)
+    _remind([task for task in found if _rings(task, at)])
+    silent = [str(task.pk) for task in found if not _rings(task, at)]
+    if silent:
+        timers.drop_timers(current_account_id(), REMINDER, silent)
 
 
 # ── reminding ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _rings(task: Task, at: datetime) -> bool:
+    """Whether its reminder is still ahead."""
+    is_open = task.completed_at is None and task.archived_at is None
+    return is_open and task.remind_at is not None and task.remind_at > at
 
 
 def _remind(tasks: Sequence[Task]) -> None:
