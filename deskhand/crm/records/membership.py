@@ -20,7 +20,7 @@ from deskhand.crm.filters.types import Condition
 from deskhand.crm.records import joining, tagging, tasks
 from deskhand.crm.records.store import event_names_of
 from deskhand.crm.records.tables import TABLES, of_this_type, table_of, tables_of
-from deskhand.crm.schema.defaults import BY_TASKS
+from deskhand.crm.schema import activities
 from deskhand.crm.segments.looks import LINKS, Look, looks_of, pause_of
 from deskhand.crm.segments.members import JOINED, LEFT, Moved, Why, settle
 from deskhand.crm.segments.models import TAG_RULE
@@ -160,7 +160,7 @@ def _changes(event: Event) -> Iterator[Change]:
         return
     if event.object_type == "task":
         for object_type, record_id in tasks.told_of(event):
-            yield Change(object_type, record_id, frozenset(BY_TASKS), event)
+            yield Change(object_type, record_id, frozenset({activities.TASK.key}), event)
         return
     if not _is_of_record(event.object_type):
         return

@@ -25,6 +25,7 @@ from deskhand.crm.records.history import Line
 from deskhand.crm.records.models import Task, TaskLink, TaskQueue
 from deskhand.crm.records.tables import TABLES
 from deskhand.crm.schema import object_types
+from deskhand.crm.schema.activities import TASK
 from deskhand.events import log
 from deskhand.events.types import SYSTEM, Actor, Cause, Event, NewEvent
 from deskhand.kernel import clock, timers
@@ -37,11 +38,11 @@ from deskhand.kernel.timers import DueTimer
 REMINDER = "crm.task_reminder"  # timers; the key is the task's id
 REMINDED = "task.reminded"
 #: What a task is, and how much it matters, as the API has them.
-KINDS = {"TODO": gettext_lazy("To do"), "CALL": gettext_lazy("Call"), "EMAIL": gettext_lazy("Email")}
+KINDS, PRIORITIES = (
+    {one.value: gettext_lazy(one.label) for one in TASK.by_name[name].options}
+    for name in ("hs_task_type", "hs_task_priority")
+)
 NO_PRIORITY = "NONE"
-PRIORITIES = {
-    NO_PRIORITY: gettext_lazy("None"), "LOW": gettext_lazy("Low"), "MEDIUM": gettext_lazy("Medium"), "HIGH": gettext_lazy("High"),
-}  # fmt: skip
 #: How long before it is due people want to be reminded, in minutes.
 LEADS = {
     0: gettext_lazy("When it is due"), 30: gettext_lazy("30 minutes before"), 60: gettext_lazy("1 hour before"),

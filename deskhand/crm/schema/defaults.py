@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from django.utils.translation import gettext_noop as _
 
+from deskhand.crm.schema.activities import TASK
 from deskhand.crm.schema.types import Kind, Option, Property
 
 T, N, D, DT, E, M, B, R, RS, MS = (
@@ -46,8 +47,8 @@ EMAIL_TYPES = _options(
 CHANNELS = _options(
     ("email", _("Email")), ("portal", _("Customer portal")), ("form", _("Form")), ("chat", _("Chat")), ("whatsapp", _("WhatsApp")),
 )  # fmt: skip
-#: What every task about a record changes of it, as `activities` call it.
-BY_TASKS = ("*task",)
+#: What every task about a record changes of it.
+BY_TASKS = (TASK.key,)
 #: A column that the record's making alone sets.
 MAKING = ("created_at",)
 #: A column that every message changes.
