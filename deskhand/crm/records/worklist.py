@@ -24,6 +24,8 @@ from deskhand.kernel.database import sql
 PAGE = 50
 CAP = 1000  # a count stops here
 SOON = timedelta(days=7)
+#: In which order open tasks come, and done ones.
+_DUE, _DONE = "coalesce({}.due_at, 'infinity')", "coalesce({}.completed_at, '-infinity')"
 
 
 class Which(StrEnum):
@@ -77,20 +79,23 @@ def rows(
 ) -> tuple[list[Task], int | None]:
     """One page, and the id of its last one where there are more; open ones by when they are due, done ones the latest first."""
     is_done = asked.which is Which.DONE
-    by = "coalesce({0}.completed_at, '-infinity')" if is_done else "coalesce({0}.due_at, 'infinity')"
+    by, sign, way = (_DONE, "<", "desc") if is_done else (_DUE, ">", "asc")
     text, params = _where(viewer, asked, now)
     if after is not None:
-        sign = "<" if is_done else ">"
-        text += (
-            f" and ({by.format('k')}, k.id) {sign}"
-            f" (select {by.format('x')}, x.id from crm_task x where x.account_id = %s and x.id = %s)"
-        )
+        text += _behind(by, sign)
         params += [viewer.account_id, after]
-    way = "desc" if is_done else "asc"
     page = f"select k.id from crm_task k where {text} order by {by.format('k')} {way}, k.id {way} limit {PAGE + 1}"
     ids = [task_id for (task_id,) in sql.rows(page, params)]
     found = Task.objects.filter(account_id=viewer.account_id).in_bulk(ids[:PAGE])
     return [found[pk] for pk in ids[:PAGE] if pk in found], ids[PAGE - 1] if len(ids) > PAGE else None
+
+
+def _behind(by: str, sign: str) -> str:
+    """What comes behind a task, of an account and with an id."""
+    return (
+        f" and ({by.format('k')}, k.id) {sign}"
+        f" (select {by.format('x')}, x.id from crm_task x where x.account_id = %s and x.id = %s)"
+    )
 
 
 def _where(viewer: Viewer, asked: Asked, now: datetime) -> tuple[str, list[Any]]:
@@ -209,16 +214,11 @@ def following(viewer: Viewer, queue_id: int, after: int | None = None) -> Task |
     """The task of the queue that is due first and waits for the viewer; behind the task `after`, if one is named."""
     text, params = within(viewer)
     asked = [viewer.account_id, viewer.user_id, queue_id, *params]
-    behind = ""
     if after is not None:
-        behind = (
-            " and (coalesce(k.due_at, 'infinity'), k.id) >"
-            " (select coalesce(x.due_at, 'infinity'), x.id from crm_task x where x.account_id = %s and x.id = %s)"
-        )
+        text += _behind(_DUE, ">")
         asked += [viewer.account_id, after]
     found = sql.row(
-        f"select k.id from crm_task k where {_WORK} and k.queue_id = %s and {text}{behind}"
-        " order by coalesce(k.due_at, 'infinity'), k.id limit 1",
+        f"select k.id from crm_task k where {_WORK} and k.queue_id = %s and {text} order by {_DUE.format('k')}, k.id limit 1",
         asked,
     )
     return Task.objects.get(account_id=viewer.account_id, pk=found[0]) if found else None
