@@ -195,8 +195,10 @@ def _value(field: Field, setting: Setting, values: list[str]) -> Field:
 
 
 def _with_options(field: Field, setting: Setting, options: Sequence[Option], chosen: Sequence[str]) -> Field:
-    """Under their headings, if they have some. A single choice may be empty where nothing is chosen yet, or need not be."""
-    if field.kind == "choice" and (not setting.required or not field.value) and setting.default is None:
+    """Under their headings, if they have some. A single choice may be empty where nothing is chosen yet, or need not be;
+    one of its own options may say what empty is."""
+    may_be_empty = field.kind == "choice" and (not setting.required or not field.value) and setting.default is None  # fmt: skip
+    if may_be_empty and all(option.value for option in options):
         empty = _("Choose one") if setting.required or setting.input is not Input.VALUE else _("No value")
         options = (Option("", empty), *options)
     is_long = len(options) > IN_VIEW or setting.input in (Input.USERS, Input.TEAMS)

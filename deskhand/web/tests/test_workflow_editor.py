@@ -240,6 +240,13 @@ def test_all_panels_open(editor):
 # ── back and forth, and others at work ───────────────────────────────────────────────────────────────────────────────
 
 
+def test_a_choice_has_one_empty_option_where_it_says_what_empty_is_R_WFA_8(editor):
+    panel = editor.page("add", kind="create_task")
+
+    empty = re.findall(r'<option value=""[^>]*>([^<]*)</option>', panel)
+    assert sorted(empty) == ["No reminder", "No task queue"]
+
+
 def test_edits_are_undone_and_redone_by_buttons(editor):
     editor.add("create_task", title="Call", assignee="owner")
 
