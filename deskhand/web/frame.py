@@ -182,8 +182,11 @@ def _side_title(area: str) -> str:
 
 
 def _create_url(request: AccountRequest) -> str:
-    may = policy.can(request.viewer, Action.OPEN_HELP_DESK) and new_tickets.may_create(request.viewer)
-    return reverse("ticket-new") if may else ""
+    """From the pages of a pipeline a ticket begins there."""
+    if not (policy.can(request.viewer, Action.OPEN_HELP_DESK) and new_tickets.may_create(request.viewer)):
+        return ""
+    here = request.resolver_match.kwargs.get("pipeline_id") if request.resolver_match else None
+    return reverse("ticket-new") + (f"?pipeline={here}" if here else "")
 
 
 def _own_links(request: AccountRequest) -> tuple[SideLink, ...]:

@@ -20,6 +20,7 @@ from deskhand.crm.schema.types import Property
 from deskhand.desk.new_tickets import Request
 from deskhand.events.types import Actor
 from deskhand.kernel.errors import Incomplete, Invalid
+from deskhand.kernel.text import whole
 from deskhand.routing import queries as routing
 from deskhand.web.choices import Choice, ChoiceGroup, offered
 from deskhand.web.contacts import values as typed_values
@@ -67,7 +68,7 @@ class CreatePage:
 def typed_in(request: AccountRequest) -> Typed:
     given = request.POST if request.method == "POST" else request.GET
     fields = {name: given.get(name, "").replace("\r\n", "\n") for name in FIELDS}
-    status = _known_status(request, fields["status"])
+    status = _known_status(request, fields["status"], whole(given.get("pipeline", "")))
     pipelines = pipelines_of("ticket")
     asks = tuple(rules.asks_of(pipelines.of_stage(int(status)), int(status)))
     more = {prop.name: given.getlist(f"ask-{prop.name}") for prop in _besides(asks)}
@@ -139,11 +140,12 @@ def _statuses(request: AccountRequest, chosen: str) -> tuple[ChoiceGroup, ...]:
     return tuple(groups)
 
 
-def _known_status(request: AccountRequest, text: str) -> str:
-    """What was asked for where tickets may begin there, else where they begin (R-RULE-5)."""
+def _known_status(request: AccountRequest, text: str, pipeline_id: int | None = None) -> str:
+    """What was asked for where tickets may begin there, else where they begin in that pipeline (R-RULE-5)."""
     pipelines, by = pipelines_of("ticket"), Actor.user(request.user.pk)
     known = {str(stage.id) for one in pipelines.pipelines for stage in guard.creatable(one, by)}
-    return text if text in known else str(guard.first_stage(pipelines.default, by).id)
+    asked = next((one for one in pipelines.pipelines if one.id == pipeline_id), pipelines.default)
+    return text if text in known else str(guard.first_stage(asked, by).id)
 
 
 def back_url(status: str) -> str:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 
 import pytest
+from django.urls import reverse
 
 from deskhand.crm.pipelines import pipelines
 from deskhand.crm.pipelines.models import Pipeline
+from deskhand.crm.pipelines.pipelines import CLOSED, OPEN, NewStage
 from deskhand.crm.pipelines.rules import Ask, Rules
 from deskhand.crm.records import joining
 from deskhand.crm.records.models import Contact, Ticket
@@ -96,6 +98,22 @@ def test_it_stands_where_it_was_asked_for(office, sign_in, form):
 
     assert f'<option value="{closed}" selected>Closed' in page
     assert made(office).is_closed
+
+
+def test_from_the_board_of_a_pipeline_it_begins_in_that_pipeline_R_PIPE_11(office, sign_in):
+    stages = [NewStage("Reported", OPEN), NewStage("Returned", CLOSED)]
+    with office.inside() as world:
+        made_ = pipelines.create(world.account.pk, "ticket", "Recalls", stages)
+    client = sign_in(office.world.grace)
+    shown = client.get(reverse("board", args=[made_.id])).content.decode()
+
+    ways = re.findall(r'href="(/tickets/new[^"]*)"', shown)
+    asked = [client.get(way.replace("&amp;", "&")).content.decode() for way in ways]
+
+    assert f"{NEW}?pipeline={made_.id}" in ways
+    for page in asked:
+        assert "selected>Reported" in page
+    assert "selected>New" in client.get(NEW, {"pipeline": "x"}).content.decode()
 
 
 @pytest.mark.parametrize(
