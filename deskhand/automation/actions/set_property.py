@@ -159,9 +159,8 @@ def _details(around: Around, kind: str, prop: Property, how: str) -> tuple[Setti
                 Setting("span", _("Moved by"), Input.SPAN, help=_("Empty: that very moment.")),
                 Setting("direction", _("Direction"), Input.CHOICE, options=ways, default="after"),
             )
-    required = choices.is_stage(prop) or how in (ADD, REMOVE) or prop.name in required_of(kind)
-    help_text = "" if required else _("Empty clears it.")
-    return (choices.value_setting(around, kind, prop, required=required, help=help_text),)
+    # Emptying it is a choice of its own, so that nobody does it by leaving a field out.
+    return (choices.value_setting(around, kind, prop, required=True),)
 
 
 def _sources(around: Around, prop: Property) -> tuple[Option, ...]:

@@ -322,6 +322,19 @@ def test_a_property_is_set_counted_copied_and_cleared(world, deal, settings, nam
     assert Deal.objects.get(pk=deal).properties.get(name) in (value, value or [])
 
 
+def test_only_clear_it_empties_a_property_and_not_a_field_left_out(world):
+    properties.create("ticket", "areas", "Areas", Kind.MULTI, options=[{"value": "north", "label": "North"}])
+    action, around = ACTIONS["set_property"], reading.around("ticket")
+    for name in ("areas", "hs_assigned_team_ids", "content"):
+        typed = {"property": [name], "how": ["set"], "value": [""]}
+        with pytest.raises(Invalid, match="missing") as refusal:
+            reading.read(reading.form_of(action, around, typed), typed)
+        assert refusal.value.field == "value"
+        kept = {"object_type": "ticket", "property": name, "how": "set"}
+        assert [field for field, _said in action.problems(kept)] == ["value"]
+        assert action.problems(kept | {"how": "clear"}) == []
+
+
 def test_a_date_is_set_to_when_the_step_runs(world, deal):
     now = datetime(2026, 11, 16, 12, tzinfo=UTC)
     settings = {"property": "closedate", "how": "now", "span": 1440, "direction": "after"}
