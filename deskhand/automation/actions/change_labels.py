@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from django.utils.translation import gettext as _
@@ -53,9 +54,7 @@ class _Labels(Action):
     def problems(self, settings: Mapping[str, Any]) -> list[tuple[str, str]]:
         to = str(settings.get("to") or "")
         if to and not association_labels.own_of(object_type_of(settings), to):
-            return [
-                ("to", _("There are no labels between these kinds of records. Make one in the settings."))
-            ]
+            return [("to", no_labels())]
         return super().problems(settings)
 
     def touches(self, object_type: str, settings: Mapping[str, Any]) -> Touches:
@@ -161,12 +160,22 @@ def _names(settings: Mapping[str, Any]) -> dict[str, str]:
 
 
 def to_setting(around: Around, *, labeled: bool = False) -> Setting:
-    """The kind of the other records; only those with labels of their own if there are any."""
+    """The kind of the other records; only those with labels of their own if there are any, and where to make one if not."""
     found = kinds.linkable(around.object_type)
-    if labeled:
-        found = [kind for kind in found if association_labels.own_of(around.object_type, kind)] or found
-    options = tuple(Option(kind, kinds.label(kind)) for kind in found)
-    return Setting("to", _("Kind of record"), Input.CHOICE, required=True, options=options, redraws=True)
+    having = (
+        [kind for kind in found if association_labels.own_of(around.object_type, kind)] if labeled else []
+    )
+    options = tuple(Option(kind, kinds.label(kind)) for kind in having or found)
+    setting = Setting("to", _("Kind of record"), Input.CHOICE, required=True, options=options, redraws=True)
+    if having or not labeled:
+        return setting
+    return replace(
+        setting, help=no_labels(), links=((_("Labels of links"), "object-labels", around.object_type),)
+    )
+
+
+def no_labels() -> str:
+    return _("There are no labels between these kinds of records. Make one in the settings.")
 
 
 def labels_setting(object_type: str, to: str, label: str, *, required: bool = False) -> tuple[Setting, ...]:

@@ -58,7 +58,8 @@ class Setting:
     at_least: int | None = None  # of a number, or minutes of a span
     at_most: int | None = None
     prop: Property | None = None  # of a VALUE: the property itself
-    links: tuple[tuple[str, str, int], ...] = ()  # label, page and id of where its options are kept
+    #: Label, page, and id or kind of record of where its options are kept.
+    links: tuple[tuple[str, str, int | str], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ from deskhand.automation.actions.reading import Typed
 from deskhand.crm.schema.types import Kind
 from deskhand.kernel.errors import Invalid
 from deskhand.web.choices import Choice, ChoiceGroup, gone_said
+from deskhand.web.objects.tabs import sort_for
 from deskhand.web.refusals import words_of
 
 FieldKind = Literal[
@@ -134,7 +135,7 @@ def _field(setting: Setting, typed: Typed, tokens: tuple[tuple[str, str], ...], 
     field = Field(
         setting.name, setting.label, _plain_kind(setting), value, help=setting.help, redraws=setting.redraws,
         tokens=tokens if setting.takes_tokens and setting.input is not Input.PAIRS else (),
-        links=tuple((label, reverse(page, args=[pk] if pk else [])) for label, page, pk in setting.links),
+        links=tuple((label, _address(page, of)) for label, page, of in setting.links),
         is_drawn_again=setting.redraws and again == setting.name,
     )  # fmt: skip
     # Drawn again, it may have what was chosen for another one.
@@ -155,6 +156,12 @@ def _field(setting: Setting, typed: Typed, tokens: tuple[tuple[str, str], ...], 
         case Input.VALUE:
             return _value(field, replace(setting, options=(*setting.options, *lost)), values)
     return field
+
+
+def _address(page: str, of: int | str) -> str:
+    """Of a page about nothing, a thing by its id, or a kind of records."""
+    key = sort_for(of).key if isinstance(of, str) else of
+    return reverse(page, args=[key] if key else [])
 
 
 def _lost(setting: Setting, values: Sequence[str]) -> tuple[Option, ...]:

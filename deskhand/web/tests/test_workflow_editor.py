@@ -42,7 +42,7 @@ from deskhand.crm.pipelines.models import StageState
 from deskhand.crm.records import associations, companies, objects, tickets
 from deskhand.crm.records.models import PropertyChange
 from deskhand.crm.records.tickets import NewTicket
-from deskhand.crm.schema import object_types, properties, tags
+from deskhand.crm.schema import association_labels, object_types, properties, tags
 from deskhand.crm.schema.types import Kind
 from deskhand.crm.schema.types import Option as Tag
 from deskhand.crm.segments import segments
@@ -245,6 +245,19 @@ def test_a_choice_has_one_empty_option_where_it_says_what_empty_is_R_WFA_8(edito
 
     empty = re.findall(r'<option value=""[^>]*>([^<]*)</option>', panel)
     assert sorted(empty) == ["No reminder", "No task queue"]
+
+
+@pytest.mark.parametrize("kind", ["update_association_labels", "remove_association_labels"])
+def test_where_there_are_no_labels_of_links_the_form_leads_to_where_they_are_made(office, editor, kind):
+    place = 'href="/settings/tickets/links"'
+    said = "There are no labels between these kinds of records."
+    lacking = editor.page("add", kind=kind)
+    with office.inside():
+        association_labels.create("ticket", "contact", "VIP", "Is VIP of", by=SYSTEM)
+    having = editor.page("add", kind=kind)
+
+    assert (place in lacking, said in lacking) == (True, True)
+    assert (place in having, said in having) == (False, False)
 
 
 def test_edits_are_undone_and_redone_by_buttons(editor):
