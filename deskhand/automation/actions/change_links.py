@@ -8,7 +8,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from deskhand.automation import kinds
+from deskhand.automation import kinds, templates
 from deskhand.automation.actions import change_labels, others
 from deskhand.automation.actions.forms import Around, Input, Option, Setting
 from deskhand.automation.actions.types import (
@@ -42,6 +42,7 @@ KNOWN_BY = {
     "project": {"hs_name": "name", "hs_object_id": "id"},
 }  # fmt: skip
 _OWN = {"hs_name": "name", "hs_object_id": "id"}
+_NUMBERS = ("id", "number")  # columns
 MOST = 50
 
 
@@ -65,6 +66,14 @@ class CreateAssociation(Action):
             Setting("value", _("Whose value is"), required=True, takes_tokens=True, help=_("Such as {{ contact.email }}.")),
             *change_labels.labels_setting(around.object_type, to, _("Labels")),
         )  # fmt: skip
+
+    def problems(self, settings: Mapping[str, Any]) -> list[tuple[str, str]]:
+        to, by, value = (str(settings.get(name) or "") for name in ("to", "by", "value"))
+        found = super().problems(settings)
+        if found or templates.has_tokens(value):
+            return found
+        wrong = _no_number(to, by, value.strip())
+        return [("value", wrong)] if wrong else []
 
     def summary(self, settings: Mapping[str, Any]) -> str:
         names = {
@@ -125,6 +134,19 @@ def _known_by(kind: str) -> Mapping[str, str]:
     return KNOWN_BY.get(kind, _OWN)
 
 
+def _label_of(kind: str, by: str) -> str:
+    known = properties_of(kind).get(by) if kinds.is_known(kind) else None
+    return _(known.label) if known else by
+
+
+def _no_number(kind: str, by: str, value: str) -> str:
+    """What is wrong with a value that no record can have there; empty where nothing is."""
+    if _known_by(kind).get(by) not in _NUMBERS or whole(value) is not None:
+        return ""
+    names = {"property": _label_of(kind, by), "value": value[:40]}
+    return _("“%(property)s” is a whole number; “%(value)s” is none.") % names
+
+
 # ── doing it ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -132,11 +154,13 @@ def _linked(group: Sequence[Doing]) -> dict[int, Done]:
     first = group[0]
     to, by = str(first.settings["to"]), str(first.settings.get("by") or "")
     column = _known_by(to).get(by)
-    values = {doing.enrollment_id: doing.fill(doing.settings.get("value")).strip().lower() for doing in group}
-    found = _find(to, column, {value for value in values.values() if value}) if column else {}
+    values = {doing.enrollment_id: doing.fill(doing.settings.get("value")).strip() for doing in group}
+    wanted_values = {value.lower() for value in values.values() if value}
+    by_value = _find(to, column, wanted_values) if column else {}
+    found = {enrollment_id: by_value.get(value.lower(), ()) for enrollment_id, value in values.items()}
     wanted: dict[Link, Why] = {}
     for doing in group:
-        for other in found.get(values[doing.enrollment_id], ()):
+        for other in found[doing.enrollment_id]:
             wanted[(doing.object_type, doing.record_id, to, other)] = Why(doing.cause, doing.depth + 1)
     try:
         new = set(labeling.connect_many(wanted, change_labels.chosen(first), by=first.by, at=first.now))
@@ -144,18 +168,21 @@ def _linked(group: Sequence[Doing]) -> dict[int, Done]:
         return {doing.enrollment_id: failed(refusal.message) for doing in group}
     return {
         doing.enrollment_id: _link_answer(
-            doing, to, values[doing.enrollment_id], found.get(values[doing.enrollment_id], ()), new
+            doing, to, values[doing.enrollment_id], found[doing.enrollment_id], new
         )
         for doing in group
     }
 
 
 def _link_answer(doing: Doing, to: str, value: str, found: Iterable[int], new: set[Link]) -> Done:
-    names = {"kind": kinds.label(to), "value": value}
+    by = str(doing.settings.get("by") or "")
     if not value:
         return skipped(_("The value to look for is empty."))
+    if wrong := _no_number(to, by, value):
+        return failed(wrong)
     if not found:
-        return skipped(_("There is no %(kind)s with %(value)s.") % names)
+        names = {"kind": kinds.label(to), "property": _label_of(to, by), "value": value}
+        return skipped(_("There is no %(kind)s whose “%(property)s” is “%(value)s”.") % names)
     if not any((doing.object_type, doing.record_id, to, other) in new for other in found):
         return Done(message=_("They were linked already."))
     settings = {**doing.settings, "value": value}
@@ -166,7 +193,7 @@ def _find(kind: str, column: str, values: set[str]) -> dict[str, list[int]]:
     """{value in small letters: records that have it}, the oldest first. One query."""
     if not values:
         return {}
-    if column in ("id", "number"):
+    if column in _NUMBERS:
         wanted: list[Any] = [number for value in values if (number := whole(value)) is not None]
         compared = f"t.{column} = any(%s::bigint[])"
     else:

@@ -756,6 +756,27 @@ def test_records_are_linked_by_a_value_and_parted_again(world):
     assert kinds == [("ticket.linked", 1), ("ticket.unlinked", 1)]
 
 
+def test_a_value_that_no_record_can_have_is_refused_by_its_property(world):
+    action, ticket = ACTIONS["create_association"], world.ticket()
+    settings = {"object_type": "ticket", "to": "ticket", "by": "hs_ticket_id", "value": "Audit text"}
+    wrong = "“Ticket number” is a whole number; “Audit text” is none."
+    missing = "There is no Ticket whose “Ticket number” is “999999”."
+    by_mail = {"to": "contact", "by": "email", "value": "Nobody@X.example"}
+
+    assert action.problems(settings) == [("value", wrong)]
+    assert action.problems(settings | {"by": "hs_object_id"})[0][1].startswith("“Record ID”")
+    assert action.problems(settings | {"value": "12"}) == []
+    assert action.problems(settings | {"value": "{{ ticket.subject }}"}) == []
+    done = [
+        do(world.account.pk, "create_association", settings | given, [ticket.pk])[0]
+        for given in ({}, {"value": "{{ ticket.subject }}"}, {"value": "999999"}, by_mail)
+    ]
+    assert [(one.status, one.message) for one in done] == [
+        (FAILED, wrong), (FAILED, wrong.replace("Audit text", ticket.subject)), (SKIPPED, missing),
+        (SKIPPED, "There is no Contact whose “Email” is “Nobody@X.example”."),
+    ]  # fmt: skip
+
+
 def test_the_requester_stays_when_contacts_are_parted(world):
     one, other = world.contact(), world.contact("b@x.example", "Bo")
     ticket = world.ticket(contact_id=one.pk)
