@@ -406,7 +406,8 @@ def _work(called: set[tuple[int, str]], kill_at: int | None = None, after: bool 
 
     out = {calls.TRANSPORT: wiring.transports()[calls.TRANSPORT]}
     sender = Sender(out, threads=0, jitter=lambda: 0.0)
-    coderuns.TRIES = KILLS + 1  # of this child: code that ends its worker each time fails, which is no violation
+    # Of this child: code that ends its worker each time fails, which is no violation.
+    coderuns.TRIES = KILLS + 1
     with dying(kill_at, after):
         for _ticket_id, token in sorted(called):  # until a child lives, each calls back again
             integrations.complete({token: BOOKED})
