@@ -73,8 +73,8 @@ def clocks_in(settings: Any, object_type: str) -> Iterator[tuple[str, str]]:
 
 
 def places_of(definition: Definition) -> dict[tuple[str, str], frozenset[str]]:
-    """{kind of record, property: ids} of the statuses and pipelines that its branches and cancelled delays name and that are
-    gone. Costs nothing for a definition that names none."""
+    """{kind of record, property: ids} of the statuses and pipelines that are gone and that its branches name, its cancelled
+    delays, its goal, and what lets its runs leave. Costs nothing for a definition that names none."""
     found: dict[tuple[str, str], frozenset[str]] = {}
     for object_type, name, values in definition.places:
         if lost := gone.places(object_type, name, values):

@@ -7,8 +7,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from deskhand.automation import endings, records, steplog, triggers
-from deskhand.automation.engine.advance import cancelled, reason_to_leave, step_at
+from deskhand.automation import endings, gone, records, steplog, triggers
+from deskhand.automation.engine.advance import Gone, cancelled, reason_to_leave, step_at, undecided
 from deskhand.automation.engine.definition import Definition, Delay
 from deskhand.automation.engine.trace import What
 from deskhand.automation.enrolling.index import definitions_of
@@ -141,15 +141,21 @@ def _decide(account_id: int, inside: Sequence[_Inside], now: datetime) -> None:
     loaded = {kind: records.load(kind, ids) for kind, ids in sorted(wanted.items())}
     leaving: dict[str, list[_Inside]] = defaultdict(list)
     going: list[tuple[_Inside, str]] = []
+    named: dict[int, Gone] = {}
     for run in inside:
         record = loaded[run.object_type].get(run.record_id)
         if record is None:
             leaving["record_gone"].append(run)
             continue
         facts = LoadedFacts(run.object_type, record)
-        reason = reason_to_leave(run.definition, facts, now, zone)
+        if id(run.definition) not in named:
+            named[id(run.definition)] = gone.places_of(run.definition)
+        lost = named[id(run.definition)]
+        reason = reason_to_leave(run.definition, facts, now, zone, lost)
         if reason is not None:
             leaving[reason.value].append(run)
+        elif undecided(run.definition, run.position, facts, now, zone, lost):
+            continue  # the runner says so when it goes on
         elif way := cancelled(run.definition, run.position, facts, now, zone):
             going.append((run, way[0]))
     for why, runs in leaving.items():

@@ -7,7 +7,7 @@ transaction records go through several actions, until each sleeps or ends.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -22,7 +22,9 @@ from deskhand.automation.engine.advance import (
     Broken,
     EnrollmentFacts,
     Finished,
+    Gone,
     Perform,
+    Position,
     Reason,
     Sleep,
     WaitEvent,
@@ -32,6 +34,7 @@ from deskhand.automation.engine.advance import (
     ending,
     is_over,
     step_at,
+    undecided,
 )
 from deskhand.automation.engine.definition import Action as ActionStep
 from deskhand.automation.engine.definition import Definition, OnFailure
@@ -202,7 +205,7 @@ class _Batch:
         self.log: list[LogLine] = []
         self.troubles = troubles.Troubles()
         self.calls: list[calls.NewCall] = []
-        self.gone: dict[int, Mapping[tuple[str, str], Collection[str]]] = {}
+        self.gone: dict[int, Gone] = {}
         found = sql.rows(_WORKFLOWS, [account_id, list({run.workflow_id for run in runs})])
         workflows = {workflow_id: rest for workflow_id, *rest in found}
         newest_of = {
@@ -278,6 +281,11 @@ class _Batch:
         """Who wakes from a wait that is cancelled by now goes on as that says."""
         assert run.definition is not None
         if not run.definition.cancels:
+            return
+        lost = self._gone_for(run.definition)
+        broken = undecided(run.definition, run.position, self._facts(run), self.now, self.zone, lost)
+        if broken is not None:
+            self._break(run, broken, at=run.position)
             return
         found = cancelled(run.definition, run.position, self._facts(run), self.now, self.zone)
         if found is not None and found[0] != run.position:
@@ -360,15 +368,16 @@ class _Batch:
         for run in active:
             run.ended = run.ended or over.get(run.id, "")
 
-    def _break(self, run: Run, broken: Broken) -> None:
-        """The run has failed before the step, from which it can be run again (R-PIPE-10, R-LOG-7)."""
+    def _break(self, run: Run, broken: Broken, at: Position = "") -> None:
+        """The run has failed before the step, from which it can be run again (R-PIPE-10, R-LOG-7); where it has waited in it,
+        from `at`: its time is not lost."""
         why = gone.sentence(broken.object_type, broken.property, broken.values)
-        run.position, run.ended = broken.step.id, "failed"
+        run.position, run.ended = at or broken.step.id, "failed"
         self.log.append(LogLine(run, broken.step.id, "error", StepStatus.FAILED, why))
         self.troubles.add(run.workflow_id, why)
 
-    def _gone_for(self, definition: Definition) -> Mapping[tuple[str, str], Collection[str]]:
-        """What its branches name that was deleted, worked out once."""
+    def _gone_for(self, definition: Definition) -> Gone:
+        """What its conditions name that was deleted, worked out once."""
         if id(definition) not in self.gone:
             self.gone[id(definition)] = gone.places_of(definition)
         return self.gone[id(definition)]

@@ -35,7 +35,7 @@ from deskhand.automation.engine.waits import Until, end_of
 from deskhand.automation.engine.window import held_until
 from deskhand.crm.filters.evaluate import Facts, Seen, holds, weigh
 from deskhand.crm.filters.folding import fold
-from deskhand.crm.filters.types import Filter, Operator
+from deskhand.crm.filters.types import EVERYTHING, Filter, Operator
 from deskhand.crm.schema import clock_names
 from deskhand.kernel.calendars import WeeklyHours, zone_named
 
@@ -45,11 +45,15 @@ Position = str
 LONGEST_WALK = 1000
 
 
+#: The statuses and pipelines by id that a workflow's conditions name and that were deleted, by (kind of record, property).
+Gone = Mapping[tuple[str, str], Collection[str]]
+_NOTHING: Gone = {}
+
+
 class EnrollmentFacts(NamedTuple):
     """What the engine must know of one enrollment. `zone` is the account's; `outputs` are {step id: {name: value}}.
 
-    `happened`: the delays that wait for something of an earlier step's that has happened already (R-DELAY-6). `gone`: the
-    statuses and pipelines by id that its conditions name and that were deleted, by (kind of record, property).
+    `happened`: the delays that wait for something of an earlier step's that has happened already (R-DELAY-6).
     """
 
     id: int
@@ -58,7 +62,7 @@ class EnrollmentFacts(NamedTuple):
     outputs: Mapping[str, Mapping[str, Any]] = {}
     working_hours: WeeklyHours | None = None
     happened: Collection[str] = ()
-    gone: Mapping[tuple[str, str], Collection[str]] = {}
+    gone: Gone = {}
 
 
 class Reason(StrEnum):
@@ -105,6 +109,14 @@ class WaitEvent(NamedTuple):
 class Finished(NamedTuple):
     reason: Reason
     trace: tuple[TraceItem, ...] = ()
+
+
+class Lost(NamedTuple):
+    """What an answer rests on that was deleted; of a clock its status."""
+
+    object_type: str
+    property: str
+    values: tuple[str, ...]
 
 
 class Broken(NamedTuple):
@@ -158,22 +170,36 @@ def advance(
     return Finished(Reason.CIRCLES, tuple(trace))
 
 
-def reason_to_leave(definition: Definition, facts: Facts, now: datetime, zone: str) -> Reason | None:
+def reason_to_leave(
+    definition: Definition, facts: Facts, now: datetime, zone: str, gone: Gone = _NOTHING
+) -> Reason | None:
     """Why the record must not (or no longer) be in the workflow, if it must not (R-UN-1…5).
 
-    Asked before every action; ask it too when a record changes, and before it is enrolled.
+    Asked before every action; ask it too when a record changes, and before it is enrolled. What rests on what was deleted is
+    no reason: the next action tells (R-PIPE-10).
     """
+    found = _leaves(definition, facts, now, zone, gone)
+    return found if isinstance(found, Reason) else None
+
+
+def _leaves(
+    definition: Definition, facts: Facts, now: datetime, zone: str, gone: Gone
+) -> Reason | Lost | None:
+    """The first reason that can be told; if there is none, what keeps it from being told."""
     leaving, where = definition.leaving, zone_named(zone)
     if leaving.segments and not set(leaving.segments).isdisjoint(facts.memberships("segment")):
         return Reason.SUPPRESSED
-    if leaving.condition is not None and holds(leaving.condition, facts, now=now, zone=where):
-        return Reason.UNENROLLED
-    if leaving.goal is not None and holds(leaving.goal, facts, now=now, zone=where):
-        return Reason.GOAL
+    untold: Lost | None = None
+    for reason, condition in ((Reason.UNENROLLED, leaving.condition), (Reason.GOAL, leaving.goal)):
+        if condition is not None:
+            is_met, seen = weigh(condition, facts, now=now, zone=where)
+            lost = _rests_on(definition, is_met, seen, gone)
+            if is_met and not lost:
+                return reason
+            untold = untold or lost
     trigger = definition.trigger
-    if leaving.when_trigger_fails and isinstance(trigger, WhenTrue):
-        return None if holds(trigger.condition, facts, now=now, zone=where) else Reason.TRIGGER_FAILS
-    return None
+    asks = trigger.condition if leaving.when_trigger_fails and isinstance(trigger, WhenTrue) else EVERYTHING
+    return untold if holds(asks, facts, now=now, zone=where) else Reason.TRIGGER_FAILS
 
 
 def wait_at(definition: Definition, at: Position) -> Delay | None:
@@ -192,6 +218,18 @@ def cancelled(
     if not holds(step.cancel_if, facts, now=now, zone=zone_named(zone)):
         return None
     return _leave_by(step, step.if_cancelled.value), TraceItem(step.id, What.CANCELLED)
+
+
+def undecided(
+    definition: Definition, at: Position, facts: Facts, now: datetime, zone: str, gone: Gone
+) -> Broken | None:
+    """That nobody can tell whether the wait at the position is cancelled, if so (R-PIPE-10). Ask before `cancelled`."""
+    step = wait_at(definition, at)
+    if not gone or step is None or step.cancel_if is None:
+        return None
+    is_met, seen = weigh(step.cancel_if, facts, now=now, zone=zone_named(zone))
+    lost = _rests_on(definition, is_met, seen, gone)
+    return Broken(step, *lost) if lost else None
 
 
 def is_over(definition: Definition, at: Position) -> bool:
@@ -245,7 +283,9 @@ def _act(
     enrollment: EnrollmentFacts,
     trace: list[TraceItem],
 ) -> Outcome | Position:
-    reason = reason_to_leave(definition, facts, now, enrollment.zone)
+    reason = _leaves(definition, facts, now, enrollment.zone, enrollment.gone)
+    if isinstance(reason, Lost):
+        return Broken(step, *reason, tuple(trace))
     if reason is not None:
         trace.append(TraceItem(step.id, What.LEFT, {"reason": reason.value}))
         return Finished(reason, tuple(trace))
@@ -270,8 +310,8 @@ def _wait(
 ) -> Outcome | Position:
     if step.cancel_if is not None:
         is_met, seen = weigh(step.cancel_if, facts, now=now, zone=zone_named(enrollment.zone))
-        if broken := _broken(definition, step, is_met, seen, enrollment, trace):
-            return broken
+        if lost := _rests_on(definition, is_met, seen, enrollment.gone):
+            return Broken(step, *lost, tuple(trace))
         if is_met:
             trace.append(TraceItem(step.id, What.CANCELLED))
             return _leave_by(step, step.if_cancelled.value)
@@ -297,29 +337,20 @@ def _await(step: Delay, wait: UntilEvent, now: datetime, trace: list[TraceItem])
     return WaitEvent(step, wait.event, _leave_by(step, "next"), until, timed_out, tuple(trace))
 
 
-def _broken(
-    definition: Definition,
-    step: Step,
-    is_met: bool,
-    seen: Collection[Seen],
-    enrollment: EnrollmentFacts,
-    trace: list[TraceItem],
-) -> Broken | None:
-    """That the answer rests on what was deleted, if it does. One value that is there and was met is enough."""
-    for leaf, _value, kind in seen if enrollment.gone else ():
+def _rests_on(definition: Definition, is_met: bool, seen: Collection[Seen], gone: Gone) -> Lost | None:
+    """What was deleted that the answer rests on, if it does. One value that is there and was met is enough."""
+    for leaf, _value, kind in seen if gone else ():
         if not isinstance(leaf, Filter) or (is_met and leaf.operator is Operator.ANY_OF):
             continue
         object_type = kind or definition.object_type
-        if lost := _lost(enrollment, object_type, leaf.property, leaf.values):
-            return Broken(step, object_type, leaf.property, lost, tuple(trace))
+        if lost := _lost(gone, object_type, leaf.property, leaf.values):
+            return Lost(object_type, leaf.property, lost)
     return None
 
 
-def _lost(
-    enrollment: EnrollmentFacts, object_type: str, name: str, values: Iterable[object]
-) -> tuple[str, ...]:
+def _lost(gone: Gone, object_type: str, name: str, values: Iterable[object]) -> tuple[str, ...]:
     """Those of the values that were deleted; of a clock its status, whatever the values are."""
-    lost = enrollment.gone.get((object_type, name), ())
+    lost = gone.get((object_type, name), ())
     if clock_names.parse(name) is not None:
         return tuple(lost)
     return tuple(text for value in values if (text := str(value)) in lost)
@@ -343,7 +374,7 @@ def _fork(
             slot, name, seen = _case(step, facts, enrollment)
             if slot == "default" and isinstance(step.of, str):
                 of, values = definition.object_type, (case.value for case in step.cases)
-                if lost := _lost(enrollment, of, step.of, values):
+                if lost := _lost(enrollment.gone, of, step.of, values):
                     return Broken(step, of, step.of, lost, tuple(trace))
         case RandomSplit():
             slot, name = _drawn(step, enrollment.id)
@@ -364,8 +395,8 @@ def _first_that_holds(
     failed: list[Seen] = []
     for place, branch in enumerate(step.branches):
         is_met, seen = weigh(branch.when, facts, now=now, zone=zone_named(enrollment.zone))
-        if broken := _broken(definition, step, is_met, seen, enrollment, trace):
-            return broken
+        if lost := _rests_on(definition, is_met, seen, enrollment.gone):
+            return Broken(step, *lost, tuple(trace))
         if is_met:
             return str(place), branch.name, tracing.seen(seen)
         failed += seen

@@ -358,16 +358,18 @@ class Definition:
 
     @cached_property
     def places(self) -> tuple[tuple[str, str, tuple[str, ...]], ...]:
-        """What its branches, and the conditions that end its waits, ask of statuses and pipelines: (kind of record,
-        property, values); of the clock of a status no values."""
+        """What its branches, and the conditions that end its waits or its runs, ask of statuses and pipelines: (kind of
+        record, property, values); of the clock of a status no values."""
         found: dict[tuple[str, str, tuple[str, ...]], None] = {}
         for step in self.steps:
             if isinstance(step, ValueEquals) and isinstance(step.of, str):
                 found[self.object_type, step.of, tuple(case.value for case in step.cases)] = None
-            for condition in conditions(step):
-                for kind, leaf in leaves_by_type(condition, self.object_type):
-                    if isinstance(leaf, Filter):
-                        found[kind, leaf.property, tuple(map(str, leaf.values))] = None
+        asked = [condition for step in self.steps for condition in conditions(step)]
+        asked += [one for one in (self.leaving.condition, self.leaving.goal) if one is not None]
+        for condition in asked:
+            for kind, leaf in leaves_by_type(condition, self.object_type):
+                if isinstance(leaf, Filter):
+                    found[kind, leaf.property, tuple(map(str, leaf.values))] = None
         return tuple(one for one in found if one[1] in PLACES or clock_names.parse(one[1]) is not None)
 
     @cached_property

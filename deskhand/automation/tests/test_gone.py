@@ -20,6 +20,7 @@ from deskhand.automation.engine.definition import (
     Edge,
     EventMatch,
     IfThen,
+    Leaving,
     OnFailure,
     ValueEquals,
     WhenEvent,
@@ -29,10 +30,10 @@ from deskhand.automation.enrolling import leaving
 from deskhand.automation.models import Enrollment, StepLog, Workflow
 from deskhand.automation.tests.naming import HOUR, WAYS, groups, is_in, second_pipeline, with_call
 from deskhand.automation.tests.runs import elapse, enroll, go, make, task
-from deskhand.crm.filters.types import AllOf, Associated, Filter, MemberOf, Operator
+from deskhand.crm.filters.types import AllOf, AnyOf, Associated, Filter, MemberOf, Operator
 from deskhand.crm.pipelines.models import Pipeline
-from deskhand.crm.records import refiling, task_queues
-from deskhand.crm.records.models import Task
+from deskhand.crm.records import refiling, task_queues, tickets
+from deskhand.crm.records.models import Task, Ticket
 from deskhand.crm.records.task_queues import NewQueue
 from deskhand.crm.schema.types import Kind
 from deskhand.events.types import SYSTEM, Actor
@@ -50,8 +51,10 @@ def returns(world):
 
 
 def delete(returns):
+    """Whoever is in it moves to the status before it."""
     row = Pipeline.objects.get(pk=returns.id).stages.get(pk=returns.stages[1].id)
-    refiling.delete_stage(row, move_to=None, by=SYSTEM)
+    is_used = Ticket.objects.filter(stage_id=row.pk).exists()
+    refiling.delete_stage(row, move_to=returns.stages[0].id if is_used else None, by=SYSTEM)
     settle()
 
 
@@ -237,6 +240,15 @@ def failures(run):
     )
 
 
+def held(world, returns, operator):
+    """A ticket that does not meet it yet: for who asks for none of it one that is in it, until it is deleted."""
+    ticket = world.ticket()
+    if operator is Operator.NONE_OF:
+        tickets.move(ticket.pk, to=returns.stages[1].id, by=SYSTEM)
+        go()
+    return ticket
+
+
 WAITS = Delay("1", HOUR, Edge("2"))
 ASKING = {
     "branch": lambda at: IfThen("2", (Branch("Held", groups(is_in(at)), Edge("3")),), Edge("3")),
@@ -271,6 +283,98 @@ def test_a_run_that_comes_to_a_step_that_rests_on_it_fails_and_can_be_run_again_
     go()
     assert failures(run) == [why]
     assert run_of(run).end_reason != "failed"
+
+
+@pytest.mark.parametrize("operator", [Operator.ANY_OF, Operator.NONE_OF])
+def test_a_run_that_waits_when_what_ends_its_wait_is_deleted_fails_as_it_would_go_on_R_PIPE_10(
+    world, returns, operator
+):
+    """Nothing that changes meanwhile ends the wait, and whoever runs it again does not wait anew."""
+    at = returns.stages[1].id
+    waits = Delay("1", HOUR, Edge("2"), cancel_if=groups(is_in(at, operator=operator)))
+    flow = make(world, waits, task(2))
+    ticket = held(world, returns, operator)
+    run = enroll(flow, ticket.pk)
+    go()
+    assert run_of(run).position == "1>next"
+    delete(returns)
+
+    tickets.update(ticket.pk, {"subject": "Other"}, by=SYSTEM)
+    go()
+    assert (run_of(run).state, failures(run)) == ("DUE", [])
+    elapse(run)
+
+    assert (run_of(run).end_reason, run_of(run).step_id) == ("failed", "1")
+    (why,) = failures(run)
+    assert "“On hold”, which is not there any more" in why
+    assert not Task.objects.exists()
+    right = replace(waits, cancel_if=groups(is_in(world.stage("Closed"))))
+    flow = workflows.save(
+        Workflow.objects.get(pk=flow.pk), replace(workflows.definition_of(flow), steps=(right, task(2)))
+    )
+    assert again.run_again(policy.viewer_for(world.account.pk, world.ada.pk), flow, [run.pk]) == 1
+    go()
+    assert run_of(run).end_reason == "completed"
+    assert Task.objects.count() == 1
+
+
+ENDING = {
+    "goal": lambda asks: Leaving(goal=asks),
+    "leaving": lambda asks: Leaving(condition=asks),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("way", ENDING)
+@pytest.mark.parametrize("operator", [Operator.ANY_OF, Operator.NONE_OF])
+def test_a_run_whose_end_rests_on_it_fails_before_its_next_action_R_PIPE_10_R_UN_1_R_UN_5(
+    world, returns, way, operator
+):
+    """A change of its record does not end it either; once it is put right, the run goes on from that action."""
+    flow = make(
+        world, WAITS, task(2), leaving=ENDING[way](groups(is_in(returns.stages[1].id, operator=operator)))
+    )
+    ticket = held(world, returns, operator)
+    run = enroll(flow, ticket.pk)
+    go()
+    delete(returns)
+
+    tickets.update(ticket.pk, {"subject": "Other"}, by=SYSTEM)
+    go()
+    assert (run_of(run).state, failures(run)) == ("DUE", [])
+    elapse(run)
+
+    assert (run_of(run).end_reason, run_of(run).position) == ("failed", "2")
+    (why,) = failures(run)
+    assert "“On hold”, which is not there any more" in why
+    assert not Task.objects.exists()
+    right = ENDING[way](groups(is_in(world.stage("Closed"))))
+    flow = workflows.save(
+        Workflow.objects.get(pk=flow.pk), replace(workflows.definition_of(flow), leaving=right)
+    )
+    assert again.run_again(policy.viewer_for(world.account.pk, world.ada.pk), flow, [run.pk]) == 1
+    go()
+    assert (run_of(run).end_reason, Task.objects.count()) == ("completed", 1)
+
+
+@pytest.mark.parametrize(
+    ("leaving", "reason"),
+    [
+        (lambda lost, met: Leaving(condition=lost, goal=met), "goal"),
+        (lambda lost, met: Leaving(condition=met, goal=lost), "unenrolled"),
+        (lambda lost, met: Leaving(goal=AnyOf((lost, met))), "goal"),
+        (lambda lost, _met: Leaving(goal=lost, when_trigger_fails=True), "trigger_fails"),
+    ],
+)  # fmt: skip
+def test_a_run_that_another_reason_ends_leaves_by_that_R_PIPE_10_R_UN_1(world, returns, leaving, reason):
+    new = world.stage("New")
+    ends = leaving(groups(is_in(returns.stages[1].id)), groups(is_in(new)))
+    flow = make(world, task(1), trigger=WhenTrue(groups(is_in(world.stage("Closed")))), leaving=ends)
+    delete(returns)
+    run = enroll(flow, world.ticket().pk)
+    go()
+
+    assert (run_of(run).end_reason, failures(run)) == (reason, [])
+    assert not Task.objects.exists()
 
 
 def test_a_run_whose_way_another_branch_decides_goes_on_R_PIPE_10(world, returns):
