@@ -43,14 +43,14 @@ def hear(account_id: int, events: Sequence[Event]) -> None:
 
 def hear_again(account_id: int, due: Sequence[DueTimer]) -> None:
     """Events that came while nobody could read what waited for them are heard once more, or kept on."""
-    _hear(account_id, log.of_ids(account_id, {_event_of(timer.key) for timer in due}))
+    _hear_kept(account_id, {timer.key for timer in due})
 
 
 def hear_kept(account_id: int, run_ids: Collection[int]) -> set[int]:
-    """The same for these runs, before their time is taken to be up. Returns those that go on by that."""
+    """The same for these runs, which are held, before their time is taken to be up. Returns those that go on by that."""
     keys = timers.keys(account_id, HEAR_AGAIN) if run_ids else ()
-    kept = {_event_of(key) for key in keys if int(key.partition(":")[0]) in run_ids}
-    return set(_hear(account_id, log.of_ids(account_id, kept))) if kept else set()
+    kept = {key for key in keys if int(key.partition(":")[0]) in run_ids}
+    return set(_hear_kept(account_id, kept, are_held=True)) if kept else set()
 
 
 def is_event(waits_for: str) -> bool:
@@ -58,12 +58,19 @@ def is_event(waits_for: str) -> bool:
     return waits_for not in ("", calls.WAITS_FOR) and not waits_for.startswith("property:")
 
 
-def _event_of(key: str) -> int:
-    return int(key.partition(":")[2])
+def _hear_kept(account_id: int, keys: Collection[str], *, are_held: bool = False) -> list[int]:
+    events = log.of_ids(account_id, {int(key.partition(":")[2]) for key in keys})
+    return _hear(account_id, events, keys, are_held=are_held)
 
 
-def _hear(account_id: int, events: Sequence[Event]) -> list[int]:
-    """Returns the runs that go on."""
+def _hear(
+    account_id: int, events: Sequence[Event], keys: Collection[str] | None = None, *, are_held: bool = False
+) -> list[int]:
+    """Returns the runs that go on. `keys`: hear nothing else; whoever holds runs already sets no timer for them.
+
+    Timers are held before runs, as the loop of timers does it, and nobody sets those of others' keys: so nobody waits for
+    somebody who waits for him.
+    """
     if sql.row(_ANYBODY, [account_id]) is None:
         return []
     dates = Dates()
@@ -73,29 +80,52 @@ def _hear(account_id: int, events: Sequence[Event]) -> list[int]:
             for subject in _subjects(event):
                 told[(*subject, name)].append(event)
     columns = [list(column) for column in zip(*told, strict=True)]
-    waiting = [_Waiting(*row) for row in sql.rows(_WAITING, [account_id, *columns])]
-    definitions = definitions_of(account_id, {run.version for run in waiting})
-    unread = [run.workflow_id for run in waiting if run.version not in definitions]
-    guards.flag(account_id, dict.fromkeys(unread, guards.UNREADABLE))
-    unheard = [
-        f"{run.id}:{event.id}"
-        for run in waiting
-        if run.version not in definitions and is_event(run.waits_for)
-        for event in told[run.asked]
-    ]
+    meant = {
+        run: [event for event in told[run.asked] if keys is None or _key(run, event) in keys]
+        for run in (_Waiting(*row) for row in sql.rows(_WAITING, [account_id, *columns]))
+    }
+    definitions = definitions_of(account_id, {run.version for run in meant})
+    unread = [run for run in meant if run.version not in definitions]
+    unheard = [_key(run, event) for run in unread if is_event(run.waits_for) for event in meant[run]]
+    now = clock.now()
+    if unheard and not are_held:
+        timers.set_timers(account_id, HEAR_AGAIN, unheard, now + guards.LOOK_AGAIN)
+    waiting = _hold(account_id, [run for run, found in meant.items() if found])
+    flagged = {run.workflow_id for run in {*waiting} & {*unread}}
+    guards.flag(account_id, dict.fromkeys(flagged, guards.UNREADABLE))
     by = {
-        run: [event for event in told[run.asked] if _releases(definitions.get(run.version), run, event)]
+        run: [event for event in meant[run] if _releases(definitions.get(run.version), run, event)]
         for run in waiting
     }
-    now = clock.now()
-    if unheard:
-        timers.set_timers(account_id, HEAR_AGAIN, unheard, now + guards.LOOK_AGAIN)
     too_often = _too_often(account_id, {run: found for run, found in by.items() if found}, now)
     released = [run.id for run, found in by.items() if found and run not in too_often]
     if released:
         sql.execute(_RELEASE, [now, account_id, released])
         wake(WAKE)
     return released
+
+
+def _key(run: _Waiting, event: Event) -> str:
+    return f"{run.id}:{event.id}"
+
+
+def _hold(account_id: int, runs: Sequence[_Waiting]) -> list[_Waiting]:
+    """Those that wait still as they were read to; what begins to wait meanwhile is for what happens after it."""
+    if not runs:
+        return []
+    asked = [(run.id, run.step_id, run.waits_for, run.waits_since) for run in runs]
+    columns = [list(column) for column in zip(*asked, strict=True)]
+    held = {run_id for (run_id,) in sql.rows(_HOLD, [*columns, account_id])}
+    return [run for run in runs if run.id in held]
+
+
+_HOLD = """
+select e.id from unnest(%s::bigint[], %s::text[], %s::text[], %s::bigint[]) x(id, step, waits, since)
+join automation_enrollment e on e.id = x.id and e.step_id = x.step and e.waits_for = x.waits
+    and e.waits_since is not distinct from x.since
+where e.account_id = %s and e.state <> 'ENDED'
+order by e.id for update of e
+"""
 
 
 def _too_often(
@@ -159,7 +189,7 @@ select e.id, e.workflow_id, e.object_type, e.record_id, e.step_id, e.waits_for, 
 from automation_enrollment e join automation_workflow w on w.id = e.workflow_id join accounts_account a on a.id = e.account_id
 where e.account_id = %s and e.waits_for <> '' and e.state <> 'ENDED'
   and (e.object_type, e.record_id, e.waits_for) in (select * from unnest(%s::text[], %s::bigint[], %s::text[]))
-order by e.id for update of e
+order by e.id
 """
 
 _RELEASE = """

@@ -50,6 +50,7 @@ from deskhand.delivery.models import State
 from deskhand.delivery.types import Answer as OutboxAnswer
 from deskhand.delivery.types import Answered, Reply, Verdict
 from deskhand.events import dispatch
+from deskhand.events import queries as events
 from deskhand.events.dispatch import Dispatcher
 from deskhand.events.models import PendingEvent
 from deskhand.events.types import SYSTEM
@@ -208,6 +209,63 @@ def test_who_calls_back_waits_for_the_run_before_it_holds_anything_else_R_WFA_4(
     back.result(30)
     with account_scope(made.account.pk):
         assert StepCall.objects.get().answer[calls.UNHEARD] == [{"given": {}}]
+
+
+def heard_by_none(made, *flows):
+    """A ticket that moves while nobody can read what waits for that; the runs, and the timers of what is unheard."""
+    with account_scope(made.account.pk):
+        ticket = made.ticket()
+        runs = [enroll(flow, ticket.pk) for flow in flows]
+        go()
+        for flow in flows:
+            make_unreadable(flow)
+        tickets.move(ticket.pk, to=made.stage("Closed"), by=SYSTEM)
+        go()
+        found = {int(key.partition(":")[0]): key for key in timers.keys(made.account.pk, waking.HEAR_AGAIN)}
+        return runs, [
+            DueTimer(0, made.account.pk, waking.HEAR_AGAIN, found[one.pk], clock.now(), {}) for one in runs
+        ]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_hears_an_event_once_more_holds_its_timer_before_the_run_R_DELAY_5(wired):
+    """As the loop of timers does: so an event that is told twice at one moment is heard by both, one after the other."""
+    made = make_world()
+    with account_scope(made.account.pk):
+        broken = make(made, Delay("1", UntilEvent(EventMatch("ticket.moved")), Edge("2")), task(2))
+    (run,), (again,) = heard_by_none(made, broken)
+
+    with account_scope(made.account.pk):
+        told = events.of_ids(made.account.pk, {int(again.key.partition(":")[2])})
+        timers.drop_timer(made.account.pk, waking.HEAR_AGAIN, again.key)  # rung, as the loop does it first
+        other = of_its_own(made, lambda: waking.hear(made.account.pk, told))
+        while not blocked():
+            assert not other.done()
+            time.sleep(0.02)
+        assert Enrollment.objects.select_for_update(nowait=True).get(pk=run.pk).waits_for == "ticket.moved"
+        waking.hear_again(made.account.pk, [again])
+
+    other.result(30)
+    with account_scope(made.account.pk):
+        assert timers.keys(made.account.pk, waking.HEAR_AGAIN) == [again.key]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_hears_once_more_keeps_that_on_and_nothing_of_others_R_DELAY_5(wired):
+    """Two that ring at one moment, in two workers, don't wait for each other."""
+    made = make_world()
+    with account_scope(made.account.pk):
+        waiting = Delay("1", UntilEvent(EventMatch("ticket.moved")), Edge("2"))
+        flows = [make(made, waiting, task(2)) for _one in range(2)]
+    _runs, (first, second) = heard_by_none(made, *flows)
+
+    with account_scope(made.account.pk):
+        timers.drop_timer(made.account.pk, waking.HEAR_AGAIN, first.key)
+        of_its_own(made, lambda: waking.hear_again(made.account.pk, [second])).result(30)
+        waking.hear_again(made.account.pk, [first])
+
+    with account_scope(made.account.pk):
+        assert {*timers.keys(made.account.pk, waking.HEAR_AGAIN)} == {first.key, second.key}
 
 
 def blocked():
