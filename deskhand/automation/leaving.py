@@ -9,14 +9,14 @@ from datetime import datetime
 
 from deskhand.automation import endings, gone, records, steplog, triggers
 from deskhand.automation.engine.advance import Gone, cancelled, reason_to_leave, step_at, undecided
-from deskhand.automation.engine.definition import Definition, Delay
+from deskhand.automation.engine.definition import Definition
 from deskhand.automation.engine.trace import What
 from deskhand.automation.enrolling.index import definitions_of
 from deskhand.automation.enrolling.insert import WAKE
 from deskhand.automation.models import StepStatus
 from deskhand.automation.records import LoadedFacts
 from deskhand.automation.steplog import LogLine
-from deskhand.crm.filters.types import Condition, looked_at
+from deskhand.crm.filters.types import looked_at
 from deskhand.crm.records import associations
 from deskhand.crm.schema import activities
 from deskhand.crm.segments import members
@@ -94,17 +94,11 @@ def _linked(changed: Collection[Key], definitions: Iterable[Definition]) -> set[
 
 
 def _looks_along(definition: Definition) -> Iterable[tuple[str, str]]:
-    for condition in _conditions(definition):
+    for condition in definition.watched:
         for way, _leaf in looked_at(condition):
             path, _activity = activities.split(way)
             if path:
                 yield definition.object_type, path[-1]
-
-
-def _conditions(definition: Definition) -> Iterable[Condition]:
-    leaving = definition.leaving
-    waits = [step.cancel_if for step in definition.steps if isinstance(step, Delay)]
-    return [one for one in (leaving.condition, leaving.goal, *waits) if one is not None]
 
 
 def _inside(account_id: int, keys: Collection[Key], watching: Mapping[int, Definition]) -> list[_Inside]:

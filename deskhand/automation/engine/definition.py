@@ -342,14 +342,17 @@ class Definition:
     @cached_property
     def watches(self) -> bool:
         """Whether a change of the record may end the run, or a wait of it, before its time."""
+        return bool(self.watched or self.leaving.segments)
+
+    @cached_property
+    def watched(self) -> tuple[Condition, ...]:
+        """The conditions by which that is decided."""
         leaving = self.leaving
-        return (
-            leaving.condition is not None
-            or leaving.goal is not None
-            or bool(leaving.segments)
-            or (leaving.when_trigger_fails and isinstance(self.trigger, WhenTrue))
-            or self.cancels
-        )
+        asked = [leaving.condition, leaving.goal]
+        if leaving.when_trigger_fails and isinstance(self.trigger, WhenTrue):
+            asked.append(self.trigger.condition)
+        asked += [step.cancel_if for step in self.steps if isinstance(step, Delay)]
+        return tuple(one for one in asked if one is not None)
 
     @cached_property
     def cancels(self) -> bool:

@@ -71,7 +71,7 @@ from deskhand.automation.tests.runs import (
     task,
 )
 from deskhand.crm.filters.types import AllOf, Associated, Filter, MemberOf, Operator
-from deskhand.crm.records import associations, contacts, objects, tasks, tickets
+from deskhand.crm.records import archive, associations, contacts, objects, tasks, tickets
 from deskhand.crm.records.models import Task, Ticket
 from deskhand.crm.records.store import Change
 from deskhand.crm.schema import tags
@@ -492,6 +492,28 @@ def test_a_change_of_what_is_linked_counts_too_R_UN_1(world):
 
     run.refresh_from_db()
     assert run.end_reason == "unenrolled"
+
+
+@pytest.mark.parametrize("is_put_away", [False, True])
+def test_who_no_longer_meets_the_trigger_by_what_is_linked_leaves_at_once_R_UN_2(world, is_put_away):
+    """Also where it asks whether there is any such record at all."""
+    where = AllOf() if is_put_away else Filter("phone", Kind.TEXT, Operator.UNKNOWN)
+    trigger, leaving = WhenTrue(Associated("contact", where)), Leaving(when_trigger_fails=True)
+    made = make(world, wait(), task(2), trigger=trigger, leaving=leaving)
+    contact = world.contact()
+    run = enroll(made, world.ticket(contact_id=contact.pk).pk)
+    go()
+    run.refresh_from_db()
+    assert run.state == "DUE"
+
+    if is_put_away:
+        archive.archive("contact", [contact.pk], by=SYSTEM)
+    else:
+        objects.update("contact", contact.pk, {"phone": "+45 12345678"}, by=SYSTEM)
+    go()
+
+    run.refresh_from_db()
+    assert run.end_reason == "trigger_fails"
 
 
 def test_where_nobody_watches_an_event_costs_one_query(world):
