@@ -40,7 +40,7 @@ class InternalEmail(Action):
 
     def form(self, around: Around, settings: Mapping[str, Any]) -> Sequence[Setting]:
         return (
-            *recipients.fields(),
+            *recipients.fields(around),
             *_addresses_field(around.account_id),
             Setting("subject", _("Subject"), takes_tokens=True),
             Setting("body", _("Text"), Input.LONG, takes_tokens=True),

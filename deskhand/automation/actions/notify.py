@@ -29,7 +29,7 @@ class Notify(Action):
 
     def form(self, around: Around, settings: Mapping[str, Any]) -> Sequence[Setting]:
         return (
-            *recipients.fields(),
+            *recipients.fields(around),
             Setting("subject", _("Subject"), required=True, takes_tokens=True, at_most=200),
             Setting(
                 "body", _("Text"), Input.LONG, takes_tokens=True,

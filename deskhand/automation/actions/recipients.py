@@ -1,37 +1,55 @@
-"""Our own people that a step tells: users, teams, the owner of the record or of its contact (R-WFA-5)."""
+"""Our own people that a step tells: users, teams, the owners of the record and of those around it (R-WFA-5)."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from django.utils.translation import gettext as _
 
 from deskhand.accounts.models import Membership, TeamMember, User
-from deskhand.automation.actions.forms import Input, Setting
+from deskhand.automation.actions import others, reading
+from deskhand.automation.actions.forms import Around, Input, Setting
 from deskhand.automation.actions.once import once
-from deskhand.automation.actions.types import Doing, Done, Output, failed, skipped
+from deskhand.automation.actions.types import Doing, Done, Output, failed, here, object_type_of, skipped
+from deskhand.crm.records.tables import of_this_type, table_of
 from deskhand.delivery.types import Address
+from deskhand.kernel.database import sql
 from deskhand.kernel.database.scope import current_account_id
 
+#: Any of these tells somebody.
+_NAMED = ("users", "teams", "owner", "contact_owner", "company_owner", "associate")
 
-def fields() -> tuple[Setting, ...]:
+
+def fields(around: Around) -> tuple[Setting, ...]:
     return (
+        here(around),
         Setting("owner", _("The owner of the record"), Input.CHECK),
         Setting("contact_owner", _("The owner of its contact"), Input.CHECK),
+        Setting("company_owner", _("The owner of its company"), Input.CHECK),
+        *_linked(around),
         Setting("users", _("Users"), Input.USERS),
         Setting("teams", _("Teams"), Input.TEAMS, help=_("Every member is told.")),
     )
+
+
+def _linked(around: Around) -> tuple[Setting, ...]:
+    return others.several_setting(around, _("The owners of"))
 
 
 def outputs() -> tuple[Output, ...]:
     return (Output("told", _("How many people were told")),)
 
 
-def problems(settings: Mapping[str, Any], *others: str) -> list[tuple[str, str]]:
-    """Nobody chosen, in these fields nor in `others`, or somebody who is not active any more (R-WFA-7)."""
-    if not any(settings.get(name) for name in ("users", "teams", "owner", "contact_owner", *others)):
+def problems(settings: Mapping[str, Any], *more: str) -> list[tuple[str, str]]:
+    """Nobody chosen, in these fields nor in `more`, a kind of links that is gone, or somebody who is not active any more
+    (R-WFA-7)."""
+    if not any(settings.get(name) for name in (*_NAMED, *more)):
         return [("users", _("Choose who is told."))]
+    if settings.get("associate"):
+        linked = _linked(Around(current_account_id(), object_type_of(settings)))
+        if found := reading.problems_of(linked, settings):
+            return found
     users = {int(user) for user in settings.get("users") or ()}
     gone = users - _here(current_account_id()) if users else users
     return [("users", _gone(tuple(sorted(gone))))] if gone else []
@@ -55,7 +73,8 @@ def _gone(user_ids: tuple[int, ...]) -> str:
 
 
 class Recipients:
-    """Everybody that a batch names, in two queries."""
+    """Everybody that a batch names, in two queries; in one more for each way to choose linked records, and for each kind of
+    them."""
 
     def __init__(self, account_id: int, batch: Sequence[Doing]) -> None:
         team_ids = {int(team) for d in batch for team in d.settings.get("teams") or ()}
@@ -69,6 +88,8 @@ class Recipients:
         self.active = {
             m.user_id: Address(m.user.email, m.user.name) for m in _active(account_id).select_related("user")
         }
+        self.linked = others.of_several(batch)
+        self.owners = _owners({record for records in self.linked.values() for record in records})
 
     def of(self, doing: Doing) -> list[int] | Done:
         """The ids of those to tell, each once; or why the step can tell nobody (R-WFA-6, R-WFA-7)."""
@@ -81,6 +102,9 @@ class Recipients:
             ids.append(doing.record.get("owner_id") or 0)
         if doing.settings.get("contact_owner"):
             ids.append((doing.record.get("contact") or {}).get("owner_id") or 0)
+        if doing.settings.get("company_owner"):
+            ids.append((doing.record.get("company") or {}).get("owner_id") or 0)
+        ids += [self.owners.get(record, 0) for record in self.linked[doing.key]]
         found = [user for user in dict.fromkeys(ids) if user in self.active]
         return found or skipped(self._nobody(doing))
 
@@ -92,4 +116,22 @@ class Recipients:
             return _("The record has no owner.")
         if doing.settings.get("contact_owner") and not (doing.record.get("contact") or {}).get("owner_id"):
             return _("The contact has no owner.")
+        if doing.settings.get("company_owner") and not (doing.record.get("company") or {}).get("owner_id"):
+            return _("The company has no owner.")
+        if doing.settings.get("associate") and not any(map(self.owners.get, self.linked[doing.key])):
+            return _("No linked record has an owner.")
         return _("Nobody is left to tell.")
+
+
+def _owners(records: Collection[tuple[str, int]]) -> dict[tuple[str, int], int]:
+    """{(kind, id): the owner} of those that have one and are there. One query a kind."""
+    found: dict[tuple[str, int], int] = {}
+    for kind in sorted({kind for kind, _id in records}):
+        ids = [pk for of, pk in records if of == kind]
+        rows = sql.rows(
+            f"select t.id, t.owner_id from {table_of(kind)} t where t.account_id = %s and t.id = any(%s)"
+            f" and t.archived_at is null and t.owner_id is not null and {of_this_type(kind)}",
+            [current_account_id(), ids],
+        )
+        found |= {(kind, pk): owner_id for pk, owner_id in rows}
+    return found

@@ -8,16 +8,17 @@ from django.test.utils import CaptureQueriesContext
 
 from deskhand.accounts import policy, roles
 from deskhand.accounts.models import Membership
-from deskhand.automation.actions.reading import around as reading_around
+from deskhand.automation.actions.reading import around
 from deskhand.automation.actions.registry import ACTIONS
 from deskhand.automation.models import StepLog, StepStatus, Workflow
 from deskhand.automation.tests.calling import step, workflow_of
 from deskhand.automation.tests.doings import doing_of
 from deskhand.automation.tests.test_runner import settle_in_scope
-from deskhand.crm.records import objects
-from deskhand.crm.records.models import Deal
+from deskhand.crm.records import associations, companies, objects
+from deskhand.crm.records.models import Company, Contact, Deal, Ticket
 from deskhand.delivery.models import OutboxEntry
 from deskhand.events.types import SYSTEM
+from deskhand.kernel import clock
 from deskhand.notifications import reading, wishes
 from deskhand.notifications.models import Notification
 from deskhand.notifications.types import Topic
@@ -140,6 +141,48 @@ def test_the_owner_of_the_contact_is_told(world, action):
 
 
 @pytest.mark.parametrize("action", [NOTIFY, MAIL])
+def test_the_owners_of_its_company_and_of_all_linked_records_are_told_R_WFA_5(world, action):
+    kept, gone, free = (objects.create("deal", {"dealname": name}, by=SYSTEM).id for name in ("A", "B", "C"))
+    Deal.objects.filter(pk=kept).update(owner_id=world.bob.pk)
+    Deal.objects.filter(pk=gone).update(owner_id=world.eve.pk, archived_at=clock.now())
+    company = companies.create("Fjällbo", by=SYSTEM).pk
+    Company.objects.filter(pk=company).update(owner_id=world.ada.pk)
+    contact, ticket, alone = world.contact(), world.ticket("One"), world.ticket("Two")
+    Contact.objects.filter(pk=contact.pk).update(company_id=company)
+    Ticket.objects.filter(pk=ticket.pk).update(contact_id=contact.pk)
+    for deal in (kept, gone, free):
+        associations.connect("ticket", ticket.pk, "deal", deal, by=SYSTEM)
+    offered = {
+        one.name: [option.value for option in one.options] for one in action.form(around("ticket"), {})
+    }
+    both = {
+        "object_type": "ticket",
+        "company_owner": True,
+        "associate": ["deal"],
+        "which": "all",
+        "subject": "x",
+    }
+    said = [both, {"company_owner": True, "subject": "x"}, {"associate": ["deal"], "subject": "x"}]
+
+    told_ = [action.run([doing_of(world, ticket, one, step_id=str(n))])[0] for n, one in enumerate(said)]
+    nobody = [action.run([doing_of(world, alone, one, step_id=str(n))])[0] for n, one in enumerate(said)]
+
+    assert [one.message for one in told_] == [
+        "Told Ada Lovelace, Bob Noyce",
+        "Told Ada Lovelace",
+        "Told Bob Noyce",
+    ]
+    assert [one.message for one in nobody] == [
+        "The company has no owner.", "The company has no owner.", "No linked record has an owner.",
+    ]  # fmt: skip
+    assert {one.status for one in nobody} == {StepStatus.SKIPPED}
+    assert action.problems(both) == []
+    assert [field for field, _said in action.problems(both | {"associate": ["deal:999999"]})] == ["associate"]
+    assert "company_owner" in offered
+    assert {"contact", "company", "deal", "project"} <= set(offered["associate"])
+
+
+@pytest.mark.parametrize("action", [NOTIFY, MAIL])
 def test_a_rehearsal_tells_nobody(world, action):
     (done,) = action.rehearse([doing_of(world, world.ticket(), {"users": [world.ada.pk], "subject": "x"})])
     assert done.message == "Told Ada Lovelace"
@@ -149,7 +192,12 @@ def test_a_rehearsal_tells_nobody(world, action):
 
 def test_many_cost_no_more_queries_than_few(world):
     made = [
-        doing_of(world, world.ticket(f"T{n}"), {"teams": [world.team.pk], "subject": "x"}, enrollment_id=n)
+        doing_of(
+            world,
+            world.ticket(f"T{n}"),
+            {"teams": [world.team.pk], "associate": ["deal", "contact"], "subject": "x"},
+            enrollment_id=n,
+        )
         for n in range(12)
     ]
 
@@ -186,7 +234,7 @@ def test_addresses_of_others_are_mailed_only_where_the_account_lets_it_R_WFA_5(w
     assert (done.status, OutboxEntry.objects.count()) == (StepStatus.FAILED, 0)
     assert "only its own people" in done.message
     assert [name for name, _words in MAIL.problems(settings)] == ["addresses"]
-    assert "addresses" not in {one.name for one in MAIL.form(reading_around("ticket"), {})}
+    assert "addresses" not in {one.name for one in MAIL.form(around("ticket"), {})}
 
     allow(world, True)
     (done,) = MAIL.run([doing])
