@@ -52,17 +52,24 @@ def _send_on(
     return number
 
 
-# Where the change of a property would end the wait, `happened` begins it anew; `position` is behind it.
+# Where the change of a property would end the wait, `happened` begins it anew; `position` is behind it. Its log tells of it.
 _GO_ON = """
 with chosen as (
-    select e.id from automation_enrollment e join {record}
+    select e.* from automation_enrollment e join {record}
     where e.account_id = %s and e.workflow_id = %s and (%s::bigint[] is null or e.id = any(%s)) and e.waits_for <> %s
       and (e.state = 'WAITING' or e.state = 'DUE' and e.due_at > statement_timestamp())
     order by e.id limit %s for update of e
+), moment as (
+    select %s::timestamptz as now
+), told as (
+    insert into automation_steplog
+        (account_id, at, workflow_id, enrollment_id, object_type, record_id, revision_number, step_id, kind, status, message)
+    select c.account_id, m.now, c.workflow_id, c.id, c.object_type, c.record_id, c.revision_number, c.step_id, 'sent_on', 'SUCCEEDED', ''
+    from chosen c, moment m where c.attempts = 0
 )
-update automation_enrollment e set state = 'DUE', due_at = %s, waits_for = '', happened = '', attempts = 0,
+update automation_enrollment e set state = 'DUE', due_at = moment.now, waits_for = '', happened = '', attempts = 0,
     position = case when e.waits_for = '' or e.waits_for like 'property:%%' then e.position else e.happened end
-from chosen where e.id = chosen.id
+from chosen, moment where e.id = chosen.id
 """
 # A run that stopped at its failed step stands behind it; one that was given up stands before it.
 _AGAIN = """

@@ -78,6 +78,7 @@ class Run:
     revision: int  # of `position` when claimed, then the newest
     waited_for: str = ""  # until its time was up, and how it would have gone on
     way_on: str = ""
+    waited_at: str = ""  # the step
     definition: Definition | None = None
     is_on: bool = True
     is_paused: bool = False
@@ -138,7 +139,7 @@ class Runner(BatchClaimer[Run]):
         claimed = [
             Run(
                 run_id, workflow, kind, record, position, depth, event, sql.loads(outputs), attempts, acted, revision,
-                waited_for=waits_for, way_on=happened, follows=follows,
+                waited_for=waits_for, way_on=happened, waited_at=step_at(position) if waits_for else "", follows=follows,
             )
             for run_id, workflow, kind, record, position, depth, event, outputs, attempts, acted, revision, waits_for, happened, follows in found
         ]  # fmt: skip
@@ -239,7 +240,7 @@ class _Batch:
         self._hear_kept(active)
         active = [run for run in active if run.is_going]
         for run in active:
-            self._cancel(run)
+            self._wake(run)
         active = [run for run in active if run.is_going]
         self._look_around(active)
         is_shared = len({(run.object_type, run.record_id) for run in active}) < len(active)
@@ -277,20 +278,23 @@ class _Batch:
         run.due_at = self.now + guards.LOOK_AGAIN
         self.troubles.add(run.workflow_id, gettext(guards.UNREADABLE))
 
-    def _cancel(self, run: Run) -> None:
-        """Who wakes from a wait that is cancelled by now goes on as that says."""
+    def _wake(self, run: Run) -> None:
+        """Who wakes from a wait that is cancelled by now goes on as that says; for others that waited for an event time is
+        up (R-DELAY-5)."""
         assert run.definition is not None
-        if not run.definition.cancels:
-            return
-        lost = self._gone_for(run.definition)
-        broken = undecided(run.definition, run.position, self._facts(run), self.now, self.zone, lost)
-        if broken is not None:
-            self._break(run, broken, at=run.position)
-            return
-        found = cancelled(run.definition, run.position, self._facts(run), self.now, self.zone)
+        found = None
+        if run.definition.cancels:
+            lost = self._gone_for(run.definition)
+            broken = undecided(run.definition, run.position, self._facts(run), self.now, self.zone, lost)
+            if broken is not None:
+                self._break(run, broken, at=run.position)
+                return
+            found = cancelled(run.definition, run.position, self._facts(run), self.now, self.zone)
         if found is not None and found[0] != run.position:
             run.position, told = found
             self._note(run, [told])
+        elif waking.is_event(run.waited_for):
+            self._note(run, [TraceItem(run.waited_at, What.TIMED_OUT, {"event": run.waited_for})])
 
     def _look_around(self, active: Sequence[Run]) -> None:
         """What delays ask for beyond their records, for all at once and only where one asks."""

@@ -12,11 +12,19 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from deskhand.automation import calls, runner
+from deskhand.automation import calls, runner, waking
 from deskhand.automation.actions.types import is_trial, keys_of
 from deskhand.automation.engine.advance import beginning, step_at
 from deskhand.automation.engine.definition import Definition
-from deskhand.automation.models import Enrollment, EnrollmentState, StepLog, Workflow, WorkflowRevision
+from deskhand.automation.engine.trace import What
+from deskhand.automation.models import (
+    Enrollment,
+    EnrollmentState,
+    StepLog,
+    StepStatus,
+    Workflow,
+    WorkflowRevision,
+)
 from deskhand.crm.records.models import PropertyChange, Task
 from deskhand.delivery.models import OutboxEntry
 from deskhand.delivery.types import UNWRITTEN
@@ -167,6 +175,7 @@ def _walk(
         if run.state == EnrollmentState.HELD:
             return Stopped.HELD, at
         if run.waits_for and _is_let_go(run, waits):
+            _note_end(run, at)
             run.position, run.waits_for = run.happened, ""
             run.save(update_fields=["position", "waits_for"])
         elif run.due_at is None:
@@ -174,6 +183,16 @@ def _walk(
         else:
             at = max(at, run.due_at)
     return Stopped.TOO_LONG, at
+
+
+def _note_end(run: Enrollment, at: datetime) -> None:
+    """An event that is taken to happen ends its wait as a real one does (R-DELAY-5)."""
+    if waking.is_event(run.waits_for):
+        StepLog.objects.create(
+            account_id=run.account_id, workflow_id=run.workflow_id, enrollment_id=run.pk, object_type=run.object_type,
+            record_id=run.record_id, revision_number=run.revision_number, step_id=run.step_id, kind=What.CAME,
+            status=StepStatus.SUCCEEDED, data={"event": run.waits_for, "at": at.isoformat()}, at=at,
+        )  # fmt: skip
 
 
 def _is_let_go(run: Enrollment, waits: Mapping[str, Expected]) -> bool:

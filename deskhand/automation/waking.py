@@ -9,15 +9,17 @@ from datetime import datetime
 from typing import Any
 
 from deskhand.accounts import audit
-from deskhand.automation import calls, records, triggers
+from deskhand.automation import calls, records, steplog, triggers
 from deskhand.automation.engine.definition import Definition, Delay, UntilEvent
+from deskhand.automation.engine.trace import What
 from deskhand.automation.engine.waits import Until, end_of
 from deskhand.automation.enrolling import guards
 from deskhand.automation.enrolling.index import definition_of, definitions_of
 from deskhand.automation.enrolling.insert import WAKE
 from deskhand.automation.enrolling.standing import changed_by
-from deskhand.automation.models import Workflow
+from deskhand.automation.models import StepStatus, Workflow
 from deskhand.automation.records import LoadedFacts
+from deskhand.automation.steplog import LogLine
 from deskhand.crm.schema.queries import properties_of
 from deskhand.crm.schema.types import Kind
 from deskhand.events import queries as log
@@ -98,9 +100,13 @@ def _hear(
         for run in waiting
     }
     too_often = _too_often(account_id, {run: found for run, found in by.items() if found}, now)
-    released = [run.id for run, found in by.items() if found and run not in too_often]
+    free = {run: found for run, found in by.items() if found and run not in too_often}
+    released = [run.id for run in free]
     if released:
         sql.execute(_RELEASE, [now, account_id, released])
+        # A date that changed begins its wait anew, which tells of itself.
+        came = [_came(run, found[0]) for run, found in free.items() if is_event(run.waits_for)]
+        steplog.write(account_id, came, now)
         wake(WAKE)
     return released
 
@@ -126,6 +132,12 @@ join automation_enrollment e on e.id = x.id and e.step_id = x.step and e.waits_f
 where e.account_id = %s and e.state <> 'ENDED'
 order by e.id for update of e
 """
+
+
+def _came(run: _Waiting, event: Event) -> LogLine:
+    """That the wait is over, and by which event (R-DELAY-5, R-LOG-2)."""
+    told = {"event": run.waits_for, "at": event.at.isoformat(), "event_id": event.id}
+    return LogLine(run, run.step_id, What.CAME.value, StepStatus.SUCCEEDED, "", told)
 
 
 def _too_often(

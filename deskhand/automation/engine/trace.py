@@ -25,6 +25,9 @@ class What(StrEnum):
     INSIDE = "inside"  # it is the day or time already
     AWAITED = "awaited"  # values: event, until
     HAPPENED = "happened"  # what it would wait for has happened already; values: event
+    CAME = "came"  # what it waited for happened; values: event, at, event_id
+    TIMED_OUT = "timed_out"  # what it waited for did not happen in time; values: event
+    SENT_ON = "sent_on"  # somebody let it go on before its time
     CANCELLED = "cancelled"  # what ends the wait holds
     HELD = "held"  # outside the window; values: until
     OFF = "off"  # not performed: the workflow is off
@@ -96,6 +99,9 @@ _SENTENCES = {
     What.INSIDE: N_("It is already the right time; went on."),
     What.AWAITED: N_("Waiting for the event “%(event)s”."),
     What.HAPPENED: N_("“%(event)s” has happened already; went on."),
+    What.CAME: N_("“%(event)s” happened at %(at)s; went on."),
+    What.TIMED_OUT: N_("Time is up: “%(event)s” did not happen."),
+    What.SENT_ON: N_("Somebody let it go on without waiting any longer."),
     What.CANCELLED: N_("The condition that cancels the wait holds; went on without it."),
     What.HELD: N_("Outside the hours in which actions run; held until %(until)s."),
     What.OFF: N_("Skipped: the workflow is off."),

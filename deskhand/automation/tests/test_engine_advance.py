@@ -554,7 +554,7 @@ def test_a_circle_that_slipped_through_ends_the_run():
 
 @pytest.mark.parametrize("what", What)
 def test_every_item_of_a_trace_has_a_sentence(what):
-    values = dict.fromkeys(("name", "until", "property", "event", "reason"), "x")
+    values = dict.fromkeys(("name", "until", "property", "event", "reason", "at"), "x")
     from deskhand.automation.engine.trace import TraceItem
 
     assert sentence(TraceItem("1", what)) % values

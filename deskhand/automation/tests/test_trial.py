@@ -100,7 +100,10 @@ def test_a_wait_for_something_happens_or_not_as_is_said(world, ticket):
     )
     waiting = Definition("ticket", Manual(), start=Edge("1"), steps=steps, next_id=4)
     assert trial.try_out(waiting, ticket.pk).tasks == ("They did not",)
-    assert trial.try_out(waiting, ticket.pk, waits={"1": Expected.HAPPENS}).tasks == ("They answered",)
+    answered = trial.try_out(waiting, ticket.pk, waits={"1": Expected.HAPPENS})
+    assert answered.tasks == ("They answered",)
+    ends = [[one.kind for one in tried.lines][1] for tried in (trial.try_out(waiting, ticket.pk), answered)]
+    assert ends == ["timed_out", "came"]
     for_ever = Definition("ticket", Manual(), start=Edge("1"), steps=(Delay("1", UntilEvent(EventMatch("message.received")), Edge("2")), steps[1]), next_id=4)  # fmt: skip
     tried = trial.try_out(for_ever, ticket.pk)
     assert (tried.stopped, tried.waits_at, tried.tasks) == (Stopped.WAITS, "1", ())

@@ -7,7 +7,7 @@ from html import unescape
 
 import pytest
 
-from deskhand.automation import lanes, templates, workflows
+from deskhand.automation import lanes, templates, waking, workflows
 from deskhand.automation.actions.create_task import CreateTask
 from deskhand.automation.actions.registry import ACTIONS
 from deskhand.automation.engine.definition import (
@@ -23,10 +23,14 @@ from deskhand.automation.engine.definition import (
     UntilEvent,
 )
 from deskhand.automation.models import Enrollment, StepLog
-from deskhand.automation.tests.runs import enroll, go, make_unreadable
+from deskhand.automation.tests.runs import elapse, enroll, go, make_unreadable
 from deskhand.crm.filters.types import Associated, Filter, Operator
+from deskhand.crm.records import tickets
 from deskhand.crm.records.models import Task, Ticket
 from deskhand.crm.schema.types import Kind
+from deskhand.events import queries as log
+from deskhand.events.types import Actor
+from deskhand.kernel.database import sql
 from deskhand.kernel.database.scope import settle as settle_hooks
 from deskhand.web.tests.conftest import queries_of
 
@@ -147,6 +151,57 @@ def test_a_run_on_the_canvas_tells_what_was_then_in_the_version_it_ran_by(office
     assert (card(page, 2)[0], card(page, 3)[0]) == ("taken", "not")
     assert "Version 2 runs now." in stops(page)
     assert "Until " in stops(page)
+
+
+@pytest.mark.parametrize("ended_by", ["event", "time", "hand"])
+def test_a_run_tells_how_its_wait_for_an_event_ended_and_the_way_it_took_is_lit(office, sign_in, ended_by):
+    """R-DELAY-5, R-LOG-2: also where both ways lead to the same place."""
+    with office.inside() as world:
+        urgent = Filter("hs_ticket_priority", Kind.ENUM, Operator.ANY_OF, ("HIGH",))
+        wait = UntilEvent(EventMatch("ticket.property_changed", urgent), timedelta(days=3650))
+        steps = (Action("1", "create_task", {"title": "Call"}, Edge("2")), Delay("2", wait))
+        chase = Definition("ticket", Manual(), start=Edge("1"), steps=steps, next_id=3)
+        made = workflows.create(world.account.pk, "Chase", chase, by=world.ada.pk)
+        made = workflows.switch(made, True, by=world.ada.pk)
+        ticket = world.ticket()
+        run = enroll(made, ticket.pk)
+        go()
+        run.refresh_from_db()
+        asleep = (run.state, run.due_at is not None)
+        if ended_by == "event":
+            tickets.update(ticket.pk, {"hs_ticket_priority": "HIGH"}, by=Actor.user(world.ada.pk))
+            settle_hooks()
+            (last,) = sql.row("select max(id) from events_event")
+            waking.hear(world.account.pk, log.of_ids(world.account.pk, [last]))
+        elif ended_by == "time":
+            elapse(run)
+    client = sign_in(office.world.ada)
+    if ended_by == "hand":
+        client.post(f"/workflows/{made.pk}/runs", {"ids": run.pk, "do": "go"})
+    with office.inside():
+        go()
+        run.refresh_from_db()
+        lines = StepLog.objects.filter(enrollment_id=run.pk).order_by("id")
+        kinds = [(one.kind, one.step_id) for one in lines]
+        told = lines.last().data
+
+    assert asleep == ("DUE", True)
+    assert run.end_reason == "completed"
+    kind, words, way = {
+        "event": ("came", "“A property changed” happened at ", "next"),
+        "time": ("timed_out", "Time is up: “A property changed” did not happen.", "otherwise"),
+        "hand": ("sent_on", "Somebody let it go on without waiting any longer.", "next"),
+    }[ended_by]
+    assert kinds == [("create_task", "1"), ("awaited", "2"), (kind, "2")]
+    if ended_by == "event":
+        with office.inside() as world:
+            (event,) = log.of_ids(world.account.pk, [told["event_id"]])
+        assert (event.kind, event.object_id) == ("ticket.updated", ticket.pk)
+    page = client.get(f"/workflows/{made.pk}/history/{run.pk}").content.decode()
+    assert words in text_of(page)
+    page = client.get(f"/workflows/{made.pk}/history/{run.pk}/canvas").content.decode()
+    assert lit(page) == [f"2.{way}"]
+    assert words in stops(page)
 
 
 def test_a_run_by_what_this_release_can_not_read_is_left_in_the_list(office, story, sign_in):

@@ -389,6 +389,8 @@ _PLAIN: dict[trace.What, str | Promise] = {
     trace.What.DELAYED: gettext_lazy("Waiting."),
     trace.What.NO_DATE: gettext_lazy("There is no date to wait for."),
     trace.What.AWAITED: gettext_lazy("Waiting for an event."),
+    trace.What.CAME: gettext_lazy("What it waited for happened."),
+    trace.What.TIMED_OUT: gettext_lazy("Time is up."),
     trace.What.HELD: gettext_lazy("Outside the hours in which actions run."),
     trace.What.LEFT: gettext_lazy("Left the workflow."),
     trace.What.ENDED: gettext_lazy("Ended."),
@@ -398,7 +400,7 @@ _PLAIN: dict[trace.What, str | Promise] = {
 def readable(name: str, value: Any) -> str:
     """A value of a trace as people read it."""
     match name:
-        case "until":
+        case "until" | "at":
             return _MOMENT.sub(_as_moment, str(value))
         case "event":
             return words.event(str(value))

@@ -11,7 +11,14 @@ from django.utils.translation import gettext as _
 from deskhand.accounts.types import Viewer
 from deskhand.automation.actions.once import reading_once
 from deskhand.automation.drafts import Draft
-from deskhand.automation.engine.definition import Definition, Delay, Slot, edges_of
+from deskhand.automation.engine.definition import (
+    Definition,
+    Delay,
+    Slot,
+    UntilDate,
+    UntilProperty,
+    edges_of,
+)
 from deskhand.automation.engine.trace import What
 from deskhand.automation.models import Workflow
 from deskhand.web.inbox.rows import Label
@@ -111,8 +118,21 @@ class _Lit:
         else:
             found = [slot for slot, edge in ways.items() if edge is None and self.is_completed]
         if isinstance(step, Delay) and len(found) > 1:
-            return {"next" if line.kind == What.HAPPENED else "otherwise"}
+            return {self._ended_by(step, line.kind)}
         return set(found[:1])
+
+    def _ended_by(self, step: Delay, kind: str) -> Slot:
+        """The way on from a delay whose ways lead to the same place, by what its log said last."""
+        match kind:
+            case What.CANCELLED:
+                return step.if_cancelled.value
+            case What.TIMED_OUT:
+                return "otherwise"
+            case What.PAST if isinstance(step.wait, UntilDate | UntilProperty):
+                return step.wait.if_past.value
+            case What.NO_DATE if isinstance(step.wait, UntilProperty):
+                return step.wait.if_empty.value
+        return "next"
 
     def canvas(self, canvas: Canvas) -> Canvas:
         first = self.passed[0].step_id if self.passed else ""
