@@ -575,6 +575,26 @@ def test_all_kinds_of_trigger_are_set_R_WF_2(editor, typed, trigger):
     assert "panel-form" in editor.page("trigger")
 
 
+@pytest.mark.parametrize(
+    ("typed", "fields"),
+    [
+        ({"kind": "schedule", "redraw": "kind"}, {"time": "09:00"}),
+        ({"kind": "schedule", "every": "month", "time": "", "redraw": "every"}, {"time": "", "day": "1"}),
+        ({"kind": "schedule", "every": "month", "time": "08:00", "day": "", "redraw": "every"}, {"time": "08:00", "day": ""}),
+        ({"kind": "date", "redraw": "kind"}, {"time": "09:00"}),
+    ],
+)  # fmt: skip
+def test_fields_that_come_with_what_starts_it_begin_with_their_defaults_R_WF_2(editor, typed, fields):
+    """And what somebody has cleared stays so."""
+    page = editor.post("trigger-save", data={"when-f": "", **typed}).content.decode()
+
+    found = {}
+    for tag in re.findall(r"<input[^>]*>", page):
+        if (name := re.search(r'\bname="(\w+)"', tag)) and name[1] in fields:
+            found[name[1]] = value[1] if (value := re.search(r'\bvalue="([^"]*)"', tag)) else ""
+    assert found == fields
+
+
 def test_a_property_change_is_an_event_with_values_R_TRIG_18(editor):
     editor.post(
         "trigger-save",

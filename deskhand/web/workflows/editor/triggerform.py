@@ -59,6 +59,9 @@ class TriggerForm:
         self.definition = opened.definition
         self.object_type = self.definition.object_type
         self.answers: Typed = typed if typed is not None else self._told()
+        if "redraw" in self.answers:  # what comes with another kind begins as it does anew
+            fresh = [one for one in self._own_settings(self.kind) if one.name not in self.answers]
+            self.answers = {**reading.typed_of(fresh, {}), **self.answers}
         trigger = self.definition.trigger
         condition = trigger.condition if isinstance(trigger, WhenTrue | WhenScheduled | WhenDated) else None
         self.when = opened.building("when", condition, typed)
