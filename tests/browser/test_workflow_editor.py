@@ -79,6 +79,23 @@ def test_what_is_typed_is_saved_before_another_step_opens(page, office, flow):
     expect(page.locator("#node-2")).to_have_attribute("aria-current", "true")
 
 
+def test_what_is_ticked_brings_the_fields_that_belong_to_it(page):
+    panel = page.locator("#panel")
+    page.locator("#node-1").focus()
+    page.keyboard.press("n")
+    panel.locator(".offer", has_text="Create record").click()
+    panel.get_by_label("Kind of record").select_option("company")
+    box = panel.get_by_role("checkbox", name="Industry")
+
+    box.check()
+
+    expect(panel.get_by_role("textbox", name="Industry")).to_be_visible()
+    expect(box).to_be_checked()
+    expect(box).to_be_focused()
+    box.uncheck()
+    expect(panel.get_by_role("textbox", name="Industry")).to_be_hidden()
+
+
 def test_who_is_at_the_button_that_stops_a_replay_stays_there_while_it_goes_on(page, flow):
     page.goto(f"/workflows/{flow.pk}/replay")
     page.get_by_role("button", name="Replay", exact=True).click()

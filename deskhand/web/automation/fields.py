@@ -7,7 +7,7 @@
     settings = reading.read(form, typed)                                # raises Invalid that names the field
 
 `templates/automation/fields.html` draws them: `{{ form_fields(fields) }}` inside a form. A field on which others depend
-posts the form with "redraw" (its name): answer with the form drawn anew from what was typed, and save nothing.
+posts the form with "redraw" (its name; "redraw-box" is which box of several it was): answer with the form drawn anew from what was typed, and save nothing.
 """
 
 from __future__ import annotations
@@ -71,6 +71,7 @@ class Field:
     rows: tuple[tuple[str, str], ...] = ()  # of pairs
     redraws: bool = False  # other fields depend on it
     is_drawn_again: bool = False  # it was what changed; focus goes back to it
+    box: str = ""  # of check boxes: which of them it was
 
     @property
     def attributes(self) -> dict[str, str]:
@@ -87,7 +88,9 @@ def fields_of(form: reading.Form, typed: Typed, around: Around) -> tuple[Field, 
     """What the form asks for now, with what was typed."""
     offered = token_menu(around.tokens)
     again = next(iter(typed.get("redraw", ())), "")
-    return tuple(_field(setting, typed, offered, again) for setting in reading.shown(form, typed))
+    box = next(iter(typed.get("redraw-box", ())), "")
+    fields = (_field(setting, typed, offered, again) for setting in reading.shown(form, typed))
+    return tuple(replace(one, box=box) if one.is_drawn_again else one for one in fields)
 
 
 def token_menu(tokens: Mapping[str, str]) -> tuple[tuple[str, str], ...]:

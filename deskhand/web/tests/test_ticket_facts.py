@@ -219,9 +219,7 @@ def test_where_a_record_came_in_and_who_made_it_can_be_asked_everywhere_R_TRIG_4
                 "hs_created_by_user_id": world.ada.name, "hs_last_email_details": None,
             }.items():  # fmt: skip
                 _kind, prop = words.property(f"ticket.{name}")
-                choices = (
-                    words.choices_of("ticket", prop) if isinstance(words, Asked) else words.choices(prop)
-                )
+                choices = words.choices_of("ticket", prop)
                 assert label is None or any(one.label.startswith(label) for one in choices), name
         names = Names()
         asked = {

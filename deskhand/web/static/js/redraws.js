@@ -3,7 +3,12 @@ export function connect(box) {
   const changed = (event) => {
     const field = event.target.closest("[data-redraws]");
     const button = field?.closest(".field").querySelector("button[name=redraw]");
-    if (button) button.form.requestSubmit(button);
+    if (!button) return;
+    if (field !== event.target) {
+      const box = Object.assign(document.createElement("input"), { type: "hidden", name: "redraw-box", value: event.target.value });
+      button.after(box);
+    }
+    button.form.requestSubmit(button);
   };
   box.addEventListener("change", changed);
   return () => box.removeEventListener("change", changed);
