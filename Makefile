@@ -44,7 +44,7 @@ shots: setup-tests ## pictures of the demo's screens, sheets of them for looking
 
 axe: setup-tests ## search every state of every screen for obstacles, in every look (tests take a share)
 	@scripts/debian.sh
-	@DESKHAND_LOOKS=all $(BIN)/pytest tests/browser/test_access.py -m browser -q
+	@DESKHAND_LOOKS=all $(BIN)/pytest tests/browser/test_access.py -m browser -q -n 2 --timeout 1800
 
 pseudo: setup-tests ## search every state for texts that are not marked for translation, or have no room
 	@scripts/debian.sh

@@ -197,6 +197,7 @@ def check(office: Office, ticket_ids: Sequence[int]) -> list[str]:
     found.update((ticket_id, "callback") for ticket_id, _token in _called(office, ticket_ids))
     effects = ("Before", "After", "Called", "Last", "priority HIGH", "mail", "callback")
     wanted = dict.fromkeys((*effects, *(f"step {number}" for number in range(1, 16))), 1)
+    wanted["step 7"] = 2  # the wait, and how it ended
     wanted["step 10"] = 2  # the call, and its answer
     wanted["call"] = 2  # steps 10 and 13
     edited = _edited(ticket_ids)
