@@ -258,23 +258,6 @@ def settings_of(step: Step) -> Mapping[str, Any]:
     return {}
 
 
-def spoken(amount: timedelta, *, of_working_time: bool = False) -> str:
-    """A span in words: days, hours, minutes. Of working time there are only hours: a day of it is no day of 24 hours."""
-    from django.utils.translation import ngettext
-
-    minutes = int(amount.total_seconds() // 60)
-    days = 0 if of_working_time else minutes // 1440
-    hours, rest = minutes // 60 - days * 24, minutes % 60
-    parts = []
-    if days:
-        parts.append(ngettext("%(n)s day", "%(n)s days", days) % {"n": days})
-    if hours:
-        parts.append(ngettext("%(n)s hour", "%(n)s hours", hours) % {"n": hours})
-    if rest or not parts:
-        parts.append(ngettext("%(n)s minute", "%(n)s minutes", rest) % {"n": rest})
-    return " ".join(parts)
-
-
 # ── changing ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 

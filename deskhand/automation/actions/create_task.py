@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
 from deskhand.automation import gone, templates, tokens
 from deskhand.automation.actions import choices, others, reading
@@ -31,9 +31,11 @@ from deskhand.automation.actions.types import (
 from deskhand.automation.engine.loops import Adds, Tell, Touches
 from deskhand.crm.records import task_queues, tasks
 from deskhand.crm.records.tasks import NOTES, TITLE, NewTask, Wanted
+from deskhand.crm.schema import durations
 from deskhand.crm.schema.activities import TASK
 from deskhand.kernel.calendars import wall_time, zone_named
 from deskhand.kernel.errors import Invalid
+from deskhand.kernel.text import whole
 
 REMIND_AFTER, MINUTES_BEFORE = "after", "{}min"  # no bare number: those are ids (config/definitions.py)
 OWNER, CONTACT_OWNER, COMPANY_OWNER, NOBODY = "owner", "contact_owner", "company_owner", "nobody"
@@ -81,7 +83,10 @@ class CreateTask(Action):
         return _of_other_way(settings) or templates.problems(settings, "title", "notes") or super().problems(settings)  # fmt: skip
 
     def summary(self, settings: Mapping[str, Any]) -> str:
-        title = str(settings.get("title") or _("Task"))
+        title = _("%(task)s – %(details)s") % {
+            "task": settings.get("title") or _("Task"),
+            "details": ", ".join(filter(None, (_for_whom(settings), _due_said(settings)))),
+        }
         also = others.several_said(object_type_of(settings), settings)
         return _("%(task)s – also about: %(records)s") % {"task": title, "records": ", ".join(also)} if also else title  # fmt: skip
 
@@ -197,6 +202,46 @@ def _roles() -> tuple[Option, ...]:
         Option(OWNER, _("The owner of the record")), Option(CONTACT_OWNER, _("The owner of the contact")),
         Option(COMPANY_OWNER, _("The owner of the company")), Option(NOBODY, _("Nobody yet")),
     )  # fmt: skip
+
+
+# ── words ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _for_whom(settings: Mapping[str, Any]) -> str:
+    roles = {
+        OWNER: _("for the record’s owner"), CONTACT_OWNER: _("for the contact’s owner"),
+        COMPANY_OWNER: _("for the company’s owner"), NOBODY: _("for nobody yet"),
+    }  # fmt: skip
+    chosen = str(settings.get("assignee") or OWNER)
+    if chosen not in roles:
+        people = {one.value: one.label for one in choices.everybody()}
+        return _("for %(name)s") % {"name": people.get(chosen, f"#{chosen}")}
+    queue = str(settings.get("queue") or "")
+    if chosen == NOBODY and queue:
+        queues = {one.value: one.label for one in choices.task_queues()}
+        return _("for the queue %(queue)s") % {"queue": queues.get(queue, f"#{queue}")}
+    return roles[chosen]
+
+
+def _due_said(settings: Mapping[str, Any]) -> str:
+    """Empty where it is never due."""
+    due = str(settings.get("due") or "in")
+    if due == "day":
+        days, time = whole(str(settings.get("due_days"))) or 0, str(settings.get("due_time") or "09:00")
+        if not days:
+            return _("due the same day at %(time)s") % {"time": time}
+        said = (
+            ngettext(
+                "due a working day later at %(time)s", "due %(num)s working days later at %(time)s", days
+            )
+            if settings.get("due_working")
+            else ngettext("due a day later at %(time)s", "due %(num)s days later at %(time)s", days)
+        )
+        return said % {"num": days, "time": time}
+    minutes = whole(str(settings.get("due_in_minutes"))) or 0
+    if due == "never" or not minutes:
+        return ""
+    return _("due after %(time)s") % {"time": durations.exactly(timedelta(minutes=minutes))}
 
 
 # ── working it out ───────────────────────────────────────────────────────────────────────────────────────────────────

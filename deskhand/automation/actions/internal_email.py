@@ -55,7 +55,8 @@ class InternalEmail(Action):
         return found
 
     def summary(self, settings: Mapping[str, Any]) -> str:
-        return str(settings.get("subject") or _("Tell colleagues"))
+        strangers = [one.strip() for one in str(settings.get("addresses") or "").split(",") if one.strip()]
+        return recipients.said(str(settings.get("subject") or _("Tell colleagues")), settings, *strangers)
 
     def outputs(self, settings: Mapping[str, Any]) -> Sequence[Output]:
         return recipients.outputs()

@@ -44,7 +44,7 @@ class Notify(Action):
         return found + templates.problems(settings, "subject", "body")
 
     def summary(self, settings: Mapping[str, Any]) -> str:
-        return str(settings.get("subject") or _("Tell colleagues"))
+        return recipients.said(str(settings.get("subject") or _("Tell colleagues")), settings)
 
     def outputs(self, settings: Mapping[str, Any]) -> Sequence[Output]:
         return recipients.outputs()

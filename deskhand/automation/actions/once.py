@@ -15,12 +15,15 @@ _read: ContextVar[dict[Any, Any] | None] = ContextVar("read_once", default=None)
 
 
 @contextmanager
-def reading_once() -> Iterator[None]:
-    """Within it every function that is marked `once` answers each question once. Nothing may be written within."""
+def reading_once(kept: dict[Any, Any] | None = None) -> Iterator[None]:
+    """Within it every function that is marked `once` answers each question once. Nothing may be written within.
+
+    Who comes back to it, for one page, keeps in `kept` what was answered.
+    """
     if _read.get() is not None:
         yield
         return
-    token = _read.set({})
+    token = _read.set({} if kept is None else kept)
     try:
         yield
     finally:

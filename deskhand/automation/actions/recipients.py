@@ -8,8 +8,8 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from deskhand.accounts.models import Membership, TeamMember, User
-from deskhand.automation.actions import others, reading
-from deskhand.automation.actions.forms import Around, Input, Setting
+from deskhand.automation.actions import choices, others, reading
+from deskhand.automation.actions.forms import Around, Input, Option, Setting
 from deskhand.automation.actions.once import once
 from deskhand.automation.actions.types import Doing, Done, Output, failed, here, object_type_of, skipped
 from deskhand.crm.records.tables import of_this_type, table_of
@@ -17,6 +17,7 @@ from deskhand.delivery.types import Address
 from deskhand.kernel.database import sql
 from deskhand.kernel.database.scope import current_account_id
 
+SHOWN = 4  # names in a summary
 #: Any of these tells somebody.
 _NAMED = ("users", "teams", "owner", "contact_owner", "company_owner", "associate")
 
@@ -35,6 +36,29 @@ def fields(around: Around) -> tuple[Setting, ...]:
 
 def _linked(around: Around) -> tuple[Setting, ...]:
     return others.several_setting(around, _("The owners of"))
+
+
+def said(text: str, settings: Mapping[str, Any], *more: str) -> str:
+    """What is told, and to whom, in one sentence; `more` are told besides."""
+    people, groups = dict(_pairs(choices.everybody())), dict(_pairs(choices.teams()))
+    roles = (
+        ("owner", _("the record’s owner")), ("contact_owner", _("the contact’s owner")),
+        ("company_owner", _("the company’s owner")),
+    )  # fmt: skip
+    named = [words for name, words in roles if settings.get(name)]
+    if linked := others.several_said(object_type_of(settings), settings):
+        named.append(_("the owners of linked records (%(records)s)") % {"records": ", ".join(linked)})
+    named += [people.get(str(one), f"#{one}") for one in settings.get("users") or ()]
+    named += [groups.get(str(one), f"#{one}") for one in settings.get("teams") or ()]
+    named += more
+    if len(named) > SHOWN:
+        named[SHOWN - 1 :] = [_("%(count)s more") % {"count": len(named) - SHOWN + 1}]
+    names = ", ".join(named)
+    return _("%(text)s – to %(names)s") % {"text": text, "names": names} if named else text
+
+
+def _pairs(options: Sequence[Option]) -> list[tuple[str, str]]:
+    return [(one.value, one.label) for one in options]
 
 
 def outputs() -> tuple[Output, ...]:

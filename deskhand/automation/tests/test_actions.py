@@ -518,6 +518,30 @@ def test_a_task_is_about_what_is_linked_too_by_kind_and_label_R_WFA_8(world, noo
     assert [task.title for task in tasks.of(*people[2])] == ["Call"] * 4
 
 
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"due": "in", "due_in_minutes": 1530, "assignee": "contact_owner"}, "for the contact’s owner, due after 1 day 1 hour 30 minutes"),
+        ({"due": "day", "due_days": 0, "due_time": "10:30"}, "for the record’s owner, due the same day at 10:30"),
+        ({"due": "day", "due_days": 1}, "for the record’s owner, due a day later at 09:00"),
+        ({"due": "day", "due_days": 2, "due_working": True}, "for the record’s owner, due 2 working days later at 09:00"),
+        ({"due": "never", "assignee": "grace"}, "for Grace Hopper"),
+        ({"assignee": "nobody"}, "for nobody yet"),
+        ({"assignee": "nobody", "queue": "calls"}, "for the queue Calls"),
+    ],
+)  # fmt: skip
+def test_a_task_says_in_one_sentence_for_whom_and_when_R_WFA_8(world, settings, said):
+    queue = task_queues.create(NewQueue("Calls"), by=SYSTEM).pk if "queue" in settings else ""
+    named = {"grace": str(world.grace.pk)}
+    given = settings | ({"queue": str(queue)} if queue else {})
+    if "assignee" in given:
+        given["assignee"] = named.get(given["assignee"], given["assignee"])
+
+    summary = ACTIONS["create_task"].summary({"title": "Call {{ contact.first_name }}", **given})
+
+    assert summary == f"Call {{{{ contact.first_name }}}} – {said}"
+
+
 def test_the_form_of_a_task_offers_what_is_linked_and_names_what_is_gone_R_WFA_8_R_EDIT_9(world):
     role = association_labels.create("ticket", "contact", "Witness", by=SYSTEM)
     action, around = ACTIONS["create_task"], Around(world.account.pk, "ticket")
@@ -530,8 +554,10 @@ def test_the_form_of_a_task_offers_what_is_linked_and_names_what_is_gone_R_WFA_8
     assert offered[chosen[0]] == "Linked: Contact (Witness)"
     assert "which" in fields
     assert action.problems(settings) == []
-    assert action.summary(settings) == "Call – also about: Contact (Witness), Company"
-    assert action.summary({"title": "Call"}) == "Call"
+    assert (
+        action.summary(settings) == "Call – for the record’s owner – also about: Contact (Witness), Company"
+    )
+    assert action.summary({"title": "Call"}) == "Call – for the record’s owner"
     assert list(uses.labels(world.account.pk, [role.type_id])) == []
 
     step = Step("1", "create_task", {"title": "Call", "associate": chosen})

@@ -8,6 +8,7 @@ from django.test.utils import CaptureQueriesContext
 
 from deskhand.accounts import policy, roles
 from deskhand.accounts.models import Membership
+from deskhand.automation.actions.once import reading_once
 from deskhand.automation.actions.reading import around
 from deskhand.automation.actions.registry import ACTIONS
 from deskhand.automation.models import StepLog, StepStatus, Workflow
@@ -263,3 +264,30 @@ def test_an_address_alone_is_enough(world):
     assert MAIL.problems({"addresses": "Otto@lager.example"}) == []
     (done,) = MAIL.run([doing_of(world, world.ticket(), {"addresses": "otto@lager.example", "owner": True})])
     assert done.outputs == {"told": 1}
+
+
+def test_what_is_told_says_to_whom_in_one_sentence_R_WFA_5(world):
+    subject = {"subject": "Look at {{ ticket.subject }}"}
+    everybody = {
+        "owner": True, "contact_owner": True, "company_owner": True, "associate": ["deal"], "users": [world.grace.pk, world.ada.pk],
+    }  # fmt: skip
+
+    for action in (NOTIFY, MAIL):
+        assert action.summary(
+            subject | {"users": [world.grace.pk], "teams": [world.team.pk], "owner": True}
+        ) == ("Look at {{ ticket.subject }} – to the record’s owner, Grace Hopper, Support")
+        assert action.summary(subject | {"associate": ["deal"]}).endswith(
+            "– to the owners of linked records (Deal)"
+        )
+        assert action.summary(subject | everybody).endswith(
+            "– to the record’s owner, the contact’s owner, the company’s owner, 3 more"
+        )
+        assert action.summary(subject) == "Look at {{ ticket.subject }}"
+    assert MAIL.summary(subject | {"addresses": "a@x.example, b@x.example"}).endswith(
+        "– to a@x.example, b@x.example"
+    )
+    with reading_once(), CaptureQueriesContext(connection) as one:
+        NOTIFY.summary(subject | everybody)
+        asked = len(one)
+        NOTIFY.summary(subject | {"users": [world.bob.pk], "teams": [world.team.pk]})
+        assert len(one) == asked

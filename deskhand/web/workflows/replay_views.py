@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_GET, require_POST
 
 from deskhand.accounts import queries
-from deskhand.automation import access, history, lanes, retention, trial, workflows
+from deskhand.automation import access, history, retention, trial, workflows
 from deskhand.automation.actions.once import reading_once
 from deskhand.automation.actions.registry import ACTIONS
 from deskhand.automation.engine.definition import Definition, Step
@@ -35,6 +35,7 @@ from deskhand.automation.replay import replays
 from deskhand.automation.replay.limits import Past, Today, limits_of
 from deskhand.automation.replay.others import SIGNS, TAKES_OVER
 from deskhand.automation.replay.replays import Afterwards, Place
+from deskhand.crm.schema import durations
 from deskhand.events.queries import begins_at
 from deskhand.kernel import clock
 from deskhand.kernel.errors import Conflict, NotFound
@@ -544,6 +545,6 @@ def _then(found: Afterwards | None, effect: ReplayEffect, people: dict[int, str]
         return _("It did not happen.")
     said = {
         "event": words.event(found.kind, kind), "name": people.get(found.user_id or 0, _("a colleague")),
-        "time": lanes.spoken(max(found.at - effect.at, timedelta(minutes=1))),
+        "time": durations.exactly(max(found.at - effect.at, timedelta(minutes=1))),
     }  # fmt: skip
     return _("It did not happen. Next: “%(event)s” by %(name)s, after %(time)s.") % said

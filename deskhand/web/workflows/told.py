@@ -13,8 +13,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from deskhand.accounts import queries
-from deskhand.automation import calls, gating, hooks, lanes, tokens, trial, uses, waking
+from deskhand.automation import calls, gating, hooks, tokens, trial, uses, waking
 from deskhand.automation.actions import choices
+from deskhand.automation.actions.once import reading_once
 from deskhand.automation.actions.registry import ACTIONS
 from deskhand.automation.actions.types import Output, in_words
 from deskhand.automation.engine import trace
@@ -36,6 +37,7 @@ from deskhand.automation.enrolling import guards
 from deskhand.automation.enrolling.index import find_definition
 from deskhand.automation.history import Line, Named, Run
 from deskhand.automation.models import EnrollmentState, StepStatus, Workflow
+from deskhand.crm.schema import durations
 from deskhand.crm.schema.types import Kind, Property
 from deskhand.kernel.text import plain
 from deskhand.web import times
@@ -93,6 +95,7 @@ class Steps:
         self.workflow = workflow
         self._known: dict[int, Definition | None] = {}
         self._names: dict[tuple[str, int, str], StepName] = {}
+        self._read: dict[Any, Any] = {}
 
     def definition(self, number: int) -> Definition | None:
         """None for one that can't be read."""
@@ -111,7 +114,8 @@ class Steps:
         """`kind` is the action's, for a step that is nowhere."""
         key = (step_id, revision, kind)
         if key not in self._names:
-            self._names[key] = self._named(*key)
+            with reading_once(self._read):
+                self._names[key] = self._named(*key)
         return self._names[key]
 
     def _named(self, step_id: str, revision: int, kind: str) -> StepName:
@@ -141,7 +145,12 @@ class Steps:
     def choices(self) -> list[tuple[str, str]]:
         """The steps that are there now, to choose one by."""
         definition = self.definition(self.workflow.revision_number)
-        return [(one.id, label(step_name(one, definition))) for one in definition.steps] if definition else []
+        with reading_once(self._read):
+            return (
+                [(one.id, label(step_name(one, definition))) for one in definition.steps]
+                if definition
+                else []
+            )
 
 
 def label(step: StepName) -> str:
@@ -202,7 +211,7 @@ def delay(step: Delay, object_type: str) -> str:
     """What a delay waits for, in few words."""
     match step.wait:
         case ForAmount(amount, is_working_time):
-            time = lanes.spoken(amount, of_working_time=is_working_time)
+            time = durations.exactly(amount, of_working_time=is_working_time)
             return _("%(time)s of working time") % {"time": time} if is_working_time else time
         case UntilDate(day):
             return _("Until %(date)s") % {"date": times.day(day)}

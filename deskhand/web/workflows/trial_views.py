@@ -14,11 +14,12 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET
 
-from deskhand.automation import access, drafts, history, lanes, trial
+from deskhand.automation import access, drafts, history, trial
 from deskhand.automation.engine.definition import Definition, Delay, UntilEvent
 from deskhand.automation.history import Named
 from deskhand.automation.models import Workflow
 from deskhand.automation.trial import Expected, Stopped, Tried
+from deskhand.crm.schema import durations
 from deskhand.crm.schema.queries import properties_of
 from deskhand.kernel import clock
 from deskhand.kernel.errors import DeskhandError, NotFound
@@ -189,7 +190,7 @@ def _line(line: trial.Line, now: datetime) -> Line:
 def _after(passed: timedelta) -> str:
     if passed < timedelta(minutes=1):
         return _("At once")
-    return _("After %(time)s") % {"time": lanes.spoken(passed)}
+    return _("After %(time)s") % {"time": durations.exactly(passed)}
 
 
 def _changed(one: trial.Changed, record: Named) -> ChangedLine:

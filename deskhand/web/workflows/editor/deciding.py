@@ -10,8 +10,8 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
-from deskhand.automation import lanes
 from deskhand.automation.engine.definition import OutputOf, RandomSplit, Step
+from deskhand.crm.schema import durations
 from deskhand.crm.schema.types import Kind, Property
 from deskhand.web.choices import in_short
 from deskhand.web.filters import membership
@@ -75,5 +75,5 @@ def _in_words(telling: Telling, object_type: str, prop: Property, value: Any) ->
         case Kind.NUMBER:
             return telling.asked.value_said(Decimal(str(value)), {})
         case Kind.DURATION:
-            return lanes.spoken(timedelta(milliseconds=int(Decimal(str(value)))))
+            return durations.exactly(timedelta(milliseconds=int(Decimal(str(value)))))
     return text

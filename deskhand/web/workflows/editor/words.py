@@ -49,8 +49,8 @@ from deskhand.automation.engine.definition import (
     WhenTrue,
     edges_of,
 )
-from deskhand.automation.lanes import spoken
 from deskhand.crm.filters.types import Condition, Filter, leaves_by_type
+from deskhand.crm.schema import durations
 from deskhand.crm.schema.queries import properties_of
 from deskhand.web import times
 from deskhand.web.automation.fields import Field, fields_of, with_tokens_named
@@ -204,7 +204,7 @@ class Telling:
     def wait(self, wait: Wait) -> str:
         match wait:
             case ForAmount(amount, is_working_time):
-                time = spoken(amount, of_working_time=is_working_time)
+                time = durations.exactly(amount, of_working_time=is_working_time)
                 if is_working_time:
                     return _("Wait %(time)s of working time") % {"time": time}
                 return _("Wait %(time)s") % {"time": time}
@@ -225,12 +225,17 @@ class Telling:
                 named = self.event(event)
                 if at_most is None:
                     return _("Until: %(event)s") % {"event": named}
-                return _("Until: %(event)s, at most %(time)s") % {"event": named, "time": spoken(at_most)}
+                return _("Until: %(event)s, at most %(time)s") % {
+                    "event": named,
+                    "time": durations.exactly(at_most),
+                }
 
     def _until_property(self, wait: UntilProperty) -> str:
         name = self.property(wait.property)
         days = abs(wait.days)
-        span = spoken(timedelta(days=days, minutes=abs(wait.minutes))) if days or wait.minutes else ""
+        span = (
+            durations.exactly(timedelta(days=days, minutes=abs(wait.minutes))) if days or wait.minutes else ""
+        )
         if not span:
             said = _("Until %(property)s") % {"property": name}
         elif wait.days < 0 or wait.minutes < 0:
@@ -500,7 +505,7 @@ def _field_said(field: Field) -> str:
             for part, size in zip(field.parts, (1440, 60, 1), strict=True)
             if (part.value or "0").isdigit()
         )
-        return spoken(timedelta(minutes=amount)) if amount else ""
+        return durations.exactly(timedelta(minutes=amount)) if amount else ""
     if field.rows:
         return joined(f"{name} = {value}" for name, value in field.rows)
     return field.value
