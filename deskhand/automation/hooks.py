@@ -47,6 +47,7 @@ FAILED = N_("A call from outside could not be used. Its reason stands with the c
 MOST_BYTES = 256 * 1024
 PER_MINUTE = 600
 NOT_GENUINE = N_("The signature is missing, wrong or too old.")
+NOT_MADE = N_("No record can be made with a given “%(property)s”: it is set by Deskhand alone.")
 TOO_LARGE = N_("The call is larger than 256 kB.")
 MOST_REFUSED = 100  # an hour, of each workflow, that are kept
 SKEW = timedelta(minutes=5)
@@ -128,11 +129,24 @@ def unique_properties(object_type: str) -> list[Property]:
 
 def check(object_type: str, trigger: Trigger) -> None:
     """Raises Invalid when the trigger's property does not tell records apart."""
-    if isinstance(trigger, WhenCalled) and not _is_unique(object_type, trigger.property):
+    if not isinstance(trigger, WhenCalled):
+        return
+    if not _is_unique(object_type, trigger.property):
         raise Invalid(
             _("Records can't be told apart by this property."), field="trigger", value=trigger.property,
             hint=_("Choose one that only one record can have, such as an email address or a number."),
         )  # fmt: skip
+
+    if trigger.may_create and not can_be_made(properties_of(object_type)[trigger.property]):
+        raise Invalid(
+            _(NOT_MADE) % {"property": _(properties_of(object_type)[trigger.property].label)}, field="may_create", value=trigger.property,
+            hint=_("Choose another property, or do not let calls make records."),
+        )  # fmt: skip
+
+
+def can_be_made(prop: Property) -> bool:
+    """Whether a record can be made that is found by this property afterwards; else each call would make another."""
+    return not (prop.read_only or prop.is_computed)
 
 
 def _is_unique(object_type: str, name: str) -> bool:
@@ -429,6 +443,8 @@ def _find(account_id: int, index: Index, entry: Entry, trigger: WhenCalled, call
             call.fail(_("Several records have this value: %(value)s") % {"value": call.value[:200]})
         elif not trigger.may_create:
             call.fail(_("No record has this value: %(value)s") % {"value": call.value[:200]})
+        elif not can_be_made(prop):
+            call.fail(_(NOT_MADE) % {"property": _(prop.label)})
         else:
             _make(entry, prop, call)
             if call.record_id is not None:

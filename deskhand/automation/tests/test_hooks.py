@@ -324,6 +324,26 @@ def test_other_kinds_of_records_and_properties_of_ones_own(world, office):
         office.flow(WhenCalled("x", "plain"))
 
 
+@pytest.mark.parametrize("name", ["hs_object_id", "hs_ticket_id"])
+def test_no_record_is_made_for_a_number_that_only_deskhand_gives_R_TRIG_21(world, office, monkeypatch, name):
+    """Nobody would find it by that afterwards: each call would make another."""
+    with pytest.raises(Invalid) as refused:
+        office.flow(WhenCalled("ticket", name, may_create=True))
+    assert (refused.value.field, refused.value.value) == ("may_create", name)
+
+    monkeypatch.setattr(hooks, "check", lambda *_given: None)  # one that has been on since before
+    flow = office.flow(WhenCalled("ticket", name, may_create=True))
+    before = Ticket.objects.count()
+    hook = Hook(flow, hooks.make_address(flow, by=world.ada.pk))
+    for _again in range(2):
+        hook.post({"ticket": "999999", "subject": "From a call"})
+        office.rest()
+
+    assert Ticket.objects.count() == before
+    assert [state for state, _why in states()] == ["FAILED", "FAILED"]
+    assert all("No record can be made" in why for _state, why in states())
+
+
 def test_as_many_queries_for_one_call_as_for_many(world, office, hook):
     def count(calls):
         for n in range(calls):

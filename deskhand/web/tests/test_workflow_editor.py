@@ -575,6 +575,19 @@ def test_all_kinds_of_trigger_are_set_R_WF_2(editor, typed, trigger):
     assert "panel-form" in editor.page("trigger")
 
 
+def test_calls_make_records_only_by_what_can_be_given_R_TRIG_21(editor):
+    """Tickets get their number from Deskhand alone: nobody would find one by it that a call has made."""
+    called = {"kind": "call", "field": "number", "unique": "hs_ticket_id", "may_create": "1"}
+
+    assert (
+        'name="may_create"'
+        not in editor.post("trigger-save", data={**called, "redraw": "unique"}).content.decode()
+    )
+    editor.post("trigger-save", data=called)
+
+    assert not editor.definition().trigger.may_create
+
+
 @pytest.mark.parametrize(
     ("typed", "fields"),
     [

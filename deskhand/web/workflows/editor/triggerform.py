@@ -176,10 +176,11 @@ class TriggerForm:
                 )  # fmt: skip
             case "call":
                 unique = hooks.unique_properties(self.object_type)
+                writable = tuple(p.name for p in unique if hooks.can_be_made(p))
                 return (
                     Setting("field", _("Field of the call"), required=True, at_most=200, help=_("Its value says which record is meant, such as “email”.")),
-                    Setting("unique", _("Property that it is compared with"), Input.CHOICE, required=True, options=tuple(Option(p.name, _(p.label)) for p in unique)),
-                    Setting("may_create", _("Make a record when there is none"), Input.CHECK),
+                    Setting("unique", _("Property that it is compared with"), Input.CHOICE, required=True, redraws=True, options=tuple(Option(p.name, _(p.label)) for p in unique)),
+                    Setting("may_create", _("Make a record when there is none"), Input.CHECK, only_if=("unique", writable)),
                 )  # fmt: skip
         return ()
 
@@ -376,7 +377,7 @@ class TriggerForm:
         settings = tuple(one for one in self.settings() if one.name not in _AGAIN)
         given = reading.read(settings, self.answers)
         if kind == "call":
-            return WhenCalled(given["field"], given["unique"], bool(given["may_create"]))
+            return WhenCalled(given["field"], given["unique"], bool(given.get("may_create")))
         condition, minute = self.when.condition(), minute_of(given["time"], "time")
         if kind == "date":
             sign = {"before": -1, "after": 1}.get(given["side"], 0)
