@@ -304,7 +304,7 @@ def duration_filter(page: Page) -> None:
     board(page)
     page.locator("[popovertarget=filter-offers]").click()
     page.locator("#filter-offers [href*=v2_cumulative]").first.click()
-    page.locator(".filter-editor [name=status]").select_option(label="Waiting on us")
+    page.locator(".filter-editor [name=status]").select_option(index=2)
     page.locator(".filter-editor [name=op]").select_option("between")
     page.locator(".filter-editor [name=value]").nth(1).wait_for()
     for place, hours in enumerate(("1", "36")):
@@ -980,7 +980,7 @@ def lane_status_time(page: Page) -> None:
     page.locator("#drawer [id=way0-name]").fill("Waited long")
     page.locator("#drawer .condition [name=redraw]").first.click()
     page.locator("#drawer .condition-open select").select_option("ticket.hs_v2_cumulative_time_in")
-    page.locator("#drawer .condition-open [name$=-status]").select_option(label="Waiting on us")
+    page.locator("#drawer .condition-open [name$=-status]").select_option(index=2)
 
 
 def lane_delay(page: Page) -> None:
