@@ -82,7 +82,7 @@ class PostToChat(Caller):
 def _told(doing: Doing, call: Call | str) -> Done:
     if isinstance(call, str):
         return failed(call)
-    return Done(message=_("Posted to %(chat)s") % {"chat": NAMES[str(doing.settings["service"])]}, sent=1)
+    return Done(message=_("On its way to %(chat)s") % {"chat": NAMES[str(doing.settings["service"])]}, sent=1)
 
 
 def _posts(batch: Sequence[Doing]) -> list[Call | str]:

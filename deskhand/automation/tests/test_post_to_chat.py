@@ -34,7 +34,7 @@ def test_a_post_arrives_with_a_link_to_the_record(world, wired, monkeypatch, ser
         Sender(wiring.transports(), threads=0).run_once()
 
     (asked,) = there.asked
-    assert done.message == f"Posted to {NAMES[service]}"
+    assert done.message == f"On its way to {NAMES[service]}"
     assert (asked.path, asked.headers["content-type"]) == ("/hook", "application/json")
     assert f"/inbox/all-open/{ticket.pk}" in asked.body
     assert "New: Refund" in asked.body
