@@ -240,7 +240,7 @@ class FormField:
     name: str
     label: str
     value: str
-    type: str = "text"
+    type: str = "text"  # of the input; "area" is for several lines
     help: str = ""
     error: str = ""
     error_url: str = ""

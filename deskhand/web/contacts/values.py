@@ -35,7 +35,7 @@ OWNER, COMPANY, TEAMS, LANGUAGE = (
     "hs_assigned_team_ids",
     "hs_language",
 )
-AREAS = {"description", "address"}
+AREAS = {"description", "hs_description", "address"}
 NOTHING = "–"
 
 

@@ -107,7 +107,7 @@ class FormOf:
         is_asked = any(ask.property == prop.name and ask.is_required for ask in self.asks)
         is_asked = is_asked and not guard.may_bypass(self.by)
         return FormField(
-            prop.name, _(prop.label), control.value, TYPES.get(prop.kind, "text"), prop.description, error, choices=control.choices,
+            prop.name, _(prop.label), control.value, "area" if control.kind == "area" else TYPES.get(prop.kind, "text"), prop.description, error, choices=control.choices,
             is_required=required, is_many=control.kind == "choices", note=_("Required") if required or is_asked else "",
         )  # fmt: skip
 

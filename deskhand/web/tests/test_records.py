@@ -494,6 +494,12 @@ def test_with_one_pipeline_nothing_is_said_of_others(ada, key, make):
     assert '<h2 class="menu-label"' not in text(ada.get(url("record-move", key, pk)))
 
 
+def test_what_takes_several_lines_has_them_in_the_form(ada):
+    form = text(ada.get(url("record-new", "deals")))
+
+    assert re.search(r'<textarea[^>]* name="description"', form)
+
+
 def _status(kind, stage):
     return {"dealstage" if kind == "deal" else "hs_pipeline_stage": stage}
 

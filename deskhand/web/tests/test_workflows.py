@@ -313,6 +313,15 @@ def test_a_line_of_the_archive_says_how_many_have_left_R_EDIT_8(office, admin, m
     assert 'name="back" value="/workflows?state=archived"' in part
 
 
+def test_an_archived_workflow_without_records_says_nothing_of_them(office, admin):
+    flow = make(office, "Empty")
+
+    answer = admin.post(f"/workflows/{flow.pk}/archived", follow=True)
+
+    assert "“Empty” is archived." in texts(answer)
+    assert "left it" not in texts(answer)
+
+
 # ── what it is called, copies, the archive ───────────────────────────────────────────────────────────────────────────
 
 

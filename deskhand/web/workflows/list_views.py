@@ -274,7 +274,9 @@ def ask_archive(request: AccountRequest, workflow_id: int) -> HttpResponse:
 def archived(request: AccountRequest, workflow_id: int) -> HttpResponse:
     workflow = _archivable(request, workflow_id)
     left = keeping.archive(workflow, by=Actor.user(request.user.pk))
-    said = ngettext("“%(name)s” is archived; %(num)s record left it.", "“%(name)s” is archived; %(num)s records left it.", left)  # fmt: skip
+    said = _("“%(name)s” is archived.")
+    if left:
+        said = ngettext("“%(name)s” is archived; %(num)s record left it.", "“%(name)s” is archived; %(num)s records left it.", left)  # fmt: skip
     if emptying.progress(workflow.account_id, [workflow.pk]):
         said = ngettext("“%(name)s” is archived. No step is done any more; %(num)s record is leaving it.", "“%(name)s” is archived. No step is done any more; %(num)s records are leaving it.", left)  # fmt: skip
     messages.success(request, said % {"name": workflow.name, "num": lists.number(left)})
