@@ -29,7 +29,9 @@ pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("ignore:StreamingH
 #: Django speaks the language by itself; and what stands in every address.
 DJANGO = {"https", "bitoko", "bitokoj", "Ĉi tiu kampo estas deviga."}
 #: What the states type and attach.
-TYPED = re.compile(r'(?:fill|press_sequentially|type)\(\s*f?"([^"]*)"|"name": "([^"]*)"|\("([^"]*)", "')
+TYPED = re.compile(
+    r'(?:fill|press_sequentially|type)\(\s*f?"([^"]*)"|"name": "([^"]*)"|\("[a-z]+", "([^"]*)", "([^"]*)"\)|\("([^"]*)", "'
+)
 SHARE = 16  # CI takes one state of so many
 #: What somebody sees or hears of a page, piece by piece, but for what machines wrote and people said.
 SHOWN = """() => {
