@@ -223,10 +223,10 @@ ENDS = "select w.name, e.end_reason from automation_enrollment e join automation
 
 #: The steps of each workflow that succeed, once in each run; and those of them that leave no task.
 STEPS = {
-    "Delay": (1, 3), "Event": (1, 3), "Queue": (1, 3), "Stumble": (1, 2, 3), "Hook": (1, 2, 3, 4), "Erp": (1, 2, 3, 4),
+    "Delay": (1, 3), "Event": (1, 2, 3), "Queue": (1, 3), "Stumble": (1, 2, 3), "Hook": (1, 2, 3, 4), "Erp": (1, 2, 3, 4),
     "Mail": (1, 2, 3), "Pause": (1, 2), "Crew": (1,), "Busy": tuple(range(1, BUSY_STEPS + 1)),
 }  # fmt: skip
-OTHERS = {("Hook", 2), ("Hook", 3), ("Erp", 2), ("Erp", 3), ("Mail", 2)}
+OTHERS = {("Event", 2), ("Hook", 2), ("Hook", 3), ("Erp", 2), ("Erp", 3), ("Mail", 2)}
 #: The records that go through each workflow.
 RECORDS = {**{name: (name,) for name in STEPS}, "Queue": ("Queue", "Queue"), "Crew": CAPTAINS}
 
