@@ -22,7 +22,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from email.message import EmailMessage
 from pathlib import Path
 
@@ -223,6 +223,10 @@ class MailStack:
         if pid and _is_running(pid):
             os.kill(pid, signal.SIGTERM)
             wait_until(lambda: not _is_running(pid), "Dovecot to end")
+            # Those that let people sign in outlive it, and keep who came meanwhile waiting for seconds. Also one that
+            # was begun while it ended: the whole group, which is called after the one that is gone.
+            with suppress(ProcessLookupError):
+                os.killpg(pid, signal.SIGKILL)
 
     @contextmanager
     def without_dovecot(self) -> Iterator[None]:
