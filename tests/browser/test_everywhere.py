@@ -64,6 +64,45 @@ def test_arrows_walk_through_the_palette_and_escape_closes_it(tab, office) -> No
     expect(page.locator("#palette")).to_be_hidden()
 
 
+def test_the_palette_takes_what_was_typed_not_what_still_stands_there(tab, office) -> None:
+    office.mail("Refund still missing")
+    lamp = office.mail("The lamp is broken", external_id="2@x")
+    let_all_hear()
+    page = tab(office.world.ada, "/inbox/all-open")
+    slow = []
+    page.route("**/search/palette?q=lamp", lambda route: slow.append(route))
+
+    page.keyboard.press("Control+k")
+    page.keyboard.type("refund")
+    expect(chosen(page)).to_contain_text("Refund still missing")
+    page.keyboard.press("Control+a")
+    page.keyboard.type("lamp")
+    page.keyboard.press("Enter")
+    page.wait_for_timeout(300)
+    expect(page.locator("#palette")).to_be_visible()
+    slow[0].continue_()
+    page.wait_for_url(re.compile(rf"/inbox/all-open/{lamp.pk}$"))
+
+
+def test_what_somebody_walked_to_stays_chosen_when_the_answer_comes(tab, office) -> None:
+    office.mail("Refund still missing")
+    office.mail("Refund for the lamp", external_id="2@x")
+    let_all_hear()
+    page = tab(office.world.ada, "/inbox/all-open")
+    slow = []
+    page.route("**/search/palette?q=refund", lambda route: slow.append(route))
+
+    page.keyboard.press("Control+k")
+    page.keyboard.type("refun")
+    expect(chosen(page)).to_contain_text("Refund for the lamp")
+    page.keyboard.type("d")
+    page.keyboard.press("ArrowUp")
+    expect(chosen(page)).to_contain_text("Search everywhere for “refun”")
+    page.wait_for_timeout(300)
+    slow[0].continue_()
+    expect(chosen(page)).to_contain_text("Search everywhere for “refund”")
+
+
 def test_what_can_be_done_with_the_open_ticket_is_done_from_the_palette(tab, office) -> None:
     ticket = office.mail("Refund still missing")
     page = tab(office.world.ada, f"/inbox/all-open/{ticket.pk}")

@@ -12,12 +12,17 @@ export function open(dialog) {
   connected.get(dialog)();
 }
 
+const isSame = (one, other) => one.href ? one.href === other.href : one.textContent === other.textContent;
+
 function connect(dialog) {
   const field = dialog.querySelector("input");
   const list = dialog.querySelector("[role=listbox]");
   const said = dialog.querySelector("[role=status]");
   const chip = dialog.querySelector(".palette-scope");
   let asking, timer, scoped = false;
+  let behind = false; // what stands in the list is not yet the answer to what stands in the field
+  let walked = false; // the line was chosen by the person, not because it is the first
+  let taking; // Enter was pressed while the list was behind: the event
 
   const options = () => [...list.querySelectorAll("[role=option]")];
   const chosen = () => document.getElementById(field.getAttribute("aria-activedescendant") || "-");
@@ -31,6 +36,8 @@ function connect(dialog) {
   }
 
   function opened() {
+    walked = false;
+    taking = undefined;
     const subject = document.getElementById("subject");
     scoped = Boolean(subject);
     chip.textContent = subject?.textContent.trim() ?? "";
@@ -40,6 +47,7 @@ function connect(dialog) {
   }
 
   async function ask() {
+    behind = true;
     asking?.abort();
     asking = new AbortController();
     const query = field.value;
@@ -49,16 +57,30 @@ function connect(dialog) {
       const part = new DOMParser().parseFromString(await answer.text(), "text/html");
       show([...part.body.children].map((group) => document.adoptNode(group)), query);
     } catch (problem) {
-      if (problem.name !== "AbortError") show([], query);
+      if (problem.name === "AbortError") return;
+      taking = undefined; // what can be done here is not what was looked for
+      show([], query);
     }
   }
 
   function show(groups, query) {
+    const before = options();
+    const kept = walked && chosen();
     const last = query.trim() ? groups.pop() : undefined; // "search everywhere" stays at the end
     list.replaceChildren(...[...groups, actions(dialog, query, scoped), last].filter(Boolean));
     const found = options();
-    choose(found[0]);
+    const again = kept && (found.find((option) => isSame(option, kept)) ?? (kept === before.at(-1) && found.at(-1)));
+    choose(again || found[0]);
     said.textContent = found.length === 1 ? dialog.dataset.result : dialog.dataset.results.replace("#", found.length);
+    behind = false;
+    if (taking) take(taking);
+  }
+
+  function take(event) {
+    taking = undefined;
+    const option = chosen();
+    if (option?.href && (event.metaKey || event.ctrlKey)) window.open(option.href, "_blank", "noopener");
+    else option?.click();
   }
 
   function typed(event) {
@@ -69,12 +91,13 @@ function connect(dialog) {
     if (step && all.length) {
       const next = Math.abs(step) === 1 ? (at + step + all.length) % all.length : Math.min(Math.max(at + step, 0), all.length - 1);
       choose(all[next]);
+      walked = true;
+      taking = undefined;
       event.preventDefault();
     } else if (event.key === "Enter") {
       event.preventDefault();
-      const option = chosen();
-      if (option?.href && (event.metaKey || event.ctrlKey)) window.open(option.href, "_blank", "noopener");
-      else option?.click();
+      if (!behind || walked) take(event);
+      else if (field.value.trim()) taking = event;
     } else if (event.key === "Backspace" && !field.value && scoped) {
       scoped = false;
       chip.hidden = true;
@@ -84,13 +107,22 @@ function connect(dialog) {
 
   const moved = (event) => {
     const option = event.target.closest("[role=option]");
-    if (option && option !== chosen()) choose(option);
+    if (!option || option === chosen()) return;
+    choose(option);
+    walked = true;
+  };
+  const asked = () => {
+    behind = true;
+    walked = false;
+    taking = undefined;
+    clearTimeout(timer);
+    timer = setTimeout(ask, PAUSE);
   };
 
-  field.addEventListener("input", () => { clearTimeout(timer); timer = setTimeout(ask, PAUSE); });
+  field.addEventListener("input", asked);
   field.addEventListener("keydown", typed);
   list.addEventListener("pointermove", moved);
   list.addEventListener("click", (event) => event.target.closest("a") && dialog.close());
-  dialog.addEventListener("close", () => { asking?.abort(); clearTimeout(timer); });
+  dialog.addEventListener("close", () => { asking?.abort(); clearTimeout(timer); taking = undefined; });
   return opened;
 }
