@@ -8,7 +8,7 @@ from typing import Any
 
 from django.conf.locale import LANG_INFO
 
-from deskhand.kernel import env
+from deskhand.kernel import env, site
 from deskhand.kernel.database import url as database_url
 from deskhand.kernel.errors import Misconfigured
 from deskhand.kernel.secrets import encryption_key, secret_key
@@ -20,7 +20,7 @@ DEBUG = env.flag("DESKHAND_DEBUG", False)
 SECRET_KEY = secret_key()
 ENCRYPTION_KEY = encryption_key()
 ENCRYPTION_KEYS_BEFORE = env.words("ENCRYPTION_KEYS_BEFORE")  # still read, never written with
-SITE_URL = env.site("SITE_URL", "http://127.0.0.1:8321")
+SITE_URL = env.site("SITE_URL", site.kept())
 ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", "*")
 CSRF_TRUSTED_ORIGINS = [SITE_URL]
 TRUSTED_PROXIES = env.networks("TRUSTED_PROXIES")

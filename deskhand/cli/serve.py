@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deskhand.cli import ports, stopping, worker
+from deskhand.kernel import site
 from deskhand.kernel.database import url
 from deskhand.kernel.database.embedded import EmbeddedPostgres, die_with_parent
 from deskhand.kernel.errors import DeskhandError, Unreachable
@@ -58,13 +59,14 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
 def run(args: argparse.Namespace) -> int:
     stop = stopping.on_signals()
     _require_ports(args)
-    os.environ.setdefault("SITE_URL", f"http://{_reachable(args.host)}:{args.port}")
+    os.environ["SITE_URL"] = os.environ.get("SITE_URL") or f"http://{_reachable(args.host)}:{args.port}"
     if args.demo:
         os.environ.setdefault("DESKHAND_DEMO", "true")
     _say(f"Data directory: {url.data_directory()}")
     with contextlib.ExitStack() as stack:
         postgres = None if _has_own_database() else stack.enter_context(_embedded())
         log_ins = _call("migrate", *(["--demo"] if args.demo else []))
+        site.keep(os.environ["SITE_URL"])
         set_up = "" if args.demo else _call("setup", "--if-empty").strip()
         children = stack.enter_context(_children(args))
         if _wait_for_web(args, children, stop):
