@@ -27,6 +27,7 @@ from deskhand.automation import (
     emptying,
     enroll,
     hooks,
+    integrations,
     keeping,
     lanes,
     leaving,
@@ -48,7 +49,16 @@ from deskhand.channels.email.models import EmailAccount
 from deskhand.channels.portal import portals, posting
 from deskhand.crm.pipelines import pipelines
 from deskhand.crm.pipelines.policy import Sender
-from deskhand.crm.records import filterable, labeling, membership, subscriptions, tasks, tickets
+from deskhand.crm.records import (
+    claiming,
+    filterable,
+    labeling,
+    membership,
+    objects,
+    subscriptions,
+    tasks,
+    tickets,
+)
 from deskhand.crm.records import search as record_search
 from deskhand.crm.records.models import Ticket
 from deskhand.crm.records.store import Change
@@ -527,6 +537,7 @@ TIMERS: dict[str, timers.Handler] = {
 
 JOBS: dict[str, jobs.Handler] = {
     properties.FILL: filterable.fill,
+    properties.CLAIM: claiming.fill,
     segments.FILL: membership.fill,
     enroll.INCLUDE_PRESENT: enroll.include_present,
     emptying.JOB: emptying.go_on,
@@ -667,6 +678,9 @@ def connect() -> None:
     unwritten.author = mailing.write
     jobs.given_up += [note_given_up, replays.note_given_up]
     segments.users[:] = [uses.segments, custom_views.asking_for_segments, portals.asking_for_segments]
+    objects.users[:] = [
+        uses.object_types, integrations.asking_for_kind, custom_views.asking_for_kind, portals.asking_for_kind
+    ]  # fmt: skip
     labeling.users[:] = [uses.labels, custom_views.asking_for_labels, portals.asking_for_labels]
 
 
@@ -684,6 +698,7 @@ def disconnect() -> None:
     jobs.given_up.clear()
     segments.users.clear()
     labeling.users.clear()
+    objects.users.clear()
 
 
 # ── the worker ───────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -335,7 +335,7 @@ def _ask_back(
     with dying(kill_at, after):
         with account_scope(office.account_id):
             run = Enrollment.objects.get(workflow_id=office.workflow_id, record_id=ticket_id)
-            undo.undo(undo.extent_of_run(run, now), by=by, at=now)
+            undo.undo(undo.extent_of_run(run.workflow_id, run, now), by=by, at=now)
         with account_scope(office.account_id):
             undo.undo(undo.Extent(office.workflow_id, began_at, now), by=by, at=now)
 

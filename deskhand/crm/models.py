@@ -21,6 +21,7 @@ from deskhand.crm.records.models import (
     Ticket,
     TicketCounter,
     TicketType,
+    UniqueValue,
 )
 from deskhand.crm.schema.models import (
     AssociationLabel,
@@ -36,5 +37,5 @@ __all__ = [
     "Joined", "ObjectType", "Pipeline", "Project", "PropertyChange", "PropertyDefinition",
     "PropertyGroup", "PropertyValue", "RecordWord", "Segment", "SegmentMember", "SidebarLayout", "Stage",
     "StageState", "StageTime", "Subscription", "SubscriptionType", "Task", "TaskLink", "Ticket", "TicketCounter",
-    "TicketType",
+    "TicketType", "UniqueValue",
 ]  # fmt: skip

@@ -17,11 +17,13 @@ from deskhand.crm.pipelines.types import StageValue
 from deskhand.crm.records import guard, moving, tickets
 from deskhand.crm.records.models import Ticket
 from deskhand.crm.records.store import Change
+from deskhand.crm.records.unique import NotUnique
 from deskhand.crm.schema import tags
 from deskhand.crm.segments import tag_rules
 from deskhand.desk import spam
 from deskhand.events.types import Actor
 from deskhand.kernel.database import sql
+from deskhand.kernel.errors import Invalid
 
 
 @dataclass(frozen=True)
@@ -108,7 +110,9 @@ def change(
     for ticket_id, reason in moving.kept_back("ticket", changes.values(), by).items():
         why[ticket_id] = reason
         del changes[ticket_id]
-    done = tickets.change_many(list(changes.values()), by=by, at=at)
+    taken: dict[int, Invalid] = {}  # what was given, and only one may have
+    done = tickets.change_many(list(changes.values()), by=by, at=at, refused=taken)
+    why |= {ticket_id: refusal.message for ticket_id, refusal in taken.items()}
     refused = tuple(Refused(known[pk].number, known[pk].subject, why[pk]) for pk in sorted(why))
     return Done(tuple(one.record_id for one in done if one.changes), refused)
 
@@ -153,8 +157,16 @@ def set_deleted(viewer: Viewer, ticket_ids: Sequence[int], is_deleted: bool, *, 
     found = _known(viewer, ticket_ids, is_deleted=not is_deleted)
     allowed, refused = _allowed(viewer, Verb.DELETE, found, why)
     by = Actor.user(viewer.user_id)
-    done = tickets.archive(allowed, by=by, at=at) if is_deleted else tickets.restore(allowed, by=by)
-    return Done(tuple(done), refused)
+    if is_deleted:
+        return Done(tuple(tickets.archive(allowed, by=by, at=at)), refused)
+    try:
+        return Done(tuple(tickets.restore(allowed, by=by)), refused)
+    except NotUnique as refusal:
+        kept = refusal.refused
+    refused += tuple(
+        Refused(one.number, one.subject, kept[one.id].message) for one in found if one.id in kept
+    )
+    return Done(tuple(tickets.restore([pk for pk in allowed if pk not in kept], by=by)), refused)
 
 
 def _allowed(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence, Set
 from dataclasses import dataclass
+from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 from django.db import IntegrityError, transaction
@@ -13,7 +14,7 @@ from deskhand.accounts.models import Account, Team
 from deskhand.accounts.policy import Action, can, require
 from deskhand.accounts.types import Viewer
 from deskhand.crm.filters.as_json import from_json, to_json
-from deskhand.crm.filters.types import EVERYTHING, Condition, Filter, leaves_by_type, link_types
+from deskhand.crm.filters.types import EVERYTHING, Condition, Filter, leaves_by_type, link_types, linked_kinds
 from deskhand.crm.schema import clock_names
 from deskhand.crm.segments.segments import Use, asked_for
 from deskhand.desk import preferences
@@ -269,10 +270,18 @@ def asking_for_labels(account_id: int, numbers: Sequence[int]) -> dict[int, list
     return _asking(account_id, link_types, numbers)
 
 
+def asking_for_kind(account_id: int, object_type: str) -> list[Use]:
+    """The views that filter by linked records of this kind."""
+    return _asking(account_id, linked_kinds, [object_type]).get(object_type, [])
+
+
+Named = TypeVar("Named", int, str)
+
+
 def _asking(
-    account_id: int, named: Callable[[Condition], set[int]], ids: Sequence[int]
-) -> dict[int, list[Use]]:
-    found: dict[int, list[Use]] = {}
+    account_id: int, named: Callable[[Condition], set[Named]], ids: Sequence[Named]
+) -> dict[Named, list[Use]]:
+    found: dict[Named, list[Use]] = {}
     for one in CustomView.objects.filter(account_id=account_id).exclude(condition={}).order_by("name"):
         for named_id in named(from_json(one.condition, "condition")).intersection(ids):
             name = one.name if one.sharing == Sharing.EVERYONE else _("somebody's own view")

@@ -13,7 +13,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from deskhand.crm.records import associations, directory, labeling, tasks, tickets
+from deskhand.crm.records import associations, directory, joining, labeling, tasks, tickets
 from deskhand.crm.records.models import Association, Ticket
 from deskhand.crm.records.store import Change
 from deskhand.desk.models import Draft, Follower, LaterReply, Mention, Merge, Message, Snooze, Thread
@@ -190,6 +190,7 @@ def unmerge(merge_id: int, *, by: Actor, at: datetime | None = None) -> int:
     if survivor.archived_at is not None:
         raise Conflict(_("The ticket is archived or merged into another one. Bring it back first."))
     Ticket.objects.filter(account_id=account_id, pk=made.merged_id).update(merged_into_id=None)
+    joining.bring_values_back("ticket", made.merged_id, by, at)
     tickets.restore([made.merged_id], by=by)
     _move_back(account_id, made)
     _count_again(account_id, made, survivor, by, at)

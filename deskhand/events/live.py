@@ -23,19 +23,24 @@ def signal(account_id: int, names: Iterable[str]) -> None:
 def tell_pages(account_id: int, events: Sequence[Event]) -> None:
     """AFTER_COMMIT: which pages care about these events."""
     names: list[str] = []
-    for event in events:
-        ticket_id = event.object_id if event.object_type == "ticket" else event.data.get("ticket_id")
-        of_task = [pk for kind, pk in event.data.get("also", ()) if kind == "ticket"] if event.object_type == "task" else ()  # fmt: skip
-        names += [f"ticket-{pk}" for pk in of_task]
-        if ticket_id:
-            names += [f"ticket-{ticket_id}", "views"]
-        elif event.object_type == "thread":
+    for kind, number in (one for event in events for one in _subjects(event)):
+        if kind == "ticket":
+            names += [f"ticket-{number}", "views"]
+        elif kind == "thread":
             names.append("views")
-        elif event.object_type in ("deal", "project") or event.object_type.startswith("2-"):
+        elif kind in ("deal", "project") or kind.startswith("2-"):
             names.append("records")
-        elif event.object_type == "user":
-            names.append(f"user-{event.object_id}")
+        elif kind == "user":
+            names.append(f"user-{number}")
     signal(account_id, names)
+
+
+def _subjects(event: Event) -> Iterable[tuple[str, int]]:
+    """What the event is about: a task's records, the ticket of a message, else what it names itself."""
+    if event.object_type == "task":
+        return [(event.data["object_type"], event.data["record_id"]), *event.data.get("also", ())]
+    ticket_id = event.data.get("ticket_id") if event.object_type != "ticket" else None
+    return [("ticket", ticket_id) if ticket_id else (event.object_type, event.object_id)]
 
 
 def parse(payload: str) -> tuple[int, str] | None:

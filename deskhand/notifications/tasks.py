@@ -18,8 +18,8 @@ from deskhand.accounts import policy
 from deskhand.accounts.mails import letter
 from deskhand.accounts.models import Account, User
 from deskhand.crm.records import tasks
-from deskhand.crm.records.models import Record, Ticket
-from deskhand.crm.records.tables import model_of
+from deskhand.crm.records.models import Record
+from deskhand.crm.records.tables import are_there, model_of
 from deskhand.crm.records.tasks import REMINDED
 from deskhand.delivery import outbox
 from deskhand.delivery.types import NewSend
@@ -107,10 +107,9 @@ def _records(account_id: int, news: Sequence[Event]) -> Mapping[tuple[str, int],
     found: dict[tuple[str, int], Record] = {}
     for object_type, wanted in ids.items():
         rows = model_of(object_type)._default_manager.filter(
-            account_id=account_id, pk__in=wanted, archived_at=None
+            are_there(object_type), account_id=account_id, pk__in=wanted
         )
-        is_spam = {row.pk for row in rows if isinstance(row, Ticket) and row.is_spam}
-        found |= {(object_type, row.pk): row for row in rows if row.pk not in is_spam}
+        found |= {(object_type, row.pk): row for row in rows}
     return found
 
 
@@ -143,9 +142,7 @@ def _row(account_id: int, one: _Told, at: datetime) -> Notification:
 
 
 def _name(record: Record) -> str:
-    if isinstance(record, Ticket):
-        return f"#{record.number} {record.subject}"
-    return str(getattr(record, "name", "") or getattr(record, "email", "") or _("No name"))
+    return record.called or _("No name")
 
 
 # ── by mail ──────────────────────────────────────────────────────────────────────────────────────────────────────────

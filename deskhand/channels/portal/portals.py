@@ -15,7 +15,7 @@ from deskhand.accounts.plans import Feature
 from deskhand.channels.portal import colors
 from deskhand.channels.portal.models import Portal, Reach
 from deskhand.crm.filters.as_json import from_json, to_json
-from deskhand.crm.filters.types import EVERYTHING, Condition, link_types
+from deskhand.crm.filters.types import EVERYTHING, Condition, link_types, linked_kinds
 from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.pipelines.types import StageValue
 from deskhand.crm.segments.segments import Use, asked_for
@@ -213,5 +213,15 @@ def asking_for_labels(account_id: int, numbers: Sequence[int]) -> dict[int, list
     return _asking(link_types(condition_of(of_account(account_id))), numbers)
 
 
+def asking_for_kind(account_id: int, object_type: str) -> list[Use]:
+    """The same of a kind of linked records."""
+    named = linked_kinds(condition_of(of_account(account_id)))
+    return [_use()] if object_type in named else []
+
+
 def _asking(named: set[int], ids: Sequence[int]) -> dict[int, list[Use]]:
-    return {one: [Use("portal", 0, _("Customer portal"))] for one in named.intersection(ids)}
+    return {one: [_use()] for one in named.intersection(ids)}
+
+
+def _use() -> Use:
+    return Use("portal", 0, _("Customer portal"))

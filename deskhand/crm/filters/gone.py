@@ -9,10 +9,10 @@ from deskhand.crm.schema import clock_names
 from deskhand.crm.schema.queries import properties_of
 from deskhand.crm.schema.types import Kind, Property
 from deskhand.events import queries as events
-from deskhand.kernel.database.scope import current_account_id
+from deskhand.kernel.database.scope import current_account_id, current_scope
 from deskhand.kernel.text import whole
 
-STAGE, PIPELINE = "stage_id", "pipeline_id"  # the columns of what is checked by id
+PIPELINE = "pipeline_id"  # the column
 
 
 def places(object_type: str, name: str, values: Iterable[object] = ()) -> tuple[str, ...]:
@@ -22,7 +22,7 @@ def places(object_type: str, name: str, values: Iterable[object] = ()) -> tuple[
     if prop is None:
         clock = clock_names.parse(name)
         return (str(clock.stage_id),) if clock else ()
-    if prop.column not in (STAGE, PIPELINE):
+    if not prop.is_place:
         return ()
     known = pipelines_of(object_type).pipelines
     there = (
@@ -42,10 +42,9 @@ def options(prop: Property, values: Iterable[object]) -> tuple[str, ...]:
 
 def label(prop: Property | None, value: str) -> str:
     """What a deleted status or pipeline was called, while the log still knows it; all else as it is. One query."""
-    column = prop.column if prop else ""
-    if column not in (STAGE, PIPELINE):
+    if prop is None or not prop.is_place:
         return value
-    return _former("stage" if column == STAGE else "pipeline", value)
+    return _former("pipeline" if prop.column == PIPELINE else "stage", value)
 
 
 def status(stage_id: str) -> str:
@@ -54,13 +53,18 @@ def status(stage_id: str) -> str:
 
 
 def _former(of: str, value: str) -> str:
-    found = whole(value)
-    told = (
-        events.of_record(current_account_id(), of, found, f"{of}.deleted", limit=1)
-        if found is not None
-        else []
-    )
-    return str(told[0].data["before"]["label"]) if told else value
+    """Looked up once per transaction: many records may come to the same one."""
+    notes = current_scope().notes
+    key = f"crm.pipelines.former.{of}.{value}"  # forgotten as pipelines change
+    if key not in notes:
+        found = whole(value)
+        told = (
+            events.of_record(current_account_id(), of, found, f"{of}.deleted", limit=1)
+            if found is not None
+            else []
+        )
+        notes[key] = str(told[0].data["before"]["label"]) if told else value
+    return str(notes[key])
 
 
 def _missing(values: Iterable[object], there: set[str]) -> tuple[str, ...]:

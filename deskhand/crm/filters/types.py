@@ -271,6 +271,11 @@ def link_types(condition: Condition) -> set[int]:
     return set()
 
 
+def linked_kinds(condition: Condition) -> set[str]:
+    """The kinds of linked records that the condition looks at."""
+    return {kind for path, _leaf in looked_at(condition) for kind in path}
+
+
 def _fits(kind: Kind, takes: Takes, values: tuple[Value, ...]) -> bool:
     match takes:
         case Takes.NOTHING:

@@ -3,6 +3,7 @@
 import django.contrib.postgres.fields
 import django.db.models.deletion
 from django.db import migrations, models
+from django.db.models.functions import Cast, Coalesce
 
 
 class Migration(migrations.Migration):
@@ -172,6 +173,9 @@ class Migration(migrations.Migration):
                 ('options', models.JSONField(default=list)),
                 ('display_order', models.IntegerField(default=0)),
                 ('has_unique_value', models.BooleanField(default=False)),
+                ('claimed_to', models.BigIntegerField(default=0)),
+                ('claimed_at', models.DateTimeField(null=True)),
+                ('twins', models.IntegerField(default=0)),
                 ('is_filterable', models.BooleanField(default=False)),
                 ('filled_to', models.BigIntegerField(default=0)),
                 ('filled_at', models.DateTimeField(null=True)),
@@ -385,7 +389,12 @@ class Migration(migrations.Migration):
                 ('archived_at', models.DateTimeField(null=True)),
             ],
             options={
-                'indexes': [models.Index(fields=['account_id', 'assignee_id', 'due_at'], name='task_of_assignee'), models.Index(fields=['account_id', 'queue_id', 'due_at'], name='task_of_queue')],
+                'indexes': [
+                    models.Index('account_id', Coalesce('due_at', Cast(models.Value('infinity'), models.DateTimeField())), 'id', condition=models.Q(('archived_at', None), ('completed_at', None)), name='task_open'),
+                    models.Index('account_id', 'assignee_id', Coalesce('due_at', Cast(models.Value('infinity'), models.DateTimeField())), 'id', condition=models.Q(('archived_at', None), ('completed_at', None)), name='task_of_assignee'),
+                    models.Index('account_id', 'queue_id', Coalesce('due_at', Cast(models.Value('infinity'), models.DateTimeField())), 'id', condition=models.Q(('archived_at', None), ('completed_at', None)), name='task_of_queue'),
+                    models.Index(fields=['account_id', 'completed_at', 'id'], condition=models.Q(('archived_at', None), ('completed_at__isnull', False)), name='task_done'),
+                ],
                 'constraints': [models.UniqueConstraint(fields=('account_id', 'creation_key'), name='task_creation_key_once')],
             },
         ),
@@ -401,6 +410,19 @@ class Migration(migrations.Migration):
             options={
                 'indexes': [models.Index(fields=['account_id', 'task_id'], name='task_link_of_task')],
                 'constraints': [models.UniqueConstraint(fields=('account_id', 'object_type', 'record_id', 'task_id'), name='task_link_once')],
+            },
+        ),
+        migrations.CreateModel(
+            name='UniqueValue',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('account_id', models.BigIntegerField()),
+                ('property_id', models.BigIntegerField()),
+                ('key', models.TextField()),
+                ('record_id', models.BigIntegerField()),
+            ],
+            options={
+                'constraints': [models.UniqueConstraint(fields=('account_id', 'property_id', 'key'), name='unique_value_once'), models.UniqueConstraint(fields=('account_id', 'property_id', 'record_id'), name='unique_value_of_record')],
             },
         ),
         migrations.CreateModel(

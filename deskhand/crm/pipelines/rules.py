@@ -82,16 +82,13 @@ def without(stored: Mapping[str, Any], stage_id: int) -> dict[str, Any]:
 
 def may_be_asked(prop: Property) -> bool:
     """Whether a status may ask for it: what people may set, and not what every move gives anyway."""
-    return not prop.read_only and prop.column not in _FILING and not lacks_options(prop)
+    return not prop.read_only and not prop.is_place and not lacks_options(prop)
 
 
 def lacks_options(prop: Property) -> bool:
     """Whether it is chosen from a list in which there is nothing yet."""
-    is_chosen = prop.kind in (Kind.ENUM, Kind.MULTI) and prop.column not in _FILING
+    is_chosen = prop.kind in (Kind.ENUM, Kind.MULTI) and not prop.is_place
     return is_chosen and not prop.read_only and not prop.options
-
-
-_FILING = {"pipeline_id", "stage_id"}
 
 
 def asks_of(pipeline: PipelineValue, stage_id: int) -> tuple[Ask, ...]:

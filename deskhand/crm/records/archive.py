@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
+from deskhand.crm.records import unique
 from deskhand.crm.records.tables import of_this_type, table_of
+from deskhand.crm.schema.queries import unique_of
 from deskhand.events import log
 from deskhand.events.types import Actor, Cause, NewEvent
 from deskhand.kernel import clock
@@ -26,14 +29,23 @@ def archive(
     `causes` are what made it happen and the depth, by record.
     """
     now = at or clock.now()
-    return _set(object_type, record_ids, now, now, by, "archived", causes or {})
+    found = _set(object_type, record_ids, now, now, also=f", {unique.RELEASED}")
+    return _tell(object_type, "archived", found, by, now, causes or {})
 
 
 def restore(
     object_type: str, record_ids: Sequence[int], *, by: Actor, at: datetime | None = None
 ) -> list[int]:
-    """Bring records back; what waited in workflows does not go on (R-UN-7)."""
-    return _set(object_type, record_ids, None, at or clock.now(), by, "restored", {})
+    """Bring records back; what waited in workflows does not go on (R-UN-7).
+
+    Raises NotUnique, and restores none, where only one record may have a value and another has it by now.
+    """
+    now = at or clock.now()
+    found = _set(object_type, record_ids, None, now, only=f"and not {unique.IS_ANY}")
+    if not found and record_ids and unique_of(object_type):
+        unique.claim_again(object_type, record_ids)
+        found = _set(object_type, record_ids, None, now)
+    return _tell(object_type, "restored", found, by, now, {})
 
 
 def _set(
@@ -41,18 +53,28 @@ def _set(
     record_ids: Sequence[int],
     archived_at: datetime | None,
     now: datetime,
-    by: Actor,
-    done: str,
-    causes: Mapping[int, tuple[Cause, int]],
-) -> list[int]:
+    *,
+    only: str = "",
+    also: str = "",
+) -> list[tuple[Any, ...]]:
+    """Ids and versions. `only` narrows those that are `locked`, `also` is done with them; either takes the account and the kind."""
     table, account_id = table_of(object_type), current_account_id()
-    found = sql.rows(
+    return sql.rows(
         f"with locked as (select id from {table} t where account_id = %s and id = any(%s) and {of_this_type(object_type)}"
-        " and (archived_at is null) = %s order by id for no key update)"
+        f" and (t.archived_at is null) = %s {only} order by id for no key update){also}"
         f" update {table} r set archived_at = %s, version = version + 1, updated_at = %s"
         " from locked where r.account_id = %s and r.id = locked.id returning r.id, r.version",
-        [account_id, sorted(set(record_ids)), archived_at is not None, archived_at, now, account_id],
-    )
+        [
+            account_id, sorted(set(record_ids)), archived_at is not None, *([account_id, object_type] if only or also else ()),
+            archived_at, now, account_id,
+        ],
+    )  # fmt: skip
+
+
+def _tell(
+    object_type: str, done: str, found: Sequence[tuple[Any, ...]], by: Actor, now: datetime,
+    causes: Mapping[int, tuple[Cause, int]],
+) -> list[int]:  # fmt: skip
     log.record_many(
         [
             NewEvent(

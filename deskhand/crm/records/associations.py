@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -118,8 +118,13 @@ def _tell(did: str, links: Mapping[Link, Why], by: Actor, at: datetime) -> None:
 
 def told_sides(link: Link) -> list[Link]:
     """The link as seen from each end that is told of it: of people and companies only where they are among themselves."""
-    sides = [link, link[2:] + link[:2]]
-    return [side for side in sides if side[0] not in _PEOPLE] or sides
+    told = told_kinds({link[0], link[2]})
+    return [side for side in (link, link[2:] + link[:2]) if side[0] in told]
+
+
+def told_kinds(two: Collection[str]) -> frozenset[str]:
+    """Which of two kinds are told of links between their records: people and companies only of those among themselves."""
+    return frozenset(two).difference(_PEOPLE) or frozenset(two)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.utils.translation import gettext as _
 
@@ -17,8 +17,16 @@ from deskhand.events import log
 from deskhand.events.types import Actor, Cause, NewEvent
 from deskhand.kernel import clock
 from deskhand.kernel.database import bulk, sql
-from deskhand.kernel.database.scope import current_account_id
+from deskhand.kernel.database.scope import attempt, current_account_id
 from deskhand.kernel.errors import Invalid, NotFound
+
+
+class NewCompany(NamedTuple):
+    """A company to be, and why it is made."""
+
+    name: str
+    domain: str = ""
+    cause: Cause | None = None
 
 
 def create(name: str, *, by: Actor, domain: str = "", at: datetime | None = None) -> Company:
@@ -43,18 +51,17 @@ def create(name: str, *, by: Actor, domain: str = "", at: datetime | None = None
 
 
 def create_many(
-    new: Sequence[tuple[str, str]],
+    new: Sequence[NewCompany],
     *,
     by: Actor,
-    cause: Cause | None = None,
     depth: int = 0,
     at: datetime | None = None,
 ) -> list[int]:
-    """Make companies of (name, domain) in order, and return their ids. Raises Invalid without a name."""
+    """Make companies in order, and return their ids. Raises Invalid without a name."""
     if not new:
         return []
     at, ids = at or clock.now(), sql.ids("crm_company", len(new))
-    wanted = [(name.strip(), domain.strip().lower()) for name, domain in new]
+    wanted = [(one.name.strip(), one.domain.strip().lower()) for one in new]
     if not all(name for name, _domain in wanted):
         raise Invalid(_("A company needs a name."), field="name", hint=_("Give its name."))
     rows: list[dict[str, Any]] = [
@@ -69,15 +76,19 @@ def create_many(
     words.follow(
         "company", {row["id"]: {"name": row["name"], "domain": row["domain"]} for row in rows}, are_new=True
     )
-    log.record_many([NewEvent("company.created", "company", pk, 1, by, at, {}, cause, depth) for pk in ids])
+    made = zip(ids, new, strict=True)
+    log.record_many(
+        [NewEvent("company.created", "company", pk, 1, by, at, {}, one.cause, depth) for pk, one in made]
+    )
     return ids
 
 
 def make(properties: Mapping[str, Any], *, by: Actor, at: datetime | None = None) -> int:
     """Make a company of properties by their API names, and return its id. Raises Invalid, naming the field."""
     values = checked("company", dict(properties))
-    company = create(values.pop("name", ""), by=by, domain=values.pop("domain", ""), at=at)
-    store.change("company", company.pk, values, by=by, at=at)
+    with attempt():  # a value may be another's that only one may have
+        company = create(values.pop("name", ""), by=by, domain=values.pop("domain", ""), at=at)
+        store.change("company", company.pk, values, by=by, at=at)
     return int(company.pk)
 
 

@@ -19,7 +19,7 @@ from deskhand.events import log
 from deskhand.events.types import Actor, Cause, NewEvent
 from deskhand.kernel import clock
 from deskhand.kernel.database import sql
-from deskhand.kernel.database.scope import current_account_id
+from deskhand.kernel.database.scope import attempt, current_account_id
 from deskhand.kernel.errors import Conflict, Invalid
 
 
@@ -29,6 +29,7 @@ class Person:
 
     email: str
     name: str = ""
+    cause: Cause | None = None  # why a contact is made of an unknown one
 
 
 class Taken(Conflict):
@@ -49,7 +50,6 @@ def upsert_many(
     *,
     by: Actor,
     at: datetime | None = None,
-    cause: Cause | None = None,
     depth: int = 0,
 ) -> dict[str, int]:
     """Return {lower-case address: contact id}, making the unknown ones (R-CC-11). Safe against concurrent twins."""
@@ -75,7 +75,17 @@ def upsert_many(
     )  # fmt: skip
     log.record_many(
         [
-            NewEvent("contact.created", "contact", contact_id, 1, by, at, {"email": email}, cause, depth)
+            NewEvent(
+                "contact.created",
+                "contact",
+                contact_id,
+                1,
+                by,
+                at,
+                {"email": email},
+                wanted[email].cause,
+                depth,
+            )
             for contact_id, email, _name in made
         ]
     )
@@ -145,6 +155,11 @@ def make(properties: Mapping[str, Any], *, by: Actor, at: datetime | None = None
     if values.get("email"):
         values["email"] = address(values["email"])
         refuse_taken(values["email"])
+    with attempt():  # a value of its own may be another's
+        return _make(values, by, at)
+
+
+def _make(values: dict[str, Any], by: Actor, at: datetime) -> int:
     email = values.pop("email", "")
     row = Contact.objects.create(
         account_id=current_account_id(), email=email, name=email, sort_key=sort_key(email),

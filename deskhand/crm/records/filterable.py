@@ -139,13 +139,13 @@ def fill(job: Job) -> None:
 
     Resumes where the definition says; safe to repeat, and beside itself.
     """
-    _wait_for_older(job)
+    wait_for_older(job)
     while _step(job.account_id, job.args["property"]):
         job.give_way()
 
 
-def _wait_for_older(job: Job) -> None:
-    """Until every transaction has ended that may have read the definitions before the present ones."""
+def wait_for_older(job: Job) -> None:
+    """Until every transaction has ended that may have read the definitions before the present ones (raises Later)."""
     older, give_up_at = _readers(), monotonic() + PATIENCE
     while older & _readers():
         job.give_way()

@@ -13,7 +13,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from deskhand.accounts import audit
-from deskhand.crm.records import associations, contacts, labeling, store, subscriptions, tasks
+from deskhand.crm.records import associations, contacts, labeling, store, subscriptions, tasks, unique
 from deskhand.crm.records.models import Company, Contact, ContactAddress, Joined
 from deskhand.crm.records.store import Change
 from deskhand.crm.records.tables import model_of, table_of
@@ -108,6 +108,7 @@ def join(
         "created_at": primary.created_at.isoformat(),
     }
     _put_away(secondary, primary.pk, at)
+    unique.release(object_type, [secondary_id])
     moved["addresses"] = _move_addresses(primary, secondary, gained.get(ADDRESSES, []))
     facts = {"created_at": min(primary.created_at, secondary.created_at)}  # R-MERGE-2
     store.change_many(object_type, [Change(primary_id, gained, facts)], by=by, source=SOURCE, at=at)
@@ -152,6 +153,7 @@ def part(joined_id: int, *, by: Actor, at: datetime | None = None) -> Joined:
     facts = {"created_at": datetime.fromisoformat(moved["created_at"])}
     store.change_many(object_type, [Change(primary.pk, values, facts)], by=by, source=SOURCE, at=at)
     _bring_back(secondary, at)
+    bring_values_back(object_type, secondary.pk, by, at)
     _move_back(object_type, primary.pk, secondary.pk, moved, by, at)
     joined.parted_at = at
     joined.save(update_fields=["parted_at"])
@@ -228,6 +230,15 @@ def _bring_back(record: Record, at: datetime) -> None:
     record.archived_at, record.merged_into_id, record.version = None, None, record.version + 1
     record.updated_at = at
     record.save(update_fields=["archived_at", "merged_into", "version", "updated_at"])
+
+
+def bring_values_back(object_type: str, record_id: int, by: Actor, at: datetime) -> None:
+    """What only one record may have is the returning one's again; it loses, with a line, what another has by now."""
+    lost = unique.taken_meanwhile(object_type, [record_id])
+    store.change_many(
+        object_type, [Change(pk, values) for pk, values in lost.items()], by=by, source=SOURCE, at=at
+    )
+    unique.claim_again(object_type, [record_id])
 
 
 def _plain(record: Record, name: str) -> Any:

@@ -305,11 +305,7 @@ def delete(from_type: str, to_type: str, type_id: int, *, by: Actor, at: datetim
     Raises NotFound; Conflict while something asks for it, or when there are too many links to do it at once.
     """
     label = association_labels.find(from_type, to_type, type_id)
-    if uses := used_by([label]).get(type_id):
-        raise Conflict(
-            _("“%(segment)s” is used by %(users)s. Take it out there first.")
-            % {"segment": label.label, "users": ", ".join(use.name for use in uses[:5])}
-        )
+    segments.refuse_used(label.label, used_by([label]).get(type_id, ()))
     count = how_many(from_type, type_id)[to_type, type_id]
     if count > MOST:
         raise Conflict(

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 
 from deskhand.accounts.policy import visible
 from deskhand.accounts.types import Verb, Viewer
 from deskhand.crm.records import sorting
+from deskhand.crm.records.models import Record
 from deskhand.crm.records.selecting import CAP, Selection, where
 from deskhand.crm.records.sorting import Sort
 from deskhand.crm.records.tables import TABLES, as_json, model_of, table_of
@@ -40,11 +41,18 @@ def of_kind(object_type: str) -> Q:
     return Q() if object_type in TABLES else Q(object_type_id=object_types.find(object_type).id)
 
 
+def reached(
+    viewer: Viewer, object_type: str, ids: Collection[int], verb: Verb = Verb.VIEW
+) -> QuerySet[Record]:
+    """Those of the records that the viewer may treat so, deleted ones too; no query where that may be none."""
+    return model_of(object_type)._default_manager.filter(
+        visible(viewer, object_type, verb).q(), of_kind(object_type), account_id=viewer.account_id, pk__in=ids
+    )
+
+
 def get(viewer: Viewer, object_type: str, record_id: int, verb: Verb = Verb.VIEW) -> Any:
     """One record, deleted ones too. Raises NotFound when it is not within this reach."""
-    found = model_of(object_type)._default_manager.filter(
-        visible(viewer, object_type, verb).q(), of_kind(object_type), account_id=viewer.account_id, pk=record_id
-    ).first()  # fmt: skip
+    found = reached(viewer, object_type, [record_id], verb).first()
     if found is None:
         raise NotFound(_("There is no such record."))
     return found
@@ -52,10 +60,7 @@ def get(viewer: Viewer, object_type: str, record_id: int, verb: Verb = Verb.VIEW
 
 def seen(viewer: Viewer, object_type: str, ids: Sequence[int]) -> list[Any]:
     """Those of the records that the viewer may see and that are not deleted; one query."""
-    found = model_of(object_type)._default_manager.filter(
-        visible(viewer, object_type).q(), of_kind(object_type), account_id=viewer.account_id, pk__in=ids, archived_at=None
-    )  # fmt: skip
-    return list(found)
+    return list(reached(viewer, object_type, ids).filter(archived_at=None))
 
 
 def rows(viewer: Viewer, selection: Selection, sort: Sort, *, after: int | None = None) -> tuple[list[Any], int | None]:  # fmt: skip

@@ -19,7 +19,7 @@ from deskhand.crm.filters.sql import Sql, to_sql
 from deskhand.crm.filters.types import Condition
 from deskhand.crm.records import joining, tagging, tasks
 from deskhand.crm.records.store import event_names_of
-from deskhand.crm.records.tables import TABLES, of_this_type, table_of, tables_of
+from deskhand.crm.records.tables import TABLES, is_there, of_this_type, table_of, tables_of
 from deskhand.crm.schema import activities
 from deskhand.crm.segments.looks import LINKS, Look, looks_of, pause_of
 from deskhand.crm.segments.members import JOINED, LEFT, Moved, Why, settle
@@ -403,9 +403,8 @@ def fitting(account_id: int, object_type: str, condition: Condition, at: datetim
     """SQL on `t` that tells whether a record fits. Raises Invalid for a condition that can't be asked."""
     source = SchemaSource(tables_of(account_id), object_type, "t")
     asked = to_sql(condition, source, now=at, zone=zone)
-    alive = "t.archived_at is null" + (" and not t.is_spam" if object_type == "ticket" else "")
     return Sql(
-        f"t.account_id = %s and {alive} and {of_this_type(object_type)} and {asked.text}",
+        f"t.account_id = %s and {is_there(object_type)} and {of_this_type(object_type)} and {asked.text}",
         (account_id, *asked.params),
     )
 

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Case, F, Q, When
+from django.db.models.functions import Cast, Coalesce
 
 
 class Record(models.Model):
@@ -29,9 +30,16 @@ class Record(models.Model):
     created_by_id = models.BigIntegerField(null=True)
     #: Values that are not stored, where `computed.attach` worked them out.
     computed: Mapping[str, Any] = MappingProxyType({})
+    #: The columns that `called` reads.
+    CALLED_BY: ClassVar[tuple[str, ...]] = ("name",)
 
     class Meta:
         abstract = True
+
+    @property
+    def called(self) -> str:
+        """What lists of several kinds of records, and mails, call it; "" for one that nothing says."""
+        return next((str(value) for name in self.CALLED_BY if (value := getattr(self, name))), "")
 
 
 class Filed(models.Model):
@@ -88,6 +96,7 @@ class Ticket(Record, Filed):
     last_message_failed = models.BooleanField(default=False)
     merged_into = models.ForeignKey("self", models.SET_NULL, null=True, related_name="+", db_index=False)
     creation_key = models.TextField(null=True)
+    CALLED_BY = ("number", "subject")
 
     class Meta:
         constraints = [
@@ -168,6 +177,10 @@ class Ticket(Record, Filed):
             ),
         ]
 
+    @property
+    def called(self) -> str:
+        return f"#{self.number} {self.subject}"
+
 
 class Contact(Record):
     email = models.TextField(default="")  # lower case; the identity (R-FORM-2)
@@ -182,6 +195,7 @@ class Contact(Record):
     locale = models.TextField(default="")
     bounced_at = models.DateTimeField(null=True)  # hard bounce (R-MAIL-12)
     merged_into = models.ForeignKey("self", models.SET_NULL, null=True, related_name="+", db_index=False)
+    CALLED_BY = ("name", "email")
 
     class Meta:
         constraints = [
@@ -275,6 +289,7 @@ class Company(Record):
     sort_key = models.TextField(default="")
     domain = models.TextField(default="")
     merged_into = models.ForeignKey("self", models.SET_NULL, null=True, related_name="+", db_index=False)
+    CALLED_BY = ("name", "domain")
 
     class Meta:
         indexes = [
@@ -414,6 +429,11 @@ class TaskQueue(models.Model):
         ]
 
 
+#: Of tasks: those that are open, and their order (`worklist` has the same in SQL).
+TO_BE_DONE = Q(completed_at=None, archived_at=None)
+BY_DUE = Coalesce("due_at", Cast(models.Value("infinity"), models.DateTimeField()))
+
+
 class Task(models.Model):
     """Something one of our people has to do, about a record (R-WFA-8), and about further ones as its `TaskLink`s say."""
 
@@ -442,9 +462,23 @@ class Task(models.Model):
             models.UniqueConstraint(fields=["account_id", "creation_key"], name="task_creation_key_once")
         ]
         indexes = [
-            models.Index(fields=["account_id", "assignee_id", "due_at"], name="task_of_assignee"),
-            models.Index(fields=["account_id", "queue_id", "due_at"], name="task_of_queue"),
+            # As lists have them: what is to be done, without a date last, of all, of one person and of a queue; what is done.
+            models.Index("account_id", BY_DUE, "id", name="task_open", condition=TO_BE_DONE),
+            models.Index(
+                "account_id", "assignee_id", BY_DUE, "id", name="task_of_assignee", condition=TO_BE_DONE
+            ),
+            models.Index("account_id", "queue_id", BY_DUE, "id", name="task_of_queue", condition=TO_BE_DONE),
+            models.Index(
+                fields=["account_id", "completed_at", "id"],
+                name="task_done",
+                condition=Q(completed_at__isnull=False, archived_at=None),
+            ),
         ]
+
+    @property
+    def main(self) -> tuple[str, int]:
+        """Its main record: kind and id."""
+        return self.object_type, self.record_id
 
 
 class TaskLink(models.Model):
@@ -524,6 +558,23 @@ class PropertyValue(models.Model):
                     condition=Q(**{f"{column}__isnull": False}),
                 )
                 for column in ("word", "number", "day", "moment", "ref", "flag")
+            ),
+        ]
+
+
+class UniqueValue(models.Model):
+    """A value that only one record may have, claimed by it; `key` is the same for values that count as the same."""
+
+    account_id = models.BigIntegerField()
+    property_id = models.BigIntegerField()  # PropertyDefinition, as above
+    key = models.TextField()
+    record_id = models.BigIntegerField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["account_id", "property_id", "key"], name="unique_value_once"),
+            models.UniqueConstraint(
+                fields=["account_id", "property_id", "record_id"], name="unique_value_of_record"
             ),
         ]
 

@@ -20,6 +20,7 @@ from deskhand.crm.records.store import Change
 from deskhand.crm.records.tables import model_of
 from deskhand.events.types import Actor
 from deskhand.kernel.database.scope import current_account_id
+from deskhand.kernel.errors import Invalid
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,9 @@ def move_many(
     for record_id, reason in kept_back(object_type, changes.values(), by).items():
         why[record_id] = reason
         del changes[record_id]
-    done = store.change_many(object_type, list(changes.values()), by=by, at=at)
+    taken: dict[int, Invalid] = {}  # what was given, and only one may have
+    done = store.change_many(object_type, list(changes.values()), by=by, at=at, refused=taken)
+    why |= {record_id: refusal.message for record_id, refusal in taken.items()}
     refused = tuple(Stays(pk, found[pk].name, why[pk]) for pk in sorted(why))
     return Moved(tuple(one.record_id for one in done if one.changes), refused)
 

@@ -5,7 +5,7 @@ Everything is named by the API's property names and checked against the schema; 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -22,13 +22,15 @@ from deskhand.crm.pipelines.types import (
     pipeline_property,
     stage_property,
 )
-from deskhand.crm.records import associations, filterable, guard, store
+from deskhand.crm.records import associations, filterable, guard, labeling, store, unique
 from deskhand.crm.records.checking import cant_be_empty, checked, is_empty, required_of
 from deskhand.crm.records.store import FILED, Applied, Change
 from deskhand.crm.records.tables import TABLES, model_of, of_this_type, table_of
-from deskhand.crm.schema import object_types
+from deskhand.crm.schema import association_labels, object_types
 from deskhand.crm.schema.object_types import OwnType
 from deskhand.crm.schema.queries import properties_of
+from deskhand.crm.segments import segments
+from deskhand.crm.segments.segments import Use
 from deskhand.events import log
 from deskhand.events.types import Actor, Cause, Event, NewEvent
 from deskhand.kernel import clock
@@ -43,10 +45,11 @@ BATCH = 1000
 @dataclass(frozen=True)
 class NewRecord:
     """A record to be, by property names. Without a status it begins in its pipeline's first open one, without a
-    pipeline in the default one. `links` are (kind, id) of records to link it to."""
+    pipeline in the default one. `links` are (kind, id) of records to link it to, `cause` is its own, else the set's."""
 
     properties: Mapping[str, Any]
     links: Sequence[tuple[str, int]] = field(default_factory=tuple)
+    cause: Cause | None = None
 
 
 @dataclass(frozen=True)
@@ -74,14 +77,12 @@ def create_many(
     values = [_values(object_type, item.properties) for item in new]
     teams = store.main_teams({given["owner_id"] for given in values if given.get("owner_id")})
     rows = [_row(object_type, given, teams, by, at) for given in values]
+    own = {record_id: row["properties"] for record_id, row in zip(ids, rows, strict=True)}
+    unique.follow(object_type, own, are_new=True)
     bulk.insert(
         model_of(object_type), [{"id": record_id, **row} for record_id, row in zip(ids, rows, strict=True)]
     )
-    filterable.follow(
-        object_type,
-        {record_id: row["properties"] for record_id, row in zip(ids, rows, strict=True)},
-        are_new=True,
-    )
+    filterable.follow(object_type, own, are_new=True)
     filed = [
         (record_id, row["stage_id"]) for record_id, row in zip(ids, rows, strict=True) if row["stage_id"]
     ]
@@ -99,9 +100,9 @@ def create_many(
         [
             NewEvent(
                 f"{object_type}.created", object_type, record_id, 1, by, at,
-                {name: row[name] for name in ("pipeline_id", "stage_id", "owner_id")}, cause, depth,
+                {name: row[name] for name in ("pipeline_id", "stage_id", "owner_id")}, item.cause or cause, depth,
             )
-            for record_id, row in zip(ids, rows, strict=True)
+            for record_id, row, item in zip(ids, rows, new, strict=True)
         ]
     )  # fmt: skip
     return [Created(*made) for made in zip(ids, events, strict=True)]
@@ -270,8 +271,28 @@ def choose_primary(key: str, property: str, *, by: Actor) -> OwnType:
 
 
 def delete_type(key: str, *, by: Actor) -> None:
-    """Raises Conflict while there are records of this kind, archived ones too."""
-    object_types.archive(key, in_use=len(_ids(key, "true")), by=by)
+    """Take a kind away, with the labels of links to its records.
+
+    Raises Conflict while there are such records, archived ones too, and while something asks for them (R-PIPE-10).
+    """
+    own, in_use = object_types.find(key), len(_ids(key, "true"))
+    segments.refuse_used(own.plural, used_by(key))
+    if not in_use:
+        for label in association_labels.every_own():
+            place = label.from_type, label.to_type, label.type_id
+            # Its other side may have taken it along.
+            if key in place and association_labels.label_for(*place):
+                labeling.delete(*place, by=by)
+    object_types.archive(key, in_use=in_use, by=by)
+
+
+#: (account id, kind of record) → what asks for it. Filled by wiring with the areas above.
+users: list[Callable[[int, str], list[Use]]] = []
+
+
+def used_by(key: str) -> list[Use]:
+    """What is about records of this kind, or looks at linked ones, makes or changes them."""
+    return [*segments.asking_for_kind(key), *(use for ask in users for use in ask(current_account_id(), key))]
 
 
 def _ids(key: str, where: str) -> list[int]:

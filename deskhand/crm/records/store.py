@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 from deskhand.accounts.models import TeamMember
 from deskhand.crm.pipelines.policy import dates_after_move
 from deskhand.crm.pipelines.queries import pipelines_of
-from deskhand.crm.records import filterable, guard, words
+from deskhand.crm.records import filterable, guard, unique, words
 from deskhand.crm.records.tables import TABLES, model_of, of_this_type, table_of
 from deskhand.crm.schema.defaults import BUILT_IN
 from deskhand.crm.schema.queries import properties_of
@@ -78,11 +78,15 @@ def change_many(
     depth: int = 0,
     source: str | None = None,
     at: datetime | None = None,
+    refused: dict[int, Invalid] | None = None,
+    are_new: bool = False,
 ) -> list[Applied]:
     """Apply `changes` in the open scope; one change a record. Records that are gone are left out of the answer.
 
-    Raises Invalid, and changes nothing, where a rule of the pipeline forbids one of the moves (R-RULE-12). `rule` names
-    what caused a move; only those that a person chose are bound by rules (R-RULE-9).
+    Raises Invalid, and changes nothing, where a rule of the pipeline forbids one of the moves (R-RULE-12), or a value is
+    another record's that only one may have (decision 0016); given `refused`, the latter are left out and told there.
+    `rule` names what caused a move; only those that a person chose are bound by rules (R-RULE-9). What records are given
+    while they are made (`are_new`) is no history (decision 0003).
     """
     if not changes:
         return []
@@ -97,12 +101,14 @@ def change_many(
         for change in changes
         if change.record_id in before
     ]
+    drafts = _claim_values(object_type, drafts, refused)
     _write_rows(object_type, drafts, at)
     filterable.follow(object_type, {draft.id: draft.custom for draft in drafts if draft.custom})
     words.follow(object_type, {draft.id: draft.after for draft in drafts if draft.is_renamed})
     _write_clocks(object_type, [draft for draft in drafts if draft.moved], at)
     events = _record_events(object_type, drafts, by, cause, depth, at)
-    _write_history(object_type, drafts, events, by, source, at)
+    if not are_new:
+        _write_history(object_type, drafts, events, by, source, at)
     return [Applied(draft.id, draft.version, draft.shown, events.get(draft.id)) for draft in drafts]
 
 
@@ -138,7 +144,7 @@ def foreseen(
 # ── locking ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-_ALWAYS = {"id", "version", "properties", "owner_id", "is_spam"}
+_ALWAYS = {"id", "version", "properties", "owner_id", "is_spam", "archived_at"}
 _FOR_MOVES = {
     "pipeline_id",
     "stage_id",
@@ -362,6 +368,19 @@ def plain(value: Any) -> Any:
 
 
 # ── writing ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _claim_values(object_type: str, drafts: list[_Draft], refused: dict[int, Invalid] | None) -> list[_Draft]:
+    """Those that may have what they are given; who is put away claims nothing."""
+    values = {
+        draft.id: draft.custom for draft in drafts if draft.custom and draft.before["archived_at"] is None
+    }
+    if refused is None:
+        unique.follow(object_type, values)
+        return drafts
+    taken = unique.follow_some(object_type, values)
+    refused |= taken
+    return [draft for draft in drafts if draft.id not in taken]
 
 
 def _write_rows(object_type: str, drafts: Sequence[_Draft], at: datetime) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from django.db.models import Q
+
 from deskhand.crm.filters.schema_source import Tables
 from deskhand.crm.records.models import Company, Contact, CustomObject, Deal, Project, Record, Ticket
 from deskhand.crm.schema import object_types
@@ -35,6 +37,18 @@ def of_this_type(object_type: str, alias: str = "t") -> str:
     if object_type in TABLES:
         return "true"
     return f"{alias}.object_type_id = {int(object_type.removeprefix('2-'))}"
+
+
+def is_there(object_type: str, alias: str = "t") -> str:
+    """SQL that tells records that are neither deleted nor spam."""
+    spam = f" and not {alias}.is_spam" if object_type == "ticket" else ""
+    return f"{alias}.archived_at is null{spam}"
+
+
+def are_there(object_type: str) -> Q:
+    """The same as a filter for a queryset of records."""
+    spam = Q(is_spam=False) if object_type == "ticket" else Q()
+    return Q(archived_at=None) & spam
 
 
 def as_json(props: Sequence[Property], alias: str = "t") -> tuple[str, list[Any]]:

@@ -23,7 +23,6 @@ from deskhand.crm.records import history
 from deskhand.crm.records.checking import refuse_long
 from deskhand.crm.records.history import Line
 from deskhand.crm.records.models import Task, TaskLink, TaskQueue
-from deskhand.crm.records.tables import TABLES
 from deskhand.crm.schema import object_types
 from deskhand.crm.schema.activities import TASK
 from deskhand.events import log
@@ -242,9 +241,9 @@ def find(object_type: str, record_id: int, task_id: int, *, is_deleted: bool = F
 def records_of(task_ids: Collection[int]) -> dict[int, list[Record]]:
     """{task: its records, in the order in which they came to it}; one query, none for none."""
     found: dict[int, list[Record]] = {pk: [] for pk in task_ids}
-    links = TaskLink.objects.filter(account_id=current_account_id(), task_id__in=found) if found else ()
-    for link in sorted(links, key=lambda one: one.pk):
-        found[link.task_id].append((link.object_type, link.record_id))
+    links = TaskLink.objects.filter(account_id=current_account_id(), task_id__in=found).order_by("pk")
+    for task_id, object_type, record_id in links.values_list("task_id", "object_type", "record_id"):
+        found[task_id].append((object_type, record_id))
     return found
 
 
@@ -268,16 +267,16 @@ def _link(pairs: Sequence[tuple[int, Record]]) -> None:
 
 def _relink(task: Task, also: Sequence[Record]) -> list[Record] | None:
     """Make these its further records; returns those that it is about no more, None where nothing changed."""
-    main = (task.object_type, task.record_id)
-    wanted, have = dict.fromkeys([main, *also]), records_of([task.pk])[task.pk]
-    if set(wanted) == set(have):
+    wanted = dict.fromkeys([task.main, *also])
+    links = TaskLink.objects.filter(account_id=current_account_id(), task_id=task.pk).order_by("pk")
+    have = {(link.object_type, link.record_id): link.pk for link in links}
+    if wanted.keys() == have.keys():
         return None
     _refuse_many(wanted)
-    left = [record for record in have if record not in wanted]
-    for kind, record_id in left:
-        _links_of(kind, record_id).filter(task_id=task.pk).delete()
+    left = {record: pk for record, pk in have.items() if record not in wanted}
+    links.filter(pk__in=left.values()).delete()
     _link([(task.pk, record) for record in wanted if record not in have])
-    return left
+    return list(left)
 
 
 def hand_over(object_type: str, from_ids: Collection[int], to_id: int) -> dict[int, dict[str, list[int]]]:
@@ -329,7 +328,7 @@ def _refuse_many(records: Collection[Record]) -> None:
             _("A task is about %(count)s further records at most.") % {"count": MOST_FURTHER}, field="also",
             value=len(records) - 1, hint=_("Take some away first."),
         )  # fmt: skip
-    known = (*TABLES, *object_types.all_of_them())
+    known = object_types.every()
     unknown = next((kind for kind, _id in records if kind not in known), None)
     if unknown is not None:
         raise Invalid(_("There is no such kind of record."), field="also", value=unknown)
@@ -402,10 +401,7 @@ def _locked_many(task_ids: Sequence[int], is_deleted: bool = False) -> list[Task
 def _further(found: Sequence[Task]) -> dict[int, tuple[Record, ...]]:
     """{task: its records but for the main one}"""
     records = records_of([task.pk for task in found])
-    return {
-        task.pk: tuple(one for one in records[task.pk] if one != (task.object_type, task.record_id))
-        for task in found
-    }
+    return {task.pk: tuple(one for one in records[task.pk] if one != task.main) for task in found}
 
 
 def _write(
@@ -495,7 +491,7 @@ def _tell(told: Sequence[_Told], at: datetime) -> None:
     lines = [
         Line(object_type, record_id, history.TASK, {"did": one.did, "title": one.task.title}, one.by, event.id)
         for one, event in zip(told, events, strict=True)
-        for object_type, record_id in ((one.task.object_type, one.task.record_id), *one.also)
+        for object_type, record_id in (one.task.main, *one.also)
     ]  # fmt: skip
     history.note_many(lines, at)
 
@@ -513,7 +509,5 @@ def _about(task: Task, also: Sequence[Record]) -> dict[str, Any]:
 
 def told_of(event: Event) -> list[Record]:
     """The records that an event of a task is about, the main one first."""
-    if "record_id" not in event.data:
-        return []
     main = event.data["object_type"], event.data["record_id"]
     return [main, *((kind, record_id) for kind, record_id in event.data.get("also", ()))]

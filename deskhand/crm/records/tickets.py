@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 
 from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.records import archive as archives
-from deskhand.crm.records import associations, filterable, guard, store
+from deskhand.crm.records import associations, filterable, guard, store, unique
 from deskhand.crm.records.checking import checked as checked  # automation and screens check with it, too
 from deskhand.crm.records.checking import require
 from deskhand.crm.records.models import Ticket, TicketType
@@ -50,6 +50,7 @@ class NewTicket:
     facts: dict[str, Any] = field(default_factory=dict)  # columns such as preview, last_received_at
     properties: dict[str, Any] = field(default_factory=dict)
     creation_key: str | None = None
+    cause: Cause | None = None  # this one's own; else the set's
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,8 @@ def create_many(
     teams = store.main_teams({item.owner_id for item in new if item.owner_id})
     rows = [_row(item, teams.get(item.owner_id or 0), by, at) for item in new]
     ids = sql.ids("crm_ticket", len(new))
+    given = {ticket_id: item.properties for ticket_id, item in zip(ids, new, strict=True)}
+    unique.follow("ticket", given, are_new=True)
     numbers = _next_numbers(len(new))
     bulk.insert(
         Ticket,
@@ -85,9 +88,7 @@ def create_many(
             for ticket_id, number, row in zip(ids, numbers, rows, strict=True)
         ],
     )
-    filterable.follow(
-        "ticket", {ticket_id: item.properties for ticket_id, item in zip(ids, new, strict=True)}, are_new=True
-    )
+    filterable.follow("ticket", given, are_new=True)
     store.start_clocks("ticket", ids, [row["stage_id"] for row in rows], at)
     associations.link_many(
         [
@@ -104,8 +105,10 @@ def create_many(
     )
     events = log.record_many(
         [
-            NewEvent(CREATED, "ticket", ticket_id, 1, by, at, _facts_of_creation(row), cause, depth)
-            for ticket_id, row in zip(ids, rows, strict=True)
+            NewEvent(
+                CREATED, "ticket", ticket_id, 1, by, at, _facts_of_creation(row), item.cause or cause, depth
+            )
+            for ticket_id, row, item in zip(ids, rows, new, strict=True)
         ]
     )
     return [Created(*found) for found in zip(ids, numbers, events, strict=True)]
@@ -226,5 +229,6 @@ def archive(ticket_ids: Sequence[int], *, by: Actor, at: datetime | None = None)
 
 
 def restore(ticket_ids: Sequence[int], *, by: Actor) -> list[int]:
+    """Bring tickets back. Raises NotUnique where a value of one is another's by now."""
     ours = Ticket.objects.filter(account_id=current_account_id(), pk__in=ticket_ids, merged_into=None)
     return archives.restore("ticket", list(ours.values_list("pk", flat=True)), by=by)

@@ -6,18 +6,19 @@ also while that is put away.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+from django.db.models import QuerySet
+
 from deskhand.accounts.policy import visible
 from deskhand.accounts.types import Reach, Verb, Viewer
-from deskhand.crm.records import tasks
-from deskhand.crm.records.listing import of_kind
-from deskhand.crm.records.models import Task, Ticket
-from deskhand.crm.records.tables import TABLES, model_of, of_this_type, table_of
+from deskhand.crm.records import listing, tasks
+from deskhand.crm.records.models import Record, Task
+from deskhand.crm.records.tables import are_there, is_there, model_of, of_this_type, table_of
 from deskhand.crm.schema import object_types
 from deskhand.kernel.database import sql
 
@@ -25,7 +26,7 @@ PAGE = 50
 CAP = 1000  # a count stops here
 SOON = timedelta(days=7)
 #: In which order open tasks come, and done ones.
-_DUE, _DONE = "coalesce({}.due_at, 'infinity')", "coalesce({}.completed_at, '-infinity')"
+_DUE, _DONE = "coalesce({}.due_at, 'infinity')", "{}.completed_at"
 
 
 class Which(StrEnum):
@@ -55,15 +56,14 @@ class Asked:
 def within(viewer: Viewer) -> tuple[str, list[Any]]:
     """SQL on `crm_task k`: tasks that have a record that is there and that the viewer sees."""
     parts, params = list[str](), list[Any]()
-    for object_type in (*TABLES, *object_types.all_of_them()):
+    for object_type in object_types.every():
         reach = visible(viewer, object_type)
         if reach.reach is Reach.NONE:
             continue
         text, more = reach.sql("t")
-        spam = " and not t.is_spam" if object_type == "ticket" else ""
         parts.append(
             f"about.object_type = %s and exists (select 1 from {table_of(object_type)} t where t.account_id = k.account_id"
-            f" and t.id = about.record_id and t.archived_at is null{spam} and {of_this_type(object_type)} and {text})"
+            f" and t.id = about.record_id and {is_there(object_type)} and {of_this_type(object_type)} and {text})"
         )
         params += [object_type, *more]
     if not parts:
@@ -131,13 +131,14 @@ def seen(viewer: Viewer, task_ids: Sequence[int]) -> list[Task]:
     return list(Task.objects.filter(account_id=viewer.account_id, pk__in=ids).order_by("pk"))
 
 
-def changeable(viewer: Viewer, found: Iterable[Task]) -> set[int]:
+def changeable(viewer: Viewer, found: Collection[Task]) -> set[int]:
     """Those of these tasks whose main record the viewer may change, away or not; one query for each kind of them."""
-    by_main: dict[tuple[str, int], list[int]] = {}
-    for task in found:
-        by_main.setdefault((task.object_type, task.record_id), []).append(task.pk)
-    may = _those(viewer, by_main, Verb.EDIT)
-    return {pk for main, ids in by_main.items() if main in may for pk in ids}
+    may = {
+        (kind, pk)
+        for kind, rows in _reached(viewer, {task.main for task in found}, Verb.EDIT)
+        for pk in rows.values_list("pk", flat=True)
+    }
+    return {task.pk for task in found if task.main in may}
 
 
 @dataclass(frozen=True)
@@ -150,47 +151,35 @@ class About:
 
 
 def records(
-    viewer: Viewer, found: Collection[Task], *, but: tuple[str, int] | None = None
+    viewer: Viewer, found: Collection[Task], *, but: tasks.Record | None = None
 ) -> dict[int, list[About]]:
     """{task: its records that are there and that the viewer sees, the main one first}, without the one that is named; one
     query, and one for each kind."""
     of_tasks = tasks.records_of([task.pk for task in found])
-    there = _those(viewer, {record for own in of_tasks.values() for record in own if record != but})
-    ordered = {
-        task.pk: dict.fromkeys([(task.object_type, task.record_id), *of_tasks[task.pk]]) for task in found
+    called = {
+        (kind, row.pk): row.called
+        for kind, rows in _reached(viewer, {one for own in of_tasks.values() for one in own if one != but})
+        for row in rows.filter(are_there(kind)).only(*model_of(kind).CALLED_BY)
     }
     return {
-        pk: [About(*record, there[record]) for record in own if record in there]
-        for pk, own in ordered.items()
+        task.pk: [
+            About(*record, called[record])
+            for record in dict.fromkeys([task.main, *of_tasks[task.pk]])
+            if record in called
+        ]
+        for task in found
     }
 
 
-def _those(
-    viewer: Viewer, wanted: Iterable[tuple[str, int]], verb: Verb = Verb.VIEW
-) -> dict[tuple[str, int], str]:
-    """{record that the viewer may treat so: what it is called}; those that one only wants to see must be there."""
+def _reached(
+    viewer: Viewer, wanted: Collection[tasks.Record], verb: Verb = Verb.VIEW
+) -> Iterator[tuple[str, QuerySet[Record]]]:
+    """By kind: those of these records that the viewer may treat so, deleted ones too."""
     ids: dict[str, set[int]] = {}
     for object_type, record_id in wanted:
         ids.setdefault(object_type, set()).add(record_id)
-    found: dict[tuple[str, int], str] = {}
     for object_type, some in ids.items():
-        reach = visible(viewer, object_type, verb)
-        if reach.reach is Reach.NONE:
-            continue
-        rows = model_of(object_type)._default_manager.filter(
-            reach.q(), of_kind(object_type), account_id=viewer.account_id, pk__in=some
-        )
-        for row in rows:
-            is_spam = isinstance(row, Ticket) and row.is_spam
-            if verb is not Verb.VIEW or not (row.archived_at or is_spam):
-                found[object_type, row.pk] = _name(row)
-    return found
-
-
-def _name(row: Any) -> str:
-    if isinstance(row, Ticket):
-        return f"#{row.number} {row.subject}"
-    return str(row.name or getattr(row, "email", "") or getattr(row, "domain", ""))
+        yield object_type, listing.reached(viewer, object_type, some, verb)
 
 
 # ── queues ───────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -13,12 +13,11 @@ def words(milliseconds: int) -> str:
     """About how long: "35 minutes", "7 hours", "3 days"."""
     minutes = milliseconds // MINUTE
     if minutes < 60:
-        return ngettext("%(num)s minute", "%(num)s minutes", minutes) % {"num": minutes}
+        return _minutes(minutes)
     hours = minutes // 60
     if hours < 48:
-        return ngettext("%(num)s hour", "%(num)s hours", hours) % {"num": hours}
-    days = hours // 24
-    return ngettext("%(num)s day", "%(num)s days", days) % {"num": days}
+        return _hours(hours)
+    return _days(hours // 24)
 
 
 def exactly(amount: timedelta, *, of_working_time: bool = False) -> str:
@@ -26,11 +25,17 @@ def exactly(amount: timedelta, *, of_working_time: bool = False) -> str:
     minutes = int(amount.total_seconds() // 60)
     days = 0 if of_working_time else minutes // 1440
     hours, rest = minutes // 60 - days * 24, minutes % 60
-    parts = []
-    if days:
-        parts.append(ngettext("%(n)s day", "%(n)s days", days) % {"n": days})
-    if hours:
-        parts.append(ngettext("%(n)s hour", "%(n)s hours", hours) % {"n": hours})
-    if rest or not parts:
-        parts.append(ngettext("%(n)s minute", "%(n)s minutes", rest) % {"n": rest})
-    return " ".join(parts)
+    parts = (_days, days), (_hours, hours), (_minutes, rest)
+    return " ".join(said(number) for said, number in parts if number) or _minutes(0)
+
+
+def _minutes(number: int) -> str:
+    return ngettext("%(num)s minute", "%(num)s minutes", number) % {"num": number}
+
+
+def _hours(number: int) -> str:
+    return ngettext("%(num)s hour", "%(num)s hours", number) % {"num": number}
+
+
+def _days(number: int) -> str:
+    return ngettext("%(num)s day", "%(num)s days", number) % {"num": number}

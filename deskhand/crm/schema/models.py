@@ -35,7 +35,10 @@ class PropertyDefinition(models.Model):
     description = models.TextField(default="")
     options = models.JSONField(default=list)  # [{"value", "label", "display_order", "hidden"}]
     display_order = models.IntegerField(default=0)
-    has_unique_value = models.BooleanField(default=False)
+    has_unique_value = models.BooleanField(default=False)  # only one record may have a value (decision 0016)
+    claimed_to = models.BigIntegerField(default=0)  # records up to this id have claimed theirs
+    claimed_at = models.DateTimeField(null=True)  # since when all have, and records are found by it
+    twins = models.IntegerField(default=0)  # values of several records, for which this was given up
     is_filterable = models.BooleanField(default=False)  # its values also stand in the side table
     filled_to = models.BigIntegerField(default=0)  # records up to this id have theirs there
     filled_at = models.DateTimeField(null=True)  # since when all have, and filters use it

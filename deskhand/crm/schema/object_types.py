@@ -25,6 +25,7 @@ _NAME = re.compile(r"[a-z][a-z0-9_]{0,99}")
 NAME = "hs_name"  # every record of such a kind has it; the primary property unless another is chosen
 SHOWABLE = (Kind.TEXT, Kind.NUMBER, Kind.ENUM, Kind.DATE)
 _NOTE = "crm.object_types"
+_NOTE_DELETED = "crm.object_types.deleted"
 #: The pictures to choose from for a kind of one's own, by their names in the set of icons.
 ICONS = (
     "box", "package", "truck", "warehouse", "hammer", "wrench", "cpu", "laptop", "car", "house", "map-pin", "calendar",
@@ -75,6 +76,17 @@ def all_of_them() -> dict[str, OwnType]:
     return {own.key: own for own in _rows() if own.name not in BUILT_IN}
 
 
+def deleted() -> dict[str, OwnType]:
+    """The kinds that the open account had, by key, as they were called last. Read once per transaction."""
+    notes = current_scope().notes
+    found = notes.get(_NOTE_DELETED)
+    if not isinstance(found, dict):
+        rows = ObjectType.objects.filter(account_id=current_account_id(), archived_at__isnull=False)
+        found = {own.key: own for own in map(_value, rows.exclude(name__in=BUILT_IN))}
+        notes[_NOTE_DELETED] = found
+    return found
+
+
 def every() -> list[str]:
     """The kinds of records of the open account by key, its own last."""
     return [*_BUILT_IN_LABELS, *all_of_them()]
@@ -91,10 +103,10 @@ def _rows() -> list[OwnType]:
 
 
 def labels_of(object_type: str) -> Labels:
-    """Raises NotFound for a kind that there is not."""
+    """Those of a deleted kind, too, as earlier versions of workflows name it. Raises NotFound for one that never was."""
     product = _BUILT_IN_LABELS.get(object_type)
     if product is None:
-        own = find(object_type)
+        own = all_of_them().get(object_type) or deleted().get(object_type) or find(object_type)
         return Labels(own.singular, own.plural, own.icon)
     renamed = next((row for row in _rows() if row.name == object_type), None)
     return Labels(renamed.singular, renamed.plural, product.icon) if renamed else product
@@ -215,9 +227,10 @@ def archive(key: str, *, in_use: int, by: Actor) -> None:
     row = _row(key)
     if in_use:
         raise Conflict(_("There are records of this type; delete them first."))
-    row.archived_at = clock.now()
-    row.save(update_fields=["archived_at"])
-    _changed("object_type.deleted", row, by, before={"name": row.name})
+    name, row.archived_at = row.name, clock.now()
+    row.name = f"{name}-{row.pk}"  # no name that a kind may have: the next one may be called so
+    row.save(update_fields=["archived_at", "name"])
+    _changed("object_type.deleted", row, by, before={"name": name})
 
 
 def _set(key: str, setting: str, value: Any, by: Actor) -> OwnType:
@@ -249,4 +262,5 @@ def _label(field: str, label: str) -> str:
 def _changed(action: str, row: ObjectType, by: Actor, before: Any = None, after: Any = None) -> None:
     """Keep who changed what, and read the kinds anew."""
     audit.record(action, by=by, target_type="object_type", target_id=row.pk, before=before, after=after)
-    current_scope().notes.pop(_NOTE, None)
+    for note in (_NOTE, _NOTE_DELETED):
+        current_scope().notes.pop(note, None)

@@ -22,10 +22,15 @@ from deskhand.kernel.errors import Conflict, Invalid, NotFound
 from deskhand.kernel.text import one_line, storable
 
 LABEL_LIMIT, OPTIONS_LIMIT = 100, 1000
+UNIQUE_LIMIT = 10  # properties of a kind of record whose values only one may have
+#: How properties can be shown whose values only one record may have.
+UNIQUE_TYPES = ("text", "phonenumber", "number")
 OPTION_TONES = ("", "blue", "teal", "green", "lime", "amber", "red", "pink", "violet")
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,99}")
 #: The slow job that brings the side table in line with a definition; `records/filterable.py` does it.
 FILL = "crm.fill_property"
+#: The one that claims what records have where a property became unique; `records/claiming.py` does it.
+CLAIM = "crm.claim_values"
 #: What people choose when they make one; the first fits when they don't.
 FIELD_TYPES: dict[Kind, tuple[str, ...]] = {
     Kind.TEXT: ("text", "textarea", "phonenumber", "html", "file"),
@@ -55,7 +60,8 @@ def create(
 ) -> PropertyDefinition:
     """Make a property of the account's own. Filters find a filterable one by index; each of its values costs a row.
 
-    Raises Invalid, naming the field, for a name, kind or options that can't be taken; Conflict when the name is.
+    `has_unique_value` says that only one record may have a value (decision 0016). Raises Invalid, naming the field, for
+    a name, kind, options or uniqueness that can't be taken; Conflict when the name is.
     """
     if not _NAME.fullmatch(name):
         raise Invalid(
@@ -69,17 +75,21 @@ def create(
         account_id=current_account_id(), object_type=object_type, name=name
     ).exists():
         raise Conflict(_("There is a property %(name)s already.") % {"name": name})
+    shown_as = _field_type(kind, field_type)
+    if has_unique_value:
+        _check_unique(object_type, shown_as)
     made = PropertyDefinition.objects.create(
         account_id=current_account_id(),
         object_type=object_type,
         name=name,
         label=_label(label),
         kind=_kind(kind).value,
-        field_type=_field_type(kind, field_type),
+        field_type=shown_as,
         options=_options(kind, options),
         group=_group(object_type, group),
         description=storable(description).strip(),
         has_unique_value=has_unique_value,
+        claimed_at=clock.now() if has_unique_value else None,
         is_filterable=is_filterable,
         filled_at=clock.now() if is_filterable else None,  # nothing has a value yet
     )
@@ -88,10 +98,13 @@ def create(
 
 
 def update(definition: PropertyDefinition, *, by: Actor = SYSTEM, **changes: Any) -> PropertyDefinition:
-    """Change label, group, description, options or whether filters find it by index; name and kind stay, because values
-    are stored by them. Records that have a value already are brought in by a slow job; filters are right all the while.
+    """Change label, group, description, options, whether filters find it by index or whether only one record may have a
+    value; name and kind stay, because values are stored by them. Records that have a value already are brought in by a
+    slow job; filters are right all the while. Who makes it unique asks `claiming.refuse_twins` first: the job gives up at
+    the first value that several records have.
 
-    Raises Invalid for an option that is left out: records may have it, so it can be hidden, not taken away.
+    Raises Invalid for an option that is left out: records may have it, so it can be hidden, not taken away; and for a
+    kind that can't be unique.
     """
     kind = Kind(definition.kind)
     before = {name: getattr(definition, name, None) for name in changes}
@@ -101,8 +114,9 @@ def update(definition: PropertyDefinition, *, by: Actor = SYSTEM, **changes: Any
         "description": lambda given: storable(given).strip(),
         "options": lambda given: _kept(definition, _options(kind, given)),
         "is_filterable": bool,
+        "has_unique_value": lambda given: _made_unique(definition, bool(given)),
     }
-    was_filterable = definition.is_filterable
+    was_filterable, was_unique = definition.is_filterable, definition.has_unique_value
     for name, value in changes.items():
         if name not in readers:
             raise Invalid(
@@ -113,6 +127,10 @@ def update(definition: PropertyDefinition, *, by: Actor = SYSTEM, **changes: Any
         changes |= {"filled_to": 0, "filled_at": None}
         definition.filled_to, definition.filled_at = 0, None
         _fill(definition.pk)
+    if definition.has_unique_value != was_unique:
+        changes |= {"claimed_to": 0, "claimed_at": None, "twins": 0}
+        definition.claimed_to, definition.claimed_at, definition.twins = 0, None, 0
+        jobs.enqueue(CLAIM, {"property": definition.pk}, one_by_one=str(definition.pk))
     definition.save(update_fields=list(changes))
     told = {name for name in before if before[name] != getattr(definition, name)}
     if told:
@@ -236,6 +254,30 @@ def _field_type(kind: Kind, field_type: str) -> str:
             value=field_type,
         )
     return field_type or allowed[0]
+
+
+def _made_unique(definition: PropertyDefinition, is_unique: bool) -> bool:
+    if is_unique and not definition.has_unique_value:
+        _check_unique(definition.object_type, definition.field_type)
+    return is_unique
+
+
+def _check_unique(object_type: str, field_type: str) -> None:
+    """Archived ones count: they keep their values, and may come back."""
+    if field_type not in UNIQUE_TYPES:
+        raise Invalid(
+            _("Only single-line texts, phone numbers and numbers can have unique values."),
+            field="has_unique_value", value=True, hint=_("Choose another type, or let several records have a value."),
+        )  # fmt: skip
+    there = PropertyDefinition.objects.filter(
+        account_id=current_account_id(), object_type=object_type, has_unique_value=True
+    )
+    if there.count() >= UNIQUE_LIMIT:
+        raise Invalid(
+            _("A kind of record can have %(count)s properties with unique values, archived ones included.")
+            % {"count": UNIQUE_LIMIT},
+            field="has_unique_value", value=True, hint=_("Let several records have a value."),
+        )  # fmt: skip
 
 
 def _options(kind: Kind, options: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

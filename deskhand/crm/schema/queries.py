@@ -18,9 +18,12 @@ class Schema(dict[str, Property]):
     There are many of them, and who names none pays nothing for them.
     """
 
-    def __init__(self, object_type: str, found: Mapping[str, Property]) -> None:
+    def __init__(
+        self, object_type: str, found: Mapping[str, Property], unique: Mapping[str, Property]
+    ) -> None:
         super().__init__(found)
         self._object_type = object_type
+        self.unique = unique
 
     def __missing__(self, name: str) -> Property:
         found = clocks.find(self._object_type, name)
@@ -48,9 +51,17 @@ def properties_of(object_type: str) -> Mapping[str, Property]:
     found = notes.get(key)
     if not isinstance(found, Schema):
         known = {p.name: p for p in BUILT_IN.get(object_type, BUILT_IN["custom"]) if not p.is_awaited}
-        known.update(_custom(object_type))
-        notes[key] = found = Schema(object_type, known)
+        custom = _custom(object_type)
+        known.update({name: prop for name, (prop, is_archived) in custom.items() if not is_archived})
+        unique = {name: prop for name, (prop, _archived) in custom.items() if prop.has_unique_value}
+        notes[key] = found = Schema(object_type, known, unique)
     return found
+
+
+def unique_of(object_type: str) -> Mapping[str, Property]:
+    """The account's own properties whose values only one record may have, archived ones too: they keep their values."""
+    found = properties_of(object_type)
+    return found.unique if isinstance(found, Schema) else {}
 
 
 def everything(object_type: str, *, with_aliases: bool = False) -> list[Property]:
@@ -71,25 +82,32 @@ def forget(object_type: str) -> None:
     current_scope().notes.pop(f"crm.schema.{object_type}", None)
 
 
-def _custom(object_type: str) -> dict[str, Property]:
+def _custom(object_type: str) -> dict[str, tuple[Property, bool]]:
+    """With whether it is archived; of those only the unique ones are read."""
     return {
-        name: Property(
-            name,
-            label,
-            Kind(kind),
-            options=tuple(
-                Option(option["value"], option["label"], option.get("tone", ""), bool(option.get("hidden")))
-                for option in sql.loads(options)
+        name: (
+            Property(
+                name,
+                label,
+                Kind(kind),
+                options=tuple(
+                    Option(
+                        option["value"], option["label"], option.get("tone", ""), bool(option.get("hidden"))
+                    )
+                    for option in sql.loads(options)
+                ),
+                group=group,
+                is_custom=True,
+                description=description,
+                has_unique_value=is_unique,
+                is_claimed=is_unique and is_claimed,
+                definition_id=definition_id,
+                is_filterable=is_filterable,
+                is_filled=is_filterable and is_filled,
             ),
-            group=group,
-            is_custom=True,
-            description=description,
-            has_unique_value=is_unique,
-            definition_id=definition_id,
-            is_filterable=is_filterable,
-            is_filled=is_filterable and is_filled,
+            is_archived,
         )
-        for name, label, kind, options, group, description, is_unique, definition_id, is_filterable, is_filled in sql.rows(
+        for name, label, kind, options, group, description, is_unique, is_claimed, definition_id, is_filterable, is_filled, is_archived in sql.rows(
             _DEFINITIONS, [current_scope().account_id, object_type]
         )
     }
@@ -99,7 +117,7 @@ _ARCHIVED = """
 select label from crm_propertydefinition where account_id = %s and object_type = %s and name = %s and archived_at is not null
 """
 _DEFINITIONS = """
-select name, label, kind, options, "group", description, has_unique_value, id, is_filterable, filled_at is not null
+select name, label, kind, options, "group", description, has_unique_value, claimed_at is not null, id, is_filterable, filled_at is not null, archived_at is not null
 from crm_propertydefinition
-where account_id = %s and object_type = %s and archived_at is null order by display_order, id
+where account_id = %s and object_type = %s and (archived_at is null or has_unique_value) order by display_order, id
 """

@@ -45,7 +45,8 @@ class Property:
     group: str = ""
     is_custom: bool = False
     description: str = ""
-    has_unique_value: bool = False
+    has_unique_value: bool = False  # only one record may have a value
+    is_claimed: bool = False  # all records have claimed theirs: they are found by it
     definition_id: int = 0  # of an account's own property
     is_filterable: bool = False  # writes go to the side table too
     is_filled: bool = False  # filters may use the side table
@@ -62,6 +63,11 @@ class Property:
     def is_user(self) -> bool:
         """Whether it holds one of our people whom somebody chooses: the owner, or a property of the account's own for users."""
         return self.kind is Kind.REF and (self.name == "hubspot_owner_id" or self.is_custom)
+
+    @property
+    def is_place(self) -> bool:
+        """Whether it says where the record stands: its pipeline or its status there."""
+        return self.column in ("pipeline_id", "stage_id")
 
     @property
     def is_formula(self) -> bool:

@@ -16,7 +16,15 @@ from deskhand.crm.filters import gone
 from deskhand.crm.filters.as_json import from_json, to_json
 from deskhand.crm.filters.schema_source import SchemaSource, Tables
 from deskhand.crm.filters.sql import to_sql
-from deskhand.crm.filters.types import NOTHING, Condition, Filter, MemberOf, leaves_by_type, link_types
+from deskhand.crm.filters.types import (
+    NOTHING,
+    Condition,
+    Filter,
+    MemberOf,
+    leaves_by_type,
+    link_types,
+    linked_kinds,
+)
 from deskhand.crm.schema import object_types
 from deskhand.crm.schema.queries import properties_of
 from deskhand.crm.schema.tags import TAGS, tags
@@ -45,6 +53,15 @@ class Use:
     tag: str = ""  # whose rule it is
 
 
+def refuse_used(name: str, uses: Sequence[Use]) -> None:
+    """Raises Conflict, which names some of them, while something asks for what is to go: a segment, a label, a kind of record."""
+    if uses:
+        raise Conflict(
+            _("“%(segment)s” is used by %(users)s. Take it out there first.")
+            % {"segment": name, "users": ", ".join(use.name for use in uses[:5])}
+        )
+
+
 #: (account id, segment ids) → what asks for which. Filled by wiring with the areas above.
 users: list[Callable[[int, Sequence[int]], dict[int, list[Use]]]] = []
 
@@ -68,6 +85,14 @@ def _segments_asking(account_id: int, segment_ids: Sequence[int]) -> dict[int, l
 def asking_for_labels(account_id: int, numbers: Sequence[int]) -> dict[int, list[Use]]:
     """{association label: the segments and the rules of tags that look along links that bear it}."""
     return _asking(link_types, numbers)
+
+
+def asking_for_kind(object_type: str) -> list[Use]:
+    """The segments of such records, and the segments and rules of tags that look at linked ones."""
+    own = segments().filter(object_type=object_type).order_by("name")
+    found = [Use(SEGMENT, one.pk, one.name) for one in own]
+    looking = [use for one, use in _conditional() if object_type in linked_kinds(condition_of(one))]
+    return [*found, *(use for use in looking if use not in found)]
 
 
 def _asking(named: Callable[[Condition], set[int]], ids: Sequence[int]) -> dict[int, list[Use]]:
@@ -254,12 +279,7 @@ def change_condition(segment_id: int, condition: Condition, *, by: Actor) -> Non
 def archive(segment_id: int, *, by: Actor) -> None:
     """Put it away. Raises NotFound, and Conflict while something asks for it: then nothing would meet it any more."""
     segment = find(segment_id, lock=True)
-    uses = used_by([segment_id]).get(segment_id, [])
-    if uses:
-        raise Conflict(
-            _("“%(segment)s” is used by %(users)s. Take it out there first.")
-            % {"segment": segment.name, "users": ", ".join(use.name for use in uses[:5])}
-        )
+    refuse_used(segment.name, used_by([segment_id]).get(segment_id, ()))
     put_away(segment)
     audit.record(
         "segment.archived", by=by, target_type=SEGMENT, target_id=segment_id, before={"name": segment.name}
@@ -320,8 +340,7 @@ def _require_condition(segment: Segment, condition: Condition | None) -> None:
 
 def require_askable(segment: Segment, condition: Condition) -> None:
     """Raises Invalid for a condition of a segment, or of a tag's rule, that names what is not there, or that leads back to it."""
-    types = {*BUILT_IN, *object_types.all_of_them()}
-    tables = Tables(segment.account_id, {name: name for name in types}, properties_of)
+    tables = Tables(segment.account_id, {name: name for name in object_types.every()}, properties_of)
     source = SchemaSource(tables, segment.object_type, "t")
     to_sql(condition, source, now=clock.now(), zone=ZoneInfo("UTC"))
     if not (asked_for(condition) or _tags_asked_for(condition, segment.object_type)):

@@ -24,6 +24,7 @@ from deskhand.crm.filters.types import (
     leaves,
     leaves_by_type,
     link_types,
+    linked_kinds,
 )
 from deskhand.crm.schema.types import Kind
 from deskhand.kernel.errors import Invalid
@@ -355,6 +356,7 @@ def test_the_labels_that_a_condition_names_are_found_wherever_they_stand():
     )
 
     assert link_types(named) == {1001, 7}
+    assert linked_kinds(named) == {"contact", "company"}
 
 
 def test_folding_keeps_length_and_is_settled_after_one_pass():

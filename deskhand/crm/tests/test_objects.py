@@ -6,6 +6,7 @@ import pytest
 from django.db import connection
 
 from deskhand.accounts.models import AuditEntry
+from deskhand.crm.filters.types import AllOf, AnyOf, Associated, Filter, Operator
 from deskhand.crm.pipelines import pipelines
 from deskhand.crm.pipelines.pipelines import CLOSED, OPEN, NewStage
 from deskhand.crm.pipelines.queries import pipelines_of
@@ -21,8 +22,11 @@ from deskhand.crm.records.models import (
 )
 from deskhand.crm.records.objects import NewRecord
 from deskhand.crm.records.tables import TABLES
-from deskhand.crm.schema import object_types, properties
+from deskhand.crm.schema import association_labels, object_types, properties
 from deskhand.crm.schema.types import Kind
+from deskhand.crm.segments import segments
+from deskhand.crm.segments.models import SegmentKind
+from deskhand.crm.segments.segments import Use
 from deskhand.events.models import EventRow
 from deskhand.events.types import SYSTEM, Actor
 from deskhand.kernel.errors import Conflict, Invalid, NotFound
@@ -320,6 +324,30 @@ def test_a_kind_goes_away_when_it_has_no_records(world, machine):
 
     with pytest.raises(NotFound):
         objects.create(machine, {"hs_name": "Lathe"}, by=SYSTEM)
+    again = object_types.create("machine", "Machine", "Machines", by=SYSTEM)
+    assert again.key != machine
+
+
+def test_a_kind_that_something_asks_for_stays_and_its_labels_go_with_it_R_PIPE_10(
+    world, machine, monkeypatch
+):
+    label = association_labels.create("ticket", machine, "Broken", "Breaks", by=SYSTEM)
+    monkeypatch.setattr(
+        objects, "users", [lambda _account_id, key: [Use("workflow", 1, "Repairs")] if key == machine else []]
+    )
+    linked = Associated(machine, Filter("hs_name", Kind.TEXT, Operator.KNOWN))
+    segments.create(machine, "By hand", SegmentKind.STATIC, by=SYSTEM)
+    segments.create("ticket", "With a machine", SegmentKind.FILTER, AnyOf((AllOf((linked,)),)), by=SYSTEM)
+
+    with pytest.raises(Conflict, match="is used by By hand, With a machine, Repairs"):
+        objects.delete_type(machine, by=SYSTEM)
+    assert association_labels.label_for("ticket", machine, label.type_id)
+
+    for one in segments.segments():
+        segments.archive(one.pk, by=SYSTEM)
+    monkeypatch.setattr(objects, "users", [])
+    objects.delete_type(machine, by=SYSTEM)
+    assert association_labels.every_own() == []
 
 
 def test_the_kinds_of_another_account_are_not_known(world, machine):
