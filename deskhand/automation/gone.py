@@ -11,11 +11,13 @@ from django.utils.translation import gettext as _
 
 from deskhand.automation import kinds, triggers
 from deskhand.automation.actions import choices
+from deskhand.automation.engine.advance import Gone
 from deskhand.automation.engine.definition import Definition
 from deskhand.automation.engine.validate import NAMES_GONE
 from deskhand.crm.filters import gone
 from deskhand.crm.records import task_queues
-from deskhand.crm.schema import clock_names
+from deskhand.crm.schema import clock_names, object_types
+from deskhand.crm.schema.defaults import BUILT_IN
 from deskhand.crm.schema.queries import properties_of
 from deskhand.crm.schema.tags import TAGS
 from deskhand.crm.schema.types import Property
@@ -29,8 +31,10 @@ _CLOCK = re.compile(rf"(?:\b(\w+)\.)?\b((?:{'|'.join(clock_names.SORTS)})_[0-9]+
 def named(object_type: str, name: str, values: Sequence[object] = ()) -> tuple[str, str] | None:
     """The property and those of these values, in words, that a condition names and that are gone; None where all are there.
 
-    `name` may be what an event tells: of a property, or the names of those that changed.
+    `name` may be what an event tells: of a property, or the names of those that changed. A kind of record may be gone, too.
     """
+    if object_type not in BUILT_IN and object_type in object_types.deleted():
+        return _("Kind of record"), kinds.label(object_type)
     if name == triggers.CHANGED:
         lost = [str(one) for one in values if properties_of(object_type).get(str(one)) is None]
         return (_("Property"), ", ".join(lost)) if lost else None
@@ -72,19 +76,27 @@ def clocks_in(settings: Any, object_type: str) -> Iterator[tuple[str, str]]:
         yield from clocks_in(one, object_type)
 
 
-def places_of(definition: Definition) -> dict[tuple[str, str], frozenset[str]]:
-    """{kind of record, property: ids} of the statuses and pipelines that are gone and that its branches name, its cancelled
-    delays, its goal, and what lets its runs leave. Costs nothing for a definition that names none."""
-    found: dict[tuple[str, str], frozenset[str]] = {}
-    for object_type, name, values in definition.places:
-        if lost := gone.places(object_type, name, values):
-            found[object_type, name] = found.get((object_type, name), frozenset()) | {*lost}
-    return found
+class Places:
+    """What the definitions of a batch of runs name that is gone: each is looked through once."""
+
+    def __init__(self) -> None:
+        self._found: dict[int, Gone] = {}
+
+    def of(self, definition: Definition) -> Gone:
+        """{kind of record, property: ids} of the statuses and pipelines that are gone and that its branches name, its
+        cancelled delays, its goal, and what lets its runs leave."""
+        if id(definition) not in self._found:
+            found: dict[tuple[str, str], frozenset[str]] = {}
+            for object_type, name, values in definition.places:
+                if lost := gone.places(object_type, name, values):
+                    found[object_type, name] = found.get((object_type, name), frozenset()) | {*lost}
+            self._found[id(definition)] = found
+        return self._found[id(definition)]
 
 
 def _others(prop: Property, values: Sequence[object]) -> tuple[str, ...]:
     """People who left are meant still: what was theirs is."""
-    if prop.column in (gone.STAGE, gone.PIPELINE) or not values:
+    if prop.is_place or not values:
         return ()
     if prop.is_user or prop.name == choices.TEAMS:
         known = choices.everybody() if prop.is_user else choices.teams()

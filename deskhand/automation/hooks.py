@@ -23,16 +23,18 @@ from deskhand.accounts import audit
 from deskhand.automation.engine.definition import Trigger, WhenCalled
 from deskhand.automation.enrolling import by_hand, matching
 from deskhand.automation.enrolling.guards import HOUR, flag
-from deskhand.automation.enrolling.index import Entry, Index, index_of
+from deskhand.automation.enrolling.index import Entry, Index, index_of, revisions
 from deskhand.automation.enrolling.insert import Wanted
 from deskhand.automation.models import CallState, HookCall, Workflow, WorkflowHook
 from deskhand.crm.filters.folding import fold
 from deskhand.crm.filters.types import MAX_VALUES, Filter, Operator
-from deskhand.crm.records import companies, contacts, objects, tickets
+from deskhand.crm.records import companies, contacts, objects, tickets, unique
 from deskhand.crm.records.tables import table_of
 from deskhand.crm.records.tickets import NewTicket
+from deskhand.crm.records.unique import NotUnique
 from deskhand.crm.schema.queries import properties_of
 from deskhand.crm.schema.types import Kind, Property
+from deskhand.crm.schema.values import normal
 from deskhand.delivery.calls import new_secret, signature
 from deskhand.events import log
 from deskhand.events.types import Actor, ActorKind, Cause, Event
@@ -123,7 +125,7 @@ def unique_properties(object_type: str) -> list[Property]:
     return [
         p
         for p in properties_of(object_type).values()
-        if p.kind in (Kind.TEXT, Kind.NUMBER) and (p.name in built_in or p.has_unique_value)
+        if p.kind in (Kind.TEXT, Kind.NUMBER) and (p.name in built_in or p.is_claimed)
     ]
 
 
@@ -131,17 +133,30 @@ def check(object_type: str, trigger: Trigger) -> None:
     """Raises Invalid when the trigger's property does not tell records apart."""
     if not isinstance(trigger, WhenCalled):
         return
-    if not _is_unique(object_type, trigger.property):
+    prop = _unique(object_type, trigger.property)
+    if prop is None:
         raise Invalid(
             _("Records can't be told apart by this property."), field="trigger", value=trigger.property,
             hint=_("Choose one that only one record can have, such as an email address or a number."),
         )  # fmt: skip
-
-    if trigger.may_create and not can_be_made(properties_of(object_type)[trigger.property]):
+    if trigger.may_create and not can_be_made(prop):
         raise Invalid(
-            _(NOT_MADE) % {"property": _(properties_of(object_type)[trigger.property].label)}, field="may_create", value=trigger.property,
+            _(NOT_MADE) % {"property": _(prop.label)}, field="may_create", value=trigger.property,
             hint=_("Choose another property, or do not let calls make records."),
         )  # fmt: skip
+
+
+def finding_by(account_id: int, object_type: str, name: str) -> list[Workflow]:
+    """The workflows whose calls find records by this property."""
+    found = list(
+        Workflow.objects.filter(account_id=account_id, object_type=object_type, archived_at=None).order_by("name", "id")
+    )  # fmt: skip
+    newest = revisions(account_id, {(one.pk, one.revision_number) for one in found})
+    triggers = {row.workflow_id: row.definition["trigger"] for row in newest}
+    return [
+        one for one in found
+        if (trigger := triggers.get(one.pk)) and trigger["type"] == "when_called" and trigger["property"] == name
+    ]  # fmt: skip
 
 
 def can_be_made(prop: Property) -> bool:
@@ -149,8 +164,8 @@ def can_be_made(prop: Property) -> bool:
     return not (prop.read_only or prop.is_computed)
 
 
-def _is_unique(object_type: str, name: str) -> bool:
-    return any(one.name == name for one in unique_properties(object_type))
+def _unique(object_type: str, name: str) -> Property | None:
+    return next((one for one in unique_properties(object_type) if one.name == name), None)
 
 
 # ── taking calls ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -429,11 +444,15 @@ def _said(text: str, content_type: str) -> dict[str, Any] | list[Any]:
 
 def _find(account_id: int, index: Index, entry: Entry, trigger: WhenCalled, calls: Sequence[_Read]) -> None:
     """Say whose record each call means; make it where that is wanted."""
-    prop = properties_of(entry.object_type).get(trigger.property)
-    if prop is None or not _is_unique(entry.object_type, trigger.property):
+    prop = _unique(entry.object_type, trigger.property)
+    if prop is None:
         for call in calls:
             call.fail(_("Records can't be told apart by this property."))
         return
+    if trigger.may_create and not _is_kept_apart(entry.object_type, prop):
+        # Who reads calls at the same time waits here, and finds what is made now.
+        lock = "select pg_advisory_xact_lock(hashtextextended('made by calls ' || %s, %s))"
+        sql.execute(lock, [entry.object_type, account_id])
     known = _ids_of(account_id, index, entry, prop, {call.value for call in calls})
     for call in calls:
         found = known.get(_same(prop, call.value), [])
@@ -451,8 +470,18 @@ def _find(account_id: int, index: Index, entry: Entry, trigger: WhenCalled, call
                 known[_same(prop, call.value)] = [call.record_id]
 
 
+def _is_kept_apart(object_type: str, prop: Property) -> bool:
+    """Whether records with the same value can't be made, whoever tries."""
+    return prop.is_claimed or (object_type, prop.name) == ("contact", "email")
+
+
 def _same(prop: Property, value: str) -> str:
     """Two values that mean the same give the same text."""
+    if prop.is_claimed:
+        try:
+            return unique.key_of(prop, normal(prop, value))
+        except Invalid:
+            return ""
     if prop.kind is not Kind.NUMBER:
         return fold(value)
     try:
@@ -474,6 +503,8 @@ def _ids_of(
         return {
             email: [pk] for email, pk in contacts.ids_of(sorted(value.lower() for value in wanted)).items()
         }
+    if prop.is_claimed:
+        return {key: [pk] for key, pk in unique.holders(prop, wanted).items()}
     compared = [Decimal(value) if prop.kind is Kind.NUMBER else value for value in sorted(wanted)]
     asked = Filter(prop.name, prop.kind, Operator.ANY_OF, tuple(compared[:MAX_VALUES]))
     test = matching.where(account_id, entry.object_type, asked, clock.now(), index.zone)
@@ -497,7 +528,19 @@ def _make(entry: Entry, prop: Property, call: _Read) -> None:
         with attempt():
             call.record_id = _create(entry.object_type, values, by, cause)
     except DeskhandError as refusal:
-        call.fail(_("No record could be made: %(why)s") % {"why": getattr(refusal, "message", str(refusal))})
+        call.record_id = _made_meanwhile(prop, refusal)
+        if call.record_id is None:
+            why = getattr(refusal, "message", str(refusal))
+            call.fail(_("No record could be made: %(why)s") % {"why": why})
+
+
+def _made_meanwhile(prop: Property, refusal: DeskhandError) -> int | None:
+    """The record that another call made this moment by the same property."""
+    if isinstance(refusal, NotUnique) and refusal.field == prop.name:
+        return refusal.holder_id
+    if isinstance(refusal, contacts.Taken) and prop.name == "email":
+        return refusal.contact_id
+    return None
 
 
 def _may_be_given(prop: Property, value: object) -> bool:

@@ -25,6 +25,8 @@ from deskhand.automation.engine.definition import Action
 from deskhand.automation.enrolling import guards
 from deskhand.automation.enrolling.index import find_definition
 from deskhand.automation.models import CustomAction, Enrollment, StepCall
+from deskhand.crm.schema import object_types
+from deskhand.crm.segments.segments import Use
 from deskhand.delivery import calls as delivery_calls
 from deskhand.delivery.calls import Call
 from deskhand.delivery.types import Reply
@@ -96,10 +98,15 @@ def change(account_id: int, integration_id: int, values: Mapping[str, Any], *, b
 
 
 def set_archived(account_id: int, integration_id: int, on: bool, *, by: Actor) -> CustomAction:
-    """Put it away, or back. Raises Conflict while a workflow uses it."""
+    """Put it away, or back. Raises Conflict while a workflow uses it, and while it is for a kind of record that was deleted."""
     found = get(account_id, integration_id, lock=True)
     if on and used_in(account_id).get(found.name):
         raise Conflict(_("A workflow uses this integration. Take it out there first."))
+    if not on and (lost := [kind for kind in found.object_types if kind in object_types.deleted()]):
+        raise Conflict(
+            _("“%(name)s” is for “%(kind)s”, which was deleted. Say what it is for now, and save it; then it can come back.")
+            % {"name": found.name, "kind": object_types.deleted()[lost[0]].plural}
+        )  # fmt: skip
     if on != (found.archived_at is not None):
         found.archived_at = clock.now() if on else None
         found.save(update_fields=["archived_at"])
@@ -114,6 +121,14 @@ def get(account_id: int, integration_id: int, *, lock: bool = False) -> CustomAc
     if found is None:
         raise NotFound(_("There is no such integration."))
     return found
+
+
+def asking_for_kind(account_id: int, object_type: str) -> list[Use]:
+    """The integrations that are for such records. One query."""
+    found = CustomAction.objects.filter(
+        account_id=account_id, archived_at=None, object_types__contains=[object_type]
+    )
+    return [Use("integration", pk, name) for pk, name in found.order_by("name").values_list("pk", "name")]
 
 
 def used_in(account_id: int) -> dict[str, list[int]]:

@@ -15,6 +15,7 @@ from deskhand.automation.engine.definition import Definition
 from deskhand.automation.enrolling import guards
 from deskhand.automation.enrolling.index import definitions_of
 from deskhand.automation.models import Workflow, WorkflowRevision
+from deskhand.crm.schema import object_types
 from deskhand.desk.models import ChannelAccount
 from deskhand.events.types import Actor, Event
 from deskhand.kernel.errors import Conflict, Invalid, NotFound
@@ -82,7 +83,11 @@ def _checked_owner(workflow: Workflow, owner_id: int | None) -> int | None:
 
 def clone(workflow: Workflow, *, by: int) -> Workflow:
     """A copy that is off and has nobody in it (R-EDIT-3); of a lane a workflow of its own, whose trigger may be changed
-    (R-ACT-10). What somebody works on is copied as it is shown, for that is what they see."""  # fmt: skip
+    (R-ACT-10). What somebody works on is copied as it is shown, for that is what they see.
+
+    Raises Conflict where its kind of record was deleted.
+    """
+    _require_kind(workflow)
     name = _("%(name)s (copy)") % {"name": workflow.name[: LONGEST - 40]}
     made = workflows.create(workflow.account_id, name, drafts.of(workflow).definition, by=by)
     made.description, made.folder_id = workflow.description, workflow.folder_id
@@ -114,11 +119,12 @@ def archive(workflow: Workflow, *, by: Actor) -> int:
 def restore(workflow: Workflow, *, by: Actor) -> Workflow:
     """Bring an archived workflow back, off and empty. A lane whose status has another one by now stands alone.
 
-    Raises Conflict while records are still leaving it.
+    Raises Conflict while records are still leaving it, and where its kind of record was deleted.
     """
     held = _held(workflow)
     if held.archived_at is None:
         return held
+    _require_kind(held)
     if emptying.progress(held.account_id, [held.pk]):
         raise Conflict(_("Records are still leaving this workflow. Restore it when the last one has."))
     rivals = Workflow.objects.filter(
@@ -132,6 +138,18 @@ def restore(workflow: Workflow, *, by: Actor) -> Workflow:
     uses.recheck(held)
     _record("restored", held, by, after={"name": held.name})
     return held
+
+
+def _require_kind(workflow: Workflow) -> None:
+    """A kind may be deleted while archived workflows are about it: nothing runs by them any more (R-EDIT-8)."""
+    gone = object_types.deleted().get(workflow.object_type)
+    if gone is not None:
+        raise Conflict(
+            _(
+                "“%(kind)s” was deleted, so no record could enter this workflow. Its versions and its history stay to be read."
+            )
+            % {"kind": gone.plural}
+        )
 
 
 def looked_at(workflow: Workflow, *, by: Actor) -> None:

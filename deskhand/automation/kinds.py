@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from deskhand.crm.records.associations import told_kinds
 from deskhand.crm.schema import object_types
 from deskhand.crm.schema.defaults import ASSOCIATION_TYPES, BUILT_IN
 
@@ -15,11 +16,9 @@ LABELS = {
 
 
 def label(object_type: str) -> str:
-    """Its name in the singular; the key for one that is gone."""
-    if object_type in LABELS:
-        return str(LABELS[object_type])
-    own = object_types.all_of_them().get(object_type)
-    return own.singular if own else object_type
+    """Its name in the singular as the account has it (R-OBJ-5), or had it; the key for one that never was."""
+    there = is_known(object_type) or object_type in object_types.deleted()
+    return _(object_types.labels_of(object_type).singular) if there else object_type
 
 
 def all_of_them() -> list[str]:
@@ -35,6 +34,11 @@ def linkable(object_type: str) -> list[str]:
     known = {other for kind, other in ASSOCIATION_TYPES if kind == object_type}
     own = {"project", *object_types.all_of_them()}
     return [kind for kind in all_of_them() if kind in known or {kind, object_type} & own]
+
+
+def told_of(object_type: str) -> list[str]:
+    """Those of them of whose links such a record is told (`associations.told_kinds`)."""
+    return [kind for kind in linkable(object_type) if object_type in told_kinds({kind, object_type})]
 
 
 def this_record(object_type: str) -> str:

@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from deskhand.automation import endings, gone, records, steplog, triggers
-from deskhand.automation.engine.advance import Gone, cancelled, reason_to_leave, step_at, undecided
+from deskhand.automation.engine.advance import Cancelled, cancelled, reason_to_leave, step_at
 from deskhand.automation.engine.definition import Definition
 from deskhand.automation.engine.trace import What
 from deskhand.automation.enrolling.index import definitions_of
 from deskhand.automation.enrolling.insert import WAKE
+from deskhand.automation.enrolling.standing import looking_at
 from deskhand.automation.models import StepStatus
 from deskhand.automation.records import LoadedFacts
 from deskhand.automation.steplog import LogLine
-from deskhand.crm.filters.types import looked_at
-from deskhand.crm.records import associations
+from deskhand.crm.filters.types import Path, looked_at
 from deskhand.crm.schema import activities
 from deskhand.crm.segments import members
 from deskhand.events.types import Event
@@ -83,22 +83,21 @@ select id, revision_number from automation_workflow where account_id = %s and wa
 
 
 def _linked(changed: Collection[Key], definitions: Iterable[Definition]) -> set[Key]:
-    """The records that look at one of the changed ones: a query for each pair of kinds that somebody looks along."""
+    """The records that look at one of the changed ones: a query for each link of each way that somebody looks along."""
     found: set[Key] = set()
-    for object_type, to in sorted({pair for one in definitions for pair in _looks_along(one)}):
-        ids = [record_id for kind, record_id in changed if kind == to]
+    for way in sorted({way for one in definitions for way in _ways(one)}):
+        ids = [record_id for kind, record_id in changed if kind == way[-1]]
         if ids:
-            linked = associations.linked_ids(to, ids, object_type, None)
-            found |= {(object_type, record_id) for many in linked.values() for record_id in many}
+            found |= {(way[0], pk) for many in looking_at(way, ids).values() for pk in many}
     return found
 
 
-def _looks_along(definition: Definition) -> Iterable[tuple[str, str]]:
+def _ways(definition: Definition) -> Iterable[Path]:
     for condition in definition.watched:
         for way, _leaf in looked_at(condition):
             path, _activity = activities.split(way)
             if path:
-                yield definition.object_type, path[-1]
+                yield definition.object_type, *path
 
 
 def _inside(account_id: int, keys: Collection[Key], watching: Mapping[int, Definition]) -> list[_Inside]:
@@ -135,23 +134,21 @@ def _decide(account_id: int, inside: Sequence[_Inside], now: datetime) -> None:
     loaded = {kind: records.load(kind, ids) for kind, ids in sorted(wanted.items())}
     leaving: dict[str, list[_Inside]] = defaultdict(list)
     going: list[tuple[_Inside, str]] = []
-    named: dict[int, Gone] = {}
+    places = gone.Places()
     for run in inside:
         record = loaded[run.object_type].get(run.record_id)
         if record is None:
             leaving["record_gone"].append(run)
             continue
         facts = LoadedFacts(run.object_type, record)
-        if id(run.definition) not in named:
-            named[id(run.definition)] = gone.places_of(run.definition)
-        lost = named[id(run.definition)]
+        lost = places.of(run.definition)
         reason = reason_to_leave(run.definition, facts, now, zone, lost)
         if reason is not None:
             leaving[reason.value].append(run)
-        elif undecided(run.definition, run.position, facts, now, zone, lost):
-            continue  # the runner says so when it goes on
-        elif way := cancelled(run.definition, run.position, facts, now, zone):
-            going.append((run, way[0]))
+            continue
+        way = cancelled(run.definition, run.position, facts, now, zone, lost)
+        if isinstance(way, Cancelled):  # where nobody can tell, the runner says so when it goes on
+            going.append((run, way.position))
     for why, runs in leaving.items():
         _let_go(account_id, runs, why, now)
     _wake(account_id, going, now)

@@ -22,7 +22,6 @@ from deskhand.automation.engine.advance import (
     Broken,
     EnrollmentFacts,
     Finished,
-    Gone,
     Perform,
     Position,
     Reason,
@@ -34,7 +33,6 @@ from deskhand.automation.engine.advance import (
     ending,
     is_over,
     step_at,
-    undecided,
 )
 from deskhand.automation.engine.definition import Action as ActionStep
 from deskhand.automation.engine.definition import Definition, OnFailure
@@ -206,7 +204,7 @@ class _Batch:
         self.log: list[LogLine] = []
         self.troubles = troubles.Troubles()
         self.calls: list[calls.NewCall] = []
-        self.gone: dict[int, Gone] = {}
+        self.gone = gone.Places()
         found = sql.rows(_WORKFLOWS, [account_id, list({run.workflow_id for run in runs})])
         workflows = {workflow_id: rest for workflow_id, *rest in found}
         newest_of = {
@@ -284,15 +282,13 @@ class _Batch:
         assert run.definition is not None
         found = None
         if run.definition.cancels:
-            lost = self._gone_for(run.definition)
-            broken = undecided(run.definition, run.position, self._facts(run), self.now, self.zone, lost)
-            if broken is not None:
-                self._break(run, broken, at=run.position)
-                return
-            found = cancelled(run.definition, run.position, self._facts(run), self.now, self.zone)
-        if found is not None and found[0] != run.position:
-            run.position, told = found
-            self._note(run, [told])
+            lost = self.gone.of(run.definition)
+            found = cancelled(run.definition, run.position, self._facts(run), self.now, self.zone, lost)
+        if isinstance(found, Broken):
+            self._break(run, found, at=run.position)
+        elif found is not None and found.position != run.position:
+            run.position = found.position
+            self._note(run, [found.item])
         elif waking.is_event(run.waited_for):
             self._note(run, [TraceItem(run.waited_at, What.TIMED_OUT, {"event": run.waited_for})])
 
@@ -344,7 +340,7 @@ class _Batch:
             run.ended = Reason.COMPLETED.value
             return None
         enrollment = EnrollmentFacts(
-            run.id, self.zone, run.is_on, run.outputs, self.hours, self.happened.get(run.id, ()), self._gone_for(run.definition)
+            run.id, self.zone, run.is_on, run.outputs, self.hours, self.happened.get(run.id, ()), self.gone.of(run.definition)
         )  # fmt: skip
         outcome = advance(run.definition, run.position, self._facts(run), self.now, enrollment)
         self._note(run, outcome.trace)
@@ -379,12 +375,6 @@ class _Batch:
         run.position, run.ended = at or broken.step.id, "failed"
         self.log.append(LogLine(run, broken.step.id, "error", StepStatus.FAILED, why))
         self.troubles.add(run.workflow_id, why)
-
-    def _gone_for(self, definition: Definition) -> Gone:
-        """What its conditions name that was deleted, worked out once."""
-        if id(definition) not in self.gone:
-            self.gone[id(definition)] = gone.places_of(definition)
-        return self.gone[id(definition)]
 
     def _facts(self, run: Run) -> LoadedFacts:
         return LoadedFacts(run.object_type, self.loaded[run.object_type][run.record_id])

@@ -184,11 +184,17 @@ def rename(template: MailTemplate, name: str, *, by: Actor) -> None:
 
 
 def set_archived(template: MailTemplate, on: bool, *, by: Actor) -> None:
-    """Let nobody choose it any more, or again. Safe to repeat. Raises Conflict while a workflow sends it."""
+    """Let nobody choose it any more, or again. Safe to repeat. Raises Conflict while a workflow sends it, and where another
+    mail has its name by now: people choose mails by their names, and files name them so."""
     if on and used_in(template.account_id).get(template.pk):
         raise Conflict(_("A workflow sends this mail. Take the step out first."))
     if on is (template.archived_at is not None):
         return
+    if not on and _has_rival(template.account_id, template.name, but=template.pk):
+        raise Conflict(
+            _("Another mail is called “%(name)s” by now. Give one of the two another name first.")
+            % {"name": template.name}
+        )
     template.archived_at = clock.now() if on else None
     template.save(update_fields=["archived_at"])
     audit.record(
@@ -231,12 +237,16 @@ def _free_name(account_id: int, name: str, but: int | None = None) -> str:
     name = one_line(name)
     if not name:
         raise Invalid(_("Give it a name."), field="name", value=name, hint=_("Enter a name."))
-    others = MailTemplate.objects.filter(account_id=account_id, name__iexact=name, archived_at=None)
-    if (others.exclude(pk=but) if but else others).exists():
+    if _has_rival(account_id, name, but):
         raise Invalid(
             _("There is a mail of this name already."), field="name", value=name, hint=_("Use another name.")
         )  # fmt: skip
     return name
+
+
+def _has_rival(account_id: int, name: str, but: int | None = None) -> bool:
+    others = MailTemplate.objects.filter(account_id=account_id, name__iexact=name, archived_at=None)
+    return (others.exclude(pk=but) if but else others).exists()
 
 
 def render(subject: str, body: str, named: Mapping[str, Any]) -> Rendered:

@@ -213,7 +213,7 @@ def in_words(object_type: str, prop: Property, value: Any) -> Any:
     """A stored value as people read it; numbers stay numbers, and dates can be formatted anew."""
     if value is None or value == "" or value == []:
         return ""
-    if prop.column in ("stage_id", "pipeline_id"):
+    if prop.is_place:
         return _place(object_type, prop.column, value)
     if prop.kind is Kind.BOOL:
         return _("Yes") if value else _("No")

@@ -12,16 +12,14 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from deskhand.automation import calls, runner, waking
+from deskhand.automation import calls, runner, steplog, waking
 from deskhand.automation.actions.types import is_trial, keys_of
 from deskhand.automation.engine.advance import beginning, step_at
 from deskhand.automation.engine.definition import Definition
-from deskhand.automation.engine.trace import What
 from deskhand.automation.models import (
     Enrollment,
     EnrollmentState,
     StepLog,
-    StepStatus,
     Workflow,
     WorkflowRevision,
 )
@@ -168,14 +166,16 @@ def _walk(
             state=EnrollmentState.DUE,
             due_at=sql.row("select now()")[0],  # type: ignore[index]
         )
-        runner.go(account_id, runner.Runner().claim(account_id, 1, only=run.pk), at)
+        claimed = runner.Runner().claim(account_id, 1, only=run.pk)
+        runner.go(account_id, claimed, at)
         run.refresh_from_db()
         if run.state == EnrollmentState.ENDED:
             return Stopped.ENDED, at
         if run.state == EnrollmentState.HELD:
             return Stopped.HELD, at
         if run.waits_for and _is_let_go(run, waits):
-            _note_end(run, at)
+            if waking.is_event(run.waits_for):  # it is taken to end its wait as a real one does (R-DELAY-5)
+                steplog.write(account_id, [waking.came(claimed[0], run.step_id, run.waits_for, at)], at)
             run.position, run.waits_for = run.happened, ""
             run.save(update_fields=["position", "waits_for"])
         elif run.due_at is None:
@@ -183,16 +183,6 @@ def _walk(
         else:
             at = max(at, run.due_at)
     return Stopped.TOO_LONG, at
-
-
-def _note_end(run: Enrollment, at: datetime) -> None:
-    """An event that is taken to happen ends its wait as a real one does (R-DELAY-5)."""
-    if waking.is_event(run.waits_for):
-        StepLog.objects.create(
-            account_id=run.account_id, workflow_id=run.workflow_id, enrollment_id=run.pk, object_type=run.object_type,
-            record_id=run.record_id, revision_number=run.revision_number, step_id=run.step_id, kind=What.CAME,
-            status=StepStatus.SUCCEEDED, data={"event": run.waits_for, "at": at.isoformat()}, at=at,
-        )  # fmt: skip
 
 
 def _is_let_go(run: Enrollment, waits: Mapping[str, Expected]) -> bool:

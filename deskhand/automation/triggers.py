@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
 CHANGED, BY, BY_USER, WAS = "changed", "by", "by_user", "from:"
 CAME, GONE = "came:", "gone:"
+TO_TYPE = "to_type"
 TAG_ADDED, TAG_REMOVED = "tag_added", "tag_removed"
 _CHANGES = ("updated", "moved", "assigned")
 
@@ -84,7 +85,7 @@ def choices(object_type: str) -> tuple[Choice, ...]:
         found += _of_tickets()
     if object_type in ("contact", "company"):
         found += _of_merging(object_type)
-    return (*found, *_of_tasks())
+    return (*found, *_of_links(object_type), *_of_tasks())
 
 
 def choice(object_type: str, kind: str) -> Choice:
@@ -289,18 +290,20 @@ def _of_tickets() -> Iterable[Choice]:
         ("ticket.unfollowed", _("Followed no more"), _("A colleague stopped following the ticket.")),
     ):
         yield Choice(kind, label, about, (kind,), _WHO)
-    other = Fact("to_type", _("Kind of record"), Kind.ENUM, (
-        Option("contact", _("Contact")), Option("company", _("Company")), Option("deal", _("Deal")), Option("ticket", _("Ticket")),
-    ))  # fmt: skip
-    for kind, label, about in (
-        ("ticket.linked", _("Linked to a record"), _("The ticket was linked to another record.")),
-        ("ticket.unlinked", _("Link removed"), _("A link to another record was removed.")),
+
+
+def _of_links(object_type: str) -> Iterable[Choice]:
+    other = Fact(TO_TYPE, _("Kind of record"), Kind.ENUM)  # `kinds.told_of` has its values
+    for did, label, about in (
+        ("linked", _("Linked to a record"), _("The record was linked to another one.")),
+        ("unlinked", _("Link removed"), _("A link to another record was removed.")),
         (
-            "ticket.relabeled",
+            "relabeled",
             _("Labels of a link changed"),
             _("A link to another record was given a label, or lost one."),
         ),
     ):
+        kind = f"{object_type}.{did}"
         yield Choice(kind, label, about, (kind,), (other, *_WHO))
 
 

@@ -6,34 +6,36 @@ what was made, can't be taken back and is told.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from itertools import dropwhile, takewhile
-from typing import Any
+from typing import Any, NamedTuple
 
 from deskhand.accounts import audit
 from deskhand.accounts.queries import can_own
 from deskhand.automation.actions.registry import ACTIONS
+from deskhand.automation.history import Run
 from deskhand.automation.models import Enrollment, StepStatus, Workflow
 from deskhand.crm.pipelines.queries import pipelines_of
-from deskhand.crm.records import store, undoing
+from deskhand.crm.records import store, undoing, unique
 from deskhand.crm.records.store import Change
 from deskhand.crm.records.undoing import DATES, RUN_UNDONE
-from deskhand.crm.schema.queries import properties_of
+from deskhand.crm.schema.queries import properties_of, unique_of
 from deskhand.crm.schema.types import Kind, Property
 from deskhand.events.types import Actor, ActorKind
 from deskhand.kernel import jobs
 from deskhand.kernel.database import sql
 from deskhand.kernel.database.bulk import columns_of
 from deskhand.kernel.database.scope import account_scope, current_account_id
+from deskhand.kernel.errors import Invalid
 from deskhand.kernel.jobs import Job
 
 JOB = "automation.undo"
 BATCH = 500  # records at a time
-_FILING = {"hs_pipeline"}  # comes back with the status
+_FILING = "pipeline_id"  # comes back with the status
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,7 @@ class Why(StrEnum):
     STATUS_GONE = "status_gone"
     PERSON_GONE = "person_gone"
     RECORD_GONE = "record_gone"
+    TAKEN = "taken"
 
 
 @dataclass(frozen=True)
@@ -110,6 +113,26 @@ def look(extent: Extent, *, after: Place = BEGINNING, limit: int = BATCH, hold: 
     return Found(tuple(checked), (last[0], last[1]) if len(records) == limit else None)
 
 
+@dataclass(frozen=True)
+class TakenBack:
+    """How many values came back at a moment, and who took them back: with this run, or with a bad hour that it was in."""
+
+    at: datetime
+    by: Actor
+    count: int
+
+
+def taken_back(extent: Extent) -> list[TakenBack]:
+    """What has come back already, the first time first. One query."""
+    counts: Counter[tuple[datetime, Actor]] = Counter()
+    for at, actor_kind, actor_id, object_type, name, count in sql.rows(
+        _TAKEN_BACK, {**_asked(extent), "rule": RUN_UNDONE}
+    ):
+        if _may_come_back(object_type, name):
+            counts[at, Actor(ActorKind(actor_kind), actor_id)] += count
+    return [TakenBack(at, by, count) for (at, by), count in counts.items()]
+
+
 def stays(extent: Extent) -> list[Stays]:
     """What was done and can't be taken back, most often first."""
     kinds = [
@@ -121,12 +144,17 @@ def stays(extent: Extent) -> list[Stays]:
     return [Stays(kind, count, tuple(messages)) for kind, count, messages in sql.rows(_STAYS, asked)]
 
 
-def undo(extent: Extent, *, by: Actor, at: datetime) -> tuple[int, bool]:
-    """Take back; many records go on in a slow job. Returns how many values came back, and whether a job has the rest.
+class Undone(NamedTuple):
+    """How many values came back, how many stay because another record has them by now, and whether a job has the rest."""
 
-    Safe to repeat: what has come back is not the workflow's any more.
-    """
-    number, following = _step(extent, BEGINNING, by, at)
+    back: int
+    taken: int
+    has_more: bool
+
+
+def undo(extent: Extent, *, by: Actor, at: datetime) -> Undone:
+    """Take back; many records go on in a slow job. Safe to repeat: what has come back is not the workflow's any more."""
+    number, taken, following = _step(extent, BEGINNING, by, at)
     audit.record(
         "workflow.undone", by=by, target_type="workflow", target_id=extent.workflow_id,
         after={"name": _name(extent), "since": extent.since.isoformat(), "until": extent.until.isoformat(), "enrollment_id": extent.enrollment_id},
@@ -140,7 +168,7 @@ def undo(extent: Extent, *, by: Actor, at: datetime) -> tuple[int, bool]:
             },
             one_by_one=str(extent.workflow_id),
         )  # fmt: skip
-    return number, following is not None
+    return Undone(number, taken, following is not None)
 
 
 def _name(extent: Extent) -> str:
@@ -160,24 +188,33 @@ def undo_rest(job: Job) -> None:
     while after is not None:
         job.give_way()
         with account_scope(job.account_id):
-            _number, after = _step(extent, after, by, at)
+            *_numbers, after = _step(extent, after, by, at)
 
 
-def _step(extent: Extent, after: Place, by: Actor, at: datetime) -> tuple[int, Place | None]:
+def _step(extent: Extent, after: Place, by: Actor, at: datetime) -> tuple[int, int, Place | None]:
+    """As `Undone` has them, and where the next step begins."""
     found = look(extent, after=after, limit=BATCH, hold=True)
     by_type: dict[str, dict[int, list[Reversal]]] = defaultdict(lambda: defaultdict(list))
     for one in found.coming_back:
         by_type[one.object_type][one.record_id].append(one)
+    taken = sum(one.why is Why.TAKEN for one in found.staying)
+    coming = len(found.coming_back)
     for object_type, by_record in sorted(by_type.items()):
         changes = [
             Change(pk, _values(object_type, ones), rule=RUN_UNDONE) for pk, ones in sorted(by_record.items())
         ]
         dates = _dates(extent, object_type, by_record)
-        store.change_many(object_type, changes, by=by, at=at)
+        kept: dict[int, Invalid] = {}  # another took the value this moment
+        store.change_many(object_type, changes, by=by, at=at, refused=kept)
         store.change_many(
-            object_type, [Change(pk, values) for pk, values in sorted(dates.items())], by=by, at=at
+            object_type,
+            [Change(pk, values) for pk, values in sorted(dates.items()) if pk not in kept],
+            by=by,
+            at=at,
         )
-    return len(found.coming_back), found.next
+        coming -= sum(len(by_record[pk]) for pk in kept)
+        taken += len(kept)
+    return coming, taken, found.next
 
 
 def _values(object_type: str, ones: Iterable[Reversal]) -> dict[str, Any]:
@@ -272,6 +309,19 @@ select distinct on (c.record_id, c.property) c.record_id, c.property, c.old {_OU
   and c.object_type = %(type)s and c.record_id = any(%(records)s) and c.property = any(%(dates)s)
 order by c.record_id, c.property, c.id
 """
+#: A value that came back is what stood before a change of ours, and nothing between the two brought it back before.
+_TAKEN_BACK = f"""
+with ours as (select c.id, c.object_type, c.record_id, c.property {_OURS})
+select h.changed_at, h.actor_kind, h.actor_id, h.object_type, h.property, count(distinct h.id)
+from ours o join crm_propertychange h on h.account_id = %(account)s and h.object_type = o.object_type and h.record_id = o.record_id
+    and h.property = o.property and h.id > o.id and h.actor_kind = 'user'
+where exists (
+    select from events_event e where e.account_id = h.account_id and e.id = h.event_id and e.cause->>'rule' = %(rule)s)
+  and not exists (
+    select from crm_propertychange x where x.account_id = h.account_id and x.object_type = h.object_type and x.record_id = h.record_id
+        and x.property = h.property and x.id > o.id and x.id < h.id and coalesce(x.old, 'null') = coalesce(h.new, 'null'))
+group by 1, 2, 3, 4, 5 order by 1
+"""
 _STAYS = """
 select kind, count(*), (array_agg(message order by id desc))[1:5] from automation_steplog
 where account_id = %(account)s and workflow_id = %(workflow)s and at >= %(since)s and at <= %(until)s
@@ -294,8 +344,7 @@ def _history(extent: Extent, records: Sequence[tuple[str, int]]) -> dict[_Triple
 def _reversal(triple: _Triple, changes: Sequence[_Entry]) -> Reversal | None:
     """The last stretch of our own changes goes; before it somebody else's value stands, and comes back."""
     object_type, record_id, name = triple
-    prop = properties_of(object_type).get(name)
-    if prop is None or prop.read_only or prop.is_computed or name in _FILING or name in DATES:
+    if not _may_come_back(object_type, name):
         return None
     newest = changes[0]
     ours = list(dropwhile(lambda entry: not entry.is_ours, changes))
@@ -307,10 +356,18 @@ def _reversal(triple: _Triple, changes: Sequence[_Entry]) -> Reversal | None:
     return Reversal(object_type, record_id, name, newest.new, back, None, newest.by)
 
 
+def _may_come_back(object_type: str, name: str) -> bool:
+    prop = properties_of(object_type).get(name)
+    return prop is not None and not (
+        prop.read_only or prop.is_computed or prop.column == _FILING or name in DATES
+    )
+
+
 def _checked(found: Sequence[Reversal], alive: Collection[tuple[str, int]]) -> list[Reversal]:
     """What can't come back, because it or where it came from is gone, stays."""
     people = {one.back for one in found if one.back and _column(one) == "owner_id"}
     members = can_own(current_account_id(), people)
+    taken = _taken(found)
     checked = []
     for one in found:
         why = one.why
@@ -320,8 +377,27 @@ def _checked(found: Sequence[Reversal], alive: Collection[tuple[str, int]]) -> l
             why = Why.STATUS_GONE
         elif why is None and _column(one) == "owner_id" and one.back and one.back not in members:
             why = Why.PERSON_GONE
+        elif why is None and (one.object_type, one.record_id, one.property) in taken:
+            why = Why.TAKEN
         checked.append(Reversal(one.object_type, one.record_id, one.property, one.now, one.back, why, one.by))
     return checked
+
+
+def _taken(found: Sequence[Reversal]) -> set[_Triple]:
+    """Whose value another record has by now, which only one may have; but where that one gives it back as well."""
+    back: dict[tuple[int, str], list[_Triple]] = defaultdict(list)
+    for one in found:
+        prop = unique_of(one.object_type).get(one.property) if one.why is None else None
+        if prop is not None and (key := unique.key_of(prop, one.back)):
+            back[prop.definition_id, key].append((one.object_type, one.record_id, one.property))
+    held = unique.held(list(back)) if back else {}
+    leaving = {(one.object_type, one.record_id, one.property) for one in found if one.why is None}
+    return {
+        triple
+        for pair, triples in back.items() if pair in held
+        for triple in triples
+        if held[pair] != triple[1] and (triple[0], held[pair], triple[2]) not in leaving
+    }  # fmt: skip
 
 
 def _alive(records: Sequence[tuple[str, int]], hold: bool) -> set[tuple[str, int]]:
@@ -348,6 +424,6 @@ def _has_stage(object_type: str, stage_id: Any) -> bool:
     return any(pipeline.stage(stage_id) for pipeline in pipelines_of(object_type).pipelines)
 
 
-def extent_of_run(enrollment: Enrollment, now: datetime) -> Extent:
-    """All that one enrollment did until now."""
-    return Extent(enrollment.workflow_id, enrollment.enrolled_at, enrollment.ended_at or now, enrollment.pk)
+def extent_of_run(workflow_id: int, run: Enrollment | Run, now: datetime) -> Extent:
+    """All that one run did until now."""
+    return Extent(workflow_id, run.enrolled_at, run.ended_at or now, run.id)

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from datetime import timedelta
 
+from deskhand.automation import triggers
 from deskhand.automation.models import Workflow
 from deskhand.crm.schema import clock_names
 from deskhand.crm.segments.segments import Use
@@ -73,6 +74,12 @@ def task_queues(account_id: int, queue_ids: Collection[int]) -> dict[int, list[U
     return _found(_TASK_QUEUES, account_id, queue_ids)
 
 
+def object_types(account_id: int, object_type: str) -> list[Use]:
+    """The workflows about such records, lanes too, and those that look at linked ones, make or change them. One query."""
+    rows = sql.rows(_OBJECT_TYPES, {"account": account_id, "type": object_type})
+    return [Use("workflow", workflow_id, name) for workflow_id, name in rows]
+
+
 def stages(account_id: int, stage_ids: Collection[int]) -> dict[int, list[Use]]:
     """{status: the workflows that look at it, or put records into it; lanes name their own}. One query."""
     return _found(_STAGES, account_id, stage_ids)
@@ -92,7 +99,7 @@ def let_go_of(
     """The workflows that name deleted statuses, pipelines or task queues ask for a look, and do what else they do
     (R-PIPE-10, R-WFA-8)."""
     asked = ((stages, stage_ids), (pipelines, pipeline_ids), (task_queues, queue_ids))
-    naming = {use.id for find, ids in asked if ids for uses in find(account_id, ids).values() for use in uses}
+    naming = {use.id for find, ids in asked for uses in find(account_id, ids).values() for use in uses}
     if naming:
         marked = Workflow.objects.filter(account_id=account_id, pk__in=naming)
         marked.update(needs_review=NAMES_GONE)
@@ -208,6 +215,18 @@ def _each(*paths: str) -> str:
         f"select id, name, jsonb_path_query(definition, '{path}') as named from definitions" for path in paths
     )
 
+
+_OBJECT_TYPES = f"""{_NAMED} {_each(
+    "lax $.object_type", "strict $.** ? (exists(@.associated)).associated",
+    f'strict $.** ? (@.property == "{triggers.TO_TYPE}").values[*]',
+    *(f"lax $.steps[*].settings.{name}" for name in ("record_type", "on", "target", "to")),
+)}
+    union all
+    select id, name, to_jsonb(split_part(one #>> '{{}}', ':', 1)) from definitions
+    cross join jsonb_path_query(definition, 'lax $.steps[*].settings.associate[*]') one
+)
+select distinct id, name from named where named #>> '{{}}' = %(type)s order by 2, 1
+"""  # fmt: skip
 
 #: The statuses in the names of clocks, wherever they stand: in filters, settings, texts.
 _CLOCKS = f"""

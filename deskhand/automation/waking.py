@@ -19,7 +19,7 @@ from deskhand.automation.enrolling.insert import WAKE
 from deskhand.automation.enrolling.standing import changed_by
 from deskhand.automation.models import StepStatus, Workflow
 from deskhand.automation.records import LoadedFacts
-from deskhand.automation.steplog import LogLine
+from deskhand.automation.steplog import Going, LogLine
 from deskhand.crm.schema.queries import properties_of
 from deskhand.crm.schema.types import Kind
 from deskhand.events import queries as log
@@ -81,6 +81,8 @@ def _hear(
         for name in _names(event, dates):
             for subject in _subjects(event):
                 told[(*subject, name)].append(event)
+    if not told:  # the log has them no more
+        return []
     columns = [list(column) for column in zip(*told, strict=True)]
     meant = {
         run: [event for event in told[run.asked] if keys is None or _key(run, event) in keys]
@@ -96,17 +98,22 @@ def _hear(
     flagged = {run.workflow_id for run in {*waiting} & {*unread}}
     guards.flag(account_id, dict.fromkeys(flagged, guards.UNREADABLE))
     by = {
-        run: [event for event in meant[run] if _releases(definitions.get(run.version), run, event)]
+        run: found
         for run in waiting
+        if (found := [event for event in meant[run] if _releases(definitions.get(run.version), run, event)])
     }
-    too_often = _too_often(account_id, {run: found for run, found in by.items() if found}, now)
-    free = {run: found for run, found in by.items() if found and run not in too_often}
+    too_often = _too_often(account_id, by, now)
+    free = {run: found for run, found in by.items() if run not in too_often}
     released = [run.id for run in free]
     if released:
         sql.execute(_RELEASE, [now, account_id, released])
         # A date that changed begins its wait anew, which tells of itself.
-        came = [_came(run, found[0]) for run, found in free.items() if is_event(run.waits_for)]
-        steplog.write(account_id, came, now)
+        lines = [
+            came(run, run.step_id, run.waits_for, found[0].at, found[0].id)
+            for run, found in free.items()
+            if is_event(run.waits_for)
+        ]
+        steplog.write(account_id, lines, now)
         wake(WAKE)
     return released
 
@@ -134,10 +141,12 @@ order by e.id for update of e
 """
 
 
-def _came(run: _Waiting, event: Event) -> LogLine:
-    """That the wait is over, and by which event (R-DELAY-5, R-LOG-2)."""
-    told = {"event": run.waits_for, "at": event.at.isoformat(), "event_id": event.id}
-    return LogLine(run, run.step_id, What.CAME.value, StepStatus.SUCCEEDED, "", told)
+def came(run: Going, step_id: str, event: str, at: datetime, event_id: int | None = None) -> LogLine:
+    """That the wait is over, and by which event: of none in a trial (R-DELAY-5, R-LOG-2)."""
+    told: dict[str, Any] = {"event": event, "at": at.isoformat()}
+    if event_id is not None:
+        told["event_id"] = event_id
+    return LogLine(run, step_id, What.CAME.value, StepStatus.SUCCEEDED, "", told)
 
 
 def _too_often(

@@ -55,3 +55,19 @@ def test_a_web_process_is_wired_however_it_is_started() -> None:
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
     assert told.stdout.strip() == "True"
+
+
+def test_other_commands_name_the_address_that_is_served() -> None:
+    """Whatever port it is, with nothing set; and while it rests, the one of last time."""
+    with Product(SITE_URL="") as product:
+        lay_out(product.data)
+        product.start()
+        meanwhile = product.run("setup")
+        product.stop()
+        afterwards = product.run("setup")
+        elsewhere = product.run("setup", SITE_URL="https://desk.example")
+
+        assert f"{product.address}/setup/" in product.said()
+    assert meanwhile.stdout.startswith(f"{product.address}/setup/")
+    assert afterwards.stdout.startswith(f"{product.address}/setup/")
+    assert elsewhere.stdout.startswith("https://desk.example/setup/")

@@ -94,7 +94,7 @@ def _wanted(doing: Doing, seats: set[int]) -> int | Done | None:
         case "nobody":
             return None
         case "contact_owner":
-            user_id = (doing.record.get("contact") or {}).get("owner_id")
+            user_id = doing.owner_of(CONTACT_OWNER)
             if user_id is None:
                 return skipped(_("The contact has no owner."))
         case given:

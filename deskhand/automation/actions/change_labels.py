@@ -26,7 +26,7 @@ from deskhand.automation.actions.types import (
     skipped,
 )
 from deskhand.automation.engine.loops import Tell, Touches
-from deskhand.crm.records import labeling
+from deskhand.crm.records import associations, labeling
 from deskhand.crm.records.associations import Link, Why
 from deskhand.crm.records.labeling import Labeling
 from deskhand.crm.schema import association_labels
@@ -58,7 +58,7 @@ class _Labels(Action):
         return super().problems(settings)
 
     def touches(self, object_type: str, settings: Mapping[str, Any]) -> Touches:
-        return touched(object_type, settings, "ticket.relabeled")
+        return touched(object_type, settings, "relabeled")
 
     def run(self, batch: Sequence[Doing]) -> list[Done]:
         answers: dict[int, Done] = {}
@@ -206,7 +206,8 @@ def alike(part: Sequence[Doing], *names: str) -> list[list[Doing]]:
     return list(groups.values())
 
 
-def touched(object_type: str, settings: Mapping[str, Any], *events: str) -> Touches:
+def touched(object_type: str, settings: Mapping[str, Any], *done: str) -> Touches:
+    """`done` is what becomes of links, as in the kinds of their events."""
     two = frozenset({object_type, str(settings.get("to") or "")})
-    tells = frozenset(map(Tell, events)) if "ticket" in two else frozenset()
+    tells = frozenset(Tell(f"{kind}.{did}") for kind in associations.told_kinds(two) for did in done)
     return Touches(tells=tells, links=frozenset({two}))

@@ -85,7 +85,7 @@ class CreateAssociation(Action):
         return _("%(what)s, as %(labels)s") % {"what": said, "labels": labels} if labels else said
 
     def touches(self, object_type: str, settings: Mapping[str, Any]) -> Touches:
-        return change_labels.touched(object_type, settings, "ticket.linked", "ticket.relabeled")
+        return change_labels.touched(object_type, settings, "linked", "relabeled")
 
     def run(self, batch: Sequence[Doing]) -> list[Done]:
         answers: dict[int, Done] = {}
@@ -115,7 +115,7 @@ class RemoveAssociation(Action):
         return _("From each %(kind)s") % {"kind": kind}
 
     def touches(self, object_type: str, settings: Mapping[str, Any]) -> Touches:
-        return change_labels.touched(object_type, settings, "ticket.unlinked")
+        return change_labels.touched(object_type, settings, "unlinked")
 
     def run(self, batch: Sequence[Doing]) -> list[Done]:
         answers: dict[int, Done] = {}

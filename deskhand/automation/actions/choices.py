@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -20,13 +20,18 @@ from deskhand.crm.segments import tag_rules
 from deskhand.kernel.database.scope import current_account_id
 
 OWNER, TEAMS = "hubspot_owner_id", "hs_assigned_team_ids"
-#: A property's name by what it is, where kinds of records differ.
-PIPELINES = frozenset({"hs_pipeline", "pipeline"})
 _WRITABLE = frozenset({Kind.TEXT, Kind.NUMBER, Kind.DATE, Kind.DATETIME, Kind.BOOL, Kind.ENUM, Kind.MULTI})
 
 
 def options(pairs: Iterable[tuple[Any, str]], group: str = "") -> tuple[Option, ...]:
     return tuple(Option(str(value), label, group) for value, label in pairs)
+
+
+def named(values: Iterable[Any], among: Callable[[], Iterable[Option]]) -> list[str]:
+    """What these values are called, "#7" for who is not there; where there are none, nothing is asked."""
+    chosen = [str(value) for value in values]
+    labels = {one.value: one.label for one in among()} if chosen else {}
+    return [labels.get(value, f"#{value}") for value in chosen]
 
 
 @once
@@ -70,7 +75,7 @@ def is_stage(prop: Property) -> bool:
 def is_settable(prop: Property) -> bool:
     """Whether an action may write it. A pipeline is chosen by one of its statuses (R-PIPE-11), and an
     address belongs to one contact only."""
-    if prop.read_only or prop.is_computed or prop.name in PIPELINES or prop.column == "email":
+    if prop.read_only or prop.is_computed or prop.column == "pipeline_id" or prop.column == "email":
         return False
     return prop.kind in _WRITABLE or prop.is_user or prop.name == TEAMS
 

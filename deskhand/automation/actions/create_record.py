@@ -27,13 +27,16 @@ from deskhand.automation.actions.types import (
 from deskhand.automation.engine.loops import Touches
 from deskhand.crm.records import associations, companies, contacts, objects, store, tickets
 from deskhand.crm.records.checking import required_of
+from deskhand.crm.records.companies import NewCompany
 from deskhand.crm.records.contacts import Person
 from deskhand.crm.records.objects import NewRecord
 from deskhand.crm.records.store import Change
 from deskhand.crm.records.tickets import NewTicket
+from deskhand.crm.records.unique import NotUnique
 from deskhand.crm.schema import object_types
-from deskhand.crm.schema.queries import properties_of
+from deskhand.crm.schema.queries import properties_of, unique_of
 from deskhand.crm.schema.types import Property
+from deskhand.kernel.database.scope import attempt
 from deskhand.kernel.errors import Invalid
 
 #: What a record of these kinds can't be without, besides what the schema says.
@@ -178,7 +181,9 @@ def _made(kind: str, group: Sequence[Doing]) -> dict[int, Done]:
             answers[doing.enrollment_id] = failed(refusal.message)
     for depth in sorted({doing.depth for doing, _values in wanted.values()}):
         some = [pair for pair in wanted.values() if pair[0].depth == depth]
-        ids = _create(kind, some)
+        ids, refused = _created(kind, some)
+        answers |= refused
+        some = [pair for pair in some if pair[0].enrollment_id not in refused]
         _link_all(kind, [doing for doing, _values in some], ids)
         for (doing, values), record_id in zip(some, ids, strict=True):
             said = _said(kind, [str(values.get(name) or "") for name in _needed(kind)])
@@ -229,24 +234,42 @@ def _owner(doing: Doing, seats: Collection[int]) -> int | None:
     return int(wanted)
 
 
+def _created(kind: str, pairs: Sequence[tuple[Doing, dict[str, Any]]]) -> tuple[list[int], dict[int, Done]]:
+    """Ids in order, without those whose value is another record's: one by one when there is such a one."""
+    if not unique_of(kind):
+        return _create(kind, pairs), {}
+    try:
+        with attempt():
+            return _create(kind, pairs), {}
+    except NotUnique as refusal:
+        if len(pairs) == 1:
+            return [], {pairs[0][0].enrollment_id: failed(refusal.message)}
+    ids: list[int] = []
+    refused: dict[int, Done] = {}
+    for pair in pairs:
+        made, why = _created(kind, [pair])
+        ids += made
+        refused |= why
+    return ids, refused
+
+
 def _create(kind: str, pairs: Sequence[tuple[Doing, dict[str, Any]]]) -> list[int]:
     """Ids in order. All of them are of one workflow and depth."""
     first = pairs[0][0]
-    more: dict[str, Any] = {"by": first.by, "cause": first.cause, "depth": first.depth + 1, "at": first.now}
-    values = [given for _doing, given in pairs]
+    more: dict[str, Any] = {"by": first.by, "depth": first.depth + 1, "at": first.now}
     match kind:
         case "ticket":
             made = tickets.create_many([_ticket(doing, given) for doing, given in pairs], **more)
             return [one.id for one in made]
         case "contact":
-            return _contacts(values, more)
+            return _contacts(pairs, more)
         case "company":
-            ids = companies.create_many(
-                [(str(given["name"]), str(given.get("domain") or "")) for given in values], **more
-            )
-            _complete("company", dict(zip(ids, values, strict=True)), ("name", "domain"), more)
+            new = [NewCompany(str(given["name"]), str(given.get("domain") or ""), doing.cause) for doing, given in pairs]  # fmt: skip
+            ids = companies.create_many(new, **more)
+            _complete("company", dict(zip(ids, pairs, strict=True)), ("name", "domain"), more)
             return ids
-    return [one.id for one in objects.create_many(kind, [NewRecord(given) for given in values], **more)]
+    records = [NewRecord(given, cause=doing.cause) for doing, given in pairs]
+    return [one.id for one in objects.create_many(kind, records, **more)]
 
 
 def _ticket(doing: Doing, given: Mapping[str, Any]) -> NewTicket:
@@ -260,28 +283,33 @@ def _ticket(doing: Doing, given: Mapping[str, Any]) -> NewTicket:
         **{name: value for name, value in values.items() if name in _KNOWN},
         contact_id=contact.get("id") if is_linked else None, company_id=company.get("id") if is_linked else None,
         source_type="MANUAL", properties={name: store.plain(value) for name, value in own.items() if value not in (None, [])}, facts=facts,
+        cause=doing.cause,
     )  # fmt: skip
 
 
-def _contacts(values: Sequence[Mapping[str, Any]], more: Mapping[str, Any]) -> list[int]:
+def _contacts(pairs: Sequence[tuple[Doing, dict[str, Any]]], more: Mapping[str, Any]) -> list[int]:
     """New ones, or those that have the addresses already; who is known keeps what is known of them."""
-    emails = [contacts.address(str(given["email"])) for given in values]
+    emails = [contacts.address(str(given["email"])) for _doing, given in pairs]
     known = contacts.ids_of(emails)
-    ids = contacts.upsert_many([Person(email) for email in emails], **more)
-    new = {ids[email]: given for email, given in zip(emails, values, strict=True) if email not in known}
+    wanted = zip(emails, pairs, strict=True)
+    ids = contacts.upsert_many(
+        [Person(email, cause=doing.cause) for email, (doing, _given) in wanted], **more
+    )
+    new = {ids[email]: pair for email, pair in zip(emails, pairs, strict=True) if email not in known}
     _complete("contact", new, ("email",), more)
     return [ids[email] for email in emails]
 
 
 def _complete(
-    kind: str, values: Mapping[int, Mapping[str, Any]], done: Sequence[str], more: Mapping[str, Any]
+    kind: str, made: Mapping[int, tuple[Doing, dict[str, Any]]], done: Sequence[str], more: Mapping[str, Any]
 ) -> None:
+    """What new records are given besides `done`: no change that could be taken back, as they can't be."""
     changes = []
-    for record_id, given in values.items():
+    for record_id, (doing, given) in made.items():
         rest = {name: value for name, value in given.items() if name not in done}
         if rest:
-            changes.append(Change(record_id, tickets.checked(kind, rest)))
-    store.change_many(kind, changes, **more)
+            changes.append(Change(record_id, tickets.checked(kind, rest), cause=doing.cause))
+    store.change_many(kind, changes, are_new=True, **more)
 
 
 def _link_all(kind: str, group: Sequence[Doing], ids: Sequence[int]) -> None:

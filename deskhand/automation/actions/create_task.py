@@ -7,7 +7,7 @@ of day. Both are in the account's time zone. A time of day goes with days alone:
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -18,6 +18,7 @@ from deskhand.automation import gone, templates, tokens
 from deskhand.automation.actions import choices, others, reading
 from deskhand.automation.actions.forms import Around, Input, Option, Setting
 from deskhand.automation.actions.types import (
+    OWNERS,
     Action,
     Doing,
     Done,
@@ -29,7 +30,7 @@ from deskhand.automation.actions.types import (
     object_type_of,
 )
 from deskhand.automation.engine.loops import Adds, Tell, Touches
-from deskhand.crm.records import task_queues, tasks
+from deskhand.crm.records import tasks
 from deskhand.crm.records.tasks import NOTES, TITLE, NewTask, Wanted
 from deskhand.crm.schema import durations
 from deskhand.crm.schema.activities import TASK
@@ -41,6 +42,7 @@ REMIND_AFTER, MINUTES_BEFORE = "after", "{}min"  # no bare number: those are ids
 OWNER, CONTACT_OWNER, COMPANY_OWNER, NOBODY = "owner", "contact_owner", "company_owner", "nobody"
 _SATURDAY = 5
 _DAY = 24 * 60  # minutes
+_MORNING = "09:00"
 #: Which settings say when it is due, by how that is said.
 _DUE_SETTINGS = {
     "in": {"due_in_minutes"},
@@ -77,9 +79,8 @@ class CreateTask(Action):
     def problems(self, settings: Mapping[str, Any]) -> list[tuple[str, str]]:
         if not str(settings.get("title") or "").strip():
             return [("title", _("Give the task a title."))]
-        queue = str(settings.get("queue") or "")
-        if queue and queue not in {option.value for option in choices.task_queues()}:
-            return [("queue", gone.queue_sentence(queue))]
+        if deleted := _deleted_queues([settings]):
+            return [("queue", why) for why in deleted.values()]
         return _of_other_way(settings) or templates.problems(settings, "title", "notes") or super().problems(settings)  # fmt: skip
 
     def summary(self, settings: Mapping[str, Any]) -> str:
@@ -109,15 +110,11 @@ class CreateTask(Action):
         new: list[NewTask] = []
         answers: list[Done | None] = []
         there = choices.working(batch[0].account_id) if batch else frozenset()
-        queues = (
-            {queue.pk for queue in task_queues.queues()}
-            if any(one.settings.get("queue") for one in batch)
-            else set()
-        )
+        deleted = _deleted_queues(doing.settings for doing in batch)
         also = others.of_several(batch)
         for doing in batch:
             try:
-                new.append(self._task(doing, there, queues, also[doing.key]))
+                new.append(self._task(doing, there, deleted, also[doing.key]))
                 answers.append(None)
             except Invalid as unreadable:
                 answers.append(failed(unreadable.message))
@@ -131,14 +128,18 @@ class CreateTask(Action):
             return failed(str(unreadable)), {}
 
     def _task(
-        self, doing: Doing, there: Collection[int], queues: Collection[int], also: Sequence[tuple[str, int]]
+        self,
+        doing: Doing,
+        there: Collection[int],
+        deleted: Mapping[str, str],
+        also: Sequence[tuple[str, int]],
     ) -> NewTask:
         s = doing.settings
         due = due_at(s, doing.now)
         wanted = Wanted(
             title=doing.fill(s["title"])[:TITLE], notes=doing.fill(s.get("notes"))[:NOTES], assignee_id=_assignee(doing, there),
             due_at=due, priority=str(s.get("priority") or tasks.NO_PRIORITY), kind=str(s.get("task_type") or "TODO"),
-            remind_at=remind_at(s, due, doing.now), queue_id=_queue(s, queues),
+            remind_at=remind_at(s, due, doing.now), queue_id=_queue(s, deleted),
         )  # fmt: skip
         return NewTask(
             doing.object_type, doing.record_id, wanted, doing.by, key=doing.key, cause=doing.cause, depth=doing.depth + 1,
@@ -176,7 +177,7 @@ def _due_settings(due: str) -> tuple[Setting, ...]:
         return (
             Setting("due_days", _("Days from then"), Input.NUMBER, default=1, at_most=3650, help=_("0 is the same day.")),
             Setting("due_working", _("Count Monday to Friday only"), Input.CHECK),
-            Setting("due_time", _("At"), Input.TIME, required=True, default="09:00", help=_("In the account's time zone.")),
+            Setting("due_time", _("At"), Input.TIME, required=True, default=_MORNING, help=_("In the account's time zone.")),
         )  # fmt: skip
     return (Setting("due_in_minutes", _("Due in"), Input.SPAN, help=_("Empty: no due date.")),)
 
@@ -214,12 +215,10 @@ def _for_whom(settings: Mapping[str, Any]) -> str:
     }  # fmt: skip
     chosen = str(settings.get("assignee") or OWNER)
     if chosen not in roles:
-        people = {one.value: one.label for one in choices.everybody()}
-        return _("for %(name)s") % {"name": people.get(chosen, f"#{chosen}")}
+        return _("for %(name)s") % {"name": choices.named([chosen], choices.everybody)[0]}
     queue = str(settings.get("queue") or "")
     if chosen == NOBODY and queue:
-        queues = {one.value: one.label for one in choices.task_queues()}
-        return _("for the queue %(queue)s") % {"queue": queues.get(queue, f"#{queue}")}
+        return _("for the queue %(queue)s") % {"queue": choices.named([queue], choices.task_queues)[0]}
     return roles[chosen]
 
 
@@ -227,7 +226,7 @@ def _due_said(settings: Mapping[str, Any]) -> str:
     """Empty where it is never due."""
     due = str(settings.get("due") or "in")
     if due == "day":
-        days, time = whole(str(settings.get("due_days"))) or 0, str(settings.get("due_time") or "09:00")
+        days, time = whole(str(settings.get("due_days"))) or 0, str(settings.get("due_time") or _MORNING)
         if not days:
             return _("due the same day at %(time)s") % {"time": time}
         said = (
@@ -249,30 +248,30 @@ def _due_said(settings: Mapping[str, Any]) -> str:
 
 def _assignee(doing: Doing, there: Collection[int]) -> int | None:
     """Raises Invalid for a chosen person who left (R-WFA-7); an owner who left is left out, as in new records."""
-    match str(doing.settings.get("assignee") or OWNER):
-        case "owner":
-            found = doing.record.get("owner_id")
-        case "contact_owner":
-            found = (doing.record.get("contact") or {}).get("owner_id")
-        case "company_owner":
-            found = (doing.record.get("company") or {}).get("owner_id")
-        case "nobody":
-            return None
-        case user_id:
-            if not user_id.isdigit() or int(user_id) not in there:
-                raise Invalid(_("This person does not work here."))
-            return int(user_id)
-    return found if found in there else None
+    chosen = str(doing.settings.get("assignee") or OWNER)
+    if chosen == NOBODY:
+        return None
+    if chosen in OWNERS:
+        found = doing.owner_of(chosen)
+        return found if found in there else None
+    if not chosen.isdigit() or int(chosen) not in there:
+        raise Invalid(_("This person does not work here."))
+    return int(chosen)
 
 
-def _queue(settings: Mapping[str, Any], there: Collection[int]) -> int | None:
+def _queue(settings: Mapping[str, Any], deleted: Mapping[str, str]) -> int | None:
     """Raises Invalid for one that was deleted."""
     chosen = str(settings.get("queue") or "")
-    if not chosen:
-        return None
-    if not chosen.isdigit() or int(chosen) not in there:
-        raise Invalid(gone.queue_sentence(chosen))
-    return int(chosen)
+    if chosen in deleted:
+        raise Invalid(deleted[chosen])
+    return int(chosen) if chosen else None
+
+
+def _deleted_queues(of: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """{task queue that these settings name and that was deleted: what to say of it}."""
+    named = {str(settings.get("queue") or "") for settings in of} - {""}
+    there = {option.value for option in choices.task_queues()} if named else set()
+    return {queue: gone.queue_sentence(queue) for queue in sorted(named - there)}
 
 
 def due_at(settings: Mapping[str, Any], now: datetime) -> datetime | None:
@@ -309,7 +308,7 @@ def _on_day(settings: Mapping[str, Any], now: datetime) -> datetime:
     while left or (working and day.weekday() >= _SATURDAY):
         day += timedelta(days=1)
         left -= 1 if left and not (working and day.weekday() >= _SATURDAY) else 0
-    time = reading.minute_of(str(settings.get("due_time") or "09:00"), "due_time")
+    time = reading.minute_of(str(settings.get("due_time") or _MORNING), "due_time")
     return wall_time(zone_named(tokens.zone()), day, time)
 
 

@@ -53,6 +53,7 @@ class CustomCode(Action):
     icon, tone, group = "code-xml", "violet", Group.OUTSIDE
     feature = Feature.CUSTOM_CODE
     permission = PolicyAction.EDIT_CUSTOM_CODE
+    is_pure = True  # it reaches nothing but what it is given
 
     def is_offered(self, account_id: int) -> bool:
         return bool(django_settings.CUSTOM_CODE)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal, DivisionByZero, InvalidOperation
 from typing import Any
@@ -41,6 +41,9 @@ class FormatData(Action):
             Setting("value", _("With"), required=True, takes_tokens=True, help=_("A text, or a token such as {{ ticket.subject }}.")),
             *_more(function),
         )  # fmt: skip
+
+    def problems(self, settings: Mapping[str, Any]) -> list[tuple[str, str]]:
+        return super().problems(settings) or list(_unreadable(settings))
 
     def summary(self, settings: Mapping[str, Any]) -> str:
         names = {one.value: one.label for one in _functions()}
@@ -108,6 +111,18 @@ def _more(function: str) -> tuple[Setting, ...]:
         "written": (Setting("first", _("How"), Input.CHOICE, options=WAYS, default=WAYS[0].value),),
     }  # fmt: skip
     return found.get(function, ())
+
+
+def _unreadable(settings: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Numbers and dates that no run could read; what tokens give is known then."""
+    function = str(settings.get("function") or "upper")
+    for field, read in (("value", _VALUES.get(function)), ("first", _FIRSTS.get(function))):
+        text = str(settings.get(field) or "")
+        if read and text and not tokens.has_tokens(text):
+            try:
+                read(text)
+            except Invalid as refusal:
+                yield field, refusal.message
 
 
 # ── the functions ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -193,4 +208,14 @@ FUNCTIONS: dict[str, Callable[[str, More], str]] = {
     "earlier": lambda value, more: _moved(value, -_count(more["first"])),
     "until": _until,
     "written": lambda value, more: day_of(value).strftime(more["first"]),
+}
+#: How functions read what they are given, where not as a text.
+_VALUES: dict[str, Callable[[str], object]] = {
+    **dict.fromkeys(("add", "subtract", "multiply", "divide", "round"), number_of),
+    **dict.fromkeys(("later", "earlier", "until", "written"), day_of),
+}
+_FIRSTS: dict[str, Callable[[str], object]] = {
+    **dict.fromkeys(("add", "subtract", "multiply", "divide"), number_of),
+    **dict.fromkeys(("cut", "round", "later", "earlier"), _count),
+    "until": day_of,
 }

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.utils.translation import gettext as _
 
-from deskhand.automation import templates, tokens
+from deskhand.automation import kinds, templates, tokens
 from deskhand.automation.actions import choices
 from deskhand.automation.actions.forms import Around, Input, Option, Setting
 from deskhand.automation.engine.validate import NAMES_GONE
@@ -225,7 +225,8 @@ def _choice(setting: Setting, typed: Typed) -> str:
 def lacking(setting: Setting, value: Any) -> Invalid:
     """For a value that can't be chosen any more: says which, and of what (R-PIPE-10)."""
     prop, text = setting.prop, str(value)
-    names = {"property": _(prop.label) if prop else setting.label, "value": former_names(setting).get(text) or gone.label(prop, text)}  # fmt: skip
+    former = former_names(setting).get(text) or (gone.label(prop, text) if prop else kinds.label(text))
+    names = {"property": _(prop.label) if prop else setting.label, "value": former}
     return Invalid(_(NAMES_GONE) % names, field=setting.name, value=value)
 
 

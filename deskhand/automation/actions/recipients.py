@@ -9,9 +9,18 @@ from django.utils.translation import gettext as _
 
 from deskhand.accounts.models import Membership, TeamMember, User
 from deskhand.automation.actions import choices, others, reading
-from deskhand.automation.actions.forms import Around, Input, Option, Setting
+from deskhand.automation.actions.forms import Around, Input, Setting
 from deskhand.automation.actions.once import once
-from deskhand.automation.actions.types import Doing, Done, Output, failed, here, object_type_of, skipped
+from deskhand.automation.actions.types import (
+    OWNERS,
+    Doing,
+    Done,
+    Output,
+    failed,
+    here,
+    object_type_of,
+    skipped,
+)
 from deskhand.crm.records.tables import of_this_type, table_of
 from deskhand.delivery.types import Address
 from deskhand.kernel.database import sql
@@ -19,7 +28,7 @@ from deskhand.kernel.database.scope import current_account_id
 
 SHOWN = 4  # names in a summary
 #: Any of these tells somebody.
-_NAMED = ("users", "teams", "owner", "contact_owner", "company_owner", "associate")
+_NAMED = (*OWNERS, "associate", "users", "teams")
 
 
 def fields(around: Around) -> tuple[Setting, ...]:
@@ -35,30 +44,24 @@ def fields(around: Around) -> tuple[Setting, ...]:
 
 
 def _linked(around: Around) -> tuple[Setting, ...]:
-    return others.several_setting(around, _("The owners of"))
+    return others.several_setting(around, _("The owners of linked records"))
 
 
 def said(text: str, settings: Mapping[str, Any], *more: str) -> str:
     """What is told, and to whom, in one sentence; `more` are told besides."""
-    people, groups = dict(_pairs(choices.everybody())), dict(_pairs(choices.teams()))
-    roles = (
-        ("owner", _("the record’s owner")), ("contact_owner", _("the contact’s owner")),
-        ("company_owner", _("the company’s owner")),
-    )  # fmt: skip
-    named = [words for name, words in roles if settings.get(name)]
+    owners = {
+        "owner": _("the record’s owner"), "contact_owner": _("the contact’s owner"), "company_owner": _("the company’s owner"),
+    }  # fmt: skip
+    named = [words for name, words in owners.items() if settings.get(name)]
     if linked := others.several_said(object_type_of(settings), settings):
         named.append(_("the owners of linked records (%(records)s)") % {"records": ", ".join(linked)})
-    named += [people.get(str(one), f"#{one}") for one in settings.get("users") or ()]
-    named += [groups.get(str(one), f"#{one}") for one in settings.get("teams") or ()]
+    named += choices.named(settings.get("users") or (), choices.everybody)
+    named += choices.named(settings.get("teams") or (), choices.teams)
     named += more
     if len(named) > SHOWN:
         named[SHOWN - 1 :] = [_("%(count)s more") % {"count": len(named) - SHOWN + 1}]
     names = ", ".join(named)
     return _("%(text)s – to %(names)s") % {"text": text, "names": names} if named else text
-
-
-def _pairs(options: Sequence[Option]) -> list[tuple[str, str]]:
-    return [(one.value, one.label) for one in options]
 
 
 def outputs() -> tuple[Output, ...]:
@@ -122,12 +125,7 @@ class Recipients:
             return failed(_gone(tuple(gone)))
         ids = [int(user) for user in doing.settings.get("users") or ()]
         ids += [user for team in doing.settings.get("teams") or () for user in self.teams.get(int(team), ())]
-        if doing.settings.get("owner"):
-            ids.append(doing.record.get("owner_id") or 0)
-        if doing.settings.get("contact_owner"):
-            ids.append((doing.record.get("contact") or {}).get("owner_id") or 0)
-        if doing.settings.get("company_owner"):
-            ids.append((doing.record.get("company") or {}).get("owner_id") or 0)
+        ids += [doing.owner_of(role) or 0 for role in OWNERS if doing.settings.get(role)]
         ids += [self.owners.get(record, 0) for record in self.linked[doing.key]]
         found = [user for user in dict.fromkeys(ids) if user in self.active]
         return found or skipped(self._nobody(doing))
@@ -136,12 +134,13 @@ class Recipients:
         return ", ".join(self.active[user].name or self.active[user].email for user in user_ids)
 
     def _nobody(self, doing: Doing) -> str:
-        if doing.settings.get("owner") and not doing.record.get("owner_id"):
-            return _("The record has no owner.")
-        if doing.settings.get("contact_owner") and not (doing.record.get("contact") or {}).get("owner_id"):
-            return _("The contact has no owner.")
-        if doing.settings.get("company_owner") and not (doing.record.get("company") or {}).get("owner_id"):
-            return _("The company has no owner.")
+        lacking = {
+            "owner": _("The record has no owner."), "contact_owner": _("The contact has no owner."),
+            "company_owner": _("The company has no owner."),
+        }  # fmt: skip
+        for role in OWNERS:
+            if doing.settings.get(role) and not doing.owner_of(role):
+                return lacking[role]
         if doing.settings.get("associate") and not any(map(self.owners.get, self.linked[doing.key])):
             return _("No linked record has an owner.")
         return _("Nobody is left to tell.")

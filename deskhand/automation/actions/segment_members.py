@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from deskhand.automation import records
+from deskhand.automation import kinds, records
 from deskhand.automation.actions import choices
 from deskhand.automation.actions.forms import Around, Input, Option, Setting
 from deskhand.automation.actions.once import once
 from deskhand.automation.actions.types import Action, Doing, Done, Group, failed, skipped
 from deskhand.automation.engine.loops import Touches
 from deskhand.crm.records import associations
-from deskhand.crm.schema.defaults import ASSOCIATION_TYPES
 from deskhand.crm.segments import members, segments
 from deskhand.crm.segments.models import Segment, SegmentKind
 from deskhand.events.types import Cause
@@ -27,11 +26,6 @@ from deskhand.kernel.text import whole
 if TYPE_CHECKING:
     from django.utils.functional import _StrPromise as StrPromise
 
-#: Whom it is about, where that is not the record itself.
-LINKED = {
-    "contact": gettext_lazy("Its contacts"), "company": gettext_lazy("Its companies"), "ticket": gettext_lazy("Its tickets"),
-    "deal": gettext_lazy("Its deals"), "project": gettext_lazy("Its projects"),
-}  # fmt: skip
 Move = Callable[[int, Sequence[int], Doing], list[int]]
 
 
@@ -43,9 +37,7 @@ class _SegmentAction(Action):
     def form(self, around: Around, settings: Mapping[str, Any]) -> Sequence[Setting]:
         own = around.object_type
         targets = [("", _("The record itself"))]
-        targets += [
-            (to, str(label)) for to, label in LINKED.items() if to != own and (own, to) in ASSOCIATION_TYPES
-        ]
+        targets += [(to, _("Linked: %(kind)s") % {"kind": kinds.label(to)}) for to in kinds.linkable(own)]
         target = str(settings.get("target") or "")
         return (
             Setting("target", _("Who"), Input.CHOICE, options=choices.options(targets), redraws=True),

@@ -253,6 +253,7 @@ class _Round:
     known: dict[_Step, Mapping[str, Any]] = field(default_factory=dict)
     fixed: dict[_Step, bool] = field(default_factory=dict)
     said: dict[_Step, Done] = field(default_factory=dict)
+    refused: dict[int, Invalid] = field(default_factory=dict)  # records whose value is another's
 
     def answers(self) -> dict[int, Done]:
         refused: dict[int, Done] = {}
@@ -367,10 +368,13 @@ class _Round:
             Change(record_id, values, cause=causes[record_id].cause, depth=causes[record_id].depth + 1)
             for record_id, values in self.values.items()
         ]
-        done = store.change_many(self.kind, changes, by=first.by, at=first.now)
+        done = store.change_many(self.kind, changes, by=first.by, at=first.now, refused=self.refused)
         return {applied.record_id for applied in done if applied.changes}
 
     def _answer(self, doing: Doing, changed: set[int]) -> Done:
+        why = next((self.refused[pk] for pk in self.targets[doing.record_id] if pk in self.refused), None)
+        if why is not None:
+            return failed(f"{why.message} {why.hint}")
         if changed.isdisjoint(self.targets[doing.record_id]):
             return Done(message=_("It had this value already."))
         key = _step(doing)

@@ -51,6 +51,10 @@ def keys_of(enrollment_id: int) -> str:
     return f"step:{enrollment_id}:"
 
 
+#: Whose owner settings mean by these words: the record's own, or that of whom it belongs to, where the action `meets` them.
+OWNERS = {"owner": "", "contact_owner": "contact", "company_owner": "company"}
+
+
 class Doing(NamedTuple):
     """One record at one action."""
 
@@ -85,6 +89,12 @@ class Doing(NamedTuple):
     def key(self) -> str:
         """Names this effect for ever, so that it happens once each time the record comes by (R-EXEC-23)."""
         return f"{keys_of(self.enrollment_id)}{self.step_id}:{self.acted}"
+
+    def owner_of(self, role: str) -> int | None:
+        """Whom one of OWNERS means; nobody's contact or company has none."""
+        whose = OWNERS[role]
+        record = self.record.get(whose) or {} if whose else self.record
+        return record.get("owner_id")
 
     def fill(self, text: object, *, as_stored: bool = False) -> str:
         """A text of the settings with its tokens in place, dates as the API writes them if `as_stored`.

@@ -35,7 +35,7 @@ from deskhand.automation.engine.waits import Until, end_of
 from deskhand.automation.engine.window import held_until
 from deskhand.crm.filters.evaluate import Facts, Seen, holds, weigh
 from deskhand.crm.filters.folding import fold
-from deskhand.crm.filters.types import EVERYTHING, Filter, Operator
+from deskhand.crm.filters.types import EVERYTHING, Condition, Filter, Operator
 from deskhand.crm.schema import clock_names
 from deskhand.kernel.calendars import WeeklyHours, zone_named
 
@@ -119,6 +119,13 @@ class Lost(NamedTuple):
     values: tuple[str, ...]
 
 
+class Cancelled(NamedTuple):
+    """Where a record goes on whose wait is cancelled."""
+
+    position: Position
+    item: TraceItem
+
+
 class Broken(NamedTuple):
     """The step can't be decided: it rests on statuses or pipelines that were deleted (R-PIPE-10)."""
 
@@ -186,20 +193,19 @@ def _leaves(
     definition: Definition, facts: Facts, now: datetime, zone: str, gone: Gone
 ) -> Reason | Lost | None:
     """The first reason that can be told; if there is none, what keeps it from being told."""
-    leaving, where = definition.leaving, zone_named(zone)
+    leaving = definition.leaving
     if leaving.segments and not set(leaving.segments).isdisjoint(facts.memberships("segment")):
         return Reason.SUPPRESSED
     untold: Lost | None = None
     for reason, condition in ((Reason.UNENROLLED, leaving.condition), (Reason.GOAL, leaving.goal)):
-        if condition is not None:
-            is_met, seen = weigh(condition, facts, now=now, zone=where)
-            lost = _rests_on(definition, is_met, seen, gone)
-            if is_met and not lost:
-                return reason
-            untold = untold or lost
+        answer = _asked(definition, condition, facts, now, zone, gone)
+        if isinstance(answer, Lost):
+            untold = untold or answer
+        elif answer:
+            return reason
     trigger = definition.trigger
     asks = trigger.condition if leaving.when_trigger_fails and isinstance(trigger, WhenTrue) else EVERYTHING
-    return untold if holds(asks, facts, now=now, zone=where) else Reason.TRIGGER_FAILS
+    return untold if holds(asks, facts, now=now, zone=zone_named(zone)) else Reason.TRIGGER_FAILS
 
 
 def wait_at(definition: Definition, at: Position) -> Delay | None:
@@ -209,27 +215,25 @@ def wait_at(definition: Definition, at: Position) -> Delay | None:
 
 
 def cancelled(
-    definition: Definition, at: Position, facts: Facts, now: datetime, zone: str
-) -> tuple[Position, TraceItem] | None:
-    """Where a record goes on whose wait at the position is cancelled, if it is. Ask before it goes on for any reason."""
+    definition: Definition, at: Position, facts: Facts, now: datetime, zone: str, gone: Gone = _NOTHING
+) -> Cancelled | Broken | None:
+    """Where a record goes on whose wait at the position is cancelled, if it is; or that nobody can tell (R-PIPE-10). Ask
+    before it goes on for any reason."""
     step = wait_at(definition, at)
-    if step is None or step.cancel_if is None:
-        return None
-    if not holds(step.cancel_if, facts, now=now, zone=zone_named(zone)):
-        return None
-    return _leave_by(step, step.if_cancelled.value), TraceItem(step.id, What.CANCELLED)
+    return _cancelled(definition, step, facts, now, zone, gone) if step is not None else None
 
 
-def undecided(
-    definition: Definition, at: Position, facts: Facts, now: datetime, zone: str, gone: Gone
-) -> Broken | None:
-    """That nobody can tell whether the wait at the position is cancelled, if so (R-PIPE-10). Ask before `cancelled`."""
-    step = wait_at(definition, at)
-    if not gone or step is None or step.cancel_if is None:
-        return None
-    is_met, seen = weigh(step.cancel_if, facts, now=now, zone=zone_named(zone))
-    lost = _rests_on(definition, is_met, seen, gone)
-    return Broken(step, *lost) if lost else None
+def _cancelled(
+    definition: Definition, step: Delay, facts: Facts, now: datetime, zone: str, gone: Gone
+) -> Cancelled | Broken | None:
+    answer = _asked(definition, step.cancel_if, facts, now, zone, gone)
+    if isinstance(answer, Lost):
+        return Broken(step, *answer)
+    return (
+        Cancelled(_leave_by(step, step.if_cancelled.value), TraceItem(step.id, What.CANCELLED))
+        if answer
+        else None
+    )
 
 
 def is_over(definition: Definition, at: Position) -> bool:
@@ -308,13 +312,12 @@ def _wait(
     enrollment: EnrollmentFacts,
     trace: list[TraceItem],
 ) -> Outcome | Position:
-    if step.cancel_if is not None:
-        is_met, seen = weigh(step.cancel_if, facts, now=now, zone=zone_named(enrollment.zone))
-        if lost := _rests_on(definition, is_met, seen, enrollment.gone):
-            return Broken(step, *lost, tuple(trace))
-        if is_met:
-            trace.append(TraceItem(step.id, What.CANCELLED))
-            return _leave_by(step, step.if_cancelled.value)
+    match _cancelled(definition, step, facts, now, enrollment.zone, enrollment.gone):
+        case Broken() as broken:
+            return broken._replace(trace=tuple(trace))
+        case Cancelled(position, item):
+            trace.append(item)
+            return position
     if isinstance(step.wait, UntilEvent):
         if step.id in enrollment.happened:
             trace.append(TraceItem(step.id, What.HAPPENED, {"event": step.wait.event.kind}))
@@ -335,6 +338,18 @@ def _await(step: Delay, wait: UntilEvent, now: datetime, trace: list[TraceItem])
     trace.append(TraceItem(step.id, What.AWAITED, values))
     timed_out = _leave_by(step, "otherwise") if until else ""
     return WaitEvent(step, wait.event, _leave_by(step, "next"), until, timed_out, tuple(trace))
+
+
+def _asked(
+    definition: Definition, condition: Condition | None, facts: Facts, now: datetime, zone: str, gone: Gone
+) -> bool | Lost:
+    """Whether the condition, if there is one, holds; or what was deleted that the answer rests on."""
+    if condition is None:
+        return False
+    if not gone:
+        return holds(condition, facts, now=now, zone=zone_named(zone))
+    is_met, seen = weigh(condition, facts, now=now, zone=zone_named(zone))
+    return _rests_on(definition, is_met, seen, gone) or is_met
 
 
 def _rests_on(definition: Definition, is_met: bool, seen: Collection[Seen], gone: Gone) -> Lost | None:

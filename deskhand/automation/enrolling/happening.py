@@ -57,8 +57,10 @@ def candidates_of(index: Index, events: Iterable[Event]) -> Iterable[Candidate]:
     """The events that workflows asked for, before anybody looked at the records."""
     for event in events:
         ears = index.heard.get(event.kind)
-        for object_type, record_id in triggers.subjects_of(event) if ears else ():
-            for listener in ears.of(triggers.EventFacts(event, object_type)) if ears else ():
+        if ears is None:
+            continue
+        for object_type, record_id in triggers.subjects_of(event):
+            for listener in ears.of(triggers.EventFacts(event, object_type)):
                 entry = listener.entry
                 if entry.object_type != object_type or event.at < entry.on_since:
                     continue

@@ -237,15 +237,19 @@ class Ways:
             return {pk: {pk} for pk in self.changed.get(object_type, ())}
         chain = (object_type, *path)
         if chain not in self._known:
-            reached = {pk: {pk} for pk in self.changed.get(chain[-1], {})}
-            for here, before in zip(chain[:0:-1], chain[-2::-1], strict=True):
-                ids = sorted({pk for found in reached.values() for pk in found})
-                links = associations.linked_ids(here, ids, before) if ids else {}
-                reached = {
-                    pk: {to for at in found for to in links.get(at, ())} for pk, found in reached.items()
-                }
-            self._known[chain] = reached
+            self._known[chain] = looking_at(chain, self.changed.get(chain[-1], ()))
         return self._known[chain]
+
+
+def looking_at(chain: Path, ids: Iterable[int]) -> dict[int, set[int]]:
+    """{record at the end of a chain of kinds: the records at its beginning that are linked to it, one by one}. One query for
+    each link."""
+    reached = {pk: {pk} for pk in ids}
+    for here, before in zip(chain[:0:-1], chain[-2::-1], strict=True):
+        asked = sorted({pk for found in reached.values() for pk in found})
+        links = associations.linked_ids(here, asked, before) if asked else {}
+        reached = {pk: {to for at in found for to in links.get(at, ())} for pk, found in reached.items()}
+    return reached
 
 
 def touched(entry: Entry, ways: Ways) -> dict[int, list[Event]]:

@@ -21,6 +21,7 @@ from deskhand.automation import records, triggers
 from deskhand.automation.actions.registry import ACTIONS
 from deskhand.automation.actions.types import Doing, Done, failed, in_words
 from deskhand.automation.engine.advance import (
+    Cancelled,
     EnrollmentFacts,
     Finished,
     Perform,
@@ -197,7 +198,7 @@ class Play:
         self._is_watched = self.definition.watches
         self._waits = any(
             isinstance(step, Delay) and isinstance(step.wait, UntilEvent) for step in self.definition.steps
-        ) or any(isinstance(step, Delay) and step.cancel_if is not None for step in self.definition.steps)
+        )
         self._awaits_date = any(
             isinstance(step, Delay) and isinstance(step.wait, UntilProperty) for step in self.definition.steps
         )
@@ -418,9 +419,9 @@ class Play:
             self._end(run, reason.value, at)
             return True
         way = cancelled(self.definition, run.position, facts, at, self.around.zone)
-        if way is not None and run.position != way[0]:
-            self._note(run, [way[1]], at)
-            self._wake(run, way[0], at)
+        if isinstance(way, Cancelled) and run.position != way.position:
+            self._note(run, [way.item], at)
+            self._wake(run, way.position, at)
             return True
         return False
 
@@ -486,8 +487,6 @@ class Play:
     # ── who enters ───────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _wanted(self, events: Sequence[Event], before: Cut) -> list[Wanted]:
-        if not events:
-            return []
         found = []
         if any(event.id in self._called for event in events):
             found = happening.wanted_by(self.index, events, self)
@@ -614,8 +613,7 @@ class Play:
             if one.id in self.taken or not one.is_inside(at):
                 continue
             self.taken.add(one.id)
-            message = _("Leaves “%(name)s”.") % {"name": one.name}
-            done = Done(message=message)
+            done = Done(message=_("Leaves “%(name)s”.") % {"name": one.name})
             self._note_effect(run, record_id, at, f"{SIGNS[TAKES_OVER]}{one.workflow_id}", TAKES_OVER, done)
 
     def _give_up(self, other: Entered, wanted: Sequence[Wanted]) -> list[Wanted]:
@@ -663,9 +661,9 @@ class Play:
                 return
             if self.definition.cancels:
                 way = cancelled(self.definition, run.position, facts, at, self.around.zone)
-                if way is not None and way[0] != run.position:
-                    run.position = way[0]
-                    self._note(run, [way[1]], at)
+                if isinstance(way, Cancelled) and way.position != run.position:
+                    run.position = way.position
+                    self._note(run, [way.item], at)
             enrollment = EnrollmentFacts(run.number, self.around.zone, True, run.outputs, self.around.hours)
             outcome = advance(self.definition, run.position, facts, at, enrollment)
             self._note(run, outcome.trace, at)

@@ -24,7 +24,13 @@ def task(step_id, following=None, title="Call", **more):
 
 def make(world, *steps, **more):
     """A workflow for tickets that is on; its first step begins it."""
-    definition = Definition("ticket", start=Edge(steps[0].id), steps=steps, next_id=len(steps) + 1, **more)
+    definition = Definition(
+        more.pop("object_type", "ticket"),
+        start=Edge(steps[0].id),
+        steps=steps,
+        next_id=len(steps) + 1,
+        **more,
+    )
     made = workflows.create(world.account.pk, "Flow", definition)
     Workflow.objects.filter(pk=made.pk).update(is_on=True, on_since=clock.now() - timedelta(days=1))
     made.refresh_from_db()

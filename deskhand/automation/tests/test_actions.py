@@ -9,8 +9,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from deskhand.accounts.models import Membership
-from deskhand.automation import integrations, secrets, templates, tokens, uses, workflows
-from deskhand.automation.actions import choices, reading
+from deskhand.automation import integrations, kinds, secrets, templates, tokens, uses, workflows
+from deskhand.automation.actions import choices, others, reading
 from deskhand.automation.actions.forms import Around, Input, Setting
 from deskhand.automation.actions.registry import ACTIONS
 from deskhand.automation.actions.types import Action, in_words
@@ -26,7 +26,7 @@ from deskhand.crm.records.associations import Why
 from deskhand.crm.records.labeling import Labeling
 from deskhand.crm.records.models import Company, Contact, Deal, PropertyChange, Task, Ticket
 from deskhand.crm.records.task_queues import NewQueue
-from deskhand.crm.schema import association_labels, properties
+from deskhand.crm.schema import association_labels, object_types, properties
 from deskhand.crm.schema.types import Kind
 from deskhand.delivery.models import OutboxEntry
 from deskhand.desk.models import Message
@@ -34,6 +34,7 @@ from deskhand.events.models import EventRow
 from deskhand.events.types import SYSTEM
 from deskhand.kernel import clock
 from deskhand.kernel.database import sql
+from deskhand.kernel.database.scope import account_scope
 from deskhand.kernel.errors import Invalid
 from deskhand.notifications import wishes
 from deskhand.notifications.types import Topic
@@ -599,6 +600,21 @@ def test_a_task_goes_to_a_queue_where_it_needs_no_owner_R_WFA_8(world):
     assert [(one.status, one.message) for one in late] == [(FAILED, why)]
 
 
+def test_many_tasks_for_a_deleted_queue_ask_no_oftener_than_one_R_WFA_8(world):
+    queue = task_queues.create(NewQueue("Calls"), by=SYSTEM).pk
+    task_queues.delete(queue, by=SYSTEM)
+
+    def asked(count: int) -> int:
+        ids = [world.ticket().pk for _n in range(count)]
+        batch = doings(world.account.pk, "create_task", {"title": "Call", "queue": str(queue)}, ids)
+        with CaptureQueriesContext(connection) as queries:
+            assert {one.status for one in ACTIONS["create_task"].run(batch)} == {FAILED}
+        return len(queries)
+
+    asked(1)
+    assert asked(8) == asked(1)
+
+
 def test_a_step_whose_queue_was_deleted_says_so_R_WFA_8(world):
     settings = {"title": "Call", "queue": "987654"}
 
@@ -709,6 +725,43 @@ def test_t_wf_11_a_new_record_names_the_workflow_that_made_it_and_its_depth(worl
     event = EventRow.objects.get(kind="ticket.created", object_id=made.pk)
     assert (event.cause["workflow_id"], event.depth, event.actor_kind) == (7, 4, "workflow")
     assert done.message == "Ticket: Again: Refund still missing"
+
+
+def test_forms_call_records_as_the_account_does_R_OBJ_5(world):
+    object_types.rename("deal", "Order", "Orders", by=SYSTEM)
+
+    [which, *_rest] = others.settings_for(reading.around("deal"), {})
+
+    assert [option.label for option in which.options][:2] == ["This record (Order)", "Linked: Ticket"]
+    assert kinds.label("2-17") == "2-17"
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"record_type": "ticket", "value_subject": "Again"},
+        {"record_type": "deal", "value_dealname": "Boat"},
+        {"record_type": "company", "value_name": "Fjällbo", "also": ["city"], "value_city": "Bø"},
+        {
+            "record_type": "contact", "value_email": "made-{{ ticket.number }}@x.example", "also": ["lastname"],
+            "value_lastname": "Bo",
+        },
+    ],
+    ids=lambda settings: settings["record_type"],
+)  # fmt: skip
+def test_each_new_record_names_the_run_that_made_it_and_has_no_past(world, settings):
+    """Else taking back one run would empty what another one made (docs/decisions/0003)."""
+    batch = doings(world.account.pk, "create_record", settings, [world.ticket().pk, world.ticket().pk])
+
+    done = ACTIONS["create_record"].run(batch)
+
+    made = {one.outputs["record_id"]: doing.enrollment_id for one, doing in zip(done, batch, strict=True)}
+    events = EventRow.objects.filter(object_type=settings["record_type"], object_id__in=made).exclude(
+        cause=None
+    )
+    assert {(event.object_id, event.cause["enrollment_id"]) for event in events} == set(made.items())
+    history = PropertyChange.objects.filter(object_type=settings["record_type"], record_id__in=made)
+    assert not history.exists()
 
 
 @pytest.mark.parametrize(
@@ -972,6 +1025,21 @@ def test_what_can_not_be_formatted_fails_with_words(world, settings):
 
     assert done.status is FAILED
     assert done.message
+
+
+@pytest.mark.parametrize(
+    ("settings", "field", "said"),
+    [
+        ({"function": "cut", "value": "abc", "first": "three"}, "first", "“three” is not a number."),
+        ({"function": "round", "value": "much", "first": "2"}, "value", "“much” is not a number."),
+        ({"function": "later", "value": "{{ ticket.createdate }}", "first": "900000"}, "first", "“900000” is too large."),
+        ({"function": "until", "value": "{{ ticket.createdate }}", "first": "Christmas"}, "first", "“Christmas” is not a date such as 2026-11-21."),
+    ],
+)  # fmt: skip
+def test_what_no_run_could_read_is_said_at_the_step(world, settings, field, said):
+    with account_scope(world.account.pk):
+        assert ACTIONS["format_data"].problems(settings) == [(field, said)]
+        assert ACTIONS["format_data"].problems({**settings, field: "{{ ticket.subject }}"}) == []
 
 
 # ── rotating ─────────────────────────────────────────────────────────────────────────────────────────────────────────

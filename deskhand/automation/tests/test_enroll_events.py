@@ -6,7 +6,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from deskhand.automation import enroll, lanes, templates, triggers, workflows
+from deskhand.automation import enroll, kinds, lanes, templates, triggers, workflows
 from deskhand.automation.engine.definition import Action, EventMatch, Leaving, Manual, WhenEvent
 from deskhand.automation.enrolling import guards
 from deskhand.automation.models import Enrollment, StepLog, Workflow
@@ -14,7 +14,7 @@ from deskhand.automation.tests.enrolling_cases import has, is_known, office
 from deskhand.crm.filters.types import AllOf, Filter, Operator
 from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.pipelines.types import stage_property
-from deskhand.crm.records import companies, objects, tasks, tickets
+from deskhand.crm.records import associations, companies, objects, tasks, tickets
 from deskhand.crm.records.models import Ticket
 from deskhand.crm.records.tasks import Wanted as NewTask
 from deskhand.crm.records.tickets import NewTicket
@@ -259,6 +259,42 @@ def test_other_kinds_of_records_enter_too_R_OBJ_1_R_OBJ_8(world, office):
     office.rest()
 
     assert {kind: office.inside(flow) for kind, flow in flows.items()} == {k: [pk] for k, pk in made.items()}
+
+
+def test_links_of_every_kind_let_records_in_R_TRIG_18_R_OBJ_8(world, office):
+    own = object_types.create("vessel", "Vessel", "Vessels", by=SYSTEM).key
+    deal = objects.create("deal", {"dealname": "Roof"}, by=SYSTEM).id
+    boat = objects.create(own, {"hs_name": "Oslo"}, by=SYSTEM).id
+    contact, company = world.contact().pk, companies.create("Fjällbo", by=SYSTEM).pk
+
+    def asks(kind):
+        return Filter(triggers.TO_TYPE, Kind.ENUM, Operator.ANY_OF, (kind,))
+
+    flows = {
+        "to a vessel": office.flow(on("deal.linked", about=asks(own)), object_type="deal"),
+        "to a project": office.flow(on("deal.linked", about=asks("project")), object_type="deal"),
+        "apart": office.flow(on("deal.unlinked"), object_type="deal"),
+        "vessel": office.flow(on(f"{own}.linked", about=asks("deal")), object_type=own),
+        "employed": office.flow(on("contact.linked", about=asks("company")), object_type="contact"),
+    }
+    office.rest()
+
+    associations.connect("deal", deal, own, boat, by=SYSTEM)
+    associations.connect("contact", contact, "company", company, by=SYSTEM)
+    office.rest()
+    inside = {name: office.inside(flow) for name, flow in flows.items()}
+    assert inside == {"to a vessel": [deal], "to a project": [], "apart": [], "vessel": [boat], "employed": [contact]}  # fmt: skip
+
+    associations.part("deal", deal, own, boat, by=SYSTEM)
+    office.rest()
+    assert office.inside(flows["apart"]) == [deal]
+
+
+def test_who_is_told_of_links_is_asked_about_no_others_R_TRIG_18(world):
+    own = object_types.create("vessel", "Vessel", "Vessels", by=SYSTEM).key
+    assert set(kinds.told_of("ticket")) == {"ticket", "contact", "company", "deal", "project", own}
+    assert kinds.told_of("contact") == ["contact", "company"]
+    assert kinds.told_of(own)[-1] == own
 
 
 def test_the_reason_says_what_happened_and_who_did_it_R_LOG_1(world, office):

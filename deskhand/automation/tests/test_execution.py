@@ -71,7 +71,7 @@ from deskhand.automation.tests.runs import (
     task,
 )
 from deskhand.crm.filters.types import AllOf, Associated, Filter, MemberOf, Operator
-from deskhand.crm.records import archive, associations, contacts, objects, tasks, tickets
+from deskhand.crm.records import archive, associations, companies, contacts, objects, tasks, tickets
 from deskhand.crm.records.models import Task, Ticket
 from deskhand.crm.records.store import Change
 from deskhand.crm.schema import tags
@@ -488,6 +488,24 @@ def test_a_change_of_what_is_linked_counts_too_R_UN_1(world):
     assert run.state == "DUE"
 
     objects.update("contact", contact.pk, {"phone": "+45 12345678"}, by=SYSTEM)
+    go()
+
+    run.refresh_from_db()
+    assert run.end_reason == "unenrolled"
+
+
+def test_a_change_two_links_away_counts_too_R_UN_1(world):
+    known = Associated("contact", Associated("company", Filter("phone", Kind.TEXT, Operator.KNOWN)))
+    made = make(world, wait(), task(2), leaving=Leaving(condition=known))
+    company, contact = companies.create("Fjällbo", by=SYSTEM), world.contact()
+    ticket = world.ticket(contact_id=contact.pk)
+    associations.connect("contact", contact.pk, "company", company.pk, by=SYSTEM)
+    run = enroll(made, ticket.pk)
+    go()
+    run.refresh_from_db()
+    assert (run.state, associations.linked_ids("ticket", [ticket.pk], "company")) == ("DUE", {})
+
+    objects.update("company", company.pk, {"phone": "+45 12345678"}, by=SYSTEM)
     go()
 
     run.refresh_from_db()

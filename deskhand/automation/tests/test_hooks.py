@@ -27,7 +27,7 @@ from deskhand.automation.models import Enrollment, HookCall, Workflow, WorkflowH
 from deskhand.automation.tests.enrolling_cases import TASK, office
 from deskhand.automation.tests.runs import make, of_its_own, task
 from deskhand.crm.records import companies
-from deskhand.crm.records.models import Contact, Ticket
+from deskhand.crm.records.models import Company, Contact, Ticket
 from deskhand.crm.schema import properties
 from deskhand.crm.schema.types import Kind
 from deskhand.delivery.calls import signature
@@ -230,6 +230,46 @@ def test_what_is_read_again_by_two_is_used_once_R_TRIG_21():
     assert second.result(30) == 0
     with account_scope(made.account.pk):
         assert HookCall.objects.get().state == "DONE"
+
+
+@pytest.mark.race
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(("object_type", "name", "value"), [("ticket", "order_no", "a-1"), ("contact", "email", "a@x.example"), ("company", "domain", "x.example")])  # fmt: skip
+def test_two_calls_at_once_make_one_record_R_TRIG_21(object_type, name, value):
+    """Who comes second waits for the first, and finds what it made."""
+    made = make_world()
+    with account_scope(made.account.pk):
+        if name == "order_no":
+            properties.create("ticket", name, "Order", Kind.TEXT, has_unique_value=True)
+        flow = make(made, task(1), trigger=WhenCalled(name, name, may_create=True), object_type=object_type)
+        calls = [
+            HookCall.objects.create(
+                account_id=made.account.pk, workflow=flow, key=text, received_at=NOON,
+                body=json.dumps({name: text, "subject": "Order", "firstname": "A", "name": "A"}).encode(),
+            ).pk
+            for text in (value, value.upper())
+        ]  # fmt: skip
+    held, may_end = threading.Event(), threading.Event()
+
+    def read(pk, waits):
+        hooks.hear(made.account.pk, [hooks.Event(hooks.CALLED, "workflow", flow.pk, 0, hooks.Actor.user(1), NOON, {"calls": [pk]})])  # fmt: skip
+        if waits:
+            held.set()
+            may_end.wait(30)
+
+    first = of_its_own(made, lambda: read(calls[0], True))
+    assert held.wait(30)
+    second = of_its_own(made, lambda: read(calls[1], False))
+    until_somebody_waits()
+    may_end.set()
+    first.result(30)
+    second.result(30)
+
+    with account_scope(made.account.pk):
+        model = {"ticket": Ticket, "contact": Contact, "company": Company}[object_type]
+        assert model.objects.count() == 1
+        assert {call.record_id for call in HookCall.objects.all()} == {model.objects.get().pk}
+        assert [state for state, _error in states()] == ["DONE", "DONE"]
 
 
 def test_the_same_key_counts_once(world, office, hook):

@@ -15,7 +15,9 @@ from deskhand.automation.actions.registry import ACTIONS
 from deskhand.automation.models import Enrollment, StepCall, StepLog
 from deskhand.automation.tests.calling import all_of, step, workflow_of
 from deskhand.automation.tests.test_runner import settle_in_scope
+from deskhand.crm.records import objects
 from deskhand.crm.records.models import Task
+from deskhand.crm.schema import object_types
 from deskhand.delivery import calls as delivery_calls
 from deskhand.delivery.models import OutboxEntry
 from deskhand.delivery.sender import Sender
@@ -294,6 +296,31 @@ def test_names_are_there_once_and_what_is_used_stays(flow, world):
     assert not ACTION.is_offered(world.account.pk)
     integrations.set_archived(world.account.pk, one.pk, False, by=SYSTEM)
     assert ACTION.is_offered(world.account.pk)
+
+
+def test_an_integration_for_a_kind_of_record_asks_for_it_R_PIPE_10(world):
+    """Put away it lets the kind go, and comes back when it is for something that there is."""
+    account_id, url = world.account.pk, "https://a.example/"
+    bike, boat = (
+        object_types.create(name, name.title(), f"{name.title()}s", by=SYSTEM).key
+        for name in ("bike", "boat")
+    )
+    one = integrations.add(
+        account_id, "Theft register", {"url": url, "object_types": ["deal", bike]}, by=SYSTEM
+    )
+    integrations.add(account_id, "Of all kinds", {"url": url}, by=SYSTEM)
+    assert [use.name for use in integrations.asking_for_kind(account_id, bike)] == ["Theft register"]
+    assert integrations.asking_for_kind(account_id, boat) == []
+    integrations.set_archived(account_id, one.pk, True, by=SYSTEM)
+    assert integrations.asking_for_kind(account_id, bike) == []
+    objects.delete_type(bike, by=SYSTEM)
+
+    with pytest.raises(Conflict, match="“Theft register” is for “Bikes”, which was deleted"):
+        integrations.set_archived(account_id, one.pk, False, by=SYSTEM)
+    integrations.change(account_id, one.pk, {"url": url, "object_types": ["deal"]}, by=SYSTEM)
+    integrations.set_archived(account_id, one.pk, False, by=SYSTEM)
+
+    assert integrations.get(account_id, one.pk).archived_at is None
 
 
 def test_a_test_call_says_what_came_back(world, there):

@@ -30,7 +30,7 @@ from deskhand.desk.models import Message, Thread
 from deskhand.desk.splitting import Wanted
 from deskhand.events.types import SYSTEM, Actor
 from deskhand.kernel import clock
-from deskhand.kernel.errors import Invalid
+from deskhand.kernel.errors import Conflict, Invalid
 
 pytestmark = pytest.mark.usefixtures("wired")
 
@@ -122,6 +122,23 @@ def test_its_words_are_those_of_that_moment_whatever_changes_after(world, step, 
     mailing._read_once.cache_clear()
     assert Message.objects.get(pk=message.pk).text == SAYS
     assert Message.objects.get(pk=message.pk).cause["mail_revision"] == [hello.pk, 2]
+
+
+def test_a_mail_whose_name_another_one_has_by_now_stays_archived_until_one_is_renamed(world, hello):
+    """A file of the configuration that says “Hello” means one mail; so do people who choose it."""
+    account_id, name = world.account.pk, hello.name
+    templates.set_archived(hello, True, by=SYSTEM)
+    other = templates.create(account_id, name.upper(), by=SYSTEM)
+
+    with pytest.raises(
+        Conflict, match=f"Another mail is called “{name}” by now. Give one of the two another"
+    ):
+        templates.set_archived(hello, False, by=SYSTEM)
+    assert MailTemplate.objects.get(pk=hello.pk).archived_at is not None
+
+    templates.rename(other, "Hello again", by=SYSTEM)
+    templates.set_archived(hello, False, by=SYSTEM)
+    assert MailTemplate.objects.get(pk=hello.pk).archived_at is None
 
 
 def test_each_try_sends_the_same_bytes_o1(world, step, hello):

@@ -1,5 +1,6 @@
 """Lanes at work: enrolment, actions, delays, and what is left out (behaviour.md §7, §9, §13)."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -15,6 +16,7 @@ from deskhand.automation.engine.definition import (
     Edge,
     EventMatch,
     ForAmount,
+    Leaving,
     OnFailure,
     Reenrollment,
     UntilEvent,
@@ -22,19 +24,19 @@ from deskhand.automation.engine.definition import (
 )  # fmt: skip
 from deskhand.automation.models import Enrollment, MailTemplate, StepLog, Workflow
 from deskhand.automation.runner import Runner
-from deskhand.crm.filters.types import Filter, Operator
+from deskhand.crm.filters.types import AllOf, AnyOf, Filter, Operator
 from deskhand.crm.pipelines.queries import pipelines_of
 from deskhand.crm.records import objects, tickets
 from deskhand.crm.records.models import Contact, Task, Ticket
 from deskhand.crm.schema.types import Kind
 from deskhand.delivery.models import OutboxEntry
-from deskhand.desk import replies, threads, tokens
+from deskhand.desk import inboxes, merging, replies, threads, tokens
 from deskhand.desk.models import Message
 from deskhand.desk.replies import NewReply
 from deskhand.desk.types import Automatic, InboundMessage, Incoming, Mailbox
 from deskhand.events.dispatch import Dispatcher
 from deskhand.events.models import EventRow
-from deskhand.events.types import SYSTEM
+from deskhand.events.types import SYSTEM, Actor
 from deskhand.kernel import clock
 from deskhand.kernel.claimer import POLL, SOON
 
@@ -66,6 +68,11 @@ def lane(world, settle):
         return made
 
     return make
+
+
+def begin_lane(world, label, kind, settings):
+    """The lane of a status as the Automate tab makes it, on, with one step."""
+    workflows.switch(lanes.add_step("ticket", world.stage(label), kind, settings, by=world.ada.pk), True)
 
 
 def step(number, kind, following=None, **settings):
@@ -174,6 +181,71 @@ def test_t_act_3_without_the_filter_chat_runs_too(world, lane, settle):
     settle_in_scope(settle)
 
     assert Task.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("channel", "address", "source", "made"),
+    [
+        ("whatsapp", "+4520000002", "WHATSAPP", 1), ("calling", "+4520000003", "PHONE", 1),
+        ("sms", "+4520000001", "CUSTOM_CHANNEL", 1), ("parcel-robot", "dock 4", "CUSTOM_CHANNEL", 1),
+        ("chat", "widget", "CHAT", 0), ("messenger", "nordlys", "CHAT", 0),
+    ],
+)  # fmt: skip
+def test_of_all_channels_live_chat_and_messenger_alone_start_no_lane_R_ACT_33(
+    world, mail_in, channel, address, source, made
+):
+    begin_lane(world, "New", "create_task", {"title": "Look"})
+    account = inboxes.add_channel_account(
+        world.channel.inbox, channel=channel, name="Nordlys", address=address
+    )
+
+    received = mail_in(channel=account, sender=Mailbox("+4520123456", "Astrid Lindqvist"))
+
+    assert Ticket.objects.get(pk=received.ticket_id).source_type == source
+    assert (Enrollment.objects.count(), Task.objects.count()) == (made, made)
+
+
+def test_what_starts_no_lane_has_a_close_date_all_the_same_R_ACT_34(world, settle):
+    begin_lane(world, "Closed", "create_task", {"title": "Ask how it was"})
+    chat, mail = world.ticket("By chat", source_type="CHAT"), world.ticket("By mail", source_type="EMAIL")
+
+    for ticket in (chat, mail):
+        tickets.move(ticket.pk, to=world.stage("Closed"), by=SYSTEM)
+    settle_in_scope(settle)
+
+    assert [task.record_id for task in Task.objects.all()] == [mail.pk]
+    closed = {one.pk: one.closed_at for one in Ticket.objects.all()}
+    assert all(closed.values())
+
+    tickets.move(chat.pk, to=world.stage("New"), by=SYSTEM)
+
+    assert Ticket.objects.get(pk=chat.pk).closed_at is None
+
+
+@pytest.mark.parametrize("leaves", [False, True])
+def test_a_ticket_that_moved_on_gets_what_is_left_unless_something_takes_it_out_R_ACT_14(
+    world, settle, leaves
+):
+    new, by = world.stage("New"), world.ada.pk
+    lanes.add_step("ticket", new, lanes.DELAY, {"minutes": 60}, by=by)
+    made = lanes.add_step("ticket", new, "create_task", {"title": "Call"}, after="1", by=by)
+    if leaves:
+        gone = Filter("hs_pipeline_stage", Kind.ENUM, Operator.NONE_OF, (str(new),))
+        workflows.save(
+            made, replace(workflows.definition_of(made), leaving=Leaving(AnyOf((AllOf((gone,)),))))
+        )
+    workflows.switch(made, True)
+    ticket = world.ticket()
+    settle_in_scope(settle)
+    assert Enrollment.objects.get().state == "DUE"
+
+    tickets.move(ticket.pk, to=world.stage("Waiting on us"), by=SYSTEM)
+    settle_in_scope(settle)
+    Enrollment.objects.filter(state="DUE").update(due_at=clock.now() - timedelta(seconds=1))
+    settle_in_scope(settle)
+
+    assert [task.record_id for task in Task.objects.all()] == ([] if leaves else [ticket.pk])
+    assert Enrollment.objects.get().end_reason == ("unenrolled" if leaves else "completed")
 
 
 @pytest.mark.parametrize(("every_time", "tasks"), [(False, 1), (True, 2)])
@@ -389,6 +461,19 @@ def test_t_close_6_a_workflow_that_closes_sets_the_close_date(world, lane, settl
     settle_in_scope(settle)
 
     assert Ticket.objects.get(pk=ticket.pk).closed_at is not None
+
+
+@pytest.mark.parametrize("stays", ["New", "Closed"])
+def test_t_close_6_a_merge_leaves_the_date_of_the_one_that_stays(world, stays):
+    """Whatever the other one's is."""
+    goes, primary = world.ticket(stage="Closed" if stays == "New" else "New"), world.ticket(stage=stays)
+    before = Ticket.objects.get(pk=primary.pk).closed_at
+
+    merging.merge(primary.pk, goes.pk, by=Actor.user(world.ada.pk))
+
+    merged = Ticket.objects.get(pk=primary.pk)
+    assert (merged.is_closed, merged.closed_at) == (stays == "Closed", before)
+    assert (before is not None) == merged.is_closed
 
 
 def test_a_delay_holds_and_goes_on_R_DELAY_2(world, lane, settle):

@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from deskhand.automation import records, uses, workflows
+from deskhand.automation import drafts, records, triggers, uses, workflows
 from deskhand.automation.actions import reading
 from deskhand.automation.actions.registry import ACTIONS
 from deskhand.automation.actions.types import Doing
-from deskhand.automation.engine.definition import Action, Branch, Definition, Edge, IfThen, Leaving
+from deskhand.automation.engine.definition import (
+    Action,
+    Branch,
+    Definition,
+    Edge,
+    EventMatch,
+    IfThen,
+    Leaving,
+    WhenEvent,
+)
 from deskhand.automation.models import StepStatus
+from deskhand.automation.tests.doing import do
 from deskhand.crm.filters.types import AllOf, Associated, Filter, MemberOf, Operator
-from deskhand.crm.records import associations
+from deskhand.crm.records import associations, objects
+from deskhand.crm.schema import object_types
 from deskhand.crm.schema.types import Kind
 from deskhand.crm.segments import members, segments
 from deskhand.crm.segments.models import SegmentKind, SegmentMember
@@ -156,7 +168,62 @@ def test_the_form_offers_segments_of_the_records_that_it_is_about(world):
 
     assert offered() == [str(late)]
     assert offered(target="contact") == [str(people)]
-    assert [option.value for option in ADD.form(around, {})[0].options] == ["", "contact", "company", "deal"]
+    whom = [option.value for option in ADD.form(around, {})[0].options]
+    assert whom == ["", "ticket", "contact", "company", "deal", "project"]
+
+
+def test_it_may_be_about_linked_records_of_any_kind_R_OBJ_8(world):
+    """From projects and own kinds, and to them."""
+    own = object_types.create("bike", "Bike", "Bikes", by=SYSTEM).key
+    for object_type in ("project", own):
+        targets = [option.value for option in ADD.form(reading.around(object_type), {})[0].options]
+        assert targets == ["", "ticket", "contact", "company", "deal", "project", own]
+    project = objects.create("project", {"hs_name": "Move"}, by=SYSTEM).id
+    bike = objects.create(own, {"hs_name": "Zed"}, by=SYSTEM).id
+    associations.link_many([("project", project, own, bike)], clock.now())
+    segment_id = segment("Bikes of projects", own)
+
+    [done] = do(
+        world.account.pk, "add_to_segment", {"segment": str(segment_id), "target": own}, [project], "project"
+    )
+
+    assert (done.status, inside(segment_id)) == (StepStatus.SUCCEEDED, [bike])
+
+
+def test_workflows_that_look_at_a_kind_of_record_are_known_R_EDIT_9(world):
+    own = object_types.create("bike", "Bike", "Bikes", by=SYSTEM).key
+    linked = Associated(own, Filter("hs_name", Kind.TEXT, Operator.KNOWN))
+    steps = {
+        "makes": Action("1", "create_record", {"record_type": own, "value_hs_name": "Zed"}),
+        "sets": Action("1", "set_property", {"on": own, "property": "hs_name", "value": "Zed"}),
+        "tells": Action("1", "notify", {"associate": [f"{own}:12"], "subject": "x"}),
+        "asks": IfThen("1", (Branch("", AllOf((linked,))),)),
+        "else": Action("1", "create_note", {"text": own}),
+    }
+    for name, step in steps.items():
+        workflows.create(
+            world.account.pk, name, Definition("ticket", start=Edge("1"), steps=(step,), next_id=2)
+        )
+    workflows.create(world.account.pk, "about", Definition(own))
+    to_own = Filter(triggers.TO_TYPE, Kind.ENUM, Operator.ANY_OF, (own,))
+    heard = WhenEvent((EventMatch("ticket.linked", to_own),))
+    workflows.create(world.account.pk, "hears", Definition("ticket", heard))
+
+    plain = Definition(
+        "ticket", start=Edge("1"), steps=(Action("1", "create_note", {"text": "x"}),), next_id=2
+    )
+    drawn = workflows.create(world.account.pk, "draws", plain)
+    workflows.switch(drawn, True)
+    drafts.change(
+        drawn, lambda now: replace(now, steps=(steps["makes"],)), did={"did": "step"}, by=world.ada.pk
+    )
+    assert workflows.definition_of(drawn) == plain  # what runs knows nothing of it
+    left = workflows.create(world.account.pk, "leaves it", replace(plain, steps=(steps["makes"],)))
+    workflows.save(left, plain)
+
+    found = uses.object_types(world.account.pk, own)
+
+    assert [one.name for one in found] == ["about", "asks", "draws", "hears", "makes", "sets", "tells"]
 
 
 def test_workflows_that_name_a_segment_are_known(world):

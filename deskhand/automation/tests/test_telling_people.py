@@ -287,7 +287,9 @@ def test_what_is_told_says_to_whom_in_one_sentence_R_WFA_5(world):
         "– to a@x.example, b@x.example"
     )
     with reading_once(), CaptureQueriesContext(connection) as one:
-        NOTIFY.summary(subject | everybody)
+        NOTIFY.summary(subject | {"owner": True})
+        assert len(one) == 0
+        NOTIFY.summary(subject | everybody | {"teams": [world.team.pk]})
         asked = len(one)
         NOTIFY.summary(subject | {"users": [world.bob.pk], "teams": [world.team.pk]})
         assert len(one) == asked

@@ -1,6 +1,7 @@
 """Taking back what a run, or a workflow's bad hour, did to records."""
 
 import threading
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -9,17 +10,22 @@ from django.test.utils import CaptureQueriesContext
 
 from deskhand.accounts.models import Membership
 from deskhand.automation import lanes, undo, workflows
+from deskhand.automation.actions.registry import ACTIONS
 from deskhand.automation.engine.definition import Action, Definition, Edge, WhenTrue
 from deskhand.automation.models import Enrollment
-from deskhand.automation.undo import Extent, Why
+from deskhand.automation.undo import Extent, TakenBack, Why
 from deskhand.crm.filters.types import Filter, Operator
 from deskhand.crm.pipelines import pipelines
-from deskhand.crm.records import archive, store
+from deskhand.crm.pipelines.pipelines import CLOSED, OPEN, NewStage
+from deskhand.crm.pipelines.queries import pipelines_of
+from deskhand.crm.pipelines.types import stage_property
+from deskhand.crm.records import archive, objects, store
 from deskhand.crm.records.models import Contact, Task, Ticket
+from deskhand.crm.records.tables import model_of
 from deskhand.crm.schema.types import Kind
 from deskhand.crm.segments import members, segments
 from deskhand.crm.segments.models import SegmentKind
-from deskhand.events.types import Actor, ActorKind
+from deskhand.events.types import Actor, ActorKind, Cause
 from deskhand.kernel import clock
 from deskhand.kernel.database.scope import account_scope
 from deskhand.kernel.database.scope import settle as settle_hooks
@@ -60,7 +66,8 @@ def extent(lane):
 
 
 def run_of(ticket):
-    return undo.extent_of_run(Enrollment.objects.get(record_id=ticket.pk), clock.now())
+    run = Enrollment.objects.get(record_id=ticket.pk)
+    return undo.extent_of_run(run.workflow_id, run, clock.now())
 
 
 def test_a_run_comes_back_whole_with_the_dates_of_its_move_R_CLOSE_2(world, closing, settle):
@@ -69,7 +76,7 @@ def test_a_run_comes_back_whole_with_the_dates_of_its_move_R_CLOSE_2(world, clos
     run_all(settle)
     ticket.refresh_from_db()
     assert (ticket.owner_id, ticket.priority, ticket.is_closed) == (world.grace.pk, "HIGH", True)
-    assert undo.undo(run_of(ticket), by=Actor.user(world.ada.pk), at=clock.now()) == (4, False)
+    assert undo.undo(run_of(ticket), by=Actor.user(world.ada.pk), at=clock.now()) == (4, 0, False)
     ticket.refresh_from_db()
     assert (ticket.owner_id, ticket.priority, ticket.stage_id) == (None, None, world.stage("New"))
     assert (ticket.is_closed, ticket.closed_at, ticket.last_closed_at, ticket.reopened_at) == (False, None, None, None)  # fmt: skip
@@ -117,11 +124,52 @@ def test_a_bad_hour_is_taken_back_in_sets_and_only_once(world, closing, settle, 
     assert queries(1) == queries(5)
     after, number = undo.BEGINNING, 0
     while after is not None:
-        count, after = undo._step(extent(closing), after, by, clock.now())
+        count, _taken, after = undo._step(extent(closing), after, by, clock.now())
         number += count
     assert number == 5 * 4
     assert {Ticket.objects.get(pk=one.pk).stage_id for one in tickets} == {world.stage("New")}
     assert undo.undo(extent(closing), by=by, at=clock.now())[0] == 0
+
+
+def test_what_came_back_of_a_run_is_told_with_who_took_it_back_and_when(world, closing, settle):
+    """By itself, with others of a bad hour, and not by whom another run was taken back, nor by whom changed it since."""
+    alone, one, other, kept = (world.ticket() for _number in range(4))
+    run_all(settle)
+    ada, bob, now = Actor.user(world.ada.pk), Actor.user(world.bob.pk), clock.now()
+    store.change("ticket", kept.pk, {"priority": "LOW"}, by=bob)
+    store.change("ticket", other.pk, {"priority": "LOW"}, by=bob)
+    assert undo.taken_back(run_of(alone)) == []
+
+    number, _more, _stays = undo.undo(run_of(alone), by=ada, at=now)
+    with CaptureQueriesContext(connection) as asked:
+        found = undo.taken_back(run_of(alone))
+    assert (found, len(asked)) == ([TakenBack(now, ada, number)], 2)  # one of them for the run
+    assert [undo.taken_back(run_of(ticket)) for ticket in (one, other, kept)] == [[], [], []]
+
+    later = now + timedelta(seconds=1)
+    undo.undo(extent(closing), by=bob, at=later)
+    assert undo.taken_back(run_of(alone)) == found
+    assert undo.taken_back(run_of(one)) == [TakenBack(later, bob, number)]
+    assert undo.taken_back(run_of(other)) == [TakenBack(later, bob, number - 1)]
+
+
+def test_a_run_is_not_told_of_what_came_back_of_a_later_one(world, closing, settle):
+    """The workflow set the priority, somebody another one, then the workflow once more in another run, which came back."""
+    ticket, other = world.ticket(), world.ticket()
+    run_all(settle)
+    first, second = run_of(ticket), Enrollment.objects.get(record_id=other.pk)
+    store.change("ticket", ticket.pk, {"priority": "LOW"}, by=Actor.user(world.bob.pk))
+    cause = Cause(workflow_id=closing.pk, enrollment_id=second.pk)
+    store.change(
+        "ticket", ticket.pk, {"priority": "URGENT"}, by=Actor(ActorKind.WORKFLOW, closing.pk), cause=cause
+    )
+    later = replace(undo.extent_of_run(closing.pk, second, clock.now()), until=clock.now())
+
+    undo.undo(later, by=Actor.user(world.ada.pk), at=clock.now())
+
+    ticket.refresh_from_db()
+    assert ticket.priority == "LOW"
+    assert undo.taken_back(first) == []
 
 
 def test_what_stands_again_as_before_is_not_listed_any_more(world, closing, settle):
@@ -156,6 +204,7 @@ def test_segments_stay_and_are_told_and_what_was_only_worked_out_is_not(world, s
         Action("1", "format_data", {"function": "upper", "value": "loyal"}, next=Edge("2")),
         Action("2", "add_to_segment", {"segment": str(segment.pk)}),
     )
+    assert ACTIONS["custom_code"].is_pure
     always = WhenTrue(Filter("subject", Kind.TEXT, Operator.KNOWN))
     flow = workflows.create(
         world.account.pk, "Loyal", Definition("ticket", always, start=Edge("1"), steps=steps, next_id=3), by=world.ada.pk
@@ -189,6 +238,27 @@ def test_where_nothing_can_come_back_to_it_stays(world, closing, settle):
     found = {one.property: one for one in undo.look(extent(closing)).staying if one.record_id == left.pk}
     assert found["hubspot_owner_id"].why is Why.PERSON_GONE
     assert found["hubspot_owner_id"].back == world.bob.pk
+
+
+@pytest.mark.parametrize("kind", ["deal", "project"])
+def test_a_move_to_another_pipeline_is_one_value_that_comes_back(world, kind):
+    """The pipeline comes with the status, whatever a kind of record calls it."""
+    by = Actor.user(world.ada.pk)
+    name = {"deal": "dealname", "project": "hs_name"}[kind]
+    record = objects.create(kind, {name: "Fjällbo"}, by=by).id
+    began = pipelines_of(kind).default
+    pipelines.create(
+        world.account.pk, kind, "Renewals", [NewStage("Asked", OPEN), NewStage("Lost", CLOSED)], by=by
+    )
+    there = next(one for one in pipelines_of(kind).pipelines if one.id != began.id)
+    lane = lanes.add_step("ticket", world.stage("New"), "create_task", {"title": "Ask"}, by=world.ada.pk)
+
+    store.change(kind, record, {"stage_id": there.first_open.id}, by=Actor(ActorKind.WORKFLOW, lane.pk))
+
+    assert [one.property for one in undo.look(extent(lane)).coming_back] == [stage_property(kind)]
+    assert undo.undo(extent(lane), by=by, at=clock.now()) == (1, 0, False)
+    moved = model_of(kind)._default_manager.get(pk=record)
+    assert (moved.pipeline_id, moved.stage_id) == (began.id, began.first_open.id)
 
 
 def test_taking_back_starts_no_automation(world, closing, settle):

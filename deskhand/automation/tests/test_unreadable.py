@@ -1,6 +1,5 @@
 """What a newer release stored, or nobody can read: its workflow asks for a look, the others go on beside it (R-LOG-7)."""
 
-import time
 from datetime import date, timedelta
 from types import SimpleNamespace
 
@@ -55,11 +54,11 @@ from deskhand.events.dispatch import Dispatcher
 from deskhand.events.models import PendingEvent
 from deskhand.events.types import SYSTEM
 from deskhand.kernel import clock, timers
-from deskhand.kernel.database import sql
 from deskhand.kernel.database.scope import account_scope
 from deskhand.kernel.database.scope import settle as run_hooks
 from deskhand.kernel.errors import Invalid
 from deskhand.kernel.timers import DueTimer
+from deskhand.testing.races import until_somebody_waits
 from deskhand.testing.world import make_world
 
 __all__ = ["office"]
@@ -200,9 +199,8 @@ def test_who_calls_back_waits_for_the_run_before_it_holds_anything_else_R_WFA_4(
     with account_scope(made.account.pk):
         Enrollment.objects.select_for_update().get(pk=run.pk)
         back = of_its_own(made, lambda: integrations.complete({"secret": {}}))
-        while not blocked():
-            assert not back.done()
-            time.sleep(0.02)
+        until_somebody_waits()
+        assert not back.done()
         assert StepCall.objects.select_for_update(nowait=True).get().answer == {}
         assert Workflow.objects.select_for_update(nowait=True).get(pk=broken.pk).needs_review == ""
 
@@ -239,9 +237,8 @@ def test_who_hears_an_event_once_more_holds_its_timer_before_the_run_R_DELAY_5(w
         told = events.of_ids(made.account.pk, {int(again.key.partition(":")[2])})
         timers.drop_timer(made.account.pk, waking.HEAR_AGAIN, again.key)  # rung, as the loop does it first
         other = of_its_own(made, lambda: waking.hear(made.account.pk, told))
-        while not blocked():
-            assert not other.done()
-            time.sleep(0.02)
+        until_somebody_waits()
+        assert not other.done()
         assert Enrollment.objects.select_for_update(nowait=True).get(pk=run.pk).waits_for == "ticket.moved"
         waking.hear_again(made.account.pk, [again])
 
@@ -266,12 +263,6 @@ def test_who_hears_once_more_keeps_that_on_and_nothing_of_others_R_DELAY_5(wired
 
     with account_scope(made.account.pk):
         assert {*timers.keys(made.account.pk, waking.HEAR_AGAIN)} == {first.key, second.key}
-
-
-def blocked():
-    """Whether somebody waits for what this transaction holds."""
-    asked = "select 1 from pg_stat_activity where pg_backend_pid() = any(pg_blocking_pids(pid))"
-    return sql.row(asked, []) is not None
 
 
 @pytest.mark.parametrize("later", [False, True])
@@ -368,6 +359,22 @@ def test_what_the_plan_has_not_any_more_is_looked_for_in_the_others(world, monke
 
     assert [Workflow.objects.get(pk=one.pk).is_on for one in (broken, sound)] == [True, False]
     assert guards.UNREADABLE not in Workflow.objects.get(pk=sound.pk).needs_review
+
+
+def test_an_event_that_the_log_has_no_more_is_not_heard_again_R_DELAY_5(world):
+    """Old months may be dropped."""
+    run = enroll(
+        make(world, Delay("1", UntilEvent(EventMatch("ticket.moved")), Edge("2")), task(2)), world.ticket().pk
+    )
+    go()
+
+    waking.hear_again(
+        world.account.pk,
+        [DueTimer(0, world.account.pk, waking.HEAR_AGAIN, f"{run.pk}:999999999", clock.now(), {})],
+    )
+
+    assert waking.hear_kept(world.account.pk, {run.pk}) == set()
+    assert Enrollment.objects.get(pk=run.pk).waits_for == "ticket.moved"
 
 
 @pytest.mark.parametrize("at_most", [None, timedelta(days=1)])
